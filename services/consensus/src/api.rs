@@ -1,0 +1,232 @@
+//! The boundary of the crate: what a node puts in and gets out.
+
+use std::{hash::Hash, io};
+
+use bytes::Bytes;
+use ocs_proto::peer::{Entry, PeerFrame, SnapshotMark};
+
+/// A Raft id: stands for one log, for ever (design rule 11). The low 16 bits are the node's number in the
+/// configuration (from 1), the rest counts its incarnations (from 0).
+pub type RaftId = u64;
+
+/// What a voter holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Log and state; can be primary.
+    Data,
+    /// Log only; never serves.
+    Witness,
+}
+
+/// The replicated state behind the log. Lives on the apply thread; nothing else calls `apply`.
+pub trait Machine: Send + 'static {
+    /// Names a command; replies find their waiters by it.
+    type Id: Copy + Eq + Hash + Send + 'static;
+    /// The answer to a command.
+    type Reply: Send + 'static;
+
+    /// Index and term of the last entry applied, and the membership there. An empty state says index 0.
+    fn applied(&self) -> SnapshotMark;
+
+    /// Applies committed entries in order, all changes and the applied mark as one batch. Deterministic. An entry without
+    /// data (a new leader's) only moves the applied index. Replies are in the order of the commands.
+    ///
+    /// # Errors
+    /// A fault of the store, or an entry that this version does not know: the process ends.
+    fn apply(&mut self, batch: &ApplyBatch<'_>) -> Result<Vec<(Self::Id, Self::Reply)>, MachineError>;
+
+    /// Makes what was applied durable; the index that is durable from now on.
+    ///
+    /// # Errors
+    /// A fault of the disk: the process ends.
+    fn persist(&mut self) -> Result<u64, MachineError>;
+
+    /// The newest digest kept: index and value.
+    fn digest(&self) -> Option<(u64, u128)>;
+
+    /// The digest kept for an index, if it is still kept.
+    fn digest_at(&self, index: u64) -> Option<u128>;
+
+    /// Takes over a state that was fetched from another data node and that stands ready in `source`.
+    ///
+    /// # Errors
+    /// A fault of the disk or a state that is not whole: the process ends.
+    fn install(&mut self, source: FetchedState) -> Result<SnapshotMark, MachineError>;
+}
+
+/// Entries to apply, and the membership after the last of them.
+#[derive(Debug)]
+pub struct ApplyBatch<'a> {
+    /// In order of index, without gaps.
+    pub entries: &'a [Entry],
+    /// Encoded `ConfState`.
+    pub conf_state: &'a [u8],
+}
+
+/// A state fetched from another node: complete, digest checked, on this disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchedState {
+    /// Where it stands.
+    pub directory: std::path::PathBuf,
+    /// Index, term and membership of the state.
+    pub mark: SnapshotMark,
+}
+
+/// Why the machine cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// The store failed.
+    #[error("the store failed: {0}")]
+    Store(String),
+    /// An entry that this version cannot decide.
+    #[error("entry {index}: {reason}")]
+    Entry {
+        /// Its index.
+        index: u64,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// The disk failed.
+    #[error("disk: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The way to the other nodes. Never blocks; may lose, delay or reorder frames.
+pub trait Transport: Send + 'static {
+    /// Sends a frame to a peer, or drops it.
+    fn send(&mut self, to: RaftId, frame: PeerFrame);
+}
+
+/// One command to be put into the log.
+#[derive(Debug)]
+pub struct Proposal<I, R> {
+    /// Its name.
+    pub id: I,
+    /// The encoded command.
+    pub command: Bytes,
+    /// Who waits for the reply.
+    pub waiter: tokio::sync::oneshot::Sender<Result<R, ProposeError>>,
+}
+
+/// Why a proposal has no reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// Not the leader, or not yet ready to serve, or handing over: not put into the log here.
+    #[error("this node is not the primary")]
+    NotPrimary,
+    /// Put into the log and overtaken: not known whether it will be applied (rule 7). Ask again under the same id.
+    #[error("overtaken by a change of primary: not known whether it was applied")]
+    Overtaken,
+    /// Too much is waiting (uncommitted bytes or apply lag): not put into the log.
+    #[error("too much is waiting to be applied")]
+    Busy,
+    /// The log has reached its limit or the disk its reserve: not put into the log.
+    #[error("no room on the log's disk")]
+    NoRoom,
+    /// The node is stopping: not put into the log.
+    #[error("the node is stopping")]
+    Stopped,
+}
+
+/// What a completed ReadIndex round proves: at some moment after the question came, a quorum followed this leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmed {
+    /// Everything acknowledged before the question has an index up to this one.
+    pub index: u64,
+    /// The leader's term.
+    pub term: u64,
+    /// The leader.
+    pub leader: RaftId,
+}
+
+/// Why a round did not complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// No quorum answered within the time given.
+    #[error("no quorum answered in time")]
+    Unconfirmed,
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopped,
+}
+
+/// Raft's role here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RaftRole {
+    /// Follows.
+    Follower,
+    /// Asks for votes.
+    Candidate,
+    /// Leads (not yet proof of anything: design rule 5).
+    Leader,
+    /// Catches up before it votes.
+    Learner,
+}
+
+/// What the core knows, published after each change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// This node.
+    pub id: RaftId,
+    /// Raft's role.
+    pub role: RaftRole,
+    /// Raft's term.
+    pub term: u64,
+    /// The leader known here; 0: none.
+    pub leader: RaftId,
+    /// Leads, is a data node, and has applied an entry of its own term: may serve.
+    pub serving: bool,
+    /// A transfer is under way.
+    pub transferring: bool,
+    /// Highest index known committed.
+    pub commit: u64,
+    /// Highest index applied here.
+    pub applied: u64,
+    /// Highest index of the state that is durable here.
+    pub persisted: u64,
+    /// First index that the log still has.
+    pub first_index: u64,
+    /// Last index of the log.
+    pub last_index: u64,
+    /// Last index of the log that is durable here.
+    pub durable_index: u64,
+    /// Lowest index durable on both data voters, as far as known (rule 1).
+    pub data_durable: u64,
+    /// Bytes of the log on disk.
+    pub log_bytes: u64,
+    /// The other voters.
+    pub peers: Vec<PeerStatus>,
+    /// Digests that differed from a peer's at the same index.
+    pub digest_mismatches: u64,
+    /// Elections that this node began.
+    pub elections: u64,
+    /// Proposals that wait for their reply.
+    pub waiting: u64,
+}
+
+/// What is known of another voter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Its id.
+    pub id: RaftId,
+    /// Data node or witness.
+    pub kind: Kind,
+    /// Last index known durable there; known to the leader only.
+    pub matched: Option<u64>,
+    /// Applied index that its last frame told.
+    pub applied: u64,
+    /// When its last frame came: milliseconds of the driver's clock; none: never.
+    pub heard_ms: Option<u64>,
+    /// Its wall clock minus ours when its last frame came, microseconds.
+    pub clock_offset_us: i64,
+}
+
+/// Durations that the driver observes; implemented by the node's metrics.
+pub trait Observer: Send + Sync + 'static {
+    /// One fdatasync of the log.
+    fn fdatasync(&self, seconds: f64);
+    /// From proposal to reply, for one entry.
+    fn commit(&self, seconds: f64);
+    /// Commands put into one entry.
+    fn batch(&self, commands: usize);
+}

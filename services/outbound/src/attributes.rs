@@ -1,0 +1,195 @@
+//! Attributes: the one table of known keys (spec 8), and the sorted set that a request carries.
+
+use std::collections::BTreeMap;
+
+use crate::enumerations::{CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, Word};
+
+/// One attribute value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Value {
+    /// A number; enumerations that travel as numbers too.
+    Int(i64),
+    /// Text; a number given for a text attribute is its decimal text.
+    Str(String),
+}
+
+/// How the value of a known key is read and shown.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// A JSON number or its decimal string.
+    Int,
+    /// Text.
+    Str,
+    /// A number, the number as a string, or a name; shown as a number.
+    Number(&'static Enumeration),
+    /// A name out of a few; aliases are folded; shown as a name.
+    Word(&'static Word),
+    /// Kept in the type in which it came (`GSW_REFERENCE_ID`: "type preserved").
+    Any,
+}
+
+/// A known key.
+#[derive(Debug, Clone, Copy)]
+pub struct AttributeSpec {
+    /// Upper case.
+    pub key: &'static str,
+    /// How it is read.
+    pub kind: Kind,
+}
+
+/// Names of the known keys.
+pub mod key {
+    #![allow(missing_docs)] // spec 8 says what each means
+    pub const RECORD_HANDLE: &str = "GSW_RECORD_HANDLE";
+    pub const RECORD_URI: &str = "GSW_RECORD_URI";
+    pub const PHONE: &str = "GSW_PHONE";
+    pub const PHONE_TYPE: &str = "GSW_PHONE_TYPE";
+    pub const RECORD_TYPE: &str = "GSW_RECORD_TYPE";
+    pub const RECORD_STATUS: &str = "GSW_RECORD_STATUS";
+    pub const CALL_RESULT: &str = "GSW_CALL_RESULT";
+    pub const ATTEMPTS: &str = "GSW_ATTEMPTS";
+    pub const DATE_TIME: &str = "GSW_DATE_TIME";
+    pub const CALL_TIME: &str = "GSW_CALL_TIME";
+    pub const FROM: &str = "GSW_FROM";
+    pub const UNTIL: &str = "GSW_UNTIL";
+    pub const TZ_NAME: &str = "GSW_TZ_NAME";
+    pub const TZ_OFFSET: &str = "GSW_TZ_OFFSET";
+    pub const AGENT_ID: &str = "GSW_AGENT_ID";
+    pub const CALLBACK_TYPE: &str = "GSW_CALLBACK_TYPE";
+    pub const CHAIN_ATTR: &str = "GSW_CHAIN_ATTR";
+    pub const CHAIN_ID: &str = "GSW_CHAIN_ID";
+    pub const CHAIN_N: &str = "GSW_CHAIN_N";
+    pub const CUSTOMER_ID: &str = "GSW_CUSTOMER_ID";
+    pub const TREATMENT: &str = "GSW_TREATMENT";
+    pub const APPLICATION_ID: &str = "GSW_APPLICATION_ID";
+    pub const CAMPAIGN_NAME: &str = "GSW_CAMPAIGN_NAME";
+    pub const CALLING_LIST: &str = "GSW_CALLING_LIST";
+    pub const CALLING_LIST_DBID: &str = "GSW_CALLING_LIST_DBID";
+    pub const REFERENCE_ID: &str = "GSW_REFERENCE_ID";
+    pub const MESSAGE: &str = "GSW_MESSAGE";
+    pub const USER_EVENT: &str = "GSW_USER_EVENT";
+    pub const ERROR: &str = "GSW_ERROR";
+    pub const ERROR_CODE: &str = "GSW_ERROR_CODE";
+    pub const AGENT_REQ_TYPE: &str = "GSW_AGENT_REQ_TYPE";
+}
+
+static CALLBACK_TYPE: Word = Word { name: "GSW_CALLBACK_TYPE", words: &["Campaign", "Personal"], aliases: &[] };
+static CHAIN_ATTR: Word = Word { name: "GSW_CHAIN_ATTR", words: &["AllChain", "RecordOnly"], aliases: &[] };
+static TREATMENT: Word = Word {
+    name: "GSW_TREATMENT",
+    words: &["Campaign", "Personal"],
+    aliases: &[("RecordTreatCampaign", "Campaign"), ("RecordTreatPersonal", "Personal")],
+};
+
+/// Every key that the protocols know, and how its value is read (spec 4, 8).
+pub static ATTRIBUTES: &[AttributeSpec] = &[
+    AttributeSpec { key: key::RECORD_HANDLE, kind: Kind::Int },
+    AttributeSpec { key: key::RECORD_URI, kind: Kind::Str },
+    AttributeSpec { key: key::PHONE, kind: Kind::Str },
+    AttributeSpec { key: key::PHONE_TYPE, kind: Kind::Number(&CONTACT_INFO_TYPE) },
+    AttributeSpec { key: key::RECORD_TYPE, kind: Kind::Number(&RECORD_TYPE) },
+    AttributeSpec { key: key::RECORD_STATUS, kind: Kind::Number(&RECORD_STATUS) },
+    AttributeSpec { key: key::CALL_RESULT, kind: Kind::Number(&CALL_RESULT) },
+    AttributeSpec { key: key::ATTEMPTS, kind: Kind::Int },
+    AttributeSpec { key: key::DATE_TIME, kind: Kind::Str },
+    AttributeSpec { key: key::CALL_TIME, kind: Kind::Int },
+    AttributeSpec { key: key::FROM, kind: Kind::Int },
+    AttributeSpec { key: key::UNTIL, kind: Kind::Int },
+    AttributeSpec { key: key::TZ_NAME, kind: Kind::Str },
+    AttributeSpec { key: key::TZ_OFFSET, kind: Kind::Int },
+    AttributeSpec { key: key::AGENT_ID, kind: Kind::Str },
+    AttributeSpec { key: key::CALLBACK_TYPE, kind: Kind::Word(&CALLBACK_TYPE) },
+    AttributeSpec { key: key::CHAIN_ATTR, kind: Kind::Word(&CHAIN_ATTR) },
+    AttributeSpec { key: key::CHAIN_ID, kind: Kind::Int },
+    AttributeSpec { key: key::CHAIN_N, kind: Kind::Int },
+    AttributeSpec { key: key::CUSTOMER_ID, kind: Kind::Str },
+    AttributeSpec { key: key::TREATMENT, kind: Kind::Word(&TREATMENT) },
+    AttributeSpec { key: key::APPLICATION_ID, kind: Kind::Int },
+    AttributeSpec { key: key::CAMPAIGN_NAME, kind: Kind::Str },
+    AttributeSpec { key: key::CALLING_LIST, kind: Kind::Str },
+    AttributeSpec { key: key::CALLING_LIST_DBID, kind: Kind::Int },
+    AttributeSpec { key: key::REFERENCE_ID, kind: Kind::Any },
+    AttributeSpec { key: key::MESSAGE, kind: Kind::Str },
+];
+
+/// The known key that `name` means, without regard to case.
+pub fn spec_of(name: &str) -> Option<&'static AttributeSpec> {
+    ATTRIBUTES.iter().find(|spec| spec.key.eq_ignore_ascii_case(name))
+}
+
+/// A sorted set of attributes. Known keys are upper case, user-defined ones as the client wrote them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attributes(BTreeMap<String, Value>);
+
+impl Attributes {
+    /// Sets a value; the last one wins. A user-defined key replaces one that differs only in case.
+    pub fn set(&mut self, key: impl Into<String>, value: Value) {
+        let key = key.into();
+        if let Some(other) = self.0.keys().find(|known| known.eq_ignore_ascii_case(&key) && **known != key).cloned() {
+            self.0.remove(&other);
+        }
+        self.0.insert(key, value);
+    }
+
+    /// The value under exactly this key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    /// The integer under this key, if it is there and is one.
+    pub fn int(&self, key: &str) -> Option<i64> {
+        match self.0.get(key) {
+            Some(Value::Int(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The text under this key, if it is there and is text.
+    pub fn str(&self, key: &str) -> Option<&str> {
+        match self.0.get(key) {
+            Some(Value::Str(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// All pairs, sorted by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// The pairs whose key the protocols do not know: candidates for user-defined fields.
+    pub fn user(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.iter().filter(|(key, _)| !key.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("GSW_")))
+    }
+
+    /// Number of pairs.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(String, Value)> for Attributes {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(pairs: I) -> Self {
+        let mut attributes = Self::default();
+        pairs.into_iter().for_each(|(key, value)| attributes.set(key, value));
+        attributes
+    }
+}
+
+impl Value {
+    /// Text, from anything that turns into it.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Str(text.into())
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}

@@ -1,0 +1,33 @@
+//! Identifiers that cross crates.
+
+use std::fmt;
+
+/// GSW_RECORD_HANDLE: given when a record is added, from 1, never reused, the same on every node (spec 8, OURS).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Handle(pub u64);
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Names one request for ever: the node that read it, that node's incarnation, and a counter that starts at 1.
+///
+/// Given once; a request that is sent again keeps its id, and the replicated state remembers ids (design rule 7).
+/// Ordered by node, then incarnation, then counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct RequestId {
+    /// Number of the node, as in its Raft id.
+    pub node: u32,
+    /// Counts the starts of that node's process, over wiped directories too.
+    pub incarnation: u64,
+    /// From 1.
+    pub counter: u64,
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.node, self.incarnation, self.counter)
+    }
+}

@@ -1,0 +1,32 @@
+//! The vocabulary of the Desktop and Third Party protocols: requests, replies, refusals, attributes, enumerations, ids.
+//!
+//! Three shapes of a request exist (HTTP, this one, wire); [`wire`] is the only conversion between this one and the wire.
+//! Never contains HTTP, async or IO. Used by every crate that knows what a calling list is.
+
+mod attributes;
+mod command;
+mod content;
+mod enumerations;
+mod ids;
+mod reply;
+mod request;
+pub mod wire;
+
+pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Value, key, spec_of};
+pub use command::{Body, Command, ImportBatch, ImportRow, NewList, Origin, UserField};
+pub use content::ContentHash;
+pub use enumerations::{
+    CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, Word, call_result, record_status,
+    record_type,
+};
+pub use ids::{Handle, RequestId};
+pub use reply::Refusal;
+pub use reply::{Done, Imported, RefusalCode, RejectedRow, Reply, ReplyBody};
+pub use request::{Request, Resource, ResourceType, Verb};
+
+/// Version of the formats of [`Command`]; an unknown newer one is refused by name.
+pub const COMMAND_FORMAT: u32 = 1;
+/// Version of the rules that decide a command. A node that does not know an entry's version stops (design 2).
+pub const RULES_VERSION: u32 = 1;
+/// Largest encoded command, bytes (design 2, limits).
+pub const COMMAND_BYTES_MAX: usize = 1280 * 1024;

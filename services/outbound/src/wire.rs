@@ -1,0 +1,267 @@
+//! Domain to wire and back: the only room that knows both shapes.
+//!
+//! `to_wire` cannot fail; `from_wire` answers [`WireError`] for bytes that no node of this version sends.
+
+use ocs_proto::outbound as wire;
+
+use crate::{
+    Attributes, Body, COMMAND_FORMAT, Command, Done, ImportBatch, ImportRow, Imported, NewList, Origin, Refusal,
+    RefusalCode, RejectedRow, Reply, ReplyBody, Request, RequestId, Resource, ResourceType, UserField, Value, Verb,
+};
+
+/// A message that cannot be one of ours.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum WireError {
+    /// A field that must be there is not.
+    #[error("the message lacks its {0}")]
+    Missing(&'static str),
+    /// A name that this version does not know.
+    #[error("unknown {what} {name:?}: sent by a newer version?")]
+    Unknown {
+        /// What kind of name.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A command of a newer format.
+    #[error("command format {0} is newer than this node's {COMMAND_FORMAT}: update this node")]
+    Format(u32),
+}
+
+// === attributes ===
+
+fn value_to_wire(value: &Value) -> wire::Value {
+    let kind = match value {
+        Value::Int(number) => wire::value::Kind::Int(*number),
+        Value::Str(text) => wire::value::Kind::Str(text.clone()),
+    };
+    wire::Value { kind: Some(kind) }
+}
+
+fn pair_to_wire((key, value): (&str, &Value)) -> wire::Attribute {
+    wire::Attribute { key: key.to_owned(), value: Some(value_to_wire(value)) }
+}
+
+fn pairs_to_wire(pairs: &[(String, Value)]) -> Vec<wire::Attribute> {
+    pairs.iter().map(|(key, value)| pair_to_wire((key, value))).collect()
+}
+
+fn pairs_from_wire(pairs: Vec<wire::Attribute>) -> Result<Vec<(String, Value)>, WireError> {
+    pairs.into_iter().map(pair_from_wire).collect()
+}
+
+fn pair_from_wire(pair: wire::Attribute) -> Result<(String, Value), WireError> {
+    match pair.value.and_then(|value| value.kind) {
+        Some(wire::value::Kind::Int(number)) => Ok((pair.key, Value::Int(number))),
+        Some(wire::value::Kind::Str(text)) => Ok((pair.key, Value::Str(text))),
+        None => Err(WireError::Missing("attribute value")),
+    }
+}
+
+// === requests ===
+
+impl From<RequestId> for wire::RequestId {
+    fn from(id: RequestId) -> Self {
+        Self { node: id.node, incarnation: id.incarnation, counter: id.counter }
+    }
+}
+
+impl From<wire::RequestId> for RequestId {
+    fn from(id: wire::RequestId) -> Self {
+        Self { node: id.node, incarnation: id.incarnation, counter: id.counter }
+    }
+}
+
+/// A request on the wire.
+pub fn request_to_wire(request: &Request) -> wire::Request {
+    wire::Request {
+        name: request.verb.name().to_owned(),
+        resource: request.resource.kind().word().to_owned(),
+        identifier: request.resource.identifier(),
+        attributes: request.attributes.iter().map(pair_to_wire).collect(),
+        tenant: request.tenant.clone(),
+        principal: request.principal.clone(),
+        idempotency_key: request.idempotency_key.clone().map(Into::into),
+    }
+}
+
+/// A request from the wire.
+pub fn request_from_wire(request: wire::Request) -> Result<Request, WireError> {
+    let unknown = |what, name: &str| WireError::Unknown { what, name: name.to_owned() };
+    let verb = Verb::parse(&request.name).ok_or_else(|| unknown("request", &request.name))?;
+    let kind = ResourceType::parse(&request.resource).ok_or_else(|| unknown("resource", &request.resource))?;
+    let resource =
+        Resource::new(kind, &request.identifier).ok_or_else(|| unknown("identifier", &request.identifier))?;
+    Ok(Request {
+        verb,
+        resource,
+        attributes: pairs_from_wire(request.attributes)?.into_iter().collect::<Attributes>(),
+        tenant: request.tenant,
+        principal: request.principal,
+        idempotency_key: request.idempotency_key.map(|key| key.to_vec()),
+    })
+}
+
+/// A list to be made, on the wire.
+pub fn list_to_wire(list: &NewList) -> wire::CreateList {
+    wire::CreateList {
+        name: list.name.clone(),
+        time_zone: list.time_zone.clone(),
+        fields: list.fields.iter().map(field_to_wire).collect(),
+    }
+}
+
+/// A list to be made, from the wire.
+pub fn list_from_wire(list: wire::CreateList) -> NewList {
+    let fields = list.fields.into_iter().map(field_from_wire).collect();
+    NewList { name: list.name, time_zone: list.time_zone, fields }
+}
+
+/// A user-defined field on the wire.
+pub fn field_to_wire(field: &UserField) -> wire::UserField {
+    wire::UserField {
+        column: field.column.clone(),
+        kind: field.kind.clone(),
+        default: field.default.clone(),
+        send_attribute: field.send_attribute.clone(),
+    }
+}
+
+fn field_from_wire(field: wire::UserField) -> UserField {
+    let wire::UserField { column, kind, default, send_attribute } = field;
+    UserField { column, kind, default, send_attribute }
+}
+
+/// An import batch on the wire.
+pub fn batch_to_wire(batch: &ImportBatch) -> wire::ImportBatch {
+    wire::ImportBatch {
+        list: batch.list.clone(),
+        import_id: batch.import_id.clone().into(),
+        first_row: batch.first_row,
+        columns: batch.columns.clone(),
+        rows: batch.rows.iter().map(|row| wire::ImportRow { values: row.values.clone() }).collect(),
+    }
+}
+
+/// An import batch from the wire.
+pub fn batch_from_wire(batch: wire::ImportBatch) -> ImportBatch {
+    ImportBatch {
+        list: batch.list,
+        import_id: batch.import_id.to_vec(),
+        first_row: batch.first_row,
+        columns: batch.columns,
+        rows: batch.rows.into_iter().map(|row| ImportRow { values: row.values }).collect(),
+    }
+}
+
+// === commands ===
+
+/// A door on the wire.
+pub fn origin_to_wire(origin: Origin) -> wire::Origin {
+    match origin {
+        Origin::Http => wire::Origin::Http,
+        Origin::Control => wire::Origin::Control,
+    }
+}
+
+/// A door from the wire.
+pub fn origin_from_wire(origin: i32) -> Result<Origin, WireError> {
+    match wire::Origin::try_from(origin) {
+        Ok(wire::Origin::Http) => Ok(Origin::Http),
+        Ok(wire::Origin::Control) => Ok(Origin::Control),
+        _ => Err(WireError::Unknown { what: "origin", name: origin.to_string() }),
+    }
+}
+
+/// A command on the wire.
+pub fn command_to_wire(command: &Command) -> wire::Command {
+    let body = match &command.body {
+        Body::Request(request) => wire::command::Body::Request(request_to_wire(request)),
+        Body::CreateList(list) => wire::command::Body::CreateList(list_to_wire(list)),
+        Body::ImportBatch(batch) => wire::command::Body::ImportBatch(batch_to_wire(batch)),
+    };
+    wire::Command {
+        format: COMMAND_FORMAT,
+        rules: command.rules,
+        id: Some(command.id.into()),
+        stamp_us: command.stamp_us,
+        origin: origin_to_wire(command.origin).into(),
+        random: command.random.clone().into(),
+        body: Some(body),
+    }
+}
+
+/// A command from the wire. Whether its rules version is known is the reader's to check.
+pub fn command_from_wire(command: wire::Command) -> Result<Command, WireError> {
+    if command.format > COMMAND_FORMAT {
+        return Err(WireError::Format(command.format));
+    }
+    let body = match command.body.ok_or(WireError::Missing("body"))? {
+        wire::command::Body::Request(request) => Body::Request(request_from_wire(request)?),
+        wire::command::Body::CreateList(list) => Body::CreateList(list_from_wire(list)),
+        wire::command::Body::ImportBatch(batch) => Body::ImportBatch(batch_from_wire(batch)),
+    };
+    Ok(Command {
+        id: command.id.ok_or(WireError::Missing("request id"))?.into(),
+        rules: command.rules,
+        stamp_us: command.stamp_us,
+        origin: origin_from_wire(command.origin)?,
+        random: command.random.to_vec(),
+        body,
+    })
+}
+
+// === replies ===
+
+/// A reply on the wire.
+pub fn reply_to_wire(reply: &Reply) -> wire::Reply {
+    let body = match &reply.body {
+        ReplyBody::Done(done) => wire::reply::Body::Done(wire::Done {
+            event: done.event.clone(),
+            attributes: pairs_to_wire(&done.attributes),
+        }),
+        ReplyBody::Refused(refusal) => wire::reply::Body::Refused(wire::Refusal {
+            code: refusal.code.word().to_owned(),
+            message: refusal.message.clone(),
+            attributes: pairs_to_wire(&refusal.attributes),
+        }),
+        ReplyBody::Imported(imported) => wire::reply::Body::Imported(imported_to_wire(imported)),
+    };
+    wire::Reply { body: Some(body), replayed: reply.replayed }
+}
+
+fn imported_to_wire(imported: &Imported) -> wire::Imported {
+    let row = |row: &RejectedRow| wire::RejectedRow { row: row.row, reason: row.reason.clone() };
+    wire::Imported {
+        added: imported.added,
+        duplicates: imported.duplicates,
+        made_ready: imported.made_ready,
+        rejected: imported.rejected.iter().map(row).collect(),
+    }
+}
+
+/// A reply from the wire.
+pub fn reply_from_wire(reply: wire::Reply) -> Result<Reply, WireError> {
+    let body = match reply.body.ok_or(WireError::Missing("body"))? {
+        wire::reply::Body::Done(done) => {
+            ReplyBody::Done(Done { event: done.event, attributes: pairs_from_wire(done.attributes)? })
+        }
+        wire::reply::Body::Refused(refusal) => ReplyBody::Refused(Refusal {
+            code: RefusalCode::parse(&refusal.code),
+            message: refusal.message,
+            attributes: pairs_from_wire(refusal.attributes)?,
+        }),
+        wire::reply::Body::Imported(imported) => ReplyBody::Imported(imported_from_wire(imported)),
+    };
+    Ok(Reply { body, replayed: reply.replayed })
+}
+
+fn imported_from_wire(imported: wire::Imported) -> Imported {
+    let row = |row: wire::RejectedRow| RejectedRow { row: row.row, reason: row.reason };
+    Imported {
+        added: imported.added,
+        duplicates: imported.duplicates,
+        made_ready: imported.made_ready,
+        rejected: imported.rejected.into_iter().map(row).collect(),
+    }
+}
