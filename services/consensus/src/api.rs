@@ -230,3 +230,91 @@ pub trait Observer: Send + Sync + 'static {
     /// Commands put into one entry.
     fn batch(&self, commands: usize);
 }
+
+/// Why leadership was not handed over; this node goes on as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransferError {
+    /// This node does not lead.
+    #[error("this node is not the primary")]
+    NotPrimary,
+    /// The target cannot take over; says why.
+    #[error("{0}")]
+    NotEligible(String),
+    /// The target did not take over in time; aborted.
+    #[error("the target did not take over in time; this node goes on")]
+    TimedOut,
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopped,
+}
+
+/// A node's own handle on its Raft driver. Cheap to clone; no method blocks the caller's thread.
+#[derive(Debug)]
+pub struct Handle<I, R> {
+    pub(crate) events: crossbeam_channel::Sender<crate::driver::Event<I, R>>,
+    pub(crate) status: tokio::sync::watch::Receiver<std::sync::Arc<Status>>,
+}
+
+impl<I, R> Clone for Handle<I, R> {
+    fn clone(&self) -> Self {
+        Self { events: self.events.clone(), status: self.status.clone() }
+    }
+}
+
+impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
+    /// Puts commands into the log, as one entry where they fit. Every waiter is answered, here or later.
+    pub fn propose(&self, proposals: Vec<Proposal<I, R>>) {
+        let _ = proposals;
+        unimplemented!("the driver answers this")
+    }
+
+    /// Asks a quorum who leads; joins the next round. Completes on followers too.
+    ///
+    /// # Errors
+    /// [`ReadError::Unconfirmed`] after `timeout`.
+    pub async fn confirm(&self, timeout: std::time::Duration) -> Result<Confirmed, ReadError> {
+        let _ = timeout;
+        unimplemented!("the driver answers this")
+    }
+
+    /// As [`Handle::confirm`], then waits until this node has applied that index: a read of the local state is then
+    /// linearizable (design rule 4).
+    ///
+    /// # Errors
+    /// [`ReadError::Unconfirmed`] after `timeout` in all.
+    pub async fn read(&self, timeout: std::time::Duration) -> Result<Confirmed, ReadError> {
+        let _ = timeout;
+        unimplemented!("the driver answers this")
+    }
+
+    /// What the core knows; the latest at any time.
+    pub fn status(&self) -> tokio::sync::watch::Receiver<std::sync::Arc<Status>> {
+        self.status.clone()
+    }
+
+    /// A frame came from a peer. False: the inbox is full and the frame was dropped (Raft sends again).
+    pub fn receive(&self, frame: PeerFrame) -> bool {
+        let _ = frame;
+        unimplemented!("the driver answers this")
+    }
+
+    /// The stream from or to a peer ended; `refused`: and an immediate reconnect was refused (design 1, fast path).
+    pub fn peer_lost(&self, peer: RaftId, refused: bool) {
+        let _ = (peer, refused);
+        unimplemented!("the driver answers this")
+    }
+
+    /// Hands leadership to a data node; completes when it leads.
+    ///
+    /// # Errors
+    /// See [`TransferError`].
+    pub async fn transfer(&self, to: RaftId) -> Result<(), TransferError> {
+        let _ = to;
+        unimplemented!("the driver answers this")
+    }
+
+    /// Stops the driver: what is waiting is answered with "stopped" or "overtaken"; log and machine are synced.
+    pub fn stop(&self) {
+        unimplemented!("the driver answers this")
+    }
+}

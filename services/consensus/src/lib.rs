@@ -4,6 +4,7 @@
 //! Called by `node`, and by the simulator.
 
 mod api;
+mod driver;
 pub mod log;
 
 pub use api::*;

@@ -1,1 +1,19 @@
-//! Stub.
+//! `ocsd`: the node that puts consensus, records, store and HTTP Proxy together.
+//!
+//! Never contains rules of records or the HTTP mapping. [`run`] assembles the parts; every other module is one part.
+
+pub mod admin;
+pub mod config;
+pub mod control;
+pub mod data_dir;
+pub mod forward;
+pub mod health;
+pub mod link;
+pub mod machine;
+pub mod metrics;
+pub mod outbound_api;
+pub mod peers;
+pub mod restart;
+pub mod role;
+pub mod run;
+pub mod supervisor;

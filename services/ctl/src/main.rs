@@ -1,0 +1,3 @@
+//! `ocsctl`.
+
+fn main() {}

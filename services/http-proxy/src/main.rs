@@ -1,0 +1,3 @@
+//! HTTP Proxy as a process.
+
+fn main() {}
