@@ -1,0 +1,66 @@
+//! A state in a map: the second implementation of [`View`], for simulation and tests.
+//!
+//! Keeps encoded bytes as an engine does, so that encodings are exercised. Never used by a node.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    digest::digest_of,
+    key::{Key, Table},
+    row::Row,
+    view::{Bound, Changes, View},
+};
+
+/// All rows, encoded, in the order of tags and keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MapView {
+    rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+}
+
+impl MapView {
+    /// Applies changes.
+    ///
+    /// # Panics
+    /// If a change's old row is not the one that stands here: it was decided on another state.
+    pub fn apply(&mut self, changes: &Changes) {
+        for change in &changes.0 {
+            assert_eq!(self.get(&change.key), change.old, "decided on another state: {:?}", change.key);
+            let place = (change.key.table(), change.key.encode());
+            match &change.new {
+                Some(row) => self.rows.insert(place, row.encode()),
+                None => self.rows.remove(&place),
+            };
+        }
+    }
+
+    /// Every row of a table in key order.
+    pub fn table(&self, table: Table) -> Vec<(Key, Row)> {
+        self.next(&Bound { table, from: Vec::new(), prefix: Vec::new() }, u32::MAX)
+    }
+
+    /// The digest of the state, counted anew.
+    pub fn digest(&self, cluster_key: u64) -> u128 {
+        let state = self.rows.iter().filter(|((table, _), _)| table.is_state());
+        state.fold(0, |sum, ((table, key), row)| sum.wrapping_add(digest_of(cluster_key, *table, key, row)))
+    }
+}
+
+impl View for MapView {
+    fn get(&self, key: &Key) -> Option<Row> {
+        let bytes = self.rows.get(&(key.table(), key.encode()))?;
+        Some(Row::decode(key.table(), bytes).expect("these bytes were encoded here"))
+    }
+
+    fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+        let decoded = |((table, key), row): (&(Table, Vec<u8>), &Vec<u8>)| {
+            let key = Key::decode(*table, key).expect("this key was encoded here");
+            (key, Row::decode(*table, row).expect("these bytes were encoded here"))
+        };
+        self.rows
+            .range((bound.table, bound.from.clone())..)
+            .take_while(|((table, key), _)| *table == bound.table && key.starts_with(&bound.prefix))
+            .take(limit as usize)
+            .map(decoded)
+            .collect()
+    }
+}

@@ -1,0 +1,217 @@
+//! The changes of one entry over a state: what a command reads after the commands before it in the same entry.
+//!
+//! Remembers what it read too, so that a row is fetched from the engine once an entry. Never writes to the engine.
+//! Made by [`crate::decide_entry`]; the engine gets [`Changes`].
+
+use std::{
+    cell::RefCell,
+    cmp::Ordering,
+    collections::{BTreeMap, VecDeque},
+};
+
+use crate::{
+    key::{Key, Table},
+    row::Row,
+    view::{Bound, Change, Changes, View},
+};
+
+/// Table's tag and encoded key: the order of changes.
+type Place = (Table, Vec<u8>);
+
+/// One row read or changed.
+#[derive(Debug)]
+struct Slot {
+    key: Key,
+    old: Option<Row>,
+    /// None: read, not changed.
+    new: Option<Option<Row>>,
+}
+
+impl Slot {
+    fn current(&self) -> Option<&Row> {
+        self.new.as_ref().unwrap_or(&self.old).as_ref()
+    }
+}
+
+/// A view with changes over it; itself a view.
+#[derive(Debug)]
+pub struct Overlay<'a, V: View> {
+    base: &'a V,
+    slots: RefCell<BTreeMap<Place, Slot>>,
+}
+
+impl<'a, V: View> Overlay<'a, V> {
+    /// No changes over `base`.
+    pub fn new(base: &'a V) -> Self {
+        Self { base, slots: RefCell::default() }
+    }
+
+    /// Sets a row.
+    pub fn put(&mut self, key: Key, row: Row) {
+        self.set(key, Some(row));
+    }
+
+    /// Removes a row, if it is there.
+    pub fn remove(&mut self, key: Key) {
+        self.set(key, None);
+    }
+
+    fn set(&mut self, key: Key, new: Option<Row>) {
+        let place = (key.table(), key.encode());
+        let base = self.base;
+        let fresh = || {
+            let old = base.get(&key);
+            Slot { key, old, new: None }
+        };
+        self.slots.get_mut().entry(place).or_insert_with(fresh).new = Some(new);
+    }
+
+    /// What changed: a key at most once, in the order of tags and encoded keys; rows that are as before are left out.
+    pub fn into_changes(self) -> Changes {
+        let changed = |slot: Slot| match slot.new {
+            Some(new) if new != slot.old => Some(Change { key: slot.key, old: slot.old, new }),
+            _ => None,
+        };
+        Changes(self.slots.into_inner().into_values().filter_map(changed).collect())
+    }
+}
+
+impl<V: View> View for Overlay<'_, V> {
+    fn get(&self, key: &Key) -> Option<Row> {
+        let place = (key.table(), key.encode());
+        if let Some(slot) = self.slots.borrow().get(&place) {
+            return slot.current().cloned();
+        }
+        let old = self.base.get(key);
+        self.slots.borrow_mut().insert(place, Slot { key: key.clone(), old: old.clone(), new: None });
+        old
+    }
+
+    fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+        let slots = self.slots.borrow();
+        let from = (bound.table, bound.from.clone());
+        let covered = |place: &Place| place.0 == bound.table && place.1.starts_with(&bound.prefix);
+        let mut ours = slots
+            .range(from..)
+            .take_while(|(place, _)| covered(place))
+            .filter(|(_, slot)| slot.new.is_some())
+            .map(|(place, slot)| (place.1.as_slice(), slot))
+            .peekable();
+        if ours.peek().is_none() {
+            return self.base.next(bound, limit);
+        }
+        let mut theirs = Pages::new(self.base, bound.clone(), limit);
+        let mut rows = Vec::new();
+        while rows.len() < limit as usize {
+            let order = match (theirs.peek(), ours.peek()) {
+                (None, None) => break,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(their_key), Some((our_key, _))) => their_key.cmp(our_key),
+            };
+            if order == Ordering::Less {
+                rows.extend(theirs.take());
+                continue;
+            }
+            if order == Ordering::Equal {
+                theirs.take();
+            }
+            let slot = ours.next().map(|(_, slot)| slot);
+            rows.extend(slot.and_then(|slot| slot.current().map(|row| (slot.key.clone(), row.clone()))));
+        }
+        rows
+    }
+}
+
+/// The rows of the base from a bound on, fetched a page at a time because changes may hide some of them.
+struct Pages<'a, V: View> {
+    base: &'a V,
+    bound: Bound,
+    limit: u32,
+    page: VecDeque<(Vec<u8>, Key, Row)>,
+    ended: bool,
+}
+
+impl<'a, V: View> Pages<'a, V> {
+    fn new(base: &'a V, bound: Bound, limit: u32) -> Self {
+        Self { base, bound, limit, page: VecDeque::new(), ended: false }
+    }
+
+    fn peek(&mut self) -> Option<&[u8]> {
+        if self.page.is_empty() && !self.ended {
+            self.fetch();
+        }
+        self.page.front().map(|(bytes, ..)| bytes.as_slice())
+    }
+
+    fn take(&mut self) -> Option<(Key, Row)> {
+        self.page.pop_front().map(|(_, key, row)| (key, row))
+    }
+
+    fn fetch(&mut self) {
+        let rows = self.base.next(&self.bound, self.limit);
+        self.ended = rows.len() < self.limit as usize;
+        self.page = rows.into_iter().map(|(key, row)| (key.encode(), key, row)).collect();
+        if let Some((last, ..)) = self.page.back() {
+            self.bound.from = [last.as_slice(), &[0]].concat();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{map::MapView, row::NumberRow};
+
+    fn id(record_id: u64) -> Key {
+        Key::RecordById { list: 101, record_id }
+    }
+
+    fn row(number: u64) -> Row {
+        Row::RecordById(NumberRow { number })
+    }
+
+    fn base(ids: &[u64]) -> MapView {
+        let change = |at: &u64| Change { key: id(*at), old: None, new: Some(row(*at)) };
+        let mut map = MapView::default();
+        map.apply(&Changes(ids.iter().map(change).collect()));
+        map
+    }
+
+    fn ids(view: &impl View, from: u64, limit: u32) -> Vec<u64> {
+        let bound = Bound { table: Table::RecordById, from: id(from).encode(), prefix: 101u32.to_be_bytes().to_vec() };
+        let number = |(_, row)| match row {
+            Row::RecordById(row) => row.number,
+            other => panic!("not of this table: {other:?}"),
+        };
+        view.next(&bound, limit).into_iter().map(number).collect()
+    }
+
+    #[test]
+    fn an_ordered_read_sees_what_was_set_and_not_what_was_removed() {
+        let base = base(&[1, 2, 3, 4, 5, 8]);
+        let mut overlay = Overlay::new(&base);
+        overlay.remove(id(1));
+        overlay.remove(id(2));
+        overlay.put(id(4), row(40));
+        overlay.put(id(6), row(6));
+        assert_eq!(ids(&overlay, 0, 2), [3, 40]);
+        assert_eq!(ids(&overlay, 4, 9), [40, 5, 6, 8]);
+        assert_eq!(ids(&base, 0, 2), [1, 2]);
+    }
+
+    #[test]
+    fn changes_are_in_order_once_a_key_and_without_those_that_change_nothing() {
+        let base = base(&[1, 2]);
+        let mut overlay = Overlay::new(&base);
+        overlay.put(id(9), row(1));
+        overlay.put(id(9), row(9));
+        overlay.remove(id(1));
+        overlay.put(id(2), row(2));
+        overlay.remove(id(7));
+        overlay.get(&id(2));
+        let removed = Change { key: id(1), old: Some(row(1)), new: None };
+        let set = Change { key: id(9), old: None, new: Some(row(9)) };
+        assert_eq!(overlay.into_changes(), Changes(vec![removed, set]));
+    }
+}
