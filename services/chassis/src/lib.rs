@@ -1,3 +1,13 @@
 //! What every process needs: configuration, logging, metrics, TLS, tasks, stop. Never contains a word of the domain.
+//!
+//! Called by the binaries and by the crates that they are made of. Each module is one need and knows nothing of the others.
 
+pub mod config;
+pub mod exit;
+pub mod logging;
+pub mod metrics;
+pub mod stop;
 pub mod tasks;
+pub mod tls;
+
+pub use exit::fatal;

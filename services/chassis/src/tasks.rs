@@ -91,3 +91,35 @@ impl Drop for Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_panic_of_a_needed_task_stops_the_process() {
+        let tasks = Tasks::new();
+        tasks.spawn("needed", AtEnd::Stop, async { panic!("on purpose") });
+        tasks.stopping().cancelled().await;
+    }
+
+    #[tokio::test]
+    async fn the_end_of_other_tasks_stops_nothing() {
+        let tasks = Tasks::new();
+        tasks.spawn("logged", AtEnd::Log, async {});
+        tasks.spawn("quiet", AtEnd::Quiet, async {});
+        tasks.tracker.close();
+        tasks.tracker.wait().await;
+        assert!(!tasks.stopping().is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_drain_waits_for_who_watches_and_gives_up_on_who_does_not() {
+        let (good, bad) = (Tasks::new(), Tasks::new());
+        let stopping = good.stopping();
+        good.spawn("watches", AtEnd::Stop, async move { stopping.cancelled().await });
+        assert!(good.drain(Duration::from_secs(60)).await);
+        bad.spawn("deaf", AtEnd::Stop, std::future::pending());
+        assert!(!bad.drain(Duration::from_millis(1)).await);
+    }
+}

@@ -1,0 +1,139 @@
+//! Configuration from four sources: defaults, then the file, then the environment, then the command line.
+//!
+//! Knows no key: the caller's type is the list of keys, and what is not in it is refused with its place. Called by `main`
+//! of each binary, before anything is bound or opened.
+
+mod error;
+
+pub use error::ConfigError;
+pub use figment::value::Dict;
+
+use std::{fs, path::Path};
+
+use figment::{
+    Error, Figment, Metadata, Profile, Provider,
+    providers::{Format, Serialized, Toml},
+    util::nest,
+    value::{Map, Value},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Name of the command line as a source.
+const COMMAND_LINE: &str = "the command line";
+/// Name of the environment as a source.
+const ENVIRONMENT: &str = "the environment";
+
+/// Reads a configuration. `env_prefix` ends in `__`, as in `OCS__`: `OCS__PEER__LISTEN` is the key `peer.listen`.
+/// `overrides` comes from [`overrides`]. The type should refuse unknown keys (`serde(deny_unknown_fields)`).
+///
+/// # Errors
+/// One line that says what is wrong, where, and what to do.
+pub fn load<T>(file: Option<&Path>, env_prefix: &str, overrides: Dict) -> Result<T, ConfigError>
+where
+    T: Default + Serialize + DeserializeOwned,
+{
+    let environment = std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.to_string_lossy().into_owned())));
+    load_from(file, env_prefix, environment, overrides)
+}
+
+/// As [`load`], with the environment given.
+fn load_from<T>(
+    file: Option<&Path>,
+    env_prefix: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+    overrides: Dict,
+) -> Result<T, ConfigError>
+where
+    T: Default + Serialize + DeserializeOwned,
+{
+    let mut figment = Figment::from(Serialized::defaults(T::default()));
+    if let Some(path) = file {
+        check_syntax(path)?;
+        figment = figment.merge(Toml::file_exact(path));
+    }
+    let environment = from_environment(env_prefix, environment)?;
+    figment = figment.merge(Given { name: ENVIRONMENT, keys: environment });
+    figment = figment.merge(Given { name: COMMAND_LINE, keys: overrides });
+    figment.extract().map_err(|error| error::explain(error, env_prefix))
+}
+
+/// Reads `key=value` pairs of the command line, as in `peer.listen=127.0.0.1:7301`. A value is read as in TOML where that
+/// works, else it is a string.
+///
+/// # Errors
+/// A pair without `=` or with an empty part in its key.
+pub fn overrides<'a>(pairs: impl IntoIterator<Item = &'a str>) -> Result<Dict, ConfigError> {
+    let mut keys = Dict::new();
+    for pair in pairs {
+        let wrong = || ConfigError::Pair { pair: pair.to_owned() };
+        let (key, value) = pair.split_once('=').ok_or_else(wrong)?;
+        if key.split('.').any(|part| part.trim().is_empty()) {
+            return Err(wrong());
+        }
+        insert(&mut keys, key.trim(), value.trim());
+    }
+    Ok(keys)
+}
+
+fn from_environment(prefix: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Dict, ConfigError> {
+    let mut keys = Dict::new();
+    for (variable, value) in variables {
+        let Some(rest) = variable.strip_prefix(prefix) else { continue };
+        let key = rest.to_ascii_lowercase().split("__").collect::<Vec<_>>().join(".");
+        if key.split('.').any(str::is_empty) {
+            return Err(ConfigError::Variable { variable, prefix: prefix.to_owned() });
+        }
+        insert(&mut keys, &key, value.trim());
+    }
+    Ok(keys)
+}
+
+/// Puts `value` under a dotted key; what stands there already is replaced, its neighbours stay.
+fn insert(keys: &mut Dict, key: &str, value: &str) {
+    let value: Value = value.parse().unwrap_or_else(|_: std::convert::Infallible| Value::from(value));
+    if let Some(nested) = nest(key, value).into_dict() {
+        merge(keys, nested);
+    }
+}
+
+fn merge(into: &mut Dict, from: Dict) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Dict(_, old)), Value::Dict(_, new)) => merge(old, new),
+            (_, value) => drop(into.insert(key, value)),
+        }
+    }
+}
+
+/// Keys that stand in no file.
+struct Given {
+    name: &'static str,
+    keys: Dict,
+}
+
+impl Provider for Given {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name)
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        Ok(Profile::Default.collect(self.keys.clone()))
+    }
+}
+
+/// Says where a file stops being TOML; figment's own answer takes several lines.
+fn check_syntax(path: &Path) -> Result<(), ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), reason: source.to_string() })?;
+    let Err(wrong) = toml::from_str::<toml::Table>(&text) else { return Ok(()) };
+    let before = text.get(..wrong.span().map_or(0, |span| span.start)).unwrap_or(&text);
+    Err(ConfigError::Syntax {
+        file: path.to_owned(),
+        line: before.matches('\n').count() + 1,
+        reason: wrong.message().lines().next().unwrap_or("not TOML").to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,270 @@
+//! Certificates and the two TLS configurations made of them. One room for rustls's types; ring is named explicitly.
+//!
+//! Never trusts a system store and never skips a check: who connects is known by the configured CA alone. Called by
+//! whatever listens or connects between processes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use rustls::{
+    ClientConfig, InconsistentKeys, RootCertStore, ServerConfig,
+    crypto::{CryptoProvider, ring},
+    server::WebPkiClientVerifier,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor, UnixTime, pem::PemObject};
+use serde::{Deserialize, Serialize};
+use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+/// HTTP/2 as an application protocol: what gRPC needs.
+pub const ALPN_H2: &[u8] = b"h2";
+/// HTTP/1.1 as an application protocol.
+pub const ALPN_HTTP1: &[u8] = b"http/1.1";
+
+/// Where a process's own certificate stands: three PEM files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The authority that every certificate of the group comes from.
+    pub ca: PathBuf,
+    /// The process's own certificate, intermediate ones after it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Why a certificate cannot be used. Each displays as one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// The file cannot be read or has nothing of the kind in it.
+    #[error("{}: {reason}", file.display())]
+    Unreadable {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The certificate's time is over.
+    #[error("{}: the certificate expired at {since}: make a new one", file.display())]
+    Expired {
+        /// Which.
+        file: PathBuf,
+        /// The end of its time, UTC.
+        since: String,
+    },
+    /// The certificate's time has not come.
+    #[error("{}: the certificate is not valid before {from}: check this machine's clock", file.display())]
+    NotYetValid {
+        /// Which.
+        file: PathBuf,
+        /// The beginning of its time, UTC.
+        from: String,
+    },
+    /// The certificate comes from another authority.
+    #[error("{}: the certificate does not come from the authority in {}", file.display(), ca.display())]
+    OtherCa {
+        /// Which.
+        file: PathBuf,
+        /// The configured authority.
+        ca: PathBuf,
+    },
+    /// The key belongs to another certificate.
+    #[error("{}: the key does not belong to the certificate in {}", key.display(), certificate.display())]
+    KeyMismatch {
+        /// The key's file.
+        key: PathBuf,
+        /// The certificate's file.
+        certificate: PathBuf,
+    },
+    /// Anything else that is wrong with the certificate.
+    #[error("{}: the certificate cannot be used: {reason}", file.display())]
+    Unusable {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Who may connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clients {
+    /// Only who shows a certificate of the same authority.
+    WithCertificate,
+    /// Everyone.
+    Anyone,
+}
+
+/// A process's certificate, its key and the authority, checked against each other. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct TlsIdentity {
+    roots: Arc<RootCertStore>,
+    own: Arc<CertifiedKey>,
+}
+
+impl TlsIdentity {
+    /// Reads and checks the three files, as of now.
+    ///
+    /// # Errors
+    /// See [`TlsError`].
+    pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+        let authorities = certificates(&files.ca)?;
+        let own = own_key(&files.certificate, &files.key)?;
+        verify(&own.cert, &authorities, files)?;
+        let mut roots = RootCertStore::empty();
+        for authority in authorities {
+            roots.add(authority).map_err(|error| unusable(&files.ca, &error))?;
+        }
+        Ok(Self { roots: Arc::new(roots), own: Arc::new(own) })
+    }
+
+    /// For a listener. `alpn` in order of preference, as in `&[ALPN_H2]`.
+    pub fn server_config(&self, clients: Clients, alpn: &[&[u8]]) -> Arc<ServerConfig> {
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("ring has the default versions");
+        let builder = match clients {
+            Clients::Anyone => builder.with_no_client_auth(),
+            Clients::WithCertificate => builder.with_client_cert_verifier(
+                WebPkiClientVerifier::builder_with_provider(self.roots.clone(), provider())
+                    .build()
+                    .expect("the store has an authority and no revocation list"),
+            ),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(self.own.clone())));
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        Arc::new(config)
+    }
+
+    /// For a connection: shows this certificate, trusts the authority alone. The name to ask for is the peer's.
+    pub fn client_config(&self, alpn: &[&[u8]]) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("ring has the default versions")
+            .with_root_certificates(self.roots.clone())
+            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(self.own.clone())));
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        Arc::new(config)
+    }
+
+    /// Whether this process's own certificate names it `name`.
+    pub fn names(&self, name: &str) -> bool {
+        names(&self.own.cert, name)
+    }
+}
+
+/// For a listener that everyone may connect to, without an authority: HTTPS.
+///
+/// # Errors
+/// See [`TlsError`]. Whether the certificate is still valid is for the clients to judge.
+pub fn public_server_config(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
+    let own = Arc::new(own_key(certificate, key)?);
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("ring has the default versions")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
+/// Which of `known` the certificate that a peer showed is valid for; the first in their order. None: the peer is none of
+/// them and is to be refused.
+pub fn peer_name<'a>(shown: &[CertificateDer<'_>], known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known.into_iter().find(|name| names(shown, name))
+}
+
+/// Whether the certificate that was shown is valid for a name (a DNS name of its subject alternative names).
+pub fn names(shown: &[CertificateDer<'_>], name: &str) -> bool {
+    let (Some(leaf), Ok(name)) = (shown.first(), ServerName::try_from(name)) else { return false };
+    EndEntityCert::try_from(leaf).is_ok_and(|leaf| leaf.verify_is_valid_for_subject_name(&name).is_ok())
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?)
+        .collect::<Result<_, _>>()
+        .map_err(|error| unreadable(file, &error))?;
+    if found.is_empty() {
+        return Err(unreadable(file, &"there is no certificate in it (PEM expected)"));
+    }
+    Ok(found)
+}
+
+fn own_key(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let chain = certificates(certificate)?;
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| match error {
+        rustls_pki_types::pem::Error::NoItemsFound => unreadable(key, &"there is no private key in it (PEM expected)"),
+        error => unreadable(key, &error),
+    })?;
+    CertifiedKey::from_der(chain, private, &provider()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            TlsError::KeyMismatch { key: key.to_owned(), certificate: certificate.to_owned() }
+        }
+        rustls::Error::InvalidCertificate(_) => unusable(certificate, &error),
+        error => unreadable(key, &error),
+    })
+}
+
+/// A node is a server to some peers and a client to others, so its certificate has to do for both.
+fn verify(chain: &[CertificateDer<'_>], authorities: &[CertificateDer<'_>], files: &TlsFiles) -> Result<(), TlsError> {
+    let anchors: Vec<TrustAnchor<'_>> = authorities
+        .iter()
+        .map(anchor_from_trusted_cert)
+        .collect::<Result<_, _>>()
+        .map_err(|error| unusable(&files.ca, &error))?;
+    let (leaf, intermediates) = chain.split_first().expect("a certified key has a certificate");
+    let leaf = EndEntityCert::try_from(leaf).map_err(|error| unusable(&files.certificate, &error))?;
+    for usage in [KeyUsage::server_auth(), KeyUsage::client_auth()] {
+        leaf.verify_for_usage(
+            webpki::ALL_VERIFICATION_ALGS,
+            &anchors,
+            intermediates,
+            UnixTime::now(),
+            usage,
+            None,
+            None,
+        )
+        .map_err(|error| verdict(&error, files))?;
+    }
+    Ok(())
+}
+
+fn verdict(error: &webpki::Error, files: &TlsFiles) -> TlsError {
+    let (file, ca) = (files.certificate.clone(), files.ca.clone());
+    match error {
+        webpki::Error::CertExpired { not_after, .. } => TlsError::Expired { file, since: date(*not_after) },
+        webpki::Error::CertNotValidYet { not_before, .. } => TlsError::NotYetValid { file, from: date(*not_before) },
+        webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => TlsError::OtherCa { file, ca },
+        other => unusable(&file, other),
+    }
+}
+
+fn date(time: UnixTime) -> String {
+    Timestamp::UNIX_EPOCH
+        .checked_add(Duration::from_secs(time.as_secs()))
+        .map_or_else(|_| format!("{} s after 1970", time.as_secs()), |stamp| stamp.to_string())
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(file).map_err(|error| unreadable(file, &format!("cannot be read: {error}")))
+}
+
+fn unreadable(file: &Path, reason: &impl ToString) -> TlsError {
+    TlsError::Unreadable { file: file.to_owned(), reason: reason.to_string() }
+}
+
+fn unusable(file: &Path, reason: &impl ToString) -> TlsError {
+    TlsError::Unusable { file: file.to_owned(), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests;
