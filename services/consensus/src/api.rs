@@ -202,6 +202,10 @@ pub struct Status {
     pub elections: u64,
     /// Proposals that wait for their reply.
     pub waiting: u64,
+    /// The log's disk is full, or the log has reached its limit: updates stop until there is room.
+    pub no_room: bool,
+    /// The state is being fetched from another data node; this node does not serve meanwhile.
+    pub fetching: bool,
 }
 
 /// What is known of another voter.
@@ -215,7 +219,7 @@ pub struct PeerStatus {
     pub matched: Option<u64>,
     /// Applied index that its last frame told.
     pub applied: u64,
-    /// When its last frame came: milliseconds of the driver's clock; none: never.
+    /// When its last frame came: milliseconds ago; none: never.
     pub heard_ms: Option<u64>,
     /// Its wall clock minus ours when its last frame came, microseconds.
     pub clock_offset_us: i64,
@@ -246,75 +250,4 @@ pub enum TransferError {
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopped,
-}
-
-/// A node's own handle on its Raft driver. Cheap to clone; no method blocks the caller's thread.
-#[derive(Debug)]
-pub struct Handle<I, R> {
-    pub(crate) events: crossbeam_channel::Sender<crate::driver::Event<I, R>>,
-    pub(crate) status: tokio::sync::watch::Receiver<std::sync::Arc<Status>>,
-}
-
-impl<I, R> Clone for Handle<I, R> {
-    fn clone(&self) -> Self {
-        Self { events: self.events.clone(), status: self.status.clone() }
-    }
-}
-
-impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
-    /// Puts commands into the log, as one entry where they fit. Every waiter is answered, here or later.
-    pub fn propose(&self, proposals: Vec<Proposal<I, R>>) {
-        let _ = proposals;
-        unimplemented!("the driver answers this")
-    }
-
-    /// Asks a quorum who leads; joins the next round. Completes on followers too.
-    ///
-    /// # Errors
-    /// [`ReadError::Unconfirmed`] after `timeout`.
-    pub async fn confirm(&self, timeout: std::time::Duration) -> Result<Confirmed, ReadError> {
-        let _ = timeout;
-        unimplemented!("the driver answers this")
-    }
-
-    /// As [`Handle::confirm`], then waits until this node has applied that index: a read of the local state is then
-    /// linearizable (design rule 4).
-    ///
-    /// # Errors
-    /// [`ReadError::Unconfirmed`] after `timeout` in all.
-    pub async fn read(&self, timeout: std::time::Duration) -> Result<Confirmed, ReadError> {
-        let _ = timeout;
-        unimplemented!("the driver answers this")
-    }
-
-    /// What the core knows; the latest at any time.
-    pub fn status(&self) -> tokio::sync::watch::Receiver<std::sync::Arc<Status>> {
-        self.status.clone()
-    }
-
-    /// A frame came from a peer. False: the inbox is full and the frame was dropped (Raft sends again).
-    pub fn receive(&self, frame: PeerFrame) -> bool {
-        let _ = frame;
-        unimplemented!("the driver answers this")
-    }
-
-    /// The stream from or to a peer ended; `refused`: and an immediate reconnect was refused (design 1, fast path).
-    pub fn peer_lost(&self, peer: RaftId, refused: bool) {
-        let _ = (peer, refused);
-        unimplemented!("the driver answers this")
-    }
-
-    /// Hands leadership to a data node; completes when it leads.
-    ///
-    /// # Errors
-    /// See [`TransferError`].
-    pub async fn transfer(&self, to: RaftId) -> Result<(), TransferError> {
-        let _ = to;
-        unimplemented!("the driver answers this")
-    }
-
-    /// Stops the driver: what is waiting is answered with "stopped" or "overtaken"; log and machine are synced.
-    pub fn stop(&self) {
-        unimplemented!("the driver answers this")
-    }
 }

@@ -1,8 +1,671 @@
-//! The driver: one loop that feeds the core.
+//! The driver: one loop that feeds the core from a closed set of events and does what the core wants done.
+//!
+//! Reads the clocks, owns the threads of the log and of apply, and waits for neither. Called by the node through
+//! [`spawn`]; everything else reaches it as an [`Event`].
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use ocs_proto::peer::{Commands, Head, PeerFrame, RaftMessage, SnapshotMark};
+use prost::Message as _;
+use tokio::sync::{oneshot, watch};
+
+use crate::{
+    Confirmed, FetchedState, Handle, Kind, Machine, Observer, PeerStatus, Proposal, ProposeError, RaftId, Status,
+    TransferError, Transport,
+    apply::{ApplyThread, Digests, PersistPolicy, Work},
+    core::{Core, CoreConfig, Found, Output},
+    disk::{Job, LogThread},
+    log::{Disk, Log, Recovered},
+    reads::Question,
+    waiters::Waiters,
+    witness::may_forget,
+};
+
+/// Version of the frames' head; an unknown newer one is refused by name.
+pub const FRAME_FORMAT: u32 = 1;
+/// Batching of commands into one entry stops here, bytes (design 2, limits).
+const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Events handled before the core's output is looked at.
+const EVENTS_MAX: usize = 1024;
+/// Pace of the fast path.
+const HURRY: Duration = Duration::from_millis(10);
+/// Entries that are kept although nobody needs them, so that a short absence needs no snapshot.
+const KEEP_ENTRIES: u64 = 10_000;
+/// Entries that must be worth forgetting before the log is asked to.
+const FORGET_ENTRIES_MIN: u64 = 5_000;
 
 /// Everything that can wake the loop.
 #[derive(Debug)]
-pub enum Event<I, R> {
+pub(crate) enum Event<I, R> {
     /// Commands to be put into the log.
-    Propose(Vec<crate::Proposal<I, R>>),
+    Propose(Vec<Proposal<I, R>>),
+    /// A peer's messages.
+    Frame(PeerFrame),
+    /// A question to a quorum; `read`: answered when its index is applied here.
+    Ask { answer: oneshot::Sender<Confirmed>, read: bool },
+    /// The log has written and synced.
+    Written { number: u64, then: Vec<RaftMessage>, log_bytes: u64 },
+    /// The log's disk is full, or has room again.
+    NoRoom(bool),
+    /// The log has forgotten up to the mark.
+    Compacted { mark: SnapshotMark, log_bytes: u64 },
+    /// The machine has applied up to here.
+    Applied(u64),
+    /// The machine's state is durable up to here.
+    Persisted(u64),
+    /// A fetched state was taken over.
+    Installed(SnapshotMark),
+    /// A state was fetched, or why not.
+    Fetched(Result<FetchedState, String>),
+    /// The stream to a peer ended.
+    PeerLost { peer: RaftId, refused: bool },
+    /// Leadership is to go to a node.
+    Transfer { to: RaftId, answer: oneshot::Sender<Result<(), TransferError>> },
+    /// Finish and end.
+    Stop,
+}
+
+/// What the driver must know besides the core's.
+#[derive(Debug, Clone)]
+pub struct DriverConfig {
+    /// The core's part.
+    pub core: CoreConfig,
+    /// 16 bytes, on every frame.
+    pub cluster: [u8; 16],
+    /// Counts the times that an operator forced a membership.
+    pub epoch: u64,
+    /// Length of a tick.
+    pub tick: Duration,
+    /// Bytes of the log at which updates stop (design rule 1).
+    pub log_bytes_max: u64,
+    /// When the state is made durable.
+    pub persist: PersistPolicy,
+}
+
+/// What the driver owns.
+pub struct Parts<D: Disk, M: Machine> {
+    /// The log, just opened.
+    pub log: Log<D>,
+    /// What was found in it.
+    pub recovered: Recovered,
+    /// The state; none on a witness.
+    pub machine: Option<M>,
+    /// The way to the peers.
+    pub transport: Box<dyn Transport>,
+    /// Called with the lowest index that a state to be fetched must have; answered by [`Handle::fetched`].
+    pub fetch: Box<dyn FnMut(u64) + Send>,
+    /// Where durations go.
+    pub observer: Arc<dyn Observer>,
+    /// Called once when the process must end: a failed disk, a machine that cannot go on, a bug (design rule 6).
+    pub fatal: Arc<dyn Fn(String) + Send + Sync>,
+}
+
+/// A running driver.
+#[derive(Debug)]
+pub struct Running<I, R> {
+    /// The way in.
+    pub handle: Handle<I, R>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl<I, R> Running<I, R> {
+    /// Waits for the threads, after [`Handle::stop`].
+    pub fn join(self) {
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of consensus panicked");
+            }
+        }
+    }
+}
+
+/// Starts the Raft loop, the log's thread and the apply thread.
+pub fn spawn<D, M>(config: DriverConfig, parts: Parts<D, M>) -> Running<M::Id, M::Reply>
+where
+    D: Disk + Send + Sync + 'static,
+    M: Machine,
+{
+    let (events, inbox) = crossbeam_channel::unbounded(); // bounded by the handle's counters, see `Handle`
+    let (jobs, job_queue) = crossbeam_channel::unbounded(); // bounded by UNCOMMITTED_BYTES_MAX
+    let (work, work_queue) = crossbeam_channel::unbounded(); // bounded by APPLY_LAG_MAX
+    let waiters = Arc::new(Waiters::new());
+    let digests = Arc::new(Digests::default());
+    let state = parts.machine.as_ref().map(Machine::applied).unwrap_or_default();
+    let (status, status_seen) = watch::channel(Arc::new(initial_status(&config)));
+    let found = Found {
+        reader: parts.log.reader(),
+        start: parts.recovered.start.clone(),
+        hard_state: parts.recovered.hard_state,
+        state: state.clone(),
+    };
+    let mut threads = Vec::new();
+    let log_bytes = parts.log.bytes();
+    let log_thread =
+        LogThread { log: parts.log, jobs: job_queue, events: events.clone(), observer: parts.observer.clone() };
+    threads.push(thread("ocs-log", parts.fatal.clone(), move || log_thread.run().map_err(|fault| fault.to_string())));
+    if let Some(machine) = parts.machine {
+        let apply = ApplyThread {
+            machine,
+            work: work_queue,
+            events: events.clone(),
+            waiters: waiters.clone(),
+            digests: digests.clone(),
+            observer: parts.observer.clone(),
+            policy: config.persist,
+            unpersisted: 0,
+            persisted_at: Instant::now(),
+        };
+        threads.push(thread("ocs-apply", parts.fatal.clone(), move || apply.run().map_err(|fault| fault.to_string())));
+    }
+    let queued = Arc::new(AtomicUsize::new(0));
+    let driver = Driver::<D, M> {
+        core: Core::new(config.core.clone(), found),
+        inbox,
+        jobs,
+        work,
+        waiters,
+        digests,
+        transport: parts.transport,
+        fetch: parts.fetch,
+        observer: parts.observer,
+        status,
+        queued: queued.clone(),
+        peers: HashMap::new(),
+        proposals: Vec::new(),
+        askers: HashMap::new(),
+        next_question: 0,
+        reads: Vec::new(),
+        transfer: None,
+        persisted: state.index,
+        log_bytes,
+        no_room: false,
+        forgetting: false,
+        mismatches: 0,
+        led: (false, 0),
+        begun: Instant::now(),
+        stopping: false,
+        config,
+    };
+    threads.push(thread("ocs-raft", parts.fatal, move || {
+        driver.run();
+        Ok(())
+    }));
+    Running { handle: Handle { events, status: status_seen, queued }, threads }
+}
+
+/// Runs a thread whose failure, by error or panic, ends the process.
+fn thread(
+    name: &str,
+    fatal: Arc<dyn Fn(String) + Send + Sync>,
+    body: impl FnOnce() -> Result<(), String> + Send + 'static,
+) -> JoinHandle<()> {
+    let title = name.to_owned();
+    let run = move || match std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)) {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => fatal(fault),
+        Err(_) => fatal(format!("thread {title} panicked")),
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system can start a thread")
+}
+
+fn initial_status(config: &DriverConfig) -> Status {
+    Status {
+        id: config.core.id,
+        role: crate::RaftRole::Follower,
+        term: 0,
+        leader: 0,
+        serving: false,
+        transferring: false,
+        commit: 0,
+        applied: 0,
+        persisted: 0,
+        first_index: 0,
+        last_index: 0,
+        durable_index: 0,
+        data_durable: 0,
+        log_bytes: 0,
+        peers: Vec::new(),
+        digest_mismatches: 0,
+        elections: 0,
+        waiting: 0,
+        no_room: false,
+        fetching: false,
+    }
+}
+
+/// What the last frames of a peer told.
+#[derive(Debug, Default)]
+struct Seen {
+    heard: Option<Instant>,
+    applied: u64,
+    clock_offset_us: i64,
+    digest: Option<(u64, u128)>,
+    compared: u64,
+}
+
+/// One who asked a quorum.
+#[derive(Debug)]
+struct Asker {
+    answer: oneshot::Sender<Confirmed>,
+    read: bool,
+}
+
+struct Driver<D: Disk, M: Machine> {
+    config: DriverConfig,
+    core: Core<D>,
+    inbox: Receiver<Event<M::Id, M::Reply>>,
+    jobs: Sender<Job>,
+    work: Sender<Work>,
+    waiters: Arc<Waiters<M::Id, M::Reply>>,
+    digests: Arc<Digests>,
+    transport: Box<dyn Transport>,
+    fetch: Box<dyn FnMut(u64) + Send>,
+    observer: Arc<dyn Observer>,
+    status: watch::Sender<Arc<Status>>,
+    queued: Arc<AtomicUsize>,
+    peers: HashMap<RaftId, Seen>,
+    proposals: Vec<Proposal<M::Id, M::Reply>>,
+    askers: HashMap<Question, Asker>,
+    next_question: Question,
+    /// Reads that wait for an index to be applied here.
+    reads: Vec<(Confirmed, oneshot::Sender<Confirmed>)>,
+    transfer: Option<oneshot::Sender<Result<(), TransferError>>>,
+    persisted: u64,
+    log_bytes: u64,
+    no_room: bool,
+    forgetting: bool,
+    mismatches: u64,
+    /// Whether this node led at the last look, and in which term.
+    led: (bool, u64),
+    begun: Instant,
+    stopping: bool,
+}
+
+impl<D: Disk, M: Machine> Driver<D, M> {
+    fn run(mut self) {
+        let mut next_tick = Instant::now() + self.config.tick;
+        let mut next_hurry = Instant::now();
+        self.pump();
+        self.publish(true);
+        while !self.stopping {
+            let hurrying = self.core.hurrying();
+            let wake = if hurrying { next_tick.min(next_hurry.max(Instant::now())) } else { next_tick };
+            match self.inbox.recv_deadline(wake) {
+                Ok(event) => self.on_events(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            let now = Instant::now();
+            let ticked = now >= next_tick;
+            if ticked {
+                self.on_tick();
+                // after a pause of the process the ticks that were missed are not made up: nobody else missed them
+                next_tick = (next_tick + self.config.tick).max(now);
+            }
+            if hurrying && now >= next_hurry {
+                self.core.campaign_again();
+                next_hurry = now + HURRY;
+            }
+            self.propose_queued();
+            self.pump();
+            self.publish(ticked);
+        }
+        self.finish();
+    }
+
+    fn on_events(&mut self, first: Event<M::Id, M::Reply>) {
+        self.on_event(first);
+        for _ in 1..EVENTS_MAX {
+            match self.inbox.try_recv() {
+                Ok(event) => self.on_event(event),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event<M::Id, M::Reply>) {
+        match event {
+            Event::Propose(proposals) => {
+                self.queued.fetch_sub(proposals.len(), Ordering::Relaxed);
+                self.proposals.extend(proposals);
+            }
+            Event::Frame(frame) => {
+                self.queued.fetch_sub(1, Ordering::Relaxed);
+                self.on_frame(frame);
+            }
+            Event::Ask { answer, read } => self.on_ask(answer, read),
+            Event::Written { number, then, log_bytes } => {
+                self.log_bytes = log_bytes;
+                self.core.on_written(number);
+                self.send(then);
+            }
+            Event::NoRoom(full) => self.on_room(full),
+            Event::Compacted { mark, log_bytes } => {
+                self.forgetting = false;
+                self.log_bytes = log_bytes;
+                self.core.on_compacted(mark);
+            }
+            Event::Applied(index) => self.on_applied(index),
+            Event::Persisted(index) => self.persisted = self.persisted.max(index),
+            Event::Installed(mark) => {
+                self.core.on_installed(mark.clone());
+                self.on_applied(mark.index);
+            }
+            Event::Fetched(Ok(state)) => {
+                let _ = self.work.send(Work::Install(state));
+            }
+            Event::Fetched(Err(reason)) => {
+                tracing::warn!(%reason, "the state could not be fetched; it is tried again");
+                self.core.on_fetch_failed();
+            }
+            Event::PeerLost { peer, refused } => {
+                self.core.on_unreachable(peer);
+                if refused {
+                    self.core.on_refused(peer);
+                }
+            }
+            Event::Transfer { to, answer } => self.on_transfer(to, answer),
+            Event::Stop => self.stopping = true,
+        }
+    }
+
+    fn on_frame(&mut self, frame: PeerFrame) {
+        let Some(head) = &frame.head else { return };
+        if head.format > FRAME_FORMAT || head.cluster[..] != self.config.cluster || head.epoch < self.config.epoch {
+            tracing::warn!(
+                from = head.from,
+                format = head.format,
+                epoch = head.epoch,
+                "a frame that is not ours was dropped"
+            );
+            return;
+        }
+        let digest: Option<[u8; 16]> = head.digest[..].try_into().ok();
+        let seen = self.peers.entry(head.from).or_default();
+        seen.heard = Some(Instant::now());
+        seen.applied = head.applied;
+        seen.clock_offset_us = head.wall_clock_us.cast_signed().wrapping_sub(wall_clock_us().cast_signed());
+        if let Some(digest) = digest.filter(|_| head.digest_index > 0) {
+            seen.digest = Some((head.digest_index, u128::from_be_bytes(digest)));
+        }
+        self.core.step(frame);
+    }
+
+    fn on_ask(&mut self, answer: oneshot::Sender<Confirmed>, read: bool) {
+        self.next_question += 1;
+        self.askers.insert(self.next_question, Asker { answer, read });
+        self.core.ask(self.next_question);
+    }
+
+    fn on_applied(&mut self, index: u64) {
+        self.core.on_applied(index);
+        let applied = self.core.applied();
+        for (confirmed, answer) in self.reads.extract_if(.., |(confirmed, _)| confirmed.index <= applied) {
+            let _ = answer.send(confirmed); // who gave up needs no answer
+        }
+    }
+
+    fn on_room(&mut self, full: bool) {
+        self.no_room = full;
+        let peers: Vec<RaftId> = self.config.core.kinds.iter().map(|(id, _)| *id).collect();
+        if full && let Some(to) = peers.into_iter().find(|id| self.core.eligible(*id).is_ok()) {
+            let _ = self.core.transfer(to); // a peer that has room goes on
+        }
+    }
+
+    fn on_transfer(&mut self, to: RaftId, answer: oneshot::Sender<Result<(), TransferError>>) {
+        match self.core.transfer(to) {
+            Ok(()) => self.transfer = Some(answer),
+            Err(refusal) => {
+                let _ = answer.send(Err(refusal));
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        self.core.tick();
+        let askers = &mut self.askers;
+        askers.retain(|_, asker| !asker.answer.is_closed());
+        self.core.retain_questions(|question| askers.contains_key(&question));
+        self.reads.retain(|(_, answer)| !answer.is_closed());
+        self.compare_digests();
+        self.forget();
+    }
+
+    /// A difference of digests at the same index is an alarm, never ignored (design 5).
+    fn compare_digests(&mut self) {
+        for (peer, seen) in &mut self.peers {
+            let Some((index, theirs)) = seen.digest else { continue };
+            if index <= seen.compared {
+                continue;
+            }
+            let Some(ours) = self.digests.at(index) else { continue };
+            seen.compared = index;
+            if ours != theirs {
+                self.mismatches += 1;
+                tracing::error!(peer, index, "the state differs from the peer's: run `ocsctl verify` on both nodes");
+            }
+        }
+    }
+
+    /// Design rule 1: what may be forgotten, and when it is worth it.
+    fn forget(&mut self) {
+        let kind = self.config.core.kind();
+        let until = may_forget(kind, self.core.data_durable(), self.core.commit(), self.persisted);
+        let until = until.saturating_sub(KEEP_ENTRIES);
+        let (first, ..) = self.core.log_range();
+        if self.forgetting || until < first + FORGET_ENTRIES_MIN {
+            return;
+        }
+        if let Some(mark) = self.core.mark(until) {
+            self.forgetting = true;
+            let _ = self.jobs.send(Job::Compact(mark));
+        }
+    }
+
+    // === proposals ===
+
+    /// Everything that has queued becomes as few entries as the limits allow.
+    fn propose_queued(&mut self) {
+        if self.proposals.is_empty() {
+            return;
+        }
+        if let Some(refusal) = self.refusal() {
+            return self.proposals.drain(..).for_each(|proposal| refuse(proposal, refusal));
+        }
+        let mut batch: Vec<Proposal<M::Id, M::Reply>> = Vec::new();
+        let mut bytes = 0;
+        for proposal in std::mem::take(&mut self.proposals) {
+            if bytes > 0 && bytes + proposal.command.len() > BATCH_BYTES_MAX {
+                self.propose_one(std::mem::take(&mut batch));
+                bytes = 0;
+            }
+            bytes += proposal.command.len();
+            batch.push(proposal);
+        }
+        self.propose_one(batch);
+    }
+
+    fn refusal(&self) -> Option<ProposeError> {
+        if !self.core.serving() {
+            Some(ProposeError::NotPrimary)
+        } else if self.no_room || self.log_bytes >= self.config.log_bytes_max {
+            Some(ProposeError::NoRoom)
+        } else {
+            None
+        }
+    }
+
+    fn propose_one(&mut self, batch: Vec<Proposal<M::Id, M::Reply>>) {
+        let commands: Vec<Bytes> = batch.iter().map(|proposal| proposal.command.clone()).collect();
+        let data = Bytes::from(Commands { commands }.encode_to_vec());
+        let count = batch.len();
+        match self.core.propose(data) {
+            Ok(()) => {
+                self.observer.batch(count);
+                let since = Instant::now();
+                batch.into_iter().for_each(|proposal| self.waiters.enter(proposal.id, proposal.waiter, since));
+            }
+            Err(refusal) => batch.into_iter().for_each(|proposal| refuse(proposal, refusal)),
+        }
+    }
+
+    // === output ===
+
+    /// Does what the core wants done.
+    fn pump(&mut self) {
+        let output = self.core.output();
+        let Output { messages, writes, apply, answers, fetch, transfer } = output;
+        self.send(messages);
+        for write in writes {
+            let _ = self.jobs.send(Job::Write(write));
+        }
+        if !apply.is_empty() {
+            let _ = self.work.send(Work::Apply(apply));
+        }
+        answers.into_iter().for_each(|(question, confirmed)| self.answer(question, confirmed));
+        if let Some(index) = fetch {
+            (self.fetch)(index);
+        }
+        if let Some(result) = transfer
+            && let Some(answer) = self.transfer.take()
+        {
+            let _ = answer.send(result);
+        }
+        let leads = (self.core.leads(), self.core.term());
+        if self.led.0 && leads != self.led {
+            self.waiters.overtaken();
+        }
+        self.led = leads;
+    }
+
+    fn answer(&mut self, question: Question, confirmed: Confirmed) {
+        let Some(asker) = self.askers.remove(&question) else { return };
+        if asker.read && self.core.applied() < confirmed.index {
+            self.reads.push((confirmed, asker.answer));
+        } else {
+            let _ = asker.answer.send(confirmed); // who gave up needs no answer
+        }
+    }
+
+    fn send(&mut self, messages: Vec<RaftMessage>) {
+        let mut frames: Vec<(RaftId, Vec<RaftMessage>)> = Vec::new();
+        for message in messages {
+            match frames.iter_mut().find(|(to, _)| *to == message.to) {
+                Some((_, queued)) => queued.push(message),
+                None => frames.push((message.to, vec![message])),
+            }
+        }
+        for (to, messages) in frames {
+            let frame = PeerFrame { head: Some(self.head()), messages };
+            self.transport.send(to, frame);
+        }
+    }
+
+    fn head(&self) -> Head {
+        let digest = self.digests.newest();
+        Head {
+            format: FRAME_FORMAT,
+            cluster: Bytes::copy_from_slice(&self.config.cluster),
+            epoch: self.config.epoch,
+            from: self.config.core.id,
+            incarnation: self.config.core.boot,
+            data_durable: self.core.data_durable(),
+            wall_clock_us: wall_clock_us(),
+            digest_index: digest.map_or(0, |(index, _)| index),
+            digest: digest.map(|(_, value)| Bytes::copy_from_slice(&value.to_be_bytes())).unwrap_or_default(),
+            term: self.core.term(),
+            applied: if self.config.core.kind() == Kind::Data { self.core.applied() } else { 0 },
+            data_ready: !self.core.fetching(),
+            disk_short_bytes: u64::from(self.no_room),
+        }
+    }
+
+    /// Tells those who watch: a change of role at once, everything else at each tick.
+    fn publish(&self, ticked: bool) {
+        let status = self.describe();
+        self.status.send_if_modified(|shown| {
+            let key = |status: &Status| {
+                (status.role, status.term, status.leader, status.serving, status.transferring, status.no_room)
+            };
+            let tell = key(&status) != key(shown) || (ticked && status != **shown);
+            if tell {
+                *shown = Arc::new(status);
+            }
+            tell
+        });
+    }
+
+    fn describe(&self) -> Status {
+        let (first_index, last_index, durable_index) = self.core.log_range();
+        Status {
+            id: self.core.id(),
+            role: self.core.role(),
+            term: self.core.term(),
+            leader: self.core.leader(),
+            serving: self.core.serving(),
+            transferring: self.core.transferring(),
+            commit: self.core.commit(),
+            applied: self.core.applied(),
+            persisted: self.persisted,
+            first_index,
+            last_index,
+            durable_index,
+            data_durable: self.core.data_durable(),
+            log_bytes: self.log_bytes,
+            peers: self.describe_peers(),
+            digest_mismatches: self.mismatches,
+            elections: self.core.elections(),
+            waiting: self.waiters.len() as u64,
+            no_room: self.no_room || self.log_bytes >= self.config.log_bytes_max,
+            fetching: self.core.fetching(),
+        }
+    }
+
+    fn describe_peers(&self) -> Vec<PeerStatus> {
+        let others = self.config.core.kinds.iter().filter(|(id, _)| *id != self.config.core.id);
+        others
+            .map(|(id, kind)| {
+                let seen = self.peers.get(id);
+                PeerStatus {
+                    id: *id,
+                    kind: *kind,
+                    matched: self.core.matched(*id),
+                    applied: seen.map_or(0, |seen| seen.applied),
+                    heard_ms: seen.and_then(|seen| seen.heard).map(|heard| heard.elapsed().as_millis() as u64),
+                    clock_offset_us: seen.map_or(0, |seen| seen.clock_offset_us),
+                }
+            })
+            .collect()
+    }
+
+    /// The end: everyone who waits learns what is known, the threads finish what has queued.
+    fn finish(mut self) {
+        for proposal in self.proposals.drain(..) {
+            refuse(proposal, ProposeError::Stopped);
+        }
+        let _ = self.jobs.send(Job::Stop);
+        let _ = self.work.send(Work::Stop);
+        self.waiters.overtaken();
+        tracing::debug!(ran_s = self.begun.elapsed().as_secs(), "the Raft loop ended");
+    }
+}
+
+fn refuse<I, R>(proposal: Proposal<I, R>, refusal: ProposeError) {
+    let _ = proposal.waiter.send(Err(refusal)); // a client that hung up needs no answer
+}
+
+/// Microseconds since 1970, by this machine's clock.
+fn wall_clock_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }

@@ -4,7 +4,20 @@
 //! Called by `node`, and by the simulator.
 
 mod api;
+mod apply;
+pub mod core;
+mod disk;
 mod driver;
+mod eraft;
+mod handle;
 pub mod log;
+mod reads;
+mod slog_bridge;
+mod storage;
+mod waiters;
+mod witness;
 
 pub use api::*;
+pub use apply::PersistPolicy;
+pub use driver::{DriverConfig, FRAME_FORMAT, Parts, Running, spawn};
+pub use handle::Handle;

@@ -1,0 +1,170 @@
+//! The apply thread: hands committed entries to the machine, wakes those who wait, makes the state durable at leisure.
+//!
+//! The only thread that touches the machine. Called by the driver, which never waits for it.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use ocs_proto::peer::Entry;
+use prost::Message as _;
+
+use crate::{ApplyBatch, FetchedState, Machine, MachineError, Observer, driver::Event, waiters::Waiters};
+
+/// Bytes of entries applied as one batch (design 2, limits).
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Digests remembered for comparison with peers.
+const DIGESTS_MAX: usize = 64;
+
+/// What the machine is asked to do, in order.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Apply committed entries.
+    Apply(Vec<Entry>),
+    /// Take over a fetched state.
+    Install(FetchedState),
+    /// Make the state durable, and end.
+    Stop,
+}
+
+/// The newest digests of the state here, for comparison; shared with the driver.
+#[derive(Debug, Default)]
+pub(crate) struct Digests(Mutex<VecDeque<(u64, u128)>>);
+
+impl Digests {
+    fn push(&self, digest: (u64, u128)) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.back() == Some(&digest) {
+            return;
+        }
+        if kept.len() == DIGESTS_MAX {
+            kept.pop_front();
+        }
+        kept.push_back(digest);
+    }
+
+    /// The newest: index and value.
+    pub(crate) fn newest(&self) -> Option<(u64, u128)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).back().copied()
+    }
+
+    /// The one at an index, if it is still remembered.
+    pub(crate) fn at(&self, index: u64) -> Option<u128> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(known, _)| *known == index).map(|(_, value)| *value)
+    }
+}
+
+/// When the state is made durable.
+#[derive(Debug, Clone, Copy)]
+pub struct PersistPolicy {
+    /// At the latest after this time.
+    pub every: Duration,
+    /// At the latest after so many bytes of entries.
+    pub bytes: usize,
+}
+
+/// The thread's state.
+pub(crate) struct ApplyThread<M: Machine> {
+    pub(crate) machine: M,
+    pub(crate) work: Receiver<Work>,
+    pub(crate) events: Sender<Event<M::Id, M::Reply>>,
+    pub(crate) waiters: Arc<Waiters<M::Id, M::Reply>>,
+    pub(crate) digests: Arc<Digests>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) policy: PersistPolicy,
+    pub(crate) unpersisted: usize,
+    pub(crate) persisted_at: Instant,
+}
+
+impl<M: Machine> ApplyThread<M> {
+    /// Runs until told to stop.
+    ///
+    /// # Errors
+    /// The machine cannot go on: the process must end.
+    pub(crate) fn run(mut self) -> Result<(), MachineError> {
+        self.note_digest();
+        loop {
+            let work = match self.work.recv_timeout(self.policy.every) {
+                Ok(work) => work,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.persist_if_due()?;
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => Work::Stop,
+            };
+            let mut queued: VecDeque<Work> = std::iter::once(work).chain(self.work.try_iter()).collect();
+            while let Some(work) = queued.pop_front() {
+                match work {
+                    Work::Apply(entries) => self.apply(entries, &mut queued)?,
+                    Work::Install(state) => self.install(state)?,
+                    Work::Stop => return self.persist(),
+                }
+            }
+            self.persist_if_due()?;
+        }
+    }
+
+    /// Applies as much of what has queued as one batch may hold.
+    fn apply(&mut self, mut entries: Vec<Entry>, queued: &mut VecDeque<Work>) -> Result<(), MachineError> {
+        let mut bytes: usize = entries.iter().map(|entry| entry.data.len()).sum();
+        while bytes < BATCH_BYTES_MAX && matches!(queued.front(), Some(Work::Apply(_))) {
+            let Some(Work::Apply(more)) = queued.pop_front() else { break };
+            bytes += more.iter().map(|entry| entry.data.len()).sum::<usize>();
+            entries.extend(more);
+        }
+        let state = self.machine.applied();
+        entries.retain(|entry| entry.index > state.index); // a fetched state may already hold them
+        if entries.is_empty() {
+            let _ = self.events.send(Event::Applied(state.index));
+            return Ok(());
+        }
+        let last = entries.last().map_or(state.index, |entry| entry.index);
+        let conf_state = state.conf_state.unwrap_or_default().encode_to_vec();
+        let replies = self.machine.apply(&ApplyBatch { entries: &entries, conf_state: &conf_state })?;
+        self.unpersisted += bytes + entries.len() * 64; // an entry without data moves the index too
+        self.note_digest();
+        let _ = self.events.send(Event::Applied(last));
+        if let Some(seconds) = self.waiters.wake(replies) {
+            self.observer.commit(seconds);
+        }
+        Ok(())
+    }
+
+    fn install(&mut self, state: FetchedState) -> Result<(), MachineError> {
+        let mark = if state.mark.index > self.machine.applied().index {
+            self.machine.install(state)?
+        } else {
+            self.machine.applied() // it went on while the state was fetched
+        };
+        let _ = self.events.send(Event::Persisted(mark.index));
+        let _ = self.events.send(Event::Installed(mark));
+        self.note_digest();
+        Ok(())
+    }
+
+    fn persist_if_due(&mut self) -> Result<(), MachineError> {
+        let late = self.persisted_at.elapsed() >= self.policy.every;
+        if self.unpersisted >= self.policy.bytes || (late && self.unpersisted > 0) {
+            self.persist()?;
+        }
+        Ok(())
+    }
+
+    fn persist(&mut self) -> Result<(), MachineError> {
+        let index = self.machine.persist()?;
+        self.unpersisted = 0;
+        self.persisted_at = Instant::now();
+        let _ = self.events.send(Event::Persisted(index));
+        Ok(())
+    }
+
+    fn note_digest(&self) {
+        if let Some(digest) = self.machine.digest() {
+            self.digests.push(digest);
+        }
+    }
+}

@@ -1,0 +1,768 @@
+//! The core: Raft without sockets, disks or clocks. Events go in, an [`Output`] comes out.
+//!
+//! Never blocks, never reads a clock, draws random numbers only from its seed: a simulation replays from it. The driver
+//! feeds it in production, the simulator in tests. It is, with `eraft` and `storage`, the only room that knows raft-rs.
+
+use bytes::Bytes;
+use ocs_proto::peer::{ConfState, Entry as WireEntry, PeerFrame, RaftMessage, SnapshotMark};
+use raft::{
+    Config as RaftConfig, ProgressState, RawNode, ReadOnlyOption, StateRole,
+    eraftpb::{HardState as RaftHardState, Message, MessageType},
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use crate::{
+    Confirmed, Kind, ProposeError, RaftId, RaftRole, TransferError,
+    eraft::{message_from_wire, snapshot_from_mark},
+    log::{Batch, Disk, HardState, LogReader},
+    reads::{Question, Rounds},
+    storage::LogView,
+    witness::Patience,
+};
+
+/// Index and term of the mark at which every group begins: pre-vote with unequal priorities needs a term above 0
+/// (design rule 3). The state there is empty.
+pub const GENESIS: (u64, u64) = (1, 1);
+/// Largest payload of an entry, bytes (design 2, limits).
+pub const ENTRY_BYTES_MAX: usize = 1536 * 1024;
+/// Largest append message, bytes of entries.
+const APPEND_BYTES_MAX: u64 = 1024 * 1024;
+/// Most bytes proposed and not yet committed.
+const UNCOMMITTED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Most entries that apply may lag behind the log; beyond, proposals are refused (design rule 9).
+pub const APPLY_LAG_MAX: u64 = 50_000;
+/// A transfer starts only when the target is within so many entries: one batch.
+const TRANSFER_LAG_MAX: u64 = 512;
+/// Ticks within which a transfer must have sent its TimeoutNow.
+const TRANSFER_TICKS_MAX: u32 = 5;
+/// Ticks after which a snapshot that brought no answer is sent again.
+const SNAPSHOT_TICKS_MAX: u32 = 100;
+/// Ticks for which the fast path keeps asking for votes.
+const FAST_TICKS_MAX: u32 = 20;
+
+/// What a core must know.
+#[derive(Debug, Clone)]
+pub struct CoreConfig {
+    /// This node.
+    pub id: RaftId,
+    /// Every node that may be a voter, this one included.
+    pub kinds: Vec<(RaftId, Kind)>,
+    /// Ticks between heartbeats.
+    pub heartbeat_ticks: usize,
+    /// Fewest ticks without a leader before an election.
+    pub election_ticks_min: usize,
+    /// Most ticks, exclusive.
+    pub election_ticks_max: usize,
+    /// Seed of the election timeouts.
+    pub seed: u64,
+    /// Counts the starts of this process; makes questions unique for ever.
+    pub boot: u64,
+    /// Bytes of entries kept in memory.
+    pub cache_bytes_max: usize,
+}
+
+impl CoreConfig {
+    /// What this node holds.
+    pub fn kind(&self) -> Kind {
+        self.kind_of(self.id)
+    }
+
+    fn kind_of(&self, id: RaftId) -> Kind {
+        self.kinds.iter().find(|(known, _)| *known == id).map_or(Kind::Data, |(_, kind)| *kind)
+    }
+}
+
+/// What the core wants done. Order matters only inside a field.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// To be sent now.
+    pub messages: Vec<RaftMessage>,
+    /// To be written, in this order.
+    pub writes: Vec<Write>,
+    /// To be applied, in this order; without gaps.
+    pub apply: Vec<WireEntry>,
+    /// Questions that are settled.
+    pub answers: Vec<(Question, Confirmed)>,
+    /// A state at or above this index must be fetched from a data node.
+    pub fetch: Option<u64>,
+    /// How a transfer ended.
+    pub transfer: Option<Result<(), TransferError>>,
+}
+
+/// One job for the log: written and synced, then reported by [`Core::on_written`]; its messages leave after that.
+#[derive(Debug)]
+pub struct Write {
+    /// Raft's number of it.
+    pub number: u64,
+    /// What to write; empty: nothing, but the messages still wait for their turn.
+    pub batch: Batch,
+    /// To be sent once it is durable.
+    pub then: Vec<RaftMessage>,
+}
+
+impl Write {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.batch.entries.is_empty() && self.batch.hard_state.is_none() && self.batch.reset.is_none()
+    }
+}
+
+/// A transfer of leadership under way.
+#[derive(Debug)]
+struct Transfer {
+    to: RaftId,
+    ticks: u32,
+}
+
+/// A ready on its way to the disk: its number and the last entry written with it.
+#[derive(Debug)]
+struct Pending {
+    number: u64,
+    last: Option<(u64, u64)>,
+}
+
+/// Raft, as one value.
+pub struct Core<D: Disk> {
+    config: CoreConfig,
+    raw: RawNode<LogView<D>>,
+    rng: StdRng,
+    /// State and term at the last look: a change means that raft-rs drew its own election timeout.
+    seen: (StateRole, u64),
+    pending: std::collections::VecDeque<Pending>,
+    rounds: Rounds,
+    answers: Vec<(Question, Confirmed)>,
+    round_basis: (u64, u64, bool),
+    /// Term in which it was told, and the value.
+    told_durable: (u64, u64),
+    patience: Patience,
+    fast_ticks: u32,
+    transfer: Option<Transfer>,
+    transfer_result: Option<Result<(), TransferError>>,
+    snapshot_held: Option<RaftMessage>,
+    fetch: Option<u64>,
+    fetching: bool,
+    snapshot_ticks: u32,
+    handed: u64,
+    applied: u64,
+    elections: u64,
+}
+
+impl<D: Disk> std::fmt::Debug for Core<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("id", &self.config.id).field("term", &self.term()).finish_non_exhaustive()
+    }
+}
+
+/// What was found on disk when the core is built.
+#[derive(Debug)]
+pub struct Found<D: Disk> {
+    /// The log's reader.
+    pub reader: LogReader<D>,
+    /// Where the log begins.
+    pub start: SnapshotMark,
+    /// Term, vote, commit.
+    pub hard_state: HardState,
+    /// Up to where the state behind the log is; index 0: there is none (the witness, or an empty one).
+    pub state: SnapshotMark,
+}
+
+impl<D: Disk> Core<D> {
+    /// A core over a log that was just opened.
+    ///
+    /// A data node whose state does not reach the log's first entry asks for a state by [`Output::fetch`] and applies
+    /// nothing until it stands (design rule 11).
+    pub fn new(config: CoreConfig, found: Found<D>) -> Self {
+        let start = found.start.clone();
+        let last = found.reader.last_index().max(start.index);
+        let behind = config.kind() == Kind::Data && found.state.index < start.index && start.index > GENESIS.0;
+        let witness_applied = found.hard_state.commit.max(start.index).min(last);
+        let applied = match config.kind() {
+            Kind::Witness => witness_applied,
+            Kind::Data => found.state.index.max(start.index).min(last),
+        };
+        let state = if found.state.index >= start.index { found.state } else { start.clone() };
+        let view = LogView::new(
+            found.reader,
+            start.clone(),
+            found.hard_state,
+            SnapshotMark { index: applied, ..state },
+            &config.kinds,
+            config.cache_bytes_max,
+        );
+        let raw = RawNode::new(&raft_config(&config, applied), view, &crate::slog_bridge::logger())
+            .expect("the configuration was checked and the log has its membership");
+        let mut core = Self {
+            rng: StdRng::seed_from_u64(config.seed),
+            seen: (StateRole::Follower, 0),
+            pending: std::collections::VecDeque::new(),
+            rounds: Rounds::new(config.id, config.boot),
+            answers: Vec::new(),
+            round_basis: (0, 0, false),
+            told_durable: (0, 0),
+            patience: Patience::new(config.election_ticks_max),
+            fast_ticks: 0,
+            transfer: None,
+            transfer_result: None,
+            snapshot_held: None,
+            fetch: behind.then_some(start.index),
+            fetching: behind,
+            snapshot_ticks: 0,
+            handed: applied,
+            applied,
+            elections: 0,
+            raw,
+            config,
+        };
+        core.after();
+        core
+    }
+
+    // === events ===
+
+    /// A tick of the driver's clock passed.
+    pub fn tick(&mut self) {
+        let alone = self.raw.raft.prs().is_singleton();
+        if !(alone && !self.pending.is_empty()) {
+            self.raw.tick(); // a single voter must not campaign with a write in flight (design 6)
+        }
+        if self.rounds.tick(self.config.heartbeat_ticks as u32) {
+            self.ask_again();
+        }
+        self.tick_transfer();
+        self.tick_snapshots();
+        self.tick_witness();
+        self.fast_ticks = self.fast_ticks.saturating_sub(1);
+        self.after();
+    }
+
+    /// Messages of a peer came; the frame's head was checked by the driver.
+    pub fn step(&mut self, frame: PeerFrame) {
+        let head = frame.head.unwrap_or_default();
+        for message in frame.messages {
+            if message.to == self.config.id && message.from == head.from {
+                self.step_one(message, head.data_durable);
+            }
+        }
+        if head.term == self.term() && head.from == self.leader() && head.from != self.config.id {
+            self.told_durable = (head.term, head.data_durable);
+        }
+    }
+
+    /// A data node takes no snapshot without its state, the witness none above what both data nodes have (rule 1).
+    fn step_one(&mut self, message: RaftMessage, data_durable: u64) {
+        if let Some(mark) = &message.snapshot {
+            match self.config.kind() {
+                Kind::Data if message.term >= self.term() => return self.hold_snapshot(message),
+                Kind::Witness if mark.index > data_durable => {
+                    return tracing::warn!(index = mark.index, data_durable, "a snapshot for the witness was refused");
+                }
+                Kind::Data | Kind::Witness => {}
+            }
+        }
+        if let Some(mapped) = message_from_wire(message) {
+            self.feed(mapped);
+        }
+    }
+
+    fn feed(&mut self, message: Message) {
+        if let Err(fault) = self.raw.step(message) {
+            tracing::debug!(%fault, "Raft took no notice of a message");
+        }
+        self.after();
+    }
+
+    /// Puts the payload of one entry into the log.
+    ///
+    /// # Errors
+    /// [`ProposeError`]: it is not in the log.
+    pub fn propose(&mut self, data: Bytes) -> Result<(), ProposeError> {
+        if !self.serving() {
+            return Err(ProposeError::NotPrimary);
+        }
+        if self.raw.raft.raft_log.last_index() - self.applied > APPLY_LAG_MAX {
+            return Err(ProposeError::Busy);
+        }
+        assert!(data.len() <= ENTRY_BYTES_MAX, "the batcher keeps entries below their limit");
+        let mut message = Message::default();
+        message.set_msg_type(MessageType::MsgPropose);
+        message.from = self.config.id;
+        let entry = raft::eraftpb::Entry { data, ..Default::default() };
+        message.set_entries(vec![entry].into());
+        let taken = self.raw.raft.step(message);
+        self.after();
+        taken.map_err(|_| ProposeError::Busy)
+    }
+
+    /// Asks a quorum who leads; the answer comes in [`Output::answers`], or never.
+    pub fn ask(&mut self, question: Question) {
+        self.rounds.ask(question);
+        self.begin_round();
+    }
+
+    /// Drops questions that nobody waits for any more.
+    pub fn retain_questions(&mut self, keep: impl FnMut(Question) -> bool) {
+        self.rounds.retain(keep);
+    }
+
+    /// Begins to hand leadership over; how it ended comes in [`Output::transfer`].
+    ///
+    /// # Errors
+    /// It did not begin, and nothing changed.
+    pub fn transfer(&mut self, to: RaftId) -> Result<(), TransferError> {
+        if !self.leads() {
+            return Err(TransferError::NotPrimary);
+        }
+        self.eligible(to).map_err(TransferError::NotEligible)?;
+        self.raw.transfer_leader(to);
+        self.transfer = Some(Transfer { to, ticks: 0 });
+        self.after();
+        Ok(())
+    }
+
+    /// The stream from the leader ended and an immediate reconnect was refused: its process is gone (design 1, fast
+    /// path). A data node goes on to call [`Core::campaign_again`]; the witness only stops protecting the leader.
+    pub fn on_refused(&mut self, peer: RaftId) {
+        if peer != self.leader() || self.leads() {
+            return;
+        }
+        self.raw.raft.election_elapsed = self.raw.raft.election_timeout();
+        self.fast_ticks = FAST_TICKS_MAX;
+        self.campaign_again();
+    }
+
+    /// Whether the fast path is under way here.
+    pub fn hurrying(&self) -> bool {
+        let out_of_lease = self.raw.raft.election_elapsed >= self.raw.raft.election_timeout() || self.leader() == 0;
+        self.fast_ticks > 0 && self.config.kind() == Kind::Data && !self.leads() && out_of_lease
+    }
+
+    /// Asks for votes once more, while the fast path is under way.
+    pub fn campaign_again(&mut self) {
+        if self.hurrying() && self.pending.is_empty() {
+            let elapsed = self.raw.raft.election_elapsed;
+            let _ = self.raw.campaign();
+            self.raw.raft.election_elapsed = elapsed.max(self.raw.raft.election_elapsed);
+            self.after();
+        }
+    }
+
+    /// A peer cannot be reached: appends that were sent on trust are lost.
+    pub fn on_unreachable(&mut self, peer: RaftId) {
+        self.raw.report_unreachable(peer);
+        self.after();
+    }
+
+    /// The write of this number, and all before it, are durable.
+    pub fn on_written(&mut self, number: u64) {
+        let mut last = None;
+        while self.pending.front().is_some_and(|pending| pending.number <= number) {
+            let done = self.pending.pop_front().expect("the front is there");
+            last = done.last.or(last);
+        }
+        if let Some((index, term)) = last {
+            self.raw.mut_store().on_durable(index, term);
+        }
+        self.raw.on_persist_ready(number);
+        self.after();
+    }
+
+    /// The state has applied everything up to this index.
+    pub fn on_applied(&mut self, index: u64) {
+        self.applied = self.applied.max(index);
+        let known = self.applied.min(self.handed);
+        if known > self.raw.raft.raft_log.applied() {
+            self.raw.mut_store().on_applied(known);
+            self.raw.advance_apply_to(known);
+        }
+        self.after();
+    }
+
+    /// A fetched state stands: a snapshot that was held goes on under its mark.
+    pub fn on_installed(&mut self, mark: SnapshotMark) {
+        self.fetching = false;
+        self.on_applied(mark.index);
+        let Some(mut message) = self.snapshot_held.take() else { return };
+        if message.term >= self.term() {
+            message.snapshot = Some(mark);
+            if let Some(mapped) = message_from_wire(message) {
+                self.feed(mapped);
+            }
+        }
+    }
+
+    /// Fetching failed; it is asked for again when the leader repeats itself, or at once if the state is still missing.
+    pub fn on_fetch_failed(&mut self) {
+        self.fetching = false;
+        self.snapshot_held = None;
+        if self.applied < self.raw.store().start().index {
+            self.fetch = Some(self.raw.store().start().index);
+            self.fetching = true;
+        }
+    }
+
+    /// The log has forgotten everything up to the mark.
+    pub fn on_compacted(&mut self, mark: SnapshotMark) {
+        self.raw.mut_store().compact(mark);
+    }
+
+    // === output ===
+
+    /// Everything to be done since the last call: Raft's Ready, step by step in the library's order.
+    pub fn output(&mut self) -> Output {
+        let mut output = Output::default();
+        while self.raw.has_ready() {
+            self.one_ready(&mut output);
+        }
+        self.settle_transfer();
+        output.answers = std::mem::take(&mut self.answers);
+        output.fetch = self.fetch.take();
+        output.transfer = self.transfer_result.take();
+        output
+    }
+
+    fn one_ready(&mut self, output: &mut Output) {
+        // 1. What changed since the last Ready.
+        let mut ready = self.raw.ready();
+        // 2. A leader's messages leave at once, beside its own write.
+        output.messages.extend(ready.take_messages().into_iter().filter_map(crate::eraft::message_to_wire));
+        // 3. A snapshot: the log restarts at its mark.
+        let mut batch = Batch::default();
+        if !ready.snapshot().is_empty() {
+            let mark = crate::eraft::mark_of(ready.snapshot());
+            self.raw.mut_store().reset(mark.clone());
+            self.handed = mark.index;
+            batch.reset = Some(mark);
+        }
+        // 4. Entries: readable from memory before they are durable.
+        let entries = ready.take_entries();
+        self.raw.mut_store().append(&entries);
+        batch.entries = entries.iter().map(crate::eraft::entry_to_wire).collect();
+        // 5. Term, vote and commit go along whenever something is written.
+        if ready.must_sync() || !batch.entries.is_empty() {
+            batch.hard_state = Some(hard_state(&self.raw.raft.hard_state()));
+        }
+        // 6. Promises to others leave only when all this is durable.
+        let then = ready.take_persisted_messages().into_iter().filter_map(crate::eraft::message_to_wire).collect();
+        // 7. Raft goes on; the disk reports later.
+        let number = ready.number();
+        let last = entries.last().map(|entry| (entry.index, entry.term));
+        let committed = ready.take_committed_entries();
+        self.raw.advance_append_async(ready);
+        self.write(Write { number, batch, then }, last, output);
+        // 8. What is committed, and durable here, is to be applied.
+        self.hand_over(committed, output);
+    }
+
+    fn write(&mut self, write: Write, last: Option<(u64, u64)>, output: &mut Output) {
+        if write.is_empty() && self.pending.is_empty() {
+            output.messages.extend(write.then);
+            self.raw.on_persist_ready(write.number);
+            return;
+        }
+        self.pending.push_back(Pending { number: write.number, last });
+        output.writes.push(write);
+    }
+
+    fn hand_over(&mut self, committed: Vec<raft::eraftpb::Entry>, output: &mut Output) {
+        self.handed = committed.last().map_or(self.handed, |entry| entry.index);
+        let reached = match self.config.kind() {
+            Kind::Data => {
+                output.apply.extend(committed.iter().map(crate::eraft::entry_to_wire));
+                self.applied // a fetched state may be ahead of what was handed over until now
+            }
+            Kind::Witness => self.handed, // it applies nothing, but Raft must see it advance (design 6)
+        };
+        self.on_applied(reached);
+    }
+
+    // === rules ===
+
+    /// Runs after every event: randomness from outside, rounds, answers.
+    fn after(&mut self) {
+        let seen = (self.raw.raft.state, self.raw.raft.term);
+        if seen != self.seen {
+            self.on_role_change(seen);
+        }
+        self.collect_answers();
+        let basis = (self.term(), self.leader(), self.raw.raft.commit_to_current_term());
+        if basis != self.round_basis {
+            self.round_basis = basis;
+            if self.rounds.under_way() {
+                self.ask_again(); // forgotten at a change of term, dropped before the first commit
+            }
+        }
+        self.begin_round();
+    }
+
+    fn on_role_change(&mut self, seen: (StateRole, u64)) {
+        let campaigns = |role| matches!(role, StateRole::Candidate | StateRole::PreCandidate);
+        if campaigns(seen.0) && !campaigns(self.seen.0) {
+            self.elections += 1;
+        }
+        self.seen = seen;
+        let timeout = self.rng.random_range(self.config.election_ticks_min..self.config.election_ticks_max);
+        self.raw.raft.set_randomized_election_timeout(timeout);
+    }
+
+    fn begin_round(&mut self) {
+        if self.rounds.due() {
+            let context = self.rounds.begin();
+            self.raw.read_index(context.to_vec());
+            self.collect_answers();
+        }
+    }
+
+    fn ask_again(&mut self) {
+        let context = self.rounds.again();
+        self.raw.read_index(context.to_vec());
+        self.collect_answers();
+    }
+
+    /// Takes settled rounds at once, so that the term told is the one in which the quorum answered.
+    fn collect_answers(&mut self) {
+        for state in std::mem::take(&mut self.raw.raft.read_states) {
+            let confirmed = Confirmed { index: state.index, term: self.term(), leader: self.leader() };
+            let settled = self.rounds.answered(&state.request_ctx);
+            self.answers.extend(settled.into_iter().map(|question| (question, confirmed)));
+        }
+    }
+
+    fn hold_snapshot(&mut self, message: RaftMessage) {
+        let index = message.snapshot.as_ref().map_or(0, |mark| mark.index);
+        if !self.fetching {
+            self.fetching = true;
+            self.fetch = Some(index);
+        }
+        self.snapshot_held = Some(message);
+    }
+
+    fn tick_transfer(&mut self) {
+        let Some(transfer) = &mut self.transfer else { return };
+        transfer.ticks += 1;
+        let sent = self.raw.raft.prs().get(transfer.to).is_some_and(|peer| peer.matched == self.last_index());
+        let over = self.raw.raft.lead_transferee.is_none();
+        let late = self.transfer.as_ref().is_some_and(|transfer| transfer.ticks > TRANSFER_TICKS_MAX) && !sent;
+        if self.leads() && (late || over) {
+            self.raw.raft.abort_leader_transfer();
+            self.transfer = None;
+            self.transfer_result = Some(Err(TransferError::TimedOut));
+        }
+    }
+
+    fn settle_transfer(&mut self) {
+        let Some(transfer) = &self.transfer else { return };
+        if self.leads() {
+            return;
+        }
+        let (leader, to) = (self.leader(), transfer.to);
+        if leader == to {
+            self.transfer = None;
+            self.transfer_result = Some(Ok(()));
+        } else if leader != 0 || transfer.ticks > self.config.election_ticks_max as u32 * 4 {
+            self.transfer = None;
+            self.transfer_result = Some(Err(TransferError::TimedOut));
+        }
+    }
+
+    /// A snapshot message that was lost would leave the peer waiting for ever: it is reported failed and sent again.
+    fn tick_snapshots(&mut self) {
+        let waiting = |(_, peer): (&u64, &raft::Progress)| peer.state == ProgressState::Snapshot;
+        if !self.leads() || !self.raw.raft.prs().iter().any(waiting) {
+            self.snapshot_ticks = 0;
+            return;
+        }
+        self.snapshot_ticks += 1;
+        if self.snapshot_ticks >= SNAPSHOT_TICKS_MAX {
+            self.snapshot_ticks = 0;
+            let peers: Vec<_> =
+                self.raw.raft.prs().iter().filter(|peer| waiting((peer.0, peer.1))).map(|peer| *peer.0).collect();
+            peers.into_iter().for_each(|peer| self.raw.report_snapshot(peer, raft::SnapshotStatus::Failure));
+        }
+    }
+
+    /// Design rule 2: the witness votes and holds the log, and leads only to hand over.
+    fn tick_witness(&mut self) {
+        if self.config.kind() != Kind::Witness {
+            return;
+        }
+        let priority = self.patience.tick(self.leader() != 0);
+        self.raw.set_priority(priority);
+        if self.leads() && self.transfer.is_none() {
+            let caught_up = self.config.kinds.iter().map(|(id, _)| *id).find(|id| self.eligible(*id).is_ok());
+            if let Some(to) = caught_up {
+                let _ = self.transfer(to);
+            } else if self.patience.alarm() {
+                tracing::error!(
+                    "the witness leads and no data node has caught up: updates wait; bring a data node back"
+                );
+            }
+        }
+    }
+
+    /// Whether leadership may go to a node now.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub fn eligible(&self, to: RaftId) -> Result<(), String> {
+        if to == self.config.id {
+            return Err("it leads already".to_owned());
+        }
+        if self.config.kind_of(to) == Kind::Witness {
+            return Err("it is the witness, which never serves".to_owned());
+        }
+        let Some(peer) = self.raw.raft.prs().get(to) else { return Err("it is not a voter".to_owned()) };
+        if !peer.recent_active {
+            return Err("it has not answered lately".to_owned());
+        }
+        let lag = self.last_index().saturating_sub(peer.matched);
+        if lag > TRANSFER_LAG_MAX {
+            return Err(format!("it is {lag} entries behind"));
+        }
+        Ok(())
+    }
+
+    // === what is known ===
+
+    /// This node.
+    pub fn id(&self) -> RaftId {
+        self.config.id
+    }
+
+    /// What this core was built with.
+    pub fn config(&self) -> &CoreConfig {
+        &self.config
+    }
+
+    /// Raft's term.
+    pub fn term(&self) -> u64 {
+        self.raw.raft.term
+    }
+
+    /// The leader known here; 0: none.
+    pub fn leader(&self) -> RaftId {
+        self.raw.raft.leader_id
+    }
+
+    /// Raft's role.
+    pub fn role(&self) -> RaftRole {
+        match self.raw.raft.state {
+            StateRole::Follower if !self.raw.raft.promotable() => RaftRole::Learner,
+            StateRole::Follower => RaftRole::Follower,
+            StateRole::Candidate | StateRole::PreCandidate => RaftRole::Candidate,
+            StateRole::Leader => RaftRole::Leader,
+        }
+    }
+
+    /// Whether Raft's role here is leader: no proof of anything (design rule 5).
+    pub fn leads(&self) -> bool {
+        self.raw.raft.state == StateRole::Leader
+    }
+
+    /// Whether proposals are taken: leads, is a data node, has applied an entry of its own term, hands nothing over.
+    pub fn serving(&self) -> bool {
+        self.leads()
+            && self.config.kind() == Kind::Data
+            && !self.transferring()
+            && !self.fetching
+            && self.raw.raft.apply_to_current_term()
+    }
+
+    /// A transfer is under way.
+    pub fn transferring(&self) -> bool {
+        self.raw.raft.lead_transferee.is_some()
+    }
+
+    /// Highest index known committed.
+    pub fn commit(&self) -> u64 {
+        self.raw.raft.raft_log.committed
+    }
+
+    /// Highest index applied by the state here.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// The log's first index that still counts, its last, and the last that is durable.
+    pub fn log_range(&self) -> (u64, u64, u64) {
+        (self.raw.store().first(), self.last_index(), self.raw.store().durable())
+    }
+
+    fn last_index(&self) -> u64 {
+        self.raw.raft.raft_log.last_index()
+    }
+
+    /// The mark of an entry that still counts.
+    pub fn mark(&self, index: u64) -> Option<SnapshotMark> {
+        let term = self.raw.store().term_of(index)?;
+        Some(SnapshotMark { index, term, conf_state: Some(self.conf_state()) })
+    }
+
+    /// The membership.
+    pub fn conf_state(&self) -> ConfState {
+        self.raw.store().conf_state().clone()
+    }
+
+    /// Whether a state is being fetched: this node has none to serve from.
+    pub fn fetching(&self) -> bool {
+        self.fetching
+    }
+
+    /// Last index known durable on a peer; known to the leader only.
+    pub fn matched(&self, peer: RaftId) -> Option<u64> {
+        self.leads().then(|| self.raw.raft.prs().get(peer).map(|progress| progress.matched)).flatten()
+    }
+
+    /// Lowest index durable on both data voters: counted by the leader, told to the others, believed only from the
+    /// leader of the current term (design rule 1).
+    pub fn data_durable(&self) -> u64 {
+        if self.leads() {
+            let data = self.config.kinds.iter().filter(|(_, kind)| *kind == Kind::Data);
+            return data.filter_map(|(id, _)| self.matched(*id)).min().unwrap_or(0);
+        }
+        let (term, value) = self.told_durable;
+        if term == self.term() && self.leader() != 0 { value } else { 0 }
+    }
+
+    /// Elections that this node began.
+    pub fn elections(&self) -> u64 {
+        self.elections
+    }
+
+    /// Writes that are not durable yet.
+    pub fn writes_in_flight(&self) -> usize {
+        self.pending.len()
+    }
+}
+
+fn raft_config(config: &CoreConfig, applied: u64) -> RaftConfig {
+    RaftConfig {
+        id: config.id,
+        election_tick: config.election_ticks_min,
+        min_election_tick: config.election_ticks_min,
+        max_election_tick: config.election_ticks_max,
+        heartbeat_tick: config.heartbeat_ticks,
+        applied,
+        max_size_per_msg: APPEND_BYTES_MAX,
+        max_inflight_msgs: 256,
+        check_quorum: true,
+        pre_vote: true,
+        read_only_option: ReadOnlyOption::Safe,
+        batch_append: true,
+        priority: if config.kind() == Kind::Witness { -1 } else { 0 },
+        max_uncommitted_size: UNCOMMITTED_BYTES_MAX,
+        max_committed_size_per_ready: 4 * 1024 * 1024,
+        ..RaftConfig::default()
+    }
+}
+
+fn hard_state(state: &RaftHardState) -> HardState {
+    HardState { term: state.term, vote: state.vote, commit: state.commit }
+}
+
+/// The mark at which a new group begins: both data nodes and the witness, as configured.
+pub fn genesis(voters: &[RaftId]) -> (SnapshotMark, HardState) {
+    let conf_state = ConfState { voters: voters.to_vec(), ..ConfState::default() };
+    let mark = SnapshotMark { index: GENESIS.0, term: GENESIS.1, conf_state: Some(conf_state) };
+    debug_assert!(!snapshot_from_mark(&mark).is_empty());
+    (mark, HardState { term: GENESIS.1, vote: 0, commit: GENESIS.0 })
+}

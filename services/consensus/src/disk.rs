@@ -1,0 +1,173 @@
+//! The log's thread: writes what the core wants durable, one fdatasync for all that has queued.
+//!
+//! Calls fdatasync (through `log`) and nothing else blocks on it. Called by the driver.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender};
+use ocs_proto::peer::{RaftMessage, SnapshotMark};
+
+use crate::{
+    Observer,
+    core::Write,
+    driver::Event,
+    log::{Batch, Disk, Log, LogError},
+};
+
+/// Bytes of entries written with one fdatasync.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How often a write is tried again while the disk is full.
+const ROOM_RETRY: Duration = Duration::from_millis(250);
+
+/// What the log is asked to do, in order.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Write, sync, report.
+    Write(Write),
+    /// Forget everything up to the mark.
+    Compact(SnapshotMark),
+    /// Finish what has queued, and end.
+    Stop,
+}
+
+/// The thread's state.
+pub(crate) struct LogThread<D: Disk, I, R> {
+    pub(crate) log: Log<D>,
+    pub(crate) jobs: Receiver<Job>,
+    pub(crate) events: Sender<Event<I, R>>,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+/// Writes that became one.
+struct Merged {
+    number: u64,
+    batch: Batch,
+    then: Vec<RaftMessage>,
+    bytes: usize,
+}
+
+impl<D: Disk, I, R> LogThread<D, I, R> {
+    /// Runs until told to stop.
+    ///
+    /// # Errors
+    /// The disk failed: the process must end, nothing of the batch is acknowledged (design rule 6).
+    pub(crate) fn run(mut self) -> Result<(), LogError> {
+        while let Ok(job) = self.jobs.recv() {
+            let queued: Vec<Job> = std::iter::once(job).chain(self.jobs.try_iter()).collect();
+            if !self.run_all(queued)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// False: a stop was among them.
+    fn run_all(&mut self, jobs: Vec<Job>) -> Result<bool, LogError> {
+        let mut merged: Option<Merged> = None;
+        for job in jobs {
+            match job {
+                Job::Write(write) => match &mut merged {
+                    Some(open) if open.joins(&write) => open.join(write),
+                    _ => {
+                        let full = merged.replace(Merged::of(write));
+                        self.flush(full)?;
+                    }
+                },
+                Job::Compact(mark) => {
+                    self.flush(merged.take())?;
+                    self.compact(mark)?;
+                }
+                Job::Stop => {
+                    self.flush(merged.take())?;
+                    return Ok(false);
+                }
+            }
+        }
+        self.flush(merged)?;
+        Ok(true)
+    }
+
+    fn flush(&mut self, merged: Option<Merged>) -> Result<(), LogError> {
+        let Some(merged) = merged else { return Ok(()) };
+        if !merged.is_empty() {
+            self.append(&merged.batch)?;
+        }
+        let _ =
+            self.events.send(Event::Written { number: merged.number, then: merged.then, log_bytes: self.log.bytes() });
+        Ok(())
+    }
+
+    /// Waits while the disk is full: nothing is acknowledged meanwhile, and it goes on by itself when there is room.
+    fn append(&mut self, batch: &Batch) -> Result<(), LogError> {
+        let mut full = false;
+        loop {
+            let begun = Instant::now();
+            match self.log.append(batch) {
+                Ok(()) => {
+                    self.observer.fdatasync(begun.elapsed().as_secs_f64());
+                    break;
+                }
+                Err(LogError::NoRoom { .. }) => {
+                    if !full {
+                        tracing::error!("the log's disk is full: updates wait; make room on it");
+                        let _ = self.events.send(Event::NoRoom(true));
+                    }
+                    full = true;
+                    std::thread::sleep(ROOM_RETRY);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        if full {
+            tracing::warn!("the log's disk has room again");
+            let _ = self.events.send(Event::NoRoom(false));
+        }
+        Ok(())
+    }
+
+    fn compact(&mut self, mark: SnapshotMark) -> Result<(), LogError> {
+        match self.log.compact(mark.clone()) {
+            Ok(_) => {
+                let _ = self.events.send(Event::Compacted { mark, log_bytes: self.log.bytes() });
+                Ok(())
+            }
+            Err(LogError::NoRoom { .. }) => Ok(()), // it is asked again
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+impl Merged {
+    fn of(write: Write) -> Self {
+        let bytes = weigh(&write.batch);
+        Self { number: write.number, batch: write.batch, then: write.then, bytes }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.batch.entries.is_empty() && self.batch.hard_state.is_none() && self.batch.reset.is_none()
+    }
+
+    /// Whether a later write continues this one: no snapshot, and its entries follow on.
+    fn joins(&self, write: &Write) -> bool {
+        let follows = match (self.batch.entries.last(), write.batch.entries.first()) {
+            (Some(last), Some(first)) => first.index == last.index + 1,
+            _ => true,
+        };
+        write.batch.reset.is_none() && follows && self.bytes < BATCH_BYTES_MAX
+    }
+
+    fn join(&mut self, write: Write) {
+        self.bytes += weigh(&write.batch);
+        self.number = write.number;
+        self.batch.entries.extend(write.batch.entries);
+        self.batch.hard_state = write.batch.hard_state.or(self.batch.hard_state);
+        self.then.extend(write.then);
+    }
+}
+
+fn weigh(batch: &Batch) -> usize {
+    batch.entries.iter().map(|entry| entry.data.len() + 64).sum()
+}

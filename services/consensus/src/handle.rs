@@ -1,0 +1,123 @@
+//! A node's own handle on its Raft driver.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use crossbeam_channel::Sender;
+use ocs_proto::peer::PeerFrame;
+use tokio::sync::{oneshot, watch};
+
+use crate::{Confirmed, FetchedState, Proposal, ProposeError, RaftId, ReadError, Status, TransferError, driver::Event};
+
+/// Frames and proposals that may wait for the Raft loop; beyond, frames are dropped and proposals refused.
+const QUEUED_MAX: usize = 16 * 1024;
+
+/// The way into a driver. Cheap to clone; no method blocks the caller's thread.
+#[derive(Debug)]
+pub struct Handle<I, R> {
+    pub(crate) events: Sender<Event<I, R>>,
+    pub(crate) status: watch::Receiver<Arc<Status>>,
+    /// Frames and proposals on their way: what bounds the queue.
+    pub(crate) queued: Arc<AtomicUsize>,
+}
+
+impl<I, R> Clone for Handle<I, R> {
+    fn clone(&self) -> Self {
+        Self { events: self.events.clone(), status: self.status.clone(), queued: self.queued.clone() }
+    }
+}
+
+impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
+    /// Puts commands into the log, as few entries as the limits allow. Every waiter is answered, here or later.
+    pub fn propose(&self, proposals: Vec<Proposal<I, R>>) {
+        let count = proposals.len();
+        if !self.admit(count) {
+            return proposals.into_iter().for_each(|proposal| refuse(proposal, ProposeError::Busy));
+        }
+        if let Err(unsent) = self.events.send(Event::Propose(proposals))
+            && let Event::Propose(proposals) = unsent.into_inner()
+        {
+            proposals.into_iter().for_each(|proposal| refuse(proposal, ProposeError::Stopped));
+        }
+    }
+
+    /// Asks a quorum who leads; joins the next round. Completes on followers too.
+    ///
+    /// # Errors
+    /// [`ReadError::Unconfirmed`] after `timeout`.
+    pub async fn confirm(&self, timeout: Duration) -> Result<Confirmed, ReadError> {
+        self.ask(timeout, false).await
+    }
+
+    /// As [`Handle::confirm`], then waits until this node has applied that index: a read of the local state is then
+    /// linearizable (design rule 4).
+    ///
+    /// # Errors
+    /// [`ReadError::Unconfirmed`] after `timeout` in all.
+    pub async fn read(&self, timeout: Duration) -> Result<Confirmed, ReadError> {
+        self.ask(timeout, true).await
+    }
+
+    async fn ask(&self, timeout: Duration, read: bool) -> Result<Confirmed, ReadError> {
+        let (answer, answered) = oneshot::channel();
+        self.events.send(Event::Ask { answer, read }).map_err(|_| ReadError::Stopped)?;
+        match tokio::time::timeout(timeout, answered).await {
+            Ok(Ok(confirmed)) => Ok(confirmed),
+            Ok(Err(_)) => Err(ReadError::Stopped),
+            Err(_) => Err(ReadError::Unconfirmed),
+        }
+    }
+
+    /// What the core knows; the latest at any time.
+    pub fn status(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.clone()
+    }
+
+    /// A frame came from a peer. False: the inbox is full and the frame was dropped (Raft sends again).
+    pub fn receive(&self, frame: PeerFrame) -> bool {
+        self.admit(1) && self.events.send(Event::Frame(frame)).is_ok()
+    }
+
+    /// The stream from or to a peer ended; `refused`: and an immediate reconnect was refused (design 1, fast path).
+    pub fn peer_lost(&self, peer: RaftId, refused: bool) {
+        let _ = self.events.send(Event::PeerLost { peer, refused }); // a driver that ended needs no news
+    }
+
+    /// A state that the driver asked for was fetched, or why not.
+    pub fn fetched(&self, state: Result<FetchedState, String>) {
+        let _ = self.events.send(Event::Fetched(state)); // a driver that ended needs no news
+    }
+
+    /// Hands leadership to a data node; completes when it leads.
+    ///
+    /// # Errors
+    /// See [`TransferError`].
+    pub async fn transfer(&self, to: RaftId) -> Result<(), TransferError> {
+        let (answer, answered) = oneshot::channel();
+        self.events.send(Event::Transfer { to, answer }).map_err(|_| TransferError::Stopped)?;
+        answered.await.unwrap_or(Err(TransferError::Stopped))
+    }
+
+    /// Stops the driver: who waits is answered "stopped" or "overtaken"; log and state are synced.
+    pub fn stop(&self) {
+        let _ = self.events.send(Event::Stop); // it may have ended already
+    }
+
+    fn admit(&self, count: usize) -> bool {
+        let before = self.queued.fetch_add(count, Ordering::Relaxed);
+        let admitted = before + count <= QUEUED_MAX;
+        if !admitted {
+            self.queued.fetch_sub(count, Ordering::Relaxed);
+        }
+        admitted
+    }
+}
+
+fn refuse<I, R>(proposal: Proposal<I, R>, refusal: ProposeError) {
+    let _ = proposal.waiter.send(Err(refusal)); // a client that hung up needs no answer
+}

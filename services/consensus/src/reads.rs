@@ -1,0 +1,138 @@
+//! ReadIndex rounds: who asks, which round is under way, which questions an answer settles.
+//!
+//! One round in flight at a time; a question joins the next round, never one that began before it (design rules 4, 5).
+//! Pure: the core puts contexts into Raft and hands back those that come out.
+
+/// A question's name, given by the asker.
+pub type Question = u64;
+
+/// The bytes that name a round, unique for ever: raft-rs swallows a duplicate, and an old answer that matched a
+/// restarted counter would be a stale read (design 6).
+pub(crate) type Context = [u8; 24];
+
+/// The rounds of one node.
+#[derive(Debug)]
+pub(crate) struct Rounds {
+    id: u64,
+    boot: u64,
+    counter: u64,
+    /// Questions of the round under way, and the contexts under which it was asked.
+    asked: Vec<Question>,
+    contexts: Vec<Context>,
+    ticks: u32,
+    /// Questions that came since.
+    waiting: Vec<Question>,
+}
+
+/// Contexts of one round that may still be answered.
+const CONTEXTS_MAX: usize = 8;
+
+impl Rounds {
+    /// No questions. `boot` counts the starts of this process.
+    pub(crate) fn new(id: u64, boot: u64) -> Self {
+        Self { id, boot, counter: 0, asked: Vec::new(), contexts: Vec::new(), ticks: 0, waiting: Vec::new() }
+    }
+
+    /// A question came; it waits for the next round.
+    pub(crate) fn ask(&mut self, question: Question) {
+        self.waiting.push(question);
+    }
+
+    /// Whether a round should begin now.
+    pub(crate) fn due(&self) -> bool {
+        self.asked.is_empty() && !self.waiting.is_empty()
+    }
+
+    /// Begins a round with all who wait; the context to put into Raft.
+    pub(crate) fn begin(&mut self) -> Context {
+        self.asked.append(&mut self.waiting);
+        self.contexts.clear();
+        self.again()
+    }
+
+    /// Asks the round under way again (Raft drops questions silently).
+    pub(crate) fn again(&mut self) -> Context {
+        self.counter += 1;
+        self.ticks = 0;
+        let mut context = [0; 24];
+        context[..8].copy_from_slice(&self.id.to_be_bytes());
+        context[8..16].copy_from_slice(&self.boot.to_be_bytes());
+        context[16..].copy_from_slice(&self.counter.to_be_bytes());
+        if self.contexts.len() == CONTEXTS_MAX {
+            self.contexts.remove(0);
+        }
+        self.contexts.push(context);
+        context
+    }
+
+    /// A tick passed; whether the round should be asked again.
+    pub(crate) fn tick(&mut self, ticks_max: u32) -> bool {
+        if self.asked.is_empty() {
+            return false;
+        }
+        self.ticks += 1;
+        self.ticks >= ticks_max
+    }
+
+    /// Whether a round is under way.
+    pub(crate) fn under_way(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
+    /// A round came back: the questions that it settles; none if it is not ours or too old.
+    pub(crate) fn answered(&mut self, context: &[u8]) -> Vec<Question> {
+        if !self.contexts.iter().any(|known| known == context) {
+            return Vec::new();
+        }
+        self.contexts.clear();
+        std::mem::take(&mut self.asked)
+    }
+
+    /// Drops questions that nobody waits for any more.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(Question) -> bool) {
+        self.asked.retain(|question| keep(*question));
+        self.waiting.retain(|question| keep(*question));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_that_comes_during_a_round_waits_for_the_next() {
+        let mut rounds = Rounds::new(1, 7);
+        rounds.ask(1);
+        assert!(rounds.due());
+        let first = rounds.begin();
+        rounds.ask(2);
+        assert!(!rounds.due(), "one round in flight");
+        assert_eq!(rounds.answered(&first), vec![1]);
+        assert!(rounds.due());
+        let second = rounds.begin();
+        assert_eq!(rounds.answered(&first), Vec::<u64>::new(), "an old answer settles nothing");
+        assert_eq!(rounds.answered(&second), vec![2]);
+    }
+
+    #[test]
+    fn an_answer_to_a_repeated_question_settles_it_once() {
+        let mut rounds = Rounds::new(1, 7);
+        rounds.ask(1);
+        let first = rounds.begin();
+        assert!(rounds.tick(1));
+        let second = rounds.again();
+        assert_ne!(first, second);
+        assert_eq!(rounds.answered(&first), vec![1]);
+        assert!(rounds.answered(&second).is_empty());
+    }
+
+    #[test]
+    fn contexts_differ_between_boots() {
+        let context = |boot| {
+            let mut rounds = Rounds::new(1, boot);
+            rounds.ask(1);
+            rounds.begin()
+        };
+        assert_ne!(context(1), context(2));
+    }
+}
