@@ -1,1 +1,37 @@
-//! Stub.
+//! The embedded state store: rows, indexes, applied mark and digest on fjall; a snapshot that stands alone.
+//!
+//! Never contains rules or network. [`Store`] belongs to the apply thread, the only writer; [`StoreReader`] gives every
+//! other thread consistent states. Called by `node` (its `Machine`, its readers, the fetching of state).
+//!
+//! On disk: a directory with a stamp (`stamp`) that names the generation in use, and one fjall database a generation.
+//! A fetched state becomes the next generation, so that readers of the old one finish undisturbed.
+
+mod chunk;
+mod config;
+mod engine;
+mod error;
+mod export;
+mod fatal;
+mod ingest;
+mod mark;
+mod reader;
+mod rows;
+mod stamp;
+mod store;
+mod verify;
+mod view;
+
+pub use chunk::CHUNK_BYTES_TARGET;
+pub use config::StoreConfig;
+pub use error::{IngestError, StoreError};
+pub use export::{Export, ExportHead};
+pub use fatal::EXIT_DISK_FAULT;
+pub use ingest::{Ingested, ingest};
+pub use mark::{AppliedMark, DIGEST_INTERVAL, DIGESTS_KEPT};
+pub use reader::StoreReader;
+pub use store::{Store, set_aside};
+pub use verify::Verified;
+pub use view::{CurrentView, StateSnapshot};
+
+/// Version of the store's and the snapshot's format; a newer one is refused by name.
+pub const STORE_FORMAT: u32 = 1;

@@ -1,0 +1,171 @@
+//! The format of a snapshot: chunks that can be told from anything else, in order, with a checksum each.
+//!
+//! A chunk: magic (8), format (4), kind (1), sequence (8), length of the body (4), body, XXH3-64 of all before it (8); numbers
+//! little-endian. The first is a head: cluster, index, term, membership, digests. Then rows, the state's before the
+//! indexes', in the order of their keys; last a tail: digest and counts. All chunks one after the other are a snapshot file.
+//! Written by `export`, read by `ingest`; nothing else knows the bytes.
+
+use prost::Message;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    STORE_FORMAT,
+    engine::Space,
+    error::IngestError,
+    mark::{DigestsRow, StateRow},
+};
+
+/// A chunk of rows is closed when the next row would make it larger than this, bytes; a larger row stands alone.
+pub const CHUNK_BYTES_TARGET: usize = 1024 * 1024;
+
+const MAGIC: &[u8; 8] = b"ocschunk";
+const HEAD_BYTES: usize = 8 + 4 + 1 + 8 + 4;
+const CHECKSUM_BYTES: usize = 8;
+
+/// Which state the snapshot is.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct HeadRow {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) cluster: Vec<u8>,
+    #[prost(message, required, tag = "2")]
+    pub(crate) state: StateRow,
+    #[prost(message, required, tag = "3")]
+    pub(crate) digests: DigestsRow,
+}
+
+/// What must have arrived.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct TailRow {
+    #[prost(uint64, tag = "1")]
+    pub(crate) state_rows: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) index_rows: u64,
+}
+
+/// What a chunk carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Body<'a> {
+    Head(HeadRow),
+    Rows(Space, &'a [u8]),
+    Tail(TailRow),
+}
+
+impl Body<'_> {
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Head(_) => 1,
+            Self::Rows(Space::State, _) => 2,
+            Self::Rows(Space::Index, _) => 3,
+            Self::Tail(_) => 4,
+        }
+    }
+}
+
+/// The bytes of a chunk.
+pub(crate) fn encode(sequence: u64, body: &Body<'_>) -> Vec<u8> {
+    let content = match body {
+        Body::Head(head) => head.encode_to_vec(),
+        Body::Tail(tail) => tail.encode_to_vec(),
+        Body::Rows(_, rows) => rows.to_vec(),
+    };
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + content.len() + CHECKSUM_BYTES);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&STORE_FORMAT.to_le_bytes());
+    bytes.push(body.kind());
+    bytes.extend_from_slice(&sequence.to_le_bytes());
+    bytes.extend_from_slice(&length(content.len()));
+    bytes.extend_from_slice(&content);
+    bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
+    bytes
+}
+
+/// Reads a chunk that must have this sequence number.
+pub(crate) fn decode(sequence: u64, bytes: &[u8]) -> Result<Body<'_>, IngestError> {
+    let damaged = |reason| IngestError::Damaged { sequence, reason };
+    if bytes.len() < HEAD_BYTES + CHECKSUM_BYTES || &bytes[..8] != MAGIC {
+        return Err(damaged("it does not begin as one of ours"));
+    }
+    let format = u32::from_le_bytes(bytes[8..12].try_into().expect("4 bytes"));
+    if format > STORE_FORMAT {
+        return Err(IngestError::NewerFormat { found: format, known: STORE_FORMAT });
+    }
+    let (covered, checksum) = bytes.split_at(bytes.len() - CHECKSUM_BYTES);
+    if xxh3_64(covered).to_le_bytes() != checksum {
+        return Err(damaged("its checksum is wrong"));
+    }
+    if covered[13..21] != sequence.to_le_bytes() || covered[21..25] != length(covered.len() - HEAD_BYTES) {
+        return Err(damaged("it is out of order or cut"));
+    }
+    body(covered[12], &covered[HEAD_BYTES..]).ok_or(damaged("its content cannot be read"))
+}
+
+fn body(kind: u8, content: &[u8]) -> Option<Body<'_>> {
+    match kind {
+        1 => HeadRow::decode(content).ok().map(Body::Head),
+        2 => Some(Body::Rows(Space::State, content)),
+        3 => Some(Body::Rows(Space::Index, content)),
+        4 => TailRow::decode(content).ok().map(Body::Tail),
+        _ => None,
+    }
+}
+
+/// Bytes that a row takes in a chunk.
+pub(crate) fn row_bytes(key: &[u8], value: &[u8]) -> usize {
+    8 + key.len() + value.len()
+}
+
+/// The last `left` bytes of a chunk's content.
+pub(crate) fn tail_of(chunk: &[u8], left: usize) -> &[u8] {
+    let end = chunk.len() - CHECKSUM_BYTES;
+    &chunk[end - left..end]
+}
+
+/// Adds a row to the content of a chunk.
+pub(crate) fn push_row(content: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    content.extend_from_slice(&length(key.len()));
+    content.extend_from_slice(&length(value.len()));
+    content.extend_from_slice(key);
+    content.extend_from_slice(value);
+}
+
+/// Takes a row off the content of a chunk: key, value, rest. None: it is cut.
+pub(crate) fn split_row(content: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (key_bytes, rest) = content.split_at_checked(4)?;
+    let (value_bytes, rest) = rest.split_at_checked(4)?;
+    let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("4 bytes")) as usize;
+    let (key, rest) = rest.split_at_checked(number(key_bytes))?;
+    let (value, rest) = rest.split_at_checked(number(value_bytes))?;
+    Some((key, value, rest))
+}
+
+fn length(bytes: usize) -> [u8; 4] {
+    u32::try_from(bytes).expect("a chunk is far smaller than 4 GiB").to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_reads_as_written_and_only_in_its_place() {
+        let mut content = Vec::new();
+        push_row(&mut content, b"key", b"value");
+        push_row(&mut content, b"", b"");
+        let bytes = encode(5, &Body::Rows(Space::Index, &content));
+        assert_eq!(decode(5, &bytes).unwrap(), Body::Rows(Space::Index, &content));
+        assert!(matches!(decode(4, &bytes), Err(IngestError::Damaged { sequence: 4, .. })));
+        let (key, value, rest) = split_row(&content).unwrap();
+        assert_eq!((key, value, rest.len()), (&b"key"[..], &b"value"[..], 8));
+        assert_eq!(split_row(&content[..10]), None);
+    }
+
+    #[test]
+    fn any_flipped_byte_of_a_chunk_is_refused() {
+        let bytes = encode(0, &Body::Tail(TailRow { state_rows: 1, index_rows: 2 }));
+        for at in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[at] ^= 1;
+            assert!(decode(0, &bad).is_err(), "byte {at}");
+        }
+    }
+}

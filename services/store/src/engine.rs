@@ -1,0 +1,178 @@
+//! One generation of the state on fjall: two keyspaces, their options, ordered reads.
+//!
+//! `state` holds the rows that the digest covers and, under tag 0, the store's own rows (mark, digests); `index` holds what
+//! can be told from them. Two, because every batch touches each: both are flushed about as often, so that no idle keyspace
+//! keeps old journals alive. Never decides what a row means. Called by `store`, `view`, `export`, `ingest`.
+
+use std::{
+    fs,
+    ops::Bound,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use fjall::{Database, Iter, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Slice, Snapshot};
+
+use crate::{
+    StoreConfig,
+    error::StoreError,
+    mark::{Digests, State},
+};
+
+/// Key of the applied mark.
+pub(crate) const STATE_KEY: &[u8] = b"\0applied";
+/// Key of the digests kept.
+pub(crate) const DIGESTS_KEY: &[u8] = b"\0digests";
+/// First byte of the keys of rows; below it stand the store's own.
+pub(crate) const ROWS_FROM: u8 = 1;
+
+/// Which keyspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Space {
+    State,
+    Index,
+}
+
+/// An open database. Shared by the store and by all who read it.
+pub(crate) struct Engine {
+    /// None only while it is dropped.
+    open: Option<Open>,
+    path: PathBuf,
+    cluster: [u8; 16],
+    /// Its directory goes when the last reader has gone.
+    doomed: AtomicBool,
+}
+
+struct Open {
+    database: Database,
+    state: Keyspace,
+    index: Keyspace,
+}
+
+impl Engine {
+    /// Opens or creates the database in `path`.
+    pub(crate) fn open(path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
+        let database = Database::builder(path)
+            .cache_size(config.cache_bytes)
+            .max_journaling_size(config.journal_bytes_max)
+            .max_cached_files(Some(config.open_files_max))
+            .worker_threads(config.workers)
+            .open()
+            .map_err(|error| match error {
+                fjall::Error::Locked => StoreError::Locked(path.to_owned()),
+                other => StoreError::Engine { what: "opening the database", source: other },
+            })?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(config.write_buffer_bytes);
+        let keyspace = |name| database.keyspace(name, options).map_err(StoreError::engine("opening a keyspace"));
+        let (state, index) = (keyspace("state")?, keyspace("index")?);
+        let open = Some(Open { database, state, index });
+        Ok(Self { open, path: path.to_owned(), cluster: config.cluster, doomed: AtomicBool::new(false) })
+    }
+
+    /// The cluster that the state belongs to.
+    pub(crate) fn cluster(&self) -> &[u8; 16] {
+        &self.cluster
+    }
+
+    fn parts(&self) -> &Open {
+        self.open.as_ref().expect("open until it is dropped")
+    }
+
+    /// One of the two keyspaces.
+    pub(crate) fn keyspace(&self, space: Space) -> &Keyspace {
+        match space {
+            Space::State => &self.parts().state,
+            Space::Index => &self.parts().index,
+        }
+    }
+
+    /// An empty batch; written to the operating system when it is committed, not synced.
+    pub(crate) fn batch(&self, rows: usize) -> OwnedWriteBatch {
+        let batch = OwnedWriteBatch::with_capacity(self.parts().database.clone(), rows);
+        batch.durability(Some(PersistMode::Buffer))
+    }
+
+    pub(crate) fn persist(&self, mode: PersistMode) -> Result<(), StoreError> {
+        self.parts().database.persist(mode).map_err(StoreError::engine("syncing the journal"))
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.parts().database.snapshot()
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.parts().database.disk_space().unwrap_or(0)
+    }
+
+    pub(crate) fn get(&self, at: Option<&Snapshot>, space: Space, key: &[u8]) -> fjall::Result<Option<Slice>> {
+        match at {
+            None => self.keyspace(space).get(key),
+            Some(snapshot) => snapshot.get(self.keyspace(space), key),
+        }
+    }
+
+    /// All rows from `from` on whose key begins with `prefix`, in order.
+    pub(crate) fn range(&self, at: Option<&Snapshot>, space: Space, from: &[u8], prefix: &[u8]) -> Option<Iter> {
+        let lower = from.max(prefix).to_vec();
+        let upper = match after(prefix) {
+            Some(upper) if upper <= lower => return None,
+            Some(upper) => Bound::Excluded(upper),
+            None => Bound::Unbounded,
+        };
+        let range = (Bound::Included(lower), upper);
+        Some(match at {
+            None => self.keyspace(space).range(range),
+            Some(snapshot) => snapshot.range(self.keyspace(space), range),
+        })
+    }
+
+    /// The applied mark with what is true at it; a database without one is empty.
+    pub(crate) fn state(&self, at: Option<&Snapshot>) -> Result<State, StoreError> {
+        let bytes = self.get(at, Space::State, STATE_KEY).map_err(StoreError::engine("reading the applied mark"))?;
+        bytes.map_or_else(|| Ok(State::default()), |bytes| State::decode(&bytes))
+    }
+
+    /// The digests kept.
+    pub(crate) fn digests(&self, at: Option<&Snapshot>) -> Result<Digests, StoreError> {
+        let bytes = self.get(at, Space::State, DIGESTS_KEY).map_err(StoreError::engine("reading the digests"))?;
+        bytes.map_or_else(|| Ok(Digests::default()), |bytes| Digests::decode(&bytes))
+    }
+
+    /// Removes the directory when the last reader has gone.
+    pub(crate) fn doom(&self) {
+        self.doomed.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        drop(self.open.take());
+        if self.doomed.load(Ordering::Acquire)
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(%error, path = %self.path.display(), "an old state stays until the store opens again");
+        }
+    }
+}
+
+/// The first key behind all that begin with `prefix`; none: there is no such key.
+fn after(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut bytes = prefix[..=last].to_vec();
+    bytes[last] += 1;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_behind_a_prefix_carries_over_full_bytes() {
+        assert_eq!(after(&[1, 2]), Some(vec![1, 3]));
+        assert_eq!(after(&[1, 255, 255]), Some(vec![2]));
+        assert_eq!(after(&[255]), None);
+        assert_eq!(after(&[]), None);
+    }
+}

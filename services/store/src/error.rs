@@ -1,0 +1,117 @@
+//! Why a store or a snapshot cannot be used, and whose fault it is. Never shown to clients.
+
+use std::{io, path::PathBuf};
+
+/// Why the store does not open or cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried, with the path.
+        what: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The engine: a fault of the disk, or files that it cannot read.
+    #[error("{what}: {source}")]
+    Engine {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: fjall::Error,
+    },
+    /// Another process has it open.
+    #[error("the store in {} is in use by another process", .0.display())]
+    Locked(PathBuf),
+    /// Files that are not a store's.
+    #[error("{} is not empty and holds no store", .0.display())]
+    NotAStore(PathBuf),
+    /// Another cluster's.
+    #[error("the store belongs to cluster {found}, this node to {ours}")]
+    ForeignCluster {
+        /// In the store, hex.
+        found: String,
+        /// Configured, hex.
+        ours: String,
+    },
+    /// Written by a newer version.
+    #[error("store format {found} is newer than this node's {known}: update this node")]
+    NewerFormat {
+        /// In the store.
+        found: u32,
+        /// The newest known here.
+        known: u32,
+    },
+    /// Bytes that cannot be ours.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}
+
+impl StoreError {
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        |source| Self::Io { what, source }
+    }
+
+    pub(crate) fn engine(what: &'static str) -> impl FnOnce(fjall::Error) -> Self {
+        move |source| Self::Engine { what, source }
+    }
+
+    /// Whether moving the store aside and fetching the state from the other data node mends it (design rule 11). A foreign,
+    /// newer or busy one is an operator's matter.
+    pub fn may_be_set_aside(&self) -> bool {
+        matches!(self, Self::Engine { .. } | Self::Damaged(_))
+    }
+}
+
+/// Why a state that was sent is not taken. Nothing of it is used.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The store's side: disk or engine.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sender or the way broke off.
+    #[error("the sender broke off: {0}")]
+    Sender(String),
+    /// The chunks ended before the last one.
+    #[error("the state ended before its last chunk")]
+    Incomplete,
+    /// Bytes that cannot be a snapshot's, or in the wrong order.
+    #[error("chunk {sequence}: {reason}")]
+    Damaged {
+        /// Which one, from 0.
+        sequence: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// Another cluster's.
+    #[error("the state belongs to cluster {found}, this node to {ours}")]
+    ForeignCluster {
+        /// In the snapshot, hex.
+        found: String,
+        /// Configured, hex.
+        ours: String,
+    },
+    /// Written by a newer version.
+    #[error("snapshot format {found} is newer than this node's {known}: update this node")]
+    NewerFormat {
+        /// In the snapshot.
+        found: u32,
+        /// The newest known here.
+        known: u32,
+    },
+    /// The rows are not those that the sender's digest stands for.
+    #[error("the digest of the rows is {found:032x}, the sender's {expected:032x}")]
+    Digest {
+        /// The sender's.
+        expected: u128,
+        /// Recomputed here.
+        found: u128,
+    },
+}
+
+/// A cluster id for people.
+pub(crate) fn hex(cluster: &[u8; 16]) -> String {
+    cluster.iter().map(|byte| format!("{byte:02x}")).collect()
+}

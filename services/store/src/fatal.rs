@@ -1,0 +1,19 @@
+//! The one way in which a fault of the disk under a read ends the process (design 2: "a fault of the store stops the process
+//! below it"). A `View` cannot answer an error, and going on with a guess would let the nodes' states part.
+
+use std::fmt::Display;
+
+/// The exit code after a fault of the disk (design 1); the service manager starts the process again.
+pub const EXIT_DISK_FAULT: i32 = 74;
+
+/// Says why, and ends the process.
+#[allow(clippy::disallowed_methods, reason = "no reply may leave after a fault of the disk, not even from a drain")]
+pub(crate) fn fatal(what: &str, error: &dyn Display) -> ! {
+    tracing::error!(%error, "{what}: the store cannot be read; the process ends");
+    std::process::exit(EXIT_DISK_FAULT)
+}
+
+/// The value, or the end of the process.
+pub(crate) fn or_fatal<T, E: Display>(what: &str, result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| fatal(what, &error))
+}

@@ -1,0 +1,211 @@
+//! A state that was sent becomes a store of its own, checked against the sender's digest.
+//!
+//! Never touches the store in use: [`crate::Store::install`] takes over what stands ready. Called by `node` on a thread that
+//! may block.
+
+use std::{fs, io::ErrorKind, path::Path};
+
+use fjall::{PersistMode, Slice};
+use prost::Message;
+use records::digest_of;
+
+use crate::{
+    AppliedMark, StoreConfig,
+    chunk::{self, Body, HeadRow, TailRow},
+    engine::{DIGESTS_KEY, Engine, STATE_KEY, Space},
+    error::{IngestError, StoreError, hex},
+    mark::{Digests, State},
+    rows,
+    stamp::{Stamp, sync_parent},
+};
+
+/// A state that stands ready on this disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ingested {
+    /// Which state it is.
+    pub applied: AppliedMark,
+    /// The digest of its rows: the sender's, and recomputed.
+    pub digest: u128,
+    /// How many state rows it has.
+    pub rows: u64,
+}
+
+/// Makes a store in `dir` out of the chunks of a state; whatever stood in `dir` before is removed. Complete and durable when
+/// this returns. `chunks` may block; its errors say why the sender broke off.
+///
+/// # Errors
+/// See [`IngestError`]; `dir` then holds no store.
+pub fn ingest<C: AsRef<[u8]>>(
+    dir: &Path,
+    config: &StoreConfig,
+    chunks: impl Iterator<Item = Result<C, String>>,
+) -> Result<Ingested, IngestError> {
+    let mut source = Source::new(chunks, rows::digest_seed(&config.cluster));
+    let head = source.head()?;
+    check_cluster(&head, &config.cluster)?;
+    let (state, digests) = (State::from_row(head.state)?, Digests::from_row(head.digests)?);
+    empty(dir)?;
+    let stamp = Stamp { cluster: config.cluster, generation: 1, index: state.applied.index };
+    let engine = Engine::open(&stamp.database(dir), config)?;
+    load(&engine, Space::State, &mut source)?;
+    load(&engine, Space::Index, &mut source)?;
+    source.finish(state.digest)?;
+    mark(&engine, &state, &digests)?;
+    drop(engine);
+    stamp.write(dir)?;
+    Ok(Ingested { applied: state.applied, digest: state.digest, rows: source.rows.state_rows })
+}
+
+fn check_cluster(head: &HeadRow, ours: &[u8; 16]) -> Result<(), IngestError> {
+    if head.cluster == ours {
+        return Ok(());
+    }
+    let found = <[u8; 16]>::try_from(head.cluster.as_slice()).map_or_else(|_| "?".to_owned(), |id| hex(&id));
+    Err(IngestError::ForeignCluster { found, ours: hex(ours) })
+}
+
+/// An empty directory, durable under its name.
+fn empty(dir: &Path) -> Result<(), StoreError> {
+    let what = || format!("emptying {}", dir.display());
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(StoreError::io(what())(error)),
+        _ => {}
+    }
+    fs::create_dir_all(dir).map_err(StoreError::io(what()))?;
+    sync_parent(dir).map_err(StoreError::io(what()))
+}
+
+/// Writes the rows of one keyspace as sorted tables, past the journal.
+fn load<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>>(
+    engine: &Engine,
+    space: Space,
+    source: &mut Source<C, I>,
+) -> Result<(), IngestError> {
+    let failed = StoreError::engine;
+    let mut tables = engine.keyspace(space).start_ingestion().map_err(failed("beginning tables"))?;
+    while let Some((key, value)) = source.row(space)? {
+        tables.write(key, value).map_err(failed("writing tables"))?;
+    }
+    Ok(tables.finish().map_err(failed("finishing tables"))?)
+}
+
+fn mark(engine: &Engine, state: &State, digests: &Digests) -> Result<(), StoreError> {
+    let mut batch = engine.batch(2);
+    batch.insert(engine.keyspace(Space::State), STATE_KEY, state.to_row().encode_to_vec());
+    batch.insert(engine.keyspace(Space::State), DIGESTS_KEY, digests.to_row().encode_to_vec());
+    batch.commit().map_err(StoreError::engine("writing the applied mark"))?;
+    engine.persist(PersistMode::SyncAll)
+}
+
+/// The chunks as rows, with everything about them checked.
+struct Source<C, I> {
+    chunks: I,
+    /// The chunk being read, and how much of its content is left.
+    open: Option<(C, Space, usize)>,
+    sequence: u64,
+    last_key: Slice,
+    seed: u64,
+    digest: u128,
+    rows: TailRow,
+    tail: Option<TailRow>,
+}
+
+impl<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>> Source<C, I> {
+    fn new(chunks: I, seed: u64) -> Self {
+        let (last_key, rows) = (Slice::from(&[][..]), TailRow::default());
+        Self { chunks, open: None, sequence: 0, last_key, seed, digest: 0, rows, tail: None }
+    }
+
+    fn bytes(&mut self) -> Result<C, IngestError> {
+        self.chunks.next().ok_or(IngestError::Incomplete)?.map_err(IngestError::Sender)
+    }
+
+    fn damaged<T>(&self, reason: &'static str) -> Result<T, IngestError> {
+        Err(IngestError::Damaged { sequence: self.sequence, reason })
+    }
+
+    fn head(&mut self) -> Result<HeadRow, IngestError> {
+        let bytes = self.bytes()?;
+        let Body::Head(head) = chunk::decode(0, bytes.as_ref())? else {
+            return self.damaged("it is not the head");
+        };
+        self.sequence = 1;
+        Ok(head)
+    }
+
+    /// The next row of a keyspace; none: the chunks have gone on to the next one.
+    fn row(&mut self, space: Space) -> Result<Option<(Slice, Slice)>, IngestError> {
+        while self.open.is_none() && self.tail.is_none() {
+            self.open_chunk()?;
+        }
+        let Some((bytes, here, left)) = &mut self.open else { return Ok(None) };
+        if *here != space {
+            return if *here > space { Ok(None) } else { self.damaged("its rows come too late") };
+        }
+        let Some((key, value, rest)) = chunk::split_row(chunk::tail_of(bytes.as_ref(), *left)) else {
+            return self.damaged("a row is cut");
+        };
+        let pair = (Slice::from(key), Slice::from(value));
+        *left = rest.len();
+        if *left == 0 {
+            self.open = None;
+            self.sequence += 1;
+        }
+        self.take(space, &pair)?;
+        Ok(Some(pair))
+    }
+
+    /// Counts a row, after checking that it may stand there.
+    fn take(&mut self, space: Space, (key, value): &(Slice, Slice)) -> Result<(), IngestError> {
+        if self.rows_of(space) > 0 && *key <= self.last_key {
+            return self.damaged("its rows are not in order");
+        }
+        let Ok((table, rest)) = rows::split(key) else { return self.damaged("a row is of no known table") };
+        if rows::space(table) != space {
+            return self.damaged("a row is of another keyspace");
+        }
+        match space {
+            Space::State => {
+                self.digest = self.digest.wrapping_add(digest_of(self.seed, table, rest, value));
+                self.rows.state_rows += 1;
+            }
+            Space::Index => self.rows.index_rows += 1,
+        }
+        self.last_key = key.clone();
+        Ok(())
+    }
+
+    fn rows_of(&self, space: Space) -> u64 {
+        match space {
+            Space::State => self.rows.state_rows,
+            Space::Index => self.rows.index_rows,
+        }
+    }
+
+    fn open_chunk(&mut self) -> Result<(), IngestError> {
+        let bytes = self.bytes()?;
+        let (space, left) = match chunk::decode(self.sequence, bytes.as_ref())? {
+            Body::Rows(space, content) if !content.is_empty() => (space, content.len()),
+            Body::Tail(tail) => {
+                self.tail = Some(tail);
+                return Ok(());
+            }
+            Body::Head(_) | Body::Rows(..) => return self.damaged("it is not in its place"),
+        };
+        self.open = Some((bytes, space, left));
+        Ok(())
+    }
+
+    /// Everything has come, and it is what the sender has.
+    fn finish(&mut self, expected: u128) -> Result<(), IngestError> {
+        match &self.tail {
+            Some(tail) if *tail == self.rows => {}
+            Some(_) => return self.damaged("the number of rows is not the sender's"),
+            None => return self.damaged("rows stand behind their place"),
+        }
+        if self.digest != expected {
+            return Err(IngestError::Digest { expected, found: self.digest });
+        }
+        Ok(())
+    }
+}

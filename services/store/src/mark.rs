@@ -1,0 +1,139 @@
+//! What the store knows about its state besides the rows: the applied mark and the digest.
+//!
+//! Written in the same batch as the changes it stands for. Not part of the digest. Called by `store`, `export`, `ingest`.
+
+use std::collections::VecDeque;
+
+use prost::Message;
+
+use crate::error::StoreError;
+
+/// A digest is kept for every index divisible by this (design 5).
+pub const DIGEST_INTERVAL: u64 = 1024;
+/// How many are kept.
+pub const DIGESTS_KEPT: usize = 64;
+
+/// Up to where the log has been applied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AppliedMark {
+    /// Index of the last entry applied; 0: none.
+    pub index: u64,
+    /// Its term.
+    pub term: u64,
+    /// The membership there, encoded by the caller.
+    pub conf_state: Vec<u8>,
+}
+
+/// The mark with what is true at it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct State {
+    pub(crate) applied: AppliedMark,
+    pub(crate) digest: u128,
+}
+
+/// [`State`] on disk.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct StateRow {
+    #[prost(uint64, tag = "1")]
+    index: u64,
+    #[prost(uint64, tag = "2")]
+    term: u64,
+    #[prost(bytes = "vec", tag = "3")]
+    conf_state: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    digest: Vec<u8>,
+}
+
+impl State {
+    pub(crate) fn to_row(&self) -> StateRow {
+        let AppliedMark { index, term, conf_state } = self.applied.clone();
+        StateRow { index, term, conf_state, digest: self.digest.to_be_bytes().to_vec() }
+    }
+
+    pub(crate) fn from_row(row: StateRow) -> Result<Self, StoreError> {
+        let applied = AppliedMark { index: row.index, term: row.term, conf_state: row.conf_state };
+        Ok(Self { applied, digest: digest_from(&row.digest)? })
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let row = StateRow::decode(bytes).map_err(|error| damaged("applied mark", &error))?;
+        Self::from_row(row)
+    }
+}
+
+/// The digests kept, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Digests(VecDeque<(u64, u128)>);
+
+/// [`Digests`] on disk.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct DigestsRow {
+    #[prost(message, repeated, tag = "1")]
+    kept: Vec<DigestRow>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+struct DigestRow {
+    #[prost(uint64, tag = "1")]
+    index: u64,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+impl Digests {
+    /// Keeps one more and lets the oldest go.
+    pub(crate) fn push(&mut self, index: u64, value: u128) {
+        self.0.push_back((index, value));
+        if self.0.len() > DIGESTS_KEPT {
+            self.0.pop_front();
+        }
+    }
+
+    pub(crate) fn at(&self, index: u64) -> Option<u128> {
+        self.0.iter().rev().find(|(kept, _)| *kept == index).map(|(_, value)| *value)
+    }
+
+    pub(crate) fn newest(&self) -> Option<(u64, u128)> {
+        self.0.back().copied()
+    }
+
+    pub(crate) fn to_row(&self) -> DigestsRow {
+        let row = |(index, value): &(u64, u128)| DigestRow { index: *index, value: value.to_be_bytes().to_vec() };
+        DigestsRow { kept: self.0.iter().map(row).collect() }
+    }
+
+    pub(crate) fn from_row(row: DigestsRow) -> Result<Self, StoreError> {
+        let one = |row: DigestRow| Ok((row.index, digest_from(&row.value)?));
+        Ok(Self(row.kept.into_iter().map(one).collect::<Result<_, StoreError>>()?))
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let row = DigestsRow::decode(bytes).map_err(|error| damaged("digests", &error))?;
+        Self::from_row(row)
+    }
+}
+
+/// Absent bytes are never written: a state always has a digest.
+fn digest_from(bytes: &[u8]) -> Result<u128, StoreError> {
+    let bytes: [u8; 16] = bytes.try_into().map_err(|_| StoreError::Damaged("a digest is not 16 bytes".to_owned()))?;
+    Ok(u128::from_be_bytes(bytes))
+}
+
+fn damaged(what: &str, error: &prost::DecodeError) -> StoreError {
+    StoreError::Damaged(format!("its {what} cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_64_digests_are_kept_and_survive_encoding() {
+        let mut digests = Digests::default();
+        (1..=100_u64).for_each(|n| digests.push(n * DIGEST_INTERVAL, u128::from(n) << 70));
+        let digests = Digests::decode(&digests.to_row().encode_to_vec()).unwrap();
+        assert_eq!(digests.newest(), Some((100 * DIGEST_INTERVAL, 100 << 70)));
+        assert_eq!(digests.at(37 * DIGEST_INTERVAL), Some(37 << 70));
+        assert_eq!(digests.at(36 * DIGEST_INTERVAL), None);
+    }
+}

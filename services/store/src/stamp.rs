@@ -1,0 +1,141 @@
+//! The stamp of a store's directory: magic, format version, cluster id, and which generation of the state is in use.
+//!
+//! Replaced as a whole (write, fsync, rename, fsync of the directory), so that it names the old generation or the new one.
+//! Called by `store` and `ingest`.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    STORE_FORMAT,
+    error::{StoreError, hex},
+};
+
+const MAGIC: &[u8; 8] = b"ocsstore";
+const FILE: &str = "STAMP";
+const FILE_NEW: &str = "STAMP.new";
+const BYTES: usize = 8 + 4 + 16 + 8 + 8 + 8;
+
+/// What a directory says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) cluster: [u8; 16],
+    /// Which subdirectory holds the state; from 1.
+    pub(crate) generation: u64,
+    /// The index at which this generation began: 0, or that of the state fetched.
+    pub(crate) index: u64,
+}
+
+impl Stamp {
+    fn encode(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(BYTES);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&STORE_FORMAT.to_le_bytes());
+        bytes.extend_from_slice(&self.cluster);
+        bytes.extend_from_slice(&self.generation.to_le_bytes());
+        bytes.extend_from_slice(&self.index.to_le_bytes());
+        bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        if bytes.len() < 12 || &bytes[..8] != MAGIC {
+            return Err(StoreError::Damaged("its stamp does not begin as one of ours".to_owned()));
+        }
+        let format = u32::from_le_bytes(array(&bytes[8..12]));
+        if format > STORE_FORMAT {
+            return Err(StoreError::NewerFormat { found: format, known: STORE_FORMAT });
+        }
+        if bytes.len() != BYTES || xxh3_64(&bytes[..BYTES - 8]).to_le_bytes() != bytes[BYTES - 8..] {
+            return Err(StoreError::Damaged("the checksum of its stamp is wrong".to_owned()));
+        }
+        let number = |at: usize| u64::from_le_bytes(array(&bytes[at..at + 8]));
+        Ok(Self { cluster: array(&bytes[12..28]), generation: number(28), index: number(36) })
+    }
+
+    /// Reads and checks the stamp of a directory.
+    pub(crate) fn read(dir: &Path, cluster: &[u8; 16]) -> Result<Self, StoreError> {
+        let path = dir.join(FILE);
+        let bytes = fs::read(&path).map_err(StoreError::io(format!("reading {}", path.display())))?;
+        let stamp = Self::decode(&bytes)?;
+        if stamp.cluster != *cluster {
+            return Err(StoreError::ForeignCluster { found: hex(&stamp.cluster), ours: hex(cluster) });
+        }
+        Ok(stamp)
+    }
+
+    /// Puts the stamp in the place of the one before; durable when this returns.
+    pub(crate) fn write(self, dir: &Path) -> Result<(), StoreError> {
+        let put = || -> io::Result<()> {
+            let mut file = File::create(dir.join(FILE_NEW))?;
+            file.write_all(&self.encode())?;
+            file.sync_all()?;
+            fs::rename(dir.join(FILE_NEW), dir.join(FILE))?;
+            sync_directory(dir)
+        };
+        put().map_err(StoreError::io(format!("stamping {}", dir.display())))
+    }
+
+    /// Where this generation's database stands.
+    pub(crate) fn database(self, dir: &Path) -> PathBuf {
+        dir.join(self.generation.to_string())
+    }
+}
+
+/// Whether a directory has a stamp.
+pub(crate) fn stamped(dir: &Path) -> bool {
+    dir.join(FILE).exists()
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Makes the name of a directory durable.
+pub(crate) fn sync_parent(dir: &Path) -> io::Result<()> {
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    sync_directory(parent.unwrap_or(Path::new(".")))
+}
+
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.try_into().expect("the slice was cut to this length")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAMP: Stamp = Stamp { cluster: [7; 16], generation: 3, index: 9 };
+
+    #[test]
+    fn a_stamp_reads_as_written_and_a_second_replaces_it() {
+        let dir = tempfile::tempdir().unwrap();
+        STAMP.write(dir.path()).unwrap();
+        assert_eq!(Stamp::read(dir.path(), &[7; 16]).unwrap(), STAMP);
+        Stamp { generation: 4, ..STAMP }.write(dir.path()).unwrap();
+        assert_eq!(Stamp::read(dir.path(), &[7; 16]).unwrap().generation, 4);
+    }
+
+    #[test]
+    fn any_flipped_byte_of_a_stamp_is_refused() {
+        let bytes = STAMP.encode();
+        for at in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[at] ^= 0x40;
+            assert!(Stamp::decode(&bad).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_name() {
+        let mut bytes = STAMP.encode();
+        bytes[8] = 2;
+        assert!(matches!(Stamp::decode(&bytes), Err(StoreError::NewerFormat { found: 2, known: 1 })));
+    }
+}

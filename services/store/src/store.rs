@@ -1,0 +1,210 @@
+//! The store as the apply thread has it: opening, writing, making durable, taking over a fetched state.
+//!
+//! One writer; a batch is all changes of some entries with the applied mark, or nothing. Called by the node's machine.
+
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use fjall::{OwnedWriteBatch, PersistMode};
+use prost::Message;
+use records::{Change, Changes, digest_of};
+
+use crate::{
+    AppliedMark, CurrentView, DIGEST_INTERVAL, StoreConfig, StoreError, StoreReader,
+    engine::{DIGESTS_KEY, Engine, STATE_KEY, Space},
+    mark::{Digests, State},
+    rows,
+    stamp::{Stamp, stamped, sync_directory, sync_parent},
+};
+
+/// The state of one node, and the only way to change it.
+pub struct Store {
+    dir: PathBuf,
+    config: StoreConfig,
+    stamp: Stamp,
+    engine: Arc<Engine>,
+    reader: StoreReader,
+    state: State,
+    digests: Digests,
+}
+
+impl Store {
+    /// Opens the store in `dir`, or makes an empty one where there is none (an absent or empty directory).
+    ///
+    /// # Errors
+    /// A foreign, newer or damaged store, or one that the engine cannot read. Nothing is changed then: the caller may move it
+    /// aside ([`set_aside`]) where [`StoreError::may_be_set_aside`] says so.
+    pub fn open(dir: &Path, config: StoreConfig) -> Result<Self, StoreError> {
+        if !stamped(dir) {
+            create(dir, &config)?;
+        }
+        let stamp = Stamp::read(dir, &config.cluster)?;
+        remove_other_generations(dir, stamp)?;
+        let engine = Arc::new(Engine::open(&stamp.database(dir), &config)?);
+        let (state, digests) = (engine.state(None)?, engine.digests(None)?);
+        if state.applied.index < stamp.index {
+            return Err(StoreError::Damaged(format!("it began at index {} and lost its mark", stamp.index)));
+        }
+        let reader = StoreReader::new(Arc::clone(&engine));
+        Ok(Self { dir: dir.to_owned(), config, stamp, engine, reader, state, digests })
+    }
+
+    /// Up to where the log has been applied.
+    pub fn applied(&self) -> &AppliedMark {
+        &self.state.applied
+    }
+
+    /// The digest of all state rows now.
+    pub fn digest(&self) -> u128 {
+        self.state.digest
+    }
+
+    /// The digest kept for an index divisible by [`DIGEST_INTERVAL`], if it is still kept.
+    pub fn digest_at(&self, index: u64) -> Option<u128> {
+        self.digests.at(index)
+    }
+
+    /// The newest digest kept, with its index.
+    pub fn newest_digest(&self) -> Option<(u64, u128)> {
+        self.digests.newest()
+    }
+
+    /// The newest state.
+    pub fn view(&self) -> CurrentView<'_> {
+        CurrentView::new(&self.engine)
+    }
+
+    /// For all other threads.
+    pub fn reader(&self) -> StoreReader {
+        self.reader.clone()
+    }
+
+    /// Writes the changes of the entries up to `applied` as one batch; not yet durable ([`Store::persist`]). A batch must
+    /// end at every index divisible by [`DIGEST_INTERVAL`], because the digest kept for it is the one there.
+    ///
+    /// # Errors
+    /// A fault of the disk. What the batch changed is then unknown: the process must end.
+    pub fn write(&mut self, changes: &Changes, applied: &AppliedMark) -> Result<(), StoreError> {
+        let before = self.state.applied.index;
+        assert!(applied.index > before, "entries are applied in order: {} after {before}", applied.index);
+        let mut next = State { applied: applied.clone(), digest: self.state.digest };
+        let mut batch = self.engine.batch(changes.0.len() + 2);
+        for change in &changes.0 {
+            next.digest = next.digest.wrapping_add(self.put(&mut batch, change));
+        }
+        let state_space = self.engine.keyspace(Space::State);
+        batch.insert(state_space, STATE_KEY, next.to_row().encode_to_vec());
+        if applied.index.is_multiple_of(DIGEST_INTERVAL) {
+            self.digests.push(applied.index, next.digest);
+            batch.insert(state_space, DIGESTS_KEY, self.digests.to_row().encode_to_vec());
+        }
+        batch.commit().map_err(StoreError::engine("writing a batch"))?;
+        self.state = next;
+        Ok(())
+    }
+
+    /// Adds a change to the batch; what it adds to the digest (wrapping).
+    fn put(&self, batch: &mut OwnedWriteBatch, change: &Change) -> u128 {
+        let (table, key) = (change.key.table(), change.key.encode());
+        let seed = rows::digest_seed(&self.config.cluster);
+        let share = |row: &[u8]| if table.is_state() { digest_of(seed, table, &key, row) } else { 0 };
+        let (keyspace, place) = (self.engine.keyspace(rows::space(table)), rows::tagged(table, &key));
+        let old = change.old.as_ref().map_or(0, |row| share(&row.encode()));
+        let Some(new) = &change.new else {
+            batch.remove(keyspace, place);
+            return old.wrapping_neg();
+        };
+        let bytes = new.encode();
+        let share = share(&bytes);
+        batch.insert(keyspace, place, bytes);
+        share.wrapping_sub(old)
+    }
+
+    /// Makes everything written so far durable (fdatasync); the applied index that a restart will find, or a later one.
+    ///
+    /// # Errors
+    /// A fault of the disk; never to be tried again (design rule 6): the process must end.
+    pub fn persist(&mut self) -> Result<u64, StoreError> {
+        self.engine.persist(PersistMode::SyncData)?;
+        Ok(self.state.applied.index)
+    }
+
+    /// Takes over the state that [`crate::ingest`] made in `source` (on the same file system). Snapshots taken before go on
+    /// showing the old state, which is deleted when the last of them is dropped.
+    ///
+    /// # Errors
+    /// A fault of the disk, or a source that is no whole store of this cluster: the old state is in use still.
+    pub fn install(&mut self, source: &Path) -> Result<&AppliedMark, StoreError> {
+        let fetched = Stamp::read(source, &self.config.cluster)?;
+        let stamp = Stamp { generation: self.stamp.generation + 1, ..fetched };
+        let path = stamp.database(&self.dir);
+        let what = || format!("taking over {}", source.display());
+        fs::rename(fetched.database(source), &path).map_err(StoreError::io(what()))?;
+        sync_directory(&self.dir).map_err(StoreError::io(what()))?;
+        let engine = Arc::new(Engine::open(&path, &self.config)?);
+        let (state, digests) = (engine.state(None)?, engine.digests(None)?);
+        stamp.write(&self.dir)?;
+        fs::remove_dir_all(source).map_err(StoreError::io(what()))?;
+        self.engine.doom();
+        self.reader.replace(Arc::clone(&engine));
+        (self.stamp, self.engine, self.state, self.digests) = (stamp, engine, state, digests);
+        Ok(&self.state.applied)
+    }
+}
+
+/// Makes an empty store beside its place and puts it there whole, so that a crash leaves none or a complete one.
+fn create(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> {
+    let what = || format!("making a store in {}", dir.display());
+    let failed = || StoreError::io(what());
+    if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(StoreError::NotAStore(dir.to_owned()));
+    }
+    let beside = sibling(dir, "new");
+    match fs::remove_dir_all(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed()(error)),
+        _ => {}
+    }
+    fs::create_dir_all(&beside).map_err(failed())?;
+    let stamp = Stamp { cluster: config.cluster, generation: 1, index: 0 };
+    drop(Engine::open(&stamp.database(&beside), config)?);
+    stamp.write(&beside)?;
+    fs::rename(&beside, dir).map_err(failed())?;
+    sync_parent(dir).map_err(failed())
+}
+
+/// Removes what a crash left between two generations.
+fn remove_other_generations(dir: &Path, stamp: Stamp) -> Result<(), StoreError> {
+    let what = || format!("tidying {}", dir.display());
+    for entry in fs::read_dir(dir).map_err(StoreError::io(what()))? {
+        let path = entry.map_err(StoreError::io(what()))?.path();
+        if path.is_dir() && path != stamp.database(dir) {
+            fs::remove_dir_all(&path).map_err(StoreError::io(what()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Moves a store that does not open out of the way, for somebody to look at; returns where it stands now. An earlier one
+/// that was set aside is replaced.
+///
+/// # Errors
+/// A fault of the disk.
+pub fn set_aside(dir: &Path) -> io::Result<PathBuf> {
+    let aside = sibling(dir, "aside");
+    match fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::rename(dir, &aside)?;
+    sync_parent(dir)?;
+    Ok(aside)
+}
+
+fn sibling(dir: &Path, suffix: &str) -> PathBuf {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    dir.with_file_name(format!("{name}.{suffix}"))
+}

@@ -1,0 +1,120 @@
+//! The two views of the state: the newest, for the apply thread, and a consistent one, for all others.
+//!
+//! A fault of the disk ends the process ([`crate::fatal`]), since a view cannot answer one. Called through
+//! [`records::View`].
+
+use std::sync::Arc;
+
+use fjall::Snapshot;
+use records::{Bound, Key, Row, View};
+
+use crate::{
+    AppliedMark, Export,
+    engine::Engine,
+    error::StoreError,
+    fatal::or_fatal,
+    mark::{Digests, State},
+    rows,
+};
+
+/// The newest state. Only the apply thread has one, and it does not write while it reads.
+pub struct CurrentView<'a> {
+    engine: &'a Engine,
+}
+
+impl<'a> CurrentView<'a> {
+    pub(crate) fn new(engine: &'a Engine) -> Self {
+        Self { engine }
+    }
+}
+
+impl View for CurrentView<'_> {
+    fn get(&self, key: &Key) -> Option<Row> {
+        get(self.engine, None, key)
+    }
+
+    fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+        next(self.engine, None, bound, limit)
+    }
+}
+
+/// The state at one index, whatever is written meanwhile.
+pub struct StateSnapshot {
+    engine: Arc<Engine>,
+    snapshot: Snapshot,
+    state: State,
+}
+
+impl StateSnapshot {
+    pub(crate) fn new(engine: Arc<Engine>) -> Result<Self, StoreError> {
+        let snapshot = engine.snapshot();
+        let state = engine.state(Some(&snapshot))?;
+        Ok(Self { engine, snapshot, state })
+    }
+
+    /// Up to where the log had been applied.
+    pub fn applied(&self) -> &AppliedMark {
+        &self.state.applied
+    }
+
+    /// The digest of all state rows.
+    pub fn digest(&self) -> u128 {
+        self.state.digest
+    }
+
+    /// How many records there are, over all lists.
+    pub fn records(&self) -> u64 {
+        match self.get(&Key::Meta) {
+            Some(Row::Meta(meta)) => meta.records,
+            _ => 0,
+        }
+    }
+
+    /// The whole state as chunks, the first of which says which state it is.
+    pub fn export(self) -> Export {
+        Export::new(self)
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(crate) fn digests(&self) -> Result<Digests, StoreError> {
+        self.engine.digests(Some(&self.snapshot))
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn at(&self) -> Option<&Snapshot> {
+        Some(&self.snapshot)
+    }
+}
+
+impl View for StateSnapshot {
+    fn get(&self, key: &Key) -> Option<Row> {
+        get(&self.engine, Some(&self.snapshot), key)
+    }
+
+    fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+        next(&self.engine, Some(&self.snapshot), bound, limit)
+    }
+}
+
+fn get(engine: &Engine, at: Option<&Snapshot>, key: &Key) -> Option<Row> {
+    let found =
+        or_fatal("reading a row", engine.get(at, rows::space(key.table()), &rows::tagged(key.table(), &key.encode())));
+    found.map(|bytes| or_fatal("reading a row", rows::row(key.table(), &bytes)))
+}
+
+fn next(engine: &Engine, at: Option<&Snapshot>, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+    let from = rows::tagged(bound.table, &bound.from);
+    let prefix = rows::tagged(bound.table, &bound.prefix);
+    let range = engine.range(at, rows::space(bound.table), &from, &prefix).into_iter().flatten();
+    let read = |pair: fjall::Guard| {
+        let (key, value) = or_fatal("reading a range", pair.into_inner());
+        or_fatal("reading a range", rows::pair(&key, &value))
+    };
+    range.take(limit as usize).map(read).collect()
+}

@@ -1,0 +1,184 @@
+//! The store on a real disk: what is written is what is read, after a restart and a torn journal too.
+
+mod support;
+
+use std::{fs, path::Path, sync::mpsc, thread};
+
+use records::{Bound, Key, MapView, Table, View};
+use store::{DIGEST_INTERVAL, Store, StoreConfig, StoreError, set_aside};
+use support::{CLUSTER, Random, SEED, assert_same_rows, config, mark, open, random_changes, write_up_to};
+
+#[test]
+fn after_random_changes_rows_and_digest_are_those_of_a_map() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, mut map, mut random) = (open(dir.path()), MapView::default(), Random(7));
+    write_up_to(&mut store, &mut map, &mut random, 1500);
+    assert_same_rows(&store.view(), &map);
+    assert_eq!(store.digest(), map.digest(SEED));
+    let verified = store.reader().verify();
+    assert!(verified.equal(), "{verified:?}");
+    assert_eq!((verified.index, verified.recorded), (1500, map.digest(SEED)));
+}
+
+#[test]
+fn ordered_reads_keep_to_their_prefix_and_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, mut map, mut random) = (open(dir.path()), MapView::default(), Random(11));
+    write_up_to(&mut store, &mut map, &mut random, 300);
+    let snapshot = store.reader().snapshot();
+    for _ in 0..300 {
+        let list = 100 + u32::try_from(random.below(5)).unwrap();
+        let from = Key::RecordById { list, record_id: random.below(220) }.encode();
+        let prefix = list.to_be_bytes()[..usize::try_from(random.below(5)).unwrap()].to_vec();
+        let bound = Bound { table: Table::RecordById, from, prefix };
+        let limit = u32::try_from(random.below(9)).unwrap();
+        assert_eq!(store.view().next(&bound, limit), map.next(&bound, limit), "{bound:?}");
+        assert_eq!(snapshot.next(&bound, limit), map.next(&bound, limit), "{bound:?}");
+    }
+    let behind = Bound { table: Table::RecordById, from: vec![9; 12], prefix: vec![8] };
+    assert_eq!(store.view().next(&behind, 5), []);
+}
+
+#[test]
+fn what_was_made_durable_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut map, mut random) = (MapView::default(), Random(3));
+    let mut store = open(dir.path());
+    assert_eq!(store.applied().index, 0);
+    write_up_to(&mut store, &mut map, &mut random, 2 * DIGEST_INTERVAL + 9);
+    assert_eq!(store.persist().unwrap(), 2 * DIGEST_INTERVAL + 9);
+    let kept = [1, 2].map(|n| store.digest_at(n * DIGEST_INTERVAL));
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(*store.applied(), mark(2 * DIGEST_INTERVAL + 9));
+    assert_eq!([1, 2].map(|n| store.digest_at(n * DIGEST_INTERVAL)), kept);
+    assert_eq!(store.newest_digest(), Some((2 * DIGEST_INTERVAL, kept[1].unwrap())));
+    assert_eq!(store.digest(), map.digest(SEED));
+    assert_same_rows(&store.view(), &map);
+}
+
+/// The maps after each index, and the directory of a store as a crash would leave it.
+fn crashed(dir: &Path, last: u64) -> Vec<MapView> {
+    let live = dir.join("live");
+    let (mut store, mut map, mut random) = (open(&live), MapView::default(), Random(5));
+    let mut maps = vec![map.clone()];
+    for index in 1..=last {
+        write_up_to(&mut store, &mut map, &mut random, index);
+        maps.push(map.clone());
+    }
+    copy(&live, &dir.join("crashed"));
+    maps
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_torn_journal_opens_at_an_earlier_index_with_exactly_its_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let maps = crashed(dir.path(), 60);
+    let journal = Path::new("1/0.jnl");
+    let bytes = fs::read(dir.path().join("crashed").join(journal)).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let mut reached = Vec::new();
+    for part in 0..=8 {
+        let torn = dir.path().join(format!("torn{part}"));
+        copy(&dir.path().join("crashed"), &torn);
+        fs::write(torn.join(journal), &bytes[..written * part / 8]).unwrap();
+        let store = open(&torn);
+        let index = usize::try_from(store.applied().index).unwrap();
+        assert_same_rows(&store.view(), &maps[index]);
+        assert!(store.reader().verify().equal());
+        reached.push(index);
+    }
+    assert!(reached.is_sorted() && reached[0] == 0 && reached[8] == 60, "{reached:?}");
+}
+
+#[test]
+fn a_snapshot_is_one_state_while_the_store_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let reader = store.reader();
+    let (written, news) = mpsc::channel();
+    let writer = thread::spawn(move || {
+        let (mut map, mut random) = (MapView::default(), Random(13));
+        for last in (100..=3000).step_by(100) {
+            write_up_to(&mut store, &mut map, &mut random, last);
+            written.send(()).unwrap();
+        }
+    });
+    let mut last = 0;
+    while news.recv().is_ok() {
+        let snapshot = reader.snapshot();
+        let before = snapshot.applied().index;
+        let verified = reader.verify();
+        assert!(verified.equal() && verified.index >= before && before >= last, "{verified:?} {before} {last}");
+        last = before;
+    }
+    writer.join().unwrap();
+    assert_eq!(reader.snapshot().applied().index, 3000);
+}
+
+#[test]
+fn a_foreign_store_and_foreign_files_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(&dir.path().join("store")));
+    let foreign = Store::open(&dir.path().join("store"), StoreConfig::new([9; 16])).err().unwrap();
+    assert!(matches!(foreign, StoreError::ForeignCluster { .. }) && !foreign.may_be_set_aside(), "{foreign}");
+    let other = Store::open(dir.path(), config()).err().unwrap();
+    assert!(matches!(other, StoreError::NotAStore(_)) && !other.may_be_set_aside(), "{other}");
+    assert_eq!(open(&dir.path().join("store")).applied().index, 0);
+}
+
+#[test]
+fn a_store_in_use_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = open(dir.path());
+    let second = Store::open(dir.path(), config()).err().unwrap();
+    assert!(matches!(second, StoreError::Locked(_)), "{second}");
+}
+
+#[test]
+fn a_store_that_does_not_open_is_set_aside_and_a_new_one_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    drop(open(&path));
+    fs::write(path.join("1/version"), b"not a version").unwrap();
+    let error = Store::open(&path, config()).err().unwrap();
+    assert!(error.may_be_set_aside(), "{error}");
+    let aside = set_aside(&path).unwrap();
+    assert!(aside.join("1/version").exists());
+    assert_eq!(open(&path).applied().index, 0);
+}
+
+#[test]
+#[should_panic(expected = "entries are applied in order")]
+fn an_index_is_never_written_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let changes = random_changes(&mut Random(1), &store.view());
+    store.write(&changes, &mark(5)).unwrap();
+    let _ = store.write(&changes, &mark(5));
+}
+
+#[test]
+fn two_clusters_digests_of_the_same_rows_differ() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ours = open(&dir.path().join("ours"));
+    let mut theirs = Store::open(&dir.path().join("theirs"), StoreConfig::new([9; 16])).unwrap();
+    let changes = random_changes(&mut Random(2), &ours.view());
+    ours.write(&changes, &mark(1)).unwrap();
+    theirs.write(&changes, &mark(1)).unwrap();
+    assert_ne!(ours.digest(), theirs.digest());
+    assert_ne!(CLUSTER, [9; 16]);
+}
