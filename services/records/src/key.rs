@@ -109,11 +109,12 @@ pub enum Key {
     Dnc(DncScope, DncSubject),
     Request(RequestId),
     Idempotency(Scope, Vec<u8>),
-    /// By its last row, so that the first batch at or after a row is one ordered read.
+    /// By its last row first, so that the batches that end at or after a row are one ordered read.
     ImportBatch {
         list: u32,
         import_id: Vec<u8>,
         last_row: u64,
+        first_row: u64,
     },
     Content([u8; 16], Scope),
     KeyByAge(u64),
@@ -163,7 +164,9 @@ impl Key {
             Self::Dnc(scope, subject) => subject.encode(scope.encode(bytes)),
             Self::Request(id) => bytes.u32(id.node).u64(id.incarnation).u64(id.counter),
             Self::Idempotency(scope, key) => scope.encode(bytes).rest(key),
-            Self::ImportBatch { list, import_id, last_row } => bytes.u32(*list).text(import_id).u64(*last_row),
+            Self::ImportBatch { list, import_id, last_row, first_row } => {
+                bytes.u32(*list).text(import_id).u64(*last_row).u64(*first_row)
+            }
             Self::Content(content, scope) => scope.encode(bytes.rest(content)),
             Self::KeyByAge(sequence) => bytes.u64(*sequence),
             Self::ListByName(name) => bytes.rest(name.as_bytes()),
@@ -184,9 +187,12 @@ impl Key {
             Table::Dnc => Self::Dnc(DncScope::decode(&mut parts)?, DncSubject::decode(&mut parts)?),
             Table::Request => Self::Request(parts.request_id()?),
             Table::Idempotency => Self::Idempotency(Scope::decode(&mut parts)?, parts.rest().to_vec()),
-            Table::ImportBatch => {
-                Self::ImportBatch { list: parts.u32()?, import_id: parts.text()?.to_vec(), last_row: parts.u64()? }
-            }
+            Table::ImportBatch => Self::ImportBatch {
+                list: parts.u32()?,
+                import_id: parts.text()?.to_vec(),
+                last_row: parts.u64()?,
+                first_row: parts.u64()?,
+            },
             Table::Content => Self::Content(parts.take(16)?.try_into().ok()?, Scope::decode(&mut parts)?),
             Table::KeyByAge => Self::KeyByAge(parts.u64()?),
             Table::ListByName => Self::ListByName(parts.rest_string()?),
@@ -351,7 +357,7 @@ mod tests {
             Key::Dnc(DncScope::List(101), DncSubject::Customer("c".into())),
             Key::Request(RequestId { node: 1, incarnation: 2, counter: 3 }),
             Key::Idempotency(scope.clone(), b"key".to_vec()),
-            Key::ImportBatch { list: 101, import_id: vec![7; 32], last_row: 500 },
+            Key::ImportBatch { list: 101, import_id: vec![7; 32], last_row: 500, first_row: 1 },
             Key::Content([9; 16], scope),
             Key::KeyByAge(4),
             Key::ListByName("CallingList1".into()),

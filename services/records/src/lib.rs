@@ -4,16 +4,36 @@
 //! contains a clock, a random number, a file, a task, or a word of Raft or HTTP. Called by `node` on the apply thread,
 //! on a [`View`] of `store`, and by the simulator on a [`MapView`].
 
+mod acknowledge;
+mod columns;
+mod date_time;
+mod decide;
 mod digest;
+mod event;
+mod export;
+mod fields;
+mod given;
 mod key;
+mod lookup;
 mod map;
+mod once;
 mod overlay;
 mod phone;
 mod row;
+mod rules;
+mod turn;
+mod verbs;
 mod view;
+mod zones;
 
+pub use decide::{decide, decide_entry, decide_on, read};
 pub use digest::{digest_of, digest_of_changes};
+pub use event::Event;
+pub use export::{export_columns, export_row};
 pub use key::{DncScope, DncSubject, Key, Scope, Table};
+pub use lookup::{
+    chain, chain_end, find_list, list, lists, meta, record, record_by_id, records_by_phone, records_from,
+};
 pub use map::MapView;
 pub use overlay::Overlay;
 pub use phone::canonical_phone;
@@ -21,4 +41,5 @@ pub use row::{
     DncRow, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, KeyRow, ListRow, MetaRow, NumberRow, RecordRow,
     RequestIdRow, RequestRow, Row,
 };
+pub use rules::Rules;
 pub use view::{Bound, Change, Changes, View};

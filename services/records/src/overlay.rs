@@ -46,6 +46,11 @@ impl<'a, V: View> Overlay<'a, V> {
         Self { base, slots: RefCell::default() }
     }
 
+    /// The same view, not remembering what it reads: for reads whose number nothing bounds.
+    pub(crate) fn uncached(&self) -> Uncached<'_, 'a, V> {
+        Uncached(self)
+    }
+
     /// Sets a row.
     pub fn put(&mut self, key: Key, row: Row) {
         self.set(key, Some(row));
@@ -120,6 +125,23 @@ impl<V: View> View for Overlay<'_, V> {
             rows.extend(slot.and_then(|slot| slot.current().map(|row| (slot.key.clone(), row.clone()))));
         }
         rows
+    }
+}
+
+/// An overlay that does not remember what it reads.
+pub(crate) struct Uncached<'o, 'a, V: View>(&'o Overlay<'a, V>);
+
+impl<V: View> View for Uncached<'_, '_, V> {
+    fn get(&self, key: &Key) -> Option<Row> {
+        let slots = self.0.slots.borrow();
+        match slots.get(&(key.table(), key.encode())) {
+            Some(slot) => slot.current().cloned(),
+            None => self.0.base.get(key),
+        }
+    }
+
+    fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+        self.0.next(bound, limit)
     }
 }
 

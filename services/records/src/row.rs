@@ -279,17 +279,14 @@ pub struct IdempotencyRow {
     pub sequence: u64,
 }
 
-/// An import batch that was taken.
+/// An import batch that was taken; its rows are in its key.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct ImportBatchRow {
     /// When, microseconds since 1970.
     #[prost(uint64, tag = "1")]
     pub stamp_us: u64,
-    /// Row number of its first row; the last one is in the key.
-    #[prost(uint64, tag = "2")]
-    pub first_row: u64,
     /// The encoded reply.
-    #[prost(bytes = "vec", tag = "3")]
+    #[prost(bytes = "vec", tag = "2")]
     pub reply: Vec<u8>,
 }
 

@@ -1,0 +1,202 @@
+//! The columns of the default calling-list format (spec 9): one table for import and export.
+//!
+//! An empty cell is an absent value: the default that `draft` gives, which is itself empty where a record need not
+//! have one. So what export writes, import reads back as the same record. Called by the import and the export.
+
+use outbound::{
+    CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, call_result, record_status, record_type,
+};
+
+use crate::{
+    row::RecordRow,
+    rules::{AGENT_LETTERS_MAX, DAY_END, ID_MAX, INT_MAX, PHONE_LETTERS_MAX, TIME_MAX},
+};
+
+/// Letters of treatments and email_subject.
+const TEXT_LETTERS_MAX: usize = 255;
+
+/// A record as far as a row of an import says; absent ids are given by the list.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) record: RecordRow,
+    pub(crate) record_id: Option<u64>,
+    pub(crate) chain_id: Option<u64>,
+    pub(crate) chain_n: Option<u64>,
+}
+
+/// Why a cell is not taken, to follow the column's name in a sentence.
+type Why = String;
+
+/// A column of every list.
+pub(crate) struct Column {
+    /// Lower case.
+    pub(crate) name: &'static str,
+    /// Its cell in an export.
+    pub(crate) show: fn(&RecordRow) -> String,
+    /// Reads a cell that is not empty.
+    pub(crate) read: fn(&mut Draft, &str) -> Result<(), Why>,
+}
+
+/// The column that is mandatory in an import.
+pub(crate) const CONTACT_INFO: &str = "contact_info";
+/// The column by which an export names handles; an import ignores it, because handles are given anew.
+pub(crate) const HANDLE: &str = "handle";
+
+/// A record without values: what is absent in an import, and in an AddRecord, is so (spec 9, life of a record).
+pub(crate) fn blank(list: u32) -> RecordRow {
+    RecordRow {
+        list,
+        record_type: record_type::GENERAL,
+        record_status: record_status::READY,
+        call_result: call_result::UNKNOWN,
+        daily_till: DAY_END,
+        ..RecordRow::default()
+    }
+}
+
+/// The columns of every list in their order.
+pub(crate) static COLUMNS: [Column; 23] = [
+    column("record_id", |record| record.record_id.to_string(), |draft, cell| put(&mut draft.record_id, id(cell, 1))),
+    column(
+        CONTACT_INFO,
+        |record| record.contact_info.clone(),
+        |draft, cell| put(&mut draft.record.contact_info, text(cell, PHONE_LETTERS_MAX)),
+    ),
+    column(
+        "contact_info_type",
+        |record| record.contact_info_type.to_string(),
+        |draft, cell| put(&mut draft.record.contact_info_type, word(cell, &CONTACT_INFO_TYPE)),
+    ),
+    column(
+        "record_type",
+        |record| record.record_type.to_string(),
+        |draft, cell| put(&mut draft.record.record_type, word(cell, &RECORD_TYPE)),
+    ),
+    column(
+        "record_status",
+        |record| record.record_status.to_string(),
+        |draft, cell| put(&mut draft.record.record_status, word(cell, &RECORD_STATUS)),
+    ),
+    column(
+        "call_result",
+        |record| record.call_result.to_string(),
+        |draft, cell| put(&mut draft.record.call_result, word(cell, &CALL_RESULT)),
+    ),
+    column(
+        "attempt",
+        |record| record.attempt.to_string(),
+        |draft, cell| put(&mut draft.record.attempt, int(cell, 0, INT_MAX)),
+    ),
+    column(
+        "dial_sched_time",
+        |record| shown(record.dial_sched_time),
+        |draft, cell| put(&mut draft.record.dial_sched_time, int(cell, 0, TIME_MAX).map(Some)),
+    ),
+    column(
+        "call_time",
+        |record| shown(record.call_time),
+        |draft, cell| put(&mut draft.record.call_time, int(cell, 0, TIME_MAX).map(Some)),
+    ),
+    column(
+        "daily_from",
+        |record| record.daily_from.to_string(),
+        |draft, cell| put(&mut draft.record.daily_from, int(cell, 0, DAY_END)),
+    ),
+    column(
+        "daily_till",
+        |record| record.daily_till.to_string(),
+        |draft, cell| put(&mut draft.record.daily_till, int(cell, 0, DAY_END)),
+    ),
+    column(
+        "tz_dbid",
+        |record| shown(record.tz_dbid),
+        |draft, cell| put(&mut draft.record.tz_dbid, int(cell, 0, INT_MAX).map(Some)),
+    ),
+    column(
+        "campaign_id",
+        |record| shown(record.campaign_id),
+        |draft, cell| put(&mut draft.record.campaign_id, any_int(cell)),
+    ),
+    column(
+        "agent_id",
+        |record| record.agent_id.clone(),
+        |draft, cell| put(&mut draft.record.agent_id, text(cell, AGENT_LETTERS_MAX)),
+    ),
+    column("chain_id", |record| record.chain_id.to_string(), |draft, cell| put(&mut draft.chain_id, id(cell, 0))),
+    column("chain_n", |record| record.chain_n.to_string(), |draft, cell| put(&mut draft.chain_n, id(cell, 0))),
+    column("group_id", |record| shown(record.group_id), |draft, cell| put(&mut draft.record.group_id, any_int(cell))),
+    column("app_id", |record| shown(record.app_id), |draft, cell| put(&mut draft.record.app_id, any_int(cell))),
+    column(
+        "treatments",
+        |record| record.treatments.clone(),
+        |draft, cell| put(&mut draft.record.treatments, text(cell, TEXT_LETTERS_MAX)),
+    ),
+    column(
+        "media_ref",
+        |record| shown(record.media_ref),
+        |draft, cell| put(&mut draft.record.media_ref, any_int(cell)),
+    ),
+    column(
+        "email_subject",
+        |record| record.email_subject.clone(),
+        |draft, cell| put(&mut draft.record.email_subject, text(cell, TEXT_LETTERS_MAX)),
+    ),
+    column(
+        "email_template_id",
+        |record| shown(record.email_template_id),
+        |draft, cell| put(&mut draft.record.email_template_id, any_int(cell)),
+    ),
+    column(
+        "switch_id",
+        |record| shown(record.switch_id),
+        |draft, cell| put(&mut draft.record.switch_id, any_int(cell)),
+    ),
+];
+
+/// The column of a name, in any case.
+pub(crate) fn named(name: &str) -> Option<&'static Column> {
+    COLUMNS.iter().find(|column| column.name.eq_ignore_ascii_case(name))
+}
+
+/// Whether every list has a column of this name, `handle` included.
+pub(crate) fn is_default(name: &str) -> bool {
+    named(name).is_some() || name.eq_ignore_ascii_case(HANDLE)
+}
+
+const fn column(
+    name: &'static str,
+    show: fn(&RecordRow) -> String,
+    read: fn(&mut Draft, &str) -> Result<(), Why>,
+) -> Column {
+    Column { name, show, read }
+}
+
+fn put<T>(place: &mut T, value: Result<T, Why>) -> Result<(), Why> {
+    value.map(|value| *place = value)
+}
+
+fn shown(number: Option<i64>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+fn int(cell: &str, min: i64, max: i64) -> Result<i64, Why> {
+    let number = cell.trim().parse().ok().filter(|number| (min..=max).contains(number));
+    number.ok_or_else(|| format!("{cell:?} is not a number from {min} to {max}"))
+}
+
+fn any_int(cell: &str) -> Result<Option<i64>, Why> {
+    int(cell, -INT_MAX, INT_MAX).map(Some)
+}
+
+fn id(cell: &str, min: i64) -> Result<Option<u64>, Why> {
+    int(cell, min, ID_MAX).map(|number| u64::try_from(number).ok())
+}
+
+fn text(cell: &str, letters_max: usize) -> Result<String, Why> {
+    let fits = cell.chars().count() <= letters_max;
+    fits.then(|| cell.to_owned()).ok_or_else(|| format!("has more than {letters_max} letters"))
+}
+
+fn word(cell: &str, words: &Enumeration) -> Result<i64, Why> {
+    words.parse(cell).ok_or_else(|| format!("{cell:?} is no {}", words.name))
+}

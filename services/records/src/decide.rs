@@ -1,0 +1,97 @@
+//! The one door of the rules: commands in; replies, changes and events out.
+//!
+//! Deterministic and infallible; never asks a clock. Called by the node's apply thread and by the simulator.
+
+use outbound::{Body, Command, Refusal, RefusalCode, Reply, Request, key};
+
+use crate::{
+    event::Event,
+    once,
+    overlay::Overlay,
+    rules::Rules,
+    turn::Turn,
+    verbs,
+    view::{Changes, View},
+};
+
+/// Decides one command on a state.
+pub fn decide(command: &Command, view: &impl View, rules: &Rules) -> (Reply, Changes, Vec<Event>) {
+    let mut overlay = Overlay::new(view);
+    let mut events = Vec::new();
+    let reply = decide_on(command, &mut overlay, rules, &mut events);
+    (reply, overlay.into_changes(), events)
+}
+
+/// Decides the commands of an entry in order, each on the state with the changes before it. Replies are in the order of
+/// the commands; changes are those of the whole entry.
+pub fn decide_entry(commands: &[Command], view: &impl View, rules: &Rules) -> (Vec<Reply>, Changes, Vec<Event>) {
+    let mut overlay = Overlay::new(view);
+    let mut events = Vec::new();
+    let reply = |command| decide_on(command, &mut overlay, rules, &mut events);
+    let replies = commands.iter().map(reply).collect();
+    (replies, overlay.into_changes(), events)
+}
+
+/// Decides one command on changes that may go on growing: for a caller that applies several entries as one batch.
+pub fn decide_on<V: View>(
+    command: &Command,
+    overlay: &mut Overlay<'_, V>,
+    rules: &Rules,
+    events: &mut Vec<Event>,
+) -> Reply {
+    if let Body::Request(request) = &command.body
+        && request.verb.reads()
+    {
+        return read(request, overlay);
+    }
+    let mut turn = Turn::begin(command.stamp_us, overlay, rules, events);
+    if let Some(reply) = once::request_ids::known(command.id, &turn) {
+        return reply;
+    }
+    once::forget_old(&mut turn);
+    let (reply, content) = answer(command, &mut turn);
+    once::request_ids::remember(command.id, &reply, content, &mut turn);
+    turn.end();
+    reply
+}
+
+/// Answers a request that only reads.
+pub fn read(request: &Request, view: &impl View) -> Reply {
+    let reply = verbs::read(request, view);
+    reply.unwrap_or_else(|refusal| refused(request, refusal))
+}
+
+/// The reply to a command that is new, and the content under which it is known again.
+fn answer<V: View>(command: &Command, turn: &mut Turn<'_, '_, V>) -> (Reply, Option<crate::Key>) {
+    match &command.body {
+        Body::CreateList(list) => (verbs::create_list::decide(list, turn).unwrap_or_else(Reply::refused), None),
+        Body::ImportBatch(batch) => (verbs::import_batch::decide(batch, turn).unwrap_or_else(Reply::refused), None),
+        Body::Request(request) => match once::scope_of(request) {
+            Err(refusal) => (refused(request, refusal), None),
+            Ok(scope) => answer_request(command, request, scope, turn),
+        },
+    }
+}
+
+fn answer_request<V: View>(
+    command: &Command,
+    request: &Request,
+    scope: crate::Scope,
+    turn: &mut Turn<'_, '_, V>,
+) -> (Reply, Option<crate::Key>) {
+    let decided =
+        |turn: &mut Turn<'_, '_, V>| verbs::decide(request, turn).unwrap_or_else(|refusal| refused(request, refusal));
+    match &request.idempotency_key {
+        Some(key) => (once::idempotency::answer(request, scope, key, turn, decided), None),
+        None => once::window::answer(command.id, request, scope, turn, decided),
+    }
+}
+
+/// A refusal echoes the reference as an acknowledgement does (spec 5).
+fn refused(request: &Request, refusal: Refusal) -> Reply {
+    debug_assert_ne!(refusal.code, RefusalCode::Internal, "the rules have no bugs to report");
+    match request.attributes.get(key::REFERENCE_ID) {
+        Some(reference) => refusal.with(key::REFERENCE_ID, reference.clone()).into(),
+        None => refusal.into(),
+    }
+}

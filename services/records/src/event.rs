@@ -1,0 +1,46 @@
+//! What deciding tells the rest of the node: for its streams, its counters and its log.
+//!
+//! Every node that applies the entry has the same events. Never needed to decide anything.
+
+use outbound::Handle;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A record is new.
+    RecordAdded {
+        /// Its handle.
+        handle: Handle,
+        /// DBID of its list.
+        list: u32,
+    },
+    /// A record changed.
+    RecordChanged {
+        /// Its handle.
+        handle: Handle,
+        /// DBID of its list.
+        list: u32,
+    },
+    /// A Do-Not-Call entry was made.
+    DoNotCallEntered {
+        /// The list for which it holds; none: the whole tenant.
+        list: Option<u32>,
+    },
+    /// A list was made.
+    ListCreated {
+        /// Its DBID.
+        list: u32,
+    },
+    /// A key of a request that maps to no field was ignored (spec 4): to be counted, and logged once per key and list.
+    KeyIgnored {
+        /// Name of the list.
+        list: String,
+        /// As the client wrote it.
+        key: String,
+    },
+    /// Idempotency keys went before their time because there are too many: the promise of spec 6 is shorter.
+    KeysShortened {
+        /// How many.
+        keys: u32,
+    },
+}

@@ -1,0 +1,190 @@
+//! User-defined fields: their kinds, their keys, their values in a record (spec 9).
+//!
+//! Values are text, checked against the field's kind when they come in. Never stored as floats.
+
+use jiff::tz::TimeZone;
+use outbound::{Refusal, RefusalCode, Request, UserField, Value, spec_of};
+
+use crate::{
+    columns, date_time,
+    row::{FieldRow, ListRow, RecordRow},
+};
+
+/// Letters of a varchar at most, and of its kind where an import makes the field.
+const VARCHAR_MAX: usize = 65_535;
+/// The kind of a field that an import makes out of a column it does not know.
+pub(crate) const IMPORTED_KIND: &str = "varchar(255)";
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FieldKind {
+    Int,
+    Float,
+    /// One letter, or none.
+    Char,
+    /// At most so many letters.
+    Varchar(usize),
+    /// A time as GSW_DATE_TIME has it, kept as given.
+    DateTime,
+}
+
+impl FieldKind {
+    /// The kind of a word such as `varchar(32)`, in any case.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        let word = word.trim().to_ascii_lowercase();
+        match word.as_str() {
+            "int" => Some(Self::Int),
+            "float" => Some(Self::Float),
+            "char" => Some(Self::Char),
+            "datetime" => Some(Self::DateTime),
+            _ => {
+                let letters: usize = word.strip_prefix("varchar(")?.strip_suffix(')')?.trim().parse().ok()?;
+                (1..=VARCHAR_MAX).contains(&letters).then_some(Self::Varchar(letters))
+            }
+        }
+    }
+
+    /// The value as it is stored; none: not of this kind. Empty text is "no value" of every kind.
+    pub(crate) fn check(self, text: &str) -> Option<String> {
+        let letters = text.chars().count();
+        let number = text.trim();
+        match self {
+            _ if text.is_empty() => Some(String::new()),
+            Self::Int => number.parse::<i64>().ok().map(|number| number.to_string()),
+            Self::Float => number.parse::<f64>().ok().filter(|float| float.is_finite()).map(|_| number.to_owned()),
+            Self::Char => (letters <= 1).then(|| text.to_owned()),
+            Self::Varchar(max) => (letters <= max).then(|| text.to_owned()),
+            Self::DateTime => date_time::parse(text, &TimeZone::UTC).map(|_| text.to_owned()),
+        }
+    }
+
+    /// The value as it travels: integers as numbers, everything else as text.
+    pub(crate) fn show(self, stored: &str) -> Value {
+        match (self, stored.parse()) {
+            (Self::Int, Ok(number)) => Value::Int(number),
+            _ => Value::text(stored),
+        }
+    }
+}
+
+impl FieldRow {
+    /// What it holds; checked when the field was made.
+    pub(crate) fn held(&self) -> FieldKind {
+        FieldKind::parse(&self.kind).unwrap_or(FieldKind::Varchar(VARCHAR_MAX))
+    }
+
+    /// The key under which it travels.
+    pub(crate) fn key(&self) -> &str {
+        if self.send_attribute.is_empty() { &self.column } else { &self.send_attribute }
+    }
+}
+
+/// User-defined values of a request: which field, and what is to be stored in it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct UserValues {
+    /// Position in the list's fields, and the value.
+    pub(crate) set: Vec<(usize, String)>,
+    /// Keys that belong to no field.
+    pub(crate) ignored: Vec<String>,
+}
+
+/// Reads the user-defined values of a request.
+///
+/// # Errors
+/// BAD_VALUE that names the key, for a value that is not of its field's kind.
+pub(crate) fn user_values(request: &Request, list: &ListRow) -> Result<UserValues, Refusal> {
+    let mut values = UserValues::default();
+    for (key, value) in request.attributes.iter().filter(|(key, _)| spec_of(key).is_none()) {
+        let Some(at) = field_of_key(list, key) else {
+            values.ignored.push(key.to_owned());
+            continue;
+        };
+        let field = &list.fields[at];
+        let stored = field.held().check(&text_of(value)).ok_or_else(|| bad_value(key, &field.kind))?;
+        values.set.push((at, stored));
+    }
+    Ok(values)
+}
+
+fn bad_value(key: &str, kind: &str) -> Refusal {
+    Refusal::new(RefusalCode::BadValue, format!("{key} is not a value of its field, which is {kind}"))
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::Int(number) => number.to_string(),
+        Value::Str(text) => text.clone(),
+    }
+}
+
+/// The field to which a key belongs: the one whose send_attribute it is, else the one whose column it is (spec 9).
+fn field_of_key(list: &ListRow, key: &str) -> Option<usize> {
+    let sent = list.fields.iter().position(|field| field.send_attribute.eq_ignore_ascii_case(key));
+    sent.filter(|_| !key.is_empty()).or_else(|| field_of_column(list, key))
+}
+
+/// The field of a column, in any case.
+pub(crate) fn field_of_column(list: &ListRow, column: &str) -> Option<usize> {
+    list.fields.iter().position(|field| field.column.eq_ignore_ascii_case(column))
+}
+
+/// The stored value of a field in a record; one that the record does not have yet is the field's default.
+pub(crate) fn user_value<'a>(list: &'a ListRow, record: &'a RecordRow, at: usize) -> &'a str {
+    record.user.get(at).unwrap_or(&list.fields[at].default)
+}
+
+/// Stores the value of a field in a record.
+pub(crate) fn set_user_value(list: &ListRow, record: &mut RecordRow, at: usize, value: String) {
+    let missing = list.fields.iter().take(at + 1).skip(record.user.len());
+    record.user.extend(missing.map(|field| field.default.clone()));
+    record.user[at] = value;
+}
+
+/// Checks a field that is to join a list.
+///
+/// # Errors
+/// BAD_VALUE that says what is wrong with it.
+pub(crate) fn check_new(field: &UserField, others: &[FieldRow]) -> Result<FieldRow, Refusal> {
+    let refuse = |why: &str| Err(Refusal::new(RefusalCode::BadValue, format!("Field {:?} {why}", field.column)));
+    let row = FieldRow::from(field);
+    let Some(kind) = FieldKind::parse(&field.kind) else {
+        return refuse("has a kind other than int, float, char, varchar(n) and datetime");
+    };
+    let known = [&field.column, &field.send_attribute].into_iter().any(|name| spec_of(name).is_some());
+    let column_taken = |other: &FieldRow| other.column.eq_ignore_ascii_case(&row.column);
+    let key_taken = |other: &FieldRow| other.key().eq_ignore_ascii_case(row.key());
+    match () {
+        () if field.column.trim().is_empty() || field.column.len() > 255 => {
+            refuse("has no name, or one over 255 bytes")
+        }
+        () if field.send_attribute.len() > 255 => refuse("has a send_attribute over 255 bytes"),
+        () if known => refuse("bears the name of an attribute of the protocol"),
+        () if columns::is_default(&field.column) => refuse("bears the name of a column of every list"),
+        () if others.iter().any(column_taken) => refuse("is there twice"),
+        () if others.iter().any(key_taken) => refuse("has the key of another field"),
+        () if kind.check(&field.default).is_none() => refuse("has a default that is not of its kind"),
+        () => Ok(row),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_checked_against_their_kind() {
+        let check = |kind: &str, text: &str| FieldKind::parse(kind).expect("a kind").check(text);
+        assert_eq!(check("int", " 058"), Some("58".into()));
+        assert_eq!(check("int", "5.8"), None);
+        assert_eq!(check("float", "5.80"), Some("5.80".into()));
+        assert_eq!(check("float", "NaN"), None);
+        assert_eq!(check("char", "ab"), None);
+        assert_eq!(check("VARCHAR(3)", "äöü"), Some("äöü".into()));
+        assert_eq!(check("varchar(3)", "abcd"), None);
+        assert_eq!(check("datetime", "12/24/2024 18:00"), Some("12/24/2024 18:00".into()));
+        assert_eq!(check("datetime", "Christmas"), None);
+        assert_eq!(check("int", ""), Some(String::new()));
+        assert_eq!(FieldKind::parse("varchar(0)"), None);
+        assert_eq!(FieldKind::parse("blob"), None);
+    }
+}

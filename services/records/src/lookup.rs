@@ -1,0 +1,140 @@
+//! Finding rows: lists by name, records by handle, record_id, phone and chain.
+//!
+//! Never writes. Called by the verbs, and by the node for reads, show and export.
+
+use outbound::Handle;
+
+use crate::{
+    canonical_phone,
+    key::{Key, Table, chain_prefix, phone_prefix},
+    row::{ListRow, MetaRow, RecordRow, Row},
+    view::{Bound, View},
+};
+
+/// Rows fetched at a time where all are wanted.
+const PAGE: u32 = 256;
+
+/// Counters of the state.
+pub fn meta(view: &impl View) -> MetaRow {
+    match view.get(&Key::Meta) {
+        Some(Row::Meta(row)) => row,
+        _ => MetaRow::default(),
+    }
+}
+
+/// All lists with their DBIDs, in the order in which they were made.
+pub fn lists(view: &impl View) -> Vec<(u32, ListRow)> {
+    let rows = pages(view, Bound { table: Table::List, from: Vec::new(), prefix: Vec::new() });
+    let list = |(key, row)| match (key, row) {
+        (Key::List(dbid), Row::List(row)) => Some((dbid, *row)),
+        _ => None,
+    };
+    rows.filter_map(list).collect()
+}
+
+/// The list of a DBID.
+pub fn list(view: &impl View, dbid: u32) -> Option<ListRow> {
+    match view.get(&Key::List(dbid)) {
+        Some(Row::List(row)) => Some(*row),
+        _ => None,
+    }
+}
+
+/// The list that an identifier means: its name, else its decimal DBID where no list bears that name (spec 2).
+pub fn find_list(view: &impl View, identifier: &str) -> Option<(u32, ListRow)> {
+    let dbid = dbid_of(view, identifier).or_else(|| identifier.parse().ok())?;
+    Some((dbid, list(view, dbid)?))
+}
+
+fn dbid_of(view: &impl View, name: &str) -> Option<u32> {
+    match view.get(&Key::ListByName(name.to_owned())) {
+        Some(Row::ListByName(row)) => u32::try_from(row.number).ok(),
+        _ => None,
+    }
+}
+
+/// The record of a handle.
+pub fn record(view: &impl View, handle: Handle) -> Option<RecordRow> {
+    match view.get(&Key::Record(handle)) {
+        Some(Row::Record(row)) => Some(*row),
+        _ => None,
+    }
+}
+
+/// The record of a record_id in a list.
+pub fn record_by_id(view: &impl View, list: u32, record_id: u64) -> Option<(Handle, RecordRow)> {
+    match view.get(&Key::RecordById { list, record_id }) {
+        Some(Row::RecordById(row)) => with_record(view, Handle(row.number)),
+        _ => None,
+    }
+}
+
+/// Up to `limit` records of a list in the order of record_id, from one (inclusive) on: a page of an export.
+pub fn records_from(view: &impl View, list: u32, record_id: u64, limit: u32) -> Vec<(Handle, RecordRow)> {
+    let from = Key::RecordById { list, record_id }.encode();
+    let bound = Bound { table: Table::RecordById, from, prefix: list.to_be_bytes().to_vec() };
+    let handle = |(_, row)| match row {
+        Row::RecordById(row) => with_record(view, Handle(row.number)),
+        _ => None,
+    };
+    view.next(&bound, limit).into_iter().filter_map(handle).collect()
+}
+
+/// Up to `limit` records whose phone is the same in canonical form, in the order of handles.
+pub fn records_by_phone(view: &impl View, phone: &str, limit: u32) -> Vec<(Handle, RecordRow)> {
+    let prefix = phone_prefix(&canonical_phone(phone));
+    let bound = Bound { table: Table::RecordByPhone, from: prefix.clone(), prefix };
+    let record = |(key, _)| match key {
+        Key::RecordByPhone { handle, .. } => with_record(view, handle),
+        _ => None,
+    };
+    view.next(&bound, limit).into_iter().filter_map(record).collect()
+}
+
+/// Handles of a chain in the order of chain_n.
+pub fn chain(view: &impl View, list: u32, chain_id: u64) -> impl Iterator<Item = Handle> {
+    let prefix = chain_prefix(list, chain_id);
+    let rows = pages(view, Bound { table: Table::RecordByChain, from: prefix.clone(), prefix });
+    rows.filter_map(|(_, row)| match row {
+        Row::RecordByChain(row) => Some(Handle(row.number)),
+        _ => None,
+    })
+}
+
+/// The highest chain_n of a chain; none: there is no such chain. Looks ahead in growing, then shrinking steps, because
+/// a view reads upwards only.
+pub fn chain_end(view: &impl View, list: u32, chain_id: u64) -> Option<u64> {
+    let prefix = chain_prefix(list, chain_id);
+    let at_least = |chain_n| {
+        let from = Key::RecordByChain { list, chain_id, chain_n }.encode();
+        match view.next(&Bound { table: Table::RecordByChain, from, prefix: prefix.clone() }, 1).first() {
+            Some((Key::RecordByChain { chain_n, .. }, _)) => Some(*chain_n),
+            _ => None,
+        }
+    };
+    let mut end = at_least(0)?;
+    let mut step = 1u64;
+    while step > 0 {
+        match end.checked_add(step).and_then(at_least) {
+            Some(further) => (end, step) = (further, step.saturating_mul(2)),
+            None => step /= 2,
+        }
+    }
+    Some(end)
+}
+
+fn with_record(view: &impl View, handle: Handle) -> Option<(Handle, RecordRow)> {
+    Some((handle, record(view, handle)?))
+}
+
+/// All rows of a bound, a page at a time.
+fn pages(view: &impl View, mut bound: Bound) -> impl Iterator<Item = (Key, Row)> {
+    let mut ended = false;
+    let page = move || {
+        let rows = if ended { Vec::new() } else { view.next(&bound, PAGE) };
+        ended = rows.len() < PAGE as usize;
+        bound.from = [rows.last()?.0.encode().as_slice(), &[0]].concat();
+        Some(rows)
+    };
+    std::iter::from_fn(page).flatten()
+}

@@ -1,0 +1,109 @@
+//! Idempotency keys: a client names its request, and the name holds for a day, over both nodes and a failover (spec 6).
+//!
+//! Refusals of the rules are remembered as well: the client asked, and was answered.
+
+use outbound::{Refusal, RefusalCode, Reply, Request};
+
+use super::{decode, encode};
+use crate::{
+    event::Event,
+    key::{Key, Scope, Table},
+    row::{IdempotencyRow, KeyRow, Row},
+    rules::{FORGOTTEN_PER_COMMAND, NAME_BYTES_MAX},
+    turn::Turn,
+    view::View,
+};
+
+/// The first answer under this key, or a new one that is remembered.
+pub(crate) fn answer<V: View>(
+    request: &Request,
+    scope: Scope,
+    key: &[u8],
+    turn: &mut Turn<'_, '_, V>,
+    decide: impl FnOnce(&mut Turn<'_, '_, V>) -> Reply,
+) -> Reply {
+    if key.is_empty() || key.len() > NAME_BYTES_MAX {
+        return Refusal::new(RefusalCode::BadValue, "Idempotency-Key must have 1 to 255 bytes").into();
+    }
+    let place = Key::Idempotency(scope, key.to_vec());
+    let content = request.content();
+    let stands = row_of(&place, turn);
+    match stands.as_ref().filter(|row| turn.counts(row.stamp_us, turn.rules.idempotency_window_us)) {
+        Some(row) if row.content == content => Reply { replayed: true, ..decode(&row.reply) },
+        Some(_) => Refusal::new(RefusalCode::KeyReused, "This Idempotency-Key was used for another request").into(),
+        None => {
+            let reply = decide(turn);
+            remember(place, content.to_vec(), &reply, stands.as_ref(), turn);
+            reply
+        }
+    }
+}
+
+fn remember<V: View>(
+    place: Key,
+    content: Vec<u8>,
+    reply: &Reply,
+    expired: Option<&IdempotencyRow>,
+    turn: &mut Turn<'_, '_, V>,
+) {
+    if let Some(row) = expired {
+        turn.overlay.remove(Key::KeyByAge(row.sequence));
+    }
+    let sequence = turn.meta.keys_next;
+    if turn.meta.keys_first == sequence {
+        turn.meta.keys_first_stamp_us = turn.now_us;
+    }
+    turn.meta.keys_next += 1;
+    turn.overlay.put(Key::KeyByAge(sequence), Row::KeyByAge(KeyRow { key: place.encode() }));
+    let row = IdempotencyRow { stamp_us: turn.now_us, content, reply: encode(reply), sequence };
+    turn.overlay.put(place, Row::Idempotency(row));
+}
+
+/// Forgets a few keys whose time is over, or that are too many; a sequence whose key was used anew is passed over.
+pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {
+    let mut shortened = 0;
+    for _ in 0..FORGOTTEN_PER_COMMAND {
+        let kept = turn.meta.keys_next - turn.meta.keys_first;
+        let fresh = turn.counts(turn.meta.keys_first_stamp_us, turn.rules.idempotency_window_us);
+        // The command that asks may bring one more.
+        let room = kept < turn.rules.idempotency_keys_max;
+        if kept == 0 || (fresh && room) {
+            break;
+        }
+        shortened += u32::from(forget_first(turn) && fresh);
+        turn.meta.keys_first_stamp_us = first_stamp_us(turn);
+    }
+    if shortened > 0 {
+        turn.events.push(Event::KeysShortened { keys: shortened });
+    }
+}
+
+/// Removes the oldest key; false: its sequence was empty.
+fn forget_first<V: View>(turn: &mut Turn<'_, '_, V>) -> bool {
+    let by_age = Key::KeyByAge(turn.meta.keys_first);
+    turn.meta.keys_first += 1;
+    let Some(place) = place_of(&by_age, turn) else { return false };
+    turn.overlay.remove(by_age);
+    turn.overlay.remove(place);
+    true
+}
+
+/// The stamp of the oldest key; 0, which is too old, where its sequence is empty: the next round passes over it.
+fn first_stamp_us<V: View>(turn: &Turn<'_, '_, V>) -> u64 {
+    let place = place_of(&Key::KeyByAge(turn.meta.keys_first), turn);
+    place.and_then(|place| row_of(&place, turn)).map_or(0, |row| row.stamp_us)
+}
+
+fn place_of<V: View>(by_age: &Key, turn: &Turn<'_, '_, V>) -> Option<Key> {
+    match turn.overlay.get(by_age) {
+        Some(Row::KeyByAge(row)) => Key::decode(Table::Idempotency, &row.key),
+        _ => None,
+    }
+}
+
+fn row_of<V: View>(place: &Key, turn: &Turn<'_, '_, V>) -> Option<IdempotencyRow> {
+    match turn.overlay.get(place) {
+        Some(Row::Idempotency(row)) => Some(row),
+        _ => None,
+    }
+}

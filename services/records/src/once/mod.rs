@@ -1,0 +1,53 @@
+//! Exactly once (spec 6, design rule 7): three memories of what was answered, all of them replicated state.
+//!
+//! [`request_ids`] for what our own nodes send again, [`idempotency`] for clients that name their requests, [`window`]
+//! for clients whose library sends again without a word. A row counts as absent once its stamp is too old, whether it
+//! is still there or not, and each command deletes a few of the oldest: both nodes forget the same at the same index.
+
+pub(crate) mod idempotency;
+pub(crate) mod request_ids;
+pub(crate) mod window;
+
+use outbound::{Refusal, RefusalCode, Reply, Request, wire};
+use prost::Message;
+
+use crate::{key::Scope, rules::NAME_BYTES_MAX, turn::Turn, view::View};
+
+/// Deletes a few rows that are too old.
+pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {
+    request_ids::forget_old(turn);
+    idempotency::forget_old(turn);
+}
+
+/// Whose memories a request uses.
+///
+/// # Errors
+/// BAD_VALUE where a name is too long for a key.
+pub(crate) fn scope_of(request: &Request) -> Result<Scope, Refusal> {
+    for (what, name) in [("tenant", &request.tenant), ("principal", &request.principal)] {
+        if name.len() > NAME_BYTES_MAX {
+            let message = format!("The {what}'s name is over {NAME_BYTES_MAX} bytes");
+            return Err(Refusal::new(RefusalCode::BadValue, message));
+        }
+    }
+    Ok(Scope { tenant: request.tenant.clone(), principal: request.principal.clone() })
+}
+
+/// A reply as it is remembered.
+pub(crate) fn encode(reply: &Reply) -> Vec<u8> {
+    wire::reply_to_wire(reply).encode_to_vec()
+}
+
+/// A remembered reply; one that this version cannot read was given, but is not known.
+pub(crate) fn decode(bytes: &[u8]) -> Reply {
+    let reply = Message::decode(bytes).ok().and_then(|reply| wire::reply_from_wire(reply).ok());
+    reply.unwrap_or_else(unknown)
+}
+
+/// The answer to a request that may have been applied long ago.
+pub(crate) fn unknown() -> Reply {
+    Reply::refused(Refusal::new(
+        RefusalCode::OutcomeUnknown,
+        "The request was sent again too late to know whether it was applied",
+    ))
+}

@@ -1,0 +1,91 @@
+//! One command's turn: the state as it finds it, its time, and the few ways in which it may change the state.
+//!
+//! Verbs check everything first and write afterwards: a refusal leaves no trace. Never decides anything itself.
+
+use outbound::Handle;
+
+use crate::{
+    canonical_phone,
+    event::Event,
+    key::Key,
+    lookup,
+    overlay::Overlay,
+    row::{ListRow, MetaRow, NumberRow, RecordRow, Row},
+    rules::Rules,
+    view::View,
+};
+
+/// What deciding one command works on.
+pub(crate) struct Turn<'o, 'v, V: View> {
+    /// The state with the changes so far.
+    pub(crate) overlay: &'o mut Overlay<'v, V>,
+    /// Counters, written back by [`Turn::end`].
+    pub(crate) meta: MetaRow,
+    /// Stamped time; never less than that of the command before.
+    pub(crate) now_us: u64,
+    pub(crate) rules: &'o Rules,
+    pub(crate) events: &'o mut Vec<Event>,
+}
+
+impl<'o, 'v, V: View> Turn<'o, 'v, V> {
+    pub(crate) fn begin(
+        stamp_us: u64,
+        overlay: &'o mut Overlay<'v, V>,
+        rules: &'o Rules,
+        events: &'o mut Vec<Event>,
+    ) -> Self {
+        let mut meta = lookup::meta(overlay);
+        meta.last_stamp_us = meta.last_stamp_us.max(stamp_us);
+        Self { overlay, now_us: meta.last_stamp_us, meta, rules, events }
+    }
+
+    /// Writes the counters back.
+    pub(crate) fn end(self) {
+        self.overlay.put(Key::Meta, Row::Meta(self.meta));
+    }
+
+    /// UTC seconds.
+    pub(crate) fn now_s(&self) -> i64 {
+        i64::try_from(self.now_us / 1_000_000).expect("microseconds of 64 bits are seconds of 63")
+    }
+
+    /// Whether something stamped then still counts under a window.
+    pub(crate) fn counts(&self, stamp_us: u64, window_us: u64) -> bool {
+        self.now_us < stamp_us.saturating_add(window_us)
+    }
+
+    /// Writes a list.
+    pub(crate) fn put_list(&mut self, dbid: u32, list: ListRow) {
+        self.overlay.put(Key::List(dbid), Row::List(Box::new(list)));
+    }
+
+    /// Adds a record under a new handle, with its index entries; the caller has checked that its ids are free and
+    /// writes the list back afterwards.
+    pub(crate) fn add_record(&mut self, list: &mut ListRow, record: RecordRow) -> Handle {
+        self.meta.last_handle += 1;
+        self.meta.records += 1;
+        let handle = Handle(self.meta.last_handle);
+        list.records += 1;
+        list.next_record_id = list.next_record_id.max(record.record_id.saturating_add(1));
+        list.next_chain_id = list.next_chain_id.max(record.chain_id.saturating_add(1));
+        self.put_indexes(handle, &record);
+        self.events.push(Event::RecordAdded { handle, list: record.list });
+        self.overlay.put(Key::Record(handle), Row::Record(Box::new(record)));
+        handle
+    }
+
+    fn put_indexes(&mut self, handle: Handle, record: &RecordRow) {
+        let RecordRow { list, record_id, chain_id, chain_n, .. } = *record;
+        let number = NumberRow { number: handle.0 };
+        let phone = canonical_phone(&record.contact_info);
+        self.overlay.put(Key::RecordById { list, record_id }, Row::RecordById(number.clone()));
+        self.overlay.put(Key::RecordByChain { list, chain_id, chain_n }, Row::RecordByChain(number));
+        self.overlay.put(Key::RecordByPhone { phone, handle }, Row::RecordByPhone);
+    }
+
+    /// Writes a record that is there. List, ids, chain and phone stay as they were added, so the indexes stand.
+    pub(crate) fn change_record(&mut self, handle: Handle, record: RecordRow) {
+        self.events.push(Event::RecordChanged { handle, list: record.list });
+        self.overlay.put(Key::Record(handle), Row::Record(Box::new(record)));
+    }
+}

@@ -1,0 +1,169 @@
+//! AddRecord: a new record in a list (spec 5, 9).
+
+use outbound::{Refusal, RefusalCode, Reply, Request, Value, key, record_status, record_type};
+
+use super::target;
+use crate::{
+    acknowledge::{Acknowledge, int},
+    canonical_phone, columns, date_time,
+    fields::{UserValues, user_value, user_values},
+    given::{self, bad_value},
+    key::{DncScope, DncSubject, Key},
+    lookup,
+    row::{ListRow, RecordRow},
+    rules::{AGENT_LETTERS_MAX, DAY_END, INT_MAX, PHONE_LETTERS_MAX, TIME_MAX},
+    turn::Turn,
+    view::View,
+    zones,
+};
+
+/// What is to be added, checked.
+struct Plan {
+    dbid: u32,
+    list: ListRow,
+    record: RecordRow,
+    values: UserValues,
+}
+
+pub(super) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
+    let mut plan = check(request, turn)?;
+    let handle = apply(&mut plan, turn);
+    Ok(acknowledge(request, handle, &plan))
+}
+
+fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Refusal> {
+    let (dbid, list) = target::list(request, turn.overlay)?;
+    let phone = given::text(request, key::PHONE, PHONE_LETTERS_MAX)?.filter(|phone| !phone.trim().is_empty());
+    let missing = || Refusal::new(RefusalCode::MissingAttribute, "AddRecord needs GSW_PHONE");
+    let mut record = RecordRow { contact_info: phone.ok_or_else(missing)?, ..columns::blank(dbid) };
+    set_numbers(request, &mut record)?;
+    set_zone_and_time(request, &list, &mut record)?;
+    set_type_and_status(request, &mut record)?;
+    set_chain(request, &list, &mut record, turn)?;
+    let values = user_values(request, &list)?;
+    target::set_user_values(&list, &mut record, &values);
+    check_do_not_call(request, dbid, &record, turn)?;
+    Ok(Plan { dbid, list, record, values })
+}
+
+fn set_numbers(request: &Request, record: &mut RecordRow) -> Result<(), Refusal> {
+    let set = |place: &mut i64, given: Option<i64>| *place = given.unwrap_or(*place);
+    set(&mut record.contact_info_type, given::number(request, key::PHONE_TYPE)?);
+    set(&mut record.call_result, given::number(request, key::CALL_RESULT)?);
+    set(&mut record.attempt, given::int(request, key::ATTEMPTS, 0, INT_MAX)?);
+    set(&mut record.daily_from, given::int(request, key::FROM, 0, DAY_END)?);
+    set(&mut record.daily_till, given::int(request, key::UNTIL, 0, DAY_END)?);
+    record.call_time = given::int(request, key::CALL_TIME, 0, TIME_MAX)?;
+    record.agent_id = given::text(request, key::AGENT_ID, AGENT_LETTERS_MAX)?.unwrap_or_default();
+    Ok(())
+}
+
+/// A time in the past is taken: due at once (spec 9, small print).
+fn set_zone_and_time(request: &Request, list: &ListRow, record: &mut RecordRow) -> Result<(), Refusal> {
+    if let Some(name) = given::text(request, key::TZ_NAME, usize::MAX)? {
+        record.tz_name = zones::canonical(&name).ok_or_else(|| bad_value(key::TZ_NAME, "is no known time zone"))?;
+        record.tz_dbid = Some(0);
+    }
+    if let Some(text) = given::text(request, key::DATE_TIME, usize::MAX)? {
+        let zone = zones::zone(zones::name_of(record, list));
+        let seconds = date_time::parse(&text, &zone);
+        let wrong = || bad_value(key::DATE_TIME, "must be MM/dd/yyyy HH:mm or ISO 8601");
+        record.dial_sched_time = Some(seconds.ok_or_else(wrong)?);
+    }
+    Ok(())
+}
+
+/// An explicit type wins, a personal callback without an agent too (spec 9, small print).
+fn set_type_and_status(request: &Request, record: &mut RecordRow) -> Result<(), Refusal> {
+    let by_rule = match record.dial_sched_time {
+        None => record_type::GENERAL,
+        Some(_) if record.agent_id.is_empty() => record_type::CAMPAIGN_CALLBACK,
+        Some(_) => record_type::PERSONAL_CALLBACK,
+    };
+    record.record_type = given::number(request, key::RECORD_TYPE)?.unwrap_or(by_rule);
+    let status = given::number(request, key::RECORD_STATUS)?;
+    if status.is_some_and(|status| status != record_status::READY) {
+        return Err(bad_value(key::RECORD_STATUS, "of a new record can only be Ready"));
+    }
+    Ok(())
+}
+
+fn set_chain<V: View>(
+    request: &Request,
+    list: &ListRow,
+    record: &mut RecordRow,
+    turn: &Turn<'_, '_, V>,
+) -> Result<(), Refusal> {
+    record.record_id = list.next_record_id;
+    record.chain_id = list.next_chain_id;
+    if let Some(chain_id) = given::int(request, key::CHAIN_ID, 0, i64::MAX)? {
+        record.chain_id = chain_id.unsigned_abs();
+        let end = lookup::chain_end(turn.overlay, record.list, record.chain_id);
+        let unknown = || bad_value(key::CHAIN_ID, &format!("{chain_id} is no chain of this list"));
+        record.chain_n = end.ok_or_else(unknown)?.saturating_add(1);
+    }
+    Ok(())
+}
+
+fn check_do_not_call<V: View>(
+    request: &Request,
+    dbid: u32,
+    record: &RecordRow,
+    turn: &Turn<'_, '_, V>,
+) -> Result<(), Refusal> {
+    let subject = DncSubject::Phone(canonical_phone(&record.contact_info));
+    for scope in [DncScope::Tenant(request.tenant.clone()), DncScope::List(dbid)] {
+        if turn.overlay.get(&Key::Dnc(scope, subject.clone())).is_some() {
+            let message = format!("Phone {} is on the Do-Not-Call list", record.contact_info);
+            let refusal = Refusal::new(RefusalCode::DoNotCall, message);
+            return Err(refusal.with(key::PHONE, Value::text(&record.contact_info)));
+        }
+    }
+    Ok(())
+}
+
+fn apply<V: View>(plan: &mut Plan, turn: &mut Turn<'_, '_, V>) -> outbound::Handle {
+    let handle = turn.add_record(&mut plan.list, plan.record.clone());
+    turn.put_list(plan.dbid, plan.list.clone());
+    target::tell_ignored(&plan.list, std::mem::take(&mut plan.values.ignored), turn.events);
+    handle
+}
+
+fn acknowledge(request: &Request, handle: outbound::Handle, plan: &Plan) -> Reply {
+    let Plan { list, record, .. } = plan;
+    let begun = Acknowledge::to(request)
+        .text(key::CALLING_LIST, &list.name)
+        .text(key::PHONE, &record.contact_info)
+        .pair(key::CHAIN_ID, int(record.chain_id))
+        .pair(key::CHAIN_N, int(record.chain_n))
+        .pair(key::RECORD_HANDLE, int(handle.0));
+    let shown = what_was_set(request, list, record).into_iter();
+    let with_known = shown.fold(begun, |reply, (key, value)| reply.pair(key, value));
+    let user = plan.values.set.iter().map(|(at, _)| &list.fields[*at]).zip(plan.values.set.iter());
+    let done = user.fold(with_known, |reply, (field, (at, _))| {
+        reply.pair(field.key(), field.held().show(user_value(list, record, *at)))
+    });
+    done.done("AddRecordAcknowledge")
+}
+
+/// The known attributes that the request gave, with the values that they have now.
+fn what_was_set<'a>(request: &Request, list: &ListRow, record: &RecordRow) -> Vec<(&'a str, Value)> {
+    let zone_name = zones::name_of(record, list);
+    let date_time = record.dial_sched_time.map(|at| date_time::show(at, &zones::zone(zone_name)));
+    let pairs = [
+        (key::PHONE_TYPE, Some(Value::Int(record.contact_info_type))),
+        (key::RECORD_TYPE, Some(Value::Int(record.record_type))),
+        (key::RECORD_STATUS, Some(Value::Int(record.record_status))),
+        (key::CALL_RESULT, Some(Value::Int(record.call_result))),
+        (key::ATTEMPTS, Some(Value::Int(record.attempt))),
+        (key::DATE_TIME, date_time.map(Value::Str)),
+        (key::CALL_TIME, record.call_time.map(Value::Int)),
+        (key::FROM, Some(Value::Int(record.daily_from))),
+        (key::UNTIL, Some(Value::Int(record.daily_till))),
+        (key::TZ_NAME, Some(Value::text(zone_name))),
+        (key::AGENT_ID, Some(Value::text(&record.agent_id))),
+    ];
+    let given =
+        |(key, value): (&'a str, Option<Value>)| request.attributes.get(key).and(value).map(|value| (key, value));
+    pairs.into_iter().filter_map(given).collect()
+}

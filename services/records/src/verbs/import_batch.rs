@@ -1,0 +1,234 @@
+//! ImportBatch: rows of a file become records of a list. Asked for through the control API.
+//!
+//! A batch is known by (list, import id, its rows) for ever and applied once, so that an import that is sent again over
+//! a failover, or started again tomorrow, adds nothing twice even where its rows name no record_id. A row that cannot
+//! be taken is rejected by itself; a header that cannot is refused with the whole batch.
+
+use outbound::{ImportBatch, Imported, Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, UserField, record_status};
+
+use super::target;
+use crate::{
+    columns::{self, Column, Draft},
+    fields::{self, IMPORTED_KIND, field_of_column, set_user_value},
+    key::{Key, Table, import_prefix},
+    lookup, once,
+    row::{FieldRow, ImportBatchRow, ListRow, RecordRow, Row},
+    turn::Turn,
+    view::{Bound, View},
+};
+
+/// Bytes of an import id.
+const IMPORT_ID_BYTES_MAX: usize = 64;
+
+/// Where the cells of a column go.
+enum Place {
+    Column(&'static Column),
+    /// Position in the list's fields.
+    Field(usize),
+    /// `handle`: given anew.
+    Nowhere,
+}
+
+/// A batch whose header is checked.
+struct Plan {
+    dbid: u32,
+    /// With the fields that the header adds.
+    list: ListRow,
+    places: Vec<Place>,
+    last_row: u64,
+    /// Rows that another cut of the same import has brought already: first and last.
+    taken: Vec<(u64, u64)>,
+}
+
+/// What became of a row.
+enum Taken {
+    Added { made_ready: bool },
+    Duplicate,
+}
+
+pub(crate) fn decide<V: View>(batch: &ImportBatch, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
+    let (dbid, list) = target::find_list(turn.overlay, &batch.list)?;
+    let last_row = check_rows(batch, turn)?;
+    if let Some(reply) = known(batch, dbid, last_row, turn) {
+        return Ok(Reply { replayed: true, ..reply });
+    }
+    let plan = check(batch, dbid, list, last_row, turn)?;
+    Ok(acknowledge(apply(batch, plan, turn)))
+}
+
+/// The batch's last row number.
+fn check_rows<V: View>(batch: &ImportBatch, turn: &Turn<'_, '_, V>) -> Result<u64, Refusal> {
+    let refuse = |code, message: &str| Err(Refusal::new(code, message));
+    let rows = batch.rows.len();
+    if batch.import_id.is_empty() || batch.import_id.len() > IMPORT_ID_BYTES_MAX {
+        return refuse(RefusalCode::BadValue, "An import id has 1 to 64 bytes");
+    }
+    if rows > turn.rules.import_rows_max {
+        return refuse(RefusalCode::Limit, &format!("A batch has at most {} rows", turn.rules.import_rows_max));
+    }
+    match batch.first_row.checked_add(rows as u64) {
+        Some(end) if rows > 0 && batch.first_row > 0 => Ok(end - 1),
+        _ => refuse(RefusalCode::BadValue, "A batch has rows, numbered from 1"),
+    }
+}
+
+fn known<V: View>(batch: &ImportBatch, list: u32, last_row: u64, turn: &Turn<'_, '_, V>) -> Option<Reply> {
+    match turn.overlay.get(&key_of(batch, list, last_row)) {
+        Some(Row::ImportBatch(row)) => Some(once::decode(&row.reply)),
+        _ => None,
+    }
+}
+
+fn key_of(batch: &ImportBatch, list: u32, last_row: u64) -> Key {
+    Key::ImportBatch { list, import_id: batch.import_id.clone(), last_row, first_row: batch.first_row }
+}
+
+fn check<V: View>(
+    batch: &ImportBatch,
+    dbid: u32,
+    mut list: ListRow,
+    last_row: u64,
+    turn: &Turn<'_, '_, V>,
+) -> Result<Plan, Refusal> {
+    let mut places = Vec::with_capacity(batch.columns.len());
+    for (at, name) in batch.columns.iter().enumerate() {
+        if batch.columns[..at].iter().any(|other| other.trim().eq_ignore_ascii_case(name.trim())) {
+            return Err(Refusal::new(RefusalCode::BadValue, format!("Column {name:?} is there twice")));
+        }
+        places.push(place(name.trim(), &mut list, turn.rules.fields_max)?);
+    }
+    let is_contact = |place: &Place| matches!(place, Place::Column(column) if column.name == columns::CONTACT_INFO);
+    if !places.iter().any(is_contact) {
+        return Err(Refusal::new(RefusalCode::BadValue, "The file has no column contact_info"));
+    }
+    let taken = taken_rows(batch, dbid, last_row, turn);
+    Ok(Plan { dbid, list, places, last_row, taken })
+}
+
+/// Where a column's cells go; one that the list does not know becomes a user-defined field.
+fn place(name: &str, list: &mut ListRow, fields_max: usize) -> Result<Place, Refusal> {
+    if let Some(column) = columns::named(name) {
+        return Ok(Place::Column(column));
+    }
+    if name.eq_ignore_ascii_case(columns::HANDLE) {
+        return Ok(Place::Nowhere);
+    }
+    if let Some(at) = field_of_column(list, name) {
+        return Ok(Place::Field(at));
+    }
+    if list.fields.len() >= fields_max {
+        let message = format!("Column {name:?} would be user-defined field {}, {fields_max} may be", fields_max + 1);
+        return Err(Refusal::new(RefusalCode::BadValue, message));
+    }
+    let [column, kind] = [name, IMPORTED_KIND].map(str::to_owned);
+    let field = UserField { column, kind, default: String::new(), send_attribute: String::new() };
+    let row: FieldRow = fields::check_new(&field, &list.fields)?;
+    list.fields.push(row);
+    Ok(Place::Field(list.fields.len() - 1))
+}
+
+/// The batches of this import that share rows with this one: same file, cut in another way. None has more than
+/// `import_rows_max` rows, so none that ends further behind reaches this one.
+fn taken_rows<V: View>(batch: &ImportBatch, list: u32, last_row: u64, turn: &Turn<'_, '_, V>) -> Vec<(u64, u64)> {
+    let import_id = batch.import_id.clone();
+    let from = Key::ImportBatch { list, import_id, last_row: batch.first_row, first_row: 0 }.encode();
+    let bound = Bound { table: Table::ImportBatch, from, prefix: import_prefix(list, &batch.import_id) };
+    let rows_max = turn.rules.import_rows_max;
+    let limit = u32::try_from(rows_max).unwrap_or(u32::MAX).saturating_mul(2);
+    let rows = turn.overlay.next(&bound, limit).into_iter().filter_map(|(key, _)| match key {
+        Key::ImportBatch { first_row, last_row, .. } => Some((first_row, last_row)),
+        _ => None,
+    });
+    let near = rows.take_while(|(_, last)| *last <= last_row.saturating_add(rows_max as u64));
+    near.filter(|(first, _)| *first <= last_row).collect()
+}
+
+fn apply<V: View>(batch: &ImportBatch, mut plan: Plan, turn: &mut Turn<'_, '_, V>) -> Imported {
+    let mut imported = Imported::default();
+    for (row, values) in (batch.first_row..).zip(&batch.rows) {
+        if plan.taken.iter().any(|(first, last)| (*first..=*last).contains(&row)) {
+            imported.duplicates += 1;
+            continue;
+        }
+        match take(&values.values, &mut plan, turn) {
+            Ok(Taken::Duplicate) => imported.duplicates += 1,
+            Ok(Taken::Added { made_ready }) => {
+                imported.added += 1;
+                imported.made_ready += u64::from(made_ready);
+            }
+            Err(reason) => imported.rejected.push(RejectedRow { row, reason }),
+        }
+    }
+    turn.put_list(plan.dbid, plan.list);
+    remember(batch, plan.dbid, plan.last_row, &imported, turn);
+    imported
+}
+
+/// Takes one row, or says why not.
+fn take<V: View>(cells: &[String], plan: &mut Plan, turn: &mut Turn<'_, '_, V>) -> Result<Taken, String> {
+    let mut draft = read(cells, plan)?;
+    if draft.record_id.is_some_and(|record_id| has_id(plan.dbid, record_id, turn)) {
+        return Ok(Taken::Duplicate);
+    }
+    let made_ready = draft.record.record_status == record_status::RETRIEVED;
+    if made_ready {
+        draft.record.record_status = record_status::READY;
+    }
+    let record = give_ids(draft, plan, turn)?;
+    turn.add_record(&mut plan.list, record);
+    Ok(Taken::Added { made_ready })
+}
+
+fn read(cells: &[String], plan: &Plan) -> Result<Draft, String> {
+    if cells.len() != plan.places.len() {
+        return Err(format!("{} values under {} columns", cells.len(), plan.places.len()));
+    }
+    let mut draft = Draft { record: columns::blank(plan.dbid), record_id: None, chain_id: None, chain_n: None };
+    for (place, cell) in plan.places.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
+        match place {
+            Place::Nowhere => {}
+            Place::Column(column) => {
+                (column.read)(&mut draft, cell).map_err(|why| format!("{}: {why}", column.name))?
+            }
+            Place::Field(at) => read_field(*at, cell, &plan.list, &mut draft.record)?,
+        }
+    }
+    if draft.record.contact_info.trim().is_empty() {
+        return Err("contact_info: is empty".to_owned());
+    }
+    Ok(draft)
+}
+
+fn read_field(at: usize, cell: &str, list: &ListRow, record: &mut RecordRow) -> Result<(), String> {
+    let field = &list.fields[at];
+    let value = field.held().check(cell).ok_or_else(|| format!("{}: {cell:?} is no {}", field.column, field.kind))?;
+    set_user_value(list, record, at, value);
+    Ok(())
+}
+
+/// The record with its ids: those of the row, else the list's next; a chain without a position goes on at its end.
+fn give_ids<V: View>(draft: Draft, plan: &Plan, turn: &Turn<'_, '_, V>) -> Result<RecordRow, String> {
+    let record_id = draft.record_id.unwrap_or(plan.list.next_record_id);
+    let chain_id = draft.chain_id.unwrap_or(plan.list.next_chain_id);
+    let next_n = || lookup::chain_end(turn.overlay, plan.dbid, chain_id).map_or(0, |end| end.saturating_add(1));
+    let chain_n = draft.chain_n.unwrap_or_else(next_n);
+    let place = Key::RecordByChain { list: plan.dbid, chain_id, chain_n };
+    if turn.overlay.get(&place).is_some() {
+        return Err(format!("chain_n: chain {chain_id} has another record at {chain_n}"));
+    }
+    Ok(RecordRow { record_id, chain_id, chain_n, ..draft.record })
+}
+
+fn has_id<V: View>(list: u32, record_id: u64, turn: &Turn<'_, '_, V>) -> bool {
+    turn.overlay.get(&Key::RecordById { list, record_id }).is_some()
+}
+
+fn remember<V: View>(batch: &ImportBatch, list: u32, last_row: u64, imported: &Imported, turn: &mut Turn<'_, '_, V>) {
+    let reply = once::encode(&acknowledge(imported.clone()));
+    let row = ImportBatchRow { stamp_us: turn.now_us, reply };
+    turn.overlay.put(key_of(batch, list, last_row), Row::ImportBatch(row));
+}
+
+fn acknowledge(imported: Imported) -> Reply {
+    Reply { body: ReplyBody::Imported(imported), replayed: false }
+}

@@ -1,0 +1,38 @@
+//! What can be asked: one file a verb, each with `decide`, and under it `check` (reads, refuses), `apply` (writes, cannot
+//! refuse) and `acknowledge`, in this order. Another verb is another file, and a line in `decide` or `read`.
+
+pub(crate) mod create_list;
+pub(crate) mod import_batch;
+
+mod add_record;
+mod do_not_call;
+mod get_record;
+mod record_processed;
+mod target;
+mod update_call_completion_stats;
+
+use outbound::{Refusal, RefusalCode, Reply, Request, Verb};
+
+use crate::{turn::Turn, view::View};
+
+/// Decides a request that changes state.
+pub(crate) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
+    match request.verb {
+        Verb::AddRecord => add_record::decide(request, turn),
+        Verb::UpdateCallCompletionStats => update_call_completion_stats::decide(request, turn),
+        Verb::RecordProcessed => record_processed::decide(request, turn),
+        Verb::DoNotCall => do_not_call::decide(request, turn),
+        Verb::GetRecord => get_record::decide(request, turn.overlay),
+    }
+}
+
+/// Answers a request that only reads.
+pub(crate) fn read(request: &Request, view: &impl View) -> Result<Reply, Refusal> {
+    match request.verb {
+        Verb::GetRecord => get_record::decide(request, view),
+        verb => {
+            let message = format!("{} changes state and cannot be read", verb.name());
+            Err(Refusal::new(RefusalCode::BadRequestName, message))
+        }
+    }
+}

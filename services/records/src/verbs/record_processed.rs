@@ -1,0 +1,59 @@
+//! RecordProcessed: an open record is finalised, and the other open records of its chain with it (spec 5, 9).
+//!
+//! A record with a reschedule pending will become Ready again here instead, once RecordReschedule exists.
+
+use outbound::{Handle, Refusal, Reply, Request, key, record_status};
+
+use super::target::{self, Target};
+use crate::{
+    acknowledge::Acknowledge,
+    fields::{UserValues, user_values},
+    given,
+    row::RecordRow,
+    turn::Turn,
+    view::View,
+};
+
+/// The records as they are to be, checked.
+struct Plan {
+    target: Target,
+    others: Vec<(Handle, RecordRow)>,
+    values: UserValues,
+}
+
+pub(super) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
+    let plan = check(request, turn)?;
+    let reply = acknowledge(request, &plan);
+    apply(plan, turn);
+    Ok(reply)
+}
+
+fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Refusal> {
+    let mut target = target::open_record(request, turn.overlay)?;
+    let result = given::number(request, key::CALL_RESULT)?;
+    let treatment = given::word(request, key::TREATMENT)?;
+    let values = user_values(request, &target.list)?;
+    let others = target::others_of_chain(&target, turn, target::is_open)?;
+    let record = &mut target.record;
+    record.call_result = result.unwrap_or(record.call_result);
+    record.record_status = record_status::UPDATED;
+    record.call_time = Some(turn.now_s());
+    if let Some(treatment) = treatment {
+        record.treatments = treatment.to_owned();
+    }
+    target::set_user_values(&target.list, record, &values);
+    Ok(Plan { target, others, values })
+}
+
+fn apply<V: View>(plan: Plan, turn: &mut Turn<'_, '_, V>) {
+    turn.change_record(plan.target.handle, plan.target.record);
+    for (handle, record) in plan.others {
+        turn.change_record(handle, RecordRow { record_status: record_status::CHAIN_UPDATED, ..record });
+    }
+    target::tell_ignored(&plan.target.list, plan.values.ignored, turn.events);
+}
+
+fn acknowledge(request: &Request, plan: &Plan) -> Reply {
+    let begun = Acknowledge::to(request).record(&plan.target.list.name, plan.target.handle);
+    begun.done("RecordProcessedAcknowledge")
+}

@@ -1,0 +1,142 @@
+//! What a request is about: the record or list that its path names, and whether the body agrees.
+//!
+//! Never writes. Called by the verbs.
+
+use outbound::{Handle, Refusal, RefusalCode, Request, Resource, Value, key, record_status};
+
+use crate::{
+    acknowledge::int,
+    canonical_phone,
+    event::Event,
+    fields::{UserValues, set_user_value},
+    given, lookup,
+    row::{ListRow, RecordRow},
+    turn::Turn,
+    view::View,
+};
+
+/// A record that a request is about.
+pub(crate) struct Target {
+    pub(crate) handle: Handle,
+    pub(crate) record: RecordRow,
+    pub(crate) list: ListRow,
+}
+
+/// The record that the path names, in any state.
+pub(crate) fn record(request: &Request, view: &impl View) -> Result<Target, Refusal> {
+    let Resource::Record(handle) = request.resource else {
+        return Err(wrong_resource(request));
+    };
+    let unknown = || refusal(RefusalCode::RecordNotFound, handle, "does not exist");
+    let record = lookup::record(view, handle).ok_or_else(unknown)?;
+    let list = lookup::list(view, record.list).ok_or_else(unknown)?;
+    let given_handle = given::int(request, key::RECORD_HANDLE, 0, i64::MAX)?;
+    if given_handle.is_some_and(|given| Value::Int(given) != int(handle.0)) {
+        return Err(given::bad_value(key::RECORD_HANDLE, "is not the handle of the path"));
+    }
+    check_phone(request, &record)?;
+    Ok(Target { handle, record, list })
+}
+
+/// The record that the path names, if it is open (spec 9, life of a record), and the body names no other list.
+pub(crate) fn open_record(request: &Request, view: &impl View) -> Result<Target, Refusal> {
+    let target = record(request, view)?;
+    match target.record.record_status {
+        record_status::READY | record_status::RETRIEVED => {}
+        0 => return Err(refusal(RefusalCode::Conflict, target.handle, "has no status and is not open")),
+        _ => return Err(refusal(RefusalCode::RecordFinalised, target.handle, "is already finalised")),
+    }
+    check_list(request, target.record.list, &target.list)?;
+    Ok(target)
+}
+
+/// The list that the path names.
+pub(crate) fn list(request: &Request, view: &impl View) -> Result<(u32, ListRow), Refusal> {
+    let Resource::List(identifier) = &request.resource else {
+        return Err(wrong_resource(request));
+    };
+    let (dbid, list) = find_list(view, identifier)?;
+    check_list(request, dbid, &list)?;
+    Ok((dbid, list))
+}
+
+/// The list of an identifier.
+pub(crate) fn find_list(view: &impl View, identifier: &str) -> Result<(u32, ListRow), Refusal> {
+    lookup::find_list(view, identifier).ok_or_else(|| {
+        let message = format!("There is no calling list {identifier:?}");
+        Refusal::new(RefusalCode::ListNotFound, message).with(key::CALLING_LIST, Value::text(identifier))
+    })
+}
+
+/// Whether a record is open.
+pub(crate) fn is_open(record: &RecordRow) -> bool {
+    matches!(record.record_status, record_status::READY | record_status::RETRIEVED)
+}
+
+/// The other records of a target's chain that a change would touch, refused if these and the target are too many.
+pub(crate) fn others_of_chain<V: View>(
+    target: &Target,
+    turn: &Turn<'_, '_, V>,
+    touched: impl Fn(&RecordRow) -> bool,
+) -> Result<Vec<(Handle, RecordRow)>, Refusal> {
+    let max = turn.rules.records_per_request_max;
+    let mut others = Vec::new();
+    let mut count = 1;
+    let chain = lookup::chain(turn.overlay, target.record.list, target.record.chain_id);
+    for handle in chain.filter(|handle| *handle != target.handle) {
+        let Some(record) = lookup::record(&turn.overlay.uncached(), handle).filter(&touched) else { continue };
+        count += 1;
+        if count <= max {
+            others.push((handle, record));
+        }
+    }
+    if count <= max { Ok(others) } else { Err(too_many(target.handle, count, max)) }
+}
+
+fn too_many(handle: Handle, count: u64, max: u64) -> Refusal {
+    refusal(RefusalCode::TooMany, handle, &format!("has a chain: {count} records would change, {max} may"))
+}
+
+/// Sets the user-defined values of a request in a record.
+pub(crate) fn set_user_values(list: &ListRow, record: &mut RecordRow, values: &UserValues) {
+    for (at, value) in &values.set {
+        set_user_value(list, record, *at, value.clone());
+    }
+}
+
+/// Tells of the keys of a request that belong to no field.
+pub(crate) fn tell_ignored(list: &ListRow, ignored: Vec<String>, events: &mut Vec<Event>) {
+    events.extend(ignored.into_iter().map(|key| Event::KeyIgnored { list: list.name.clone(), key }));
+}
+
+/// A refusal about a record.
+pub(crate) fn refusal(code: RefusalCode, handle: Handle, what: &str) -> Refusal {
+    Refusal::new(code, format!("Record handle {handle} {what}")).with(key::RECORD_HANDLE, int(handle.0))
+}
+
+fn wrong_resource(request: &Request) -> Refusal {
+    let (verb, word) = (request.verb.name(), request.resource.kind().word());
+    Refusal::new(RefusalCode::BadRequestName, format!("{verb} is not a request on {word}"))
+}
+
+/// The list in the body is ignored if it is the one meant, and refused if it is another (spec 5).
+fn check_list(request: &Request, dbid: u32, list: &ListRow) -> Result<(), Refusal> {
+    let name = given::text(request, key::CALLING_LIST, usize::MAX)?;
+    if name.is_some_and(|name| name != list.name && name != dbid.to_string()) {
+        return Err(given::bad_value(key::CALLING_LIST, &format!("is not {:?}, which the path means", list.name)));
+    }
+    let given_dbid = given::int(request, key::CALLING_LIST_DBID, 0, i64::MAX)?;
+    if given_dbid.is_some_and(|given| given != i64::from(dbid)) {
+        return Err(given::bad_value(key::CALLING_LIST_DBID, &format!("is not {dbid}, which the path means")));
+    }
+    Ok(())
+}
+
+fn check_phone(request: &Request, record: &RecordRow) -> Result<(), Refusal> {
+    let phone = given::text(request, key::PHONE, usize::MAX)?;
+    let other = |phone: String| canonical_phone(&phone) != canonical_phone(&record.contact_info);
+    if phone.is_some_and(other) {
+        return Err(given::bad_value(key::PHONE, "is not the phone of this record"));
+    }
+    Ok(())
+}

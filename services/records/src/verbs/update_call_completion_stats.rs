@@ -1,0 +1,49 @@
+//! UpdateCallCompletionStats: sets call result, attempts and user fields of an open record, which stays as it is
+//! (spec 5, 9).
+
+use outbound::{Refusal, Reply, Request, key};
+
+use super::target::{self, Target};
+use crate::{
+    acknowledge::Acknowledge,
+    fields::{UserValues, user_values},
+    given,
+    rules::INT_MAX,
+    turn::Turn,
+    view::View,
+};
+
+/// The record as it is to be, checked.
+struct Plan {
+    target: Target,
+    values: UserValues,
+}
+
+pub(super) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
+    let plan = check(request, turn)?;
+    let reply = acknowledge(request, &plan);
+    apply(plan, turn);
+    Ok(reply)
+}
+
+fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Refusal> {
+    let mut target = target::open_record(request, turn.overlay)?;
+    let result = given::number(request, key::CALL_RESULT)?;
+    let attempts = given::int(request, key::ATTEMPTS, 0, INT_MAX)?;
+    let values = user_values(request, &target.list)?;
+    let record = &mut target.record;
+    record.call_result = result.unwrap_or(record.call_result);
+    record.attempt = attempts.unwrap_or(record.attempt);
+    target::set_user_values(&target.list, record, &values);
+    Ok(Plan { target, values })
+}
+
+fn apply<V: View>(plan: Plan, turn: &mut Turn<'_, '_, V>) {
+    turn.change_record(plan.target.handle, plan.target.record);
+    target::tell_ignored(&plan.target.list, plan.values.ignored, turn.events);
+}
+
+fn acknowledge(request: &Request, plan: &Plan) -> Reply {
+    let begun = Acknowledge::to(request).record(&plan.target.list.name, plan.target.handle);
+    begun.done("UpdateCallCompletionStatsAcknowledge")
+}

@@ -1,0 +1,58 @@
+//! Time zones by name.
+//!
+//! Only the database that is compiled in: the system's may differ between nodes, and they must agree. Configured zones
+//! (a site's `VIC`) join here, before the IANA names.
+
+use std::sync::LazyLock;
+
+use jiff::{
+    Timestamp,
+    tz::{TimeZone, TimeZoneDatabase},
+};
+
+use crate::row::{ListRow, RecordRow};
+
+static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+/// The canonical name of a zone that a name means, in any case.
+pub(crate) fn canonical(name: &str) -> Option<String> {
+    let zone = BUNDLED.get(name).ok().filter(|zone| !zone.is_unknown())?;
+    zone.iana_name().map(str::to_owned)
+}
+
+/// The zone in which a record lives: its own by name, else its list's. No DBID has a configured zone yet, so every
+/// `tz_dbid` acts as the list's zone (spec 9).
+pub(crate) fn name_of<'a>(record: &'a RecordRow, list: &'a ListRow) -> &'a str {
+    if record.tz_name.is_empty() { &list.time_zone } else { &record.tz_name }
+}
+
+/// The zone of a canonical name.
+pub(crate) fn zone(name: &str) -> TimeZone {
+    BUNDLED.get(name).unwrap_or(TimeZone::UTC)
+}
+
+/// Seconds from UTC at a time.
+pub(crate) fn offset_s(name: &str, at_s: i64) -> i64 {
+    let at = Timestamp::from_second(at_s).unwrap_or_default();
+    zone(name).to_offset(at).seconds().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case_and_unknown_ones_are_not() {
+        assert_eq!(canonical("australia/melbourne").as_deref(), Some("Australia/Melbourne"));
+        assert_eq!(canonical("utc").as_deref(), Some("UTC"));
+        for name in ["VIC/nowhere", "", "Etc/Unknown", "/etc/localtime", "../UTC"] {
+            assert_eq!(canonical(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_offset_follows_daylight_saving() {
+        assert_eq!(offset_s("Australia/Melbourne", 1_704_067_200), 11 * 3600);
+        assert_eq!(offset_s("Australia/Melbourne", 1_719_792_000), 10 * 3600);
+    }
+}
