@@ -1,1 +1,344 @@
-//! Not built yet.
+//! What Prometheus reads: names `ocs_*`, base units, counters ending in `_total`.
+//!
+//! Never decides anything by a metric. Counters of what happens here are kept up to date where it happens; what the core, the
+//! supervisor and the held requests know is read at each scrape, out of [`Sources`].
+
+mod sources;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use consensus::{Observer, RaftId, Status};
+use ocs_proto::link::Stats;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+pub use sources::{ProxyView, Sources};
+
+use crate::role::Role;
+
+/// A gauge of an unsigned number: an index, a count, bytes.
+type Count = Gauge<u64, AtomicU64>;
+/// A gauge of seconds.
+type Seconds = Gauge<f64, AtomicU64>;
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RoleLabel {
+    role: &'static str,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct NodeLabel {
+    node: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    req: String,
+    code: u32,
+}
+
+/// Every metric of a node.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    core: Core,
+    peers: Peers,
+    log: Log,
+    requests: Requests,
+    proxy: Proxy,
+}
+
+#[derive(Debug, Default)]
+struct Core {
+    role: Family<RoleLabel, Gauge>,
+    role_confirmed: Gauge,
+    term: Count,
+    commit_index: Count,
+    applied_index: Count,
+    persisted_index: Count,
+    data_durable_index: Count,
+    proposals_waiting: Count,
+    elections: Counter,
+    digest_mismatches: Counter,
+    records: Count,
+}
+
+#[derive(Debug, Default)]
+struct Peers {
+    connected: Family<NodeLabel, Gauge>,
+    lag_entries: Family<NodeLabel, Count>,
+    applied_index: Family<NodeLabel, Count>,
+    clock_offset: Family<NodeLabel, Seconds>,
+    clock_odd: Family<NodeLabel, Gauge>,
+}
+
+#[derive(Debug)]
+struct Log {
+    first_index: Count,
+    last_index: Count,
+    bytes: Count,
+    fdatasync: Histogram,
+    commit: Histogram,
+    batch: Histogram,
+}
+
+#[derive(Debug)]
+struct Requests {
+    total: Family<RequestLabels, Counter>,
+    duration: Family<RequestLabels, Histogram, fn() -> Histogram>,
+    held: Count,
+    held_bytes: Count,
+    held_total: Counter,
+    resent: Counter,
+    ignored_keys: Counter,
+}
+
+#[derive(Debug, Default)]
+struct Proxy {
+    restarts: Counter,
+    connections: Count,
+    up: Gauge,
+}
+
+/// 50 µs to 1.6 s.
+fn disk_seconds() -> Histogram {
+    Histogram::new(exponential_buckets(50e-6, 2.0, 16))
+}
+
+/// 250 µs to 16 s: beyond the deadline of a request.
+fn request_seconds() -> Histogram {
+    Histogram::new(exponential_buckets(250e-6, 2.0, 17))
+}
+
+/// 1 to 1024 commands.
+fn batch_sizes() -> Histogram {
+    Histogram::new(exponential_buckets(1.0, 2.0, 11))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("ocs");
+        let metrics = &mut registry;
+        Self {
+            core: Core::registered(metrics),
+            peers: Peers::registered(metrics),
+            log: Log::registered(metrics),
+            requests: Requests::registered(metrics),
+            proxy: Proxy::registered(metrics),
+            registry,
+        }
+    }
+
+    /// Adds what HTTP Proxy counted.
+    pub fn add(&self, stats: &Stats) {
+        for count in &stats.requests {
+            let code = count.status;
+            let labels = RequestLabels { req: count.request.clone(), code };
+            self.requests.total.get_or_create(&labels).inc_by(count.durations_us.len() as u64);
+            let duration = self.requests.duration.get_or_create(&labels);
+            count.durations_us.iter().for_each(|us| duration.observe(f64::from(*us) / 1e6));
+        }
+        self.proxy.connections.set(stats.connections.into());
+    }
+
+    /// Keys of requests that map to no field and were ignored (spec 4).
+    pub fn add_ignored_keys(&self, keys: u64) {
+        self.requests.ignored_keys.inc_by(keys);
+    }
+
+    /// The page for one scrape, OpenMetrics text.
+    pub fn scrape(&self, sources: &Sources) -> String {
+        self.refresh(sources);
+        let mut page = String::new();
+        encode(&mut page, &self.registry).expect("writing to a String cannot fail");
+        page
+    }
+
+    fn refresh(&self, sources: &Sources) {
+        let status = sources.role.status();
+        self.core.refresh(&status, sources);
+        self.peers.refresh(sources);
+        self.log.refresh(&status);
+        self.requests.refresh(sources);
+        self.proxy.refresh(&sources.proxy.borrow());
+    }
+}
+
+/// A counter that somebody else counts.
+fn store(counter: &Counter, value: u64) {
+    counter.inner().store(value, Ordering::Relaxed);
+}
+
+impl Core {
+    fn registered(registry: &mut Registry) -> Self {
+        let core = Self::default();
+        registry.register("role", "1 at the role as last confirmed", core.role.clone());
+        registry.register("role_confirmed", "1: a quorum confirmed the role", core.role_confirmed.clone());
+        registry.register("term", "Raft's term", core.term.clone());
+        registry.register("commit_index", "Highest index known committed", core.commit_index.clone());
+        registry.register("applied_index", "Highest index applied here", core.applied_index.clone());
+        registry.register("persisted_index", "Highest index of the durable state", core.persisted_index.clone());
+        let help = "Lowest index durable on both data nodes";
+        registry.register("data_durable_index", help, core.data_durable_index.clone());
+        registry.register("proposals_waiting", "Proposals that wait for their reply", core.proposals_waiting.clone());
+        registry.register("elections", "Elections that this node began", core.elections.clone());
+        let help = "Digests that differed from a peer's at the same index";
+        registry.register("digest_mismatches", help, core.digest_mismatches.clone());
+        registry.register("records", "Records in all lists", core.records.clone());
+        core
+    }
+
+    fn refresh(&self, status: &Status, sources: &Sources) {
+        let view = sources.role.watch().borrow().clone();
+        for role in Role::ALL {
+            self.role.get_or_create(&RoleLabel { role: role.word() }).set((role == view.role).into());
+        }
+        self.role_confirmed.set(view.confirmed.into());
+        self.term.set(status.term);
+        self.commit_index.set(status.commit);
+        self.applied_index.set(status.applied);
+        self.persisted_index.set(status.persisted);
+        self.data_durable_index.set(status.data_durable);
+        self.proposals_waiting.set(status.waiting);
+        store(&self.elections, status.elections);
+        store(&self.digest_mismatches, status.digest_mismatches);
+        self.records.set(sources.records());
+    }
+}
+
+impl Peers {
+    fn registered(registry: &mut Registry) -> Self {
+        let peers = Self::default();
+        registry.register("peer_connected", "1: a frame of that node came lately", peers.connected.clone());
+        let help = "Entries that node's log is behind; known to the primary only";
+        registry.register("peer_lag_entries", help, peers.lag_entries.clone());
+        registry.register("peer_applied_index", "Index applied by that node", peers.applied_index.clone());
+        let help = "That node's wall clock minus this one's";
+        registry.register_with_unit("peer_clock_offset", help, Unit::Seconds, peers.clock_offset.clone());
+        registry.register("clock_odd", "1: that node's clock is odd", peers.clock_odd.clone());
+        peers
+    }
+
+    fn refresh(&self, sources: &Sources) {
+        let lags = sources.role.peers();
+        // A backup does not know the lags: what it knew as primary must not stay.
+        self.lag_entries.clear();
+        for peer in lags {
+            let node = NodeLabel { node: peer.node };
+            self.connected.get_or_create(&node).set(peer.connected.into());
+            self.applied_index.get_or_create(&node).set(peer.applied_index);
+            self.clock_offset.get_or_create(&node).set(peer.clock_offset_ms as f64 / 1e3);
+            if let Some(lag) = peer.lag_entries {
+                self.lag_entries.get_or_create(&node).set(lag);
+            }
+        }
+        let odd: Vec<RaftId> = sources.odd_clocks();
+        for member in sources.role.roster().members() {
+            let is_odd = odd.iter().any(|id| id & 0xFFFF == u64::from(member.number));
+            self.clock_odd.get_or_create(&NodeLabel { node: member.name.clone() }).set(is_odd.into());
+        }
+    }
+}
+
+impl Log {
+    fn registered(registry: &mut Registry) -> Self {
+        let (fdatasync, commit, batch) = (disk_seconds(), disk_seconds(), batch_sizes());
+        let (first_index, last_index, bytes) = Default::default();
+        let log = Self { first_index, last_index, bytes, fdatasync, commit, batch };
+        registry.register("log_first_index", "First index that the log still has", log.first_index.clone());
+        registry.register("log_last_index", "Last index of the log", log.last_index.clone());
+        registry.register_with_unit("log", "The log on disk", Unit::Bytes, log.bytes.clone());
+        registry.register_with_unit("log_fdatasync", "One fdatasync of the log", Unit::Seconds, log.fdatasync.clone());
+        registry.register_with_unit("commit", "From proposal to reply, an entry", Unit::Seconds, log.commit.clone());
+        registry.register("batch_commands", "Commands put into one entry", log.batch.clone());
+        log
+    }
+
+    fn refresh(&self, status: &Status) {
+        self.first_index.set(status.first_index);
+        self.last_index.set(status.last_index);
+        self.bytes.set(status.log_bytes);
+    }
+}
+
+impl Requests {
+    fn registered(registry: &mut Registry) -> Self {
+        let requests = Self {
+            total: Family::default(),
+            duration: Family::new_with_constructor(request_seconds),
+            held: Count::default(),
+            held_bytes: Count::default(),
+            held_total: Counter::default(),
+            resent: Counter::default(),
+            ignored_keys: Counter::default(),
+        };
+        registry.register("requests", "Requests answered by HTTP Proxy", requests.total.clone());
+        let help = "From the request to its answer, in HTTP Proxy";
+        registry.register_with_unit("request_duration", help, Unit::Seconds, requests.duration.clone());
+        registry.register("held_requests", "Requests held for want of a primary, now", requests.held.clone());
+        let help = "What the held requests occupy, now";
+        registry.register_with_unit("held", help, Unit::Bytes, requests.held_bytes.clone());
+        registry.register("requests_held", "Requests that were ever held", requests.held_total.clone());
+        let help = "Requests sent again because their outcome was not known";
+        registry.register("requests_resent", help, requests.resent.clone());
+        registry.register("ignored_keys", "Keys that map to no field and were ignored", requests.ignored_keys.clone());
+        requests
+    }
+
+    fn refresh(&self, sources: &Sources) {
+        let Some(hold) = sources.api.as_ref().map(|api| api.forward().hold()) else { return };
+        let (requests, bytes) = hold.held();
+        let (held_total, resent) = hold.totals();
+        self.held.set(requests as u64);
+        self.held_bytes.set(bytes as u64);
+        store(&self.held_total, held_total);
+        store(&self.resent, resent);
+    }
+}
+
+impl Proxy {
+    fn registered(registry: &mut Registry) -> Self {
+        let proxy = Self::default();
+        registry.register("http_proxy_restarts", "Starts of HTTP Proxy after the first", proxy.restarts.clone());
+        registry.register("http_connections", "Connections of HTTP Proxy, now", proxy.connections.clone());
+        registry.register("http_proxy_up", "1: HTTP Proxy runs", proxy.up.clone());
+        proxy
+    }
+
+    fn refresh(&self, view: &ProxyView) {
+        store(&self.restarts, view.restarts);
+        self.up.set(view.pid.is_some().into());
+    }
+}
+
+impl Observer for Metrics {
+    fn fdatasync(&self, seconds: f64) {
+        self.log.fdatasync.observe(seconds);
+    }
+
+    fn commit(&self, seconds: f64) {
+        self.log.commit.observe(seconds);
+    }
+
+    fn batch(&self, commands: usize) {
+        self.log.batch.observe(commands as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,144 @@
-//! Not built yet.
+//! The native door: what HTTP Proxy's link and the control API ask ends here, whichever node was asked.
+//!
+//! Reads ask a quorum and then the local state (design rule 4); updates get their request id here, once, and go to the
+//! primary by [`crate::forward`]. Never decides anything about a record, and never knows HTTP. Called by the link and by
+//! the control API.
+
+mod batch;
+mod clocks;
+mod group;
+mod stamp;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use ocs_proto::control::{ExportRequest, ExportRows, ListInfo, VerifyReply};
+use outbound::{Body, Origin, Refusal, RefusalCode, Reply, Request, RequestId};
+use tokio::time::Instant;
+
+pub use batch::{DoorConfig, PrimaryDoor};
+pub(crate) use batch::{encode_body, micros, wall_us};
+pub use clocks::PeerClocks;
+pub use group::Group;
+pub use stamp::{StampClock, odd_clocks};
+
+use crate::forward::{Forward, Submission};
+
+/// How long one round to a quorum may take before the read counts as held.
+const ROUND: Duration = Duration::from_millis(200);
+
+/// The state of this node, read at one index. Every method reads one consistent state.
+pub trait StateReader: Send + Sync + 'static {
+    /// Answers a request whose verb only reads.
+    fn read(&self, request: &Request) -> Reply;
+
+    /// As the read of a record by its handle, by list and record_id.
+    fn read_by_id(&self, list: &str, record_id: u64) -> Reply;
+
+    /// Stamp of the last command applied, microseconds since 1970; 0: none.
+    fn last_stamp_us(&self) -> u64;
+
+    /// Number of records in all lists.
+    fn records(&self) -> u64;
+
+    /// The lists: the one of that name, or all.
+    fn lists(&self, name: Option<&str>) -> Vec<ListInfo>;
+
+    /// The rows of a list from one state, in pieces; the first carries the columns.
+    ///
+    /// # Errors
+    /// Why there is nothing to export: an unknown list or column.
+    fn export(&self, request: &ExportRequest) -> Result<Box<dyn Iterator<Item = ExportRows> + Send>, Refusal>;
+
+    /// Recomputes the digest from disk.
+    ///
+    /// # Errors
+    /// What could not be read.
+    fn verify(&self) -> Result<VerifyReply, String>;
+}
+
+/// Gives request ids: each once, for ever (design rule 7).
+#[derive(Debug)]
+pub struct RequestIds {
+    node: u32,
+    incarnation: u64,
+    last: AtomicU64,
+}
+
+impl RequestIds {
+    /// `incarnation` counts the starts of this node's process and never repeats.
+    pub fn new(node: u32, incarnation: u64) -> Self {
+        Self { node, incarnation, last: AtomicU64::new(0) }
+    }
+
+    fn give(&self) -> RequestId {
+        let counter = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        RequestId { node: self.node, incarnation: self.incarnation, counter }
+    }
+}
+
+/// The door of one data node.
+pub struct OutboundApi {
+    ids: RequestIds,
+    forward: Arc<Forward>,
+    group: Arc<dyn Group>,
+    state: Arc<dyn StateReader>,
+}
+
+impl OutboundApi {
+    /// Puts the door together.
+    pub fn new(ids: RequestIds, forward: Arc<Forward>, group: Arc<dyn Group>, state: Arc<dyn StateReader>) -> Self {
+        Self { ids, forward, group, state }
+    }
+
+    /// Answers one request, on whichever node it came, before `deadline`. Dropping the future gives up waiting; what
+    /// was handed over goes on.
+    pub async fn answer(&self, body: Body, origin: Origin, deadline: Instant) -> Reply {
+        match &body {
+            Body::Request(request) if request.verb.reads() => match self.wait_until_readable(deadline).await {
+                Ok(()) => self.state.read(request),
+                Err(refused) => refused,
+            },
+            _ => match Submission::new(self.ids.give(), origin, body, deadline) {
+                Ok(submission) => self.forward.submit(&submission).await,
+                Err(refused) => refused,
+            },
+        }
+    }
+
+    /// Completes when the local state has everything acknowledged before the call (design rule 4).
+    ///
+    /// # Errors
+    /// UNAVAILABLE: no quorum answered within `hold_time`, or too much is held.
+    pub async fn wait_until_readable(&self, deadline: Instant) -> Result<(), Reply> {
+        if self.group.read(ROUND.min(deadline - Instant::now())).await.is_ok() {
+            return Ok(());
+        }
+        let _held = self.forward.hold().enter(0).ok_or_else(|| unreadable("too many requests are held"))?;
+        let left = self.forward.hold().time().saturating_sub(ROUND).min(deadline - Instant::now());
+        self.group.read(left).await.map(|_| ()).map_err(|error| unreadable(&error.to_string()))
+    }
+
+    /// The state of this node, for who has waited with [`Self::wait_until_readable`].
+    pub fn state(&self) -> &Arc<dyn StateReader> {
+        &self.state
+    }
+
+    /// The way to the primary, for its counters and for what peers send.
+    pub fn forward(&self) -> &Arc<Forward> {
+        &self.forward
+    }
+}
+
+/// A read is known not to have changed anything.
+fn unreadable(why: &str) -> Reply {
+    Refusal::new(RefusalCode::Unavailable, format!("The record cannot be read now: {why}")).into()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,1 +1,370 @@
-//! Not built yet.
+//! The role of this node, confirmed by a quorum, never read off Raft's state alone (design rule 5); and who the nodes are.
+//!
+//! The one place where Raft's leader becomes "primary". Never acts on a role. Called by the control API, health checks,
+//! metrics, and the link (for `X-OCS-Role`).
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chassis::tasks::{AtEnd, Tasks};
+use consensus::{Confirmed, Kind, RaftId, Status};
+use ocs_proto::control::{self, GetRoleReply, PeerLag};
+use tokio::sync::watch;
+
+use crate::{
+    forward::{Leadership, Primary},
+    outbound_api::{Group, PeerClocks, micros, wall_us},
+};
+
+/// No quorum within this: unconfirmed (design rule 5).
+const ROUND: Duration = Duration::from_millis(200);
+/// How often the role is confirmed anew while nothing changes.
+const REFRESH: Duration = Duration::from_millis(500);
+/// How often the peers' frames are looked at; the precision of "last heard".
+const LOOK: Duration = Duration::from_millis(100);
+/// A peer heard within this counts as connected, milliseconds.
+const CONNECTED_MS: u64 = 1500;
+
+/// One node of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The low 16 bits of its Raft ids, from 1.
+    pub number: u16,
+    /// Its name; never changes.
+    pub name: String,
+    /// What it holds.
+    pub kind: Kind,
+    /// Address of its control API; empty: not configured.
+    pub control: String,
+}
+
+/// All nodes of the configuration, and which one this is.
+#[derive(Debug, Clone)]
+pub struct Roster {
+    own: Member,
+    members: Vec<Member>,
+}
+
+impl Roster {
+    /// `members` names every node, this one too.
+    pub fn new(own: Member, members: Vec<Member>) -> Self {
+        Self { own, members }
+    }
+
+    /// This node.
+    pub fn own(&self) -> &Member {
+        &self.own
+    }
+
+    /// Every node, in the order of the configuration.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The node that a Raft id belongs to, whatever its incarnation.
+    pub fn member(&self, id: RaftId) -> Option<&Member> {
+        self.members.iter().find(|member| u64::from(member.number) == id & 0xFFFF)
+    }
+
+    /// The name behind a Raft id; an id that the configuration does not know is shown as a number.
+    pub fn name_of(&self, id: RaftId) -> String {
+        self.member(id).map_or_else(|| format!("#{id}"), |member| member.name.clone())
+    }
+}
+
+/// What a node is to the group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Takes updates.
+    Primary,
+    /// Applies what the primary takes.
+    Backup,
+    /// Votes and keeps the log.
+    Witness,
+    /// Not confirmed.
+    Unknown,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Primary, Self::Backup, Self::Witness, Self::Unknown];
+
+    /// The word in headers, labels and JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Backup => "backup",
+            Self::Witness => "witness",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn to_wire(self) -> control::Role {
+        match self {
+            Self::Primary => control::Role::Primary,
+            Self::Backup => control::Role::Backup,
+            Self::Witness => control::Role::Witness,
+            Self::Unknown => control::Role::Unknown,
+        }
+    }
+}
+
+/// A role as one round found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleView {
+    /// Primary and backup only if confirmed.
+    pub role: Role,
+    /// A quorum answered a round that began after the question came.
+    pub confirmed: bool,
+    /// Raft's term.
+    pub term: u64,
+    /// The data node that leads; empty: none known.
+    pub primary: String,
+}
+
+impl RoleView {
+    /// Whether this node could answer: a quorum stands, and behind it a primary.
+    pub fn answers(&self) -> bool {
+        self.confirmed && !self.primary.is_empty()
+    }
+}
+
+/// What a round (none: no quorum answered in time) and the core's status say about the role.
+fn view_of(roster: &Roster, status: &Status, round: Option<Confirmed>) -> RoleView {
+    let leader = round.map_or(status.leader, |round| round.leader);
+    let leads = leader == status.id;
+    let serves = leads && status.serving && round.is_some_and(|round| round.term == status.term);
+    let led_by_data = roster.member(leader).is_some_and(|member| member.kind == Kind::Data);
+    let role = match (roster.own().kind, round) {
+        (Kind::Witness, _) => Role::Witness,
+        (Kind::Data, Some(_)) if serves => Role::Primary,
+        (Kind::Data, Some(_)) if !leads => Role::Backup,
+        _ => Role::Unknown,
+    };
+    let known = led_by_data && (!leads || status.serving);
+    RoleView {
+        role,
+        confirmed: round.is_some() && role != Role::Unknown,
+        term: round.map_or(status.term, |round| round.term.max(status.term)),
+        primary: if known { roster.name_of(leader) } else { String::new() },
+    }
+}
+
+/// Confirms the role, for all who ask. Cheap to clone.
+#[derive(Clone)]
+pub struct RoleService {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    roster: Roster,
+    group: Arc<dyn Group>,
+    mode: &'static str,
+    latest: watch::Sender<RoleView>,
+    /// When this node could last answer.
+    answered: Mutex<Option<Instant>>,
+    clocks: Mutex<PeerClocks>,
+    started: Instant,
+}
+
+impl RoleService {
+    /// Starts the task that keeps the role confirmed.
+    pub fn new(roster: Roster, group: Arc<dyn Group>, mode: &'static str, tasks: &Tasks) -> Self {
+        let first = view_of(&roster, &group.status().borrow(), None);
+        let latest = watch::channel(first).0;
+        let (answered, clocks, started) = (Mutex::default(), Mutex::default(), Instant::now());
+        let service = Self { inner: Arc::new(Inner { roster, group, mode, latest, answered, clocks, started }) };
+        let (kept, looked, stopping) = (service.clone(), service.clone(), tasks.stopping());
+        tasks.spawn("role", AtEnd::Log, async move {
+            tokio::select! {
+                () = kept.keep() => {}
+                () = looked.look() => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+        service
+    }
+
+    /// Asks a quorum, now.
+    pub async fn ask(&self) -> RoleView {
+        let round = self.inner.group.confirm(ROUND).await.ok();
+        let status = self.status();
+        let view = view_of(&self.inner.roster, &status, round);
+        if view.answers() {
+            *self.inner.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        self.inner.latest.send_if_modified(|known| {
+            let changed = *known != view;
+            known.clone_from(&view);
+            changed
+        });
+        view
+    }
+
+    /// The role as last confirmed; changes whenever it, the term or the confirmation does.
+    pub fn watch(&self) -> watch::Receiver<RoleView> {
+        self.inner.latest.subscribe()
+    }
+
+    /// The word for `X-OCS-Role`: information, not proof (spec 6, OURS).
+    pub fn header(&self) -> &'static str {
+        self.inner.latest.borrow().role.word()
+    }
+
+    /// Time since this node could last answer; none: never.
+    pub fn answered_ago(&self) -> Option<Duration> {
+        self.inner.answered.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
+    }
+
+    /// Who the nodes are.
+    pub fn roster(&self) -> &Roster {
+        &self.inner.roster
+    }
+
+    /// The group that is asked.
+    pub fn group(&self) -> &Arc<dyn Group> {
+        &self.inner.group
+    }
+
+    /// What the core knows now.
+    pub fn status(&self) -> Arc<Status> {
+        self.inner.group.status().borrow().clone()
+    }
+
+    /// A view on the wire, with what is known of the peers.
+    pub fn to_wire(&self, view: &RoleView) -> GetRoleReply {
+        GetRoleReply {
+            role: view.role.to_wire().into(),
+            confirmed: view.confirmed,
+            term: view.term,
+            node: self.inner.roster.own().name.clone(),
+            mode: self.inner.mode.to_owned(),
+            primary: view.primary.clone(),
+            peers: self.peers(),
+        }
+    }
+
+    /// What is known of the other nodes.
+    pub fn peers(&self) -> Vec<PeerLag> {
+        let status = self.status();
+        let mono_us = micros(self.inner.started.elapsed());
+        let clocks = self.inner.clocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let lag = |matched: u64| status.last_index.saturating_sub(matched);
+        let peer = |peer: &consensus::PeerStatus| {
+            let heard_ms = clocks.heard_ago_ms(peer.id, mono_us);
+            PeerLag {
+                node: self.inner.roster.name_of(peer.id),
+                connected: heard_ms.is_some_and(|ago| ago <= CONNECTED_MS),
+                lag_entries: peer.matched.map(lag),
+                applied_index: peer.applied,
+                witness: peer.kind == Kind::Witness,
+                last_heard_ms: heard_ms,
+                clock_offset_ms: clocks.offset_us(peer.id).unwrap_or(0) / 1000,
+            }
+        };
+        status.peers.iter().map(peer).collect()
+    }
+
+    /// Confirms at once after each change of leadership, else every half second.
+    async fn keep(self) {
+        let mut status = self.inner.group.status();
+        loop {
+            let before = Leadership::from(&**status.borrow_and_update());
+            self.ask().await;
+            let moved = async {
+                let moved = status.wait_for(|now| differs(before, now)).await.is_err();
+                if moved {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = moved => {}
+                () = tokio::time::sleep(REFRESH) => {}
+            }
+        }
+    }
+
+    async fn look(self) {
+        let mut tick = tokio::time::interval(LOOK);
+        loop {
+            tick.tick().await;
+            let (status, mono_us) = (self.status(), micros(self.inner.started.elapsed()));
+            let mut clocks = self.inner.clocks.lock().unwrap_or_else(PoisonError::into_inner);
+            clocks.observe(&status, wall_us(), mono_us);
+        }
+    }
+}
+
+fn differs(before: Leadership, now: &Status) -> bool {
+    Leadership::from(now) != before
+}
+
+/// Whether this node is where updates go, as far as it knows without asking.
+pub fn leads(status: &Status) -> bool {
+    Leadership::from(status).primary == Primary::Here
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::outbound_api::tests::{A, B, FakeGroup, W, status};
+
+    fn member(number: RaftId, name: &str, kind: Kind) -> Member {
+        let number = u16::try_from(number).unwrap();
+        Member { number, name: name.into(), kind, control: format!("127.0.0.1:909{number}") }
+    }
+
+    /// Nodes a, b and witness w, seen from a.
+    pub(crate) fn roster() -> Roster {
+        let a = member(A, "a", Kind::Data);
+        Roster::new(a.clone(), vec![a, member(B, "b", Kind::Data), member(W, "w", Kind::Witness)])
+    }
+
+    fn round(term: u64, leader: RaftId) -> Option<Confirmed> {
+        Some(Confirmed { index: 10, term, leader })
+    }
+
+    #[test]
+    fn primary_is_only_who_serves_and_was_confirmed_in_this_term() {
+        let fresh = Status { serving: false, ..status(3, A) };
+        for (case, status, round, role, confirmed, primary) in [
+            ("serves", status(3, A), round(3, A), Role::Primary, true, "a"),
+            ("cut off", status(3, A), None, Role::Unknown, false, "a"),
+            ("not yet serving", fresh, round(3, A), Role::Unknown, false, ""),
+            ("elected again meanwhile", status(4, A), round(3, A), Role::Unknown, false, "a"),
+            ("follows b", status(3, B), round(3, B), Role::Backup, true, "b"),
+            ("was overtaken", status(3, A), round(4, B), Role::Backup, true, "b"),
+            ("witness hands over", status(3, W), round(3, W), Role::Backup, true, ""),
+            ("no leader", status(3, 0), None, Role::Unknown, false, ""),
+        ] {
+            let view = view_of(&roster(), &status, round);
+            assert_eq!((view.role, view.confirmed, view.primary.as_str()), (role, confirmed, primary), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_witness_is_a_witness_confirmed_or_not() {
+        let roster = Roster { own: member(W, "w", Kind::Witness), ..roster() };
+        let status = Status { id: W, ..status(3, A) };
+        assert_eq!(view_of(&roster, &status, round(3, A)).role, Role::Witness);
+        let unconfirmed = view_of(&roster, &status, None);
+        assert_eq!((unconfirmed.role, unconfirmed.confirmed), (Role::Witness, false));
+    }
+
+    #[tokio::test]
+    async fn a_change_of_primary_reaches_who_watches() {
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
+        let service = RoleService::new(roster(), group.clone(), "witness", &tasks);
+        let mut watch = service.watch();
+        watch.wait_for(|view| view.role == Role::Primary).await.unwrap();
+        assert_eq!(service.header(), "primary");
+        group.confirm_as(Some(Confirmed { index: 11, term: 4, leader: B }));
+        group.become_status(status(4, B));
+        watch.wait_for(|view| view.role == Role::Backup && view.term == 4).await.unwrap();
+        group.confirm_as(None);
+        watch.wait_for(|view| !view.confirmed).await.unwrap();
+        assert_eq!(service.header(), "unknown");
+    }
+}

@@ -1,0 +1,49 @@
+//! Where the figures of status and metrics come from: read, never changed.
+
+use std::sync::Arc;
+
+use consensus::RaftId;
+use tokio::sync::watch;
+
+use crate::{outbound_api::OutboundApi, role::RoleService};
+
+/// HTTP Proxy as its supervisor sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProxyView {
+    /// "running", "stopped", "restarting", "disabled", "failed: …".
+    pub state: String,
+    /// Where it listens, or is to listen; empty: nowhere.
+    pub address: String,
+    /// Starts after the first.
+    pub restarts: u64,
+    /// Its process (this one, where it runs as a task); none: it does not run.
+    pub pid: Option<u32>,
+}
+
+/// What a node can tell of itself. Cheap to clone.
+#[derive(Clone)]
+pub struct Sources {
+    /// The role and the peers.
+    pub role: RoleService,
+    /// The native door; none on a witness.
+    pub api: Option<Arc<OutboundApi>>,
+    /// HTTP Proxy.
+    pub proxy: watch::Receiver<ProxyView>,
+}
+
+impl Sources {
+    /// Nodes whose clock is odd, as far as this node sees; a witness does not look.
+    pub fn odd_clocks(&self) -> Vec<RaftId> {
+        self.api.as_ref().map(|api| api.forward().door().odd_clocks().borrow().clone()).unwrap_or_default()
+    }
+
+    /// Records in all lists; 0 on a witness.
+    pub fn records(&self) -> u64 {
+        self.api.as_ref().map_or(0, |api| api.state().records())
+    }
+
+    /// Requests held now.
+    pub fn held_requests(&self) -> u64 {
+        self.api.as_ref().map_or(0, |api| api.forward().hold().held().0 as u64)
+    }
+}

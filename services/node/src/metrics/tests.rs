@@ -1,0 +1,123 @@
+//! Each metric moves with what it stands for.
+
+use std::sync::Arc;
+
+use chassis::tasks::Tasks;
+use ocs_proto::link::RequestCount;
+use tokio::sync::watch;
+
+use super::*;
+use crate::{
+    forward::HoldConfig,
+    outbound_api::tests::{A, FakeGroup, NoPeers, api, status},
+    role::{RoleService, tests::roster},
+};
+
+/// A node whose proxy and group the test moves.
+struct Stage {
+    metrics: Metrics,
+    sources: Sources,
+    group: Arc<FakeGroup>,
+    proxy: watch::Sender<ProxyView>,
+    _tasks: Tasks,
+}
+
+async fn stage() -> Stage {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
+    let role = RoleService::new(roster(), group.clone(), "witness", &tasks);
+    role.ask().await;
+    let api = Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks));
+    let (proxy, receiver) = watch::channel(ProxyView::default());
+    let sources = Sources { role, api: Some(api), proxy: receiver };
+    Stage { metrics: Metrics::new(), sources, group, proxy, _tasks: tasks }
+}
+
+impl Stage {
+    /// The value of a sample, by its name and labels as they stand on the page.
+    fn sample(&self, name: &str) -> f64 {
+        let page = self.metrics.scrape(&self.sources);
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in\n{page}")).parse().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn what_the_core_knows_is_on_the_page() {
+    let stage = stage().await;
+    let mut now = status(7, A);
+    (now.digest_mismatches, now.elections, now.waiting) = (2, 4, 5);
+    now.peers[0].matched = Some(4);
+    stage.group.become_status(now);
+    for (name, value) in [
+        ("ocs_role{role=\"primary\"}", 1.0),
+        ("ocs_role{role=\"backup\"}", 0.0),
+        ("ocs_role_confirmed", 1.0),
+        ("ocs_term", 7.0),
+        ("ocs_commit_index", 10.0),
+        ("ocs_applied_index", 10.0),
+        ("ocs_persisted_index", 8.0),
+        ("ocs_data_durable_index", 9.0),
+        ("ocs_proposals_waiting", 5.0),
+        ("ocs_elections_total", 4.0),
+        ("ocs_digest_mismatches_total", 2.0),
+        ("ocs_records", 1.0),
+        ("ocs_peer_lag_entries{node=\"b\"}", 8.0),
+        ("ocs_peer_connected{node=\"b\"}", 0.0),
+        ("ocs_clock_odd{node=\"a\"}", 0.0),
+        ("ocs_log_first_index", 1.0),
+        ("ocs_log_last_index", 12.0),
+        ("ocs_log_bytes", 4096.0),
+    ] {
+        assert_eq!(stage.sample(name), value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_no_longer_primary_shows_no_lag() {
+    let stage = stage().await;
+    let mut now = status(7, A);
+    now.peers[0].matched = Some(4);
+    stage.group.become_status(now);
+    assert_eq!(stage.sample("ocs_peer_lag_entries{node=\"b\"}"), 8.0);
+    stage.group.become_status(status(8, 2));
+    assert!(!stage.metrics.scrape(&stage.sources).contains("ocs_peer_lag_entries{"));
+}
+
+#[tokio::test]
+async fn what_the_driver_observes_moves_its_histograms() {
+    let stage = stage().await;
+    stage.metrics.fdatasync(0.001);
+    stage.metrics.commit(0.002);
+    stage.metrics.batch(64);
+    assert_eq!(stage.sample("ocs_log_fdatasync_seconds_count"), 1.0);
+    assert_eq!(stage.sample("ocs_commit_seconds_sum"), 0.002);
+    assert_eq!(stage.sample("ocs_batch_commands_sum"), 64.0);
+}
+
+#[tokio::test]
+async fn what_http_proxy_counts_is_by_request_and_code() {
+    let stage = stage().await;
+    let request = RequestCount { request: "AddRecord".into(), status: 200, durations_us: vec![1000, 3000] };
+    stage.metrics.add(&Stats { requests: vec![request], connections: 9 });
+    stage.metrics.add_ignored_keys(3);
+    let labels = "{req=\"AddRecord\",code=\"200\"}";
+    assert_eq!(stage.sample(&format!("ocs_requests_total{labels}")), 2.0);
+    assert_eq!(stage.sample(&format!("ocs_request_duration_seconds_sum{labels}")), 0.004);
+    assert_eq!(stage.sample("ocs_http_connections"), 9.0);
+    assert_eq!(stage.sample("ocs_ignored_keys_total"), 3.0);
+}
+
+#[tokio::test]
+async fn held_requests_and_the_proxy_are_on_the_page() {
+    let stage = stage().await;
+    let held = stage.sources.api.as_ref().unwrap().forward().hold().enter(100);
+    assert_eq!(stage.sample("ocs_held_requests"), 1.0);
+    assert_eq!(stage.sample("ocs_held_bytes"), 100.0);
+    drop(held);
+    assert_eq!(stage.sample("ocs_held_requests"), 0.0);
+    assert_eq!(stage.sample("ocs_requests_held_total"), 1.0);
+    assert_eq!(stage.sample("ocs_requests_resent_total"), 0.0);
+    stage.proxy.send_replace(ProxyView { restarts: 3, pid: Some(1), ..Default::default() });
+    assert_eq!(stage.sample("ocs_http_proxy_restarts_total"), 3.0);
+    assert_eq!(stage.sample("ocs_http_proxy_up"), 1.0);
+}

@@ -1,0 +1,305 @@
+//! The primary's side of the door: one task drains what has queued, stamps it in order, and proposes it as one.
+//!
+//! The only place that stamps. Never decides whether this node may serve: the driver does, once more. Called by
+//! [`crate::forward`], for this node's requests and for those that a peer forwarded.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use chassis::tasks::{AtEnd, Tasks};
+use consensus::{Proposal, ProposeError, RaftId, Status};
+use ocs_proto::outbound as wire;
+use outbound::{
+    Body, COMMAND_BYTES_MAX, COMMAND_FORMAT, Origin, RULES_VERSION, Refusal, RefusalCode, Reply, RequestId,
+};
+use prost::Message;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{Group, PeerClocks, StampClock, StateReader, odd_clocks};
+
+/// How often the clocks and the last stamp applied are looked at while nothing is asked.
+const LOOK: Duration = Duration::from_millis(100);
+/// Random bytes a command carries.
+const RANDOM_BYTES: usize = 16;
+
+type Answer = Result<Reply, ProposeError>;
+
+/// Limits of the door.
+#[derive(Debug, Clone, Copy)]
+pub struct DoorConfig {
+    /// Updates that may wait to be stamped; beyond: busy.
+    pub queue_requests_max: usize,
+    /// Updates handed to the driver at a time.
+    pub batch_requests_max: usize,
+}
+
+impl Default for DoorConfig {
+    fn default() -> Self {
+        Self { queue_requests_max: 20_000, batch_requests_max: 1024 }
+    }
+}
+
+/// The entry to the log of a node that is primary. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PrimaryDoor {
+    queue: mpsc::Sender<Queued>,
+    odd: watch::Receiver<Vec<RaftId>>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    id: RequestId,
+    origin: Origin,
+    body: Bytes,
+    waiter: oneshot::Sender<Answer>,
+}
+
+impl PrimaryDoor {
+    /// Starts the batch task.
+    pub fn new(config: DoorConfig, group: Arc<dyn Group>, state: Arc<dyn StateReader>, tasks: &Tasks) -> Self {
+        let (queue, queued) = mpsc::channel(config.queue_requests_max);
+        let (odd_sender, odd) = watch::channel(Vec::new());
+        let stamper = Stamper::new(group.status(), state, odd_sender);
+        let batch = Batch { group, stamper, size_max: config.batch_requests_max };
+        let stopping = tasks.stopping();
+        tasks.spawn("batch", AtEnd::Stop, async move {
+            tokio::select! {
+                () = batch.run(queued) => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+        Self { queue, odd }
+    }
+
+    /// Puts an encoded body (see [`encode_body`]) into the log under its id, and waits for the reply.
+    ///
+    /// # Errors
+    /// See [`ProposeError`]; all but `Overtaken` mean that it was not put into the log by this call.
+    pub(crate) async fn propose(&self, id: RequestId, origin: Origin, body: Bytes) -> Answer {
+        let (waiter, reply) = oneshot::channel();
+        self.queue.try_send(Queued { id, origin, body, waiter }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => ProposeError::Busy,
+            mpsc::error::TrySendError::Closed(_) => ProposeError::Stopped,
+        })?;
+        // A waiter that is dropped tells nothing about its command.
+        reply.await.unwrap_or(Err(ProposeError::Overtaken))
+    }
+
+    /// Nodes whose clock is odd, as far as this node sees.
+    pub fn odd_clocks(&self) -> watch::Receiver<Vec<RaftId>> {
+        self.odd.clone()
+    }
+}
+
+/// The body's part of an encoded command. The head goes in front of it when it is stamped: protobuf's fields may be
+/// written one after the other.
+///
+/// # Errors
+/// LIMIT, if the command would be larger than a command may be.
+pub(crate) fn encode_body(body: &Body) -> Result<Bytes, Reply> {
+    let body = match body {
+        Body::Request(request) => wire::command::Body::Request(outbound::wire::request_to_wire(request)),
+        Body::CreateList(list) => wire::command::Body::CreateList(outbound::wire::list_to_wire(list)),
+        Body::ImportBatch(batch) => wire::command::Body::ImportBatch(outbound::wire::batch_to_wire(batch)),
+    };
+    let bytes = wire::Command { body: Some(body), ..Default::default() }.encode_to_vec();
+    if bytes.len() + HEAD_BYTES_MAX > COMMAND_BYTES_MAX { Err(too_large(bytes.len())) } else { Ok(bytes.into()) }
+}
+
+/// More than every head needs: six fields, the random bytes among them.
+const HEAD_BYTES_MAX: usize = 128;
+
+fn too_large(bytes: usize) -> Reply {
+    let message = format!("The request is too large: {bytes} bytes, at most {COMMAND_BYTES_MAX} are taken");
+    Refusal::new(RefusalCode::Limit, message).into()
+}
+
+fn encode_command(id: RequestId, origin: Origin, stamp_us: u64, body: &[u8]) -> Bytes {
+    let head = wire::Command {
+        format: COMMAND_FORMAT,
+        rules: RULES_VERSION,
+        id: Some(id.into()),
+        stamp_us,
+        origin: outbound::wire::origin_to_wire(origin).into(),
+        random: Bytes::copy_from_slice(&rand::random::<[u8; RANDOM_BYTES]>()),
+        body: None,
+    };
+    let mut bytes = BytesMut::with_capacity(HEAD_BYTES_MAX + body.len());
+    head.encode(&mut bytes).expect("a BytesMut grows");
+    bytes.put_slice(body);
+    bytes.freeze()
+}
+
+struct Batch {
+    group: Arc<dyn Group>,
+    stamper: Stamper,
+    size_max: usize,
+}
+
+impl Batch {
+    async fn run(mut self, mut queue: mpsc::Receiver<Queued>) {
+        let mut queued = Vec::with_capacity(self.size_max);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                taken = queue.recv_many(&mut queued, self.size_max) => {
+                    if taken == 0 { return }
+                    self.propose(&mut queued);
+                }
+                _ = look.tick() => self.stamper.look(),
+            }
+        }
+    }
+
+    fn propose(&mut self, queued: &mut Vec<Queued>) {
+        if !self.stamper.begin_batch() {
+            queued.drain(..).for_each(|one| drop(one.waiter.send(Err(ProposeError::NotPrimary))));
+            return;
+        }
+        let proposals = queued.drain(..).map(|one| Proposal {
+            id: one.id,
+            command: encode_command(one.id, one.origin, self.stamper.clock.stamp(), &one.body),
+            waiter: one.waiter,
+        });
+        let proposals = proposals.collect();
+        self.group.propose(proposals);
+    }
+}
+
+/// Reads this machine's clocks and feeds the pure ones.
+struct Stamper {
+    clock: StampClock,
+    peers: PeerClocks,
+    status: watch::Receiver<Arc<Status>>,
+    state: Arc<dyn StateReader>,
+    odd: watch::Sender<Vec<RaftId>>,
+    started: Instant,
+    /// The term in which this node stamps; the last stamp applied was taken over when it began.
+    term: Option<u64>,
+}
+
+impl Stamper {
+    fn new(status: watch::Receiver<Arc<Status>>, state: Arc<dyn StateReader>, odd: watch::Sender<Vec<RaftId>>) -> Self {
+        let (clock, peers) = (StampClock::new(), PeerClocks::new());
+        Self { clock, peers, status, state, odd, started: Instant::now(), term: None }
+    }
+
+    /// Between batches: the clocks, who is odd, and what the primary has stamped meanwhile.
+    fn look(&mut self) {
+        let (status, mono_us, clocks) = self.read_clocks();
+        if !status.serving {
+            self.term = None;
+            self.clock.applied(self.state.last_stamp_us(), mono_us, &clocks);
+        } else if self.term == Some(status.term) {
+            self.clock.advance(mono_us, &clocks);
+        }
+        let odd = odd_clocks(self.clock.running_us(mono_us), &clocks);
+        self.odd.send_if_modified(|known| {
+            let changed = *known != odd;
+            *known = odd;
+            changed
+        });
+    }
+
+    /// False: this node must not stamp.
+    fn begin_batch(&mut self) -> bool {
+        let (status, mono_us, clocks) = self.read_clocks();
+        if !status.serving {
+            return false;
+        }
+        if self.term.replace(status.term) != Some(status.term) {
+            self.clock.applied(self.state.last_stamp_us(), mono_us, &clocks);
+        }
+        self.clock.advance(mono_us, &clocks);
+        true
+    }
+
+    fn read_clocks(&mut self) -> (Arc<Status>, u64, Vec<(RaftId, u64)>) {
+        let status = self.status.borrow().clone();
+        let (wall_us, mono_us) = (wall_us(), micros(self.started.elapsed()));
+        self.peers.observe(&status, wall_us, mono_us);
+        let clocks = self.peers.walls(wall_us, mono_us);
+        (status, mono_us, clocks)
+    }
+}
+
+/// This machine's wall clock, microseconds since 1970; before 1970 counts as 1970.
+pub(crate) fn wall_us() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, micros)
+}
+
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound_api::tests::{A, B, FakeGroup, Reader, add_record, status};
+
+    fn door(group: &Arc<FakeGroup>, tasks: &Tasks) -> PrimaryDoor {
+        PrimaryDoor::new(DoorConfig::default(), group.clone(), Arc::new(Reader), tasks)
+    }
+
+    fn id(counter: u64) -> RequestId {
+        RequestId { node: 1, incarnation: 1, counter }
+    }
+
+    #[test]
+    fn head_and_body_written_apart_are_one_command() {
+        let body = add_record("5551234");
+        let bytes = encode_command(id(7), Origin::Http, 99, &encode_body(&body).unwrap());
+        let command = wire::Command::decode(bytes.clone()).unwrap();
+        assert_eq!(command.encode_to_vec(), bytes);
+        let command = outbound::wire::command_from_wire(command).unwrap();
+        assert_eq!((command.id, command.stamp_us, command.rules, command.body), (id(7), 99, RULES_VERSION, body));
+        assert_eq!(command.random.len(), RANDOM_BYTES);
+    }
+
+    #[test]
+    fn a_command_above_the_limit_is_refused() {
+        let body = add_record(&"5".repeat(COMMAND_BYTES_MAX));
+        let refused = encode_body(&body).unwrap_err();
+        assert!(matches!(refused.body, outbound::ReplyBody::Refused(refusal) if refusal.code == RefusalCode::Limit));
+    }
+
+    #[tokio::test]
+    async fn stamps_increase_in_the_order_of_the_queue_and_what_queued_is_one_batch() {
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
+        let door = door(&group, &tasks);
+        let body = encode_body(&add_record("1")).unwrap();
+        let three = (1..=3).map(|counter| door.propose(id(counter), Origin::Http, body.clone()));
+        let answers = futures::future::join_all(three).await;
+        assert!(answers.iter().all(Result::is_ok));
+        let proposed = group.proposed();
+        assert_eq!(proposed.iter().map(|command| command.id.counter).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(proposed.windows(2).all(|pair| pair[0].stamp_us < pair[1].stamp_us));
+        assert_eq!(group.batches(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_backup_stamps_nothing() {
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
+        let body = encode_body(&add_record("1")).unwrap();
+        let answer = door(&group, &tasks).propose(id(1), Origin::Http, body).await;
+        assert_eq!(answer, Err(ProposeError::NotPrimary));
+        assert_eq!(group.batches(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_busy() {
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
+        let config = DoorConfig { queue_requests_max: 1, batch_requests_max: 1 };
+        let door = PrimaryDoor::new(config, group, Arc::new(Reader), &tasks);
+        let body = encode_body(&add_record("1")).unwrap();
+        let two = [1, 2].map(|counter| door.propose(id(counter), Origin::Http, body.clone()));
+        let answers = futures::future::join_all(two).await;
+        assert!(answers[0].is_ok());
+        assert_eq!(answers[1], Err(ProposeError::Busy));
+    }
+}

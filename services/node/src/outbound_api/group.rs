@@ -1,0 +1,60 @@
+//! The group as a node sees it: what the node asks of consensus. Implemented by its handle, and by the tests' group.
+//!
+//! Never contains logic.
+
+use std::{sync::Arc, time::Duration};
+
+use consensus::{Confirmed, Handle, Proposal, RaftId, ReadError, Status, TransferError};
+use outbound::{Reply, RequestId};
+use tokio::sync::watch;
+
+/// The group, through this node's driver.
+#[tonic::async_trait]
+pub trait Group: Send + Sync + 'static {
+    /// Puts commands into the log; every waiter is answered, here or later.
+    fn propose(&self, proposals: Vec<Proposal<RequestId, Reply>>);
+
+    /// Asks a quorum who leads.
+    ///
+    /// # Errors
+    /// No quorum answered within `timeout`.
+    async fn confirm(&self, timeout: Duration) -> Result<Confirmed, ReadError>;
+
+    /// As `confirm`, then waits until this node has applied that index.
+    ///
+    /// # Errors
+    /// No quorum answered, or the index was not applied, within `timeout`.
+    async fn read(&self, timeout: Duration) -> Result<Confirmed, ReadError>;
+
+    /// What the core knows; the latest at any time.
+    fn status(&self) -> watch::Receiver<Arc<Status>>;
+
+    /// Hands leadership over; completes when the target leads.
+    ///
+    /// # Errors
+    /// See [`TransferError`].
+    async fn transfer(&self, to: RaftId) -> Result<(), TransferError>;
+}
+
+#[tonic::async_trait]
+impl Group for Handle<RequestId, Reply> {
+    fn propose(&self, proposals: Vec<Proposal<RequestId, Reply>>) {
+        Handle::propose(self, proposals);
+    }
+
+    async fn confirm(&self, timeout: Duration) -> Result<Confirmed, ReadError> {
+        Handle::confirm(self, timeout).await
+    }
+
+    async fn read(&self, timeout: Duration) -> Result<Confirmed, ReadError> {
+        Handle::read(self, timeout).await
+    }
+
+    fn status(&self) -> watch::Receiver<Arc<Status>> {
+        Handle::status(self)
+    }
+
+    async fn transfer(&self, to: RaftId) -> Result<(), TransferError> {
+        Handle::transfer(self, to).await
+    }
+}

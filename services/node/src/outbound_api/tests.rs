@@ -1,0 +1,286 @@
+//! The group, the state and the requests that the tests of the door and of the way to the primary share.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use consensus::{
+    Confirmed, Kind, PeerStatus, Proposal, ProposeError, RaftId, RaftRole, ReadError, Status, TransferError,
+};
+use ocs_proto::control::{ExportRequest, ExportRows, ListInfo, VerifyReply};
+use outbound::{
+    Attributes, Body, Command, Origin, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value,
+    Verb, key,
+};
+use prost::Message;
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
+
+use super::*;
+use crate::forward::{ForwardResult, ForwardTo, HoldConfig};
+
+/// Raft ids of the tests' nodes; the tests run on the first.
+pub(crate) const A: RaftId = 1;
+pub(crate) const B: RaftId = 2;
+pub(crate) const W: RaftId = 3;
+
+fn peer(id: RaftId, kind: Kind) -> PeerStatus {
+    PeerStatus { id, kind, matched: None, applied: 0, heard_ms: None, clock_offset_us: 0 }
+}
+
+/// What node A's core knows when `leader` leads in `term`.
+pub(crate) fn status(term: u64, leader: RaftId) -> Status {
+    Status {
+        id: A,
+        role: if leader == A { RaftRole::Leader } else { RaftRole::Follower },
+        term,
+        leader,
+        serving: leader == A,
+        transferring: false,
+        commit: 10,
+        applied: 10,
+        persisted: 8,
+        first_index: 1,
+        last_index: 12,
+        durable_index: 12,
+        data_durable: 9,
+        log_bytes: 4096,
+        peers: vec![peer(B, Kind::Data), peer(W, Kind::Witness)],
+        digest_mismatches: 0,
+        elections: 0,
+        waiting: 0,
+    }
+}
+
+pub(crate) fn add_record(phone: &str) -> Body {
+    let mut attributes = Attributes::default();
+    attributes.set(key::PHONE, Value::text(phone));
+    Body::Request(request(Verb::AddRecord, Resource::List("demo".into()), attributes))
+}
+
+pub(crate) fn get_record() -> Body {
+    Body::Request(request(Verb::GetRecord, Resource::Record(outbound::Handle(1)), Attributes::default()))
+}
+
+fn request(verb: Verb, resource: Resource, attributes: Attributes) -> Request {
+    Request { verb, resource, attributes, tenant: String::new(), principal: String::new(), idempotency_key: None }
+}
+
+/// What the fake group does with the next proposal.
+pub(crate) enum Script {
+    Answer(Result<Reply, ProposeError>),
+    /// Answers when the test says so.
+    Later(oneshot::Receiver<Result<Reply, ProposeError>>),
+}
+
+/// A group of one node whose log is a vector: keeps what was proposed and answers by script, else with an acknowledgement.
+pub(crate) struct FakeGroup {
+    status: watch::Sender<Arc<Status>>,
+    proposed: Mutex<Vec<Command>>,
+    batches: Mutex<usize>,
+    script: Mutex<VecDeque<Script>>,
+    confirmed: watch::Sender<Option<Confirmed>>,
+}
+
+impl FakeGroup {
+    pub(crate) fn new(first: Status) -> Self {
+        let confirmed = Confirmed { index: first.commit, term: first.term, leader: first.leader };
+        Self {
+            status: watch::channel(Arc::new(first)).0,
+            proposed: Mutex::default(),
+            batches: Mutex::default(),
+            script: Mutex::default(),
+            confirmed: watch::channel(Some(confirmed)).0,
+        }
+    }
+
+    pub(crate) fn become_status(&self, status: Status) {
+        self.status.send_replace(Arc::new(status));
+    }
+
+    /// What a quorum answers from now on; none: no quorum.
+    pub(crate) fn confirm_as(&self, confirmed: Option<Confirmed>) {
+        self.confirmed.send_replace(confirmed);
+    }
+
+    pub(crate) fn script(&self, script: impl IntoIterator<Item = Script>) {
+        self.script.lock().unwrap().extend(script);
+    }
+
+    pub(crate) fn proposed(&self) -> Vec<Command> {
+        self.proposed.lock().unwrap().clone()
+    }
+
+    pub(crate) fn batches(&self) -> usize {
+        *self.batches.lock().unwrap()
+    }
+}
+
+#[tonic::async_trait]
+impl Group for FakeGroup {
+    fn propose(&self, proposals: Vec<Proposal<RequestId, Reply>>) {
+        *self.batches.lock().unwrap() += 1;
+        for proposal in proposals {
+            let command = ocs_proto::outbound::Command::decode(proposal.command).unwrap();
+            self.proposed.lock().unwrap().push(outbound::wire::command_from_wire(command).unwrap());
+            match self.script.lock().unwrap().pop_front() {
+                None => drop(proposal.waiter.send(Ok(done()))),
+                Some(Script::Answer(answer)) => drop(proposal.waiter.send(answer)),
+                Some(Script::Later(answer)) => answer_later(answer, proposal.waiter),
+            }
+        }
+    }
+
+    async fn confirm(&self, timeout: Duration) -> Result<Confirmed, ReadError> {
+        self.read(timeout).await
+    }
+
+    async fn read(&self, timeout: Duration) -> Result<Confirmed, ReadError> {
+        let mut confirmed = self.confirmed.subscribe();
+        let quorum = tokio::time::timeout(timeout, confirmed.wait_for(Option::is_some)).await;
+        let confirmed = quorum.map_err(|_| ReadError::Unconfirmed)?.map_err(|_| ReadError::Stopped)?;
+        Ok(confirmed.expect("waited for"))
+    }
+
+    fn status(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.subscribe()
+    }
+
+    async fn transfer(&self, to: RaftId) -> Result<(), TransferError> {
+        self.become_status(status(self.status.borrow().term + 1, to));
+        Ok(())
+    }
+}
+
+type Answer = Result<Reply, ProposeError>;
+
+fn answer_later(answer: oneshot::Receiver<Answer>, waiter: oneshot::Sender<Answer>) {
+    Tasks::new().spawn("answer", AtEnd::Quiet, async move {
+        if let Ok(answer) = answer.await {
+            drop(waiter.send(answer));
+        }
+    });
+}
+
+use chassis::tasks::{AtEnd, Tasks};
+
+pub(crate) fn done() -> Reply {
+    Reply::done("AddRecordAcknowledge", Vec::new())
+}
+
+pub(crate) fn refusal_code(reply: &Reply) -> Option<RefusalCode> {
+    match &reply.body {
+        ReplyBody::Refused(refusal) => Some(refusal.code),
+        _ => None,
+    }
+}
+
+/// A state with one record and nothing else.
+pub(crate) struct Reader;
+
+impl StateReader for Reader {
+    fn read(&self, _: &Request) -> Reply {
+        Reply::done("Record", Vec::new())
+    }
+
+    fn read_by_id(&self, list: &str, _: u64) -> Reply {
+        Refusal::new(RefusalCode::ListNotFound, format!("No list {list}")).into()
+    }
+
+    fn last_stamp_us(&self) -> u64 {
+        0
+    }
+
+    fn records(&self) -> u64 {
+        1
+    }
+
+    fn lists(&self, _: Option<&str>) -> Vec<ListInfo> {
+        vec![ListInfo { name: "demo".into(), records: 1, ..Default::default() }]
+    }
+
+    fn export(&self, request: &ExportRequest) -> Result<Box<dyn Iterator<Item = ExportRows> + Send>, Refusal> {
+        if request.list != "demo" {
+            return Err(Refusal::new(RefusalCode::ListNotFound, "no such list"));
+        }
+        let first = ExportRows { columns: vec!["handle".into()], index: 10, ..Default::default() };
+        Ok(Box::new([first, ExportRows::default()].into_iter()))
+    }
+
+    fn verify(&self) -> Result<VerifyReply, String> {
+        Ok(VerifyReply { equal: true, ..Default::default() })
+    }
+}
+
+/// Nobody to forward to.
+pub(crate) struct NoPeers;
+
+#[tonic::async_trait]
+impl ForwardTo for NoPeers {
+    async fn forward(&self, _: RaftId, _: ocs_proto::peer::ForwardRequest) -> ForwardResult {
+        ForwardResult::NotSent("nobody is there")
+    }
+}
+
+/// The door of node A.
+pub(crate) fn api(group: &Arc<FakeGroup>, peers: Arc<dyn ForwardTo>, hold: HoldConfig, tasks: &Tasks) -> OutboundApi {
+    let state: Arc<dyn StateReader> = Arc::new(Reader);
+    let door = PrimaryDoor::new(DoorConfig::default(), group.clone(), state.clone(), tasks);
+    let forward = Forward::new(door, peers, &**group, hold, tasks);
+    OutboundApi::new(RequestIds::new(1, 1), Arc::new(forward), group.clone(), state)
+}
+
+/// A deadline that no test reaches unless it means to.
+pub(crate) fn in_ten_seconds() -> Instant {
+    Instant::now() + Duration::from_secs(10)
+}
+
+/// Lets the other tasks run until something holds.
+pub(crate) async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Holds so shortly that a test can wait for the end of it.
+pub(crate) fn short_hold() -> HoldConfig {
+    HoldConfig { hold_time: Duration::from_millis(50), ..Default::default() }
+}
+
+#[tokio::test]
+async fn a_read_needs_a_quorum_and_is_held_for_one() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
+    let api = api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks);
+    group.confirm_as(None);
+    let quorum = async {
+        until(|| api.forward().hold().held().0 == 1).await;
+        group.confirm_as(Some(Confirmed { index: 10, term: 3, leader: B }));
+    };
+    let (reply, ()) = tokio::join!(api.answer(get_record(), Origin::Http, in_ten_seconds()), quorum);
+    assert_eq!(reply, Reply::done("Record", Vec::new()));
+    assert_eq!(api.forward().hold().held().0, 0);
+}
+
+#[tokio::test]
+async fn a_read_without_a_quorum_for_longer_than_hold_time_is_unavailable() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
+    let api = api(&group, Arc::new(NoPeers), short_hold(), &tasks);
+    group.confirm_as(None);
+    let reply = api.answer(get_record(), Origin::Http, in_ten_seconds()).await;
+    assert_eq!(refusal_code(&reply), Some(RefusalCode::Unavailable));
+}
+
+#[tokio::test]
+async fn every_update_gets_an_id_of_its_own() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
+    let api = api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks);
+    for _ in 0..3 {
+        assert_eq!(api.answer(add_record("1"), Origin::Control, in_ten_seconds()).await, done());
+    }
+    let counters: Vec<u64> = group.proposed().iter().map(|command| command.id.counter).collect();
+    assert_eq!(counters, [1, 2, 3]);
+}
