@@ -1,1 +1,413 @@
-//! Not built yet.
+//! The data directory: its lock, and the stamp that says whose it is and what must never be forgotten.
+//!
+//! A stamp present means: this node is a member of a formed group (design rule 11). It is written last when a group is
+//! formed, and nothing here ever stamps a directory whose past is unknown. Knows nothing of what the log and the store keep
+//! beside it. Called by `run` at start, and by `peers` before the first frame of a peer is passed on.
+
+mod stamp;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt::Display,
+    fs::{self, File, TryLockError},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use consensus::{Kind, RaftId};
+use stamp::Stamp;
+
+/// The stamp's file name.
+pub const STAMP_FILE: &str = "ocs-node.toml";
+const FORMING_FILE: &str = "forming.toml";
+const FORMING_ASIDE: &str = "forming.toml.new";
+const LOCK_FILE: &str = "lock";
+
+/// Who the configuration says this node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataIdentity {
+    /// The cluster's id as configured.
+    pub cluster_id: String,
+    /// The cluster's id as it travels in every head.
+    pub cluster: [u8; 16],
+    /// The node's name.
+    pub node: String,
+    /// What it holds.
+    pub kind: Kind,
+}
+
+/// What a start means for this directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Formation {
+    /// A new member of a group that is being formed: pass the bootstrap gate, create the log, then [`DataDir::stamp`].
+    Forming,
+    /// A member already.
+    Formed,
+}
+
+/// Why a directory cannot be used. Except for [`DataDirError::Io`], nothing in it was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// It is stamped for somebody else.
+    #[error(
+        "{}: it belongs to {what} \"{found}\", but the configuration says {what} \"{expected}\"; point data_dir at this \
+         node's own directory or correct the configuration; nothing was changed",
+        file.display()
+    )]
+    Foreign {
+        /// The stamp.
+        file: PathBuf,
+        /// Which word differs.
+        what: &'static str,
+        /// What the stamp says.
+        found: String,
+        /// What the configuration says.
+        expected: String,
+    },
+    /// The stamp cannot be read.
+    #[error(
+        "{}: the stamp is damaged ({reason}); restore this file, or move the directory aside: without its stamp this node \
+         cannot go on under its old identity; nothing was changed",
+        file.display()
+    )]
+    Damaged {
+        /// The stamp.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Written by a newer version.
+    #[error(
+        "{}: written in format {found}, this version knows formats up to {known}; run the version that wrote it or a newer \
+         one; nothing was changed",
+        file.display()
+    )]
+    Newer {
+        /// The stamp.
+        file: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest known here.
+        known: i64,
+    },
+    /// There are files, but no stamp.
+    #[error(
+        "{}: it holds \"{entry}\" but no {STAMP_FILE}, so it is not a node's data directory; point data_dir at an empty or \
+         absent directory to form a group with --bootstrap, or at this node's own one; nothing was changed",
+        path.display()
+    )]
+    Unstamped {
+        /// The directory.
+        path: PathBuf,
+        /// Something found in it.
+        entry: String,
+    },
+    /// Empty, and not told to form a group.
+    #[error(
+        "{}: the data directory is empty; a group is formed once, by starting every one of its nodes with --bootstrap; \
+         joining an existing group is not in this version",
+        path.display()
+    )]
+    NotFormed {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Another process uses it.
+    #[error("{}: in use by another process{holder}; one directory serves one node", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// " (pid N)", as far as known.
+        holder: String,
+    },
+    /// Asked for something that only a stamped directory has.
+    #[error("{}: not stamped yet", path.display())]
+    NotStamped {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A write failed before: what is on disk is not known, so it is not tried again (design rule 6).
+    #[error("{}: a write failed before, and is not tried again", path.display())]
+    Failed {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The disk or the file system said no.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+/// A locked data directory of this node. The lock goes with the value.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    identity: DataIdentity,
+    state: Mutex<State>,
+    _lock: File,
+}
+
+#[derive(Debug)]
+enum State {
+    Forming,
+    Formed(Stamp),
+    /// A write failed; what was known before it is still true.
+    Failed(Option<Stamp>),
+}
+
+impl DataDir {
+    /// Locks the directory and looks whose it is. `bootstrap`: an empty or absent one may be used to form a group; for a
+    /// stamped one the flag says nothing.
+    ///
+    /// # Errors
+    /// See [`DataDirError`]; each names the file, what was found, and what to do.
+    pub fn open(path: &Path, identity: DataIdentity, bootstrap: bool) -> Result<Self, DataDirError> {
+        let found = survey(path, &identity)?;
+        if !bootstrap && !matches!(found, Found::Stamp(_)) {
+            return Err(DataDirError::NotFormed { path: path.to_owned() });
+        }
+        create_durably(path)?;
+        let lock = lock(path)?;
+        // Once more under the lock: whoever held it a moment ago may have formed a group meanwhile.
+        let state = match survey(path, &identity)? {
+            Found::Stamp(stamp) => {
+                if bootstrap {
+                    tracing::info!(directory = %path.display(), "already formed: --bootstrap is ignored");
+                }
+                State::Formed(stamp)
+            }
+            Found::Forming | Found::Nothing => {
+                begin_forming(path, &identity)?;
+                State::Forming
+            }
+        };
+        Ok(Self { path: path.to_owned(), identity, state: Mutex::new(state), _lock: lock })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Member already, or about to become one.
+    pub fn formation(&self) -> Formation {
+        self.stamped(|_| Formation::Formed).unwrap_or(Formation::Forming)
+    }
+
+    /// Makes this node a member, durably. The last step of forming a group: log and store must stand.
+    ///
+    /// # Errors
+    /// [`DataDirError::Io`]: the process must end.
+    pub fn stamp(&self) -> Result<(), DataDirError> {
+        let mut state = self.state();
+        if matches!(*state, State::Formed(_)) {
+            return Ok(());
+        }
+        self.replace(&mut state, Stamp::first(&self.identity))?;
+        let forming = self.path.join(FORMING_FILE);
+        fs::remove_file(&forming).map_err(failed("remove", &forming))?;
+        sync_directory(&self.path)
+    }
+
+    /// Counts a start, durably, and answers the incarnation of this one: unique for ever together with the node's number.
+    /// Raft incarnation in the high 32 bits, the count of starts in the low ones.
+    ///
+    /// # Errors
+    /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
+    pub fn boot(&self) -> Result<u64, DataDirError> {
+        self.change(|stamp| {
+            stamp.boots += 1;
+            Some(stamp.incarnation())
+        })
+    }
+
+    /// The incarnation that the last [`DataDir::boot`] answered; 0 before the stamp.
+    pub fn incarnation(&self) -> u64 {
+        self.stamped(Stamp::incarnation).unwrap_or(0)
+    }
+
+    /// This node's Raft id, from its number in the configuration (from 1).
+    pub fn raft_id(&self, number: u16) -> RaftId {
+        RaftId::from(number) | (self.stamped(|stamp| stamp.raft_incarnation).unwrap_or(0) << 16)
+    }
+
+    /// The epoch of the group as this node knows it; raised by force.
+    pub fn epoch(&self) -> u64 {
+        self.stamped(|stamp| stamp.epoch).unwrap_or(stamp::EPOCH_FIRST)
+    }
+
+    /// Remembers, durably, that a message of Raft came from this id. Must return before the message is passed on.
+    /// Writes only once an id.
+    ///
+    /// # Errors
+    /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
+    pub fn heard_of(&self, id: RaftId) -> Result<(), DataDirError> {
+        if self.has_heard_of(id) {
+            return Ok(());
+        }
+        self.change(|stamp| stamp.heard_of.insert(id).then_some(())).map(drop)
+    }
+
+    /// Whether a message of Raft ever came from this id.
+    pub fn has_heard_of(&self, id: RaftId) -> bool {
+        self.stamped(|stamp| stamp.heard_of.contains(&id)).unwrap_or(false)
+    }
+
+    /// Whether a message of Raft ever came from any incarnation of the node with this number.
+    pub fn has_heard_of_node(&self, number: u16) -> bool {
+        let is_it = |id: &RaftId| (id & 0xffff) == RaftId::from(number);
+        self.stamped(|stamp| stamp.heard_of.iter().any(is_it)).unwrap_or(false)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stamped<T>(&self, read: impl FnOnce(&Stamp) -> T) -> Option<T> {
+        match &*self.state() {
+            State::Formed(stamp) | State::Failed(Some(stamp)) => Some(read(stamp)),
+            State::Forming | State::Failed(None) => None,
+        }
+    }
+
+    /// Changes the stamp on disk, then in memory. `None` from the change: nothing to write.
+    fn change<T: Default>(&self, change: impl FnOnce(&mut Stamp) -> Option<T>) -> Result<T, DataDirError> {
+        let mut state = self.state();
+        let mut next = match &*state {
+            State::Formed(stamp) => stamp.clone(),
+            State::Forming => return Err(DataDirError::NotStamped { path: self.path.clone() }),
+            State::Failed(_) => return Err(DataDirError::Failed { path: self.path.clone() }),
+        };
+        let Some(answer) = change(&mut next) else { return Ok(T::default()) };
+        self.replace(&mut state, next)?;
+        Ok(answer)
+    }
+
+    fn replace(&self, state: &mut State, next: Stamp) -> Result<(), DataDirError> {
+        if let Err(error) = write_aside(&self.path, STAMP_FILE, &next.to_text()) {
+            let known = std::mem::replace(state, State::Failed(None));
+            *state = State::Failed(if let State::Formed(stamp) = known { Some(stamp) } else { None });
+            return Err(error);
+        }
+        *state = State::Formed(next);
+        Ok(())
+    }
+}
+
+enum Found {
+    Nothing,
+    Forming,
+    Stamp(Stamp),
+}
+
+/// Looks, and changes nothing.
+fn survey(path: &Path, identity: &DataIdentity) -> Result<Found, DataDirError> {
+    if let Some(stamp) = Stamp::read(&path.join(STAMP_FILE), identity)? {
+        return Ok(Found::Stamp(stamp));
+    }
+    if Stamp::read(&path.join(FORMING_FILE), identity)?.is_some() {
+        return Ok(Found::Forming);
+    }
+    let ours = [LOCK_FILE, FORMING_ASIDE];
+    match entries(path)?.into_iter().find(|name| !ours.contains(&name.as_str())) {
+        Some(entry) => Err(DataDirError::Unstamped { path: path.to_owned(), entry }),
+        None => Ok(Found::Nothing),
+    }
+}
+
+/// Marks the directory as ours before anything is created in it, and clears what an earlier attempt left: without a stamp
+/// this node never spoke, so nothing of it can be missed.
+fn begin_forming(path: &Path, identity: &DataIdentity) -> Result<(), DataDirError> {
+    for name in entries(path)? {
+        let leftover = path.join(&name);
+        if name == LOCK_FILE || name == FORMING_FILE {
+            continue;
+        }
+        let removed = if leftover.is_dir() { fs::remove_dir_all(&leftover) } else { fs::remove_file(&leftover) };
+        removed.map_err(failed("remove", &leftover))?;
+    }
+    write_aside(path, FORMING_FILE, &Stamp::first(identity).to_text())
+}
+
+/// Creates the directory and makes its name durable in every directory above that had to be created too.
+fn create_durably(path: &Path) -> Result<(), DataDirError> {
+    let missing = path.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).count();
+    fs::create_dir_all(path).map_err(failed("create", path))?;
+    for above in path.ancestors().skip(1).take(missing) {
+        sync_directory(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
+    }
+    Ok(())
+}
+
+fn entries(path: &Path) -> Result<Vec<String>, DataDirError> {
+    let listing = match fs::read_dir(path) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("read", path)(error)),
+    };
+    let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    listing.map(name).collect::<io::Result<Vec<_>>>().map_err(failed("read", path))
+}
+
+/// Takes the lock or says who has it. The kernel gives it back when the process ends, however it ends.
+fn lock(path: &Path) -> Result<File, DataDirError> {
+    let file_path = path.join(LOCK_FILE);
+    let mut options = File::options();
+    let mut file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&file_path)
+        .map_err(failed("open", &file_path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(DataDirError::Locked { path: path.to_owned(), holder: holder(&mut file) });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed("lock", &file_path)(error)),
+    }
+    let pid = format!("{}\n", std::process::id());
+    file.set_len(0).and_then(|()| file.write_all(pid.as_bytes())).map_err(failed("write", &file_path))?;
+    Ok(file)
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.read_to_string(&mut text);
+    match read.ok().and_then(|_| text.trim().parse::<u32>().ok()) {
+        Some(pid) => format!(" (pid {pid})"),
+        None => String::new(),
+    }
+}
+
+/// Writes a file so that either the old or the new content is there after a power cut.
+fn write_aside(directory: &Path, name: &str, text: &str) -> Result<(), DataDirError> {
+    let (aside, target) = (directory.join(format!("{name}.new")), directory.join(name));
+    let mut file = File::create(&aside).map_err(failed("create", &aside))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed("write", &aside))?;
+    fs::rename(&aside, &target).map_err(failed("rename to", &target))?;
+    sync_directory(directory)
+}
+
+fn sync_directory(path: &Path) -> Result<(), DataDirError> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(failed("sync", path))
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
+    let path = path.to_owned();
+    move |source| DataDirError::Io { doing, path, source }
+}
+
+/// A value of the stamp and of the configuration differ.
+fn foreign(file: &Path, what: &'static str, found: impl Display, expected: impl Display) -> DataDirError {
+    DataDirError::Foreign { file: file.to_owned(), what, found: found.to_string(), expected: expected.to_string() }
+}

@@ -1,1 +1,335 @@
-//! Not built yet.
+//! Node to node: frames of Raft, forwarded requests, state for a node that is behind, and the greeting before all of it.
+//!
+//! gRPC over mutual TLS (plain only on loopback). Never decides anything about Raft or a request: frames and requests go to
+//! a [`PeerHandler`] as they came. Called by `run`, which binds first and serves later, and by `forward`.
+
+mod accept;
+mod bootstrap;
+mod dial;
+mod forward;
+mod frames;
+mod guard;
+mod queue;
+mod refusals;
+mod service;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::{collections::HashMap, future::Future, io, net::SocketAddr, sync::Arc};
+
+use chassis::{
+    tasks::{AtEnd, Tasks},
+    tls::TlsIdentity,
+};
+use consensus::RaftId;
+use ocs_proto::peer::{FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, PeerFrame, StateChunk};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::{mpsc, watch},
+};
+use tonic::{Status, Streaming, transport::Channel};
+
+use crate::data_dir::DataDir;
+use accept::Doorkeeper;
+use dial::Dialer;
+use guard::Own;
+
+pub use bootstrap::{BootstrapError, Step, bootstrap_gate, decide};
+pub use dial::DialError;
+pub use forward::{ForwardClient, ForwardResult};
+pub use frames::PeerTransport;
+
+/// Largest message either side accepts or sends (design 2, limits).
+pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
+/// Largest merged frame (design 2, limits: append frame).
+pub const FRAME_BYTES_MAX: usize = 2 << 20;
+/// Requests forwarded to or from one peer and not yet answered.
+pub const FORWARDS_MAX: usize = 10_000;
+/// Flow-control windows: a full frame never waits for an update of the window.
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+
+/// This node, as its heads name it. Its incarnation comes from the data directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerSelf {
+    /// Its configured name; the name its certificate carries.
+    pub name: String,
+    /// Its Raft id ([`DataDir::raft_id`]).
+    pub raft_id: RaftId,
+    /// The cluster's id.
+    pub cluster: [u8; 16],
+    /// The group's epoch; frames of a lower one are refused.
+    pub epoch: u64,
+}
+
+/// Another configured node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerAddress {
+    /// Its configured name; its certificate must carry it.
+    pub name: String,
+    /// Its Raft id; only the number in the low 16 bits is looked at here.
+    pub raft_id: RaftId,
+    /// "host:port".
+    pub address: String,
+    /// Votes, but holds no records.
+    pub witness: bool,
+}
+
+/// What peers need to know.
+#[derive(Debug, Clone)]
+pub struct PeersConfig {
+    /// This node.
+    pub own: PeerSelf,
+    /// Where to listen; port 0: any.
+    pub listen: SocketAddr,
+    /// Every other configured node.
+    pub peers: Vec<PeerAddress>,
+    /// This node's certificate, for mutual TLS in both directions; none: plain, on loopback only.
+    pub tls: Option<TlsIdentity>,
+}
+
+/// Why the node cannot listen for its peers.
+#[derive(Debug, thiserror::Error)]
+pub enum PeersError {
+    /// The address cannot be had.
+    #[error("cannot listen for peers on {listen}: {source}")]
+    Bind {
+        /// Where.
+        listen: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Plain is for loopback.
+    #[error("cannot listen for peers on {listen} without TLS: off loopback, mutual TLS is required")]
+    PlainOffLoopback {
+        /// Where.
+        listen: SocketAddr,
+    },
+    /// Peers would refuse this node.
+    #[error("the certificate for peers does not name this node: it must carry the DNS name \"{name}\"")]
+    OwnName {
+        /// The node's name.
+        name: String,
+    },
+}
+
+/// What comes from other nodes. Implemented by the node; answers [`PeerHandler::hello`] before Raft runs.
+pub trait PeerHandler: Send + Sync + 'static {
+    /// A frame whose sender and cluster were checked. False: dropped (Raft sends again).
+    fn on_frame(&self, frame: PeerFrame) -> bool;
+
+    /// The stream to a peer ended; `refused`: and an immediate reconnect was refused (design 1, fast path). Called a second
+    /// time, with true, when the refusal comes to light only later in the same outage.
+    fn on_lost(&self, peer: RaftId, refused: bool);
+
+    /// A request that another node forwarded. Always answers; is not cancelled when that node goes away.
+    fn forward(&self, from: RaftId, request: ForwardRequest) -> impl Future<Output = ForwardReply> + Send;
+
+    /// A greeting of the node with this name.
+    fn hello(&self, node: &str) -> HelloReply;
+
+    /// This node's state at this index or later, as chunks of at most 1 MiB; at most 4 should wait in the channel. May block
+    /// shortly.
+    ///
+    /// # Errors
+    /// A status that says why there is none.
+    fn state(&self, index_min: u64) -> Result<mpsc::Receiver<Result<StateChunk, Status>>, Status>;
+}
+
+/// Builds the answer to a greeting: what [`PeerHandler::hello`] returns.
+pub fn hello_reply(own: &PeerSelf, peers: &[PeerAddress], directory: &DataDir, asking: &str) -> HelloReply {
+    let number = peers.iter().find(|peer| peer.name == asking).map(|peer| guard::number(peer.raft_id));
+    HelloReply {
+        cluster: own.cluster.to_vec().into(),
+        node: own.name.clone(),
+        formed: directory.formation() == crate::data_dir::Formation::Formed,
+        heard_of_you: number.is_some_and(|number| directory.has_heard_of_node(number)),
+    }
+}
+
+/// Holds the port; nothing is answered yet.
+#[derive(Debug)]
+pub struct BoundPeers {
+    config: PeersConfig,
+    listener: TcpListener,
+    doorkeeper: Doorkeeper,
+}
+
+/// The running side: ways to every peer. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Peers {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    own: PeerSelf,
+    peers: Vec<PeerAddress>,
+    dialers: HashMap<u16, Arc<Dialer>>,
+    connected: HashMap<u16, watch::Receiver<bool>>,
+    transport: PeerTransport,
+    forward: ForwardClient,
+    refused: Arc<refusals::Refusals>,
+    local_addr: SocketAddr,
+}
+
+impl Peers {
+    /// Takes the port. Must run inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`PeersError`], one clear line.
+    pub fn bind(config: PeersConfig) -> Result<BoundPeers, PeersError> {
+        let listen = config.listen;
+        if config.tls.is_none() && !listen.ip().is_loopback() {
+            return Err(PeersError::PlainOffLoopback { listen });
+        }
+        if config.tls.as_ref().is_some_and(|identity| !identity.names(&config.own.name)) {
+            return Err(PeersError::OwnName { name: config.own.name });
+        }
+        let doorkeeper = Doorkeeper::new(&config);
+        let listener = listener(listen).map_err(|source| PeersError::Bind { listen, source })?;
+        Ok(BoundPeers { config, listener, doorkeeper })
+    }
+
+    /// The way to the other nodes for `consensus`.
+    pub fn transport(&self) -> PeerTransport {
+        self.shared.transport.clone()
+    }
+
+    /// The way to the primary for requests that came here.
+    pub fn forward(&self) -> ForwardClient {
+        self.shared.forward.clone()
+    }
+
+    /// Every other configured node.
+    pub fn peers(&self) -> &[PeerAddress] {
+        &self.shared.peers
+    }
+
+    /// This node.
+    pub fn own(&self) -> &PeerSelf {
+        &self.shared.own
+    }
+
+    /// Asks a peer for its state, on a connection of its own.
+    ///
+    /// # Errors
+    /// A status: the peer is unknown, cannot be reached, or has no such state.
+    pub async fn fetch_state(&self, from: RaftId, index_min: u64) -> Result<StateStream, Status> {
+        let dialer = self.dialer(from).ok_or_else(|| Status::not_found("not a configured node"))?;
+        let channel = dialer.dial().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        let request = FetchStateRequest { head: Some(dialer.head()), index_min };
+        let chunks = dial::client(channel.clone()).fetch_state(request).await?.into_inner();
+        Ok(StateStream { chunks, _channel: channel })
+    }
+
+    /// Greets one peer, on a connection of its own. Not yet checked: whether it is of our cluster.
+    ///
+    /// # Errors
+    /// [`DialError`] says why there is no answer.
+    pub async fn hello(&self, peer: RaftId) -> Result<HelloReply, DialError> {
+        match self.dialer(peer) {
+            Some(dialer) => dialer.hello().await,
+            None => Err(DialError::Unknown(peer)),
+        }
+    }
+
+    /// Greets every peer at the same time.
+    pub async fn hello_all(&self) -> Vec<(PeerAddress, Result<HelloReply, DialError>)> {
+        let ask = |peer: PeerAddress| async move { (peer.clone(), self.hello(peer.raft_id).await) };
+        futures::future::join_all(self.shared.peers.iter().cloned().map(ask)).await
+    }
+
+    /// Whether the stream of frames to a peer stands.
+    pub fn connected(&self, peer: RaftId) -> bool {
+        self.shared.connected.get(&guard::number(peer)).is_some_and(|connected| *connected.borrow())
+    }
+
+    /// As [`Peers::connected`], to wait for.
+    pub fn watch_connected(&self, peer: RaftId) -> Option<watch::Receiver<bool>> {
+        self.shared.connected.get(&guard::number(peer)).cloned()
+    }
+
+    /// Connections and frames refused since the start.
+    pub fn refused_total(&self) -> u64 {
+        self.shared.refused.total()
+    }
+
+    /// Where this node listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.local_addr
+    }
+
+    fn dialer(&self, peer: RaftId) -> Option<&Arc<Dialer>> {
+        self.shared.dialers.get(&guard::number(peer))
+    }
+}
+
+impl BoundPeers {
+    /// Where this node listens.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers peers, and keeps a stream of frames and one of forwarded requests to each, until `tasks` stop.
+    pub fn serve<H: PeerHandler>(self, handler: Arc<H>, directory: Arc<DataDir>, tasks: &Tasks) -> Peers {
+        let Self { config, listener, doorkeeper } = self;
+        let local_addr = listener.local_addr().unwrap_or(config.listen);
+        let refused = doorkeeper.refusals();
+        let own = Arc::new(Own::new(config.own.clone(), Arc::clone(&directory)));
+        let dialers: HashMap<u16, Arc<Dialer>> = config
+            .peers
+            .iter()
+            .map(|peer| (guard::number(peer.raft_id), Arc::new(Dialer::new(peer, config.tls.as_ref(), &own))))
+            .collect();
+        let service = service::PeerService::new(&own, &config.peers, &handler, directory, tasks, &refused);
+        accept::start(listener, doorkeeper, service, tasks);
+        let (transport, connected) = frames::start(&dialers, &own, &handler, tasks);
+        let forward = forward::start(&dialers, tasks);
+        let shared = Shared {
+            own: config.own,
+            peers: config.peers,
+            dialers,
+            connected,
+            transport,
+            forward,
+            refused,
+            local_addr,
+        };
+        Peers { shared: Arc::new(shared) }
+    }
+}
+
+/// Chunks of another node's state, in order.
+#[derive(Debug)]
+pub struct StateStream {
+    chunks: Streaming<StateChunk>,
+    /// The stream lives as long as its connection.
+    _channel: Channel,
+}
+
+impl StateStream {
+    /// The next chunk; none: the stream is at its end.
+    ///
+    /// # Errors
+    /// The stream broke, or the peer gave up; what came is not the whole state.
+    pub async fn next(&mut self) -> Result<Option<StateChunk>, Status> {
+        self.chunks.message().await
+    }
+}
+
+fn listener(listen: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(listen)?;
+    socket.listen(1024)
+}
+
+/// A task that a node cannot do without.
+fn spawn_vital(tasks: &Tasks, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
+    tasks.spawn(name, AtEnd::Stop, future);
+}

@@ -1,0 +1,114 @@
+//! The stamp's content: what it says, how it is read and checked. Never writes to disk; called by [`super::DataDir`].
+
+use std::{collections::BTreeSet, fs, io, path::Path};
+
+use consensus::{Kind, RaftId};
+use serde::{Deserialize, Serialize};
+
+use super::{DataDirError, DataIdentity, failed, foreign};
+
+const FORMAT: i64 = 1;
+/// The epoch of a group that was never forced.
+pub(super) const EPOCH_FIRST: u64 = 1;
+const PREAMBLE: &str = "# Written by ocsd. Do not edit, copy or restore by hand: it says who this node is.\n";
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stamp {
+    format: i64,
+    cluster_id: String,
+    /// 32 hexadecimal digits.
+    cluster: String,
+    node: String,
+    role: String,
+    /// How often this node came back under a new Raft id (design rule 11).
+    pub(super) raft_incarnation: u64,
+    /// Starts since the stamp.
+    pub(super) boots: u64,
+    pub(super) epoch: u64,
+    /// Every Raft id that a message came from.
+    pub(super) heard_of: BTreeSet<RaftId>,
+}
+
+impl Stamp {
+    pub(super) fn first(identity: &DataIdentity) -> Self {
+        Self {
+            format: FORMAT,
+            cluster_id: identity.cluster_id.clone(),
+            cluster: hex(&identity.cluster),
+            node: identity.node.clone(),
+            role: role(identity.kind).to_owned(),
+            raft_incarnation: 0,
+            boots: 0,
+            epoch: EPOCH_FIRST,
+            heard_of: BTreeSet::new(),
+        }
+    }
+
+    /// Reads a stamp and checks whose it is; none: there is no such file.
+    pub(super) fn read(file: &Path, identity: &DataIdentity) -> Result<Option<Self>, DataDirError> {
+        let text = match fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(damaged(file, &error.to_string())),
+            Err(error) => return Err(failed("read", file)(error)),
+        };
+        let stamp = Self::parse(file, &text)?;
+        stamp.check(file, identity)?;
+        Ok(Some(stamp))
+    }
+
+    pub(super) fn incarnation(&self) -> u64 {
+        (self.raft_incarnation << 32) | self.boots
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        let body = toml::to_string(self).expect("a table of words, numbers and a list of numbers has a TOML form");
+        format!("{PREAMBLE}{body}")
+    }
+
+    /// The format is read first: a newer one may have other fields.
+    fn parse(file: &Path, text: &str) -> Result<Self, DataDirError> {
+        let table: toml::Table = toml::from_str(text).map_err(|error| damaged(file, error.message()))?;
+        match table.get("format").and_then(toml::Value::as_integer) {
+            Some(found) if found > FORMAT => {
+                return Err(DataDirError::Newer { file: file.to_owned(), found, known: FORMAT });
+            }
+            Some(_) => {}
+            None => return Err(damaged(file, "it names no format")),
+        }
+        table.try_into().map_err(|error: toml::de::Error| damaged(file, error.message()))
+    }
+
+    fn check(&self, file: &Path, identity: &DataIdentity) -> Result<(), DataDirError> {
+        let cluster = hex(&identity.cluster);
+        if self.cluster_id != identity.cluster_id {
+            return Err(foreign(file, "cluster", &self.cluster_id, &identity.cluster_id));
+        }
+        if self.cluster != cluster {
+            return Err(foreign(file, "cluster key", &self.cluster, cluster));
+        }
+        if self.node != identity.node {
+            return Err(foreign(file, "node", &self.node, &identity.node));
+        }
+        if self.role != role(identity.kind) {
+            return Err(foreign(file, "role", &self.role, role(identity.kind)));
+        }
+        Ok(())
+    }
+}
+
+fn role(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Data => "data",
+        Kind::Witness => "witness",
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn damaged(file: &Path, reason: &str) -> DataDirError {
+    DataDirError::Damaged { file: file.to_owned(), reason: reason.trim().replace('\n', ", ") }
+}

@@ -1,0 +1,189 @@
+//! The stamp and the lock, on a real file system.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+
+fn identity(node: &str) -> DataIdentity {
+    DataIdentity { cluster_id: "demo".into(), cluster: [7; 16], node: node.into(), kind: Kind::Data }
+}
+
+fn formed(path: &Path) -> DataDir {
+    let directory = DataDir::open(path, identity("a"), true).unwrap();
+    directory.stamp().unwrap();
+    directory
+}
+
+/// Every file with its content.
+fn content(path: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<_> =
+        entries(path).unwrap().into_iter().map(|name| (name.clone(), fs::read(path.join(name)).unwrap())).collect();
+    all.sort();
+    all
+}
+
+fn refused(path: &Path, identity: DataIdentity, bootstrap: bool) -> String {
+    let before = content(path);
+    let error = DataDir::open(path, identity, bootstrap).unwrap_err().to_string();
+    assert_eq!(content(path), before, "a refusal changes nothing");
+    assert!(!error.contains('\n'), "one line: {error}");
+    error
+}
+
+#[test]
+fn an_absent_directory_without_bootstrap_is_not_created() {
+    let parent = TempDir::new().unwrap();
+    let path = parent.path().join("data");
+    let error = DataDir::open(&path, identity("a"), false).unwrap_err();
+    assert!(matches!(error, DataDirError::NotFormed { .. }));
+    assert!(error.to_string().contains("--bootstrap"));
+    assert!(!path.exists());
+}
+
+#[test]
+fn an_empty_directory_without_bootstrap_is_left_alone() {
+    let parent = TempDir::new().unwrap();
+    assert!(refused(parent.path(), identity("a"), false).contains("joining an existing group is not in this version"));
+}
+
+#[test]
+fn what_was_stamped_is_found_again() {
+    let parent = TempDir::new().unwrap();
+    let path = parent.path().join("deep/data");
+    let directory = formed(&path);
+    assert_eq!(directory.formation(), Formation::Formed);
+    drop(directory);
+    for bootstrap in [false, true] {
+        let again = DataDir::open(&path, identity("a"), bootstrap).unwrap();
+        assert_eq!(again.formation(), Formation::Formed);
+        assert_eq!(again.raft_id(3), 3);
+        assert_eq!(again.epoch(), 1);
+    }
+}
+
+#[test]
+fn every_start_has_an_incarnation_of_its_own() {
+    let parent = TempDir::new().unwrap();
+    let first = formed(parent.path());
+    assert_eq!(first.incarnation(), 0);
+    assert_eq!(first.boot().unwrap(), 1);
+    assert_eq!(first.incarnation(), 1);
+    drop(first);
+    assert_eq!(DataDir::open(parent.path(), identity("a"), false).unwrap().boot().unwrap(), 2);
+}
+
+#[test]
+fn who_was_heard_of_is_never_forgotten() {
+    let parent = TempDir::new().unwrap();
+    let directory = formed(parent.path());
+    let id = 2 | (5 << 16);
+    directory.heard_of(id).unwrap();
+    let written = content(parent.path());
+    directory.heard_of(id).unwrap();
+    assert_eq!(content(parent.path()), written);
+    drop(directory);
+    let again = DataDir::open(parent.path(), identity("a"), false).unwrap();
+    assert!(again.has_heard_of(id));
+    assert!(!again.has_heard_of(2));
+    assert!(again.has_heard_of_node(2));
+    assert!(!again.has_heard_of_node(3));
+}
+
+#[test]
+fn an_unstamped_directory_remembers_nobody_and_counts_no_start() {
+    let parent = TempDir::new().unwrap();
+    let directory = DataDir::open(parent.path(), identity("a"), true).unwrap();
+    assert_eq!(directory.formation(), Formation::Forming);
+    assert!(matches!(directory.heard_of(2), Err(DataDirError::NotStamped { .. })));
+    assert!(matches!(directory.boot(), Err(DataDirError::NotStamped { .. })));
+}
+
+#[test]
+fn a_directory_of_another_node_cluster_or_role_is_refused_by_name() {
+    let parent = TempDir::new().unwrap();
+    drop(formed(parent.path()));
+    let node = refused(parent.path(), identity("b"), true);
+    assert!(node.contains(STAMP_FILE) && node.contains("node \"a\"") && node.contains("node \"b\""), "{node}");
+    let cluster = refused(parent.path(), DataIdentity { cluster_id: "other".into(), ..identity("a") }, false);
+    assert!(cluster.contains("cluster \"demo\"") && cluster.contains("\"other\""), "{cluster}");
+    let role = refused(parent.path(), DataIdentity { kind: Kind::Witness, ..identity("a") }, false);
+    assert!(role.contains("role \"data\"") && role.contains("\"witness\""), "{role}");
+    refused(parent.path(), DataIdentity { cluster: [8; 16], ..identity("a") }, false);
+}
+
+#[test]
+fn a_directory_with_files_and_no_stamp_is_refused_even_to_bootstrap() {
+    let parent = TempDir::new().unwrap();
+    fs::write(parent.path().join("precious.db"), "x").unwrap();
+    for bootstrap in [false, true] {
+        assert!(refused(parent.path(), identity("a"), bootstrap).contains("precious.db"));
+    }
+}
+
+#[test]
+fn a_damaged_stamp_is_refused() {
+    let parent = TempDir::new().unwrap();
+    drop(formed(parent.path()));
+    let file = parent.path().join(STAMP_FILE);
+    let whole = fs::read_to_string(&file).unwrap();
+    let halves = [&whole[..whole.len() / 2], "", "format = 1\n", "\u{0}\u{0}"];
+    for text in halves {
+        fs::write(&file, text).unwrap();
+        assert!(refused(parent.path(), identity("a"), true).contains("damaged"), "{text:?}");
+    }
+    fs::write(&file, [0xff, 0xfe]).unwrap();
+    assert!(refused(parent.path(), identity("a"), false).contains("damaged"));
+}
+
+#[test]
+fn a_newer_stamp_is_refused_by_its_format() {
+    let parent = TempDir::new().unwrap();
+    drop(formed(parent.path()));
+    fs::write(parent.path().join(STAMP_FILE), "format = 2\nsurprise = true\n").unwrap();
+    assert!(refused(parent.path(), identity("a"), false).contains("format 2"));
+}
+
+#[test]
+fn a_second_opener_is_told_who_has_it() {
+    let parent = TempDir::new().unwrap();
+    let first = formed(parent.path());
+    let error = refused(parent.path(), identity("a"), false);
+    assert!(error.contains(&format!("in use by another process (pid {})", std::process::id())), "{error}");
+    drop(first);
+    DataDir::open(parent.path(), identity("a"), false).unwrap();
+}
+
+#[test]
+fn of_many_that_open_at_once_one_gets_it() {
+    let parent = TempDir::new().unwrap();
+    drop(formed(parent.path()));
+    let start = std::sync::Barrier::new(8);
+    let opened: Vec<_> = std::thread::scope(|scope| {
+        let open = || {
+            start.wait();
+            DataDir::open(parent.path(), identity("a"), false)
+        };
+        let openers: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        openers.into_iter().map(|opener| opener.join().unwrap()).collect()
+    });
+    assert_eq!(opened.iter().filter(|result| result.is_ok()).count(), 1);
+    let locked = |result: &&Result<DataDir, _>| matches!(result, Err(DataDirError::Locked { .. }));
+    assert_eq!(opened.iter().filter(locked).count(), 7);
+}
+
+#[test]
+fn an_attempt_to_form_that_was_cut_short_starts_again_from_nothing() {
+    let parent = TempDir::new().unwrap();
+    let first = DataDir::open(parent.path(), identity("a"), true).unwrap();
+    fs::create_dir(parent.path().join("log")).unwrap();
+    fs::write(parent.path().join("log/segment"), "half").unwrap();
+    drop(first);
+    assert!(matches!(DataDir::open(parent.path(), identity("a"), false), Err(DataDirError::NotFormed { .. })));
+    assert!(matches!(DataDir::open(parent.path(), identity("b"), true), Err(DataDirError::Foreign { .. })));
+    assert!(parent.path().join("log").exists());
+    let again = DataDir::open(parent.path(), identity("a"), true).unwrap();
+    assert_eq!(again.formation(), Formation::Forming);
+    assert!(!parent.path().join("log").exists());
+}

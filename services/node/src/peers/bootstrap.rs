@@ -1,0 +1,155 @@
+//! The gate before a group is formed (design rule 11): a node that was a member before must not vote as a new one.
+
+use std::time::Duration;
+
+use ocs_proto::peer::HelloReply;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{DialError, PeerAddress, PeerSelf, Peers};
+
+const ASK_INTERVAL: Duration = Duration::from_millis(250);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why no group is formed with this node.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BootstrapError {
+    /// It voted before.
+    #[error(
+        "node \"{peer}\" has heard of this node before, but the data directory here is empty: with --bootstrap it could vote \
+         twice in one term; restore the data directory, or leave this node out: joining again under a new id is not in this \
+         version"
+    )]
+    WasMember {
+        /// Who remembers.
+        peer: String,
+    },
+    /// The configuration mixes clusters.
+    #[error(
+        "at {address}, where \"{peer}\" should be, another cluster answers; correct cluster_id or the peer's address"
+    )]
+    ForeignCluster {
+        /// Who should be there.
+        peer: String,
+        /// Where.
+        address: String,
+    },
+    /// The configuration mixes addresses.
+    #[error("at {address}, where \"{peer}\" should be, node \"{found}\" answers; correct the peer's name or address")]
+    OtherNode {
+        /// Who should be there.
+        peer: String,
+        /// Where.
+        address: String,
+        /// Who is.
+        found: String,
+    },
+    /// Told to stop while waiting.
+    #[error("stopped before every node had answered; nothing was formed")]
+    Stopped,
+}
+
+/// What the answers of all peers mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Every node answered and none has heard of this one: it is new.
+    Go,
+    /// Not all have answered; says who has not.
+    Wait(String),
+}
+
+/// Decides from one round of greetings. A peer that is formed already is no obstacle: this node may be the last one.
+///
+/// # Errors
+/// [`BootstrapError`]: waiting would not help.
+pub fn decide(
+    own: &PeerSelf,
+    answers: &[(PeerAddress, Result<HelloReply, DialError>)],
+) -> Result<Step, BootstrapError> {
+    let mut missing = Vec::new();
+    for (peer, answer) in answers {
+        match answer {
+            Ok(reply) => check(own, peer, reply)?,
+            Err(reason) => missing.push(format!("{} at {} ({reason})", peer.name, peer.address)),
+        }
+    }
+    if missing.is_empty() { Ok(Step::Go) } else { Ok(Step::Wait(missing.join(", "))) }
+}
+
+fn check(own: &PeerSelf, peer: &PeerAddress, reply: &HelloReply) -> Result<(), BootstrapError> {
+    let (name, address) = (peer.name.clone(), peer.address.clone());
+    if reply.cluster != own.cluster[..] {
+        return Err(BootstrapError::ForeignCluster { peer: name, address });
+    }
+    if reply.node != peer.name {
+        return Err(BootstrapError::OtherNode { peer: name, address, found: reply.node.clone() });
+    }
+    if reply.heard_of_you {
+        return Err(BootstrapError::WasMember { peer: name });
+    }
+    Ok(())
+}
+
+/// Waits until every configured node has answered in one round. While it waits this node answers greetings itself, as not
+/// formed. After it, the caller creates the log and then stamps the directory.
+///
+/// # Errors
+/// [`BootstrapError`], one clear line.
+pub async fn bootstrap_gate(peers: &Peers, stopping: &CancellationToken) -> Result<(), BootstrapError> {
+    let mut told: Option<Instant> = None;
+    loop {
+        let answers = tokio::select! {
+            () = stopping.cancelled() => return Err(BootstrapError::Stopped),
+            answers = peers.hello_all() => answers,
+        };
+        let Step::Wait(missing) = decide(peers.own(), &answers)? else { return Ok(()) };
+        if told.is_none_or(|told| told.elapsed() >= PROGRESS_INTERVAL) {
+            tracing::info!("waiting for {missing}");
+            told = Some(Instant::now());
+        }
+        tokio::select! {
+            () = stopping.cancelled() => return Err(BootstrapError::Stopped),
+            () = tokio::time::sleep(ASK_INTERVAL) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> PeerSelf {
+        PeerSelf { name: "a".into(), raft_id: 1, cluster: [7; 16], epoch: 1 }
+    }
+
+    fn peer(name: &str) -> PeerAddress {
+        PeerAddress { name: name.into(), raft_id: 2, address: format!("{name}:7303"), witness: false }
+    }
+
+    fn reply(name: &str) -> HelloReply {
+        HelloReply { cluster: vec![7; 16].into(), node: name.into(), formed: false, heard_of_you: false }
+    }
+
+    #[test]
+    fn a_group_is_formed_when_all_have_answered() {
+        let formed = HelloReply { formed: true, ..reply("w") };
+        assert_eq!(decide(&own(), &[(peer("b"), Ok(reply("b"))), (peer("w"), Ok(formed))]), Ok(Step::Go));
+        let waiting = decide(&own(), &[(peer("b"), Ok(reply("b"))), (peer("w"), Err(DialError::Refused))]);
+        assert_eq!(waiting, Ok(Step::Wait("w at w:7303 (connection refused)".into())));
+    }
+
+    #[test]
+    fn a_former_member_is_turned_away_even_before_all_have_answered() {
+        let heard = HelloReply { heard_of_you: true, ..reply("b") };
+        let refused = decide(&own(), &[(peer("w"), Err(DialError::Refused)), (peer("b"), Ok(heard))]);
+        assert_eq!(refused, Err(BootstrapError::WasMember { peer: "b".into() }));
+    }
+
+    #[test]
+    fn crossed_addresses_and_clusters_are_named() {
+        let foreign = HelloReply { cluster: vec![8; 16].into(), ..reply("b") };
+        assert!(matches!(decide(&own(), &[(peer("b"), Ok(foreign))]), Err(BootstrapError::ForeignCluster { .. })));
+        let crossed = decide(&own(), &[(peer("b"), Ok(reply("w")))]);
+        assert!(matches!(crossed, Err(BootstrapError::OtherNode { found, .. }) if found == "w"));
+    }
+}

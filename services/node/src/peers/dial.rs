@@ -1,0 +1,186 @@
+//! Reaching a peer: one TCP connection, TLS, HTTP/2, and a greeting that proves who answers. Never retries by itself; how
+//! long to wait before the next attempt is [`Backoff`].
+
+use std::{io, sync::Arc, time::Duration};
+
+use chassis::tls::{ALPN_H2, TlsIdentity};
+use consensus::RaftId;
+use futures::{FutureExt, future::BoxFuture};
+use hyper_util::rt::TokioIo;
+use ocs_proto::peer::{Head, HelloReply, HelloRequest, peer_client::PeerClient};
+use rustls::pki_types::ServerName;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint};
+
+use super::{CONNECTION_WINDOW_BYTES, MESSAGE_BYTES_MAX, PeerAddress, STREAM_WINDOW_BYTES, guard::Own, wire::Duplex};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
+const KEEPALIVE: Duration = Duration::from_secs(2);
+
+/// Why a peer was not reached.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// Nobody listens there.
+    #[error("connection refused")]
+    Refused,
+    /// No connection.
+    #[error("{0}")]
+    Unreachable(io::Error),
+    /// Connected, but no answer in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    Slow(Duration),
+    /// TLS failed.
+    #[error("TLS: {0}")]
+    Tls(io::Error),
+    /// Connected, but the greeting was not answered, or refused.
+    #[error("{0}")]
+    Greeting(String),
+    /// Another cluster answers there.
+    #[error("another cluster answers there")]
+    ForeignCluster,
+    /// Another node answers there.
+    #[error("node \"{0}\" answers there")]
+    OtherNode(String),
+    /// There is no such peer in the configuration.
+    #[error("node number {} is not configured", .0 & 0xffff)]
+    Unknown(RaftId),
+}
+
+/// Knows the way to one peer.
+pub(super) struct Dialer {
+    pub(super) peer: PeerAddress,
+    own: Arc<Own>,
+    tls: Option<TlsConnector>,
+}
+
+impl std::fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dialer").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+impl Dialer {
+    pub(super) fn new(peer: &PeerAddress, tls: Option<&TlsIdentity>, own: &Arc<Own>) -> Self {
+        let tls = tls.map(|identity| TlsConnector::from(identity.client_config(&[ALPN_H2])));
+        Self { peer: peer.clone(), own: Arc::clone(own), tls }
+    }
+
+    /// A connection to the right node of the right cluster.
+    pub(super) async fn dial(&self) -> Result<Channel, DialError> {
+        let channel = self.connect().await?;
+        let reply = self.greet(channel.clone()).await?;
+        if reply.cluster != self.own.node.cluster[..] {
+            return Err(DialError::ForeignCluster);
+        }
+        if reply.node != self.peer.name {
+            return Err(DialError::OtherNode(reply.node));
+        }
+        Ok(channel)
+    }
+
+    /// Greets, whoever answers.
+    pub(super) async fn hello(&self) -> Result<HelloReply, DialError> {
+        self.greet(self.connect().await?).await
+    }
+
+    /// A head from this node.
+    pub(super) fn head(&self) -> Head {
+        self.own.head()
+    }
+
+    async fn greet(&self, channel: Channel) -> Result<HelloReply, DialError> {
+        let request = HelloRequest { head: Some(self.own.head()), node: self.own.node.name.clone() };
+        match timeout(HANDSHAKE_TIMEOUT, client(channel).hello(request)).await {
+            Ok(Ok(reply)) => Ok(reply.into_inner()),
+            Ok(Err(status)) => Err(DialError::Greeting(status.message().to_owned())),
+            Err(_) => Err(DialError::Slow(HANDSHAKE_TIMEOUT)),
+        }
+    }
+
+    async fn connect(&self) -> Result<Channel, DialError> {
+        let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(&self.peer.address)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(DialError::Refused),
+            Ok(Err(error)) => return Err(DialError::Unreachable(error)),
+            Err(_) => return Err(DialError::Slow(CONNECT_TIMEOUT)),
+        };
+        stream.set_nodelay(true).map_err(DialError::Unreachable)?;
+        let secured = timeout(HANDSHAKE_TIMEOUT, self.secure(stream)).await;
+        channel_over(secured.unwrap_or(Err(DialError::Slow(HANDSHAKE_TIMEOUT)))?).await
+    }
+
+    async fn secure(&self, stream: TcpStream) -> Result<Box<dyn Duplex>, DialError> {
+        let Some(connector) = &self.tls else { return Ok(Box::new(stream)) };
+        let name = ServerName::try_from(self.peer.name.clone())
+            .map_err(|error| DialError::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        Ok(Box::new(connector.connect(name, stream).await.map_err(DialError::Tls)?))
+    }
+}
+
+/// gRPC over a connection that stands. When it breaks, the channel is done: who dials again knows of the loss.
+///
+/// Boxed: inside a larger future the compiler forgets that the trait object of the bytes lives long enough.
+fn channel_over(bytes: Box<dyn Duplex>) -> BoxFuture<'static, Result<Channel, DialError>> {
+    let mut once = Some(bytes);
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let bytes = once.take().map(TokioIo::new).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
+        std::future::ready(bytes)
+    });
+    let endpoint = Endpoint::from_static("http://peer")
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE)
+        .keep_alive_while_idle(true);
+    async move {
+        endpoint.connect_with_connector(connector).await.map_err(|error| DialError::Greeting(error.to_string()))
+    }
+    .boxed()
+}
+
+/// A client with the limits of design 2.
+pub(super) fn client(channel: Channel) -> PeerClient<Channel> {
+    PeerClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX).max_encoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+/// How long to wait before the next attempt: almost nothing once, 50 ms for the first second (a node that restarts), then
+/// twice as long each time, up to a second; with jitter.
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    attempts: u32,
+}
+
+impl Backoff {
+    const QUICK_ATTEMPTS: u32 = 20;
+
+    pub(super) fn next(&mut self) -> Duration {
+        let delay = Self::base(self.attempts);
+        self.attempts = self.attempts.saturating_add(1);
+        delay.mul_f64(rand::random_range(0.8..1.2))
+    }
+
+    fn base(attempts: u32) -> Duration {
+        let ms = match attempts {
+            0 => 10,
+            1..=Self::QUICK_ATTEMPTS => 50,
+            more => (50_u64 << (more - Self::QUICK_ATTEMPTS).min(5)).min(1000),
+        };
+        Duration::from_millis(ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_quick_for_a_second_and_then_rarer_up_to_one_a_second() {
+        let bases: Vec<u128> = (0..40).map(|attempt| Backoff::base(attempt).as_millis()).collect();
+        assert_eq!(bases[..3], [10, 50, 50]);
+        assert_eq!(bases[20..27], [50, 100, 200, 400, 800, 1000, 1000]);
+        assert!((900..1200).contains(&bases[..20].iter().sum::<u128>()));
+        assert!(Backoff { attempts: u32::MAX }.next() <= Duration::from_millis(1200));
+    }
+}

@@ -1,0 +1,240 @@
+//! The stream of Raft's frames to each peer: kept up, merged on the way out, and its loss told at once.
+//!
+//! Never waits for a peer on behalf of the caller: what cannot be queued is dropped, and Raft sends it again.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use chassis::tasks::Tasks;
+use consensus::{RaftId, Transport};
+use ocs_proto::peer::PeerFrame;
+use prost::Message;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+use super::{
+    FRAME_BYTES_MAX, PeerHandler,
+    dial::{self, Backoff, DialError, Dialer},
+    guard::{Own, number},
+    queue::Queue,
+    spawn_vital,
+};
+
+const QUEUE_FRAMES_MAX: usize = 1024;
+const QUEUE_BYTES_MAX: usize = 64 << 20;
+
+/// The way to the other nodes: a queue to each. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PeerTransport {
+    lanes: Arc<HashMap<u16, Lane>>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    queue: mpsc::Sender<Queued>,
+    connected: watch::Receiver<bool>,
+    bytes: Arc<AtomicUsize>,
+}
+
+/// A frame that waits, and its share of the queue's bytes.
+#[derive(Debug)]
+struct Queued {
+    frame: PeerFrame,
+    bytes: usize,
+    all: Arc<AtomicUsize>,
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Transport for PeerTransport {
+    fn send(&mut self, to: RaftId, frame: PeerFrame) {
+        if let Some(lane) = self.lanes.get(&number(to)) {
+            lane.send(frame);
+        }
+    }
+}
+
+impl Lane {
+    /// Queues a frame, or drops it: without a connection, or when too much is waiting.
+    fn send(&self, frame: PeerFrame) {
+        if !*self.connected.borrow() {
+            return;
+        }
+        let bytes = frame.encoded_len();
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let queued = Queued { frame, bytes, all: Arc::clone(&self.bytes) };
+        if before + bytes <= QUEUE_BYTES_MAX {
+            // Full: dropped, as the trait allows.
+            drop(self.queue.try_send(queued));
+        }
+    }
+}
+
+/// Starts a stream to every peer.
+pub(super) fn start<H: PeerHandler>(
+    dialers: &HashMap<u16, Arc<Dialer>>,
+    own: &Arc<Own>,
+    handler: &Arc<H>,
+    tasks: &Tasks,
+) -> (PeerTransport, HashMap<u16, watch::Receiver<bool>>) {
+    let mut lanes = HashMap::new();
+    for (number, dialer) in dialers {
+        let (queue, waiting) = mpsc::channel(QUEUE_FRAMES_MAX);
+        let (connected, watched) = watch::channel(false);
+        let link = Link {
+            dialer: Arc::clone(dialer),
+            own: Arc::clone(own),
+            handler: Arc::clone(handler),
+            queue: Queue::new(waiting, |queued: &Queued| queued.bytes),
+            connected,
+            stopping: tasks.stopping(),
+        };
+        spawn_vital(tasks, "frames to a peer", link.run());
+        lanes.insert(*number, Lane { queue, connected: watched, bytes: Arc::default() });
+    }
+    let connected = lanes.iter().map(|(number, lane)| (*number, lane.connected.clone())).collect();
+    (PeerTransport { lanes: Arc::new(lanes) }, connected)
+}
+
+struct Link<H> {
+    dialer: Arc<Dialer>,
+    own: Arc<Own>,
+    handler: Arc<H>,
+    queue: Queue<Queued>,
+    connected: watch::Sender<bool>,
+    stopping: CancellationToken,
+}
+
+impl<H: PeerHandler> Link<H> {
+    async fn run(self) {
+        tokio::select! {
+            () = self.stopping.cancelled() => {}
+            () = self.keep() => {}
+        }
+        self.connected.send_replace(false);
+    }
+
+    async fn keep(&self) {
+        let mut outage = Outage::before_first_connection();
+        loop {
+            let channel = self.reach(&mut outage).await;
+            self.send_until_lost(channel).await;
+            outage = Outage::after_loss();
+        }
+    }
+
+    /// Dials until the peer answers, and tells of a loss as soon as the first attempt shows what kind it is.
+    async fn reach(&self, outage: &mut Outage) -> Channel {
+        let mut backoff = Backoff::default();
+        loop {
+            let dialled = self.dialer.dial().await;
+            let refused = matches!(dialled, Err(DialError::Refused));
+            if let Some(refused) = outage.tell(refused) {
+                self.handler.on_lost(self.dialer.peer.raft_id, refused);
+            }
+            match dialled {
+                Ok(channel) => return channel,
+                Err(error) => outage.log(&self.dialer, &error),
+            }
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+
+    /// Sends what is queued until the stream ends, by whatever side.
+    async fn send_until_lost(&self, channel: Channel) {
+        let peer = &self.dialer.peer;
+        drop(self.queue.end_session()); // stale: Raft has long sent it again
+        let own = Arc::clone(&self.own);
+        let frames = self.queue.session(FRAME_BYTES_MAX, move |batch| merge(batch, &own));
+        self.connected.send_replace(true);
+        tracing::info!(peer = peer.name, address = peer.address, "connected to peer");
+        let ended = dial::client(channel).frames(frames).await;
+        self.connected.send_replace(false);
+        drop(self.queue.end_session());
+        match ended {
+            Ok(_) => tracing::info!(peer = peer.name, "the peer ended the stream"),
+            Err(status) => tracing::warn!(peer = peer.name, "lost the stream to the peer: {}", status.message()),
+        }
+    }
+}
+
+/// One frame of all messages, in order, under the newest head.
+fn merge(batch: Vec<Queued>, own: &Own) -> PeerFrame {
+    let mut merged = PeerFrame::default();
+    for mut queued in batch {
+        let frame = std::mem::take(&mut queued.frame);
+        merged.messages.extend(frame.messages);
+        merged.head = frame.head.or(merged.head);
+    }
+    own.sign(merged.head.get_or_insert_default());
+    merged
+}
+
+/// What was told of a time without a connection.
+#[derive(Debug)]
+struct Outage {
+    /// There was a stream before, so that its loss is news.
+    lost: bool,
+    told: bool,
+    told_refused: bool,
+    logged: Option<String>,
+}
+
+impl Outage {
+    fn before_first_connection() -> Self {
+        Self { lost: false, told: false, told_refused: false, logged: None }
+    }
+
+    fn after_loss() -> Self {
+        Self { lost: true, ..Self::before_first_connection() }
+    }
+
+    /// After each attempt: the first one of a loss is told whatever it showed, a refusal once, even if it comes later.
+    fn tell(&mut self, refused: bool) -> Option<bool> {
+        let news = self.lost && (!self.told || (refused && !self.told_refused));
+        self.told = true;
+        self.told_refused |= refused;
+        news.then_some(refused)
+    }
+
+    /// One line for each reason, not for each attempt.
+    fn log(&mut self, dialer: &Dialer, error: &DialError) {
+        let reason = error.to_string();
+        if self.logged.as_ref() != Some(&reason) {
+            tracing::warn!(peer = dialer.peer.name, address = dialer.peer.address, "cannot reach the peer: {reason}");
+            self.logged = Some(reason);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_told_once_and_a_refusal_even_if_it_comes_to_light_later() {
+        let mut outage = Outage::after_loss();
+        assert_eq!(outage.tell(false), Some(false));
+        assert_eq!(outage.tell(false), None);
+        assert_eq!(outage.tell(true), Some(true));
+        assert_eq!(outage.tell(true), None);
+        assert_eq!(Outage::after_loss().tell(true), Some(true));
+    }
+
+    #[test]
+    fn a_peer_that_was_never_there_is_not_lost() {
+        let mut outage = Outage::before_first_connection();
+        assert_eq!(outage.tell(true), None);
+        assert_eq!(outage.tell(false), None);
+    }
+}

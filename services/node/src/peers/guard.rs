@@ -1,0 +1,125 @@
+//! Heads: what this node writes into its own, and what it accepts in those of others.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use consensus::RaftId;
+use ocs_proto::peer::Head;
+use tonic::Status;
+
+use super::{PeerAddress, PeerSelf};
+use crate::data_dir::DataDir;
+
+/// The version of our frames (design 2, formats).
+pub(super) const FORMAT: u32 = 1;
+
+/// A node's number in the configuration: the low 16 bits of its Raft id.
+pub(super) fn number(id: RaftId) -> u16 {
+    (id & 0xffff) as u16
+}
+
+/// Who is at the other end of an accepted connection.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) address: SocketAddr,
+    /// Numbers of the configured nodes that its certificate names; none: a plain connection.
+    pub(super) certified: Option<Arc<[u16]>>,
+}
+
+impl Caller {
+    fn may_be(&self, number: u16) -> bool {
+        self.certified.as_ref().is_none_or(|numbers| numbers.contains(&number))
+    }
+}
+
+/// This node's part of every head.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) node: PeerSelf,
+    cluster: Bytes,
+    directory: Arc<DataDir>,
+}
+
+impl Own {
+    pub(super) fn new(node: PeerSelf, directory: Arc<DataDir>) -> Self {
+        let cluster = Bytes::copy_from_slice(&node.cluster);
+        Self { node, cluster, directory }
+    }
+
+    /// Says in a head who sends it; what the sender knows is left as it is.
+    pub(super) fn sign(&self, head: &mut Head) {
+        head.format = FORMAT;
+        head.cluster = self.cluster.clone();
+        head.epoch = self.node.epoch;
+        head.from = self.node.raft_id;
+        head.incarnation = self.directory.incarnation();
+    }
+
+    /// A head that says no more than who sends it, and when.
+    pub(super) fn head(&self) -> Head {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut head = Head { wall_clock_us: u64::try_from(now.as_micros()).unwrap_or(u64::MAX), ..Head::default() };
+        self.sign(&mut head);
+        head
+    }
+}
+
+/// Checks the heads of others.
+#[derive(Debug)]
+pub(super) struct Guard {
+    own: Arc<Own>,
+    names: Vec<(u16, String)>,
+}
+
+impl Guard {
+    pub(super) fn new(own: &Arc<Own>, peers: &[PeerAddress]) -> Self {
+        let names = peers.iter().map(|peer| (number(peer.raft_id), peer.name.clone())).collect();
+        Self { own: Arc::clone(own), names }
+    }
+
+    /// The sender, if its frame may be looked at.
+    pub(super) fn check(&self, head: Option<&Head>, caller: &Caller) -> Result<RaftId, Status> {
+        let head = head.ok_or_else(|| Status::invalid_argument("a frame without a head"))?;
+        if head.format != FORMAT {
+            return Err(Status::failed_precondition(format!("frame format {}, this node knows {FORMAT}", head.format)));
+        }
+        if head.cluster != self.own.cluster {
+            return Err(Status::failed_precondition("a frame of another cluster"));
+        }
+        if head.epoch < self.own.node.epoch {
+            return Err(Status::failed_precondition(format!(
+                "epoch {} is over, this group is in epoch {}",
+                head.epoch, self.own.node.epoch
+            )));
+        }
+        self.identify(number(head.from), caller)?;
+        Ok(head.from)
+    }
+
+    /// A greeting says its name instead of a head that could be checked: the answer tells whether the clusters are the same.
+    pub(super) fn check_name(&self, name: &str, caller: &Caller) -> Result<(), Status> {
+        match self.names.iter().find(|(_, known)| known == name) {
+            Some((number, _)) => self.identify(*number, caller),
+            None => Err(Status::permission_denied(format!("node \"{name}\" is not configured here"))),
+        }
+    }
+
+    /// Whether a message is between that sender and this node's log (design rule 11: never a former one).
+    pub(super) fn is_between(&self, from: RaftId, message: &ocs_proto::peer::RaftMessage) -> bool {
+        message.from == from && message.to == self.own.node.raft_id
+    }
+
+    fn identify(&self, number: u16, caller: &Caller) -> Result<(), Status> {
+        let Some((_, name)) = self.names.iter().find(|(known, _)| *known == number) else {
+            return Err(Status::permission_denied(format!("node number {number} is not configured here")));
+        };
+        if !caller.may_be(number) {
+            return Err(Status::permission_denied(format!("the certificate does not name node \"{name}\"")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! What peers ask of this node: checks every head, remembers who was heard, and passes on to the handler.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use chassis::tasks::{AtEnd, Tasks};
+use consensus::RaftId;
+use futures::{StreamExt, stream::BoxStream};
+use ocs_proto::peer::{
+    FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, ForwardRequest, HelloReply, HelloRequest, PeerFrame,
+    PeerFrameEnd, StateChunk, peer_server::Peer,
+};
+use prost::Message;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{
+    FORWARDS_MAX, FRAME_BYTES_MAX, PeerAddress, PeerHandler,
+    guard::{Caller, Guard, Own},
+    queue::Queue,
+    refusals::Refusals,
+};
+use crate::data_dir::{DataDir, DataDirError};
+
+pub(super) struct PeerService<H> {
+    guard: Arc<Guard>,
+    handler: Arc<H>,
+    directory: Arc<DataDir>,
+    tasks: Tasks,
+    refusals: Arc<Refusals>,
+}
+
+impl<H> Clone for PeerService<H> {
+    fn clone(&self) -> Self {
+        Self {
+            guard: Arc::clone(&self.guard),
+            handler: Arc::clone(&self.handler),
+            directory: Arc::clone(&self.directory),
+            tasks: self.tasks.clone(),
+            refusals: Arc::clone(&self.refusals),
+        }
+    }
+}
+
+type Answers<T> = BoxStream<'static, Result<T, Status>>;
+
+#[tonic::async_trait]
+impl<H: PeerHandler> Peer for PeerService<H> {
+    type ForwardStream = Answers<ForwardReplies>;
+    type FetchStateStream = Answers<StateChunk>;
+
+    async fn hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
+        let caller = caller(&request)?;
+        let asking = &request.get_ref().node;
+        self.noted(&caller, self.guard.check_name(asking, &caller))?;
+        Ok(Response::new(self.handler.hello(asking)))
+    }
+
+    async fn frames(&self, request: Request<Streaming<PeerFrame>>) -> Result<Response<PeerFrameEnd>, Status> {
+        let caller = caller(&request)?;
+        let mut frames = request.into_inner();
+        let stopping = self.tasks.stopping();
+        loop {
+            let next = tokio::select! {
+                () = stopping.cancelled() => None,
+                next = frames.message() => next?,
+            };
+            let Some(frame) = next else { return Ok(Response::new(PeerFrameEnd {})) };
+            self.pass_on(frame, &caller).await?;
+        }
+    }
+
+    async fn forward(
+        &self,
+        request: Request<Streaming<ForwardFrame>>,
+    ) -> Result<Response<Self::ForwardStream>, Status> {
+        let caller = caller(&request)?;
+        let (replies, waiting) = mpsc::channel(FORWARDS_MAX);
+        let batches = Queue::new(waiting, |reply: &ForwardReply| reply.encoded_len())
+            .session(FRAME_BYTES_MAX, |replies| Ok(ForwardReplies { replies }));
+        let service = self.clone();
+        self.tasks.spawn("forwarded requests of a peer", AtEnd::Quiet, async move {
+            service.serve_forwards(request.into_inner(), caller, replies).await;
+        });
+        Ok(Response::new(batches.boxed()))
+    }
+
+    async fn fetch_state(
+        &self,
+        request: Request<FetchStateRequest>,
+    ) -> Result<Response<Self::FetchStateStream>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        self.noted(&caller, self.guard.check(request.head.as_ref(), &caller))?;
+        let handler = Arc::clone(&self.handler);
+        let opened = tokio::task::spawn_blocking(move || handler.state(request.index_min)).await;
+        let chunks = opened.map_err(|_| Status::internal("the state could not be opened"))??;
+        let stopping = self.tasks.stopping().cancelled_owned();
+        Ok(Response::new(ReceiverStream::new(chunks).take_until(Box::pin(stopping)).boxed()))
+    }
+}
+
+impl<H: PeerHandler> PeerService<H> {
+    pub(super) fn new(
+        own: &Arc<Own>,
+        peers: &[PeerAddress],
+        handler: &Arc<H>,
+        directory: Arc<DataDir>,
+        tasks: &Tasks,
+        refusals: &Arc<Refusals>,
+    ) -> Self {
+        Self {
+            guard: Arc::new(Guard::new(own, peers)),
+            handler: Arc::clone(handler),
+            directory,
+            tasks: tasks.clone(),
+            refusals: Arc::clone(refusals),
+        }
+    }
+
+    /// Counts and logs a refusal on its way out.
+    fn noted<T>(&self, caller: &Caller, checked: Result<T, Status>) -> Result<T, Status> {
+        checked.inspect_err(|status| self.refusals.note(caller.address, &status.message()))
+    }
+
+    /// Nothing of Raft from a node is seen here before it is on disk that it was heard (design rule 11).
+    async fn pass_on(&self, mut frame: PeerFrame, caller: &Caller) -> Result<(), Status> {
+        let from = self.noted(caller, self.guard.check(frame.head.as_ref(), caller))?;
+        self.drop_strays(from, &mut frame, caller.address);
+        if self.remember(from).await? {
+            // A frame that is not taken is dropped: Raft sends again.
+            self.handler.on_frame(frame);
+        }
+        Ok(())
+    }
+
+    fn drop_strays(&self, from: RaftId, frame: &mut PeerFrame, address: SocketAddr) {
+        let all = frame.messages.len();
+        frame.messages.retain(|message| self.guard.is_between(from, message));
+        let strays = all - frame.messages.len();
+        if strays > 0 {
+            self.refusals.note(address, &format_args!("{strays} messages that are not from {from} to this node's log"));
+        }
+    }
+
+    /// False: this node is no member yet, so nobody is heard.
+    async fn remember(&self, from: RaftId) -> Result<bool, Status> {
+        if self.directory.has_heard_of(from) {
+            return Ok(true);
+        }
+        let directory = Arc::clone(&self.directory);
+        let written = tokio::task::spawn_blocking(move || directory.heard_of(from)).await;
+        match written {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(DataDirError::NotStamped { .. })) => Ok(false),
+            Ok(Err(error)) => {
+                tracing::error!("cannot remember that node {from} was heard, so this node stops: {error}");
+                self.tasks.stop();
+                Err(Status::unavailable("the node is stopping"))
+            }
+            Err(_) => Err(Status::unavailable("the node is stopping")),
+        }
+    }
+
+    /// Reads requests until the peer or this node ends the stream; the replies of those begun still go out.
+    async fn serve_forwards(
+        self,
+        mut frames: Streaming<ForwardFrame>,
+        caller: Caller,
+        replies: mpsc::Sender<ForwardReply>,
+    ) {
+        let places = Arc::new(Semaphore::new(FORWARDS_MAX));
+        let stopping = self.tasks.stopping();
+        loop {
+            let next = tokio::select! {
+                () = stopping.cancelled() => return,
+                next = frames.message() => next,
+            };
+            let Ok(Some(frame)) = next else { return };
+            let Ok(from) = self.noted(&caller, self.guard.check(frame.head.as_ref(), &caller)) else { return };
+            for request in frame.requests {
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+                self.answer(from, request, replies.clone(), place);
+            }
+        }
+    }
+
+    fn answer(
+        &self,
+        from: RaftId,
+        request: ForwardRequest,
+        replies: mpsc::Sender<ForwardReply>,
+        place: tokio::sync::OwnedSemaphorePermit,
+    ) {
+        let handler = Arc::clone(&self.handler);
+        self.tasks.spawn("forwarded request", AtEnd::Quiet, async move {
+            let reply = handler.forward(from, request).await;
+            // Nobody waits any more: the asking node has seen its stream break, and asks again under the same id.
+            drop(replies.send(reply).await);
+            drop(place);
+        });
+    }
+}
+
+fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    request.extensions().get::<Caller>().cloned().ok_or_else(|| Status::internal("a connection without a caller"))
+}
