@@ -1,1 +1,177 @@
-//! Stub.
+//! HTTP Proxy: HTTP in, outbound messages out, and back.
+//!
+//! Contains no rule of records, no word of Raft, no durable state, and no configuration of its own: the node sends everything
+//! over the link (design 4). Started by `node/supervisor`, as the process `ocs-http-proxy` or as a task inside the node.
+//!
+//! The way of a request: `listen` reads it, [`from_http`] translates it, `link` hands it over, [`to_http`] answers.
+
+pub mod from_http;
+mod health;
+pub mod link;
+mod listen;
+pub mod log;
+mod serve;
+mod settings;
+mod stats;
+pub mod to_http;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use chassis::tasks::{AtEnd, Tasks};
+use ocs_proto::link::{Configure, Listening, ToProxy};
+use tokio::{
+    net::{TcpListener, UnixStream, unix::OwnedReadHalf},
+    sync::oneshot,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    link::{FrameReader, FrameWriter, LinkError, client::Link},
+    log::LogSource,
+    serve::Server,
+    settings::{Settings, SettingsError},
+    stats::{FLUSH_PERIOD, Stats},
+};
+
+/// The node configures HTTP Proxy within this, or there is no node.
+const CONFIGURE_PATIENCE: Duration = Duration::from_secs(30);
+/// After the link was lost, answers are written for so long before HTTP Proxy ends.
+const LOST_PATIENCE: Duration = Duration::from_secs(1);
+/// What has queued for the node is written within this.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why HTTP Proxy ended other than by being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// The node sent no configuration.
+    #[error("the node sent no configuration")]
+    NotConfigured,
+    /// The link broke or ended: there is no node.
+    #[error("the connection with the node is lost{}", .0.as_ref().map(|error| format!(": {error}")).unwrap_or_default())]
+    LinkLost(Option<LinkError>),
+    /// The configuration cannot be used; the node has been told.
+    #[error("{0}")]
+    Settings(String),
+    /// The port cannot be opened; the node has been told.
+    #[error("cannot listen on {listen}: {reason}")]
+    Bind {
+        /// What was configured.
+        listen: String,
+        /// What the system says.
+        reason: String,
+    },
+}
+
+/// Serves until the node asks to drain, the link is lost, or `tasks` begin to stop (which drains, too).
+pub async fn run(stream: UnixStream, tasks: Tasks) -> Result<(), ProxyError> {
+    run_with_log(stream, tasks, None).await
+}
+
+/// The same, and log records go to the node.
+pub async fn run_with_log(stream: UnixStream, tasks: Tasks, log: Option<LogSource>) -> Result<(), ProxyError> {
+    let (reader, writer) = stream.into_split();
+    let mut reader = FrameReader::new(reader);
+    let configure = configure(&mut reader).await?;
+    let in_flight_max = configure.requests_in_flight_max.max(1) as usize;
+    let (link, wires) = link::client::open(reader, FrameWriter::new(writer), in_flight_max);
+    let finish = CancellationToken::new();
+    let (ended, link_end) = oneshot::channel();
+    let running = wires.run(finish.clone());
+    tasks.spawn("link", AtEnd::Quiet, async move {
+        let _ = ended.send(running.await); // HTTP Proxy is ending already
+    });
+    if let Some(source) = log {
+        source.set_filter(&configure.log_filter);
+        tasks.spawn("log", AtEnd::Quiet, forward_log(source, link.clone()));
+    }
+    let outcome = match prepare(&configure).await {
+        Ok((settings, listener, address)) => {
+            serve_until_told(settings, listener, address, &link, &tasks).await;
+            Ok(())
+        }
+        Err(error) => {
+            link.listening(Listening { address: String::new(), error: error.to_string() }).await;
+            Err(error)
+        }
+    };
+    let lost = link.lost().is_cancelled();
+    finish.cancel();
+    let link_end = tokio::time::timeout(FLUSH_PATIENCE, link_end).await;
+    match outcome {
+        Ok(()) if lost => Err(ProxyError::LinkLost(link_end.ok().and_then(Result::ok).and_then(Result::err))),
+        outcome => outcome,
+    }
+}
+
+async fn configure(reader: &mut FrameReader<OwnedReadHalf>) -> Result<Configure, ProxyError> {
+    let frame = tokio::time::timeout(CONFIGURE_PATIENCE, reader.next::<ToProxy>()).await;
+    let frame = frame.map_err(|_| ProxyError::NotConfigured)?;
+    let frame = frame.map_err(|error| ProxyError::LinkLost(Some(error)))?;
+    frame.and_then(|frame| frame.configure).ok_or(ProxyError::NotConfigured)
+}
+
+/// Checks the settings, then opens the port.
+async fn prepare(configure: &Configure) -> Result<(Settings, TcpListener, SocketAddr), ProxyError> {
+    let settings = Settings::from_configure(configure);
+    let settings = settings.map_err(|error: SettingsError| ProxyError::Settings(error.to_string()))?;
+    match listen::bind(&settings.listen).await {
+        Ok((listener, address)) => Ok((settings, listener, address)),
+        Err(error) => Err(ProxyError::Bind { listen: settings.listen, reason: error.to_string() }),
+    }
+}
+
+/// Serves, then finishes what is in flight.
+async fn serve_until_told(settings: Settings, listener: TcpListener, address: SocketAddr, link: &Link, tasks: &Tasks) {
+    let (stats, connections, draining) = (Arc::new(Stats::default()), TaskTracker::new(), CancellationToken::new());
+    let drain_timeout = settings.drain_timeout;
+    tracing::info!(%address, scheme = settings.scheme(), "HTTP Proxy listens");
+    link.listening(Listening { address: address.to_string(), error: String::new() }).await;
+    let server = Arc::new(Server::new(settings, link.clone(), stats.clone(), address.to_string()));
+    let accepting = listen::accept(listener, server, tasks.clone(), connections.clone(), draining.clone());
+    let accepting = connections.track_future(accepting);
+    tasks.spawn("http listener", AtEnd::Quiet, accepting);
+    flush_until_told(&stats, link, tasks).await;
+    draining.cancel();
+    connections.close();
+    let patience = if link.lost().is_cancelled() { LOST_PATIENCE } else { drain_timeout };
+    let drained = tokio::select! {
+        drained = tokio::time::timeout(patience, connections.wait()) => drained.is_ok(),
+        () = lost_for(link, LOST_PATIENCE) => false,
+    };
+    if !drained {
+        tracing::warn!("{} connections did not end in time", connections.len());
+    }
+    if let Some(counted) = stats.take() {
+        link.stats(counted).await;
+    }
+}
+
+/// Passes counters on until it is time to end.
+async fn flush_until_told(stats: &Stats, link: &Link, tasks: &Tasks) {
+    let stopping = tasks.stopping();
+    loop {
+        tokio::select! {
+            () = link.drain().cancelled() => return,
+            () = link.lost().cancelled() => return,
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(FLUSH_PERIOD) => {}
+        }
+        if let Some(counted) = stats.take() {
+            link.stats(counted).await;
+        }
+    }
+}
+
+async fn lost_for(link: &Link, patience: Duration) {
+    link.lost().cancelled().await;
+    tokio::time::sleep(patience).await;
+}
+
+async fn forward_log(mut source: LogSource, link: Link) {
+    while let Some(record) = source.records.recv().await {
+        tokio::select! {
+            () = link.log(record) => {}
+            () = link.lost().cancelled() => return,
+        }
+    }
+}

@@ -1,3 +1,62 @@
-//! HTTP Proxy as a process.
+//! HTTP Proxy as a process: `ocsd` starts it, with one end of a Unix socket pair as its standard input.
 
-fn main() {}
+use std::{
+    io,
+    os::{fd::AsFd, unix::net::UnixStream as StdUnixStream},
+    process::ExitCode,
+};
+
+use chassis::tasks::Tasks;
+use http_proxy::{ProxyError, log};
+use tokio::{
+    net::UnixStream,
+    signal::unix::{SignalKind, signal},
+};
+
+/// Exit codes: 0 asked to end, 1 could not serve or lost the node, 2 not started by `ocsd`.
+fn main() -> ExitCode {
+    let Ok(stream) = link_from_stdin() else {
+        eprintln!(
+            "ocs-http-proxy: this program is started by ocsd, which hands it their link; it cannot be started alone"
+        );
+        return ExitCode::from(2);
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("ocs-http-proxy: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve(stream)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ocs-http-proxy: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Standard input, if it is a Unix socket.
+fn link_from_stdin() -> io::Result<StdUnixStream> {
+    let stream = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    stream.peer_addr()?; // fails for everything else
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}
+
+async fn serve(stream: StdUnixStream) -> Result<(), ProxyError> {
+    let (subscriber, source) = log::subscriber();
+    tracing::subscriber::set_global_default(subscriber).expect("nobody set one before");
+    let tasks = Tasks::new();
+    let broken = |error| ProxyError::LinkLost(Some(http_proxy::link::LinkError::Io(error)));
+    let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
+    let stream = UnixStream::from_std(stream).map_err(broken)?;
+    let running = http_proxy::run_with_log(stream, tasks.clone(), Some(source));
+    tokio::pin!(running);
+    tokio::select! {
+        ended = &mut running => return ended,
+        _ = terminate.recv() => tasks.stop(),
+    }
+    running.await
+}

@@ -1,0 +1,165 @@
+//! Bodies and queries to pairs: the content decides what a body is, never its `Content-Type` (spec 4, MEASURED).
+//!
+//! Knows nothing of attributes; what a value means is `value`'s to say. Called by `from_http` alone.
+
+use std::{borrow::Cow, fmt};
+
+use encoding_rs::{Encoding, UTF_8};
+use http::{HeaderMap, header};
+use outbound::{Refusal, RefusalCode};
+use percent_encoding::percent_decode;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::value::Raw;
+
+/// A pair as the client sent it.
+pub(super) type Pair<'a> = (Cow<'a, str>, Raw<'a>);
+
+/// A query, its own parameters set apart.
+#[derive(Debug, Default)]
+pub(super) struct Query<'a> {
+    /// The action.
+    pub(super) req: Option<Cow<'a, str>>,
+    /// Empty: the default tenant.
+    pub(super) tenant: String,
+    /// Everything else, in order.
+    pub(super) pairs: Vec<Pair<'a>>,
+}
+
+/// Takes a query apart; in it a `+` is a space.
+pub(super) fn query_pairs(query: &str) -> Result<Query<'_>, Refusal> {
+    let mut result = Query::default();
+    for (name, value) in form_pairs(query, UTF_8, "query")? {
+        if name.eq_ignore_ascii_case("req") {
+            result.req = Some(value);
+        } else if name.eq_ignore_ascii_case("tenant") {
+            result.tenant = value.into_owned();
+        } else {
+            result.pairs.push((name, Raw::Text(value)));
+        }
+    }
+    Ok(result)
+}
+
+/// The charset that the `Content-Type` names, else the configured one.
+pub(super) fn charset(headers: &HeaderMap, default: &'static Encoding) -> Result<&'static Encoding, Refusal> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let mut named = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    let Some((_, label)) = named.next() else { return Ok(default) };
+    let label = label.trim().trim_matches(['"', '\'']);
+    if label.is_empty() {
+        return Ok(default);
+    }
+    Encoding::for_label(label.as_bytes())
+        .ok_or_else(|| Refusal::new(RefusalCode::BadBody, format!("the charset {label:?} is not known")))
+}
+
+/// The text of a body; a byte-order mark wins over the charset.
+pub(super) fn decode<'a>(body: &'a [u8], charset: &'static Encoding) -> Result<Cow<'a, str>, Refusal> {
+    let (text, used, malformed) = charset.decode(body);
+    if malformed {
+        return Err(Refusal::new(RefusalCode::BadBody, format!("the body is not {}", used.name())));
+    }
+    Ok(text)
+}
+
+/// The pairs of a body in the order in which they stand: `{` first is JSON, else `k=v` is a form, else there are none.
+pub(super) fn members<'a>(text: &'a str, charset: &'static Encoding) -> Result<Vec<Pair<'a>>, Refusal> {
+    let text = text.trim_matches([' ', '\t', '\r', '\n']);
+    if text.starts_with('{') {
+        json_members(text)
+    } else if text.contains('=') {
+        let pairs = form_pairs(text, charset, "body")?;
+        Ok(pairs.into_iter().map(|(name, value)| (name, Raw::Text(value))).collect())
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+// === forms ===
+
+/// Name and value, their escapes undone.
+type FormPair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+fn form_pairs<'a>(text: &'a str, charset: &'static Encoding, place: &str) -> Result<Vec<FormPair<'a>>, Refusal> {
+    let pieces = text.split('&').filter(|piece| !piece.is_empty());
+    let pairs = pieces.map(|piece| {
+        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+        Some((form_text(name, charset)?, form_text(value, charset)?))
+    });
+    pairs.collect::<Option<Vec<_>>>().ok_or_else(|| {
+        Refusal::new(RefusalCode::BadBody, format!("an escape in the {place} is not {}", charset.name()))
+    })
+}
+
+/// Undoes the escapes of a form; none if the bytes are not text in this charset.
+fn form_text<'a>(text: &'a str, charset: &'static Encoding) -> Option<Cow<'a, str>> {
+    if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
+        return Some(Cow::Borrowed(text));
+    }
+    if !text.contains('%') {
+        return Some(Cow::Owned(text.replace('+', " ")));
+    }
+    let spaced = text.replace('+', " ");
+    let bytes: Vec<u8> = percent_decode(spaced.as_bytes()).collect();
+    let (text, malformed) = charset.decode_without_bom_handling(&bytes);
+    (!malformed).then(|| Cow::Owned(text.into_owned()))
+}
+
+// === JSON ===
+
+fn json_members(text: &str) -> Result<Vec<Pair<'_>>, Refusal> {
+    let members: Members<'_> = serde_json::from_str(text).map_err(|error| bad_json(&error))?;
+    members.0.into_iter().map(|(name, raw)| Ok((name.0, json_value(raw.get())?))).collect()
+}
+
+fn json_value(raw: &str) -> Result<Raw<'_>, Refusal> {
+    Ok(match raw.as_bytes().first() {
+        Some(b'"') => Raw::Text(serde_json::from_str::<Text<'_>>(raw).map_err(|error| bad_json(&error))?.0),
+        Some(b'n') => Raw::Absent,
+        Some(b't' | b'f') => Raw::Unfit("a boolean"),
+        Some(b'[') => Raw::Unfit("an array"),
+        Some(b'{') => Raw::Unfit("an object"),
+        _ => Raw::Number(raw),
+    })
+}
+
+fn bad_json(error: &serde_json::Error) -> Refusal {
+    Refusal::new(RefusalCode::BadBody, format!("the body is no JSON object: {error}"))
+}
+
+/// Text that borrows from the body where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The members of an object as they stand, duplicates too.
+struct Members<'a>(Vec<(Text<'a>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor).map(Members)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Vec<(Text<'de>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut members = Vec::with_capacity(8);
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(members)
+    }
+}

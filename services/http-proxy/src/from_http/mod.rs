@@ -1,0 +1,189 @@
+//! HTTP to [`outbound::Request`]: pure translation, or a refusal (spec 2, 3, 4).
+//!
+//! Never does IO and never asks the node. What a path segment, a query parameter, a header or a byte of a body means is
+//! decided here and nowhere else. Called by `serve`, once a request.
+
+mod body;
+mod names;
+mod path;
+mod value;
+
+use encoding_rs::Encoding;
+use http::{HeaderMap, Method, header};
+use outbound::{Attributes, Refusal, RefusalCode, Request, Resource, ResourceType, Value, Verb, key};
+
+/// Attributes a request may carry, query and body together (spec 4, OURS).
+pub const ATTRIBUTES_MAX: usize = 256;
+/// Largest value of an attribute, bytes (spec 4, OURS).
+pub const VALUE_BYTES_MAX: usize = 64 * 1024;
+/// Largest idempotency key, bytes (spec 6, OURS).
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// One HTTP request, its body read.
+#[derive(Debug, Clone, Copy)]
+pub struct Incoming<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path, still percent-encoded.
+    pub path: &'a str,
+    /// The query, still percent-encoded.
+    pub query: Option<&'a str>,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The whole body.
+    pub body: &'a [u8],
+    /// How the bytes of a body are read that names no charset (option `encoding`).
+    pub encoding: &'static Encoding,
+}
+
+/// What HTTP asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Translated {
+    /// A request for the node.
+    Request(Request),
+    /// `OPTIONS`: the methods of that resource.
+    Options(&'static str),
+}
+
+/// Why a request is refused before it reaches the rules.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// What the client is told.
+    pub refusal: Refusal,
+    /// The request name, where one was recognised.
+    pub verb: Option<Verb>,
+    /// Value of the `Allow` header of a 405.
+    pub allow: Option<&'static str>,
+}
+
+impl From<Refusal> for Rejected {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, verb: None, allow: None }
+    }
+}
+
+/// Translates one request.
+pub fn from_http(incoming: &Incoming<'_>) -> Result<Translated, Rejected> {
+    let (kind, resource) = path::resource(incoming.path)?;
+    if *incoming.method == Method::OPTIONS {
+        return Ok(Translated::Options(allow(kind)));
+    }
+    let query = body::query_pairs(incoming.query.unwrap_or_default())?;
+    let verb = verb(incoming.method, kind, query.req.as_deref())?;
+    request(incoming, resource?, verb, query).map(Translated::Request).map_err(|refusal| Rejected {
+        refusal,
+        verb: Some(verb),
+        allow: None,
+    })
+}
+
+/// The methods of a resource type (spec 3).
+fn allow(kind: ResourceType) -> &'static str {
+    match kind {
+        ResourceType::Records => "GET, POST, PUT, OPTIONS",
+        _ => "POST, PUT, OPTIONS",
+    }
+}
+
+/// What method and `req` ask for together (spec 3: POST and PUT do anything, GET only what reads).
+fn verb(method: &Method, kind: ResourceType, req: Option<&str>) -> Result<Verb, Rejected> {
+    let changes = *method == Method::POST || *method == Method::PUT;
+    match req {
+        _ if !changes && *method != Method::GET => Err(wrong_method(method, allow(kind))),
+        Some(name) => {
+            let verb = names::verb(kind, name)?;
+            if changes || verb.reads() { Ok(verb) } else { Err(wrong_method(method, "POST, PUT, OPTIONS")) }
+        }
+        None if changes => Err(names::absent(kind).into()),
+        None if kind == ResourceType::Records => Ok(Verb::GetRecord),
+        None => Err(wrong_method(method, allow(kind))),
+    }
+}
+
+fn wrong_method(method: &Method, allow: &'static str) -> Rejected {
+    let message = format!("the method {method} does not work here; these do: {allow}");
+    Rejected { refusal: Refusal::new(RefusalCode::Method, message), verb: None, allow: Some(allow) }
+}
+
+fn request(
+    incoming: &Incoming<'_>,
+    resource: Resource,
+    verb: Verb,
+    query: body::Query<'_>,
+) -> Result<Request, Refusal> {
+    let idempotency_key = idempotency_key(incoming.headers)?;
+    let charset = body::charset(incoming.headers, incoming.encoding)?;
+    let text = body::decode(incoming.body, charset)?;
+    let members = body::members(&text, charset)?;
+    let mut attributes = Attributes::default();
+    if query.pairs.len() + members.len() > ATTRIBUTES_MAX {
+        let message = format!("more than {ATTRIBUTES_MAX} attributes");
+        return Err(Refusal::new(RefusalCode::Limit, message));
+    }
+    for (name, raw) in query.pairs.into_iter().chain(members) {
+        if let Some((name, value)) = value::read(&name, raw)? {
+            attributes.set(name, value);
+        }
+    }
+    let attributes = without_identifying(attributes, &resource)?;
+    Ok(Request { verb, resource, attributes, tenant: query.tenant, principal: String::new(), idempotency_key })
+}
+
+/// The attribute that says the same as the path is ignored if it is equal (spec 5); attributes carry it no further.
+fn without_identifying(attributes: Attributes, resource: &Resource) -> Result<Attributes, Refusal> {
+    let (identifying, from_path) = match resource {
+        Resource::Record(handle) => (key::RECORD_HANDLE, i64::try_from(handle.0).map(Value::Int).ok()),
+        Resource::Phone(phone) => (key::PHONE, Some(Value::text(phone))),
+        Resource::Customer(customer) => (key::CUSTOMER_ID, Some(Value::text(customer))),
+        Resource::List(list) => (key::CALLING_LIST, Some(Value::text(list))),
+        Resource::CampaignGroup(_) => return Ok(attributes),
+    };
+    match attributes.get(identifying) {
+        None => Ok(attributes),
+        Some(value) if Some(value) == from_path.as_ref() => {
+            Ok(attributes.iter().filter(|(name, _)| *name != identifying).map(owned).collect())
+        }
+        Some(_) => {
+            let message = format!("{identifying} differs from the {:?} of the path", resource.identifier());
+            Err(Refusal::new(RefusalCode::BadValue, message))
+        }
+    }
+}
+
+fn owned((name, value): (&str, &Value)) -> (String, Value) {
+    (name.to_owned(), value.clone())
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Refusal> {
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let Some(key) = keys.next() else { return Ok(None) };
+    let bytes = key.as_bytes();
+    if keys.any(|other| other != key) {
+        return Err(Refusal::new(RefusalCode::BadValue, "more than one Idempotency-Key"));
+    }
+    if bytes.is_empty() || bytes.len() > IDEMPOTENCY_KEY_BYTES_MAX {
+        let message = format!("Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
+        return Err(Refusal::new(RefusalCode::BadValue, message));
+    }
+    Ok(Some(bytes.to_vec()))
+}
+
+/// HTTP/1.1 asks for exactly one `Host` (RFC 9112, 3.2); HTTP/1.0 for at most one.
+pub fn host(version: http::Version, headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let refuse = |message| Err(Refusal::new(RefusalCode::BadValue, message));
+    match (hosts.next(), hosts.next()) {
+        (None, _) if version >= http::Version::HTTP_11 => refuse("HTTP/1.1 needs a Host header"),
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => refuse("more than one Host header"),
+        (Some(host), None) => match host.to_str() {
+            Ok(host) if is_authority(host) => Ok(Some(host).filter(|host| !host.is_empty())),
+            _ => refuse("the Host header names no host"),
+        },
+    }
+}
+
+/// Host and port, without user-info: what may stand in a record's URI (spec 2, CLIENT).
+fn is_authority(host: &str) -> bool {
+    host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%".contains(&byte))
+}

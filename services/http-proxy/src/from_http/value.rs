@@ -1,0 +1,120 @@
+//! One pair to one attribute: types, enumerations, limits (spec 4, 8). Called by `from_http` alone.
+
+use std::borrow::Cow;
+
+use outbound::{Enumeration, Kind, Refusal, RefusalCode, Value, Word, spec_of};
+
+use super::VALUE_BYTES_MAX;
+
+/// A value as the client sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Raw<'a> {
+    /// A JSON string, or the value of a form or a query.
+    Text(Cow<'a, str>),
+    /// A JSON number, as it was written.
+    Number(&'a str),
+    /// `null`: the attribute is absent, as if it had not been sent.
+    Absent,
+    /// What no attribute can be.
+    Unfit(&'static str),
+}
+
+/// The attribute that a pair means; none if it is absent.
+pub(super) fn read(name: &str, raw: Raw<'_>) -> Result<Option<(String, Value)>, Refusal> {
+    let spec = spec_of(name);
+    let key = match spec {
+        Some(spec) => spec.key.to_owned(),
+        None if is_protocol_key(name) => name.to_ascii_uppercase(),
+        None => name.to_owned(),
+    };
+    match &raw {
+        Raw::Absent => return Ok(None),
+        Raw::Unfit(what) => return Err(bad(&key, format!("{what} cannot be a value"))),
+        Raw::Text(text) if text.len() > VALUE_BYTES_MAX => return Err(too_long(&key)),
+        Raw::Number(text) if text.len() > VALUE_BYTES_MAX => return Err(too_long(&key)),
+        _ => {}
+    }
+    let value = match spec.map_or(Kind::Any, |spec| spec.kind) {
+        Kind::Int => int(&raw).map(Value::Int).ok_or_else(|| bad(&key, shown(&raw, "is no whole number")))?,
+        Kind::Str => Value::Str(text(raw).into_owned()),
+        Kind::Number(enumeration) => Value::Int(number(&raw, enumeration).ok_or_else(|| {
+            let last = enumeration.names.len() - 1;
+            bad(&key, shown(&raw, &format!("is no {} (0 to {last}, or a name)", enumeration.name)))
+        })?),
+        Kind::Word(words) => Value::text(
+            word(&raw, words)
+                .ok_or_else(|| bad(&key, shown(&raw, &format!("is none of {}", words.words.join(", ")))))?,
+        ),
+        Kind::Any => any(raw),
+    };
+    Ok(Some((key, value)))
+}
+
+fn is_protocol_key(name: &str) -> bool {
+    name.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("GSW_"))
+}
+
+fn text<'a>(raw: Raw<'a>) -> Cow<'a, str> {
+    match raw {
+        Raw::Text(text) => text,
+        Raw::Number(text) => Cow::Borrowed(text),
+        Raw::Absent | Raw::Unfit(_) => Cow::Borrowed(""),
+    }
+}
+
+/// A number or its decimal text; `3.0` and `3e2` are whole numbers too.
+fn int(raw: &Raw<'_>) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53: beyond it a float names several integers
+    match raw {
+        Raw::Text(text) => text.trim().parse().ok(),
+        Raw::Number(text) => text.parse().ok().or_else(|| {
+            let float: f64 = text.parse().ok()?;
+            (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
+        }),
+        Raw::Absent | Raw::Unfit(_) => None,
+    }
+}
+
+fn number(raw: &Raw<'_>, enumeration: &Enumeration) -> Option<i64> {
+    match raw {
+        Raw::Text(text) => enumeration.parse(text),
+        _ => int(raw).filter(|value| enumeration.contains(*value)),
+    }
+}
+
+fn word(raw: &Raw<'_>, words: &Word) -> Option<&'static str> {
+    match raw {
+        Raw::Text(text) => words.parse(text),
+        _ => words.parse(&int(raw)?.to_string()),
+    }
+}
+
+/// Keeps the type in which it came: a user-defined field's type is the list's to know.
+fn any(raw: Raw<'_>) -> Value {
+    match raw {
+        Raw::Number(text) => text.parse().map_or_else(|_| Value::text(text), Value::Int),
+        raw => Value::Str(text(raw).into_owned()),
+    }
+}
+
+fn shown(raw: &Raw<'_>, problem: &str) -> String {
+    let text = match raw {
+        Raw::Text(text) => text,
+        Raw::Number(text) => *text,
+        Raw::Absent | Raw::Unfit(_) => "",
+    };
+    let cut: String = text.chars().take(64).collect();
+    format!("{cut:?} {problem}")
+}
+
+fn bad(key: &str, problem: String) -> Refusal {
+    Refusal::new(RefusalCode::BadValue, format!("{}: {problem}", short(key)))
+}
+
+fn too_long(key: &str) -> Refusal {
+    Refusal::new(RefusalCode::Limit, format!("{}: a value may have {VALUE_BYTES_MAX} bytes", short(key)))
+}
+
+fn short(key: &str) -> String {
+    key.chars().take(64).collect()
+}

@@ -1,0 +1,315 @@
+//! HTTP Proxy's end of the link: hands requests over, each once, and brings every reply to who waits for it.
+//!
+//! Never sends a request again and never decides what a client sees; it says what is known of a request's fate. Called by
+//! `serve` and `health`; [`Wires::run`] is driven by the crate's `run`.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use ocs_proto::{
+    link::{HealthKind, HealthReply, HealthRequest, LinkRequest, Listening, LogRecord, Stats, ToNode, ToProxy},
+    outbound as wire,
+};
+use prost::Message;
+use tokio::{
+    net::unix::{OwnedReadHalf, OwnedWriteHalf},
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::codec::{FRAME_BYTES_MAX, FrameReader, FrameWriter, LinkError, write_batches};
+
+/// The node answers at the deadline by itself; HTTP Proxy waits this much longer for that answer.
+const ANSWER_GRACE: Duration = Duration::from_millis(500);
+/// Room in a frame beside one request, bytes.
+const REQUEST_BYTES_MAX: usize = FRAME_BYTES_MAX / 2;
+/// Places in the queue beside the requests: health, log, stats.
+const QUEUE_EXTRA: usize = 1024;
+
+/// What became of a request that got no reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unanswered {
+    /// It was never handed over: the queue is full.
+    Busy,
+    /// It is too large for the link, and was never handed over.
+    TooLarge,
+    /// It was never handed over: the node is gone, or did not take it in time.
+    NotSent,
+    /// It was handed over; nobody knows whether it was applied.
+    Unknown,
+}
+
+/// What travels to the node.
+enum Outgoing {
+    Request { request: LinkRequest, waiter: oneshot::Sender<wire::Reply> },
+    Health { request: HealthRequest, waiter: oneshot::Sender<HealthReply> },
+    Log(LogRecord),
+    Stats(Stats),
+    Listening(Listening),
+}
+
+/// Who waits for an answer that has been asked for.
+enum Waiter {
+    Request(oneshot::Sender<wire::Reply>),
+    Health(oneshot::Sender<HealthReply>),
+}
+
+/// State that both directions share. Whoever is in the table has been handed over.
+#[derive(Default)]
+struct Shared {
+    waiters: Mutex<HashMap<u64, Waiter>>,
+    role: AtomicU8,
+    /// The node asks HTTP Proxy to finish.
+    drain: CancellationToken,
+    /// The node is gone.
+    lost: CancellationToken,
+}
+
+impl Shared {
+    fn waiters(&self) -> MutexGuard<'_, HashMap<u64, Waiter>> {
+        self.waiters.lock().expect("no code panics while it holds the table of waiters")
+    }
+}
+
+/// The role of the node as last confirmed.
+const ROLES: [&str; 3] = ["unknown", "primary", "backup"];
+
+/// A sender of requests. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Link {
+    queue: mpsc::Sender<Outgoing>,
+    shared: Arc<Shared>,
+    ids: Arc<AtomicU64>,
+}
+
+/// The two directions of the link, to be run until it ends.
+pub(crate) struct Wires {
+    reader: FrameReader<OwnedReadHalf>,
+    writer: FrameWriter<OwnedWriteHalf>,
+    queue: mpsc::Receiver<Outgoing>,
+    shared: Arc<Shared>,
+}
+
+/// Both sides of a link whose first frame has been read.
+pub(crate) fn open(
+    reader: FrameReader<OwnedReadHalf>,
+    writer: FrameWriter<OwnedWriteHalf>,
+    in_flight_max: usize,
+) -> (Link, Wires) {
+    let (sender, queue) = mpsc::channel(in_flight_max + QUEUE_EXTRA);
+    let shared = Arc::new(Shared::default());
+    let link = Link { queue: sender, shared: shared.clone(), ids: Arc::default() };
+    (link, Wires { reader, writer, queue, shared })
+}
+
+impl Link {
+    /// Hands a request over and waits for its reply until shortly after `deadline`.
+    pub(crate) async fn call(&self, request: wire::Request, deadline: Instant) -> Result<wire::Reply, Unanswered> {
+        if request.encoded_len() > REQUEST_BYTES_MAX {
+            return Err(Unanswered::TooLarge);
+        }
+        let id = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
+        let deadline_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u32;
+        let (waiter, answer) = oneshot::channel();
+        let request = LinkRequest { id, deadline_ms, request: Some(request) };
+        let sent = self.queue.try_send(Outgoing::Request { request, waiter });
+        sent.map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Unanswered::Busy,
+            mpsc::error::TrySendError::Closed(_) => Unanswered::NotSent,
+        })?;
+        let mut waiting = Waiting { id, answer, shared: &self.shared, done: false };
+        match tokio::time::timeout_at(deadline + ANSWER_GRACE, &mut waiting.answer).await {
+            Ok(Ok(reply)) => {
+                waiting.done = true;
+                Ok(reply)
+            }
+            Ok(Err(_)) | Err(_) => Err(waiting.give_up()),
+        }
+    }
+
+    /// Asks the node about its health; none if it does not answer in time.
+    pub(crate) async fn health(&self, kind: HealthKind, patience: Duration) -> Option<HealthReply> {
+        let id = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
+        let (waiter, answer) = oneshot::channel();
+        let request = HealthRequest { id, kind: kind.into() };
+        self.queue.try_send(Outgoing::Health { request, waiter }).ok()?;
+        let mut waiting = Waiting { id, answer, shared: &self.shared, done: false };
+        let reply = tokio::time::timeout(patience, &mut waiting.answer).await.ok()?.ok()?;
+        waiting.done = true;
+        Some(reply)
+    }
+
+    /// Says where HTTP Proxy listens, or why it does not.
+    pub(crate) async fn listening(&self, listening: Listening) {
+        let _ = self.queue.send(Outgoing::Listening(listening)).await; // a lost link is noticed by who runs it
+    }
+
+    /// Passes counters on.
+    pub(crate) async fn stats(&self, stats: Stats) {
+        let _ = self.queue.send(Outgoing::Stats(stats)).await;
+    }
+
+    /// Passes a log record on.
+    pub(crate) async fn log(&self, record: LogRecord) {
+        let _ = self.queue.send(Outgoing::Log(record)).await;
+    }
+
+    /// The node's role as last confirmed: "primary", "backup" or "unknown".
+    pub(crate) fn role(&self) -> &'static str {
+        ROLES[usize::from(self.shared.role.load(Ordering::Relaxed))]
+    }
+
+    /// Cancelled when the node asks HTTP Proxy to finish.
+    pub(crate) fn drain(&self) -> &CancellationToken {
+        &self.shared.drain
+    }
+
+    /// Cancelled when the link is lost.
+    pub(crate) fn lost(&self) -> &CancellationToken {
+        &self.shared.lost
+    }
+}
+
+/// Takes the waiter out of the table when nobody waits any more.
+struct Waiting<'a, T> {
+    id: u64,
+    answer: oneshot::Receiver<T>,
+    shared: &'a Shared,
+    done: bool,
+}
+
+impl<T> Waiting<'_, T> {
+    /// Stops waiting. A request that is not in the table yet will not be sent any more; one whose link was lost has been
+    /// taken out of the table already and says so by the marker of [`Wires::run`].
+    fn give_up(&mut self) -> Unanswered {
+        self.done = true;
+        self.answer.close();
+        let handed_over = self.shared.waiters().remove(&self.id).is_some();
+        if handed_over { Unanswered::Unknown } else { Unanswered::NotSent }
+    }
+}
+
+impl<T> Drop for Waiting<'_, T> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.give_up();
+        }
+    }
+}
+
+impl Wires {
+    /// Runs both directions until one ends, or until `finish` is cancelled and what had queued is written.
+    pub(crate) async fn run(mut self, finish: CancellationToken) -> Result<(), LinkError> {
+        let result = {
+            let read = read_frames(&mut self.reader, &self.shared);
+            let add = |frame: &mut ToNode, item| add(&self.shared, frame, item);
+            let write = write_batches(&mut self.queue, &mut self.writer, &finish, add);
+            tokio::select! {
+                ended = read => ended,
+                ended = write => ended,
+            }
+        };
+        self.shared.lost.cancel();
+        self.lose();
+        result
+    }
+
+    /// Wakes everyone. What is still in the queue was never handed over; what is in the table was, and stays there so
+    /// that [`Waiting::give_up`] finds it.
+    fn lose(mut self) {
+        self.queue.close();
+        while let Ok(item) = self.queue.try_recv() {
+            drop(item);
+        }
+        for waiter in self.shared.waiters().values_mut() {
+            match waiter {
+                Waiter::Request(sender) => *sender = oneshot::channel().0,
+                Waiter::Health(sender) => *sender = oneshot::channel().0,
+            }
+        }
+    }
+}
+
+async fn read_frames(reader: &mut FrameReader<OwnedReadHalf>, shared: &Shared) -> Result<(), LinkError> {
+    while let Some(frame) = reader.next::<ToProxy>().await? {
+        take(shared, frame);
+    }
+    Ok(())
+}
+
+fn take(shared: &Shared, frame: ToProxy) {
+    if let Some(notice) = frame.role {
+        let role = ROLES.iter().position(|role| *role == notice.role).unwrap_or_default();
+        shared.role.store(role as u8, Ordering::Relaxed);
+    }
+    {
+        let mut waiters = shared.waiters();
+        for reply in frame.replies {
+            if let (Some(Waiter::Request(waiter)), Some(reply)) = (waiters.remove(&reply.id), reply.reply) {
+                let _ = waiter.send(reply); // the client hung up
+            }
+        }
+        for reply in frame.health {
+            if let Some(Waiter::Health(waiter)) = waiters.remove(&reply.id) {
+                let _ = waiter.send(reply);
+            }
+        }
+    }
+    if frame.drain.is_some() {
+        shared.drain.cancel();
+    }
+}
+
+/// Puts an item into the frame and answers its size. A request is entered into the table of waiters first, unless nobody
+/// waits for it any more: then it is known not to be applied.
+fn add(shared: &Shared, frame: &mut ToNode, item: Outgoing) -> usize {
+    match item {
+        Outgoing::Request { request, waiter } => {
+            let mut waiters = shared.waiters();
+            if waiter.is_closed() {
+                return 0;
+            }
+            waiters.insert(request.id, Waiter::Request(waiter));
+            drop(waiters);
+            sized(&mut frame.requests, request)
+        }
+        Outgoing::Health { request, waiter } => {
+            let mut waiters = shared.waiters();
+            if waiter.is_closed() {
+                return 0;
+            }
+            waiters.insert(request.id, Waiter::Health(waiter));
+            drop(waiters);
+            sized(&mut frame.health, request)
+        }
+        Outgoing::Log(record) => sized(&mut frame.logs, record),
+        Outgoing::Stats(stats) => {
+            let size = stats.encoded_len();
+            join(frame.stats.get_or_insert_default(), stats);
+            size + 8
+        }
+        Outgoing::Listening(listening) => {
+            frame.listening = Some(listening);
+            64
+        }
+    }
+}
+
+fn sized<M: Message>(items: &mut Vec<M>, item: M) -> usize {
+    let size = item.encoded_len() + 8;
+    items.push(item);
+    size
+}
+
+/// Two counts that wait for the same frame become one.
+fn join(into: &mut Stats, stats: Stats) {
+    into.connections = stats.connections;
+    into.requests.extend(stats.requests);
+}

@@ -1,0 +1,97 @@
+//! One connection from its handshake to its last answer.
+//!
+//! Never closes without an answer once a request was read (spec 6, MEASURED). Called by `listen`.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::guard::{Guarded, Seen};
+use crate::serve::{self, Server};
+
+/// A TLS handshake takes no longer.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+/// The first head is complete after this, so that half-open connections do not hold places.
+const FIRST_HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// A further head is complete, and a connection is used again, after this: longer than load balancers keep theirs.
+const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+/// After an answer that came before the end of its request, what still arrives is read and dropped for so long: closing
+/// at once would reset the connection and take the answer away from the client.
+const LINGER: Duration = Duration::from_secs(2);
+/// The answer to a head that did not become complete.
+const HEAD_TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nConnection: close\r\n\
+    Content-Length: 112\r\n\r\n\
+    {\"GSW_USER_EVENT\":\"Error\",\"GSW_ERROR\":\"the head did not arrive in time\",\"GSW_ERROR_CODE\":\"REQUEST_TIMEOUT\"}   \r\n";
+
+/// Serves a connection that was just accepted.
+pub(super) async fn serve(socket: TcpStream, server: Arc<Server>, draining: CancellationToken) {
+    let _counted = server.stats.connection();
+    let Some(tls) = server.settings.tls.clone() else {
+        return serve_http(socket, server, draining).await;
+    };
+    match tokio::time::timeout(HANDSHAKE_PATIENCE, TlsAcceptor::from(tls).accept(socket)).await {
+        Ok(Ok(socket)) => Box::pin(serve_http(socket, server, draining)).await,
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
+    }
+}
+
+async fn serve_http<S>(socket: S, server: Arc<Server>, draining: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let seen = Arc::new(Seen::new());
+    let service = service_fn(|request| serve::answer(server.clone(), seen.clone(), request));
+    let io = TokioIo::new(Guarded::new(socket, seen.clone()));
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_header_size(server.settings.head_bytes_max)
+        .half_close(true)
+        .pipeline_flush(true)
+        .serve_connection(io, service);
+    let mut end = Pin::new(&mut connection);
+    let first_head = tokio::time::sleep(FIRST_HEAD_PATIENCE);
+    tokio::pin!(first_head);
+    let (mut waits_for_first, mut told_to_drain) = (true, false);
+    let result = loop {
+        tokio::select! {
+            result = end.as_mut() => break Some(result),
+            () = draining.cancelled(), if !told_to_drain => {
+                told_to_drain = true;
+                end.as_mut().graceful_shutdown();
+            }
+            () = first_head.as_mut(), if waits_for_first => {
+                waits_for_first = false;
+                if !seen.served_any() {
+                    break None;
+                }
+            }
+        }
+    };
+    let cut_short = !matches!(result, Some(Ok(()))) || seen.was_cut_short();
+    let mut socket = connection.into_parts().io.into_inner().into_socket();
+    if result.is_none() && seen.in_head() {
+        let _ = tokio::time::timeout(LINGER, socket.write_all(HEAD_TOO_LATE)).await;
+    }
+    if cut_short && !seen.ended() {
+        linger(&mut socket).await;
+    }
+}
+
+/// Says that nothing more will be written, and drops what still arrives.
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) {
+    let dropping = async {
+        let _ = socket.shutdown().await; // hyper may have done so already
+        let mut scrap = [0; 4096];
+        while socket.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
+    };
+    let _ = tokio::time::timeout(LINGER, dropping).await;
+}

@@ -1,0 +1,162 @@
+//! The socket as hyper sees it: follows the framing of what is read, and gives up on a client that takes no answer.
+//!
+//! Never changes a byte. Called by `connection`.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Sleep,
+};
+
+use super::framing::Framing;
+
+/// How long a client may take no byte of an answer.
+const WRITE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the guard saw, for the service of the same connection.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// First head that must be refused, counted from 1.
+    ambiguous: AtomicU64,
+    /// Heads that hyper has handed to the service.
+    served: AtomicU64,
+    /// A head has begun to arrive and is not complete.
+    in_head: AtomicBool,
+    /// The client will send nothing more.
+    ended: AtomicBool,
+    /// An answer was given before the request was read to its end.
+    cut_short: AtomicBool,
+}
+
+impl Seen {
+    pub(super) fn new() -> Self {
+        Self {
+            ambiguous: AtomicU64::new(u64::MAX),
+            served: AtomicU64::new(0),
+            in_head: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            cut_short: AtomicBool::new(false),
+        }
+    }
+
+    /// Counts the next request of the connection. True: its framing is ambiguous, or that of one before it was.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        let number = self.served.fetch_add(1, Ordering::Relaxed) + 1;
+        number >= self.ambiguous.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that part of a request is left unread.
+    pub(crate) fn cut_short(&self) {
+        self.cut_short.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn was_cut_short(&self) -> bool {
+        self.cut_short.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn served_any(&self) -> bool {
+        self.served.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn in_head(&self) -> bool {
+        self.in_head.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+}
+
+/// A socket with its guard.
+#[derive(Debug)]
+pub(super) struct Guarded<S> {
+    socket: S,
+    framing: Framing,
+    seen: Arc<Seen>,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Guarded<S> {
+    pub(super) fn new(socket: S, seen: Arc<Seen>) -> Self {
+        Self { socket, framing: Framing::new(), seen, stalled: None }
+    }
+
+    /// The socket alone.
+    pub(super) fn into_socket(self) -> S {
+        self.socket
+    }
+
+    fn saw(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            self.seen.ended.store(true, Ordering::Relaxed);
+        }
+        self.framing.feed(bytes);
+        if let Some(number) = self.framing.ambiguous() {
+            self.seen.ambiguous.store(number, Ordering::Relaxed);
+        }
+        self.seen.in_head.store(self.framing.in_head(), Ordering::Relaxed);
+    }
+
+    /// Turns a write that has been waiting for too long into an error.
+    fn patience<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.stalled = None;
+            return outcome;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_PATIENCE)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no answer")))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let guarded = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut guarded.socket).poll_read(cx, buffer))?;
+        guarded.saw(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let guarded = self.get_mut();
+        let outcome = Pin::new(&mut guarded.socket).poll_write(cx, bytes);
+        guarded.patience(cx, outcome)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let guarded = self.get_mut();
+        let outcome = Pin::new(&mut guarded.socket).poll_write_vectored(cx, slices);
+        guarded.patience(cx, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let guarded = self.get_mut();
+        let outcome = Pin::new(&mut guarded.socket).poll_flush(cx);
+        guarded.patience(cx, outcome)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,117 @@
+//! The port: binds it, accepts connections, and ends them gracefully (spec 10).
+//!
+//! Never looks into a request. A port scan, a half-open connection or garbage never ends or stalls it: every handshake and
+//! every head is read by the connection's own task, under a timeout. Called by `run`.
+
+mod body;
+mod connection;
+mod framing;
+mod guard;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use chassis::tasks::{AtEnd, Tasks};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(crate) use self::{body::Unread, body::read as read_body, guard::Seen};
+use crate::{serve::Server, settings::Settings};
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// Pause after an accept that failed, doubled each time (file descriptors used up, for example).
+const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(10);
+const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// A peer that vanished without a word is noticed after this.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Opens the port; the address that it really has comes with it.
+pub(crate) async fn bind(listen: &str) -> io::Result<(TcpListener, SocketAddr)> {
+    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
+    for address in tokio::net::lookup_host(listen).await? {
+        match bind_address(address) {
+            Ok(listener) => {
+                let address = listener.local_addr()?;
+                return Ok((listener, address));
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind_address(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts connections until `draining` is cancelled; `connections` knows each of them.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    server: Arc<Server>,
+    tasks: Tasks,
+    connections: TaskTracker,
+    draining: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(server.settings.connections_max));
+    let mut pause = ACCEPT_PAUSE_MIN;
+    loop {
+        let place = tokio::select! {
+            biased;
+            () = draining.cancelled() => return,
+            place = place(&places, &server.settings) => place,
+        };
+        let accepted = tokio::select! {
+            biased;
+            () = draining.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, _)) => {
+                pause = ACCEPT_PAUSE_MIN;
+                prepare(&socket);
+                let serving = connection::serve(socket, server.clone(), draining.clone());
+                let serving = connections.track_future(async move {
+                    serving.await;
+                    drop(place);
+                });
+                tasks.spawn("http connection", AtEnd::Quiet, serving);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection; trying again in {pause:?}");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
+            }
+        }
+    }
+}
+
+/// Waits for a place; says so once when there is none.
+async fn place(places: &Arc<Semaphore>, settings: &Settings) -> tokio::sync::OwnedSemaphorePermit {
+    if let Ok(place) = places.clone().try_acquire_owned() {
+        return place;
+    }
+    tracing::warn!(connections_max = settings.connections_max, "no place for a further connection; it waits");
+    places.clone().acquire_owned().await.expect("the places are never closed")
+}
+
+/// Errors of a connection that went away before it was accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+fn prepare(socket: &TcpStream) {
+    let _ = socket.set_nodelay(true); // a socket that is gone already is noticed at the first read
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    let _ = socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive);
+}

@@ -1,0 +1,103 @@
+//! HTTP Proxy has no log of its own: its events travel to the node (spec 10.4). Installed by the binary alone; as a task
+//! inside the node, the node's own subscriber takes the events.
+//!
+//! Never blocks: when the node takes no records, they are dropped and the next one says how many.
+
+use std::{
+    fmt::{self, Write},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use ocs_proto::link::LogRecord;
+use tokio::sync::mpsc;
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    layer::{Context, SubscriberExt},
+    reload,
+};
+
+/// Records that wait for the node.
+const RECORDS_MAX: usize = 1024;
+/// Longest message, bytes.
+const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// The receiving end of the layer, to be handed to [`crate::run_with_log`].
+#[derive(Debug)]
+pub struct LogSource {
+    pub(crate) records: mpsc::Receiver<LogRecord>,
+    filter: reload::Handle<EnvFilter, Registry>,
+}
+
+impl LogSource {
+    /// Applies the node's filter; a malformed one leaves "info" in place and says so.
+    pub(crate) fn set_filter(&self, filter: &str) {
+        let applied = EnvFilter::try_new(filter).is_ok_and(|filter| self.filter.reload(filter).is_ok());
+        if !applied {
+            tracing::warn!(filter, "the log filter cannot be used");
+        }
+    }
+}
+
+/// A subscriber whose events go to the node, and their source.
+pub fn subscriber() -> (impl Subscriber + Send + Sync, LogSource) {
+    let (sender, records) = mpsc::channel(RECORDS_MAX);
+    let (filter, handle) = reload::Layer::new(EnvFilter::new("info"));
+    let subscriber = Registry::default().with(filter).with(ToNode { sender, dropped: AtomicU64::new(0) });
+    (subscriber, LogSource { records, filter: handle })
+}
+
+struct ToNode {
+    sender: mpsc::Sender<LogRecord>,
+    dropped: AtomicU64,
+}
+
+impl<S: Subscriber> Layer<S> for ToNode {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        let record = LogRecord {
+            level: event.metadata().level().to_string(),
+            target: event.metadata().target().to_owned(),
+            message: text.finish(dropped),
+        };
+        if self.sender.try_send(record).is_err() {
+            self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// An event in one line: the message, then its fields.
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Text {
+    fn finish(mut self, dropped: u64) -> String {
+        self.message.push_str(&self.fields);
+        if dropped > 0 {
+            write!(self.message, " ({dropped} log records before this one were dropped)").expect("a String grows");
+        }
+        if self.message.len() > MESSAGE_BYTES_MAX {
+            let end = (0..=MESSAGE_BYTES_MAX).rev().find(|at| self.message.is_char_boundary(*at)).unwrap_or_default();
+            self.message.truncate(end);
+        }
+        self.message
+    }
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let written = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            name => write!(self.fields, " {name}={value:?}"),
+        };
+        written.expect("a String grows");
+    }
+}

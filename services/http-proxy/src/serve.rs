@@ -1,0 +1,192 @@
+//! The way of one request through HTTP Proxy (design 2): read, translate, hand over, answer.
+//!
+//! Holds no rule of its own: `from_http` and `to_http` translate, `link` hands over. Called by each connection.
+
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming as IncomingBody;
+use outbound::{Refusal, RefusalCode, Reply, Request, Verb, wire};
+
+use crate::{
+    from_http::{self, Incoming, Rejected, Translated},
+    health,
+    link::client::{Link, Unanswered},
+    listen::{Seen, Unread, read_body},
+    settings::Settings,
+    stats::Stats,
+    to_http::{Answer, Dress},
+};
+
+/// What all connections share.
+pub(crate) struct Server {
+    pub(crate) settings: Settings,
+    pub(crate) link: Link,
+    pub(crate) stats: Arc<Stats>,
+    dress: Dress,
+    /// `host:port` as bound, for a client that names no host.
+    address: String,
+    in_flight: AtomicUsize,
+    faults: AtomicU64,
+}
+
+/// An answer, and the request name under which it is counted; health checks are not counted.
+type Counted = (Answer, Option<&'static str>);
+/// The name under which requests without a name are counted.
+const UNNAMED: &str = "-";
+
+impl Server {
+    pub(crate) fn new(settings: Settings, link: Link, stats: Arc<Stats>, address: String) -> Self {
+        let dress = Dress { node: settings.node.clone(), custom: settings.custom_headers.clone() };
+        Self { settings, link, stats, dress, address, in_flight: AtomicUsize::new(0), faults: AtomicU64::new(0) }
+    }
+
+    /// What the URI of a record starts with.
+    fn base(&self, host: Option<&str>) -> String {
+        match &self.settings.advertised_url {
+            Some(url) => url.clone(),
+            None => format!("{}://{}", self.settings.scheme(), host.unwrap_or(&self.address)),
+        }
+    }
+}
+
+/// Answers one request, whatever happens: a bug of ours is a 500, not a closed connection.
+pub(crate) async fn answer(
+    server: Arc<Server>,
+    seen: Arc<Seen>,
+    request: hyper::Request<IncomingBody>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let began = Instant::now();
+    let outcome = AssertUnwindSafe(dispatch(&server, &seen, request)).catch_unwind().await;
+    let (answer, name) = outcome.unwrap_or_else(|_| (fault(&server), Some(UNNAMED)));
+    if let Some(name) = name {
+        server.stats.answered(name, answer.status.as_u16(), began.elapsed());
+    }
+    Ok(server.dress.put_on(answer, server.link.role()))
+}
+
+/// The panic itself has gone to the log; the client gets a number to look for.
+fn fault(server: &Server) -> Answer {
+    let number = server.faults.fetch_add(1, Ordering::Relaxed) + 1;
+    tracing::error!(fault = number, "a request could not be answered because of a bug");
+    Answer::of_refusal(&Refusal::new(RefusalCode::Internal, format!("internal fault {number}; the log says more")))
+}
+
+async fn dispatch(server: &Server, seen: &Seen, request: hyper::Request<IncomingBody>) -> Counted {
+    let (head, body) = request.into_parts();
+    if seen.is_ambiguous() {
+        seen.cut_short();
+        return (ambiguous(), Some(UNNAMED));
+    }
+    let host = match from_http::host(head.version, &head.headers) {
+        Ok(host) => host,
+        Err(refusal) => {
+            seen.cut_short();
+            return (Answer::of_refusal(&refusal).closing(), Some(UNNAMED));
+        }
+    };
+    if let Some(check) = health::check(head.uri.path(), head.uri.query()) {
+        return (health::answer(check, &head.method, &server.link).await, None);
+    }
+    let deadline = tokio::time::Instant::now() + server.settings.deadline;
+    let body = match read_body(body, server.settings.body_bytes_max, deadline).await {
+        Ok(body) => body,
+        Err(unread) => {
+            seen.cut_short();
+            return (no_body(unread, server.settings.body_bytes_max), Some(UNNAMED));
+        }
+    };
+    let incoming = Incoming {
+        method: &head.method,
+        path: head.uri.path(),
+        query: head.uri.query(),
+        headers: &head.headers,
+        body: &body,
+        encoding: server.settings.encoding,
+    };
+    match from_http::from_http(&incoming) {
+        Ok(Translated::Request(request)) => {
+            let name = request.verb.name();
+            (hand_over(server, request, host, deadline).await, Some(name))
+        }
+        Ok(Translated::Options(allow)) => {
+            (Answer::new(StatusCode::NO_CONTENT, Bytes::new()).allowing(Some(allow)), Some(UNNAMED))
+        }
+        Err(Rejected { refusal, verb, allow }) => {
+            (Answer::of_refusal(&refusal).allowing(allow), Some(verb.map_or(UNNAMED, Verb::name)))
+        }
+    }
+}
+
+fn ambiguous() -> Answer {
+    let message = "both Content-Length and Transfer-Encoding: it is not clear where the request ends";
+    Answer::of_refusal(&Refusal::new(RefusalCode::BadBody, message)).closing()
+}
+
+fn no_body(unread: Unread, bytes_max: usize) -> Answer {
+    let refused = |code, message| Answer::of_refusal(&Refusal::new(code, message)).closing();
+    match unread {
+        Unread::TooLarge => Answer::body_too_large(bytes_max),
+        Unread::TooLate => refused(RefusalCode::RequestTimeout, "the body did not arrive in time"),
+        Unread::Broken => refused(RefusalCode::BadBody, "the body broke off, or its chunks are malformed"),
+    }
+}
+
+async fn hand_over(server: &Server, request: Request, host: Option<&str>, deadline: tokio::time::Instant) -> Answer {
+    let Some(_place) = Place::take(server) else {
+        return Answer::of_refusal(&unanswered(Unanswered::Busy));
+    };
+    match server.link.call(wire::request_to_wire(&request), deadline).await {
+        Ok(reply) => match wire::reply_from_wire(reply) {
+            Ok(reply) => Answer::of_reply(&reply, &server.base(host)),
+            Err(error) => {
+                tracing::error!(%error, "the node sent a reply that cannot be read");
+                Answer::of_reply(&Reply::refused(unanswered(Unanswered::Unknown)), "")
+            }
+        },
+        Err(fate) => Answer::of_refusal(&unanswered(fate)),
+    }
+}
+
+/// What is known of a request that got no reply: 503 only if it was never handed over (spec 6).
+fn unanswered(fate: Unanswered) -> Refusal {
+    match fate {
+        Unanswered::Busy => Refusal::new(RefusalCode::Busy, "too many requests in flight"),
+        Unanswered::TooLarge => Refusal::new(RefusalCode::Limit, "the request is too large"),
+        Unanswered::NotSent => {
+            Refusal::new(RefusalCode::Unavailable, "the node did not take the request; it was not applied")
+        }
+        Unanswered::Unknown => {
+            let message = "the node did not answer in time; it is not known whether the request was applied";
+            Refusal::new(RefusalCode::OutcomeUnknown, message)
+        }
+    }
+}
+
+/// One of the places for requests in flight.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(server: &'a Server) -> Option<Self> {
+        let taken = server.in_flight.fetch_add(1, Ordering::Relaxed);
+        let place = Self(&server.in_flight);
+        (taken < server.settings.requests_in_flight_max).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

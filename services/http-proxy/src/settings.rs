@@ -1,0 +1,116 @@
+//! What the node configured, checked before anything is bound. HTTP Proxy reads no file but the two PEM files named here,
+//! and no environment. Called by `run`.
+
+use std::{sync::Arc, time::Duration};
+
+use encoding_rs::{Encoding, UTF_8};
+use http::{HeaderName, HeaderValue};
+use ocs_proto::link::Configure;
+use rustls::ServerConfig;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+use crate::link::LINK_FORMAT;
+
+/// Why HTTP Proxy cannot run with what it was given. The configuration is to blame.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("the node speaks format {0} of the link, this HTTP Proxy {LINK_FORMAT}: install both from one release")]
+    Format(u32),
+    #[error("{key}: {problem}")]
+    Key { key: &'static str, problem: String },
+    #[error("{path}: {problem}")]
+    Pem { path: String, problem: String },
+}
+
+/// Settings, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) node: HeaderValue,
+    pub(crate) listen: String,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) advertised_url: Option<String>,
+    pub(crate) deadline: Duration,
+    pub(crate) body_bytes_max: usize,
+    pub(crate) head_bytes_max: usize,
+    pub(crate) connections_max: usize,
+    pub(crate) requests_in_flight_max: usize,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) encoding: &'static Encoding,
+    pub(crate) custom_headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Settings {
+    /// Checks what the node sent; reads the PEM files.
+    pub(crate) fn from_configure(configure: &Configure) -> Result<Self, SettingsError> {
+        if configure.format != LINK_FORMAT {
+            return Err(SettingsError::Format(configure.format));
+        }
+        Ok(Self {
+            node: HeaderValue::from_str(&configure.node).map_err(|error| key("node", error))?,
+            listen: configure.listen.clone(),
+            tls: tls(&configure.tls_certificate, &configure.tls_key)?,
+            advertised_url: Some(configure.advertised_url.trim_end_matches('/').to_owned())
+                .filter(|url| !url.is_empty()),
+            deadline: Duration::from_millis(at_least_1("deadline_ms", configure.deadline_ms)?.into()),
+            body_bytes_max: at_least_1("body_bytes_max", configure.body_bytes_max)? as usize,
+            head_bytes_max: at_least_1("head_bytes_max", configure.head_bytes_max)?.max(8192) as usize,
+            connections_max: at_least_1("connections_max", configure.connections_max)? as usize,
+            requests_in_flight_max: at_least_1("requests_in_flight_max", configure.requests_in_flight_max)? as usize,
+            drain_timeout: Duration::from_millis(configure.drain_timeout_ms.into()),
+            encoding: encoding(&configure.encoding)?,
+            custom_headers: custom_headers(configure)?,
+        })
+    }
+
+    /// `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+}
+
+fn key(key: &'static str, problem: impl ToString) -> SettingsError {
+    SettingsError::Key { key, problem: problem.to_string() }
+}
+
+fn at_least_1(name: &'static str, value: u32) -> Result<u32, SettingsError> {
+    if value == 0 { Err(key(name, "must be at least 1")) } else { Ok(value) }
+}
+
+fn encoding(label: &str) -> Result<&'static Encoding, SettingsError> {
+    if label.is_empty() {
+        return Ok(UTF_8);
+    }
+    Encoding::for_label(label.as_bytes()).ok_or_else(|| key("encoding", format!("{label:?} is not known")))
+}
+
+fn custom_headers(configure: &Configure) -> Result<Vec<(HeaderName, HeaderValue)>, SettingsError> {
+    let header = |header: &ocs_proto::link::Header| {
+        let name = HeaderName::from_bytes(header.name.as_bytes());
+        let value = HeaderValue::from_str(&header.value);
+        match (name, value) {
+            (Ok(name), Ok(value)) => Ok((name, value)),
+            _ => Err(key("http_custom_headers", format!("{:?} is no header", header.name))),
+        }
+    };
+    configure.custom_headers.iter().map(header).collect()
+}
+
+fn tls(certificate: &str, private_key: &str) -> Result<Option<Arc<ServerConfig>>, SettingsError> {
+    if certificate.is_empty() && private_key.is_empty() {
+        return Ok(None);
+    }
+    let pem = |path: &str, problem: String| SettingsError::Pem { path: path.to_owned(), problem };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| pem(certificate, error.to_string()))?;
+    let private = PrivateKeyDer::from_pem_file(private_key).map_err(|error| pem(private_key, error.to_string()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default versions")
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(|error| pem(certificate, error.to_string()))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(Arc::new(config)))
+}

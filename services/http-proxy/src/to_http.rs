@@ -1,0 +1,228 @@
+//! [`outbound::Reply`] to HTTP: the one table of status codes, and the JSON of answers (spec 6).
+//!
+//! Never asks anything and never waits. Called by `serve`, once a request.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use outbound::{Done, Refusal, RefusalCode, Reply, ReplyBody, Value, key};
+
+/// After how many seconds a client should come back.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NODE: HeaderName = HeaderName::from_static("x-ocs-node");
+const ROLE: HeaderName = HeaderName::from_static("x-ocs-role");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Events whose answer names the record's URI.
+const WITH_URI: [&str; 3] = ["AddRecordAcknowledge", "Record", "PreviewRecord"];
+
+/// Status and code of every refusal, and whether to come back later: the table of spec 6.
+const STATUS: [(RefusalCode, StatusCode, &str, bool); 19] = [
+    (RefusalCode::BadBody, StatusCode::BAD_REQUEST, "BAD_BODY", false),
+    (RefusalCode::BadValue, StatusCode::BAD_REQUEST, "BAD_VALUE", false),
+    (RefusalCode::MissingAttribute, StatusCode::BAD_REQUEST, "MISSING_ATTRIBUTE", false),
+    (RefusalCode::BadRequestName, StatusCode::BAD_REQUEST, "BAD_REQUEST_NAME", false),
+    (RefusalCode::BadResource, StatusCode::NOT_FOUND, "BAD_RESOURCE", false),
+    (RefusalCode::RecordNotFound, StatusCode::NOT_FOUND, "RECORD_NOT_FOUND", false),
+    (RefusalCode::ListNotFound, StatusCode::NOT_FOUND, "LIST_NOT_FOUND", false),
+    (RefusalCode::RecordFinalised, StatusCode::NOT_FOUND, "RECORD_FINALISED", false),
+    (RefusalCode::Conflict, StatusCode::CONFLICT, "CONFLICT", false),
+    (RefusalCode::DoNotCall, StatusCode::CONFLICT, "DO_NOT_CALL", false),
+    (RefusalCode::TooMany, StatusCode::CONFLICT, "TOO_MANY", false),
+    (RefusalCode::KeyReused, StatusCode::UNPROCESSABLE_ENTITY, "KEY_REUSED", false),
+    (RefusalCode::Method, StatusCode::METHOD_NOT_ALLOWED, "METHOD", false),
+    (RefusalCode::RequestTimeout, StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", false),
+    (RefusalCode::Limit, StatusCode::BAD_REQUEST, "LIMIT", false),
+    (RefusalCode::Busy, StatusCode::TOO_MANY_REQUESTS, "LIMIT", true),
+    (RefusalCode::Internal, StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", false),
+    (RefusalCode::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", true),
+    (RefusalCode::OutcomeUnknown, StatusCode::GATEWAY_TIMEOUT, "OUTCOME_UNKNOWN", false),
+];
+
+/// An answer that is not yet dressed in the headers that every answer carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// 200, or what the table says.
+    pub status: StatusCode,
+    /// JSON, or nothing.
+    pub body: Bytes,
+    /// Whether `Retry-After` is sent.
+    pub retry: bool,
+    /// Whether `Idempotent-Replayed` is sent.
+    pub replayed: bool,
+    /// Value of `Allow`.
+    pub allow: Option<&'static str>,
+    /// Whether the connection ends after it.
+    pub close: bool,
+}
+
+impl Answer {
+    /// A plain answer.
+    pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self { status, body: body.into(), retry: false, replayed: false, allow: None, close: false }
+    }
+
+    /// The answer to a request; `base` is what a record's URI starts with, for example `http://host:8080`.
+    pub fn of_reply(reply: &Reply, base: &str) -> Self {
+        let answer = match &reply.body {
+            ReplyBody::Done(done) => Self::new(StatusCode::OK, done_json(done, base)),
+            ReplyBody::Refused(refusal) => Self::of_refusal(refusal),
+            ReplyBody::Imported(_) => Self::of_refusal(&unfit_reply()),
+        };
+        Self { replayed: reply.replayed, ..answer }
+    }
+
+    /// The answer to a request that was refused.
+    pub fn of_refusal(refusal: &Refusal) -> Self {
+        let row = STATUS.iter().find(|(code, ..)| *code == refusal.code).expect("every code has a row");
+        let (_, status, word, retry) = *row;
+        Self { retry, ..Self::new(status, error_json(refusal, word)) }
+    }
+
+    /// A body that is larger than the limit: 413, and the connection ends, because the rest of it is never read.
+    pub fn body_too_large(bytes_max: usize) -> Self {
+        let refusal = Refusal::new(RefusalCode::Limit, format!("the body is larger than {bytes_max} bytes"));
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, close: true, ..Self::of_refusal(&refusal) }
+    }
+
+    /// The same, and the connection ends after it.
+    #[must_use]
+    pub fn closing(self) -> Self {
+        Self { close: true, ..self }
+    }
+
+    /// The same with an `Allow` header.
+    #[must_use]
+    pub fn allowing(self, allow: Option<&'static str>) -> Self {
+        Self { allow, ..self }
+    }
+}
+
+/// A reply that belongs to no HTTP request: a fault of the node.
+fn unfit_reply() -> Refusal {
+    Refusal::new(RefusalCode::Internal, "the node gave an answer that does not fit; its log says more")
+}
+
+// === JSON ===
+
+fn done_json(done: &Done, base: &str) -> Vec<u8> {
+    let mut json = Json::opening(&done.event);
+    let knows_uri = done.attributes.iter().any(|(name, _)| name == key::RECORD_URI);
+    let wants_uri = !knows_uri && WITH_URI.contains(&done.event.as_str());
+    for (name, value) in &done.attributes {
+        json.pair(name, value);
+        if wants_uri
+            && name == key::RECORD_HANDLE
+            && let Value::Int(handle) = value
+        {
+            json.text(key::RECORD_URI, &format!("{base}/records/{handle}"));
+        }
+    }
+    json.closed()
+}
+
+fn error_json(refusal: &Refusal, word: &str) -> Vec<u8> {
+    let mut json = Json::opening("Error");
+    json.text(key::ERROR, &refusal.message);
+    json.text(key::ERROR_CODE, word);
+    refusal.attributes.iter().for_each(|(name, value)| json.pair(name, value));
+    json.closed()
+}
+
+/// One flat object, written as it goes, `GSW_USER_EVENT` first.
+struct Json(Vec<u8>);
+
+impl Json {
+    fn opening(event: &str) -> Self {
+        let mut json = Self(Vec::with_capacity(512));
+        json.0.push(b'{');
+        json.string(key::USER_EVENT);
+        json.0.push(b':');
+        json.string(event);
+        json
+    }
+
+    fn pair(&mut self, name: &str, value: &Value) {
+        match value {
+            Value::Str(text) => self.text(name, text),
+            Value::Int(number) => {
+                self.name(name);
+                write!(self.0, "{number}").expect("a Vec takes every byte");
+            }
+        }
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        self.string(text);
+    }
+
+    fn name(&mut self, name: &str) {
+        self.0.push(b',');
+        self.string(name);
+        self.0.push(b':');
+    }
+
+    fn string(&mut self, text: &str) {
+        serde_json::to_writer(&mut self.0, text).expect("text is always JSON");
+    }
+
+    fn closed(mut self) -> Vec<u8> {
+        self.0.push(b'}');
+        self.0
+    }
+}
+
+// === headers ===
+
+/// What every answer carries.
+#[derive(Debug, Clone)]
+pub struct Dress {
+    /// Name of the node that read the request.
+    pub node: HeaderValue,
+    /// Option `http_custom_headers`.
+    pub custom: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Dress {
+    /// Puts the headers on: the answer's own, then those that every answer carries.
+    pub fn put_on(&self, answer: Answer, role: &'static str) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(answer.body));
+        *response.status_mut() = answer.status;
+        let headers = response.headers_mut();
+        headers.reserve(6 + self.custom.len());
+        if answer.status != StatusCode::NO_CONTENT {
+            headers.insert(header::CONTENT_TYPE, JSON);
+        }
+        headers.insert(NODE, self.node.clone());
+        headers.insert(ROLE, HeaderValue::from_static(role));
+        if answer.retry {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        if answer.replayed {
+            headers.insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        if let Some(allow) = answer.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if answer.close {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        headers.extend(self.custom.iter().cloned());
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_code_has_one_row() {
+        for (code, ..) in STATUS {
+            assert_eq!(STATUS.iter().filter(|row| row.0 == code).count(), 1, "{code:?}");
+        }
+    }
+}
