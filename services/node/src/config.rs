@@ -1,1 +1,349 @@
-//! Not built yet.
+//! `ocsd`'s configuration: every key, its unit and its default, and the command line. Read and checked before anything is
+//! bound or opened; called by `main`.
+//!
+//! Never acts on a key: each part of the node takes its section. `deploy/ocsd.example.toml` documents the same keys for
+//! operators, and a test holds the two together.
+
+mod address;
+mod check;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    path::PathBuf,
+};
+
+use chassis::{config::ConfigError, logging::Logging, tls::TlsFiles};
+use consensus::{Kind, RaftId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub use check::Problem;
+
+/// What every environment variable of ours begins with: `OCS__PEER__LISTEN` is `peer.listen`.
+pub const ENV_PREFIX: &str = "OCS__";
+
+const MIB: u64 = 1024 * 1024;
+const GIB: u64 = 1024 * MIB;
+
+/// A node of the outbound contact server.
+///
+/// Settings come from the file, then from the environment (OCS__TABLE__KEY), then from --set; the last one wins.
+///
+/// Exit codes: 0 stopped as asked, 1 failed, 2 wrong use or configuration, 74 the disk cannot be trusted (start again).
+#[derive(Debug, Clone, Default, clap::Parser)]
+#[command(name = "ocsd", version)]
+pub struct Args {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "OCS_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Say what is wrong with the configuration, and end: 0 if nothing is
+    #[arg(long)]
+    pub check: bool,
+    /// Form the group: given once to all its nodes, with empty data directories
+    #[arg(long)]
+    pub bootstrap: bool,
+    /// Set one key, as in peer.listen=127.0.0.1:7301; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// This node.
+    pub node: Node,
+    /// The group; the same on all its nodes.
+    pub cluster: Cluster,
+    /// Node to node.
+    pub peer: Peer,
+    /// gRPC for operators and programs.
+    pub control: Control,
+    /// HTTP for monitoring.
+    pub admin: Admin,
+    /// Raft's timing; the same on all nodes.
+    pub raft: Raft,
+    /// The durable log.
+    pub log: Log,
+    /// The record state.
+    pub store: Store,
+    /// What one node takes at most.
+    pub limits: Limits,
+    /// Rules that are replicated; the same on all nodes.
+    pub rules: Rules,
+    /// This process's log.
+    pub logging: Logging,
+}
+
+/// `[node]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Node {
+    /// Which of `cluster.nodes` this is.
+    pub name: String,
+    /// Log and state; belongs to this node alone. Relative to the working directory.
+    pub data_dir: PathBuf,
+    /// Free bytes that must be left on the disk of `data_dir`; with less the node takes no more updates.
+    pub disk_reserve_bytes: u64,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { name: String::new(), data_dir: "/var/lib/ocs".into(), disk_reserve_bytes: GIB }
+    }
+}
+
+/// `[cluster]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cluster {
+    /// Names the group; stamped into every data directory and carried by every frame.
+    pub id: String,
+    /// `witness`: two data nodes and a witness.
+    pub mode: String,
+    /// The voters. Their order gives their numbers: never change it, and never use a place for another node.
+    pub nodes: Vec<Member>,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self { id: "ocs".into(), mode: "witness".into(), nodes: Vec::new() }
+    }
+}
+
+/// One of `cluster.nodes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its name; its certificate names it so.
+    pub name: String,
+    /// What it holds.
+    pub role: MemberRole,
+    /// Where its peers reach it, host:port.
+    pub peer: String,
+    /// Where operators reach it, host:port; told to them by every node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<String>,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberRole {
+    /// Log and state; can be primary.
+    Data,
+    /// Log and vote; never serves.
+    Witness,
+}
+
+impl From<MemberRole> for Kind {
+    fn from(role: MemberRole) -> Self {
+        match role {
+            MemberRole::Data => Self::Data,
+            MemberRole::Witness => Self::Witness,
+        }
+    }
+}
+
+/// `[peer]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Peer {
+    /// Where this node listens for its peers.
+    pub listen: SocketAddr,
+    /// Mutual TLS between the nodes; may be left out only while every address is on loopback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFiles>,
+}
+
+impl Default for Peer {
+    fn default() -> Self {
+        Self { listen: loopback(7301), tls: None }
+    }
+}
+
+/// `[control]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Control {
+    /// Where gRPC listens.
+    pub listen: SocketAddr,
+    /// Mutual TLS; may be left out only on loopback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFiles>,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self { listen: loopback(7401), tls: None }
+    }
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Where health checks and `/metrics` listen.
+    pub listen: SocketAddr,
+    /// Mutual TLS; may be left out only on loopback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFiles>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: loopback(7501), tls: None }
+    }
+}
+
+/// `[raft]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Raft {
+    /// Length of a tick.
+    pub tick_ms: u64,
+    /// Ticks between two heartbeats.
+    pub heartbeat_ticks: u32,
+    /// Fewest ticks without a leader before an election.
+    pub election_ticks_min: u32,
+    /// Most ticks, exclusive.
+    pub election_ticks_max: u32,
+}
+
+impl Default for Raft {
+    fn default() -> Self {
+        Self { tick_ms: 50, heartbeat_ticks: 2, election_ticks_min: 10, election_ticks_max: 20 }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Length of a segment file; allocated ahead of use.
+    pub segment_bytes: u64,
+    /// Length of the whole log at which updates stop with a reason; nothing is dropped (design rule 1).
+    pub bytes_max: u64,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { segment_bytes: 64 * MIB, bytes_max: 32 * GIB }
+    }
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// Memory for blocks that were read.
+    pub cache_bytes: u64,
+    /// Longest time between two moments at which the state is made durable.
+    pub persist_ms: u64,
+    /// Most changes between two such moments.
+    pub persist_bytes: u64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { cache_bytes: 256 * MIB, persist_ms: 2000, persist_bytes: 64 * MIB }
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// How long a request waits for a primary (design 1, "Hold").
+    pub hold_time_ms: u64,
+    /// Requests held at a time; beyond: 503.
+    pub hold_requests_max: usize,
+    /// Bytes held at a time; beyond: 503.
+    pub hold_bytes_max: usize,
+    /// After this long a request is answered, if only that its outcome is not known.
+    pub deadline_ms: u64,
+    /// How long a stop waits for what is under way.
+    pub drain_timeout_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            hold_time_ms: 5000,
+            hold_requests_max: 10_000,
+            hold_bytes_max: 64 << 20,
+            deadline_ms: 10_000,
+            drain_timeout_ms: 15_000,
+        }
+    }
+}
+
+/// `[rules]`: decided alike on every node, so every node must have the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rules {
+    /// A request without a key that repeats one applied less than this ago gets its answer; 0: never (spec 6).
+    pub replay_window_ms: u64,
+    /// How long an Idempotency-Key is remembered (spec 6).
+    pub idempotency_hours: u64,
+    /// Keys remembered at most; beyond it the oldest go.
+    pub idempotency_keys_max: u64,
+    /// Records that one request may change; one that would change more is refused whole.
+    pub records_per_request_max: u32,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            replay_window_ms: 5000,
+            idempotency_hours: 24,
+            idempotency_keys_max: 20_000_000,
+            records_per_request_max: 10_000,
+        }
+    }
+}
+
+impl Config {
+    /// Reads defaults, file, environment and `--set`, in this order. What it says is to be checked by [`Config::check`].
+    ///
+    /// # Errors
+    /// One line: what is wrong, in which source, under which key.
+    pub fn load(args: &Args) -> Result<Self, ConfigError> {
+        let set = chassis::config::overrides(args.set.iter().map(String::as_str))?;
+        chassis::config::load(args.config.as_deref(), ENV_PREFIX, set)
+    }
+
+    /// This node's entry of `cluster.nodes`; none: [`Config::check`] says so.
+    pub fn member(&self) -> Option<&Member> {
+        self.cluster.nodes.iter().find(|member| member.name == self.node.name)
+    }
+
+    /// This node's number: its place in `cluster.nodes`, from 1.
+    pub fn number(&self) -> Option<u16> {
+        self.members().find(|(_, member)| member.name == self.node.name).map(|(number, _)| number)
+    }
+
+    /// Every node with its number.
+    pub fn members(&self) -> impl Iterator<Item = (u16, &Member)> {
+        (1..).zip(&self.cluster.nodes)
+    }
+
+    /// Every node with the Raft id of its first incarnation (design rule 11), in order.
+    pub fn voters(&self) -> Vec<(RaftId, Kind)> {
+        self.members().map(|(number, member)| (RaftId::from(number), member.role.into())).collect()
+    }
+
+    /// The group's id as it travels: the first 16 bytes of the SHA-256 of `cluster.id`.
+    pub fn cluster_id(&self) -> [u8; 16] {
+        let hash = Sha256::digest(self.cluster.id.as_bytes());
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash[..16]);
+        id
+    }
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+}

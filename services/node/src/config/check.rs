@@ -1,0 +1,238 @@
+//! Whether a configuration that reads also makes sense: every problem, one line each. Reads certificates, changes nothing.
+//!
+//! Called by [`Config::check`] alone.
+
+use std::{collections::HashSet, fmt, net::SocketAddr};
+
+use chassis::tls::{TlsFiles, TlsIdentity};
+
+use super::{Config, Limits, MIB, Member, MemberRole, Raft, address};
+
+/// Smallest segment: the largest entry (1.5 MiB) and its frame must fit with room to spare.
+const SEGMENT_BYTES_MIN: u64 = 4 * MIB;
+const SEGMENT_BYTES_MAX: u64 = 1024 * MIB;
+/// The log must be able to drop a segment while it writes others.
+const SEGMENTS_MIN: u64 = 4;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The key, as in `peer.listen`.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "key {}: {}", self.key, self.message)
+    }
+}
+
+impl Config {
+    /// Whether the node could start with this: values first, then the certificates that they name, as of now.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn check(&self) -> Result<(), Vec<Problem>> {
+        self.check_values()?;
+        self.check_files()
+    }
+
+    /// As [`Config::check`], without looking at a file.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn check_values(&self) -> Result<(), Vec<Problem>> {
+        let mut found = Found::default();
+        self.check_group(&mut found);
+        self.check_listeners(&mut found);
+        self.check_sizes(&mut found);
+        check_raft(&self.raft, &mut found);
+        check_limits(&self.limits, &mut found);
+        if let Err(error) = self.logging.check() {
+            found.add("logging.filter", error.to_string());
+        }
+        found.into_result()
+    }
+
+    fn check_files(&self) -> Result<(), Vec<Problem>> {
+        let mut found = Found::default();
+        let sections = [("peer", &self.peer.tls), ("control", &self.control.tls), ("admin", &self.admin.tls)];
+        for (section, tls) in sections {
+            let Some(files) = tls else { continue };
+            let key = format!("{section}.tls");
+            match TlsIdentity::load(files) {
+                Err(error) => found.add(&key, error.to_string()),
+                Ok(own) if section == "peer" && !own.names(&self.node.name) => {
+                    found.add(&key, not_named(files, &self.node.name));
+                }
+                Ok(_) => {}
+            }
+        }
+        found.into_result()
+    }
+
+    fn check_group(&self, found: &mut Found) {
+        if self.cluster.id.is_empty() {
+            found.add("cluster.id", "is empty: name the group, alike on all nodes");
+        }
+        match self.cluster.mode.as_str() {
+            "witness" => {}
+            mode @ ("pair" | "three") => {
+                found.add("cluster.mode", format!("mode {mode:?} does not exist yet in this version: use \"witness\""))
+            }
+            mode => found.add("cluster.mode", format!("there is no mode {mode:?}: use \"witness\"")),
+        }
+        check_members(&self.cluster.nodes, found);
+        if self.node.name.is_empty() {
+            found.add("node.name", "is required: say which of cluster.nodes this node is");
+        } else if self.member().is_none() {
+            let known: Vec<_> = self.cluster.nodes.iter().map(|member| member.name.as_str()).collect();
+            found.add("node.name", format!("{:?} is none of cluster.nodes ({})", self.node.name, known.join(", ")));
+        }
+        if self.node.data_dir.as_os_str().is_empty() {
+            found.add("node.data_dir", "is empty: say where this node keeps its log and state");
+        }
+    }
+
+    fn check_listeners(&self, found: &mut Found) {
+        let outside = self.cluster.nodes.iter().find(|member| address::is_outside(&member.peer));
+        if self.peer.tls.is_none() {
+            if let Some(member) = outside {
+                found.add("peer.tls", required(&format!("node {:?} is reached at {}", member.name, member.peer)));
+            } else if !self.peer.listen.ip().is_loopback() {
+                found.add("peer.tls", required(&format!("peer.listen is {}", self.peer.listen)));
+            }
+        }
+        let operators =
+            [("control", self.control.listen, &self.control.tls), ("admin", self.admin.listen, &self.admin.tls)];
+        for (section, listen, tls) in operators {
+            if tls.is_none() && !listen.ip().is_loopback() {
+                found.add(&format!("{section}.tls"), required(&format!("{section}.listen is {listen}")));
+            }
+        }
+        self.check_ports(found);
+    }
+
+    fn check_ports(&self, found: &mut Found) {
+        let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+        let listeners = [
+            ("peer.listen", self.peer.listen),
+            ("control.listen", self.control.listen),
+            ("admin.listen", self.admin.listen),
+        ];
+        for (key, listen) in listeners {
+            if let Some((other, _)) = taken.iter().find(|(_, taken)| listen.port() != 0 && *taken == listen) {
+                found.add(key, format!("{listen} is {other} too: give each its own port"));
+            }
+            taken.push((key, listen));
+        }
+    }
+
+    fn check_sizes(&self, found: &mut Found) {
+        let segment_bytes = self.log.segment_bytes;
+        if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&segment_bytes) {
+            found.add(
+                "log.segment_bytes",
+                format!("{segment_bytes} is not within {SEGMENT_BYTES_MIN} and {SEGMENT_BYTES_MAX}"),
+            );
+        }
+        if self.log.bytes_max < segment_bytes.saturating_mul(SEGMENTS_MIN) {
+            found.add("log.bytes_max", format!("must be at least {SEGMENTS_MIN} times log.segment_bytes"));
+        }
+        found.positive("store.cache_bytes", self.store.cache_bytes);
+        found.positive("store.persist_ms", self.store.persist_ms);
+        found.positive("store.persist_bytes", self.store.persist_bytes);
+        found.positive("rules.idempotency_hours", self.rules.idempotency_hours);
+        found.positive("rules.idempotency_keys_max", self.rules.idempotency_keys_max);
+        found.positive("rules.records_per_request_max", u64::from(self.rules.records_per_request_max));
+    }
+}
+
+fn check_members(members: &[Member], found: &mut Found) {
+    let count = |role| members.iter().filter(|member| member.role == role).count();
+    let (data, witnesses) = (count(MemberRole::Data), count(MemberRole::Witness));
+    if (data, witnesses) != (2, 1) {
+        found.add(
+            "cluster.nodes",
+            format!(
+                "mode \"witness\" wants two nodes of role \"data\" and one \"witness\", here are {data} and {witnesses}"
+            ),
+        );
+    }
+    let (mut names, mut peers) = (HashSet::new(), HashSet::new());
+    for (place, member) in members.iter().enumerate() {
+        let key = |name: &str| format!("cluster.nodes.{place}.{name}");
+        if !is_name(&member.name) {
+            found.add(&key("name"), format!("{:?} is no name: letters, digits and hyphens, at most 63", member.name));
+        }
+        if !names.insert(member.name.to_ascii_lowercase()) {
+            found.add(&key("name"), format!("{:?} is there twice", member.name));
+        }
+        if !peers.insert(&member.peer) {
+            found.add(&key("peer"), format!("{} is there twice", member.peer));
+        }
+        for (name, address) in [("peer", Some(&member.peer)), ("control", member.control.as_ref())] {
+            if let Some(address) = address.filter(|address| address::split(address).is_none()) {
+                found.add(&key(name), format!("{address:?} is not host:port"));
+            }
+        }
+    }
+}
+
+/// A name is a label of a certificate's DNS name.
+fn is_name(name: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=63).contains(&name.len()) && name.bytes().all(inside) && !name.starts_with('-') && !name.ends_with('-')
+}
+
+fn check_raft(raft: &Raft, found: &mut Found) {
+    if !(10..=1000).contains(&raft.tick_ms) {
+        found.add("raft.tick_ms", format!("{} is not within 10 and 1000", raft.tick_ms));
+    }
+    found.positive("raft.heartbeat_ticks", u64::from(raft.heartbeat_ticks));
+    if raft.election_ticks_min < raft.heartbeat_ticks.saturating_mul(3) {
+        found.add("raft.election_ticks_min", "must be at least three times raft.heartbeat_ticks");
+    }
+    if raft.election_ticks_max <= raft.election_ticks_min {
+        found.add("raft.election_ticks_max", "must be more than raft.election_ticks_min");
+    }
+}
+
+fn check_limits(limits: &Limits, found: &mut Found) {
+    found.positive("limits.hold_requests_max", limits.hold_requests_max as u64);
+    found.positive("limits.hold_bytes_max", limits.hold_bytes_max as u64);
+    found.positive("limits.deadline_ms", limits.deadline_ms);
+    found.positive("limits.drain_timeout_ms", limits.drain_timeout_ms);
+    if limits.hold_time_ms >= limits.deadline_ms {
+        found.add("limits.hold_time_ms", "must be less than limits.deadline_ms");
+    }
+}
+
+fn required(because: &str) -> String {
+    format!("is required off loopback ({because}): give ca, certificate and key, or stay on 127.0.0.1")
+}
+
+fn not_named(files: &TlsFiles, node: &str) -> String {
+    format!("{}: the certificate does not name {node:?}, so no peer would accept it", files.certificate.display())
+}
+
+#[derive(Default)]
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn add(&mut self, key: &str, message: impl Into<String>) {
+        self.0.push(Problem { key: key.to_owned(), message: message.into() });
+    }
+
+    fn positive(&mut self, key: &str, value: u64) {
+        if value == 0 {
+            self.add(key, "must be more than 0");
+        }
+    }
+
+    fn into_result(self) -> Result<(), Vec<Problem>> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.0) }
+    }
+}

@@ -1,0 +1,200 @@
+//! What an operator reads when the configuration makes no sense, and that the sample files tell the truth.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::*;
+
+const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy");
+
+fn read(file: &Path) -> Config {
+    Config::load(&Args { config: Some(file.to_owned()), ..Args::default() }).unwrap()
+}
+
+/// The example as it would be with every setting in it switched on: a line that begins with `#` and no blank is a setting
+/// that is off.
+fn example_with_everything() -> String {
+    let text = fs::read_to_string(format!("{DEPLOY}/ocsd.example.toml")).unwrap();
+    let on = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|first: char| first.is_ascii_lowercase() || first == '[') => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    text.lines().map(on).collect::<Vec<_>>().join("\n")
+}
+
+fn good() -> Config {
+    read(Path::new(&format!("{DEPLOY}/ocsd.example.toml")))
+}
+
+fn problems(config: &Config) -> Vec<String> {
+    config.check().err().unwrap_or_default().iter().map(Problem::to_string).collect()
+}
+
+/// The one problem of the example changed like this.
+fn problem(change: impl FnOnce(&mut Config)) -> String {
+    let mut config = good();
+    change(&mut config);
+    let found = problems(&config);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(!found[0].contains('\n'), "{}", found[0]);
+    found[0].clone()
+}
+
+/// Every `table.key` of a document; a list counts as one key per key of its tables.
+fn keys(prefix: &str, value: &toml::Value, found: &mut std::collections::BTreeSet<String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                keys(&key, value, found);
+            }
+        }
+        toml::Value::Array(values) if values.iter().all(toml::Value::is_table) => {
+            values.iter().for_each(|value| keys(prefix, value, found));
+        }
+        _ => drop(found.insert(prefix.to_owned())),
+    }
+}
+
+#[test]
+fn the_example_loads_and_passes_the_check() {
+    assert_eq!(problems(&good()), Vec::<String>::new());
+}
+
+#[test]
+fn the_example_has_every_key_and_its_default() {
+    let written: toml::Value = toml::from_str(&example_with_everything()).unwrap();
+    let whole: Config = toml::from_str(&example_with_everything()).expect("it has no key that ocsd does not know");
+    let known = toml::Value::try_from(&whole).unwrap();
+    let (mut in_file, mut in_code) = Default::default();
+    keys("", &written, &mut in_file);
+    keys("", &known, &mut in_code);
+    assert_eq!(in_file, in_code, "left: the example, right: the code");
+
+    let mut defaults = Config::default();
+    defaults.node.name = whole.node.name.clone();
+    defaults.cluster.nodes = whole.cluster.nodes.clone();
+    (defaults.peer.tls, defaults.control.tls) = (whole.peer.tls.clone(), whole.control.tls.clone());
+    defaults.admin.tls = whole.admin.tls.clone();
+    assert_eq!(whole, defaults, "left: the example, right: the defaults");
+}
+
+#[test]
+fn the_configurations_of_make_run_make_sense_together() {
+    let nodes = ["a", "b", "w"].map(|node| read(Path::new(&format!("{DEPLOY}/dev/{node}.toml"))));
+    for (place, config) in nodes.iter().enumerate() {
+        config.check_values().unwrap();
+        assert_eq!(config.number(), u16::try_from(place + 1).ok());
+        assert_eq!(config.member().unwrap().peer, config.peer.listen.to_string());
+        assert_eq!(config.member().unwrap().control, Some(config.control.listen.to_string()));
+        assert_eq!(
+            (&config.cluster, &config.rules, &config.raft),
+            (&nodes[0].cluster, &nodes[0].rules, &nodes[0].raft)
+        );
+    }
+}
+
+#[test]
+fn modes_that_do_not_exist_yet_are_refused_by_name() {
+    for mode in ["pair", "three"] {
+        let said = problem(|config| config.cluster.mode = mode.into());
+        let expected = format!("key cluster.mode: mode {mode:?} does not exist yet in this version: use \"witness\"");
+        assert_eq!(said, expected);
+    }
+    assert!(problem(|config| config.cluster.mode = "solo".into()).contains("there is no mode \"solo\""));
+}
+
+#[test]
+fn a_group_is_two_data_nodes_and_a_witness_with_names_of_their_own() {
+    let said = problem(|config| drop(config.cluster.nodes.pop()));
+    assert!(said.starts_with("key cluster.nodes: mode \"witness\" wants two nodes of role \"data\""), "{said}");
+    let said = problem(|config| config.cluster.nodes[1].name = config.cluster.nodes[0].name.clone());
+    assert_eq!(said, "key cluster.nodes.1.name: \"a\" is there twice");
+    let said = problem(|config| config.cluster.nodes[1].peer = "somewhere".into());
+    assert_eq!(said, "key cluster.nodes.1.peer: \"somewhere\" is not host:port");
+    let said = problem(|config| config.node.name = "z".into());
+    assert_eq!(said, "key node.name: \"z\" is none of cluster.nodes (a, b, w)");
+}
+
+#[test]
+fn off_loopback_tls_is_required() {
+    let said = problem(|config| config.cluster.nodes[1].peer = "10.0.0.2:7301".into());
+    assert!(
+        said.starts_with("key peer.tls: is required off loopback (node \"b\" is reached at 10.0.0.2:7301)"),
+        "{said}"
+    );
+    let said = problem(|config| config.peer.listen = "0.0.0.0:7301".parse().unwrap());
+    assert!(said.starts_with("key peer.tls: is required off loopback (peer.listen is 0.0.0.0:7301)"), "{said}");
+    let said = problem(|config| config.control.listen = "[::]:7401".parse().unwrap());
+    assert!(said.starts_with("key control.tls: is required off loopback (control.listen is [::]:7401)"), "{said}");
+    let said = problem(|config| config.admin.listen = "10.0.0.1:7501".parse().unwrap());
+    assert!(said.starts_with("key admin.tls: is required off loopback"), "{said}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_found_by_the_check() {
+    let none = PathBuf::from("/nowhere/a.pem");
+    let tls = TlsFiles { ca: none.clone(), certificate: none.clone(), key: none };
+    let said = problem(|config| config.peer.tls = Some(tls));
+    assert!(said.starts_with("key peer.tls: /nowhere/a.pem: cannot be read: "), "{said}");
+}
+
+#[test]
+fn numbers_that_cannot_work_are_named() {
+    let said = problem(|config| config.raft.election_ticks_max = config.raft.election_ticks_min);
+    assert_eq!(said, "key raft.election_ticks_max: must be more than raft.election_ticks_min");
+    let said = problem(|config| config.limits.hold_time_ms = config.limits.deadline_ms);
+    assert_eq!(said, "key limits.hold_time_ms: must be less than limits.deadline_ms");
+    let said = problem(|config| config.log.segment_bytes = 1);
+    assert!(said.starts_with("key log.segment_bytes: 1 is not within"), "{said}");
+    let said = problem(|config| config.control.listen = config.peer.listen);
+    assert!(said.ends_with("is peer.listen too: give each its own port"), "{said}");
+    let said = problem(|config| config.logging.filter = "node=loud".into());
+    assert!(said.starts_with("key logging.filter: filter \"node=loud\" is not understood"), "{said}");
+}
+
+#[test]
+fn a_wrong_key_is_one_line_with_file_and_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ocsd.toml");
+    fs::write(&file, "[cluster]\nmod = \"witness\"\n").unwrap();
+    let said = Config::load(&Args { config: Some(file.clone()), ..Args::default() }).unwrap_err().to_string();
+    let expected = format!(
+        "{}: key cluster.mod: there is no such key: take it out, or use one of id, mode, nodes",
+        file.display()
+    );
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn the_whole_group_can_be_given_on_the_command_line() {
+    let nodes = r#"cluster.nodes=[{name="x",role="data",peer="127.0.0.1:1"},{name="y",role="data",peer="127.0.0.1:2"},{name="z",role="witness",peer="127.0.0.1:3"}]"#;
+    let set = vec![nodes.to_owned(), "node.name=z".to_owned()];
+    let config = Config::load(&Args { set, ..Args::default() }).unwrap();
+    assert_eq!(problems(&config), Vec::<String>::new());
+    assert_eq!(config.voters(), [(1, Kind::Data), (2, Kind::Data), (3, Kind::Witness)]);
+    assert_eq!(config.number(), Some(3));
+}
+
+#[test]
+fn the_command_line_is_well_formed() {
+    use clap::CommandFactory;
+    Args::command().debug_assert();
+}
+
+#[test]
+fn addresses_are_taken_apart_without_asking_anybody() {
+    assert_eq!(address::split("b.example:7301"), Some(("b.example", 7301)));
+    assert_eq!(address::split("[::1]:7301"), Some(("::1", 7301)));
+    for wrong in ["", "b", "b:", ":1", "b:0", "::1:1", "[::1:1", "b:99999"] {
+        assert_eq!(address::split(wrong), None, "{wrong}");
+    }
+    for outside in ["0.0.0.0:1", "b.example:1", "[::]:1"] {
+        assert!(address::is_outside(outside), "{outside}");
+    }
+    for inside in ["127.9.9.9:1", "[::1]:1", "localhost:1"] {
+        assert!(!address::is_outside(inside), "{inside}");
+    }
+}
