@@ -21,3 +21,4 @@ pub use api::*;
 pub use apply::PersistPolicy;
 pub use driver::{DriverConfig, FRAME_FORMAT, Parts, Running, spawn};
 pub use handle::Handle;
+pub use reads::Question;
