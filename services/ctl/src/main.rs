@@ -1,3 +1,53 @@
-//! `ocsctl`.
+//! `ocsctl`: the operator's command line. Asks nodes over their control API, and, where a verb sends updates, HTTP
+//! Proxies over HTTP. Decides nothing that a node could answer itself. Called by people and by scripts.
 
-fn main() {}
+mod backoff;
+mod call;
+mod certificates;
+mod cli;
+mod cluster;
+mod drill;
+mod export;
+mod failure;
+mod group;
+mod http_client;
+mod import;
+mod latency;
+mod print;
+mod replay;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{cli::Cli, failure::Failure};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            let code = if usage.use_stderr() { failure::USAGE } else { 0 };
+            let _ = usage.print(); // nobody is left to tell when the terminal is gone
+            return ExitCode::from(code);
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("ocsctl: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(verbs::run(cli));
+    runtime.shutdown_background(); // connections still open have nothing more to say
+    result
+}

@@ -1,0 +1,161 @@
+//! What became of one call to one node, and whether another node may be asked instead. Never calls anybody itself.
+//! Called by `cluster` and the verbs.
+
+use std::{error::Error as _, fmt};
+
+use ocs_proto::outbound::{Done, Imported, Refusal, Reply, reply::Body};
+use tonic::{Code, Status};
+
+use crate::failure::Failure;
+
+/// Why one call to one node brought no result.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// No connection, or it broke; the text says which.
+    Unreachable(String),
+    /// Connected, and no answer in time.
+    TimedOut,
+    /// The node answered with a gRPC status other than OK.
+    Status(Status),
+    /// The node answered with a refusal of the outbound protocols.
+    Refused(Refusal),
+    /// The answer has no meaning to this version.
+    Malformed,
+}
+
+impl CallError {
+    /// Whether the same call may succeed later or at another node.
+    pub(crate) fn retry(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut => true,
+            Self::Status(status) => {
+                matches!(
+                    status.code(),
+                    Code::Unavailable
+                        | Code::DeadlineExceeded
+                        | Code::Aborted
+                        | Code::ResourceExhausted
+                        | Code::FailedPrecondition // a witness has no records
+                        | Code::Unimplemented
+                )
+            }
+            Self::Refused(refusal) => matches!(refusal.code.as_str(), "UNAVAILABLE" | "OUTCOME_UNKNOWN" | "BUSY"),
+            Self::Malformed => false,
+        }
+    }
+
+    /// Whether the call may have been applied although this error came back.
+    pub(crate) fn maybe_applied(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut | Self::Malformed => true,
+            Self::Status(status) => matches!(status.code(), Code::DeadlineExceeded | Code::Aborted),
+            Self::Refused(refusal) => refusal.code == "OUTCOME_UNKNOWN",
+        }
+    }
+
+    /// How much it tells a person who asked several nodes: the higher, the more.
+    pub(crate) fn weight(&self) -> u8 {
+        match self {
+            Self::Status(status) if matches!(status.code(), Code::FailedPrecondition | Code::Unimplemented) => 0,
+            Self::Unreachable(_) | Self::TimedOut => 1,
+            Self::Status(_) => 2,
+            Self::Refused(_) | Self::Malformed => 3,
+        }
+    }
+
+    /// As the end of a verb.
+    pub(crate) fn into_failure(self, address: &str) -> Failure {
+        let line = format!("{address}: {self}");
+        match self {
+            Self::Unreachable(_) | Self::TimedOut => Failure::Unreachable(line),
+            Self::Status(status) if status.code() == Code::Unavailable => Failure::NoPrimary(line),
+            Self::Refused(refusal) if refusal.code == "UNAVAILABLE" => Failure::NoPrimary(sentence(&refusal)),
+            Self::Refused(refusal) => Failure::Refused(sentence(&refusal)),
+            Self::Status(_) | Self::Malformed => Failure::Refused(line),
+        }
+    }
+}
+
+fn sentence(refusal: &Refusal) -> String {
+    format!("{} ({})", refusal.message, refusal.code)
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(why) => write!(f, "unreachable ({why})"),
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Status(status) => f.write_str(status.message()),
+            Self::Refused(refusal) => f.write_str(&sentence(refusal)),
+            Self::Malformed => f.write_str("an answer that this version does not understand"),
+        }
+    }
+}
+
+impl From<Status> for CallError {
+    /// A status with a source was made here, from a broken transport; the others came from the node.
+    fn from(status: Status) -> Self {
+        let Some(source) = status.source() else { return Self::Status(status) };
+        let mut innermost = source;
+        while let Some(next) = innermost.source() {
+            innermost = next;
+        }
+        Self::Unreachable(innermost.to_string())
+    }
+}
+
+/// The acknowledging event of a reply.
+pub(crate) fn done(reply: Option<Reply>) -> Result<Done, CallError> {
+    match reply.and_then(|reply| reply.body) {
+        Some(Body::Done(done)) => Ok(done),
+        Some(Body::Refused(refusal)) => Err(CallError::Refused(refusal)),
+        _ => Err(CallError::Malformed),
+    }
+}
+
+/// What became of an import batch.
+pub(crate) fn imported(reply: Option<Reply>) -> Result<Imported, CallError> {
+    match reply.and_then(|reply| reply.body) {
+        Some(Body::Imported(imported)) => Ok(imported),
+        Some(Body::Refused(refusal)) => Err(CallError::Refused(refusal)),
+        _ => Err(CallError::Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: &str) -> CallError {
+        let refusal = Refusal { code: code.to_owned(), message: "why".to_owned(), attributes: Vec::new() };
+        CallError::Refused(refusal)
+    }
+
+    #[test]
+    fn a_refusal_for_want_of_a_primary_is_exit_code_4_and_worth_another_try() {
+        assert!(refused("UNAVAILABLE").retry());
+        assert_eq!(refused("UNAVAILABLE").into_failure("a").exit_code(), 4);
+        assert_eq!(CallError::Status(Status::unavailable("no primary")).into_failure("a").exit_code(), 4);
+    }
+
+    #[test]
+    fn a_business_no_is_exit_code_1_and_final() {
+        assert!(!refused("LIST_NOT_FOUND").retry());
+        let failure = refused("LIST_NOT_FOUND").into_failure("a");
+        assert_eq!((failure.exit_code(), failure.to_string()), (1, "why (LIST_NOT_FOUND)".to_owned()));
+        assert_eq!(CallError::Status(Status::invalid_argument("no")).into_failure("a").exit_code(), 1);
+    }
+
+    #[test]
+    fn silence_is_exit_code_3() {
+        assert_eq!(CallError::TimedOut.into_failure("a").exit_code(), 3);
+        assert_eq!(CallError::Unreachable("refused".to_owned()).into_failure("a").exit_code(), 3);
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_tried_again_and_ends_as_refused() {
+        assert!(refused("OUTCOME_UNKNOWN").retry() && refused("BUSY").retry());
+        assert!(refused("OUTCOME_UNKNOWN").maybe_applied() && !refused("UNAVAILABLE").maybe_applied());
+        assert_eq!(refused("OUTCOME_UNKNOWN").into_failure("a").exit_code(), 1);
+    }
+}

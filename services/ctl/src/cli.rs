@@ -1,0 +1,333 @@
+//! The command line: verbs, flags, defaults. Never acts. Called by `main`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Control addresses of `make run`.
+const DEFAULT_ENDPOINTS: &str = "127.0.0.1:7401,127.0.0.1:7402,127.0.0.1:7403";
+/// HTTP Proxies of `make run`.
+const DEFAULT_PROXIES: &str = "http://127.0.0.1:8080,http://127.0.0.1:8081";
+
+/// Operates a group of ocsd nodes.
+///
+/// Exit codes: 0 fine, 1 refused or failed, 2 usage, 3 unreachable, 4 no primary.
+#[derive(Debug, Parser)]
+#[command(name = "ocsctl", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// How nodes are reached.
+#[derive(Debug, Args)]
+pub(crate) struct Reach {
+    /// Control addresses of the nodes, host:port, comma-separated
+    #[arg(long, env = "OCSCTL_ENDPOINTS", value_delimiter = ',', default_value = DEFAULT_ENDPOINTS, global = true)]
+    pub(crate) endpoints: Vec<String>,
+    /// Certificate authority of the nodes, PEM; with --cert and --key: mutual TLS
+    #[arg(long, env = "OCSCTL_CA", value_name = "FILE", global = true)]
+    pub(crate) ca: Option<PathBuf>,
+    /// Our certificate, PEM
+    #[arg(long, env = "OCSCTL_CERT", value_name = "FILE", global = true)]
+    pub(crate) cert: Option<PathBuf>,
+    /// The key of our certificate, PEM
+    #[arg(long, env = "OCSCTL_KEY", value_name = "FILE", global = true)]
+    pub(crate) key: Option<PathBuf>,
+    /// How long to wait for one answer (for `wait`: in all); each verb has its default
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, global = true)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// How results are shown.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct FormatArg {
+    /// How to show the result [default: table]
+    #[arg(short = 'o', long = "format", alias = "report", value_enum)]
+    pub(crate) format: Option<Format>,
+}
+
+/// See [`FormatArg`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For a person.
+    Table,
+    /// For a program: one JSON document.
+    Json,
+}
+
+/// Where updates are sent.
+#[derive(Debug, Args)]
+pub(crate) struct ProxiesArg {
+    /// Base URLs of the HTTP Proxies, comma-separated
+    #[arg(long, env = "OCSCTL_PROXIES", value_delimiter = ',', default_value = DEFAULT_PROXIES)]
+    pub(crate) proxies: Vec<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Show every node: role, term, indexes, lag, HTTP Proxy, warnings
+    Status(FormatArg),
+    /// Show which node is primary, as each node sees it
+    Role(FormatArg),
+    /// Make the other data node primary
+    Switchover(SwitchoverArgs),
+    /// Calling lists
+    #[command(subcommand)]
+    List(ListVerb),
+    /// Records
+    #[command(subcommand)]
+    Record(RecordVerb),
+    /// Send a file of requests through the HTTP Proxies, in order for each record, each until it succeeds
+    Replay(ReplayArgs),
+    /// Move or kill the primary again and again under load, and count what was lost
+    Drill(DrillArgs),
+    /// Let every data node recompute its digest, and compare
+    Verify(FormatArg),
+    /// Make a development certificate authority and a certificate for each node
+    Certs(CertsArgs),
+    /// Wait until the group has a primary, or is whole
+    #[command(hide = true)]
+    Wait(WaitArgs),
+}
+
+/// `switchover`
+#[derive(Debug, Args)]
+pub(crate) struct SwitchoverArgs {
+    /// The node that is to become primary; left out: the primary chooses
+    #[arg(long, value_name = "NODE")]
+    pub(crate) to: Option<String>,
+    /// Only say which nodes could become primary
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `list …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ListVerb {
+    /// Create a list, and fill it from a file
+    Create(ListCreateArgs),
+    /// Import the rows of a CSV file; an interrupted import goes on when it is run again
+    Import(ListImportArgs),
+    /// Write the records of a list as CSV: one consistent state
+    Export(ListExportArgs),
+    /// Show one list or all
+    Show(ListShowArgs),
+}
+
+/// `list create`
+#[derive(Debug, Args)]
+pub(crate) struct ListCreateArgs {
+    /// Its name
+    pub(crate) name: String,
+    /// Import this file after creation
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) from: Option<PathBuf>,
+    /// Its time zone, an IANA name [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) time_zone: Option<String>,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `list import`
+#[derive(Debug, Args)]
+pub(crate) struct ListImportArgs {
+    /// The list
+    pub(crate) name: String,
+    /// CSV with a header; the column contact_info is required, unknown columns become user-defined fields
+    pub(crate) file: PathBuf,
+    /// Take the rows again although the same file was imported before
+    #[arg(long)]
+    pub(crate) as_new: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `list export`
+#[derive(Debug, Args)]
+pub(crate) struct ListExportArgs {
+    /// The list
+    pub(crate) name: String,
+    /// Write to a file instead of standard output
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Only these columns, comma-separated
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    pub(crate) columns: Vec<String>,
+    /// The node that answers; left out: any
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+}
+
+/// `list show`
+#[derive(Debug, Args)]
+pub(crate) struct ListShowArgs {
+    /// The list; left out: all
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `record …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecordVerb {
+    /// Show a record, by its handle or by list and record id
+    Get(RecordGetArgs),
+}
+
+/// `record get`
+#[derive(Debug, Args)]
+pub(crate) struct RecordGetArgs {
+    /// Its handle
+    #[arg(conflicts_with_all = ["list", "record_id"], required_unless_present = "list")]
+    pub(crate) handle: Option<u64>,
+    /// Its list
+    #[arg(long, requires = "record_id")]
+    pub(crate) list: Option<String>,
+    /// Its record_id in the list
+    #[arg(long, requires = "list")]
+    pub(crate) record_id: Option<u64>,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `replay`
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Lines of {"record_id": N, "req": NAME, "body": {…}}
+    pub(crate) file: PathBuf,
+    /// The list whose records are meant
+    #[arg(long)]
+    pub(crate) list: String,
+    /// Requests in flight at most
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) connections: u16,
+    #[command(flatten)]
+    pub(crate) proxies: ProxiesArg,
+    /// How long one request is tried again
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    pub(crate) retry_for: Duration,
+    /// Send the requests anew although the same file was replayed before
+    #[arg(long)]
+    pub(crate) as_new: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `drill`
+#[derive(Debug, Args)]
+pub(crate) struct DrillArgs {
+    /// What to do to the primary
+    #[arg(value_enum)]
+    pub(crate) kind: DrillKind,
+    /// How often
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rounds: u32,
+    /// Updates a second, through all HTTP Proxies together
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) rate: u32,
+    /// How long a round may wait for the group to be whole again
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "120")]
+    pub(crate) settle: Duration,
+    #[command(flatten)]
+    pub(crate) proxies: ProxiesArg,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// See [`DrillArgs`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DrillKind {
+    /// Hand the role over, planned.
+    Switchover,
+    /// kill -9 the primary's process; it must run on this machine and be restarted by its supervisor.
+    Kill,
+}
+
+/// `certs`
+#[derive(Debug, Args)]
+pub(crate) struct CertsArgs {
+    /// Where the files go: ca.pem, ca.key, and NODE.pem, NODE.key for each node
+    #[arg(long)]
+    pub(crate) dir: PathBuf,
+    /// Names of the nodes, comma-separated
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub(crate) nodes: Vec<String>,
+    /// How long the nodes' certificates are valid
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(..=3650))]
+    pub(crate) days: u32,
+}
+
+/// `wait`
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// What to wait for
+    #[arg(long = "for", value_enum)]
+    pub(crate) what: WaitFor,
+}
+
+/// See [`WaitArgs`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WaitFor {
+    /// Some node is confirmed primary.
+    Primary,
+    /// Every node answers, one is confirmed primary, both data nodes have caught up, and their HTTP Proxies run.
+    Ready,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_format_may_stand_before_or_after_the_verb() {
+        let before = Cli::try_parse_from(["ocsctl", "-o", "json", "status"]).unwrap();
+        assert_eq!(before.format.format, Some(Format::Json));
+        let after = Cli::try_parse_from(["ocsctl", "status", "-o", "json"]).unwrap();
+        assert!(matches!(after.verb, Verb::Status(FormatArg { format: Some(Format::Json) })));
+    }
+
+    #[test]
+    fn an_export_takes_o_for_its_file() {
+        let cli = Cli::try_parse_from(["ocsctl", "list", "export", "demo", "-o", "demo.csv"]).unwrap();
+        let Verb::List(ListVerb::Export(args)) = cli.verb else { panic!("another verb") };
+        assert_eq!(args.output, Some(PathBuf::from("demo.csv")));
+    }
+
+    #[test]
+    fn a_record_is_named_by_handle_or_by_list_and_record_id() {
+        let parses = |words: &[&str]| Cli::try_parse_from([&["ocsctl", "record", "get"], words].concat()).is_ok();
+        assert!(parses(&["15"]));
+        assert!(parses(&["--list", "demo", "--record-id", "7"]));
+        assert!(!parses(&[]));
+        assert!(!parses(&["--list", "demo"]));
+        assert!(!parses(&["15", "--list", "demo", "--record-id", "7"]));
+    }
+
+    #[test]
+    fn a_timeout_is_a_number_of_seconds() {
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        assert!(seconds("-1").is_err());
+        assert!(seconds("soon").is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! The nodes that the command line names, and how they are asked: one, or any that can answer. Never knows what is asked.
+//! Called by every verb that needs a node.
+
+use std::{
+    fs,
+    future::Future,
+    path::Path,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use ocs_proto::control::control_client::ControlClient;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+use crate::{backoff::Backoff, call::CallError, cli::Reach, failure::Failure};
+
+/// Largest gRPC message, bytes (design 2, Limits).
+const MESSAGE_BYTES_MAX: usize = 8 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longer than a node's own deadline of 10 s, so that its answer is what is heard.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A connected client of one node's control port.
+pub(crate) type Client = ControlClient<Channel>;
+
+/// One node as the command line names it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Host and port of its control API, as given.
+    pub(crate) address: String,
+    client: Client,
+}
+
+impl Node {
+    /// Calls this node, once, and waits no longer than `limit`.
+    pub(crate) async fn call<T, F>(&self, limit: Duration, call: impl FnOnce(Client) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        tokio::time::timeout(limit, call(self.client.clone())).await.unwrap_or(Err(CallError::TimedOut))
+    }
+}
+
+/// All nodes that the command line names.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    nodes: Vec<Node>,
+    timeout: Option<Duration>,
+    /// Where the last answer came from: asked first the next time.
+    preferred: AtomicUsize,
+    /// Some node answered something before: silence is then a failover, not a wrong address.
+    answered: AtomicBool,
+}
+
+impl Cluster {
+    /// Reads the certificates and prepares a connection to each node; opens none yet.
+    pub(crate) fn new(reach: &Reach) -> Result<Self, Failure> {
+        let tls = tls(reach)?;
+        let nodes = reach.endpoints.iter().map(|address| node(address, tls.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        if nodes.is_empty() {
+            return Err(Failure::Usage("--endpoints names no node".to_owned()));
+        }
+        let preferred = AtomicUsize::new(0);
+        Ok(Self { nodes, timeout: reach.timeout, preferred, answered: AtomicBool::new(false) })
+    }
+
+    /// In the order of the command line.
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// What `--timeout` says, else the default of a verb.
+    pub(crate) fn timeout_or(&self, default: Duration) -> Duration {
+        self.timeout.unwrap_or(default)
+    }
+
+    /// Asks the nodes in turn until one gives a result or a final no, for at most `retry_for`. The call must be one that
+    /// may be repeated. When no node at all can be reached and none ever was, that is the end at once.
+    pub(crate) async fn on_any<T, F>(&self, retry_for: Duration, call: impl Fn(Client) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let began = Instant::now();
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+        loop {
+            let (address, error) = match self.one_round(&call).await {
+                Ok(result) => return Ok(result),
+                Err(last) => last,
+            };
+            let pause = backoff.pause();
+            let hopeless = matches!(error, CallError::Unreachable(_)) && !self.answered.load(Relaxed);
+            if !error.retry() || error.weight() == 0 || hopeless || began.elapsed() + pause > retry_for {
+                return Err(error.into_failure(address));
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Each node once, beginning with the one that answered last. The error is the one that tells most.
+    async fn one_round<T, F>(&self, call: impl Fn(Client) -> F) -> Result<T, (&str, CallError)>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let limit = self.timeout_or(CALL_TIMEOUT);
+        let first = self.preferred.load(Relaxed);
+        let mut worst: Option<(&str, CallError)> = None;
+        for step in 0..self.nodes.len() {
+            let index = (first + step) % self.nodes.len();
+            let node = &self.nodes[index];
+            let result = node.call(limit, &call).await;
+            if !matches!(result, Err(CallError::Unreachable(_))) {
+                self.answered.store(true, Relaxed);
+            }
+            match result {
+                Ok(result) => {
+                    self.preferred.store(index, Relaxed);
+                    return Ok(result);
+                }
+                Err(error) if !error.retry() => return Err((&node.address, error)),
+                Err(error) if worst.as_ref().is_none_or(|(_, known)| error.weight() > known.weight()) => {
+                    worst = Some((&node.address, error));
+                }
+                Err(_) => {}
+            }
+        }
+        Err(worst.expect("there is at least one node, and each gave a result or an error"))
+    }
+}
+
+fn node(address: &str, tls: Option<&ClientTlsConfig>) -> Result<Node, Failure> {
+    let wrong = || Failure::Usage(format!("--endpoints: `{address}` is not an address of the form host:port"));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let uri = if address.contains("://") { address.to_owned() } else { format!("{scheme}://{address}") };
+    let mut endpoint = Endpoint::from_shared(uri).map_err(|_| wrong())?;
+    if endpoint.uri().port_u16().is_none() {
+        return Err(wrong());
+    }
+    if let Some(tls) = tls {
+        endpoint =
+            endpoint.tls_config(tls.clone()).map_err(|error| Failure::Usage(format!("--ca/--cert/--key: {error}")))?;
+    }
+    let channel = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect_lazy();
+    let client = ControlClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let address = address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/').to_owned();
+    Ok(Node { address, client })
+}
+
+/// Mutual TLS when a certificate is named; all three files, or none.
+fn tls(reach: &Reach) -> Result<Option<ClientTlsConfig>, Failure> {
+    let read = |path: &Path| fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())));
+    match (&reach.ca, &reach.cert, &reach.key) {
+        (None, None, None) => Ok(None),
+        (Some(ca), Some(cert), Some(key)) => {
+            let identity = Identity::from_pem(read(cert)?, read(key)?);
+            Ok(Some(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?)).identity(identity)))
+        }
+        _ => Err(Failure::Usage("--ca, --cert and --key go together".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_endpoint_may_come_with_or_without_a_scheme() {
+        assert_eq!(node("127.0.0.1:7401", None).unwrap().address, "127.0.0.1:7401");
+        assert_eq!(node("http://node-a:7401/", None).unwrap().address, "node-a:7401");
+        assert!(matches!(node("node-a", None), Err(Failure::Usage(_))));
+        assert!(matches!(node("", None), Err(Failure::Usage(_))));
+    }
+}

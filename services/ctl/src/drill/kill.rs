@@ -1,0 +1,96 @@
+//! kill -9 of the primary's process. Never of anything but an ocsd on this machine. Called by `drill`.
+
+use std::{fs, net::IpAddr, path::Path, time::Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{failure::Failure, group::Seen};
+
+/// The only program that is ever killed.
+const PROGRAM: &str = "ocsd";
+
+/// A process that was found to be a node's.
+#[derive(Debug)]
+pub(crate) struct Victim(Pid);
+
+/// The process of a node, or why it is left alone.
+pub(crate) fn victim(seen: &Seen<'_>) -> Result<Victim, Failure> {
+    let address = &seen.node.address;
+    if !is_loopback(address) {
+        let why = format!("{address} is not on this machine: only a node reached over loopback is killed");
+        return Err(Failure::Refused(why));
+    }
+    let pid = seen.status().map(|status| status.pid).unwrap_or_default();
+    let number = i32::try_from(pid).ok().filter(|pid| *pid > 1).and_then(Pid::from_raw);
+    match number {
+        Some(number) if is_node(Path::new("/proc"), pid) => Ok(Victim(number)),
+        _ => Err(Failure::Refused(format!("process {pid} on this machine is not an {PROGRAM}: it is left alone"))),
+    }
+}
+
+impl Victim {
+    /// Kills it; returns the moment before.
+    pub(crate) fn kill(self) -> Result<Instant, Failure> {
+        let moment = Instant::now();
+        kill_process(self.0, Signal::KILL)
+            .map_err(|error| Failure::Refused(format!("cannot kill process {}: {error}", self.0.as_raw_nonzero())))?;
+        Ok(moment)
+    }
+}
+
+/// An address or `localhost`; any other name could be anywhere.
+fn is_loopback(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// By the name of the file it runs; by the name of the process where that file may not be seen.
+fn is_node(proc: &Path, pid: u32) -> bool {
+    let dir = proc.join(pid.to_string());
+    match fs::read_link(dir.join("exe")) {
+        Ok(program) => {
+            let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            name.trim_end_matches(" (deleted)") == PROGRAM // so the kernel marks a file that was replaced
+        }
+        Err(_) => fs::read_to_string(dir.join("comm")).is_ok_and(|name| name.trim_end() == PROGRAM),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_this_machine() {
+        for here in ["127.0.0.1:7401", "localhost:7401", "[::1]:7401"] {
+            assert!(is_loopback(here), "{here}");
+        }
+        for elsewhere in ["10.0.0.1:7401", "node-a:7401", "localhost.example:1"] {
+            assert!(!is_loopback(elsewhere), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn only_a_process_that_runs_ocsd_is_a_node() {
+        let proc = tempfile::tempdir().unwrap();
+        let process = |pid: u32, program: &str| {
+            let dir = proc.path().join(pid.to_string());
+            fs::create_dir(&dir).unwrap();
+            symlink(program, dir.join("exe")).unwrap();
+            is_node(proc.path(), pid)
+        };
+        assert!(process(10, "/usr/bin/ocsd"));
+        assert!(process(11, "/build/ocsd (deleted)"));
+        assert!(!process(12, "/usr/bin/bash"));
+        assert!(!process(13, "/home/ocsd/bash"));
+        assert!(!is_node(proc.path(), 14));
+    }
+
+    #[test]
+    fn this_very_process_is_no_node() {
+        assert!(!is_node(Path::new("/proc"), std::process::id()));
+    }
+}

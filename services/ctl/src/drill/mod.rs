@@ -1,0 +1,213 @@
+//! Moves or kills the primary again and again while updates arrive at a fixed rate, and counts what became of them. Never
+//! kills a process that is not an ocsd on this machine. Called by the verb `drill`.
+
+mod check;
+mod kill;
+mod prober;
+mod report;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub(crate) use self::report::Report;
+use self::{
+    prober::{Outcome, Probe, Prober},
+    report::Round,
+};
+use crate::{
+    cli::DrillKind,
+    cluster::{Cluster, Node},
+    failure::Failure,
+    group::{self, wait_whole},
+    http_client::Target,
+    verbs::list_create,
+    verbs::switchover,
+};
+
+/// Entries that a backup may be behind while updates arrive, and still count as caught up.
+const LAG_MAX: u64 = 200;
+/// How long updates may stay away after a kill before the round counts as failed.
+const UNAVAILABLE_MAX: Duration = Duration::from_secs(60);
+/// What is looked at around a switchover.
+const MARGIN: Duration = Duration::from_millis(500);
+/// How often results that are being waited for are looked at; times are taken where things happen, not here.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What a drill does.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// To the primary.
+    pub(crate) kind: DrillKind,
+    /// How often.
+    pub(crate) rounds: u32,
+    /// Updates a second.
+    pub(crate) rate: u32,
+    /// How long a round waits for the group to be whole.
+    pub(crate) settle: Duration,
+    /// Where updates go, in turn.
+    pub(crate) proxies: Vec<Target>,
+}
+
+/// Runs the rounds, then compares what was acknowledged with what the list holds. A round that cannot be run ends the
+/// rounds, not the comparison.
+pub(crate) async fn run(cluster: &Cluster, plan: Plan, progress: impl Fn(&str)) -> Result<Report, Failure> {
+    wait_whole(cluster, 0, plan.settle)
+        .await
+        .map_err(|why| Failure::Refused(format!("the group is not whole: {why}")))?;
+    if plan.kind == DrillKind::Kill {
+        kill::victim(group::survey(cluster).await.require_primary()?)?; // refuse before anything is changed
+    }
+    let list = format!("drill-{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis());
+    list_create::create(cluster, &list, "").await?;
+    let drill = Drill { cluster, prober: Prober::start(&list, plan.proxies.clone(), plan.rate), plan };
+    let mut rounds = Vec::new();
+    let mut stopped = None;
+    for number in 1..=drill.plan.rounds {
+        match drill.round().await {
+            Ok(round) => {
+                progress(&round.line(number, drill.plan.rounds));
+                rounds.push(round);
+            }
+            Err(why) => {
+                stopped = Some(format!("round {number}: {why}"));
+                break;
+            }
+        }
+    }
+    let probes = drill.prober.stop().await;
+    if let Err(why) = wait_whole(cluster, 0, drill.plan.settle).await {
+        stopped.get_or_insert(format!("the group is not whole after the drill: {why}"));
+    }
+    let check = check::run(cluster, &list, &probes).await?;
+    let wanted = drill.plan.rounds;
+    Ok(Report::new(drill.plan.kind, &list, wanted, rounds, &probes, check, stopped))
+}
+
+struct Drill<'a> {
+    cluster: &'a Cluster,
+    plan: Plan,
+    prober: Prober,
+}
+
+impl Drill<'_> {
+    async fn round(&self) -> Result<Round, String> {
+        self.healthy().await?;
+        tokio::time::sleep(Duration::from_micros(rand::random_range(0..250_000))).await; // any phase of the heartbeat
+        let group = group::survey(self.cluster).await;
+        let primary = group.require_primary().map_err(|failure| failure.to_string())?;
+        let name = group.name(primary);
+        match self.plan.kind {
+            DrillKind::Switchover => self.switchover(primary.node, name).await,
+            DrillKind::Kill => {
+                let pid = kill::victim(primary).map_err(|failure| failure.to_string())?;
+                self.kill(pid, name).await
+            }
+        }
+    }
+
+    /// The group is whole, and an update was just acknowledged through each proxy.
+    async fn healthy(&self) -> Result<(), String> {
+        wait_whole(self.cluster, LAG_MAX, self.plan.settle).await?;
+        let since = Instant::now();
+        let each = |probes: &[Probe]| {
+            let acked = |proxy: usize| probes.iter().any(|probe| probe.proxy == proxy && probe.acked_since(since));
+            (0..self.plan.proxies.len()).all(acked).then_some(())
+        };
+        self.until(self.plan.settle, each).await.ok_or_else(|| "not every HTTP Proxy acknowledges updates".to_owned())
+    }
+
+    async fn switchover(&self, primary: &Node, from: String) -> Result<Round, String> {
+        let from_here = Instant::now();
+        let reply = switchover::ask(self.cluster, primary, "", false).await.map_err(|failure| failure.to_string())?;
+        if !reply.done {
+            return Err(switchover::refusal(&reply));
+        }
+        let ended = Instant::now();
+        let past_it = |probes: &[Probe]| probes.iter().any(|probe| probe.acked_since(ended + MARGIN)).then_some(());
+        self.until(UNAVAILABLE_MAX, past_it).await.ok_or("no update was acknowledged after it")?;
+        let window = (from_here - MARGIN, ended + MARGIN);
+        let pause = self.prober.look(|probes| longest_pause(probes, window));
+        Ok(Round { node: from, unavailable: pause, down: None })
+    }
+
+    async fn kill(&self, pid: kill::Victim, node: String) -> Result<Round, String> {
+        let killed = pid.kill().map_err(|failure| failure.to_string())?;
+        let through_another = |probes: &[Probe]| {
+            let others = probes.iter().filter(|probe| self.prober.node_of(probe.proxy).as_deref() != Some(&node));
+            others.filter(|probe| probe.acked_since(killed)).map(|probe| probe.done).min()
+        };
+        let first = self.until(UNAVAILABLE_MAX, through_another).await;
+        let first = first.ok_or_else(|| format!("no update was acknowledged after {node} was killed"))?;
+        self.healthy().await.map_err(|why| format!("after {node} was killed (is it supervised?): {why}"))?;
+        Ok(Round { node, unavailable: first.duration_since(killed), down: Some((killed, Instant::now())) })
+    }
+
+    /// Looks at the probes that ended so far until they show something.
+    async fn until<T>(&self, limit: Duration, shows: impl Fn(&[Probe]) -> Option<T>) -> Option<T> {
+        let began = Instant::now();
+        while began.elapsed() < limit {
+            if let Some(shown) = self.prober.look(|probes| shows(recent(probes, began))) {
+                return Some(shown);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        None
+    }
+}
+
+/// Those that ended after a moment, or shortly before it: the rest need not be looked at again and again.
+fn recent(probes: &[Probe], moment: Instant) -> &[Probe] {
+    // they stand in the order in which they ended
+    let from = probes.partition_point(|probe| probe.done + MARGIN < moment);
+    &probes[from..]
+}
+
+/// The longest time in a window without an acknowledged update.
+fn longest_pause(probes: &[Probe], (from, to): (Instant, Instant)) -> Duration {
+    let acked = recent(probes, from).iter().filter(|probe| probe.outcome == Outcome::Acked).map(|probe| probe.done);
+    let mut last = from;
+    let mut longest = Duration::ZERO;
+    for done in acked.filter(|done| *done > from) {
+        longest = longest.max(done.duration_since(last));
+        last = done;
+        if done > to {
+            break;
+        }
+    }
+    longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn probe(began: Instant, sent_ms: u64, done_ms: u64, outcome: Outcome) -> Probe {
+        let at = |ms| began + Duration::from_millis(ms);
+        Probe { number: 0, proxy: 0, sent: at(sent_ms), done: at(done_ms), outcome }
+    }
+
+    #[test]
+    fn a_pause_is_the_time_without_acknowledgement_and_a_failure_does_not_end_it() {
+        let began = Instant::now();
+        let acked = |done_ms| probe(began, done_ms, done_ms, Outcome::Acked);
+        let failed = probe(began, 30, 40, Outcome::Failed(503));
+        let probes = [acked(10), acked(20), failed, acked(75), acked(80), acked(200)];
+        let window = (began + Duration::from_millis(5), began + Duration::from_millis(79));
+        assert_eq!(longest_pause(&probes, window), Duration::from_millis(55));
+    }
+
+    #[test]
+    fn a_pause_that_reaches_over_the_end_of_the_window_counts_whole() {
+        let began = Instant::now();
+        let acked = |done_ms| probe(began, done_ms, done_ms, Outcome::Acked);
+        let window = (began, began + Duration::from_millis(100));
+        assert_eq!(longest_pause(&[acked(10), acked(400)], window), Duration::from_millis(390));
+    }
+
+    #[test]
+    fn an_update_sent_before_the_kill_does_not_end_the_outage() {
+        let began = Instant::now();
+        assert!(!probe(began, 1, 9, Outcome::Acked).acked_since(began + Duration::from_millis(5)));
+        assert!(probe(began, 6, 9, Outcome::Acked).acked_since(began + Duration::from_millis(5)));
+        assert!(!probe(began, 6, 9, Outcome::Unknown).acked_since(began + Duration::from_millis(5)));
+    }
+}

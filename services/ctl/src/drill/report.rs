@@ -1,0 +1,206 @@
+//! What a drill measured. Never sends. Called by `drill`, and by the verb that shows it.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::{
+    check::Check,
+    prober::{Outcome, Probe, Probes},
+};
+use crate::{cli::DrillKind, latency::nearest_rank, print};
+
+/// One time that the primary was moved or killed.
+#[derive(Debug)]
+pub(crate) struct Round {
+    /// The node that was primary.
+    pub(crate) node: String,
+    /// Of updates.
+    pub(crate) unavailable: Duration,
+    /// From the kill until the group was whole again.
+    pub(crate) down: Option<(Instant, Instant)>,
+}
+
+impl Round {
+    /// For a person who waits.
+    pub(crate) fn line(&self, number: u32, of: u32) -> String {
+        let moved = if self.down.is_some() { "killed" } else { "handed over" };
+        format!("round {number} of {of}: {} {moved}, unavailable {:.1} ms", self.node, ms(self.unavailable))
+    }
+
+    fn was_down(&self, node: Option<&str>, probe: &Probe) -> bool {
+        let within = |(from, to): (Instant, Instant)| probe.done >= from && probe.sent <= to;
+        node == Some(self.node.as_str()) && self.down.is_some_and(within)
+    }
+}
+
+/// The result of a drill; updates = acknowledged + failed + unknown + at_killed_node.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    kind: &'static str,
+    list: String,
+    rounds_wanted: u32,
+    rounds: usize,
+    /// From the kill to the first update sent after it and acknowledged through another node's proxy; or the longest pause
+    /// between acknowledged updates around a switchover.
+    unavailable_ms: Option<Unavailable>,
+    each_ms: Vec<f64>,
+    updates: u64,
+    acknowledged: u64,
+    /// Answered with anything but 200, or not delivered, at a node that was not down.
+    failed: u64,
+    /// Connection broken after sending, no answer, or 504, at a node that was not down.
+    unknown: u64,
+    /// Either of these at the proxy of the node that was killed, from the kill until it was back.
+    at_killed_node: u64,
+    /// Not sent, because too many were on their way.
+    skipped: u64,
+    lost: u64,
+    duplicates: u64,
+    unknown_applied: u64,
+    /// Why not all rounds were run.
+    stopped: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Unavailable {
+    p50: f64,
+    p99: f64,
+    max: f64,
+}
+
+impl Report {
+    /// Puts it together.
+    pub(crate) fn new(
+        kind: DrillKind,
+        list: &str,
+        wanted: u32,
+        rounds: Vec<Round>,
+        probes: &Probes,
+        check: Check,
+        stopped: Option<String>,
+    ) -> Self {
+        let each_ms: Vec<f64> = rounds.iter().map(|round| ms(round.unavailable)).collect();
+        let mut report = Self {
+            kind: if kind == DrillKind::Kill { "kill" } else { "switchover" },
+            list: list.to_owned(),
+            rounds_wanted: wanted,
+            rounds: rounds.len(),
+            unavailable_ms: unavailable(&each_ms),
+            each_ms,
+            updates: probes.probes.len() as u64,
+            acknowledged: 0,
+            failed: 0,
+            unknown: 0,
+            at_killed_node: 0,
+            skipped: probes.skipped,
+            lost: check.lost,
+            duplicates: check.duplicates,
+            unknown_applied: check.unknown_applied,
+            stopped,
+        };
+        probes.probes.iter().for_each(|probe| report.count(probe, &rounds, &probes.nodes));
+        report
+    }
+
+    fn count(&mut self, probe: &Probe, rounds: &[Round], nodes: &[Option<String>]) {
+        let node = nodes.get(probe.proxy).and_then(Option::as_deref);
+        let counter = match probe.outcome {
+            Outcome::Acked => &mut self.acknowledged,
+            _ if rounds.iter().any(|round| round.was_down(node, probe)) => &mut self.at_killed_node,
+            Outcome::Failed(_) => &mut self.failed,
+            Outcome::Unknown => &mut self.unknown,
+        };
+        *counter += 1;
+    }
+
+    /// Why the drill did not succeed, in one line.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        if self.lost > 0 || self.duplicates > 0 {
+            return Some(format!("{} acknowledged updates lost, {} duplicates", self.lost, self.duplicates));
+        }
+        self.stopped.clone()
+    }
+
+    /// For a person.
+    pub(crate) fn table(&self) -> String {
+        let value = |pick: fn(&Unavailable) -> f64| {
+            self.unavailable_ms.as_ref().map_or("-".to_owned(), |unavailable| format!("{:.1}", pick(unavailable)))
+        };
+        let mut rows = vec![
+            ("drill", format!("{}, {} of {} rounds", self.kind, self.rounds, self.rounds_wanted)),
+            ("unavailable p50", format!("{} ms", value(|unavailable| unavailable.p50))),
+            ("unavailable p99", format!("{} ms", value(|unavailable| unavailable.p99))),
+            ("unavailable max", format!("{} ms", value(|unavailable| unavailable.max))),
+            ("updates", format!("{}, acknowledged {}", self.updates, self.acknowledged)),
+            ("lost", self.lost.to_string()),
+            ("duplicates", self.duplicates.to_string()),
+            ("failed", self.failed.to_string()),
+            ("outcome unknown", self.unknown.to_string()),
+        ];
+        if self.kind == "kill" {
+            rows.push(("at killed node", self.at_killed_node.to_string()));
+        }
+        if self.skipped > 0 {
+            rows.push(("not sent", self.skipped.to_string()));
+        }
+        print::pairs(&rows)
+    }
+}
+
+fn unavailable(each_ms: &[f64]) -> Option<Unavailable> {
+    let at = |fraction| nearest_rank(each_ms, fraction);
+    Some(Unavailable { p50: at(0.5)?, p99: at(0.99)?, max: at(1.0)? })
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(check: Check, stopped: Option<String>) -> Report {
+        let began = Instant::now();
+        let at = |ms| began + Duration::from_millis(ms);
+        let probe =
+            |proxy, sent_ms, outcome| Probe { number: 0, proxy, sent: at(sent_ms), done: at(sent_ms + 1), outcome };
+        let probes = vec![
+            probe(0, 10, Outcome::Acked),
+            probe(0, 100, Outcome::Failed(0)),
+            probe(0, 110, Outcome::Unknown),
+            probe(1, 120, Outcome::Failed(503)),
+            probe(1, 130, Outcome::Unknown),
+            probe(0, 900, Outcome::Failed(503)),
+        ];
+        let round = |unavailable_ms| Round {
+            node: "a".to_owned(),
+            unavailable: Duration::from_millis(unavailable_ms),
+            down: Some((at(90), at(500))),
+        };
+        let probes = Probes { probes, nodes: vec![Some("a".to_owned()), Some("b".to_owned())], skipped: 0 };
+        Report::new(DrillKind::Kill, "drill-1", 2, vec![round(100), round(140)], &probes, check, stopped)
+    }
+
+    #[test]
+    fn what_fails_at_the_killed_node_while_it_is_down_is_counted_apart() {
+        let report = report(Check::default(), None);
+        assert_eq!((report.acknowledged, report.at_killed_node, report.failed, report.unknown), (1, 2, 2, 1));
+        assert_eq!(report.updates, report.acknowledged + report.at_killed_node + report.failed + report.unknown);
+    }
+
+    #[test]
+    fn a_lost_update_or_a_duplicate_fails_the_drill_and_a_failed_request_does_not() {
+        assert_eq!(report(Check::default(), None).complaint(), None);
+        assert!(report(Check { lost: 1, ..Check::default() }, None).complaint().is_some());
+        assert!(report(Check { duplicates: 1, ..Check::default() }, None).complaint().is_some());
+        assert!(report(Check::default(), Some("round 2: no".to_owned())).complaint().is_some());
+    }
+
+    #[test]
+    fn the_table_shows_percentiles_of_the_rounds() {
+        let table = report(Check::default(), None).table();
+        assert!(table.contains("unavailable p50  100.0 ms") && table.contains("unavailable p99  140.0 ms"), "{table}");
+    }
+}

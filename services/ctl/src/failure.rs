@@ -1,0 +1,57 @@
+//! How a verb can fail, as the exit code says it. Never carries a stack of causes: one line. Called by every verb.
+
+use thiserror::Error;
+
+/// Exit code of a wrong command line.
+pub(crate) const USAGE: u8 = 2;
+
+/// Why a verb ended without success; the text is the one line on standard error.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// A node said no, or the work did not succeed. Exit code 1.
+    #[error("{0}")]
+    Refused(String),
+    /// The command line, or a file it names, makes no sense. Exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Nobody answered. Exit code 3.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Nodes answered, and none of them is primary. Exit code 4.
+    #[error("{0}")]
+    NoPrimary(String),
+}
+
+impl Failure {
+    /// 1 refused or failed, 2 usage, 3 unreachable, 4 no primary.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused(_) => 1,
+            Self::Usage(_) => USAGE,
+            Self::Unreachable(_) => 3,
+            Self::NoPrimary(_) => 4,
+        }
+    }
+
+    /// A file that cannot be read or written.
+    pub(crate) fn file(path: &std::path::Path, error: impl std::fmt::Display) -> Self {
+        Self::Refused(format!("{}: {error}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_its_own_exit_code() {
+        let line = || "why".to_owned();
+        let failures = [
+            Failure::Refused(line()),
+            Failure::Usage(line()),
+            Failure::Unreachable(line()),
+            Failure::NoPrimary(line()),
+        ];
+        assert_eq!(failures.map(|failure| failure.exit_code()), [1, 2, 3, 4]);
+    }
+}

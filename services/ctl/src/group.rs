@@ -1,0 +1,266 @@
+//! The group as all its nodes describe it at one moment. Never changes anything. Called by `status`, `role`,
+//! `switchover`, `verify`, `wait` and `drill`.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use ocs_proto::control::{GetRoleReply, PeerLag, Role, StatusReply, StatusRequest};
+
+use crate::{
+    call::CallError,
+    cluster::{Cluster, Node},
+    failure::Failure,
+};
+
+/// How long a node may take to describe itself.
+const SURVEY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What one node said, or why it said nothing.
+#[derive(Debug)]
+pub(crate) struct Seen<'a> {
+    /// The node as the command line names it.
+    pub(crate) node: &'a Node,
+    /// Its own description.
+    pub(crate) status: Result<Box<StatusReply>, CallError>,
+}
+
+impl Seen<'_> {
+    /// The description, where there is one.
+    pub(crate) fn status(&self) -> Option<&StatusReply> {
+        self.status.as_deref().ok()
+    }
+
+    /// What it says about its role.
+    pub(crate) fn role(&self) -> Option<&GetRoleReply> {
+        self.status()?.role.as_ref()
+    }
+
+    /// Whether it is a witness; not known of a node that said nothing.
+    pub(crate) fn is_witness(&self) -> bool {
+        self.role().is_some_and(|role| role.role() == Role::Witness)
+    }
+
+    fn is_confirmed_primary(&self) -> bool {
+        self.role().is_some_and(|role| role.role() == Role::Primary && role.confirmed)
+    }
+
+    fn term(&self) -> u64 {
+        self.role().map_or(0, |role| role.term)
+    }
+}
+
+/// What all nodes said, in the order of the command line.
+#[derive(Debug)]
+pub(crate) struct Group<'a> {
+    /// One for each node.
+    pub(crate) seen: Vec<Seen<'a>>,
+}
+
+/// Asks every node at the same time.
+pub(crate) async fn survey(cluster: &Cluster) -> Group<'_> {
+    let limit = cluster.timeout_or(SURVEY_TIMEOUT).min(SURVEY_TIMEOUT);
+    let ask = |node| async move { Seen { node, status: status(node, limit).await } };
+    Group { seen: join_all(cluster.nodes().iter().map(ask)).await }
+}
+
+async fn status(node: &Node, limit: Duration) -> Result<Box<StatusReply>, CallError> {
+    node.call(limit, |mut client| async move { Ok(Box::new(client.status(StatusRequest {}).await?.into_inner())) })
+        .await
+}
+
+impl Group<'_> {
+    /// The node that is confirmed primary; of two (one answered a moment before the other took over) the later one.
+    pub(crate) fn primary(&self) -> Option<&Seen<'_>> {
+        self.seen.iter().filter(|seen| seen.is_confirmed_primary()).max_by_key(|seen| seen.term())
+    }
+
+    /// The primary, or the failure that says which kind of nothing there is.
+    pub(crate) fn require_primary(&self) -> Result<&Seen<'_>, Failure> {
+        self.primary().ok_or_else(|| self.no_primary())
+    }
+
+    fn no_primary(&self) -> Failure {
+        let silent: Vec<_> = self.silent().collect();
+        let silent_list = silent.join("; ");
+        if silent.len() == self.seen.len() {
+            Failure::Unreachable(format!("no node answers: {silent_list}"))
+        } else if silent.is_empty() {
+            Failure::NoPrimary("no node is confirmed primary".to_owned())
+        } else {
+            Failure::NoPrimary(format!("no node that answers is confirmed primary ({silent_list})"))
+        }
+    }
+
+    fn silent(&self) -> impl Iterator<Item = String> {
+        let line = |seen: &Seen<'_>| Some(format!("{}: {}", self.name(seen), seen.status.as_ref().err()?));
+        self.seen.iter().filter_map(line)
+    }
+
+    /// The name of a node: its own word, else what another node's configuration calls its address, else the address.
+    pub(crate) fn name(&self, seen: &Seen<'_>) -> String {
+        if let Some(role) = seen.role() {
+            return role.node.clone();
+        }
+        let address = &seen.node.address;
+        let named = |status: &StatusReply| {
+            status.controls.iter().find(|(_, control)| *control == address).map(|(name, _)| name.clone())
+        };
+        self.seen.iter().filter_map(Seen::status).find_map(named).unwrap_or_else(|| address.clone())
+    }
+
+    /// The node of this name, if it answered.
+    pub(crate) fn named(&self, name: &str) -> Option<&Seen<'_>> {
+        self.seen.iter().find(|seen| seen.role().is_some_and(|role| role.node == name))
+    }
+
+    /// The nodes that answered and hold records.
+    pub(crate) fn data_nodes(&self) -> impl Iterator<Item = (&Seen<'_>, &StatusReply)> {
+        self.seen.iter().filter(|seen| !seen.is_witness()).filter_map(|seen| Some((seen, seen.status()?)))
+    }
+
+    /// Entries that the primary knows a node's log to be behind.
+    pub(crate) fn lag(&self, node: &str) -> Option<u64> {
+        self.peer(node)?.lag_entries
+    }
+
+    fn peer(&self, node: &str) -> Option<&PeerLag> {
+        self.primary()?.role()?.peers.iter().find(|peer| peer.node == node)
+    }
+
+    /// Why the group is not whole, in one line; none if every node answers, one is confirmed primary and in touch with the
+    /// others, no data node is more than `lag_max` entries behind, and the HTTP Proxies run.
+    pub(crate) fn not_whole(&self, lag_max: u64) -> Option<String> {
+        if let Some(silent) = self.silent().next() {
+            return Some(silent);
+        }
+        let Some(primary) = self.primary() else { return Some(self.no_primary().to_string()) };
+        let peers = primary.role().map(|role| role.peers.as_slice()).unwrap_or_default();
+        if let Some(peer) = peers.iter().find(|peer| !peer.connected) {
+            return Some(format!("{}: not connected to the primary", peer.node));
+        }
+        let commit = primary.status().map_or(0, |status| status.commit_index);
+        self.data_nodes().find_map(|(seen, status)| {
+            let name = self.name(seen);
+            let behind = self.lag(&name).unwrap_or(0).max(commit.saturating_sub(status.applied_index));
+            if behind > lag_max {
+                Some(format!("{name}: {behind} entries behind"))
+            } else if status.http_proxy != "running" {
+                Some(format!("{name}: HTTP Proxy is {}", status.http_proxy))
+            } else {
+                None
+            }
+        })
+    }
+}
+
+/// Asks until the group is whole (see [`Group::not_whole`]), for at most `limit`; then says what was missing.
+pub(crate) async fn wait_whole(cluster: &Cluster, lag_max: u64, limit: Duration) -> Result<(), String> {
+    const PAUSE: Duration = Duration::from_millis(100);
+    let began = std::time::Instant::now();
+    loop {
+        let Some(why) = survey(cluster).await.not_whole(lag_max) else { return Ok(()) };
+        if began.elapsed() + PAUSE > limit {
+            return Err(why);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn cluster() -> Cluster {
+        Cluster::new(&Cli::parse_from(["ocsctl", "--endpoints", "h:1,h:2,h:3", "role"]).reach).unwrap()
+    }
+
+    fn said(node: &str, role: Role, confirmed: bool, term: u64) -> Result<Box<StatusReply>, CallError> {
+        let peers = ["a", "b", "w"].iter().filter(|peer| **peer != node);
+        let lag = |peer: &&str| PeerLag {
+            node: (*peer).to_owned(),
+            connected: true,
+            lag_entries: Some(0),
+            witness: *peer == "w",
+            ..PeerLag::default()
+        };
+        let role = GetRoleReply {
+            role: role.into(),
+            confirmed,
+            term,
+            node: node.to_owned(),
+            peers: peers.map(lag).collect(),
+            ..GetRoleReply::default()
+        };
+        Ok(Box::new(StatusReply {
+            role: Some(role),
+            commit_index: 100,
+            applied_index: 100,
+            http_proxy: "running".to_owned(),
+            controls: [("b".to_owned(), "h:2".to_owned())].into(),
+            ..StatusReply::default()
+        }))
+    }
+
+    fn group(cluster: &Cluster, statuses: [Result<Box<StatusReply>, CallError>; 3]) -> Group<'_> {
+        let seen = cluster.nodes().iter().zip(statuses).map(|(node, status)| Seen { node, status }).collect();
+        Group { seen }
+    }
+
+    fn whole() -> [Result<Box<StatusReply>, CallError>; 3] {
+        [said("a", Role::Primary, true, 5), said("b", Role::Backup, true, 5), said("w", Role::Witness, true, 5)]
+    }
+
+    #[tokio::test]
+    async fn a_group_of_three_with_one_confirmed_primary_is_whole() {
+        let cluster = cluster();
+        let group = group(&cluster, whole());
+        assert_eq!(group.not_whole(0), None);
+        assert_eq!(group.name(group.primary().unwrap()), "a");
+    }
+
+    #[tokio::test]
+    async fn an_unconfirmed_primary_is_no_primary() {
+        let cluster = cluster();
+        let mut statuses = whole();
+        statuses[0] = said("a", Role::Primary, false, 5);
+        assert!(matches!(group(&cluster, statuses).require_primary(), Err(Failure::NoPrimary(_))));
+    }
+
+    #[tokio::test]
+    async fn of_two_confirmed_primaries_the_later_term_counts() {
+        let cluster = cluster();
+        let mut statuses = whole();
+        statuses[1] = said("b", Role::Primary, true, 6);
+        let group = group(&cluster, statuses);
+        assert_eq!(group.name(group.primary().unwrap()), "b");
+    }
+
+    #[tokio::test]
+    async fn a_silent_node_is_named_by_the_others_and_makes_the_group_not_whole() {
+        let cluster = cluster();
+        let mut statuses = whole();
+        statuses[1] = Err(CallError::TimedOut);
+        let group = group(&cluster, statuses);
+        assert_eq!(group.not_whole(0), Some("b: no answer in time".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_backup_that_lags_makes_the_group_not_whole() {
+        let cluster = cluster();
+        let mut statuses = whole();
+        statuses[1].as_mut().unwrap().applied_index = 90;
+        let group = group(&cluster, statuses);
+        assert_eq!(group.not_whole(9), Some("b: 10 entries behind".to_owned()));
+        assert_eq!(group.not_whole(10), None);
+    }
+
+    #[tokio::test]
+    async fn no_answer_from_any_node_is_unreachable() {
+        let cluster = cluster();
+        let group = group(&cluster, [const { Err(CallError::TimedOut) }; 3]);
+        assert!(matches!(group.require_primary(), Err(Failure::Unreachable(_))));
+    }
+}

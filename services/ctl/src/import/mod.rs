@@ -1,0 +1,284 @@
+//! The import of a CSV file of any size, in batches that a node applies once. Never holds more than a few batches in memory.
+//! Called by `list import` and `list create --from`.
+
+mod batches;
+mod rejects;
+pub(crate) mod source;
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, stream};
+use indicatif::ProgressBar;
+use ocs_proto::outbound::{ImportBatch, Imported};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use self::{
+    batches::{Batch, Piece},
+    rejects::Rejects,
+    source::Source,
+};
+use crate::{
+    call::{self, CallError},
+    cluster::{Client, Cluster},
+    failure::Failure,
+};
+
+/// Batches on their way at the same time; the first goes alone, since it may define fields.
+const IN_FLIGHT: usize = 8;
+/// How long one batch is tried again, over failovers.
+const RETRY_FOR: Duration = Duration::from_secs(60);
+
+/// What became of a file; rows = added + duplicates + rejected.
+#[derive(Debug, Default, Serialize, PartialEq)]
+pub(crate) struct Summary {
+    /// Rows under the header.
+    pub(crate) rows: u64,
+    /// Records that are new.
+    pub(crate) added: u64,
+    /// Rows that were there already.
+    pub(crate) duplicates: u64,
+    /// Rows not taken, by the node or because they cannot be read.
+    pub(crate) rejected: u64,
+    /// Of those added, rows whose status Retrieved became Ready.
+    pub(crate) made_ready: u64,
+    /// Where the rejected rows are, if there are any.
+    pub(crate) rejects_file: Option<PathBuf>,
+    /// How long it took.
+    pub(crate) seconds: f64,
+}
+
+impl Summary {
+    /// The closing line.
+    pub(crate) fn line(&self) -> String {
+        let Self { rows, added, duplicates, rejected, .. } = self;
+        let mut line = format!("rows {rows} = added {added} + duplicates {duplicates} + rejected {rejected}");
+        if self.made_ready > 0 {
+            line.push_str(&format!(" ({} of those added were Retrieved and became Ready)", self.made_ready));
+        }
+        line
+    }
+}
+
+/// SHA-256 of the list's name and the file: the same file imported again into the same list is the same import.
+pub(crate) fn id_of(list: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut hash = Sha256::new();
+    hash.update(list.as_bytes());
+    hash.update([0]); // no name holds it: names and files cannot run into each other
+    let mut file = File::open(path).map_err(|error| Failure::file(path, error))?;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = file.read(&mut buffer).map_err(|error| Failure::file(path, error))?;
+        if read == 0 {
+            return Ok(hash.finalize().to_vec());
+        }
+        hash.update(&buffer[..read]);
+    }
+}
+
+/// An id that no import had before.
+pub(crate) fn new_id() -> Vec<u8> {
+    rand::random::<[u8; 32]>().to_vec()
+}
+
+/// Sends the whole file. An error leaves what was taken in place; the same import run again goes on from there.
+pub(crate) async fn run(
+    cluster: &Cluster,
+    list: &str,
+    source: Source,
+    id: Vec<u8>,
+    bar: &ProgressBar,
+) -> Result<Summary, Failure> {
+    let began = Instant::now();
+    let mut tally = Tally {
+        summary: Summary::default(),
+        rejects: Rejects::beside(source.path(), source.columns())?,
+        bar: bar.clone(),
+        began,
+    };
+    let head = Head { cluster, list, id, columns: source.columns().to_vec() };
+    let mut pieces = source.into_pieces();
+    for piece in pieces.by_ref() {
+        let first_batch = matches!(piece, Ok(Piece::Batch(_)));
+        tally.add(head.take(piece?).await?)?;
+        if first_batch {
+            break;
+        }
+    }
+    let mut outcomes = stream::iter(pieces).map(|piece| async { head.take(piece?).await }).buffered(IN_FLIGHT);
+    while let Some(outcome) = outcomes.next().await {
+        tally.add(outcome?)?;
+    }
+    tally.finish()
+}
+
+/// What every batch has in common.
+struct Head<'a> {
+    cluster: &'a Cluster,
+    list: &'a str,
+    id: Vec<u8>,
+    columns: Vec<String>,
+}
+
+/// A piece of the file and, if it was sent, what became of it.
+struct Outcome {
+    piece: Piece,
+    imported: Imported,
+}
+
+impl Head<'_> {
+    async fn take(&self, piece: Piece) -> Result<Outcome, Failure> {
+        let imported = match &piece {
+            Piece::Batch(batch) => self.send(batch).await?,
+            Piece::Bad(_) => Imported::default(),
+        };
+        Ok(Outcome { piece, imported })
+    }
+
+    /// Any node, again and again: a batch is applied once, whoever got it how often.
+    async fn send(&self, batch: &Batch) -> Result<Imported, Failure> {
+        let attempt = |mut client: Client| {
+            let request = self.request(batch);
+            async move { call::imported(client.import(request).await.map_err(CallError::from)?.into_inner().reply) }
+        };
+        let sent = self.cluster.on_any(RETRY_FOR, attempt).await;
+        let imported = sent.map_err(|failure| in_context(failure, batch.first_row))?;
+        let accounted = imported.added + imported.duplicates + imported.rejected.len() as u64;
+        if accounted != batch.rows.len() as u64 {
+            let rows = batch.rows.len();
+            let line = format!("row {}: the node accounts for {accounted} of {rows} rows", batch.first_row);
+            return Err(Failure::Refused(line));
+        }
+        Ok(imported)
+    }
+
+    fn request(&self, batch: &Batch) -> ImportBatch {
+        ImportBatch {
+            list: self.list.to_owned(),
+            import_id: self.id.clone().into(),
+            first_row: batch.first_row,
+            columns: self.columns.clone(),
+            rows: batch.rows.clone(),
+        }
+    }
+}
+
+/// The same failure, with the place and the way on.
+fn in_context(failure: Failure, first_row: u64) -> Failure {
+    if first_row == 1 {
+        return failure;
+    }
+    let line = |why: String| format!("stopped at row {first_row}: {why}; run it again to go on from there");
+    match failure {
+        Failure::Refused(why) => Failure::Refused(line(why)),
+        Failure::Unreachable(why) => Failure::Unreachable(line(why)),
+        Failure::NoPrimary(why) => Failure::NoPrimary(line(why)),
+        Failure::Usage(why) => Failure::Usage(why),
+    }
+}
+
+/// The counts so far.
+struct Tally {
+    summary: Summary,
+    rejects: Rejects,
+    bar: ProgressBar,
+    began: Instant,
+}
+
+impl Tally {
+    fn add(&mut self, outcome: Outcome) -> Result<(), Failure> {
+        let end_byte = match &outcome.piece {
+            Piece::Batch(batch) => {
+                self.count(batch, &outcome.imported)?;
+                batch.end_byte
+            }
+            Piece::Bad(bad) => {
+                self.summary.rows += 1;
+                self.summary.rejected += 1;
+                self.rejects.add(bad.row, &bad.reason, &bad.fields)?;
+                bad.end_byte
+            }
+        };
+        let rate = self.summary.rows as f64 / self.began.elapsed().as_secs_f64().max(0.001);
+        self.bar.set_position(end_byte);
+        self.bar.set_message(format!("{} rows, {rate:.0} rows/s", self.summary.rows));
+        Ok(())
+    }
+
+    fn count(&mut self, batch: &Batch, imported: &Imported) -> Result<(), Failure> {
+        self.summary.rows += batch.rows.len() as u64;
+        self.summary.added += imported.added;
+        self.summary.duplicates += imported.duplicates;
+        self.summary.rejected += imported.rejected.len() as u64;
+        self.summary.made_ready += imported.made_ready;
+        for rejected in &imported.rejected {
+            let index = rejected.row.checked_sub(batch.first_row).and_then(|index| usize::try_from(index).ok());
+            let row = index.and_then(|index| batch.rows.get(index));
+            let fields = row.map(|row| row.values.as_slice()).unwrap_or_default();
+            self.rejects.add(rejected.row, &rejected.reason, fields)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Summary, Failure> {
+        self.summary.rejects_file = self.rejects.finish()?;
+        self.summary.seconds = self.began.elapsed().as_secs_f64();
+        Ok(self.summary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ocs_proto::outbound::{ImportRow, RejectedRow};
+
+    use super::*;
+    use crate::import::batches::BadRow;
+
+    fn tally(dir: &Path) -> Tally {
+        let rejects = Rejects::beside(&dir.join("list.csv"), &["contact_info".to_owned()]).unwrap();
+        Tally { summary: Summary::default(), rejects, bar: ProgressBar::hidden(), began: Instant::now() }
+    }
+
+    fn batch(first_row: u64, phones: &[&str]) -> Piece {
+        let rows = phones.iter().map(|phone| ImportRow { values: vec![(*phone).to_owned()] }).collect();
+        Piece::Batch(Batch { first_row, rows, end_byte: 0 })
+    }
+
+    #[test]
+    fn the_parts_of_the_closing_line_add_up_and_rejects_keep_their_row_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut tally = tally(dir.path());
+        let rejected = vec![RejectedRow { row: 3, reason: "too long".to_owned() }];
+        let imported = Imported { added: 1, duplicates: 1, made_ready: 1, rejected };
+        tally.add(Outcome { piece: batch(1, &["+1", "+2", "+3"]), imported }).unwrap();
+        let bad = BadRow { row: 4, reason: "1 field".to_owned(), fields: vec!["x".to_owned()], end_byte: 9 };
+        tally.add(Outcome { piece: Piece::Bad(bad), imported: Imported::default() }).unwrap();
+        let summary = tally.finish().unwrap();
+        let line = "rows 4 = added 1 + duplicates 1 + rejected 2 (1 of those added were Retrieved and became Ready)";
+        assert_eq!(summary.line(), line);
+        let rejects = std::fs::read_to_string(summary.rejects_file.unwrap()).unwrap();
+        assert_eq!(rejects, "row,reason,contact_info\n3,too long,+3\n4,1 field,x\n");
+    }
+
+    #[test]
+    fn the_id_of_an_import_is_that_of_its_list_and_its_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let (one, same, other) = (write("1", "x"), write("2", "x"), write("3", "y"));
+        let id = |list: &str, path: &Path| id_of(list, path).unwrap();
+        assert_eq!(id("demo", &one), id("demo", &same));
+        assert_ne!(id("demo", &one), id("demo", &other));
+        assert_ne!(id("demo", &one), id("demo2", &one));
+        assert_eq!(id("demo", &one).len(), 32);
+        assert_ne!(new_id(), new_id());
+    }
+}

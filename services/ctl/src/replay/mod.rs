@@ -1,0 +1,81 @@
+//! Sends a file of requests through HTTP Proxies: those of one record in order, those of different records side by side,
+//! each until it succeeds. Never sends one under two keys. Called by the verb `replay`.
+
+mod report;
+mod trace;
+mod worker;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use chassis::tasks::{AtEnd, Tasks};
+use futures::future::join_all;
+use indicatif::ProgressBar;
+use tokio::sync::oneshot;
+
+use self::{report::Meter, worker::Worker};
+pub(crate) use self::{report::Report, trace::Trace};
+use crate::{cluster::Cluster, export, failure::Failure, http_client::Target};
+
+/// What a replay needs to know.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Where requests go; half of the workers begin at each.
+    pub(crate) proxies: Vec<Target>,
+    /// Workers, each with one request in flight.
+    pub(crate) connections: usize,
+    /// How long one request is tried again.
+    pub(crate) retry_for: Duration,
+    /// Begins every key.
+    pub(crate) run_id: String,
+}
+
+/// Reads which handle each record of a list has.
+pub(crate) async fn handles(cluster: &Cluster, list: &str) -> Result<HashMap<u64, u64>, Failure> {
+    let columns = ["record_id", "handle"].map(str::to_owned);
+    let mut export = export::begin(cluster, list, &columns, None).await?;
+    let place = |name: &str| export.columns.iter().position(|column| column == name);
+    let (Some(record_id), Some(handle)) = (place("record_id"), place("handle")) else {
+        return Err(Failure::Refused(format!("the export of {list} lacks record_id or handle")));
+    };
+    let mut handles = HashMap::new();
+    while let Some(rows) = export.rows().await.map_err(|error| error.into_failure("export"))? {
+        for row in rows {
+            let number = |place: usize| row.values.get(place).and_then(|text| text.parse().ok());
+            if let (Some(record_id), Some(handle)) = (number(record_id), number(handle)) {
+                handles.insert(record_id, handle);
+            }
+        }
+    }
+    Ok(handles)
+}
+
+/// Sends everything, and says how it went.
+pub(crate) async fn run(trace: Trace, plan: Plan, bar: &ProgressBar) -> Report {
+    let tasks = Tasks::new();
+    let meter = Arc::new(Meter::new(bar.clone()));
+    let (trace, plan, next) = (Arc::new(trace), Arc::new(plan), Arc::new(AtomicUsize::new(0)));
+    let workers = plan.connections.min(trace.records.len());
+    let ends = (0..workers).map(|number| {
+        let (finished, end) = oneshot::channel();
+        let mut worker = Worker::new(number, plan.clone(), meter.clone(), tasks.clone());
+        let (trace, next) = (trace.clone(), next.clone());
+        tasks.spawn("replay worker", AtEnd::Quiet, async move {
+            // whoever is free takes the next record: its requests stay in order, and no worker is left with a long queue
+            while let Some(record) = trace.records.get(next.fetch_add(1, Relaxed)) {
+                worker.replay(record).await;
+            }
+            let _ = finished.send(()); // nobody waits any more when the command was interrupted
+        });
+        end
+    });
+    let ends: Vec<_> = ends.collect();
+    join_all(ends).await;
+    meter.report()
+}

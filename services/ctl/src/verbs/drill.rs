@@ -1,0 +1,25 @@
+//! `drill`: moves or kills the primary under load. Never run against a group that somebody relies on without knowing what
+//! it does: it adds a list named `drill-<time>`, and `kill` kills.
+
+use crate::{
+    cli::DrillArgs,
+    cluster::Cluster,
+    drill::{self, Plan, Report},
+    failure::Failure,
+    http_client::Target,
+    print::Out,
+};
+
+/// Shows the report; fails if an acknowledged update was lost, one was applied twice, or not all rounds could be run.
+pub(crate) async fn run(cluster: &Cluster, out: Out, args: &DrillArgs) -> Result<(), Failure> {
+    let plan = Plan {
+        kind: args.kind,
+        rounds: args.rounds,
+        rate: args.rate,
+        settle: args.settle,
+        proxies: Target::parse_all(&args.proxies.proxies)?,
+    };
+    let report = drill::run(cluster, plan, |line| eprintln!("{line}")).await?;
+    out.show(&report, Report::table)?;
+    report.complaint().map_or(Ok(()), |why| Err(Failure::Refused(why)))
+}

@@ -1,0 +1,44 @@
+//! One file a verb. Called by `main`.
+
+mod certs;
+mod drill;
+pub(crate) mod list_create;
+mod list_export;
+mod list_import;
+mod list_show;
+mod record_get;
+mod replay;
+mod role;
+mod status;
+pub(crate) mod switchover;
+mod verify;
+mod wait;
+
+use crate::{
+    cli::{Cli, ListVerb, RecordVerb, Verb},
+    cluster::Cluster,
+    failure::Failure,
+    print::Out,
+};
+
+/// Does what the command line says.
+pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+    let before = cli.format;
+    let cluster = Cluster::new(&cli.reach)?;
+    let out = |behind| Out::new(before, behind);
+    match cli.verb {
+        Verb::Status(format) => status::run(&cluster, out(format)).await,
+        Verb::Role(format) => role::run(&cluster, out(format)).await,
+        Verb::Switchover(args) => switchover::run(&cluster, out(args.format), &args).await,
+        Verb::List(ListVerb::Create(args)) => list_create::run(&cluster, out(args.format), &args).await,
+        Verb::List(ListVerb::Import(args)) => list_import::run(&cluster, out(args.format), &args).await,
+        Verb::List(ListVerb::Export(args)) => list_export::run(&cluster, &args).await,
+        Verb::List(ListVerb::Show(args)) => list_show::run(&cluster, out(args.format), &args).await,
+        Verb::Record(RecordVerb::Get(args)) => record_get::run(&cluster, out(args.format), &args).await,
+        Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args)).await,
+        Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args)).await,
+        Verb::Verify(format) => verify::run(&cluster, out(format)).await,
+        Verb::Certs(args) => certs::run(&args),
+        Verb::Wait(args) => wait::run(&cluster, &args).await,
+    }
+}

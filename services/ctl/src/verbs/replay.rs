@@ -1,0 +1,54 @@
+//! `replay`: a file of requests through the HTTP Proxies. Never sends anything when a line of the file makes no sense.
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    cli::ReplayArgs,
+    cluster::Cluster,
+    failure::Failure,
+    http_client::Target,
+    print::{self, Out},
+    replay::{self, Plan, Report, Trace},
+};
+
+/// Shows the report; fails if a request did not end in success.
+pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ReplayArgs) -> Result<(), Failure> {
+    let proxies = Target::parse_all(&args.proxies.proxies)?;
+    let handles = replay::handles(cluster, &args.list).await?;
+    let trace = Trace::read(&args.file, &handles)?;
+    drop(handles);
+    let run_id = if args.as_new { fresh() } else { stable(&args.list, &trace.digest) };
+    let plan = Plan { proxies, connections: args.connections.into(), retry_for: args.retry_for, run_id };
+    let bar = print::bar(trace.requests);
+    let report = replay::run(trace, plan, &bar).await;
+    bar.finish_and_clear();
+    out.show(&report, Report::table)?;
+    if report.all_succeeded() {
+        return Ok(());
+    }
+    let failed = report.requests - report.succeeded;
+    Err(Failure::Refused(format!("{failed} of {} requests did not end in success", report.requests)))
+}
+
+fn fresh() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+/// The same for the same file and list: an interrupted replay goes on when it is run again.
+fn stable(list: &str, digest: &str) -> String {
+    let hash = Sha256::new().chain_update(list).chain_update([0]).chain_update(digest).finalize();
+    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_of_the_same_file_into_the_same_list_has_the_same_keys() {
+        assert_eq!(stable("demo", "aa"), stable("demo", "aa"));
+        assert_ne!(stable("demo", "aa"), stable("demo", "ab"));
+        assert_ne!(stable("demo", "aa"), stable("demo2", "aa"));
+        assert_ne!(fresh(), fresh());
+    }
+}

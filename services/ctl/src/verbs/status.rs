@@ -1,0 +1,15 @@
+//! `status`: every node, described by itself. Never changes anything.
+
+use crate::{
+    cluster::Cluster,
+    failure::Failure,
+    group,
+    print::{Out, status::GroupView},
+};
+
+/// Shows what the nodes say. Succeeds when there is a confirmed primary, whatever else is wrong.
+pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
+    let group = group::survey(cluster).await;
+    out.show(&GroupView::new(&group), GroupView::status_table)?;
+    group.require_primary().map(|_| ())
+}
