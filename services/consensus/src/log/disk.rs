@@ -1,0 +1,184 @@
+//! The few file operations that the log needs, and the real disk behind them.
+//!
+//! Nothing of the log touches files in another way, so that a simulated disk ([`super::MemDisk`]) can lose, tear and refuse.
+//! Called by every part of the log.
+
+use std::{
+    fs, io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// One flat directory of files. Clones share it.
+pub trait Disk: Clone + Send + Sync + 'static {
+    /// An open file.
+    type File: File;
+
+    /// Opens an existing file for reading and writing.
+    ///
+    /// # Errors
+    /// `NotFound`, or what the system says.
+    fn open(&self, name: &str) -> io::Result<Self::File>;
+
+    /// Creates an empty file, in place of one of the same name. Its name is durable after [`Disk::sync_directory`].
+    ///
+    /// # Errors
+    /// What the system says.
+    fn create(&self, name: &str) -> io::Result<Self::File>;
+
+    /// Renames a file, over one that may be there. Durable after [`Disk::sync_directory`].
+    ///
+    /// # Errors
+    /// What the system says.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file. Durable after [`Disk::sync_directory`].
+    ///
+    /// # Errors
+    /// `NotFound`, or what the system says.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Names of all files, in any order.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Makes creations, renames and removals durable.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn sync_directory(&self) -> io::Result<()>;
+}
+
+/// An open file; shared between the thread that writes and those that read.
+pub trait File: Send + Sync + 'static {
+    /// Reads at a place; fewer bytes than asked for only at the end of the file.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes all bytes at a place; durable after [`File::sync`].
+    ///
+    /// # Errors
+    /// `StorageFull` where the file cannot grow, or what the system says.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// fdatasync: contents and length are durable when it returns.
+    ///
+    /// # Errors
+    /// What the system says; what was written since the last success may be lost then.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Length in bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn length(&self) -> io::Result<u64>;
+}
+
+/// A directory of the real file system, locked against a second process while any clone lives.
+#[derive(Debug, Clone)]
+pub struct FileDisk {
+    directory: Arc<Directory>,
+}
+
+#[derive(Debug)]
+struct Directory {
+    path: PathBuf,
+    handle: fs::File,
+}
+
+impl FileDisk {
+    /// Opens a directory, made if it is not there (its parent must be).
+    ///
+    /// # Errors
+    /// `WouldBlock` if another process has it, or what the system says.
+    pub fn new(path: &Path) -> io::Result<Self> {
+        match fs::create_dir(path) {
+            Ok(()) => sync_parent(path)?,
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e),
+        }
+        let handle = fs::File::open(path)?;
+        flock(&handle, FlockOperation::NonBlockingLockExclusive).map_err(|e| in_use(path, e.into()))?;
+        Ok(Self { directory: Arc::new(Directory { path: path.to_owned(), handle }) })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path.join(name)
+    }
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(parent)?.sync_all()
+}
+
+fn in_use(path: &Path, error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        return io::Error::new(error.kind(), format!("{} is in use by another process", path.display()));
+    }
+    error
+}
+
+impl Disk for FileDisk {
+    type File = fs::File;
+
+    fn open(&self, name: &str) -> io::Result<fs::File> {
+        fs::OpenOptions::new().read(true).write(true).open(self.path(name))
+    }
+
+    fn create(&self, name: &str) -> io::Result<fs::File> {
+        fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(self.path(name))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        fs::read_dir(&self.directory.path)?
+            .map(|entry| entry.map(|e| e.file_name().to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.directory.handle.sync_all()
+    }
+}
+
+impl File for fs::File {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while done < bytes.len() {
+            match FileExt::read_at(self, &mut bytes[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(n) => done += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        FileExt::write_all_at(self, bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}

@@ -1,0 +1,135 @@
+//! What can go wrong with the log, and what the owner must do about it.
+
+use std::io;
+
+/// Why the log refused. The owner ends the process on everything but [`LogError::NoRoom`] (wait for room, try again) and
+/// the reader's [`LogError::Compacted`] and [`LogError::Beyond`].
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// A file operation failed. After a failed write or sync the log is poisoned (design rule 6).
+    #[error("log file {file}: {action} failed: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file of the log's directory.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no room for the next segment. Nothing of the batch was written and the log goes on as before: the same
+    /// call may be repeated when there is room.
+    #[error("no room on the log's disk for a segment of {bytes} bytes")]
+    NoRoom {
+        /// Size of the segment that did not fit.
+        bytes: u64,
+    },
+    /// An earlier write or sync failed, so nothing is known of what the disk holds: the process must end.
+    #[error("an earlier write or sync of the log failed; it is not tried again")]
+    Poisoned,
+    /// Bytes that had been made durable are not what was written (design rule 10). Nothing was changed.
+    #[error(
+        "log file {file} is damaged at byte {offset}, where entry {index} or the state next to it was expected: {found}. \
+         These bytes had been durable, so nothing was cut. This log must not be used again: keep its directory for \
+         inspection, and let the node join under a new id with an empty one"
+    )]
+    Corrupt {
+        /// The file.
+        file: String,
+        /// First byte that is wrong.
+        offset: u64,
+        /// First entry that is in doubt.
+        index: u64,
+        /// What was found.
+        found: String,
+    },
+    /// The file was written by a newer version.
+    #[error(
+        "log file {file} has {what}, which this version does not know: run the version that wrote it, or a newer one"
+    )]
+    NewerFormat {
+        /// The file.
+        file: String,
+        /// What is unknown: "format 7".
+        what: String,
+    },
+    /// The file belongs to another cluster.
+    #[error("log file {file} belongs to cluster {found}, not to {expected}: this is another cluster's directory")]
+    ForeignCluster {
+        /// The file.
+        file: String,
+        /// The cluster in the file, in hexadecimal.
+        found: String,
+        /// Ours, in hexadecimal.
+        expected: String,
+    },
+    /// There is no log in the directory.
+    #[error("there is no log in this directory")]
+    Missing,
+    /// There is a log already.
+    #[error("there is a log in this directory already ({file})")]
+    Exists {
+        /// A file of it.
+        file: String,
+    },
+    /// The configuration cannot work.
+    #[error("segment_bytes = {segment_bytes}: must be a multiple of 4096 from {least} to {most}")]
+    Config {
+        /// The value.
+        segment_bytes: u64,
+        /// Smallest value.
+        least: u64,
+        /// Largest value.
+        most: u64,
+    },
+    /// The caller's entries or mark do not join the log. Nothing was written.
+    #[error("index {index} does not join the log, which holds {first} to {last}: {why}")]
+    OutOfOrder {
+        /// The index that does not fit.
+        index: u64,
+        /// First index of the log.
+        first: u64,
+        /// Last index of the log.
+        last: u64,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The batch is larger than any segment may be. Nothing was written.
+    #[error("a batch of {bytes} bytes is larger than the limit of {most}")]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// The entry was forgotten by compaction.
+    #[error("entry {index} was compacted away; the first is {first}")]
+    Compacted {
+        /// The entry asked for.
+        index: u64,
+        /// The first there is.
+        first: u64,
+    },
+    /// The entry is not in the log.
+    #[error("entry {index} is beyond the last, {last}")]
+    Beyond {
+        /// The entry asked for.
+        index: u64,
+        /// The last there is.
+        last: u64,
+    },
+}
+
+impl LogError {
+    /// Wraps a failed file operation.
+    pub(super) fn io(action: &'static str, file: &str) -> impl FnOnce(io::Error) -> LogError {
+        move |source| LogError::Io { action, file: file.to_owned(), source }
+    }
+
+    /// As [`LogError::io`], but a full disk or quota is [`LogError::NoRoom`].
+    pub(super) fn room(action: &'static str, file: &str, bytes: u64) -> impl FnOnce(io::Error) -> LogError {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LogError::NoRoom { bytes },
+            _ => LogError::Io { action, file: file.to_owned(), source },
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! Opens a log: reads all segments once, and tells a torn write from corruption (design rule 10).
+//!
+//! What is known to be durable (the proof) is the furthest of: the mark file's slots, the marks in the heads of batches, the
+//! end that a segment's successor states, and the marks in valid heads beyond the first bad byte. Bad bytes below the proof
+//! are refused and nothing is changed; above it they are a torn write and cut. All reading comes before any writing. Called
+//! by [`super::Log::open`].
+
+use std::{collections::BTreeSet, io};
+
+use super::{
+    LogConfig,
+    disk::{Disk, File},
+    error::LogError,
+    format::{
+        self, BASE, CONF_STATE, ENTRY, ENTRY_BYTES, EntryHeader, HARD_STATE, HEAD, HEAD_BYTES, HEADER_BYTES, Mark,
+        RECORD_BYTES, RESET, RecordHeader, START, SegmentHeader, segment_name, segment_sequence,
+    },
+    mark::{MARK_FILE, MarkFile, Marks},
+    segment::{NEXT_FILE, SPARE_DRAFT, SPARE_FILE},
+    state::{Effect, Segment, State},
+    window::{Found, Window},
+};
+
+/// Bytes read at a time.
+const WINDOW_BYTES: usize = 256 * 1024;
+
+/// A log that was read and mended.
+pub(super) struct Opened<F> {
+    pub(super) state: State,
+    pub(super) mark_file: MarkFile<F>,
+    pub(super) active: F,
+    pub(super) spare: bool,
+    pub(super) notes: Vec<String>,
+}
+
+/// A segment file and what its header says.
+struct SegmentFile<F> {
+    sequence: u64,
+    name: String,
+    file: F,
+    length: u64,
+    header: Result<SegmentHeader, &'static str>,
+}
+
+/// Where reading came to its end, and why.
+#[derive(Debug, Clone, Copy)]
+struct Stop {
+    /// After the last whole batch.
+    cut: u64,
+    /// First wrong byte.
+    bad: u64,
+    why: &'static str,
+}
+
+/// What stands beyond the last whole batch of the last segment.
+struct Rest {
+    /// The furthest mark in a valid head.
+    proof: Option<Mark>,
+    /// After the last byte that is not zero.
+    end: u64,
+}
+
+struct Recovery<'a, D: Disk> {
+    disk: &'a D,
+    config: &'a LogConfig,
+    state: Option<State>,
+    proof: Mark,
+    effects: Vec<Effect>,
+    notes: Vec<String>,
+    /// Files that are not needed, to be removed at the end.
+    obsolete: Vec<String>,
+}
+
+/// Opens the log in a directory.
+pub(super) fn recover<D: Disk>(disk: &D, config: &LogConfig) -> Result<Opened<D::File>, LogError> {
+    let names: BTreeSet<String> = disk.list().map_err(LogError::io("list", "."))?.into_iter().collect();
+    let (mark_file, marks) = open_mark(disk, &names)?;
+    let mut recovery = Recovery::new(disk, config, &names, &marks);
+    let run = recovery.segments(&names, marks.best)?;
+    let (last, stop) = recovery.replay(&run)?;
+    let rest = recovery.judge(&last, stop)?;
+    recovery.check_whole(run[0])?;
+    let mark_file = recovery.mend(&last, stop, &rest, mark_file)?;
+    recovery.finish(last.file, mark_file)
+}
+
+/// The sequence numbers of the segments in a directory, in order.
+pub(super) fn sequences<'a>(names: impl IntoIterator<Item = &'a String>) -> BTreeSet<u64> {
+    names.into_iter().filter_map(|name| segment_sequence(name)).collect()
+}
+
+/// The mark file, if there is one, and what it says.
+type OpenedMark<D> = (Option<MarkFile<<D as Disk>::File>>, Marks);
+
+fn open_mark<D: Disk>(disk: &D, names: &BTreeSet<String>) -> Result<OpenedMark<D>, LogError> {
+    if !names.contains(MARK_FILE) {
+        return Ok((None, Marks { best: None, damaged: 0 }));
+    }
+    MarkFile::open(disk).map(|(file, marks)| (Some(file), marks))
+}
+
+impl<'a, D: Disk> Recovery<'a, D> {
+    fn new(disk: &'a D, config: &'a LogConfig, names: &BTreeSet<String>, marks: &Marks) -> Self {
+        let drafts = [NEXT_FILE, SPARE_DRAFT].map(str::to_owned);
+        let mut recovery = Self {
+            disk,
+            config,
+            state: None,
+            proof: marks.best.unwrap_or_default(),
+            effects: Vec::new(),
+            notes: Vec::new(),
+            obsolete: drafts.into_iter().filter(|name| names.contains(name)).collect(),
+        };
+        if marks.damaged > 0 {
+            recovery.notes.push(format!("{} damaged slot(s) of {MARK_FILE} passed over", marks.damaged));
+        }
+        recovery
+    }
+
+    /// The segments to read: those without a gap up to the newest. Older ones beyond a gap are left from an interrupted
+    /// removal, or [`Recovery::check_whole`] finds that they are not.
+    fn segments(&mut self, names: &BTreeSet<String>, mark: Option<Mark>) -> Result<Vec<u64>, LogError> {
+        let mut all: Vec<u64> = sequences(names).into_iter().collect();
+        if let Some(newest) = all.last().copied().filter(|_| all.len() > 1)
+            && self.never_used(newest)?
+        {
+            self.notes.push(format!("{} was never used: its header is not whole", segment_name(newest)));
+            self.obsolete.extend(all.pop().map(segment_name));
+        }
+        match (all.last(), mark) {
+            (None, None) => return Err(LogError::Missing),
+            (None, Some(mark)) => return Err(self.missing(mark.segment)),
+            _ => {}
+        }
+        let gap = (1..all.len()).rev().find(|i| all[i - 1] + 1 != all[*i]).unwrap_or(0);
+        let run = all.split_off(gap);
+        self.obsolete.extend(all.into_iter().map(segment_name));
+        Ok(run)
+    }
+
+    /// The newest segment has no valid header and nothing says that it was ever written to.
+    fn never_used(&self, sequence: u64) -> Result<bool, LogError> {
+        let segment = self.open_segment(sequence)?;
+        if segment.header.is_ok() || self.proof.segment >= sequence {
+            return Ok(false);
+        }
+        let rest = self.scan_rest(&segment, 0)?;
+        Ok(rest.proof.is_none())
+    }
+
+    fn open_segment(&self, sequence: u64) -> Result<SegmentFile<D::File>, LogError> {
+        let name = segment_name(sequence);
+        let file = self.disk.open(&name).map_err(LogError::io("open", &name))?;
+        let length = file.length().map_err(LogError::io("read", &name))?;
+        let mut bytes = vec![0; HEADER_BYTES as usize];
+        let read = file.read_at(&mut bytes, 0).map_err(LogError::io("read", &name))?;
+        let header = format::check_header(&name, sequence, &self.config.cluster, &bytes[..read])?;
+        Ok(SegmentFile { sequence, name, file, length, header })
+    }
+
+    /// Reads all segments; the last one, and where reading stopped in it.
+    fn replay(&mut self, run: &[u64]) -> Result<(SegmentFile<D::File>, Stop), LogError> {
+        let mut segment = self.open_segment(run[0])?;
+        for sequence in &run[1..] {
+            let next = self.open_segment(*sequence)?;
+            let header = next.header.map_err(|why| self.corrupt(&next.name, 0, why))?;
+            self.raise_proof(Mark { segment: segment.sequence, offset: header.previous_end, index: 0, term: 0 });
+            let stop = self.replay_segment(&segment, Some(header.previous_end))?;
+            if stop.cut != header.previous_end {
+                return Err(self.corrupt(&segment.name, stop.bad, stop.why));
+            }
+            segment = next;
+        }
+        let stop = self.replay_segment(&segment, None)?;
+        Ok((segment, stop))
+    }
+
+    /// Applies whole batches up to the end or the first that is not whole.
+    fn replay_segment(&mut self, segment: &SegmentFile<D::File>, end: Option<u64>) -> Result<Stop, LogError> {
+        segment.header.map_err(|why| self.corrupt(&segment.name, 0, why))?;
+        let mut window = Window::new(&segment.file, segment.length, WINDOW_BYTES);
+        if let Some(state) = &mut self.state {
+            state.add_segment(Segment::new(segment.sequence, segment.length));
+        }
+        let mut cut = HEADER_BYTES;
+        while Some(cut) != end {
+            match self.read_batch(&mut window, segment, cut)? {
+                Ok(next) => {
+                    self.apply(segment, cut, next)?;
+                    cut = next;
+                }
+                Err((bad, why)) => return Ok(Stop { cut, bad, why }),
+            }
+        }
+        Ok(Stop { cut, bad: cut, why: "the next segment begins" })
+    }
+
+    /// Puts a batch's effects aside; where it ends, or the first wrong byte.
+    fn read_batch(
+        &mut self,
+        window: &mut Window<'_, D::File>,
+        segment: &SegmentFile<D::File>,
+        at: u64,
+    ) -> Result<Result<u64, (u64, &'static str)>, LogError> {
+        self.effects.clear();
+        let io = |e| LogError::io("read", &segment.name)(e);
+        let head = match window.record(segment.sequence, at, segment.length).map_err(io)? {
+            Found::Record(head) if head.kind == HEAD => head,
+            Found::Record(_) => return Ok(Err((at, "a record outside of a batch"))),
+            Found::Zero => return Ok(Err((at, "zeros"))),
+            Found::Bad(why) => return Ok(Err((at, why))),
+        };
+        let (length, before) = read_payload(window, at, &head, head.length, format::decode_head, &segment.name)?;
+        let end = at + u64::from(length);
+        if end > segment.length {
+            return Ok(Err((at, "the batch's length runs past the file's end")));
+        }
+        self.raise_proof(before);
+        let mut next = at + format::head_bytes() as u64;
+        while next < end {
+            let record = match window.record(segment.sequence, next, end).map_err(io)? {
+                Found::Record(record) => record,
+                Found::Zero => return Ok(Err((next, "zeros in the middle of a batch"))),
+                Found::Bad(why) => return Ok(Err((next, why))),
+            };
+            self.effects.push(read_effect(window, next, &record, &segment.name)?);
+            next += RECORD_BYTES as u64 + u64::from(record.length);
+        }
+        Ok(Ok(end))
+    }
+
+    fn raise_proof(&mut self, mark: Mark) {
+        if mark.place() > self.proof.place() {
+            self.proof = mark;
+        }
+    }
+
+    /// A whole batch from `at` to `end` takes effect; its base, if it has one, must agree with what was read before.
+    fn apply(&mut self, segment: &SegmentFile<D::File>, at: u64, end: u64) -> Result<(), LogError> {
+        if let Some(Effect::Base(base)) = self.effects.first() {
+            match &self.state {
+                None => {
+                    let mut state = State::new(base.clone());
+                    state.add_segment(Segment::new(segment.sequence, segment.length));
+                    self.state = Some(state);
+                }
+                Some(state) if state.base() == *base => {}
+                Some(_) => {
+                    return Err(self.corrupt(&segment.name, at, "a base that contradicts the segments before it"));
+                }
+            }
+        }
+        let Some(state) = &mut self.state else {
+            return Err(self.corrupt(&segment.name, at, "no base at the beginning of the segment"));
+        };
+        state.apply_batch(self.effects.drain(..), end);
+        let mark = state.mark();
+        if mark.place() == self.proof.place() && self.proof.index != 0 && mark != self.proof {
+            return Err(self.corrupt(&segment.name, at, "the mark names another entry here"));
+        }
+        Ok(())
+    }
+
+    /// Corrupt or torn: looks at what lies beyond the last whole batch.
+    fn judge(&mut self, last: &SegmentFile<D::File>, stop: Stop) -> Result<Rest, LogError> {
+        let rest = self.scan_rest(last, stop.cut)?;
+        if let Some(proof) = rest.proof {
+            self.raise_proof(proof);
+        }
+        let proof = self.proof;
+        if proof.segment > last.sequence {
+            return Err(self.missing(last.sequence + 1));
+        }
+        if proof.place() > (last.sequence, stop.cut) {
+            let found = format!("{} (durable up to byte {}, entry {})", stop.why, proof.offset, proof.index);
+            return Err(self.corrupt(&last.name, stop.bad, &found));
+        }
+        if self.state.is_none() {
+            return Err(self.corrupt(&last.name, stop.bad, stop.why));
+        }
+        Ok(rest)
+    }
+
+    /// Reads from `from` to the end of a segment.
+    fn scan_rest(&self, segment: &SegmentFile<D::File>, from: u64) -> Result<Rest, LogError> {
+        let mut window = Window::new(&segment.file, segment.length, WINDOW_BYTES);
+        scan_rest(&mut window, segment.sequence, from).map_err(LogError::io("read", &segment.name))
+    }
+
+    /// Every entry after the start must be in the segments that were read.
+    fn check_whole(&self, first: u64) -> Result<(), LogError> {
+        match &self.state {
+            Some(state) if state.lowest_index() <= state.first_index() => Ok(()),
+            _ => Err(self.missing(first.saturating_sub(1))),
+        }
+    }
+
+    /// Cuts a torn write, and makes durable whatever was read: a process that ended between write and sync left bytes that
+    /// only look durable, and after a failed sync only writing them again makes the next sync mean anything.
+    fn mend(
+        &mut self,
+        last: &SegmentFile<D::File>,
+        stop: Stop,
+        rest: &Rest,
+        mark_file: Option<MarkFile<D::File>>,
+    ) -> Result<MarkFile<D::File>, LogError> {
+        if rest.end > stop.cut {
+            let (bytes, entry) = (rest.end - stop.cut, self.next_index());
+            self.notes.push(format!(
+                "cut {bytes} bytes of a torn write: {} from byte {}, entry {entry}",
+                last.name, stop.cut
+            ));
+        }
+        let write = || LogError::io("write", &last.name);
+        let known = if self.proof.segment == last.sequence { self.proof.offset } else { HEADER_BYTES };
+        rewrite(&last.file, known, stop.cut).map_err(write())?;
+        zero(&last.file, stop.cut, rest.end).map_err(write())?;
+        last.file.sync().map_err(LogError::io("sync", &last.name))?;
+        match mark_file {
+            Some(file) => Ok(file),
+            None => {
+                self.notes.push(format!("{MARK_FILE} was missing and was made anew"));
+                MarkFile::create(self.disk)
+            }
+        }
+    }
+
+    /// Removes what is not needed and hands over.
+    fn finish(mut self, active: D::File, mut mark_file: MarkFile<D::File>) -> Result<Opened<D::File>, LogError> {
+        let spare = self.check_spare()?;
+        for name in &self.obsolete {
+            self.disk.remove(name).map_err(LogError::io("remove", name))?;
+        }
+        self.disk.sync_directory().map_err(LogError::io("sync", "."))?;
+        let state = self.state.expect("judge refuses a log without a state");
+        mark_file.write(&state.mark())?;
+        Ok(Opened { state, mark_file, active, spare, notes: self.notes })
+    }
+
+    /// A spare of another size than configured is of no use.
+    fn check_spare(&mut self) -> Result<bool, LogError> {
+        let length = match self.disk.open(SPARE_FILE) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            other => other.and_then(|file| file.length()).map_err(LogError::io("open", SPARE_FILE))?,
+        };
+        if length != self.config.segment_bytes {
+            self.obsolete.push(SPARE_FILE.to_owned());
+        }
+        Ok(length == self.config.segment_bytes)
+    }
+
+    fn next_index(&self) -> u64 {
+        self.state.as_ref().map_or(1, |state| state.last_index() + 1)
+    }
+
+    fn corrupt(&self, file: &str, offset: u64, found: &str) -> LogError {
+        LogError::Corrupt { file: file.to_owned(), offset, index: self.next_index(), found: found.to_owned() }
+    }
+
+    fn missing(&self, sequence: u64) -> LogError {
+        self.corrupt(&segment_name(sequence), 0, "the file is missing")
+    }
+}
+
+/// Decodes a payload whose checksum matched; what cannot be decoded then was written by a newer version.
+fn read_payload<F: File, T>(
+    window: &mut Window<'_, F>,
+    at: u64,
+    record: &RecordHeader,
+    length: u32,
+    decode: impl FnOnce(&[u8]) -> Option<T>,
+    name: &str,
+) -> Result<T, LogError> {
+    let payload = window.slice(at + RECORD_BYTES as u64, length as usize).map_err(LogError::io("read", name))?;
+    payload.and_then(decode).ok_or_else(|| unknown(record.kind, name))
+}
+
+fn unknown(kind: u8, name: &str) -> LogError {
+    LogError::NewerFormat { file: name.to_owned(), what: format!("a record of kind {kind} in a form") }
+}
+
+fn read_effect<F: File>(
+    window: &mut Window<'_, F>,
+    at: u64,
+    record: &RecordHeader,
+    name: &str,
+) -> Result<Effect, LogError> {
+    let all = record.length;
+    match record.kind {
+        ENTRY => read_payload(window, at, record, all.min(ENTRY_BYTES as u32), EntryHeader::decode, name)
+            .map(|e| Effect::Entry { index: e.index, term: e.term, offset: at }),
+        HARD_STATE => read_payload(window, at, record, all, format::decode_hard_state, name).map(Effect::HardState),
+        START => read_payload(window, at, record, all, format::decode_start, name).map(Effect::Start),
+        RESET => read_payload(window, at, record, all, format::decode_start, name).map(Effect::Reset),
+        BASE => read_payload(window, at, record, all, format::decode_base, name).map(Effect::Base),
+        CONF_STATE => read_payload(window, at, record, all, format::decode_conf_state, name)
+            .map(|(index, conf_state)| Effect::ConfState(index, conf_state)),
+        kind => Err(unknown(kind, name)),
+    }
+}
+
+/// Looks at every byte for a valid head, and for the last byte that is not zero.
+fn scan_rest<F: File>(window: &mut Window<'_, F>, sequence: u64, from: u64) -> io::Result<Rest> {
+    let mut rest = Rest { proof: None, end: from };
+    let overlap = format::head_bytes() as u64 - 1;
+    let mut at = from;
+    while at < window.limit() {
+        let length = (window.limit() - at).min(WINDOW_BYTES as u64);
+        let Some(bytes) = window.slice(at, length as usize)? else { break };
+        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            rest.end = at + last as u64 + 1;
+            rest.proof = rest.proof.max(best_head(bytes, sequence, at));
+        }
+        if at + length >= window.limit() {
+            break;
+        }
+        at += length - overlap;
+    }
+    Ok(rest)
+}
+
+/// The furthest mark in a valid head among these bytes, which stand at `at`.
+fn best_head(bytes: &[u8], sequence: u64, at: u64) -> Option<Mark> {
+    let heads = bytes.windows(format::head_bytes()).enumerate();
+    heads.filter_map(|(i, head)| head_mark(head, sequence, at + i as u64)).max()
+}
+
+fn head_mark(bytes: &[u8], sequence: u64, offset: u64) -> Option<Mark> {
+    if bytes[8] != HEAD {
+        return None;
+    }
+    let header = RecordHeader::decode(bytes).filter(|h| h.length as usize == HEAD_BYTES)?;
+    let payload = &bytes[RECORD_BYTES..];
+    if crc32c::crc32c_append(header.seed(sequence, offset), payload) != header.crc {
+        return None;
+    }
+    format::decode_head(payload).map(|(_, mark)| mark)
+}
+
+/// Writes the bytes of a stretch over themselves.
+fn rewrite<F: File>(file: &F, from: u64, to: u64) -> io::Result<()> {
+    let mut bytes = vec![0; (to.saturating_sub(from)).min(WINDOW_BYTES as u64) as usize];
+    let mut at = from;
+    while at < to {
+        let step = (to - at).min(bytes.len() as u64) as usize;
+        let read = file.read_at(&mut bytes[..step], at)?;
+        if read < step {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.write_at(&bytes[..step], at)?;
+        at += step as u64;
+    }
+    Ok(())
+}
+
+/// Writes zeros over a stretch.
+fn zero<F: File>(file: &F, from: u64, to: u64) -> io::Result<()> {
+    let zeros = vec![0; (to.saturating_sub(from)).min(WINDOW_BYTES as u64) as usize];
+    let mut at = from;
+    while at < to {
+        let step = (to - at).min(zeros.len() as u64);
+        file.write_at(&zeros[..step as usize], at)?;
+        at += step;
+    }
+    Ok(())
+}
