@@ -1,1 +1,156 @@
-//! Not built yet.
+//! The machine behind the log: entries in, decided by `records` on the state in `store`; replies and events out.
+//!
+//! Lives on the apply thread, the only one that writes the state. Never contains rules, and knows nothing of who asked.
+//! Called by `consensus`; put together by `run`, which gives everybody else a [`RecordsReader`].
+
+mod entry;
+mod export;
+mod reader;
+mod transfer;
+
+use std::path::Path;
+
+use consensus::{ApplyBatch, FetchedState, Machine, MachineError};
+use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
+use outbound::{Reply, RequestId};
+use prost::Message;
+use records::{Event, Overlay, Rules, decide_on};
+use store::{AppliedMark, DIGEST_INTERVAL, Store, StoreConfig, StoreError};
+
+pub use reader::RecordsReader;
+pub use transfer::{StateOut, take_in};
+
+/// Bytes of entries that one batch of the store may hold (design 2, limits).
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// Gets the events of each entry after its changes are in the store, with the entry's index. Must not block. After a crash
+/// the events of entries that were not yet durable come a second time.
+pub type EventSink = Box<dyn FnMut(u64, Vec<Event>) + Send>;
+
+/// The state of calling lists, changed by nothing but the log.
+pub struct RecordsMachine {
+    store: Store,
+    rules: Rules,
+    events: EventSink,
+}
+
+impl RecordsMachine {
+    /// Opens the state in `dir`, or an empty one. `rules` must be the same on every node.
+    ///
+    /// # Errors
+    /// A store that does not open; [`StoreError::may_be_set_aside`] says what to do.
+    pub fn open(dir: &Path, config: StoreConfig, rules: Rules, events: EventSink) -> Result<Self, StoreError> {
+        Ok(Self { store: Store::open(dir, config)?, rules, events })
+    }
+
+    /// The state for every other thread. `node` is the name that answers of this node bear.
+    pub fn reader(&self, node: &str) -> RecordsReader {
+        RecordsReader::new(self.store.reader(), node)
+    }
+
+    /// Decides some entries in order and writes them as one batch.
+    fn apply_together(&mut self, entries: &[Entry], conf_state: &[u8]) -> Result<Replies, MachineError> {
+        let Some(last) = entries.last() else { return Ok(Vec::new()) };
+        let view = self.store.view();
+        let mut overlay = Overlay::new(&view);
+        let (mut replies, mut events) = (Vec::new(), Vec::new());
+        for entry in entries {
+            let mut of_entry = Vec::new();
+            for command in entry::commands(entry)? {
+                let reply = decide_on(&command, &mut overlay, &self.rules, &mut of_entry);
+                replies.push((command.id, reply));
+            }
+            events.push((entry.index, of_entry));
+        }
+        let changes = overlay.into_changes();
+        let mark = AppliedMark { index: last.index, term: last.term, conf_state: conf_state.to_vec() };
+        self.store.write(&changes, &mark).map_err(failed)?;
+        for (index, of_entry) in events.into_iter().filter(|(_, of_entry)| !of_entry.is_empty()) {
+            (self.events)(index, of_entry);
+        }
+        Ok(replies)
+    }
+}
+
+type Replies = Vec<(RequestId, Reply)>;
+
+impl Machine for RecordsMachine {
+    type Id = RequestId;
+    type Reply = Reply;
+
+    fn applied(&self) -> SnapshotMark {
+        snapshot_mark(self.store.applied())
+    }
+
+    fn apply(&mut self, batch: &ApplyBatch<'_>) -> Result<Replies, MachineError> {
+        let mut replies = Vec::new();
+        for entries in together(batch.entries) {
+            replies.extend(self.apply_together(entries, batch.conf_state)?);
+        }
+        Ok(replies)
+    }
+
+    fn persist(&mut self) -> Result<u64, MachineError> {
+        self.store.persist().map_err(failed)
+    }
+
+    fn digest(&self) -> Option<(u64, u128)> {
+        self.store.newest_digest()
+    }
+
+    fn digest_at(&self, index: u64) -> Option<u128> {
+        self.store.digest_at(index)
+    }
+
+    fn install(&mut self, source: FetchedState) -> Result<SnapshotMark, MachineError> {
+        let installed = snapshot_mark(self.store.install(&source.directory).map_err(failed)?);
+        Ok(SnapshotMark { conf_state: installed.conf_state.or(source.mark.conf_state), ..installed })
+    }
+}
+
+/// The entries in runs that go into one batch each: at most [`BATCH_BYTES_MAX`] unless one entry is larger, and none across
+/// an index whose digest is kept.
+fn together(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
+    let mut rest = entries;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let full = |entry: &Entry| {
+            bytes += entry.data.len();
+            bytes >= BATCH_BYTES_MAX || entry.index.is_multiple_of(DIGEST_INTERVAL)
+        };
+        let length = rest.iter().position(full).map_or(rest.len(), |at| at + 1);
+        let (run, behind) = rest.split_at(length);
+        rest = behind;
+        (!run.is_empty()).then_some(run)
+    })
+}
+
+/// A mark without a membership says so: consensus then takes the one that its log began with.
+fn snapshot_mark(applied: &AppliedMark) -> SnapshotMark {
+    let decode = |bytes: &[u8]| ConfState::decode(bytes).ok().filter(|_| !bytes.is_empty());
+    SnapshotMark { index: applied.index, term: applied.term, conf_state: decode(&applied.conf_state) }
+}
+
+fn failed(error: StoreError) -> MachineError {
+    MachineError::Store(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(indexes: &[(u64, usize)]) -> Vec<Vec<u64>> {
+        let entry =
+            |(index, bytes): &(u64, usize)| Entry { index: *index, data: vec![0; *bytes].into(), ..Entry::default() };
+        let entries: Vec<Entry> = indexes.iter().map(entry).collect();
+        together(&entries).map(|run| run.iter().map(|entry| entry.index).collect()).collect()
+    }
+
+    #[test]
+    fn a_batch_ends_where_a_digest_is_kept_and_where_it_is_full() {
+        assert_eq!(runs(&[]), Vec::<Vec<u64>>::new());
+        assert_eq!(runs(&[(1022, 1), (1023, 0), (1024, 1), (1025, 1)]), [vec![1022, 1023, 1024], vec![1025]]);
+        assert_eq!(runs(&[(1, BATCH_BYTES_MAX - 1), (2, 1), (3, 1)]), [vec![1, 2], vec![3]]);
+        assert_eq!(runs(&[(1, BATCH_BYTES_MAX * 2), (2, 0)]), [vec![1], vec![2]]);
+    }
+}

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::{StateSnapshot, Verified, engine::Engine, fatal::or_fatal, verify};
+use crate::{StateSnapshot, StoreError, Verified, engine::Engine, fatal::or_fatal, verify};
 
 /// Gives consistent states. Cheap to clone; outlives a change of the state for a fetched one.
 #[derive(Clone)]
@@ -31,7 +31,10 @@ impl StoreReader {
     }
 
     /// Recomputes the digest from the rows; reads everything, so never on a thread that others wait for.
-    pub fn verify(&self) -> Verified {
+    ///
+    /// # Errors
+    /// Rows that cannot be read.
+    pub fn verify(&self) -> Result<Verified, StoreError> {
         verify::verify(&self.snapshot())
     }
 

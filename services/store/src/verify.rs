@@ -3,7 +3,7 @@
 use crate::{
     StateSnapshot,
     engine::{ROWS_FROM, Space},
-    fatal::or_fatal,
+    error::StoreError,
     rows,
 };
 
@@ -27,16 +27,16 @@ impl Verified {
     }
 }
 
-/// Reads every state row of one consistent state.
-pub(crate) fn verify(snapshot: &StateSnapshot) -> Verified {
+/// Reads every state row of one consistent state. What cannot be read is an answer here, not the end of the process.
+pub(crate) fn verify(snapshot: &StateSnapshot) -> Result<Verified, StoreError> {
     let mut recomputed = 0_u128;
     let mut count = 0;
     let seed = rows::digest_seed(snapshot.engine().cluster());
     let range = snapshot.engine().range(snapshot.at(), Space::State, &[ROWS_FROM], &[]);
     for pair in range.into_iter().flatten() {
-        let (key, value) = or_fatal("verifying", pair.into_inner());
-        recomputed = recomputed.wrapping_add(or_fatal("verifying", rows::digest(seed, &key, &value)));
+        let (key, value) = pair.into_inner().map_err(StoreError::engine("reading the rows"))?;
+        recomputed = recomputed.wrapping_add(rows::digest(seed, &key, &value)?);
         count += 1;
     }
-    Verified { index: snapshot.applied().index, recorded: snapshot.digest(), recomputed, rows: count }
+    Ok(Verified { index: snapshot.applied().index, recorded: snapshot.digest(), recomputed, rows: count })
 }

@@ -1,6 +1,6 @@
 //! A story of random changes, applied to a store and to a map alike. Used by the tests of this crate.
 
-#![allow(dead_code, unreachable_pub)] // each test file uses its part
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each test file uses its part
 
 use std::path::Path;
 

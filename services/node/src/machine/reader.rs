@@ -1,0 +1,123 @@
+//! The state of this node for reads, lists, export and verify: each answer from one consistent state.
+//!
+//! Never writes and never waits for anything but the disk; whether the state is recent enough is asked before
+//! ([`crate::outbound_api`]). Called by the door and the control API.
+
+use ocs_proto::control::{ExportRequest, ExportRows, ListInfo, VerifyReply};
+use outbound::{
+    Attributes, Refusal, RefusalCode, Reply, Request, Resource, UserField, Value, Verb, key, wire::field_to_wire,
+};
+use records::{ListRow, View, find_list, lists, meta, read, record_by_id};
+use store::{StateSnapshot, StoreReader};
+
+use super::export::Export;
+use crate::outbound_api::StateReader;
+
+/// Reads the state. Cheap to clone; outlives a change of the state for a fetched one.
+#[derive(Clone)]
+pub struct RecordsReader {
+    store: StoreReader,
+    node: String,
+}
+
+impl RecordsReader {
+    pub(super) fn new(store: StoreReader, node: &str) -> Self {
+        Self { store, node: node.to_owned() }
+    }
+
+    /// One consistent state, for what is not among the methods here.
+    pub fn snapshot(&self) -> StateSnapshot {
+        self.store.snapshot()
+    }
+
+    /// Bytes that the state takes on disk.
+    pub fn disk_bytes(&self) -> u64 {
+        self.store.disk_bytes()
+    }
+}
+
+impl StateReader for RecordsReader {
+    fn read(&self, request: &Request) -> Reply {
+        read(request, &self.store.snapshot())
+    }
+
+    fn read_by_id(&self, list: &str, record_id: u64) -> Reply {
+        let state = self.store.snapshot();
+        let Some((dbid, _)) = find_list(&state, list) else { return unknown_list(list).into() };
+        match record_by_id(&state, dbid, record_id) {
+            Some((handle, _)) => read(&get_record(Resource::Record(handle)), &state),
+            None => {
+                let message = format!("List {list:?} has no record with record_id {record_id}");
+                let refusal = Refusal::new(RefusalCode::RecordNotFound, message);
+                refusal.with(key::CALLING_LIST, Value::text(list)).into()
+            }
+        }
+    }
+
+    fn last_stamp_us(&self) -> u64 {
+        meta(&self.store.snapshot()).last_stamp_us
+    }
+
+    fn records(&self) -> u64 {
+        self.store.snapshot().records()
+    }
+
+    fn lists(&self, name: Option<&str>) -> Vec<ListInfo> {
+        let state = self.store.snapshot();
+        let found: Vec<(u32, ListRow)> = match name {
+            Some(name) => find_list(&state, name).into_iter().collect(),
+            None => lists(&state),
+        };
+        found.into_iter().map(|(dbid, list)| info(dbid, list)).collect()
+    }
+
+    fn export(&self, request: &ExportRequest) -> Result<Box<dyn Iterator<Item = ExportRows> + Send>, Refusal> {
+        let state = self.store.snapshot();
+        let (dbid, list) = known_list(&state, &request.list)?;
+        Ok(Box::new(Export::new(state, dbid, list, &request.columns)?))
+    }
+
+    fn verify(&self) -> Result<VerifyReply, String> {
+        let verified = self.store.verify().map_err(|error| error.to_string())?;
+        Ok(VerifyReply {
+            node: self.node.clone(),
+            index: verified.index,
+            recorded: format!("{:032x}", verified.recorded),
+            recomputed: format!("{:032x}", verified.recomputed),
+            rows: verified.rows,
+            equal: verified.equal(),
+        })
+    }
+}
+
+fn known_list(state: &impl View, name: &str) -> Result<(u32, ListRow), Refusal> {
+    find_list(state, name).ok_or_else(|| unknown_list(name))
+}
+
+fn unknown_list(name: &str) -> Refusal {
+    let message = format!("There is no calling list {name:?}");
+    Refusal::new(RefusalCode::ListNotFound, message).with(key::CALLING_LIST, Value::text(name))
+}
+
+fn get_record(resource: Resource) -> Request {
+    Request {
+        verb: Verb::GetRecord,
+        resource,
+        attributes: Attributes::default(),
+        tenant: String::new(),
+        principal: String::new(),
+        idempotency_key: None,
+    }
+}
+
+fn info(dbid: u32, list: ListRow) -> ListInfo {
+    ListInfo {
+        dbid,
+        records: list.records,
+        next_record_id: list.next_record_id,
+        next_chain_id: list.next_chain_id,
+        fields: list.fields.iter().map(|field| field_to_wire(&UserField::from(field))).collect(),
+        name: list.name,
+        time_zone: list.time_zone,
+    }
+}
