@@ -1,1 +1,171 @@
-//! Not built yet.
+//! What operators and programs ask of a node: `ocs.v1.Control`, `grpc.health.v1` and server reflection, over gRPC.
+//!
+//! Never decides a rule: roles come from `role`, requests go through the native door, rows come from the state's reader.
+//! Listens on loopback unless configured; off loopback with mutual TLS, which whoever gives the listener has checked.
+
+mod data;
+mod health;
+mod status;
+mod switchover;
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use chassis::tasks::{AtEnd, Tasks};
+use consensus::Kind;
+use futures::{Stream, StreamExt};
+use ocs_proto::{
+    control::{
+        CreateListReply, ExportRequest, ExportRows, GetRecordReply, GetRecordRequest, GetRoleReply, GetRoleRequest,
+        ImportReply, ShowListReply, ShowListRequest, StatusReply, StatusRequest, SwitchoverReply, SwitchoverRequest,
+        VerifyReply, VerifyRequest, WatchRoleRequest,
+        control_server::{Control, ControlServer},
+    },
+    outbound::{CreateList, ImportBatch},
+};
+use rustls::ServerConfig;
+use tokio::{net::TcpListener, time::Instant};
+use tokio_stream::wrappers::{ReceiverStream, WatchStream};
+use tonic::{Request, Response, Status, transport::Server};
+
+use crate::{admin::incoming, health::Health, metrics::Sources, outbound_api::OutboundApi};
+
+pub use status::About;
+
+/// Largest message, both ways (design 2, limits).
+const MESSAGE_BYTES_MAX: usize = 8 << 20;
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// The control API of one node. Cheap to clone.
+#[derive(Clone)]
+pub struct ControlApi {
+    /// What the node can tell of itself; without a native door on a witness.
+    pub sources: Sources,
+    /// What never changes while the process runs.
+    pub about: Arc<About>,
+    /// How long a request that changes or reads records may take.
+    pub deadline: Duration,
+}
+
+impl ControlApi {
+    /// Serves on a bound listener until the process stops. TLS, where given, must offer `h2`.
+    ///
+    /// # Errors
+    /// The descriptors of the services are not whole (a build that is broken).
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        checks: Health,
+        tasks: &Tasks,
+    ) -> Result<(), tonic_reflection::server::Error> {
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(ocs_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        let health = health::service(checks, self.sources.role.watch(), tasks).await;
+        let stopping = tasks.stopping();
+        let control = ControlServer::new(Service { api: self, stopping: stopping.clone() })
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        let router = Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .add_service(control)
+            .add_service(health)
+            .add_service(reflection);
+        let accepted = ReceiverStream::new(incoming::accept(listener, tls, tasks));
+        let connections = accepted.map(|(connection, _)| Ok::<_, std::io::Error>(connection));
+        tasks.spawn("control", AtEnd::Stop, async move {
+            if let Err(error) = router.serve_with_incoming_shutdown(connections, stopping.cancelled_owned()).await {
+                tracing::error!(%error, "the control port failed");
+            }
+        });
+        Ok(())
+    }
+
+    /// The native door; a witness has none and says who does.
+    fn door(&self) -> Result<&Arc<OutboundApi>, Status> {
+        self.sources.api.as_ref().ok_or_else(|| {
+            let data = self.sources.role.roster().members().iter().filter(|member| member.kind == Kind::Data);
+            let names: Vec<String> = data.map(|member| format!("{} ({})", member.name, member.control)).collect();
+            Status::failed_precondition(format!("a witness keeps no records: ask {}", names.join(" or ")))
+        })
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.deadline
+    }
+}
+
+/// The generated trait's implementor: one line a call, the work is in the rooms beside.
+struct Service {
+    api: ControlApi,
+    stopping: tokio_util::sync::CancellationToken,
+}
+
+impl Service {
+    /// Ends a stream when the process stops, so that a watcher does not hold up the drain.
+    fn until_stop<T: Send + 'static>(
+        &self,
+        stream: impl Stream<Item = Result<T, Status>> + Send + 'static,
+    ) -> Answers<T> {
+        Box::pin(stream.take_until(self.stopping.clone().cancelled_owned()))
+    }
+}
+
+#[tonic::async_trait]
+impl Control for Service {
+    type WatchRoleStream = Answers<GetRoleReply>;
+    type ExportStream = Answers<ExportRows>;
+
+    async fn get_role(&self, _: Request<GetRoleRequest>) -> Result<Response<GetRoleReply>, Status> {
+        let role = &self.api.sources.role;
+        Ok(Response::new(role.to_wire(&role.ask().await)))
+    }
+
+    async fn watch_role(&self, _: Request<WatchRoleRequest>) -> Result<Response<Self::WatchRoleStream>, Status> {
+        let role = self.api.sources.role.clone();
+        let views = WatchStream::new(role.watch()).map(move |view| Ok(role.to_wire(&view)));
+        Ok(Response::new(self.until_stop(views)))
+    }
+
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
+        Ok(Response::new(status::status(&self.api.sources, &self.api.about).await))
+    }
+
+    async fn switchover(&self, asked: Request<SwitchoverRequest>) -> Result<Response<SwitchoverReply>, Status> {
+        Ok(Response::new(switchover::switchover(&self.api.sources.role, asked.into_inner()).await))
+    }
+
+    async fn create_list(&self, asked: Request<CreateList>) -> Result<Response<CreateListReply>, Status> {
+        let reply = data::create_list(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        Ok(Response::new(CreateListReply { reply: Some(reply) }))
+    }
+
+    async fn import(&self, asked: Request<ImportBatch>) -> Result<Response<ImportReply>, Status> {
+        let reply = data::import(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        Ok(Response::new(ImportReply { reply: Some(reply) }))
+    }
+
+    async fn show_list(&self, asked: Request<ShowListRequest>) -> Result<Response<ShowListReply>, Status> {
+        data::show_list(self.api.door()?, asked.into_inner(), self.api.deadline()).await.map(Response::new)
+    }
+
+    async fn export(&self, asked: Request<ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
+        let rows = data::export(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
+        Ok(Response::new(self.until_stop(rows)))
+    }
+
+    async fn get_record(&self, asked: Request<GetRecordRequest>) -> Result<Response<GetRecordReply>, Status> {
+        let reply = data::get_record(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
+        Ok(Response::new(GetRecordReply { reply: Some(reply) }))
+    }
+
+    async fn verify(&self, _: Request<VerifyRequest>) -> Result<Response<VerifyReply>, Status> {
+        data::verify(self.api.door()?).await.map(Response::new)
+    }
+}
+
+#[cfg(test)]
+mod tests;

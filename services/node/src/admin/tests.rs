@@ -1,0 +1,96 @@
+//! The admin port over a real socket.
+
+use std::time::Duration;
+
+use consensus::Confirmed;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::watch,
+};
+
+use super::*;
+use crate::{
+    forward::HoldConfig,
+    metrics::ProxyView,
+    outbound_api::tests::{A, B, FakeGroup, NoPeers, api, status},
+    role::{RoleService, tests::roster},
+};
+
+struct Stage {
+    group: Arc<FakeGroup>,
+    health: Health,
+    address: SocketAddr,
+    tasks: Tasks,
+}
+
+async fn stage() -> Stage {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
+    let role = RoleService::new(roster(), group.clone(), "witness", &tasks);
+    role.ask().await;
+    let api = Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks));
+    let sources = Sources { role: role.clone(), api: Some(api), proxy: watch::channel(ProxyView::default()).1 };
+    let health = Health::new(role, Duration::from_secs(5));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let admin = Admin { health: health.clone(), metrics: Arc::new(Metrics::new()), sources };
+    admin.serve(listener, None, &tasks).unwrap();
+    Stage { group, health, address, tasks }
+}
+
+impl Stage {
+    /// Status line and body of one answer.
+    async fn ask(&self, method: &str, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), body.to_owned())
+    }
+}
+
+#[tokio::test]
+async fn checks_answer_get_head_and_options() {
+    let stage = stage().await;
+    for path in ["/livez", "/readyz", "/readyz?now", "/primary"] {
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            let (code, body) = stage.ask(method, path).await;
+            assert_eq!(code, 200, "{method} {path}");
+            assert_eq!(body.contains("\"role\":\"primary\""), method != "HEAD", "{method} {path}: {body}");
+        }
+    }
+    assert_eq!(stage.ask("GET", "/backup").await.0, 503);
+    assert_eq!(stage.ask("GET", "/records/1").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_primary_that_is_cut_off_is_ready_for_a_while_and_no_longer_primary() {
+    let stage = stage().await;
+    stage.group.confirm_as(None);
+    assert_eq!(stage.ask("GET", "/primary").await.0, 503);
+    assert_eq!(stage.ask("GET", "/readyz?now").await.0, 503);
+    assert_eq!(stage.ask("GET", "/readyz").await.0, 200);
+    assert_eq!(stage.ask("GET", "/livez").await.0, 200);
+    stage.group.confirm_as(Some(Confirmed { index: 11, term: 4, leader: B }));
+    assert_eq!(stage.ask("GET", "/backup").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_draining_node_is_not_ready() {
+    let stage = stage().await;
+    stage.health.drain();
+    assert_eq!(stage.ask("GET", "/readyz").await.0, 503);
+    assert_eq!(stage.ask("GET", "/livez").await.0, 200);
+}
+
+#[tokio::test]
+async fn metrics_are_served_and_the_port_closes_at_the_stop() {
+    let stage = stage().await;
+    let (code, page) = stage.ask("GET", "/metrics").await;
+    assert_eq!(code, 200);
+    assert!(page.contains("ocs_term 3"));
+    assert!(stage.tasks.drain(Duration::from_secs(10)).await);
+    assert!(TcpStream::connect(stage.address).await.is_err());
+}

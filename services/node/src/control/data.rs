@@ -1,0 +1,126 @@
+//! Lists and records over the control API: everything goes through the native door, as it does for HTTP Proxy.
+//!
+//! Reads are linearizable (design rule 4), except `Verify`, which is about this node's disk. Work on many rows runs beside
+//! the async threads. Never contains a rule.
+
+use std::sync::Arc;
+
+use futures::Stream;
+use ocs_proto::{
+    control::{ExportRequest, ExportRows, GetRecordRequest, ShowListReply, ShowListRequest, VerifyReply},
+    outbound as wire,
+};
+use outbound::{
+    Attributes, Body, Handle, Origin, Refusal, RefusalCode, Reply, ReplyBody, Request, Resource, Verb,
+    wire::{batch_from_wire, list_from_wire, reply_to_wire},
+};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use crate::outbound_api::{OutboundApi, StateReader};
+
+/// Pieces of an export that wait for a slow reader.
+const EXPORT_PIECES_MAX: usize = 8;
+
+type Door = Arc<OutboundApi>;
+
+pub(super) async fn create_list(door: &Door, list: wire::CreateList, deadline: Instant) -> wire::Reply {
+    let reply = door.answer(Body::CreateList(list_from_wire(list)), Origin::Control, deadline).await;
+    reply_to_wire(&reply)
+}
+
+pub(super) async fn import(door: &Door, batch: wire::ImportBatch, deadline: Instant) -> wire::Reply {
+    let reply = door.answer(Body::ImportBatch(batch_from_wire(batch)), Origin::Control, deadline).await;
+    reply_to_wire(&reply)
+}
+
+pub(super) async fn show_list(door: &Door, asked: ShowListRequest, deadline: Instant) -> Result<ShowListReply, Status> {
+    let name = (!asked.name.is_empty()).then_some(asked.name);
+    let wanted = name.clone();
+    let lists = read(door, deadline, move |state| state.lists(wanted.as_deref())).await?;
+    match name {
+        Some(name) if lists.is_empty() => Err(Status::not_found(format!("there is no list {name:?}"))),
+        _ => Ok(ShowListReply { lists }),
+    }
+}
+
+pub(super) async fn get_record(door: &Door, asked: GetRecordRequest, deadline: Instant) -> Result<wire::Reply, Status> {
+    let by_handle = asked.list.is_empty();
+    if by_handle && asked.handle == 0 {
+        return Err(Status::invalid_argument("name the record by its handle, or by its list and record_id"));
+    }
+    let reply = read(door, deadline, move |state| {
+        if by_handle { state.read(&by(Handle(asked.handle))) } else { state.read_by_id(&asked.list, asked.record_id) }
+    });
+    reply.await.map(|reply| reply_to_wire(&reply))
+}
+
+fn by(handle: Handle) -> Request {
+    Request {
+        verb: Verb::GetRecord,
+        resource: Resource::Record(handle),
+        attributes: Attributes::default(),
+        tenant: String::new(),
+        principal: String::new(),
+        idempotency_key: None,
+    }
+}
+
+/// The rows of one consistent state, read no faster than they are taken.
+pub(super) async fn export(
+    door: &Door,
+    asked: ExportRequest,
+    deadline: Instant,
+) -> Result<impl Stream<Item = Result<ExportRows, Status>> + Send + use<>, Status> {
+    let pieces = read(door, deadline, move |state| state.export(&asked)).await?.map_err(refused)?;
+    let (sender, receiver) = mpsc::channel(EXPORT_PIECES_MAX);
+    // Ends by itself: with the last piece, or at the first that nobody takes any more.
+    tokio::task::spawn_blocking(move || {
+        for piece in pieces {
+            if sender.blocking_send(Ok(piece)).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(ReceiverStream::new(receiver))
+}
+
+pub(super) async fn verify(door: &Door) -> Result<VerifyReply, Status> {
+    let state = door.state().clone();
+    beside(move || state.verify()).await?.map_err(Status::data_loss)
+}
+
+/// Reads the state once it has everything that was acknowledged before.
+async fn read<T: Send + 'static>(
+    door: &Door,
+    deadline: Instant,
+    what: impl FnOnce(&dyn StateReader) -> T + Send + 'static,
+) -> Result<T, Status> {
+    door.wait_until_readable(deadline).await.map_err(unreadable)?;
+    let state = door.state().clone();
+    beside(move || what(&*state)).await
+}
+
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| {
+        tracing::error!(%error, "reading the state failed");
+        Status::internal("reading the state failed; the node's log says more")
+    })
+}
+
+fn unreadable(reply: Reply) -> Status {
+    match reply.body {
+        ReplyBody::Refused(refusal) => refused(refusal),
+        _ => Status::unavailable("the state cannot be read now"),
+    }
+}
+
+fn refused(refusal: Refusal) -> Status {
+    match refusal.code {
+        RefusalCode::Unavailable => Status::unavailable(refusal.message),
+        RefusalCode::ListNotFound | RefusalCode::RecordNotFound => Status::not_found(refusal.message),
+        _ => Status::invalid_argument(refusal.message),
+    }
+}

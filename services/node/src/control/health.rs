@@ -1,0 +1,61 @@
+//! `grpc.health.v1`, kept up to date: "" (the process lives), `ocs.ready`, `ocs.primary`.
+//!
+//! The same answers as `/livez`, `/readyz` and `/primary`; never an opinion of its own.
+
+use std::time::Duration;
+
+use chassis::tasks::{AtEnd, Tasks};
+use tokio::sync::watch;
+use tonic_health::{
+    ServingStatus,
+    pb::health_server::{Health as HealthRpc, HealthServer},
+    server::{HealthReporter, health_reporter},
+};
+
+use crate::{
+    health::{Check, Health},
+    role::{Role, RoleView},
+};
+
+/// How often readiness is looked at while the role does not change: its grace runs out by itself.
+const LOOK: Duration = Duration::from_millis(500);
+const READY: &str = "ocs.ready";
+const PRIMARY: &str = "ocs.primary";
+
+/// The service, and the task that keeps it up to date.
+pub(super) async fn service(
+    checks: Health,
+    role: watch::Receiver<RoleView>,
+    tasks: &Tasks,
+) -> HealthServer<impl HealthRpc> {
+    let (reporter, server) = health_reporter();
+    // Known by name from the first call on.
+    reporter.set_service_status(READY, ServingStatus::NotServing).await;
+    reporter.set_service_status(PRIMARY, ServingStatus::NotServing).await;
+    let stopping = tasks.stopping();
+    tasks.spawn("grpc health", AtEnd::Log, async move {
+        tokio::select! {
+            () = keep(reporter, checks, role) => {}
+            () = stopping.cancelled() => {}
+        }
+    });
+    server
+}
+
+async fn keep(reporter: HealthReporter, checks: Health, mut role: watch::Receiver<RoleView>) {
+    let mut tick = tokio::time::interval(LOOK);
+    loop {
+        let view = role.borrow_and_update().clone();
+        let (ready, _) = checks.check(Check::Ready).await;
+        reporter.set_service_status(READY, serving(ready)).await;
+        reporter.set_service_status(PRIMARY, serving(view.confirmed && view.role == Role::Primary)).await;
+        tokio::select! {
+            changed = role.changed() => if changed.is_err() { return },
+            _ = tick.tick() => {}
+        }
+    }
+}
+
+fn serving(ok: bool) -> ServingStatus {
+    if ok { ServingStatus::Serving } else { ServingStatus::NotServing }
+}

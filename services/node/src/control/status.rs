@@ -1,0 +1,161 @@
+//! Everything that an operator should know of a node, in one answer: numbers, and words for what is not as it should be.
+//!
+//! Never hides a doubt: what is not confirmed is said so. Called by the control API.
+
+use std::{collections::HashMap, time::Instant};
+
+use ocs_proto::control::{PeerLag, StatusReply};
+
+use crate::{
+    metrics::{ProxyView, Sources},
+    role::{Role, RoleView},
+};
+
+/// A data node further behind is worth a warning.
+const LAG_WARN_ENTRIES: u64 = 10_000;
+
+/// What never changes while the process runs.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The group's name or id, for people.
+    pub cluster: String,
+    /// When this process began.
+    pub started: Instant,
+}
+
+/// The answer to `Status`.
+pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
+    let view = sources.role.ask().await;
+    let core = sources.role.status();
+    let proxy = sources.proxy.borrow().clone();
+    let role = sources.role.to_wire(&view);
+    let roster = sources.role.roster();
+    let odd_clocks: Vec<String> = sources.odd_clocks().iter().map(|id| roster.name_of(*id)).collect();
+    let controls = roster.members().iter().filter(|member| !member.control.is_empty());
+    let warnings = warnings(&view, &role.peers, &proxy, &odd_clocks, core.digest_mismatches);
+    StatusReply {
+        survives: survives(&view, &role.peers),
+        role: Some(role),
+        cluster: about.cluster.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        commit_index: core.commit,
+        applied_index: core.applied,
+        persisted_index: core.persisted,
+        first_index: core.first_index,
+        last_index: core.last_index,
+        data_durable: core.data_durable,
+        log_bytes: core.log_bytes,
+        http_proxy: proxy.state,
+        http_address: proxy.address,
+        http_proxy_restarts: proxy.restarts,
+        http_proxy_pid: proxy.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+        records: sources.records(),
+        held_requests: sources.held_requests(),
+        digest_mismatches: core.digest_mismatches,
+        odd_clocks,
+        warnings,
+        uptime_ms: u64::try_from(about.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        control_address: roster.own().control.clone(),
+        controls: controls.map(|member| (member.name.clone(), member.control.clone())).collect::<HashMap<_, _>>(),
+    }
+}
+
+/// A line for each thing that is not as it should be.
+fn warnings(
+    view: &RoleView,
+    peers: &[PeerLag],
+    proxy: &ProxyView,
+    odd_clocks: &[String],
+    digest_mismatches: u64,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !view.confirmed {
+        lines.push("no quorum confirms this node's role: what it shows may be old".to_owned());
+    } else if view.primary.is_empty() {
+        lines.push("there is no primary: updates are held, then refused".to_owned());
+    }
+    for peer in peers {
+        lines.extend(peer_warning(peer));
+    }
+    if proxy.state.starts_with("failed") || proxy.state == "restarting" {
+        lines.push(format!("HTTP Proxy: {}", proxy.state));
+    }
+    lines.extend(odd_clocks.iter().map(|node| format!("the clock of {node} is odd: it differs by more than 2 s")));
+    if digest_mismatches > 0 {
+        lines.push(format!("the state differs from a peer's ({digest_mismatches} digests): run `ocsctl verify`"));
+    }
+    lines
+}
+
+fn peer_warning(peer: &PeerLag) -> Option<String> {
+    let node = &peer.node;
+    match (peer.connected, peer.last_heard_ms, peer.lag_entries) {
+        (false, None, _) => Some(format!("{node} is unreachable: never heard since this start")),
+        (false, Some(ago_ms), _) => Some(format!("{node} is unreachable: last heard {} s ago", ago_ms / 1000)),
+        (true, _, Some(lag)) if lag > LAG_WARN_ENTRIES => Some(format!("{node} is {lag} entries behind")),
+        _ => None,
+    }
+}
+
+/// What the group survives now, in words (the contract of design 1).
+fn survives(view: &RoleView, peers: &[PeerLag]) -> String {
+    let gone: Vec<&str> = peers.iter().filter(|peer| !peer.connected).map(|peer| peer.node.as_str()).collect();
+    let witness_here = view.role == Role::Witness;
+    let lost = gone.join(" and ");
+    if !view.confirmed {
+        "not known: no quorum answers this node".to_owned()
+    } else if peers.is_empty() {
+        "nothing: this is the only voter".to_owned()
+    } else if gone.is_empty() {
+        "the loss of any one node".to_owned()
+    } else if !witness_here && peers.iter().any(|peer| peer.witness && !peer.connected) {
+        format!("no further loss without a pause: {lost} is lost, both data nodes hold every update")
+    } else {
+        format!("no further loss without a pause: {lost} is lost, one full copy is left beside the witness's log")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(confirmed: bool, primary: &str) -> RoleView {
+        let role = if confirmed { Role::Primary } else { Role::Unknown };
+        RoleView { role, confirmed, term: 3, primary: primary.into() }
+    }
+
+    fn peer(node: &str, connected: bool, witness: bool) -> PeerLag {
+        PeerLag { node: node.into(), connected, witness, ..Default::default() }
+    }
+
+    #[test]
+    fn what_the_group_survives_depends_on_who_is_lost() {
+        let whole = [peer("b", true, false), peer("w", true, true)];
+        assert_eq!(survives(&view(true, "a"), &whole), "the loss of any one node");
+        assert!(survives(&view(false, ""), &whole).starts_with("not known"));
+        assert!(survives(&view(true, "a"), &[]).contains("only voter"));
+        let without_backup = [peer("b", false, false), peer("w", true, true)];
+        assert!(survives(&view(true, "a"), &without_backup).contains("b is lost, one full copy"));
+        let without_witness = [peer("b", true, false), peer("w", false, true)];
+        assert!(survives(&view(true, "a"), &without_witness).contains("w is lost, both data nodes"));
+    }
+
+    #[test]
+    fn each_doubt_is_a_line() {
+        let mut behind = peer("b", true, false);
+        behind.lag_entries = Some(20_000);
+        let mut silent = peer("w", false, true);
+        silent.last_heard_ms = Some(7500);
+        let proxy = ProxyView { state: "failed: port in use".into(), ..Default::default() };
+        let lines = warnings(&view(true, ""), &[behind, silent], &proxy, &["b".to_owned()], 2);
+        assert_eq!(lines.len(), 6, "{lines:?}");
+        for part in
+            ["no primary", "b is 20000 entries behind", "last heard 7 s ago", "port in use", "clock of b", "2 digests"]
+        {
+            assert!(lines.iter().any(|line| line.contains(part)), "{part}");
+        }
+        let fine = ProxyView { state: "running".into(), ..Default::default() };
+        assert!(warnings(&view(true, "a"), &[peer("b", true, false)], &fine, &[], 0).is_empty());
+    }
+}

@@ -1,0 +1,171 @@
+//! The control API over a real connection.
+
+use std::net::SocketAddr;
+
+use consensus::Confirmed;
+use ocs_proto::{
+    control::{Role, control_client::ControlClient},
+    outbound::reply,
+};
+use tokio::sync::watch;
+use tonic::{Code, transport::Channel};
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+
+use super::*;
+use crate::{
+    forward::HoldConfig,
+    metrics::ProxyView,
+    outbound_api::tests::{A, B, FakeGroup, NoPeers, api, status as core_status},
+    role::{RoleService, tests::roster},
+};
+
+struct Stage {
+    group: Arc<FakeGroup>,
+    channel: Channel,
+    tasks: Tasks,
+}
+
+async fn stage(witness: bool) -> Stage {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(core_status(3, A))));
+    let role = RoleService::new(roster(), group.clone(), "witness", &tasks);
+    role.ask().await;
+    let api = (!witness).then(|| Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks)));
+    let proxy = watch::channel(ProxyView { state: "running".into(), ..Default::default() }).1;
+    let sources = Sources { role: role.clone(), api, proxy };
+    let about = About { cluster: "demo".into(), started: std::time::Instant::now() };
+    let control = ControlApi { sources, about: Arc::new(about), deadline: Duration::from_secs(10) };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddr = listener.local_addr().unwrap();
+    control.serve(listener, None, Health::new(role, Duration::from_secs(5)), &tasks).await.unwrap();
+    let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    Stage { group, channel, tasks }
+}
+
+impl Stage {
+    fn client(&self) -> ControlClient<Channel> {
+        ControlClient::new(self.channel.clone())
+    }
+
+    fn move_to(&self, term: u64, leader: u64) {
+        self.group.confirm_as(Some(Confirmed { index: 11, term, leader }));
+        self.group.become_status(core_status(term, leader));
+    }
+}
+
+#[tokio::test]
+async fn the_role_is_confirmed_and_watched() {
+    let stage = stage(false).await;
+    let role = stage.client().get_role(GetRoleRequest {}).await.unwrap().into_inner();
+    assert_eq!((role.role(), role.confirmed, role.term), (Role::Primary, true, 3));
+    assert_eq!((role.node.as_str(), role.primary.as_str(), role.mode.as_str()), ("a", "a", "witness"));
+    let mut watched = stage.client().watch_role(WatchRoleRequest {}).await.unwrap().into_inner();
+    assert_eq!(watched.message().await.unwrap().unwrap().role(), Role::Primary);
+    stage.move_to(4, B);
+    loop {
+        let view = watched.message().await.unwrap().unwrap();
+        if view.role() == Role::Backup && view.primary == "b" {
+            break;
+        }
+    }
+    stage.group.confirm_as(None);
+    let role = stage.client().get_role(GetRoleRequest {}).await.unwrap().into_inner();
+    assert_eq!((role.role(), role.confirmed), (Role::Unknown, false));
+}
+
+#[tokio::test]
+async fn status_tells_the_node_and_names_the_controls() {
+    let stage = stage(false).await;
+    let status = stage.client().status(StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!((status.cluster.as_str(), status.records, status.log_bytes), ("demo", 1, 4096));
+    assert_eq!(status.controls.len(), 3);
+    assert_eq!(status.http_proxy, "running");
+    assert!(status.warnings.iter().any(|line| line.contains("b is unreachable")));
+}
+
+#[tokio::test]
+async fn data_calls_go_through_the_door() {
+    let stage = stage(false).await;
+    let mut client = stage.client();
+    let made = client.create_list(CreateList { name: "demo".into(), ..Default::default() }).await.unwrap();
+    assert!(matches!(made.into_inner().reply.unwrap().body, Some(reply::Body::Done(_))));
+    client.import(ImportBatch { list: "demo".into(), ..Default::default() }).await.unwrap();
+    assert_eq!(stage.group.proposed().len(), 2);
+    assert_eq!(client.show_list(ShowListRequest::default()).await.unwrap().into_inner().lists.len(), 1);
+    let record = client.get_record(GetRecordRequest { handle: 1, ..Default::default() }).await.unwrap();
+    assert!(matches!(record.into_inner().reply.unwrap().body, Some(reply::Body::Done(_))));
+    assert_eq!(client.get_record(GetRecordRequest::default()).await.unwrap_err().code(), Code::InvalidArgument);
+    assert!(client.verify(VerifyRequest {}).await.unwrap().into_inner().equal);
+}
+
+#[tokio::test]
+async fn an_export_is_streamed_and_an_unknown_list_refused() {
+    let stage = stage(false).await;
+    let mut client = stage.client();
+    let asked = ExportRequest { list: "demo".into(), columns: Vec::new() };
+    let mut rows = client.export(asked).await.unwrap().into_inner();
+    assert_eq!(rows.message().await.unwrap().unwrap().columns, ["handle"]);
+    assert!(rows.message().await.unwrap().is_some());
+    assert!(rows.message().await.unwrap().is_none());
+    let unknown = ExportRequest { list: "none".into(), columns: Vec::new() };
+    assert_eq!(client.export(unknown).await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_witness_names_the_nodes_that_keep_records() {
+    let stage = stage(true).await;
+    let refused = stage.client().show_list(ShowListRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().contains("ask a (127.0.0.1:9091) or b (127.0.0.1:9092)"), "{}", refused.message());
+    assert!(stage.client().status(StatusRequest {}).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_primary_names_the_one_to_ask() {
+    let stage = stage(false).await;
+    stage.move_to(4, B);
+    let reply = stage.client().switchover(SwitchoverRequest::default()).await.unwrap().into_inner();
+    assert_eq!((reply.done, reply.reason.as_str(), reply.from.as_str()), (false, "a is not the primary: ask b", "b"));
+}
+
+#[tokio::test]
+async fn a_primary_hands_over_to_a_node_that_is_connected_and_near() {
+    let stage = stage(false).await;
+    let refused = stage.client().switchover(SwitchoverRequest::default()).await.unwrap().into_inner();
+    assert_eq!(refused.reason, "no node can take over");
+    assert_eq!(refused.candidates.len(), 3);
+    let near = |heard_ms| {
+        let mut near = core_status(3, A);
+        near.peers.iter_mut().for_each(|peer| (peer.matched, peer.heard_ms) = (Some(12), Some(heard_ms)));
+        stage.group.become_status(near);
+    };
+    let mut heard_ms = 1;
+    loop {
+        near(heard_ms);
+        heard_ms += 1;
+        let dry = SwitchoverRequest { to: "b".into(), dry_run: true };
+        let reply = stage.client().switchover(dry).await.unwrap().into_inner();
+        assert!(!reply.done);
+        if reply.reason == "dry run: would hand over to b" {
+            break;
+        }
+    }
+    let reply = stage.client().switchover(SwitchoverRequest::default()).await.unwrap().into_inner();
+    assert_eq!((reply.done, reply.from.as_str(), reply.to.as_str()), (true, "a", "b"), "{}", reply.reason);
+}
+
+#[tokio::test]
+async fn grpc_health_knows_readiness_and_the_primary() {
+    let stage = stage(false).await;
+    let mut health = HealthClient::new(stage.channel.clone());
+    for service in ["", "ocs.ready"] {
+        let asked = HealthCheckRequest { service: service.into() };
+        let mut watched = health.watch(asked).await.unwrap().into_inner();
+        while watched.message().await.unwrap().unwrap().status() != ServingStatus::Serving {}
+    }
+    let mut primary = health.watch(HealthCheckRequest { service: "ocs.primary".into() }).await.unwrap().into_inner();
+    while primary.message().await.unwrap().unwrap().status() != ServingStatus::Serving {}
+    stage.move_to(4, B);
+    while primary.message().await.unwrap().unwrap().status() != ServingStatus::NotServing {}
+    drop((health, primary));
+    stage.tasks.stop();
+}
