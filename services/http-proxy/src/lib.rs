@@ -123,6 +123,7 @@ async fn prepare(configure: &Configure) -> Result<(Settings, TcpListener, Socket
 /// Serves, then finishes what is in flight.
 async fn serve_until_told(settings: Settings, listener: TcpListener, address: SocketAddr, link: &Link, tasks: &Tasks) {
     let (stats, connections, draining) = (Arc::new(Stats::default()), TaskTracker::new(), CancellationToken::new());
+    let _ends_with_this = draining.clone().drop_guard();
     let drain_timeout = settings.drain_timeout;
     tracing::info!(%address, scheme = settings.scheme(), "HTTP Proxy listens");
     link.listening(Listening { address: address.to_string(), error: String::new() }).await;

@@ -1,1 +1,237 @@
-//! Not built yet.
+//! The node's end of the link to HTTP Proxy: takes requests in, and sends every reply back.
+//!
+//! Never decides anything about a request: what a request, a health check, a count or a log record means is the
+//! [`ProxyHandler`]'s to say. Called by [`crate::supervisor`].
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use chassis::tasks::{AtEnd, Tasks};
+use http_proxy::link::{FrameReader, FrameWriter, LinkError, write_batches};
+use ocs_proto::link::{
+    Configure, Drain, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, LogRecord, RoleNotice, Stats,
+    ToNode, ToProxy,
+};
+use outbound::{Refusal, RefusalCode, Reply, Request, wire};
+use prost::Message;
+use tokio::{
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{mpsc, watch},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Replies that wait to be written.
+const QUEUE_MAX: usize = 4096;
+/// Events that wait for the supervisor.
+const EVENTS_MAX: usize = 8;
+
+/// What the node does for its HTTP Proxy.
+pub trait ProxyHandler: Send + Sync + 'static {
+    /// Answers a request, before `deadline` has passed.
+    fn request(&self, request: Request, deadline: Duration) -> impl Future<Output = Reply> + Send;
+
+    /// Answers a health check: whether all is well, and the JSON to show.
+    fn health(&self, kind: HealthKind) -> impl Future<Output = (bool, String)> + Send;
+
+    /// The role as last confirmed: "primary", "backup" or "unknown".
+    fn role(&self) -> watch::Receiver<&'static str>;
+
+    /// Takes counters in.
+    fn stats(&self, stats: Stats);
+
+    /// Takes a log record in (spec 10.4).
+    fn log(&self, record: LogRecord) {
+        let LogRecord { level, target, message } = record;
+        match level.as_str() {
+            "ERROR" => tracing::error!(target: "http_proxy", from = target, "{message}"),
+            "WARN" => tracing::warn!(target: "http_proxy", from = target, "{message}"),
+            "INFO" => tracing::info!(target: "http_proxy", from = target, "{message}"),
+            "DEBUG" => tracing::debug!(target: "http_proxy", from = target, "{message}"),
+            _ => tracing::trace!(target: "http_proxy", from = target, "{message}"),
+        }
+    }
+}
+
+/// What the supervisor learns from the link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LinkEvent {
+    /// The port is open, at this address.
+    Listening(String),
+    /// The port is not open, and why.
+    BindFailed(String),
+    /// Nothing more will come.
+    Ended,
+}
+
+/// What travels to HTTP Proxy.
+enum Outgoing {
+    Configure(Box<Configure>),
+    Reply(LinkReply),
+    Health(HealthReply),
+    Role(RoleNotice),
+    Drain,
+}
+
+/// A link that is open. Dropping it closes it, and HTTP Proxy ends.
+#[derive(Debug)]
+pub struct ProxyLink {
+    queue: mpsc::Sender<Outgoing>,
+    _open: DropGuard,
+}
+
+/// What the tasks of one link share.
+struct Shared<H> {
+    handler: Arc<H>,
+    queue: mpsc::Sender<Outgoing>,
+    tasks: Tasks,
+}
+
+impl ProxyLink {
+    /// Configures the HTTP Proxy at the other end, and serves it from now on.
+    pub(crate) fn open<H: ProxyHandler>(
+        stream: UnixStream,
+        configure: Configure,
+        handler: Arc<H>,
+        tasks: &Tasks,
+    ) -> (Self, mpsc::Receiver<LinkEvent>) {
+        let (queue, queued) = mpsc::channel(QUEUE_MAX);
+        let (events, received) = mpsc::channel(EVENTS_MAX);
+        let closed = CancellationToken::new();
+        let (reader, writer) = stream.into_split();
+        queue.try_send(Outgoing::Configure(Box::new(configure))).expect("the queue is new and empty");
+        let shared = Arc::new(Shared { handler: handler.clone(), queue: queue.clone(), tasks: tasks.clone() });
+        let reading = read(FrameReader::new(reader), shared, events.clone());
+        let writing = write(FrameWriter::new(writer), queued, closed.clone());
+        let noticing = notice_roles(handler.role(), queue.clone());
+        let until = closed.clone();
+        tasks.spawn("proxy link", AtEnd::Quiet, async move {
+            tokio::select! {
+                () = until.cancelled() => {}
+                result = reading => log_end(result),
+                result = writing => log_end(result),
+                () = noticing => {}
+            }
+            let _ = events.send(LinkEvent::Ended).await; // the supervisor has gone on
+        });
+        (Self { queue, _open: closed.drop_guard() }, received)
+    }
+
+    /// Asks HTTP Proxy to finish what is in flight and to end.
+    pub(crate) async fn drain(&self) {
+        let _ = self.queue.send(Outgoing::Drain).await; // a link that is lost ends HTTP Proxy, too
+    }
+}
+
+fn log_end(result: Result<(), LinkError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "the link to HTTP Proxy broke");
+    }
+}
+
+// === from HTTP Proxy ===
+
+async fn read<H: ProxyHandler>(
+    mut reader: FrameReader<OwnedReadHalf>,
+    shared: Arc<Shared<H>>,
+    events: mpsc::Sender<LinkEvent>,
+) -> Result<(), LinkError> {
+    while let Some(frame) = reader.next::<ToNode>().await? {
+        let ToNode { requests, health, logs, stats, listening } = frame;
+        logs.into_iter().for_each(|record| shared.handler.log(record));
+        if let Some(stats) = stats {
+            shared.handler.stats(stats);
+        }
+        if let Some(listening) = listening {
+            let event = if listening.error.is_empty() {
+                LinkEvent::Listening(listening.address)
+            } else {
+                LinkEvent::BindFailed(listening.error)
+            };
+            let _ = events.send(event).await;
+        }
+        requests.into_iter().for_each(|request| take_request(&shared, request));
+        health.into_iter().for_each(|request| take_health(&shared, request));
+    }
+    Ok(())
+}
+
+/// One task a request; HTTP Proxy limits how many there are (`requests_in_flight_max`).
+fn take_request<H: ProxyHandler>(shared: &Arc<Shared<H>>, request: LinkRequest) {
+    let of_task = shared.clone();
+    shared.tasks.spawn("proxy request", AtEnd::Quiet, async move {
+        let LinkRequest { id, deadline_ms, request } = request;
+        let reply = match request.map(wire::request_from_wire) {
+            Some(Ok(request)) => of_task.handler.request(request, Duration::from_millis(deadline_ms.into())).await,
+            Some(Err(error)) => unreadable(&error.to_string()),
+            None => unreadable("a request without content"),
+        };
+        let reply = LinkReply { id, reply: Some(wire::reply_to_wire(&reply)) };
+        let _ = of_task.queue.send(Outgoing::Reply(reply)).await; // HTTP Proxy is gone, and the client with it
+    });
+}
+
+/// Both ends come from one build, so this is a bug.
+fn unreadable(problem: &str) -> Reply {
+    tracing::error!(problem, "HTTP Proxy sent a request that cannot be read");
+    Refusal::new(RefusalCode::Internal, "The node could not read the request; its log says more").into()
+}
+
+fn take_health<H: ProxyHandler>(shared: &Arc<Shared<H>>, request: HealthRequest) {
+    let of_task = shared.clone();
+    shared.tasks.spawn("proxy health", AtEnd::Quiet, async move {
+        let (ok, body) = of_task.handler.health(request.kind()).await;
+        let _ = of_task.queue.send(Outgoing::Health(HealthReply { id: request.id, ok, body })).await;
+    });
+}
+
+// === to HTTP Proxy ===
+
+async fn write(
+    mut writer: FrameWriter<OwnedWriteHalf>,
+    mut queue: mpsc::Receiver<Outgoing>,
+    closed: CancellationToken,
+) -> Result<(), LinkError> {
+    write_batches(&mut queue, &mut writer, &closed, add).await
+}
+
+/// Puts an item into the frame and answers its size in bytes.
+fn add(frame: &mut ToProxy, item: Outgoing) -> usize {
+    match item {
+        Outgoing::Reply(reply) => sized(&mut frame.replies, reply),
+        Outgoing::Health(reply) => sized(&mut frame.health, reply),
+        Outgoing::Configure(configure) => {
+            let size = configure.encoded_len();
+            frame.configure = Some(*configure);
+            size
+        }
+        Outgoing::Role(notice) => {
+            frame.role = Some(notice);
+            16
+        }
+        Outgoing::Drain => {
+            frame.drain = Some(Drain {});
+            4
+        }
+    }
+}
+
+fn sized<M: Message>(items: &mut Vec<M>, item: M) -> usize {
+    let size = item.encoded_len() + 8;
+    items.push(item);
+    size
+}
+
+/// Passes every change of role on, the present one first.
+async fn notice_roles(mut role: watch::Receiver<&'static str>, queue: mpsc::Sender<Outgoing>) {
+    loop {
+        let notice = RoleNotice { role: (*role.borrow_and_update()).to_owned() };
+        if queue.send(Outgoing::Role(notice)).await.is_err() {
+            return;
+        }
+        if role.changed().await.is_err() {
+            return std::future::pending().await; // the role will not change any more; the link goes on
+        }
+    }
+}

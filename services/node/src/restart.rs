@@ -1,1 +1,254 @@
-//! Not built yet.
+//! When HTTP Proxy is started, waited for, drained and killed (spec 10): a pure state machine, time as a number.
+//!
+//! Never does anything itself and never reads a clock. Called by [`crate::supervisor`].
+
+use std::{collections::VecDeque, time::Duration};
+
+/// So many ends within [`ALARM_WINDOW`] raise the alarm (spec 10.3).
+const ALARM_ENDS: usize = 10;
+const ALARM_WINDOW: Duration = Duration::from_secs(600);
+/// A start that has not said within this whether the port is open has failed.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+/// HTTP Proxy ends by itself within this once its link is lost or its port cannot be opened.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+/// HTTP Proxy keeps its drain timeout itself; it is killed this much later.
+const DRAIN_GRACE: Duration = Duration::from_secs(3);
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// The node serves from now on.
+    Start,
+    /// HTTP Proxy has opened the port.
+    Listening,
+    /// It could not open the port; it will end.
+    BindFailed,
+    /// The link ended; so will HTTP Proxy.
+    LinkLost,
+    /// It has ended, or could not be started.
+    Ended,
+    /// The time of [`Life::deadline`] has come.
+    Elapsed,
+    /// The port is gone from the configuration.
+    PortRemoved,
+    /// The node stops.
+    Stop,
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Start HTTP Proxy.
+    Spawn,
+    /// Ask it to finish what is in flight.
+    Drain,
+    /// End it now.
+    Kill,
+}
+
+/// Where its life is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Not started yet.
+    Idle,
+    /// Started; the port is not open yet.
+    Starting,
+    /// Serving.
+    Listening,
+    /// Will end, though nobody asked it to.
+    Ending,
+    /// Ended; waits for the Reconnect Timeout.
+    Waiting,
+    /// Asked to end.
+    Draining,
+    /// Ended for good.
+    Over,
+}
+
+/// How long to wait for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// From an end to the next start (the Reconnect Timeout).
+    pub reconnect_timeout: Duration,
+    /// For what is in flight when it is asked to end.
+    pub drain_timeout: Duration,
+}
+
+/// The life of one node's HTTP Proxy. All times are since any fixed moment.
+#[derive(Debug)]
+pub struct Life {
+    times: Times,
+    phase: Phase,
+    deadline: Option<Duration>,
+    ends: VecDeque<Duration>,
+    restarts: u64,
+}
+
+impl Life {
+    /// Nothing started yet.
+    pub fn new(times: Times) -> Self {
+        Self { times, phase: Phase::Idle, deadline: None, ends: VecDeque::new(), restarts: 0 }
+    }
+
+    /// Takes in what happened, and says what to do.
+    pub fn on(&mut self, event: Event, now: Duration) -> Option<Action> {
+        use Phase::{Draining, Ending, Idle, Listening, Over, Starting, Waiting};
+        let times = self.times;
+        match (self.phase, event) {
+            (Idle, Event::Start) => self.go(Starting, Some(now + START_PATIENCE), Some(Action::Spawn)),
+            (Starting, Event::Listening) => self.go(Listening, None, None),
+            (Starting, Event::BindFailed) => self.go(Ending, Some(now + END_PATIENCE), None),
+            (Starting | Listening, Event::LinkLost) => self.go(Ending, Some(now + END_PATIENCE), None),
+            (Starting | Listening | Ending, Event::Ended) => {
+                self.count_end(now);
+                self.go(Waiting, Some(now + times.reconnect_timeout), None)
+            }
+            (Starting | Ending, Event::Elapsed) => self.go(Ending, None, Some(Action::Kill)),
+            (Waiting, Event::Elapsed) => {
+                self.restarts += 1;
+                self.go(Starting, Some(now + START_PATIENCE), Some(Action::Spawn))
+            }
+            (Idle | Waiting, Event::Stop | Event::PortRemoved) => self.go(Over, None, None),
+            (Starting | Listening | Ending, Event::Stop | Event::PortRemoved) => {
+                self.go(Draining, Some(now + times.drain_timeout + DRAIN_GRACE), Some(Action::Drain))
+            }
+            (Draining, Event::Elapsed) => self.go(Draining, None, Some(Action::Kill)),
+            (Draining, Event::Ended) => self.go(Over, None, None),
+            _ => None,
+        }
+    }
+
+    /// Where its life is.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// When to come back with [`Event::Elapsed`], if nothing happens before.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    /// Starts after the first.
+    pub fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
+    /// Whether it has ended ten times within ten minutes without being asked to.
+    pub fn alarm(&self, now: Duration) -> bool {
+        self.ends.iter().filter(|end| now.saturating_sub(**end) < ALARM_WINDOW).count() >= ALARM_ENDS
+    }
+
+    fn go(&mut self, phase: Phase, deadline: Option<Duration>, action: Option<Action>) -> Option<Action> {
+        (self.phase, self.deadline) = (phase, deadline);
+        action
+    }
+
+    fn count_end(&mut self, now: Duration) {
+        self.ends.push_back(now);
+        if self.ends.len() > ALARM_ENDS {
+            self.ends.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn life() -> Life {
+        Life::new(Times { reconnect_timeout: secs(10), drain_timeout: secs(15) })
+    }
+
+    /// Each row: seconds, what happens, what is done about it, where that leads, when to come back.
+    type Row = (u64, Event, Option<Action>, Phase, Option<u64>);
+
+    fn plays(rows: &[Row]) {
+        let mut life = life();
+        for (at, event, action, phase, deadline) in rows {
+            assert_eq!(life.on(*event, secs(*at)), *action, "{event:?} at {at}");
+            assert_eq!(life.phase(), *phase, "after {event:?} at {at}");
+            assert_eq!(life.deadline(), deadline.map(secs), "after {event:?} at {at}");
+        }
+    }
+
+    #[test]
+    fn one_that_ends_unexpectedly_is_started_again_after_the_reconnect_timeout() {
+        plays(&[
+            (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+            (1, Event::Listening, None, Phase::Listening, None),
+            (50, Event::LinkLost, None, Phase::Ending, Some(55)),
+            (51, Event::Ended, None, Phase::Waiting, Some(61)),
+            (61, Event::Elapsed, Some(Action::Spawn), Phase::Starting, Some(71)),
+            (62, Event::Listening, None, Phase::Listening, None),
+            (63, Event::Ended, None, Phase::Waiting, Some(73)),
+        ]);
+    }
+
+    #[test]
+    fn a_failed_bind_is_retried_at_the_same_pace() {
+        plays(&[
+            (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+            (1, Event::BindFailed, None, Phase::Ending, Some(6)),
+            (2, Event::Ended, None, Phase::Waiting, Some(12)),
+            (12, Event::Elapsed, Some(Action::Spawn), Phase::Starting, Some(22)),
+        ]);
+    }
+
+    #[test]
+    fn one_that_does_not_end_by_itself_is_killed() {
+        plays(&[
+            (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+            (10, Event::Elapsed, Some(Action::Kill), Phase::Ending, None),
+            (11, Event::Ended, None, Phase::Waiting, Some(21)),
+        ]);
+        plays(&[
+            (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+            (1, Event::Listening, None, Phase::Listening, None),
+            (2, Event::LinkLost, None, Phase::Ending, Some(7)),
+            (7, Event::Elapsed, Some(Action::Kill), Phase::Ending, None),
+        ]);
+    }
+
+    #[test]
+    fn a_stop_drains_and_then_kills() {
+        for stop in [Event::Stop, Event::PortRemoved] {
+            plays(&[
+                (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+                (1, Event::Listening, None, Phase::Listening, None),
+                (5, stop, Some(Action::Drain), Phase::Draining, Some(23)),
+                (6, Event::LinkLost, None, Phase::Draining, Some(23)),
+                (23, Event::Elapsed, Some(Action::Kill), Phase::Draining, None),
+                (24, Event::Ended, None, Phase::Over, None),
+                (25, Event::Start, None, Phase::Over, None),
+            ]);
+        }
+    }
+
+    #[test]
+    fn a_stop_between_two_starts_starts_nothing_more() {
+        plays(&[
+            (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+            (1, Event::Ended, None, Phase::Waiting, Some(11)),
+            (2, Event::Stop, None, Phase::Over, None),
+            (11, Event::Elapsed, None, Phase::Over, None),
+        ]);
+    }
+
+    #[test]
+    fn ten_ends_in_ten_minutes_raise_the_alarm_and_time_takes_it_back() {
+        let mut life = life();
+        life.on(Event::Start, secs(0));
+        for round in 0..10 {
+            assert!(!life.alarm(secs(round * 60)));
+            life.on(Event::Ended, secs(round * 60));
+            life.on(Event::Elapsed, secs(round * 60 + 10));
+        }
+        assert_eq!(life.restarts(), 10);
+        assert!(life.alarm(secs(599)));
+        assert!(!life.alarm(secs(600)), "the first end is ten minutes ago");
+    }
+}

@@ -1,0 +1,128 @@
+//! The configuration of HTTP Proxy: what the node is told, checks, and passes on. HTTP Proxy reads none of it itself.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use http_proxy::link::LINK_FORMAT;
+use ocs_proto::link::{Configure, Header};
+use serde::{Deserialize, Serialize};
+
+/// How HTTP Proxy runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunAs {
+    /// A child process: a crash or a memory blow-up in HTTP handling cannot take the node along.
+    #[default]
+    Process,
+    /// A task inside the node.
+    Task,
+}
+
+/// `[http_proxy]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProxySettings {
+    /// `host:port` of the HTTP port; empty: no HTTP Proxy.
+    pub listen: String,
+    /// As a process or as a task.
+    pub run_as: RunAs,
+    /// The program of the process; by default `ocs-http-proxy` beside this program.
+    pub program: Option<PathBuf>,
+    /// PEM file with the certificate chain; with `tls_key`: HTTPS.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with the private key.
+    pub tls_key: Option<PathBuf>,
+    /// Base of the record URIs, for example of a load balancer: `https://ocs.example.com`. Empty: what the client named.
+    pub advertised_url: String,
+    /// A request is answered within this.
+    pub deadline_ms: u32,
+    /// Largest body.
+    pub body_bytes_max: u32,
+    /// Largest head: request line and headers.
+    pub head_bytes_max: u32,
+    /// Open connections; further ones wait.
+    pub connections_max: u32,
+    /// Requests that wait for their reply; further ones are refused with 429.
+    pub requests_in_flight_max: u32,
+    /// For what is in flight when HTTP Proxy is asked to end.
+    pub drain_timeout_ms: u32,
+    /// The Reconnect Timeout: from an end of HTTP Proxy to its next start.
+    pub reconnect_timeout_ms: u32,
+    /// Charset of bodies that name none; empty: UTF-8.
+    pub encoding: String,
+    /// Headers that every answer carries, for example X-Frame-Options.
+    pub http_custom_headers: BTreeMap<String, String>,
+}
+
+impl Default for ProxySettings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            run_as: RunAs::Process,
+            program: None,
+            tls_certificate: None,
+            tls_key: None,
+            advertised_url: String::new(),
+            deadline_ms: 10_000,
+            body_bytes_max: 1024 * 1024,
+            head_bytes_max: 64 * 1024,
+            connections_max: 10_000,
+            requests_in_flight_max: 10_000,
+            drain_timeout_ms: 15_000,
+            reconnect_timeout_ms: 10_000,
+            encoding: String::new(),
+            http_custom_headers: BTreeMap::new(),
+        }
+    }
+}
+
+impl ProxySettings {
+    /// What is wrong: the key inside `[http_proxy]`, and the problem. What only HTTP Proxy can find out (a name without an
+    /// address, a malformed PEM file, an unknown charset) shows in its status.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        let mut check = |wrong: bool, key, problem: &str| {
+            if wrong {
+                problems.push((key, problem.to_owned()));
+            }
+        };
+        let port = self.listen.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        check(!self.listen.is_empty() && port.is_none(), "listen", "must be host:port, or empty for no HTTP Proxy");
+        check(self.reconnect_timeout_ms < 100, "reconnect_timeout_ms", "must be at least 100 ms");
+        check(self.deadline_ms == 0, "deadline_ms", "must be at least 1 ms");
+        check(self.connections_max == 0, "connections_max", "must be at least 1");
+        check(self.requests_in_flight_max == 0, "requests_in_flight_max", "must be at least 1");
+        let bodies = 1..=4 * 1024 * 1024;
+        check(!bodies.contains(&self.body_bytes_max), "body_bytes_max", "must be 1 to 4194304 bytes");
+        let heads = 8192..=1024 * 1024;
+        check(!heads.contains(&self.head_bytes_max), "head_bytes_max", "must be 8192 to 1048576 bytes");
+        let half = self.tls_certificate.is_some() != self.tls_key.is_some();
+        check(half, "tls_certificate", "tls_certificate and tls_key belong together");
+        let url = &self.advertised_url;
+        let is_url = url.starts_with("http://") || url.starts_with("https://");
+        check(!url.is_empty() && !is_url, "advertised_url", "must begin with http:// or https://");
+        problems
+    }
+
+    /// What HTTP Proxy is told.
+    pub(super) fn configure(&self, node: &str, log_filter: &str) -> Configure {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let header = |(name, value): (&String, &String)| Header { name: name.clone(), value: value.clone() };
+        Configure {
+            format: LINK_FORMAT,
+            node: node.to_owned(),
+            listen: self.listen.clone(),
+            tls_certificate: path(&self.tls_certificate),
+            tls_key: path(&self.tls_key),
+            advertised_url: self.advertised_url.clone(),
+            deadline_ms: self.deadline_ms,
+            body_bytes_max: self.body_bytes_max,
+            head_bytes_max: self.head_bytes_max,
+            connections_max: self.connections_max,
+            requests_in_flight_max: self.requests_in_flight_max,
+            drain_timeout_ms: self.drain_timeout_ms,
+            encoding: self.encoding.clone(),
+            custom_headers: self.http_custom_headers.iter().map(header).collect(),
+            log_filter: log_filter.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! One run of HTTP Proxy, as a process or as a task, with the link to it. Called by `supervisor` alone.
+//!
+//! The process gets its end of a Unix socket pair as standard input, so that it ends with this node however this node ends.
+
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::net::UnixStream as StdUnixStream},
+    path::PathBuf,
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
+
+use chassis::tasks::{AtEnd, Tasks};
+use ocs_proto::link::Configure;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::UnixStream,
+    process::{Child, ChildStderr, Command},
+    sync::{mpsc, oneshot},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::settings::{ProxySettings, RunAs};
+use crate::link::{LinkEvent, ProxyHandler, ProxyLink};
+
+/// Name of the program beside this one.
+const PROGRAM: &str = "ocs-http-proxy";
+/// After HTTP Proxy has ended, its last words are read for so long.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Longest line of standard error that is logged, bytes.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// What the supervisor waits for.
+#[derive(Debug)]
+pub(super) enum Happening {
+    /// The port is open, at this address.
+    Listening(String),
+    /// The port is not open, and why.
+    BindFailed(String),
+    /// The link ended; HTTP Proxy has not, yet.
+    LinkLost,
+    /// It has ended, and how.
+    Ended(String),
+}
+
+/// An HTTP Proxy that was started.
+pub(super) struct Running {
+    link: ProxyLink,
+    events: mpsc::Receiver<LinkEvent>,
+    link_ended: bool,
+    end: oneshot::Receiver<String>,
+    ended: Option<String>,
+    kill: CancellationToken,
+    pid: u32,
+}
+
+impl Running {
+    /// Starts one; the error says why that was not possible.
+    pub(super) fn start<H: ProxyHandler>(
+        settings: &ProxySettings,
+        configure: Configure,
+        handler: Arc<H>,
+        tasks: &Tasks,
+    ) -> Result<Self, String> {
+        let kill = CancellationToken::new();
+        let (stream, pid, end) = match settings.run_as {
+            RunAs::Process => start_process(settings, &kill, tasks)?,
+            RunAs::Task => start_task(&kill, tasks)?,
+        };
+        let (link, events) = ProxyLink::open(stream, configure, handler, tasks);
+        Ok(Self { link, events, link_ended: false, end, ended: None, kill, pid })
+    }
+
+    /// Its process.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Asks it to finish and to end.
+    pub(super) async fn drain(&self) {
+        self.link.drain().await;
+    }
+
+    /// Ends it now.
+    pub(super) fn kill(&self) {
+        self.kill.cancel();
+    }
+
+    /// What happens next; its end comes last. Safe to cancel.
+    pub(super) async fn next(&mut self) -> Happening {
+        loop {
+            if let Some(how) = &self.ended {
+                let how = how.clone();
+                match tokio::time::timeout(LAST_WORDS, self.events.recv()).await {
+                    Ok(Some(event)) if event != LinkEvent::Ended => return told(event),
+                    _ => return Happening::Ended(how),
+                }
+            }
+            tokio::select! {
+                biased;
+                event = self.events.recv(), if !self.link_ended => {
+                    let event = event.unwrap_or(LinkEvent::Ended);
+                    self.link_ended = event == LinkEvent::Ended;
+                    return told(event);
+                }
+                how = &mut self.end => self.ended = Some(how.unwrap_or_else(|_| "it panicked".into())),
+            }
+        }
+    }
+}
+
+fn told(event: LinkEvent) -> Happening {
+    match event {
+        LinkEvent::Listening(address) => Happening::Listening(address),
+        LinkEvent::BindFailed(why) => Happening::BindFailed(why),
+        LinkEvent::Ended => Happening::LinkLost,
+    }
+}
+
+/// The node's end of the link, the process, and the word of its end.
+type Started = (UnixStream, u32, oneshot::Receiver<String>);
+
+// === as a process ===
+
+fn start_process(settings: &ProxySettings, kill: &CancellationToken, tasks: &Tasks) -> Result<Started, String> {
+    let program = program(settings).map_err(|error| format!("cannot tell where {PROGRAM} is: {error}"))?;
+    let cannot = |error: io::Error| format!("cannot start {}: {error}", program.display());
+    let (ours, theirs) = StdUnixStream::pair().map_err(cannot)?;
+    ours.set_nonblocking(true).map_err(cannot)?;
+    let mut child = Command::new(&program)
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0) // a Ctrl-C in the terminal is for the node, which then drains its HTTP Proxy
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(cannot)?;
+    if let Some(stderr) = child.stderr.take() {
+        tasks.spawn("proxy stderr", AtEnd::Quiet, log_lines(stderr));
+    }
+    let pid = child.id().unwrap_or_default();
+    let (ended, end) = oneshot::channel();
+    let kill = kill.clone();
+    tasks.spawn("proxy process", AtEnd::Quiet, async move {
+        let _ = ended.send(wait(child, kill).await); // the supervisor has gone on
+    });
+    Ok((UnixStream::from_std(ours).map_err(cannot)?, pid, end))
+}
+
+fn program(settings: &ProxySettings) -> io::Result<PathBuf> {
+    match &settings.program {
+        Some(program) => Ok(program.clone()),
+        None => Ok(std::env::current_exe()?.with_file_name(PROGRAM)),
+    }
+}
+
+async fn wait(mut child: Child, kill: CancellationToken) -> String {
+    let status = tokio::select! {
+        status = child.wait() => status,
+        () = kill.cancelled() => {
+            let _ = child.start_kill(); // it may just have ended
+            child.wait().await
+        }
+    };
+    status.map_or_else(|error| error.to_string(), |status| status.to_string())
+}
+
+/// What HTTP Proxy writes there is a panic, or said before the link was open.
+async fn log_lines(stderr: ChildStderr) {
+    let mut lines = BufReader::new(stderr).split(b'\n');
+    while let Ok(Some(line)) = lines.next_segment().await {
+        let line = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES_MAX)]).into_owned();
+        tracing::warn!(target: "http_proxy", "{line}");
+    }
+}
+
+// === as a task ===
+
+fn start_task(kill: &CancellationToken, tasks: &Tasks) -> Result<Started, String> {
+    let cannot = |error: io::Error| format!("cannot open the link: {error}");
+    let (ours, theirs) = UnixStream::pair().map_err(cannot)?;
+    let (ended, end) = oneshot::channel();
+    let kill = kill.clone();
+    tasks.spawn("proxy", AtEnd::Quiet, async move {
+        let running = http_proxy::run(theirs, Tasks::new());
+        let how = tokio::select! {
+            result = running => result.map_or_else(|error| error.to_string(), |()| "as asked".to_owned()),
+            () = kill.cancelled() => "killed".to_owned(),
+        };
+        let _ = ended.send(how); // the supervisor has gone on
+    });
+    Ok((ours, std::process::id(), end))
+}

@@ -1,0 +1,177 @@
+//! HTTP Proxy under supervision, over real sockets: as a task, and as processes that behave badly.
+
+use std::net::SocketAddr;
+
+use ocs_proto::link::{HealthKind, Stats};
+use outbound::{Reply, Request};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{Notify, watch},
+};
+
+use super::*;
+
+/// A node that acknowledges everything, once it may.
+struct Acknowledges {
+    role: watch::Sender<&'static str>,
+    arrived: Notify,
+    may_answer: CancellationToken,
+}
+
+impl Acknowledges {
+    fn at_once() -> Arc<Self> {
+        let node = Self::when_told();
+        node.may_answer.cancel();
+        node
+    }
+
+    fn when_told() -> Arc<Self> {
+        let role = watch::channel("backup").0;
+        Arc::new(Self { role, arrived: Notify::new(), may_answer: CancellationToken::new() })
+    }
+}
+
+impl ProxyHandler for Acknowledges {
+    async fn request(&self, request: Request, _deadline: Duration) -> Reply {
+        self.arrived.notify_one();
+        self.may_answer.cancelled().await;
+        Reply::done(format!("{}Acknowledge", request.verb.name()), Vec::new())
+    }
+
+    async fn health(&self, kind: HealthKind) -> (bool, String) {
+        (kind == HealthKind::Ready, format!("{{\"asked\":{}}}", kind as i32))
+    }
+
+    fn role(&self) -> watch::Receiver<&'static str> {
+        self.role.subscribe()
+    }
+
+    fn stats(&self, _stats: Stats) {}
+}
+
+fn settings() -> ProxySettings {
+    ProxySettings {
+        listen: "127.0.0.1:0".into(),
+        run_as: RunAs::Task,
+        reconnect_timeout_ms: 100,
+        ..ProxySettings::default()
+    }
+}
+
+/// Waits until the status says this, and answers it.
+async fn becomes(status: &mut watch::Receiver<ProxyStatus>, state: &str) -> ProxyStatus {
+    status.wait_for(|status| status.state.starts_with(state)).await.expect("the supervisor lives").clone()
+}
+
+async fn ask(address: &str, request: &str) -> String {
+    let address: SocketAddr = address.parse().unwrap();
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+const PROCESSED: &str =
+    "POST /records/15?req=RecordProcessed HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+#[tokio::test]
+async fn as_a_task_it_answers_through_the_link_and_names_node_and_role() {
+    let tasks = Tasks::new();
+    let supervisor = Supervisor::start(settings(), "a", "info", Acknowledges::at_once(), &tasks);
+    let mut watched = supervisor.status();
+    let status = becomes(&mut watched, "listening").await;
+    assert_eq!(status.pid, Some(std::process::id()));
+    let answer = ask(&status.address, PROCESSED).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("x-ocs-node: a\r\n"), "{answer}");
+    assert!(answer.contains("x-ocs-role: backup\r\n"), "{answer}");
+    assert!(answer.ends_with("{\"GSW_USER_EVENT\":\"RecordProcessedAcknowledge\"}"), "{answer}");
+    let health = ask(&status.address, "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(health.starts_with("HTTP/1.1 200 OK\r\n") && health.ends_with("{\"asked\":1}"), "{health}");
+    supervisor.stop().await;
+    assert_eq!(watched.borrow().state, "stopped");
+    assert!(tasks.drain(Duration::from_secs(60)).await);
+}
+
+#[tokio::test]
+async fn a_stop_lets_what_is_in_flight_finish() {
+    let (tasks, node) = (Tasks::new(), Acknowledges::when_told());
+    let supervisor = Supervisor::start(settings(), "a", "info", node.clone(), &tasks);
+    let mut watched = supervisor.status();
+    let address = becomes(&mut watched, "listening").await.address;
+    let asking = async {
+        let answer = ask(&address, PROCESSED).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    };
+    let stopping = async {
+        node.arrived.notified().await;
+        let told = async {
+            becomes(&mut watched, "stopping").await;
+            node.may_answer.cancel();
+        };
+        tokio::join!(supervisor.stop(), told);
+    };
+    tokio::join!(asking, stopping);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_said_and_retried_until_it_is_free() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let tasks = Tasks::new();
+    let settings = ProxySettings { listen: address.clone(), ..settings() };
+    let supervisor = Supervisor::start(settings, "a", "info", Acknowledges::at_once(), &tasks);
+    let mut watched = supervisor.status();
+    let status = becomes(&mut watched, "failed").await;
+    assert!(status.state.contains(&address) && status.state.contains("in use"), "{status:?}");
+    drop(taken);
+    assert!(becomes(&mut watched, "listening").await.restarts >= 1);
+    supervisor.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_that_ends_is_started_again_and_the_node_stays() {
+    let tasks = Tasks::new();
+    let settings = ProxySettings { run_as: RunAs::Process, program: Some("/bin/false".into()), ..settings() };
+    let supervisor = Supervisor::start(settings, "a", "info", Acknowledges::at_once(), &tasks);
+    let mut watched = supervisor.status();
+    watched.wait_for(|status| status.restarts >= 2 && status.state == "restarting").await.unwrap();
+    assert!(!tasks.stopping().is_cancelled());
+    supervisor.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named() {
+    let tasks = Tasks::new();
+    let settings = ProxySettings { run_as: RunAs::Process, program: Some("/nonexistent/proxy".into()), ..settings() };
+    let supervisor = Supervisor::start(settings, "a", "info", Acknowledges::at_once(), &tasks);
+    let status = becomes(&mut supervisor.status(), "failed").await;
+    assert!(status.state.contains("/nonexistent/proxy"), "{status:?}");
+    supervisor.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_port_there_is_no_http_proxy() {
+    let tasks = Tasks::new();
+    let settings = ProxySettings { listen: String::new(), ..settings() };
+    let supervisor = Supervisor::start(settings, "a", "info", Acknowledges::at_once(), &tasks);
+    supervisor.stop().await;
+    assert_eq!(supervisor.status().borrow().state, "disabled");
+}
+
+#[test]
+fn settings_that_cannot_work_are_named_by_key() {
+    let wrong = ProxySettings {
+        listen: "8080".into(),
+        reconnect_timeout_ms: 99,
+        body_bytes_max: 0,
+        tls_key: Some("key.pem".into()),
+        advertised_url: "ocs.example.com".into(),
+        ..ProxySettings::default()
+    };
+    let keys: Vec<_> = wrong.problems().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["listen", "reconnect_timeout_ms", "body_bytes_max", "tls_certificate", "advertised_url"]);
+    assert_eq!(ProxySettings::default().problems(), []);
+}
