@@ -1,0 +1,42 @@
+# make run, make test: see README.md. PROFILE=dev runs the unoptimised binaries.
+
+PROFILE ?= release
+OUT = $(or $(CARGO_TARGET_DIR),target)
+BIN_DIR ?= $(OUT)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+# Contacts of the campaign; empty: all.
+CONTACTS ?=
+export BIN_DIR CONTACTS
+
+.PHONY: help run test build fmt lint campaign clean-run
+
+help:
+	@echo 'make run        two nodes and a witness in this terminal'
+	@echo 'make test       every test'
+	@echo 'make lint       formatting, clippy, and cargo deny where it is installed'
+	@echo 'make campaign   a real campaign through both nodes, with failovers (CONTACTS=n: the first n contacts)'
+	@echo 'make clean-run  forget the data of make run'
+
+run: build
+	@exec deploy/dev/run.sh
+
+# The end-to-end tests start the binaries of this build.
+test:
+	cargo build --locked --workspace --bins
+	cargo test --locked --workspace
+
+build:
+	cargo build --locked --workspace --bins --profile $(PROFILE)
+
+fmt:
+	cargo fmt --all
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	@if command -v cargo-deny > /dev/null; then cargo deny check; else echo 'cargo deny: skipped, not installed'; fi
+
+campaign: build
+	ha-tests/campaign/run.sh
+
+clean-run:
+	rm -rf run

@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# make run: nodes a, b and witness w in this terminal, each log line prefixed by its node, until Ctrl-C or SIGTERM.
+#
+# First start: makes development certificates, forms the group, creates the list "demo" with 10,000 generated records. A later
+# one goes on with the data in RUN_DIR. A node that ends is started again after a second, as systemd would.
+#
+# RUN_DIR       where data and certificates are kept       (run)
+# BIN_DIR       where the binaries are                     (target/release)
+# PORT_OFFSET   added to every port, for a second cluster  (0)
+# LIST_RECORDS  records of the demonstration list          (10000)
+#
+# Needs bash, coreutils and awk.
+set -euo pipefail
+set -m # a process group for each job: Ctrl-C reaches this script alone, which then stops the nodes in order
+cd "$(dirname "$0")/../.."
+
+RUN_DIR=${RUN_DIR:-run}
+BIN_DIR=${BIN_DIR:-target/release}
+PORT_OFFSET=${PORT_OFFSET:-0}
+LIST_RECORDS=${LIST_RECORDS:-10000}
+READY_SECONDS=60
+STOP_SECONDS=8
+
+port() { echo $(($1 + PORT_OFFSET)); }
+HTTP_A=127.0.0.1:$(port 8080)
+HTTP_B=127.0.0.1:$(port 8081)
+OCSCTL_ENDPOINTS=127.0.0.1:$(port 7401),127.0.0.1:$(port 7402),127.0.0.1:$(port 7403)
+export OCSCTL_ENDPOINTS
+
+say() { printf 'run | %s\n' "$*"; }
+
+member() { # name role number
+  printf '{name="%s",role="%s",peer="127.0.0.1:%s",control="127.0.0.1:%s"}' \
+    "$1" "$2" "$(port "730$3")" "$(port "740$3")"
+}
+
+# What differs from deploy/dev/NODE.toml when RUN_DIR or PORT_OFFSET do.
+settings() { # name number
+  local certs=$RUN_DIR/certs
+  printf '%s\n' "node.data_dir=\"$RUN_DIR/data/$1\"" \
+    "cluster.nodes=[$(member a data 1),$(member b data 2),$(member w witness 3)]" \
+    "peer.listen=127.0.0.1:$(port "730$2")" "control.listen=127.0.0.1:$(port "740$2")" \
+    "admin.listen=127.0.0.1:$(port "750$2")" \
+    "peer.tls={ca=\"$certs/ca.pem\",certificate=\"$certs/$1.pem\",key=\"$certs/$1.key\"}"
+  case $1 in
+    a) echo "http_proxy.listen=$HTTP_A" ;;
+    b) echo "http_proxy.listen=$HTTP_B" ;;
+  esac
+}
+
+prefixed() { awk -v node="$1" '{ printf "%-3s | %s\n", node, $0; fflush() }'; }
+
+# Runs one node until told to stop (SIGTERM), and starts it again when it ends by itself.
+keep() { # name number
+  local name=$1 pid='' stopping='' code line
+  local -a arguments=(--config "deploy/dev/$name.toml")
+  while IFS= read -r line; do arguments+=(--set "$line"); done < <(settings "$name" "$2")
+  trap 'stopping=1; [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null || true' TERM
+  trap '' INT
+  while [ -z "$stopping" ]; do
+    local -a form=()
+    [ -e "$RUN_DIR/formed" ] || form=(--bootstrap)
+    "$BIN_DIR/ocsd" "${arguments[@]}" "${form[@]}" > >(prefixed "$name") 2>&1 &
+    pid=$!
+    [ -z "$stopping" ] || kill -TERM "$pid" 2>/dev/null || true
+    code=0
+    wait "$pid" || code=$?
+    while kill -0 "$pid" 2>/dev/null; do # a signal ends `wait` early
+      code=0
+      wait "$pid" || code=$?
+    done
+    [ -z "$stopping" ] || break
+    echo "ended with $code" | prefixed "$name"
+    [ "$code" -ne 2 ] || exit 2 # wrong configuration: starting again changes nothing
+    sleep 1 || true
+  done
+}
+
+supervisors=()
+steps=''
+stop_all() {
+  trap '' INT TERM
+  trap - EXIT
+  say "stopping"
+  [ -z "$steps" ] || kill -TERM -- "-$steps" 2>/dev/null || true
+  [ ${#supervisors[@]} -eq 0 ] || kill -TERM "${supervisors[@]}" 2>/dev/null || true
+  local tenths=0 pid left
+  while [ "$tenths" -lt $((STOP_SECONDS * 10)) ]; do
+    left=0
+    for pid in "${supervisors[@]}"; do ! kill -0 "$pid" 2>/dev/null || left=1; done
+    [ "$left" -eq 1 ] || break
+    sleep 0.1
+    tenths=$((tenths + 1))
+  done
+  for pid in "${supervisors[@]}"; do
+    ! kill -0 "$pid" 2>/dev/null || kill -KILL -- "-$pid" 2>/dev/null || true
+  done
+  say "stopped"
+}
+
+on_signal() {
+  stop_all
+  exit 0
+}
+
+# Ours alone: phones of +999, a country code that nobody has.
+demo_list() { # file
+  awk -v records="$LIST_RECORDS" 'BEGIN {
+    split("Ada Ben Cleo Dan Eva Finn Gita Hugo Ines Jan", first, " ")
+    split("Abel Baker Cole Drew Ellis Frost Gray", last, " ")
+    print "record_id,contact_info,contact_info_type,chain_id,chain_n,daily_from,daily_till,customer_name"
+    for (i = 1; i <= records; i++)
+      printf "%d,+9995%07d,%d,%d,0,28800,72000,%s %s\n", i, i, i % 3 == 0 ? 1 : 4, i, first[i % 10 + 1], last[i % 7 + 1]
+  }' > "$1"
+}
+
+make_demo() {
+  [ ! -e "$RUN_DIR/demo.done" ] || return 0
+  say "creating the list demo with $LIST_RECORDS records"
+  demo_list "$RUN_DIR/demo.csv"
+  "$BIN_DIR/ocsctl" list show demo > /dev/null 2>&1 || "$BIN_DIR/ocsctl" list create demo
+  "$BIN_DIR/ocsctl" list import demo "$RUN_DIR/demo.csv"
+  touch "$RUN_DIR/demo.done"
+}
+
+explain() {
+  "$BIN_DIR/ocsctl" status || true
+  cat <<END
+
+Try:
+  curl -s 'http://$HTTP_A/lists/demo?req=AddRecord' -d '{"GSW_PHONE":"+99960000001"}'
+  curl -s 'http://$HTTP_B/records/1'
+  curl -s -X POST 'http://$HTTP_B/records/2?req=DoNotCall'
+
+Ctrl-C stops the nodes; the data stays in $RUN_DIR.
+END
+}
+
+mkdir -p "$RUN_DIR/data"
+# The group was formed and a node's directory is gone, or the other way round: say so rather than form a second group.
+if [ -e "$RUN_DIR/formed" ]; then
+  for node in a b w; do
+    [ -d "$RUN_DIR/data/$node" ] || { say "$RUN_DIR/data/$node is missing: remove $RUN_DIR to start anew"; exit 1; }
+  done
+fi
+"$BIN_DIR/ocsctl" certs --dir "$RUN_DIR/certs" --nodes a,b,w
+
+trap on_signal INT TERM
+trap stop_all EXIT
+number=0
+for node in a b w; do
+  number=$((number + 1))
+  keep "$node" "$number" &
+  supervisors+=($!)
+done
+
+# In the background, so that a signal is heard while it waits; bash runs a trap only between commands.
+first_steps() {
+  "$BIN_DIR/ocsctl" --timeout "$READY_SECONDS" wait --for ready
+  touch "$RUN_DIR/formed"
+  make_demo
+  explain
+}
+first_steps &
+steps=$!
+wait "$steps" || { say "the group did not get ready; see above"; exit 1; }
+
+# Until a signal, or until a node cannot be started at all.
+wait -n "${supervisors[@]}" || true
+say "a node ended for good; see above"
+exit 1

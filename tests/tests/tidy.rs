@@ -1,0 +1,283 @@
+//! Holds the shape of the repository: the edges between crates, what each must never contain, how a file opens.
+//!
+//! Reads manifests and sources as text; starts nothing. Run with all other tests.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Each crate of ours and the crates of ours that it may use (design 3). What stands here is the whole of it.
+const EDGES: [(&str, &[&str]); 9] = [
+    ("ocs-proto", &[]),
+    ("outbound", &["ocs-proto"]),
+    ("records", &["outbound"]),
+    ("store", &["outbound", "records"]),
+    ("consensus", &["ocs-proto"]),
+    ("chassis", &[]),
+    ("http-proxy", &["ocs-proto", "outbound", "chassis"]),
+    ("node", &["ocs-proto", "outbound", "records", "store", "consensus", "chassis", "http-proxy"]),
+    ("ocsctl", &["ocs-proto", "chassis"]),
+];
+
+/// Foreign crates that belong to one room alone.
+const ROOMS: [(&str, &str); 4] =
+    [("raft", "consensus"), ("slog", "consensus"), ("protobuf", "consensus"), ("fjall", "store")];
+
+/// Foreign crates that a crate must never use, in tests neither.
+const NEVER: [(&str, &[&str]); 4] = [
+    ("outbound", &["tokio", "futures", "http", "hyper", "axum", "tonic", "fjall", "raft", "rand"]),
+    ("records", &["tokio", "futures", "http", "hyper", "axum", "tonic", "fjall", "raft", "rand", "rustix"]),
+    ("store", &["tokio", "http", "hyper", "axum", "tonic", "raft", "rustls"]),
+    ("consensus", &["http", "hyper", "axum", "tonic", "fjall", "rustls"]),
+];
+
+/// What may stand at the top, besides what begins with a dot.
+const TOP: [&str; 14] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "clippy.toml",
+    "deny.toml",
+    "deploy",
+    "docs",
+    "ha-tests",
+    "proto",
+    "rustfmt.toml",
+    "services",
+    "tests",
+];
+
+/// What is made there and not kept.
+const MADE: [&str; 2] = ["target", "run"];
+
+const CODE_LINES_MAX: usize = 600;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+struct Manifest {
+    directory: PathBuf,
+    document: toml::Table,
+}
+
+impl Manifest {
+    fn name(&self) -> &str {
+        self.document["package"]["name"].as_str().unwrap()
+    }
+
+    fn names_in(&self, section: &str) -> BTreeSet<String> {
+        let table = self.document.get(section).and_then(toml::Value::as_table);
+        table.into_iter().flat_map(|table| table.keys().cloned()).collect()
+    }
+
+    /// What the crate is made of, and its tests where asked.
+    fn uses(&self, tests_too: bool) -> BTreeSet<String> {
+        let sections: &[&str] = if tests_too {
+            &["dependencies", "build-dependencies", "dev-dependencies"]
+        } else {
+            &["dependencies", "build-dependencies"]
+        };
+        sections.iter().flat_map(|section| self.names_in(section)).collect()
+    }
+}
+
+/// Every member of the workspace by name.
+fn manifests() -> BTreeMap<String, Manifest> {
+    let mut directories = vec![root().join("proto"), root().join("tests"), root().join("ha-tests")];
+    directories.extend(children(&root().join("services")).into_iter().filter(|path| path.is_dir()));
+    let read = |directory: PathBuf| {
+        let text = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
+        let manifest = Manifest { directory, document: toml::from_str(&text).unwrap() };
+        (manifest.name().to_owned(), manifest)
+    };
+    directories.into_iter().map(read).collect()
+}
+
+fn children(directory: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.sort();
+    found
+}
+
+/// Every file below a directory whose name ends so.
+fn files(directory: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for path in children(directory) {
+        let name = path.file_name().unwrap().to_string_lossy();
+        if path.is_dir() {
+            if !MADE.contains(&&*name) && !name.starts_with('.') {
+                files(&path, ending, found);
+            }
+        } else if name.ends_with(ending) {
+            found.push(path);
+        }
+    }
+}
+
+fn all(ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    files(&root(), ending, &mut found);
+    found
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+fn none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn crates_use_each_other_only_along_the_edges_of_the_design() {
+    let manifests = manifests();
+    let ours: BTreeSet<&str> = EDGES.iter().map(|(name, _)| *name).collect();
+    let mut wrong = Vec::new();
+    for (name, allowed) in EDGES {
+        let used = manifests[name].uses(false);
+        let strays = used.iter().filter(|used| ours.contains(used.as_str()) && !allowed.contains(&used.as_str()));
+        wrong.extend(strays.map(|used| format!("{name} must not use {used}")));
+    }
+    let known = manifests.keys().filter(|name| !ours.contains(name.as_str()) && !name.starts_with("ocs-"));
+    wrong.extend(known.map(|name| format!("{name} is a crate without a place in the design")));
+    none(&wrong);
+}
+
+#[test]
+fn only_consensus_depends_on_raft_and_slog_and_only_store_on_fjall() {
+    let mut wrong = Vec::new();
+    for (name, manifest) in manifests() {
+        for (foreign, room) in ROOMS {
+            if name != room && manifest.uses(true).contains(foreign) {
+                wrong.push(format!("{name} must not use {foreign}: it belongs to {room} alone"));
+            }
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn no_crate_uses_what_it_must_never_contain() {
+    let manifests = manifests();
+    let mut wrong = Vec::new();
+    for (name, never) in NEVER {
+        let used = manifests[name].uses(false);
+        wrong.extend(
+            never.iter().filter(|foreign| used.contains(**foreign)).map(|foreign| format!("{name} uses {foreign}")),
+        );
+    }
+    none(&wrong);
+}
+
+/// Determinism (design 2): what decides sees no clock, no chance, no file, no task.
+#[test]
+fn the_rules_of_records_see_no_clock_no_chance_and_no_file() {
+    const BANNED: [&str; 9] = [
+        "SystemTime",
+        "Instant::",
+        "Timestamp::now",
+        "Zoned::now",
+        "std::fs",
+        "std::net",
+        "std::thread",
+        "HashMap",
+        "HashSet",
+    ];
+    let manifests = manifests();
+    let mut sources = Vec::new();
+    files(&manifests["records"].directory.join("src"), ".rs", &mut sources);
+    let mut wrong = Vec::new();
+    for path in sources {
+        let text = fs::read_to_string(&path).unwrap();
+        let code: String = without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        wrong
+            .extend(BANNED.iter().filter(|word| code.contains(**word)).map(|word| format!("{}: {word}", shown(&path))));
+    }
+    none(&wrong);
+}
+
+/// What is in front of the module of tests; nothing, where the whole file is tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text)
+}
+
+#[test]
+fn every_member_obeys_the_lints_of_the_workspace() {
+    let obeys = |manifest: &Manifest| {
+        manifest.document.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool)
+            == Some(true)
+    };
+    let wrong: Vec<_> =
+        manifests().into_iter().filter(|(_, manifest)| !obeys(manifest)).map(|(name, _)| name).collect();
+    none(&wrong);
+}
+
+#[test]
+fn every_source_file_opens_with_what_it_is() {
+    let opens = |path: &PathBuf| fs::read_to_string(path).unwrap().starts_with("//! ");
+    let wrong: Vec<_> = all(".rs").iter().filter(|path| !opens(path)).map(|path| shown(path)).collect();
+    none(&wrong);
+}
+
+#[test]
+fn a_file_is_one_room() {
+    let is_test = |path: &Path| path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
+    let mut wrong = Vec::new();
+    for path in all(".rs") {
+        let lines = without_tests(&fs::read_to_string(&path).unwrap()).lines().count();
+        if lines > CODE_LINES_MAX && !is_test(path.strip_prefix(root()).unwrap()) {
+            wrong.push(format!("{}: {lines} lines, at most {CODE_LINES_MAX} without tests", shown(&path)));
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn the_top_of_the_repository_holds_what_the_design_lists() {
+    let there: BTreeSet<String> =
+        children(&root()).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    let visible = |name: &&String| !name.starts_with('.') && !MADE.contains(&name.as_str());
+    let strays = there.iter().filter(visible).filter(|name| !TOP.contains(&name.as_str()));
+    let mut wrong: Vec<_> = strays.map(|name| format!("{name} has no place at the top")).collect();
+    wrong.extend(TOP.iter().filter(|name| !there.contains(**name)).map(|name| format!("{name} is missing")));
+    none(&wrong);
+}
+
+/// A relative link of a document names something that is there.
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut wrong = Vec::new();
+    for path in all(".md") {
+        let text = fs::read_to_string(&path).unwrap();
+        for rest in text.split("](").skip(1) {
+            let target = rest.split([')', '#']).next().unwrap_or_default();
+            if !target.is_empty() && !target.contains("://") && !path.parent().unwrap().join(target).exists() {
+                wrong.push(format!("{}: {target}", shown(&path)));
+            }
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn scripts_parse_and_can_be_started() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut scripts = all(".sh");
+    scripts.push(root().join(".ci/run"));
+    let mut wrong = Vec::new();
+    for path in scripts {
+        if fs::metadata(&path).unwrap().permissions().mode() & 0o100 == 0 {
+            wrong.push(format!("{}: not executable", shown(&path)));
+        }
+        let output = Command::new("bash").arg("-n").arg(&path).output().unwrap();
+        if !output.status.success() {
+            wrong.push(format!("{}: {}", shown(&path), String::from_utf8_lossy(&output.stderr)));
+        }
+    }
+    none(&wrong);
+}
