@@ -8,6 +8,7 @@ use crate::{
     canonical_phone,
     key::{Key, Table, chain_prefix, phone_prefix},
     row::{ListRow, MetaRow, RecordRow, Row},
+    rules::{NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     view::{Bound, View},
 };
 
@@ -42,11 +43,16 @@ pub fn list(view: &impl View, dbid: u32) -> Option<ListRow> {
 
 /// The list that an identifier means: its name, else its decimal DBID where no list bears that name (spec 2).
 pub fn find_list(view: &impl View, identifier: &str) -> Option<(u32, ListRow)> {
-    let dbid = dbid_of(view, identifier).or_else(|| identifier.parse().ok())?;
+    let digits = identifier.bytes().all(|byte| byte.is_ascii_digit());
+    let number = || digits.then(|| identifier.parse().ok()).flatten();
+    let dbid = dbid_of(view, identifier).or_else(number)?;
     Some((dbid, list(view, dbid)?))
 }
 
 fn dbid_of(view: &impl View, name: &str) -> Option<u32> {
+    if name.len() > NAME_BYTES_MAX {
+        return None; // no list bears it, and no engine takes keys of any length
+    }
     match view.get(&Key::ListByName(name.to_owned())) {
         Some(Row::ListByName(row)) => u32::try_from(row.number).ok(),
         _ => None,
@@ -82,6 +88,9 @@ pub fn records_from(view: &impl View, list: u32, record_id: u64, limit: u32) -> 
 
 /// Up to `limit` records whose phone is the same in canonical form, in the order of handles.
 pub fn records_by_phone(view: &impl View, phone: &str, limit: u32) -> Vec<(Handle, RecordRow)> {
+    if phone.chars().count() > PHONE_LETTERS_MAX {
+        return Vec::new(); // no record has it
+    }
     let prefix = phone_prefix(&canonical_phone(phone));
     let bound = Bound { table: Table::RecordByPhone, from: prefix.clone(), prefix };
     let record = |(key, _)| match key {

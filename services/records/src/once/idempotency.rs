@@ -57,25 +57,35 @@ fn remember<V: View>(
     turn.overlay.put(Key::KeyByAge(sequence), Row::KeyByAge(KeyRow { key: place.encode() }));
     let row = IdempotencyRow { stamp_us: turn.now_us, content, reply: encode(reply), sequence };
     turn.overlay.put(place, Row::Idempotency(row));
+    shorten(turn);
 }
 
-/// Forgets a few keys whose time is over, or that are too many; a sequence whose key was used anew is passed over.
+/// Forgets a few keys whose time is over.
 pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {
-    let mut shortened = 0;
+    let window_us = turn.rules.idempotency_window_us;
+    forget_while(turn, |turn| !turn.counts(turn.meta.keys_first_stamp_us, window_us));
+}
+
+/// Forgets the oldest keys where there are too many.
+fn shorten<V: View>(turn: &mut Turn<'_, '_, V>) {
+    let max = turn.rules.idempotency_keys_max;
+    let keys = forget_while(turn, |turn| turn.meta.keys_next - turn.meta.keys_first > max);
+    if keys > 0 {
+        turn.events.push(Event::KeysShortened { keys });
+    }
+}
+
+/// Forgets a few keys, oldest first; how many. A sequence whose key was used anew is empty and passed over.
+fn forget_while<V: View>(turn: &mut Turn<'_, '_, V>, condition: impl Fn(&Turn<'_, '_, V>) -> bool) -> u32 {
+    let mut keys = 0;
     for _ in 0..FORGOTTEN_PER_COMMAND {
-        let kept = turn.meta.keys_next - turn.meta.keys_first;
-        let fresh = turn.counts(turn.meta.keys_first_stamp_us, turn.rules.idempotency_window_us);
-        // The command that asks may bring one more.
-        let room = kept < turn.rules.idempotency_keys_max;
-        if kept == 0 || (fresh && room) {
+        if turn.meta.keys_first == turn.meta.keys_next || !condition(turn) {
             break;
         }
-        shortened += u32::from(forget_first(turn) && fresh);
+        keys += u32::from(forget_first(turn));
         turn.meta.keys_first_stamp_us = first_stamp_us(turn);
     }
-    if shortened > 0 {
-        turn.events.push(Event::KeysShortened { keys: shortened });
-    }
+    keys
 }
 
 /// Removes the oldest key; false: its sequence was empty.

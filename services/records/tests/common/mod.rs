@@ -1,0 +1,233 @@
+//! A state in a map, with the clock and the ids that a primary would stamp; after every command it checks that the
+//! rows agree with each other. Used by the tests of this crate.
+
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test uses a part; a test may unwrap
+
+use std::collections::BTreeSet;
+
+use outbound::{
+    Attributes, Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_VERSION, Reply, ReplyBody, Request,
+    RequestId, Resource, ResourceType, UserField, Value, Verb,
+};
+use records::{Changes, Event, Key, MapView, Row, Rules, Table, View, canonical_phone, decide, digest_of_changes};
+
+/// Seed of the digest.
+pub const CLUSTER_KEY: u64 = 42;
+/// 2024-01-01T00:00:00Z.
+pub const START_US: u64 = 1_704_067_200_000_000;
+
+pub struct World {
+    pub map: MapView,
+    pub rules: Rules,
+    pub now_us: u64,
+    pub counter: u64,
+    pub digest: u128,
+    pub events: Vec<Event>,
+    pub changes: Changes,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            map: MapView::default(),
+            rules: Rules::default(),
+            now_us: START_US,
+            counter: 0,
+            digest: 0,
+            events: Vec::new(),
+            changes: Changes::default(),
+        }
+    }
+}
+
+impl World {
+    /// Decides a command under the next id of node 1, a millisecond later.
+    pub fn ask(&mut self, body: Body) -> Reply {
+        self.counter += 1;
+        self.ask_as(RequestId { node: 1, incarnation: 1, counter: self.counter }, body)
+    }
+
+    /// Decides a command under an id.
+    pub fn ask_as(&mut self, id: RequestId, body: Body) -> Reply {
+        self.now_us += 1_000;
+        let command = self.command(id, body);
+        let (reply, changes, events) = decide(&command, &self.map, &self.rules);
+        self.take(std::slice::from_ref(&reply), changes, events);
+        reply
+    }
+
+    pub fn command(&self, id: RequestId, body: Body) -> Command {
+        Command { id, rules: RULES_VERSION, stamp_us: self.now_us, origin: Origin::Http, random: Vec::new(), body }
+    }
+
+    /// Applies what was decided, and checks the state.
+    pub fn take(&mut self, replies: &[Reply], changes: Changes, events: Vec<Event>) {
+        self.digest = self.digest.wrapping_add(digest_of_changes(CLUSTER_KEY, &changes));
+        self.map.apply(&changes);
+        if replies.iter().all(|reply| matches!(reply.body, ReplyBody::Refused(_))) {
+            assert_only_memory_changed(&changes);
+        }
+        (self.changes, self.events) = (changes, events);
+        check(&self.map);
+        assert_eq!(self.digest, self.map.digest(CLUSTER_KEY), "the digest follows the changes");
+    }
+
+    pub fn wait_ms(&mut self, ms: u64) {
+        self.now_us += ms * 1_000;
+    }
+
+    pub fn create(&mut self, name: &str, zone: &str, fields: Vec<UserField>) -> Reply {
+        self.ask(Body::CreateList(NewList { name: name.into(), time_zone: zone.into(), fields }))
+    }
+}
+
+fn assert_only_memory_changed(changes: &Changes) {
+    let memory = [Table::Meta, Table::Request, Table::Idempotency, Table::Content, Table::KeyByAge];
+    for change in &changes.0 {
+        assert!(memory.contains(&change.key.table()), "refused, and yet it changed {change:?}");
+    }
+}
+
+/// Every index agrees with the rows from which it follows, and every row comes back from its bytes.
+pub fn check(map: &MapView) {
+    for table in Table::ALL {
+        for (key, row) in map.table(table) {
+            assert_eq!(Row::decode(table, &row.encode()).unwrap(), row, "{key:?}");
+        }
+    }
+    check_records(map);
+    check_lists(map);
+    check_memories(map);
+}
+
+fn check_records(map: &MapView) {
+    let mut expected = BTreeSet::new();
+    for (key, row) in map.table(Table::Record) {
+        let (Key::Record(handle), Row::Record(record)) = (key, row) else { panic!("not a record") };
+        let phone = canonical_phone(&record.contact_info);
+        let (list, chain_id, chain_n) = (record.list, record.chain_id, record.chain_n);
+        let places = [
+            (Key::RecordById { list, record_id: record.record_id }, Some(handle.0)),
+            (Key::RecordByChain { list, chain_id, chain_n }, Some(handle.0)),
+            (Key::RecordByPhone { phone, handle }, None),
+        ];
+        for (place, number) in places {
+            let stands = match map.get(&place).unwrap_or_else(|| panic!("{place:?} is missing")) {
+                Row::RecordById(row) | Row::RecordByChain(row) => Some(row.number),
+                _ => None,
+            };
+            assert_eq!(stands, number, "{place:?}");
+            expected.insert(format!("{place:?}"));
+        }
+    }
+    let indexes = [Table::RecordById, Table::RecordByChain, Table::RecordByPhone];
+    let stand = indexes.into_iter().flat_map(|table| map.table(table)).map(|(key, _)| format!("{key:?}"));
+    assert_eq!(stand.collect::<BTreeSet<_>>(), expected);
+}
+
+fn check_lists(map: &MapView) {
+    let meta = records::meta(map);
+    let records = map.table(Table::Record);
+    assert_eq!(meta.records, records.len() as u64);
+    assert_eq!(map.table(Table::ListByName).len(), records::lists(map).len());
+    for (dbid, list) in records::lists(map) {
+        assert_eq!(records::find_list(map, &list.name), Some((dbid, list.clone())));
+        let rows = records::records_from(map, dbid, 0, u32::MAX);
+        assert_eq!(rows.len() as u64, list.records);
+        assert!(rows.iter().all(|(handle, _)| handle.0 <= meta.last_handle));
+        assert!(rows.iter().all(|(_, row)| row.record_id < list.next_record_id && row.chain_id < list.next_chain_id));
+        assert!(rows.iter().all(|(_, row)| row.user.len() <= list.fields.len()));
+    }
+}
+
+fn check_memories(map: &MapView) {
+    let meta = records::meta(map);
+    let by_age = map.table(Table::KeyByAge);
+    assert_eq!(by_age.len(), map.table(Table::Idempotency).len());
+    for (key, row) in by_age {
+        let (Key::KeyByAge(sequence), Row::KeyByAge(row)) = (key, row) else { panic!("not a key") };
+        assert!((meta.keys_first..meta.keys_next).contains(&sequence));
+        let place = Key::decode(Table::Idempotency, &row.key).unwrap();
+        assert!(matches!(map.get(&place), Some(Row::Idempotency(row)) if row.sequence == sequence));
+    }
+    for (key, row) in map.table(Table::Content) {
+        let Row::Content(id) = row else { panic!("not a content") };
+        let request = map.get(&Key::Request((&id).into()));
+        assert!(matches!(request, Some(Row::Request(row)) if row.content == key.encode()), "{key:?}");
+    }
+    for (key, _) in map.table(Table::Request) {
+        let Key::Request(id) = key else { panic!("not a request") };
+        let floor = meta.floors.iter().find(|floor| floor.node == id.node).unwrap();
+        assert!((id.incarnation, id.counter) > (floor.incarnation, floor.counter));
+        assert_ne!(floor.oldest_stamp_us, 0, "what is remembered will be forgotten");
+    }
+}
+
+/// A request such as `("AddRecord", "lists/demo", &[("GSW_PHONE", "+1")])`; values that are numbers are integers.
+pub fn request(verb: &str, resource: &str, pairs: &[(&str, &str)]) -> Request {
+    let (word, identifier) = resource.split_once('/').unwrap();
+    let number = |text: &str| text.parse::<i64>().ok().filter(|number| number.to_string() == text);
+    let value = |text: &str| number(text).map_or_else(|| Value::text(text), Value::Int);
+    let attributes: Attributes = pairs.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect();
+    Request {
+        verb: Verb::parse(verb).unwrap_or_else(|| panic!("no verb {verb}")),
+        resource: Resource::new(ResourceType::parse(word).unwrap(), identifier).unwrap(),
+        attributes,
+        tenant: String::new(),
+        principal: String::new(),
+        idempotency_key: None,
+    }
+}
+
+pub fn field(column: &str, kind: &str) -> UserField {
+    UserField { column: column.into(), kind: kind.into(), default: String::new(), send_attribute: String::new() }
+}
+
+/// A batch out of lines of a file; the first is the header, cells are separated by commas.
+pub fn batch(list: &str, import_id: &str, first_row: u64, lines: &[&str]) -> ImportBatch {
+    let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    ImportBatch {
+        list: list.into(),
+        import_id: import_id.into(),
+        first_row,
+        columns: cells(lines[0]),
+        rows: lines[1..].iter().map(|line| ImportRow { values: cells(line) }).collect(),
+    }
+}
+
+/// The lines of an export: header, then the records in the order of record_id.
+pub fn export(map: &MapView, list: &str, columns: &[String]) -> Vec<String> {
+    let (dbid, list) = records::find_list(map, list).unwrap();
+    let rows = records::records_from(map, dbid, 0, u32::MAX).into_iter();
+    let lines = rows.map(|(handle, record)| records::export_row(&list, handle, &record, columns).join(","));
+    [columns.join(",")].into_iter().chain(lines).collect()
+}
+
+/// A reply as a line (or more, for an import) to compare and to read.
+pub fn show(reply: &Reply) -> String {
+    let pairs = |pairs: &[(String, Value)]| pairs.iter().map(pair).collect::<String>();
+    let shown = match &reply.body {
+        ReplyBody::Done(done) => format!("{}{}", done.event, pairs(&done.attributes)),
+        ReplyBody::Refused(refusal) => {
+            format!("{} \"{}\"{}", refusal.code.word(), refusal.message, pairs(&refusal.attributes))
+        }
+        ReplyBody::Imported(imported) => {
+            let rejected = imported.rejected.iter().map(|row| format!("\n  row {}: {}", row.row, row.reason));
+            format!(
+                "Imported added={} duplicates={} made_ready={}{}",
+                imported.added,
+                imported.duplicates,
+                imported.made_ready,
+                rejected.collect::<String>()
+            )
+        }
+    };
+    if reply.replayed { format!("(replayed) {shown}") } else { shown }
+}
+
+fn pair((key, value): &(String, Value)) -> String {
+    match value {
+        Value::Int(number) => format!(" {key}={number}"),
+        Value::Str(text) => format!(" {key}=\"{text}\""),
+    }
+}

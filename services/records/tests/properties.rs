@@ -1,0 +1,232 @@
+//! Random commands from a seed: whatever comes, the rows agree with each other, the digest follows the changes, one
+//! node that decides entry by entry and one that decides command by command agree, and nothing is applied twice.
+
+#![allow(clippy::unwrap_used)] // a test may unwrap
+
+mod common;
+
+use common::{World, batch, field, request};
+use outbound::{Body, Command, NewList, ReplyBody, RequestId, Value};
+use records::{decide_entry, read};
+
+/// Splitmix64: a few lines instead of a dependency, the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn one_of<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
+    }
+}
+
+fn any_body(random: &mut Random) -> Body {
+    let list = random.one_of(&["one", "two", "three"]);
+    let small = |random: &mut Random| random.below(12).to_string();
+    match random.below(16) {
+        0 => Body::CreateList(NewList {
+            name: list.into(),
+            time_zone: random.one_of(&["", "Europe/Berlin", "Nowhere"]).into(),
+            fields: vec![field("AGE", "int")],
+        }),
+        1 | 2 => any_import(random, list),
+        kind => {
+            let verb = ["AddRecord", "UpdateRecord", "RecordProcessed", "DoNotCall"]
+                [usize::try_from(kind.saturating_sub(3) / 4).unwrap()];
+            let resource = match verb {
+                "AddRecord" => format!("lists/{list}"),
+                _ => format!("records/{}", random.below(40)),
+            };
+            let mut pairs = vec![("GSW_REFERENCE_ID", small(random))];
+            for key in ["GSW_CALL_RESULT", "GSW_ATTEMPTS", "AGE", "GSW_CHAIN_ID"] {
+                if random.below(3) == 0 {
+                    pairs.push((key, small(random)));
+                }
+            }
+            if verb == "AddRecord" {
+                pairs.push(("GSW_PHONE", small(random)));
+            }
+            let pairs: Vec<_> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
+            let mut request = request(verb, &resource, &pairs);
+            request.idempotency_key = (random.below(4) == 0).then(|| vec![u8::try_from(random.below(8)).unwrap()]);
+            request.principal = random.one_of(&["", "", "p"]).into();
+            Body::Request(request)
+        }
+    }
+}
+
+fn any_import(random: &mut Random, list: &str) -> Body {
+    let header =
+        random.one_of(&["contact_info,record_id", "record_id,contact_info,chain_id,x", "CONTACT_INFO,chain_n"]);
+    let width = header.split(',').count();
+    let row = |random: &mut Random| {
+        let cells = (0..width).map(|_| random.one_of(&["", "1", "2", "7", "30", "x"]));
+        cells.collect::<Vec<_>>().join(",")
+    };
+    let rows: Vec<String> = (0..=random.below(4)).map(|_| row(random)).collect();
+    let lines: Vec<&str> = [header].into_iter().chain(rows.iter().map(String::as_str)).collect();
+    Body::ImportBatch(batch(list, random.one_of(&["f", "g"]), 1 + random.below(5), &lines))
+}
+
+/// Commands as two nodes' clients send them: mostly new ids, some sent again, time in steps of all sizes.
+fn any_command(random: &mut Random, world: &mut World, sent: &mut Vec<Command>) -> Command {
+    world.now_us += [1_000, 100_000, 3_000_000, 61_000_000, 90_000_000_000]
+        [usize::try_from(random.below(40).saturating_sub(35)).unwrap()];
+    if !sent.is_empty() && random.below(8) == 0 {
+        let at = usize::try_from(random.below(sent.len() as u64)).unwrap();
+        return Command { stamp_us: world.now_us, ..sent[at].clone() };
+    }
+    world.counter += 1;
+    let node = 1 + u32::try_from(random.below(2)).unwrap();
+    let id = RequestId { node, incarnation: 1 + world.counter / 300, counter: world.counter };
+    let command = world.command(id, any_body(random));
+    sent.push(command.clone());
+    command
+}
+
+#[test]
+fn whatever_comes_both_nodes_agree_and_the_rows_do_too() {
+    for seed in 0..12 {
+        let mut random = Random(seed);
+        let (mut one, mut many) = (World::default(), World::default());
+        one.rules.idempotency_keys_max = 5;
+        many.rules = one.rules.clone();
+        let mut sent = Vec::new();
+        for _ in 0..60 {
+            let commands: Vec<_> =
+                (0..1 + random.below(12)).map(|_| any_command(&mut random, &mut one, &mut sent)).collect();
+            let (replies, changes, events) = decide_entry(&commands, &many.map, &many.rules);
+            many.take(&replies, changes, events);
+            for (command, reply) in commands.iter().zip(&replies) {
+                let (alone, changes, events) = records::decide(command, &one.map, &one.rules);
+                assert_eq!(alone, *reply, "seed {seed}");
+                one.take(&[alone], changes, events);
+            }
+            assert_eq!(one.digest, many.digest, "seed {seed}");
+            assert_eq!(one.map, many.map, "seed {seed}");
+        }
+        assert!(records::meta(&one.map).records > 20, "seed {seed} did something");
+    }
+}
+
+#[test]
+fn an_id_that_is_sent_again_changes_nothing_whenever_it_comes() {
+    let mut world = World::default();
+    world.create("one", "", vec![field("AGE", "int")]);
+    let mut random = Random(7);
+    for _ in 0..400 {
+        let command = any_command(&mut random, &mut world, &mut Vec::new());
+        let (reply, changes, events) = records::decide(&command, &world.map, &world.rules);
+        world.take(std::slice::from_ref(&reply), changes, events);
+        world.now_us += 1 + random.below(20_000_000);
+        let again = Command { stamp_us: world.now_us, ..command };
+        let (second, changes, _) = records::decide(&again, &world.map, &world.rules);
+        assert_eq!(second, reply);
+        assert!(changes.0.is_empty());
+    }
+}
+
+#[test]
+fn memories_do_not_grow_for_ever() {
+    let mut world = World::default();
+    world.create("one", "", Vec::new());
+    for turn in 0..2_000 {
+        let reference = turn.to_string();
+        let pairs = [("GSW_REFERENCE_ID", reference.as_str()), ("GSW_PHONE", "1")];
+        let mut request = request("AddRecord", "lists/nowhere", &pairs);
+        request.idempotency_key = (turn % 2 == 0).then(|| reference.clone().into_bytes());
+        world.now_us += 500_000;
+        let id = RequestId { node: 1 + turn % 2, incarnation: 1, counter: u64::from(turn) + 2 };
+        let command = world.command(id, Body::Request(request));
+        let (_, changes, _) = records::decide(&command, &world.map, &world.rules);
+        world.map.apply(&changes);
+    }
+    assert!(world.map.table(records::Table::Request).len() <= 125, "two a second, kept for a minute");
+    assert_eq!(world.map.table(records::Table::Idempotency).len(), 1_000);
+}
+
+#[test]
+fn a_clock_that_goes_back_does_not_take_the_rules_back() {
+    let mut world = World::default();
+    world.create("one", "", Vec::new());
+    world.wait_ms(10_000);
+    let added = request("AddRecord", "lists/one", &[("GSW_PHONE", "1")]);
+    let first = world.ask(Body::Request(added.clone()));
+    world.now_us -= 8_000_000;
+    let second = world.ask(Body::Request(added));
+    assert_eq!((first.body, second.replayed), (second.body, true));
+    assert_eq!(records::meta(&world.map).last_stamp_us, common::START_US + 10_002_000);
+}
+
+#[test]
+fn reading_is_the_same_in_the_log_and_beside_it() {
+    let mut world = World::default();
+    world.create("one", "Australia/Melbourne", vec![field("AGE", "int")]);
+    world.ask(Body::Request(request("AddRecord", "lists/one", &[("GSW_PHONE", "1"), ("AGE", "5")])));
+    let get = request("GetRecord", "records/1", &[]);
+    let beside = read(&get, &world.map);
+    assert_eq!(world.ask(Body::Request(get)), beside);
+    assert!(world.changes.0.is_empty(), "a read leaves nothing behind");
+    let ReplyBody::Done(done) = beside.body else { panic!("refused") };
+    let offset = done.attributes.iter().find(|(key, _)| key == "GSW_TZ_OFFSET").map(|(_, value)| value.clone());
+    assert_eq!(offset, Some(Value::Int(39_600)));
+    let add = request("AddRecord", "lists/one", &[("GSW_PHONE", "2")]);
+    assert!(matches!(read(&add, &world.map).body, ReplyBody::Refused(_)));
+}
+
+#[test]
+fn what_export_writes_import_reads_back_as_the_same_records() {
+    let header = "record_id,contact_info,contact_info_type,record_type,record_status,call_result,attempt,dial_sched_time,\
+                  call_time,daily_from,daily_till,tz_dbid,campaign_id,agent_id,chain_id,chain_n,group_id,app_id,\
+                  treatments,media_ref,email_subject,email_template_id,switch_id,AGE,JOB";
+    let rows = [
+        "1,+9991000000001,0,2,1,28,0,,,32400,75600,101,,,1,0,,,,,,,,58,management",
+        "10,+9991000000010,1,2,1,28,0,,,32400,75600,101,,,10,0,,,,,,,,41,admin.",
+        "11,+9992000000010,1,2,1,28,0,,,32400,75600,101,,,10,1,,,,,,,,,",
+        "12,x,11,6,3,53,7,1700000000,1700000001,0,86400,0,1,agent,11,4,2,3,t,4,s,5,6,-3,a b",
+    ];
+    let lines: Vec<&str> = [header].into_iter().chain(rows).collect();
+    let mut world = World::default();
+    world.create("one", "", Vec::new());
+    world.ask(Body::ImportBatch(batch("one", "f", 1, &lines)));
+    let columns: Vec<String> = header.split(',').map(str::to_owned).collect();
+    assert_eq!(common::export(&world.map, "one", &columns), lines);
+    let (_, list) = records::find_list(&world.map, "one").unwrap();
+    assert_eq!(records::export_columns(&list), [columns.as_slice(), &["handle".into()]].concat());
+
+    let all = records::export_columns(&list);
+    let exported = common::export(&world.map, "one", &all);
+    world.create("two", "", Vec::new());
+    let again: Vec<&str> = exported.iter().map(String::as_str).collect();
+    world.ask(Body::ImportBatch(batch("two", "f", 1, &again)));
+    assert_eq!(common::export(&world.map, "two", &columns), lines);
+}
+
+#[test]
+fn records_are_found_by_id_phone_and_chain() {
+    let mut world = World::default();
+    world.create("one", "", Vec::new());
+    let lines: Vec<String> = (0..600).map(|n| format!("+999 {n},7,{}", if n == 599 { 5_000 } else { n })).collect();
+    for (at, chunk) in lines.chunks(300).enumerate() {
+        let chunk: Vec<&str> =
+            ["contact_info,chain_id,chain_n"].into_iter().chain(chunk.iter().map(String::as_str)).collect();
+        world.ask(Body::ImportBatch(batch("one", "f", 1 + 300 * at as u64, &chunk)));
+    }
+    assert_eq!(records::chain(&world.map, 101, 7).count(), 600);
+    assert_eq!(records::chain_end(&world.map, 101, 7), Some(5_000));
+    assert_eq!(records::chain_end(&world.map, 101, 8), None);
+    assert_eq!(records::record_by_id(&world.map, 101, 600).unwrap().1.chain_n, 5_000);
+    let found = records::records_by_phone(&world.map, "00999-599", 10);
+    assert_eq!(found.iter().map(|(handle, _)| handle.0).collect::<Vec<_>>(), [600]);
+    assert_eq!(records::records_from(&world.map, 101, 599, 10).len(), 2);
+}
