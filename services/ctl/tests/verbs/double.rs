@@ -1,0 +1,295 @@
+//! Two data nodes that share one state, each with an HTTP Proxy: just enough of the control API and of HTTP to answer
+//! `ocsctl`, and knobs to misbehave. Never stands for what the rules of lists are.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use chassis::tasks::{AtEnd, Tasks};
+use http_body_util::{BodyExt, Full};
+use hyper::{Request as HttpRequest, Response as HttpResponse, body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use ocs_proto::{
+    control::{control_server::ControlServer, *},
+    outbound::{CreateList, Done, ImportBatch, ImportRow, Imported, Refusal, RejectedRow, Reply, reply::Body},
+};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status};
+
+/// What both nodes hold, and how they are to misbehave.
+#[derive(Default)]
+pub(crate) struct State {
+    /// Rows by list, under the columns `record_id`, `contact_info`, `handle`.
+    pub(crate) lists: BTreeMap<String, Vec<[String; 3]>>,
+    /// Answers by (import id, first row).
+    pub(crate) batches: BTreeMap<(Vec<u8>, u64), Imported>,
+    /// (path and query, key, body) of requests in the order in which they came to be applied.
+    pub(crate) applied: Vec<(String, String, String)>,
+    answers: HashMap<String, String>,
+    /// The primary's name; empty: none.
+    pub(crate) primary: String,
+    /// So many imports are refused with UNAVAILABLE first.
+    pub(crate) imports_refused: u32,
+    /// So many HTTP requests are refused with 503 first.
+    pub(crate) posts_refused: u32,
+    /// So many HTTP requests are applied, and their connection broken instead of an answer.
+    pub(crate) posts_cut: u32,
+    /// Acknowledged and forgotten: every update with this phone.
+    pub(crate) forgets: Option<String>,
+    /// Candidates of a switchover are all refused.
+    pub(crate) no_candidate: bool,
+    /// What the second node recomputes.
+    pub(crate) digest_of_b: String,
+}
+
+/// The stand-ins, for as long as it lives.
+pub(crate) struct Double {
+    pub(crate) state: Arc<Mutex<State>>,
+    controls: [String; 2],
+    proxies: [String; 2],
+    tasks: Tasks,
+}
+
+impl Drop for Double {
+    fn drop(&mut self) {
+        self.tasks.stop();
+    }
+}
+
+impl Double {
+    pub(crate) async fn start() -> Self {
+        let state = State { primary: "a".to_owned(), digest_of_b: "ff".to_owned(), ..State::default() };
+        let (state, tasks) = (Arc::new(Mutex::new(state)), Tasks::new());
+        let controls = [control("a", &state, &tasks).await, control("b", &state, &tasks).await];
+        let proxies = [proxy("a", &state, &tasks).await, proxy("b", &state, &tasks).await];
+        Self { state, controls, proxies, tasks }
+    }
+
+    pub(crate) fn endpoints(&self) -> String {
+        self.controls.join(",")
+    }
+
+    pub(crate) fn proxies(&self) -> String {
+        self.proxies.each_ref().map(|proxy| format!("http://{proxy}")).join(",")
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+struct Node {
+    name: &'static str,
+    state: Arc<Mutex<State>>,
+}
+
+async fn control(name: &'static str, state: &Arc<Mutex<State>>, tasks: &Tasks) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (node, stopping) = (Node { name, state: state.clone() }, tasks.stopping());
+    let server = tonic::transport::Server::builder().add_service(ControlServer::new(node));
+    tasks.spawn("control", AtEnd::Quiet, async move {
+        let connections = TcpListenerStream::new(listener);
+        server.serve_with_incoming_shutdown(connections, stopping.cancelled_owned()).await.unwrap();
+    });
+    address
+}
+
+fn reply(body: Body) -> Option<Reply> {
+    Some(Reply { body: Some(body), replayed: false })
+}
+
+fn refused(code: &str, message: &str) -> Option<Reply> {
+    let (code, message) = (code.to_owned(), message.to_owned());
+    reply(Body::Refused(Refusal { code, message, attributes: Vec::new() }))
+}
+
+type Stream<T> = tokio_stream::Iter<std::vec::IntoIter<Result<T, Status>>>;
+
+impl Node {
+    fn role(&self) -> GetRoleReply {
+        let primary = self.state.lock().unwrap().primary.clone();
+        let role = if primary == self.name { Role::Primary } else { Role::Backup };
+        let peer = if self.name == "a" { "b" } else { "a" };
+        let lag = PeerLag { node: peer.to_owned(), connected: true, lag_entries: Some(0), ..PeerLag::default() };
+        let (node, mode) = (self.name.to_owned(), "witness".to_owned());
+        GetRoleReply { role: role.into(), confirmed: true, term: 3, node, mode, primary, peers: vec![lag] }
+    }
+}
+
+#[tonic::async_trait]
+impl control_server::Control for Node {
+    type WatchRoleStream = Stream<GetRoleReply>;
+    type ExportStream = Stream<ExportRows>;
+
+    async fn get_role(&self, _: Request<GetRoleRequest>) -> Result<Response<GetRoleReply>, Status> {
+        Ok(Response::new(self.role()))
+    }
+
+    async fn watch_role(&self, _: Request<WatchRoleRequest>) -> Result<Response<Self::WatchRoleStream>, Status> {
+        Ok(Response::new(tokio_stream::iter(vec![Ok(self.role())])))
+    }
+
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
+        let (pid, http_proxy) = (std::process::id(), "running".to_owned());
+        Ok(Response::new(StatusReply { role: Some(self.role()), pid, http_proxy, ..StatusReply::default() }))
+    }
+
+    async fn switchover(&self, request: Request<SwitchoverRequest>) -> Result<Response<SwitchoverReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        let node = if self.name == "a" { "b" } else { "a" }.to_owned();
+        let (done, reason) = (!state.no_candidate, if state.no_candidate { "1200 entries behind" } else { "" });
+        let candidate = Candidate { node: node.clone(), eligible: done, reason: reason.to_owned() };
+        let done = done && !request.into_inner().dry_run;
+        if done {
+            state.primary = node.clone();
+        }
+        let (from, reason) = (self.name.to_owned(), "nobody can take over".to_owned());
+        let reply = SwitchoverReply { done, from, to: node, duration_ms: 3, candidates: vec![candidate], reason };
+        Ok(Response::new(reply))
+    }
+
+    async fn create_list(&self, request: Request<CreateList>) -> Result<Response<CreateListReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        let name = request.into_inner().name;
+        if state.lists.contains_key(&name) {
+            return Ok(Response::new(CreateListReply { reply: refused("CONFLICT", "There is a list of this name") }));
+        }
+        state.lists.insert(name, Vec::new());
+        let done = Done { event: "ListCreated".to_owned(), attributes: Vec::new() };
+        Ok(Response::new(CreateListReply { reply: reply(Body::Done(done)) }))
+    }
+
+    /// Takes a phone once, and none that is not a number.
+    async fn import(&self, request: Request<ImportBatch>) -> Result<Response<ImportReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        if state.imports_refused > 0 {
+            state.imports_refused -= 1;
+            return Ok(Response::new(ImportReply { reply: refused("UNAVAILABLE", "There is no primary") }));
+        }
+        let batch = request.into_inner();
+        let key = (batch.import_id.to_vec(), batch.first_row);
+        if let Some(known) = state.batches.get(&key) {
+            return Ok(Response::new(ImportReply { reply: reply(Body::Imported(known.clone())) }));
+        }
+        let Some(rows) = state.lists.get_mut(&batch.list) else {
+            return Ok(Response::new(ImportReply { reply: refused("LIST_NOT_FOUND", "There is no such list") }));
+        };
+        let column = batch.columns.iter().position(|column| column == "contact_info").unwrap();
+        let mut imported = Imported::default();
+        for (number, row) in (batch.first_row..).zip(batch.rows) {
+            let phone = row.values[column].clone();
+            if !phone.starts_with('+') {
+                imported.rejected.push(RejectedRow { row: number, reason: "not a phone".to_owned() });
+            } else if rows.iter().any(|known| known[1] == phone) {
+                imported.duplicates += 1;
+            } else {
+                imported.added += 1;
+                let record_id = rows.len() + 1;
+                rows.push([record_id.to_string(), phone, (record_id + 100).to_string()]);
+            }
+        }
+        state.batches.insert(key, imported.clone());
+        Ok(Response::new(ImportReply { reply: reply(Body::Imported(imported)) }))
+    }
+
+    async fn show_list(&self, _: Request<ShowListRequest>) -> Result<Response<ShowListReply>, Status> {
+        let state = self.state.lock().unwrap();
+        let info = |(name, rows): (&String, &Vec<_>)| ListInfo {
+            name: name.clone(),
+            records: rows.len() as u64,
+            ..ListInfo::default()
+        };
+        Ok(Response::new(ShowListReply { lists: state.lists.iter().map(info).collect() }))
+    }
+
+    async fn export(&self, request: Request<ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
+        const ALL: [&str; 3] = ["record_id", "contact_info", "handle"];
+        let ExportRequest { list, columns } = request.into_inner();
+        let columns = if columns.is_empty() { ALL.map(str::to_owned).to_vec() } else { columns };
+        let state = self.state.lock().unwrap();
+        let rows = state.lists.get(&list).ok_or_else(|| Status::not_found(format!("there is no list named {list}")))?;
+        let places: Vec<_> = columns.iter().filter_map(|one| ALL.iter().position(|all| all == one)).collect();
+        let row = |row: &[String; 3]| ImportRow { values: places.iter().map(|place| row[*place].clone()).collect() };
+        let mut messages = vec![Ok(ExportRows { columns, ..ExportRows::default() })];
+        let more =
+            rows.chunks(2).map(|rows| ExportRows { rows: rows.iter().map(row).collect(), ..ExportRows::default() });
+        messages.extend(more.map(Ok));
+        Ok(Response::new(tokio_stream::iter(messages)))
+    }
+
+    async fn get_record(&self, _: Request<GetRecordRequest>) -> Result<Response<GetRecordReply>, Status> {
+        Ok(Response::new(GetRecordReply { reply: refused("RECORD_NOT_FOUND", "There is no record 15") }))
+    }
+
+    async fn verify(&self, _: Request<VerifyRequest>) -> Result<Response<VerifyReply>, Status> {
+        let b = self.state.lock().unwrap().digest_of_b.clone();
+        let digest = if self.name == "a" { "ff".to_owned() } else { b };
+        let (node, recorded) = (self.name.to_owned(), digest.clone());
+        Ok(Response::new(VerifyReply { node, index: 9, recorded, recomputed: digest, rows: 1, equal: true }))
+    }
+}
+
+async fn proxy(name: &'static str, state: &Arc<Mutex<State>>, tasks: &Tasks) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (state, connections) = (state.clone(), tasks.clone());
+    tasks.spawn("proxy", AtEnd::Quiet, async move {
+        let stopping = connections.stopping();
+        while let Some(Ok((stream, _))) = stopping.run_until_cancelled(listener.accept()).await {
+            let (state, stopping) = (state.clone(), stopping.clone());
+            connections.spawn("connection", AtEnd::Quiet, async move {
+                let service = service_fn(|request| answer(name, state.clone(), request));
+                let connection =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let _ = stopping.run_until_cancelled(connection).await; // one that is cut ends in an error
+            });
+        }
+    });
+    address
+}
+
+/// An error cuts the connection.
+async fn answer(
+    node: &'static str,
+    state: Arc<Mutex<State>>,
+    request: HttpRequest<Incoming>,
+) -> Result<HttpResponse<Full<bytes::Bytes>>, std::io::Error> {
+    let path = request.uri().to_string();
+    let key = request.headers()["idempotency-key"].to_str().unwrap().to_owned();
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    let mut state = state.lock().unwrap();
+    let response = HttpResponse::builder().header("x-ocs-node", node);
+    if state.posts_refused > 0 {
+        state.posts_refused -= 1;
+        return Ok(response.status(503).body("{\"GSW_ERROR_CODE\":\"UNAVAILABLE\"}".into()).unwrap());
+    }
+    let replayed = state.answers.contains_key(&key);
+    let text = apply(&mut state, path, key, body);
+    if state.posts_cut > 0 && !replayed {
+        state.posts_cut -= 1;
+        return Err(std::io::ErrorKind::ConnectionReset.into());
+    }
+    let response = if replayed { response.header("idempotent-replayed", "true") } else { response };
+    Ok(response.body(text.into()).unwrap())
+}
+
+fn apply(state: &mut State, path: String, key: String, body: String) -> String {
+    if let Some(known) = state.answers.get(&key) {
+        return known.clone();
+    }
+    if let Some(list) = path.strip_prefix("/lists/").and_then(|rest| rest.split('?').next()) {
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let phone = body["GSW_PHONE"].as_str().unwrap().to_owned();
+        if state.forgets.as_ref() != Some(&phone) {
+            state.lists.get_mut(list).unwrap().push([String::new(), phone, String::new()]);
+        }
+    }
+    let text = "{\"GSW_USER_EVENT\":\"Acknowledge\"}".to_owned();
+    state.answers.insert(key.clone(), text.clone());
+    state.applied.push((path, key, body));
+    text
+}

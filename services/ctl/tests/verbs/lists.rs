@@ -1,0 +1,96 @@
+//! Lists in and out.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Double, nobody, ocsctl, ocsctl_at};
+
+fn write(dir: &Path, text: &str) -> PathBuf {
+    let path = dir.join("calls.csv");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// 1,203 rows: two of them duplicates, one without a phone, one too short.
+fn calls() -> String {
+    let mut rows: Vec<String> = (0..1199).map(|row| format!("+{row},x")).collect();
+    rows.insert(600, "short".to_owned());
+    rows.extend(["+7,x", "+8,x", "none,x"].map(str::to_owned));
+    format!("contact_info,NOTE\n{}\n", rows.join("\n"))
+}
+
+#[tokio::test]
+async fn a_file_without_contact_info_is_one_line_and_changes_nothing() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let file = write(dir.path(), "phone\n+1\n");
+    let file = file.to_str().unwrap();
+    for words in [&["list", "create", "demo", "--from", file][..], &["list", "import", "demo", file]] {
+        let ran = ocsctl(&double, words).await;
+        assert_eq!(ran.code, 1);
+        assert!(ran.err.contains("the header has no column contact_info"), "{}", ran.err);
+        assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+    }
+    assert!(double.state().lists.is_empty());
+}
+
+#[tokio::test]
+async fn an_import_goes_on_over_refusals_and_its_parts_add_up_at_every_run() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let file = write(dir.path(), &calls());
+    let file = file.to_str().unwrap();
+    double.state().imports_refused = 3;
+    let endpoints = format!("{},{}", nobody().await, double.endpoints());
+    for words in [["list", "create", "demo", "--from", file].as_slice(), &["list", "import", "demo", file]] {
+        let ran = ocsctl_at(&endpoints, words).await;
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert_eq!(ran.out, "rows 1203 = added 1199 + duplicates 2 + rejected 2\n");
+        assert!(ran.err.contains("calls.rejects.csv"), "{}", ran.err);
+        let rejects = std::fs::read_to_string(dir.path().join("calls.rejects.csv")).unwrap();
+        let wanted =
+            "row,reason,contact_info,NOTE\n601,1 fields where the header has 2,short\n1203,not a phone,none,x\n";
+        assert_eq!(rejects, wanted);
+    }
+    let state = double.state();
+    assert_eq!(state.lists["demo"].len(), 1199);
+    let first_rows: Vec<u64> = state.batches.keys().map(|(_, row)| *row).collect();
+    assert_eq!(first_rows, [1, 501, 602, 1102]);
+}
+
+#[tokio::test]
+async fn an_import_as_new_is_another_import() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let file = write(dir.path(), "contact_info\n+1\n");
+    let file = file.to_str().unwrap();
+    assert_eq!(ocsctl(&double, &["list", "create", "demo", "--from", file]).await.code, 0);
+    let ran = ocsctl(&double, &["list", "import", "demo", file, "--as-new"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "rows 1 = added 0 + duplicates 1 + rejected 0\n"));
+    assert_eq!(double.state().batches.len(), 2);
+}
+
+#[tokio::test]
+async fn a_list_that_exists_or_does_not_is_a_refusal_in_one_line() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let file = write(dir.path(), "contact_info\n+1\n");
+    assert_eq!(ocsctl(&double, &["list", "create", "demo"]).await.code, 0);
+    let again = ocsctl(&double, &["list", "create", "demo"]).await;
+    assert_eq!((again.code, again.err.as_str()), (1, "ocsctl: There is a list of this name (CONFLICT)\n"));
+    let unknown = ocsctl(&double, &["list", "import", "other", file.to_str().unwrap()]).await;
+    assert_eq!((unknown.code, unknown.err.as_str()), (1, "ocsctl: There is no such list (LIST_NOT_FOUND)\n"));
+    let unknown = ocsctl(&double, &["list", "export", "other"]).await;
+    assert_eq!((unknown.code, unknown.out.as_str()), (1, ""));
+}
+
+#[tokio::test]
+async fn an_export_is_csv_and_a_file_appears_whole() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let row = |text: &str| [text.to_owned(), format!("+{text}, \"x\""), format!("10{text}")];
+    double.state().lists.insert("demo".to_owned(), ["1", "2", "3"].map(row).to_vec());
+    let ran = ocsctl(&double, &["list", "export", "demo", "--columns", "handle,contact_info", "--node", "b"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let csv = "handle,contact_info\n101,\"+1, \"\"x\"\"\"\n102,\"+2, \"\"x\"\"\"\n103,\"+3, \"\"x\"\"\"\n";
+    assert_eq!(ran.out, csv);
+    let path = dir.path().join("out.csv");
+    assert_eq!(ocsctl(&double, &["list", "export", "demo", "-o", path.to_str().unwrap()]).await.code, 0);
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("record_id,contact_info,handle\n1,"));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert_eq!(ocsctl(&double, &["list", "export", "demo", "--node", "x"]).await.code, 3);
+}

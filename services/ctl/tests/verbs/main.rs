@@ -1,0 +1,46 @@
+//! `ocsctl` as a process against stand-ins for nodes and HTTP Proxies on real sockets. What real nodes do with these calls
+//! is shown by the end-to-end tests; here it is what the command line makes of their answers.
+
+#![allow(clippy::unwrap_used)] // a helper that cannot go on fails its test
+
+mod double;
+mod group;
+mod lists;
+mod traffic;
+
+use std::process::Output;
+
+use double::Double;
+
+/// What a run of `ocsctl` left behind.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
+    }
+}
+
+/// Runs `ocsctl` with these endpoints.
+async fn ocsctl_at(endpoints: &str, words: &[&str]) -> Ran {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_ocsctl"));
+    let Output { status, stdout, stderr } =
+        command.env("OCSCTL_ENDPOINTS", endpoints).args(words).kill_on_drop(true).output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
+}
+
+/// Runs `ocsctl` against a double.
+async fn ocsctl(double: &Double, words: &[&str]) -> Ran {
+    ocsctl_at(&double.endpoints(), words).await
+}
+
+/// An address where nobody listens.
+async fn nobody() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().to_string()
+}
