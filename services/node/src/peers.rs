@@ -37,7 +37,7 @@ use guard::Own;
 
 pub use bootstrap::{BootstrapError, Step, bootstrap_gate, decide};
 pub use dial::DialError;
-pub use forward::{ForwardClient, ForwardResult};
+pub use forward::ForwardClient;
 pub use frames::PeerTransport;
 
 /// Largest message either side accepts or sends (design 2, limits).

@@ -1,8 +1,8 @@
 //! Requests to the primary: one stream to each peer, many in flight, and an honest answer about each (design rule 7).
 //!
 //! What was never put on the stream is [`ForwardResult::NotSent`]; what was, and then the stream broke, is
-//! [`ForwardResult::Lost`]: it may have been applied. Never sends a request twice. Called by `node/forward`, which decides
-//! what to do with either.
+//! [`ForwardResult::Lost`]: it may have been applied. Never sends a request twice. Called by [`crate::forward`], which
+//! decides what to do with either.
 
 use std::{
     collections::HashMap,
@@ -20,6 +20,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Channel};
 
+use crate::forward::{ForwardResult, ForwardTo};
+
 use super::{
     FORWARDS_MAX, FRAME_BYTES_MAX,
     dial::{self, Backoff, Dialer},
@@ -27,17 +29,6 @@ use super::{
     queue::Queue,
     spawn_vital,
 };
-
-/// What became of a forwarded request.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ForwardResult {
-    /// The peer's answer.
-    Reply(ForwardReply),
-    /// It never left this node, for this reason: safe to send elsewhere.
-    NotSent(&'static str),
-    /// It left this node, and the stream broke before an answer: not known whether it was applied.
-    Lost,
-}
 
 /// Forwards requests to peers. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -95,6 +86,13 @@ impl ForwardClient {
     /// Whether a stream to the peer stands.
     pub fn connected(&self, to: RaftId) -> bool {
         self.lanes.get(&number(to)).is_some_and(|lane| lane.book.pages().open)
+    }
+}
+
+#[tonic::async_trait]
+impl ForwardTo for ForwardClient {
+    async fn forward(&self, to: RaftId, request: ForwardRequest) -> ForwardResult {
+        ForwardClient::forward(self, to, request).await
     }
 }
 
@@ -212,7 +210,7 @@ impl Link {
             () = stopping.cancelled() => {}
             () = self.keep() => {}
         }
-        self.end();
+        end(&self.book, &self.queue);
     }
 
     async fn keep(&self) {
@@ -221,7 +219,7 @@ impl Link {
             if let Err(status) = self.exchange(channel).await {
                 tracing::debug!(peer = self.dialer.peer.name, "forwarding stream ended: {}", status.message());
             }
-            self.end();
+            end(&self.book, &self.queue);
         }
     }
 
@@ -247,13 +245,69 @@ impl Link {
         }
         Ok(())
     }
+}
 
-    /// In this order: nothing new is queued, what is queued was not sent, what was sent is lost.
-    fn end(&self) {
-        self.book.close();
-        for job in self.queue.end_session() {
-            drop(job.waiter.answer.send(ForwardResult::NotSent("the connection broke before it was sent")));
-        }
-        self.book.lose_sent();
+/// In this order: nothing new is queued, what is queued was not sent, what was sent is lost.
+fn end(book: &Book, queue: &Queue<Job>) {
+    book.close();
+    for job in queue.end_session() {
+        drop(job.waiter.answer.send(ForwardResult::NotSent("the connection broke before it was sent")));
+    }
+    book.lose_sent();
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, StreamExt};
+
+    use super::*;
+
+    fn client() -> (ForwardClient, Arc<Book>, Queue<Job>) {
+        let (jobs, waiting) = mpsc::channel(FORWARDS_MAX);
+        let book = Arc::new(Book::default());
+        let lanes = HashMap::from([(2, Lane { jobs, book: Arc::clone(&book) })]);
+        (ForwardClient { lanes: Arc::new(lanes) }, book, Queue::new(waiting, |job: &Job| job.request.encoded_len()))
+    }
+
+    fn request(counter: u64) -> ForwardRequest {
+        let id = RequestId { node: 1, incarnation: 1, counter };
+        ForwardRequest { id: Some(id), ..ForwardRequest::default() }
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_for_sending_is_lost_and_what_was_not_is_not_sent() {
+        let (client, book, queue) = client();
+        book.open();
+        let sender = Arc::clone(&book);
+        // Room for one request a batch: the second stays behind.
+        let mut batches = queue.session(1, move |jobs| sender.send(jobs));
+        let (mut taken, mut left) = (Box::pin(client.forward(2, request(1))), Box::pin(client.forward(2, request(2))));
+        assert!(taken.as_mut().now_or_never().is_none() && left.as_mut().now_or_never().is_none());
+        assert_eq!(batches.next().await, Some(vec![request(1)]));
+        end(&book, &queue);
+        assert!(matches!(taken.await, ForwardResult::Lost));
+        assert!(matches!(left.await, ForwardResult::NotSent(_)));
+        assert!(matches!(client.forward(2, request(3)).await, ForwardResult::NotSent(_)));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_nobody_waits_for_is_not_sent_and_gives_its_place_back() {
+        let (client, book, queue) = client();
+        book.open();
+        let sender = Arc::clone(&book);
+        let mut batches = queue.session(FRAME_BYTES_MAX, move |jobs| sender.send(jobs));
+        assert!(client.forward(2, request(1)).now_or_never().is_none());
+        assert_eq!(batches.next().await, Some(vec![]));
+        assert_eq!(book.pages().waiting, 0);
+        assert!(book.pages().sent.is_empty());
+    }
+
+    #[tokio::test]
+    async fn more_than_may_be_in_flight_is_refused() {
+        let (client, book, _queue) = client();
+        book.open();
+        let mut waiting: Vec<_> = (0..FORWARDS_MAX as u64).map(|n| Box::pin(client.forward(2, request(n)))).collect();
+        assert!(waiting.iter_mut().all(|future| future.as_mut().now_or_never().is_none()));
+        assert!(matches!(client.forward(2, request(u64::MAX)).await, ForwardResult::NotSent(_)));
     }
 }

@@ -28,6 +28,8 @@ use super::{
 
 const QUEUE_FRAMES_MAX: usize = 1024;
 const QUEUE_BYTES_MAX: usize = 64 << 20;
+/// What signing may add to a head.
+const HEAD_BYTES_MAX: usize = 128;
 
 /// The way to the other nodes: a queue to each. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -155,7 +157,7 @@ impl<H: PeerHandler> Link<H> {
         let peer = &self.dialer.peer;
         drop(self.queue.end_session()); // stale: Raft has long sent it again
         let own = Arc::clone(&self.own);
-        let frames = self.queue.session(FRAME_BYTES_MAX, move |batch| merge(batch, &own));
+        let frames = self.queue.session(FRAME_BYTES_MAX - HEAD_BYTES_MAX, move |batch| merge(batch, &own));
         self.connected.send_replace(true);
         tracing::info!(peer = peer.name, address = peer.address, "connected to peer");
         let ended = dial::client(channel).frames(frames).await;

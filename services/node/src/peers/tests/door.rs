@@ -1,0 +1,196 @@
+//! Who is let in, and that nobody who is not can disturb the others.
+
+use std::sync::Arc;
+
+use futures::stream;
+use ocs_proto::peer::HelloRequest;
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+use tonic::Code;
+
+use super::{super::*, fixture::*};
+
+/// Node a under TLS, which knows b and w.
+fn guarded(ca: &Ca) -> Node {
+    let mut a = bind(1, Some(identity(ca, "a")));
+    a.knows(2, "127.0.0.1:1");
+    a.knows(3, "127.0.0.1:1");
+    a.directory.stamp().unwrap();
+    a.serve()
+}
+
+/// Another node's way to `node`, with whatever certificate.
+fn way_to(node: &Node, tls: Option<&TlsIdentity>, name: &str, raft_id: RaftId) -> Dialer {
+    let own = PeerSelf { name: name.into(), raft_id, cluster: CLUSTER, epoch: 1 };
+    let address = node.peers.local_addr().to_string();
+    let peer = PeerAddress { name: "a".into(), raft_id: 1, address, witness: false };
+    Dialer::new(&peer, tls, &Arc::new(Own::new(own, Arc::clone(&node.directory))))
+}
+
+/// A client certificate that a node would not even load.
+async fn shows_expired_certificate(ca: &Ca, node: &Node) -> std::io::Result<usize> {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["b".to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
+    let certificate = params.signed_by(&key, ca).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(ca.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(
+            vec![CertificateDer::from(certificate.der().to_vec())],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let stream = TcpStream::connect(node.peers.local_addr()).await?;
+    let name = ServerName::try_from("a").unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    stream.read(&mut [0; 1]).await
+}
+
+#[tokio::test]
+async fn over_mutual_tls_peers_exchange_frames() {
+    let ca = authority();
+    let (a, mut b) = pair(Some((identity(&ca, "a"), identity(&ca, "b"))));
+    a.connected(2).await;
+    consensus::Transport::send(&mut a.peers.transport(), 2, frame(4, vec![message(1, 2, 9)]));
+    let got = b.frames.recv().await.unwrap();
+    assert_eq!(got.messages[0].index, 9);
+    assert_eq!(got.head.unwrap().from, 1);
+}
+
+#[tokio::test]
+async fn a_certificate_that_names_nobody_of_another_authority_or_of_the_past_is_refused_and_the_door_stays_open() {
+    let (ca, other_ca) = (authority(), authority());
+    let a = guarded(&ca);
+    way_to(&a, Some(&identity(&ca, "stranger")), "b", 2).hello().await.unwrap_err();
+    until(|| a.peers.refused_total() == 1).await;
+    way_to(&a, Some(&identity(&other_ca, "b")), "b", 2).hello().await.unwrap_err();
+    until(|| a.peers.refused_total() == 2).await;
+    shows_expired_certificate(&ca, &a).await.unwrap_err();
+    until(|| a.peers.refused_total() == 3).await;
+    way_to(&a, None, "b", 2).hello().await.unwrap_err();
+    until(|| a.peers.refused_total() == 4).await;
+    assert_eq!(way_to(&a, Some(&identity(&ca, "b")), "b", 2).hello().await.unwrap().node, "a");
+    assert_eq!(a.peers.refused_total(), 4);
+}
+
+#[tokio::test]
+async fn a_certificate_speaks_only_for_the_node_it_names() {
+    let ca = authority();
+    let a = guarded(&ca);
+    let witness = identity(&ca, "w");
+    let channel = way_to(&a, Some(&witness), "w", 3).dial().await.unwrap();
+    let claim = dial::client(channel.clone()).hello(HelloRequest { head: None, node: "b".into() }).await;
+    assert_eq!(claim.unwrap_err().code(), Code::PermissionDenied);
+    let mut forged = frame(1, vec![message(2, 1, 1)]);
+    forged.head = Some(way_to(&a, None, "b", 2).head());
+    let refused = dial::client(channel).frames(stream::iter([forged])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert!(refused.message().contains("does not name node \"b\""), "{refused}");
+    assert!(!a.directory.has_heard_of(2));
+}
+
+#[tokio::test]
+async fn silent_and_garbled_callers_do_not_stall_the_listener() {
+    let ca = authority();
+    for tls in [true, false] {
+        let identity_of = |name: &str| tls.then(|| identity(&ca, name));
+        let mut a = bind(1, identity_of("a"));
+        a.knows(2, "127.0.0.1:1");
+        let a = a.serve();
+        let mut silent = Vec::new();
+        for _ in 0..20 {
+            silent.push(TcpStream::connect(a.peers.local_addr()).await.unwrap());
+        }
+        let mut garbled = TcpStream::connect(a.peers.local_addr()).await.unwrap();
+        garbled.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        until(|| a.peers.refused_total() == 1).await;
+        assert_eq!(way_to(&a, identity_of("b").as_ref(), "b", 2).hello().await.unwrap().node, "a");
+        drop(silent);
+    }
+}
+
+#[tokio::test]
+async fn frames_of_another_cluster_an_older_epoch_or_an_unknown_node_are_refused() {
+    let mut a = bind(1, None);
+    a.knows(2, "127.0.0.1:1");
+    a.bound.config.own.epoch = 3;
+    a.directory.stamp().unwrap();
+    let mut a = a.serve();
+    let way = way_to(&a, None, "b", 2);
+    let channel = way.dial().await.unwrap();
+    let send = async |change: fn(&mut ocs_proto::peer::Head)| {
+        let mut tried = frame(1, vec![message(2, 1, 1)]);
+        tried.head = Some(way.head());
+        let head = tried.head.as_mut().unwrap();
+        head.epoch = 3;
+        change(head);
+        dial::client(channel.clone()).frames(stream::iter([tried])).await.map(drop).map_err(|status| status.code())
+    };
+    assert_eq!(send(|head| head.cluster = vec![9; 16].into()).await, Err(Code::FailedPrecondition));
+    assert_eq!(send(|head| head.epoch = 2).await, Err(Code::FailedPrecondition));
+    assert_eq!(send(|head| head.format = 2).await, Err(Code::FailedPrecondition));
+    assert_eq!(send(|head| head.from = 3).await, Err(Code::PermissionDenied));
+    assert!(a.frames.try_recv().is_err());
+    assert_eq!(a.peers.refused_total(), 4);
+    assert_eq!(send(|_| {}).await, Ok(()));
+    assert!(a.frames.try_recv().is_ok());
+}
+
+#[tokio::test]
+async fn a_node_that_is_no_member_yet_passes_nothing_on_and_remembers_nobody() {
+    let mut a = bind(1, None);
+    a.knows(2, "127.0.0.1:1");
+    let mut a = a.serve();
+    let way = way_to(&a, None, "b", 2);
+    let channel = way.dial().await.unwrap();
+    let send = async |index| {
+        let early = PeerFrame { head: Some(way.head()), messages: vec![message(2, 1, index)] };
+        dial::client(channel.clone()).frames(stream::iter([early])).await.unwrap();
+    };
+    send(1).await;
+    let reply = way.hello().await.unwrap();
+    assert!(!reply.formed && !reply.heard_of_you);
+    a.directory.stamp().unwrap();
+    send(2).await;
+    assert_eq!(a.frames.try_recv().unwrap().messages[0].index, 2);
+    let reply = way.hello().await.unwrap();
+    assert!(reply.formed && reply.heard_of_you);
+}
+
+#[tokio::test]
+async fn a_peer_of_another_cluster_is_not_spoken_to() {
+    let (mut a, mut b) = (bind(1, None), bind(2, None));
+    a.knows(2, &b.address());
+    b.knows(1, &a.address());
+    b.bound.config.own.cluster = [9; 16];
+    let (a, _b) = (a.serve(), b.serve());
+    let refused = a.peers.fetch_state(2, 4).await.unwrap_err();
+    assert!(refused.message().contains("another cluster"), "{refused}");
+    assert_eq!(a.peers.hello(2).await.unwrap().cluster[..], [9; 16]);
+}
+
+#[tokio::test]
+async fn a_port_in_use_a_plain_port_off_loopback_and_a_wrong_own_name_are_one_line_each() {
+    let a = bind(1, None);
+    let mut config = a.bound.config.clone();
+    config.listen = a.bound.local_addr().unwrap();
+    let in_use = Peers::bind(config.clone()).unwrap_err().to_string();
+    assert!(in_use.contains(&a.address()) && in_use.to_lowercase().contains("in use"), "{in_use}");
+    config.listen = "0.0.0.0:0".parse().unwrap();
+    assert!(matches!(Peers::bind(config.clone()), Err(PeersError::PlainOffLoopback { .. })));
+    config.tls = Some(identity(&authority(), "b"));
+    let wrong = Peers::bind(config).unwrap_err().to_string();
+    assert!(wrong.contains("\"a\""), "{wrong}");
+}
