@@ -61,6 +61,8 @@ struct Contents {
     live: Vec<u8>,
     durable: Vec<u8>,
     dirty: BTreeSet<usize>,
+    /// Pages that a failed sync left behind: a later sync passes them over, as kernels do, until they are written again.
+    lost: BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -146,7 +148,7 @@ impl MemDisk {
         lock(&self.state).used()
     }
 
-    /// The next sync of any file fails.
+    /// The next sync of any file fails, and what it was to make durable is not written by a later one.
     pub fn fail_next_sync(&self) {
         lock(&self.state).fail_sync = true;
     }
@@ -209,7 +211,10 @@ impl Contents {
         let (from, to) = (offset.min(self.live.len()), offset + bytes.len());
         self.live.resize(self.live.len().max(to), 0);
         self.live[offset..to].copy_from_slice(bytes);
-        self.dirty.extend(from / PAGE..to.div_ceil(PAGE));
+        for page in from / PAGE..to.div_ceil(PAGE) {
+            self.dirty.insert(page);
+            self.lost.remove(&page);
+        }
     }
 
     /// Takes over the first `bytes` bytes of a page.
@@ -230,8 +235,13 @@ impl Contents {
         self.durable.resize(self.live.len(), 0);
     }
 
+    fn fail_sync(&mut self) {
+        self.lost.append(&mut self.dirty);
+    }
+
     fn crash(&mut self, file: &str, keep: &mut impl FnMut(Unsynced<'_>) -> Keep) {
-        for page in std::mem::take(&mut self.dirty) {
+        self.fail_sync();
+        for page in std::mem::take(&mut self.lost) {
             match keep(Unsynced::Page { file, page: page as u64 }) {
                 Keep::Old => {}
                 Keep::New => self.settle(page, PAGE),
@@ -335,6 +345,7 @@ impl File for MemFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.alive()?;
         if std::mem::take(&mut state.fail_sync) {
+            lock(&self.contents).fail_sync();
             return Err(io::Error::other("injected: the sync failed"));
         }
         state.syncs += 1;

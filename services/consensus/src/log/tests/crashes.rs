@@ -104,10 +104,14 @@ fn run(seed: u64) {
     }
 }
 
-/// The power goes; one of the models must be what is found.
+/// The power goes, or the process alone; one of the models must be what is found.
 fn crash(draw: &mut StdRng, disk: &MemDisk, log: Log<MemDisk>, models: &[&Model], seed: u64) -> (Log<MemDisk>, Model) {
     drop(log);
-    disk.crash_seeded(draw.random());
+    if draw.random_bool(0.3) {
+        disk.kill();
+    } else {
+        disk.crash_seeded(draw.random());
+    }
     let (log, recovered) = Log::open(disk.clone(), CONFIG).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
     let found = models.iter().find(|model| model.matches(&log, &recovered));
     let model = (*found.unwrap_or_else(|| panic!("seed {seed}: {recovered:?} is none of {models:?}"))).clone();

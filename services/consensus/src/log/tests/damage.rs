@@ -125,22 +125,29 @@ fn a_missing_mark_file_is_made_anew() {
     assert_eq!(open(&disk).1.notes, Vec::<String>::new());
 }
 
-#[test]
-fn a_recycled_tail_does_not_come_back_to_life() {
+/// One entry a batch until the second segment begins; its first entry is longer by a head record, so that its batches
+/// stand exactly where those of the first segment stand.
+fn aligned(fitting: u64) -> (MemDisk, Log<MemDisk>) {
     let disk = MemDisk::new();
     let mut log = create(&disk);
-    for first in (1..=91).step_by(10) {
-        log.append(&entries(first..=first + 9, 1, 900)).unwrap();
-    }
+    (1..=fitting).for_each(|i| log.append(&entries(i..=i, 1, 900)).unwrap());
+    log.append(&entries(fitting + 1..=fitting + 1, 1, 948)).unwrap();
+    (disk, log)
+}
+
+#[test]
+fn a_recycled_tail_does_not_come_back_to_life() {
+    let fitting = (1..).find(|fitting| segment_files(&aligned(*fitting).0).len() == 2).unwrap();
+    let (disk, log) = aligned(fitting);
     drop(log);
     let files = segment_files(&disk);
-    let (old, new) = (disk.contents(&files[0]).unwrap(), newest(&disk));
-    let end = end_of(&disk, &new);
-    disk.overwrite(&new, end, &old[end as usize..]);
+    let (old, end) = (disk.contents(&files[0]).unwrap(), end_of(&disk, &files[1]) as usize);
+    assert_eq!(old[end + 8..end + 12], *b"\x01ocs", "a batch of the old segment begins where the new one ends");
+    disk.overwrite(&files[1], end as u64, &old[end..]);
     let (log, recovered) = open(&disk);
-    assert_eq!(recovered.last_index, 100);
+    assert_eq!(recovered.last_index, fitting + 1);
     assert!(recovered.notes[0].starts_with("cut "), "{:?}", recovered.notes);
-    assert_eq!(all(&log), entries(1..=100, 1, 900).entries);
+    assert_eq!(all(&log)[..fitting as usize], entries(1..=fitting, 1, 900).entries);
 }
 
 #[test]
