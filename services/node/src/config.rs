@@ -19,6 +19,8 @@ use consensus::{Kind, RaftId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::supervisor::ProxySettings;
+
 pub use check::Problem;
 
 /// What every environment variable of ours begins with: `OCS__PEER__LISTEN` is `peer.listen`.
@@ -63,6 +65,8 @@ pub struct Config {
     pub control: Control,
     /// HTTP for monitoring.
     pub admin: Admin,
+    /// HTTP for clients; a data node's alone (see [`Config::proxy`]).
+    pub http_proxy: ProxySettings,
     /// Raft's timing; the same on all nodes.
     pub raft: Raft,
     /// The durable log.
@@ -262,7 +266,8 @@ pub struct Limits {
     pub hold_requests_max: usize,
     /// Bytes held at a time; beyond: 503.
     pub hold_bytes_max: usize,
-    /// After this long a request is answered, if only that its outcome is not known.
+    /// After this long a request over gRPC is answered, if only that its outcome is not known (`http_proxy.deadline_ms`
+    /// is the same for HTTP).
     pub deadline_ms: u64,
     /// How long a stop waits for what is under way.
     pub drain_timeout_ms: u64,
@@ -333,6 +338,12 @@ impl Config {
     /// Every node with the Raft id of its first incarnation (design rule 11), in order.
     pub fn voters(&self) -> Vec<(RaftId, Kind)> {
         self.members().map(|(number, member)| (RaftId::from(number), member.role.into())).collect()
+    }
+
+    /// The HTTP Proxy of this node; none on a witness and where no address is configured.
+    pub fn proxy(&self) -> Option<&ProxySettings> {
+        let holds_data = self.member().is_some_and(|member| member.role == MemberRole::Data);
+        Some(&self.http_proxy).filter(|proxy| holds_data && !proxy.listen.is_empty())
     }
 
     /// The group's id as it travels: the first 16 bytes of the SHA-256 of `cluster.id`.

@@ -22,29 +22,28 @@ use tokio::{sync::watch, time::Instant};
 pub use hold::{Hold, HoldConfig};
 pub use leadership::{Leadership, Primary};
 
-use crate::outbound_api::{Group, PrimaryDoor, encode_body};
+use crate::{
+    outbound_api::{Group, PrimaryDoor, encode_body},
+    peers::{ForwardClient, ForwardResult},
+};
 
 /// First pause before a known primary is asked again; doubled each time.
 const PAUSE_FIRST: Duration = Duration::from_millis(5);
 /// Longest such pause.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
-/// What came of sending a request to a peer.
-#[derive(Debug)]
-pub enum ForwardResult {
-    /// The peer answered.
-    Reply(ForwardReply),
-    /// It did not leave this node; why.
-    NotSent(&'static str),
-    /// It may have arrived; the answer will not come.
-    Lost,
-}
-
 /// The way to a peer that is primary. Dropping the future gives up waiting; it does not call the request back.
 #[tonic::async_trait]
 pub trait ForwardTo: Send + Sync + 'static {
     /// Sends one request and waits for its answer, or for the loss of the stream.
     async fn forward(&self, to: RaftId, request: ForwardRequest) -> ForwardResult;
+}
+
+#[tonic::async_trait]
+impl ForwardTo for ForwardClient {
+    async fn forward(&self, to: RaftId, request: ForwardRequest) -> ForwardResult {
+        ForwardClient::forward(self, to, request).await
+    }
 }
 
 /// An update on its way, named for ever.
@@ -226,9 +225,11 @@ impl Forward {
         let since = self.held_since(way, submission)?;
         let end = submission.deadline.min(since + self.hold.time());
         let retry = tried.primary != Primary::None;
+        let lost =
+            if retry { "the primary could not be reached for too long" } else { "there was no primary for too long" };
         tokio::select! {
             biased;
-            () = tokio::time::sleep_until(end) => return Err("there was no primary for too long"),
+            () = tokio::time::sleep_until(end) => return Err(lost),
             () = leadership::changed(leadership) => {}
             () = tokio::time::sleep(way.pause), if retry => way.pause = (way.pause * 2).min(PAUSE_MAX),
         }

@@ -1,3 +1,43 @@
-//! `ocsd`.
+//! `ocsd`: reads the command line and the configuration, and runs the node until it is told to stop.
 
-fn main() {}
+use std::process::ExitCode;
+
+use chassis::{exit, logging};
+use clap::Parser;
+use node::{
+    config::{Args, Config},
+    run,
+};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let config = match load(&args) {
+        Ok(config) => config,
+        Err(problems) => {
+            problems.iter().for_each(|problem| eprintln!("ocsd: {problem}"));
+            return ExitCode::from(exit::USAGE);
+        }
+    };
+    if args.check {
+        eprintln!("ocsd: the configuration is fine");
+        return ExitCode::from(exit::OK);
+    }
+    if let Err(error) = logging::init(&config.logging) {
+        eprintln!("ocsd: {error}");
+        return ExitCode::from(exit::USAGE);
+    }
+    match run::blocking(config, args.bootstrap) {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The configuration, or every problem with it, one line each.
+fn load(args: &Args) -> Result<Config, Vec<String>> {
+    let config = Config::load(args).map_err(|error| vec![error.to_string()])?;
+    config.check().map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    Ok(config)
+}

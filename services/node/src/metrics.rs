@@ -20,7 +20,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-pub use sources::{ProxyView, Sources};
+pub use sources::Sources;
 
 use crate::role::Role;
 
@@ -320,7 +320,7 @@ impl Proxy {
         proxy
     }
 
-    fn refresh(&self, view: &ProxyView) {
+    fn refresh(&self, view: &crate::supervisor::ProxyStatus) {
         store(&self.restarts, view.restarts);
         self.up.set(view.pid.is_some().into());
     }

@@ -1,1 +1,328 @@
-//! Not built yet.
+//! Puts the node together: identities, ports, directory, log and state, consensus, doors, HTTP Proxy; then waits, and
+//! drains in the opposite order.
+//!
+//! Reads as a list. Never contains what a part does. Called by `main`.
+
+mod error;
+mod fetch;
+mod open;
+mod peer_side;
+mod proxy_side;
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chassis::{
+    exit,
+    tasks::{AtEnd, Tasks},
+    tls::{Clients, TlsFiles, TlsIdentity},
+};
+use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig, log::FileDisk};
+use outbound::{Reply, RequestId};
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{
+    admin::Admin,
+    config::Config,
+    control::{About, ControlApi},
+    data_dir::{DataDir, DataIdentity},
+    forward::{Forward, HoldConfig},
+    health::Health,
+    machine::{RecordsMachine, RecordsReader},
+    metrics::{Metrics, Sources},
+    outbound_api::{DoorConfig, Group, OutboundApi, PrimaryDoor, RequestIds},
+    peers::{BoundPeers, PeerAddress, PeerSelf, Peers, PeersConfig},
+    role::{Member, RoleService, Roster},
+    supervisor::{ProxyStatus, Supervisor},
+};
+
+pub use error::RunError;
+use peer_side::PeerSide;
+
+/// Memory for entries of the log: a data node has room, the witness must stay small.
+const LOG_CACHE_BYTES_DATA: usize = 32 << 20;
+const LOG_CACHE_BYTES_WITNESS: usize = 2 << 20;
+/// How long a stop waits for the handover.
+const HANDOVER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Runs a node on a runtime of its own, until a signal or a failure.
+///
+/// # Errors
+/// See [`RunError`]; each one line, with an exit code.
+pub fn blocking(config: Config, bootstrap: bool) -> Result<(), RunError> {
+    let mut builder = match config.member().map(|member| member.role.into()) {
+        Some(Kind::Witness) => tokio::runtime::Builder::new_current_thread(), // it must stay small
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder.enable_all().build().map_err(|source| RunError::Io { doing: "start the runtime", source })?;
+    runtime.block_on(run(config, bootstrap))
+}
+
+async fn run(config: Config, bootstrap: bool) -> Result<(), RunError> {
+    let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
+    let tasks = Tasks::new();
+    let bound = Bound::bind(&config, bootstrap).await?;
+    let started = tokio::select! {
+        started = start(&config, bound, &tasks) => started?,
+        signal = stop => {
+            tracing::info!(signal, "stopping before the group was formed");
+            tasks.drain(Duration::from_millis(config.limits.drain_timeout_ms)).await;
+            return Ok(());
+        }
+    };
+    started.until_stopped(&config, &tasks).await
+}
+
+/// Everything that must be had before anything is answered.
+struct Bound {
+    directory: Arc<DataDir>,
+    peers: BoundPeers,
+    peer_addresses: Vec<PeerAddress>,
+    own: PeerSelf,
+    control: Port,
+    admin: Port,
+}
+
+/// A port that was taken, and how it is to be secured.
+struct Port {
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl Bound {
+    async fn bind(config: &Config, bootstrap: bool) -> Result<Self, RunError> {
+        let (number, member) = config
+            .members()
+            .find(|(_, member)| member.name == config.node.name)
+            .ok_or_else(|| RunError::Unnamed(config.node.name.clone()))?;
+        let identity = DataIdentity {
+            cluster_id: config.cluster.id.clone(),
+            cluster: config.cluster_id(),
+            node: member.name.clone(),
+            kind: member.role.into(),
+        };
+        let directory = Arc::new(DataDir::open(&config.node.data_dir, identity, bootstrap)?);
+        let own = PeerSelf {
+            name: member.name.clone(),
+            raft_id: directory.raft_id(number),
+            cluster: config.cluster_id(),
+            epoch: directory.epoch(),
+        };
+        let others = config.members().filter(|(other, _)| *other != number);
+        let peer_addresses: Vec<PeerAddress> = others
+            .map(|(number, member)| PeerAddress {
+                name: member.name.clone(),
+                raft_id: u64::from(number),
+                address: member.peer.clone(),
+                witness: Kind::from(member.role) == Kind::Witness,
+            })
+            .collect();
+        let tls = config.peer.tls.as_ref().map(TlsIdentity::load).transpose()?;
+        let peers = Peers::bind(PeersConfig {
+            own: own.clone(),
+            listen: config.peer.listen,
+            peers: peer_addresses.clone(),
+            tls,
+        })?;
+        let control = Port::bind("control", config.control.listen, config.control.tls.as_ref(), &[b"h2"]).await?;
+        let admin = Port::bind("admin", config.admin.listen, config.admin.tls.as_ref(), &[b"http/1.1"]).await?;
+        Ok(Self { directory, peers, peer_addresses, own, control, admin })
+    }
+}
+
+impl Port {
+    async fn bind(
+        name: &'static str,
+        listen: SocketAddr,
+        tls: Option<&TlsFiles>,
+        alpn: &[&[u8]],
+    ) -> Result<Self, RunError> {
+        let identity = tls.map(TlsIdentity::load).transpose()?;
+        let tls = identity.map(|identity| identity.server_config(Clients::WithCertificate, alpn));
+        let listener =
+            TcpListener::bind(listen).await.map_err(|source| RunError::Listen { name, address: listen, source })?;
+        Ok(Self { listener, tls })
+    }
+}
+
+/// A node that runs.
+struct Started {
+    running: Running<RequestId, Reply>,
+    health: Health,
+    role: RoleService,
+    supervisor: Option<Supervisor>,
+}
+
+async fn start(config: &Config, bound: Bound, tasks: &Tasks) -> Result<Started, RunError> {
+    let Bound { directory, peers, peer_addresses, own, control, admin } = bound;
+    // 1. Peers are greeted and answered first: a group is formed only when all have answered.
+    let side = Arc::new(PeerSide::new(own.clone(), peer_addresses, directory.clone(), tasks.clone()));
+    let peers = peers.serve(side.clone(), directory.clone(), tasks);
+    open::form_if_new(config, &directory, &peers, tasks).await?;
+    let boot = directory.boot()?;
+    tracing::info!(node = own.name, raft_id = own.raft_id, boot, "starts");
+    // 2. Log and state.
+    let metrics = Arc::new(Metrics::new());
+    let (log, recovered) = open::log(config, &directory)?;
+    recovered.notes.iter().for_each(|note| tracing::warn!("the log: {note}"));
+    let machine = open::machine(config, &directory, &own.name, &metrics)?;
+    let reader = machine.as_ref().map(|machine| machine.reader(&own.name));
+    // 3. Consensus.
+    let driver = driver_config(config, &own, boot);
+    let fetcher = fetch::Fetcher::new(peers.clone(), open::store_config(config), open::fetched_dir(&directory), tasks);
+    let parts = Parts {
+        log,
+        recovered,
+        machine,
+        transport: Box::new(peers.transport()),
+        fetch: fetcher.trigger(),
+        observer: metrics.clone(),
+        fatal: Arc::new(|message| exit::fatal(exit::IO, &message)),
+    };
+    let running = consensus::spawn::<FileDisk, RecordsMachine>(driver, parts);
+    fetcher.connect(running.handle.clone());
+    let group: Arc<dyn Group> = Arc::new(running.handle.clone());
+    // 4. Who is what, and the doors.
+    let role = RoleService::new(roster(config), group.clone(), "witness", tasks);
+    let health = Health::new(role.clone(), Duration::from_millis(config.limits.hold_time_ms));
+    let api = reader.clone().map(|reader| Arc::new(doors(config, &own, boot, group, reader, &peers, tasks)));
+    side.connect(running.handle.clone(), api.clone(), reader);
+    let supervisor = api.as_ref().map(|api| {
+        let handler = Arc::new(proxy_side::ProxySide::new(api.clone(), &role, health.clone(), metrics.clone(), tasks));
+        Supervisor::start(config.http_proxy.clone(), &own.name, &config.logging.filter, handler, tasks)
+    });
+    // 5. Those who ask.
+    let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
+    let sources = Sources { role: role.clone(), api, proxy };
+    let about = Arc::new(About { cluster: config.cluster.id.clone(), started: Instant::now() });
+    let deadline = Duration::from_millis(config.limits.deadline_ms);
+    ControlApi { sources: sources.clone(), about, deadline }
+        .serve(control.listener, control.tls, health.clone(), tasks)
+        .await
+        .map_err(|source| RunError::Reflection(source.to_string()))?;
+    Admin { health: health.clone(), metrics, sources }
+        .serve(admin.listener, admin.tls, tasks)
+        .map_err(|source| RunError::Io { doing: "serve the admin port", source })?;
+    Ok(Started { running, health, role, supervisor })
+}
+
+fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {
+    let kinds: Vec<_> = config
+        .voters()
+        .into_iter()
+        .map(|(id, kind)| if id & 0xffff == own.raft_id & 0xffff { (own.raft_id, kind) } else { (id, kind) })
+        .collect();
+    let kind = kinds.iter().find(|(id, _)| *id == own.raft_id).map_or(Kind::Data, |(_, kind)| *kind);
+    DriverConfig {
+        core: CoreConfig {
+            id: own.raft_id,
+            kinds,
+            heartbeat_ticks: config.raft.heartbeat_ticks as usize,
+            election_ticks_min: config.raft.election_ticks_min as usize,
+            election_ticks_max: config.raft.election_ticks_max as usize,
+            seed: rand::random(),
+            boot,
+            cache_bytes_max: if kind == Kind::Data { LOG_CACHE_BYTES_DATA } else { LOG_CACHE_BYTES_WITNESS },
+        },
+        cluster: own.cluster,
+        epoch: own.epoch,
+        tick: Duration::from_millis(config.raft.tick_ms),
+        log_bytes_max: config.log.bytes_max,
+        persist: PersistPolicy {
+            every: Duration::from_millis(config.store.persist_ms),
+            bytes: usize::try_from(config.store.persist_bytes).unwrap_or(usize::MAX),
+        },
+    }
+}
+
+fn roster(config: &Config) -> Roster {
+    let member = |(number, member): (u16, &crate::config::Member)| Member {
+        number,
+        name: member.name.clone(),
+        kind: member.role.into(),
+        control: member.control.clone().unwrap_or_default(),
+    };
+    let members: Vec<Member> = config.members().map(member).collect();
+    let own = members.iter().find(|member| member.name == config.node.name).cloned();
+    Roster::new(own.expect("the configuration was checked: it names this node"), members)
+}
+
+fn doors(
+    config: &Config,
+    own: &PeerSelf,
+    boot: u64,
+    group: Arc<dyn Group>,
+    reader: RecordsReader,
+    peers: &Peers,
+    tasks: &Tasks,
+) -> OutboundApi {
+    let state = Arc::new(reader);
+    let door = PrimaryDoor::new(DoorConfig::default(), group.clone(), state.clone(), tasks);
+    let hold = HoldConfig {
+        hold_time: Duration::from_millis(config.limits.hold_time_ms),
+        requests_max: config.limits.hold_requests_max,
+        bytes_max: config.limits.hold_bytes_max,
+    };
+    let forward = Arc::new(Forward::new(door, Arc::new(peers.forward()), &*group, hold, tasks));
+    let ids = RequestIds::new((own.raft_id & 0xffff) as u32, boot);
+    OutboundApi::new(ids, forward, group, state)
+}
+
+fn no_proxy() -> watch::Receiver<ProxyStatus> {
+    watch::channel(ProxyStatus { state: "disabled".to_owned(), ..ProxyStatus::default() }).1
+}
+
+impl Started {
+    /// Waits for a signal or a failed part, and then drains: hand over first, finish what is in flight, sync, end.
+    async fn until_stopped(self, config: &Config, tasks: &Tasks) -> Result<(), RunError> {
+        let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
+        let stopping = tasks.stopping();
+        let failed = tokio::select! {
+            signal = stop => {
+                tracing::info!(signal, "stopping");
+                false
+            }
+            () = stopping.cancelled() => true,
+        };
+        let deadline = Duration::from_millis(config.limits.drain_timeout_ms);
+        self.health.drain();
+        self.hand_over().await;
+        if let Some(supervisor) = &self.supervisor
+            && tokio::time::timeout(deadline, supervisor.stop()).await.is_err()
+        {
+            tracing::warn!("HTTP Proxy did not end within the drain timeout");
+        }
+        self.running.handle.stop();
+        let joined = tokio::task::spawn_blocking(move || self.running.join());
+        if tokio::time::timeout(deadline, joined).await.is_err() {
+            tracing::warn!("the log did not end within the drain timeout");
+        }
+        if !tasks.drain(deadline).await {
+            tracing::warn!("some tasks did not end within the drain timeout");
+        }
+        tracing::info!("stopped");
+        if failed { Err(RunError::PartFailed) } else { Ok(()) }
+    }
+
+    /// A primary that is told to stop hands over first (design 1, "Switchover").
+    async fn hand_over(&self) {
+        let status = self.role.status();
+        if !status.serving {
+            return;
+        }
+        let Some(target) = status.peers.iter().find(|peer| peer.kind == Kind::Data) else { return };
+        match tokio::time::timeout(HANDOVER_TIMEOUT, self.running.handle.transfer(target.id)).await {
+            Ok(Ok(())) => tracing::info!("handed over before the stop"),
+            Ok(Err(refusal)) => tracing::warn!("could not hand over before the stop: {refusal}"),
+            Err(_) => tracing::warn!("could not hand over in time before the stop"),
+        }
+    }
+}
+
+/// A task that ends with the process and whose early end means nothing.
+fn spawn_quiet(tasks: &Tasks, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
+    tasks.spawn(name, AtEnd::Quiet, future);
+}

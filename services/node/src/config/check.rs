@@ -2,17 +2,19 @@
 //!
 //! Called by [`Config::check`] alone.
 
-use std::{collections::HashSet, fmt, net::SocketAddr};
+use std::{collections::HashSet, fmt};
 
-use chassis::tls::{TlsFiles, TlsIdentity};
+use chassis::tls::{TlsFiles, TlsIdentity, public_server_config};
 
-use super::{Config, Limits, MIB, Member, MemberRole, Raft, address};
+use super::{Config, MIB, Member, MemberRole, Raft, address};
 
 /// Smallest segment: the largest entry (1.5 MiB) and its frame must fit with room to spare.
 const SEGMENT_BYTES_MIN: u64 = 4 * MIB;
 const SEGMENT_BYTES_MAX: u64 = 1024 * MIB;
 /// The log must be able to drop a segment while it writes others.
 const SEGMENTS_MIN: u64 = 4;
+/// The answers of the replay window are the ones kept for request ids, and those are kept for a minute.
+const REPLAY_WINDOW_MS_MAX: u64 = 60_000;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +51,8 @@ impl Config {
         self.check_listeners(&mut found);
         self.check_sizes(&mut found);
         check_raft(&self.raft, &mut found);
-        check_limits(&self.limits, &mut found);
+        self.check_limits(&mut found);
+        self.check_proxy(&mut found);
         if let Err(error) = self.logging.check() {
             found.add("logging.filter", error.to_string());
         }
@@ -69,6 +72,12 @@ impl Config {
                 }
                 Ok(_) => {}
             }
+        }
+        let https = self.proxy().and_then(|proxy| proxy.tls_certificate.as_ref().zip(proxy.tls_key.as_ref()));
+        if let Some((certificate, key)) = https
+            && let Err(error) = public_server_config(certificate, key, &[])
+        {
+            found.add("http_proxy.tls_certificate", error.to_string());
         }
         found.into_result()
     }
@@ -116,17 +125,42 @@ impl Config {
     }
 
     fn check_ports(&self, found: &mut Found) {
-        let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+        let mut taken: Vec<(&str, String)> = Vec::new();
         let listeners = [
-            ("peer.listen", self.peer.listen),
-            ("control.listen", self.control.listen),
-            ("admin.listen", self.admin.listen),
+            ("peer.listen", self.peer.listen.to_string()),
+            ("control.listen", self.control.listen.to_string()),
+            ("admin.listen", self.admin.listen.to_string()),
+            ("http_proxy.listen", self.proxy().map(|proxy| proxy.listen.clone()).unwrap_or_default()),
         ];
         for (key, listen) in listeners {
-            if let Some((other, _)) = taken.iter().find(|(_, taken)| listen.port() != 0 && *taken == listen) {
+            let same = taken.iter().find(|(_, taken)| !listen.ends_with(":0") && *taken == listen);
+            if let Some((other, _)) = same {
                 found.add(key, format!("{listen} is {other} too: give each its own port"));
             }
             taken.push((key, listen));
+        }
+    }
+
+    fn check_limits(&self, found: &mut Found) {
+        let limits = &self.limits;
+        found.positive("limits.hold_requests_max", limits.hold_requests_max as u64);
+        found.positive("limits.hold_bytes_max", limits.hold_bytes_max as u64);
+        found.positive("limits.deadline_ms", limits.deadline_ms);
+        found.positive("limits.drain_timeout_ms", limits.drain_timeout_ms);
+        if limits.hold_time_ms >= limits.deadline_ms.min(u64::from(self.http_proxy.deadline_ms)) {
+            found.add("limits.hold_time_ms", "must be less than limits.deadline_ms and http_proxy.deadline_ms");
+        }
+    }
+
+    fn check_proxy(&self, found: &mut Found) {
+        if self.proxy().is_none() {
+            return;
+        }
+        for (key, problem) in self.http_proxy.problems() {
+            found.add(&format!("http_proxy.{key}"), problem);
+        }
+        if u64::from(self.http_proxy.drain_timeout_ms) > self.limits.drain_timeout_ms {
+            found.add("http_proxy.drain_timeout_ms", "must not be more than limits.drain_timeout_ms");
         }
     }
 
@@ -144,6 +178,9 @@ impl Config {
         found.positive("store.cache_bytes", self.store.cache_bytes);
         found.positive("store.persist_ms", self.store.persist_ms);
         found.positive("store.persist_bytes", self.store.persist_bytes);
+        if self.rules.replay_window_ms > REPLAY_WINDOW_MS_MAX {
+            found.add("rules.replay_window_ms", format!("must not be more than {REPLAY_WINDOW_MS_MAX}"));
+        }
         found.positive("rules.idempotency_hours", self.rules.idempotency_hours);
         found.positive("rules.idempotency_keys_max", self.rules.idempotency_keys_max);
         found.positive("rules.records_per_request_max", u64::from(self.rules.records_per_request_max));
@@ -197,16 +234,6 @@ fn check_raft(raft: &Raft, found: &mut Found) {
     }
     if raft.election_ticks_max <= raft.election_ticks_min {
         found.add("raft.election_ticks_max", "must be more than raft.election_ticks_min");
-    }
-}
-
-fn check_limits(limits: &Limits, found: &mut Found) {
-    found.positive("limits.hold_requests_max", limits.hold_requests_max as u64);
-    found.positive("limits.hold_bytes_max", limits.hold_bytes_max as u64);
-    found.positive("limits.deadline_ms", limits.deadline_ms);
-    found.positive("limits.drain_timeout_ms", limits.drain_timeout_ms);
-    if limits.hold_time_ms >= limits.deadline_ms {
-        found.add("limits.hold_time_ms", "must be less than limits.deadline_ms");
     }
 }
 

@@ -18,7 +18,9 @@ fn read(file: &Path) -> Config {
 fn example_with_everything() -> String {
     let text = fs::read_to_string(format!("{DEPLOY}/ocsd.example.toml")).unwrap();
     let on = |line: &str| match line.strip_prefix('#') {
-        Some(rest) if rest.starts_with(|first: char| first.is_ascii_lowercase() || first == '[') => rest.to_owned(),
+        Some(rest) if rest.starts_with(|first: char| first.is_ascii_lowercase() || first == '[' || first == '"') => {
+            rest.to_owned()
+        }
         _ => line.to_owned(),
     };
     text.lines().map(on).collect::<Vec<_>>().join("\n")
@@ -78,6 +80,11 @@ fn the_example_has_every_key_and_its_default() {
     defaults.cluster.nodes = whole.cluster.nodes.clone();
     (defaults.peer.tls, defaults.control.tls) = (whole.peer.tls.clone(), whole.control.tls.clone());
     defaults.admin.tls = whole.admin.tls.clone();
+    let proxy = &mut defaults.http_proxy;
+    proxy.http_custom_headers = whole.http_proxy.http_custom_headers.clone();
+    proxy.program = whole.http_proxy.program.clone();
+    (proxy.tls_certificate, proxy.tls_key) =
+        (whole.http_proxy.tls_certificate.clone(), whole.http_proxy.tls_key.clone());
     assert_eq!(whole, defaults, "left: the example, right: the defaults");
 }
 
@@ -94,6 +101,8 @@ fn the_configurations_of_make_run_make_sense_together() {
             (&nodes[0].cluster, &nodes[0].rules, &nodes[0].raft)
         );
     }
+    let proxies = nodes.each_ref().map(|config| config.proxy().map(|proxy| proxy.listen.as_str()));
+    assert_eq!(proxies, [Some("127.0.0.1:8080"), Some("127.0.0.1:8081"), None]);
 }
 
 #[test]
@@ -146,7 +155,13 @@ fn numbers_that_cannot_work_are_named() {
     let said = problem(|config| config.raft.election_ticks_max = config.raft.election_ticks_min);
     assert_eq!(said, "key raft.election_ticks_max: must be more than raft.election_ticks_min");
     let said = problem(|config| config.limits.hold_time_ms = config.limits.deadline_ms);
-    assert_eq!(said, "key limits.hold_time_ms: must be less than limits.deadline_ms");
+    assert_eq!(said, "key limits.hold_time_ms: must be less than limits.deadline_ms and http_proxy.deadline_ms");
+    let said = problem(|config| config.rules.replay_window_ms = 60_001);
+    assert_eq!(said, "key rules.replay_window_ms: must not be more than 60000");
+    let said = problem(|config| config.http_proxy.listen = "8080".into());
+    assert!(said.starts_with("key http_proxy.listen: must be host:port"), "{said}");
+    let said = problem(|config| config.http_proxy.tls_key = Some("a.key".into()));
+    assert_eq!(said, "key http_proxy.tls_certificate: tls_certificate and tls_key belong together");
     let said = problem(|config| config.log.segment_bytes = 1);
     assert!(said.starts_with("key log.segment_bytes: 1 is not within"), "{said}");
     let said = problem(|config| config.control.listen = config.peer.listen);
@@ -176,6 +191,14 @@ fn the_whole_group_can_be_given_on_the_command_line() {
     assert_eq!(problems(&config), Vec::<String>::new());
     assert_eq!(config.voters(), [(1, Kind::Data), (2, Kind::Data), (3, Kind::Witness)]);
     assert_eq!(config.number(), Some(3));
+}
+
+#[test]
+fn a_witness_has_no_http_proxy() {
+    let mut config = good();
+    assert_eq!(config.proxy(), Some(&config.http_proxy));
+    config.node.name = "w".into();
+    assert_eq!(config.proxy(), None);
 }
 
 #[test]

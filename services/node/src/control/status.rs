@@ -7,8 +7,9 @@ use std::{collections::HashMap, time::Instant};
 use ocs_proto::control::{PeerLag, StatusReply};
 
 use crate::{
-    metrics::{ProxyView, Sources},
+    metrics::Sources,
     role::{Role, RoleView},
+    supervisor::ProxyStatus,
 };
 
 /// A data node further behind is worth a warning.
@@ -65,7 +66,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
 fn warnings(
     view: &RoleView,
     peers: &[PeerLag],
-    proxy: &ProxyView,
+    proxy: &ProxyStatus,
     odd_clocks: &[String],
     digest_mismatches: u64,
 ) -> Vec<String> {
@@ -147,7 +148,7 @@ mod tests {
         behind.lag_entries = Some(20_000);
         let mut silent = peer("w", false, true);
         silent.last_heard_ms = Some(7500);
-        let proxy = ProxyView { state: "failed: port in use".into(), ..Default::default() };
+        let proxy = ProxyStatus { state: "failed: port in use".into(), ..Default::default() };
         let lines = warnings(&view(true, ""), &[behind, silent], &proxy, &["b".to_owned()], 2);
         assert_eq!(lines.len(), 6, "{lines:?}");
         for part in
@@ -155,7 +156,7 @@ mod tests {
         {
             assert!(lines.iter().any(|line| line.contains(part)), "{part}");
         }
-        let fine = ProxyView { state: "running".into(), ..Default::default() };
+        let fine = ProxyStatus { state: "running".into(), ..Default::default() };
         assert!(warnings(&view(true, "a"), &[peer("b", true, false)], &fine, &[], 0).is_empty());
     }
 }

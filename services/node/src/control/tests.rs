@@ -14,9 +14,9 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 use super::*;
 use crate::{
     forward::HoldConfig,
-    metrics::ProxyView,
     outbound_api::tests::{A, B, FakeGroup, NoPeers, api, status as core_status},
     role::{RoleService, tests::roster},
+    supervisor::ProxyStatus,
 };
 
 struct Stage {
@@ -30,7 +30,7 @@ async fn stage(witness: bool) -> Stage {
     let role = RoleService::new(roster(), group.clone(), "witness", &tasks);
     role.ask().await;
     let api = (!witness).then(|| Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks)));
-    let proxy = watch::channel(ProxyView { state: "running".into(), ..Default::default() }).1;
+    let proxy = watch::channel(ProxyStatus { state: "running".into(), ..Default::default() }).1;
     let sources = Sources { role: role.clone(), api, proxy };
     let about = About { cluster: "demo".into(), started: std::time::Instant::now() };
     let control = ControlApi { sources, about: Arc::new(about), deadline: Duration::from_secs(10) };

@@ -5,20 +5,7 @@ use std::sync::Arc;
 use consensus::RaftId;
 use tokio::sync::watch;
 
-use crate::{outbound_api::OutboundApi, role::RoleService};
-
-/// HTTP Proxy as its supervisor sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ProxyView {
-    /// "running", "stopped", "restarting", "disabled", "failed: …".
-    pub state: String,
-    /// Where it listens, or is to listen; empty: nowhere.
-    pub address: String,
-    /// Starts after the first.
-    pub restarts: u64,
-    /// Its process (this one, where it runs as a task); none: it does not run.
-    pub pid: Option<u32>,
-}
+use crate::{outbound_api::OutboundApi, role::RoleService, supervisor::ProxyStatus};
 
 /// What a node can tell of itself. Cheap to clone.
 #[derive(Clone)]
@@ -28,7 +15,7 @@ pub struct Sources {
     /// The native door; none on a witness.
     pub api: Option<Arc<OutboundApi>>,
     /// HTTP Proxy.
-    pub proxy: watch::Receiver<ProxyView>,
+    pub proxy: watch::Receiver<ProxyStatus>,
 }
 
 impl Sources {

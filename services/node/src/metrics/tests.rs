@@ -18,7 +18,7 @@ struct Stage {
     metrics: Metrics,
     sources: Sources,
     group: Arc<FakeGroup>,
-    proxy: watch::Sender<ProxyView>,
+    proxy: watch::Sender<crate::supervisor::ProxyStatus>,
     _tasks: Tasks,
 }
 
@@ -27,7 +27,7 @@ async fn stage() -> Stage {
     let role = RoleService::new(roster(), group.clone(), "witness", &tasks);
     role.ask().await;
     let api = Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks));
-    let (proxy, receiver) = watch::channel(ProxyView::default());
+    let (proxy, receiver) = watch::channel(crate::supervisor::ProxyStatus::default());
     let sources = Sources { role, api: Some(api), proxy: receiver };
     Stage { metrics: Metrics::new(), sources, group, proxy, _tasks: tasks }
 }
@@ -117,7 +117,7 @@ async fn held_requests_and_the_proxy_are_on_the_page() {
     assert_eq!(stage.sample("ocs_held_requests"), 0.0);
     assert_eq!(stage.sample("ocs_requests_held_total"), 1.0);
     assert_eq!(stage.sample("ocs_requests_resent_total"), 0.0);
-    stage.proxy.send_replace(ProxyView { restarts: 3, pid: Some(1), ..Default::default() });
+    stage.proxy.send_replace(crate::supervisor::ProxyStatus { restarts: 3, pid: Some(1), ..Default::default() });
     assert_eq!(stage.sample("ocs_http_proxy_restarts_total"), 3.0);
     assert_eq!(stage.sample("ocs_http_proxy_up"), 1.0);
 }

@@ -21,7 +21,10 @@ use tokio::{
 };
 
 use super::*;
-use crate::forward::{ForwardResult, ForwardTo, HoldConfig};
+use crate::{
+    forward::{ForwardTo, HoldConfig},
+    peers::ForwardResult,
+};
 
 /// Raft ids of the tests' nodes; the tests run on the first.
 pub(crate) const A: RaftId = 1;
@@ -53,6 +56,8 @@ pub(crate) fn status(term: u64, leader: RaftId) -> Status {
         digest_mismatches: 0,
         elections: 0,
         waiting: 0,
+        no_room: false,
+        fetching: false,
     }
 }
 

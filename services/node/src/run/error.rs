@@ -1,0 +1,76 @@
+//! Why a node does not start or does not go on, and with which exit code. One line each.
+
+use std::{io, net::SocketAddr};
+
+use chassis::{exit, tls::TlsError};
+use consensus::log::LogError;
+use store::StoreError;
+
+use crate::{
+    data_dir::DataDirError,
+    peers::{BootstrapError, PeersError},
+};
+
+/// Why the node ends.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration does not name this node.
+    #[error("node.name {0:?} is none of cluster.nodes")]
+    Unnamed(String),
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A port cannot be had.
+    #[error("cannot listen for {name} on {address}: {source}; free the port or change {name}.listen")]
+    Listen {
+        /// Which.
+        name: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The peers' port, or the certificate for it.
+    #[error(transparent)]
+    Peers(#[from] PeersError),
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The group was not formed.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The state.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system.
+    #[error("cannot {doing}: {source}")]
+    Io {
+        /// What.
+        doing: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A broken build.
+    #[error("the descriptors of the control API are not whole: {0}")]
+    Reflection(String),
+    /// A part ended that the node cannot do without; its own line says why.
+    #[error("a part of the node failed: see the lines before")]
+    PartFailed,
+}
+
+impl RunError {
+    /// What the process ends with: 2 where starting again changes nothing, 74 where the disk is at fault, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unnamed(_) | Self::Tls(_) | Self::Bootstrap(_) => exit::USAGE,
+            Self::DataDir(DataDirError::Io { .. }) | Self::Log(_) | Self::Store(_) => exit::IO,
+            Self::DataDir(_) => exit::USAGE,
+            Self::Listen { .. } | Self::Peers(_) | Self::Io { .. } | Self::Reflection(_) | Self::PartFailed => {
+                exit::FAILED
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Opens what is on disk: forms a group once, opens log and state, moves a state that does not open out of the way.
+//!
+//! Never repairs a log: one that is corrupt ends the start with a line that says so (design rule 10).
+
+use std::{
+    collections::HashSet,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use chassis::tasks::Tasks;
+use consensus::{
+    Kind,
+    core::genesis,
+    log::{FileDisk, Log, LogConfig, Recovered},
+};
+use records::{Event, Rules};
+use store::StoreConfig;
+
+use super::RunError;
+use crate::{
+    config::Config,
+    data_dir::{DataDir, Formation},
+    machine::{EventSink, RecordsMachine},
+    metrics::Metrics,
+    peers::{Peers, bootstrap_gate},
+};
+
+/// Ignored keys that are remembered as logged.
+const LOGGED_KEYS_MAX: usize = 10_000;
+
+/// Forms the group if this node has not yet: waits for all, writes the log's beginning, and stamps the directory last.
+pub(super) async fn form_if_new(
+    config: &Config,
+    directory: &DataDir,
+    peers: &Peers,
+    tasks: &Tasks,
+) -> Result<(), RunError> {
+    if directory.formation() == Formation::Formed {
+        return Ok(());
+    }
+    bootstrap_gate(peers, &tasks.stopping()).await?;
+    for left_over in [log_dir(directory), state_dir(directory)] {
+        remove(&left_over)?; // of a forming that was cut short: nobody has heard of it
+    }
+    let voters: Vec<u64> = config.voters().into_iter().map(|(id, _)| id).collect();
+    let (mark, hard_state) = genesis(&voters);
+    let disk = FileDisk::new(&log_dir(directory)).map_err(|source| RunError::Io { doing: "make the log", source })?;
+    drop(Log::create(disk, log_config(config), mark, hard_state)?);
+    directory.stamp()?;
+    tracing::info!(cluster = config.cluster.id, "the group is formed");
+    Ok(())
+}
+
+/// Opens the log.
+pub(super) fn log(config: &Config, directory: &DataDir) -> Result<(Log<FileDisk>, Recovered), RunError> {
+    let disk = FileDisk::new(&log_dir(directory)).map_err(|source| RunError::Io { doing: "open the log", source })?;
+    Ok(Log::open(disk, log_config(config))?)
+}
+
+/// Opens the state; none on a witness. One that does not open is moved aside, and an empty one takes its place: what it
+/// lacks comes from the log, or from the other data node (design rule 11).
+pub(super) fn machine(
+    config: &Config,
+    directory: &DataDir,
+    node: &str,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<RecordsMachine>, RunError> {
+    if config.member().is_some_and(|member| Kind::from(member.role) == Kind::Witness) {
+        return Ok(None);
+    }
+    let dir = state_dir(directory);
+    let open = || RecordsMachine::open(&dir, store_config(config), rules(config), event_sink(metrics.clone()));
+    match open() {
+        Ok(machine) => Ok(Some(machine)),
+        Err(error) if error.may_be_set_aside() => {
+            let aside =
+                store::set_aside(&dir).map_err(|source| RunError::Io { doing: "move the state aside", source })?;
+            tracing::error!(node, aside = %aside.display(), "the state does not open ({error}): it is moved aside and fetched again");
+            Ok(Some(open()?))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The store's settings.
+pub(super) fn store_config(config: &Config) -> StoreConfig {
+    StoreConfig { cache_bytes: config.store.cache_bytes, ..StoreConfig::new(config.cluster_id()) }
+}
+
+/// Where a state that comes from another node is made ready.
+pub(super) fn fetched_dir(directory: &DataDir) -> PathBuf {
+    directory.path().join("state.fetched")
+}
+
+fn log_dir(directory: &DataDir) -> PathBuf {
+    directory.path().join("log")
+}
+
+fn state_dir(directory: &DataDir) -> PathBuf {
+    directory.path().join("state")
+}
+
+fn log_config(config: &Config) -> LogConfig {
+    LogConfig { cluster: config.cluster_id(), segment_bytes: config.log.segment_bytes, prepare_ahead: true }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        replay_window_us: config.rules.replay_window_ms * 1000,
+        idempotency_window_us: config.rules.idempotency_hours * 3_600_000_000,
+        idempotency_keys_max: config.rules.idempotency_keys_max,
+        records_per_request_max: config.rules.records_per_request_max.into(),
+        ..Rules::default()
+    }
+}
+
+/// Keys that map to no field are counted, and logged once per key and list (spec 4).
+fn event_sink(metrics: Arc<Metrics>) -> EventSink {
+    let mut logged: HashSet<(String, String)> = HashSet::new();
+    Box::new(move |_, events| {
+        for event in events {
+            match event {
+                Event::KeyIgnored { list, key } => {
+                    metrics.add_ignored_keys(1);
+                    if logged.len() < LOGGED_KEYS_MAX && logged.insert((list.clone(), key.clone())) {
+                        tracing::warn!(
+                            list,
+                            key,
+                            "a request has a key that maps to no field of the list; it is ignored"
+                        );
+                    }
+                }
+                Event::KeysShortened { .. } => {
+                    tracing::warn!("idempotency keys went before their time: rules.idempotency_keys_max is too small");
+                }
+                _ => {}
+            }
+        }
+    })
+}
+
+fn remove(path: &Path) -> Result<(), RunError> {
+    match fs::remove_dir_all(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(RunError::Io { doing: "clear a cut-short start", source })
+        }
+        _ => Ok(()),
+    }
+}

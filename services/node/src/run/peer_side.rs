@@ -1,0 +1,105 @@
+//! What comes from other nodes, handed to the parts: frames to consensus, forwarded requests to the door, the state to who
+//! lacks it. Answers greetings before there is any of it.
+
+use std::sync::{Arc, OnceLock};
+
+use chassis::tasks::Tasks;
+use consensus::{Handle, RaftId};
+use ocs_proto::peer::{ForwardOutcome, ForwardReply, ForwardRequest, HelloReply, PeerFrame, StateChunk};
+use outbound::{Reply, RequestId};
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use super::spawn_quiet;
+use crate::{
+    data_dir::DataDir,
+    machine::{RecordsReader, StateOut},
+    outbound_api::OutboundApi,
+    peers::{PeerAddress, PeerHandler, PeerSelf, hello_reply},
+};
+
+/// Chunks that may wait for the receiver.
+const CHUNKS_MAX: usize = 4;
+
+/// The node's side of `peers`.
+pub(super) struct PeerSide {
+    own: PeerSelf,
+    peers: Vec<PeerAddress>,
+    directory: Arc<DataDir>,
+    tasks: Tasks,
+    parts: OnceLock<Parts>,
+}
+
+/// What there is once Raft runs.
+struct Parts {
+    raft: Handle<RequestId, Reply>,
+    api: Option<Arc<OutboundApi>>,
+    reader: Option<RecordsReader>,
+}
+
+impl PeerSide {
+    /// Answers greetings only.
+    pub(super) fn new(own: PeerSelf, peers: Vec<PeerAddress>, directory: Arc<DataDir>, tasks: Tasks) -> Self {
+        Self { own, peers, directory, tasks, parts: OnceLock::new() }
+    }
+
+    /// From now on Raft runs.
+    pub(super) fn connect(
+        &self,
+        raft: Handle<RequestId, Reply>,
+        api: Option<Arc<OutboundApi>>,
+        reader: Option<RecordsReader>,
+    ) {
+        if self.parts.set(Parts { raft, api, reader }).is_err() {
+            unreachable!("a node starts once");
+        }
+    }
+}
+
+impl PeerHandler for PeerSide {
+    fn on_frame(&self, frame: PeerFrame) -> bool {
+        self.parts.get().is_some_and(|parts| parts.raft.receive(frame))
+    }
+
+    fn on_lost(&self, peer: RaftId, refused: bool) {
+        if let Some(parts) = self.parts.get() {
+            parts.raft.peer_lost(peer, refused);
+        }
+    }
+
+    async fn forward(&self, from: RaftId, request: ForwardRequest) -> ForwardReply {
+        match self.parts.get().and_then(|parts| parts.api.as_ref()) {
+            Some(api) => api.forward().on_forward(from, request).await,
+            None => ForwardReply { id: request.id, outcome: ForwardOutcome::NotPrimary.into(), reply: None },
+        }
+    }
+
+    fn hello(&self, node: &str) -> HelloReply {
+        hello_reply(&self.own, &self.peers, &self.directory, node)
+    }
+
+    fn state(&self, index_min: u64) -> Result<mpsc::Receiver<Result<StateChunk, Status>>, Status> {
+        let parts = self.parts.get().ok_or_else(|| Status::unavailable("this node is starting"))?;
+        let reader = parts.reader.as_ref().ok_or_else(|| Status::failed_precondition("a witness keeps no state"))?;
+        if parts.raft.status().borrow().fetching {
+            return Err(Status::unavailable("this node is fetching its own state"));
+        }
+        let out = StateOut::begin(reader, self.own.cluster, index_min)
+            .ok_or_else(|| Status::unavailable("this node's state has not reached that index"))?;
+        let (chunks, stream) = mpsc::channel(CHUNKS_MAX);
+        let send = tokio::task::spawn_blocking(move || {
+            for chunk in out {
+                let chunk = chunk.map_err(|error| Status::internal(error.to_string()));
+                if chunks.blocking_send(chunk).is_err() {
+                    return; // the receiver gave up
+                }
+            }
+        });
+        spawn_quiet(&self.tasks, "state-out", async move {
+            if send.await.is_err() {
+                tracing::error!("sending the state to a peer panicked");
+            }
+        });
+        Ok(stream)
+    }
+}

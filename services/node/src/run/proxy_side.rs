@@ -1,0 +1,78 @@
+//! What comes from HTTP Proxy, handed to the parts: requests to the native door, health checks, counters.
+
+use std::{sync::Arc, time::Duration};
+
+use chassis::tasks::Tasks;
+use ocs_proto::link::{HealthKind, Stats};
+use outbound::{Body, Origin, Reply, Request};
+use tokio::{sync::watch, time::Instant};
+
+use super::spawn_quiet;
+use crate::{
+    health::{Check, Health},
+    link::ProxyHandler,
+    metrics::Metrics,
+    outbound_api::OutboundApi,
+    role::{Role, RoleService},
+};
+
+/// The node's side of the link.
+pub(super) struct ProxySide {
+    api: Arc<OutboundApi>,
+    health: Health,
+    metrics: Arc<Metrics>,
+    role: watch::Receiver<&'static str>,
+}
+
+impl ProxySide {
+    /// Follows the role for the header that every answer bears.
+    pub(super) fn new(
+        api: Arc<OutboundApi>,
+        role: &RoleService,
+        health: Health,
+        metrics: Arc<Metrics>,
+        tasks: &Tasks,
+    ) -> Self {
+        let (told, role_word) = watch::channel(role.header());
+        let (mut views, stopping) = (role.watch(), tasks.stopping());
+        spawn_quiet(tasks, "role-header", async move {
+            loop {
+                let word = match views.borrow_and_update().role {
+                    Role::Primary => "primary",
+                    Role::Backup => "backup",
+                    Role::Witness | Role::Unknown => "unknown",
+                };
+                told.send_if_modified(|shown| std::mem::replace(shown, word) != word);
+                tokio::select! {
+                    changed = views.changed() => if changed.is_err() { return },
+                    () = stopping.cancelled() => return,
+                }
+            }
+        });
+        Self { api, health, metrics, role: role_word }
+    }
+}
+
+impl ProxyHandler for ProxySide {
+    async fn request(&self, request: Request, deadline: Duration) -> Reply {
+        self.api.answer(Body::Request(request), Origin::Http, Instant::now() + deadline).await
+    }
+
+    async fn health(&self, kind: HealthKind) -> (bool, String) {
+        let check = match kind {
+            HealthKind::Primary => Check::Primary,
+            HealthKind::Backup => Check::Backup,
+            HealthKind::ReadyNow => Check::ReadyNow,
+            HealthKind::Ready | HealthKind::Unspecified => Check::Ready,
+        };
+        self.health.check(check).await
+    }
+
+    fn role(&self) -> watch::Receiver<&'static str> {
+        self.role.clone()
+    }
+
+    fn stats(&self, stats: Stats) {
+        self.metrics.add(&stats);
+    }
+}
