@@ -96,6 +96,7 @@ impl Engine {
         self.parts().database.persist(mode).map_err(StoreError::engine("syncing the journal"))
     }
 
+    /// Only between two batches, by the thread that writes them (see `reader`).
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.parts().database.snapshot()
     }

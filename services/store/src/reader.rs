@@ -1,33 +1,36 @@
 //! The store for every thread but the one that writes: consistent states, of whichever generation is in use.
 //!
-//! Never writes. Called by `node`: reads, export, sending state, verify.
+//! Never writes, and never takes a snapshot from the engine itself: fjall's flushes and compactions raise its visible sequence
+//! number while a batch is half in, so a snapshot taken beside the writer can show two states. The writer takes one after
+//! each batch and leaves it here. Called by `node`: reads, export, sending state, verify.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::{StateSnapshot, StoreError, Verified, engine::Engine, fatal::or_fatal, verify};
+use crate::{StateSnapshot, StoreError, Verified, verify};
 
 /// Gives consistent states. Cheap to clone; outlives a change of the state for a fetched one.
 #[derive(Clone)]
 pub struct StoreReader {
-    engine: Arc<RwLock<Arc<Engine>>>,
+    published: Arc<RwLock<StateSnapshot>>,
 }
 
 impl StoreReader {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine: Arc::new(RwLock::new(engine)) }
+    pub(crate) fn new(first: StateSnapshot) -> Self {
+        Self { published: Arc::new(RwLock::new(first)) }
     }
 
-    pub(crate) fn replace(&self, engine: Arc<Engine>) {
-        *self.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+    /// Leaves the state after a batch to the readers; the one before goes when the last of them has dropped it.
+    pub(crate) fn publish(&self, snapshot: StateSnapshot) {
+        let before = {
+            let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *published, snapshot)
+        };
+        drop(before); // outside the lock: it may be the end of a whole generation
     }
 
-    fn engine(&self) -> Arc<Engine> {
-        Arc::clone(&self.engine.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The state as it is now, for as long as it is held. Holding one keeps old rows on disk.
+    /// The state after the last batch, for as long as it is held. Holding one keeps old rows on disk.
     pub fn snapshot(&self) -> StateSnapshot {
-        or_fatal("reading the applied mark", StateSnapshot::new(self.engine()))
+        self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Recomputes the digest from the rows; reads everything, so never on a thread that others wait for.
@@ -40,6 +43,6 @@ impl StoreReader {
 
     /// Bytes that the state takes on disk.
     pub fn disk_bytes(&self) -> u64 {
-        self.engine().disk_bytes()
+        self.snapshot().engine().disk_bytes()
     }
 }

@@ -14,7 +14,7 @@ use prost::Message;
 use records::{Change, Changes, digest_of};
 
 use crate::{
-    AppliedMark, CurrentView, DIGEST_INTERVAL, StoreConfig, StoreError, StoreReader,
+    AppliedMark, CurrentView, DIGEST_INTERVAL, StateSnapshot, StoreConfig, StoreError, StoreReader,
     engine::{DIGESTS_KEY, Engine, STATE_KEY, Space},
     mark::{Digests, State},
     rows,
@@ -49,7 +49,7 @@ impl Store {
         if state.applied.index < stamp.index {
             return Err(StoreError::Damaged(format!("it began at index {} and lost its mark", stamp.index)));
         }
-        let reader = StoreReader::new(Arc::clone(&engine));
+        let reader = StoreReader::new(StateSnapshot::new(Arc::clone(&engine), state.clone()));
         Ok(Self { dir: dir.to_owned(), config, stamp, engine, reader, state, digests })
     }
 
@@ -104,7 +104,12 @@ impl Store {
         }
         batch.commit().map_err(StoreError::engine("writing a batch"))?;
         self.state = next;
+        self.publish();
         Ok(())
+    }
+
+    fn publish(&self) {
+        self.reader.publish(StateSnapshot::new(Arc::clone(&self.engine), self.state.clone()));
     }
 
     /// Adds a change to the batch; what it adds to the digest (wrapping).
@@ -150,8 +155,8 @@ impl Store {
         stamp.write(&self.dir)?;
         fs::remove_dir_all(source).map_err(StoreError::io(what()))?;
         self.engine.doom();
-        self.reader.replace(Arc::clone(&engine));
         (self.stamp, self.engine, self.state, self.digests) = (stamp, engine, state, digests);
+        self.publish();
         Ok(&self.state.applied)
     }
 }

@@ -38,28 +38,30 @@ impl View for CurrentView<'_> {
     }
 }
 
-/// The state at one index, whatever is written meanwhile.
-pub struct StateSnapshot {
-    engine: Arc<Engine>,
+/// The state at one index, whatever is written meanwhile. Cheap to clone.
+#[derive(Clone)]
+pub struct StateSnapshot(Arc<Inner>);
+
+struct Inner {
     snapshot: Snapshot,
+    engine: Arc<Engine>,
     state: State,
 }
 
 impl StateSnapshot {
-    pub(crate) fn new(engine: Arc<Engine>) -> Result<Self, StoreError> {
-        let snapshot = engine.snapshot();
-        let state = engine.state(Some(&snapshot))?;
-        Ok(Self { engine, snapshot, state })
+    /// Taken by the writer, between two batches: never beside one (see `reader`).
+    pub(crate) fn new(engine: Arc<Engine>, state: State) -> Self {
+        Self(Arc::new(Inner { snapshot: engine.snapshot(), engine, state }))
     }
 
     /// Up to where the log had been applied.
     pub fn applied(&self) -> &AppliedMark {
-        &self.state.applied
+        &self.0.state.applied
     }
 
     /// The digest of all state rows.
     pub fn digest(&self) -> u128 {
-        self.state.digest
+        self.0.state.digest
     }
 
     /// How many records there are, over all lists.
@@ -76,29 +78,29 @@ impl StateSnapshot {
     }
 
     pub(crate) fn state(&self) -> &State {
-        &self.state
+        &self.0.state
     }
 
     pub(crate) fn digests(&self) -> Result<Digests, StoreError> {
-        self.engine.digests(Some(&self.snapshot))
+        self.0.engine.digests(Some(&self.0.snapshot))
     }
 
     pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
+        &self.0.engine
     }
 
     pub(crate) fn at(&self) -> Option<&Snapshot> {
-        Some(&self.snapshot)
+        Some(&self.0.snapshot)
     }
 }
 
 impl View for StateSnapshot {
     fn get(&self, key: &Key) -> Option<Row> {
-        get(&self.engine, Some(&self.snapshot), key)
+        get(&self.0.engine, Some(&self.0.snapshot), key)
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
-        next(&self.engine, Some(&self.snapshot), bound, limit)
+        next(&self.0.engine, Some(&self.0.snapshot), bound, limit)
     }
 }
 
