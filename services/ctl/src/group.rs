@@ -144,7 +144,7 @@ impl Group<'_> {
             let behind = self.lag(&name).unwrap_or(0).max(commit.saturating_sub(status.applied_index));
             if behind > lag_max {
                 Some(format!("{name}: {behind} entries behind"))
-            } else if status.http_proxy != "running" {
+            } else if !matches!(status.http_proxy.as_str(), "running" | "listening") {
                 Some(format!("{name}: HTTP Proxy is {}", status.http_proxy))
             } else {
                 None

@@ -4,7 +4,12 @@
 use std::collections::HashMap;
 
 use super::prober::{Outcome, Probes, phone};
-use crate::{cluster::Cluster, export, failure::Failure, group};
+use crate::{
+    cluster::{Cluster, Node},
+    export,
+    failure::Failure,
+    group,
+};
 
 /// What one node's export says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,22 +24,37 @@ pub(crate) struct Check {
     pub(crate) rows: u64,
 }
 
-/// Exports the list from every data node that answers, and takes the worst of each count.
-pub(crate) async fn run(cluster: &Cluster, list: &str, probes: &Probes) -> Result<Check, Failure> {
+/// Exports the list from every data node that answers, and takes the worst of each count. With it comes why a node was
+/// left out, if one was.
+pub(crate) async fn run(cluster: &Cluster, list: &str, probes: &Probes) -> Result<(Check, Option<String>), Failure> {
     let group = group::survey(cluster).await;
-    let mut worst: Option<Check> = None;
+    let (mut worst, mut left_out): (Option<Check>, Option<Failure>) = (None, None);
     for (seen, _) in group.data_nodes() {
-        let mut export = export::begin_at(cluster, seen.node, list, &["contact_info".to_owned()]).await?;
-        let mut phones = HashMap::<String, u64>::new();
-        while let Some(rows) = export.rows().await.map_err(|error| error.into_failure(&seen.node.address))? {
-            for phone in rows.into_iter().filter_map(|row| row.values.into_iter().next()) {
-                *phones.entry(phone).or_default() += 1;
+        match phones(cluster, seen.node, list).await {
+            Ok(phones) => {
+                let here = compare(probes, &phones);
+                worst = Some(worst.map_or(here.clone(), |worst| worse(&worst, &here)));
             }
+            Err(failure) => left_out = Some(failure),
         }
-        let here = compare(probes, &phones);
-        worst = Some(worst.map_or(here.clone(), |worst| worse(&worst, &here)));
     }
-    worst.ok_or_else(|| Failure::Unreachable(format!("no data node answers: list {list} was not checked")))
+    match (worst, left_out) {
+        (Some(worst), left_out) => Ok((worst, left_out.map(|failure| format!("not checked on every node: {failure}")))),
+        (None, Some(failure)) => Err(failure),
+        (None, None) => Err(Failure::Unreachable(format!("no data node answers: list {list} was not checked"))),
+    }
+}
+
+/// How often each phone is in the list, as one node has it.
+async fn phones(cluster: &Cluster, node: &Node, list: &str) -> Result<HashMap<String, u64>, Failure> {
+    let mut export = export::begin_at(cluster, node, list, &["contact_info".to_owned()]).await?;
+    let mut phones = HashMap::<String, u64>::new();
+    while let Some(rows) = export.rows().await.map_err(|error| error.into_failure(&node.address))? {
+        for phone in rows.into_iter().filter_map(|row| row.values.into_iter().next()) {
+            *phones.entry(phone).or_default() += 1;
+        }
+    }
+    Ok(phones)
 }
 
 fn compare(probes: &Probes, phones: &HashMap<String, u64>) -> Check {

@@ -6,12 +6,15 @@ mod kill;
 mod prober;
 mod report;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 pub(crate) use self::report::Report;
 use self::{
     prober::{Outcome, Probe, Prober},
-    report::Round,
+    report::{Ran, Round},
 };
 use crate::{
     cli::DrillKind,
@@ -27,6 +30,8 @@ use crate::{
 const LAG_MAX: u64 = 200;
 /// How long updates may stay away after a kill before the round counts as failed.
 const UNAVAILABLE_MAX: Duration = Duration::from_secs(60);
+/// How often a refused switchover is asked for in one round.
+const ATTEMPTS: u32 = 3;
 /// What is looked at around a switchover.
 const MARGIN: Duration = Duration::from_millis(500);
 /// How often results that are being waited for are looked at; times are taken where things happen, not here.
@@ -50,6 +55,7 @@ pub(crate) struct Plan {
 /// Runs the rounds, then compares what was acknowledged with what the list holds. A round that cannot be run ends the
 /// rounds, not the comparison.
 pub(crate) async fn run(cluster: &Cluster, plan: Plan, progress: impl Fn(&str)) -> Result<Report, Failure> {
+    group::survey(cluster).await.require_primary()?; // a wrong address need not be waited for
     wait_whole(cluster, 0, plan.settle)
         .await
         .map_err(|why| Failure::Refused(format!("the group is not whole: {why}")))?;
@@ -58,7 +64,8 @@ pub(crate) async fn run(cluster: &Cluster, plan: Plan, progress: impl Fn(&str)) 
     }
     let list = format!("drill-{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis());
     list_create::create(cluster, &list, "").await?;
-    let drill = Drill { cluster, prober: Prober::start(&list, plan.proxies.clone(), plan.rate), plan };
+    let prober = Prober::start(&list, plan.proxies.clone(), plan.rate);
+    let drill = Drill { cluster, prober, plan, refusals: AtomicU32::new(0) };
     let mut rounds = Vec::new();
     let mut stopped = None;
     for number in 1..=drill.plan.rounds {
@@ -77,19 +84,34 @@ pub(crate) async fn run(cluster: &Cluster, plan: Plan, progress: impl Fn(&str)) 
     if let Err(why) = wait_whole(cluster, 0, drill.plan.settle).await {
         stopped.get_or_insert(format!("the group is not whole after the drill: {why}"));
     }
-    let check = check::run(cluster, &list, &probes).await?;
-    let wanted = drill.plan.rounds;
-    Ok(Report::new(drill.plan.kind, &list, wanted, rounds, &probes, check, stopped))
+    let (check, left_out) = check::run(cluster, &list, &probes).await?;
+    let refusals = drill.refusals.load(Relaxed);
+    let ran = Ran { list, wanted: drill.plan.rounds, rounds, refusals, stopped: stopped.or(left_out) };
+    Ok(Report::new(drill.plan.kind, ran, &probes, &check))
 }
 
 struct Drill<'a> {
     cluster: &'a Cluster,
     plan: Plan,
     prober: Prober,
+    /// Switchovers that were refused and asked for again.
+    refusals: AtomicU32,
 }
 
 impl Drill<'_> {
+    /// A refused switchover changes nothing: it is counted, and asked for again.
     async fn round(&self) -> Result<Round, String> {
+        for _ in 1..ATTEMPTS {
+            match self.attempt().await? {
+                Ok(round) => return Ok(round),
+                Err(_refusal) => self.refusals.fetch_add(1, Relaxed),
+            };
+        }
+        self.attempt().await?
+    }
+
+    /// The inner result is that of the switchover or the kill, the outer one of what leads there.
+    async fn attempt(&self) -> Result<Result<Round, String>, String> {
         self.healthy().await?;
         tokio::time::sleep(Duration::from_micros(rand::random_range(0..250_000))).await; // any phase of the heartbeat
         let group = group::survey(self.cluster).await;
@@ -99,7 +121,7 @@ impl Drill<'_> {
             DrillKind::Switchover => self.switchover(primary.node, name).await,
             DrillKind::Kill => {
                 let pid = kill::victim(primary).map_err(|failure| failure.to_string())?;
-                self.kill(pid, name).await
+                self.kill(pid, name).await.map(Ok)
             }
         }
     }
@@ -115,18 +137,18 @@ impl Drill<'_> {
         self.until(self.plan.settle, each).await.ok_or_else(|| "not every HTTP Proxy acknowledges updates".to_owned())
     }
 
-    async fn switchover(&self, primary: &Node, from: String) -> Result<Round, String> {
+    async fn switchover(&self, primary: &Node, from: String) -> Result<Result<Round, String>, String> {
         let from_here = Instant::now();
         let reply = switchover::ask(self.cluster, primary, "", false).await.map_err(|failure| failure.to_string())?;
         if !reply.done {
-            return Err(switchover::refusal(&reply));
+            return Ok(Err(switchover::refusal(&reply)));
         }
         let ended = Instant::now();
         let past_it = |probes: &[Probe]| probes.iter().any(|probe| probe.acked_since(ended + MARGIN)).then_some(());
         self.until(UNAVAILABLE_MAX, past_it).await.ok_or("no update was acknowledged after it")?;
         let window = (from_here - MARGIN, ended + MARGIN);
         let pause = self.prober.look(|probes| longest_pause(probes, window));
-        Ok(Round { node: from, unavailable: pause, down: None })
+        Ok(Ok(Round { node: from, unavailable: pause, down: None }))
     }
 
     async fn kill(&self, pid: kill::Victim, node: String) -> Result<Round, String> {

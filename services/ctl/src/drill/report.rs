@@ -34,6 +34,21 @@ impl Round {
     }
 }
 
+/// What was run.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// The list that the updates went to.
+    pub(crate) list: String,
+    /// Rounds that were asked for.
+    pub(crate) wanted: u32,
+    /// Rounds that were run.
+    pub(crate) rounds: Vec<Round>,
+    /// Switchovers that were refused and asked for again.
+    pub(crate) refusals: u32,
+    /// Why not everything was run or checked.
+    pub(crate) stopped: Option<String>,
+}
+
 /// The result of a drill; updates = acknowledged + failed + unknown + at_killed_node.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -45,6 +60,8 @@ pub(crate) struct Report {
     /// between acknowledged updates around a switchover.
     unavailable_ms: Option<Unavailable>,
     each_ms: Vec<f64>,
+    /// Switchovers that were refused, changed nothing, and were asked for again.
+    refusals: u32,
     updates: u64,
     acknowledged: u64,
     /// Answered with anything but 200, or not delivered, at a node that was not down.
@@ -58,7 +75,7 @@ pub(crate) struct Report {
     lost: u64,
     duplicates: u64,
     unknown_applied: u64,
-    /// Why not all rounds were run.
+    /// Why not everything was run or checked.
     stopped: Option<String>,
 }
 
@@ -71,23 +88,16 @@ struct Unavailable {
 
 impl Report {
     /// Puts it together.
-    pub(crate) fn new(
-        kind: DrillKind,
-        list: &str,
-        wanted: u32,
-        rounds: Vec<Round>,
-        probes: &Probes,
-        check: Check,
-        stopped: Option<String>,
-    ) -> Self {
-        let each_ms: Vec<f64> = rounds.iter().map(|round| ms(round.unavailable)).collect();
+    pub(crate) fn new(kind: DrillKind, ran: Ran, probes: &Probes, check: &Check) -> Self {
+        let each_ms: Vec<f64> = ran.rounds.iter().map(|round| ms(round.unavailable)).collect();
         let mut report = Self {
             kind: if kind == DrillKind::Kill { "kill" } else { "switchover" },
-            list: list.to_owned(),
-            rounds_wanted: wanted,
-            rounds: rounds.len(),
+            list: ran.list,
+            rounds_wanted: ran.wanted,
+            rounds: ran.rounds.len(),
             unavailable_ms: unavailable(&each_ms),
             each_ms,
+            refusals: ran.refusals,
             updates: probes.probes.len() as u64,
             acknowledged: 0,
             failed: 0,
@@ -97,9 +107,9 @@ impl Report {
             lost: check.lost,
             duplicates: check.duplicates,
             unknown_applied: check.unknown_applied,
-            stopped,
+            stopped: ran.stopped,
         };
-        probes.probes.iter().for_each(|probe| report.count(probe, &rounds, &probes.nodes));
+        probes.probes.iter().for_each(|probe| report.count(probe, &ran.rounds, &probes.nodes));
         report
     }
 
@@ -141,6 +151,9 @@ impl Report {
         if self.kind == "kill" {
             rows.push(("at killed node", self.at_killed_node.to_string()));
         }
+        if self.refusals > 0 {
+            rows.push(("refused", format!("{} switchovers, asked for again", self.refusals)));
+        }
         if self.skipped > 0 {
             rows.push(("not sent", self.skipped.to_string()));
         }
@@ -180,7 +193,9 @@ mod tests {
             down: Some((at(90), at(500))),
         };
         let probes = Probes { probes, nodes: vec![Some("a".to_owned()), Some("b".to_owned())], skipped: 0 };
-        Report::new(DrillKind::Kill, "drill-1", 2, vec![round(100), round(140)], &probes, check, stopped)
+        let ran =
+            Ran { list: "drill-1".to_owned(), wanted: 2, rounds: vec![round(100), round(140)], refusals: 0, stopped };
+        Report::new(DrillKind::Kill, ran, &probes, &check)
     }
 
     #[test]

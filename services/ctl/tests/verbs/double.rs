@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -16,7 +17,10 @@ use ocs_proto::{
 };
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status};
+use tonic::{
+    Request, Response, Status,
+    transport::{Certificate, Identity, Server, ServerTlsConfig},
+};
 
 /// What both nodes hold, and how they are to misbehave.
 #[derive(Default)]
@@ -62,9 +66,18 @@ impl Double {
     pub(crate) async fn start() -> Self {
         let state = State { primary: "a".to_owned(), digest_of_b: "ff".to_owned(), ..State::default() };
         let (state, tasks) = (Arc::new(Mutex::new(state)), Tasks::new());
-        let controls = [control("a", &state, &tasks).await, control("b", &state, &tasks).await];
+        let controls = [control("a", None, &state, &tasks).await, control("b", None, &state, &tasks).await];
         let proxies = [proxy("a", &state, &tasks).await, proxy("b", &state, &tasks).await];
         Self { state, controls, proxies, tasks }
+    }
+
+    /// The control API of `a` once more, with mutual TLS.
+    pub(crate) async fn with_tls(&self, certificates: &Path) -> String {
+        let read = |name: &str| std::fs::read(certificates.join(name)).unwrap();
+        let tls = ServerTlsConfig::new()
+            .identity(Identity::from_pem(read("a.pem"), read("a.key")))
+            .client_ca_root(Certificate::from_pem(read("ca.pem")));
+        control("a", Some(tls), &self.state, &self.tasks).await
     }
 
     pub(crate) fn endpoints(&self) -> String {
@@ -85,11 +98,15 @@ struct Node {
     state: Arc<Mutex<State>>,
 }
 
-async fn control(name: &'static str, state: &Arc<Mutex<State>>, tasks: &Tasks) -> String {
+async fn control(name: &'static str, tls: Option<ServerTlsConfig>, state: &Arc<Mutex<State>>, tasks: &Tasks) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (node, stopping) = (Node { name, state: state.clone() }, tasks.stopping());
-    let server = tonic::transport::Server::builder().add_service(ControlServer::new(node));
+    let mut server = Server::builder();
+    if let Some(tls) = tls {
+        server = server.tls_config(tls).unwrap();
+    }
+    let server = server.add_service(ControlServer::new(node));
     tasks.spawn("control", AtEnd::Quiet, async move {
         let connections = TcpListenerStream::new(listener);
         server.serve_with_incoming_shutdown(connections, stopping.cancelled_owned()).await.unwrap();

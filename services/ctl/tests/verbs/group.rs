@@ -68,3 +68,22 @@ async fn verify_fails_when_the_nodes_differ() {
     let ran = ocsctl(&double, &["verify", "-o", "json"]).await;
     assert_eq!((ran.code, ran.json()["equal"].as_bool()), (1, Some(false)));
 }
+
+#[tokio::test]
+async fn development_certificates_open_a_control_port_with_mutual_tls_and_nothing_else_does() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let made = ocsctl(&double, &["certs", "--dir", &path(""), "--nodes", "a,b"]).await;
+    assert_eq!(made.code, 0, "{}", made.err);
+    let endpoint = double.with_tls(dir.path()).await;
+    let (ca, cert, key) = (path("ca.pem"), path("b.pem"), path("b.key"));
+    let ran = ocsctl_at(&endpoint, &["--ca", &ca, "--cert", &cert, "--key", &key, "role", "-o", "json"]).await;
+    assert_eq!((ran.code, ran.json()["primary"].as_str()), (0, Some("a")), "{}", ran.err);
+    assert_eq!(ocsctl_at(&endpoint, &["role"]).await.code, 3);
+    let foreign = tempfile::tempdir().unwrap();
+    let path = |name: &str| foreign.path().join(name).to_str().unwrap().to_owned();
+    ocsctl(&double, &["certs", "--dir", &path(""), "--nodes", "b"]).await;
+    let (cert, key) = (path("b.pem"), path("b.key"));
+    let ran = ocsctl_at(&endpoint, &["--ca", &ca, "--cert", &cert, "--key", &key, "role"]).await;
+    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+}
