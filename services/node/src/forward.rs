@@ -22,28 +22,29 @@ use tokio::{sync::watch, time::Instant};
 pub use hold::{Hold, HoldConfig};
 pub use leadership::{Leadership, Primary};
 
-use crate::{
-    outbound_api::{Group, PrimaryDoor, encode_body},
-    peers::{ForwardClient, ForwardResult},
-};
+use crate::outbound_api::{Group, PrimaryDoor, encode_body};
 
 /// First pause before a known primary is asked again; doubled each time.
 const PAUSE_FIRST: Duration = Duration::from_millis(5);
 /// Longest such pause.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
+/// What became of a request that was sent to a peer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ForwardResult {
+    /// The peer's answer.
+    Reply(ForwardReply),
+    /// It never left this node, for this reason: safe to send elsewhere.
+    NotSent(&'static str),
+    /// It left this node, and no answer will come: not known whether it was applied.
+    Lost,
+}
+
 /// The way to a peer that is primary. Dropping the future gives up waiting; it does not call the request back.
 #[tonic::async_trait]
 pub trait ForwardTo: Send + Sync + 'static {
     /// Sends one request and waits for its answer, or for the loss of the stream.
     async fn forward(&self, to: RaftId, request: ForwardRequest) -> ForwardResult;
-}
-
-#[tonic::async_trait]
-impl ForwardTo for ForwardClient {
-    async fn forward(&self, to: RaftId, request: ForwardRequest) -> ForwardResult {
-        ForwardClient::forward(self, to, request).await
-    }
 }
 
 /// An update on its way, named for ever.

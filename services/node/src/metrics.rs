@@ -22,7 +22,7 @@ use prometheus_client::{
 
 pub use sources::Sources;
 
-use crate::role::Role;
+use crate::{role::Role, supervisor::ProxyStatus};
 
 /// A gauge of an unsigned number: an index, a count, bytes.
 type Count = Gauge<u64, AtomicU64>;
@@ -85,6 +85,7 @@ struct Log {
     first_index: Count,
     last_index: Count,
     bytes: Count,
+    full: Gauge,
     fdatasync: Histogram,
     commit: Histogram,
     batch: Histogram,
@@ -106,6 +107,7 @@ struct Proxy {
     restarts: Counter,
     connections: Count,
     up: Gauge,
+    alarm: Gauge,
 }
 
 /// 50 µs to 1.6 s.
@@ -258,10 +260,11 @@ impl Peers {
 impl Log {
     fn registered(registry: &mut Registry) -> Self {
         let (fdatasync, commit, batch) = (disk_seconds(), disk_seconds(), batch_sizes());
-        let (first_index, last_index, bytes) = Default::default();
-        let log = Self { first_index, last_index, bytes, fdatasync, commit, batch };
+        let (first_index, last_index, bytes, full) = Default::default();
+        let log = Self { first_index, last_index, bytes, full, fdatasync, commit, batch };
         registry.register("log_first_index", "First index that the log still has", log.first_index.clone());
         registry.register("log_last_index", "Last index of the log", log.last_index.clone());
+        registry.register("log_full", "1: no room for the log, updates are refused", log.full.clone());
         registry.register_with_unit("log", "The log on disk", Unit::Bytes, log.bytes.clone());
         registry.register_with_unit("log_fdatasync", "One fdatasync of the log", Unit::Seconds, log.fdatasync.clone());
         registry.register_with_unit("commit", "From proposal to reply, an entry", Unit::Seconds, log.commit.clone());
@@ -273,6 +276,7 @@ impl Log {
         self.first_index.set(status.first_index);
         self.last_index.set(status.last_index);
         self.bytes.set(status.log_bytes);
+        self.full.set(status.no_room.into());
     }
 }
 
@@ -317,12 +321,14 @@ impl Proxy {
         registry.register("http_proxy_restarts", "Starts of HTTP Proxy after the first", proxy.restarts.clone());
         registry.register("http_connections", "Connections of HTTP Proxy, now", proxy.connections.clone());
         registry.register("http_proxy_up", "1: HTTP Proxy runs", proxy.up.clone());
+        registry.register("http_proxy_alarm", "1: it ended ten times within ten minutes", proxy.alarm.clone());
         proxy
     }
 
-    fn refresh(&self, view: &crate::supervisor::ProxyStatus) {
+    fn refresh(&self, view: &ProxyStatus) {
         store(&self.restarts, view.restarts);
         self.up.set(view.pid.is_some().into());
+        self.alarm.set(view.alarm.into());
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::{collections::HashMap, time::Instant};
 
+use consensus::Status;
 use ocs_proto::control::{PeerLag, StatusReply};
 
 use crate::{
@@ -33,7 +34,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
     let roster = sources.role.roster();
     let odd_clocks: Vec<String> = sources.odd_clocks().iter().map(|id| roster.name_of(*id)).collect();
     let controls = roster.members().iter().filter(|member| !member.control.is_empty());
-    let warnings = warnings(&view, &role.peers, &proxy, &odd_clocks, core.digest_mismatches);
+    let warnings = warnings(&view, &role.peers, &proxy, &odd_clocks, &core);
     StatusReply {
         survives: survives(&view, &role.peers),
         role: Some(role),
@@ -68,7 +69,7 @@ fn warnings(
     peers: &[PeerLag],
     proxy: &ProxyStatus,
     odd_clocks: &[String],
-    digest_mismatches: u64,
+    core: &Status,
 ) -> Vec<String> {
     let mut lines = Vec::new();
     if !view.confirmed {
@@ -82,9 +83,25 @@ fn warnings(
     if proxy.state.starts_with("failed") || proxy.state == "restarting" {
         lines.push(format!("HTTP Proxy: {}", proxy.state));
     }
+    if proxy.alarm {
+        lines.push("HTTP Proxy ended ten times within ten minutes".to_owned());
+    }
     lines.extend(odd_clocks.iter().map(|node| format!("the clock of {node} is odd: it differs by more than 2 s")));
-    if digest_mismatches > 0 {
-        lines.push(format!("the state differs from a peer's ({digest_mismatches} digests): run `ocsctl verify`"));
+    lines.extend(core_warnings(core));
+    lines
+}
+
+fn core_warnings(core: &Status) -> Vec<String> {
+    let mut lines = Vec::new();
+    if core.digest_mismatches > 0 {
+        lines
+            .push(format!("the state differs from a peer's ({} digests): run `ocsctl verify`", core.digest_mismatches));
+    }
+    if core.no_room {
+        lines.push("no room for the log: updates are refused until there is".to_owned());
+    }
+    if core.fetching {
+        lines.push("the state is being fetched from the other data node".to_owned());
     }
     lines
 }
@@ -120,6 +137,7 @@ fn survives(view: &RoleView, peers: &[PeerLag]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbound_api::tests::{A, status as core_status};
 
     fn view(confirmed: bool, primary: &str) -> RoleView {
         let role = if confirmed { Role::Primary } else { Role::Unknown };
@@ -149,14 +167,22 @@ mod tests {
         let mut silent = peer("w", false, true);
         silent.last_heard_ms = Some(7500);
         let proxy = ProxyStatus { state: "failed: port in use".into(), ..Default::default() };
-        let lines = warnings(&view(true, ""), &[behind, silent], &proxy, &["b".to_owned()], 2);
-        assert_eq!(lines.len(), 6, "{lines:?}");
-        for part in
-            ["no primary", "b is 20000 entries behind", "last heard 7 s ago", "port in use", "clock of b", "2 digests"]
-        {
+        let core = Status { digest_mismatches: 2, no_room: true, fetching: true, ..core_status(3, A) };
+        let lines = warnings(&view(true, ""), &[behind, silent], &proxy, &["b".to_owned()], &core);
+        assert_eq!(lines.len(), 8, "{lines:?}");
+        for part in [
+            "no primary",
+            "b is 20000 entries behind",
+            "last heard 7 s ago",
+            "port in use",
+            "clock of b",
+            "2 digests",
+            "no room",
+            "fetched",
+        ] {
             assert!(lines.iter().any(|line| line.contains(part)), "{part}");
         }
-        let fine = ProxyStatus { state: "running".into(), ..Default::default() };
-        assert!(warnings(&view(true, "a"), &[peer("b", true, false)], &fine, &[], 0).is_empty());
+        let fine = ProxyStatus { state: "listening".into(), ..Default::default() };
+        assert!(warnings(&view(true, "a"), &[peer("b", true, false)], &fine, &[], &core_status(3, A)).is_empty());
     }
 }

@@ -45,7 +45,7 @@ impl Stage {
 async fn what_the_core_knows_is_on_the_page() {
     let stage = stage().await;
     let mut now = status(7, A);
-    (now.digest_mismatches, now.elections, now.waiting) = (2, 4, 5);
+    (now.digest_mismatches, now.elections, now.waiting, now.no_room) = (2, 4, 5, true);
     now.peers[0].matched = Some(4);
     stage.group.become_status(now);
     for (name, value) in [
@@ -67,6 +67,7 @@ async fn what_the_core_knows_is_on_the_page() {
         ("ocs_log_first_index", 1.0),
         ("ocs_log_last_index", 12.0),
         ("ocs_log_bytes", 4096.0),
+        ("ocs_log_full", 1.0),
     ] {
         assert_eq!(stage.sample(name), value, "{name}");
     }
@@ -117,7 +118,13 @@ async fn held_requests_and_the_proxy_are_on_the_page() {
     assert_eq!(stage.sample("ocs_held_requests"), 0.0);
     assert_eq!(stage.sample("ocs_requests_held_total"), 1.0);
     assert_eq!(stage.sample("ocs_requests_resent_total"), 0.0);
-    stage.proxy.send_replace(crate::supervisor::ProxyStatus { restarts: 3, pid: Some(1), ..Default::default() });
+    stage.proxy.send_replace(crate::supervisor::ProxyStatus {
+        restarts: 3,
+        pid: Some(1),
+        alarm: true,
+        ..Default::default()
+    });
     assert_eq!(stage.sample("ocs_http_proxy_restarts_total"), 3.0);
     assert_eq!(stage.sample("ocs_http_proxy_up"), 1.0);
+    assert_eq!(stage.sample("ocs_http_proxy_alarm"), 1.0);
 }

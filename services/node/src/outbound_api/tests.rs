@@ -21,10 +21,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{
-    forward::{ForwardTo, HoldConfig},
-    peers::ForwardResult,
-};
+use crate::forward::{ForwardResult, ForwardTo, HoldConfig};
 
 /// Raft ids of the tests' nodes; the tests run on the first.
 pub(crate) const A: RaftId = 1;
