@@ -48,7 +48,11 @@ settings() { # name number
   esac
 }
 
-prefixed() { awk -v node="$1" '{ printf "%-3s | %s\n", node, $0; fflush() }'; }
+# Line by line: awk may wait for more before it shows what it has.
+prefixed() {
+  local line
+  while IFS= read -r line || [ -n "$line" ]; do printf '%-3s | %s\n' "$1" "$line"; done
+}
 
 # Runs one node until told to stop (SIGTERM), and starts it again when it ends by itself.
 keep() { # name number
@@ -64,10 +68,10 @@ keep() { # name number
     pid=$!
     [ -z "$stopping" ] || kill -TERM "$pid" 2>/dev/null || true
     code=0
-    wait "$pid" || code=$?
+    wait "$pid" 2>/dev/null || code=$?
     while kill -0 "$pid" 2>/dev/null; do # a signal ends `wait` early
       code=0
-      wait "$pid" || code=$?
+      wait "$pid" 2>/dev/null || code=$?
     done
     [ -z "$stopping" ] || break
     echo "ended with $code" | prefixed "$name"
@@ -82,7 +86,10 @@ stop_all() {
   trap '' INT TERM
   trap - EXIT
   say "stopping"
-  [ -z "$steps" ] || kill -TERM -- "-$steps" 2>/dev/null || true
+  if [ -n "$steps" ]; then
+    kill -TERM -- "-$steps" 2>/dev/null || true
+    wait "$steps" 2>/dev/null || true
+  fi
   [ ${#supervisors[@]} -eq 0 ] || kill -TERM "${supervisors[@]}" 2>/dev/null || true
   local tenths=0 pid left
   while [ "$tenths" -lt $((STOP_SECONDS * 10)) ]; do
@@ -163,9 +170,13 @@ first_steps() {
 }
 first_steps &
 steps=$!
-wait "$steps" || { say "the group did not get ready; see above"; exit 1; }
 
 # Until a signal, or until a node cannot be started at all.
-wait -n "${supervisors[@]}" || true
+wait -n "$steps" "${supervisors[@]}" || true
+if ! kill -0 "$steps" 2>/dev/null; then
+  wait "$steps" || { say "the group did not get ready; see above"; exit 1; }
+  steps=''
+  wait -n "${supervisors[@]}" || true
+fi
 say "a node ended for good; see above"
 exit 1
