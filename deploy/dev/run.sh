@@ -7,7 +7,8 @@
 # RUN_DIR       where data and certificates are kept       (run)
 # BIN_DIR       where the binaries are                     (target/release)
 # PORT_OFFSET   added to every port, for a second cluster  (0)
-# LIST_RECORDS  records of the demonstration list          (10000)
+# LIST_RECORDS  records of the demonstration list; 0: none (10000)
+# RESTART_SECONDS  pause before a node is started again     (1)
 #
 # Needs bash, coreutils and awk.
 set -euo pipefail
@@ -18,6 +19,7 @@ RUN_DIR=${RUN_DIR:-run}
 BIN_DIR=${BIN_DIR:-target/release}
 PORT_OFFSET=${PORT_OFFSET:-0}
 LIST_RECORDS=${LIST_RECORDS:-10000}
+RESTART_SECONDS=${RESTART_SECONDS:-1}
 READY_SECONDS=60
 STOP_SECONDS=8
 
@@ -76,7 +78,7 @@ keep() { # name number
     [ -z "$stopping" ] || break
     echo "ended with $code" | prefixed "$name"
     [ "$code" -ne 2 ] || exit 2 # wrong configuration: starting again changes nothing
-    sleep 1 || true
+    sleep "$RESTART_SECONDS" || true
   done
 }
 
@@ -122,7 +124,7 @@ demo_list() { # file
 }
 
 make_demo() {
-  [ ! -e "$RUN_DIR/demo.done" ] || return 0
+  [ "$LIST_RECORDS" -gt 0 ] && [ ! -e "$RUN_DIR/demo.done" ] || return 0
   say "creating the list demo with $LIST_RECORDS records"
   demo_list "$RUN_DIR/demo.csv"
   "$BIN_DIR/ocsctl" list show demo > /dev/null 2>&1 || "$BIN_DIR/ocsctl" list create demo

@@ -2,6 +2,8 @@
 //!
 //! Reads manifests and sources as text; starts nothing. Run with all other tests.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot read the repository fails")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

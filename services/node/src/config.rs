@@ -52,7 +52,7 @@ pub struct Args {
 }
 
 /// The whole configuration.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// This node.
@@ -79,6 +79,26 @@ pub struct Config {
     pub rules: Rules,
     /// This process's log.
     pub logging: Logging,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            node: Node::default(),
+            cluster: Cluster::default(),
+            peer: Peer::default(),
+            control: Control::default(),
+            admin: Admin::default(),
+            http_proxy: ProxySettings::default(),
+            raft: Raft::default(),
+            log: Log::default(),
+            store: Store::default(),
+            limits: Limits::default(),
+            rules: Rules::default(),
+            // The engine tells each table that it opens or flushes at the level "info".
+            logging: Logging { filter: "info,fjall=warn,lsm_tree=warn".into(), ..Logging::default() },
+        }
+    }
 }
 
 /// `[node]`
