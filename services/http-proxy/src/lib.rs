@@ -71,9 +71,9 @@ pub async fn run(stream: UnixStream, tasks: Tasks) -> Result<(), ProxyError> {
 pub async fn run_with_log(stream: UnixStream, tasks: Tasks, log: Option<LogSource>) -> Result<(), ProxyError> {
     let (reader, writer) = stream.into_split();
     let mut reader = FrameReader::new(reader);
-    let configure = configure(&mut reader).await?;
+    let (configure, first) = configure(&mut reader).await?;
     let in_flight_max = configure.requests_in_flight_max.max(1) as usize;
-    let (link, wires) = link::client::open(reader, FrameWriter::new(writer), in_flight_max);
+    let (link, wires) = link::client::open(reader, FrameWriter::new(writer), first, in_flight_max);
     let finish = CancellationToken::new();
     let (ended, link_end) = oneshot::channel();
     let running = wires.run(finish.clone());
@@ -103,11 +103,14 @@ pub async fn run_with_log(stream: UnixStream, tasks: Tasks, log: Option<LogSourc
     }
 }
 
-async fn configure(reader: &mut FrameReader<OwnedReadHalf>) -> Result<Configure, ProxyError> {
+/// The configuration, and what else its frame held.
+async fn configure(reader: &mut FrameReader<OwnedReadHalf>) -> Result<(Configure, ToProxy), ProxyError> {
     let frame = tokio::time::timeout(CONFIGURE_PATIENCE, reader.next::<ToProxy>()).await;
     let frame = frame.map_err(|_| ProxyError::NotConfigured)?;
     let frame = frame.map_err(|error| ProxyError::LinkLost(Some(error)))?;
-    frame.and_then(|frame| frame.configure).ok_or(ProxyError::NotConfigured)
+    let mut frame = frame.ok_or(ProxyError::NotConfigured)?;
+    let configure = frame.configure.take().ok_or(ProxyError::NotConfigured)?;
+    Ok((configure, frame))
 }
 
 /// Checks the settings, then opens the port.

@@ -115,18 +115,27 @@ fn request(
     let charset = body::charset(incoming.headers, incoming.encoding)?;
     let text = body::decode(incoming.body, charset)?;
     let members = body::members(&text, charset)?;
-    let mut attributes = Attributes::default();
     if query.pairs.len() + members.len() > ATTRIBUTES_MAX {
         let message = format!("more than {ATTRIBUTES_MAX} attributes");
         return Err(Refusal::new(RefusalCode::Limit, message));
     }
-    for (name, raw) in query.pairs.into_iter().chain(members) {
+    let mut attributes = Attributes::default();
+    for (name, raw) in last_wins(query.pairs).chain(last_wins(members)) {
         if let Some((name, value)) = value::read(&name, raw)? {
             attributes.set(name, value);
         }
     }
     let attributes = without_identifying(attributes, &resource)?;
     Ok(Request { verb, resource, attributes, tenant: query.tenant, principal: String::new(), idempotency_key })
+}
+
+/// Of pairs with one key only the last counts, even if it is `null` (spec 4).
+fn last_wins(pairs: Vec<body::Pair<'_>>) -> impl Iterator<Item = body::Pair<'_>> {
+    let is_last = |(at, (name, _)): (usize, &body::Pair<'_>)| {
+        !pairs[at + 1..].iter().any(|(later, _)| later.eq_ignore_ascii_case(name))
+    };
+    let kept: Vec<bool> = pairs.iter().enumerate().map(is_last).collect();
+    pairs.into_iter().zip(kept).filter_map(|(pair, kept)| kept.then_some(pair))
 }
 
 /// The attribute that says the same as the path is ignored if it is equal (spec 5); attributes carry it no further.
@@ -173,7 +182,7 @@ pub fn host(version: http::Version, headers: &HeaderMap) -> Result<Option<&str>,
     let mut hosts = headers.get_all(header::HOST).iter();
     let refuse = |message| Err(Refusal::new(RefusalCode::BadValue, message));
     match (hosts.next(), hosts.next()) {
-        (None, _) if version >= http::Version::HTTP_11 => refuse("HTTP/1.1 needs a Host header"),
+        (None, _) if version >= http::Version::HTTP_11 => refuse("the Host header is missing"),
         (None, _) => Ok(None),
         (Some(_), Some(_)) => refuse("more than one Host header"),
         (Some(host), None) => match host.to_str() {

@@ -97,14 +97,16 @@ pub(crate) struct Wires {
     shared: Arc<Shared>,
 }
 
-/// Both sides of a link whose first frame has been read.
+/// Both sides of a link whose first frame has been read; what that frame held besides the configuration is taken in.
 pub(crate) fn open(
     reader: FrameReader<OwnedReadHalf>,
     writer: FrameWriter<OwnedWriteHalf>,
+    first: ToProxy,
     in_flight_max: usize,
 ) -> (Link, Wires) {
     let (sender, queue) = mpsc::channel(in_flight_max + QUEUE_EXTRA);
     let shared = Arc::new(Shared::default());
+    take(&shared, first);
     let link = Link { queue: sender, shared: shared.clone(), ids: Arc::default() };
     (link, Wires { reader, writer, queue, shared })
 }

@@ -6,6 +6,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use outbound::{Refusal, RefusalCode};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -14,7 +15,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::guard::{Guarded, Seen};
-use crate::serve::{self, Server};
+use crate::{
+    serve::{self, Server},
+    to_http::Answer,
+};
 
 /// A TLS handshake takes no longer.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -25,11 +29,6 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// After an answer that came before the end of its request, what still arrives is read and dropped for so long: closing
 /// at once would reset the connection and take the answer away from the client.
 const LINGER: Duration = Duration::from_secs(2);
-/// The answer to a head that did not become complete.
-const HEAD_TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nConnection: close\r\n\
-    Content-Length: 112\r\n\r\n\
-    {\"GSW_USER_EVENT\":\"Error\",\"GSW_ERROR\":\"the head did not arrive in time\",\"GSW_ERROR_CODE\":\"REQUEST_TIMEOUT\"}   \r\n";
-
 /// Serves a connection that was just accepted.
 pub(super) async fn serve(socket: TcpStream, server: Arc<Server>, draining: CancellationToken) {
     let _counted = server.stats.connection();
@@ -55,7 +54,6 @@ where
         .header_read_timeout(HEAD_PATIENCE)
         .max_header_size(server.settings.head_bytes_max)
         .half_close(true)
-        .pipeline_flush(true)
         .serve_connection(io, service);
     let mut end = Pin::new(&mut connection);
     let first_head = tokio::time::sleep(FIRST_HEAD_PATIENCE);
@@ -79,11 +77,24 @@ where
     let cut_short = !matches!(result, Some(Ok(()))) || seen.was_cut_short();
     let mut socket = connection.into_parts().io.into_inner().into_socket();
     if result.is_none() && seen.in_head() {
-        let _ = tokio::time::timeout(LINGER, socket.write_all(HEAD_TOO_LATE)).await;
+        let _ = tokio::time::timeout(LINGER, socket.write_all(&head_too_late())).await;
     }
     if cut_short && !seen.ended() {
         linger(&mut socket).await;
     }
+}
+
+/// The answer to a head that did not become complete; hyper has none for it.
+fn head_too_late() -> Vec<u8> {
+    let answer = Answer::of_refusal(&Refusal::new(RefusalCode::RequestTimeout, "the head did not arrive in time"));
+    let mut bytes = format!(
+        "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        answer.status,
+        answer.body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(&answer.body);
+    bytes
 }
 
 /// Says that nothing more will be written, and drops what still arrives.
@@ -94,4 +105,18 @@ async fn linger<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) {
         while socket.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
     };
     let _ = tokio::time::timeout(LINGER, dropping).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_that_is_late_gets_a_whole_answer() {
+        let text = String::from_utf8(head_too_late()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{head}");
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+        assert!(body.ends_with("\"GSW_ERROR_CODE\":\"REQUEST_TIMEOUT\"}"), "{body}");
+    }
 }

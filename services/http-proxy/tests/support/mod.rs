@@ -1,0 +1,291 @@
+//! A node end of the link and an HTTP client that speaks raw bytes: what the tests of the port share.
+
+#![allow(dead_code)] // no test file uses all of it
+
+use std::sync::{Arc, Mutex};
+
+use chassis::tasks::{AtEnd, Tasks};
+use http_proxy::{
+    ProxyError,
+    link::{FrameReader, FrameWriter, LINK_FORMAT},
+};
+use ocs_proto::link::{
+    Configure, Drain, HealthReply, LinkReply, LinkRequest, Listening, LogRecord, RequestCount, RoleNotice, ToNode,
+    ToProxy,
+};
+use outbound::{Reply, Request, wire};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, UnixStream, unix::OwnedWriteHalf},
+    sync::{mpsc, oneshot},
+};
+
+/// What every test begins with.
+pub fn configure() -> Configure {
+    Configure {
+        format: LINK_FORMAT,
+        node: "a".into(),
+        listen: "127.0.0.1:0".into(),
+        deadline_ms: 10_000,
+        body_bytes_max: 1024 * 1024,
+        head_bytes_max: 64 * 1024,
+        connections_max: 1000,
+        requests_in_flight_max: 1000,
+        drain_timeout_ms: 15_000,
+        log_filter: "info".into(),
+        ..Configure::default()
+    }
+}
+
+/// What the node has been told and asked.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// Counts of answers.
+    pub counts: Vec<RequestCount>,
+    /// Log records.
+    pub logs: Vec<LogRecord>,
+}
+
+/// The node's end, and an HTTP Proxy at the other one.
+pub struct Node {
+    /// Where HTTP Proxy listens.
+    pub address: String,
+    /// Requests that no rule answers; the test does.
+    pub requests: mpsc::UnboundedReceiver<(u64, Request)>,
+    /// What came besides requests.
+    pub heard: Arc<Mutex<Heard>>,
+    writer: mpsc::UnboundedSender<ToProxy>,
+    ended: oneshot::Receiver<Result<(), ProxyError>>,
+    heard_all: oneshot::Receiver<()>,
+}
+
+/// How the node answers by itself.
+pub type Rule = fn(&Request) -> Option<Reply>;
+
+/// Acknowledges every request under its own name, with the attributes that came.
+pub fn acknowledge(request: &Request) -> Option<Reply> {
+    let handle = match &request.resource {
+        outbound::Resource::Record(handle) => handle.0 as i64,
+        _ => 7,
+    };
+    let mut attributes = vec![("GSW_RECORD_HANDLE".to_owned(), handle.into())];
+    attributes.extend(request.attributes.iter().map(|(name, value)| (name.to_owned(), value.clone())));
+    let event = match request.verb {
+        outbound::Verb::GetRecord => "Record".to_owned(),
+        verb => format!("{}Acknowledge", verb.name()),
+    };
+    Some(Reply::done(event, attributes))
+}
+
+/// Leaves every request to the test.
+pub fn hold(_: &Request) -> Option<Reply> {
+    None
+}
+
+/// Starts HTTP Proxy as a task; the first word of the link is its answer.
+pub async fn start(configure: Configure, rule: Rule) -> (Listening, Node) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let tasks = Tasks::new();
+    let (ended, end) = oneshot::channel();
+    tasks.spawn("proxy", AtEnd::Quiet, async move {
+        let _ = ended.send(http_proxy::run(theirs, Tasks::new()).await);
+    });
+    serve(ours, configure, rule, tasks, end).await
+}
+
+/// The node's end of a link whose other end is there already.
+pub async fn serve(
+    stream: UnixStream,
+    configure: Configure,
+    rule: Rule,
+    tasks: Tasks,
+    ended: oneshot::Receiver<Result<(), ProxyError>>,
+) -> (Listening, Node) {
+    let (reader, writer) = stream.into_split();
+    let (queue, queued) = mpsc::unbounded_channel();
+    tasks.spawn("node writes", AtEnd::Quiet, write(writer, queued));
+    queue.send(ToProxy { configure: Some(configure), ..ToProxy::default() }).unwrap();
+    let (asked, requests) = mpsc::unbounded_channel();
+    let (said, listening) = oneshot::channel();
+    let heard = Arc::new(Mutex::new(Heard::default()));
+    let (hears, heard_all) = oneshot::channel();
+    let (hearing, replies) = (heard.clone(), queue.clone());
+    tasks.spawn("node reads", AtEnd::Quiet, async move {
+        let (mut reader, mut said) = (FrameReader::new(reader), Some(said));
+        while let Ok(Some(frame)) = reader.next::<ToNode>().await {
+            if let (Some(listening), Some(said)) =
+                (frame.listening.clone(), said.take_if(|_| frame.listening.is_some()))
+            {
+                let _ = said.send(listening);
+            }
+            hear(frame, &hearing, rule, &replies, &asked);
+        }
+        let _ = hears.send(());
+    });
+    let listening = listening.await.unwrap();
+    let node = Node { address: listening.address.clone(), requests, heard, writer: queue, ended, heard_all };
+    (listening, node)
+}
+
+async fn write(writer: OwnedWriteHalf, mut queue: mpsc::UnboundedReceiver<ToProxy>) {
+    let mut writer = FrameWriter::new(writer);
+    while let Some(frame) = queue.recv().await {
+        if writer.send(&frame).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn hear(
+    frame: ToNode,
+    heard: &Mutex<Heard>,
+    rule: Rule,
+    replies: &mpsc::UnboundedSender<ToProxy>,
+    asked: &mpsc::UnboundedSender<(u64, Request)>,
+) {
+    let mut answer = ToProxy::default();
+    for LinkRequest { id, request, .. } in frame.requests {
+        let request = wire::request_from_wire(request.unwrap()).unwrap();
+        match rule(&request) {
+            Some(reply) => answer.replies.push(LinkReply { id, reply: Some(wire::reply_to_wire(&reply)) }),
+            None => asked.send((id, request)).unwrap(),
+        }
+    }
+    for request in frame.health {
+        let ok = request.kind == 1;
+        answer.health.push(HealthReply { id: request.id, ok, body: format!("{{\"asked\":{}}}", request.kind) });
+    }
+    let mut heard = heard.lock().unwrap();
+    heard.counts.extend(frame.stats.into_iter().flat_map(|stats| stats.requests));
+    heard.logs.extend(frame.logs);
+    let _ = replies.send(answer);
+}
+
+impl Node {
+    /// Starts one that listens.
+    pub async fn with(configure: Configure, rule: Rule) -> Self {
+        let (listening, node) = start(configure, rule).await;
+        assert_eq!(listening.error, "");
+        node
+    }
+
+    /// The usual one: acknowledges everything.
+    pub async fn acknowledging() -> Self {
+        Self::with(configure(), acknowledge).await
+    }
+
+    /// Answers a request that no rule answered.
+    pub fn reply(&self, id: u64, reply: &Reply) {
+        let reply = LinkReply { id, reply: Some(wire::reply_to_wire(reply)) };
+        self.writer.send(ToProxy { replies: vec![reply], ..ToProxy::default() }).unwrap();
+    }
+
+    /// Tells HTTP Proxy to finish.
+    pub fn drain(&self) {
+        self.writer.send(ToProxy { drain: Some(Drain {}), ..ToProxy::default() }).unwrap();
+    }
+
+    /// Tells HTTP Proxy the role.
+    pub fn notice(&self, role: &str) {
+        let role = Some(RoleNotice { role: role.to_owned() });
+        self.writer.send(ToProxy { role, ..ToProxy::default() }).unwrap();
+    }
+
+    /// How HTTP Proxy ended, everything that it said having been heard.
+    pub async fn ended(self) -> Result<(), ProxyError> {
+        self.heard_all.await.unwrap();
+        self.ended.await.unwrap()
+    }
+
+    /// A new connection.
+    pub async fn connect(&self) -> Client {
+        Client { socket: TcpStream::connect(&self.address).await.unwrap(), buffer: Vec::new() }
+    }
+
+    /// Sends these bytes on a new connection and reads one answer.
+    pub async fn ask(&self, bytes: impl AsRef<[u8]>) -> Answer {
+        let mut client = self.connect().await;
+        client.send(bytes).await;
+        client.answer().await.expect("an answer")
+    }
+}
+
+/// An answer as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Status line and headers.
+    pub head: String,
+    /// Its body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let pairs = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        pairs.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+    }
+
+    /// The value of GSW_ERROR_CODE; the body must be one flat object.
+    pub fn code(&self) -> String {
+        let body: serde_json::Value = serde_json::from_str(&self.body).expect("a JSON body");
+        body["GSW_ERROR_CODE"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A client that sends what it is told, byte for byte.
+pub struct Client {
+    socket: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    /// Sends bytes; a server that has closed is noticed when reading.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.socket.write_all(bytes.as_ref()).await;
+    }
+
+    /// Says that nothing more will be sent.
+    pub async fn finish(&mut self) {
+        self.socket.shutdown().await.unwrap();
+    }
+
+    /// The next answer; none at the end of the connection.
+    pub async fn answer(&mut self) -> Option<Answer> {
+        let head = self.head().await?;
+        let status: u16 = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut answer = Answer { status, head, body: String::new() };
+        let length: usize = answer.header("content-length").unwrap_or("0").parse().unwrap();
+        while self.buffer.len() < length {
+            if !self.more().await {
+                return None;
+            }
+        }
+        answer.body = String::from_utf8(self.buffer.drain(..length).collect()).unwrap();
+        Some(answer)
+    }
+
+    /// The next head alone, without the empty line.
+    pub async fn head(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
+                return Some(String::from_utf8(head[..end].to_vec()).unwrap());
+            }
+            if !self.more().await {
+                return None;
+            }
+        }
+    }
+
+    /// Whether the server has closed the connection, nothing more having come.
+    pub async fn is_closed(&mut self) -> bool {
+        self.buffer.is_empty() && !self.more().await
+    }
+
+    async fn more(&mut self) -> bool {
+        self.socket.read_buf(&mut self.buffer).await.is_ok_and(|count| count > 0)
+    }
+}
