@@ -153,7 +153,8 @@ impl Group for FakeGroup {
     }
 
     async fn transfer(&self, to: RaftId) -> Result<(), TransferError> {
-        self.become_status(status(self.status.borrow().term + 1, to));
+        let term = self.status.borrow().term + 1;
+        self.become_status(status(term, to));
         Ok(())
     }
 }
