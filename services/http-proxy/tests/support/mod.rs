@@ -21,7 +21,7 @@ use tokio::{
 };
 
 /// What every test begins with.
-pub fn configure() -> Configure {
+pub(crate) fn configure() -> Configure {
     Configure {
         format: LINK_FORMAT,
         node: "a".into(),
@@ -39,31 +39,31 @@ pub fn configure() -> Configure {
 
 /// What the node has been told and asked.
 #[derive(Debug, Default)]
-pub struct Heard {
+pub(crate) struct Heard {
     /// Counts of answers.
-    pub counts: Vec<RequestCount>,
+    pub(crate) counts: Vec<RequestCount>,
     /// Log records.
-    pub logs: Vec<LogRecord>,
+    pub(crate) logs: Vec<LogRecord>,
 }
 
 /// The node's end, and an HTTP Proxy at the other one.
-pub struct Node {
+pub(crate) struct Node {
     /// Where HTTP Proxy listens.
-    pub address: String,
+    pub(crate) address: String,
     /// Requests that no rule answers; the test does.
-    pub requests: mpsc::UnboundedReceiver<(u64, Request)>,
+    pub(crate) requests: mpsc::UnboundedReceiver<(u64, Request)>,
     /// What came besides requests.
-    pub heard: Arc<Mutex<Heard>>,
+    pub(crate) heard: Arc<Mutex<Heard>>,
     writer: mpsc::UnboundedSender<ToProxy>,
     ended: oneshot::Receiver<Result<(), ProxyError>>,
     heard_all: oneshot::Receiver<()>,
 }
 
 /// How the node answers by itself.
-pub type Rule = fn(&Request) -> Option<Reply>;
+pub(crate) type Rule = fn(&Request) -> Option<Reply>;
 
 /// Acknowledges every request under its own name, with the attributes that came.
-pub fn acknowledge(request: &Request) -> Option<Reply> {
+pub(crate) fn acknowledge(request: &Request) -> Option<Reply> {
     let handle = match &request.resource {
         outbound::Resource::Record(handle) => handle.0 as i64,
         _ => 7,
@@ -78,12 +78,12 @@ pub fn acknowledge(request: &Request) -> Option<Reply> {
 }
 
 /// Leaves every request to the test.
-pub fn hold(_: &Request) -> Option<Reply> {
+pub(crate) fn hold(_: &Request) -> Option<Reply> {
     None
 }
 
 /// Starts HTTP Proxy as a task; the first word of the link is its answer.
-pub async fn start(configure: Configure, rule: Rule) -> (Listening, Node) {
+pub(crate) async fn start(configure: Configure, rule: Rule) -> (Listening, Node) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let tasks = Tasks::new();
     let (ended, end) = oneshot::channel();
@@ -94,7 +94,7 @@ pub async fn start(configure: Configure, rule: Rule) -> (Listening, Node) {
 }
 
 /// The node's end of a link whose other end is there already.
-pub async fn serve(
+pub(crate) async fn serve(
     stream: UnixStream,
     configure: Configure,
     rule: Rule,
@@ -163,47 +163,47 @@ fn hear(
 
 impl Node {
     /// Starts one that listens.
-    pub async fn with(configure: Configure, rule: Rule) -> Self {
+    pub(crate) async fn with(configure: Configure, rule: Rule) -> Self {
         let (listening, node) = start(configure, rule).await;
         assert_eq!(listening.error, "");
         node
     }
 
     /// The usual one: acknowledges everything.
-    pub async fn acknowledging() -> Self {
+    pub(crate) async fn acknowledging() -> Self {
         Self::with(configure(), acknowledge).await
     }
 
     /// Answers a request that no rule answered.
-    pub fn reply(&self, id: u64, reply: &Reply) {
+    pub(crate) fn reply(&self, id: u64, reply: &Reply) {
         let reply = LinkReply { id, reply: Some(wire::reply_to_wire(reply)) };
         self.writer.send(ToProxy { replies: vec![reply], ..ToProxy::default() }).unwrap();
     }
 
     /// Tells HTTP Proxy to finish.
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.writer.send(ToProxy { drain: Some(Drain {}), ..ToProxy::default() }).unwrap();
     }
 
     /// Tells HTTP Proxy the role.
-    pub fn notice(&self, role: &str) {
+    pub(crate) fn notice(&self, role: &str) {
         let role = Some(RoleNotice { role: role.to_owned() });
         self.writer.send(ToProxy { role, ..ToProxy::default() }).unwrap();
     }
 
     /// How HTTP Proxy ended, everything that it said having been heard.
-    pub async fn ended(self) -> Result<(), ProxyError> {
+    pub(crate) async fn ended(self) -> Result<(), ProxyError> {
         self.heard_all.await.unwrap();
         self.ended.await.unwrap()
     }
 
     /// A new connection.
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         Client { socket: TcpStream::connect(&self.address).await.unwrap(), buffer: Vec::new() }
     }
 
     /// Sends these bytes on a new connection and reads one answer.
-    pub async fn ask(&self, bytes: impl AsRef<[u8]>) -> Answer {
+    pub(crate) async fn ask(&self, bytes: impl AsRef<[u8]>) -> Answer {
         let mut client = self.connect().await;
         client.send(bytes).await;
         client.answer().await.expect("an answer")
@@ -212,48 +212,48 @@ impl Node {
 
 /// An answer as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Its status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Status line and headers.
-    pub head: String,
+    pub(crate) head: String,
     /// Its body.
-    pub body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
     /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let pairs = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
         pairs.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
     }
 
     /// The value of GSW_ERROR_CODE; the body must be one flat object.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let body: serde_json::Value = serde_json::from_str(&self.body).expect("a JSON body");
         body["GSW_ERROR_CODE"].as_str().unwrap_or_default().to_owned()
     }
 }
 
 /// A client that sends what it is told, byte for byte.
-pub struct Client {
+pub(crate) struct Client {
     socket: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Client {
     /// Sends bytes; a server that has closed is noticed when reading.
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.socket.write_all(bytes.as_ref()).await;
     }
 
     /// Says that nothing more will be sent.
-    pub async fn finish(&mut self) {
+    pub(crate) async fn finish(&mut self) {
         self.socket.shutdown().await.unwrap();
     }
 
     /// The next answer; none at the end of the connection.
-    pub async fn answer(&mut self) -> Option<Answer> {
+    pub(crate) async fn answer(&mut self) -> Option<Answer> {
         let head = self.head().await?;
         let status: u16 = head.split(' ').nth(1).unwrap().parse().unwrap();
         let mut answer = Answer { status, head, body: String::new() };
@@ -268,7 +268,7 @@ impl Client {
     }
 
     /// The next head alone, without the empty line.
-    pub async fn head(&mut self) -> Option<String> {
+    pub(crate) async fn head(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
                 let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
@@ -281,7 +281,7 @@ impl Client {
     }
 
     /// Whether the server has closed the connection, nothing more having come.
-    pub async fn is_closed(&mut self) -> bool {
+    pub(crate) async fn is_closed(&mut self) -> bool {
         self.buffer.is_empty() && !self.more().await
     }
 

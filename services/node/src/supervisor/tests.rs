@@ -143,6 +143,31 @@ async fn a_process_that_ends_is_started_again_and_the_node_stays() {
 }
 
 #[tokio::test]
+async fn as_a_process_it_serves_drains_and_comes_back_when_it_is_killed() {
+    let tests = std::env::current_exe().unwrap();
+    let program = tests.parent().unwrap().with_file_name("ocs-http-proxy");
+    if !program.exists() {
+        eprintln!("skipped: {} is not built (cargo build -p http-proxy)", program.display());
+        return;
+    }
+    let tasks = Tasks::new();
+    let settings = ProxySettings { run_as: RunAs::Process, program: Some(program), ..settings() };
+    let supervisor = Supervisor::start(settings, "a", "info", Acknowledges::at_once(), &tasks);
+    let mut watched = supervisor.status();
+    let first = becomes(&mut watched, "listening").await;
+    assert_ne!(first.pid, Some(std::process::id()));
+    assert!(ask(&first.address, PROCESSED).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    let pid = rustix::process::Pid::from_raw(first.pid.unwrap() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    watched.wait_for(|status| status.restarts == 1 && status.state == "listening").await.unwrap();
+    let second = watched.borrow().clone();
+    assert_ne!(second.pid, first.pid);
+    assert!(ask(&second.address, PROCESSED).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    supervisor.stop().await;
+    assert_eq!(watched.borrow().state, "stopped");
+}
+
+#[tokio::test]
 async fn a_program_that_is_not_there_is_named() {
     let tasks = Tasks::new();
     let settings = ProxySettings { run_as: RunAs::Process, program: Some("/nonexistent/proxy".into()), ..settings() };
