@@ -17,7 +17,7 @@ use crate::{
     log::{Batch, Disk, HardState, LogReader},
     reads::{Question, Rounds},
     storage::LogView,
-    witness::Patience,
+    witness::{Patience, may_forget},
 };
 
 /// Index and term of the mark at which every group begins: pre-vote with unequal priorities needs a term above 0
@@ -87,6 +87,8 @@ pub struct Output {
     pub fetch: Option<u64>,
     /// How a transfer ended.
     pub transfer: Option<Result<(), TransferError>>,
+    /// This node's leadership ended or began anew: who waits for a reply here is told "not known" (design rule 7).
+    pub overtaken: bool,
 }
 
 /// One job for the log: written and synced, then reported by [`Core::on_written`]; its messages leave after that.
@@ -145,6 +147,8 @@ pub struct Core<D: Disk> {
     handed: u64,
     applied: u64,
     elections: u64,
+    /// Whether this node led at the last look, and in which term.
+    led: (bool, u64),
 }
 
 impl<D: Disk> std::fmt::Debug for Core<D> {
@@ -210,6 +214,7 @@ impl<D: Disk> Core<D> {
             handed: applied,
             applied,
             elections: 0,
+            led: (false, 0),
             raw,
             config,
         };
@@ -405,6 +410,15 @@ impl<D: Disk> Core<D> {
         self.raw.mut_store().compact(mark);
     }
 
+    /// The mark up to which the log may forget (design rule 1), if that is worth it: `keep` entries stay although nobody
+    /// needs them, and at least `worth` must go. `persisted`: up to where the state here is durable.
+    pub fn forgettable(&self, persisted: u64, keep: u64, worth: u64) -> Option<SnapshotMark> {
+        let until = may_forget(self.config.kind(), self.data_durable(), self.commit(), persisted);
+        let until = until.saturating_sub(keep);
+        let (first, ..) = self.log_range();
+        if until >= first + worth { self.mark(until) } else { None }
+    }
+
     // === output ===
 
     /// Everything to be done since the last call: Raft's Ready, step by step in the library's order.
@@ -417,6 +431,9 @@ impl<D: Disk> Core<D> {
         output.answers = std::mem::take(&mut self.answers);
         output.fetch = self.fetch.take();
         output.transfer = self.transfer_result.take();
+        let leads = (self.leads(), self.term());
+        let led = std::mem::replace(&mut self.led, leads);
+        output.overtaken = led.0 && led != leads;
         output
     }
 

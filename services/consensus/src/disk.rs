@@ -41,11 +41,15 @@ pub(crate) struct LogThread<D: Disk, I, R> {
     pub(crate) observer: Arc<dyn Observer>,
 }
 
-/// Writes that became one.
-struct Merged {
-    number: u64,
-    batch: Batch,
-    then: Vec<RaftMessage>,
+/// Writes that became one: one batch, one fdatasync. Public for the simulator, whose disk queues as this thread does.
+#[derive(Debug)]
+pub struct Merged {
+    /// Number of the last of them.
+    pub number: u64,
+    /// What to write.
+    pub batch: Batch,
+    /// To be sent once it is durable.
+    pub then: Vec<RaftMessage>,
     bytes: usize,
 }
 
@@ -141,17 +145,19 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
 }
 
 impl Merged {
-    fn of(write: Write) -> Self {
+    /// Of one write.
+    pub fn of(write: Write) -> Self {
         let bytes = weigh(&write.batch);
         Self { number: write.number, batch: write.batch, then: write.then, bytes }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
         self.batch.entries.is_empty() && self.batch.hard_state.is_none() && self.batch.reset.is_none()
     }
 
     /// Whether a later write continues this one: no snapshot, and its entries follow on.
-    fn joins(&self, write: &Write) -> bool {
+    pub fn joins(&self, write: &Write) -> bool {
         let follows = match (self.batch.entries.last(), write.batch.entries.first()) {
             (Some(last), Some(first)) => first.index == last.index + 1,
             _ => true,
@@ -159,7 +165,8 @@ impl Merged {
         write.batch.reset.is_none() && follows && self.bytes < BATCH_BYTES_MAX
     }
 
-    fn join(&mut self, write: Write) {
+    /// Takes a write in that [`Merged::joins`].
+    pub fn join(&mut self, write: Write) {
         self.bytes += weigh(&write.batch);
         self.number = write.number;
         self.batch.entries.extend(write.batch.entries);

@@ -28,7 +28,6 @@ use crate::{
     log::{Disk, Log, Recovered},
     reads::Question,
     waiters::Waiters,
-    witness::may_forget,
 };
 
 /// Version of the frames' head; an unknown newer one is refused by name.
@@ -191,7 +190,8 @@ where
         no_room: false,
         forgetting: false,
         mismatches: 0,
-        led: (false, 0),
+        told: Vec::new(),
+        ticks: 0,
         begun: Instant::now(),
         stopping: false,
         config,
@@ -285,8 +285,9 @@ struct Driver<D: Disk, M: Machine> {
     no_room: bool,
     forgetting: bool,
     mismatches: u64,
-    /// Whether this node led at the last look, and in which term.
-    led: (bool, u64),
+    /// Peers that got a frame since the last heartbeat interval, and ticks since.
+    told: Vec<RaftId>,
+    ticks: usize,
     begun: Instant,
     stopping: bool,
 }
@@ -440,6 +441,21 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.reads.retain(|(_, answer)| !answer.is_closed());
         self.compare_digests();
         self.forget();
+        self.greet();
+    }
+
+    /// Every node hears every other at the pace of heartbeats, followers each other too: heads carry clocks and digests.
+    fn greet(&mut self) {
+        self.ticks += 1;
+        if self.ticks < self.config.core.heartbeat_ticks {
+            return;
+        }
+        self.ticks = 0;
+        let told = std::mem::take(&mut self.told);
+        let others = self.config.core.kinds.iter().map(|(id, _)| *id);
+        for to in others.filter(|id| *id != self.config.core.id && !told.contains(id)) {
+            self.transport.send(to, PeerFrame { head: Some(self.head()), messages: Vec::new() });
+        }
     }
 
     /// A difference of digests at the same index is an alarm, never ignored (design 5).
@@ -460,14 +476,10 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 
     /// Design rule 1: what may be forgotten, and when it is worth it.
     fn forget(&mut self) {
-        let kind = self.config.core.kind();
-        let until = may_forget(kind, self.core.data_durable(), self.core.commit(), self.persisted);
-        let until = until.saturating_sub(KEEP_ENTRIES);
-        let (first, ..) = self.core.log_range();
-        if self.forgetting || until < first + FORGET_ENTRIES_MIN {
+        if self.forgetting {
             return;
         }
-        if let Some(mark) = self.core.mark(until) {
+        if let Some(mark) = self.core.forgettable(self.persisted, KEEP_ENTRIES, FORGET_ENTRIES_MIN) {
             self.forgetting = true;
             let _ = self.jobs.send(Job::Compact(mark));
         }
@@ -525,7 +537,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     /// Does what the core wants done.
     fn pump(&mut self) {
         let output = self.core.output();
-        let Output { messages, writes, apply, answers, fetch, transfer } = output;
+        let Output { messages, writes, apply, answers, fetch, transfer, overtaken } = output;
         self.send(messages);
         for write in writes {
             let _ = self.jobs.send(Job::Write(write));
@@ -542,11 +554,9 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         {
             let _ = answer.send(result);
         }
-        let leads = (self.core.leads(), self.core.term());
-        if self.led.0 && leads != self.led {
+        if overtaken {
             self.waiters.overtaken();
         }
-        self.led = leads;
     }
 
     fn answer(&mut self, question: Question, confirmed: Confirmed) {
@@ -567,6 +577,9 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             }
         }
         for (to, messages) in frames {
+            if !self.told.contains(&to) {
+                self.told.push(to);
+            }
             let frame = PeerFrame { head: Some(self.head()), messages };
             self.transport.send(to, frame);
         }

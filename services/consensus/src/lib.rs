@@ -19,6 +19,7 @@ mod witness;
 
 pub use api::*;
 pub use apply::PersistPolicy;
+pub use disk::Merged;
 pub use driver::{DriverConfig, FRAME_FORMAT, Parts, Running, spawn};
 pub use handle::Handle;
 pub use reads::Question;

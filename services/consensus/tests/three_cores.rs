@@ -150,7 +150,8 @@ impl World {
     fn apply(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         let Some(entry) = node.to_apply.pop_front() else { return };
-        node.applied = SnapshotMark { index: entry.index, term: entry.term, conf_state: node.applied.conf_state.clone() };
+        node.applied =
+            SnapshotMark { index: entry.index, term: entry.term, conf_state: node.applied.conf_state.clone() };
         node.state.insert(entry.index, entry.data.clone());
         node.core.on_applied(entry.index);
         let agreed = self.agreed.entry(entry.index).or_insert((entry.term, entry.data.clone()));

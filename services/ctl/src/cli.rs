@@ -215,6 +215,9 @@ pub(crate) struct ReplayArgs {
     /// How long one request is tried again
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
     pub(crate) retry_for: Duration,
+    /// Requests a second at most; left out: as fast as the answers come
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) rate: Option<u32>,
     /// Send the requests anew although the same file was replayed before
     #[arg(long)]
     pub(crate) as_new: bool,

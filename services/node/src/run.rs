@@ -295,6 +295,7 @@ impl Started {
         {
             tracing::warn!("HTTP Proxy did not end within the drain timeout");
         }
+        tasks.stop(); // from here on nobody asks consensus any more
         self.running.handle.stop();
         let joined = tokio::task::spawn_blocking(move || self.running.join());
         if tokio::time::timeout(deadline, joined).await.is_err() {

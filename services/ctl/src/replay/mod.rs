@@ -17,7 +17,7 @@ use std::{
 use chassis::tasks::{AtEnd, Tasks};
 use futures::future::join_all;
 use indicatif::ProgressBar;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use self::{report::Meter, worker::Worker};
 pub(crate) use self::{report::Report, trace::Trace};
@@ -34,6 +34,29 @@ pub(crate) struct Plan {
     pub(crate) retry_for: Duration,
     /// Begins every key.
     pub(crate) run_id: String,
+    /// Requests a second at most, over all workers.
+    pub(crate) rate: Option<u32>,
+}
+
+/// Gives each request its turn, so that all workers together keep to a rate.
+#[derive(Debug)]
+struct Pace {
+    began: Instant,
+    rate: Option<u32>,
+    given: AtomicUsize,
+}
+
+impl Pace {
+    fn new(rate: Option<u32>) -> Self {
+        Self { began: Instant::now(), rate, given: AtomicUsize::new(0) }
+    }
+
+    async fn turn(&self) {
+        if let Some(rate) = self.rate {
+            let turn = Duration::from_secs_f64(self.given.fetch_add(1, Relaxed) as f64 / f64::from(rate));
+            tokio::time::sleep_until(self.began + turn).await;
+        }
+    }
 }
 
 /// Reads which handle each record of a list has.
@@ -60,11 +83,12 @@ pub(crate) async fn handles(cluster: &Cluster, list: &str) -> Result<HashMap<u64
 pub(crate) async fn run(trace: Trace, plan: Plan, bar: &ProgressBar) -> Report {
     let tasks = Tasks::new();
     let meter = Arc::new(Meter::new(bar.clone()));
+    let pace = Arc::new(Pace::new(plan.rate));
     let (trace, plan, next) = (Arc::new(trace), Arc::new(plan), Arc::new(AtomicUsize::new(0)));
     let workers = plan.connections.min(trace.records.len());
     let ends = (0..workers).map(|number| {
         let (finished, end) = oneshot::channel();
-        let mut worker = Worker::new(number, plan.clone(), meter.clone(), tasks.clone());
+        let mut worker = Worker::new(number, plan.clone(), meter.clone(), pace.clone(), tasks.clone());
         let (trace, next) = (trace.clone(), next.clone());
         tasks.spawn("replay worker", AtEnd::Quiet, async move {
             // whoever is free takes the next record: its requests stay in order, and no worker is left with a long queue

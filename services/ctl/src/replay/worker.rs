@@ -9,7 +9,7 @@ use std::{
 use chassis::tasks::Tasks;
 
 use super::{
-    Plan,
+    Pace, Plan,
     report::{End, Meter},
     trace::{Record, Step},
 };
@@ -25,6 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Worker {
     plan: Arc<Plan>,
     meter: Arc<Meter>,
+    pace: Arc<Pace>,
     tasks: Tasks,
     /// The proxy in use.
     proxy: usize,
@@ -33,14 +34,15 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Workers begin at the proxies in turn.
-    pub(super) fn new(number: usize, plan: Arc<Plan>, meter: Arc<Meter>, tasks: Tasks) -> Self {
+    pub(super) fn new(number: usize, plan: Arc<Plan>, meter: Arc<Meter>, pace: Arc<Pace>, tasks: Tasks) -> Self {
         let proxy = number % plan.proxies.len();
-        Self { plan, meter, tasks, proxy, connection: None }
+        Self { plan, meter, pace, tasks, proxy, connection: None }
     }
 
     /// The requests of one record, one after another.
     pub(super) async fn replay(&mut self, record: &Record) {
         for step in &record.steps {
+            self.pace.turn().await;
             let began = Instant::now();
             let end = self.until_it_ends(&post(&self.plan.run_id, record.handle, step), began).await;
             self.meter.ended(step.line, end, began);

@@ -18,7 +18,8 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ReplayArgs) -> Resul
     let trace = Trace::read(&args.file, &handles)?;
     drop(handles);
     let run_id = if args.as_new { fresh() } else { stable(&args.list, &trace.digest) };
-    let plan = Plan { proxies, connections: args.connections.into(), retry_for: args.retry_for, run_id };
+    let plan =
+        Plan { proxies, connections: args.connections.into(), retry_for: args.retry_for, run_id, rate: args.rate };
     let bar = print::bar(trace.requests);
     let report = replay::run(trace, plan, &bar).await;
     bar.finish_and_clear();

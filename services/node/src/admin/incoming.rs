@@ -128,3 +128,65 @@ impl AsyncWrite for Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use chassis::tls::{Clients, TlsFiles, TlsIdentity};
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+
+    /// An identity for "a", and a client that trusts its authority but shows no certificate.
+    fn identity() -> (TlsIdentity, Arc<ClientConfig>) {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let own = CertificateParams::new(vec!["a".to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let put = |file: &str, text: String| {
+            let path = directory.path().join(file);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let (certificate, key) = (put("own.pem", own.pem()), put("own.key", key.serialize_pem()));
+        let identity = TlsIdentity::load(&TlsFiles { ca: put("ca.pem", ca.pem()), certificate, key }).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        (identity, Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    }
+
+    /// Sends a byte and reads it back, if this client is let in.
+    async fn echo(client: Arc<ClientConfig>, address: SocketAddr) -> io::Result<u8> {
+        let stream = TcpStream::connect(address).await?;
+        let mut stream = TlsConnector::from(client).connect(ServerName::try_from("a").unwrap(), stream).await?;
+        stream.write_all(&[7]).await?;
+        stream.read_u8().await
+    }
+
+    #[tokio::test]
+    async fn only_who_shows_a_certificate_comes_in_and_garbage_stalls_nobody() {
+        let ((identity, stranger), tasks) = (identity(), Tasks::new());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut accepted = accept(listener, Some(identity.server_config(Clients::WithCertificate, &[])), &tasks);
+        tasks.spawn("echo", AtEnd::Quiet, async move {
+            while let Some((mut connection, _)) = accepted.recv().await {
+                let byte = connection.read_u8().await.unwrap();
+                connection.write_all(&[byte]).await.unwrap();
+            }
+        });
+        let mut garbage = TcpStream::connect(address).await.unwrap();
+        garbage.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let _silent = TcpStream::connect(address).await.unwrap();
+        assert!(echo(stranger, address).await.is_err());
+        assert_eq!(echo(identity.client_config(&[]), address).await.unwrap(), 7);
+    }
+}
