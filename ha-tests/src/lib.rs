@@ -1,1 +1,18 @@
-//! Test harness.
+//! The harness of the end-to-end tests: starts groups of real nodes, loads them, kills them, and asks what became of it.
+//!
+//! Never uses a crate of the product: what a client, an operator or a disk can see is all there is. Ends only processes that it
+//! started itself. Called by the tests beside it. A helper that cannot go on panics: that fails its test.
+
+mod cluster;
+mod http;
+mod load;
+mod poll;
+mod process;
+mod settings;
+
+pub use cluster::{Cluster, Ran, Row};
+pub use http::{Answer, Client};
+pub use load::{Load, Loaded, Sent, Target};
+pub use poll::{PATIENCE, until, until_some};
+pub use process::{Process, Signal, program};
+pub use settings::{NODES, Settings};

@@ -1,0 +1,402 @@
+//! A group of two data nodes and a witness, each a process, in a directory and on an address of its own. Prints what the nodes
+//! said when its test fails. Called by tests.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Condvar, Mutex, PoisonError},
+    thread,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    http::Client,
+    load::{Load, Target},
+    poll::until,
+    process::{Process, Signal, command, program, runs},
+    settings::{NODES, Settings},
+};
+
+/// Groups that run at the same time: each is five processes.
+const GROUPS_MAX: usize = 2;
+/// How much of a node's log is printed when a test fails.
+const SHOWN_LINES: usize = 60;
+
+/// Entries that a node may be behind under load.
+const LAG_MAX: u64 = 200;
+
+/// What a run of a program left behind.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// The exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Ran {
+    /// Both outputs, if it went well.
+    ///
+    /// # Panics
+    /// When the exit code is not 0.
+    pub fn fine(self) -> String {
+        assert_eq!(self.code, 0, "{}{}", self.out, self.err);
+        self.out
+    }
+
+    /// Standard output as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
+    }
+
+    /// The lines of standard error that say what is wrong.
+    pub fn complaints(&self) -> Vec<&str> {
+        let complains = |line: &&str| line.starts_with("ocsd: ") || line.contains(" ERROR ");
+        self.err.lines().filter(complains).collect()
+    }
+}
+
+/// A record of an export: its columns by name.
+pub type Row = BTreeMap<String, String>;
+
+/// A group. Ends its processes when it goes.
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: BTreeMap<&'static str, Process>,
+    set: Vec<String>,
+    settings: Settings,
+    // In this order: processes end before their directory goes, and that before another group starts.
+    _dir: TempDir,
+    _permit: Permit,
+}
+
+impl Cluster {
+    /// Forms a group, and waits until it is whole.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with settings (`KEY=VALUE`) that all nodes get.
+    pub fn with(set: &[&str]) -> Self {
+        let mut cluster = Self::prepare(set);
+        for node in NODES {
+            cluster.start_node(node, &["--bootstrap"]);
+        }
+        cluster.wait_whole();
+        cluster
+    }
+
+    /// Certificates and configuration of a group that nobody has started yet.
+    pub fn prepare(set: &[&str]) -> Self {
+        let permit = Permit::take();
+        let dir = tempfile::Builder::new().prefix("ocs-ha-").tempdir().expect("a temporary directory");
+        let settings = Settings::new(dir.path());
+        NODES.iter().for_each(|node| settings.write_config(node));
+        let set = set.iter().map(|pair| (*pair).to_owned()).collect();
+        let cluster = Self { nodes: BTreeMap::new(), set, settings, _dir: dir, _permit: permit };
+        cluster.make_certs(&cluster.settings.certs(), "a,b,w", 365);
+        cluster
+    }
+
+    /// `ocsctl certs`.
+    pub fn make_certs(&self, dir: &Path, nodes: &str, days: u32) {
+        self.ctl(&["certs", "--dir", &dir.display().to_string(), "--nodes", nodes, "--days", &days.to_string()]).fine();
+    }
+
+    /// Addresses and paths.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// A file below the group's directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.settings.dir.join(name)
+    }
+
+    // === processes ===
+
+    fn command(&self, node: &str, words: &[&str]) -> std::process::Command {
+        let mut command = command(&program("ocsd"));
+        command.arg("--config").arg(self.settings.config(node));
+        for pair in &self.set {
+            command.args(["--set", pair]);
+        }
+        command.args(words);
+        command
+    }
+
+    /// Starts a node, and does not wait.
+    pub fn start_node(&mut self, node: &'static str, words: &[&str]) {
+        let (mut command, log) = (self.command(node, words), self.settings.log(node));
+        self.start_command(node, &mut command, &log);
+    }
+
+    /// The same with an environment.
+    pub fn start_node_with(&mut self, node: &'static str, environment: &[(&str, &str)]) {
+        let (mut command, log) = (self.command(node, &[]), self.settings.log(node));
+        command.envs(environment.iter().copied());
+        self.start_command(node, &mut command, &log);
+    }
+
+    fn start_command(&mut self, node: &'static str, command: &mut std::process::Command, log: &Path) {
+        assert!(!self.nodes.contains_key(node), "{node} runs already");
+        self.nodes.insert(node, Process::start(node, command, log));
+    }
+
+    /// Runs a node that is to end by itself, and returns what it said.
+    pub fn run_node(&self, node: &str, words: &[&str]) -> Ran {
+        let said = self.settings.dir.join(format!("{node}.refused.log"));
+        let _ = fs::remove_file(&said); // of the run before
+        let mut process = Process::start(node, &mut self.command(node, words), &said);
+        let code = process.wait();
+        Ran { code, out: String::new(), err: fs::read_to_string(said).unwrap_or_default() }
+    }
+
+    /// The process of a node that was started.
+    pub fn node(&mut self, node: &str) -> &mut Process {
+        self.nodes.get_mut(node).unwrap_or_else(|| panic!("{node} does not run"))
+    }
+
+    /// Whether a node was started and has not ended by itself.
+    pub fn runs(&mut self, node: &str) -> bool {
+        self.nodes.get_mut(node).is_some_and(|process| process.ended().is_none())
+    }
+
+    /// kill -9 of a node; its HTTP Proxy ends by itself.
+    pub fn kill(&mut self, node: &str) {
+        self.node(node).kill();
+        self.nodes.remove(node);
+    }
+
+    /// SIGTERM; waits for the end and returns the exit code.
+    pub fn stop(&mut self, node: &str) -> i32 {
+        self.node(node).signal(Signal::TERM);
+        let code = self.node(node).wait();
+        self.nodes.remove(node);
+        code
+    }
+
+    /// Any signal to a node.
+    pub fn signal(&mut self, node: &str, signal: Signal) {
+        self.node(node).signal(signal);
+    }
+
+    /// The process of a node's HTTP Proxy, as the node says.
+    pub fn proxy_pid(&self, node: &str) -> Option<u32> {
+        self.of_node(node)["http_proxy_pid"].as_str().and_then(|pid| pid.parse().ok())
+    }
+
+    /// kill -9 of a node's HTTP Proxy.
+    pub fn kill_proxy(&mut self, node: &str) {
+        let pid = self.proxy_pid(node).expect("HTTP Proxy runs");
+        let parent = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = parent.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+        assert_eq!(parent, Some(self.node(node).pid()), "only a child of the node is killed");
+        crate::process::signal_to(pid, Signal::KILL);
+    }
+
+    /// Waits until a process is gone.
+    pub fn wait_gone(&self, pid: u32) {
+        until(&format!("the end of process {pid}"), || !runs(pid));
+    }
+
+    // === questions ===
+
+    /// Runs `ocsctl` for this group.
+    pub fn ctl(&self, words: &[&str]) -> Ran {
+        let endpoints = NODES.map(|node| self.settings.address(node, "control")).join(",");
+        self.ctl_at(&endpoints, words)
+    }
+
+    /// Runs `ocsctl` for some of its nodes.
+    pub fn ctl_at(&self, endpoints: &str, words: &[&str]) -> Ran {
+        let proxies = ["a", "b"].map(|node| format!("http://{}", self.settings.address(node, "http"))).join(",");
+        let mut command = command(&program("ocsctl"));
+        command.env("OCSCTL_ENDPOINTS", endpoints).env("OCSCTL_PROXIES", proxies).args(words);
+        let output = command.current_dir(&self.settings.dir).output().expect("ocsctl starts");
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        Ran { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// Waits until every node answers, both data nodes have caught up, and both HTTP Proxies listen.
+    pub fn wait_whole(&self) {
+        let ran = self.ctl(&["--timeout", "40", "wait", "--for", "ready"]);
+        assert_eq!(ran.code, 0, "the group does not get whole: {}{}", ran.out, ran.err);
+    }
+
+    /// The same under load: nobody is far behind.
+    pub fn wait_back(&self) {
+        until("every node is back", || is_back(&self.status()));
+    }
+
+    /// Waits until a node is confirmed primary; which.
+    pub fn wait_primary(&self) -> &'static str {
+        let ran = self.ctl(&["--timeout", "40", "wait", "--for", "primary"]);
+        assert_eq!(ran.code, 0, "there is no primary: {}{}", ran.out, ran.err);
+        self.primary()
+    }
+
+    /// `ocsctl status`.
+    pub fn status(&self) -> Value {
+        self.ctl(&["status", "-o", "json"]).json()
+    }
+
+    /// What `ocsctl status` says of one node.
+    pub fn of_node(&self, node: &str) -> Value {
+        let all = self.status();
+        let endpoint = self.settings.address(node, "control");
+        let nodes = all["nodes"].as_array().cloned().unwrap_or_default();
+        nodes.into_iter().find(|one| one["endpoint"] == *endpoint).unwrap_or_default()
+    }
+
+    /// The confirmed primary.
+    pub fn primary(&self) -> &'static str {
+        let status = self.status();
+        let name = status["primary"].as_str().unwrap_or_else(|| panic!("no primary: {status}"));
+        NODES.into_iter().find(|node| *node == name).unwrap_or_else(|| panic!("{name} is none of ours"))
+    }
+
+    /// The data node that is not `node`.
+    pub fn other(&self, node: &str) -> &'static str {
+        if node == "a" { "b" } else { "a" }
+    }
+
+    /// Moves the primary to a node.
+    pub fn move_primary(&self, to: &'static str) {
+        until(&format!("{to} is primary"), || {
+            self.primary() == to || self.ctl(&["switchover", "--to", to]).code == 0 && self.wait_primary() == to
+        });
+        self.wait_whole();
+    }
+
+    /// A client of a node's HTTP Proxy.
+    pub fn http(&self, node: &str) -> Client {
+        Client::new(&self.settings.address(node, "http"))
+    }
+
+    /// A client of a node's admin port.
+    pub fn admin(&self, node: &str) -> Client {
+        Client::new(&self.settings.address(node, "admin"))
+    }
+
+    /// The sum of a node's metrics whose line begins so.
+    pub fn metric(&self, node: &str, begins: &str) -> f64 {
+        let page = self.admin(node).get("/metrics").body;
+        let value = |line: &str| line.rsplit_once(' ').and_then(|(_, value)| value.parse::<f64>().ok());
+        page.lines().filter(|line| line.starts_with(begins)).filter_map(value).sum()
+    }
+
+    /// What a node said so far.
+    pub fn log(&self, node: &str) -> String {
+        fs::read_to_string(self.settings.log(node)).unwrap_or_default()
+    }
+
+    // === lists ===
+
+    /// Creates a list.
+    pub fn create_list(&self, name: &str) {
+        self.ctl(&["list", "create", name]).fine();
+    }
+
+    /// The rows of a list as a node has them.
+    pub fn export(&self, list: &str, node: &str) -> Vec<Row> {
+        let text = self.ctl(&["list", "export", list, "--node", node]).fine();
+        let mut lines = text.lines();
+        let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+        let row =
+            |line: &str| names.iter().zip(line.split(',')).map(|(n, v)| ((*n).to_owned(), v.to_owned())).collect();
+        lines.map(row).collect()
+    }
+
+    /// The export of a list, byte by byte.
+    pub fn export_text(&self, list: &str, node: &str) -> String {
+        self.ctl(&["list", "export", list, "--node", node]).fine()
+    }
+
+    /// Waits until the group is whole; both data nodes then hold the same.
+    pub fn assert_equal(&self) {
+        self.wait_whole();
+        let ran = self.ctl(&["verify", "-o", "json"]);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        let view = ran.json();
+        assert!(view["equal"] == true && view["compared"] == true, "{view}");
+        for node in ["a", "b"] {
+            assert_eq!(self.metric(node, "ocs_digest_mismatches_total"), 0.0, "{node} saw another digest");
+        }
+    }
+
+    /// Steady load at both HTTP Proxies.
+    pub fn load(&self, list: &str, workers_each: usize) -> Load {
+        let address = |node: &str| self.settings.address(node, "http");
+        let target = |home: &str| {
+            let other = self.other(home);
+            Target { home: home.to_owned(), addresses: vec![address(home), address(other)] }
+        };
+        Load::start(list, &[target("a"), target("b")], workers_each)
+    }
+}
+
+/// Every node answers, the primary is in touch with the others and nobody is far behind, both HTTP Proxies listen.
+fn is_back(status: &Value) -> bool {
+    let nodes = status["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let Some(primary) = nodes.iter().find(|node| node["node"] == status["primary"]) else { return false };
+    let touched =
+        |peer: &Value| peer["connected"] == true && peer["lag_entries"].as_u64().is_some_and(|lag| lag <= LAG_MAX);
+    let listens = |node: &&Value| node["role"] == "witness" || node["http_proxy"] == "listening";
+    let applied = |node: &&Value| {
+        let behind =
+            primary["commit_index"].as_u64().unwrap_or(0).saturating_sub(node["applied_index"].as_u64().unwrap_or(0));
+        node["role"] == "witness" || behind <= LAG_MAX
+    };
+    nodes.iter().all(|node| node["reachable"] == true)
+        && primary["peers"].as_array().is_some_and(|peers| peers.iter().all(touched))
+        && nodes.iter().all(|node| listens(&node) && applied(&node))
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for process in self.nodes.values_mut() {
+            process.kill();
+        }
+        if thread::panicking() {
+            for node in NODES {
+                show(node, &self.log(node));
+            }
+        }
+    }
+}
+
+fn show(node: &str, log: &str) {
+    let lines: Vec<&str> = log.lines().collect();
+    let from = lines.len().saturating_sub(SHOWN_LINES);
+    lines[from..].iter().for_each(|line| eprintln!("{node} | {line}"));
+}
+
+/// The right to run a group.
+#[derive(Debug)]
+struct Permit;
+
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
+
+impl Permit {
+    fn take() -> Self {
+        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |running: &mut usize| *running >= GROUPS_MAX;
+        let mut running = ENDED.wait_while(running, full).unwrap_or_else(PoisonError::into_inner);
+        *running += 1;
+        Self
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        ENDED.notify_one();
+    }
+}

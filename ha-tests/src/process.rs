@@ -1,0 +1,108 @@
+//! A process of ours: started, signalled, waited for, and ended with its owner. Never touches a process that it did not start.
+//! Called by `cluster` and by tests.
+
+use std::{
+    env, fs,
+    fs::OpenOptions,
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
+
+use crate::poll::until_some;
+
+/// Where the programs of this build are: two levels above the test.
+///
+/// # Panics
+/// When the program was not built.
+pub fn program(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("a test knows its own file");
+    let profile = test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
+    let program = profile.join(name);
+    assert!(program.exists(), "{} is missing: run cargo build --workspace --bins first", program.display());
+    program
+}
+
+/// A command that sees none of the product's settings in our environment.
+pub(crate) fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in env::vars().filter(|(name, _)| name.starts_with("OCS")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A process whose output goes to a file.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    name: String,
+    ended: Option<ExitStatus>,
+}
+
+impl Process {
+    /// Starts it; what it says is appended to the file.
+    pub fn start(name: &str, command: &mut Command, output: &Path) -> Self {
+        let open = || OpenOptions::new().create(true).append(true).open(output).expect("a temporary file opens");
+        let started = command.stdin(Stdio::null()).stdout(open()).stderr(open()).spawn();
+        let child = started.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        Self { child, name: name.to_owned(), ended: None }
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        signal_to(self.pid(), signal);
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            self.ended = self.child.try_wait().expect("a child can be waited for");
+        }
+        self.ended
+    }
+
+    /// Waits for its end: the exit code, or minus the signal.
+    pub fn wait(&mut self) -> i32 {
+        let what = format!("the end of {}", self.name);
+        let status = until_some(&what, || self.ended());
+        status.code().unwrap_or_else(|| -status.signal().unwrap_or_default())
+    }
+
+    /// kill -9, and waits.
+    pub fn kill(&mut self) {
+        if self.ended().is_none() {
+            self.signal(Signal::KILL);
+            self.wait();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill(); // it may just have ended
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Sends a signal to a process that is ours, or our child's.
+pub(crate) fn signal_to(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process has a number");
+    kill_process(pid, signal).expect("a process of ours takes a signal");
+}
+
+/// Whether a process runs (a dead one that nobody waited for does not).
+pub(crate) fn runs(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}

@@ -1,0 +1,8 @@
+//! What must hold of the whole product, shown on real processes: nodes `a`, `b` and witness `w`, their HTTP Proxies, `ocsctl`.
+//!
+//! Needs the programs of the same build: `cargo build --workspace --bins` (`make test` does it).
+
+#![allow(clippy::unwrap_used)] // a helper that cannot go on fails its test
+
+mod failover;
+mod requests;
