@@ -33,7 +33,7 @@ pub trait Machine: Send + 'static {
     ///
     /// # Errors
     /// A fault of the store, or an entry that this version does not know: the process ends.
-    fn apply(&mut self, batch: &ApplyBatch<'_>) -> Result<Vec<(Self::Id, Self::Reply)>, MachineError>;
+    fn apply(&mut self, batch: &ApplyBatch<'_>) -> Result<Replies<Self>, MachineError>;
 
     /// Makes what was applied durable; the index that is durable from now on.
     ///
@@ -53,6 +53,9 @@ pub trait Machine: Send + 'static {
     /// A fault of the disk or a state that is not whole: the process ends.
     fn install(&mut self, source: FetchedState) -> Result<SnapshotMark, MachineError>;
 }
+
+/// Replies and whom they are for, in the order of the commands.
+pub type Replies<M> = Vec<(<M as Machine>::Id, <M as Machine>::Reply)>;
 
 /// Entries to apply, and the membership after the last of them.
 #[derive(Debug)]
@@ -102,6 +105,9 @@ pub trait Transport: Send + 'static {
 pub struct Proposal<I, R> {
     /// Its name.
     pub id: I,
+    /// The term in which the proposer found this node serving; in another one it is refused: its stamp may be older than
+    /// one applied in between.
+    pub term: u64,
     /// The encoded command.
     pub command: Bytes,
     /// Who waits for the reply.

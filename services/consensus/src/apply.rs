@@ -10,7 +10,6 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use ocs_proto::peer::Entry;
-use prost::Message as _;
 
 use crate::{ApplyBatch, FetchedState, Machine, MachineError, Observer, driver::Event, waiters::Waiters};
 
@@ -76,6 +75,8 @@ pub(crate) struct ApplyThread<M: Machine> {
     pub(crate) digests: Arc<Digests>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) policy: PersistPolicy,
+    /// The membership, encoded; kept with the state.
+    pub(crate) conf_state: Vec<u8>,
     pub(crate) unpersisted: usize,
     pub(crate) persisted_at: Instant,
 }
@@ -123,8 +124,7 @@ impl<M: Machine> ApplyThread<M> {
             return Ok(());
         }
         let last = entries.last().map_or(state.index, |entry| entry.index);
-        let conf_state = state.conf_state.unwrap_or_default().encode_to_vec();
-        let replies = self.machine.apply(&ApplyBatch { entries: &entries, conf_state: &conf_state })?;
+        let replies = self.machine.apply(&ApplyBatch { entries: &entries, conf_state: &self.conf_state })?;
         self.unpersisted += bytes + entries.len() * 64; // an entry without data moves the index too
         self.note_digest();
         let _ = self.events.send(Event::Applied(last));

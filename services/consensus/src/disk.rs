@@ -3,7 +3,10 @@
 //! Calls fdatasync (through `log`) and nothing else blocks on it. Called by the driver.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -39,6 +42,8 @@ pub(crate) struct LogThread<D: Disk, I, R> {
     pub(crate) jobs: Receiver<Job>,
     pub(crate) events: Sender<Event<I, R>>,
     pub(crate) observer: Arc<dyn Observer>,
+    /// Whether the disk has more than its reserve left.
+    pub(crate) room: Arc<AtomicBool>,
 }
 
 /// Writes that became one: one batch, one fdatasync. Public for the simulator, whose disk queues as this thread does.
@@ -109,7 +114,7 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
         let mut full = false;
         loop {
             let begun = Instant::now();
-            match self.log.append(batch) {
+            match self.append_if_room(batch) {
                 Ok(()) => {
                     self.observer.fdatasync(begun.elapsed().as_secs_f64());
                     break;
@@ -130,6 +135,11 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
             let _ = self.events.send(Event::NoRoom(false));
         }
         Ok(())
+    }
+
+    /// With less than the reserve left nothing is written: the rest is for what makes room (design 1).
+    fn append_if_room(&mut self, batch: &Batch) -> Result<(), LogError> {
+        if self.room.load(Ordering::Relaxed) { self.log.append(batch) } else { Err(LogError::NoRoom { bytes: 0 }) }
     }
 
     fn compact(&mut self, mark: SnapshotMark) -> Result<(), LogError> {

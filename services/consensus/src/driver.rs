@@ -3,25 +3,27 @@
 //! Reads the clocks, owns the threads of the log and of apply, and waits for neither. Called by the node through
 //! [`spawn`]; everything else reaches it as an [`Event`].
 
+mod propose;
+mod tell;
+
 use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use ocs_proto::peer::{Commands, Head, PeerFrame, RaftMessage, SnapshotMark};
+use ocs_proto::peer::{PeerFrame, RaftMessage, SnapshotMark};
 use prost::Message as _;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    Confirmed, FetchedState, Handle, Kind, Machine, Observer, PeerStatus, Proposal, ProposeError, RaftId, Status,
-    TransferError, Transport,
+    Confirmed, FetchedState, Handle, Machine, Observer, Proposal, ProposeError, RaftId, Status, TransferError,
+    Transport,
     apply::{ApplyThread, Digests, PersistPolicy, Work},
     core::{Core, CoreConfig, Found, Output},
     disk::{Job, LogThread},
@@ -103,6 +105,8 @@ pub struct Parts<D: Disk, M: Machine> {
     pub transport: Box<dyn Transport>,
     /// Called with the lowest index that a state to be fetched must have; answered by [`Handle::fetched`].
     pub fetch: Box<dyn FnMut(u64) + Send>,
+    /// False: less than the reserve is left on the disk; updates wait until it is true again. Kept by the node.
+    pub room: Arc<AtomicBool>,
     /// Where durations go.
     pub observer: Arc<dyn Observer>,
     /// Called once when the process must end: a failed disk, a machine that cannot go on, a bug (design rule 6).
@@ -149,8 +153,13 @@ where
     };
     let mut threads = Vec::new();
     let log_bytes = parts.log.bytes();
-    let log_thread =
-        LogThread { log: parts.log, jobs: job_queue, events: events.clone(), observer: parts.observer.clone() };
+    let log_thread = LogThread {
+        log: parts.log,
+        jobs: job_queue,
+        events: events.clone(),
+        observer: parts.observer.clone(),
+        room: parts.room,
+    };
     threads.push(thread("ocs-log", parts.fatal.clone(), move || log_thread.run().map_err(|fault| fault.to_string())));
     if let Some(machine) = parts.machine {
         let apply = ApplyThread {
@@ -161,6 +170,7 @@ where
             digests: digests.clone(),
             observer: parts.observer.clone(),
             policy: config.persist,
+            conf_state: parts.recovered.start.conf_state.clone().unwrap_or_default().encode_to_vec(),
             unpersisted: 0,
             persisted_at: Instant::now(),
         };
@@ -247,6 +257,8 @@ fn initial_status(config: &DriverConfig) -> Status {
 #[derive(Debug, Default)]
 struct Seen {
     heard: Option<Instant>,
+    /// Its disk is full.
+    short: bool,
     applied: u64,
     clock_offset_us: i64,
     digest: Option<(u64, u128)>,
@@ -395,6 +407,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         let seen = self.peers.entry(head.from).or_default();
         seen.heard = Some(Instant::now());
         seen.applied = head.applied;
+        seen.short = head.disk_short_bytes > 0;
         seen.clock_offset_us = head.wall_clock_us.cast_signed().wrapping_sub(wall_clock_us().cast_signed());
         if let Some(digest) = digest.filter(|_| head.digest_index > 0) {
             seen.digest = Some((head.digest_index, u128::from_be_bytes(digest)));
@@ -419,7 +432,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     fn on_room(&mut self, full: bool) {
         self.no_room = full;
         let peers: Vec<RaftId> = self.config.core.kinds.iter().map(|(id, _)| *id).collect();
-        if full && let Some(to) = peers.into_iter().find(|id| self.core.eligible(*id).is_ok()) {
+        let short = |id: &RaftId| self.peers.get(id).is_some_and(|seen| seen.short);
+        if full && let Some(to) = peers.into_iter().find(|id| !short(id) && self.core.eligible(*id).is_ok()) {
             let _ = self.core.transfer(to); // a peer that has room goes on
         }
     }
@@ -444,36 +458,6 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.greet();
     }
 
-    /// Every node hears every other at the pace of heartbeats, followers each other too: heads carry clocks and digests.
-    fn greet(&mut self) {
-        self.ticks += 1;
-        if self.ticks < self.config.core.heartbeat_ticks {
-            return;
-        }
-        self.ticks = 0;
-        let told = std::mem::take(&mut self.told);
-        let others = self.config.core.kinds.iter().map(|(id, _)| *id);
-        for to in others.filter(|id| *id != self.config.core.id && !told.contains(id)) {
-            self.transport.send(to, PeerFrame { head: Some(self.head()), messages: Vec::new() });
-        }
-    }
-
-    /// A difference of digests at the same index is an alarm, never ignored (design 5).
-    fn compare_digests(&mut self) {
-        for (peer, seen) in &mut self.peers {
-            let Some((index, theirs)) = seen.digest else { continue };
-            if index <= seen.compared {
-                continue;
-            }
-            let Some(ours) = self.digests.at(index) else { continue };
-            seen.compared = index;
-            if ours != theirs {
-                self.mismatches += 1;
-                tracing::error!(peer, index, "the state differs from the peer's: run `ocsctl verify` on both nodes");
-            }
-        }
-    }
-
     /// Design rule 1: what may be forgotten, and when it is worth it.
     fn forget(&mut self) {
         if self.forgetting {
@@ -484,55 +468,6 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             let _ = self.jobs.send(Job::Compact(mark));
         }
     }
-
-    // === proposals ===
-
-    /// Everything that has queued becomes as few entries as the limits allow.
-    fn propose_queued(&mut self) {
-        if self.proposals.is_empty() {
-            return;
-        }
-        if let Some(refusal) = self.refusal() {
-            return self.proposals.drain(..).for_each(|proposal| refuse(proposal, refusal));
-        }
-        let mut batch: Vec<Proposal<M::Id, M::Reply>> = Vec::new();
-        let mut bytes = 0;
-        for proposal in std::mem::take(&mut self.proposals) {
-            if bytes > 0 && bytes + proposal.command.len() > BATCH_BYTES_MAX {
-                self.propose_one(std::mem::take(&mut batch));
-                bytes = 0;
-            }
-            bytes += proposal.command.len();
-            batch.push(proposal);
-        }
-        self.propose_one(batch);
-    }
-
-    fn refusal(&self) -> Option<ProposeError> {
-        if !self.core.serving() {
-            Some(ProposeError::NotPrimary)
-        } else if self.no_room || self.log_bytes >= self.config.log_bytes_max {
-            Some(ProposeError::NoRoom)
-        } else {
-            None
-        }
-    }
-
-    fn propose_one(&mut self, batch: Vec<Proposal<M::Id, M::Reply>>) {
-        let commands: Vec<Bytes> = batch.iter().map(|proposal| proposal.command.clone()).collect();
-        let data = Bytes::from(Commands { commands }.encode_to_vec());
-        let count = batch.len();
-        match self.core.propose(data) {
-            Ok(()) => {
-                self.observer.batch(count);
-                let since = Instant::now();
-                batch.into_iter().for_each(|proposal| self.waiters.enter(proposal.id, proposal.waiter, since));
-            }
-            Err(refusal) => batch.into_iter().for_each(|proposal| refuse(proposal, refusal)),
-        }
-    }
-
-    // === output ===
 
     /// Does what the core wants done.
     fn pump(&mut self) {
@@ -568,114 +503,16 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    fn send(&mut self, messages: Vec<RaftMessage>) {
-        let mut frames: Vec<(RaftId, Vec<RaftMessage>)> = Vec::new();
-        for message in messages {
-            match frames.iter_mut().find(|(to, _)| *to == message.to) {
-                Some((_, queued)) => queued.push(message),
-                None => frames.push((message.to, vec![message])),
-            }
-        }
-        for (to, messages) in frames {
-            if !self.told.contains(&to) {
-                self.told.push(to);
-            }
-            let frame = PeerFrame { head: Some(self.head()), messages };
-            self.transport.send(to, frame);
-        }
-    }
-
-    fn head(&self) -> Head {
-        let digest = self.digests.newest();
-        Head {
-            format: FRAME_FORMAT,
-            cluster: Bytes::copy_from_slice(&self.config.cluster),
-            epoch: self.config.epoch,
-            from: self.config.core.id,
-            incarnation: self.config.core.boot,
-            data_durable: self.core.data_durable(),
-            wall_clock_us: wall_clock_us(),
-            digest_index: digest.map_or(0, |(index, _)| index),
-            digest: digest.map(|(_, value)| Bytes::copy_from_slice(&value.to_be_bytes())).unwrap_or_default(),
-            term: self.core.term(),
-            applied: if self.config.core.kind() == Kind::Data { self.core.applied() } else { 0 },
-            data_ready: !self.core.fetching(),
-            disk_short_bytes: u64::from(self.no_room),
-        }
-    }
-
-    /// Tells those who watch: a change of role at once, everything else at each tick.
-    fn publish(&self, ticked: bool) {
-        let status = self.describe();
-        self.status.send_if_modified(|shown| {
-            let key = |status: &Status| {
-                (status.role, status.term, status.leader, status.serving, status.transferring, status.no_room)
-            };
-            let tell = key(&status) != key(shown) || (ticked && status != **shown);
-            if tell {
-                *shown = Arc::new(status);
-            }
-            tell
-        });
-    }
-
-    fn describe(&self) -> Status {
-        let (first_index, last_index, durable_index) = self.core.log_range();
-        Status {
-            id: self.core.id(),
-            role: self.core.role(),
-            term: self.core.term(),
-            leader: self.core.leader(),
-            serving: self.core.serving(),
-            transferring: self.core.transferring(),
-            commit: self.core.commit(),
-            applied: self.core.applied(),
-            persisted: self.persisted,
-            first_index,
-            last_index,
-            durable_index,
-            data_durable: self.core.data_durable(),
-            log_bytes: self.log_bytes,
-            peers: self.describe_peers(),
-            digest_mismatches: self.mismatches,
-            elections: self.core.elections(),
-            waiting: self.waiters.len() as u64,
-            no_room: self.no_room || self.log_bytes >= self.config.log_bytes_max,
-            fetching: self.core.fetching(),
-        }
-    }
-
-    fn describe_peers(&self) -> Vec<PeerStatus> {
-        let others = self.config.core.kinds.iter().filter(|(id, _)| *id != self.config.core.id);
-        others
-            .map(|(id, kind)| {
-                let seen = self.peers.get(id);
-                PeerStatus {
-                    id: *id,
-                    kind: *kind,
-                    matched: self.core.matched(*id),
-                    applied: seen.map_or(0, |seen| seen.applied),
-                    heard_ms: seen.and_then(|seen| seen.heard).map(|heard| heard.elapsed().as_millis() as u64),
-                    clock_offset_us: seen.map_or(0, |seen| seen.clock_offset_us),
-                }
-            })
-            .collect()
-    }
-
     /// The end: everyone who waits learns what is known, the threads finish what has queued.
     fn finish(mut self) {
         for proposal in self.proposals.drain(..) {
-            refuse(proposal, ProposeError::Stopped);
+            propose::refuse(proposal, ProposeError::Stopped);
         }
         let _ = self.jobs.send(Job::Stop);
         let _ = self.work.send(Work::Stop);
         self.waiters.overtaken();
         tracing::debug!(ran_s = self.begun.elapsed().as_secs(), "the Raft loop ended");
     }
-}
-
-fn refuse<I, R>(proposal: Proposal<I, R>, refusal: ProposeError) {
-    let _ = proposal.waiter.send(Err(refusal)); // a client that hung up needs no answer
 }
 
 /// Microseconds since 1970, by this machine's clock.

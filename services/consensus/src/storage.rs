@@ -204,10 +204,12 @@ fn other(fault: impl std::error::Error + Send + Sync + 'static) -> StorageError 
 
 impl<D: Disk> raft::Storage for LogView<D> {
     fn initial_state(&self) -> raft::Result<RaftState> {
-        let mut hard_state = RaftHardState::default();
-        hard_state.term = self.initial.term;
-        hard_state.vote = self.initial.vote;
-        hard_state.commit = self.initial.commit.max(self.applied.index).max(self.start.index).min(self.last());
+        let hard_state = RaftHardState {
+            term: self.initial.term,
+            vote: self.initial.vote,
+            commit: self.initial.commit.max(self.applied.index).max(self.start.index).min(self.last()),
+            ..RaftHardState::default()
+        };
         Ok(RaftState::new(hard_state, conf_state_from_wire(&self.conf_state)))
     }
 

@@ -34,7 +34,7 @@ impl Patience {
     /// Called each tick that the witness leads without being able to hand over; true once every 10 s.
     pub(crate) fn alarm(&mut self) -> bool {
         self.leading += 1;
-        self.leading % LEADING_TICKS_MAX == 0
+        self.leading.is_multiple_of(LEADING_TICKS_MAX)
     }
 }
 

@@ -8,6 +8,7 @@ mod fetch;
 mod open;
 mod peer_side;
 mod proxy_side;
+mod room;
 
 use std::{
     net::SocketAddr,
@@ -179,6 +180,7 @@ async fn start(config: &Config, bound: Bound, tasks: &Tasks) -> Result<Started, 
         machine,
         transport: Box::new(peers.transport()),
         fetch: fetcher.trigger(),
+        room: room::watched(config.node.data_dir.clone(), config.node.disk_reserve_bytes, tasks),
         observer: metrics.clone(),
         fatal: Arc::new(|message| exit::fatal(exit::IO, &message)),
     };

@@ -183,14 +183,19 @@ fn recent(probes: &[Probe], moment: Instant) -> &[Probe] {
     &probes[from..]
 }
 
-/// The longest time in a window without an acknowledged update.
+/// The longest time in a window without an acknowledged update, counted from the first one there is: before it, nobody
+/// had asked yet.
 fn longest_pause(probes: &[Probe], (from, to): (Instant, Instant)) -> Duration {
     let acked = recent(probes, from).iter().filter(|probe| probe.outcome == Outcome::Acked).map(|probe| probe.done);
-    let mut last = from;
+    let mut last: Option<Instant> = None;
     let mut longest = Duration::ZERO;
-    for done in acked.filter(|done| *done > from) {
-        longest = longest.max(done.duration_since(last));
-        last = done;
+    for done in acked {
+        if let Some(last) = last
+            && done > from
+        {
+            longest = longest.max(done.duration_since(last.max(from)));
+        }
+        last = Some(done);
         if done > to {
             break;
         }
@@ -223,6 +228,14 @@ mod tests {
         let acked = |done_ms| probe(began, done_ms, done_ms, Outcome::Acked);
         let window = (began, began + Duration::from_millis(100));
         assert_eq!(longest_pause(&[acked(10), acked(400)], window), Duration::from_millis(390));
+    }
+
+    #[test]
+    fn the_time_before_the_first_probe_is_no_pause() {
+        let began = Instant::now();
+        let acked = |done_ms| probe(began, done_ms, done_ms, Outcome::Acked);
+        let window = (began, began + Duration::from_millis(350));
+        assert_eq!(longest_pause(&[acked(300), acked(310), acked(400)], window), Duration::from_millis(90));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -142,9 +143,16 @@ impl Head<'_> {
 
     /// Any node, again and again: a batch is applied once, whoever got it how often.
     async fn send(&self, batch: &Batch) -> Result<Imported, Failure> {
+        let attempts = AtomicU32::new(0);
         let attempt = |mut client: Client| {
             let request = self.request(batch);
-            async move { call::imported(client.import(request).await.map_err(CallError::from)?.into_inner().reply) }
+            let first = attempts.fetch_add(1, Relaxed) == 0;
+            async move {
+                let reply = client.import(request).await.map_err(CallError::from)?.into_inner().reply;
+                let earlier_run = first && reply.as_ref().is_some_and(|reply| reply.replayed);
+                let imported = call::imported(reply)?;
+                Ok(if earlier_run { taken_before(imported) } else { imported })
+            }
         };
         let sent = self.cluster.on_any(RETRY_FOR, attempt).await;
         let imported = sent.map_err(|failure| in_context(failure, batch.first_row))?;
@@ -166,6 +174,12 @@ impl Head<'_> {
             rows: batch.rows.clone(),
         }
     }
+}
+
+/// What an earlier run of the same file has added is a duplicate of this one. (A repeat within this run is not: its
+/// first answer was lost.)
+fn taken_before(imported: Imported) -> Imported {
+    Imported { added: 0, made_ready: 0, duplicates: imported.duplicates + imported.added, ..imported }
 }
 
 /// The same failure, with the place and the way on.

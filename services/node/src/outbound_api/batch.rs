@@ -157,12 +157,13 @@ impl Batch {
     }
 
     fn propose(&mut self, queued: &mut Vec<Queued>) {
-        if !self.stamper.begin_batch() {
+        let Some(term) = self.stamper.begin_batch() else {
             queued.drain(..).for_each(|one| drop(one.waiter.send(Err(ProposeError::NotPrimary))));
             return;
-        }
+        };
         let proposals = queued.drain(..).map(|one| Proposal {
             id: one.id,
+            term,
             command: encode_command(one.id, one.origin, self.stamper.clock.stamp(), &one.body),
             waiter: one.waiter,
         });
@@ -206,17 +207,17 @@ impl Stamper {
         });
     }
 
-    /// False: this node must not stamp.
-    fn begin_batch(&mut self) -> bool {
+    /// The term in which this node stamps; none: it must not.
+    fn begin_batch(&mut self) -> Option<u64> {
         let (status, mono_us, clocks) = self.read_clocks();
         if !status.serving {
-            return false;
+            return None;
         }
         if self.term.replace(status.term) != Some(status.term) {
             self.clock.applied(self.state.last_stamp_us(), mono_us, &clocks);
         }
         self.clock.advance(mono_us, &clocks);
-        true
+        Some(status.term)
     }
 
     fn read_clocks(&mut self) -> (Arc<Status>, u64, Vec<(RaftId, u64)>) {

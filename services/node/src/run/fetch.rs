@@ -67,7 +67,7 @@ impl Fetcher {
     }
 
     async fn fetch(&self, index_min: u64) {
-        let fetched = self.from_any(index_min).await;
+        let fetched = self.fetch_any(index_min).await;
         if fetched.is_err() {
             tokio::time::sleep(PAUSE).await;
         }
@@ -79,11 +79,11 @@ impl Fetcher {
         }
     }
 
-    async fn from_any(&self, index_min: u64) -> Result<FetchedState, String> {
+    async fn fetch_any(&self, index_min: u64) -> Result<FetchedState, String> {
         let mut why = "no other data node is configured".to_owned();
         for peer in self.inner.peers.peers().iter().filter(|peer| !peer.witness) {
             tracing::info!(from = peer.name, index_min, "fetching the state");
-            match self.from_one(peer, index_min).await {
+            match self.fetch_one(peer, index_min).await {
                 Ok(state) => {
                     tracing::info!(from = peer.name, index = state.mark.index, "the state was fetched");
                     return Ok(state);
@@ -94,7 +94,7 @@ impl Fetcher {
         Err(why)
     }
 
-    async fn from_one(&self, peer: &PeerAddress, index_min: u64) -> Result<FetchedState, String> {
+    async fn fetch_one(&self, peer: &PeerAddress, index_min: u64) -> Result<FetchedState, String> {
         let stream = self.inner.peers.fetch_state(peer.raft_id, index_min).await;
         let mut stream = stream.map_err(|status| status.message().to_owned())?;
         let (chunks, queue) = mpsc::channel(CHUNKS_MAX);

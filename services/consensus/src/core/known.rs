@@ -1,0 +1,119 @@
+//! What the core knows, for whoever drives it. Changes nothing.
+
+use ocs_proto::peer::{ConfState, SnapshotMark};
+use raft::StateRole;
+
+use super::{Core, CoreConfig};
+use crate::{Kind, RaftId, RaftRole, log::Disk};
+
+impl<D: Disk> Core<D> {
+    /// This node.
+    pub fn id(&self) -> RaftId {
+        self.config.id
+    }
+
+    /// What this core was built with.
+    pub fn config(&self) -> &CoreConfig {
+        &self.config
+    }
+
+    /// Raft's term.
+    pub fn term(&self) -> u64 {
+        self.raw.raft.term
+    }
+
+    /// The leader known here; 0: none.
+    pub fn leader(&self) -> RaftId {
+        self.raw.raft.leader_id
+    }
+
+    /// Raft's role.
+    pub fn role(&self) -> RaftRole {
+        match self.raw.raft.state {
+            StateRole::Follower if !self.raw.raft.promotable() => RaftRole::Learner,
+            StateRole::Follower => RaftRole::Follower,
+            StateRole::Candidate | StateRole::PreCandidate => RaftRole::Candidate,
+            StateRole::Leader => RaftRole::Leader,
+        }
+    }
+
+    /// Whether Raft's role here is leader: no proof of anything (design rule 5).
+    pub fn leads(&self) -> bool {
+        self.raw.raft.state == StateRole::Leader
+    }
+
+    /// Whether proposals are taken: leads, is a data node, has applied an entry of its own term, hands nothing over.
+    pub fn serving(&self) -> bool {
+        self.leads()
+            && self.config.kind() == Kind::Data
+            && !self.transferring()
+            && !self.fetching
+            && self.raw.raft.apply_to_current_term()
+    }
+
+    /// A transfer is under way.
+    pub fn transferring(&self) -> bool {
+        self.raw.raft.lead_transferee.is_some()
+    }
+
+    /// Highest index known committed.
+    pub fn commit(&self) -> u64 {
+        self.raw.raft.raft_log.committed
+    }
+
+    /// Highest index applied by the state here.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// The log's first index that still counts, its last, and the last that is durable.
+    pub fn log_range(&self) -> (u64, u64, u64) {
+        (self.raw.store().first(), self.last_index(), self.raw.store().durable())
+    }
+
+    pub(super) fn last_index(&self) -> u64 {
+        self.raw.raft.raft_log.last_index()
+    }
+
+    /// The mark of an entry that still counts.
+    pub fn mark(&self, index: u64) -> Option<SnapshotMark> {
+        let term = self.raw.store().term_of(index)?;
+        Some(SnapshotMark { index, term, conf_state: Some(self.conf_state()) })
+    }
+
+    /// The membership.
+    pub fn conf_state(&self) -> ConfState {
+        self.raw.store().conf_state().clone()
+    }
+
+    /// Whether a state is being fetched: this node has none to serve from.
+    pub fn fetching(&self) -> bool {
+        self.fetching
+    }
+
+    /// Last index known durable on a peer; known to the leader only.
+    pub fn matched(&self, peer: RaftId) -> Option<u64> {
+        self.leads().then(|| self.raw.raft.prs().get(peer).map(|progress| progress.matched)).flatten()
+    }
+
+    /// Lowest index durable on both data voters: counted by the leader, told to the others, believed only from the
+    /// leader of the current term (design rule 1).
+    pub fn data_durable(&self) -> u64 {
+        if self.leads() {
+            let data = self.config.kinds.iter().filter(|(_, kind)| *kind == Kind::Data);
+            return data.filter_map(|(id, _)| self.matched(*id)).min().unwrap_or(0);
+        }
+        let (term, value) = self.told_durable;
+        if term == self.term() && self.leader() != 0 { value } else { 0 }
+    }
+
+    /// Elections that this node began.
+    pub fn elections(&self) -> u64 {
+        self.elections
+    }
+
+    /// Writes that are not durable yet.
+    pub fn writes_in_flight(&self) -> usize {
+        self.pending.len()
+    }
+}

@@ -1,0 +1,80 @@
+//! Raft's Ready as a numbered list of calls, in the library's order: the room that orders persist, send, apply.
+
+use super::{Core, Output, Pending, Write, hard_state};
+use crate::{
+    Kind,
+    log::{Batch, Disk},
+};
+
+impl<D: Disk> Core<D> {
+    /// Everything to be done since the last call: Raft's Ready, step by step in the library's order.
+    pub fn output(&mut self) -> Output {
+        let mut output = Output::default();
+        while self.raw.has_ready() {
+            self.one_ready(&mut output);
+        }
+        self.settle_transfer();
+        output.answers = std::mem::take(&mut self.answers);
+        output.fetch = self.fetch.take();
+        output.transfer = self.transfer_result.take();
+        let leads = (self.leads(), self.term());
+        let led = std::mem::replace(&mut self.led, leads);
+        output.overtaken = led.0 && led != leads;
+        output
+    }
+
+    pub(super) fn one_ready(&mut self, output: &mut Output) {
+        // 1. What changed since the last Ready.
+        let mut ready = self.raw.ready();
+        // 2. A leader's messages leave at once, beside its own write.
+        output.messages.extend(ready.take_messages().into_iter().filter_map(crate::eraft::message_to_wire));
+        // 3. A snapshot: the log restarts at its mark.
+        let mut batch = Batch::default();
+        if !ready.snapshot().is_empty() {
+            let mark = crate::eraft::mark_of(ready.snapshot());
+            self.raw.mut_store().reset(mark.clone());
+            self.handed = mark.index;
+            batch.reset = Some(mark);
+        }
+        // 4. Entries: readable from memory before they are durable.
+        let entries = ready.take_entries();
+        self.raw.mut_store().append(&entries);
+        batch.entries = entries.iter().map(crate::eraft::entry_to_wire).collect();
+        // 5. Term, vote and commit go along whenever something is written.
+        if ready.must_sync() || !batch.entries.is_empty() {
+            batch.hard_state = Some(hard_state(&self.raw.raft.hard_state()));
+        }
+        // 6. Promises to others leave only when all this is durable.
+        let then = ready.take_persisted_messages().into_iter().filter_map(crate::eraft::message_to_wire).collect();
+        // 7. Raft goes on; the disk reports later.
+        let number = ready.number();
+        let last = entries.last().map(|entry| (entry.index, entry.term));
+        let committed = ready.take_committed_entries();
+        self.raw.advance_append_async(ready);
+        self.write(Write { number, batch, then }, last, output);
+        // 8. What is committed, and durable here, is to be applied.
+        self.hand_over(committed, output);
+    }
+
+    pub(super) fn write(&mut self, write: Write, last: Option<(u64, u64)>, output: &mut Output) {
+        if write.is_empty() && self.pending.is_empty() {
+            output.messages.extend(write.then);
+            self.raw.on_persist_ready(write.number);
+            return;
+        }
+        self.pending.push_back(Pending { number: write.number, last });
+        output.writes.push(write);
+    }
+
+    pub(super) fn hand_over(&mut self, committed: Vec<raft::eraftpb::Entry>, output: &mut Output) {
+        self.handed = committed.last().map_or(self.handed, |entry| entry.index);
+        let reached = match self.config.kind() {
+            Kind::Data => {
+                output.apply.extend(committed.iter().map(crate::eraft::entry_to_wire));
+                self.applied // a fetched state may be ahead of what was handed over until now
+            }
+            Kind::Witness => self.handed, // it applies nothing, but Raft must see it advance (design 6)
+        };
+        self.on_applied(reached);
+    }
+}

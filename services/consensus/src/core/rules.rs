@@ -1,0 +1,154 @@
+//! What the core does of itself: randomness from outside, rounds, transfers, snapshots that got lost, the witness's rules.
+
+use ocs_proto::peer::RaftMessage;
+use raft::{ProgressState, StateRole};
+use rand::Rng;
+
+use super::{Core, SNAPSHOT_TICKS_MAX, TRANSFER_LAG_MAX, TRANSFER_TICKS_MAX};
+use crate::{Confirmed, Kind, RaftId, TransferError, log::Disk};
+
+impl<D: Disk> Core<D> {
+    /// Runs after every event: randomness from outside, rounds, answers.
+    pub(super) fn after(&mut self) {
+        let seen = (self.raw.raft.state, self.raw.raft.term);
+        if seen != self.seen {
+            self.on_role_change(seen);
+        }
+        self.collect_answers();
+        let basis = (self.term(), self.leader(), self.raw.raft.commit_to_current_term());
+        if basis != self.round_basis {
+            self.round_basis = basis;
+            if self.rounds.under_way() {
+                self.ask_again(); // forgotten at a change of term, dropped before the first commit
+            }
+        }
+        self.begin_round();
+    }
+
+    pub(super) fn on_role_change(&mut self, seen: (StateRole, u64)) {
+        let campaigns = |role| matches!(role, StateRole::Candidate | StateRole::PreCandidate);
+        if campaigns(seen.0) && !campaigns(self.seen.0) {
+            self.elections += 1;
+        }
+        self.seen = seen;
+        let timeout = self.rng.random_range(self.config.election_ticks_min..self.config.election_ticks_max);
+        self.raw.raft.set_randomized_election_timeout(timeout);
+    }
+
+    pub(super) fn begin_round(&mut self) {
+        if self.rounds.due() {
+            let context = self.rounds.begin();
+            self.raw.read_index(context.to_vec());
+            self.collect_answers();
+        }
+    }
+
+    pub(super) fn ask_again(&mut self) {
+        let context = self.rounds.again();
+        self.raw.read_index(context.to_vec());
+        self.collect_answers();
+    }
+
+    /// Takes settled rounds at once, so that the term told is the one in which the quorum answered.
+    pub(super) fn collect_answers(&mut self) {
+        for state in std::mem::take(&mut self.raw.raft.read_states) {
+            let confirmed = Confirmed { index: state.index, term: self.term(), leader: self.leader() };
+            let settled = self.rounds.answered(&state.request_ctx);
+            self.answers.extend(settled.into_iter().map(|question| (question, confirmed)));
+        }
+    }
+
+    pub(super) fn hold_snapshot(&mut self, message: RaftMessage) {
+        let index = message.snapshot.as_ref().map_or(0, |mark| mark.index);
+        if !self.fetching {
+            self.fetching = true;
+            self.fetch = Some(index);
+        }
+        self.snapshot_held = Some(message);
+    }
+
+    pub(super) fn tick_transfer(&mut self) {
+        let Some(transfer) = &mut self.transfer else { return };
+        transfer.ticks += 1;
+        let sent = self.raw.raft.prs().get(transfer.to).is_some_and(|peer| peer.matched == self.last_index());
+        let over = self.raw.raft.lead_transferee.is_none();
+        let late = self.transfer.as_ref().is_some_and(|transfer| transfer.ticks > TRANSFER_TICKS_MAX) && !sent;
+        if self.leads() && (late || over) {
+            self.raw.raft.abort_leader_transfer();
+            self.transfer = None;
+            self.transfer_result = Some(Err(TransferError::TimedOut));
+        }
+    }
+
+    pub(super) fn settle_transfer(&mut self) {
+        let Some(transfer) = &self.transfer else { return };
+        if self.leads() {
+            return;
+        }
+        let (leader, to) = (self.leader(), transfer.to);
+        if leader == to {
+            self.transfer = None;
+            self.transfer_result = Some(Ok(()));
+        } else if leader != 0 || transfer.ticks > self.config.election_ticks_max as u32 * 4 {
+            self.transfer = None;
+            self.transfer_result = Some(Err(TransferError::TimedOut));
+        }
+    }
+
+    /// A snapshot message that was lost would leave the peer waiting for ever: it is reported failed and sent again.
+    pub(super) fn tick_snapshots(&mut self) {
+        let waiting = |(_, peer): (&u64, &raft::Progress)| peer.state == ProgressState::Snapshot;
+        if !self.leads() || !self.raw.raft.prs().iter().any(waiting) {
+            self.snapshot_ticks = 0;
+            return;
+        }
+        self.snapshot_ticks += 1;
+        if self.snapshot_ticks >= SNAPSHOT_TICKS_MAX {
+            self.snapshot_ticks = 0;
+            let peers: Vec<_> =
+                self.raw.raft.prs().iter().filter(|peer| waiting((peer.0, peer.1))).map(|peer| *peer.0).collect();
+            peers.into_iter().for_each(|peer| self.raw.report_snapshot(peer, raft::SnapshotStatus::Failure));
+        }
+    }
+
+    /// Design rule 2: the witness votes and holds the log, and leads only to hand over.
+    pub(super) fn tick_witness(&mut self) {
+        if self.config.kind() != Kind::Witness {
+            return;
+        }
+        let priority = self.patience.tick(self.leader() != 0);
+        self.raw.set_priority(priority);
+        if self.leads() && self.transfer.is_none() {
+            let caught_up = self.config.kinds.iter().map(|(id, _)| *id).find(|id| self.eligible(*id).is_ok());
+            if let Some(to) = caught_up {
+                let _ = self.transfer(to);
+            } else if self.patience.alarm() {
+                tracing::error!(
+                    "the witness leads and no data node has caught up: updates wait; bring a data node back"
+                );
+            }
+        }
+    }
+
+    /// Whether leadership may go to a node now.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub fn eligible(&self, to: RaftId) -> Result<(), String> {
+        if to == self.config.id {
+            return Err("it leads already".to_owned());
+        }
+        if self.config.kind_of(to) == Kind::Witness {
+            return Err("it is the witness, which never serves".to_owned());
+        }
+        let Some(peer) = self.raw.raft.prs().get(to) else { return Err("it is not a voter".to_owned()) };
+        if !peer.recent_active {
+            return Err("it has not answered lately".to_owned());
+        }
+        let lag = self.last_index().saturating_sub(peer.matched);
+        if lag > TRANSFER_LAG_MAX {
+            return Err(format!("it is {lag} entries behind"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Everything that has queued becomes as few entries as the limits allow: where the throughput is (design 2).
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use ocs_proto::peer::Commands;
+use prost::Message as _;
+
+use super::{BATCH_BYTES_MAX, Driver};
+use crate::{Machine, Proposal, ProposeError, log::Disk};
+
+impl<D: Disk, M: Machine> Driver<D, M> {
+    /// Everything that has queued becomes as few entries as the limits allow.
+    pub(super) fn propose_queued(&mut self) {
+        if self.proposals.is_empty() {
+            return;
+        }
+        if let Some(refusal) = self.refusal() {
+            return self.proposals.drain(..).for_each(|proposal| refuse(proposal, refusal));
+        }
+        let term = self.core.term();
+        let mut batch: Vec<Proposal<M::Id, M::Reply>> = Vec::new();
+        let mut bytes = 0;
+        for proposal in std::mem::take(&mut self.proposals) {
+            if proposal.term != term {
+                refuse(proposal, ProposeError::NotPrimary);
+                continue;
+            }
+            if bytes > 0 && bytes + proposal.command.len() > BATCH_BYTES_MAX {
+                self.propose_one(std::mem::take(&mut batch));
+                bytes = 0;
+            }
+            bytes += proposal.command.len();
+            batch.push(proposal);
+        }
+        if !batch.is_empty() {
+            self.propose_one(batch);
+        }
+    }
+
+    pub(super) fn refusal(&self) -> Option<ProposeError> {
+        if !self.core.serving() {
+            Some(ProposeError::NotPrimary)
+        } else if self.no_room || self.log_bytes >= self.config.log_bytes_max {
+            Some(ProposeError::NoRoom)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn propose_one(&mut self, batch: Vec<Proposal<M::Id, M::Reply>>) {
+        let commands: Vec<Bytes> = batch.iter().map(|proposal| proposal.command.clone()).collect();
+        let data = Bytes::from(Commands { commands }.encode_to_vec());
+        let count = batch.len();
+        match self.core.propose(data) {
+            Ok(()) => {
+                self.observer.batch(count);
+                let since = Instant::now();
+                batch.into_iter().for_each(|proposal| self.waiters.enter(proposal.id, proposal.waiter, since));
+            }
+            Err(refusal) => batch.into_iter().for_each(|proposal| refuse(proposal, refusal)),
+        }
+    }
+}
+
+/// Tells who proposed that nothing was put into the log.
+pub(super) fn refuse<I, R>(proposal: Proposal<I, R>, refusal: ProposeError) {
+    let _ = proposal.waiter.send(Err(refusal)); // a client that hung up needs no answer
+}

@@ -1,0 +1,135 @@
+//! What the driver tells others: frames with their heads to the peers, the status to those who watch here.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
+
+use super::{Driver, FRAME_FORMAT, wall_clock_us};
+use crate::{Kind, Machine, PeerStatus, RaftId, Status, log::Disk};
+
+impl<D: Disk, M: Machine> Driver<D, M> {
+    /// Every node hears every other at the pace of heartbeats, followers each other too: heads carry clocks and digests.
+    pub(super) fn greet(&mut self) {
+        self.ticks += 1;
+        if self.ticks < self.config.core.heartbeat_ticks {
+            return;
+        }
+        self.ticks = 0;
+        let told = std::mem::take(&mut self.told);
+        let others = self.config.core.kinds.iter().map(|(id, _)| *id);
+        for to in others.filter(|id| *id != self.config.core.id && !told.contains(id)) {
+            self.transport.send(to, PeerFrame { head: Some(self.head()), messages: Vec::new() });
+        }
+    }
+
+    /// A difference of digests at the same index is an alarm, never ignored (design 5).
+    pub(super) fn compare_digests(&mut self) {
+        for (peer, seen) in &mut self.peers {
+            let Some((index, theirs)) = seen.digest else { continue };
+            if index <= seen.compared {
+                continue;
+            }
+            let Some(ours) = self.digests.at(index) else { continue };
+            seen.compared = index;
+            if ours != theirs {
+                self.mismatches += 1;
+                tracing::error!(peer, index, "the state differs from the peer's: run `ocsctl verify` on both nodes");
+            }
+        }
+    }
+
+    pub(super) fn send(&mut self, messages: Vec<RaftMessage>) {
+        let mut frames: Vec<(RaftId, Vec<RaftMessage>)> = Vec::new();
+        for message in messages {
+            match frames.iter_mut().find(|(to, _)| *to == message.to) {
+                Some((_, queued)) => queued.push(message),
+                None => frames.push((message.to, vec![message])),
+            }
+        }
+        for (to, messages) in frames {
+            if !self.told.contains(&to) {
+                self.told.push(to);
+            }
+            let frame = PeerFrame { head: Some(self.head()), messages };
+            self.transport.send(to, frame);
+        }
+    }
+
+    pub(super) fn head(&self) -> Head {
+        let digest = self.digests.newest();
+        Head {
+            format: FRAME_FORMAT,
+            cluster: Bytes::copy_from_slice(&self.config.cluster),
+            epoch: self.config.epoch,
+            from: self.config.core.id,
+            incarnation: self.config.core.boot,
+            data_durable: self.core.data_durable(),
+            wall_clock_us: wall_clock_us(),
+            digest_index: digest.map_or(0, |(index, _)| index),
+            digest: digest.map(|(_, value)| Bytes::copy_from_slice(&value.to_be_bytes())).unwrap_or_default(),
+            term: self.core.term(),
+            applied: if self.config.core.kind() == Kind::Data { self.core.applied() } else { 0 },
+            data_ready: !self.core.fetching(),
+            disk_short_bytes: u64::from(self.no_room),
+        }
+    }
+
+    /// Tells those who watch: a change of role at once, everything else at each tick.
+    pub(super) fn publish(&self, ticked: bool) {
+        let status = self.describe();
+        self.status.send_if_modified(|shown| {
+            let key = |status: &Status| {
+                (status.role, status.term, status.leader, status.serving, status.transferring, status.no_room)
+            };
+            let tell = key(&status) != key(shown) || (ticked && status != **shown);
+            if tell {
+                *shown = Arc::new(status);
+            }
+            tell
+        });
+    }
+
+    pub(super) fn describe(&self) -> Status {
+        let (first_index, last_index, durable_index) = self.core.log_range();
+        Status {
+            id: self.core.id(),
+            role: self.core.role(),
+            term: self.core.term(),
+            leader: self.core.leader(),
+            serving: self.core.serving(),
+            transferring: self.core.transferring(),
+            commit: self.core.commit(),
+            applied: self.core.applied(),
+            persisted: self.persisted,
+            first_index,
+            last_index,
+            durable_index,
+            data_durable: self.core.data_durable(),
+            log_bytes: self.log_bytes,
+            peers: self.describe_peers(),
+            digest_mismatches: self.mismatches,
+            elections: self.core.elections(),
+            waiting: self.waiters.len() as u64,
+            no_room: self.no_room || self.log_bytes >= self.config.log_bytes_max,
+            fetching: self.core.fetching(),
+        }
+    }
+
+    pub(super) fn describe_peers(&self) -> Vec<PeerStatus> {
+        let others = self.config.core.kinds.iter().filter(|(id, _)| *id != self.config.core.id);
+        others
+            .map(|(id, kind)| {
+                let seen = self.peers.get(id);
+                PeerStatus {
+                    id: *id,
+                    kind: *kind,
+                    matched: self.core.matched(*id),
+                    applied: seen.map_or(0, |seen| seen.applied),
+                    heard_ms: seen.and_then(|seen| seen.heard).map(|heard| heard.elapsed().as_millis() as u64),
+                    clock_offset_us: seen.map_or(0, |seen| seen.clock_offset_us),
+                }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,66 @@
+//! Watches the room on the disk of the data directory: with less than the reserve left the node takes no more updates.
+//!
+//! Never deletes anything. What it means for a primary and a backup is consensus's to decide (design 1, "What loses what").
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use chassis::tasks::Tasks;
+
+use super::spawn_quiet;
+
+/// How often the disk is asked.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// True while the disk has more than `reserve_bytes` left, from now on.
+pub(super) fn watched(directory: PathBuf, reserve_bytes: u64, tasks: &Tasks) -> Arc<AtomicBool> {
+    let room = Arc::new(AtomicBool::new(true));
+    look(&directory, reserve_bytes, &room);
+    let (kept, stopping) = (room.clone(), tasks.stopping());
+    spawn_quiet(tasks, "disk-room", async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = stopping.cancelled() => return,
+            }
+            look(&directory, reserve_bytes, &kept);
+        }
+    });
+    room
+}
+
+/// A disk that does not answer is not called full: the log finds out for itself.
+fn look(directory: &std::path::Path, reserve_bytes: u64, room: &AtomicBool) {
+    let Ok(disk) = rustix::fs::statvfs(directory) else { return };
+    let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let enough = free_bytes > reserve_bytes;
+    if room.swap(enough, Ordering::Relaxed) != enough {
+        let directory = directory.display();
+        if enough {
+            tracing::warn!(%directory, free_bytes, "the disk has room again");
+        } else {
+            tracing::error!(%directory, free_bytes, reserve_bytes, "less than the reserve is left on the disk: updates wait; make room");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reserve_above_what_is_free_is_no_room_and_below_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let room = AtomicBool::new(true);
+        look(directory.path(), u64::MAX, &room);
+        assert!(!room.load(Ordering::Relaxed));
+        look(directory.path(), 0, &room);
+        assert!(room.load(Ordering::Relaxed));
+    }
+}
