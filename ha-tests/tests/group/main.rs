@@ -4,5 +4,6 @@
 
 #![allow(clippy::unwrap_used)] // a helper that cannot go on fails its test
 
+mod disk;
 mod failover;
 mod requests;

@@ -147,6 +147,8 @@ pub struct Core<D: Disk> {
     snapshot_held: Option<RaftMessage>,
     fetch: Option<u64>,
     fetching: bool,
+    /// First entry to be applied once the state below it was fetched; until then nothing is applied (design rule 11).
+    held_from: Option<u64>,
     snapshot_ticks: u32,
     handed: u64,
     applied: u64,
@@ -214,6 +216,7 @@ impl<D: Disk> Core<D> {
             snapshot_held: None,
             fetch: behind.then_some(start.index),
             fetching: behind,
+            held_from: behind.then_some(start.index + 1),
             snapshot_ticks: 0,
             handed: applied,
             applied,
@@ -389,6 +392,7 @@ impl<D: Disk> Core<D> {
     /// A fetched state stands: a snapshot that was held goes on under its mark.
     pub fn on_installed(&mut self, mark: SnapshotMark) {
         self.fetching = false;
+        self.held_from = self.held_from.map(|_| mark.index + 1);
         self.on_applied(mark.index);
         let Some(mut message) = self.snapshot_held.take() else { return };
         if message.term >= self.term() {
@@ -403,7 +407,7 @@ impl<D: Disk> Core<D> {
     pub fn on_fetch_failed(&mut self) {
         self.fetching = false;
         self.snapshot_held = None;
-        if self.applied < self.raw.store().start().index {
+        if self.held_from.is_some() {
             self.fetch = Some(self.raw.store().start().index);
             self.fetching = true;
         }

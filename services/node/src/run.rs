@@ -66,15 +66,22 @@ async fn run(config: Config, bootstrap: bool) -> Result<(), RunError> {
     let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
     let tasks = Tasks::new();
     let bound = Bound::bind(&config, bootstrap).await?;
+    let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
     let started = tokio::select! {
-        started = start(&config, bound, &tasks) => started?,
+        started = start(&config, bound, &tasks) => started,
         signal = stop => {
             tracing::info!(signal, "stopping before the group was formed");
-            tasks.drain(Duration::from_millis(config.limits.drain_timeout_ms)).await;
+            tasks.drain(drain_timeout).await;
             return Ok(());
         }
     };
-    started.until_stopped(&config, &tasks).await
+    match started {
+        Ok(started) => started.until_stopped(&config, &tasks).await,
+        Err(error) => {
+            tasks.drain(drain_timeout).await; // who was started already ends in peace: one line says what is wrong
+            Err(error)
+        }
+    }
 }
 
 /// Everything that must be had before anything is answered.

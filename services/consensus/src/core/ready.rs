@@ -1,10 +1,15 @@
 //! Raft's Ready as a numbered list of calls, in the library's order: the room that orders persist, send, apply.
 
+use raft::{GetEntriesContext, Storage as _};
+
 use super::{Core, Output, Pending, Write, hard_state};
 use crate::{
     Kind,
     log::{Batch, Disk},
 };
+
+/// Bytes of entries that are read at a time to catch up behind a fetched state.
+const HELD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 impl<D: Disk> Core<D> {
     /// Everything to be done since the last call: Raft's Ready, step by step in the library's order.
@@ -13,6 +18,7 @@ impl<D: Disk> Core<D> {
         while self.raw.has_ready() {
             self.one_ready(&mut output);
         }
+        self.apply_held(&mut output);
         self.settle_transfer();
         output.answers = std::mem::take(&mut self.answers);
         output.fetch = self.fetch.take();
@@ -34,6 +40,7 @@ impl<D: Disk> Core<D> {
             let mark = crate::eraft::mark_of(ready.snapshot());
             self.raw.mut_store().reset(mark.clone());
             self.handed = mark.index;
+            self.held_from = None; // the state stands at this mark
             batch.reset = Some(mark);
         }
         // 4. Entries: readable from memory before they are durable.
@@ -70,11 +77,27 @@ impl<D: Disk> Core<D> {
         self.handed = committed.last().map_or(self.handed, |entry| entry.index);
         let reached = match self.config.kind() {
             Kind::Data => {
-                output.apply.extend(committed.iter().map(crate::eraft::entry_to_wire));
+                if self.held_from.is_none() {
+                    output.apply.extend(committed.iter().map(crate::eraft::entry_to_wire));
+                }
                 self.applied // a fetched state may be ahead of what was handed over until now
             }
             Kind::Witness => self.handed, // it applies nothing, but Raft must see it advance (design 6)
         };
         self.on_applied(reached);
+    }
+
+    /// Once the fetched state stands: what was committed above it meanwhile, out of the log, a piece at a time.
+    fn apply_held(&mut self, output: &mut Output) {
+        let Some(next) = self.held_from.filter(|_| !self.fetching) else { return };
+        if next > self.handed {
+            self.held_from = None; // the apply thread skips what the state holds already
+            return;
+        }
+        let context = GetEntriesContext::empty(false);
+        let entries = self.raw.store().entries(next, self.handed + 1, HELD_BYTES_MAX, context);
+        let entries = entries.expect("entries that are not applied yet are in the log");
+        self.held_from = entries.last().map(|entry| entry.index + 1).filter(|next| *next <= self.handed);
+        output.apply.extend(entries.iter().map(crate::eraft::entry_to_wire));
     }
 }

@@ -1,0 +1,215 @@
+//! Disks that lose or spoil what they were given (design rules 10 and 11): what is corrupt is never cut, what is torn is, and
+//! what one data node lost it gets from the other.
+
+use std::{
+    fs,
+    io::{Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use ocs_ha_tests::{Client, Cluster, Settings, until};
+use serde_json::Value;
+
+/// Between two looks at a status, which take processor time from the nodes.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Where the first batch of a segment begins.
+const SEGMENT_HEADER_BYTES: u64 = 4096;
+
+/// The log's segments, in order.
+fn segments(settings: &Settings, node: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(settings.data(node).join("log")).unwrap();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.extension().is_some_and(|ending| ending == "log"));
+    found.sort();
+    found
+}
+
+/// Every file of a directory with its bytes.
+fn bytes_below(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(bytes_below(&path))
+        } else {
+            found.push((path.clone(), fs::read(path).unwrap()))
+        }
+    }
+    found.sort();
+    found
+}
+
+fn change(file: &Path, at: u64, with: impl FnOnce(&mut [u8; 64])) {
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(file).unwrap();
+    let mut bytes = [0; 64];
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.read_exact(&mut bytes).unwrap();
+    with(&mut bytes);
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.write_all(&bytes).unwrap();
+    file.sync_all().unwrap();
+}
+
+/// Where the last byte that is not zero ends.
+fn end_of(file: &Path) -> u64 {
+    let bytes = fs::read(file).unwrap();
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
+}
+
+fn add_some(cluster: &Cluster) {
+    let load = cluster.load("demo", 2);
+    load.wait_more(60);
+    load.stop().assert_exactly_once_beside(cluster, &[]);
+}
+
+#[test]
+fn a_corrupt_log_is_refused_untouched_and_a_torn_tail_is_cut() {
+    let mut cluster = Cluster::start();
+    cluster.create_list("demo");
+    add_some(&cluster);
+    let (primary, backup) = (cluster.primary(), cluster.other(cluster.primary()));
+    assert_eq!(cluster.stop(backup), 0);
+    let segment = segments(cluster.settings(), backup).pop().unwrap();
+    let name = segment.file_name().unwrap().to_string_lossy().into_owned();
+
+    // One byte of what had been durable: refused, in one line that names the file, and nothing is changed.
+    let middle = SEGMENT_HEADER_BYTES + (end_of(&segment) - SEGMENT_HEADER_BYTES) / 2;
+    change(&segment, middle, |bytes| bytes[0] ^= 0x10);
+    let log_dir = cluster.settings().data(backup).join("log");
+    let before = bytes_below(&log_dir);
+    for _ in 0..2 {
+        let ran = cluster.run_node(backup, &[]);
+        assert_eq!(ran.code, 74, "{}", ran.err);
+        let complaints = ran.complaints();
+        assert_eq!(complaints.len(), 1, "{}", ran.err);
+        assert!(complaints[0].contains(&name) && complaints[0].contains("is damaged at byte"), "{}", ran.err);
+        assert!(bytes_below(&log_dir) == before, "a corrupt log was changed");
+    }
+    change(&segment, middle, |bytes| bytes[0] ^= 0x10);
+
+    // The same for the witness, whose log is a copy of every update.
+    assert_eq!(cluster.stop("w"), 0);
+    let segment_w = segments(cluster.settings(), "w").pop().unwrap();
+    change(&segment_w, SEGMENT_HEADER_BYTES + 100, |bytes| bytes[7] ^= 0x01);
+    let ran = cluster.run_node("w", &[]);
+    assert_eq!((ran.code, ran.complaints().len()), (74, 1), "{}", ran.err);
+    change(&segment_w, SEGMENT_HEADER_BYTES + 100, |bytes| bytes[7] ^= 0x01);
+    cluster.start_node("w", &[]);
+
+    // Bytes behind the end are a write that was torn: cut, said, and the node goes on.
+    let end = end_of(&segment);
+    change(&segment, end, |bytes| bytes.iter_mut().for_each(|byte| *byte = 0xA5));
+    cluster.start_node(backup, &[]);
+    cluster.wait_whole();
+    assert_eq!(cluster.primary(), primary);
+    assert!(cluster.log(backup).contains("of a torn write"), "the cut was not said");
+    add_some_more(&cluster);
+}
+
+/// After damage was mended the group takes updates as before.
+fn add_some_more(cluster: &Cluster) {
+    let mut client = cluster.http("a");
+    for number in 0..20 {
+        let added = client.post("/lists/demo?req=AddRecord", &format!(r#"{{"GSW_PHONE":"+9998{number:04}"}}"#));
+        assert_eq!(added.status, 200, "{added:?}");
+    }
+    cluster.assert_equal();
+    assert_eq!(cluster.export_text("demo", "a"), cluster.export_text("demo", "b"));
+}
+
+#[test]
+fn a_node_that_lost_its_state_gets_it_back_from_the_log_or_from_the_other_node() {
+    let mut cluster = Cluster::start();
+    cluster.create_list("demo");
+    add_some(&cluster);
+    let backup = cluster.other(cluster.primary());
+
+    // Lost, while the log still has everything: applied again.
+    assert_eq!(cluster.stop(backup), 0);
+    fs::remove_dir_all(cluster.settings().data(backup).join("state")).unwrap();
+    cluster.start_node(backup, &[]);
+    cluster.assert_equal();
+    assert!(!cluster.log(backup).contains("the state was fetched"));
+
+    // Spoilt: moved aside, said, and made anew.
+    cluster.kill(backup);
+    let state = cluster.settings().data(backup).join("state");
+    fs::write(state.join("STAMP"), b"nonsense").unwrap();
+    cluster.start_node(backup, &[]);
+    cluster.assert_equal();
+    assert!(cluster.log(backup).contains("it is moved aside"), "it was not said");
+    add_some_more(&cluster);
+}
+
+#[test]
+fn a_state_that_the_log_cannot_make_anew_is_fetched_while_the_other_node_serves() {
+    let mut cluster = Cluster::with(&["store.persist_ms=200"]);
+    cluster.create_list("demo");
+    let (primary, backup) = (cluster.primary(), cluster.other(cluster.primary()));
+    stuff_until_cut(&cluster);
+
+    assert_eq!(cluster.stop(backup), 0);
+    fs::remove_dir_all(cluster.settings().data(backup).join("state")).unwrap();
+    let load = cluster.load("demo", 2);
+    load.wait_more(20);
+    cluster.start_node(backup, &[]);
+    cluster.wait_back();
+    load.wait_more(20);
+    load.stop().assert_no_failure_at(primary);
+    cluster.assert_equal();
+    assert_eq!(cluster.log(backup).matches("the state was fetched").count(), 1);
+    assert!(cluster.export_text("demo", "a") == cluster.export_text("demo", "b"), "the exports differ");
+
+    // Spoilt in the files of the engine, where the log cannot help either.
+    cluster.kill(backup);
+    spoil(&cluster.settings().data(backup).join("state"));
+    cluster.start_node(backup, &[]);
+    cluster.assert_equal();
+    assert!(cluster.log(backup).contains("it is moved aside"), "it was not said");
+    assert_eq!(cluster.log(backup).matches("the state was fetched").count(), 2);
+    assert!(cluster.export_text("demo", "a") == cluster.export_text("demo", "b"), "the exports differ");
+}
+
+/// Many small entries, by few clients so that few requests meet in one entry, until both nodes have forgotten the first.
+fn stuff_until_cut(cluster: &Cluster) {
+    const CLIENTS: usize = 3;
+    let enough = AtomicBool::new(false);
+    let address = cluster.settings().address(cluster.primary(), "http");
+    let stuff = |client: usize| {
+        let mut http = Client::new(&address);
+        for number in 0.. {
+            let body = format!(r#"{{"GSW_PHONE":"+9997{client}{number:07}"}}"#);
+            assert_eq!(http.post("/lists/demo?req=AddRecord", &body).status, 200);
+            if enough.load(Relaxed) {
+                return;
+            }
+        }
+    };
+    let cut =
+        |node: &Value| node["role"] == "witness" || node["first_index"].as_u64().is_some_and(|first| first > 1000);
+    thread::scope(|scope| {
+        let stuff = &stuff;
+        for client in 0..CLIENTS {
+            scope.spawn(move || stuff(client));
+        }
+        until("both logs were cut", || {
+            thread::sleep(LOOK);
+            cluster.status()["nodes"].as_array().is_some_and(|nodes| nodes.iter().all(cut))
+        });
+        enough.store(true, Relaxed);
+    });
+}
+
+/// Overwrites what the engine cannot open without.
+fn spoil(state: &Path) {
+    for (path, bytes) in bytes_below(state) {
+        if path.file_name().is_some_and(|name| name != "STAMP") {
+            let nonsense: Vec<u8> = bytes.iter().map(|byte| byte ^ 0x5A).collect();
+            fs::write(path, nonsense).unwrap();
+        }
+    }
+}
