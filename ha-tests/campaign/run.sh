@@ -8,7 +8,7 @@
 # CONTACTS      first contacts of the campaign only   (all 45,211)
 # BIN_DIR       where the binaries are                (target/release)
 # CONNECTIONS   connections of the replay             (64)
-# RATE          requests a second; 0: no limit        (2000; 300 for a part of the campaign)
+# RATE          requests a second; 0: no limit        (1500; 300 for a part of the campaign)
 # SWITCH_EVERY  seconds between switchovers           (20; 4 for a part of the campaign)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -22,7 +22,7 @@ BIN_DIR=${BIN_DIR:-target/release}
 CONTACTS=${CONTACTS:-}
 CONNECTIONS=${CONNECTIONS:-64}
 if [ -z "$CONTACTS" ]; then
-  RATE=${RATE:-2000} SWITCH_EVERY=${SWITCH_EVERY:-20}
+  RATE=${RATE:-1500} SWITCH_EVERY=${SWITCH_EVERY:-20}
 else
   RATE=${RATE:-300} SWITCH_EVERY=${SWITCH_EVERY:-4} # long enough for moves and the kill
 fi

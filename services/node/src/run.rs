@@ -5,6 +5,7 @@
 
 mod error;
 mod fetch;
+mod limits;
 mod open;
 mod peer_side;
 mod proxy_side;
