@@ -375,13 +375,13 @@ impl<D: Disk> Core<D> {
             self.raw.mut_store().on_durable(index, term);
         }
         self.raw.on_persist_ready(number);
-        self.after();
+        self.on_applied(self.applied); // what a snapshot stands for counts as applied once its mark is durable
     }
 
     /// The state has applied everything up to this index.
     pub fn on_applied(&mut self, index: u64) {
         self.applied = self.applied.max(index);
-        let known = self.applied.min(self.handed);
+        let known = self.applied.min(self.handed).min(self.raw.raft.raft_log.persisted);
         if known > self.raw.raft.raft_log.applied() {
             self.raw.mut_store().on_applied(known);
             self.raw.advance_apply_to(known);
