@@ -441,7 +441,9 @@ fn raft_config(config: &CoreConfig, applied: u64) -> RaftConfig {
         check_quorum: true,
         pre_vote: true,
         read_only_option: ReadOnlyOption::Safe,
-        batch_append: true,
+        // raft-rs would add entries to an empty append that stands further along: the follower then acknowledges more
+        // than it has
+        batch_append: false,
         priority: if config.kind() == Kind::Witness { -1 } else { 0 },
         max_uncommitted_size: UNCOMMITTED_BYTES_MAX,
         max_committed_size_per_ready: 4 * 1024 * 1024,
