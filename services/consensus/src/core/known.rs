@@ -101,7 +101,10 @@ impl<D: Disk> Core<D> {
     pub fn data_durable(&self) -> u64 {
         if self.leads() {
             let data = self.config.kinds.iter().filter(|(_, kind)| *kind == Kind::Data);
-            return data.filter_map(|(id, _)| self.matched(*id)).min().unwrap_or(0);
+            let matched = data.filter_map(|(id, _)| self.matched(*id)).min().unwrap_or(0);
+            // What this log has forgotten was on both; a new leader has heard of nobody yet, and a witness that is behind
+            // its log could never be helped while the other data node is away.
+            return matched.max(self.raw.store().start().index);
         }
         let (term, value) = self.told_durable;
         if term == self.term() && self.leader() != 0 { value } else { 0 }
