@@ -234,7 +234,7 @@ impl<D: Disk> Core<D> {
     /// A tick of the driver's clock passed.
     pub fn tick(&mut self) {
         let alone = self.raw.raft.prs().is_singleton();
-        if !alone || self.pending.is_empty() {
+        if (!alone || self.pending.is_empty()) && !self.beginning_anew() {
             self.raw.tick(); // a single voter must not campaign with a write in flight (design 6)
         }
         if self.rounds.tick(self.config.heartbeat_ticks as u32) {
@@ -271,9 +271,16 @@ impl<D: Disk> Core<D> {
                 Kind::Data | Kind::Witness => {}
             }
         }
-        if let Some(mapped) = message_from_wire(message) {
+        let Some(mapped) = message_from_wire(message) else { return };
+        if mapped.get_msg_type() != MessageType::MsgTimeoutNow || !self.beginning_anew() {
             self.feed(mapped);
         }
+    }
+
+    /// A snapshot's mark is on its way to the disk: raft-rs, for which the log then begins above what is applied, cannot
+    /// campaign.
+    fn beginning_anew(&self) -> bool {
+        self.raw.raft.raft_log.applied() < self.raw.store().start().index
     }
 
     fn feed(&mut self, message: Message) {
