@@ -57,8 +57,11 @@ trap 'exit 1' INT TERM
 
 # Moves the primary every SWITCH_EVERY seconds; the second time its node is killed instead, and started again 10 s later.
 move() {
-  local round=0 pid
-  while sleep "$SWITCH_EVERY"; do
+  local round=0 pid pause=''
+  trap '[ -z "$pause" ] || kill "$pause" 2> /dev/null || true; exit 0' TERM
+  while sleep "$SWITCH_EVERY" & do
+    pause=$!
+    wait "$pause" || return 0
     round=$((round + 1))
     if [ "$round" -eq 2 ]; then
       pid=$(ctl status -o json | python3 -c 'import json,sys
@@ -66,7 +69,9 @@ status = json.load(sys.stdin)
 print(next(node["pid"] for node in status["nodes"] if node["node"] == status["primary"]))')
       kill -KILL "$pid"
       echo "killed" >> "$WORK/moves"
-      sleep 12 # down for 10 s, then it starts and catches up
+      sleep 12 & # down for 10 s, then it starts and catches up
+      pause=$!
+      wait "$pause" || return 0
     elif ctl switchover >> "$WORK/switchovers.log" 2>&1; then
       echo "moved" >> "$WORK/moves"
     else
