@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Condvar, Mutex, PoisonError},
     thread,
 };
@@ -40,6 +41,13 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// Runs a program to its end.
+    pub fn of(command: &mut Command) -> Self {
+        let output = command.output().expect("a program of ours starts");
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
     /// Both outputs, if it went well.
     ///
     /// # Panics
@@ -59,6 +67,13 @@ impl Ran {
         let complains = |line: &&str| line.starts_with("ocsd: ") || line.contains(" ERROR ");
         self.err.lines().filter(complains).collect()
     }
+}
+
+/// `ocsctl` for the nodes with these control addresses and these HTTP Proxies.
+pub fn ocsctl(endpoints: &str, proxies: &str, words: &[&str]) -> Command {
+    let mut command = command(&program("ocsctl"));
+    command.env("OCSCTL_ENDPOINTS", endpoints).env("OCSCTL_PROXIES", proxies).args(words);
+    command
 }
 
 /// A record of an export: its columns by name.
@@ -120,7 +135,7 @@ impl Cluster {
 
     // === processes ===
 
-    fn command(&self, node: &str, words: &[&str]) -> std::process::Command {
+    fn command(&self, node: &str, words: &[&str]) -> Command {
         let mut command = command(&program("ocsd"));
         command.arg("--config").arg(self.settings.config(node));
         for pair in &self.set {
@@ -137,13 +152,13 @@ impl Cluster {
     }
 
     /// The same with an environment.
-    pub fn start_node_with(&mut self, node: &'static str, environment: &[(&str, &str)]) {
-        let (mut command, log) = (self.command(node, &[]), self.settings.log(node));
+    pub fn start_node_with(&mut self, node: &'static str, words: &[&str], environment: &[(&str, &str)]) {
+        let (mut command, log) = (self.command(node, words), self.settings.log(node));
         command.envs(environment.iter().copied());
         self.start_command(node, &mut command, &log);
     }
 
-    fn start_command(&mut self, node: &'static str, command: &mut std::process::Command, log: &Path) {
+    fn start_command(&mut self, node: &'static str, command: &mut Command, log: &Path) {
         assert!(!self.nodes.contains_key(node), "{node} runs already");
         self.nodes.insert(node, Process::start(node, command, log));
     }
@@ -165,6 +180,14 @@ impl Cluster {
     /// Whether a node was started and has not ended by itself.
     pub fn runs(&mut self, node: &str) -> bool {
         self.nodes.get_mut(node).is_some_and(|process| process.ended().is_none())
+    }
+
+    /// Starts a node again if it has ended by itself, as its supervisor would.
+    pub fn restart_if_ended(&mut self, node: &'static str) {
+        if !self.runs(node) {
+            self.nodes.remove(node);
+            self.start_node(node, &[]);
+        }
     }
 
     /// kill -9 of a node; its HTTP Proxy ends by itself.
@@ -207,20 +230,18 @@ impl Cluster {
 
     // === questions ===
 
-    /// Runs `ocsctl` for this group.
-    pub fn ctl(&self, words: &[&str]) -> Ran {
+    /// `ocsctl` for this group, to be run.
+    pub fn ctl_command(&self, words: &[&str]) -> Command {
         let endpoints = NODES.map(|node| self.settings.address(node, "control")).join(",");
-        self.ctl_at(&endpoints, words)
+        let proxies = ["a", "b"].map(|node| format!("http://{}", self.settings.address(node, "http"))).join(",");
+        let mut command = ocsctl(&endpoints, &proxies, words);
+        command.current_dir(&self.settings.dir);
+        command
     }
 
-    /// Runs `ocsctl` for some of its nodes.
-    pub fn ctl_at(&self, endpoints: &str, words: &[&str]) -> Ran {
-        let proxies = ["a", "b"].map(|node| format!("http://{}", self.settings.address(node, "http"))).join(",");
-        let mut command = command(&program("ocsctl"));
-        command.env("OCSCTL_ENDPOINTS", endpoints).env("OCSCTL_PROXIES", proxies).args(words);
-        let output = command.current_dir(&self.settings.dir).output().expect("ocsctl starts");
-        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        Ran { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+    /// Runs `ocsctl` for this group.
+    pub fn ctl(&self, words: &[&str]) -> Ran {
+        Ran::of(&mut self.ctl_command(words))
     }
 
     /// Waits until every node answers, both data nodes have caught up, and both HTTP Proxies listen.
@@ -266,12 +287,19 @@ impl Cluster {
         if node == "a" { "b" } else { "a" }
     }
 
-    /// Moves the primary to a node.
+    /// Moves the primary to a node, which must work at once; the group is whole then.
     pub fn move_primary(&self, to: &'static str) {
-        until(&format!("{to} is primary"), || {
-            self.primary() == to || self.ctl(&["switchover", "--to", to]).code == 0 && self.wait_primary() == to
-        });
+        self.move_primary_under_load(to);
         self.wait_whole();
+    }
+
+    /// The same under load.
+    pub fn move_primary_under_load(&self, to: &'static str) {
+        if self.primary() != to {
+            self.ctl(&["switchover", "--to", to]).fine();
+            assert_eq!(self.wait_primary(), to);
+        }
+        self.wait_back();
     }
 
     /// A client of a node's HTTP Proxy.

@@ -10,9 +10,9 @@ mod poll;
 mod process;
 mod settings;
 
-pub use cluster::{Cluster, Ran, Row};
+pub use cluster::{Cluster, Ran, Row, ocsctl};
 pub use http::{Answer, Client};
 pub use load::{Load, Loaded, Sent, Target};
 pub use poll::{PATIENCE, until, until_some};
-pub use process::{Process, Signal, program};
+pub use process::{Process, Signal, program, runs};
 pub use settings::{NODES, Settings};

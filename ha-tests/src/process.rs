@@ -102,7 +102,7 @@ pub(crate) fn signal_to(pid: u32, signal: Signal) {
 }
 
 /// Whether a process runs (a dead one that nobody waited for does not).
-pub(crate) fn runs(pid: u32) -> bool {
+pub fn runs(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }

@@ -4,6 +4,12 @@
 
 #![allow(clippy::unwrap_used)] // a helper that cannot go on fails its test
 
+mod balancer;
+mod control;
+mod dev_run;
 mod disk;
 mod failover;
+mod operator;
+mod proxy;
+mod refusals;
 mod requests;

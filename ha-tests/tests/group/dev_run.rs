@@ -1,0 +1,119 @@
+//! `make run`'s script itself: a group in one terminal, curl lines that work, everything gone after SIGTERM, and the same data
+//! at the second start.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use ocs_ha_tests::{Process, Ran, Signal, ocsctl, program, runs, until, until_some};
+use serde_json::Value;
+
+const RECORDS: u64 = 200;
+/// The contract of `make run`: Ctrl-C or SIGTERM ends every process within it.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+
+/// An offset at which every port of the script is free, below those that the system gives to clients.
+fn free_offset() -> u16 {
+    let own = u16::try_from(std::process::id() % 400).unwrap() * 20;
+    let free = |offset: &u16| {
+        let ports = [7301, 7302, 7303, 7401, 7402, 7403, 7501, 7502, 7503, 8080, 8081];
+        ports.iter().all(|port| TcpListener::bind(("127.0.0.1", port + offset)).is_ok())
+    };
+    (0..800).map(|step| 12_000 + (own + step * 20) % 12_000).find(free).unwrap()
+}
+
+/// The script; ended in order when it goes, because the nodes are its children, not ours.
+struct Script(Process);
+
+impl Script {
+    fn start(dir: &Path, offset: u16, output: &Path) -> Self {
+        let mut command =
+            Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("deploy/dev/run.sh"));
+        command
+            .env("RUN_DIR", dir)
+            .env("BIN_DIR", program("ocsd").parent().unwrap())
+            .env("PORT_OFFSET", offset.to_string())
+            .env("LIST_RECORDS", RECORDS.to_string());
+        Self(Process::start("run.sh", &mut command, output))
+    }
+
+    fn terminate(&mut self) -> i32 {
+        self.0.signal(Signal::TERM);
+        self.0.wait()
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        if self.0.ended().is_none() {
+            self.terminate();
+        }
+    }
+}
+
+/// What the script said since it began, once it has explained itself.
+fn explained(script: &mut Script, output: &Path) -> String {
+    until_some("the script is ready", || {
+        let said = fs::read_to_string(output).unwrap_or_default();
+        assert!(script.0.ended().is_none(), "the script ended: {said}");
+        said.contains("Ctrl-C stops the nodes").then_some(said)
+    })
+}
+
+fn curl_lines(said: &str) -> Vec<&str> {
+    said.lines().map(str::trim).filter(|line| line.starts_with("curl ")).collect()
+}
+
+fn pids(status: &Value) -> Vec<u32> {
+    let nodes = status["nodes"].as_array().unwrap();
+    let proxy = |node: &Value| node["http_proxy_pid"].as_str().and_then(|pid| pid.parse().ok());
+    nodes.iter().flat_map(|node| [node["pid"].as_u64().map(|pid| pid as u32), proxy(node)]).flatten().collect()
+}
+
+#[test]
+fn one_command_runs_a_group_that_goes_on_with_its_data() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        println!("skipped: curl is not installed, so the script's curl lines cannot be tried");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (offset, run_dir) = (free_offset(), dir.path().join("run"));
+    let endpoints = [7401, 7402, 7403].map(|port| format!("127.0.0.1:{}", port + offset)).join(",");
+    let ctl = |words: &[&str]| Ran::of(&mut ocsctl(&endpoints, "", words));
+    let mut added = BTreeSet::new(); // a curl line within the replay window is answered as the first was
+    for start in 1..=2 {
+        let output = dir.path().join(format!("output-{start}"));
+        let mut script = Script::start(&run_dir, offset, &output);
+        let said = explained(&mut script, &output);
+        for node in ["a", "b", "w"] {
+            assert!(said.lines().any(|line| line.starts_with(&format!("{node}   | "))), "no line of {node}: {said}");
+        }
+        assert!(said.contains("primary") && said.contains("backup") && said.contains("witness"), "no roles: {said}");
+        let lines = curl_lines(&said);
+        assert_eq!(lines.len(), 3, "{said}");
+        for line in lines {
+            let ran = Ran::of(Command::new("bash").args(["-c", line]));
+            let answer = ran.json();
+            let event = answer["GSW_USER_EVENT"].as_str().unwrap_or_default().to_owned();
+            assert!(ran.code == 0 && !event.is_empty() && event != "Error", "{line}: {answer}");
+            if event == "AddRecordAcknowledge" {
+                added.insert(answer["GSW_RECORD_HANDLE"].as_u64());
+            }
+        }
+        let status = ctl(&["status", "-o", "json"]).json();
+        let records = RECORDS + added.len() as u64;
+        assert!(status["nodes"][0]["records"].as_u64() == Some(records), "start {start}: {status}");
+        let pids = pids(&status);
+        assert_eq!(pids.len(), 5, "{status}");
+
+        let told = Instant::now();
+        assert_eq!(script.terminate(), 0);
+        until("every process is gone", || !pids.iter().any(|pid| runs(*pid)));
+        assert!(told.elapsed() < ENDS_WITHIN, "it took {:?}", told.elapsed());
+    }
+}

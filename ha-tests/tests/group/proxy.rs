@@ -1,0 +1,86 @@
+//! The life of HTTP Proxy (spec 10): whatever happens to it, its node stays, says so, and starts it again.
+
+use std::net::TcpListener;
+
+use ocs_ha_tests::{Cluster, until, until_some};
+
+const ADD: &str = "/lists/demo?req=AddRecord";
+
+#[test]
+fn an_http_proxy_that_ends_is_started_again_and_its_node_keeps_its_role() {
+    let mut cluster = Cluster::start();
+    cluster.create_list("demo");
+    let primary = cluster.primary();
+    let before = cluster.of_node(primary);
+    for restarts in 1..=2 {
+        let old = cluster.proxy_pid(primary).unwrap();
+        cluster.kill_proxy(primary);
+        until("another HTTP Proxy listens", || {
+            let now = cluster.of_node(primary);
+            now["http_proxy"] == "listening" && now["http_proxy_restarts"] == restarts
+        });
+        assert_ne!(cluster.proxy_pid(primary), Some(old));
+        assert_eq!(cluster.metric(primary, "ocs_http_proxy_restarts_total"), f64::from(restarts));
+    }
+    let after = cluster.of_node(primary);
+    for same in ["role", "term", "pid"] {
+        assert_eq!(after[same], before[same], "{same}");
+    }
+    let body = r#"{"GSW_PHONE":"+99961","GSW_UNHEARD_OF":"x","no_such_field":"y"}"#;
+    assert_eq!(cluster.http(primary).post(ADD, body).status, 200);
+    let log = cluster.log(primary);
+    assert_eq!(log.matches("HTTP Proxy ended: signal: 9").count(), 2, "the node says how it ended");
+    // It has no log of its own: what it says stands in the node's.
+    assert!(log.contains("http_proxy: HTTP Proxy listens"), "{log}");
+}
+
+#[test]
+fn a_port_in_use_ends_http_proxy_and_not_the_node_and_is_tried_again() {
+    let mut cluster = Cluster::start();
+    cluster.create_list("demo");
+    let (primary, backup) = (cluster.primary(), cluster.other(cluster.primary()));
+    assert_eq!(cluster.stop(backup), 0);
+    let taken = TcpListener::bind(cluster.settings().address(backup, "http")).unwrap();
+    cluster.start_node(backup, &[]);
+    let failed = until_some("the node says that the port is in use", || {
+        let now = cluster.of_node(backup);
+        let state = now["http_proxy"].as_str().unwrap_or_default().to_owned();
+        (state.starts_with("failed: ") && now["role"] == "backup" && now["confirmed"] == true).then_some(state)
+    });
+    assert!(failed.contains("in use"), "{failed}");
+    let warnings = cluster.of_node(backup)["warnings"].to_string();
+    assert!(warnings.contains("HTTP Proxy: failed"), "{warnings}");
+    assert_eq!(cluster.metric(backup, "ocs_http_proxy_up"), 0.0);
+    assert!(cluster.runs(backup));
+    // Meanwhile the node does its part: it holds what the other one takes.
+    assert_eq!(cluster.http(primary).post(ADD, r#"{"GSW_PHONE":"+99962"}"#).status, 200);
+
+    drop(taken);
+    cluster.wait_whole();
+    assert_eq!(cluster.http(backup).post(ADD, r#"{"GSW_PHONE":"+99963"}"#).status, 200);
+    until("it is up", || cluster.metric(backup, "ocs_http_proxy_up") == 1.0);
+    cluster.assert_equal();
+}
+
+#[test]
+fn http_proxy_can_be_a_task_of_its_node() {
+    let mut cluster = Cluster::with(&["http_proxy.run_as=task"]);
+    cluster.create_list("demo");
+    for node in ["a", "b"] {
+        assert_eq!(cluster.proxy_pid(node), Some(cluster.node(node).pid()));
+        assert_eq!(
+            cluster.http(node).post(ADD, &format!(r#"{{"GSW_PHONE":"+99964","GSW_REFERENCE_ID":"{node}"}}"#)).status,
+            200
+        );
+    }
+    let load = cluster.load("demo", 2);
+    load.wait_more(30);
+    let (stopped, survivor) = (cluster.primary(), cluster.other(cluster.primary()));
+    assert_eq!(cluster.stop(stopped), 0);
+    load.wait_more(30);
+    cluster.start_node(stopped, &[]);
+    cluster.wait_back();
+    let loaded = load.stop();
+    loaded.assert_no_failure_at(survivor);
+    loaded.assert_exactly_once_beside(&cluster, &["+99964"]);
+}
