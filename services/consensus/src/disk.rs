@@ -148,7 +148,10 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
                 let _ = self.events.send(Event::Compacted { mark, log_bytes: self.log.bytes() });
                 Ok(())
             }
-            Err(LogError::NoRoom { .. }) => Ok(()), // it is asked again
+            Err(LogError::NoRoom { .. }) => {
+                let _ = self.events.send(Event::NotCompacted); // it is asked again
+                Ok(())
+            }
             Err(fault) => Err(fault),
         }
     }
@@ -187,4 +190,58 @@ impl Merged {
 
 fn weigh(batch: &Batch) -> usize {
     batch.entries.iter().map(|entry| entry.data.len() + 64).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use ocs_proto::peer::Entry;
+
+    use super::*;
+    use crate::log::{HardState, LogConfig, MemDisk};
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn fdatasync(&self, _: f64) {}
+        fn commit(&self, _: f64) {}
+        fn batch(&self, _: usize) {}
+    }
+
+    fn entry(index: u64, bytes: usize) -> Entry {
+        Entry { kind: 0, term: 1, index, data: vec![1; bytes].into(), context: Vec::new().into() }
+    }
+
+    /// A log whose segment is full to the last byte, on a disk without room for another one.
+    fn full(disk: &MemDisk) -> Log<MemDisk> {
+        let config = LogConfig { cluster: [9; 16], segment_bytes: 64 * 1024, prepare_ahead: false };
+        let mut log = Log::create(disk.clone(), config, SnapshotMark::default(), HardState::default()).unwrap();
+        disk.set_capacity(Some(disk.used()));
+        let mut index = 1;
+        for bytes in [256, 16] {
+            while log.append(&Batch { entries: vec![entry(index, bytes)], ..Batch::default() }).is_ok() {
+                index += 1;
+            }
+        }
+        for index in 1..log.last_index() {
+            if log.compact(SnapshotMark { index, term: 1, conf_state: None }).is_err() {
+                return log;
+            }
+        }
+        panic!("the segment's reserve is larger than this test thought");
+    }
+
+    #[test]
+    fn a_log_that_has_no_room_to_forget_says_so_and_can_be_asked_again() {
+        let disk = MemDisk::new();
+        let log = full(&disk);
+        let last = log.last_index();
+        let (jobs, queue) = crossbeam_channel::unbounded();
+        let (events, told) = crossbeam_channel::unbounded::<Event<u64, ()>>();
+        let room = Arc::new(AtomicBool::new(true));
+        let thread = LogThread { log, jobs: queue, events, observer: Arc::new(Nobody), room };
+        jobs.send(Job::Compact(SnapshotMark { index: last, term: 1, conf_state: None })).unwrap();
+        jobs.send(Job::Stop).unwrap();
+        thread.run().unwrap();
+        assert!(matches!(told.try_recv(), Ok(Event::NotCompacted)));
+    }
 }

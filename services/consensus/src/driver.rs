@@ -60,6 +60,8 @@ pub(crate) enum Event<I, R> {
     NoRoom(bool),
     /// The log has forgotten up to the mark.
     Compacted { mark: SnapshotMark, log_bytes: u64 },
+    /// The log could not forget: there was no room for the record that says so.
+    NotCompacted,
     /// The machine has applied up to here.
     Applied(u64),
     /// The machine's state is durable up to here.
@@ -368,6 +370,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 self.log_bytes = log_bytes;
                 self.core.on_compacted(mark);
             }
+            Event::NotCompacted => self.forgetting = false,
             Event::Applied(index) => self.on_applied(index),
             Event::Persisted(index) => self.persisted = self.persisted.max(index),
             Event::Installed(mark) => {
