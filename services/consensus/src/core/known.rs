@@ -61,9 +61,11 @@ impl<D: Disk> Core<D> {
         self.raw.raft.raft_log.committed
     }
 
-    /// Highest index applied by the state here.
+    /// Highest index applied by the state here; 0 while that state is missing and being fetched: for Raft it stands where the
+    /// log begins, but nothing may be read from it.
     pub fn applied(&self) -> u64 {
-        self.applied
+        let missing = self.fetching && self.held_from.is_some();
+        if missing { 0 } else { self.applied }
     }
 
     /// The log's first index that still counts, its last, and the last that is durable.
