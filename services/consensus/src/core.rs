@@ -188,14 +188,19 @@ impl<D: Disk> Core<D> {
         let witness_applied = found.hard_state.commit.max(start.index).min(last);
         let applied = match config.kind() {
             Kind::Witness => witness_applied,
-            Kind::Data => found.state.index.max(start.index).min(last),
+            Kind::Data => data_applied(&found, last),
         };
-        let state = if found.state.index >= start.index { found.state } else { start.clone() };
+        let reached = if behind { applied } else { applied.max(found.state.index) };
+        let state = SnapshotMark {
+            index: applied,
+            term: found.reader.term(applied).unwrap_or(start.term),
+            conf_state: if found.state.index >= start.index { found.state.conf_state } else { start.conf_state.clone() },
+        };
         let view = LogView::new(
             found.reader,
             start.clone(),
             found.hard_state,
-            SnapshotMark { index: applied, ..state },
+            state,
             &config.kinds,
             config.cache_bytes_max,
         );
@@ -219,7 +224,7 @@ impl<D: Disk> Core<D> {
             held_from: behind.then_some(start.index + 1),
             snapshot_ticks: 0,
             handed: applied,
-            applied,
+            applied: reached,
             elections: 0,
             led: (false, 0),
             raw,
@@ -298,7 +303,7 @@ impl<D: Disk> Core<D> {
         if !self.serving() {
             return Err(ProposeError::NotPrimary);
         }
-        if self.raw.raft.raft_log.last_index() - self.applied > APPLY_LAG_MAX {
+        if self.last_index().saturating_sub(self.applied) > APPLY_LAG_MAX {
             return Err(ProposeError::Busy);
         }
         assert!(data.len() <= ENTRY_BYTES_MAX, "the batcher keeps entries below their limit");
@@ -460,6 +465,16 @@ fn raft_config(config: &CoreConfig, applied: u64) -> RaftConfig {
 
 fn hard_state(state: &RaftHardState) -> HardState {
     HardState { term: state.term, vote: state.vote, commit: state.commit }
+}
+
+/// Up to where Raft may count the log as applied. A state that was fetched can be ahead of the log behind it: entries that
+/// stand there and are not known committed may be others than those which the state has applied.
+fn data_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
+    let (start, state) = (found.start.index, &found.state);
+    if state.index <= start || found.reader.term(state.index) == Some(state.term) {
+        return state.index.max(start).min(last);
+    }
+    found.hard_state.commit.min(state.index).clamp(start, last)
 }
 
 /// The mark at which a new group begins: both data nodes and the witness, as configured.
