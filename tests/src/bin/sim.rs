@@ -1,0 +1,61 @@
+//! Runs seeds of the simulator: `sim SEEDS`, `sim SEEDS FIRST`, or one with `SEED=n` in the environment
+//! (`TALK=1` tells everything that happens).
+//!
+//! Prints every violation with its seed; exit code 1 if there was one. Called by `make sim`.
+#![allow(clippy::print_stdout)] // its report is what it is for
+
+use std::{process::ExitCode, time::Instant};
+
+use ocs_tests::sim::{Report, run, run_talking};
+
+fn main() -> ExitCode {
+    if let Some(seed) = std::env::var("SEED").ok().filter(|seed| !seed.is_empty()) {
+        return one(seed.parse().expect("SEED is a number"));
+    }
+    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>().expect("a number"));
+    let (seeds, first) = (arguments.next().unwrap_or(500), arguments.next().unwrap_or(1));
+    many(first, seeds)
+}
+
+fn one(seed: u64) -> ExitCode {
+    match run_talking(seed, std::env::var_os("TALK").is_some()) {
+        Ok(report) => println!("seed {seed}: {report:?}"),
+        Err(violation) => {
+            println!("{violation}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn many(first: u64, seeds: u64) -> ExitCode {
+    let begun = Instant::now();
+    let mut sum = Report::default();
+    let (mut failed, mut lost) = (0_u64, 0_u64);
+    for seed in first..first + seeds {
+        match run(seed) {
+            Ok(report) => {
+                sum.entries += report.entries;
+                sum.acknowledged += report.acknowledged;
+                sum.terms += report.terms;
+                sum.faults += report.faults;
+                lost += u64::from(report.lost);
+            }
+            Err(violation) => {
+                failed += 1;
+                println!("{violation}");
+            }
+        }
+    }
+    let each = |number: u64| number as f64 / seeds as f64;
+    let ms = begun.elapsed().as_secs_f64() * 1000.0 / seeds as f64;
+    println!("{seeds} seeds from {first}: {failed} failed; {ms:.1} ms a seed");
+    println!(
+        "a seed: {:.0} entries, {:.0} acknowledged, {:.1} terms, {:.1} faults; {lost} lost a disk",
+        each(sum.entries),
+        each(sum.acknowledged),
+        each(sum.terms),
+        each(sum.faults)
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,424 @@
+//! What a data node does around the log for its clients: request ids, forward and hold, stamps, reads, the role.
+//!
+//! Follows the node's own loop (`node::forward`) step by step: the same id to the next primary after an attempt whose
+//! outcome is not known, an end in a reply, in UNAVAILABLE if it was never handed over, else in OUTCOME_UNKNOWN.
+//! Called by `world`.
+
+use bytes::Bytes;
+use consensus::{Kind, ProposeError};
+use ocs_proto::peer::Commands;
+use outbound::{Body, Command, Origin, RULES_VERSION, Reply, RequestId, wire::command_to_wire};
+use prost::Message;
+use rand::Rng;
+
+use super::{
+    clients::Answer,
+    invariants,
+    node::{Asked, IDS, Life, Waiter, kind},
+    world::{Event, Who, World},
+};
+
+/// How long a request waits for a primary, microseconds.
+const HOLD_US: u64 = 2_000_000;
+/// A request's deadline, microseconds after it came.
+const DEADLINE_US: u64 = 4_000_000;
+/// First and longest pause before a known primary is asked again.
+const PAUSE_US: (u64, u64) = (5_000, 100_000);
+/// No quorum within this: the role is not confirmed.
+const ROUND_US: u64 = 200_000;
+
+/// Who takes updates, as a node sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Primary {
+    Here,
+    At(usize),
+    None,
+}
+
+/// Term and primary.
+pub(super) type Leadership = (u64, Primary);
+
+/// An update on its way.
+#[derive(Debug)]
+pub(super) struct Submission {
+    pub(super) operation: u64,
+    pub(super) id: RequestId,
+    pub(super) handed: bool,
+    /// An attempt under way, by number; none: it waits.
+    pub(super) attempt: Option<u64>,
+    attempts: u64,
+    pub(super) tried: Leadership,
+    deadline: u64,
+    held_since: Option<u64>,
+    pause_us: u64,
+    again_at: u64,
+}
+
+/// What came of one attempt.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    Reply(Reply),
+    Refused,
+    NotTaken,
+    Unknown,
+}
+
+/// The node's `Leadership::from` its status.
+fn leadership(life: &Life) -> Leadership {
+    let core = &life.core;
+    let place = IDS.iter().position(|id| *id == core.leader());
+    let primary = match place {
+        _ if core.serving() => Primary::Here,
+        Some(at) if core.leader() != core.id() && kind(at) == Kind::Data => Primary::At(at),
+        _ => Primary::None,
+    };
+    (core.term(), primary)
+}
+
+impl World {
+    // === updates ===
+
+    /// A request was read here: it gets its id, once.
+    pub(super) fn submit(&mut self, at: usize, operation: u64) {
+        let now = self.now;
+        let Some(life) = &mut self.nodes[at].life else { return };
+        life.next_submission += 1;
+        let counter = life.next_submission;
+        let id = RequestId { node: at as u32 + 1, incarnation: life.boot, counter };
+        let submission = Submission {
+            operation,
+            id,
+            handed: false,
+            attempt: None,
+            attempts: 0,
+            tried: (0, Primary::None),
+            deadline: now + DEADLINE_US,
+            held_since: None,
+            pause_us: PAUSE_US.0,
+            again_at: now,
+        };
+        life.submissions.insert(counter, submission);
+        self.attempt(at, counter);
+    }
+
+    /// One attempt at the primary of the moment.
+    fn attempt(&mut self, at: usize, key: u64) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let tried = leadership(life);
+        let Some(submission) = life.submissions.get_mut(&key) else { return };
+        submission.attempts += 1;
+        (submission.tried, submission.attempt) = (tried, Some(submission.attempts));
+        let (attempt, id, operation, deadline) =
+            (submission.attempts, submission.id, submission.operation, submission.deadline);
+        let boot = life.boot;
+        match tried.1 {
+            Primary::Here => {
+                let body = self.body_of(operation);
+                self.enqueue(at, id, body, Waiter::Here { submission: key, attempt });
+            }
+            Primary::At(to) => {
+                let from = Who { node: at, boot };
+                self.forward(from, to, Event::Forward { to, from, submission: key, attempt, id, operation });
+            }
+            Primary::None => self.attempted(at, key, attempt, Outcome::NotTaken),
+        }
+        self.after(deadline - self.now.min(deadline), Event::Wake(Who { node: at, boot }));
+    }
+
+    /// A request of a stream between nodes: if it is lost, the stream breaks and says so.
+    fn forward(&mut self, from: Who, to: usize, event: Event) {
+        let Event::Forward { submission, attempt, .. } = &event else { return };
+        let (submission, attempt) = (*submission, *attempt);
+        let lost = |outcome| Event::Forwarded { to: from, submission, attempt, outcome };
+        if self.nodes[to].life.is_none() {
+            return self.after(1_000, lost(Outcome::NotTaken)); // nobody listens there
+        }
+        let ways = self.net.ways(&mut self.rng, from.node, to);
+        if ways.is_empty() {
+            let broken_us = self.rng.random_range(50_000..1_500_000);
+            return self.after(broken_us, lost(Outcome::Unknown));
+        }
+        ways.into_iter().for_each(|way| self.after(way, event.clone()));
+    }
+
+    /// A peer forwarded a request: it is proposed here, or this is not the primary; never a second hop.
+    pub(super) fn on_forward(&mut self, at: usize, id: RequestId, operation: u64, waiter: Waiter) {
+        let Some(life) = &self.nodes[at].life else { return };
+        if leadership(life).1 != Primary::Here {
+            return self.answer_waiter(at, waiter, Outcome::NotTaken);
+        }
+        let body = self.body_of(operation);
+        self.enqueue(at, id, body, waiter);
+    }
+
+    fn body_of(&self, operation: u64) -> Body {
+        Body::Request(self.clients.request(operation))
+    }
+
+    /// Into the queue of the batch task.
+    fn enqueue(&mut self, at: usize, id: RequestId, body: Body, waiter: Waiter) {
+        let command =
+            Command { id, rules: RULES_VERSION, stamp_us: 0, origin: Origin::Http, random: Vec::new(), body };
+        let bytes = command_to_wire(&command).encode_to_vec();
+        let delay_us = self.rng.random_range(0..1_500);
+        let Some(life) = &mut self.nodes[at].life else { return };
+        life.door.push((id, bytes.into(), waiter));
+        if !std::mem::replace(&mut life.batch_pending, true) {
+            let who = Who { node: at, boot: life.boot };
+            self.after(delay_us, Event::Batch(who));
+        }
+    }
+
+    /// The batch task: stamps what has queued and proposes it as one entry.
+    pub(super) fn propose(&mut self, at: usize) {
+        let clocks = self.clocks(at);
+        let mono_us = self.mono_us(at);
+        let Some(life) = &mut self.nodes[at].life else { return };
+        life.batch_pending = false;
+        let queued = std::mem::take(&mut life.door);
+        if !life.core.serving() {
+            return queued.into_iter().for_each(|(.., waiter)| self.answer_waiter(at, waiter, Outcome::NotTaken));
+        }
+        let term = life.core.term();
+        if life.stamping.replace(term) != Some(term) {
+            life.stamps.applied(last_stamp_us(life), mono_us, &clocks);
+        }
+        life.stamps.advance(mono_us, &clocks);
+        if life.no_room {
+            return queued.into_iter().for_each(|(.., waiter)| self.answer_waiter(at, waiter, Outcome::Refused));
+        }
+        let stamps = &mut life.stamps;
+        let commands = queued.iter().map(|(_, command, _)| stamped(command, stamps.stamp())).collect();
+        let data = Bytes::from(Commands { commands }.encode_to_vec());
+        let taken = life.core.propose(data);
+        invariants::the_witness_takes_no_proposal(at, taken.is_ok());
+        for (id, _, waiter) in queued {
+            match taken {
+                Ok(()) => self.enter(at, id, waiter),
+                Err(ProposeError::NotPrimary | ProposeError::Stopped) => {
+                    self.answer_waiter(at, waiter, Outcome::NotTaken);
+                }
+                Err(_) => self.answer_waiter(at, waiter, Outcome::Refused),
+            }
+        }
+    }
+
+    fn enter(&mut self, at: usize, id: RequestId, waiter: Waiter) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        if let Some(earlier) = life.waiters.insert(id, waiter) {
+            self.answer_waiter(at, earlier, Outcome::Unknown);
+        }
+    }
+
+    /// Nobody here will learn more.
+    pub(super) fn overtaken(&mut self, at: usize) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let waiters = std::mem::take(&mut life.waiters);
+        waiters.into_values().for_each(|waiter| self.answer_waiter(at, waiter, Outcome::Unknown));
+    }
+
+    pub(super) fn wake_waiters(&mut self, at: usize, replies: Vec<(RequestId, Reply)>) {
+        for (id, reply) in replies {
+            let Some(life) = &mut self.nodes[at].life else { return };
+            if let Some(waiter) = life.waiters.remove(&id) {
+                self.answer_waiter(at, waiter, Outcome::Reply(reply));
+            }
+        }
+    }
+
+    fn answer_waiter(&mut self, at: usize, waiter: Waiter, outcome: Outcome) {
+        match waiter {
+            Waiter::Here { submission, attempt } => self.attempted(at, submission, attempt, outcome),
+            Waiter::Peer { who, submission, attempt } => {
+                let event = |outcome| Event::Forwarded { to: who, submission, attempt, outcome };
+                match self.net.ways(&mut self.rng, at, who.node).first() {
+                    Some(way) => self.after(*way, event(outcome)),
+                    None => {
+                        let broken_us = self.rng.random_range(50_000..1_500_000);
+                        self.after(broken_us, event(Outcome::Unknown));
+                    }
+                }
+            }
+        }
+    }
+
+    /// An attempt ended.
+    pub(super) fn attempted(&mut self, at: usize, key: u64, attempt: u64, outcome: Outcome) {
+        let now = self.now;
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let seen = leadership(life);
+        let who = Who { node: at, boot: life.boot };
+        let Some(submission) = life.submissions.get_mut(&key) else { return };
+        if submission.attempt != Some(attempt) {
+            return; // given up for another
+        }
+        submission.attempt = None;
+        match outcome {
+            Outcome::Reply(reply) => return self.finish(at, key, Answer::Reply(reply)),
+            Outcome::Refused if !submission.handed => return self.finish(at, key, Answer::Unavailable),
+            Outcome::Refused | Outcome::NotTaken => {}
+            Outcome::Unknown => submission.handed = true,
+        }
+        submission.held_since.get_or_insert(now);
+        let moved = seen != submission.tried && seen.1 != Primary::None;
+        submission.again_at = if moved { now } else { now + submission.pause_us };
+        if !moved && submission.tried.1 != Primary::None {
+            submission.pause_us = (submission.pause_us * 2).min(PAUSE_US.1);
+        }
+        let again_us = submission.again_at - now;
+        self.after(again_us, Event::Wake(who));
+    }
+
+    /// Looks at every update on its way: who waits may try again, or has waited for too long.
+    pub(super) fn poll_submissions(&mut self, at: usize) {
+        let now = self.now;
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let seen = leadership(life);
+        let (mut again, mut ended) = (Vec::new(), Vec::new());
+        for (key, submission) in &mut life.submissions {
+            let moved = seen != submission.tried && seen.1 != Primary::None;
+            let end = submission.held_since.map_or(u64::MAX, |since| since + HOLD_US).min(submission.deadline);
+            match submission.attempt {
+                Some(attempt) if moved || now >= submission.deadline => again.push((*key, Some(attempt))),
+                Some(_) => {}
+                None if now >= end => ended.push((*key, submission.handed)),
+                None if moved || (now >= submission.again_at && submission.tried.1 != Primary::None) => {
+                    again.push((*key, None));
+                }
+                None if seen != submission.tried => submission.tried = seen,
+                None => {}
+            }
+        }
+        for (key, handed) in ended {
+            self.finish(at, key, if handed { Answer::Unknown } else { Answer::Unavailable });
+        }
+        for (key, attempt) in again {
+            match attempt {
+                Some(attempt) => self.attempted(at, key, attempt, Outcome::Unknown),
+                None => self.attempt(at, key),
+            }
+        }
+    }
+
+    fn finish(&mut self, at: usize, key: u64, answer: Answer) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let Some(submission) = life.submissions.remove(&key) else { return };
+        if matches!(answer, Answer::Unavailable) {
+            self.watch.never(submission.id);
+        }
+        self.answer_client(submission.operation, answer);
+    }
+
+    // === reads and the role ===
+
+    /// A read was asked here: a quorum first, then the state.
+    pub(super) fn ask_to_read(&mut self, at: usize, operation: u64) {
+        let until = self.now + HOLD_US;
+        self.ask(at, Asked::Read { operation, until });
+    }
+
+    /// Somebody asks for the role.
+    pub(super) fn ask_for_role(&mut self, at: usize) {
+        let asked = Asked::Role { floor: self.watch.claimed, until: self.now + ROUND_US };
+        self.ask(at, asked);
+    }
+
+    fn ask(&mut self, at: usize, asked: Asked) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        life.next_question += 1;
+        life.asked.insert(life.next_question, asked);
+        life.core.ask(life.next_question);
+    }
+
+    /// Gives up questions that took too long, as who asked has.
+    pub(super) fn expire_questions(&mut self, at: usize) {
+        let now = self.now;
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let until = |asked: &Asked| match asked {
+            Asked::Read { until, .. } | Asked::Role { until, .. } => *until,
+        };
+        let late = |asked: &Asked| until(asked) <= now;
+        let gone: Vec<Asked> = life.asked.values().copied().filter(late).collect();
+        let unapplied = life.reads.iter().map(|(_, asked)| *asked).filter(late);
+        let gone: Vec<Asked> = gone.into_iter().chain(unapplied).collect();
+        life.asked.retain(|_, asked| !late(asked));
+        life.reads.retain(|(_, asked)| !late(asked));
+        let asked = &life.asked;
+        life.core.retain_questions(|question| asked.contains_key(&question));
+        for asked in gone {
+            if let Asked::Read { operation, .. } = asked {
+                self.answer_client(operation, Answer::Unavailable);
+            }
+        }
+    }
+
+    /// A round came back.
+    pub(super) fn answered(&mut self, at: usize, question: u64, confirmed: consensus::Confirmed) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let Some(asked) = life.asked.remove(&question) else { return };
+        match asked {
+            Asked::Role { floor, .. } => {
+                let core = &life.core;
+                let primary = confirmed.leader == core.id() && core.serving() && confirmed.term == core.term();
+                self.watch.claim(at, confirmed, floor, primary);
+            }
+            Asked::Read { .. } if life.core.applied() < confirmed.index => life.reads.push((confirmed, asked)),
+            Asked::Read { operation, .. } => self.read_now(at, operation),
+        }
+    }
+
+    /// Answers the reads whose index is applied here.
+    pub(super) fn answer_reads(&mut self, at: usize) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let applied = life.core.applied();
+        let ready: Vec<_> = life.reads.extract_if(.., |(confirmed, _)| confirmed.index <= applied).collect();
+        for (_, asked) in ready {
+            if let Asked::Read { operation, .. } = asked {
+                self.read_now(at, operation);
+            }
+        }
+    }
+
+    fn read_now(&mut self, at: usize, operation: u64) {
+        let Some(state) = self.nodes[at].life.as_ref().and_then(|life| life.state.as_ref()) else { return };
+        let reply = records::read(&self.clients.request(operation), &state.map);
+        self.answer_client(operation, Answer::Reply(reply));
+    }
+
+    // === clocks ===
+
+    /// The wall clocks of this node and of the peers heard lately.
+    fn clocks(&self, at: usize) -> Vec<(u64, u64)> {
+        let node = &self.nodes[at];
+        let own = (IDS[at], node.wall_us(self.now));
+        let heard = node.life.iter().flat_map(|life| &life.heard);
+        let fresh = heard.filter(|(_, (heard, _))| self.now - heard <= 5_000_000);
+        std::iter::once(own).chain(fresh.map(|(id, (heard, wall))| (*id, wall + (self.now - heard)))).collect()
+    }
+
+    fn mono_us(&self, at: usize) -> u64 {
+        self.nodes[at].life.as_ref().map_or(0, |life| self.now - life.began)
+    }
+
+    /// Between batches: what the primary has stamped meanwhile.
+    pub(super) fn look_at_clocks(&mut self, at: usize) {
+        let (clocks, mono_us) = (self.clocks(at), self.mono_us(at));
+        let Some(life) = &mut self.nodes[at].life else { return };
+        if !life.core.serving() {
+            life.stamping = None;
+            life.stamps.applied(last_stamp_us(life), mono_us, &clocks);
+        } else if life.stamping == Some(life.core.term()) {
+            life.stamps.advance(mono_us, &clocks);
+        }
+    }
+}
+
+fn last_stamp_us(life: &Life) -> u64 {
+    life.state.as_ref().map_or(0, |state| records::meta(&state.map).last_stamp_us)
+}
+
+/// A later field of the same number takes the earlier one's place (protobuf).
+fn stamped(command: &Bytes, stamp_us: u64) -> Bytes {
+    let stamp = ocs_proto::outbound::Command { stamp_us, ..Default::default() };
+    [command.as_ref(), &stamp.encode_to_vec()].concat().into()
+}

@@ -1,0 +1,338 @@
+//! A simulated node: the disk that outlives it, and the life between a start and an end of its process.
+//!
+//! Stands in for the driver and its threads: the same core, the same log, the same merging of writes, the same rule of
+//! what may be forgotten. Never draws a random number and never reads a clock. Called by `world`.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use consensus::{
+    Confirmed, Kind, Merged, RaftId,
+    core::{Core, CoreConfig, Found, Write, genesis},
+    log::{Batch, HardState, Log, LogConfig, LogError, MemDisk},
+};
+use ocs_proto::peer::{Entry, SnapshotMark};
+use outbound::RequestId;
+
+use super::{door::Submission, stamp::StampClock, state::State, world::Who};
+
+/// Every node's id, in the order of their places.
+pub(super) const IDS: [RaftId; 3] = [1, 2, 3];
+/// Place of the witness.
+pub(super) const WITNESS: usize = 2;
+/// Length of a tick, microseconds.
+pub(super) const TICK_US: u64 = 50_000;
+pub(super) const CLUSTER: [u8; 16] = [7; 16];
+
+/// What stays when a process ends.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) disk: MemDisk,
+    /// The store as it was made durable; on a data node.
+    pub(super) store: Option<State>,
+    /// What the disk said it has, for comparison after a crash.
+    pub(super) synced: Synced,
+    /// Starts so far.
+    pub(super) boots: u64,
+    pub(super) life: Option<Life>,
+    /// Its log cannot be trusted any more: it stays down for ever (design rule 11).
+    pub(super) lost: bool,
+    /// A bit of its log flipped since its last start.
+    pub(super) flipped: bool,
+    pub(super) paused_until: u64,
+    pub(super) slow_until: u64,
+    /// Its wall clock minus the true time.
+    pub(super) wall_offset_us: i64,
+    /// How much longer its ticks are, parts in a million.
+    pub(super) drift_ppm: i64,
+}
+
+/// What was made durable in a log, as far as anybody was told.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Synced {
+    pub(super) hard_state: HardState,
+    pub(super) start: SnapshotMark,
+    /// Term by index.
+    pub(super) terms: BTreeMap<u64, u64>,
+    /// Being written when the process ended: it may be there, as a whole or not at all.
+    pub(super) in_doubt: Option<Batch>,
+}
+
+/// Who waits for a command's reply.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Waiter {
+    /// A request that was read here.
+    Here { submission: u64, attempt: u64 },
+    /// One that a peer forwarded.
+    Peer { who: Who, submission: u64, attempt: u64 },
+}
+
+/// Who asked a quorum.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked {
+    /// A read.
+    Read { operation: u64, until: u64 },
+    /// For the role; `floor`: the highest term that had been claimed when it was asked.
+    Role { floor: u64, until: u64 },
+}
+
+/// What the log's thread does next.
+#[derive(Debug)]
+pub(super) enum Job {
+    Append(Merged),
+    Compact(SnapshotMark),
+}
+
+/// A running process.
+pub(super) struct Life {
+    pub(super) boot: u64,
+    pub(super) core: Core<MemDisk>,
+    pub(super) log: Log<MemDisk>,
+    pub(super) queued: VecDeque<Job>,
+    /// Taken by the disk; empty: it is idle.
+    pub(super) writing: VecDeque<Job>,
+    /// None on the witness.
+    pub(super) state: Option<State>,
+    pub(super) to_apply: Vec<Entry>,
+    pub(super) applying: bool,
+    pub(super) persisted: u64,
+    pub(super) forgetting: bool,
+    pub(super) fetch_pending: bool,
+    pub(super) no_room: bool,
+    pub(super) hurry_pending: bool,
+    pub(super) batch_pending: bool,
+    pub(super) waiters: BTreeMap<RequestId, Waiter>,
+    pub(super) door: Vec<(RequestId, Bytes, Waiter)>,
+    pub(super) submissions: BTreeMap<u64, Submission>,
+    pub(super) next_submission: u64,
+    pub(super) next_question: u64,
+    pub(super) asked: BTreeMap<u64, Asked>,
+    /// Reads that wait for an index to be applied here.
+    pub(super) reads: Vec<(Confirmed, Asked)>,
+    pub(super) stamps: StampClock,
+    /// The term in which this node stamps.
+    pub(super) stamping: Option<u64>,
+    /// When a peer was last heard, and its wall clock then.
+    pub(super) heard: BTreeMap<RaftId, (u64, u64)>,
+    pub(super) began: u64,
+}
+
+impl std::fmt::Debug for Life {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Life").field("boot", &self.boot).field("core", &self.core).finish_non_exhaustive()
+    }
+}
+
+/// What a node holds.
+pub(super) fn kind(at: usize) -> Kind {
+    if at == WITNESS { Kind::Witness } else { Kind::Data }
+}
+
+fn log_config() -> LogConfig {
+    LogConfig { cluster: CLUSTER, segment_bytes: 64 * 1024, prepare_ahead: false }
+}
+
+fn core_config(at: usize, boot: u64, seed: u64) -> CoreConfig {
+    CoreConfig {
+        id: IDS[at],
+        kinds: (0..IDS.len()).map(|at| (IDS[at], kind(at))).collect(),
+        heartbeat_ticks: 2,
+        election_ticks_min: 10,
+        election_ticks_max: 20,
+        seed,
+        boot,
+        cache_bytes_max: 2048,
+    }
+}
+
+impl Synced {
+    fn apply(&mut self, batch: &Batch) {
+        if let Some(mark) = &batch.reset {
+            self.terms.clear();
+            self.start = mark.clone();
+        }
+        self.hard_state = batch.hard_state.unwrap_or(self.hard_state);
+        if let Some(first) = batch.entries.first() {
+            self.terms.split_off(&first.index);
+        }
+        self.terms.extend(batch.entries.iter().map(|entry| (entry.index, entry.term)));
+    }
+
+    fn forget(&mut self, mark: &SnapshotMark) {
+        self.terms = self.terms.split_off(&(mark.index + 1));
+        self.start = mark.clone();
+    }
+
+    /// The last index that is durable.
+    pub(super) fn last(&self) -> u64 {
+        self.terms.last_key_value().map_or(self.start.index, |(index, _)| *index)
+    }
+
+    /// Whether a log that was opened is what was synced, or that and the batch in doubt.
+    fn explains(&self, log: &Log<MemDisk>, found: &Found<MemDisk>) -> bool {
+        let with_doubt = self.in_doubt.as_ref().map(|batch| {
+            let mut with = self.clone();
+            with.apply(batch);
+            with
+        });
+        std::iter::once(self).chain(&with_doubt).any(|known| known.equals(log, found))
+    }
+
+    fn equals(&self, log: &Log<MemDisk>, found: &Found<MemDisk>) -> bool {
+        let reader = log.reader();
+        let start = found.start.index;
+        let terms = self.terms.range(start + 1..).all(|(index, term)| reader.term(*index) == Some(*term));
+        start >= self.start.index && self.last().max(start) == log.last_index() && terms && found.hard_state == self.hard_state
+    }
+}
+
+impl Node {
+    /// A node of a group that was just formed; its process does not run yet.
+    pub(super) fn new(at: usize, drift_ppm: i64) -> Self {
+        let disk = MemDisk::new();
+        let (start, hard_state) = genesis(&IDS);
+        drop(Log::create(disk.clone(), log_config(), start.clone(), hard_state).expect("a new disk takes a log"));
+        Self {
+            disk,
+            store: (at != WITNESS).then(State::first),
+            synced: Synced { hard_state, start, ..Synced::default() },
+            boots: 0,
+            life: None,
+            lost: false,
+            flipped: false,
+            paused_until: 0,
+            slow_until: 0,
+            wall_offset_us: 0,
+            drift_ppm,
+        }
+    }
+
+    /// Starts the process.
+    ///
+    /// # Errors
+    /// The log says that it is corrupt, and was not changed.
+    pub(super) fn start(&mut self, at: usize, now: u64, seed: u64) -> Result<(), LogError> {
+        let (log, recovered) = Log::open(self.disk.clone(), log_config())?;
+        self.boots += 1;
+        self.flipped = false; // it hit nothing that counts
+        let mark = self.store.as_ref().map(|state| state.mark.clone()).unwrap_or_default();
+        let found =
+            Found { reader: log.reader(), start: recovered.start, hard_state: recovered.hard_state, state: mark.clone() };
+        super::invariants::what_was_synced_is_there(at, self.synced.explains(&log, &found));
+        self.synced.in_doubt = None;
+        self.synced.hard_state = found.hard_state;
+        self.synced.start = found.start.clone();
+        let terms = log.first_index()..=log.last_index();
+        self.synced.terms = terms.filter_map(|index| Some((index, found.reader.term(index)?))).collect();
+        self.life = Some(Life::new(at, self.boots, now, seed, log, found, self.store.clone(), mark.index));
+        Ok(())
+    }
+
+    /// The clock on its wall, microseconds since 1970.
+    pub(super) fn wall_us(&self, now: u64) -> u64 {
+        (super::state::STAMP_FIRST_US + 1_000_000 + now).saturating_add_signed(self.wall_offset_us)
+    }
+
+    /// Writes the next job of the disk.
+    ///
+    /// # Errors
+    /// The disk is full, and it may be tried again; or it failed, and the process must end.
+    pub(super) fn write_one(&mut self) -> Result<Option<Done>, LogError> {
+        let Some(life) = &mut self.life else { return Ok(None) };
+        let Some(job) = life.writing.front() else { return Ok(None) };
+        let done = match job {
+            Job::Append(merged) => {
+                if !merged.is_empty() {
+                    self.synced.in_doubt = Some(merged.batch.clone());
+                    life.log.append(&merged.batch)?;
+                    self.synced.in_doubt = None;
+                    self.synced.apply(&merged.batch);
+                }
+                Done::Written
+            }
+            Job::Compact(mark) => match life.log.compact(mark.clone()) {
+                Ok(_) => {
+                    self.synced.forget(mark);
+                    Done::Compacted
+                }
+                Err(LogError::NoRoom { .. }) => Done::Compacted,
+                Err(fault) => return Err(fault),
+            },
+        };
+        Ok(Some(done))
+    }
+
+    /// What the disk was writing when the process ended: on its way to the platter, not synced.
+    pub(super) fn leave_in_doubt(&mut self) {
+        let Some(life) = &mut self.life else { return };
+        let Some(Job::Append(merged)) = life.writing.front() else { return };
+        if !merged.is_empty() {
+            self.disk.fail_next_sync();
+            let refused = life.log.append(&merged.batch);
+            debug_assert!(refused.is_err(), "the sync was to fail");
+            self.synced.in_doubt = Some(merged.batch.clone());
+        }
+    }
+
+    /// Whether it runs, and is not stopped for a while.
+    pub(super) fn awake(&self, now: u64) -> bool {
+        self.life.is_some() && self.paused_until <= now
+    }
+}
+
+/// What the disk has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    Written,
+    Compacted,
+}
+
+impl Life {
+    #[expect(clippy::too_many_arguments, reason = "the parts of a start, put together once")]
+    fn new(
+        at: usize,
+        boot: u64,
+        began: u64,
+        seed: u64,
+        log: Log<MemDisk>,
+        found: Found<MemDisk>,
+        state: Option<State>,
+        persisted: u64,
+    ) -> Self {
+        Self {
+            boot,
+            core: Core::new(core_config(at, boot, seed), found),
+            log,
+            queued: VecDeque::new(),
+            writing: VecDeque::new(),
+            state,
+            to_apply: Vec::new(),
+            applying: false,
+            persisted,
+            forgetting: false,
+            fetch_pending: false,
+            no_room: false,
+            hurry_pending: false,
+            batch_pending: false,
+            waiters: BTreeMap::new(),
+            door: Vec::new(),
+            submissions: BTreeMap::new(),
+            next_submission: 0,
+            next_question: 0,
+            asked: BTreeMap::new(),
+            reads: Vec::new(),
+            stamps: StampClock::new(),
+            stamping: None,
+            heard: BTreeMap::new(),
+            began,
+        }
+    }
+
+    /// A write for the disk; joined to the one before it where the log's thread would join them.
+    pub(super) fn queue(&mut self, write: Write) {
+        match self.queued.back_mut() {
+            Some(Job::Append(open)) if open.joins(&write) => open.join(write),
+            _ => self.queued.push_back(Job::Append(Merged::of(write))),
+        }
+    }
+}

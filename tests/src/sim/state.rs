@@ -1,0 +1,126 @@
+//! The state behind the log in the simulator: the real rules over a map, with what a store knows besides its rows.
+//!
+//! Never decides anything itself. Called by the simulated nodes, and by the reference that they are compared with.
+
+use consensus::core::GENESIS;
+use ocs_proto::{
+    outbound::Command as WireCommand,
+    peer::{Commands, Entry, SnapshotMark},
+};
+use outbound::{Body, Command, Origin, RULES_VERSION, Reply, Request, RequestId, key, wire::command_from_wire};
+use prost::Message;
+use records::{Event, MapView, Overlay, Rules, decide, decide_on, digest_of_changes};
+
+use super::requests;
+
+/// Seed of the digest; the same on every node.
+const CLUSTER_KEY: u64 = 7;
+/// The state has this stamp at the beginning: the wall clock of the simulation starts a little later.
+pub(super) const STAMP_FIRST_US: u64 = 1_700_000_000_000_000;
+
+/// What one command came to, as the reference saw it.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) id: RequestId,
+    /// The operation that the request belongs to.
+    pub(super) operation: Option<u64>,
+    /// A record was added or changed.
+    pub(super) effect: bool,
+}
+
+/// All rows, the index up to which they stand, and their digest.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) map: MapView,
+    pub(super) mark: SnapshotMark,
+    pub(super) digest: u128,
+}
+
+/// The rules' options: windows short enough to be left behind in a run.
+pub(super) fn rules() -> Rules {
+    Rules { request_window_us: 20_000_000, replay_window_us: 500_000, ..Rules::default() }
+}
+
+impl State {
+    /// What every data node holds before the first entry: a list with a few records.
+    pub(super) fn first() -> Self {
+        thread_local! {
+            static FIRST: State = State::build();
+        }
+        FIRST.with(Clone::clone)
+    }
+
+    fn build() -> Self {
+        let mark = SnapshotMark { index: GENESIS.0, term: GENESIS.1, conf_state: None };
+        let mut state = Self { map: MapView::default(), mark, digest: 0 };
+        for (counter, body) in requests::first_commands().into_iter().enumerate() {
+            let id = RequestId { node: 9, incarnation: 0, counter: counter as u64 + 1 };
+            let stamp_us = STAMP_FIRST_US + counter as u64;
+            let command =
+                Command { id, rules: RULES_VERSION, stamp_us, origin: Origin::Control, random: Vec::new(), body };
+            state.decide(&command);
+        }
+        state
+    }
+
+    /// The same without an index: what a node has whose store is lost.
+    pub(super) fn lost() -> Self {
+        Self { mark: SnapshotMark::default(), ..Self::first() }
+    }
+
+    /// Applies entries as one batch, as the node's machine does.
+    pub(super) fn apply(&mut self, entries: &[Entry]) -> Vec<(RequestId, Reply)> {
+        let (mut replies, mut events) = (Vec::new(), Vec::new());
+        let rules = rules();
+        let mut overlay = Overlay::new(&self.map);
+        for entry in entries {
+            for command in commands(entry) {
+                replies.push((command.id, decide_on(&command, &mut overlay, &rules, &mut events)));
+            }
+        }
+        let changes = overlay.into_changes();
+        self.digest = self.digest.wrapping_add(digest_of_changes(CLUSTER_KEY, &changes));
+        self.map.apply(&changes);
+        self.move_to(entries.last());
+        replies
+    }
+
+    /// Applies one entry, a command at a time.
+    pub(super) fn apply_one(&mut self, entry: &Entry) -> Vec<Decided> {
+        let decided = commands(entry).iter().map(|command| self.decide(command)).collect();
+        self.move_to(Some(entry));
+        decided
+    }
+
+    fn decide(&mut self, command: &Command) -> Decided {
+        let (_, changes, events) = decide(command, &self.map, &rules());
+        self.digest = self.digest.wrapping_add(digest_of_changes(CLUSTER_KEY, &changes));
+        self.map.apply(&changes);
+        let operation = match &command.body {
+            Body::Request(request) => operation_of(request),
+            _ => None,
+        };
+        let effect = |event: &Event| matches!(event, Event::RecordAdded { .. } | Event::RecordChanged { .. });
+        Decided { id: command.id, operation, effect: events.iter().any(effect) }
+    }
+
+    fn move_to(&mut self, entry: Option<&Entry>) {
+        if let Some(entry) = entry {
+            (self.mark.index, self.mark.term) = (entry.index, entry.term);
+        }
+    }
+}
+
+/// Every request of the simulation carries the number of its operation as its reference.
+pub(super) fn operation_of(request: &Request) -> Option<u64> {
+    request.attributes.int(key::REFERENCE_ID).map(i64::unsigned_abs)
+}
+
+fn commands(entry: &Entry) -> Vec<Command> {
+    if entry.data.is_empty() {
+        return Vec::new();
+    }
+    let all = Commands::decode(entry.data.clone()).expect("an entry of the simulation is a list of commands");
+    let one = |bytes| command_from_wire(WireCommand::decode(bytes).expect("a command")).expect("a command we know");
+    all.commands.into_iter().map(one).collect()
+}

@@ -1,0 +1,564 @@
+//! The world of one seed: a clock, a queue of events, three nodes, a network, clients; one thread, one source of chance.
+//!
+//! Everything that happens is an event with a time, drawn from the seed; equal times keep their order. Called by `run`.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use consensus::core::Output;
+use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
+use outbound::RequestId;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::{
+    clients::{Answer, Clients},
+    door::Outcome,
+    faults::{Fault, Plan},
+    invariants::{self, Watch},
+    net::Net,
+    node::{CLUSTER, Done, IDS, Job, Node, TICK_US, WITNESS, Waiter},
+    state::State,
+};
+use consensus::log::LogError;
+
+/// Pace of the fast path, microseconds.
+const HURRY_US: u64 = 10_000;
+/// How often a full disk is tried again, microseconds.
+const ROOM_RETRY_US: u64 = 250_000;
+/// Entries that are kept although nobody needs them, and that must be worth forgetting: few, so that much is forgotten.
+const KEEP_ENTRIES: u64 = 12;
+const FORGET_ENTRIES_MIN: u64 = 8;
+
+/// A process: its node's place, and which of its lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Who {
+    pub(super) node: usize,
+    pub(super) boot: u64,
+}
+
+/// Whatever happens.
+#[derive(Debug, Clone)]
+pub(super) enum Event {
+    Tick(Who),
+    Hurry(Who),
+    Frame { to: usize, frame: PeerFrame },
+    Forward { to: usize, from: Who, submission: u64, attempt: u64, id: RequestId, operation: u64 },
+    Forwarded { to: Who, submission: u64, attempt: u64, outcome: Outcome },
+    Disk(Who),
+    Apply(Who),
+    Persist(Who),
+    Batch(Who),
+    Wake(Who),
+    AskRole(Who),
+    Fetch { who: Who, index_min: u64 },
+    PeerLost { who: Who, peer: usize, refused: bool },
+    Arrive { node: usize, operation: u64 },
+    Start(usize),
+    Client(usize),
+    Again(u64),
+    Answer { operation: u64, answer: Answer },
+    Fault(Fault),
+    NextFault,
+}
+
+impl Event {
+    /// The node that must run for it to happen; it waits while that node is stopped for a while.
+    fn place(&self) -> Option<usize> {
+        match self {
+            Event::Tick(who)
+            | Event::Hurry(who)
+            | Event::Disk(who)
+            | Event::Apply(who)
+            | Event::Persist(who)
+            | Event::Batch(who)
+            | Event::Wake(who)
+            | Event::AskRole(who)
+            | Event::Fetch { who, .. }
+            | Event::PeerLost { who, .. }
+            | Event::Forwarded { to: who, .. } => Some(who.node),
+            Event::Frame { to: node, .. } | Event::Forward { to: node, .. } | Event::Arrive { node, .. } => Some(*node),
+            Event::Start(_)
+            | Event::Client(_)
+            | Event::Again(_)
+            | Event::Answer { .. }
+            | Event::Fault(_)
+            | Event::NextFault => None,
+        }
+    }
+
+    /// The life that it belongs to, where it does not outlive one.
+    fn life(&self) -> Option<Who> {
+        match self {
+            Event::Tick(who)
+            | Event::Hurry(who)
+            | Event::Disk(who)
+            | Event::Apply(who)
+            | Event::Persist(who)
+            | Event::Batch(who)
+            | Event::Wake(who)
+            | Event::AskRole(who)
+            | Event::Fetch { who, .. }
+            | Event::PeerLost { who, .. }
+            | Event::Forwarded { to: who, .. } => Some(*who),
+            _ => None,
+        }
+    }
+}
+
+/// All of it.
+pub(super) struct World {
+    pub(super) rng: StdRng,
+    pub(super) now: u64,
+    /// Counts the events: real time for the histories, without ties.
+    pub(super) moment: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    queued: u64,
+    pub(super) nodes: [Node; 3],
+    pub(super) net: Net,
+    pub(super) clients: Clients,
+    pub(super) watch: Watch,
+    pub(super) plan: Plan,
+    /// Folds everything that nodes told each other.
+    pub(super) trace: u64,
+    /// Tells every event on standard error, for whoever looks into a seed.
+    talks: bool,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, talks: bool) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let plan = Plan::draw(&mut rng);
+        let nodes = std::array::from_fn(|at| Node::new(at, plan.drift_ppm[at]));
+        let think_us = rng.random_range(5_000..60_000);
+        let mut world = Self {
+            rng,
+            now: 0,
+            moment: 0,
+            queue: BTreeMap::new(),
+            queued: 0,
+            nodes,
+            net: plan.net(),
+            clients: Clients::new(think_us),
+            watch: Watch::new(),
+            plan,
+            trace: seed,
+            talks,
+        };
+        (0..3).for_each(|at| world.start(at));
+        world.begin_clients();
+        world.after(1_500_000, Event::NextFault);
+        world
+    }
+
+    pub(super) fn after(&mut self, delay_us: u64, event: Event) {
+        self.queued += 1;
+        self.queue.insert((self.now + delay_us, self.queued), event);
+    }
+
+    /// Until a time, or until something is so.
+    pub(super) fn run_until(&mut self, end: u64, mut enough: impl FnMut(&Self) -> bool) -> bool {
+        let mut look = self.now;
+        while self.now < end {
+            if self.now >= look {
+                look = self.now + 20_000;
+                if enough(self) {
+                    return true;
+                }
+            }
+            self.step();
+        }
+        enough(self)
+    }
+
+    fn step(&mut self) {
+        let Some(((at, _), event)) = self.queue.pop_first() else {
+            self.now += TICK_US; // everything is down
+            return;
+        };
+        self.now = at;
+        if let Some(place) = event.place().map(|place| &self.nodes[place])
+            && place.life.is_some()
+            && place.paused_until > at
+        {
+            let wait_us = place.paused_until - at;
+            return self.after(wait_us, event);
+        }
+        if let Some(who) = event.life()
+            && self.nodes[who.node].life.as_ref().is_none_or(|life| life.boot != who.boot)
+        {
+            return;
+        }
+        self.moment += 1;
+        if self.talks {
+            self.talk(&event);
+        }
+        let place = event.place();
+        self.happen(event);
+        if let Some(at) = place {
+            self.settle(at);
+        }
+    }
+
+    fn talk(&self, event: &Event) {
+        let mut told = format!("{:>9} {event:?}", self.now);
+        told.truncate(told.floor_char_boundary(500));
+        eprintln!("{told}");
+        for (at, node) in self.nodes.iter().enumerate() {
+            let Some(core) = node.life.as_ref().map(|life| &life.core) else { continue };
+            let (role, term, commit, applied) = (core.role(), core.term(), core.commit(), core.applied());
+            let (log, durable) = (core.log_range(), core.data_durable());
+            eprint!("   [{} {role:?} term {term} commit {commit} applied {applied} log {log:?} data {durable}]", IDS[at]);
+        }
+        eprintln!();
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Tick(who) => self.tick(who),
+            Event::Hurry(who) => self.hurry(who.node),
+            Event::Frame { to, frame } => self.receive(to, frame),
+            Event::Forward { to, from, submission, attempt, id, operation } => {
+                self.on_forward(to, id, operation, Waiter::Peer { who: from, submission, attempt });
+            }
+            Event::Forwarded { to, submission, attempt, outcome } => {
+                self.attempted(to.node, submission, attempt, outcome);
+            }
+            Event::Disk(who) => self.disk(who.node),
+            Event::Apply(who) => self.apply(who.node),
+            Event::Persist(who) => self.persist(who),
+            Event::Batch(who) => self.propose(who.node),
+            Event::Wake(_) => {}
+            Event::AskRole(who) => {
+                self.ask_for_role(who.node);
+                let pause_us = self.rng.random_range(20_000..200_000);
+                self.after(pause_us, Event::AskRole(who));
+            }
+            Event::Fetch { who, index_min } => self.fetch(who, index_min),
+            Event::PeerLost { who, peer, refused } => self.lose_peer(who.node, peer, refused),
+            Event::Arrive { node, operation } => self.arrive(node, operation),
+            Event::Start(at) => self.start(at),
+            Event::Client(client) => self.call(client),
+            Event::Again(operation) => self.send_again(operation),
+            Event::Answer { operation, answer } => self.hear(operation, answer),
+            Event::Fault(fault) => self.befall(fault),
+            Event::NextFault => self.next_fault(),
+        }
+    }
+
+    // === a node's process ===
+
+    /// Starts a process; a log that is corrupt keeps its node down for ever.
+    pub(super) fn start(&mut self, at: usize) {
+        if self.nodes[at].life.is_some() || self.nodes[at].lost {
+            return;
+        }
+        let seed = self.rng.random();
+        self.nodes[at].paused_until = 0;
+        match self.nodes[at].start(at, self.now, seed) {
+            Ok(()) => {}
+            Err(LogError::Corrupt { .. }) => return self.lose_disk(at),
+            Err(_) => return self.after(300_000, Event::Start(at)), // the disk fails: it is started again
+        }
+        let who = Who { node: at, boot: self.nodes[at].boots };
+        let first_us = self.rng.random_range(0..TICK_US);
+        self.after(first_us, Event::Tick(who));
+        self.after(first_us, Event::AskRole(who));
+        self.after(self.plan.persist_us, Event::Persist(who));
+        if let Some(state) = self.nodes[at].life.as_ref().and_then(|life| life.state.as_ref()) {
+            self.watch.digests_are_equal(at, state);
+        }
+        self.settle(at);
+    }
+
+    fn tick(&mut self, who: Who) {
+        let at = who.node;
+        let longer = TICK_US.cast_signed() * self.nodes[at].drift_ppm / 1_000_000;
+        let Some(life) = &mut self.nodes[at].life else { return };
+        life.core.tick();
+        self.look_at_clocks(at);
+        self.expire_questions(at);
+        self.forget(at);
+        self.greet(at);
+        self.after(TICK_US.saturating_add_signed(longer), Event::Tick(who));
+    }
+
+    /// Every node hears every other at some pace: heads carry clocks, and how far data is durable.
+    fn greet(&mut self, at: usize) {
+        if !self.rng.random_ratio(1, 2) {
+            return;
+        }
+        for (place, id) in IDS.into_iter().enumerate().filter(|(place, _)| *place != at) {
+            let head = self.head(at);
+            self.transmit(at, place, PeerFrame { head: Some(Head { from: IDS[at], ..head }), messages: Vec::new() });
+            let _ = id;
+        }
+    }
+
+    fn hurry(&mut self, at: usize) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        life.hurry_pending = false;
+        life.core.campaign_again();
+    }
+
+    fn lose_peer(&mut self, at: usize, peer: usize, refused: bool) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        life.core.on_unreachable(IDS[peer]);
+        if refused {
+            life.core.on_refused(IDS[peer]);
+        }
+        let to_peer = |(key, one): (&u64, &super::door::Submission)| {
+            (one.tried.1 == super::door::Primary::At(peer)).then_some((*key, one.attempt?))
+        };
+        let broken: Vec<_> = life.submissions.iter().filter_map(to_peer).collect();
+        broken.into_iter().for_each(|(key, attempt)| self.attempted(at, key, attempt, Outcome::Unknown));
+    }
+
+    /// Rule 1: what may be forgotten goes to the disk's queue.
+    fn forget(&mut self, at: usize) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        if life.forgetting {
+            return;
+        }
+        let Some(mark) = life.core.forgettable(life.persisted, KEEP_ENTRIES, FORGET_ENTRIES_MIN) else { return };
+        life.forgetting = true;
+        let (index, term) = (mark.index, mark.term);
+        life.queued.push_back(Job::Compact(mark));
+        invariants::what_is_forgotten_is_on_both_data_nodes(at, index, term, &self.nodes);
+    }
+
+    // === what the core wants done ===
+
+    /// Does what the core wants done, keeps the workers busy, and looks whether all still holds.
+    fn settle(&mut self, at: usize) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let output = life.core.output();
+        let Output { messages, writes, apply, answers, fetch, transfer: _, overtaken } = output;
+        writes.into_iter().for_each(|write| life.queue(write));
+        life.to_apply.extend(apply);
+        self.watch.one_leader_a_term(life);
+        self.watch.data_durable_is_of_this_term(life);
+        invariants::the_witness_never_serves(at, life);
+        self.send(at, messages);
+        answers.into_iter().for_each(|(question, confirmed)| self.answered(at, question, confirmed));
+        if let Some(index_min) = fetch {
+            self.begin_fetch(at, index_min);
+        }
+        if overtaken {
+            self.overtaken(at);
+        }
+        self.look_at_data_durable(at);
+        self.answer_reads(at);
+        self.poll_submissions(at);
+        self.keep_busy(at);
+    }
+
+    fn look_at_data_durable(&self, at: usize) {
+        let Some(life) = &self.nodes[at].life else { return };
+        let data = self.nodes[..WITNESS].iter().filter(|node| !node.lost).map(|node| &node.synced);
+        let data: Vec<_> = data.collect();
+        invariants::data_durable_is_on_both_data_nodes(at, life, &data);
+    }
+
+    fn keep_busy(&mut self, at: usize) {
+        let slow = self.nodes[at].slow_until > self.now;
+        let write_us = if slow { self.rng.random_range(50_000..600_000) } else { self.rng.random_range(50..1_500) };
+        let apply_us = self.rng.random_range(20..400);
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let who = Who { node: at, boot: life.boot };
+        let write = life.writing.is_empty() && !life.queued.is_empty();
+        if write {
+            life.writing = std::mem::take(&mut life.queued);
+        }
+        let apply = !life.to_apply.is_empty() && !std::mem::replace(&mut life.applying, true);
+        let hurry = life.core.hurrying() && !std::mem::replace(&mut life.hurry_pending, true);
+        for (due, delay_us, event) in [
+            (write, write_us, Event::Disk(who)),
+            (apply, apply_us, Event::Apply(who)),
+            (hurry, HURRY_US, Event::Hurry(who)),
+        ] {
+            if due {
+                self.after(delay_us, event);
+            }
+        }
+    }
+
+    fn head(&self, at: usize) -> Head {
+        let node = &self.nodes[at];
+        let life = node.life.as_ref().expect("only who runs sends");
+        Head {
+            cluster: Bytes::from_static(&CLUSTER),
+            from: IDS[at],
+            incarnation: life.boot,
+            data_durable: life.core.data_durable(),
+            wall_clock_us: node.wall_us(self.now),
+            term: life.core.term(),
+            applied: life.core.applied(),
+            ..Head::default()
+        }
+    }
+
+    fn send(&mut self, at: usize, messages: Vec<RaftMessage>) {
+        if messages.is_empty() {
+            return;
+        }
+        let head = self.head(at);
+        let mut by_place: [Vec<RaftMessage>; 3] = Default::default();
+        for message in messages {
+            let place = IDS.iter().position(|id| *id == message.to).expect("there are three nodes");
+            by_place[place].push(message);
+        }
+        for (place, messages) in by_place.into_iter().enumerate().filter(|(_, messages)| !messages.is_empty()) {
+            self.transmit(at, place, PeerFrame { head: Some(head.clone()), messages });
+        }
+    }
+
+    fn transmit(&mut self, from: usize, to: usize, frame: PeerFrame) {
+        for way in self.net.ways(&mut self.rng, from, to) {
+            self.after(way, Event::Frame { to, frame: frame.clone() });
+        }
+    }
+
+    fn receive(&mut self, at: usize, frame: PeerFrame) {
+        self.fold(at, &frame);
+        let now = self.now;
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let Some(head) = &frame.head else { return };
+        life.heard.insert(head.from, (now, head.wall_clock_us));
+        life.core.step(frame);
+    }
+
+    fn fold(&mut self, at: usize, frame: &PeerFrame) {
+        let mut fold = |number: u64| {
+            self.trace = (self.trace.rotate_left(5) ^ number).wrapping_mul(0x517c_c1b7_2722_0a95);
+        };
+        [self.now, at as u64].into_iter().for_each(&mut fold);
+        for message in &frame.messages {
+            let entries = message.entries.iter().map(|entry| u64::from(crc32c::crc32c(&entry.data)));
+            let numbers = [u64::from(message.kind), message.from, message.term, message.index, message.commit];
+            numbers.into_iter().chain(entries).for_each(&mut fold);
+        }
+    }
+
+    // === the workers ===
+
+    /// The disk has done what it took.
+    fn disk(&mut self, at: usize) {
+        loop {
+            let before = self.term_before(at);
+            match self.nodes[at].write_one() {
+                Ok(None) => return,
+                Ok(Some(done)) => self.written(at, done, before),
+                Err(LogError::NoRoom { .. }) => return self.no_room(at),
+                Err(LogError::Io { .. } | LogError::Poisoned) => return self.end_process(at, true),
+                Err(fault) => panic!("the log refuses what the core wants written: {fault}"),
+            }
+        }
+    }
+
+    /// The term of the entry before the next batch.
+    fn term_before(&self, at: usize) -> Option<u64> {
+        let Some(Job::Append(merged)) = self.nodes[at].life.as_ref()?.writing.front() else { return None };
+        let first = merged.batch.entries.first()?.index;
+        match &merged.batch.reset {
+            Some(mark) => Some(mark.term),
+            None => self.nodes[at].life.as_ref()?.log.reader().term(first - 1),
+        }
+    }
+
+    fn written(&mut self, at: usize, done: Done, before: Option<u64>) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        life.no_room = false;
+        let job = life.writing.pop_front();
+        match (done, job) {
+            (Done::Written, Some(Job::Append(merged))) => {
+                self.watch.logs_match(&merged.batch, before);
+                life.core.on_written(merged.number);
+                self.send(at, merged.then);
+            }
+            (Done::Compacted, Some(Job::Compact(mark))) => {
+                life.forgetting = false;
+                if life.log.first_index() > mark.index {
+                    life.core.on_compacted(mark);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn no_room(&mut self, at: usize) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let who = Who { node: at, boot: life.boot };
+        if !std::mem::replace(&mut life.no_room, true)
+            && let Some(to) = IDS.into_iter().find(|id| life.core.eligible(*id).is_ok())
+        {
+            let _ = life.core.transfer(to); // a peer that has room goes on
+        }
+        self.after(ROOM_RETRY_US, Event::Disk(who));
+    }
+
+    /// The apply thread takes what has queued.
+    fn apply(&mut self, at: usize) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        life.applying = false;
+        let Some(state) = &mut life.state else { return };
+        let mut entries = std::mem::take(&mut life.to_apply);
+        entries.retain(|entry| entry.index > state.mark.index); // a fetched state may already hold them
+        entries.iter().for_each(|entry| self.watch.everybody_applies_the_same(entry, self.moment));
+        let replies = state.apply(&entries);
+        self.watch.digests_are_equal(at, state);
+        life.core.on_applied(state.mark.index);
+        self.wake_waiters(at, replies);
+    }
+
+    fn persist(&mut self, who: Who) {
+        let node = &mut self.nodes[who.node];
+        let Some(life) = &mut node.life else { return };
+        if let Some(state) = &life.state {
+            life.persisted = state.mark.index;
+            node.store = Some(state.clone());
+        }
+        let pause_us = self.rng.random_range(0..self.plan.persist_us * 2);
+        self.after(pause_us, Event::Persist(who));
+    }
+
+    fn begin_fetch(&mut self, at: usize, index_min: u64) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        if std::mem::replace(&mut life.fetch_pending, true) {
+            return;
+        }
+        let who = Who { node: at, boot: life.boot };
+        let way_us = self.rng.random_range(5_000..150_000);
+        self.after(way_us, Event::Fetch { who, index_min });
+    }
+
+    /// A state comes from the other data node, or does not.
+    fn fetch(&mut self, who: Who, index_min: u64) {
+        let at = who.node;
+        let other = WITNESS - 1 - at;
+        let reachable = self.net.connected(at, other) && self.net.connected(other, at);
+        let there = self.nodes[other].life.as_ref().filter(|_| reachable && self.nodes[other].awake(self.now));
+        let found = there.and_then(|life| life.state.clone()).filter(|state| state.mark.index >= index_min.max(1));
+        let node = &mut self.nodes[at];
+        let Some(life) = &mut node.life else { return };
+        life.fetch_pending = false;
+        let Some(fetched) = found else { return life.core.on_fetch_failed() };
+        let ours = life.state.as_mut().expect("a data node fetches");
+        if fetched.mark.index > ours.mark.index {
+            *ours = fetched;
+            node.store = Some(ours.clone());
+        }
+        life.persisted = ours.mark.index;
+        let mut mark = ours.mark.clone();
+        mark.conf_state = Some(life.core.conf_state());
+        life.core.on_installed(mark);
+    }
+
+    /// Whether the states of all data nodes that run are the same and nothing is on its way.
+    pub(super) fn converged(&self) -> bool {
+        let lives = self.nodes.iter().filter(|node| !node.lost).map(|node| node.life.as_ref());
+        let reference = self.watch.reference.mark.index;
+        lives.into_iter().all(|life| {
+            life.is_some_and(|life| life.state.as_ref().is_none_or(|state: &State| state.mark.index == reference))
+        }) && self.clients.idle()
+    }
+}

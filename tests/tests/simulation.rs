@@ -1,0 +1,23 @@
+//! Runs the simulator: some hundred seeds, and one twice. `SIM_SEEDS` sets how many; `make sim` runs more.
+
+use ocs_tests::sim::run;
+
+fn seeds() -> u64 {
+    std::env::var("SIM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(500)
+}
+
+#[test]
+fn nothing_that_the_seeds_do_breaks_a_promise() {
+    let violations: Vec<String> = (1..=seeds()).filter_map(|seed| run(seed).err()).collect();
+    assert!(violations.is_empty(), "{} seeds failed:\n{}", violations.len(), violations.join("\n"));
+}
+
+#[test]
+fn a_seed_replays_to_the_last_message() {
+    for seed in [3, 5, 8] {
+        let first = run(seed).expect("this seed runs");
+        assert_eq!(first, run(seed).expect("this seed runs"), "seed {seed} did not replay");
+        assert!(first.acknowledged > 20, "seed {seed}: the group did not work");
+    }
+    assert_ne!(run(3).map(|report| report.trace), run(5).map(|report| report.trace));
+}
