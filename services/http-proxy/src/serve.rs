@@ -52,6 +52,22 @@ impl Server {
         Self { settings, link, stats, dress, address, in_flight: AtomicUsize::new(0), faults: AtomicU64::new(0) }
     }
 
+    /// An answer to what never became a request, as it goes over the wire; the connection ends after it.
+    pub(crate) fn unasked(&self, answer: Answer) -> Vec<u8> {
+        let (status, body) = (answer.status, answer.body.clone());
+        let response = self.dress.put_on(answer.closing(), self.link.role());
+        let mut bytes = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n", body.len()).into_bytes();
+        for (name, value) in response.headers() {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(&body);
+        bytes
+    }
+
     /// What the URI of a record starts with.
     fn base(&self, host: Option<&str>) -> String {
         match &self.settings.advertised_url {

@@ -72,9 +72,21 @@ async fn a_body_that_is_too_large_gets_413_even_while_it_is_still_being_sent() {
 async fn a_head_that_is_too_large_gets_431() {
     let node = Node::acknowledging().await;
     let long = format!("{PROCESSED}A: {}\r\n\r\n", "b".repeat(1 << 20));
-    assert_eq!(node.ask(long).await.status, 431);
+    shows(&node.ask(long).await, 431, "LIMIT");
     let many: String = (0..200).map(|n| format!("X{n}: y\r\n")).collect();
-    assert_eq!(node.ask(format!("{PROCESSED}{many}\r\n")).await.status, 431);
+    shows(&node.ask(format!("{PROCESSED}{many}\r\n")).await, 431, "LIMIT");
+    let path = format!("POST /{} HTTP/1.1\r\nHost: x\r\n\r\n", "p".repeat(66_000));
+    shows(&node.ask(path).await, 431, "LIMIT");
+}
+
+#[tokio::test]
+async fn what_is_no_http_gets_400_as_readable_as_every_other_answer() {
+    let node = Node::acknowledging().await;
+    for garbage in ["garbage\r\n\r\n", "GET /livez HTTP/1.1\r\nno colon\r\n\r\n"] {
+        let answer = node.ask(garbage).await;
+        shows(&answer, 400, "BAD_VALUE");
+        assert_eq!(answer.header("connection"), Some("close"));
+    }
 }
 
 #[tokio::test]

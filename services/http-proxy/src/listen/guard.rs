@@ -1,6 +1,7 @@
-//! The socket as hyper sees it: follows the framing of what is read, and gives up on a client that takes no answer.
+//! The socket as hyper sees it: follows the framing of what is read, gives up on a client that takes no answer, and gives the
+//! answers that hyper would give by itself, which are bare, the body and the headers of every other answer (spec 6).
 //!
-//! Never changes a byte. Called by `connection`.
+//! Never changes a byte of a request or of an answer of ours. Called by `connection`.
 
 use std::{
     io,
@@ -77,18 +78,37 @@ impl Seen {
     }
 }
 
+/// What is sent in place of a bare answer of this status.
+pub(super) type InPlaceOf = Box<dyn Fn(u16) -> Vec<u8> + Send>;
+
+/// The status of an answer that hyper gives by itself to a head that it cannot take: an error without a body, which none of
+/// ours is.
+fn bare_status(bytes: &[u8]) -> Option<u16> {
+    let status = match bytes.get(..13)? {
+        b"HTTP/1.1 400 " => 400,
+        b"HTTP/1.1 414 " => 414,
+        b"HTTP/1.1 431 " => 431,
+        _ => return None,
+    };
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let mut lines = bytes[..end].split(|byte| *byte == b'\n');
+    lines.any(|line| line.trim_ascii().eq_ignore_ascii_case(b"content-length: 0")).then_some(status)
+}
+
 /// A socket with its guard.
-#[derive(Debug)]
 pub(super) struct Guarded<S> {
     socket: S,
     framing: Framing,
     seen: Arc<Seen>,
     stalled: Option<Pin<Box<Sleep>>>,
+    in_place_of: InPlaceOf,
+    /// What is being sent in place of a bare answer, and how much of it is out.
+    replacing: Option<(Vec<u8>, usize)>,
 }
 
 impl<S> Guarded<S> {
-    pub(super) fn new(socket: S, seen: Arc<Seen>) -> Self {
-        Self { socket, framing: Framing::new(), seen, stalled: None }
+    pub(super) fn new(socket: S, seen: Arc<Seen>, in_place_of: InPlaceOf) -> Self {
+        Self { socket, framing: Framing::new(), seen, stalled: None, in_place_of, replacing: None }
     }
 
     /// The socket alone.
@@ -119,6 +139,25 @@ impl<S> Guarded<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> Guarded<S> {
+    /// Sends our answer where hyper's is a bare one; none: it is not.
+    fn poll_replace(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
+        if self.replacing.is_none() {
+            self.replacing = Some(((self.in_place_of)(bare_status(bytes)?), 0));
+        }
+        let (ours, sent) = self.replacing.as_mut()?;
+        while *sent < ours.len() {
+            match Pin::new(&mut self.socket).poll_write(cx, &ours[*sent..]) {
+                Poll::Ready(Ok(0)) => return Some(Poll::Ready(Err(io::ErrorKind::WriteZero.into()))),
+                Poll::Ready(Ok(count)) => *sent += count,
+                outcome => return Some(outcome),
+            }
+        }
+        self.replacing = None;
+        Some(Poll::Ready(Ok(bytes.len())))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let guarded = self.get_mut();
@@ -132,7 +171,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let guarded = self.get_mut();
-        let outcome = Pin::new(&mut guarded.socket).poll_write(cx, bytes);
+        let outcome = match guarded.poll_replace(cx, bytes) {
+            Some(outcome) => outcome,
+            None => Pin::new(&mut guarded.socket).poll_write(cx, bytes),
+        };
         guarded.patience(cx, outcome)
     }
 
@@ -142,7 +184,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let guarded = self.get_mut();
-        let outcome = Pin::new(&mut guarded.socket).poll_write_vectored(cx, slices);
+        let first = slices.first().map_or(&[][..], |slice| &slice[..]);
+        let outcome = match guarded.poll_replace(cx, first) {
+            Some(outcome) => outcome,
+            None => Pin::new(&mut guarded.socket).poll_write_vectored(cx, slices),
+        };
         guarded.patience(cx, outcome)
     }
 
