@@ -60,7 +60,11 @@ pub fn blocking(config: Config, bootstrap: bool) -> Result<(), RunError> {
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = builder.enable_all().build().map_err(|source| RunError::Io { doing: "start the runtime", source })?;
-    runtime.block_on(run(config, bootstrap))
+    let ended = runtime.block_on(run(config, bootstrap));
+    // The log may still wait for room on its disk: what it has not written was never acknowledged, and must not keep the
+    // process.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(config: Config, bootstrap: bool) -> Result<(), RunError> {
