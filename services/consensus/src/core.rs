@@ -194,16 +194,14 @@ impl<D: Disk> Core<D> {
         let state = SnapshotMark {
             index: applied,
             term: found.reader.term(applied).unwrap_or(start.term),
-            conf_state: if found.state.index >= start.index { found.state.conf_state } else { start.conf_state.clone() },
+            conf_state: if found.state.index >= start.index {
+                found.state.conf_state
+            } else {
+                start.conf_state.clone()
+            },
         };
-        let view = LogView::new(
-            found.reader,
-            start.clone(),
-            found.hard_state,
-            state,
-            &config.kinds,
-            config.cache_bytes_max,
-        );
+        let view =
+            LogView::new(found.reader, start.clone(), found.hard_state, state, &config.kinds, config.cache_bytes_max);
         let raw = RawNode::new(&raft_config(&config, applied), view, &crate::slog_bridge::logger())
             .expect("the configuration was checked and the log has its membership");
         let mut core = Self {

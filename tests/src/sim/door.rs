@@ -157,8 +157,7 @@ impl World {
 
     /// Into the queue of the batch task.
     fn enqueue(&mut self, at: usize, id: RequestId, body: Body, waiter: Waiter) {
-        let command =
-            Command { id, rules: RULES_VERSION, stamp_us: 0, origin: Origin::Http, random: Vec::new(), body };
+        let command = Command { id, rules: RULES_VERSION, stamp_us: 0, origin: Origin::Http, random: Vec::new(), body };
         let bytes = command_to_wire(&command).encode_to_vec();
         let delay_us = self.rng.random_range(0..1_500);
         let Some(life) = &mut self.nodes[at].life else { return };

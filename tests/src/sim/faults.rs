@@ -254,7 +254,9 @@ impl World {
     fn flip(&mut self, at: usize) {
         let other = WITNESS.abs_diff(1 + at);
         let store_stands = |at: usize| self.nodes[at].store.as_ref().is_some_and(|state| state.mark.index > 0);
-        if self.nodes.iter().any(|node| node.lost || node.flipped) || (at != WITNESS && !(other < WITNESS && store_stands(other))) {
+        if self.nodes.iter().any(|node| node.lost || node.flipped)
+            || (at != WITNESS && !(other < WITNESS && store_stands(other)))
+        {
             return;
         }
         if at != WITNESS && !store_stands(at) {

@@ -132,8 +132,13 @@ pub fn linearizable(first: Shown, mut operations: Vec<Operation>) -> Result<(), 
             }
         }
     }
-    let shown = operations.iter().skip(furthest.saturating_sub(8)).take(24).map(|operation| format!("\n  {operation:?}"));
-    Err(format!("no order explains the replies from operation {furthest} of {} on:{}", operations.len(), shown.collect::<String>()))
+    let shown =
+        operations.iter().skip(furthest.saturating_sub(8)).take(24).map(|operation| format!("\n  {operation:?}"));
+    Err(format!(
+        "no order explains the replies from operation {furthest} of {} on:{}",
+        operations.len(),
+        shown.collect::<String>()
+    ))
 }
 
 fn placed_one(mut from: usize, mut placed: u128, record: Shown) -> Configuration {

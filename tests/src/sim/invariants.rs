@@ -175,7 +175,12 @@ impl Watch {
     pub(super) fn everybody_applies_the_same(&mut self, entry: &Entry, moment: u64) {
         let stands = (entry.term, checksum(entry));
         let known = *self.agreed.entry(entry.index).or_insert(stands);
-        claim!(known == stands, "an acknowledged update is present for ever", "two entries were applied at {}", entry.index);
+        claim!(
+            known == stands,
+            "an acknowledged update is present for ever",
+            "two entries were applied at {}",
+            entry.index
+        );
         if entry.index <= self.reference.mark.index {
             return;
         }
@@ -201,7 +206,11 @@ impl Watch {
 
     /// A request ended in "not applied".
     pub(super) fn never(&mut self, id: RequestId) {
-        claim!(!self.effects_by_id.contains_key(&id), "no reply contradicts the state", "{id} was applied, and told not");
+        claim!(
+            !self.effects_by_id.contains_key(&id),
+            "no reply contradicts the state",
+            "{id} was applied, and told not"
+        );
         self.never.insert(id);
     }
 
@@ -226,15 +235,25 @@ impl Watch {
                 claim!(effects == 1, "an acknowledged update is present", "operation {number} {:?}", call.act);
             }
             Some(Outcome::Refused(code)) => {
-                claim!(effects == 0, "no reply contradicts the state", "operation {number} was refused ({code:?}), and applied");
+                claim!(
+                    effects == 0,
+                    "no reply contradicts the state",
+                    "operation {number} was refused ({code:?}), and applied"
+                );
             }
             Some(Outcome::Shown(_)) => claim!(reads, "no reply contradicts the state", "{number} shows a record"),
             None => {}
         }
         if call.act == Act::Add && call.outcome == Some(Outcome::Done) {
-            let found = records::records_by_phone(&self.reference.map, &records::canonical_phone(&requests::phone(number)), 2);
+            let found =
+                records::records_by_phone(&self.reference.map, &records::canonical_phone(&requests::phone(number)), 2);
             let handles: Vec<_> = found.iter().map(|(handle, _)| *handle).collect();
-            claim!(handles == [call.handle], "an acknowledged update is present once", "{handles:?}, acknowledged {:?}", call.handle);
+            claim!(
+                handles == [call.handle],
+                "an acknowledged update is present once",
+                "{handles:?}, acknowledged {:?}",
+                call.handle
+            );
         }
     }
 

@@ -182,7 +182,10 @@ impl Synced {
         let reader = log.reader();
         let start = found.start.index;
         let terms = self.terms.range(start + 1..).all(|(index, term)| reader.term(*index) == Some(*term));
-        start >= self.start.index && self.last().max(start) == log.last_index() && terms && found.hard_state == self.hard_state
+        start >= self.start.index
+            && self.last().max(start) == log.last_index()
+            && terms
+            && found.hard_state == self.hard_state
     }
 }
 
@@ -216,8 +219,12 @@ impl Node {
         self.boots += 1;
         self.flipped = false; // it hit nothing that counts
         let mark = self.store.as_ref().map(|state| state.mark.clone()).unwrap_or_default();
-        let found =
-            Found { reader: log.reader(), start: recovered.start, hard_state: recovered.hard_state, state: mark.clone() };
+        let found = Found {
+            reader: log.reader(),
+            start: recovered.start,
+            hard_state: recovered.hard_state,
+            state: mark.clone(),
+        };
         super::invariants::what_was_synced_is_there(at, self.synced.explains(&log, &found));
         self.synced.in_doubt = None;
         self.synced.hard_state = found.hard_state;

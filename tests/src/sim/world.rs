@@ -207,7 +207,10 @@ impl World {
             let Some(core) = node.life.as_ref().map(|life| &life.core) else { continue };
             let (role, term, commit, applied) = (core.role(), core.term(), core.commit(), core.applied());
             let (log, durable) = (core.log_range(), core.data_durable());
-            eprint!("   [{} {role:?} term {term} commit {commit} applied {applied} log {log:?} data {durable}]", IDS[at]);
+            eprint!(
+                "   [{} {role:?} term {term} commit {commit} applied {applied} log {log:?} data {durable}]",
+                IDS[at]
+            );
         }
         eprintln!();
     }
