@@ -57,8 +57,13 @@ impl Health {
             Check::Live | Check::Ready => self.role.watch().borrow().clone(),
             Check::ReadyNow | Check::Primary | Check::Backup => self.role.ask().await,
         };
-        let ok = decide(check, &view, self.role.answered_ago(), self.hold_time, draining);
+        let ok = decide(check, &view, self.role.answered_ago(), self.hold_time, draining) && !self.lacks_state(check);
         (ok, self.body(ok, &view, draining))
+    }
+
+    /// A node whose state is being fetched can forward updates, but not answer reads: until it can do both it is not ready.
+    fn lacks_state(&self, check: Check) -> bool {
+        matches!(check, Check::Ready | Check::ReadyNow) && self.role.status().fetching
     }
 
     fn body(&self, ok: bool, view: &RoleView, draining: bool) -> String {
@@ -89,7 +94,14 @@ fn decide(check: Check, view: &RoleView, answered_ago: Option<Duration>, hold_ti
 
 #[cfg(test)]
 mod tests {
+    use chassis::tasks::Tasks;
+    use consensus::Status;
+
     use super::*;
+    use crate::{
+        outbound_api::tests::{B, FakeGroup, status},
+        role::tests::roster,
+    };
 
     const HOLD: Duration = Duration::from_secs(5);
 
@@ -110,6 +122,20 @@ mod tests {
         assert!(!ready(Some(5000), false));
         assert!(!ready(None, false), "never could answer");
         assert!(!ready(Some(0), true), "draining");
+    }
+
+    #[tokio::test]
+    async fn a_node_that_fetches_its_state_is_backup_but_not_ready() {
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
+        let role = RoleService::new(roster(), group.clone(), "witness", &tasks);
+        let health = Health::new(role, HOLD);
+        for (fetching, ready) in [(false, true), (true, false), (false, true)] {
+            group.become_status(Status { fetching, ..status(3, B) });
+            assert!(health.check(Check::Backup).await.0);
+            assert_eq!(health.check(Check::Ready).await.0, ready);
+            assert_eq!(health.check(Check::ReadyNow).await.0, ready);
+            assert!(health.check(Check::Live).await.0);
+        }
     }
 
     #[test]
