@@ -7,9 +7,11 @@ BIN_DIR ?= $(OUT)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CONTACTS ?=
 export BIN_DIR CONTACTS
 
-.PHONY: help run test build fmt lint campaign clean-run
+.PHONY: help sim mutants run test build fmt lint campaign clean-run
 
 help:
+	@echo 'make sim        SEEDS=n seeds of the simulator from FIRST=n on, or one with SEED=n'
+	@echo 'make mutants    deliberate mistakes: each must be caught by the simulator'
 	@echo 'make run        two nodes and a witness in this terminal'
 	@echo 'make test       every test'
 	@echo 'make lint       formatting, clippy, and cargo deny where it is installed'
@@ -26,6 +28,17 @@ test:
 
 build:
 	cargo build --locked --workspace --bins --profile $(PROFILE)
+
+# Seeds of the simulator; SEED: one of them alone.
+SEEDS ?= 500
+FIRST ?= 1
+
+sim:
+	SEED=$(SEED) cargo run --locked --release -p ocs-tests --bin sim -- $(SEEDS) $(FIRST)
+
+# Only the crates of the workspace are built with the mistakes in them.
+mutants:
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/with-mutants cargo run --locked --release -p ocs-tests --bin mutants -- $(SEEDS)
 
 fmt:
 	cargo fmt --all

@@ -185,6 +185,8 @@ impl<D: Disk> Core<D> {
         let start = found.start.clone();
         let last = found.reader.last_index().max(start.index);
         let behind = config.kind() == Kind::Data && found.state.index < start.index && start.index > GENESIS.0;
+        #[cfg(mutant)]
+        let behind = behind && !crate::mutant::on(crate::mutant::Mutant::EmptyStateAccepted);
         let witness_applied = found.hard_state.commit.max(start.index).min(last);
         let applied = match config.kind() {
             Kind::Witness => witness_applied,
@@ -261,6 +263,10 @@ impl<D: Disk> Core<D> {
         if head.term == self.term() && head.from == self.leader() && head.from != self.config.id {
             self.told_durable = (head.term, head.data_durable);
         }
+        #[cfg(mutant)]
+        if head.term < self.term() && crate::mutant::on(crate::mutant::Mutant::DataDurableOfOldTerm) {
+            self.told_durable = (head.term, head.data_durable);
+        }
     }
 
     /// A data node takes no snapshot without its state, the witness none above what both data nodes have (rule 1).
@@ -317,6 +323,11 @@ impl<D: Disk> Core<D> {
 
     /// Asks a quorum who leads; the answer comes in [`Output::answers`], or never.
     pub fn ask(&mut self, question: Question) {
+        #[cfg(mutant)]
+        if crate::mutant::on(crate::mutant::Mutant::RoleByRaftState) && self.leads() {
+            let confirmed = Confirmed { index: self.commit(), term: self.term(), leader: self.leader() };
+            return self.answers.push((question, confirmed));
+        }
         self.rounds.ask(question);
         self.begin_round();
     }
@@ -392,6 +403,10 @@ impl<D: Disk> Core<D> {
     pub fn on_applied(&mut self, index: u64) {
         self.applied = self.applied.max(index);
         let known = self.applied.min(self.handed).min(self.raw.raft.raft_log.persisted);
+        #[cfg(mutant)]
+        let early = self.applied.min(self.handed);
+        #[cfg(mutant)]
+        let known = crate::mutant::instead(crate::mutant::Mutant::SnapshotAppliedEarly, known, early);
         if known > self.raw.raft.raft_log.applied() {
             self.raw.mut_store().on_applied(known);
             self.raw.advance_apply_to(known);
@@ -439,6 +454,8 @@ impl<D: Disk> Core<D> {
 }
 
 fn raft_config(config: &CoreConfig, applied: u64) -> RaftConfig {
+    #[cfg(mutant)]
+    use crate::mutant::{Mutant, on};
     RaftConfig {
         id: config.id,
         election_tick: config.election_ticks_min,
@@ -450,10 +467,19 @@ fn raft_config(config: &CoreConfig, applied: u64) -> RaftConfig {
         max_inflight_msgs: 256,
         check_quorum: true,
         pre_vote: true,
+        #[cfg(not(mutant))]
         read_only_option: ReadOnlyOption::Safe,
+        #[cfg(mutant)]
+        read_only_option: if on(Mutant::LeaseReads) { ReadOnlyOption::LeaseBased } else { ReadOnlyOption::Safe },
         // raft-rs would add entries to an empty append that stands further along: the follower then acknowledges more
         // than it has
-        batch_append: false,
+        batch_append: {
+            #[cfg(not(mutant))]
+            let joined = false;
+            #[cfg(mutant)]
+            let joined = on(Mutant::AppendsJoined);
+            joined
+        },
         priority: if config.kind() == Kind::Witness { -1 } else { 0 },
         max_uncommitted_size: UNCOMMITTED_BYTES_MAX,
         max_committed_size_per_ready: 4 * 1024 * 1024,
@@ -469,6 +495,10 @@ fn hard_state(state: &RaftHardState) -> HardState {
 /// stand there and are not known committed may be others than those which the state has applied.
 fn data_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
     let (start, state) = (found.start.index, &found.state);
+    #[cfg(mutant)]
+    if crate::mutant::on(crate::mutant::Mutant::FetchedStateCommits) {
+        return state.index.max(start).min(last);
+    }
     if state.index <= start || found.reader.term(state.index) == Some(state.term) {
         return state.index.max(start).min(last);
     }

@@ -11,6 +11,8 @@ mod driver;
 mod eraft;
 mod handle;
 pub mod log;
+#[cfg(mutant)]
+pub mod mutant;
 mod reads;
 mod slog_bridge;
 mod storage;

@@ -28,6 +28,10 @@ impl Patience {
     /// A tick passed; the priority from now on.
     pub(crate) fn tick(&mut self, has_leader: bool) -> i64 {
         self.leaderless = if has_leader { 0 } else { self.leaderless.saturating_add(1) };
+        #[cfg(mutant)]
+        if crate::mutant::on(crate::mutant::Mutant::PriorityNeverRaised) {
+            return PATIENT;
+        }
         if self.leaderless >= self.ticks_max { STEPS_IN } else { PATIENT }
     }
 
@@ -41,6 +45,10 @@ impl Patience {
 /// Up to where a node may forget its log: the witness up to what both data nodes have durable and it knows committed;
 /// a data node up to what its own state has durable and both data nodes have in their logs.
 pub(crate) fn may_forget(kind: crate::Kind, data_durable: u64, commit: u64, persisted: u64) -> u64 {
+    #[cfg(mutant)]
+    if crate::mutant::on(crate::mutant::Mutant::WitnessForgetsApplied) && kind == crate::Kind::Witness {
+        return commit;
+    }
     match kind {
         crate::Kind::Witness => data_durable.min(commit),
         crate::Kind::Data => data_durable.min(persisted),

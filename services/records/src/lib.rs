@@ -16,6 +16,8 @@ mod given;
 mod key;
 mod lookup;
 mod map;
+#[cfg(mutant)]
+pub mod mutant;
 mod once;
 mod overlay;
 mod phone;

@@ -108,6 +108,10 @@ impl World {
         let Some(submission) = life.submissions.get_mut(&key) else { return };
         submission.attempts += 1;
         (submission.tried, submission.attempt) = (tried, Some(submission.attempts));
+        #[cfg(mutant)]
+        if submission.attempts > 1 && consensus::mutant::on(consensus::mutant::Mutant::NewIdWhenSentAgain) {
+            submission.id.counter = 1_000_000 + key * 1000 + submission.attempts;
+        }
         let (attempt, id, operation, deadline) =
             (submission.attempts, submission.id, submission.operation, submission.deadline);
         let boot = life.boot;

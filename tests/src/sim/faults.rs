@@ -20,6 +20,8 @@ pub(super) enum Fault {
     Cut { from: usize, to: usize, cut: bool },
     /// The network gets better again.
     CalmNet,
+    /// A node is killed.
+    Killed(usize),
     /// There is room on the disk again.
     Room(usize),
 }
@@ -59,7 +61,7 @@ const KINDS: [(Kind, u32); 17] = [
     (Kind::WriteFails, 1),
     (Kind::FullDisk, 2),
     (Kind::SlowDisk, 2),
-    (Kind::StoreLost, 2),
+    (Kind::StoreLost, 4),
     (Kind::BitFlip, 1),
     (Kind::ClockJump, 2),
     (Kind::Switchover, 3),
@@ -184,6 +186,8 @@ impl World {
                 let usual = self.plan.net();
                 (self.net.loss, self.net.doubled, self.net.jitter_us) = (usual.loss, usual.doubled, usual.jitter_us);
             }
+            Fault::Killed(at) if !self.plan.calm => self.end_process(at, true),
+            Fault::Killed(_) => {}
             Fault::Room(at) => self.nodes[at].disk.set_capacity(None),
         }
     }
@@ -248,6 +252,10 @@ impl World {
         }
         self.end_process(at, true);
         self.nodes[at].store = Some(State::lost());
+        if self.rng.random_ratio(1, 2) {
+            let soon_us = self.rng.random_range(100_000..3_000_000); // while it catches up
+            self.after(soon_us, Event::Fault(Fault::Killed(at)));
+        }
     }
 
     /// A bit of a log flips while its process is down. It says so at its next start, or nothing was hit that counts.
@@ -275,6 +283,11 @@ impl World {
 
     /// A log that was corrupt: its node stays down, and nothing of it was changed.
     pub(super) fn lose_disk(&mut self, at: usize) {
+        #[cfg(mutant)]
+        if consensus::mutant::on(consensus::mutant::Mutant::OldIdAfterWipe) {
+            self.nodes[at] = super::node::Node { boots: self.nodes[at].boots, ..super::node::Node::new(at, 0) };
+            return self.start(at);
+        }
         self.nodes[at].lost = true;
     }
 

@@ -38,7 +38,7 @@ use rand::Rng;
 use self::{invariants::claim, node::WITNESS, world::World};
 
 /// Length of the time of faults, microseconds.
-const FAULTS_US: u64 = 14_000_000;
+const FAULTS_US: u64 = 10_000_000;
 /// Two of three must serve within this, microseconds.
 const PAIR_US: u64 = 25_000_000;
 /// All nodes must agree within this, microseconds.
@@ -80,6 +80,14 @@ pub fn run_talking(seed: u64, talks: bool) -> Result<Report, String> {
     PLAYING.set(false);
     let reason = FAILED.with(RefCell::take);
     result.map_err(|_| format!("seed {seed}: {}", reason.unwrap_or_default()))
+}
+
+/// Makes a deliberate mistake in every run of this thread from now on, or none.
+#[cfg(mutant)]
+pub fn mistake(mutant: Option<consensus::mutant::Mutant>) {
+    use consensus::mutant::Mutant;
+    consensus::mutant::set(mutant);
+    records::mutant::set(mutant == Some(Mutant::RequestIdsOff), mutant == Some(Mutant::IdempotencyKeysOff));
 }
 
 thread_local! {

@@ -516,7 +516,7 @@ impl World {
     fn persist(&mut self, who: Who) {
         let node = &mut self.nodes[who.node];
         let Some(life) = &mut node.life else { return };
-        if let Some(state) = &life.state {
+        if let Some(state) = life.state.as_ref().filter(|state| state.mark.index > life.persisted) {
             life.persisted = state.mark.index;
             node.store = Some(state.clone());
         }

@@ -106,9 +106,15 @@ impl<D: Disk> Core<D> {
             let matched = data.filter_map(|(id, _)| self.matched(*id)).min().unwrap_or(0);
             // What this log has forgotten was on both; a new leader has heard of nobody yet, and a witness that is behind
             // its log could never be helped while the other data node is away.
+            #[cfg(mutant)]
+            if crate::mutant::on(crate::mutant::Mutant::NewLeaderCountsNothing) {
+                return matched;
+            }
             return matched.max(self.raw.store().start().index);
         }
         let (term, value) = self.told_durable;
+        #[cfg(mutant)]
+        let term = crate::mutant::instead(crate::mutant::Mutant::DataDurableOfOldTerm, term, self.term());
         if term == self.term() && self.leader() != 0 { value } else { 0 }
     }
 

@@ -55,6 +55,14 @@ impl<D: Disk> Core<D> {
         let then = ready.take_persisted_messages().into_iter().filter_map(crate::eraft::message_to_wire).collect();
         // 7. Raft goes on; the disk reports later.
         let number = ready.number();
+        #[cfg(mutant)]
+        let then = match crate::mutant::on(crate::mutant::Mutant::AcknowledgeBeforeSync) {
+            true => {
+                output.messages.extend::<Vec<_>>(then);
+                Vec::new()
+            }
+            false => then,
+        };
         let last = entries.last().map(|entry| (entry.index, entry.term));
         let committed = ready.take_committed_entries();
         self.raw.advance_append_async(ready);

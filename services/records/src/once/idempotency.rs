@@ -28,6 +28,8 @@ pub(crate) fn answer<V: View>(
     let place = Key::Idempotency(scope, key.to_vec());
     let content = request.content();
     let stands = row_of(&place, turn);
+    #[cfg(mutant)]
+    let stands = stands.filter(|_| !crate::mutant::keys_off());
     match stands.as_ref().filter(|row| turn.counts(row.stamp_us, turn.rules.idempotency_window_us)) {
         Some(row) if row.content == content => Reply { replayed: true, ..decode(&row.reply) },
         Some(_) => Refusal::new(RefusalCode::KeyReused, "This Idempotency-Key was used for another request").into(),

@@ -19,6 +19,10 @@ const BATCH_US: u64 = 100_000;
 
 /// The reply that this id must get without being decided.
 pub(crate) fn known<V: View>(id: RequestId, turn: &Turn<'_, '_, V>) -> Option<Reply> {
+    #[cfg(mutant)]
+    if crate::mutant::request_ids_off() {
+        return None;
+    }
     if let Some(Row::Request(row)) = turn.overlay.get(&Key::Request(id)) {
         let fresh = turn.counts(row.stamp_us, window_us(turn));
         return Some(if fresh { decode(&row.reply) } else { unknown() });
