@@ -89,6 +89,7 @@ pub(crate) async fn answer(
     if let Some(name) = name {
         server.stats.answered(name, answer.status.as_u16(), began.elapsed());
     }
+    let answer = if server.link.drain().is_cancelled() { answer.closing() } else { answer };
     Ok(server.dress.put_on(answer, server.link.role()))
 }
 

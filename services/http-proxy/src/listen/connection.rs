@@ -30,6 +30,10 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// After an answer that came before the end of its request, what still arrives is read and dropped for so long: closing
 /// at once would reset the connection and take the answer away from the client.
 const LINGER: Duration = Duration::from_secs(2);
+/// A connection that is idle when HTTP Proxy is told to end stays open for so long: closed at once, it could cross a request
+/// that is on its way, and the client would not know whether it was read. Long enough for a balancer to see `/readyz` fail.
+const IDLE_GRACE: Duration = Duration::from_secs(1);
+
 /// Serves a connection that was just accepted.
 pub(super) async fn serve(socket: TcpStream, server: Arc<Server>, draining: CancellationToken) {
     let _counted = server.stats.connection();
@@ -61,12 +65,19 @@ where
     let mut end = Pin::new(&mut connection);
     let first_head = tokio::time::sleep(FIRST_HEAD_PATIENCE);
     tokio::pin!(first_head);
-    let (mut waits_for_first, mut told_to_drain) = (true, false);
+    let last_request = tokio::time::sleep(Duration::MAX);
+    tokio::pin!(last_request);
+    let (mut waits_for_first, mut told_to_drain, mut told_to_end) = (true, false, false);
     let result = loop {
         tokio::select! {
             result = end.as_mut() => break Some(result),
             () = draining.cancelled(), if !told_to_drain => {
-                told_to_drain = true;
+                told_to_drain = true; // from now on every answer says that the connection ends after it
+                let grace = if server.link.lost().is_cancelled() { Duration::ZERO } else { IDLE_GRACE };
+                last_request.as_mut().reset(tokio::time::Instant::now() + grace);
+            }
+            () = last_request.as_mut(), if told_to_drain && !told_to_end => {
+                told_to_end = true;
                 end.as_mut().graceful_shutdown();
             }
             () = first_head.as_mut(), if waits_for_first => {

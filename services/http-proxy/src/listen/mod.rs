@@ -63,16 +63,20 @@ pub(crate) async fn accept(
 ) {
     let places = Arc::new(Semaphore::new(server.settings.connections_max));
     let mut pause = ACCEPT_PAUSE_MIN;
+    let mut last_ones = 0..BACKLOG; // whom the system has let in before the end
     loop {
+        if draining.is_cancelled() && last_ones.next().is_none() {
+            return;
+        }
         let place = tokio::select! {
             biased;
-            () = draining.cancelled() => return,
             place = place(&places, &server.settings) => place,
+            () = draining.cancelled() => return,
         };
         let accepted = tokio::select! {
             biased;
-            () = draining.cancelled() => return,
             accepted = listener.accept() => accepted,
+            () = draining.cancelled() => return,
         };
         match accepted {
             Ok((socket, _)) => {
