@@ -255,6 +255,18 @@ impl Cluster {
         until("every node is back", || is_back(&self.status()));
     }
 
+    /// Waits until a node votes under the id of an incarnation, and its old id is gone.
+    pub fn wait_new_id(&self, node: &str, incarnation: u64) {
+        let number = 1 + NODES.iter().position(|name| *name == node).expect("a, b or w") as u64;
+        let id = (number | incarnation << 16).to_string();
+        let votes = |line: &str| {
+            let voters = line.split_once("voters=[").and_then(|(_, rest)| rest.split_once(']'));
+            let alone = line.contains("learners=[] leaving=[]");
+            alone && voters.is_some_and(|(voters, _)| voters.split(", ").any(|voter| voter == id))
+        };
+        until(&format!("{node} votes as {id}"), || self.log(node).lines().any(votes));
+    }
+
     /// Waits until a node is confirmed primary; which.
     pub fn wait_primary(&self) -> &'static str {
         let ran = self.ctl(&["--timeout", "40", "wait", "--for", "primary"]);

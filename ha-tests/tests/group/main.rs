@@ -12,4 +12,5 @@ mod failover;
 mod operator;
 mod proxy;
 mod refusals;
+mod replaced;
 mod requests;

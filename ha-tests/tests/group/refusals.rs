@@ -51,10 +51,6 @@ fn a_configuration_that_cannot_be_is_refused_in_one_line_before_anything_is_made
     until("the certificate has expired", || cluster.run_node("a", &["--check", "--set", &expired]).code == USAGE);
     refused(&set(&expired), USAGE, &["old/a.pem", "expired"]);
 
-    // An empty directory forms no group unless it is told to.
-    refused(&cluster.run_node("a", &[]), USAGE, &["data/a", "is empty", "--bootstrap"]);
-    refused(&cluster.run_node("w", &[]), USAGE, &["data/w", "is empty", "--bootstrap"]);
-
     assert!(!cluster.path("data").exists(), "something was made");
     assert_eq!(cluster.run_node("a", &["--check", "--set", &format!("admin.listen={ip}:7599")]).code, 0);
 }
@@ -77,7 +73,6 @@ fn a_node_uses_its_own_directory_and_no_other_and_never_a_second_identity() {
 
     // A node that lost everything was a member: it may not vote again as if it were new.
     fs::rename(&own, &aside).unwrap();
-    refused(&cluster.run_node(backup, &[]), USAGE, &["is empty", "joining an existing group is not in this version"]);
     refused(&cluster.run_node(backup, &["--bootstrap"]), USAGE, &["has heard of this node before"]);
     refused(&cluster.run_node(backup, &["--bootstrap"]), USAGE, &["has heard of this node before"]);
     let _ = fs::remove_dir_all(&own);

@@ -67,7 +67,7 @@ pub struct ApplyBatch<'a> {
 }
 
 /// A state fetched from another node: complete, digest checked, on this disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FetchedState {
     /// Where it stands.
     pub directory: std::path::PathBuf,
@@ -256,4 +256,15 @@ pub enum TransferError {
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopped,
+}
+
+/// A node whose directory is empty, or whose log cannot be trusted, asks for a new id (design rule 11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JoinAsk {
+    /// Its number in the configuration.
+    pub number: u16,
+    /// What it holds.
+    pub kind: Kind,
+    /// Drawn by the asking process, not 0: asking again under the same one gets the same id.
+    pub token: u64,
 }

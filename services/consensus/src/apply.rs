@@ -9,7 +9,8 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use ocs_proto::peer::Entry;
+use ocs_proto::peer::{ConfState, Entry};
+use prost::Message as _;
 
 use crate::{ApplyBatch, FetchedState, Machine, MachineError, Observer, driver::Event, waiters::Waiters};
 
@@ -23,6 +24,8 @@ const DIGESTS_MAX: usize = 64;
 pub(crate) enum Work {
     /// Apply committed entries.
     Apply(Vec<Entry>),
+    /// From these indexes on, these memberships hold; known before the entries at them come.
+    Memberships(Vec<(u64, ConfState)>),
     /// Take over a fetched state.
     Install(FetchedState),
     /// Make the state durable, and end.
@@ -57,6 +60,36 @@ impl Digests {
     }
 }
 
+/// Which membership holds from which index on.
+#[derive(Debug)]
+pub(crate) struct Memberships(std::collections::BTreeMap<u64, Vec<u8>>);
+
+impl Memberships {
+    /// Holds from `index` on.
+    pub(crate) fn new(index: u64, conf_state: &ConfState) -> Self {
+        Self([(index, conf_state.encode_to_vec())].into())
+    }
+
+    fn learn(&mut self, changes: &[(u64, ConfState)]) {
+        self.0.extend(changes.iter().map(|(index, conf_state)| (*index, conf_state.encode_to_vec())));
+    }
+
+    /// The one that holds at an index, and the index from which another one does.
+    fn at(&self, index: u64) -> (&[u8], u64) {
+        let held = self.0.range(..=index).next_back().or_else(|| self.0.first_key_value());
+        let next = self.0.range(index + 1..).next().map_or(u64::MAX, |(next, _)| *next);
+        (held.map_or(&[], |(_, conf_state)| &conf_state[..]), next)
+    }
+
+    /// Nothing at or below this index is applied again.
+    fn forget_below(&mut self, index: u64) {
+        if let Some((held, _)) = self.0.range(..=index).next_back() {
+            let held = *held;
+            self.0.retain(|from, _| *from >= held);
+        }
+    }
+}
+
 /// When the state is made durable.
 #[derive(Debug, Clone, Copy)]
 pub struct PersistPolicy {
@@ -75,8 +108,8 @@ pub(crate) struct ApplyThread<M: Machine> {
     pub(crate) digests: Arc<Digests>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) policy: PersistPolicy,
-    /// The membership, encoded; kept with the state.
-    pub(crate) conf_state: Vec<u8>,
+    /// Memberships, encoded, and the index from which each holds; kept with the state.
+    pub(crate) memberships: Memberships,
     pub(crate) unpersisted: usize,
     pub(crate) persisted_at: Instant,
 }
@@ -101,6 +134,7 @@ impl<M: Machine> ApplyThread<M> {
             while let Some(work) = queued.pop_front() {
                 match work {
                     Work::Apply(entries) => self.apply(entries, &mut queued)?,
+                    Work::Memberships(changes) => self.memberships.learn(&changes),
                     Work::Install(state) => self.install(state)?,
                     Work::Stop => return self.persist(),
                 }
@@ -124,7 +158,16 @@ impl<M: Machine> ApplyThread<M> {
             return Ok(());
         }
         let last = entries.last().map_or(state.index, |entry| entry.index);
-        let replies = self.machine.apply(&ApplyBatch { entries: &entries, conf_state: &self.conf_state })?;
+        let mut replies = Vec::new();
+        let mut rest = &entries[..];
+        while let Some(first) = rest.first() {
+            // the state is told the membership of its last index, so a batch ends where another one begins
+            let (conf_state, ends) = self.memberships.at(first.index);
+            let (batch, behind) = rest.split_at(rest.partition_point(|entry| entry.index < ends));
+            replies.extend(self.machine.apply(&ApplyBatch { entries: batch, conf_state })?);
+            rest = behind;
+        }
+        self.memberships.forget_below(last);
         self.unpersisted += bytes + entries.len() * 64; // an entry without data moves the index too
         self.note_digest();
         let _ = self.events.send(Event::Applied(last));
@@ -140,6 +183,7 @@ impl<M: Machine> ApplyThread<M> {
         } else {
             self.machine.applied() // it went on while the state was fetched
         };
+        self.memberships.learn(&[(mark.index, mark.conf_state.clone().unwrap_or_default())]);
         let _ = self.events.send(Event::Persisted(mark.index));
         let _ = self.events.send(Event::Installed(mark));
         self.note_digest();
@@ -166,5 +210,25 @@ impl<M: Machine> ApplyThread<M> {
         if let Some(digest) = self.machine.digest() {
             self.digests.push(digest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conf(voter: u64) -> ConfState {
+        ConfState { voters: vec![voter], ..ConfState::default() }
+    }
+
+    #[test]
+    fn a_membership_holds_from_its_entry_to_the_next_ones() {
+        let mut known = Memberships::new(5, &conf(1));
+        known.learn(&[(8, conf(2)), (20, conf(3))]);
+        assert_eq!(known.at(6), (&conf(1).encode_to_vec()[..], 8));
+        assert_eq!(known.at(8), (&conf(2).encode_to_vec()[..], 20));
+        known.forget_below(19);
+        assert_eq!(known.at(19), (&conf(2).encode_to_vec()[..], 20));
+        assert_eq!(known.at(25), (&conf(3).encode_to_vec()[..], u64::MAX));
     }
 }

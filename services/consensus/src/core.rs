@@ -4,8 +4,11 @@
 //! feeds it in production, the simulator in tests. It is, with `eraft` and `storage`, the only room that knows raft-rs.
 
 mod known;
+mod membership;
 mod ready;
 mod rules;
+
+pub use membership::JoinError;
 
 use bytes::Bytes;
 use ocs_proto::peer::{ConfState, Entry as WireEntry, PeerFrame, RaftMessage, SnapshotMark};
@@ -19,6 +22,7 @@ use crate::{
     Confirmed, Kind, ProposeError, RaftId, TransferError,
     eraft::{message_from_wire, snapshot_from_mark},
     log::{Batch, Disk, HardState, LogReader},
+    members,
     reads::{Question, Rounds},
     storage::LogView,
     witness::{Patience, may_forget},
@@ -30,7 +34,9 @@ pub const GENESIS: (u64, u64) = (1, 1);
 /// Largest payload of an entry, bytes (design 2, limits).
 pub const ENTRY_BYTES_MAX: usize = 1536 * 1024;
 /// Largest append message, bytes of entries.
-const APPEND_BYTES_MAX: u64 = 1024 * 1024;
+const APPEND_BYTES_MAX: u64 = 512 * 1024;
+/// Append messages on their way to one peer: together less than the transport's queue takes.
+const INFLIGHT_MAX: usize = 64;
 /// Most bytes proposed and not yet committed.
 const UNCOMMITTED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Most entries that apply may lag behind the log; beyond, proposals are refused (design rule 9).
@@ -49,7 +55,7 @@ const FAST_TICKS_MAX: u32 = 20;
 pub struct CoreConfig {
     /// This node.
     pub id: RaftId,
-    /// Every node that may be a voter, this one included.
+    /// Every node that may be a voter, this one included; an id of its node's first incarnation speaks for all later ones.
     pub kinds: Vec<(RaftId, Kind)>,
     /// Ticks between heartbeats.
     pub heartbeat_ticks: usize,
@@ -72,7 +78,7 @@ impl CoreConfig {
     }
 
     fn kind_of(&self, id: RaftId) -> Kind {
-        self.kinds.iter().find(|(known, _)| *known == id).map_or(Kind::Data, |(_, kind)| *kind)
+        members::kind_of(&ConfState::default(), &self.kinds, id)
     }
 }
 
@@ -109,7 +115,7 @@ pub struct Write {
 impl Write {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.batch.entries.is_empty() && self.batch.hard_state.is_none() && self.batch.reset.is_none()
+        self.batch.is_empty()
     }
 }
 
@@ -153,6 +159,11 @@ pub struct Core<D: Disk> {
     handed: u64,
     applied: u64,
     elections: u64,
+    /// Memberships that are not on their way to the log yet, and those that the apply thread must be told.
+    unrecorded: Vec<(u64, ConfState)>,
+    memberships: Vec<(u64, ConfState)>,
+    /// Number of the last Ready that was written, or had nothing to write.
+    written: u64,
     /// Whether this node led at the last look, and in which term.
     led: (bool, u64),
 }
@@ -187,7 +198,7 @@ impl<D: Disk> Core<D> {
         let behind = config.kind() == Kind::Data && found.state.index < start.index && start.index > GENESIS.0;
         #[cfg(mutant)]
         let behind = behind && !crate::mutant::on(crate::mutant::Mutant::EmptyStateAccepted);
-        let witness_applied = found.hard_state.commit.max(start.index).min(last);
+        let witness_applied = witness_applied(&found, last);
         let applied = match config.kind() {
             Kind::Witness => witness_applied,
             Kind::Data => data_applied(&found, last),
@@ -226,6 +237,9 @@ impl<D: Disk> Core<D> {
             handed: applied,
             applied: reached,
             elections: 0,
+            unrecorded: Vec::new(),
+            memberships: Vec::new(),
+            written: 0,
             led: (false, 0),
             raw,
             config,
@@ -248,6 +262,9 @@ impl<D: Disk> Core<D> {
         self.tick_transfer();
         self.tick_snapshots();
         self.tick_witness();
+        self.tick_members();
+        let data_durable = self.data_durable();
+        self.raw.mut_store().set_data_durable(data_durable);
         self.fast_ticks = self.fast_ticks.saturating_sub(1);
         self.after();
     }
@@ -255,6 +272,9 @@ impl<D: Disk> Core<D> {
     /// Messages of a peer came; the frame's head was checked by the driver.
     pub fn step(&mut self, frame: PeerFrame) {
         let head = frame.head.unwrap_or_default();
+        if self.is_former(head.from) {
+            return; // an id that was replaced is not listened to (design rule 11)
+        }
         for message in frame.messages {
             if message.to == self.config.id && message.from == head.from {
                 self.step_one(message, head.data_durable);
@@ -352,10 +372,10 @@ impl<D: Disk> Core<D> {
         Ok(())
     }
 
-    /// The stream from the leader ended and an immediate reconnect was refused: its process is gone (design 1, fast
+    /// `peer`: any id of the node. The stream from the leader ended and an immediate reconnect was refused: its process is gone (design 1, fast
     /// path). A data node goes on to call [`Core::campaign_again`]; the witness only stops protecting the leader.
     pub fn on_refused(&mut self, peer: RaftId) {
-        if peer != self.leader() || self.leads() {
+        if members::number(peer) != members::number(self.leader()) || self.leads() {
             return;
         }
         self.raw.raft.election_elapsed = self.raw.raft.election_timeout();
@@ -379,9 +399,12 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// A peer cannot be reached: appends that were sent on trust are lost.
+    /// A peer, by any id of its node, cannot be reached: appends that were sent on trust are lost.
     pub fn on_unreachable(&mut self, peer: RaftId) {
-        self.raw.report_unreachable(peer);
+        let ids = members::ids(self.raw.store().conf_state());
+        for id in ids.into_iter().filter(|id| members::number(*id) == members::number(peer)) {
+            self.raw.report_unreachable(id);
+        }
         self.after();
     }
 
@@ -446,7 +469,8 @@ impl<D: Disk> Core<D> {
     /// The mark up to which the log may forget (design rule 1), if that is worth it: `keep` entries stay although nobody
     /// needs them, and at least `worth` must go. `persisted`: up to where the state here is durable.
     pub fn forgettable(&self, persisted: u64, keep: u64, worth: u64) -> Option<SnapshotMark> {
-        let until = may_forget(self.config.kind(), self.data_durable(), self.commit(), persisted);
+        let data_durable = if self.full_copies() >= 3 { persisted } else { self.data_durable() };
+        let until = may_forget(self.config.kind(), data_durable, self.commit(), persisted);
         let until = until.saturating_sub(keep);
         let (first, ..) = self.log_range();
         if until >= first + worth { self.mark(until) } else { None }
@@ -464,7 +488,7 @@ fn raft_config(config: &CoreConfig, applied: u64) -> RaftConfig {
         heartbeat_tick: config.heartbeat_ticks,
         applied,
         max_size_per_msg: APPEND_BYTES_MAX,
-        max_inflight_msgs: 256,
+        max_inflight_msgs: INFLIGHT_MAX,
         check_quorum: true,
         pre_vote: true,
         #[cfg(not(mutant))]
@@ -489,6 +513,19 @@ fn raft_config(config: &CoreConfig, applied: u64) -> RaftConfig {
 
 fn hard_state(state: &RaftHardState) -> HardState {
     HardState { term: state.term, vote: state.vote, commit: state.commit }
+}
+
+/// Up to where the witness has applied: what is committed, but not past a change of the membership that is not recorded.
+fn witness_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
+    let committed = found.hard_state.commit.max(found.start.index).min(last);
+    let recorded = found.reader.conf_states().last().map_or(found.start.index, |(index, _)| *index);
+    let unrecorded = found.reader.changes().into_iter().find(|index| (recorded + 1..=committed).contains(index));
+    unrecorded.map_or(committed, |index| index - 1)
+}
+
+/// The mark at which the log of a node begins that joins a group: it knows nothing, and everything comes to it.
+pub fn nothing() -> (SnapshotMark, HardState) {
+    (SnapshotMark { index: 0, term: 0, conf_state: Some(ConfState::default()) }, HardState::default())
 }
 
 /// Up to where Raft may count the log as applied. A state that was fetched can be ahead of the log behind it: entries that

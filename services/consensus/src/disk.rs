@@ -29,7 +29,7 @@ const ROOM_RETRY: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Write, sync, report.
-    Write(Write),
+    Write(Box<Write>),
     /// Forget everything up to the mark.
     Compact(SnapshotMark),
     /// Finish what has queued, and end.
@@ -79,9 +79,9 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
         for job in jobs {
             match job {
                 Job::Write(write) => match &mut merged {
-                    Some(open) if open.joins(&write) => open.join(write),
+                    Some(open) if open.joins(&write) => open.join(*write),
                     _ => {
-                        let full = merged.replace(Merged::of(write));
+                        let full = merged.replace(Merged::of(*write));
                         self.flush(full)?;
                     }
                 },
@@ -166,7 +166,7 @@ impl Merged {
 
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.batch.entries.is_empty() && self.batch.hard_state.is_none() && self.batch.reset.is_none()
+        self.batch.is_empty()
     }
 
     /// Whether a later write continues this one: no snapshot, and its entries follow on.
@@ -175,7 +175,8 @@ impl Merged {
             (Some(last), Some(first)) => first.index == last.index + 1,
             _ => true,
         };
-        write.batch.reset.is_none() && follows && self.bytes < BATCH_BYTES_MAX
+        let no_membership = self.batch.conf_state.is_none() && write.batch.conf_state.is_none();
+        write.batch.reset.is_none() && follows && no_membership && self.bytes < BATCH_BYTES_MAX
     }
 
     /// Takes a write in that [`Merged::joins`].

@@ -18,16 +18,16 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use ocs_proto::peer::{PeerFrame, RaftMessage, SnapshotMark};
-use prost::Message as _;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    Confirmed, FetchedState, Handle, Machine, Observer, Proposal, ProposeError, RaftId, Status, TransferError,
+    Confirmed, FetchedState, Handle, JoinAsk, Machine, Observer, Proposal, ProposeError, RaftId, Status, TransferError,
     Transport,
-    apply::{ApplyThread, Digests, PersistPolicy, Work},
-    core::{Core, CoreConfig, Found, Output},
+    apply::{ApplyThread, Digests, Memberships, PersistPolicy, Work},
+    core::{Core, CoreConfig, Found, JoinError, Output},
     disk::{Job, LogThread},
     log::{Disk, Log, Recovered},
+    members,
     reads::Question,
     waiters::Waiters,
 };
@@ -44,6 +44,9 @@ const HURRY: Duration = Duration::from_millis(10);
 const KEEP_ENTRIES: u64 = 10_000;
 /// Entries that must be worth forgetting before the log is asked to.
 const FORGET_ENTRIES_MIN: u64 = 5_000;
+
+/// A node that was heard within this time is not taken in under a new id: it speaks under its old one.
+const SILENT: Duration = Duration::from_millis(1500);
 
 /// Everything that can wake the loop.
 #[derive(Debug)]
@@ -72,6 +75,8 @@ pub(crate) enum Event<I, R> {
     Fetched(Result<FetchedState, String>),
     /// The stream to a peer ended.
     PeerLost { peer: RaftId, refused: bool },
+    /// A node that lost its log asks for a new id.
+    Join { ask: JoinAsk, answer: oneshot::Sender<Result<RaftId, JoinError>> },
     /// Leadership is to go to a node.
     Transfer { to: RaftId, answer: oneshot::Sender<Result<(), TransferError>> },
     /// Finish and end.
@@ -153,6 +158,7 @@ where
         hard_state: parts.recovered.hard_state,
         state: state.clone(),
     };
+    let core = Core::new(config.core.clone(), found);
     let mut threads = Vec::new();
     let log_bytes = parts.log.bytes();
     let log_thread = LogThread {
@@ -172,7 +178,7 @@ where
             digests: digests.clone(),
             observer: parts.observer.clone(),
             policy: config.persist,
-            conf_state: parts.recovered.start.conf_state.clone().unwrap_or_default().encode_to_vec(),
+            memberships: Memberships::new(state.index, &core.conf_state()),
             unpersisted: 0,
             persisted_at: Instant::now(),
         };
@@ -180,7 +186,7 @@ where
     }
     let queued = Arc::new(AtomicUsize::new(0));
     let driver = Driver::<D, M> {
-        core: Core::new(config.core.clone(), found),
+        core,
         inbox,
         jobs,
         work,
@@ -196,6 +202,7 @@ where
         askers: HashMap::new(),
         next_question: 0,
         reads: Vec::new(),
+        joins: Vec::new(),
         transfer: None,
         persisted: state.index,
         log_bytes,
@@ -293,6 +300,8 @@ struct Driver<D: Disk, M: Machine> {
     next_question: Question,
     /// Reads that wait for an index to be applied here.
     reads: Vec<(Confirmed, oneshot::Sender<Confirmed>)>,
+    /// Nodes that wait to be taken in.
+    joins: Vec<(JoinAsk, oneshot::Sender<Result<RaftId, JoinError>>)>,
     transfer: Option<oneshot::Sender<Result<(), TransferError>>>,
     persisted: u64,
     log_bytes: u64,
@@ -390,6 +399,10 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                     self.core.on_refused(peer);
                 }
             }
+            Event::Join { ask, answer } => {
+                self.joins.push((ask, answer));
+                self.answer_joins();
+            }
             Event::Transfer { to, answer } => self.on_transfer(to, answer),
             Event::Stop => self.stopping = true,
         }
@@ -434,7 +447,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 
     fn on_room(&mut self, full: bool) {
         self.no_room = full;
-        let peers: Vec<RaftId> = self.config.core.kinds.iter().map(|(id, _)| *id).collect();
+        let peers: Vec<RaftId> = self.core.members().into_iter().map(|(id, _)| id).collect();
         let short = |id: &RaftId| self.peers.get(id).is_some_and(|seen| seen.short);
         if full && let Some(to) = peers.into_iter().find(|id| !short(id) && self.core.eligible(*id).is_ok()) {
             let _ = self.core.transfer(to); // a peer that has room goes on
@@ -456,6 +469,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         askers.retain(|_, asker| !asker.answer.is_closed());
         self.core.retain_questions(|question| askers.contains_key(&question));
         self.reads.retain(|(_, answer)| !answer.is_closed());
+        self.answer_joins();
         self.compare_digests();
         self.forget();
         self.greet();
@@ -478,7 +492,11 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         let Output { messages, writes, apply, answers, fetch, transfer, overtaken } = output;
         self.send(messages);
         for write in writes {
-            let _ = self.jobs.send(Job::Write(write));
+            let _ = self.jobs.send(Job::Write(Box::new(write)));
+        }
+        let memberships = self.core.take_memberships();
+        if !memberships.is_empty() {
+            let _ = self.work.send(Work::Memberships(memberships));
         }
         if !apply.is_empty() {
             let _ = self.work.send(Work::Apply(apply));
@@ -504,6 +522,30 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         } else {
             let _ = asker.answer.send(confirmed); // who gave up needs no answer
         }
+    }
+
+    /// Design rule 11: taken in when the change is committed; refused while the node's old id still speaks.
+    fn answer_joins(&mut self) {
+        for (ask, answer) in std::mem::take(&mut self.joins) {
+            if answer.is_closed() {
+                continue;
+            }
+            let admitted = if self.is_heard(ask.number) {
+                Err(JoinError::StillHeard)
+            } else {
+                self.core.admit(ask.number, ask.kind, ask.token)
+            };
+            match admitted {
+                Ok(None) => self.joins.push((ask, answer)),
+                Ok(Some(id)) => drop(answer.send(Ok(id))), // who gave up asks again, under the same token
+                Err(refusal) => drop(answer.send(Err(refusal))),
+            }
+        }
+    }
+
+    fn is_heard(&self, number: u16) -> bool {
+        let lately = |seen: &Seen| seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
+        self.peers.iter().any(|(id, seen)| members::number(*id) == number && lately(seen))
     }
 
     /// The end: everyone who waits learns what is known, the threads finish what has queued.

@@ -4,6 +4,7 @@
 //! its library (design 6): what is here maps fields that prost has already decoded.
 
 use ocs_proto::peer::{ConfState as WireConfState, Entry as WireEntry, RaftMessage, SnapshotMark};
+use prost::Message as _;
 use raft::eraftpb::{ConfState, Entry, EntryType, Message, MessageType, Snapshot};
 
 /// Messages that a peer may send. Proposals and transfers are a node's own business: raft-rs would forward them
@@ -56,12 +57,18 @@ pub(crate) fn entry_from_wire(entry: WireEntry) -> Entry {
 
 /// A membership for our own log and wire.
 pub(crate) fn conf_state_to_wire(state: &ConfState) -> WireConfState {
+    let sorted = |ids: &[u64]| {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable(); // raft-rs keeps them in hash sets
+        ids
+    };
     WireConfState {
-        voters: state.voters.clone(),
-        learners: state.learners.clone(),
-        voters_outgoing: state.voters_outgoing.clone(),
-        learners_next: state.learners_next.clone(),
+        voters: sorted(&state.voters),
+        learners: sorted(&state.learners),
+        voters_outgoing: sorted(&state.voters_outgoing),
+        learners_next: sorted(&state.learners_next),
         auto_leave: state.auto_leave,
+        members: Vec::new(), // raft-rs knows ids only; see `members`
     }
 }
 
@@ -76,24 +83,25 @@ pub(crate) fn conf_state_from_wire(state: &WireConfState) -> ConfState {
     mapped
 }
 
-/// A snapshot for raft-rs: the mark alone, since the state itself is fetched beside Raft.
+/// A snapshot for raft-rs: the mark alone, since the state itself is fetched beside Raft. Its data is our whole membership,
+/// of which raft-rs knows the ids only.
 pub(crate) fn snapshot_from_mark(mark: &SnapshotMark) -> Snapshot {
     let mut snapshot = Snapshot::default();
     let metadata = snapshot.mut_metadata();
     metadata.index = mark.index;
     metadata.term = mark.term;
-    metadata.set_conf_state(conf_state_from_wire(&mark.conf_state.clone().unwrap_or_default()));
+    let conf_state = mark.conf_state.clone().unwrap_or_default();
+    metadata.set_conf_state(conf_state_from_wire(&conf_state));
+    snapshot.data = conf_state.encode_to_vec().into();
     snapshot
 }
 
 /// The mark of a snapshot.
 pub(crate) fn mark_of(snapshot: &Snapshot) -> SnapshotMark {
     let metadata = snapshot.get_metadata();
-    SnapshotMark {
-        index: metadata.index,
-        term: metadata.term,
-        conf_state: Some(conf_state_to_wire(metadata.get_conf_state())),
-    }
+    let ids_only = || conf_state_to_wire(metadata.get_conf_state());
+    let whole = WireConfState::decode(snapshot.data.clone()).ok().filter(|_| !snapshot.data.is_empty());
+    SnapshotMark { index: metadata.index, term: metadata.term, conf_state: Some(whole.unwrap_or_else(ids_only)) }
 }
 
 /// A message for the wire; none if it is of a kind that stays at home.

@@ -12,7 +12,10 @@ use crossbeam_channel::Sender;
 use ocs_proto::peer::PeerFrame;
 use tokio::sync::{oneshot, watch};
 
-use crate::{Confirmed, FetchedState, Proposal, ProposeError, RaftId, ReadError, Status, TransferError, driver::Event};
+use crate::{
+    Confirmed, FetchedState, JoinAsk, JoinError, Proposal, ProposeError, RaftId, ReadError, Status, TransferError,
+    driver::Event,
+};
 
 /// Frames and proposals that may wait for the Raft loop; beyond, frames are dropped and proposals refused.
 const QUEUED_MAX: usize = 16 * 1024;
@@ -101,6 +104,16 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         let (answer, answered) = oneshot::channel();
         self.events.send(Event::Transfer { to, answer }).map_err(|_| TransferError::Stopped)?;
         answered.await.unwrap_or(Err(TransferError::Stopped))
+    }
+
+    /// Takes a node that lost its log in under a new id, as a learner; completes when that is committed. Asking again is safe.
+    ///
+    /// # Errors
+    /// See [`JoinError`].
+    pub async fn join(&self, ask: JoinAsk) -> Result<RaftId, JoinError> {
+        let (answer, answered) = oneshot::channel();
+        self.events.send(Event::Join { ask, answer }).map_err(|_| JoinError::Stopped)?;
+        answered.await.unwrap_or(Err(JoinError::Stopped))
     }
 
     /// Stops the driver: who waits is answered "stopped" or "overtaken"; log and state are synced.

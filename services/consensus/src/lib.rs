@@ -11,6 +11,7 @@ mod driver;
 mod eraft;
 mod handle;
 pub mod log;
+pub mod members;
 #[cfg(mutant)]
 pub mod mutant;
 mod reads;
@@ -21,6 +22,7 @@ mod witness;
 
 pub use api::*;
 pub use apply::PersistPolicy;
+pub use core::JoinError;
 pub use disk::Merged;
 pub use driver::{DriverConfig, FRAME_FORMAT, Parts, Running, spawn};
 pub use handle::Handle;

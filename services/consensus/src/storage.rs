@@ -15,6 +15,7 @@ use crate::{
     Kind, RaftId,
     eraft::{conf_state_from_wire, entry_from_wire, snapshot_from_mark},
     log::{Disk, HardState, LogReader},
+    members,
 };
 
 /// The log as raft-rs sees it.
@@ -30,10 +31,13 @@ pub(crate) struct LogView<D: Disk> {
     /// Everything up to here is on disk.
     durable: u64,
     initial: HardState,
-    /// Membership as last applied, and the index of the state behind it.
-    conf_state: ConfState,
+    /// Memberships and the index from which each holds, the first at or below the start; never empty.
+    conf_states: Vec<(u64, ConfState)>,
+    /// Up to where the state behind the log is.
     applied: SnapshotMark,
-    witnesses: Vec<RaftId>,
+    configured: Vec<(RaftId, Kind)>,
+    /// What the witness may skip (design rule 1).
+    data_durable: u64,
 }
 
 impl<D: Disk> LogView<D> {
@@ -48,7 +52,7 @@ impl<D: Disk> LogView<D> {
     ) -> Self {
         let last = reader.last_index().max(start.index);
         Self {
-            conf_state: applied.conf_state.clone().or_else(|| start.conf_state.clone()).unwrap_or_default(),
+            conf_states: memberships(&reader, &start, &applied),
             reader,
             start,
             cache: VecDeque::new(),
@@ -58,7 +62,8 @@ impl<D: Disk> LogView<D> {
             durable: last,
             initial,
             applied,
-            witnesses: kinds.iter().filter(|(_, kind)| *kind == Kind::Witness).map(|(id, _)| *id).collect(),
+            configured: kinds.to_vec(),
+            data_durable: 0,
         }
     }
 
@@ -127,7 +132,7 @@ impl<D: Disk> LogView<D> {
         self.cached_bytes = 0;
         self.cached_from = mark.index + 1;
         self.durable = mark.index;
-        self.conf_state = mark.conf_state.clone().unwrap_or_default();
+        self.conf_states = vec![(mark.index, mark.conf_state.clone().unwrap_or_default())];
         self.start = mark;
     }
 
@@ -141,19 +146,55 @@ impl<D: Disk> LogView<D> {
             self.cached_bytes -= weight(&entry);
             self.cached_from += 1;
         }
+        let gone = self.conf_states.partition_point(|(from, _)| *from <= mark.index);
+        self.conf_states.drain(..gone.saturating_sub(1));
         self.start = mark;
     }
 
     /// The state has applied up to here.
     pub(crate) fn on_applied(&mut self, index: u64) {
         if let Some(term) = self.term_of(index) {
-            self.applied = SnapshotMark { index, term, conf_state: Some(self.conf_state.clone()) };
+            self.applied = SnapshotMark { index, term, conf_state: Some(self.conf_state_at(index).clone()) };
         }
     }
 
-    /// The membership as last applied.
+    /// The membership now.
     pub(crate) fn conf_state(&self) -> &ConfState {
-        &self.conf_state
+        &self.conf_states.last().expect("there is always a membership").1
+    }
+
+    /// The membership as of an index at or above the start.
+    pub(crate) fn conf_state_at(&self, index: u64) -> &ConfState {
+        let after = self.conf_states.partition_point(|(from, _)| *from <= index);
+        &self.conf_states[after.saturating_sub(1)].1
+    }
+
+    /// The membership changed with the entry at an index.
+    pub(crate) fn set_conf_state(&mut self, index: u64, conf_state: ConfState) {
+        self.conf_states.retain(|(from, _)| *from < index);
+        self.conf_states.push((index, conf_state));
+    }
+
+    /// What both data nodes have, as this node would tell it.
+    pub(crate) fn set_data_durable(&mut self, index: u64) {
+        self.data_durable = index;
+    }
+
+    /// The mark to send to a node that needs more than entries; none: not now. For a data node the state at the index
+    /// applied here (it then fetches a state at or above it); for the witness the mark at which the log begins, or, where the
+    /// witness was not yet a member there, what both data nodes have (design rule 1).
+    fn mark_for(&self, to: RaftId) -> Option<SnapshotMark> {
+        let begin = (self.start.index, self.start.term);
+        let at = |index: u64| self.term_of(index).map(|term| (index, term));
+        let known = |(index, _): &(u64, u64)| members::ids(self.conf_state_at(*index)).contains(&to);
+        let found = match members::kind_of(self.conf_state(), &self.configured, to) {
+            Kind::Witness => Some(begin).filter(known).or_else(|| at(self.data_durable.min(self.applied.index))),
+            Kind::Data => {
+                Some((self.applied.index, self.applied.term)).filter(|(index, _)| *index >= begin.0).or(Some(begin))
+            }
+        };
+        let (index, term) = found.filter(known)?;
+        Some(SnapshotMark { index, term, conf_state: Some(self.conf_state_at(index).clone()) })
     }
 
     /// The term of an entry that still counts, or of the mark below them.
@@ -210,7 +251,7 @@ impl<D: Disk> raft::Storage for LogView<D> {
             commit: self.initial.commit.max(self.applied.index).max(self.start.index).min(self.last()),
             ..RaftHardState::default()
         };
-        Ok(RaftState::new(hard_state, conf_state_from_wire(&self.conf_state)))
+        Ok(RaftState::new(hard_state, conf_state_from_wire(self.conf_state())))
     }
 
     fn entries(
@@ -240,11 +281,23 @@ impl<D: Disk> raft::Storage for LogView<D> {
         Ok(self.last())
     }
 
-    /// The mark alone. For a data node the state at the index applied here (it then fetches a state at or above it); for
-    /// the witness the mark at which the log begins, which is never above `data_durable` (design rule 1).
+    /// The mark alone; one in which the receiver is no member would be of no use to it.
     fn snapshot(&self, _request_index: u64, to: u64) -> raft::Result<Snapshot> {
-        let mark = if self.witnesses.contains(&to) { &self.start } else { &self.applied };
-        let mark = if mark.index < self.start.index { &self.start } else { mark };
-        Ok(snapshot_from_mark(mark))
+        let mark = self.mark_for(to).ok_or(Error::Store(StorageError::SnapshotTemporarilyUnavailable))?;
+        Ok(snapshot_from_mark(&mark))
     }
+}
+
+/// What the log recorded, and what the state knows: the membership as of the index applied there.
+fn memberships<D: Disk>(reader: &LogReader<D>, start: &SnapshotMark, applied: &SnapshotMark) -> Vec<(u64, ConfState)> {
+    let mut known = vec![(start.index, start.conf_state.clone().unwrap_or_default())];
+    known.extend(
+        reader.conf_states().into_iter().filter(|(index, _)| (start.index + 1..=applied.index).contains(index)),
+    );
+    let recorded = known.last().map_or(0, |(index, _)| *index);
+    let unrecorded = reader.changes().into_iter().rfind(|index| (recorded + 1..=applied.index).contains(index));
+    if let (Some(index), Some(conf_state)) = (unrecorded, &applied.conf_state) {
+        known.push((index, conf_state.clone()));
+    }
+    known
 }

@@ -43,6 +43,9 @@ pub struct DataIdentity {
 pub enum Formation {
     /// A new member of a group that is being formed: pass the bootstrap gate, create the log, then [`DataDir::stamp`].
     Forming,
+    /// To be taken in by a group under a new Raft id, since nothing here tells what the old one promised (design rule 11):
+    /// ask, create the log, then [`DataDir::join`].
+    Joining,
     /// A member already.
     Formed,
 }
@@ -95,7 +98,7 @@ pub enum DataDirError {
     /// There are files, but no stamp.
     #[error(
         "{}: it holds \"{entry}\" but no {STAMP_FILE}, so it is not a node's data directory; point data_dir at an empty or \
-         absent directory to form a group with --bootstrap, or at this node's own one; nothing was changed",
+         absent directory to form or join a group, or at this node's own one; nothing was changed",
         path.display()
     )]
     Unstamped {
@@ -103,16 +106,6 @@ pub enum DataDirError {
         path: PathBuf,
         /// Something found in it.
         entry: String,
-    },
-    /// Empty, and not told to form a group.
-    #[error(
-        "{}: the data directory is empty; a group is formed once, by starting every one of its nodes with --bootstrap; \
-         joining an existing group is not in this version",
-        path.display()
-    )]
-    NotFormed {
-        /// The directory.
-        path: PathBuf,
     },
     /// Another process uses it.
     #[error("{}: in use by another process{holder}; one directory serves one node", path.display())]
@@ -158,26 +151,25 @@ pub struct DataDir {
 #[derive(Debug)]
 enum State {
     Forming,
+    Joining,
     Formed(Stamp),
     /// A write failed; what was known before it is still true.
     Failed(Option<Stamp>),
 }
 
 impl DataDir {
-    /// Locks the directory and looks whose it is. `bootstrap`: an empty or absent one may be used to form a group; for a
-    /// stamped one the flag says nothing.
+    /// Locks the directory and looks whose it is. `bootstrap`: an empty or absent one is used to form a group; without it,
+    /// to join one. For a stamped one the flag says nothing.
     ///
     /// # Errors
     /// See [`DataDirError`]; each names the file, what was found, and what to do.
     pub fn open(path: &Path, identity: DataIdentity, bootstrap: bool) -> Result<Self, DataDirError> {
-        let found = survey(path, &identity)?;
-        if !bootstrap && !matches!(found, Found::Stamp(_)) {
-            return Err(DataDirError::NotFormed { path: path.to_owned() });
-        }
+        survey(path, &identity)?; // what must be refused is refused before anything is created
         create_durably(path)?;
         let lock = lock(path)?;
         // Once more under the lock: whoever held it a moment ago may have formed a group meanwhile.
         let state = match survey(path, &identity)? {
+            Found::Stamp(stamp) if stamp.given_up => State::Joining,
             Found::Stamp(stamp) => {
                 if bootstrap {
                     tracing::info!(directory = %path.display(), "already formed: --bootstrap is ignored");
@@ -186,7 +178,7 @@ impl DataDir {
             }
             Found::Forming | Found::Nothing => {
                 begin_forming(path, &identity)?;
-                State::Forming
+                if bootstrap { State::Forming } else { State::Joining }
             }
         };
         Ok(Self { path: path.to_owned(), identity, state: Mutex::new(state), _lock: lock })
@@ -199,7 +191,11 @@ impl DataDir {
 
     /// Member already, or about to become one.
     pub fn formation(&self) -> Formation {
-        self.stamped(|_| Formation::Formed).unwrap_or(Formation::Forming)
+        match &*self.state() {
+            State::Formed(_) | State::Failed(Some(_)) => Formation::Formed,
+            State::Joining => Formation::Joining,
+            State::Forming | State::Failed(None) => Formation::Forming,
+        }
     }
 
     /// Makes this node a member, durably. The last step of forming a group: log and store must stand.
@@ -212,8 +208,42 @@ impl DataDir {
             return Ok(());
         }
         self.replace(&mut state, Stamp::first(&self.identity))?;
+        self.forget_forming()
+    }
+
+    /// Makes this node a member under a Raft id that the group gave it, durably. The last step of joining: the log must
+    /// stand.
+    ///
+    /// # Errors
+    /// [`DataDirError::Io`]: the process must end.
+    pub fn join(&self, raft_id: RaftId, epoch: u64) -> Result<(), DataDirError> {
+        let mut state = self.state();
+        let mut stamp = Stamp::first(&self.identity);
+        (stamp.raft_incarnation, stamp.epoch) = (raft_id >> 16, epoch);
+        self.replace(&mut state, stamp)?;
+        self.forget_forming()
+    }
+
+    /// Gives this node's Raft id up, durably: its log cannot be trusted, and it never speaks under that id again (design
+    /// rule 11). From now on it is to join.
+    ///
+    /// # Errors
+    /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
+    pub fn give_up(&self) -> Result<(), DataDirError> {
+        self.change(|stamp| {
+            stamp.given_up = true;
+            Some(())
+        })?;
+        *self.state() = State::Joining;
+        Ok(())
+    }
+
+    fn forget_forming(&self) -> Result<(), DataDirError> {
         let forming = self.path.join(FORMING_FILE);
-        fs::remove_file(&forming).map_err(failed("remove", &forming))?;
+        match fs::remove_file(&forming) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &forming)(error)),
+            _ => {}
+        }
         sync_directory(&self.path)
     }
 
@@ -274,7 +304,7 @@ impl DataDir {
     fn stamped<T>(&self, read: impl FnOnce(&Stamp) -> T) -> Option<T> {
         match &*self.state() {
             State::Formed(stamp) | State::Failed(Some(stamp)) => Some(read(stamp)),
-            State::Forming | State::Failed(None) => None,
+            State::Forming | State::Joining | State::Failed(None) => None,
         }
     }
 
@@ -283,7 +313,7 @@ impl DataDir {
         let mut state = self.state();
         let mut next = match &*state {
             State::Formed(stamp) => stamp.clone(),
-            State::Forming => return Err(DataDirError::NotStamped { path: self.path.clone() }),
+            State::Forming | State::Joining => return Err(DataDirError::NotStamped { path: self.path.clone() }),
             State::Failed(_) => return Err(DataDirError::Failed { path: self.path.clone() }),
         };
         let Some(answer) = change(&mut next) else { return Ok(T::default()) };

@@ -9,6 +9,7 @@ mod dial;
 mod forward;
 mod frames;
 mod guard;
+mod join;
 mod queue;
 mod refusals;
 mod service;
@@ -23,7 +24,7 @@ use chassis::{
     tls::TlsIdentity,
 };
 use consensus::RaftId;
-use ocs_proto::peer::{FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, PeerFrame, StateChunk};
+use ocs_proto::peer::{FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{mpsc, watch},
@@ -39,6 +40,7 @@ pub use bootstrap::{BootstrapError, Step, bootstrap_gate, decide};
 pub use dial::DialError;
 pub use forward::ForwardClient;
 pub use frames::PeerTransport;
+pub use join::{Admission, ask_to_join};
 
 /// Largest message either side accepts or sends (design 2, limits).
 pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
@@ -128,6 +130,11 @@ pub trait PeerHandler: Send + Sync + 'static {
 
     /// A greeting of the node with this name.
     fn hello(&self, node: &str) -> HelloReply;
+
+    /// The node with this number has lost its log and asks for a new Raft id (design rule 11).
+    fn join(&self, _number: u16, _token: u64) -> impl Future<Output = JoinReply> + Send {
+        std::future::ready(JoinReply { reason: "this node does not run yet".to_owned(), ..JoinReply::default() })
+    }
 
     /// This node's state at this index or later, as chunks of at most 1 MiB; at most 4 should wait in the channel. May block
     /// shortly.

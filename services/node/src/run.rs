@@ -30,18 +30,19 @@ use crate::{
     admin::Admin,
     config::Config,
     control::{About, ControlApi},
-    data_dir::{DataDir, DataIdentity},
+    data_dir::{DataDir, DataIdentity, Formation},
     forward::{Forward, HoldConfig},
     health::Health,
     machine::{RecordsMachine, RecordsReader},
     metrics::{Metrics, Sources},
     outbound_api::{DoorConfig, Group, OutboundApi, PrimaryDoor, RequestIds},
-    peers::{BoundPeers, PeerAddress, PeerSelf, Peers, PeersConfig},
+    peers::{BoundPeers, PeerAddress, PeerSelf, Peers, PeersConfig, ask_to_join},
     role::{Member, RoleService, Roster},
     supervisor::{ProxyStatus, Supervisor},
 };
 
 pub use error::RunError;
+use open::OpenLog;
 use peer_side::PeerSide;
 
 /// Memory for entries of the log: a data node has room, the witness must stay small.
@@ -70,12 +71,13 @@ pub fn blocking(config: Config, bootstrap: bool) -> Result<(), RunError> {
 async fn run(config: Config, bootstrap: bool) -> Result<(), RunError> {
     let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
     let tasks = Tasks::new();
-    let bound = Bound::bind(&config, bootstrap).await?;
+    let directory = Arc::new(open_directory(&config, bootstrap)?);
+    let log = open::trusted_log(&config, &directory)?;
     let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
     let started = tokio::select! {
-        started = start(&config, bound, &tasks) => started,
+        started = join_and_start(&config, directory, log, &tasks) => started,
         signal = stop => {
-            tracing::info!(signal, "stopping before the group was formed");
+            tracing::info!(signal, "stopping before this node was a member of a group");
             tasks.drain(drain_timeout).await;
             return Ok(());
         }
@@ -87,6 +89,53 @@ async fn run(config: Config, bootstrap: bool) -> Result<(), RunError> {
             Err(error)
         }
     }
+}
+
+fn open_directory(config: &Config, bootstrap: bool) -> Result<DataDir, RunError> {
+    let member = config.member().ok_or_else(|| RunError::Unnamed(config.node.name.clone()))?;
+    let identity = DataIdentity {
+        cluster_id: config.cluster.id.clone(),
+        cluster: config.cluster_id(),
+        node: member.name.clone(),
+        kind: member.role.into(),
+    };
+    Ok(DataDir::open(&config.node.data_dir, identity, bootstrap)?)
+}
+
+/// A node that has nothing, or nothing that it can trust, is taken in under a new id first (design rule 11).
+async fn join_and_start(
+    config: &Config,
+    directory: Arc<DataDir>,
+    log: Option<OpenLog>,
+    tasks: &Tasks,
+) -> Result<Started, RunError> {
+    if directory.formation() == Formation::Joining {
+        open::clear_aside(&directory)?;
+        let admission = ask_to_join(&peers_config(config, &directory)?, directory.clone()).await;
+        open::begin_as(config, &directory, admission)?;
+    }
+    let bound = Bound::bind(config, directory).await?;
+    start(config, bound, log, tasks).await
+}
+
+/// This node as its peers know it, and they as it does.
+fn peers_config(config: &Config, directory: &DataDir) -> Result<PeersConfig, RunError> {
+    let number = config.number().ok_or_else(|| RunError::Unnamed(config.node.name.clone()))?;
+    let own = PeerSelf {
+        name: config.node.name.clone(),
+        raft_id: directory.raft_id(number),
+        cluster: config.cluster_id(),
+        epoch: directory.epoch(),
+    };
+    let others = config.members().filter(|(other, _)| *other != number);
+    let peers = others.map(|(number, member)| PeerAddress {
+        name: member.name.clone(),
+        raft_id: u64::from(number),
+        address: member.peer.clone(),
+        witness: Kind::from(member.role) == Kind::Witness,
+    });
+    let tls = config.peer.tls.as_ref().map(TlsIdentity::load).transpose()?;
+    Ok(PeersConfig { own, listen: config.peer.listen, peers: peers.collect(), tls })
 }
 
 /// Everything that must be had before anything is answered.
@@ -106,40 +155,10 @@ struct Port {
 }
 
 impl Bound {
-    async fn bind(config: &Config, bootstrap: bool) -> Result<Self, RunError> {
-        let (number, member) = config
-            .members()
-            .find(|(_, member)| member.name == config.node.name)
-            .ok_or_else(|| RunError::Unnamed(config.node.name.clone()))?;
-        let identity = DataIdentity {
-            cluster_id: config.cluster.id.clone(),
-            cluster: config.cluster_id(),
-            node: member.name.clone(),
-            kind: member.role.into(),
-        };
-        let directory = Arc::new(DataDir::open(&config.node.data_dir, identity, bootstrap)?);
-        let own = PeerSelf {
-            name: member.name.clone(),
-            raft_id: directory.raft_id(number),
-            cluster: config.cluster_id(),
-            epoch: directory.epoch(),
-        };
-        let others = config.members().filter(|(other, _)| *other != number);
-        let peer_addresses: Vec<PeerAddress> = others
-            .map(|(number, member)| PeerAddress {
-                name: member.name.clone(),
-                raft_id: u64::from(number),
-                address: member.peer.clone(),
-                witness: Kind::from(member.role) == Kind::Witness,
-            })
-            .collect();
-        let tls = config.peer.tls.as_ref().map(TlsIdentity::load).transpose()?;
-        let peers = Peers::bind(PeersConfig {
-            own: own.clone(),
-            listen: config.peer.listen,
-            peers: peer_addresses.clone(),
-            tls,
-        })?;
+    async fn bind(config: &Config, directory: Arc<DataDir>) -> Result<Self, RunError> {
+        let peers_config = peers_config(config, &directory)?;
+        let (own, peer_addresses) = (peers_config.own.clone(), peers_config.peers.clone());
+        let peers = Peers::bind(peers_config)?;
         let control = Port::bind("control", config.control.listen, config.control.tls.as_ref(), &[b"h2"]).await?;
         let admin = Port::bind("admin", config.admin.listen, config.admin.tls.as_ref(), &[b"http/1.1"]).await?;
         Ok(Self { directory, peers, peer_addresses, own, control, admin })
@@ -169,7 +188,7 @@ struct Started {
     supervisor: Option<Supervisor>,
 }
 
-async fn start(config: &Config, bound: Bound, tasks: &Tasks) -> Result<Started, RunError> {
+async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Tasks) -> Result<Started, RunError> {
     let Bound { directory, peers, peer_addresses, own, control, admin } = bound;
     // 1. Peers are greeted and answered first: a group is formed only when all have answered.
     let side = Arc::new(PeerSide::new(own.clone(), peer_addresses, directory.clone(), tasks.clone()));
@@ -179,7 +198,7 @@ async fn start(config: &Config, bound: Bound, tasks: &Tasks) -> Result<Started, 
     tracing::info!(node = own.name, raft_id = own.raft_id, boot, "starts");
     // 2. Log and state.
     let metrics = Arc::new(Metrics::new());
-    let (log, recovered) = open::log(config, &directory)?;
+    let (log, recovered) = log.map_or_else(|| open::log(config, &directory), Ok)?;
     recovered.notes.iter().for_each(|note| tracing::warn!("the log: {note}"));
     let machine = open::machine(config, &directory, &own.name, &metrics)?;
     let reader = machine.as_ref().map(|machine| machine.reader(&own.name));

@@ -80,7 +80,8 @@ impl<D: Disk> Core<D> {
     /// The mark of an entry that still counts.
     pub fn mark(&self, index: u64) -> Option<SnapshotMark> {
         let term = self.raw.store().term_of(index)?;
-        Some(SnapshotMark { index, term, conf_state: Some(self.conf_state()) })
+        let conf_state = self.raw.store().conf_state_at(index).clone();
+        Some(SnapshotMark { index, term, conf_state: Some(conf_state) })
     }
 
     /// The membership.
@@ -102,20 +103,24 @@ impl<D: Disk> Core<D> {
     /// leader of the current term (design rule 1).
     pub fn data_durable(&self) -> u64 {
         if self.leads() {
-            let data = self.config.kinds.iter().filter(|(_, kind)| *kind == Kind::Data);
-            let matched = data.filter_map(|(id, _)| self.matched(*id)).min().unwrap_or(0);
             // What this log has forgotten was on both; a new leader has heard of nobody yet, and a witness that is behind
             // its log could never be helped while the other data node is away.
             #[cfg(mutant)]
             if crate::mutant::on(crate::mutant::Mutant::NewLeaderCountsNothing) {
-                return matched;
+                return self.counted_durable();
             }
-            return matched.max(self.raw.store().start().index);
+            return self.counted_durable().max(self.raw.store().start().index);
         }
         let (term, value) = self.told_durable;
         #[cfg(mutant)]
         let term = crate::mutant::instead(crate::mutant::Mutant::DataDurableOfOldTerm, term, self.term());
         if term == self.term() && self.leader() != 0 { value } else { 0 }
+    }
+
+    /// Data nodes among the voters.
+    pub fn full_copies(&self) -> usize {
+        let conf = self.raw.store().conf_state();
+        conf.voters.iter().filter(|id| self.kind_of(**id) == Kind::Data).count()
     }
 
     /// Elections that this node began.

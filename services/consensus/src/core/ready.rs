@@ -1,6 +1,6 @@
 //! Raft's Ready as a numbered list of calls, in the library's order: the room that orders persist, send, apply.
 
-use raft::{GetEntriesContext, Storage as _};
+use raft::{GetEntriesContext, Storage as _, eraftpb::EntryType};
 
 use super::{Core, Output, Pending, Write, hard_state};
 use crate::{
@@ -19,6 +19,7 @@ impl<D: Disk> Core<D> {
             self.one_ready(&mut output);
         }
         self.apply_held(&mut output);
+        self.record_changes(&mut output);
         self.settle_transfer();
         output.answers = std::mem::take(&mut self.answers);
         output.fetch = self.fetch.take();
@@ -72,6 +73,7 @@ impl<D: Disk> Core<D> {
     }
 
     pub(super) fn write(&mut self, write: Write, last: Option<(u64, u64)>, output: &mut Output) {
+        self.written = write.number;
         if write.is_empty() && self.pending.is_empty() {
             output.messages.extend(write.then);
             self.raw.on_persist_ready(write.number);
@@ -82,6 +84,8 @@ impl<D: Disk> Core<D> {
     }
 
     pub(super) fn hand_over(&mut self, committed: Vec<raft::eraftpb::Entry>, output: &mut Output) {
+        let changes = committed.iter().filter(|entry| entry.get_entry_type() == EntryType::EntryConfChangeV2);
+        changes.for_each(|change| self.apply_change(change));
         self.handed = committed.last().map_or(self.handed, |entry| entry.index);
         let reached = match self.config.kind() {
             Kind::Data => {

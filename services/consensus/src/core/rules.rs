@@ -119,7 +119,7 @@ impl<D: Disk> Core<D> {
         let priority = self.patience.tick(self.leader() != 0);
         self.raw.set_priority(priority);
         if self.leads() && self.transfer.is_none() {
-            let caught_up = self.config.kinds.iter().map(|(id, _)| *id).find(|id| self.eligible(*id).is_ok());
+            let caught_up = self.members().into_iter().map(|(id, _)| id).find(|id| self.eligible(*id).is_ok());
             if let Some(to) = caught_up {
                 let _ = self.transfer(to);
             } else if self.patience.alarm() {
@@ -138,10 +138,11 @@ impl<D: Disk> Core<D> {
         if to == self.config.id {
             return Err("it leads already".to_owned());
         }
-        if self.config.kind_of(to) == Kind::Witness {
+        if self.kind_of(to) == Kind::Witness {
             return Err("it is the witness, which never serves".to_owned());
         }
-        let Some(peer) = self.raw.raft.prs().get(to) else { return Err("it is not a voter".to_owned()) };
+        let progress = self.raw.raft.prs().get(to).filter(|_| self.is_voter(to));
+        let Some(peer) = progress else { return Err("it is not a voter".to_owned()) };
         if !peer.recent_active {
             return Err("it has not answered lately".to_owned());
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
 
 use super::{Driver, FRAME_FORMAT, wall_clock_us};
-use crate::{Kind, Machine, PeerStatus, RaftId, Status, log::Disk};
+use crate::{Kind, Machine, PeerStatus, RaftId, Status, log::Disk, members};
 
 impl<D: Disk, M: Machine> Driver<D, M> {
     /// Every node hears every other at the pace of heartbeats, followers each other too: heads carry clocks and digests.
@@ -17,7 +17,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
         self.ticks = 0;
         let told = std::mem::take(&mut self.told);
-        let others = self.config.core.kinds.iter().map(|(id, _)| *id);
+        let others = self.core.members().into_iter().map(|(id, _)| id);
         for to in others.filter(|id| *id != self.config.core.id && !told.contains(id)) {
             self.transport.send(to, PeerFrame { head: Some(self.head()), messages: Vec::new() });
         }
@@ -117,14 +117,16 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     }
 
     pub(super) fn describe_peers(&self) -> Vec<PeerStatus> {
-        let others = self.config.core.kinds.iter().filter(|(id, _)| *id != self.config.core.id);
+        let conf_state = self.core.conf_state();
+        let newest = |id: RaftId| members::newest(&conf_state, members::number(id)) == Some(id);
+        let others = self.core.members().into_iter().filter(|(id, _)| *id != self.core.id() && newest(*id));
         others
             .map(|(id, kind)| {
-                let seen = self.peers.get(id);
+                let seen = self.peers.get(&id);
                 PeerStatus {
-                    id: *id,
-                    kind: *kind,
-                    matched: self.core.matched(*id),
+                    id,
+                    kind,
+                    matched: self.core.matched(id),
                     applied: seen.map_or(0, |seen| seen.applied),
                     heard_ms: seen.and_then(|seen| seen.heard).map(|heard| heard.elapsed().as_millis() as u64),
                     clock_offset_us: seen.map_or(0, |seen| seen.clock_offset_us),

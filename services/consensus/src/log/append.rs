@@ -90,7 +90,7 @@ impl Work<'_> {
         }
         for entry in self.entries {
             let offset = out.entry(entry);
-            effects.push(Effect::Entry { index: entry.index, term: entry.term, offset });
+            effects.push(Effect::Entry { index: entry.index, term: entry.term, offset, change: entry.kind != 0 });
         }
         if let Some((index, conf_state)) = self.conf_state {
             out.conf_state(*index, conf_state);

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use ocs_proto::peer::Entry;
+use ocs_proto::peer::{ConfState, Entry};
 
 use super::{
     disk::Disk,
@@ -122,6 +122,16 @@ impl<D: Disk> LogReader<D> {
     /// Index of the last entry that is durable here.
     pub fn last_index(&self) -> u64 {
         self.shared.state().last_index()
+    }
+
+    /// Memberships recorded above the start, in order of index.
+    pub fn conf_states(&self) -> Vec<(u64, ConfState)> {
+        self.shared.state().conf_states.clone()
+    }
+
+    /// Indexes of the entries that change the membership, whether it is recorded what came of them or not.
+    pub fn changes(&self) -> Vec<u64> {
+        self.shared.state().changes.clone()
     }
 
     /// Bytes that the log takes, without what is zero-filled ahead.

@@ -390,7 +390,7 @@ fn read_effect<F: File>(
     let all = record.length;
     match record.kind {
         ENTRY => read_payload(window, at, record, all.min(ENTRY_BYTES as u32), EntryHeader::decode, name)
-            .map(|e| Effect::Entry { index: e.index, term: e.term, offset: at }),
+            .map(|e| Effect::Entry { index: e.index, term: e.term, offset: at, change: e.kind != 0 }),
         HARD_STATE => read_payload(window, at, record, all, format::decode_hard_state, name).map(Effect::HardState),
         START => read_payload(window, at, record, all, format::decode_start, name).map(Effect::Start),
         RESET => read_payload(window, at, record, all, format::decode_start, name).map(Effect::Reset),

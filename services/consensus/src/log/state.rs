@@ -22,7 +22,13 @@ pub(super) enum Effect {
     Start(SnapshotMark),
     Reset(SnapshotMark),
     HardState(HardState),
-    Entry { index: u64, term: u64, offset: u64 },
+    /// `change`: of the membership.
+    Entry {
+        index: u64,
+        term: u64,
+        offset: u64,
+        change: bool,
+    },
     ConfState(u64, ConfState),
 }
 
@@ -74,6 +80,8 @@ pub(super) struct State {
     pub(super) hard_state: HardState,
     pub(super) start: SnapshotMark,
     pub(super) conf_states: Vec<(u64, ConfState)>,
+    /// Entries that change the membership, as far as segments at hand hold them.
+    pub(super) changes: Vec<u64>,
     pub(super) segments: VecDeque<Segment>,
     terms: Vec<TermRange>,
     last: u64,
@@ -131,6 +139,7 @@ impl State {
             hard_state: base.hard_state,
             start: base.start,
             conf_states: base.conf_states,
+            changes: Vec::new(),
             segments: VecDeque::new(),
             terms,
             last: base.last_index,
@@ -203,7 +212,12 @@ impl State {
             Effect::HardState(hard_state) => self.hard_state = hard_state,
             Effect::Start(mark) => self.move_start(mark),
             Effect::Reset(mark) => self.reset(mark),
-            Effect::Entry { index, term, offset } => self.push(index, term, offset),
+            Effect::Entry { index, term, offset, change } => {
+                self.push(index, term, offset);
+                if change {
+                    self.changes.push(index);
+                }
+            }
             Effect::ConfState(index, conf_state) => self.push_conf_state(index, conf_state),
         }
     }
@@ -217,6 +231,7 @@ impl State {
 
     fn move_start(&mut self, mark: SnapshotMark) {
         self.conf_states.retain(|(at, _)| *at > mark.index);
+        self.changes.retain(|at| *at > mark.index);
         let gone = self.terms.partition_point(|range| range.first <= mark.index + 1);
         self.terms.drain(..gone.saturating_sub(1));
         if self.last <= mark.index {
@@ -260,6 +275,7 @@ impl State {
         let keep = self.terms.partition_point(|range| range.first <= index);
         self.terms.truncate(keep);
         self.conf_states.retain(|(at, _)| *at <= index);
+        self.changes.retain(|at| *at <= index);
         self.last = index;
         self.lowest = self.lowest.min(index + 1);
         self.cuts += 1;

@@ -26,6 +26,9 @@ pub(super) struct Stamp {
     /// Starts since the stamp.
     pub(super) boots: u64,
     pub(super) epoch: u64,
+    /// The log behind this id cannot be trusted: the node joins under a new one (design rule 11).
+    #[serde(default)]
+    pub(super) given_up: bool,
     /// Every Raft id that a message came from.
     pub(super) heard_of: BTreeSet<RaftId>,
 }
@@ -41,6 +44,7 @@ impl Stamp {
             raft_incarnation: 0,
             boots: 0,
             epoch: EPOCH_FIRST,
+            given_up: false,
             heard_of: BTreeSet::new(),
         }
     }

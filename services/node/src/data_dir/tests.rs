@@ -33,19 +33,31 @@ fn refused(path: &Path, identity: DataIdentity, bootstrap: bool) -> String {
 }
 
 #[test]
-fn an_absent_directory_without_bootstrap_is_not_created() {
+fn an_empty_directory_without_bootstrap_never_forms_a_group_but_joins_one_under_a_new_id() {
     let parent = TempDir::new().unwrap();
     let path = parent.path().join("data");
-    let error = DataDir::open(&path, identity("a"), false).unwrap_err();
-    assert!(matches!(error, DataDirError::NotFormed { .. }));
-    assert!(error.to_string().contains("--bootstrap"));
-    assert!(!path.exists());
+    let directory = DataDir::open(&path, identity("a"), false).unwrap();
+    assert_eq!(directory.formation(), Formation::Joining);
+    assert!(matches!(directory.boot(), Err(DataDirError::NotStamped { .. })));
+    directory.join(0x3_0001, 2).unwrap();
+    drop(directory);
+    let again = DataDir::open(&path, identity("a"), false).unwrap();
+    assert_eq!((again.formation(), again.raft_id(1), again.epoch()), (Formation::Formed, 0x3_0001, 2));
+    assert_eq!(again.boot().unwrap() >> 32, 3, "request ids are of this incarnation");
 }
 
 #[test]
-fn an_empty_directory_without_bootstrap_is_left_alone() {
+fn an_id_that_was_given_up_never_comes_back() {
     let parent = TempDir::new().unwrap();
-    assert!(refused(parent.path(), identity("a"), false).contains("joining an existing group is not in this version"));
+    let path = parent.path().join("data");
+    let directory = formed(&path);
+    directory.give_up().unwrap();
+    assert_eq!(directory.formation(), Formation::Joining);
+    drop(directory);
+    for bootstrap in [false, true] {
+        let again = DataDir::open(&path, identity("a"), bootstrap).unwrap();
+        assert_eq!(again.formation(), Formation::Joining, "not even with --bootstrap");
+    }
 }
 
 #[test]
@@ -180,7 +192,6 @@ fn an_attempt_to_form_that_was_cut_short_starts_again_from_nothing() {
     fs::create_dir(parent.path().join("log")).unwrap();
     fs::write(parent.path().join("log/segment"), "half").unwrap();
     drop(first);
-    assert!(matches!(DataDir::open(parent.path(), identity("a"), false), Err(DataDirError::NotFormed { .. })));
     assert!(matches!(DataDir::open(parent.path(), identity("b"), true), Err(DataDirError::Foreign { .. })));
     assert!(parent.path().join("log").exists());
     let again = DataDir::open(parent.path(), identity("a"), true).unwrap();

@@ -17,8 +17,7 @@ pub enum BootstrapError {
     /// It voted before.
     #[error(
         "node \"{peer}\" has heard of this node before, but the data directory here is empty: with --bootstrap it could vote \
-         twice in one term; restore the data directory, or leave this node out: joining again under a new id is not in this \
-         version"
+         twice in one term; start it without --bootstrap, and it joins the group under a new id"
     )]
     WasMember {
         /// Who remembers.

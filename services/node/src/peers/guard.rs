@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use consensus::RaftId;
-use ocs_proto::peer::Head;
+use ocs_proto::peer::{Head, JoinRequest};
 use tonic::Status;
 
 use super::{PeerAddress, PeerSelf};
@@ -98,6 +98,18 @@ impl Guard {
         }
         self.identify(number(head.from), caller)?;
         Ok(head.from)
+    }
+
+    /// The number of a node that asks to be taken in.
+    pub(super) fn check_join(&self, request: &JoinRequest, caller: &Caller) -> Result<u16, Status> {
+        let of_ours =
+            request.head.as_ref().is_some_and(|head| head.cluster == self.own.cluster && head.format == FORMAT);
+        if !of_ours || request.token == 0 {
+            return Err(Status::failed_precondition("not a node of this cluster and version"));
+        }
+        self.check_name(&request.node, caller)?;
+        let number = self.names.iter().find(|(_, known)| *known == request.node).map(|(number, _)| *number);
+        number.ok_or_else(|| Status::permission_denied("not configured here"))
     }
 
     /// A greeting says its name instead of a head that could be checked: the answer tells whether the clusters are the same.

@@ -6,8 +6,8 @@ use chassis::tasks::{AtEnd, Tasks};
 use consensus::RaftId;
 use futures::{StreamExt, stream::BoxStream};
 use ocs_proto::peer::{
-    FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, ForwardRequest, HelloReply, HelloRequest, PeerFrame,
-    PeerFrameEnd, StateChunk, peer_server::Peer,
+    FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, ForwardRequest, HelloReply, HelloRequest, JoinReply,
+    JoinRequest, PeerFrame, PeerFrameEnd, StateChunk, peer_server::Peer,
 };
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
@@ -97,6 +97,14 @@ impl<H: PeerHandler> Peer for PeerService<H> {
         let chunks = opened.map_err(|_| Status::internal("the state could not be opened"))??;
         let stopping = self.tasks.stopping().cancelled_owned();
         Ok(Response::new(ReceiverStream::new(chunks).take_until(Box::pin(stopping)).boxed()))
+    }
+
+    async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinReply>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        // As a greeting: who has lost its directory does not know the epoch.
+        let number = self.noted(&caller, self.guard.check_join(&request, &caller))?;
+        Ok(Response::new(self.handler.join(number, request.token).await))
     }
 }
 

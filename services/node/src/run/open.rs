@@ -1,6 +1,6 @@
 //! Opens what is on disk: forms a group once, opens log and state, moves a state that does not open out of the way.
 //!
-//! Never repairs a log: one that is corrupt ends the start with a line that says so (design rule 10).
+//! Never repairs a log: one that is corrupt is given up together with its Raft id (design rules 10, 11).
 
 use std::{
     collections::HashSet,
@@ -13,8 +13,8 @@ use std::{
 use chassis::tasks::Tasks;
 use consensus::{
     Kind,
-    core::genesis,
-    log::{FileDisk, Log, LogConfig, Recovered},
+    core::{genesis, nothing},
+    log::{FileDisk, Log, LogConfig, LogError, Recovered},
 };
 use records::{Event, Rules};
 use store::StoreConfig;
@@ -25,8 +25,11 @@ use crate::{
     data_dir::{DataDir, Formation},
     machine::{EventSink, RecordsMachine},
     metrics::Metrics,
-    peers::{Peers, bootstrap_gate},
+    peers::{Admission, Peers, bootstrap_gate},
 };
+
+/// A log, and what was found in it.
+pub(super) type OpenLog = (Log<FileDisk>, Recovered);
 
 /// Ignored keys that are remembered as logged.
 const LOGGED_KEYS_MAX: usize = 10_000;
@@ -52,6 +55,56 @@ pub(super) async fn form_if_new(
     directory.stamp()?;
     tracing::info!(cluster = config.cluster.id, "the group is formed");
     Ok(())
+}
+
+/// Opens the log of a member; none where there is no member yet. One that cannot be trusted is given up with its id, and this
+/// node is to join under a new one (design rule 11).
+pub(super) fn trusted_log(config: &Config, directory: &DataDir) -> Result<Option<OpenLog>, RunError> {
+    if directory.formation() != Formation::Formed {
+        return Ok(None);
+    }
+    match log(config, directory) {
+        Err(RunError::Log(error @ (LogError::Corrupt { .. } | LogError::Missing))) => {
+            tracing::error!("{error}");
+            tracing::error!("this node gives its Raft id up and joins the group again under a new one");
+            directory.give_up()?;
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
+}
+
+/// Begins as a member that knows nothing, under the id that the group gave. What stood here is moved aside.
+pub(super) fn begin_as(config: &Config, directory: &DataDir, admission: Admission) -> Result<(), RunError> {
+    let (mark, hard_state) = nothing();
+    let disk = FileDisk::new(&log_dir(directory)).map_err(|source| RunError::Io { doing: "make the log", source })?;
+    drop(Log::create(disk, log_config(config), mark, hard_state)?);
+    directory.join(admission.raft_id, admission.epoch)?;
+    tracing::info!(raft_id = admission.raft_id, "the group has taken this node in under a new id");
+    Ok(())
+}
+
+/// What a former life of this node left is kept for inspection, never used.
+pub(super) fn clear_aside(directory: &DataDir) -> Result<(), RunError> {
+    for left in [log_dir(directory), state_dir(directory)] {
+        if left.exists() {
+            let aside =
+                set_aside(&left).map_err(|source| RunError::Io { doing: "move aside what was left", source })?;
+            tracing::warn!(aside = %aside.display(), "moved aside; remove it when nobody wants to look at it any more");
+        }
+    }
+    Ok(())
+}
+
+fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let names = (1..).map(|count| path.with_file_name(format!("{name}.aside-{count}")));
+    let aside = names.into_iter().find(|aside| !aside.exists()).expect("numbers do not end");
+    fs::rename(path, &aside)?;
+    if let Some(parent) = path.parent() {
+        fs::File::open(parent)?.sync_all()?;
+    }
+    Ok(aside)
 }
 
 /// Opens the log.

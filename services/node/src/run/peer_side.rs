@@ -4,8 +4,8 @@
 use std::sync::{Arc, OnceLock};
 
 use chassis::tasks::Tasks;
-use consensus::{Handle, RaftId};
-use ocs_proto::peer::{ForwardOutcome, ForwardReply, ForwardRequest, HelloReply, PeerFrame, StateChunk};
+use consensus::{Handle, JoinAsk, Kind, RaftId, members};
+use ocs_proto::peer::{ForwardOutcome, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk};
 use outbound::{Reply, RequestId};
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -71,6 +71,18 @@ impl PeerHandler for PeerSide {
         match self.parts.get().and_then(|parts| parts.api.as_ref()) {
             Some(api) => api.forward().on_forward(from, request).await,
             None => ForwardReply { id: request.id, outcome: ForwardOutcome::NotPrimary.into(), reply: None },
+        }
+    }
+
+    async fn join(&self, number: u16, token: u64) -> JoinReply {
+        let refused = |reason: String| JoinReply { reason, ..JoinReply::default() };
+        let Some(parts) = self.parts.get() else { return refused("this node is starting".to_owned()) };
+        let peer = self.peers.iter().find(|peer| members::number(peer.raft_id) == number);
+        let Some(peer) = peer else { return refused("not a configured node".to_owned()) };
+        let kind = if peer.witness { Kind::Witness } else { Kind::Data };
+        match parts.raft.join(JoinAsk { number, kind, token }).await {
+            Ok(id) => JoinReply { id, epoch: self.own.epoch, reason: String::new() },
+            Err(error) => refused(error.to_string()),
         }
     }
 

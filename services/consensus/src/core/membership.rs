@@ -1,0 +1,182 @@
+//! Changes of the membership (design rule 11): a node that lost its log comes back under a new id, as a learner, and takes
+//! its old id's place in one joint change when it has caught up.
+//!
+//! A change takes effect on this thread where its entry is handed over to be applied; the witness takes part. Only a primary
+//! proposes one, and raft-rs lets no second one be proposed before the first is applied, so that ids are given once.
+
+use ocs_proto::peer::{ConfChangeV2, ConfState, Member};
+use prost::Message as _;
+use raft::eraftpb::{Entry, EntryType, Message, MessageType};
+
+use super::{Core, Output, TRANSFER_LAG_MAX, Write};
+use crate::{
+    Kind, RaftId,
+    eraft::conf_state_to_wire,
+    log::{Batch, Disk},
+    members,
+};
+
+/// Why a node is not taken in, or not yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JoinError {
+    /// Only a primary changes the membership.
+    #[error("this node is not the primary")]
+    NotPrimary,
+    /// Its old id speaks: two processes have the same name.
+    #[error("the node is still heard under its old id")]
+    StillHeard,
+    /// The primary does not replace itself.
+    #[error("it is the primary's own name")]
+    Primary,
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopped,
+}
+
+impl<D: Disk> Core<D> {
+    /// Takes the node with this number in under a new id, as a learner. To be called again until it answers the id: the
+    /// change must be committed first. The same token gets the same id.
+    ///
+    /// # Errors
+    /// [`JoinError`]: nothing was begun.
+    pub fn admit(&mut self, number: u16, kind: Kind, token: u64) -> Result<Option<RaftId>, JoinError> {
+        if !self.serving() {
+            return Err(JoinError::NotPrimary);
+        }
+        if members::number(self.config.id) == number {
+            return Err(JoinError::Primary);
+        }
+        if let Some(id) = self.admitted(number, token) {
+            return Ok(Some(id));
+        }
+        if self.changing() {
+            return Ok(None);
+        }
+        let conf = self.conf_state();
+        let incarnation = members::newest(&conf, number).map_or(0, |id| members::incarnation(id) + 1);
+        let id = RaftId::from(number) | incarnation << 16;
+        let member = Member { id, witness: kind == Kind::Witness, token };
+        self.propose_change(&members::admission(&conf, member));
+        Ok(None)
+    }
+
+    fn admitted(&self, number: u16, token: u64) -> Option<RaftId> {
+        let conf = self.raw.store().conf_state();
+        let member = conf.members.iter().find(|member| members::number(member.id) == number)?;
+        let in_it = conf.learners.contains(&member.id) || conf.voters.contains(&member.id);
+        (member.token == token && token != 0 && in_it).then_some(member.id)
+    }
+
+    /// Whether a change is under way: proposed and not applied, or joint.
+    pub fn changing(&self) -> bool {
+        self.raw.raft.has_pending_conf() || !self.raw.store().conf_state().voters_outgoing.is_empty()
+    }
+
+    /// Every id of the membership, and what it holds.
+    pub fn members(&self) -> Vec<(RaftId, Kind)> {
+        let conf = self.raw.store().conf_state();
+        members::ids(conf).into_iter().map(|id| (id, self.kind_of(id))).collect()
+    }
+
+    /// What the node with this id holds.
+    pub fn kind_of(&self, id: RaftId) -> Kind {
+        members::kind_of(self.raw.store().conf_state(), &self.config.kinds, id)
+    }
+
+    /// Whether an id was replaced: it is no member, and its node has a newer one. What still comes from it is dropped.
+    pub fn is_former(&self, id: RaftId) -> bool {
+        let conf = self.raw.store().conf_state();
+        !members::ids(conf).contains(&id)
+            && members::newest(conf, members::number(id)).is_some_and(|newest| newest > id)
+    }
+
+    /// Whether an id is a voter.
+    pub fn is_voter(&self, id: RaftId) -> bool {
+        self.raw.store().conf_state().voters.contains(&id)
+    }
+
+    /// As counted by the leader: lowest index durable on every data node. One whose newest id does not vote yet counts 0,
+    /// whatever its old id had (design rule 1).
+    pub(super) fn counted_durable(&self) -> u64 {
+        let conf = self.raw.store().conf_state();
+        let durable = |id: RaftId| match members::newest(conf, members::number(id)) {
+            Some(newest) if conf.voters.contains(&newest) => self.matched(newest).unwrap_or(0),
+            _ => 0,
+        };
+        let data = members::ids(conf).into_iter().filter(|id| self.kind_of(*id) == Kind::Data);
+        data.map(durable).min().unwrap_or(0)
+    }
+
+    fn propose_change(&mut self, change: &ConfChangeV2) {
+        let mut message = Message::default();
+        message.set_msg_type(MessageType::MsgPropose);
+        message.from = self.config.id;
+        let mut entry = Entry::default();
+        entry.set_entry_type(EntryType::EntryConfChangeV2);
+        entry.data = change.encode_to_vec().into();
+        message.set_entries(vec![entry].into());
+        if let Err(fault) = self.raw.raft.step(message) {
+            tracing::warn!(%fault, "a change of the membership was not proposed; it is tried again");
+        }
+        self.after();
+    }
+
+    /// A learner that has caught up takes its place; a joint membership that nobody leaves is left.
+    pub(super) fn tick_members(&mut self) {
+        let conf = self.raw.store().conf_state();
+        let quiet = conf.learners.is_empty() && conf.voters_outgoing.is_empty();
+        if quiet || !self.serving() || self.raw.raft.has_pending_conf() {
+            return;
+        }
+        if !conf.voters_outgoing.is_empty() {
+            return self.propose_change(&ConfChangeV2::default()); // its leader ended before it could
+        }
+        let caught_up = conf.learners.iter().copied().find(|id| self.has_caught_up(*id));
+        if let Some(learner) = caught_up {
+            let change = members::replacement(conf, learner);
+            tracing::info!(learner, "a node that joins has caught up: it becomes a voter");
+            self.propose_change(&change);
+        }
+    }
+
+    fn has_caught_up(&self, id: RaftId) -> bool {
+        let last = self.last_index();
+        let near =
+            |peer: &raft::Progress| peer.recent_active && peer.matched > 0 && last - peer.matched <= TRANSFER_LAG_MAX;
+        self.raw.raft.prs().get(id).is_some_and(near)
+    }
+
+    /// A committed change takes effect, and is recorded. What raft-rs refuses changes nothing, on every node alike.
+    pub(super) fn apply_change(&mut self, entry: &Entry) {
+        let change = match ConfChangeV2::decode(entry.data.clone()) {
+            Ok(change) => change,
+            Err(fault) => {
+                return tracing::error!(%fault, index = entry.index, "an entry is no change of the membership");
+            }
+        };
+        match self.raw.apply_conf_change(&members::change_to_raft(&change)) {
+            Ok(now) => {
+                let before = self.raw.store().conf_state();
+                let now = members::after(before, conf_state_to_wire(&now), &change);
+                tracing::info!(index = entry.index, voters = ?now.voters, learners = ?now.learners, leaving = ?now.voters_outgoing, "the membership changed");
+                self.raw.mut_store().set_conf_state(entry.index, now.clone());
+                self.unrecorded.push((entry.index, now));
+            }
+            Err(fault) => tracing::warn!(%fault, index = entry.index, "a change of the membership changes nothing"),
+        }
+    }
+
+    /// What was applied goes into the log; whether it arrives before a crash does not matter, since the entries stand there.
+    pub(super) fn record_changes(&mut self, output: &mut Output) {
+        for (index, conf_state) in std::mem::take(&mut self.unrecorded) {
+            self.memberships.push((index, conf_state.clone()));
+            let batch = Batch { conf_state: Some((index, conf_state)), ..Batch::default() };
+            output.writes.push(Write { number: self.written, batch, then: Vec::new() });
+        }
+    }
+
+    /// The memberships that came with the entries of the last [`Core::output`] to be applied: each holds from its index on.
+    pub fn take_memberships(&mut self) -> Vec<(u64, ConfState)> {
+        std::mem::take(&mut self.memberships)
+    }
+}

@@ -1,0 +1,145 @@
+//! Who is in a group: ids, numbers, incarnations, kinds; and changes of it in eraftpb's wire form (design rule 11, design 6).
+//!
+//! A Raft id is a node's number (low 16 bits) and its incarnation; the newest id that a number ever had stands in the
+//! membership itself, so that it is replicated, and kept wherever the membership is kept. Pure. Called by `core`, `storage`.
+
+use bytes::Bytes;
+use ocs_proto::peer::{ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Member};
+use prost::Message;
+use raft::eraftpb;
+
+use crate::{Kind, RaftId};
+
+/// A node's number in the configuration, from 1: the same for all its ids.
+pub const fn number(id: RaftId) -> u16 {
+    (id & 0xffff) as u16
+}
+
+/// How often the node had come back under a new id when it got this one.
+pub const fn incarnation(id: RaftId) -> u64 {
+    id >> 16
+}
+
+/// Ids that are in a membership: voters, learners, and those that leave.
+pub fn ids(conf: &ConfState) -> Vec<RaftId> {
+    let mut ids: Vec<RaftId> = [&conf.voters, &conf.voters_outgoing, &conf.learners, &conf.learners_next]
+        .into_iter()
+        .flatten()
+        .copied()
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// The newest id that a node ever had, as far as this membership knows; none: never a member.
+pub fn newest(conf: &ConfState, number_of: u16) -> Option<RaftId> {
+    let known = conf.members.iter().map(|member| member.id);
+    known.chain(ids(conf)).filter(|id| number(*id) == number_of).max()
+}
+
+/// What the node with this id holds: as it was taken in, else as configured under the id or its number.
+pub(crate) fn kind_of(conf: &ConfState, configured: &[(RaftId, Kind)], id: RaftId) -> Kind {
+    let taken_in = conf.members.iter().find(|member| number(member.id) == number(id));
+    let of_number = || configured.iter().find(|(known, _)| number(*known) == number(id)).map(|(_, kind)| *kind);
+    match taken_in {
+        Some(member) if member.witness => Kind::Witness,
+        Some(_) => Kind::Data,
+        None => of_number().unwrap_or(Kind::Data),
+    }
+}
+
+/// The change that takes a node in under a new id, as a learner; a former learner of that node goes.
+pub(crate) fn admission(conf: &ConfState, member: Member) -> ConfChangeV2 {
+    let former = conf.learners.iter().filter(|id| number(**id) == number(member.id));
+    let mut changes: Vec<ConfChangeSingle> = former.map(|id| single(ConfChangeType::RemoveNode, *id)).collect();
+    changes.push(single(ConfChangeType::AddLearnerNode, member.id));
+    ConfChangeV2 { transition: ConfChangeTransition::Auto.into(), changes, context: member.encode_to_vec().into() }
+}
+
+/// The one joint change that makes a learner a voter and takes out the id that it replaces.
+pub(crate) fn replacement(conf: &ConfState, learner: RaftId) -> ConfChangeV2 {
+    let former = conf.voters.iter().filter(|id| number(**id) == number(learner));
+    let mut changes: Vec<ConfChangeSingle> = former.map(|id| single(ConfChangeType::RemoveNode, *id)).collect();
+    changes.push(single(ConfChangeType::AddNode, learner));
+    ConfChangeV2 { transition: ConfChangeTransition::Implicit.into(), changes, context: Bytes::new() }
+}
+
+/// The membership after a change: what raft-rs made of the ids, and the table with the id that is new.
+pub(crate) fn after(before: &ConfState, now: ConfState, change: &ConfChangeV2) -> ConfState {
+    let mut members = before.members.clone();
+    if let Some(member) = Member::decode(change.context.clone()).ok().filter(|member| member.id != 0) {
+        members.retain(|known| number(known.id) != number(member.id));
+        members.push(member);
+        members.sort_unstable_by_key(|member| number(member.id));
+    }
+    ConfState { members, ..now }
+}
+
+/// A change for raft-rs, by setters.
+pub(crate) fn change_to_raft(change: &ConfChangeV2) -> eraftpb::ConfChangeV2 {
+    let mut mapped = eraftpb::ConfChangeV2::default();
+    mapped.set_transition(match change.transition() {
+        ConfChangeTransition::Auto => eraftpb::ConfChangeTransition::Auto,
+        ConfChangeTransition::Implicit => eraftpb::ConfChangeTransition::Implicit,
+        ConfChangeTransition::Explicit => eraftpb::ConfChangeTransition::Explicit,
+    });
+    let changes = change.changes.iter().map(|change| {
+        let mut single = eraftpb::ConfChangeSingle { node_id: change.node_id, ..Default::default() };
+        single.set_change_type(match change.change_type() {
+            ConfChangeType::AddNode => eraftpb::ConfChangeType::AddNode,
+            ConfChangeType::RemoveNode => eraftpb::ConfChangeType::RemoveNode,
+            ConfChangeType::AddLearnerNode => eraftpb::ConfChangeType::AddLearnerNode,
+        });
+        single
+    });
+    mapped.set_changes(changes.collect::<Vec<_>>().into());
+    mapped
+}
+
+fn single(kind: ConfChangeType, id: RaftId) -> ConfChangeSingle {
+    ConfChangeSingle { change_type: kind.into(), node_id: id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conf(voters: &[u64], learners: &[u64]) -> ConfState {
+        ConfState { voters: voters.to_vec(), learners: learners.to_vec(), ..ConfState::default() }
+    }
+
+    /// What raft-rs's own library would have written.
+    #[test]
+    fn a_change_is_in_eraftpbs_wire_form() {
+        let change = replacement(&conf(&[1, 2, 3], &[0x1_0002]), 0x1_0002);
+        let bytes = change.encode_to_vec();
+        assert_eq!(bytes, [8, 1, 18, 4, 8, 1, 16, 2, 18, 4, 16, 0x82, 0x80, 4], "tag by tag");
+        let mapped = change_to_raft(&change);
+        assert_eq!(mapped.changes.len(), 2);
+        assert_eq!((mapped.changes[0].node_id, mapped.changes[1].node_id), (2, 0x1_0002));
+    }
+
+    #[test]
+    fn the_newest_id_of_a_node_is_remembered_when_it_has_left() {
+        let before = conf(&[1, 2, 3], &[0x1_0002]);
+        let change = admission(&before, Member { id: 0x2_0002, witness: false, token: 7 });
+        assert_eq!(change.changes.len(), 2, "the former learner goes");
+        let now = after(&before, conf(&[1, 2, 3], &[0x2_0002]), &change);
+        assert_eq!(newest(&now, 2), Some(0x2_0002));
+        let left = after(&now, conf(&[1, 2, 3], &[]), &ConfChangeV2::default());
+        assert_eq!(newest(&left, 2), Some(0x2_0002));
+        assert_eq!(newest(&left, 1), Some(1));
+        assert_eq!(newest(&left, 9), None);
+    }
+
+    #[test]
+    fn a_kind_is_that_of_the_node_whatever_its_id() {
+        let configured = [(1, Kind::Data), (3, Kind::Witness)];
+        let mut known = conf(&[1, 3], &[]);
+        assert_eq!(kind_of(&known, &configured, 0x1_0003), Kind::Witness);
+        known.members = vec![Member { id: 0x1_0004, witness: true, token: 7 }];
+        assert_eq!(kind_of(&known, &configured, 0x1_0004), Kind::Witness);
+        assert_eq!(kind_of(&known, &configured, 9), Kind::Data);
+    }
+}

@@ -1,0 +1,72 @@
+//! A node that has lost its log asks the group for a new Raft id (design rule 11). Asks only; answers nobody: until it has one,
+//! it does not listen.
+//!
+//! Called by `run` before anything is bound.
+
+use std::{sync::Arc, time::Duration};
+
+use consensus::RaftId;
+use ocs_proto::peer::{JoinReply, JoinRequest};
+use tokio::time::Instant;
+
+use super::{
+    PeersConfig,
+    dial::{self, Dialer},
+    guard::Own,
+};
+use crate::data_dir::DataDir;
+
+const ASK_INTERVAL: Duration = Duration::from_millis(250);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+/// Until the change of the membership is committed; then it is asked again.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the group gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// The id to speak under.
+    pub raft_id: RaftId,
+    /// The group's epoch.
+    pub epoch: u64,
+}
+
+/// Asks every peer, again and again, until the primary has taken this node in.
+pub async fn ask_to_join(config: &PeersConfig, directory: Arc<DataDir>) -> Admission {
+    let own = Arc::new(Own::new(config.own.clone(), directory));
+    let dialers: Vec<Dialer> = config.peers.iter().map(|peer| Dialer::new(peer, config.tls.as_ref(), &own)).collect();
+    let token = rand::random_range(1..=u64::MAX);
+    let mut told: Option<Instant> = None;
+    loop {
+        let answers = dialers.iter().map(|dialer| ask(dialer, &config.own.name, token));
+        let answers = futures::future::join_all(answers).await;
+        let given = answers.iter().flatten().find(|reply| reply.id != 0);
+        if let Some(reply) = given {
+            return Admission { raft_id: reply.id, epoch: reply.epoch };
+        }
+        if told.is_none_or(|told| told.elapsed() >= PROGRESS_INTERVAL) {
+            tracing::info!("waits for the group to take this node in: {}", reasons(&dialers, &answers));
+            told = Some(Instant::now());
+        }
+        tokio::time::sleep(ASK_INTERVAL).await;
+    }
+}
+
+async fn ask(dialer: &Dialer, node: &str, token: u64) -> Result<JoinReply, String> {
+    let channel = dialer.dial().await.map_err(|error| error.to_string())?;
+    let request = JoinRequest { head: Some(dialer.head()), node: node.to_owned(), token };
+    let mut client = dial::client(channel);
+    match tokio::time::timeout(ANSWER_TIMEOUT, client.join(request)).await {
+        Ok(Ok(reply)) => Ok(reply.into_inner()),
+        Ok(Err(status)) => Err(status.message().to_owned()),
+        Err(_) => Err("no answer in time".to_owned()),
+    }
+}
+
+fn reasons(dialers: &[Dialer], answers: &[Result<JoinReply, String>]) -> String {
+    let why = |answer: &Result<JoinReply, String>| match answer {
+        Ok(reply) => reply.reason.clone(),
+        Err(reason) => reason.clone(),
+    };
+    let lines = dialers.iter().zip(answers).map(|(dialer, answer)| format!("{} ({})", dialer.peer.name, why(answer)));
+    lines.collect::<Vec<_>>().join(", ")
+}
