@@ -20,8 +20,6 @@ pub(super) enum Fault {
     Cut { from: usize, to: usize, cut: bool },
     /// The network gets better again.
     CalmNet,
-    /// A node is killed.
-    Killed(usize),
     /// There is room on the disk again.
     Room(usize),
 }
@@ -158,7 +156,7 @@ impl World {
                 self.after(lasts_us, Event::Fault(Fault::Room(at)));
             }
             Kind::SlowDisk => self.nodes[at].slow_until = self.now + lasts_us,
-            Kind::StoreLost => self.lose_store(at),
+            Kind::StoreLost => self.lose_store(self.cut_off_leader().unwrap_or(at)),
             Kind::BitFlip => self.flip(at),
             Kind::ClockJump => {
                 let jump_us = self.rng.random_range(-3_600_000_000..3_600_000_000_i64);
@@ -186,8 +184,6 @@ impl World {
                 let usual = self.plan.net();
                 (self.net.loss, self.net.doubled, self.net.jitter_us) = (usual.loss, usual.doubled, usual.jitter_us);
             }
-            Fault::Killed(at) if !self.plan.calm => self.end_process(at, true),
-            Fault::Killed(_) => {}
             Fault::Room(at) => self.nodes[at].disk.set_capacity(None),
         }
     }
@@ -241,6 +237,13 @@ impl World {
         }
     }
 
+    /// A node that believes to lead while another leads a later term: its log ends in what nobody else has.
+    fn cut_off_leader(&self) -> Option<usize> {
+        let leads = |at: &usize| self.nodes[*at].life.as_ref().is_some_and(|life| life.core.leads());
+        let term = |at: usize| self.nodes[at].life.as_ref().map_or(0, |life| life.core.term());
+        (0..WITNESS).filter(leads).find(|at| (0..3).any(|other| term(other) > term(*at)))
+    }
+
     /// A data node's store is damaged; its log is not.
     fn lose_store(&mut self, at: usize) {
         let other_stands = |other: usize| {
@@ -252,10 +255,6 @@ impl World {
         }
         self.end_process(at, true);
         self.nodes[at].store = Some(State::lost());
-        if self.rng.random_ratio(1, 2) {
-            let soon_us = self.rng.random_range(100_000..3_000_000); // while it catches up
-            self.after(soon_us, Event::Fault(Fault::Killed(at)));
-        }
     }
 
     /// A bit of a log flips while its process is down. It says so at its next start, or nothing was hit that counts.

@@ -38,7 +38,7 @@ use rand::Rng;
 use self::{invariants::claim, node::WITNESS, world::World};
 
 /// Length of the time of faults, microseconds.
-const FAULTS_US: u64 = 10_000_000;
+const FAULTS_US: u64 = 8_000_000;
 /// Two of three must serve within this, microseconds.
 const PAIR_US: u64 = 25_000_000;
 /// All nodes must agree within this, microseconds.

@@ -111,7 +111,7 @@ pub(super) struct World {
     pub(super) now: u64,
     /// Counts the events: real time for the histories, without ties.
     pub(super) moment: u64,
-    queue: BTreeMap<(u64, u64), Event>,
+    queue: BTreeMap<(u64, u64), Box<Event>>,
     queued: u64,
     pub(super) nodes: [Node; 3],
     pub(super) net: Net,
@@ -152,7 +152,7 @@ impl World {
 
     pub(super) fn after(&mut self, delay_us: u64, event: Event) {
         self.queued += 1;
-        self.queue.insert((self.now + delay_us, self.queued), event);
+        self.queue.insert((self.now + delay_us, self.queued), Box::new(event));
     }
 
     /// Until a time, or until something is so.
@@ -181,7 +181,7 @@ impl World {
             && place.paused_until > at
         {
             let wait_us = place.paused_until - at;
-            return self.after(wait_us, event);
+            return self.after(wait_us, *event);
         }
         if let Some(who) = event.life()
             && self.nodes[who.node].life.as_ref().is_none_or(|life| life.boot != who.boot)
@@ -193,7 +193,7 @@ impl World {
             self.talk(&event);
         }
         let place = event.place();
-        self.happen(event);
+        self.happen(*event);
         if let Some(at) = place {
             self.settle(at);
         }
@@ -546,7 +546,8 @@ impl World {
         life.fetch_pending = false;
         let Some(fetched) = found else { return life.core.on_fetch_failed() };
         let ours = life.state.as_mut().expect("a data node fetches");
-        if fetched.mark.index > ours.mark.index {
+        let taken = fetched.mark.index > ours.mark.index;
+        if taken {
             *ours = fetched;
             node.store = Some(ours.clone());
         }
@@ -554,6 +555,9 @@ impl World {
         let mut mark = ours.mark.clone();
         mark.conf_state = Some(life.core.conf_state());
         life.core.on_installed(mark);
+        if taken && !self.plan.calm && self.rng.random_ratio(1, 3) {
+            self.end_process(at, true); // before its log has caught up
+        }
     }
 
     /// Whether the states of all data nodes that run are the same and nothing is on its way.
