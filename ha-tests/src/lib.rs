@@ -13,6 +13,6 @@ mod settings;
 pub use cluster::{Cluster, Ran, Row, ocsctl};
 pub use http::{Answer, Client};
 pub use load::{Load, Loaded, Sent, Target};
-pub use poll::{PATIENCE, until, until_some};
+pub use poll::{PATIENCE, until, until_some, until_some_within};
 pub use process::{Process, Signal, program, runs};
 pub use settings::{NODES, Settings};

@@ -13,13 +13,21 @@ const LOOK: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// When there is nothing after [`PATIENCE`]; says what was waited for.
-pub fn until_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub fn until_some<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_some_within(PATIENCE, what, look)
+}
+
+/// The same for what takes long on a machine that is busy.
+///
+/// # Panics
+/// When there is nothing after `patience`.
+pub fn until_some_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
+        assert!(Instant::now() < deadline, "waited {patience:?} in vain: {what}");
         thread::sleep(LOOK);
     }
 }

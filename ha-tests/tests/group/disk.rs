@@ -10,11 +10,13 @@ use std::{
     time::Duration,
 };
 
-use ocs_ha_tests::{Client, Cluster, Settings, until};
+use ocs_ha_tests::{Client, Cluster, Settings, until_some_within};
 use serde_json::Value;
 
 /// Between two looks at a status, which take processor time from the nodes.
 const LOOK: Duration = Duration::from_millis(500);
+/// Fifteen thousand entries: ten seconds where nothing else runs.
+const STUFFING: Duration = Duration::from_secs(150);
 
 /// Where the first batch of a segment begins.
 const SEGMENT_HEADER_BYTES: u64 = 4096;
@@ -182,16 +184,25 @@ fn stuff_until_cut(cluster: &Cluster) {
     let cut =
         |node: &Value| node["role"] == "witness" || node["first_index"].as_u64().is_some_and(|first| first > 1000);
     thread::scope(|scope| {
+        let _ends_with_this = Ends(&enough);
         let stuff = &stuff;
         for client in 0..CLIENTS {
             scope.spawn(move || stuff(client));
         }
-        until("both logs were cut", || {
+        until_some_within(STUFFING, "both logs were cut", || {
             thread::sleep(LOOK);
-            cluster.status()["nodes"].as_array().is_some_and(|nodes| nodes.iter().all(cut))
+            cluster.status()["nodes"].as_array().is_some_and(|nodes| nodes.iter().all(cut)).then_some(())
         });
-        enough.store(true, Relaxed);
     });
+}
+
+/// Tells the clients to end, however the wait ended: a scope waits for them.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
 }
 
 /// Overwrites what the engine cannot open without.
