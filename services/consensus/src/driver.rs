@@ -447,6 +447,12 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 
     fn on_room(&mut self, full: bool) {
         self.no_room = full;
+        self.seek_room();
+    }
+
+    /// A primary without room hands over to a peer that has some, as soon as one can take over (design 1).
+    fn seek_room(&mut self) {
+        let full = self.no_room && self.core.leads() && !self.core.transferring();
         let peers: Vec<RaftId> = self.core.members().into_iter().map(|(id, _)| id).collect();
         let short = |id: &RaftId| self.peers.get(id).is_some_and(|seen| seen.short);
         if full && let Some(to) = peers.into_iter().find(|id| !short(id) && self.core.eligible(*id).is_ok()) {
@@ -471,6 +477,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.reads.retain(|(_, answer)| !answer.is_closed());
         self.answer_joins();
         self.compare_digests();
+        self.seek_room();
         self.forget();
         self.greet();
     }

@@ -41,6 +41,9 @@ impl Default for Rules {
 
 /// Rows of one kind that a command deletes at most because they are too old (spec 6).
 pub(crate) const FORGOTTEN_PER_COMMAND: u32 = 16;
+/// The tenant that every list belongs to, until lists say which. Whatever `tenant=` a request names, a Do-Not-Call entry
+/// of the list's tenant stops it: the scope of an entry is the list's to say, not the caller's.
+pub(crate) const LIST_TENANT: &str = "";
 /// Bytes of a tenant's or a principal's name, and of an idempotency key: they stand in keys of rows.
 pub(crate) const NAME_BYTES_MAX: usize = 255;
 /// Letters of contact_info (spec 9).

@@ -114,7 +114,7 @@ impl<D: Disk> Core<D> {
     /// Design rule 2: the witness votes and holds the log, and leads only to hand over.
     pub(super) fn tick_witness(&mut self) {
         if self.config.kind() != Kind::Witness {
-            return;
+            return self.hand_over_without_state();
         }
         let priority = self.patience.tick(self.leader() != 0);
         self.raw.set_priority(priority);
@@ -127,6 +127,18 @@ impl<D: Disk> Core<D> {
                     "the witness leads and no data node has caught up: updates wait; bring a data node back"
                 );
             }
+        }
+    }
+
+    /// A data node whose state is still being fetched votes and leads like any other, but cannot serve: it hands over.
+    fn hand_over_without_state(&mut self) {
+        if !(self.leads() && self.fetching && self.transfer.is_none()) {
+            return;
+        }
+        let able = self.members().into_iter().map(|(id, _)| id).find(|id| self.eligible(*id).is_ok());
+        if let Some(to) = able {
+            tracing::warn!(to, "this node leads without a state: it hands over");
+            let _ = self.transfer(to); // tried again at the next tick
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     key::{DncScope, DncSubject, Key},
     lookup,
     row::{ListRow, RecordRow},
-    rules::{AGENT_LETTERS_MAX, DAY_END, INT_MAX, PHONE_LETTERS_MAX, TIME_MAX},
+    rules::{AGENT_LETTERS_MAX, DAY_END, INT_MAX, LIST_TENANT, PHONE_LETTERS_MAX, TIME_MAX},
     turn::Turn,
     view::View,
     zones,
@@ -42,7 +42,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     set_chain(request, &list, &mut record, turn)?;
     let values = user_values(request, &list)?;
     target::set_user_values(&list, &mut record, &values);
-    check_do_not_call(request, dbid, &record, turn)?;
+    check_do_not_call(dbid, &record, turn)?;
     Ok(Plan { dbid, list, record, values })
 }
 
@@ -106,13 +106,12 @@ fn set_chain<V: View>(
 }
 
 fn check_do_not_call<V: View>(
-    request: &Request,
     dbid: u32,
     record: &RecordRow,
     turn: &Turn<'_, '_, V>,
 ) -> Result<(), Refusal> {
     let subject = DncSubject::Phone(canonical_phone(&record.contact_info));
-    for scope in [DncScope::Tenant(request.tenant.clone()), DncScope::List(dbid)] {
+    for scope in [DncScope::Tenant(LIST_TENANT.to_owned()), DncScope::List(dbid)] {
         if turn.overlay.get(&Key::Dnc(scope, subject.clone())).is_some() {
             let message = format!("Phone {} is on the Do-Not-Call list", record.contact_info);
             let refusal = Refusal::new(RefusalCode::DoNotCall, message);

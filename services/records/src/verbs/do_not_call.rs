@@ -11,6 +11,7 @@ use crate::{
     given,
     key::{DncScope, DncSubject, Key},
     row::{DncRow, RecordRow, Row},
+    rules::LIST_TENANT,
     turn::Turn,
     view::View,
 };
@@ -33,7 +34,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     let target = target::record(request, turn.overlay)?;
     let scope = match given::text(request, key::CALLING_LIST, usize::MAX)? {
         Some(identifier) => DncScope::List(target::find_list(turn.overlay, &identifier)?.0),
-        None => DncScope::Tenant(request.tenant.clone()),
+        None => DncScope::Tenant(LIST_TENANT.to_owned()),
     };
     let others = match given::word(request, key::CHAIN_ATTR)?.unwrap_or("AllChain") {
         "AllChain" => target::others_of_chain(&target, turn, |record| *record != marked(record.clone()))?,
