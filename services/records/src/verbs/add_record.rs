@@ -105,11 +105,7 @@ fn set_chain<V: View>(
     Ok(())
 }
 
-fn check_do_not_call<V: View>(
-    dbid: u32,
-    record: &RecordRow,
-    turn: &Turn<'_, '_, V>,
-) -> Result<(), Refusal> {
+fn check_do_not_call<V: View>(dbid: u32, record: &RecordRow, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
     let subject = DncSubject::Phone(canonical_phone(&record.contact_info));
     for scope in [DncScope::Tenant(LIST_TENANT.to_owned()), DncScope::List(dbid)] {
         if turn.overlay.get(&Key::Dnc(scope, subject.clone())).is_some() {
