@@ -6,6 +6,7 @@
 //! On disk: a directory with a stamp (`stamp`) that names the generation in use, and one fjall database a generation.
 //! A fetched state becomes the next generation, so that readers of the old one finish undisturbed.
 
+mod absent;
 mod chunk;
 mod config;
 mod engine;

@@ -15,6 +15,7 @@ use records::{Change, Changes, digest_of};
 
 use crate::{
     AppliedMark, CurrentView, DIGEST_INTERVAL, StateSnapshot, StoreConfig, StoreError, StoreReader,
+    absent::Absent,
     engine::{DIGESTS_KEY, Engine, STATE_KEY, Space},
     mark::{Digests, State},
     rows,
@@ -30,6 +31,7 @@ pub struct Store {
     reader: StoreReader,
     state: State,
     digests: Digests,
+    absent: Absent,
 }
 
 impl Store {
@@ -50,7 +52,8 @@ impl Store {
             return Err(StoreError::Damaged(format!("it began at index {} and lost its mark", stamp.index)));
         }
         let reader = StoreReader::new(StateSnapshot::new(Arc::clone(&engine), state.clone()));
-        Ok(Self { dir: dir.to_owned(), config, stamp, engine, reader, state, digests })
+        let absent = Absent::of(&engine)?;
+        Ok(Self { dir: dir.to_owned(), config, stamp, engine, reader, state, digests, absent })
     }
 
     /// Up to where the log has been applied.
@@ -75,7 +78,7 @@ impl Store {
 
     /// The newest state.
     pub fn view(&self) -> CurrentView<'_> {
-        CurrentView::new(&self.engine)
+        CurrentView::new(&self.engine, &self.absent)
     }
 
     /// For all other threads.
@@ -113,11 +116,12 @@ impl Store {
     }
 
     /// Adds a change to the batch; what it adds to the digest (wrapping).
-    fn put(&self, batch: &mut OwnedWriteBatch, change: &Change) -> u128 {
+    fn put(&mut self, batch: &mut OwnedWriteBatch, change: &Change) -> u128 {
         let (table, key) = (change.key.table(), change.key.encode());
         let seed = rows::digest_seed(&self.config.cluster);
         let share = |row: &[u8]| if table.is_state() { digest_of(seed, table, &key, row) } else { 0 };
         let (keyspace, place) = (self.engine.keyspace(rows::space(table)), rows::tagged(table, &key));
+        self.absent.change(table, &place, change.old.is_some(), change.new.is_some());
         let old = change.old.as_ref().map_or(0, |row| share(&row.encode()));
         let Some(new) = &change.new else {
             batch.remove(keyspace, place);
@@ -151,11 +155,11 @@ impl Store {
         fs::rename(fetched.database(source), &path).map_err(StoreError::io(what()))?;
         sync_directory(&self.dir).map_err(StoreError::io(what()))?;
         let engine = Arc::new(Engine::open(&path, &self.config)?);
-        let (state, digests) = (engine.state(None)?, engine.digests(None)?);
+        let (state, digests, absent) = (engine.state(None)?, engine.digests(None)?, Absent::of(&engine)?);
         stamp.write(&self.dir)?;
         fs::remove_dir_all(source).map_err(StoreError::io(what()))?;
         self.engine.doom();
-        (self.stamp, self.engine, self.state, self.digests) = (stamp, engine, state, digests);
+        (self.stamp, self.engine, self.state, self.digests, self.absent) = (stamp, engine, state, digests, absent);
         self.publish();
         Ok(&self.state.applied)
     }

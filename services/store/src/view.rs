@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use fjall::Snapshot;
-use records::{Bound, Key, Row, View};
+use records::{Bound, Key, Row, Table, View};
 
 use crate::{
     AppliedMark, Export,
+    absent::Absent,
     engine::Engine,
     error::StoreError,
     fatal::or_fatal,
@@ -20,17 +21,19 @@ use crate::{
 /// The newest state. Only the apply thread has one, and it does not write while it reads.
 pub struct CurrentView<'a> {
     engine: &'a Engine,
+    absent: &'a Absent,
 }
 
 impl<'a> CurrentView<'a> {
-    pub(crate) fn new(engine: &'a Engine) -> Self {
-        Self { engine }
+    pub(crate) fn new(engine: &'a Engine, absent: &'a Absent) -> Self {
+        Self { engine, absent }
     }
 }
 
 impl View for CurrentView<'_> {
     fn get(&self, key: &Key) -> Option<Row> {
-        get(self.engine, None, key)
+        let place = place(key);
+        if self.absent.may_hold(key.table(), &place) { get(self.engine, None, key.table(), &place) } else { None }
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
@@ -96,7 +99,7 @@ impl StateSnapshot {
 
 impl View for StateSnapshot {
     fn get(&self, key: &Key) -> Option<Row> {
-        get(&self.0.engine, Some(&self.0.snapshot), key)
+        get(&self.0.engine, Some(&self.0.snapshot), key.table(), &place(key))
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
@@ -104,10 +107,13 @@ impl View for StateSnapshot {
     }
 }
 
-fn get(engine: &Engine, at: Option<&Snapshot>, key: &Key) -> Option<Row> {
-    let found =
-        or_fatal("reading a row", engine.get(at, rows::space(key.table()), &rows::tagged(key.table(), &key.encode())));
-    found.map(|bytes| or_fatal("reading a row", rows::row(key.table(), &bytes)))
+fn place(key: &Key) -> Vec<u8> {
+    rows::tagged(key.table(), &key.encode())
+}
+
+fn get(engine: &Engine, at: Option<&Snapshot>, table: Table, place: &[u8]) -> Option<Row> {
+    let found = or_fatal("reading a row", engine.get(at, rows::space(table), place));
+    found.map(|bytes| or_fatal("reading a row", rows::row(table, &bytes)))
 }
 
 fn next(engine: &Engine, at: Option<&Snapshot>, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
