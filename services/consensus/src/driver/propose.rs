@@ -9,6 +9,9 @@ use prost::Message as _;
 use super::{BATCH_BYTES_MAX, Driver};
 use crate::{Machine, Proposal, ProposeError, log::Disk};
 
+/// Proposals that wait for a write at most; more are put into the log at once, whose own limits then hold.
+const GATHERED_MAX: usize = 1024;
+
 impl<D: Disk, M: Machine> Driver<D, M> {
     /// Everything that has queued becomes as few entries as the limits allow.
     pub(super) fn propose_queued(&mut self) {
@@ -17,6 +20,9 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
         if let Some(refusal) = self.refusal() {
             return self.proposals.drain(..).for_each(|proposal| refuse(proposal, refusal));
+        }
+        if self.gathering() {
+            return;
         }
         let term = self.core.term();
         let mut batch: Vec<Proposal<M::Id, M::Reply>> = Vec::new();
@@ -36,6 +42,13 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         if !batch.is_empty() {
             self.propose_one(batch);
         }
+    }
+
+    /// What comes while the last batch is being written is the next batch: each costs a sync on every node and two messages, so
+    /// few large ones do far more than many small ones. Tried again at the latest when the log reports.
+    fn gathering(&self) -> bool {
+        let (_, last, durable) = self.core.log_range();
+        last > durable && self.proposals.len() < GATHERED_MAX
     }
 
     pub(super) fn refusal(&self) -> Option<ProposeError> {
