@@ -7,7 +7,7 @@ BIN_DIR ?= $(OUT)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CONTACTS ?=
 export BIN_DIR CONTACTS
 
-.PHONY: help sim mutants run test build fmt lint campaign clean-run
+.PHONY: help sim mutants run test build fmt lint campaign bench clean-run
 
 help:
 	@echo 'make sim        SEEDS=n seeds of the simulator from FIRST=n on, or one with SEED=n'
@@ -16,6 +16,7 @@ help:
 	@echo 'make test       every test'
 	@echo 'make lint       formatting, clippy, and cargo deny where it is installed'
 	@echo 'make campaign   a real campaign through both nodes, with failovers (CONTACTS=n: the first n contacts)'
+	@echo 'make bench      our pair beside PostgreSQL, etcd, Redis and the floor (ROUNDS=n, SECS=n); names missing packages'
 	@echo 'make clean-run  forget the data of make run'
 
 run: build
@@ -27,7 +28,7 @@ test:
 	cargo test --locked --workspace
 
 build:
-	cargo build --locked --workspace --bins --profile $(PROFILE)
+	cargo build --locked --workspace --exclude ocs-bench --bins --profile $(PROFILE)
 
 # Seeds of the simulator; SEED: one of them alone.
 SEEDS ?= 500
@@ -50,6 +51,10 @@ lint:
 
 campaign: build
 	ha-tests/campaign/run.sh
+
+bench: build
+	cargo build --locked --profile $(PROFILE) -p ocs-bench
+	ha-tests/bench/run.sh
 
 clean-run:
 	rm -rf run
