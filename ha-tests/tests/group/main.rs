@@ -9,6 +9,7 @@ mod control;
 mod dev_run;
 mod disk;
 mod failover;
+mod modes;
 mod operator;
 mod proxy;
 mod refusals;

@@ -34,9 +34,9 @@ fn a_configuration_that_cannot_be_is_refused_in_one_line_before_anything_is_made
     let set = |pair: &str| cluster.run_node("a", &["--bootstrap", "--set", pair]);
     refused(&set("node.nmae=a"), USAGE, &["nmae"]);
 
-    // Modes that do not exist yet, by name; ports off loopback without TLS.
-    refused(&set("cluster.mode=pair"), USAGE, &["cluster.mode", "\"pair\"", "does not exist yet"]);
-    refused(&set("cluster.mode=three"), USAGE, &["cluster.mode", "\"three\"", "does not exist yet"]);
+    // A mode that does not exist, one with the wrong nodes; ports off loopback without TLS.
+    refused(&set("cluster.mode=solo"), USAGE, &["cluster.mode", "\"solo\""]);
+    refused(&set("cluster.mode=three"), USAGE, &["cluster.nodes", "\"three\"", "here are 2 and 1"]);
     refused(&set("control.listen=0.0.0.0:7401"), USAGE, &["control.tls", "required off loopback"]);
     refused(&set("admin.listen=0.0.0.0:7501"), USAGE, &["admin.tls", "required off loopback"]);
     refused(&set("node.name=c"), USAGE, &["node.name", "\"c\""]);

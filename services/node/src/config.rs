@@ -26,6 +26,9 @@ pub use check::Problem;
 /// What every environment variable of ours begins with: `OCS__PEER__LISTEN` is `peer.listen`.
 pub const ENV_PREFIX: &str = "OCS__";
 
+/// Every mode, and how many data nodes and witnesses it wants (design 1).
+const MODES: [(&str, usize, usize); 3] = [("witness", 2, 1), ("three", 3, 0), ("pair", 2, 0)];
+
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
 
@@ -125,7 +128,8 @@ impl Default for Node {
 pub struct Cluster {
     /// Names the group; stamped into every data directory and carried by every frame.
     pub id: String,
-    /// `witness`: two data nodes and a witness.
+    /// `witness`: two data nodes and a witness; `three`: three data nodes; `pair`: two data nodes and nothing else, where the loss
+    /// of one stops updates. See [`Config::mode`].
     pub mode: String,
     /// The voters. Their order gives their numbers: never change it, and never use a place for another node.
     pub nodes: Vec<Member>,
@@ -353,6 +357,11 @@ impl Config {
     /// Every node with its number.
     pub fn members(&self) -> impl Iterator<Item = (u16, &Member)> {
         (1..).zip(&self.cluster.nodes)
+    }
+
+    /// The mode, as every answer names it (design 1); one that does not exist is refused by [`Config::check`].
+    pub fn mode(&self) -> &'static str {
+        MODES.iter().find(|(name, ..)| *name == self.cluster.mode).map_or("unknown", |(name, ..)| *name)
     }
 
     /// Every node with the Raft id of its first incarnation (design rule 11), in order.

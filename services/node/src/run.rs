@@ -219,7 +219,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     fetcher.connect(running.handle.clone());
     let group: Arc<dyn Group> = Arc::new(running.handle.clone());
     // 4. Who is what, and the doors.
-    let role = RoleService::new(roster(config), group.clone(), "witness", tasks);
+    let role = RoleService::new(roster(config), group.clone(), config.mode(), tasks);
     let health = Health::new(role.clone(), Duration::from_millis(config.limits.hold_time_ms));
     let api = reader.clone().map(|reader| Arc::new(doors(config, &own, boot, group, reader, &peers, tasks)));
     side.connect(running.handle.clone(), api.clone(), reader);

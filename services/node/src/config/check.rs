@@ -6,7 +6,7 @@ use std::{collections::HashSet, fmt};
 
 use chassis::tls::{TlsFiles, TlsIdentity, public_server_config};
 
-use super::{Config, MIB, Member, MemberRole, Raft, address};
+use super::{Config, MIB, MODES, Member, MemberRole, Raft, address};
 
 /// Smallest segment: the largest entry (1.5 MiB) and its frame must fit with room to spare.
 const SEGMENT_BYTES_MIN: u64 = 4 * MIB;
@@ -86,12 +86,13 @@ impl Config {
         if self.cluster.id.is_empty() {
             found.add("cluster.id", "is empty: name the group, alike on all nodes");
         }
-        match self.cluster.mode.as_str() {
-            "witness" => {}
-            mode @ ("pair" | "three") => {
-                found.add("cluster.mode", format!("mode {mode:?} does not exist yet in this version: use \"witness\""))
-            }
-            mode => found.add("cluster.mode", format!("there is no mode {mode:?}: use \"witness\"")),
+        let mode = MODES.iter().find(|(name, ..)| *name == self.cluster.mode);
+        if mode.is_none() {
+            let known = "use \"witness\", \"three\" or \"pair\"";
+            found.add("cluster.mode", format!("there is no mode {:?}: {known}", self.cluster.mode));
+        }
+        if let Some(mode) = mode {
+            check_mode(*mode, &self.cluster.nodes, found);
         }
         check_members(&self.cluster.nodes, found);
         if self.node.name.is_empty() {
@@ -187,17 +188,21 @@ impl Config {
     }
 }
 
-fn check_members(members: &[Member], found: &mut Found) {
+fn check_mode((mode, data_wanted, witnesses_wanted): (&str, usize, usize), members: &[Member], found: &mut Found) {
     let count = |role| members.iter().filter(|member| member.role == role).count();
     let (data, witnesses) = (count(MemberRole::Data), count(MemberRole::Witness));
-    if (data, witnesses) != (2, 1) {
+    if (data, witnesses) != (data_wanted, witnesses_wanted) {
         found.add(
             "cluster.nodes",
             format!(
-                "mode \"witness\" wants two nodes of role \"data\" and one \"witness\", here are {data} and {witnesses}"
+                "mode {mode:?} wants {data_wanted} nodes of role \"data\" and {witnesses_wanted} of role \"witness\", here are \
+                 {data} and {witnesses}"
             ),
         );
     }
+}
+
+fn check_members(members: &[Member], found: &mut Found) {
     let (mut names, mut peers) = (HashSet::new(), HashSet::new());
     for (place, member) in members.iter().enumerate() {
         let key = |name: &str| format!("cluster.nodes.{place}.{name}");

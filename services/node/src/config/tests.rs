@@ -106,19 +106,25 @@ fn the_configurations_of_make_run_make_sense_together() {
 }
 
 #[test]
-fn modes_that_do_not_exist_yet_are_refused_by_name() {
-    for mode in ["pair", "three"] {
-        let said = problem(|config| config.cluster.mode = mode.into());
-        let expected = format!("key cluster.mode: mode {mode:?} does not exist yet in this version: use \"witness\"");
-        assert_eq!(said, expected);
-    }
-    assert!(problem(|config| config.cluster.mode = "solo".into()).contains("there is no mode \"solo\""));
+fn each_mode_wants_its_own_nodes_and_any_other_is_refused_by_name() {
+    let said = problem(|config| config.cluster.mode = "solo".into());
+    assert_eq!(said, "key cluster.mode: there is no mode \"solo\": use \"witness\", \"three\" or \"pair\"");
+    let said = problem(|config| config.cluster.mode = "pair".into());
+    assert!(said.starts_with("key cluster.nodes: mode \"pair\" wants 2 nodes of role \"data\" and 0 of"), "{said}");
+    let mut three = good();
+    three.cluster.mode = "three".into();
+    three.cluster.nodes[2].role = MemberRole::Data;
+    assert_eq!((problems(&three), three.mode()), (Vec::new(), "three"));
+    let mut pair = good();
+    pair.cluster.mode = "pair".into();
+    pair.cluster.nodes.pop();
+    assert_eq!((problems(&pair), pair.mode()), (Vec::new(), "pair"));
 }
 
 #[test]
 fn a_group_is_two_data_nodes_and_a_witness_with_names_of_their_own() {
     let said = problem(|config| drop(config.cluster.nodes.pop()));
-    assert!(said.starts_with("key cluster.nodes: mode \"witness\" wants two nodes of role \"data\""), "{said}");
+    assert!(said.starts_with("key cluster.nodes: mode \"witness\" wants 2 nodes of role \"data\""), "{said}");
     let said = problem(|config| config.cluster.nodes[1].name = config.cluster.nodes[0].name.clone());
     assert_eq!(said, "key cluster.nodes.1.name: \"a\" is there twice");
     let said = problem(|config| config.cluster.nodes[1].peer = "somewhere".into());

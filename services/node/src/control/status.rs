@@ -120,13 +120,18 @@ fn peer_warning(peer: &PeerLag) -> Option<String> {
 fn survives(view: &RoleView, peers: &[PeerLag]) -> String {
     let gone: Vec<&str> = peers.iter().filter(|peer| !peer.connected).map(|peer| peer.node.as_str()).collect();
     let witness_here = view.role == Role::Witness;
+    let witnessed = witness_here || peers.iter().any(|peer| peer.witness);
     let lost = gone.join(" and ");
     if !view.confirmed {
         "not known: no quorum answers this node".to_owned()
     } else if peers.is_empty() {
         "nothing: this is the only voter".to_owned()
+    } else if !witnessed && peers.len() == 1 {
+        "no loss without a pause: updates stop when either node is lost, and nothing is lost with it".to_owned()
     } else if gone.is_empty() {
         "the loss of any one node".to_owned()
+    } else if !witnessed {
+        format!("no further loss without a pause: {lost} is lost, the others hold every update")
     } else if !witness_here && peers.iter().any(|peer| peer.witness && !peer.connected) {
         format!("no further loss without a pause: {lost} is lost, both data nodes hold every update")
     } else {
@@ -156,6 +161,10 @@ mod tests {
         assert!(survives(&view(true, "a"), &[]).contains("only voter"));
         let without_backup = [peer("b", false, false), peer("w", true, true)];
         assert!(survives(&view(true, "a"), &without_backup).contains("b is lost, one full copy"));
+        let pair = [peer("b", true, false)];
+        assert!(survives(&view(true, "a"), &pair).starts_with("no loss without a pause"));
+        let three = [peer("b", true, false), peer("c", false, false)];
+        assert!(survives(&view(true, "a"), &three).contains("c is lost, the others hold"));
         let without_witness = [peer("b", true, false), peer("w", false, true)];
         assert!(survives(&view(true, "a"), &without_witness).contains("w is lost, both data nodes"));
     }
