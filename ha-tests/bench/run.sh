@@ -65,9 +65,8 @@ trap clean_up EXIT
 trap 'exit 1' INT TERM
 
 # PostgreSQL does not run as root.
-as_postgres() {
-  if [ "$(id -u)" -eq 0 ]; then setpriv --reuid postgres --regid postgres --clear-groups "$@"; else "$@"; fi
-}
+AS_POSTGRES=()
+[ "$(id -u)" -ne 0 ] || AS_POSTGRES=(setpriv --reuid postgres --regid postgres --clear-groups)
 
 wait_for() { # seconds, what, command...
   local tenths=$(($1 * 10)) what=$2
@@ -120,16 +119,16 @@ start_postgresql() {
   local query=(psql -h 127.0.0.1 -p 7611 -U postgres -Atqc)
   mkdir "$WORK/pg"
   [ "$(id -u)" -ne 0 ] || chown postgres "$WORK/pg"
-  as_postgres "$PG/initdb" -D "$WORK/pg/a" -A trust -U postgres >> "$WORK/systems.log" 2>&1
+  "${AS_POSTGRES[@]}" "$PG/initdb" -D "$WORK/pg/a" -A trust -U postgres >> "$WORK/systems.log" 2>&1
   printf '%s\n' "port=7611" "listen_addresses='127.0.0.1'" "unix_socket_directories='$WORK/pg'" "max_connections=400" \
     "shared_buffers=256MB" "max_wal_size=4GB" "synchronous_commit=on" >> "$WORK/pg/a/postgresql.conf"
-  start as_postgres "$PG/postgres" -D "$WORK/pg/a"
+  start "${AS_POSTGRES[@]}" "$PG/postgres" -D "$WORK/pg/a"
   wait_for 20 PostgreSQL "${query[@]}" "select 1"
-  as_postgres "$PG/pg_basebackup" -h 127.0.0.1 -p 7611 -U postgres -D "$WORK/pg/b" -R -X stream >> "$WORK/systems.log" 2>&1
+  "${AS_POSTGRES[@]}" "$PG/pg_basebackup" -h 127.0.0.1 -p 7611 -U postgres -D "$WORK/pg/b" -R -X stream >> "$WORK/systems.log" 2>&1
   printf '%s\n' "port=7612" "primary_conninfo='host=127.0.0.1 port=7611 user=postgres application_name=s1'" \
     >> "$WORK/pg/b/postgresql.conf"
   : > "$WORK/pg/b/postgresql.auto.conf"
-  start as_postgres "$PG/postgres" -D "$WORK/pg/b"
+  start "${AS_POSTGRES[@]}" "$PG/postgres" -D "$WORK/pg/b"
   "${query[@]}" "alter system set synchronous_standby_names='FIRST 1 (s1)'"
   "${query[@]}" "select pg_reload_conf()" > /dev/null
   wait_for 20 "PostgreSQL's standby" standby_is_synchronous
@@ -181,8 +180,12 @@ load_postgresql() { # clients round
   local rate
   rm -f "$WORK"/pgbench.log*
   pgbench -h 127.0.0.1 -p 7611 -U postgres -n -M prepared -f "$WORK/update.sql" -c "$1" -j 1 -T "$SECS" \
-    -l --log-prefix="$WORK/pgbench.log" postgres > "$WORK/pgbench.out" 2>> "$WORK/systems.log"
+    -l --log-prefix="$WORK/pgbench.log" postgres > "$WORK/pgbench.out" 2>> "$WORK/systems.log" || true
   rate=$(awk '/^tps/ { print $3 }' "$WORK/pgbench.out")
+  if ! cat "$WORK"/pgbench.log* 2> /dev/null | grep -q .; then
+    say "postgresql with $1 clients failed in round $2"
+    return
+  fi
   cat "$WORK"/pgbench.log* | awk '{ print $3 }' | sort -n |
     awk -v clients="$1" -v round="$2" -v rate="$rate" '{ us[NR] = $1 } END {
       printf "postgresql\t%d\t%d\t%.1f\t%.3f\t%.3f\t%d\t0\n", clients, round, rate,
