@@ -182,7 +182,7 @@ load_postgresql() { # clients round
   pgbench -h 127.0.0.1 -p 7611 -U postgres -n -M prepared -f "$WORK/update.sql" -c "$1" -j 1 -T "$SECS" \
     -l --log-prefix="$WORK/pgbench.log" postgres > "$WORK/pgbench.out" 2>> "$WORK/systems.log" || true
   rate=$(awk '/^tps/ { print $3 }' "$WORK/pgbench.out")
-  if ! cat "$WORK"/pgbench.log* 2> /dev/null | grep -q .; then
+  if [ "$(cat "$WORK"/pgbench.log* 2> /dev/null | wc -l)" -eq 0 ]; then
     say "postgresql with $1 clients failed in round $2"
     return
   fi
