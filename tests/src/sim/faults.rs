@@ -166,7 +166,7 @@ impl World {
             Kind::Flaky => {
                 if let Some(life) = &self.nodes[at].life {
                     let who = Who { node: at, boot: life.boot };
-                    self.after(0, Event::PeerLost { who, peer: other, refused: self.moment % 2 == 0 });
+                    self.after(0, Event::PeerLost { who, peer: other, refused: self.moment.is_multiple_of(2) });
                 }
             }
         }

@@ -78,6 +78,7 @@ pub(super) enum Asked {
 
 /// What the log's thread does next.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // a handful in a queue
 pub(super) enum Job {
     Append(Merged),
     Compact(SnapshotMark),
