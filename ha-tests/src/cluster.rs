@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::{
     http::Client,
     load::{Load, Target},
-    poll::until,
+    poll::{until, until_some},
     process::{Process, Signal, command, program, runs},
     settings::{NODES, Settings},
 };
@@ -287,11 +287,12 @@ impl Cluster {
         nodes.into_iter().find(|one| one["endpoint"] == *endpoint).unwrap_or_default()
     }
 
-    /// The confirmed primary.
+    /// The confirmed primary. On a machine that is busy with other things a round may not be confirmed in time: asks again.
     pub fn primary(&self) -> &'static str {
-        let status = self.status();
-        let name = status["primary"].as_str().unwrap_or_else(|| panic!("no primary: {status}"));
-        NODES.into_iter().find(|node| *node == name).unwrap_or_else(|| panic!("{name} is none of ours"))
+        until_some("a node is confirmed primary", || {
+            let status = self.status();
+            NODES.into_iter().find(|node| status["primary"] == **node)
+        })
     }
 
     /// The data node that is not `node`.
@@ -344,7 +345,7 @@ impl Cluster {
 
     /// The rows of a list as a node has them.
     pub fn export(&self, list: &str, node: &str) -> Vec<Row> {
-        let text = self.ctl(&["list", "export", list, "--node", node]).fine();
+        let text = self.export_text(list, node);
         let mut lines = text.lines();
         let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
         let row =
@@ -352,9 +353,11 @@ impl Cluster {
         lines.map(row).collect()
     }
 
-    /// The export of a list, byte by byte.
+    /// The export of a list, byte by byte; asked for again while the node does not answer in time.
     pub fn export_text(&self, list: &str, node: &str) -> String {
-        self.ctl(&["list", "export", list, "--node", node]).fine()
+        const UNREACHABLE: i32 = 3;
+        let ask = || Some(self.ctl(&["list", "export", list, "--node", node])).filter(|ran| ran.code != UNREACHABLE);
+        until_some(&format!("an export from {node}"), ask).fine()
     }
 
     /// Waits until the group is whole; both data nodes then hold the same.
