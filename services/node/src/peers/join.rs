@@ -44,7 +44,11 @@ pub async fn ask_to_join(config: &PeersConfig, directory: Arc<DataDir>) -> Admis
             return Admission { raft_id: reply.id, epoch: reply.epoch };
         }
         if told.is_none_or(|told| told.elapsed() >= PROGRESS_INTERVAL) {
-            tracing::info!("waits for the group to take this node in: {}", reasons(&dialers, &answers));
+            tracing::warn!(
+                "this node has no log (an empty directory without --bootstrap, or a log that was given up): it forms no group, \
+                 it waits for the group to take this node in: {}. To form a new group, start all its nodes with --bootstrap",
+                reasons(&dialers, &answers)
+            );
             told = Some(Instant::now());
         }
         tokio::time::sleep(ASK_INTERVAL).await;
