@@ -156,7 +156,7 @@ impl World {
                 self.after(lasts_us, Event::Fault(Fault::Room(at)));
             }
             Kind::SlowDisk => self.nodes[at].slow_until = self.now + lasts_us,
-            Kind::StoreLost => self.lose_store(self.cut_off_leader().unwrap_or(at)),
+            Kind::StoreLost => self.lose_store(at),
             Kind::BitFlip => self.flip(at),
             Kind::ClockJump => {
                 let jump_us = self.rng.random_range(-3_600_000_000..3_600_000_000_i64);
@@ -179,7 +179,10 @@ impl World {
 
     pub(super) fn befall(&mut self, fault: Fault) {
         match fault {
-            Fault::Cut { from, to, cut } => self.net.cut(from, to, cut),
+            Fault::Cut { from, to, cut } => {
+                self.net.cut(from, to, cut);
+                self.lose_store_of_overtaken();
+            }
             Fault::CalmNet => {
                 let usual = self.plan.net();
                 (self.net.loss, self.net.doubled, self.net.jitter_us) = (usual.loss, usual.doubled, usual.jitter_us);
@@ -237,11 +240,20 @@ impl World {
         }
     }
 
-    /// A node that believes to lead while another leads a later term: its log ends in what nobody else has.
-    fn cut_off_leader(&self) -> Option<usize> {
-        let leads = |at: &usize| self.nodes[*at].life.as_ref().is_some_and(|life| life.core.leads());
-        let term = |at: usize| self.nodes[at].life.as_ref().map_or(0, |life| life.core.term());
-        (0..WITNESS).filter(leads).find(|at| (0..3).any(|other| term(other) > term(*at)))
+    /// A data node whose log ends in entries in whose place others were applied.
+    fn overtaken_one(&self) -> Option<usize> {
+        let last = |at: &usize| self.nodes[*at].synced.terms.last_key_value();
+        let overtaken =
+            |(index, term): (&u64, &u64)| self.watch.term_applied(*index).is_some_and(|other| other != *term);
+        (0..WITNESS).find(|at| self.nodes[*at].life.is_some() && last(at).is_some_and(overtaken))
+    }
+
+    /// Where a loss hurts most: a store that is fetched anew beside a log that must be overwritten.
+    fn lose_store_of_overtaken(&mut self) {
+        let liked = !self.plan.calm && self.plan.kinds.iter().any(|(kind, _)| *kind == Kind::StoreLost);
+        if let Some(at) = self.overtaken_one().filter(|_| liked) {
+            self.lose_store(at);
+        }
     }
 
     /// A data node's store is damaged; its log is not.

@@ -32,6 +32,8 @@ pub(super) struct Watch {
     pub(super) reference: State,
     /// Term and checksum of every entry applied, by index: the same everywhere, for ever.
     agreed: BTreeMap<u64, (u64, u32)>,
+    /// Term of entries that a node counted as committed, by index.
+    committed: BTreeMap<u64, u64>,
     digests: BTreeMap<u64, u128>,
     leaders: BTreeMap<u64, u64>,
     /// By index and term: the term before it, and its checksum.
@@ -100,6 +102,7 @@ impl Watch {
         Self {
             reference,
             agreed: BTreeMap::new(),
+            committed: BTreeMap::new(),
             digests,
             leaders: BTreeMap::new(),
             written: HashMap::new(),
@@ -115,6 +118,11 @@ impl Watch {
     /// Terms that had a leader.
     pub(super) fn terms(&self) -> usize {
         self.leaders.len()
+    }
+
+    /// The term of the entry that was applied at an index.
+    pub(super) fn term_applied(&self, index: u64) -> Option<u64> {
+        self.agreed.get(&index).map(|(term, _)| *term)
     }
 
     /// Entries that were applied.
@@ -141,6 +149,22 @@ impl Watch {
                 core.term()
             );
         }
+    }
+
+    /// Raft: what a node counts as committed is what every other does.
+    pub(super) fn what_is_committed_is_the_same(&mut self, life: &Life) {
+        let core = &life.core;
+        let Some(mark) = core.mark(core.commit()) else { return };
+        let known = *self.committed.entry(mark.index).or_insert(mark.term);
+        let applied = self.agreed.get(&mark.index).map_or(known, |(term, _)| *term);
+        claim!(
+            known == mark.term && applied == mark.term,
+            "what is committed is the same everywhere",
+            "node {} counts entry {} of term {} as committed, others that of term {known} (applied: {applied})",
+            core.id(),
+            mark.index,
+            mark.term
+        );
     }
 
     /// Rule 1: counts only from the leader of the current term.

@@ -340,6 +340,7 @@ impl World {
         life.to_apply.extend(apply);
         self.watch.one_leader_a_term(life);
         self.watch.data_durable_is_of_this_term(life);
+        self.watch.what_is_committed_is_the_same(life);
         invariants::the_witness_never_serves(at, life);
         self.send(at, messages);
         answers.into_iter().for_each(|(question, confirmed)| self.answered(at, question, confirmed));
@@ -555,7 +556,7 @@ impl World {
         let mut mark = ours.mark.clone();
         mark.conf_state = Some(life.core.conf_state());
         life.core.on_installed(mark);
-        if taken && !self.plan.calm && self.rng.random_ratio(1, 3) {
+        if taken && !self.plan.calm && self.rng.random_ratio(1, 2) {
             self.end_process(at, true); // before its log has caught up
         }
     }
