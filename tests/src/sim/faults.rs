@@ -94,7 +94,7 @@ impl Plan {
             pause_us: rng.random_range(150_000..1_500_000),
             calm: false,
             drift_ppm: std::array::from_fn(|_| rng.random_range(-50_000..50_000)),
-            persist_us: rng.random_range(50_000..900_000),
+            persist_us: rng.random_range(100_000..1_500_000),
             loss: if noisy { rng.random_range(0..30) } else { 0 },
             doubled: if noisy { rng.random_range(0..30) } else { 0 },
             befallen: 0,

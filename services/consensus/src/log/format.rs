@@ -175,14 +175,15 @@ impl SegmentHeader {
 
     fn decode_rest(rest: &mut Bytes<'_>, crc: u32) -> Option<Result<Self, HeaderFault>> {
         let format = rest.u32()?;
-        if format > FORMAT {
-            return Some(Err(HeaderFault::Newer(format)));
-        }
         rest.take(4)?;
         let cluster = rest.take(16)?.try_into().ok()?;
         let (sequence, first_index, previous_end) = (rest.u64()?, rest.u64()?, rest.u64()?);
-        if rest.u32()? != crc || format != FORMAT {
+        // Every format has this checksum here, so that a flipped bit is not taken for a newer version.
+        if rest.u32()? != crc || format == 0 {
             return Some(Err(HeaderFault::Bad("the checksum of the segment's header does not match")));
+        }
+        if format > FORMAT {
+            return Some(Err(HeaderFault::Newer(format)));
         }
         Some(Ok(Self { cluster, sequence, first_index, previous_end }))
     }

@@ -189,9 +189,20 @@ fn a_newer_format_is_refused_by_name() {
     let disk = MemDisk::new();
     drop(create(&disk));
     disk.overwrite(&newest(&disk), 8, &[7]);
+    let header = disk.contents(&newest(&disk)).unwrap();
+    disk.overwrite(&newest(&disk), 56, &crc32c::crc32c(&header[..56]).to_le_bytes());
     let error = open_error(&disk);
     assert!(matches!(error, LogError::NewerFormat { .. }));
     assert!(error.to_string().contains("format 7"), "{error}");
+}
+
+#[test]
+fn a_flipped_bit_of_the_format_is_corruption_and_no_newer_version() {
+    let disk = MemDisk::new();
+    drop(create(&disk));
+    assert!(disk.flip(&newest(&disk), 11, 6));
+    let error = open_error(&disk);
+    assert!(matches!(error, LogError::Corrupt { .. }), "{error}");
 }
 
 #[test]
