@@ -7,7 +7,7 @@ BIN_DIR ?= $(OUT)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CONTACTS ?=
 export BIN_DIR CONTACTS
 
-.PHONY: help sim mutants run test build fmt lint campaign bench clean-run
+.PHONY: help sim mutants run test build fmt lint campaign bench drill drills clean-run
 
 help:
 	@echo 'make sim        SEEDS=n seeds of the simulator from FIRST=n on, or one with SEED=n'
@@ -17,6 +17,8 @@ help:
 	@echo 'make lint       formatting, clippy, and cargo deny where it is installed'
 	@echo 'make campaign   a real campaign through both nodes, with failovers (CONTACTS=n: the first n contacts)'
 	@echo 'make bench      our pair beside PostgreSQL, etcd, Redis and the floor (ROUNDS=n, SECS=n); names missing packages'
+	@echo 'make drill      NAME=kill-primary ROUNDS=n: something befalls a group of real processes (docs/drills)'
+	@echo 'make drills     ROUNDS=n of every drill'
 	@echo 'make clean-run  forget the data of make run'
 
 run: build
@@ -55,6 +57,19 @@ campaign: build
 bench: build
 	cargo build --locked --profile $(PROFILE) -p ocs-bench
 	ha-tests/bench/run.sh
+
+# Drills: see docs/drills. FLAGS: --seed S, --out FILE.json, --strict.
+NAME ?= kill-primary
+ROUNDS ?= 1
+FLAGS ?=
+
+drill: build
+	$(BIN_DIR)/drill $(NAME) --rounds $(ROUNDS) --bin-dir $(BIN_DIR) $(FLAGS)
+
+drills: build
+	@failed=; for name in $$($(BIN_DIR)/drill --list); do \
+	  $(BIN_DIR)/drill $$name --rounds $(ROUNDS) --bin-dir $(BIN_DIR) $(FLAGS) || failed="$$failed $$name"; \
+	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 clean-run:
 	rm -rf run

@@ -16,8 +16,9 @@ use tempfile::TempDir;
 use crate::{
     http::Client,
     load::{Load, Target},
+    net::Net,
     poll::{until, until_some},
-    process::{Process, Signal, command, program, runs},
+    process::{Process, Signal, command, program, runs, without_settings},
     settings::{NODES, Settings},
 };
 
@@ -99,18 +100,26 @@ impl Cluster {
     /// The same with settings (`KEY=VALUE`) that all nodes get.
     pub fn with(set: &[&str]) -> Self {
         let mut cluster = Self::prepare(set);
-        for node in NODES {
-            cluster.start_node(node, &["--bootstrap"]);
-        }
-        cluster.wait_whole();
+        cluster.form();
         cluster
+    }
+
+    /// Starts every node of a group that was prepared, and waits until it is whole.
+    pub fn form(&mut self) {
+        NODES.iter().for_each(|node| self.start_node(node, &["--bootstrap"]));
+        self.wait_whole();
     }
 
     /// Certificates and configuration of a group that nobody has started yet.
     pub fn prepare(set: &[&str]) -> Self {
+        Self::prepare_on(None, set)
+    }
+
+    /// The same on a network of its own.
+    pub fn prepare_on(net: Option<Net>, set: &[&str]) -> Self {
         let permit = Permit::take();
         let dir = tempfile::Builder::new().prefix("ocs-ha-").tempdir().expect("a temporary directory");
-        let settings = Settings::new(dir.path());
+        let settings = Settings::new(dir.path(), net);
         NODES.iter().for_each(|node| settings.write_config(node));
         let set = set.iter().map(|pair| (*pair).to_owned()).collect();
         let cluster = Self { nodes: BTreeMap::new(), set, settings, _dir: dir, _permit: permit };
@@ -136,7 +145,9 @@ impl Cluster {
     // === processes ===
 
     fn command(&self, node: &str, words: &[&str]) -> Command {
-        let mut command = command(&program("ocsd"));
+        let ocsd = program("ocsd");
+        let plain = || command(&ocsd);
+        let mut command = self.settings.net.as_ref().map_or_else(plain, |net| without_settings(net.enter(node, &ocsd)));
         command.arg("--config").arg(self.settings.config(node));
         for pair in &self.set {
             command.args(["--set", pair]);
@@ -362,14 +373,24 @@ impl Cluster {
 
     /// Waits until the group is whole; both data nodes then hold the same.
     pub fn assert_equal(&self) {
+        let difference = self.difference();
+        assert!(difference.is_none(), "{difference:?}");
+    }
+
+    /// The same; how they differ, if they do.
+    pub fn difference(&self) -> Option<String> {
         self.wait_whole();
         let ran = self.ctl(&["verify", "-o", "json"]);
-        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
-        let view = ran.json();
-        assert!(view["equal"] == true && view["compared"] == true, "{view}");
-        for node in ["a", "b"] {
-            assert_eq!(self.metric(node, "ocs_digest_mismatches_total"), 0.0, "{node} saw another digest");
+        if ran.code != 0 || ran.json()["equal"] != true || ran.json()["compared"] != true {
+            return Some(format!("the nodes do not hold the same: {}{}", ran.out, ran.err));
         }
+        let saw = |node: &&str| self.metric(node, "ocs_digest_mismatches_total") != 0.0;
+        ["a", "b"].into_iter().find(saw).map(|node| format!("{node} saw another digest"))
+    }
+
+    /// Prints the end of what every node said.
+    pub fn show_logs(&self) {
+        NODES.iter().for_each(|node| show(node, &self.log(node)));
     }
 
     /// Steady load at both HTTP Proxies.
@@ -406,9 +427,7 @@ impl Drop for Cluster {
             process.kill();
         }
         if thread::panicking() {
-            for node in NODES {
-                show(node, &self.log(node));
-            }
+            self.show_logs();
         }
     }
 }

@@ -54,13 +54,27 @@ impl Answer {
 #[derive(Debug)]
 pub struct Client {
     address: String,
+    patience: Duration,
     connection: Option<BufReader<TcpStream>>,
 }
 
 impl Client {
     /// For a server at host:port; connects with the first request.
     pub fn new(address: &str) -> Self {
-        Self { address: address.to_owned(), connection: None }
+        Self::patient(address, PATIENCE)
+    }
+
+    /// The same that waits so long at most for a connection, and for each part of an answer.
+    pub fn patient(address: &str, patience: Duration) -> Self {
+        Self { address: address.to_owned(), patience, connection: None }
+    }
+
+    /// Connects if there is no connection: an error here means that nothing was sent.
+    pub fn connect_first(&mut self) -> io::Result<()> {
+        if self.connection.is_none() {
+            self.connection = Some(self.connect()?);
+        }
+        Ok(())
     }
 
     /// Sends a request and reads the answer. After an error the next request gets a new connection.
@@ -102,8 +116,9 @@ impl Client {
     }
 
     fn connect(&self) -> io::Result<BufReader<TcpStream>> {
-        let stream = TcpStream::connect(&self.address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let address = self.address.parse().map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
+        let stream = TcpStream::connect_timeout(&address, self.patience)?;
+        stream.set_read_timeout(Some(self.patience))?;
         stream.set_nodelay(true)?;
         Ok(BufReader::new(stream))
     }

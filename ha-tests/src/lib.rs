@@ -1,11 +1,13 @@
 //! The harness of the end-to-end tests: starts groups of real nodes, loads them, kills them, and asks what became of it.
 //!
 //! Never uses a crate of the product: what a client, an operator or a disk can see is all there is. Ends only processes that it
-//! started itself. Called by the tests beside it. A helper that cannot go on panics: that fails its test.
+//! started itself. Called by the tests and drills beside it. A helper that cannot go on panics: that fails its test.
 
 mod cluster;
+pub mod drill;
 mod http;
 mod load;
+mod net;
 mod poll;
 mod process;
 mod settings;
@@ -13,6 +15,7 @@ mod settings;
 pub use cluster::{Cluster, Ran, Row, ocsctl};
 pub use http::{Answer, Client};
 pub use load::{Load, Loaded, Sent, Target};
+pub use net::{Cut, Net, OwnNet};
 pub use poll::{PATIENCE, until, until_some, until_some_within};
-pub use process::{Process, Signal, program, runs};
+pub use process::{Process, Signal, program, programs_are_in, runs};
 pub use settings::{NODES, Settings};

@@ -7,6 +7,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
 };
 
 pub use rustix::process::Signal;
@@ -14,21 +15,32 @@ use rustix::process::{Pid, kill_process};
 
 use crate::poll::until_some;
 
-/// Where the programs of this build are: two levels above the test.
+static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+
+/// Says where the programs are, before any is started.
+pub fn programs_are_in(dir: &Path) {
+    PROGRAMS.get_or_init(|| dir.to_owned());
+}
+
+/// Where a program is: where [`programs_are_in`] said, else two levels above the test.
 ///
 /// # Panics
 /// When the program was not built.
 pub fn program(name: &str) -> PathBuf {
     let test = env::current_exe().expect("a test knows its own file");
     let profile = test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
-    let program = profile.join(name);
+    let program = PROGRAMS.get().map_or(profile, PathBuf::as_path).join(name);
     assert!(program.exists(), "{} is missing: run cargo build --workspace --bins first", program.display());
     program
 }
 
 /// A command that sees none of the product's settings in our environment.
 pub(crate) fn command(program: &Path) -> Command {
-    let mut command = Command::new(program);
+    without_settings(Command::new(program))
+}
+
+/// The same of a command that runs a program of ours.
+pub(crate) fn without_settings(mut command: Command) -> Command {
     for (name, _) in env::vars().filter(|(name, _)| name.starts_with("OCS")) {
         command.env_remove(name);
     }

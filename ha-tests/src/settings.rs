@@ -9,6 +9,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use crate::net::Net;
+
 /// The nodes, in the order that gives them their numbers; the last is the witness.
 pub const NODES: [&str; 3] = ["a", "b", "w"];
 
@@ -19,15 +21,17 @@ pub struct Settings {
     pub ip: String,
     /// Certificates, configuration, data, logs.
     pub dir: PathBuf,
+    /// The network of its own that its nodes live on, each under its own address.
+    pub net: Option<Net>,
 }
 
 impl Settings {
     /// For a group below `dir`.
-    pub(crate) fn new(dir: &Path) -> Self {
+    pub(crate) fn new(dir: &Path, net: Option<Net>) -> Self {
         static GROUPS: AtomicU32 = AtomicU32::new(1);
         let (pid, group) = (process::id(), GROUPS.fetch_add(1, Ordering::Relaxed));
         let ip = format!("127.{}.{}.{}", 1 + pid / 250 % 250, 1 + pid % 250, 1 + group % 250);
-        Self { ip, dir: dir.to_owned() }
+        Self { ip, dir: dir.to_owned(), net }
     }
 
     /// A node's address for a purpose: `peer`, `control`, `admin` or `http`.
@@ -40,7 +44,8 @@ impl Settings {
             other => panic!("no node listens for {other}"),
         };
         let number = NODES.iter().position(|name| *name == node).expect("a, b or w");
-        format!("{}:{}", self.ip, base + number)
+        let host = self.net.as_ref().map_or_else(|| self.ip.clone(), |net| net.address(node));
+        format!("{host}:{}", base + number)
     }
 
     /// A node's configuration file.

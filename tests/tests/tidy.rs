@@ -91,7 +91,8 @@ impl Manifest {
 
 /// Every member of the workspace by name.
 fn manifests() -> BTreeMap<String, Manifest> {
-    let mut directories = vec![root().join("proto"), root().join("tests"), root().join("ha-tests")];
+    let mut directories =
+        vec![root().join("proto"), root().join("tests"), root().join("tests/history"), root().join("ha-tests")];
     directories.extend(children(&root().join("services")).into_iter().filter(|path| path.is_dir()));
     let read = |directory: PathBuf| {
         let text = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
@@ -264,6 +265,28 @@ fn links_between_documents_lead_somewhere() {
         }
     }
     none(&wrong);
+}
+
+/// A drill is one name in three places: its file, its page, and the table that `make drill NAME=` looks into.
+#[test]
+fn a_drill_is_one_name_in_three_places() {
+    let stems = |directory: &str, ending: &str| -> BTreeSet<String> {
+        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().strip_suffix(ending).map(str::to_owned);
+        children(&root().join(directory)).iter().filter_map(name).collect()
+    };
+    let mut sources = stems("ha-tests/drills", ".rs");
+    sources.remove("main");
+    let files: BTreeSet<String> = sources.iter().map(|stem| stem.replace('_', "-")).collect();
+    let mut pages = stems("docs/drills", ".md");
+    pages.remove("README");
+    assert_eq!(files, pages, "ha-tests/drills and docs/drills");
+    let table = fs::read_to_string(root().join("ha-tests/drills/main.rs")).unwrap();
+    for stem in sources {
+        let source = fs::read_to_string(root().join(format!("ha-tests/drills/{stem}.rs"))).unwrap();
+        let name = stem.replace('_', "-");
+        assert!(source.contains(&format!("name: \"{name}\"")), "{stem}.rs gives its drill another name");
+        assert!(table.contains(&format!("{stem}::DRILL")), "{name} is not in the table of main.rs");
+    }
 }
 
 #[test]

@@ -3,11 +3,11 @@
 //! What has an Idempotency-Key is sent again until it has an answer; what has none is left when nothing is known. Keeps
 //! every operation for the checks. Called by `world`.
 
+use ocs_history::{Act, Operation, Outcome};
 use outbound::{Handle, Reply, Request};
 use rand::Rng;
 
 use super::{
-    history::{Act, Operation, Outcome},
     node::WITNESS,
     requests,
     world::{Event, World},

@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use consensus::{Confirmed, RaftRole, log::Batch};
+use ocs_history::{Act, Outcome, Shown, linearizable};
 use ocs_proto::peer::Entry;
 use outbound::RequestId;
 
 use super::{
     clients::{Call, Clients, history},
-    history::{Act, Outcome, Shown, linearizable},
     node::{IDS, Life, Node, Synced, WITNESS},
     requests,
     state::State,

@@ -11,12 +11,11 @@
 //! | `clients`, `requests` | who asks, and what |
 //! | `net`, `faults` | what goes wrong |
 //! | `state` | the rules over a map |
-//! | `invariants`, `history` | what must hold |
+//! | `invariants` | what must hold; histories of records: the crate `ocs-history` |
 
 mod clients;
 mod door;
 mod faults;
-pub mod history;
 mod invariants;
 mod net;
 mod node;
@@ -168,7 +167,7 @@ fn two_of_three_serve(world: &mut World, parted: Option<usize>) {
     (0..3).filter(|at| *at != gone).for_each(|at| world.start(at));
     let (begun, before) = (world.now, world.watch.acknowledged);
     let served = world.run_until(begun + PAIR_US, |world| {
-        let served = |call: &clients::Call| call.called_us > begun && call.outcome == Some(history::Outcome::Done);
+        let served = |call: &clients::Call| call.called_us > begun && call.outcome == Some(ocs_history::Outcome::Done);
         world.watch.acknowledged > before && world.clients.calls().any(|(_, call)| served(call))
     });
     claim!(served, "two of three serve by themselves", "without node {}", gone + 1);

@@ -1,12 +1,11 @@
 //! The requests of the simulation's clients, and how their replies read.
 //!
-//! Never knows of nodes. Called by `clients`, `state` and `history`.
+//! Never knows of nodes. Called by `clients` and `state`.
 
+use ocs_history::{Act, Outcome, Shown};
 use outbound::{
     Attributes, Body, Done, Handle, NewList, RefusalCode, Reply, ReplyBody, Request, Resource, Value, Verb, key,
 };
-
-use super::history::{Act, Outcome, Shown};
 
 /// Records that are there from the beginning.
 pub(super) const RECORDS_FIRST: u64 = 3;
@@ -54,7 +53,7 @@ pub(super) fn outcome(act: &Act, reply: &Reply) -> Option<Outcome> {
         ReplyBody::Done(done) if *act == Act::Read => Some(Outcome::Shown(shown(done))),
         ReplyBody::Done(_) => Some(Outcome::Done),
         ReplyBody::Refused(refusal) if refusal.code == RefusalCode::OutcomeUnknown => None,
-        ReplyBody::Refused(refusal) => Some(Outcome::Refused(refusal.code)),
+        ReplyBody::Refused(refusal) => Some(Outcome::Refused(refusal.code.word().to_owned())),
         ReplyBody::Imported(_) => None,
     }
 }

@@ -1,0 +1,121 @@
+//! `drill NAME`: something befalls a group of real processes under load, round after round, and what its clients saw is judged.
+//! `make drill NAME=… ROUNDS=…` builds and runs it; `docs/drills/` says what each does.
+//!
+//! Exit code 0: passed, or skipped with a reason; 1: something was lost, applied twice, stale or failed; 2: wrong use.
+#![allow(clippy::print_stdout)] // its report is what it is for
+
+mod kill_backup;
+mod kill_primary;
+
+use std::{
+    env, fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::Parser;
+use ocs_ha_tests::{
+    Net,
+    drill::{Drill, Options, run},
+    programs_are_in,
+};
+
+/// Every drill.
+const DRILLS: [Drill; 2] = [kill_primary::DRILL, kill_backup::DRILL];
+
+/// Runs a drill on real processes.
+#[derive(Debug, Parser)]
+#[command(name = "drill")]
+struct Arguments {
+    /// Which; see docs/drills.
+    #[arg(required_unless_present = "list")]
+    name: Option<String>,
+    /// Prints the names of all drills.
+    #[arg(long)]
+    list: bool,
+    /// How often.
+    #[arg(long, default_value_t = 1)]
+    rounds: u32,
+    /// Where ocsd, ocs-http-proxy and ocsctl are; otherwise beside this program.
+    #[arg(long)]
+    bin_dir: Option<PathBuf>,
+    /// Of all chance in it; otherwise a new one, which is printed.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Writes the report there, as JSON.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Fails when a bar of the design is missed.
+    #[arg(long)]
+    strict: bool,
+    /// The network that it was started in, by itself.
+    #[arg(long, hide = true)]
+    inside: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.list {
+        DRILLS.iter().for_each(|drill| println!("{}", drill.name));
+        return ExitCode::SUCCESS;
+    }
+    let name = arguments.name.clone().unwrap_or_default();
+    let Some(drill) = DRILLS.iter().find(|drill| drill.name == name) else {
+        println!("drill: there is no drill {name}; drill --list names them");
+        return ExitCode::from(2);
+    };
+    if drill.network && arguments.inside.is_none() {
+        return in_a_network(drill);
+    }
+    let beside = || env::current_exe().ok().and_then(|own| Some(own.parent()?.to_owned()));
+    programs_are_in(&arguments.bin_dir.clone().or_else(beside).unwrap_or_default());
+    perform(drill, arguments)
+}
+
+/// Starts this program once more where the clients of a new network are.
+fn in_a_network(drill: &Drill) -> ExitCode {
+    let own = match Net::make() {
+        Ok(own) => own,
+        Err(reason) => return skipped(drill, &reason),
+    };
+    let mut words: Vec<String> = env::args().skip(1).collect();
+    words.extend(["--inside".to_owned(), own.net().tag().to_owned()]);
+    let ended = env::current_exe().map_err(|error| error.to_string()).and_then(|program| own.run(&program, &words));
+    match ended {
+        Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+        Err(why) => {
+            println!("drill: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(drill: &Drill, arguments: Arguments) -> ExitCode {
+    let seed = arguments.seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
+    let Arguments { rounds, out, strict, inside, .. } = arguments;
+    let options = Options { rounds, seed, net: inside, strict };
+    println!("{}: {rounds} rounds, seed {seed}", drill.name);
+    // A helper that cannot go on panics; the group says what it last said while it goes.
+    let report = match catch_unwind(AssertUnwindSafe(|| run(drill, &options, &|line| println!("{line}")))) {
+        Ok(Ok(report)) => report,
+        Ok(Err(reason)) => return skipped(drill, &reason),
+        Err(_panic) => {
+            println!("FAIL: {} did not come to its end (seed {seed})", drill.name);
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{}", report.text());
+    if let Some(out) = out
+        && let Err(error) = fs::write(&out, format!("{:#}\n", report.json()))
+    {
+        println!("drill: {}: {error}", out.display());
+        return ExitCode::FAILURE;
+    }
+    if report.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn skipped(drill: &Drill, reason: &str) -> ExitCode {
+    println!("{}: skipped: {reason}", drill.name);
+    ExitCode::SUCCESS
+}

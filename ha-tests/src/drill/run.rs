@@ -1,0 +1,160 @@
+//! A drill, round by round: clients begin, something befalls the group, it is whole again, the clients end, and what they saw is
+//! judged. The first finding ends it. Called by the binary `drill`.
+
+use std::time::Duration;
+
+use super::{
+    call::Call,
+    report::{Bar, Report, RoundLine},
+    roles::{RoleWatch, contradiction},
+    stage::{DATA, Excuse, Stage},
+    verdict::{Verdict, judge},
+};
+use crate::{cluster::Cluster, net::Net, settings::NODES};
+
+/// A drill by its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Drill {
+    /// One word in three places: here, `docs/drills/`, `make drill NAME=`.
+    pub name: &'static str,
+    /// What the outage of a round is measured against.
+    pub bar: Option<Bar>,
+    /// It needs nodes on a network of their own, and is run inside it.
+    pub network: bool,
+    /// Makes it.
+    pub scenario: fn() -> Box<dyn Scenario>,
+}
+
+/// What befalls a group.
+pub trait Scenario {
+    /// Forms the group.
+    ///
+    /// # Errors
+    /// Why this machine cannot run the drill: it is skipped.
+    fn start(&mut self, options: &Options) -> Result<Cluster, String>;
+
+    /// Once, before the first round.
+    fn prepare(&mut self, _stage: &mut Stage) {}
+
+    /// One round, with clients at work; ends with the group whole.
+    fn round(&mut self, stage: &mut Stage) -> Round;
+}
+
+/// A drill on a group like any other.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain(pub fn(&mut Stage) -> Round);
+
+impl Scenario for Plain {
+    fn start(&mut self, _options: &Options) -> Result<Cluster, String> {
+        Ok(Cluster::start())
+    }
+
+    fn round(&mut self, stage: &mut Stage) -> Round {
+        self.0(stage)
+    }
+}
+
+/// What one round did.
+#[derive(Debug, Clone)]
+pub struct Round {
+    /// To whom, in a few words.
+    pub what: String,
+    /// How long no update was acknowledged, where that is the question.
+    pub outage: Option<Duration>,
+    /// The outage counts against the drill's bar.
+    pub barred: bool,
+}
+
+impl Round {
+    /// Without an outage to be measured.
+    pub fn of(what: impl Into<String>) -> Self {
+        Self { what: what.into(), outage: None, barred: false }
+    }
+
+    /// With an outage that counts against the bar.
+    pub fn with_outage(what: impl Into<String>, outage: Duration) -> Self {
+        Self { what: what.into(), outage: Some(outage), barred: true }
+    }
+}
+
+/// How a drill is run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How often.
+    pub rounds: u32,
+    /// Of all chance in it.
+    pub seed: u64,
+    /// The network that it runs in.
+    pub net: Option<String>,
+    /// A bar that is missed fails it.
+    pub strict: bool,
+}
+
+/// Runs a drill, and tells every line of its report as soon as it stands.
+///
+/// # Errors
+/// Why it was skipped.
+pub fn run(drill: &Drill, options: &Options, tell: &dyn Fn(&str)) -> Result<Report, String> {
+    let mut scenario = (drill.scenario)();
+    let cluster = scenario.start(options)?;
+    let mut stage = Stage::new(cluster, options.seed, options.net.as_deref().map(Net::named));
+    let admin = |node: &'static str| (node, stage.cluster.settings().address(node, "admin"));
+    let watch = RoleWatch::start(stage.clock, NODES.map(admin).to_vec());
+    let mut report = Report::new(drill, options);
+    let mut histories = Vec::new();
+    scenario.prepare(&mut stage);
+    for _ in 0..options.rounds {
+        stage.begin();
+        let round = scenario.round(&mut stage);
+        let calls = stage.end();
+        let verdict = inspect(&stage, &stage.list(), &calls);
+        let failures = failures(&calls, &stage.excuses);
+        let line = RoundLine { number: stage.number, round, calls: calls.len(), failures, verdict };
+        tell(&line.text(options.rounds));
+        histories.push((stage.list(), calls));
+        report.take(line, contradiction(&watch.claims()));
+        if report.failed() {
+            report.findings().for_each(|finding| tell(&finding));
+            stage.cluster.show_logs();
+            break;
+        }
+    }
+    if !report.failed() && histories.len() > 1 {
+        report.last(look_again(&stage, &histories));
+    }
+    Ok(report)
+}
+
+/// What the nodes hold now of every round's list: nothing went in a later round.
+fn look_again(stage: &Stage, histories: &[(String, Vec<Call>)]) -> Verdict {
+    let mut all = Verdict::default();
+    histories.iter().for_each(|(list, calls)| all.add(inspect(stage, list, calls)));
+    all
+}
+
+fn inspect(stage: &Stage, list: &str, calls: &[Call]) -> Verdict {
+    let differs = stage.cluster.difference();
+    let exports = DATA.map(|node| (node, stage.cluster.export(list, node)));
+    let mut verdict = judge(calls, &exports, stage.clock.ns());
+    verdict.false_answers.extend(differs);
+    verdict
+}
+
+/// What went wrong at an HTTP Proxy that had no excuse.
+fn failures(calls: &[Call], excuses: &[Excuse]) -> Vec<String> {
+    let mut found = Vec::new();
+    for call in calls {
+        for attempt in &call.attempts {
+            let excused = |excuse: &Excuse| {
+                excuse.node == attempt.proxy
+                    && attempt.to_ns >= excuse.from_ns
+                    && excuse.to_ns.is_none_or(|to_ns| attempt.from_ns <= to_ns)
+            };
+            if let Some(why) = attempt.failure.as_ref().filter(|_| !excuses.iter().any(excused)) {
+                let (from_ms, to_ms) = (attempt.from_ns / 1_000_000, attempt.to_ns / 1_000_000);
+                found.push(format!("{:?} at {}, {from_ms} to {to_ms} ms: {why}", call.act, attempt.proxy));
+            }
+        }
+    }
+    found
+}

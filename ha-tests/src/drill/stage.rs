@@ -1,0 +1,159 @@
+//! What a drill works with: a group under load, and the words for what is done to it. Never judges. Called by every drill.
+
+use std::time::{Duration, Instant};
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::{
+    call::{Call, Clock, Ended, longest_pause},
+    recorder::{Load, Recorder},
+};
+use crate::{cluster::Cluster, net::Net, process::Signal};
+
+/// The data nodes.
+pub const DATA: [&str; 2] = ["a", "b"];
+
+/// How long a client waits for one answer, if its drill says nothing else.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Longer than any outage: a drill that waits so long has failed.
+const OUTAGE_MAX: Duration = Duration::from_secs(30);
+/// Answers at each HTTP Proxy before a drill begins.
+const WARM: u64 = 15;
+
+/// A time in which an HTTP Proxy may fail requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Excuse {
+    /// Whose.
+    pub node: &'static str,
+    /// From.
+    pub from_ns: u64,
+    /// To; none: it goes on.
+    pub to_ns: Option<u64>,
+}
+
+/// A group under load.
+#[derive(Debug)]
+pub struct Stage {
+    /// The group.
+    pub cluster: Cluster,
+    /// All chance of a drill comes from here.
+    pub rng: StdRng,
+    /// Its network, where it has one of its own.
+    pub net: Option<Net>,
+    /// Which round this is, from 1.
+    pub number: u32,
+    /// How long a client waits for one answer.
+    pub patience: Duration,
+    pub(super) clock: Clock,
+    pub(super) excuses: Vec<Excuse>,
+    recorder: Option<Recorder>,
+    next_call: u64,
+}
+
+impl Stage {
+    pub(super) fn new(cluster: Cluster, seed: u64, net: Option<Net>) -> Self {
+        let (rng, clock) = (StdRng::seed_from_u64(seed), Clock::start());
+        let (excuses, recorder, patience) = (Vec::new(), None, PATIENCE);
+        Self { cluster, rng, net, number: 0, patience, clock, excuses, recorder, next_call: 1 }
+    }
+
+    /// The list of this round.
+    pub(super) fn list(&self) -> String {
+        format!("round-{}", self.number)
+    }
+
+    /// Starts the clients of the next round, at any phase of the heartbeats.
+    pub(super) fn begin(&mut self) {
+        self.number += 1;
+        self.excuses.clear();
+        self.cluster.create_list(&self.list());
+        let proxies = DATA.map(|node| (node, self.cluster.settings().address(node, "http"))).to_vec();
+        let (patience, seed) = (self.patience, self.rng.random());
+        let load = Load { list: self.list(), proxies, patience, seed, first: self.next_call };
+        self.recorder = Some(Recorder::start(self.clock, load));
+        DATA.iter().for_each(|node| self.more(node, WARM));
+        std::thread::sleep(Duration::from_millis(self.rng.random_range(0..100)));
+    }
+
+    /// Ends the clients of a round: its history.
+    pub(super) fn end(&mut self) -> Vec<Call> {
+        let calls = self.recorder.take().expect("a round that began").stop();
+        self.next_call += calls.len() as u64 + 1;
+        calls
+    }
+
+    /// The clients of this round.
+    ///
+    /// # Panics
+    /// Outside a round.
+    pub fn recorder(&self) -> &Recorder {
+        self.recorder.as_ref().expect("a round has clients")
+    }
+
+    /// The confirmed primary and the backup.
+    pub fn roles(&self) -> (&'static str, &'static str) {
+        let primary = self.cluster.primary();
+        (primary, self.cluster.other(primary))
+    }
+
+    /// Waits until so many more requests were answered by a node's HTTP Proxy.
+    pub fn more(&self, node: &str, more: u64) {
+        self.recorder().wait_more(node, more);
+    }
+
+    /// From now on a node's HTTP Proxy may fail requests.
+    pub fn excuse(&mut self, node: &'static str) {
+        self.excuses.push(Excuse { node, from_ns: self.clock.ns(), to_ns: None });
+    }
+
+    /// From now on it may not.
+    pub fn expect(&mut self, node: &str) {
+        let now = self.clock.ns();
+        for excuse in self.excuses.iter_mut().filter(|excuse| excuse.node == node && excuse.to_ns.is_none()) {
+            excuse.to_ns = Some(now);
+        }
+    }
+
+    /// kill -9; the moment.
+    pub fn kill(&mut self, node: &'static str) -> Instant {
+        self.excuse(node);
+        let moment = Instant::now();
+        self.cluster.signal(node, Signal::KILL);
+        moment
+    }
+
+    /// Starts a node that was killed, stopped or has ended, and waits until the group is whole.
+    pub fn revive(&mut self, node: &'static str) {
+        self.cluster.kill(node); // reaps it
+        self.cluster.start_node(node, &[]);
+        self.back(node);
+    }
+
+    /// Waits until the group is whole, and a node's HTTP Proxy answers.
+    pub fn back(&mut self, node: &str) {
+        self.cluster.wait_back();
+        if DATA.contains(&node) {
+            self.more(node, 3);
+        }
+        self.expect(node);
+    }
+
+    /// From a moment to the first update that was sent after it and acknowledged by a node's HTTP Proxy.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn outage(&self, node: &str, since: Instant) -> Duration {
+        let mut caller = self.recorder().caller(node);
+        while !matches!(caller.probe(), Ended::Added(_)) {
+            assert!(since.elapsed() < OUTAGE_MAX, "no update was acknowledged at {node} within {OUTAGE_MAX:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        since.elapsed()
+    }
+
+    /// The longest time without an acknowledged update, anywhere, since a moment.
+    pub fn pause_since(&self, since: Instant) -> Duration {
+        let (from, to) = (self.clock.of(since), self.clock.ns());
+        self.recorder().look(|calls| longest_pause(calls, from, to))
+    }
+}
