@@ -4,8 +4,24 @@
 //! Exit code 0: passed, or skipped with a reason; 1: something was lost, applied twice, stale or failed; 2: wrong use.
 #![allow(clippy::print_stdout)] // its report is what it is for
 
+mod clock_jump_one;
+mod clock_jump_two;
+mod corrupted_log;
+mod corrupted_store;
+mod disk_full;
 mod kill_backup;
+mod kill_both_data_nodes;
 mod kill_primary;
+mod kill_witness;
+mod lose_witness;
+mod partition;
+mod pause_backup;
+mod pause_primary;
+mod pause_witness;
+mod proxy_killed;
+mod rolling_restart;
+mod switchover;
+mod wiped_node;
 
 use std::{
     env, fs,
@@ -22,7 +38,26 @@ use ocs_ha_tests::{
 };
 
 /// Every drill.
-const DRILLS: [Drill; 2] = [kill_primary::DRILL, kill_backup::DRILL];
+const DRILLS: [Drill; 18] = [
+    clock_jump_one::DRILL,
+    clock_jump_two::DRILL,
+    corrupted_log::DRILL,
+    corrupted_store::DRILL,
+    disk_full::DRILL,
+    kill_backup::DRILL,
+    kill_both_data_nodes::DRILL,
+    kill_primary::DRILL,
+    kill_witness::DRILL,
+    lose_witness::DRILL,
+    partition::DRILL,
+    pause_backup::DRILL,
+    pause_primary::DRILL,
+    pause_witness::DRILL,
+    proxy_killed::DRILL,
+    rolling_restart::DRILL,
+    switchover::DRILL,
+    wiped_node::DRILL,
+];
 
 /// Runs a drill on real processes.
 #[derive(Debug, Parser)]

@@ -4,6 +4,7 @@
 //! started itself. Called by the tests and drills beside it. A helper that cannot go on panics: that fails its test.
 
 mod cluster;
+pub mod disk;
 pub mod drill;
 mod http;
 mod load;

@@ -70,7 +70,7 @@ impl Net {
     fn build(&self) -> Result<(), String> {
         ip(&["netns", "add", &self.space(HUB)])?;
         self.inside(HUB, &["link", "add", "bridge", "type", "bridge"])?;
-        self.inside(HUB, &["link", "set", "bridge", "up"])?;
+        self.inside(HUB, &["link", "set", "dev", "bridge", "up"])?;
         for (place, who) in NODES.iter().chain([&CLIENT]).enumerate() {
             self.join(who, &format!("{}.{}", self.prefix(), place + 1))?;
         }
@@ -82,12 +82,12 @@ impl Net {
         let (space, hub) = (self.space(who), self.space(HUB));
         ip(&["netns", "add", &space])?;
         ip(&["link", "add", "net", "netns", &space, "type", "veth", "peer", "name", who, "netns", &hub])?;
-        self.inside(HUB, &["link", "set", who, "master", "bridge", "up"])?;
-        self.inside(who, &["link", "set", "lo", "up"])?;
+        self.inside(HUB, &["link", "set", "dev", who, "master", "bridge", "up"])?;
+        self.inside(who, &["link", "set", "dev", "lo", "up"])?;
         self.inside(who, &["addr", "flush", "dev", "lo"])?;
         ran(Command::new("ip").args(["netns", "exec", &space, "sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1"]))?;
         self.inside(who, &["addr", "add", &format!("{address}/24"), "dev", "net"])?;
-        self.inside(who, &["link", "set", "net", "up"])
+        self.inside(who, &["link", "set", "dev", "net", "up"])
     }
 
     fn inside(&self, who: &str, words: &[&str]) -> Result<(), String> {

@@ -8,11 +8,13 @@
 //! | `run` | a drill, its rounds, what must hold after each |
 //! | `stage` | the group under load, and the words for what befalls it |
 //! | `recorder`, `caller`, `call` | clients and the history of their calls |
+//! | `clocks` | wall clocks that jump |
 //! | `verdict`, `roles` | what is wrong with a history, with claims of the role |
 //! | `report` | figures, bars, lines, JSON |
 
 mod call;
 mod caller;
+mod clocks;
 mod recorder;
 mod report;
 mod roles;
@@ -22,6 +24,7 @@ mod verdict;
 
 pub use call::{Attempt, Call, Clock, Ended};
 pub use caller::Caller;
+pub use clocks::Clocks;
 pub use recorder::{Load, Recorder};
 pub use report::{Bar, Report};
 pub use roles::{Claim, RoleWatch};

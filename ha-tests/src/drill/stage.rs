@@ -1,6 +1,9 @@
 //! What a drill works with: a group under load, and the words for what is done to it. Never judges. Called by every drill.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -8,7 +11,7 @@ use super::{
     call::{Call, Clock, Ended, longest_pause},
     recorder::{Load, Recorder},
 };
-use crate::{cluster::Cluster, net::Net, process::Signal};
+use crate::{cluster::Cluster, net::Net, process::Signal, settings::NODES};
 
 /// The data nodes.
 pub const DATA: [&str; 2] = ["a", "b"];
@@ -48,13 +51,14 @@ pub struct Stage {
     pub(super) excuses: Vec<Excuse>,
     recorder: Option<Recorder>,
     next_call: u64,
+    said: BTreeMap<&'static str, usize>,
 }
 
 impl Stage {
     pub(super) fn new(cluster: Cluster, seed: u64, net: Option<Net>) -> Self {
         let (rng, clock) = (StdRng::seed_from_u64(seed), Clock::start());
         let (excuses, recorder, patience) = (Vec::new(), None, PATIENCE);
-        Self { cluster, rng, net, number: 0, patience, clock, excuses, recorder, next_call: 1 }
+        Self { cluster, rng, net, number: 0, patience, clock, excuses, recorder, next_call: 1, said: BTreeMap::new() }
     }
 
     /// The list of this round.
@@ -66,6 +70,7 @@ impl Stage {
     pub(super) fn begin(&mut self) {
         self.number += 1;
         self.excuses.clear();
+        self.said = NODES.into_iter().map(|node| (node, self.cluster.log(node).len())).collect();
         self.cluster.create_list(&self.list());
         let proxies = DATA.map(|node| (node, self.cluster.settings().address(node, "http"))).to_vec();
         let (patience, seed) = (self.patience, self.rng.random());
@@ -136,6 +141,11 @@ impl Stage {
             self.more(node, 3);
         }
         self.expect(node);
+    }
+
+    /// What a node said since this round began; it said the rest before.
+    pub fn said(&self, node: &str) -> String {
+        self.cluster.log(node).split_off(self.said[node])
     }
 
     /// From a moment to the first update that was sent after it and acknowledged by a node's HTTP Proxy.

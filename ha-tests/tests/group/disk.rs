@@ -3,64 +3,23 @@
 
 use std::{
     fs,
-    io::{Read, Seek, SeekFrom, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
     time::Duration,
 };
 
-use ocs_ha_tests::{Client, Cluster, Settings, until_some_within};
+use ocs_ha_tests::{
+    Client, Cluster,
+    disk::{bytes_below, change, end_of, flip, segments, spoil},
+    until_some_within,
+};
 use serde_json::Value;
 
 /// Between two looks at a status, which take processor time from the nodes.
 const LOOK: Duration = Duration::from_millis(500);
 /// Fifteen thousand entries: ten seconds where nothing else runs.
 const STUFFING: Duration = Duration::from_secs(150);
-
-/// Where the first batch of a segment begins.
-const SEGMENT_HEADER_BYTES: u64 = 4096;
-
-/// The log's segments, in order.
-fn segments(settings: &Settings, node: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(settings.data(node).join("log")).unwrap();
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    found.retain(|path| path.extension().is_some_and(|ending| ending == "log"));
-    found.sort();
-    found
-}
-
-/// Every file of a directory with its bytes.
-fn bytes_below(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(bytes_below(&path))
-        } else {
-            found.push((path.clone(), fs::read(path).unwrap()))
-        }
-    }
-    found.sort();
-    found
-}
-
-fn change(file: &Path, at: u64, with: impl FnOnce(&mut [u8; 64])) {
-    let mut file = fs::OpenOptions::new().read(true).write(true).open(file).unwrap();
-    let mut bytes = [0; 64];
-    file.seek(SeekFrom::Start(at)).unwrap();
-    file.read_exact(&mut bytes).unwrap();
-    with(&mut bytes);
-    file.seek(SeekFrom::Start(at)).unwrap();
-    file.write_all(&bytes).unwrap();
-    file.sync_all().unwrap();
-}
-
-/// Where the last byte that is not zero ends.
-fn end_of(file: &Path) -> u64 {
-    let bytes = fs::read(file).unwrap();
-    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
-}
 
 fn add_some(cluster: &Cluster) {
     let load = cluster.load("demo", 2);
@@ -87,8 +46,7 @@ fn a_torn_tail_is_cut_and_a_corrupt_log_is_kept_untouched_while_its_node_joins_u
     for node in [backup, "w"] {
         assert_eq!(cluster.stop(node), 0);
         let segment = segments(cluster.settings(), node).pop().unwrap();
-        let middle = SEGMENT_HEADER_BYTES + (end_of(&segment) - SEGMENT_HEADER_BYTES) / 2;
-        change(&segment, middle, |bytes| bytes[0] ^= 0x10);
+        flip(&segment);
         let data = cluster.settings().data(node);
         let before = bytes_below(&data.join("log"));
         cluster.start_node(node, &[]);
@@ -202,15 +160,5 @@ struct Ends<'a>(&'a AtomicBool);
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
         self.0.store(true, Relaxed);
-    }
-}
-
-/// Overwrites what the engine cannot open without.
-fn spoil(state: &Path) {
-    for (path, bytes) in bytes_below(state) {
-        if path.file_name().is_some_and(|name| name != "STAMP") {
-            let nonsense: Vec<u8> = bytes.iter().map(|byte| byte ^ 0x5A).collect();
-            fs::write(path, nonsense).unwrap();
-        }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Reads as a list. Never contains what a part does. Called by `main`.
 
+mod clocks;
 mod error;
 mod fetch;
 mod limits;
@@ -223,6 +224,9 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     let health = Health::new(role.clone(), Duration::from_millis(config.limits.hold_time_ms));
     let api = reader.clone().map(|reader| Arc::new(doors(config, &own, boot, group, reader, &peers, tasks)));
     side.connect(running.handle.clone(), api.clone(), reader);
+    if let Some(api) = &api {
+        clocks::announce(api.forward().door().odd_clocks(), role.roster().clone(), tasks);
+    }
     let supervisor = api.as_ref().map(|api| {
         let handler = Arc::new(proxy_side::ProxySide::new(api.clone(), &role, health.clone(), metrics.clone(), tasks));
         Supervisor::start(config.http_proxy.clone(), &own.name, &config.logging.filter, handler, tasks)
