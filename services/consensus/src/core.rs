@@ -221,7 +221,13 @@ impl<D: Disk> Core<D> {
             rng: StdRng::seed_from_u64(config.seed),
             seen: (StateRole::Follower, 0),
             pending: std::collections::VecDeque::new(),
+            #[cfg(not(mutant))]
             rounds: Rounds::new(config.id, config.boot),
+            #[cfg(mutant)]
+            rounds: {
+                let boot = crate::mutant::instead(crate::mutant::Mutant::QuestionsRepeat, config.boot, 0);
+                Rounds::new(config.id, boot)
+            },
             answers: Vec::new(),
             round_basis: (0, 0, false),
             told_durable: (0, 0),
@@ -291,7 +297,14 @@ impl<D: Disk> Core<D> {
 
     /// A data node takes no snapshot without its state, the witness none above what both data nodes have (rule 1).
     fn step_one(&mut self, message: RaftMessage, data_durable: u64) {
-        if let Some(mark) = &message.snapshot {
+        #[cfg(mutant)]
+        let unchecked = match self.config.kind() {
+            Kind::Data => crate::mutant::on(crate::mutant::Mutant::EmptySnapshotAccepted),
+            Kind::Witness => crate::mutant::on(crate::mutant::Mutant::WitnessSkipsEntries),
+        };
+        #[cfg(not(mutant))]
+        let unchecked = false;
+        if let Some(mark) = message.snapshot.as_ref().filter(|_| !unchecked) {
             match self.config.kind() {
                 Kind::Data if message.term >= self.term() => return self.hold_snapshot(message),
                 Kind::Witness if mark.index > data_durable => {
@@ -453,6 +466,10 @@ impl<D: Disk> Core<D> {
 
     /// Fetching failed; it is asked for again when the leader repeats itself, or at once if the state is still missing.
     pub fn on_fetch_failed(&mut self) {
+        #[cfg(mutant)]
+        if crate::mutant::on(crate::mutant::Mutant::FetchNotTriedAgain) {
+            return;
+        }
         self.fetching = false;
         self.snapshot_held = None;
         if self.held_from.is_some() {
@@ -519,6 +536,10 @@ fn hard_state(state: &RaftHardState) -> HardState {
 fn witness_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
     let committed = found.hard_state.commit.max(found.start.index).min(last);
     let recorded = found.reader.conf_states().last().map_or(found.start.index, |(index, _)| *index);
+    #[cfg(mutant)]
+    if crate::mutant::on(crate::mutant::Mutant::MembershipNotReplayed) {
+        return committed;
+    }
     let unrecorded = found.reader.changes().into_iter().find(|index| (recorded + 1..=committed).contains(index));
     unrecorded.map_or(committed, |index| index - 1)
 }

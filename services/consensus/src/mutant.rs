@@ -39,11 +39,51 @@ pub enum Mutant {
     SnapshotAppliedEarly,
     /// A fetched state makes the log's last entries committed.
     FetchedStateCommits,
+    /// Rule 1: a data node takes a snapshot without its state.
+    EmptySnapshotAccepted,
+    /// Rule 1: the witness is sent, and takes, a mark that not every data node has reached.
+    WitnessSkipsEntries,
+    /// Rule 1: the id that was replaced goes on counting.
+    OldIdCounts,
+    /// Rule 1: a data node forgets what its state does not have durable.
+    ForgetsUnpersisted,
+    /// Rule 2: the witness serves.
+    WitnessServes,
+    /// Rule 2: the witness keeps the lead.
+    WitnessKeepsLeading,
+    /// Rule 5: a start does not make questions unique.
+    QuestionsRepeat,
+    /// Rule 6: a vote is not kept.
+    VoteNotKept,
+    /// Rule 7: what is not known is told as not applied.
+    UnknownToldAsFailed,
+    /// Rule 7: waiters are woken in their order.
+    WaitersByOrder,
+    /// Rule 7: a node that lost its disk begins its request ids again.
+    RequestIdsBeginAgain,
+    /// Rule 4: a read is answered before its index is applied.
+    ReadBeforeApplied,
+    /// Rule 11: a learner votes before it has caught up.
+    LearnerVotesAtOnce,
+    /// Rule 11: the old and the new id change places at once.
+    JointSkipped,
+    /// Rule 11: whoever asks for a number gets the id that was given last.
+    TokenIgnored,
+    /// Design 6: the witness passes over changes of the membership when it starts.
+    MembershipNotReplayed,
+    /// A snapshot that brought no answer is not sent again.
+    SnapshotNotSentAgain,
+    /// A state that could not be fetched is not asked for again.
+    FetchNotTriedAgain,
+    /// Design 2: stamps are this node's wall clock.
+    StampIsWallClock,
+    /// Design 2: a median far ahead is followed though no other clock stands behind it.
+    OddClockFollowed,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 36] = [
         Self::WitnessForgetsApplied,
         Self::DataDurableOfOldTerm,
         Self::NewLeaderCountsNothing,
@@ -60,6 +100,26 @@ impl Mutant {
         Self::AppendsJoined,
         Self::SnapshotAppliedEarly,
         Self::FetchedStateCommits,
+        Self::EmptySnapshotAccepted,
+        Self::WitnessSkipsEntries,
+        Self::OldIdCounts,
+        Self::ForgetsUnpersisted,
+        Self::WitnessServes,
+        Self::WitnessKeepsLeading,
+        Self::QuestionsRepeat,
+        Self::VoteNotKept,
+        Self::UnknownToldAsFailed,
+        Self::WaitersByOrder,
+        Self::RequestIdsBeginAgain,
+        Self::ReadBeforeApplied,
+        Self::LearnerVotesAtOnce,
+        Self::JointSkipped,
+        Self::TokenIgnored,
+        Self::MembershipNotReplayed,
+        Self::SnapshotNotSentAgain,
+        Self::FetchNotTriedAgain,
+        Self::StampIsWallClock,
+        Self::OddClockFollowed,
     ];
 }
 

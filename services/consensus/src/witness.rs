@@ -49,6 +49,8 @@ pub(crate) fn may_forget(kind: crate::Kind, data_durable: u64, commit: u64, pers
     if crate::mutant::on(crate::mutant::Mutant::WitnessForgetsApplied) && kind == crate::Kind::Witness {
         return commit;
     }
+    #[cfg(mutant)]
+    let persisted = crate::mutant::instead(crate::mutant::Mutant::ForgetsUnpersisted, persisted, u64::MAX);
     match kind {
         crate::Kind::Witness => data_durable.min(commit),
         crate::Kind::Data => data_durable.min(persisted),

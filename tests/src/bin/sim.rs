@@ -39,7 +39,8 @@ fn many(first: u64, seeds: u64) -> ExitCode {
                 sum.acknowledged += report.acknowledged;
                 sum.terms += report.terms;
                 sum.faults += report.faults;
-                lost += u64::from(report.lost);
+                sum.lost += report.lost;
+                lost += u64::from(report.lost > 0);
             }
             Err(violation) => {
                 failed += 1;
@@ -51,11 +52,12 @@ fn many(first: u64, seeds: u64) -> ExitCode {
     let ms = begun.elapsed().as_secs_f64() * 1000.0 / seeds as f64;
     println!("{seeds} seeds from {first}: {failed} failed; {ms:.1} ms a seed");
     println!(
-        "a seed: {:.0} entries, {:.0} acknowledged, {:.1} terms, {:.1} faults; {lost} lost a disk",
+        "a seed: {:.0} entries, {:.0} acknowledged, {:.1} terms, {:.1} faults; {lost} lost a disk, {} disks in all",
         each(sum.entries),
         each(sum.acknowledged),
         each(sum.terms),
-        each(sum.faults)
+        each(sum.faults),
+        sum.lost
     );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -3,12 +3,13 @@
 //! What has an Idempotency-Key is sent again until it has an answer; what has none is left when nothing is known. Keeps
 //! every operation for the checks. Called by `world`.
 
+use std::collections::HashMap;
+
 use ocs_history::{Act, Operation, Outcome};
 use outbound::{Handle, Reply, Request};
 use rand::Rng;
 
 use super::{
-    node::WITNESS,
     requests,
     world::{Event, World},
 };
@@ -53,6 +54,10 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) struct Clients {
     calls: Vec<Call>,
+    /// Operations on a record that is there.
+    by_record: HashMap<Handle, Vec<u64>>,
+    /// Nodes that they ask: the first places.
+    nodes: usize,
     /// Records that clients ask about.
     pub(super) open: Vec<Handle>,
     /// No client begins anything new.
@@ -62,9 +67,9 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub(super) fn new(think_us: u64) -> Self {
+    pub(super) fn new(think_us: u64, nodes: usize) -> Self {
         let open = (1..=requests::RECORDS_FIRST).map(Handle).collect();
-        Self { calls: Vec::new(), open, quiet: false, busy: 0, think_us }
+        Self { calls: Vec::new(), by_record: HashMap::new(), nodes, open, quiet: false, busy: 0, think_us }
     }
 
     pub(super) fn call(&self, operation: u64) -> &Call {
@@ -109,7 +114,7 @@ impl World {
             _ => self.clients.open[self.rng.random_range(0..self.clients.open.len())],
         };
         let keyed = act != Act::Read && self.rng.random_ratio(1, 2);
-        let node = self.rng.random_range(0..WITNESS);
+        let node = self.rng.random_range(0..self.clients.nodes);
         let (called, called_us) = (self.moment, self.now);
         self.clients.calls.push(Call {
             client,
@@ -124,6 +129,9 @@ impl World {
             node,
         });
         self.clients.busy += 1;
+        if handle.0 != 0 {
+            self.clients.by_record.entry(handle).or_default().push(number);
+        }
         self.send_request(number);
     }
 
@@ -176,7 +184,7 @@ impl World {
             _ => outcome.is_none() && call.keyed && call.sends < SENDS_MAX,
         };
         if again {
-            call.node = WITNESS - 1 - call.node; // the other one
+            call.node = (call.node + 1) % self.clients.nodes; // another one
             let pause_us = self.rng.random_range(1_000..400_000);
             return self.after(pause_us, Event::Again(operation));
         }
@@ -189,11 +197,15 @@ impl World {
                 self.clients.open.remove(0);
             }
         }
+        let outcome_known = outcome.is_some() && call.act != Act::Add;
         (call.over, call.outcome) = (Some(moment), outcome);
         self.clients.busy -= 1;
         let call = &self.clients.calls[operation as usize];
         self.watch.over(operation, call, self.clients.request(operation).verb.reads());
-        let client = call.client;
+        let (client, handle) = (call.client, call.handle);
+        if outcome_known {
+            self.watch.a_records_history_is_linearizable(&self.clients, handle);
+        }
         let think_us = self.rng.random_range(0..self.clients.think_us * 2);
         self.after(think_us, Event::Client(client));
     }
@@ -205,7 +217,8 @@ impl World {
 
 /// The operations on one record that have a place in its history: what was answered, and what had its effect.
 pub(super) fn history(clients: &Clients, handle: Handle, effect: impl Fn(u64) -> Option<u64>) -> Vec<Operation> {
-    let of_record = clients.calls().filter(|(_, call)| call.handle == handle && call.act != Act::Add);
+    let numbers = clients.by_record.get(&handle).into_iter().flatten();
+    let of_record = numbers.map(|number| (*number, clients.call(*number)));
     let operation = |(number, call): (u64, &Call)| {
         let known = call.outcome.is_some();
         let over = if known { call.over? } else { effect(number)? };

@@ -5,7 +5,7 @@
 //! Called by `world`.
 
 use bytes::Bytes;
-use consensus::{Kind, ProposeError};
+use consensus::{Kind, ProposeError, RaftId};
 use ocs_proto::peer::Commands;
 use outbound::{Body, Command, Origin, RULES_VERSION, Reply, RequestId, wire::command_to_wire};
 use prost::Message;
@@ -13,8 +13,8 @@ use rand::Rng;
 
 use super::{
     clients::Answer,
-    invariants,
-    node::{Asked, IDS, Life, Waiter, kind},
+    disks, invariants,
+    node::{Asked, Heard, Life, Mode, Waiter, place},
     world::{Event, Who, World},
 };
 
@@ -64,12 +64,13 @@ pub(super) enum Outcome {
 }
 
 /// The node's `Leadership::from` its status.
-fn leadership(life: &Life) -> Leadership {
+fn leadership(mode: Mode, life: &Life) -> Leadership {
     let core = &life.core;
-    let place = IDS.iter().position(|id| *id == core.leader());
-    let primary = match place {
+    let at = place(core.leader());
+    let primary = match core.leader() {
         _ if core.serving() => Primary::Here,
-        Some(at) if core.leader() != core.id() && kind(at) == Kind::Data => Primary::At(at),
+        0 => Primary::None,
+        leader if leader != core.id() && mode.kind(at) == Kind::Data => Primary::At(at),
         _ => Primary::None,
     };
     (core.term(), primary)
@@ -84,7 +85,7 @@ impl World {
         let Some(life) = &mut self.nodes[at].life else { return };
         life.next_submission += 1;
         let counter = life.next_submission;
-        let id = RequestId { node: at as u32 + 1, incarnation: life.boot, counter };
+        let id = RequestId { node: at as u32 + 1, incarnation: life.incarnation, counter };
         let submission = Submission {
             operation,
             id,
@@ -103,8 +104,9 @@ impl World {
 
     /// One attempt at the primary of the moment.
     fn attempt(&mut self, at: usize, key: u64) {
+        let mode = self.mode;
         let Some(life) = &mut self.nodes[at].life else { return };
-        let tried = leadership(life);
+        let tried = leadership(mode, life);
         let Some(submission) = life.submissions.get_mut(&key) else { return };
         submission.attempts += 1;
         (submission.tried, submission.attempt) = (tried, Some(submission.attempts));
@@ -147,8 +149,9 @@ impl World {
 
     /// A peer forwarded a request: it is proposed here, or this is not the primary; never a second hop.
     pub(super) fn on_forward(&mut self, at: usize, id: RequestId, operation: u64, waiter: Waiter) {
+        let mode = self.mode;
         let Some(life) = &self.nodes[at].life else { return };
-        if leadership(life).1 != Primary::Here {
+        if leadership(mode, life).1 != Primary::Here {
             return self.answer_waiter(at, waiter, Outcome::NotTaken);
         }
         let body = self.body_of(operation);
@@ -175,7 +178,7 @@ impl World {
     /// The batch task: stamps what has queued and proposes it as one entry.
     pub(super) fn propose(&mut self, at: usize) {
         let clocks = self.clocks(at);
-        let mono_us = self.mono_us(at);
+        let (now, mono_us, mode) = (self.now, self.mono_us(at), self.mode);
         let Some(life) = &mut self.nodes[at].life else { return };
         life.batch_pending = false;
         let queued = std::mem::take(&mut life.door);
@@ -190,11 +193,19 @@ impl World {
         if life.no_room {
             return queued.into_iter().for_each(|(.., waiter)| self.answer_waiter(at, waiter, Outcome::Refused));
         }
-        let stamps = &mut life.stamps;
-        let commands = queued.iter().map(|(_, command, _)| stamped(command, stamps.stamp())).collect();
+        let given: Vec<u64> = queued.iter().map(|_| life.stamps.stamp()).collect();
+        let commands =
+            queued.iter().zip(&given).map(|((_, command, _), stamp_us)| stamped(command, *stamp_us)).collect();
+        if let Some(stamp_us) = given.first() {
+            self.watch.stamps_follow_right_clocks(*stamp_us, now);
+            if let Some((_, before_us, then)) = life.stamped.filter(|stamped| stamped.0 == term) {
+                disks::stamps_move_as_time_does(stamp_us - before_us, now - then);
+            }
+            life.stamped = Some((term, *stamp_us, now));
+        }
         let data = Bytes::from(Commands { commands }.encode_to_vec());
         let taken = life.core.propose(data);
-        invariants::the_witness_takes_no_proposal(at, taken.is_ok());
+        invariants::the_witness_takes_no_proposal(mode.kind(at), taken.is_ok());
         for (id, _, waiter) in queued {
             match taken {
                 Ok(()) => self.enter(at, id, waiter),
@@ -223,6 +234,11 @@ impl World {
     pub(super) fn wake_waiters(&mut self, at: usize, replies: Vec<(RequestId, Reply)>) {
         for (id, reply) in replies {
             let Some(life) = &mut self.nodes[at].life else { return };
+            #[cfg(mutant)]
+            let id = match consensus::mutant::on(consensus::mutant::Mutant::WaitersByOrder) {
+                true => life.waiters.first_key_value().map_or(id, |(first, _)| *first),
+                false => id,
+            };
             if let Some(waiter) = life.waiters.remove(&id) {
                 self.answer_waiter(at, waiter, Outcome::Reply(reply));
             }
@@ -247,9 +263,9 @@ impl World {
 
     /// An attempt ended.
     pub(super) fn attempted(&mut self, at: usize, key: u64, attempt: u64, outcome: Outcome) {
-        let now = self.now;
+        let (now, mode) = (self.now, self.mode);
         let Some(life) = &mut self.nodes[at].life else { return };
-        let seen = leadership(life);
+        let seen = leadership(mode, life);
         let who = Who { node: at, boot: life.boot };
         let Some(submission) = life.submissions.get_mut(&key) else { return };
         if submission.attempt != Some(attempt) {
@@ -260,6 +276,8 @@ impl World {
             Outcome::Reply(reply) => return self.finish(at, key, Answer::Reply(reply)),
             Outcome::Refused if !submission.handed => return self.finish(at, key, Answer::Unavailable),
             Outcome::Refused | Outcome::NotTaken => {}
+            #[cfg(mutant)]
+            Outcome::Unknown if consensus::mutant::on(consensus::mutant::Mutant::UnknownToldAsFailed) => {}
             Outcome::Unknown => submission.handed = true,
         }
         submission.held_since.get_or_insert(now);
@@ -274,9 +292,9 @@ impl World {
 
     /// Looks at every update on its way: who waits may try again, or has waited for too long.
     pub(super) fn poll_submissions(&mut self, at: usize) {
-        let now = self.now;
+        let (now, mode) = (self.now, self.mode);
         let Some(life) = &mut self.nodes[at].life else { return };
-        let seen = leadership(life);
+        let seen = leadership(mode, life);
         let (mut again, mut ended) = (Vec::new(), Vec::new());
         for (key, submission) in &mut life.submissions {
             let moved = seen != submission.tried && seen.1 != Primary::None;
@@ -365,6 +383,10 @@ impl World {
                 let primary = confirmed.leader == core.id() && core.serving() && confirmed.term == core.term();
                 self.watch.claim(at, confirmed, floor, primary);
             }
+            #[cfg(mutant)]
+            Asked::Read { operation, .. } if consensus::mutant::on(consensus::mutant::Mutant::ReadBeforeApplied) => {
+                self.read_now(at, operation);
+            }
             Asked::Read { .. } if life.core.applied() < confirmed.index => life.reads.push((confirmed, asked)),
             Asked::Read { operation, .. } => self.read_now(at, operation),
         }
@@ -391,16 +413,20 @@ impl World {
     // === clocks ===
 
     /// The wall clocks of this node and of the peers heard lately.
-    fn clocks(&self, at: usize) -> Vec<(u64, u64)> {
+    fn clocks(&self, at: usize) -> Vec<(RaftId, u64)> {
         let node = &self.nodes[at];
-        let own = (IDS[at], node.wall_us(self.now));
+        let own = (node.id, node.wall_us(self.now));
         let heard = node.life.iter().flat_map(|life| &life.heard);
-        let fresh = heard.filter(|(_, (heard, _))| self.now - heard <= 5_000_000);
-        std::iter::once(own).chain(fresh.map(|(id, (heard, wall))| (*id, wall + (self.now - heard)))).collect()
+        let ago = |heard: &Heard| node.drifted(self.now - heard.at_us);
+        let fresh = heard.filter(|(_, heard)| ago(heard) <= 5_000_000);
+        std::iter::once(own)
+            .chain(fresh.map(|(place, heard)| (*place as RaftId + 1, heard.wall_us + ago(heard))))
+            .collect()
     }
 
     fn mono_us(&self, at: usize) -> u64 {
-        self.nodes[at].life.as_ref().map_or(0, |life| self.now - life.began)
+        let node = &self.nodes[at];
+        node.life.as_ref().map_or(0, |life| node.drifted(self.now - life.began))
     }
 
     /// Between batches: what the primary has stamped meanwhile.

@@ -1,14 +1,14 @@
 //! What goes wrong, and when: drawn from the seed, within what the design promises to survive.
 //!
-//! At most one node's disk is ever lost, and a store only while the other data node has one. Every seed has faults of its
-//! own liking, so that rare ones meet each other. Called by `world`.
+//! A disk is lost only while every other node is whole, and a store only while another data node has one. Every seed has
+//! faults of its own liking, so that rare ones meet each other. Called by `world`.
 
 use rand::{Rng, rngs::StdRng, seq::IndexedRandom};
 
 use super::{
     clients::Answer,
     net::Net,
-    node::{Asked, IDS, WITNESS},
+    node::{Asked, Mode, Node, PLACES_MAX},
     state::State,
     world::{Event, Who, World},
 };
@@ -41,12 +41,14 @@ enum Kind {
     SlowDisk,
     StoreLost,
     BitFlip,
+    DiskLost,
     ClockJump,
+    TwoClocksJump,
     Switchover,
     Flaky,
 }
 
-const KINDS: [(Kind, u32); 17] = [
+const KINDS: [(Kind, u32); 19] = [
     (Kind::Isolate, 5),
     (Kind::CutOneWay, 4),
     (Kind::CutPair, 4),
@@ -60,8 +62,10 @@ const KINDS: [(Kind, u32); 17] = [
     (Kind::FullDisk, 2),
     (Kind::SlowDisk, 2),
     (Kind::StoreLost, 4),
-    (Kind::BitFlip, 1),
-    (Kind::ClockJump, 2),
+    (Kind::BitFlip, 2),
+    (Kind::DiskLost, 4),
+    (Kind::ClockJump, 3),
+    (Kind::TwoClocksJump, 1),
     (Kind::Switchover, 3),
     (Kind::Flaky, 2),
 ];
@@ -69,13 +73,18 @@ const KINDS: [(Kind, u32); 17] = [
 /// What a seed likes.
 #[derive(Debug)]
 pub(super) struct Plan {
+    pub(super) mode: Mode,
     kinds: Vec<(Kind, u32)>,
     /// Pause between faults, microseconds.
     pause_us: u64,
     /// No more faults.
     pub(super) calm: bool,
     /// Drift of each node's ticks, parts in a million.
-    pub(super) drift_ppm: [i64; 3],
+    pub(super) drift_ppm: [i64; PLACES_MAX],
+    /// Drift of each node's clocks, parts in a million.
+    pub(super) clock_ppm: [i64; PLACES_MAX],
+    /// The one clock that jumps; none: any does.
+    odd_clock: Option<usize>,
     /// How often the state is made durable, microseconds.
     pub(super) persist_us: u64,
     loss: u32,
@@ -89,11 +98,19 @@ impl Plan {
         let liked = rng.random_range(2..=KINDS.len());
         let kinds = KINDS.choose_multiple(rng, liked).copied().collect();
         let noisy = rng.random_ratio(1, 3);
+        let mode = match rng.random_range(0..10) {
+            0..7 => Mode::Witness,
+            7..9 => Mode::Three,
+            _ => Mode::Pair,
+        };
         Self {
+            mode,
             kinds,
             pause_us: rng.random_range(150_000..1_500_000),
             calm: false,
             drift_ppm: std::array::from_fn(|_| rng.random_range(-50_000..50_000)),
+            clock_ppm: std::array::from_fn(|_| rng.random_range(-5_000..5_000)),
+            odd_clock: rng.random_ratio(2, 3).then(|| rng.random_range(0..mode.nodes())),
             persist_us: rng.random_range(100_000..1_500_000),
             loss: if noisy { rng.random_range(0..30) } else { 0 },
             doubled: if noisy { rng.random_range(0..30) } else { 0 },
@@ -117,7 +134,7 @@ impl World {
         self.plan.kinds = kinds;
         if let Ok(kind) = kind {
             self.plan.befallen += 1;
-            let at = self.rng.random_range(0..3);
+            let at = self.rng.random_range(self.places());
             self.begin(kind, at);
         }
         let pause_us = self.rng.random_range(self.plan.pause_us / 10..self.plan.pause_us * 2);
@@ -125,14 +142,14 @@ impl World {
     }
 
     fn begin(&mut self, kind: Kind, at: usize) {
-        let (other, lasts_us) = ((at + self.rng.random_range(1..3)) % 3, self.rng.random_range(100_000..4_000_000));
+        let nodes = self.mode.nodes();
+        let other = (at + self.rng.random_range(1..nodes)) % nodes;
+        let lasts_us = self.rng.random_range(100_000..4_000_000);
         match kind {
-            Kind::Isolate => {
-                for peer in (0..3).filter(|peer| *peer != at) {
-                    self.cut_for(at, peer, lasts_us);
-                    self.cut_for(peer, at, lasts_us);
-                }
-            }
+            Kind::Isolate => self.places().filter(|peer| *peer != at).for_each(|peer| {
+                self.cut_for(at, peer, lasts_us);
+                self.cut_for(peer, at, lasts_us);
+            }),
             Kind::CutOneWay => self.cut_for(at, other, lasts_us),
             Kind::CutPair => {
                 self.cut_for(at, other, lasts_us);
@@ -147,7 +164,7 @@ impl World {
             Kind::Pause => self.nodes[at].paused_until = self.now + lasts_us,
             Kind::Kill => self.end_process(at, true),
             Kind::PowerCut => self.end_process(at, false),
-            Kind::PowerCutAll => (0..3).for_each(|at| self.end_process(at, false)),
+            Kind::PowerCutAll => self.places().for_each(|at| self.end_process(at, false)),
             Kind::SyncFails => self.nodes[at].disk.fail_next_sync(),
             Kind::WriteFails => self.nodes[at].disk.fail_next_write(),
             Kind::FullDisk => {
@@ -158,10 +175,12 @@ impl World {
             Kind::SlowDisk => self.nodes[at].slow_until = self.now + lasts_us,
             Kind::StoreLost => self.lose_store(at),
             Kind::BitFlip => self.flip(at),
-            Kind::ClockJump => {
-                let jump_us = self.rng.random_range(-3_600_000_000..3_600_000_000_i64);
-                self.nodes[at].wall_offset_us = if self.rng.random_ratio(1, 3) { 0 } else { jump_us };
-            }
+            Kind::DiskLost => self.lose_disk(at),
+            Kind::ClockJump => self.jump(&[self.plan.odd_clock.unwrap_or(at)]),
+            Kind::TwoClocksJump => match self.plan.odd_clock {
+                Some(odd) => self.jump(&[odd]),
+                None => self.jump(&[at, other]),
+            },
             Kind::Switchover => self.switch_over(),
             Kind::Flaky => {
                 if let Some(life) = &self.nodes[at].life {
@@ -169,6 +188,17 @@ impl World {
                     self.after(0, Event::PeerLost { who, peer: other, refused: self.moment.is_multiple_of(2) });
                 }
             }
+        }
+    }
+
+    /// The wall clocks of some nodes jump together, or back to the right time.
+    fn jump(&mut self, places: &[usize]) {
+        let far_us = if self.rng.random_ratio(1, 2) { 3_600_000_000 } else { 4_000_000 };
+        let jump_us = self.rng.random_range(-far_us..far_us);
+        let jump_us = if self.rng.random_ratio(1, 3) { 0 } else { jump_us };
+        for at in places {
+            self.nodes[*at].wall_offset_us = jump_us;
+            self.watch.odd_clocks.insert(*at);
         }
     }
 
@@ -193,7 +223,7 @@ impl World {
 
     /// A process ends without a word: killed, or with its machine's power.
     pub(super) fn end_process(&mut self, at: usize, killed: bool) {
-        if self.nodes[at].life.is_none() {
+        if !self.nodes[at].runs() {
             return;
         }
         self.die(at, killed);
@@ -205,6 +235,7 @@ impl World {
     /// As [`World::end_process`], and nobody starts it again.
     pub(super) fn die(&mut self, at: usize, killed: bool) {
         let node = &mut self.nodes[at];
+        node.asking = None;
         if self.rng.random_ratio(1, 2) {
             node.leave_in_doubt();
         }
@@ -232,7 +263,7 @@ impl World {
 
     /// The streams of a killed process end, and nobody listens at its port.
     fn tell_peers(&mut self, gone: usize) {
-        for at in (0..3).filter(|at| *at != gone) {
+        for at in self.places().filter(|at| *at != gone) {
             let Some(life) = self.nodes[at].life.as_ref().filter(|_| self.net.connected(gone, at)) else { continue };
             let who = Who { node: at, boot: life.boot };
             let (way_us, refused) = (self.rng.random_range(500..5_000), self.rng.random_ratio(4, 5));
@@ -245,7 +276,7 @@ impl World {
         let last = |at: &usize| self.nodes[*at].synced.terms.last_key_value();
         let overtaken =
             |(index, term): (&u64, &u64)| self.watch.term_applied(*index).is_some_and(|other| other != *term);
-        (0..WITNESS).find(|at| self.nodes[*at].life.is_some() && last(at).is_some_and(overtaken))
+        (0..self.mode.data_nodes()).find(|at| self.nodes[*at].life.is_some() && last(at).is_some_and(overtaken))
     }
 
     /// Where a loss hurts most: a store that is fetched anew beside a log that must be overwritten.
@@ -256,68 +287,77 @@ impl World {
         }
     }
 
+    /// Whether a node has a log that can be trusted, and counts in every majority.
+    fn whole(&self, node: &Node) -> bool {
+        let conf = self.watch.membership();
+        let votes = |ids: &[u64]| ids.is_empty() || ids.contains(&node.id);
+        !node.log_lost && !node.flipped && votes(&conf.voters) && votes(&conf.voters_outgoing)
+    }
+
+    /// Whether the group does without one node's state.
+    fn spares_state(&self, at: usize) -> bool {
+        self.nodes.iter().any(|other| other.at != at && self.whole(other) && other.has_state())
+    }
+
+    /// Whether the group does without one node's disk (design 1, what loses what).
+    fn spares_disk(&self, at: usize) -> bool {
+        let others = self.nodes.iter().filter(|node| node.at != at);
+        self.mode != Mode::Pair && others.into_iter().all(|node| self.whole(node)) && self.spares_state(at)
+    }
+
     /// A data node's store is damaged; its log is not.
     fn lose_store(&mut self, at: usize) {
-        let other_stands = |other: usize| {
-            let node = &self.nodes[other];
-            !node.lost && !node.flipped && node.store.as_ref().is_some_and(|state| state.mark.index > 0)
-        };
-        if at == WITNESS || self.nodes[at].lost || !other_stands(WITNESS - 1 - at) {
+        let node = &self.nodes[at];
+        if !node.is_data() || !self.whole(node) || !self.spares_state(at) {
             return;
         }
         self.end_process(at, true);
         self.nodes[at].store = Some(State::lost());
     }
 
-    /// A bit of a log flips while its process is down. It says so at its next start, or nothing was hit that counts.
-    fn flip(&mut self, at: usize) {
-        let other = WITNESS.abs_diff(1 + at);
-        let store_stands = |at: usize| self.nodes[at].store.as_ref().is_some_and(|state| state.mark.index > 0);
-        if self.nodes.iter().any(|node| node.lost || node.flipped)
-            || (at != WITNESS && !(other < WITNESS && store_stands(other)))
-        {
+    /// A machine comes back with an empty disk, as often as the others can do without what was on it.
+    fn lose_disk(&mut self, at: usize) {
+        if self.nodes[at].log_lost || !self.spares_disk(at) {
             return;
         }
-        if at != WITNESS && !store_stands(at) {
+        self.end_process(at, false);
+        self.lose_log(at);
+    }
+
+    /// A bit of a log flips while its process is down. It says so at its next start, or nothing was hit that counts.
+    fn flip(&mut self, at: usize) {
+        if self.nodes[at].log_lost || self.nodes[at].flipped || !self.spares_disk(at) {
             return;
         }
         self.end_process(at, true);
         let disk = &self.nodes[at].disk;
         let Ok(names) = consensus::log::Disk::list(disk) else { return };
-        let segments: Vec<&String> = names.iter().filter(|name| *name != "mark").collect();
-        let Some(name) = segments.choose(&mut self.rng) else { return };
+        let Some(name) = names.choose(&mut self.rng) else { return };
         let bytes = disk.contents(name).unwrap_or_default();
         let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) as u64;
         let (offset, bit) = (self.rng.random_range(0..=used), self.rng.random_range(0..8));
         self.nodes[at].flipped = disk.flip(name, offset, bit);
     }
 
-    /// A log that was corrupt: its node stays down, and nothing of it was changed.
-    pub(super) fn lose_disk(&mut self, at: usize) {
-        #[cfg(mutant)]
-        if consensus::mutant::on(consensus::mutant::Mutant::OldIdAfterWipe) {
-            self.nodes[at] = super::node::Node { boots: self.nodes[at].boots, ..super::node::Node::new(at, 0) };
-            return self.start(at);
-        }
-        self.nodes[at].lost = true;
-    }
-
     fn switch_over(&mut self) {
-        for at in 0..WITNESS {
+        for at in 0..self.mode.data_nodes() {
             let Some(life) = self.nodes[at].life.as_mut().filter(|life| life.core.leads()) else { continue };
-            let _ = life.core.transfer(IDS[WITNESS - 1 - at]); // a refusal changes nothing
+            let able = life.core.members().into_iter().map(|(id, _)| id);
+            if let Some(to) = able.into_iter().find(|id| life.core.eligible(*id).is_ok()) {
+                let _ = life.core.transfer(to); // a refusal changes nothing
+            }
             let who = Who { node: at, boot: life.boot };
             self.after(0, Event::Wake(who));
         }
     }
 
-    /// Everything works again; one node stays down if the others can do without it.
+    /// Everything works again, but for the clocks.
     pub(super) fn calm_down(&mut self) {
         self.plan.calm = true;
         self.net = Net::default();
         for node in &mut self.nodes {
             node.disk.set_capacity(None);
-            (node.paused_until, node.slow_until, node.wall_offset_us) = (0, 0, 0);
+            (node.paused_until, node.slow_until) = (0, 0);
         }
     }
 }

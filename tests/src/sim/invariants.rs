@@ -3,16 +3,16 @@
 //! A claim that does not hold panics with its own name; `run` turns that into a violation with its seed. Knows the
 //! nodes from outside only: logs, states, replies. Called by `world`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use consensus::{Confirmed, RaftRole, log::Batch};
+use consensus::{Confirmed, Kind, RaftId, RaftRole, core::genesis, log::Batch};
 use ocs_history::{Act, Outcome, Shown, linearizable};
-use ocs_proto::peer::Entry;
-use outbound::RequestId;
+use ocs_proto::peer::{ConfState, Entry};
+use outbound::{Handle, RequestId};
 
 use super::{
     clients::{Call, Clients, history},
-    node::{IDS, Life, Node, Synced, WITNESS},
+    node::{Life, Mode, Node, Synced, place},
     requests,
     state::State,
 };
@@ -28,12 +28,25 @@ pub(super) use claim;
 /// What the simulator remembers to compare with.
 #[derive(Debug)]
 pub(super) struct Watch {
+    pub(super) mode: Mode,
     /// Every entry that any node applied, applied once, by itself.
     pub(super) reference: State,
     /// Term and checksum of every entry applied, by index: the same everywhere, for ever.
     agreed: BTreeMap<u64, (u64, u32)>,
     /// Term of entries that a node counted as committed, by index.
     committed: BTreeMap<u64, u64>,
+    /// Highest of them.
+    pub(super) commit_max: u64,
+    /// Every membership that was committed, from its index on.
+    pub(super) memberships: BTreeMap<u64, ConfState>,
+    /// What stood on disks that are lost, by the id that it stood for.
+    buried: BTreeMap<RaftId, Synced>,
+    /// Every id under which a log was begun.
+    pub(super) ids: BTreeSet<RaftId>,
+    /// Highest stamp applied.
+    pub(super) stamp_us: u64,
+    /// Places whose wall clock ever jumped.
+    pub(super) odd_clocks: BTreeSet<usize>,
     digests: BTreeMap<u64, u128>,
     leaders: BTreeMap<u64, u64>,
     /// By index and term: the term before it, and its checksum.
@@ -51,55 +64,29 @@ pub(super) struct Watch {
 }
 
 /// Rules 6 and 10: after any crash a log holds what it had synced, and what was being written as a whole or not at all.
-pub(super) fn what_was_synced_is_there(at: usize, explained: bool) {
-    claim!(explained, "what was synced is there after a crash", "the log of node {} is another one", IDS[at]);
+pub(super) fn what_was_synced_is_there(id: RaftId, explained: bool) {
+    claim!(explained, "what was synced is there after a crash", "the log of {id:#x} is another one");
 }
 
 /// Rule 2.
-pub(super) fn the_witness_takes_no_proposal(at: usize, taken: bool) {
-    claim!(!(taken && at == WITNESS), "the witness never serves", "it took a proposal");
-}
-
-/// Rule 2.
-pub(super) fn the_witness_never_serves(at: usize, life: &Life) {
-    let serves = at == WITNESS && (life.core.serving() || life.state.is_some() || !life.to_apply.is_empty());
-    claim!(!serves, "the witness never serves", "it serves or applies");
-}
-
-/// Rule 1: what a node forgets, every data node has on its disk.
-pub(super) fn what_is_forgotten_is_on_both_data_nodes(at: usize, index: u64, term: u64, nodes: &[Node]) {
-    for (place, node) in nodes.iter().enumerate().filter(|(place, node)| *place != WITNESS && !node.lost) {
-        let has = node.synced.start.index >= index || node.synced.terms.get(&index) == Some(&term);
-        claim!(
-            has,
-            "what is forgotten is on both data nodes",
-            "node {} forgets up to {index}, node {} has up to {}",
-            IDS[at],
-            IDS[place],
-            node.synced.last()
-        );
-    }
-}
-
-/// Rule 1: what a node knows committed and believes durable on both data nodes is so.
-pub(super) fn data_durable_is_on_both_data_nodes(at: usize, life: &Life, nodes: &[&Synced]) {
-    let believed = life.core.data_durable().min(life.core.commit());
-    for synced in nodes {
-        claim!(
-            synced.last() >= believed,
-            "data_durable is never above what a data node has durable",
-            "node {} believes {believed}, a data node has up to {}",
-            IDS[at],
-            synced.last()
-        );
-    }
+pub(super) fn the_witness_takes_no_proposal(kind: Kind, taken: bool) {
+    claim!(!(taken && kind == Kind::Witness), "the witness never serves", "it took a proposal");
 }
 
 impl Watch {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(mode: Mode) -> Self {
         let reference = State::first();
+        let ids: Vec<RaftId> = (1..=mode.nodes() as RaftId).collect();
+        let (mark, _) = genesis(&ids);
         let digests = BTreeMap::from([(reference.mark.index, reference.digest)]);
         Self {
+            mode,
+            memberships: [(mark.index, mark.conf_state.unwrap_or_default())].into(),
+            commit_max: mark.index,
+            buried: BTreeMap::new(),
+            ids: ids.into_iter().collect(),
+            stamp_us: 0,
+            odd_clocks: BTreeSet::new(),
             reference,
             agreed: BTreeMap::new(),
             committed: BTreeMap::new(),
@@ -128,6 +115,33 @@ impl Watch {
     /// Entries that were applied.
     pub(super) fn entries(&self) -> usize {
         self.agreed.len()
+    }
+
+    /// The newest membership that was committed.
+    pub(super) fn membership(&self) -> &ConfState {
+        self.memberships.last_key_value().map(|(_, conf)| conf).expect("a group begins with one")
+    }
+
+    /// A node's log is lost: until then it counted.
+    pub(super) fn bury(&mut self, node: &Node) {
+        self.buried.insert(node.id, node.synced.clone());
+    }
+
+    /// What an id has, or had, on its disk.
+    pub(super) fn synced<'a>(&'a self, nodes: &'a [Node], id: RaftId) -> Option<&'a Synced> {
+        let current = nodes.get(place(id)).filter(|node| node.id == id && !node.log_lost).map(|node| &node.synced);
+        current.or_else(|| self.buried.get(&id))
+    }
+
+    /// What an id holds.
+    pub(super) fn kind(&self, id: RaftId) -> Kind {
+        self.mode.kind(place(id))
+    }
+
+    /// Rule 2.
+    pub(super) fn the_witness_never_serves(&self, at: usize, life: &Life) {
+        let serves = life.core.serving() || life.state.is_some() || !life.to_apply.is_empty();
+        claim!(!(serves && self.mode.kind(at) == Kind::Witness), "the witness never serves", "it serves or applies");
     }
 
     /// Raft: at most one leader a term, and it has every entry that was applied before it was elected.
@@ -196,7 +210,7 @@ impl Watch {
     }
 
     /// Every node applies the same entries; the reference applies each the first time.
-    pub(super) fn everybody_applies_the_same(&mut self, entry: &Entry, moment: u64) {
+    pub(super) fn everybody_applies_the_same(&mut self, entry: &Entry, moment: u64, now: u64) {
         let stands = (entry.term, checksum(entry));
         let known = *self.agreed.entry(entry.index).or_insert(stands);
         claim!(
@@ -210,8 +224,14 @@ impl Watch {
         }
         let next = self.reference.mark.index + 1;
         claim!(entry.index == next, "no entry is passed over", "{} was applied before {next}", entry.index);
-        for decided in self.reference.apply_one(entry).into_iter().filter(|decided| decided.effect) {
-            self.an_update_is_applied_once(decided.id, decided.operation, moment);
+        for decided in self.reference.apply_one(entry) {
+            if decided.new {
+                self.stamps_never_go_back_or_stand_still(decided.stamp_us);
+            }
+            self.one_odd_clock_is_not_followed(decided.stamp_us, now);
+            if decided.effect {
+                self.an_update_is_applied_once(decided.id, decided.operation, moment);
+            }
         }
         self.digests.insert(entry.index, self.reference.digest);
     }
@@ -246,7 +266,7 @@ impl Watch {
             expected.is_none_or(|digest| digest == state.digest),
             "digests are equal at equal index",
             "node {} at {index}",
-            IDS[at]
+            at + 1
         );
     }
 
@@ -287,24 +307,25 @@ impl Watch {
             confirmed.term >= floor,
             "confirmed claims of the role are linearizable",
             "node {} was confirmed in term {} after a claim of term {floor}",
-            IDS[at],
+            at + 1,
             confirmed.term
         );
-        claim!(!(primary && at == WITNESS), "the witness never serves", "it claims to be primary");
+        claim!(
+            !(primary && self.mode.kind(at) == Kind::Witness),
+            "the witness never serves",
+            "it claims to be primary"
+        );
         if primary {
             self.claimed = self.claimed.max(confirmed.term);
         }
     }
 
-    /// Every record's history has an order that explains it.
-    pub(super) fn histories_are_linearizable(&self, clients: &Clients) {
-        let handles: std::collections::BTreeSet<_> = clients.calls().map(|(_, call)| call.handle).collect();
-        for handle in handles.into_iter().filter(|handle| handle.0 != 0) {
-            let operations = history(clients, handle, |number| self.effects.get(&number).map(|effect| effect.1));
-            let order = linearizable(Shown::new(), operations);
-            let why = order.err().unwrap_or_default();
-            claim!(why.is_empty(), "every record's history is linearizable", "record {handle}: {why}");
-        }
+    /// Every record's history has an order that explains it: looked at whenever an operation on it is over.
+    pub(super) fn a_records_history_is_linearizable(&self, clients: &Clients, handle: Handle) {
+        let operations = history(clients, handle, |number| self.effects.get(&number).map(|effect| effect.1));
+        let order = linearizable(Shown::new(), operations);
+        let why = order.err().unwrap_or_default();
+        claim!(why.is_empty(), "every record's history is linearizable", "record {handle}: {why}");
     }
 }
 

@@ -9,14 +9,17 @@
 //! | `node` | a process and the disk that outlives it |
 //! | `door` | request ids, forward and hold, stamps, reads, the role |
 //! | `clients`, `requests` | who asks, and what |
+//! | `join` | a node that lost its log, and the group that takes it in |
 //! | `net`, `faults` | what goes wrong |
 //! | `state` | the rules over a map |
-//! | `invariants` | what must hold; histories of records: the crate `ocs-history` |
+//! | `invariants`, `disks` | what must hold; histories of records: the crate `ocs-history` |
 
 mod clients;
+mod disks;
 mod door;
 mod faults;
 mod invariants;
+mod join;
 mod net;
 mod node;
 mod requests;
@@ -34,7 +37,11 @@ use std::{
 
 use rand::Rng;
 
-use self::{invariants::claim, node::WITNESS, world::World};
+use self::{
+    invariants::claim,
+    node::{Mode, Node},
+    world::World,
+};
 
 /// Length of the time of faults, microseconds.
 const FAULTS_US: u64 = 7_000_000;
@@ -42,6 +49,8 @@ const FAULTS_US: u64 = 7_000_000;
 const PART_US: u64 = 3_000_000;
 /// Two of three must serve within this, microseconds.
 const PAIR_US: u64 = 25_000_000;
+/// So long a pair must stand still without one of its nodes, microseconds.
+const STILL_US: u64 = 3_000_000;
 /// All nodes must agree within this, microseconds.
 const AGREE_US: u64 = 25_000_000;
 
@@ -58,8 +67,8 @@ pub struct Report {
     pub terms: u64,
     /// Faults that befell.
     pub faults: u64,
-    /// A node's disk was lost.
-    pub lost: bool,
+    /// Disks that were lost, and taken in again under another id.
+    pub lost: u64,
 }
 
 /// Runs a seed.
@@ -115,16 +124,21 @@ fn play(seed: u64, talks: bool) -> Report {
     let mut world = World::new(seed, talks);
     world.run_until(FAULTS_US, |_| false);
     let parted = part_the_leader(&mut world);
-    two_of_three_serve(&mut world, parted);
+    let gone = leave_one_out(&mut world, parted);
+    match world.mode {
+        Mode::Pair => one_of_two_stands_still(&mut world, gone),
+        Mode::Witness | Mode::Three => two_of_three_serve(&mut world, gone),
+    }
+    world.nodes[gone].held = false;
+    world.start(gone);
     all_agree(&mut world);
-    world.watch.histories_are_linearizable(&world.clients);
     Report {
         trace: world.trace,
         entries: world.watch.entries() as u64,
         acknowledged: world.watch.acknowledged,
         terms: world.watch.terms() as u64,
         faults: world.plan.befallen,
-        lost: world.nodes.iter().any(|node| node.lost),
+        lost: (world.watch.ids.len() - world.nodes.len()) as u64,
     }
 }
 
@@ -132,49 +146,64 @@ fn play(seed: u64, talks: bool) -> Report {
 /// which then goes. The one that must go on has the longer log, the witness the newer one (rule 2). The successor's place.
 fn part_the_leader(world: &mut World) -> Option<usize> {
     let leads = |at: &usize| world.nodes[*at].life.as_ref().is_some_and(|life| life.core.serving());
-    let leader = (0..WITNESS).find(leads).filter(|_| world.nodes.iter().all(|node| node.life.is_some()))?;
+    let all = world.mode != Mode::Pair && world.nodes.iter().all(|node| node.life.is_some());
+    let leader = world.places().find(leads).filter(|_| all)?;
     if !world.rng.random_ratio(1, 3) {
         return None;
     }
+    let successor = (leader + 1) % world.mode.data_nodes();
+    let third = 3 - leader - successor;
     world.plan.calm = true;
-    for peer in (0..3).filter(|peer| *peer != leader) {
+    for peer in [successor, third] {
         world.net.cut(leader, peer, true);
         world.net.cut(peer, leader, true);
     }
-    let end = |node: &node::Node| node.synced.terms.last_key_value().map_or((0, 0), |(index, term)| (*index, *term));
+    let end = |node: &Node| node.synced.terms.last_key_value().map_or((0, 0), |(index, term)| (*index, *term));
     let parted = world.run_until(world.now + PART_US, |world| {
-        let ((ours, before), (theirs, after)) = (end(&world.nodes[leader]), end(&world.nodes[WITNESS]));
+        let ((ours, before), (theirs, after)) = (end(&world.nodes[leader]), end(&world.nodes[third]));
         after > before && theirs <= ours
     });
-    parted.then_some(WITNESS - 1 - leader)
+    parted.then_some(successor)
+}
+
+/// Everything works again but for one node, which is down: one that is no voter, or the one that was to go, or any that the
+/// others can do without.
+fn leave_one_out(world: &mut World, parted: Option<usize>) -> usize {
+    world.calm_down();
+    world.places().for_each(|at| world.start(at));
+    let conf = world.watch.membership();
+    let votes = |node: &Node| !node.log_lost && conf.voters.contains(&node.id);
+    let stray = world.nodes.iter().position(|node| !votes(node));
+    let state_left = |gone: usize| world.nodes.iter().any(|node| node.at != gone && node.has_state());
+    let able: Vec<usize> = world.places().filter(|gone| state_left(*gone)).collect();
+    let drawn = able[world.rng.random_range(0..able.len())];
+    let gone = stray.or(parted.filter(|gone| able.contains(gone))).unwrap_or(drawn);
+    if world.nodes[gone].runs() {
+        world.die(gone, false);
+    }
+    world.nodes[gone].held = true;
+    world.places().for_each(|at| world.start(at));
+    gone
+}
+
+/// Whether an update that was asked for since has been acknowledged.
+fn served_since(world: &World, begun: u64) -> bool {
+    let served = |call: &clients::Call| call.called_us > begun && call.outcome == Some(ocs_history::Outcome::Done);
+    world.clients.calls().any(|(_, call)| served(call))
 }
 
 /// Design 1, what loses what: with one node gone the others serve by themselves.
-fn two_of_three_serve(world: &mut World, parted: Option<usize>) {
-    world.calm_down();
-    (0..3).for_each(|at| world.start(at));
-    let state_missing = |at: usize| world.nodes[at].store.as_ref().is_some_and(|state| state.mark.index == 0);
-    let drawn = parted.unwrap_or_else(|| world.rng.random_range(0..3));
-    let gone = match world.nodes.iter().position(|node| node.lost) {
-        Some(lost) => lost,
-        None if (0..WITNESS).any(state_missing) => WITNESS,
-        None => drawn,
-    };
-    if world.nodes[gone].life.is_some() {
-        world.die(gone, false);
-    }
-    let held = std::mem::replace(&mut world.nodes[gone].lost, true);
-    (0..3).filter(|at| *at != gone).for_each(|at| world.start(at));
-    let (begun, before) = (world.now, world.watch.acknowledged);
-    let served = world.run_until(begun + PAIR_US, |world| {
-        let served = |call: &clients::Call| call.called_us > begun && call.outcome == Some(ocs_history::Outcome::Done);
-        world.watch.acknowledged > before && world.clients.calls().any(|(_, call)| served(call))
-    });
+fn two_of_three_serve(world: &mut World, gone: usize) {
+    let begun = world.now;
+    let served = world.run_until(begun + PAIR_US, |world| served_since(world, begun));
     claim!(served, "two of three serve by themselves", "without node {}", gone + 1);
-    world.nodes[gone].lost = held;
-    if !held {
-        world.start(gone);
-    }
+}
+
+/// Design 1, modes: a pair that has lost one node takes no update.
+fn one_of_two_stands_still(world: &mut World, gone: usize) {
+    let begun = world.now;
+    let served = world.run_until(begun + STILL_US, |world| served_since(world, begun));
+    claim!(!served, "one of two takes no update", "without node {}", gone + 1);
 }
 
 /// At the end everybody who has a disk has everything.

@@ -8,25 +8,70 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use consensus::{
     Confirmed, Kind, Merged, RaftId,
-    core::{Core, CoreConfig, Found, Write, genesis},
+    core::{Core, CoreConfig, Found, Write, genesis, nothing},
     log::{Batch, HardState, Log, LogConfig, LogError, MemDisk},
+    members,
 };
-use ocs_proto::peer::{Entry, SnapshotMark};
+use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 use outbound::RequestId;
 
 use super::{door::Submission, stamp::StampClock, state::State, world::Who};
 
-/// Every node's id, in the order of their places.
-pub(super) const IDS: [RaftId; 3] = [1, 2, 3];
-/// Place of the witness.
-pub(super) const WITNESS: usize = 2;
+/// Places that there are at most.
+pub(super) const PLACES_MAX: usize = 3;
 /// Length of a tick, microseconds.
 pub(super) const TICK_US: u64 = 50_000;
 pub(super) const CLUSTER: [u8; 16] = [7; 16];
 
+/// Design 1, modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Two data nodes and a witness, in the last place.
+    Witness,
+    /// Three data nodes.
+    Three,
+    /// Two data nodes.
+    Pair,
+}
+
+impl Mode {
+    /// How many nodes.
+    pub(super) fn nodes(self) -> usize {
+        if self == Self::Pair { 2 } else { 3 }
+    }
+
+    /// What the node at a place holds.
+    pub(super) fn kind(self, at: usize) -> Kind {
+        if self == Self::Witness && at == 2 { Kind::Witness } else { Kind::Data }
+    }
+
+    /// How many nodes hold the state: they have the first places.
+    pub(super) fn data_nodes(self) -> usize {
+        (0..self.nodes()).filter(|at| self.kind(*at) == Kind::Data).count()
+    }
+
+    /// The ids with which a group begins.
+    fn first_ids(self) -> Vec<RaftId> {
+        (1..=self.nodes() as RaftId).collect()
+    }
+}
+
+/// The place of the node that an id belongs to.
+pub(super) fn place(id: RaftId) -> usize {
+    usize::from(members::number(id)).wrapping_sub(1)
+}
+
 /// What stays when a process ends.
 #[derive(Debug)]
 pub(super) struct Node {
+    pub(super) mode: Mode,
+    pub(super) at: usize,
+    /// Stands for the log on the disk.
+    pub(super) id: RaftId,
+    /// Its log is lost or cannot be trusted: whenever it runs it asks to be taken in under a new id (design rule 11).
+    pub(super) log_lost: bool,
+    /// It runs, and asks under this token.
+    pub(super) asking: Option<u64>,
     pub(super) disk: MemDisk,
     /// The store as it was made durable; on a data node.
     pub(super) store: Option<State>,
@@ -34,9 +79,11 @@ pub(super) struct Node {
     pub(super) synced: Synced,
     /// Starts so far.
     pub(super) boots: u64,
+    /// Starts counted on this disk.
+    pub(super) disk_boots: u64,
     pub(super) life: Option<Life>,
-    /// Its log cannot be trusted any more: it stays down for ever (design rule 11).
-    pub(super) lost: bool,
+    /// Nobody starts it.
+    pub(super) held: bool,
     /// A bit of its log flipped since its last start.
     pub(super) flipped: bool,
     pub(super) paused_until: u64,
@@ -45,6 +92,8 @@ pub(super) struct Node {
     pub(super) wall_offset_us: i64,
     /// How much longer its ticks are, parts in a million.
     pub(super) drift_ppm: i64,
+    /// How much faster its clocks go, parts in a million.
+    pub(super) clock_ppm: i64,
 }
 
 /// What was made durable in a log, as far as anybody was told.
@@ -87,6 +136,8 @@ pub(super) enum Job {
 /// A running process.
 pub(super) struct Life {
     pub(super) boot: u64,
+    /// Unique for ever together with the node's number: names requests.
+    pub(super) incarnation: u64,
     pub(super) core: Core<MemDisk>,
     pub(super) log: Log<MemDisk>,
     pub(super) queued: VecDeque<Job>,
@@ -94,6 +145,8 @@ pub(super) struct Life {
     pub(super) writing: VecDeque<Job>,
     /// None on the witness.
     pub(super) state: Option<State>,
+    /// Which membership holds from which index on; kept with the state.
+    pub(super) memberships: BTreeMap<u64, ConfState>,
     pub(super) to_apply: Vec<Entry>,
     pub(super) applying: bool,
     pub(super) persisted: u64,
@@ -113,9 +166,22 @@ pub(super) struct Life {
     pub(super) stamps: StampClock,
     /// The term in which this node stamps.
     pub(super) stamping: Option<u64>,
-    /// When a peer was last heard, and its wall clock then.
-    pub(super) heard: BTreeMap<RaftId, (u64, u64)>,
+    /// The last one that it gave: in which term, and when.
+    pub(super) stamped: Option<(u64, u64, u64)>,
+    /// What the last frame of a place told.
+    pub(super) heard: BTreeMap<usize, Heard>,
+    /// Who waits to be taken in, and under which token.
+    pub(super) joins: BTreeMap<usize, (Who, u64)>,
     pub(super) began: u64,
+}
+
+/// What a frame told of its sender.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    pub(super) at_us: u64,
+    pub(super) wall_us: u64,
+    /// Its disk is full.
+    pub(super) short: bool,
 }
 
 impl std::fmt::Debug for Life {
@@ -124,26 +190,29 @@ impl std::fmt::Debug for Life {
     }
 }
 
-/// What a node holds.
-pub(super) fn kind(at: usize) -> Kind {
-    if at == WITNESS { Kind::Witness } else { Kind::Data }
-}
-
 fn log_config() -> LogConfig {
     LogConfig { cluster: CLUSTER, segment_bytes: 64 * 1024, prepare_ahead: false }
 }
 
-fn core_config(at: usize, boot: u64, seed: u64) -> CoreConfig {
-    CoreConfig {
-        id: IDS[at],
-        kinds: (0..IDS.len()).map(|at| (IDS[at], kind(at))).collect(),
-        heartbeat_ticks: 2,
-        election_ticks_min: 10,
-        election_ticks_max: 20,
-        seed,
-        boot,
-        cache_bytes_max: 2048,
+impl Node {
+    fn core_config(&self, incarnation: u64, seed: u64) -> CoreConfig {
+        CoreConfig {
+            id: self.id,
+            kinds: self.mode.first_ids().into_iter().map(|id| (id, self.mode.kind(place(id)))).collect(),
+            heartbeat_ticks: 2,
+            election_ticks_min: 10,
+            election_ticks_max: 20,
+            seed,
+            boot: incarnation,
+            cache_bytes_max: 2048,
+        }
     }
+}
+
+fn new_disk(start: &SnapshotMark, hard_state: HardState) -> MemDisk {
+    let disk = MemDisk::new();
+    drop(Log::create(disk.clone(), log_config(), start.clone(), hard_state).expect("a new disk takes a log"));
+    disk
 }
 
 impl Synced {
@@ -169,6 +238,11 @@ impl Synced {
         self.terms.last_key_value().map_or(self.start.index, |(index, _)| *index)
     }
 
+    /// Whether an entry is there, or forgotten since.
+    pub(super) fn has(&self, index: u64, term: u64) -> bool {
+        self.start.index >= index || self.terms.get(&index) == Some(&term)
+    }
+
     /// Whether a log that was opened is what was synced, or that and the batch in doubt.
     fn explains(&self, log: &Log<MemDisk>, found: &Found<MemDisk>) -> bool {
         let with_doubt = self.in_doubt.as_ref().map(|batch| {
@@ -192,32 +266,76 @@ impl Synced {
 
 impl Node {
     /// A node of a group that was just formed; its process does not run yet.
-    pub(super) fn new(at: usize, drift_ppm: i64) -> Self {
-        let disk = MemDisk::new();
-        let (start, hard_state) = genesis(&IDS);
-        drop(Log::create(disk.clone(), log_config(), start.clone(), hard_state).expect("a new disk takes a log"));
+    pub(super) fn new(mode: Mode, at: usize) -> Self {
+        let (start, hard_state) = genesis(&mode.first_ids());
+        let first = State::first_of(&start);
         Self {
-            disk,
-            store: (at != WITNESS).then(State::first),
+            mode,
+            at,
+            id: at as RaftId + 1,
+            log_lost: false,
+            asking: None,
+            disk: new_disk(&start, hard_state),
+            store: (mode.kind(at) == Kind::Data).then_some(first),
             synced: Synced { hard_state, start, ..Synced::default() },
             boots: 0,
+            disk_boots: 0,
             life: None,
-            lost: false,
+            held: false,
             flipped: false,
             paused_until: 0,
             slow_until: 0,
             wall_offset_us: 0,
-            drift_ppm,
+            drift_ppm: 0,
+            clock_ppm: 0,
         }
+    }
+
+    pub(super) fn is_data(&self) -> bool {
+        self.mode.kind(self.at) == Kind::Data
+    }
+
+    /// Its process runs, as a member or to become one.
+    pub(super) fn runs(&self) -> bool {
+        self.life.is_some() || self.asking.is_some()
+    }
+
+    /// A store that was not lost: the state, up to some index.
+    pub(super) fn has_state(&self) -> bool {
+        self.store.as_ref().is_some_and(|state| state.mark.index > 0)
+    }
+
+    /// Its log is given up together with its id; what else stood on the disk is not looked at any more.
+    pub(super) fn give_log_up(&mut self) {
+        self.log_lost = true;
+        self.flipped = false;
+        self.store = self.is_data().then(State::lost);
+    }
+
+    /// The mistake of a node that comes back under its old id.
+    #[cfg(mutant)]
+    pub(super) fn form_again(&mut self) {
+        let (boots, disk_boots) = (self.boots, self.disk_boots);
+        *self = Self { boots, disk_boots, ..Self::new(self.mode, self.at) };
+    }
+
+    /// Begins as a member that knows nothing, under the id that the group gave; its process does not run yet.
+    pub(super) fn begin_as(&mut self, id: RaftId) {
+        let (start, hard_state) = nothing();
+        self.disk = new_disk(&start, hard_state);
+        self.store = self.is_data().then(State::lost);
+        self.synced = Synced { hard_state, start, ..Synced::default() };
+        (self.id, self.log_lost, self.asking, self.disk_boots) = (id, false, None, 0);
     }
 
     /// Starts the process.
     ///
     /// # Errors
     /// The log says that it is corrupt, and was not changed.
-    pub(super) fn start(&mut self, at: usize, now: u64, seed: u64) -> Result<(), LogError> {
+    pub(super) fn start(&mut self, now: u64, seed: u64) -> Result<(), LogError> {
         let (log, recovered) = Log::open(self.disk.clone(), log_config())?;
         self.boots += 1;
+        self.disk_boots += 1;
         self.flipped = false; // it hit nothing that counts
         let mark = self.store.as_ref().map(|state| state.mark.clone()).unwrap_or_default();
         let found = Found {
@@ -226,19 +344,37 @@ impl Node {
             hard_state: recovered.hard_state,
             state: mark.clone(),
         };
-        super::invariants::what_was_synced_is_there(at, self.synced.explains(&log, &found));
+        super::invariants::what_was_synced_is_there(self.id, self.synced.explains(&log, &found));
         self.synced.in_doubt = None;
         self.synced.hard_state = found.hard_state;
         self.synced.start = found.start.clone();
         let terms = log.first_index()..=log.last_index();
         self.synced.terms = terms.filter_map(|index| Some((index, found.reader.term(index)?))).collect();
-        self.life = Some(Life::new(at, self.boots, now, seed, log, found, self.store.clone(), mark.index));
+        let incarnation = members::incarnation(self.id) << 32 | self.disk_boots;
+        #[cfg(mutant)]
+        let incarnation = match consensus::mutant::on(consensus::mutant::Mutant::RequestIdsBeginAgain) {
+            true => self.disk_boots,
+            false => incarnation,
+        };
+        let core = Core::new(self.core_config(incarnation, seed), found);
+        let memberships = [(mark.index, core.conf_state())].into();
+        self.life = Some(Life {
+            memberships,
+            persisted: mark.index,
+            state: self.store.clone(),
+            ..Life::new(self.boots, incarnation, now, log, core)
+        });
         Ok(())
     }
 
     /// The clock on its wall, microseconds since 1970.
     pub(super) fn wall_us(&self, now: u64) -> u64 {
-        (super::state::STAMP_FIRST_US + 1_000_000 + now).saturating_add_signed(self.wall_offset_us)
+        (super::state::NOON_US + self.drifted(now)).saturating_add_signed(self.wall_offset_us)
+    }
+
+    /// So long a time by its clocks.
+    pub(super) fn drifted(&self, elapsed_us: u64) -> u64 {
+        elapsed_us.saturating_add_signed(elapsed_us.cast_signed() * self.clock_ppm / 1_000_000)
     }
 
     /// Writes the next job of the disk.
@@ -296,27 +432,19 @@ pub(super) enum Done {
 }
 
 impl Life {
-    #[expect(clippy::too_many_arguments, reason = "the parts of a start, put together once")]
-    fn new(
-        at: usize,
-        boot: u64,
-        began: u64,
-        seed: u64,
-        log: Log<MemDisk>,
-        found: Found<MemDisk>,
-        state: Option<State>,
-        persisted: u64,
-    ) -> Self {
+    fn new(boot: u64, incarnation: u64, began: u64, log: Log<MemDisk>, core: Core<MemDisk>) -> Self {
         Self {
             boot,
-            core: Core::new(core_config(at, boot, seed), found),
+            incarnation,
+            core,
             log,
             queued: VecDeque::new(),
             writing: VecDeque::new(),
-            state,
+            state: None,
+            memberships: BTreeMap::new(),
             to_apply: Vec::new(),
             applying: false,
-            persisted,
+            persisted: 0,
             forgetting: false,
             fetch_pending: false,
             no_room: false,
@@ -331,7 +459,9 @@ impl Life {
             reads: Vec::new(),
             stamps: StampClock::new(),
             stamping: None,
+            stamped: None,
             heard: BTreeMap::new(),
+            joins: BTreeMap::new(),
             began,
         }
     }

@@ -5,7 +5,7 @@
 use consensus::core::GENESIS;
 use ocs_proto::{
     outbound::Command as WireCommand,
-    peer::{Commands, Entry, SnapshotMark},
+    peer::{Commands, ConfState, Entry, SnapshotMark},
 };
 use outbound::{Body, Command, Origin, RULES_VERSION, Reply, Request, RequestId, key, wire::command_from_wire};
 use prost::Message;
@@ -15,8 +15,12 @@ use super::requests;
 
 /// Seed of the digest; the same on every node.
 const CLUSTER_KEY: u64 = 7;
-/// The state has this stamp at the beginning: the wall clock of the simulation starts a little later.
-pub(super) const STAMP_FIRST_US: u64 = 1_700_000_000_000_000;
+/// An entry that is no change of the membership.
+const NORMAL: u32 = 0;
+/// The state has this stamp at the beginning.
+const STAMP_FIRST_US: u64 = 1_700_000_000_000_000;
+/// The true time when a run begins, microseconds since 1970.
+pub(super) const NOON_US: u64 = STAMP_FIRST_US + 1_000_000;
 
 /// What one command came to, as the reference saw it.
 #[derive(Debug)]
@@ -24,8 +28,12 @@ pub(super) struct Decided {
     pub(super) id: RequestId,
     /// The operation that the request belongs to.
     pub(super) operation: Option<u64>,
+    /// It changed anything: no repetition of a request that was known.
+    pub(super) new: bool,
     /// A record was added or changed.
     pub(super) effect: bool,
+    /// Stamped at.
+    pub(super) stamp_us: u64,
 }
 
 /// All rows, the index up to which they stand, and their digest.
@@ -63,13 +71,18 @@ impl State {
         state
     }
 
+    /// The same under the mark with which a group begins.
+    pub(super) fn first_of(mark: &SnapshotMark) -> Self {
+        Self { mark: mark.clone(), ..Self::first() }
+    }
+
     /// The same without an index: what a node has whose store is lost.
     pub(super) fn lost() -> Self {
         Self { mark: SnapshotMark::default(), ..Self::first() }
     }
 
-    /// Applies entries as one batch, as the node's machine does.
-    pub(super) fn apply(&mut self, entries: &[Entry]) -> Vec<(RequestId, Reply)> {
+    /// Applies entries as one batch, as the node's machine does. `conf_state`: the membership behind the last of them.
+    pub(super) fn apply(&mut self, entries: &[Entry], conf_state: Option<ConfState>) -> Vec<(RequestId, Reply)> {
         let (mut replies, mut events) = (Vec::new(), Vec::new());
         let rules = rules();
         let mut overlay = Overlay::new(&self.map);
@@ -82,6 +95,7 @@ impl State {
         self.digest = self.digest.wrapping_add(digest_of_changes(CLUSTER_KEY, &changes));
         self.map.apply(&changes);
         self.move_to(entries.last());
+        self.mark.conf_state = conf_state;
         replies
     }
 
@@ -101,7 +115,13 @@ impl State {
             _ => None,
         };
         let effect = |event: &Event| matches!(event, Event::RecordAdded { .. } | Event::RecordChanged { .. });
-        Decided { id: command.id, operation, effect: events.iter().any(effect) }
+        Decided {
+            id: command.id,
+            new: !changes.0.is_empty(),
+            operation,
+            effect: events.iter().any(effect),
+            stamp_us: command.stamp_us,
+        }
     }
 
     fn move_to(&mut self, entry: Option<&Entry>) {
@@ -117,7 +137,7 @@ pub(super) fn operation_of(request: &Request) -> Option<u64> {
 }
 
 fn commands(entry: &Entry) -> Vec<Command> {
-    if entry.data.is_empty() {
+    if entry.kind != NORMAL || entry.data.is_empty() {
         return Vec::new();
     }
     let all = Commands::decode(entry.data.clone()).expect("an entry of the simulation is a list of commands");

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use consensus::core::Output;
-use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
+use consensus::{RaftId, core::Output};
+use ocs_proto::peer::{ConfState, Head, PeerFrame, RaftMessage};
 use outbound::RequestId;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -14,9 +14,9 @@ use super::{
     clients::{Answer, Clients},
     door::Outcome,
     faults::{Fault, Plan},
-    invariants::{self, Watch},
+    invariants::Watch,
     net::Net,
-    node::{CLUSTER, Done, IDS, Job, Node, TICK_US, WITNESS, Waiter},
+    node::{CLUSTER, Done, Heard, Job, Mode, Node, TICK_US, Waiter, place},
     state::State,
 };
 use consensus::log::LogError;
@@ -52,6 +52,9 @@ pub(super) enum Event {
     AskRole(Who),
     Fetch { who: Who, index_min: u64 },
     PeerLost { who: Who, peer: usize, refused: bool },
+    AskToJoin(Who),
+    JoinAsked { to: usize, from: Who, token: u64 },
+    Admitted { to: Who, id: RaftId, token: u64 },
     Arrive { node: usize, operation: u64 },
     Start(usize),
     Client(usize),
@@ -75,8 +78,13 @@ impl Event {
             | Event::AskRole(who)
             | Event::Fetch { who, .. }
             | Event::PeerLost { who, .. }
+            | Event::AskToJoin(who)
+            | Event::Admitted { to: who, .. }
             | Event::Forwarded { to: who, .. } => Some(who.node),
-            Event::Frame { to: node, .. } | Event::Forward { to: node, .. } | Event::Arrive { node, .. } => Some(*node),
+            Event::Frame { to: node, .. }
+            | Event::Forward { to: node, .. }
+            | Event::JoinAsked { to: node, .. }
+            | Event::Arrive { node, .. } => Some(*node),
             Event::Start(_)
             | Event::Client(_)
             | Event::Again(_)
@@ -99,6 +107,8 @@ impl Event {
             | Event::AskRole(who)
             | Event::Fetch { who, .. }
             | Event::PeerLost { who, .. }
+            | Event::AskToJoin(who)
+            | Event::Admitted { to: who, .. }
             | Event::Forwarded { to: who, .. } => Some(*who),
             _ => None,
         }
@@ -113,7 +123,8 @@ pub(super) struct World {
     pub(super) moment: u64,
     queue: BTreeMap<(u64, u64), Box<Event>>,
     queued: u64,
-    pub(super) nodes: [Node; 3],
+    pub(super) mode: Mode,
+    pub(super) nodes: Vec<Node>,
     pub(super) net: Net,
     pub(super) clients: Clients,
     pub(super) watch: Watch,
@@ -128,7 +139,10 @@ impl World {
     pub(super) fn new(seed: u64, talks: bool) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let plan = Plan::draw(&mut rng);
-        let nodes = std::array::from_fn(|at| Node::new(at, plan.drift_ppm[at]));
+        let mode = plan.mode;
+        let (drift_ppm, clock_ppm) = (plan.drift_ppm, plan.clock_ppm);
+        let node = |at: usize| Node { drift_ppm: drift_ppm[at], clock_ppm: clock_ppm[at], ..Node::new(mode, at) };
+        let nodes: Vec<Node> = (0..mode.nodes()).map(node).collect();
         let think_us = rng.random_range(5_000..60_000);
         let mut world = Self {
             rng,
@@ -136,18 +150,24 @@ impl World {
             moment: 0,
             queue: BTreeMap::new(),
             queued: 0,
+            mode,
             nodes,
             net: plan.net(),
-            clients: Clients::new(think_us),
-            watch: Watch::new(),
+            clients: Clients::new(think_us, mode.data_nodes()),
+            watch: Watch::new(mode),
             plan,
             trace: seed,
             talks,
         };
-        (0..3).for_each(|at| world.start(at));
+        world.places().for_each(|at| world.start(at));
         world.begin_clients();
         world.after(1_500_000, Event::NextFault);
         world
+    }
+
+    /// Every node's place.
+    pub(super) fn places(&self) -> std::ops::Range<usize> {
+        0..self.mode.nodes()
     }
 
     pub(super) fn after(&mut self, delay_us: u64, event: Event) {
@@ -177,14 +197,14 @@ impl World {
         };
         self.now = at;
         if let Some(place) = event.place().map(|place| &self.nodes[place])
-            && place.life.is_some()
+            && place.runs()
             && place.paused_until > at
         {
             let wait_us = place.paused_until - at;
             return self.after(wait_us, *event);
         }
         if let Some(who) = event.life()
-            && self.nodes[who.node].life.as_ref().is_none_or(|life| life.boot != who.boot)
+            && !(self.nodes[who.node].runs() && self.nodes[who.node].boots == who.boot)
         {
             return;
         }
@@ -203,13 +223,13 @@ impl World {
         let mut told = format!("{:>9} {event:?}", self.now);
         told.truncate(told.floor_char_boundary(500));
         eprintln!("{told}");
-        for (at, node) in self.nodes.iter().enumerate() {
+        for node in &self.nodes {
             let Some(core) = node.life.as_ref().map(|life| &life.core) else { continue };
             let (role, term, commit, applied) = (core.role(), core.term(), core.commit(), core.applied());
             let (log, durable) = (core.log_range(), core.data_durable());
             eprint!(
-                "   [{} {role:?} term {term} commit {commit} applied {applied} log {log:?} data {durable}]",
-                IDS[at]
+                "   [{:#x} {role:?} term {term} commit {commit} applied {applied} log {log:?} data {durable}]",
+                core.id()
             );
         }
         eprintln!();
@@ -238,6 +258,9 @@ impl World {
             }
             Event::Fetch { who, index_min } => self.fetch(who, index_min),
             Event::PeerLost { who, peer, refused } => self.lose_peer(who.node, peer, refused),
+            Event::AskToJoin(who) => self.ask_to_join(who),
+            Event::JoinAsked { to, from, token } => self.on_join_asked(to, from, token),
+            Event::Admitted { to, id, token } => self.on_admitted(to.node, id, token),
             Event::Arrive { node, operation } => self.arrive(node, operation),
             Event::Start(at) => self.start(at),
             Event::Client(client) => self.call(client),
@@ -250,19 +273,25 @@ impl World {
 
     // === a node's process ===
 
-    /// Starts a process; a log that is corrupt keeps its node down for ever.
+    /// Starts a process. One whose log is lost, or cannot be trusted, asks to be taken in under a new id.
     pub(super) fn start(&mut self, at: usize) {
-        if self.nodes[at].life.is_some() || self.nodes[at].lost {
+        if self.nodes[at].runs() || self.nodes[at].held {
             return;
         }
-        let seed = self.rng.random();
         self.nodes[at].paused_until = 0;
-        match self.nodes[at].start(at, self.now, seed) {
+        if self.nodes[at].log_lost {
+            return self.begin_asking(at);
+        }
+        let seed = self.rng.random();
+        match self.nodes[at].start(self.now, seed) {
             Ok(()) => {}
-            Err(LogError::Corrupt { .. }) => return self.lose_disk(at),
+            Err(LogError::Corrupt { .. }) => {
+                self.lose_log(at);
+                return self.start(at);
+            }
             Err(fault) => {
                 if self.talks {
-                    eprintln!("node {} does not start: {fault}", IDS[at]);
+                    eprintln!("node {} does not start: {fault}", self.nodes[at].id);
                 }
                 return self.after(300_000, Event::Start(at)); // the disk fails: it is started again
             }
@@ -285,6 +314,8 @@ impl World {
         life.core.tick();
         self.look_at_clocks(at);
         self.expire_questions(at);
+        self.answer_joins(at);
+        self.seek_room(at);
         self.forget(at);
         self.greet(at);
         self.after(TICK_US.saturating_add_signed(longer), Event::Tick(who));
@@ -295,7 +326,9 @@ impl World {
         if !self.rng.random_ratio(1, 4) {
             return;
         }
-        for place in (0..3).filter(|place| *place != at) {
+        let Some(life) = &self.nodes[at].life else { return };
+        let others: Vec<usize> = life.core.members().into_iter().map(|(id, _)| place(id)).collect();
+        for place in self.places().filter(|place| *place != at && others.contains(place)) {
             let head = Some(self.head(at));
             self.transmit(at, place, PeerFrame { head, messages: Vec::new() });
         }
@@ -309,9 +342,10 @@ impl World {
 
     fn lose_peer(&mut self, at: usize, peer: usize, refused: bool) {
         let Some(life) = &mut self.nodes[at].life else { return };
-        life.core.on_unreachable(IDS[peer]);
+        let number = peer as RaftId + 1;
+        life.core.on_unreachable(number);
         if refused {
-            life.core.on_refused(IDS[peer]);
+            life.core.on_refused(number);
         }
         let to_peer = |(key, one): (&u64, &super::door::Submission)| {
             (one.tried.1 == super::door::Primary::At(peer)).then_some((*key, one.attempt?))
@@ -328,9 +362,9 @@ impl World {
         }
         let Some(mark) = life.core.forgettable(life.persisted, KEEP_ENTRIES, FORGET_ENTRIES_MIN) else { return };
         life.forgetting = true;
-        let (index, term) = (mark.index, mark.term);
-        life.queued.push_back(Job::Compact(mark));
-        invariants::what_is_forgotten_is_on_both_data_nodes(at, index, term, &self.nodes);
+        let conf_state = life.core.conf_state();
+        life.queued.push_back(Job::Compact(mark.clone()));
+        self.watch.what_is_forgotten_is_on_every_data_node(at, &mark, &conf_state, &self.nodes);
     }
 
     // === what the core wants done ===
@@ -342,10 +376,9 @@ impl World {
         let Output { messages, writes, apply, answers, fetch, transfer: _, overtaken } = output;
         writes.into_iter().for_each(|write| life.queue(write));
         life.to_apply.extend(apply);
-        self.watch.one_leader_a_term(life);
-        self.watch.data_durable_is_of_this_term(life);
-        self.watch.what_is_committed_is_the_same(life);
-        invariants::the_witness_never_serves(at, life);
+        let memberships = life.core.take_memberships();
+        life.memberships.extend(memberships.iter().cloned());
+        self.look_at(at, &memberships);
         self.send(at, messages);
         answers.into_iter().for_each(|(question, confirmed)| self.answered(at, question, confirmed));
         if let Some(index_min) = fetch {
@@ -354,17 +387,29 @@ impl World {
         if overtaken {
             self.overtaken(at);
         }
-        self.look_at_data_durable(at);
+        self.look_at_disks(at);
         self.answer_reads(at);
         self.poll_submissions(at);
         self.keep_busy(at);
     }
 
-    fn look_at_data_durable(&self, at: usize) {
+    /// What a core must never show.
+    fn look_at(&mut self, at: usize, memberships: &[(u64, ConfState)]) {
         let Some(life) = &self.nodes[at].life else { return };
-        let data = self.nodes[..WITNESS].iter().filter(|node| !node.lost).map(|node| &node.synced);
-        let data: Vec<_> = data.collect();
-        invariants::data_durable_is_on_both_data_nodes(at, life, &data);
+        self.watch.memberships_are_the_same_and_overlap(memberships);
+        self.watch.who_begins_to_vote_has_caught_up(memberships, &self.nodes);
+        self.watch.nobody_goes_on_under_an_old_membership(life);
+        self.watch.one_leader_a_term(life);
+        self.watch.data_durable_is_of_this_term(life);
+        self.watch.what_is_committed_is_the_same(life);
+        self.watch.the_witness_never_serves(at, life);
+    }
+
+    /// What must be on disks for a core to believe what it does.
+    fn look_at_disks(&mut self, at: usize) {
+        let Some(life) = &self.nodes[at].life else { return };
+        self.watch.what_is_committed_is_on_a_majority_of_disks(life, &self.nodes);
+        self.watch.data_durable_is_on_every_data_node(life, &self.nodes);
     }
 
     fn keep_busy(&mut self, at: usize) {
@@ -395,12 +440,13 @@ impl World {
         let life = node.life.as_ref().expect("only who runs sends");
         Head {
             cluster: Bytes::from_static(&CLUSTER),
-            from: IDS[at],
-            incarnation: life.boot,
+            from: node.id,
+            incarnation: life.incarnation,
             data_durable: life.core.data_durable(),
             wall_clock_us: node.wall_us(self.now),
             term: life.core.term(),
             applied: life.core.applied(),
+            disk_short_bytes: u64::from(life.no_room),
             ..Head::default()
         }
     }
@@ -410,13 +456,12 @@ impl World {
             return;
         }
         let head = self.head(at);
-        let mut by_place: [Vec<RaftMessage>; 3] = Default::default();
+        let mut frames: BTreeMap<RaftId, Vec<RaftMessage>> = BTreeMap::new();
         for message in messages {
-            let place = IDS.iter().position(|id| *id == message.to).expect("there are three nodes");
-            by_place[place].push(message);
+            frames.entry(message.to).or_default().push(message);
         }
-        for (place, messages) in by_place.into_iter().enumerate().filter(|(_, messages)| !messages.is_empty()) {
-            self.transmit(at, place, PeerFrame { head: Some(head.clone()), messages });
+        for (to, messages) in frames {
+            self.transmit(at, place(to), PeerFrame { head: Some(head.clone()), messages });
         }
     }
 
@@ -431,7 +476,8 @@ impl World {
         let now = self.now;
         let Some(life) = &mut self.nodes[at].life else { return };
         let Some(head) = &frame.head else { return };
-        life.heard.insert(head.from, (now, head.wall_clock_us));
+        let heard = Heard { at_us: now, wall_us: head.wall_clock_us, short: head.disk_short_bytes > 0 };
+        life.heard.insert(place(head.from), heard);
         life.core.step(frame);
     }
 
@@ -481,6 +527,10 @@ impl World {
             (Done::Written, Some(Job::Append(merged))) => {
                 self.watch.logs_match(&merged.batch, before);
                 life.core.on_written(merged.number);
+                if let Some(mark) = merged.batch.reset.as_ref().filter(|_| !self.nodes[at].is_data()) {
+                    let conf_state = mark.conf_state.clone().unwrap_or_default();
+                    self.watch.what_is_forgotten_is_on_every_data_node(at, mark, &conf_state, &self.nodes);
+                }
                 self.send(at, merged.then);
             }
             (Done::Compacted, Some(Job::Compact(mark))) => {
@@ -496,12 +546,22 @@ impl World {
     fn no_room(&mut self, at: usize) {
         let Some(life) = &mut self.nodes[at].life else { return };
         let who = Who { node: at, boot: life.boot };
-        if !std::mem::replace(&mut life.no_room, true)
-            && let Some(to) = IDS.into_iter().find(|id| life.core.eligible(*id).is_ok())
-        {
+        life.no_room = true;
+        self.seek_room(at);
+        self.after(ROOM_RETRY_US, Event::Disk(who));
+    }
+
+    /// A primary without room hands over to a peer that has some.
+    fn seek_room(&mut self, at: usize) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        if !life.no_room || !life.core.leads() || life.core.transferring() {
+            return;
+        }
+        let short = |id: RaftId| life.heard.get(&place(id)).is_some_and(|heard| heard.short);
+        let peers = life.core.members().into_iter().map(|(id, _)| id);
+        if let Some(to) = peers.into_iter().find(|id| !short(*id) && life.core.eligible(*id).is_ok()) {
             let _ = life.core.transfer(to); // a peer that has room goes on
         }
-        self.after(ROOM_RETRY_US, Event::Disk(who));
     }
 
     /// The apply thread takes what has queued.
@@ -511,8 +571,11 @@ impl World {
         let Some(state) = &mut life.state else { return };
         let mut entries = std::mem::take(&mut life.to_apply);
         entries.retain(|entry| entry.index > state.mark.index); // a fetched state may already hold them
-        entries.iter().for_each(|entry| self.watch.everybody_applies_the_same(entry, self.moment));
-        let replies = state.apply(&entries);
+        let (moment, now) = (self.moment, self.now);
+        entries.iter().for_each(|entry| self.watch.everybody_applies_the_same(entry, moment, now));
+        let last = entries.last().map_or(state.mark.index, |entry| entry.index);
+        let conf_state = life.memberships.range(..=last).next_back().map(|(_, conf_state)| conf_state.clone());
+        let replies = state.apply(&entries, conf_state);
         self.watch.digests_are_equal(at, state);
         life.core.on_applied(state.mark.index);
         self.wake_waiters(at, replies);
@@ -542,7 +605,8 @@ impl World {
     /// A state comes from the other data node, or does not.
     fn fetch(&mut self, who: Who, index_min: u64) {
         let at = who.node;
-        let other = WITNESS - 1 - at;
+        let others: Vec<usize> = (0..self.mode.data_nodes()).filter(|other| *other != at).collect();
+        let other = others[self.rng.random_range(0..others.len())];
         let reachable = self.net.connected(at, other) && self.net.connected(other, at);
         let there = self.nodes[other].life.as_ref().filter(|_| reachable && self.nodes[other].awake(self.now));
         let found = there.and_then(|life| life.state.clone()).filter(|state| state.mark.index >= index_min.max(1));
@@ -557,20 +621,24 @@ impl World {
             node.store = Some(ours.clone());
         }
         life.persisted = ours.mark.index;
-        let mut mark = ours.mark.clone();
-        mark.conf_state = Some(life.core.conf_state());
+        let mark = ours.mark.clone();
+        life.memberships.insert(mark.index, mark.conf_state.clone().unwrap_or_default());
         life.core.on_installed(mark);
         if taken && !self.plan.calm && self.rng.random_ratio(1, 2) {
             self.end_process(at, true); // before its log has caught up
         }
     }
 
-    /// Whether the states of all data nodes that run are the same and nothing is on its way.
+    /// Whether every node is a voter with all that there is, and nothing is on its way.
     pub(super) fn converged(&self) -> bool {
-        let lives = self.nodes.iter().filter(|node| !node.lost).map(|node| node.life.as_ref());
         let reference = self.watch.reference.mark.index;
-        lives.into_iter().all(|life| {
-            life.is_some_and(|life| life.state.as_ref().is_none_or(|state: &State| state.mark.index == reference))
-        }) && self.clients.idle()
+        let conf = self.watch.membership();
+        let has_all = |node: &Node| {
+            let Some(life) = &node.life else { return false };
+            let applied = life.state.as_ref().is_none_or(|state: &State| state.mark.index == reference);
+            applied && conf.voters.contains(&node.id) && life.core.conf_state() == *conf
+        };
+        let settled = conf.voters_outgoing.is_empty() && conf.learners.is_empty();
+        settled && self.nodes.iter().all(has_all) && self.clients.idle()
     }
 }

@@ -44,6 +44,10 @@ impl<D: Disk> Core<D> {
 
     /// Whether proposals are taken: leads, is a data node, has applied an entry of its own term, hands nothing over.
     pub fn serving(&self) -> bool {
+        #[cfg(mutant)]
+        if crate::mutant::on(crate::mutant::Mutant::WitnessServes) && self.config.kind() == Kind::Witness {
+            return self.leads();
+        }
         self.leads()
             && self.config.kind() == Kind::Data
             && !self.transferring()
@@ -102,6 +106,9 @@ impl<D: Disk> Core<D> {
     /// Lowest index durable on both data voters: counted by the leader, told to the others, believed only from the
     /// leader of the current term (design rule 1).
     pub fn data_durable(&self) -> u64 {
+        if self.leads() && self.full_copies() >= 3 {
+            return self.counted_durable(); // each forgets by its own state, whatever the others have
+        }
         if self.leads() {
             // What this log has forgotten was on both; a new leader has heard of nobody yet, and a witness that is behind
             // its log could never be helped while the other data node is away.

@@ -64,6 +64,8 @@ impl<D: Disk> Core<D> {
         let conf = self.raw.store().conf_state();
         let member = conf.members.iter().find(|member| members::number(member.id) == number)?;
         let in_it = conf.learners.contains(&member.id) || conf.voters.contains(&member.id);
+        #[cfg(mutant)]
+        let token = crate::mutant::instead(crate::mutant::Mutant::TokenIgnored, token, member.token);
         (member.token == token && token != 0 && in_it).then_some(member.id)
     }
 
@@ -99,6 +101,11 @@ impl<D: Disk> Core<D> {
     /// whatever its old id had (design rule 1).
     pub(super) fn counted_durable(&self) -> u64 {
         let conf = self.raw.store().conf_state();
+        #[cfg(mutant)]
+        if crate::mutant::on(crate::mutant::Mutant::OldIdCounts) {
+            let voters = conf.voters.iter().filter(|id| self.kind_of(**id) == Kind::Data);
+            return voters.map(|id| self.matched(*id).unwrap_or(0)).min().unwrap_or(0);
+        }
         let durable = |id: RaftId| match members::newest(conf, members::number(id)) {
             Some(newest) if conf.voters.contains(&newest) => self.matched(newest).unwrap_or(0),
             _ => 0,
@@ -140,6 +147,10 @@ impl<D: Disk> Core<D> {
     }
 
     fn has_caught_up(&self, id: RaftId) -> bool {
+        #[cfg(mutant)]
+        if crate::mutant::on(crate::mutant::Mutant::LearnerVotesAtOnce) {
+            return true;
+        }
         let last = self.last_index();
         let near =
             |peer: &raft::Progress| peer.recent_active && peer.matched > 0 && last - peer.matched <= TRANSFER_LAG_MAX;
@@ -156,6 +167,8 @@ impl<D: Disk> Core<D> {
         };
         match self.raw.apply_conf_change(&members::change_to_raft(&change)) {
             Ok(now) => {
+                #[cfg(mutant)]
+                let now = self.left_at_once(now);
                 let before = self.raw.store().conf_state();
                 let now = members::after(before, conf_state_to_wire(&now), &change);
                 tracing::info!(index = entry.index, voters = ?now.voters, learners = ?now.learners, leaving = ?now.voters_outgoing, "the membership changed");
@@ -166,10 +179,23 @@ impl<D: Disk> Core<D> {
         }
     }
 
+    /// The mistake of a joint membership that is left where it begins.
+    #[cfg(mutant)]
+    fn left_at_once(&mut self, now: raft::eraftpb::ConfState) -> raft::eraftpb::ConfState {
+        if now.get_voters_outgoing().is_empty() || !crate::mutant::on(crate::mutant::Mutant::JointSkipped) {
+            return now;
+        }
+        self.raw.apply_conf_change(&raft::eraftpb::ConfChangeV2::default()).expect("a joint membership can be left")
+    }
+
     /// What was applied goes into the log; whether it arrives before a crash does not matter, since the entries stand there.
     pub(super) fn record_changes(&mut self, output: &mut Output) {
         for (index, conf_state) in std::mem::take(&mut self.unrecorded) {
             self.memberships.push((index, conf_state.clone()));
+            #[cfg(mutant)]
+            if crate::mutant::on(crate::mutant::Mutant::MembershipNotReplayed) {
+                continue;
+            }
             let batch = Batch { conf_state: Some((index, conf_state)), ..Batch::default() };
             output.writes.push(Write { number: self.written, batch, then: Vec::new() });
         }

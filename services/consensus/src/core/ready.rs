@@ -49,7 +49,11 @@ impl<D: Disk> Core<D> {
         self.raw.mut_store().append(&entries);
         batch.entries = entries.iter().map(crate::eraft::entry_to_wire).collect();
         // 5. Term, vote and commit go along whenever something is written.
-        if ready.must_sync() || !batch.entries.is_empty() {
+        #[cfg(mutant)]
+        let kept = !crate::mutant::on(crate::mutant::Mutant::VoteNotKept);
+        #[cfg(not(mutant))]
+        let kept = true;
+        if (ready.must_sync() && kept) || !batch.entries.is_empty() {
             batch.hard_state = Some(hard_state(&self.raw.raft.hard_state()));
         }
         // 6. Promises to others leave only when all this is durable.

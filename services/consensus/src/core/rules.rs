@@ -102,6 +102,10 @@ impl<D: Disk> Core<D> {
             self.snapshot_ticks = 0;
             return;
         }
+        #[cfg(mutant)]
+        if crate::mutant::on(crate::mutant::Mutant::SnapshotNotSentAgain) {
+            return;
+        }
         self.snapshot_ticks += 1;
         if self.snapshot_ticks >= SNAPSHOT_TICKS_MAX {
             self.snapshot_ticks = 0;
@@ -118,6 +122,10 @@ impl<D: Disk> Core<D> {
         }
         let priority = self.patience.tick(self.leader() != 0);
         self.raw.set_priority(priority);
+        #[cfg(mutant)]
+        if crate::mutant::on(crate::mutant::Mutant::WitnessKeepsLeading) {
+            return;
+        }
         if self.leads() && self.transfer.is_none() {
             let caught_up = self.members().into_iter().map(|(id, _)| id).find(|id| self.eligible(*id).is_ok());
             if let Some(to) = caught_up {

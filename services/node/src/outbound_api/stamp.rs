@@ -33,8 +33,8 @@ impl StampClock {
 
     /// A command stamped elsewhere was applied here: a new primary goes on from it.
     ///
-    /// A stamp near the clocks, or near the running time, was made just now. Any other is one that a start has replayed:
-    /// its age is not known.
+    /// A stamp near the clocks, or near the running time, was made just now; one behind the running time came late, as to a
+    /// node that was cut off, and time runs on. Any other is one that a start has replayed: its age is not known.
     pub fn applied(&mut self, stamp_us: u64, mono_us: u64, clocks: &[(RaftId, u64)]) {
         let (stamp_us, mono_us) = (signed(stamp_us), signed(mono_us));
         if stamp_us <= self.last_us {
@@ -42,8 +42,12 @@ impl StampClock {
         }
         let running_us = self.base_us + (mono_us - self.base_mono_us);
         let near = |other_us: i64| (stamp_us - other_us).abs() <= FAR_US;
+        self.last_us = stamp_us;
+        if self.aged && near(running_us) && stamp_us <= running_us {
+            return;
+        }
         self.aged = (self.aged && near(running_us)) || median(clocks).is_some_and(near);
-        (self.base_us, self.base_mono_us, self.last_us) = (stamp_us, mono_us, stamp_us);
+        (self.base_us, self.base_mono_us) = (stamp_us, mono_us);
     }
 
     /// Lets time pass up to now: what elapsed, steered to the median by at most a tenth of it.
@@ -51,6 +55,11 @@ impl StampClock {
         let mono_us = signed(mono_us);
         let elapsed_us = (mono_us - self.base_mono_us).max(0);
         let running_us = self.base_us + elapsed_us;
+        #[cfg(mutant)]
+        if consensus::mutant::on(consensus::mutant::Mutant::StampIsWallClock) {
+            self.base_us = clocks.first().map_or(running_us, |(_, clock_us)| signed(*clock_us));
+            return;
+        }
         self.base_us = match median(clocks) {
             Some(median_us) if !self.aged => self.first(running_us, median_us, clocks),
             Some(median_us) => running_us + steer(running_us, median_us, elapsed_us, clocks),
@@ -96,6 +105,10 @@ fn median(clocks: &[(RaftId, u64)]) -> Option<i64> {
 
 /// Whether two clocks stand behind the median. A single clock has nobody to disagree with.
 fn agreed(median_us: i64, clocks: &[(RaftId, u64)]) -> bool {
+    #[cfg(mutant)]
+    if consensus::mutant::on(consensus::mutant::Mutant::OddClockFollowed) {
+        return true;
+    }
     let behind = clocks.iter().filter(|(_, clock_us)| (signed(*clock_us) - median_us).abs() <= AGREE_US).count();
     behind >= 2 || clocks.len() == 1
 }
@@ -226,6 +239,15 @@ mod tests {
         let jumped = clocks(12 * S, [HOUR as i64; 3]);
         clock.advance(12 * S, &jumped);
         assert_eq!(clock.stamp(), T + 12 * S + S / 5, "by what elapsed and a tenth, not by the hour");
+    }
+
+    #[test]
+    fn a_stamp_that_comes_late_does_not_hold_time_up() {
+        let mut clock = StampClock::new();
+        clock.applied(T, 0, &clocks(0, [0; 3]));
+        clock.applied(T + S, 3 * S - S / 2, &clocks(3 * S, [HOUR as i64; 3]));
+        clock.advance(3 * S, &clocks(3 * S, [0; 3]));
+        assert_eq!(clock.stamp(), T + 3 * S, "the node was cut off for two seconds");
     }
 
     #[test]

@@ -1,0 +1,215 @@
+//! What must hold of disks, memberships and stamps: one function each, named as a claim, as in `invariants`.
+//!
+//! Called by `world` after every step.
+
+use consensus::{Kind, RaftId, members};
+use ocs_proto::peer::{ConfState, SnapshotMark};
+
+use super::{
+    invariants::{Watch, claim},
+    node::{Life, Mode, Node, Synced},
+    state::NOON_US,
+};
+
+/// Who is within so many entries of the end has caught up (design 1: one batch).
+const BATCH_ENTRIES: u64 = 512;
+/// One odd clock moves no stamp by more than this, microseconds (design 2).
+const ODD_US: u64 = 2_000_000;
+/// What right clocks may differ by in a run, and what heads take on their way, microseconds.
+const SLACK_US: u64 = 1_000_000;
+
+impl Watch {
+    /// Rule 11.
+    pub(super) fn an_id_stands_for_one_log(&mut self, id: RaftId) {
+        claim!(self.ids.insert(id), "a Raft id stands for one log, for ever", "{id:#x} was given twice");
+    }
+
+    /// Rule 11: every node learns the same memberships, and of two that follow one another no two majorities are apart.
+    pub(super) fn memberships_are_the_same_and_overlap(&mut self, learnt: &[(u64, ConfState)]) {
+        for (index, conf) in learnt {
+            let known = self.memberships.entry(*index).or_insert_with(|| conf.clone());
+            claim!(known == conf, "memberships are the same everywhere", "at {index}: {known:?}, {conf:?}");
+            let before = self.memberships.range(..index).next_back().map_or(conf, |(_, before)| before);
+            claim!(
+                overlap(before, conf),
+                "majorities of memberships that follow one another overlap",
+                "at {index}: {before:?}, then {conf:?}"
+            );
+        }
+    }
+
+    /// Rule 11: a learner votes only when it has what the group has, but for one batch.
+    pub(super) fn who_begins_to_vote_has_caught_up(&self, learnt: &[(u64, ConfState)], nodes: &[Node]) {
+        for (index, conf) in learnt {
+            let before = self.memberships.range(..index).next_back().map_or(conf, |(_, before)| before);
+            for id in conf.voters.iter().filter(|id| !before.voters.contains(id)) {
+                let last = self.synced(nodes, *id).map_or(0, Synced::last);
+                claim!(
+                    last > 0 && last + BATCH_ENTRIES + 1 >= *index,
+                    "who begins to vote has caught up",
+                    "{id:#x} has up to {last} and votes from {index} on"
+                );
+            }
+        }
+    }
+
+    /// Design 6: the witness too applies changes of the membership, and no start forgets one.
+    pub(super) fn nobody_goes_on_under_an_old_membership(&self, life: &Life) {
+        if self.memberships.len() == 1 {
+            return;
+        }
+        let core = &life.core;
+        let reached = core.applied().min(core.commit());
+        let Some((newest, _)) = self.memberships.range(..=reached).next_back() else { return };
+        let conf = core.conf_state();
+        let known = self.memberships.range(newest..).any(|(_, known)| *known == conf);
+        claim!(
+            known,
+            "nobody goes on under an old membership",
+            "{:#x} has applied {reached} and lives by {conf:?}",
+            core.id()
+        );
+    }
+
+    /// Rule 6: what is committed, and may be acknowledged, is on the disks of a majority.
+    pub(super) fn what_is_committed_is_on_a_majority_of_disks(&mut self, life: &Life, nodes: &[Node]) {
+        let commit = life.core.commit();
+        if commit <= self.commit_max {
+            return;
+        }
+        let Some(mark) = life.core.mark(commit) else { return };
+        let has = |id: &RaftId| self.synced(nodes, *id).is_some_and(|synced| synced.has(commit, mark.term));
+        // a change of the membership counts from where it is applied: what stands before it was counted under the older one
+        let mut known = self.memberships.values().rev().take(3);
+        let counted = known.any(|conf| [&conf.voters, &conf.voters_outgoing].into_iter().all(|ids| majority(ids, has)));
+        claim!(
+            counted,
+            "what is committed is on a majority of disks",
+            "{:#x} counts entry {commit} of term {} as committed",
+            life.core.id(),
+            mark.term
+        );
+        self.commit_max = commit;
+    }
+
+    /// Rule 1: what a node forgets, every data voter has on its disk; with three full copies, the node's own state.
+    pub(super) fn what_is_forgotten_is_on_every_data_node(
+        &self,
+        at: usize,
+        mark: &SnapshotMark,
+        conf: &ConfState,
+        nodes: &[Node],
+    ) {
+        let data = conf.voters.iter().filter(|id| self.kind(**id) == Kind::Data && self.mode != Mode::Three);
+        for id in data {
+            let has = self.synced(nodes, *id).is_some_and(|synced| synced.has(mark.index, mark.term));
+            claim!(
+                has,
+                "what is forgotten is on every data node",
+                "node {} forgets up to {}, {id:#x} lacks it",
+                at + 1,
+                mark.index
+            );
+        }
+        let state = nodes[at].store.as_ref().map(|state| state.mark.index);
+        claim!(
+            state.is_none_or(|state| state >= mark.index),
+            "what a data node forgets is in its state",
+            "node {} forgets up to {}, its state is durable up to {state:?}",
+            at + 1,
+            mark.index
+        );
+    }
+
+    /// Rule 1: what is believed durable on every data node, and known committed, is on the disk of every one's newest id. A node
+    /// whose newest id does not vote yet counts for nothing: its leader has only what was forgotten.
+    pub(super) fn data_durable_is_on_every_data_node(&self, life: &Life, nodes: &[Node]) {
+        let core = &life.core;
+        let believed = core.data_durable().min(core.commit());
+        let forgotten = core.log_range().0 - 1;
+        if believed == 0 || (self.mode == Mode::Three && believed <= forgotten) {
+            return;
+        }
+        let conf = core.conf_state();
+        let data = (0..nodes.len()).filter(|at| self.mode.kind(*at) == Kind::Data);
+        for newest in data.filter_map(|at| members::newest(&conf, at as u16 + 1)) {
+            let last = self.synced(nodes, newest).map_or(0, Synced::last);
+            // a follower goes by its leader's last word, and that may be older than a change of the membership
+            let counts = match conf.voters.contains(&newest) {
+                true => last >= believed || (members::incarnation(newest) > 0 && !core.leads()),
+                false => believed <= forgotten || !core.leads(),
+            };
+            claim!(
+                counts,
+                "data_durable is never above what a data node has durable",
+                "{:#x} believes {believed}, {newest:#x} has up to {last}",
+                core.id()
+            );
+        }
+    }
+
+    /// Design 2, stamped time.
+    pub(super) fn stamps_never_go_back_or_stand_still(&mut self, stamp_us: u64) {
+        claim!(
+            stamp_us > self.stamp_us,
+            "stamps never go back or stand still",
+            "{stamp_us} was applied after {}",
+            self.stamp_us
+        );
+        self.stamp_us = stamp_us;
+    }
+
+    /// Design 2: of one clock that jumps, no stamp moves by more than 2 s ahead of the true time. `now`: a moment after it
+    /// was stamped.
+    pub(super) fn one_odd_clock_is_not_followed(&self, stamp_us: u64, now: u64) {
+        let latest_us = NOON_US + now + ODD_US + SLACK_US;
+        claim!(
+            self.odd_clocks.len() > 1 || stamp_us <= latest_us,
+            "one odd clock is not followed",
+            "{stamp_us} is {} us ahead, clocks of {:?} have jumped",
+            stamp_us.saturating_sub(NOON_US + now),
+            self.odd_clocks
+        );
+    }
+
+    /// Design 2: stamps are near the true time while all clocks are right. `now`: when it was stamped.
+    pub(super) fn stamps_follow_right_clocks(&self, stamp_us: u64, now: u64) {
+        claim!(
+            !self.odd_clocks.is_empty() || stamp_us + ODD_US + SLACK_US >= NOON_US + now,
+            "stamps follow right clocks",
+            "{stamp_us} is {} us late",
+            (NOON_US + now).saturating_sub(stamp_us)
+        );
+    }
+}
+
+/// Design 2: while a node is primary its stamps move as time does, whatever any clock does: by a tenth more or less, and what
+/// clocks drift by.
+pub(super) fn stamps_move_as_time_does(moved_us: u64, elapsed_us: u64) {
+    let (least, most) = (elapsed_us * 85 / 100, elapsed_us * 115 / 100);
+    claim!(
+        moved_us + 10_000 >= least && moved_us <= most + 10_000,
+        "stamps move as time does",
+        "by {moved_us} us in {elapsed_us} us"
+    );
+}
+
+/// Whether more than half of some voters are such; of none: yes.
+fn majority(ids: &[RaftId], such: impl Fn(&RaftId) -> bool) -> bool {
+    ids.is_empty() || ids.iter().filter(|id| such(id)).count() > ids.len() / 2
+}
+
+/// Whether every set of nodes that decides under one membership has a node of every set that does under the other.
+fn overlap(one: &ConfState, other: &ConfState) -> bool {
+    let mut ids = members::ids(one);
+    ids.extend(members::ids(other));
+    ids.sort_unstable();
+    ids.dedup();
+    let decides = |conf: &ConfState, set: u32| {
+        let inside = |id: &RaftId| ids.iter().position(|known| known == id).is_some_and(|at| set >> at & 1 == 1);
+        majority(&conf.voters, inside) && majority(&conf.voters_outgoing, inside)
+    };
+    // what is outside a set that decides must not decide
+    let all = (1_u32 << ids.len()) - 1;
+    (0..=all).all(|set| !(decides(one, set) && decides(other, all & !set)))
+}

@@ -1,0 +1,92 @@
+//! A node that lost its log in the simulation: it asks to be taken in under a new id, and begins as one that knows nothing.
+//!
+//! Follows `peers::join` of the node and the driver's answer to it; the group's part is the real `Core::admit`. Called by
+//! `world`.
+
+use consensus::RaftId;
+use rand::Rng;
+
+use super::{
+    node::place,
+    world::{Event, Who, World},
+};
+
+/// How often it asks.
+const ASK_US: u64 = 250_000;
+/// A node heard within this under any id is not taken in under another one.
+const SILENT_US: u64 = 1_500_000;
+
+impl World {
+    /// A log that is lost or cannot be trusted goes, and with it its id, for ever.
+    pub(super) fn lose_log(&mut self, at: usize) {
+        #[cfg(mutant)]
+        if consensus::mutant::on(consensus::mutant::Mutant::OldIdAfterWipe) {
+            return self.nodes[at].form_again();
+        }
+        self.watch.bury(&self.nodes[at]);
+        self.nodes[at].give_log_up();
+    }
+
+    /// The process runs without a log.
+    pub(super) fn begin_asking(&mut self, at: usize) {
+        let node = &mut self.nodes[at];
+        node.boots += 1;
+        node.asking = Some(self.rng.random_range(1..=u64::MAX));
+        let who = Who { node: at, boot: node.boots };
+        self.after(0, Event::AskToJoin(who));
+    }
+
+    /// It asks every peer, again and again.
+    pub(super) fn ask_to_join(&mut self, who: Who) {
+        let Some(token) = self.nodes[who.node].asking else { return };
+        for to in self.places().filter(|to| *to != who.node) {
+            for way in self.net.ways(&mut self.rng, who.node, to) {
+                self.after(way, Event::JoinAsked { to, from: who, token });
+            }
+        }
+        self.after(ASK_US, Event::AskToJoin(who));
+    }
+
+    pub(super) fn on_join_asked(&mut self, at: usize, from: Who, token: u64) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        life.joins.insert(from.node, (from, token));
+        self.answer_joins(at);
+    }
+
+    /// Who waits is told its id once the change is committed; who is refused asks again.
+    pub(super) fn answer_joins(&mut self, at: usize) {
+        let (now, mode) = (self.now, self.mode);
+        let waiting = self.nodes[at].life.as_mut().map(|life| std::mem::take(&mut life.joins));
+        for (asking, (to, token)) in waiting.into_iter().flatten() {
+            let Some(life) = &mut self.nodes[at].life else { return };
+            if life.heard.get(&asking).is_some_and(|heard| now - heard.at_us < SILENT_US) {
+                continue; // its old id still speaks
+            }
+            match life.core.admit(asking as u16 + 1, mode.kind(asking), token) {
+                Ok(None) => drop(life.joins.insert(asking, (to, token))),
+                Ok(Some(id)) => self.tell_admitted(at, to, id, token),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn tell_admitted(&mut self, at: usize, to: Who, id: RaftId, token: u64) {
+        for way in self.net.ways(&mut self.rng, at, to.node) {
+            self.after(way, Event::Admitted { to, id, token });
+        }
+    }
+
+    /// It begins under its new id, unless it ends in the middle of that: then nobody ever speaks under it.
+    pub(super) fn on_admitted(&mut self, at: usize, id: RaftId, token: u64) {
+        debug_assert_eq!(place(id), at, "an id of this node");
+        if self.nodes[at].asking != Some(token) {
+            return;
+        }
+        if !self.plan.calm && self.rng.random_ratio(1, 6) {
+            return self.end_process(at, false);
+        }
+        self.watch.an_id_stands_for_one_log(id);
+        self.nodes[at].begin_as(id);
+        self.start(at);
+    }
+}
