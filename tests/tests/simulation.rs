@@ -1,5 +1,7 @@
 //! Runs the simulator: some hundred seeds, and one twice. `SIM_SEEDS` sets how many; `make sim` runs more.
 
+use std::process::Command;
+
 use ocs_tests::sim::run;
 
 fn seeds() -> u64 {
@@ -20,4 +22,16 @@ fn a_seed_replays_to_the_last_message() {
         assert!(first.acknowledged > 20, "seed {seed}: the group did not work");
     }
     assert_ne!(run(3).map(|report| report.trace), run(5).map(|report| report.trace));
+}
+
+#[test]
+fn a_seed_replays_in_another_process() {
+    let told = || {
+        let ran = Command::new(env!("CARGO_BIN_EXE_sim")).env("SEED", "11").output().expect("the simulator starts");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    };
+    let (first, here) = (told(), run(11).expect("this seed runs"));
+    assert_eq!(first, told());
+    assert!(first.contains(&here.trace.to_string()), "{first} is not {here:?}");
 }

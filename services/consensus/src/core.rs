@@ -388,8 +388,8 @@ impl<D: Disk> Core<D> {
     /// `peer`: any id of the node. The stream from the leader ended and an immediate reconnect was refused: its process is gone (design 1, fast
     /// path). A data node goes on to call [`Core::campaign_again`]; the witness only stops protecting the leader.
     pub fn on_refused(&mut self, peer: RaftId) {
-        if members::number(peer) != members::number(self.leader()) || self.leads() {
-            return;
+        if members::number(peer) != members::number(self.leader()) || self.leads() || !self.raw.raft.promotable() {
+            return; // who does not vote yet must not ask for votes: raft-rs panics where it knows no members
         }
         self.raw.raft.election_elapsed = self.raw.raft.election_timeout();
         self.fast_ticks = FAST_TICKS_MAX;

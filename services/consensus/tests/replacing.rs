@@ -351,6 +351,19 @@ fn a_node_that_is_lost_again_while_it_joins_gets_another_id_and_the_first_one_go
 }
 
 #[test]
+fn a_node_that_joins_asks_nobody_for_votes_when_the_primary_ends() {
+    let mut world = World::formed();
+    world.propose(10);
+    world.wipe(2);
+    let id = world.rejoin(2, 77);
+    world.until("it hears the leader", |world| world.nodes[&id].core.leader() != 0);
+    let leader = world.nodes[&id].core.leader();
+    world.node(id).core.on_refused(leader);
+    assert!(!world.nodes[&id].core.hurrying());
+    world.settle(id);
+}
+
+#[test]
 fn a_node_that_joins_counts_nothing_until_it_votes() {
     let mut world = World::formed();
     world.propose(10);

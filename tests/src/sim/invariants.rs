@@ -58,6 +58,8 @@ pub(super) struct Watch {
     never: HashSet<RequestId>,
     /// Highest term in which the role was claimed.
     pub(super) claimed: u64,
+    /// Nodes that a quorum has answered since this was last emptied.
+    pub(super) answered: BTreeSet<usize>,
     /// Highest `data_durable` that a leader had, by term.
     told: BTreeMap<u64, u64>,
     pub(super) acknowledged: u64,
@@ -97,6 +99,7 @@ impl Watch {
             effects_by_id: HashMap::new(),
             never: HashSet::new(),
             claimed: 0,
+            answered: BTreeSet::new(),
             told: BTreeMap::new(),
             acknowledged: 0,
         }
@@ -315,6 +318,7 @@ impl Watch {
             "the witness never serves",
             "it claims to be primary"
         );
+        self.answered.insert(at);
         if primary {
             self.claimed = self.claimed.max(confirmed.term);
         }

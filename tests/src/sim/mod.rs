@@ -57,7 +57,7 @@ const AGREE_US: u64 = 25_000_000;
 /// What a run came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Report {
-    /// Folds all that the nodes told each other: equal seeds have equal traces.
+    /// Folds all that the nodes told each other, and every byte on their disks: equal seeds have equal traces.
     pub trace: u64,
     /// Entries applied.
     pub entries: u64,
@@ -132,6 +132,7 @@ fn play(seed: u64, talks: bool) -> Report {
     world.nodes[gone].held = false;
     world.start(gone);
     all_agree(&mut world);
+    world.fold_disks();
     Report {
         trace: world.trace,
         entries: world.watch.entries() as u64,
@@ -187,29 +188,36 @@ fn leave_one_out(world: &mut World, parted: Option<usize>) -> usize {
 }
 
 /// Whether an update that was asked for since has been acknowledged.
-fn served_since(world: &World, begun: u64) -> bool {
-    let served = |call: &clients::Call| call.called_us > begun && call.outcome == Some(ocs_history::Outcome::Done);
-    world.clients.calls().any(|(_, call)| served(call))
+fn updated_since(world: &World, begun: u64) -> bool {
+    let mut since = world.clients.calls().filter(|(_, call)| call.called_us > begun);
+    since.any(|(_, call)| call.outcome == Some(ocs_history::Outcome::Done))
+}
+
+/// Whether a read that was asked for since has been answered.
+fn read_since(world: &World, begun: u64) -> bool {
+    let mut since = world.clients.calls().filter(|(_, call)| call.called_us > begun);
+    since.any(|(_, call)| matches!(call.outcome, Some(ocs_history::Outcome::Shown(_))))
 }
 
 /// Design 1, what loses what: with one node gone the others serve by themselves.
 fn two_of_three_serve(world: &mut World, gone: usize) {
     let begun = world.now;
-    let served = world.run_until(begun + PAIR_US, |world| served_since(world, begun));
+    let served = world.run_until(begun + PAIR_US, |world| updated_since(world, begun) && read_since(world, begun));
     claim!(served, "two of three serve by themselves", "without node {}", gone + 1);
 }
 
 /// Design 1, modes: a pair that has lost one node takes no update.
 fn one_of_two_stands_still(world: &mut World, gone: usize) {
     let begun = world.now;
-    let served = world.run_until(begun + STILL_US, |world| served_since(world, begun));
-    claim!(!served, "one of two takes no update", "without node {}", gone + 1);
+    let updated = world.run_until(begun + STILL_US, |world| updated_since(world, begun));
+    claim!(!updated, "one of two takes no update", "without node {}", gone + 1);
 }
 
 /// At the end everybody who has a disk has everything.
 fn all_agree(world: &mut World) {
     world.clients.quiet = true;
-    let begun = world.now;
-    let agreed = world.run_until(begun + AGREE_US, World::converged);
+    world.watch.answered.clear();
+    let all_answered = |world: &World| world.watch.answered.len() == world.nodes.len();
+    let agreed = world.run_until(world.now + AGREE_US, |world| world.converged() && all_answered(world));
     claim!(agreed, "all nodes agree in the end", "not within {AGREE_US} us");
 }

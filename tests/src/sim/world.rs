@@ -19,7 +19,7 @@ use super::{
     node::{CLUSTER, Done, Heard, Job, Mode, Node, TICK_US, Waiter, place},
     state::State,
 };
-use consensus::log::LogError;
+use consensus::log::{Disk, LogError};
 
 /// Pace of the fast path, microseconds.
 const HURRY_US: u64 = 10_000;
@@ -482,14 +482,22 @@ impl World {
     }
 
     fn fold(&mut self, at: usize, frame: &PeerFrame) {
-        let mut fold = |number: u64| {
-            self.trace = (self.trace.rotate_left(5) ^ number).wrapping_mul(0x517c_c1b7_2722_0a95);
-        };
+        let mut fold = |number: u64| self.trace = folded(self.trace, number);
         [self.now, at as u64].into_iter().for_each(&mut fold);
         for message in &frame.messages {
             let entries = message.entries.iter().map(|entry| u64::from(crc32c::crc32c(&entry.data)));
             let numbers = [u64::from(message.kind), message.from, message.term, message.index, message.commit];
             numbers.into_iter().chain(entries).for_each(&mut fold);
+        }
+    }
+
+    /// Every byte of every disk, for the trace.
+    pub(super) fn fold_disks(&mut self) {
+        for disk in self.nodes.iter().map(|node| &node.disk) {
+            for name in Disk::list(disk).expect("a disk in memory lists its files") {
+                let bytes = disk.contents(&name).unwrap_or_default();
+                self.trace = folded(folded(self.trace, bytes.len() as u64), crc32c::crc32c(&bytes).into());
+            }
         }
     }
 
@@ -641,4 +649,8 @@ impl World {
         let settled = conf.voters_outgoing.is_empty() && conf.learners.is_empty();
         settled && self.nodes.iter().all(has_all) && self.clients.idle()
     }
+}
+
+fn folded(trace: u64, number: u64) -> u64 {
+    (trace.rotate_left(5) ^ number).wrapping_mul(0x517c_c1b7_2722_0a95)
 }
