@@ -126,9 +126,14 @@ pub enum ProposeError {
     /// Too much is waiting (uncommitted bytes or apply lag): not put into the log.
     #[error("too much is waiting to be applied")]
     Busy,
-    /// The log has reached its limit or the disk its reserve: not put into the log.
+    /// The disk has reached its reserve: not put into the log.
     #[error("no room on the log's disk")]
     NoRoom,
+    /// The log here or at a peer has reached its limit (design rule 1): not put into the log.
+    #[error(
+        "a node's log has reached log.bytes_max, since a data node has been away for long: bring it back, or see `ocsctl node replace`"
+    )]
+    LogFull,
     /// The node is stopping: not put into the log.
     #[error("the node is stopping")]
     Stopped,
@@ -210,8 +215,42 @@ pub struct Status {
     pub waiting: u64,
     /// The log's disk is full, or the log has reached its limit: updates stop until there is room.
     pub no_room: bool,
+    /// The log here has reached its limit: updates stop until every data node has what it holds.
+    pub log_full: bool,
+    /// Why a primary here takes no updates; none: it takes them.
+    pub stopped: Option<ProposeError>,
+    /// How this node came to lead last, once it serves.
+    pub reign: Option<Reign>,
+    /// Automatic failover is paused, and this id was primary last; 0: it is not paused.
+    pub paused_for: RaftId,
     /// The state is being fetched from another data node; this node does not serve meanwhile.
     pub fetching: bool,
+}
+
+/// A time as primary, seen from its beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reign {
+    /// Raft's term.
+    pub term: u64,
+    /// How it came.
+    pub came: Came,
+    /// From the last word of the leader before, or else from this start, until this node served, milliseconds.
+    pub pause_ms: u64,
+}
+
+/// How a node came to lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Came {
+    /// It has known no leader since it started.
+    First,
+    /// The leader before handed over, for this reason.
+    Handed(String),
+    /// The leader's process was gone: its stream ended, and a connection was refused.
+    Refused,
+    /// The leader was not heard.
+    Silent,
+    /// An operator resumed failover here.
+    Resumed,
 }
 
 /// What is known of another voter.
@@ -221,6 +260,12 @@ pub struct PeerStatus {
     pub id: RaftId,
     /// Data node or witness.
     pub kind: Kind,
+    /// Votes; else it catches up first.
+    pub voter: bool,
+    /// Its log has reached its limit.
+    pub log_full: bool,
+    /// Less than the reserve is left on its disk.
+    pub disk_short: bool,
     /// Last index known durable there; known to the leader only.
     pub matched: Option<u64>,
     /// Applied index that its last frame told.

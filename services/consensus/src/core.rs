@@ -5,10 +5,13 @@
 
 mod known;
 mod membership;
+mod pause;
 mod ready;
+mod reign;
 mod rules;
 
 pub use membership::JoinError;
+pub use pause::PauseError;
 
 use bytes::Bytes;
 use ocs_proto::peer::{ConfState, Entry as WireEntry, PeerFrame, RaftMessage, SnapshotMark};
@@ -19,7 +22,7 @@ use raft::{
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
-    Confirmed, Kind, ProposeError, RaftId, TransferError,
+    Came, Confirmed, Kind, ProposeError, RaftId, TransferError,
     eraft::{message_from_wire, snapshot_from_mark},
     log::{Batch, Disk, HardState, LogReader},
     members,
@@ -123,6 +126,7 @@ impl Write {
 #[derive(Debug)]
 struct Transfer {
     to: RaftId,
+    why: String,
     ticks: u32,
 }
 
@@ -148,6 +152,11 @@ pub struct Core<D: Disk> {
     told_durable: (u64, u64),
     patience: Patience,
     fast_ticks: u32,
+    /// An operator resumed failover here, and the membership does not say so yet.
+    resuming: bool,
+    last_leader: reign::LastLeader,
+    /// Term in which this node last began to lead, and how it came.
+    reign: (u64, Came),
     transfer: Option<Transfer>,
     transfer_result: Option<Result<(), TransferError>>,
     snapshot_held: Option<RaftMessage>,
@@ -233,6 +242,9 @@ impl<D: Disk> Core<D> {
             told_durable: (0, 0),
             patience: Patience::new(config.election_ticks_max),
             fast_ticks: 0,
+            resuming: false,
+            last_leader: reign::LastLeader::default(),
+            reign: (0, Came::First),
             transfer: None,
             transfer_result: None,
             snapshot_held: None,
@@ -259,7 +271,9 @@ impl<D: Disk> Core<D> {
     /// A tick of the driver's clock passed.
     pub fn tick(&mut self) {
         let alone = self.raw.raft.prs().is_singleton();
-        if (!alone || self.pending.is_empty()) && !self.beginning_anew() {
+        if self.held() {
+            self.tick_held();
+        } else if (!alone || self.pending.is_empty()) && !self.beginning_anew() {
             self.raw.tick(); // a single voter must not campaign with a write in flight (design 6)
         }
         if self.rounds.tick(self.config.heartbeat_ticks as u32) {
@@ -269,6 +283,8 @@ impl<D: Disk> Core<D> {
         self.tick_snapshots();
         self.tick_witness();
         self.tick_members();
+        self.tick_pause();
+        self.tick_reign();
         let data_durable = self.data_durable();
         self.raw.mut_store().set_data_durable(data_durable);
         self.fast_ticks = self.fast_ticks.saturating_sub(1);
@@ -281,6 +297,7 @@ impl<D: Disk> Core<D> {
         if self.is_former(head.from) {
             return; // an id that was replaced is not listened to (design rule 11)
         }
+        self.note_leader(&head);
         for message in frame.messages {
             if message.to == self.config.id && message.from == head.from {
                 self.step_one(message, head.data_durable);
@@ -288,6 +305,7 @@ impl<D: Disk> Core<D> {
         }
         if head.term == self.term() && head.from == self.leader() && head.from != self.config.id {
             self.told_durable = (head.term, head.data_durable);
+            self.note_leader(&head);
         }
         #[cfg(mutant)]
         if head.term < self.term() && crate::mutant::on(crate::mutant::Mutant::DataDurableOfOldTerm) {
@@ -314,6 +332,9 @@ impl<D: Disk> Core<D> {
             }
         }
         let Some(mapped) = message_from_wire(message) else { return };
+        if mapped.get_msg_type() == MessageType::MsgTimeoutNow {
+            self.note_handed();
+        }
         if mapped.get_msg_type() != MessageType::MsgTimeoutNow || !self.beginning_anew() {
             self.feed(mapped);
         }
@@ -370,17 +391,17 @@ impl<D: Disk> Core<D> {
         self.rounds.retain(keep);
     }
 
-    /// Begins to hand leadership over; how it ended comes in [`Output::transfer`].
+    /// Begins to hand leadership over, for this reason; how it ended comes in [`Output::transfer`].
     ///
     /// # Errors
     /// It did not begin, and nothing changed.
-    pub fn transfer(&mut self, to: RaftId) -> Result<(), TransferError> {
+    pub fn transfer(&mut self, to: RaftId, why: &str) -> Result<(), TransferError> {
         if !self.leads() {
             return Err(TransferError::NotPrimary);
         }
         self.eligible(to).map_err(TransferError::NotEligible)?;
         self.raw.transfer_leader(to);
-        self.transfer = Some(Transfer { to, ticks: 0 });
+        self.transfer = Some(Transfer { to, why: why.to_owned(), ticks: 0 });
         self.after();
         Ok(())
     }
@@ -390,6 +411,11 @@ impl<D: Disk> Core<D> {
     pub fn on_refused(&mut self, peer: RaftId) {
         if members::number(peer) != members::number(self.leader()) || self.leads() || !self.raw.raft.promotable() {
             return; // who does not vote yet must not ask for votes: raft-rs panics where it knows no members
+        }
+        self.note_refused();
+        if self.held() {
+            self.forget_leader();
+            return self.after();
         }
         self.raw.raft.election_elapsed = self.raw.raft.election_timeout();
         self.fast_ticks = FAST_TICKS_MAX;

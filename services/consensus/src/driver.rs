@@ -3,6 +3,7 @@
 //! Reads the clocks, owns the threads of the log and of apply, and waits for neither. Called by the node through
 //! [`spawn`]; everything else reaches it as an [`Event`].
 
+mod asks;
 mod propose;
 mod tell;
 
@@ -21,10 +22,10 @@ use ocs_proto::peer::{PeerFrame, RaftMessage, SnapshotMark};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    Confirmed, FetchedState, Handle, JoinAsk, Machine, Observer, Proposal, ProposeError, RaftId, Status, TransferError,
-    Transport,
+    Confirmed, FetchedState, Handle, JoinAsk, Machine, Observer, Proposal, ProposeError, RaftId, Reign, Status,
+    TransferError, Transport,
     apply::{ApplyThread, Digests, Memberships, PersistPolicy, Work},
-    core::{Core, CoreConfig, Found, JoinError, Output},
+    core::{Core, CoreConfig, Found, JoinError, Output, PauseError},
     disk::{Job, LogThread},
     log::{Disk, Log, Recovered},
     members,
@@ -44,6 +45,8 @@ const HURRY: Duration = Duration::from_millis(10);
 const KEEP_ENTRIES: u64 = 10_000;
 /// Entries that must be worth forgetting before the log is asked to.
 const FORGET_ENTRIES_MIN: u64 = 5_000;
+/// The same where the log is more than half full.
+const PRESSED_ENTRIES_MIN: u64 = 64;
 
 /// A node that was heard within this time is not taken in under a new id: it speaks under its old one.
 const SILENT: Duration = Duration::from_millis(1500);
@@ -77,8 +80,10 @@ pub(crate) enum Event<I, R> {
     PeerLost { peer: RaftId, refused: bool },
     /// A node that lost its log asks for a new id.
     Join { ask: JoinAsk, answer: oneshot::Sender<Result<RaftId, JoinError>> },
+    /// Automatic failover is to be paused, or resumed.
+    Pause { paused: bool, answer: oneshot::Sender<Result<(), PauseError>> },
     /// Leadership is to go to a node.
-    Transfer { to: RaftId, answer: oneshot::Sender<Result<(), TransferError>> },
+    Transfer { to: RaftId, why: String, answer: oneshot::Sender<Result<(), TransferError>> },
     /// Finish and end.
     Stop,
 }
@@ -203,6 +208,7 @@ where
         next_question: 0,
         reads: Vec::new(),
         joins: Vec::new(),
+        pauses: Vec::new(),
         transfer: None,
         persisted: state.index,
         log_bytes,
@@ -211,6 +217,8 @@ where
         mismatches: 0,
         told: Vec::new(),
         ticks: 0,
+        leader_seen: Instant::now(),
+        reign: None,
         begun: Instant::now(),
         stopping: false,
         config,
@@ -258,6 +266,10 @@ fn initial_status(config: &DriverConfig) -> Status {
         elections: 0,
         waiting: 0,
         no_room: false,
+        log_full: false,
+        stopped: None,
+        reign: None,
+        paused_for: 0,
         fetching: false,
     }
 }
@@ -268,6 +280,8 @@ struct Seen {
     heard: Option<Instant>,
     /// Its disk is full.
     short: bool,
+    /// Its log has reached its limit.
+    log_full: bool,
     applied: u64,
     clock_offset_us: i64,
     digest: Option<(u64, u128)>,
@@ -302,6 +316,8 @@ struct Driver<D: Disk, M: Machine> {
     reads: Vec<(Confirmed, oneshot::Sender<Confirmed>)>,
     /// Nodes that wait to be taken in.
     joins: Vec<(JoinAsk, oneshot::Sender<Result<RaftId, JoinError>>)>,
+    /// Those who wait for failover to be paused or resumed.
+    pauses: Vec<(bool, oneshot::Sender<Result<(), PauseError>>)>,
     transfer: Option<oneshot::Sender<Result<(), TransferError>>>,
     persisted: u64,
     log_bytes: u64,
@@ -311,6 +327,9 @@ struct Driver<D: Disk, M: Machine> {
     /// Peers that got a frame since the last heartbeat interval, and ticks since.
     told: Vec<RaftId>,
     ticks: usize,
+    /// When there was a leader last, as far as this node knows; at first, when it began.
+    leader_seen: Instant,
+    reign: Option<Reign>,
     begun: Instant,
     stopping: bool,
 }
@@ -342,6 +361,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             }
             self.propose_queued();
             self.pump();
+            self.note_reign();
             self.publish(ticked);
         }
         self.finish();
@@ -396,6 +416,9 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             Event::PeerLost { peer, refused } => {
                 self.core.on_unreachable(peer);
                 if refused {
+                    if members::number(peer) == members::number(self.core.leader()) {
+                        self.leader_seen = Instant::now(); // its stream has only just ended
+                    }
                     self.core.on_refused(peer);
                 }
             }
@@ -403,7 +426,11 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 self.joins.push((ask, answer));
                 self.answer_joins();
             }
-            Event::Transfer { to, answer } => self.on_transfer(to, answer),
+            Event::Pause { paused, answer } => {
+                self.pauses.push((paused, answer));
+                self.answer_pauses();
+            }
+            Event::Transfer { to, why, answer } => self.on_transfer(to, &why, answer),
             Event::Stop => self.stopping = true,
         }
     }
@@ -424,9 +451,13 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         seen.heard = Some(Instant::now());
         seen.applied = head.applied;
         seen.short = head.disk_short_bytes > 0;
+        seen.log_full = head.log_full;
         seen.clock_offset_us = head.wall_clock_us.cast_signed().wrapping_sub(wall_clock_us().cast_signed());
         if let Some(digest) = digest.filter(|_| head.digest_index > 0) {
             seen.digest = Some((head.digest_index, u128::from_be_bytes(digest)));
+        }
+        if head.from == self.core.leader() {
+            self.leader_seen = Instant::now();
         }
         self.core.step(frame);
     }
@@ -452,30 +483,25 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 
     /// A primary without room hands over to a peer that has some, as soon as one can take over (design 1).
     fn seek_room(&mut self) {
-        let full = self.no_room && self.core.leads() && !self.core.transferring();
+        let full = self.no_room && self.core.leads() && !self.core.transferring() && !self.core.paused();
         let peers: Vec<RaftId> = self.core.members().into_iter().map(|(id, _)| id).collect();
         let short = |id: &RaftId| self.peers.get(id).is_some_and(|seen| seen.short);
         if full && let Some(to) = peers.into_iter().find(|id| !short(id) && self.core.eligible(*id).is_ok()) {
-            let _ = self.core.transfer(to); // a peer that has room goes on
-        }
-    }
-
-    fn on_transfer(&mut self, to: RaftId, answer: oneshot::Sender<Result<(), TransferError>>) {
-        match self.core.transfer(to) {
-            Ok(()) => self.transfer = Some(answer),
-            Err(refusal) => {
-                let _ = answer.send(Err(refusal));
-            }
+            let _ = self.core.transfer(to, "handover because the disk is short"); // a peer that has room goes on
         }
     }
 
     fn on_tick(&mut self) {
+        if self.core.serving() && self.reign.as_ref().is_some_and(|reign| reign.term == self.core.term()) {
+            self.leader_seen = Instant::now();
+        }
         self.core.tick();
         let askers = &mut self.askers;
         askers.retain(|_, asker| !asker.answer.is_closed());
         self.core.retain_questions(|question| askers.contains_key(&question));
         self.reads.retain(|(_, answer)| !answer.is_closed());
         self.answer_joins();
+        self.answer_pauses();
         self.compare_digests();
         self.seek_room();
         self.forget();
@@ -487,7 +513,13 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         if self.forgetting {
             return;
         }
-        if let Some(mark) = self.core.forgettable(self.persisted, KEEP_ENTRIES, FORGET_ENTRIES_MIN) {
+        // a log that nears its limit keeps nothing for the convenience of others
+        let (keep, worth) = match self.log_bytes {
+            bytes if bytes >= self.config.log_bytes_max => (0, 1),
+            bytes if bytes >= self.config.log_bytes_max / 2 => (0, PRESSED_ENTRIES_MIN),
+            _ => (KEEP_ENTRIES, FORGET_ENTRIES_MIN),
+        };
+        if let Some(mark) = self.core.forgettable(self.persisted, keep, worth) {
             self.forgetting = true;
             let _ = self.jobs.send(Job::Compact(mark));
         }
@@ -529,30 +561,6 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         } else {
             let _ = asker.answer.send(confirmed); // who gave up needs no answer
         }
-    }
-
-    /// Design rule 11: taken in when the change is committed; refused while the node's old id still speaks.
-    fn answer_joins(&mut self) {
-        for (ask, answer) in std::mem::take(&mut self.joins) {
-            if answer.is_closed() {
-                continue;
-            }
-            let admitted = if self.is_heard(ask.number) {
-                Err(JoinError::StillHeard)
-            } else {
-                self.core.admit(ask.number, ask.kind, ask.token)
-            };
-            match admitted {
-                Ok(None) => self.joins.push((ask, answer)),
-                Ok(Some(id)) => drop(answer.send(Ok(id))), // who gave up asks again, under the same token
-                Err(refusal) => drop(answer.send(Err(refusal))),
-            }
-        }
-    }
-
-    fn is_heard(&self, number: u16) -> bool {
-        let lately = |seen: &Seen| seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
-        self.peers.iter().any(|(id, seen)| members::number(*id) == number && lately(seen))
     }
 
     /// The end: everyone who waits learns what is known, the threads finish what has queued.

@@ -68,7 +68,7 @@ pub(crate) fn conf_state_to_wire(state: &ConfState) -> WireConfState {
         voters_outgoing: sorted(&state.voters_outgoing),
         learners_next: sorted(&state.learners_next),
         auto_leave: state.auto_leave,
-        members: Vec::new(), // raft-rs knows ids only; see `members`
+        ..WireConfState::default() // raft-rs knows ids only; see `members`
     }
 }
 

@@ -13,8 +13,8 @@ use ocs_proto::peer::PeerFrame;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    Confirmed, FetchedState, JoinAsk, JoinError, Proposal, ProposeError, RaftId, ReadError, Status, TransferError,
-    driver::Event,
+    Confirmed, FetchedState, JoinAsk, JoinError, PauseError, Proposal, ProposeError, RaftId, ReadError, Status,
+    TransferError, driver::Event,
 };
 
 /// Frames and proposals that may wait for the Raft loop; beyond, frames are dropped and proposals refused.
@@ -96,13 +96,13 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         let _ = self.events.send(Event::Fetched(state)); // a driver that ended needs no news
     }
 
-    /// Hands leadership to a data node; completes when it leads.
+    /// Hands leadership to a data node, for this reason; completes when it leads.
     ///
     /// # Errors
     /// See [`TransferError`].
-    pub async fn transfer(&self, to: RaftId) -> Result<(), TransferError> {
+    pub async fn transfer(&self, to: RaftId, why: &str) -> Result<(), TransferError> {
         let (answer, answered) = oneshot::channel();
-        self.events.send(Event::Transfer { to, answer }).map_err(|_| TransferError::Stopped)?;
+        self.events.send(Event::Transfer { to, why: why.to_owned(), answer }).map_err(|_| TransferError::Stopped)?;
         answered.await.unwrap_or(Err(TransferError::Stopped))
     }
 
@@ -114,6 +114,17 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         let (answer, answered) = oneshot::channel();
         self.events.send(Event::Join { ask, answer }).map_err(|_| JoinError::Stopped)?;
         answered.await.unwrap_or(Err(JoinError::Stopped))
+    }
+
+    /// Pauses automatic failover, or resumes it; completes when that is committed. Resumed where there is no leader, this node
+    /// asks for votes. Asking again is safe.
+    ///
+    /// # Errors
+    /// See [`PauseError`].
+    pub async fn set_paused(&self, paused: bool) -> Result<(), PauseError> {
+        let (answer, answered) = oneshot::channel();
+        self.events.send(Event::Pause { paused, answer }).map_err(|_| PauseError::Stopped)?;
+        answered.await.unwrap_or(Err(PauseError::Stopped))
     }
 
     /// Stops the driver: who waits is answered "stopped" or "overtaken"; log and state are synced.

@@ -22,7 +22,7 @@ mod witness;
 
 pub use api::*;
 pub use apply::PersistPolicy;
-pub use core::JoinError;
+pub use core::{JoinError, PauseError};
 pub use disk::Merged;
 pub use driver::{DriverConfig, FRAME_FORMAT, Parts, Running, spawn};
 pub use handle::Handle;

@@ -4,7 +4,9 @@
 //! membership itself, so that it is replicated, and kept wherever the membership is kept. Pure. Called by `core`, `storage`.
 
 use bytes::Bytes;
-use ocs_proto::peer::{ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Member};
+use ocs_proto::peer::{
+    ChangeContext, ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Member,
+};
 use prost::Message;
 use raft::eraftpb;
 
@@ -54,7 +56,23 @@ pub(crate) fn admission(conf: &ConfState, member: Member) -> ConfChangeV2 {
     let former = conf.learners.iter().filter(|id| number(**id) == number(member.id));
     let mut changes: Vec<ConfChangeSingle> = former.map(|id| single(ConfChangeType::RemoveNode, *id)).collect();
     changes.push(single(ConfChangeType::AddLearnerNode, member.id));
-    ConfChangeV2 { transition: ConfChangeTransition::Auto.into(), changes, context: member.encode_to_vec().into() }
+    let Member { id, witness, token } = member;
+    let context = ChangeContext { id, witness, token, ..ChangeContext::default() };
+    ConfChangeV2 { transition: ConfChangeTransition::Auto.into(), changes, context: context.encode_to_vec().into() }
+}
+
+/// The change that changes no id and carries a setting of the group; `voter`: any, it stays one.
+pub(crate) fn setting(voter: RaftId, context: &ChangeContext) -> ConfChangeV2 {
+    ConfChangeV2 {
+        transition: ConfChangeTransition::Auto.into(),
+        changes: vec![single(ConfChangeType::AddNode, voter)], // one without any would mean to leave a joint membership
+        context: context.encode_to_vec().into(),
+    }
+}
+
+/// What a change carries beside ids; bytes that this version does not know carry nothing.
+pub(crate) fn context(change: &ConfChangeV2) -> ChangeContext {
+    ChangeContext::decode(change.context.clone()).unwrap_or_default()
 }
 
 /// The one joint change that makes a learner a voter and takes out the id that it replaces.
@@ -65,15 +83,16 @@ pub(crate) fn replacement(conf: &ConfState, learner: RaftId) -> ConfChangeV2 {
     ConfChangeV2 { transition: ConfChangeTransition::Implicit.into(), changes, context: Bytes::new() }
 }
 
-/// The membership after a change: what raft-rs made of the ids, and the table with the id that is new.
+/// The membership after a change: what raft-rs made of the ids, the table with the id that is new, and the settings.
 pub(crate) fn after(before: &ConfState, now: ConfState, change: &ConfChangeV2) -> ConfState {
     let mut members = before.members.clone();
-    if let Some(member) = Member::decode(change.context.clone()).ok().filter(|member| member.id != 0) {
-        members.retain(|known| number(known.id) != number(member.id));
-        members.push(member);
+    let ChangeContext { id, witness, token, paused_for } = context(change);
+    if id != 0 {
+        members.retain(|known| number(known.id) != number(id));
+        members.push(Member { id, witness, token });
         members.sort_unstable_by_key(|member| number(member.id));
     }
-    ConfState { members, ..now }
+    ConfState { members, paused_for: paused_for.unwrap_or(before.paused_for), ..now }
 }
 
 /// A change for raft-rs, by setters.
@@ -131,6 +150,27 @@ mod tests {
         assert_eq!(newest(&left, 2), Some(0x2_0002));
         assert_eq!(newest(&left, 1), Some(1));
         assert_eq!(newest(&left, 9), None);
+    }
+
+    #[test]
+    fn a_setting_changes_no_id_and_stays_until_the_next_one() {
+        let before =
+            ConfState { members: vec![Member { id: 0x1_0002, witness: false, token: 7 }], ..conf(&[1, 3], &[]) };
+        let paused = after(
+            &before,
+            conf(&[1, 3], &[]),
+            &setting(1, &ChangeContext { paused_for: Some(1), ..Default::default() }),
+        );
+        assert_eq!((paused.paused_for, &paused.members), (1, &before.members));
+        let joined =
+            after(&paused, conf(&[1, 3], &[2]), &admission(&paused, Member { id: 2, witness: false, token: 7 }));
+        assert_eq!(joined.paused_for, 1);
+        let resumed = after(
+            &joined,
+            conf(&[1, 3], &[2]),
+            &setting(1, &ChangeContext { paused_for: Some(0), ..Default::default() }),
+        );
+        assert_eq!(resumed.paused_for, 0);
     }
 
     #[test]

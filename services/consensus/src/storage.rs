@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 
-use ocs_proto::peer::{ConfState, SnapshotMark};
+use ocs_proto::peer::{ConfChangeV2, ConfState, SnapshotMark};
+use prost::Message as _;
 use raft::{
     Error, GetEntriesContext, RaftState, StorageError,
-    eraftpb::{Entry, HardState as RaftHardState, Snapshot},
+    eraftpb::{Entry, EntryType, HardState as RaftHardState, Snapshot},
 };
 
 use crate::{
@@ -33,6 +34,8 @@ pub(crate) struct LogView<D: Disk> {
     initial: HardState,
     /// Memberships and the index from which each holds, the first at or below the start; never empty.
     conf_states: Vec<(u64, ConfState)>,
+    /// Settings of failover in entries above the last membership, committed or not: index, and as in `ConfState`.
+    pauses: Vec<(u64, RaftId)>,
     /// Up to where the state behind the log is.
     applied: SnapshotMark,
     configured: Vec<(RaftId, Kind)>,
@@ -51,8 +54,10 @@ impl<D: Disk> LogView<D> {
         cache_bytes_max: usize,
     ) -> Self {
         let last = reader.last_index().max(start.index);
+        let conf_states = memberships(&reader, &start, &applied);
         Self {
-            conf_states: memberships(&reader, &start, &applied),
+            pauses: unapplied_pauses(&reader, conf_states.last().map_or(0, |(index, _)| *index)),
+            conf_states,
             reader,
             start,
             cache: VecDeque::new(),
@@ -95,6 +100,7 @@ impl<D: Disk> LogView<D> {
             assert_eq!(entry.index, self.last() + 1, "entries follow one another");
             self.cached_bytes += weight(entry);
             self.cache.push_back(entry.clone());
+            self.pauses.extend(pause_in(entry));
         }
     }
 
@@ -106,6 +112,7 @@ impl<D: Disk> LogView<D> {
         if self.cache.is_empty() {
             self.cached_from = index;
         }
+        self.pauses.retain(|(at, _)| *at < index);
         self.durable = self.durable.min(index - 1);
     }
 
@@ -133,6 +140,7 @@ impl<D: Disk> LogView<D> {
         self.cached_from = mark.index + 1;
         self.durable = mark.index;
         self.conf_states = vec![(mark.index, mark.conf_state.clone().unwrap_or_default())];
+        self.pauses.clear();
         self.start = mark;
     }
 
@@ -173,6 +181,13 @@ impl<D: Disk> LogView<D> {
     pub(crate) fn set_conf_state(&mut self, index: u64, conf_state: ConfState) {
         self.conf_states.retain(|(from, _)| *from < index);
         self.conf_states.push((index, conf_state));
+        self.pauses.retain(|(at, _)| *at > index);
+    }
+
+    /// For whom failover is paused (see `ConfState`): by the newest entry that says it, committed or not. Whoever was told that
+    /// it is paused has a quorum of such entries, and a node that starts does not know which of its entries are committed.
+    pub(crate) fn paused_for(&self) -> RaftId {
+        self.pauses.last().map_or(self.conf_state().paused_for, |(_, holder)| *holder)
     }
 
     /// What both data nodes have, as this node would tell it.
@@ -290,6 +305,22 @@ impl<D: Disk> raft::Storage for LogView<D> {
         let mark = self.mark_for(to).ok_or(Error::Store(StorageError::SnapshotTemporarilyUnavailable))?;
         Ok(snapshot_from_mark(&mark))
     }
+}
+
+/// The setting of failover that an entry carries, if it carries one.
+fn pause_in(entry: &Entry) -> Option<(u64, RaftId)> {
+    if entry.get_entry_type() != EntryType::EntryConfChangeV2 {
+        return None;
+    }
+    let change = ConfChangeV2::decode(entry.data.clone()).ok()?;
+    members::context(&change).paused_for.map(|holder| (entry.index, holder))
+}
+
+/// Settings of failover that stand in the log above an index.
+fn unapplied_pauses<D: Disk>(reader: &LogReader<D>, above: u64) -> Vec<(u64, RaftId)> {
+    let changes = reader.changes().into_iter().filter(|index| *index > above);
+    let entries = changes.filter_map(|index| reader.entries(index, index + 1, usize::MAX).ok()?.pop());
+    entries.filter_map(|entry| pause_in(&entry_from_wire(entry))).collect()
 }
 
 /// What the log recorded, and what the state knows: the membership as of the index applied there.

@@ -77,6 +77,15 @@ pub(crate) enum Verb {
     Role(FormatArg),
     /// Make the other data node primary
     Switchover(SwitchoverArgs),
+    /// Pause automatic failover: the role then moves only by `switchover`, until `resume`
+    Pause(FormatArg),
+    /// Resume automatic failover; where there is no primary, the nodes that answer elect one
+    Resume(FormatArg),
+    /// Show the last hundred changes of role: when, from, to, why, and how long there was no primary
+    History(FormatArg),
+    /// Nodes
+    #[command(subcommand)]
+    Node(NodeVerb),
     /// Calling lists
     #[command(subcommand)]
     List(ListVerb),
@@ -105,6 +114,25 @@ pub(crate) struct SwitchoverArgs {
     /// Only say which nodes could become primary
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `node …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeVerb {
+    /// Replace a node that is dead, or that lost its disk: waits until it votes under a new id and the old one is out
+    Replace(NodeReplaceArgs),
+}
+
+/// `node replace`
+#[derive(Debug, Args)]
+pub(crate) struct NodeReplaceArgs {
+    /// Its name
+    pub(crate) node: String,
+    /// It runs: have it give its id up and end, so that it joins again when its supervisor starts it; never the primary
+    #[arg(long)]
+    pub(crate) live: bool,
     #[command(flatten)]
     pub(crate) format: FormatArg,
 }

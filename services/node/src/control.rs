@@ -3,8 +3,11 @@
 //! Never decides a rule: roles come from `role`, requests go through the native door, rows come from the state's reader.
 //! Listens on loopback unless configured; off loopback with mutual TLS, which whoever gives the listener has checked.
 
+mod contract;
 mod data;
 mod health;
+mod pause;
+mod replace;
 mod status;
 mod switchover;
 
@@ -16,8 +19,9 @@ use futures::{Stream, StreamExt};
 use ocs_proto::{
     control::{
         CreateListReply, ExportRequest, ExportRows, GetRecordReply, GetRecordRequest, GetRoleReply, GetRoleRequest,
-        ImportReply, ShowListReply, ShowListRequest, StatusReply, StatusRequest, SwitchoverReply, SwitchoverRequest,
-        VerifyReply, VerifyRequest, WatchRoleRequest,
+        GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest, ImportReply, PauseReply, PauseRequest, ShowListReply,
+        ShowListRequest, StatusReply, StatusRequest, SwitchoverReply, SwitchoverRequest, VerifyReply, VerifyRequest,
+        WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
     outbound::{CreateList, ImportBatch},
@@ -33,6 +37,8 @@ pub use status::About;
 
 /// Largest message, both ways (design 2, limits).
 const MESSAGE_BYTES_MAX: usize = 8 << 20;
+/// How long a quorum is waited for before the history is what this node knows.
+const HISTORY_DEADLINE: Duration = Duration::from_secs(2);
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -44,6 +50,8 @@ pub struct ControlApi {
     pub sources: Sources,
     /// What never changes while the process runs.
     pub about: Arc<About>,
+    /// Gives this node's Raft id up, durably, and then ends the process.
+    pub give_up: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// How long a request that changes or reads records may take.
     pub deadline: Duration,
 }
@@ -136,6 +144,20 @@ impl Control for Service {
 
     async fn switchover(&self, asked: Request<SwitchoverRequest>) -> Result<Response<SwitchoverReply>, Status> {
         Ok(Response::new(switchover::switchover(&self.api.sources.role, asked.into_inner()).await))
+    }
+
+    async fn pause(&self, asked: Request<PauseRequest>) -> Result<Response<PauseReply>, Status> {
+        let reply = pause::set_paused(&self.api.sources.role, asked.into_inner(), self.api.deadline).await;
+        Ok(Response::new(reply))
+    }
+
+    async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryReply>, Status> {
+        let deadline = Instant::now() + HISTORY_DEADLINE;
+        data::history(self.api.door()?, deadline).await.map(Response::new)
+    }
+
+    async fn give_up(&self, _: Request<GiveUpRequest>) -> Result<Response<GiveUpReply>, Status> {
+        Ok(Response::new(replace::give_up(&self.api).await))
     }
 
     async fn create_list(&self, asked: Request<CreateList>) -> Result<Response<CreateListReply>, Status> {

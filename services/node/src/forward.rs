@@ -72,6 +72,7 @@ impl Submission {
             Body::Request(request) => forward_request::Body::Request(outbound::wire::request_to_wire(request)),
             Body::CreateList(list) => forward_request::Body::CreateList(outbound::wire::list_to_wire(list)),
             Body::ImportBatch(batch) => forward_request::Body::ImportBatch(outbound::wire::batch_to_wire(batch)),
+            Body::RoleChange(change) => forward_request::Body::RoleChange(outbound::wire::change_to_wire(change)),
         };
         let left = (self.deadline - Instant::now()).as_millis();
         ForwardRequest {
@@ -185,7 +186,9 @@ impl Forward {
             Ok(reply) => Attempt::Reply(reply),
             Err(ProposeError::NotPrimary | ProposeError::Stopped) => Attempt::NotTaken,
             Err(ProposeError::Overtaken) => Attempt::Unknown,
-            Err(ProposeError::Busy | ProposeError::NoRoom) => Attempt::Refused(not_proposed(answer)),
+            Err(ProposeError::Busy | ProposeError::NoRoom | ProposeError::LogFull) => {
+                Attempt::Refused(not_proposed(answer))
+            }
         }
     }
 
@@ -289,6 +292,7 @@ fn submission_from_peer(request: ForwardRequest) -> Result<Submission, Reply> {
         }
         forward_request::Body::CreateList(list) => Body::CreateList(outbound::wire::list_from_wire(list)),
         forward_request::Body::ImportBatch(batch) => Body::ImportBatch(outbound::wire::batch_from_wire(batch)),
+        forward_request::Body::RoleChange(change) => Body::RoleChange(outbound::wire::change_from_wire(change)),
     };
     Submission::new(id.into(), origin, body, deadline)
 }

@@ -75,6 +75,7 @@ impl Health {
             "term": view.term,
             "primary": view.primary,
             "draining": draining,
+            "failover_paused": self.role.status().paused_for != 0,
         })
         .to_string()
     }

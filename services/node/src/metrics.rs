@@ -60,6 +60,7 @@ pub struct Metrics {
 struct Core {
     role: Family<RoleLabel, Gauge>,
     role_confirmed: Gauge,
+    failover_paused: Gauge,
     term: Count,
     commit_index: Count,
     applied_index: Count,
@@ -190,6 +191,8 @@ impl Core {
     fn registered(registry: &mut Registry) -> Self {
         let core = Self::default();
         registry.register("role", "1 at the role as last confirmed", core.role.clone());
+        let help = "1: automatic failover is paused";
+        registry.register("failover_paused", help, core.failover_paused.clone());
         registry.register("role_confirmed", "1: a quorum confirmed the role", core.role_confirmed.clone());
         registry.register("term", "Raft's term", core.term.clone());
         registry.register("commit_index", "Highest index known committed", core.commit_index.clone());
@@ -211,6 +214,7 @@ impl Core {
             self.role.get_or_create(&RoleLabel { role: role.word() }).set((role == view.role).into());
         }
         self.role_confirmed.set(view.confirmed.into());
+        self.failover_paused.set((status.paused_for != 0).into());
         self.term.set(status.term);
         self.commit_index.set(status.commit);
         self.applied_index.set(status.applied);
@@ -276,7 +280,7 @@ impl Log {
         self.first_index.set(status.first_index);
         self.last_index.set(status.last_index);
         self.bytes.set(status.log_bytes);
-        self.full.set(status.no_room.into());
+        self.full.set((status.no_room || status.stopped.is_some()).into());
     }
 }
 

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use ocs_proto::control::{ExportRequest, ExportRows, ListInfo, VerifyReply};
+use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
 use outbound::{Body, Origin, Refusal, RefusalCode, Reply, Request, RequestId};
 use tokio::time::Instant;
 
@@ -48,6 +48,9 @@ pub trait StateReader: Send + Sync + 'static {
 
     /// The lists: the one of that name, or all.
     fn lists(&self, name: Option<&str>) -> Vec<ListInfo>;
+
+    /// Changes of the role, oldest first, at most a hundred.
+    fn history(&self) -> Vec<HistoryEntry>;
 
     /// The rows of a list from one state, in pieces; the first carries the columns.
     ///

@@ -177,10 +177,12 @@ impl RoleService {
         let (answered, clocks, started) = (Mutex::default(), Mutex::default(), Instant::now());
         let service = Self { inner: Arc::new(Inner { roster, group, mode, latest, answered, clocks, started }) };
         let (kept, looked, stopping) = (service.clone(), service.clone(), tasks.stopping());
+        let told = service.clone();
         tasks.spawn("role", AtEnd::Log, async move {
             tokio::select! {
                 () = kept.keep() => {}
                 () = looked.look() => {}
+                () = told.tell_pauses() => {}
                 () = stopping.cancelled() => {}
             }
         });
@@ -243,6 +245,7 @@ impl RoleService {
             mode: self.inner.mode.to_owned(),
             primary: view.primary.clone(),
             peers: self.peers(),
+            failover_paused: self.status().paused_for != 0,
         }
     }
 
@@ -262,6 +265,10 @@ impl RoleService {
                 witness: peer.kind == Kind::Witness,
                 last_heard_ms: heard_ms,
                 clock_offset_ms: clocks.offset_us(peer.id).unwrap_or(0) / 1000,
+                voter: peer.voter,
+                raft_id: peer.id,
+                log_full: peer.log_full,
+                disk_short: peer.disk_short,
             }
         };
         status.peers.iter().map(peer).collect()
@@ -284,6 +291,22 @@ impl RoleService {
                 () = tokio::time::sleep(REFRESH) => {}
             }
         }
+    }
+
+    /// Says once, at the start and at each change, that the role does not move by itself.
+    async fn tell_pauses(self) {
+        let mut status = self.inner.group.status();
+        let mut told = 0;
+        while let Ok(now) = status.wait_for(|now| now.paused_for != told).await.map(|now| now.paused_for) {
+            if now == 0 {
+                tracing::warn!("automatic failover is resumed");
+            } else {
+                let primary = self.inner.roster.name_of(now);
+                tracing::warn!(primary, "automatic failover is paused: the role moves only by `ocsctl switchover`");
+            }
+            told = now;
+        }
+        std::future::pending::<()>().await;
     }
 
     async fn look(self) {

@@ -6,6 +6,7 @@
 mod clocks;
 mod error;
 mod fetch;
+mod history;
 mod limits;
 mod open;
 mod peer_side;
@@ -46,9 +47,9 @@ pub use error::RunError;
 use open::OpenLog;
 use peer_side::PeerSide;
 
-/// Memory for entries of the log: a data node has room, the witness must stay small.
+/// Memory for entries of the log: a data node has room, the witness must stay small and reads them from its disk.
 const LOG_CACHE_BYTES_DATA: usize = 32 << 20;
-const LOG_CACHE_BYTES_WITNESS: usize = 2 << 20;
+const LOG_CACHE_BYTES_WITNESS: usize = 256 << 10;
 /// How long a stop waits for the handover.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -231,12 +232,16 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
         let handler = Arc::new(proxy_side::ProxySide::new(api.clone(), &role, health.clone(), metrics.clone(), tasks));
         Supervisor::start(config.http_proxy.clone(), &own.name, &config.logging.filter, handler, tasks)
     });
+    if let Some(api) = &api {
+        history::kept(role.clone(), api.clone(), tasks);
+    }
     // 5. Those who ask.
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
     let sources = Sources { role: role.clone(), api, proxy };
     let about = Arc::new(About { cluster: config.cluster.id.clone(), started: Instant::now() });
     let deadline = Duration::from_millis(config.limits.deadline_ms);
-    ControlApi { sources: sources.clone(), about, deadline }
+    let give_up = give_up(directory.clone(), tasks);
+    ControlApi { sources: sources.clone(), about, give_up, deadline }
         .serve(control.listener, control.tls, health.clone(), tasks)
         .await
         .map_err(|source| RunError::Reflection(source.to_string()))?;
@@ -270,7 +275,8 @@ fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {
         log_bytes_max: config.log.bytes_max,
         persist: PersistPolicy {
             every: Duration::from_millis(config.store.persist_ms),
-            bytes: usize::try_from(config.store.persist_bytes).unwrap_or(usize::MAX),
+            // the log must be able to forget long before it is full
+            bytes: usize::try_from(config.store.persist_bytes.min(config.log.bytes_max / 4)).unwrap_or(usize::MAX),
         },
     }
 }
@@ -306,6 +312,19 @@ fn doors(
     let forward = Arc::new(Forward::new(door, Arc::new(peers.forward()), &*group, hold, tasks));
     let ids = RequestIds::new((own.raft_id & 0xffff) as u32, boot);
     OutboundApi::new(ids, forward, group, state)
+}
+
+/// Gives this node's Raft id up, and ends the process: started again, it joins under a new one (design rule 11).
+fn give_up(directory: Arc<DataDir>, tasks: &Tasks) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
+    let tasks = tasks.clone();
+    Arc::new(move || {
+        directory.give_up().map_err(|error| error.to_string())?;
+        tracing::warn!(
+            "an operator had this node give its Raft id up: it ends, and joins again under a new one when started"
+        );
+        tasks.stop();
+        Ok(())
+    })
 }
 
 fn no_proxy() -> watch::Receiver<ProxyStatus> {
@@ -351,8 +370,15 @@ impl Started {
         if !status.serving {
             return;
         }
+        if status.paused_for != 0 {
+            return tracing::warn!(
+                "automatic failover is paused: the role stays here, updates wait until this node is back"
+            );
+        }
         let Some(target) = status.peers.iter().find(|peer| peer.kind == Kind::Data) else { return };
-        match tokio::time::timeout(HANDOVER_TIMEOUT, self.running.handle.transfer(target.id)).await {
+        match tokio::time::timeout(HANDOVER_TIMEOUT, self.running.handle.transfer(target.id, "handover before a stop"))
+            .await
+        {
             Ok(Ok(())) => tracing::info!("handed over before the stop"),
             Ok(Err(refusal)) => tracing::warn!("could not hand over before the stop: {refusal}"),
             Err(_) => tracing::warn!("could not hand over in time before the stop"),

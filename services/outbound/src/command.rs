@@ -57,6 +57,19 @@ pub struct ImportBatch {
     pub rows: Vec<ImportRow>,
 }
 
+/// A node became primary; it says so itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleChange {
+    /// Grows with each change.
+    pub term: u64,
+    /// The node's name.
+    pub to: String,
+    /// Why, in words.
+    pub reason: String,
+    /// How long there was no primary, as far as it knows.
+    pub pause_ms: u64,
+}
+
 /// What a command asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -66,6 +79,8 @@ pub enum Body {
     CreateList(NewList),
     /// Records are imported.
     ImportBatch(ImportBatch),
+    /// The role moved.
+    RoleChange(RoleChange),
 }
 
 /// A request, stamped: everything that deciding it needs besides the state.

@@ -13,7 +13,7 @@ mod request;
 pub mod wire;
 
 pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Value, key, spec_of};
-pub use command::{Body, Command, ImportBatch, ImportRow, NewList, Origin, UserField};
+pub use command::{Body, Command, ImportBatch, ImportRow, NewList, Origin, RoleChange, UserField};
 pub use content::ContentHash;
 pub use enumerations::{
     CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, Word, call_result, record_status,

@@ -6,7 +6,8 @@ use ocs_proto::outbound as wire;
 
 use crate::{
     Attributes, Body, COMMAND_FORMAT, Command, Done, ImportBatch, ImportRow, Imported, NewList, Origin, Refusal,
-    RefusalCode, RejectedRow, Reply, ReplyBody, Request, RequestId, Resource, ResourceType, UserField, Value, Verb,
+    RefusalCode, RejectedRow, Reply, ReplyBody, Request, RequestId, Resource, ResourceType, RoleChange, UserField,
+    Value, Verb,
 };
 
 /// A message that cannot be one of ours.
@@ -154,6 +155,18 @@ pub fn batch_from_wire(batch: wire::ImportBatch) -> ImportBatch {
     }
 }
 
+/// A change of the role on the wire.
+pub fn change_to_wire(change: &RoleChange) -> wire::RoleChange {
+    let RoleChange { term, to, reason, pause_ms } = change.clone();
+    wire::RoleChange { term, to, reason, pause_ms }
+}
+
+/// A change of the role from the wire.
+pub fn change_from_wire(change: wire::RoleChange) -> RoleChange {
+    let wire::RoleChange { term, to, reason, pause_ms } = change;
+    RoleChange { term, to, reason, pause_ms }
+}
+
 // === commands ===
 
 /// A door on the wire.
@@ -179,6 +192,7 @@ pub fn command_to_wire(command: &Command) -> wire::Command {
         Body::Request(request) => wire::command::Body::Request(request_to_wire(request)),
         Body::CreateList(list) => wire::command::Body::CreateList(list_to_wire(list)),
         Body::ImportBatch(batch) => wire::command::Body::ImportBatch(batch_to_wire(batch)),
+        Body::RoleChange(change) => wire::command::Body::RoleChange(change_to_wire(change)),
     };
     wire::Command {
         format: COMMAND_FORMAT,
@@ -200,6 +214,7 @@ pub fn command_from_wire(command: wire::Command) -> Result<Command, WireError> {
         wire::command::Body::Request(request) => Body::Request(request_from_wire(request)?),
         wire::command::Body::CreateList(list) => Body::CreateList(list_from_wire(list)),
         wire::command::Body::ImportBatch(batch) => Body::ImportBatch(batch_from_wire(batch)),
+        wire::command::Body::RoleChange(change) => Body::RoleChange(change_from_wire(change)),
     };
     Ok(Command {
         id: command.id.ok_or(WireError::Missing("request id"))?.into(),

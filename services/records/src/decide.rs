@@ -66,6 +66,7 @@ fn answer<V: View>(command: &Command, turn: &mut Turn<'_, '_, V>) -> (Reply, Opt
     match &command.body {
         Body::CreateList(list) => (verbs::create_list::decide(list, turn).unwrap_or_else(Reply::refused), None),
         Body::ImportBatch(batch) => (verbs::import_batch::decide(batch, turn).unwrap_or_else(Reply::refused), None),
+        Body::RoleChange(change) => (verbs::role_change::decide(change, turn), None),
         Body::Request(request) => match once::scope_of(request) {
             Err(refusal) => (refused(request, refusal), None),
             Ok(scope) => answer_request(command, request, scope, turn),

@@ -24,6 +24,8 @@ pub enum Table {
     Idempotency = 6,
     /// Import batches that were taken.
     ImportBatch = 7,
+    /// Changes of the role, by term.
+    RoleChange = 8,
     /// Index: content of a request without a key, to its request id (spec 6, replay window).
     Content = 32,
     /// Index: idempotency keys in the order in which they came.
@@ -40,7 +42,7 @@ pub enum Table {
 
 impl Table {
     /// All tables, in the order of their tags.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Meta,
         Self::List,
         Self::Record,
@@ -48,6 +50,7 @@ impl Table {
         Self::Request,
         Self::Idempotency,
         Self::ImportBatch,
+        Self::RoleChange,
         Self::Content,
         Self::KeyByAge,
         Self::ListByName,
@@ -116,6 +119,7 @@ pub enum Key {
         last_row: u64,
         first_row: u64,
     },
+    RoleChange(u64),
     Content([u8; 16], Scope),
     KeyByAge(u64),
     ListByName(String),
@@ -145,6 +149,7 @@ impl Key {
             Self::Request(_) => Table::Request,
             Self::Idempotency(..) => Table::Idempotency,
             Self::ImportBatch { .. } => Table::ImportBatch,
+            Self::RoleChange(_) => Table::RoleChange,
             Self::Content(..) => Table::Content,
             Self::KeyByAge(_) => Table::KeyByAge,
             Self::ListByName(_) => Table::ListByName,
@@ -168,6 +173,7 @@ impl Key {
                 bytes.u32(*list).text(import_id).u64(*last_row).u64(*first_row)
             }
             Self::Content(content, scope) => scope.encode(bytes.rest(content)),
+            Self::RoleChange(term) => bytes.u64(*term),
             Self::KeyByAge(sequence) => bytes.u64(*sequence),
             Self::ListByName(name) => bytes.rest(name.as_bytes()),
             Self::RecordById { list, record_id } => bytes.u32(*list).u64(*record_id),
@@ -193,6 +199,7 @@ impl Key {
                 last_row: parts.u64()?,
                 first_row: parts.u64()?,
             },
+            Table::RoleChange => Self::RoleChange(parts.u64()?),
             Table::Content => Self::Content(parts.take(16)?.try_into().ok()?, Scope::decode(&mut parts)?),
             Table::KeyByAge => Self::KeyByAge(parts.u64()?),
             Table::ListByName => Self::ListByName(parts.rest_string()?),
@@ -358,6 +365,7 @@ mod tests {
             Key::Request(RequestId { node: 1, incarnation: 2, counter: 3 }),
             Key::Idempotency(scope.clone(), b"key".to_vec()),
             Key::ImportBatch { list: 101, import_id: vec![7; 32], last_row: 500, first_row: 1 },
+            Key::RoleChange(3),
             Key::Content([9; 16], scope),
             Key::KeyByAge(4),
             Key::ListByName("CallingList1".into()),

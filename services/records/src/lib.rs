@@ -34,14 +34,14 @@ pub use event::Event;
 pub use export::{export_columns, export_row};
 pub use key::{DncScope, DncSubject, Key, Scope, Table};
 pub use lookup::{
-    chain, chain_end, find_list, list, lists, meta, record, record_by_id, records_by_phone, records_from,
+    chain, chain_end, find_list, list, lists, meta, record, record_by_id, records_by_phone, records_from, role_changes,
 };
 pub use map::MapView;
 pub use overlay::Overlay;
 pub use phone::canonical_phone;
 pub use row::{
     DncRow, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, KeyRow, ListRow, MetaRow, NumberRow, RecordRow,
-    RequestIdRow, RequestRow, Row,
+    RequestIdRow, RequestRow, RoleChangeRow, Row,
 };
 pub use rules::Rules;
 pub use view::{Bound, Change, Changes, View};

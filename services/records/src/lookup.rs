@@ -7,7 +7,7 @@ use outbound::Handle;
 use crate::{
     canonical_phone,
     key::{Key, Table, chain_prefix, phone_prefix},
-    row::{ListRow, MetaRow, RecordRow, Row},
+    row::{ListRow, MetaRow, RecordRow, RoleChangeRow, Row},
     rules::{NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     view::{Bound, View},
 };
@@ -21,6 +21,16 @@ pub fn meta(view: &impl View) -> MetaRow {
         Some(Row::Meta(row)) => row,
         _ => MetaRow::default(),
     }
+}
+
+/// Changes of the role and their terms, oldest first.
+pub fn role_changes(view: &impl View) -> Vec<(u64, RoleChangeRow)> {
+    let rows = pages(view, Bound { table: Table::RoleChange, from: Vec::new(), prefix: Vec::new() });
+    let change = |(key, row)| match (key, row) {
+        (Key::RoleChange(term), Row::RoleChange(row)) => Some((term, row)),
+        _ => None,
+    };
+    rows.filter_map(change).collect()
 }
 
 /// All lists with their DBIDs, in the order in which they were made.

@@ -19,6 +19,7 @@ pub enum Row {
     Request(RequestRow),
     Idempotency(IdempotencyRow),
     ImportBatch(ImportBatchRow),
+    RoleChange(RoleChangeRow),
     /// Content index: the request whose answer is repeated.
     Content(RequestIdRow),
     /// Age index: encoded key of the idempotency row.
@@ -44,6 +45,7 @@ impl Row {
             Self::Request(row) => row.encode_to_vec(),
             Self::Idempotency(row) => row.encode_to_vec(),
             Self::ImportBatch(row) => row.encode_to_vec(),
+            Self::RoleChange(row) => row.encode_to_vec(),
             Self::Content(row) => row.encode_to_vec(),
             Self::KeyByAge(row) => row.encode_to_vec(),
             Self::ListByName(row) | Self::RecordById(row) | Self::RecordByChain(row) => row.encode_to_vec(),
@@ -61,6 +63,7 @@ impl Row {
             Table::Request => Self::Request(message(bytes)?),
             Table::Idempotency => Self::Idempotency(message(bytes)?),
             Table::ImportBatch => Self::ImportBatch(message(bytes)?),
+            Table::RoleChange => Self::RoleChange(message(bytes)?),
             Table::Content => Self::Content(message(bytes)?),
             Table::KeyByAge => Self::KeyByAge(message(bytes)?),
             Table::ListByName => Self::ListByName(message(bytes)?),
@@ -102,6 +105,26 @@ pub struct MetaRow {
     /// Records in all lists.
     #[prost(uint64, tag = "8")]
     pub records: u64,
+    /// Changes of the role that are kept.
+    #[prost(uint32, tag = "9")]
+    pub role_changes: u32,
+}
+
+/// A change of the role; the primary before is the one of the row before.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct RoleChangeRow {
+    /// When it was noted, microseconds since 1970.
+    #[prost(uint64, tag = "1")]
+    pub stamp_us: u64,
+    /// The node that is primary from then on.
+    #[prost(string, tag = "2")]
+    pub to: String,
+    /// Why, in words.
+    #[prost(string, tag = "3")]
+    pub reason: String,
+    /// How long there was no primary.
+    #[prost(uint64, tag = "4")]
+    pub pause_ms: u64,
 }
 
 /// How far the request ids of one node are forgotten: one at or below that is not found has an unknown outcome.

@@ -60,3 +60,7 @@ pub(crate) const INT_MAX: i64 = i32::MAX as i64;
 pub(crate) const TIME_MAX: i64 = 253_402_200_000;
 /// Largest id that an import may give: exact in every JSON reader.
 pub(crate) const ID_MAX: i64 = 1 << 53;
+/// Changes of the role that are kept: a hundred are shown, and each says where the role came from by the one before.
+pub(crate) const ROLE_CHANGES_MAX: u32 = 101;
+/// Longest reason of one, bytes.
+pub(crate) const REASON_BYTES_MAX: usize = 512;

@@ -344,7 +344,7 @@ impl World {
             let Some(life) = self.nodes[at].life.as_mut().filter(|life| life.core.leads()) else { continue };
             let able = life.core.members().into_iter().map(|(id, _)| id);
             if let Some(to) = able.into_iter().find(|id| life.core.eligible(*id).is_ok()) {
-                let _ = life.core.transfer(to); // a refusal changes nothing
+                let _ = life.core.transfer(to, "planned"); // a refusal changes nothing
             }
             let who = Who { node: at, boot: life.boot };
             self.after(0, Event::Wake(who));

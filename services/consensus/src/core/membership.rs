@@ -114,7 +114,7 @@ impl<D: Disk> Core<D> {
         data.map(durable).min().unwrap_or(0)
     }
 
-    fn propose_change(&mut self, change: &ConfChangeV2) {
+    pub(super) fn propose_change(&mut self, change: &ConfChangeV2) {
         let mut message = Message::default();
         message.set_msg_type(MessageType::MsgPropose);
         message.from = self.config.id;

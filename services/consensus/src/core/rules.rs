@@ -30,7 +30,15 @@ impl<D: Disk> Core<D> {
         if campaigns(seen.0) && !campaigns(self.seen.0) {
             self.elections += 1;
         }
+        if seen.0 == StateRole::Leader {
+            self.reign = (seen.1, self.came());
+        }
         self.seen = seen;
+        self.draw_timeout();
+    }
+
+    /// In place of the one that raft-rs drew (design rule 8).
+    pub(super) fn draw_timeout(&mut self) {
         let timeout = self.rng.random_range(self.config.election_ticks_min..self.config.election_ticks_max);
         self.raw.raft.set_randomized_election_timeout(timeout);
     }
@@ -129,7 +137,7 @@ impl<D: Disk> Core<D> {
         if self.leads() && self.transfer.is_none() {
             let caught_up = self.members().into_iter().map(|(id, _)| id).find(|id| self.eligible(*id).is_ok());
             if let Some(to) = caught_up {
-                let _ = self.transfer(to);
+                let _ = self.transfer(to, "the witness led and handed over");
             } else if self.patience.alarm() {
                 tracing::error!(
                     "the witness leads and no data node has caught up: updates wait; bring a data node back"
@@ -140,13 +148,13 @@ impl<D: Disk> Core<D> {
 
     /// A data node whose state is still being fetched votes and leads like any other, but cannot serve: it hands over.
     fn hand_over_without_state(&mut self) {
-        if !(self.leads() && self.fetching && self.transfer.is_none()) {
+        if !(self.leads() && self.fetching && self.transfer.is_none()) || self.paused() {
             return;
         }
         let able = self.members().into_iter().map(|(id, _)| id).find(|id| self.eligible(*id).is_ok());
         if let Some(to) = able {
             tracing::warn!(to, "this node leads without a state: it hands over");
-            let _ = self.transfer(to); // tried again at the next tick
+            let _ = self.transfer(to, "the node before led without a state"); // tried again at the next tick
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ocs_proto::peer::Commands;
 use prost::Message as _;
 
-use super::{BATCH_BYTES_MAX, Driver};
+use super::{BATCH_BYTES_MAX, Driver, SILENT, Seen};
 use crate::{Machine, Proposal, ProposeError, log::Disk};
 
 /// Proposals that wait for a write at most; more are put into the log at once, whose own limits then hold.
@@ -54,11 +54,24 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     pub(super) fn refusal(&self) -> Option<ProposeError> {
         if !self.core.serving() {
             Some(ProposeError::NotPrimary)
-        } else if self.no_room || self.log_bytes >= self.config.log_bytes_max {
+        } else if self.no_room {
             Some(ProposeError::NoRoom)
+        } else if self.log_full() || self.a_peers_log_is_full() {
+            Some(ProposeError::LogFull)
         } else {
             None
         }
+    }
+
+    /// Elections and changes of the membership still go into a log that is full: they are the way out.
+    pub(super) fn log_full(&self) -> bool {
+        self.log_bytes >= self.config.log_bytes_max
+    }
+
+    /// What would be proposed would have to go into that log too. One that is silent holds nobody up.
+    fn a_peers_log_is_full(&self) -> bool {
+        let full = |seen: &Seen| seen.log_full && seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
+        self.peers.iter().any(|(id, seen)| full(seen) && self.core.members().iter().any(|(member, _)| member == id))
     }
 
     pub(super) fn propose_one(&mut self, batch: Vec<Proposal<M::Id, M::Reply>>) {

@@ -19,7 +19,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         let told = std::mem::take(&mut self.told);
         let others = self.core.members().into_iter().map(|(id, _)| id);
         for to in others.filter(|id| *id != self.config.core.id && !told.contains(id)) {
-            self.transport.send(to, PeerFrame { head: Some(self.head()), messages: Vec::new() });
+            self.transport.send(to, PeerFrame { head: Some(self.head(to)), messages: Vec::new() });
         }
     }
 
@@ -51,12 +51,12 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             if !self.told.contains(&to) {
                 self.told.push(to);
             }
-            let frame = PeerFrame { head: Some(self.head()), messages };
+            let frame = PeerFrame { head: Some(self.head(to)), messages };
             self.transport.send(to, frame);
         }
     }
 
-    pub(super) fn head(&self) -> Head {
+    pub(super) fn head(&self, to: RaftId) -> Head {
         let digest = self.digests.newest();
         Head {
             format: FRAME_FORMAT,
@@ -72,6 +72,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             applied: if self.config.core.kind() == Kind::Data { self.core.applied() } else { 0 },
             data_ready: !self.core.fetching(),
             disk_short_bytes: u64::from(self.no_room),
+            log_full: self.log_full(),
+            handing_over: self.core.handing_over_to(to).unwrap_or_default().to_owned(),
         }
     }
 
@@ -80,7 +82,10 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         let status = self.describe();
         self.status.send_if_modified(|shown| {
             let key = |status: &Status| {
-                (status.role, status.term, status.leader, status.serving, status.transferring, status.no_room)
+                (
+                    (status.role, status.term, status.leader, status.serving, status.transferring),
+                    (status.stopped, status.no_room, status.paused_for),
+                )
             };
             let tell = key(&status) != key(shown) || (ticked && status != **shown);
             if tell {
@@ -111,7 +116,11 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             digest_mismatches: self.mismatches,
             elections: self.core.elections(),
             waiting: self.waiters.len() as u64,
-            no_room: self.no_room || self.log_bytes >= self.config.log_bytes_max,
+            no_room: self.no_room || self.log_full(),
+            log_full: self.log_full(),
+            stopped: self.refusal().filter(|_| self.core.serving()),
+            reign: self.reign.clone(),
+            paused_for: self.core.paused_for(),
             fetching: self.core.fetching(),
         }
     }
@@ -126,6 +135,9 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 PeerStatus {
                     id,
                     kind,
+                    voter: self.core.is_voter(id),
+                    log_full: seen.is_some_and(|seen| seen.log_full),
+                    disk_short: seen.is_some_and(|seen| seen.short),
                     matched: self.core.matched(id),
                     applied: seen.map_or(0, |seen| seen.applied),
                     heard_ms: seen.and_then(|seen| seen.heard).map(|heard| heard.elapsed().as_millis() as u64),

@@ -20,7 +20,7 @@ use crate::{
     cli::DrillKind,
     cluster::{Cluster, Node},
     failure::Failure,
-    group::{self, wait_whole},
+    group::{self, Group, wait_whole},
     http_client::Target,
     verbs::list_create,
     verbs::switchover,
@@ -60,6 +60,7 @@ pub(crate) async fn run(cluster: &Cluster, plan: Plan, progress: impl Fn(&str)) 
         .await
         .map_err(|why| Failure::Refused(format!("the group is not whole: {why}")))?;
     if plan.kind == DrillKind::Kill {
+        refuse_while_paused(&group::survey(cluster).await)?;
         kill::victim(group::survey(cluster).await.require_primary()?)?; // refuse before anything is changed
     }
     let list = format!("drill-{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis());
@@ -88,6 +89,16 @@ pub(crate) async fn run(cluster: &Cluster, plan: Plan, progress: impl Fn(&str)) 
     let refusals = drill.refusals.load(Relaxed);
     let ran = Ran { list, wanted: drill.plan.rounds, rounds, refusals, stopped: stopped.or(left_out) };
     Ok(Report::new(drill.plan.kind, ran, &probes, &check))
+}
+
+/// Nobody would take over.
+fn refuse_while_paused(group: &Group<'_>) -> Result<(), Failure> {
+    let paused = group.seen.iter().filter_map(|seen| seen.role()).any(|role| role.failover_paused);
+    if paused {
+        let why = "automatic failover is paused: nobody would take over; `ocsctl resume` first";
+        return Err(Failure::Refused(why.to_owned()));
+    }
+    Ok(())
 }
 
 struct Drill<'a> {

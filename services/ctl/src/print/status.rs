@@ -29,6 +29,7 @@ struct Said {
     confirmed: bool,
     term: u64,
     mode: String,
+    failover_paused: bool,
     primary: String,
     cluster: String,
     version: String,
@@ -51,6 +52,8 @@ struct Said {
     odd_clocks: Vec<String>,
     warnings: Vec<String>,
     survives: String,
+    loses: String,
+    updates_stopped: String,
     uptime_ms: u64,
     peers: Vec<PeerView>,
 }
@@ -60,6 +63,10 @@ struct Said {
 struct PeerView {
     node: String,
     connected: bool,
+    voter: bool,
+    raft_id: u64,
+    log_full: bool,
+    disk_short: bool,
     lag_entries: Option<u64>,
     applied_index: u64,
     witness: bool,
@@ -95,7 +102,9 @@ impl GroupView {
 
     /// `role` for a person.
     pub(crate) fn role_table(&self) -> String {
-        print::table(&["node", "role", "term", "mode", "primary"], self.nodes.iter().map(role_row))
+        let table = print::table(&["node", "role", "term", "mode", "primary"], self.nodes.iter().map(role_row));
+        let paused = self.nodes.iter().filter_map(|node| node.said.as_ref()).any(|said| said.failover_paused);
+        if paused { format!("{table}\nautomatic failover is paused: `ocsctl resume` ends it") } else { table }
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -114,8 +123,11 @@ impl GroupView {
             }
         }
         let primary = self.nodes.iter().find(|node| Some(&node.node) == self.primary.as_ref());
-        let survives = primary.and_then(|node| node.said.as_ref()).map(|said| &said.survives);
-        lines.extend(survives.filter(|text| !text.is_empty()).map(|text| format!("survives: {text}")));
+        if let Some(said) = primary.and_then(|node| node.said.as_ref()) {
+            let told = [("survives", &said.survives), ("would lose an update", &said.loses)];
+            lines
+                .extend(told.iter().filter(|(_, text)| !text.is_empty()).map(|(what, text)| format!("{what}: {text}")));
+        }
         if self.primary.is_none() {
             lines.push("no node is confirmed primary: updates are not taken".to_owned());
         }
@@ -142,6 +154,7 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         confirmed: role.confirmed,
         term: role.term,
         mode: role.mode,
+        failover_paused: role.failover_paused,
         primary: role.primary,
         cluster: status.cluster,
         version: status.version,
@@ -164,6 +177,8 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         odd_clocks: status.odd_clocks,
         warnings: status.warnings,
         survives: status.survives,
+        loses: status.loses,
+        updates_stopped: status.updates_stopped,
         uptime_ms: status.uptime_ms,
         peers: role.peers.into_iter().map(peer_view).collect(),
     }
@@ -173,6 +188,10 @@ fn peer_view(peer: PeerLag) -> PeerView {
     PeerView {
         node: peer.node,
         connected: peer.connected,
+        voter: peer.voter,
+        raft_id: peer.raft_id,
+        log_full: peer.log_full,
+        disk_short: peer.disk_short,
         lag_entries: peer.lag_entries,
         applied_index: peer.applied_index,
         witness: peer.witness,

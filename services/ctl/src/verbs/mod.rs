@@ -2,10 +2,13 @@
 
 mod certs;
 mod drill;
+mod history;
 pub(crate) mod list_create;
 mod list_export;
 mod list_import;
 mod list_show;
+mod node_replace;
+mod pause;
 mod record_get;
 mod replay;
 mod role;
@@ -15,7 +18,7 @@ mod verify;
 mod wait;
 
 use crate::{
-    cli::{Cli, ListVerb, RecordVerb, Verb},
+    cli::{Cli, ListVerb, NodeVerb, RecordVerb, Verb},
     cluster::Cluster,
     failure::Failure,
     print::Out,
@@ -30,6 +33,10 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Status(format) => status::run(&cluster, out(format)).await,
         Verb::Role(format) => role::run(&cluster, out(format)).await,
         Verb::Switchover(args) => switchover::run(&cluster, out(args.format), &args).await,
+        Verb::Pause(format) => pause::pause(&cluster, out(format)).await,
+        Verb::Resume(format) => pause::resume(&cluster, out(format)).await,
+        Verb::History(format) => history::run(&cluster, out(format)).await,
+        Verb::Node(NodeVerb::Replace(args)) => node_replace::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Create(args)) => list_create::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Import(args)) => list_import::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Export(args)) => list_export::run(&cluster, &args).await,

@@ -44,6 +44,10 @@ pub(crate) struct State {
     pub(crate) forgets: Option<String>,
     /// Candidates of a switchover are all refused.
     pub(crate) no_candidate: bool,
+    /// The other node has another id.
+    pub(crate) replaced: bool,
+    /// Automatic failover is paused.
+    pub(crate) paused: bool,
     /// What the second node recomputes.
     pub(crate) digest_of_b: String,
 }
@@ -127,12 +131,31 @@ type Stream<T> = tokio_stream::Iter<std::vec::IntoIter<Result<T, Status>>>;
 
 impl Node {
     fn role(&self) -> GetRoleReply {
-        let primary = self.state.lock().unwrap().primary.clone();
+        let (primary, failover_paused, raft_id) = {
+            let state = self.state.lock().unwrap();
+            (state.primary.clone(), state.paused, if state.replaced { 0x1_0002 } else { 2 })
+        };
         let role = if primary == self.name { Role::Primary } else { Role::Backup };
         let peer = if self.name == "a" { "b" } else { "a" };
-        let lag = PeerLag { node: peer.to_owned(), connected: true, lag_entries: Some(0), ..PeerLag::default() };
+        let lag = PeerLag {
+            node: peer.to_owned(),
+            connected: true,
+            voter: true,
+            raft_id,
+            lag_entries: Some(0),
+            ..PeerLag::default()
+        };
         let (node, mode) = (self.name.to_owned(), "witness".to_owned());
-        GetRoleReply { role: role.into(), confirmed: true, term: 3, node, mode, primary, peers: vec![lag] }
+        GetRoleReply {
+            role: role.into(),
+            confirmed: true,
+            term: 3,
+            node,
+            mode,
+            primary,
+            peers: vec![lag],
+            failover_paused,
+        }
     }
 }
 
@@ -166,6 +189,28 @@ impl control_server::Control for Node {
         let (from, reason) = (self.name.to_owned(), "nobody can take over".to_owned());
         let reply = SwitchoverReply { done, from, to: node, duration_ms: 3, candidates: vec![candidate], reason };
         Ok(Response::new(reply))
+    }
+
+    async fn pause(&self, request: Request<PauseRequest>) -> Result<Response<PauseReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        let done = state.primary == self.name;
+        if done {
+            state.paused = request.into_inner().paused;
+        }
+        let reason = if done { String::new() } else { format!("{} is not the primary", self.name) };
+        Ok(Response::new(PauseReply { done, reason }))
+    }
+
+    async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryReply>, Status> {
+        let entry =
+            HistoryEntry { to: "a".to_owned(), term: 3, reason: "formed".to_owned(), ..HistoryEntry::default() };
+        Ok(Response::new(HistoryReply { entries: vec![entry], confirmed: true }))
+    }
+
+    /// The other node is taken in at once.
+    async fn give_up(&self, _: Request<GiveUpRequest>) -> Result<Response<GiveUpReply>, Status> {
+        self.state.lock().unwrap().replaced = true;
+        Ok(Response::new(GiveUpReply { done: true, reason: String::new() }))
     }
 
     async fn create_list(&self, request: Request<CreateList>) -> Result<Response<CreateListReply>, Status> {

@@ -87,3 +87,47 @@ async fn development_certificates_open_a_control_port_with_mutual_tls_and_nothin
     let ran = ocsctl_at(&endpoint, &["--ca", &ca, "--cert", &cert, "--key", &key, "role"]).await;
     assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
 }
+
+#[tokio::test]
+async fn a_pause_is_shown_and_keeps_drills_from_killing_until_it_is_resumed() {
+    let double = Double::start().await;
+    assert_eq!(ocsctl(&double, &["pause"]).await.code, 0);
+    let status = ocsctl(&double, &["status", "-o", "json"]).await.json();
+    assert_eq!(status["nodes"][1]["failover_paused"], true, "{status}");
+    assert!(ocsctl(&double, &["role"]).await.out.contains("automatic failover is paused"));
+    let drill = ocsctl(&double, &["drill", "kill"]).await;
+    assert_eq!(drill.code, 1);
+    assert!(drill.err.contains("failover is paused"), "{}", drill.err);
+    assert_eq!(ocsctl(&double, &["resume"]).await.code, 0, "one node that has settled it is enough");
+    assert!(!double.state().paused);
+    double.state().primary.clear();
+    assert_eq!(ocsctl(&double, &["pause"]).await.code, 4);
+    let refused = ocsctl(&double, &["resume"]).await;
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("a is not the primary"), "{}", refused.err);
+}
+
+#[tokio::test]
+async fn the_history_is_a_line_for_each_change() {
+    let double = Double::start().await;
+    let shown = ocsctl(&double, &["history", "-o", "json"]).await.json();
+    assert_eq!((shown["changes"][0]["to"].as_str(), shown["confirmed"].as_bool()), (Some("a"), Some(true)));
+    assert!(ocsctl(&double, &["history"]).await.out.contains("formed"));
+}
+
+#[tokio::test]
+async fn a_node_that_is_heard_is_replaced_only_live_and_the_primary_never() {
+    let double = Double::start().await;
+    for (words, why) in [
+        (&["node", "replace", "a"][..], "a is the primary"),
+        (&["node", "replace", "b"], "b runs and is heard"),
+        (&["node", "replace", "x"], "no node \"x\""),
+    ] {
+        let ran = ocsctl(&double, words).await;
+        assert_eq!(ran.code, 1, "{words:?}");
+        assert!(ran.err.contains(why), "{}", ran.err);
+    }
+    let ran = ocsctl(&double, &["node", "replace", "b", "--live", "-o", "json"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!((ran.json()["old_id"].as_u64(), ran.json()["new_id"].as_u64()), (Some(2), Some(0x1_0002)));
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::Stream;
 use ocs_proto::{
-    control::{ExportRequest, ExportRows, GetRecordRequest, ShowListReply, ShowListRequest, VerifyReply},
+    control::{ExportRequest, ExportRows, GetRecordRequest, HistoryReply, ShowListReply, ShowListRequest, VerifyReply},
     outbound as wire,
 };
 use outbound::{
@@ -84,6 +84,14 @@ pub(super) async fn export(
         }
     });
     Ok(ReceiverStream::new(receiver))
+}
+
+/// Every change of the role that was acknowledged, or, where no quorum answers, those that this node knows.
+pub(super) async fn history(door: &Door, deadline: Instant) -> Result<HistoryReply, Status> {
+    let confirmed = door.wait_until_readable(deadline).await.is_ok();
+    let state = door.state().clone();
+    let entries = beside(move || state.history()).await?;
+    Ok(HistoryReply { entries, confirmed })
 }
 
 pub(super) async fn verify(door: &Door) -> Result<VerifyReply, Status> {

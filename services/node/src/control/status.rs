@@ -7,14 +7,14 @@ use std::{collections::HashMap, time::Instant};
 use consensus::Status;
 use ocs_proto::control::{PeerLag, StatusReply};
 
-use crate::{
-    metrics::Sources,
-    role::{Role, RoleView},
-    supervisor::ProxyStatus,
-};
+use super::contract::{self, Facts};
+use crate::{metrics::Sources, role::RoleView, supervisor::ProxyStatus};
 
 /// A data node further behind is worth a warning.
 const LAG_WARN_ENTRIES: u64 = 10_000;
+
+const PAUSED: &str =
+    "automatic failover is paused: the role moves only by `ocsctl switchover`; `ocsctl resume` ends it";
 
 /// What never changes while the process runs.
 #[derive(Debug, Clone)]
@@ -34,9 +34,14 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
     let roster = sources.role.roster();
     let odd_clocks: Vec<String> = sources.odd_clocks().iter().map(|id| roster.name_of(*id)).collect();
     let controls = roster.members().iter().filter(|member| !member.control.is_empty());
-    let warnings = warnings(&view, &role.peers, &proxy, &odd_clocks, &core);
+    let facts = Facts { own: &roster.own().name, view: &view, peers: &role.peers, stopped: core.stopped };
+    let updates_stopped = contract::updates_stopped(&facts, core.log_full);
+    let mut warnings = warnings(&view, &role.peers, &proxy, &odd_clocks, &core);
+    warnings.extend((!updates_stopped.is_empty()).then(|| updates_stopped.clone()));
     StatusReply {
-        survives: survives(&view, &role.peers),
+        survives: contract::survives(&facts),
+        loses: contract::loses(&facts),
+        updates_stopped,
         role: Some(role),
         cluster: about.cluster.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -97,8 +102,14 @@ fn core_warnings(core: &Status) -> Vec<String> {
         lines
             .push(format!("the state differs from a peer's ({} digests): run `ocsctl verify`", core.digest_mismatches));
     }
-    if core.no_room {
+    if core.no_room && !core.log_full {
         lines.push("no room for the log: updates are refused until there is".to_owned());
+    }
+    if core.log_full {
+        lines.push("the log here has reached log.bytes_max: nothing is dropped, updates wait".to_owned());
+    }
+    if core.paused_for != 0 {
+        lines.push(PAUSED.to_owned());
     }
     if core.fetching {
         lines.push("the state is being fetched from the other data node".to_owned());
@@ -116,33 +127,11 @@ fn peer_warning(peer: &PeerLag) -> Option<String> {
     }
 }
 
-/// What the group survives now, in words (the contract of design 1).
-fn survives(view: &RoleView, peers: &[PeerLag]) -> String {
-    let gone: Vec<&str> = peers.iter().filter(|peer| !peer.connected).map(|peer| peer.node.as_str()).collect();
-    let witness_here = view.role == Role::Witness;
-    let witnessed = witness_here || peers.iter().any(|peer| peer.witness);
-    let lost = gone.join(" and ");
-    if !view.confirmed {
-        "not known: no quorum answers this node".to_owned()
-    } else if peers.is_empty() {
-        "nothing: this is the only voter".to_owned()
-    } else if !witnessed && peers.len() == 1 {
-        "no loss without a pause: updates stop when either node is lost, and nothing is lost with it".to_owned()
-    } else if gone.is_empty() {
-        "the loss of any one node".to_owned()
-    } else if !witnessed {
-        format!("no further loss without a pause: {lost} is lost, the others hold every update")
-    } else if !witness_here && peers.iter().any(|peer| peer.witness && !peer.connected) {
-        format!("no further loss without a pause: {lost} is lost, both data nodes hold every update")
-    } else {
-        format!("no further loss without a pause: {lost} is lost, one full copy is left beside the witness's log")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::outbound_api::tests::{A, status as core_status};
+    use crate::role::Role;
 
     fn view(confirmed: bool, primary: &str) -> RoleView {
         let role = if confirmed { Role::Primary } else { Role::Unknown };
@@ -154,31 +143,15 @@ mod tests {
     }
 
     #[test]
-    fn what_the_group_survives_depends_on_who_is_lost() {
-        let whole = [peer("b", true, false), peer("w", true, true)];
-        assert_eq!(survives(&view(true, "a"), &whole), "the loss of any one node");
-        assert!(survives(&view(false, ""), &whole).starts_with("not known"));
-        assert!(survives(&view(true, "a"), &[]).contains("only voter"));
-        let without_backup = [peer("b", false, false), peer("w", true, true)];
-        assert!(survives(&view(true, "a"), &without_backup).contains("b is lost, one full copy"));
-        let pair = [peer("b", true, false)];
-        assert!(survives(&view(true, "a"), &pair).starts_with("no loss without a pause"));
-        let three = [peer("b", true, false), peer("c", false, false)];
-        assert!(survives(&view(true, "a"), &three).contains("c is lost, the others hold"));
-        let without_witness = [peer("b", true, false), peer("w", false, true)];
-        assert!(survives(&view(true, "a"), &without_witness).contains("w is lost, both data nodes"));
-    }
-
-    #[test]
     fn each_doubt_is_a_line() {
         let mut behind = peer("b", true, false);
         behind.lag_entries = Some(20_000);
         let mut silent = peer("w", false, true);
         silent.last_heard_ms = Some(7500);
         let proxy = ProxyStatus { state: "failed: port in use".into(), ..Default::default() };
-        let core = Status { digest_mismatches: 2, no_room: true, fetching: true, ..core_status(3, A) };
+        let core = Status { digest_mismatches: 2, no_room: true, fetching: true, paused_for: A, ..core_status(3, A) };
         let lines = warnings(&view(true, ""), &[behind, silent], &proxy, &["b".to_owned()], &core);
-        assert_eq!(lines.len(), 8, "{lines:?}");
+        assert_eq!(lines.len(), 9, "{lines:?}");
         for part in [
             "no primary",
             "b is 20000 entries behind",
@@ -187,6 +160,7 @@ mod tests {
             "clock of b",
             "2 digests",
             "no room",
+            "failover is paused",
             "fetched",
         ] {
             assert!(lines.iter().any(|line| line.contains(part)), "{part}");

@@ -43,7 +43,7 @@ async fn hand_over(role: &RoleService, to: String, reply: &mut SwitchoverReply) 
         return;
     };
     let began = Instant::now();
-    match role.group().transfer(target).await {
+    match role.group().transfer(target, "switchover asked by an operator").await {
         Ok(()) => {
             reply.done = true;
             reply.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -33,7 +33,8 @@ async fn stage(witness: bool) -> Stage {
     let proxy = watch::channel(ProxyStatus { state: "listening".into(), ..Default::default() }).1;
     let sources = Sources { role: role.clone(), api, proxy };
     let about = About { cluster: "demo".into(), started: std::time::Instant::now() };
-    let control = ControlApi { sources, about: Arc::new(about), deadline: Duration::from_secs(10) };
+    let control =
+        ControlApi { sources, about: Arc::new(about), give_up: Arc::new(|| Ok(())), deadline: Duration::from_secs(10) };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     control.serve(listener, None, Health::new(role, Duration::from_secs(5)), &tasks).await.unwrap();

@@ -3,15 +3,18 @@
 //! Never writes and never waits for anything but the disk; whether the state is recent enough is asked before
 //! ([`crate::outbound_api`]). Called by the door and the control API.
 
-use ocs_proto::control::{ExportRequest, ExportRows, ListInfo, VerifyReply};
+use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
 use outbound::{
     Attributes, Refusal, RefusalCode, Reply, Request, Resource, UserField, Value, Verb, key, wire::field_to_wire,
 };
-use records::{ListRow, View, find_list, lists, meta, read, record_by_id};
+use records::{ListRow, RoleChangeRow, View, find_list, lists, meta, read, record_by_id, role_changes};
 use store::{StateSnapshot, StoreReader};
 
 use super::export::Export;
 use crate::outbound_api::StateReader;
+
+/// Changes of the role that are shown.
+const HISTORY_ENTRIES_MAX: usize = 100;
 
 /// Reads the state. Cheap to clone; outlives a change of the state for a fetched one.
 #[derive(Clone)]
@@ -69,6 +72,22 @@ impl StateReader for RecordsReader {
             None => lists(&state),
         };
         found.into_iter().map(|(dbid, list)| info(dbid, list)).collect()
+    }
+
+    fn history(&self) -> Vec<HistoryEntry> {
+        let changes = role_changes(&self.store.snapshot());
+        let before = std::iter::once(String::new()).chain(changes.iter().map(|(_, change)| change.to.clone()));
+        let entry = |((term, change), from): (&(u64, RoleChangeRow), String)| HistoryEntry {
+            at_us: change.stamp_us,
+            from,
+            to: change.to.clone(),
+            term: *term,
+            reason: change.reason.clone(),
+            pause_ms: change.pause_ms,
+        };
+        let all: Vec<HistoryEntry> = changes.iter().zip(before).map(entry).collect();
+        let hidden = all.len().saturating_sub(HISTORY_ENTRIES_MAX); // it is there to say where the next one came from
+        all.into_iter().skip(hidden).collect()
     }
 
     fn export(&self, request: &ExportRequest) -> Result<Box<dyn Iterator<Item = ExportRows> + Send>, Refusal> {

@@ -104,6 +104,7 @@ pub(crate) fn encode_body(body: &Body) -> Result<Bytes, Reply> {
         Body::Request(request) => wire::command::Body::Request(outbound::wire::request_to_wire(request)),
         Body::CreateList(list) => wire::command::Body::CreateList(outbound::wire::list_to_wire(list)),
         Body::ImportBatch(batch) => wire::command::Body::ImportBatch(outbound::wire::batch_to_wire(batch)),
+        Body::RoleChange(change) => wire::command::Body::RoleChange(outbound::wire::change_to_wire(change)),
     };
     let bytes = wire::Command { body: Some(body), ..Default::default() }.encode_to_vec();
     if bytes.len() + HEAD_BYTES_MAX > COMMAND_BYTES_MAX { Err(too_large(bytes.len())) } else { Ok(bytes.into()) }

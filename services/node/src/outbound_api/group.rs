@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use consensus::{Confirmed, Handle, Proposal, RaftId, ReadError, Status, TransferError};
+use consensus::{Confirmed, Handle, PauseError, Proposal, RaftId, ReadError, Status, TransferError};
 use outbound::{Reply, RequestId};
 use tokio::sync::watch;
 
@@ -29,11 +29,17 @@ pub trait Group: Send + Sync + 'static {
     /// What the core knows; the latest at any time.
     fn status(&self) -> watch::Receiver<Arc<Status>>;
 
-    /// Hands leadership over; completes when the target leads.
+    /// Hands leadership over, for this reason; completes when the target leads.
     ///
     /// # Errors
     /// See [`TransferError`].
-    async fn transfer(&self, to: RaftId) -> Result<(), TransferError>;
+    async fn transfer(&self, to: RaftId, why: &str) -> Result<(), TransferError>;
+
+    /// Pauses automatic failover, or resumes it; completes when that is committed.
+    ///
+    /// # Errors
+    /// See [`PauseError`].
+    async fn set_paused(&self, paused: bool) -> Result<(), PauseError>;
 }
 
 #[tonic::async_trait]
@@ -54,7 +60,11 @@ impl Group for Handle<RequestId, Reply> {
         Handle::status(self)
     }
 
-    async fn transfer(&self, to: RaftId) -> Result<(), TransferError> {
-        Handle::transfer(self, to).await
+    async fn transfer(&self, to: RaftId, why: &str) -> Result<(), TransferError> {
+        Handle::transfer(self, to, why).await
+    }
+
+    async fn set_paused(&self, paused: bool) -> Result<(), PauseError> {
+        Handle::set_paused(self, paused).await
     }
 }

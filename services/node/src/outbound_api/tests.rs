@@ -7,9 +7,9 @@ use std::{
 };
 
 use consensus::{
-    Confirmed, Kind, PeerStatus, Proposal, ProposeError, RaftId, RaftRole, ReadError, Status, TransferError,
+    Confirmed, Kind, PauseError, PeerStatus, Proposal, ProposeError, RaftId, RaftRole, ReadError, Status, TransferError,
 };
-use ocs_proto::control::{ExportRequest, ExportRows, ListInfo, VerifyReply};
+use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
 use outbound::{
     Attributes, Body, Command, Origin, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value,
     Verb, key,
@@ -29,7 +29,17 @@ pub(crate) const B: RaftId = 2;
 pub(crate) const W: RaftId = 3;
 
 fn peer(id: RaftId, kind: Kind) -> PeerStatus {
-    PeerStatus { id, kind, matched: None, applied: 0, heard_ms: None, clock_offset_us: 0 }
+    PeerStatus {
+        id,
+        kind,
+        voter: true,
+        log_full: false,
+        disk_short: false,
+        matched: None,
+        applied: 0,
+        heard_ms: None,
+        clock_offset_us: 0,
+    }
 }
 
 /// What node A's core knows when `leader` leads in `term`.
@@ -54,6 +64,10 @@ pub(crate) fn status(term: u64, leader: RaftId) -> Status {
         elections: 0,
         waiting: 0,
         no_room: false,
+        log_full: false,
+        stopped: None,
+        reign: None,
+        paused_for: 0,
         fetching: false,
     }
 }
@@ -152,9 +166,18 @@ impl Group for FakeGroup {
         self.status.subscribe()
     }
 
-    async fn transfer(&self, to: RaftId) -> Result<(), TransferError> {
+    async fn transfer(&self, to: RaftId, _: &str) -> Result<(), TransferError> {
         let term = self.status.borrow().term + 1;
         self.become_status(status(term, to));
+        Ok(())
+    }
+
+    async fn set_paused(&self, paused: bool) -> Result<(), PauseError> {
+        let now = self.status.borrow().clone();
+        if now.leader != A {
+            return Err(PauseError::NotPrimary);
+        }
+        self.become_status(Status { paused_for: if paused { A } else { 0 }, ..(*now).clone() });
         Ok(())
     }
 }
@@ -196,6 +219,10 @@ impl StateReader for Reader {
 
     fn last_stamp_us(&self) -> u64 {
         0
+    }
+
+    fn history(&self) -> Vec<HistoryEntry> {
+        vec![HistoryEntry { to: "a".into(), term: 2, ..HistoryEntry::default() }]
     }
 
     fn records(&self) -> u64 {

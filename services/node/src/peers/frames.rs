@@ -29,7 +29,7 @@ use super::{
 const QUEUE_FRAMES_MAX: usize = 1024;
 const QUEUE_BYTES_MAX: usize = 64 << 20;
 /// What signing may add to a head.
-const HEAD_BYTES_MAX: usize = 128;
+const HEAD_BYTES_MAX: usize = 256;
 
 /// The way to the other nodes: a queue to each. Cheap to clone.
 #[derive(Debug, Clone)]

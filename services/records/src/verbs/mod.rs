@@ -3,6 +3,7 @@
 
 pub(crate) mod create_list;
 pub(crate) mod import_batch;
+pub(crate) mod role_change;
 
 mod add_record;
 mod do_not_call;

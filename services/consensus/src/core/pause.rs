@@ -1,0 +1,111 @@
+//! Pausing of automatic failover: while it is on, only the node that was primary last asks for votes by itself; all others need
+//! an operator, who hands over or resumes.
+//!
+//! The setting stands in the membership, so that every voter has it, the witness too, over any restart. It holds from its entry
+//! in the log on, committed or not. Called by `core` and the driver.
+
+use ocs_proto::peer::ChangeContext;
+
+use super::{Core, FAST_TICKS_MAX};
+use crate::{RaftId, log::Disk, members};
+
+/// Why failover was not paused or resumed here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PauseError {
+    /// Only a primary changes it; where there is none, it can be resumed on any node.
+    #[error("this node is not the primary")]
+    NotPrimary,
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopped,
+}
+
+impl<D: Disk> Core<D> {
+    /// For whom automatic failover is paused: the id that was primary last; 0: it is not paused.
+    pub fn paused_for(&self) -> RaftId {
+        self.raw.store().paused_for()
+    }
+
+    /// Pauses or resumes. To be called again until it answers true: the change must be committed first. Resumed where there is
+    /// no leader, this node asks for votes, and whoever then leads clears the setting.
+    ///
+    /// # Errors
+    /// [`PauseError`]: nothing was begun here.
+    pub fn set_paused(&mut self, paused: bool) -> Result<bool, PauseError> {
+        let stands = self.raw.store().conf_state().paused_for;
+        let settled = self.paused_for() == stands && (stands != 0) == paused;
+        if self.serving() {
+            if !settled && !self.changing() {
+                self.propose_pause(if paused { self.config.id } else { 0 });
+            }
+            return Ok(settled);
+        }
+        match (paused, settled) {
+            (false, true) => Ok(true),
+            (false, false) if self.leader() == 0 || self.resuming => {
+                self.resume_alone();
+                Ok(false)
+            }
+            _ => Err(PauseError::NotPrimary),
+        }
+    }
+
+    /// An operator wants a primary where there is none.
+    fn resume_alone(&mut self) {
+        if !std::mem::replace(&mut self.resuming, true) {
+            tracing::warn!("automatic failover is resumed here: this node asks for votes");
+            if self.raw.raft.promotable() {
+                self.fast_ticks = FAST_TICKS_MAX;
+                self.campaign_again();
+            }
+        }
+    }
+
+    /// Whether this node must not ask for votes by itself.
+    pub(super) fn held(&self) -> bool {
+        let holder = self.paused_for();
+        let alone = self.raw.raft.prs().is_singleton();
+        holder != 0 && holder != self.config.id && !self.resuming && !alone && !self.leads()
+    }
+
+    /// Whether leadership moves only when an operator says so.
+    pub fn paused(&self) -> bool {
+        self.paused_for() != 0 && !self.resuming
+    }
+
+    /// In place of Raft's tick: where it would ask for votes, the leader is forgotten instead, so that it gets this node's vote
+    /// when it is back.
+    pub(super) fn tick_held(&mut self) {
+        self.raw.raft.election_elapsed += 1;
+        if self.raw.raft.pass_election_timeout() {
+            self.forget_leader();
+        }
+    }
+
+    pub(super) fn forget_leader(&mut self) {
+        let term = self.raw.raft.term;
+        self.raw.raft.become_follower(term, raft::INVALID_ID);
+        self.draw_timeout();
+    }
+
+    /// A primary clears what an operator resumed, and takes over what another primary's name stands in.
+    pub(super) fn tick_pause(&mut self) {
+        let stands = self.raw.store().conf_state().paused_for;
+        if self.paused_for() == 0 {
+            self.resuming = false;
+        }
+        if stands == 0 || !self.serving() || self.changing() {
+            return;
+        }
+        if self.resuming {
+            self.propose_pause(0);
+        } else if stands != self.config.id {
+            self.propose_pause(self.config.id);
+        }
+    }
+
+    fn propose_pause(&mut self, holder: RaftId) {
+        let context = ChangeContext { paused_for: Some(holder), ..ChangeContext::default() };
+        self.propose_change(&members::setting(self.config.id, &context));
+    }
+}

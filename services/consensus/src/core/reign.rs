@@ -1,0 +1,75 @@
+//! How this node came to lead: what it saw of the leader before, for the history of the role. Decides nothing.
+//!
+//! Called by `core`; the driver adds the times, of which the core knows ticks only.
+
+use ocs_proto::peer::Head;
+
+use super::Core;
+use crate::{Came, RaftId, log::Disk};
+
+/// What is known of the last leader.
+#[derive(Debug, Default)]
+pub(super) struct LastLeader {
+    id: RaftId,
+    refused: bool,
+    quiet_ticks: usize,
+    handing_over: String,
+}
+
+impl<D: Disk> Core<D> {
+    /// A frame came: if it is the leader's, it lives.
+    pub(super) fn note_leader(&mut self, head: &Head) {
+        if head.from == self.leader() && head.from != self.config.id {
+            let handing_over = head.handing_over.clone();
+            self.last_leader = LastLeader { id: head.from, handing_over, ..LastLeader::default() };
+        }
+    }
+
+    /// The leader hands over; its reason may have been overtaken by a later head.
+    pub(super) fn note_handed(&mut self) {
+        if self.last_leader.handing_over.is_empty() {
+            self.last_leader.handing_over = "handover".to_owned();
+        }
+    }
+
+    /// The leader's process is gone.
+    pub(super) fn note_refused(&mut self) {
+        self.last_leader.refused = true;
+    }
+
+    pub(super) fn tick_reign(&mut self) {
+        if self.leads() {
+            self.last_leader = LastLeader { id: self.config.id, ..LastLeader::default() };
+        } else {
+            self.last_leader.quiet_ticks += 1;
+        }
+    }
+
+    /// To be noted where this node begins to lead.
+    pub(super) fn came(&self) -> Came {
+        let last = &self.last_leader;
+        let fresh = last.quiet_ticks <= self.config.election_ticks_min;
+        if !last.handing_over.is_empty() && fresh {
+            Came::Handed(last.handing_over.clone())
+        } else if self.resuming {
+            Came::Resumed
+        } else if last.id == 0 {
+            Came::First
+        } else if last.refused {
+            Came::Refused
+        } else {
+            Came::Silent
+        }
+    }
+
+    /// How this node came to lead last, and in which term.
+    pub fn reign(&self) -> (u64, &Came) {
+        (self.reign.0, &self.reign.1)
+    }
+
+    /// Why leadership is being handed to this node; none: it is not.
+    pub fn handing_over_to(&self, to: RaftId) -> Option<&str> {
+        let transfer = self.transfer.as_ref().filter(|transfer| transfer.to == to && self.leads());
+        transfer.map(|transfer| transfer.why.as_str())
+    }
+}

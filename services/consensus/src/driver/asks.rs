@@ -1,0 +1,64 @@
+//! What operators and nodes ask of the group beside updates: handing over, taking in, pausing; each is answered when it is
+//! committed or refused. And how this node came to lead, for who keeps the history.
+
+use tokio::sync::oneshot;
+
+use super::{Driver, SILENT, Seen};
+use crate::{Machine, RaftId, Reign, TransferError, core::JoinError, log::Disk, members};
+
+impl<D: Disk, M: Machine> Driver<D, M> {
+    pub(super) fn on_transfer(&mut self, to: RaftId, why: &str, answer: oneshot::Sender<Result<(), TransferError>>) {
+        match self.core.transfer(to, why) {
+            Ok(()) => self.transfer = Some(answer),
+            Err(refusal) => {
+                let _ = answer.send(Err(refusal));
+            }
+        }
+    }
+
+    /// Design rule 11: taken in when the change is committed; refused while the node's old id still speaks.
+    pub(super) fn answer_joins(&mut self) {
+        for (ask, answer) in std::mem::take(&mut self.joins) {
+            if answer.is_closed() {
+                continue;
+            }
+            let admitted = if self.is_heard(ask.number) {
+                Err(JoinError::StillHeard)
+            } else {
+                self.core.admit(ask.number, ask.kind, ask.token)
+            };
+            match admitted {
+                Ok(None) => self.joins.push((ask, answer)),
+                Ok(Some(id)) => drop(answer.send(Ok(id))), // who gave up asks again, under the same token
+                Err(refusal) => drop(answer.send(Err(refusal))),
+            }
+        }
+    }
+
+    pub(super) fn answer_pauses(&mut self) {
+        for (paused, answer) in std::mem::take(&mut self.pauses) {
+            if answer.is_closed() {
+                continue;
+            }
+            match self.core.set_paused(paused) {
+                Ok(false) => self.pauses.push((paused, answer)),
+                Ok(true) => drop(answer.send(Ok(()))), // who gave up can look
+                Err(refusal) => drop(answer.send(Err(refusal))),
+            }
+        }
+    }
+
+    fn is_heard(&self, number: u16) -> bool {
+        let lately = |seen: &Seen| seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
+        self.peers.iter().any(|(id, seen)| members::number(*id) == number && lately(seen))
+    }
+
+    /// This node serves: how it came to that, once a term.
+    pub(super) fn note_reign(&mut self) {
+        let (term, came) = self.core.reign();
+        if self.core.serving() && self.reign.as_ref().is_none_or(|reign| reign.term != term) {
+            let pause_ms = self.leader_seen.elapsed().as_millis() as u64;
+            self.reign = Some(Reign { term, came: came.clone(), pause_ms });
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `history`: the last changes of role, as the replicated state keeps them. Never changes anything.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, Unit};
+use ocs_proto::control::{HistoryEntry, HistoryReply, HistoryRequest};
+use serde::Serialize;
+
+use crate::{
+    cluster::Cluster,
+    failure::Failure,
+    print::{self, Out},
+};
+
+/// How long to look for a data node that answers.
+const RETRY_FOR: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Serialize)]
+struct View {
+    /// A quorum answered: nothing is missing.
+    confirmed: bool,
+    changes: Vec<Change>,
+}
+
+#[derive(Debug, Serialize)]
+struct Change {
+    at: String,
+    from: Option<String>,
+    to: String,
+    term: u64,
+    reason: String,
+    pause_ms: u64,
+}
+
+/// Any data node knows it.
+pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
+    let ask =
+        |mut client: crate::cluster::Client| async move { Ok(client.history(HistoryRequest {}).await?.into_inner()) };
+    let reply = cluster.on_any(RETRY_FOR, ask).await?;
+    out.show(&view(reply), table)
+}
+
+fn view(reply: HistoryReply) -> View {
+    View { confirmed: reply.confirmed, changes: reply.entries.into_iter().map(change).collect() }
+}
+
+fn change(entry: HistoryEntry) -> Change {
+    let HistoryEntry { at_us, from, to, term, reason, pause_ms } = entry;
+    let from = Some(from).filter(|from| !from.is_empty());
+    Change { at: time(at_us), from, to, term, reason, pause_ms }
+}
+
+/// UTC, to the millisecond.
+fn time(at_us: u64) -> String {
+    let at = i64::try_from(at_us).ok().and_then(|at_us| Timestamp::from_microsecond(at_us).ok());
+    let rounded = at.and_then(|at| at.round(Unit::Millisecond).ok());
+    rounded.map_or_else(|| at_us.to_string(), |at| format!("{at:.3}"))
+}
+
+fn table(view: &View) -> String {
+    let row = |change: &Change| {
+        let from = change.from.clone().unwrap_or_else(|| "-".to_owned());
+        let (term, pause) = (change.term.to_string(), format!("{} ms", change.pause_ms));
+        [change.at.clone(), from, change.to.clone(), term, pause, change.reason.clone()]
+    };
+    let table = print::table(&["time", "from", "to", "term", "pause", "reason"], view.changes.iter().map(row));
+    if view.confirmed { table } else { format!("{table}\nno quorum answers: the newest may be missing") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_a_line_with_its_time_and_its_reason() {
+        let entry = HistoryEntry {
+            at_us: 1_700_000_000_123_456,
+            from: "a".into(),
+            to: "b".into(),
+            term: 5,
+            reason: "failover: connection refused by a".into(),
+            pause_ms: 84,
+        };
+        let reply = HistoryReply {
+            entries: vec![HistoryEntry { from: String::new(), ..entry.clone() }, entry],
+            confirmed: false,
+        };
+        let shown = table(&view(reply));
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[2], "2023-11-14T22:13:20.123Z  a     b   5     84 ms  failover: connection refused by a");
+        assert!(lines[1].contains("  -     b "), "{shown}");
+        assert!(lines[3].contains("may be missing"));
+    }
+}

@@ -1,0 +1,144 @@
+//! `node replace`: follows a node on its way back into the group under a new id, or begins it with one that runs.
+//!
+//! Never changes the membership: the node asks, and the primary takes it in (design rule 11). Ends when it votes and its old
+//! id is out, which is one step.
+
+use std::time::{Duration, Instant};
+
+use ocs_proto::control::{GiveUpRequest, PeerLag};
+use serde::Serialize;
+
+use crate::{
+    cli::NodeReplaceArgs,
+    cluster::Cluster,
+    failure::Failure,
+    group::{self, Group},
+    print::Out,
+};
+
+/// A large state takes its time.
+const TIMEOUT: Duration = Duration::from_secs(600);
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Serialize)]
+struct View {
+    node: String,
+    old_id: u64,
+    new_id: u64,
+    took_ms: u64,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// It has not asked yet.
+    Awaited,
+    /// It catches up, so many entries behind as far as known.
+    Learner(Option<u64>),
+    /// It votes, and is not heard yet.
+    Silent,
+    /// It votes under this id.
+    Voter(u64),
+}
+
+/// Checks, begins, and waits.
+pub(crate) async fn run(cluster: &Cluster, out: Out, args: &NodeReplaceArgs) -> Result<(), Failure> {
+    let (began, node) = (Instant::now(), args.node.as_str());
+    let group = group::survey(cluster).await;
+    let old = check(&group, node, args.live)?;
+    if args.live {
+        give_up(cluster, &group, node).await?;
+        eprintln!("{node} has given its id up and ends: its supervisor starts it again, or you do");
+    } else {
+        eprintln!(
+            "{node} is not heard: start `ocsd` under that name, on any machine at its address, with an empty data directory"
+        );
+    }
+    let new_id = wait(cluster, node, &old, began).await?;
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let view = View { node: node.to_owned(), old_id: old.raft_id, new_id, took_ms };
+    out.show(&view, |view| {
+        format!("{} votes under id {}; id {} is out of the group", view.node, view.new_id, view.old_id)
+    })
+}
+
+/// What the primary knows of the node now, if it may be replaced.
+fn check(group: &Group<'_>, node: &str, live: bool) -> Result<PeerLag, Failure> {
+    let refused = |why: String| Err(Failure::Refused(why));
+    let primary = group.primary().ok_or_else(|| {
+        let why = "only a primary takes a node in: bring one of the nodes back that are away";
+        Failure::NoPrimary(format!(
+            "{}; {why}",
+            group.require_primary().err().map_or(String::new(), |error| error.to_string())
+        ))
+    })?;
+    if group.name(primary) == node {
+        return refused(format!("{node} is the primary: `ocsctl switchover` first"));
+    }
+    let peers = primary.role().map(|role| role.peers.as_slice()).unwrap_or_default();
+    match peers.iter().find(|peer| peer.node == node) {
+        None => refused(format!("the group has no node {node:?}")),
+        Some(peer) if peer.connected && peer.voter && !live => refused(format!(
+            "{node} runs and is heard: nothing is to be replaced (with --live it gives its id up and joins again)"
+        )),
+        Some(peer) if !peer.connected && live => refused(format!("{node} is not heard: leave --live out")),
+        Some(peer) => Ok(peer.clone()),
+    }
+}
+
+async fn give_up(cluster: &Cluster, group: &Group<'_>, node: &str) -> Result<(), Failure> {
+    let seen =
+        group.named(node).ok_or_else(|| Failure::Unreachable(format!("{node} does not answer at --endpoints")))?;
+    let limit = cluster.timeout_or(CALL_TIMEOUT).min(CALL_TIMEOUT);
+    let call =
+        seen.node.call(limit, |mut client| async move { Ok(client.give_up(GiveUpRequest {}).await?.into_inner()) });
+    let reply = call.await.map_err(|error| error.into_failure(&seen.node.address))?;
+    if reply.done { Ok(()) } else { Err(Failure::Refused(format!("{node} does not give its id up: {}", reply.reason))) }
+}
+
+/// Looks until it votes under another id, and tells each step once.
+async fn wait(cluster: &Cluster, node: &str, old: &PeerLag, began: Instant) -> Result<u64, Failure> {
+    let mut told = None;
+    loop {
+        let step = step(&group::survey(cluster).await, node, old);
+        if let Some(Step::Voter(id)) = step {
+            return Ok(id);
+        }
+        if step != told
+            && let Some(step) = step
+        {
+            eprintln!("{}", words(node, step));
+            told = Some(step);
+        }
+        if began.elapsed() + LOOK > cluster.timeout_or(TIMEOUT) {
+            let far = step.map_or("no primary is confirmed".to_owned(), |step| words(node, step));
+            return Err(Failure::Refused(format!("not replaced in time, and it goes on by itself: {far}")));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// None: there is no primary to say it.
+fn step(group: &Group<'_>, node: &str, old: &PeerLag) -> Option<Step> {
+    let peers = &group.primary()?.role()?.peers;
+    let peer = peers.iter().find(|peer| peer.node == node)?;
+    let fresh = peer.raft_id != old.raft_id || !old.voter;
+    Some(match (fresh, peer.voter, peer.connected) {
+        (false, ..) => Step::Awaited,
+        (true, false, _) => Step::Learner(peer.lag_entries),
+        (true, true, false) => Step::Silent,
+        (true, true, true) => Step::Voter(peer.raft_id),
+    })
+}
+
+fn words(node: &str, step: Step) -> String {
+    match step {
+        Step::Awaited => format!("waiting for {node} to ask to be taken in"),
+        Step::Learner(Some(lag)) => format!("{node} is taken in as a learner, {lag} entries behind"),
+        Step::Learner(None) => format!("{node} is taken in as a learner"),
+        Step::Silent => format!("{node} votes, and is not heard yet"),
+        Step::Voter(id) => format!("{node} votes under id {id}"),
+    }
+}

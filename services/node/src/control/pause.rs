@@ -1,0 +1,25 @@
+//! Pausing and resuming of automatic failover: asks the group, bounded in time, and says why not.
+//!
+//! Never decides who may become primary: consensus does. Called by the control API.
+
+use std::time::Duration;
+
+use consensus::PauseError;
+use ocs_proto::control::{PauseReply, PauseRequest};
+
+use crate::role::RoleService;
+
+/// Pauses on the primary; resumes there, or, where there is no primary, on the node that is asked.
+pub(super) async fn set_paused(role: &RoleService, asked: PauseRequest, deadline: Duration) -> PauseReply {
+    let own = &role.roster().own().name;
+    let reason = match tokio::time::timeout(deadline, role.group().set_paused(asked.paused)).await {
+        Ok(Ok(())) => return PauseReply { done: true, reason: String::new() },
+        Ok(Err(PauseError::NotPrimary)) => match role.watch().borrow().primary.as_str() {
+            "" => format!("{own} is not the primary, and it knows of none"),
+            primary => format!("{own} is not the primary: ask {primary}"),
+        },
+        Ok(Err(error @ PauseError::Stopped)) => error.to_string(),
+        Err(_) => format!("no quorum agreed within {} s; it is settled as soon as one does", deadline.as_secs()),
+    };
+    PauseReply { done: false, reason }
+}

@@ -1,0 +1,70 @@
+//! A node that runs gives its Raft id up, to join again under a new one (design rule 11).
+//!
+//! Never the primary, and never where the others are no quorum without it: updates would stop, and nobody could take it in.
+//! Called by the control API.
+
+use ocs_proto::control::{GiveUpReply, PeerLag};
+
+use super::ControlApi;
+use crate::role::{Role, RoleView};
+
+pub(super) async fn give_up(api: &ControlApi) -> GiveUpReply {
+    let role = &api.sources.role;
+    let view = role.ask().await;
+    let refused = |reason: String| GiveUpReply { done: false, reason };
+    if let Err(reason) = may_give_up(&view, &role.peers()) {
+        return refused(reason);
+    }
+    let give_up = api.give_up.clone();
+    match tokio::task::spawn_blocking(move || give_up()).await {
+        Ok(Ok(())) => GiveUpReply { done: true, reason: String::new() },
+        Ok(Err(reason)) => refused(reason),
+        Err(_) => refused("the node is stopping".to_owned()),
+    }
+}
+
+/// Whether the others go on without this node: a primary among them, and with it a majority of all voters.
+fn may_give_up(view: &RoleView, peers: &[PeerLag]) -> Result<(), String> {
+    let others: Vec<&PeerLag> = peers.iter().filter(|peer| peer.voter).collect();
+    let connected = others.iter().filter(|peer| peer.connected).count();
+    let silent: Vec<&str> = others.iter().filter(|peer| !peer.connected).map(|peer| peer.node.as_str()).collect();
+    if view.role == Role::Primary {
+        Err("it is the primary: switch over first".to_owned())
+    } else if !view.answers() {
+        Err("no primary is confirmed: nobody could take it in again".to_owned())
+    } else if connected * 2 <= others.len() + 1 {
+        let why = if silent.is_empty() {
+            "there are too few".to_owned()
+        } else {
+            format!("{} is away", silent.join(" and "))
+        };
+        Err(format!("the others would be no quorum without it: {why}"))
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(role: Role, primary: &str) -> RoleView {
+        RoleView { role, confirmed: true, term: 3, primary: primary.into() }
+    }
+
+    fn peer(node: &str, connected: bool) -> PeerLag {
+        PeerLag { node: node.into(), connected, voter: true, ..PeerLag::default() }
+    }
+
+    #[test]
+    fn only_a_node_without_which_the_others_go_on_gives_up() {
+        let whole = [peer("a", true), peer("w", true)];
+        assert_eq!(may_give_up(&view(Role::Backup, "a"), &whole), Ok(()));
+        assert_eq!(may_give_up(&view(Role::Witness, "a"), &whole), Ok(()));
+        let refused = |view: &RoleView, peers: &[PeerLag]| may_give_up(view, peers).unwrap_err();
+        assert!(refused(&view(Role::Primary, "b"), &whole).contains("switch over first"));
+        assert!(refused(&view(Role::Backup, ""), &whole).contains("no primary"));
+        assert!(refused(&view(Role::Backup, "a"), &[peer("a", true), peer("w", false)]).contains("w is away"));
+        assert!(refused(&view(Role::Backup, "a"), &[peer("a", true)]).contains("too few"), "a pair");
+    }
+}

@@ -1,0 +1,94 @@
+//! The history of the role: whoever becomes primary puts it into the replicated state, with what it saw of the one before.
+//!
+//! Decides nothing about the role. Asks again until the group has taken the note, or another term of this node has begun: a
+//! note that comes late finds its place by its term.
+
+use std::{sync::Arc, time::Duration};
+
+use chassis::tasks::Tasks;
+use consensus::{Came, Reign};
+use ocs_proto::control::HistoryEntry;
+use outbound::{Body, Origin, ReplyBody, RoleChange};
+use tokio::time::Instant;
+
+use super::spawn_quiet;
+use crate::{outbound_api::OutboundApi, role::RoleService};
+
+/// For one attempt.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Keeps it from now on.
+pub(super) fn kept(role: RoleService, api: Arc<OutboundApi>, tasks: &Tasks) {
+    let stopping = tasks.stopping();
+    spawn_quiet(tasks, "history", async move {
+        tokio::select! {
+            () = keep(role, api) => {}
+            () = stopping.cancelled() => {}
+        }
+    });
+}
+
+async fn keep(role: RoleService, api: Arc<OutboundApi>) {
+    let (mut status, mut noted) = (role.group().status(), 0);
+    let own = &role.roster().own().name;
+    loop {
+        let fresh = status.wait_for(|now| now.reign.as_ref().is_some_and(|reign| reign.term > noted)).await;
+        let Some(reign) = fresh.ok().and_then(|now| now.reign.clone()) else { return };
+        let before = api.state().history().pop();
+        let change = RoleChange {
+            term: reign.term,
+            to: own.clone(),
+            reason: reason(&reign, own, before.as_ref()),
+            pause_ms: if before.is_some() { reign.pause_ms } else { 0 },
+        };
+        tracing::info!(term = change.term, reason = change.reason, pause_ms = change.pause_ms, "this node is primary");
+        if note(&api, change).await {
+            noted = reign.term;
+        } else {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+async fn note(api: &OutboundApi, change: RoleChange) -> bool {
+    let reply = api.answer(Body::RoleChange(change), Origin::Control, Instant::now() + DEADLINE).await;
+    matches!(reply.body, ReplyBody::Done(_))
+}
+
+/// Why, in words; `before`: the last change known.
+fn reason(reign: &Reign, own: &str, before: Option<&HistoryEntry>) -> String {
+    let lost = before.map_or("the primary", |before| before.to.as_str());
+    match &reign.came {
+        Came::Handed(why) => why.clone(),
+        Came::Resumed => "failover: an operator resumed it".to_owned(),
+        Came::Refused => format!("failover: connection refused by {lost}"),
+        Came::Silent if lost == own => format!("{own} had lost its quorum for {} ms", reign.pause_ms),
+        Came::Silent => format!("failover: no heartbeat of {lost} for {} ms", reign.pause_ms),
+        Came::First if before.is_none() => "the group was formed".to_owned(),
+        Came::First if lost == own => format!("{own} was primary before, and started again"),
+        Came::First => format!("this node started, and {lost} was not heard"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_the_role_has_its_words() {
+        let a = HistoryEntry { to: "a".into(), term: 2, ..HistoryEntry::default() };
+        let why = |came: Came, own: &str, before: Option<&HistoryEntry>| {
+            reason(&Reign { term: 3, came, pause_ms: 740 }, own, before)
+        };
+        assert_eq!(why(Came::First, "a", None), "the group was formed");
+        assert_eq!(why(Came::First, "a", Some(&a)), "a was primary before, and started again");
+        assert_eq!(why(Came::First, "b", Some(&a)), "this node started, and a was not heard");
+        assert_eq!(why(Came::Refused, "b", Some(&a)), "failover: connection refused by a");
+        assert_eq!(why(Came::Silent, "b", Some(&a)), "failover: no heartbeat of a for 740 ms");
+        assert_eq!(why(Came::Silent, "a", Some(&a)), "a had lost its quorum for 740 ms");
+        assert_eq!(why(Came::Resumed, "b", Some(&a)), "failover: an operator resumed it");
+        assert_eq!(why(Came::Handed("handover before a stop".into()), "b", Some(&a)), "handover before a stop");
+    }
+}

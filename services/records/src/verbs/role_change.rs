@@ -1,0 +1,42 @@
+//! RoleChange: a node became primary and says so; the newest are kept for whoever asks later. Once a term.
+
+use outbound::{Reply, RoleChange};
+
+use crate::{
+    key::{Key, Table},
+    row::{RoleChangeRow, Row},
+    rules::{NAME_BYTES_MAX, REASON_BYTES_MAX, ROLE_CHANGES_MAX},
+    turn::Turn,
+    view::{Bound, View},
+};
+
+pub(crate) fn decide<V: View>(change: &RoleChange, turn: &mut Turn<'_, '_, V>) -> Reply {
+    let key = Key::RoleChange(change.term);
+    if turn.overlay.get(&key).is_none() {
+        let row = RoleChangeRow {
+            stamp_us: turn.now_us,
+            to: shortened(&change.to, NAME_BYTES_MAX),
+            reason: shortened(&change.reason, REASON_BYTES_MAX),
+            pause_ms: change.pause_ms,
+        };
+        turn.overlay.put(key, Row::RoleChange(row));
+        turn.meta.role_changes += 1;
+        forget_oldest(turn);
+    }
+    Reply::done("RoleChangeNoted", Vec::new())
+}
+
+fn forget_oldest<V: View>(turn: &mut Turn<'_, '_, V>) {
+    let all = Bound { table: Table::RoleChange, from: Vec::new(), prefix: Vec::new() };
+    if turn.meta.role_changes > ROLE_CHANGES_MAX
+        && let Some((oldest, _)) = turn.overlay.next(&all, 1).into_iter().next()
+    {
+        turn.overlay.remove(oldest);
+        turn.meta.role_changes -= 1;
+    }
+}
+
+/// At most so many bytes, cut between characters.
+fn shortened(text: &str, bytes_max: usize) -> String {
+    text[..text.floor_char_boundary(bytes_max)].to_owned()
+}
