@@ -7,6 +7,7 @@
 use std::{
     fs,
     ops::Bound,
+    panic::catch_unwind,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -16,6 +17,7 @@ use fjall::{Database, Iter, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, Pe
 use crate::{
     StoreConfig,
     error::StoreError,
+    journal,
     mark::{Digests, State},
 };
 
@@ -52,16 +54,10 @@ struct Open {
 impl Engine {
     /// Opens or creates the database in `path`.
     pub(crate) fn open(path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
-        let database = Database::builder(path)
-            .cache_size(config.cache_bytes)
-            .max_journaling_size(config.journal_bytes_max)
-            .max_cached_files(Some(config.open_files_max))
-            .worker_threads(config.workers)
-            .open()
-            .map_err(|error| match error {
-                fjall::Error::Locked => StoreError::Locked(path.to_owned()),
-                other => StoreError::Engine { what: "opening the database", source: other },
-            })?;
+        let database = match open_database(path, config) {
+            Err(refusal) if refusal.may_be_set_aside() && cut_journal(path, &refusal)? => open_database(path, config)?,
+            opened => opened?,
+        };
         let options = || KeyspaceCreateOptions::default().max_memtable_size(config.write_buffer_bytes);
         let keyspace = |name| database.keyspace(name, options).map_err(StoreError::engine("opening a keyspace"));
         let (state, index) = (keyspace("state")?, keyspace("index")?);
@@ -144,6 +140,33 @@ impl Engine {
     pub(crate) fn doom(&self) {
         self.doomed.store(true, Ordering::Release);
     }
+}
+
+/// Whatever the engine makes of files that are not whole, its panics too, is an error here.
+fn open_database(path: &Path, config: &StoreConfig) -> Result<Database, StoreError> {
+    let open = || {
+        Database::builder(path)
+            .cache_size(config.cache_bytes)
+            .max_journaling_size(config.journal_bytes_max)
+            .max_cached_files(Some(config.open_files_max))
+            .worker_threads(config.workers)
+            .open()
+    };
+    match catch_unwind(open) {
+        Ok(Ok(database)) => Ok(database),
+        Ok(Err(fjall::Error::Locked)) => Err(StoreError::Locked(path.to_owned())),
+        Ok(Err(source)) => Err(StoreError::Engine { what: "opening the database", source }),
+        Err(_panic) => Err(StoreError::Damaged("the engine panicked when it opened the database".to_owned())),
+    }
+}
+
+/// Whether a torn batch was cut off the journal, so that opening is worth another try.
+fn cut_journal(path: &Path, refusal: &StoreError) -> Result<bool, StoreError> {
+    let cut = journal::cut_torn(path).map_err(StoreError::io(format!("cutting the journal in {}", path.display())))?;
+    if let Some(bytes) = cut {
+        tracing::warn!(bytes, %refusal, "cut a torn batch off the state's journal; the log has what it was");
+    }
+    Ok(cut.is_some())
 }
 
 impl Drop for Engine {

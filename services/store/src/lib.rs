@@ -14,6 +14,7 @@ mod error;
 mod export;
 mod fatal;
 mod ingest;
+mod journal;
 mod mark;
 mod reader;
 mod rows;

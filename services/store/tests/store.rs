@@ -106,6 +106,31 @@ fn a_torn_journal_opens_at_an_earlier_index_with_exactly_its_state() {
     assert!(reached.is_sorted() && reached[0] == 0 && reached[8] == 60, "{reached:?}");
 }
 
+/// What a power cut leaves where a page was not synced and those behind it were: the engine alone would not open some of these.
+#[test]
+fn a_journal_with_zeros_in_its_middle_opens_at_the_last_whole_batch_before_them() {
+    const PLACES: usize = 60;
+    let dir = tempfile::tempdir().unwrap();
+    let maps = crashed(dir.path(), 60);
+    let journal = Path::new("1/0.jnl");
+    let bytes = fs::read(dir.path().join("crashed").join(journal)).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let mut reached = Vec::new();
+    for place in 0..PLACES {
+        let torn = dir.path().join(format!("torn{place}"));
+        copy(&dir.path().join("crashed"), &torn);
+        let (mut bytes, at) = (bytes[..written].to_vec(), written * place / PLACES);
+        bytes[at..written.min(at + 100)].fill(0);
+        fs::write(torn.join(journal), bytes).unwrap();
+        let store = open(&torn);
+        let index = usize::try_from(store.applied().index).unwrap();
+        assert_same_rows(&store.view(), &maps[index]);
+        assert!(store.reader().verify().unwrap().equal());
+        reached.push(index);
+    }
+    assert!(reached.is_sorted() && reached[0] == 0 && reached[PLACES - 1] > 50, "{reached:?}");
+}
+
 /// A flush or a compaction beside a half-written batch must not show it: small buffers make many of them.
 #[test]
 fn a_snapshot_is_one_state_while_the_store_is_written_flushed_and_compacted() {

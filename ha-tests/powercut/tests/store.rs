@@ -1,0 +1,116 @@
+//! The store on a disk whose power is cut: it opens by itself, at or behind what was made durable, and holds the rows of that
+//! index. Skipped, with a reason, where nothing can be mounted.
+
+#![allow(clippy::unwrap_used)] // a test ends where something is not as it must be
+
+#[path = "../../../services/store/tests/support/mod.rs"]
+mod support;
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    thread,
+};
+
+use outbound::RequestId;
+use powercut::Mounted;
+use records::{Changes, Key, MapView, Overlay, RequestRow, Row};
+use store::Store;
+use support::{Random, assert_same_rows, config, mark, random_changes};
+
+const BYTES_MAX: u64 = 1 << 30;
+const ROUNDS: u64 = 15;
+
+/// What was written: the changes of each index from 1 on.
+struct Written {
+    changes: Vec<Changes>,
+    map: MapView,
+    random: Random,
+}
+
+impl Written {
+    fn new() -> Self {
+        Self { changes: Vec::new(), map: MapView::default(), random: Random(11) }
+    }
+
+    /// Some rows, one of them larger than a page now and then.
+    fn next(&mut self, index: u64) -> Changes {
+        let mut changes = random_changes(&mut self.random, &self.map);
+        if self.random.below(4) == 0 {
+            let mut overlay = Overlay::new(&self.map);
+            let id = RequestId { node: 9, incarnation: index, counter: 1 };
+            let reply = vec![7; self.random.below(3 * 4096) as usize];
+            overlay.put(Key::Request(id), Row::Request(RequestRow { stamp_us: index, reply, content: vec![] }));
+            changes.0.extend(overlay.into_changes().0);
+        }
+        changes
+    }
+
+    /// Goes on until the disk is gone; the index that was durable.
+    fn write(&mut self, store: &mut Store, count: &AtomicU64) -> u64 {
+        let mut durable = 0;
+        loop {
+            let index = self.changes.len() as u64 + 1;
+            let changes = self.next(index);
+            let written = store.write(&changes, &mark(index));
+            self.map.apply(&changes);
+            self.changes.push(changes);
+            if written.is_err() {
+                return durable;
+            }
+            count.fetch_add(1, Relaxed);
+            if self.random.below(100) == 0 {
+                match store.persist() {
+                    Ok(index) => durable = index,
+                    Err(_) => return durable,
+                }
+            }
+        }
+    }
+
+    /// Forgets what comes after an index.
+    fn back_to(&mut self, index: u64) {
+        self.changes.truncate(index as usize);
+        self.map = MapView::default();
+        self.changes.iter().for_each(|changes| self.map.apply(changes));
+    }
+}
+
+fn cut_when(disk: &Mounted, count: &AtomicU64, at: u64) {
+    while count.load(Relaxed) < at {
+        thread::yield_now();
+    }
+    disk.cut();
+    disk.off();
+}
+
+#[test]
+fn a_store_opens_after_every_cut_with_the_rows_of_an_index_that_is_not_below_what_was_durable() {
+    if let Some(why) = powercut::missing() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let rounds: u64 = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Mounted::at(dir.path(), BYTES_MAX).unwrap();
+    let (path, mut written, mut durable) = (disk.path().join("state"), Written::new(), 0);
+    for seed in 0..rounds {
+        let mut store = open(&path, seed);
+        let index = store.applied().index;
+        assert!(index >= durable, "seed {seed}: {index} is below {durable}, which was durable");
+        written.back_to(index);
+        assert_same_rows(&store.view(), &written.map);
+        assert!(store.reader().verify().unwrap().equal(), "seed {seed}");
+        let (count, at) = (AtomicU64::new(0), written.random.below(800));
+        durable = durable.max(thread::scope(|scope| {
+            scope.spawn(|| cut_when(&disk, &count, at));
+            written.write(&mut store, &count)
+        }));
+        drop(store);
+        eprintln!("seed {seed}: index {index}, then {:?} lost", disk.on(seed));
+    }
+}
+
+fn open(path: &Path, seed: u64) -> Store {
+    Store::open(path, config()).unwrap_or_else(|error| panic!("seed {seed}: {error}"))
+}
