@@ -9,6 +9,7 @@ mod clock_jump_two;
 mod corrupted_log;
 mod corrupted_store;
 mod disk_full;
+mod fsync_error;
 mod kill_backup;
 mod kill_both_data_nodes;
 mod kill_primary;
@@ -18,8 +19,12 @@ mod partition;
 mod pause_backup;
 mod pause_primary;
 mod pause_witness;
+mod power_cut_all;
+mod power_cut_both;
+mod power_cut_one;
 mod proxy_killed;
 mod rolling_restart;
+mod slow_disk;
 mod switchover;
 mod wiped_node;
 
@@ -38,12 +43,13 @@ use ocs_ha_tests::{
 };
 
 /// Every drill.
-const DRILLS: [Drill; 18] = [
+const DRILLS: [Drill; 23] = [
     clock_jump_one::DRILL,
     clock_jump_two::DRILL,
     corrupted_log::DRILL,
     corrupted_store::DRILL,
     disk_full::DRILL,
+    fsync_error::DRILL,
     kill_backup::DRILL,
     kill_both_data_nodes::DRILL,
     kill_primary::DRILL,
@@ -53,8 +59,12 @@ const DRILLS: [Drill; 18] = [
     pause_backup::DRILL,
     pause_primary::DRILL,
     pause_witness::DRILL,
+    power_cut_all::DRILL,
+    power_cut_both::DRILL,
+    power_cut_one::DRILL,
     proxy_killed::DRILL,
     rolling_restart::DRILL,
+    slow_disk::DRILL,
     switchover::DRILL,
     wiped_node::DRILL,
 ];

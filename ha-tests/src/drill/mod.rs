@@ -9,12 +9,15 @@
 //! | `stage` | the group under load, and the words for what befalls it |
 //! | `recorder`, `caller`, `call` | clients and the history of their calls |
 //! | `clocks` | wall clocks that jump |
+//! | `disks`, `power_cut` | disks that misbehave, and the power that is cut |
 //! | `verdict`, `roles` | what is wrong with a history, with claims of the role |
 //! | `report` | figures, bars, lines, JSON |
 
 mod call;
 mod caller;
 mod clocks;
+mod disks;
+mod power_cut;
 mod recorder;
 mod report;
 mod roles;
@@ -25,6 +28,8 @@ mod verdict;
 pub use call::{Attempt, Call, Clock, Ended};
 pub use caller::Caller;
 pub use clocks::Clocks;
+pub use disks::Disks;
+pub use power_cut::PowerCut;
 pub use recorder::{Load, Recorder};
 pub use report::{Bar, Report};
 pub use roles::{Claim, RoleWatch};

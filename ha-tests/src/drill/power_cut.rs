@@ -1,0 +1,61 @@
+//! The power of a group's nodes is cut, again and again: what the drills `power-cut-one`, `power-cut-both` and `power-cut-all`
+//! have in common. Called by them.
+
+use std::{thread, time::Duration};
+
+use rand::Rng;
+
+use super::{Disks, Options, Round, Scenario, Stage};
+use crate::{cluster::Cluster, settings::NODES};
+
+/// At most so long after its start a node's power is cut once more: the moment is the case.
+const AGAIN: Duration = Duration::from_millis(600);
+
+/// Which nodes lose power in a round.
+#[derive(Debug)]
+pub struct PowerCut {
+    disks: Disks,
+    whom: fn(&mut Stage) -> Vec<&'static str>,
+}
+
+impl PowerCut {
+    /// Of those that `whom` names, all at the same moment.
+    pub fn of(whom: fn(&mut Stage) -> Vec<&'static str>) -> Self {
+        Self { disks: Disks::default(), whom }
+    }
+
+    /// Cuts and starts them; in every other round a second time while they are coming back.
+    fn cut(&self, stage: &mut Stage, nodes: &[&'static str]) -> String {
+        let mut told = self.disks.cut_power(stage, nodes);
+        nodes.iter().for_each(|node| stage.cluster.start_node(node, &[]));
+        if stage.rng.random_bool(0.5) {
+            thread::sleep(AGAIN.mul_f64(stage.rng.random_range(0.0..1.0)));
+            told = format!("{told}; again: {}", self.disks.cut_power(stage, nodes));
+            nodes.iter().for_each(|node| stage.cluster.start_node(node, &[]));
+        }
+        told
+    }
+}
+
+impl Scenario for PowerCut {
+    fn start(&mut self, _options: &Options) -> Result<Cluster, String> {
+        self.disks.form(&NODES)
+    }
+
+    fn round(&mut self, stage: &mut Stage) -> Round {
+        let nodes = (self.whom)(stage);
+        let mut told = self.cut(stage, &nodes);
+        nodes.iter().for_each(|node| stage.back(node));
+        for node in &nodes {
+            let said = stage.said(node);
+            assert!(!said.contains("gives its Raft id up"), "{node} lost its log to a power cut: {told}");
+            if said.contains("it is moved aside") {
+                told = format!("{told}; {node} fetched its state");
+            }
+            if said.contains("cut a torn batch off") {
+                told = format!("{told}; {node} mended its state");
+            }
+        }
+        Round::of(told)
+    }
+}
