@@ -5,6 +5,7 @@
 //! `drill`, `cluster` and the drills on networks.
 
 use std::{
+    fs,
     io::Write,
     path::Path,
     process::{Command, ExitStatus, Stdio},
@@ -12,11 +13,13 @@ use std::{
 
 use rustix::process::geteuid;
 
-use crate::settings::NODES;
+use crate::{process::runs, settings::NODES};
 
 /// Whose namespaces there are besides the nodes': the clients' and the bridge's.
 const CLIENT: &str = "c";
 const HUB: &str = "h";
+/// What the names of our namespaces begin with; the number of the process that made them follows.
+const TAG: &str = "ocs-drill-";
 
 /// Packets that are dropped: all from one to another; either may be anybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +54,8 @@ impl Net {
         if !geteuid().is_root() {
             return Err("only root may make network namespaces".to_owned());
         }
-        let own = OwnNet(Self::named(&format!("ocs{}", std::process::id())));
+        sweep();
+        let own = OwnNet(Self::named(&format!("{TAG}{}", std::process::id())));
         own.0.build()?;
         own.0.cut(&[])?;
         Ok(own)
@@ -100,7 +104,7 @@ impl Net {
 
     /// The first three bytes of every address.
     fn prefix(&self) -> String {
-        let number: u32 = self.tag.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(0);
+        let number: u32 = self.tag.trim_start_matches(TAG).parse().unwrap_or(0);
         format!("127.{}.{}", 1 + number / 250 % 250, 1 + number % 250)
     }
 
@@ -160,6 +164,17 @@ impl Drop for OwnNet {
     fn drop(&mut self) {
         for who in NODES.iter().chain([&CLIENT, &HUB]) {
             let _ = ip(&["netns", "del", &self.0.space(who)]); // it may not have come so far
+        }
+    }
+}
+
+/// Takes away what a drill left that was killed.
+fn sweep() {
+    for entry in fs::read_dir("/run/netns").into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let number = name.strip_prefix(TAG).and_then(|rest| rest.trim_end_matches(char::is_alphabetic).parse().ok());
+        if number.is_some_and(|pid: u32| !runs(pid)) {
+            let _ = ip(&["netns", "del", &name]); // somebody else may be about to
         }
     }
 }

@@ -107,7 +107,9 @@ pub fn run(drill: &Drill, options: &Options, tell: &dyn Fn(&str)) -> Result<Repo
         stage.begin();
         let round = scenario.round(&mut stage);
         let calls = stage.end();
-        let verdict = inspect(&stage, &stage.list(), &calls);
+        let differs = stage.cluster.difference(); // waits until both have applied everything
+        let mut verdict = inspect(&stage, &stage.list(), &calls);
+        verdict.false_answers.extend(differs);
         let failures = failures(&calls, &stage.excuses);
         let line = RoundLine { number: stage.number, round, calls: calls.len(), failures, verdict };
         tell(&line.text(options.rounds));
@@ -125,7 +127,7 @@ pub fn run(drill: &Drill, options: &Options, tell: &dyn Fn(&str)) -> Result<Repo
     Ok(report)
 }
 
-/// What the nodes hold now of every round's list: nothing went in a later round.
+/// What the nodes hold now of every round's list: nothing was lost in a later round.
 fn look_again(stage: &Stage, histories: &[(String, Vec<Call>)]) -> Verdict {
     let mut all = Verdict::default();
     histories.iter().for_each(|(list, calls)| all.add(inspect(stage, list, calls)));
@@ -133,11 +135,8 @@ fn look_again(stage: &Stage, histories: &[(String, Vec<Call>)]) -> Verdict {
 }
 
 fn inspect(stage: &Stage, list: &str, calls: &[Call]) -> Verdict {
-    let differs = stage.cluster.difference();
     let exports = DATA.map(|node| (node, stage.cluster.export(list, node)));
-    let mut verdict = judge(calls, &exports, stage.clock.ns());
-    verdict.false_answers.extend(differs);
-    verdict
+    judge(calls, &exports, stage.clock.ns())
 }
 
 /// What went wrong at an HTTP Proxy that had no excuse.
