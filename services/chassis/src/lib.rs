@@ -5,6 +5,7 @@
 pub mod config;
 pub mod exit;
 pub mod logging;
+pub mod memory;
 pub mod metrics;
 pub mod stop;
 pub mod tasks;

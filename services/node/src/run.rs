@@ -59,7 +59,10 @@ const HANDOVER_TIMEOUT: Duration = Duration::from_secs(3);
 /// See [`RunError`]; each one line, with an exit code.
 pub fn blocking(config: Config, bootstrap: bool) -> Result<(), RunError> {
     let mut builder = match config.member().map(|member| member.role.into()) {
-        Some(Kind::Witness) => tokio::runtime::Builder::new_current_thread(), // it must stay small
+        Some(Kind::Witness) => {
+            chassis::memory::stay_small(); // before there is another thread
+            tokio::runtime::Builder::new_current_thread()
+        }
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = builder.enable_all().build().map_err(|source| RunError::Io { doing: "start the runtime", source })?;

@@ -6,8 +6,8 @@
 mod common;
 
 use common::{World, batch, field, request};
-use outbound::{Body, Command, NewList, ReplyBody, RequestId, Value};
-use records::{decide_entry, read};
+use outbound::{Body, Command, NewList, ReplyBody, RequestId, RoleChange, Value};
+use records::{decide_entry, read, role_changes};
 
 /// Splitmix64: a few lines instead of a dependency, the same everywhere.
 struct Random(u64);
@@ -166,6 +166,21 @@ fn a_clock_that_goes_back_does_not_take_the_rules_back() {
     let second = world.ask(Body::Request(added));
     assert_eq!((first.body, second.replayed), (second.body, true));
     assert_eq!(records::meta(&world.map).last_stamp_us, common::START_US + 10_002_000);
+}
+
+#[test]
+fn the_newest_changes_of_the_role_are_kept_once_each_and_in_the_order_of_their_terms() {
+    let mut world = World::default();
+    let change = |term: u64| {
+        Body::RoleChange(RoleChange { term, to: format!("node {term}"), reason: "é".repeat(400), pause_ms: 7 })
+    };
+    for term in (2..150).chain([151, 150, 151]) {
+        assert!(matches!(world.ask(change(term)).body, ReplyBody::Done(_)));
+    }
+    let kept = role_changes(&world.map);
+    assert_eq!(kept.iter().map(|(term, _)| *term).collect::<Vec<_>>(), (51..=151).collect::<Vec<_>>());
+    let (_, last) = kept.last().unwrap();
+    assert_eq!((last.to.as_str(), last.pause_ms, last.reason.chars().count()), ("node 151", 7, 256));
 }
 
 #[test]

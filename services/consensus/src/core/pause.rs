@@ -40,14 +40,12 @@ impl<D: Disk> Core<D> {
             }
             return Ok(settled);
         }
-        match (paused, settled) {
-            (false, true) => Ok(true),
-            (false, false) if self.leader() == 0 || self.resuming => {
-                self.resume_alone();
-                Ok(false)
-            }
-            _ => Err(PauseError::NotPrimary),
+        // what stands here may be old: only a primary says that it is settled
+        if !paused && !settled && (self.leader() == 0 || self.resuming) {
+            self.resume_alone();
+            return Ok(false);
         }
+        Err(PauseError::NotPrimary)
     }
 
     /// An operator wants a primary where there is none.

@@ -59,14 +59,14 @@ async fn note(api: &OutboundApi, change: RoleChange) -> bool {
 
 /// Why, in words; `before`: the last change known.
 fn reason(reign: &Reign, own: &str, before: Option<&HistoryEntry>) -> String {
-    let lost = before.map_or("the primary", |before| before.to.as_str());
+    let Some(before) = before else { return "the group was formed".to_owned() };
+    let lost = before.to.as_str();
     match &reign.came {
         Came::Handed(why) => why.clone(),
         Came::Resumed => "failover: an operator resumed it".to_owned(),
         Came::Refused => format!("failover: connection refused by {lost}"),
         Came::Silent if lost == own => format!("{own} had lost its quorum for {} ms", reign.pause_ms),
         Came::Silent => format!("failover: no heartbeat of {lost} for {} ms", reign.pause_ms),
-        Came::First if before.is_none() => "the group was formed".to_owned(),
         Came::First if lost == own => format!("{own} was primary before, and started again"),
         Came::First => format!("this node started, and {lost} was not heard"),
     }
@@ -83,6 +83,7 @@ mod tests {
             reason(&Reign { term: 3, came, pause_ms: 740 }, own, before)
         };
         assert_eq!(why(Came::First, "a", None), "the group was formed");
+        assert_eq!(why(Came::Handed("the witness led".into()), "a", None), "the group was formed");
         assert_eq!(why(Came::First, "a", Some(&a)), "a was primary before, and started again");
         assert_eq!(why(Came::First, "b", Some(&a)), "this node started, and a was not heard");
         assert_eq!(why(Came::Refused, "b", Some(&a)), "failover: connection refused by a");
