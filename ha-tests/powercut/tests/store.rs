@@ -16,7 +16,7 @@ use outbound::RequestId;
 use powercut::Mounted;
 use records::{Changes, Key, MapView, Overlay, RequestRow, Row};
 use store::Store;
-use support::{Random, assert_same_rows, config, mark, random_changes};
+use support::{Random, assert_same_rows, config, mark, random_changes, write_up_to};
 
 const BYTES_MAX: u64 = 1 << 30;
 const ROUNDS: u64 = 15;
@@ -108,6 +108,33 @@ fn a_store_opens_after_every_cut_with_the_rows_of_an_index_that_is_not_below_wha
         }));
         drop(store);
         eprintln!("seed {seed}: index {index}, then {:?} lost", disk.on(seed));
+    }
+}
+
+/// The engine does not sync every directory that it makes.
+#[test]
+fn a_store_that_was_just_made_loses_no_part_of_itself() {
+    const WRITTEN: u64 = 30;
+    if let Some(why) = powercut::missing() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Mounted::at(dir.path(), BYTES_MAX).unwrap();
+    for seed in 0..40 {
+        let path = disk.path().join(format!("state-{seed}"));
+        let (mut store, mut map, mut random) = (open(&path, seed), MapView::default(), Random(seed + 1));
+        write_up_to(&mut store, &mut map, &mut random, WRITTEN);
+        store.persist().unwrap();
+        disk.cut();
+        disk.off();
+        drop(store);
+        disk.on(seed);
+        let store = open(&path, seed);
+        assert_eq!(store.applied().index, WRITTEN, "seed {seed}");
+        assert_same_rows(&store.view(), &map);
+        drop(store);
+        std::fs::remove_dir_all(&path).unwrap();
     }
 }
 

@@ -4,12 +4,19 @@
 use std::{thread, time::Duration};
 
 use rand::Rng;
+use serde_json::json;
 
 use super::{Disks, Options, Round, Scenario, Stage};
 use crate::{cluster::Cluster, settings::NODES};
 
 /// At most so long after its start a node's power is cut once more: the moment is the case.
 const AGAIN: Duration = Duration::from_millis(600);
+
+/// Where updates go whose answers take more than a page: so the state's journal is torn inside a value too.
+const LIST: &str = "large";
+/// Letters of such an answer, and how many of them precede a cut.
+const LETTERS_MAX: usize = 16_000;
+const LARGE_MAX: usize = 8;
 
 /// Which nodes lose power in a round.
 #[derive(Debug)]
@@ -37,12 +44,29 @@ impl PowerCut {
     }
 }
 
+/// Not yet synced by any state when the power goes.
+fn write_large(stage: &mut Stage) {
+    let mut client = stage.cluster.http(stage.cluster.primary());
+    for number in 0..stage.rng.random_range(0..=LARGE_MAX) {
+        let reference = "r".repeat(stage.rng.random_range(1..LETTERS_MAX));
+        let body =
+            json!({ "GSW_PHONE": format!("+1888{:05}{number:04}", stage.number), "GSW_REFERENCE_ID": reference });
+        let answer = client.post(&format!("/lists/{LIST}?req=AddRecord"), &body.to_string());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+}
+
 impl Scenario for PowerCut {
     fn start(&mut self, _options: &Options) -> Result<Cluster, String> {
         self.disks.form(&NODES)
     }
 
+    fn prepare(&mut self, stage: &mut Stage) {
+        stage.cluster.create_list(LIST);
+    }
+
     fn round(&mut self, stage: &mut Stage) -> Round {
+        write_large(stage);
         let nodes = (self.whom)(stage);
         let mut told = self.cut(stage, &nodes);
         nodes.iter().for_each(|node| stage.back(node));

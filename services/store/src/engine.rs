@@ -5,7 +5,7 @@
 //! keeps old journals alive. Never decides what a row means. Called by `store`, `view`, `export`, `ingest`.
 
 use std::{
-    fs,
+    fs, io,
     ops::Bound,
     panic::catch_unwind,
     path::{Path, PathBuf},
@@ -19,12 +19,15 @@ use crate::{
     error::StoreError,
     journal,
     mark::{Digests, State},
+    stamp::sync_directory,
 };
 
 /// Key of the applied mark.
 pub(crate) const STATE_KEY: &[u8] = b"\0applied";
 /// Key of the digests kept.
 pub(crate) const DIGESTS_KEY: &[u8] = b"\0digests";
+/// Names of the keyspaces.
+const SPACES: [&str; 2] = ["state", "index"];
 /// First byte of the keys of rows; below it stand the store's own.
 pub(crate) const ROWS_FROM: u8 = 1;
 
@@ -52,15 +55,29 @@ struct Open {
 }
 
 impl Engine {
-    /// Opens or creates the database in `path`.
+    /// Opens the database in `path`; one that lost a keyspace is no state, though the engine would make an empty one.
     pub(crate) fn open(path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
         let database = match open_database(path, config) {
             Err(refusal) if refusal.may_be_set_aside() && cut_journal(path, &refusal)? => open_database(path, config)?,
             opened => opened?,
         };
+        if let Some(missing) = SPACES.into_iter().find(|name| !database.keyspace_exists(name)) {
+            return Err(StoreError::Damaged(format!("its keyspace {missing} is not there")));
+        }
+        Self::with_keyspaces(database, path, config)
+    }
+
+    /// Makes an empty database in `path`, durable with every name in it: the engine syncs not all of its directories.
+    pub(crate) fn create(path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
+        let engine = Self::with_keyspaces(open_database(path, config)?, path, config)?;
+        sync_directories(path).map_err(StoreError::io(format!("syncing {}", path.display())))?;
+        Ok(engine)
+    }
+
+    fn with_keyspaces(database: Database, path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
         let options = || KeyspaceCreateOptions::default().max_memtable_size(config.write_buffer_bytes);
         let keyspace = |name| database.keyspace(name, options).map_err(StoreError::engine("opening a keyspace"));
-        let (state, index) = (keyspace("state")?, keyspace("index")?);
+        let (state, index) = (keyspace(SPACES[0])?, keyspace(SPACES[1])?);
         let open = Some(Open { database, state, index });
         Ok(Self { open, path: path.to_owned(), cluster: config.cluster, doomed: AtomicBool::new(false) })
     }
@@ -158,6 +175,17 @@ fn open_database(path: &Path, config: &StoreConfig) -> Result<Database, StoreErr
         Ok(Err(source)) => Err(StoreError::Engine { what: "opening the database", source }),
         Err(_panic) => Err(StoreError::Damaged("the engine panicked when it opened the database".to_owned())),
     }
+}
+
+/// Makes the names of all directories below one durable.
+fn sync_directories(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_directories(&entry.path())?;
+        }
+    }
+    sync_directory(path)
 }
 
 /// Whether a torn batch was cut off the journal, so that opening is worth another try.

@@ -46,7 +46,7 @@ pub fn ingest<C: AsRef<[u8]>>(
     let (state, digests) = (State::from_row(head.state)?, Digests::from_row(head.digests)?);
     empty(dir)?;
     let stamp = Stamp { cluster: config.cluster, generation: 1, index: state.applied.index };
-    let engine = Engine::open(&stamp.database(dir), config)?;
+    let engine = Engine::create(&stamp.database(dir), config)?;
     load(&engine, Space::State, &mut source)?;
     load(&engine, Space::Index, &mut source)?;
     source.finish(state.digest)?;

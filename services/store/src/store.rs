@@ -179,7 +179,7 @@ fn create(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> {
     }
     fs::create_dir_all(&beside).map_err(failed())?;
     let stamp = Stamp { cluster: config.cluster, generation: 1, index: 0 };
-    drop(Engine::open(&stamp.database(&beside), config)?);
+    drop(Engine::create(&stamp.database(&beside), config)?);
     stamp.write(&beside)?;
     fs::rename(&beside, dir).map_err(failed())?;
     sync_parent(dir).map_err(failed())
