@@ -225,6 +225,12 @@ impl Cluster {
         self.of_node(node)["http_proxy_pid"].as_str().and_then(|pid| pid.parse().ok())
     }
 
+    /// kill -9 of a node and of its HTTP Proxy at once: every connection breaks, whatever was under way on it.
+    pub fn kill_with_proxy(&mut self, node: &str) {
+        self.kill_proxy(node);
+        self.kill(node); // before it can start another one
+    }
+
     /// kill -9 of a node's HTTP Proxy.
     pub fn kill_proxy(&mut self, node: &str) {
         let pid = self.proxy_pid(node).expect("HTTP Proxy runs");

@@ -1,5 +1,5 @@
-//! Steady load: clients that add records, each with an Idempotency-Key, and go to the other HTTP Proxy when theirs fails, as real
-//! ones do. Remembers every request, so that what was lost or applied twice shows. Called by `cluster` and by tests.
+//! Steady load: clients that add records, each with an Idempotency-Key or none with any, and go to the other HTTP Proxy when theirs
+//! fails, as real ones do. Remembers every request, so that what was lost or applied twice shows. Called by `cluster` and by tests.
 
 use std::{
     collections::BTreeMap,
@@ -64,6 +64,15 @@ pub struct Load {
 impl Load {
     /// So many clients for each target.
     pub fn start(list: &str, targets: &[Target], workers_each: usize) -> Self {
+        Self::start_with(list, targets, workers_each, true)
+    }
+
+    /// The same of clients that name no request, and therefore send none again: what fails has failed.
+    pub fn start_keyless(list: &str, targets: &[Target], workers_each: usize) -> Self {
+        Self::start_with(list, targets, workers_each, false)
+    }
+
+    fn start_with(list: &str, targets: &[Target], workers_each: usize, keyed: bool) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut load = Self { stop, acked: BTreeMap::new(), workers: Vec::new(), list: list.to_owned() };
         for target in targets {
@@ -71,6 +80,7 @@ impl Load {
             for _ in 0..workers_each {
                 let worker = Worker {
                     list: list.to_owned(),
+                    keyed,
                     number: WORKERS.fetch_add(1, Relaxed),
                     target: target.clone(),
                     clients: target.addresses.iter().map(|address| Client::new(address)).collect(),
@@ -178,6 +188,8 @@ impl Loaded {
 /// One client.
 struct Worker {
     list: String,
+    /// Each request has an Idempotency-Key.
+    keyed: bool,
     number: u64,
     target: Target,
     clients: Vec<Client>,
@@ -212,7 +224,7 @@ impl Worker {
             };
             let failures = if at == 0 { &mut sent.home_failures } else { &mut sent.other_failures };
             failures.push(format!("after {:?}: {failure}", begun.elapsed()));
-            if begun.elapsed() > PATIENCE {
+            if !self.keyed || begun.elapsed() > PATIENCE {
                 break;
             }
             thread::sleep(RETRY_PAUSE);
@@ -225,6 +237,7 @@ impl Worker {
         let target = format!("/lists/{}?req=AddRecord", self.list);
         let body = format!("{{\"GSW_PHONE\":\"{phone}\"}}");
         let key = format!("load-{phone}");
-        self.clients[at].send("POST", &target, &[("Idempotency-Key", &key)], &body)
+        let headers = [("Idempotency-Key", key.as_str())];
+        self.clients[at].send("POST", &target, if self.keyed { &headers } else { &[] }, &body)
     }
 }

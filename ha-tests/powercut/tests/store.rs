@@ -40,7 +40,7 @@ impl Written {
             let mut overlay = Overlay::new(&self.map);
             let id = RequestId { node: 9, incarnation: index, counter: 1 };
             let reply = vec![7; self.random.below(3 * 4096) as usize];
-            overlay.put(Key::Request(id), Row::Request(RequestRow { stamp_us: index, reply, content: vec![] }));
+            overlay.put(Key::Request(id), Row::Request(RequestRow { stamp_us: index, reply, contents: vec![] }));
             changes.0.extend(overlay.into_changes().0);
         }
         changes

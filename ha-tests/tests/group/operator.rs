@@ -148,6 +148,23 @@ fn drills_move_and_kill_the_primary_and_find_nothing_lost_or_twice() {
 }
 
 #[test]
+fn drills_pause_and_cut_off_the_primary_and_do_without_the_witness() {
+    let cluster = Cluster::start();
+    for kind in ["pause", "lose-witness", "partition"] {
+        let ran = cluster.ctl(&["drill", kind, "--rounds", "2", "-o", "json"]);
+        if ran.code == 1 && (ran.err.contains("needs root") || ran.err.contains("needs nftables")) {
+            println!("skipped: {}", ran.err);
+            continue;
+        }
+        assert_eq!(ran.code, 0, "{kind}: {}{}", ran.out, ran.err);
+        let view = ran.json();
+        let zeros = ["lost", "duplicates", "failed"].iter().all(|name| view[name] == 0);
+        assert!(view["rounds"] == 2 && zeros, "{view}");
+    }
+    cluster.assert_equal();
+}
+
+#[test]
 fn the_exit_code_tells_refused_from_unreachable_and_from_no_primary() {
     let mut cluster = Cluster::start();
     let code = |cluster: &Cluster, words: &[&str]| cluster.ctl(words).code;

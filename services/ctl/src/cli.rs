@@ -256,7 +256,7 @@ pub(crate) struct ReplayArgs {
 /// `drill`
 #[derive(Debug, Args)]
 pub(crate) struct DrillArgs {
-    /// What to do to the primary
+    /// Which harm to do
     #[arg(value_enum)]
     pub(crate) kind: DrillKind,
     /// How often
@@ -281,6 +281,25 @@ pub(crate) enum DrillKind {
     Switchover,
     /// kill -9 the primary's process; it must run on this machine and be restarted by its supervisor.
     Kill,
+    /// Stop the primary's process (SIGSTOP) beyond the election timeout; it must run on this machine.
+    Pause,
+    /// Stop the witness, which must run on this machine: updates go on, the role is handed over, the witness comes back.
+    LoseWitness,
+    /// Drop the packets between the primary and the others; all must run on this machine; needs root and nftables.
+    Partition,
+}
+
+impl DrillKind {
+    /// As on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Switchover => "switchover",
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::LoseWitness => "lose-witness",
+            Self::Partition => "partition",
+        }
+    }
 }
 
 /// `certs`

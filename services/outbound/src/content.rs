@@ -21,11 +21,23 @@ impl Request {
                 Value::Str(text) => field(&mut hasher, &[&[1], text.as_bytes()].concat()),
             }
         }
-        let digest = hasher.finalize();
-        let mut hash = [0; 16];
-        hash.copy_from_slice(&digest[..16]);
-        hash
+        cut(hasher)
     }
+
+    /// The hash of this request's content under a name that somebody gave it.
+    pub fn content_under(&self, name: &[u8]) -> ContentHash {
+        let mut hasher = Sha256::new();
+        field(&mut hasher, &self.content());
+        field(&mut hasher, name);
+        cut(hasher)
+    }
+}
+
+fn cut(hasher: Sha256) -> ContentHash {
+    let digest = hasher.finalize();
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&digest[..16]);
+    hash
 }
 
 /// Length first, so that no two sequences of fields run into the same bytes.

@@ -49,8 +49,8 @@ pub fn decide_on<V: View>(
         return reply;
     }
     once::forget_old(&mut turn);
-    let (reply, content) = answer(command, &mut turn);
-    once::request_ids::remember(command.id, &reply, content, &mut turn);
+    let (reply, contents) = answer(command, &mut turn);
+    once::request_ids::remember(command.id, &reply, &contents, &mut turn);
     turn.end();
     reply
 }
@@ -61,14 +61,15 @@ pub fn read(request: &Request, view: &impl View) -> Reply {
     reply.unwrap_or_else(|refusal| refused(request, refusal))
 }
 
-/// The reply to a command that is new, and the content under which it is known again.
-fn answer<V: View>(command: &Command, turn: &mut Turn<'_, '_, V>) -> (Reply, Option<crate::Key>) {
+/// The reply to a command that is new, and the contents under which it is known again.
+fn answer<V: View>(command: &Command, turn: &mut Turn<'_, '_, V>) -> (Reply, Vec<crate::Key>) {
+    let alone = |reply: Result<Reply, Refusal>| (reply.unwrap_or_else(Reply::refused), Vec::new());
     match &command.body {
-        Body::CreateList(list) => (verbs::create_list::decide(list, turn).unwrap_or_else(Reply::refused), None),
-        Body::ImportBatch(batch) => (verbs::import_batch::decide(batch, turn).unwrap_or_else(Reply::refused), None),
-        Body::RoleChange(change) => (verbs::role_change::decide(change, turn), None),
+        Body::CreateList(list) => alone(verbs::create_list::decide(list, turn)),
+        Body::ImportBatch(batch) => alone(verbs::import_batch::decide(batch, turn)),
+        Body::RoleChange(change) => (verbs::role_change::decide(change, turn), Vec::new()),
         Body::Request(request) => match once::scope_of(request) {
-            Err(refusal) => (refused(request, refusal), None),
+            Err(refusal) => (refused(request, refusal), Vec::new()),
             Ok(scope) => answer_request(command, request, scope, turn),
         },
     }
@@ -79,12 +80,14 @@ fn answer_request<V: View>(
     request: &Request,
     scope: crate::Scope,
     turn: &mut Turn<'_, '_, V>,
-) -> (Reply, Option<crate::Key>) {
+) -> (Reply, Vec<crate::Key>) {
     let decided =
         |turn: &mut Turn<'_, '_, V>| verbs::decide(request, turn).unwrap_or_else(|refusal| refused(request, refusal));
     match &request.idempotency_key {
-        Some(key) => (once::idempotency::answer(request, scope, key, turn, decided), None),
-        None => once::window::answer(command.id, request, scope, turn, decided),
+        Some(key) if once::window::is_clients(key) => {
+            (once::idempotency::answer(request, scope, key, turn, decided), Vec::new())
+        }
+        _ => once::window::answer(command.id, request, scope, turn, decided),
     }
 }
 

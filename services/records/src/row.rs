@@ -280,9 +280,9 @@ pub struct RequestRow {
     /// The encoded reply.
     #[prost(bytes = "vec", tag = "2")]
     pub reply: Vec<u8>,
-    /// Encoded key of its content row; empty: it takes no part in the replay window.
-    #[prost(bytes = "vec", tag = "3")]
-    pub content: Vec<u8>,
+    /// Encoded keys of its content rows; none: it is known by its id alone.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub contents: Vec<Vec<u8>>,
 }
 
 /// An idempotency key that was used.

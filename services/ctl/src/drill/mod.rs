@@ -1,15 +1,21 @@
-//! Moves or kills the primary again and again while updates arrive at a fixed rate, and counts what became of them. Never
-//! kills a process that is not an ocsd on this machine. Called by the verb `drill`.
+//! Does the same harm again and again while updates arrive at a fixed rate, and counts what became of them. Never touches a
+//! process that is not an ocsd on this machine. Called by the verb `drill`.
 
+mod bars;
 mod check;
-mod kill;
+mod cut;
+mod local;
 mod prober;
 mod report;
+mod round;
+mod sockets;
 
 use std::{
     sync::atomic::{AtomicU32, Ordering::Relaxed},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::report::Report;
 use self::{
@@ -18,17 +24,16 @@ use self::{
 };
 use crate::{
     cli::DrillKind,
-    cluster::{Cluster, Node},
+    cluster::Cluster,
     failure::Failure,
     group::{self, Group, wait_whole},
     http_client::Target,
     verbs::list_create,
-    verbs::switchover,
 };
 
 /// Entries that a backup may be behind while updates arrive, and still count as caught up.
 const LAG_MAX: u64 = 200;
-/// How long updates may stay away after a kill before the round counts as failed.
+/// How long updates may stay away before the round counts as failed.
 const UNAVAILABLE_MAX: Duration = Duration::from_secs(60);
 /// How often a refused switchover is asked for in one round.
 const ATTEMPTS: u32 = 3;
@@ -40,7 +45,7 @@ const LOOK: Duration = Duration::from_millis(5);
 /// What a drill does.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// To the primary.
+    /// Which harm.
     pub(crate) kind: DrillKind,
     /// How often.
     pub(crate) rounds: u32,
@@ -59,28 +64,16 @@ pub(crate) async fn run(cluster: &Cluster, plan: Plan, progress: impl Fn(&str)) 
     wait_whole(cluster, 0, plan.settle)
         .await
         .map_err(|why| Failure::Refused(format!("the group is not whole: {why}")))?;
-    if plan.kind == DrillKind::Kill {
-        refuse_while_paused(&group::survey(cluster).await)?;
-        kill::victim(group::survey(cluster).await.require_primary()?)?; // refuse before anything is changed
+    let group = group::survey(cluster).await;
+    if !matches!(plan.kind, DrillKind::Switchover | DrillKind::LoseWitness) {
+        refuse_while_paused(&group)?;
     }
+    round::refuse_early(plan.kind, &group)?;
     let list = format!("drill-{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis());
     list_create::create(cluster, &list, "").await?;
     let prober = Prober::start(&list, plan.proxies.clone(), plan.rate);
     let drill = Drill { cluster, prober, plan, refusals: AtomicU32::new(0) };
-    let mut rounds = Vec::new();
-    let mut stopped = None;
-    for number in 1..=drill.plan.rounds {
-        match drill.round().await {
-            Ok(round) => {
-                progress(&round.line(number, drill.plan.rounds));
-                rounds.push(round);
-            }
-            Err(why) => {
-                stopped = Some(format!("round {number}: {why}"));
-                break;
-            }
-        }
-    }
+    let (rounds, mut stopped) = drill.rounds(progress).await;
     let probes = drill.prober.stop().await;
     if let Err(why) = wait_whole(cluster, 0, drill.plan.settle).await {
         stopped.get_or_insert(format!("the group is not whole after the drill: {why}"));
@@ -110,6 +103,25 @@ struct Drill<'a> {
 }
 
 impl Drill<'_> {
+    /// The rounds that could be run, and why not all. Told to end, it mends what it has done before it says so.
+    async fn rounds(&self, progress: impl Fn(&str)) -> (Vec<Round>, Option<String>) {
+        let mut rounds = Vec::new();
+        for number in 1..=self.plan.rounds {
+            let round = tokio::select! {
+                round = self.round() => round,
+                () = told_to_end() => Err("interrupted".to_owned()),
+            };
+            match round {
+                Ok(round) => {
+                    progress(&round.line(self.plan.kind, number, self.plan.rounds));
+                    rounds.push(round);
+                }
+                Err(why) => return (rounds, Some(format!("round {number}: {why}"))),
+            }
+        }
+        (rounds, None)
+    }
+
     /// A refused switchover changes nothing: it is counted, and asked for again.
     async fn round(&self) -> Result<Round, String> {
         for _ in 1..ATTEMPTS {
@@ -119,59 +131,6 @@ impl Drill<'_> {
             };
         }
         self.attempt().await?
-    }
-
-    /// The inner result is that of the switchover or the kill, the outer one of what leads there.
-    async fn attempt(&self) -> Result<Result<Round, String>, String> {
-        self.healthy().await?;
-        tokio::time::sleep(Duration::from_micros(rand::random_range(0..250_000))).await; // any phase of the heartbeat
-        let group = group::survey(self.cluster).await;
-        let primary = group.require_primary().map_err(|failure| failure.to_string())?;
-        let name = group.name(primary);
-        match self.plan.kind {
-            DrillKind::Switchover => self.switchover(primary.node, name).await,
-            DrillKind::Kill => {
-                let pid = kill::victim(primary).map_err(|failure| failure.to_string())?;
-                self.kill(pid, name).await.map(Ok)
-            }
-        }
-    }
-
-    /// The group is whole, and an update was just acknowledged through each proxy.
-    async fn healthy(&self) -> Result<(), String> {
-        wait_whole(self.cluster, LAG_MAX, self.plan.settle).await?;
-        let since = Instant::now();
-        let each = |probes: &[Probe]| {
-            let acked = |proxy: usize| probes.iter().any(|probe| probe.proxy == proxy && probe.acked_since(since));
-            (0..self.plan.proxies.len()).all(acked).then_some(())
-        };
-        self.until(self.plan.settle, each).await.ok_or_else(|| "not every HTTP Proxy acknowledges updates".to_owned())
-    }
-
-    async fn switchover(&self, primary: &Node, from: String) -> Result<Result<Round, String>, String> {
-        let from_here = Instant::now();
-        let reply = switchover::ask(self.cluster, primary, "", false).await.map_err(|failure| failure.to_string())?;
-        if !reply.done {
-            return Ok(Err(switchover::refusal(&reply)));
-        }
-        let ended = Instant::now();
-        let past_it = |probes: &[Probe]| probes.iter().any(|probe| probe.acked_since(ended + MARGIN)).then_some(());
-        self.until(UNAVAILABLE_MAX, past_it).await.ok_or("no update was acknowledged after it")?;
-        let window = (from_here - MARGIN, ended + MARGIN);
-        let pause = self.prober.look(|probes| longest_pause(probes, window));
-        Ok(Ok(Round { node: from, unavailable: pause, down: None }))
-    }
-
-    async fn kill(&self, pid: kill::Victim, node: String) -> Result<Round, String> {
-        let killed = pid.kill().map_err(|failure| failure.to_string())?;
-        let through_another = |probes: &[Probe]| {
-            let others = probes.iter().filter(|probe| self.prober.node_of(probe.proxy).as_deref() != Some(&node));
-            others.filter(|probe| probe.acked_since(killed)).map(|probe| probe.done).min()
-        };
-        let first = self.until(UNAVAILABLE_MAX, through_another).await;
-        let first = first.ok_or_else(|| format!("no update was acknowledged after {node} was killed"))?;
-        self.healthy().await.map_err(|why| format!("after {node} was killed (is it supervised?): {why}"))?;
-        Ok(Round { node, unavailable: first.duration_since(killed), down: Some((killed, Instant::now())) })
     }
 
     /// Looks at the probes that ended so far until they show something.
@@ -184,6 +143,15 @@ impl Drill<'_> {
             tokio::time::sleep(LOOK).await;
         }
         None
+    }
+}
+
+/// Ctrl-C or SIGTERM.
+async fn told_to_end() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
     }
 }
 

@@ -5,26 +5,33 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::{
+    bars::{Bar, Figures, Judged},
     check::Check,
     prober::{Outcome, Probe, Probes},
 };
 use crate::{cli::DrillKind, latency::nearest_rank, print};
 
-/// One time that the primary was moved or killed.
+/// One time that harm was done.
 #[derive(Debug)]
 pub(crate) struct Round {
     /// The node that was primary.
     pub(crate) node: String,
     /// Of updates.
     pub(crate) unavailable: Duration,
-    /// From the kill until the group was whole again.
+    /// From the harm until the group was whole again, where the primary was not to be reached.
     pub(crate) down: Option<(Instant, Instant)>,
 }
 
 impl Round {
     /// For a person who waits.
-    pub(crate) fn line(&self, number: u32, of: u32) -> String {
-        let moved = if self.down.is_some() { "killed" } else { "handed over" };
+    pub(crate) fn line(&self, kind: DrillKind, number: u32, of: u32) -> String {
+        let moved = match kind {
+            DrillKind::Kill => "killed",
+            DrillKind::Pause => "paused",
+            DrillKind::Partition => "cut off",
+            DrillKind::Switchover => "handed over",
+            DrillKind::LoseWitness => "handed over without the witness",
+        };
         format!("round {number} of {of}: {} {moved}, unavailable {:.1} ms", self.node, ms(self.unavailable))
     }
 
@@ -49,16 +56,17 @@ pub(crate) struct Ran {
     pub(crate) stopped: Option<String>,
 }
 
-/// The result of a drill; updates = acknowledged + failed + unknown + at_killed_node.
+/// The result of a drill; updates = acknowledged + failed + unknown + at_down_node.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     kind: &'static str,
     list: String,
     rounds_wanted: u32,
     rounds: usize,
-    /// From the kill to the first update sent after it and acknowledged through another node's proxy; or the longest pause
+    /// From the harm to the first update sent after it and acknowledged through another node's proxy; or the longest pause
     /// between acknowledged updates around a switchover.
-    unavailable_ms: Option<Unavailable>,
+    unavailable_ms: Option<Figures>,
+    bar: Judged,
     each_ms: Vec<f64>,
     /// Switchovers that were refused, changed nothing, and were asked for again.
     refusals: u32,
@@ -68,8 +76,8 @@ pub(crate) struct Report {
     failed: u64,
     /// Connection broken after sending, no answer, or 504, at a node that was not down.
     unknown: u64,
-    /// Either of these at the proxy of the node that was killed, from the kill until it was back.
-    at_killed_node: u64,
+    /// Either of these at the proxy of the node that was not to be reached, until it was back.
+    at_down_node: u64,
     /// Not sent, because too many were on their way.
     skipped: u64,
     lost: u64,
@@ -79,30 +87,25 @@ pub(crate) struct Report {
     stopped: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Unavailable {
-    p50: f64,
-    p99: f64,
-    max: f64,
-}
-
 impl Report {
     /// Puts it together.
     pub(crate) fn new(kind: DrillKind, ran: Ran, probes: &Probes, check: &Check) -> Self {
+        let bar = Bar::of(kind);
         let each_ms: Vec<f64> = ran.rounds.iter().map(|round| ms(round.unavailable)).collect();
         let mut report = Self {
-            kind: if kind == DrillKind::Kill { "kill" } else { "switchover" },
+            kind: kind.word(),
             list: ran.list,
             rounds_wanted: ran.wanted,
             rounds: ran.rounds.len(),
-            unavailable_ms: unavailable(&each_ms),
+            bar: bar.judge(None, 0),
+            unavailable_ms: figures(&each_ms),
             each_ms,
             refusals: ran.refusals,
             updates: probes.probes.len() as u64,
             acknowledged: 0,
             failed: 0,
             unknown: 0,
-            at_killed_node: 0,
+            at_down_node: 0,
             skipped: probes.skipped,
             lost: check.lost,
             duplicates: check.duplicates,
@@ -110,6 +113,7 @@ impl Report {
             stopped: ran.stopped,
         };
         probes.probes.iter().for_each(|probe| report.count(probe, &ran.rounds, &probes.nodes));
+        report.bar = bar.judge(report.unavailable_ms.as_ref(), report.failed + report.unknown);
         report
     }
 
@@ -117,7 +121,7 @@ impl Report {
         let node = nodes.get(probe.proxy).and_then(Option::as_deref);
         let counter = match probe.outcome {
             Outcome::Acked => &mut self.acknowledged,
-            _ if rounds.iter().any(|round| round.was_down(node, probe)) => &mut self.at_killed_node,
+            _ if rounds.iter().any(|round| round.was_down(node, probe)) => &mut self.at_down_node,
             Outcome::Failed(_) => &mut self.failed,
             Outcome::Unknown => &mut self.unknown,
         };
@@ -134,22 +138,16 @@ impl Report {
 
     /// For a person.
     pub(crate) fn table(&self) -> String {
-        let value = |pick: fn(&Unavailable) -> f64| {
-            self.unavailable_ms.as_ref().map_or("-".to_owned(), |unavailable| format!("{:.1}", pick(unavailable)))
-        };
         let mut rows = vec![
             ("drill", format!("{}, {} of {} rounds", self.kind, self.rounds, self.rounds_wanted)),
-            ("unavailable p50", format!("{} ms", value(|unavailable| unavailable.p50))),
-            ("unavailable p99", format!("{} ms", value(|unavailable| unavailable.p99))),
-            ("unavailable max", format!("{} ms", value(|unavailable| unavailable.max))),
             ("updates", format!("{}, acknowledged {}", self.updates, self.acknowledged)),
             ("lost", self.lost.to_string()),
             ("duplicates", self.duplicates.to_string()),
             ("failed", self.failed.to_string()),
             ("outcome unknown", self.unknown.to_string()),
         ];
-        if self.kind == "kill" {
-            rows.push(("at killed node", self.at_killed_node.to_string()));
+        if self.at_down_node > 0 {
+            rows.push(("at node down", self.at_down_node.to_string()));
         }
         if self.refusals > 0 {
             rows.push(("refused", format!("{} switchovers, asked for again", self.refusals)));
@@ -157,13 +155,13 @@ impl Report {
         if self.skipped > 0 {
             rows.push(("not sent", self.skipped.to_string()));
         }
-        print::pairs(&rows)
+        format!("{}\n\n{}", self.bar.table(self.unavailable_ms.as_ref()), print::pairs(&rows))
     }
 }
 
-fn unavailable(each_ms: &[f64]) -> Option<Unavailable> {
+fn figures(each_ms: &[f64]) -> Option<Figures> {
     let at = |fraction| nearest_rank(each_ms, fraction);
-    Some(Unavailable { p50: at(0.5)?, p99: at(0.99)?, max: at(1.0)? })
+    Some(Figures { p50: at(0.5)?, p99: at(0.99)?, max: at(1.0)? })
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -199,10 +197,10 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_at_the_killed_node_while_it_is_down_is_counted_apart() {
+    fn what_fails_at_a_node_while_it_is_down_is_counted_apart() {
         let report = report(Check::default(), None);
-        assert_eq!((report.acknowledged, report.at_killed_node, report.failed, report.unknown), (1, 2, 2, 1));
-        assert_eq!(report.updates, report.acknowledged + report.at_killed_node + report.failed + report.unknown);
+        assert_eq!((report.acknowledged, report.at_down_node, report.failed, report.unknown), (1, 2, 2, 1));
+        assert_eq!(report.updates, report.acknowledged + report.at_down_node + report.failed + report.unknown);
     }
 
     #[test]
@@ -216,6 +214,6 @@ mod tests {
     #[test]
     fn the_table_shows_percentiles_of_the_rounds() {
         let table = report(Check::default(), None).table();
-        assert!(table.contains("unavailable p50  100.0 ms") && table.contains("unavailable p99  140.0 ms"), "{table}");
+        assert!(table.contains("100.0") && table.contains("140.0") && table.contains("reached"), "{table}");
     }
 }

@@ -111,11 +111,13 @@ async fn a_drill_fails_when_an_acknowledged_update_is_missing_or_there_twice() {
 }
 
 #[tokio::test]
-async fn a_kill_drill_leaves_a_process_alone_that_is_no_node() {
+async fn a_drill_leaves_a_process_alone_that_is_no_node() {
     let double = Double::start().await; // its nodes give this very process as theirs
     let proxies = double.proxies();
-    let ran = ocsctl(&double, &["drill", "kill", "--rounds", "1", "--proxies", &proxies]).await;
-    assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("is not an ocsd: it is left alone"), "{}", ran.err);
-    assert!(double.state().lists.is_empty());
+    for kind in ["kill", "pause", "partition"] {
+        let ran = ocsctl(&double, &["drill", kind, "--rounds", "1", "--proxies", &proxies]).await;
+        assert_eq!(ran.code, 1);
+        assert!(ran.err.contains("is not an ocsd: it is left alone"), "{kind}: {}", ran.err);
+        assert!(double.state().lists.is_empty());
+    }
 }

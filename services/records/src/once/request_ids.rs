@@ -31,10 +31,10 @@ pub(crate) fn known<V: View>(id: RequestId, turn: &Turn<'_, '_, V>) -> Option<Re
     (id <= floor.id()).then(unknown)
 }
 
-/// Remembers the reply that an id got, and under which content it is known again.
-pub(crate) fn remember<V: View>(id: RequestId, reply: &Reply, content: Option<Key>, turn: &mut Turn<'_, '_, V>) {
-    let content = content.map(|key| key.encode()).unwrap_or_default();
-    let row = RequestRow { stamp_us: turn.now_us, reply: encode(reply), content };
+/// Remembers the reply that an id got, and under which contents it is known again.
+pub(crate) fn remember<V: View>(id: RequestId, reply: &Reply, contents: &[Key], turn: &mut Turn<'_, '_, V>) {
+    let contents = contents.iter().map(Key::encode).collect();
+    let row = RequestRow { stamp_us: turn.now_us, reply: encode(reply), contents };
     turn.overlay.put(Key::Request(id), Row::Request(row));
     let now_us = turn.now_us;
     let floor = floor_of(&mut turn.meta.floors, id.node);
@@ -81,10 +81,11 @@ fn forget_of_node<V: View>(floor: &mut FloorRow, limit: u32, turn: &mut Turn<'_,
 
 fn forget<V: View>(id: RequestId, row: &RequestRow, turn: &mut Turn<'_, '_, V>) {
     turn.overlay.remove(Key::Request(id));
-    let Some(content) = Key::decode(Table::Content, &row.content) else { return };
-    // A later request with the same content has taken the place over.
-    if turn.overlay.get(&content) == Some(Row::Content(RequestIdRow::from(id))) {
-        turn.overlay.remove(content);
+    for content in row.contents.iter().filter_map(|content| Key::decode(Table::Content, content)) {
+        // A later request with the same content may have taken the place over.
+        if turn.overlay.get(&content) == Some(Row::Content(RequestIdRow::from(id))) {
+            turn.overlay.remove(content);
+        }
     }
 }
 

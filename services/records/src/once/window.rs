@@ -1,6 +1,10 @@
 //! The replay window: a request without a key that repeats the content of one applied a moment ago gets its answer
 //! (spec 6). That is what a client's library sends by itself when a connection breaks.
 //!
+//! A load balancer that sends again gives the request a key of its own making, the same each time. Such a request still
+//! takes part in the window, since its client named nothing and may send it again under another key of the balancer's;
+//! and it is known under that key for as long as its request id is.
+//!
 //! Only what was applied counts: a refused request changed nothing, so deciding it once more is harmless, and its
 //! client may have mended the cause. A repeat does not lengthen the window.
 
@@ -14,31 +18,50 @@ use crate::{
     view::View,
 };
 
-/// The answer of the request that this one repeats, or a new one; with the content key under which it stands.
+/// How a key begins that a load balancer made (`deploy/haproxy.cfg`).
+const BALANCERS: &[u8] = b"balancer-";
+
+/// Whether a client named its request by this key, and not a load balancer on the way.
+pub(crate) fn is_clients(key: &[u8]) -> bool {
+    !key.starts_with(BALANCERS)
+}
+
+/// The answer of the request that this one repeats, or a new one; with the content keys under which it stands.
 pub(crate) fn answer<V: View>(
     id: RequestId,
     request: &Request,
     scope: Scope,
     turn: &mut Turn<'_, '_, V>,
     decide: impl FnOnce(&mut Turn<'_, '_, V>) -> Reply,
-) -> (Reply, Option<Key>) {
-    if turn.rules.replay_window_us == 0 {
-        return (decide(turn), None);
+) -> (Reply, Vec<Key>) {
+    let attempt = request.idempotency_key.as_deref().map(|key| Key::Content(request.content_under(key), scope.clone()));
+    let attempt_us = turn.rules.request_window_us;
+    if let Some(first) = attempt.as_ref().and_then(|place| repeated(place, attempt_us, turn)) {
+        return (Reply { replayed: true, ..first }, Vec::new());
     }
-    let content = Key::Content(request.content(), scope);
-    if let Some(first) = repeated(&content, turn) {
-        return (Reply { replayed: true, ..first }, None);
+    let window_us = turn.rules.replay_window_us;
+    let content = (window_us != 0).then(|| Key::Content(request.content(), scope));
+    if let Some(first) = content.as_ref().and_then(|place| repeated(place, window_us, turn)) {
+        let places = stand(id, attempt.into_iter().collect(), turn);
+        return (Reply { replayed: true, ..first }, places);
     }
     let reply = decide(turn);
-    if !matches!(reply.body, ReplyBody::Done(_)) {
-        return (reply, None);
+    match reply.body {
+        ReplyBody::Done(_) => (reply, stand(id, content.into_iter().chain(attempt).collect(), turn)),
+        _ => (reply, Vec::new()),
     }
-    turn.overlay.put(content.clone(), Row::Content(RequestIdRow::from(id)));
-    (reply, Some(content))
 }
 
-fn repeated<V: View>(content: &Key, turn: &Turn<'_, '_, V>) -> Option<Reply> {
+/// Lets the answer of a request be found in these places.
+fn stand<V: View>(id: RequestId, places: Vec<Key>, turn: &mut Turn<'_, '_, V>) -> Vec<Key> {
+    for place in &places {
+        turn.overlay.put(place.clone(), Row::Content(RequestIdRow::from(id)));
+    }
+    places
+}
+
+fn repeated<V: View>(content: &Key, window_us: u64, turn: &Turn<'_, '_, V>) -> Option<Reply> {
     let Some(Row::Content(first)) = turn.overlay.get(content) else { return None };
     let Some(Row::Request(row)) = turn.overlay.get(&Key::Request((&first).into())) else { return None };
-    turn.counts(row.stamp_us, turn.rules.replay_window_us).then(|| decode(&row.reply))
+    turn.counts(row.stamp_us, window_us).then(|| decode(&row.reply))
 }

@@ -45,7 +45,7 @@ fn random_row(random: &mut Random) -> (Key, Row) {
         0 | 1 => (Key::Record(Handle(number)), Row::Record(Box::new(row))),
         2 => {
             let id = RequestId { node: 1 + u32::try_from(number % 2).unwrap(), incarnation: 1, counter: number };
-            (Key::Request(id), Row::Request(RequestRow { stamp_us: number, reply: vec![3; 300], content: vec![] }))
+            (Key::Request(id), Row::Request(RequestRow { stamp_us: number, reply: vec![3; 300], contents: vec![] }))
         }
         3 => {
             let list = 101 + u32::try_from(number % 3).unwrap();

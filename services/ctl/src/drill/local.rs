@@ -1,4 +1,4 @@
-//! kill -9 of the primary's process. Never of anything but an ocsd on this machine. Called by `drill`.
+//! Processes of nodes on this machine: killed, stopped, let go on. Never touches anything but an ocsd here. Called by `drill`.
 
 use std::{fs, net::IpAddr, path::Path, time::Instant};
 
@@ -6,35 +6,59 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{failure::Failure, group::Seen};
 
-/// The only program that is ever killed.
+/// The only program that is ever touched.
 const PROGRAM: &str = "ocsd";
 
 /// A process that was found to be a node's.
-#[derive(Debug)]
-pub(crate) struct Victim(Pid);
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Process(Pid);
 
 /// The process of a node, or why it is left alone.
-pub(crate) fn victim(seen: &Seen<'_>) -> Result<Victim, Failure> {
+pub(crate) fn process(seen: &Seen<'_>) -> Result<Process, Failure> {
     let address = &seen.node.address;
     if !is_loopback(address) {
-        let why = format!("{address} is not on this machine: only a node reached over loopback is killed");
+        let why = format!("{address} is not on this machine: only a node reached over loopback is touched");
         return Err(Failure::Refused(why));
     }
     let pid = seen.status().map(|status| status.pid).unwrap_or_default();
     let number = i32::try_from(pid).ok().filter(|pid| *pid > 1).and_then(Pid::from_raw);
     match number {
-        Some(number) if is_node(Path::new("/proc"), pid) => Ok(Victim(number)),
+        Some(number) if is_node(Path::new("/proc"), pid) => Ok(Process(number)),
         _ => Err(Failure::Refused(format!("process {pid} on this machine is not an {PROGRAM}: it is left alone"))),
     }
 }
 
-impl Victim {
+impl Process {
+    /// Its number.
+    pub(crate) fn number(self) -> u32 {
+        self.0.as_raw_nonzero().get().unsigned_abs()
+    }
+
     /// Kills it; returns the moment before.
     pub(crate) fn kill(self) -> Result<Instant, Failure> {
         let moment = Instant::now();
-        kill_process(self.0, Signal::KILL)
-            .map_err(|error| Failure::Refused(format!("cannot kill process {}: {error}", self.0.as_raw_nonzero())))?;
-        Ok(moment)
+        self.signal(Signal::KILL).map(|()| moment)
+    }
+
+    /// Stops it until the guard goes; with the moment before.
+    pub(crate) fn stop(self) -> Result<(Stopped, Instant), Failure> {
+        let moment = Instant::now();
+        self.signal(Signal::STOP).map(|()| (Stopped(self), moment))
+    }
+
+    fn signal(self, signal: Signal) -> Result<(), Failure> {
+        kill_process(self.0, signal)
+            .map_err(|error| Failure::Refused(format!("cannot signal process {}: {error}", self.number())))
+    }
+}
+
+/// A process that stands still; it goes on when this goes, whatever the reason.
+#[derive(Debug)]
+pub(crate) struct Stopped(Process);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = self.0.signal(Signal::CONT); // it may have ended
     }
 }
 
