@@ -1,0 +1,53 @@
+//! `ocsctl node replace`: a node that is dead, or that runs and gives its id up, votes again under a new one.
+
+use std::{
+    fs,
+    process::{Child, Stdio},
+};
+
+use ocs_ha_tests::{Cluster, Ran, until};
+use serde_json::Value;
+
+/// `ocsctl node replace`, waiting.
+fn replacing(cluster: &Cluster, words: &[&str]) -> Child {
+    let words = [&["--timeout", "90", "node", "replace", "-o", "json"], words].concat();
+    let mut command = cluster.ctl_command(&words);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn replaced(child: Child) -> Value {
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let ran = Ran { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) };
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("as a learner") || ran.err.contains("waiting for"), "no progress was shown: {}", ran.err);
+    ran.json()
+}
+
+#[test]
+fn a_witness_is_replaced_dead_and_a_data_node_live_and_the_primary_never() {
+    let mut cluster = Cluster::start();
+    cluster.create_list("demo");
+    let (primary, backup) = (cluster.primary(), cluster.other(cluster.primary()));
+    assert_eq!(cluster.ctl(&["node", "replace", primary, "--live"]).code, 1);
+    assert_eq!(cluster.ctl(&["node", "replace", backup]).code, 1, "it is heard");
+
+    cluster.kill("w");
+    fs::remove_dir_all(cluster.settings().data("w")).unwrap();
+    until("it is missed", || {
+        cluster.ctl(&["--timeout", "1", "node", "replace", "w"]).err.contains("not replaced in time")
+    });
+    let refused = cluster.ctl(&["node", "replace", backup, "--live"]);
+    assert!(refused.err.contains("no quorum without it"), "{}", refused.err);
+    let child = replacing(&cluster, &["w"]);
+    cluster.start_node("w", &[]);
+    assert_eq!(replaced(child)["new_id"], 0x1_0003);
+
+    let child = replacing(&cluster, &[backup, "--live"]);
+    until("it gave its id up and ended", || !cluster.runs(backup));
+    cluster.restart_if_ended(backup);
+    let view = replaced(child);
+    assert_eq!(view["new_id"].as_u64().map(|id| id >> 16), Some(1), "{view}");
+    cluster.assert_equal();
+    assert_eq!(cluster.primary(), primary);
+}
