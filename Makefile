@@ -26,7 +26,7 @@ run: build
 
 # The end-to-end tests start the binaries of this build.
 test:
-	cargo build --locked --workspace --bins
+	cargo build --locked --workspace --bins --examples
 	cargo test --locked --workspace
 
 build:

@@ -1,6 +1,6 @@
 //! What must hold of the whole product, shown on real processes: nodes `a`, `b` and witness `w`, their HTTP Proxies, `ocsctl`.
 //!
-//! Needs the programs of the same build: `cargo build --workspace --bins` (`make test` does it).
+//! Needs the programs of the same build: `cargo build --workspace --bins --examples` (`make test` does it).
 
 #![allow(clippy::unwrap_used)] // a helper that cannot go on fails its test
 
@@ -15,5 +15,6 @@ mod operator;
 mod paused;
 mod proxy;
 mod refusals;
+mod repair;
 mod replaced;
 mod requests;

@@ -47,6 +47,19 @@ pub trait Machine: Send + 'static {
     /// The digest kept for an index, if it is still kept.
     fn digest_at(&self, index: u64) -> Option<u128>;
 
+    /// Whether the state was found wrong before a restart and has not been replaced since.
+    fn doubted(&self) -> bool {
+        false
+    }
+
+    /// Remembers, over a restart too, whether the state was found wrong.
+    ///
+    /// # Errors
+    /// A fault of the disk: the process ends.
+    fn doubt(&mut self, _doubted: bool) -> Result<(), MachineError> {
+        Ok(())
+    }
+
     /// Takes over a state that was fetched from another data node and that stands ready in `source`.
     ///
     /// # Errors
@@ -209,6 +222,12 @@ pub struct Status {
     pub peers: Vec<PeerStatus>,
     /// Digests that differed from a peer's at the same index.
     pub digest_mismatches: u64,
+    /// Index of the last digest that differed, until one agrees; 0: none.
+    pub differs_at: u64,
+    /// Why the state here is, or was last, to be replaced; empty: never since the start.
+    pub distrust: String,
+    /// How often the state was replaced because it was wrong.
+    pub repairs: u64,
     /// Elections that this node began.
     pub elections: u64,
     /// Proposals that wait for their reply.
@@ -251,6 +270,19 @@ pub enum Came {
     Silent,
     /// An operator resumed failover here.
     Resumed,
+}
+
+/// Digests of two nodes at one index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Comparison {
+    /// The other node.
+    pub peer: RaftId,
+    /// Where.
+    pub index: u64,
+    /// This node's.
+    pub ours: u128,
+    /// The other's.
+    pub theirs: u128,
 }
 
 /// What is known of another voter.

@@ -28,6 +28,10 @@ pub(crate) enum Work {
     Memberships(Vec<(u64, ConfState)>),
     /// Take over a fetched state.
     Install(FetchedState),
+    /// The state is wrong: apply nothing more until another one is installed, or this one is to serve again.
+    Distrust,
+    /// Go on with the state as it is.
+    Trust,
     /// Make the state durable, and end.
     Stop,
 }
@@ -46,6 +50,11 @@ impl Digests {
             kept.pop_front();
         }
         kept.push_back(digest);
+    }
+
+    /// They were those of a state that was wrong.
+    fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The newest: index and value.
@@ -112,6 +121,8 @@ pub(crate) struct ApplyThread<M: Machine> {
     pub(crate) memberships: Memberships,
     pub(crate) unpersisted: usize,
     pub(crate) persisted_at: Instant,
+    /// What is to be applied once the state can be trusted; none: it can.
+    pub(crate) kept: Option<VecDeque<Work>>,
 }
 
 impl<M: Machine> ApplyThread<M> {
@@ -133,9 +144,20 @@ impl<M: Machine> ApplyThread<M> {
             let mut queued: VecDeque<Work> = std::iter::once(work).chain(self.work.try_iter()).collect();
             while let Some(work) = queued.pop_front() {
                 match work {
-                    Work::Apply(entries) => self.apply(entries, &mut queued)?,
+                    Work::Apply(entries) => match &mut self.kept {
+                        Some(kept) => kept.push_back(Work::Apply(entries)),
+                        None => self.apply(entries, &mut queued)?,
+                    },
                     Work::Memberships(changes) => self.memberships.learn(&changes),
-                    Work::Install(state) => self.install(state)?,
+                    Work::Install(state) => {
+                        self.install(state)?;
+                        self.go_on(&mut queued);
+                    }
+                    Work::Distrust => self.stand_still()?,
+                    Work::Trust => {
+                        self.machine.doubt(false)?;
+                        self.go_on(&mut queued);
+                    }
                     Work::Stop => return self.persist(),
                 }
             }
@@ -177,8 +199,25 @@ impl<M: Machine> ApplyThread<M> {
         Ok(())
     }
 
+    fn stand_still(&mut self) -> Result<(), MachineError> {
+        self.machine.doubt(true)?;
+        self.kept.get_or_insert_default();
+        let _ = self.events.send(Event::StandsStill(self.machine.applied().index));
+        Ok(())
+    }
+
+    fn go_on(&mut self, queued: &mut VecDeque<Work>) {
+        let kept = self.kept.take().unwrap_or_default();
+        kept.into_iter().rev().for_each(|work| queued.push_front(work));
+    }
+
     fn install(&mut self, state: FetchedState) -> Result<(), MachineError> {
-        let mark = if state.mark.index > self.machine.applied().index {
+        let applied = self.machine.applied().index;
+        let wanted = self.kept.is_some() && state.mark.index == applied;
+        if self.kept.is_some() {
+            self.digests.clear();
+        }
+        let mark = if wanted || state.mark.index > applied {
             self.machine.install(state)?
         } else {
             self.machine.applied() // it went on while the state was fetched

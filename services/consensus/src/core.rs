@@ -162,6 +162,8 @@ pub struct Core<D: Disk> {
     snapshot_held: Option<RaftMessage>,
     fetch: Option<u64>,
     fetching: bool,
+    /// The state here is not trusted and another one is fetched, which must reach this index (design rule 11).
+    distrusted: Option<u64>,
     /// First entry to be applied once the state below it was fetched; until then nothing is applied (design rule 11).
     held_from: Option<u64>,
     snapshot_ticks: u32,
@@ -250,6 +252,7 @@ impl<D: Disk> Core<D> {
             snapshot_held: None,
             fetch: behind.then_some(start.index),
             fetching: behind,
+            distrusted: None,
             held_from: behind.then_some(start.index + 1),
             snapshot_ticks: 0,
             handed: applied,
@@ -479,6 +482,7 @@ impl<D: Disk> Core<D> {
     /// A fetched state stands: a snapshot that was held goes on under its mark.
     pub fn on_installed(&mut self, mark: SnapshotMark) {
         self.fetching = false;
+        self.distrusted = None;
         self.held_from = self.held_from.map(|_| mark.index + 1);
         self.on_applied(mark.index);
         let Some(mut message) = self.snapshot_held.take() else { return };
@@ -501,6 +505,36 @@ impl<D: Disk> Core<D> {
         if self.held_from.is_some() {
             self.fetch = Some(self.raw.store().start().index);
             self.fetching = true;
+        } else if let Some(index) = self.distrusted {
+            self.fetch = Some(index);
+            self.fetching = true;
+        }
+    }
+
+    /// The state here is wrong: nothing is served from it any more; log and vote stay in service. False: one is being fetched
+    /// already. [`Core::replace`] follows once the machine stands still.
+    pub fn distrust(&mut self) -> bool {
+        if self.fetching {
+            return false;
+        }
+        self.fetching = true;
+        self.distrusted = Some(self.applied);
+        true
+    }
+
+    /// The machine stands still at an index: a state that reaches it is fetched.
+    pub fn replace(&mut self, index: u64) {
+        if self.distrusted.is_some() {
+            self.distrusted = Some(index);
+            self.fetch = Some(index);
+        }
+    }
+
+    /// Nobody has another state to give: this one serves again.
+    pub fn trust_again(&mut self) {
+        if self.distrusted.take().is_some() {
+            self.fetching = false;
+            self.fetch = None;
         }
     }
 

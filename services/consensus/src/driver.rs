@@ -5,6 +5,7 @@
 
 mod asks;
 mod propose;
+mod repair;
 mod tell;
 
 use std::{
@@ -22,8 +23,8 @@ use ocs_proto::peer::{PeerFrame, RaftMessage, SnapshotMark};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    Confirmed, FetchedState, Handle, JoinAsk, Machine, Observer, Proposal, ProposeError, RaftId, Reign, Status,
-    TransferError, Transport,
+    Comparison, Confirmed, FetchedState, Handle, JoinAsk, Machine, Observer, Proposal, ProposeError, RaftId, Reign,
+    Status, TransferError, Transport,
     apply::{ApplyThread, Digests, Memberships, PersistPolicy, Work},
     core::{Core, CoreConfig, Found, JoinError, Output, PauseError},
     disk::{Job, LogThread},
@@ -32,6 +33,7 @@ use crate::{
     reads::Question,
     waiters::Waiters,
 };
+use repair::Repair;
 
 /// Version of the frames' head; an unknown newer one is refused by name.
 pub const FRAME_FORMAT: u32 = 1;
@@ -76,6 +78,12 @@ pub(crate) enum Event<I, R> {
     Installed(SnapshotMark),
     /// A state was fetched, or why not.
     Fetched(Result<FetchedState, String>),
+    /// The state here is wrong, and why.
+    Distrust(String),
+    /// The machine applies nothing more, from this index on.
+    StandsStill(u64),
+    /// A digest here differed from a peer's at this index, and nothing shows this node's state wrong.
+    Vouch(u64),
     /// The stream to a peer ended.
     PeerLost { peer: RaftId, refused: bool },
     /// A node that lost its log asks for a new id.
@@ -117,6 +125,9 @@ pub struct Parts<D: Disk, M: Machine> {
     pub transport: Box<dyn Transport>,
     /// Called with the lowest index that a state to be fetched must have; answered by [`Handle::fetched`].
     pub fetch: Box<dyn FnMut(u64) + Send>,
+    /// Called with each pair of digests at the same index, equal or not; must not block. Answered, where they differ, by
+    /// [`Handle::distrust`] or [`Handle::vouch`].
+    pub compared: Box<dyn FnMut(Comparison) + Send>,
     /// False: less than the reserve is left on the disk; updates wait until it is true again. Kept by the node.
     pub room: Arc<AtomicBool>,
     /// Where durations go.
@@ -156,6 +167,7 @@ where
     let waiters = Arc::new(Waiters::new());
     let digests = Arc::new(Digests::default());
     let state = parts.machine.as_ref().map(Machine::applied).unwrap_or_default();
+    let doubted = parts.machine.as_ref().is_some_and(Machine::doubted);
     let (status, status_seen) = watch::channel(Arc::new(initial_status(&config)));
     let found = Found {
         reader: parts.log.reader(),
@@ -186,6 +198,7 @@ where
             memberships: Memberships::new(state.index, &core.conf_state()),
             unpersisted: 0,
             persisted_at: Instant::now(),
+            kept: None,
         };
         threads.push(thread("ocs-apply", parts.fatal.clone(), move || apply.run().map_err(|fault| fault.to_string())));
     }
@@ -199,6 +212,8 @@ where
         digests,
         transport: parts.transport,
         fetch: parts.fetch,
+        compared: parts.compared,
+        repair: Repair::new(doubted),
         observer: parts.observer,
         status,
         queued: queued.clone(),
@@ -263,6 +278,9 @@ fn initial_status(config: &DriverConfig) -> Status {
         log_bytes: 0,
         peers: Vec::new(),
         digest_mismatches: 0,
+        differs_at: 0,
+        distrust: String::new(),
+        repairs: 0,
         elections: 0,
         waiting: 0,
         no_room: false,
@@ -286,6 +304,9 @@ struct Seen {
     clock_offset_us: i64,
     digest: Option<(u64, u128)>,
     compared: u64,
+    /// Its state takes part, and it stands by its digest at this index.
+    ready: bool,
+    vouched: u64,
 }
 
 /// One who asked a quorum.
@@ -305,6 +326,8 @@ struct Driver<D: Disk, M: Machine> {
     digests: Arc<Digests>,
     transport: Box<dyn Transport>,
     fetch: Box<dyn FnMut(u64) + Send>,
+    compared: Box<dyn FnMut(Comparison) + Send>,
+    repair: Repair,
     observer: Arc<dyn Observer>,
     status: watch::Sender<Arc<Status>>,
     queued: Arc<AtomicUsize>,
@@ -403,6 +426,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             Event::Applied(index) => self.on_applied(index),
             Event::Persisted(index) => self.persisted = self.persisted.max(index),
             Event::Installed(mark) => {
+                self.on_replaced();
                 self.core.on_installed(mark.clone());
                 self.on_applied(mark.index);
             }
@@ -412,7 +436,12 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             Event::Fetched(Err(reason)) => {
                 tracing::warn!(%reason, "the state could not be fetched; it is tried again");
                 self.core.on_fetch_failed();
+                self.trust_if_alone();
             }
+            Event::Distrust(reason) if !self.core.distrusting() => self.repair.wanted = Some(reason),
+            Event::Distrust(_) => {} // it is being replaced already
+            Event::StandsStill(index) => self.core.replace(index),
+            Event::Vouch(index) => self.repair.vouched = index,
             Event::PeerLost { peer, refused } => {
                 self.core.on_unreachable(peer);
                 if refused {
@@ -452,6 +481,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         seen.applied = head.applied;
         seen.short = head.disk_short_bytes > 0;
         seen.log_full = head.log_full;
+        (seen.ready, seen.vouched) = (head.data_ready, head.vouched_index);
         seen.clock_offset_us = head.wall_clock_us.cast_signed().wrapping_sub(wall_clock_us().cast_signed());
         if let Some(digest) = digest.filter(|_| head.digest_index > 0) {
             seen.digest = Some((head.digest_index, u128::from_be_bytes(digest)));
@@ -503,6 +533,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.answer_joins();
         self.answer_pauses();
         self.compare_digests();
+        self.seek_repair();
         self.seek_room();
         self.forget();
         self.greet();

@@ -96,6 +96,16 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         let _ = self.events.send(Event::Fetched(state)); // a driver that ended needs no news
     }
 
+    /// The state here is wrong: it is to serve no more, and to be fetched from another data node.
+    pub fn distrust(&self, reason: String) {
+        let _ = self.events.send(Event::Distrust(reason)); // a driver that ended needs no news
+    }
+
+    /// A digest differed at this index, and nothing shows this node's state wrong.
+    pub fn vouch(&self, index: u64) {
+        let _ = self.events.send(Event::Vouch(index)); // a driver that ended needs no news
+    }
+
     /// Hands leadership to a data node, for this reason; completes when it leads.
     ///
     /// # Errors

@@ -272,11 +272,21 @@ pub struct Store {
     pub persist_ms: u64,
     /// Most changes between two such moments.
     pub persist_bytes: u64,
+    /// From one scan of all rows to the next; 0: never.
+    pub scan_interval_s: u64,
+    /// Bytes of rows that a scan reads in a second at most.
+    pub scan_bytes_per_s: u64,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { cache_bytes: 256 * MIB, persist_ms: 2000, persist_bytes: 64 * MIB }
+        Self {
+            cache_bytes: 256 * MIB,
+            persist_ms: 2000,
+            persist_bytes: 64 * MIB,
+            scan_interval_s: 86_400,
+            scan_bytes_per_s: 8 * MIB,
+        }
     }
 }
 

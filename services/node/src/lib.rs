@@ -16,4 +16,5 @@ pub mod peers;
 pub mod restart;
 pub mod role;
 pub mod run;
+pub mod scan;
 pub mod supervisor;

@@ -5,6 +5,7 @@
 
 mod entry;
 mod export;
+mod judge;
 mod reader;
 mod transfer;
 
@@ -17,6 +18,7 @@ use prost::Message;
 use records::{Event, Overlay, Rules, decide_on};
 use store::{AppliedMark, DIGEST_INTERVAL, Store, StoreConfig, StoreError};
 
+pub use judge::{Finding, found, judge, replay, rows};
 pub use reader::RecordsReader;
 pub use transfer::{StateOut, take_in};
 
@@ -100,6 +102,14 @@ impl Machine for RecordsMachine {
 
     fn digest_at(&self, index: u64) -> Option<u128> {
         self.store.digest_at(index)
+    }
+
+    fn doubted(&self) -> bool {
+        self.store.doubted()
+    }
+
+    fn doubt(&mut self, doubted: bool) -> Result<(), MachineError> {
+        self.store.doubt(doubted).map_err(failed)
     }
 
     fn install(&mut self, source: FetchedState) -> Result<SnapshotMark, MachineError> {

@@ -69,6 +69,11 @@ struct Core {
     proposals_waiting: Count,
     elections: Counter,
     digest_mismatches: Counter,
+    differs: Gauge,
+    repairs: Counter,
+    scans: Counter,
+    scans_bad: Counter,
+    scan_running: Gauge,
     records: Count,
 }
 
@@ -204,6 +209,12 @@ impl Core {
         registry.register("elections", "Elections that this node began", core.elections.clone());
         let help = "Digests that differed from a peer's at the same index";
         registry.register("digest_mismatches", help, core.digest_mismatches.clone());
+        registry.register("state_differs", "1: the last digest differed from a peer's", core.differs.clone());
+        let help = "Times that the state was replaced because it was wrong";
+        registry.register("state_repairs", help, core.repairs.clone());
+        registry.register("state_scans", "Scans of the state that came to an end", core.scans.clone());
+        registry.register("state_scans_bad", "Scans that found rows which are wrong", core.scans_bad.clone());
+        registry.register("state_scan_running", "1: a scan of the state is under way", core.scan_running.clone());
         registry.register("records", "Records in all lists", core.records.clone());
         core
     }
@@ -223,6 +234,12 @@ impl Core {
         self.proposals_waiting.set(status.waiting);
         store(&self.elections, status.elections);
         store(&self.digest_mismatches, status.digest_mismatches);
+        self.differs.set((status.differs_at > 0).into());
+        store(&self.repairs, status.repairs);
+        let scan = sources.scan.borrow().clone();
+        store(&self.scans, scan.done);
+        store(&self.scans_bad, scan.bad);
+        self.scan_running.set(scan.running_bytes.is_some().into());
         self.records.set(sources.records());
     }
 }

@@ -99,6 +99,11 @@ impl OutboundApi {
         Self { ids, forward, group, state }
     }
 
+    /// The state here is wrong: it is to serve no more, and to be fetched from another data node.
+    pub fn distrust(&self, reason: String) {
+        self.group.distrust(reason);
+    }
+
     /// Answers one request, on whichever node it came, before `deadline`. Dropping the future gives up waiting; what
     /// was handed over goes on.
     pub async fn answer(&self, body: Body, origin: Origin, deadline: Instant) -> Reply {

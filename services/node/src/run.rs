@@ -7,6 +7,7 @@ mod clocks;
 mod error;
 mod fetch;
 mod history;
+mod judge;
 mod limits;
 mod open;
 mod peer_side;
@@ -40,6 +41,7 @@ use crate::{
     outbound_api::{DoorConfig, Group, OutboundApi, PrimaryDoor, RequestIds},
     peers::{BoundPeers, PeerAddress, PeerSelf, Peers, PeersConfig, ask_to_join},
     role::{Member, RoleService, Roster},
+    scan::{self, Pace, ScanStatus},
     supervisor::{ProxyStatus, Supervisor},
 };
 
@@ -210,18 +212,28 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     // 3. Consensus.
     let driver = driver_config(config, &own, boot);
     let fetcher = fetch::Fetcher::new(peers.clone(), open::store_config(config), open::fetched_dir(&directory), tasks);
+    let log_reader = log.reader();
+    let (compared, comparisons) = judge::channel();
     let parts = Parts {
         log,
         recovered,
         machine,
         transport: Box::new(peers.transport()),
         fetch: fetcher.trigger(),
+        compared,
         room: room::watched(config.node.data_dir.clone(), config.node.disk_reserve_bytes, tasks),
         observer: metrics.clone(),
         fatal: Arc::new(|message| exit::fatal(exit::IO, &message)),
     };
     let running = consensus::spawn::<FileDisk, RecordsMachine>(driver, parts);
     fetcher.connect(running.handle.clone());
+    let scan = reader.clone().map_or_else(no_scan, |state| {
+        let raft = running.handle.clone();
+        let judge =
+            judge::Judge { state: state.clone(), log: log_reader, rules: open::rules(config), raft: raft.clone() };
+        judge::start(judge, comparisons, tasks);
+        scan::start(state, scan_pace(config), tasks, move |why| raft.distrust(why))
+    });
     let group: Arc<dyn Group> = Arc::new(running.handle.clone());
     // 4. Who is what, and the doors.
     let role = RoleService::new(roster(config), group.clone(), config.mode(), tasks);
@@ -240,7 +252,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     }
     // 5. Those who ask.
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
-    let sources = Sources { role: role.clone(), api, proxy };
+    let sources = Sources { role: role.clone(), api, proxy, scan };
     let about = Arc::new(About { cluster: config.cluster.id.clone(), started: Instant::now() });
     let deadline = Duration::from_millis(config.limits.deadline_ms);
     let give_up = give_up(directory.clone(), tasks);
@@ -328,6 +340,14 @@ fn give_up(directory: Arc<DataDir>, tasks: &Tasks) -> Arc<dyn Fn() -> Result<(),
         tasks.stop();
         Ok(())
     })
+}
+
+fn scan_pace(config: &Config) -> Pace {
+    Pace { every: Duration::from_secs(config.store.scan_interval_s), bytes_per_s: config.store.scan_bytes_per_s }
+}
+
+fn no_scan() -> watch::Receiver<ScanStatus> {
+    watch::channel(ScanStatus::default()).1
 }
 
 fn no_proxy() -> watch::Receiver<ProxyStatus> {

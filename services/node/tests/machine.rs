@@ -4,9 +4,9 @@
 
 use std::{path::Path, sync::mpsc};
 
-use consensus::{ApplyBatch, FetchedState, Machine, MachineError};
+use consensus::{ApplyBatch, Comparison, FetchedState, Machine, MachineError};
 use node::{
-    machine::{RecordsMachine, RecordsReader, StateOut, take_in},
+    machine::{Finding, RecordsMachine, RecordsReader, StateOut, judge, take_in},
     outbound_api::StateReader,
 };
 use ocs_proto::{
@@ -275,4 +275,22 @@ fn a_state_fetched_from_another_node_replaces_this_one_under_its_readers() {
     apply(&mut ahead, &story[1200..]);
     apply(&mut behind, &story[1200..]);
     assert_eq!(ahead.reader("x").verify().unwrap(), behind.reader("x").verify().unwrap());
+}
+
+#[test]
+fn a_state_that_is_not_what_the_log_makes_of_the_last_agreed_one_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let entries = story(2048);
+    apply(&mut machine, &entries);
+    let state = machine.reader("a");
+    let agreed = state.at_digest(1024).unwrap();
+    let ours = machine.digest_at(2048).unwrap();
+    let at = |ours| Comparison { peer: 2, index: 2048, ours, theirs: 1 };
+    let by_log = Some((&agreed, &entries[1024..]));
+    assert_eq!(judge(&state, by_log, &Rules::default(), &at(ours)), Finding::Sound);
+    let wrong = judge(&state, by_log, &Rules::default(), &at(ours + 1));
+    assert!(matches!(&wrong, Finding::Wrong(why) if why.contains("index 1024, where the nodes agreed")), "{wrong:?}");
+    // Without a state to replay from only the rows can tell, and these are as they were written.
+    assert_eq!(judge(&state, None, &Rules::default(), &at(ours + 1)), Finding::Sound);
 }

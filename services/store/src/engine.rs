@@ -5,11 +5,15 @@
 //! keeps old journals alive. Never decides what a row means. Called by `store`, `view`, `export`, `ingest`.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, ErrorKind},
     ops::Bound,
     panic::catch_unwind,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use fjall::{Database, Iter, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Slice, Snapshot};
@@ -28,6 +32,8 @@ pub(crate) const STATE_KEY: &[u8] = b"\0applied";
 pub(crate) const DIGESTS_KEY: &[u8] = b"\0digests";
 /// Names of the keyspaces.
 const SPACES: [&str; 2] = ["state", "index"];
+/// Stands in the directory of a store that was found wrong, until another state is taken over.
+pub(crate) const DOUBTED: &str = "DOUBTED";
 /// First byte of the keys of rows; below it stand the store's own.
 pub(crate) const ROWS_FROM: u8 = 1;
 
@@ -46,6 +52,8 @@ pub(crate) struct Engine {
     cluster: [u8; 16],
     /// Its directory goes when the last reader has gone.
     doomed: AtomicBool,
+    /// Not away, but here.
+    aside: OnceLock<PathBuf>,
 }
 
 struct Open {
@@ -79,7 +87,13 @@ impl Engine {
         let keyspace = |name| database.keyspace(name, options).map_err(StoreError::engine("opening a keyspace"));
         let (state, index) = (keyspace(SPACES[0])?, keyspace(SPACES[1])?);
         let open = Some(Open { database, state, index });
-        Ok(Self { open, path: path.to_owned(), cluster: config.cluster, doomed: AtomicBool::new(false) })
+        Ok(Self {
+            open,
+            path: path.to_owned(),
+            cluster: config.cluster,
+            doomed: AtomicBool::new(false),
+            aside: OnceLock::new(),
+        })
     }
 
     /// The cluster that the state belongs to.
@@ -153,9 +167,31 @@ impl Engine {
         bytes.map_or_else(|| Ok(Digests::default()), |bytes| Digests::decode(&bytes))
     }
 
+    /// Says that the state is wrong, for the next start; as well as that can be done now.
+    pub(crate) fn mark_doubted(&self) {
+        let marked = self.path.parent().map_or(Ok(()), |dir| fs::File::create(dir.join(DOUBTED)).map(drop));
+        if let Err(error) = marked {
+            tracing::error!(%error, "the state could not be marked as wrong");
+        }
+    }
+
     /// Removes the directory when the last reader has gone.
     pub(crate) fn doom(&self) {
         self.doomed.store(true, Ordering::Release);
+    }
+
+    /// Moves it here instead, for somebody to look at; one that stands here already goes.
+    pub(crate) fn doom_to(&self, aside: PathBuf) {
+        let _ = self.aside.set(aside); // doomed once
+        self.doom();
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        let Some(aside) = self.aside.get() else { return fs::remove_dir_all(&self.path) };
+        match fs::remove_dir_all(aside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => fs::rename(&self.path, aside),
+        }
     }
 }
 
@@ -201,7 +237,7 @@ impl Drop for Engine {
     fn drop(&mut self) {
         drop(self.open.take());
         if self.doomed.load(Ordering::Acquire)
-            && let Err(error) = fs::remove_dir_all(&self.path)
+            && let Err(error) = self.remove()
         {
             tracing::warn!(%error, path = %self.path.display(), "an old state stays until the store opens again");
         }

@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 
+use crate::engine::Engine;
+
 /// The exit code after a fault of the disk (design 1); the service manager starts the process again.
 pub const EXIT_DISK_FAULT: i32 = 74;
 
@@ -13,7 +15,10 @@ pub(crate) fn fatal(what: &str, error: &dyn Display) -> ! {
     std::process::exit(EXIT_DISK_FAULT)
 }
 
-/// The value, or the end of the process.
-pub(crate) fn or_fatal<T, E: Display>(what: &str, result: Result<T, E>) -> T {
-    result.unwrap_or_else(|error| fatal(what, &error))
+/// The value, or the end of the process; the state is then replaced after the next start, else it would end again and again.
+pub(crate) fn or_fatal<T, E: Display>(engine: &Engine, what: &str, result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| {
+        engine.mark_doubted();
+        fatal(what, &error)
+    })
 }

@@ -4,23 +4,37 @@
 //! number while a batch is half in, so a snapshot taken beside the writer can show two states. The writer takes one after
 //! each batch and leaves it here. Called by `node`: reads, export, sending state, verify.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use crate::{StateSnapshot, StoreError, Verified, verify};
+use crate::{DIGEST_INTERVAL, StateSnapshot, StoreError, Verified, verify};
+
+/// States kept at indexes whose digest is kept: enough for a peer's digest to come and be compared.
+const COMPARABLE_MAX: usize = 4;
 
 /// Gives consistent states. Cheap to clone; outlives a change of the state for a fetched one.
 #[derive(Clone)]
 pub struct StoreReader {
     published: Arc<RwLock<StateSnapshot>>,
+    comparable: Arc<RwLock<VecDeque<StateSnapshot>>>,
 }
 
 impl StoreReader {
     pub(crate) fn new(first: StateSnapshot) -> Self {
-        Self { published: Arc::new(RwLock::new(first)) }
+        Self { published: Arc::new(RwLock::new(first)), comparable: Arc::default() }
     }
 
     /// Leaves the state after a batch to the readers; the one before goes when the last of them has dropped it.
     pub(crate) fn publish(&self, snapshot: StateSnapshot) {
+        if snapshot.applied().index.is_multiple_of(DIGEST_INTERVAL) {
+            let mut comparable = self.comparable.write().unwrap_or_else(PoisonError::into_inner);
+            if comparable.len() == COMPARABLE_MAX {
+                comparable.pop_front();
+            }
+            comparable.push_back(snapshot.clone());
+        }
         let before = {
             let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *published, snapshot)
@@ -33,12 +47,31 @@ impl StoreReader {
         self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The state at an index whose digest is kept, if it is one of the last few.
+    pub fn at_digest(&self, index: u64) -> Option<StateSnapshot> {
+        let comparable = self.comparable.read().unwrap_or_else(PoisonError::into_inner);
+        comparable.iter().find(|snapshot| snapshot.applied().index == index).cloned()
+    }
+
+    /// They were states of a store that is in use no more.
+    pub(crate) fn forget_comparable(&self) {
+        self.comparable.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Recomputes the digest from the rows; reads everything, so never on a thread that others wait for.
     ///
     /// # Errors
     /// Rows that cannot be read.
     pub fn verify(&self) -> Result<Verified, StoreError> {
-        verify::verify(&self.snapshot())
+        verify::verify(&self.snapshot(), |_| true).map(|verified| verified.expect("nobody breaks off"))
+    }
+
+    /// The same at the caller's pace: told the bytes read since it was asked last, it may wait, or say false to break off.
+    ///
+    /// # Errors
+    /// Rows that cannot be read.
+    pub fn verify_paced(&self, pace: impl FnMut(u64) -> bool) -> Result<Option<Verified>, StoreError> {
+        verify::verify(&self.snapshot(), pace)
     }
 
     /// Bytes that the state takes on disk.

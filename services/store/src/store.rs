@@ -16,7 +16,7 @@ use records::{Change, Changes, digest_of};
 use crate::{
     AppliedMark, CurrentView, DIGEST_INTERVAL, StateSnapshot, StoreConfig, StoreError, StoreReader,
     absent::Absent,
-    engine::{DIGESTS_KEY, Engine, STATE_KEY, Space},
+    engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY, Space},
     mark::{Digests, State},
     rows,
     stamp::{Stamp, stamped, sync_directory, sync_parent},
@@ -32,6 +32,7 @@ pub struct Store {
     state: State,
     digests: Digests,
     absent: Absent,
+    doubted: bool,
 }
 
 impl Store {
@@ -53,7 +54,32 @@ impl Store {
         }
         let reader = StoreReader::new(StateSnapshot::new(Arc::clone(&engine), state.clone()));
         let absent = Absent::of(&engine)?;
-        Ok(Self { dir: dir.to_owned(), config, stamp, engine, reader, state, digests, absent })
+        let doubted = dir.join(DOUBTED).exists();
+        Ok(Self { dir: dir.to_owned(), config, stamp, engine, reader, state, digests, absent, doubted })
+    }
+
+    /// Whether it was found wrong and no other state has been taken over since.
+    pub fn doubted(&self) -> bool {
+        self.doubted
+    }
+
+    /// Remembers durably whether it was found wrong.
+    ///
+    /// # Errors
+    /// A fault of the disk.
+    pub fn doubt(&mut self, doubted: bool) -> Result<(), StoreError> {
+        let mark = self.dir.join(DOUBTED);
+        let done = match doubted {
+            true => fs::File::create(&mark).map(drop),
+            false => fs::remove_file(&mark).or_else(|error| match error.kind() {
+                ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            }),
+        };
+        done.and_then(|()| sync_directory(&self.dir))
+            .map_err(StoreError::io(format!("marking {}", self.dir.display())))?;
+        self.doubted = doubted;
+        Ok(())
     }
 
     /// Up to where the log has been applied.
@@ -143,7 +169,7 @@ impl Store {
     }
 
     /// Takes over the state that [`crate::ingest`] made in `source` (on the same file system). Snapshots taken before go on
-    /// showing the old state, which is deleted when the last of them is dropped.
+    /// showing the old state, which is deleted when the last of them is dropped; moved aside if it was found wrong.
     ///
     /// # Errors
     /// A fault of the disk, or a source that is no whole store of this cluster: the old state is in use still.
@@ -158,7 +184,13 @@ impl Store {
         let (state, digests, absent) = (engine.state(None)?, engine.digests(None)?, Absent::of(&engine)?);
         stamp.write(&self.dir)?;
         fs::remove_dir_all(source).map_err(StoreError::io(what()))?;
-        self.engine.doom();
+        if self.doubted {
+            self.engine.doom_to(sibling(&self.dir, "aside"));
+            self.reader.forget_comparable();
+            self.doubt(false)?;
+        } else {
+            self.engine.doom();
+        }
         (self.stamp, self.engine, self.state, self.digests, self.absent) = (stamp, engine, state, digests, absent);
         self.publish();
         Ok(&self.state.applied)

@@ -1,4 +1,4 @@
-//! Recomputing the digest from the rows on disk (`ocsctl verify`). Called by `reader`, and by tests.
+//! Recomputing the digest from the rows on disk (`ocsctl verify`, the scan of every day). Called by `reader`, and by tests.
 
 use crate::{
     StateSnapshot,
@@ -6,6 +6,9 @@ use crate::{
     error::StoreError,
     rows,
 };
+
+/// Bytes read between two questions about the pace.
+const STEP_BYTES: u64 = 1 << 20;
 
 /// What the rows on disk say, beside what was kept up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +31,23 @@ impl Verified {
 }
 
 /// Reads every state row of one consistent state. What cannot be read is an answer here, not the end of the process.
-pub(crate) fn verify(snapshot: &StateSnapshot) -> Result<Verified, StoreError> {
+/// None: broken off.
+pub(crate) fn verify(
+    snapshot: &StateSnapshot,
+    mut pace: impl FnMut(u64) -> bool,
+) -> Result<Option<Verified>, StoreError> {
     let mut recomputed = 0_u128;
-    let mut count = 0;
+    let (mut count, mut bytes) = (0, 0);
     let seed = rows::digest_seed(snapshot.engine().cluster());
     let range = snapshot.engine().range(snapshot.at(), Space::State, &[ROWS_FROM], &[]);
     for pair in range.into_iter().flatten() {
         let (key, value) = pair.into_inner().map_err(StoreError::engine("reading the rows"))?;
         recomputed = recomputed.wrapping_add(rows::digest(seed, &key, &value)?);
         count += 1;
+        bytes += (key.len() + value.len()) as u64;
+        if bytes >= STEP_BYTES && !pace(std::mem::take(&mut bytes)) {
+            return Ok(None);
+        }
     }
-    Ok(Verified { index: snapshot.applied().index, recorded: snapshot.digest(), recomputed, rows: count })
+    Ok(Some(Verified { index: snapshot.applied().index, recorded: snapshot.digest(), recomputed, rows: count }))
 }

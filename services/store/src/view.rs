@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use fjall::Snapshot;
-use records::{Bound, Key, Row, Table, View};
+use records::{Bound, Changes, Key, Row, Table, View, digest_of_changes};
 
 use crate::{
     AppliedMark, Export,
@@ -67,6 +67,12 @@ impl StateSnapshot {
         self.0.state.digest
     }
 
+    /// The digest that the state has after these changes to it.
+    pub fn digest_after(&self, changes: &Changes) -> u128 {
+        let seed = rows::digest_seed(self.0.engine.cluster());
+        self.digest().wrapping_add(digest_of_changes(seed, changes))
+    }
+
     /// How many records there are, over all lists.
     pub fn records(&self) -> u64 {
         match self.get(&Key::Meta) {
@@ -112,8 +118,8 @@ fn place(key: &Key) -> Vec<u8> {
 }
 
 fn get(engine: &Engine, at: Option<&Snapshot>, table: Table, place: &[u8]) -> Option<Row> {
-    let found = or_fatal("reading a row", engine.get(at, rows::space(table), place));
-    found.map(|bytes| or_fatal("reading a row", rows::row(table, &bytes)))
+    let found = or_fatal(engine, "reading a row", engine.get(at, rows::space(table), place));
+    found.map(|bytes| or_fatal(engine, "reading a row", rows::row(table, &bytes)))
 }
 
 fn next(engine: &Engine, at: Option<&Snapshot>, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
@@ -121,8 +127,8 @@ fn next(engine: &Engine, at: Option<&Snapshot>, bound: &Bound, limit: u32) -> Ve
     let prefix = rows::tagged(bound.table, &bound.prefix);
     let range = engine.range(at, rows::space(bound.table), &from, &prefix).into_iter().flatten();
     let read = |pair: fjall::Guard| {
-        let (key, value) = or_fatal("reading a range", pair.into_inner());
-        or_fatal("reading a range", rows::pair(&key, &value))
+        let (key, value) = or_fatal(engine, "reading a range", pair.into_inner());
+        or_fatal(engine, "reading a range", rows::pair(&key, &value))
     };
     range.take(limit as usize).map(read).collect()
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test ends where something is not as it must be
 
+#[path = "support/spoil.rs"]
+mod spoil;
 mod support;
 
 use std::{fs, path::Path};
@@ -146,4 +148,36 @@ fn a_state_is_sent_as_it_was_when_the_sending_began() {
     receive(&dir.path().join("fetched"), &chunks).unwrap();
     assert_same_rows(&open(&dir.path().join("fetched")).view(), &then);
     assert!(then.get(&Key::Meta).is_none());
+}
+
+#[test]
+fn a_store_that_was_found_wrong_says_so_until_another_one_is_taken_over_and_is_kept_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sender, map) = sender(&dir.path().join("sender"));
+    receive(&dir.path().join("fetched"), &chunks(&sender)).unwrap();
+    let place = dir.path().join("state");
+    let mut store = open(&place);
+    assert!(!store.doubted());
+    store.doubt(true).unwrap();
+    drop(store);
+    let mut store = open(&place);
+    assert!(store.doubted());
+    store.install(&dir.path().join("fetched")).unwrap();
+    assert!(!store.doubted() && dir.path().join("state.aside").is_dir());
+    assert_same_rows(&store.view(), &map);
+    drop(store);
+    assert!(!open(&place).doubted());
+}
+
+#[test]
+fn a_row_that_changed_on_disk_behind_the_stores_back_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let row = RequestRow { stamp_us: 1, reply: b"a phrase".to_vec(), contents: Vec::new() };
+    let key = Key::Request(RequestId { node: 1, incarnation: 1, counter: 1 });
+    store.write(&Changes(vec![Change { key, old: None, new: Some(Row::Request(row)) }]), &mark(1)).unwrap();
+    drop(store);
+    spoil::spoil(dir.path(), "a phrase");
+    let verified = open(dir.path()).reader().verify().unwrap();
+    assert!(!verified.equal() && verified.rows == 1, "{verified:?}");
 }

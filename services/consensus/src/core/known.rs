@@ -65,10 +65,10 @@ impl<D: Disk> Core<D> {
         self.raw.raft.raft_log.committed
     }
 
-    /// Highest index applied by the state here; 0 while that state is missing and being fetched: for Raft it stands where the
+    /// Highest index applied by the state here; 0 while that state is missing or wrong and another one is fetched: for Raft it stands where the
     /// log begins, but nothing may be read from it.
     pub fn applied(&self) -> u64 {
-        let missing = self.fetching && self.held_from.is_some();
+        let missing = self.fetching && (self.held_from.is_some() || self.distrusted.is_some());
         if missing { 0 } else { self.applied }
     }
 
@@ -96,6 +96,11 @@ impl<D: Disk> Core<D> {
     /// Whether a state is being fetched: this node has none to serve from.
     pub fn fetching(&self) -> bool {
         self.fetching
+    }
+
+    /// Whether that is because the one here is wrong.
+    pub fn distrusting(&self) -> bool {
+        self.distrusted.is_some()
     }
 
     /// Last index known durable on a peer; known to the leader only.

@@ -23,22 +23,6 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// A difference of digests at the same index is an alarm, never ignored (design 5).
-    pub(super) fn compare_digests(&mut self) {
-        for (peer, seen) in &mut self.peers {
-            let Some((index, theirs)) = seen.digest else { continue };
-            if index <= seen.compared {
-                continue;
-            }
-            let Some(ours) = self.digests.at(index) else { continue };
-            seen.compared = index;
-            if ours != theirs {
-                self.mismatches += 1;
-                tracing::error!(peer, index, "the state differs from the peer's: run `ocsctl verify` on both nodes");
-            }
-        }
-    }
-
     pub(super) fn send(&mut self, messages: Vec<RaftMessage>) {
         let mut frames: Vec<(RaftId, Vec<RaftMessage>)> = Vec::new();
         for message in messages {
@@ -74,6 +58,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             disk_short_bytes: u64::from(self.no_room),
             log_full: self.log_full(),
             handing_over: self.core.handing_over_to(to).unwrap_or_default().to_owned(),
+            vouched_index: self.repair.vouched,
         }
     }
 
@@ -84,7 +69,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             let key = |status: &Status| {
                 (
                     (status.role, status.term, status.leader, status.serving, status.transferring),
-                    (status.stopped, status.no_room, status.paused_for),
+                    (status.stopped, status.no_room, status.paused_for, status.fetching),
                 )
             };
             let tell = key(&status) != key(shown) || (ticked && status != **shown);
@@ -114,6 +99,9 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             log_bytes: self.log_bytes,
             peers: self.describe_peers(),
             digest_mismatches: self.mismatches,
+            differs_at: self.repair.differs_at,
+            distrust: self.repair.reason.clone(),
+            repairs: self.repair.done,
             elections: self.core.elections(),
             waiting: self.waiters.len() as u64,
             no_room: self.no_room || self.log_full(),

@@ -1,5 +1,5 @@
 //! `verify`: every data node recomputes its digest from its rows; compared with what it recorded, and across nodes.
-//! Never repairs anything.
+//! Says which node is wrong and what comes of it. Never repairs anything: a node that finds itself wrong does.
 
 use std::time::Duration;
 
@@ -24,6 +24,10 @@ struct View {
     equal: bool,
     /// Whether the nodes answered for the same index; otherwise they were not compared with each other.
     compared: bool,
+    /// Nodes whose rows are not what they recorded.
+    wrong: Vec<String>,
+    /// What it means and what to do; empty: nothing.
+    advice: String,
     nodes: Vec<NodeView>,
 }
 
@@ -47,7 +51,7 @@ pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
     let view = compare_until_comparable(cluster, &nodes).await?;
     out.show(&view, table)?;
     if !view.equal {
-        return Err(Failure::Refused("the digests differ".to_owned()));
+        return Err(Failure::Refused(view.advice));
     }
     // A silent node that some primary knows as witness has no records to verify.
     let witness = |name: &str| {
@@ -95,7 +99,31 @@ fn compare(replies: Vec<VerifyReply>) -> View {
         recorded: reply.recorded,
         recomputed: reply.recomputed,
     };
-    View { equal: own && same_index_same_digest, compared, nodes: replies.into_iter().map(node).collect() }
+    let nodes: Vec<NodeView> = replies.into_iter().map(node).collect();
+    let wrong: Vec<String> = nodes.iter().filter(|node| !node.equal).map(|node| node.node.clone()).collect();
+    let equal = own && same_index_same_digest;
+    View { equal, compared, advice: if equal { String::new() } else { advice(&wrong, &nodes) }, wrong, nodes }
+}
+
+fn advice(wrong: &[String], nodes: &[NodeView]) -> String {
+    let all: Vec<&str> = nodes.iter().map(|node| node.node.as_str()).collect();
+    if wrong.is_empty() {
+        let both = all.join(" and ");
+        return format!(
+            "{both} differ, and each agrees with itself: within 1024 entries each looks what the log makes of it, and the one \
+             that is wrong fetches its state from the other; see `ocsctl status`, then verify again"
+        );
+    }
+    let names = wrong.join(" and ");
+    if wrong.len() == all.len() {
+        return format!(
+            "{names}: rows on disk are not those that were written, and no data node is right: restore a backup"
+        );
+    }
+    format!(
+        "{names} is wrong: rows on disk are not those that were written; it stops serving and fetches its state from another \
+         data node by itself; see `ocsctl status`, then verify again"
+    )
 }
 
 fn table(view: &View) -> String {
@@ -107,7 +135,7 @@ fn table(view: &View) -> String {
     };
     let table = print::table(&["node", "index", "rows", "recorded", "recomputed", "equal"], view.nodes.iter().map(row));
     let verdict = match (view.equal, view.compared) {
-        (false, _) => "the digests differ",
+        (false, _) => view.advice.as_str(),
         (true, true) => "every digest is equal",
         (true, false) => "each node agrees with itself; not compared with each other: updates kept moving them",
     };
@@ -132,12 +160,16 @@ mod tests {
 
     #[test]
     fn a_node_that_disagrees_with_itself_is_a_difference() {
-        assert!(!compare(vec![reply("a", 7, "ff", "fe"), reply("b", 7, "ff", "ff")]).equal);
+        let view = compare(vec![reply("a", 7, "ff", "fe"), reply("b", 7, "ff", "ff")]);
+        assert!(!view.equal && view.wrong == ["a"] && view.advice.starts_with("a is wrong"), "{view:?}");
+        let view = compare(vec![reply("a", 7, "ff", "fe"), reply("b", 7, "ff", "fd")]);
+        assert!(view.wrong == ["a", "b"] && view.advice.contains("restore a backup"), "{view:?}");
     }
 
     #[test]
     fn nodes_that_disagree_at_the_same_index_are_a_difference() {
-        assert!(!compare(vec![reply("a", 7, "ff", "ff"), reply("b", 7, "ee", "ee")]).equal);
+        let view = compare(vec![reply("a", 7, "ff", "ff"), reply("b", 7, "ee", "ee")]);
+        assert!(!view.equal && view.wrong.is_empty() && view.advice.starts_with("a and b differ"), "{view:?}");
     }
 
     #[test]

@@ -29,7 +29,12 @@ async fn stage() -> Stage {
     let role = RoleService::new(roster(), group.clone(), "witness", &tasks);
     role.ask().await;
     let api = Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks));
-    let sources = Sources { role: role.clone(), api: Some(api), proxy: watch::channel(ProxyStatus::default()).1 };
+    let sources = Sources {
+        role: role.clone(),
+        api: Some(api),
+        proxy: watch::channel(ProxyStatus::default()).1,
+        scan: watch::channel(Default::default()).1,
+    };
     let health = Health::new(role, Duration::from_secs(5));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

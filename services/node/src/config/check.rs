@@ -179,6 +179,7 @@ impl Config {
         found.positive("store.cache_bytes", self.store.cache_bytes);
         found.positive("store.persist_ms", self.store.persist_ms);
         found.positive("store.persist_bytes", self.store.persist_bytes);
+        found.positive("store.scan_bytes_per_s", self.store.scan_bytes_per_s);
         if self.rules.replay_window_ms > REPLAY_WINDOW_MS_MAX {
             found.add("rules.replay_window_ms", format!("must not be more than {REPLAY_WINDOW_MS_MAX}"));
         }

@@ -94,9 +94,16 @@ pub(super) async fn history(door: &Door, deadline: Instant) -> Result<HistoryRep
     Ok(HistoryReply { entries, confirmed })
 }
 
+/// A state that turns out to be wrong is replaced.
 pub(super) async fn verify(door: &Door) -> Result<VerifyReply, Status> {
     let state = door.state().clone();
-    beside(move || state.verify()).await?.map_err(Status::data_loss)
+    let verified = beside(move || state.verify()).await?;
+    match &verified {
+        Err(why) => door.distrust(format!("its rows cannot be read: {why}")),
+        Ok(found) if !found.equal => door.distrust("its rows on disk are not those that were written".to_owned()),
+        Ok(_) => {}
+    }
+    verified.map_err(Status::data_loss)
 }
 
 /// Reads the state once it has everything that was acknowledged before.

@@ -8,7 +8,7 @@ use consensus::Status;
 use ocs_proto::control::{PeerLag, StatusReply};
 
 use super::contract::{self, Facts};
-use crate::{metrics::Sources, role::RoleView, supervisor::ProxyStatus};
+use crate::{metrics::Sources, role::RoleView, scan::ScanStatus, supervisor::ProxyStatus};
 
 /// A data node further behind is worth a warning.
 const LAG_WARN_ENTRIES: u64 = 10_000;
@@ -60,6 +60,8 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         records: sources.records(),
         held_requests: sources.held_requests(),
         digest_mismatches: core.digest_mismatches,
+        repairs: core.repairs,
+        scan: scan(&sources.scan.borrow()),
         odd_clocks,
         warnings,
         uptime_ms: u64::try_from(about.started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -98,9 +100,15 @@ fn warnings(
 
 fn core_warnings(core: &Status) -> Vec<String> {
     let mut lines = Vec::new();
-    if core.digest_mismatches > 0 {
-        lines
-            .push(format!("the state differs from a peer's ({} digests): run `ocsctl verify`", core.digest_mismatches));
+    let why = &core.distrust;
+    if core.differs_at > 0 {
+        let at = core.differs_at;
+        lines.push(format!("the state differs from a peer's at index {at}: each node looks which one is wrong"));
+    }
+    if !why.is_empty() && core.fetching {
+        lines.push(format!("the state is wrong and is being replaced, this node does not serve: {why}"));
+    } else if core.repairs > 0 {
+        lines.push(format!("the state was wrong and has been replaced ({} since the start): {why}", core.repairs));
     }
     if core.no_room && !core.log_full {
         lines.push("no room for the log: updates are refused until there is".to_owned());
@@ -111,10 +119,17 @@ fn core_warnings(core: &Status) -> Vec<String> {
     if core.paused_for != 0 {
         lines.push(PAUSED.to_owned());
     }
-    if core.fetching {
+    if core.fetching && why.is_empty() {
         lines.push("the state is being fetched from the other data node".to_owned());
     }
     lines
+}
+
+fn scan(status: &ScanStatus) -> String {
+    match status.running_bytes {
+        Some(bytes) => format!("under way, {} MiB read", bytes >> 20),
+        None => status.last.clone(),
+    }
 }
 
 fn peer_warning(peer: &PeerLag) -> Option<String> {
@@ -149,7 +164,7 @@ mod tests {
         let mut silent = peer("w", false, true);
         silent.last_heard_ms = Some(7500);
         let proxy = ProxyStatus { state: "failed: port in use".into(), ..Default::default() };
-        let core = Status { digest_mismatches: 2, no_room: true, fetching: true, paused_for: A, ..core_status(3, A) };
+        let core = Status { differs_at: 2048, no_room: true, fetching: true, paused_for: A, ..core_status(3, A) };
         let lines = warnings(&view(true, ""), &[behind, silent], &proxy, &["b".to_owned()], &core);
         assert_eq!(lines.len(), 9, "{lines:?}");
         for part in [
@@ -158,13 +173,21 @@ mod tests {
             "last heard 7 s ago",
             "port in use",
             "clock of b",
-            "2 digests",
+            "differs from a peer's at index 2048",
             "no room",
             "failover is paused",
             "fetched",
         ] {
             assert!(lines.iter().any(|line| line.contains(part)), "{part}");
         }
+        let why = || "its rows cannot be read".to_owned();
+        let wrong = Status { distrust: why(), fetching: true, ..core_status(3, A) };
+        assert!(core_warnings(&wrong).iter().all(|line| line.contains("does not serve: its rows")));
+        let mended = Status { distrust: why(), repairs: 1, ..core_status(3, A) };
+        assert_eq!(
+            core_warnings(&mended),
+            ["the state was wrong and has been replaced (1 since the start): its rows cannot be read"]
+        );
         let fine = ProxyStatus { state: "listening".into(), ..Default::default() };
         assert!(warnings(&view(true, "a"), &[peer("b", true, false)], &fine, &[], &core_status(3, A)).is_empty());
     }

@@ -31,7 +31,7 @@ async fn stage(witness: bool) -> Stage {
     role.ask().await;
     let api = (!witness).then(|| Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks)));
     let proxy = watch::channel(ProxyStatus { state: "listening".into(), ..Default::default() }).1;
-    let sources = Sources { role: role.clone(), api, proxy };
+    let sources = Sources { role: role.clone(), api, proxy, scan: watch::channel(Default::default()).1 };
     let about = About { cluster: "demo".into(), started: std::time::Instant::now() };
     let control =
         ControlApi { sources, about: Arc::new(about), give_up: Arc::new(|| Ok(())), deadline: Duration::from_secs(10) };

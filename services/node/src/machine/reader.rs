@@ -8,7 +8,7 @@ use outbound::{
     Attributes, Refusal, RefusalCode, Reply, Request, Resource, UserField, Value, Verb, key, wire::field_to_wire,
 };
 use records::{ListRow, RoleChangeRow, View, find_list, lists, meta, read, record_by_id, role_changes};
-use store::{StateSnapshot, StoreReader};
+use store::{StateSnapshot, StoreError, StoreReader, Verified};
 
 use super::export::Export;
 use crate::outbound_api::StateReader;
@@ -31,6 +31,19 @@ impl RecordsReader {
     /// One consistent state, for what is not among the methods here.
     pub fn snapshot(&self) -> StateSnapshot {
         self.store.snapshot()
+    }
+
+    /// The state at an index whose digest is kept, if it is one of the last few.
+    pub fn at_digest(&self, index: u64) -> Option<StateSnapshot> {
+        self.store.at_digest(index)
+    }
+
+    /// Recomputes the digest at the caller's pace (see [`StoreReader::verify_paced`]).
+    ///
+    /// # Errors
+    /// Rows that cannot be read.
+    pub fn verify_paced(&self, pace: impl FnMut(u64) -> bool) -> Result<Option<Verified>, StoreError> {
+        self.store.verify_paced(pace)
     }
 
     /// Bytes that the state takes on disk.

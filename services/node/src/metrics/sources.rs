@@ -5,7 +5,7 @@ use std::sync::Arc;
 use consensus::RaftId;
 use tokio::sync::watch;
 
-use crate::{outbound_api::OutboundApi, role::RoleService, supervisor::ProxyStatus};
+use crate::{outbound_api::OutboundApi, role::RoleService, scan::ScanStatus, supervisor::ProxyStatus};
 
 /// What a node can tell of itself. Cheap to clone.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub struct Sources {
     pub api: Option<Arc<OutboundApi>>,
     /// HTTP Proxy.
     pub proxy: watch::Receiver<ProxyStatus>,
+    /// The scan of the state; a witness has none.
+    pub scan: watch::Receiver<ScanStatus>,
 }
 
 impl Sources {

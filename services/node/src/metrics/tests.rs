@@ -28,7 +28,7 @@ async fn stage() -> Stage {
     role.ask().await;
     let api = Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks));
     let (proxy, receiver) = watch::channel(crate::supervisor::ProxyStatus::default());
-    let sources = Sources { role, api: Some(api), proxy: receiver };
+    let sources = Sources { role, api: Some(api), proxy: receiver, scan: watch::channel(Default::default()).1 };
     Stage { metrics: Metrics::new(), sources, group, proxy, _tasks: tasks }
 }
 
@@ -46,6 +46,7 @@ async fn what_the_core_knows_is_on_the_page() {
     let stage = stage().await;
     let mut now = status(7, A);
     (now.digest_mismatches, now.elections, now.waiting, now.no_room) = (2, 4, 5, true);
+    (now.differs_at, now.repairs) = (1024, 1);
     now.peers[0].matched = Some(4);
     stage.group.become_status(now);
     for (name, value) in [
@@ -60,6 +61,11 @@ async fn what_the_core_knows_is_on_the_page() {
         ("ocs_proposals_waiting", 5.0),
         ("ocs_elections_total", 4.0),
         ("ocs_digest_mismatches_total", 2.0),
+        ("ocs_state_differs", 1.0),
+        ("ocs_state_repairs_total", 1.0),
+        ("ocs_state_scans_total", 0.0),
+        ("ocs_state_scans_bad_total", 0.0),
+        ("ocs_state_scan_running", 0.0),
         ("ocs_records", 1.0),
         ("ocs_peer_lag_entries{node=\"b\"}", 8.0),
         ("ocs_peer_connected{node=\"b\"}", 0.0),

@@ -40,6 +40,9 @@ pub trait Group: Send + Sync + 'static {
     /// # Errors
     /// See [`PauseError`].
     async fn set_paused(&self, paused: bool) -> Result<(), PauseError>;
+
+    /// The state here is wrong: it is to serve no more, and to be fetched from another data node.
+    fn distrust(&self, reason: String);
 }
 
 #[tonic::async_trait]
@@ -66,5 +69,9 @@ impl Group for Handle<RequestId, Reply> {
 
     async fn set_paused(&self, paused: bool) -> Result<(), PauseError> {
         Handle::set_paused(self, paused).await
+    }
+
+    fn distrust(&self, reason: String) {
+        Handle::distrust(self, reason);
     }
 }

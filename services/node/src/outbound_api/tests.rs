@@ -61,6 +61,9 @@ pub(crate) fn status(term: u64, leader: RaftId) -> Status {
         log_bytes: 4096,
         peers: vec![peer(B, Kind::Data), peer(W, Kind::Witness)],
         digest_mismatches: 0,
+        differs_at: 0,
+        distrust: String::new(),
+        repairs: 0,
         elections: 0,
         waiting: 0,
         no_room: false,
@@ -138,6 +141,10 @@ impl FakeGroup {
 
 #[tonic::async_trait]
 impl Group for FakeGroup {
+    fn distrust(&self, reason: String) {
+        panic!("the state of a test is not wrong: {reason}");
+    }
+
     fn propose(&self, proposals: Vec<Proposal<RequestId, Reply>>) {
         *self.batches.lock().unwrap() += 1;
         for proposal in proposals {

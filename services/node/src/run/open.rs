@@ -160,7 +160,8 @@ fn log_config(config: &Config) -> LogConfig {
     LogConfig { cluster: config.cluster_id(), segment_bytes: config.log.segment_bytes, prepare_ahead: true }
 }
 
-fn rules(config: &Config) -> Rules {
+/// The rules' settings.
+pub(super) fn rules(config: &Config) -> Rules {
     Rules {
         replay_window_us: config.rules.replay_window_ms * 1000,
         idempotency_window_us: config.rules.idempotency_hours * 3_600_000_000,

@@ -1,0 +1,75 @@
+//! Which state is wrong when digests differ: what the log makes of the last state on which the nodes agreed, and what the rows
+//! on disk say, against what this node holds.
+//!
+//! Never looks at the other node: each judges itself, by the same rules. Reads everything, so never on a thread that others
+//! wait for. Called by the node's judge ([`crate::run`]).
+
+use consensus::{Comparison, MachineError};
+use ocs_proto::peer::Entry;
+use records::{Overlay, Rules, decide_on};
+use store::StateSnapshot;
+
+use super::{RecordsReader, entry};
+
+/// What a node finds out about its own state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// It is wrong, and why.
+    Wrong(String),
+    /// Nothing shows it wrong.
+    Sound,
+}
+
+/// The digest that the log makes of a state.
+///
+/// # Errors
+/// An entry that this version does not know.
+pub fn replay(from: &StateSnapshot, entries: &[Entry], rules: &Rules) -> Result<u128, MachineError> {
+    let mut overlay = Overlay::new(from);
+    let mut events = Vec::new();
+    for entry in entries {
+        for command in entry::commands(entry)? {
+            decide_on(&command, &mut overlay, rules, &mut events);
+        }
+        events.clear();
+    }
+    Ok(from.digest_after(&overlay.into_changes()))
+}
+
+/// Judges this node's state. `agreed`: a state whose digest was the peer's too, and the entries from there to where the digests
+/// differ; none: it is too long ago.
+pub fn judge(
+    state: &RecordsReader,
+    agreed: Option<(&StateSnapshot, &[Entry])>,
+    rules: &Rules,
+    at: &Comparison,
+) -> Finding {
+    if let Some((from, entries)) = agreed
+        && let Ok(replayed) = replay(from, entries, rules)
+        && replayed != at.ours
+    {
+        let (since, index) = (from.applied().index, at.index);
+        return Finding::Wrong(format!(
+            "what the log makes of index {since}, where the nodes agreed, is not what stands at {index}"
+        ));
+    }
+    rows(state)
+}
+
+/// Whether the rows on disk are those that were written.
+pub fn rows(state: &RecordsReader) -> Finding {
+    found(state.verify_paced(|_| true)).unwrap_or(Finding::Sound)
+}
+
+/// What a verification found; none: broken off.
+pub fn found(verified: Result<Option<store::Verified>, store::StoreError>) -> Option<Finding> {
+    match verified {
+        Err(error) => Some(Finding::Wrong(format!("its rows cannot be read: {error}"))),
+        Ok(None) => None,
+        Ok(Some(verified)) if !verified.equal() => Some(Finding::Wrong(format!(
+            "its rows on disk at index {} are not those that were written",
+            verified.index
+        ))),
+        Ok(Some(_)) => Some(Finding::Sound),
+    }
+}
