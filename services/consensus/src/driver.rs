@@ -168,7 +168,7 @@ where
     let digests = Arc::new(Digests::default());
     let state = parts.machine.as_ref().map(Machine::applied).unwrap_or_default();
     let doubted = parts.machine.as_ref().is_some_and(Machine::doubted);
-    let (status, status_seen) = watch::channel(Arc::new(initial_status(&config)));
+    let (status, status_seen) = watch::channel(Arc::new(tell::initial_status(&config)));
     let found = Found {
         reader: parts.log.reader(),
         start: parts.recovered.start.clone(),
@@ -258,38 +258,6 @@ fn thread(
         Err(_) => fatal(format!("thread {title} panicked")),
     };
     std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system can start a thread")
-}
-
-fn initial_status(config: &DriverConfig) -> Status {
-    Status {
-        id: config.core.id,
-        role: crate::RaftRole::Follower,
-        term: 0,
-        leader: 0,
-        serving: false,
-        transferring: false,
-        commit: 0,
-        applied: 0,
-        persisted: 0,
-        first_index: 0,
-        last_index: 0,
-        durable_index: 0,
-        data_durable: 0,
-        log_bytes: 0,
-        peers: Vec::new(),
-        digest_mismatches: 0,
-        differs_at: 0,
-        distrust: String::new(),
-        repairs: 0,
-        elections: 0,
-        waiting: 0,
-        no_room: false,
-        log_full: false,
-        stopped: None,
-        reign: None,
-        paused_for: 0,
-        fetching: false,
-    }
 }
 
 /// What the last frames of a peer told.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
 
-use super::{Driver, FRAME_FORMAT, wall_clock_us};
+use super::{Driver, DriverConfig, FRAME_FORMAT, wall_clock_us};
 use crate::{Kind, Machine, PeerStatus, RaftId, Status, log::Disk, members};
 
 impl<D: Disk, M: Machine> Driver<D, M> {
@@ -133,5 +133,38 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 }
             })
             .collect()
+    }
+}
+
+/// What is shown before the core has been looked at.
+pub(super) fn initial_status(config: &DriverConfig) -> Status {
+    Status {
+        id: config.core.id,
+        role: crate::RaftRole::Follower,
+        term: 0,
+        leader: 0,
+        serving: false,
+        transferring: false,
+        commit: 0,
+        applied: 0,
+        persisted: 0,
+        first_index: 0,
+        last_index: 0,
+        durable_index: 0,
+        data_durable: 0,
+        log_bytes: 0,
+        peers: Vec::new(),
+        digest_mismatches: 0,
+        differs_at: 0,
+        distrust: String::new(),
+        repairs: 0,
+        elections: 0,
+        waiting: 0,
+        no_room: false,
+        log_full: false,
+        stopped: None,
+        reign: None,
+        paused_for: 0,
+        fetching: false,
     }
 }
