@@ -218,12 +218,13 @@ impl<M: Machine> ApplyThread<M> {
             self.digests.clear();
         }
         let mark = if wanted || state.mark.index > applied {
-            self.machine.install(state)?
+            let installed = self.machine.install(state)?;
+            let _ = self.events.send(Event::Persisted(installed.index));
+            installed
         } else {
-            self.machine.applied() // it went on while the state was fetched
+            self.machine.applied() // it went on while the state was fetched, and need not be durable up to there
         };
         self.memberships.learn(&[(mark.index, mark.conf_state.clone().unwrap_or_default())]);
-        let _ = self.events.send(Event::Persisted(mark.index));
         let _ = self.events.send(Event::Installed(mark));
         self.note_digest();
         Ok(())

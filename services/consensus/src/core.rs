@@ -320,10 +320,8 @@ impl<D: Disk> Core<D> {
     /// A data node takes no snapshot without its state, the witness none above what both data nodes have (rule 1).
     fn step_one(&mut self, message: RaftMessage, data_durable: u64) {
         #[cfg(mutant)]
-        let unchecked = match self.config.kind() {
-            Kind::Data => crate::mutant::on(crate::mutant::Mutant::EmptySnapshotAccepted),
-            Kind::Witness => crate::mutant::on(crate::mutant::Mutant::WitnessSkipsEntries),
-        };
+        let unchecked =
+            self.config.kind() == Kind::Data && crate::mutant::on(crate::mutant::Mutant::EmptySnapshotAccepted);
         #[cfg(not(mutant))]
         let unchecked = false;
         if let Some(mark) = message.snapshot.as_ref().filter(|_| !unchecked) {

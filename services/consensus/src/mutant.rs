@@ -41,8 +41,6 @@ pub enum Mutant {
     FetchedStateCommits,
     /// Rule 1: a data node takes a snapshot without its state.
     EmptySnapshotAccepted,
-    /// Rule 1: the witness is sent, and takes, a mark that not every data node has reached.
-    WitnessSkipsEntries,
     /// Rule 1: the id that was replaced goes on counting.
     OldIdCounts,
     /// Rule 1: a data node forgets what its state does not have durable.
@@ -83,7 +81,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 35] = [
         Self::WitnessForgetsApplied,
         Self::DataDurableOfOldTerm,
         Self::NewLeaderCountsNothing,
@@ -101,7 +99,6 @@ impl Mutant {
         Self::SnapshotAppliedEarly,
         Self::FetchedStateCommits,
         Self::EmptySnapshotAccepted,
-        Self::WitnessSkipsEntries,
         Self::OldIdCounts,
         Self::ForgetsUnpersisted,
         Self::WitnessServes,

@@ -202,10 +202,6 @@ impl<D: Disk> LogView<D> {
         let begin = (self.start.index, self.start.term);
         let at = |index: u64| self.term_of(index).map(|term| (index, term));
         let known = |(index, _): &(u64, u64)| members::ids(self.conf_state_at(*index)).contains(&to);
-        #[cfg(mutant)]
-        if crate::mutant::on(crate::mutant::Mutant::WitnessSkipsEntries) {
-            return Some(self.applied.clone()).filter(|mark| known(&(mark.index, mark.term)));
-        }
         let found = match members::kind_of(self.conf_state(), &self.configured, to) {
             Kind::Witness => Some(begin).filter(known).or_else(|| at(self.data_durable.min(self.applied.index))),
             Kind::Data => {

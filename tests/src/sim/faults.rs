@@ -22,6 +22,8 @@ pub(super) enum Fault {
     CalmNet,
     /// There is room on the disk again.
     Room(usize),
+    /// A process ends once more, and so many times after that.
+    Flap(usize, u32),
 }
 
 /// The kinds that a seed may like.
@@ -46,9 +48,10 @@ enum Kind {
     TwoClocksJump,
     Switchover,
     Flaky,
+    Flapping,
 }
 
-const KINDS: [(Kind, u32); 19] = [
+const KINDS: [(Kind, u32); 20] = [
     (Kind::Isolate, 5),
     (Kind::CutOneWay, 4),
     (Kind::CutPair, 4),
@@ -68,6 +71,7 @@ const KINDS: [(Kind, u32); 19] = [
     (Kind::TwoClocksJump, 1),
     (Kind::Switchover, 3),
     (Kind::Flaky, 2),
+    (Kind::Flapping, 2),
 ];
 
 /// What a seed likes.
@@ -182,6 +186,11 @@ impl World {
                 None => self.jump(&[at, other]),
             },
             Kind::Switchover => self.switch_over(),
+            Kind::Flapping => {
+                self.net.jitter_us = self.rng.random_range(1_000..200_000);
+                self.after(lasts_us, Event::Fault(Fault::CalmNet));
+                self.flap(at, 6);
+            }
             Kind::Flaky => {
                 if let Some(life) = &self.nodes[at].life {
                     let who = Who { node: at, boot: life.boot };
@@ -217,6 +226,7 @@ impl World {
                 let usual = self.plan.net();
                 (self.net.loss, self.net.doubled, self.net.jitter_us) = (usual.loss, usual.doubled, usual.jitter_us);
             }
+            Fault::Flap(at, more) => self.flap(at, more),
             Fault::Room(at) => self.nodes[at].disk.set_capacity(None),
         }
     }
@@ -230,6 +240,19 @@ impl World {
         let down_us = if self.rng.random_ratio(1, 2) { 100_000 } else { 4_000_000 };
         let down_us = self.rng.random_range(20_000..down_us);
         self.after(down_us, Event::Start(at));
+    }
+
+    /// A process that ends soon after each start, while messages take their time.
+    fn flap(&mut self, at: usize, more: u32) {
+        if self.nodes[at].runs() {
+            self.die(at, true);
+            let down_us = self.rng.random_range(5_000..60_000);
+            self.after(down_us, Event::Start(at));
+        }
+        if more > 0 && !self.plan.calm {
+            let again_us = self.rng.random_range(80_000..400_000);
+            self.after(again_us, Event::Fault(Fault::Flap(at, more - 1)));
+        }
     }
 
     /// As [`World::end_process`], and nobody starts it again.
@@ -294,9 +317,10 @@ impl World {
         !node.log_lost && !node.flipped && votes(&conf.voters) && votes(&conf.voters_outgoing)
     }
 
-    /// Whether the group does without one node's state.
+    /// Whether the group does without one node's state: with three full copies each forgets its log by its own.
     fn spares_state(&self, at: usize) -> bool {
-        self.nodes.iter().any(|other| other.at != at && self.whole(other) && other.has_state())
+        let mut others = self.nodes.iter().filter(|other| other.at != at && other.is_data());
+        others.all(|other| self.whole(other) && other.has_state())
     }
 
     /// Whether the group does without one node's disk (design 1, what loses what).

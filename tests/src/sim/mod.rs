@@ -175,7 +175,11 @@ fn leave_one_out(world: &mut World, parted: Option<usize>) -> usize {
     let conf = world.watch.membership();
     let votes = |node: &Node| !node.log_lost && conf.voters.contains(&node.id);
     let stray = world.nodes.iter().position(|node| !votes(node));
-    let state_left = |gone: usize| world.nodes.iter().any(|node| node.at != gone && node.has_state());
+    let stateless =
+        |gone: usize| world.nodes.iter().filter(|node| node.at != gone && node.is_data() && !node.has_state()).count();
+    let spared = if world.mode == Mode::Witness { 1 } else { 0 };
+    let state_left =
+        |gone: usize| stateless(gone) <= spared && world.nodes.iter().any(|node| node.at != gone && node.has_state());
     let able: Vec<usize> = world.places().filter(|gone| state_left(*gone)).collect();
     let drawn = able[world.rng.random_range(0..able.len())];
     let gone = stray.or(parted.filter(|gone| able.contains(gone))).unwrap_or(drawn);

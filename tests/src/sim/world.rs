@@ -613,11 +613,7 @@ impl World {
     /// A state comes from the other data node, or does not.
     fn fetch(&mut self, who: Who, index_min: u64) {
         let at = who.node;
-        let others: Vec<usize> = (0..self.mode.data_nodes()).filter(|other| *other != at).collect();
-        let other = others[self.rng.random_range(0..others.len())];
-        let reachable = self.net.connected(at, other) && self.net.connected(other, at);
-        let there = self.nodes[other].life.as_ref().filter(|_| reachable && self.nodes[other].awake(self.now));
-        let found = there.and_then(|life| life.state.clone()).filter(|state| state.mark.index >= index_min.max(1));
+        let found = self.state_elsewhere(at, index_min.max(1));
         let node = &mut self.nodes[at];
         let Some(life) = &mut node.life else { return };
         life.fetch_pending = false;
@@ -627,14 +623,24 @@ impl World {
         if taken {
             *ours = fetched;
             node.store = Some(ours.clone());
+            life.persisted = ours.mark.index;
         }
-        life.persisted = ours.mark.index;
         let mark = ours.mark.clone();
         life.memberships.insert(mark.index, mark.conf_state.clone().unwrap_or_default());
         life.core.on_installed(mark);
         if taken && !self.plan.calm && self.rng.random_ratio(1, 2) {
             self.end_process(at, true); // before its log has caught up
         }
+    }
+
+    /// The state of any data node that can be asked for it and has reached an index.
+    fn state_elsewhere(&self, at: usize, index_min: u64) -> Option<State> {
+        let reachable = |other: &&Node| {
+            let connected = self.net.connected(at, other.at) && self.net.connected(other.at, at);
+            other.at != at && connected && other.awake(self.now)
+        };
+        let states = self.nodes.iter().filter(reachable).filter_map(|node| node.life.as_ref()?.state.as_ref());
+        states.into_iter().find(|state| state.mark.index >= index_min).cloned()
     }
 
     /// Whether every node is a voter with all that there is, and nothing is on its way.
