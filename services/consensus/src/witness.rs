@@ -43,7 +43,8 @@ impl Patience {
 }
 
 /// Up to where a node may forget its log: the witness up to what both data nodes have durable and it knows committed;
-/// a data node up to what its own state has durable and both data nodes have in their logs.
+/// a data node up to what its own state has durable and both data nodes have in their logs. A fetched state can be ahead of the
+/// log behind it, whose last entries may be others than those that were committed: they are never a log's beginning.
 pub(crate) fn may_forget(kind: crate::Kind, data_durable: u64, commit: u64, persisted: u64) -> u64 {
     #[cfg(mutant)]
     if crate::mutant::on(crate::mutant::Mutant::WitnessForgetsApplied) && kind == crate::Kind::Witness {
@@ -53,7 +54,7 @@ pub(crate) fn may_forget(kind: crate::Kind, data_durable: u64, commit: u64, pers
     let persisted = crate::mutant::instead(crate::mutant::Mutant::ForgetsUnpersisted, persisted, u64::MAX);
     match kind {
         crate::Kind::Witness => data_durable.min(commit),
-        crate::Kind::Data => data_durable.min(persisted),
+        crate::Kind::Data => data_durable.min(commit).min(persisted),
     }
 }
 
@@ -76,5 +77,6 @@ mod tests {
         assert_eq!(may_forget(crate::Kind::Witness, 9, 5, 0), 5);
         assert_eq!(may_forget(crate::Kind::Data, 5, 9, 8), 5);
         assert_eq!(may_forget(crate::Kind::Data, 9, 9, 3), 3);
+        assert_eq!(may_forget(crate::Kind::Data, 9, 4, 9), 4, "its state was fetched, its log has not caught up");
     }
 }

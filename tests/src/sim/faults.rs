@@ -165,7 +165,10 @@ impl World {
                 self.net.jitter_us = self.rng.random_range(0..300_000);
                 self.after(lasts_us, Event::Fault(Fault::CalmNet));
             }
-            Kind::Pause => self.nodes[at].paused_until = self.now + lasts_us,
+            Kind::Pause => {
+                self.nodes[at].paused_until = self.now + lasts_us;
+                self.watch.longest_pause_us = self.watch.longest_pause_us.max(lasts_us);
+            }
             Kind::Kill => self.end_process(at, true),
             Kind::PowerCut => self.end_process(at, false),
             Kind::PowerCutAll => self.places().for_each(|at| self.end_process(at, false)),

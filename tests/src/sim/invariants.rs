@@ -45,6 +45,8 @@ pub(super) struct Watch {
     pub(super) ids: BTreeSet<RaftId>,
     /// Highest stamp applied.
     pub(super) stamp_us: u64,
+    /// Longest time for which a process was stopped.
+    pub(super) longest_pause_us: u64,
     /// Places whose wall clock ever jumped.
     pub(super) odd_clocks: BTreeSet<usize>,
     digests: BTreeMap<u64, u128>,
@@ -88,6 +90,7 @@ impl Watch {
             buried: BTreeMap::new(),
             ids: ids.into_iter().collect(),
             stamp_us: 0,
+            longest_pause_us: 0,
             odd_clocks: BTreeSet::new(),
             reference,
             agreed: BTreeMap::new(),
