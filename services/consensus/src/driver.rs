@@ -223,6 +223,7 @@ where
         next_question: 0,
         reads: Vec::new(),
         joins: Vec::new(),
+        given: HashMap::new(),
         pauses: Vec::new(),
         transfer: None,
         persisted: state.index,
@@ -307,6 +308,8 @@ struct Driver<D: Disk, M: Machine> {
     reads: Vec<(Confirmed, oneshot::Sender<Confirmed>)>,
     /// Nodes that wait to be taken in.
     joins: Vec<(JoinAsk, oneshot::Sender<Result<RaftId, JoinError>>)>,
+    /// When a node was last given an id, by its number.
+    given: HashMap<u16, Instant>,
     /// Those who wait for failover to be paused or resumed.
     pauses: Vec<(bool, oneshot::Sender<Result<(), PauseError>>)>,
     transfer: Option<oneshot::Sender<Result<(), TransferError>>>,

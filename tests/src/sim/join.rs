@@ -59,12 +59,16 @@ impl World {
         let waiting = self.nodes[at].life.as_mut().map(|life| std::mem::take(&mut life.joins));
         for (asking, (to, token)) in waiting.into_iter().flatten() {
             let Some(life) = &mut self.nodes[at].life else { return };
-            if life.heard.get(&asking).is_some_and(|heard| now - heard.at_us < SILENT_US) {
-                continue; // its old id still speaks
+            let heard = life.heard.get(&asking).map(|heard| heard.at_us).max(life.given.get(&asking).copied());
+            if heard.is_some_and(|heard| now - heard < SILENT_US) {
+                continue; // its old id still speaks, or was just given another
             }
             match life.core.admit(asking as u16 + 1, mode.kind(asking), token) {
                 Ok(None) => drop(life.joins.insert(asking, (to, token))),
-                Ok(Some(id)) => self.tell_admitted(at, to, id, token),
+                Ok(Some(id)) => {
+                    life.given.insert(asking, now);
+                    self.tell_admitted(at, to, id, token);
+                }
                 Err(_) => {}
             }
         }

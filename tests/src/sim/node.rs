@@ -172,6 +172,8 @@ pub(super) struct Life {
     pub(super) heard: BTreeMap<usize, Heard>,
     /// Who waits to be taken in, and under which token.
     pub(super) joins: BTreeMap<usize, (Who, u64)>,
+    /// When a node was last given an id.
+    pub(super) given: BTreeMap<usize, u64>,
     pub(super) began: u64,
 }
 
@@ -462,6 +464,7 @@ impl Life {
             stamped: None,
             heard: BTreeMap::new(),
             joins: BTreeMap::new(),
+            given: BTreeMap::new(),
             began,
         }
     }

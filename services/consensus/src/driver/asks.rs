@@ -1,6 +1,8 @@
 //! What operators and nodes ask of the group beside updates: handing over, taking in, pausing; each is answered when it is
 //! committed or refused. And how this node came to lead, for who keeps the history.
 
+use std::time::Instant;
+
 use tokio::sync::oneshot;
 
 use super::{Driver, SILENT, Seen};
@@ -29,7 +31,10 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             };
             match admitted {
                 Ok(None) => self.joins.push((ask, answer)),
-                Ok(Some(id)) => drop(answer.send(Ok(id))), // who gave up asks again, under the same token
+                Ok(Some(id)) => {
+                    self.given.insert(ask.number, Instant::now());
+                    drop(answer.send(Ok(id))); // who gave up asks again, under the same token
+                }
                 Err(refusal) => drop(answer.send(Err(refusal))),
             }
         }
@@ -48,8 +53,13 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
+    /// Who was just given an id counts as heard before its first frame comes: what an earlier process of that node had asked may
+    /// come late, and would replace it.
     fn is_heard(&self, number: u16) -> bool {
         let lately = |seen: &Seen| seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
+        if self.given.get(&number).is_some_and(|given| given.elapsed() < SILENT) {
+            return true;
+        }
         self.peers.iter().any(|(id, seen)| members::number(*id) == number && lately(seen))
     }
 
