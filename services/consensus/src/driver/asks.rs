@@ -33,7 +33,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 Ok(None) => self.joins.push((ask, answer)),
                 Ok(Some(id)) => {
                     self.given.insert(ask.number, Instant::now());
-                    drop(answer.send(Ok(id))); // who gave up asks again, under the same token
+                    let _ = answer.send(Ok(id)); // who gave up asks again, under the same token
                 }
                 Err(refusal) => drop(answer.send(Err(refusal))),
             }
