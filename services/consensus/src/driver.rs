@@ -485,9 +485,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     /// A primary without room hands over to a peer that has some, as soon as one can take over (design 1).
     fn seek_room(&mut self) {
         let full = self.no_room && self.core.leads() && !self.core.transferring() && !self.core.paused();
-        let peers: Vec<RaftId> = self.core.members().into_iter().map(|(id, _)| id).collect();
         let short = |id: &RaftId| self.peers.get(id).is_some_and(|seen| seen.short);
-        if full && let Some(to) = peers.into_iter().find(|id| !short(id) && self.core.eligible(*id).is_ok()) {
+        if full && let Some(to) = self.core.successors().into_iter().find(|id| !short(id)) {
             let _ = self.core.transfer(to, "handover because the disk is short"); // a peer that has room goes on
         }
     }

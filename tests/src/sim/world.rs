@@ -566,8 +566,7 @@ impl World {
             return;
         }
         let short = |id: RaftId| life.heard.get(&place(id)).is_some_and(|heard| heard.short);
-        let peers = life.core.members().into_iter().map(|(id, _)| id);
-        if let Some(to) = peers.into_iter().find(|id| !short(*id) && life.core.eligible(*id).is_ok()) {
+        if let Some(to) = life.core.successors().into_iter().find(|id| !short(*id)) {
             let _ = life.core.transfer(to, "its disk is full"); // a peer that has room goes on
         }
     }

@@ -135,8 +135,7 @@ impl<D: Disk> Core<D> {
             return;
         }
         if self.leads() && self.transfer.is_none() {
-            let caught_up = self.members().into_iter().map(|(id, _)| id).find(|id| self.eligible(*id).is_ok());
-            if let Some(to) = caught_up {
+            if let Some(to) = self.successors().first().copied() {
                 let _ = self.transfer(to, "the witness led and handed over");
             } else if self.patience.alarm() {
                 tracing::error!(
@@ -151,11 +150,19 @@ impl<D: Disk> Core<D> {
         if !(self.leads() && self.fetching && self.transfer.is_none()) || self.paused() {
             return;
         }
-        let able = self.members().into_iter().map(|(id, _)| id).find(|id| self.eligible(*id).is_ok());
-        if let Some(to) = able {
+        if let Some(to) = self.successors().first().copied() {
             tracing::warn!(to, "this node leads without a state: it hands over");
             let _ = self.transfer(to, "the node before led without a state"); // tried again at the next tick
         }
+    }
+
+    /// Whom leadership may go to now, who has most of the log first. One that has just died looks eligible until raft-rs counts
+    /// who answered, and it does not count while transfers to it are begun again and again.
+    pub fn successors(&self) -> Vec<RaftId> {
+        let mut able: Vec<RaftId> = self.members().into_iter().map(|(id, _)| id).collect();
+        able.retain(|id| self.eligible(*id).is_ok());
+        able.sort_by_key(|id| std::cmp::Reverse(self.matched(*id)));
+        able
     }
 
     /// Whether leadership may go to a node now.
