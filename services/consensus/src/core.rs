@@ -39,8 +39,16 @@ pub const GENESIS: (u64, u64) = (1, 1);
 pub const ENTRY_BYTES_MAX: usize = 1536 * 1024;
 /// Largest append message, bytes of entries.
 const APPEND_BYTES_MAX: u64 = 512 * 1024;
+/// The same of a witness, which has the log on disk and little memory.
+const APPEND_BYTES_MAX_WITNESS: u64 = 128 * 1024;
 /// Append messages on their way to one peer: together less than the transport's queue takes.
 const INFLIGHT_MAX: usize = 64;
+/// The same of a witness.
+const INFLIGHT_MAX_WITNESS: usize = 8;
+/// Committed entries that are handed over at a time, bytes.
+const COMMITTED_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// The same of a witness, which only looks for changes of the membership in them.
+const COMMITTED_BYTES_MAX_WITNESS: u64 = 256 * 1024;
 /// Most bytes proposed and not yet committed.
 const UNCOMMITTED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Most entries that apply may lag behind the log; beyond, proposals are refused (design rule 9).
@@ -512,6 +520,10 @@ impl<D: Disk> Core<D> {
 fn raft_config(config: &CoreConfig, applied: u64) -> RaftConfig {
     #[cfg(mutant)]
     use crate::mutant::{Mutant, on};
+    let (append_bytes_max, inflight_max, committed_bytes_max) = match config.kind() {
+        Kind::Data => (APPEND_BYTES_MAX, INFLIGHT_MAX, COMMITTED_BYTES_MAX),
+        Kind::Witness => (APPEND_BYTES_MAX_WITNESS, INFLIGHT_MAX_WITNESS, COMMITTED_BYTES_MAX_WITNESS),
+    };
     RaftConfig {
         id: config.id,
         election_tick: config.election_ticks_min,
@@ -519,8 +531,8 @@ fn raft_config(config: &CoreConfig, applied: u64) -> RaftConfig {
         max_election_tick: config.election_ticks_max,
         heartbeat_tick: config.heartbeat_ticks,
         applied,
-        max_size_per_msg: APPEND_BYTES_MAX,
-        max_inflight_msgs: INFLIGHT_MAX,
+        max_size_per_msg: append_bytes_max,
+        max_inflight_msgs: inflight_max,
         check_quorum: true,
         pre_vote: true,
         #[cfg(not(mutant))]
@@ -538,7 +550,7 @@ fn raft_config(config: &CoreConfig, applied: u64) -> RaftConfig {
         },
         priority: if config.kind() == Kind::Witness { -1 } else { 0 },
         max_uncommitted_size: UNCOMMITTED_BYTES_MAX,
-        max_committed_size_per_ready: 4 * 1024 * 1024,
+        max_committed_size_per_ready: committed_bytes_max,
         ..RaftConfig::default()
     }
 }
