@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     cli::DrillKind,
-    cluster::Cluster,
+    cluster::Node,
     failure::Failure,
     group::{self, Group, Seen, wait_whole},
     verbs::switchover,
@@ -54,7 +54,7 @@ impl Drill<'_> {
         let primary = group.require_primary().map_err(said)?;
         let name = group.name(primary);
         match self.plan.kind {
-            DrillKind::Switchover => self.switchover(Instant::now()).await,
+            DrillKind::Switchover => self.switchover(primary.node, name, Instant::now()).await,
             DrillKind::Kill => self.kill(local::process(primary).map_err(said)?, name).await.map(Ok),
             DrillKind::Pause => {
                 let (stopped, moment) = local::process(primary).and_then(Process::stop).map_err(said)?;
@@ -67,7 +67,7 @@ impl Drill<'_> {
             }
             DrillKind::LoseWitness => {
                 let process = witness(&group).and_then(local::process).map_err(said)?;
-                self.lose_witness(process).await
+                self.lose_witness(process, primary.node, name).await
             }
         }
     }
@@ -84,10 +84,10 @@ impl Drill<'_> {
     }
 
     /// The pause is looked for from shortly before `from` on.
-    async fn switchover(&self, from: Instant) -> Result<Result<Round, String>, String> {
-        let (node, refusal) = ask(self.cluster).await?;
-        if let Some(why) = refusal {
-            return Ok(Err(why));
+    async fn switchover(&self, primary: &Node, node: String, from: Instant) -> Result<Result<Round, String>, String> {
+        let reply = switchover::ask(self.cluster, primary, "", false).await.map_err(said)?;
+        if !reply.done {
+            return Ok(Err(switchover::refusal(&reply)));
         }
         let ended = Instant::now();
         let past_it = |probes: &[Probe]| probes.iter().any(|probe| probe.acked_since(ended + MARGIN)).then_some(());
@@ -97,10 +97,16 @@ impl Drill<'_> {
     }
 
     /// The witness stands still beyond an election timeout, updates go on, the role moves, the witness comes back.
-    async fn lose_witness(&self, witness: Process) -> Result<Result<Round, String>, String> {
+    /// Only the primary is asked meanwhile: a question to all would wait for the witness.
+    async fn lose_witness(
+        &self,
+        witness: Process,
+        primary: &Node,
+        node: String,
+    ) -> Result<Result<Round, String>, String> {
         let (stopped, moment) = witness.stop().map_err(said)?;
         tokio::time::sleep(AWAY).await;
-        let round = self.switchover(moment).await;
+        let round = self.switchover(primary, node, moment).await;
         drop(stopped);
         round
     }
@@ -131,14 +137,6 @@ impl Drill<'_> {
         let first = first.ok_or_else(|| format!("no update was acknowledged without {node}"))?;
         Ok(first.duration_since(moment))
     }
-}
-
-/// Asks the primary to hand over: who it was, and why not, if not.
-async fn ask(cluster: &Cluster) -> Result<(String, Option<String>), String> {
-    let group = group::survey(cluster).await;
-    let primary = group.require_primary().map_err(said)?;
-    let reply = switchover::ask(cluster, primary.node, "", false).await.map_err(said)?;
-    Ok((group.name(primary), (!reply.done).then(|| switchover::refusal(&reply))))
 }
 
 fn said(failure: Failure) -> String {
