@@ -197,7 +197,7 @@ pub(super) fn stamps_move_as_time_does(moved_us: u64, elapsed_us: u64) {
 }
 
 /// Whether more than half of some voters are such; of none: yes.
-fn majority(ids: &[RaftId], such: impl Fn(&RaftId) -> bool) -> bool {
+pub(super) fn majority(ids: &[RaftId], such: impl Fn(&RaftId) -> bool) -> bool {
     ids.is_empty() || ids.iter().filter(|id| such(id)).count() > ids.len() / 2
 }
 

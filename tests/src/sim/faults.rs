@@ -3,10 +3,12 @@
 //! A disk is lost only while every other node is whole, and a store only while another data node has one. Every seed has
 //! faults of its own liking, so that rare ones meet each other. Called by `world`.
 
+use ocs_proto::peer::ConfState;
 use rand::{Rng, rngs::StdRng, seq::IndexedRandom};
 
 use super::{
     clients::Answer,
+    disks,
     net::Net,
     node::{Asked, Mode, Node, PLACES_MAX},
     state::State,
@@ -24,6 +26,12 @@ pub(super) enum Fault {
     Room(usize),
     /// A process ends once more, and so many times after that.
     Flap(usize, u32),
+    /// What is sent to a node is held back from when it knows its leader.
+    HoldBack(usize),
+    /// It ends, and what is on its way comes to its next process.
+    EndBeforeAnswers(usize, u64),
+    /// What is sent to it comes in time again.
+    InTime(usize),
 }
 
 /// The kinds that a seed may like.
@@ -49,9 +57,10 @@ enum Kind {
     Switchover,
     Flaky,
     Flapping,
+    LateAnswers,
 }
 
-const KINDS: [(Kind, u32); 20] = [
+const KINDS: [(Kind, u32); 21] = [
     (Kind::Isolate, 5),
     (Kind::CutOneWay, 4),
     (Kind::CutPair, 4),
@@ -72,6 +81,7 @@ const KINDS: [(Kind, u32); 20] = [
     (Kind::Switchover, 3),
     (Kind::Flaky, 2),
     (Kind::Flapping, 2),
+    (Kind::LateAnswers, 4),
 ];
 
 /// What a seed likes.
@@ -189,6 +199,7 @@ impl World {
                 None => self.jump(&[at, other]),
             },
             Kind::Switchover => self.switch_over(),
+            Kind::LateAnswers => self.answer_late(at % self.mode.data_nodes()),
             Kind::Flapping => {
                 self.net.jitter_us = self.rng.random_range(1_000..200_000);
                 self.after(lasts_us, Event::Fault(Fault::CalmNet));
@@ -230,6 +241,13 @@ impl World {
                 (self.net.loss, self.net.doubled, self.net.jitter_us) = (usual.loss, usual.doubled, usual.jitter_us);
             }
             Fault::Flap(at, more) => self.flap(at, more),
+            Fault::HoldBack(at) => self.hold_back(at),
+            Fault::EndBeforeAnswers(at, late_us) => {
+                self.end_for_a_moment(at);
+                let over_us = late_us + self.rng.random_range(0..400_000);
+                self.after(over_us, Event::Fault(Fault::InTime(at)));
+            }
+            Fault::InTime(at) => self.net.late_us[at] = 0,
             Fault::Room(at) => self.nodes[at].disk.set_capacity(None),
         }
     }
@@ -255,6 +273,38 @@ impl World {
         if more > 0 && !self.plan.calm {
             let again_us = self.rng.random_range(80_000..400_000);
             self.after(again_us, Event::Fault(Fault::Flap(at, more - 1)));
+        }
+    }
+
+    /// What a process asked first is answered to its next one, which has asked as often: a start must make questions unique
+    /// (rule 5). Begins with a start, since only first questions can be mistaken for each other.
+    fn answer_late(&mut self, at: usize) {
+        if self.nodes[at].life.is_some() {
+            self.end_for_a_moment(at);
+            self.after(0, Event::Fault(Fault::HoldBack(at)));
+        }
+    }
+
+    fn hold_back(&mut self, at: usize) {
+        let leader = self.nodes[at].life.as_ref().map_or(0, |life| life.core.leader());
+        if self.plan.calm || leader == self.nodes[at].id {
+            return;
+        }
+        if leader == 0 {
+            return self.after(1_000, Event::Fault(Fault::HoldBack(at)));
+        }
+        let late_us = self.rng.random_range(200_000..700_000);
+        self.net.late_us[at] = late_us;
+        let end_us = self.rng.random_range(5_000..150_000);
+        self.after(end_us, Event::Fault(Fault::EndBeforeAnswers(at, late_us)));
+    }
+
+    /// A process ends, and is started again at once.
+    fn end_for_a_moment(&mut self, at: usize) {
+        if self.nodes[at].runs() {
+            self.die(at, true);
+            let down_us = self.rng.random_range(5_000..150_000);
+            self.after(down_us, Event::Start(at));
         }
     }
 
@@ -313,11 +363,30 @@ impl World {
         }
     }
 
-    /// Whether a node has a log that can be trusted, and counts in every majority.
+    /// The membership by which a node would live if it started now: what its disk knows to be committed. None: it knows nothing.
+    fn lives_by(&self, node: &Node) -> Option<&ConfState> {
+        let store = node.store.as_ref().map_or(0, |state| state.mark.index);
+        let known = node.synced.hard_state.commit.max(node.synced.start.index).max(store);
+        let memberships = (!node.log_lost).then(|| self.watch.memberships.range(..=known))?;
+        memberships.map(|(_, conf)| conf).next_back()
+    }
+
+    /// Whether a node has a log that can be trusted, and counts in every majority, by every membership by which any node
+    /// lives: while one is replaced they differ.
     fn whole(&self, node: &Node) -> bool {
-        let conf = self.watch.membership();
         let votes = |ids: &[u64]| ids.is_empty() || ids.contains(&node.id);
-        !node.log_lost && !node.flipped && votes(&conf.voters) && votes(&conf.voters_outgoing)
+        let counts = |conf: &ConfState| votes(&conf.voters) && votes(&conf.voters_outgoing);
+        let known = self.nodes.iter().filter_map(|node| self.lives_by(node));
+        !node.log_lost && !node.flipped && known.chain([self.watch.membership()]).all(counts)
+    }
+
+    /// Whether the others decide without one node, by every membership by which one of them lives. A disk that was lost stays
+    /// lost until all of them know that it was replaced: until then that loss is the one that the contract covers.
+    pub(super) fn spares_node(&self, gone: usize) -> bool {
+        let left = || self.nodes.iter().filter(|node| node.at != gone && !node.log_lost);
+        let decide = |ids: &[u64]| disks::majority(ids, |id| left().any(|node| node.id == *id));
+        let mut known = left().filter_map(|node| self.lives_by(node));
+        self.mode == Mode::Pair || known.all(|conf| decide(&conf.voters) && decide(&conf.voters_outgoing))
     }
 
     /// Whether the group does without one node's state: with three full copies each forgets its log by its own.

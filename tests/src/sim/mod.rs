@@ -167,22 +167,21 @@ fn part_the_leader(world: &mut World) -> Option<usize> {
     parted.then_some(successor)
 }
 
-/// Everything works again but for one node, which is down: one that is no voter, or the one that was to go, or any that the
-/// others can do without.
+/// Everything works again but for one node, which is down: the one that was to go, or any that the others can do without.
+/// While a node is being replaced that is the one that is replaced.
 fn leave_one_out(world: &mut World, parted: Option<usize>) -> usize {
     world.calm_down();
     world.places().for_each(|at| world.start(at));
-    let conf = world.watch.membership();
-    let votes = |node: &Node| !node.log_lost && conf.voters.contains(&node.id);
-    let stray = world.nodes.iter().position(|node| !votes(node));
     let stateless =
         |gone: usize| world.nodes.iter().filter(|node| node.at != gone && node.is_data() && !node.has_state()).count();
     let spared = if world.mode == Mode::Witness { 1 } else { 0 };
     let state_left =
         |gone: usize| stateless(gone) <= spared && world.nodes.iter().any(|node| node.at != gone && node.has_state());
-    let able: Vec<usize> = world.places().filter(|gone| state_left(*gone)).collect();
+    let spares: Vec<usize> = world.places().filter(|gone| world.spares_node(*gone)).collect();
+    let able: Vec<usize> = spares.iter().copied().filter(|gone| state_left(*gone)).collect();
+    let able = if able.is_empty() { spares } else { able };
     let drawn = able[world.rng.random_range(0..able.len())];
-    let gone = stray.or(parted.filter(|gone| able.contains(gone))).unwrap_or(drawn);
+    let gone = parted.filter(|gone| able.contains(gone)).unwrap_or(drawn);
     if world.nodes[gone].runs() {
         world.die(gone, false);
     }

@@ -20,6 +20,8 @@ pub(super) struct Net {
     pub(super) doubled: u32,
     /// Added to the spread, microseconds: beyond it, messages overtake each other.
     pub(super) jitter_us: u64,
+    /// How much longer every message to a place takes, microseconds.
+    pub(super) late_us: [u64; 3],
 }
 
 impl Net {
@@ -40,7 +42,7 @@ impl Net {
             return Vec::new();
         }
         let times = if rng.random_ratio(self.doubled.min(1000), 1000) { 2 } else { 1 };
-        (0..times).map(|_| self.delay(rng)).collect()
+        (0..times).map(|_| self.late_us[to] + self.delay(rng)).collect()
     }
 
     fn delay(&self, rng: &mut StdRng) -> u64 {
