@@ -244,6 +244,14 @@ pub struct Status {
     pub paused_for: RaftId,
     /// The state is being fetched from another data node; this node does not serve meanwhile.
     pub fetching: bool,
+    /// The epoch in which an operator forced this group; 0: never.
+    pub forced_epoch: u64,
+    /// An operator ordered that one disk is enough: updates are acknowledged on this one alone.
+    pub single_copy: bool,
+    /// This node votes.
+    pub voter: bool,
+    /// Enough voters were heard lately to decide without an operator.
+    pub quorum_heard: bool,
 }
 
 /// A time as primary, seen from its beginning.

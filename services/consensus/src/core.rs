@@ -11,7 +11,7 @@ mod ready;
 mod reign;
 mod rules;
 
-pub use membership::JoinError;
+pub use membership::{JoinError, ModeError};
 pub use pause::PauseError;
 
 use bytes::Bytes;
@@ -287,6 +287,7 @@ impl<D: Disk> Core<D> {
             self.tick_held();
         } else if (!alone || self.pending.is_empty()) && !self.beginning_anew() {
             self.raw.tick(); // a single voter must not campaign with a write in flight (design 6)
+            self.lead_alone(alone);
         }
         if self.rounds.tick(self.config.heartbeat_ticks as u32) {
             self.ask_again();
@@ -509,7 +510,7 @@ impl<D: Disk> Core<D> {
     /// The mark up to which the log may forget (design rule 1), if that is worth it: `keep` entries stay although nobody
     /// needs them, and at least `worth` must go. `persisted`: up to where the state here is durable.
     pub fn forgettable(&self, persisted: u64, keep: u64, worth: u64) -> Option<SnapshotMark> {
-        let data_durable = if self.full_copies() >= 3 { persisted } else { self.data_durable() };
+        let data_durable = if self.is_its_own_copy() { persisted } else { self.data_durable() };
         let until = may_forget(self.config.kind(), data_durable, self.commit(), persisted);
         let until = until.saturating_sub(keep);
         let (first, ..) = self.log_range();

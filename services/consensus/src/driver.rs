@@ -26,7 +26,7 @@ use crate::{
     Comparison, Confirmed, FetchedState, Handle, JoinAsk, Machine, Observer, Proposal, ProposeError, RaftId, Reign,
     Status, TransferError, Transport,
     apply::{ApplyThread, Digests, Memberships, PersistPolicy, Work},
-    core::{Core, CoreConfig, Found, JoinError, Output, PauseError},
+    core::{Core, CoreConfig, Found, JoinError, ModeError, Output, PauseError},
     disk::{Job, LogThread},
     log::{Disk, Log, Recovered},
     members,
@@ -90,6 +90,8 @@ pub(crate) enum Event<I, R> {
     Join { ask: JoinAsk, answer: oneshot::Sender<Result<RaftId, JoinError>> },
     /// Automatic failover is to be paused, or resumed.
     Pause { paused: bool, answer: oneshot::Sender<Result<(), PauseError>> },
+    /// Single-copy is to end.
+    LeaveSingleCopy { answer: oneshot::Sender<Result<(), ModeError>> },
     /// Leadership is to go to a node.
     Transfer { to: RaftId, why: String, answer: oneshot::Sender<Result<(), TransferError>> },
     /// Finish and end.
@@ -168,7 +170,6 @@ where
     let digests = Arc::new(Digests::default());
     let state = parts.machine.as_ref().map(Machine::applied).unwrap_or_default();
     let doubted = parts.machine.as_ref().is_some_and(Machine::doubted);
-    let (status, status_seen) = watch::channel(Arc::new(tell::initial_status(&config)));
     let found = Found {
         reader: parts.log.reader(),
         start: parts.recovered.start.clone(),
@@ -176,6 +177,7 @@ where
         state: state.clone(),
     };
     let core = Core::new(config.core.clone(), found);
+    let (status, status_seen) = watch::channel(Arc::new(tell::initial_status(&core)));
     let mut threads = Vec::new();
     let log_bytes = parts.log.bytes();
     let log_thread = LogThread {
@@ -225,6 +227,7 @@ where
         joins: Vec::new(),
         given: HashMap::new(),
         pauses: Vec::new(),
+        leaving_single_copy: Vec::new(),
         transfer: None,
         persisted: state.index,
         log_bytes,
@@ -278,6 +281,12 @@ struct Seen {
     vouched: u64,
 }
 
+impl Seen {
+    fn lately(&self) -> bool {
+        self.heard.is_some_and(|heard| heard.elapsed() < SILENT)
+    }
+}
+
 /// One who asked a quorum.
 #[derive(Debug)]
 struct Asker {
@@ -312,6 +321,8 @@ struct Driver<D: Disk, M: Machine> {
     given: HashMap<u16, Instant>,
     /// Those who wait for failover to be paused or resumed.
     pauses: Vec<(bool, oneshot::Sender<Result<(), PauseError>>)>,
+    /// Who waits for the end of single-copy.
+    leaving_single_copy: Vec<oneshot::Sender<Result<(), ModeError>>>,
     transfer: Option<oneshot::Sender<Result<(), TransferError>>>,
     persisted: u64,
     log_bytes: u64,
@@ -431,6 +442,10 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 self.answer_pauses();
             }
             Event::Transfer { to, why, answer } => self.on_transfer(to, &why, answer),
+            Event::LeaveSingleCopy { answer } => {
+                self.leaving_single_copy.push(answer);
+                self.leave_single_copy();
+            }
             Event::Stop => self.stopping = true,
         }
     }
@@ -502,6 +517,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.reads.retain(|(_, answer)| !answer.is_closed());
         self.answer_joins();
         self.answer_pauses();
+        self.leave_single_copy();
         self.compare_digests();
         self.seek_repair();
         self.seek_room();

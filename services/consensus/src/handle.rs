@@ -13,8 +13,8 @@ use ocs_proto::peer::PeerFrame;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    Confirmed, FetchedState, JoinAsk, JoinError, PauseError, Proposal, ProposeError, RaftId, ReadError, Status,
-    TransferError, driver::Event,
+    Confirmed, FetchedState, JoinAsk, JoinError, ModeError, PauseError, Proposal, ProposeError, RaftId, ReadError,
+    Status, TransferError, driver::Event,
 };
 
 /// Frames and proposals that may wait for the Raft loop; beyond, frames are dropped and proposals refused.
@@ -135,6 +135,17 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         let (answer, answered) = oneshot::channel();
         self.events.send(Event::Pause { paused, answer }).map_err(|_| PauseError::Stopped)?;
         answered.await.unwrap_or(Err(PauseError::Stopped))
+    }
+
+    /// Ends single-copy: those who have caught up become voters; completes when the new membership holds. Asking again is
+    /// safe, and finishes what was begun.
+    ///
+    /// # Errors
+    /// See [`ModeError`].
+    pub async fn leave_single_copy(&self) -> Result<(), ModeError> {
+        let (answer, answered) = oneshot::channel();
+        self.events.send(Event::LeaveSingleCopy { answer }).map_err(|_| ModeError::Stopped)?;
+        answered.await.unwrap_or(Err(ModeError::Stopped))
     }
 
     /// Stops the driver: who waits is answered "stopped" or "overtaken"; log and state are synced.

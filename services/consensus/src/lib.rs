@@ -9,6 +9,7 @@ pub mod core;
 mod disk;
 mod driver;
 mod eraft;
+pub mod force;
 mod handle;
 pub mod log;
 pub mod members;
@@ -22,7 +23,7 @@ mod witness;
 
 pub use api::*;
 pub use apply::PersistPolicy;
-pub use core::{JoinError, PauseError};
+pub use core::{JoinError, ModeError, PauseError};
 pub use disk::Merged;
 pub use driver::{DriverConfig, FRAME_FORMAT, Parts, Running, spawn};
 pub use handle::Handle;

@@ -22,6 +22,17 @@ pub const fn incarnation(id: RaftId) -> u64 {
     id >> 16
 }
 
+/// The first incarnation of an epoch's ids, so that no id of one epoch is ever given in another: a node that was forced does not
+/// know which ids the lost ones gave.
+pub const fn first_incarnation(epoch: u64) -> u64 {
+    epoch.saturating_sub(1) << 16
+}
+
+/// The id under which a node is forced to lead alone in an epoch.
+pub const fn forced_id(number: u16, epoch: u64) -> RaftId {
+    number as u64 | first_incarnation(epoch) << 16
+}
+
 /// Ids that are in a membership: voters, learners, and those that leave.
 pub fn ids(conf: &ConfState) -> Vec<RaftId> {
     let mut ids: Vec<RaftId> = [&conf.voters, &conf.voters_outgoing, &conf.learners, &conf.learners_next]
@@ -83,7 +94,34 @@ pub(crate) fn replacement(conf: &ConfState, learner: RaftId) -> ConfChangeV2 {
     ConfChangeV2 { transition: ConfChangeTransition::Implicit.into(), changes, context: Bytes::new() }
 }
 
-/// The membership after a change: what raft-rs made of the ids, the table with the id that is new, and the settings.
+/// The one joint change that gives a forced group its other voters back.
+pub(crate) fn restoration(learners: &[RaftId]) -> ConfChangeV2 {
+    let changes = learners.iter().map(|learner| single(ConfChangeType::AddNode, *learner)).collect();
+    ConfChangeV2 { transition: ConfChangeTransition::Implicit.into(), changes, context: Bytes::new() }
+}
+
+/// The membership that an operator forces: this node alone, and what is known of the others' ids, none of which may come back.
+pub(crate) fn forced(known: &[ConfState], configured: &[(RaftId, Kind)], id: RaftId, epoch: u64) -> ConfState {
+    let mut numbers: Vec<u16> = known
+        .iter()
+        .flat_map(|conf| conf.members.iter().map(|member| member.id).chain(ids(conf)))
+        .map(number)
+        .collect();
+    numbers.push(number(id));
+    numbers.sort_unstable();
+    numbers.dedup();
+    let last = known.last().cloned().unwrap_or_default();
+    let member = |of: &u16| {
+        let newest = known.iter().filter_map(|conf| newest(conf, *of)).max();
+        let newest = if *of == number(id) { id } else { newest? };
+        Some(Member { id: newest, witness: kind_of(&last, configured, newest) == Kind::Witness, token: 0 })
+    };
+    let members = numbers.iter().filter_map(member).collect();
+    ConfState { voters: vec![id], members, epoch, single_copy: true, ..ConfState::default() }
+}
+
+/// The membership after a change: what raft-rs made of the ids, the table with the id that is new, and the settings. With a
+/// second voter a forced group is in single-copy no more.
 pub(crate) fn after(before: &ConfState, now: ConfState, change: &ConfChangeV2) -> ConfState {
     let mut members = before.members.clone();
     let ChangeContext { id, witness, token, paused_for } = context(change);
@@ -92,7 +130,9 @@ pub(crate) fn after(before: &ConfState, now: ConfState, change: &ConfChangeV2) -
         members.push(Member { id, witness, token });
         members.sort_unstable_by_key(|member| number(member.id));
     }
-    ConfState { members, paused_for: paused_for.unwrap_or(before.paused_for), ..now }
+    let paused_for = paused_for.unwrap_or(before.paused_for);
+    let single_copy = before.single_copy && now.voters.len() == 1;
+    ConfState { members, paused_for, epoch: before.epoch, single_copy, ..now }
 }
 
 /// A change for raft-rs, by setters.

@@ -86,6 +86,11 @@ pub(crate) enum Verb {
     /// Nodes
     #[command(subcommand)]
     Node(NodeVerb),
+    /// Let a node lead alone, on one disk, after the others were lost and fenced
+    ForcePrimary(ForcePrimaryArgs),
+    /// How many disks an acknowledged update is on
+    #[command(subcommand)]
+    Mode(ModeVerb),
     /// Calling lists
     #[command(subcommand)]
     List(ListVerb),
@@ -133,6 +138,38 @@ pub(crate) struct NodeReplaceArgs {
     /// It runs: have it give its id up and end, so that it joins again when its supervisor starts it; never the primary
     #[arg(long)]
     pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `force-primary`
+#[derive(Debug, Args)]
+pub(crate) struct ForcePrimaryArgs {
+    /// The node that is to lead alone; the others must be fenced first: powered off, or cut from network and clients
+    pub(crate) node: String,
+    /// Accept that acknowledged updates may be lost which only the other nodes have
+    #[arg(long)]
+    pub(crate) accept_loss: bool,
+    /// Only say what would happen
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `mode …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModeVerb {
+    /// End single-copy: the nodes that have caught up vote again
+    Set(ModeSetArgs),
+}
+
+/// `mode set`
+#[derive(Debug, Args)]
+pub(crate) struct ModeSetArgs {
+    /// The configured mode
+    #[arg(value_parser = ["witness", "three", "pair"])]
+    pub(crate) mode: String,
     #[command(flatten)]
     pub(crate) format: FormatArg,
 }

@@ -55,7 +55,7 @@ impl Server {
     /// An answer to what never became a request, as it goes over the wire; the connection ends after it.
     pub(crate) fn unasked(&self, answer: Answer) -> Vec<u8> {
         let (status, body) = (answer.status, answer.body.clone());
-        let response = self.dress.put_on(answer.closing(), self.link.role());
+        let response = self.dress.put_on(answer.closing(), self.link.standing());
         let mut bytes = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n", body.len()).into_bytes();
         for (name, value) in response.headers() {
             bytes.extend_from_slice(name.as_str().as_bytes());
@@ -90,7 +90,7 @@ pub(crate) async fn answer(
         server.stats.answered(name, answer.status.as_u16(), began.elapsed());
     }
     let answer = if server.link.drain().is_cancelled() { answer.closing() } else { answer };
-    Ok(server.dress.put_on(answer, server.link.role()))
+    Ok(server.dress.put_on(answer, server.link.standing()))
 }
 
 /// The panic itself has gone to the log; the client gets a number to look for.

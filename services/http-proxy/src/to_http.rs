@@ -14,6 +14,8 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NODE: HeaderName = HeaderName::from_static("x-ocs-node");
 const ROLE: HeaderName = HeaderName::from_static("x-ocs-role");
+const MODE: HeaderName = HeaderName::from_static("x-ocs-mode");
+const SINGLE_COPY: HeaderValue = HeaderValue::from_static("single-copy");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Events whose answer names the record's URI.
 const WITH_URI: [&str; 3] = ["AddRecordAcknowledge", "Record", "PreviewRecord"];
@@ -177,6 +179,15 @@ impl Json {
 
 // === headers ===
 
+/// What a node says of itself with every answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// As last confirmed: "primary", "backup" or "unknown".
+    pub role: &'static str,
+    /// By an operator's order updates are on one disk only.
+    pub single_copy: bool,
+}
+
 /// What every answer carries.
 #[derive(Debug, Clone)]
 pub struct Dress {
@@ -188,7 +199,7 @@ pub struct Dress {
 
 impl Dress {
     /// Puts the headers on: the answer's own, then those that every answer carries.
-    pub fn put_on(&self, answer: Answer, role: &'static str) -> Response<Full<Bytes>> {
+    pub fn put_on(&self, answer: Answer, standing: Standing) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(answer.body));
         *response.status_mut() = answer.status;
         let headers = response.headers_mut();
@@ -197,7 +208,10 @@ impl Dress {
             headers.insert(header::CONTENT_TYPE, JSON);
         }
         headers.insert(NODE, self.node.clone());
-        headers.insert(ROLE, HeaderValue::from_static(role));
+        headers.insert(ROLE, HeaderValue::from_static(standing.role));
+        if standing.single_copy {
+            headers.insert(MODE, SINGLE_COPY);
+        }
         if answer.retry {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }

@@ -132,11 +132,26 @@ async fn every_answer_carries_node_role_and_the_custom_headers() {
 }
 
 #[tokio::test]
+async fn every_answer_says_that_updates_are_on_one_disk_only_while_they_are() {
+    let node = Node::with(configure(), acknowledge).await;
+    let mut client = node.connect().await;
+    for (single_copy, header) in [(false, None), (true, Some("single-copy")), (false, None)] {
+        node.notice_all("primary", single_copy);
+        client.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await; // answered behind the notice
+        client.answer().await.unwrap();
+        for request in [PROCESSED, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"] {
+            client.send(request).await;
+            assert_eq!(client.answer().await.unwrap().header("x-ocs-mode"), header);
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_comes_in_one_frame_with_the_configuration_counts() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let (tasks, (ended, end)) = (Tasks::new(), oneshot::channel());
     let mut first = ToProxy { configure: Some(configure()), ..ToProxy::default() };
-    first.role = Some(RoleNotice { role: "backup".into() });
+    first.role = Some(RoleNotice { role: "backup".into(), single_copy: false });
     first.drain = Some(Drain {});
     let mut writer = FrameWriter::new(ours);
     writer.send(&first).await.unwrap();

@@ -5,7 +5,9 @@
 
 mod contract;
 mod data;
+mod force;
 mod health;
+mod mode;
 mod pause;
 mod replace;
 mod status;
@@ -18,10 +20,10 @@ use consensus::Kind;
 use futures::{Stream, StreamExt};
 use ocs_proto::{
     control::{
-        CreateListReply, ExportRequest, ExportRows, GetRecordReply, GetRecordRequest, GetRoleReply, GetRoleRequest,
-        GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest, ImportReply, PauseReply, PauseRequest, ShowListReply,
-        ShowListRequest, StatusReply, StatusRequest, SwitchoverReply, SwitchoverRequest, VerifyReply, VerifyRequest,
-        WatchRoleRequest,
+        CreateListReply, ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest, GetRecordReply,
+        GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest,
+        ImportReply, PauseReply, PauseRequest, SetModeReply, SetModeRequest, ShowListReply, ShowListRequest,
+        StatusReply, StatusRequest, SwitchoverReply, SwitchoverRequest, VerifyReply, VerifyRequest, WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
     outbound::{CreateList, ImportBatch},
@@ -29,10 +31,11 @@ use ocs_proto::{
 use rustls::ServerConfig;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_stream::wrappers::{ReceiverStream, WatchStream};
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{Request, Response, Status, metadata::MetadataValue, transport::Server};
 
-use crate::{admin::incoming, health::Health, metrics::Sources, outbound_api::OutboundApi};
+use crate::{admin::incoming, health::Health, metrics::Sources, outbound_api::OutboundApi, role::SINGLE_COPY};
 
+pub use force::Orders;
 pub use status::About;
 
 /// Largest message, both ways (design 2, limits).
@@ -54,6 +57,8 @@ pub struct ControlApi {
     pub give_up: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// How long a request that changes or reads records may take.
     pub deadline: Duration,
+    /// What an operator orders and a new start executes.
+    pub orders: Orders,
 }
 
 impl ControlApi {
@@ -113,6 +118,15 @@ struct Service {
 }
 
 impl Service {
+    /// An answer about records says it while updates are on one disk only.
+    fn said<T>(&self, reply: T) -> Response<T> {
+        let mut response = Response::new(reply);
+        if self.api.sources.role.mode() == SINGLE_COPY {
+            response.metadata_mut().insert("x-ocs-mode", MetadataValue::from_static(SINGLE_COPY));
+        }
+        response
+    }
+
     /// Ends a stream when the process stops, so that a watcher does not hold up the drain.
     fn until_stop<T: Send + 'static>(
         &self,
@@ -160,32 +174,43 @@ impl Control for Service {
         Ok(Response::new(replace::give_up(&self.api).await))
     }
 
+    async fn force_primary(&self, asked: Request<ForcePrimaryRequest>) -> Result<Response<ForcePrimaryReply>, Status> {
+        let reply = force::force(&self.api.sources.role, &self.api.orders, asked.into_inner()).await;
+        Ok(Response::new(reply))
+    }
+
+    async fn set_mode(&self, asked: Request<SetModeRequest>) -> Result<Response<SetModeReply>, Status> {
+        let configured = self.api.orders.mode();
+        let reply = mode::set(&self.api.sources.role, configured, self.api.deadline, asked.into_inner()).await;
+        Ok(Response::new(reply))
+    }
+
     async fn create_list(&self, asked: Request<CreateList>) -> Result<Response<CreateListReply>, Status> {
         let reply = data::create_list(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
-        Ok(Response::new(CreateListReply { reply: Some(reply) }))
+        Ok(self.said(CreateListReply { reply: Some(reply) }))
     }
 
     async fn import(&self, asked: Request<ImportBatch>) -> Result<Response<ImportReply>, Status> {
         let reply = data::import(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
-        Ok(Response::new(ImportReply { reply: Some(reply) }))
+        Ok(self.said(ImportReply { reply: Some(reply) }))
     }
 
     async fn show_list(&self, asked: Request<ShowListRequest>) -> Result<Response<ShowListReply>, Status> {
-        data::show_list(self.api.door()?, asked.into_inner(), self.api.deadline()).await.map(Response::new)
+        data::show_list(self.api.door()?, asked.into_inner(), self.api.deadline()).await.map(|reply| self.said(reply))
     }
 
     async fn export(&self, asked: Request<ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
         let rows = data::export(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
-        Ok(Response::new(self.until_stop(rows)))
+        Ok(self.said(self.until_stop(rows)))
     }
 
     async fn get_record(&self, asked: Request<GetRecordRequest>) -> Result<Response<GetRecordReply>, Status> {
         let reply = data::get_record(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
-        Ok(Response::new(GetRecordReply { reply: Some(reply) }))
+        Ok(self.said(GetRecordReply { reply: Some(reply) }))
     }
 
     async fn verify(&self, _: Request<VerifyRequest>) -> Result<Response<VerifyReply>, Status> {
-        data::verify(self.api.door()?).await.map(Response::new)
+        data::verify(self.api.door()?).await.map(|reply| self.said(reply))
     }
 }
 

@@ -19,6 +19,8 @@ use std::{
 use consensus::{Kind, RaftId};
 use stamp::Stamp;
 
+pub use stamp::Forced;
+
 /// The stamp's file name.
 pub const STAMP_FILE: &str = "ocs-node.toml";
 const FORMING_FILE: &str = "forming.toml";
@@ -151,7 +153,10 @@ pub struct DataDir {
 #[derive(Debug)]
 enum State {
     Forming,
-    Joining,
+    /// No group of a lower epoch than this one is joined.
+    Joining {
+        epoch_min: u64,
+    },
     Formed(Stamp),
     /// A write failed; what was known before it is still true.
     Failed(Option<Stamp>),
@@ -169,16 +174,16 @@ impl DataDir {
         let lock = lock(path)?;
         // Once more under the lock: whoever held it a moment ago may have formed a group meanwhile.
         let state = match survey(path, &identity)? {
-            Found::Stamp(stamp) if stamp.given_up => State::Joining,
+            Found::Stamp(stamp) if stamp.given_up => State::Joining { epoch_min: stamp.epoch },
             Found::Stamp(stamp) => {
                 if bootstrap {
                     tracing::info!(directory = %path.display(), "already formed: --bootstrap is ignored");
                 }
-                State::Formed(stamp)
+                State::Formed(*stamp)
             }
             Found::Forming | Found::Nothing => {
                 begin_forming(path, &identity)?;
-                if bootstrap { State::Forming } else { State::Joining }
+                if bootstrap { State::Forming } else { State::Joining { epoch_min: stamp::EPOCH_FIRST } }
             }
         };
         Ok(Self { path: path.to_owned(), identity, state: Mutex::new(state), _lock: lock })
@@ -193,7 +198,7 @@ impl DataDir {
     pub fn formation(&self) -> Formation {
         match &*self.state() {
             State::Formed(_) | State::Failed(Some(_)) => Formation::Formed,
-            State::Joining => Formation::Joining,
+            State::Joining { .. } => Formation::Joining,
             State::Forming | State::Failed(None) => Formation::Forming,
         }
     }
@@ -230,12 +235,57 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
     pub fn give_up(&self) -> Result<(), DataDirError> {
+        self.give_up_for(self.epoch())
+    }
+
+    /// As [`DataDir::give_up`]: an operator forced another node, and the group of this epoch is the one to join.
+    ///
+    /// # Errors
+    /// As [`DataDir::give_up`].
+    pub fn give_up_for(&self, epoch: u64) -> Result<(), DataDirError> {
         self.change(|stamp| {
             stamp.given_up = true;
+            stamp.epoch = stamp.epoch.max(epoch);
+            stamp.order = None;
             Some(())
         })?;
-        *self.state() = State::Joining;
+        *self.state() = State::Joining { epoch_min: epoch };
         Ok(())
+    }
+
+    /// Orders, durably, that this node lead alone under a new epoch: the next start executes it before anything is served.
+    ///
+    /// # Errors
+    /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
+    pub fn order(&self, order: Forced) -> Result<(), DataDirError> {
+        self.change(|stamp| {
+            stamp.order = Some(order);
+            Some(())
+        })
+    }
+
+    /// The order that is to be executed.
+    pub fn ordered(&self) -> Option<Forced> {
+        self.stamped(|stamp| stamp.order.clone()).flatten()
+    }
+
+    /// The order is executed: from now on this node speaks under its new id and epoch, durably. The last step; the new log
+    /// must stand, and begins in this term.
+    ///
+    /// # Errors
+    /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
+    pub fn obeyed(&self, raft_id: RaftId, term: u64) -> Result<(), DataDirError> {
+        self.change(|stamp| {
+            let order = stamp.order.take()?;
+            (stamp.raft_incarnation, stamp.epoch) = (raft_id >> 16, order.epoch);
+            stamp.forced = Some(Forced { term, ..order });
+            Some(())
+        })
+    }
+
+    /// The last order that was executed here.
+    pub fn forced(&self) -> Option<Forced> {
+        self.stamped(|stamp| stamp.forced.clone()).flatten()
     }
 
     fn forget_forming(&self) -> Result<(), DataDirError> {
@@ -271,7 +321,11 @@ impl DataDir {
 
     /// The epoch of the group as this node knows it; raised by force.
     pub fn epoch(&self) -> u64 {
-        self.stamped(|stamp| stamp.epoch).unwrap_or(stamp::EPOCH_FIRST)
+        match &*self.state() {
+            State::Formed(stamp) | State::Failed(Some(stamp)) => stamp.epoch,
+            State::Joining { epoch_min } => *epoch_min,
+            State::Forming | State::Failed(None) => stamp::EPOCH_FIRST,
+        }
     }
 
     /// Remembers, durably, that a message of Raft came from this id. Must return before the message is passed on.
@@ -304,7 +358,7 @@ impl DataDir {
     fn stamped<T>(&self, read: impl FnOnce(&Stamp) -> T) -> Option<T> {
         match &*self.state() {
             State::Formed(stamp) | State::Failed(Some(stamp)) => Some(read(stamp)),
-            State::Forming | State::Joining | State::Failed(None) => None,
+            State::Forming | State::Joining { .. } | State::Failed(None) => None,
         }
     }
 
@@ -313,7 +367,7 @@ impl DataDir {
         let mut state = self.state();
         let mut next = match &*state {
             State::Formed(stamp) => stamp.clone(),
-            State::Forming | State::Joining => return Err(DataDirError::NotStamped { path: self.path.clone() }),
+            State::Forming | State::Joining { .. } => return Err(DataDirError::NotStamped { path: self.path.clone() }),
             State::Failed(_) => return Err(DataDirError::Failed { path: self.path.clone() }),
         };
         let Some(answer) = change(&mut next) else { return Ok(T::default()) };
@@ -335,13 +389,13 @@ impl DataDir {
 enum Found {
     Nothing,
     Forming,
-    Stamp(Stamp),
+    Stamp(Box<Stamp>),
 }
 
 /// Looks, and changes nothing.
 fn survey(path: &Path, identity: &DataIdentity) -> Result<Found, DataDirError> {
     if let Some(stamp) = Stamp::read(&path.join(STAMP_FILE), identity)? {
-        return Ok(Found::Stamp(stamp));
+        return Ok(Found::Stamp(Box::new(stamp)));
     }
     if Stamp::read(&path.join(FORMING_FILE), identity)?.is_some() {
         return Ok(Found::Forming);

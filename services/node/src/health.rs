@@ -74,6 +74,7 @@ impl Health {
             "confirmed": view.confirmed,
             "term": view.term,
             "primary": view.primary,
+            "mode": self.role.mode(),
             "draining": draining,
             "failover_paused": self.role.status().paused_for != 0,
         })

@@ -35,8 +35,9 @@ pub trait ProxyHandler: Send + Sync + 'static {
     /// Answers a health check: whether all is well, and the JSON to show.
     fn health(&self, kind: HealthKind) -> impl Future<Output = (bool, String)> + Send;
 
-    /// The role as last confirmed: "primary", "backup" or "unknown".
-    fn role(&self) -> watch::Receiver<&'static str>;
+    /// What every answer says of this node: the role as last confirmed ("primary", "backup" or "unknown"), and whether
+    /// updates are on one disk only.
+    fn role(&self) -> watch::Receiver<RoleNotice>;
 
     /// Takes counters in.
     fn stats(&self, stats: Stats);
@@ -224,9 +225,9 @@ fn sized<M: Message>(items: &mut Vec<M>, item: M) -> usize {
 }
 
 /// Passes every change of role on, the present one first.
-async fn notice_roles(mut role: watch::Receiver<&'static str>, queue: mpsc::Sender<Outgoing>) {
+async fn notice_roles(mut role: watch::Receiver<RoleNotice>, queue: mpsc::Sender<Outgoing>) {
     loop {
-        let notice = RoleNotice { role: (*role.borrow_and_update()).to_owned() };
+        let notice = role.borrow_and_update().clone();
         if queue.send(Outgoing::Role(notice)).await.is_err() {
             return;
         }

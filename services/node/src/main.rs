@@ -1,6 +1,10 @@
 //! `ocsd`: reads the command line and the configuration, and runs the node until it is told to stop.
 
-use std::process::ExitCode;
+use std::{
+    env,
+    os::unix::process::CommandExt,
+    process::{Command, ExitCode},
+};
 
 use chassis::{exit, logging};
 use clap::Parser;
@@ -27,12 +31,22 @@ fn main() -> ExitCode {
         return ExitCode::from(exit::USAGE);
     }
     match run::blocking(config, args.bootstrap) {
-        Ok(()) => ExitCode::from(exit::OK),
+        Ok(run::Ended::Stopped) => ExitCode::from(exit::OK),
+        Ok(run::Ended::Again) => again(),
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// The same program in the same process, from its beginning: nothing of what ran before is left, not even a lock.
+fn again() -> ExitCode {
+    let mut words = env::args_os();
+    let name = words.next().unwrap_or_default();
+    let fault = Command::new("/proc/self/exe").arg0(name).args(words).exec();
+    tracing::error!("cannot start again ({fault}): the supervisor is to do it");
+    ExitCode::from(exit::FAILED)
 }
 
 /// The configuration, or every problem with it, one line each.

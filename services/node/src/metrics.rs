@@ -61,6 +61,8 @@ struct Core {
     role: Family<RoleLabel, Gauge>,
     role_confirmed: Gauge,
     failover_paused: Gauge,
+    single_copy: Gauge,
+    epoch: Count,
     term: Count,
     commit_index: Count,
     applied_index: Count,
@@ -198,6 +200,12 @@ impl Core {
         registry.register("role", "1 at the role as last confirmed", core.role.clone());
         let help = "1: automatic failover is paused";
         registry.register("failover_paused", help, core.failover_paused.clone());
+        registry.register(
+            "single_copy",
+            "1: by an operator's order updates are on one disk only",
+            core.single_copy.clone(),
+        );
+        registry.register("epoch", "Counts the times that an operator forced the group, from 1", core.epoch.clone());
         registry.register("role_confirmed", "1: a quorum confirmed the role", core.role_confirmed.clone());
         registry.register("term", "Raft's term", core.term.clone());
         registry.register("commit_index", "Highest index known committed", core.commit_index.clone());
@@ -226,6 +234,8 @@ impl Core {
         }
         self.role_confirmed.set(view.confirmed.into());
         self.failover_paused.set((status.paused_for != 0).into());
+        self.single_copy.set(status.single_copy.into());
+        self.epoch.set(status.forced_epoch.max(1));
         self.term.set(status.term);
         self.commit_index.set(status.commit);
         self.applied_index.set(status.applied);

@@ -152,6 +152,7 @@ pub fn hello_reply(own: &PeerSelf, peers: &[PeerAddress], directory: &DataDir, a
         node: own.name.clone(),
         formed: directory.formation() == crate::data_dir::Formation::Formed,
         heard_of_you: number.is_some_and(|number| directory.has_heard_of_node(number)),
+        epoch: own.epoch,
     }
 }
 
@@ -178,6 +179,7 @@ struct Shared {
     transport: PeerTransport,
     forward: ForwardClient,
     refused: Arc<refusals::Refusals>,
+    epoch: watch::Receiver<u64>,
     local_addr: SocketAddr,
 }
 
@@ -263,6 +265,16 @@ impl Peers {
         self.shared.refused.total()
     }
 
+    /// Completes when a node of this cluster is in a higher epoch than this one: which. Never otherwise.
+    pub async fn epoch_over(&self) -> u64 {
+        let (mut epoch, ours) = (self.shared.epoch.clone(), self.shared.own.epoch);
+        let higher = epoch.wait_for(|heard| *heard > ours).await.map(|heard| *heard);
+        match higher {
+            Ok(higher) => higher,
+            Err(_) => std::future::pending().await, // the node is stopping
+        }
+    }
+
     /// Where this node listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.local_addr
@@ -305,6 +317,7 @@ impl BoundPeers {
             transport,
             forward,
             refused,
+            epoch: own.watch_epoch(),
             local_addr,
         };
         Peers { shared: Arc::new(shared) }

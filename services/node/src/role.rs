@@ -27,6 +27,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// A peer heard within this counts as connected, milliseconds.
 const CONNECTED_MS: u64 = 1500;
 
+/// The mode of a group that an operator forced, until it has a second copy again.
+pub const SINGLE_COPY: &str = "single-copy";
+
 /// One node of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -225,6 +228,11 @@ impl RoleService {
         &self.inner.roster
     }
 
+    /// How many disks an acknowledged update is on: the configured mode, unless an operator ordered that one is enough.
+    pub fn mode(&self) -> &'static str {
+        if self.status().single_copy { SINGLE_COPY } else { self.inner.mode }
+    }
+
     /// The group that is asked.
     pub fn group(&self) -> &Arc<dyn Group> {
         &self.inner.group
@@ -242,7 +250,7 @@ impl RoleService {
             confirmed: view.confirmed,
             term: view.term,
             node: self.inner.roster.own().name.clone(),
-            mode: self.inner.mode.to_owned(),
+            mode: self.mode().to_owned(),
             primary: view.primary.clone(),
             peers: self.peers(),
             failover_paused: self.status().paused_for != 0,

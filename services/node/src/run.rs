@@ -6,6 +6,7 @@
 mod clocks;
 mod error;
 mod fetch;
+mod force;
 mod history;
 mod judge;
 mod limits;
@@ -28,11 +29,12 @@ use chassis::{
 use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig, log::FileDisk};
 use outbound::{Reply, RequestId};
 use tokio::{net::TcpListener, sync::watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::Admin,
     config::Config,
-    control::{About, ControlApi},
+    control::{About, ControlApi, Orders},
     data_dir::{DataDir, DataIdentity, Formation},
     forward::{Forward, HoldConfig},
     health::Health,
@@ -55,11 +57,20 @@ const LOG_CACHE_BYTES_WITNESS: usize = 256 << 10;
 /// How long a stop waits for the handover.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Runs a node on a runtime of its own, until a signal or a failure.
+/// How a node that did not fail came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// It is to start again, from its beginning: what it does then stands in its data directory.
+    Again,
+}
+
+/// Runs a node on a runtime of its own, until a signal, a failure, or a reason to start again.
 ///
 /// # Errors
 /// See [`RunError`]; each one line, with an exit code.
-pub fn blocking(config: Config, bootstrap: bool) -> Result<(), RunError> {
+pub fn blocking(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     let mut builder = match config.member().map(|member| member.role.into()) {
         Some(Kind::Witness) => {
             chassis::memory::stay_small(); // before there is another thread
@@ -75,10 +86,11 @@ pub fn blocking(config: Config, bootstrap: bool) -> Result<(), RunError> {
     ended
 }
 
-async fn run(config: Config, bootstrap: bool) -> Result<(), RunError> {
+async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
     let tasks = Tasks::new();
     let directory = Arc::new(open_directory(&config, bootstrap)?);
+    force::execute(&config, &directory)?;
     let log = open::trusted_log(&config, &directory)?;
     let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
     let started = tokio::select! {
@@ -86,7 +98,7 @@ async fn run(config: Config, bootstrap: bool) -> Result<(), RunError> {
         signal = stop => {
             tracing::info!(signal, "stopping before this node was a member of a group");
             tasks.drain(drain_timeout).await;
-            return Ok(());
+            return Ok(Ended::Stopped);
         }
     };
     match started {
@@ -193,6 +205,10 @@ struct Started {
     health: Health,
     role: RoleService,
     supervisor: Option<Supervisor>,
+    directory: Arc<DataDir>,
+    peers: Peers,
+    /// An operator's order waits in the data directory.
+    ordered: CancellationToken,
 }
 
 async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Tasks) -> Result<Started, RunError> {
@@ -227,6 +243,11 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     };
     let running = consensus::spawn::<FileDisk, RecordsMachine>(driver, parts);
     fetcher.connect(running.handle.clone());
+    if running.handle.status().borrow().single_copy {
+        tracing::warn!(
+            "single-copy: by an operator's order updates are acknowledged on one disk only; `ocsctl mode set` ends it"
+        );
+    }
     let scan = reader.clone().map_or_else(no_scan, |state| {
         let raft = running.handle.clone();
         let judge =
@@ -248,22 +269,24 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
         Supervisor::start(config.http_proxy.clone(), &own.name, &config.logging.filter, handler, tasks)
     });
     if let Some(api) = &api {
-        history::kept(role.clone(), api.clone(), tasks);
+        history::kept(role.clone(), api.clone(), directory.forced(), tasks);
     }
     // 5. Those who ask.
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
     let sources = Sources { role: role.clone(), api, proxy, scan };
+    let orders = Orders::new(directory.clone(), config.mode(), tasks);
+    let ordered = orders.given();
     let about = Arc::new(About { cluster: config.cluster.id.clone(), started: Instant::now() });
     let deadline = Duration::from_millis(config.limits.deadline_ms);
     let give_up = give_up(directory.clone(), tasks);
-    ControlApi { sources: sources.clone(), about, give_up, deadline }
+    ControlApi { sources: sources.clone(), about, give_up, deadline, orders }
         .serve(control.listener, control.tls, health.clone(), tasks)
         .await
         .map_err(|source| RunError::Reflection(source.to_string()))?;
     Admin { health: health.clone(), metrics, sources }
         .serve(admin.listener, admin.tls, tasks)
         .map_err(|source| RunError::Io { doing: "serve the admin port", source })?;
-    Ok(Started { running, health, role, supervisor })
+    Ok(Started { running, health, role, supervisor, directory, peers, ordered })
 }
 
 fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {
@@ -355,20 +378,15 @@ fn no_proxy() -> watch::Receiver<ProxyStatus> {
 }
 
 impl Started {
-    /// Waits for a signal or a failed part, and then drains: hand over first, finish what is in flight, sync, end.
-    async fn until_stopped(self, config: &Config, tasks: &Tasks) -> Result<(), RunError> {
-        let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
-        let stopping = tasks.stopping();
-        let failed = tokio::select! {
-            signal = stop => {
-                tracing::info!(signal, "stopping");
-                false
-            }
-            () = stopping.cancelled() => true,
-        };
+    /// Waits for a signal, a failed part or a reason to start again, and then drains: hand over first, finish what is in flight,
+    /// sync, end.
+    async fn until_stopped(self, config: &Config, tasks: &Tasks) -> Result<Ended, RunError> {
+        let ended = self.wait(tasks).await;
         let deadline = Duration::from_millis(config.limits.drain_timeout_ms);
         self.health.drain();
-        self.hand_over().await;
+        if !matches!(ended, Ok(Ended::Again)) {
+            self.hand_over().await;
+        }
         if let Some(supervisor) = &self.supervisor
             && tokio::time::timeout(deadline, supervisor.stop()).await.is_err()
         {
@@ -384,7 +402,29 @@ impl Started {
             tracing::warn!("some tasks did not end within the drain timeout");
         }
         tracing::info!("stopped");
-        if failed { Err(RunError::PartFailed) } else { Ok(()) }
+        ended
+    }
+
+    async fn wait(&self, tasks: &Tasks) -> Result<Ended, RunError> {
+        let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
+        let stopping = tasks.stopping();
+        tokio::select! {
+            signal = stop => {
+                tracing::info!(signal, "stopping");
+                Ok(Ended::Stopped)
+            }
+            () = stopping.cancelled() => Err(RunError::PartFailed),
+            () = self.ordered.cancelled() => {
+                tracing::warn!("an operator ordered that this node lead alone: it starts again");
+                Ok(Ended::Again)
+            }
+            epoch = self.peers.epoch_over() => {
+                // No handover: who is still in this epoch is to leave it as well.
+                tracing::error!(epoch, "this node gives its Raft id up and joins the group of the higher epoch under a new one");
+                self.directory.give_up_for(epoch)?;
+                Ok(Ended::Again)
+            }
+        }
     }
 
     /// A primary that is told to stop hands over first (design 1, "Switchover").

@@ -93,6 +93,12 @@ impl<D: Disk> Core<D> {
         self.raw.store().conf_state().clone()
     }
 
+    /// The epoch in which the group was forced, 0: never; and whether one disk is enough by an operator's order.
+    pub fn forced(&self) -> (u64, bool) {
+        let conf = self.raw.store().conf_state();
+        (conf.epoch, conf.single_copy)
+    }
+
     /// Whether a state is being fetched: this node has none to serve from.
     pub fn fetching(&self) -> bool {
         self.fetching
@@ -133,6 +139,12 @@ impl<D: Disk> Core<D> {
     pub fn full_copies(&self) -> usize {
         let conf = self.raw.store().conf_state();
         conf.voters.iter().filter(|id| self.kind_of(**id) == Kind::Data).count()
+    }
+
+    /// Whether a data node may forget what its own state has durable, whatever the others have: with three copies, or by an
+    /// operator's order.
+    pub(super) fn is_its_own_copy(&self) -> bool {
+        self.full_copies() >= 3 || self.forced().1
     }
 
     /// Elections that this node began.

@@ -33,6 +33,20 @@ pub enum JoinError {
     Stopped,
 }
 
+/// Why single-copy does not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ModeError {
+    /// Only a primary changes the membership.
+    #[error("this node is not the primary")]
+    NotPrimary,
+    /// No second copy would stand.
+    #[error("no other data node has caught up")]
+    NoCopy,
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopped,
+}
+
 impl<D: Disk> Core<D> {
     /// Takes the node with this number in under a new id, as a learner. To be called again until it answers the id: the
     /// change must be committed first. The same token gets the same id.
@@ -54,6 +68,7 @@ impl<D: Disk> Core<D> {
         }
         let conf = self.conf_state();
         let incarnation = members::newest(&conf, number).map_or(0, |id| members::incarnation(id) + 1);
+        let incarnation = incarnation.max(members::first_incarnation(conf.epoch));
         let id = RaftId::from(number) | incarnation << 16;
         let member = Member { id, witness: kind == Kind::Witness, token };
         self.propose_change(&members::admission(&conf, member));
@@ -98,7 +113,8 @@ impl<D: Disk> Core<D> {
     }
 
     /// As counted by the leader: lowest index durable on every data node. One whose newest id does not vote yet counts 0,
-    /// whatever its old id had (design rule 1).
+    /// whatever its old id had (design rule 1). In single-copy nobody is to vote, and a learner counts with what it has: the
+    /// witness then keeps what a data node lacks that becomes a voter.
     pub(super) fn counted_durable(&self) -> u64 {
         let conf = self.raw.store().conf_state();
         #[cfg(mutant)]
@@ -107,7 +123,7 @@ impl<D: Disk> Core<D> {
             return voters.map(|id| self.matched(*id).unwrap_or(0)).min().unwrap_or(0);
         }
         let durable = |id: RaftId| match members::newest(conf, members::number(id)) {
-            Some(newest) if conf.voters.contains(&newest) => self.matched(newest).unwrap_or(0),
+            Some(newest) if conf.single_copy || conf.voters.contains(&newest) => self.matched(newest).unwrap_or(0),
             _ => 0,
         };
         let data = members::ids(conf).into_iter().filter(|id| self.kind_of(*id) == Kind::Data);
@@ -138,12 +154,45 @@ impl<D: Disk> Core<D> {
         if !conf.voters_outgoing.is_empty() {
             return self.propose_change(&ConfChangeV2::default()); // its leader ended before it could
         }
+        if conf.single_copy {
+            return; // an operator says when
+        }
         let caught_up = conf.learners.iter().copied().find(|id| self.has_caught_up(*id));
         if let Some(learner) = caught_up {
             let change = members::replacement(conf, learner);
             tracing::info!(learner, "a node that joins has caught up: it becomes a voter");
             self.propose_change(&change);
         }
+    }
+
+    /// Ends single-copy: every learner that has caught up becomes a voter in one joint change. To be called again until it
+    /// answers true: the change must be committed first, by the new voters too.
+    ///
+    /// # Errors
+    /// [`ModeError`]: nothing was begun.
+    pub fn leave_single_copy(&mut self) -> Result<bool, ModeError> {
+        if !self.serving() {
+            return Err(ModeError::NotPrimary);
+        }
+        let changing = self.changing();
+        let conf = self.raw.store().conf_state();
+        if changing || !conf.single_copy {
+            return Ok(!changing);
+        }
+        let ready: Vec<RaftId> = conf.learners.iter().copied().filter(|id| self.has_caught_up(*id)).collect();
+        if !ready.iter().any(|id| self.kind_of(*id) == Kind::Data) {
+            return Err(ModeError::NoCopy);
+        }
+        tracing::info!(?ready, "an operator ends single-copy: those who have caught up become voters");
+        self.propose_change(&members::restoration(&ready));
+        Ok(false)
+    }
+
+    /// Whether these nodes are enough to decide anything, in a joint membership in both halves of it.
+    pub fn is_quorum(&self, there: impl Fn(RaftId) -> bool) -> bool {
+        let conf = self.raw.store().conf_state();
+        let most = |ids: &[RaftId]| ids.iter().filter(|id| there(**id)).count() * 2 > ids.len();
+        most(&conf.voters) && (conf.voters_outgoing.is_empty() || most(&conf.voters_outgoing))
     }
 
     fn has_caught_up(&self, id: RaftId) -> bool {

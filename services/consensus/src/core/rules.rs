@@ -75,6 +75,13 @@ impl<D: Disk> Core<D> {
         self.snapshot_held = Some(message);
     }
 
+    /// The only voter waits for nobody.
+    pub(super) fn lead_alone(&mut self, alone: bool) {
+        if alone && self.leader() == 0 && self.raw.raft.promotable() {
+            let _ = self.raw.campaign(); // tried again at the next tick
+        }
+    }
+
     pub(super) fn tick_transfer(&mut self) {
         let Some(transfer) = &mut self.transfer else { return };
         transfer.ticks += 1;

@@ -56,11 +56,31 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     /// Who was just given an id counts as heard before its first frame comes: what an earlier process of that node had asked may
     /// come late, and would replace it.
     fn is_heard(&self, number: u16) -> bool {
-        let lately = |seen: &Seen| seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
         if self.given.get(&number).is_some_and(|given| given.elapsed() < SILENT) {
             return true;
         }
-        self.peers.iter().any(|(id, seen)| members::number(*id) == number && lately(seen))
+        self.peers.iter().any(|(id, seen)| members::number(*id) == number && seen.lately())
+    }
+
+    /// Whether enough voters were heard lately to decide anything without an operator.
+    pub(super) fn quorum_heard(&self) -> bool {
+        self.core.is_quorum(|id| id == self.config.core.id || self.peers.get(&id).is_some_and(Seen::lately))
+    }
+
+    /// Tried at each tick while somebody waits: the membership may be changing for another reason first.
+    pub(super) fn leave_single_copy(&mut self) {
+        self.leaving_single_copy.retain(|answer| !answer.is_closed());
+        if self.leaving_single_copy.is_empty() {
+            return;
+        }
+        let result = match self.core.leave_single_copy() {
+            Ok(false) => return,
+            Ok(true) => Ok(()),
+            Err(refusal) => Err(refusal),
+        };
+        for answer in self.leaving_single_copy.drain(..) {
+            let _ = answer.send(result); // who gave up asks again
+        }
     }
 
     /// This node serves: how it came to that, once a term.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
 
-use super::{Driver, DriverConfig, FRAME_FORMAT, wall_clock_us};
-use crate::{Kind, Machine, PeerStatus, RaftId, Status, log::Disk, members};
+use super::{Driver, FRAME_FORMAT, wall_clock_us};
+use crate::{Kind, Machine, PeerStatus, RaftId, Status, core::Core, log::Disk, members};
 
 impl<D: Disk, M: Machine> Driver<D, M> {
     /// Every node hears every other at the pace of heartbeats, followers each other too: heads carry clocks and digests.
@@ -69,7 +69,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             let key = |status: &Status| {
                 (
                     (status.role, status.term, status.leader, status.serving, status.transferring),
-                    (status.stopped, status.no_room, status.paused_for, status.fetching),
+                    (status.stopped, status.no_room, status.paused_for, status.fetching, status.single_copy),
                 )
             };
             let tell = key(&status) != key(shown) || (ticked && status != **shown);
@@ -82,6 +82,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 
     pub(super) fn describe(&self) -> Status {
         let (first_index, last_index, durable_index) = self.core.log_range();
+        let (forced_epoch, single_copy) = self.core.forced();
         Status {
             id: self.core.id(),
             role: self.core.role(),
@@ -110,6 +111,10 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             reign: self.reign.clone(),
             paused_for: self.core.paused_for(),
             fetching: self.core.fetching(),
+            forced_epoch,
+            single_copy,
+            voter: self.core.is_voter(self.core.id()),
+            quorum_heard: self.quorum_heard(),
         }
     }
 
@@ -136,10 +141,11 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     }
 }
 
-/// What is shown before the core has been looked at.
-pub(super) fn initial_status(config: &DriverConfig) -> Status {
+/// What is shown before the first event; in single-copy every answer says so from the beginning.
+pub(super) fn initial_status<D: Disk>(core: &Core<D>) -> Status {
+    let (forced_epoch, single_copy) = core.forced();
     Status {
-        id: config.core.id,
+        id: core.id(),
         role: crate::RaftRole::Follower,
         term: 0,
         leader: 0,
@@ -166,5 +172,9 @@ pub(super) fn initial_status(config: &DriverConfig) -> Status {
         reign: None,
         paused_for: 0,
         fetching: false,
+        forced_epoch,
+        single_copy,
+        voter: core.is_voter(core.id()),
+        quorum_heard: false,
     }
 }

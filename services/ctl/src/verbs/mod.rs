@@ -2,11 +2,13 @@
 
 mod certs;
 mod drill;
+mod force_primary;
 mod history;
 pub(crate) mod list_create;
 mod list_export;
 mod list_import;
 mod list_show;
+mod mode_set;
 mod node_replace;
 mod pause;
 mod record_get;
@@ -18,7 +20,7 @@ mod verify;
 mod wait;
 
 use crate::{
-    cli::{Cli, ListVerb, NodeVerb, RecordVerb, Verb},
+    cli::{Cli, ListVerb, ModeVerb, NodeVerb, RecordVerb, Verb},
     cluster::Cluster,
     failure::Failure,
     print::Out,
@@ -37,6 +39,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Resume(format) => pause::resume(&cluster, out(format)).await,
         Verb::History(format) => history::run(&cluster, out(format)).await,
         Verb::Node(NodeVerb::Replace(args)) => node_replace::run(&cluster, out(args.format), &args).await,
+        Verb::ForcePrimary(args) => force_primary::run(&cluster, out(args.format), &args).await,
+        Verb::Mode(ModeVerb::Set(args)) => mode_set::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Create(args)) => list_create::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Import(args)) => list_import::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Export(args)) => list_export::run(&cluster, &args).await,

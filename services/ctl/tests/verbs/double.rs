@@ -177,6 +177,23 @@ impl control_server::Control for Node {
         Ok(Response::new(StatusReply { role: Some(self.role()), pid, http_proxy, ..StatusReply::default() }))
     }
 
+    async fn force_primary(&self, _: Request<ForcePrimaryRequest>) -> Result<Response<ForcePrimaryReply>, Status> {
+        let reason = "a quorum answers this node: use `ocsctl switchover`".to_owned();
+        let fence = vec!["b".to_owned(), "w".to_owned()];
+        Ok(Response::new(ForcePrimaryReply {
+            node: self.name.to_owned(),
+            reason,
+            last_index: 120,
+            fence,
+            ..Default::default()
+        }))
+    }
+
+    async fn set_mode(&self, request: Request<SetModeRequest>) -> Result<Response<SetModeReply>, Status> {
+        let (mode, missing) = (request.into_inner().mode, vec!["witness w has not joined yet".to_owned()]);
+        Ok(Response::new(SetModeReply { done: mode == "witness", mode, missing, ..Default::default() }))
+    }
+
     async fn switchover(&self, request: Request<SwitchoverRequest>) -> Result<Response<SwitchoverReply>, Status> {
         let mut state = self.state.lock().unwrap();
         let node = if self.name == "a" { "b" } else { "a" }.to_owned();

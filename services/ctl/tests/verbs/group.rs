@@ -50,6 +50,29 @@ async fn a_switchover_moves_the_primary_and_a_dry_run_does_not() {
 }
 
 #[tokio::test]
+async fn a_refused_order_to_lead_alone_shows_what_the_node_has_and_why_not() {
+    let double = Double::start().await;
+    let ran = ocsctl(&double, &["force-primary", "b", "--accept-loss"]).await;
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(
+        ran.err.contains("last index of its log is 120") && ran.err.contains("use `ocsctl switchover`"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(ocsctl(&double, &["force-primary", "x"]).await.code, 3, "a node that nobody knows");
+}
+
+#[tokio::test]
+async fn the_end_of_single_copy_says_what_the_mode_still_lacks() {
+    let double = Double::start().await;
+    let ran = ocsctl(&double, &["mode", "set", "witness"]).await;
+    assert_eq!((ran.code, ran.out.contains("still missing: witness w")), (0, true), "{}", ran.err);
+    let refused = ocsctl(&double, &["mode", "set", "three"]).await;
+    assert_eq!((refused.code, refused.err.contains("witness w has not joined yet")), (1, true), "{}", refused.err);
+    assert_eq!(ocsctl(&double, &["mode", "set", "single-copy"]).await.code, 2);
+}
+
+#[tokio::test]
 async fn a_refused_switchover_names_the_candidates() {
     let double = Double::start().await;
     double.state().no_candidate = true;

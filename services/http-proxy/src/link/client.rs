@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -25,6 +25,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::codec::{FRAME_BYTES_MAX, FrameReader, FrameWriter, LinkError, write_batches};
+use crate::to_http::Standing;
 
 /// The node answers at the deadline by itself; HTTP Proxy waits this much longer for that answer.
 const ANSWER_GRACE: Duration = Duration::from_millis(500);
@@ -66,6 +67,7 @@ enum Waiter {
 struct Shared {
     waiters: Mutex<HashMap<u64, Waiter>>,
     role: AtomicU8,
+    single_copy: AtomicBool,
     /// The node asks HTTP Proxy to finish.
     drain: CancellationToken,
     /// The node is gone.
@@ -163,9 +165,12 @@ impl Link {
         let _ = self.queue.send(Outgoing::Log(record)).await;
     }
 
-    /// The node's role as last confirmed: "primary", "backup" or "unknown".
-    pub(crate) fn role(&self) -> &'static str {
-        ROLES[usize::from(self.shared.role.load(Ordering::Relaxed))]
+    /// The node as it last described itself.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing {
+            role: ROLES[usize::from(self.shared.role.load(Ordering::Relaxed))],
+            single_copy: self.shared.single_copy.load(Ordering::Relaxed),
+        }
     }
 
     /// Cancelled when the node asks HTTP Proxy to finish.
@@ -250,6 +255,7 @@ fn take(shared: &Shared, frame: ToProxy) {
     if let Some(notice) = frame.role {
         let role = ROLES.iter().position(|role| *role == notice.role).unwrap_or_default();
         shared.role.store(role as u8, Ordering::Relaxed);
+        shared.single_copy.store(notice.single_copy, Ordering::Relaxed);
     }
     {
         let mut waiters = shared.waiters();

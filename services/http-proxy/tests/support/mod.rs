@@ -187,7 +187,12 @@ impl Node {
 
     /// Tells HTTP Proxy the role.
     pub(crate) fn notice(&self, role: &str) {
-        let role = Some(RoleNotice { role: role.to_owned() });
+        self.notice_all(role, false);
+    }
+
+    /// The same, and whether updates are on one disk only.
+    pub(crate) fn notice_all(&self, role: &str, single_copy: bool) {
+        let role = Some(RoleNotice { role: role.to_owned(), single_copy });
         self.writer.send(ToProxy { role, ..ToProxy::default() }).unwrap();
     }
 

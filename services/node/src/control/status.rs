@@ -15,6 +15,8 @@ const LAG_WARN_ENTRIES: u64 = 10_000;
 
 const PAUSED: &str =
     "automatic failover is paused: the role moves only by `ocsctl switchover`; `ocsctl resume` ends it";
+/// What a forced group survives.
+const ALONE: &str = "nothing: the loss of the primary's disk loses every update since it was forced";
 
 /// What never changes while the process runs.
 #[derive(Debug, Clone)]
@@ -39,8 +41,8 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
     let mut warnings = warnings(&view, &role.peers, &proxy, &odd_clocks, &core);
     warnings.extend((!updates_stopped.is_empty()).then(|| updates_stopped.clone()));
     StatusReply {
-        survives: contract::survives(&facts),
-        loses: contract::loses(&facts),
+        survives: if core.single_copy { ALONE.to_owned() } else { contract::survives(&facts) },
+        loses: if core.single_copy { format!("the disk of {}", view.primary) } else { contract::loses(&facts) },
         updates_stopped,
         role: Some(role),
         cluster: about.cluster.clone(),
@@ -65,6 +67,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         odd_clocks,
         warnings,
         uptime_ms: u64::try_from(about.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        epoch: core.forced_epoch.max(1),
         control_address: roster.own().control.clone(),
         controls: controls.map(|member| (member.name.clone(), member.control.clone())).collect::<HashMap<_, _>>(),
     }
@@ -100,6 +103,12 @@ fn warnings(
 
 fn core_warnings(core: &Status) -> Vec<String> {
     let mut lines = Vec::new();
+    if core.single_copy {
+        lines.push(
+            "single-copy: updates are acknowledged on one disk only, by an operator's order; `ocsctl mode set` ends it"
+                .to_owned(),
+        );
+    }
     let why = &core.distrust;
     if core.differs_at > 0 {
         let at = core.differs_at;

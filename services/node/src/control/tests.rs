@@ -13,6 +13,7 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 
 use super::*;
 use crate::{
+    data_dir::{DataDir, DataIdentity},
     forward::HoldConfig,
     outbound_api::tests::{A, B, FakeGroup, NoPeers, api, status as core_status},
     role::{RoleService, tests::roster},
@@ -23,6 +24,18 @@ struct Stage {
     group: Arc<FakeGroup>,
     channel: Channel,
     tasks: Tasks,
+    home: tempfile::TempDir,
+    ordered: tokio_util::sync::CancellationToken,
+}
+
+fn identity() -> DataIdentity {
+    DataIdentity { cluster_id: "demo".into(), cluster: [7; 16], node: "a".into(), kind: Kind::Data }
+}
+
+fn stamped(path: &std::path::Path) -> DataDir {
+    let directory = DataDir::open(path, identity(), true).unwrap();
+    directory.stamp().unwrap();
+    directory
 }
 
 async fn stage(witness: bool) -> Stage {
@@ -33,13 +46,21 @@ async fn stage(witness: bool) -> Stage {
     let proxy = watch::channel(ProxyStatus { state: "listening".into(), ..Default::default() }).1;
     let sources = Sources { role: role.clone(), api, proxy, scan: watch::channel(Default::default()).1 };
     let about = About { cluster: "demo".into(), started: std::time::Instant::now() };
-    let control =
-        ControlApi { sources, about: Arc::new(about), give_up: Arc::new(|| Ok(())), deadline: Duration::from_secs(10) };
+    let home = tempfile::tempdir().unwrap();
+    let orders = Orders::new(Arc::new(stamped(home.path())), "witness", &tasks);
+    let ordered = orders.given();
+    let control = ControlApi {
+        orders,
+        sources,
+        about: Arc::new(about),
+        give_up: Arc::new(|| Ok(())),
+        deadline: Duration::from_secs(10),
+    };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     control.serve(listener, None, Health::new(role, Duration::from_secs(5)), &tasks).await.unwrap();
     let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
-    Stage { group, channel, tasks }
+    Stage { group, channel, tasks, home, ordered }
 }
 
 impl Stage {
@@ -164,4 +185,51 @@ async fn grpc_health_knows_readiness_and_the_primary() {
     while primary.message().await.unwrap().unwrap().status() != ServingStatus::NotServing {}
     drop((health, primary));
     stage.tasks.stop();
+}
+
+fn alone() -> consensus::Status {
+    consensus::Status { single_copy: true, forced_epoch: 2, ..core_status(3, A) }
+}
+
+#[tokio::test]
+async fn an_order_to_lead_alone_says_what_may_be_lost_before_it_is_durable() {
+    let stage = &stage(false).await;
+    let ask = |accept_loss, dry_run| async move {
+        stage.client().force_primary(ForcePrimaryRequest { accept_loss, dry_run }).await.unwrap().into_inner()
+    };
+    let refused = ask(true, false).await;
+    assert!(!refused.ordered && refused.reason.contains("switchover"), "{refused:?}");
+    stage.group.confirm_as(None);
+    stage.group.become_status(consensus::Status { quorum_heard: false, ..core_status(3, 0) });
+    let refused = ask(false, false).await;
+    assert!(!refused.ordered && refused.may_lose && refused.reason.contains("--accept-loss"), "{refused:?}");
+    assert_eq!((refused.last_index, refused.last_commit, refused.epoch), (12, 10, 2));
+    assert_eq!(refused.fence, ["b", "w"]);
+    assert!(!ask(true, true).await.ordered && !stage.ordered.is_cancelled());
+    assert!(ask(true, false).await.ordered && stage.ordered.is_cancelled());
+    let stamp = std::fs::read_to_string(stage.home.path().join(crate::data_dir::STAMP_FILE)).unwrap();
+    assert!(stamp.contains("[order]") && stamp.contains("last_index = 12"), "{stamp}");
+}
+
+#[tokio::test]
+async fn single_copy_is_said_everywhere_and_ends_in_the_configured_mode_alone() {
+    let stage = stage(false).await;
+    stage.group.become_status(alone());
+    let status = stage.client().status(StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!((status.role.clone().unwrap().mode.as_str(), status.epoch), ("single-copy", 2));
+    assert!(
+        status.survives.starts_with("nothing") && status.warnings.iter().any(|line| line.starts_with("single-copy")),
+        "{status:?}"
+    );
+    let answered = stage.client().show_list(ShowListRequest::default()).await.unwrap();
+    assert_eq!(answered.metadata().get("x-ocs-mode").unwrap(), "single-copy");
+    let set = |mode: &str| SetModeRequest { mode: mode.to_owned() };
+    let refused = stage.client().set_mode(set("pair")).await.unwrap().into_inner();
+    assert!(!refused.done && refused.reason.contains("configuration says \"witness\""), "{refused:?}");
+    stage.group.become_status(consensus::Status { peers: Vec::new(), ..alone() });
+    let refused = stage.client().set_mode(set("witness")).await.unwrap().into_inner();
+    assert!(!refused.done && refused.reason.contains("no other data node has caught up"), "{refused:?}");
+    assert_eq!(refused.missing, ["data node b has not joined yet", "witness w has not joined yet"]);
+    stage.group.become_status(core_status(3, A));
+    assert!(stage.client().set_mode(set("witness")).await.unwrap().into_inner().done);
 }

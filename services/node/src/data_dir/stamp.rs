@@ -31,6 +31,30 @@ pub(super) struct Stamp {
     pub(super) given_up: bool,
     /// Every Raft id that a message came from.
     pub(super) heard_of: BTreeSet<RaftId>,
+    /// An operator's order that is to be executed before anything is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) order: Option<Forced>,
+    /// The last order that was executed here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) forced: Option<Forced>,
+}
+
+/// An operator's order that this node lead alone, and what could be lost with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forced {
+    /// When it came, microseconds since 1970.
+    pub at_us: u64,
+    /// The epoch that it begins.
+    pub epoch: u64,
+    /// Last index of this node's log.
+    pub last_index: u64,
+    /// Highest index that this node had heard to be committed.
+    pub last_commit: u64,
+    /// The operator accepted that acknowledged updates may be lost.
+    pub accept_loss: bool,
+    /// The term in which the new log begins; 0: it does not yet.
+    pub term: u64,
 }
 
 impl Stamp {
@@ -46,6 +70,8 @@ impl Stamp {
             epoch: EPOCH_FIRST,
             given_up: false,
             heard_of: BTreeSet::new(),
+            order: None,
+            forced: None,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use consensus::{Confirmed, Handle, PauseError, Proposal, RaftId, ReadError, Status, TransferError};
+use consensus::{Confirmed, Handle, ModeError, PauseError, Proposal, RaftId, ReadError, Status, TransferError};
 use outbound::{Reply, RequestId};
 use tokio::sync::watch;
 
@@ -43,6 +43,12 @@ pub trait Group: Send + Sync + 'static {
 
     /// The state here is wrong: it is to serve no more, and to be fetched from another data node.
     fn distrust(&self, reason: String);
+
+    /// Ends single-copy; completes when the other voters' membership holds.
+    ///
+    /// # Errors
+    /// See [`ModeError`].
+    async fn leave_single_copy(&self) -> Result<(), ModeError>;
 }
 
 #[tonic::async_trait]
@@ -73,5 +79,9 @@ impl Group for Handle<RequestId, Reply> {
 
     fn distrust(&self, reason: String) {
         Handle::distrust(self, reason);
+    }
+
+    async fn leave_single_copy(&self) -> Result<(), ModeError> {
+        Handle::leave_single_copy(self).await
     }
 }

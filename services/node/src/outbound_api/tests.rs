@@ -7,7 +7,8 @@ use std::{
 };
 
 use consensus::{
-    Confirmed, Kind, PauseError, PeerStatus, Proposal, ProposeError, RaftId, RaftRole, ReadError, Status, TransferError,
+    Confirmed, Kind, ModeError, PauseError, PeerStatus, Proposal, ProposeError, RaftId, RaftRole, ReadError, Status,
+    TransferError,
 };
 use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
 use outbound::{
@@ -72,6 +73,10 @@ pub(crate) fn status(term: u64, leader: RaftId) -> Status {
         reign: None,
         paused_for: 0,
         fetching: false,
+        forced_epoch: 0,
+        single_copy: false,
+        voter: true,
+        quorum_heard: true,
     }
 }
 
@@ -171,6 +176,14 @@ impl Group for FakeGroup {
 
     fn status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.subscribe()
+    }
+
+    async fn leave_single_copy(&self) -> Result<(), ModeError> {
+        if self.status.borrow().peers.iter().any(|peer| peer.kind == Kind::Data) {
+            Ok(())
+        } else {
+            Err(ModeError::NoCopy)
+        }
     }
 
     async fn transfer(&self, to: RaftId, _: &str) -> Result<(), TransferError> {

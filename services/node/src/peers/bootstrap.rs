@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn reply(name: &str) -> HelloReply {
-        HelloReply { cluster: vec![7; 16].into(), node: name.into(), formed: false, heard_of_you: false }
+        HelloReply { cluster: vec![7; 16].into(), node: name.into(), epoch: 1, ..HelloReply::default() }
     }
 
     #[test]

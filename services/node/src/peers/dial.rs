@@ -18,6 +18,8 @@ use super::{CONNECTION_WINDOW_BYTES, MESSAGE_BYTES_MAX, PeerAddress, STREAM_WIND
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEPALIVE: Duration = Duration::from_secs(2);
+/// A node of a version that does not say its epoch was never forced.
+const EPOCH_UNSAID: u64 = 1;
 
 /// Why a peer was not reached.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,14 @@ pub enum DialError {
     /// Another node answers there.
     #[error("node \"{0}\" answers there")]
     OtherNode(String),
+    /// An operator forced another node.
+    #[error("it is in epoch {theirs}, this node in epoch {ours}: {}", if theirs > ours { "this node joins again" } else { "it is to join again" })]
+    Epoch {
+        /// The epoch of who answers.
+        theirs: u64,
+        /// Ours.
+        ours: u64,
+    },
     /// There is no such peer in the configuration.
     #[error("node number {} is not configured", .0 & 0xffff)]
     Unknown(RaftId),
@@ -67,8 +77,16 @@ impl Dialer {
         Self { peer: peer.clone(), own: Arc::clone(own), tls }
     }
 
-    /// A connection to the right node of the right cluster.
+    /// A connection to the right node of the right cluster, in our epoch.
     pub(super) async fn dial(&self) -> Result<Channel, DialError> {
+        let (channel, theirs) = self.dial_any_epoch().await?;
+        let ours = self.own.node.epoch;
+        self.own.heard_epoch(theirs, &self.peer.name);
+        if theirs == ours { Ok(channel) } else { Err(DialError::Epoch { theirs, ours }) }
+    }
+
+    /// The same, and its epoch, whichever that is.
+    pub(super) async fn dial_any_epoch(&self) -> Result<(Channel, u64), DialError> {
         let channel = self.connect().await?;
         let reply = self.greet(channel.clone()).await?;
         if reply.cluster != self.own.node.cluster[..] {
@@ -77,7 +95,7 @@ impl Dialer {
         if reply.node != self.peer.name {
             return Err(DialError::OtherNode(reply.node));
         }
-        Ok(channel)
+        Ok((channel, reply.epoch.max(EPOCH_UNSAID)))
     }
 
     /// Greets, whoever answers.

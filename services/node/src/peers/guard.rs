@@ -8,7 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use consensus::RaftId;
-use ocs_proto::peer::{Head, JoinRequest};
+use ocs_proto::peer::{Head, HelloRequest, JoinRequest};
+use tokio::sync::watch;
 use tonic::Status;
 
 use super::{PeerAddress, PeerSelf};
@@ -42,12 +43,38 @@ pub(super) struct Own {
     pub(super) node: PeerSelf,
     cluster: Bytes,
     directory: Arc<DataDir>,
+    /// The highest epoch that an authenticated node of this cluster named.
+    highest: watch::Sender<u64>,
 }
 
 impl Own {
     pub(super) fn new(node: PeerSelf, directory: Arc<DataDir>) -> Self {
         let cluster = Bytes::copy_from_slice(&node.cluster);
-        Self { node, cluster, directory }
+        let highest = watch::channel(node.epoch).0;
+        Self { node, cluster, directory, highest }
+    }
+
+    /// A node of this cluster, whose certificate was checked, is in this epoch. A higher one than ours: an operator forced
+    /// another node, and what this one's log promises is over (design rule 11).
+    pub(super) fn heard_epoch(&self, epoch: u64, from: &str) {
+        let news = |highest: &mut u64| {
+            let higher = epoch > *highest;
+            *highest = epoch.max(*highest);
+            higher
+        };
+        if self.highest.send_if_modified(news) {
+            tracing::error!(
+                from,
+                epoch,
+                ours = self.node.epoch,
+                "an operator forced another node: this one's epoch is over"
+            );
+        }
+    }
+
+    /// The highest epoch heard of, to wait for a change.
+    pub(super) fn watch_epoch(&self) -> watch::Receiver<u64> {
+        self.highest.subscribe()
     }
 
     /// Says in a head who sends it; what the sender knows is left as it is.
@@ -90,14 +117,34 @@ impl Guard {
         if head.cluster != self.own.cluster {
             return Err(Status::failed_precondition("a frame of another cluster"));
         }
-        if head.epoch < self.own.node.epoch {
+        let name = self.identify(number(head.from), caller)?;
+        self.check_epoch(head.epoch, name)?;
+        Ok(head.from)
+    }
+
+    /// Nothing is exchanged across epochs; the lower side is told, and gives its Raft id up (design rule 11).
+    fn check_epoch(&self, epoch: u64, from: &str) -> Result<(), Status> {
+        let ours = self.own.node.epoch;
+        if epoch > ours {
+            self.own.heard_epoch(epoch, from);
             return Err(Status::failed_precondition(format!(
-                "epoch {} is over, this group is in epoch {}",
-                head.epoch, self.own.node.epoch
+                "this node is in epoch {ours}, which is over: it joins again"
             )));
         }
-        self.identify(number(head.from), caller)?;
-        Ok(head.from)
+        if epoch < ours {
+            return Err(Status::failed_precondition(format!("epoch {epoch} is over, this group is in epoch {ours}")));
+        }
+        Ok(())
+    }
+
+    /// A greeting: who greets may be in a higher epoch.
+    pub(super) fn check_hello(&self, request: &HelloRequest, caller: &Caller) -> Result<(), Status> {
+        self.check_name(&request.node, caller)?;
+        let ours = |head: &&Head| head.cluster == self.own.cluster && head.format == FORMAT;
+        if let Some(head) = request.head.as_ref().filter(ours) {
+            self.own.heard_epoch(head.epoch, &request.node);
+        }
+        Ok(())
     }
 
     /// The number of a node that asks to be taken in.
@@ -108,6 +155,9 @@ impl Guard {
             return Err(Status::failed_precondition("not a node of this cluster and version"));
         }
         self.check_name(&request.node, caller)?;
+        // Of a lower epoch, or of none, it may be; of a higher one, this group is over.
+        let epoch = request.head.as_ref().map_or(0, |head| head.epoch);
+        self.check_epoch(epoch.max(self.own.node.epoch), &request.node)?;
         let number = self.names.iter().find(|(_, known)| *known == request.node).map(|(number, _)| *number);
         number.ok_or_else(|| Status::permission_denied("not configured here"))
     }
@@ -115,7 +165,7 @@ impl Guard {
     /// A greeting says its name instead of a head that could be checked: the answer tells whether the clusters are the same.
     pub(super) fn check_name(&self, name: &str, caller: &Caller) -> Result<(), Status> {
         match self.names.iter().find(|(_, known)| known == name) {
-            Some((number, _)) => self.identify(*number, caller),
+            Some((number, _)) => self.identify(*number, caller).map(drop),
             None => Err(Status::permission_denied(format!("node \"{name}\" is not configured here"))),
         }
     }
@@ -125,13 +175,13 @@ impl Guard {
         message.from == from && message.to == self.own.node.raft_id
     }
 
-    fn identify(&self, number: u16, caller: &Caller) -> Result<(), Status> {
+    fn identify(&self, number: u16, caller: &Caller) -> Result<&str, Status> {
         let Some((_, name)) = self.names.iter().find(|(known, _)| *known == number) else {
             return Err(Status::permission_denied(format!("node number {number} is not configured here")));
         };
         if !caller.may_be(number) {
             return Err(Status::permission_denied(format!("the certificate does not name node \"{name}\"")));
         }
-        Ok(())
+        Ok(name)
     }
 }

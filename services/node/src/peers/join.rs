@@ -39,8 +39,8 @@ pub async fn ask_to_join(config: &PeersConfig, directory: Arc<DataDir>) -> Admis
     loop {
         let answers = dialers.iter().map(|dialer| ask(dialer, &config.own.name, token));
         let answers = futures::future::join_all(answers).await;
-        let given = answers.iter().flatten().find(|reply| reply.id != 0);
-        if let Some(reply) = given {
+        let given = answers.iter().flatten().filter(|reply| reply.id != 0 && reply.epoch >= config.own.epoch);
+        if let Some(reply) = given.max_by_key(|reply| reply.epoch) {
             return Admission { raft_id: reply.id, epoch: reply.epoch };
         }
         if told.is_none_or(|told| told.elapsed() >= PROGRESS_INTERVAL) {
@@ -56,7 +56,7 @@ pub async fn ask_to_join(config: &PeersConfig, directory: Arc<DataDir>) -> Admis
 }
 
 async fn ask(dialer: &Dialer, node: &str, token: u64) -> Result<JoinReply, String> {
-    let channel = dialer.dial().await.map_err(|error| error.to_string())?;
+    let (channel, _) = dialer.dial_any_epoch().await.map_err(|error| error.to_string())?;
     let request = JoinRequest { head: Some(dialer.head()), node: node.to_owned(), token };
     let mut client = dial::client(channel);
     match tokio::time::timeout(ANSWER_TIMEOUT, client.join(request)).await {

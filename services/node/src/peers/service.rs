@@ -51,9 +51,8 @@ impl<H: PeerHandler> Peer for PeerService<H> {
 
     async fn hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
         let caller = caller(&request)?;
-        let asking = &request.get_ref().node;
-        self.noted(&caller, self.guard.check_name(asking, &caller))?;
-        Ok(Response::new(self.handler.hello(asking)))
+        self.noted(&caller, self.guard.check_hello(request.get_ref(), &caller))?;
+        Ok(Response::new(self.handler.hello(&request.get_ref().node)))
     }
 
     async fn frames(&self, request: Request<Streaming<PeerFrame>>) -> Result<Response<PeerFrameEnd>, Status> {
@@ -102,7 +101,6 @@ impl<H: PeerHandler> Peer for PeerService<H> {
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinReply>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
-        // As a greeting: who has lost its directory does not know the epoch.
         let number = self.noted(&caller, self.guard.check_join(&request, &caller))?;
         Ok(Response::new(self.handler.join(number, request.token).await))
     }

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use chassis::{exit, tls::TlsError};
-use consensus::log::LogError;
+use consensus::{force::ForceError, log::LogError};
 use store::StoreError;
 
 use crate::{
@@ -45,6 +45,9 @@ pub enum RunError {
     /// The state.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An operator's order that this node lead alone cannot be executed.
+    #[error("the order to lead alone cannot be executed: {0}")]
+    Force(#[from] ForceError),
     /// The system.
     #[error("cannot {doing}: {source}")]
     Io {
@@ -66,7 +69,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Unnamed(_) | Self::Tls(_) | Self::Bootstrap(_) => exit::USAGE,
-            Self::DataDir(DataDirError::Io { .. }) | Self::Log(_) | Self::Store(_) => exit::IO,
+            Self::DataDir(DataDirError::Io { .. }) | Self::Log(_) | Self::Store(_) | Self::Force(_) => exit::IO,
             Self::DataDir(_) => exit::USAGE,
             Self::Listen { .. } | Self::Peers(_) | Self::Io { .. } | Self::Reflection(_) | Self::PartFailed => {
                 exit::FAILED

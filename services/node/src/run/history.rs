@@ -12,7 +12,7 @@ use outbound::{Body, Origin, ReplyBody, RoleChange};
 use tokio::time::Instant;
 
 use super::spawn_quiet;
-use crate::{outbound_api::OutboundApi, role::RoleService};
+use crate::{data_dir::Forced, outbound_api::OutboundApi, role::RoleService};
 
 /// For one attempt.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -20,17 +20,17 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Keeps it from now on.
-pub(super) fn kept(role: RoleService, api: Arc<OutboundApi>, tasks: &Tasks) {
+pub(super) fn kept(role: RoleService, api: Arc<OutboundApi>, forced: Option<Forced>, tasks: &Tasks) {
     let stopping = tasks.stopping();
     spawn_quiet(tasks, "history", async move {
         tokio::select! {
-            () = keep(role, api) => {}
+            () = keep(role, api, forced) => {}
             () = stopping.cancelled() => {}
         }
     });
 }
 
-async fn keep(role: RoleService, api: Arc<OutboundApi>) {
+async fn keep(role: RoleService, api: Arc<OutboundApi>, forced: Option<Forced>) {
     let (mut status, mut noted) = (role.group().status(), 0);
     let own = &role.roster().own().name;
     loop {
@@ -40,7 +40,8 @@ async fn keep(role: RoleService, api: Arc<OutboundApi>) {
         let change = RoleChange {
             term: reign.term,
             to: own.clone(),
-            reason: reason(&reign, own, before.as_ref()),
+            reason: forced_reason(forced.as_ref(), before.as_ref())
+                .unwrap_or_else(|| reason(&reign, own, before.as_ref())),
             pause_ms: if before.is_some() { reign.pause_ms } else { 0 },
         };
         tracing::info!(term = change.term, reason = change.reason, pause_ms = change.pause_ms, "this node is primary");
@@ -55,6 +56,16 @@ async fn keep(role: RoleService, api: Arc<OutboundApi>) {
 async fn note(api: &OutboundApi, change: RoleChange) -> bool {
     let reply = api.answer(Body::RoleChange(change), Origin::Control, Instant::now() + DEADLINE).await;
     matches!(reply.body, ReplyBody::Done(_))
+}
+
+/// The first time as primary after an operator forced it: what this node had then, for ever.
+fn forced_reason(forced: Option<&Forced>, before: Option<&HistoryEntry>) -> Option<String> {
+    let forced = forced.filter(|forced| before.is_none_or(|before| before.term <= forced.term))?;
+    let loss = if forced.accept_loss { "loss of updates accepted" } else { "no update lost" };
+    Some(format!(
+        "an operator forced it into epoch {}, {loss}: last index of its log {}, last commit heard of {}",
+        forced.epoch, forced.last_index, forced.last_commit
+    ))
 }
 
 /// Why, in words; `before`: the last change known.
@@ -75,6 +86,18 @@ fn reason(reign: &Reign, own: &str, before: Option<&HistoryEntry>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_forced_primary_keeps_what_it_had_in_its_first_entry_and_in_no_later_one() {
+        let forced = Forced { at_us: 1, epoch: 2, last_index: 120, last_commit: 118, accept_loss: true, term: 9 };
+        let entry = |term| HistoryEntry { term, ..HistoryEntry::default() };
+        let said = forced_reason(Some(&forced), Some(&entry(8))).unwrap();
+        for part in ["epoch 2", "loss of updates accepted", "log 120", "heard of 118"] {
+            assert!(said.contains(part), "{said}");
+        }
+        assert_eq!(forced_reason(Some(&forced), Some(&entry(10))), None, "it leads again");
+        assert_eq!(forced_reason(None, Some(&entry(8))), None);
+    }
 
     #[test]
     fn every_way_to_the_role_has_its_words() {

@@ -96,7 +96,7 @@ pub(super) fn clear_aside(directory: &DataDir) -> Result<(), RunError> {
     Ok(())
 }
 
-fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
+pub(super) fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let names = (1..).map(|count| path.with_file_name(format!("{name}.aside-{count}")));
     let aside = names.into_iter().find(|aside| !aside.exists()).expect("numbers do not end");
@@ -125,17 +125,27 @@ pub(super) fn machine(
         return Ok(None);
     }
     let dir = state_dir(directory);
-    let open = || RecordsMachine::open(&dir, store_config(config), rules(config), event_sink(metrics.clone()));
+    let open = || machine_as_it_is(config, directory, metrics);
     match open() {
         Ok(machine) => Ok(Some(machine)),
-        Err(error) if error.may_be_set_aside() => {
+        Err(RunError::Store(error)) if error.may_be_set_aside() => {
             let aside =
                 store::set_aside(&dir).map_err(|source| RunError::Io { doing: "move the state aside", source })?;
             tracing::error!(node, aside = %aside.display(), "the state does not open ({error}): it is moved aside and fetched again");
             Ok(Some(open()?))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
+}
+
+/// Opens the state of a data node, or says why it does not open.
+pub(super) fn machine_as_it_is(
+    config: &Config,
+    directory: &DataDir,
+    metrics: &Arc<Metrics>,
+) -> Result<RecordsMachine, RunError> {
+    let (dir, events) = (state_dir(directory), event_sink(metrics.clone()));
+    Ok(RecordsMachine::open(&dir, store_config(config), rules(config), events)?)
 }
 
 /// The store's settings.
@@ -148,7 +158,7 @@ pub(super) fn fetched_dir(directory: &DataDir) -> PathBuf {
     directory.path().join("state.fetched")
 }
 
-fn log_dir(directory: &DataDir) -> PathBuf {
+pub(super) fn log_dir(directory: &DataDir) -> PathBuf {
     directory.path().join("log")
 }
 
@@ -156,7 +166,7 @@ fn state_dir(directory: &DataDir) -> PathBuf {
     directory.path().join("state")
 }
 
-fn log_config(config: &Config) -> LogConfig {
+pub(super) fn log_config(config: &Config) -> LogConfig {
     LogConfig { cluster: config.cluster_id(), segment_bytes: config.log.segment_bytes, prepare_ahead: true }
 }
 
@@ -196,7 +206,7 @@ fn event_sink(metrics: Arc<Metrics>) -> EventSink {
     })
 }
 
-fn remove(path: &Path) -> Result<(), RunError> {
+pub(super) fn remove(path: &Path) -> Result<(), RunError> {
     match fs::remove_dir_all(path) {
         Err(source) if source.kind() != ErrorKind::NotFound => {
             Err(RunError::Io { doing: "clear a cut-short start", source })

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::Tasks;
-use ocs_proto::link::{HealthKind, Stats};
+use ocs_proto::link::{HealthKind, RoleNotice, Stats};
 use outbound::{Body, Origin, Reply, Request};
 use tokio::{sync::watch, time::Instant};
 
@@ -13,7 +13,7 @@ use crate::{
     link::ProxyHandler,
     metrics::Metrics,
     outbound_api::OutboundApi,
-    role::{Role, RoleService},
+    role::{Role, RoleService, RoleView},
 };
 
 /// The node's side of the link.
@@ -21,11 +21,11 @@ pub(super) struct ProxySide {
     api: Arc<OutboundApi>,
     health: Health,
     metrics: Arc<Metrics>,
-    role: watch::Receiver<&'static str>,
+    role: watch::Receiver<RoleNotice>,
 }
 
 impl ProxySide {
-    /// Follows the role for the header that every answer bears.
+    /// Follows role and mode for the headers that every answer bears.
     pub(super) fn new(
         api: Arc<OutboundApi>,
         role: &RoleService,
@@ -33,24 +33,35 @@ impl ProxySide {
         metrics: Arc<Metrics>,
         tasks: &Tasks,
     ) -> Self {
-        let (told, role_word) = watch::channel(role.header());
-        let (mut views, stopping) = (role.watch(), tasks.stopping());
+        let (told, notices) = watch::channel(notice(&role.watch().borrow(), &role.status()));
+        let (mut views, mut group, stopping) = (role.watch(), role.group().status(), tasks.stopping());
         spawn_quiet(tasks, "role-header", async move {
             loop {
-                let word = match views.borrow_and_update().role {
-                    Role::Primary => "primary",
-                    Role::Backup => "backup",
-                    Role::Witness | Role::Unknown => "unknown",
-                };
-                told.send_if_modified(|shown| std::mem::replace(shown, word) != word);
+                let now = notice(&views.borrow_and_update(), &group.borrow_and_update());
+                told.send_if_modified(|shown| {
+                    *shown != now && {
+                        *shown = now;
+                        true
+                    }
+                });
                 tokio::select! {
                     changed = views.changed() => if changed.is_err() { return },
+                    changed = group.changed() => if changed.is_err() { return },
                     () = stopping.cancelled() => return,
                 }
             }
         });
-        Self { api, health, metrics, role: role_word }
+        Self { api, health, metrics, role: notices }
     }
+}
+
+fn notice(view: &RoleView, status: &consensus::Status) -> RoleNotice {
+    let role = match view.role {
+        Role::Primary => "primary",
+        Role::Backup => "backup",
+        Role::Witness | Role::Unknown => "unknown",
+    };
+    RoleNotice { role: role.to_owned(), single_copy: status.single_copy }
 }
 
 impl ProxyHandler for ProxySide {
@@ -68,7 +79,7 @@ impl ProxyHandler for ProxySide {
         self.health.check(check).await
     }
 
-    fn role(&self) -> watch::Receiver<&'static str> {
+    fn role(&self) -> watch::Receiver<RoleNotice> {
         self.role.clone()
     }
 

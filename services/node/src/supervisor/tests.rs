@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use ocs_proto::link::{HealthKind, Stats};
+use ocs_proto::link::{HealthKind, RoleNotice, Stats};
 use outbound::{Reply, Request};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -14,7 +14,7 @@ use super::*;
 
 /// A node that acknowledges everything, once it may.
 struct Acknowledges {
-    role: watch::Sender<&'static str>,
+    role: watch::Sender<RoleNotice>,
     arrived: Notify,
     may_answer: CancellationToken,
 }
@@ -27,7 +27,7 @@ impl Acknowledges {
     }
 
     fn when_told() -> Arc<Self> {
-        let role = watch::channel("backup").0;
+        let role = watch::channel(RoleNotice { role: "backup".into(), single_copy: false }).0;
         Arc::new(Self { role, arrived: Notify::new(), may_answer: CancellationToken::new() })
     }
 }
@@ -43,7 +43,7 @@ impl ProxyHandler for Acknowledges {
         (kind == HealthKind::Ready, format!("{{\"asked\":{}}}", kind as i32))
     }
 
-    fn role(&self) -> watch::Receiver<&'static str> {
+    fn role(&self) -> watch::Receiver<RoleNotice> {
         self.role.subscribe()
     }
 

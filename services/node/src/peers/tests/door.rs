@@ -129,7 +129,8 @@ async fn frames_of_another_cluster_an_older_epoch_or_an_unknown_node_are_refused
     a.directory.stamp().unwrap();
     let mut a = a.serve();
     let way = way_to(&a, None, "b", 2);
-    let channel = way.dial().await.unwrap();
+    assert!(matches!(way.dial().await, Err(DialError::Epoch { theirs: 3, ours: 1 })));
+    let (channel, _) = way.dial_any_epoch().await.unwrap();
     let send = async |change: fn(&mut ocs_proto::peer::Head)| {
         let mut tried = frame(1, vec![message(2, 1, 1)]);
         tried.head = Some(way.head());
@@ -146,6 +147,26 @@ async fn frames_of_another_cluster_an_older_epoch_or_an_unknown_node_are_refused
     assert_eq!(a.peers.refused_total(), 4);
     assert_eq!(send(|_| {}).await, Ok(()));
     assert!(a.frames.try_recv().is_ok());
+}
+
+#[tokio::test]
+async fn a_node_of_a_lower_epoch_hears_of_the_higher_one_whoever_dials_and_nobody_else_does() {
+    let (mut a, mut b) = (bind(1, None), bind(2, None));
+    a.knows(2, "127.0.0.1:1");
+    b.knows(1, &a.address());
+    b.bound.config.own.epoch = 2;
+    a.directory.stamp().unwrap();
+    b.directory.stamp().unwrap();
+    let (a, b) = (a.serve(), b.serve()); // b greets a, which cannot reach b
+    assert_eq!(a.peers.epoch_over().await, 2);
+    let (mut c, d) = (bind(1, None), bind(2, None));
+    c.knows(2, &b.peers.local_addr().to_string());
+    c.directory.stamp().unwrap();
+    let c = c.serve(); // c greets b, which is refused nothing but learns nothing either
+    assert_eq!(c.peers.epoch_over().await, 2);
+    drop(d);
+    let over = tokio::time::timeout(std::time::Duration::ZERO, b.peers.epoch_over()).await;
+    assert!(over.is_err(), "the higher epoch goes on");
 }
 
 #[tokio::test]

@@ -1,0 +1,129 @@
+//! What an operator's force-primary does to log and state, with the node stopped: the state takes in the whole log, and a new
+//! log begins above it whose only voter is this node.
+//!
+//! Changes the state, never the log that it reads. Done again after a crash it ends in the same place. Called by the node
+//! before anything is served.
+
+use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
+use prost::Message as _;
+
+use crate::{
+    ApplyBatch, Kind, Machine, MachineError, RaftId,
+    core::GENESIS,
+    log::{Disk, HardState, LogError, LogReader, Recovered},
+    members,
+};
+
+/// Bytes of entries read and applied at a time.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Force {
+    /// The id of this node from now on, [`members::forced_id`].
+    pub id: RaftId,
+    /// The epoch that begins.
+    pub epoch: u64,
+}
+
+/// Where the new log begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beginning {
+    /// Its mark: what the state has applied, and the forced membership.
+    pub mark: SnapshotMark,
+    /// Its first hard state: nobody was voted for in this term.
+    pub hard_state: HardState,
+}
+
+/// Why a node cannot be forced.
+#[derive(Debug, thiserror::Error)]
+pub enum ForceError {
+    /// What the log forgot is not in the state.
+    #[error("the state reaches index {state} only, and the log begins at {first}: this node lacks updates in between")]
+    NoState {
+        /// Applied.
+        state: u64,
+        /// The log's first index.
+        first: u64,
+    },
+    /// The state was found to be wrong, and was to be replaced.
+    #[error("the state was found to be wrong, and there is nobody to fetch it from")]
+    Doubted,
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The state failed, or this version does not know an entry.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+}
+
+/// Whether a membership is the one of this epoch.
+pub fn is_of(mark: &SnapshotMark, epoch: u64) -> bool {
+    mark.conf_state.as_ref().is_some_and(|conf| conf.epoch >= epoch)
+}
+
+/// Brings the state to the end of the log, whether its entries are known to be committed or not: they may have been
+/// acknowledged. One entry more, without commands, gives the state the forced membership. Durable when it returns.
+///
+/// # Errors
+/// [`ForceError`]: the log is as it was.
+pub fn bring_up<D: Disk, M: Machine>(
+    force: Force,
+    configured: &[(RaftId, Kind)],
+    (reader, recovered): (&LogReader<D>, &Recovered),
+    machine: &mut M,
+) -> Result<Beginning, ForceError> {
+    let found = machine.applied();
+    if machine.doubted() {
+        return Err(ForceError::Doubted);
+    }
+    if !is_of(&found, force.epoch) {
+        let reached = apply_log(reader, recovered, machine)?;
+        let known = memberships(recovered, &found);
+        let conf_state = members::forced(&known, configured, force.id, force.epoch);
+        let term = recovered.hard_state.term.max(found.term).max(machine.applied().term) + 1;
+        let entry = Entry { term, index: reached + 1, ..Entry::default() };
+        machine.apply(&ApplyBatch { entries: &[entry], conf_state: &conf_state.encode_to_vec() })?;
+    }
+    machine.persist()?;
+    let mark = machine.applied();
+    let hard_state = HardState { term: mark.term, vote: 0, commit: mark.index };
+    Ok(Beginning { mark, hard_state })
+}
+
+/// Applies what the state lacks; up to where it then stands. A state that was fetched may be ahead of the log, or the log behind
+/// it another one that was never committed: then the state is all there is.
+fn apply_log<D: Disk, M: Machine>(
+    reader: &LogReader<D>,
+    recovered: &Recovered,
+    machine: &mut M,
+) -> Result<u64, ForceError> {
+    let (state, start) = (machine.applied(), &recovered.start);
+    let anew = state.index == 0 && start.index <= GENESIS.0;
+    if state.index < start.index && !anew {
+        return Err(ForceError::NoState { state: state.index, first: start.index + 1 });
+    }
+    let joins = anew || reader.term(state.index) == Some(state.term);
+    if !joins {
+        return Ok(state.index);
+    }
+    // A change of the membership among these entries changes nothing any more.
+    let conf_state = state.conf_state.or_else(|| start.conf_state.clone()).unwrap_or_default().encode_to_vec();
+    let mut next = state.index.max(start.index) + 1;
+    while next <= recovered.last_index {
+        let entries = reader.entries(next, recovered.last_index + 1, BATCH_BYTES_MAX)?;
+        let last = entries.last().map_or(recovered.last_index, |entry| entry.index);
+        machine.apply(&ApplyBatch { entries: &entries, conf_state: &conf_state })?;
+        next = last + 1;
+    }
+    Ok(recovered.last_index.max(state.index))
+}
+
+/// Every membership that this node knows, the newest last.
+fn memberships(recovered: &Recovered, state: &SnapshotMark) -> Vec<ConfState> {
+    let mut known: Vec<(u64, ConfState)> = recovered.conf_states.clone();
+    known.extend(recovered.start.conf_state.clone().map(|conf| (recovered.start.index, conf)));
+    known.extend(state.conf_state.clone().map(|conf| (state.index, conf)));
+    known.sort_by_key(|(index, _)| *index);
+    known.into_iter().map(|(_, conf)| conf).collect()
+}

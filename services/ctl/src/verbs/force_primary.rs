@@ -1,0 +1,153 @@
+//! `force-primary`: an operator lets a node lead alone. Shows what the node has before anything is changed; whether it may be
+//! done, the node decides.
+
+use std::time::{Duration, Instant};
+
+use ocs_proto::control::{ForcePrimaryReply, ForcePrimaryRequest};
+use serde::Serialize;
+
+use crate::{
+    cli::ForcePrimaryArgs,
+    cluster::{Cluster, Node},
+    failure::Failure,
+    group,
+    print::Out,
+};
+
+/// For one answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Until the node leads: it drains, takes its whole log into its state, and starts again.
+const LEADS_TIMEOUT: Duration = Duration::from_secs(120);
+/// How the reason of a dry run begins that could be carried out.
+const DRY_RUN: &str = "dry run";
+const PAUSE: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Serialize)]
+struct View {
+    node: String,
+    ordered: bool,
+    leads: bool,
+    last_index: u64,
+    last_commit: u64,
+    epoch: u64,
+    may_lose: bool,
+    fence: Vec<String>,
+    reason: String,
+}
+
+/// Asks what would be lost, says it, gives the order, and waits until the node leads.
+pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ForcePrimaryArgs) -> Result<(), Failure> {
+    let group = group::survey(cluster).await;
+    let Some(seen) = group.named(&args.node) else {
+        return Err(Failure::Unreachable(format!("node {:?} does not answer at any of --endpoints", args.node)));
+    };
+    let ask = |dry_run| ask(cluster, seen.node, args.accept_loss, dry_run);
+    let before = ask(true).await?;
+    eprintln!("{}", warning(&before));
+    if !before.reason.starts_with(DRY_RUN) {
+        return Err(refused(&before));
+    }
+    if args.dry_run {
+        return out.show(&view(before, false), |view| view.reason.clone());
+    }
+    let reply = ask(false).await?;
+    if !reply.ordered {
+        return Err(refused(&reply));
+    }
+    wait_leads(cluster, &args.node).await?;
+    out.show(&view(reply, true), table)
+}
+
+async fn ask(cluster: &Cluster, node: &Node, accept_loss: bool, dry_run: bool) -> Result<ForcePrimaryReply, Failure> {
+    let request = ForcePrimaryRequest { accept_loss, dry_run };
+    node.call(
+        cluster.timeout_or(TIMEOUT),
+        |mut client| async move { Ok(client.force_primary(request).await?.into_inner()) },
+    )
+    .await
+    .map_err(|error| error.into_failure(&node.address))
+}
+
+fn refused(reply: &ForcePrimaryReply) -> Failure {
+    Failure::Refused(format!("force-primary refused: {}", reply.reason))
+}
+
+/// What must be known before.
+fn warning(reply: &ForcePrimaryReply) -> String {
+    let loss = if reply.may_lose {
+        "Updates that were acknowledged and that only the others have are lost."
+    } else {
+        "It has every acknowledged update."
+    };
+    format!(
+        "{}: the last index of its log is {}, the last commit it heard of {}. {loss}\nFence {} first: what they take from now on \
+         is lost.",
+        reply.node,
+        reply.last_index,
+        reply.last_commit,
+        reply.fence.join(" and ")
+    )
+}
+
+async fn wait_leads(cluster: &Cluster, name: &str) -> Result<(), Failure> {
+    let began = Instant::now();
+    let limit = cluster.timeout_or(LEADS_TIMEOUT);
+    loop {
+        let group = group::survey(cluster).await;
+        let alone = group
+            .primary()
+            .and_then(|seen| seen.role())
+            .is_some_and(|role| role.node == name && role.mode == "single-copy");
+        if alone {
+            return Ok(());
+        }
+        if began.elapsed() >= limit {
+            return Err(Failure::NoPrimary(format!("the order stands, but {name} does not lead yet: see its log")));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn view(reply: ForcePrimaryReply, leads: bool) -> View {
+    View {
+        node: reply.node,
+        ordered: reply.ordered,
+        leads,
+        last_index: reply.last_index,
+        last_commit: reply.last_commit,
+        epoch: reply.epoch,
+        may_lose: reply.may_lose,
+        fence: reply.fence,
+        reason: reply.reason,
+    }
+}
+
+fn table(view: &View) -> String {
+    format!(
+        "{} leads alone in epoch {}: updates are on one disk only. Start the others again: they join under new ids; then \
+         `ocsctl mode set` ends it",
+        view.node, view.epoch
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_warning_names_both_numbers_who_is_to_be_fenced_and_what_is_lost() {
+        let mut reply = ForcePrimaryReply {
+            node: "b".to_owned(),
+            last_index: 120,
+            last_commit: 118,
+            fence: vec!["a".to_owned(), "w".to_owned()],
+            ..ForcePrimaryReply::default()
+        };
+        assert!(warning(&reply).contains("every acknowledged update"));
+        reply.may_lose = true;
+        let text = warning(&reply);
+        for part in ["last index of its log is 120", "heard of 118", "Fence a and w", "are lost"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}
