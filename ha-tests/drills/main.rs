@@ -114,7 +114,8 @@ fn main() -> ExitCode {
         return in_a_network(drill);
     }
     let beside = || env::current_exe().ok().and_then(|own| Some(own.parent()?.to_owned()));
-    programs_are_in(&arguments.bin_dir.clone().or_else(beside).unwrap_or_default());
+    let programs = arguments.bin_dir.clone().or_else(beside).unwrap_or_default();
+    programs_are_in(&fs::canonicalize(&programs).unwrap_or(programs)); // they are started from other directories
     perform(drill, arguments)
 }
 
