@@ -187,6 +187,8 @@ impl Wanted {
         let told = || format!("{} {}", answer.status, answer.body);
         match (answer.status, &self.act) {
             (200, Act::Add) => Heard::Ended(Ended::Added(answer.handle())),
+            // What the node knew last, and says so: no claim about now.
+            (200, Act::Read) if answer.header("x-ocs-stale").is_some() => Heard::NotApplied(told()),
             (200, Act::Read) => Heard::Ended(Ended::Answered(Outcome::Shown(shown(&answer)))),
             (200, _) => Heard::Ended(Ended::Answered(Outcome::Done)),
             (429 | 503, _) => Heard::NotApplied(told()),

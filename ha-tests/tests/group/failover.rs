@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ocs_ha_tests::{Cluster, NODES, Signal};
+use ocs_ha_tests::{Cluster, NODES, Signal, until};
 
 /// Clients at each HTTP Proxy.
 const CLIENTS: usize = 3;
@@ -70,6 +70,28 @@ fn what_was_acknowledged_is_there_after_all_three_were_killed_at_once() {
     cluster.wait_back();
     load.wait_more(50);
     load.stop().assert_exactly_once(&cluster);
+}
+
+#[test]
+fn with_two_of_three_lost_reads_say_that_they_are_stale_and_updates_are_refused() {
+    let mut cluster = Cluster::with(&["limits.hold_time_ms=300"]);
+    cluster.create_list("demo");
+    let (primary, last) = (cluster.primary(), cluster.other(cluster.primary()));
+    let handle = cluster.http(primary).post("/lists/demo?req=AddRecord", r#"{"GSW_PHONE":"+99970"}"#).handle();
+    let read = format!("/records/{handle}");
+    let confirmed = cluster.http(last).get(&read);
+    assert_eq!((confirmed.status, confirmed.header("x-ocs-stale")), (200, None));
+    cluster.kill(primary);
+    cluster.kill("w");
+    let known = cluster.http(last).get(&read);
+    assert_eq!((known.status, known.header("x-ocs-stale")), (200, Some("true")), "{known:?}");
+    let update = cluster.http(last).post(&format!("{read}?req=RecordProcessed"), "");
+    assert!(matches!(update.status, 503 | 504), "{update:?}"); // it may have become primary before the witness went
+    cluster.start_node("w", &[]);
+    until("reads are confirmed again", || {
+        let answer = cluster.http(last).get(&read);
+        answer.status == 200 && answer.header("x-ocs-stale").is_none()
+    });
 }
 
 #[test]

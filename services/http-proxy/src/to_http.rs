@@ -17,6 +17,7 @@ const ROLE: HeaderName = HeaderName::from_static("x-ocs-role");
 const MODE: HeaderName = HeaderName::from_static("x-ocs-mode");
 const SINGLE_COPY: HeaderValue = HeaderValue::from_static("single-copy");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const STALE: HeaderName = HeaderName::from_static("x-ocs-stale");
 /// Events whose answer names the record's URI.
 const WITH_URI: [&str; 3] = ["AddRecordAcknowledge", "Record", "PreviewRecord"];
 
@@ -54,6 +55,8 @@ pub struct Answer {
     pub retry: bool,
     /// Whether `Idempotent-Replayed` is sent.
     pub replayed: bool,
+    /// Whether `X-OCS-Stale` is sent.
+    pub stale: bool,
     /// Value of `Allow`.
     pub allow: Option<&'static str>,
     /// Whether the connection ends after it.
@@ -63,7 +66,7 @@ pub struct Answer {
 impl Answer {
     /// A plain answer.
     pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, body: body.into(), retry: false, replayed: false, allow: None, close: false }
+        Self { status, body: body.into(), retry: false, replayed: false, stale: false, allow: None, close: false }
     }
 
     /// The answer to a request; `base` is what a record's URI starts with, for example `http://host:8080`.
@@ -73,7 +76,7 @@ impl Answer {
             ReplyBody::Refused(refusal) => Self::of_refusal(refusal),
             ReplyBody::Imported(_) => Self::of_refusal(&unfit_reply()),
         };
-        Self { replayed: reply.replayed, ..answer }
+        Self { replayed: reply.replayed, stale: reply.stale, ..answer }
     }
 
     /// The answer to a request that was refused.
@@ -217,6 +220,9 @@ impl Dress {
         }
         if answer.replayed {
             headers.insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        if answer.stale {
+            headers.insert(STALE, HeaderValue::from_static("true"));
         }
         if let Some(allow) = answer.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));

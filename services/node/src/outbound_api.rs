@@ -108,15 +108,26 @@ impl OutboundApi {
     /// was handed over goes on.
     pub async fn answer(&self, body: Body, origin: Origin, deadline: Instant) -> Reply {
         match &body {
-            Body::Request(request) if request.verb.reads() => match self.wait_until_readable(deadline).await {
-                Ok(()) => self.state.read(request),
-                Err(refused) => refused,
-            },
+            Body::Request(request) if request.verb.reads() => self.read(request, deadline).await,
             _ => match Submission::new(self.ids.give(), origin, body, deadline) {
                 Ok(submission) => self.forward.submit(&submission).await,
                 Err(refused) => refused,
             },
         }
+    }
+
+    /// Where no quorum could be asked for `hold_time`, what this node knew last, marked so (design 1, what loses what).
+    async fn read(&self, request: &Request, deadline: Instant) -> Reply {
+        match self.wait_until_readable(deadline).await {
+            Ok(()) => self.state.read(request),
+            Err(_) if self.knows_a_state() => Reply { stale: true, ..self.state.read(request) },
+            Err(refused) => refused,
+        }
+    }
+
+    fn knows_a_state(&self) -> bool {
+        let status = self.group.status().borrow().clone();
+        status.applied > 0 && !status.fetching
     }
 
     /// Completes when the local state has everything acknowledged before the call (design rule 4).

@@ -153,17 +153,19 @@ pub struct Reply {
     pub body: ReplyBody,
     /// It is the answer of an earlier request with the same key or content.
     pub replayed: bool,
+    /// No quorum could be asked: it is what this node knew last (design 1, what loses what). Never of an update.
+    pub stale: bool,
 }
 
 impl Reply {
     /// An acknowledging event.
     pub fn done(event: impl Into<String>, attributes: Vec<(String, Value)>) -> Self {
-        Self { body: ReplyBody::Done(Done { event: event.into(), attributes }), replayed: false }
+        Self { body: ReplyBody::Done(Done { event: event.into(), attributes }), replayed: false, stale: false }
     }
 
     /// A refusal.
     pub fn refused(refusal: Refusal) -> Self {
-        Self { body: ReplyBody::Refused(refusal), replayed: false }
+        Self { body: ReplyBody::Refused(refusal), replayed: false, stale: false }
     }
 }
 

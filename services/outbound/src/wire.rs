@@ -242,7 +242,7 @@ pub fn reply_to_wire(reply: &Reply) -> wire::Reply {
         }),
         ReplyBody::Imported(imported) => wire::reply::Body::Imported(imported_to_wire(imported)),
     };
-    wire::Reply { body: Some(body), replayed: reply.replayed }
+    wire::Reply { body: Some(body), replayed: reply.replayed, stale: reply.stale }
 }
 
 fn imported_to_wire(imported: &Imported) -> wire::Imported {
@@ -268,7 +268,7 @@ pub fn reply_from_wire(reply: wire::Reply) -> Result<Reply, WireError> {
         }),
         wire::reply::Body::Imported(imported) => ReplyBody::Imported(imported_from_wire(imported)),
     };
-    Ok(Reply { body, replayed: reply.replayed })
+    Ok(Reply { body, replayed: reply.replayed, stale: reply.stale })
 }
 
 fn imported_from_wire(imported: wire::Imported) -> Imported {

@@ -119,7 +119,7 @@ async fn control(name: &'static str, tls: Option<ServerTlsConfig>, state: &Arc<M
 }
 
 fn reply(body: Body) -> Option<Reply> {
-    Some(Reply { body: Some(body), replayed: false })
+    Some(Reply { body: Some(body), replayed: false, stale: false })
 }
 
 fn refused(code: &str, message: &str) -> Option<Reply> {

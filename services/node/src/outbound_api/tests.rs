@@ -316,12 +316,16 @@ async fn a_read_needs_a_quorum_and_is_held_for_one() {
 }
 
 #[tokio::test]
-async fn a_read_without_a_quorum_for_longer_than_hold_time_is_unavailable() {
-    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
-    let api = api(&group, Arc::new(NoPeers), short_hold(), &tasks);
-    group.confirm_as(None);
-    let reply = api.answer(get_record(), Origin::Http, in_ten_seconds()).await;
-    assert_eq!(refusal_code(&reply), Some(RefusalCode::Unavailable));
+async fn a_read_without_a_quorum_for_longer_than_hold_time_is_marked_stale_and_unavailable_without_a_state() {
+    for (applied, fetching, answered) in [(10, false, true), (10, true, false), (0, false, false)] {
+        let status = Status { applied, fetching, ..status(3, B) };
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status)));
+        let api = api(&group, Arc::new(NoPeers), short_hold(), &tasks);
+        group.confirm_as(None);
+        let reply = api.answer(get_record(), Origin::Http, in_ten_seconds()).await;
+        let refused = (!answered).then_some(RefusalCode::Unavailable);
+        assert_eq!((refusal_code(&reply), reply.stale), (refused, answered));
+    }
 }
 
 #[tokio::test]

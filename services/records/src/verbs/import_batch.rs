@@ -230,5 +230,5 @@ fn remember<V: View>(batch: &ImportBatch, list: u32, last_row: u64, imported: &I
 }
 
 fn acknowledge(imported: Imported) -> Reply {
-    Reply { body: ReplyBody::Imported(imported), replayed: false }
+    Reply { body: ReplyBody::Imported(imported), replayed: false, stale: false }
 }
