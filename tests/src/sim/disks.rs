@@ -100,17 +100,18 @@ impl Watch {
         conf: &ConfState,
         nodes: &[Node],
     ) {
-        let data = conf.voters.iter().filter(|id| self.kind(**id) == Kind::Data && self.mode != Mode::Three);
-        for id in data {
-            let has = self.synced(nodes, *id).is_some_and(|synced| synced.has(mark.index, mark.term));
-            claim!(
-                has,
-                "what is forgotten is on every data node",
-                "node {} forgets up to {}, {id:#x} lacks it",
-                at + 1,
-                mark.index
-            );
-        }
+        let has = |id: &RaftId| self.synced(nodes, *id).is_some_and(|synced| synced.has(mark.index, mark.term));
+        let data = |id: &&RaftId| self.kind(**id) == Kind::Data && self.mode != Mode::Three;
+        // a follower goes by its leader's word, and that may be of a change of the membership that it has not heard of
+        let known = [conf, self.membership()];
+        claim!(
+            known.iter().any(|conf| conf.voters.iter().filter(data).all(has)),
+            "what is forgotten is on every data node",
+            "node {} forgets up to {}, not all of {:?} have it",
+            at + 1,
+            mark.index,
+            conf.voters
+        );
         let state = nodes[at].store.as_ref().map(|state| state.mark.index);
         claim!(
             state.is_none_or(|state| state >= mark.index),

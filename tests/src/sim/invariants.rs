@@ -156,7 +156,8 @@ impl Watch {
         if core.role() != RaftRole::Leader {
             return;
         }
-        let fresh = !self.leaders.contains_key(&core.term());
+        // one that learns late that it was elected leads nobody any more, and need not have what a later term's leader took
+        let fresh = self.leaders.range(core.term()..).next().is_none();
         let leader = *self.leaders.entry(core.term()).or_insert(core.id());
         claim!(leader == core.id(), "one leader a term", "{leader} and {} in term {}", core.id(), core.term());
         if let Some((index, (term, _))) = self.agreed.last_key_value().filter(|_| fresh) {
