@@ -68,8 +68,9 @@ pub(super) struct Watch {
 }
 
 /// Rules 6 and 10: after any crash a log holds what it had synced, and what was being written as a whole or not at all.
-pub(super) fn what_was_synced_is_there(id: RaftId, explained: bool) {
-    claim!(explained, "what was synced is there after a crash", "the log of {id:#x} is another one");
+pub(super) fn what_was_synced_is_there(id: RaftId, unexplained: Option<String>) {
+    let why = unexplained.unwrap_or_default();
+    claim!(why.is_empty(), "what was synced is there after a crash", "the log of {id:#x}: {why}");
 }
 
 /// Rule 2.

@@ -245,24 +245,29 @@ impl Synced {
         self.start.index >= index || self.terms.get(&index) == Some(&term)
     }
 
-    /// Whether a log that was opened is what was synced, or that and the batch in doubt.
-    fn explains(&self, log: &Log<MemDisk>, found: &Found<MemDisk>) -> bool {
-        let with_doubt = self.in_doubt.as_ref().map(|batch| {
-            let mut with = self.clone();
-            with.apply(batch);
-            with
-        });
-        std::iter::once(self).chain(&with_doubt).any(|known| known.equals(log, found))
+    /// Why a log that was opened is neither what was synced nor that and the batch in doubt; none: it is one of them.
+    fn unexplained(&self, log: &Log<MemDisk>, found: &Found<MemDisk>) -> Option<String> {
+        let known = self.difference(log, found)?;
+        let Some(batch) = &self.in_doubt else { return Some(known) };
+        let mut with = self.clone();
+        with.apply(batch);
+        with.difference(log, found).map(|doubt| format!("{known}; with the batch that was being written: {doubt}"))
     }
 
-    fn equals(&self, log: &Log<MemDisk>, found: &Found<MemDisk>) -> bool {
-        let reader = log.reader();
-        let start = found.start.index;
-        let terms = self.terms.range(start + 1..).all(|(index, term)| reader.term(*index) == Some(*term));
-        start >= self.start.index
-            && self.last().max(start) == log.last_index()
-            && terms
-            && found.hard_state == self.hard_state
+    /// What a log that was opened has otherwise.
+    fn difference(&self, log: &Log<MemDisk>, found: &Found<MemDisk>) -> Option<String> {
+        let (reader, start, last) = (log.reader(), found.start.index, log.last_index());
+        let other = self.terms.range(start + 1..).find(|(index, term)| reader.term(**index) != Some(**term));
+        if start < self.start.index {
+            return Some(format!("it begins after {start}, not after {}", self.start.index));
+        }
+        if self.last().max(start) != last {
+            return Some(format!("it ends with {last}, not with {}", self.last().max(start)));
+        }
+        if let Some((index, term)) = other {
+            return Some(format!("entry {index} is of term {:?}, not of {term}", reader.term(*index)));
+        }
+        (found.hard_state != self.hard_state).then(|| format!("{:?}, not {:?}", found.hard_state, self.hard_state))
     }
 }
 
@@ -346,7 +351,7 @@ impl Node {
             hard_state: recovered.hard_state,
             state: mark.clone(),
         };
-        super::invariants::what_was_synced_is_there(self.id, self.synced.explains(&log, &found));
+        super::invariants::what_was_synced_is_there(self.id, self.synced.unexplained(&log, &found));
         self.synced.in_doubt = None;
         self.synced.hard_state = found.hard_state;
         self.synced.start = found.start.clone();

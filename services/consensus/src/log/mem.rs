@@ -335,7 +335,9 @@ impl File for MemFile {
             return Err(io::ErrorKind::StorageFull.into());
         }
         if std::mem::take(&mut state.fail_write) {
-            lock(&self.contents).write(&bytes[..bytes.len() / 2], offset as usize);
+            let sector = (offset as usize + bytes.len() / 2) / SECTOR * SECTOR; // nothing is written by halves of those
+            let written = sector.saturating_sub(offset as usize);
+            lock(&self.contents).write(&bytes[..written], offset as usize);
             return Err(io::Error::other("injected: the write failed"));
         }
         lock(&self.contents).write(bytes, offset as usize);

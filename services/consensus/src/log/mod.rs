@@ -6,7 +6,7 @@
 //! | file | job |
 //! | --- | --- |
 //! | `append` | the writer: batches, rotation, compaction |
-//! | `recover` | opening: torn or corrupt |
+//! | `recover`, `torn` | opening: torn or corrupt |
 //! | `reader` | reading entries while the writer appends |
 //! | `state` | what is known of the log, and the sparse index |
 //! | `format` | the bytes |
@@ -25,6 +25,7 @@ mod segment;
 mod state;
 #[cfg(test)]
 mod tests;
+mod torn;
 mod window;
 
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};

@@ -2,8 +2,8 @@
 //!
 //! What is known to be durable (the proof) is the furthest of: the mark file's slots, the marks in the heads of batches, the
 //! end that a segment's successor states, and the marks in valid heads beyond the first bad byte. Bad bytes below the proof
-//! are refused and nothing is changed; above it they are a torn write and cut. All reading comes before any writing. Called
-//! by [`super::Log::open`].
+//! are refused and nothing is changed; above it they are a torn write and cut, unless their sectors show that they were
+//! written as a whole. All reading comes before any writing. Called by [`super::Log::open`].
 
 use std::{collections::BTreeSet, io};
 
@@ -12,17 +12,18 @@ use super::{
     disk::{Disk, File},
     error::LogError,
     format::{
-        self, BASE, CONF_STATE, ENTRY, ENTRY_BYTES, EntryHeader, HARD_STATE, HEAD, HEAD_BYTES, HEADER_BYTES, Mark,
-        RECORD_BYTES, RESET, RecordHeader, START, SegmentHeader, segment_name, segment_sequence,
+        self, BASE, CONF_STATE, ENTRY, ENTRY_BYTES, EntryHeader, HARD_STATE, HEAD, HEADER_BYTES, Mark, RECORD_BYTES,
+        RESET, RecordHeader, START, SegmentHeader, segment_name, segment_sequence,
     },
     mark::{MARK_FILE, MarkFile, Marks},
     segment::{NEXT_FILE, SPARE_DRAFT, SPARE_FILE},
     state::{Effect, Segment, State},
+    torn::{self, Rest},
     window::{Found, Window},
 };
 
 /// Bytes read at a time.
-const WINDOW_BYTES: usize = 256 * 1024;
+pub(super) const WINDOW_BYTES: usize = 256 * 1024;
 
 /// A log that was read and mended.
 pub(super) struct Opened<F> {
@@ -50,14 +51,6 @@ struct Stop {
     /// First wrong byte.
     bad: u64,
     why: &'static str,
-}
-
-/// What stands beyond the last whole batch of the last segment.
-struct Rest {
-    /// The furthest mark in a valid head.
-    proof: Option<Mark>,
-    /// After the last byte that is not zero.
-    end: u64,
 }
 
 struct Recovery<'a, D: Disk> {
@@ -280,13 +273,27 @@ impl<'a, D: Disk> Recovery<'a, D> {
         if self.state.is_none() {
             return Err(self.corrupt(&last.name, stop.bad, stop.why));
         }
+        if self.damaged(last, stop.cut)? {
+            let found = format!("{}, and no sector of the batch is unwritten as in a torn write", stop.why);
+            return Err(self.corrupt(&last.name, stop.bad, &found));
+        }
         Ok(rest)
+    }
+
+    /// The mark of the last batch may be lost with the power: its sectors still tell damage from a torn write.
+    fn damaged(&self, last: &SegmentFile<D::File>, at: u64) -> Result<bool, LogError> {
+        #[cfg(mutant)]
+        if crate::mutant::on(crate::mutant::Mutant::MarkIgnored) {
+            return Ok(false);
+        }
+        let mut window = Window::new(&last.file, last.length, WINDOW_BYTES);
+        torn::damaged(&mut window, last.sequence, at).map_err(LogError::io("read", &last.name))
     }
 
     /// Reads from `from` to the end of a segment.
     fn scan_rest(&self, segment: &SegmentFile<D::File>, from: u64) -> Result<Rest, LogError> {
         let mut window = Window::new(&segment.file, segment.length, WINDOW_BYTES);
-        scan_rest(&mut window, segment.sequence, from).map_err(LogError::io("read", &segment.name))
+        torn::scan_rest(&mut window, segment.sequence, from).map_err(LogError::io("read", &segment.name))
     }
 
     /// Every entry after the start must be in the segments that were read.
@@ -399,44 +406,6 @@ fn read_effect<F: File>(
             .map(|(index, conf_state)| Effect::ConfState(index, conf_state)),
         kind => Err(unknown(kind, name)),
     }
-}
-
-/// Looks at every byte for a valid head, and for the last byte that is not zero.
-fn scan_rest<F: File>(window: &mut Window<'_, F>, sequence: u64, from: u64) -> io::Result<Rest> {
-    let mut rest = Rest { proof: None, end: from };
-    let overlap = format::head_bytes() as u64 - 1;
-    let mut at = from;
-    while at < window.limit() {
-        let length = (window.limit() - at).min(WINDOW_BYTES as u64);
-        let Some(bytes) = window.slice(at, length as usize)? else { break };
-        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
-            rest.end = at + last as u64 + 1;
-            rest.proof = rest.proof.max(best_head(bytes, sequence, at));
-        }
-        if at + length >= window.limit() {
-            break;
-        }
-        at += length - overlap;
-    }
-    Ok(rest)
-}
-
-/// The furthest mark in a valid head among these bytes, which stand at `at`.
-fn best_head(bytes: &[u8], sequence: u64, at: u64) -> Option<Mark> {
-    let heads = bytes.windows(format::head_bytes()).enumerate();
-    heads.filter_map(|(i, head)| head_mark(head, sequence, at + i as u64)).max()
-}
-
-fn head_mark(bytes: &[u8], sequence: u64, offset: u64) -> Option<Mark> {
-    if bytes[8] != HEAD {
-        return None;
-    }
-    let header = RecordHeader::decode(bytes).filter(|h| h.length as usize == HEAD_BYTES)?;
-    let payload = &bytes[RECORD_BYTES..];
-    if crc32c::crc32c_append(header.seed(sequence, offset), payload) != header.crc {
-        return None;
-    }
-    format::decode_head(payload).map(|(_, mark)| mark)
 }
 
 /// Writes the bytes of a stretch over themselves.

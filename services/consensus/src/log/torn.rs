@@ -1,0 +1,89 @@
+//! What stands beyond the last whole batch: what proves that it was durable, and what tells a damaged batch from a torn one.
+//!
+//! A write that was cut short leaves at least one sector as it was, and where a log writes next there were zeros. Never
+//! writes. Called by recovery.
+
+use std::io;
+
+use super::{
+    disk::File,
+    format::{self, HEAD, HEAD_BYTES, Mark, RECORD_BYTES, RecordHeader},
+    recover::WINDOW_BYTES,
+    window::{Found, Window},
+};
+
+/// What a disk writes as a whole or not at all, bytes; larger sectors are several of these.
+const SECTOR_BYTES: u64 = 512;
+
+/// What stands beyond the last whole batch of the last segment.
+pub(super) struct Rest {
+    /// The furthest mark in a valid head.
+    pub(super) proof: Option<Mark>,
+    /// After the last byte that is not zero.
+    pub(super) end: u64,
+}
+
+/// Whether the batch at `at`, which is not whole, had been written to its last sector: its bytes changed since. Where a sector of it
+/// holds nothing but zeros of its own, that cannot be told, and it counts as torn.
+pub(super) fn damaged<F: File>(window: &mut Window<'_, F>, sequence: u64, at: u64) -> io::Result<bool> {
+    let Some(end) = known_end(window, sequence, at)? else { return Ok(false) };
+    let mut from = at;
+    while from < end {
+        let to = (from + 1).next_multiple_of(SECTOR_BYTES);
+        match window.slice(from, (to - from) as usize)? {
+            Some(bytes) if bytes.iter().any(|byte| *byte != 0) => from = to,
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// Where a batch ends by its head; where its head ends, if that is damaged and a record of this place follows it. `None`:
+/// nothing there says that this log wrote it.
+fn known_end<F: File>(window: &mut Window<'_, F>, sequence: u64, at: u64) -> io::Result<Option<u64>> {
+    let (behind, limit) = (at + format::head_bytes() as u64, window.limit());
+    if matches!(window.record(sequence, at, limit)?, Found::Record(head) if head.kind == HEAD) {
+        let head = window.slice(at + RECORD_BYTES as u64, HEAD_BYTES)?.and_then(format::decode_head);
+        return Ok(head.map(|(length, _)| at + u64::from(length)));
+    }
+    let follows = matches!(window.record(sequence, behind, limit)?, Found::Record(_));
+    Ok(follows.then_some(behind))
+}
+
+/// Looks at every byte for a valid head, and for the last byte that is not zero.
+pub(super) fn scan_rest<F: File>(window: &mut Window<'_, F>, sequence: u64, from: u64) -> io::Result<Rest> {
+    let mut rest = Rest { proof: None, end: from };
+    let overlap = format::head_bytes() as u64 - 1;
+    let mut at = from;
+    while at < window.limit() {
+        let length = (window.limit() - at).min(WINDOW_BYTES as u64);
+        let Some(bytes) = window.slice(at, length as usize)? else { break };
+        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            rest.end = at + last as u64 + 1;
+            rest.proof = rest.proof.max(best_head(bytes, sequence, at));
+        }
+        if at + length >= window.limit() {
+            break;
+        }
+        at += length - overlap;
+    }
+    Ok(rest)
+}
+
+/// The furthest mark in a valid head among these bytes, which stand at `at`.
+fn best_head(bytes: &[u8], sequence: u64, at: u64) -> Option<Mark> {
+    let heads = bytes.windows(format::head_bytes()).enumerate();
+    heads.filter_map(|(i, head)| head_mark(head, sequence, at + i as u64)).max()
+}
+
+fn head_mark(bytes: &[u8], sequence: u64, offset: u64) -> Option<Mark> {
+    if bytes[8] != HEAD {
+        return None;
+    }
+    let header = RecordHeader::decode(bytes).filter(|h| h.length as usize == HEAD_BYTES)?;
+    let payload = &bytes[RECORD_BYTES..];
+    if crc32c::crc32c_append(header.seed(sequence, offset), payload) != header.crc {
+        return None;
+    }
+    format::decode_head(payload).map(|(_, mark)| mark)
+}
