@@ -31,9 +31,9 @@ use crate::{
     log::{Disk, Log, Recovered},
     members,
     reads::Question,
+    repair::{Here, Repair},
     waiters::Waiters,
 };
-use repair::Repair;
 
 /// Version of the frames' head; an unknown newer one is refused by name.
 pub const FRAME_FORMAT: u32 = 1;
@@ -275,7 +275,6 @@ struct Seen {
     applied: u64,
     clock_offset_us: i64,
     digest: Option<(u64, u128)>,
-    compared: u64,
     /// Its state takes part, and it stands by its digest at this index.
     ready: bool,
     vouched: u64,
@@ -408,7 +407,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             Event::Applied(index) => self.on_applied(index),
             Event::Persisted(index) => self.persisted = self.persisted.max(index),
             Event::Installed(mark) => {
-                self.on_replaced();
+                self.repair.replaced(Here::of(&self.core));
                 self.core.on_installed(mark.clone());
                 self.on_applied(mark.index);
             }
@@ -417,13 +416,11 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             }
             Event::Fetched(Err(reason)) => {
                 tracing::warn!(%reason, "the state could not be fetched; it is tried again");
-                self.core.on_fetch_failed();
-                self.trust_if_alone();
+                self.on_fetch_failed();
             }
-            Event::Distrust(reason) if !self.core.distrusting() => self.repair.wanted = Some(reason),
-            Event::Distrust(_) => {} // it is being replaced already
+            Event::Distrust(reason) => self.repair.distrust(reason, Here::of(&self.core)),
             Event::StandsStill(index) => self.core.replace(index),
-            Event::Vouch(index) => self.repair.vouched = index,
+            Event::Vouch(index) => self.repair.vouch(index),
             Event::PeerLost { peer, refused } => {
                 self.core.on_unreachable(peer);
                 if refused {

@@ -16,6 +16,7 @@ pub mod members;
 #[cfg(mutant)]
 pub mod mutant;
 mod reads;
+pub mod repair;
 mod slog_bridge;
 mod storage;
 mod waiters;

@@ -73,6 +73,8 @@ pub enum Mutant {
     SnapshotNotSentAgain,
     /// A state that could not be fetched is not asked for again.
     FetchNotTriedAgain,
+    /// Rule 11: a state whose digest differs is replaced, whichever node is wrong.
+    DifferenceCondemns,
     /// Design 2: stamps are this node's wall clock.
     StampIsWallClock,
     /// Design 2: a median far ahead is followed though no other clock stands behind it.
@@ -81,7 +83,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::WitnessForgetsApplied,
         Self::DataDurableOfOldTerm,
         Self::NewLeaderCountsNothing,
@@ -115,6 +117,7 @@ impl Mutant {
         Self::MembershipNotReplayed,
         Self::SnapshotNotSentAgain,
         Self::FetchNotTriedAgain,
+        Self::DifferenceCondemns,
         Self::StampIsWallClock,
         Self::OddClockFollowed,
     ];

@@ -9,10 +9,7 @@ use ocs_history::{Act, Operation, Outcome};
 use outbound::{Handle, Reply, Request};
 use rand::Rng;
 
-use super::{
-    requests,
-    world::{Event, World},
-};
+use super::{event::Event, requests, world::World};
 
 /// Clients at a time.
 const CLIENTS: usize = 7;

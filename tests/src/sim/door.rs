@@ -13,9 +13,11 @@ use rand::Rng;
 
 use super::{
     clients::Answer,
-    disks, invariants,
+    disks,
+    event::{Event, Who},
+    invariants,
     node::{Asked, Heard, Life, Mode, Waiter, place},
-    world::{Event, Who, World},
+    world::World,
 };
 
 /// How long a request waits for a primary, microseconds.

@@ -9,10 +9,11 @@ use rand::{Rng, rngs::StdRng, seq::IndexedRandom};
 use super::{
     clients::Answer,
     disks,
+    event::{Event, Who},
     net::Net,
     node::{Asked, Mode, Node, PLACES_MAX},
     state::State,
-    world::{Event, Who, World},
+    world::World,
 };
 
 /// Something that befalls the group, or ends again.

@@ -7,8 +7,9 @@ use consensus::RaftId;
 use rand::Rng;
 
 use super::{
+    event::{Event, Who},
     node::place,
-    world::{Event, Who, World},
+    world::World,
 };
 
 /// How often it asks.

@@ -5,7 +5,8 @@
 //!
 //! | file | job |
 //! | --- | --- |
-//! | `world` | time, events, what stands in for the driver |
+//! | `world`, `event` | time, events, what stands in for the driver |
+//! | `frames`, `work` | what nodes tell each other; the log's thread, the apply thread, fetching |
 //! | `node` | a process and the disk that outlives it |
 //! | `door` | request ids, forward and hold, stamps, reads, the role |
 //! | `clients`, `requests` | who asks, and what |
@@ -17,7 +18,9 @@
 mod clients;
 mod disks;
 mod door;
+mod event;
 mod faults;
+mod frames;
 mod invariants;
 mod join;
 mod net;
@@ -27,6 +30,7 @@ mod requests;
 #[allow(dead_code, unreachable_pub, clippy::unwrap_used)] // pure, and the rest of `node` would come with its crate
 mod stamp;
 mod state;
+mod work;
 mod world;
 
 use std::{

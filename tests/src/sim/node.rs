@@ -15,7 +15,7 @@ use consensus::{
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 use outbound::RequestId;
 
-use super::{door::Submission, stamp::StampClock, state::State, world::Who};
+use super::{door::Submission, event::Who, stamp::StampClock, state::State};
 
 /// Places that there are at most.
 pub(super) const PLACES_MAX: usize = 3;

@@ -4,116 +4,26 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use consensus::{RaftId, core::Output};
-use ocs_proto::peer::{ConfState, Head, PeerFrame, RaftMessage};
-use outbound::RequestId;
+use consensus::{RaftId, core::Output, log::LogError};
+use ocs_proto::peer::{ConfState, PeerFrame};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
-    clients::{Answer, Clients},
+    clients::Clients,
     door::Outcome,
-    faults::{Fault, Plan},
+    event::{Event, Who},
+    faults::Plan,
     invariants::Watch,
     net::Net,
-    node::{CLUSTER, Done, Heard, Job, Mode, Node, TICK_US, Waiter, place},
+    node::{Job, Mode, Node, TICK_US, Waiter, place},
     state::State,
 };
-use consensus::log::{Disk, LogError};
 
 /// Pace of the fast path, microseconds.
 const HURRY_US: u64 = 10_000;
-/// How often a full disk is tried again, microseconds.
-const ROOM_RETRY_US: u64 = 250_000;
 /// Entries that are kept although nobody needs them, and that must be worth forgetting: few, so that much is forgotten.
 const KEEP_ENTRIES: u64 = 12;
 const FORGET_ENTRIES_MIN: u64 = 8;
-
-/// A process: its node's place, and which of its lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Who {
-    pub(super) node: usize,
-    pub(super) boot: u64,
-}
-
-/// Whatever happens.
-#[derive(Debug, Clone)]
-pub(super) enum Event {
-    Tick(Who),
-    Hurry(Who),
-    Frame { to: usize, frame: PeerFrame },
-    Forward { to: usize, from: Who, submission: u64, attempt: u64, id: RequestId, operation: u64 },
-    Forwarded { to: Who, submission: u64, attempt: u64, outcome: Outcome },
-    Disk(Who),
-    Apply(Who),
-    Persist(Who),
-    Batch(Who),
-    Wake(Who),
-    AskRole(Who),
-    Fetch { who: Who, index_min: u64 },
-    PeerLost { who: Who, peer: usize, refused: bool },
-    AskToJoin(Who),
-    JoinAsked { to: usize, from: Who, token: u64 },
-    Admitted { to: Who, id: RaftId, token: u64 },
-    Arrive { node: usize, operation: u64 },
-    Start(usize),
-    Client(usize),
-    Again(u64),
-    Answer { operation: u64, answer: Answer },
-    Fault(Fault),
-    NextFault,
-}
-
-impl Event {
-    /// The node that must run for it to happen; it waits while that node is stopped for a while.
-    fn place(&self) -> Option<usize> {
-        match self {
-            Event::Tick(who)
-            | Event::Hurry(who)
-            | Event::Disk(who)
-            | Event::Apply(who)
-            | Event::Persist(who)
-            | Event::Batch(who)
-            | Event::Wake(who)
-            | Event::AskRole(who)
-            | Event::Fetch { who, .. }
-            | Event::PeerLost { who, .. }
-            | Event::AskToJoin(who)
-            | Event::Admitted { to: who, .. }
-            | Event::Forwarded { to: who, .. } => Some(who.node),
-            Event::Frame { to: node, .. }
-            | Event::Forward { to: node, .. }
-            | Event::JoinAsked { to: node, .. }
-            | Event::Arrive { node, .. } => Some(*node),
-            Event::Start(_)
-            | Event::Client(_)
-            | Event::Again(_)
-            | Event::Answer { .. }
-            | Event::Fault(_)
-            | Event::NextFault => None,
-        }
-    }
-
-    /// The life that it belongs to, where it does not outlive one.
-    fn life(&self) -> Option<Who> {
-        match self {
-            Event::Tick(who)
-            | Event::Hurry(who)
-            | Event::Disk(who)
-            | Event::Apply(who)
-            | Event::Persist(who)
-            | Event::Batch(who)
-            | Event::Wake(who)
-            | Event::AskRole(who)
-            | Event::Fetch { who, .. }
-            | Event::PeerLost { who, .. }
-            | Event::AskToJoin(who)
-            | Event::Admitted { to: who, .. }
-            | Event::Forwarded { to: who, .. } => Some(*who),
-            _ => None,
-        }
-    }
-}
 
 /// All of it.
 pub(super) struct World {
@@ -435,213 +345,6 @@ impl World {
         }
     }
 
-    fn head(&self, at: usize) -> Head {
-        let node = &self.nodes[at];
-        let life = node.life.as_ref().expect("only who runs sends");
-        Head {
-            cluster: Bytes::from_static(&CLUSTER),
-            from: node.id,
-            incarnation: life.incarnation,
-            data_durable: life.core.data_durable(),
-            wall_clock_us: node.wall_us(self.now),
-            term: life.core.term(),
-            applied: life.core.applied(),
-            disk_short_bytes: u64::from(life.no_room),
-            ..Head::default()
-        }
-    }
-
-    fn send(&mut self, at: usize, messages: Vec<RaftMessage>) {
-        if messages.is_empty() {
-            return;
-        }
-        let head = self.head(at);
-        let mut frames: BTreeMap<RaftId, Vec<RaftMessage>> = BTreeMap::new();
-        for message in messages {
-            frames.entry(message.to).or_default().push(message);
-        }
-        for (to, messages) in frames {
-            self.transmit(at, place(to), PeerFrame { head: Some(head.clone()), messages });
-        }
-    }
-
-    fn transmit(&mut self, from: usize, to: usize, frame: PeerFrame) {
-        for way in self.net.ways(&mut self.rng, from, to) {
-            self.after(way, Event::Frame { to, frame: frame.clone() });
-        }
-    }
-
-    fn receive(&mut self, at: usize, frame: PeerFrame) {
-        self.fold(at, &frame);
-        let now = self.now;
-        let Some(life) = &mut self.nodes[at].life else { return };
-        let Some(head) = &frame.head else { return };
-        let heard = Heard { at_us: now, wall_us: head.wall_clock_us, short: head.disk_short_bytes > 0 };
-        life.heard.insert(place(head.from), heard);
-        life.core.step(frame);
-    }
-
-    fn fold(&mut self, at: usize, frame: &PeerFrame) {
-        let mut fold = |number: u64| self.trace = folded(self.trace, number);
-        [self.now, at as u64].into_iter().for_each(&mut fold);
-        for message in &frame.messages {
-            let entries = message.entries.iter().map(|entry| u64::from(crc32c::crc32c(&entry.data)));
-            let numbers = [u64::from(message.kind), message.from, message.term, message.index, message.commit];
-            numbers.into_iter().chain(entries).for_each(&mut fold);
-        }
-    }
-
-    /// Every byte of every disk, for the trace.
-    pub(super) fn fold_disks(&mut self) {
-        for disk in self.nodes.iter().map(|node| &node.disk) {
-            for name in Disk::list(disk).expect("a disk in memory lists its files") {
-                let bytes = disk.contents(&name).unwrap_or_default();
-                self.trace = folded(folded(self.trace, bytes.len() as u64), crc32c::crc32c(&bytes).into());
-            }
-        }
-    }
-
-    // === the workers ===
-
-    /// The disk has done what it took.
-    fn disk(&mut self, at: usize) {
-        loop {
-            let before = self.term_before(at);
-            match self.nodes[at].write_one() {
-                Ok(None) => return,
-                Ok(Some(done)) => self.written(at, done, before),
-                Err(LogError::NoRoom { .. }) => return self.no_room(at),
-                Err(LogError::Io { .. } | LogError::Poisoned) => return self.end_process(at, true),
-                Err(fault) => panic!("the log refuses what the core wants written: {fault}"),
-            }
-        }
-    }
-
-    /// The term of the entry before the next batch.
-    fn term_before(&self, at: usize) -> Option<u64> {
-        let Some(Job::Append(merged)) = self.nodes[at].life.as_ref()?.writing.front() else { return None };
-        let first = merged.batch.entries.first()?.index;
-        match &merged.batch.reset {
-            Some(mark) => Some(mark.term),
-            None => self.nodes[at].life.as_ref()?.log.reader().term(first - 1),
-        }
-    }
-
-    fn written(&mut self, at: usize, done: Done, before: Option<u64>) {
-        let Some(life) = &mut self.nodes[at].life else { return };
-        life.no_room = false;
-        let job = life.writing.pop_front();
-        match (done, job) {
-            (Done::Written, Some(Job::Append(merged))) => {
-                self.watch.logs_match(&merged.batch, before);
-                life.core.on_written(merged.number);
-                if let Some(mark) = merged.batch.reset.as_ref().filter(|_| !self.nodes[at].is_data()) {
-                    let conf_state = mark.conf_state.clone().unwrap_or_default();
-                    self.watch.what_is_forgotten_is_on_every_data_node(at, mark, &conf_state, &self.nodes);
-                }
-                self.send(at, merged.then);
-            }
-            (Done::Compacted, Some(Job::Compact(mark))) => {
-                life.forgetting = false;
-                if life.log.first_index() > mark.index {
-                    life.core.on_compacted(mark);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn no_room(&mut self, at: usize) {
-        let Some(life) = &mut self.nodes[at].life else { return };
-        let who = Who { node: at, boot: life.boot };
-        life.no_room = true;
-        self.seek_room(at);
-        self.after(ROOM_RETRY_US, Event::Disk(who));
-    }
-
-    /// A primary without room hands over to a peer that has some.
-    fn seek_room(&mut self, at: usize) {
-        let Some(life) = &mut self.nodes[at].life else { return };
-        if !life.no_room || !life.core.leads() || life.core.transferring() {
-            return;
-        }
-        let short = |id: RaftId| life.heard.get(&place(id)).is_some_and(|heard| heard.short);
-        if let Some(to) = life.core.successors().into_iter().find(|id| !short(*id)) {
-            let _ = life.core.transfer(to, "its disk is full"); // a peer that has room goes on
-        }
-    }
-
-    /// The apply thread takes what has queued.
-    fn apply(&mut self, at: usize) {
-        let Some(life) = &mut self.nodes[at].life else { return };
-        life.applying = false;
-        let Some(state) = &mut life.state else { return };
-        let mut entries = std::mem::take(&mut life.to_apply);
-        entries.retain(|entry| entry.index > state.mark.index); // a fetched state may already hold them
-        let (moment, now) = (self.moment, self.now);
-        entries.iter().for_each(|entry| self.watch.everybody_applies_the_same(entry, moment, now));
-        let last = entries.last().map_or(state.mark.index, |entry| entry.index);
-        let conf_state = life.memberships.range(..=last).next_back().map(|(_, conf_state)| conf_state.clone());
-        let replies = state.apply(&entries, conf_state);
-        self.watch.digests_are_equal(at, state);
-        life.core.on_applied(state.mark.index);
-        self.wake_waiters(at, replies);
-    }
-
-    fn persist(&mut self, who: Who) {
-        let node = &mut self.nodes[who.node];
-        let Some(life) = &mut node.life else { return };
-        if let Some(state) = life.state.as_ref().filter(|state| state.mark.index > life.persisted) {
-            life.persisted = state.mark.index;
-            node.store = Some(state.clone());
-        }
-        let pause_us = self.rng.random_range(0..self.plan.persist_us * 2);
-        self.after(pause_us, Event::Persist(who));
-    }
-
-    fn begin_fetch(&mut self, at: usize, index_min: u64) {
-        let Some(life) = &mut self.nodes[at].life else { return };
-        if std::mem::replace(&mut life.fetch_pending, true) {
-            return;
-        }
-        let who = Who { node: at, boot: life.boot };
-        let way_us = self.rng.random_range(5_000..150_000);
-        self.after(way_us, Event::Fetch { who, index_min });
-    }
-
-    /// A state comes from the other data node, or does not.
-    fn fetch(&mut self, who: Who, index_min: u64) {
-        let at = who.node;
-        let found = self.state_elsewhere(at, index_min.max(1));
-        let node = &mut self.nodes[at];
-        let Some(life) = &mut node.life else { return };
-        life.fetch_pending = false;
-        let Some(fetched) = found else { return life.core.on_fetch_failed() };
-        let ours = life.state.as_mut().expect("a data node fetches");
-        let taken = fetched.mark.index > ours.mark.index;
-        if taken {
-            *ours = fetched;
-            node.store = Some(ours.clone());
-            life.persisted = ours.mark.index;
-        }
-        let mark = ours.mark.clone();
-        life.memberships.insert(mark.index, mark.conf_state.clone().unwrap_or_default());
-        life.core.on_installed(mark);
-        if taken && !self.plan.calm && self.rng.random_ratio(1, 2) {
-            self.end_process(at, true); // before its log has caught up
-        }
-    }
-
-    /// The state of any data node that can be asked for it and has reached an index.
-    fn state_elsewhere(&self, at: usize, index_min: u64) -> Option<State> {
-        let reachable = |other: &&Node| {
-            let connected = self.net.connected(at, other.at) && self.net.connected(other.at, at);
-            other.at != at && connected && other.awake(self.now)
-        };
-        let states = self.nodes.iter().filter(reachable).filter_map(|node| node.life.as_ref()?.state.as_ref());
-        states.into_iter().find(|state| state.mark.index >= index_min).cloned()
-    }
-
     /// Whether every node is a voter with all that there is, and nothing is on its way.
     pub(super) fn converged(&self) -> bool {
         let reference = self.watch.reference.mark.index;
@@ -654,8 +357,4 @@ impl World {
         let settled = conf.voters_outgoing.is_empty() && conf.learners.is_empty();
         settled && self.nodes.iter().all(has_all) && self.clients.idle()
     }
-}
-
-fn folded(trace: u64, number: u64) -> u64 {
-    (trace.rotate_left(5) ^ number).wrapping_mul(0x517c_c1b7_2722_0a95)
 }

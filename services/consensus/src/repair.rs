@@ -1,0 +1,196 @@
+//! What is done about a state that differs or is wrong (design rule 11): it is compared with the peers', doubted, kept from
+//! serving, replaced; never silently, and never on all data nodes at once.
+//!
+//! Which state is wrong is not decided here but by the node ([`Comparison`]), which knows what a state is. Pure: no clock,
+//! no thread, no disk. Called by the driver, and by the simulator in its place.
+
+use std::collections::BTreeMap;
+
+use crate::{Comparison, RaftId, core::Core, log::Disk, members};
+
+/// Failed attempts to fetch a state after which the data node of the lowest number serves again from a wrong one, and those
+/// after which any does: two that began in the same moment must not end in the same moment again and again.
+const FAILED_MAX: (u32, u32) = (1, 3);
+
+/// This node, at the moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Here {
+    /// This node.
+    pub id: RaftId,
+    /// The leader known here; 0: none.
+    pub leader: RaftId,
+    /// It leads.
+    pub leads: bool,
+    /// A state is being fetched: nothing is served.
+    pub fetching: bool,
+    /// Because the one here is wrong.
+    pub distrusting: bool,
+}
+
+impl Here {
+    /// As its core says.
+    pub fn of<D: Disk>(core: &Core<D>) -> Self {
+        Self {
+            id: core.id(),
+            leader: core.leader(),
+            leads: core.leads(),
+            fetching: core.fetching(),
+            distrusting: core.distrusting(),
+        }
+    }
+}
+
+/// Another data node, by what its last frame told.
+#[derive(Debug, Clone, Copy)]
+pub struct Other {
+    /// Its newest id.
+    pub id: RaftId,
+    /// It was heard lately.
+    pub lively: bool,
+    /// It serves from its state.
+    pub ready: bool,
+    /// Nothing shows its state wrong whose digest differed at this index.
+    pub vouched: u64,
+    /// It could take over now; known to the leader only.
+    pub able: bool,
+}
+
+/// Where the state here stands.
+#[derive(Debug, Default)]
+pub struct Repair {
+    /// Why it is to be replaced, as soon as that can be.
+    wanted: Option<String>,
+    /// Why it is being, or was last, replaced.
+    pub(crate) reason: String,
+    /// How often it was.
+    pub(crate) done: u64,
+    /// Index of the last digest that differed; 0: they agree.
+    pub(crate) differs_at: u64,
+    /// Nothing shows the state wrong whose digest differed at this index.
+    pub(crate) vouched: u64,
+    /// Index of the last digest that was compared, by peer.
+    compared: BTreeMap<RaftId, u64>,
+    /// Replaced once although nothing showed it wrong: another difference of that kind has another cause.
+    yielded: bool,
+    told: bool,
+    /// Attempts to fetch another state that failed in a row.
+    failed: u32,
+}
+
+impl Repair {
+    /// `doubted`: the state was found wrong before this start.
+    pub fn new(doubted: bool) -> Self {
+        let wanted = doubted.then(|| "it was found wrong before this node was started again".to_owned());
+        Self { wanted, ..Self::default() }
+    }
+
+    /// A peer's digest, and the one here at the same index, if it is still known: compared once. A difference is an alarm, never
+    /// ignored (design 5); the answer is for the node, which looks whose fault it is.
+    pub fn compare(
+        &mut self,
+        peer: RaftId,
+        (index, theirs): (u64, u128),
+        ours: impl FnOnce(u64) -> Option<u128>,
+    ) -> Option<Comparison> {
+        let compared = self.compared.entry(peer).or_default();
+        if index <= *compared {
+            return None;
+        }
+        let ours = ours(index)?;
+        *compared = index;
+        if ours != theirs {
+            self.differs_at = index;
+            tracing::error!(peer, index, "the state differs from the peer's: each node looks which one is wrong");
+            #[cfg(mutant)]
+            if crate::mutant::on(crate::mutant::Mutant::DifferenceCondemns) {
+                self.wanted = Some("its digest is not the peer's".to_owned());
+            }
+        } else if index > self.differs_at {
+            self.differs_at = 0;
+        }
+        Some(Comparison { peer, index, ours, theirs })
+    }
+
+    /// The state here is wrong, and why; unless it is being replaced already.
+    pub fn distrust(&mut self, reason: String, here: Here) {
+        if !here.distrusting {
+            self.wanted = Some(reason);
+        }
+    }
+
+    /// A digest here differed from a peer's at this index, and nothing shows this node's state wrong.
+    pub fn vouch(&mut self, index: u64) {
+        self.vouched = index;
+    }
+
+    /// Index of the last difference for whose digest this node stands; told in heads.
+    pub fn vouched(&self) -> u64 {
+        self.vouched
+    }
+
+    /// Whether the state here is wrong and still serves.
+    pub fn wanted(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    /// Whether the state here is to stop serving now ([`Core::distrust`]) and to be fetched again: it is wrong, and another data
+    /// node can serve in its place. To be asked at each tick.
+    pub fn due(&mut self, here: Here, others: &[Other]) -> bool {
+        self.yield_to_the_primary(here, others);
+        if self.wanted.is_none() || here.fetching {
+            return false;
+        }
+        if !others.iter().any(|other| other.lively && other.ready && (!here.leads || other.able)) {
+            if !std::mem::replace(&mut self.told, true) {
+                let why = self.wanted.as_deref().unwrap_or_default();
+                tracing::error!(why, "the state here is wrong, and no other data node can give one: it serves on");
+            }
+            return false;
+        }
+        self.reason = self.wanted.take().unwrap_or_default();
+        self.failed = 0;
+        tracing::error!(why = self.reason, "the state here is wrong: it serves no more, and is fetched again");
+        true
+    }
+
+    /// Digests differ and neither node can be shown wrong: what clients were told is the primary's, so the backup's goes.
+    fn yield_to_the_primary(&mut self, here: Here, others: &[Other]) {
+        let at = self.differs_at;
+        if at == 0 || self.vouched < at || self.yielded || here.leads {
+            return;
+        }
+        if others.iter().any(|other| other.id == here.leader && other.ready && other.vouched >= at) {
+            self.yielded = true;
+            self.wanted =
+                Some(format!("its digest at index {at} is not the primary's, and neither can be shown to be wrong"));
+        }
+    }
+
+    /// No state could be fetched. Whether the one here is to serve again ([`Core::trust_again`]): the other data node lives and has
+    /// none to give either, and one that is wrong is better than none.
+    pub fn fetch_failed(&mut self, here: Here, others: &[Other]) -> bool {
+        self.failed += 1;
+        let lowest = others.iter().all(|other| members::number(here.id) < members::number(other.id));
+        let patience = if lowest { FAILED_MAX.0 } else { FAILED_MAX.1 };
+        let stuck = others.iter().any(|other| other.lively) && !others.iter().any(|other| other.ready);
+        if !here.distrusting || !stuck || self.failed < patience {
+            return false;
+        }
+        tracing::error!("no other data node has a state to give: the one here, which is wrong, serves again");
+        self.wanted = Some(self.reason.clone());
+        self.told = true;
+        true
+    }
+
+    /// A fetched state stands.
+    pub fn replaced(&mut self, here: Here) {
+        if here.distrusting {
+            self.done += 1;
+            (self.differs_at, self.vouched, self.told) = (0, 0, false);
+            tracing::warn!(why = self.reason, "the state that was wrong has been replaced");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

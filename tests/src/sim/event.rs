@@ -1,0 +1,95 @@
+//! Whatever can happen in the simulation, and whose process must run for it.
+//!
+//! Called by `world`.
+
+use consensus::RaftId;
+use ocs_proto::peer::PeerFrame;
+use outbound::RequestId;
+
+use super::{clients::Answer, door::Outcome, faults::Fault};
+
+/// A process: its node's place, and which of its lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Who {
+    pub(super) node: usize,
+    pub(super) boot: u64,
+}
+
+/// Whatever happens.
+#[derive(Debug, Clone)]
+pub(super) enum Event {
+    Tick(Who),
+    Hurry(Who),
+    Frame { to: usize, frame: PeerFrame },
+    Forward { to: usize, from: Who, submission: u64, attempt: u64, id: RequestId, operation: u64 },
+    Forwarded { to: Who, submission: u64, attempt: u64, outcome: Outcome },
+    Disk(Who),
+    Apply(Who),
+    Persist(Who),
+    Batch(Who),
+    Wake(Who),
+    AskRole(Who),
+    Fetch { who: Who, index_min: u64 },
+    PeerLost { who: Who, peer: usize, refused: bool },
+    AskToJoin(Who),
+    JoinAsked { to: usize, from: Who, token: u64 },
+    Admitted { to: Who, id: RaftId, token: u64 },
+    Arrive { node: usize, operation: u64 },
+    Start(usize),
+    Client(usize),
+    Again(u64),
+    Answer { operation: u64, answer: Answer },
+    Fault(Fault),
+    NextFault,
+}
+
+impl Event {
+    /// The node that must run for it to happen; it waits while that node is stopped for a while.
+    pub(super) fn place(&self) -> Option<usize> {
+        match self {
+            Event::Tick(who)
+            | Event::Hurry(who)
+            | Event::Disk(who)
+            | Event::Apply(who)
+            | Event::Persist(who)
+            | Event::Batch(who)
+            | Event::Wake(who)
+            | Event::AskRole(who)
+            | Event::Fetch { who, .. }
+            | Event::PeerLost { who, .. }
+            | Event::AskToJoin(who)
+            | Event::Admitted { to: who, .. }
+            | Event::Forwarded { to: who, .. } => Some(who.node),
+            Event::Frame { to: node, .. }
+            | Event::Forward { to: node, .. }
+            | Event::JoinAsked { to: node, .. }
+            | Event::Arrive { node, .. } => Some(*node),
+            Event::Start(_)
+            | Event::Client(_)
+            | Event::Again(_)
+            | Event::Answer { .. }
+            | Event::Fault(_)
+            | Event::NextFault => None,
+        }
+    }
+
+    /// The life that it belongs to, where it does not outlive one.
+    pub(super) fn life(&self) -> Option<Who> {
+        match self {
+            Event::Tick(who)
+            | Event::Hurry(who)
+            | Event::Disk(who)
+            | Event::Apply(who)
+            | Event::Persist(who)
+            | Event::Batch(who)
+            | Event::Wake(who)
+            | Event::AskRole(who)
+            | Event::Fetch { who, .. }
+            | Event::PeerLost { who, .. }
+            | Event::AskToJoin(who)
+            | Event::Admitted { to: who, .. }
+            | Event::Forwarded { to: who, .. } => Some(*who),
+            _ => None,
+        }
+    }
+}
