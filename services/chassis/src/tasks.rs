@@ -15,6 +15,13 @@ pub enum AtEnd {
     Quiet,
 }
 
+/// Threads of a process's runtime: half of the cores, for a node and its HTTP Proxy share the machine with each other and with the
+/// threads of log and state. More would only pass the same few tasks to and fro.
+pub fn worker_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (cores / 2).max(1)
+}
+
 /// The owner of a process's tasks. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {

@@ -6,12 +6,16 @@ use std::{
     process::ExitCode,
 };
 
-use chassis::tasks::Tasks;
+use chassis::tasks::{Tasks, worker_threads};
 use http_proxy::{ProxyError, log};
 use tokio::{
     net::UnixStream,
     signal::unix::{SignalKind, signal},
 };
+
+/// Most of what a request costs here are small texts; this takes and gives them back at a third of the price.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Exit codes: 0 asked to end, 1 could not serve or lost the node, 2 not started by `ocsd`.
 fn main() -> ExitCode {
@@ -21,7 +25,8 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(2);
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.worker_threads(worker_threads()).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("ocs-http-proxy: cannot start: {error}");

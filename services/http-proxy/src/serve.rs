@@ -164,7 +164,7 @@ async fn hand_over(server: &Server, request: Request, host: Option<&str>, deadli
     let Some(_place) = Place::take(server) else {
         return Answer::of_refusal(&unanswered(Unanswered::Busy));
     };
-    match server.link.call(wire::request_to_wire(&request), deadline).await {
+    match server.link.call(wire::request_to_wire(request), deadline).await {
         Ok(reply) => match wire::reply_from_wire(reply) {
             Ok(reply) => Answer::of_reply(&reply, &server.base(host)),
             Err(error) => {

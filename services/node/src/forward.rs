@@ -17,6 +17,7 @@ use ocs_proto::{
     peer::{ForwardOutcome, ForwardReply, ForwardRequest, forward_request},
 };
 use outbound::{Body, Origin, Refusal, RefusalCode, Reply, RequestId};
+use prost::Message;
 use tokio::{sync::watch, time::Instant};
 
 pub use hold::{Hold, HoldConfig};
@@ -52,7 +53,7 @@ pub trait ForwardTo: Send + Sync + 'static {
 pub struct Submission {
     id: RequestId,
     origin: Origin,
-    body: Body,
+    /// Its body as part of an encoded command.
     encoded: Bytes,
     deadline: Instant,
 }
@@ -63,23 +64,23 @@ impl Submission {
     /// # Errors
     /// LIMIT, if its command would be larger than a command may be.
     pub fn new(id: RequestId, origin: Origin, body: Body, deadline: Instant) -> Result<Self, Reply> {
-        let encoded = encode_body(&body)?;
-        Ok(Self { id, origin, body, encoded, deadline })
+        Ok(Self { id, origin, encoded: encode_body(body)?, deadline })
     }
 
     fn to_peer(&self) -> ForwardRequest {
-        let body = match &self.body {
-            Body::Request(request) => forward_request::Body::Request(outbound::wire::request_to_wire(request)),
-            Body::CreateList(list) => forward_request::Body::CreateList(outbound::wire::list_to_wire(list)),
-            Body::ImportBatch(batch) => forward_request::Body::ImportBatch(outbound::wire::batch_to_wire(batch)),
-            Body::RoleChange(change) => forward_request::Body::RoleChange(outbound::wire::change_to_wire(change)),
-        };
+        let command = wire::Command::decode(self.encoded.clone()).expect("this node encoded it");
+        let body = command.body.map(|body| match body {
+            wire::command::Body::Request(request) => forward_request::Body::Request(request),
+            wire::command::Body::CreateList(list) => forward_request::Body::CreateList(list),
+            wire::command::Body::ImportBatch(batch) => forward_request::Body::ImportBatch(batch),
+            wire::command::Body::RoleChange(change) => forward_request::Body::RoleChange(change),
+        });
         let left = (self.deadline - Instant::now()).as_millis();
         ForwardRequest {
             id: Some(self.id.into()),
             deadline_ms: u32::try_from(left).unwrap_or(u32::MAX),
             origin: outbound::wire::origin_to_wire(self.origin).into(),
-            body: Some(body),
+            body,
         }
     }
 }
@@ -258,7 +259,7 @@ impl Forward {
         let answer = |outcome: ForwardOutcome, reply: Option<Reply>| ForwardReply {
             id,
             outcome: outcome.into(),
-            reply: reply.as_ref().map(outbound::wire::reply_to_wire),
+            reply: reply.map(outbound::wire::reply_into_wire),
         };
         if self.leadership.borrow().primary != Primary::Here {
             return answer(ForwardOutcome::NotPrimary, None);

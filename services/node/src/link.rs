@@ -26,11 +26,16 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const QUEUE_MAX: usize = 4096;
 /// Events that wait for the supervisor.
 const EVENTS_MAX: usize = 8;
+/// Reads that are answered together: enough to share a question and a write, few enough to leave others their turn.
+const READS_MAX: usize = 32;
 
 /// What the node does for its HTTP Proxy.
 pub trait ProxyHandler: Send + Sync + 'static {
     /// Answers a request, before `deadline` has passed.
     fn request(&self, request: Request, deadline: Duration) -> impl Future<Output = Reply> + Send;
+
+    /// Answers requests that only read, in their order, each before its deadline has passed.
+    fn reads(&self, requests: Vec<(Request, Duration)>) -> impl Future<Output = Vec<Reply>> + Send;
 
     /// Answers a health check: whether all is well, and the JSON to show.
     fn health(&self, kind: HealthKind) -> impl Future<Output = (bool, String)> + Send;
@@ -87,6 +92,13 @@ struct Shared<H> {
     handler: Arc<H>,
     queue: mpsc::Sender<Outgoing>,
     tasks: Tasks,
+}
+
+impl<H> Shared<H> {
+    async fn reply(&self, id: u64, reply: Reply) {
+        let reply = LinkReply { id, reply: Some(wire::reply_into_wire(reply)) };
+        let _ = self.queue.send(Outgoing::Reply(reply)).await; // HTTP Proxy is gone, and the client with it
+    }
 }
 
 impl ProxyLink {
@@ -152,25 +164,60 @@ async fn read<H: ProxyHandler>(
             };
             let _ = events.send(event).await;
         }
-        requests.into_iter().for_each(|request| take_request(&shared, request));
+        take_requests(&shared, requests);
         health.into_iter().for_each(|request| take_health(&shared, request));
     }
     Ok(())
 }
 
-/// One task a request; HTTP Proxy limits how many there are (`requests_in_flight_max`).
-fn take_request<H: ProxyHandler>(shared: &Arc<Shared<H>>, request: LinkRequest) {
+/// A request that can be answered, and until when.
+type Taken = (Request, Duration);
+
+/// One task an update, one for some reads; HTTP Proxy limits how many there are (`requests_in_flight_max`).
+fn take_requests<H: ProxyHandler>(shared: &Arc<Shared<H>>, requests: Vec<LinkRequest>) {
+    let (mut ids, mut reads) = (Vec::new(), Vec::new());
+    for LinkRequest { id, deadline_ms, request } in requests {
+        let deadline = Duration::from_millis(deadline_ms.into());
+        match readable(request) {
+            Ok(request) if request.verb.reads() => {
+                ids.push(id);
+                reads.push((request, deadline));
+            }
+            taken => take_request(shared, id, taken.map(|request| (request, deadline))),
+        }
+        if reads.len() == READS_MAX {
+            take_reads(shared, std::mem::take(&mut ids), std::mem::take(&mut reads));
+        }
+    }
+    if !reads.is_empty() {
+        take_reads(shared, ids, reads);
+    }
+}
+
+fn take_request<H: ProxyHandler>(shared: &Arc<Shared<H>>, id: u64, taken: Result<Taken, Reply>) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy request", AtEnd::Quiet, async move {
-        let LinkRequest { id, deadline_ms, request } = request;
-        let reply = match request.map(wire::request_from_wire) {
-            Some(Ok(request)) => of_task.handler.request(request, Duration::from_millis(deadline_ms.into())).await,
-            Some(Err(error)) => unreadable(&error.to_string()),
-            None => unreadable("a request without content"),
+        let reply = match taken {
+            Ok((request, deadline)) => of_task.handler.request(request, deadline).await,
+            Err(unreadable) => unreadable,
         };
-        let reply = LinkReply { id, reply: Some(wire::reply_to_wire(&reply)) };
-        let _ = of_task.queue.send(Outgoing::Reply(reply)).await; // HTTP Proxy is gone, and the client with it
+        of_task.reply(id, reply).await;
     });
+}
+
+fn take_reads<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, reads: Vec<Taken>) {
+    let of_task = shared.clone();
+    shared.tasks.spawn("proxy reads", AtEnd::Quiet, async move {
+        let replies = of_task.handler.reads(reads).await;
+        for (id, reply) in ids.into_iter().zip(replies) {
+            of_task.reply(id, reply).await;
+        }
+    });
+}
+
+fn readable(request: Option<ocs_proto::outbound::Request>) -> Result<Request, Reply> {
+    let request = request.ok_or_else(|| unreadable("a request without content"))?;
+    wire::request_from_wire(request).map_err(|error| unreadable(&error.to_string()))
 }
 
 /// Both ends come from one build, so this is a bug.

@@ -37,6 +37,9 @@ pub trait StateReader: Send + Sync + 'static {
     /// Answers a request whose verb only reads.
     fn read(&self, request: &Request) -> Reply;
 
+    /// Answers several of them, in their order.
+    fn read_all(&self, requests: &[&Request]) -> Vec<Reply>;
+
     /// As the read of a record by its handle, by list and record_id.
     fn read_by_id(&self, list: &str, record_id: u64) -> Reply;
 
@@ -116,9 +119,28 @@ impl OutboundApi {
         }
     }
 
-    /// Where no quorum could be asked for `hold_time`, what this node knew last, marked so (design 1, what loses what).
+    /// Answers requests that only read, in their order. All of them are here before the quorum is asked, so one question is
+    /// enough for all (design rule 4); where it finds no answer, each goes its own way.
+    pub async fn answer_reads(&self, requests: &[(Request, Instant)]) -> Vec<Reply> {
+        let Some(first) = requests.iter().map(|(_, deadline)| *deadline).min() else { return Vec::new() };
+        if self.ask(first).await {
+            return self.state.read_all(&requests.iter().map(|(request, _)| request).collect::<Vec<_>>());
+        }
+        let held = requests.iter().map(|(request, deadline)| async {
+            let readable = self.wait_held(*deadline).await;
+            self.read_if(readable, request)
+        });
+        futures::future::join_all(held).await
+    }
+
     async fn read(&self, request: &Request, deadline: Instant) -> Reply {
-        match self.wait_until_readable(deadline).await {
+        let readable = self.wait_until_readable(deadline).await;
+        self.read_if(readable, request)
+    }
+
+    /// Where no quorum could be asked for `hold_time`, what this node knew last, marked so (design 1, what loses what).
+    fn read_if(&self, readable: Result<(), Reply>, request: &Request) -> Reply {
+        match readable {
             Ok(()) => self.state.read(request),
             Err(_) if self.knows_a_state() => Reply { stale: true, ..self.state.read(request) },
             Err(refused) => refused,
@@ -135,9 +157,15 @@ impl OutboundApi {
     /// # Errors
     /// UNAVAILABLE: no quorum answered within `hold_time`, or too much is held.
     pub async fn wait_until_readable(&self, deadline: Instant) -> Result<(), Reply> {
-        if self.group.read(ROUND.min(deadline - Instant::now())).await.is_ok() {
-            return Ok(());
-        }
+        if self.ask(deadline).await { Ok(()) } else { self.wait_held(deadline).await }
+    }
+
+    /// The first question to a quorum, which is not held yet.
+    async fn ask(&self, deadline: Instant) -> bool {
+        self.group.read(ROUND.min(deadline - Instant::now())).await.is_ok()
+    }
+
+    async fn wait_held(&self, deadline: Instant) -> Result<(), Reply> {
         let _held = self.forward.hold().enter(0).ok_or_else(|| unreadable("too many requests are held"))?;
         let left = self.forward.hold().time().saturating_sub(ROUND).min(deadline - Instant::now());
         self.group.read(left).await.map(|_| ()).map_err(|error| unreadable(&error.to_string()))

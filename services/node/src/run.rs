@@ -23,7 +23,7 @@ use std::{
 
 use chassis::{
     exit,
-    tasks::{AtEnd, Tasks},
+    tasks::{AtEnd, Tasks, worker_threads},
     tls::{Clients, TlsFiles, TlsIdentity},
 };
 use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig, log::FileDisk};
@@ -78,6 +78,7 @@ pub fn blocking(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
         }
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
+    builder.worker_threads(worker_threads());
     let runtime = builder.enable_all().build().map_err(|source| RunError::Io { doing: "start the runtime", source })?;
     let ended = runtime.block_on(run(config, bootstrap));
     // The log may still wait for room on its disk: what it has not written was never acknowledged, and must not keep the

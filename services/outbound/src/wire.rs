@@ -31,20 +31,16 @@ pub enum WireError {
 
 // === attributes ===
 
-fn value_to_wire(value: &Value) -> wire::Value {
+fn value_to_wire(value: Value) -> wire::Value {
     let kind = match value {
-        Value::Int(number) => wire::value::Kind::Int(*number),
-        Value::Str(text) => wire::value::Kind::Str(text.clone()),
+        Value::Int(number) => wire::value::Kind::Int(number),
+        Value::Str(text) => wire::value::Kind::Str(text),
     };
     wire::Value { kind: Some(kind) }
 }
 
-fn pair_to_wire((key, value): (&str, &Value)) -> wire::Attribute {
-    wire::Attribute { key: key.to_owned(), value: Some(value_to_wire(value)) }
-}
-
-fn pairs_to_wire(pairs: &[(String, Value)]) -> Vec<wire::Attribute> {
-    pairs.iter().map(|(key, value)| pair_to_wire((key, value))).collect()
+fn pairs_to_wire(pairs: impl IntoIterator<Item = (String, Value)>) -> Vec<wire::Attribute> {
+    pairs.into_iter().map(|(key, value)| wire::Attribute { key, value: Some(value_to_wire(value)) }).collect()
 }
 
 fn pairs_from_wire(pairs: Vec<wire::Attribute>) -> Result<Vec<(String, Value)>, WireError> {
@@ -73,16 +69,16 @@ impl From<wire::RequestId> for RequestId {
     }
 }
 
-/// A request on the wire.
-pub fn request_to_wire(request: &Request) -> wire::Request {
+/// A request on the wire; its texts move there.
+pub fn request_to_wire(request: Request) -> wire::Request {
     wire::Request {
         name: request.verb.name().to_owned(),
         resource: request.resource.kind().word().to_owned(),
         identifier: request.resource.identifier(),
-        attributes: request.attributes.iter().map(pair_to_wire).collect(),
-        tenant: request.tenant.clone(),
-        principal: request.principal.clone(),
-        idempotency_key: request.idempotency_key.clone().map(Into::into),
+        attributes: pairs_to_wire(request.attributes),
+        tenant: request.tenant,
+        principal: request.principal,
+        idempotency_key: request.idempotency_key.map(Into::into),
     }
 }
 
@@ -104,12 +100,9 @@ pub fn request_from_wire(request: wire::Request) -> Result<Request, WireError> {
 }
 
 /// A list to be made, on the wire.
-pub fn list_to_wire(list: &NewList) -> wire::CreateList {
-    wire::CreateList {
-        name: list.name.clone(),
-        time_zone: list.time_zone.clone(),
-        fields: list.fields.iter().map(field_to_wire).collect(),
-    }
+pub fn list_to_wire(list: NewList) -> wire::CreateList {
+    let fields = list.fields.iter().map(field_to_wire).collect();
+    wire::CreateList { name: list.name, time_zone: list.time_zone, fields }
 }
 
 /// A list to be made, from the wire.
@@ -134,13 +127,13 @@ fn field_from_wire(field: wire::UserField) -> UserField {
 }
 
 /// An import batch on the wire.
-pub fn batch_to_wire(batch: &ImportBatch) -> wire::ImportBatch {
+pub fn batch_to_wire(batch: ImportBatch) -> wire::ImportBatch {
     wire::ImportBatch {
-        list: batch.list.clone(),
-        import_id: batch.import_id.clone().into(),
+        list: batch.list,
+        import_id: batch.import_id.into(),
         first_row: batch.first_row,
-        columns: batch.columns.clone(),
-        rows: batch.rows.iter().map(|row| wire::ImportRow { values: row.values.clone() }).collect(),
+        columns: batch.columns,
+        rows: batch.rows.into_iter().map(|row| wire::ImportRow { values: row.values }).collect(),
     }
 }
 
@@ -156,8 +149,8 @@ pub fn batch_from_wire(batch: wire::ImportBatch) -> ImportBatch {
 }
 
 /// A change of the role on the wire.
-pub fn change_to_wire(change: &RoleChange) -> wire::RoleChange {
-    let RoleChange { term, to, reason, pause_ms } = change.clone();
+pub fn change_to_wire(change: RoleChange) -> wire::RoleChange {
+    let RoleChange { term, to, reason, pause_ms } = change;
     wire::RoleChange { term, to, reason, pause_ms }
 }
 
@@ -186,14 +179,18 @@ pub fn origin_from_wire(origin: i32) -> Result<Origin, WireError> {
     }
 }
 
-/// A command on the wire.
-pub fn command_to_wire(command: &Command) -> wire::Command {
-    let body = match &command.body {
+/// The body of a command on the wire; its texts move there.
+pub fn body_to_wire(body: Body) -> wire::command::Body {
+    match body {
         Body::Request(request) => wire::command::Body::Request(request_to_wire(request)),
         Body::CreateList(list) => wire::command::Body::CreateList(list_to_wire(list)),
         Body::ImportBatch(batch) => wire::command::Body::ImportBatch(batch_to_wire(batch)),
         Body::RoleChange(change) => wire::command::Body::RoleChange(change_to_wire(change)),
-    };
+    }
+}
+
+/// A command on the wire.
+pub fn command_to_wire(command: &Command) -> wire::Command {
     wire::Command {
         format: COMMAND_FORMAT,
         rules: command.rules,
@@ -201,7 +198,7 @@ pub fn command_to_wire(command: &Command) -> wire::Command {
         stamp_us: command.stamp_us,
         origin: origin_to_wire(command.origin).into(),
         random: command.random.clone().into(),
-        body: Some(body),
+        body: Some(body_to_wire(command.body.clone())),
     }
 }
 
@@ -228,30 +225,34 @@ pub fn command_from_wire(command: wire::Command) -> Result<Command, WireError> {
 
 // === replies ===
 
-/// A reply on the wire.
+/// A reply on the wire, of one that is needed further.
 pub fn reply_to_wire(reply: &Reply) -> wire::Reply {
-    let body = match &reply.body {
-        ReplyBody::Done(done) => wire::reply::Body::Done(wire::Done {
-            event: done.event.clone(),
-            attributes: pairs_to_wire(&done.attributes),
-        }),
+    reply_into_wire(reply.clone())
+}
+
+/// A reply on the wire; its texts move there.
+pub fn reply_into_wire(reply: Reply) -> wire::Reply {
+    let body = match reply.body {
+        ReplyBody::Done(done) => {
+            wire::reply::Body::Done(wire::Done { event: done.event, attributes: pairs_to_wire(done.attributes) })
+        }
         ReplyBody::Refused(refusal) => wire::reply::Body::Refused(wire::Refusal {
             code: refusal.code.word().to_owned(),
-            message: refusal.message.clone(),
-            attributes: pairs_to_wire(&refusal.attributes),
+            message: refusal.message,
+            attributes: pairs_to_wire(refusal.attributes),
         }),
         ReplyBody::Imported(imported) => wire::reply::Body::Imported(imported_to_wire(imported)),
     };
     wire::Reply { body: Some(body), replayed: reply.replayed, stale: reply.stale }
 }
 
-fn imported_to_wire(imported: &Imported) -> wire::Imported {
-    let row = |row: &RejectedRow| wire::RejectedRow { row: row.row, reason: row.reason.clone() };
+fn imported_to_wire(imported: Imported) -> wire::Imported {
+    let row = |row: RejectedRow| wire::RejectedRow { row: row.row, reason: row.reason };
     wire::Imported {
         added: imported.added,
         duplicates: imported.duplicates,
         made_ready: imported.made_ready,
-        rejected: imported.rejected.iter().map(row).collect(),
+        rejected: imported.rejected.into_iter().map(row).collect(),
     }
 }
 

@@ -18,6 +18,8 @@ pub const LINK_FORMAT: u32 = 1;
 pub const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A frame takes no further item once it is this large, bytes.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Room for one read, bytes: a buffer that is nearly used up would make many of few bytes.
+const READ_BYTES_MIN: usize = 16 * 1024;
 /// Items that one frame takes at most.
 const BATCH_ITEMS_MAX: usize = 1024;
 /// A buffer that grew beyond this is given back after use, bytes.
@@ -70,7 +72,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Reads until at least `length` bytes are buffered; false if the stream ended before.
     async fn fill(&mut self, length: usize) -> Result<bool, LinkError> {
         while self.buffer.len() < length {
-            self.buffer.reserve(length - self.buffer.len());
+            self.buffer.reserve((length - self.buffer.len()).max(READ_BYTES_MIN));
             if self.reader.read_buf(&mut self.buffer).await? == 0 {
                 return Ok(false);
             }
@@ -146,13 +148,26 @@ where
 }
 
 /// Waits for items and takes all that there are, at most [`BATCH_ITEMS_MAX`]; 0: nothing is left and nothing will come.
+///
+/// Whoever is ready to run has its turn before: what it has to say then travels in the same write. Nobody is waited for.
 async fn next_items<T>(queue: &mut mpsc::Receiver<T>, items: &mut Vec<T>, finish: &CancellationToken) -> usize {
-    tokio::select! {
+    let count = tokio::select! {
         biased;
-        count = queue.recv_many(items, BATCH_ITEMS_MAX) => return count,
-        () = finish.cancelled() => queue.close(),
+        count = queue.recv_many(items, BATCH_ITEMS_MAX) => count,
+        () = finish.cancelled() => {
+            queue.close();
+            queue.recv_many(items, BATCH_ITEMS_MAX).await
+        }
+    };
+    if count > 0 {
+        tokio::task::yield_now().await;
+        while items.len() < BATCH_ITEMS_MAX
+            && let Ok(item) = queue.try_recv()
+        {
+            items.push(item);
+        }
     }
-    queue.recv_many(items, BATCH_ITEMS_MAX).await
+    items.len()
 }
 
 #[cfg(test)]

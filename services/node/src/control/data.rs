@@ -12,7 +12,7 @@ use ocs_proto::{
 };
 use outbound::{
     Attributes, Body, Handle, Origin, Refusal, RefusalCode, Reply, ReplyBody, Request, Resource, Verb,
-    wire::{batch_from_wire, list_from_wire, reply_to_wire},
+    wire::{batch_from_wire, list_from_wire, reply_into_wire},
 };
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
@@ -27,12 +27,12 @@ type Door = Arc<OutboundApi>;
 
 pub(super) async fn create_list(door: &Door, list: wire::CreateList, deadline: Instant) -> wire::Reply {
     let reply = door.answer(Body::CreateList(list_from_wire(list)), Origin::Control, deadline).await;
-    reply_to_wire(&reply)
+    reply_into_wire(reply)
 }
 
 pub(super) async fn import(door: &Door, batch: wire::ImportBatch, deadline: Instant) -> wire::Reply {
     let reply = door.answer(Body::ImportBatch(batch_from_wire(batch)), Origin::Control, deadline).await;
-    reply_to_wire(&reply)
+    reply_into_wire(reply)
 }
 
 pub(super) async fn show_list(door: &Door, asked: ShowListRequest, deadline: Instant) -> Result<ShowListReply, Status> {
@@ -53,7 +53,7 @@ pub(super) async fn get_record(door: &Door, asked: GetRecordRequest, deadline: I
     let reply = read(door, deadline, move |state| {
         if by_handle { state.read(&by(Handle(asked.handle))) } else { state.read_by_id(&asked.list, asked.record_id) }
     });
-    reply.await.map(|reply| reply_to_wire(&reply))
+    reply.await.map(reply_into_wire)
 }
 
 fn by(handle: Handle) -> Request {

@@ -57,6 +57,11 @@ impl StateReader for RecordsReader {
         read(request, &self.store.snapshot())
     }
 
+    fn read_all(&self, requests: &[&Request]) -> Vec<Reply> {
+        let state = self.store.snapshot();
+        requests.iter().map(|request| read(request, &state)).collect()
+    }
+
     fn read_by_id(&self, list: &str, record_id: u64) -> Reply {
         let state = self.store.snapshot();
         let Some((dbid, _)) = find_list(&state, list) else { return unknown_list(list).into() };

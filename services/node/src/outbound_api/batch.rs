@@ -99,14 +99,9 @@ impl PrimaryDoor {
 ///
 /// # Errors
 /// LIMIT, if the command would be larger than a command may be.
-pub(crate) fn encode_body(body: &Body) -> Result<Bytes, Reply> {
-    let body = match body {
-        Body::Request(request) => wire::command::Body::Request(outbound::wire::request_to_wire(request)),
-        Body::CreateList(list) => wire::command::Body::CreateList(outbound::wire::list_to_wire(list)),
-        Body::ImportBatch(batch) => wire::command::Body::ImportBatch(outbound::wire::batch_to_wire(batch)),
-        Body::RoleChange(change) => wire::command::Body::RoleChange(outbound::wire::change_to_wire(change)),
-    };
-    let bytes = wire::Command { body: Some(body), ..Default::default() }.encode_to_vec();
+pub(crate) fn encode_body(body: Body) -> Result<Bytes, Reply> {
+    let body = Some(outbound::wire::body_to_wire(body));
+    let bytes = wire::Command { body, ..Default::default() }.encode_to_vec();
     if bytes.len() + HEAD_BYTES_MAX > COMMAND_BYTES_MAX { Err(too_large(bytes.len())) } else { Ok(bytes.into()) }
 }
 
@@ -255,7 +250,7 @@ mod tests {
     #[test]
     fn head_and_body_written_apart_are_one_command() {
         let body = add_record("5551234");
-        let bytes = encode_command(id(7), Origin::Http, 99, &encode_body(&body).unwrap());
+        let bytes = encode_command(id(7), Origin::Http, 99, &encode_body(body.clone()).unwrap());
         let command = wire::Command::decode(bytes.clone()).unwrap();
         assert_eq!(command.encode_to_vec(), bytes);
         let command = outbound::wire::command_from_wire(command).unwrap();
@@ -266,7 +261,7 @@ mod tests {
     #[test]
     fn a_command_above_the_limit_is_refused() {
         let body = add_record(&"5".repeat(COMMAND_BYTES_MAX));
-        let refused = encode_body(&body).unwrap_err();
+        let refused = encode_body(body).unwrap_err();
         assert!(matches!(refused.body, outbound::ReplyBody::Refused(refusal) if refusal.code == RefusalCode::Limit));
     }
 
@@ -274,7 +269,7 @@ mod tests {
     async fn stamps_increase_in_the_order_of_the_queue_and_what_queued_is_one_batch() {
         let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
         let door = door(&group, &tasks);
-        let body = encode_body(&add_record("1")).unwrap();
+        let body = encode_body(add_record("1")).unwrap();
         let three = (1..=3).map(|counter| door.propose(id(counter), Origin::Http, body.clone()));
         let answers = futures::future::join_all(three).await;
         assert!(answers.iter().all(Result::is_ok));
@@ -287,7 +282,7 @@ mod tests {
     #[tokio::test]
     async fn a_backup_stamps_nothing() {
         let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
-        let body = encode_body(&add_record("1")).unwrap();
+        let body = encode_body(add_record("1")).unwrap();
         let answer = door(&group, &tasks).propose(id(1), Origin::Http, body).await;
         assert_eq!(answer, Err(ProposeError::NotPrimary));
         assert_eq!(group.batches(), 0);
@@ -298,7 +293,7 @@ mod tests {
         let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
         let config = DoorConfig { queue_requests_max: 1, batch_requests_max: 1 };
         let door = PrimaryDoor::new(config, group, Arc::new(Reader), &tasks);
-        let body = encode_body(&add_record("1")).unwrap();
+        let body = encode_body(add_record("1")).unwrap();
         let two = [1, 2].map(|counter| door.propose(id(counter), Origin::Http, body.clone()));
         let answers = futures::future::join_all(two).await;
         assert!(answers[0].is_ok());

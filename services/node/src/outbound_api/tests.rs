@@ -106,6 +106,7 @@ pub(crate) struct FakeGroup {
     status: watch::Sender<Arc<Status>>,
     proposed: Mutex<Vec<Command>>,
     batches: Mutex<usize>,
+    asked: Mutex<usize>,
     script: Mutex<VecDeque<Script>>,
     confirmed: watch::Sender<Option<Confirmed>>,
 }
@@ -117,6 +118,7 @@ impl FakeGroup {
             status: watch::channel(Arc::new(first)).0,
             proposed: Mutex::default(),
             batches: Mutex::default(),
+            asked: Mutex::default(),
             script: Mutex::default(),
             confirmed: watch::channel(Some(confirmed)).0,
         }
@@ -141,6 +143,11 @@ impl FakeGroup {
 
     pub(crate) fn batches(&self) -> usize {
         *self.batches.lock().unwrap()
+    }
+
+    /// How often a quorum was asked.
+    fn asked(&self) -> usize {
+        *self.asked.lock().unwrap()
     }
 }
 
@@ -168,6 +175,7 @@ impl Group for FakeGroup {
     }
 
     async fn read(&self, timeout: Duration) -> Result<Confirmed, ReadError> {
+        *self.asked.lock().unwrap() += 1;
         let mut confirmed = self.confirmed.subscribe();
         let quorum = tokio::time::timeout(timeout, confirmed.wait_for(Option::is_some)).await;
         let confirmed = quorum.map_err(|_| ReadError::Unconfirmed)?.map_err(|_| ReadError::Stopped)?;
@@ -231,6 +239,10 @@ pub(crate) struct Reader;
 impl StateReader for Reader {
     fn read(&self, _: &Request) -> Reply {
         Reply::done("Record", Vec::new())
+    }
+
+    fn read_all(&self, requests: &[&Request]) -> Vec<Reply> {
+        requests.iter().map(|request| self.read(request)).collect()
     }
 
     fn read_by_id(&self, list: &str, _: u64) -> Reply {
@@ -313,6 +325,36 @@ async fn a_read_needs_a_quorum_and_is_held_for_one() {
     let (reply, ()) = tokio::join!(api.answer(get_record(), Origin::Http, in_ten_seconds()), quorum);
     assert_eq!(reply, Reply::done("Record", Vec::new()));
     assert_eq!(api.forward().hold().held().0, 0);
+}
+
+fn three_reads() -> Vec<(Request, Instant)> {
+    let Body::Request(request) = get_record() else { panic!("a request") };
+    vec![(request, in_ten_seconds()); 3]
+}
+
+#[tokio::test]
+async fn reads_that_came_together_ask_a_quorum_once() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
+    let api = api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks);
+    let replies = api.answer_reads(&three_reads()).await;
+    assert_eq!(replies, vec![Reply::done("Record", Vec::new()); 3]);
+    assert_eq!(group.asked(), 1);
+    assert!(api.answer_reads(&[]).await.is_empty());
+}
+
+#[tokio::test]
+async fn reads_that_came_together_are_held_each_for_itself() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
+    let api = api(&group, Arc::new(NoPeers), HoldConfig { requests_max: 2, ..HoldConfig::default() }, &tasks);
+    group.confirm_as(None);
+    let quorum = async {
+        until(|| api.forward().hold().held().0 == 2).await;
+        group.confirm_as(Some(Confirmed { index: 10, term: 3, leader: B }));
+    };
+    let reads = three_reads();
+    let (replies, ()) = tokio::join!(api.answer_reads(&reads), quorum);
+    let stale: Vec<bool> = replies.iter().map(|reply| reply.stale).collect();
+    assert_eq!(stale, [false, false, true], "the third finds no place, and hears what is known");
 }
 
 #[tokio::test]

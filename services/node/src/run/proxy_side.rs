@@ -69,6 +69,12 @@ impl ProxyHandler for ProxySide {
         self.api.answer(Body::Request(request), Origin::Http, Instant::now() + deadline).await
     }
 
+    async fn reads(&self, requests: Vec<(Request, Duration)>) -> Vec<Reply> {
+        let now = Instant::now();
+        let requests: Vec<_> = requests.into_iter().map(|(request, deadline)| (request, now + deadline)).collect();
+        self.api.answer_reads(&requests).await
+    }
+
     async fn health(&self, kind: HealthKind) -> (bool, String) {
         let check = match kind {
             HealthKind::Primary => Check::Primary,

@@ -39,6 +39,11 @@ impl ProxyHandler for Acknowledges {
         Reply::done(format!("{}Acknowledge", request.verb.name()), Vec::new())
     }
 
+    async fn reads(&self, requests: Vec<(Request, Duration)>) -> Vec<Reply> {
+        let answers = requests.into_iter().map(|(request, deadline)| self.request(request, deadline));
+        futures::future::join_all(answers).await
+    }
+
     async fn health(&self, kind: HealthKind) -> (bool, String) {
         (kind == HealthKind::Ready, format!("{{\"asked\":{}}}", kind as i32))
     }
