@@ -28,11 +28,10 @@ pub(crate) enum What {
 
 pub(crate) async fn run(address: &str, what: What, records: u64, load: &Load) -> Result<Line, Failure> {
     let mut clients = Vec::new();
-    for number in 0..load.clients {
+    for _ in 0..load.clients {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
-        let head =
-            Request { what, records, address: address.to_owned(), random: SmallRng::seed_from_u64(number as u64) };
+        let head = Request { what, records, address: address.to_owned(), random: SmallRng::from_os_rng() };
         clients.push((socket, head));
     }
     let window = load.window();

@@ -2,6 +2,8 @@
 //!
 //! Never writes. Called by the verbs, and by the node for reads, show and export.
 
+use std::sync::Arc;
+
 use outbound::Handle;
 
 use crate::{
@@ -34,25 +36,25 @@ pub fn role_changes(view: &impl View) -> Vec<(u64, RoleChangeRow)> {
 }
 
 /// All lists with their DBIDs, in the order in which they were made.
-pub fn lists(view: &impl View) -> Vec<(u32, ListRow)> {
+pub fn lists(view: &impl View) -> Vec<(u32, Arc<ListRow>)> {
     let rows = pages(view, Bound { table: Table::List, from: Vec::new(), prefix: Vec::new() });
     let list = |(key, row)| match (key, row) {
-        (Key::List(dbid), Row::List(row)) => Some((dbid, *row)),
+        (Key::List(dbid), Row::List(row)) => Some((dbid, row)),
         _ => None,
     };
     rows.filter_map(list).collect()
 }
 
 /// The list of a DBID.
-pub fn list(view: &impl View, dbid: u32) -> Option<ListRow> {
+pub fn list(view: &impl View, dbid: u32) -> Option<Arc<ListRow>> {
     match view.get(&Key::List(dbid)) {
-        Some(Row::List(row)) => Some(*row),
+        Some(Row::List(row)) => Some(row),
         _ => None,
     }
 }
 
 /// The list that an identifier means: its name, else its decimal DBID where no list bears that name (spec 2).
-pub fn find_list(view: &impl View, identifier: &str) -> Option<(u32, ListRow)> {
+pub fn find_list(view: &impl View, identifier: &str) -> Option<(u32, Arc<ListRow>)> {
     let digits = identifier.bytes().all(|byte| byte.is_ascii_digit());
     let number = || digits.then(|| identifier.parse().ok()).flatten();
     let dbid = dbid_of(view, identifier).or_else(number)?;

@@ -61,6 +61,13 @@ impl<'a, V: View> Overlay<'a, V> {
         self.set(key, None);
     }
 
+    /// Removes a row that [`View::next`] has just given, without asking for it again.
+    pub(crate) fn remove_read(&mut self, key: Key, row: Row) {
+        let place = (key.table(), key.encode());
+        let slot = self.slots.get_mut().entry(place).or_insert(Slot { key, old: Some(row), new: None });
+        slot.new = Some(None);
+    }
+
     fn set(&mut self, key: Key, new: Option<Row>) {
         let place = (key.table(), key.encode());
         let base = self.base;
@@ -220,6 +227,17 @@ mod tests {
         assert_eq!(ids(&overlay, 0, 2), [3, 40]);
         assert_eq!(ids(&overlay, 4, 9), [40, 5, 6, 8]);
         assert_eq!(ids(&base, 0, 2), [1, 2]);
+    }
+
+    #[test]
+    fn a_row_that_was_read_in_order_is_removed_as_it_was() {
+        let base = base(&[1]);
+        let mut overlay = Overlay::new(&base);
+        overlay.put(id(2), row(20));
+        for (key, row) in [(id(1), row(1)), (id(2), row(20))] {
+            overlay.remove_read(key, row);
+        }
+        assert_eq!(overlay.into_changes(), Changes(vec![Change { key: id(1), old: Some(row(1)), new: None }]));
     }
 
     #[test]

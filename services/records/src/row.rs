@@ -3,6 +3,8 @@
 //! Bytes are canonical, because the digest of two nodes is compared: no maps, no floats, one way to write a value.
 //! A field's number is never given to another meaning. Called by the rules and by every engine.
 
+use std::sync::Arc;
+
 use outbound::{RequestId, UserField};
 use prost::Message;
 
@@ -13,7 +15,7 @@ use crate::key::Table;
 #[allow(missing_docs)] // the rows say it
 pub enum Row {
     Meta(MetaRow),
-    List(Box<ListRow>),
+    List(Arc<ListRow>),
     Record(Box<RecordRow>),
     Dnc(DncRow),
     Request(RequestRow),
@@ -57,7 +59,7 @@ impl Row {
     pub fn decode(table: Table, bytes: &[u8]) -> Option<Self> {
         Some(match table {
             Table::Meta => Self::Meta(message(bytes)?),
-            Table::List => Self::List(Box::new(message(bytes)?)),
+            Table::List => Self::List(Arc::new(message(bytes)?)),
             Table::Record => Self::Record(Box::new(message(bytes)?)),
             Table::Dnc => Self::Dnc(message(bytes)?),
             Table::Request => Self::Request(message(bytes)?),

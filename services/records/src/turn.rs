@@ -2,6 +2,8 @@
 //!
 //! Verbs check everything first and write afterwards: a refusal leaves no trace. Never decides anything itself.
 
+use std::sync::Arc;
+
 use outbound::Handle;
 
 use crate::{
@@ -56,7 +58,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
 
     /// Writes a list.
     pub(crate) fn put_list(&mut self, dbid: u32, list: ListRow) {
-        self.overlay.put(Key::List(dbid), Row::List(Box::new(list)));
+        self.overlay.put(Key::List(dbid), Row::List(Arc::new(list)));
     }
 
     /// Adds a record under a new handle, with its index entries; the caller has checked that its ids are free and

@@ -1,16 +1,14 @@
-//! Which keys are surely not there: a counting filter over the tables that are mostly asked for what they do not hold.
+//! Which request ids are surely not there: a counting filter over the table that is mostly asked for what it does not hold.
 //!
-//! Every update asks for its request id and its content, which are new nearly always; the engine would search all its
-//! tables in memory to say so. Never says "not there" of a key that is there. Kept by [`crate::Store`], the only writer.
+//! Every update asks for its request id, which is new nearly always; the engine would search all its tables in memory to
+//! say so. Never says "not there" of a key that is there. Kept by [`crate::Store`], the only writer.
 
 use records::Table;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{engine::Engine, error::StoreError, rows};
-
-/// The tables that it covers.
-const TABLES: [Table; 2] = [Table::Request, Table::Content];
-/// Counters, one byte each: a power of two. Some 1.2 million keys (a minute of 10,000 updates a second) fill a quarter.
+/// The table that it covers.
+const TABLE: Table = Table::Request;
+/// Counters, one byte each: a power of two. A minute of 20,000 updates a second fills a quarter.
 const COUNTERS: usize = 8 * 1024 * 1024;
 
 /// Counts keys by two places of their hash.
@@ -19,33 +17,27 @@ pub(crate) struct Absent {
 }
 
 impl Absent {
-    /// Of what the engine holds.
-    pub(crate) fn of(engine: &Engine) -> Result<Self, StoreError> {
-        let mut absent = Self { counters: vec![0; COUNTERS] };
-        for table in TABLES {
-            let prefix = rows::tagged(table, &[]);
-            for pair in engine.range(None, rows::space(table), &prefix, &prefix).into_iter().flatten() {
-                absent.add(&pair.key().map_err(StoreError::engine("counting the keys"))?);
-            }
-        }
-        Ok(absent)
+    /// Of an empty table.
+    pub(crate) fn new() -> Self {
+        Self { counters: vec![0; COUNTERS] }
     }
 
     /// Whether a key (with its table's tag) may be there.
     pub(crate) fn may_hold(&self, table: Table, key: &[u8]) -> bool {
-        !TABLES.contains(&table) || places(key).iter().all(|place| self.counters[*place] > 0)
+        table != TABLE || places(key).iter().all(|place| self.counters[*place] > 0)
     }
 
     /// A row was set or removed.
     pub(crate) fn change(&mut self, table: Table, key: &[u8], before: bool, after: bool) {
-        match (TABLES.contains(&table), before, after) {
+        match (table == TABLE, before, after) {
             (true, false, true) => self.add(key),
             (true, true, false) => self.remove(key),
             _ => {}
         }
     }
 
-    fn add(&mut self, key: &[u8]) {
+    /// A row stands under a key of the table that it covers.
+    pub(crate) fn add(&mut self, key: &[u8]) {
         for place in places(key) {
             self.counters[place] = self.counters[place].saturating_add(1);
         }
@@ -72,7 +64,7 @@ mod tests {
 
     #[test]
     fn what_was_set_may_be_there_until_it_was_removed_as_often() {
-        let mut absent = Absent { counters: vec![0; COUNTERS] };
+        let mut absent = Absent::new();
         let keys: Vec<Vec<u8>> = (0..1000_u32).map(|n| n.to_be_bytes().to_vec()).collect();
         for key in &keys {
             absent.change(Table::Request, key, false, true);
@@ -89,15 +81,15 @@ mod tests {
 
     #[test]
     fn a_counter_that_was_full_never_says_that_nothing_is_there() {
-        let mut absent = Absent { counters: vec![0; COUNTERS] };
+        let mut absent = Absent::new();
         (0..300).for_each(|_| absent.add(b"key"));
         (0..300).for_each(|_| absent.remove(b"key"));
-        assert!(absent.may_hold(Table::Content, b"key"));
+        assert!(absent.may_hold(Table::Request, b"key"));
     }
 
     #[test]
     fn other_tables_may_hold_anything() {
-        let absent = Absent { counters: vec![0; COUNTERS] };
+        let absent = Absent::new();
         assert!(absent.may_hold(Table::Record, b"key"));
     }
 }

@@ -9,6 +9,7 @@
 mod absent;
 mod chunk;
 mod config;
+mod contents;
 mod engine;
 mod error;
 mod export;
@@ -33,7 +34,7 @@ pub use mark::{AppliedMark, DIGEST_INTERVAL, DIGESTS_KEPT};
 pub use reader::StoreReader;
 pub use store::{Store, set_aside};
 pub use verify::Verified;
-pub use view::{CurrentView, StateSnapshot};
+pub use view::{CurrentView, ReplayView, StateSnapshot};
 
 /// Version of the store's and the snapshot's format; a newer one is refused by name.
 pub const STORE_FORMAT: u32 = 1;

@@ -11,11 +11,12 @@ use std::{
 
 use fjall::{OwnedWriteBatch, PersistMode};
 use prost::Message;
-use records::{Change, Changes, digest_of};
+use records::{Change, Changes, Table, digest_of};
 
 use crate::{
     AppliedMark, CurrentView, DIGEST_INTERVAL, StateSnapshot, StoreConfig, StoreError, StoreReader,
     absent::Absent,
+    contents::Contents,
     engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY, Space},
     mark::{Digests, State},
     rows,
@@ -32,6 +33,7 @@ pub struct Store {
     state: State,
     digests: Digests,
     absent: Absent,
+    contents: Contents,
     doubted: bool,
 }
 
@@ -53,9 +55,9 @@ impl Store {
             return Err(StoreError::Damaged(format!("it began at index {} and lost its mark", stamp.index)));
         }
         let reader = StoreReader::new(StateSnapshot::new(Arc::clone(&engine), state.clone()));
-        let absent = Absent::of(&engine)?;
+        let (absent, contents) = remembered(&engine)?;
         let doubted = dir.join(DOUBTED).exists();
-        Ok(Self { dir: dir.to_owned(), config, stamp, engine, reader, state, digests, absent, doubted })
+        Ok(Self { dir: dir.to_owned(), config, stamp, engine, reader, state, digests, absent, contents, doubted })
     }
 
     /// Whether it was found wrong and no other state has been taken over since.
@@ -104,7 +106,7 @@ impl Store {
 
     /// The newest state.
     pub fn view(&self) -> CurrentView<'_> {
-        CurrentView::new(&self.engine, &self.absent)
+        CurrentView::new(&self.engine, &self.absent, &self.contents)
     }
 
     /// For all other threads.
@@ -144,6 +146,10 @@ impl Store {
     /// Adds a change to the batch; what it adds to the digest (wrapping).
     fn put(&mut self, batch: &mut OwnedWriteBatch, change: &Change) -> u128 {
         let (table, key) = (change.key.table(), change.key.encode());
+        if table == Table::Content {
+            self.contents.set(key, change.new.as_ref());
+            return 0;
+        }
         let seed = rows::digest_seed(&self.config.cluster);
         let share = |row: &[u8]| if table.is_state() { digest_of(seed, table, &key, row) } else { 0 };
         let (keyspace, place) = (self.engine.keyspace(rows::space(table)), rows::tagged(table, &key));
@@ -181,7 +187,8 @@ impl Store {
         fs::rename(fetched.database(source), &path).map_err(StoreError::io(what()))?;
         sync_directory(&self.dir).map_err(StoreError::io(what()))?;
         let engine = Arc::new(Engine::open(&path, &self.config)?);
-        let (state, digests, absent) = (engine.state(None)?, engine.digests(None)?, Absent::of(&engine)?);
+        let (state, digests) = (engine.state(None)?, engine.digests(None)?);
+        let (absent, contents) = remembered(&engine)?;
         stamp.write(&self.dir)?;
         fs::remove_dir_all(source).map_err(StoreError::io(what()))?;
         if self.doubted {
@@ -191,10 +198,18 @@ impl Store {
         } else {
             self.engine.doom();
         }
-        (self.stamp, self.engine, self.state, self.digests, self.absent) = (stamp, engine, state, digests, absent);
+        (self.stamp, self.engine, self.state, self.digests) = (stamp, engine, state, digests);
+        (self.absent, self.contents) = (absent, contents);
         self.publish();
         Ok(&self.state.applied)
     }
+}
+
+/// What is held in memory of the requests that a state remembers.
+fn remembered(engine: &Engine) -> Result<(Absent, Contents), StoreError> {
+    let mut absent = Absent::new();
+    let contents = Contents::of(engine, None, |key| absent.add(key))?;
+    Ok((absent, contents))
 }
 
 /// Makes an empty store beside its place and puts it there whole, so that a crash leaves none or a complete one.

@@ -11,6 +11,7 @@ use records::{Bound, Changes, Key, Row, Table, View, digest_of_changes};
 use crate::{
     AppliedMark, Export,
     absent::Absent,
+    contents::Contents,
     engine::Engine,
     error::StoreError,
     fatal::or_fatal,
@@ -22,16 +23,20 @@ use crate::{
 pub struct CurrentView<'a> {
     engine: &'a Engine,
     absent: &'a Absent,
+    contents: &'a Contents,
 }
 
 impl<'a> CurrentView<'a> {
-    pub(crate) fn new(engine: &'a Engine, absent: &'a Absent) -> Self {
-        Self { engine, absent }
+    pub(crate) fn new(engine: &'a Engine, absent: &'a Absent, contents: &'a Contents) -> Self {
+        Self { engine, absent, contents }
     }
 }
 
 impl View for CurrentView<'_> {
     fn get(&self, key: &Key) -> Option<Row> {
+        if let Key::Content(..) = key {
+            return self.contents.get(&key.encode());
+        }
         let place = place(key);
         if self.absent.may_hold(key.table(), &place) { get(self.engine, None, key.table(), &place) } else { None }
     }
@@ -41,7 +46,8 @@ impl View for CurrentView<'_> {
     }
 }
 
-/// The state at one index, whatever is written meanwhile. Cheap to clone.
+/// The state at one index, whatever is written meanwhile. Cheap to clone. Has no content index: to decide updates on it, see
+/// [`StateSnapshot::for_replay`].
 #[derive(Clone)]
 pub struct StateSnapshot(Arc<Inner>);
 
@@ -81,6 +87,15 @@ impl StateSnapshot {
         }
     }
 
+    /// The same state as one on which updates can be decided; reads every request that is remembered.
+    ///
+    /// # Errors
+    /// Rows that cannot be read.
+    pub fn for_replay(&self) -> Result<ReplayView<'_>, StoreError> {
+        let contents = Contents::of(self.engine(), self.at(), |_| {})?;
+        Ok(ReplayView { state: self, contents })
+    }
+
     /// The whole state as chunks, the first of which says which state it is.
     pub fn export(self) -> Export {
         Export::new(self)
@@ -113,6 +128,25 @@ impl View for StateSnapshot {
     }
 }
 
+/// A state on which updates can be decided once more.
+pub struct ReplayView<'a> {
+    state: &'a StateSnapshot,
+    contents: Contents,
+}
+
+impl View for ReplayView<'_> {
+    fn get(&self, key: &Key) -> Option<Row> {
+        match key {
+            Key::Content(..) => self.contents.get(&key.encode()),
+            _ => self.state.get(key),
+        }
+    }
+
+    fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+        self.state.next(bound, limit)
+    }
+}
+
 fn place(key: &Key) -> Vec<u8> {
     rows::tagged(key.table(), &key.encode())
 }
@@ -123,6 +157,7 @@ fn get(engine: &Engine, at: Option<&Snapshot>, table: Table, place: &[u8]) -> Op
 }
 
 fn next(engine: &Engine, at: Option<&Snapshot>, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+    debug_assert_ne!(bound.table, Table::Content, "contents have no order");
     let from = rows::tagged(bound.table, &bound.from);
     let prefix = rows::tagged(bound.table, &bound.prefix);
     let range = engine.range(at, rows::space(bound.table), &from, &prefix).into_iter().flatten();

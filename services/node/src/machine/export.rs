@@ -2,7 +2,7 @@
 //!
 //! Holds one page in memory, however long the list is. Called by the reader; the control API sends the pieces.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use ocs_proto::{control::ExportRows, outbound::ImportRow};
 use outbound::{Refusal, RefusalCode, Value, key};
@@ -18,7 +18,7 @@ const PIECE_BYTES: usize = 1 << 20;
 pub(super) struct Export {
     state: StateSnapshot,
     dbid: u32,
-    list: ListRow,
+    list: Arc<ListRow>,
     columns: Vec<String>,
     /// The record_id to go on from; none: the list has ended.
     from: Option<u64>,
@@ -28,7 +28,12 @@ pub(super) struct Export {
 
 impl Export {
     /// `columns` empty: all of the list.
-    pub(super) fn new(state: StateSnapshot, dbid: u32, list: ListRow, columns: &[String]) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        state: StateSnapshot,
+        dbid: u32,
+        list: Arc<ListRow>,
+        columns: &[String],
+    ) -> Result<Self, Refusal> {
         let all = export_columns(&list);
         let known = |name: &&String| all.iter().any(|column| column.eq_ignore_ascii_case(name));
         if let Some(unknown) = columns.iter().find(|name| !known(name)) {

@@ -9,7 +9,7 @@ use ocs_proto::peer::Entry;
 use records::{Overlay, Rules, decide_on};
 use store::StateSnapshot;
 
-use super::{RecordsReader, entry};
+use super::{RecordsReader, entry, failed};
 
 /// What a node finds out about its own state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +23,10 @@ pub enum Finding {
 /// The digest that the log makes of a state.
 ///
 /// # Errors
-/// An entry that this version does not know.
+/// An entry that this version does not know, or rows that cannot be read.
 pub fn replay(from: &StateSnapshot, entries: &[Entry], rules: &Rules) -> Result<u128, MachineError> {
-    let mut overlay = Overlay::new(from);
+    let state = from.for_replay().map_err(failed)?;
+    let mut overlay = Overlay::new(&state);
     let mut events = Vec::new();
     for entry in entries {
         for command in entry::commands(entry)? {

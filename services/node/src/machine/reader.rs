@@ -3,6 +3,8 @@
 //! Never writes and never waits for anything but the disk; whether the state is recent enough is asked before
 //! ([`crate::outbound_api`]). Called by the door and the control API.
 
+use std::sync::Arc;
+
 use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
 use outbound::{
     Attributes, Refusal, RefusalCode, Reply, Request, Resource, UserField, Value, Verb, key, wire::field_to_wire,
@@ -85,11 +87,11 @@ impl StateReader for RecordsReader {
 
     fn lists(&self, name: Option<&str>) -> Vec<ListInfo> {
         let state = self.store.snapshot();
-        let found: Vec<(u32, ListRow)> = match name {
+        let found: Vec<(u32, Arc<ListRow>)> = match name {
             Some(name) => find_list(&state, name).into_iter().collect(),
             None => lists(&state),
         };
-        found.into_iter().map(|(dbid, list)| info(dbid, list)).collect()
+        found.into_iter().map(|(dbid, list)| info(dbid, &list)).collect()
     }
 
     fn history(&self) -> Vec<HistoryEntry> {
@@ -127,7 +129,7 @@ impl StateReader for RecordsReader {
     }
 }
 
-fn known_list(state: &impl View, name: &str) -> Result<(u32, ListRow), Refusal> {
+fn known_list(state: &impl View, name: &str) -> Result<(u32, Arc<ListRow>), Refusal> {
     find_list(state, name).ok_or_else(|| unknown_list(name))
 }
 
@@ -147,14 +149,14 @@ fn get_record(resource: Resource) -> Request {
     }
 }
 
-fn info(dbid: u32, list: ListRow) -> ListInfo {
+fn info(dbid: u32, list: &ListRow) -> ListInfo {
     ListInfo {
         dbid,
         records: list.records,
         next_record_id: list.next_record_id,
         next_chain_id: list.next_chain_id,
         fields: list.fields.iter().map(|field| field_to_wire(&UserField::from(field))).collect(),
-        name: list.name,
-        time_zone: list.time_zone,
+        name: list.name.clone(),
+        time_zone: list.time_zone.clone(),
     }
 }

@@ -69,8 +69,8 @@ fn forget_of_node<V: View>(floor: &mut FloorRow, limit: u32, turn: &mut Turn<'_,
             floor.oldest_stamp_us = row.stamp_us;
             return forgotten;
         }
-        forget(id, &row, turn);
         (floor.incarnation, floor.counter, floor.oldest_stamp_us) = (id.incarnation, id.counter, row.stamp_us);
+        forget(id, row, turn);
         forgotten += 1;
     }
     if !more {
@@ -79,14 +79,14 @@ fn forget_of_node<V: View>(floor: &mut FloorRow, limit: u32, turn: &mut Turn<'_,
     forgotten
 }
 
-fn forget<V: View>(id: RequestId, row: &RequestRow, turn: &mut Turn<'_, '_, V>) {
-    turn.overlay.remove(Key::Request(id));
+fn forget<V: View>(id: RequestId, row: RequestRow, turn: &mut Turn<'_, '_, V>) {
     for content in row.contents.iter().filter_map(|content| Key::decode(Table::Content, content)) {
         // A later request with the same content may have taken the place over.
         if turn.overlay.get(&content) == Some(Row::Content(RequestIdRow::from(id))) {
             turn.overlay.remove(content);
         }
     }
+    turn.overlay.remove_read(Key::Request(id), Row::Request(row));
 }
 
 /// The answers of the replay window stand under request ids, so these stay at least as long.

@@ -1,5 +1,7 @@
 //! AddRecord: a new record in a list (spec 5, 9).
 
+use std::sync::Arc;
+
 use outbound::{Refusal, RefusalCode, Reply, Request, Value, key, record_status, record_type};
 
 use super::target;
@@ -43,7 +45,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     let values = user_values(request, &list)?;
     target::set_user_values(&list, &mut record, &values);
     check_do_not_call(dbid, &record, turn)?;
-    Ok(Plan { dbid, list, record, values })
+    Ok(Plan { dbid, list: Arc::unwrap_or_clone(list), record, values })
 }
 
 fn set_numbers(request: &Request, record: &mut RecordRow) -> Result<(), Refusal> {

@@ -4,6 +4,8 @@
 //! a failover, or started again tomorrow, adds nothing twice even where its rows name no record_id. A row that cannot
 //! be taken is rejected by itself; a header that cannot is refused with the whole batch.
 
+use std::sync::Arc;
+
 use outbound::{ImportBatch, Imported, Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, UserField, record_status};
 
 use super::target;
@@ -52,7 +54,7 @@ pub(crate) fn decide<V: View>(batch: &ImportBatch, turn: &mut Turn<'_, '_, V>) -
     if let Some(reply) = known(batch, dbid, last_row, turn) {
         return Ok(Reply { replayed: true, ..reply });
     }
-    let plan = check(batch, dbid, list, last_row, turn)?;
+    let plan = check(batch, dbid, Arc::unwrap_or_clone(list), last_row, turn)?;
     Ok(acknowledge(apply(batch, plan, turn)))
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Never writes. Called by the verbs.
 
+use std::sync::Arc;
+
 use outbound::{Handle, Refusal, RefusalCode, Request, Resource, Value, key, record_status};
 
 use crate::{
@@ -19,7 +21,7 @@ use crate::{
 pub(crate) struct Target {
     pub(crate) handle: Handle,
     pub(crate) record: RecordRow,
-    pub(crate) list: ListRow,
+    pub(crate) list: Arc<ListRow>,
 }
 
 /// The record that the path names, in any state.
@@ -51,7 +53,7 @@ pub(crate) fn open_record(request: &Request, view: &impl View) -> Result<Target,
 }
 
 /// The list that the path names.
-pub(crate) fn list(request: &Request, view: &impl View) -> Result<(u32, ListRow), Refusal> {
+pub(crate) fn list(request: &Request, view: &impl View) -> Result<(u32, Arc<ListRow>), Refusal> {
     let Resource::List(identifier) = &request.resource else {
         return Err(wrong_resource(request));
     };
@@ -61,7 +63,7 @@ pub(crate) fn list(request: &Request, view: &impl View) -> Result<(u32, ListRow)
 }
 
 /// The list of an identifier.
-pub(crate) fn find_list(view: &impl View, identifier: &str) -> Result<(u32, ListRow), Refusal> {
+pub(crate) fn find_list(view: &impl View, identifier: &str) -> Result<(u32, Arc<ListRow>), Refusal> {
     lookup::find_list(view, identifier).ok_or_else(|| {
         let message = format!("There is no calling list {identifier:?}");
         Refusal::new(RefusalCode::ListNotFound, message).with(key::CALLING_LIST, Value::text(identifier))

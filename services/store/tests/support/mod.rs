@@ -82,9 +82,9 @@ pub fn write_up_to(store: &mut Store, map: &mut MapView, random: &mut Random, la
     }
 }
 
-/// The same rows in every table.
+/// The same rows in every table that has an order.
 pub fn assert_same_rows(view: &impl View, map: &MapView) {
-    for table in Table::ALL {
+    for table in Table::ALL.into_iter().filter(|table| *table != Table::Content) {
         let all = records::Bound { table, from: Vec::new(), prefix: Vec::new() };
         assert_eq!(view.next(&all, u32::MAX), map.table(table), "{table:?}");
     }

@@ -1,0 +1,136 @@
+//! What applying one update costs the thread that does it: the rules, the state and its engine, without network or log.
+//!
+//! A benchmark, not a test: `cargo run --release -p node --example apply_bench -- [COMMANDS] [RECORDS] [COMMANDS OF AN ENTRY]`.
+//! Stamps run at 10,000 updates a second, so that from 600,000 commands on each one also forgets an old one.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // it ends where something is not as it must be, and prints its figures
+
+use std::time::{Duration, Instant};
+
+use consensus::{ApplyBatch, Machine};
+use node::machine::RecordsMachine;
+use ocs_proto::peer::{Commands, Entry};
+use outbound::{
+    Attributes, Body, Command, Handle, ImportBatch, ImportRow, NewList, Origin, RULES_VERSION, Request, RequestId,
+    Resource, UserField, Value, Verb, wire::command_to_wire,
+};
+use prost::Message;
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+use records::Rules;
+use rustix::time::{ClockId, clock_gettime};
+use store::StoreConfig;
+
+/// Rows of an import entry.
+const IMPORT_ROWS: u64 = 500;
+/// Stamped time between two commands.
+const STEP_US: u64 = 100;
+/// Commands between two lines of figures.
+const REPORT_EVERY: u64 = 100_000;
+
+fn main() {
+    let given: Vec<u64> = std::env::args().skip(1).map(|given| given.parse().expect("a number")).collect();
+    let of = |at: usize, default| given.get(at).copied().unwrap_or(default);
+    let (commands, records, per_entry) = (of(0, 1_000_000), of(1, 10_000), of(2, 20));
+    let dir = tempfile::tempdir().unwrap();
+    let config = StoreConfig::new([5; 16]);
+    let mut bench = Bench {
+        machine: RecordsMachine::open(dir.path(), config, Rules::default(), Box::new(|_, _| {})).unwrap(),
+        random: SmallRng::seed_from_u64(1),
+        index: 0,
+        counter: 0,
+        spent: Duration::ZERO,
+    };
+    bench.apply(&[create_list()]);
+    (0..records.div_ceil(IMPORT_ROWS))
+        .for_each(|at| bench.apply(&[import(at * IMPORT_ROWS, IMPORT_ROWS.min(records))]));
+    bench.updates(commands, records, per_entry);
+}
+
+struct Bench {
+    machine: RecordsMachine,
+    random: SmallRng,
+    index: u64,
+    counter: u64,
+    spent: Duration,
+}
+
+impl Bench {
+    fn updates(&mut self, commands: u64, records: u64, per_entry: u64) {
+        let (mut told, mut since) = (self.counter, Instant::now());
+        self.spent = Duration::ZERO;
+        let end = self.counter + commands;
+        while self.counter < end {
+            let bodies: Vec<Body> = (0..per_entry).map(|_| self.update(records)).collect();
+            self.apply(&bodies);
+            if self.counter - told >= REPORT_EVERY {
+                let done = self.counter - told;
+                let (spent_us, wall_s) = (self.spent.as_micros() as f64 / done as f64, since.elapsed().as_secs_f64());
+                println!("{:>9} commands: {spent_us:6.2} us of the thread each, {wall_s:.2} s", self.counter);
+                (told, since, self.spent) = (self.counter, Instant::now(), Duration::ZERO);
+                self.machine.persist().unwrap();
+            }
+        }
+    }
+
+    fn update(&mut self, records: u64) -> Body {
+        let handle = Handle(self.random.random_range(1..=records));
+        let mut text = || Value::text(format!("{:0>128}", self.random.random::<u64>()));
+        let attributes: Attributes = [("note".to_owned(), text()), ("memo".to_owned(), text())].into_iter().collect();
+        let (tenant, principal) = (String::new(), String::new());
+        let (verb, resource) = (Verb::UpdateCallCompletionStats, Resource::Record(handle));
+        Body::Request(Request { verb, resource, attributes, tenant, principal, idempotency_key: None })
+    }
+
+    fn apply(&mut self, bodies: &[Body]) {
+        let commands = bodies.iter().map(|body| {
+            self.counter += 1;
+            let command = Command {
+                id: RequestId { node: 1, incarnation: 1, counter: self.counter },
+                rules: RULES_VERSION,
+                stamp_us: 1_700_000_000_000_000 + self.counter * STEP_US,
+                origin: Origin::Http,
+                random: vec![7; 16],
+                body: body.clone(),
+            };
+            command_to_wire(&command).encode_to_vec().into()
+        });
+        let data = Commands { commands: commands.collect() }.encode_to_vec().into();
+        self.index += 1;
+        let entry = Entry { term: 1, index: self.index, data, ..Entry::default() };
+        let before = thread_time();
+        let replies = self.machine.apply(&ApplyBatch { entries: &[entry], conf_state: &[] }).unwrap();
+        self.spent += thread_time() - before;
+        assert_eq!(replies.len(), bodies.len());
+    }
+}
+
+fn create_list() -> Body {
+    let field = |name: &str| UserField {
+        column: name.into(),
+        kind: "varchar(255)".into(),
+        default: "-".into(),
+        send_attribute: String::new(),
+    };
+    Body::CreateList(NewList {
+        name: "bench".into(),
+        time_zone: String::new(),
+        fields: vec![field("note"), field("memo")],
+    })
+}
+
+fn import(first_row: u64, rows: u64) -> Body {
+    let row = |n| ImportRow { values: vec![format!("+9995{n:08}")] };
+    Body::ImportBatch(ImportBatch {
+        list: "bench".into(),
+        import_id: vec![9; 32],
+        first_row,
+        columns: vec!["contact_info".into()],
+        rows: (first_row..first_row + rows).map(row).collect(),
+    })
+}
+
+/// What this thread has used of the processor.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap())
+}

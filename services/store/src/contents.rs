@@ -1,0 +1,54 @@
+//! Which request stands under a content (spec 6, replay window): an index that is held in memory and never written.
+//!
+//! It follows from the requests that are remembered, at most a minute of them, and every update changes it twice: in the
+//! engine it would cost two of five writes, and as many reads of rows that went to disk meanwhile. Never part of the digest.
+//! Kept by [`crate::Store`], the only writer; a judge makes one of an older state.
+
+use std::collections::HashMap;
+
+use fjall::Snapshot;
+use outbound::RequestId;
+use records::{Key, RequestIdRow, RequestRow, Row, Table};
+use xxhash_rust::xxh3::Xxh3Builder;
+
+use crate::{engine::Engine, error::StoreError, rows};
+
+/// Requests by encoded content key.
+#[derive(Default)]
+pub(crate) struct Contents(HashMap<Box<[u8]>, RequestId, Xxh3Builder>);
+
+impl Contents {
+    /// Of the requests that a state remembers; `each` gets the engine's key of every one of them.
+    pub(crate) fn of(engine: &Engine, at: Option<&Snapshot>, mut each: impl FnMut(&[u8])) -> Result<Self, StoreError> {
+        let mut newest: HashMap<Vec<u8>, (u64, RequestId), Xxh3Builder> = HashMap::default();
+        let prefix = rows::tagged(Table::Request, &[]);
+        for pair in engine.range(at, rows::space(Table::Request), &prefix, &prefix).into_iter().flatten() {
+            let (key, value) = pair.into_inner().map_err(StoreError::engine("reading the requests"))?;
+            each(&key);
+            let (Key::Request(id), Row::Request(RequestRow { stamp_us, contents, .. })) = rows::pair(&key, &value)?
+            else {
+                continue;
+            };
+            for content in contents {
+                // A later request takes the place of one with the same content; within one stamp there is no second.
+                let stands = newest.entry(content).or_insert((stamp_us, id));
+                if stands.0 < stamp_us {
+                    *stands = (stamp_us, id);
+                }
+            }
+        }
+        Ok(Self(newest.into_iter().map(|(content, (_, id))| (content.into(), id)).collect()))
+    }
+
+    pub(crate) fn get(&self, content: &[u8]) -> Option<Row> {
+        self.0.get(content).map(|id| Row::Content(RequestIdRow::from(*id)))
+    }
+
+    /// The row under a content is now this one.
+    pub(crate) fn set(&mut self, content: Vec<u8>, row: Option<&Row>) {
+        match row {
+            Some(Row::Content(id)) => self.0.insert(content.into(), id.into()),
+            _ => self.0.remove(content.as_slice()),
+        };
+    }
+}

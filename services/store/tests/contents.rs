@@ -1,0 +1,107 @@
+//! The content index is not on disk: whatever it is told from, requests that repeat others get the answers of a map.
+
+#![allow(clippy::unwrap_used)] // a test ends where something is not as it must be
+
+mod support;
+
+use outbound::{
+    Attributes, Body, Command, Handle, NewList, Origin, RULES_VERSION, Reply, Request, RequestId, Resource, Value,
+    Verb, key,
+};
+use records::{Change, Changes, MapView, Rules, View, decide};
+use store::Store;
+use support::{Random, SEED, mark, open};
+
+/// Between two commands: a content comes again within its window, beyond it, and after its request was forgotten.
+const STEP_US: u64 = 170_000;
+
+/// A store and a map that are changed alike.
+struct Pair {
+    store: Store,
+    map: MapView,
+    random: Random,
+    counter: u64,
+}
+
+impl Pair {
+    fn command(&mut self, body: Body) -> Command {
+        self.counter += 1;
+        Command {
+            id: RequestId { node: 1 + u32::try_from(self.counter % 2).unwrap(), incarnation: 1, counter: self.counter },
+            rules: RULES_VERSION,
+            stamp_us: 1_700_000_000_000_000 + self.counter * STEP_US,
+            origin: Origin::Http,
+            random: vec![7; 16],
+            body,
+        }
+    }
+
+    /// One of a few contents; some come from a balancer that names them.
+    fn update(&mut self) -> Command {
+        let attempts = Value::Int(i64::try_from(self.random.below(40)).unwrap());
+        let attributes: Attributes = [(key::ATTEMPTS.to_owned(), attempts)].into_iter().collect();
+        let named = self.random.below(4) == 0;
+        let idempotency_key = named.then(|| format!("balancer-{}", self.random.below(300)).into_bytes());
+        self.command(Body::Request(request(
+            Verb::UpdateCallCompletionStats,
+            Resource::Record(Handle(1)),
+            attributes,
+            idempotency_key,
+        )))
+    }
+
+    fn apply(&mut self, command: &Command) {
+        let (reply, changes, _) = decide(command, &self.store.view(), &Rules::default());
+        let (expected, same, _) = decide(command, &self.map, &Rules::default());
+        assert_eq!((&reply, &changes), (&expected, &same), "{command:?}");
+        self.map.apply(&changes);
+        self.store.write(&changes, &mark(self.store.applied().index + 1)).unwrap();
+    }
+}
+
+fn request(verb: Verb, resource: Resource, attributes: Attributes, idempotency_key: Option<Vec<u8>>) -> Request {
+    let (tenant, principal) = (String::new(), String::new());
+    Request { verb, resource, attributes, tenant, principal, idempotency_key }
+}
+
+/// What is answered, and what becomes of the rows that the digest covers.
+fn decided(command: &Command, view: &impl View) -> (Reply, Vec<Change>) {
+    let (reply, Changes(changes), _) = decide(command, view, &Rules::default());
+    (reply, changes.into_iter().filter(|change| change.key.table().is_state()).collect())
+}
+
+#[test]
+fn a_state_that_was_opened_again_or_is_replayed_knows_the_same_repeats() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut pair = Pair { store: open(dir.path()), map: MapView::default(), random: Random(9), counter: 0 };
+    let list = Body::CreateList(NewList { name: "demo".into(), time_zone: String::new(), fields: Vec::new() });
+    let phone: Attributes = [(key::PHONE.to_owned(), Value::text("+15550001"))].into_iter().collect();
+    let record = Body::Request(request(Verb::AddRecord, Resource::List("demo".into()), phone, None));
+    for body in [list, record] {
+        let command = pair.command(body);
+        pair.apply(&command);
+    }
+    let mut repeats = 0;
+    for round in 0..20 {
+        for _ in 0..60 {
+            let command = pair.update();
+            pair.apply(&command);
+        }
+        let asked: Vec<Command> = (0..40).map(|_| pair.update()).collect();
+        let expected: Vec<_> = asked.iter().map(|command| decided(command, &pair.map)).collect();
+        repeats += expected.iter().filter(|(reply, _)| reply.replayed).count();
+        let snapshot = pair.store.reader().snapshot();
+        let replayed = snapshot.for_replay().unwrap();
+        let on_replay: Vec<_> = asked.iter().map(|command| decided(command, &replayed)).collect();
+        assert_eq!(on_replay, expected, "round {round}");
+        drop(replayed);
+        drop(snapshot);
+        pair.store.persist().unwrap();
+        drop(pair.store);
+        pair.store = open(dir.path());
+        let reopened: Vec<_> = asked.iter().map(|command| decided(command, &pair.store.view())).collect();
+        assert_eq!(reopened, expected, "round {round}");
+    }
+    assert!(repeats > 100, "{repeats} repeats");
+    assert_eq!(pair.store.digest(), pair.map.digest(SEED));
+}
