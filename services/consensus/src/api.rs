@@ -1,6 +1,6 @@
 //! The boundary of the crate: what a node puts in and gets out.
 
-use std::{hash::Hash, io};
+use std::{hash::Hash, io, time::Instant};
 
 use bytes::Bytes;
 use ocs_proto::peer::{Entry, PeerFrame, SnapshotMark};
@@ -310,10 +310,10 @@ pub struct PeerStatus {
     pub matched: Option<u64>,
     /// Applied index that its last frame told.
     pub applied: u64,
-    /// When its last frame came: milliseconds ago; none: never.
-    pub heard_ms: Option<u64>,
-    /// Its wall clock minus ours when its last frame came, microseconds.
-    pub clock_offset_us: i64,
+    /// When its last frame came; none: never.
+    pub heard: Option<Instant>,
+    /// Its wall clock in that frame, microseconds since 1970.
+    pub wall_us: u64,
 }
 
 /// Durations that the driver observes; implemented by the node's metrics.

@@ -6,11 +6,11 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender},
     },
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender};
 use ocs_proto::peer::{RaftMessage, SnapshotMark};
 
 use crate::{
@@ -236,8 +236,8 @@ mod tests {
         let disk = MemDisk::new();
         let log = full(&disk);
         let last = log.last_index();
-        let (jobs, queue) = crossbeam_channel::unbounded();
-        let (events, told) = crossbeam_channel::unbounded::<Event<u64, ()>>();
+        let (jobs, queue) = std::sync::mpsc::channel();
+        let (events, told) = std::sync::mpsc::channel::<Event<u64, ()>>();
         let room = Arc::new(AtomicBool::new(true));
         let thread = LogThread { log, jobs: queue, events, observer: Arc::new(Nobody), room };
         jobs.send(Job::Compact(SnapshotMark { index: last, term: 1, conf_state: None })).unwrap();

@@ -13,12 +13,12 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread::JoinHandle,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use ocs_proto::peer::{PeerFrame, RaftMessage, SnapshotMark};
 use tokio::sync::{oneshot, watch};
 
@@ -163,9 +163,9 @@ where
     D: Disk + Send + Sync + 'static,
     M: Machine,
 {
-    let (events, inbox) = crossbeam_channel::unbounded(); // bounded by the handle's counters, see `Handle`
-    let (jobs, job_queue) = crossbeam_channel::unbounded(); // bounded by UNCOMMITTED_BYTES_MAX
-    let (work, work_queue) = crossbeam_channel::unbounded(); // bounded by APPLY_LAG_MAX
+    let (events, inbox) = mpsc::channel(); // bounded by the handle's counters, see `Handle`
+    let (jobs, job_queue) = mpsc::channel(); // bounded by UNCOMMITTED_BYTES_MAX
+    let (work, work_queue) = mpsc::channel(); // bounded by APPLY_LAG_MAX
     let waiters = Arc::new(Waiters::new());
     let digests = Arc::new(Digests::default());
     let state = parts.machine.as_ref().map(Machine::applied).unwrap_or_default();
@@ -234,8 +234,9 @@ where
         no_room: false,
         forgetting: false,
         mismatches: 0,
-        told: Vec::new(),
         ticks: 0,
+        told: HashMap::new(),
+        news: tell::News::default(),
         leader_seen: Instant::now(),
         reign: None,
         begun: Instant::now(),
@@ -273,7 +274,8 @@ struct Seen {
     /// Its log has reached its limit.
     log_full: bool,
     applied: u64,
-    clock_offset_us: i64,
+    /// Its wall clock then, microseconds.
+    wall_us: u64,
     digest: Option<(u64, u128)>,
     /// Its state takes part, and it stands by its digest at this index.
     ready: bool,
@@ -328,9 +330,11 @@ struct Driver<D: Disk, M: Machine> {
     no_room: bool,
     forgetting: bool,
     mismatches: u64,
-    /// Peers that got a frame since the last heartbeat interval, and ticks since.
-    told: Vec<RaftId>,
-    ticks: usize,
+    /// Ticks since the start, and at which of them a peer last got a frame.
+    ticks: u64,
+    told: HashMap<RaftId, u64>,
+    /// What those who watch the status were last woken for.
+    news: tell::News,
     /// When there was a leader last, as far as this node knows; at first, when it began.
     leader_seen: Instant,
     reign: Option<Reign>,
@@ -346,8 +350,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.publish(true);
         while !self.stopping {
             let hurrying = self.core.hurrying();
-            let wake = if hurrying { next_tick.min(next_hurry.max(Instant::now())) } else { next_tick };
-            match self.inbox.recv_deadline(wake) {
+            let wake = if hurrying { next_tick.min(next_hurry) } else { next_tick };
+            match self.inbox.recv_timeout(wake.saturating_duration_since(Instant::now())) {
                 Ok(event) => self.on_events(event),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -465,7 +469,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         seen.short = head.disk_short_bytes > 0;
         seen.log_full = head.log_full;
         (seen.ready, seen.vouched) = (head.data_ready, head.vouched_index);
-        seen.clock_offset_us = head.wall_clock_us.cast_signed().wrapping_sub(wall_clock_us().cast_signed());
+        seen.wall_us = head.wall_clock_us;
         if let Some(digest) = digest.filter(|_| head.digest_index > 0) {
             seen.digest = Some((head.digest_index, u128::from_be_bytes(digest)));
         }

@@ -4,11 +4,11 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
+        mpsc::Sender,
     },
     time::Duration,
 };
 
-use crossbeam_channel::Sender;
 use ocs_proto::peer::PeerFrame;
 use tokio::sync::{oneshot, watch};
 
@@ -43,7 +43,7 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
             return proposals.into_iter().for_each(|proposal| refuse(proposal, ProposeError::Busy));
         }
         if let Err(unsent) = self.events.send(Event::Propose(proposals))
-            && let Event::Propose(proposals) = unsent.into_inner()
+            && let Event::Propose(proposals) = unsent.0
         {
             proposals.into_iter().for_each(|proposal| refuse(proposal, ProposeError::Stopped));
         }
@@ -76,7 +76,8 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         }
     }
 
-    /// What the core knows; the latest at any time.
+    /// What the core knows, the latest of the last tick. Who watches is woken when a role, a leader, a membership or a reason not
+    /// to serve has changed, not when an index has.
     pub fn status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.clone()
     }

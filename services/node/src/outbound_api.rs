@@ -22,8 +22,8 @@ use outbound::{Body, Origin, Refusal, RefusalCode, Reply, Request, RequestId};
 use tokio::time::Instant;
 
 pub use batch::{DoorConfig, PrimaryDoor};
-pub(crate) use batch::{encode_body, micros, wall_us};
-pub use clocks::PeerClocks;
+pub(crate) use batch::{encode_body, wall_us};
+pub use clocks::{heard_ago, offset_us, walls};
 pub use group::Group;
 pub use stamp::{StampClock, odd_clocks};
 

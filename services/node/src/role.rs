@@ -15,17 +15,15 @@ use tokio::sync::watch;
 
 use crate::{
     forward::{Leadership, Primary},
-    outbound_api::{Group, PeerClocks, micros, wall_us},
+    outbound_api::{Group, heard_ago, offset_us, wall_us},
 };
 
 /// No quorum within this: unconfirmed (design rule 5).
 const ROUND: Duration = Duration::from_millis(200);
 /// How often the role is confirmed anew while nothing changes.
-const REFRESH: Duration = Duration::from_millis(500);
-/// How often the peers' frames are looked at; the precision of "last heard".
-const LOOK: Duration = Duration::from_millis(100);
-/// A peer heard within this counts as connected, milliseconds.
-const CONNECTED_MS: u64 = 1500;
+const REFRESH: Duration = Duration::from_secs(1);
+/// A peer heard within this counts as connected.
+const CONNECTED: Duration = Duration::from_millis(1500);
 
 /// The mode of a group that an operator forced, until it has a second copy again.
 pub const SINGLE_COPY: &str = "single-copy";
@@ -168,8 +166,6 @@ struct Inner {
     latest: watch::Sender<RoleView>,
     /// When this node could last answer.
     answered: Mutex<Option<Instant>>,
-    clocks: Mutex<PeerClocks>,
-    started: Instant,
 }
 
 impl RoleService {
@@ -177,14 +173,11 @@ impl RoleService {
     pub fn new(roster: Roster, group: Arc<dyn Group>, mode: &'static str, tasks: &Tasks) -> Self {
         let first = view_of(&roster, &group.status().borrow(), None);
         let latest = watch::channel(first).0;
-        let (answered, clocks, started) = (Mutex::default(), Mutex::default(), Instant::now());
-        let service = Self { inner: Arc::new(Inner { roster, group, mode, latest, answered, clocks, started }) };
-        let (kept, looked, stopping) = (service.clone(), service.clone(), tasks.stopping());
-        let told = service.clone();
+        let service = Self { inner: Arc::new(Inner { roster, group, mode, latest, answered: Mutex::default() }) };
+        let (kept, told, stopping) = (service.clone(), service.clone(), tasks.stopping());
         tasks.spawn("role", AtEnd::Log, async move {
             tokio::select! {
                 () = kept.keep() => {}
-                () = looked.look() => {}
                 () = told.tell_pauses() => {}
                 () = stopping.cancelled() => {}
             }
@@ -260,19 +253,18 @@ impl RoleService {
     /// What is known of the other nodes.
     pub fn peers(&self) -> Vec<PeerLag> {
         let status = self.status();
-        let mono_us = micros(self.inner.started.elapsed());
-        let clocks = self.inner.clocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let (wall_us, now) = (wall_us(), Instant::now());
         let lag = |matched: u64| status.last_index.saturating_sub(matched);
         let peer = |peer: &consensus::PeerStatus| {
-            let heard_ms = clocks.heard_ago_ms(peer.id, mono_us);
+            let heard_ago = heard_ago(peer, now);
             PeerLag {
                 node: self.inner.roster.name_of(peer.id),
-                connected: heard_ms.is_some_and(|ago| ago <= CONNECTED_MS),
+                connected: heard_ago.is_some_and(|ago| ago <= CONNECTED),
                 lag_entries: peer.matched.map(lag),
                 applied_index: peer.applied,
                 witness: peer.kind == Kind::Witness,
-                last_heard_ms: heard_ms,
-                clock_offset_ms: clocks.offset_us(peer.id).unwrap_or(0) / 1000,
+                last_heard_ms: heard_ago.map(|ago| ago.as_millis() as u64),
+                clock_offset_ms: offset_us(peer, wall_us, now).unwrap_or(0) / 1000,
                 voter: peer.voter,
                 raft_id: peer.id,
                 log_full: peer.log_full,
@@ -282,7 +274,7 @@ impl RoleService {
         status.peers.iter().map(peer).collect()
     }
 
-    /// Confirms at once after each change of leadership, else every half second.
+    /// Confirms at once after each change of leadership, else every second.
     async fn keep(self) {
         let mut status = self.inner.group.status();
         loop {
@@ -315,16 +307,6 @@ impl RoleService {
             told = now;
         }
         std::future::pending::<()>().await;
-    }
-
-    async fn look(self) {
-        let mut tick = tokio::time::interval(LOOK);
-        loop {
-            tick.tick().await;
-            let (status, mono_us) = (self.status(), micros(self.inner.started.elapsed()));
-            let mut clocks = self.inner.clocks.lock().unwrap_or_else(PoisonError::into_inner);
-            clocks.observe(&status, wall_us(), mono_us);
-        }
     }
 }
 

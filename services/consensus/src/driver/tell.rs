@@ -1,26 +1,53 @@
 //! What the driver tells others: frames with their heads to the peers, the status to those who watch here.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
 
 use super::{Driver, FRAME_FORMAT, wall_clock_us};
-use crate::{Kind, Machine, PeerStatus, RaftId, Status, core::Core, log::Disk, members};
+use crate::{Kind, Machine, PeerStatus, ProposeError, RaftId, RaftRole, Status, core::Core, log::Disk, members};
+
+/// How often a follower greets another: three times within the silence after which one counts as away ([`super::SILENT`]).
+const GREETING: Duration = Duration::from_millis(500);
+
+/// What those who watch the status are woken for.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct News {
+    role: Option<RaftRole>,
+    /// Raft's term, and its leader.
+    leader: (u64, RaftId),
+    reign: u64,
+    serving: bool,
+    transferring: bool,
+    stopped: Option<ProposeError>,
+    no_room: bool,
+    paused_for: RaftId,
+    fetching: bool,
+    forced: (u64, bool),
+}
 
 impl<D: Disk, M: Machine> Driver<D, M> {
-    /// Every node hears every other at the pace of heartbeats, followers each other too: heads carry clocks and digests.
+    /// Every node hears every other, followers each other too: heads carry clocks and digests. Leader and followers do at the
+    /// pace of heartbeats, whose frames are enough; so does everybody while there is no leader.
     pub(super) fn greet(&mut self) {
         self.ticks += 1;
-        if self.ticks < self.config.core.heartbeat_ticks {
-            return;
+        let heartbeat = self.config.core.heartbeat_ticks as u64;
+        let rarely = (GREETING.as_micros() / self.config.tick.as_micros().max(1)) as u64;
+        let leader = self.core.leader();
+        let near = |id: RaftId| leader == 0 || leader == self.config.core.id || leader == id;
+        let pace = |id: RaftId| if near(id) { heartbeat } else { rarely.max(heartbeat) };
+        let silent = |id: RaftId| self.told.get(&id).is_none_or(|told| self.ticks - told > pace(id));
+        let others = self.core.members().into_iter().map(|(id, _)| id).filter(|id| *id != self.config.core.id);
+        for to in others.filter(|id| silent(*id)).collect::<Vec<_>>() {
+            self.transmit(to, Vec::new());
         }
-        self.ticks = 0;
-        let told = std::mem::take(&mut self.told);
-        let others = self.core.members().into_iter().map(|(id, _)| id);
-        for to in others.filter(|id| *id != self.config.core.id && !told.contains(id)) {
-            self.transport.send(to, PeerFrame { head: Some(self.head(to)), messages: Vec::new() });
-        }
+    }
+
+    fn transmit(&mut self, to: RaftId, messages: Vec<RaftMessage>) {
+        self.told.insert(to, self.ticks);
+        let frame = PeerFrame { head: Some(self.head(to)), messages };
+        self.transport.send(to, frame);
     }
 
     pub(super) fn send(&mut self, messages: Vec<RaftMessage>) {
@@ -32,11 +59,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             }
         }
         for (to, messages) in frames {
-            if !self.told.contains(&to) {
-                self.told.push(to);
-            }
-            let frame = PeerFrame { head: Some(self.head(to)), messages };
-            self.transport.send(to, frame);
+            self.transmit(to, messages);
         }
     }
 
@@ -62,22 +85,41 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// Tells those who watch: a change of role at once, everything else at each tick.
-    pub(super) fn publish(&self, ticked: bool) {
-        let status = self.describe();
+    /// Shows a change of role at once, everything else at each tick; wakes those who watch for what they may act on only: indexes
+    /// and when a peer was heard change all the time, and who wants those looks.
+    pub(super) fn publish(&mut self, ticked: bool) {
+        let news = self.news();
+        let wake = news != self.news;
+        if !wake && !ticked {
+            return;
+        }
+        self.news = news;
+        let status = Arc::new(self.describe());
         self.status.send_if_modified(|shown| {
-            let key = |status: &Status| {
-                (
-                    (status.role, status.term, status.leader, status.serving, status.transferring),
-                    (status.stopped, status.no_room, status.paused_for, status.fetching, status.single_copy),
-                )
-            };
-            let tell = key(&status) != key(shown) || (ticked && status != **shown);
-            if tell {
-                *shown = Arc::new(status);
-            }
-            tell
+            let wake = wake || members_of(shown).ne(members_of(&status));
+            *shown = status;
+            wake
         });
+    }
+
+    /// Cheap: asked after every event.
+    fn news(&self) -> News {
+        News {
+            role: Some(self.core.role()),
+            leader: (self.core.term(), self.core.leader()),
+            reign: self.reign.as_ref().map_or(0, |reign| reign.term),
+            serving: self.core.serving(),
+            transferring: self.core.transferring(),
+            stopped: self.stopped(),
+            no_room: self.no_room || self.log_full(),
+            paused_for: self.core.paused_for(),
+            fetching: self.core.fetching(),
+            forced: self.core.forced(),
+        }
+    }
+
+    fn stopped(&self) -> Option<ProposeError> {
+        self.refusal().filter(|_| self.core.serving())
     }
 
     pub(super) fn describe(&self) -> Status {
@@ -107,7 +149,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             waiting: self.waiters.len() as u64,
             no_room: self.no_room || self.log_full(),
             log_full: self.log_full(),
-            stopped: self.refusal().filter(|_| self.core.serving()),
+            stopped: self.stopped(),
             reign: self.reign.clone(),
             paused_for: self.core.paused_for(),
             fetching: self.core.fetching(),
@@ -133,12 +175,16 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                     disk_short: seen.is_some_and(|seen| seen.short),
                     matched: self.core.matched(id),
                     applied: seen.map_or(0, |seen| seen.applied),
-                    heard_ms: seen.and_then(|seen| seen.heard).map(|heard| heard.elapsed().as_millis() as u64),
-                    clock_offset_us: seen.map_or(0, |seen| seen.clock_offset_us),
+                    heard: seen.and_then(|seen| seen.heard),
+                    wall_us: seen.map_or(0, |seen| seen.wall_us),
                 }
             })
             .collect()
     }
+}
+
+fn members_of(status: &Status) -> impl Iterator<Item = (RaftId, Kind, bool)> {
+    status.peers.iter().map(|peer| (peer.id, peer.kind, peer.voter))
 }
 
 /// What is shown before the first event; in single-copy every answer says so from the beginning.
@@ -146,7 +192,7 @@ pub(super) fn initial_status<D: Disk>(core: &Core<D>) -> Status {
     let (forced_epoch, single_copy) = core.forced();
     Status {
         id: core.id(),
-        role: crate::RaftRole::Follower,
+        role: RaftRole::Follower,
         term: 0,
         leader: 0,
         serving: false,

@@ -156,7 +156,7 @@ async fn a_primary_hands_over_to_a_node_that_is_connected_and_near() {
     assert_eq!(refused.reason, "no node can take over");
     assert_eq!(refused.candidates.len(), 3);
     let mut near = core_status(3, A);
-    near.peers.iter_mut().for_each(|peer| (peer.matched, peer.heard_ms) = (Some(12), Some(1)));
+    near.peers.iter_mut().for_each(|peer| (peer.matched, peer.heard) = (Some(12), Some(std::time::Instant::now())));
     stage.group.become_status(near);
     loop {
         let dry = SwitchoverRequest { to: "b".into(), dry_run: true };

@@ -18,7 +18,7 @@ use outbound::{
 use prost::Message;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Group, PeerClocks, StampClock, StateReader, odd_clocks};
+use super::{Group, StampClock, StateReader, odd_clocks, walls};
 
 /// How often the clocks and the last stamp applied are looked at while nothing is asked.
 const LOOK: Duration = Duration::from_millis(100);
@@ -171,7 +171,6 @@ impl Batch {
 /// Reads this machine's clocks and feeds the pure ones.
 struct Stamper {
     clock: StampClock,
-    peers: PeerClocks,
     status: watch::Receiver<Arc<Status>>,
     state: Arc<dyn StateReader>,
     odd: watch::Sender<Vec<RaftId>>,
@@ -182,8 +181,7 @@ struct Stamper {
 
 impl Stamper {
     fn new(status: watch::Receiver<Arc<Status>>, state: Arc<dyn StateReader>, odd: watch::Sender<Vec<RaftId>>) -> Self {
-        let (clock, peers) = (StampClock::new(), PeerClocks::new());
-        Self { clock, peers, status, state, odd, started: Instant::now(), term: None }
+        Self { clock: StampClock::new(), status, state, odd, started: Instant::now(), term: None }
     }
 
     /// Between batches: the clocks, who is odd, and what the primary has stamped meanwhile.
@@ -216,12 +214,11 @@ impl Stamper {
         Some(status.term)
     }
 
-    fn read_clocks(&mut self) -> (Arc<Status>, u64, Vec<(RaftId, u64)>) {
+    fn read_clocks(&self) -> (Arc<Status>, u64, Vec<(RaftId, u64)>) {
         let status = self.status.borrow().clone();
-        let (wall_us, mono_us) = (wall_us(), micros(self.started.elapsed()));
-        self.peers.observe(&status, wall_us, mono_us);
-        let clocks = self.peers.walls(wall_us, mono_us);
-        (status, mono_us, clocks)
+        let now = Instant::now();
+        let clocks = walls(&status, wall_us(), now);
+        (status, micros(now - self.started), clocks)
     }
 }
 

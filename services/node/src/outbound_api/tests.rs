@@ -38,8 +38,8 @@ fn peer(id: RaftId, kind: Kind) -> PeerStatus {
         disk_short: false,
         matched: None,
         applied: 0,
-        heard_ms: None,
-        clock_offset_us: 0,
+        heard: None,
+        wall_us: 0,
     }
 }
 
