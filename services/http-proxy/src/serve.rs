@@ -17,7 +17,7 @@ use futures::FutureExt;
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming as IncomingBody;
-use outbound::{Refusal, RefusalCode, Reply, Request, Verb, wire};
+use outbound::{Refusal, RefusalCode, Request, Verb, wire};
 
 use crate::{
     from_http::{self, Incoming, Rejected, Translated},
@@ -166,10 +166,10 @@ async fn hand_over(server: &Server, request: Request, host: Option<&str>, deadli
     };
     match server.link.call(wire::request_to_wire(request), deadline).await {
         Ok(reply) => match wire::reply_from_wire(reply) {
-            Ok(reply) => Answer::of_reply(&reply, &server.base(host)),
+            Ok(reply) => Answer::of_reply(&reply, || server.base(host)),
             Err(error) => {
                 tracing::error!(%error, "the node sent a reply that cannot be read");
-                Answer::of_reply(&Reply::refused(unanswered(Unanswered::Unknown)), "")
+                Answer::of_refusal(&unanswered(Unanswered::Unknown))
             }
         },
         Err(fate) => Answer::of_refusal(&unanswered(fate)),

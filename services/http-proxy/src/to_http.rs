@@ -69,8 +69,8 @@ impl Answer {
         Self { status, body: body.into(), retry: false, replayed: false, stale: false, allow: None, close: false }
     }
 
-    /// The answer to a request; `base` is what a record's URI starts with, for example `http://host:8080`.
-    pub fn of_reply(reply: &Reply, base: &str) -> Self {
+    /// The answer to a request; `base` says what a record's URI starts with, for example `http://host:8080`.
+    pub fn of_reply(reply: &Reply, base: impl Fn() -> String) -> Self {
         let answer = match &reply.body {
             ReplyBody::Done(done) => Self::new(StatusCode::OK, done_json(done, base)),
             ReplyBody::Refused(refusal) => Self::of_refusal(refusal),
@@ -112,7 +112,7 @@ fn unfit_reply() -> Refusal {
 
 // === JSON ===
 
-fn done_json(done: &Done, base: &str) -> Vec<u8> {
+fn done_json(done: &Done, base: impl Fn() -> String) -> Vec<u8> {
     let mut json = Json::opening(&done.event);
     let knows_uri = done.attributes.iter().any(|(name, _)| name == key::RECORD_URI);
     let wants_uri = !knows_uri && WITH_URI.contains(&done.event.as_str());
@@ -122,7 +122,7 @@ fn done_json(done: &Done, base: &str) -> Vec<u8> {
             && name == key::RECORD_HANDLE
             && let Value::Int(handle) = value
         {
-            json.text(key::RECORD_URI, &format!("{base}/records/{handle}"));
+            json.text(key::RECORD_URI, &format!("{}/records/{handle}", base()));
         }
     }
     json.closed()

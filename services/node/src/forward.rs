@@ -6,6 +6,7 @@
 
 mod hold;
 mod leadership;
+mod together;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +24,7 @@ use tokio::{sync::watch, time::Instant};
 pub use hold::{Hold, HoldConfig};
 pub use leadership::{Leadership, Primary};
 
-use crate::outbound_api::{Group, PrimaryDoor, encode_body};
+use crate::outbound_api::{Answer, Group, PrimaryDoor, encode_body};
 
 /// First pause before a known primary is asked again; doubled each time.
 const PAUSE_FIRST: Duration = Duration::from_millis(5);
@@ -97,6 +98,34 @@ enum Attempt {
     Unknown,
 }
 
+impl From<Answer> for Attempt {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Ok(reply) => Self::Reply(reply),
+            Err(ProposeError::NotPrimary | ProposeError::Stopped) => Self::NotTaken,
+            Err(ProposeError::Overtaken) => Self::Unknown,
+            Err(ProposeError::Busy | ProposeError::NoRoom | ProposeError::LogFull) => {
+                Self::Refused(not_proposed(answer))
+            }
+        }
+    }
+}
+
+/// What comes of an attempt at the primary that was tried, while that one is believed and until `deadline`.
+async fn unless_moved(
+    answer: impl Future<Output = Attempt>,
+    tried: Leadership,
+    deadline: Instant,
+    leadership: &mut watch::Receiver<Leadership>,
+) -> Attempt {
+    tokio::select! {
+        biased;
+        attempt = answer => attempt,
+        () = leadership::moved(leadership, tried) => Attempt::Unknown,
+        () = tokio::time::sleep_until(deadline) => Attempt::Unknown,
+    }
+}
+
 /// How far one request has come.
 struct Way {
     /// It was handed to a primary: from now on it ends in its reply or in OUTCOME_UNKNOWN (rule 7).
@@ -140,10 +169,22 @@ impl Forward {
     /// Brings an update to the primary and waits for its reply, until its deadline.
     pub async fn submit(&self, submission: &Submission) -> Reply {
         let mut leadership = self.leadership.clone();
+        let tried = *leadership.borrow_and_update();
+        let first = self.attempt(tried, submission, &mut leadership).await;
+        self.go_on(submission, leadership, tried, first).await
+    }
+
+    /// What follows a first attempt, at the primary of that moment.
+    async fn go_on(
+        &self,
+        submission: &Submission,
+        mut leadership: watch::Receiver<Leadership>,
+        mut tried: Leadership,
+        mut attempt: Attempt,
+    ) -> Reply {
         let mut way = Way { handed: false, held: None, pause: PAUSE_FIRST };
         loop {
-            let tried = *leadership.borrow_and_update();
-            match self.attempt(tried, submission, &mut leadership).await {
+            match attempt {
                 Attempt::Reply(reply) => return reply,
                 // Once handed over it may be in the log by an earlier attempt, whatever this one says.
                 Attempt::Refused(reply) if !way.handed => return reply,
@@ -156,6 +197,8 @@ impl Forward {
             if let Err(why) = self.wait(&mut way, tried, submission, &mut leadership).await {
                 return ended(&way, why);
             }
+            tried = *leadership.borrow_and_update();
+            attempt = self.attempt(tried, submission, &mut leadership).await;
         }
     }
 
@@ -173,24 +216,11 @@ impl Forward {
                 Primary::None => Attempt::NotTaken,
             }
         };
-        tokio::select! {
-            biased;
-            attempt = answer => attempt,
-            () = leadership::moved(leadership, tried) => Attempt::Unknown,
-            () = tokio::time::sleep_until(submission.deadline) => Attempt::Unknown,
-        }
+        unless_moved(answer, tried, submission.deadline, leadership).await
     }
 
     async fn attempt_here(&self, submission: &Submission) -> Attempt {
-        let answer = self.door.propose(submission.id, submission.origin, submission.encoded.clone()).await;
-        match answer {
-            Ok(reply) => Attempt::Reply(reply),
-            Err(ProposeError::NotPrimary | ProposeError::Stopped) => Attempt::NotTaken,
-            Err(ProposeError::Overtaken) => Attempt::Unknown,
-            Err(ProposeError::Busy | ProposeError::NoRoom | ProposeError::LogFull) => {
-                Attempt::Refused(not_proposed(answer))
-            }
-        }
+        self.door.propose(submission.id, submission.origin, submission.encoded.clone()).await.into()
     }
 
     async fn attempt_at(&self, peer: RaftId, submission: &Submission) -> Attempt {

@@ -28,14 +28,24 @@ const QUEUE_MAX: usize = 4096;
 const EVENTS_MAX: usize = 8;
 /// Reads that are answered together: enough to share a question and a write, few enough to leave others their turn.
 const READS_MAX: usize = 32;
+/// Updates that one task follows.
+const UPDATES_MAX: usize = 128;
+
+/// A request, and until when it is to be answered.
+pub type Taken = (Request, Duration);
 
 /// What the node does for its HTTP Proxy.
 pub trait ProxyHandler: Send + Sync + 'static {
-    /// Answers a request, before `deadline` has passed.
-    fn request(&self, request: Request, deadline: Duration) -> impl Future<Output = Reply> + Send;
+    /// Answers updates that came together, each before its deadline has passed; `answered` hears every reply by the place
+    /// of its update, as soon as it is known.
+    fn updates<F: Future<Output = ()> + Send>(
+        &self,
+        updates: Vec<Taken>,
+        answered: impl Fn(usize, Reply) -> F + Send + Sync,
+    ) -> impl Future<Output = ()> + Send;
 
-    /// Answers requests that only read, in their order, each before its deadline has passed.
-    fn reads(&self, requests: Vec<(Request, Duration)>) -> impl Future<Output = Vec<Reply>> + Send;
+    /// Answers requests that only read and came together, in their order, each before its deadline has passed.
+    fn reads(&self, reads: Vec<Taken>) -> impl Future<Output = Vec<Reply>> + Send;
 
     /// Answers a health check: whether all is well, and the JSON to show.
     fn health(&self, kind: HealthKind) -> impl Future<Output = (bool, String)> + Send;
@@ -170,38 +180,34 @@ async fn read<H: ProxyHandler>(
     Ok(())
 }
 
-/// A request that can be answered, and until when.
-type Taken = (Request, Duration);
-
-/// One task an update, one for some reads; HTTP Proxy limits how many there are (`requests_in_flight_max`).
+/// One task for some updates, one for some reads; HTTP Proxy limits how many there are (`requests_in_flight_max`).
 fn take_requests<H: ProxyHandler>(shared: &Arc<Shared<H>>, requests: Vec<LinkRequest>) {
-    let (mut ids, mut reads) = (Vec::new(), Vec::new());
+    let (mut updates, mut reads) = (Vec::new(), Vec::new());
     for LinkRequest { id, deadline_ms, request } in requests {
         let deadline = Duration::from_millis(deadline_ms.into());
         match readable(request) {
-            Ok(request) if request.verb.reads() => {
-                ids.push(id);
-                reads.push((request, deadline));
-            }
-            taken => take_request(shared, id, taken.map(|request| (request, deadline))),
-        }
-        if reads.len() == READS_MAX {
-            take_reads(shared, std::mem::take(&mut ids), std::mem::take(&mut reads));
+            Ok(request) if request.verb.reads() => reads.push((id, (request, deadline))),
+            Ok(request) => updates.push((id, (request, deadline))),
+            Err(unreadable) => take_unreadable(shared, id, unreadable),
         }
     }
-    if !reads.is_empty() {
-        take_reads(shared, ids, reads);
+    in_groups(updates, UPDATES_MAX, |ids, updates| take_updates(shared, ids, updates));
+    in_groups(reads, READS_MAX, |ids, reads| take_reads(shared, ids, reads));
+}
+
+fn in_groups(mut requests: Vec<(u64, Taken)>, size_max: usize, mut take: impl FnMut(Vec<u64>, Vec<Taken>)) {
+    while !requests.is_empty() {
+        let behind = requests.split_off(size_max.min(requests.len()));
+        let (ids, group) = std::mem::replace(&mut requests, behind).into_iter().unzip();
+        take(ids, group);
     }
 }
 
-fn take_request<H: ProxyHandler>(shared: &Arc<Shared<H>>, id: u64, taken: Result<Taken, Reply>) {
+fn take_updates<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, updates: Vec<Taken>) {
     let of_task = shared.clone();
-    shared.tasks.spawn("proxy request", AtEnd::Quiet, async move {
-        let reply = match taken {
-            Ok((request, deadline)) => of_task.handler.request(request, deadline).await,
-            Err(unreadable) => unreadable,
-        };
-        of_task.reply(id, reply).await;
+    shared.tasks.spawn("proxy updates", AtEnd::Quiet, async move {
+        let answered = |place: usize, reply: Reply| of_task.reply(ids[place], reply);
+        of_task.handler.updates(updates, answered).await;
     });
 }
 
@@ -213,6 +219,11 @@ fn take_reads<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, reads: Ve
             of_task.reply(id, reply).await;
         }
     });
+}
+
+fn take_unreadable<H: ProxyHandler>(shared: &Arc<Shared<H>>, id: u64, reply: Reply) {
+    let of_task = shared.clone();
+    shared.tasks.spawn("proxy request", AtEnd::Quiet, async move { of_task.reply(id, reply).await });
 }
 
 fn readable(request: Option<ocs_proto::outbound::Request>) -> Result<Request, Reply> {

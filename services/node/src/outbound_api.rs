@@ -21,8 +21,8 @@ use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, Veri
 use outbound::{Body, Origin, Refusal, RefusalCode, Reply, Request, RequestId};
 use tokio::time::Instant;
 
+pub(crate) use batch::{Answer, Awaited, encode_body, heard, wall_us};
 pub use batch::{DoorConfig, PrimaryDoor};
-pub(crate) use batch::{encode_body, wall_us};
 pub use clocks::{heard_ago, offset_us, walls};
 pub use group::Group;
 pub use stamp::{StampClock, odd_clocks};
@@ -117,6 +117,27 @@ impl OutboundApi {
                 Err(refused) => refused,
             },
         }
+    }
+
+    /// Answers updates that came together, each before its deadline; `answered` hears every reply by the place of its
+    /// update, as soon as it is known.
+    pub async fn answer_updates<F: Future<Output = ()> + Send>(
+        &self,
+        updates: Vec<(Request, Instant)>,
+        origin: Origin,
+        answered: impl Fn(usize, Reply) -> F + Send + Sync,
+    ) {
+        let (mut places, mut submissions) = (Vec::with_capacity(updates.len()), Vec::with_capacity(updates.len()));
+        for (place, (request, deadline)) in updates.into_iter().enumerate() {
+            match Submission::new(self.ids.give(), origin, Body::Request(request), deadline) {
+                Ok(submission) => {
+                    places.push(place);
+                    submissions.push(submission);
+                }
+                Err(refused) => answered(place, refused).await,
+            }
+        }
+        self.forward.submit_all(&submissions, |at, reply| answered(places[at], reply)).await;
     }
 
     /// Answers requests that only read, in their order. All of them are here before the quorum is asked, so one question is

@@ -61,6 +61,7 @@ where
         .header_read_timeout(HEAD_PATIENCE)
         .max_header_size(server.settings.head_bytes_max)
         .half_close(true)
+        .writev(false) // an answer is small: copied behind its head it costs less than a second piece
         .serve_connection(io, service);
     let mut end = Pin::new(&mut connection);
     let first_head = tokio::time::sleep(FIRST_HEAD_PATIENCE);

@@ -263,3 +263,61 @@ async fn a_forwarded_request_that_this_version_cannot_read_never_enters_the_log(
     assert_eq!(reply.outcome(), ForwardOutcome::Refused);
     assert!(stage.group.proposed().is_empty());
 }
+
+// === together ===
+
+impl Stage {
+    /// Runs three updates that came together; once they are proposed, the group goes through `change`. Places and answers, in
+    /// the order in which they came.
+    async fn three_while(&self, change: impl FnOnce()) -> Vec<(usize, Reply)> {
+        let Body::Request(request) = add_record("1") else { panic!("a request") };
+        let answers = Mutex::new(Vec::new());
+        let answered = |place, reply| {
+            answers.lock().unwrap().push((place, reply));
+            std::future::ready(())
+        };
+        let change = async {
+            until(|| self.group.proposed().len() == 3).await;
+            change();
+        };
+        let updates = vec![(request, in_ten_seconds()); 3];
+        tokio::join!(self.api.answer_updates(updates, Origin::Http, answered), change);
+        answers.into_inner().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn updates_that_came_together_are_one_batch_and_answered_as_soon_as_each_is_known() {
+    let stage = stage(3, A, FakePeer::answering([]));
+    let (answer_last, last) = oneshot::channel();
+    stage.group.script([Script::Answer(Ok(done())), Script::Answer(Ok(done())), Script::Later(last)]);
+    let answers = stage.three_while(|| drop(answer_last.send(Ok(done()))));
+    assert_eq!(answers.await, [0, 1, 2].map(|place| (place, done())));
+    assert_eq!(stage.group.batches(), 1);
+}
+
+#[tokio::test]
+async fn of_updates_that_came_together_one_that_is_refused_holds_no_other_up() {
+    let stage = stage(3, A, FakePeer::answering([]));
+    let (answer_last, last) = oneshot::channel();
+    let refused = Script::Answer(Err(ProposeError::LogFull));
+    stage.group.script([refused, Script::Answer(Ok(done())), Script::Later(last)]);
+    let mut answers = stage.three_while(|| drop(answer_last.send(Ok(done())))).await;
+    answers.sort_by_key(|(place, _)| *place);
+    let codes: Vec<_> = answers.iter().map(|(_, reply)| refusal_code(reply)).collect();
+    assert_eq!(codes, [Some(RefusalCode::Unavailable), None, None]);
+}
+
+#[tokio::test]
+async fn updates_that_came_together_are_sent_again_each_under_its_id_when_the_primary_moved() {
+    let stage = stage(3, A, FakePeer::answering([]));
+    let (_never, second) = oneshot::channel();
+    let (_never_either, third) = oneshot::channel();
+    stage.group.script([Script::Answer(Ok(done())), Script::Later(second), Script::Later(third)]);
+    let answers = stage.three_while(|| stage.group.become_status(status(4, B))).await;
+    assert_eq!(answers.len(), 3);
+    assert!(answers.iter().all(|(_, reply)| *reply == done()));
+    let mut ids = stage.ids();
+    ids.sort_unstable();
+    assert_eq!(ids, [2, 3], "the first had its answer");
+}

@@ -25,7 +25,10 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Random bytes a command carries.
 const RANDOM_BYTES: usize = 16;
 
-type Answer = Result<Reply, ProposeError>;
+/// What became of a proposal.
+pub(crate) type Answer = Result<Reply, ProposeError>;
+/// Where that will be heard.
+pub(crate) type Awaited = oneshot::Receiver<Answer>;
 
 /// Limits of the door.
 #[derive(Debug, Clone, Copy)]
@@ -79,19 +82,31 @@ impl PrimaryDoor {
     /// # Errors
     /// See [`ProposeError`]; all but `Overtaken` mean that it was not put into the log by this call.
     pub(crate) async fn propose(&self, id: RequestId, origin: Origin, body: Bytes) -> Answer {
+        heard(&mut self.enqueue(id, origin, body)?).await
+    }
+
+    /// The first half of [`Self::propose`]: the other one is [`heard`].
+    ///
+    /// # Errors
+    /// Busy or stopped.
+    pub(crate) fn enqueue(&self, id: RequestId, origin: Origin, body: Bytes) -> Result<Awaited, ProposeError> {
         let (waiter, reply) = oneshot::channel();
         self.queue.try_send(Queued { id, origin, body, waiter }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ProposeError::Busy,
             mpsc::error::TrySendError::Closed(_) => ProposeError::Stopped,
         })?;
-        // A waiter that is dropped tells nothing about its command.
-        reply.await.unwrap_or(Err(ProposeError::Overtaken))
+        Ok(reply)
     }
 
     /// Nodes whose clock is odd, as far as this node sees.
     pub fn odd_clocks(&self) -> watch::Receiver<Vec<RaftId>> {
         self.odd.clone()
     }
+}
+
+/// Waits for what becomes of a proposal. A waiter that is dropped tells nothing about its command.
+pub(crate) async fn heard(awaited: &mut Awaited) -> Answer {
+    awaited.await.unwrap_or(Err(ProposeError::Overtaken))
 }
 
 /// The body's part of an encoded command. The head goes in front of it when it is stamped: protobuf's fields may be

@@ -1,16 +1,16 @@
 //! What comes from HTTP Proxy, handed to the parts: requests to the native door, health checks, counters.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use chassis::tasks::Tasks;
 use ocs_proto::link::{HealthKind, RoleNotice, Stats};
-use outbound::{Body, Origin, Reply, Request};
+use outbound::{Origin, Reply, Request};
 use tokio::{sync::watch, time::Instant};
 
 use super::spawn_quiet;
 use crate::{
     health::{Check, Health},
-    link::ProxyHandler,
+    link::{ProxyHandler, Taken},
     metrics::Metrics,
     outbound_api::OutboundApi,
     role::{Role, RoleService, RoleView},
@@ -64,15 +64,22 @@ fn notice(view: &RoleView, status: &consensus::Status) -> RoleNotice {
     RoleNotice { role: role.to_owned(), single_copy: status.single_copy }
 }
 
+fn from_now_on(requests: Vec<Taken>) -> Vec<(Request, Instant)> {
+    let now = Instant::now();
+    requests.into_iter().map(|(request, deadline)| (request, now + deadline)).collect()
+}
+
 impl ProxyHandler for ProxySide {
-    async fn request(&self, request: Request, deadline: Duration) -> Reply {
-        self.api.answer(Body::Request(request), Origin::Http, Instant::now() + deadline).await
+    async fn updates<F: Future<Output = ()> + Send>(
+        &self,
+        updates: Vec<Taken>,
+        answered: impl Fn(usize, Reply) -> F + Send + Sync,
+    ) {
+        self.api.answer_updates(from_now_on(updates), Origin::Http, answered).await;
     }
 
-    async fn reads(&self, requests: Vec<(Request, Duration)>) -> Vec<Reply> {
-        let now = Instant::now();
-        let requests: Vec<_> = requests.into_iter().map(|(request, deadline)| (request, now + deadline)).collect();
-        self.api.answer_reads(&requests).await
+    async fn reads(&self, reads: Vec<Taken>) -> Vec<Reply> {
+        self.api.answer_reads(&from_now_on(reads)).await
     }
 
     async fn health(&self, kind: HealthKind) -> (bool, String) {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ocs_proto::link::{HealthKind, RoleNotice, Stats};
-use outbound::{Reply, Request};
+use outbound::Reply;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::link::Taken;
 
 /// A node that acknowledges everything, once it may.
 struct Acknowledges {
@@ -33,15 +34,21 @@ impl Acknowledges {
 }
 
 impl ProxyHandler for Acknowledges {
-    async fn request(&self, request: Request, _deadline: Duration) -> Reply {
-        self.arrived.notify_one();
-        self.may_answer.cancelled().await;
-        Reply::done(format!("{}Acknowledge", request.verb.name()), Vec::new())
+    async fn updates<F: Future<Output = ()> + Send>(
+        &self,
+        updates: Vec<Taken>,
+        answered: impl Fn(usize, Reply) -> F + Send + Sync,
+    ) {
+        for (place, reply) in self.reads(updates).await.into_iter().enumerate() {
+            answered(place, reply).await;
+        }
     }
 
-    async fn reads(&self, requests: Vec<(Request, Duration)>) -> Vec<Reply> {
-        let answers = requests.into_iter().map(|(request, deadline)| self.request(request, deadline));
-        futures::future::join_all(answers).await
+    async fn reads(&self, reads: Vec<Taken>) -> Vec<Reply> {
+        self.arrived.notify_one();
+        self.may_answer.cancelled().await;
+        let done = |(request, _): Taken| Reply::done(format!("{}Acknowledge", request.verb.name()), Vec::new());
+        reads.into_iter().map(done).collect()
     }
 
     async fn health(&self, kind: HealthKind) -> (bool, String) {
