@@ -26,6 +26,9 @@ const STEP_US: u64 = 100;
 /// Commands between two lines of figures.
 const REPORT_EVERY: u64 = 100_000;
 
+#[global_allocator]
+static ALLOCATOR: chassis::memory::Jemalloc = chassis::memory::Jemalloc;
+
 fn main() {
     let given: Vec<u64> = std::env::args().skip(1).map(|given| given.parse().expect("a number")).collect();
     let of = |at: usize, default| given.get(at).copied().unwrap_or(default);
