@@ -7,7 +7,7 @@ BIN_DIR ?= $(OUT)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CONTACTS ?=
 export BIN_DIR CONTACTS
 
-.PHONY: help sim mutants run test build fmt lint campaign bench drill drills clean-run
+.PHONY: help sim mutants run test build fmt lint campaign bench bench-growth bench-overload drill drills clean-run
 
 help:
 	@echo 'make sim        SEEDS=n seeds of the simulator from FIRST=n on, or one with SEED=n'
@@ -17,6 +17,8 @@ help:
 	@echo 'make lint       formatting, clippy, and cargo deny where it is installed'
 	@echo 'make campaign   a real campaign through both nodes, with failovers (CONTACTS=n: the first n contacts)'
 	@echo 'make bench      our pair beside PostgreSQL, etcd, Redis and the floor (ROUNDS=n, SECS=n); names missing packages'
+	@echo 'make bench-growth    cost at RECORDS="10000 1000000 10000000": updates, memory, restart, catch-up, disk'
+	@echo 'make bench-overload  four times the updates that the pair can carry (ROUNDS=n, SECS=n)'
 	@echo 'make drill      NAME=kill-primary ROUNDS=n: something befalls a group of real processes (docs/drills)'
 	@echo 'make drills     ROUNDS=n of every drill'
 	@echo 'make clean-run  forget the data of make run'
@@ -57,6 +59,10 @@ campaign: build
 bench: build
 	cargo build --locked --profile $(PROFILE) -p ocs-bench
 	ha-tests/bench/run.sh
+
+bench-growth bench-overload: build
+	cargo build --locked --profile $(PROFILE) -p ocs-bench
+	ha-tests/bench/$(@:bench-%=%).sh
 
 # Drills: see docs/drills. FLAGS: --seed S, --out FILE.json, --strict.
 NAME ?= kill-primary

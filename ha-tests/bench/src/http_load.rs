@@ -31,15 +31,15 @@ pub(crate) async fn run(address: &str, what: What, records: u64, load: &Load) ->
     for _ in 0..load.clients {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
-        let head = Request { what, records, address: address.to_owned(), random: SmallRng::from_os_rng() };
-        clients.push((socket, head));
+        clients.push((socket, Request::new(what, records, address)));
     }
     let window = load.window();
     let loops = clients.into_iter().map(|(socket, request)| one(socket, request, window));
     Ok(all(loops).await?.line(load))
 }
 
-struct Request {
+/// What one client asks, each time about another record.
+pub(crate) struct Request {
     what: What,
     records: u64,
     address: String,
@@ -47,7 +47,17 @@ struct Request {
 }
 
 impl Request {
-    fn write(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+    /// Of its own randomness: what was asked a moment ago, word for word, would be answered without being done again.
+    pub(crate) fn new(what: What, records: u64, address: &str) -> Self {
+        Self { what, records, address: address.to_owned(), random: SmallRng::from_os_rng() }
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The next request, in place of what the buffer holds.
+    pub(crate) fn write(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
         use std::io::Write;
         buffer.clear();
         let Self { what, records, address, random } = self;
@@ -76,14 +86,14 @@ async fn one(mut socket: TcpStream, mut request: Request, window: Window) -> Res
         request.write(&mut sending)?;
         let since = Instant::now();
         socket.write_all(&sending).await?;
-        let fine = read_answer(&mut socket, &mut answer).await?;
-        samples.took(&window, since, fine);
+        read_whole(&mut socket, &mut answer).await?;
+        samples.took(&window, since, answer.starts_with(b"HTTP/1.1 200"));
     }
     Ok(samples)
 }
 
-/// Whether it is a 200.
-async fn read_answer(socket: &mut TcpStream, answer: &mut Vec<u8>) -> io::Result<bool> {
+/// Reads one answer.
+pub(crate) async fn read_whole(socket: &mut TcpStream, answer: &mut Vec<u8>) -> io::Result<()> {
     answer.clear();
     loop {
         if socket.read_buf(answer).await? == 0 {
@@ -91,21 +101,23 @@ async fn read_answer(socket: &mut TcpStream, answer: &mut Vec<u8>) -> io::Result
         }
         if let Some(length) = whole(answer) {
             debug_assert_eq!(answer.len(), length, "nothing is asked before it is answered");
-            return Ok(answer.starts_with(b"HTTP/1.1 200"));
+            return Ok(());
         }
     }
 }
 
 /// The length of head and body, if all of it is there.
 fn whole(answer: &[u8]) -> Option<usize> {
-    const LENGTH: &[u8] = b"content-length:";
     let head = answer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let line = answer[..head]
-        .split(|byte| *byte == b'\n')
-        .find(|line| line.get(..LENGTH.len()).is_some_and(|name| name.eq_ignore_ascii_case(LENGTH)));
-    let body: usize =
-        line.and_then(|line| std::str::from_utf8(&line[LENGTH.len()..]).ok()?.trim().parse().ok()).unwrap_or(0);
+    let body: usize = value_of(&answer[..head], b"content-length:").and_then(|value| value.parse().ok()).unwrap_or(0);
     (answer.len() >= head + body).then_some(head + body)
+}
+
+/// What a head says behind a name, which ends in its colon.
+pub(crate) fn value_of<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a str> {
+    let is_named = |line: &&[u8]| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    let line = head.split(|byte| *byte == b'\n').find(is_named)?;
+    std::str::from_utf8(&line[name.len()..]).ok().map(str::trim)
 }
 
 #[cfg(test)]
@@ -114,8 +126,7 @@ mod tests {
 
     #[test]
     fn an_update_says_how_long_its_body_is() {
-        let mut request =
-            Request { what: What::Update, records: 10, address: "h:1".into(), random: SmallRng::seed_from_u64(1) };
+        let mut request = Request::new(What::Update, 10, "h:1");
         let mut buffer = Vec::new();
         request.write(&mut buffer).unwrap();
         assert_eq!(whole(&buffer), Some(buffer.len()));

@@ -8,6 +8,7 @@ mod etcd;
 mod floor;
 mod http_load;
 mod line;
+mod overload;
 mod plain;
 mod redis;
 mod report;
@@ -43,6 +44,8 @@ enum Task {
         #[command(flatten)]
         load: Load,
     },
+    /// What closed loops sustain, a multiple of it offered, and how long until the latency is normal again
+    Overload(overload::Offer),
     /// Closed loops of etcd's Put, at the leader
     Etcd {
         /// Client addresses of the members, http://host:port
@@ -152,6 +155,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Http { address, what, records, load } => {
             report_line(one_thread()?.block_on(http_load::run(&address, what, records, &load))?)
         }
+        Task::Overload(offer) => one_thread()?.block_on(overload::run(&offer, tell)),
         Task::Etcd { endpoints, load } => report_line(one_thread()?.block_on(etcd::run(&endpoints, &load))?),
         Task::Redis { address, load } => report_line(one_thread()?.block_on(redis::run(&address, &load))?),
         Task::Floor { address, load } => report_line(one_thread()?.block_on(floor::load(&address, &load))?),
@@ -172,8 +176,12 @@ fn all_threads() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
-#[allow(clippy::print_stdout, reason = "the line is what the program is for")]
 fn report_line(line: Line) -> Result<(), Failure> {
-    println!("{line}");
+    tell(&line.to_string());
     Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "the line is what the program is for")]
+fn tell(line: &str) {
+    println!("{line}");
 }
