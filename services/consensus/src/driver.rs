@@ -29,7 +29,7 @@ use crate::{
     core::{Core, CoreConfig, Found, JoinError, ModeError, Output, PauseError},
     disk::{Job, LogThread},
     log::{Disk, Log, Recovered},
-    members,
+    members::{self, Epochs},
     reads::Question,
     repair::{Here, Repair},
     waiters::Waiters,
@@ -411,7 +411,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             Event::Applied(index) => self.on_applied(index),
             Event::Persisted(index) => self.persisted = self.persisted.max(index),
             Event::Installed(mark) => {
-                self.repair.replaced(Here::of(&self.core));
+                self.repair.installed(Here::of(&self.core), mark.index > self.core.applied());
                 self.core.on_installed(mark.clone());
                 self.on_applied(mark.index);
             }
@@ -424,7 +424,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             }
             Event::Distrust(reason) => self.repair.distrust(reason, Here::of(&self.core)),
             Event::StandsStill(index) => self.core.replace(index),
-            Event::Vouch(index) => self.repair.vouch(index),
+            Event::Vouch(index) => self.repair.vouch(index, Here::of(&self.core)),
             Event::PeerLost { peer, refused } => {
                 self.core.on_unreachable(peer);
                 if refused {
@@ -453,7 +453,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 
     fn on_frame(&mut self, frame: PeerFrame) {
         let Some(head) = &frame.head else { return };
-        if head.format > FRAME_FORMAT || head.cluster[..] != self.config.cluster || head.epoch < self.config.epoch {
+        let over = members::epochs(self.config.epoch, head.epoch) == Epochs::TheirsOver;
+        if head.format > FRAME_FORMAT || head.cluster[..] != self.config.cluster || over {
             tracing::warn!(
                 from = head.from,
                 format = head.format,

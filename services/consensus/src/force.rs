@@ -110,13 +110,19 @@ fn apply_log<D: Disk, M: Machine>(
     // A change of the membership among these entries changes nothing any more.
     let conf_state = state.conf_state.or_else(|| start.conf_state.clone()).unwrap_or_default().encode_to_vec();
     let mut next = state.index.max(start.index) + 1;
-    while next <= recovered.last_index {
-        let entries = reader.entries(next, recovered.last_index + 1, BATCH_BYTES_MAX)?;
-        let last = entries.last().map_or(recovered.last_index, |entry| entry.index);
+    let until = recovered.last_index;
+    #[cfg(mutant)]
+    let until = {
+        let known = recovered.hard_state.commit.max(state.index).min(until);
+        crate::mutant::instead(crate::mutant::Mutant::ForcedDropsUncommitted, until, known)
+    };
+    while next <= until {
+        let entries = reader.entries(next, until + 1, BATCH_BYTES_MAX)?;
+        let last = entries.last().map_or(until, |entry| entry.index);
         machine.apply(&ApplyBatch { entries: &entries, conf_state: &conf_state })?;
         next = last + 1;
     }
-    Ok(recovered.last_index.max(state.index))
+    Ok(until.max(state.index))
 }
 
 /// Every membership that this node knows, the newest last.

@@ -33,6 +33,30 @@ pub const fn forced_id(number: u16, epoch: u64) -> RaftId {
     number as u64 | first_incarnation(epoch) << 16
 }
 
+/// How the epochs of two nodes stand to each other; a node of a version that does not say its own is in the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Epochs {
+    /// They may speak.
+    Same,
+    /// An operator forced this node's group since: the other one is told, and gives its Raft id up.
+    TheirsOver,
+    /// An operator forced another node: this one gives its Raft id up and joins again.
+    OursOver,
+}
+
+/// Nothing is exchanged across epochs (design rule 11).
+pub fn epochs(ours: u64, theirs: u64) -> Epochs {
+    #[cfg(mutant)]
+    let theirs = crate::mutant::instead(crate::mutant::Mutant::LowerEpochHeard, theirs, theirs.max(ours));
+    if theirs < ours {
+        Epochs::TheirsOver
+    } else if theirs > ours {
+        Epochs::OursOver
+    } else {
+        Epochs::Same
+    }
+}
+
 /// Ids that are in a membership: voters, learners, and those that leave.
 pub fn ids(conf: &ConfState) -> Vec<RaftId> {
     let mut ids: Vec<RaftId> = [&conf.voters, &conf.voters_outgoing, &conf.learners, &conf.learners_next]

@@ -73,6 +73,16 @@ pub enum Mutant {
     SnapshotNotSentAgain,
     /// A state that could not be fetched is not asked for again.
     FetchNotTriedAgain,
+    /// Design 1: while failover is paused anybody takes over.
+    PauseNotHeld,
+    /// Design 1: who is forced drops what it does not know committed.
+    ForcedDropsUncommitted,
+    /// Rule 11: what comes out of an epoch that is over is heard.
+    LowerEpochHeard,
+    /// Design 1: single-copy ends without its operator.
+    SingleCopyEndsByItself,
+    /// Rule 11: a state that is known to be wrong serves reads.
+    DistrustedServes,
     /// Rule 11: a state whose digest differs is replaced, whichever node is wrong.
     DifferenceCondemns,
     /// Design 2: stamps are this node's wall clock.
@@ -83,7 +93,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 41] = [
         Self::WitnessForgetsApplied,
         Self::DataDurableOfOldTerm,
         Self::NewLeaderCountsNothing,
@@ -117,6 +127,11 @@ impl Mutant {
         Self::MembershipNotReplayed,
         Self::SnapshotNotSentAgain,
         Self::FetchNotTriedAgain,
+        Self::PauseNotHeld,
+        Self::ForcedDropsUncommitted,
+        Self::LowerEpochHeard,
+        Self::SingleCopyEndsByItself,
+        Self::DistrustedServes,
         Self::DifferenceCondemns,
         Self::StampIsWallClock,
         Self::OddClockFollowed,

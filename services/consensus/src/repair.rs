@@ -118,9 +118,11 @@ impl Repair {
         }
     }
 
-    /// A digest here differed from a peer's at this index, and nothing shows this node's state wrong.
-    pub fn vouch(&mut self, index: u64) {
-        self.vouched = index;
+    /// A digest here differed from a peer's at this index, and nothing shows this node's state wrong; unless something else did.
+    pub fn vouch(&mut self, index: u64, here: Here) {
+        if !here.distrusting {
+            self.vouched = index;
+        }
     }
 
     /// Index of the last difference for whose digest this node stands; told in heads.
@@ -156,7 +158,7 @@ impl Repair {
     /// Digests differ and neither node can be shown wrong: what clients were told is the primary's, so the backup's goes.
     fn yield_to_the_primary(&mut self, here: Here, others: &[Other]) {
         let at = self.differs_at;
-        if at == 0 || self.vouched < at || self.yielded || here.leads {
+        if at == 0 || self.vouched < at || self.yielded || here.leads || here.fetching {
             return;
         }
         if others.iter().any(|other| other.id == here.leader && other.ready && other.vouched >= at) {
@@ -182,12 +184,14 @@ impl Repair {
         true
     }
 
-    /// A fetched state stands.
-    pub fn replaced(&mut self, here: Here) {
+    /// A fetched state stands; `taken`: in the place of the one that was here. What was found of that one is not held against it.
+    pub fn installed(&mut self, here: Here, taken: bool) {
         if here.distrusting {
             self.done += 1;
-            (self.differs_at, self.vouched, self.told) = (0, 0, false);
             tracing::warn!(why = self.reason, "the state that was wrong has been replaced");
+        }
+        if here.distrusting || taken {
+            (self.wanted, self.differs_at, self.vouched, self.told) = (None, 0, 0, false);
         }
     }
 }

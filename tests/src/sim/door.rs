@@ -13,7 +13,7 @@ use rand::Rng;
 
 use super::{
     clients::Answer,
-    disks,
+    contract, disks,
     event::{Event, Who},
     invariants,
     node::{Asked, Heard, Life, Mode, Waiter, place},
@@ -187,6 +187,7 @@ impl World {
         if !life.core.serving() {
             return queued.into_iter().for_each(|(.., waiter)| self.answer_waiter(at, waiter, Outcome::NotTaken));
         }
+        contract::a_state_that_is_being_replaced_serves_nothing(life);
         let term = life.core.term();
         if life.stamping.replace(term) != Some(term) {
             life.stamps.applied(last_stamp_us(life), mono_us, &clocks);
@@ -407,7 +408,9 @@ impl World {
     }
 
     fn read_now(&mut self, at: usize, operation: u64) {
-        let Some(state) = self.nodes[at].life.as_ref().and_then(|life| life.state.as_ref()) else { return };
+        let Some(life) = &self.nodes[at].life else { return };
+        let Some(state) = &life.state else { return };
+        contract::a_state_that_is_being_replaced_serves_nothing(life);
         let reply = records::read(&self.clients.request(operation), &state.map);
         self.answer_client(operation, Answer::Reply(reply));
     }

@@ -6,7 +6,7 @@ use consensus::RaftId;
 use ocs_proto::peer::PeerFrame;
 use outbound::RequestId;
 
-use super::{clients::Answer, door::Outcome, faults::Fault};
+use super::{clients::Answer, door::Outcome, faults::Fault, operators::Order};
 
 /// A process: its node's place, and which of its lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +33,15 @@ pub(super) enum Event {
     PeerLost { who: Who, peer: usize, refused: bool },
     AskToJoin(Who),
     JoinAsked { to: usize, from: Who, token: u64 },
-    Admitted { to: Who, id: RaftId, token: u64 },
+    Admitted { to: Who, id: RaftId, token: u64, epoch: u64 },
     Arrive { node: usize, operation: u64 },
     Start(usize),
     Client(usize),
     Again(u64),
     Answer { operation: u64, answer: Answer },
+    Judge(Who),
+    EpochTold { to: usize, epoch: u64 },
+    Ordered(Order),
     Fault(Fault),
     NextFault,
 }
@@ -55,6 +58,7 @@ impl Event {
             | Event::Batch(who)
             | Event::Wake(who)
             | Event::AskRole(who)
+            | Event::Judge(who)
             | Event::Fetch { who, .. }
             | Event::PeerLost { who, .. }
             | Event::AskToJoin(who)
@@ -63,11 +67,13 @@ impl Event {
             Event::Frame { to: node, .. }
             | Event::Forward { to: node, .. }
             | Event::JoinAsked { to: node, .. }
+            | Event::EpochTold { to: node, .. }
             | Event::Arrive { node, .. } => Some(*node),
             Event::Start(_)
             | Event::Client(_)
             | Event::Again(_)
             | Event::Answer { .. }
+            | Event::Ordered(_)
             | Event::Fault(_)
             | Event::NextFault => None,
         }
@@ -84,6 +90,7 @@ impl Event {
             | Event::Batch(who)
             | Event::Wake(who)
             | Event::AskRole(who)
+            | Event::Judge(who)
             | Event::Fetch { who, .. }
             | Event::PeerLost { who, .. }
             | Event::AskToJoin(who)

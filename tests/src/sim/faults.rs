@@ -59,9 +59,12 @@ enum Kind {
     Flaky,
     Flapping,
     LateAnswers,
+    StateWrong,
+    PauseFailover,
+    ForcePrimary,
 }
 
-const KINDS: [(Kind, u32); 21] = [
+const KINDS: [(Kind, u32); 24] = [
     (Kind::Isolate, 5),
     (Kind::CutOneWay, 4),
     (Kind::CutPair, 4),
@@ -83,12 +86,20 @@ const KINDS: [(Kind, u32); 21] = [
     (Kind::Flaky, 2),
     (Kind::Flapping, 2),
     (Kind::LateAnswers, 4),
+    (Kind::StateWrong, 4),
+    (Kind::PauseFailover, 3),
+    FORCE_PRIMARY,
 ];
+
+/// Of a pair only: elsewhere it may lose updates, and says so. There every seed likes it.
+const FORCE_PRIMARY: (Kind, u32) = (Kind::ForcePrimary, 6);
 
 /// What a seed likes.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) mode: Mode,
+    /// States become wrong: nodes compare theirs.
+    pub(super) spoils: bool,
     kinds: Vec<(Kind, u32)>,
     /// Pause between faults, microseconds.
     pause_us: u64,
@@ -111,15 +122,19 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn draw(rng: &mut StdRng) -> Self {
         let liked = rng.random_range(2..=KINDS.len());
-        let kinds = KINDS.choose_multiple(rng, liked).copied().collect();
+        let mut kinds: Vec<(Kind, u32)> = KINDS.choose_multiple(rng, liked).copied().collect();
         let noisy = rng.random_ratio(1, 3);
         let mode = match rng.random_range(0..10) {
             0..7 => Mode::Witness,
             7..9 => Mode::Three,
             _ => Mode::Pair,
         };
+        if mode == Mode::Pair && !kinds.contains(&FORCE_PRIMARY) {
+            kinds.push(FORCE_PRIMARY);
+        }
         Self {
             mode,
+            spoils: kinds.iter().any(|(kind, _)| *kind == Kind::StateWrong),
             kinds,
             pause_us: rng.random_range(150_000..1_500_000),
             calm: false,
@@ -200,6 +215,9 @@ impl World {
                 None => self.jump(&[at, other]),
             },
             Kind::Switchover => self.switch_over(),
+            Kind::StateWrong => self.spoil(at % self.mode.data_nodes()),
+            Kind::PauseFailover => self.begin_pause(lasts_us),
+            Kind::ForcePrimary => self.force_primary(at, lasts_us),
             Kind::LateAnswers => self.answer_late(at % self.mode.data_nodes()),
             Kind::Flapping => {
                 self.net.jitter_us = self.rng.random_range(1_000..200_000);
@@ -374,7 +392,7 @@ impl World {
 
     /// Whether a node has a log that can be trusted, and counts in every majority, by every membership by which any node
     /// lives: while one is replaced they differ.
-    fn whole(&self, node: &Node) -> bool {
+    pub(super) fn whole(&self, node: &Node) -> bool {
         let votes = |ids: &[u64]| ids.is_empty() || ids.contains(&node.id);
         let counts = |conf: &ConfState| votes(&conf.voters) && votes(&conf.voters_outgoing);
         let known = self.nodes.iter().filter_map(|node| self.lives_by(node));
@@ -391,7 +409,7 @@ impl World {
     }
 
     /// Whether the group does without one node's state: with three full copies each forgets its log by its own.
-    fn spares_state(&self, at: usize) -> bool {
+    pub(super) fn spares_state(&self, at: usize) -> bool {
         let mut others = self.nodes.iter().filter(|other| other.at != at && other.is_data());
         others.all(|other| self.whole(other) && other.has_state())
     }
@@ -409,7 +427,7 @@ impl World {
             return;
         }
         self.end_process(at, true);
-        self.nodes[at].store = Some(State::lost());
+        (self.nodes[at].store, self.nodes[at].doubted) = (Some(State::lost()), false);
     }
 
     /// A machine comes back with an empty disk, as often as the others can do without what was on it.

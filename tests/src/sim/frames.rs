@@ -5,19 +5,28 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use consensus::{RaftId, log::Disk};
+use consensus::{
+    RaftId,
+    log::Disk,
+    members::{self, Epochs},
+};
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
 
 use super::{
+    contract,
     event::Event,
     node::{CLUSTER, Heard, place},
     world::World,
 };
 
+/// Raft's message that makes its receiver ask for votes at once (eraftpb).
+const TIMEOUT_NOW: u32 = 14;
+
 impl World {
     pub(super) fn head(&self, at: usize) -> Head {
         let node = &self.nodes[at];
         let life = node.life.as_ref().expect("only who runs sends");
+        let digest = life.care.digests.back();
         Head {
             cluster: Bytes::from_static(&CLUSTER),
             from: node.id,
@@ -27,6 +36,11 @@ impl World {
             term: life.core.term(),
             applied: life.core.applied(),
             disk_short_bytes: u64::from(life.no_room),
+            epoch: node.epoch,
+            digest_index: digest.map_or(0, |(index, _)| *index),
+            digest: digest.map(|(_, digest)| Bytes::copy_from_slice(&digest.to_be_bytes())).unwrap_or_default(),
+            data_ready: !life.core.fetching(),
+            vouched_index: life.care.repair.vouched(),
             ..Head::default()
         }
     }
@@ -54,11 +68,26 @@ impl World {
     pub(super) fn receive(&mut self, at: usize, frame: PeerFrame) {
         self.fold(at, &frame);
         let now = self.now;
+        let Some(head) = frame.head.clone().filter(|_| self.nodes[at].life.is_some()) else { return };
+        match members::epochs(self.nodes[at].epoch, head.epoch) {
+            Epochs::Same => contract::nothing_is_exchanged_across_epochs(&self.nodes[at], &head),
+            Epochs::TheirsOver => return self.tell_epoch(at, place(head.from)),
+            Epochs::OursOver => return self.give_up_for(at, head.epoch),
+        }
+        if frame.messages.iter().any(|message| message.kind == TIMEOUT_NOW) {
+            self.watch.paused = None; // somebody handed over
+        }
         let Some(life) = &mut self.nodes[at].life else { return };
-        let Some(head) = &frame.head else { return };
-        let heard = Heard { at_us: now, wall_us: head.wall_clock_us, short: head.disk_short_bytes > 0 };
-        life.heard.insert(place(head.from), heard);
+        life.heard.insert(place(head.from), Heard::of(&head, now));
         life.core.step(frame);
+    }
+
+    /// The greeting that a refused frame is answered with.
+    fn tell_epoch(&mut self, at: usize, to: usize) {
+        let epoch = self.nodes[at].epoch;
+        for way in self.net.ways(&mut self.rng, at, to) {
+            self.after(way, Event::EpochTold { to, epoch });
+        }
     }
 
     fn fold(&mut self, at: usize, frame: &PeerFrame) {

@@ -12,6 +12,7 @@ use outbound::{Handle, RequestId};
 
 use super::{
     clients::{Call, Clients, history},
+    contract::Paused,
     node::{Life, Mode, Node, Synced, place},
     requests,
     state::State,
@@ -34,7 +35,7 @@ pub(super) struct Watch {
     /// Term and checksum of every entry applied, by index: the same everywhere, for ever.
     agreed: BTreeMap<u64, (u64, u32)>,
     /// Term of entries that a node counted as committed, by index.
-    committed: BTreeMap<u64, u64>,
+    pub(super) committed: BTreeMap<u64, u64>,
     /// Highest of them.
     pub(super) commit_max: u64,
     /// Every membership that was committed, from its index on.
@@ -65,6 +66,11 @@ pub(super) struct Watch {
     /// Highest `data_durable` that a leader had, by term.
     told: BTreeMap<u64, u64>,
     pub(super) acknowledged: u64,
+    pub(super) paused: Option<Paused>,
+    /// An operator ever forced a node to lead alone.
+    pub(super) forced: bool,
+    /// An operator said that single-copy may end.
+    pub(super) single_copy_may_end: bool,
 }
 
 /// Rules 6 and 10: after any crash a log holds what it had synced, and what was being written as a whole or not at all.
@@ -106,6 +112,9 @@ impl Watch {
             answered: BTreeSet::new(),
             told: BTreeMap::new(),
             acknowledged: 0,
+            paused: None,
+            forced: false,
+            single_copy_may_end: false,
         }
     }
 
@@ -271,7 +280,7 @@ impl Watch {
         let index = state.mark.index;
         let expected = self.digests.get(&index).copied();
         claim!(
-            expected.is_none_or(|digest| digest == state.digest),
+            state.wrong || expected.is_none_or(|digest| digest == state.digest),
             "digests are equal at equal index",
             "node {} at {index}",
             at + 1

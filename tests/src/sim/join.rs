@@ -76,13 +76,14 @@ impl World {
     }
 
     fn tell_admitted(&mut self, at: usize, to: Who, id: RaftId, token: u64) {
+        let epoch = self.nodes[at].epoch;
         for way in self.net.ways(&mut self.rng, at, to.node) {
-            self.after(way, Event::Admitted { to, id, token });
+            self.after(way, Event::Admitted { to, id, token, epoch });
         }
     }
 
     /// It begins under its new id, unless it ends in the middle of that: then nobody ever speaks under it.
-    pub(super) fn on_admitted(&mut self, at: usize, id: RaftId, token: u64) {
+    pub(super) fn on_admitted(&mut self, at: usize, id: RaftId, token: u64, epoch: u64) {
         debug_assert_eq!(place(id), at, "an id of this node");
         if self.nodes[at].asking != Some(token) {
             return;
@@ -91,7 +92,7 @@ impl World {
             return self.end_process(at, false);
         }
         self.watch.an_id_stands_for_one_log(id);
-        self.nodes[at].begin_as(id);
+        self.nodes[at].begin_as(id, epoch);
         self.start(at);
     }
 }

@@ -12,10 +12,13 @@
 //! | `clients`, `requests` | who asks, and what |
 //! | `join` | a node that lost its log, and the group that takes it in |
 //! | `net`, `faults` | what goes wrong |
+//! | `operators` | what is ordered: pausing failover, forcing a node to lead alone |
+//! | `quarantine` | states that are wrong, and their replacement |
 //! | `state` | the rules over a map |
-//! | `invariants`, `disks` | what must hold; histories of records: the crate `ocs-history` |
+//! | `invariants`, `disks`, `contract` | what must hold; histories of records: the crate `ocs-history` |
 
 mod clients;
+mod contract;
 mod disks;
 mod door;
 mod event;
@@ -25,6 +28,8 @@ mod invariants;
 mod join;
 mod net;
 mod node;
+mod operators;
+mod quarantine;
 mod requests;
 #[path = "../../../services/node/src/outbound_api/stamp.rs"]
 #[allow(dead_code, unreachable_pub, clippy::unwrap_used)] // pure, and the rest of `node` would come with its crate
@@ -44,6 +49,7 @@ use rand::Rng;
 use self::{
     invariants::claim,
     node::{Mode, Node},
+    operators::Order,
     world::World,
 };
 
@@ -127,6 +133,7 @@ fn quiet_panics() {
 fn play(seed: u64, talks: bool) -> Report {
     let mut world = World::new(seed, talks);
     world.run_until(FAULTS_US, |_| false);
+    end_orders(&mut world);
     let parted = part_the_leader(&mut world);
     let gone = leave_one_out(&mut world, parted);
     match world.mode {
@@ -145,6 +152,22 @@ fn play(seed: u64, talks: bool) -> Report {
         faults: world.plan.befallen,
         lost: (world.watch.ids.len() - world.nodes.len()) as u64,
     }
+}
+
+/// What operators ordered, and what is known to be wrong, comes to its end while every node is up: a group that waits for its
+/// operator promises nothing by itself.
+fn end_orders(world: &mut World) {
+    if !world.orders_open() {
+        return;
+    }
+    world.calm_down();
+    for at in world.places() {
+        world.nodes[at].fenced = false;
+        world.start(at);
+    }
+    [Order::Resume, Order::EndSingleCopy].into_iter().for_each(|order| world.obey(order));
+    let ended = world.run_until(world.now + AGREE_US, |world| !world.orders_open());
+    claim!(ended, "what operators order comes to its end", "not within {AGREE_US} us");
 }
 
 /// In some runs the time of two begins in the worst moment: a leader was cut off and has taken more than its successor,

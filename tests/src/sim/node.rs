@@ -9,13 +9,14 @@ use bytes::Bytes;
 use consensus::{
     Confirmed, Kind, Merged, RaftId,
     core::{Core, CoreConfig, Found, Write, genesis, nothing},
-    log::{Batch, HardState, Log, LogConfig, LogError, MemDisk},
+    force::Beginning,
+    log::{Batch, HardState, Log, LogConfig, LogError, MemDisk, Recovered},
     members,
 };
-use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
+use ocs_proto::peer::{ConfState, Entry, Head, SnapshotMark};
 use outbound::RequestId;
 
-use super::{door::Submission, event::Who, stamp::StampClock, state::State};
+use super::{door::Submission, event::Who, quarantine::Care, stamp::StampClock, state::State};
 
 /// Places that there are at most.
 pub(super) const PLACES_MAX: usize = 3;
@@ -75,6 +76,10 @@ pub(super) struct Node {
     pub(super) disk: MemDisk,
     /// The store as it was made durable; on a data node.
     pub(super) store: Option<State>,
+    /// It was found wrong, and not replaced since.
+    pub(super) doubted: bool,
+    /// Counts the times that an operator forced its group.
+    pub(super) epoch: u64,
     /// What the disk said it has, for comparison after a crash.
     pub(super) synced: Synced,
     /// Starts so far.
@@ -84,6 +89,8 @@ pub(super) struct Node {
     pub(super) life: Option<Life>,
     /// Nobody starts it.
     pub(super) held: bool,
+    /// An operator keeps it off while he forces the other one.
+    pub(super) fenced: bool,
     /// A bit of its log flipped since its last start.
     pub(super) flipped: bool,
     pub(super) paused_until: u64,
@@ -174,16 +181,38 @@ pub(super) struct Life {
     pub(super) joins: BTreeMap<usize, (Who, u64)>,
     /// When a node was last given an id.
     pub(super) given: BTreeMap<usize, u64>,
+    pub(super) care: Care,
     pub(super) began: u64,
 }
 
 /// What a frame told of its sender.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Heard {
+    /// Its id.
+    pub(super) id: RaftId,
     pub(super) at_us: u64,
     pub(super) wall_us: u64,
     /// Its disk is full.
     pub(super) short: bool,
+    /// Its newest digest, whether it serves from its state, and for which difference it stands.
+    pub(super) digest: Option<(u64, u128)>,
+    pub(super) ready: bool,
+    pub(super) vouched: u64,
+}
+
+impl Heard {
+    pub(super) fn of(head: &Head, at_us: u64) -> Self {
+        let digest = head.digest[..].try_into().ok().map(|bytes| (head.digest_index, u128::from_be_bytes(bytes)));
+        Self {
+            id: head.from,
+            at_us,
+            wall_us: head.wall_clock_us,
+            short: head.disk_short_bytes > 0,
+            digest,
+            ready: head.data_ready,
+            vouched: head.vouched_index,
+        }
+    }
 }
 
 impl std::fmt::Debug for Life {
@@ -246,7 +275,7 @@ impl Synced {
     }
 
     /// Why a log that was opened is neither what was synced nor that and the batch in doubt; none: it is one of them.
-    fn unexplained(&self, log: &Log<MemDisk>, found: &Found<MemDisk>) -> Option<String> {
+    fn unexplained(&self, log: &Log<MemDisk>, found: &Recovered) -> Option<String> {
         let known = self.difference(log, found)?;
         let Some(batch) = &self.in_doubt else { return Some(known) };
         let mut with = self.clone();
@@ -255,7 +284,7 @@ impl Synced {
     }
 
     /// What a log that was opened has otherwise.
-    fn difference(&self, log: &Log<MemDisk>, found: &Found<MemDisk>) -> Option<String> {
+    fn difference(&self, log: &Log<MemDisk>, found: &Recovered) -> Option<String> {
         let (reader, start, last) = (log.reader(), found.start.index, log.last_index());
         let other = self.terms.range(start + 1..).find(|(index, term)| reader.term(**index) != Some(**term));
         if start < self.start.index {
@@ -283,12 +312,15 @@ impl Node {
             log_lost: false,
             asking: None,
             disk: new_disk(&start, hard_state),
+            doubted: false,
+            epoch: 1,
             store: (mode.kind(at) == Kind::Data).then_some(first),
             synced: Synced { hard_state, start, ..Synced::default() },
             boots: 0,
             disk_boots: 0,
             life: None,
             held: false,
+            fenced: false,
             flipped: false,
             paused_until: 0,
             slow_until: 0,
@@ -307,15 +339,15 @@ impl Node {
         self.life.is_some() || self.asking.is_some()
     }
 
-    /// A store that was not lost: the state, up to some index.
+    /// A store that was not lost: the state, up to some index, and not a wrong one.
     pub(super) fn has_state(&self) -> bool {
-        self.store.as_ref().is_some_and(|state| state.mark.index > 0)
+        self.store.as_ref().is_some_and(|state| state.mark.index > 0) && !self.is_wrong()
     }
 
     /// Its log is given up together with its id; what else stood on the disk is not looked at any more.
     pub(super) fn give_log_up(&mut self) {
         self.log_lost = true;
-        self.flipped = false;
+        (self.flipped, self.doubted) = (false, false);
         self.store = self.is_data().then(State::lost);
     }
 
@@ -327,20 +359,47 @@ impl Node {
     }
 
     /// Begins as a member that knows nothing, under the id that the group gave; its process does not run yet.
-    pub(super) fn begin_as(&mut self, id: RaftId) {
+    pub(super) fn begin_as(&mut self, id: RaftId, epoch: u64) {
         let (start, hard_state) = nothing();
         self.disk = new_disk(&start, hard_state);
         self.store = self.is_data().then(State::lost);
         self.synced = Synced { hard_state, start, ..Synced::default() };
-        (self.id, self.log_lost, self.asking, self.disk_boots) = (id, false, None, 0);
+        (self.id, self.epoch, self.log_lost, self.asking, self.disk_boots) = (id, epoch, false, None, 0);
+    }
+
+    /// Begins a new log above a state that has taken in the old one; its process does not run yet.
+    pub(super) fn begin_alone(&mut self, id: RaftId, epoch: u64, beginning: Beginning, state: State) {
+        let Beginning { mark, hard_state } = beginning;
+        self.disk = new_disk(&mark, hard_state);
+        self.store = Some(state);
+        self.synced = Synced { hard_state, start: mark, ..Synced::default() };
+        (self.id, self.epoch, self.disk_boots) = (id, epoch, 0);
+    }
+
+    /// Opens the log, which must be what was synced.
+    ///
+    /// # Errors
+    /// The log says that it is corrupt, and was not changed; or the disk failed.
+    pub(super) fn open_log(&mut self) -> Result<(Log<MemDisk>, Recovered), LogError> {
+        let (log, recovered) = Log::open(self.disk.clone(), log_config())?;
+        super::invariants::what_was_synced_is_there(self.id, self.synced.unexplained(&log, &recovered));
+        let reader = log.reader();
+        let terms = log.first_index()..=log.last_index();
+        self.synced = Synced {
+            hard_state: recovered.hard_state,
+            start: recovered.start.clone(),
+            terms: terms.filter_map(|index| Some((index, reader.term(index)?))).collect(),
+            in_doubt: None,
+        };
+        Ok((log, recovered))
     }
 
     /// Starts the process.
     ///
     /// # Errors
-    /// The log says that it is corrupt, and was not changed.
+    /// As [`Node::open_log`].
     pub(super) fn start(&mut self, now: u64, seed: u64) -> Result<(), LogError> {
-        let (log, recovered) = Log::open(self.disk.clone(), log_config())?;
+        let (log, recovered) = self.open_log()?;
         self.boots += 1;
         self.disk_boots += 1;
         self.flipped = false; // it hit nothing that counts
@@ -351,12 +410,6 @@ impl Node {
             hard_state: recovered.hard_state,
             state: mark.clone(),
         };
-        super::invariants::what_was_synced_is_there(self.id, self.synced.unexplained(&log, &found));
-        self.synced.in_doubt = None;
-        self.synced.hard_state = found.hard_state;
-        self.synced.start = found.start.clone();
-        let terms = log.first_index()..=log.last_index();
-        self.synced.terms = terms.filter_map(|index| Some((index, found.reader.term(index)?))).collect();
         let incarnation = members::incarnation(self.id) << 32 | self.disk_boots;
         #[cfg(mutant)]
         let incarnation = match consensus::mutant::on(consensus::mutant::Mutant::RequestIdsBeginAgain) {
@@ -369,6 +422,7 @@ impl Node {
             memberships,
             persisted: mark.index,
             state: self.store.clone(),
+            care: Care::new(self.doubted),
             ..Life::new(self.boots, incarnation, now, log, core)
         });
         Ok(())
@@ -470,6 +524,7 @@ impl Life {
             heard: BTreeMap::new(),
             joins: BTreeMap::new(),
             given: BTreeMap::new(),
+            care: Care::default(),
             began,
         }
     }

@@ -9,12 +9,12 @@ use ocs_proto::{
 };
 use outbound::{Body, Command, Origin, RULES_VERSION, Reply, Request, RequestId, key, wire::command_from_wire};
 use prost::Message;
-use records::{Event, MapView, Overlay, Rules, decide, decide_on, digest_of_changes};
+use records::{Change, Changes, Event, MapView, Overlay, Row, Rules, Table, decide, decide_on, digest_of_changes};
 
 use super::requests;
 
 /// Seed of the digest; the same on every node.
-const CLUSTER_KEY: u64 = 7;
+pub(super) const CLUSTER_KEY: u64 = 7;
 /// An entry that is no change of the membership.
 const NORMAL: u32 = 0;
 /// The state has this stamp at the beginning.
@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) map: MapView,
     pub(super) mark: SnapshotMark,
     pub(super) digest: u128,
+    /// It is known to the simulator to be another one than the log makes.
+    pub(super) wrong: bool,
 }
 
 /// The rules' options: windows short enough to be left behind in a run.
@@ -60,7 +62,7 @@ impl State {
 
     fn build() -> Self {
         let mark = SnapshotMark { index: GENESIS.0, term: GENESIS.1, conf_state: None };
-        let mut state = Self { map: MapView::default(), mark, digest: 0 };
+        let mut state = Self { map: MapView::default(), mark, digest: 0, wrong: false };
         for (counter, body) in requests::first_commands().into_iter().enumerate() {
             let id = RequestId { node: 9, incarnation: 0, counter: counter as u64 + 1 };
             let stamp_us = STAMP_FIRST_US + counter as u64;
@@ -122,6 +124,21 @@ impl State {
             effect: events.iter().any(effect),
             stamp_us: command.stamp_us,
         }
+    }
+
+    /// A record becomes another one, in a column on which nothing depends here. `applied`: the digest knows of it, as of an entry that
+    /// was applied wrongly; else a disk did it.
+    pub(super) fn spoil(&mut self, row: u64, applied: bool) {
+        let records = self.map.table(Table::Record);
+        let Some((key, old)) = records.get(row as usize % records.len().max(1)).cloned() else { return };
+        let Row::Record(mut record) = old.clone() else { return };
+        record.agent_id.push('?');
+        let changes = Changes(vec![Change { key, old: Some(old), new: Some(Row::Record(record)) }]);
+        if applied {
+            self.digest = self.digest.wrapping_add(digest_of_changes(CLUSTER_KEY, &changes));
+        }
+        self.map.apply(&changes);
+        self.wrong = true;
     }
 
     fn move_to(&mut self, entry: Option<&Entry>) {

@@ -2,12 +2,14 @@
 //!
 //! Called by `world`.
 
-use consensus::{RaftId, log::LogError};
+use consensus::{RaftId, log::LogError, repair::Here};
+use ocs_proto::peer::Entry;
 use rand::Rng;
 
 use super::{
     event::{Event, Who},
     node::{Done, Job, Node, place},
+    quarantine::DIGEST_EVERY,
     state::State,
     world::World,
 };
@@ -75,7 +77,7 @@ impl World {
     /// A primary without room hands over to a peer that has some.
     pub(super) fn seek_room(&mut self, at: usize) {
         let Some(life) = &mut self.nodes[at].life else { return };
-        if !life.no_room || !life.core.leads() || life.core.transferring() {
+        if !life.no_room || !life.core.leads() || life.core.transferring() || life.core.paused() {
             return;
         }
         let short = |id: RaftId| life.heard.get(&place(id)).is_some_and(|heard| heard.short);
@@ -88,14 +90,21 @@ impl World {
     pub(super) fn apply(&mut self, at: usize) {
         let Some(life) = &mut self.nodes[at].life else { return };
         life.applying = false;
-        let Some(state) = &mut life.state else { return };
+        let Some(state) = life.state.as_mut().filter(|_| !life.care.standing) else { return };
         let mut entries = std::mem::take(&mut life.to_apply);
         entries.retain(|entry| entry.index > state.mark.index); // a fetched state may already hold them
         let (moment, now) = (self.moment, self.now);
         entries.iter().for_each(|entry| self.watch.everybody_applies_the_same(entry, moment, now));
-        let last = entries.last().map_or(state.mark.index, |entry| entry.index);
-        let conf_state = life.memberships.range(..=last).next_back().map(|(_, conf_state)| conf_state.clone());
-        let replies = state.apply(&entries, conf_state);
+        let mut replies = Vec::new();
+        let compares = |entry: &Entry| self.plan.spoils && entry.index.is_multiple_of(DIGEST_EVERY);
+        for batch in entries.split_inclusive(compares) {
+            let last = batch.last().map_or(state.mark.index, |entry| entry.index);
+            let conf_state = life.memberships.range(..=last).next_back().map(|(_, conf_state)| conf_state.clone());
+            replies.extend(state.apply(batch, conf_state));
+            if batch.last().is_some_and(compares) {
+                life.care.note(state);
+            }
+        }
         self.watch.digests_are_equal(at, state);
         life.core.on_applied(state.mark.index);
         self.wake_waiters(at, replies);
@@ -129,16 +138,20 @@ impl World {
         let node = &mut self.nodes[at];
         let Some(life) = &mut node.life else { return };
         life.fetch_pending = false;
-        let Some(fetched) = found else { return life.core.on_fetch_failed() };
+        let Some(fetched) = found else { return self.fetch_failed(at) };
         let ours = life.state.as_mut().expect("a data node fetches");
-        let taken = fetched.mark.index > ours.mark.index;
+        let wanted = life.care.standing && fetched.mark.index == ours.mark.index;
+        let taken = wanted || fetched.mark.index > ours.mark.index;
         if taken {
+            life.care.install();
+            (life.care.standing, node.doubted) = (false, false);
             *ours = fetched;
             node.store = Some(ours.clone());
             life.persisted = ours.mark.index;
         }
         let mark = ours.mark.clone();
         life.memberships.insert(mark.index, mark.conf_state.clone().unwrap_or_default());
+        life.care.repair.installed(Here::of(&life.core), taken);
         life.core.on_installed(mark);
         if taken && !self.plan.calm && self.rng.random_ratio(1, 2) {
             self.end_process(at, true); // before its log has caught up
@@ -149,9 +162,10 @@ impl World {
     fn state_elsewhere(&self, at: usize, index_min: u64) -> Option<State> {
         let reachable = |other: &&Node| {
             let connected = self.net.connected(at, other.at) && self.net.connected(other.at, at);
-            other.at != at && connected && other.awake(self.now)
+            other.at != at && connected && other.awake(self.now) && other.epoch == self.nodes[at].epoch
         };
-        let states = self.nodes.iter().filter(reachable).filter_map(|node| node.life.as_ref()?.state.as_ref());
+        let lives = self.nodes.iter().filter(reachable).filter_map(|node| node.life.as_ref());
+        let states = lives.filter(|life| !life.core.fetching()).filter_map(|life| life.state.as_ref());
         states.into_iter().find(|state| state.mark.index >= index_min).cloned()
     }
 }

@@ -170,12 +170,15 @@ impl World {
             Event::PeerLost { who, peer, refused } => self.lose_peer(who.node, peer, refused),
             Event::AskToJoin(who) => self.ask_to_join(who),
             Event::JoinAsked { to, from, token } => self.on_join_asked(to, from, token),
-            Event::Admitted { to, id, token } => self.on_admitted(to.node, id, token),
+            Event::Admitted { to, id, token, epoch } => self.on_admitted(to.node, id, token, epoch),
             Event::Arrive { node, operation } => self.arrive(node, operation),
             Event::Start(at) => self.start(at),
             Event::Client(client) => self.call(client),
             Event::Again(operation) => self.send_again(operation),
             Event::Answer { operation, answer } => self.hear(operation, answer),
+            Event::Judge(who) => self.judge(who.node),
+            Event::EpochTold { to, epoch } => self.give_up_for(to, epoch),
+            Event::Ordered(order) => self.obey(order),
             Event::Fault(fault) => self.befall(fault),
             Event::NextFault => self.next_fault(),
         }
@@ -185,7 +188,7 @@ impl World {
 
     /// Starts a process. One whose log is lost, or cannot be trusted, asks to be taken in under a new id.
     pub(super) fn start(&mut self, at: usize) {
-        if self.nodes[at].runs() || self.nodes[at].held {
+        if self.nodes[at].runs() || self.nodes[at].held || self.nodes[at].fenced {
             return;
         }
         self.nodes[at].paused_until = 0;
@@ -226,6 +229,7 @@ impl World {
         self.expire_questions(at);
         self.answer_joins(at);
         self.seek_room(at);
+        self.look_after_states(at);
         self.forget(at);
         self.greet(at);
         self.after(TICK_US.saturating_add_signed(longer), Event::Tick(who));
@@ -306,10 +310,12 @@ impl World {
     /// What a core must never show.
     fn look_at(&mut self, at: usize, memberships: &[(u64, ConfState)]) {
         let Some(life) = &self.nodes[at].life else { return };
+        self.watch.single_copy_ends_when_an_operator_says_so(memberships);
         self.watch.memberships_are_the_same_and_overlap(memberships);
         self.watch.who_begins_to_vote_has_caught_up(memberships, &self.nodes);
         self.watch.nobody_goes_on_under_an_old_membership(life);
         self.watch.one_leader_a_term(life);
+        self.watch.while_it_is_paused_nobody_takes_over(life);
         self.watch.data_durable_is_of_this_term(life);
         self.watch.what_is_committed_is_the_same(life);
         self.watch.the_witness_never_serves(at, life);
@@ -332,7 +338,7 @@ impl World {
         if write {
             life.writing = std::mem::take(&mut life.queued);
         }
-        let apply = !life.to_apply.is_empty() && !std::mem::replace(&mut life.applying, true);
+        let apply = !life.to_apply.is_empty() && !life.care.standing && !std::mem::replace(&mut life.applying, true);
         let hurry = life.core.hurrying() && !std::mem::replace(&mut life.hurry_pending, true);
         for (due, delay_us, event) in [
             (write, write_us, Event::Disk(who)),
@@ -352,7 +358,8 @@ impl World {
         let has_all = |node: &Node| {
             let Some(life) = &node.life else { return false };
             let applied = life.state.as_ref().is_none_or(|state: &State| state.mark.index == reference);
-            applied && conf.voters.contains(&node.id) && life.core.conf_state() == *conf
+            let cared_for = !life.care.under_way(&life.core);
+            applied && cared_for && conf.voters.contains(&node.id) && life.core.conf_state() == *conf
         };
         let settled = conf.voters_outgoing.is_empty() && conf.learners.is_empty();
         settled && self.nodes.iter().all(has_all) && self.clients.idle()

@@ -68,7 +68,11 @@ impl<D: Disk> Core<D> {
     /// Highest index applied by the state here; 0 while that state is missing or wrong and another one is fetched: for Raft it stands where the
     /// log begins, but nothing may be read from it.
     pub fn applied(&self) -> u64 {
-        let missing = self.fetching && (self.held_from.is_some() || self.distrusted.is_some());
+        #[cfg(not(mutant))]
+        let distrusted = self.distrusted.is_some();
+        #[cfg(mutant)]
+        let distrusted = self.distrusted.is_some() && !crate::mutant::on(crate::mutant::Mutant::DistrustedServes);
+        let missing = self.fetching && (self.held_from.is_some() || distrusted);
         if missing { 0 } else { self.applied }
     }
 

@@ -154,7 +154,11 @@ impl<D: Disk> Core<D> {
         if !conf.voters_outgoing.is_empty() {
             return self.propose_change(&ConfChangeV2::default()); // its leader ended before it could
         }
-        if conf.single_copy {
+        #[cfg(not(mutant))]
+        let ends = false;
+        #[cfg(mutant)]
+        let ends = crate::mutant::on(crate::mutant::Mutant::SingleCopyEndsByItself);
+        if conf.single_copy && !ends {
             return; // an operator says when
         }
         let caught_up = conf.learners.iter().copied().find(|id| self.has_caught_up(*id));

@@ -61,6 +61,10 @@ impl<D: Disk> Core<D> {
 
     /// Whether this node must not ask for votes by itself.
     pub(super) fn held(&self) -> bool {
+        #[cfg(mutant)]
+        if crate::mutant::on(crate::mutant::Mutant::PauseNotHeld) {
+            return false;
+        }
         let holder = self.paused_for();
         let alone = self.raw.raft.prs().is_singleton();
         holder != 0 && holder != self.config.id && !self.resuming && !alone && !self.leads()

@@ -19,7 +19,7 @@ fn differing(peer: RaftId, found: Option<&str>) -> Repair {
     assert_eq!((compared.ours, compared.theirs), (8, 7));
     match found {
         Some(why) => repair.distrust(why.to_owned(), here(1, false)),
-        None => repair.vouch(1024),
+        None => repair.vouch(1024, here(1, false)),
     }
     repair
 }
@@ -50,9 +50,9 @@ fn where_neither_can_be_shown_wrong_the_backup_yields_once() {
     assert!(!backup.due(here(2, false), &[other(1)]), "the primary has not looked yet");
     assert!(!differing(2, None).due(Here { leader: 1, ..here(1, true) }, &[Other { vouched: 1024, ..other(2) }]));
     assert!(backup.due(here(2, false), &[primary]));
-    backup.replaced(Here { distrusting: true, ..here(2, false) });
+    backup.installed(Here { distrusting: true, ..here(2, false) }, true);
     backup.compare(1, (2048, 7), |_| Some(8)).unwrap();
-    backup.vouch(2048);
+    backup.vouch(2048, here(2, false));
     assert!(!backup.due(here(2, false), &[Other { vouched: 2048, ..other(1) }]), "it has another cause");
 }
 
@@ -63,6 +63,25 @@ fn a_digest_is_compared_once_and_agreement_ends_a_difference() {
     assert_eq!(repair.compare(2, (2048, 7), |_| None), None, "not here yet");
     assert!(repair.compare(2, (2048, 7), |_| Some(7)).is_some());
     assert_eq!(repair.differs_at, 0);
+}
+
+#[test]
+fn what_was_found_of_a_state_that_has_gone_is_not_held_against_the_next_one() {
+    let replacing = Here { fetching: true, distrusting: true, ..here(2, false) };
+    let firm = Other { vouched: 2048, ..other(1) };
+    let mut repair = differing(1, Some(WRONG));
+    assert!(repair.due(here(2, false), &[other(1)]));
+    repair.compare(1, (2048, 7), |_| Some(8)).unwrap();
+    repair.vouch(2048, replacing); // a difference that was noticed before, looked into late
+    assert!(!repair.due(replacing, &[firm]));
+    repair.installed(replacing, true);
+    assert!(!repair.due(here(2, false), &[firm]) && !repair.wanted());
+
+    let mut behind = differing(1, Some(WRONG));
+    behind.installed(Here { fetching: true, ..here(2, false) }, false);
+    assert!(behind.wanted(), "the state here went on while another one came");
+    behind.installed(Here { fetching: true, ..here(2, false) }, true);
+    assert!(!behind.wanted(), "a snapshot took its place");
 }
 
 /// A data node of two: what it shows in its heads, and what the other sees of it.
@@ -96,7 +115,7 @@ impl Node {
     fn fetched(&mut self, given: Option<RaftId>, other: Other) {
         match given {
             Some(state) => {
-                self.repair.replaced(self.here());
+                self.repair.installed(self.here(), true);
                 (self.state, self.distrusting) = (state, false);
             }
             None if self.repair.fetch_failed(self.here(), &[other]) => self.distrusting = false,

@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use consensus::RaftId;
+use consensus::{
+    RaftId,
+    members::{self, Epochs},
+};
 use ocs_proto::peer::{Head, HelloRequest, JoinRequest};
 use tokio::sync::watch;
 use tonic::Status;
@@ -125,16 +128,18 @@ impl Guard {
     /// Nothing is exchanged across epochs; the lower side is told, and gives its Raft id up (design rule 11).
     fn check_epoch(&self, epoch: u64, from: &str) -> Result<(), Status> {
         let ours = self.own.node.epoch;
-        if epoch > ours {
-            self.own.heard_epoch(epoch, from);
-            return Err(Status::failed_precondition(format!(
-                "this node is in epoch {ours}, which is over: it joins again"
-            )));
+        match members::epochs(ours, epoch) {
+            Epochs::Same => Ok(()),
+            Epochs::OursOver => {
+                self.own.heard_epoch(epoch, from);
+                let why = format!("this node is in epoch {ours}, which is over: it joins again");
+                Err(Status::failed_precondition(why))
+            }
+            Epochs::TheirsOver => {
+                let why = format!("epoch {epoch} is over, this group is in epoch {ours}");
+                Err(Status::failed_precondition(why))
+            }
         }
-        if epoch < ours {
-            return Err(Status::failed_precondition(format!("epoch {epoch} is over, this group is in epoch {ours}")));
-        }
-        Ok(())
     }
 
     /// A greeting: who greets may be in a higher epoch.

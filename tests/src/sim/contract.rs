@@ -1,0 +1,117 @@
+//! What must hold of operators' orders, and of states that are wrong: one function each, named as a claim, as in `invariants`.
+//!
+//! Called by `operators`, `quarantine` and `world`.
+
+use consensus::{
+    RaftId,
+    force::Beginning,
+    log::{LogReader, MemDisk},
+};
+use ocs_proto::peer::{ConfState, Head};
+
+use super::{
+    invariants::{Watch, claim},
+    node::{Life, Node},
+};
+
+/// Automatic failover is paused: an operator was told so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paused {
+    /// Who was primary then.
+    holder: RaftId,
+    /// In this term.
+    term: u64,
+}
+
+impl Watch {
+    /// An operator was told that failover is paused.
+    pub(super) fn pause(&mut self, life: &Life) {
+        self.paused = Some(Paused { holder: life.core.id(), term: life.core.term() });
+    }
+
+    /// Design 1: while failover is paused nobody but the last primary leads by itself. An operator's handover, and a resume, end
+    /// what is known of it.
+    pub(super) fn while_it_is_paused_nobody_takes_over(&self, life: &Life) {
+        let Some(paused) = self.paused.filter(|paused| life.core.leads() && life.core.term() > paused.term) else {
+            return;
+        };
+        claim!(
+            life.core.id() == paused.holder,
+            "while it is paused nobody takes over",
+            "{:#x} leads term {}, failover is paused for {:#x}",
+            life.core.id(),
+            life.core.term(),
+            paused.holder
+        );
+    }
+
+    /// Design 1, pair: what was acknowledged is on both disks, so whoever is forced has it.
+    pub(super) fn who_is_forced_has_all_that_was_committed(&self, log: &LogReader<MemDisk>, beginning: &Beginning) {
+        let last = self.committed.last_key_value();
+        let Some((index, term)) = last.filter(|(index, _)| **index >= log.first_index()) else { return };
+        claim!(
+            log.term(*index) == Some(*term) && beginning.mark.index > *index,
+            "who is forced has all that was committed",
+            "entry {index} of term {term} was; its log has term {:?} there, and a new one begins after {}",
+            log.term(*index),
+            beginning.mark.index
+        );
+    }
+
+    /// Design 1: one disk is enough until an operator says that it is not.
+    pub(super) fn single_copy_ends_when_an_operator_says_so(&self, learnt: &[(u64, ConfState)]) {
+        for (index, conf) in learnt.iter().filter(|(index, _)| !self.memberships.contains_key(index)) {
+            let before = self.memberships.range(..index).next_back().is_some_and(|(_, before)| before.single_copy);
+            claim!(
+                !before || conf.single_copy || self.single_copy_may_end,
+                "single-copy ends when an operator says so",
+                "it ended at {index}"
+            );
+        }
+    }
+}
+
+/// Rule 11: peers of another epoch are refused.
+pub(super) fn nothing_is_exchanged_across_epochs(node: &Node, head: &Head) {
+    claim!(
+        head.epoch == node.epoch,
+        "nothing is exchanged across epochs",
+        "{:#x} of epoch {} listens to {:#x} of epoch {}",
+        node.id,
+        node.epoch,
+        head.from,
+        head.epoch
+    );
+}
+
+/// Decision 0011: each step finds out what was done.
+pub(super) fn an_order_that_a_crash_cut_short_ends_in_the_same_place(cut_short: &Beginning, whole: &Beginning) {
+    claim!(
+        cut_short == whole,
+        "an order that a crash cut short ends in the same place",
+        "{cut_short:?}, then {whole:?}"
+    );
+}
+
+/// Decision 0012: a node that is right keeps its state, unless neither can be shown wrong: then the backup yields.
+/// `doubted`: that was so before a start.
+pub(super) fn a_state_that_is_right_is_not_replaced(life: &Life, doubted: bool) {
+    let wrong = life.state.as_ref().is_some_and(|state| state.wrong);
+    let yields = life.care.repair.vouched() > 0 && !life.core.leads();
+    claim!(
+        wrong || yields || doubted,
+        "a state that is right is not replaced",
+        "{:#x} replaces its own",
+        life.core.id()
+    );
+}
+
+/// Decision 0012: nothing is served from a state that is being replaced.
+pub(super) fn a_state_that_is_being_replaced_serves_nothing(life: &Life) {
+    claim!(
+        !life.core.distrusting(),
+        "a state that is being replaced serves nothing",
+        "{:#x} answers from it",
+        life.core.id()
+    );
+}

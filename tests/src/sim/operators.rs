@@ -1,0 +1,236 @@
+//! What operators order in the simulation: pausing and resuming failover, forcing one of a pair to lead alone, ending that.
+//!
+//! Follows `control::{pause, mode}` and `run::force` of the node; the real `Core::set_paused`, `Core::leave_single_copy` and
+//! `force::bring_up` do the work. Called by `world` and `faults`.
+
+use consensus::{
+    ApplyBatch, FetchedState, Machine, MachineError,
+    force::{Beginning, Force, bring_up},
+    log::{Log, LogError, MemDisk, Recovered},
+    members,
+};
+use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
+use outbound::{Reply, RequestId};
+use prost::Message;
+use rand::Rng;
+
+use super::{
+    contract,
+    event::{Event, Who},
+    node::{Mode, Node},
+    state::State,
+    world::World,
+};
+
+/// How often an order that is not settled yet is given again.
+const AGAIN_US: u64 = 100_000;
+/// How often a primary is asked to pause before its operator gives up.
+const PAUSES_MAX: u32 = 20;
+
+/// An order, or the next attempt at it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Order {
+    /// Pause failover at a node; so many attempts are left.
+    Pause(usize, u32),
+    /// Resume it, wherever it is still paused.
+    Resume,
+    /// A node that was fenced may run again.
+    LetBack(usize),
+    /// End single-copy, as soon as somebody can.
+    EndSingleCopy,
+}
+
+/// A state that takes in a log with nothing else running; what is not persisted is lost with it.
+struct Book {
+    state: State,
+    durable: State,
+    taken: Vec<Entry>,
+}
+
+impl Machine for Book {
+    type Id = RequestId;
+    type Reply = Reply;
+
+    fn applied(&self) -> SnapshotMark {
+        self.state.mark.clone()
+    }
+
+    fn apply(&mut self, batch: &ApplyBatch<'_>) -> Result<Vec<(RequestId, Reply)>, MachineError> {
+        self.taken.extend_from_slice(batch.entries);
+        Ok(self.state.apply(batch.entries, ConfState::decode(batch.conf_state).ok()))
+    }
+
+    fn persist(&mut self) -> Result<u64, MachineError> {
+        self.durable = self.state.clone();
+        Ok(self.state.mark.index)
+    }
+
+    fn digest(&self) -> Option<(u64, u128)> {
+        None
+    }
+
+    fn digest_at(&self, _: u64) -> Option<u128> {
+        None
+    }
+
+    fn install(&mut self, _: FetchedState) -> Result<SnapshotMark, MachineError> {
+        unreachable!("there is nobody to fetch from")
+    }
+}
+
+impl World {
+    pub(super) fn obey(&mut self, order: Order) {
+        match order {
+            Order::Pause(at, left) => self.pause(at, left),
+            Order::Resume => self.resume(),
+            Order::LetBack(at) => self.let_back(at),
+            Order::EndSingleCopy => self.end_single_copy(),
+        }
+    }
+
+    /// An operator wants nobody to take over for a while.
+    pub(super) fn begin_pause(&mut self, lasts_us: u64) {
+        let primary = self.places().find(|at| self.nodes[*at].life.as_ref().is_some_and(|life| life.core.serving()));
+        if let Some(at) = primary {
+            self.pause(at, PAUSES_MAX);
+            self.after(lasts_us, Event::Ordered(Order::Resume));
+        }
+    }
+
+    fn pause(&mut self, at: usize, left: u32) {
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let (settled, who) = (life.core.set_paused(true), Who { node: at, boot: life.boot });
+        match settled {
+            Ok(true) => self.watch.pause(life),
+            Ok(false) if left > 0 => self.after(AGAIN_US, Event::Ordered(Order::Pause(at, left - 1))),
+            _ => {} // refused, or given up
+        }
+        self.after(0, Event::Wake(who));
+    }
+
+    /// Asks any node; one that is not the primary asks for votes if there is none.
+    fn resume(&mut self) {
+        self.watch.paused = None;
+        let paused = |at: &usize| self.nodes[*at].life.as_ref().is_some_and(|life| life.core.paused_for() != 0);
+        let still: Vec<usize> = self.places().filter(paused).collect();
+        if still.is_empty() {
+            return;
+        }
+        let at = still[self.rng.random_range(0..still.len())];
+        if let Some(life) = &mut self.nodes[at].life {
+            let _ = life.core.set_paused(false); // refused: another one is asked the next time
+            let who = Who { node: at, boot: life.boot };
+            self.after(0, Event::Wake(who));
+        }
+        self.after(AGAIN_US, Event::Ordered(Order::Resume));
+    }
+
+    /// An operator fences one of a pair and forces the other one to lead alone (`ocsctl force-primary`).
+    pub(super) fn force_primary(&mut self, at: usize, lasts_us: u64) {
+        let other = (at + 1) % self.mode.nodes();
+        let whole = |node: &Node| self.whole(node) && node.has_state() && !node.fenced;
+        if self.mode != Mode::Pair || !self.nodes.iter().all(whole) {
+            return;
+        }
+        let killed = self.rng.random_ratio(1, 2);
+        self.die(other, killed);
+        self.nodes[other].fenced = true;
+        self.die(at, true); // drained
+        if let Some((beginning, state)) = self.execute(at) {
+            self.watch.paused = None;
+            (self.watch.forced, self.watch.single_copy_may_end) = (true, false);
+            self.watch.memberships.insert(beginning.mark.index, beginning.mark.conf_state.clone().unwrap_or_default());
+            self.watch.bury(&self.nodes[at]);
+            let (id, epoch) = self.forced(at);
+            self.watch.an_id_stands_for_one_log(id);
+            self.nodes[at].begin_alone(id, epoch, beginning, state);
+        }
+        let (down_us, back_us) = (self.rng.random_range(20_000..300_000), lasts_us / 2);
+        self.after(down_us, Event::Start(at));
+        self.after(back_us, Event::Ordered(Order::LetBack(other)));
+    }
+
+    /// The id and the epoch that an order gives a node.
+    fn forced(&self, at: usize) -> (consensus::RaftId, u64) {
+        let epoch = self.nodes[at].epoch + 1;
+        (members::forced_id(at as u16 + 1, epoch), epoch)
+    }
+
+    /// The state takes in the log; in some runs a crash cuts that short, before or after the state is durable.
+    fn execute(&mut self, at: usize) -> Option<(Beginning, State)> {
+        let (log, recovered) = self.open_to_force(at)?;
+        let state = self.nodes[at].store.clone()?;
+        let mut book = Book { durable: state.clone(), state, taken: Vec::new() };
+        let beginning = self.bring_up(at, (&log, &recovered), &mut book)?;
+        let before_us = self.now;
+        for entry in &book.taken {
+            self.watch.everybody_applies_the_same(entry, self.moment, before_us);
+        }
+        self.watch.who_is_forced_has_all_that_was_committed(&log.reader(), &beginning);
+        if self.rng.random_ratio(1, 2) {
+            let found = if self.rng.random_ratio(1, 2) { self.nodes[at].store.clone()? } else { book.durable.clone() };
+            book = Book { durable: found.clone(), state: found, taken: Vec::new() };
+            let again = self.bring_up(at, (&log, &recovered), &mut book)?;
+            contract::an_order_that_a_crash_cut_short_ends_in_the_same_place(&beginning, &again);
+        }
+        Some((beginning, book.durable))
+    }
+
+    /// The disk may fail first: the order is executed again by the next start.
+    fn open_to_force(&mut self, at: usize) -> Option<(Log<MemDisk>, Recovered)> {
+        loop {
+            match self.nodes[at].open_log() {
+                Ok(opened) => return Some(opened),
+                Err(LogError::Io { .. }) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn bring_up(&self, at: usize, found: (&Log<MemDisk>, &Recovered), book: &mut Book) -> Option<Beginning> {
+        let (id, epoch) = self.forced(at);
+        let kinds = self.places().map(|place| (place as u64 + 1, self.mode.kind(place))).collect::<Vec<_>>();
+        bring_up(Force { id, epoch }, &kinds, (&found.0.reader(), found.1), book).ok()
+    }
+
+    fn let_back(&mut self, at: usize) {
+        self.nodes[at].fenced = false;
+        self.start(at);
+        self.after(AGAIN_US, Event::Ordered(Order::EndSingleCopy));
+    }
+
+    fn end_single_copy(&mut self) {
+        if !self.watch.membership().single_copy {
+            return;
+        }
+        self.watch.single_copy_may_end = true;
+        for at in self.places() {
+            let Some(life) = &mut self.nodes[at].life else { continue };
+            let _ = life.core.leave_single_copy(); // not the primary, or nobody has caught up yet
+            let who = Who { node: at, boot: life.boot };
+            self.after(0, Event::Wake(who));
+        }
+        self.after(AGAIN_US, Event::Ordered(Order::EndSingleCopy));
+    }
+
+    /// A node heard of a higher epoch: its own is over, and with it its id.
+    pub(super) fn give_up_for(&mut self, at: usize, epoch: u64) {
+        if epoch <= self.nodes[at].epoch {
+            return;
+        }
+        self.die(at, true);
+        self.lose_log(at);
+        self.nodes[at].epoch = epoch;
+        let down_us = self.rng.random_range(5_000..200_000);
+        self.after(down_us, Event::Start(at));
+    }
+
+    /// Whether anything waits for an operator, or for the end of what was ordered or found out.
+    pub(super) fn orders_open(&self) -> bool {
+        let open = |node: &Node| {
+            let busy = |life: &super::node::Life| life.core.paused_for() != 0 || life.care.under_way(&life.core);
+            node.fenced || node.life.as_ref().is_some_and(busy)
+        };
+        self.watch.membership().single_copy || self.nodes.iter().any(open)
+    }
+}
