@@ -24,6 +24,8 @@ use super::{
 
 /// How often an order that is not settled yet is given again.
 const AGAIN_US: u64 = 100_000;
+/// An operator ends single-copy so long after the other node was let back, at the latest, microseconds.
+const END_LATEST_US: u64 = 2_000_000;
 /// How often a primary is asked to pause before its operator gives up.
 const PAUSES_MAX: u32 = 20;
 
@@ -196,7 +198,8 @@ impl World {
     fn let_back(&mut self, at: usize) {
         self.nodes[at].fenced = false;
         self.start(at);
-        self.after(AGAIN_US, Event::Ordered(Order::EndSingleCopy));
+        let later_us = self.rng.random_range(AGAIN_US..END_LATEST_US);
+        self.after(later_us, Event::Ordered(Order::EndSingleCopy));
     }
 
     fn end_single_copy(&mut self) {
