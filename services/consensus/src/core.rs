@@ -394,7 +394,6 @@ impl<D: Disk> Core<D> {
             return self.answers.push((question, confirmed));
         }
         self.rounds.ask(question);
-        self.begin_round();
     }
 
     /// Drops questions that nobody waits for any more.

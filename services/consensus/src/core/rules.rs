@@ -8,7 +8,7 @@ use super::{Core, SNAPSHOT_TICKS_MAX, TRANSFER_LAG_MAX, TRANSFER_TICKS_MAX};
 use crate::{Confirmed, Kind, RaftId, TransferError, log::Disk};
 
 impl<D: Disk> Core<D> {
-    /// Runs after every event: randomness from outside, rounds, answers.
+    /// Runs after every event: randomness from outside, answers, and the round under way.
     pub(super) fn after(&mut self) {
         let seen = (self.raw.raft.state, self.raw.raft.term);
         if seen != self.seen {
@@ -22,7 +22,6 @@ impl<D: Disk> Core<D> {
                 self.ask_again(); // forgotten at a change of term, dropped before the first commit
             }
         }
-        self.begin_round();
     }
 
     pub(super) fn on_role_change(&mut self, seen: (StateRole, u64)) {
