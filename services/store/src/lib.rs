@@ -31,7 +31,7 @@ pub use export::{Export, ExportHead};
 pub use fatal::EXIT_DISK_FAULT;
 pub use ingest::{Ingested, ingest};
 pub use mark::{AppliedMark, DIGEST_INTERVAL, DIGESTS_KEPT};
-pub use reader::StoreReader;
+pub use reader::{KEPT_BYTES_MAX, StoreReader};
 pub use store::{Store, set_aside};
 pub use verify::Verified;
 pub use view::{CurrentView, ReplayView, StateSnapshot};

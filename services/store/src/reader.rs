@@ -13,6 +13,9 @@ use crate::{DIGEST_INTERVAL, StateSnapshot, StoreError, Verified, verify};
 
 /// States kept at indexes whose digest is kept: enough for a peer's digest to come and be compared.
 const COMPARABLE_MAX: usize = 4;
+/// A state behind which so much was written is not kept for comparison: the engine holds all of that in memory, flushed or
+/// not, for as long as there is a state from before it. Some seconds of updates; with imports, less than the count allows.
+pub const KEPT_BYTES_MAX: u64 = 256 << 20;
 
 /// Gives consistent states. Cheap to clone; outlives a change of the state for a fetched one.
 #[derive(Clone)]
@@ -28,13 +31,7 @@ impl StoreReader {
 
     /// Leaves the state after a batch to the readers; the one before goes when the last of them has dropped it.
     pub(crate) fn publish(&self, snapshot: StateSnapshot) {
-        if snapshot.applied().index.is_multiple_of(DIGEST_INTERVAL) {
-            let mut comparable = self.comparable.write().unwrap_or_else(PoisonError::into_inner);
-            if comparable.len() == COMPARABLE_MAX {
-                comparable.pop_front();
-            }
-            comparable.push_back(snapshot.clone());
-        }
+        self.keep_comparable(&snapshot);
         let before = {
             let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *published, snapshot)
@@ -42,7 +39,25 @@ impl StoreReader {
         drop(before); // outside the lock: it may be the end of a whole generation
     }
 
-    /// The state after the last batch, for as long as it is held. Holding one keeps old rows on disk.
+    fn keep_comparable(&self, newest: &StateSnapshot) {
+        let kept = || self.comparable.read().unwrap_or_else(PoisonError::into_inner);
+        let old = kept().front().is_some_and(|first| newest.written_since(first) > KEPT_BYTES_MAX);
+        let due = newest.applied().index.is_multiple_of(DIGEST_INTERVAL);
+        if !old && !due {
+            return;
+        }
+        let mut comparable = self.comparable.write().unwrap_or_else(PoisonError::into_inner);
+        comparable.retain(|state| newest.written_since(state) <= KEPT_BYTES_MAX);
+        if due {
+            if comparable.len() == COMPARABLE_MAX {
+                comparable.pop_front();
+            }
+            comparable.push_back(newest.clone());
+        }
+    }
+
+    /// The state after the last batch, for as long as it is held. Holding one keeps old rows on disk, and what is written
+    /// meanwhile in memory.
     pub fn snapshot(&self) -> StateSnapshot {
         self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

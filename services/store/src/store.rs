@@ -35,7 +35,12 @@ pub struct Store {
     absent: Absent,
     contents: Contents,
     doubted: bool,
+    /// Since it was opened, in bytes of the engine's memory.
+    written: u64,
 }
+
+/// What the engine needs in memory for a row, beside its bytes.
+const ROW_BYTES: usize = 64;
 
 impl Store {
     /// Opens the store in `dir`, or makes an empty one where there is none (an absent or empty directory).
@@ -54,10 +59,11 @@ impl Store {
         if state.applied.index < stamp.index {
             return Err(StoreError::Damaged(format!("it began at index {} and lost its mark", stamp.index)));
         }
-        let reader = StoreReader::new(StateSnapshot::new(Arc::clone(&engine), state.clone()));
+        let reader = StoreReader::new(StateSnapshot::new(Arc::clone(&engine), state.clone(), 0));
         let (absent, contents) = remembered(&engine)?;
         let doubted = dir.join(DOUBTED).exists();
-        Ok(Self { dir: dir.to_owned(), config, stamp, engine, reader, state, digests, absent, contents, doubted })
+        let dir = dir.to_owned();
+        Ok(Self { dir, config, stamp, engine, reader, state, digests, absent, contents, doubted, written: 0 })
     }
 
     /// Whether it was found wrong and no other state has been taken over since.
@@ -140,7 +146,7 @@ impl Store {
     }
 
     fn publish(&self) {
-        self.reader.publish(StateSnapshot::new(Arc::clone(&self.engine), self.state.clone()));
+        self.reader.publish(StateSnapshot::new(Arc::clone(&self.engine), self.state.clone(), self.written));
     }
 
     /// Adds a change to the batch; what it adds to the digest (wrapping).
@@ -155,11 +161,13 @@ impl Store {
         let (keyspace, place) = (self.engine.keyspace(rows::space(table)), rows::tagged(table, &key));
         self.absent.change(table, &place, change.old.is_some(), change.new.is_some());
         let old = change.old.as_ref().map_or(0, |row| share(&row.encode()));
+        self.written += (place.len() + ROW_BYTES) as u64;
         let Some(new) = &change.new else {
             batch.remove(keyspace, place);
             return old.wrapping_neg();
         };
         let bytes = new.encode();
+        self.written += bytes.len() as u64;
         let share = share(&bytes);
         batch.insert(keyspace, place, bytes);
         share.wrapping_sub(old)

@@ -55,12 +55,19 @@ struct Inner {
     snapshot: Snapshot,
     engine: Arc<Engine>,
     state: State,
+    written: u64,
 }
 
 impl StateSnapshot {
-    /// Taken by the writer, between two batches: never beside one (see `reader`).
-    pub(crate) fn new(engine: Arc<Engine>, state: State) -> Self {
-        Self(Arc::new(Inner { snapshot: engine.snapshot(), engine, state }))
+    /// Taken by the writer, between two batches: never beside one (see `reader`). `written`: see
+    /// [`StateSnapshot::written_since`].
+    pub(crate) fn new(engine: Arc<Engine>, state: State, written: u64) -> Self {
+        Self(Arc::new(Inner { snapshot: engine.snapshot(), engine, state, written }))
+    }
+
+    /// What this process wrote between an earlier state and this one, in bytes of the engine's memory.
+    pub fn written_since(&self, earlier: &Self) -> u64 {
+        self.0.written.saturating_sub(earlier.0.written)
     }
 
     /// Up to where the log had been applied.

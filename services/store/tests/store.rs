@@ -6,8 +6,9 @@ mod support;
 
 use std::{fs, path::Path, thread};
 
-use records::{Bound, Key, MapView, Table, View};
-use store::{DIGEST_INTERVAL, Store, StoreConfig, StoreError, set_aside};
+use outbound::RequestId;
+use records::{Bound, Key, MapView, Overlay, RequestRow, Row, Table, View};
+use store::{DIGEST_INTERVAL, KEPT_BYTES_MAX, Store, StoreConfig, StoreError, set_aside};
 use support::{CLUSTER, Random, SEED, assert_same_rows, config, mark, open, random_changes, write_up_to};
 
 #[test]
@@ -206,4 +207,29 @@ fn two_clusters_digests_of_the_same_rows_differ() {
     theirs.write(&changes, &mark(1)).unwrap();
     assert_ne!(ours.digest(), theirs.digest());
     assert_ne!(CLUSTER, [9; 16]);
+}
+
+#[test]
+fn a_state_behind_which_too_much_was_written_is_not_kept_for_comparison() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let reader = store.reader();
+    let write = |store: &mut Store, index: u64, bytes: usize| {
+        let changes = {
+            let view = store.view();
+            let mut overlay = Overlay::new(&view);
+            let id = RequestId { node: 1, incarnation: 1, counter: index };
+            overlay.put(Key::Request(id), Row::Request(RequestRow { reply: vec![1; bytes], ..RequestRow::default() }));
+            overlay.into_changes()
+        };
+        store.write(&changes, &mark(index)).unwrap();
+    };
+    (1..=DIGEST_INTERVAL).for_each(|index| write(&mut store, index, 10));
+    let kept = reader.at_digest(DIGEST_INTERVAL).unwrap();
+    let part = usize::try_from(KEPT_BYTES_MAX).unwrap() / 32;
+    (1..32).for_each(|more| write(&mut store, DIGEST_INTERVAL + more, part));
+    assert!(reader.at_digest(DIGEST_INTERVAL).is_some());
+    (32..34).for_each(|more| write(&mut store, DIGEST_INTERVAL + more, part));
+    assert!(reader.at_digest(DIGEST_INTERVAL).is_none());
+    assert!(reader.snapshot().written_since(&kept) > KEPT_BYTES_MAX);
 }

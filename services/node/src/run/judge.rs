@@ -13,7 +13,7 @@ use consensus::{
 use ocs_proto::peer::Entry;
 use outbound::{Reply, RequestId};
 use records::Rules;
-use store::StateSnapshot;
+use store::{KEPT_BYTES_MAX, StateSnapshot};
 use tokio::sync::mpsc;
 
 use super::spawn_quiet;
@@ -21,7 +21,8 @@ use crate::machine::{Finding, RecordsReader, judge};
 
 /// Comparisons that may wait; one that finds no room is passed over, and the next one says the same.
 const WAITING_MAX: usize = 16;
-/// A state on which the nodes agreed is given up when it is so many entries old: it keeps old rows on disk.
+/// A state on which the nodes agreed is given up when it is so many entries old: it keeps old rows on disk, and what is
+/// written meanwhile in memory.
 const AGREED_AGE_MAX: u64 = 16 * 1024;
 /// How often its age is looked at.
 const LOOK: Duration = Duration::from_secs(10);
@@ -72,8 +73,9 @@ pub(super) fn start(judge: Judge, mut inbox: mpsc::Receiver<Comparison>, tasks: 
 
 impl Judge {
     fn is_young(&self, agreed: &StateSnapshot) -> bool {
-        let applied = self.state.snapshot().applied().index;
-        applied.saturating_sub(agreed.applied().index) <= AGREED_AGE_MAX
+        let now = self.state.snapshot();
+        let age = now.applied().index.saturating_sub(agreed.applied().index);
+        age <= AGREED_AGE_MAX && now.written_since(agreed) <= KEPT_BYTES_MAX
     }
 
     fn look(&self, at: &Comparison, agreed: Option<&StateSnapshot>) {
