@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -45,6 +45,8 @@ pub(crate) struct Server {
 type Counted = (Answer, Option<&'static str>);
 /// The name under which requests without a name are counted.
 const UNNAMED: &str = "-";
+/// Before a refusal for want of room: a client that comes back at once must not cost more than one that is served.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(250);
 
 impl Server {
     pub(crate) fn new(settings: Settings, link: Link, stats: Arc<Stats>, address: String) -> Self {
@@ -114,7 +116,12 @@ async fn dispatch(server: &Server, seen: &Seen, request: hyper::Request<Incoming
         }
     };
     if let Some(check) = health::check(head.uri.path(), head.uri.query()) {
-        return (health::answer(check, &head.method, &server.link).await, None);
+        let answer = health::answer(check, &head.method, &server.link).await;
+        return (if seen.is_turned_away() { answer.closing() } else { answer }, None);
+    }
+    if seen.is_turned_away() {
+        seen.cut_short();
+        return (turned_away().await, Some(UNNAMED));
     }
     let deadline = tokio::time::Instant::now() + server.settings.deadline;
     let body = match read_body(body, server.settings.body_bytes_max, deadline).await {
@@ -146,6 +153,12 @@ async fn dispatch(server: &Server, seen: &Seen, request: hyper::Request<Incoming
     }
 }
 
+async fn turned_away() -> Answer {
+    tokio::time::sleep(REFUSAL_PAUSE).await;
+    let refusal = Refusal::new(RefusalCode::Unavailable, "too many connections; the request was not applied");
+    Answer::of_refusal(&refusal).closing()
+}
+
 fn ambiguous() -> Answer {
     let message = "both Content-Length and Transfer-Encoding: it is not clear where the request ends";
     Answer::of_refusal(&Refusal::new(RefusalCode::BadBody, message)).closing()
@@ -162,6 +175,7 @@ fn no_body(unread: Unread, bytes_max: usize) -> Answer {
 
 async fn hand_over(server: &Server, request: Request, host: Option<&str>, deadline: tokio::time::Instant) -> Answer {
     let Some(_place) = Place::take(server) else {
+        tokio::time::sleep(REFUSAL_PAUSE).await;
         return Answer::of_refusal(&unanswered(Unanswered::Busy));
     };
     match server.link.call(wire::request_to_wire(request), deadline).await {

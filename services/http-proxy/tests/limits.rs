@@ -162,6 +162,26 @@ async fn a_request_beyond_those_in_flight_gets_429_and_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_connection_too_many_gets_503_and_when_to_come_back_and_is_welcome_later() {
+    let mut narrow = configure();
+    narrow.connections_max = 1;
+    let node = Node::with(narrow, acknowledge).await;
+    let mut first = node.connect().await;
+    first.send(format!("{PROCESSED}\r\n")).await;
+    assert_eq!(first.answer().await.unwrap().status, 200);
+    let mut second = node.connect().await;
+    second.send(format!("{PROCESSED}\r\n")).await;
+    let away = second.answer().await.unwrap();
+    shows(&away, 503, "UNAVAILABLE");
+    assert_eq!((away.header("retry-after"), away.header("connection")), (Some("1"), Some("close")));
+    assert!(second.is_closed().await);
+    first.send(format!("{PROCESSED}\r\n")).await;
+    assert_eq!(first.answer().await.unwrap().status, 200, "who is in stays in");
+    drop(first);
+    while node.ask(format!("{PROCESSED}\r\n")).await.status != 200 {} // its end is noticed in its own time
+}
+
+#[tokio::test]
 async fn a_node_that_does_not_answer_leaves_the_outcome_unknown() {
     let mut hasty = configure();
     hasty.deadline_ms = 50;

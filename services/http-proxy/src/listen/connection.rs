@@ -34,24 +34,24 @@ const LINGER: Duration = Duration::from_secs(2);
 /// that is on its way, and the client would not know whether it was read. Long enough for a balancer to see `/readyz` fail.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
-/// Serves a connection that was just accepted.
-pub(super) async fn serve(socket: TcpStream, server: Arc<Server>, draining: CancellationToken) {
+/// Serves a connection that was just accepted; `turned_away`: only to refuse its first request.
+pub(super) async fn serve(socket: TcpStream, server: Arc<Server>, draining: CancellationToken, turned_away: bool) {
     let _counted = server.stats.connection();
     let Some(tls) = server.settings.tls.clone() else {
-        return serve_http(socket, server, draining).await;
+        return serve_http(socket, server, draining, turned_away).await;
     };
     match tokio::time::timeout(HANDSHAKE_PATIENCE, TlsAcceptor::from(tls).accept(socket)).await {
-        Ok(Ok(socket)) => Box::pin(serve_http(socket, server, draining)).await,
+        Ok(Ok(socket)) => Box::pin(serve_http(socket, server, draining, turned_away)).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
-async fn serve_http<S>(socket: S, server: Arc<Server>, draining: CancellationToken)
+async fn serve_http<S>(socket: S, server: Arc<Server>, draining: CancellationToken, turned_away: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let seen = Arc::new(Seen::new());
+    let seen = Arc::new(Seen::new(turned_away));
     let service = service_fn(|request| serve::answer(server.clone(), seen.clone(), request));
     let answering = server.clone();
     let in_place_of = Box::new(move |status| unread_head(&answering, status));

@@ -37,11 +37,13 @@ pub(crate) struct Seen {
     ended: AtomicBool,
     /// An answer was given before the request was read to its end.
     cut_short: AtomicBool,
+    turned_away: bool,
 }
 
 impl Seen {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(turned_away: bool) -> Self {
         Self {
+            turned_away,
             ambiguous: AtomicU64::new(u64::MAX),
             served: AtomicU64::new(0),
             in_head: AtomicBool::new(false),
@@ -54,6 +56,11 @@ impl Seen {
     pub(crate) fn is_ambiguous(&self) -> bool {
         let number = self.served.fetch_add(1, Ordering::Relaxed) + 1;
         number >= self.ambiguous.load(Ordering::Relaxed)
+    }
+
+    /// The connection is one too many, and ends after its first answer.
+    pub(crate) fn is_turned_away(&self) -> bool {
+        self.turned_away
     }
 
     /// Remembers that part of a request is left unread.

@@ -7,22 +7,21 @@ mod body;
 mod connection;
 mod framing;
 mod guard;
+mod places;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use chassis::tasks::{AtEnd, Tasks};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::places::Places;
 pub(crate) use self::{body::Unread, body::read as read_body, guard::Seen};
-use crate::{serve::Server, settings::Settings};
+use crate::serve::Server;
 
-/// Connections that wait to be accepted.
-const BACKLOG: i32 = 1024;
+/// Connections that wait to be accepted; the system may allow fewer.
+const BACKLOG: i32 = 4096;
 /// Pause after an accept that failed, doubled each time (file descriptors used up, for example).
 const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(10);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -61,7 +60,7 @@ pub(crate) async fn accept(
     connections: TaskTracker,
     draining: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(server.settings.connections_max));
+    let mut places = Places::new(server.settings.connections_max);
     let mut pause = ACCEPT_PAUSE_MIN;
     let mut last_ones = 0..BACKLOG; // whom the system has let in before the end
     loop {
@@ -70,7 +69,7 @@ pub(crate) async fn accept(
         }
         let place = tokio::select! {
             biased;
-            place = place(&places, &server.settings) => place,
+            place = places.take() => place,
             () = draining.cancelled() => return,
         };
         let accepted = tokio::select! {
@@ -82,7 +81,7 @@ pub(crate) async fn accept(
             Ok((socket, _)) => {
                 pause = ACCEPT_PAUSE_MIN;
                 prepare(&socket);
-                let serving = connection::serve(socket, server.clone(), draining.clone());
+                let serving = connection::serve(socket, server.clone(), draining.clone(), place.turned_away);
                 let serving = connections.track_future(async move {
                     serving.await;
                     drop(place);
@@ -97,15 +96,6 @@ pub(crate) async fn accept(
             }
         }
     }
-}
-
-/// Waits for a place; says so once when there is none.
-async fn place(places: &Arc<Semaphore>, settings: &Settings) -> tokio::sync::OwnedSemaphorePermit {
-    if let Ok(place) = places.clone().try_acquire_owned() {
-        return place;
-    }
-    tracing::warn!(connections_max = settings.connections_max, "no place for a further connection; it waits");
-    places.clone().acquire_owned().await.expect("the places are never closed")
 }
 
 /// Errors of a connection that went away before it was accepted.

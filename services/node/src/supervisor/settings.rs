@@ -39,7 +39,7 @@ pub struct ProxySettings {
     pub body_bytes_max: u32,
     /// Largest head: request line and headers.
     pub head_bytes_max: u32,
-    /// Open connections; further ones wait.
+    /// Open connections; further ones are refused and end.
     pub connections_max: u32,
     /// Requests that wait for their reply; further ones are refused with 429.
     pub requests_in_flight_max: u32,
