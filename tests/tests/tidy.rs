@@ -91,8 +91,13 @@ impl Manifest {
 
 /// Every member of the workspace by name.
 fn manifests() -> BTreeMap<String, Manifest> {
-    let mut directories =
-        vec![root().join("proto"), root().join("tests"), root().join("tests/history"), root().join("ha-tests")];
+    let mut directories = vec![
+        root().join("proto"),
+        root().join("tests"),
+        root().join("tests/history"),
+        root().join("tests/instructions"),
+        root().join("ha-tests"),
+    ];
     directories.extend(children(&root().join("services")).into_iter().filter(|path| path.is_dir()));
     let read = |directory: PathBuf| {
         let text = fs::read_to_string(directory.join("Cargo.toml")).unwrap();

@@ -1,0 +1,123 @@
+//! Four steps of an update's way, each by itself and as often as is asked: what they cost is counted in instructions, which do
+//! not wobble as times do.
+//!
+//! No network, no disk, no clock, no thread. Called by the program `instructions`, which a test runs under callgrind.
+
+use bytes::Bytes;
+use consensus::log::{Batch, HardState, Log, LogConfig, MemDisk};
+use http_proxy::{
+    from_http::{Incoming, Translated, from_http},
+    link::{FrameReader, FrameWriter},
+};
+use ocs_proto::{
+    link::{LinkRequest, ToNode},
+    peer::{Entry, SnapshotMark},
+};
+use outbound::{
+    Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_VERSION, Request, RequestId, UserField, wire,
+};
+use records::{MapView, Rules, decide};
+
+/// Requests of one frame on the link.
+const FRAME_REQUESTS: u64 = 16;
+/// Entries of one batch of the log.
+const BATCH_ENTRIES: u64 = 16;
+
+/// A step, by the name under which its count is kept, and what repeats it.
+pub type Step = (&'static str, fn(u64));
+
+/// All of them.
+pub const STEPS: [Step; 4] =
+    [("from_http", translate), ("decide", decide_updates), ("log_append", append), ("link_codec", frames)];
+
+/// The request of `make bench`: two user fields of 128 bytes.
+fn request(handle: u64) -> Request {
+    let (method, headers) = (http::Method::POST, http::HeaderMap::new());
+    let (path, text) = (format!("/records/{handle}"), format!("{handle:0>128}"));
+    let body = format!("{{\"note\":\"{text}\",\"memo\":\"{text}\"}}");
+    let incoming = Incoming {
+        method: &method,
+        path: &path,
+        query: Some("req=UpdateCallCompletionStats"),
+        headers: &headers,
+        body: body.as_bytes(),
+        encoding: encoding_rs::UTF_8,
+    };
+    match from_http(&incoming) {
+        Ok(Translated::Request(request)) => request,
+        other => panic!("not a request: {other:?}"),
+    }
+}
+
+fn translate(count: u64) {
+    (0..count).for_each(|at| drop(request(1 + at % 100)));
+}
+
+/// Decided on a state in memory; what the engine adds is not counted here.
+fn decide_updates(count: u64) {
+    let (mut state, rules) = (MapView::default(), Rules::default());
+    let field = |name: &str| UserField {
+        column: name.into(),
+        kind: "varchar(255)".into(),
+        default: "-".into(),
+        send_attribute: String::new(),
+    };
+    let list = NewList { name: "bench".into(), time_zone: String::new(), fields: vec![field("note"), field("memo")] };
+    let rows = (0..100).map(|n| ImportRow { values: vec![format!("+9995{n:08}")] }).collect();
+    let columns = vec!["contact_info".into()];
+    let import = ImportBatch { list: "bench".into(), import_id: vec![9; 32], first_row: 1, columns, rows };
+    let updates = (0..count).map(|at| Body::Request(request(1 + at % 100)));
+    for (at, body) in [Body::CreateList(list), Body::ImportBatch(import)].into_iter().chain(updates).enumerate() {
+        let (reply, changes, _) = decide(&command(at as u64, body), &state, &rules);
+        assert!(!reply.replayed, "the same content comes again after its window only");
+        state.apply(&changes);
+    }
+}
+
+/// A tenth of a second between two: a content that comes again is new.
+fn command(at: u64, body: Body) -> Command {
+    Command {
+        id: RequestId { node: 1, incarnation: 1, counter: at + 1 },
+        rules: RULES_VERSION,
+        stamp_us: 1_700_000_000_000_000 + at * 100_000,
+        origin: Origin::Http,
+        random: vec![7; 16],
+        body,
+    }
+}
+
+fn append(count: u64) {
+    let config = LogConfig { cluster: [7; 16], segment_bytes: 1 << 20, prepare_ahead: false };
+    let start = SnapshotMark { index: 0, term: 0, conf_state: None };
+    let mut log = Log::create(MemDisk::new(), config, start, HardState::default()).expect("a new disk takes a log");
+    let data = Bytes::from(vec![b'x'; 400]);
+    for at in 0..count {
+        let first = at * BATCH_ENTRIES + 1;
+        let entry = |index| Entry { kind: 0, term: 1, index, data: data.clone(), ..Entry::default() };
+        let entries = (first..first + BATCH_ENTRIES).map(entry).collect();
+        let hard_state = Some(HardState { term: 1, vote: 1, commit: first - 1 });
+        log.append(&Batch { hard_state, entries, ..Batch::default() }).expect("there is room");
+    }
+}
+
+/// Encoded, framed, read and decoded, to the requests and back to the wire.
+fn frames(count: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers");
+    runtime.block_on(async {
+        let (near, far) = tokio::io::duplex(1 << 20);
+        let (mut writer, mut reader) = (FrameWriter::new(near), FrameReader::new(far));
+        let asked: Vec<Request> = (1..=FRAME_REQUESTS).map(request).collect();
+        for _ in 0..count {
+            let link = |(id, request): (u64, &Request)| LinkRequest {
+                id,
+                request: Some(wire::request_to_wire(request.clone())),
+                ..LinkRequest::default()
+            };
+            let requests = (1..).zip(&asked).map(link).collect();
+            writer.send(&ToNode { requests, ..ToNode::default() }).await.expect("the pipe has room");
+            let frame: ToNode = reader.next().await.expect("a frame").expect("a frame");
+            let read = frame.requests.into_iter().filter_map(|read| wire::request_from_wire(read.request?).ok());
+            assert_eq!(read.count() as u64, FRAME_REQUESTS);
+        }
+    });
+}
