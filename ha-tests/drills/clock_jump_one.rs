@@ -1,6 +1,6 @@
 //! The wall clock of one node jumps by an hour, and back: see `docs/drills/clock-jump-one.md`. Called by `drill`.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use ocs_ha_tests::{
     Cluster, NODES,
@@ -35,19 +35,10 @@ impl Scenario for Jump {
     fn round(&mut self, stage: &mut Stage) -> Round {
         let odd = NODES[stage.number as usize % NODES.len()];
         let seconds = if stage.number.is_multiple_of(2) { 3600 } else { -3600 };
-        let before = self.clocks().lead_ms(stage);
-        self.clocks().set(odd, seconds);
-        self.clocks().wait_named(stage, &[odd]);
-        let (primary, _) = stage.roles();
-        assert!(stage.said(primary).contains("wall clocks differ"), "{primary} did not say so in its log");
-        thread::sleep(WRONG);
-        let during = self.clocks().lead_ms(stage);
-        self.clocks().set(odd, 0);
-        self.clocks().wait_named(stage, &[]);
-        let after = self.clocks().lead_ms(stage);
-        for moved in [during - before, after - before] {
+        let (during, after) = self.clocks().jump(stage, (&[odd], seconds), &[odd], WRONG);
+        for moved in [during, after] {
             assert!(moved.abs() <= MOVES_MAX_MS, "the stamps moved by {moved} ms with the clock of {odd}");
         }
-        Round::of(format!("{odd} by {seconds} s: stamps moved by {} ms", during - before))
+        Round::of(format!("{odd} by {seconds} s: stamps moved by {during} ms"))
     }
 }

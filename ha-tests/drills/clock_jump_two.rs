@@ -1,6 +1,6 @@
 //! The wall clocks of two nodes jump by the same hour, and back: see `docs/drills/clock-jump-two.md`. Called by `drill`.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use ocs_ha_tests::{
     Cluster, NODES,
@@ -35,16 +35,8 @@ impl Scenario for Jump {
     fn round(&mut self, stage: &mut Stage) -> Round {
         let right = NODES[stage.number as usize % NODES.len()];
         let seconds = if stage.number.is_multiple_of(2) { 3600 } else { -3600 };
-        let wrong = || NODES.into_iter().filter(|node| *node != right);
-        let before = self.clocks().lead_ms(stage);
-        wrong().for_each(|node| self.clocks().set(node, seconds));
-        self.clocks().wait_named(stage, &[right]);
-        let (primary, _) = stage.roles();
-        assert!(stage.said(primary).contains("wall clocks differ"), "{primary} did not say so in its log");
-        thread::sleep(WRONG);
-        let moved = self.clocks().lead_ms(stage) - before;
-        wrong().for_each(|node| self.clocks().set(node, 0));
-        self.clocks().wait_named(stage, &[]);
+        let wrong: Vec<&str> = NODES.into_iter().filter(|node| *node != right).collect();
+        let (moved, _) = self.clocks().jump(stage, (&wrong, seconds), &[right], WRONG);
         let followed = moved * seconds.signum();
         assert!(
             MOVES_MS.contains(&followed),

@@ -86,6 +86,30 @@ impl Clocks {
         });
     }
 
+    /// Some clocks are so many seconds off for a time, and then right again; meanwhile both data nodes name these as odd, and the
+    /// primary says so. By how much the stamps had moved at the end of that time, and once all were right, milliseconds.
+    ///
+    /// # Panics
+    /// When they do not.
+    pub fn jump(
+        &mut self,
+        stage: &mut Stage,
+        (wrong, seconds): (&[&str], i64),
+        named: &[&str],
+        lasts: Duration,
+    ) -> (i64, i64) {
+        let before = self.lead_ms(stage);
+        wrong.iter().for_each(|node| self.set(node, seconds));
+        self.wait_named(stage, named);
+        let (primary, _) = stage.roles();
+        assert!(stage.said(primary).contains("wall clocks differ"), "{primary} did not say so in its log");
+        thread::sleep(lasts); // so long the clocks are wrong
+        let during = self.lead_ms(stage) - before;
+        wrong.iter().for_each(|node| self.set(node, 0));
+        self.wait_named(stage, &[]);
+        (during, self.lead_ms(stage) - before)
+    }
+
     /// How far the group's stamps are ahead of this machine's clock, milliseconds: seen at the next full second of the stamps.
     ///
     /// # Panics

@@ -1,22 +1,20 @@
 //! An operator lets a node lead alone (design 1): nothing acknowledged is lost in a pair, what may be lost elsewhere must be
 //! accepted, and whoever comes back of the epoch before joins again under a new id (design rule 11).
 
+use std::process::Stdio;
+
 use ocs_ha_tests::{Cluster, Ran, until};
 
-const NAMES: [&str; 2] = ["a", "b"];
+use crate::modes;
 
-fn pair(cluster: &Cluster) -> [String; 2] {
-    let member = |name: &&str| {
-        let address = |purpose| cluster.settings().address(name, purpose);
-        format!(r#"{{name="{name}",role="data",peer="{}",control="{}"}}"#, address("peer"), address("control"))
-    };
-    let nodes = NAMES.iter().map(member).collect::<Vec<_>>().join(",");
-    ["cluster.mode=pair".to_owned(), format!("cluster.nodes=[{nodes}]")]
-}
+const NAMES: [&str; 2] = ["a", "b"];
+/// Data nodes of a group of three.
+const THREE: [&str; 3] = ["a", "b", "w"];
+/// How often a node is killed while it executes an order.
+const KILLS: usize = 3;
 
 fn start_of_pair(cluster: &mut Cluster, node: &'static str) {
-    let [mode, nodes] = pair(cluster);
-    cluster.start_node(node, &["--bootstrap", "--set", &mode, "--set", &nodes]);
+    modes::start(cluster, "pair", &NAMES, node);
 }
 
 fn add(cluster: &Cluster, node: &str, phone: &str) -> Option<Option<String>> {
@@ -36,13 +34,6 @@ fn add_all(cluster: &Cluster, node: &str, phones: std::ops::Range<u32>) -> Vec<S
 fn holds(cluster: &Cluster, node: &str, phones: &[String]) -> bool {
     let text = cluster.export_text("demo", node);
     phones.iter().all(|phone| text.contains(phone.as_str()))
-}
-
-fn primary_of_pair(cluster: &Cluster) -> &'static str {
-    let is_primary = |node: &&str| cluster.admin(node).send("GET", "/primary", &[], "").is_ok_and(|a| a.status == 200);
-    let find = || NAMES.into_iter().find(is_primary);
-    until("there is a primary", || find().is_some());
-    find().expect("just looked")
 }
 
 /// Refused while the others were heard a moment ago; until it is carried out, or refused for another reason.
@@ -70,7 +61,7 @@ fn leads_alone(cluster: &Cluster, node: &str) {
 fn of_a_pair_the_survivor_is_forced_loses_nothing_and_becomes_a_pair_again() {
     let mut cluster = Cluster::prepare(&[]);
     NAMES.iter().for_each(|node| start_of_pair(&mut cluster, node));
-    let lost = primary_of_pair(&cluster);
+    let lost = modes::primary(&cluster, &NAMES);
     cluster.create_list("demo");
     let mut phones = add_all(&cluster, lost, 100..140);
     cluster.kill(lost);
@@ -132,4 +123,47 @@ fn with_a_witness_loss_must_be_accepted_and_the_epoch_before_joins_again() {
     let history = cluster.ctl(&["history"]).fine();
     assert!(history.contains("forced it into epoch 2, loss of updates accepted: last index"), "{history}");
     until("the witness votes", || cluster.of_node(forced)["survives"] == "the loss of any one node");
+}
+
+fn is_alone(cluster: &Cluster, node: &str) -> bool {
+    let ready = cluster.admin(node).send("GET", "/readyz", &[], "");
+    ready.is_ok_and(|answer| answer.body.contains(r#""mode":"single-copy""#))
+}
+
+/// kill -9 whenever it executes the order; once it has, it is killed as it is.
+fn kill_while_it_obeys(cluster: &mut Cluster, node: &'static str) {
+    let begun = |cluster: &Cluster| cluster.log(node).matches("lead alone: executing it").count();
+    for times in 1..=KILLS {
+        until("the order is executed", || begun(cluster) >= times || is_alone(cluster, node));
+        cluster.kill(node);
+        modes::start(cluster, "three", &THREE, node);
+    }
+}
+
+#[test]
+fn of_three_the_last_one_is_forced_and_killed_meanwhile_and_still_leads_alone_with_all_that_it_had() {
+    let mut cluster = Cluster::prepare(&[]);
+    THREE.iter().for_each(|node| modes::start(&mut cluster, "three", &THREE, node));
+    let old = modes::primary(&cluster, &THREE);
+    let forced = cluster.other(old);
+    cluster.create_list("demo");
+    let phones = add_all(&cluster, old, 100..120);
+    until("the backup has them", || holds(&cluster, forced, &phones));
+    let others = THREE.into_iter().filter(|node| *node != forced);
+    others.clone().for_each(|node| cluster.kill(node));
+    let refused = force(&cluster, &["force-primary", forced]);
+    assert!(refused.code == 1 && refused.err.contains("--accept-loss"), "{}", refused.err);
+    let words = ["force-primary", forced, "--accept-loss"];
+    let mut order = cluster.ctl_command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    kill_while_it_obeys(&mut cluster, forced);
+    order.wait().unwrap(); // whom it ordered was killed: what it says is chance
+    until("it leads alone", || is_alone(&cluster, forced));
+    leads_alone(&cluster, forced);
+    assert!(holds(&cluster, forced, &phones), "an update that it had is gone");
+    let more = add_all(&cluster, forced, 200..210);
+    others.for_each(|node| modes::start(&mut cluster, "three", &THREE, node));
+    until("single-copy ends", || cluster.ctl(&["mode", "set", "three"]).code == 0);
+    until("all hold the same", || {
+        THREE.iter().all(|node| holds(&cluster, node, &phones) && holds(&cluster, node, &more))
+    });
 }

@@ -1,13 +1,12 @@
 //! A log at its limit (design rule 1): updates stop with a reason, reads go on, nothing is dropped, and `ocsctl node replace` is
 //! the way out. And what the witness takes of memory.
 
-use std::{
-    fs,
-    process::{Child, Stdio},
-};
+use std::fs;
 
-use ocs_ha_tests::{Answer, Cluster, Ran, until, until_some};
+use ocs_ha_tests::{Answer, Cluster, until, until_some};
 use serde_json::Value;
+
+use crate::replacing::{replaced, replacing};
 
 /// The smallest log that the configuration allows: four segments.
 const BYTES_MAX: &str = "log.bytes_max=16777216";
@@ -29,22 +28,6 @@ fn add(cluster: &Cluster, node: &str, number: usize, values: usize) -> Answer {
 /// Whether a node, as status shows it, does not hear another one.
 fn misses(node: &Value, lost: &str) -> bool {
     node["peers"].as_array().unwrap().iter().any(|peer| peer["node"] == lost && peer["connected"] == false)
-}
-
-/// `ocsctl node replace`, waiting.
-fn replacing(cluster: &Cluster, words: &[&str]) -> Child {
-    let words = [&["--timeout", "90", "node", "replace", "-o", "json"], words].concat();
-    let mut command = cluster.ctl_command(&words);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-fn replaced(child: Child) -> Value {
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    let ran = Ran { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) };
-    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
-    assert!(ran.err.contains("as a learner") || ran.err.contains("waiting for"), "no progress was shown: {}", ran.err);
-    ran.json()
 }
 
 #[test]

@@ -19,4 +19,5 @@ mod proxy;
 mod refusals;
 mod repair;
 mod replaced;
+mod replacing;
 mod requests;

@@ -10,7 +10,8 @@ fn nodes(cluster: &Cluster, names: &[&str]) -> String {
     format!("cluster.nodes=[{}]", names.iter().map(member).collect::<Vec<_>>().join(","))
 }
 
-fn start(cluster: &mut Cluster, mode: &str, names: &[&'static str], node: &'static str) {
+/// Starts a node of a group of these data nodes in a mode.
+pub(crate) fn start(cluster: &mut Cluster, mode: &str, names: &[&'static str], node: &'static str) {
     let (mode, nodes) = (format!("cluster.mode={mode}"), nodes(cluster, names));
     cluster.start_node(node, &["--bootstrap", "--set", &mode, "--set", &nodes]);
 }
@@ -24,7 +25,7 @@ fn is_primary(cluster: &Cluster, node: &str) -> bool {
     cluster.admin(node).send("GET", "/primary", &[], "").is_ok_and(|answer| answer.status == 200)
 }
 
-fn primary(cluster: &Cluster, names: &[&'static str]) -> &'static str {
+pub(crate) fn primary(cluster: &Cluster, names: &[&'static str]) -> &'static str {
     let find = || names.iter().copied().find(|node| is_primary(cluster, node));
     until("there is a primary", || find().is_some());
     find().expect("just looked")

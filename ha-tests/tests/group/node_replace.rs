@@ -1,28 +1,10 @@
 //! `ocsctl node replace`: a node that is dead, or that runs and gives its id up, votes again under a new one.
 
-use std::{
-    fs,
-    process::{Child, Stdio},
-};
+use std::fs;
 
-use ocs_ha_tests::{Cluster, Ran, until};
-use serde_json::Value;
+use ocs_ha_tests::{Cluster, until};
 
-/// `ocsctl node replace`, waiting.
-fn replacing(cluster: &Cluster, words: &[&str]) -> Child {
-    let words = [&["--timeout", "90", "node", "replace", "-o", "json"], words].concat();
-    let mut command = cluster.ctl_command(&words);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-fn replaced(child: Child) -> Value {
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    let ran = Ran { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) };
-    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
-    assert!(ran.err.contains("as a learner") || ran.err.contains("waiting for"), "no progress was shown: {}", ran.err);
-    ran.json()
-}
+use crate::replacing::{replaced, replacing};
 
 #[test]
 fn a_witness_is_replaced_dead_and_a_data_node_live_and_the_primary_never() {
