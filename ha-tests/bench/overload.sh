@@ -83,7 +83,7 @@ mkdir -p "$(dirname "$OUT")"
     $2 == "sustained" { rate = of("rate") + 0; if (rate > best[$1]) best[$1] = rate }
     $2 == "overload" {
       refused = ""
-      for (i = 3; i <= NF; i++) if ($i ~ /^refused_[0-9]/) refused = refused (refused ? ", " : "") substr($i, 12) " (" substr($i, 9, 3) ")"
+      for (i = 3; i <= NF; i++) if ($i ~ /^refused_[0-9]/) refused = refused (refused ? ", " : "") substr($i, 13) " (" substr($i, 9, 3) ")"
       row = sprintf("| %s | %d | %s | %s | %s | %s | %s | %s | %s | %s | %s |", $1, best[$1], of("due"), of("answered"), of("good"),
         of("goodput"), of("p50_ms"), of("p99_ms"), refused ? refused : "0", of("refused_p99_ms"), of("defects"))
     }
