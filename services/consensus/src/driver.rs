@@ -375,13 +375,13 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.finish();
     }
 
+    /// All that has queued, and what those who are at work now are about to queue: one batch then takes it all.
     fn on_events(&mut self, first: Event<M::Id, M::Reply>) {
         self.on_event(first);
+        std::thread::yield_now();
         for _ in 1..EVENTS_MAX {
-            match self.inbox.try_recv() {
-                Ok(event) => self.on_event(event),
-                Err(_) => return,
-            }
+            let Ok(event) = self.inbox.try_recv() else { return };
+            self.on_event(event);
         }
     }
 

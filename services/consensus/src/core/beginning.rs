@@ -1,0 +1,51 @@
+//! What a core begins from: a new group, a node that joins one, and how far a log that was found may count as applied.
+//!
+//! Pure. Called by [`super::Core::new`], and by whoever forms a group.
+
+use ocs_proto::peer::{ConfState, SnapshotMark};
+
+use super::{Found, GENESIS};
+use crate::{
+    RaftId,
+    eraft::snapshot_from_mark,
+    log::{Disk, HardState},
+};
+
+/// Up to where the witness has applied: what is committed, but not past a change of the membership that is not recorded.
+pub(super) fn witness_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
+    let committed = found.hard_state.commit.max(found.start.index).min(last);
+    let recorded = found.reader.conf_states().last().map_or(found.start.index, |(index, _)| *index);
+    #[cfg(mutant)]
+    if crate::mutant::on(crate::mutant::Mutant::MembershipNotReplayed) {
+        return committed;
+    }
+    let unrecorded = found.reader.changes().into_iter().find(|index| (recorded + 1..=committed).contains(index));
+    unrecorded.map_or(committed, |index| index - 1)
+}
+
+/// The mark at which the log of a node begins that joins a group: it knows nothing, and everything comes to it.
+pub fn nothing() -> (SnapshotMark, HardState) {
+    (SnapshotMark { index: 0, term: 0, conf_state: Some(ConfState::default()) }, HardState::default())
+}
+
+/// Up to where Raft may count the log as applied. A state that was fetched can be ahead of the log behind it: entries that
+/// stand there and are not known committed may be others than those which the state has applied.
+pub(super) fn data_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
+    let (start, state) = (found.start.index, &found.state);
+    #[cfg(mutant)]
+    if crate::mutant::on(crate::mutant::Mutant::FetchedStateCommits) {
+        return state.index.max(start).min(last);
+    }
+    if state.index <= start || found.reader.term(state.index) == Some(state.term) {
+        return state.index.max(start).min(last);
+    }
+    found.hard_state.commit.min(state.index).clamp(start, last)
+}
+
+/// The mark at which a new group begins: both data nodes and the witness, as configured.
+pub fn genesis(voters: &[RaftId]) -> (SnapshotMark, HardState) {
+    let conf_state = ConfState { voters: voters.to_vec(), ..ConfState::default() };
+    let mark = SnapshotMark { index: GENESIS.0, term: GENESIS.1, conf_state: Some(conf_state) };
+    debug_assert!(!snapshot_from_mark(&mark).is_empty());
+    (mark, HardState { term: GENESIS.1, vote: 0, commit: GENESIS.0 })
+}
