@@ -510,11 +510,13 @@ impl<D: Disk> Core<D> {
     }
 
     /// The mark up to which the log may forget (design rule 1), if that is worth it: `keep` entries stay although nobody
-    /// needs them, and at least `worth` must go. `persisted`: up to where the state here is durable.
+    /// needs them, and at least `worth` must go. `persisted`: up to where the state here is durable. What is committed and was not
+    /// handed over yet stays, though another state or the others have it: raft-rs would pass over it, and with it over changes
+    /// of the membership.
     pub fn forgettable(&self, persisted: u64, keep: u64, worth: u64) -> Option<SnapshotMark> {
         let data_durable = if self.is_its_own_copy() { persisted } else { self.data_durable() };
         let until = may_forget(self.config.kind(), data_durable, self.commit(), persisted);
-        let until = until.saturating_sub(keep);
+        let until = until.min(self.handed).saturating_sub(keep);
         let (first, ..) = self.log_range();
         if until >= first + worth { self.mark(until) } else { None }
     }

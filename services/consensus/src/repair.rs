@@ -70,7 +70,9 @@ pub struct Repair {
     pub(crate) vouched: u64,
     /// Index of the last digest that was compared, by peer.
     compared: BTreeMap<RaftId, u64>,
-    /// Replaced once although nothing showed it wrong: another difference of that kind has another cause.
+    /// It is to be replaced although nothing shows it wrong.
+    yields: bool,
+    /// It was, once: another difference of that kind has another cause.
     yielded: bool,
     told: bool,
     /// Attempts to fetch another state that failed in a row.
@@ -114,7 +116,7 @@ impl Repair {
     /// The state here is wrong, and why; unless it is being replaced already.
     pub fn distrust(&mut self, reason: String, here: Here) {
         if !here.distrusting {
-            self.wanted = Some(reason);
+            (self.wanted, self.yields) = (Some(reason), false);
         }
     }
 
@@ -158,28 +160,36 @@ impl Repair {
     /// Digests differ and neither node can be shown wrong: what clients were told is the primary's, so the backup's goes.
     fn yield_to_the_primary(&mut self, here: Here, others: &[Other]) {
         let at = self.differs_at;
-        if at == 0 || self.vouched < at || self.yielded || here.leads || here.fetching {
+        if here.fetching {
+            return;
+        }
+        if self.yields && here.leads {
+            (self.wanted, self.yields) = (None, false); // what clients are told is its own by now
+        }
+        if at == 0 || self.vouched < at || self.wanted.is_some() || self.yielded || here.leads {
             return;
         }
         if others.iter().any(|other| other.id == here.leader && other.ready && other.vouched >= at) {
-            self.yielded = true;
+            self.yields = true;
             self.wanted =
                 Some(format!("its digest at index {at} is not the primary's, and neither can be shown to be wrong"));
         }
     }
 
-    /// No state could be fetched. Whether the one here is to serve again ([`Core::trust_again`]): the other data node lives and has
-    /// none to give either, and one that is wrong is better than none.
+    /// No state could be fetched. Whether the one here is to serve again ([`Core::trust_again`]): no other data node lives that
+    /// has one to give, and one that is wrong is better than none.
     pub fn fetch_failed(&mut self, here: Here, others: &[Other]) -> bool {
         self.failed += 1;
         let lowest = others.iter().all(|other| members::number(here.id) < members::number(other.id));
-        let patience = if lowest { FAILED_MAX.0 } else { FAILED_MAX.1 };
-        let stuck = others.iter().any(|other| other.lively) && !others.iter().any(|other| other.ready);
+        let alone = !others.iter().any(|other| other.lively);
+        let patience = if lowest && !alone { FAILED_MAX.0 } else { FAILED_MAX.1 };
+        let stuck = !others.iter().any(|other| other.lively && other.ready);
         if !here.distrusting || !stuck || self.failed < patience {
             return false;
         }
         tracing::error!("no other data node has a state to give: the one here, which is wrong, serves again");
-        self.wanted = Some(self.reason.clone());
+        let yielded = std::mem::take(&mut self.yields);
+        self.wanted = (!yielded).then(|| self.reason.clone());
         self.told = true;
         true
     }
@@ -188,6 +198,7 @@ impl Repair {
     pub fn installed(&mut self, here: Here, taken: bool) {
         if here.distrusting {
             self.done += 1;
+            self.yielded |= std::mem::take(&mut self.yields);
             tracing::warn!(why = self.reason, "the state that was wrong has been replaced");
         }
         if here.distrusting || taken {

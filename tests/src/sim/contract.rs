@@ -26,7 +26,8 @@ pub(super) struct Paused {
 impl Watch {
     /// An operator was told that failover is paused.
     pub(super) fn pause(&mut self, life: &Life) {
-        self.paused = Some(Paused { holder: life.core.id(), term: life.core.term() });
+        let paused = Paused { holder: life.core.id(), term: life.core.term() };
+        self.paused = Some(paused).filter(|_| !self.resuming);
     }
 
     /// Design 1: while failover is paused nobody but the last primary leads by itself. An operator's handover, and a resume, end

@@ -67,8 +67,9 @@ impl Watch {
         claim!(
             known,
             "nobody goes on under an old membership",
-            "{:#x} has applied {reached} and lives by {conf:?}",
-            core.id()
+            "{:#x} has applied {reached} and lives by {conf:?}, others by {:?}",
+            core.id(),
+            self.memberships.range(newest..).next()
         );
     }
 

@@ -347,6 +347,12 @@ impl World {
         self.ask(at, asked);
     }
 
+    /// Whether this node still leads is asked before an operator is told that failover is paused.
+    pub(super) fn ask_whether_paused(&mut self, at: usize) {
+        let until = self.now + ROUND_US;
+        self.ask(at, Asked::Paused { until });
+    }
+
     fn ask(&mut self, at: usize, asked: Asked) {
         let Some(life) = &mut self.nodes[at].life else { return };
         life.next_question += 1;
@@ -359,7 +365,7 @@ impl World {
         let now = self.now;
         let Some(life) = &mut self.nodes[at].life else { return };
         let until = |asked: &Asked| match asked {
-            Asked::Read { until, .. } | Asked::Role { until, .. } => *until,
+            Asked::Read { until, .. } | Asked::Role { until, .. } | Asked::Paused { until } => *until,
         };
         let late = |asked: &Asked| until(asked) <= now;
         let gone: Vec<Asked> = life.asked.values().copied().filter(late).collect();
@@ -385,6 +391,12 @@ impl World {
                 let core = &life.core;
                 let primary = confirmed.leader == core.id() && core.serving() && confirmed.term == core.term();
                 self.watch.claim(at, confirmed, floor, primary);
+            }
+            Asked::Paused { .. } => {
+                let core = &life.core;
+                if confirmed.leader == core.id() && core.serving() && confirmed.term == core.term() {
+                    self.watch.pause(life);
+                }
             }
             #[cfg(mutant)]
             Asked::Read { operation, .. } if consensus::mutant::on(consensus::mutant::Mutant::ReadBeforeApplied) => {

@@ -346,7 +346,7 @@ impl World {
         let reads = life.asked.values().chain(life.reads.iter().map(|(_, asked)| asked));
         let reads = reads.filter_map(|asked| match asked {
             Asked::Read { operation, .. } => Some(*operation),
-            Asked::Role { .. } => None,
+            Asked::Role { .. } | Asked::Paused { .. } => None,
         });
         let updates = life.submissions.values().map(|submission| submission.operation);
         let broken: Vec<u64> = reads.chain(updates).collect();
@@ -374,10 +374,9 @@ impl World {
         (0..self.mode.data_nodes()).find(|at| self.nodes[*at].life.is_some() && last(at).is_some_and(overtaken))
     }
 
-    /// Where a loss hurts most: a store that is fetched anew beside a log that must be overwritten.
+    /// Where a loss hurts most, whatever the seed likes: a store that is fetched anew beside a log that must be overwritten.
     fn lose_store_of_overtaken(&mut self) {
-        let liked = !self.plan.calm && self.plan.kinds.iter().any(|(kind, _)| *kind == Kind::StoreLost);
-        if let Some(at) = self.overtaken_one().filter(|_| liked) {
+        if let Some(at) = self.overtaken_one().filter(|_| !self.plan.calm) {
             self.lose_store(at);
         }
     }

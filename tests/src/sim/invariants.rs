@@ -67,6 +67,8 @@ pub(super) struct Watch {
     told: BTreeMap<u64, u64>,
     pub(super) acknowledged: u64,
     pub(super) paused: Option<Paused>,
+    /// An operator resumes failover meanwhile, and may be obeyed late.
+    pub(super) resuming: bool,
     /// An operator ever forced a node to lead alone.
     pub(super) forced: bool,
     /// An operator said that single-copy may end.
@@ -113,6 +115,7 @@ impl Watch {
             told: BTreeMap::new(),
             acknowledged: 0,
             paused: None,
+            resuming: false,
             forced: false,
             single_copy_may_end: false,
         }

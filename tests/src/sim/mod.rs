@@ -157,7 +157,7 @@ fn play(seed: u64, talks: bool) -> Report {
 /// What operators ordered, and what is known to be wrong, comes to its end while every node is up: a group that waits for its
 /// operator promises nothing by itself.
 fn end_orders(world: &mut World) {
-    if !world.orders_open() {
+    if !world.ordered {
         return;
     }
     world.calm_down();

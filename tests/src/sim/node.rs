@@ -130,6 +130,8 @@ pub(super) enum Asked {
     Read { operation: u64, until: u64 },
     /// For the role; `floor`: the highest term that had been claimed when it was asked.
     Role { floor: u64, until: u64 },
+    /// For the role, since failover is paused as this node knows it: what an operator is told.
+    Paused { until: u64 },
 }
 
 /// What the log's thread does next.

@@ -92,6 +92,7 @@ impl World {
 
     /// An operator wants nobody to take over for a while.
     pub(super) fn begin_pause(&mut self, lasts_us: u64) {
+        self.ordered = true;
         let primary = self.places().find(|at| self.nodes[*at].life.as_ref().is_some_and(|life| life.core.serving()));
         if let Some(at) = primary {
             self.pause(at, PAUSES_MAX);
@@ -103,7 +104,7 @@ impl World {
         let Some(life) = &mut self.nodes[at].life else { return };
         let (settled, who) = (life.core.set_paused(true), Who { node: at, boot: life.boot });
         match settled {
-            Ok(true) => self.watch.pause(life),
+            Ok(true) => self.ask_whether_paused(at),
             Ok(false) if left > 0 => self.after(AGAIN_US, Event::Ordered(Order::Pause(at, left - 1))),
             _ => {} // refused, or given up
         }
@@ -113,13 +114,15 @@ impl World {
     /// Asks any node; one that is not the primary asks for votes if there is none.
     fn resume(&mut self) {
         self.watch.paused = None;
+        self.watch.resuming = true;
         let paused = |at: &usize| self.nodes[*at].life.as_ref().is_some_and(|life| life.core.paused_for() != 0);
         let still: Vec<usize> = self.places().filter(paused).collect();
-        if still.is_empty() {
+        if still.is_empty() && self.nodes.iter().all(Node::runs) {
+            self.watch.resuming = false;
             return;
         }
-        let at = still[self.rng.random_range(0..still.len())];
-        if let Some(life) = &mut self.nodes[at].life {
+        let at = still.get(self.rng.random_range(0..still.len().max(1))).copied();
+        if let Some((at, life)) = at.and_then(|at| Some((at, self.nodes[at].life.as_mut()?))) {
             let _ = life.core.set_paused(false); // refused: another one is asked the next time
             let who = Who { node: at, boot: life.boot };
             self.after(0, Event::Wake(who));
@@ -134,6 +137,7 @@ impl World {
         if self.mode != Mode::Pair || !self.nodes.iter().all(whole) {
             return;
         }
+        self.ordered = true;
         let killed = self.rng.random_ratio(1, 2);
         self.die(other, killed);
         self.nodes[other].fenced = true;
@@ -228,11 +232,11 @@ impl World {
         self.after(down_us, Event::Start(at));
     }
 
-    /// Whether anything waits for an operator, or for the end of what was ordered or found out.
+    /// Whether anything waits for an operator, or for the end of what was ordered or found out; who does not run may know of more.
     pub(super) fn orders_open(&self) -> bool {
         let open = |node: &Node| {
             let busy = |life: &super::node::Life| life.core.paused_for() != 0 || life.care.under_way(&life.core);
-            node.fenced || node.life.as_ref().is_some_and(busy)
+            node.fenced || !node.runs() || node.life.as_ref().is_some_and(busy)
         };
         self.watch.membership().single_copy || self.nodes.iter().any(open)
     }

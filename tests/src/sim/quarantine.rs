@@ -102,6 +102,7 @@ impl World {
         let (row, applied) = (self.rng.random::<u64>(), self.rng.random_ratio(1, 2));
         if let Some(state) = self.nodes[at].life.as_mut().and_then(|life| life.state.as_mut()) {
             state.spoil(row, applied);
+            self.ordered = true;
         }
     }
 

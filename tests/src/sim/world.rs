@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) clients: Clients,
     pub(super) watch: Watch,
     pub(super) plan: Plan,
+    /// An operator ordered something, or a state became wrong: there is something to be brought to its end.
+    pub(super) ordered: bool,
     /// Folds everything that nodes told each other.
     pub(super) trace: u64,
     /// Tells every event on standard error, for whoever looks into a seed.
@@ -66,6 +68,7 @@ impl World {
             clients: Clients::new(think_us, mode.data_nodes()),
             watch: Watch::new(mode),
             plan,
+            ordered: false,
             trace: seed,
             talks,
         };

@@ -57,6 +57,21 @@ fn where_neither_can_be_shown_wrong_the_backup_yields_once() {
 }
 
 #[test]
+fn who_yielded_to_a_primary_that_died_keeps_its_state_as_the_next_primary() {
+    let replacing = Here { fetching: true, distrusting: true, ..here(2, false) };
+    let (primary, dead) = (Other { vouched: 1024, ..other(1) }, Other { lively: false, vouched: 1024, ..other(1) });
+    let mut backup = differing(1, None);
+    assert!(backup.due(here(2, false), &[primary]));
+    assert_eq!([0; 3].map(|_| backup.fetch_failed(replacing, &[dead])), [false, false, true]);
+    assert!(!backup.due(here(2, true), &[primary]) && !backup.wanted());
+    assert!(backup.due(here(2, false), &[primary]), "it is the backup again, and nothing has changed");
+
+    let mut elected = differing(1, None);
+    assert!(!elected.due(here(2, false), &[dead]) && elected.wanted());
+    assert!(!elected.due(Here { leader: 2, ..here(2, true) }, &[primary]) && !elected.wanted());
+}
+
+#[test]
 fn a_digest_is_compared_once_and_agreement_ends_a_difference() {
     let mut repair = differing(2, None);
     assert_eq!(repair.compare(2, (1024, 7), |_| Some(8)), None);
@@ -163,8 +178,19 @@ fn one_whose_peer_lost_its_state_serves_again_whatever_its_number() {
         node.tick(other(3 - id));
         assert!(node.distrusting);
     }
+}
+
+#[test]
+fn one_whose_peer_dies_meanwhile_serves_again_and_is_replaced_when_the_peer_is_back() {
+    let dead = Other { lively: false, ..other(2) };
     let mut alone = Node::wrong(1);
     alone.tick(other(2));
-    (0..9).for_each(|_| alone.fetched(None, Other { lively: false, ready: false, ..other(2) }));
-    assert!(alone.distrusting, "who was heard last may come back with a state");
+    (0..2).for_each(|_| alone.fetched(None, dead));
+    assert!(alone.distrusting, "it may only be slow");
+    alone.fetched(None, dead);
+    assert!(!alone.distrusting && alone.repair.wanted(), "a wrong answer is an alarm, no answer is an outage");
+    alone.tick(dead);
+    assert!(!alone.distrusting);
+    alone.tick(other(2));
+    assert!(alone.distrusting);
 }

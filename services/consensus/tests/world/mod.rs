@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) agreed: BTreeMap<u64, Bytes>,
     /// The event before which somebody crashes, and who.
     pub(crate) crash: Option<(usize, RaftId)>,
+    /// Whose disk does nothing.
+    pub(crate) stuck: Option<RaftId>,
     pub(crate) events: usize,
     pub(crate) proposals: u64,
 }
@@ -144,6 +146,9 @@ impl World {
 
     /// One write or one entry applied.
     pub(crate) fn work(&mut self, id: RaftId) -> bool {
+        if self.stuck == Some(id) {
+            return false;
+        }
         let node = self.node(id);
         if let Some(write) = node.writes.pop_front() {
             node.log.append(&write.batch).expect("the disk has room and works");

@@ -7,13 +7,17 @@ use std::time::Duration;
 use consensus::PauseError;
 use ocs_proto::control::{PauseReply, PauseRequest};
 
-use crate::role::RoleService;
+use crate::role::{Role, RoleService};
 
 /// Pauses on the primary; resumes there, or, where there is no primary, on the node that is asked.
 pub(super) async fn set_paused(role: &RoleService, asked: PauseRequest, deadline: Duration) -> PauseReply {
     let own = &role.roster().own().name;
     let reason = match tokio::time::timeout(deadline, role.group().set_paused(asked.paused)).await {
-        Ok(Ok(())) => return PauseReply { done: true, reason: String::new() },
+        Ok(Ok(())) => match role.ask().await {
+            now if now.role == Role::Primary => return PauseReply { done: true, reason: String::new() },
+            // One that is cut off does not know that another one has taken over (design rule 5).
+            _ => format!("no quorum confirms that {own} is the primary: ask again"),
+        },
         Ok(Err(PauseError::NotPrimary)) => match role.watch().borrow().primary.as_str() {
             "" => format!("{own} is not the primary, and it knows of none"),
             primary => format!("{own} is not the primary: ask {primary}"),

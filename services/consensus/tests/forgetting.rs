@@ -1,0 +1,23 @@
+//! What a log may forget where its disk is behind what its node knows committed (design rules 1 and 6).
+
+mod world;
+
+use consensus::RaftId;
+
+use world::*;
+
+/// raft-rs hands over only what is durable here, and passes over what it does not find any more: changes of the membership too.
+#[test]
+fn nothing_is_forgotten_that_was_not_handed_over() {
+    let mut world = World::formed();
+    world.propose(20);
+    (0..500).for_each(|_| world.event());
+    world.stuck = Some(WITNESS.into());
+    world.propose(30);
+    (0..500).for_each(|_| world.event());
+    let core = &world.nodes[&RaftId::from(WITNESS)].core;
+    let (_, _, durable) = core.log_range();
+    assert!(core.commit() > durable && core.data_durable() > durable, "{} {durable}", core.commit());
+    let mark = core.forgettable(0, 0, 1).expect("the data nodes have all of it");
+    assert_eq!(mark.index, durable);
+}
