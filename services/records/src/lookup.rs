@@ -74,7 +74,7 @@ fn dbid_of(view: &impl View, name: &str) -> Option<u32> {
 /// The record of a handle.
 pub fn record(view: &impl View, handle: Handle) -> Option<RecordRow> {
     match view.get(&Key::Record(handle)) {
-        Some(Row::Record(row)) => Some(*row),
+        Some(Row::Record(row)) => Some(Arc::unwrap_or_clone(row)),
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ use crate::key::Table;
 pub enum Row {
     Meta(MetaRow),
     List(Arc<ListRow>),
-    Record(Box<RecordRow>),
+    Record(Arc<RecordRow>),
     Dnc(DncRow),
     Request(RequestRow),
     Idempotency(IdempotencyRow),
@@ -60,7 +60,7 @@ impl Row {
         Some(match table {
             Table::Meta => Self::Meta(message(bytes)?),
             Table::List => Self::List(Arc::new(message(bytes)?)),
-            Table::Record => Self::Record(Box::new(message(bytes)?)),
+            Table::Record => Self::Record(Arc::new(message(bytes)?)),
             Table::Dnc => Self::Dnc(message(bytes)?),
             Table::Request => Self::Request(message(bytes)?),
             Table::Idempotency => Self::Idempotency(message(bytes)?),

@@ -72,7 +72,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         list.next_chain_id = list.next_chain_id.max(record.chain_id.saturating_add(1));
         self.put_indexes(handle, &record);
         self.events.push(Event::RecordAdded { handle, list: record.list });
-        self.overlay.put(Key::Record(handle), Row::Record(Box::new(record)));
+        self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
         handle
     }
 
@@ -88,6 +88,6 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
     /// Writes a record that is there. List, ids, chain and phone stay as they were added, so the indexes stand.
     pub(crate) fn change_record(&mut self, handle: Handle, record: RecordRow) {
         self.events.push(Event::RecordChanged { handle, list: record.list });
-        self.overlay.put(Key::Record(handle), Row::Record(Box::new(record)));
+        self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
     }
 }

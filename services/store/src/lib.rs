@@ -18,6 +18,7 @@ mod ingest;
 mod journal;
 mod mark;
 mod reader;
+mod recent;
 mod rows;
 mod stamp;
 mod store;

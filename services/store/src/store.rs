@@ -19,6 +19,7 @@ use crate::{
     contents::Contents,
     engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY, Space},
     mark::{Digests, State},
+    recent::Recent,
     rows,
     stamp::{Stamp, stamped, sync_directory, sync_parent},
 };
@@ -34,6 +35,7 @@ pub struct Store {
     digests: Digests,
     absent: Absent,
     contents: Contents,
+    recent: Recent,
     doubted: bool,
     /// Since it was opened, in bytes of the engine's memory.
     written: u64,
@@ -63,7 +65,8 @@ impl Store {
         let (absent, contents) = remembered(&engine)?;
         let doubted = dir.join(DOUBTED).exists();
         let dir = dir.to_owned();
-        Ok(Self { dir, config, stamp, engine, reader, state, digests, absent, contents, doubted, written: 0 })
+        let recent = Recent::default();
+        Ok(Self { dir, config, stamp, engine, reader, state, digests, absent, contents, recent, doubted, written: 0 })
     }
 
     /// Whether it was found wrong and no other state has been taken over since.
@@ -112,7 +115,7 @@ impl Store {
 
     /// The newest state.
     pub fn view(&self) -> CurrentView<'_> {
-        CurrentView::new(&self.engine, &self.absent, &self.contents)
+        CurrentView::new(&self.engine, &self.absent, &self.contents, &self.recent)
     }
 
     /// For all other threads.
@@ -156,6 +159,7 @@ impl Store {
             self.contents.set(key, change.new.as_ref());
             return 0;
         }
+        self.recent.change(change);
         let seed = rows::digest_seed(&self.config.cluster);
         let share = |row: &[u8]| if table.is_state() { digest_of(seed, table, &key, row) } else { 0 };
         let (keyspace, place) = (self.engine.keyspace(rows::space(table)), rows::tagged(table, &key));
@@ -207,7 +211,7 @@ impl Store {
             self.engine.doom();
         }
         (self.stamp, self.engine, self.state, self.digests) = (stamp, engine, state, digests);
-        (self.absent, self.contents) = (absent, contents);
+        (self.absent, self.contents, self.recent) = (absent, contents, Recent::default());
         self.publish();
         Ok(&self.state.applied)
     }

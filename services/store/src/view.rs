@@ -16,6 +16,7 @@ use crate::{
     error::StoreError,
     fatal::or_fatal,
     mark::{Digests, State},
+    recent::Recent,
     rows,
 };
 
@@ -24,18 +25,25 @@ pub struct CurrentView<'a> {
     engine: &'a Engine,
     absent: &'a Absent,
     contents: &'a Contents,
+    recent: &'a Recent,
 }
 
 impl<'a> CurrentView<'a> {
-    pub(crate) fn new(engine: &'a Engine, absent: &'a Absent, contents: &'a Contents) -> Self {
-        Self { engine, absent, contents }
+    pub(crate) fn new(engine: &'a Engine, absent: &'a Absent, contents: &'a Contents, recent: &'a Recent) -> Self {
+        Self { engine, absent, contents, recent }
     }
 }
 
 impl View for CurrentView<'_> {
     fn get(&self, key: &Key) -> Option<Row> {
-        if let Key::Content(..) = key {
-            return self.contents.get(&key.encode());
+        match key {
+            Key::Content(..) => return self.contents.get(&key.encode()),
+            Key::Record(handle) => {
+                if let Some(row) = self.recent.get(*handle) {
+                    return Some(row);
+                }
+            }
+            _ => {}
         }
         let place = place(key);
         if self.absent.may_hold(key.table(), &place) { get(self.engine, None, key.table(), &place) } else { None }

@@ -2,6 +2,8 @@
 //!
 //! Never decides anything itself. Called by the simulated nodes, and by the reference that they are compared with.
 
+use std::sync::Arc;
+
 use consensus::core::GENESIS;
 use ocs_proto::{
     outbound::Command as WireCommand,
@@ -132,7 +134,7 @@ impl State {
         let records = self.map.table(Table::Record);
         let Some((key, old)) = records.get(row as usize % records.len().max(1)).cloned() else { return };
         let Row::Record(mut record) = old.clone() else { return };
-        record.agent_id.push('?');
+        Arc::make_mut(&mut record).agent_id.push('?');
         let changes = Changes(vec![Change { key, old: Some(old), new: Some(Row::Record(record)) }]);
         if applied {
             self.digest = self.digest.wrapping_add(digest_of_changes(CLUSTER_KEY, &changes));

@@ -42,7 +42,7 @@ fn random_row(random: &mut Random) -> (Key, Row) {
     let number = random.below(200);
     let row = RecordRow { record_id: random.below(1 << 30), attempt: 7, ..RecordRow::default() };
     match random.below(5) {
-        0 | 1 => (Key::Record(Handle(number)), Row::Record(Box::new(row))),
+        0 | 1 => (Key::Record(Handle(number)), Row::Record(std::sync::Arc::new(row))),
         2 => {
             let id = RequestId { node: 1 + u32::try_from(number % 2).unwrap(), incarnation: 1, counter: number };
             (Key::Request(id), Row::Request(RequestRow { stamp_us: number, reply: vec![3; 300], contents: vec![] }))
