@@ -180,6 +180,8 @@ pub struct Core<D: Disk> {
     held_from: Option<u64>,
     snapshot_ticks: u32,
     handed: u64,
+    /// Up to where the log was last told to forget.
+    to_forget: u64,
     applied: u64,
     elections: u64,
     /// Memberships that are not on their way to the log yet, and those that the apply thread must be told.
@@ -268,6 +270,7 @@ impl<D: Disk> Core<D> {
             held_from: behind.then_some(start.index + 1),
             snapshot_ticks: 0,
             handed: applied,
+            to_forget: start.index,
             applied: reached,
             elections: 0,
             unrecorded: Vec::new(),
@@ -513,12 +516,17 @@ impl<D: Disk> Core<D> {
     /// needs them, and at least `worth` must go. `persisted`: up to where the state here is durable. What is committed and was not
     /// handed over yet stays, though another state or the others have it: raft-rs would pass over it, and with it over changes
     /// of the membership.
-    pub fn forgettable(&self, persisted: u64, keep: u64, worth: u64) -> Option<SnapshotMark> {
+    pub fn forgettable(&mut self, persisted: u64, keep: u64, worth: u64) -> Option<SnapshotMark> {
+        if self.forced().1 && self.changing() {
+            return None; // those who are to vote are fed from this log
+        }
         let data_durable = if self.is_its_own_copy() { persisted } else { self.data_durable() };
         let until = may_forget(self.config.kind(), data_durable, self.commit(), persisted);
         let until = until.min(self.handed).saturating_sub(keep);
         let (first, ..) = self.log_range();
-        if until >= first + worth { self.mark(until) } else { None }
+        let mark = self.mark(until).filter(|_| until >= first + worth)?;
+        self.to_forget = mark.index;
+        Some(mark)
     }
 }
 

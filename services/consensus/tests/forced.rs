@@ -13,7 +13,7 @@ use consensus::{
     log::{Batch, HardState, Log, MemDisk},
     members,
 };
-use ocs_proto::peer::{ConfState, Entry, Member, SnapshotMark};
+use ocs_proto::peer::{ConfState, Entry, Member, PeerFrame, SnapshotMark};
 use prost::Message;
 
 use world::*;
@@ -244,4 +244,29 @@ fn a_leader_that_dies_while_single_copy_ends_finishes_it_when_it_is_back() {
         world.rejoin(WITNESS, 79);
         world.settle(data);
     }
+}
+
+#[test]
+fn nobody_votes_who_lacks_what_the_forced_log_has_forgotten() {
+    let (mut world, alone) = alone();
+    let other = if members::number(alone) == 1 { 2 } else { 1 };
+    let data = world.rejoin(other, 78);
+    world.until("it has caught up", |world| world.nodes[&data].state.mark.index == world.nodes[&alone].core.commit());
+    for number in 0..30 {
+        world.node(alone).core.propose(Bytes::from(format!("command {number}"))).unwrap();
+        world.collect(alone);
+    }
+    let lost = |frame: &PeerFrame| frame.messages.iter().any(|one| one.to == data && !one.entries.is_empty());
+    for _ in 0..300 {
+        world.wire.retain(|frame| !lost(frame)); // it is heard, and gets nothing
+        world.event();
+    }
+    let persisted = world.nodes[&alone].core.commit();
+    let mark = world.node(alone).core.forgettable(persisted, 0, 1).unwrap();
+    assert!(world.nodes[&data].core.log_range().2 < mark.index);
+    assert_eq!(leave(&mut world, alone), Err(ModeError::NoCopy), "it lacks entries up to {}", mark.index);
+    world.until("single-copy ends", |world| match leave(world, alone) {
+        Err(ModeError::NoCopy) => false,
+        left => left.unwrap(),
+    });
 }

@@ -15,7 +15,7 @@ fn nothing_is_forgotten_that_was_not_handed_over() {
     world.stuck = Some(WITNESS.into());
     world.propose(30);
     (0..500).for_each(|_| world.event());
-    let core = &world.nodes[&RaftId::from(WITNESS)].core;
+    let core = &mut world.node(WITNESS.into()).core;
     let (_, _, durable) = core.log_range();
     assert!(core.commit() > durable && core.data_durable() > durable, "{} {durable}", core.commit());
     let mark = core.forgettable(0, 0, 1).expect("the data nodes have all of it");

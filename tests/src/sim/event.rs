@@ -79,6 +79,11 @@ impl Event {
         }
     }
 
+    /// It is read by a process or by none: who sent it learns nothing of that.
+    pub(super) fn is_of_a_stream(&self) -> bool {
+        matches!(self, Event::Frame { .. } | Event::JoinAsked { .. } | Event::EpochTold { .. })
+    }
+
     /// The life that it belongs to, where it does not outlive one.
     pub(super) fn life(&self) -> Option<Who> {
         match self {

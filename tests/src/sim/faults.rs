@@ -331,6 +331,9 @@ impl World {
     pub(super) fn die(&mut self, at: usize, killed: bool) {
         let node = &mut self.nodes[at];
         node.asking = None;
+        if node.paused_until > self.now {
+            node.unread_at = node.paused_until;
+        }
         if self.rng.random_ratio(1, 2) {
             node.leave_in_doubt();
         }
@@ -376,8 +379,11 @@ impl World {
 
     /// Where a loss hurts most, whatever the seed likes: a store that is fetched anew beside a log that must be overwritten.
     fn lose_store_of_overtaken(&mut self) {
-        if let Some(at) = self.overtaken_one().filter(|_| !self.plan.calm) {
-            self.lose_store(at);
+        let Some(at) = self.overtaken_one().filter(|_| !self.plan.calm) else { return };
+        self.lose_store(at);
+        if !self.nodes[at].runs() {
+            self.net.late_us[at] = self.rng.random_range(0..600_000); // the state is there before its leader is heard
+            self.after(2_000_000, Event::Fault(Fault::InTime(at)));
         }
     }
 
@@ -471,7 +477,8 @@ impl World {
         self.net = Net::default();
         for node in &mut self.nodes {
             node.disk.set_capacity(None);
-            (node.paused_until, node.slow_until) = (0, 0);
+            node.slow_until = 0;
         }
+        self.places().for_each(|at| self.go_on(at));
     }
 }

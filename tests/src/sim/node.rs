@@ -94,6 +94,8 @@ pub(super) struct Node {
     /// A bit of its log flipped since its last start.
     pub(super) flipped: bool,
     pub(super) paused_until: u64,
+    /// Its process ended while it was stopped until then: what waited for it is lost.
+    pub(super) unread_at: u64,
     pub(super) slow_until: u64,
     /// Its wall clock minus the true time.
     pub(super) wall_offset_us: i64,
@@ -325,6 +327,7 @@ impl Node {
             fenced: false,
             flipped: false,
             paused_until: 0,
+            unread_at: 0,
             slow_until: 0,
             wall_offset_us: 0,
             drift_ppm: 0,

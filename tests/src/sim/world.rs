@@ -88,6 +88,17 @@ impl World {
         self.queue.insert((self.now + delay_us, self.queued), Box::new(event));
     }
 
+    /// A process that was stopped goes on now: it reads what came meanwhile.
+    pub(super) fn go_on(&mut self, at: usize) {
+        let until = std::mem::take(&mut self.nodes[at].paused_until);
+        let waiting = self.queue.range((until, 0)..=(until, u64::MAX));
+        let keys: Vec<_> =
+            waiting.filter(|(_, event)| until > self.now && event.place() == Some(at)).map(|(key, _)| *key).collect();
+        for event in keys.into_iter().filter_map(|key| self.queue.remove(&key)).collect::<Vec<_>>() {
+            self.after(0, *event);
+        }
+    }
+
     /// Until a time, or until something is so.
     pub(super) fn run_until(&mut self, end: u64, mut enough: impl FnMut(&Self) -> bool) -> bool {
         let mut look = self.now;
@@ -115,6 +126,9 @@ impl World {
         {
             let wait_us = place.paused_until - at;
             return self.after(wait_us, *event);
+        }
+        if event.is_of_a_stream() && event.place().is_some_and(|place| self.nodes[place].unread_at == at) {
+            return;
         }
         if let Some(who) = event.life()
             && !(self.nodes[who.node].runs() && self.nodes[who.node].boots == who.boot)

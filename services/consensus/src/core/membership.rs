@@ -183,7 +183,10 @@ impl<D: Disk> Core<D> {
         if changing || !conf.single_copy {
             return Ok(!changing);
         }
-        let ready: Vec<RaftId> = conf.learners.iter().copied().filter(|id| self.has_caught_up(*id)).collect();
+        // in single-copy a log forgets by the state beside it: nobody votes who would need what is gone
+        let fed = |id: RaftId| self.matched(id) >= Some(self.to_forget.max(self.raw.store().start().index));
+        let ready: Vec<RaftId> =
+            conf.learners.iter().copied().filter(|id| self.has_caught_up(*id) && fed(*id)).collect();
         if !ready.iter().any(|id| self.kind_of(*id) == Kind::Data) {
             return Err(ModeError::NoCopy);
         }
