@@ -2,8 +2,6 @@
 
 mod world;
 
-use consensus::RaftId;
-
 use world::*;
 
 /// raft-rs hands over only what is durable here, and passes over what it does not find any more: changes of the membership too.

@@ -2,8 +2,8 @@
 //!
 //! Called by `world` after every step.
 
-use consensus::{Kind, RaftId, members};
-use ocs_proto::peer::{ConfState, SnapshotMark};
+use consensus::{Kind, RaftId, log::HardState, members};
+use ocs_proto::peer::{ConfState, RaftMessage, SnapshotMark};
 
 use super::{
     invariants::{Watch, claim},
@@ -189,6 +189,19 @@ impl Watch {
             (NOON_US + now).saturating_sub(stamp_us)
         );
     }
+}
+
+/// Rule 6: who could forget a vote could give another one in the same term.
+pub(super) fn a_vote_leaves_when_it_is_durable(node: &Node, vote: &RaftMessage) {
+    let HardState { term, vote: durable, .. } = node.synced.hard_state;
+    claim!(
+        term > vote.term || (term == vote.term && durable == vote.to),
+        "a vote leaves when it is durable",
+        "{:#x} votes for {:#x} in term {}, its disk has {durable:#x} in term {term}",
+        node.id,
+        vote.to,
+        vote.term
+    );
 }
 
 /// Design 2: while a node is primary its stamps move as time does, whatever any clock does: by a tenth more or less, and what

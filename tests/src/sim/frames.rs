@@ -13,7 +13,7 @@ use consensus::{
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
 
 use super::{
-    contract,
+    contract, disks,
     event::Event,
     node::{CLUSTER, Heard, place},
     world::World,
@@ -21,6 +21,8 @@ use super::{
 
 /// Raft's message that makes its receiver ask for votes at once (eraftpb).
 const TIMEOUT_NOW: u32 = 14;
+/// Raft's answer to who asks for votes (eraftpb).
+const VOTE: u32 = 6;
 
 impl World {
     pub(super) fn head(&self, at: usize) -> Head {
@@ -52,6 +54,9 @@ impl World {
         let head = self.head(at);
         let mut frames: BTreeMap<RaftId, Vec<RaftMessage>> = BTreeMap::new();
         for message in messages {
+            if message.kind == VOTE && !message.reject {
+                disks::a_vote_leaves_when_it_is_durable(&self.nodes[at], &message);
+            }
             frames.entry(message.to).or_default().push(message);
         }
         for (to, messages) in frames {
