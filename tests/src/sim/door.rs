@@ -141,12 +141,14 @@ impl World {
         if self.nodes[to].life.is_none() {
             return self.after(1_000, lost(Outcome::NotTaken)); // nobody listens there
         }
-        let ways = self.net.ways(&mut self.rng, from.node, to);
-        if ways.is_empty() {
-            let broken_us = self.rng.random_range(50_000..1_500_000);
-            return self.after(broken_us, lost(Outcome::Unknown));
+        // A stream gives each request once. A second copy could reach the next process, and its "not taken" outrun the answer.
+        match self.net.ways(&mut self.rng, from.node, to).first() {
+            Some(way) => self.after(*way, event),
+            None => {
+                let broken_us = self.rng.random_range(50_000..1_500_000);
+                self.after(broken_us, lost(Outcome::Unknown));
+            }
         }
-        ways.into_iter().for_each(|way| self.after(way, event.clone()));
     }
 
     /// A peer forwarded a request: it is proposed here, or this is not the primary; never a second hop.
