@@ -53,6 +53,10 @@ pub enum Mutant {
     QuestionsRepeat,
     /// Rule 6: a vote is not kept.
     VoteNotKept,
+    /// Rule 6: a failed fdatasync is tried again.
+    FailedSyncRetried,
+    /// Rule 6: what a start reads counts as durable, though a failed fdatasync may have left it behind.
+    ReadCountsAsDurable,
     /// Rule 7: what is not known is told as not applied.
     UnknownToldAsFailed,
     /// Rule 7: waiters are woken in their order.
@@ -81,6 +85,8 @@ pub enum Mutant {
     LowerEpochHeard,
     /// Design 1: single-copy ends without its operator.
     SingleCopyEndsByItself,
+    /// Design 1: at the end of single-copy somebody votes who lacks what the log has forgotten.
+    UnfedVotes,
     /// Rule 11: a state that is known to be wrong serves reads.
     DistrustedServes,
     /// Rule 11: a state whose digest differs is replaced, whichever node is wrong.
@@ -93,7 +99,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 44] = [
         Self::WitnessForgetsApplied,
         Self::DataDurableOfOldTerm,
         Self::NewLeaderCountsNothing,
@@ -117,6 +123,8 @@ impl Mutant {
         Self::WitnessKeepsLeading,
         Self::QuestionsRepeat,
         Self::VoteNotKept,
+        Self::FailedSyncRetried,
+        Self::ReadCountsAsDurable,
         Self::UnknownToldAsFailed,
         Self::WaitersByOrder,
         Self::RequestIdsBeginAgain,
@@ -131,6 +139,7 @@ impl Mutant {
         Self::ForcedDropsUncommitted,
         Self::LowerEpochHeard,
         Self::SingleCopyEndsByItself,
+        Self::UnfedVotes,
         Self::DistrustedServes,
         Self::DifferenceCondemns,
         Self::StampIsWallClock,

@@ -46,6 +46,17 @@ impl Watch {
         );
     }
 
+    /// Who leads while failover is paused, as far as an operator was told.
+    pub(super) fn holder(&self) -> Option<RaftId> {
+        self.paused.map(|paused| paused.holder)
+    }
+
+    /// Whether a node has all that was committed, and knows every term that had a leader.
+    pub(super) fn nothing_is_known_beyond(&self, node: &Node) -> bool {
+        let has = self.committed.last_key_value().is_none_or(|(index, term)| node.synced.has(*index, *term));
+        has && self.last_term() <= node.synced.hard_state.term
+    }
+
     /// Design 1, pair: what was acknowledged is on both disks, so whoever is forced has it.
     pub(super) fn who_is_forced_has_all_that_was_committed(&self, log: &LogReader<MemDisk>, beginning: &Beginning) {
         let last = self.committed.last_key_value();

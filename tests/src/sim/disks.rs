@@ -2,7 +2,11 @@
 //!
 //! Called by `world` after every step.
 
-use consensus::{Kind, RaftId, log::HardState, members};
+use consensus::{
+    Kind, RaftId,
+    log::{HardState, LogError},
+    members,
+};
 use ocs_proto::peer::{ConfState, RaftMessage, SnapshotMark};
 
 use super::{
@@ -125,7 +129,8 @@ impl Watch {
     }
 
     /// Rule 1: what is believed durable on every data node, and known committed, is on the disk of every one's newest id. A node
-    /// whose newest id does not vote yet counts for nothing: its leader has only what was forgotten.
+    /// whose newest id does not vote yet counts for nothing: its leader has only what was forgotten. One that an order left behind
+    /// is none until it is taken in again.
     pub(super) fn data_durable_is_on_every_data_node(&self, life: &Life, nodes: &[Node]) {
         let core = &life.core;
         if core.forced().1 {
@@ -138,7 +143,8 @@ impl Watch {
         }
         let conf = core.conf_state();
         let data = (0..nodes.len()).filter(|at| self.mode.kind(*at) == Kind::Data);
-        for newest in data.filter_map(|at| members::newest(&conf, at as u16 + 1)) {
+        let newest = data.filter_map(|at| members::newest(&conf, at as u16 + 1));
+        for newest in newest.filter(|id| members::ids(&conf).contains(id)) {
             let last = self.synced(nodes, newest).map_or(0, Synced::last);
             // a follower goes by its leader's last word, and that may be older than a change of the membership
             let counts = match conf.voters.contains(&newest) {
@@ -202,6 +208,11 @@ pub(super) fn a_vote_leaves_when_it_is_durable(node: &Node, vote: &RaftMessage) 
         vote.to,
         vote.term
     );
+}
+
+/// Rule 10: no crash leaves what is taken for damage.
+pub(super) fn only_a_damaged_log_is_given_up(node: &Node, fault: &LogError) {
+    claim!(node.flipped, "only a damaged log is given up", "{:#x}: {fault}", node.id);
 }
 
 /// Design 2: while a node is primary its stamps move as time does, whatever any clock does: by a tenth more or less, and what

@@ -50,6 +50,7 @@ enum Kind {
     WriteFails,
     FullDisk,
     SlowDisk,
+    SlowApply,
     StoreLost,
     BitFlip,
     DiskLost,
@@ -64,7 +65,7 @@ enum Kind {
     ForcePrimary,
 }
 
-const KINDS: [(Kind, u32); 24] = [
+const KINDS: [(Kind, u32); 25] = [
     (Kind::Isolate, 5),
     (Kind::CutOneWay, 4),
     (Kind::CutPair, 4),
@@ -77,6 +78,7 @@ const KINDS: [(Kind, u32); 24] = [
     (Kind::WriteFails, 1),
     (Kind::FullDisk, 2),
     (Kind::SlowDisk, 2),
+    (Kind::SlowApply, 2),
     (Kind::StoreLost, 4),
     (Kind::BitFlip, 2),
     (Kind::DiskLost, 4),
@@ -91,7 +93,7 @@ const KINDS: [(Kind, u32); 24] = [
     FORCE_PRIMARY,
 ];
 
-/// Of a pair only: elsewhere it may lose updates, and says so. There every seed likes it.
+/// Every seed with a pair likes it: there it is the only way out.
 const FORCE_PRIMARY: (Kind, u32) = (Kind::ForcePrimary, 6);
 
 /// What a seed likes.
@@ -206,6 +208,7 @@ impl World {
                 self.after(lasts_us, Event::Fault(Fault::Room(at)));
             }
             Kind::SlowDisk => self.nodes[at].slow_until = self.now + lasts_us,
+            Kind::SlowApply => self.nodes[at].sluggish_until = self.now + lasts_us,
             Kind::StoreLost => self.lose_store(at),
             Kind::BitFlip => self.flip(at),
             Kind::DiskLost => self.lose_disk(at),
@@ -217,7 +220,7 @@ impl World {
             Kind::Switchover => self.switch_over(),
             Kind::StateWrong => self.spoil(at % self.mode.data_nodes()),
             Kind::PauseFailover => self.begin_pause(lasts_us),
-            Kind::ForcePrimary => self.force_primary(at, lasts_us),
+            Kind::ForcePrimary => self.force_primary(at % self.mode.data_nodes(), lasts_us),
             Kind::LateAnswers => self.answer_late(at % self.mode.data_nodes()),
             Kind::Flapping => {
                 self.net.jitter_us = self.rng.random_range(1_000..200_000);
@@ -271,9 +274,12 @@ impl World {
         }
     }
 
-    /// A process ends without a word: killed, or with its machine's power.
+    /// A process ends without a word: killed, or with its machine's power, which may also go where no process runs.
     pub(super) fn end_process(&mut self, at: usize, killed: bool) {
         if !self.nodes[at].runs() {
+            if !killed {
+                self.nodes[at].disk.crash_seeded(self.rng.random());
+            }
             return;
         }
         self.die(at, killed);
@@ -409,7 +415,8 @@ impl World {
     pub(super) fn spares_node(&self, gone: usize) -> bool {
         let left = || self.nodes.iter().filter(|node| node.at != gone && !node.log_lost);
         let decide = |ids: &[u64]| disks::majority(ids, |id| left().any(|node| node.id == *id));
-        let mut known = left().filter_map(|node| self.lives_by(node));
+        // what a node has applied it lives by, though its disk may not know it committed yet
+        let mut known = left().filter_map(|node| self.lives_by(node)).chain([self.watch.membership()]);
         self.mode == Mode::Pair || known.all(|conf| decide(&conf.voters) && decide(&conf.voters_outgoing))
     }
 
@@ -477,7 +484,7 @@ impl World {
         self.net = Net::default();
         for node in &mut self.nodes {
             node.disk.set_capacity(None);
-            node.slow_until = 0;
+            (node.slow_until, node.sluggish_until) = (0, 0);
         }
         self.places().for_each(|at| self.go_on(at));
     }

@@ -87,8 +87,8 @@ impl World {
         life.core.step(frame);
     }
 
-    /// The greeting that a refused frame is answered with.
-    fn tell_epoch(&mut self, at: usize, to: usize) {
+    /// A greeting, as a refused frame is answered with.
+    pub(super) fn tell_epoch(&mut self, at: usize, to: usize) {
         let epoch = self.nodes[at].epoch;
         for way in self.net.ways(&mut self.rng, at, to) {
             self.after(way, Event::EpochTold { to, epoch });

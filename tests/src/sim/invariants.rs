@@ -126,6 +126,11 @@ impl Watch {
         self.leaders.len()
     }
 
+    /// The highest of them.
+    pub(super) fn last_term(&self) -> u64 {
+        self.leaders.last_key_value().map_or(0, |(term, _)| *term)
+    }
+
     /// The term of the entry that was applied at an index.
     pub(super) fn term_applied(&self, index: u64) -> Option<u64> {
         self.agreed.get(&index).map(|(term, _)| *term)

@@ -133,6 +133,7 @@ fn quiet_panics() {
 fn play(seed: u64, talks: bool) -> Report {
     let mut world = World::new(seed, talks);
     world.run_until(FAULTS_US, |_| false);
+    paused_primary_is_primary_again(&mut world);
     end_orders(&mut world);
     let parted = part_the_leader(&mut world);
     let gone = leave_one_out(&mut world, parted);
@@ -154,6 +155,18 @@ fn play(seed: u64, talks: bool) -> Report {
     }
 }
 
+/// Design 1: while failover is paused a primary that restarts is primary again, without its operator. One that lost its log is
+/// not: that group waits for him.
+fn paused_primary_is_primary_again(world: &mut World) {
+    let Some(holder) = world.watch.holder().filter(|_| world.nodes.iter().all(|node| !node.fenced)) else { return };
+    world.calm_down();
+    world.places().for_each(|at| world.start(at));
+    let begun = world.now;
+    let served = world.run_until(begun + PAIR_US, |world| updated_since(world, begun));
+    let lost = world.nodes.iter().all(|node| node.id != holder || node.log_lost);
+    claim!(served || lost, "a primary is primary again while failover is paused", "not {holder:#x}");
+}
+
 /// What operators ordered, and what is known to be wrong, comes to its end while every node is up: a group that waits for its
 /// operator promises nothing by itself.
 fn end_orders(world: &mut World) {
@@ -162,8 +175,10 @@ fn end_orders(world: &mut World) {
     }
     world.calm_down();
     for at in world.places() {
-        world.nodes[at].fenced = false;
-        world.start(at);
+        match world.nodes[at].fenced {
+            true => world.obey(Order::LetBack(at)),
+            false => world.start(at),
+        }
     }
     [Order::Resume, Order::EndSingleCopy].into_iter().for_each(|order| world.obey(order));
     let ended = world.run_until(world.now + AGREE_US, |world| !world.orders_open());

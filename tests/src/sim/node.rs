@@ -96,7 +96,10 @@ pub(super) struct Node {
     pub(super) paused_until: u64,
     /// Its process ended while it was stopped until then: what waited for it is lost.
     pub(super) unread_at: u64,
+    /// Its disk is slow until then.
     pub(super) slow_until: u64,
+    /// Its state takes its time to apply until then.
+    pub(super) sluggish_until: u64,
     /// Its wall clock minus the true time.
     pub(super) wall_offset_us: i64,
     /// How much longer its ticks are, parts in a million.
@@ -329,6 +332,7 @@ impl Node {
             paused_until: 0,
             unread_at: 0,
             slow_until: 0,
+            sluggish_until: 0,
             wall_offset_us: 0,
             drift_ppm: 0,
             clock_ppm: 0,

@@ -1,4 +1,4 @@
-//! What operators order in the simulation: pausing and resuming failover, forcing one of a pair to lead alone, ending that.
+//! What operators order in the simulation: pausing and resuming failover, forcing a node to lead alone, ending that.
 //!
 //! Follows `control::{pause, mode}` and `run::force` of the node; the real `Core::set_paused`, `Core::leave_single_copy` and
 //! `force::bring_up` do the work. Called by `world` and `faults`.
@@ -15,7 +15,7 @@ use prost::Message;
 use rand::Rng;
 
 use super::{
-    contract,
+    contract, disks,
     event::{Event, Who},
     node::{Mode, Node},
     state::State,
@@ -130,17 +130,18 @@ impl World {
         self.after(AGAIN_US, Event::Ordered(Order::Resume));
     }
 
-    /// An operator fences one of a pair and forces the other one to lead alone (`ocsctl force-primary`).
+    /// An operator fences all others and forces a data node to lead alone (`ocsctl force-primary`).
     pub(super) fn force_primary(&mut self, at: usize, lasts_us: u64) {
-        let other = (at + 1) % self.mode.nodes();
-        let whole = |node: &Node| self.whole(node) && node.has_state() && !node.fenced;
-        if self.mode != Mode::Pair || !self.nodes.iter().all(whole) {
+        if !self.may_be_forced(at) {
             return;
         }
         self.ordered = true;
-        let killed = self.rng.random_ratio(1, 2);
-        self.die(other, killed);
-        self.nodes[other].fenced = true;
+        let others: Vec<usize> = self.places().filter(|other| *other != at).collect();
+        for other in &others {
+            let killed = self.rng.random_ratio(1, 2);
+            self.die(*other, killed);
+            self.nodes[*other].fenced = true;
+        }
         self.die(at, true); // drained
         if let Some((beginning, state)) = self.execute(at) {
             self.watch.paused = None;
@@ -151,9 +152,25 @@ impl World {
             self.watch.an_id_stands_for_one_log(id);
             self.nodes[at].begin_alone(id, epoch, beginning, state);
         }
-        let (down_us, back_us) = (self.rng.random_range(20_000..300_000), lasts_us / 2);
+        let down_us = self.rng.random_range(20_000..300_000);
         self.after(down_us, Event::Start(at));
-        self.after(back_us, Event::Ordered(Order::LetBack(other)));
+        for other in others {
+            let back_us = self.rng.random_range(lasts_us / 4..=lasts_us / 2);
+            self.after(back_us, Event::Ordered(Order::LetBack(other)));
+        }
+    }
+
+    /// Whether nothing is lost by forcing a node: of a pair either has all that was acknowledged. Elsewhere one may lack updates,
+    /// and a term of those who are fenced; an operator who wants no loss looks for one that does not.
+    fn may_be_forced(&self, at: usize) -> bool {
+        let fit = |node: &Node| node.is_data() && self.whole(node) && node.has_state();
+        if self.nodes.iter().any(|node| node.fenced) {
+            return false;
+        }
+        match self.mode {
+            Mode::Pair => self.nodes.iter().all(fit),
+            Mode::Witness | Mode::Three => fit(&self.nodes[at]) && self.watch.nothing_is_known_beyond(&self.nodes[at]),
+        }
     }
 
     /// The id and the epoch that an order gives a node.
@@ -188,7 +205,10 @@ impl World {
             match self.nodes[at].open_log() {
                 Ok(opened) => return Some(opened),
                 Err(LogError::Io { .. }) => {}
-                Err(_) => return None,
+                Err(fault) => {
+                    disks::only_a_damaged_log_is_given_up(&self.nodes[at], &fault);
+                    return None;
+                }
             }
         }
     }
@@ -199,7 +219,13 @@ impl World {
         bring_up(Force { id, epoch }, &kinds, (&found.0.reader(), found.1), book).ok()
     }
 
+    /// One at a time: two who have not heard of the order yet would be the group that they were.
     fn let_back(&mut self, at: usize) {
+        let newest = self.nodes.iter().map(|node| node.epoch).max();
+        let unaware = |node: &Node| !node.fenced && !node.log_lost && Some(node.epoch) < newest;
+        if self.nodes.iter().any(unaware) {
+            return self.after(AGAIN_US, Event::Ordered(Order::LetBack(at)));
+        }
         self.nodes[at].fenced = false;
         self.start(at);
         let later_us = self.rng.random_range(AGAIN_US..END_LATEST_US);

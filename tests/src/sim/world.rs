@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
     clients::Clients,
+    disks,
     door::Outcome,
     event::{Event, Who},
     faults::Plan,
@@ -215,7 +216,8 @@ impl World {
         let seed = self.rng.random();
         match self.nodes[at].start(self.now, seed) {
             Ok(()) => {}
-            Err(LogError::Corrupt { .. }) => {
+            Err(fault @ LogError::Corrupt { .. }) => {
+                disks::only_a_damaged_log_is_given_up(&self.nodes[at], &fault);
                 self.lose_log(at);
                 return self.start(at);
             }
@@ -252,16 +254,21 @@ impl World {
         self.after(TICK_US.saturating_add_signed(longer), Event::Tick(who));
     }
 
-    /// Every node hears every other at some pace: heads carry clocks, and how far data is durable.
+    /// Every node hears every other at some pace: heads carry clocks, and how far data is durable. Whom it knows as no member
+    /// it goes on to dial, and tells its epoch.
     fn greet(&mut self, at: usize) {
         if !self.rng.random_ratio(1, 4) {
             return;
         }
         let Some(life) = &self.nodes[at].life else { return };
         let others: Vec<usize> = life.core.members().into_iter().map(|(id, _)| place(id)).collect();
-        for place in self.places().filter(|place| *place != at && others.contains(place)) {
-            let head = Some(self.head(at));
-            self.transmit(at, place, PeerFrame { head, messages: Vec::new() });
+        for place in self.places().filter(|place| *place != at) {
+            if others.contains(&place) {
+                let head = Some(self.head(at));
+                self.transmit(at, place, PeerFrame { head, messages: Vec::new() });
+            } else {
+                self.tell_epoch(at, place);
+            }
         }
     }
 
@@ -348,7 +355,8 @@ impl World {
     fn keep_busy(&mut self, at: usize) {
         let slow = self.nodes[at].slow_until > self.now;
         let write_us = if slow { self.rng.random_range(50_000..600_000) } else { self.rng.random_range(50..1_500) };
-        let apply_us = self.rng.random_range(20..400);
+        let sluggish = self.nodes[at].sluggish_until > self.now;
+        let apply_us = if sluggish { self.rng.random_range(20_000..400_000) } else { self.rng.random_range(20..400) };
         let Some(life) = &mut self.nodes[at].life else { return };
         let who = Who { node: at, boot: life.boot };
         let write = life.writing.is_empty() && !life.queued.is_empty();

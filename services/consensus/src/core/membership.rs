@@ -184,7 +184,10 @@ impl<D: Disk> Core<D> {
             return Ok(!changing);
         }
         // in single-copy a log forgets by the state beside it: nobody votes who would need what is gone
-        let fed = |id: RaftId| self.matched(id) >= Some(self.to_forget.max(self.raw.store().start().index));
+        let forgotten = self.to_forget.max(self.raw.store().start().index);
+        #[cfg(mutant)]
+        let forgotten = crate::mutant::instead(crate::mutant::Mutant::UnfedVotes, forgotten, 0);
+        let fed = |id: RaftId| self.matched(id) >= Some(forgotten);
         let ready: Vec<RaftId> =
             conf.learners.iter().copied().filter(|id| self.has_caught_up(*id) && fed(*id)).collect();
         if !ready.iter().any(|id| self.kind_of(*id) == Kind::Data) {

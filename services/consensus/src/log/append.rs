@@ -332,7 +332,13 @@ impl<D: Disk> Log<D> {
         let name = || segment_name(at.segment);
         self.active.write_at(&self.buffer, at.offset).map_err(|e| LogError::io("write", &name())(e))?;
         let began = Instant::now();
-        self.active.sync().map_err(|e| LogError::io("sync", &name())(e))?;
+        let synced = self.active.sync();
+        #[cfg(mutant)]
+        let synced = match crate::mutant::on(crate::mutant::Mutant::FailedSyncRetried) {
+            true => synced.or_else(|_| self.active.sync()),
+            false => synced,
+        };
+        synced.map_err(|e| LogError::io("sync", &name())(e))?;
         self.synced_in = began.elapsed();
         Ok(())
     }

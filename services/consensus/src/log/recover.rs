@@ -322,6 +322,8 @@ impl<'a, D: Disk> Recovery<'a, D> {
         }
         let write = || LogError::io("write", &last.name);
         let known = if self.proof.segment == last.sequence { self.proof.offset } else { HEADER_BYTES };
+        #[cfg(mutant)]
+        let known = crate::mutant::instead(crate::mutant::Mutant::ReadCountsAsDurable, known, stop.cut);
         rewrite(&last.file, known, stop.cut).map_err(write())?;
         zero(&last.file, stop.cut, rest.end).map_err(write())?;
         last.file.sync().map_err(LogError::io("sync", &last.name))?;
