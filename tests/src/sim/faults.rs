@@ -16,6 +16,16 @@ use super::{
     world::World,
 };
 
+/// Length of the time of faults, and of that of some seeds, microseconds.
+const FAULTS_US: u64 = 7_000_000;
+const FAULTS_LONG_US: u64 = 21_000_000;
+/// Entries that are kept and that must be worth forgetting, and those of a log that nears its limit.
+const USUAL: (u64, u64) = (12, 8);
+const PRESSED: (u64, u64) = (0, 1);
+
+/// The newest part of a log, bytes.
+const NEWEST_BYTES: u64 = 8 * 1024;
+
 /// Something that befalls the group, or ends again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -105,6 +115,10 @@ pub(super) struct Plan {
     kinds: Vec<(Kind, u32)>,
     /// Pause between faults, microseconds.
     pause_us: u64,
+    /// How long things go wrong, microseconds.
+    pub(super) lasts_us: u64,
+    /// Entries that are kept although nobody needs them, and that must be worth forgetting: few, so that much is forgotten.
+    pub(super) keep: (u64, u64),
     /// No more faults.
     pub(super) calm: bool,
     /// Drift of each node's ticks, parts in a million.
@@ -139,6 +153,8 @@ impl Plan {
             spoils: kinds.iter().any(|(kind, _)| *kind == Kind::StateWrong),
             kinds,
             pause_us: rng.random_range(150_000..1_500_000),
+            lasts_us: if rng.random_ratio(1, 16) { FAULTS_LONG_US } else { FAULTS_US },
+            keep: if rng.random_ratio(1, 4) { PRESSED } else { USUAL },
             calm: false,
             drift_ppm: std::array::from_fn(|_| rng.random_range(-50_000..50_000)),
             clock_ppm: std::array::from_fn(|_| rng.random_range(-5_000..5_000)),
@@ -462,7 +478,9 @@ impl World {
         let Some(name) = names.choose(&mut self.rng) else { return };
         let bytes = disk.contents(name).unwrap_or_default();
         let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) as u64;
-        let (offset, bit) = (self.rng.random_range(0..=used), self.rng.random_range(0..8));
+        // where it hurts: the newest part may be damaged or torn
+        let newest = if self.rng.random_ratio(1, 2) { used.saturating_sub(NEWEST_BYTES) } else { 0 };
+        let (offset, bit) = (self.rng.random_range(newest..=used), self.rng.random_range(0..8));
         self.nodes[at].flipped = disk.flip(name, offset, bit);
     }
 

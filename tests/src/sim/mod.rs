@@ -53,8 +53,6 @@ use self::{
     world::World,
 };
 
-/// Length of the time of faults, microseconds.
-const FAULTS_US: u64 = 7_000_000;
 /// A leader is cut off for so long at most, before the time of two, microseconds.
 const PART_US: u64 = 3_000_000;
 /// Two of three must serve within this, microseconds.
@@ -132,7 +130,7 @@ fn quiet_panics() {
 
 fn play(seed: u64, talks: bool) -> Report {
     let mut world = World::new(seed, talks);
-    world.run_until(FAULTS_US, |_| false);
+    world.run_until(world.plan.lasts_us, |_| false);
     paused_primary_is_primary_again(&mut world);
     end_orders(&mut world);
     let parted = part_the_leader(&mut world);

@@ -22,9 +22,6 @@ use super::{
 
 /// Pace of the fast path, microseconds.
 const HURRY_US: u64 = 10_000;
-/// Entries that are kept although nobody needs them, and that must be worth forgetting: few, so that much is forgotten.
-const KEEP_ENTRIES: u64 = 12;
-const FORGET_ENTRIES_MIN: u64 = 8;
 
 /// All of it.
 pub(super) struct World {
@@ -298,7 +295,8 @@ impl World {
         if life.forgetting {
             return;
         }
-        let Some(mark) = life.core.forgettable(life.persisted, KEEP_ENTRIES, FORGET_ENTRIES_MIN) else { return };
+        let (keep, worth) = self.plan.keep;
+        let Some(mark) = life.core.forgettable(life.persisted, keep, worth) else { return };
         life.forgetting = true;
         let conf_state = life.core.conf_state();
         life.queued.push_back(Job::Compact(mark.clone()));
