@@ -29,11 +29,14 @@ pub trait Machine: Send + 'static {
     fn applied(&self) -> SnapshotMark;
 
     /// Applies committed entries in order, all changes and the applied mark as one batch. Deterministic. An entry without
-    /// data (a new leader's) only moves the applied index. Replies are in the order of the commands.
+    /// data (a new leader's) only moves the applied index.
+    ///
+    /// `answer` is called with the replies, in the order of the commands, as soon as they are decided: what is committed is
+    /// decided for ever, and who reads because of an answer waits until its index counts as applied, which it does after this.
     ///
     /// # Errors
     /// A fault of the store, or an entry that this version does not know: the process ends.
-    fn apply(&mut self, batch: &ApplyBatch<'_>) -> Result<Replies<Self>, MachineError>;
+    fn apply(&mut self, batch: &ApplyBatch<'_>, answer: &mut dyn FnMut(Replies<Self>)) -> Result<(), MachineError>;
 
     /// Makes what was applied durable; the index that is durable from now on.
     ///

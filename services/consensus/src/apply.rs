@@ -182,22 +182,24 @@ impl<M: Machine> ApplyThread<M> {
             return Ok(());
         }
         let last = entries.last().map_or(state.index, |entry| entry.index);
-        let mut replies = Vec::new();
+        let Self { machine, memberships, waiters, observer, .. } = self;
+        let mut answer = |replies| {
+            if let Some(seconds) = waiters.wake(replies) {
+                observer.commit(seconds);
+            }
+        };
         let mut rest = &entries[..];
         while let Some(first) = rest.first() {
             // the state is told the membership of its last index, so a batch ends where another one begins
-            let (conf_state, ends) = self.memberships.at(first.index);
+            let (conf_state, ends) = memberships.at(first.index);
             let (batch, behind) = rest.split_at(rest.partition_point(|entry| entry.index < ends));
-            replies.extend(self.machine.apply(&ApplyBatch { entries: batch, conf_state })?);
+            machine.apply(&ApplyBatch { entries: batch, conf_state }, &mut answer)?;
             rest = behind;
         }
         self.memberships.forget_below(last);
         self.unpersisted += bytes + entries.len() * 64; // an entry without data moves the index too
         self.note_digest();
         let _ = self.events.send(Event::Applied(last));
-        if let Some(seconds) = self.waiters.wake(replies) {
-            self.observer.commit(seconds);
-        }
         Ok(())
     }
 

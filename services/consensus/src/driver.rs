@@ -4,6 +4,7 @@
 //! [`spawn`]; everything else reaches it as an [`Event`].
 
 mod asks;
+mod event;
 mod propose;
 mod repair;
 mod tell;
@@ -19,12 +20,14 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use ocs_proto::peer::{PeerFrame, RaftMessage, SnapshotMark};
+use ocs_proto::peer::PeerFrame;
 use tokio::sync::{oneshot, watch};
 
+pub(crate) use event::Event;
+
 use crate::{
-    Comparison, Confirmed, FetchedState, Handle, JoinAsk, Machine, Observer, Proposal, ProposeError, RaftId, Reign,
-    Status, TransferError, Transport,
+    Comparison, Confirmed, Handle, JoinAsk, Machine, Observer, Proposal, ProposeError, RaftId, Reign, Status,
+    TransferError, Transport,
     apply::{ApplyThread, Digests, Memberships, PersistPolicy, Work},
     core::{Core, CoreConfig, Found, JoinError, ModeError, Output, PauseError},
     disk::{Job, LogThread},
@@ -52,51 +55,6 @@ const PRESSED_ENTRIES_MIN: u64 = 64;
 
 /// A node that was heard within this time is not taken in under a new id: it speaks under its old one.
 const SILENT: Duration = Duration::from_millis(1500);
-
-/// Everything that can wake the loop.
-#[derive(Debug)]
-pub(crate) enum Event<I, R> {
-    /// Commands to be put into the log.
-    Propose(Vec<Proposal<I, R>>),
-    /// A peer's messages.
-    Frame(PeerFrame),
-    /// A question to a quorum; `read`: answered when its index is applied here.
-    Ask { answer: oneshot::Sender<Confirmed>, read: bool },
-    /// The log has written and synced.
-    Written { number: u64, then: Vec<RaftMessage>, log_bytes: u64 },
-    /// The log's disk is full, or has room again.
-    NoRoom(bool),
-    /// The log has forgotten up to the mark.
-    Compacted { mark: SnapshotMark, log_bytes: u64 },
-    /// The log could not forget: there was no room for the record that says so.
-    NotCompacted,
-    /// The machine has applied up to here.
-    Applied(u64),
-    /// The machine's state is durable up to here.
-    Persisted(u64),
-    /// A fetched state was taken over.
-    Installed(SnapshotMark),
-    /// A state was fetched, or why not.
-    Fetched(Result<FetchedState, String>),
-    /// The state here is wrong, and why.
-    Distrust(String),
-    /// The machine applies nothing more, from this index on.
-    StandsStill(u64),
-    /// A digest here differed from a peer's at this index, and nothing shows this node's state wrong.
-    Vouch(u64),
-    /// The stream to a peer ended.
-    PeerLost { peer: RaftId, refused: bool },
-    /// A node that lost its log asks for a new id.
-    Join { ask: JoinAsk, answer: oneshot::Sender<Result<RaftId, JoinError>> },
-    /// Automatic failover is to be paused, or resumed.
-    Pause { paused: bool, answer: oneshot::Sender<Result<(), PauseError>> },
-    /// Single-copy is to end.
-    LeaveSingleCopy { answer: oneshot::Sender<Result<(), ModeError>> },
-    /// Leadership is to go to a node.
-    Transfer { to: RaftId, why: String, answer: oneshot::Sender<Result<(), TransferError>> },
-    /// Finish and end.
-    Stop,
-}
 
 /// What the driver must know besides the core's.
 #[derive(Debug, Clone)]
@@ -375,10 +333,14 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.finish();
     }
 
-    /// All that has queued, and what those who are at work now are about to queue: one batch then takes it all.
+    /// All that has queued. Where much is under way, also what those who are at work now are about to queue, so that one batch
+    /// takes it all; where little is, nothing comes, and to let others go first would only take time.
     fn on_events(&mut self, first: Event<M::Id, M::Reply>) {
+        let busy = first.is_of_many() || self.waiters.len() > event::FEW || self.askers.len() > 1;
         self.on_event(first);
-        std::thread::yield_now();
+        if busy {
+            std::thread::yield_now();
+        }
         for _ in 1..EVENTS_MAX {
             let Ok(event) = self.inbox.try_recv() else { return };
             self.on_event(event);

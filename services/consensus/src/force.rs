@@ -83,7 +83,7 @@ pub fn bring_up<D: Disk, M: Machine>(
         let conf_state = members::forced(&known, configured, force.id, force.epoch);
         let term = recovered.hard_state.term.max(found.term).max(machine.applied().term) + 1;
         let entry = Entry { term, index: reached + 1, ..Entry::default() };
-        machine.apply(&ApplyBatch { entries: &[entry], conf_state: &conf_state.encode_to_vec() })?;
+        machine.apply(&ApplyBatch { entries: &[entry], conf_state: &conf_state.encode_to_vec() }, &mut |_| {})?;
     }
     machine.persist()?;
     let mark = machine.applied();
@@ -119,7 +119,7 @@ fn apply_log<D: Disk, M: Machine>(
     while next <= until {
         let entries = reader.entries(next, until + 1, BATCH_BYTES_MAX)?;
         let last = entries.last().map_or(until, |entry| entry.index);
-        machine.apply(&ApplyBatch { entries: &entries, conf_state: &conf_state })?;
+        machine.apply(&ApplyBatch { entries: &entries, conf_state: &conf_state }, &mut |_| {})?;
         next = last + 1;
     }
     Ok(until.max(state.index))

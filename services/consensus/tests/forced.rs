@@ -38,7 +38,7 @@ impl Machine for Book {
         self.state.mark.clone()
     }
 
-    fn apply(&mut self, batch: &ApplyBatch<'_>) -> Result<Vec<(u64, ())>, MachineError> {
+    fn apply(&mut self, batch: &ApplyBatch<'_>, _: &mut dyn FnMut(Vec<(u64, ())>)) -> Result<(), MachineError> {
         for entry in batch.entries {
             let at = self.state.mark.index;
             assert!(entry.index == at + 1 || at == 0 && entry.index == GENESIS.0 + 1, "{} after {at}", entry.index);
@@ -46,7 +46,7 @@ impl Machine for Book {
             self.state.mark = SnapshotMark { index: entry.index, term: entry.term, conf_state };
             self.state.entries.insert(entry.index, entry.data.clone());
         }
-        Ok(Vec::new())
+        Ok(())
     }
 
     fn persist(&mut self) -> Result<u64, MachineError> {
@@ -125,7 +125,8 @@ fn an_order_that_a_crash_cut_short_ends_in_the_same_place() {
     let disk = log();
     let whole = force(&disk, &mut Book::of(state(5, 3))).unwrap();
     let mut half = Book::of(state(5, 3));
-    half.apply(&ApplyBatch { entries: &[entry(6, 0), entry(7, 0)], conf_state: &conf().encode_to_vec() }).unwrap();
+    half.apply(&ApplyBatch { entries: &[entry(6, 0), entry(7, 0)], conf_state: &conf().encode_to_vec() }, &mut |_| {})
+        .unwrap();
     assert_eq!(force(&disk, &mut half).unwrap(), whole);
     let mut again = Book::of(half.durable);
     assert_eq!(force(&disk, &mut again).unwrap(), whole, "the state was there, the new log was not");

@@ -11,8 +11,11 @@ fn nothing_is_forgotten_that_was_not_handed_over() {
     world.propose(20);
     (0..500).for_each(|_| world.event());
     world.stuck = Some(WITNESS.into());
-    world.propose(30);
-    (0..500).for_each(|_| world.event());
+    // It learns with the second what is committed of the first.
+    for count in [30, 1] {
+        world.propose(count);
+        (0..500).for_each(|_| world.event());
+    }
     let core = &mut world.node(WITNESS.into()).core;
     let (_, _, durable) = core.log_range();
     assert!(core.commit() > durable && core.data_durable() > durable, "{} {durable}", core.commit());

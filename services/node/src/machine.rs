@@ -50,9 +50,14 @@ impl RecordsMachine {
         RecordsReader::new(self.store.reader(), node)
     }
 
-    /// Decides some entries in order and writes them as one batch.
-    fn apply_together(&mut self, entries: &[Entry], conf_state: &[u8]) -> Result<Replies, MachineError> {
-        let Some(last) = entries.last() else { return Ok(Vec::new()) };
+    /// Decides some entries in order, answers, and writes them as one batch.
+    fn apply_together(
+        &mut self,
+        entries: &[Entry],
+        conf_state: &[u8],
+        answer: &mut dyn FnMut(Replies),
+    ) -> Result<(), MachineError> {
+        let Some(last) = entries.last() else { return Ok(()) };
         let view = self.store.view();
         let mut overlay = Overlay::new(&view);
         let (mut replies, mut events) = (Vec::new(), Vec::new());
@@ -64,13 +69,14 @@ impl RecordsMachine {
             }
             events.push((entry.index, of_entry));
         }
+        answer(replies);
         let changes = overlay.into_changes();
         let mark = AppliedMark { index: last.index, term: last.term, conf_state: conf_state.to_vec() };
         self.store.write(&changes, &mark).map_err(failed)?;
         for (index, of_entry) in events.into_iter().filter(|(_, of_entry)| !of_entry.is_empty()) {
             (self.events)(index, of_entry);
         }
-        Ok(replies)
+        Ok(())
     }
 }
 
@@ -84,12 +90,8 @@ impl Machine for RecordsMachine {
         snapshot_mark(self.store.applied())
     }
 
-    fn apply(&mut self, batch: &ApplyBatch<'_>) -> Result<Replies, MachineError> {
-        let mut replies = Vec::new();
-        for entries in together(batch.entries) {
-            replies.extend(self.apply_together(entries, batch.conf_state)?);
-        }
-        Ok(replies)
+    fn apply(&mut self, batch: &ApplyBatch<'_>, answer: &mut dyn FnMut(Replies)) -> Result<(), MachineError> {
+        together(batch.entries).try_for_each(|entries| self.apply_together(entries, batch.conf_state, answer))
     }
 
     fn persist(&mut self) -> Result<u64, MachineError> {

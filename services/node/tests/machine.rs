@@ -101,7 +101,9 @@ fn conf_state() -> Vec<u8> {
 }
 
 fn apply(machine: &mut RecordsMachine, entries: &[Entry]) -> Vec<(RequestId, Reply)> {
-    machine.apply(&ApplyBatch { entries, conf_state: &conf_state() }).unwrap()
+    let mut answers = Vec::new();
+    machine.apply(&ApplyBatch { entries, conf_state: &conf_state() }, &mut |replies| answers.extend(replies)).unwrap();
+    answers
 }
 
 fn rows(reader: &RecordsReader) -> Vec<Vec<String>> {
@@ -202,7 +204,7 @@ fn an_entry_of_an_unknown_version_stops_the_machine_and_changes_nothing() {
     ];
     for (entry, why) in bad {
         let Err(MachineError::Entry { index: 1, reason }) =
-            machine.apply(&ApplyBatch { entries: &[entry], conf_state: &[] })
+            machine.apply(&ApplyBatch { entries: &[entry], conf_state: &[] }, &mut |_| panic!("{why} was answered"))
         else {
             panic!("{why} was applied")
         };

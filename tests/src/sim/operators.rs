@@ -4,7 +4,7 @@
 //! `force::bring_up` do the work. Called by `world` and `faults`.
 
 use consensus::{
-    ApplyBatch, FetchedState, Machine, MachineError,
+    ApplyBatch, FetchedState, Machine, MachineError, Replies,
     force::{Beginning, Force, bring_up},
     log::{Log, LogError, MemDisk, Recovered},
     members,
@@ -57,9 +57,10 @@ impl Machine for Book {
         self.state.mark.clone()
     }
 
-    fn apply(&mut self, batch: &ApplyBatch<'_>) -> Result<Vec<(RequestId, Reply)>, MachineError> {
+    fn apply(&mut self, batch: &ApplyBatch<'_>, answer: &mut dyn FnMut(Replies<Self>)) -> Result<(), MachineError> {
         self.taken.extend_from_slice(batch.entries);
-        Ok(self.state.apply(batch.entries, ConfState::decode(batch.conf_state).ok()))
+        answer(self.state.apply(batch.entries, ConfState::decode(batch.conf_state).ok()));
+        Ok(())
     }
 
     fn persist(&mut self) -> Result<u64, MachineError> {

@@ -1,0 +1,71 @@
+//! What can wake the driver's loop: the closed set of its events.
+
+use ocs_proto::peer::{PeerFrame, RaftMessage, SnapshotMark};
+use tokio::sync::oneshot;
+
+use crate::{
+    Confirmed, FetchedState, JoinAsk, Proposal, RaftId, TransferError,
+    core::{JoinError, ModeError, PauseError},
+};
+
+/// Updates under way that are few.
+pub(super) const FEW: usize = 2;
+/// Bytes of entries that are those of few updates.
+const FEW_BYTES: usize = 1024;
+
+/// Everything that can wake the loop.
+#[derive(Debug)]
+pub(crate) enum Event<I, R> {
+    /// Commands to be put into the log.
+    Propose(Vec<Proposal<I, R>>),
+    /// A peer's messages.
+    Frame(PeerFrame),
+    /// A question to a quorum; `read`: answered when its index is applied here.
+    Ask { answer: oneshot::Sender<Confirmed>, read: bool },
+    /// The log has written and synced.
+    Written { number: u64, then: Vec<RaftMessage>, log_bytes: u64 },
+    /// The log's disk is full, or has room again.
+    NoRoom(bool),
+    /// The log has forgotten up to the mark.
+    Compacted { mark: SnapshotMark, log_bytes: u64 },
+    /// The log could not forget: there was no room for the record that says so.
+    NotCompacted,
+    /// The machine has applied up to here.
+    Applied(u64),
+    /// The machine's state is durable up to here.
+    Persisted(u64),
+    /// A fetched state was taken over.
+    Installed(SnapshotMark),
+    /// A state was fetched, or why not.
+    Fetched(Result<FetchedState, String>),
+    /// The state here is wrong, and why.
+    Distrust(String),
+    /// The machine applies nothing more, from this index on.
+    StandsStill(u64),
+    /// A digest here differed from a peer's at this index, and nothing shows this node's state wrong.
+    Vouch(u64),
+    /// The stream to a peer ended.
+    PeerLost { peer: RaftId, refused: bool },
+    /// A node that lost its log asks for a new id.
+    Join { ask: JoinAsk, answer: oneshot::Sender<Result<RaftId, JoinError>> },
+    /// Automatic failover is to be paused, or resumed.
+    Pause { paused: bool, answer: oneshot::Sender<Result<(), PauseError>> },
+    /// Single-copy is to end.
+    LeaveSingleCopy { answer: oneshot::Sender<Result<(), ModeError>> },
+    /// Leadership is to go to a node.
+    Transfer { to: RaftId, why: String, answer: oneshot::Sender<Result<(), TransferError>> },
+    /// Finish and end.
+    Stop,
+}
+
+impl<I, R> Event<I, R> {
+    /// Whether it comes of many updates at once.
+    pub(super) fn is_of_many(&self) -> bool {
+        let bytes = |message: &RaftMessage| message.entries.iter().map(|entry| entry.data.len()).sum::<usize>();
+        match self {
+            Self::Propose(proposals) => proposals.len() > FEW,
+            Self::Frame(frame) => frame.messages.iter().map(bytes).sum::<usize>() > FEW_BYTES,
+            _ => false,
+        }
+    }
+}
