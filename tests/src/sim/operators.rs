@@ -26,6 +26,8 @@ use super::{
 const AGAIN_US: u64 = 100_000;
 /// An operator ends single-copy so long after the other node was let back, at the latest, microseconds.
 const END_LATEST_US: u64 = 2_000_000;
+/// The disk of a node that was let back is slow for so long at most, microseconds.
+const BUSY_US: u64 = 4_000_000;
 /// How often a primary is asked to pause before its operator gives up.
 const PAUSES_MAX: u32 = 20;
 
@@ -228,6 +230,9 @@ impl World {
             return self.after(AGAIN_US, Event::Ordered(Order::LetBack(at)));
         }
         self.nodes[at].fenced = false;
+        if !self.plan.calm && self.rng.random_ratio(1, 2) {
+            self.nodes[at].slow_until = self.now + self.rng.random_range(0..BUSY_US); // it has much to write
+        }
         self.start(at);
         let later_us = self.rng.random_range(AGAIN_US..END_LATEST_US);
         self.after(later_us, Event::Ordered(Order::EndSingleCopy));
