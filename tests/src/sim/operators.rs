@@ -104,6 +104,9 @@ impl World {
     }
 
     fn pause(&mut self, at: usize, left: u32) {
+        if self.plan.calm {
+            return; // its operator resumes by now
+        }
         let Some(life) = &mut self.nodes[at].life else { return };
         let (settled, who) = (life.core.set_paused(true), Who { node: at, boot: life.boot });
         match settled {
