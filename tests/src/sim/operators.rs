@@ -104,17 +104,16 @@ impl World {
     }
 
     fn pause(&mut self, at: usize, left: u32) {
-        if self.plan.calm {
-            return; // its operator resumes by now
+        if self.plan.calm || !self.nodes[at].awake(self.now) {
+            return; // its operator resumes by now, or has no answer
         }
         let Some(life) = &mut self.nodes[at].life else { return };
-        let (settled, who) = (life.core.set_paused(true), Who { node: at, boot: life.boot });
-        match settled {
+        match life.core.set_paused(true) {
             Ok(true) => self.ask_whether_paused(at),
             Ok(false) if left > 0 => self.after(AGAIN_US, Event::Ordered(Order::Pause(at, left - 1))),
             _ => {} // refused, or given up
         }
-        self.after(0, Event::Wake(who));
+        self.settle(at);
     }
 
     /// Asks any node; one that is not the primary asks for votes if there is none.
@@ -233,7 +232,7 @@ impl World {
             return self.after(AGAIN_US, Event::Ordered(Order::LetBack(at)));
         }
         self.nodes[at].fenced = false;
-        if !self.plan.calm && self.rng.random_ratio(1, 2) {
+        if !self.plan.calm && self.rng.random_ratio(3, 4) {
             self.nodes[at].slow_until = self.now + self.rng.random_range(0..BUSY_US); // it has much to write
         }
         self.start(at);

@@ -306,7 +306,7 @@ impl World {
     // === what the core wants done ===
 
     /// Does what the core wants done, keeps the workers busy, and looks whether all still holds.
-    fn settle(&mut self, at: usize) {
+    pub(super) fn settle(&mut self, at: usize) {
         let Some(life) = &mut self.nodes[at].life else { return };
         let output = life.core.output();
         let Output { messages, writes, apply, answers, fetch, transfer: _, overtaken } = output;
