@@ -43,11 +43,11 @@ pub const ENTRY_BYTES_MAX: usize = 1536 * 1024;
 /// Largest append message, bytes of entries.
 const APPEND_BYTES_MAX: u64 = 512 * 1024;
 /// The same of a witness, which has the log on disk and little memory.
-const APPEND_BYTES_MAX_WITNESS: u64 = 128 * 1024;
+const APPEND_BYTES_MAX_WITNESS: u64 = 64 * 1024;
 /// Append messages on their way to one peer: together less than the transport's queue takes.
 const INFLIGHT_MAX: usize = 64;
 /// The same of a witness.
-const INFLIGHT_MAX_WITNESS: usize = 8;
+const INFLIGHT_MAX_WITNESS: usize = 4;
 /// Committed entries that are handed over at a time, bytes.
 const COMMITTED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// The same of a witness, which only looks for changes of the membership in them.
