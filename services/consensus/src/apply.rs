@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ocs_proto::peer::{ConfState, Entry};
+use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 use prost::Message as _;
 
 use crate::{ApplyBatch, FetchedState, Machine, MachineError, Observer, driver::Event, waiters::Waiters};
@@ -77,8 +77,13 @@ pub(crate) struct Memberships(std::collections::BTreeMap<u64, Vec<u8>>);
 
 impl Memberships {
     /// Holds from `index` on.
-    pub(crate) fn new(index: u64, conf_state: &ConfState) -> Self {
+    fn new(index: u64, conf_state: &ConfState) -> Self {
         Self([(index, conf_state.encode_to_vec())].into())
+    }
+
+    /// As a state knows it, which may be ahead of its log; an empty one goes by the log.
+    pub(crate) fn of(state: &SnapshotMark, in_log: &ConfState) -> Self {
+        Self::new(state.index, state.conf_state.as_ref().filter(|_| state.index > 0).unwrap_or(in_log))
     }
 
     fn learn(&mut self, changes: &[(u64, ConfState)]) {
@@ -263,6 +268,13 @@ mod tests {
 
     fn conf(voter: u64) -> ConfState {
         ConfState { voters: vec![voter], ..ConfState::default() }
+    }
+
+    #[test]
+    fn a_state_that_is_ahead_of_its_log_knows_its_membership_itself() {
+        let ahead = SnapshotMark { index: 5, term: 2, conf_state: Some(conf(1)) };
+        assert_eq!(Memberships::of(&ahead, &conf(2)).at(6).0, conf(1).encode_to_vec());
+        assert_eq!(Memberships::of(&SnapshotMark::default(), &conf(2)).at(1).0, conf(2).encode_to_vec());
     }
 
     #[test]

@@ -155,7 +155,7 @@ where
             digests: digests.clone(),
             observer: parts.observer.clone(),
             policy: config.persist,
-            memberships: Memberships::new(state.index, &core.conf_state()),
+            memberships: Memberships::of(&state, &core.conf_state()),
             unpersisted: 0,
             persisted_at: Instant::now(),
             kept: None,

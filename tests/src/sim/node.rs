@@ -426,7 +426,8 @@ impl Node {
             false => incarnation,
         };
         let core = Core::new(self.core_config(incarnation, seed), found);
-        let memberships = [(mark.index, core.conf_state())].into();
+        let known = mark.conf_state.filter(|_| mark.index > 0).unwrap_or_else(|| core.conf_state());
+        let memberships = [(mark.index, known)].into();
         self.life = Some(Life {
             memberships,
             persisted: mark.index,

@@ -11,9 +11,13 @@ use crate::{
     log::{Disk, HardState},
 };
 
-/// Up to where the witness has applied: what is committed, but not past a change of the membership that is not recorded.
+/// Up to where the witness has applied: what is committed, as far as its memberships are known.
 pub(super) fn witness_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
-    let committed = found.hard_state.commit.max(found.start.index).min(last);
+    up_to_unrecorded(found, found.hard_state.commit.max(found.start.index).min(last))
+}
+
+/// Not past a change of the membership that is not recorded: it takes effect once it is handed over again.
+fn up_to_unrecorded<D: Disk>(found: &Found<D>, committed: u64) -> u64 {
     let recorded = found.reader.conf_states().last().map_or(found.start.index, |(index, _)| *index);
     #[cfg(mutant)]
     if crate::mutant::on(crate::mutant::Mutant::MembershipNotReplayed) {
@@ -29,7 +33,8 @@ pub fn nothing() -> (SnapshotMark, HardState) {
 }
 
 /// Up to where Raft may count the log as applied. A state that was fetched can be ahead of the log behind it: entries that
-/// stand there and are not known committed may be others than those which the state has applied.
+/// stand there and are not known committed may be others than those which the state has applied; and the membership that it
+/// brings is of a later index.
 pub(super) fn data_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
     let (start, state) = (found.start.index, &found.state);
     #[cfg(mutant)]
@@ -39,7 +44,7 @@ pub(super) fn data_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
     if state.index <= start || found.reader.term(state.index) == Some(state.term) {
         return state.index.max(start).min(last);
     }
-    found.hard_state.commit.min(state.index).clamp(start, last)
+    up_to_unrecorded(found, found.hard_state.commit.min(state.index).clamp(start, last))
 }
 
 /// The mark at which a new group begins: both data nodes and the witness, as configured.
