@@ -187,7 +187,7 @@ impl Watch {
     /// Design 2: stamps are near the true time while all clocks are right. `now`: when it was stamped. A process that was
     /// stopped reads what was sent to it meanwhile, and takes those clocks for late.
     pub(super) fn stamps_follow_right_clocks(&self, stamp_us: u64, now: u64) {
-        let late_us = ODD_US + SLACK_US + self.longest_pause_us;
+        let late_us = ODD_US + SLACK_US + self.stopped_us;
         claim!(
             !self.odd_clocks.is_empty() || stamp_us + late_us >= NOON_US + now,
             "stamps follow right clocks",

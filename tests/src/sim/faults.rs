@@ -211,7 +211,7 @@ impl World {
             }
             Kind::Pause => {
                 self.nodes[at].paused_until = self.now + lasts_us;
-                self.watch.longest_pause_us = self.watch.longest_pause_us.max(lasts_us);
+                self.watch.stopped_us += lasts_us;
             }
             Kind::Kill => self.end_process(at, true),
             Kind::PowerCut => self.end_process(at, false),

@@ -46,8 +46,8 @@ pub(super) struct Watch {
     pub(super) ids: BTreeSet<RaftId>,
     /// Highest stamp applied.
     pub(super) stamp_us: u64,
-    /// Longest time for which a process was stopped.
-    pub(super) longest_pause_us: u64,
+    /// For how long processes were stopped, all together: one after another they hold the time up by all of it.
+    pub(super) stopped_us: u64,
     /// Places whose wall clock ever jumped.
     pub(super) odd_clocks: BTreeSet<usize>,
     digests: BTreeMap<u64, u128>,
@@ -99,7 +99,7 @@ impl Watch {
             buried: BTreeMap::new(),
             ids: ids.into_iter().collect(),
             stamp_us: 0,
-            longest_pause_us: 0,
+            stopped_us: 0,
             odd_clocks: BTreeSet::new(),
             reference,
             agreed: BTreeMap::new(),

@@ -154,14 +154,16 @@ fn play(seed: u64, talks: bool) -> Report {
 }
 
 /// Design 1: while failover is paused a primary that restarts is primary again, without its operator. One that lost its log is
-/// not: that group waits for him.
+/// not, nor one that ended before its own disk had what those of the others had: that group waits for him.
 fn paused_primary_is_primary_again(world: &mut World) {
     let Some(holder) = world.watch.holder().filter(|_| world.nodes.iter().all(|node| !node.fenced)) else { return };
     world.calm_down();
     world.places().for_each(|at| world.start(at));
     let begun = world.now;
     let served = world.run_until(begun + PAIR_US, |world| updated_since(world, begun));
-    let lost = world.nodes.iter().all(|node| node.id != holder || node.log_lost);
+    let end = |node: &Node| node.synced.terms.last_key_value().map_or((0, 0), |(index, term)| (*term, *index));
+    let best = world.nodes.iter().map(end).max();
+    let lost = world.nodes.iter().all(|node| node.id != holder || node.log_lost || Some(end(node)) < best);
     claim!(served || lost, "a primary is primary again while failover is paused", "not {holder:#x}");
 }
 
