@@ -329,6 +329,14 @@ pub trait Observer: Send + Sync + 'static {
     fn batch(&self, commands: usize);
 }
 
+/// Looks at nothing.
+#[cfg(test)]
+impl Observer for () {
+    fn fdatasync(&self, _: f64) {}
+    fn commit(&self, _: f64) {}
+    fn batch(&self, _: usize) {}
+}
+
 /// Why leadership was not handed over; this node goes on as it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransferError {

@@ -270,6 +270,75 @@ mod tests {
         ConfState { voters: vec![voter], ..ConfState::default() }
     }
 
+    /// Looks, between its answer and its end, what has been told.
+    struct Looking {
+        applied: SnapshotMark,
+        events: Receiver<Event<u64, ()>>,
+        answered: tokio::sync::oneshot::Receiver<Result<(), crate::ProposeError>>,
+    }
+
+    impl Machine for Looking {
+        type Id = u64;
+        type Reply = ();
+
+        fn applied(&self) -> SnapshotMark {
+            self.applied.clone()
+        }
+
+        fn apply(
+            &mut self,
+            batch: &ApplyBatch<'_>,
+            answer: &mut dyn FnMut(Vec<(u64, ())>),
+        ) -> Result<(), MachineError> {
+            answer(vec![(7, ())]);
+            assert_eq!(self.answered.try_recv(), Ok(Ok(())), "who waits need not wait for what is left to do");
+            assert!(self.events.try_recv().is_err(), "a read must not see this state as applied yet");
+            self.applied.index = batch.entries.last().map_or(0, |entry| entry.index);
+            Ok(())
+        }
+
+        fn persist(&mut self) -> Result<u64, MachineError> {
+            Ok(self.applied.index)
+        }
+
+        fn digest(&self) -> Option<(u64, u128)> {
+            None
+        }
+
+        fn digest_at(&self, _: u64) -> Option<u128> {
+            None
+        }
+
+        fn install(&mut self, source: FetchedState) -> Result<SnapshotMark, MachineError> {
+            Ok(source.mark)
+        }
+    }
+
+    #[test]
+    fn an_answer_comes_before_the_write_and_the_applied_index_after_it() {
+        let (events, told) = std::sync::mpsc::channel();
+        let (_, work) = std::sync::mpsc::channel();
+        let (reply, answered) = tokio::sync::oneshot::channel();
+        let waiters = Arc::new(Waiters::new());
+        waiters.enter(7, reply, Instant::now());
+        let machine = Looking { applied: SnapshotMark::default(), events: told, answered };
+        let mut thread = ApplyThread {
+            machine,
+            work,
+            events,
+            waiters,
+            digests: Arc::default(),
+            observer: Arc::new(()),
+            policy: PersistPolicy { every: Duration::from_secs(1), bytes: 1 },
+            memberships: Memberships::new(0, &conf(1)),
+            unpersisted: 0,
+            persisted_at: Instant::now(),
+            kept: None,
+        };
+        thread.apply(vec![Entry { index: 1, ..Entry::default() }], &mut VecDeque::new()).unwrap();
+        assert!(matches!(thread.machine.events.try_recv(), Ok(Event::Applied(1))));
+    }
+
     #[test]
     fn a_state_that_is_ahead_of_its_log_knows_its_membership_itself() {
         let ahead = SnapshotMark { index: 5, term: 2, conf_state: Some(conf(1)) };

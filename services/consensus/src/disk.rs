@@ -200,14 +200,6 @@ mod tests {
     use super::*;
     use crate::log::{HardState, LogConfig, MemDisk};
 
-    struct Nobody;
-
-    impl Observer for Nobody {
-        fn fdatasync(&self, _: f64) {}
-        fn commit(&self, _: f64) {}
-        fn batch(&self, _: usize) {}
-    }
-
     fn entry(index: u64, bytes: usize) -> Entry {
         Entry { kind: 0, term: 1, index, data: vec![1; bytes].into(), context: Vec::new().into() }
     }
@@ -239,7 +231,7 @@ mod tests {
         let (jobs, queue) = std::sync::mpsc::channel();
         let (events, told) = std::sync::mpsc::channel::<Event<u64, ()>>();
         let room = Arc::new(AtomicBool::new(true));
-        let thread = LogThread { log, jobs: queue, events, observer: Arc::new(Nobody), room };
+        let thread = LogThread { log, jobs: queue, events, observer: Arc::new(()), room };
         jobs.send(Job::Compact(SnapshotMark { index: last, term: 1, conf_state: None })).unwrap();
         jobs.send(Job::Stop).unwrap();
         thread.run().unwrap();
