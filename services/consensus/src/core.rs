@@ -10,6 +10,7 @@ mod membership;
 mod pause;
 mod ready;
 mod reign;
+mod round;
 mod rules;
 
 pub use beginning::{genesis, nothing};
@@ -160,6 +161,7 @@ pub struct Core<D: Disk> {
     rounds: Rounds,
     answers: Vec<(Question, Confirmed)>,
     round_basis: (u64, u64, bool),
+    spared: round::Spared,
     /// Term in which it was told, and the value.
     told_durable: (u64, u64),
     patience: Patience,
@@ -255,6 +257,7 @@ impl<D: Disk> Core<D> {
             },
             answers: Vec::new(),
             round_basis: (0, 0, false),
+            spared: round::Spared::default(),
             told_durable: (0, 0),
             patience: Patience::new(config.election_ticks_max),
             fast_ticks: 0,
@@ -295,9 +298,7 @@ impl<D: Disk> Core<D> {
             self.raw.tick(); // a single voter must not campaign with a write in flight (design 6)
             self.lead_alone(alone);
         }
-        if self.rounds.tick(self.config.heartbeat_ticks as u32) {
-            self.ask_again();
-        }
+        self.tick_round();
         self.tick_transfer();
         self.tick_snapshots();
         self.tick_witness();
@@ -364,7 +365,7 @@ impl<D: Disk> Core<D> {
     }
 
     fn feed(&mut self, message: Message) {
-        if let Err(fault) = self.raw.step(message) {
+        if let Err(fault) = self.step_round(message) {
             tracing::debug!(%fault, "Raft took no notice of a message");
         }
         self.after();
@@ -460,6 +461,7 @@ impl<D: Disk> Core<D> {
         for id in ids.into_iter().filter(|id| members::number(*id) == members::number(peer)) {
             self.raw.report_unreachable(id);
         }
+        self.ask_everybody();
         self.after();
     }
 

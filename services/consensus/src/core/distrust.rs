@@ -5,14 +5,15 @@ use super::Core;
 use crate::log::Disk;
 
 impl<D: Disk> Core<D> {
-    /// The state here is wrong: nothing is served from it any more; log and vote stay in service. False: one is being fetched
-    /// already. [`Core::replace`] follows once the machine stands still.
+    /// The state here is wrong: nothing is served from it any more; log and vote stay in service, and a leader hands over before
+    /// anything else. False: one is being fetched already. [`Core::replace`] follows once the machine stands still.
     pub fn distrust(&mut self) -> bool {
         if self.fetching {
             return false;
         }
         self.fetching = true;
         self.distrusted = Some(self.applied);
+        self.hand_over_without_state();
         true
     }
 

@@ -5,7 +5,7 @@ use raft::{ProgressState, StateRole};
 use rand::Rng;
 
 use super::{Core, SNAPSHOT_TICKS_MAX, TRANSFER_LAG_MAX, TRANSFER_TICKS_MAX};
-use crate::{Confirmed, Kind, RaftId, TransferError, log::Disk};
+use crate::{Kind, RaftId, TransferError, log::Disk};
 
 impl<D: Disk> Core<D> {
     /// Runs after every event: randomness from outside, answers, and the round under way.
@@ -33,6 +33,7 @@ impl<D: Disk> Core<D> {
             self.reign = (seen.1, self.came());
         }
         self.seen = seen;
+        self.spared = super::round::Spared::default();
         self.draw_timeout();
     }
 
@@ -40,29 +41,6 @@ impl<D: Disk> Core<D> {
     pub(super) fn draw_timeout(&mut self) {
         let timeout = self.rng.random_range(self.config.election_ticks_min..self.config.election_ticks_max);
         self.raw.raft.set_randomized_election_timeout(timeout);
-    }
-
-    pub(super) fn begin_round(&mut self) {
-        if self.rounds.due() {
-            let context = self.rounds.begin();
-            self.raw.read_index(context.to_vec());
-            self.collect_answers();
-        }
-    }
-
-    pub(super) fn ask_again(&mut self) {
-        let context = self.rounds.again();
-        self.raw.read_index(context.to_vec());
-        self.collect_answers();
-    }
-
-    /// Takes settled rounds at once, so that the term told is the one in which the quorum answered.
-    pub(super) fn collect_answers(&mut self) {
-        for state in std::mem::take(&mut self.raw.raft.read_states) {
-            let confirmed = Confirmed { index: state.index, term: self.term(), leader: self.leader() };
-            let settled = self.rounds.answered(&state.request_ctx);
-            self.answers.extend(settled.into_iter().map(|question| (question, confirmed)));
-        }
     }
 
     pub(super) fn hold_snapshot(&mut self, message: RaftMessage) {
@@ -152,7 +130,7 @@ impl<D: Disk> Core<D> {
     }
 
     /// A data node whose state is still being fetched votes and leads like any other, but cannot serve: it hands over.
-    fn hand_over_without_state(&mut self) {
+    pub(super) fn hand_over_without_state(&mut self) {
         if !(self.leads() && self.fetching && self.transfer.is_none()) || self.paused() {
             return;
         }
