@@ -111,9 +111,9 @@ pub enum MachineError {
 }
 
 /// The way to the other nodes. Never blocks; may lose, delay or reorder frames.
-pub trait Transport: Send + 'static {
+pub trait Transport: Send + Sync + 'static {
     /// Sends a frame to a peer, or drops it.
-    fn send(&mut self, to: RaftId, frame: PeerFrame);
+    fn send(&self, to: RaftId, frame: PeerFrame);
 }
 
 /// One command to be put into the log.

@@ -6,6 +6,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
     time::{Duration, Instant},
@@ -71,6 +72,36 @@ impl Digests {
     }
 }
 
+/// How far the machine has come, for the driver to look at. It is woken for it only where it waits: a turn of its thread for each
+/// batch is for nothing otherwise, and taken from who is at work.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    applied: AtomicU64,
+    /// States taken over, counted before they are told.
+    installs: AtomicU64,
+    wanted: AtomicBool,
+}
+
+impl Progress {
+    /// The machine has applied up to here; whether the driver is to be told.
+    fn reach(&self, index: u64) -> bool {
+        self.applied.store(index, SeqCst);
+        self.wanted.load(SeqCst)
+    }
+
+    /// From now on the driver waits, or does not. To be said before it looks: it is then woken for what it did not see.
+    pub(crate) fn want(&self, wanted: bool) {
+        self.wanted.store(wanted, SeqCst);
+    }
+
+    /// How far it is; none while the driver has not heard of every state taken over, since what was applied on top is not to be
+    /// known before.
+    pub(crate) fn applied(&self, installs_heard: u64) -> Option<u64> {
+        let applied = self.applied.load(SeqCst);
+        (self.installs.load(SeqCst) == installs_heard).then_some(applied)
+    }
+}
+
 /// Which membership holds from which index on.
 #[derive(Debug)]
 pub(crate) struct Memberships(std::collections::BTreeMap<u64, Vec<u8>>);
@@ -122,6 +153,7 @@ pub(crate) struct ApplyThread<M: Machine> {
     pub(crate) events: Sender<Event<M::Id, M::Reply>>,
     pub(crate) waiters: Arc<Waiters<M::Id, M::Reply>>,
     pub(crate) digests: Arc<Digests>,
+    pub(crate) progress: Arc<Progress>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) policy: PersistPolicy,
     /// Memberships, encoded, and the index from which each holds; kept with the state.
@@ -183,7 +215,9 @@ impl<M: Machine> ApplyThread<M> {
         let state = self.machine.applied();
         entries.retain(|entry| entry.index > state.index); // a fetched state may already hold them
         if entries.is_empty() {
-            let _ = self.events.send(Event::Applied(state.index));
+            if self.progress.reach(state.index) {
+                let _ = self.events.send(Event::Applied);
+            }
             return Ok(());
         }
         let last = entries.last().map_or(state.index, |entry| entry.index);
@@ -204,7 +238,9 @@ impl<M: Machine> ApplyThread<M> {
         self.memberships.forget_below(last);
         self.unpersisted += bytes + entries.len() * 64; // an entry without data moves the index too
         self.note_digest();
-        let _ = self.events.send(Event::Applied(last));
+        if self.progress.reach(last) {
+            let _ = self.events.send(Event::Applied);
+        }
         Ok(())
     }
 
@@ -234,6 +270,7 @@ impl<M: Machine> ApplyThread<M> {
             self.machine.applied() // it went on while the state was fetched, and need not be durable up to there
         };
         self.memberships.learn(&[(mark.index, mark.conf_state.clone().unwrap_or_default())]);
+        self.progress.installs.fetch_add(1, SeqCst);
         let _ = self.events.send(Event::Installed(mark));
         self.note_digest();
         Ok(())
@@ -273,7 +310,7 @@ mod tests {
     /// Looks, between its answer and its end, what has been told.
     struct Looking {
         applied: SnapshotMark,
-        events: Receiver<Event<u64, ()>>,
+        progress: Arc<Progress>,
         answered: tokio::sync::oneshot::Receiver<Result<(), crate::ProposeError>>,
     }
 
@@ -291,8 +328,10 @@ mod tests {
             answer: &mut dyn FnMut(Vec<(u64, ())>),
         ) -> Result<(), MachineError> {
             answer(vec![(7, ())]);
-            assert_eq!(self.answered.try_recv(), Ok(Ok(())), "who waits need not wait for what is left to do");
-            assert!(self.events.try_recv().is_err(), "a read must not see this state as applied yet");
+            if self.applied.index == 0 {
+                assert_eq!(self.answered.try_recv(), Ok(Ok(())), "who waits need not wait for what is left to do");
+                assert_eq!(self.progress.applied(0), Some(0), "a read must not see this state as applied yet");
+            }
             self.applied.index = batch.entries.last().map_or(0, |entry| entry.index);
             Ok(())
         }
@@ -310,6 +349,7 @@ mod tests {
         }
 
         fn install(&mut self, source: FetchedState) -> Result<SnapshotMark, MachineError> {
+            self.applied = source.mark.clone();
             Ok(source.mark)
         }
     }
@@ -321,13 +361,15 @@ mod tests {
         let (reply, answered) = tokio::sync::oneshot::channel();
         let waiters = Arc::new(Waiters::new());
         waiters.enter(7, reply, Instant::now());
-        let machine = Looking { applied: SnapshotMark::default(), events: told, answered };
+        let progress = Arc::new(Progress::default());
+        let machine = Looking { applied: SnapshotMark::default(), progress: progress.clone(), answered };
         let mut thread = ApplyThread {
             machine,
             work,
             events,
             waiters,
             digests: Arc::default(),
+            progress: progress.clone(),
             observer: Arc::new(()),
             policy: PersistPolicy { every: Duration::from_secs(1), bytes: 1 },
             memberships: Memberships::new(0, &conf(1)),
@@ -336,7 +378,16 @@ mod tests {
             kept: None,
         };
         thread.apply(vec![Entry { index: 1, ..Entry::default() }], &mut VecDeque::new()).unwrap();
-        assert!(matches!(thread.machine.events.try_recv(), Ok(Event::Applied(1))));
+        assert_eq!(progress.applied(0), Some(1));
+        assert!(told.try_recv().is_err(), "nobody waits for it");
+        progress.want(true);
+        thread.apply(vec![Entry { index: 2, ..Entry::default() }], &mut VecDeque::new()).unwrap();
+        assert!(matches!(told.try_recv(), Ok(Event::Applied)));
+        let mark = SnapshotMark { index: 9, ..SnapshotMark::default() };
+        thread.install(FetchedState { directory: std::path::PathBuf::new(), mark }).unwrap();
+        thread.apply(vec![Entry { index: 10, ..Entry::default() }], &mut VecDeque::new()).unwrap();
+        assert_eq!(progress.applied(0), None, "it stands on a state that was not heard of");
+        assert_eq!(progress.applied(1), Some(10));
     }
 
     #[test]

@@ -11,12 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ocs_proto::peer::{RaftMessage, SnapshotMark};
+use ocs_proto::peer::{PeerFrame, RaftMessage, SnapshotMark};
 
 use crate::{
-    Observer,
+    Observer, RaftId, Transport,
     core::Write,
-    driver::Event,
+    driver::{Event, wall_clock_us},
     log::{Batch, Disk, Log, LogError},
 };
 
@@ -28,19 +28,24 @@ const ROOM_RETRY: Duration = Duration::from_millis(250);
 /// What the log is asked to do, in order.
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// Write, sync, report.
-    Write(Box<Write>),
+    /// Write, sync, send the frames, report.
+    Write(Box<Write>, Promises),
     /// Forget everything up to the mark.
     Compact(SnapshotMark),
     /// Finish what has queued, and end.
     Stop,
 }
 
+/// What a node promises others once something is durable here. The log's thread sends it: by way of the loop it would wait for
+/// that thread's turn.
+pub(crate) type Promises = Vec<(RaftId, PeerFrame)>;
+
 /// The thread's state.
 pub(crate) struct LogThread<D: Disk, I, R> {
     pub(crate) log: Log<D>,
     pub(crate) jobs: Receiver<Job>,
     pub(crate) events: Sender<Event<I, R>>,
+    pub(crate) transport: Arc<dyn Transport>,
     pub(crate) observer: Arc<dyn Observer>,
     /// Whether the disk has more than its reserve left.
     pub(crate) room: Arc<AtomicBool>,
@@ -76,36 +81,46 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
     /// False: a stop was among them.
     fn run_all(&mut self, jobs: Vec<Job>) -> Result<bool, LogError> {
         let mut merged: Option<Merged> = None;
+        let mut promises = Promises::new();
         for job in jobs {
             match job {
-                Job::Write(write) => match &mut merged {
-                    Some(open) if open.joins(&write) => open.join(*write),
-                    _ => {
-                        let full = merged.replace(Merged::of(*write));
-                        self.flush(full)?;
+                Job::Write(write, then) => {
+                    match &mut merged {
+                        Some(open) if open.joins(&write) => open.join(*write),
+                        _ => {
+                            let full = merged.replace(Merged::of(*write));
+                            self.flush(full, &mut promises)?;
+                        }
                     }
-                },
+                    promises.extend(then);
+                }
                 Job::Compact(mark) => {
-                    self.flush(merged.take())?;
+                    self.flush(merged.take(), &mut promises)?;
                     self.compact(mark)?;
                 }
                 Job::Stop => {
-                    self.flush(merged.take())?;
+                    self.flush(merged.take(), &mut promises)?;
                     return Ok(false);
                 }
             }
         }
-        self.flush(merged)?;
+        self.flush(merged, &mut promises)?;
         Ok(true)
     }
 
-    fn flush(&mut self, merged: Option<Merged>) -> Result<(), LogError> {
+    /// What was promised is due once this is durable.
+    fn flush(&mut self, merged: Option<Merged>, promises: &mut Promises) -> Result<(), LogError> {
         let Some(merged) = merged else { return Ok(()) };
         if !merged.is_empty() {
             self.append(&merged.batch)?;
         }
-        let _ =
-            self.events.send(Event::Written { number: merged.number, then: merged.then, log_bytes: self.log.bytes() });
+        for (to, mut frame) in together(std::mem::take(promises)) {
+            if let Some(head) = &mut frame.head {
+                head.wall_clock_us = wall_clock_us();
+            }
+            self.transport.send(to, frame);
+        }
+        let _ = self.events.send(Event::Written { number: merged.number, log_bytes: self.log.bytes() });
         Ok(())
     }
 
@@ -189,6 +204,21 @@ impl Merged {
     }
 }
 
+/// One frame for each peer, under the newest head.
+fn together(promises: Promises) -> Promises {
+    let mut joined = Promises::new();
+    for (to, frame) in promises {
+        match joined.iter_mut().find(|(known, _)| *known == to) {
+            Some((_, open)) => {
+                open.head = frame.head;
+                open.messages.extend(frame.messages);
+            }
+            None => joined.push((to, frame)),
+        }
+    }
+    joined
+}
+
 fn weigh(batch: &Batch) -> usize {
     batch.entries.iter().map(|entry| entry.data.len() + 64).sum()
 }
@@ -197,8 +227,24 @@ fn weigh(batch: &Batch) -> usize {
 mod tests {
     use ocs_proto::peer::Entry;
 
+    use std::sync::Mutex;
+
+    use ocs_proto::peer::Head;
+
     use super::*;
     use crate::log::{HardState, LogConfig, MemDisk};
+
+    type Sent = Arc<Mutex<Promises>>;
+
+    /// A wire on which frames stay.
+    #[derive(Default)]
+    struct Wire(Sent);
+
+    impl Transport for Wire {
+        fn send(&self, to: RaftId, frame: PeerFrame) {
+            self.0.lock().unwrap().push((to, frame));
+        }
+    }
 
     fn entry(index: u64, bytes: usize) -> Entry {
         Entry { kind: 0, term: 1, index, data: vec![1; bytes].into(), context: Vec::new().into() }
@@ -231,10 +277,53 @@ mod tests {
         let (jobs, queue) = std::sync::mpsc::channel();
         let (events, told) = std::sync::mpsc::channel::<Event<u64, ()>>();
         let room = Arc::new(AtomicBool::new(true));
-        let thread = LogThread { log, jobs: queue, events, observer: Arc::new(()), room };
+        let transport = Arc::new(Wire::default());
+        let thread = LogThread { log, jobs: queue, events, transport, observer: Arc::new(()), room };
         jobs.send(Job::Compact(SnapshotMark { index: last, term: 1, conf_state: None })).unwrap();
         jobs.send(Job::Stop).unwrap();
         thread.run().unwrap();
         assert!(matches!(told.try_recv(), Ok(Event::NotCompacted)));
+    }
+
+    /// Two writes that queued, each with a promise to peer 1, on a disk that works or does not.
+    fn promised(sync_fails: bool) -> (Result<(), LogError>, Promises) {
+        let disk = MemDisk::new();
+        let config = LogConfig { cluster: [9; 16], segment_bytes: 64 * 1024, prepare_ahead: false };
+        let log = Log::create(disk.clone(), config, SnapshotMark::default(), HardState::default()).unwrap();
+        let (jobs, queue) = std::sync::mpsc::channel();
+        let (events, _told) = std::sync::mpsc::channel::<Event<u64, ()>>();
+        let (sent, room) = (Sent::default(), Arc::new(AtomicBool::new(true)));
+        let transport = Arc::new(Wire(Arc::clone(&sent)));
+        let thread = LogThread { log, jobs: queue, events, transport, observer: Arc::new(()), room };
+        for index in 1..=2 {
+            let batch = Batch { entries: vec![entry(index, 8)], ..Batch::default() };
+            let head = Head { applied: index, ..Head::default() };
+            let frame = PeerFrame { head: Some(head), messages: vec![RaftMessage { index, ..RaftMessage::default() }] };
+            jobs.send(Job::Write(Box::new(Write { number: index, batch, then: Vec::new() }), vec![(1, frame)]))
+                .unwrap();
+        }
+        jobs.send(Job::Stop).unwrap();
+        if sync_fails {
+            disk.fail_next_sync();
+        }
+        let ran = thread.run();
+        let sent = sent.lock().unwrap().drain(..).collect();
+        (ran, sent)
+    }
+
+    #[test]
+    fn what_was_promised_leaves_as_one_frame_once_all_of_it_is_durable() {
+        let (ran, sent) = promised(false);
+        ran.unwrap();
+        let [(1, frame)] = &sent[..] else { panic!("{sent:?}") };
+        assert_eq!(frame.messages.iter().map(|message| message.index).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(frame.head.as_ref().unwrap().applied, 2);
+        assert!(frame.head.as_ref().unwrap().wall_clock_us > 0);
+    }
+
+    #[test]
+    fn nothing_is_promised_after_a_sync_that_failed() {
+        let (ran, sent) = promised(true);
+        assert!(ran.is_err() && sent.is_empty(), "{ran:?} {sent:?}");
     }
 }

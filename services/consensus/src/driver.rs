@@ -5,8 +5,10 @@
 
 mod asks;
 mod event;
+mod held;
 mod propose;
 mod repair;
+mod seen;
 mod tell;
 
 use std::{
@@ -24,11 +26,12 @@ use ocs_proto::peer::PeerFrame;
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use event::Event;
+use seen::Seen;
 
 use crate::{
     Comparison, Confirmed, Handle, JoinAsk, Machine, Observer, Proposal, ProposeError, RaftId, Reign, Status,
     TransferError, Transport,
-    apply::{ApplyThread, Digests, Memberships, PersistPolicy, Work},
+    apply::{ApplyThread, Digests, Memberships, PersistPolicy, Progress, Work},
     core::{Core, CoreConfig, Found, JoinError, ModeError, Output, PauseError},
     disk::{Job, LogThread},
     log::{Disk, Log, Recovered},
@@ -82,7 +85,7 @@ pub struct Parts<D: Disk, M: Machine> {
     /// The state; none on a witness.
     pub machine: Option<M>,
     /// The way to the peers.
-    pub transport: Box<dyn Transport>,
+    pub transport: Arc<dyn Transport>,
     /// Called with the lowest index that a state to be fetched must have; answered by [`Handle::fetched`].
     pub fetch: Box<dyn FnMut(u64) + Send>,
     /// Called with each pair of digests at the same index, equal or not; must not block. Answered, where they differ, by
@@ -125,7 +128,7 @@ where
     let (jobs, job_queue) = mpsc::channel(); // bounded by UNCOMMITTED_BYTES_MAX
     let (work, work_queue) = mpsc::channel(); // bounded by APPLY_LAG_MAX
     let waiters = Arc::new(Waiters::new());
-    let digests = Arc::new(Digests::default());
+    let (digests, progress) = (Arc::new(Digests::default()), Arc::new(Progress::default()));
     let state = parts.machine.as_ref().map(Machine::applied).unwrap_or_default();
     let doubted = parts.machine.as_ref().is_some_and(Machine::doubted);
     let found = Found {
@@ -142,6 +145,7 @@ where
         log: parts.log,
         jobs: job_queue,
         events: events.clone(),
+        transport: Arc::clone(&parts.transport),
         observer: parts.observer.clone(),
         room: parts.room,
     };
@@ -153,6 +157,7 @@ where
             events: events.clone(),
             waiters: waiters.clone(),
             digests: digests.clone(),
+            progress: progress.clone(),
             observer: parts.observer.clone(),
             policy: config.persist,
             memberships: Memberships::of(&state, &core.conf_state()),
@@ -170,6 +175,9 @@ where
         work,
         waiters,
         digests,
+        progress,
+        installs: 0,
+        seen_applied: state.index,
         transport: parts.transport,
         fetch: parts.fetch,
         compared: parts.compared,
@@ -194,6 +202,7 @@ where
         mismatches: 0,
         ticks: 0,
         told: HashMap::new(),
+        held: held::Held::default(),
         news: tell::News::default(),
         leader_seen: Instant::now(),
         reign: None,
@@ -223,29 +232,6 @@ fn thread(
     std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system can start a thread")
 }
 
-/// What the last frames of a peer told.
-#[derive(Debug, Default)]
-struct Seen {
-    heard: Option<Instant>,
-    /// Its disk is full.
-    short: bool,
-    /// Its log has reached its limit.
-    log_full: bool,
-    applied: u64,
-    /// Its wall clock then, microseconds.
-    wall_us: u64,
-    digest: Option<(u64, u128)>,
-    /// Its state takes part, and it stands by its digest at this index.
-    ready: bool,
-    vouched: u64,
-}
-
-impl Seen {
-    fn lately(&self) -> bool {
-        self.heard.is_some_and(|heard| heard.elapsed() < SILENT)
-    }
-}
-
 /// One who asked a quorum.
 #[derive(Debug)]
 struct Asker {
@@ -261,7 +247,12 @@ struct Driver<D: Disk, M: Machine> {
     work: Sender<Work>,
     waiters: Arc<Waiters<M::Id, M::Reply>>,
     digests: Arc<Digests>,
-    transport: Box<dyn Transport>,
+    progress: Arc<Progress>,
+    /// States taken over, as far as was heard.
+    installs: u64,
+    /// Up to where it had applied when that was looked at last.
+    seen_applied: u64,
+    transport: Arc<dyn Transport>,
     fetch: Box<dyn FnMut(u64) + Send>,
     compared: Box<dyn FnMut(Comparison) + Send>,
     repair: Repair,
@@ -291,6 +282,7 @@ struct Driver<D: Disk, M: Machine> {
     /// Ticks since the start, and at which of them a peer last got a frame.
     ticks: u64,
     told: HashMap<RaftId, u64>,
+    held: held::Held,
     /// What those who watch the status were last woken for.
     news: tell::News,
     /// When there was a leader last, as far as this node knows; at first, when it began.
@@ -309,6 +301,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         while !self.stopping {
             let hurrying = self.core.hurrying();
             let wake = if hurrying { next_tick.min(next_hurry) } else { next_tick };
+            let wake = self.held.due().map_or(wake, |due| wake.min(due));
             match self.inbox.recv_timeout(wake.saturating_duration_since(Instant::now())) {
                 Ok(event) => self.on_events(event),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -325,8 +318,13 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 self.core.campaign_again();
                 next_hurry = now + HURRY;
             }
+            self.see_progress();
             self.propose_queued();
             self.pump();
+            if self.see_progress() {
+                self.pump();
+            }
+            self.release_held(now);
             self.note_reign();
             self.publish(ticked);
         }
@@ -358,10 +356,9 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 self.on_frame(frame);
             }
             Event::Ask { answer, read } => self.on_ask(answer, read),
-            Event::Written { number, then, log_bytes } => {
+            Event::Written { number, log_bytes } => {
                 self.log_bytes = log_bytes;
                 self.core.on_written(number);
-                self.send(then);
             }
             Event::NoRoom(full) => self.on_room(full),
             Event::Compacted { mark, log_bytes } => {
@@ -370,9 +367,10 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 self.core.on_compacted(mark);
             }
             Event::NotCompacted => self.forgetting = false,
-            Event::Applied(index) => self.on_applied(index),
+            Event::Applied => {} // looked at after every event
             Event::Persisted(index) => self.persisted = self.persisted.max(index),
             Event::Installed(mark) => {
+                self.installs += 1;
                 self.repair.installed(Here::of(&self.core), mark.index > self.core.applied());
                 self.core.on_installed(mark.clone());
                 self.on_applied(mark.index);
@@ -388,6 +386,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             Event::StandsStill(index) => self.core.replace(index),
             Event::Vouch(index) => self.repair.vouch(index, Here::of(&self.core)),
             Event::PeerLost { peer, refused } => {
+                let of_peer = |id: &RaftId| members::number(*id) == members::number(peer);
+                self.peers.iter_mut().filter(|(id, _)| of_peer(id)).for_each(|(_, seen)| seen.lost = true);
                 self.core.on_unreachable(peer);
                 if refused {
                     if members::number(peer) == members::number(self.core.leader()) {
@@ -427,7 +427,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
         let digest: Option<[u8; 16]> = head.digest[..].try_into().ok();
         let seen = self.peers.entry(head.from).or_default();
-        seen.heard = Some(Instant::now());
+        (seen.heard, seen.lost) = (Some(Instant::now()), false);
         seen.applied = head.applied;
         seen.short = head.disk_short_bytes > 0;
         seen.log_full = head.log_full;
@@ -448,7 +448,18 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.core.ask(self.next_question);
     }
 
+    /// Whether the machine has come further.
+    fn see_progress(&mut self) -> bool {
+        self.progress.want(!self.reads.is_empty() || self.core.leads() && !self.core.serving());
+        let further = self.progress.applied(self.installs).filter(|index| *index > self.seen_applied);
+        if let Some(index) = further {
+            self.on_applied(index);
+        }
+        further.is_some()
+    }
+
     fn on_applied(&mut self, index: u64) {
+        self.seen_applied = index;
         self.core.on_applied(index);
         let applied = self.core.applied();
         for (confirmed, answer) in self.reads.extract_if(.., |(confirmed, _)| confirmed.index <= applied) {
@@ -511,8 +522,9 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         let output = self.core.output();
         let Output { messages, writes, apply, answers, fetch, transfer, overtaken } = output;
         self.send(messages);
-        for write in writes {
-            let _ = self.jobs.send(Job::Write(Box::new(write)));
+        for mut write in writes {
+            let then = self.promises(std::mem::take(&mut write.then));
+            let _ = self.jobs.send(Job::Write(Box::new(write), then));
         }
         let memberships = self.core.take_memberships();
         if !memberships.is_empty() {
@@ -557,6 +569,6 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 }
 
 /// Microseconds since 1970, by this machine's clock.
-fn wall_clock_us() -> u64 {
+pub(crate) fn wall_clock_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }

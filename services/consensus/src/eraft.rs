@@ -104,6 +104,11 @@ pub(crate) fn mark_of(snapshot: &Snapshot) -> SnapshotMark {
     SnapshotMark { index: metadata.index, term: metadata.term, conf_state: Some(whole.unwrap_or_else(ids_only)) }
 }
 
+/// Whether a message brings entries to a follower.
+pub(crate) fn has_entries(message: &RaftMessage) -> bool {
+    message.kind == MessageType::MsgAppend as u32 && !message.entries.is_empty()
+}
+
 /// A message for the wire; none if it is of a kind that stays at home.
 pub(crate) fn message_to_wire(message: Message) -> Option<RaftMessage> {
     CROSS.contains(&message.get_msg_type()).then(|| RaftMessage {

@@ -20,7 +20,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use chassis::tasks::{AtEnd, Tasks};
 use ocs_proto::link::{Configure, Listening, ToProxy};
 use tokio::{
-    net::{TcpListener, UnixStream, unix::OwnedReadHalf},
+    net::{TcpListener, UnixStream},
     sync::oneshot,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -69,7 +69,7 @@ pub async fn run(stream: UnixStream, tasks: Tasks) -> Result<(), ProxyError> {
 
 /// The same, and log records go to the node.
 pub async fn run_with_log(stream: UnixStream, tasks: Tasks, log: Option<LogSource>) -> Result<(), ProxyError> {
-    let (reader, writer) = stream.into_split();
+    let (reader, writer) = link::stream::split(stream).map_err(|error| ProxyError::LinkLost(Some(error.into())))?;
     let mut reader = FrameReader::new(reader);
     let (configure, first) = configure(&mut reader).await?;
     let in_flight_max = configure.requests_in_flight_max.max(1) as usize;
@@ -104,7 +104,7 @@ pub async fn run_with_log(stream: UnixStream, tasks: Tasks, log: Option<LogSourc
 }
 
 /// The configuration, and what else its frame held.
-async fn configure(reader: &mut FrameReader<OwnedReadHalf>) -> Result<(Configure, ToProxy), ProxyError> {
+async fn configure(reader: &mut FrameReader<link::stream::ReadHalf>) -> Result<(Configure, ToProxy), ProxyError> {
     let frame = tokio::time::timeout(CONFIGURE_PATIENCE, reader.next::<ToProxy>()).await;
     let frame = frame.map_err(|_| ProxyError::NotConfigured)?;
     let frame = frame.map_err(|error| ProxyError::LinkLost(Some(error)))?;

@@ -3,10 +3,14 @@
 //! Never decides anything about a request: what a request, a health check, a count or a log record means is the
 //! [`ProxyHandler`]'s to say. Called by [`crate::supervisor`].
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use chassis::tasks::{AtEnd, Tasks};
-use http_proxy::link::{FrameReader, FrameWriter, LinkError, write_batches};
+use http_proxy::link::{
+    FrameReader, FrameWriter, LinkError,
+    stream::{self, ReadHalf, WriteHalf},
+    write_batches,
+};
 use ocs_proto::link::{
     Configure, Drain, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, LogRecord, RoleNotice, Stats,
     ToNode, ToProxy,
@@ -14,10 +18,7 @@ use ocs_proto::link::{
 use outbound::{Refusal, RefusalCode, Reply, Request, wire};
 use prost::Message;
 use tokio::{
-    net::{
-        UnixStream,
-        unix::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    net::UnixStream,
     sync::{mpsc, watch},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -113,16 +114,19 @@ impl<H> Shared<H> {
 
 impl ProxyLink {
     /// Configures the HTTP Proxy at the other end, and serves it from now on.
+    ///
+    /// # Errors
+    /// The runtime cannot watch the socket.
     pub(crate) fn open<H: ProxyHandler>(
         stream: UnixStream,
         configure: Configure,
         handler: Arc<H>,
         tasks: &Tasks,
-    ) -> (Self, mpsc::Receiver<LinkEvent>) {
+    ) -> io::Result<(Self, mpsc::Receiver<LinkEvent>)> {
+        let (reader, writer) = stream::split(stream)?;
         let (queue, queued) = mpsc::channel(QUEUE_MAX);
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let closed = CancellationToken::new();
-        let (reader, writer) = stream.into_split();
         queue.try_send(Outgoing::Configure(Box::new(configure))).expect("the queue is new and empty");
         let shared = Arc::new(Shared { handler: handler.clone(), queue: queue.clone(), tasks: tasks.clone() });
         let reading = read(FrameReader::new(reader), shared, events.clone());
@@ -138,7 +142,7 @@ impl ProxyLink {
             }
             let _ = events.send(LinkEvent::Ended).await; // the supervisor has gone on
         });
-        (Self { queue, _open: closed.drop_guard() }, received)
+        Ok((Self { queue, _open: closed.drop_guard() }, received))
     }
 
     /// Asks HTTP Proxy to finish what is in flight and to end.
@@ -156,7 +160,7 @@ fn log_end(result: Result<(), LinkError>) {
 // === from HTTP Proxy ===
 
 async fn read<H: ProxyHandler>(
-    mut reader: FrameReader<OwnedReadHalf>,
+    mut reader: FrameReader<ReadHalf>,
     shared: Arc<Shared<H>>,
     events: mpsc::Sender<LinkEvent>,
 ) -> Result<(), LinkError> {
@@ -248,7 +252,7 @@ fn take_health<H: ProxyHandler>(shared: &Arc<Shared<H>>, request: HealthRequest)
 // === to HTTP Proxy ===
 
 async fn write(
-    mut writer: FrameWriter<OwnedWriteHalf>,
+    mut writer: FrameWriter<WriteHalf>,
     mut queue: mpsc::Receiver<Outgoing>,
     closed: CancellationToken,
 ) -> Result<(), LinkError> {

@@ -235,7 +235,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
         log,
         recovered,
         machine,
-        transport: Box::new(peers.transport()),
+        transport: Arc::new(peers.transport()),
         fetch: fetcher.trigger(),
         compared,
         room: room::watched(config.node.data_dir.clone(), config.node.disk_reserve_bytes, tasks),

@@ -13,11 +13,43 @@ use crate::{
 /// The digest of a state is the wrapping sum over all rows of the tables for which [`Table::is_state`] holds.
 pub fn digest_of(cluster_key: u64, table: Table, key: &[u8], row: &[u8]) -> u128 {
     let mut bytes = Vec::with_capacity(5 + key.len() + row.len());
+    put_head(&mut bytes, table, key);
+    bytes.extend_from_slice(row);
+    xxhash_rust::xxh3::xxh3_128_with_seed(&bytes, cluster_key)
+}
+
+fn put_head(bytes: &mut Vec<u8>, table: Table, key: &[u8]) {
     bytes.push(table.tag());
     bytes.extend_from_slice(&(key.len() as u32).to_be_bytes());
     bytes.extend_from_slice(key);
-    bytes.extend_from_slice(row);
-    xxhash_rust::xxh3::xxh3_128_with_seed(&bytes, cluster_key)
+}
+
+/// Rows written down one after the other in the same memory, as their digest sees them.
+#[derive(Debug, Default)]
+pub struct RowBytes {
+    bytes: Vec<u8>,
+    row_at: usize,
+}
+
+impl RowBytes {
+    /// Writes this row down in place of the one before.
+    pub fn write(&mut self, table: Table, key: &[u8], row: &Row) -> &Self {
+        self.bytes.clear();
+        put_head(&mut self.bytes, table, key);
+        self.row_at = self.bytes.len();
+        row.encode_into(&mut self.bytes);
+        self
+    }
+
+    /// Its canonical bytes.
+    pub fn row(&self) -> &[u8] {
+        &self.bytes[self.row_at..]
+    }
+
+    /// What [`digest_of`] says of it.
+    pub fn digest(&self, cluster_key: u64) -> u128 {
+        xxhash_rust::xxh3::xxh3_128_with_seed(&self.bytes, cluster_key)
+    }
 }
 
 /// What changes add to the digest of the state that they are applied to (wrapping).

@@ -5,6 +5,10 @@
 //! [`Table::tag`]. Called by the rules and by every engine.
 
 use outbound::{Handle, RequestId};
+use smallvec::SmallVec;
+
+/// The bytes of a key: those of most are so few that they need no memory of their own.
+pub type Encoded = SmallVec<[u8; 24]>;
 
 /// A kind of row. The number is its tag, in the engine and in the digest: never given to another table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,7 +164,7 @@ impl Key {
     }
 
     /// Its bytes, without the table's tag; unique in the table.
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Encoded {
         let bytes = Bytes::default();
         match self {
             Self::Meta => bytes,
@@ -215,22 +219,22 @@ impl Key {
 
 /// The bytes with which the index entries of a phone begin.
 pub(crate) fn phone_prefix(phone: &str) -> Vec<u8> {
-    Bytes::default().text(phone.as_bytes()).0
+    Bytes::default().text(phone.as_bytes()).0.into_vec()
 }
 
 /// The bytes with which the index entries of a chain begin.
 pub(crate) fn chain_prefix(list: u32, chain_id: u64) -> Vec<u8> {
-    Bytes::default().u32(list).u64(chain_id).0
+    Bytes::default().u32(list).u64(chain_id).0.into_vec()
 }
 
 /// The bytes with which the batches of an import begin.
 pub(crate) fn import_prefix(list: u32, import_id: &[u8]) -> Vec<u8> {
-    Bytes::default().u32(list).text(import_id).0
+    Bytes::default().u32(list).text(import_id).0.into_vec()
 }
 
 /// The bytes with which the request ids of a node begin.
 pub(crate) fn node_prefix(node: u32) -> Vec<u8> {
-    Bytes::default().u32(node).0
+    Bytes::default().u32(node).0.into_vec()
 }
 
 impl DncScope {
@@ -279,7 +283,7 @@ impl Scope {
 
 /// Bytes of a key, growing.
 #[derive(Default)]
-struct Bytes(Vec<u8>);
+struct Bytes(Encoded);
 
 impl Bytes {
     fn rest(mut self, bytes: &[u8]) -> Self {

@@ -29,10 +29,10 @@ mod view;
 mod zones;
 
 pub use decide::{decide, decide_entry, decide_on, read};
-pub use digest::{digest_of, digest_of_changes};
+pub use digest::{RowBytes, digest_of, digest_of_changes};
 pub use event::Event;
 pub use export::{export_columns, export_row};
-pub use key::{DncScope, DncSubject, Key, Scope, Table};
+pub use key::{DncScope, DncSubject, Encoded, Key, Scope, Table};
 pub use lookup::{
     chain, chain_end, find_list, list, lists, meta, record, record_by_id, records_by_phone, records_from, role_changes,
 };

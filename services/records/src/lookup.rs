@@ -89,7 +89,7 @@ pub fn record_by_id(view: &impl View, list: u32, record_id: u64) -> Option<(Hand
 
 /// Up to `limit` records of a list in the order of record_id, from one (inclusive) on: a page of an export.
 pub fn records_from(view: &impl View, list: u32, record_id: u64, limit: u32) -> Vec<(Handle, RecordRow)> {
-    let from = Key::RecordById { list, record_id }.encode();
+    let from = Key::RecordById { list, record_id }.encode().into_vec();
     let bound = Bound { table: Table::RecordById, from, prefix: list.to_be_bytes().to_vec() };
     let handle = |(_, row)| match row {
         Row::RecordById(row) => with_record(view, Handle(row.number)),
@@ -127,7 +127,7 @@ pub fn chain(view: &impl View, list: u32, chain_id: u64) -> impl Iterator<Item =
 pub fn chain_end(view: &impl View, list: u32, chain_id: u64) -> Option<u64> {
     let prefix = chain_prefix(list, chain_id);
     let at_least = |chain_n| {
-        let from = Key::RecordByChain { list, chain_id, chain_n }.encode();
+        let from = Key::RecordByChain { list, chain_id, chain_n }.encode().into_vec();
         match view.next(&Bound { table: Table::RecordByChain, from, prefix: prefix.clone() }, 1).first() {
             Some((Key::RecordByChain { chain_n, .. }, _)) => Some(*chain_n),
             _ => None,

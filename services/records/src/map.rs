@@ -25,7 +25,7 @@ impl MapView {
     pub fn apply(&mut self, changes: &Changes) {
         for change in &changes.0 {
             assert_eq!(self.get(&change.key), change.old, "decided on another state: {:?}", change.key);
-            let place = (change.key.table(), change.key.encode());
+            let place = (change.key.table(), change.key.encode().into_vec());
             match &change.new {
                 Some(row) => self.rows.insert(place, row.encode()),
                 None => self.rows.remove(&place),
@@ -47,7 +47,7 @@ impl MapView {
 
 impl View for MapView {
     fn get(&self, key: &Key) -> Option<Row> {
-        let bytes = self.rows.get(&(key.table(), key.encode()))?;
+        let bytes = self.rows.get(&(key.table(), key.encode().into_vec()))?;
         Some(Row::decode(key.table(), bytes).expect("these bytes were encoded here"))
     }
 

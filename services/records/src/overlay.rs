@@ -10,13 +10,13 @@ use std::{
 };
 
 use crate::{
-    key::{Key, Table},
+    key::{Encoded, Key, Table},
     row::Row,
     view::{Bound, Change, Changes, View},
 };
 
 /// Table's tag and encoded key: the order of changes.
-type Place = (Table, Vec<u8>);
+type Place = (Table, Encoded);
 
 /// One row read or changed.
 #[derive(Debug)]
@@ -37,7 +37,40 @@ impl Slot {
 #[derive(Debug)]
 pub struct Overlay<'a, V: View> {
     base: &'a V,
-    slots: RefCell<BTreeMap<Place, Slot>>,
+    slots: RefCell<Slots>,
+}
+
+/// Rows by place. The tree holds places only: rows would be moved about with every one that comes between them.
+#[derive(Debug, Default)]
+struct Slots {
+    places: BTreeMap<Place, usize>,
+    slots: Vec<Slot>,
+}
+
+impl Slots {
+    fn get(&self, place: &Place) -> Option<&Slot> {
+        self.places.get(place).map(|at| &self.slots[*at])
+    }
+
+    fn get_or_insert_with(&mut self, place: Place, slot: impl FnOnce() -> Slot) -> &mut Slot {
+        let Self { places, slots } = self;
+        let at = *places.entry(place).or_insert_with(|| {
+            slots.push(slot());
+            slots.len() - 1
+        });
+        &mut slots[at]
+    }
+
+    /// From a place on, in order.
+    fn from(&self, place: Place) -> impl Iterator<Item = (&Place, &Slot)> {
+        self.places.range(place..).map(|(place, at)| (place, &self.slots[*at]))
+    }
+
+    /// All of them, in order.
+    fn into_ordered(self) -> impl Iterator<Item = Slot> {
+        let mut slots: Vec<Option<Slot>> = self.slots.into_iter().map(Some).collect();
+        self.places.into_values().filter_map(move |at| slots[at].take())
+    }
 }
 
 impl<'a, V: View> Overlay<'a, V> {
@@ -64,8 +97,8 @@ impl<'a, V: View> Overlay<'a, V> {
     /// Removes a row that [`View::next`] has just given, without asking for it again.
     pub(crate) fn remove_read(&mut self, key: Key, row: Row) {
         let place = (key.table(), key.encode());
-        let slot = self.slots.get_mut().entry(place).or_insert(Slot { key, old: Some(row), new: None });
-        slot.new = Some(None);
+        let read = || Slot { key, old: Some(row), new: None };
+        self.slots.get_mut().get_or_insert_with(place, read).new = Some(None);
     }
 
     fn set(&mut self, key: Key, new: Option<Row>) {
@@ -75,7 +108,7 @@ impl<'a, V: View> Overlay<'a, V> {
             let old = base.get(&key);
             Slot { key, old, new: None }
         };
-        self.slots.get_mut().entry(place).or_insert_with(fresh).new = Some(new);
+        self.slots.get_mut().get_or_insert_with(place, fresh).new = Some(new);
     }
 
     /// What changed: a key at most once, in the order of tags and encoded keys; rows that are as before are left out.
@@ -84,7 +117,7 @@ impl<'a, V: View> Overlay<'a, V> {
             Some(new) if new != slot.old => Some(Change { key: slot.key, old: slot.old, new }),
             _ => None,
         };
-        Changes(self.slots.into_inner().into_values().filter_map(changed).collect())
+        Changes(self.slots.into_inner().into_ordered().filter_map(changed).collect())
     }
 }
 
@@ -95,16 +128,17 @@ impl<V: View> View for Overlay<'_, V> {
             return slot.current().cloned();
         }
         let old = self.base.get(key);
-        self.slots.borrow_mut().insert(place, Slot { key: key.clone(), old: old.clone(), new: None });
+        let read = || Slot { key: key.clone(), old: old.clone(), new: None };
+        self.slots.borrow_mut().get_or_insert_with(place, read);
         old
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
         let slots = self.slots.borrow();
-        let from = (bound.table, bound.from.clone());
+        let from = (bound.table, Encoded::from_slice(&bound.from));
         let covered = |place: &Place| place.0 == bound.table && place.1.starts_with(&bound.prefix);
         let mut ours = slots
-            .range(from..)
+            .from(from)
             .take_while(|(place, _)| covered(place))
             .filter(|(_, slot)| slot.new.is_some())
             .map(|(place, slot)| (place.1.as_slice(), slot))
@@ -157,7 +191,7 @@ struct Pages<'a, V: View> {
     base: &'a V,
     bound: Bound,
     limit: u32,
-    page: VecDeque<(Vec<u8>, Key, Row)>,
+    page: VecDeque<(Encoded, Key, Row)>,
     ended: bool,
 }
 
@@ -208,7 +242,11 @@ mod tests {
     }
 
     fn ids(view: &impl View, from: u64, limit: u32) -> Vec<u64> {
-        let bound = Bound { table: Table::RecordById, from: id(from).encode(), prefix: 101u32.to_be_bytes().to_vec() };
+        let bound = Bound {
+            table: Table::RecordById,
+            from: id(from).encode().into_vec(),
+            prefix: 101u32.to_be_bytes().to_vec(),
+        };
         let number = |(_, row)| match row {
             Row::RecordById(row) => row.number,
             other => panic!("not of this table: {other:?}"),

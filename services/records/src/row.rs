@@ -39,19 +39,26 @@ pub enum Row {
 impl Row {
     /// Its canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode_into(&mut bytes);
+        bytes
+    }
+
+    /// Puts its canonical bytes behind what is there.
+    pub fn encode_into(&self, bytes: &mut Vec<u8>) {
         match self {
-            Self::Meta(row) => row.encode_to_vec(),
-            Self::List(row) => row.encode_to_vec(),
-            Self::Record(row) => row.encode_to_vec(),
-            Self::Dnc(row) => row.encode_to_vec(),
-            Self::Request(row) => row.encode_to_vec(),
-            Self::Idempotency(row) => row.encode_to_vec(),
-            Self::ImportBatch(row) => row.encode_to_vec(),
-            Self::RoleChange(row) => row.encode_to_vec(),
-            Self::Content(row) => row.encode_to_vec(),
-            Self::KeyByAge(row) => row.encode_to_vec(),
-            Self::ListByName(row) | Self::RecordById(row) | Self::RecordByChain(row) => row.encode_to_vec(),
-            Self::RecordByPhone => Vec::new(),
+            Self::Meta(row) => put(row, bytes),
+            Self::List(row) => put(&**row, bytes),
+            Self::Record(row) => put(&**row, bytes),
+            Self::Dnc(row) => put(row, bytes),
+            Self::Request(row) => put(row, bytes),
+            Self::Idempotency(row) => put(row, bytes),
+            Self::ImportBatch(row) => put(row, bytes),
+            Self::RoleChange(row) => put(row, bytes),
+            Self::Content(row) => put(row, bytes),
+            Self::KeyByAge(row) => put(row, bytes),
+            Self::ListByName(row) | Self::RecordById(row) | Self::RecordByChain(row) => put(row, bytes),
+            Self::RecordByPhone => {}
         }
     }
 
@@ -74,6 +81,10 @@ impl Row {
             Table::RecordByChain => Self::RecordByChain(message(bytes)?),
         })
     }
+}
+
+fn put(row: &impl Message, bytes: &mut Vec<u8>) {
+    row.encode(bytes).expect("a Vec grows");
 }
 
 fn message<M: Message + Default>(bytes: &[u8]) -> Option<M> {

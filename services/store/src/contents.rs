@@ -7,20 +7,20 @@
 use std::collections::HashMap;
 
 use fjall::Snapshot;
+use foldhash::fast::RandomState;
 use outbound::RequestId;
-use records::{Key, RequestIdRow, RequestRow, Row, Table};
-use xxhash_rust::xxh3::Xxh3Builder;
+use records::{Encoded, Key, RequestIdRow, RequestRow, Row, Table};
 
 use crate::{engine::Engine, error::StoreError, rows};
 
 /// Requests by encoded content key.
 #[derive(Default)]
-pub(crate) struct Contents(HashMap<Box<[u8]>, RequestId, Xxh3Builder>);
+pub(crate) struct Contents(HashMap<Encoded, RequestId, RandomState>);
 
 impl Contents {
     /// Of the requests that a state remembers; `each` gets the engine's key of every one of them.
     pub(crate) fn of(engine: &Engine, at: Option<&Snapshot>, mut each: impl FnMut(&[u8])) -> Result<Self, StoreError> {
-        let mut newest: HashMap<Vec<u8>, (u64, RequestId), Xxh3Builder> = HashMap::default();
+        let mut newest: HashMap<Vec<u8>, (u64, RequestId), RandomState> = HashMap::default();
         let prefix = rows::tagged(Table::Request, &[]);
         for pair in engine.range(at, rows::space(Table::Request), &prefix, &prefix).into_iter().flatten() {
             let (key, value) = pair.into_inner().map_err(StoreError::engine("reading the requests"))?;
@@ -37,7 +37,7 @@ impl Contents {
                 }
             }
         }
-        Ok(Self(newest.into_iter().map(|(content, (_, id))| (content.into(), id)).collect()))
+        Ok(Self(newest.into_iter().map(|(content, (_, id))| (Encoded::from_vec(content), id)).collect()))
     }
 
     pub(crate) fn get(&self, content: &[u8]) -> Option<Row> {
@@ -45,9 +45,9 @@ impl Contents {
     }
 
     /// The row under a content is now this one.
-    pub(crate) fn set(&mut self, content: Vec<u8>, row: Option<&Row>) {
+    pub(crate) fn set(&mut self, content: Encoded, row: Option<&Row>) {
         match row {
-            Some(Row::Content(id)) => self.0.insert(content.into(), id.into()),
+            Some(Row::Content(id)) => self.0.insert(content, id.into()),
             _ => self.0.remove(content.as_slice()),
         };
     }

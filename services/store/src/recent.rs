@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use outbound::Handle;
 use records::{Change, Key, Row};
 
@@ -15,20 +16,34 @@ const GENERATION: usize = 16 * 1024;
 /// Two generations: when the young one is full it becomes the old one, and the one that was old is forgotten.
 #[derive(Default)]
 pub(crate) struct Recent {
-    young: HashMap<Handle, Row>,
-    old: HashMap<Handle, Row>,
+    young: Generation,
+    old: Generation,
 }
+
+/// Rows, and what each adds to the digest.
+type Generation = HashMap<Handle, (Row, u128), RandomState>;
 
 impl Recent {
     pub(crate) fn get(&self, handle: Handle) -> Option<Row> {
-        self.young.get(&handle).or_else(|| self.old.get(&handle)).cloned()
+        self.find(handle).map(|(row, _)| row.clone())
     }
 
-    /// A row was changed. One that is new is not kept: a list that is imported would push all others out.
-    pub(crate) fn change(&mut self, change: &Change) {
+    /// What the row under a key adds to the digest, if it is known.
+    pub(crate) fn share(&self, key: &Key) -> Option<u128> {
+        let Key::Record(handle) = key else { return None };
+        self.find(*handle).map(|(_, share)| *share)
+    }
+
+    fn find(&self, handle: Handle) -> Option<&(Row, u128)> {
+        self.young.get(&handle).or_else(|| self.old.get(&handle))
+    }
+
+    /// A row was changed; the new one adds `share` to the digest. One that is new is not kept: a list that is imported would
+    /// push all others out.
+    pub(crate) fn change(&mut self, change: &Change, share: u128) {
         let Key::Record(handle) = change.key else { return };
         match &change.new {
-            Some(row) if change.old.is_some() => self.keep(handle, row.clone()),
+            Some(row) if change.old.is_some() => self.keep(handle, (row.clone(), share)),
             _ => {
                 self.young.remove(&handle);
                 self.old.remove(&handle);
@@ -36,7 +51,7 @@ impl Recent {
         }
     }
 
-    fn keep(&mut self, handle: Handle, row: Row) {
+    fn keep(&mut self, handle: Handle, row: (Row, u128)) {
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }
@@ -63,21 +78,23 @@ mod tests {
     #[test]
     fn the_newest_row_is_given_in_whichever_generation_the_one_before_stands() {
         let mut recent = Recent::default();
-        recent.change(&change(1, Some(1), Some(2)));
-        (2..GENERATION as u64 + 2).for_each(|handle| recent.change(&change(handle, Some(0), Some(0))));
+        recent.change(&change(1, Some(1), Some(2)), 2);
+        (2..GENERATION as u64 + 2).for_each(|handle| recent.change(&change(handle, Some(0), Some(0)), 0));
         assert_eq!(recent.get(Handle(1)), Some(row(2)), "in the old generation");
-        recent.change(&change(1, Some(2), Some(3)));
+        assert_eq!(recent.share(&Key::Record(Handle(1))), Some(2));
+        recent.change(&change(1, Some(2), Some(3)), 3);
         assert_eq!(recent.get(Handle(1)), Some(row(3)));
-        recent.change(&change(1, Some(3), None));
+        assert_eq!(recent.share(&Key::Record(Handle(1))), Some(3), "of the newest");
+        recent.change(&change(1, Some(3), None), 0);
         assert_eq!(recent.get(Handle(1)), None, "not the one of the old generation");
     }
 
     #[test]
     fn it_holds_no_more_than_two_generations_and_nothing_that_is_new() {
         let mut recent = Recent::default();
-        (0..5 * GENERATION as u64).for_each(|handle| recent.change(&change(handle, Some(0), Some(1))));
+        (0..5 * GENERATION as u64).for_each(|handle| recent.change(&change(handle, Some(0), Some(1)), 1));
         assert!(recent.young.len() + recent.old.len() <= 2 * GENERATION);
-        recent.change(&change(7, None, Some(1)));
+        recent.change(&change(7, None, Some(1)), 1);
         assert_eq!(recent.get(Handle(7)), None);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Knows no row's meaning. Called by every module that reads or writes rows.
 
-use records::{Key, Row, Table, digest_of};
+use records::{Encoded, Key, Row, Table, digest_of};
 
 use crate::{engine::Space, error::StoreError};
 
@@ -12,8 +12,8 @@ pub(crate) fn space(table: Table) -> Space {
 }
 
 /// The engine's key for an encoded key, or the beginning of one.
-pub(crate) fn tagged(table: Table, key: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1 + key.len());
+pub(crate) fn tagged(table: Table, key: &[u8]) -> Encoded {
+    let mut bytes = Encoded::new();
     bytes.push(table.tag());
     bytes.extend_from_slice(key);
     bytes

@@ -11,7 +11,7 @@ use std::{
 
 use fjall::{OwnedWriteBatch, PersistMode};
 use prost::Message;
-use records::{Change, Changes, Table, digest_of};
+use records::{Change, Changes, RowBytes, Table};
 
 use crate::{
     AppliedMark, CurrentView, DIGEST_INTERVAL, StateSnapshot, StoreConfig, StoreError, StoreReader,
@@ -36,6 +36,7 @@ pub struct Store {
     absent: Absent,
     contents: Contents,
     recent: Recent,
+    bytes: RowBytes,
     doubted: bool,
     /// Since it was opened, in bytes of the engine's memory.
     written: u64,
@@ -65,8 +66,22 @@ impl Store {
         let (absent, contents) = remembered(&engine)?;
         let doubted = dir.join(DOUBTED).exists();
         let dir = dir.to_owned();
-        let recent = Recent::default();
-        Ok(Self { dir, config, stamp, engine, reader, state, digests, absent, contents, recent, doubted, written: 0 })
+        let (recent, bytes) = (Recent::default(), RowBytes::default());
+        Ok(Self {
+            dir,
+            config,
+            stamp,
+            engine,
+            reader,
+            state,
+            digests,
+            absent,
+            contents,
+            recent,
+            bytes,
+            doubted,
+            written: 0,
+        })
     }
 
     /// Whether it was found wrong and no other state has been taken over since.
@@ -159,22 +174,30 @@ impl Store {
             self.contents.set(key, change.new.as_ref());
             return 0;
         }
-        self.recent.change(change);
-        let seed = rows::digest_seed(&self.config.cluster);
-        let share = |row: &[u8]| if table.is_state() { digest_of(seed, table, &key, row) } else { 0 };
         let (keyspace, place) = (self.engine.keyspace(rows::space(table)), rows::tagged(table, &key));
         self.absent.change(table, &place, change.old.is_some(), change.new.is_some());
-        let old = change.old.as_ref().map_or(0, |row| share(&row.encode()));
         self.written += (place.len() + ROW_BYTES) as u64;
-        let Some(new) = &change.new else {
-            batch.remove(keyspace, place);
-            return old.wrapping_neg();
+        let seed = rows::digest_seed(&self.config.cluster);
+        let share = |bytes: &RowBytes| if table.is_state() { bytes.digest(seed) } else { 0 };
+        let old = match (&change.old, self.recent.share(&change.key)) {
+            (None, _) => 0,
+            (Some(_), Some(known)) => known,
+            (Some(row), None) => share(self.bytes.write(table, &key, row)),
         };
-        let bytes = new.encode();
-        self.written += bytes.len() as u64;
-        let share = share(&bytes);
-        batch.insert(keyspace, place, bytes);
-        share.wrapping_sub(old)
+        let new = match &change.new {
+            None => {
+                batch.remove(keyspace, &*place);
+                0
+            }
+            Some(row) => {
+                let bytes = self.bytes.write(table, &key, row);
+                self.written += bytes.row().len() as u64;
+                batch.insert(keyspace, &*place, bytes.row());
+                share(bytes)
+            }
+        };
+        self.recent.change(change, new);
+        new.wrapping_sub(old)
     }
 
     /// Makes everything written so far durable (fdatasync); the applied index that a restart will find, or a later one.

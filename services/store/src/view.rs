@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use fjall::Snapshot;
-use records::{Bound, Changes, Key, Row, Table, View, digest_of_changes};
+use records::{Bound, Changes, Encoded, Key, Row, Table, View, digest_of_changes};
 
 use crate::{
     AppliedMark, Export,
@@ -162,7 +162,7 @@ impl View for ReplayView<'_> {
     }
 }
 
-fn place(key: &Key) -> Vec<u8> {
+fn place(key: &Key) -> Encoded {
     rows::tagged(key.table(), &key.encode())
 }
 

@@ -31,7 +31,7 @@ fn ordered_reads_keep_to_their_prefix_and_limit() {
     let snapshot = store.reader().snapshot();
     for _ in 0..300 {
         let list = 100 + u32::try_from(random.below(5)).unwrap();
-        let from = Key::RecordById { list, record_id: random.below(220) }.encode();
+        let from = Key::RecordById { list, record_id: random.below(220) }.encode().into_vec();
         let prefix = list.to_be_bytes()[..usize::try_from(random.below(5)).unwrap()].to_vec();
         let bound = Bound { table: Table::RecordById, from, prefix };
         let limit = u32::try_from(random.below(9)).unwrap();

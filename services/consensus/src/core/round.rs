@@ -88,7 +88,8 @@ impl<D: Disk> Core<D> {
         if !self.spared.witness || !self.leads() {
             return;
         }
-        let asks = |message: &Message| message.get_msg_type() == MessageType::MsgHeartbeat && message.context == context;
+        let asks =
+            |message: &Message| message.get_msg_type() == MessageType::MsgHeartbeat && message.context == context;
         let mut messages = std::mem::take(&mut self.raw.raft.msgs);
         messages.retain(|message| !(asks(message) && self.kind_of(message.to) == Kind::Witness));
         self.raw.raft.msgs = messages;

@@ -23,15 +23,15 @@ pub(crate) enum Event<I, R> {
     /// A question to a quorum; `read`: answered when its index is applied here.
     Ask { answer: oneshot::Sender<Confirmed>, read: bool },
     /// The log has written and synced.
-    Written { number: u64, then: Vec<RaftMessage>, log_bytes: u64 },
+    Written { number: u64, log_bytes: u64 },
     /// The log's disk is full, or has room again.
     NoRoom(bool),
     /// The log has forgotten up to the mark.
     Compacted { mark: SnapshotMark, log_bytes: u64 },
     /// The log could not forget: there was no room for the record that says so.
     NotCompacted,
-    /// The machine has applied up to here.
-    Applied(u64),
+    /// The machine has applied what is waited for ([`crate::apply::Progress`]).
+    Applied,
     /// The machine's state is durable up to here.
     Persisted(u64),
     /// A fetched state was taken over.

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
 
 use super::{Driver, FRAME_FORMAT, wall_clock_us};
-use crate::{Kind, Machine, PeerStatus, ProposeError, RaftId, RaftRole, Status, core::Core, log::Disk, members};
+use crate::{
+    Kind, Machine, PeerStatus, ProposeError, RaftId, RaftRole, Status, core::Core, disk::Promises, log::Disk, members,
+};
 
 /// How often a follower greets another: three times within the silence after which one counts as away ([`super::SILENT`]).
 const GREETING: Duration = Duration::from_millis(500);
@@ -27,6 +29,18 @@ pub(super) struct News {
     forced: (u64, bool),
 }
 
+/// Messages by the peer that they are for, in their order.
+fn by_peer(messages: Vec<RaftMessage>) -> Vec<(RaftId, Vec<RaftMessage>)> {
+    let mut peers: Vec<(RaftId, Vec<RaftMessage>)> = Vec::new();
+    for message in messages {
+        match peers.iter_mut().find(|(to, _)| *to == message.to) {
+            Some((_, queued)) => queued.push(message),
+            None => peers.push((message.to, vec![message])),
+        }
+    }
+    peers
+}
+
 impl<D: Disk, M: Machine> Driver<D, M> {
     /// Every node hears every other, followers each other too: heads carry clocks and digests. Leader and followers do at the
     /// pace of heartbeats, whose frames are enough; so does everybody while there is no leader.
@@ -44,23 +58,30 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    fn transmit(&mut self, to: RaftId, messages: Vec<RaftMessage>) {
+    pub(super) fn transmit(&mut self, to: RaftId, mut messages: Vec<RaftMessage>) {
         self.told.insert(to, self.ticks);
+        let held = self.held_for(to);
+        if !held.is_empty() {
+            messages.splice(0..0, held);
+        }
         let frame = PeerFrame { head: Some(self.head(to)), messages };
         self.transport.send(to, frame);
     }
 
     pub(super) fn send(&mut self, messages: Vec<RaftMessage>) {
-        let mut frames: Vec<(RaftId, Vec<RaftMessage>)> = Vec::new();
-        for message in messages {
-            match frames.iter_mut().find(|(to, _)| *to == message.to) {
-                Some((_, queued)) => queued.push(message),
-                None => frames.push((message.to, vec![message])),
-            }
-        }
-        for (to, messages) in frames {
+        let messages = messages.into_iter().filter_map(|message| self.unless_held(message)).collect();
+        for (to, messages) in by_peer(messages) {
             self.transmit(to, messages);
         }
+    }
+
+    /// What is to be sent once a write is durable, as frames for the log's thread.
+    pub(super) fn promises(&mut self, messages: Vec<RaftMessage>) -> Promises {
+        let frame = |(to, messages)| {
+            self.told.insert(to, self.ticks);
+            (to, PeerFrame { head: Some(self.head(to)), messages })
+        };
+        by_peer(messages).into_iter().map(frame).collect()
     }
 
     pub(super) fn head(&self, to: RaftId) -> Head {

@@ -18,13 +18,15 @@ use ocs_proto::{
 };
 use prost::Message;
 use tokio::{
-    net::unix::{OwnedReadHalf, OwnedWriteHalf},
     sync::{mpsc, oneshot},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::codec::{FRAME_BYTES_MAX, FrameReader, FrameWriter, LinkError, write_batches};
+use super::{
+    codec::{FRAME_BYTES_MAX, FrameReader, FrameWriter, LinkError, write_batches},
+    stream::{ReadHalf, WriteHalf},
+};
 use crate::to_http::Standing;
 
 /// The node answers at the deadline by itself; HTTP Proxy waits this much longer for that answer.
@@ -93,16 +95,16 @@ pub(crate) struct Link {
 
 /// The two directions of the link, to be run until it ends.
 pub(crate) struct Wires {
-    reader: FrameReader<OwnedReadHalf>,
-    writer: FrameWriter<OwnedWriteHalf>,
+    reader: FrameReader<ReadHalf>,
+    writer: FrameWriter<WriteHalf>,
     queue: mpsc::Receiver<Outgoing>,
     shared: Arc<Shared>,
 }
 
 /// Both sides of a link whose first frame has been read; what that frame held besides the configuration is taken in.
 pub(crate) fn open(
-    reader: FrameReader<OwnedReadHalf>,
-    writer: FrameWriter<OwnedWriteHalf>,
+    reader: FrameReader<ReadHalf>,
+    writer: FrameWriter<WriteHalf>,
     first: ToProxy,
     in_flight_max: usize,
 ) -> (Link, Wires) {
@@ -244,7 +246,7 @@ impl Wires {
     }
 }
 
-async fn read_frames(reader: &mut FrameReader<OwnedReadHalf>, shared: &Shared) -> Result<(), LinkError> {
+async fn read_frames(reader: &mut FrameReader<ReadHalf>, shared: &Shared) -> Result<(), LinkError> {
     while let Some(frame) = reader.next::<ToProxy>().await? {
         take(shared, frame);
     }

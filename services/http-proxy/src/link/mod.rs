@@ -1,8 +1,9 @@
 //! The link between HTTP Proxy and its node: length-delimited protobuf frames on a Unix socket pair.
 //!
-//! [`codec`] is shared by both ends; [`client`] is HTTP Proxy's end. Never sends a request twice.
+//! [`codec`] and [`stream`] are shared by both ends; [`client`] is HTTP Proxy's end. Never sends a request twice.
 
 pub(crate) mod client;
 pub mod codec;
+pub mod stream;
 
 pub use codec::{FRAME_BYTES_MAX, FrameReader, FrameWriter, LINK_FORMAT, LinkError, write_batches};

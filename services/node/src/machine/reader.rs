@@ -3,13 +3,15 @@
 //! Never writes and never waits for anything but the disk; whether the state is recent enough is asked before
 //! ([`crate::outbound_api`]). Called by the door and the control API.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
 use outbound::{
     Attributes, Refusal, RefusalCode, Reply, Request, Resource, UserField, Value, Verb, key, wire::field_to_wire,
 };
-use records::{ListRow, RoleChangeRow, View, find_list, lists, meta, read, record_by_id, role_changes};
+use records::{
+    Bound, Key, ListRow, RoleChangeRow, Row, View, find_list, lists, meta, read, record_by_id, role_changes,
+};
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 
 use super::export::Export;
@@ -60,7 +62,7 @@ impl StateReader for RecordsReader {
     }
 
     fn read_all(&self, requests: &[&Request]) -> Vec<Reply> {
-        let state = self.store.snapshot();
+        let state = Remembering { state: self.store.snapshot(), rows: RefCell::default() };
         requests.iter().map(|request| read(request, &state)).collect()
     }
 
@@ -126,6 +128,30 @@ impl StateReader for RecordsReader {
             rows: verified.rows,
             equal: verified.equal(),
         })
+    }
+}
+
+/// A state of which the few rows that every read wants are looked up once.
+struct Remembering {
+    state: StateSnapshot,
+    rows: RefCell<Vec<(Key, Option<Row>)>>,
+}
+
+impl View for Remembering {
+    fn get(&self, key: &Key) -> Option<Row> {
+        if !matches!(key, Key::Meta | Key::List(_)) {
+            return self.state.get(key);
+        }
+        let known = self.rows.borrow().iter().find(|(known, _)| known == key).map(|(_, row)| row.clone());
+        known.unwrap_or_else(|| {
+            let row = self.state.get(key);
+            self.rows.borrow_mut().push((key.clone(), row.clone()));
+            row
+        })
+    }
+
+    fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+        self.state.next(bound, limit)
     }
 }
 

@@ -59,7 +59,7 @@ impl Drop for Queued {
 }
 
 impl Transport for PeerTransport {
-    fn send(&mut self, to: RaftId, frame: PeerFrame) {
+    fn send(&self, to: RaftId, frame: PeerFrame) {
         if let Some(lane) = self.lanes.get(&number(to)) {
             lane.send(frame);
         }

@@ -20,7 +20,7 @@ fn request(counter: u64) -> ForwardRequest {
 async fn frames_arrive_in_order_and_what_waited_arrives_together_under_the_newest_head() {
     let (a, mut b) = pair(None);
     a.connected(2).await;
-    let mut transport = a.peers.transport();
+    let transport = a.peers.transport();
     for index in 1..=200 {
         transport.send(2, frame(index, vec![message(1, 2, index)]));
     }
@@ -34,7 +34,7 @@ async fn frames_arrive_in_order_and_what_waited_arrives_together_under_the_newes
 async fn a_merged_frame_stays_within_its_limit() {
     let (a, mut b) = pair(None);
     a.connected(2).await;
-    let mut transport = a.peers.transport();
+    let transport = a.peers.transport();
     for index in 1..=10 {
         let mut large = message(1, 2, index);
         large.context = vec![0; 900 << 10].into();

@@ -68,7 +68,8 @@ impl Running {
             RunAs::Process => start_process(settings, &kill, tasks)?,
             RunAs::Task => start_task(&kill, tasks)?,
         };
-        let (link, events) = ProxyLink::open(stream, configure, handler, tasks);
+        let (link, events) = ProxyLink::open(stream, configure, handler, tasks)
+            .map_err(|error| format!("cannot watch the link to HTTP Proxy: {error}"))?;
         Ok(Self { link, events, link_ended: false, end, ended: None, kill, pid })
     }
 

@@ -56,7 +56,7 @@ fn remember<V: View>(
         turn.meta.keys_first_stamp_us = turn.now_us;
     }
     turn.meta.keys_next += 1;
-    turn.overlay.put(Key::KeyByAge(sequence), Row::KeyByAge(KeyRow { key: place.encode() }));
+    turn.overlay.put(Key::KeyByAge(sequence), Row::KeyByAge(KeyRow { key: place.encode().into_vec() }));
     let row = IdempotencyRow { stamp_us: turn.now_us, content, reply: encode(reply), sequence };
     turn.overlay.put(place, Row::Idempotency(row));
     shorten(turn);

@@ -33,7 +33,7 @@ pub(crate) fn known<V: View>(id: RequestId, turn: &Turn<'_, '_, V>) -> Option<Re
 
 /// Remembers the reply that an id got, and under which contents it is known again.
 pub(crate) fn remember<V: View>(id: RequestId, reply: &Reply, contents: &[Key], turn: &mut Turn<'_, '_, V>) {
-    let contents = contents.iter().map(Key::encode).collect();
+    let contents = contents.iter().map(|content| content.encode().into_vec()).collect();
     let row = RequestRow { stamp_us: turn.now_us, reply: encode(reply), contents };
     turn.overlay.put(Key::Request(id), Row::Request(row));
     let now_us = turn.now_us;
@@ -59,7 +59,8 @@ pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {
 /// Raises a node's floor over at most `limit` ids; how many were forgotten.
 fn forget_of_node<V: View>(floor: &mut FloorRow, limit: u32, turn: &mut Turn<'_, '_, V>) -> u32 {
     let next = RequestId { counter: floor.counter.saturating_add(1), ..floor.id() };
-    let bound = Bound { table: Table::Request, from: Key::Request(next).encode(), prefix: node_prefix(floor.node) };
+    let bound =
+        Bound { table: Table::Request, from: Key::Request(next).encode().into_vec(), prefix: node_prefix(floor.node) };
     let rows = turn.overlay.next(&bound, limit);
     let more = rows.len() == limit as usize;
     let mut forgotten = 0;

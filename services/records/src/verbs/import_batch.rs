@@ -133,7 +133,7 @@ fn place(name: &str, list: &mut ListRow, fields_max: usize) -> Result<Place, Ref
 /// `import_rows_max` rows, so none that ends further behind reaches this one.
 fn taken_rows<V: View>(batch: &ImportBatch, list: u32, last_row: u64, turn: &Turn<'_, '_, V>) -> Vec<(u64, u64)> {
     let import_id = batch.import_id.clone();
-    let from = Key::ImportBatch { list, import_id, last_row: batch.first_row, first_row: 0 }.encode();
+    let from = Key::ImportBatch { list, import_id, last_row: batch.first_row, first_row: 0 }.encode().into_vec();
     let bound = Bound { table: Table::ImportBatch, from, prefix: import_prefix(list, &batch.import_id) };
     let rows_max = turn.rules.import_rows_max;
     let limit = u32::try_from(rows_max).unwrap_or(u32::MAX).saturating_mul(2);

@@ -153,7 +153,10 @@ fn check_memories(map: &MapView) {
     for (key, row) in map.table(Table::Content) {
         let Row::Content(id) = row else { panic!("not a content") };
         let request = map.get(&Key::Request((&id).into()));
-        assert!(matches!(request, Some(Row::Request(row)) if row.contents.contains(&key.encode())), "{key:?}");
+        assert!(
+            matches!(request, Some(Row::Request(row)) if row.contents.contains(&key.encode().into_vec())),
+            "{key:?}"
+        );
     }
     for (key, _) in map.table(Table::Request) {
         let Key::Request(id) = key else { panic!("not a request") };

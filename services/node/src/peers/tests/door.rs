@@ -63,7 +63,7 @@ async fn over_mutual_tls_peers_exchange_frames() {
     let ca = authority();
     let (a, mut b) = pair(Some((identity(&ca, "a"), identity(&ca, "b"))));
     a.connected(2).await;
-    consensus::Transport::send(&mut a.peers.transport(), 2, frame(4, vec![message(1, 2, 9)]));
+    consensus::Transport::send(&a.peers.transport(), 2, frame(4, vec![message(1, 2, 9)]));
     let got = b.frames.recv().await.unwrap();
     assert_eq!(got.messages[0].index, 9);
     assert_eq!(got.head.unwrap().from, 1);
