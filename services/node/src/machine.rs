@@ -25,6 +25,9 @@ pub use transfer::{StateOut, take_in};
 /// Bytes of entries that one batch of the store may hold (design 2, limits).
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
+/// Replies that are given while the rest of a batch is still being decided: who they are for goes on meanwhile.
+const ANSWERED_TOGETHER: usize = 16;
+
 /// Gets the events of each entry after its changes are in the store, with the entry's index. Must not block. After a crash
 /// the events of entries that were not yet durable come a second time.
 pub type EventSink = Box<dyn FnMut(u64, Vec<Event>) + Send>;
@@ -66,6 +69,9 @@ impl RecordsMachine {
             for command in entry::commands(entry)? {
                 let reply = decide_on(&command, &mut overlay, &self.rules, &mut of_entry);
                 replies.push((command.id, reply));
+                if replies.len() == ANSWERED_TOGETHER {
+                    answer(std::mem::take(&mut replies));
+                }
             }
             events.push((entry.index, of_entry));
         }

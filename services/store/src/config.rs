@@ -15,22 +15,23 @@ pub struct StoreConfig {
     pub journal_bytes_max: u64,
     /// Table files held open.
     pub open_files_max: usize,
-    /// Threads that flush and compact.
+    /// Threads that flush and compact. With more than one, the engine's first hands every compaction back to the queue at once, over
+    /// and over for as long as another one compacts: a core is gone meanwhile.
     pub workers: usize,
 }
 
 const MIB: u64 = 1024 * 1024;
 
 impl StoreConfig {
-    /// The defaults: well under 1 GiB of memory.
+    /// The defaults: under 1 GiB of memory.
     pub const fn new(cluster: [u8; 16]) -> Self {
         Self {
             cluster,
             cache_bytes: 256 * MIB,
-            write_buffer_bytes: 32 * MIB,
+            write_buffer_bytes: 64 * MIB,
             journal_bytes_max: 256 * MIB,
             open_files_max: 256,
-            workers: 2,
+            workers: 1,
         }
     }
 }

@@ -11,12 +11,15 @@ use std::{
     panic::catch_unwind,
     path::{Path, PathBuf},
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use fjall::{Database, Iter, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Slice, Snapshot};
+use fjall::{
+    Database, Iter, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Slice, Snapshot,
+    compaction::Leveled,
+};
 
 use crate::{
     StoreConfig,
@@ -34,6 +37,9 @@ pub(crate) const DIGESTS_KEY: &[u8] = b"\0digests";
 const SPACES: [&str; 2] = ["state", "index"];
 /// Stands in the directory of a store that was found wrong, until another state is taken over.
 pub(crate) const DOUBTED: &str = "DOUBTED";
+/// Tables that were flushed and not yet merged with older ones, at most. Each merge rewrites what is remembered of a minute's requests,
+/// at the speed of the disk on which the log waits to be synced: seldom is better.
+const YOUNG_TABLES_MAX: u8 = 8;
 /// First byte of the keys of rows; below it stand the store's own.
 pub(crate) const ROWS_FROM: u8 = 1;
 
@@ -83,7 +89,11 @@ impl Engine {
     }
 
     fn with_keyspaces(database: Database, path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(config.write_buffer_bytes);
+        let leveled = Arc::new(Leveled::default().with_l0_threshold(YOUNG_TABLES_MAX));
+        let options = || {
+            let memory = KeyspaceCreateOptions::default().max_memtable_size(config.write_buffer_bytes);
+            memory.compaction_strategy(leveled.clone())
+        };
         let keyspace = |name| database.keyspace(name, options).map_err(StoreError::engine("opening a keyspace"));
         let (state, index) = (keyspace(SPACES[0])?, keyspace(SPACES[1])?);
         let open = Some(Open { database, state, index });
