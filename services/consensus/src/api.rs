@@ -315,6 +315,8 @@ pub struct PeerStatus {
     pub applied: u64,
     /// When its last frame came; none: never.
     pub heard: Option<Instant>,
+    /// Its stream has ended since.
+    pub lost: bool,
     /// Its wall clock in that frame, microseconds since 1970.
     pub wall_us: u64,
 }

@@ -22,7 +22,7 @@ use crate::{
 const ROUND: Duration = Duration::from_millis(200);
 /// How often the role is confirmed anew while nothing changes.
 const REFRESH: Duration = Duration::from_secs(1);
-/// A peer heard within this counts as connected.
+/// A peer heard within this counts as connected, unless its stream ended since.
 const CONNECTED: Duration = Duration::from_millis(1500);
 
 /// The mode of a group that an operator forced, until it has a second copy again.
@@ -259,7 +259,7 @@ impl RoleService {
             let heard_ago = heard_ago(peer, now);
             PeerLag {
                 node: self.inner.roster.name_of(peer.id),
-                connected: heard_ago.is_some_and(|ago| ago <= CONNECTED),
+                connected: !peer.lost && heard_ago.is_some_and(|ago| ago <= CONNECTED),
                 lag_entries: peer.matched.map(lag),
                 applied_index: peer.applied,
                 witness: peer.kind == Kind::Witness,

@@ -197,6 +197,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                     matched: self.core.matched(id),
                     applied: seen.map_or(0, |seen| seen.applied),
                     heard: seen.and_then(|seen| seen.heard),
+                    lost: seen.is_some_and(|seen| seen.lost),
                     wall_us: seen.map_or(0, |seen| seen.wall_us),
                 }
             })

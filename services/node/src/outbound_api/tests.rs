@@ -39,6 +39,7 @@ fn peer(id: RaftId, kind: Kind) -> PeerStatus {
         matched: None,
         applied: 0,
         heard: None,
+        lost: false,
         wall_us: 0,
     }
 }
