@@ -60,11 +60,11 @@ impl<D: Disk> Core<D> {
         if members::number(self.config.id) == number {
             return Err(JoinError::Primary);
         }
+        if self.changing() {
+            return Ok(None); // it may be that this node's id is being replaced, for what an earlier process of it had asked
+        }
         if let Some(id) = self.admitted(number, token) {
             return Ok(Some(id));
-        }
-        if self.changing() {
-            return Ok(None);
         }
         let conf = self.conf_state();
         let incarnation = members::newest(&conf, number).map_or(0, |id| members::incarnation(id) + 1);
