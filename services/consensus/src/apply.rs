@@ -215,9 +215,7 @@ impl<M: Machine> ApplyThread<M> {
         let state = self.machine.applied();
         entries.retain(|entry| entry.index > state.index); // a fetched state may already hold them
         if entries.is_empty() {
-            if self.progress.reach(state.index) {
-                let _ = self.events.send(Event::Applied);
-            }
+            self.reached(state.index);
             return Ok(());
         }
         let last = entries.last().map_or(state.index, |entry| entry.index);
@@ -238,10 +236,14 @@ impl<M: Machine> ApplyThread<M> {
         self.memberships.forget_below(last);
         self.unpersisted += bytes + entries.len() * 64; // an entry without data moves the index too
         self.note_digest();
-        if self.progress.reach(last) {
+        self.reached(last);
+        Ok(())
+    }
+
+    fn reached(&self, index: u64) {
+        if self.progress.reach(index) {
             let _ = self.events.send(Event::Applied);
         }
-        Ok(())
     }
 
     fn stand_still(&mut self) -> Result<(), MachineError> {

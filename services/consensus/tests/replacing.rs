@@ -3,7 +3,7 @@
 
 mod world;
 
-use consensus::{RaftId, members};
+use consensus::{Kind, RaftId, members};
 
 use world::*;
 
@@ -107,4 +107,33 @@ fn a_node_that_joins_counts_nothing_until_it_votes() {
         let leader = world.leader();
         leader.is_some_and(|leader| world.nodes[&leader].core.data_durable() > 10)
     });
+}
+
+/// What an earlier process of a node had asked comes late and takes its place: the living one hears no id that is about to go.
+#[test]
+fn an_id_is_not_told_while_it_is_being_replaced() {
+    const LIVING: u64 = 2;
+    const EARLIER: u64 = 1;
+    let mut world = World::formed();
+    world.propose(1);
+    let leader = world.leader().expect("just took proposals");
+    let number = 3 - leader as u16;
+    world.wipe(number);
+    let replaced = world.rejoin(number, LIVING);
+    let admit = |world: &mut World, token| {
+        let told = world.node(leader).core.admit(number, Kind::Data, token).expect("it serves");
+        world.collect(leader);
+        told
+    };
+    world.nodes.remove(&replaced);
+    assert_eq!(admit(&mut world, EARLIER), None);
+    assert_eq!(admit(&mut world, LIVING), None, "{replaced:#x} is about to be replaced");
+    let mut told = None;
+    world.until("the living one has an id", |world| {
+        told = admit(world, LIVING);
+        told.is_some()
+    });
+    assert_ne!(told, Some(replaced));
+    let id = told.expect("just looked");
+    assert!(world.node(leader).core.conf_state().learners.contains(&id));
 }

@@ -15,7 +15,11 @@ pub fn digest_of(cluster_key: u64, table: Table, key: &[u8], row: &[u8]) -> u128
     let mut bytes = Vec::with_capacity(5 + key.len() + row.len());
     put_head(&mut bytes, table, key);
     bytes.extend_from_slice(row);
-    xxhash_rust::xxh3::xxh3_128_with_seed(&bytes, cluster_key)
+    share(cluster_key, &bytes)
+}
+
+fn share(cluster_key: u64, bytes: &[u8]) -> u128 {
+    xxhash_rust::xxh3::xxh3_128_with_seed(bytes, cluster_key)
 }
 
 fn put_head(bytes: &mut Vec<u8>, table: Table, key: &[u8]) {
@@ -48,7 +52,7 @@ impl RowBytes {
 
     /// What [`digest_of`] says of it.
     pub fn digest(&self, cluster_key: u64) -> u128 {
-        xxhash_rust::xxh3::xxh3_128_with_seed(&self.bytes, cluster_key)
+        share(cluster_key, &self.bytes)
     }
 }
 

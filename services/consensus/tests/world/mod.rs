@@ -52,6 +52,8 @@ pub(crate) struct World {
     pub(crate) stuck: Option<RaftId>,
     pub(crate) events: usize,
     pub(crate) proposals: u64,
+    /// Questions that were settled, and where.
+    pub(crate) answered: Vec<(RaftId, u64)>,
 }
 
 pub(crate) fn kind(id: RaftId) -> Kind {
@@ -174,6 +176,7 @@ impl World {
         if role == RaftRole::Leader {
             assert_eq!(*self.leaders.entry(term).or_insert(id), id, "two leaders in term {term}");
         }
+        self.answered.extend(output.answers.iter().map(|(question, _)| (id, *question)));
         self.send(id, output.messages);
         if let Some(index) = output.fetch {
             self.fetch(id, index);
