@@ -148,13 +148,15 @@ impl Plan {
         if mode == Mode::Pair && !kinds.contains(&FORCE_PRIMARY) {
             kinds.push(FORCE_PRIMARY);
         }
+        // one that leads alone forgets what another needs who is to vote: rare, unless much is forgotten
+        let pressed = if kinds.contains(&FORCE_PRIMARY) { 3 } else { 1 };
         Self {
             mode,
             spoils: kinds.iter().any(|(kind, _)| *kind == Kind::StateWrong),
             kinds,
             pause_us: rng.random_range(150_000..1_500_000),
             lasts_us: if rng.random_ratio(1, 16) { FAULTS_LONG_US } else { FAULTS_US },
-            keep: if rng.random_ratio(1, 4) { PRESSED } else { USUAL },
+            keep: if rng.random_ratio(pressed, 4) { PRESSED } else { USUAL },
             calm: false,
             drift_ppm: std::array::from_fn(|_| rng.random_range(-50_000..50_000)),
             clock_ppm: std::array::from_fn(|_| rng.random_range(-5_000..5_000)),
