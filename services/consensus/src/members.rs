@@ -75,6 +75,12 @@ pub fn newest(conf: &ConfState, number_of: u16) -> Option<RaftId> {
     known.chain(ids(conf)).filter(|id| number(*id) == number_of).max()
 }
 
+/// Whether an id is none of a membership that a primary tells, and its node's place was given to a newer one: it counts nowhere
+/// any more, and never will. A primary that does not know the id yet tells no newer one.
+pub fn replaced(id: RaftId, told: &[RaftId]) -> bool {
+    !told.contains(&id) && told.iter().any(|other| number(*other) == number(id) && *other > id)
+}
+
 /// What the node with this id holds: as it was taken in, else as configured under the id or its number.
 pub(crate) fn kind_of(conf: &ConfState, configured: &[(RaftId, Kind)], id: RaftId) -> Kind {
     let taken_in = conf.members.iter().find(|member| number(member.id) == number(id));
@@ -235,6 +241,14 @@ mod tests {
             &setting(1, &ChangeContext { paused_for: Some(0), ..Default::default() }),
         );
         assert_eq!(resumed.paused_for, 0);
+    }
+
+    #[test]
+    fn an_id_is_replaced_where_a_newer_one_of_its_node_is_a_member_and_it_is_not() {
+        assert!(replaced(0x1_0003, &[1, 2, 3, 0x2_0003]));
+        assert!(!replaced(3, &[1, 2, 3, 0x2_0003]), "a voter until the newer one takes its place");
+        assert!(!replaced(0x2_0003, &[1, 2, 0x1_0003]), "not known there yet");
+        assert!(!replaced(0x1_0003, &[1, 2]) && !replaced(0x1_0003, &[]), "nothing is told of it");
     }
 
     #[test]

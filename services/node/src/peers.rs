@@ -179,7 +179,7 @@ struct Shared {
     transport: PeerTransport,
     forward: ForwardClient,
     refused: Arc<refusals::Refusals>,
-    epoch: watch::Receiver<u64>,
+    over: (watch::Receiver<u64>, watch::Receiver<bool>),
     local_addr: SocketAddr,
 }
 
@@ -265,13 +265,16 @@ impl Peers {
         self.shared.refused.total()
     }
 
-    /// Completes when a node of this cluster is in a higher epoch than this one: which. Never otherwise.
-    pub async fn epoch_over(&self) -> u64 {
-        let (mut epoch, ours) = (self.shared.epoch.clone(), self.shared.own.epoch);
-        let higher = epoch.wait_for(|heard| *heard > ours).await.map(|heard| *heard);
-        match higher {
-            Ok(higher) => higher,
-            Err(_) => std::future::pending().await, // the node is stopping
+    /// Completes when this node's Raft id is over: which epoch the group is in then. Never otherwise.
+    pub async fn id_over(&self) -> u64 {
+        let ((mut epoch, mut replaced), ours) = (self.shared.over.clone(), self.shared.own.epoch);
+        let over = tokio::select! {
+            higher = epoch.wait_for(|heard| *heard > ours) => higher.map(|heard| *heard).ok(),
+            replaced = replaced.wait_for(|replaced| *replaced) => replaced.map(|_| ours).ok(),
+        };
+        match over {
+            Some(epoch) => epoch,
+            None => std::future::pending().await, // the node is stopping
         }
     }
 
@@ -317,7 +320,7 @@ impl BoundPeers {
             transport,
             forward,
             refused,
-            epoch: own.watch_epoch(),
+            over: own.watch_over(),
             local_addr,
         };
         Peers { shared: Arc::new(shared) }

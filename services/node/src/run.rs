@@ -419,9 +419,9 @@ impl Started {
                 tracing::warn!("an operator ordered that this node lead alone: it starts again");
                 Ok(Ended::Again)
             }
-            epoch = self.peers.epoch_over() => {
-                // No handover: who is still in this epoch is to leave it as well.
-                tracing::error!(epoch, "this node gives its Raft id up and joins the group of the higher epoch under a new one");
+            epoch = self.peers.id_over() => {
+                // No handover: who is still in a lower epoch is to leave it as well, and who was replaced leads nobody.
+                tracing::error!(epoch, "this node gives its Raft id up and joins the group of this epoch under a new one");
                 self.directory.give_up_for(epoch)?;
                 Ok(Ended::Again)
             }

@@ -43,6 +43,7 @@ impl World {
             digest: digest.map(|(_, digest)| Bytes::copy_from_slice(&digest.to_be_bytes())).unwrap_or_default(),
             data_ready: !life.core.fetching(),
             vouched_index: life.care.repair.vouched(),
+            members: life.core.members_to_tell(),
             ..Head::default()
         }
     }
@@ -78,6 +79,9 @@ impl World {
             Epochs::Same => contract::nothing_is_exchanged_across_epochs(&self.nodes[at], &head),
             Epochs::TheirsOver => return self.tell_epoch(at, place(head.from)),
             Epochs::OursOver => return self.give_up_for(at, head.epoch),
+        }
+        if members::replaced(self.nodes[at].id, &head.members) {
+            return self.give_up(at);
         }
         if frame.messages.iter().any(|message| message.kind == TIMEOUT_NOW) {
             self.watch.paused = None; // somebody handed over

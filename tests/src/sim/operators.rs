@@ -259,9 +259,14 @@ impl World {
         if epoch <= self.nodes[at].epoch {
             return;
         }
+        self.give_up(at);
+        self.nodes[at].epoch = epoch;
+    }
+
+    /// A node's id is over: it begins anew.
+    pub(super) fn give_up(&mut self, at: usize) {
         self.die(at, true);
         self.lose_log(at);
-        self.nodes[at].epoch = epoch;
         let down_us = self.rng.random_range(5_000..200_000);
         self.after(down_us, Event::Start(at));
     }

@@ -107,6 +107,13 @@ impl<D: Disk> Core<D> {
             && members::newest(conf, members::number(id)).is_some_and(|newest| newest > id)
     }
 
+    /// The ids that a primary tells in its heads while one of them is a learner: who lives under an id that was replaced would
+    /// else wait for a leader for ever ([`members::replaced`]).
+    pub fn members_to_tell(&self) -> Vec<RaftId> {
+        let conf = self.raw.store().conf_state();
+        if self.leads() && !conf.learners.is_empty() { members::ids(conf) } else { Vec::new() }
+    }
+
     /// Whether an id is a voter.
     pub fn is_voter(&self, id: RaftId) -> bool {
         self.raw.store().conf_state().voters.contains(&id)

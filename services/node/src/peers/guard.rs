@@ -48,13 +48,15 @@ pub(super) struct Own {
     directory: Arc<DataDir>,
     /// The highest epoch that an authenticated node of this cluster named.
     highest: watch::Sender<u64>,
+    /// Whether a primary of this epoch told that this node's id was replaced.
+    replaced: watch::Sender<bool>,
 }
 
 impl Own {
     pub(super) fn new(node: PeerSelf, directory: Arc<DataDir>) -> Self {
         let cluster = Bytes::copy_from_slice(&node.cluster);
-        let highest = watch::channel(node.epoch).0;
-        Self { node, cluster, directory, highest }
+        let (highest, replaced) = (watch::channel(node.epoch).0, watch::channel(false).0);
+        Self { node, cluster, directory, highest, replaced }
     }
 
     /// A node of this cluster, whose certificate was checked, is in this epoch. A higher one than ours: an operator forced
@@ -75,9 +77,16 @@ impl Own {
         }
     }
 
-    /// The highest epoch heard of, to wait for a change.
-    pub(super) fn watch_epoch(&self) -> watch::Receiver<u64> {
-        self.highest.subscribe()
+    /// A primary of this epoch, whose certificate was checked, told the membership (design rule 11).
+    fn heard_members(&self, told: &[RaftId], from: &str) {
+        if members::replaced(self.node.raft_id, told) && !self.replaced.send_replace(true) {
+            tracing::error!(from, ours = self.node.raft_id, ?told, "this node's Raft id was replaced by a newer one");
+        }
+    }
+
+    /// The highest epoch heard of, and whether this node's id was replaced, to wait for a change.
+    pub(super) fn watch_over(&self) -> (watch::Receiver<u64>, watch::Receiver<bool>) {
+        (self.highest.subscribe(), self.replaced.subscribe())
     }
 
     /// Says in a head who sends it; what the sender knows is left as it is.
@@ -122,6 +131,7 @@ impl Guard {
         }
         let name = self.identify(number(head.from), caller)?;
         self.check_epoch(head.epoch, name)?;
+        self.own.heard_members(&head.members, name);
         Ok(head.from)
     }
 

@@ -158,15 +158,37 @@ async fn a_node_of_a_lower_epoch_hears_of_the_higher_one_whoever_dials_and_nobod
     a.directory.stamp().unwrap();
     b.directory.stamp().unwrap();
     let (a, b) = (a.serve(), b.serve()); // b greets a, which cannot reach b
-    assert_eq!(a.peers.epoch_over().await, 2);
+    assert_eq!(a.peers.id_over().await, 2);
     let (mut c, d) = (bind(1, None), bind(2, None));
     c.knows(2, &b.peers.local_addr().to_string());
     c.directory.stamp().unwrap();
     let c = c.serve(); // c greets b, which is refused nothing but learns nothing either
-    assert_eq!(c.peers.epoch_over().await, 2);
+    assert_eq!(c.peers.id_over().await, 2);
     drop(d);
-    let over = tokio::time::timeout(std::time::Duration::ZERO, b.peers.epoch_over()).await;
+    let over = tokio::time::timeout(std::time::Duration::ZERO, b.peers.id_over()).await;
     assert!(over.is_err(), "the higher epoch goes on");
+}
+
+#[tokio::test]
+async fn a_node_whose_id_was_replaced_hears_of_it_from_a_primarys_frame() {
+    let mut a = bind(1, None);
+    a.knows(2, "127.0.0.1:1");
+    a.directory.stamp().unwrap();
+    let a = a.serve();
+    let way = way_to(&a, None, "b", 2);
+    let channel = way.dial().await.unwrap();
+    let tell = async |members: &[RaftId]| {
+        let mut told = frame(2, Vec::new());
+        told.head = Some(ocs_proto::peer::Head { members: members.to_vec(), ..way.head() });
+        dial::client(channel.clone()).frames(stream::iter([told])).await.unwrap();
+    };
+    for still_a_member in [&[1, 2, 3][..], &[1, 0x1_0001, 2], &[2, 0x1_0002], &[]] {
+        tell(still_a_member).await;
+        let over = tokio::time::timeout(std::time::Duration::ZERO, a.peers.id_over()).await;
+        assert!(over.is_err(), "{still_a_member:?}");
+    }
+    tell(&[0x1_0001, 2, 3]).await;
+    assert_eq!(a.peers.id_over().await, 1, "its own epoch goes on");
 }
 
 #[tokio::test]
