@@ -16,21 +16,26 @@ use outbound::RequestId;
 use powercut::Mounted;
 use records::{Changes, Key, MapView, Overlay, RequestRow, Row};
 use store::Store;
-use support::{Random, assert_same_rows, config, mark, random_changes, write_up_to};
+use support::{Random, assert_same_rows, config, mark, random_changes, remember_and_forget, write_up_to};
 
 const BYTES_MAX: u64 = 1 << 30;
 const ROUNDS: u64 = 15;
+/// Request ids that are remembered: more than a table holds, which a recovery else reads back from the journal.
+const KEPT: u64 = 200;
+const BYTES: usize = 3000;
 
 /// What was written: the changes of each index from 1 on.
 struct Written {
     changes: Vec<Changes>,
     map: MapView,
     random: Random,
+    /// Request ids of one node, so far: what is forgotten of them is dropped from the disk.
+    requests: u64,
 }
 
 impl Written {
     fn new() -> Self {
-        Self { changes: Vec::new(), map: MapView::default(), random: Random(11) }
+        Self { changes: Vec::new(), map: MapView::default(), random: Random(11), requests: 0 }
     }
 
     /// Some rows, one of them larger than a page now and then.
@@ -38,10 +43,15 @@ impl Written {
         let mut changes = random_changes(&mut self.random, &self.map);
         if self.random.below(4) == 0 {
             let mut overlay = Overlay::new(&self.map);
-            let id = RequestId { node: 9, incarnation: index, counter: 1 };
+            let id = RequestId { node: 2, incarnation: 1 + index, counter: 1 };
             let reply = vec![7; self.random.below(3 * 4096) as usize];
             overlay.put(Key::Request(id), Row::Request(RequestRow { stamp_us: index, reply, contents: vec![] }));
             changes.0.extend(overlay.into_changes().0);
+        }
+        if self.random.below(2) == 0 {
+            let id = RequestId { node: 3, incarnation: 1, counter: self.requests + 1 };
+            changes.0.extend(remember_and_forget(&self.map, &mut self.random, (id, BYTES), KEPT).0);
+            self.requests += 1;
         }
         changes
     }
@@ -59,7 +69,7 @@ impl Written {
                 return durable;
             }
             count.fetch_add(1, Relaxed);
-            if self.random.below(100) == 0 {
+            if self.random.below(200) == 0 {
                 match store.persist() {
                     Ok(index) => durable = index,
                     Err(_) => return durable,

@@ -30,7 +30,8 @@ pub enum Table {
     ImportBatch = 7,
     /// Changes of the role, by term.
     RoleChange = 8,
-    /// Index: content of a request without a key, to its request id (spec 6, replay window).
+    /// Index: content of a request without a key, to its request id (spec 6, replay window). An engine drops a row that leads to a
+    /// request which is forgotten ([`crate::Change::forgotten_contents`]).
     Content = 32,
     /// Index: idempotency keys in the order in which they came.
     KeyByAge = 33,
@@ -167,11 +168,13 @@ impl Key {
     pub fn encode(&self) -> Encoded {
         let bytes = Bytes::default();
         match self {
+            // those that every update has are written in one piece
+            Self::Record(handle) => return Encoded::from_slice(&handle.0.to_be_bytes()),
+            Self::Request(id) => return request_key(*id),
+            Self::Content(content, scope) if *scope == Scope::default() => return content_key_without_scope(content),
             Self::Meta => bytes,
             Self::List(dbid) => bytes.u32(*dbid),
-            Self::Record(handle) => bytes.u64(handle.0),
             Self::Dnc(scope, subject) => subject.encode(scope.encode(bytes)),
-            Self::Request(id) => bytes.u32(id.node).u64(id.incarnation).u64(id.counter),
             Self::Idempotency(scope, key) => scope.encode(bytes).rest(key),
             Self::ImportBatch { list, import_id, last_row, first_row } => {
                 bytes.u32(*list).text(import_id).u64(*last_row).u64(*first_row)
@@ -215,6 +218,21 @@ impl Key {
         };
         parts.0.is_empty().then_some(key)
     }
+}
+
+fn request_key(id: RequestId) -> Encoded {
+    let mut bytes = [0; 20];
+    bytes[..4].copy_from_slice(&id.node.to_be_bytes());
+    bytes[4..12].copy_from_slice(&id.incarnation.to_be_bytes());
+    bytes[12..].copy_from_slice(&id.counter.to_be_bytes());
+    Encoded::from_slice(&bytes)
+}
+
+/// Two texts of length 0 behind the content.
+fn content_key_without_scope(content: &[u8; 16]) -> Encoded {
+    let mut bytes = [0; 20];
+    bytes[..16].copy_from_slice(content);
+    Encoded::from_slice(&bytes)
 }
 
 /// The bytes with which the index entries of a phone begin.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use crate::{
     digest::digest_of,
     key::{Key, Table},
-    row::Row,
-    view::{Bound, Changes, View},
+    row::{RequestIdRow, Row},
+    view::{Bound, Change, Changes, View},
 };
 
 /// All rows, encoded, in the order of tags and keys.
@@ -30,6 +30,14 @@ impl MapView {
                 Some(row) => self.rows.insert(place, row.encode()),
                 None => self.rows.remove(&place),
             };
+        }
+        let forgotten = changes.0.iter().filter_map(Change::forgotten_contents);
+        for (id, content) in forgotten.flat_map(|(id, contents)| contents.iter().map(move |content| (id, content))) {
+            let place = (Table::Content, content.clone());
+            let leads_there = Row::Content(RequestIdRow::from(id)).encode();
+            if self.rows.get(&place) == Some(&leads_there) {
+                self.rows.remove(&place);
+            }
         }
     }
 

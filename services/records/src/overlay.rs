@@ -94,11 +94,14 @@ impl<'a, V: View> Overlay<'a, V> {
         self.set(key, None);
     }
 
-    /// Removes a row that [`View::next`] has just given, without asking for it again.
-    pub(crate) fn remove_read(&mut self, key: Key, row: Row) {
+    /// Removes a row that [`View::next`] has just given, without asking for it again; the row, if it does not stand in
+    /// the base.
+    pub(crate) fn remove_read(&mut self, key: Key, row: Row) -> Option<Row> {
         let place = (key.table(), key.encode());
         let read = || Slot { key, old: Some(row), new: None };
-        self.slots.get_mut().get_or_insert_with(place, read).new = Some(None);
+        let slot = self.slots.get_mut().get_or_insert_with(place, read);
+        let removed = slot.new.replace(None).flatten();
+        if slot.old.is_some() { None } else { removed }
     }
 
     fn set(&mut self, key: Key, new: Option<Row>) {

@@ -1,5 +1,7 @@
 //! What the rules see of the state, and what they change: the seam between `records` and an engine.
 
+use outbound::RequestId;
+
 use crate::{key::Key, row::Row};
 
 /// A consistent state at one index: this entry's changes first, then the engine's state.
@@ -34,6 +36,17 @@ pub struct Change {
     pub old: Option<Row>,
     /// Its value after; none: removed.
     pub new: Option<Row>,
+}
+
+impl Change {
+    /// The request that this forgets, and the encoded contents by which it was known. Their rows are dropped with it unless a later
+    /// request has taken them over: an engine sees that when it changes the row, the rules would have to look each of them up.
+    pub fn forgotten_contents(&self) -> Option<(RequestId, &[Vec<u8>])> {
+        match (&self.key, &self.old, &self.new) {
+            (Key::Request(id), Some(Row::Request(row)), None) => Some((*id, &row.contents)),
+            _ => None,
+        }
+    }
 }
 
 /// What deciding an entry changes, a key at most once, in key order.

@@ -6,11 +6,11 @@
 //! Written by `export`, read by `ingest`; nothing else knows the bytes.
 
 use prost::Message;
+use records::Table;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    STORE_FORMAT,
-    engine::Space,
+    SNAPSHOT_FORMAT,
     error::IngestError,
     mark::{DigestsRow, StateRow},
 };
@@ -21,6 +21,21 @@ pub const CHUNK_BYTES_TARGET: usize = 1024 * 1024;
 const MAGIC: &[u8; 8] = b"ocschunk";
 const HEAD_BYTES: usize = 8 + 4 + 1 + 8 + 4;
 const CHECKSUM_BYTES: usize = 8;
+
+/// Which part of the state a row belongs to, in the order in which they are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Section {
+    /// What the digest covers.
+    State,
+    /// What follows from it.
+    Index,
+}
+
+impl Section {
+    pub(crate) fn of(table: Table) -> Self {
+        if table.is_state() { Self::State } else { Self::Index }
+    }
+}
 
 /// Which state the snapshot is.
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -46,7 +61,7 @@ pub(crate) struct TailRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Body<'a> {
     Head(HeadRow),
-    Rows(Space, &'a [u8]),
+    Rows(Section, &'a [u8]),
     Tail(TailRow),
 }
 
@@ -54,8 +69,8 @@ impl Body<'_> {
     fn kind(&self) -> u8 {
         match self {
             Self::Head(_) => 1,
-            Self::Rows(Space::State, _) => 2,
-            Self::Rows(Space::Index, _) => 3,
+            Self::Rows(Section::State, _) => 2,
+            Self::Rows(Section::Index, _) => 3,
             Self::Tail(_) => 4,
         }
     }
@@ -70,7 +85,7 @@ pub(crate) fn encode(sequence: u64, body: &Body<'_>) -> Vec<u8> {
     };
     let mut bytes = Vec::with_capacity(HEAD_BYTES + content.len() + CHECKSUM_BYTES);
     bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&STORE_FORMAT.to_le_bytes());
+    bytes.extend_from_slice(&SNAPSHOT_FORMAT.to_le_bytes());
     bytes.push(body.kind());
     bytes.extend_from_slice(&sequence.to_le_bytes());
     bytes.extend_from_slice(&length(content.len()));
@@ -86,8 +101,8 @@ pub(crate) fn decode(sequence: u64, bytes: &[u8]) -> Result<Body<'_>, IngestErro
         return Err(damaged("it does not begin as one of ours"));
     }
     let format = u32::from_le_bytes(bytes[8..12].try_into().expect("4 bytes"));
-    if format > STORE_FORMAT {
-        return Err(IngestError::NewerFormat { found: format, known: STORE_FORMAT });
+    if format > SNAPSHOT_FORMAT {
+        return Err(IngestError::NewerFormat { found: format, known: SNAPSHOT_FORMAT });
     }
     let (covered, checksum) = bytes.split_at(bytes.len() - CHECKSUM_BYTES);
     if xxh3_64(covered).to_le_bytes() != checksum {
@@ -102,8 +117,8 @@ pub(crate) fn decode(sequence: u64, bytes: &[u8]) -> Result<Body<'_>, IngestErro
 fn body(kind: u8, content: &[u8]) -> Option<Body<'_>> {
     match kind {
         1 => HeadRow::decode(content).ok().map(Body::Head),
-        2 => Some(Body::Rows(Space::State, content)),
-        3 => Some(Body::Rows(Space::Index, content)),
+        2 => Some(Body::Rows(Section::State, content)),
+        3 => Some(Body::Rows(Section::Index, content)),
         4 => TailRow::decode(content).ok().map(Body::Tail),
         _ => None,
     }
@@ -151,8 +166,8 @@ mod tests {
         let mut content = Vec::new();
         push_row(&mut content, b"key", b"value");
         push_row(&mut content, b"", b"");
-        let bytes = encode(5, &Body::Rows(Space::Index, &content));
-        assert_eq!(decode(5, &bytes).unwrap(), Body::Rows(Space::Index, &content));
+        let bytes = encode(5, &Body::Rows(Section::Index, &content));
+        assert_eq!(decode(5, &bytes).unwrap(), Body::Rows(Section::Index, &content));
         assert!(matches!(decode(4, &bytes), Err(IngestError::Damaged { sequence: 4, .. })));
         let (key, value, rest) = split_row(&content).unwrap();
         assert_eq!((key, value, rest.len()), (&b"key"[..], &b"value"[..], 8));

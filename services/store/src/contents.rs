@@ -9,9 +9,14 @@ use std::collections::HashMap;
 use fjall::Snapshot;
 use foldhash::fast::RandomState;
 use outbound::RequestId;
-use records::{Encoded, Key, RequestIdRow, RequestRow, Row, Table};
+use records::{Encoded, Key, RequestIdRow, RequestRow, Row};
 
-use crate::{engine::Engine, error::StoreError, rows};
+use crate::{
+    engine::Engine,
+    error::StoreError,
+    requests::{self, Floors},
+    rows,
+};
 
 /// Requests by encoded content key.
 #[derive(Default)]
@@ -19,11 +24,15 @@ pub(crate) struct Contents(HashMap<Encoded, RequestId, RandomState>);
 
 impl Contents {
     /// Of the requests that a state remembers; `each` gets the engine's key of every one of them.
-    pub(crate) fn of(engine: &Engine, at: Option<&Snapshot>, mut each: impl FnMut(&[u8])) -> Result<Self, StoreError> {
+    pub(crate) fn of(
+        engine: &Engine,
+        at: Option<&Snapshot>,
+        floors: &Floors,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<Self, StoreError> {
         let mut newest: HashMap<Vec<u8>, (u64, RequestId), RandomState> = HashMap::default();
-        let prefix = rows::tagged(Table::Request, &[]);
-        for pair in engine.range(at, rows::space(Table::Request), &prefix, &prefix).into_iter().flatten() {
-            let (key, value) = pair.into_inner().map_err(StoreError::engine("reading the requests"))?;
+        for pair in requests::all(engine, at, floors) {
+            let (key, value) = pair.map_err(StoreError::engine("reading the requests"))?;
             each(&key);
             let (Key::Request(id), Row::Request(RequestRow { stamp_us, contents, .. })) = rows::pair(&key, &value)?
             else {
@@ -42,6 +51,15 @@ impl Contents {
 
     pub(crate) fn get(&self, content: &[u8]) -> Option<Row> {
         self.0.get(content).map(|id| Row::Content(RequestIdRow::from(*id)))
+    }
+
+    /// A request is forgotten; what leads to a later one stays.
+    pub(crate) fn forget(&mut self, id: RequestId, contents: &[Vec<u8>]) {
+        for content in contents {
+            if self.0.get(content.as_slice()) == Some(&id) {
+                self.0.remove(content.as_slice());
+            }
+        }
     }
 
     /// The row under a content is now this one.

@@ -1,8 +1,8 @@
-//! One generation of the state on fjall: two keyspaces, their options, ordered reads.
+//! One generation of the state on fjall: its keyspaces, their options, ordered reads.
 //!
-//! `state` holds the rows that the digest covers and, under tag 0, the store's own rows (mark, digests); `index` holds what
-//! can be told from them. Two, because every batch touches each: both are flushed about as often, so that no idle keyspace
-//! keeps old journals alive. Never decides what a row means. Called by `store`, `view`, `export`, `ingest`.
+//! `state` holds the rows that the digest covers and, under tag 0, the store's own rows (mark, digests); `requests` those of them
+//! that are forgotten soon; `index` what can be told from them. No more than that: a keyspace that is seldom written keeps old
+//! journals alive until they are too many. Never decides what a row means. Called by `store`, `view`, `requests`, `ingest`.
 
 use std::{
     fs,
@@ -26,6 +26,7 @@ use crate::{
     error::StoreError,
     journal,
     mark::{Digests, State},
+    requests::{self, LANES},
     stamp::sync_directory,
 };
 
@@ -33,12 +34,16 @@ use crate::{
 pub(crate) const STATE_KEY: &[u8] = b"\0applied";
 /// Key of the digests kept.
 pub(crate) const DIGESTS_KEY: &[u8] = b"\0digests";
-/// Names of the keyspaces.
+/// Names of the keyspaces of format 1, and of those that came with format 2.
 const SPACES: [&str; 2] = ["state", "index"];
+const LANE_SPACES: [&str; LANES] = ["requests-0", "requests-1", "requests-2", "requests-3"];
+/// What is held in memory of a lane: this part of [`StoreConfig::write_buffer_bytes`]. Smaller tables are dropped sooner, and a lane
+/// that is seldom written keeps fewer journals.
+const LANE_BUFFER_PART: u64 = 4;
 /// Stands in the directory of a store that was found wrong, until another state is taken over.
 pub(crate) const DOUBTED: &str = "DOUBTED";
-/// Tables that were flushed and not yet merged with older ones, at most. Each merge rewrites what is remembered of a minute's requests,
-/// at the speed of the disk on which the log waits to be synced: seldom is better.
+/// Tables that were flushed and not yet merged with older ones, at most. Each merge goes at the speed of the disk on which the log waits
+/// to be synced: seldom is better.
 const YOUNG_TABLES_MAX: u8 = 8;
 /// First byte of the keys of rows; below it stand the store's own.
 pub(crate) const ROWS_FROM: u8 = 1;
@@ -48,6 +53,8 @@ pub(crate) const ROWS_FROM: u8 = 1;
 pub(crate) enum Space {
     State,
     Index,
+    /// By lane.
+    Requests(u8),
 }
 
 /// An open database. Shared by the store and by all who read it.
@@ -66,19 +73,27 @@ struct Open {
     database: Database,
     state: Keyspace,
     index: Keyspace,
+    requests: [Keyspace; LANES],
 }
 
 impl Engine {
-    /// Opens the database in `path`; one that lost a keyspace is no state, though the engine would make an empty one.
-    pub(crate) fn open(path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
+    /// Opens the database in `path`; one that lost a keyspace is no state, though the engine would make an empty one. `format`: that
+    /// of the store.
+    pub(crate) fn open(path: &Path, config: &StoreConfig, format: u32) -> Result<Self, StoreError> {
         let database = match open_database(path, config) {
             Err(refusal) if refusal.may_be_set_aside() && cut_journal(path, &refusal)? => open_database(path, config)?,
             opened => opened?,
         };
-        if let Some(missing) = SPACES.into_iter().find(|name| !database.keyspace_exists(name)) {
+        let lanes = LANE_SPACES.into_iter().filter(|_| format >= 2);
+        if let Some(missing) = SPACES.into_iter().chain(lanes).find(|name| !database.keyspace_exists(name)) {
             return Err(StoreError::Damaged(format!("its keyspace {missing} is not there")));
         }
-        Self::with_keyspaces(database, path, config)
+        let engine = Self::with_keyspaces(database, path, config)?;
+        if format < 2 {
+            requests::move_out(&engine)?;
+            sync_directories(path).map_err(StoreError::io(format!("syncing {}", path.display())))?;
+        }
+        Ok(engine)
     }
 
     /// Makes an empty database in `path`, durable with every name in it: the engine syncs not all of its directories.
@@ -90,13 +105,18 @@ impl Engine {
 
     fn with_keyspaces(database: Database, path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
         let leveled = Arc::new(Leveled::default().with_l0_threshold(YOUNG_TABLES_MAX));
-        let options = || {
-            let memory = KeyspaceCreateOptions::default().max_memtable_size(config.write_buffer_bytes);
-            memory.compaction_strategy(leveled.clone())
+        let keyspace = |name, memory_bytes| {
+            let options = || {
+                let memory = KeyspaceCreateOptions::default().max_memtable_size(memory_bytes);
+                memory.compaction_strategy(leveled.clone())
+            };
+            database.keyspace(name, options).map_err(StoreError::engine("opening a keyspace"))
         };
-        let keyspace = |name| database.keyspace(name, options).map_err(StoreError::engine("opening a keyspace"));
-        let (state, index) = (keyspace(SPACES[0])?, keyspace(SPACES[1])?);
-        let open = Some(Open { database, state, index });
+        let buffer_bytes = config.write_buffer_bytes;
+        let (state, index) = (keyspace(SPACES[0], buffer_bytes)?, keyspace(SPACES[1], buffer_bytes)?);
+        let lane = |at: usize| keyspace(LANE_SPACES[at], buffer_bytes / LANE_BUFFER_PART);
+        let requests = [lane(0)?, lane(1)?, lane(2)?, lane(3)?];
+        let open = Some(Open { database, state, index, requests });
         Ok(Self {
             open,
             path: path.to_owned(),
@@ -115,11 +135,12 @@ impl Engine {
         self.open.as_ref().expect("open until it is dropped")
     }
 
-    /// One of the two keyspaces.
+    /// One of the keyspaces.
     pub(crate) fn keyspace(&self, space: Space) -> &Keyspace {
         match space {
             Space::State => &self.parts().state,
             Space::Index => &self.parts().index,
+            Space::Requests(lane) => &self.parts().requests[usize::from(lane)],
         }
     }
 
@@ -143,6 +164,7 @@ impl Engine {
         self.parts().database.disk_space().unwrap_or(0)
     }
 
+    /// What stands under a key, forgotten or not.
     pub(crate) fn get(&self, at: Option<&Snapshot>, space: Space, key: &[u8]) -> fjall::Result<Option<Slice>> {
         match at {
             None => self.keyspace(space).get(key),
@@ -152,17 +174,20 @@ impl Engine {
 
     /// All rows from `from` on whose key begins with `prefix`, in order.
     pub(crate) fn range(&self, at: Option<&Snapshot>, space: Space, from: &[u8], prefix: &[u8]) -> Option<Iter> {
-        let lower = from.max(prefix).to_vec();
-        let upper = match after(prefix) {
-            Some(upper) if upper <= lower => return None,
-            Some(upper) => Bound::Excluded(upper),
-            None => Bound::Unbounded,
-        };
-        let range = (Bound::Included(lower), upper);
-        Some(match at {
+        let (lower, upper) = (from.max(prefix), after(prefix));
+        if upper.as_ref().is_some_and(|upper| upper[..] <= *lower) {
+            return None;
+        }
+        Some(self.between(at, space, lower, upper))
+    }
+
+    /// All rows from `from` on, up to before `until`, in order.
+    pub(crate) fn between(&self, at: Option<&Snapshot>, space: Space, from: &[u8], until: Option<Vec<u8>>) -> Iter {
+        let range = (Bound::Included(from.to_vec()), until.map_or(Bound::Unbounded, Bound::Excluded));
+        match at {
             None => self.keyspace(space).range(range),
             Some(snapshot) => snapshot.range(self.keyspace(space), range),
-        })
+        }
     }
 
     /// The applied mark with what is true at it; a database without one is empty.

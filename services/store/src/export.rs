@@ -2,13 +2,14 @@
 //!
 //! Called by `node` to send the state to a node that is behind; the bytes are `chunk`'s.
 
-use fjall::{Guard, Iter};
+use fjall::{Guard, Slice};
 
 use crate::{
     AppliedMark, CHUNK_BYTES_TARGET, StateSnapshot,
-    chunk::{self, Body, HeadRow, TailRow},
+    chunk::{self, Body, HeadRow, Section, TailRow},
     engine::{ROWS_FROM, Space},
     error::StoreError,
+    requests,
 };
 
 /// Which state is sent.
@@ -28,10 +29,13 @@ pub struct Export {
     tail: TailRow,
 }
 
+/// Rows of a section that were not sent yet.
+type Rows = Box<dyn Iterator<Item = fjall::Result<(Slice, Slice)>> + Send>;
+
 /// What comes next. A row that no longer fitted into its chunk waits with its iterator.
 enum Stage {
     Head,
-    Rows(Space, Option<Iter>, Option<(fjall::Slice, fjall::Slice)>),
+    Rows(Section, Rows, Option<(Slice, Slice)>),
     Tail,
     Done,
 }
@@ -55,36 +59,41 @@ impl Export {
     fn head_chunk(&mut self) -> Result<Vec<u8>, StoreError> {
         let digests = self.snapshot.digests()?.to_row();
         let state = self.snapshot.state().to_row();
-        self.stage = self.rows_of(Space::State);
+        self.stage = self.rows_of(Section::State);
         let cluster = self.snapshot.engine().cluster().to_vec();
         Ok(self.chunk(&Body::Head(HeadRow { cluster, state, digests })))
     }
 
-    fn rows_of(&self, space: Space) -> Stage {
-        Stage::Rows(space, self.snapshot.engine().range(self.snapshot.at(), space, &[ROWS_FROM], &[]), None)
+    fn rows_of(&self, section: Section) -> Stage {
+        let (engine, at) = (self.snapshot.engine(), self.snapshot.at());
+        let rows: Rows = match section {
+            Section::State => Box::new(requests::state_rows(engine, at, self.snapshot.floors())),
+            Section::Index => Box::new(engine.between(at, Space::Index, &[ROWS_FROM], None).map(Guard::into_inner)),
+        };
+        Stage::Rows(section, rows, None)
     }
 
-    /// The next chunk of a keyspace; none: it has no more rows.
+    /// The next chunk of a section; none: it has no more rows.
     fn rows_chunk(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
-        let Stage::Rows(space, Some(iter), waiting) = &mut self.stage else { return Ok(None) };
-        let space = *space;
-        let (content, rows) = fill(iter, waiting)?;
-        match space {
-            Space::State => self.tail.state_rows += rows,
-            Space::Index => self.tail.index_rows += rows,
+        let Stage::Rows(section, rows, waiting) = &mut self.stage else { return Ok(None) };
+        let section = *section;
+        let (content, rows) = fill(rows, waiting)?;
+        match section {
+            Section::State => self.tail.state_rows += rows,
+            Section::Index => self.tail.index_rows += rows,
         }
-        Ok((rows > 0).then(|| self.chunk(&Body::Rows(space, &content))))
+        Ok((rows > 0).then(|| self.chunk(&Body::Rows(section, &content))))
     }
 
     fn advance(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         loop {
             match self.stage {
                 Stage::Head => return self.head_chunk().map(Some),
-                Stage::Rows(space, ..) => {
+                Stage::Rows(section, ..) => {
                     if let Some(chunk) = self.rows_chunk()? {
                         return Ok(Some(chunk));
                     }
-                    self.stage = if space == Space::State { self.rows_of(Space::Index) } else { Stage::Tail };
+                    self.stage = if section == Section::State { self.rows_of(Section::Index) } else { Stage::Tail };
                 }
                 Stage::Tail => {
                     self.stage = Stage::Done;
@@ -110,13 +119,13 @@ impl Iterator for Export {
 }
 
 /// Takes rows until the chunk is full: its content, and how many rows.
-fn fill(iter: &mut Iter, waiting: &mut Option<(fjall::Slice, fjall::Slice)>) -> Result<(Vec<u8>, u64), StoreError> {
+fn fill(iter: &mut Rows, waiting: &mut Option<(Slice, Slice)>) -> Result<(Vec<u8>, u64), StoreError> {
     let mut content = Vec::new();
     let mut rows = 0;
     loop {
         let pair = match waiting.take() {
             Some(pair) => pair,
-            None => match iter.next().map(Guard::into_inner) {
+            None => match iter.next() {
                 Some(pair) => pair.map_err(StoreError::engine("reading rows to send"))?,
                 None => return Ok((content, rows)),
             },

@@ -10,8 +10,8 @@ use prost::Message;
 use records::digest_of;
 
 use crate::{
-    AppliedMark, StoreConfig,
-    chunk::{self, Body, HeadRow, TailRow},
+    AppliedMark, STORE_FORMAT, StoreConfig,
+    chunk::{self, Body, HeadRow, Section, TailRow},
     engine::{DIGESTS_KEY, Engine, STATE_KEY, Space},
     error::{IngestError, StoreError, hex},
     mark::{Digests, State},
@@ -45,10 +45,10 @@ pub fn ingest<C: AsRef<[u8]>>(
     check_cluster(&head, &config.cluster)?;
     let (state, digests) = (State::from_row(head.state)?, Digests::from_row(head.digests)?);
     empty(dir)?;
-    let stamp = Stamp { cluster: config.cluster, generation: 1, index: state.applied.index };
+    let stamp = Stamp { format: STORE_FORMAT, cluster: config.cluster, generation: 1, index: state.applied.index };
     let engine = Engine::create(&stamp.database(dir), config)?;
-    load(&engine, Space::State, &mut source)?;
-    load(&engine, Space::Index, &mut source)?;
+    load(&engine, Section::State, &mut source)?;
+    load(&engine, Section::Index, &mut source)?;
     source.finish(state.digest)?;
     mark(&engine, &state, &digests)?;
     drop(engine);
@@ -75,18 +75,23 @@ fn empty(dir: &Path) -> Result<(), StoreError> {
     sync_parent(dir).map_err(StoreError::io(what()))
 }
 
-/// Writes the rows of one keyspace as sorted tables, past the journal.
+/// Writes the rows of one section as sorted tables, past the journal: those of a keyspace that follow one another together.
 fn load<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>>(
     engine: &Engine,
-    space: Space,
+    section: Section,
     source: &mut Source<C, I>,
 ) -> Result<(), IngestError> {
     let failed = StoreError::engine;
-    let mut tables = engine.keyspace(space).start_ingestion().map_err(failed("beginning tables"))?;
-    while let Some((key, value)) = source.row(space)? {
-        tables.write(key, value).map_err(failed("writing tables"))?;
+    let mut next = source.row(section)?;
+    while let Some(space) = next.as_ref().map(|(key, _)| rows::space(key)) {
+        let mut tables = engine.keyspace(space).start_ingestion().map_err(failed("beginning tables"))?;
+        while let Some((key, value)) = next.take_if(|(key, _)| rows::space(key) == space) {
+            tables.write(key, value).map_err(failed("writing tables"))?;
+            next = source.row(section)?;
+        }
+        tables.finish().map_err(failed("finishing tables"))?;
     }
-    Ok(tables.finish().map_err(failed("finishing tables"))?)
+    Ok(())
 }
 
 fn mark(engine: &Engine, state: &State, digests: &Digests) -> Result<(), StoreError> {
@@ -101,7 +106,7 @@ fn mark(engine: &Engine, state: &State, digests: &Digests) -> Result<(), StoreEr
 struct Source<C, I> {
     chunks: I,
     /// The chunk being read, and how much of its content is left.
-    open: Option<(C, Space, usize)>,
+    open: Option<(C, Section, usize)>,
     sequence: u64,
     last_key: Slice,
     seed: u64,
@@ -133,14 +138,14 @@ impl<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>> Source<C, I> {
         Ok(head)
     }
 
-    /// The next row of a keyspace; none: the chunks have gone on to the next one.
-    fn row(&mut self, space: Space) -> Result<Option<(Slice, Slice)>, IngestError> {
+    /// The next row of a section; none: the chunks have gone on to the next one.
+    fn row(&mut self, section: Section) -> Result<Option<(Slice, Slice)>, IngestError> {
         while self.open.is_none() && self.tail.is_none() {
             self.open_chunk()?;
         }
         let Some((bytes, here, left)) = &mut self.open else { return Ok(None) };
-        if *here != space {
-            return if *here > space { Ok(None) } else { self.damaged("its rows come too late") };
+        if *here != section {
+            return if *here > section { Ok(None) } else { self.damaged("its rows come too late") };
         }
         let Some((key, value, rest)) = chunk::split_row(chunk::tail_of(bytes.as_ref(), *left)) else {
             return self.damaged("a row is cut");
@@ -151,48 +156,48 @@ impl<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>> Source<C, I> {
             self.open = None;
             self.sequence += 1;
         }
-        self.take(space, &pair)?;
+        self.take(section, &pair)?;
         Ok(Some(pair))
     }
 
     /// Counts a row, after checking that it may stand there.
-    fn take(&mut self, space: Space, (key, value): &(Slice, Slice)) -> Result<(), IngestError> {
-        if self.rows_of(space) > 0 && *key <= self.last_key {
+    fn take(&mut self, section: Section, (key, value): &(Slice, Slice)) -> Result<(), IngestError> {
+        if self.rows_of(section) > 0 && *key <= self.last_key {
             return self.damaged("its rows are not in order");
         }
         let Ok((table, rest)) = rows::split(key) else { return self.damaged("a row is of no known table") };
-        if rows::space(table) != space {
-            return self.damaged("a row is of another keyspace");
+        if Section::of(table) != section {
+            return self.damaged("a row is of another section");
         }
-        match space {
-            Space::State => {
+        match section {
+            Section::State => {
                 self.digest = self.digest.wrapping_add(digest_of(self.seed, table, rest, value));
                 self.rows.state_rows += 1;
             }
-            Space::Index => self.rows.index_rows += 1,
+            Section::Index => self.rows.index_rows += 1,
         }
         self.last_key = key.clone();
         Ok(())
     }
 
-    fn rows_of(&self, space: Space) -> u64 {
-        match space {
-            Space::State => self.rows.state_rows,
-            Space::Index => self.rows.index_rows,
+    fn rows_of(&self, section: Section) -> u64 {
+        match section {
+            Section::State => self.rows.state_rows,
+            Section::Index => self.rows.index_rows,
         }
     }
 
     fn open_chunk(&mut self) -> Result<(), IngestError> {
         let bytes = self.bytes()?;
-        let (space, left) = match chunk::decode(self.sequence, bytes.as_ref())? {
-            Body::Rows(space, content) if !content.is_empty() => (space, content.len()),
+        let (section, left) = match chunk::decode(self.sequence, bytes.as_ref())? {
+            Body::Rows(section, content) if !content.is_empty() => (section, content.len()),
             Body::Tail(tail) => {
                 self.tail = Some(tail);
                 return Ok(());
             }
             Body::Head(_) | Body::Rows(..) => return self.damaged("it is not in its place"),
         };
-        self.open = Some((bytes, space, left));
+        self.open = Some((bytes, section, left));
         Ok(())
     }
 

@@ -6,7 +6,6 @@
 //! On disk: a directory with a stamp (`stamp`) that names the generation in use, and one fjall database a generation.
 //! A fetched state becomes the next generation, so that readers of the old one finish undisturbed.
 
-mod absent;
 mod chunk;
 mod config;
 mod contents;
@@ -19,7 +18,9 @@ mod journal;
 mod mark;
 mod reader;
 mod recent;
+mod requests;
 mod rows;
+mod seen;
 mod stamp;
 mod store;
 mod verify;
@@ -37,5 +38,8 @@ pub use store::{Store, set_aside};
 pub use verify::Verified;
 pub use view::{CurrentView, ReplayView, StateSnapshot};
 
-/// Version of the store's and the snapshot's format; a newer one is refused by name.
-pub const STORE_FORMAT: u32 = 1;
+/// Version of the store's format; a newer one is refused by name, an older one is brought up when it is opened. 2: what is remembered of
+/// requests stands in keyspaces of its own.
+pub const STORE_FORMAT: u32 = 2;
+/// Version of the snapshot's format; a newer one is refused by name.
+pub const SNAPSHOT_FORMAT: u32 = 1;

@@ -4,11 +4,15 @@
 
 use records::{Encoded, Key, Row, Table, digest_of};
 
-use crate::{engine::Space, error::StoreError};
+use crate::{engine::Space, error::StoreError, requests};
 
-/// The keyspace of a table: what the digest covers, and what follows from it.
-pub(crate) fn space(table: Table) -> Space {
-    if table.is_state() { Space::State } else { Space::Index }
+/// The keyspace of an engine's key: what the digest covers, what follows from it, and what is forgotten soon.
+pub(crate) fn space(place: &[u8]) -> Space {
+    match place.first().copied() {
+        Some(tag) if tag == Table::Request.tag() => Space::Requests(requests::lane(place)),
+        Some(tag) if tag >= Table::Content.tag() => Space::Index,
+        _ => Space::State,
+    }
 }
 
 /// The engine's key for an encoded key, or the beginning of one.

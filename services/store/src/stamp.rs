@@ -24,6 +24,8 @@ const BYTES: usize = 8 + 4 + 16 + 8 + 8 + 8;
 /// What a directory says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
+    /// The version in which it was written.
+    pub(crate) format: u32,
     pub(crate) cluster: [u8; 16],
     /// Which subdirectory holds the state; from 1.
     pub(crate) generation: u64,
@@ -35,7 +37,7 @@ impl Stamp {
     fn encode(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(BYTES);
         bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&STORE_FORMAT.to_le_bytes());
+        bytes.extend_from_slice(&self.format.to_le_bytes());
         bytes.extend_from_slice(&self.cluster);
         bytes.extend_from_slice(&self.generation.to_le_bytes());
         bytes.extend_from_slice(&self.index.to_le_bytes());
@@ -55,7 +57,7 @@ impl Stamp {
             return Err(StoreError::Damaged("the checksum of its stamp is wrong".to_owned()));
         }
         let number = |at: usize| u64::from_le_bytes(array(&bytes[at..at + 8]));
-        Ok(Self { cluster: array(&bytes[12..28]), generation: number(28), index: number(36) })
+        Ok(Self { format, cluster: array(&bytes[12..28]), generation: number(28), index: number(36) })
     }
 
     /// Reads and checks the stamp of a directory.
@@ -111,7 +113,7 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
 mod tests {
     use super::*;
 
-    const STAMP: Stamp = Stamp { cluster: [7; 16], generation: 3, index: 9 };
+    const STAMP: Stamp = Stamp { format: STORE_FORMAT, cluster: [7; 16], generation: 3, index: 9 };
 
     #[test]
     fn a_stamp_reads_as_written_and_a_second_replaces_it() {
@@ -135,7 +137,7 @@ mod tests {
     #[test]
     fn a_newer_format_is_refused_by_name() {
         let mut bytes = STAMP.encode();
-        bytes[8] = 2;
-        assert!(matches!(Stamp::decode(&bytes), Err(StoreError::NewerFormat { found: 2, known: 1 })));
+        bytes[8] = STORE_FORMAT as u8 + 1;
+        assert!(matches!(Stamp::decode(&bytes), Err(StoreError::NewerFormat { found: 3, known: 2 })));
     }
 }

@@ -11,16 +11,17 @@ use std::{
 
 use fjall::{OwnedWriteBatch, PersistMode};
 use prost::Message;
-use records::{Change, Changes, RowBytes, Table};
+use records::{Change, Changes, Key, Row, RowBytes, Table};
 
 use crate::{
-    AppliedMark, CurrentView, DIGEST_INTERVAL, StateSnapshot, StoreConfig, StoreError, StoreReader,
-    absent::Absent,
+    AppliedMark, CurrentView, DIGEST_INTERVAL, STORE_FORMAT, StateSnapshot, StoreConfig, StoreError, StoreReader,
     contents::Contents,
     engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY, Space},
     mark::{Digests, State},
     recent::Recent,
+    requests::{Floors, Forgetting},
     rows,
+    seen::Seen,
     stamp::{Stamp, stamped, sync_directory, sync_parent},
 };
 
@@ -33,9 +34,11 @@ pub struct Store {
     reader: StoreReader,
     state: State,
     digests: Digests,
-    absent: Absent,
+    seen: Seen,
     contents: Contents,
     recent: Recent,
+    floors: Floors,
+    forgetting: Forgetting,
     bytes: RowBytes,
     doubted: bool,
     /// Since it was opened, in bytes of the engine's memory.
@@ -55,15 +58,21 @@ impl Store {
         if !stamped(dir) {
             create(dir, &config)?;
         }
-        let stamp = Stamp::read(dir, &config.cluster)?;
+        let mut stamp = Stamp::read(dir, &config.cluster)?;
         remove_other_generations(dir, stamp)?;
-        let engine = Arc::new(Engine::open(&stamp.database(dir), &config)?);
+        let engine = Arc::new(Engine::open(&stamp.database(dir), &config, stamp.format)?);
+        if stamp.format < STORE_FORMAT {
+            stamp.format = STORE_FORMAT;
+            stamp.write(dir)?;
+        }
         let (state, digests) = (engine.state(None)?, engine.digests(None)?);
         if state.applied.index < stamp.index {
             return Err(StoreError::Damaged(format!("it began at index {} and lost its mark", stamp.index)));
         }
-        let reader = StoreReader::new(StateSnapshot::new(Arc::clone(&engine), state.clone(), 0));
-        let (absent, contents) = remembered(&engine)?;
+        let floors = Floors::read(&engine, None)?;
+        let first = StateSnapshot::new(Arc::clone(&engine), state.clone(), floors.clone(), 0);
+        let reader = StoreReader::new(first);
+        let (seen, contents) = remembered(&engine, &floors)?;
         let doubted = dir.join(DOUBTED).exists();
         let dir = dir.to_owned();
         let (recent, bytes) = (Recent::default(), RowBytes::default());
@@ -75,9 +84,11 @@ impl Store {
             reader,
             state,
             digests,
-            absent,
+            seen,
             contents,
             recent,
+            floors,
+            forgetting: Forgetting::default(),
             bytes,
             doubted,
             written: 0,
@@ -130,7 +141,7 @@ impl Store {
 
     /// The newest state.
     pub fn view(&self) -> CurrentView<'_> {
-        CurrentView::new(&self.engine, &self.absent, &self.contents, &self.recent)
+        CurrentView::new(&self.engine, (&self.seen, &self.contents), &self.recent, &self.floors)
     }
 
     /// For all other threads.
@@ -148,6 +159,7 @@ impl Store {
         assert!(applied.index > before, "entries are applied in order: {} after {before}", applied.index);
         let mut next = State { applied: applied.clone(), digest: self.state.digest };
         let mut batch = self.engine.batch(changes.0.len() + 2);
+        self.raise_floors(changes);
         for change in &changes.0 {
             next.digest = next.digest.wrapping_add(self.put(&mut batch, change));
         }
@@ -163,8 +175,19 @@ impl Store {
         Ok(())
     }
 
+    fn raise_floors(&mut self, changes: &Changes) {
+        let counters = changes.0.iter().find(|change| change.key == Key::Meta).and_then(|change| change.new.as_ref());
+        if let Some(Row::Meta(meta)) = counters {
+            let floors = Floors::of(meta);
+            if floors != self.floors {
+                self.floors = floors;
+            }
+        }
+    }
+
     fn publish(&self) {
-        self.reader.publish(StateSnapshot::new(Arc::clone(&self.engine), self.state.clone(), self.written));
+        let (engine, floors) = (Arc::clone(&self.engine), self.floors.clone());
+        self.reader.publish(StateSnapshot::new(engine, self.state.clone(), floors, self.written));
     }
 
     /// Adds a change to the batch; what it adds to the digest (wrapping).
@@ -174,8 +197,14 @@ impl Store {
             self.contents.set(key, change.new.as_ref());
             return 0;
         }
-        let (keyspace, place) = (self.engine.keyspace(rows::space(table)), rows::tagged(table, &key));
-        self.absent.change(table, &place, change.old.is_some(), change.new.is_some());
+        let place = rows::tagged(table, &key);
+        let keyspace = self.engine.keyspace(rows::space(&place));
+        if table == Table::Request && change.new.is_some() {
+            self.seen.add(&place);
+        }
+        if let Some((id, contents)) = change.forgotten_contents() {
+            self.contents.forget(id, contents);
+        }
         self.written += (place.len() + ROW_BYTES) as u64;
         let seed = rows::digest_seed(&self.config.cluster);
         let share = |bytes: &RowBytes| if table.is_state() { bytes.digest(seed) } else { 0 };
@@ -185,6 +214,7 @@ impl Store {
             (Some(row), None) => share(self.bytes.write(table, &key, row)),
         };
         let new = match &change.new {
+            None if table == Table::Request && self.floors.hides(&place) => 0, // no view shows it any more
             None => {
                 batch.remove(keyspace, &*place);
                 0
@@ -206,6 +236,7 @@ impl Store {
     /// A fault of the disk; never to be tried again (design rule 6): the process must end.
     pub fn persist(&mut self) -> Result<u64, StoreError> {
         self.engine.persist(PersistMode::SyncData)?;
+        self.forgetting.begin(&self.engine, &self.floors);
         Ok(self.state.applied.index)
     }
 
@@ -217,13 +248,15 @@ impl Store {
     pub fn install(&mut self, source: &Path) -> Result<&AppliedMark, StoreError> {
         let fetched = Stamp::read(source, &self.config.cluster)?;
         let stamp = Stamp { generation: self.stamp.generation + 1, ..fetched };
+        self.forgetting = Forgetting::default();
         let path = stamp.database(&self.dir);
         let what = || format!("taking over {}", source.display());
         fs::rename(fetched.database(source), &path).map_err(StoreError::io(what()))?;
         sync_directory(&self.dir).map_err(StoreError::io(what()))?;
-        let engine = Arc::new(Engine::open(&path, &self.config)?);
+        let engine = Arc::new(Engine::open(&path, &self.config, stamp.format)?);
         let (state, digests) = (engine.state(None)?, engine.digests(None)?);
-        let (absent, contents) = remembered(&engine)?;
+        let floors = Floors::read(&engine, None)?;
+        let (seen, contents) = remembered(&engine, &floors)?;
         stamp.write(&self.dir)?;
         fs::remove_dir_all(source).map_err(StoreError::io(what()))?;
         if self.doubted {
@@ -234,17 +267,17 @@ impl Store {
             self.engine.doom();
         }
         (self.stamp, self.engine, self.state, self.digests) = (stamp, engine, state, digests);
-        (self.absent, self.contents, self.recent) = (absent, contents, Recent::default());
+        (self.seen, self.contents, self.recent, self.floors) = (seen, contents, Recent::default(), floors);
         self.publish();
         Ok(&self.state.applied)
     }
 }
 
 /// What is held in memory of the requests that a state remembers.
-fn remembered(engine: &Engine) -> Result<(Absent, Contents), StoreError> {
-    let mut absent = Absent::new();
-    let contents = Contents::of(engine, None, |key| absent.add(key))?;
-    Ok((absent, contents))
+fn remembered(engine: &Engine, floors: &Floors) -> Result<(Seen, Contents), StoreError> {
+    let mut seen = Seen::default();
+    let contents = Contents::of(engine, None, floors, |key| seen.add(key))?;
+    Ok((seen, contents))
 }
 
 /// Makes an empty store beside its place and puts it there whole, so that a crash leaves none or a complete one.
@@ -260,7 +293,7 @@ fn create(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> {
         _ => {}
     }
     fs::create_dir_all(&beside).map_err(failed())?;
-    let stamp = Stamp { cluster: config.cluster, generation: 1, index: 0 };
+    let stamp = Stamp { format: STORE_FORMAT, cluster: config.cluster, generation: 1, index: 0 };
     drop(Engine::create(&stamp.database(&beside), config)?);
     stamp.write(&beside)?;
     fs::rename(&beside, dir).map_err(failed())?;

@@ -1,11 +1,6 @@
 //! Recomputing the digest from the rows on disk (`ocsctl verify`, the scan of every day). Called by `reader`, and by tests.
 
-use crate::{
-    StateSnapshot,
-    engine::{ROWS_FROM, Space},
-    error::StoreError,
-    rows,
-};
+use crate::{StateSnapshot, error::StoreError, requests, rows};
 
 /// Bytes read between two questions about the pace.
 const STEP_BYTES: u64 = 1 << 20;
@@ -39,9 +34,8 @@ pub(crate) fn verify(
     let mut recomputed = 0_u128;
     let (mut count, mut bytes) = (0, 0);
     let seed = rows::digest_seed(snapshot.engine().cluster());
-    let range = snapshot.engine().range(snapshot.at(), Space::State, &[ROWS_FROM], &[]);
-    for pair in range.into_iter().flatten() {
-        let (key, value) = pair.into_inner().map_err(StoreError::engine("reading the rows"))?;
+    for pair in requests::state_rows(snapshot.engine(), snapshot.at(), snapshot.floors()) {
+        let (key, value) = pair.map_err(StoreError::engine("reading the rows"))?;
         recomputed = recomputed.wrapping_add(rows::digest(seed, &key, &value)?);
         count += 1;
         bytes += (key.len() + value.len()) as u64;

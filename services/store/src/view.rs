@@ -5,32 +5,39 @@
 
 use std::sync::Arc;
 
-use fjall::Snapshot;
+use fjall::{Slice, Snapshot};
 use records::{Bound, Changes, Encoded, Key, Row, Table, View, digest_of_changes};
 
 use crate::{
     AppliedMark, Export,
-    absent::Absent,
     contents::Contents,
     engine::Engine,
     error::StoreError,
     fatal::or_fatal,
     mark::{Digests, State},
     recent::Recent,
+    requests::{self, Floors},
     rows,
+    seen::Seen,
 };
 
 /// The newest state. Only the apply thread has one, and it does not write while it reads.
 pub struct CurrentView<'a> {
     engine: &'a Engine,
-    absent: &'a Absent,
+    seen: &'a Seen,
     contents: &'a Contents,
     recent: &'a Recent,
+    floors: &'a Floors,
 }
 
 impl<'a> CurrentView<'a> {
-    pub(crate) fn new(engine: &'a Engine, absent: &'a Absent, contents: &'a Contents, recent: &'a Recent) -> Self {
-        Self { engine, absent, contents, recent }
+    pub(crate) fn new(
+        engine: &'a Engine,
+        (seen, contents): (&'a Seen, &'a Contents),
+        recent: &'a Recent,
+        floors: &'a Floors,
+    ) -> Self {
+        Self { engine, seen, contents, recent, floors }
     }
 }
 
@@ -46,11 +53,14 @@ impl View for CurrentView<'_> {
             _ => {}
         }
         let place = place(key);
-        if self.absent.may_hold(key.table(), &place) { get(self.engine, None, key.table(), &place) } else { None }
+        if key.table() == Table::Request && !self.seen.may_hold(&place) {
+            return None;
+        }
+        get((self.engine, None), self.floors, key.table(), &place)
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
-        next(self.engine, None, bound, limit)
+        next((self.engine, None), self.floors, bound, limit)
     }
 }
 
@@ -63,14 +73,15 @@ struct Inner {
     snapshot: Snapshot,
     engine: Arc<Engine>,
     state: State,
+    floors: Floors,
     written: u64,
 }
 
 impl StateSnapshot {
     /// Taken by the writer, between two batches: never beside one (see `reader`). `written`: see
     /// [`StateSnapshot::written_since`].
-    pub(crate) fn new(engine: Arc<Engine>, state: State, written: u64) -> Self {
-        Self(Arc::new(Inner { snapshot: engine.snapshot(), engine, state, written }))
+    pub(crate) fn new(engine: Arc<Engine>, state: State, floors: Floors, written: u64) -> Self {
+        Self(Arc::new(Inner { snapshot: engine.snapshot(), engine, state, floors, written }))
     }
 
     /// What this process wrote between an earlier state and this one, in bytes of the engine's memory.
@@ -107,13 +118,17 @@ impl StateSnapshot {
     /// # Errors
     /// Rows that cannot be read.
     pub fn for_replay(&self) -> Result<ReplayView<'_>, StoreError> {
-        let contents = Contents::of(self.engine(), self.at(), |_| {})?;
+        let contents = Contents::of(self.engine(), self.at(), self.floors(), |_| {})?;
         Ok(ReplayView { state: self, contents })
     }
 
     /// The whole state as chunks, the first of which says which state it is.
     pub fn export(self) -> Export {
         Export::new(self)
+    }
+
+    pub(crate) fn floors(&self) -> &Floors {
+        &self.0.floors
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -135,11 +150,11 @@ impl StateSnapshot {
 
 impl View for StateSnapshot {
     fn get(&self, key: &Key) -> Option<Row> {
-        get(&self.0.engine, Some(&self.0.snapshot), key.table(), &place(key))
+        get((&self.0.engine, self.at()), &self.0.floors, key.table(), &place(key))
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
-        next(&self.0.engine, Some(&self.0.snapshot), bound, limit)
+        next((&self.0.engine, self.at()), &self.0.floors, bound, limit)
     }
 }
 
@@ -166,19 +181,28 @@ fn place(key: &Key) -> Encoded {
     rows::tagged(key.table(), &key.encode())
 }
 
-fn get(engine: &Engine, at: Option<&Snapshot>, table: Table, place: &[u8]) -> Option<Row> {
-    let found = or_fatal(engine, "reading a row", engine.get(at, rows::space(table), place));
+/// The engine, and which of its states; none: the newest.
+type Source<'a> = (&'a Engine, Option<&'a Snapshot>);
+
+fn get((engine, at): Source<'_>, floors: &Floors, table: Table, place: &[u8]) -> Option<Row> {
+    if table == Table::Request && floors.hides(place) {
+        return None;
+    }
+    let found = or_fatal(engine, "reading a row", engine.get(at, rows::space(place), place));
     found.map(|bytes| or_fatal(engine, "reading a row", rows::row(table, &bytes)))
 }
 
-fn next(engine: &Engine, at: Option<&Snapshot>, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+fn next((engine, at): Source<'_>, floors: &Floors, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
     debug_assert_ne!(bound.table, Table::Content, "contents have no order");
     let from = rows::tagged(bound.table, &bound.from);
     let prefix = rows::tagged(bound.table, &bound.prefix);
-    let range = engine.range(at, rows::space(bound.table), &from, &prefix).into_iter().flatten();
-    let read = |pair: fjall::Guard| {
-        let (key, value) = or_fatal(engine, "reading a range", pair.into_inner());
+    let read = |pair: fjall::Result<(Slice, Slice)>| {
+        let (key, value) = or_fatal(engine, "reading a range", pair);
         or_fatal(engine, "reading a range", rows::pair(&key, &value))
     };
-    range.take(limit as usize).map(read).collect()
+    if bound.table == Table::Request {
+        return requests::range(engine, at, floors, &from, &prefix).take(limit as usize).map(read).collect();
+    }
+    let range = engine.range(at, rows::space(&prefix), &from, &prefix).into_iter().flatten();
+    range.take(limit as usize).map(|pair| read(pair.into_inner())).collect()
 }

@@ -6,10 +6,10 @@
 mod spoil;
 mod support;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
-use outbound::RequestId;
-use records::{Change, Changes, Key, MapView, RequestRow, Row, View};
+use outbound::{Handle, RequestId};
+use records::{Change, Changes, Key, MapView, RecordRow, RequestRow, Row, View};
 use store::{CHUNK_BYTES_TARGET, IngestError, Ingested, Store, StoreConfig, ingest};
 use support::{Random, SEED, assert_same_rows, config, mark, open, write_up_to};
 
@@ -173,9 +173,9 @@ fn a_store_that_was_found_wrong_says_so_until_another_one_is_taken_over_and_is_k
 fn a_row_that_changed_on_disk_behind_the_stores_back_shows() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
-    let row = RequestRow { stamp_us: 1, reply: b"a phrase".to_vec(), contents: Vec::new() };
-    let key = Key::Request(RequestId { node: 1, incarnation: 1, counter: 1 });
-    store.write(&Changes(vec![Change { key, old: None, new: Some(Row::Request(row)) }]), &mark(1)).unwrap();
+    let row = RecordRow { contact_info: "a phrase".to_owned(), ..RecordRow::default() };
+    let change = Change { key: Key::Record(Handle(1)), old: None, new: Some(Row::Record(Arc::new(row))) };
+    store.write(&Changes(vec![change]), &mark(1)).unwrap();
     drop(store);
     spoil::spoil(dir.path(), "a phrase");
     let verified = open(dir.path()).reader().verify().unwrap();

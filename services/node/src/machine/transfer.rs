@@ -7,7 +7,7 @@ use std::path::Path;
 
 use consensus::FetchedState;
 use ocs_proto::peer::StateChunk;
-use store::{Export, IngestError, STORE_FORMAT, StoreConfig, StoreError, ingest};
+use store::{Export, IngestError, SNAPSHOT_FORMAT, StoreConfig, StoreError, ingest};
 
 use super::{RecordsReader, snapshot_mark};
 
@@ -49,7 +49,7 @@ impl Iterator for StateOut {
         Some(Ok(StateChunk {
             mark: self.mark.take(),
             cluster: self.cluster.to_vec().into(),
-            format: STORE_FORMAT,
+            format: SNAPSHOT_FORMAT,
             data: data.into(),
             last,
             digest: if last { self.digest.to_be_bytes().to_vec().into() } else { Vec::new().into() },

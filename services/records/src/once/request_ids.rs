@@ -80,14 +80,15 @@ fn forget_of_node<V: View>(floor: &mut FloorRow, limit: u32, turn: &mut Turn<'_,
     forgotten
 }
 
+/// The contents by which it was known go with its row ([`crate::Change::forgotten_contents`]), unless the engine never saw that row.
 fn forget<V: View>(id: RequestId, row: RequestRow, turn: &mut Turn<'_, '_, V>) {
+    let Some(Row::Request(row)) = turn.overlay.remove_read(Key::Request(id), Row::Request(row)) else { return };
     for content in row.contents.iter().filter_map(|content| Key::decode(Table::Content, content)) {
         // A later request with the same content may have taken the place over.
         if turn.overlay.get(&content) == Some(Row::Content(RequestIdRow::from(id))) {
             turn.overlay.remove(content);
         }
     }
-    turn.overlay.remove_read(Key::Request(id), Row::Request(row));
 }
 
 /// The answers of the replay window stand under request ids, so these stay at least as long.

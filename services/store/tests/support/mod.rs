@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use outbound::{Handle, RequestId};
-use records::{Changes, Key, MapView, NumberRow, Overlay, RecordRow, RequestRow, Row, Table, View};
+use records::{Changes, FloorRow, Key, MapView, MetaRow, NumberRow, Overlay, RecordRow, RequestRow, Row, Table, View};
 use store::{AppliedMark, Store, StoreConfig};
 
 pub const CLUSTER: [u8; 16] = *b"one test cluster";
@@ -88,4 +88,30 @@ pub fn assert_same_rows(view: &impl View, map: &MapView) {
         let all = records::Bound { table, from: Vec::new(), prefix: Vec::new() };
         assert_eq!(view.next(&all, u32::MAX), map.table(table), "{table:?}");
     }
+}
+
+/// A request of a node is remembered, and those from `kept` ids ago on are forgotten as the rules do it: with their floor.
+pub fn remember_and_forget(
+    view: &impl View,
+    random: &mut Random,
+    (id, bytes): (RequestId, usize),
+    kept: u64,
+) -> Changes {
+    let mut meta = match view.get(&Key::Meta) {
+        Some(Row::Meta(meta)) => meta,
+        _ => MetaRow::default(),
+    };
+    if !meta.floors.iter().any(|floor| floor.node == id.node) {
+        meta.floors.push(FloorRow { node: id.node, ..FloorRow::default() });
+    }
+    let floor = meta.floors.iter_mut().find(|floor| floor.node == id.node).unwrap();
+    let mut overlay = Overlay::new(view);
+    while floor.counter + kept < id.counter {
+        (floor.incarnation, floor.counter) = (id.incarnation, floor.counter + 1);
+        overlay.remove(Key::Request(RequestId { counter: floor.counter, ..id }));
+    }
+    overlay.put(Key::Meta, Row::Meta(meta));
+    let reply = (0..bytes).map(|_| random.below(256) as u8).collect();
+    overlay.put(Key::Request(id), Row::Request(RequestRow { stamp_us: id.counter, reply, contents: vec![] }));
+    overlay.into_changes()
 }

@@ -1,0 +1,252 @@
+//! What is remembered of requests, in keyspaces of its own: every update adds a row, and a minute later nobody wants it.
+//!
+//! Among the other rows each would be rewritten by every merge of tables, and removed by one more. A node's request ids are
+//! forgotten in their own order up to its floor (`records`, request ids): here a row at or below the floor is gone, though it
+//! still stands there. No view shows it, and its table is dropped as a whole once that floor is durable. A lane for each node's
+//! number, so that the ids of a table follow one another. Called by whoever reads or writes rows of that table.
+
+use std::{
+    ops::RangeInclusive,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use fjall::{AbstractTree, Guard, PersistMode, Slice, Snapshot};
+use outbound::RequestId;
+use records::{Encoded, Key, MetaRow, Row, Table};
+
+use crate::{
+    engine::{Engine, ROWS_FROM, Space},
+    error::StoreError,
+    rows,
+};
+
+/// Lanes: a group has at most three data nodes, numbered from 1. Should there be more, the last ones share one, whose tables then
+/// stay until they are merged; nothing else changes.
+pub(crate) const LANES: usize = 4;
+/// Tag and node number.
+pub(crate) const PREFIX_BYTES: usize = 5;
+/// Rows that are moved at a time where a store of format 1 is opened.
+const MOVED_TOGETHER: usize = 1000;
+
+/// The lane of an engine's key of the table, or of the beginning of one that names the node.
+pub(crate) fn lane(place: &[u8]) -> u8 {
+    let node = place.get(1..PREFIX_BYTES).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok());
+    let node = node.map_or(0, u32::from_be_bytes);
+    u8::try_from(node).unwrap_or(u8::MAX).min(LANES as u8 - 1)
+}
+
+/// How far each node's requests are forgotten at one index: what is at or below is not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Floors(Arc<[Encoded]>);
+
+impl Floors {
+    pub(crate) fn of(meta: &MetaRow) -> Self {
+        let forgotten = meta.floors.iter().filter(|floor| (floor.incarnation, floor.counter) != (0, 0));
+        let id = forgotten.map(|floor| RequestId {
+            node: floor.node,
+            incarnation: floor.incarnation,
+            counter: floor.counter,
+        });
+        Self(id.map(|id| rows::tagged(Table::Request, &Key::Request(id).encode())).collect())
+    }
+
+    /// Those of a state of the engine.
+    pub(crate) fn read(engine: &Engine, at: Option<&Snapshot>) -> Result<Self, StoreError> {
+        let place = rows::tagged(Table::Meta, &Key::Meta.encode());
+        let bytes = engine.get(at, Space::State, &place).map_err(StoreError::engine("reading the counters"))?;
+        match bytes.map(|bytes| rows::row(Table::Meta, &bytes)).transpose()? {
+            Some(Row::Meta(meta)) => Ok(Self::of(&meta)),
+            _ => Ok(Self::default()),
+        }
+    }
+
+    /// Whether what stands at this place is forgotten.
+    pub(crate) fn hides(&self, place: &[u8]) -> bool {
+        self.0.iter().any(|floor| floor[..PREFIX_BYTES] == place[..PREFIX_BYTES] && *place <= floor[..])
+    }
+
+    /// What is forgotten of each node, by its lane.
+    fn forgotten(&self) -> impl Iterator<Item = (u8, RangeInclusive<&[u8]>)> {
+        self.0.iter().map(|floor| (lane(floor), &floor[..PREFIX_BYTES]..=&floor[..]))
+    }
+}
+
+/// Rows of the table from `from` on whose key begins with `prefix`, in order.
+pub(crate) fn range(
+    engine: &Engine,
+    at: Option<&Snapshot>,
+    floors: &Floors,
+    from: &[u8],
+    prefix: &[u8],
+) -> impl Iterator<Item = fjall::Result<(Slice, Slice)>> + use<> {
+    let lanes = if prefix.len() < PREFIX_BYTES { 0..=LANES as u8 - 1 } else { lane(prefix)..=lane(prefix) };
+    let ranges: Vec<_> = lanes.filter_map(|lane| engine.range(at, Space::Requests(lane), from, prefix)).collect();
+    let floors = floors.clone();
+    let remembered = move |pair: &fjall::Result<(Slice, Slice)>| pair.as_ref().is_ok_and(|(key, _)| !floors.hides(key));
+    ranges.into_iter().flatten().map(Guard::into_inner).filter(move |pair| pair.is_err() || remembered(pair))
+}
+
+/// All rows of the table, in order.
+pub(crate) fn all(
+    engine: &Engine,
+    at: Option<&Snapshot>,
+    floors: &Floors,
+) -> impl Iterator<Item = fjall::Result<(Slice, Slice)>> + use<> {
+    let prefix = rows::tagged(Table::Request, &[]);
+    range(engine, at, floors, &prefix, &prefix)
+}
+
+/// All rows that the digest covers, in the order of their keys: those of the table among the others.
+pub(crate) fn state_rows(
+    engine: &Engine,
+    at: Option<&Snapshot>,
+    floors: &Floors,
+) -> impl Iterator<Item = fjall::Result<(Slice, Slice)>> + use<> {
+    let tag = Table::Request.tag();
+    let before = engine.between(at, Space::State, &[ROWS_FROM], Some(vec![tag]));
+    let behind = engine.between(at, Space::State, &[tag + 1], None);
+    let read = |iter: fjall::Iter| iter.map(Guard::into_inner);
+    read(before).chain(all(engine, at, floors)).chain(read(behind))
+}
+
+/// Moves the rows that a store of format 1 has among the others; what a crash leaves undone the next call does.
+pub(crate) fn move_out(engine: &Engine) -> Result<(), StoreError> {
+    let failed = StoreError::engine("moving remembered requests");
+    let prefix = rows::tagged(Table::Request, &[]);
+    let moved = || -> fjall::Result<usize> {
+        let mut batch = engine.batch(2 * MOVED_TOGETHER);
+        let mut count = 0;
+        for row in engine.range(None, Space::State, &prefix, &prefix).into_iter().flatten().take(MOVED_TOGETHER) {
+            let (key, value) = row.into_inner()?;
+            batch.remove(engine.keyspace(Space::State), &*key);
+            batch.insert(engine.keyspace(rows::space(&key)), &*key, &*value);
+            count += 1;
+        }
+        batch.commit().map(|()| count)
+    };
+    loop {
+        match moved() {
+            Ok(0) => return engine.persist(PersistMode::SyncAll),
+            Ok(_) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+/// Drops tables of forgotten rows beside the thread that applies: that waits for no sync of theirs.
+#[derive(Default)]
+pub(crate) struct Forgetting(Option<JoinHandle<()>>);
+
+impl Forgetting {
+    /// Begins with what these floors allow, unless an earlier round is under way. They must be durable: a table that was dropped
+    /// stays so, and a state from before the floor still has its rows.
+    pub(crate) fn begin(&mut self, engine: &Arc<Engine>, durable: &Floors) {
+        if self.0.as_ref().is_some_and(|round| !round.is_finished()) || !has_forgotten_tables(engine, durable) {
+            return;
+        }
+        self.end();
+        let (engine, durable) = (Arc::clone(engine), durable.clone());
+        let round = thread::Builder::new().name("forget".to_owned()).spawn(move || drop_tables(&engine, &durable));
+        match round {
+            Ok(round) => self.0 = Some(round),
+            Err(error) => tracing::warn!(%error, "forgotten requests stay on disk for now"),
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(round) = self.0.take()
+            && round.join().is_err()
+        {
+            tracing::error!("dropping forgotten requests panicked: they stay on disk");
+        }
+    }
+}
+
+impl Drop for Forgetting {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn has_forgotten_tables(engine: &Engine, durable: &Floors) -> bool {
+    durable.forgotten().any(|(lane, range)| {
+        let tables = engine.keyspace(Space::Requests(lane)).tree.current_version();
+        tables.iter_tables().any(|table| {
+            let keys = &table.metadata.key_range;
+            range.contains(&&**keys.min()) && range.contains(&&**keys.max())
+        })
+    })
+}
+
+fn drop_tables(engine: &Engine, durable: &Floors) {
+    for (lane, range) in durable.forgotten() {
+        if let Err(error) = engine.keyspace(Space::Requests(lane)).tree.drop_range(range) {
+            tracing::warn!(%error, "forgotten requests stay on disk for now");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use records::{Changes, Overlay, RequestRow};
+
+    use super::*;
+    use crate::{AppliedMark, STORE_FORMAT, Store, StoreConfig, stamp::Stamp};
+
+    const CONFIG: StoreConfig = StoreConfig::new([5; 16]);
+
+    fn id(node: u32, counter: u64) -> RequestId {
+        RequestId { node, incarnation: 1, counter }
+    }
+
+    fn remembered(store: &Store) -> Changes {
+        let view = store.view();
+        let mut overlay = Overlay::new(&view);
+        for counter in 1..=1500 {
+            let row = RequestRow { stamp_us: counter, ..RequestRow::default() };
+            overlay.put(Key::Request(id(1 + (counter % 3) as u32, counter)), Row::Request(row));
+        }
+        overlay.into_changes()
+    }
+
+    #[test]
+    fn a_node_has_a_lane_and_those_that_should_not_be_share_the_last() {
+        let place = |node| rows::tagged(Table::Request, &Key::Request(id(node, 7)).encode());
+        assert_eq!([0, 1, 2, 3, 4, 300, u32::MAX].map(|node| lane(&place(node))), [0, 1, 2, 3, 3, 3, 3]);
+    }
+
+    #[test]
+    fn a_store_of_format_1_is_brought_up_when_it_is_opened_and_after_a_crash_in_the_middle_of_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path(), CONFIG).unwrap();
+        let changes = remembered(&store);
+        store.write(&changes, &AppliedMark { index: 1, term: 1, conf_state: Vec::new() }).unwrap();
+        let digest = store.digest();
+        drop(store);
+        let stamp = Stamp::read(dir.path(), &CONFIG.cluster).unwrap();
+        let engine = Engine::open(&stamp.database(dir.path()), &CONFIG, STORE_FORMAT).unwrap();
+        let mut batch = engine.batch(10);
+        for row in all(&engine, None, &Floors::default()).skip(100) {
+            let (key, value) = row.unwrap();
+            batch.remove(engine.keyspace(rows::space(&key)), &*key);
+            batch.insert(engine.keyspace(Space::State), &*key, &*value);
+        }
+        batch.commit().unwrap();
+        drop(engine);
+        Stamp { format: 1, ..stamp }.write(dir.path()).unwrap();
+        let store = Store::open(dir.path(), CONFIG).unwrap();
+        assert_eq!(Stamp::read(dir.path(), &CONFIG.cluster).unwrap().format, STORE_FORMAT);
+        let verified = store.reader().verify().unwrap();
+        assert_eq!((verified.rows, verified.recomputed), (1500, digest));
+    }
+
+    #[test]
+    fn a_floor_hides_its_own_nodes_rows_up_to_itself() {
+        let floor = records::FloorRow { node: 2, incarnation: 1, counter: 7, oldest_stamp_us: 0 };
+        let floors = Floors::of(&MetaRow { floors: vec![floor], ..MetaRow::default() });
+        let hidden = |id| floors.hides(&rows::tagged(Table::Request, &Key::Request(id).encode()));
+        assert!(hidden(id(2, 7)) && hidden(id(2, 1)) && hidden(RequestId { incarnation: 0, ..id(2, 9) }));
+        assert!(!hidden(id(2, 8)) && !hidden(id(1, 7)) && !hidden(id(3, 7)));
+    }
+}

@@ -1,0 +1,56 @@
+//! The highest request id of each node that was ever remembered: what is above it is surely not there.
+//!
+//! Every update asks for its request id, which is new nearly always, and a node gives its ids in order; the engine would search its
+//! tables to say so. Kept by [`crate::Store`], the only writer.
+
+use records::Encoded;
+
+use crate::requests::PREFIX_BYTES;
+
+/// The engine's key of each node's highest id.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(Vec<Encoded>);
+
+impl Seen {
+    /// Whether a request may be remembered at this place.
+    pub(crate) fn may_hold(&self, place: &[u8]) -> bool {
+        self.0.iter().any(|highest| same_node(highest, place) && *place <= highest[..])
+    }
+
+    /// A request is remembered at this place.
+    pub(crate) fn add(&mut self, place: &[u8]) {
+        match self.0.iter_mut().find(|highest| same_node(highest, place)) {
+            Some(highest) if *place > highest[..] => *highest = Encoded::from_slice(place),
+            Some(_) => {}
+            None => self.0.push(Encoded::from_slice(place)),
+        }
+    }
+}
+
+fn same_node(one: &[u8], other: &[u8]) -> bool {
+    one[..PREFIX_BYTES] == other[..PREFIX_BYTES]
+}
+
+#[cfg(test)]
+mod tests {
+    use outbound::RequestId;
+    use records::{Key, Table};
+
+    use super::*;
+    use crate::rows;
+
+    #[test]
+    fn only_what_is_above_every_id_of_its_node_is_surely_not_there() {
+        let place = |node, incarnation, counter| {
+            rows::tagged(Table::Request, &Key::Request(RequestId { node, incarnation, counter }).encode())
+        };
+        let mut seen = Seen::default();
+        assert!(!seen.may_hold(&place(1, 1, 1)));
+        for counter in [5, 9, 7] {
+            seen.add(&place(1, 1, counter));
+        }
+        seen.add(&place(2, 3, 1));
+        assert!(seen.may_hold(&place(1, 1, 9)) && seen.may_hold(&place(1, 1, 6)) && seen.may_hold(&place(2, 2, 8)));
+        assert!(!seen.may_hold(&place(1, 1, 10)) && !seen.may_hold(&place(1, 2, 1)) && !seen.may_hold(&place(3, 1, 1)));
+    }
+}
