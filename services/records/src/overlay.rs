@@ -114,10 +114,12 @@ impl<'a, V: View> Overlay<'a, V> {
         self.slots.get_mut().get_or_insert_with(place, fresh).new = Some(new);
     }
 
-    /// What changed: a key at most once, in the order of tags and encoded keys; rows that are as before are left out.
+    /// What changed: a key at most once, in the order of tags and encoded keys; rows that are as before are left out, but for records:
+    /// to compare two costs more than to write one that is the same now and then.
     pub fn into_changes(self) -> Changes {
+        let record = |row: &Option<Row>| matches!(row, Some(Row::Record(_)));
         let changed = |slot: Slot| match slot.new {
-            Some(new) if new != slot.old => Some(Change { key: slot.key, old: slot.old, new }),
+            Some(new) if record(&new) || new != slot.old => Some(Change { key: slot.key, old: slot.old, new }),
             _ => None,
         };
         Changes(self.slots.into_inner().into_ordered().filter_map(changed).collect())
