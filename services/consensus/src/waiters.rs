@@ -41,15 +41,17 @@ impl<I: Eq + Hash + Copy, R> Waiters<I, R> {
         }
     }
 
-    /// Replies are known; the time that the longest waited.
+    /// Replies are known; the time that the longest waited. The last one is sent first: who waits for several in their order is woken
+    /// once, by the first of them, and finds the others there. In their own order each would wake it, and it would take this
+    /// thread's core for each.
     pub(crate) fn wake(&self, replies: Vec<(I, R)>) -> Option<f64> {
-        let mut longest = None;
-        let mut waiting = self.lock();
-        for (id, reply) in replies {
-            if let Some(waiter) = waiting.remove(&id) {
-                longest = longest.max(Some(waiter.since.elapsed()));
-                let _ = waiter.sender.send(Ok(reply)); // a client that hung up needs no answer
-            }
+        let known = {
+            let mut waiting = self.lock();
+            replies.into_iter().filter_map(|(id, reply)| Some((waiting.remove(&id)?, reply))).collect::<Vec<_>>()
+        };
+        let longest = known.iter().map(|(waiter, _)| waiter.since.elapsed()).max();
+        for (waiter, reply) in known.into_iter().rev() {
+            let _ = waiter.sender.send(Ok(reply)); // a client that hung up needs no answer
         }
         longest.map(|longest| longest.as_secs_f64())
     }
