@@ -29,7 +29,7 @@ impl StoreConfig {
             cluster,
             cache_bytes: 256 * MIB,
             write_buffer_bytes: 64 * MIB,
-            journal_bytes_max: 256 * MIB,
+            journal_bytes_max: 128 * MIB,
             open_files_max: 256,
             workers: 1,
         }
