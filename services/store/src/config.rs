@@ -8,7 +8,7 @@ pub struct StoreConfig {
     /// Blocks of tables held in memory, bytes.
     pub cache_bytes: u64,
     /// Changes of one keyspace held in memory before they are written as a table, bytes. At most five times this much
-    /// for each of the two keyspaces waits in memory.
+    /// for each of the two large keyspaces waits in memory, and a quarter of that for each node's remembered requests.
     pub write_buffer_bytes: u64,
     /// Journals on disk before the engine flushes what holds them, bytes; also what opening may have to replay. At least
     /// 64 MiB.

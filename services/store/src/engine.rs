@@ -90,8 +90,9 @@ impl Engine {
         }
         let engine = Self::with_keyspaces(database, path, config)?;
         if format < 2 {
-            requests::move_out(&engine)?;
+            // first: rows that a power cut finds in a keyspace without a durable name are lost, and their old places are empty
             sync_directories(path).map_err(StoreError::io(format!("syncing {}", path.display())))?;
+            requests::move_out(&engine)?;
         }
         Ok(engine)
     }
