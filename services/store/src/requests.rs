@@ -189,10 +189,14 @@ fn drop_tables(engine: &Engine, durable: &Floors) {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
+    use fjall::{Database, KeyspaceCreateOptions};
+    use prost::Message;
     use records::{Changes, Overlay, RequestRow};
 
     use super::*;
-    use crate::{AppliedMark, STORE_FORMAT, Store, StoreConfig, stamp::Stamp};
+    use crate::{AppliedMark, STORE_FORMAT, Store, StoreConfig, engine::STATE_KEY, stamp::Stamp};
 
     const CONFIG: StoreConfig = StoreConfig::new([5; 16]);
 
@@ -216,29 +220,62 @@ mod tests {
         assert_eq!([0, 1, 2, 3, 4, 300, u32::MAX].map(|node| lane(&place(node))), [0, 1, 2, 3, 3, 3, 3]);
     }
 
+    /// The same state as an earlier version left it: two keyspaces, all rows of the digest in one.
+    fn as_format_1(store: &Store, dir: &Path) {
+        let stamp = Stamp { format: 1, cluster: CONFIG.cluster, generation: 1, index: 0 };
+        fs::create_dir_all(dir).unwrap();
+        let database = Database::builder(stamp.database(dir)).open().unwrap();
+        let [state, _] =
+            ["state", "index"].map(|name| database.keyspace(name, KeyspaceCreateOptions::default).unwrap());
+        let snapshot = store.reader().snapshot();
+        for row in state_rows(snapshot.engine(), snapshot.at(), snapshot.floors()) {
+            let (key, value) = row.unwrap();
+            state.insert(key, value).unwrap();
+        }
+        state.insert(STATE_KEY, snapshot.state().to_row().encode_to_vec()).unwrap();
+        database.persist(PersistMode::SyncAll).unwrap();
+        stamp.write(dir).unwrap();
+    }
+
     #[test]
     fn a_store_of_format_1_is_brought_up_when_it_is_opened_and_after_a_crash_in_the_middle_of_that() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path(), CONFIG).unwrap();
+        let mut store = Store::open(&dir.path().join("new"), CONFIG).unwrap();
         let changes = remembered(&store);
         store.write(&changes, &AppliedMark { index: 1, term: 1, conf_state: Vec::new() }).unwrap();
-        let digest = store.digest();
-        drop(store);
-        let stamp = Stamp::read(dir.path(), &CONFIG.cluster).unwrap();
-        let engine = Engine::open(&stamp.database(dir.path()), &CONFIG, STORE_FORMAT).unwrap();
-        let mut batch = engine.batch(10);
-        for row in all(&engine, None, &Floors::default()).skip(100) {
-            let (key, value) = row.unwrap();
-            batch.remove(engine.keyspace(rows::space(&key)), &*key);
-            batch.insert(engine.keyspace(Space::State), &*key, &*value);
+        for (name, moved) in [("old", 0), ("crashed", 700)] {
+            let old = dir.path().join(name);
+            as_format_1(&store, &old);
+            let stamp = Stamp::read(&old, &CONFIG.cluster).unwrap();
+            if moved > 0 {
+                crash_while_moving(&stamp.database(&old), moved);
+            }
+            let opened = Store::open(&old, CONFIG).unwrap();
+            assert_eq!(Stamp::read(&old, &CONFIG.cluster).unwrap().format, STORE_FORMAT);
+            let verified = opened.reader().verify().unwrap();
+            assert_eq!((verified.rows, verified.recomputed), (1500, store.digest()), "{name}");
+            let stays = opened.reader().snapshot().engine().range(
+                None,
+                Space::State,
+                &[Table::Request.tag()],
+                &[Table::Request.tag()],
+            );
+            assert_eq!(stays.into_iter().flatten().count(), 0, "{name}: moved, not copied");
         }
-        batch.commit().unwrap();
-        drop(engine);
-        Stamp { format: 1, ..stamp }.write(dir.path()).unwrap();
-        let store = Store::open(dir.path(), CONFIG).unwrap();
-        assert_eq!(Stamp::read(dir.path(), &CONFIG.cluster).unwrap().format, STORE_FORMAT);
-        let verified = store.reader().verify().unwrap();
-        assert_eq!((verified.rows, verified.recomputed), (1500, digest));
+    }
+
+    /// The first rows are moved, and the stamp still says format 1.
+    fn crash_while_moving(database: &Path, moved: usize) {
+        let database = Database::builder(database).open().unwrap();
+        let keyspace = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default).unwrap();
+        let (state, lanes) = (keyspace("state"), [0, 1, 2, 3].map(|lane| keyspace(&format!("requests-{lane}"))));
+        let rows: Vec<_> =
+            state.prefix([Table::Request.tag()]).take(moved).map(|row| row.into_inner().unwrap()).collect();
+        for (key, value) in rows {
+            lanes[usize::from(lane(&key))].insert(key.clone(), value).unwrap();
+            state.remove(key).unwrap();
+        }
+        database.persist(PersistMode::SyncAll).unwrap();
     }
 
     #[test]
