@@ -303,7 +303,6 @@ impl<D: Disk> Core<D> {
         self.tick_snapshots();
         self.tick_witness();
         self.tick_members();
-        self.tick_pause();
         self.tick_reign();
         let data_durable = self.data_durable();
         self.raw.mut_store().set_data_durable(data_durable);
@@ -442,7 +441,7 @@ impl<D: Disk> Core<D> {
     /// Whether the fast path is under way here.
     pub fn hurrying(&self) -> bool {
         let out_of_lease = self.raw.raft.election_elapsed >= self.raw.raft.election_timeout() || self.leader() == 0;
-        self.fast_ticks > 0 && self.config.kind() == Kind::Data && !self.leads() && out_of_lease
+        self.fast_ticks > 0 && self.config.kind() == Kind::Data && !self.leads() && !self.held() && out_of_lease
     }
 
     /// Asks for votes once more, while the fast path is under way.

@@ -79,6 +79,8 @@ pub enum Mutant {
     FetchNotTriedAgain,
     /// Design 1: while failover is paused anybody takes over.
     PauseNotHeld,
+    /// Design 1: a leader serves while failover is paused for another.
+    ServesUnnamed,
     /// Design 1: who is forced drops what it does not know committed.
     ForcedDropsUncommitted,
     /// Rule 11: what comes out of an epoch that is over is heard.
@@ -99,7 +101,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::WitnessForgetsApplied,
         Self::DataDurableOfOldTerm,
         Self::NewLeaderCountsNothing,
@@ -136,6 +138,7 @@ impl Mutant {
         Self::SnapshotNotSentAgain,
         Self::FetchNotTriedAgain,
         Self::PauseNotHeld,
+        Self::ServesUnnamed,
         Self::ForcedDropsUncommitted,
         Self::LowerEpochHeard,
         Self::SingleCopyEndsByItself,

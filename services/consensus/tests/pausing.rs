@@ -33,6 +33,8 @@ struct World {
     /// What a node that does not run left.
     down: BTreeMap<RaftId, (MemDisk, u64)>,
     wire: VecDeque<PeerFrame>,
+    /// What comes to A late, once it is to.
+    late: Option<VecDeque<PeerFrame>>,
 }
 
 fn log_config() -> LogConfig {
@@ -48,8 +50,8 @@ impl Node {
             id,
             kinds: vec![(A, Kind::Data), (B, Kind::Data), (W, Kind::Witness)],
             heartbeat_ticks: 2,
-            election_ticks_min: 10,
-            election_ticks_max: 20,
+            election_ticks_min: 5,
+            election_ticks_max: 8,
             seed: id * 1000 + boots,
             boot: boots,
             cache_bytes_max: 4096,
@@ -84,6 +86,9 @@ impl World {
     fn event(&mut self) {
         if let Some(frame) = self.wire.pop_front() {
             let to = frame.messages[0].to;
+            if let Some(late) = self.late.as_mut().filter(|_| to == A) {
+                return late.push_back(frame);
+            }
             if let Some(node) = self.nodes.get_mut(&to) {
                 node.core.step(frame);
                 self.collect(to);
@@ -224,6 +229,52 @@ fn an_operator_hands_over_while_it_is_paused_and_the_pause_follows_the_role() {
     assert_eq!((world.leader(), world.nodes[&A].core.elections()), (None, elections));
     world.start(B);
     world.until("B is primary again", |world| world.leader() == Some(B));
+}
+
+/// A hands over to B, which ends after so many events: whether it was primary by then. Whoever takes over hurries. `late`: what
+/// B sends as a leader arrives after its end was seen.
+fn handover_cut_off(events: usize, late: bool) -> bool {
+    let mut world = World::paused();
+    let _ = world.node(A).core.transfer(B, "a test");
+    world.collect(A);
+    let mut was_primary = false;
+    for _ in 0..events {
+        if late && world.late.is_none() && world.nodes[&A].core.leader() == B {
+            world.late = Some(VecDeque::new());
+        }
+        world.event();
+        was_primary |= world.leader() == Some(B);
+    }
+    world.stop(B);
+    for id in [A, W] {
+        world.node(id).core.on_refused(B);
+        world.collect(id);
+    }
+    let heard = world.late.take();
+    world.wire.extend(heard.into_iter().flatten());
+    for event in 0..LONG {
+        world.event();
+        if event % 10 == 0 {
+            world.node(A).core.campaign_again();
+            world.collect(A);
+        }
+        assert!(!was_primary || world.leader().is_none(), "after {events} events {:?} took over", world.leader());
+    }
+    world.start(B); // it waits for an operator if the others have its name and its own disk has not
+    world.until("there is a primary", |world| {
+        let _ = world.node(A).core.set_paused(false);
+        world.collect(A);
+        world.leader().is_some()
+    });
+    was_primary
+}
+
+#[test]
+fn whoever_was_primary_last_is_the_only_one_that_may_be_again_wherever_a_handover_is_cut_off() {
+    for late in [false, true] {
+        let served = (0..120).filter(|events| handover_cut_off(*events, late)).count();
+        assert!((1..120).contains(&served), "{served}");
+    }
 }
 
 #[test]

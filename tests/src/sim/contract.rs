@@ -27,7 +27,15 @@ impl Watch {
     /// An operator was told that failover is paused.
     pub(super) fn pause(&mut self, life: &Life) {
         let paused = Paused { holder: life.core.id(), term: life.core.term() };
-        self.paused = Some(paused).filter(|_| !self.resuming);
+        if life.core.term() > self.handed_over {
+            self.paused = Some(paused).filter(|_| !self.resuming);
+        }
+    }
+
+    /// Somebody is asked to take over from the leader of this term.
+    pub(super) fn hand_over(&mut self, term: u64) {
+        self.handed_over = self.handed_over.max(term);
+        self.paused = None;
     }
 
     /// Design 1: while failover is paused nobody but the last primary leads by itself. An operator's handover, and a resume, end

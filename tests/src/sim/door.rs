@@ -393,11 +393,15 @@ impl World {
                 let core = &life.core;
                 let primary = confirmed.leader == core.id() && core.serving() && confirmed.term == core.term();
                 self.watch.claim(at, confirmed, floor, primary);
+                if primary && life.core.paused_for() != 0 && life.core.conf_state().paused_for != 0 {
+                    self.watch.pause(life); // an operator who handed over sees that it is done
+                }
             }
             Asked::Paused { .. } => {
                 let core = &life.core;
                 if confirmed.leader == core.id() && core.serving() && confirmed.term == core.term() {
                     self.watch.pause(life);
+                    self.try_the_pause();
                 }
             }
             #[cfg(mutant)]

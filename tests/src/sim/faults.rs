@@ -486,7 +486,7 @@ impl World {
         self.nodes[at].flipped = disk.flip(name, offset, bit);
     }
 
-    fn switch_over(&mut self) {
+    pub(super) fn switch_over(&mut self) {
         for at in 0..self.mode.data_nodes() {
             let Some(life) = self.nodes[at].life.as_mut().filter(|life| life.core.leads()) else { continue };
             let able = life.core.members().into_iter().map(|(id, _)| id);

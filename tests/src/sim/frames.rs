@@ -83,8 +83,8 @@ impl World {
         if members::replaced(self.nodes[at].id, &head.members) {
             return self.give_up(at);
         }
-        if frame.messages.iter().any(|message| message.kind == TIMEOUT_NOW) {
-            self.watch.paused = None; // somebody handed over
+        if let Some(handed) = frame.messages.iter().find(|message| message.kind == TIMEOUT_NOW) {
+            self.watch.hand_over(handed.term);
         }
         let Some(life) = &mut self.nodes[at].life else { return };
         life.heard.insert(place(head.from), Heard::of(&head, now));

@@ -67,6 +67,8 @@ pub(super) struct Watch {
     told: BTreeMap<u64, u64>,
     pub(super) acknowledged: u64,
     pub(super) paused: Option<Paused>,
+    /// Highest term whose leader began to hand over: whoever it asked may still win, however late.
+    pub(super) handed_over: u64,
     /// An operator resumes failover meanwhile, and may be obeyed late.
     pub(super) resuming: bool,
     /// An operator ever forced a node to lead alone.
@@ -115,6 +117,7 @@ impl Watch {
             told: BTreeMap::new(),
             acknowledged: 0,
             paused: None,
+            handed_over: 0,
             resuming: false,
             forced: false,
             single_copy_may_end: false,

@@ -36,6 +36,9 @@ const PAUSES_MAX: u32 = 20;
 pub(super) enum Order {
     /// Pause failover at a node; so many attempts are left.
     Pause(usize, u32),
+    /// Hand over while it is paused, look who is primary, have the new primary die.
+    HandOver,
+    KillPrimary,
     /// Resume it, wherever it is still paused.
     Resume,
     /// A node that was fenced may run again.
@@ -87,6 +90,8 @@ impl World {
     pub(super) fn obey(&mut self, order: Order) {
         match order {
             Order::Pause(at, left) => self.pause(at, left),
+            Order::HandOver => self.hand_over_while_paused(),
+            Order::KillPrimary => self.kill_primary(),
             Order::Resume => self.resume(),
             Order::LetBack(at) => self.let_back(at),
             Order::EndSingleCopy => self.end_single_copy(),
@@ -114,6 +119,36 @@ impl World {
             _ => {} // refused, or given up
         }
         self.settle(at);
+    }
+
+    /// An operator was told that failover is paused, and may try what it does.
+    pub(super) fn try_the_pause(&mut self) {
+        if self.rng.random_ratio(1, 2) {
+            let soon_us = self.rng.random_range(1_000..300_000);
+            self.after(soon_us, Event::Ordered(Order::HandOver));
+        }
+    }
+
+    fn hand_over_while_paused(&mut self) {
+        if self.plan.calm || self.watch.holder().is_none() {
+            return;
+        }
+        self.switch_over();
+        let looks_us = self.rng.random_range(1_000..60_000);
+        self.after(looks_us, Event::Ordered(Order::KillPrimary));
+    }
+
+    /// Asks for the role first: what is confirmed is told even if who said it is dead by then.
+    fn kill_primary(&mut self) {
+        let primary = self.places().find(|at| self.nodes[*at].life.as_ref().is_some_and(|life| life.core.serving()));
+        let Some(at) = primary.filter(|_| !self.plan.calm) else { return };
+        if self.watch.holder().is_some() {
+            return self.end_process(at, true);
+        }
+        self.ask_for_role(at);
+        self.settle(at);
+        let later_us = self.rng.random_range(1_000..60_000);
+        self.after(later_us, Event::Ordered(Order::KillPrimary));
     }
 
     /// Asks any node; one that is not the primary asks for votes if there is none.

@@ -42,12 +42,17 @@ impl<D: Disk> Core<D> {
         self.raw.raft.state == StateRole::Leader
     }
 
-    /// Whether proposals are taken: leads, is a data node, has applied an entry of its own term, hands nothing over.
+    /// Whether proposals are taken: leads, is a data node, has applied an entry of its own term, hands nothing over, and is the
+    /// one for whom failover is paused, if it is.
     pub fn serving(&self) -> bool {
         #[cfg(mutant)]
         if crate::mutant::on(crate::mutant::Mutant::WitnessServes) && self.config.kind() == Kind::Witness {
             return self.leads();
         }
+        self.could_serve() && self.named()
+    }
+
+    pub(super) fn could_serve(&self) -> bool {
         self.leads()
             && self.config.kind() == Kind::Data
             && !self.transferring()

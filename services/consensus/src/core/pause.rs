@@ -90,13 +90,29 @@ impl<D: Disk> Core<D> {
         self.draw_timeout();
     }
 
-    /// A primary clears what an operator resumed, and takes over what another primary's name stands in.
-    pub(super) fn tick_pause(&mut self) {
+    /// Whether the role may be served here as far as pausing goes: while failover is paused, a leader serves only when its own
+    /// name stands as the holder's. Else it could die as primary before its name stood, and who was primary before it would ask
+    /// for votes by itself.
+    pub(super) fn named(&self) -> bool {
         let stands = self.raw.store().conf_state().paused_for;
+        #[cfg(mutant)]
+        if crate::mutant::on(crate::mutant::Mutant::ServesUnnamed) {
+            return true;
+        }
+        stands == 0 || stands == self.config.id || self.resuming
+    }
+
+    /// A leader clears what an operator resumed, and puts its name in the place of another's as soon as it can.
+    pub(super) fn settle_pause(&mut self) {
         if self.paused_for() == 0 {
             self.resuming = false;
         }
-        if stands == 0 || !self.serving() || self.changing() {
+        let stands = self.raw.store().conf_state().paused_for;
+        if stands == 0 || !self.could_serve() || self.changing() {
+            return;
+        }
+        #[cfg(mutant)]
+        if !self.resuming && crate::mutant::on(crate::mutant::Mutant::ServesUnnamed) {
             return;
         }
         if self.resuming {

@@ -15,6 +15,7 @@ impl<D: Disk> Core<D> {
     /// Everything to be done since the last call: Raft's Ready, step by step in the library's order.
     pub fn output(&mut self) -> Output {
         let mut output = Output::default();
+        self.settle_pause();
         self.begin_round(); // here and not at the first question: those that came with it go along
         while self.raw.has_ready() {
             self.one_ready(&mut output);
