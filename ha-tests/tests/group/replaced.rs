@@ -49,6 +49,33 @@ fn a_witness_that_lost_its_disk_joins_by_itself_and_carries_updates_again() {
     cluster.assert_equal();
 }
 
+/// A disk that was taken for lost, and is put back after its node was taken in under a new id.
+#[test]
+fn a_node_on_an_old_disk_under_an_id_that_was_replaced_gives_it_up_and_joins_again() {
+    let mut cluster = Cluster::start();
+    cluster.create_list("demo");
+    let load = cluster.load("demo", 2);
+    load.wait_more(100);
+    let lost = cluster.other(cluster.primary());
+    let (data, old) = (cluster.settings().data(lost), cluster.settings().data(lost).with_extension("old"));
+    cluster.kill(lost);
+    fs::rename(&data, &old).unwrap();
+    cluster.start_node(lost, &[]);
+    cluster.wait_new_id(lost, 1);
+    cluster.wait_back();
+    load.wait_more(50);
+    cluster.kill(lost);
+    fs::remove_dir_all(&data).unwrap();
+    fs::rename(&old, &data).unwrap();
+    cluster.start_node(lost, &[]);
+    cluster.wait_new_id(lost, 2);
+    cluster.wait_back();
+    assert!(cluster.log(lost).contains("Raft id was replaced by a newer one"), "it was not said why");
+    load.wait_more(50);
+    load.stop().assert_exactly_once(&cluster);
+    cluster.assert_equal();
+}
+
 #[test]
 fn empty_directories_form_no_group_unless_they_are_told_to() {
     let mut cluster = Cluster::prepare(&[]);

@@ -439,7 +439,11 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         if head.from == self.core.leader() {
             self.leader_seen = Instant::now();
         }
+        let from = head.from;
         self.core.step(frame);
+        if self.core.leads() && self.core.is_former(from) {
+            self.transmit(from, Vec::new()); // its head says so
+        }
     }
 
     fn on_ask(&mut self, answer: oneshot::Sender<Confirmed>, read: bool) {

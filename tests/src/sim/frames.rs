@@ -25,7 +25,7 @@ const TIMEOUT_NOW: u32 = 14;
 const VOTE: u32 = 6;
 
 impl World {
-    pub(super) fn head(&self, at: usize) -> Head {
+    pub(super) fn head(&self, at: usize, to: RaftId) -> Head {
         let node = &self.nodes[at];
         let life = node.life.as_ref().expect("only who runs sends");
         let digest = life.care.digests.back();
@@ -43,7 +43,7 @@ impl World {
             digest: digest.map(|(_, digest)| Bytes::copy_from_slice(&digest.to_be_bytes())).unwrap_or_default(),
             data_ready: !life.core.fetching(),
             vouched_index: life.care.repair.vouched(),
-            members: life.core.members_to_tell(),
+            members: life.core.members_to_tell(to),
             ..Head::default()
         }
     }
@@ -52,7 +52,6 @@ impl World {
         if messages.is_empty() {
             return;
         }
-        let head = self.head(at);
         let mut frames: BTreeMap<RaftId, Vec<RaftMessage>> = BTreeMap::new();
         for message in messages {
             if message.kind == VOTE && !message.reject {
@@ -61,7 +60,8 @@ impl World {
             frames.entry(message.to).or_default().push(message);
         }
         for (to, messages) in frames {
-            self.transmit(at, place(to), PeerFrame { head: Some(head.clone()), messages });
+            let head = Some(self.head(at, to));
+            self.transmit(at, place(to), PeerFrame { head, messages });
         }
     }
 
@@ -89,6 +89,10 @@ impl World {
         let Some(life) = &mut self.nodes[at].life else { return };
         life.heard.insert(place(head.from), Heard::of(&head, now));
         life.core.step(frame);
+        if life.core.leads() && life.core.is_former(head.from) {
+            let told = Some(self.head(at, head.from));
+            self.transmit(at, place(head.from), PeerFrame { head: told, messages: Vec::new() });
+        }
     }
 
     /// A greeting, as a refused frame is answered with.

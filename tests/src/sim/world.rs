@@ -258,13 +258,13 @@ impl World {
             return;
         }
         let Some(life) = &self.nodes[at].life else { return };
-        let others: Vec<usize> = life.core.members().into_iter().map(|(id, _)| place(id)).collect();
-        for place in self.places().filter(|place| *place != at) {
-            if others.contains(&place) {
-                let head = Some(self.head(at));
-                self.transmit(at, place, PeerFrame { head, messages: Vec::new() });
+        let others: Vec<RaftId> = life.core.members().into_iter().map(|(id, _)| id).collect();
+        for other in self.places().filter(|other| *other != at) {
+            if let Some(to) = others.iter().find(|id| place(**id) == other) {
+                let head = Some(self.head(at, *to));
+                self.transmit(at, other, PeerFrame { head, messages: Vec::new() });
             } else {
-                self.tell_epoch(at, place);
+                self.tell_epoch(at, other);
             }
         }
     }

@@ -107,11 +107,12 @@ impl<D: Disk> Core<D> {
             && members::newest(conf, members::number(id)).is_some_and(|newest| newest > id)
     }
 
-    /// The ids that a primary tells in its heads while one of them is a learner: who lives under an id that was replaced would
-    /// else wait for a leader for ever ([`members::replaced`]).
-    pub fn members_to_tell(&self) -> Vec<RaftId> {
+    /// The ids that a primary tells in its heads while one of them is a learner, and whoever speaks under one that was replaced: it
+    /// would else wait for a leader for ever ([`members::replaced`]).
+    pub fn members_to_tell(&self, to: RaftId) -> Vec<RaftId> {
         let conf = self.raw.store().conf_state();
-        if self.leads() && !conf.learners.is_empty() { members::ids(conf) } else { Vec::new() }
+        let told = !conf.learners.is_empty() || self.is_former(to);
+        if self.leads() && told { members::ids(conf) } else { Vec::new() }
     }
 
     /// Whether an id is a voter.

@@ -103,7 +103,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             log_full: self.log_full(),
             handing_over: self.core.handing_over_to(to).unwrap_or_default().to_owned(),
             vouched_index: self.repair.vouched,
-            members: self.core.members_to_tell(),
+            members: self.core.members_to_tell(to),
         }
     }
 
