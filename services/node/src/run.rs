@@ -11,6 +11,7 @@ mod history;
 mod judge;
 mod limits;
 mod open;
+mod pace;
 mod peer_side;
 mod proxy_side;
 mod room;

@@ -1,7 +1,11 @@
 //! What comes from other nodes, handed to the parts: frames to consensus, forwarded requests to the door, the state to who
 //! lacks it. Answers greetings before there is any of it.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    thread,
+    time::Instant,
+};
 
 use chassis::tasks::Tasks;
 use consensus::{Handle, JoinAsk, Kind, RaftId, members};
@@ -10,7 +14,7 @@ use outbound::{Reply, RequestId};
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::spawn_quiet;
+use super::{pace::Pace, spawn_quiet};
 use crate::{
     data_dir::DataDir,
     machine::{RecordsReader, StateOut},
@@ -99,12 +103,16 @@ impl PeerHandler for PeerSide {
         let out = StateOut::begin(reader, self.own.cluster, index_min)
             .ok_or_else(|| Status::unavailable("this node's state has not reached that index"))?;
         let (chunks, stream) = mpsc::channel(CHUNKS_MAX);
+        let status = parts.raft.status();
         let send = tokio::task::spawn_blocking(move || {
+            let commit = || status.borrow().commit;
+            let mut pace = Pace::new(commit(), Instant::now());
             for chunk in out {
                 let chunk = chunk.map_err(|error| Status::internal(error.to_string()));
                 if chunks.blocking_send(chunk).is_err() {
                     return; // the receiver gave up
                 }
+                thread::sleep(pace.rest(commit(), Instant::now()));
             }
         });
         spawn_quiet(&self.tasks, "state-out", async move {

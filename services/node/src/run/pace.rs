@@ -1,0 +1,54 @@
+//! How fast a state is given to who lacks it: at full speed while nothing else happens, half of the time while updates go on.
+//!
+//! Reads no clock. Called by `peer_side` between two chunks.
+
+use std::time::{Duration, Instant};
+
+/// An index that moved within this time is that of updates that go on; the status is shown once a tick.
+const BUSY: Duration = Duration::from_millis(500);
+/// One rest; a receiver that is slow must not make it longer.
+const REST_MAX: Duration = Duration::from_millis(100);
+
+/// The pace of one state.
+#[derive(Debug)]
+pub(super) struct Pace {
+    commit: u64,
+    moved: Option<Instant>,
+    since: Instant,
+}
+
+impl Pace {
+    /// `commit`: the commit index now.
+    pub(super) fn new(commit: u64, now: Instant) -> Self {
+        Self { commit, moved: None, since: now }
+    }
+
+    /// How long to rest before the next chunk: as long as the last one took, while updates go on.
+    pub(super) fn rest(&mut self, commit: u64, now: Instant) -> Duration {
+        if commit != self.commit {
+            (self.commit, self.moved) = (commit, Some(now));
+        }
+        let busy = self.moved.is_some_and(|moved| now.duration_since(moved) < BUSY);
+        let rest = if busy { now.duration_since(self.since).min(REST_MAX) } else { Duration::ZERO };
+        self.since = now + rest;
+        rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHUNK: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn it_rests_as_long_as_a_chunk_took_while_updates_go_on_and_not_otherwise() {
+        let begun = Instant::now();
+        let mut pace = Pace::new(7, begun);
+        assert_eq!(pace.rest(7, begun + CHUNK), Duration::ZERO, "nothing goes on");
+        assert_eq!(pace.rest(8, begun + 2 * CHUNK), CHUNK);
+        assert_eq!(pace.rest(8, begun + 4 * CHUNK), CHUNK, "the rest before does not count");
+        assert_eq!(pace.rest(9, begun + 4 * CHUNK + Duration::from_secs(9)), REST_MAX);
+        assert_eq!(pace.rest(9, begun + 4 * CHUNK + Duration::from_secs(10)), Duration::ZERO, "they have stopped");
+    }
+}
