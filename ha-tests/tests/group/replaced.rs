@@ -2,14 +2,20 @@
 
 use std::fs;
 
-use ocs_ha_tests::{Cluster, NODES, Signal, until};
+use ocs_ha_tests::{Cluster, Load, NODES, Signal, until};
 
-#[test]
-fn a_data_node_that_lost_its_disk_joins_by_itself_and_can_be_primary_again() {
-    let mut cluster = Cluster::start();
+/// A group that takes updates.
+fn under_load() -> (Cluster, Load) {
+    let cluster = Cluster::start();
     cluster.create_list("demo");
     let load = cluster.load("demo", 2);
     load.wait_more(100);
+    (cluster, load)
+}
+
+#[test]
+fn a_data_node_that_lost_its_disk_joins_by_itself_and_can_be_primary_again() {
+    let (mut cluster, load) = under_load();
     let (primary, lost) = (cluster.primary(), cluster.other(cluster.primary()));
     cluster.kill(lost);
     fs::remove_dir_all(cluster.settings().data(lost)).unwrap();
@@ -29,10 +35,7 @@ fn a_data_node_that_lost_its_disk_joins_by_itself_and_can_be_primary_again() {
 
 #[test]
 fn a_witness_that_lost_its_disk_joins_by_itself_and_carries_updates_again() {
-    let mut cluster = Cluster::start();
-    cluster.create_list("demo");
-    let load = cluster.load("demo", 2);
-    load.wait_more(100);
+    let (mut cluster, load) = under_load();
     cluster.kill("w");
     fs::remove_dir_all(cluster.settings().data("w")).unwrap();
     load.wait_more(50);
@@ -52,10 +55,7 @@ fn a_witness_that_lost_its_disk_joins_by_itself_and_carries_updates_again() {
 /// A disk that was taken for lost, and is put back after its node was taken in under a new id.
 #[test]
 fn a_node_on_an_old_disk_under_an_id_that_was_replaced_gives_it_up_and_joins_again() {
-    let mut cluster = Cluster::start();
-    cluster.create_list("demo");
-    let load = cluster.load("demo", 2);
-    load.wait_more(100);
+    let (mut cluster, load) = under_load();
     let lost = cluster.other(cluster.primary());
     let (data, old) = (cluster.settings().data(lost), cluster.settings().data(lost).with_extension("old"));
     cluster.kill(lost);
