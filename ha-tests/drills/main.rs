@@ -15,6 +15,7 @@ mod kill_both_data_nodes;
 mod kill_primary;
 mod kill_witness;
 mod lose_witness;
+mod old_disk;
 mod partition;
 mod pause_backup;
 mod pause_primary;
@@ -43,7 +44,7 @@ use ocs_ha_tests::{
 };
 
 /// Every drill.
-const DRILLS: [Drill; 23] = [
+const DRILLS: [Drill; 24] = [
     clock_jump_one::DRILL,
     clock_jump_two::DRILL,
     corrupted_log::DRILL,
@@ -55,6 +56,7 @@ const DRILLS: [Drill; 23] = [
     kill_primary::DRILL,
     kill_witness::DRILL,
     lose_witness::DRILL,
+    old_disk::DRILL,
     partition::DRILL,
     pause_backup::DRILL,
     pause_primary::DRILL,

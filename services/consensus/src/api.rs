@@ -190,6 +190,17 @@ pub enum RaftRole {
     Learner,
 }
 
+/// How far the other voters have confirmed the start of this node's process (R12).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartStanding {
+    /// Enough voters have: the node takes part.
+    Confirmed,
+    /// Not yet; says which voters have not answered, and why.
+    Asking(String),
+    /// This disk is an older copy of itself, and why that is known: the node is silent until it is given a new id.
+    Old(String),
+}
+
 /// What the core knows, published after each change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
@@ -255,6 +266,16 @@ pub struct Status {
     pub voter: bool,
     /// Enough voters were heard lately to decide without an operator.
     pub quorum_heard: bool,
+    /// Whether the other voters have confirmed this start.
+    pub start: StartStanding,
+    /// Two histories were seen, and how; empty: none.
+    pub contradiction: String,
+    /// What this node has committed contradicts the leader: it follows nobody and serves no reads.
+    pub frozen: bool,
+    /// Version of the formats that the group writes and sends.
+    pub formats: u32,
+    /// Rules version that the group is to decide by.
+    pub rules_wanted: u32,
 }
 
 /// A time as primary, seen from its beginning.
@@ -319,6 +340,31 @@ pub struct PeerStatus {
     pub lost: bool,
     /// Its wall clock in that frame, microseconds since 1970.
     pub wall_us: u64,
+    /// What its release knows.
+    pub versions: Versions,
+    /// Its start is not confirmed.
+    pub unconfirmed: bool,
+    /// It lacks committed entries, and has acknowledged none for seconds; known to the leader only.
+    pub stalled: bool,
+}
+
+/// The newest versions that a release knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Versions {
+    /// Of the formats of frames, logs and rows.
+    pub formats: u32,
+    /// Of the rules.
+    pub rules: u32,
+}
+
+impl Versions {
+    /// Of a release that tells none.
+    pub const FIRST: Self = Self { formats: 1, rules: 1 };
+
+    /// As a head tells them.
+    pub fn of(head: &ocs_proto::peer::Head) -> Self {
+        Self { formats: head.formats_max.max(1), rules: head.rules_max.max(1) }
+    }
 }
 
 /// Durations that the driver observes; implemented by the node's metrics.

@@ -12,10 +12,14 @@ mod ready;
 mod reign;
 mod round;
 mod rules;
+mod starts;
+mod versions;
 
-pub use beginning::{genesis, nothing};
+pub use beginning::{genesis, genesis_at, nothing};
 pub use membership::{JoinError, ModeError};
 pub use pause::PauseError;
+pub use starts::{EvidenceWrite, StartMessage};
+pub use versions::RaiseError;
 
 use beginning::{data_applied, witness_applied};
 use bytes::Bytes;
@@ -29,6 +33,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use crate::{
     Came, Confirmed, Kind, ProposeError, RaftId, TransferError,
     eraft::message_from_wire,
+    evidence::{Evidence, Start},
     log::{Batch, Disk, HardState, LogReader},
     members,
     reads::{Question, Rounds},
@@ -115,6 +120,10 @@ pub struct Output {
     pub transfer: Option<Result<(), TransferError>>,
     /// This node's leadership ended or began anew: who waits for a reply here is told "not known" (design rule 7).
     pub overtaken: bool,
+    /// Questions about this node's start, to be sent now.
+    pub starts: Vec<(RaftId, StartMessage)>,
+    /// A table of evidence to be made durable, and the answers that wait for it.
+    pub evidence: Option<EvidenceWrite>,
 }
 
 /// One job for the log: written and synced, then reported by [`Core::on_written`]; its messages leave after that.
@@ -126,6 +135,8 @@ pub struct Write {
     pub batch: Batch,
     /// To be sent once it is durable.
     pub then: Vec<RaftMessage>,
+    /// To be made durable before that, with it: votes that were counted or granted.
+    pub evidence: Option<Evidence>,
 }
 
 impl Write {
@@ -193,6 +204,8 @@ pub struct Core<D: Disk> {
     written: u64,
     /// Whether this node led at the last look, and in which term.
     led: (bool, u64),
+    /// None: starts are not witnessed here.
+    starts: Option<starts::Starts>,
 }
 
 impl<D: Disk> std::fmt::Debug for Core<D> {
@@ -212,6 +225,8 @@ pub struct Found<D: Disk> {
     pub hard_state: HardState,
     /// Up to where the state behind the log is; index 0: there is none (the witness, or an empty one).
     pub state: SnapshotMark,
+    /// What this node remembers of starts, this one included and durable; none: starts are not witnessed.
+    pub starts: Option<(Evidence, Start)>,
 }
 
 impl<D: Disk> Core<D> {
@@ -220,6 +235,8 @@ impl<D: Disk> Core<D> {
     /// A data node whose state does not reach the log's first entry asks for a state by [`Output::fetch`] and applies
     /// nothing until it stands (design rule 11).
     pub fn new(config: CoreConfig, found: Found<D>) -> Self {
+        let mut found = found;
+        let witnessed = found.starts.take();
         let start = found.start.clone();
         let last = found.reader.last_index().max(start.index);
         let behind = config.kind() == Kind::Data && found.state.index < start.index && start.index > GENESIS.0;
@@ -280,9 +297,12 @@ impl<D: Disk> Core<D> {
             memberships: Vec::new(),
             written: 0,
             led: (false, 0),
+            starts: witnessed.map(|(evidence, own)| starts::Starts::new(evidence, own)),
             raw,
             config,
         };
+        core.recall_refusal();
+        core.settle_start();
         core.after();
         core
     }
@@ -291,6 +311,10 @@ impl<D: Disk> Core<D> {
 
     /// A tick of the driver's clock passed.
     pub fn tick(&mut self) {
+        self.tick_starts();
+        if !self.confirmed() {
+            return self.after();
+        }
         let alone = self.raw.raft.prs().is_singleton();
         if self.held() {
             self.tick_held();
@@ -316,11 +340,18 @@ impl<D: Disk> Core<D> {
         if self.is_former(head.from) {
             return; // an id that was replaced is not listened to (design rule 11)
         }
+        self.step_starts(&head, frame.start_check, frame.start_answer);
+        if !self.may_step(&head) {
+            return;
+        }
         self.note_leader(&head);
         for message in frame.messages {
-            if message.to == self.config.id && message.from == head.from {
+            if message.to == self.config.id && message.from == head.from && self.agrees(&message) {
                 self.step_one(message, head.data_durable);
             }
+        }
+        if self.frozen() {
+            return;
         }
         if head.term == self.term() && head.from == self.leader() && head.from != self.config.id {
             self.told_durable = (head.term, head.data_durable);
@@ -425,7 +456,9 @@ impl<D: Disk> Core<D> {
     /// `peer`: any id of the node. The stream from the leader ended and an immediate reconnect was refused: its process is gone (design 1, fast
     /// path). A data node goes on to call [`Core::campaign_again`]; the witness only stops protecting the leader.
     pub fn on_refused(&mut self, peer: RaftId) {
-        if members::number(peer) != members::number(self.leader()) || self.leads() || !self.raw.raft.promotable() {
+        self.start_ended(members::number(peer));
+        let leads = members::number(peer) == members::number(self.leader());
+        if !leads || self.leads() || !self.raw.raft.promotable() || !self.confirmed() {
             return; // who does not vote yet must not ask for votes: raft-rs panics where it knows no members
         }
         self.note_refused();
@@ -456,6 +489,7 @@ impl<D: Disk> Core<D> {
 
     /// A peer, by any id of its node, cannot be reached: appends that were sent on trust are lost.
     pub fn on_unreachable(&mut self, peer: RaftId) {
+        self.start_ended(members::number(peer));
         let ids = members::ids(self.raw.store().conf_state());
         for id in ids.into_iter().filter(|id| members::number(*id) == members::number(peer)) {
             self.raw.report_unreachable(id);

@@ -4,7 +4,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender},
     },
@@ -17,6 +17,7 @@ use crate::{
     Observer, RaftId, Transport,
     core::Write,
     driver::{Event, wall_clock_us},
+    evidence::{Evidence, EvidenceFile},
     log::{Batch, Disk, Log, LogError},
 };
 
@@ -49,6 +50,17 @@ pub(crate) struct LogThread<D: Disk, I, R> {
     pub(crate) observer: Arc<dyn Observer>,
     /// Whether the disk has more than its reserve left.
     pub(crate) room: Arc<AtomicBool>,
+    /// Where the evidence of votes goes; none: starts are not witnessed.
+    pub(crate) evidence: Option<SharedEvidence<D>>,
+}
+
+/// The file of evidence, which the log's thread and the evidence thread write.
+pub(crate) type SharedEvidence<D> = Arc<Mutex<EvidenceFile<<D as Disk>::File>>>;
+
+/// Makes a table of evidence durable.
+pub(crate) fn write_evidence<D: Disk>(file: &SharedEvidence<D>, evidence: &Evidence) -> Result<(), LogError> {
+    let written = file.lock().unwrap_or_else(PoisonError::into_inner).write(evidence);
+    written.map_err(|source| LogError::Io { action: "write", file: "evidence".to_owned(), source })
 }
 
 /// Writes that became one: one batch, one fdatasync. Public for the simulator, whose disk queues as this thread does.
@@ -60,6 +72,8 @@ pub struct Merged {
     pub batch: Batch,
     /// To be sent once it is durable.
     pub then: Vec<RaftMessage>,
+    /// To be made durable before that.
+    pub evidence: Option<Evidence>,
     bytes: usize,
 }
 
@@ -113,6 +127,9 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
         let Some(merged) = merged else { return Ok(()) };
         if !merged.is_empty() {
             self.append(&merged.batch)?;
+        }
+        if let (Some(file), Some(evidence)) = (&self.evidence, &merged.evidence) {
+            write_evidence::<D>(file, evidence)?;
         }
         for (to, mut frame) in together(std::mem::take(promises)) {
             if let Some(head) = &mut frame.head {
@@ -176,7 +193,7 @@ impl Merged {
     /// Of one write.
     pub fn of(write: Write) -> Self {
         let bytes = weigh(&write.batch);
-        Self { number: write.number, batch: write.batch, then: write.then, bytes }
+        Self { number: write.number, batch: write.batch, then: write.then, evidence: write.evidence, bytes }
     }
 
     /// Whether there is nothing to write.
@@ -201,6 +218,7 @@ impl Merged {
         self.batch.entries.extend(write.batch.entries);
         self.batch.hard_state = write.batch.hard_state.or(self.batch.hard_state);
         self.then.extend(write.then);
+        self.evidence = write.evidence.or(self.evidence.take());
     }
 }
 
@@ -278,7 +296,7 @@ mod tests {
         let (events, told) = std::sync::mpsc::channel::<Event<u64, ()>>();
         let room = Arc::new(AtomicBool::new(true));
         let transport = Arc::new(Wire::default());
-        let thread = LogThread { log, jobs: queue, events, transport, observer: Arc::new(()), room };
+        let thread = LogThread { log, jobs: queue, events, transport, observer: Arc::new(()), room, evidence: None };
         jobs.send(Job::Compact(SnapshotMark { index: last, term: 1, conf_state: None })).unwrap();
         jobs.send(Job::Stop).unwrap();
         thread.run().unwrap();
@@ -294,13 +312,20 @@ mod tests {
         let (events, _told) = std::sync::mpsc::channel::<Event<u64, ()>>();
         let (sent, room) = (Sent::default(), Arc::new(AtomicBool::new(true)));
         let transport = Arc::new(Wire(Arc::clone(&sent)));
-        let thread = LogThread { log, jobs: queue, events, transport, observer: Arc::new(()), room };
+        let thread = LogThread { log, jobs: queue, events, transport, observer: Arc::new(()), room, evidence: None };
         for index in 1..=2 {
             let batch = Batch { entries: vec![entry(index, 8)], ..Batch::default() };
             let head = Head { applied: index, ..Head::default() };
-            let frame = PeerFrame { head: Some(head), messages: vec![RaftMessage { index, ..RaftMessage::default() }] };
-            jobs.send(Job::Write(Box::new(Write { number: index, batch, then: Vec::new() }), vec![(1, frame)]))
-                .unwrap();
+            let frame = PeerFrame {
+                head: Some(head),
+                messages: vec![RaftMessage { index, ..RaftMessage::default() }],
+                ..PeerFrame::default()
+            };
+            jobs.send(Job::Write(
+                Box::new(Write { number: index, batch, then: Vec::new(), evidence: None }),
+                vec![(1, frame)],
+            ))
+            .unwrap();
         }
         jobs.send(Job::Stop).unwrap();
         if sync_fails {

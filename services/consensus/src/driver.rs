@@ -5,6 +5,7 @@
 
 mod asks;
 mod event;
+mod evidence;
 mod held;
 mod propose;
 mod repair;
@@ -14,7 +15,7 @@ mod tell;
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
@@ -30,10 +31,11 @@ use seen::Seen;
 
 use crate::{
     Comparison, Confirmed, Handle, JoinAsk, Machine, Observer, Proposal, ProposeError, RaftId, Reign, Status,
-    TransferError, Transport,
+    TransferError, Transport, Versions,
     apply::{ApplyThread, Digests, Memberships, PersistPolicy, Progress, Work},
-    core::{Core, CoreConfig, Found, JoinError, ModeError, Output, PauseError},
+    core::{Core, CoreConfig, Found, JoinError, ModeError, Output, PauseError, RaiseError},
     disk::{Job, LogThread},
+    evidence::{Evidence, EvidenceFile, Start},
     log::{Disk, Log, Recovered},
     members::{self, Epochs},
     reads::Question,
@@ -43,6 +45,8 @@ use crate::{
 
 /// Version of the frames' head; an unknown newer one is refused by name.
 pub const FRAME_FORMAT: u32 = 1;
+/// Versions of the formats of frames, logs and rows that this release reads and writes, lowest and highest (R13).
+pub const FORMATS: (u32, u32) = (1, 2);
 /// Batching of commands into one entry stops here, bytes (design 2, limits).
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 /// Events handled before the core's output is looked at.
@@ -74,6 +78,8 @@ pub struct DriverConfig {
     pub log_bytes_max: u64,
     /// When the state is made durable.
     pub persist: PersistPolicy,
+    /// Rules versions that this release decides, lowest and highest.
+    pub rules: (u32, u32),
 }
 
 /// What the driver owns.
@@ -82,6 +88,8 @@ pub struct Parts<D: Disk, M: Machine> {
     pub log: Log<D>,
     /// What was found in it.
     pub recovered: Recovered,
+    /// What this node remembers of starts, with this start in it, durable; none: starts are not witnessed.
+    pub evidence: Option<(EvidenceFile<D::File>, Evidence, Start)>,
     /// The state; none on a witness.
     pub machine: Option<M>,
     /// The way to the peers.
@@ -131,13 +139,17 @@ where
     let (digests, progress) = (Arc::new(Digests::default()), Arc::new(Progress::default()));
     let state = parts.machine.as_ref().map(Machine::applied).unwrap_or_default();
     let doubted = parts.machine.as_ref().is_some_and(Machine::doubted);
+    let (evidence_file, witnessed) = parts.evidence.map(|(file, table, start)| (file, (table, start))).unzip();
+    let evidence_file = evidence_file.map(|file| Arc::new(Mutex::new(file)));
     let found = Found {
         reader: parts.log.reader(),
         start: parts.recovered.start.clone(),
         hard_state: parts.recovered.hard_state,
         state: state.clone(),
+        starts: witnessed,
     };
     let core = Core::new(config.core.clone(), found);
+    let token = core.start_token().map(|token| bytes::Bytes::copy_from_slice(&token)).unwrap_or_default();
     let (status, status_seen) = watch::channel(Arc::new(tell::initial_status(&core)));
     let mut threads = Vec::new();
     let log_bytes = parts.log.bytes();
@@ -148,8 +160,15 @@ where
         transport: Arc::clone(&parts.transport),
         observer: parts.observer.clone(),
         room: parts.room,
+        evidence: evidence_file.clone(),
     };
     threads.push(thread("ocs-log", parts.fatal.clone(), move || log_thread.run().map_err(|fault| fault.to_string())));
+    let (tables, table_queue) = mpsc::channel(); // bounded by the pace of ticks and checks
+    if let Some(file) = evidence_file {
+        let writer = evidence::EvidenceThread::<D> { file, jobs: table_queue, transport: parts.transport.clone() };
+        threads
+            .push(thread("ocs-evidence", parts.fatal.clone(), move || writer.run().map_err(|fault| fault.to_string())));
+    }
     if let Some(machine) = parts.machine {
         let apply = ApplyThread {
             machine,
@@ -172,6 +191,8 @@ where
         core,
         inbox,
         jobs,
+        tables,
+        tables_sent: (0, 0),
         work,
         waiters,
         digests,
@@ -193,6 +214,7 @@ where
         joins: Vec::new(),
         given: HashMap::new(),
         pauses: Vec::new(),
+        raises: Vec::new(),
         leaving_single_copy: Vec::new(),
         transfer: None,
         persisted: state.index,
@@ -202,6 +224,8 @@ where
         mismatches: 0,
         ticks: 0,
         told: HashMap::new(),
+        evidence_told: HashMap::new(),
+        start: token,
         held: held::Held::default(),
         news: tell::News::default(),
         leader_seen: Instant::now(),
@@ -244,6 +268,9 @@ struct Driver<D: Disk, M: Machine> {
     core: Core<D>,
     inbox: Receiver<Event<M::Id, M::Reply>>,
     jobs: Sender<Job>,
+    /// To the evidence thread; the version of the table that was sent last, and at which tick.
+    tables: Sender<evidence::EvidenceJob>,
+    tables_sent: (u64, u64),
     work: Sender<Work>,
     waiters: Arc<Waiters<M::Id, M::Reply>>,
     digests: Arc<Digests>,
@@ -271,6 +298,8 @@ struct Driver<D: Disk, M: Machine> {
     given: HashMap<u16, Instant>,
     /// Those who wait for failover to be paused or resumed.
     pauses: Vec<(bool, oneshot::Sender<Result<(), PauseError>>)>,
+    /// Operators and duties that wait for the group's versions to be raised: formats, rules.
+    raises: Vec<(u32, u32, oneshot::Sender<Result<(), RaiseError>>)>,
     /// Who waits for the end of single-copy.
     leaving_single_copy: Vec<oneshot::Sender<Result<(), ModeError>>>,
     transfer: Option<oneshot::Sender<Result<(), TransferError>>>,
@@ -282,6 +311,10 @@ struct Driver<D: Disk, M: Machine> {
     /// Ticks since the start, and at which of them a peer last got a frame.
     ticks: u64,
     told: HashMap<RaftId, u64>,
+    /// At which tick a peer was last told the evidence.
+    evidence_told: HashMap<RaftId, u64>,
+    /// The token of this start, as heads carry it.
+    start: bytes::Bytes,
     held: held::Held,
     /// What those who watch the status were last woken for.
     news: tell::News,
@@ -404,6 +437,10 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 self.pauses.push((paused, answer));
                 self.answer_pauses();
             }
+            Event::Raise { formats, rules_wanted, answer } => {
+                self.raises.push((formats, rules_wanted, answer));
+                self.answer_raises();
+            }
             Event::Transfer { to, why, answer } => self.on_transfer(to, &why, answer),
             Event::LeaveSingleCopy { answer } => {
                 self.leaving_single_copy.push(answer);
@@ -433,6 +470,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         seen.log_full = head.log_full;
         (seen.ready, seen.vouched) = (head.data_ready, head.vouched_index);
         seen.wall_us = head.wall_clock_us;
+        (seen.versions, seen.unconfirmed) = (Versions::of(head), head.unconfirmed);
         if let Some(digest) = digest.filter(|_| head.digest_index > 0) {
             seen.digest = Some((head.digest_index, u128::from_be_bytes(digest)));
         }
@@ -490,12 +528,18 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             self.leader_seen = Instant::now();
         }
         self.core.tick();
+        let (commit, now) = (self.core.commit(), Instant::now());
+        for (id, seen) in &mut self.peers {
+            seen.note_matched(self.core.matched(*id), commit, now);
+        }
         let askers = &mut self.askers;
         askers.retain(|_, asker| !asker.answer.is_closed());
         self.core.retain_questions(|question| askers.contains_key(&question));
         self.reads.retain(|(_, answer)| !answer.is_closed());
         self.answer_joins();
         self.answer_pauses();
+        self.answer_raises();
+        self.keep_evidence();
         self.leave_single_copy();
         self.compare_digests();
         self.seek_repair();
@@ -524,7 +568,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     /// Does what the core wants done.
     fn pump(&mut self) {
         let output = self.core.output();
-        let Output { messages, writes, apply, answers, fetch, transfer, overtaken } = output;
+        let Output { messages, writes, apply, answers, fetch, transfer, overtaken, starts, evidence } = output;
+        self.send_starts(starts, evidence);
         self.send(messages);
         for mut write in writes {
             let then = self.promises(std::mem::take(&mut write.then));
@@ -566,6 +611,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             propose::refuse(proposal, ProposeError::Stopped);
         }
         let _ = self.jobs.send(Job::Stop);
+        let _ = self.tables.send(evidence::EvidenceJob::Stop);
         let _ = self.work.send(Work::Stop);
         self.waiters.overtaken();
         tracing::debug!(ran_s = self.begun.elapsed().as_secs(), "the Raft loop ended");

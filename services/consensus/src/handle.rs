@@ -13,8 +13,8 @@ use ocs_proto::peer::PeerFrame;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    Confirmed, FetchedState, JoinAsk, JoinError, ModeError, PauseError, Proposal, ProposeError, RaftId, ReadError,
-    Status, TransferError, driver::Event,
+    Confirmed, FetchedState, JoinAsk, JoinError, ModeError, PauseError, Proposal, ProposeError, RaftId, RaiseError,
+    ReadError, Status, TransferError, driver::Event,
 };
 
 /// Frames and proposals that may wait for the Raft loop; beyond, frames are dropped and proposals refused.
@@ -136,6 +136,17 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         let (answer, answered) = oneshot::channel();
         self.events.send(Event::Pause { paused, answer }).map_err(|_| PauseError::Stopped)?;
         answered.await.unwrap_or(Err(PauseError::Stopped))
+    }
+
+    /// Raises the versions of the group's formats and rules (R13); completes when that is committed. Asking again is safe. The caller
+    /// has looked whether every member knows them.
+    ///
+    /// # Errors
+    /// See [`RaiseError`].
+    pub async fn raise(&self, formats: u32, rules_wanted: u32) -> Result<(), RaiseError> {
+        let (answer, answered) = oneshot::channel();
+        self.events.send(Event::Raise { formats, rules_wanted, answer }).map_err(|_| RaiseError::Stopped)?;
+        answered.await.unwrap_or(Err(RaiseError::Stopped))
     }
 
     /// Ends single-copy: those who have caught up become voters; completes when the new membership holds. Asking again is

@@ -9,6 +9,7 @@ pub mod core;
 mod disk;
 mod driver;
 mod eraft;
+pub mod evidence;
 pub mod force;
 mod handle;
 pub mod log;
@@ -24,8 +25,8 @@ mod witness;
 
 pub use api::*;
 pub use apply::PersistPolicy;
-pub use core::{JoinError, ModeError, PauseError};
+pub use core::{JoinError, ModeError, PauseError, RaiseError};
 pub use disk::Merged;
-pub use driver::{DriverConfig, FRAME_FORMAT, Parts, Running, spawn};
+pub use driver::{DriverConfig, FORMATS, FRAME_FORMAT, Parts, Running, spawn};
 pub use handle::Handle;
 pub use reads::Question;

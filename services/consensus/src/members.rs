@@ -147,14 +147,26 @@ pub(crate) fn forced(known: &[ConfState], configured: &[(RaftId, Kind)], id: Raf
         Some(Member { id: newest, witness: kind_of(&last, configured, newest) == Kind::Witness, token: 0 })
     };
     let members = numbers.iter().filter_map(member).collect();
-    ConfState { voters: vec![id], members, epoch, single_copy: true, ..ConfState::default() }
+    let formats = known.iter().map(|conf| conf.formats).max().unwrap_or_default();
+    let rules_wanted = known.iter().map(|conf| conf.rules_wanted).max().unwrap_or_default();
+    let release = last.release;
+    ConfState {
+        voters: vec![id],
+        members,
+        epoch,
+        single_copy: true,
+        formats,
+        rules_wanted,
+        release,
+        ..ConfState::default()
+    }
 }
 
 /// The membership after a change: what raft-rs made of the ids, the table with the id that is new, and the settings. With a
 /// second voter a forced group is in single-copy no more.
 pub(crate) fn after(before: &ConfState, now: ConfState, change: &ConfChangeV2) -> ConfState {
     let mut members = before.members.clone();
-    let ChangeContext { id, witness, token, paused_for } = context(change);
+    let ChangeContext { id, witness, token, paused_for, formats, rules_wanted, release } = context(change);
     if id != 0 {
         members.retain(|known| number(known.id) != number(id));
         members.push(Member { id, witness, token });
@@ -162,7 +174,10 @@ pub(crate) fn after(before: &ConfState, now: ConfState, change: &ConfChangeV2) -
     }
     let paused_for = paused_for.unwrap_or(before.paused_for);
     let single_copy = before.single_copy && now.voters.len() == 1;
-    ConfState { members, paused_for, epoch: before.epoch, single_copy, ..now }
+    let formats = formats.unwrap_or(0).max(before.formats); // versions never go back
+    let rules_wanted = rules_wanted.unwrap_or(0).max(before.rules_wanted);
+    let release = if release.is_empty() { before.release.clone() } else { release };
+    ConfState { members, paused_for, epoch: before.epoch, single_copy, formats, rules_wanted, release, ..now }
 }
 
 /// A change for raft-rs, by setters.

@@ -7,6 +7,14 @@ use std::cell::Cell;
 /// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutant {
+    /// R12: a node takes part before its start is confirmed.
+    StartNotConfirmed,
+    /// R12: the start that a voter keeps is not compared.
+    StartsNotCompared,
+    /// R12: nor the term.
+    TermsNotCompared,
+    /// R12: nor the index.
+    IndexesNotCompared,
     /// Rule 1: the witness forgets what it has applied.
     WitnessForgetsApplied,
     /// Rule 1: `data_durable` is believed whichever term it is of.
@@ -101,7 +109,11 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 49] = [
+        Self::StartNotConfirmed,
+        Self::StartsNotCompared,
+        Self::TermsNotCompared,
+        Self::IndexesNotCompared,
         Self::WitnessForgetsApplied,
         Self::DataDurableOfOldTerm,
         Self::NewLeaderCountsNothing,

@@ -45,7 +45,13 @@ impl Node {
     fn boot(id: RaftId, disk: MemDisk, boots: u64) -> Self {
         let (log, recovered) = Log::open(disk.clone(), log_config()).expect("the log opens");
         let state = SnapshotMark::default();
-        let found = Found { reader: log.reader(), start: recovered.start, hard_state: recovered.hard_state, state };
+        let found = Found {
+            reader: log.reader(),
+            start: recovered.start,
+            hard_state: recovered.hard_state,
+            state,
+            starts: None,
+        };
         let config = CoreConfig {
             id,
             kinds: vec![(A, Kind::Data), (B, Kind::Data), (W, Kind::Witness)],
@@ -130,8 +136,11 @@ impl World {
 
     fn send(&mut self, id: RaftId, messages: Vec<RaftMessage>) {
         let head = Head { from: id, term: self.nodes[&id].core.term(), ..Head::default() };
-        let frames =
-            messages.into_iter().map(|message| PeerFrame { head: Some(head.clone()), messages: vec![message] });
+        let frames = messages.into_iter().map(|message| PeerFrame {
+            head: Some(head.clone()),
+            messages: vec![message],
+            ..PeerFrame::default()
+        });
         self.wire.extend(frames);
     }
 

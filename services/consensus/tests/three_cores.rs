@@ -75,6 +75,7 @@ impl Node {
             start: recovered.start,
             hard_state: recovered.hard_state,
             state: if id == WITNESS { SnapshotMark::default() } else { applied.clone() },
+            starts: None,
         };
         let core = Core::new(config(id, boots), found);
         Self { disk, log, core, writes: VecDeque::new(), to_apply: VecDeque::new(), state, applied, boots }
@@ -198,7 +199,7 @@ impl World {
         let core = &self.nodes[at].core;
         let head = Head { from: core.id(), term: core.term(), data_durable: core.data_durable(), ..Head::default() };
         for message in messages {
-            self.wire.push(PeerFrame { head: Some(head.clone()), messages: vec![message] });
+            self.wire.push(PeerFrame { head: Some(head.clone()), messages: vec![message], ..PeerFrame::default() });
         }
         if self.wire.len() > 200 {
             self.wire.drain(..100); // a network that holds no more

@@ -88,6 +88,9 @@ pub(crate) enum Verb {
     Node(NodeVerb),
     /// Let a node lead alone, on one disk, after the others were lost and fenced
     ForcePrimary(ForcePrimaryArgs),
+    /// The versions of formats and rules by which the group goes
+    #[command(subcommand)]
+    Upgrade(UpgradeVerb),
     /// How many disks an acknowledged update is on
     #[command(subcommand)]
     Mode(ModeVerb),
@@ -117,6 +120,23 @@ pub(crate) struct SwitchoverArgs {
     #[arg(long, value_name = "NODE")]
     pub(crate) to: Option<String>,
     /// Only say which nodes could become primary
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `upgrade …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum UpgradeVerb {
+    /// Go to the newest formats and rules that every node's release knows; an older release cannot be put back after it
+    Finalize(UpgradeFinalizeArgs),
+}
+
+/// `upgrade finalize`
+#[derive(Debug, Args)]
+pub(crate) struct UpgradeFinalizeArgs {
+    /// Only say which nodes hold it up, and what would change
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]

@@ -23,6 +23,10 @@ use crate::supervisor::ProxySettings;
 
 pub use check::Problem;
 
+/// `cluster.upgrade`: the versions are raised by themselves, or by an operator alone.
+pub const UPGRADE_AUTO: &str = "auto";
+pub(crate) const UPGRADE_MANUAL: &str = "manual";
+
 /// What every environment variable of ours begins with: `OCS__PEER__LISTEN` is `peer.listen`.
 pub const ENV_PREFIX: &str = "OCS__";
 
@@ -131,13 +135,16 @@ pub struct Cluster {
     /// `witness`: two data nodes and a witness; `three`: three data nodes; `pair`: two data nodes and nothing else, where the loss
     /// of one stops updates. See [`Config::mode`].
     pub mode: String,
+    /// `auto`: the group goes to a new release's formats and rules ten minutes after every node runs it; `manual`: when an operator
+    /// says so (`ocsctl upgrade finalize`). Until then the older release can be put back.
+    pub upgrade: String,
     /// The voters. Their order gives their numbers: never change it, and never use a place for another node.
     pub nodes: Vec<Member>,
 }
 
 impl Default for Cluster {
     fn default() -> Self {
-        Self { id: "ocs".into(), mode: "witness".into(), nodes: Vec::new() }
+        Self { id: "ocs".into(), mode: "witness".into(), upgrade: UPGRADE_AUTO.into(), nodes: Vec::new() }
     }
 }
 

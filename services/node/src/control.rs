@@ -12,6 +12,7 @@ mod pause;
 mod replace;
 mod status;
 mod switchover;
+mod upgrade;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -23,7 +24,8 @@ use ocs_proto::{
         CreateListReply, ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest, GetRecordReply,
         GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest,
         ImportReply, PauseReply, PauseRequest, SetModeReply, SetModeRequest, ShowListReply, ShowListRequest,
-        StatusReply, StatusRequest, SwitchoverReply, SwitchoverRequest, VerifyReply, VerifyRequest, WatchRoleRequest,
+        StatusReply, StatusRequest, SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply,
+        VerifyRequest, WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
     outbound::{CreateList, ImportBatch},
@@ -162,6 +164,11 @@ impl Control for Service {
 
     async fn pause(&self, asked: Request<PauseRequest>) -> Result<Response<PauseReply>, Status> {
         let reply = pause::set_paused(&self.api.sources.role, asked.into_inner(), self.api.deadline).await;
+        Ok(Response::new(reply))
+    }
+
+    async fn upgrade(&self, asked: Request<UpgradeRequest>) -> Result<Response<UpgradeReply>, Status> {
+        let reply = upgrade::finalize(&self.api.sources.role, self.api.deadline, asked.into_inner()).await;
         Ok(Response::new(reply))
     }
 

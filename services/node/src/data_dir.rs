@@ -146,6 +146,8 @@ pub enum DataDirError {
 pub struct DataDir {
     path: PathBuf,
     identity: DataIdentity,
+    /// Drawn by this process: tells its start from any other's (R12).
+    start: [u8; 16],
     state: Mutex<State>,
     _lock: File,
 }
@@ -186,7 +188,20 @@ impl DataDir {
                 if bootstrap { State::Forming } else { State::Joining { epoch_min: stamp::EPOCH_FIRST } }
             }
         };
-        Ok(Self { path: path.to_owned(), identity, state: Mutex::new(state), _lock: lock })
+        Ok(Self { path: path.to_owned(), identity, start: rand::random(), state: Mutex::new(state), _lock: lock })
+    }
+
+    /// The token of this process's start.
+    pub fn start(&self) -> [u8; 16] {
+        self.start
+    }
+
+    /// The group writes formats of this version from now on: so does the identity file, durably, and an older release refuses it.
+    ///
+    /// # Errors
+    /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
+    pub fn raise_formats(&self, formats: u32) -> Result<(), DataDirError> {
+        self.change(|stamp| stamp.raise(i64::from(formats)).then_some(()))
     }
 
     /// Where it is.

@@ -18,3 +18,4 @@ pub mod role;
 pub mod run;
 pub mod scan;
 pub mod supervisor;
+pub mod versions;

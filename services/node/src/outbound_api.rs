@@ -170,7 +170,7 @@ impl OutboundApi {
 
     fn knows_a_state(&self) -> bool {
         let status = self.group.status().borrow().clone();
-        status.applied > 0 && !status.fetching
+        status.applied > 0 && !status.fetching && !status.frozen
     }
 
     /// Completes when the local state has everything acknowledged before the call (design rule 4).

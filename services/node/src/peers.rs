@@ -23,7 +23,7 @@ use chassis::{
     tasks::{AtEnd, Tasks},
     tls::TlsIdentity,
 };
-use consensus::RaftId;
+use consensus::{FORMATS, RaftId};
 use ocs_proto::peer::{FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk};
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -31,7 +31,7 @@ use tokio::{
 };
 use tonic::{Status, Streaming, transport::Channel};
 
-use crate::data_dir::DataDir;
+use crate::{data_dir::DataDir, versions};
 use accept::Doorkeeper;
 use dial::Dialer;
 use guard::Own;
@@ -63,6 +63,8 @@ pub struct PeerSelf {
     pub cluster: [u8; 16],
     /// The group's epoch; frames of a lower one are refused.
     pub epoch: u64,
+    /// The token of this process's start (R12).
+    pub start: [u8; 16],
 }
 
 /// Another configured node.
@@ -153,6 +155,10 @@ pub fn hello_reply(own: &PeerSelf, peers: &[PeerAddress], directory: &DataDir, a
         formed: directory.formation() == crate::data_dir::Formation::Formed,
         heard_of_you: number.is_some_and(|number| directory.has_heard_of_node(number)),
         epoch: own.epoch,
+        formats_min: FORMATS.0,
+        formats_max: FORMATS.1,
+        rules_min: versions::RULES.0,
+        rules_max: versions::RULES.1,
     }
 }
 

@@ -269,6 +269,8 @@ impl RoleService {
                 raft_id: peer.id,
                 log_full: peer.log_full,
                 disk_short: peer.disk_short,
+                unconfirmed: peer.unconfirmed,
+                stalled: peer.stalled,
             }
         };
         status.peers.iter().map(peer).collect()

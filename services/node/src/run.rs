@@ -15,6 +15,8 @@ mod pace;
 mod peer_side;
 mod proxy_side;
 mod room;
+mod starts;
+mod upgrade;
 
 use std::{
     net::SocketAddr,
@@ -29,12 +31,15 @@ use chassis::{
 };
 use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig, log::FileDisk};
 use outbound::{Reply, RequestId};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::Admin,
-    config::Config,
+    config::{Config, UPGRADE_AUTO},
     control::{About, ControlApi, Orders},
     data_dir::{DataDir, DataIdentity, Formation},
     forward::{Forward, HoldConfig},
@@ -42,10 +47,11 @@ use crate::{
     machine::{RecordsMachine, RecordsReader},
     metrics::{Metrics, Sources},
     outbound_api::{DoorConfig, Group, OutboundApi, PrimaryDoor, RequestIds},
-    peers::{BoundPeers, PeerAddress, PeerSelf, Peers, PeersConfig, ask_to_join},
+    peers::{Admission, BoundPeers, PeerAddress, PeerSelf, Peers, PeersConfig, ask_to_join},
     role::{Member, RoleService, Roster},
     scan::{self, Pace, ScanStatus},
     supervisor::{ProxyStatus, Supervisor},
+    versions,
 };
 
 pub use error::RunError;
@@ -147,6 +153,7 @@ fn peers_config(config: &Config, directory: &DataDir) -> Result<PeersConfig, Run
         raft_id: directory.raft_id(number),
         cluster: config.cluster_id(),
         epoch: directory.epoch(),
+        start: directory.start(),
     };
     let others = config.members().filter(|(other, _)| *other != number);
     let peers = others.map(|(number, member)| PeerAddress {
@@ -159,9 +166,17 @@ fn peers_config(config: &Config, directory: &DataDir) -> Result<PeersConfig, Run
     Ok(PeersConfig { own, listen: config.peer.listen, peers: peers.collect(), tls })
 }
 
+/// What ended the waiting.
+enum Woken {
+    Ended(Ended),
+    /// The group has given this node a new id.
+    Readmitted(Admission),
+}
+
 /// Everything that must be had before anything is answered.
 struct Bound {
     directory: Arc<DataDir>,
+    peers_config: PeersConfig,
     peers: BoundPeers,
     peer_addresses: Vec<PeerAddress>,
     own: PeerSelf,
@@ -179,10 +194,10 @@ impl Bound {
     async fn bind(config: &Config, directory: Arc<DataDir>) -> Result<Self, RunError> {
         let peers_config = peers_config(config, &directory)?;
         let (own, peer_addresses) = (peers_config.own.clone(), peers_config.peers.clone());
-        let peers = Peers::bind(peers_config)?;
+        let peers = Peers::bind(peers_config.clone())?;
         let control = Port::bind("control", config.control.listen, config.control.tls.as_ref(), &[b"h2"]).await?;
         let admin = Port::bind("admin", config.admin.listen, config.admin.tls.as_ref(), &[b"http/1.1"]).await?;
-        Ok(Self { directory, peers, peer_addresses, own, control, admin })
+        Ok(Self { directory, peers_config, peers, peer_addresses, own, control, admin })
     }
 }
 
@@ -211,10 +226,12 @@ struct Started {
     peers: Peers,
     /// An operator's order waits in the data directory.
     ordered: CancellationToken,
+    /// The group has given this node a new id: its disk was an older copy of itself.
+    readmitted: oneshot::Receiver<Admission>,
 }
 
 async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Tasks) -> Result<Started, RunError> {
-    let Bound { directory, peers, peer_addresses, own, control, admin } = bound;
+    let Bound { directory, peers_config, peers, peer_addresses, own, control, admin } = bound;
     // 1. Peers are greeted and answered first: a group is formed only when all have answered.
     let side = Arc::new(PeerSide::new(own.clone(), peer_addresses, directory.clone(), tasks.clone()));
     let peers = peers.serve(side.clone(), directory.clone(), tasks);
@@ -224,6 +241,8 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     // 2. Log and state.
     let metrics = Arc::new(Metrics::new());
     let (log, recovered) = log.map_or_else(|| open::log(config, &directory), Ok)?;
+    open::knows_versions(&recovered)?;
+    let evidence = starts::begin(&directory, own.raft_id, own.epoch, own.start)?;
     recovered.notes.iter().for_each(|note| tracing::warn!("the log: {note}"));
     let machine = open::machine(config, &directory, &own.name, &metrics)?;
     let reader = machine.as_ref().map(|machine| machine.reader(&own.name));
@@ -235,6 +254,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     let parts = Parts {
         log,
         recovered,
+        evidence,
         machine,
         transport: Arc::new(peers.transport()),
         fetch: fetcher.trigger(),
@@ -260,6 +280,9 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     let group: Arc<dyn Group> = Arc::new(running.handle.clone());
     // 4. Who is what, and the doors.
     let role = RoleService::new(roster(config), group.clone(), config.mode(), tasks);
+    let readmitted = starts::readmission(&role, peers_config, directory.clone(), tasks);
+    upgrade::keep(role.clone(), config.cluster.upgrade == UPGRADE_AUTO, tasks);
+    upgrade::follow(&role, directory.clone(), tasks);
     let health = Health::new(role.clone(), Duration::from_millis(config.limits.hold_time_ms));
     let api = reader.clone().map(|reader| Arc::new(doors(config, &own, boot, group, reader, &peers, tasks)));
     side.connect(running.handle.clone(), api.clone(), reader);
@@ -288,7 +311,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     Admin { health: health.clone(), metrics, sources }
         .serve(admin.listener, admin.tls, tasks)
         .map_err(|source| RunError::Io { doing: "serve the admin port", source })?;
-    Ok(Started { running, health, role, supervisor, directory, peers, ordered })
+    Ok(Started { running, health, role, supervisor, directory, peers, ordered, readmitted })
 }
 
 fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {
@@ -311,6 +334,7 @@ fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {
         },
         cluster: own.cluster,
         epoch: own.epoch,
+        rules: versions::RULES,
         tick: Duration::from_millis(config.raft.tick_ms),
         log_bytes_max: config.log.bytes_max,
         persist: PersistPolicy {
@@ -382,8 +406,13 @@ fn no_proxy() -> watch::Receiver<ProxyStatus> {
 impl Started {
     /// Waits for a signal, a failed part or a reason to start again, and then drains: hand over first, finish what is in flight,
     /// sync, end.
-    async fn until_stopped(self, config: &Config, tasks: &Tasks) -> Result<Ended, RunError> {
-        let ended = self.wait(tasks).await;
+    async fn until_stopped(mut self, config: &Config, tasks: &Tasks) -> Result<Ended, RunError> {
+        let (ended, admission) = match self.wait(tasks).await {
+            Ok(Woken::Readmitted(admission)) => (Ok(Ended::Again), Some(admission)),
+            Ok(Woken::Ended(ended)) => (Ok(ended), None),
+            Err(error) => (Err(error), None),
+        };
+        let directory = self.directory.clone();
         let deadline = Duration::from_millis(config.limits.drain_timeout_ms);
         self.health.drain();
         if !matches!(ended, Ok(Ended::Again)) {
@@ -403,28 +432,33 @@ impl Started {
         if !tasks.drain(deadline).await {
             tracing::warn!("some tasks did not end within the drain timeout");
         }
+        if let Some(admission) = admission {
+            open::clear_aside(&directory)?;
+            open::begin_as(config, &directory, admission)?;
+        }
         tracing::info!("stopped");
         ended
     }
 
-    async fn wait(&self, tasks: &Tasks) -> Result<Ended, RunError> {
+    async fn wait(&mut self, tasks: &Tasks) -> Result<Woken, RunError> {
         let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
         let stopping = tasks.stopping();
         tokio::select! {
             signal = stop => {
                 tracing::info!(signal, "stopping");
-                Ok(Ended::Stopped)
+                Ok(Woken::Ended(Ended::Stopped))
             }
+            Ok(admission) = &mut self.readmitted => Ok(Woken::Readmitted(admission)),
             () = stopping.cancelled() => Err(RunError::PartFailed),
             () = self.ordered.cancelled() => {
                 tracing::warn!("an operator ordered that this node lead alone: it starts again");
-                Ok(Ended::Again)
+                Ok(Woken::Ended(Ended::Again))
             }
             epoch = self.peers.id_over() => {
                 // No handover: who is still in a lower epoch is to leave it as well, and who was replaced leads nobody.
                 tracing::error!(epoch, "this node gives its Raft id up and joins the group of this epoch under a new one");
                 self.directory.give_up_for(epoch)?;
-                Ok(Ended::Again)
+                Ok(Woken::Ended(Ended::Again))
             }
         }
     }

@@ -28,5 +28,9 @@ pub use request::{Request, Resource, ResourceType, Verb};
 pub const COMMAND_FORMAT: u32 = 1;
 /// Version of the rules that decide a command. A node that does not know an entry's version stops (design 2).
 pub const RULES_VERSION: u32 = 1;
+/// Oldest version of the rules that this release decides.
+pub const RULES_FIRST: u32 = 1;
+/// Newest version of the rules that this release decides.
+pub const RULES_NEWEST: u32 = 1;
 /// Largest encoded command, bytes (design 2, limits).
 pub const COMMAND_BYTES_MAX: usize = 1280 * 1024;

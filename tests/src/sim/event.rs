@@ -2,7 +2,7 @@
 //!
 //! Called by `world`.
 
-use consensus::RaftId;
+use consensus::{RaftId, core::StartMessage, evidence::Evidence};
 use ocs_proto::peer::PeerFrame;
 use outbound::RequestId;
 
@@ -20,27 +20,72 @@ pub(super) struct Who {
 pub(super) enum Event {
     Tick(Who),
     Hurry(Who),
-    Frame { to: usize, frame: PeerFrame },
-    Forward { to: usize, from: Who, submission: u64, attempt: u64, id: RequestId, operation: u64 },
-    Forwarded { to: Who, submission: u64, attempt: u64, outcome: Outcome },
+    Frame {
+        to: usize,
+        frame: PeerFrame,
+    },
+    Forward {
+        to: usize,
+        from: Who,
+        submission: u64,
+        attempt: u64,
+        id: RequestId,
+        operation: u64,
+    },
+    Forwarded {
+        to: Who,
+        submission: u64,
+        attempt: u64,
+        outcome: Outcome,
+    },
     Disk(Who),
     Apply(Who),
     Persist(Who),
     Batch(Who),
     Wake(Who),
     AskRole(Who),
-    Fetch { who: Who, index_min: u64 },
-    PeerLost { who: Who, peer: usize, refused: bool },
+    Fetch {
+        who: Who,
+        index_min: u64,
+    },
+    PeerLost {
+        who: Who,
+        peer: usize,
+        refused: bool,
+    },
     AskToJoin(Who),
-    JoinAsked { to: usize, from: Who, token: u64 },
-    Admitted { to: Who, id: RaftId, token: u64, epoch: u64 },
-    Arrive { node: usize, operation: u64 },
+    JoinAsked {
+        to: usize,
+        from: Who,
+        token: u64,
+    },
+    Admitted {
+        to: Who,
+        id: RaftId,
+        token: u64,
+        epoch: u64,
+    },
+    Arrive {
+        node: usize,
+        operation: u64,
+    },
     Start(usize),
     Client(usize),
     Again(u64),
-    Answer { operation: u64, answer: Answer },
+    Answer {
+        operation: u64,
+        answer: Answer,
+    },
     Judge(Who),
-    EpochTold { to: usize, epoch: u64 },
+    /// A table of evidence is durable; what waited for it leaves.
+    EvidenceKept {
+        who: Who,
+        write: Box<(Evidence, Vec<(RaftId, StartMessage)>)>,
+    },
+    EpochTold {
+        to: usize,
+        epoch: u64,
+    },
     Ordered(Order),
     Fault(Fault),
     NextFault,
@@ -59,6 +104,7 @@ impl Event {
             | Event::Wake(who)
             | Event::AskRole(who)
             | Event::Judge(who)
+            | Event::EvidenceKept { who, .. }
             | Event::Fetch { who, .. }
             | Event::PeerLost { who, .. }
             | Event::AskToJoin(who)
@@ -96,6 +142,7 @@ impl Event {
             | Event::Wake(who)
             | Event::AskRole(who)
             | Event::Judge(who)
+            | Event::EvidenceKept { who, .. }
             | Event::Fetch { who, .. }
             | Event::PeerLost { who, .. }
             | Event::AskToJoin(who)

@@ -72,10 +72,11 @@ enum Kind {
     LateAnswers,
     StateWrong,
     PauseFailover,
+    OldDisk,
     ForcePrimary,
 }
 
-const KINDS: [(Kind, u32); 25] = [
+const KINDS: [(Kind, u32); 26] = [
     (Kind::Isolate, 5),
     (Kind::CutOneWay, 4),
     (Kind::CutPair, 4),
@@ -100,6 +101,7 @@ const KINDS: [(Kind, u32); 25] = [
     (Kind::LateAnswers, 4),
     (Kind::StateWrong, 4),
     (Kind::PauseFailover, 3),
+    (Kind::OldDisk, 5),
     FORCE_PRIMARY,
 ];
 
@@ -238,6 +240,7 @@ impl World {
             Kind::Switchover => self.switch_over(),
             Kind::StateWrong => self.spoil(at % self.mode.data_nodes()),
             Kind::PauseFailover => self.begin_pause(lasts_us),
+            Kind::OldDisk => self.age_disk(at),
             Kind::ForcePrimary => self.force_primary(at % self.mode.data_nodes(), lasts_us),
             Kind::LateAnswers => self.answer_late(at % self.mode.data_nodes()),
             Kind::Flapping => {
@@ -415,7 +418,7 @@ impl World {
     fn lives_by(&self, node: &Node) -> Option<&ConfState> {
         let store = node.store.as_ref().map_or(0, |state| state.mark.index);
         let known = node.synced.hard_state.commit.max(node.synced.start.index).max(store);
-        let memberships = (!node.log_lost).then(|| self.watch.memberships.range(..=known))?;
+        let memberships = (!node.disk_gone()).then(|| self.watch.memberships.range(..=known))?;
         memberships.map(|(_, conf)| conf).next_back()
     }
 
@@ -425,13 +428,13 @@ impl World {
         let votes = |ids: &[u64]| ids.is_empty() || ids.contains(&node.id);
         let counts = |conf: &ConfState| votes(&conf.voters) && votes(&conf.voters_outgoing);
         let known = self.nodes.iter().filter_map(|node| self.lives_by(node));
-        !node.log_lost && !node.flipped && known.chain([self.watch.membership()]).all(counts)
+        !node.disk_gone() && !node.flipped && known.chain([self.watch.membership()]).all(counts)
     }
 
     /// Whether the others decide without one node, by every membership by which one of them lives. A disk that was lost stays
     /// lost until all of them know that it was replaced: until then that loss is the one that the contract covers.
     pub(super) fn spares_node(&self, gone: usize) -> bool {
-        let left = || self.nodes.iter().filter(|node| node.at != gone && !node.log_lost);
+        let left = || self.nodes.iter().filter(|node| node.at != gone && !node.disk_gone());
         let decide = |ids: &[u64]| disks::majority(ids, |id| left().any(|node| node.id == *id));
         // what a node has applied it lives by, though its disk may not know it committed yet
         let mut known = left().filter_map(|node| self.lives_by(node)).chain([self.watch.membership()]);
@@ -445,7 +448,7 @@ impl World {
     }
 
     /// Whether the group does without one node's disk (design 1, what loses what).
-    fn spares_disk(&self, at: usize) -> bool {
+    pub(super) fn spares_disk(&self, at: usize) -> bool {
         let others = self.nodes.iter().filter(|node| node.at != at);
         self.mode != Mode::Pair && others.into_iter().all(|node| self.whole(node)) && self.spares_state(at)
     }
@@ -462,16 +465,17 @@ impl World {
 
     /// A machine comes back with an empty disk, as often as the others can do without what was on it.
     fn lose_disk(&mut self, at: usize) {
-        if self.nodes[at].log_lost || !self.spares_disk(at) {
+        if self.nodes[at].disk_gone() || !self.spares_disk(at) {
             return;
         }
         self.end_process(at, false);
         self.lose_log(at);
+        self.nodes[at].evidence = Default::default();
     }
 
     /// A bit of a log flips while its process is down. It says so at its next start, or nothing was hit that counts.
     fn flip(&mut self, at: usize) {
-        if self.nodes[at].log_lost || self.nodes[at].flipped || !self.spares_disk(at) {
+        if self.nodes[at].disk_gone() || self.nodes[at].flipped || !self.spares_disk(at) {
             return;
         }
         self.end_process(at, true);

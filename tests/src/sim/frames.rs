@@ -44,6 +44,12 @@ impl World {
             data_ready: !life.core.fetching(),
             vouched_index: life.care.repair.vouched(),
             members: life.core.members_to_tell(to),
+            formats_min: consensus::FORMATS.0,
+            formats_max: consensus::FORMATS.1,
+            start: life.core.start_token().map(|token| Bytes::copy_from_slice(&token)).unwrap_or_default(),
+            unconfirmed: !life.core.confirmed(),
+            evidence: life.core.evidence_to_tell(),
+            last_index: life.core.log_range().1,
             ..Head::default()
         }
     }
@@ -61,11 +67,14 @@ impl World {
         }
         for (to, messages) in frames {
             let head = Some(self.head(at, to));
-            self.transmit(at, place(to), PeerFrame { head, messages });
+            self.transmit(at, place(to), PeerFrame { head, messages, ..PeerFrame::default() });
         }
     }
 
     pub(super) fn transmit(&mut self, from: usize, to: usize, frame: PeerFrame) {
+        if frame.start_check.is_some() && !self.may_be_asked(from, to) {
+            return;
+        }
         for way in self.net.ways(&mut self.rng, from, to) {
             self.after(way, Event::Frame { to, frame: frame.clone() });
         }
@@ -87,11 +96,15 @@ impl World {
             self.watch.hand_over(handed.term);
         }
         let Some(life) = &mut self.nodes[at].life else { return };
-        life.heard.insert(place(head.from), Heard::of(&head, now));
+        if !head.unconfirmed {
+            life.heard.insert(place(head.from), Heard::of(&head, now));
+        }
+        self.note_confirmation(at, &frame);
+        let Some(life) = &mut self.nodes[at].life else { return };
         life.core.step(frame);
         if life.core.leads() && life.core.is_former(head.from) {
             let told = Some(self.head(at, head.from));
-            self.transmit(at, place(head.from), PeerFrame { head: told, messages: Vec::new() });
+            self.transmit(at, place(head.from), PeerFrame { head: told, ..PeerFrame::default() });
         }
     }
 

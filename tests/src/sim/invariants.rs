@@ -156,7 +156,7 @@ impl Watch {
 
     /// What an id has, or had, on its disk.
     pub(super) fn synced<'a>(&'a self, nodes: &'a [Node], id: RaftId) -> Option<&'a Synced> {
-        let current = nodes.get(place(id)).filter(|node| node.id == id && !node.log_lost).map(|node| &node.synced);
+        let current = nodes.get(place(id)).filter(|node| node.id == id && !node.disk_gone()).map(|node| &node.synced);
         current.or_else(|| self.buried.get(&id))
     }
 

@@ -91,6 +91,9 @@ impl World {
         if !self.plan.calm && self.rng.random_ratio(1, 6) {
             return self.end_process(at, false);
         }
+        if self.nodes[at].life.is_some() {
+            self.die(at, true); // it ran on an old disk, silent, until it was given an id
+        }
         self.watch.an_id_stands_for_one_log(id);
         self.nodes[at].begin_as(id, epoch);
         self.start(at);

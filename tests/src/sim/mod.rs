@@ -12,6 +12,7 @@
 //! | `clients`, `requests` | who asks, and what |
 //! | `join` | a node that lost its log, and the group that takes it in |
 //! | `net`, `faults` | what goes wrong |
+//! | `old_disk` | disks that are put back from an older copy, and what starts are worth |
 //! | `operators` | what is ordered: pausing failover, forcing a node to lead alone |
 //! | `quarantine` | states that are wrong, and their replacement |
 //! | `state` | the rules over a map |
@@ -28,6 +29,7 @@ mod invariants;
 mod join;
 mod net;
 mod node;
+mod old_disk;
 mod operators;
 mod quarantine;
 mod requests;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use consensus::{
     Confirmed, Kind, Merged, RaftId,
     core::{Core, CoreConfig, Found, Write, genesis, nothing},
+    evidence::Evidence,
     force::Beginning,
     log::{Batch, HardState, Log, LogConfig, LogError, MemDisk, Recovered},
     members,
@@ -16,7 +17,14 @@ use consensus::{
 use ocs_proto::peer::{ConfState, Entry, Head, SnapshotMark};
 use outbound::RequestId;
 
-use super::{door::Submission, event::Who, quarantine::Care, stamp::StampClock, state::State};
+use super::{
+    door::Submission,
+    event::Who,
+    old_disk::{Counted, OldDisk},
+    quarantine::Care,
+    stamp::StampClock,
+    state::State,
+};
 
 /// Places that there are at most.
 pub(super) const PLACES_MAX: usize = 3;
@@ -74,6 +82,10 @@ pub(super) struct Node {
     /// It runs, and asks under this token.
     pub(super) asking: Option<u64>,
     pub(super) disk: MemDisk,
+    /// What it remembers of starts, as durable.
+    pub(super) evidence: Evidence,
+    /// Its disk was put back from an older copy: it counts as lost.
+    pub(super) old: Option<OldDisk>,
     /// The store as it was made durable; on a data node.
     pub(super) store: Option<State>,
     /// It was found wrong, and not replaced since.
@@ -190,6 +202,10 @@ pub(super) struct Life {
     pub(super) given: BTreeMap<usize, u64>,
     pub(super) care: Care,
     pub(super) began: u64,
+    /// Version of the table of evidence that was sent to the disk last.
+    pub(super) evidence_sent: u64,
+    /// What a leader counted as acknowledged by each id, and when.
+    pub(super) counted: BTreeMap<RaftId, VecDeque<Counted>>,
 }
 
 /// What a frame told of its sender.
@@ -319,6 +335,8 @@ impl Node {
             log_lost: false,
             asking: None,
             disk: new_disk(&start, hard_state),
+            evidence: Evidence::default(),
+            old: None,
             doubted: false,
             epoch: 1,
             store: (mode.kind(at) == Kind::Data).then_some(first),
@@ -341,6 +359,11 @@ impl Node {
 
     pub(super) fn is_data(&self) -> bool {
         self.mode.kind(self.at) == Kind::Data
+    }
+
+    /// Its disk counts for nothing any more: lost, damaged, or an older copy of itself.
+    pub(super) fn disk_gone(&self) -> bool {
+        self.log_lost || self.old.is_some()
     }
 
     /// Its process runs, as a member or to become one.
@@ -374,6 +397,7 @@ impl Node {
         self.store = self.is_data().then(State::lost);
         self.synced = Synced { hard_state, start, ..Synced::default() };
         (self.id, self.epoch, self.log_lost, self.asking, self.disk_boots) = (id, epoch, false, None, 0);
+        self.old = None;
     }
 
     /// Begins a new log above a state that has taken in the old one; its process does not run yet.
@@ -413,11 +437,14 @@ impl Node {
         self.disk_boots += 1;
         self.flipped = false; // it hit nothing that counts
         let mark = self.store.as_ref().map(|state| state.mark.clone()).unwrap_or_default();
+        let token = (u128::from(self.boots) << 64 | u128::from(seed)).to_le_bytes();
+        let start = self.evidence.begin(self.id, self.epoch, token);
         let found = Found {
             reader: log.reader(),
             start: recovered.start,
             hard_state: recovered.hard_state,
             state: mark.clone(),
+            starts: Some((self.evidence.clone(), start)),
         };
         let incarnation = members::incarnation(self.id) << 32 | self.disk_boots;
         #[cfg(mutant)]
@@ -462,6 +489,11 @@ impl Node {
                     life.log.append(&merged.batch)?;
                     self.synced.in_doubt = None;
                     self.synced.apply(&merged.batch);
+                }
+                if let Some(evidence) =
+                    merged.evidence.as_ref().filter(|table| table.version() > self.evidence.version())
+                {
+                    self.evidence = evidence.clone();
                 }
                 Done::Written
             }
@@ -536,6 +568,8 @@ impl Life {
             given: BTreeMap::new(),
             care: Care::default(),
             began,
+            evidence_sent: 0,
+            counted: BTreeMap::new(),
         }
     }
 

@@ -17,6 +17,7 @@ use super::{
     invariants::Watch,
     net::Net,
     node::{Job, Mode, Node, TICK_US, Waiter, place},
+    old_disk::Copies,
     state::State,
 };
 
@@ -39,6 +40,7 @@ pub(super) struct World {
     pub(super) plan: Plan,
     /// An operator ordered something, or a state became wrong: there is something to be brought to its end.
     pub(super) ordered: bool,
+    pub(super) copies: Copies,
     /// Folds everything that nodes told each other.
     pub(super) trace: u64,
     /// Tells every event on standard error, for whoever looks into a seed.
@@ -67,6 +69,7 @@ impl World {
             watch: Watch::new(mode),
             plan,
             ordered: false,
+            copies: Copies::default(),
             trace: seed,
             talks,
         };
@@ -192,6 +195,7 @@ impl World {
             Event::Again(operation) => self.send_again(operation),
             Event::Answer { operation, answer } => self.hear(operation, answer),
             Event::Judge(who) => self.judge(who.node),
+            Event::EvidenceKept { who, write } => self.evidence_kept(who.node, *write),
             Event::EpochTold { to, epoch } => self.give_up_for(to, epoch),
             Event::Ordered(order) => self.obey(order),
             Event::Fault(fault) => self.befall(fault),
@@ -244,6 +248,7 @@ impl World {
         self.look_at_clocks(at);
         self.expire_questions(at);
         self.answer_joins(at);
+        self.keep_evidence(at);
         self.seek_room(at);
         self.look_after_states(at);
         self.forget(at);
@@ -257,12 +262,13 @@ impl World {
         if !self.rng.random_ratio(1, 4) {
             return;
         }
-        let Some(life) = &self.nodes[at].life else { return };
+        let silent = |life: &super::node::Life| matches!(life.core.start_standing(), consensus::StartStanding::Old(_));
+        let Some(life) = self.nodes[at].life.as_ref().filter(|life| !silent(life)) else { return };
         let others: Vec<RaftId> = life.core.members().into_iter().map(|(id, _)| id).collect();
         for other in self.places().filter(|other| *other != at) {
             if let Some(to) = others.iter().find(|id| place(**id) == other) {
                 let head = Some(self.head(at, *to));
-                self.transmit(at, other, PeerFrame { head, messages: Vec::new() });
+                self.transmit(at, other, PeerFrame { head, ..PeerFrame::default() });
             } else {
                 self.tell_epoch(at, other);
             }
@@ -309,13 +315,15 @@ impl World {
     pub(super) fn settle(&mut self, at: usize) {
         let Some(life) = &mut self.nodes[at].life else { return };
         let output = life.core.output();
-        let Output { messages, writes, apply, answers, fetch, transfer: _, overtaken } = output;
+        let Output { messages, writes, apply, answers, fetch, transfer: _, overtaken, starts, evidence } = output;
         writes.into_iter().for_each(|write| life.queue(write));
         life.to_apply.extend(apply);
         let memberships = life.core.take_memberships();
         life.memberships.extend(memberships.iter().cloned());
         self.look_at(at, &memberships);
         self.send(at, messages);
+        self.send_starts(at, starts, evidence);
+        self.look_at_start(at);
         answers.into_iter().for_each(|(question, confirmed)| self.answered(at, question, confirmed));
         if let Some(index_min) = fetch {
             self.begin_fetch(at, index_min);

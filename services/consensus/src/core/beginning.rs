@@ -6,7 +6,7 @@ use ocs_proto::peer::{ConfState, SnapshotMark};
 
 use super::{Found, GENESIS};
 use crate::{
-    RaftId,
+    RaftId, Versions,
     eraft::snapshot_from_mark,
     log::{Disk, HardState},
 };
@@ -49,7 +49,15 @@ pub(super) fn data_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
 
 /// The mark at which a new group begins: both data nodes and the witness, as configured.
 pub fn genesis(voters: &[RaftId]) -> (SnapshotMark, HardState) {
-    let conf_state = ConfState { voters: voters.to_vec(), ..ConfState::default() };
+    genesis_at(voters, Versions::FIRST)
+}
+
+/// As [`genesis`], of a group that begins at the newest versions that all its nodes know.
+pub fn genesis_at(voters: &[RaftId], versions: Versions) -> (SnapshotMark, HardState) {
+    let told = |version: u32| if version > 1 { version } else { 0 }; // as the first release writes it
+    let (formats, rules_wanted) = (told(versions.formats), told(versions.rules));
+    let release = if formats > 0 { env!("CARGO_PKG_VERSION").to_owned() } else { String::new() };
+    let conf_state = ConfState { voters: voters.to_vec(), formats, rules_wanted, release, ..ConfState::default() };
     let mark = SnapshotMark { index: GENESIS.0, term: GENESIS.1, conf_state: Some(conf_state) };
     debug_assert!(!snapshot_from_mark(&mark).is_empty());
     (mark, HardState { term: GENESIS.1, vote: 0, commit: GENESIS.0 })

@@ -264,7 +264,7 @@ impl<D: Disk> Core<D> {
                 continue;
             }
             let batch = Batch { conf_state: Some((index, conf_state)), ..Batch::default() };
-            output.writes.push(Write { number: self.written, batch, then: Vec::new() });
+            output.writes.push(Write { number: self.written, batch, then: Vec::new(), evidence: None });
         }
     }
 

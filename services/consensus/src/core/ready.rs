@@ -16,6 +16,7 @@ impl<D: Disk> Core<D> {
     pub fn output(&mut self) -> Output {
         let mut output = Output::default();
         self.settle_pause();
+        self.open_reign_if_due();
         self.begin_round(); // here and not at the first question: those that came with it go along
         while self.raw.has_ready() {
             self.one_ready(&mut output);
@@ -23,6 +24,7 @@ impl<D: Disk> Core<D> {
         self.apply_held(&mut output);
         self.record_changes(&mut output);
         self.settle_transfer();
+        self.take_start_messages(&mut output);
         output.answers = std::mem::take(&mut self.answers);
         output.fetch = self.fetch.take();
         output.transfer = self.transfer_result.take();
@@ -73,7 +75,7 @@ impl<D: Disk> Core<D> {
         let last = entries.last().map(|entry| (entry.index, entry.term));
         let committed = ready.take_committed_entries();
         self.raw.advance_append_async(ready);
-        self.write(Write { number, batch, then }, last, output);
+        self.write(Write { number, batch, then, evidence: None }, last, output);
         // 8. What is committed, and durable here, is to be applied.
         self.hand_over(committed, output);
     }
@@ -86,12 +88,14 @@ impl<D: Disk> Core<D> {
             return;
         }
         self.pending.push_back(Pending { number: write.number, last });
+        let write = self.with_evidence(write);
         output.writes.push(write);
     }
 
     pub(super) fn hand_over(&mut self, committed: Vec<raft::eraftpb::Entry>, output: &mut Output) {
         let changes = committed.iter().filter(|entry| entry.get_entry_type() == EntryType::EntryConfChangeV2);
         changes.for_each(|change| self.apply_change(change));
+        committed.iter().for_each(|entry| self.note_reign_of(entry));
         self.handed = committed.last().map_or(self.handed, |entry| entry.index);
         let reached = match self.config.kind() {
             Kind::Data => {

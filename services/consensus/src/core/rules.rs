@@ -31,6 +31,7 @@ impl<D: Disk> Core<D> {
         }
         if seen.0 == StateRole::Leader {
             self.reign = (seen.1, self.came());
+            self.reign_began();
         }
         self.seen = seen;
         self.spared = super::round::Spared::default();

@@ -53,6 +53,20 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
+    /// The group's versions are raised when the change is committed.
+    pub(super) fn answer_raises(&mut self) {
+        for (formats, rules_wanted, answer) in std::mem::take(&mut self.raises) {
+            if answer.is_closed() {
+                continue;
+            }
+            match self.core.raise(formats, rules_wanted) {
+                Ok(false) => self.raises.push((formats, rules_wanted, answer)),
+                Ok(true) => drop(answer.send(Ok(()))), // a caller that gave up can look
+                Err(refusal) => drop(answer.send(Err(refusal))),
+            }
+        }
+    }
+
     /// Who was just given an id counts as heard before its first frame comes: what an earlier process of that node had asked may
     /// come late, and would replace it.
     fn is_heard(&self, number: u16) -> bool {

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Confirmed, FetchedState, JoinAsk, Proposal, RaftId, TransferError,
-    core::{JoinError, ModeError, PauseError},
+    core::{JoinError, ModeError, PauseError, RaiseError},
 };
 
 /// Updates under way that are few.
@@ -50,6 +50,8 @@ pub(crate) enum Event<I, R> {
     Join { ask: JoinAsk, answer: oneshot::Sender<Result<RaftId, JoinError>> },
     /// Automatic failover is to be paused, or resumed.
     Pause { paused: bool, answer: oneshot::Sender<Result<(), PauseError>> },
+    /// The group's versions are to be raised.
+    Raise { formats: u32, rules_wanted: u32, answer: oneshot::Sender<Result<(), RaiseError>> },
     /// Single-copy is to end.
     LeaveSingleCopy { answer: oneshot::Sender<Result<(), ModeError>> },
     /// Leadership is to go to a node.

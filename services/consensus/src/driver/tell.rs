@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
 
-use super::{Driver, FRAME_FORMAT, wall_clock_us};
+use super::{Driver, FORMATS, FRAME_FORMAT, Seen, wall_clock_us};
 use crate::{
-    Kind, Machine, PeerStatus, ProposeError, RaftId, RaftRole, Status, core::Core, disk::Promises, log::Disk, members,
+    Kind, Machine, PeerStatus, ProposeError, RaftId, RaftRole, StartStanding, Status, Versions, core::Core,
+    disk::Promises, log::Disk, members,
 };
 
 /// How often a follower greets another: three times within the silence after which one counts as away ([`super::SILENT`]).
@@ -27,6 +28,8 @@ pub(super) struct News {
     paused_for: RaftId,
     fetching: bool,
     forced: (u64, bool),
+    taking_part: (bool, bool),
+    versions: (u32, u32),
 }
 
 /// Messages by the peer that they are for, in their order.
@@ -46,6 +49,9 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     /// pace of heartbeats, whose frames are enough; so does everybody while there is no leader.
     pub(super) fn greet(&mut self) {
         self.ticks += 1;
+        if matches!(self.core.start_standing(), StartStanding::Old(_)) {
+            return; // a node on an old disk is silent under its id
+        }
         let heartbeat = self.config.core.heartbeat_ticks as u64;
         let rarely = (GREETING.as_micros() / self.config.tick.as_micros().max(1)) as u64;
         let leader = self.core.leader();
@@ -64,8 +70,21 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         if !held.is_empty() {
             messages.splice(0..0, held);
         }
-        let frame = PeerFrame { head: Some(self.head(to)), messages };
-        self.transport.send(to, frame);
+        let mut head = self.head(to);
+        if self.tells_evidence(to) {
+            head.evidence = self.core.evidence_to_tell();
+        }
+        self.transport.send(to, PeerFrame { head: Some(head), messages, ..PeerFrame::default() });
+    }
+
+    /// At the pace of heartbeats: a leader's table is small, but not for every frame.
+    fn tells_evidence(&mut self, to: RaftId) -> bool {
+        let pace = self.config.core.heartbeat_ticks as u64;
+        let due = self.core.leads() && self.evidence_told.get(&to).is_none_or(|told| self.ticks >= told + pace);
+        if due {
+            self.evidence_told.insert(to, self.ticks);
+        }
+        due
     }
 
     pub(super) fn send(&mut self, messages: Vec<RaftMessage>) {
@@ -79,7 +98,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     pub(super) fn promises(&mut self, messages: Vec<RaftMessage>) -> Promises {
         let frame = |(to, messages)| {
             self.told.insert(to, self.ticks);
-            (to, PeerFrame { head: Some(self.head(to)), messages })
+            (to, PeerFrame { head: Some(self.head(to)), messages, ..PeerFrame::default() })
         };
         by_peer(messages).into_iter().map(frame).collect()
     }
@@ -104,6 +123,14 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             handing_over: self.core.handing_over_to(to).unwrap_or_default().to_owned(),
             vouched_index: self.repair.vouched,
             members: self.core.members_to_tell(to),
+            formats_min: FORMATS.0,
+            formats_max: FORMATS.1,
+            start: self.start.clone(),
+            rules_min: self.config.rules.0,
+            rules_max: self.config.rules.1,
+            unconfirmed: !self.core.confirmed(),
+            evidence: Vec::new(),
+            last_index: self.core.log_range().1,
         }
     }
 
@@ -137,6 +164,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             paused_for: self.core.paused_for(),
             fetching: self.core.fetching(),
             forced: self.core.forced(),
+            taking_part: (self.core.confirmed(), self.core.contradiction().is_empty()),
+            versions: (self.core.formats(), self.core.rules_wanted()),
         }
     }
 
@@ -179,6 +208,11 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             single_copy,
             voter: self.core.is_voter(self.core.id()),
             quorum_heard: self.quorum_heard(),
+            start: self.core.start_standing(),
+            contradiction: self.core.contradiction().to_owned(),
+            frozen: self.core.frozen(),
+            formats: self.core.formats(),
+            rules_wanted: self.core.rules_wanted(),
         }
     }
 
@@ -200,6 +234,9 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                     heard: seen.and_then(|seen| seen.heard),
                     lost: seen.is_some_and(|seen| seen.lost),
                     wall_us: seen.map_or(0, |seen| seen.wall_us),
+                    versions: seen.map_or(Versions::FIRST, |seen| seen.versions),
+                    unconfirmed: seen.is_some_and(|seen| seen.unconfirmed),
+                    stalled: seen.is_some_and(Seen::stalled),
                 }
             })
             .collect()
@@ -245,5 +282,10 @@ pub(super) fn initial_status<D: Disk>(core: &Core<D>) -> Status {
         single_copy,
         voter: core.is_voter(core.id()),
         quorum_heard: false,
+        start: core.start_standing(),
+        contradiction: String::new(),
+        frozen: false,
+        formats: core.formats(),
+        rules_wanted: core.rules_wanted(),
     }
 }

@@ -108,6 +108,19 @@ impl MemDisk {
         });
     }
 
+    /// Another disk with what is durable on this one now: what a snapshot of a volume holds.
+    pub fn copy_durable(&self) -> Self {
+        let state = lock(&self.state);
+        let copied = |contents: &Arc<Mutex<Contents>>| {
+            let durable = lock(contents).durable.clone();
+            Arc::new(Mutex::new(Contents { live: durable.clone(), durable, ..Contents::default() }))
+        };
+        let names: BTreeMap<String, _> =
+            state.durable_names.iter().map(|(name, contents)| (name.clone(), copied(contents))).collect();
+        let copy = State { durable_names: names.clone(), names, ..State::default() };
+        Self { state: Arc::new(Mutex::new(copy)) }
+    }
+
     /// The process dies and the machine stays: all that was written is there, synced or not.
     pub fn kill(&self) {
         lock(&self.state).generation += 1;

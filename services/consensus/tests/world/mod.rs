@@ -74,8 +74,13 @@ impl Node {
     pub(crate) fn boot(id: RaftId, disk: MemDisk, state: State, boots: u64) -> Self {
         let (log, recovered) = Log::open(disk.clone(), log_config()).expect("the log opens after any crash");
         let mark = if kind(id) == Kind::Witness { SnapshotMark::default() } else { state.mark.clone() };
-        let found =
-            Found { reader: log.reader(), start: recovered.start, hard_state: recovered.hard_state, state: mark };
+        let found = Found {
+            reader: log.reader(),
+            start: recovered.start,
+            hard_state: recovered.hard_state,
+            state: mark,
+            starts: None,
+        };
         let config = CoreConfig {
             id,
             kinds: vec![(1, Kind::Data), (2, Kind::Data), (WITNESS.into(), Kind::Witness)],
@@ -204,7 +209,11 @@ impl World {
         let core = &self.nodes[&id].core;
         let head = Head { from: id, term: core.term(), data_durable: core.data_durable(), ..Head::default() };
         for message in messages {
-            self.wire.push_back(PeerFrame { head: Some(head.clone()), messages: vec![message] });
+            self.wire.push_back(PeerFrame {
+                head: Some(head.clone()),
+                messages: vec![message],
+                ..PeerFrame::default()
+            });
         }
     }
 

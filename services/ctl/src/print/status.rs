@@ -57,6 +57,13 @@ struct Said {
     loses: String,
     updates_stopped: String,
     uptime_ms: u64,
+    start: String,
+    contradiction: String,
+    formats: u32,
+    formats_known: u32,
+    rules: u32,
+    rules_known: u32,
+    upgrade_waits_for: Vec<String>,
     peers: Vec<PeerView>,
 }
 
@@ -127,6 +134,10 @@ impl GroupView {
         let primary = self.nodes.iter().find(|node| Some(&node.node) == self.primary.as_ref());
         if let Some(said) = primary.and_then(|node| node.said.as_ref()) {
             let told = [("survives", &said.survives), ("would lose an update", &said.loses)];
+            let newer = said.formats < said.formats_known || said.rules < said.rules_known;
+            if newer && said.formats > 0 {
+                lines.push(upgrade_line(said));
+            }
             lines
                 .extend(told.iter().filter(|(_, text)| !text.is_empty()).map(|(what, text)| format!("{what}: {text}")));
         }
@@ -134,6 +145,18 @@ impl GroupView {
             lines.push("no node is confirmed primary: updates are not taken".to_owned());
         }
         lines
+    }
+}
+
+/// Which nodes keep the group from the versions of the primary's release.
+fn upgrade_line(said: &Said) -> String {
+    let (formats, rules) = (said.formats, said.rules);
+    let now = format!("upgrade: the group goes by formats {formats}, rules {rules}");
+    match said.upgrade_waits_for.as_slice() {
+        [] => format!(
+            "{now}; every node knows newer ones: `ocsctl upgrade finalize`, or ten minutes with upgrade = \"auto\""
+        ),
+        waits_for => format!("{now}; it waits: {}", waits_for.join("; ")),
     }
 }
 
@@ -184,6 +207,13 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         loses: status.loses,
         updates_stopped: status.updates_stopped,
         uptime_ms: status.uptime_ms,
+        start: status.start,
+        contradiction: status.contradiction,
+        formats: status.formats,
+        formats_known: status.formats_known,
+        rules: status.rules,
+        rules_known: status.rules_known,
+        upgrade_waits_for: status.upgrade_waits_for,
         peers: role.peers.into_iter().map(peer_view).collect(),
     }
 }

@@ -16,11 +16,12 @@ mod replay;
 mod role;
 mod status;
 pub(crate) mod switchover;
+mod upgrade;
 mod verify;
 mod wait;
 
 use crate::{
-    cli::{Cli, ListVerb, ModeVerb, NodeVerb, RecordVerb, Verb},
+    cli::{Cli, ListVerb, ModeVerb, NodeVerb, RecordVerb, UpgradeVerb, Verb},
     cluster::Cluster,
     failure::Failure,
     print::Out,
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::History(format) => history::run(&cluster, out(format)).await,
         Verb::Node(NodeVerb::Replace(args)) => node_replace::run(&cluster, out(args.format), &args).await,
         Verb::ForcePrimary(args) => force_primary::run(&cluster, out(args.format), &args).await,
+        Verb::Upgrade(UpgradeVerb::Finalize(args)) => upgrade::finalize(&cluster, out(args.format), &args).await,
         Verb::Mode(ModeVerb::Set(args)) => mode_set::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Create(args)) => list_create::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Import(args)) => list_import::run(&cluster, out(args.format), &args).await,

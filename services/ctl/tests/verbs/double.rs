@@ -218,6 +218,10 @@ impl control_server::Control for Node {
         Ok(Response::new(PauseReply { done, reason }))
     }
 
+    async fn upgrade(&self, _: Request<UpgradeRequest>) -> Result<Response<UpgradeReply>, Status> {
+        Err(Status::unimplemented("not asked in these tests"))
+    }
+
     async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryReply>, Status> {
         let entry =
             HistoryEntry { to: "a".to_owned(), term: 3, reason: "formed".to_owned(), ..HistoryEntry::default() };

@@ -6,7 +6,7 @@ use std::{collections::HashSet, fmt};
 
 use chassis::tls::{TlsFiles, TlsIdentity, public_server_config};
 
-use super::{Config, MIB, MODES, Member, MemberRole, Raft, address};
+use super::{Config, MIB, MODES, Member, MemberRole, Raft, UPGRADE_AUTO, UPGRADE_MANUAL, address};
 
 /// Smallest segment: the largest entry (1.5 MiB) and its frame must fit with room to spare.
 const SEGMENT_BYTES_MIN: u64 = 4 * MIB;
@@ -93,6 +93,10 @@ impl Config {
         }
         if let Some(mode) = mode {
             check_mode(*mode, &self.cluster.nodes, found);
+        }
+        if ![UPGRADE_AUTO, UPGRADE_MANUAL].contains(&self.cluster.upgrade.as_str()) {
+            let (found_there, known) = (&self.cluster.upgrade, "use \"auto\" or \"manual\"");
+            found.add("cluster.upgrade", format!("there is no {found_there:?}: {known}"));
         }
         check_members(&self.cluster.nodes, found);
         if self.node.name.is_empty() {

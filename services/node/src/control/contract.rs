@@ -42,7 +42,7 @@ impl<'a> Facts<'a> {
     }
 
     fn gone(&self) -> Vec<&'a PeerLag> {
-        self.peers.iter().filter(|peer| !peer.connected).collect()
+        self.peers.iter().filter(|peer| !peer.connected || peer.unconfirmed).collect()
     }
 
     fn gone_names(&self) -> Vec<&'a str> {
@@ -55,6 +55,12 @@ impl<'a> Facts<'a> {
         joining.map(|peer| peer.node.as_str()).collect()
     }
 
+    /// A data node that is there, lacks entries and takes none: no copy of what it lacks.
+    fn stalled(&self) -> Option<&'a str> {
+        let stalled = |peer: &&&PeerLag| peer.stalled && peer.connected && !peer.witness;
+        self.peers.iter().find(|peer| stalled(&peer)).map(|peer| peer.node.as_str())
+    }
+
     fn behind(&self) -> Option<&'a PeerLag> {
         let far = |peer: &&PeerLag| peer.lag_entries.is_some_and(|lag| lag > LAG_ENTRIES_MAX);
         self.peers.iter().filter(|peer| peer.connected && peer.voter && !peer.witness).find(far)
@@ -62,7 +68,9 @@ impl<'a> Facts<'a> {
 
     /// Names of the data nodes that are there and vote.
     fn full_copies(&self) -> Vec<&'a str> {
-        let missing = |node: &&str| self.joining().contains(node) || self.gone_names().contains(node);
+        let missing = |node: &&str| {
+            self.joining().contains(node) || self.gone_names().contains(node) || self.stalled() == Some(*node)
+        };
         self.data().into_iter().filter(|node| !missing(node)).collect()
     }
 }
@@ -76,6 +84,8 @@ pub(super) fn survives(facts: &Facts<'_>) -> String {
         "nothing: this is the only voter".to_owned()
     } else if let Some(joining) = facts.joining().first() {
         format!("no loss of a disk of {}: {joining} has lost its own and is not whole yet", and(&facts.full_copies()))
+    } else if let Some(stalled) = facts.stalled() {
+        format!("no loss of a disk of {}: {stalled} is connected, but its log does not grow", and(&facts.full_copies()))
     } else if facts.witness().is_none() && facts.peers.len() == 1 {
         "no loss without a pause: updates stop when either node is lost, and nothing is lost with it".to_owned()
     } else if let (true, Some(behind)) = (lost.is_empty(), facts.behind()) {
@@ -101,7 +111,9 @@ pub(super) fn loses(facts: &Facts<'_>) -> String {
         format!("the disk of {}", facts.own)
     } else if !facts.joining().is_empty() {
         format!("the disk of {copies}: the witness's log holds only the newest")
-    } else if let (Some(witness), false) = (witness, facts.gone().iter().all(|peer| peer.witness)) {
+    } else if let (Some(witness), false) =
+        (witness, facts.stalled().is_none() && facts.gone().iter().all(|peer| peer.witness))
+    {
         format!("the disks of {copies} and {witness}")
     } else if facts.gone().is_empty() && data.len() + usize::from(witness.is_some()) > 2 {
         let all: Vec<&str> = data.iter().copied().chain(witness).collect();
@@ -177,6 +189,12 @@ mod tests {
             ("three, nothing", vec![peer("b", true), peer("c", true)], "the loss of any one", "two of a, b and c"),
             ("three, one", vec![peer("b", true), peer("c", false)], "c is lost, the others", "disks of a and b"),
             ("pair", vec![peer("b", true)], "no loss without a pause", "disks of a and b"),
+            (
+                "backup that stands still",
+                vec![PeerLag { stalled: true, ..peer("b", true) }, peer("w", true)],
+                "b is connected, but its log does not grow",
+                "disks of",
+            ),
             ("single copy", vec![], "nothing: this is the only voter", "the disk of a"),
         ] {
             let said = words(&view(Role::Primary, true), &peers);

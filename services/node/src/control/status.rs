@@ -4,11 +4,17 @@
 
 use std::{collections::HashMap, time::Instant};
 
-use consensus::Status;
+use consensus::{StartStanding, Status};
 use ocs_proto::control::{PeerLag, StatusReply};
 
 use super::contract::{self, Facts};
-use crate::{metrics::Sources, role::RoleView, scan::ScanStatus, supervisor::ProxyStatus};
+use crate::{
+    metrics::Sources,
+    role::{RoleView, Roster},
+    scan::ScanStatus,
+    supervisor::ProxyStatus,
+    versions,
+};
 
 /// A data node further behind is worth a warning.
 const LAG_WARN_ENTRIES: u64 = 10_000;
@@ -68,9 +74,30 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         warnings,
         uptime_ms: u64::try_from(about.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         epoch: core.forced_epoch.max(1),
+        start: start_words(&core.start),
+        contradiction: core.contradiction.clone(),
+        formats: core.formats,
+        formats_known: versions::NEWEST.formats,
+        rules: core.rules_wanted,
+        rules_known: versions::NEWEST.rules,
+        upgrade_waits_for: upgrade_waits_for(&core, sources.role.roster()),
         control_address: roster.own().control.clone(),
         controls: controls.map(|member| (member.name.clone(), member.control.clone())).collect::<HashMap<_, _>>(),
     }
+}
+
+fn start_words(start: &StartStanding) -> String {
+    match start {
+        StartStanding::Confirmed => "confirmed".to_owned(),
+        StartStanding::Asking(open) => format!("asking: {open}"),
+        StartStanding::Old(why) => format!("old: {why}"),
+    }
+}
+
+/// What a primary knows of it; nothing where the versions are the newest.
+fn upgrade_waits_for(core: &Status, roster: &Roster) -> Vec<String> {
+    let waits = core.serving && !versions::is_newest(core);
+    if waits { versions::holding_up(core, roster) } else { Vec::new() }
 }
 
 /// A line for each thing that is not as it should be.
@@ -103,6 +130,20 @@ fn warnings(
 
 fn core_warnings(core: &Status) -> Vec<String> {
     let mut lines = Vec::new();
+    match &core.start {
+        StartStanding::Confirmed => {}
+        StartStanding::Asking(open) => lines.push(format!("the other voters have not confirmed this start yet ({open})")),
+        StartStanding::Old(why) => lines.push(format!(
+            "the data directory is an older copy of itself: {why}; this node is silent until the group gives it a new id"
+        )),
+    }
+    if !core.contradiction.is_empty() {
+        let serves = if core.frozen { "this node serves no reads" } else { "acknowledged updates may be lost" };
+        lines.push(format!(
+            "two histories: {}; {serves}; compare the nodes, then `ocsctl node replace` the one that is to go",
+            core.contradiction
+        ));
+    }
     if core.single_copy {
         lines.push(
             "single-copy: updates are acknowledged on one disk only, by an operator's order; `ocsctl mode set` ends it"

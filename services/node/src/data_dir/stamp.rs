@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{DataDirError, DataIdentity, failed, foreign};
 
-const FORMAT: i64 = 1;
+/// The newest format known here; a stamp is written in the format of its group (R13).
+const FORMAT: i64 = 2;
+const FORMAT_FIRST: i64 = 1;
 /// The epoch of a group that was never forced.
 pub(super) const EPOCH_FIRST: u64 = 1;
 const PREAMBLE: &str = "# Written by ocsd. Do not edit, copy or restore by hand: it says who this node is.\n";
@@ -60,7 +62,7 @@ pub struct Forced {
 impl Stamp {
     pub(super) fn first(identity: &DataIdentity) -> Self {
         Self {
-            format: FORMAT,
+            format: FORMAT_FIRST,
             cluster_id: identity.cluster_id.clone(),
             cluster: hex(&identity.cluster),
             node: identity.node.clone(),
@@ -86,6 +88,13 @@ impl Stamp {
         let stamp = Self::parse(file, &text)?;
         stamp.check(file, identity)?;
         Ok(Some(stamp))
+    }
+
+    /// Goes up to a format of the group; false: it is there already.
+    pub(super) fn raise(&mut self, formats: i64) -> bool {
+        let raised = formats.min(FORMAT) > self.format;
+        self.format = self.format.max(formats.min(FORMAT));
+        raised
     }
 
     pub(super) fn incarnation(&self) -> u64 {

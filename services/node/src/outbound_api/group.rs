@@ -4,7 +4,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use consensus::{Confirmed, Handle, ModeError, PauseError, Proposal, RaftId, ReadError, Status, TransferError};
+use consensus::{
+    Confirmed, Handle, ModeError, PauseError, Proposal, RaftId, RaiseError, ReadError, Status, TransferError, Versions,
+};
 use outbound::{Reply, RequestId};
 use tokio::sync::watch;
 
@@ -49,6 +51,12 @@ pub trait Group: Send + Sync + 'static {
     /// # Errors
     /// See [`ModeError`].
     async fn leave_single_copy(&self) -> Result<(), ModeError>;
+
+    /// Raises the group's versions; completes when that is committed. The caller has looked whether every member knows them.
+    ///
+    /// # Errors
+    /// See [`RaiseError`].
+    async fn raise(&self, to: Versions) -> Result<(), RaiseError>;
 }
 
 #[tonic::async_trait]
@@ -83,5 +91,9 @@ impl Group for Handle<RequestId, Reply> {
 
     async fn leave_single_copy(&self) -> Result<(), ModeError> {
         Handle::leave_single_copy(self).await
+    }
+
+    async fn raise(&self, to: Versions) -> Result<(), RaiseError> {
+        Handle::raise(self, to.formats, to.rules).await
     }
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use consensus::{
-    Confirmed, Kind, ModeError, PauseError, PeerStatus, Proposal, ProposeError, RaftId, RaftRole, ReadError, Status,
-    TransferError,
+    Confirmed, Kind, ModeError, PauseError, PeerStatus, Proposal, ProposeError, RaftId, RaftRole, RaiseError,
+    ReadError, StartStanding, Status, TransferError, Versions,
 };
 use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
 use outbound::{
@@ -41,6 +41,9 @@ fn peer(id: RaftId, kind: Kind) -> PeerStatus {
         heard: None,
         lost: false,
         wall_us: 0,
+        versions: Versions::FIRST,
+        unconfirmed: false,
+        stalled: false,
     }
 }
 
@@ -78,6 +81,11 @@ pub(crate) fn status(term: u64, leader: RaftId) -> Status {
         single_copy: false,
         voter: true,
         quorum_heard: true,
+        start: StartStanding::Confirmed,
+        contradiction: String::new(),
+        frozen: false,
+        formats: 1,
+        rules_wanted: 1,
     }
 }
 
@@ -185,6 +193,12 @@ impl Group for FakeGroup {
 
     fn status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.subscribe()
+    }
+
+    async fn raise(&self, to: Versions) -> Result<(), RaiseError> {
+        let now = self.status.borrow().clone();
+        self.become_status(Status { formats: to.formats, rules_wanted: to.rules, ..(*now).clone() });
+        Ok(())
     }
 
     async fn leave_single_copy(&self) -> Result<(), ModeError> {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use consensus::Versions;
 use ocs_proto::peer::HelloReply;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{DialError, PeerAddress, PeerSelf, Peers};
+use crate::versions;
 
 const ASK_INTERVAL: Duration = Duration::from_millis(250);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
@@ -89,19 +91,28 @@ fn check(own: &PeerSelf, peer: &PeerAddress, reply: &HelloReply) -> Result<(), B
     Ok(())
 }
 
+/// The newest versions that this node and every one that answered know: the group begins with them (R13).
+fn common_versions(answers: &[(PeerAddress, Result<HelloReply, DialError>)]) -> Versions {
+    let told = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
+    told.fold(versions::NEWEST, |common, reply| Versions {
+        formats: common.formats.min(reply.formats_max.max(1)),
+        rules: common.rules.min(reply.rules_max.max(1)),
+    })
+}
+
 /// Waits until every configured node has answered in one round. While it waits this node answers greetings itself, as not
 /// formed. After it, the caller creates the log and then stamps the directory.
 ///
 /// # Errors
 /// [`BootstrapError`], one clear line.
-pub async fn bootstrap_gate(peers: &Peers, stopping: &CancellationToken) -> Result<(), BootstrapError> {
+pub async fn bootstrap_gate(peers: &Peers, stopping: &CancellationToken) -> Result<Versions, BootstrapError> {
     let mut told: Option<Instant> = None;
     loop {
         let answers = tokio::select! {
             () = stopping.cancelled() => return Err(BootstrapError::Stopped),
             answers = peers.hello_all() => answers,
         };
-        let Step::Wait(missing) = decide(peers.own(), &answers)? else { return Ok(()) };
+        let Step::Wait(missing) = decide(peers.own(), &answers)? else { return Ok(common_versions(&answers)) };
         if told.is_none_or(|told| told.elapsed() >= PROGRESS_INTERVAL) {
             tracing::info!("waiting for {missing}");
             told = Some(Instant::now());
@@ -118,7 +129,7 @@ mod tests {
     use super::*;
 
     fn own() -> PeerSelf {
-        PeerSelf { name: "a".into(), raft_id: 1, cluster: [7; 16], epoch: 1 }
+        PeerSelf { name: "a".into(), raft_id: 1, cluster: [7; 16], epoch: 1, start: [1; 16] }
     }
 
     fn peer(name: &str) -> PeerAddress {

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use consensus::{
-    RaftId,
+    FORMATS, RaftId,
     members::{self, Epochs},
 };
 use ocs_proto::peer::{Head, HelloRequest, JoinRequest};
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use super::{PeerAddress, PeerSelf};
-use crate::data_dir::DataDir;
+use crate::{data_dir::DataDir, versions};
 
 /// The version of our frames (design 2, formats).
 pub(super) const FORMAT: u32 = 1;
@@ -45,6 +45,7 @@ impl Caller {
 pub(super) struct Own {
     pub(super) node: PeerSelf,
     cluster: Bytes,
+    start: Bytes,
     directory: Arc<DataDir>,
     /// The highest epoch that an authenticated node of this cluster named.
     highest: watch::Sender<u64>,
@@ -54,9 +55,9 @@ pub(super) struct Own {
 
 impl Own {
     pub(super) fn new(node: PeerSelf, directory: Arc<DataDir>) -> Self {
-        let cluster = Bytes::copy_from_slice(&node.cluster);
+        let (cluster, start) = (Bytes::copy_from_slice(&node.cluster), Bytes::copy_from_slice(&node.start));
         let (highest, replaced) = (watch::channel(node.epoch).0, watch::channel(false).0);
-        Self { node, cluster, directory, highest, replaced }
+        Self { node, cluster, start, directory, highest, replaced }
     }
 
     /// A node of this cluster, whose certificate was checked, is in this epoch. A higher one than ours: an operator forced
@@ -96,6 +97,9 @@ impl Own {
         head.epoch = self.node.epoch;
         head.from = self.node.raft_id;
         head.incarnation = self.directory.incarnation();
+        head.start = self.start.clone();
+        (head.formats_min, head.formats_max) = FORMATS;
+        (head.rules_min, head.rules_max) = versions::RULES;
     }
 
     /// A head that says no more than who sends it, and when.
@@ -105,6 +109,19 @@ impl Own {
         self.sign(&mut head);
         head
     }
+}
+
+/// Formats are ranges; a head without one is of a release that knows the first format alone.
+fn check_formats(head: &Head) -> Result<(), Status> {
+    let (lowest, highest) = (head.formats_min.max(1), head.formats_max.max(1));
+    if head.format == FORMAT && lowest <= FORMATS.1 && highest >= FORMATS.0 {
+        return Ok(());
+    }
+    let (format, ours) = (head.format, FORMATS);
+    Err(Status::failed_precondition(format!(
+        "frames of format {format} from a release that knows formats {lowest} to {highest}; this node knows {} to {}",
+        ours.0, ours.1
+    )))
 }
 
 /// Checks the heads of others.
@@ -123,9 +140,7 @@ impl Guard {
     /// The sender, if its frame may be looked at.
     pub(super) fn check(&self, head: Option<&Head>, caller: &Caller) -> Result<RaftId, Status> {
         let head = head.ok_or_else(|| Status::invalid_argument("a frame without a head"))?;
-        if head.format != FORMAT {
-            return Err(Status::failed_precondition(format!("frame format {}, this node knows {FORMAT}", head.format)));
-        }
+        check_formats(head)?;
         if head.cluster != self.own.cluster {
             return Err(Status::failed_precondition("a frame of another cluster"));
         }
@@ -155,7 +170,7 @@ impl Guard {
     /// A greeting: who greets may be in a higher epoch.
     pub(super) fn check_hello(&self, request: &HelloRequest, caller: &Caller) -> Result<(), Status> {
         self.check_name(&request.node, caller)?;
-        let ours = |head: &&Head| head.cluster == self.own.cluster && head.format == FORMAT;
+        let ours = |head: &&Head| head.cluster == self.own.cluster && check_formats(head).is_ok();
         if let Some(head) = request.head.as_ref().filter(ours) {
             self.own.heard_epoch(head.epoch, &request.node);
         }
@@ -165,7 +180,7 @@ impl Guard {
     /// The number of a node that asks to be taken in.
     pub(super) fn check_join(&self, request: &JoinRequest, caller: &Caller) -> Result<u16, Status> {
         let of_ours =
-            request.head.as_ref().is_some_and(|head| head.cluster == self.own.cluster && head.format == FORMAT);
+            request.head.as_ref().is_some_and(|head| head.cluster == self.own.cluster && check_formats(head).is_ok());
         if !of_ours || request.token == 0 {
             return Err(Status::failed_precondition("not a node of this cluster and version"));
         }

@@ -9,6 +9,7 @@ use store::StoreError;
 use crate::{
     data_dir::DataDirError,
     peers::{BootstrapError, PeersError},
+    versions,
 };
 
 /// Why the node ends.
@@ -48,6 +49,20 @@ pub enum RunError {
     /// An operator's order that this node lead alone cannot be executed.
     #[error("the order to lead alone cannot be executed: {0}")]
     Force(#[from] ForceError),
+    /// The group goes by versions that this release does not know.
+    #[error(
+        "the group writes formats {formats} and decides by rules {rules}; this release {} knows formats up to {} and rules up to {}: install \
+         release {release} or a newer one on this node",
+        env!("CARGO_PKG_VERSION"), versions::NEWEST.formats, versions::NEWEST.rules
+    )]
+    Versions {
+        /// Of the group.
+        formats: u32,
+        /// Of the group.
+        rules: u32,
+        /// That raised them.
+        release: String,
+    },
     /// The system.
     #[error("cannot {doing}: {source}")]
     Io {
@@ -68,7 +83,7 @@ impl RunError {
     /// What the process ends with: 2 where starting again changes nothing, 74 where the disk is at fault, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Unnamed(_) | Self::Tls(_) | Self::Bootstrap(_) => exit::USAGE,
+            Self::Unnamed(_) | Self::Tls(_) | Self::Bootstrap(_) | Self::Versions { .. } => exit::USAGE,
             Self::DataDir(DataDirError::Io { .. }) | Self::Log(_) | Self::Store(_) | Self::Force(_) => exit::IO,
             Self::DataDir(_) => exit::USAGE,
             Self::Listen { .. } | Self::Peers(_) | Self::Io { .. } | Self::Reflection(_) | Self::PartFailed => {

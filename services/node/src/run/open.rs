@@ -13,9 +13,10 @@ use std::{
 use chassis::tasks::Tasks;
 use consensus::{
     Kind,
-    core::{genesis, nothing},
+    core::{genesis_at, nothing},
     log::{FileDisk, Log, LogConfig, LogError, Recovered},
 };
+use ocs_proto::peer::ConfState;
 use records::{Event, Rules};
 use store::StoreConfig;
 
@@ -26,6 +27,7 @@ use crate::{
     machine::{EventSink, RecordsMachine},
     metrics::Metrics,
     peers::{Admission, Peers, bootstrap_gate},
+    versions,
 };
 
 /// A log, and what was found in it.
@@ -44,12 +46,12 @@ pub(super) async fn form_if_new(
     if directory.formation() == Formation::Formed {
         return Ok(());
     }
-    bootstrap_gate(peers, &tasks.stopping()).await?;
+    let versions = bootstrap_gate(peers, &tasks.stopping()).await?;
     for left_over in [log_dir(directory), state_dir(directory)] {
         remove(&left_over)?; // of a forming that was cut short: nobody has heard of it
     }
     let voters: Vec<u64> = config.voters().into_iter().map(|(id, _)| id).collect();
-    let (mark, hard_state) = genesis(&voters);
+    let (mark, hard_state) = genesis_at(&voters, versions);
     let disk = FileDisk::new(&log_dir(directory)).map_err(|source| RunError::Io { doing: "make the log", source })?;
     drop(Log::create(disk, log_config(config), mark, hard_state)?);
     directory.stamp()?;
@@ -72,6 +74,19 @@ pub(super) fn trusted_log(config: &Config, directory: &DataDir) -> Result<Option
         }
         opened => opened.map(Some),
     }
+}
+
+/// Whether this release knows the versions by which the group writes and decides: an older one must not go on.
+pub(super) fn knows_versions(recovered: &Recovered) -> Result<(), RunError> {
+    let conf_states = recovered.conf_states.iter().map(|(_, conf)| conf).chain(recovered.start.conf_state.as_ref());
+    let newest = |of: fn(&ConfState) -> u32| conf_states.clone().map(of).max().unwrap_or_default();
+    let (formats, rules) = (newest(|conf| conf.formats), newest(|conf| conf.rules_wanted));
+    if formats > versions::NEWEST.formats || rules > versions::NEWEST.rules {
+        let release = recovered.conf_states.last().map(|(_, conf)| conf).or(recovered.start.conf_state.as_ref());
+        let release = release.map(|conf| conf.release.clone()).unwrap_or_default();
+        return Err(RunError::Versions { formats, rules, release });
+    }
+    Ok(())
 }
 
 /// Begins as a member that knows nothing, under the id that the group gave. What stood here is moved aside.

@@ -29,7 +29,7 @@ fn guarded(ca: &Ca) -> Node {
 
 /// Another node's way to `node`, with whatever certificate.
 fn way_to(node: &Node, tls: Option<&TlsIdentity>, name: &str, raft_id: RaftId) -> Dialer {
-    let own = PeerSelf { name: name.into(), raft_id, cluster: CLUSTER, epoch: 1 };
+    let own = PeerSelf { name: name.into(), raft_id, cluster: CLUSTER, epoch: 1, start: [9; 16] };
     let address = node.peers.local_addr().to_string();
     let peer = PeerAddress { name: "a".into(), raft_id: 1, address, witness: false };
     Dialer::new(&peer, tls, &Arc::new(Own::new(own, Arc::clone(&node.directory))))
@@ -199,7 +199,7 @@ async fn a_node_that_is_no_member_yet_passes_nothing_on_and_remembers_nobody() {
     let way = way_to(&a, None, "b", 2);
     let channel = way.dial().await.unwrap();
     let send = async |index| {
-        let early = PeerFrame { head: Some(way.head()), messages: vec![message(2, 1, index)] };
+        let early = PeerFrame { head: Some(way.head()), messages: vec![message(2, 1, index)], ..PeerFrame::default() };
         dial::client(channel.clone()).frames(stream::iter([early])).await.unwrap();
     };
     send(1).await;

@@ -94,7 +94,13 @@ pub(super) fn bind(number: u16, tls: Option<TlsIdentity>) -> Bound {
     let identity = DataIdentity { cluster_id: "test".into(), cluster: CLUSTER, node: name.into(), kind: Kind::Data };
     let directory = Arc::new(DataDir::open(home.path(), identity, true).unwrap());
     let config = PeersConfig {
-        own: PeerSelf { name: name.into(), raft_id: directory.raft_id(number), cluster: CLUSTER, epoch: 1 },
+        own: PeerSelf {
+            name: name.into(),
+            raft_id: directory.raft_id(number),
+            cluster: CLUSTER,
+            epoch: 1,
+            start: [number as u8; 16],
+        },
         listen: "127.0.0.1:0".parse().unwrap(),
         peers: Vec::new(),
         tls,
@@ -245,7 +251,7 @@ pub(super) fn message(from: RaftId, to: RaftId, index: u64) -> RaftMessage {
 
 /// A frame as consensus hands it over: it knows its term, not who it is.
 pub(super) fn frame(term: u64, messages: Vec<RaftMessage>) -> PeerFrame {
-    PeerFrame { head: Some(Head { term, ..Head::default() }), messages }
+    PeerFrame { head: Some(Head { term, ..Head::default() }), messages, ..PeerFrame::default() }
 }
 
 pub(super) type Ca = CertifiedIssuer<'static, KeyPair>;

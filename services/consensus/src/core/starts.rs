@@ -1,0 +1,555 @@
+//! Whether this node's disk may be trusted, and those of the others (R12, disks-are-evidence): a start is confirmed by other voters
+//! before the node votes, acknowledges or campaigns, and a leader whose log contradicts what is committed here is not followed.
+//!
+//! Decides with [`Evidence`] alone: no clock but ticks, no disk. Called by `core`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ocs_proto::peer::{Head, PeerFrame, RaftMessage, Reign, StartAnswer, StartCheck, StartVerdict};
+use prost::Message as _;
+use raft::eraftpb::{Entry, Message, MessageType};
+
+use super::{Core, Output, Write};
+use crate::{
+    RaftId, StartStanding,
+    evidence::{Evidence, Known, Start, Token, number},
+    log::Disk,
+};
+
+/// Ticks between two checks while the start is not confirmed.
+const CHECK_TICKS: u32 = 2;
+/// Ticks between two checks of voters that have not answered yet, once the start is confirmed.
+const LATE_CHECK_TICKS: u32 = 20;
+/// Ticks of silence after which a stream counts as ended, though nobody saw its end.
+const LIVING_TICKS: u32 = 30;
+
+/// A question or an answer about a start, on its way to a peer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StartMessage {
+    /// To a voter that is to confirm this node's start.
+    Check(StartCheck),
+    /// To a node that asked.
+    Answer(StartAnswer),
+}
+
+impl StartMessage {
+    /// The frame that carries it.
+    pub fn into_frame(self, head: Head) -> PeerFrame {
+        let frame = PeerFrame { head: Some(head), ..PeerFrame::default() };
+        match self {
+            Self::Check(check) => PeerFrame { start_check: Some(check), ..frame },
+            Self::Answer(answer) => PeerFrame { start_answer: Some(answer), ..frame },
+        }
+    }
+}
+
+/// A table to be made durable before some answers leave.
+#[derive(Debug)]
+pub struct EvidenceWrite {
+    /// The table.
+    pub evidence: Evidence,
+    /// Answers that wait for it.
+    pub then: Vec<(RaftId, StartMessage)>,
+}
+
+/// This node's part in the confirming of starts.
+#[derive(Debug)]
+pub(super) struct Starts {
+    evidence: Evidence,
+    own: Start,
+    standing: StartStanding,
+    /// Numbers of the nodes that have confirmed this start, or whose release knows no starts.
+    yes: BTreeSet<u16>,
+    /// The last answer that was no yes, by node number.
+    waiting: BTreeMap<u16, String>,
+    /// Starts that speak, by Raft id, and the ticks since.
+    living: BTreeMap<RaftId, (Token, u32)>,
+    /// Peers of a release without starts.
+    older: BTreeSet<RaftId>,
+    ticks: u32,
+    messages: Vec<(RaftId, StartMessage)>,
+    answers: Vec<(RaftId, StartMessage)>,
+    /// The highest last index that the leader of a term told.
+    leader_last: (u64, u64),
+    /// A vote was counted or granted since the table was last handed out with a write.
+    vote_noted: bool,
+    contradiction: String,
+    /// This node must not follow: what it has committed contradicts the leader.
+    frozen: bool,
+    /// A term in which this node leads and its opening entry is not proposed yet.
+    to_open: bool,
+    /// The table is to be made durable at once, though no answer waits for it.
+    kept: bool,
+}
+
+impl Starts {
+    pub(super) fn new(evidence: Evidence, own: Start) -> Self {
+        Self {
+            evidence,
+            own,
+            standing: StartStanding::Asking(String::new()),
+            yes: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            living: BTreeMap::new(),
+            older: BTreeSet::new(),
+            ticks: 0,
+            messages: Vec::new(),
+            answers: Vec::new(),
+            leader_last: (0, 0),
+            vote_noted: false,
+            contradiction: String::new(),
+            frozen: false,
+            to_open: false,
+            kept: false,
+        }
+    }
+}
+
+impl<D: Disk> Core<D> {
+    /// How far the other voters have confirmed this node's start.
+    pub fn start_standing(&self) -> StartStanding {
+        self.starts.as_ref().map_or(StartStanding::Confirmed, |starts| starts.standing.clone())
+    }
+
+    /// Whether this node may take part: its start is confirmed, and nothing that it has committed contradicts the leader.
+    pub fn confirmed(&self) -> bool {
+        #[cfg(mutant)]
+        if crate::mutant::on(crate::mutant::Mutant::StartNotConfirmed) {
+            return true;
+        }
+        self.starts.as_ref().is_none_or(|starts| starts.standing == StartStanding::Confirmed && !starts.frozen)
+    }
+
+    /// Why this node's log, or that of a peer, contradicts the other one; empty: nothing does.
+    pub fn contradiction(&self) -> &str {
+        self.starts.as_ref().map_or("", |starts| &starts.contradiction)
+    }
+
+    /// Whether this node follows nobody, since the leader contradicts what is committed here.
+    pub fn frozen(&self) -> bool {
+        self.starts.as_ref().is_some_and(|starts| starts.frozen)
+    }
+
+    /// The table, as it is now.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        self.starts.as_ref().map(|starts| &starts.evidence)
+    }
+
+    /// The token of this start.
+    pub fn start_token(&self) -> Option<Token> {
+        self.starts.as_ref().map(|starts| starts.own.token)
+    }
+
+    /// What a leader's head tells of the voters at the pace of heartbeats.
+    pub fn evidence_to_tell(&self) -> Vec<ocs_proto::peer::VoterEvidence> {
+        let Some(starts) = self.starts.as_ref().filter(|_| self.leads()) else { return Vec::new() };
+        let own = Known { start: Some(starts.own), term: self.term(), index: self.commit().min(self.log_range().2) };
+        starts.evidence.told((self.config.id, own), &self.raw.store().conf_state().voters)
+    }
+
+    // === this node's start ===
+
+    /// Asks the voters that have not confirmed this start, and looks whether enough have.
+    pub(super) fn tick_starts(&mut self) {
+        self.note_acknowledged();
+        let Some(starts) = &mut self.starts else { return };
+        starts.living.values_mut().for_each(|(_, quiet)| *quiet += 1);
+        starts.ticks += 1;
+        let pace = if starts.standing == StartStanding::Confirmed { LATE_CHECK_TICKS } else { CHECK_TICKS };
+        if starts.ticks % pace == 1 && !matches!(starts.standing, StartStanding::Old(_)) {
+            self.ask_for_confirmation();
+        }
+        self.settle_start();
+    }
+
+    fn ask_for_confirmation(&mut self) {
+        let (term, last_index) = (self.raw.raft.hard_state().term, self.log_range().2);
+        let others = self.other_voters();
+        let Some(starts) = &mut self.starts else { return };
+        let check = starts.evidence.check_of(starts.own, term, last_index);
+        let open = others.into_iter().filter(|id| !starts.yes.contains(&number(*id)));
+        starts.messages.extend(open.map(|id| (id, StartMessage::Check(check.clone()))));
+    }
+
+    /// Every other voter, as far as this node knows: one that joins knows the configured nodes alone.
+    fn other_voters(&self) -> Vec<RaftId> {
+        let conf = self.raw.store().conf_state();
+        let own = number(self.config.id);
+        let known: BTreeSet<RaftId> = conf.voters.iter().chain(&conf.voters_outgoing).copied().collect();
+        let known: Vec<RaftId> = if known.is_empty() {
+            self.config.kinds.iter().map(|(id, _)| *id).collect()
+        } else {
+            known.into_iter().collect()
+        };
+        known.into_iter().filter(|id| number(*id) != own).collect()
+    }
+
+    /// What an earlier start of this node heard of its own disk holds for this one too.
+    pub(super) fn recall_refusal(&mut self) {
+        let (term, last) = (self.raw.raft.hard_state().term, self.log_range().2);
+        let Some(starts) = &mut self.starts else { return };
+        let check = starts.evidence.check_of(starts.own, term, last);
+        if let Some(known) = starts.evidence.lacking(&check) {
+            let lacking = known.lacking(&check.starts, term, last);
+            starts.standing = StartStanding::Old(format!("a voter knew more of this disk than it holds: {lacking}"));
+        }
+    }
+
+    /// Enough: with this node those that confirmed it are a majority.
+    pub(super) fn settle_start(&mut self) {
+        let others = self.other_voters();
+        let own = number(self.config.id);
+        let Some(starts) = &self.starts else { return };
+        let conf = self.raw.store().conf_state();
+        let said_yes = |id: RaftId| number(id) == own || starts.yes.contains(&number(id));
+        let enough = match conf.voters.is_empty() {
+            true => others.iter().any(|id| said_yes(*id)),
+            false => self.is_quorum(|id| said_yes(id)),
+        };
+        let by_all = others.iter().all(|id| said_yes(*id));
+        let missing = || {
+            let reason = |id: &RaftId| match starts.waiting.get(&number(*id)) {
+                Some(reason) => format!("{}: {reason}", number(*id)),
+                None => format!("{}: no answer", number(*id)),
+            };
+            let open: Vec<String> = others.iter().filter(|id| !said_yes(**id)).map(reason).collect();
+            open.join(", ")
+        };
+        let standing = match &starts.standing {
+            StartStanding::Asking(_) if enough => Some(StartStanding::Confirmed),
+            StartStanding::Asking(_) => Some(StartStanding::Asking(missing())),
+            _ => None,
+        };
+        let Some(starts) = &mut self.starts else { return };
+        if let Some(standing) = standing {
+            starts.standing = standing;
+        }
+        if by_all {
+            starts.evidence.confirmed_by_all(starts.own);
+        }
+    }
+
+    fn on_start_answer(&mut self, from: RaftId, answer: StartAnswer) {
+        let Some(starts) = &mut self.starts else { return };
+        if answer.token[..] != starts.own.token {
+            return; // of a former start
+        }
+        if let Some(reign) = answer.contradicting.first() {
+            let why = format!("the log of {from:#x} has another leader in term {}, {:#x}", reign.term, reign.leader);
+            return self.contradict(why, false);
+        }
+        match answer.verdict() {
+            StartVerdict::Yes => {
+                starts.yes.insert(number(from));
+                starts.waiting.remove(&number(from));
+            }
+            StartVerdict::Wait => {
+                drop(starts.waiting.insert(number(from), "another process of this node still speaks".to_owned()));
+            }
+            StartVerdict::No => self.on_refused_start(from, &answer),
+            StartVerdict::Unspecified => {}
+        }
+        self.settle_start();
+    }
+
+    /// A voter knows what this disk lacks. Before the start is confirmed the disk is old; later the two histories contradict each other,
+    /// and nobody is ended by it.
+    fn on_refused_start(&mut self, from: RaftId, answer: &StartAnswer) {
+        let (term, last) = (self.raw.raft.hard_state().term, self.log_range().2);
+        let Some(starts) = &mut self.starts else { return };
+        let known = answer.known.as_ref().map(Known::from_wire).unwrap_or_default();
+        if starts.evidence.is_outdated(&known) {
+            let reason = "its own disk is old: it names a start that every voter has left behind".to_owned();
+            return drop(starts.waiting.insert(number(from), reason));
+        }
+        let check = starts.evidence.check_of(starts.own, term, last);
+        let lacking = known.lacking(&check.starts, term, last);
+        let why = format!("voter {from:#x} knows more of this disk than it holds: {lacking}");
+        match starts.standing {
+            StartStanding::Asking(_) => {
+                tracing::error!("this node's disk is an older copy of itself: {why}");
+                starts.standing = StartStanding::Old(why);
+                starts.evidence.refused(known);
+                starts.kept = true;
+            }
+            StartStanding::Confirmed => self.contradict(why, false),
+            StartStanding::Old(_) => {}
+        }
+    }
+
+    // === the starts of others ===
+
+    /// A frame of a peer came: which start speaks, and whether its release knows starts at all.
+    pub(super) fn hear_start(&mut self, head: &Head) {
+        let formats = self.formats();
+        let Some(starts) = &mut self.starts else { return };
+        if head.formats_max == 0 {
+            starts.older.insert(head.from);
+            if formats <= 1 {
+                starts.yes.insert(number(head.from)); // a release without starts counts as a yes until the formats are raised
+            }
+            return self.settle_start();
+        }
+        starts.older.remove(&head.from);
+        if let Ok(token) = <Token>::try_from(&head.start[..]) {
+            match starts.living.get(&head.from) {
+                Some((other, quiet)) if *other != token && *quiet < LIVING_TICKS => {}
+                _ => drop(starts.living.insert(head.from, (token, 0))),
+            }
+        }
+    }
+
+    /// The stream of a node's process ended.
+    pub(super) fn start_ended(&mut self, node: u16) {
+        if let Some(starts) = &mut self.starts {
+            starts.living.retain(|id, _| number(*id) != node);
+        }
+    }
+
+    fn on_start_check(&mut self, from: RaftId, check: &StartCheck) {
+        let Some(start) = check.start.as_ref().and_then(Start::from_wire) else { return };
+        let Some(starts) = &mut self.starts else { return };
+        let mut answer = StartAnswer { token: start.to_wire().token, ..StartAnswer::default() };
+        answer.contradicting = starts.evidence.contradicting(&check.reigns);
+        let another =
+            starts.living.get(&from).is_some_and(|(token, quiet)| *token != start.token && *quiet < LIVING_TICKS);
+        let checked = starts.evidence.check(from, check);
+        #[cfg(mutant)]
+        let checked = starts.mistaken(from, check, checked);
+        let mut told = "";
+        let verdict = match checked {
+            _ if another => StartVerdict::Wait,
+            Ok(()) => {
+                starts.evidence.confirm(from, start);
+                StartVerdict::Yes
+            }
+            Err(known) => {
+                answer.known = Some(known.to_wire(from));
+                told = "the disk of a node is an older copy of itself: it lacks what this node knows of it";
+                StartVerdict::No
+            }
+        };
+        answer.verdict = verdict.into();
+        starts.answers.push((from, StartMessage::Answer(answer.clone())));
+        if !told.is_empty() && starts.waiting.insert(number(from), told.to_owned()).is_none() {
+            tracing::error!(from, known = ?answer.known, "{told}");
+        }
+        if let Some(reign) = answer.contradicting.first() {
+            let why =
+                format!("the log of {from:#x} has another leader in term {} than {:#x}", reign.term, reign.leader);
+            self.contradict(why, false);
+        }
+    }
+
+    // === evidence ===
+
+    /// What peers acknowledged to this leader, and what it has itself.
+    fn note_acknowledged(&mut self) {
+        if !self.leads() || self.starts.is_none() {
+            return;
+        }
+        let (term, commit) = (self.term(), self.commit());
+        let own = self.config.id;
+        let counted = self.raw.raft.prs().iter().filter(|(id, progress)| **id != own && progress.matched > 0);
+        let matched: Vec<(RaftId, u64)> = counted.map(|(id, progress)| (*id, progress.matched.min(commit))).collect();
+        matched.into_iter().for_each(|(id, index)| self.note_evidence(id, term, index));
+    }
+
+    /// Facts of a start that this node has not confirmed itself wait until it has: a check on its way could else be refused.
+    fn note_evidence(&mut self, id: RaftId, term: u64, index: u64) {
+        let Some(starts) = &mut self.starts else { return };
+        let kept = starts.evidence.of(id).start.map(|start| start.token);
+        let speaks = starts.living.get(&id).map(|(token, _)| *token);
+        if kept == speaks && (kept.is_some() || starts.older.contains(&id)) {
+            starts.evidence.note(id, term, index);
+        }
+    }
+
+    /// A vote that came to this candidate, and the term in which a candidate voted for itself.
+    fn note_votes(&mut self, message: &RaftMessage) {
+        let kind = message.kind;
+        let granted = kind == MessageType::MsgRequestVoteResponse as u32 && !message.reject;
+        let asked = kind == MessageType::MsgRequestVote as u32;
+        if granted || asked {
+            self.note_evidence(message.from, message.term, 0);
+            if let Some(starts) = &mut self.starts {
+                starts.vote_noted = true;
+            }
+        }
+    }
+
+    /// The table goes along with a write whose promises are votes, and with the first one of a new leader.
+    pub(super) fn evidence_of_votes(&mut self) -> Option<Evidence> {
+        let starts = self.starts.as_mut()?;
+        std::mem::take(&mut starts.vote_noted).then(|| starts.evidence.clone())
+    }
+
+    // === contradictions ===
+
+    /// Looks at a frame before Raft does. False: nothing of it is for Raft.
+    pub(super) fn may_step(&mut self, head: &Head) -> bool {
+        if !self.confirmed() || head.unconfirmed {
+            return false;
+        }
+        if head.term == self.term() && head.from == self.leader() && head.from != self.config.id {
+            self.hear_leader(head);
+        }
+        self.confirmed()
+    }
+
+    fn hear_leader(&mut self, head: &Head) {
+        let commit = self.commit();
+        let Some(starts) = &mut self.starts else { return };
+        starts.evidence.learn(&head.evidence);
+        let (term, last) = starts.leader_last;
+        let highest = if term == head.term { last.max(head.last_index) } else { head.last_index };
+        starts.leader_last = (head.term, highest);
+        if highest > 0 && highest < commit {
+            let (leader, term) = (head.from, head.term);
+            let why = format!(
+                "leader {leader:#x} of term {term} has entries up to {highest}, entry {commit} is committed here"
+            );
+            self.contradict(why, true);
+        }
+    }
+
+    /// Whether a message may reach raft-rs: one that contradicts what is committed here would end this process.
+    pub(super) fn agrees(&mut self, message: &RaftMessage) -> bool {
+        self.note_votes(message);
+        let Some(why) = self.contradicted_by(message) else { return true };
+        self.contradict(why, true);
+        false
+    }
+
+    fn contradicted_by(&self, message: &RaftMessage) -> Option<String> {
+        let (append, heartbeat) = (MessageType::MsgAppend as u32, MessageType::MsgHeartbeat as u32);
+        if message.term < self.term() {
+            return None;
+        }
+        let (commit, last, from) = (self.commit(), self.last_index(), message.from);
+        if message.kind == heartbeat && message.commit > last {
+            let counted = message.commit;
+            return Some(format!("leader {from:#x} counts entry {counted} as durable here, this log ends with {last}"));
+        }
+        if message.kind != append {
+            return None;
+        }
+        let other =
+            |index: u64, term: u64| index <= commit && self.raw.store().term_of(index).is_some_and(|ours| ours != term);
+        let before = (message.index, message.log_term);
+        let entries = message.entries.iter().map(|entry| (entry.index, entry.term));
+        let (index, _) = std::iter::once(before).chain(entries).find(|(index, term)| other(*index, *term))?;
+        Some(format!("leader {from:#x} of term {} has another entry {index} than the one committed here", message.term))
+    }
+
+    /// Two histories: said once, and for ever until an operator decides. `freeze`: this node follows nobody any more.
+    fn contradict(&mut self, why: String, freeze: bool) {
+        let Some(starts) = &mut self.starts else {
+            return tracing::error!("contradiction: {why}");
+        };
+        if starts.contradiction.is_empty() {
+            tracing::error!("contradiction: {why}; an operator decides which of the two is to be replaced");
+            starts.contradiction = why;
+        }
+        if freeze && !std::mem::replace(&mut starts.frozen, true) {
+            self.forget_leader();
+        }
+    }
+
+    // === reigns ===
+
+    /// The opening entry of a reign names the leader and its start.
+    pub(super) fn open_reign(&mut self) {
+        let Some(token) = self.start_token() else { return };
+        let reign = Reign { term: self.term(), leader: self.config.id, token: token.to_vec().into() };
+        let mut message = Message::default();
+        message.set_msg_type(MessageType::MsgPropose);
+        message.from = self.config.id;
+        let entry = Entry { context: reign.encode_to_vec().into(), ..Default::default() };
+        message.set_entries(vec![entry].into());
+        if let Err(fault) = self.raw.raft.step(message) {
+            tracing::debug!(%fault, "the opening entry of this reign was not proposed");
+        }
+    }
+
+    pub(super) fn note_reign_of(&mut self, entry: &Entry) {
+        if entry.context.is_empty() || !entry.data.is_empty() {
+            return;
+        }
+        let Some(starts) = &mut self.starts else { return };
+        if let Ok(reign) = Reign::decode(&entry.context[..])
+            && reign.term == entry.term
+        {
+            starts.evidence.opened(reign);
+        }
+    }
+
+    // === what leaves ===
+
+    /// Questions at once; answers with the table that they need. A stored start is durable before its node hears of it.
+    pub(super) fn take_start_messages(&mut self, output: &mut Output) {
+        let Some(starts) = &mut self.starts else { return };
+        output.starts.append(&mut starts.messages);
+        if !starts.answers.is_empty() || std::mem::take(&mut starts.kept) {
+            let then = std::mem::take(&mut starts.answers);
+            output.evidence = Some(EvidenceWrite { evidence: starts.evidence.clone(), then });
+        }
+    }
+
+    /// Takes what a frame says of starts.
+    pub(super) fn step_starts(&mut self, head: &Head, check: Option<StartCheck>, answer: Option<StartAnswer>) {
+        if let Some(check) = check {
+            self.on_start_check(head.from, &check);
+        }
+        if let Some(answer) = answer {
+            self.on_start_answer(head.from, answer);
+        }
+        self.hear_start(head);
+    }
+
+    /// A leader begins: the opening entry is proposed once the event is over.
+    pub(super) fn reign_began(&mut self) {
+        if let Some(starts) = &mut self.starts {
+            (starts.to_open, starts.vote_noted) = (true, true);
+        }
+    }
+
+    pub(super) fn open_reign_if_due(&mut self) {
+        if self.leads() && self.starts.as_mut().is_some_and(|starts| std::mem::take(&mut starts.to_open)) {
+            self.open_reign();
+        }
+    }
+
+    /// A write that carries the table of the votes.
+    pub(super) fn with_evidence(&mut self, mut write: Write) -> Write {
+        write.evidence = self.evidence_of_votes();
+        write
+    }
+}
+
+#[cfg(mutant)]
+impl Starts {
+    /// The mistakes of a voter that looks at less than it knows.
+    fn mistaken(&self, from: RaftId, check: &StartCheck, checked: Result<(), Known>) -> Result<(), Known> {
+        use crate::mutant::{Mutant, on};
+        let known = self.evidence.of(from);
+        let listed = known.start.is_none_or(|kept| check.starts.iter().any(|start| start.token[..] == kept.token));
+        let same = known.start.is_some_and(|kept| check.start.as_ref().is_some_and(|own| own.token[..] == kept.token));
+        let parts = |start: bool, term: bool, index: bool| match start && term && index {
+            true => Ok(()),
+            false => Err(known),
+        };
+        let (start, term, index) = (listed, known.term <= check.term, known.index <= check.last_index);
+        if same {
+            Ok(())
+        } else if on(Mutant::StartsNotCompared) {
+            parts(true, term, index)
+        } else if on(Mutant::TermsNotCompared) {
+            parts(start, true, index)
+        } else if on(Mutant::IndexesNotCompared) {
+            parts(start, term, true)
+        } else {
+            checked
+        }
+    }
+}

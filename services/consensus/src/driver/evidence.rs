@@ -1,0 +1,80 @@
+//! Evidence on its way to the disk and to the peers (R12): answers leave when the table that they need is durable; what leaders tell
+//! is written twice a second, on a thread of its own, so that no answer waits for it.
+
+use std::{
+    sync::{Arc, mpsc::Receiver},
+    time::Duration,
+};
+
+use ocs_proto::peer::PeerFrame;
+
+use super::Driver;
+use crate::{
+    Machine, RaftId, Transport,
+    core::{EvidenceWrite, StartMessage},
+    disk::{Promises, SharedEvidence, write_evidence},
+    evidence::Evidence,
+    log::{Disk, LogError},
+};
+
+/// How often the table is made durable where nothing waits for it: a follower may forget so much of what its leader told.
+const KEEP: Duration = Duration::from_millis(500);
+
+/// What the evidence thread is asked to do, in order.
+#[derive(Debug)]
+pub(crate) enum EvidenceJob {
+    /// Make the table durable, then send the frames.
+    Write(Evidence, Promises),
+    /// Finish what has queued, and end.
+    Stop,
+}
+
+/// The thread that writes the table.
+pub(super) struct EvidenceThread<D: Disk> {
+    pub(super) file: SharedEvidence<D>,
+    pub(super) jobs: Receiver<EvidenceJob>,
+    pub(super) transport: Arc<dyn Transport>,
+}
+
+impl<D: Disk> EvidenceThread<D> {
+    /// Runs until told to stop.
+    pub(super) fn run(self) -> Result<(), LogError> {
+        while let Ok(EvidenceJob::Write(evidence, then)) = self.jobs.recv() {
+            write_evidence::<D>(&self.file, &evidence)?;
+            then.into_iter().for_each(|(to, frame)| self.transport.send(to, frame));
+        }
+        Ok(())
+    }
+}
+
+impl<D: Disk, M: Machine> Driver<D, M> {
+    pub(super) fn send_starts(&mut self, starts: Vec<(RaftId, StartMessage)>, evidence: Option<EvidenceWrite>) {
+        for (to, message) in starts {
+            let frame = self.start_frame(to, message);
+            self.transport.send(to, frame);
+        }
+        if let Some(EvidenceWrite { evidence, then }) = evidence {
+            let frames = then.into_iter().map(|(to, message)| (to, self.start_frame(to, message))).collect();
+            self.write_table(evidence, frames);
+        }
+    }
+
+    fn start_frame(&self, to: RaftId, message: StartMessage) -> PeerFrame {
+        message.into_frame(self.head(to))
+    }
+
+    /// What changed since the last write, at the pace of [`KEEP`].
+    pub(super) fn keep_evidence(&mut self) {
+        let every = (KEEP.as_micros() / self.config.tick.as_micros().max(1)) as u64;
+        let Some(evidence) = self.core.evidence() else { return };
+        let (version, tick) = self.tables_sent;
+        if evidence.version() != version && self.ticks >= tick + every {
+            self.write_table(evidence.clone(), Promises::new());
+        }
+    }
+
+    fn write_table(&mut self, evidence: Evidence, then: Promises) {
+        self.tables_sent = (evidence.version(), self.ticks);
+        let _ = self.tables.send(EvidenceJob::Write(evidence, then)); // without the thread the process is ending
+    }
+}

@@ -1,0 +1,149 @@
+//! A follower and a leader of two histories (R12, disks-are-evidence): nothing that contradicts what is committed reaches the Raft
+//! library, which would end the process, and the follower follows nobody from then on.
+
+use bytes::Bytes;
+use consensus::{
+    Kind, StartStanding,
+    core::{Core, CoreConfig, Found, genesis},
+    evidence::{Evidence, Start},
+    log::{Log, LogConfig, MemDisk},
+};
+use ocs_proto::peer::{Entry, Head, PeerFrame, RaftMessage, StartAnswer, StartVerdict};
+
+const OWN: u64 = 2;
+const TOKEN: [u8; 16] = [2; 16];
+const APPEND: u32 = 3;
+const HEARTBEAT: u32 = 8;
+
+fn follower() -> (Core<MemDisk>, Log<MemDisk>) {
+    let disk = MemDisk::new();
+    let config = LogConfig { segment_bytes: 64 * 1024, prepare_ahead: false, ..log_config() };
+    let (mark, hard_state) = genesis(&[1, 2, 3]);
+    let log = Log::create(disk, config, mark.clone(), hard_state).expect("a new log");
+    let mut evidence = Evidence::default();
+    let start: Start = evidence.begin(OWN, 1, TOKEN);
+    let found =
+        Found { reader: log.reader(), start: mark.clone(), hard_state, state: mark, starts: Some((evidence, start)) };
+    let config = CoreConfig {
+        id: OWN,
+        kinds: vec![(1, Kind::Data), (2, Kind::Data), (3, Kind::Witness)],
+        heartbeat_ticks: 2,
+        election_ticks_min: 10,
+        election_ticks_max: 20,
+        seed: 7,
+        boot: 1,
+        cache_bytes_max: 4096,
+    };
+    (Core::new(config, found), log)
+}
+
+fn log_config() -> LogConfig {
+    LogConfig { cluster: [7; 16], segment_bytes: 64 * 1024, prepare_ahead: false }
+}
+
+fn head(from: u64, term: u64, last_index: u64) -> Head {
+    Head {
+        from,
+        term,
+        last_index,
+        formats_min: 1,
+        formats_max: 2,
+        start: vec![from as u8; 16].into(),
+        ..Head::default()
+    }
+}
+
+fn confirm(core: &mut Core<MemDisk>) {
+    let token = Bytes::copy_from_slice(&TOKEN);
+    let answer = StartAnswer { token, verdict: StartVerdict::Yes.into(), ..StartAnswer::default() };
+    core.step(PeerFrame { head: Some(head(1, 1, 1)), start_answer: Some(answer), ..PeerFrame::default() });
+}
+
+fn append(from: u64, term: u64, before: (u64, u64), entries: &[(u64, u64)], commit: u64) -> PeerFrame {
+    let entry =
+        |(index, term): &(u64, u64)| Entry { index: *index, term: *term, data: vec![1].into(), ..Entry::default() };
+    let message = RaftMessage {
+        kind: APPEND,
+        to: OWN,
+        from,
+        term,
+        index: before.0,
+        log_term: before.1,
+        entries: entries.iter().map(entry).collect(),
+        commit,
+        ..RaftMessage::default()
+    };
+    let last = entries.last().map_or(before.0, |(index, _)| *index);
+    PeerFrame { head: Some(head(from, term, last)), messages: vec![message], ..PeerFrame::default() }
+}
+
+fn work(core: &mut Core<MemDisk>, log: &mut Log<MemDisk>) {
+    for write in core.output().writes {
+        log.append(&write.batch).expect("a disk in memory");
+        core.on_written(write.number);
+    }
+    core.output();
+}
+
+/// A follower that has committed entries up to 4, of term 2 under leader 1.
+fn committed() -> (Core<MemDisk>, Log<MemDisk>) {
+    let (mut core, mut log) = follower();
+    confirm(&mut core);
+    core.step(append(1, 2, (1, 1), &[(2, 2), (3, 2), (4, 2)], 4));
+    work(&mut core, &mut log);
+    assert_eq!((core.commit(), core.frozen()), (4, false));
+    (core, log)
+}
+
+#[test]
+fn a_start_that_nobody_confirmed_acknowledges_nothing() {
+    let (mut core, mut log) = follower();
+    core.step(append(1, 2, (1, 1), &[(2, 2)], 2));
+    work(&mut core, &mut log);
+    assert_eq!(core.commit(), 1);
+    assert!(matches!(core.start_standing(), StartStanding::Asking(_)));
+    confirm(&mut core);
+    assert_eq!(core.start_standing(), StartStanding::Confirmed);
+    core.step(append(1, 2, (1, 1), &[(2, 2)], 2));
+    work(&mut core, &mut log);
+    assert_eq!(core.commit(), 2);
+}
+
+#[test]
+fn another_entry_where_one_is_committed_is_a_contradiction_and_ends_nobody() {
+    let (mut core, mut log) = committed();
+    core.step(append(3, 3, (2, 2), &[(3, 3), (4, 3), (5, 3)], 5));
+    work(&mut core, &mut log);
+    assert!(core.frozen() && core.contradiction().contains("another entry"), "{}", core.contradiction());
+    assert_eq!((core.commit(), core.leader()), (4, 0), "it follows nobody");
+    (0..100).for_each(|_| core.tick());
+    assert!(core.output().messages.is_empty(), "it asks for no votes");
+}
+
+#[test]
+fn a_leader_that_ends_below_what_is_committed_is_a_contradiction() {
+    let (mut core, mut log) = committed();
+    let message = RaftMessage { kind: HEARTBEAT, to: OWN, from: 3, term: 3, commit: 2, ..RaftMessage::default() };
+    core.step(PeerFrame { head: Some(head(3, 3, 3)), messages: vec![message], ..PeerFrame::default() });
+    work(&mut core, &mut log);
+    core.step(PeerFrame { head: Some(head(3, 3, 3)), ..PeerFrame::default() });
+    assert!(core.frozen() && core.contradiction().contains("entries up to 3"), "{}", core.contradiction());
+}
+
+#[test]
+fn a_leader_that_counts_what_is_not_here_is_a_contradiction() {
+    let (mut core, _log) = committed();
+    let message = RaftMessage { kind: HEARTBEAT, to: OWN, from: 3, term: 3, commit: 9, ..RaftMessage::default() };
+    core.step(PeerFrame { head: Some(head(3, 3, 9)), messages: vec![message], ..PeerFrame::default() });
+    assert!(core.frozen() && core.contradiction().contains("counts entry 9"), "{}", core.contradiction());
+}
+
+#[test]
+fn an_entry_that_was_not_committed_may_be_replaced() {
+    let (mut core, mut log) = committed();
+    core.step(append(1, 2, (4, 2), &[(5, 2)], 4));
+    work(&mut core, &mut log);
+    core.step(append(3, 3, (4, 2), &[(5, 3)], 5));
+    work(&mut core, &mut log);
+    assert_eq!((core.commit(), core.frozen()), (5, false));
+}

@@ -1,0 +1,76 @@
+//! Raises the group's versions once every node runs a release that knows them (R13, versions-are-replicated): by itself after ten
+//! minutes, or where `cluster.upgrade` is "manual" by an operator alone. Until then the older release can be put back.
+//!
+//! Acts only while this node is primary. Called by `run`.
+
+use std::{sync::Arc, time::Duration};
+
+use chassis::tasks::Tasks;
+use tokio::time::Instant;
+
+use super::spawn_quiet;
+use crate::{data_dir::DataDir, role::RoleService, versions};
+
+/// All nodes on the new release for so long, and the older one is not put back any more.
+const SETTLED: Duration = Duration::from_secs(600);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Raises the versions from now on, where `auto`.
+pub(super) fn keep(role: RoleService, auto: bool, tasks: &Tasks) {
+    if !auto {
+        return;
+    }
+    let stopping = tasks.stopping();
+    spawn_quiet(tasks, "upgrade", async move {
+        tokio::select! {
+            () = raise_when_settled(role) => {}
+            () = stopping.cancelled() => {}
+        }
+    });
+}
+
+async fn raise_when_settled(role: RoleService) {
+    let mut since: Option<Instant> = None;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let status = role.status();
+        let due = status.serving && !versions::is_newest(&status);
+        if !due || !versions::holding_up(&status, role.roster()).is_empty() {
+            since = None;
+            continue;
+        }
+        let settled = since.get_or_insert_with(Instant::now).elapsed() >= SETTLED;
+        if settled && role.group().raise(versions::NEWEST).await.is_ok() {
+            let (formats, rules) = (versions::NEWEST.formats, versions::NEWEST.rules);
+            tracing::info!(
+                formats,
+                rules,
+                "every node has run this release for ten minutes: the group's versions are raised"
+            );
+        }
+    }
+}
+
+/// Writes the identity file in the group's format once that was raised: from then on an older release refuses the directory.
+pub(super) fn follow(role: &RoleService, directory: Arc<DataDir>, tasks: &Tasks) {
+    let (mut status, stopping, tasks_of) = (role.group().status(), tasks.stopping(), tasks.clone());
+    spawn_quiet(tasks, "formats of the data directory", async move {
+        loop {
+            let formats = status.borrow_and_update().formats;
+            let (of_directory, written) = (directory.clone(), tokio::task::spawn_blocking);
+            match written(move || of_directory.raise_formats(formats)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::error!("cannot write the identity file in format {formats}, so this node stops: {error}");
+                    return tasks_of.stop();
+                }
+                Err(_) => return,
+            }
+            tokio::select! {
+                changed = status.changed() => if changed.is_err() { return },
+                () = stopping.cancelled() => return,
+            }
+        }
+    });
+}

@@ -1,0 +1,246 @@
+//! Disks that are put back from an older copy of themselves, and the confirming of starts (R12, disks-are-evidence).
+//!
+//! A copy is put back only where another node knows better for certain, by what the simulator saw itself and not by what that node
+//! wrote down; the checks of the old disk reach only such nodes until one of them has answered. So an old disk must never take
+//! part. Called by `world` and `faults`.
+
+use std::collections::BTreeMap;
+
+use consensus::{
+    RaftId, StartStanding,
+    core::{EvidenceWrite, StartMessage},
+    evidence::Evidence,
+    log::MemDisk,
+};
+use ocs_proto::peer::{PeerFrame, StartVerdict};
+use rand::Rng;
+
+use super::{
+    event::{Event, Who},
+    invariants::claim,
+    node::{Node, Synced, place},
+    state::State,
+    world::World,
+};
+
+/// Ticks between two writes of the table that nothing waits for.
+const KEEP_TICKS: u64 = 10;
+/// A count of the leader is in its table, and that on its disk, after so long, microseconds.
+const KEPT_US: u64 = 1_000_000;
+/// Counts of a leader that are remembered.
+const COUNTS_MAX: usize = 64;
+
+/// What a leader counted as acknowledged by a voter.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    at_us: u64,
+    term: u64,
+    index: u64,
+}
+
+/// A disk that was put back.
+#[derive(Debug, Clone)]
+pub(super) struct OldDisk {
+    /// Places of the nodes that know better.
+    knowing: Vec<usize>,
+}
+
+/// A copy of a node's disk.
+#[derive(Debug)]
+struct DiskCopy {
+    id: RaftId,
+    epoch: u64,
+    /// The node's starts until then.
+    boots: u64,
+    disk_boots: u64,
+    disk: MemDisk,
+    store: Option<State>,
+    doubted: bool,
+    synced: Synced,
+    evidence: Evidence,
+}
+
+/// The copies that operators keep, and what the simulator saw of starts.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    kept: BTreeMap<usize, DiskCopy>,
+    /// By the place of a voter and the id that it confirmed: the newest start, as the simulator counts them.
+    confirmed: BTreeMap<(usize, RaftId), u64>,
+}
+
+impl DiskCopy {
+    fn of(node: &Node) -> Self {
+        Self {
+            id: node.id,
+            epoch: node.epoch,
+            boots: node.boots,
+            disk_boots: node.disk_boots,
+            disk: node.disk.copy_durable(),
+            store: node.store.clone(),
+            doubted: node.doubted,
+            synced: Synced { in_doubt: None, ..node.synced.clone() },
+            evidence: node.evidence.clone(),
+        }
+    }
+}
+
+impl World {
+    // === the fault ===
+
+    /// Takes a copy of a disk, or puts the one that was taken earlier back, as far as somebody knows better.
+    pub(super) fn age_disk(&mut self, at: usize) {
+        let node = &self.nodes[at];
+        let usable = !node.disk_gone() && !node.flipped;
+        let fits = self.copies.kept.get(&at).is_some_and(|copy| copy.id == node.id && copy.epoch == node.epoch);
+        if !usable {
+            return;
+        }
+        if !fits {
+            drop(self.copies.kept.insert(at, DiskCopy::of(node)));
+            return;
+        }
+        let log_only = self.rng.random_ratio(1, 4);
+        let knowing = self.nodes_that_know_better(at, log_only);
+        if knowing.is_empty() || !self.spares_disk(at) || self.someone_is_old() {
+            return;
+        }
+        let Some(copy) = self.copies.kept.remove(&at) else { return };
+        self.end_process(at, false);
+        self.watch.bury(&self.nodes[at]);
+        let node = &mut self.nodes[at];
+        (node.disk, node.synced) = (copy.disk, copy.synced);
+        if !log_only {
+            (node.store, node.doubted, node.evidence) = (copy.store, copy.doubted, copy.evidence);
+            node.disk_boots = copy.disk_boots;
+        }
+        node.old = Some(OldDisk { knowing });
+    }
+
+    fn someone_is_old(&self) -> bool {
+        self.nodes.iter().any(|node| node.old.is_some())
+    }
+
+    /// Places of the nodes of which the simulator has seen that they know more of a disk than its copy holds.
+    fn nodes_that_know_better(&self, at: usize, log_only: bool) -> Vec<usize> {
+        let Some(copy) = self.copies.kept.get(&at) else { return Vec::new() };
+        let others = self.places().filter(|other| *other != at);
+        others.filter(|other| self.knows_better(*other, copy, log_only)).collect()
+    }
+
+    fn knows_better(&self, other: usize, copy: &DiskCopy, log_only: bool) -> bool {
+        let confirmed = self.copies.confirmed.get(&(other, copy.id)).copied().unwrap_or(0);
+        if !log_only && confirmed > copy.boots {
+            return true;
+        }
+        let running = self.nodes.iter().find(|node| node.id == copy.id).map_or(0, |node| node.boots);
+        let counted = self.nodes[other].life.as_ref().and_then(|life| life.counted.get(&copy.id));
+        let old_enough = |counted: &&Counted| counted.at_us + KEPT_US <= self.now;
+        let Some(counted) = counted.and_then(|all| all.iter().rev().find(old_enough)) else { return false };
+        confirmed == running && (counted.term > copy.synced.hard_state.term || counted.index > copy.synced.last())
+    }
+
+    /// Of the nodes that are up beside an old disk the first one that answers knows better.
+    pub(super) fn may_be_asked(&self, from: usize, to: usize) -> bool {
+        self.nodes[from].old.as_ref().is_none_or(|old| old.knowing.contains(&to))
+    }
+
+    // === what stands in for the driver ===
+
+    pub(super) fn send_starts(
+        &mut self,
+        at: usize,
+        starts: Vec<(RaftId, StartMessage)>,
+        evidence: Option<EvidenceWrite>,
+    ) {
+        for (to, message) in starts {
+            let frame = message.into_frame(self.head(at, to));
+            self.transmit(at, place(to), frame);
+        }
+        if let Some(EvidenceWrite { evidence, then }) = evidence {
+            self.write_evidence(at, evidence, then);
+        }
+    }
+
+    fn write_evidence(&mut self, at: usize, evidence: Evidence, then: Vec<(RaftId, StartMessage)>) {
+        let slow = self.nodes[at].slow_until > self.now;
+        let write_us = if slow { self.rng.random_range(50_000..600_000) } else { self.rng.random_range(50..1_500) };
+        let Some(life) = &mut self.nodes[at].life else { return };
+        life.evidence_sent = evidence.version();
+        let who = Who { node: at, boot: life.boot };
+        self.after(write_us, Event::EvidenceKept { who, write: Box::new((evidence, then)) });
+    }
+
+    pub(super) fn evidence_kept(&mut self, at: usize, write: (Evidence, Vec<(RaftId, StartMessage)>)) {
+        let (evidence, then) = write;
+        if evidence.version() > self.nodes[at].evidence.version() {
+            self.nodes[at].evidence = evidence;
+        }
+        for (to, message) in then {
+            let frame = message.into_frame(self.head(at, to));
+            self.transmit(at, place(to), frame);
+        }
+    }
+
+    /// What changed since the last write, twice a second; and what a leader has counted, for the simulator's own knowledge.
+    pub(super) fn keep_evidence(&mut self, at: usize) {
+        let now = self.now;
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let (term, commit) = (life.core.term(), life.core.commit());
+        for (id, _) in life.core.members() {
+            let Some(index) = life.core.matched(id).filter(|index| *index > 0) else { continue };
+            let counts = life.counted.entry(id).or_default();
+            counts.push_back(Counted { at_us: now, term, index: index.min(commit) });
+            if counts.len() > COUNTS_MAX {
+                counts.pop_front();
+            }
+        }
+        let due = (now / super::node::TICK_US).is_multiple_of(KEEP_TICKS);
+        let changed = life.core.evidence().filter(|table| table.version() != life.evidence_sent).cloned();
+        if let Some(evidence) = changed.filter(|_| due) {
+            self.write_evidence(at, evidence, Vec::new());
+        }
+    }
+
+    /// A voter has confirmed a start, and it is told so.
+    pub(super) fn note_confirmation(&mut self, at: usize, frame: &PeerFrame) {
+        let Some(head) = &frame.head else { return };
+        let Some(life) = &self.nodes[at].life else { return };
+        let own = life.core.start_token();
+        let confirmed = frame
+            .start_answer
+            .as_ref()
+            .filter(|answer| answer.verdict() == StartVerdict::Yes && own.is_some_and(|own| answer.token[..] == own));
+        if confirmed.is_some() {
+            self.copies.confirmed.insert((place(head.from), self.nodes[at].id), self.nodes[at].boots);
+        }
+    }
+
+    /// An old disk is found out before it takes part; its node asks for a new id, and whoever is whole keeps its own.
+    pub(super) fn look_at_start(&mut self, at: usize) {
+        let node = &self.nodes[at];
+        let Some(life) = &node.life else { return };
+        claim!(
+            node.old.is_none() || !life.core.confirmed(),
+            "an old disk takes no part",
+            "{:#x} was confirmed, {:?} knew better",
+            node.id,
+            node.old
+        );
+        claim!(
+            life.core.contradiction().is_empty(),
+            "no history contradicts another one",
+            "{:#x}: {}",
+            node.id,
+            life.core.contradiction()
+        );
+        if !matches!(life.core.start_standing(), StartStanding::Old(_)) {
+            return;
+        }
+        claim!(node.old.is_some(), "a node on its own newest disk keeps its id", "{:#x} gives it up", node.id);
+        if node.asking.is_none() {
+            self.nodes[at].asking = Some(self.rng.random_range(1..=u64::MAX));
+            let who = Who { node: at, boot: self.nodes[at].boots };
+            self.after(0, Event::AskToJoin(who));
+        }
+    }
+}
