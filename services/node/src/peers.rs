@@ -6,6 +6,7 @@
 mod accept;
 mod bootstrap;
 mod dial;
+mod epochs;
 mod forward;
 mod frames;
 mod guard;
@@ -13,6 +14,7 @@ mod join;
 mod queue;
 mod refusals;
 mod service;
+mod speakers;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -24,7 +26,9 @@ use chassis::{
     tls::TlsIdentity,
 };
 use consensus::{FORMATS, RaftId};
-use ocs_proto::peer::{FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk};
+use ocs_proto::peer::{
+    EpochProofReply, FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk,
+};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{mpsc, watch},
@@ -63,7 +67,7 @@ pub struct PeerSelf {
     pub cluster: [u8; 16],
     /// The group's epoch; frames of a lower one are refused.
     pub epoch: u64,
-    /// The token of this process's start (R12).
+    /// The token of this process's start.
     pub start: [u8; 16],
 }
 
@@ -132,6 +136,14 @@ pub trait PeerHandler: Send + Sync + 'static {
 
     /// A greeting of the node with this name.
     fn hello(&self, node: &str) -> HelloReply;
+
+    /// What this node's log shows of its epoch.
+    ///
+    /// # Errors
+    /// A status: there is no log yet.
+    fn epoch_proof(&self) -> Result<EpochProofReply, Status> {
+        Err(Status::unavailable("this node is starting"))
+    }
 
     /// The node with this number has lost its log and asks for a new Raft id (design rule 11).
     fn join(&self, _number: u16, _token: u64) -> impl Future<Output = JoinReply> + Send {
@@ -318,6 +330,13 @@ impl BoundPeers {
         accept::start(listener, doorkeeper, service, tasks);
         let (transport, connected) = frames::start(&dialers, &own, &handler, tasks);
         let forward = forward::start(&dialers, tasks);
+        let (proving, stopping) = (epochs::prove(Arc::clone(&own), dialers.clone()), tasks.stopping());
+        spawn_vital(tasks, "epochs of peers", async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = proving => {}
+            }
+        });
         let shared = Shared {
             own: config.own,
             peers: config.peers,
