@@ -70,7 +70,16 @@ pub(super) async fn prove(own: Arc<Own>, dialers: HashMap<u16, Arc<Dialer>>) {
                     let news = (claimed, doubt);
                     if told.get(&from) != Some(&news) {
                         let (ours, doubt) = (own.node.epoch, &news.1);
-                        tracing::error!(from, claimed, ours, "a higher epoch is claimed and not believed: {doubt}");
+                        if matches!(doubt, Doubt::Unreachable(_)) {
+                            tracing::warn!(
+                                from,
+                                claimed,
+                                ours,
+                                "a higher epoch is claimed and not proved yet: {doubt}"
+                            );
+                        } else {
+                            tracing::error!(from, claimed, ours, "a higher epoch is claimed and not believed: {doubt}");
+                        }
                         told.insert(from, news);
                     }
                 }
