@@ -7,6 +7,7 @@ pub mod exit;
 pub mod logging;
 pub mod memory;
 pub mod metrics;
+pub mod private;
 pub mod stop;
 pub mod tasks;
 pub mod tls;

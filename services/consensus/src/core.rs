@@ -4,6 +4,7 @@
 //! feeds it in production, the simulator in tests. It is, with `eraft` and `storage`, the only room that knows raft-rs.
 
 mod beginning;
+mod bounds;
 mod distrust;
 mod known;
 mod membership;
@@ -16,6 +17,7 @@ mod starts;
 mod versions;
 
 pub use beginning::{genesis, genesis_at, nothing};
+pub use bounds::Contradiction;
 pub use membership::{JoinError, ModeError};
 pub use pause::PauseError;
 pub use starts::{EvidenceWrite, StartMessage};
@@ -206,6 +208,7 @@ pub struct Core<D: Disk> {
     led: (bool, u64),
     /// None: starts are not witnessed here.
     starts: Option<starts::Starts>,
+    refused: bounds::Refused,
 }
 
 impl<D: Disk> std::fmt::Debug for Core<D> {
@@ -298,6 +301,7 @@ impl<D: Disk> Core<D> {
             written: 0,
             led: (false, 0),
             starts: witnessed.map(|(evidence, own)| starts::Starts::new(evidence, own)),
+            refused: bounds::Refused::default(),
             raw,
             config,
         };
@@ -365,6 +369,9 @@ impl<D: Disk> Core<D> {
 
     /// A data node takes no snapshot without its state, the witness none above what both data nodes have (rule 1).
     fn step_one(&mut self, message: RaftMessage, data_durable: u64) {
+        if !self.admits(&message) {
+            return;
+        }
         #[cfg(mutant)]
         let unchecked =
             self.config.kind() == Kind::Data && crate::mutant::on(crate::mutant::Mutant::EmptySnapshotAccepted);
@@ -474,7 +481,8 @@ impl<D: Disk> Core<D> {
     /// Whether the fast path is under way here.
     pub fn hurrying(&self) -> bool {
         let out_of_lease = self.raw.raft.election_elapsed >= self.raw.raft.election_timeout() || self.leader() == 0;
-        self.fast_ticks > 0 && self.config.kind() == Kind::Data && !self.leads() && !self.held() && out_of_lease
+        let able = self.config.kind() == Kind::Data && self.raw.raft.promotable();
+        self.fast_ticks > 0 && able && !self.leads() && !self.held() && out_of_lease
     }
 
     /// Asks for votes once more, while the fast path is under way.
@@ -534,7 +542,7 @@ impl<D: Disk> Core<D> {
         self.held_from = self.held_from.map(|_| mark.index + 1);
         self.on_applied(mark.index);
         let Some(mut message) = self.snapshot_held.take() else { return };
-        if message.term >= self.term() {
+        if message.term >= self.term() && crate::bounds::mark(&mark).is_ok() {
             message.snapshot = Some(mark);
             if let Some(mapped) = message_from_wire(message) {
                 self.feed(mapped);

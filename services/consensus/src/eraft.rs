@@ -24,7 +24,8 @@ const CROSS: [MessageType; 12] = [
     MessageType::MsgRequestPreVoteResponse,
 ];
 
-fn kind_from_wire(kind: u32) -> Option<MessageType> {
+/// The kind of a message; none if a peer may not send it.
+pub(crate) fn kind_from_wire(kind: u32) -> Option<MessageType> {
     CROSS.into_iter().find(|known| *known as u32 == kind)
 }
 

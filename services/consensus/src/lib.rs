@@ -5,6 +5,7 @@
 
 mod api;
 mod apply;
+pub mod bounds;
 pub mod core;
 mod disk;
 mod driver;
@@ -16,7 +17,6 @@ pub mod log;
 pub mod members;
 #[cfg(mutant)]
 pub mod mutant;
-pub mod proof;
 mod reads;
 pub mod repair;
 mod slog_bridge;

@@ -10,6 +10,15 @@ pub type Question = u64;
 /// restarted counter would be a stale read (design 6).
 pub(crate) type Context = [u8; 24];
 
+/// Longest context that a node of any release puts into Raft, bytes.
+const CONTEXT_BYTES_MAX: usize = 64;
+
+/// The node that asks under this context: its first eight bytes. None: no node's.
+pub(crate) fn asked_by(context: &[u8]) -> Option<u64> {
+    let (id, rest) = context.split_first_chunk()?;
+    (!rest.is_empty() && context.len() <= CONTEXT_BYTES_MAX).then(|| u64::from_be_bytes(*id))
+}
+
 /// The rounds of one node.
 #[derive(Debug)]
 pub(crate) struct Rounds {

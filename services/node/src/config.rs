@@ -191,11 +191,14 @@ pub struct Peer {
     /// Mutual TLS between the nodes; may be left out only while every address is on loopback.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFiles>,
+    /// Without TLS: a file with a secret that all nodes of the group have, and prove to each other that they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
 }
 
 impl Default for Peer {
     fn default() -> Self {
-        Self { listen: loopback(7301), tls: None }
+        Self { listen: loopback(7301), tls: None, secret_file: None }
     }
 }
 
@@ -384,6 +387,11 @@ impl Config {
     /// Every node with the Raft id of its first incarnation (design rule 11), in order.
     pub fn voters(&self) -> Vec<(RaftId, Kind)> {
         self.members().map(|(number, member)| (RaftId::from(number), member.role.into())).collect()
+    }
+
+    /// Whether peers know each other by nothing but what they say: neither TLS nor a secret.
+    pub fn peers_are_plain(&self) -> bool {
+        self.peer.tls.is_none() && self.peer.secret_file.is_none()
     }
 
     /// The HTTP Proxy of this node; none on a witness and where no address is configured.

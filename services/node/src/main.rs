@@ -6,7 +6,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use chassis::{exit, logging, memory};
+use chassis::{exit, logging, memory, private};
 use clap::Parser;
 use node::{
     config::{Args, Config},
@@ -24,6 +24,7 @@ static ALLOCATOR: memory::Jemalloc = memory::Jemalloc;
 pub static ALLOCATOR_SETTINGS: &[u8] = b"narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
 
 fn main() -> ExitCode {
+    private::make_all();
     let args = Args::parse();
     let config = match load(&args) {
         Ok(config) => config,
@@ -62,6 +63,7 @@ fn again() -> ExitCode {
 /// The configuration, or every problem with it, one line each.
 fn load(args: &Args) -> Result<Config, Vec<String>> {
     let config = Config::load(args).map_err(|error| vec![error.to_string()])?;
-    config.check().map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let checked = if args.bootstrap { config.check_to_form() } else { config.check() };
+    checked.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok(config)
 }

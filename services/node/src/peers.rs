@@ -1,22 +1,22 @@
 //! Node to node: frames of Raft, forwarded requests, state for a node that is behind, and the greeting before all of it.
 //!
-//! gRPC over mutual TLS (plain only on loopback). Never decides anything about Raft or a request: frames and requests go to
+//! gRPC over mutual TLS (plain only on loopback, between ends that know the group's secret). Never decides anything about Raft or a request: frames and requests go to
 //! a [`PeerHandler`] as they came. Called by `run`, which binds first and serves later, and by `forward`.
 
 mod accept;
 mod bootstrap;
 mod dial;
-mod epochs;
 mod forward;
 mod frames;
 mod guard;
 mod join;
 mod queue;
 mod refusals;
+mod secret;
 mod service;
-mod speakers;
 #[cfg(test)]
 mod tests;
+mod text;
 mod wire;
 
 use std::{collections::HashMap, future::Future, io, net::SocketAddr, sync::Arc};
@@ -26,9 +26,7 @@ use chassis::{
     tls::TlsIdentity,
 };
 use consensus::{FORMATS, RaftId};
-use ocs_proto::peer::{
-    EpochProofReply, FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk,
-};
+use ocs_proto::peer::{FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{mpsc, watch},
@@ -45,6 +43,7 @@ pub use dial::DialError;
 pub use forward::ForwardClient;
 pub use frames::PeerTransport;
 pub use join::{Admission, ask_to_join};
+pub use secret::{PeerSecret, SecretError};
 
 /// Largest message either side accepts or sends (design 2, limits).
 pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
@@ -67,7 +66,7 @@ pub struct PeerSelf {
     pub cluster: [u8; 16],
     /// The group's epoch; frames of a lower one are refused.
     pub epoch: u64,
-    /// The token of this process's start.
+    /// The token of this process's start (R12).
     pub start: [u8; 16],
 }
 
@@ -95,6 +94,8 @@ pub struct PeersConfig {
     pub peers: Vec<PeerAddress>,
     /// This node's certificate, for mutual TLS in both directions; none: plain, on loopback only.
     pub tls: Option<TlsIdentity>,
+    /// What both ends of a plain connection must know; none: nothing, in a group that was formed so.
+    pub secret: Option<PeerSecret>,
 }
 
 /// Why the node cannot listen for its peers.
@@ -136,14 +137,6 @@ pub trait PeerHandler: Send + Sync + 'static {
 
     /// A greeting of the node with this name.
     fn hello(&self, node: &str) -> HelloReply;
-
-    /// What this node's log shows of its epoch.
-    ///
-    /// # Errors
-    /// A status: there is no log yet.
-    fn epoch_proof(&self) -> Result<EpochProofReply, Status> {
-        Err(Status::unavailable("this node is starting"))
-    }
 
     /// The node with this number has lost its log and asks for a new Raft id (design rule 11).
     fn join(&self, _number: u16, _token: u64) -> impl Future<Output = JoinReply> + Send {
@@ -247,7 +240,8 @@ impl Peers {
         let dialer = self.dialer(from).ok_or_else(|| Status::not_found("not a configured node"))?;
         let channel = dialer.dial().await.map_err(|error| Status::unavailable(error.to_string()))?;
         let request = FetchStateRequest { head: Some(dialer.head()), index_min };
-        let chunks = dial::client(channel.clone()).fetch_state(request).await?.into_inner();
+        let asked = dial::client(channel.clone()).fetch_state(request).await;
+        let chunks = asked.map_err(told)?.into_inner();
         Ok(StateStream { chunks, _channel: channel })
     }
 
@@ -324,19 +318,12 @@ impl BoundPeers {
         let dialers: HashMap<u16, Arc<Dialer>> = config
             .peers
             .iter()
-            .map(|peer| (guard::number(peer.raft_id), Arc::new(Dialer::new(peer, config.tls.as_ref(), &own))))
+            .map(|peer| (guard::number(peer.raft_id), Arc::new(Dialer::of(&config, peer, &own))))
             .collect();
         let service = service::PeerService::new(&own, &config.peers, &handler, directory, tasks, &refused);
         accept::start(listener, doorkeeper, service, tasks);
         let (transport, connected) = frames::start(&dialers, &own, &handler, tasks);
         let forward = forward::start(&dialers, tasks);
-        let (proving, stopping) = (epochs::prove(Arc::clone(&own), dialers.clone()), tasks.stopping());
-        spawn_vital(tasks, "epochs of peers", async move {
-            tokio::select! {
-                () = stopping.cancelled() => {}
-                () = proving => {}
-            }
-        });
         let shared = Shared {
             own: config.own,
             peers: config.peers,
@@ -366,8 +353,13 @@ impl StateStream {
     /// # Errors
     /// The stream broke, or the peer gave up; what came is not the whole state.
     pub async fn next(&mut self) -> Result<Option<StateChunk>, Status> {
-        self.chunks.message().await
+        self.chunks.message().await.map_err(told)
     }
+}
+
+/// What a peer gives as its reason, fit for a log line.
+fn told(status: Status) -> Status {
+    Status::new(status.code(), text::shown(status.message()))
 }
 
 fn listener(listen: SocketAddr) -> io::Result<TcpListener> {

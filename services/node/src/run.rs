@@ -8,7 +8,6 @@ mod error;
 mod fetch;
 mod force;
 mod history;
-mod identity;
 mod judge;
 mod limits;
 mod open;
@@ -42,13 +41,13 @@ use crate::{
     admin::Admin,
     config::{Config, UPGRADE_AUTO},
     control::{About, ControlApi, Orders},
-    data_dir::{DataDir, Formation},
+    data_dir::{DataDir, DataIdentity, Formation},
     forward::{Forward, HoldConfig},
     health::Health,
     machine::{RecordsMachine, RecordsReader},
     metrics::{Metrics, Sources},
     outbound_api::{DoorConfig, Group, OutboundApi, PrimaryDoor, RequestIds},
-    peers::{Admission, BoundPeers, PeerAddress, PeerSelf, Peers, PeersConfig, ask_to_join},
+    peers::{Admission, BoundPeers, PeerAddress, PeerSecret, PeerSelf, Peers, PeersConfig, ask_to_join},
     role::{Member, RoleService, Roster},
     scan::{self, Pace, ScanStatus},
     supervisor::{ProxyStatus, Supervisor},
@@ -98,7 +97,12 @@ pub fn blocking(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
 async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
     let tasks = Tasks::new();
-    let directory = Arc::new(identity::open_directory(&config, bootstrap)?);
+    let directory = Arc::new(open_directory(&config, bootstrap)?);
+    if config.peers_are_plain() {
+        tracing::warn!(
+            "peers speak without peer.tls and peer.secret_file: every user of this machine can speak in a node's name"
+        );
+    }
     force::execute(&config, &directory)?;
     let log = open::trusted_log(&config, &directory)?;
     let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
@@ -119,6 +123,17 @@ async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     }
 }
 
+fn open_directory(config: &Config, bootstrap: bool) -> Result<DataDir, RunError> {
+    let member = config.member().ok_or_else(|| RunError::Unnamed(config.node.name.clone()))?;
+    let identity = DataIdentity {
+        cluster_id: config.cluster.id.clone(),
+        cluster: config.cluster_id(),
+        node: member.name.clone(),
+        kind: member.role.into(),
+    };
+    Ok(DataDir::open(&config.node.data_dir, identity, bootstrap)?)
+}
+
 /// A node that has nothing, or nothing that it can trust, is taken in under a new id first (design rule 11).
 async fn join_and_start(
     config: &Config,
@@ -127,8 +142,8 @@ async fn join_and_start(
     tasks: &Tasks,
 ) -> Result<Started, RunError> {
     if directory.formation() == Formation::Joining {
-        let admission = ask_to_join(&peers_config(config, &directory)?, directory.clone()).await;
         open::clear_aside(&directory)?;
+        let admission = ask_to_join(&peers_config(config, &directory)?, directory.clone()).await;
         open::begin_as(config, &directory, admission)?;
     }
     let bound = Bound::bind(config, directory).await?;
@@ -153,7 +168,8 @@ fn peers_config(config: &Config, directory: &DataDir) -> Result<PeersConfig, Run
         witness: Kind::from(member.role) == Kind::Witness,
     });
     let tls = config.peer.tls.as_ref().map(TlsIdentity::load).transpose()?;
-    Ok(PeersConfig { own, listen: config.peer.listen, peers: peers.collect(), tls })
+    let secret = config.peer.secret_file.as_deref().map(PeerSecret::load).transpose()?;
+    Ok(PeersConfig { own, listen: config.peer.listen, peers: peers.collect(), tls, secret })
 }
 
 /// What ended the waiting.
@@ -262,12 +278,8 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     }
     let scan = reader.clone().map_or_else(no_scan, |state| {
         let raft = running.handle.clone();
-        let judge = judge::Judge {
-            state: state.clone(),
-            log: log_reader.clone(),
-            rules: open::rules(config),
-            raft: raft.clone(),
-        };
+        let judge =
+            judge::Judge { state: state.clone(), log: log_reader, rules: open::rules(config), raft: raft.clone() };
         judge::start(judge, comparisons, tasks);
         scan::start(state, scan_pace(config), tasks, move |why| raft.distrust(why))
     });
@@ -279,7 +291,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     upgrade::follow(&role, directory.clone(), tasks);
     let health = Health::new(role.clone(), Duration::from_millis(config.limits.hold_time_ms));
     let api = reader.clone().map(|reader| Arc::new(doors(config, &own, boot, group, reader, &peers, tasks)));
-    side.connect(running.handle.clone(), log_reader, api.clone(), reader);
+    side.connect(running.handle.clone(), api.clone(), reader);
     if let Some(api) = &api {
         clocks::announce(api.forward().door().odd_clocks(), role.roster().clone(), tasks);
     }

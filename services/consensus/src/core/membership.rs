@@ -241,8 +241,18 @@ impl<D: Disk> Core<D> {
                 tracing::info!(index = entry.index, voters = ?now.voters, learners = ?now.learners, leaving = ?now.voters_outgoing, "the membership changed");
                 self.raw.mut_store().set_conf_state(entry.index, now.clone());
                 self.unrecorded.push((entry.index, now));
+                self.step_down_if_removed();
             }
             Err(fault) => tracing::warn!(%fault, index = entry.index, "a change of the membership changes nothing"),
+        }
+    }
+
+    /// A leader that is a member no more leads no more: raft-rs would look for its own progress, and panic.
+    fn step_down_if_removed(&mut self) {
+        if self.leads() && !self.raw.raft.promotable() {
+            tracing::warn!("this node leads, and is no voter any more: it steps down");
+            self.raw.raft.become_follower(self.raw.raft.term, raft::INVALID_ID);
+            self.after();
         }
     }
 

@@ -7,6 +7,7 @@ use std::{collections::HashSet, fmt};
 use chassis::tls::{TlsFiles, TlsIdentity, public_server_config};
 
 use super::{Config, MIB, MODES, Member, MemberRole, Raft, UPGRADE_AUTO, UPGRADE_MANUAL, address};
+use crate::{data_dir::STAMP_FILE, peers::PeerSecret};
 
 /// Smallest segment: the largest entry (1.5 MiB) and its frame must fit with room to spare.
 const SEGMENT_BYTES_MIN: u64 = 4 * MIB;
@@ -41,6 +42,24 @@ impl Config {
         self.check_files()
     }
 
+    /// As [`Config::check`], for a start with `--bootstrap`: a group is formed with peers that know each other. A data directory
+    /// that was formed before is left as it is.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn check_to_form(&self) -> Result<(), Vec<Problem>> {
+        self.check()?;
+        let mut found = Found::default();
+        if self.peers_are_plain() && !self.node.data_dir.join(STAMP_FILE).exists() {
+            found.add(
+                "peer.secret_file",
+                "is required to form a group without peer.tls, on loopback too: every user of this machine could speak in a \
+                 node's name; put the same line of `openssl rand -hex 32` into a file of each node (mode 0600) and name it here",
+            );
+        }
+        found.into_result()
+    }
+
     /// As [`Config::check`], without looking at a file.
     ///
     /// # Errors
@@ -72,6 +91,11 @@ impl Config {
                 }
                 Ok(_) => {}
             }
+        }
+        if let Some(path) = &self.peer.secret_file
+            && let Err(error) = PeerSecret::load(path)
+        {
+            found.add("peer.secret_file", error.to_string());
         }
         let https = self.proxy().and_then(|proxy| proxy.tls_certificate.as_ref().zip(proxy.tls_key.as_ref()));
         if let Some((certificate, key)) = https
@@ -112,6 +136,9 @@ impl Config {
 
     fn check_listeners(&self, found: &mut Found) {
         let outside = self.cluster.nodes.iter().find(|member| address::is_outside(&member.peer));
+        if self.peer.tls.is_some() && self.peer.secret_file.is_some() {
+            found.add("peer.secret_file", "is for peers without peer.tls: remove one of the two");
+        }
         if self.peer.tls.is_none() {
             if let Some(member) = outside {
                 found.add("peer.tls", required(&format!("node {:?} is reached at {}", member.name, member.peer)));

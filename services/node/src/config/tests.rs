@@ -80,6 +80,7 @@ fn the_example_has_every_key_and_its_default() {
     defaults.cluster.nodes = whole.cluster.nodes.clone();
     (defaults.peer.tls, defaults.control.tls) = (whole.peer.tls.clone(), whole.control.tls.clone());
     defaults.admin.tls = whole.admin.tls.clone();
+    defaults.peer.secret_file = whole.peer.secret_file.clone();
     let proxy = &mut defaults.http_proxy;
     proxy.http_custom_headers = whole.http_proxy.http_custom_headers.clone();
     proxy.program = whole.http_proxy.program.clone();
@@ -154,6 +155,37 @@ fn a_certificate_that_cannot_be_used_is_found_by_the_check() {
     let tls = TlsFiles { ca: none.clone(), certificate: none.clone(), key: none };
     let said = problem(|config| config.peer.tls = Some(tls));
     assert!(said.starts_with("key peer.tls: /nowhere/a.pem: cannot be read: "), "{said}");
+}
+
+#[test]
+fn a_group_is_formed_with_peers_that_know_each_other_and_one_that_was_formed_goes_on() {
+    let home = tempfile::TempDir::new().unwrap();
+    let mut config = good();
+    config.node.data_dir = home.path().join("data");
+    let said = |config: &Config| config.check_to_form().map_err(|found| found[0].to_string());
+    let refused = said(&config).unwrap_err();
+    assert!(refused.starts_with("key peer.secret_file: is required to form a group"), "{refused}");
+    assert_eq!(config.check(), Ok(()), "a node that joins, or that is a member, is warned");
+    fs::create_dir(&config.node.data_dir).unwrap();
+    fs::write(config.node.data_dir.join("ocs-node.toml"), "").unwrap();
+    assert_eq!(said(&config), Ok(()), "--bootstrap means nothing to a member");
+    config.node.data_dir = home.path().join("other");
+    let secret = home.path().join("secret");
+    fs::write(&secret, "0123456789abcdef0123456789abcdef").unwrap();
+    fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    config.peer.secret_file = Some(secret);
+    assert_eq!(said(&config), Ok(()));
+    config.peer.secret_file = Some("/nowhere/secret".into());
+    assert!(said(&config).unwrap_err().starts_with("key peer.secret_file: /nowhere/secret: "));
+}
+
+#[test]
+fn tls_and_a_secret_exclude_each_other() {
+    let tls = TlsFiles { ca: "a".into(), certificate: "b".into(), key: "c".into() };
+    let mut config = good();
+    (config.peer.tls, config.peer.secret_file) = (Some(tls), Some("d".into()));
+    let said = config.check_values().unwrap_err()[0].to_string();
+    assert_eq!(said, "key peer.secret_file: is for peers without peer.tls: remove one of the two");
 }
 
 #[test]

@@ -23,6 +23,7 @@ use super::{
     CONNECTION_WINDOW_BYTES, MESSAGE_BYTES_MAX, PeerHandler, PeersConfig, STREAM_WINDOW_BYTES,
     guard::{Caller, number},
     refusals::Refusals,
+    secret::{PeerSecret, Unproven},
     service::PeerService,
     spawn_vital,
     wire::{Duplex, Wire},
@@ -47,6 +48,10 @@ pub(super) enum Refused {
     Stranger,
     #[error("it does not speak HTTP/2")]
     NotHttp2,
+    #[error("{0}")]
+    Unproven(#[from] Unproven),
+    #[error("it is node number {0}, which is not configured here")]
+    Unknown(u16),
     #[error("too many handshakes at once")]
     Crowded,
     #[error("too many connections")]
@@ -56,6 +61,8 @@ pub(super) enum Refused {
 /// Decides who may come in.
 pub(super) struct Doorkeeper {
     tls: Option<TlsAcceptor>,
+    /// The secret, and what its proofs are about: the cluster and this node's number.
+    secret: Option<(PeerSecret, [u8; 16], u16)>,
     names: Vec<(u16, String)>,
     refusals: Arc<Refusals>,
     handshakes: Arc<Semaphore>,
@@ -76,6 +83,7 @@ impl Doorkeeper {
                 .tls
                 .as_ref()
                 .map(|identity| TlsAcceptor::from(identity.server_config(Clients::WithCertificate, &[ALPN_H2]))),
+            secret: config.secret.clone().map(|secret| (secret, config.own.cluster, number(config.own.raft_id))),
             refusals: Arc::new(Refusals::new()),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
             places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
@@ -104,13 +112,27 @@ impl Doorkeeper {
 
     async fn introduce(&self, stream: TcpStream, address: SocketAddr) -> Result<(Box<dyn Duplex>, Caller), Refused> {
         stream.set_nodelay(true).map_err(Refused::Handshake)?;
-        let Some(acceptor) = &self.tls else {
-            expect_preface(&stream).await?;
-            return Ok((Box::new(stream), Caller { address, certified: None }));
-        };
+        let Some(acceptor) = &self.tls else { return self.introduce_plain(stream, address).await };
         let stream = acceptor.accept(stream).await.map_err(Refused::Handshake)?;
         let certified = Some(self.named_by(stream.get_ref().1.peer_certificates().unwrap_or_default())?);
         Ok((Box::new(stream), Caller { address, certified }))
+    }
+
+    /// Without TLS: a caller that knows the secret is the node that it says; without a secret anybody is.
+    async fn introduce_plain(
+        &self,
+        mut stream: TcpStream,
+        address: SocketAddr,
+    ) -> Result<(Box<dyn Duplex>, Caller), Refused> {
+        let Some((secret, cluster, own)) = &self.secret else {
+            expect_preface(&stream).await?;
+            return Ok((Box::new(stream), Caller { address, certified: None }));
+        };
+        let caller = secret.answer(&mut stream, *cluster, *own).await?;
+        if !self.names.iter().any(|(number, _)| *number == caller) {
+            return Err(Refused::Unknown(caller));
+        }
+        Ok((Box::new(stream), Caller { address, certified: Some(Arc::new([caller])) }))
     }
 
     /// The configured nodes that a verified certificate names.

@@ -7,7 +7,7 @@ use ocs_proto::peer::HelloReply;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{DialError, PeerAddress, PeerSelf, Peers};
+use super::{DialError, PeerAddress, PeerSelf, Peers, text::shown};
 use crate::versions;
 
 const ASK_INTERVAL: Duration = Duration::from_millis(250);
@@ -83,7 +83,7 @@ fn check(own: &PeerSelf, peer: &PeerAddress, reply: &HelloReply) -> Result<(), B
         return Err(BootstrapError::ForeignCluster { peer: name, address });
     }
     if reply.node != peer.name {
-        return Err(BootstrapError::OtherNode { peer: name, address, found: reply.node.clone() });
+        return Err(BootstrapError::OtherNode { peer: name, address, found: shown(&reply.node) });
     }
     if reply.heard_of_you {
         return Err(BootstrapError::WasMember { peer: name });

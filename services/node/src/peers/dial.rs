@@ -1,10 +1,10 @@
-//! Reaching a peer: one TCP connection, TLS, HTTP/2, and a greeting that proves who answers. Never retries by itself; how
+//! Reaching a peer: one TCP connection, TLS or the group's secret, HTTP/2, and a greeting that proves who answers. Never retries by itself; how
 //! long to wait before the next attempt is [`Backoff`].
 
 use std::{io, sync::Arc, time::Duration};
 
 use chassis::tls::{ALPN_H2, TlsIdentity};
-use consensus::RaftId;
+use consensus::{RaftId, bounds::EPOCH_MAX};
 use futures::{FutureExt, future::BoxFuture};
 use hyper_util::rt::TokioIo;
 use ocs_proto::peer::{Head, HelloReply, HelloRequest, peer_client::PeerClient};
@@ -13,7 +13,13 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
-use super::{CONNECTION_WINDOW_BYTES, MESSAGE_BYTES_MAX, PeerAddress, STREAM_WINDOW_BYTES, guard::Own, wire::Duplex};
+use super::{
+    CONNECTION_WINDOW_BYTES, MESSAGE_BYTES_MAX, PeerAddress, PeersConfig, STREAM_WINDOW_BYTES,
+    guard::{Own, number},
+    secret::{Ends, PeerSecret},
+    text::shown,
+    wire::Duplex,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -33,6 +39,9 @@ pub enum DialError {
     /// Connected, but no answer in time.
     #[error("no answer within {} s", .0.as_secs())]
     Slow(Duration),
+    /// The secret was not proven.
+    #[error("the group's secret: {0}")]
+    Secret(String),
     /// TLS failed.
     #[error("TLS: {0}")]
     Tls(io::Error),
@@ -46,7 +55,7 @@ pub enum DialError {
     #[error("node \"{0}\" answers there")]
     OtherNode(String),
     /// An operator forced another node.
-    #[error("it is in epoch {theirs}, this node in epoch {ours}: {}", if theirs > ours { "its log is to prove that" } else { "it is to join again" })]
+    #[error("it is in epoch {theirs}, this node in epoch {ours}: {}", if theirs > ours { "this node joins again" } else { "it is to join again" })]
     Epoch {
         /// The epoch of who answers.
         theirs: u64,
@@ -63,6 +72,7 @@ pub(super) struct Dialer {
     pub(super) peer: PeerAddress,
     own: Arc<Own>,
     tls: Option<TlsConnector>,
+    secret: Option<PeerSecret>,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -74,7 +84,12 @@ impl std::fmt::Debug for Dialer {
 impl Dialer {
     pub(super) fn new(peer: &PeerAddress, tls: Option<&TlsIdentity>, own: &Arc<Own>) -> Self {
         let tls = tls.map(|identity| TlsConnector::from(identity.client_config(&[ALPN_H2])));
-        Self { peer: peer.clone(), own: Arc::clone(own), tls }
+        Self { peer: peer.clone(), own: Arc::clone(own), tls, secret: None }
+    }
+
+    /// The way to one peer as it is configured.
+    pub(super) fn of(config: &PeersConfig, peer: &PeerAddress, own: &Arc<Own>) -> Self {
+        Self { secret: config.secret.clone(), ..Self::new(peer, config.tls.as_ref(), own) }
     }
 
     /// A connection to the right node of the right cluster, in our epoch.
@@ -93,7 +108,7 @@ impl Dialer {
             return Err(DialError::ForeignCluster);
         }
         if reply.node != self.peer.name {
-            return Err(DialError::OtherNode(reply.node));
+            return Err(DialError::OtherNode(shown(&reply.node)));
         }
         Ok((channel, reply.epoch.max(EPOCH_UNSAID)))
     }
@@ -111,8 +126,11 @@ impl Dialer {
     async fn greet(&self, channel: Channel) -> Result<HelloReply, DialError> {
         let request = HelloRequest { head: Some(self.own.head()), node: self.own.node.name.clone() };
         match timeout(HANDSHAKE_TIMEOUT, client(channel).hello(request)).await {
+            Ok(Ok(reply)) if reply.get_ref().epoch > EPOCH_MAX => {
+                Err(DialError::Greeting("it names an epoch that cannot be".to_owned()))
+            }
             Ok(Ok(reply)) => Ok(reply.into_inner()),
-            Ok(Err(status)) => Err(DialError::Greeting(status.message().to_owned())),
+            Ok(Err(status)) => Err(DialError::Greeting(shown(status.message()))),
             Err(_) => Err(DialError::Slow(HANDSHAKE_TIMEOUT)),
         }
     }
@@ -129,11 +147,22 @@ impl Dialer {
         channel_over(secured.unwrap_or(Err(DialError::Slow(HANDSHAKE_TIMEOUT)))?).await
     }
 
-    async fn secure(&self, stream: TcpStream) -> Result<Box<dyn Duplex>, DialError> {
-        let Some(connector) = &self.tls else { return Ok(Box::new(stream)) };
+    async fn secure(&self, mut stream: TcpStream) -> Result<Box<dyn Duplex>, DialError> {
+        let Some(connector) = &self.tls else {
+            if let Some(secret) = &self.secret {
+                let proven = secret.call(&mut stream, self.ends()).await;
+                proven.map_err(|unproven| DialError::Secret(unproven.to_string()))?;
+            }
+            return Ok(Box::new(stream));
+        };
         let name = ServerName::try_from(self.peer.name.clone())
             .map_err(|error| DialError::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
         Ok(Box::new(connector.connect(name, stream).await.map_err(DialError::Tls)?))
+    }
+
+    fn ends(&self) -> Ends {
+        let node = &self.own.node;
+        Ends { cluster: node.cluster, caller: number(node.raft_id), called: number(self.peer.raft_id) }
     }
 }
 

@@ -28,6 +28,7 @@ use super::{
     guard::number,
     queue::Queue,
     spawn_vital,
+    text::shown,
 };
 
 /// Forwards requests to peers. Cheap to clone.
@@ -217,7 +218,7 @@ impl Link {
         loop {
             let channel = self.reach().await;
             if let Err(status) = self.exchange(channel).await {
-                tracing::debug!(peer = self.dialer.peer.name, "forwarding stream ended: {}", status.message());
+                tracing::debug!(peer = self.dialer.peer.name, "forwarding stream ended: {}", shown(status.message()));
             }
             end(&self.book, &self.queue);
         }

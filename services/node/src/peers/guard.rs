@@ -8,14 +8,14 @@ use std::{
 
 use bytes::Bytes;
 use consensus::{
-    FORMATS, RaftId,
+    FORMATS, RaftId, bounds,
     members::{self, Epochs},
 };
-use ocs_proto::peer::{EpochProofRequest, Head, HelloRequest, JoinRequest};
+use ocs_proto::peer::{ForwardRequest, Head, HelloRequest, JoinRequest, PeerFrame};
 use tokio::sync::watch;
 use tonic::Status;
 
-use super::{PeerAddress, PeerSelf, epochs::Claims};
+use super::{PeerAddress, PeerSelf, text::shown};
 use crate::{data_dir::DataDir, versions};
 
 /// The version of our frames (design 2, formats).
@@ -30,7 +30,7 @@ pub(super) fn number(id: RaftId) -> u16 {
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub(super) address: SocketAddr,
-    /// Numbers of the configured nodes that its certificate names; none: a plain connection.
+    /// Numbers of the configured nodes that its certificate names or that it proved to be; none: a plain connection.
     pub(super) certified: Option<Arc<[u16]>>,
 }
 
@@ -47,10 +47,8 @@ pub(super) struct Own {
     cluster: Bytes,
     start: Bytes,
     directory: Arc<DataDir>,
-    /// The highest epoch that the log of a node of this cluster proved.
+    /// The highest epoch that an authenticated node of this cluster named.
     highest: watch::Sender<u64>,
-    /// What is to be proved.
-    claims: Claims,
     /// Whether a primary of this epoch told that this node's id was replaced.
     replaced: watch::Sender<bool>,
 }
@@ -59,20 +57,12 @@ impl Own {
     pub(super) fn new(node: PeerSelf, directory: Arc<DataDir>) -> Self {
         let (cluster, start) = (Bytes::copy_from_slice(&node.cluster), Bytes::copy_from_slice(&node.start));
         let (highest, replaced) = (watch::channel(node.epoch).0, watch::channel(false).0);
-        Self { node, cluster, start, directory, highest, claims: Claims::default(), replaced }
+        Self { node, cluster, start, directory, highest, replaced }
     }
 
-    /// A node of this cluster, whose certificate was checked, says that it is in this epoch. A higher one than ours is a claim that
-    /// its log has to prove before anything is given up (see [`super::epochs`]).
+    /// A node of this cluster, whose certificate was checked, is in this epoch. A higher one than ours: an operator forced
+    /// another node, and what this one's log promises is over (design rule 11).
     pub(super) fn heard_epoch(&self, epoch: u64, from: &str) {
-        if epoch > *self.highest.borrow() {
-            self.claims.add(from, epoch);
-        }
-    }
-
-    /// The log of a node of this cluster is of this epoch. A higher one than ours: an operator forced another node, and what this
-    /// one's log promises is over (design rule 11).
-    pub(super) fn believe_epoch(&self, epoch: u64, from: &str) {
         let news = |highest: &mut u64| {
             let higher = epoch > *highest;
             *highest = epoch.max(*highest);
@@ -86,16 +76,6 @@ impl Own {
                 "an operator forced another node: this one's epoch is over"
             );
         }
-    }
-
-    /// Higher epochs that were claimed and not proved yet.
-    pub(super) fn claims(&self) -> &Claims {
-        &self.claims
-    }
-
-    /// Whether every voter and learner knows what this version knows.
-    pub(super) fn raised(&self) -> bool {
-        self.directory.raised()
     }
 
     /// A primary of this epoch, whose certificate was checked, told the membership (design rule 11).
@@ -160,6 +140,7 @@ impl Guard {
     /// The sender, if its frame may be looked at.
     pub(super) fn check(&self, head: Option<&Head>, caller: &Caller) -> Result<RaftId, Status> {
         let head = head.ok_or_else(|| Status::invalid_argument("a frame without a head"))?;
+        within_bounds(head)?;
         check_formats(head)?;
         if head.cluster != self.own.cluster {
             return Err(Status::failed_precondition("a frame of another cluster"));
@@ -170,6 +151,14 @@ impl Guard {
         Ok(head.from)
     }
 
+    /// The same, and its messages are no more than a frame of any release has.
+    pub(super) fn check_frame(&self, frame: &PeerFrame, caller: &Caller) -> Result<RaftId, Status> {
+        if frame.messages.len() > bounds::MESSAGES_MAX {
+            return Err(Status::invalid_argument("a frame with too many messages"));
+        }
+        self.check(frame.head.as_ref(), caller)
+    }
+
     /// Nothing is exchanged across epochs; the lower side is told, and gives its Raft id up (design rule 11).
     fn check_epoch(&self, epoch: u64, from: &str) -> Result<(), Status> {
         let ours = self.own.node.epoch;
@@ -177,7 +166,7 @@ impl Guard {
             Epochs::Same => Ok(()),
             Epochs::OursOver => {
                 self.own.heard_epoch(epoch, from);
-                let why = format!("this node is in epoch {ours}: it joins again once a log proves epoch {epoch}");
+                let why = format!("this node is in epoch {ours}, which is over: it joins again");
                 Err(Status::failed_precondition(why))
             }
             Epochs::TheirsOver => {
@@ -192,17 +181,10 @@ impl Guard {
         self.check_name(&request.node, caller)?;
         let ours = |head: &&Head| head.cluster == self.own.cluster && check_formats(head).is_ok();
         if let Some(head) = request.head.as_ref().filter(ours) {
+            within_bounds(head)?;
             self.own.heard_epoch(head.epoch, &request.node);
         }
         Ok(())
-    }
-
-    /// A node of a lower epoch that asks for what shows this one.
-    pub(super) fn check_proof(&self, request: &EpochProofRequest, caller: &Caller) -> Result<(), Status> {
-        if request.head.as_ref().is_none_or(|head| head.cluster != self.own.cluster) {
-            return Err(Status::failed_precondition("not a node of this cluster"));
-        }
-        self.check_name(&request.node, caller)
     }
 
     /// The number of a node that asks to be taken in.
@@ -213,6 +195,7 @@ impl Guard {
             return Err(Status::failed_precondition("not a node of this cluster and version"));
         }
         self.check_name(&request.node, caller)?;
+        request.head.as_ref().map_or(Ok(()), within_bounds)?;
         // Of a lower epoch, or of none, it may be; of a higher one, this group is over.
         let epoch = request.head.as_ref().map_or(0, |head| head.epoch);
         self.check_epoch(epoch.max(self.own.node.epoch), &request.node)?;
@@ -224,7 +207,7 @@ impl Guard {
     pub(super) fn check_name(&self, name: &str, caller: &Caller) -> Result<(), Status> {
         match self.names.iter().find(|(_, known)| known == name) {
             Some((number, _)) => self.identify(*number, caller).map(drop),
-            None => Err(Status::permission_denied(format!("node \"{name}\" is not configured here"))),
+            None => Err(Status::permission_denied(format!("node \"{}\" is not configured here", shown(name)))),
         }
     }
 
@@ -241,5 +224,19 @@ impl Guard {
             return Err(Status::permission_denied(format!("the certificate does not name node \"{name}\"")));
         }
         Ok(name)
+    }
+}
+
+/// A head whose numbers cannot be is refused before any of them is believed.
+fn within_bounds(head: &Head) -> Result<(), Status> {
+    bounds::head(head).map_err(|why| Status::invalid_argument(format!("a head with {why}")))
+}
+
+/// A request bears the number of the node that read it: under another one it would take the place of that node's requests.
+pub(super) fn check_forward(from: RaftId, request: &ForwardRequest) -> Result<(), Status> {
+    match request.id {
+        Some(id) if id.node == u32::from(number(from)) => Ok(()),
+        Some(_) => Err(Status::invalid_argument("a forwarded request under another node's number")),
+        None => Err(Status::invalid_argument("a forwarded request without an id")),
     }
 }

@@ -5,14 +5,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use consensus::RaftId;
+use consensus::{RaftId, bounds};
 use ocs_proto::peer::{JoinReply, JoinRequest};
 use tokio::time::Instant;
 
 use super::{
-    PeersConfig,
+    PeerSelf, PeersConfig,
     dial::{self, Dialer},
-    guard::Own,
+    guard::{Own, number},
+    text::shown,
 };
 use crate::data_dir::DataDir;
 
@@ -33,13 +34,13 @@ pub struct Admission {
 /// Asks every peer, again and again, until the primary has taken this node in.
 pub async fn ask_to_join(config: &PeersConfig, directory: Arc<DataDir>) -> Admission {
     let own = Arc::new(Own::new(config.own.clone(), directory));
-    let dialers: Vec<Dialer> = config.peers.iter().map(|peer| Dialer::new(peer, config.tls.as_ref(), &own)).collect();
+    let dialers: Vec<Dialer> = config.peers.iter().map(|peer| Dialer::of(config, peer, &own)).collect();
     let token = rand::random_range(1..=u64::MAX);
     let mut told: Option<Instant> = None;
     loop {
         let answers = dialers.iter().map(|dialer| ask(dialer, &config.own.name, token));
         let answers = futures::future::join_all(answers).await;
-        let given = answers.iter().flatten().filter(|reply| reply.id != 0 && reply.epoch >= config.own.epoch);
+        let given = answers.iter().flatten().filter(|reply| is_admission(reply, &config.own));
         if let Some(reply) = given.max_by_key(|reply| reply.epoch) {
             return Admission { raft_id: reply.id, epoch: reply.epoch };
         }
@@ -55,20 +56,26 @@ pub async fn ask_to_join(config: &PeersConfig, directory: Arc<DataDir>) -> Admis
     }
 }
 
+/// An id of this node, in an epoch that this node may join.
+fn is_admission(reply: &JoinReply, own: &PeerSelf) -> bool {
+    let of_this_node = bounds::is_id(reply.id) && number(reply.id) == number(own.raft_id);
+    of_this_node && (own.epoch..=bounds::EPOCH_MAX).contains(&reply.epoch)
+}
+
 async fn ask(dialer: &Dialer, node: &str, token: u64) -> Result<JoinReply, String> {
     let (channel, _) = dialer.dial_any_epoch().await.map_err(|error| error.to_string())?;
     let request = JoinRequest { head: Some(dialer.head()), node: node.to_owned(), token };
     let mut client = dial::client(channel);
     match tokio::time::timeout(ANSWER_TIMEOUT, client.join(request)).await {
         Ok(Ok(reply)) => Ok(reply.into_inner()),
-        Ok(Err(status)) => Err(status.message().to_owned()),
+        Ok(Err(status)) => Err(shown(status.message())),
         Err(_) => Err("no answer in time".to_owned()),
     }
 }
 
 fn reasons(dialers: &[Dialer], answers: &[Result<JoinReply, String>]) -> String {
     let why = |answer: &Result<JoinReply, String>| match answer {
-        Ok(reply) => reply.reason.clone(),
+        Ok(reply) => shown(&reply.reason),
         Err(reason) => reason.clone(),
     };
     let lines = dialers.iter().zip(answers).map(|(dialer, answer)| format!("{} ({})", dialer.peer.name, why(answer)));

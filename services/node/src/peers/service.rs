@@ -6,8 +6,8 @@ use chassis::tasks::{AtEnd, Tasks};
 use consensus::RaftId;
 use futures::{StreamExt, stream::BoxStream};
 use ocs_proto::peer::{
-    EpochProofReply, EpochProofRequest, FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, ForwardRequest,
-    Head, HelloReply, HelloRequest, JoinReply, JoinRequest, PeerFrame, PeerFrameEnd, StateChunk, peer_server::Peer,
+    FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, ForwardRequest, HelloReply, HelloRequest, JoinReply,
+    JoinRequest, PeerFrame, PeerFrameEnd, StateChunk, peer_server::Peer,
 };
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
@@ -16,10 +16,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     FORWARDS_MAX, FRAME_BYTES_MAX, PeerAddress, PeerHandler,
-    guard::{Caller, Guard, Own},
+    guard::{self, Caller, Guard, Own},
     queue::Queue,
     refusals::Refusals,
-    speakers::{Speakers, Speaking},
 };
 use crate::data_dir::{DataDir, DataDirError};
 
@@ -29,7 +28,6 @@ pub(super) struct PeerService<H> {
     directory: Arc<DataDir>,
     tasks: Tasks,
     refusals: Arc<Refusals>,
-    speakers: Arc<Speakers>,
 }
 
 impl<H> Clone for PeerService<H> {
@@ -40,7 +38,6 @@ impl<H> Clone for PeerService<H> {
             directory: Arc::clone(&self.directory),
             tasks: self.tasks.clone(),
             refusals: Arc::clone(&self.refusals),
-            speakers: Arc::clone(&self.speakers),
         }
     }
 }
@@ -61,7 +58,6 @@ impl<H: PeerHandler> Peer for PeerService<H> {
     async fn frames(&self, request: Request<Streaming<PeerFrame>>) -> Result<Response<PeerFrameEnd>, Status> {
         let caller = caller(&request)?;
         let mut frames = request.into_inner();
-        let mut speaking = None;
         let stopping = self.tasks.stopping();
         loop {
             let next = tokio::select! {
@@ -69,7 +65,7 @@ impl<H: PeerHandler> Peer for PeerService<H> {
                 next = frames.message() => next?,
             };
             let Some(frame) = next else { return Ok(Response::new(PeerFrameEnd {})) };
-            self.pass_on(frame, &caller, &mut speaking).await?;
+            self.pass_on(frame, &caller).await?;
         }
     }
 
@@ -108,12 +104,6 @@ impl<H: PeerHandler> Peer for PeerService<H> {
         let number = self.noted(&caller, self.guard.check_join(&request, &caller))?;
         Ok(Response::new(self.handler.join(number, request.token).await))
     }
-
-    async fn epoch_proof(&self, request: Request<EpochProofRequest>) -> Result<Response<EpochProofReply>, Status> {
-        let caller = caller(&request)?;
-        self.noted(&caller, self.guard.check_proof(request.get_ref(), &caller))?;
-        self.handler.epoch_proof().map(Response::new)
-    }
 }
 
 impl<H: PeerHandler> PeerService<H> {
@@ -131,7 +121,6 @@ impl<H: PeerHandler> PeerService<H> {
             directory,
             tasks: tasks.clone(),
             refusals: Arc::clone(refusals),
-            speakers: Speakers::new(),
         }
     }
 
@@ -141,28 +130,14 @@ impl<H: PeerHandler> PeerService<H> {
     }
 
     /// Nothing of Raft from a node is seen here before it is on disk that it was heard (design rule 11).
-    async fn pass_on(
-        &self,
-        mut frame: PeerFrame,
-        caller: &Caller,
-        speaking: &mut Option<Speaking>,
-    ) -> Result<(), Status> {
-        let from = self.speaker(frame.head.as_ref(), caller, speaking)?;
+    async fn pass_on(&self, mut frame: PeerFrame, caller: &Caller) -> Result<(), Status> {
+        let from = self.noted(caller, self.guard.check_frame(&frame, caller))?;
         self.drop_strays(from, &mut frame, caller.address);
         if self.remember(from).await? {
             // A frame that is not taken is dropped: Raft sends again.
             self.handler.on_frame(frame);
         }
         Ok(())
-    }
-
-    /// The sender of a frame, if it may be heard: its head is right, and it is the one start of its node that speaks.
-    fn speaker(&self, head: Option<&Head>, caller: &Caller, speaking: &mut Option<Speaking>) -> Result<RaftId, Status> {
-        let from = self.noted(caller, self.guard.check(head, caller))?;
-        if let Some(head) = head {
-            self.noted(caller, self.speakers.heard(speaking, head, caller.address))?;
-        }
-        Ok(from)
     }
 
     fn drop_strays(&self, from: RaftId, frame: &mut PeerFrame, address: SocketAddr) {
@@ -201,7 +176,6 @@ impl<H: PeerHandler> PeerService<H> {
         replies: mpsc::Sender<ForwardReply>,
     ) {
         let places = Arc::new(Semaphore::new(FORWARDS_MAX));
-        let mut speaking = None;
         let stopping = self.tasks.stopping();
         loop {
             let next = tokio::select! {
@@ -209,8 +183,11 @@ impl<H: PeerHandler> PeerService<H> {
                 next = frames.message() => next,
             };
             let Ok(Some(frame)) = next else { return };
-            let Ok(from) = self.speaker(frame.head.as_ref(), &caller, &mut speaking) else { return };
+            let Ok(from) = self.noted(&caller, self.guard.check(frame.head.as_ref(), &caller)) else { return };
             for request in frame.requests {
+                if self.noted(&caller, guard::check_forward(from, &request)).is_err() {
+                    return;
+                }
                 let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
                 self.answer(from, request, replies.clone(), place);
             }

@@ -2,6 +2,7 @@
 
 mod door;
 mod fixture;
+mod lies;
 
 use consensus::Transport;
 use futures::future::join_all;

@@ -8,7 +8,7 @@ use store::StoreError;
 
 use crate::{
     data_dir::DataDirError,
-    peers::{BootstrapError, PeersError},
+    peers::{BootstrapError, PeersError, SecretError},
     versions,
 };
 
@@ -21,6 +21,9 @@ pub enum RunError {
     /// A certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The secret of the group cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// A port cannot be had.
     #[error("cannot listen for {name} on {address}: {source}; free the port or change {name}.listen")]
     Listen {
@@ -83,7 +86,9 @@ impl RunError {
     /// What the process ends with: 2 where starting again changes nothing, 74 where the disk is at fault, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Unnamed(_) | Self::Tls(_) | Self::Bootstrap(_) | Self::Versions { .. } => exit::USAGE,
+            Self::Unnamed(_) | Self::Tls(_) | Self::Secret(_) | Self::Bootstrap(_) | Self::Versions { .. } => {
+                exit::USAGE
+            }
             Self::DataDir(DataDirError::Io { .. }) | Self::Log(_) | Self::Store(_) | Self::Force(_) => exit::IO,
             Self::DataDir(_) => exit::USAGE,
             Self::Listen { .. } | Self::Peers(_) | Self::Io { .. } | Self::Reflection(_) | Self::PartFailed => {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use chassis::tasks::Tasks;
-use consensus::{FetchedState, Handle};
+use consensus::{FetchedState, Handle, bounds};
 use ocs_proto::peer::StateChunk;
 use outbound::{Reply, RequestId};
 use store::StoreConfig;
@@ -118,5 +118,9 @@ fn take_in_queued(
     mut queue: mpsc::Receiver<Result<StateChunk, String>>,
 ) -> Result<FetchedState, String> {
     let chunks = std::iter::from_fn(move || queue.blocking_recv());
-    take_in(directory, config, chunks).map_err(|error| error.to_string())
+    let state = take_in(directory, config, chunks).map_err(|error| error.to_string())?;
+    match state.mark.conf_state.as_ref().map_or(Ok(()), |_| bounds::mark(&state.mark)) {
+        Ok(()) => Ok(state),
+        Err(why) => Err(format!("a state with {why}")),
+    }
 }

@@ -1,10 +1,9 @@
 //! Who is let in, and that nobody who is not can disturb the others.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
-use consensus::members;
 use futures::stream;
-use ocs_proto::peer::{ConfState, HelloRequest, SnapshotMark};
+use ocs_proto::peer::HelloRequest;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::{
     ClientConfig, RootCertStore,
@@ -30,12 +29,7 @@ fn guarded(ca: &Ca) -> Node {
 
 /// Another node's way to `node`, with whatever certificate.
 fn way_to(node: &Node, tls: Option<&TlsIdentity>, name: &str, raft_id: RaftId) -> Dialer {
-    way_of([9; 16], node, tls, name, raft_id)
-}
-
-/// The same, of a start.
-fn way_of(start: [u8; 16], node: &Node, tls: Option<&TlsIdentity>, name: &str, raft_id: RaftId) -> Dialer {
-    let own = PeerSelf { name: name.into(), raft_id, cluster: CLUSTER, epoch: 1, start };
+    let own = PeerSelf { name: name.into(), raft_id, cluster: CLUSTER, epoch: 1, start: [9; 16] };
     let address = node.peers.local_addr().to_string();
     let peer = PeerAddress { name: "a".into(), raft_id: 1, address, witness: false };
     Dialer::new(&peer, tls, &Arc::new(Own::new(own, Arc::clone(&node.directory))))
@@ -155,90 +149,67 @@ async fn frames_of_another_cluster_an_older_epoch_or_an_unknown_node_are_refused
     assert!(a.frames.try_recv().is_ok());
 }
 
-/// Nodes a and b that know each other; b says that it is in this epoch.
-fn pair_in_epochs(theirs: u64) -> (Node, Node) {
-    let (mut a, mut b) = (bind(1, None), bind(2, None));
-    a.knows(2, &b.address());
-    b.knows(1, &a.address());
-    b.bound.config.own.epoch = theirs;
-    a.directory.stamp().unwrap();
-    b.directory.stamp().unwrap();
-    (a.serve(), b.serve())
-}
-
-/// Where a log begins, of a group that was formed or forced.
-fn begun(voters: &[RaftId], epoch: u64) -> SnapshotMark {
-    let conf_state = ConfState { voters: voters.to_vec(), epoch, single_copy: epoch > 1, ..ConfState::default() };
-    SnapshotMark { index: 9, term: 4, conf_state: Some(conf_state) }
-}
-
-async fn is_over(node: &Node) -> bool {
-    tokio::time::timeout(std::time::Duration::ZERO, node.peers.id_over()).await.is_ok()
-}
-
 #[tokio::test]
-async fn a_higher_epoch_that_a_log_proves_ends_the_lower_one_and_nobody_else() {
-    let (a, b) = pair_in_epochs(2);
-    *b.handler.log.lock().unwrap() = Some(begun(&[members::forced_id(2, 2)], 2));
-    assert_eq!(a.peers.id_over().await, 2);
-    assert!(!is_over(&b).await, "the higher epoch goes on");
-}
-
-#[tokio::test]
-async fn a_higher_epoch_that_the_claiming_nodes_log_does_not_show_ends_nobody() {
-    let (a, b) = pair_in_epochs(3);
-    *b.handler.log.lock().unwrap() = Some(begun(&[1, 2, 3], 0));
-    until(|| b.handler.proofs_asked.load(Ordering::Relaxed) > 1).await;
-    assert!(!is_over(&a).await);
-}
-
-#[tokio::test]
-async fn an_older_version_that_proves_nothing_is_believed_until_the_raise() {
-    let (mut a, mut b) = (bind(1, None), bind(2, None));
-    a.knows(2, &b.address());
-    b.knows(1, &a.address());
-    b.bound.config.own.epoch = 2;
-    [&a, &b].into_iter().for_each(|node| node.directory.stamp().unwrap());
-    a.directory.raise_formats(2).unwrap();
-    let (a, b) = (a.serve(), b.serve());
-    until(|| b.handler.proofs_asked.load(Ordering::Relaxed) > 1).await;
-    assert!(!is_over(&a).await, "there are no older versions in a group that was raised");
-    let (a, _b) = pair_in_epochs(2);
-    assert_eq!(a.peers.id_over().await, 2);
-}
-
-#[tokio::test]
-async fn of_two_processes_with_one_identity_the_first_is_heard_and_both_are_named() {
+async fn a_head_that_cannot_be_is_refused_and_this_node_keeps_its_id() {
     let mut a = bind(1, None);
     a.knows(2, "127.0.0.1:1");
     a.directory.stamp().unwrap();
-    let mut a = a.serve();
-    let [original, copy] = [[1; 16], [2; 16]].map(|start| way_of(start, &a, None, "b", 2));
-    let (frames, queued) = tokio::sync::mpsc::unbounded_channel();
-    let say =
-        |way: &Dialer| PeerFrame { head: Some(way.head()), messages: vec![message(2, 1, 1)], ..PeerFrame::default() };
-    let mut client = dial::client(original.dial().await.unwrap());
-    let first = async { client.frames(tokio_stream::wrappers::UnboundedReceiverStream::new(queued)).await };
-    let second = async {
-        frames.send(say(&original)).unwrap();
-        a.frames.recv().await.unwrap();
-        let mut client = dial::client(copy.dial().await.unwrap());
-        // The first one speaks until the second one was refused.
-        let refused = loop {
-            frames.send(say(&original)).unwrap();
-            a.frames.recv().await.unwrap();
-            if let Err(refused) = client.frames(stream::iter([say(&copy)])).await {
-                break refused;
-            }
-        };
-        drop(frames);
-        refused
-    };
-    let (first, refused) = tokio::join!(first, second);
-    first.unwrap();
-    assert_eq!(refused.code(), Code::AlreadyExists);
-    assert_eq!(refused.message().matches("127.0.0.1:").count(), 2, "{refused}");
-    assert!(a.frames.try_recv().is_err(), "nothing of the second one is passed on");
+    let a = a.serve();
+    let way = way_to(&a, None, "b", 2);
+    let channel = way.dial().await.unwrap();
+    for epoch in [1 << 63, u64::MAX, consensus::bounds::EPOCH_MAX + 1] {
+        let head = Some(ocs_proto::peer::Head { epoch, ..way.head() });
+        let greeting = HelloRequest { head: head.clone(), node: "b".into() };
+        let refused = dial::client(channel.clone()).hello(greeting).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        let framed = PeerFrame { head: head.clone(), ..PeerFrame::default() };
+        let refused = dial::client(channel.clone()).frames(stream::iter([framed])).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        let join = ocs_proto::peer::JoinRequest { head, node: "b".into(), token: 7 };
+        assert_eq!(dial::client(channel.clone()).join(join).await.unwrap_err().code(), Code::InvalidArgument);
+    }
+    let over = tokio::time::timeout(std::time::Duration::ZERO, a.peers.id_over()).await;
+    assert!(over.is_err() && a.directory.epoch() == 1);
+}
+
+#[tokio::test]
+async fn a_name_with_a_newline_stays_one_line_and_a_request_bears_its_senders_number() {
+    let mut a = bind(1, None);
+    a.knows(2, "127.0.0.1:1");
+    a.directory.stamp().unwrap();
+    let a = a.serve();
+    let way = way_to(&a, None, "b", 2);
+    let channel = way.dial().await.unwrap();
+    let greeting = HelloRequest { head: None, node: "b\nERROR forged".into() };
+    let refused = dial::client(channel.clone()).hello(greeting).await.unwrap_err();
+    assert_eq!(refused.message(), "node \"b\\nERROR forged\" is not configured here");
+    let id = ocs_proto::outbound::RequestId { node: 1, incarnation: 1, counter: 1 };
+    let request = ForwardRequest { id: Some(id), ..ForwardRequest::default() };
+    let framed = ocs_proto::peer::ForwardFrame { head: Some(way.head()), requests: vec![request] };
+    let mut replies = dial::client(channel).forward(stream::iter([framed])).await.unwrap().into_inner();
+    assert_eq!(replies.message().await.unwrap(), None);
+    assert!(a.arrived.lock().await.try_recv().is_err());
+    assert_eq!(a.peers.refused_total(), 2);
+}
+
+#[tokio::test]
+async fn a_node_of_a_lower_epoch_hears_of_the_higher_one_whoever_dials_and_nobody_else_does() {
+    let (mut a, mut b) = (bind(1, None), bind(2, None));
+    a.knows(2, "127.0.0.1:1");
+    b.knows(1, &a.address());
+    b.bound.config.own.epoch = 2;
+    a.directory.stamp().unwrap();
+    b.directory.stamp().unwrap();
+    let (a, b) = (a.serve(), b.serve()); // b greets a, which cannot reach b
+    assert_eq!(a.peers.id_over().await, 2);
+    let (mut c, d) = (bind(1, None), bind(2, None));
+    c.knows(2, &b.peers.local_addr().to_string());
+    c.directory.stamp().unwrap();
+    let c = c.serve(); // c greets b, which is refused nothing but learns nothing either
+    assert_eq!(c.peers.id_over().await, 2);
+    drop(d);
+    let over = tokio::time::timeout(std::time::Duration::ZERO, b.peers.id_over()).await;
+    assert!(over.is_err(), "the higher epoch goes on");
 }
 
 #[tokio::test]

@@ -1,0 +1,29 @@
+//! Words that a peer sent, on their way to a log line or a status: one line, and no longer than a line is read.
+
+/// Characters of a peer's words that are shown.
+const SHOWN_MAX: usize = 200;
+
+/// The words as one line: what ends a line or moves a cursor is escaped, what is too much is cut.
+pub(super) fn shown(words: &str) -> String {
+    let mut line = String::new();
+    for character in words.chars().take(SHOWN_MAX) {
+        if character.is_control() { line.extend(character.escape_default()) } else { line.push(character) }
+    }
+    if words.chars().nth(SHOWN_MAX).is_some() {
+        line.push_str(&format!(" ... ({} bytes)", words.len()));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_peer_stay_one_line_of_a_bounded_length() {
+        assert_eq!(shown("node \"ü\""), "node \"ü\"");
+        assert_eq!(shown("b\n2026-01-01 ERROR forged\u{1b}[2J"), "b\\n2026-01-01 ERROR forged\\u{1b}[2J");
+        let long = shown(&"x".repeat(1 << 20));
+        assert!(long.len() < 2 * SHOWN_MAX && long.ends_with("(1048576 bytes)"), "{long}");
+    }
+}
