@@ -7,11 +7,12 @@ BIN_DIR ?= $(OUT)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CONTACTS ?=
 export BIN_DIR CONTACTS
 
-.PHONY: help sim mutants run test build fmt lint campaign bench bench-growth bench-overload drill drills clean-run
+.PHONY: help sim mutants fuzz run test build fmt lint campaign bench bench-growth bench-overload drill drills clean-run
 
 help:
 	@echo 'make sim        SEEDS=n seeds of the simulator from FIRST=n on, or one with SEED=n'
 	@echo 'make mutants    deliberate mistakes: each must be caught by the simulator'
+	@echo 'make fuzz       MINUTES=n of frames that no release sends, from seed FIRST=n on, or one with SEED=n'
 	@echo 'make run        two nodes and a witness in this terminal'
 	@echo 'make test       every test'
 	@echo 'make lint       formatting, clippy, and cargo deny where it is installed'
@@ -44,6 +45,13 @@ sim:
 # Only the crates of the workspace are built with the mistakes in them.
 mutants:
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/with-mutants cargo run --locked --release -p ocs-tests --bin mutants -- $(SEEDS)
+
+# Frames of peers that lie: to three cores, and to a node's guard. The dev profile checks overflows. Coverage-guided: tests/fuzz.
+MINUTES ?= 10
+
+fuzz:
+	SEED=$(SEED) cargo run --locked -p ocs-tests --bin fuzz -- $(MINUTES) $(FIRST)
+	FUZZ_SECONDS=$(if $(SEED),0,60) cargo test --locked -p node --lib -- peers::tests::lies
 
 fmt:
 	cargo fmt --all
