@@ -162,6 +162,12 @@ impl Cluster {
         self.start_command(node, &mut command, &log);
     }
 
+    /// Starts a second process of a node, under a name of its own, and does not wait.
+    pub fn start_clone(&mut self, node: &str, name: &'static str, words: &[&str]) {
+        let (mut command, log) = (self.command(node, words), self.settings.log(name));
+        self.start_command(name, &mut command, &log);
+    }
+
     /// The same with an environment.
     pub fn start_node_with(&mut self, node: &'static str, words: &[&str], environment: &[(&str, &str)]) {
         let (mut command, log) = (self.command(node, words), self.settings.log(node));

@@ -9,6 +9,7 @@ mod control;
 mod dev_run;
 mod disk;
 mod failover;
+mod flipped;
 mod force_primary;
 mod log_full;
 mod modes;

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn run(directory: &Path, rounds: usize) -> Result<(), Box<dyn Error>> {
-    let config = LogConfig { cluster: [7; 16], segment_bytes: SEGMENT_BYTES_DEFAULT, prepare_ahead: true };
+    let config = LogConfig { cluster: [7; 16], node: 0, segment_bytes: SEGMENT_BYTES_DEFAULT, prepare_ahead: true };
     let disk = FileDisk::new(directory)?;
     let start = SnapshotMark { index: 0, term: 0, conf_state: None };
     let mut log = Log::create(disk.clone(), config, start, HardState::default())?;

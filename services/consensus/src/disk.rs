@@ -270,7 +270,7 @@ mod tests {
 
     /// A log whose segment is full to the last byte, on a disk without room for another one.
     fn full(disk: &MemDisk) -> Log<MemDisk> {
-        let config = LogConfig { cluster: [9; 16], segment_bytes: 64 * 1024, prepare_ahead: false };
+        let config = LogConfig { cluster: [9; 16], node: 0, segment_bytes: 64 * 1024, prepare_ahead: false };
         let mut log = Log::create(disk.clone(), config, SnapshotMark::default(), HardState::default()).unwrap();
         disk.set_capacity(Some(disk.used()));
         let mut index = 1;
@@ -306,7 +306,7 @@ mod tests {
     /// Two writes that queued, each with a promise to peer 1, on a disk that works or does not.
     fn promised(sync_fails: bool) -> (Result<(), LogError>, Promises) {
         let disk = MemDisk::new();
-        let config = LogConfig { cluster: [9; 16], segment_bytes: 64 * 1024, prepare_ahead: false };
+        let config = LogConfig { cluster: [9; 16], node: 0, segment_bytes: 64 * 1024, prepare_ahead: false };
         let log = Log::create(disk.clone(), config, SnapshotMark::default(), HardState::default()).unwrap();
         let (jobs, queue) = std::sync::mpsc::channel();
         let (events, _told) = std::sync::mpsc::channel::<Event<u64, ()>>();

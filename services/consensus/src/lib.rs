@@ -17,6 +17,7 @@ pub mod log;
 pub mod members;
 #[cfg(mutant)]
 pub mod mutant;
+pub mod proof;
 mod reads;
 pub mod repair;
 mod slog_bridge;

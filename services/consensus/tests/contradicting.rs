@@ -38,7 +38,7 @@ fn follower() -> (Core<MemDisk>, Log<MemDisk>) {
 }
 
 fn log_config() -> LogConfig {
-    LogConfig { cluster: [7; 16], segment_bytes: 64 * 1024, prepare_ahead: false }
+    LogConfig { cluster: [7; 16], node: 0, segment_bytes: 64 * 1024, prepare_ahead: false }
 }
 
 fn head(from: u64, term: u64, last_index: u64) -> Head {

@@ -23,7 +23,7 @@ fn config() -> CoreConfig {
 
 /// A log that begins after entry 100, on a new disk.
 fn log(start: &SnapshotMark, hard_state: HardState) -> Log<MemDisk> {
-    let log_config = LogConfig { cluster: [7; 16], segment_bytes: 64 * 1024, prepare_ahead: false };
+    let log_config = LogConfig { cluster: [7; 16], node: 0, segment_bytes: 64 * 1024, prepare_ahead: false };
     Log::create(MemDisk::new(), log_config, start.clone(), hard_state).expect("a new log")
 }
 

@@ -38,7 +38,7 @@ struct World {
 }
 
 fn log_config() -> LogConfig {
-    LogConfig { cluster: [7; 16], segment_bytes: 64 * 1024, prepare_ahead: false }
+    LogConfig { cluster: [7; 16], node: 0, segment_bytes: 64 * 1024, prepare_ahead: false }
 }
 
 impl Node {

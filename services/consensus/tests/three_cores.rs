@@ -57,7 +57,7 @@ fn config(id: u64, boot: u64) -> CoreConfig {
 }
 
 fn log_config() -> LogConfig {
-    LogConfig { cluster: CLUSTER, segment_bytes: 64 * 1024, prepare_ahead: false }
+    LogConfig { cluster: CLUSTER, node: 0, segment_bytes: 64 * 1024, prepare_ahead: false }
 }
 
 impl Node {

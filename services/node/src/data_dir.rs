@@ -4,20 +4,22 @@
 //! formed, and nothing here ever stamps a directory whose past is unknown. Knows nothing of what the log and the store keep
 //! beside it. Called by `run` at start, and by `peers` before the first frame of a peer is passed on.
 
+mod files;
 mod stamp;
 #[cfg(test)]
 mod tests;
 
 use std::{
     fmt::Display,
-    fs::{self, File, TryLockError},
-    io::{self, Read, Write},
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use chassis::private;
 use consensus::{Kind, RaftId};
+use files::{create_durably, entries, failed, keep, lock, sync_directory, write_aside};
 use stamp::Stamp;
 
 pub use stamp::Forced;
@@ -74,8 +76,9 @@ pub enum DataDirError {
     },
     /// The stamp cannot be read.
     #[error(
-        "{}: the stamp is damaged ({reason}); restore this file, or move the directory aside: without its stamp this node \
-         cannot go on under its old identity; nothing was changed",
+        "{}: the stamp is damaged ({reason}): without it this node cannot go on under its old identity. If the directory is this \
+         node's, move its content aside (never put an older copy back) and start the node without --bootstrap: it joins its \
+         group under a new id; nothing was changed",
         file.display()
     )]
     Damaged {
@@ -153,7 +156,7 @@ pub enum DataDirError {
 pub struct DataDir {
     path: PathBuf,
     identity: DataIdentity,
-    /// Drawn by this process: tells its start from any other's (R12).
+    /// Drawn by this process: tells its start from any other's.
     start: [u8; 16],
     state: Mutex<State>,
     _lock: File,
@@ -182,6 +185,30 @@ impl DataDir {
         create_durably(path)?;
         private::make_directory(path).map_err(failed("set the mode of", path))?;
         let lock = lock(path)?;
+        Self::open_locked(path, identity, bootstrap, lock)
+    }
+
+    /// As [`DataDir::open`], where the stamp is damaged and the caller knows from what stands beside it that the directory is this
+    /// node's: nothing tells whether its Raft id was given up before, so it is given up, durably, and the node is to join any
+    /// group of its cluster. The damaged stamp is kept under another name.
+    ///
+    /// # Errors
+    /// As [`DataDir::open`].
+    pub fn open_damaged(path: &Path, identity: DataIdentity, bootstrap: bool) -> Result<Self, DataDirError> {
+        let lock = lock(path)?;
+        if let Err(DataDirError::Damaged { file, reason }) = Stamp::read(&path.join(STAMP_FILE), &identity) {
+            let kept = keep(&file)?;
+            write_aside(path, STAMP_FILE, &Stamp::given_up(&identity).to_text())?;
+            tracing::error!(
+                kept = %kept.display(),
+                "the stamp is damaged ({reason}), and what stands beside it is this node's: it gives its Raft id up and joins the \
+                 group again under a new one"
+            );
+        }
+        Self::open_locked(path, identity, bootstrap, lock)
+    }
+
+    fn open_locked(path: &Path, identity: DataIdentity, bootstrap: bool, lock: File) -> Result<Self, DataDirError> {
         // Once more under the lock: whoever held it a moment ago may have formed a group meanwhile.
         let state = match survey(path, &identity)? {
             Found::Stamp(stamp) if stamp.given_up => State::Joining { epoch_min: stamp.epoch },
@@ -197,19 +224,6 @@ impl DataDir {
             }
         };
         Ok(Self { path: path.to_owned(), identity, start: rand::random(), state: Mutex::new(state), _lock: lock })
-    }
-
-    /// The token of this process's start.
-    pub fn start(&self) -> [u8; 16] {
-        self.start
-    }
-
-    /// The group writes formats of this version from now on: so does the identity file, durably, and an older release refuses it.
-    ///
-    /// # Errors
-    /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
-    pub fn raise_formats(&self, formats: u32) -> Result<(), DataDirError> {
-        self.change(|stamp| stamp.raise(i64::from(formats)).then_some(()))
     }
 
     /// Where it is.
@@ -276,6 +290,33 @@ impl DataDir {
         Ok(())
     }
 
+    /// As [`DataDir::give_up`], where stamp and log name different epochs and one of them is wrong: no group of a lower epoch than
+    /// this one is joined, whatever the stamp said.
+    ///
+    /// # Errors
+    /// As [`DataDir::give_up`].
+    pub fn give_up_disputed(&self, epoch_min: u64) -> Result<(), DataDirError> {
+        self.change(|stamp| {
+            (stamp.given_up, stamp.epoch, stamp.order) = (true, epoch_min, None);
+            Some(())
+        })?;
+        *self.state() = State::Joining { epoch_min };
+        Ok(())
+    }
+
+    /// The group writes formats of this version from now on: so does the stamp, durably, and an older version refuses it.
+    ///
+    /// # Errors
+    /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
+    pub fn raise_formats(&self, formats: u32) -> Result<(), DataDirError> {
+        self.change(|stamp| stamp.raise(i64::from(formats)).then_some(()))
+    }
+
+    /// Whether the group's formats were raised, as far as this node knows.
+    pub fn raised(&self) -> bool {
+        self.stamped(Stamp::is_raised).unwrap_or(false)
+    }
+
     /// Orders, durably, that this node lead alone under a new epoch: the next start executes it before anything is served.
     ///
     /// # Errors
@@ -330,6 +371,11 @@ impl DataDir {
             stamp.boots += 1;
             Some(stamp.incarnation())
         })
+    }
+
+    /// Drawn for this start, and for no other one: a copy of the directory counts the same starts, and draws another token.
+    pub fn start(&self) -> [u8; 16] {
+        self.start
     }
 
     /// The incarnation that the last [`DataDir::boot`] answered; 0 before the stamp.
@@ -446,76 +492,6 @@ fn begin_forming(path: &Path, identity: &DataIdentity) -> Result<(), DataDirErro
         removed.map_err(failed("remove", &leftover))?;
     }
     write_aside(path, FORMING_FILE, &Stamp::first(identity).to_text())
-}
-
-/// Creates the directory and makes its name durable in every directory above that had to be created too.
-fn create_durably(path: &Path) -> Result<(), DataDirError> {
-    let missing = path.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).count();
-    fs::create_dir_all(path).map_err(failed("create", path))?;
-    for above in path.ancestors().skip(1).take(missing) {
-        sync_directory(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
-    }
-    Ok(())
-}
-
-fn entries(path: &Path) -> Result<Vec<String>, DataDirError> {
-    let listing = match fs::read_dir(path) {
-        Ok(listing) => listing,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed("read", path)(error)),
-    };
-    let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
-    listing.map(name).collect::<io::Result<Vec<_>>>().map_err(failed("read", path))
-}
-
-/// Takes the lock or says who has it. The kernel gives it back when the process ends, however it ends.
-fn lock(path: &Path) -> Result<File, DataDirError> {
-    let file_path = path.join(LOCK_FILE);
-    let mut options = File::options();
-    let mut file = options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&file_path)
-        .map_err(failed("open", &file_path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(DataDirError::Locked { path: path.to_owned(), holder: holder(&mut file) });
-        }
-        Err(TryLockError::Error(error)) => return Err(failed("lock", &file_path)(error)),
-    }
-    let pid = format!("{}\n", std::process::id());
-    file.set_len(0).and_then(|()| file.write_all(pid.as_bytes())).map_err(failed("write", &file_path))?;
-    Ok(file)
-}
-
-fn holder(file: &mut File) -> String {
-    let mut text = String::new();
-    let read = file.read_to_string(&mut text);
-    match read.ok().and_then(|_| text.trim().parse::<u32>().ok()) {
-        Some(pid) => format!(" (pid {pid})"),
-        None => String::new(),
-    }
-}
-
-/// Writes a file so that either the old or the new content is there after a power cut.
-fn write_aside(directory: &Path, name: &str, text: &str) -> Result<(), DataDirError> {
-    let (aside, target) = (directory.join(format!("{name}.new")), directory.join(name));
-    let mut file = File::create(&aside).map_err(failed("create", &aside))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed("write", &aside))?;
-    fs::rename(&aside, &target).map_err(failed("rename to", &target))?;
-    sync_directory(directory)
-}
-
-fn sync_directory(path: &Path) -> Result<(), DataDirError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(failed("sync", path))
-}
-
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
-    let path = path.to_owned();
-    move |source| DataDirError::Io { doing, path, source }
 }
 
 /// A value of the stamp and of the configuration differ.

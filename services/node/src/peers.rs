@@ -6,6 +6,7 @@
 mod accept;
 mod bootstrap;
 mod dial;
+mod epochs;
 mod forward;
 mod frames;
 mod guard;
@@ -14,6 +15,7 @@ mod queue;
 mod refusals;
 mod secret;
 mod service;
+mod speakers;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -26,7 +28,9 @@ use chassis::{
     tls::TlsIdentity,
 };
 use consensus::{FORMATS, RaftId};
-use ocs_proto::peer::{FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk};
+use ocs_proto::peer::{
+    EpochProofReply, FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk,
+};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{mpsc, watch},
@@ -66,7 +70,7 @@ pub struct PeerSelf {
     pub cluster: [u8; 16],
     /// The group's epoch; frames of a lower one are refused.
     pub epoch: u64,
-    /// The token of this process's start (R12).
+    /// The token of this process's start.
     pub start: [u8; 16],
 }
 
@@ -137,6 +141,14 @@ pub trait PeerHandler: Send + Sync + 'static {
 
     /// A greeting of the node with this name.
     fn hello(&self, node: &str) -> HelloReply;
+
+    /// What this node's log shows of its epoch.
+    ///
+    /// # Errors
+    /// A status: there is no log yet.
+    fn epoch_proof(&self) -> Result<EpochProofReply, Status> {
+        Err(Status::unavailable("this node is starting"))
+    }
 
     /// The node with this number has lost its log and asks for a new Raft id (design rule 11).
     fn join(&self, _number: u16, _token: u64) -> impl Future<Output = JoinReply> + Send {
@@ -324,6 +336,13 @@ impl BoundPeers {
         accept::start(listener, doorkeeper, service, tasks);
         let (transport, connected) = frames::start(&dialers, &own, &handler, tasks);
         let forward = forward::start(&dialers, tasks);
+        let (proving, stopping) = (epochs::prove(Arc::clone(&own), dialers.clone()), tasks.stopping());
+        spawn_vital(tasks, "epochs of peers", async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = proving => {}
+            }
+        });
         let shared = Shared {
             own: config.own,
             peers: config.peers,

@@ -8,6 +8,7 @@ mod error;
 mod fetch;
 mod force;
 mod history;
+mod identity;
 mod judge;
 mod limits;
 mod open;
@@ -41,7 +42,7 @@ use crate::{
     admin::Admin,
     config::{Config, UPGRADE_AUTO},
     control::{About, ControlApi, Orders},
-    data_dir::{DataDir, DataIdentity, Formation},
+    data_dir::{DataDir, Formation},
     forward::{Forward, HoldConfig},
     health::Health,
     machine::{RecordsMachine, RecordsReader},
@@ -97,7 +98,7 @@ pub fn blocking(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
 async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
     let tasks = Tasks::new();
-    let directory = Arc::new(open_directory(&config, bootstrap)?);
+    let directory = Arc::new(identity::open_directory(&config, bootstrap)?);
     if config.peers_are_plain() {
         tracing::warn!(
             "peers speak without peer.tls and peer.secret_file: every user of this machine can speak in a node's name"
@@ -123,17 +124,6 @@ async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     }
 }
 
-fn open_directory(config: &Config, bootstrap: bool) -> Result<DataDir, RunError> {
-    let member = config.member().ok_or_else(|| RunError::Unnamed(config.node.name.clone()))?;
-    let identity = DataIdentity {
-        cluster_id: config.cluster.id.clone(),
-        cluster: config.cluster_id(),
-        node: member.name.clone(),
-        kind: member.role.into(),
-    };
-    Ok(DataDir::open(&config.node.data_dir, identity, bootstrap)?)
-}
-
 /// A node that has nothing, or nothing that it can trust, is taken in under a new id first (design rule 11).
 async fn join_and_start(
     config: &Config,
@@ -142,8 +132,8 @@ async fn join_and_start(
     tasks: &Tasks,
 ) -> Result<Started, RunError> {
     if directory.formation() == Formation::Joining {
-        open::clear_aside(&directory)?;
         let admission = ask_to_join(&peers_config(config, &directory)?, directory.clone()).await;
+        open::clear_aside(&directory)?;
         open::begin_as(config, &directory, admission)?;
     }
     let bound = Bound::bind(config, directory).await?;
@@ -278,8 +268,12 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     }
     let scan = reader.clone().map_or_else(no_scan, |state| {
         let raft = running.handle.clone();
-        let judge =
-            judge::Judge { state: state.clone(), log: log_reader, rules: open::rules(config), raft: raft.clone() };
+        let judge = judge::Judge {
+            state: state.clone(),
+            log: log_reader.clone(),
+            rules: open::rules(config),
+            raft: raft.clone(),
+        };
         judge::start(judge, comparisons, tasks);
         scan::start(state, scan_pace(config), tasks, move |why| raft.distrust(why))
     });
@@ -291,7 +285,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     upgrade::follow(&role, directory.clone(), tasks);
     let health = Health::new(role.clone(), Duration::from_millis(config.limits.hold_time_ms));
     let api = reader.clone().map(|reader| Arc::new(doors(config, &own, boot, group, reader, &peers, tasks)));
-    side.connect(running.handle.clone(), api.clone(), reader);
+    side.connect(running.handle.clone(), log_reader, api.clone(), reader);
     if let Some(api) = &api {
         clocks::announce(api.forward().door().odd_clocks(), role.roster().clone(), tasks);
     }

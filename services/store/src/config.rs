@@ -5,6 +5,8 @@
 pub struct StoreConfig {
     /// The cluster that the state belongs to; another one's directory is refused.
     pub cluster: [u8; 16],
+    /// The node's name; another one's state is refused. Empty: not known, and nothing is refused.
+    pub node: String,
     /// Blocks of tables held in memory, bytes.
     pub cache_bytes: u64,
     /// Changes of one keyspace held in memory before they are written as a table, bytes. At most five times this much
@@ -27,6 +29,7 @@ impl StoreConfig {
     pub const fn new(cluster: [u8; 16]) -> Self {
         Self {
             cluster,
+            node: String::new(),
             cache_bytes: 256 * MIB,
             write_buffer_bytes: 64 * MIB,
             journal_bytes_max: 128 * MIB,

@@ -35,6 +35,20 @@ pub enum StoreError {
         /// Configured, hex.
         ours: String,
     },
+    /// Another node's.
+    #[error(
+        "the state in {} is of node \"{found}\", this is node \"{ours}\": put this node's own state back, or move the directory \
+         aside: this node then fetches its state from the other data node",
+        dir.display()
+    )]
+    ForeignNode {
+        /// Where.
+        dir: PathBuf,
+        /// In the store.
+        found: String,
+        /// Configured.
+        ours: String,
+    },
     /// Written by a newer version.
     #[error("store format {found} is newer than this node's {known}: update this node")]
     NewerFormat {

@@ -15,7 +15,7 @@ use crate::{
     engine::{DIGESTS_KEY, Engine, STATE_KEY, Space},
     error::{IngestError, StoreError, hex},
     mark::{Digests, State},
-    rows,
+    owner, rows,
     stamp::{Stamp, sync_parent},
 };
 
@@ -52,6 +52,7 @@ pub fn ingest<C: AsRef<[u8]>>(
     source.finish(state.digest)?;
     mark(&engine, &state, &digests)?;
     drop(engine);
+    owner::claim(dir, config)?;
     stamp.write(dir)?;
     Ok(Ingested { applied: state.applied, digest: state.digest, rows: source.rows.state_rows })
 }

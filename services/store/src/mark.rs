@@ -97,6 +97,10 @@ impl Digests {
         self.0.back().copied()
     }
 
+    pub(crate) fn kept(&self) -> Vec<(u64, u128)> {
+        self.0.iter().copied().collect()
+    }
+
     pub(crate) fn to_row(&self) -> DigestsRow {
         let row = |(index, value): &(u64, u128)| DigestRow { index: *index, value: value.to_be_bytes().to_vec() };
         DigestsRow { kept: self.0.iter().map(row).collect() }

@@ -18,8 +18,8 @@ use crate::{
 
 const MAGIC: &[u8; 8] = b"ocsstore";
 const FILE: &str = "STAMP";
-const FILE_NEW: &str = "STAMP.new";
-const BYTES: usize = 8 + 4 + 16 + 8 + 8 + 8;
+const BYTES: usize = 8 + 4 + 16 + 8 + 8 + CHECKSUM_BYTES;
+const CHECKSUM_BYTES: usize = 8;
 
 /// What a directory says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,25 +46,36 @@ impl Stamp {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        if bytes.len() < 12 || &bytes[..8] != MAGIC {
-            return Err(StoreError::Damaged("its stamp does not begin as one of ours".to_owned()));
+        let damaged = |why: &str| Err(StoreError::Damaged(why.to_owned()));
+        if bytes.len() < 8 + 4 + CHECKSUM_BYTES || &bytes[..8] != MAGIC {
+            return damaged("its stamp does not begin as one of ours");
+        }
+        // Every format ends with this checksum, so that a flipped bit is not taken for a newer version.
+        let (covered, checksum) = bytes.split_at(bytes.len() - CHECKSUM_BYTES);
+        if xxh3_64(covered).to_le_bytes() != checksum {
+            return damaged("the checksum of its stamp is wrong");
         }
         let format = u32::from_le_bytes(array(&bytes[8..12]));
         if format > STORE_FORMAT {
             return Err(StoreError::NewerFormat { found: format, known: STORE_FORMAT });
         }
-        if bytes.len() != BYTES || xxh3_64(&bytes[..BYTES - 8]).to_le_bytes() != bytes[BYTES - 8..] {
-            return Err(StoreError::Damaged("the checksum of its stamp is wrong".to_owned()));
+        if bytes.len() != BYTES {
+            return damaged("its stamp has not the length of one of ours");
         }
         let number = |at: usize| u64::from_le_bytes(array(&bytes[at..at + 8]));
         Ok(Self { format, cluster: array(&bytes[12..28]), generation: number(28), index: number(36) })
     }
 
-    /// Reads and checks the stamp of a directory.
-    pub(crate) fn read(dir: &Path, cluster: &[u8; 16]) -> Result<Self, StoreError> {
+    /// Reads the stamp of a directory, whosever it is.
+    pub(crate) fn read_any(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
         let bytes = fs::read(&path).map_err(StoreError::io(format!("reading {}", path.display())))?;
-        let stamp = Self::decode(&bytes)?;
+        Self::decode(&bytes)
+    }
+
+    /// Reads and checks the stamp of a directory.
+    pub(crate) fn read(dir: &Path, cluster: &[u8; 16]) -> Result<Self, StoreError> {
+        let stamp = Self::read_any(dir)?;
         if stamp.cluster != *cluster {
             return Err(StoreError::ForeignCluster { found: hex(&stamp.cluster), ours: hex(cluster) });
         }
@@ -73,14 +84,7 @@ impl Stamp {
 
     /// Puts the stamp in the place of the one before; durable when this returns.
     pub(crate) fn write(self, dir: &Path) -> Result<(), StoreError> {
-        let put = || -> io::Result<()> {
-            let mut file = File::create(dir.join(FILE_NEW))?;
-            file.write_all(&self.encode())?;
-            file.sync_all()?;
-            fs::rename(dir.join(FILE_NEW), dir.join(FILE))?;
-            sync_directory(dir)
-        };
-        put().map_err(StoreError::io(format!("stamping {}", dir.display())))
+        replace_file(dir, FILE, &self.encode()).map_err(StoreError::io(format!("stamping {}", dir.display())))
     }
 
     /// Where this generation's database stands.
@@ -92,6 +96,16 @@ impl Stamp {
 /// Whether a directory has a stamp.
 pub(crate) fn stamped(dir: &Path) -> bool {
     dir.join(FILE).exists()
+}
+
+/// Puts a file whole in the place of the one before; durable when this returns.
+pub(crate) fn replace_file(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let (new, target) = (dir.join(format!("{name}.new")), dir.join(name));
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(new, target)?;
+    sync_directory(dir)
 }
 
 /// Makes the names in a directory durable.
@@ -125,19 +139,23 @@ mod tests {
     }
 
     #[test]
-    fn any_flipped_byte_of_a_stamp_is_refused() {
+    fn any_flipped_bit_of_a_stamp_is_damage_and_no_newer_version() {
         let bytes = STAMP.encode();
-        for at in 0..bytes.len() {
+        for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             let mut bad = bytes.clone();
-            bad[at] ^= 0x40;
-            assert!(Stamp::decode(&bad).is_err(), "byte {at}");
+            bad[at] ^= 1 << bit;
+            let refused = Stamp::decode(&bad).unwrap_err();
+            assert!(refused.may_be_set_aside(), "bit {bit} of byte {at}: {refused}");
         }
     }
 
     #[test]
     fn a_newer_format_is_refused_by_name() {
         let mut bytes = STAMP.encode();
+        bytes.truncate(BYTES - CHECKSUM_BYTES);
         bytes[8] = STORE_FORMAT as u8 + 1;
+        bytes.extend_from_slice(b"more of it");
+        bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
         assert!(matches!(Stamp::decode(&bytes), Err(StoreError::NewerFormat { found: 3, known: 2 })));
     }
 }

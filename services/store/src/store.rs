@@ -18,6 +18,7 @@ use crate::{
     contents::Contents,
     engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY, Space},
     mark::{Digests, State},
+    owner,
     recent::Recent,
     requests::{Floors, Forgetting},
     rows,
@@ -59,6 +60,7 @@ impl Store {
             create(dir, &config)?;
         }
         let mut stamp = Stamp::read(dir, &config.cluster)?;
+        owner::check(dir, &config)?;
         remove_other_generations(dir, stamp)?;
         let engine = Arc::new(Engine::open(&stamp.database(dir), &config, stamp.format)?);
         if stamp.format < STORE_FORMAT {
@@ -70,6 +72,7 @@ impl Store {
             return Err(StoreError::Damaged(format!("it began at index {} and lost its mark", stamp.index)));
         }
         let floors = Floors::read(&engine, None)?;
+        owner::claim(dir, &config)?;
         let first = StateSnapshot::new(Arc::clone(&engine), state.clone(), floors.clone(), 0);
         let reader = StoreReader::new(first);
         let (seen, contents) = remembered(&engine, &floors)?;
@@ -247,6 +250,7 @@ impl Store {
     /// A fault of the disk, or a source that is no whole store of this cluster: the old state is in use still.
     pub fn install(&mut self, source: &Path) -> Result<&AppliedMark, StoreError> {
         let fetched = Stamp::read(source, &self.config.cluster)?;
+        owner::check(source, &self.config)?;
         let stamp = Stamp { generation: self.stamp.generation + 1, ..fetched };
         self.forgetting = Forgetting::default();
         let path = stamp.database(&self.dir);
@@ -295,6 +299,7 @@ fn create(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> {
     fs::create_dir_all(&beside).map_err(failed())?;
     let stamp = Stamp { format: STORE_FORMAT, cluster: config.cluster, generation: 1, index: 0 };
     drop(Engine::create(&stamp.database(&beside), config)?);
+    owner::claim(&beside, config)?;
     stamp.write(&beside)?;
     fs::rename(&beside, dir).map_err(failed())?;
     sync_parent(dir).map_err(failed())

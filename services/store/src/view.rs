@@ -135,6 +135,14 @@ impl StateSnapshot {
         &self.0.state
     }
 
+    /// The digests kept at indexes divisible by [`crate::DIGEST_INTERVAL`], oldest first.
+    ///
+    /// # Errors
+    /// A row that cannot be read.
+    pub fn kept_digests(&self) -> Result<Vec<(u64, u128)>, StoreError> {
+        Ok(self.digests()?.kept())
+    }
+
     pub(crate) fn digests(&self) -> Result<Digests, StoreError> {
         self.0.engine.digests(Some(&self.0.snapshot))
     }

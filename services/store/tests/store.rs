@@ -8,7 +8,7 @@ use std::{fs, path::Path, thread};
 
 use outbound::RequestId;
 use records::{Bound, Key, MapView, Overlay, RequestRow, Row, Table, View};
-use store::{DIGEST_INTERVAL, KEPT_BYTES_MAX, Store, StoreConfig, StoreError, set_aside};
+use store::{DIGEST_INTERVAL, KEPT_BYTES_MAX, StateOwner, Store, StoreConfig, StoreError, owner, set_aside};
 use support::{CLUSTER, Random, SEED, assert_same_rows, config, mark, open, random_changes, write_up_to};
 
 #[test]
@@ -164,6 +164,29 @@ fn a_foreign_store_and_foreign_files_are_refused() {
     let other = Store::open(dir.path(), config()).err().unwrap();
     assert!(matches!(other, StoreError::NotAStore(_)) && !other.may_be_set_aside(), "{other}");
     assert_eq!(open(&dir.path().join("store")).applied().index, 0);
+}
+
+fn named(node: &str) -> StoreConfig {
+    StoreConfig { node: node.to_owned(), ..config() }
+}
+
+#[test]
+fn a_state_of_another_node_is_refused_and_one_that_names_nobody_becomes_the_openers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    drop(open(&path)); // as an older version left it
+    assert_eq!(owner(&path).unwrap(), StateOwner { cluster: CLUSTER, node: None });
+    drop(Store::open(&path, named("b")).unwrap());
+    assert_eq!(owner(&path).unwrap(), StateOwner { cluster: CLUSTER, node: Some("b".to_owned()) });
+    let refused = Store::open(&path, named("a")).err().unwrap();
+    assert!(matches!(refused, StoreError::ForeignNode { .. }) && !refused.may_be_set_aside(), "{refused}");
+    drop(Store::open(&path, named("b")).unwrap());
+    fs::write(path.join("NODE"), b"ocsowner, or not").unwrap();
+    let damaged = Store::open(&path, named("b")).err().unwrap();
+    assert!(damaged.may_be_set_aside(), "{damaged}");
+    set_aside(&path).unwrap();
+    drop(Store::open(&path, named("b")).unwrap());
+    assert_eq!(owner(&path).unwrap().node.as_deref(), Some("b"), "a new one names its node from the beginning");
 }
 
 #[test]

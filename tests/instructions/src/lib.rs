@@ -87,7 +87,7 @@ fn command(at: u64, body: Body) -> Command {
 }
 
 fn append(count: u64) {
-    let config = LogConfig { cluster: [7; 16], segment_bytes: 1 << 20, prepare_ahead: false };
+    let config = LogConfig { cluster: [7; 16], node: 0, segment_bytes: 1 << 20, prepare_ahead: false };
     let start = SnapshotMark { index: 0, term: 0, conf_state: None };
     let mut log = Log::create(MemDisk::new(), config, start, HardState::default()).expect("a new disk takes a log");
     let data = Bytes::from(vec![b'x'; 400]);

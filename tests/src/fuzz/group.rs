@@ -32,7 +32,7 @@ fn kind(id: RaftId) -> Kind {
 }
 
 fn log_config() -> LogConfig {
-    LogConfig { cluster: CLUSTER, segment_bytes: 64 * 1024, prepare_ahead: false }
+    LogConfig { cluster: CLUSTER, node: 0, segment_bytes: 64 * 1024, prepare_ahead: false }
 }
 
 struct Node {

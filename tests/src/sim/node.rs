@@ -245,7 +245,7 @@ impl std::fmt::Debug for Life {
 }
 
 fn log_config() -> LogConfig {
-    LogConfig { cluster: CLUSTER, segment_bytes: 64 * 1024, prepare_ahead: false }
+    LogConfig { cluster: CLUSTER, node: 0, segment_bytes: 64 * 1024, prepare_ahead: false }
 }
 
 impl Node {

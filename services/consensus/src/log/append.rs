@@ -135,7 +135,8 @@ impl<D: Disk> Log<D> {
     /// Opens the log that is there, cutting a torn write (design rule 10); what it did is in the notes.
     ///
     /// # Errors
-    /// [`LogError::Missing`], [`LogError::Corrupt`], [`LogError::NewerFormat`], [`LogError::ForeignCluster`]: nothing was changed.
+    /// [`LogError::Missing`], [`LogError::Corrupt`], [`LogError::NewerFormat`], [`LogError::ForeignCluster`],
+    /// [`LogError::ForeignNode`]: nothing was changed.
     /// [`LogError::Io`] where a file operation failed.
     pub fn open(disk: D, config: LogConfig) -> Result<(Self, Recovered), LogError> {
         check_config(&config)?;
@@ -297,6 +298,7 @@ impl<D: Disk> Log<D> {
     fn rotate(&mut self, bytes: u64) -> Result<(), LogError> {
         let header = SegmentHeader {
             cluster: self.config.cluster,
+            node: self.config.node,
             sequence: self.mark.segment + 1,
             first_index: self.mark.index + 1,
             previous_end: self.mark.offset,
@@ -388,8 +390,13 @@ fn first_end(base: &Base) -> u64 {
 /// The first segment has its first batch before it has its name: a crash leaves a log or none.
 fn first_segment<D: Disk>(segments: &Segments<D>, config: &LogConfig, base: &Base) -> Result<D::File, LogError> {
     let file = segments.fill_now(config.segment_bytes)?;
-    let header =
-        SegmentHeader { cluster: config.cluster, sequence: 1, first_index: base.last_index + 1, previous_end: 0 };
+    let header = SegmentHeader {
+        cluster: config.cluster,
+        node: config.node,
+        sequence: 1,
+        first_index: base.last_index + 1,
+        previous_end: 0,
+    };
     let mut batch = Vec::new();
     let mut out = Encoder::begin(&mut batch, 1, HEADER_BYTES);
     out.base(base);

@@ -62,6 +62,20 @@ pub enum LogError {
         /// Ours, in hexadecimal.
         expected: String,
     },
+    /// The file belongs to another node of this cluster.
+    #[error(
+        "log file {file} is of the node with number {found}, and this is node {expected}: a node never goes on from another \
+         one's log. Put this node's own log directory back, or move this one aside: without it the node joins the group again \
+         under a new id"
+    )]
+    ForeignNode {
+        /// The file.
+        file: String,
+        /// The number in the file.
+        found: u16,
+        /// Ours.
+        expected: u16,
+    },
     /// There is no log in the directory.
     #[error("there is no log in this directory")]
     Missing,

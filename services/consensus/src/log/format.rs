@@ -1,8 +1,9 @@
 //! The bytes of a segment and of the mark file; the only place that knows them. All numbers are little-endian.
 //!
 //! ```text
-//! segment   header of 4096 bytes: magic 8 | format 4 | zero 4 | cluster 16 | sequence 8 | first index 8 |
+//! segment   header of 4096 bytes: magic 8 | format 4 | node's number 2 | zero 2 | cluster 16 | sequence 8 | first index 8 |
 //!                                 where the segment before ended 8 | CRC 4
+//!                                 (a number of 0: written by a version that did not name its node)
 //!           batches, one after the other, then zeros
 //! batch     a head record, then its other records; valid as a whole or not at all
 //! record    CRC 4 | payload's length 4 | kind 1 | "ocs" | payload
@@ -15,7 +16,7 @@
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 use prost::Message;
 
-use super::{HardState, error::LogError};
+use super::{HardState, LogConfig, error::LogError};
 
 /// The format this version writes; it reads no other.
 pub(super) const FORMAT: u32 = 1;
@@ -72,6 +73,8 @@ impl Mark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SegmentHeader {
     pub(super) cluster: [u8; 16],
+    /// The number of the node whose log this is; 0: not said.
+    pub(super) node: u16,
     pub(super) sequence: u64,
     pub(super) first_index: u64,
     pub(super) previous_end: u64,
@@ -152,7 +155,8 @@ impl SegmentHeader {
         let mut out = Vec::with_capacity(HEADER_USED);
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&FORMAT.to_le_bytes());
-        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&self.node.to_le_bytes());
+        out.extend_from_slice(&[0; 2]);
         out.extend_from_slice(&self.cluster);
         out.extend_from_slice(&self.sequence.to_le_bytes());
         out.extend_from_slice(&self.first_index.to_le_bytes());
@@ -162,7 +166,7 @@ impl SegmentHeader {
         out
     }
 
-    /// The format is looked at first: a newer one may have any layout behind it.
+    /// The checksum is looked at before any field.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, HeaderFault> {
         let used = bytes.get(..HEADER_USED).ok_or(HeaderFault::Bad("the file is shorter than a header"))?;
         if used[..8] != MAGIC {
@@ -175,7 +179,8 @@ impl SegmentHeader {
 
     fn decode_rest(rest: &mut Bytes<'_>, crc: u32) -> Option<Result<Self, HeaderFault>> {
         let format = rest.u32()?;
-        rest.take(4)?;
+        let node = u16::from_le_bytes(rest.take(2)?.try_into().ok()?);
+        rest.take(2)?;
         let cluster = rest.take(16)?.try_into().ok()?;
         let (sequence, first_index, previous_end) = (rest.u64()?, rest.u64()?, rest.u64()?);
         // Every format has this checksum here, so that a flipped bit is not taken for a newer version.
@@ -185,7 +190,7 @@ impl SegmentHeader {
         if format > FORMAT {
             return Some(Err(HeaderFault::Newer(format)));
         }
-        Some(Ok(Self { cluster, sequence, first_index, previous_end }))
+        Some(Ok(Self { cluster, node, sequence, first_index, previous_end }))
     }
 }
 
@@ -429,7 +434,7 @@ pub(super) fn decode_slot(bytes: &[u8]) -> Option<Mark> {
 pub(super) fn check_header(
     file: &str,
     sequence: u64,
-    cluster: &[u8; 16],
+    config: &LogConfig,
     bytes: &[u8],
 ) -> Result<Result<SegmentHeader, &'static str>, LogError> {
     match SegmentHeader::decode(bytes) {
@@ -437,11 +442,14 @@ pub(super) fn check_header(
             Err(LogError::NewerFormat { file: file.to_owned(), what: format!("format {format}") })
         }
         Err(HeaderFault::Bad(why)) => Ok(Err(why)),
-        Ok(header) if header.cluster != *cluster => Err(LogError::ForeignCluster {
+        Ok(header) if header.cluster != config.cluster => Err(LogError::ForeignCluster {
             file: file.to_owned(),
             found: hexadecimal(&header.cluster),
-            expected: hexadecimal(cluster),
+            expected: hexadecimal(&config.cluster),
         }),
+        Ok(header) if header.node != 0 && config.node != 0 && header.node != config.node => {
+            Err(LogError::ForeignNode { file: file.to_owned(), found: header.node, expected: config.node })
+        }
         Ok(header) if header.sequence != sequence => Ok(Err("the segment's number is not the one in its name")),
         Ok(header) => Ok(Ok(header)),
     }

@@ -10,6 +10,7 @@
 //! | `reader` | reading entries while the writer appends |
 //! | `state` | what is known of the log, and the sparse index |
 //! | `format` | the bytes |
+//! | `owner` | whose log it is, without opening it |
 //! | `segment`, `mark`, `window` | files zero-filled ahead; the mark file; bounded reading |
 //! | `disk`, `mem` | the file operations: the real disk, and one that crashes |
 
@@ -19,6 +20,7 @@ mod error;
 mod format;
 mod mark;
 mod mem;
+mod owner;
 mod reader;
 mod recover;
 mod segment;
@@ -35,6 +37,7 @@ pub use self::{
     disk::{Disk, File, FileDisk},
     error::LogError,
     mem::{Keep, MemDisk, MemFile, Unsynced},
+    owner::{Owner, owners},
     reader::LogReader,
 };
 
@@ -46,6 +49,8 @@ pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 pub struct LogConfig {
     /// The cluster; a log of another one is refused.
     pub cluster: [u8; 16],
+    /// The node's number in the configuration; a log of another one is refused. 0: not known, and nothing is refused.
+    pub node: u16,
     /// Size of a segment: a multiple of 4096 from 64 KiB to 1 GiB. May differ from run to run.
     pub segment_bytes: u64,
     /// Zero-fill the next segment on a thread ahead of its use. The simulator does without threads.

@@ -8,9 +8,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use ocs_proto::peer::{ConfState, Entry};
+use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 
 use super::{
+    HardState,
     disk::Disk,
     error::LogError,
     format::{self, ENTRY, RECORD_BYTES, segment_name},
@@ -122,6 +123,16 @@ impl<D: Disk> LogReader<D> {
     /// Index of the last entry that is durable here.
     pub fn last_index(&self) -> u64 {
         self.shared.state().last_index()
+    }
+
+    /// Index, term and membership just below the first entry.
+    pub fn start(&self) -> SnapshotMark {
+        self.shared.state().start.clone()
+    }
+
+    /// The hard state that is durable here.
+    pub fn hard_state(&self) -> HardState {
+        self.shared.state().hard_state
     }
 
     /// Memberships recorded above the start, in order of index.

@@ -147,7 +147,7 @@ impl<'a, D: Disk> Recovery<'a, D> {
         let length = file.length().map_err(LogError::io("read", &name))?;
         let mut bytes = vec![0; HEADER_BYTES as usize];
         let read = file.read_at(&mut bytes, 0).map_err(LogError::io("read", &name))?;
-        let header = format::check_header(&name, sequence, &self.config.cluster, &bytes[..read])?;
+        let header = format::check_header(&name, sequence, self.config, &bytes[..read])?;
         Ok(SegmentFile { sequence, name, file, length, header })
     }
 

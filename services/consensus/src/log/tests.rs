@@ -7,9 +7,9 @@ mod rules;
 
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 
-use super::{Batch, HardState, Log, LogConfig, LogError, MemDisk, Recovered};
+use super::{Batch, HardState, Log, LogConfig, LogError, MemDisk, Owner, Recovered, owners};
 
-const CONFIG: LogConfig = LogConfig { cluster: [9; 16], segment_bytes: 64 * 1024, prepare_ahead: false };
+const CONFIG: LogConfig = LogConfig { cluster: [9; 16], node: 2, segment_bytes: 64 * 1024, prepare_ahead: false };
 /// Where the first batch after the base stands in a new log.
 const MARK: &str = "mark";
 

@@ -61,7 +61,7 @@ pub(crate) fn kind(id: RaftId) -> Kind {
 }
 
 pub(crate) fn log_config() -> LogConfig {
-    LogConfig { cluster: CLUSTER, segment_bytes: 64 * 1024, prepare_ahead: false }
+    LogConfig { cluster: CLUSTER, node: 0, segment_bytes: 64 * 1024, prepare_ahead: false }
 }
 
 impl Node {

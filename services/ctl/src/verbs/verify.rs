@@ -1,7 +1,8 @@
-//! `verify`: every data node recomputes its digest from its rows; compared with what it recorded, and across nodes.
+//! `verify`: every data node recomputes its digest from its rows; compared with what it recorded, and across nodes, at the index
+//! at which they stand or at the newest one at which all of them kept a digest.
 //! Says which node is wrong and what comes of it. Never repairs anything: a node that finds itself wrong does.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::join_all;
 use ocs_proto::control::{VerifyReply, VerifyRequest};
@@ -16,14 +17,19 @@ use crate::{
 
 /// Recomputing reads every row.
 const TIMEOUT: Duration = Duration::from_secs(600);
-/// How often to ask again when updates moved one node between two answers.
+/// How often to ask nodes that stand at different indexes.
 const ATTEMPTS: usize = 5;
+/// Between two attempts: a node that is a moment behind moves meanwhile.
+const PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Serialize)]
 struct View {
+    /// No difference was found.
     equal: bool,
-    /// Whether the nodes answered for the same index; otherwise they were not compared with each other.
+    /// Whether the nodes were compared with each other.
     compared: bool,
+    /// The index at which they were; none: not at all.
+    compared_at: Option<u64>,
     /// Nodes whose rows are not what they recorded.
     wrong: Vec<String>,
     /// What it means and what to do; empty: nothing.
@@ -41,16 +47,16 @@ struct NodeView {
     equal: bool,
 }
 
-/// Fails on any difference, and when a data node could not be asked.
+/// Fails on any difference, where a node stands still behind another one, and when a data node could not be asked or compared.
 pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
     let group = group::survey(cluster).await;
     let nodes: Vec<&Node> = group.data_nodes().map(|(seen, _)| seen.node).collect();
     if nodes.is_empty() {
         group.require_primary()?;
     }
-    let view = compare_until_comparable(cluster, &nodes).await?;
+    let view = compare_until_settled(cluster, &nodes).await?;
     out.show(&view, table)?;
-    if !view.equal {
+    if !view.equal || !view.compared {
         return Err(Failure::Refused(view.advice));
     }
     // A silent node that some primary knows as witness has no records to verify.
@@ -65,14 +71,17 @@ pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
     }
 }
 
-async fn compare_until_comparable(cluster: &Cluster, nodes: &[&Node]) -> Result<View, Failure> {
+async fn compare_until_settled(cluster: &Cluster, nodes: &[&Node]) -> Result<View, Failure> {
+    let first = ask_all(cluster, nodes).await?;
+    let (mut view, mut settled) = compare(&first, None);
     for _ in 1..ATTEMPTS {
-        let view = compare(ask_all(cluster, nodes).await?);
-        if view.compared || !view.equal {
-            return Ok(view);
+        if settled {
+            break;
         }
+        tokio::time::sleep(PAUSE).await;
+        (view, settled) = compare(&ask_all(cluster, nodes).await?, Some(&first));
     }
-    Ok(compare(ask_all(cluster, nodes).await?))
+    Ok(view)
 }
 
 async fn ask_all(cluster: &Cluster, nodes: &[&Node]) -> Result<Vec<VerifyReply>, Failure> {
@@ -85,37 +94,95 @@ async fn ask_all(cluster: &Cluster, nodes: &[&Node]) -> Result<Vec<VerifyReply>,
     join_all(asked).await.into_iter().collect()
 }
 
-fn compare(replies: Vec<VerifyReply>) -> View {
-    let compared = replies.windows(2).all(|pair| pair[0].index == pair[1].index);
-    let same_index_same_digest = replies.iter().all(|one| {
-        replies.iter().filter(|other| other.index == one.index).all(|other| other.recomputed == one.recomputed)
-    });
-    let own = replies.iter().all(|reply| reply.equal && reply.recorded == reply.recomputed);
-    let node = |reply: VerifyReply| NodeView {
-        node: reply.node,
-        index: reply.index,
-        rows: reply.rows,
-        equal: reply.equal && reply.recorded == reply.recomputed,
-        recorded: reply.recorded,
-        recomputed: reply.recomputed,
-    };
-    let nodes: Vec<NodeView> = replies.into_iter().map(node).collect();
+/// What the answers mean, and whether asking again could show more. `first`: what the same nodes answered before.
+fn compare(replies: &[VerifyReply], first: Option<&[VerifyReply]>) -> (View, bool) {
+    let nodes: Vec<NodeView> = replies.iter().map(NodeView::of).collect();
     let wrong: Vec<String> = nodes.iter().filter(|node| !node.equal).map(|node| node.node.clone()).collect();
-    let equal = own && same_index_same_digest;
-    View { equal, compared, advice: if equal { String::new() } else { advice(&wrong, &nodes) }, wrong, nodes }
+    let together = replies.windows(2).all(|pair| pair[0].index == pair[1].index);
+    let (compared_at, same) =
+        if together { (replies.first().map(|one| one.index), recomputed_same(replies)) } else { kept_same(replies) };
+    let standing = first.map(|first| standing(replies, first)).unwrap_or_default();
+    let all: Vec<&str> = nodes.iter().map(|node| node.node.as_str()).collect();
+    let advice = if !wrong.is_empty() {
+        advice_for_wrong(&wrong, all.len())
+    } else if !same {
+        advice_for_different(&all, compared_at, together)
+    } else if !standing.is_empty() {
+        advice_for_standing(&standing, &nodes)
+    } else if compared_at.is_none() {
+        format!(
+            "{} were not compared: they stand at different indexes and kept no digest at a common one; verify again when \
+             fewer updates come",
+            all.join(" and ")
+        )
+    } else {
+        String::new()
+    };
+    let equal = wrong.is_empty() && same && standing.is_empty();
+    let settled =
+        together || !wrong.is_empty() || !same || (first.is_some() && standing.is_empty() && compared_at.is_some());
+    (View { equal, compared: compared_at.is_some(), compared_at, wrong, advice, nodes }, settled)
 }
 
-fn advice(wrong: &[String], nodes: &[NodeView]) -> String {
-    let all: Vec<&str> = nodes.iter().map(|node| node.node.as_str()).collect();
-    if wrong.is_empty() {
-        let both = all.join(" and ");
-        return format!(
-            "{both} differ, and each agrees with itself: within 1024 entries each looks what the log makes of it, and the one \
-             that is wrong fetches its state from the other; see `ocsctl status`, then verify again"
-        );
+impl NodeView {
+    fn of(reply: &VerifyReply) -> Self {
+        Self {
+            node: reply.node.clone(),
+            index: reply.index,
+            rows: reply.rows,
+            equal: reply.equal && reply.recorded == reply.recomputed,
+            recorded: reply.recorded.clone(),
+            recomputed: reply.recomputed.clone(),
+        }
     }
+}
+
+fn recomputed_same(replies: &[VerifyReply]) -> bool {
+    replies.windows(2).all(|pair| pair[0].recomputed == pair[1].recomputed)
+}
+
+/// The newest index at which every node has a digest, and whether it is the same one.
+fn kept_same(replies: &[VerifyReply]) -> (Option<u64>, bool) {
+    let mut by_index: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
+    for reply in replies {
+        let kept = reply.kept.iter().map(|kept| (kept.index, kept.recorded.as_str()));
+        let mut own: BTreeMap<u64, &str> = kept.collect();
+        own.insert(reply.index, &reply.recorded);
+        own.into_iter().for_each(|(index, digest)| by_index.entry(index).or_default().push(digest));
+    }
+    let common = by_index.into_iter().rev().find(|(_, digests)| digests.len() == replies.len());
+    common.map_or((None, true), |(index, digests)| (Some(index), digests.windows(2).all(|pair| pair[0] == pair[1])))
+}
+
+/// Nodes that are behind another one and have not moved since the first answers.
+fn standing(replies: &[VerifyReply], first: &[VerifyReply]) -> Vec<String> {
+    let newest = replies.iter().map(|reply| reply.index).max().unwrap_or(0);
+    let moved = |reply: &VerifyReply| first.iter().any(|one| one.node == reply.node && one.index != reply.index);
+    replies.iter().filter(|reply| reply.index < newest && !moved(reply)).map(|reply| reply.node.clone()).collect()
+}
+
+fn advice_for_standing(standing: &[String], nodes: &[NodeView]) -> String {
+    let places: Vec<String> = nodes.iter().map(|node| format!("{} at index {}", node.node, node.index)).collect();
+    format!(
+        "{} stands still behind another node ({}): they do not hold the same; see `ocsctl status`; if it does not catch up, \
+         `ocsctl node replace` has it fetch everything again",
+        standing.join(" and "),
+        places.join(", ")
+    )
+}
+
+fn advice_for_different(all: &[&str], index: Option<u64>, together: bool) -> String {
+    let both = all.join(" and ");
+    let place = index.filter(|_| !together).map(|index| format!(" at index {index}")).unwrap_or_default();
+    format!(
+        "{both} differ{place}, and each agrees with itself: within 1024 entries each looks what the log makes of it, and the one \
+         that is wrong fetches its state from the other; see `ocsctl status`, then verify again"
+    )
+}
+
+fn advice_for_wrong(wrong: &[String], all: usize) -> String {
     let names = wrong.join(" and ");
-    if wrong.len() == all.len() {
+    if wrong.len() == all {
         return format!(
             "{names}: rows on disk are not those that were written, and no data node is right: restore a backup"
         );
@@ -134,47 +201,94 @@ fn table(view: &View) -> String {
         [node.node.clone(), index, rows, node.recorded.clone(), node.recomputed.clone(), equal.to_owned()]
     };
     let table = print::table(&["node", "index", "rows", "recorded", "recomputed", "equal"], view.nodes.iter().map(row));
-    let verdict = match (view.equal, view.compared) {
-        (false, _) => view.advice.as_str(),
-        (true, true) => "every digest is equal",
-        (true, false) => "each node agrees with itself; not compared with each other: updates kept moving them",
+    let together = view.nodes.iter().all(|node| Some(node.index) == view.compared_at);
+    let verdict = match view.compared_at {
+        Some(_) if view.equal && together => "every digest is equal".to_owned(),
+        Some(index) if view.equal => {
+            format!("each node agrees with itself, and with the others at index {index}: updates keep moving them")
+        }
+        _ => view.advice.clone(),
     };
     format!("{table}\n{verdict}")
 }
 
 #[cfg(test)]
 mod tests {
+    use ocs_proto::control::KeptDigest;
+
     use super::*;
 
     fn reply(node: &str, index: u64, recorded: &str, recomputed: &str) -> VerifyReply {
         let text = str::to_owned;
         let equal = recorded == recomputed;
-        VerifyReply { node: text(node), index, recorded: text(recorded), recomputed: text(recomputed), rows: 3, equal }
+        let kept = Vec::new();
+        VerifyReply {
+            node: text(node),
+            index,
+            recorded: text(recorded),
+            recomputed: text(recomputed),
+            rows: 3,
+            equal,
+            kept,
+        }
+    }
+
+    fn kept(reply: VerifyReply, digests: &[(u64, &str)]) -> VerifyReply {
+        let kept = digests.iter().map(|(index, digest)| KeptDigest { index: *index, recorded: (*digest).to_owned() });
+        VerifyReply { kept: kept.collect(), ..reply }
     }
 
     #[test]
     fn equal_digests_at_the_same_index_are_equal() {
-        let view = compare(vec![reply("a", 7, "ff", "ff"), reply("b", 7, "ff", "ff")]);
-        assert!(view.equal && view.compared);
+        let (view, settled) = compare(&[reply("a", 7, "ff", "ff"), reply("b", 7, "ff", "ff")], None);
+        assert!(view.equal && view.compared && settled);
     }
 
     #[test]
     fn a_node_that_disagrees_with_itself_is_a_difference() {
-        let view = compare(vec![reply("a", 7, "ff", "fe"), reply("b", 7, "ff", "ff")]);
+        let (view, _) = compare(&[reply("a", 7, "ff", "fe"), reply("b", 7, "ff", "ff")], None);
         assert!(!view.equal && view.wrong == ["a"] && view.advice.starts_with("a is wrong"), "{view:?}");
-        let view = compare(vec![reply("a", 7, "ff", "fe"), reply("b", 7, "ff", "fd")]);
+        let (view, _) = compare(&[reply("a", 7, "ff", "fe"), reply("b", 7, "ff", "fd")], None);
         assert!(view.wrong == ["a", "b"] && view.advice.contains("restore a backup"), "{view:?}");
     }
 
     #[test]
     fn nodes_that_disagree_at_the_same_index_are_a_difference() {
-        let view = compare(vec![reply("a", 7, "ff", "ff"), reply("b", 7, "ee", "ee")]);
-        assert!(!view.equal && view.wrong.is_empty() && view.advice.starts_with("a and b differ"), "{view:?}");
+        let (view, settled) = compare(&[reply("a", 7, "ff", "ff"), reply("b", 7, "ee", "ee")], None);
+        assert!(!view.equal && view.wrong.is_empty() && settled, "{view:?}");
+        assert!(view.advice.starts_with("a and b differ, "), "{view:?}");
     }
 
     #[test]
-    fn digests_of_different_indexes_are_not_compared() {
-        let view = compare(vec![reply("a", 7, "ff", "ff"), reply("b", 8, "ee", "ee")]);
-        assert!(view.equal && !view.compared);
+    fn nodes_that_move_are_compared_where_both_kept_a_digest() {
+        let a = |index| kept(reply("a", index, "ff", "ff"), &[(1024, "aa"), (2048, "bb")]);
+        let b = |index, digest| kept(reply("b", index, "ee", "ee"), &[(1024, "00"), (2048, digest)]);
+        let first = [a(2100), b(2090, "bb")];
+        assert!(!compare(&first, None).1, "a node behind may stand still");
+        let (view, settled) = compare(&[a(2200), b(2190, "bb")], Some(&first));
+        assert!(view.equal && view.compared_at == Some(2048) && settled, "{view:?}");
+        let (view, settled) = compare(&[a(2100), b(2090, "cc")], None);
+        assert!(!view.equal && settled && view.advice.starts_with("a and b differ at index 2048"), "{view:?}");
+        let at_it = kept(reply("b", 2048, "cc", "cc"), &[(1024, "aa")]);
+        assert!(!compare(&[a(2100), at_it], None).0.equal, "where a node stands it has a digest too");
+    }
+
+    #[test]
+    fn a_node_that_stands_still_behind_another_one_is_a_difference() {
+        let first = [reply("a", 7, "ff", "ff"), reply("b", 9, "ee", "ee")];
+        let (view, settled) = compare(&first, Some(&first));
+        assert!(!view.equal && !settled, "{view:?}");
+        assert!(view.advice.starts_with("a stands still") && view.advice.contains("b at index 9"), "{view:?}");
+        let on = [reply("a", 7, "ff", "ff"), reply("b", 30, "ee", "ee")];
+        assert!(!compare(&on, Some(&first)).0.equal, "whether the other one moves or not");
+        let caught_up = [reply("a", 9, "ee", "ee"), reply("b", 9, "ee", "ee")];
+        assert!(compare(&caught_up, Some(&first)).0.equal);
+    }
+
+    #[test]
+    fn nodes_that_move_and_kept_no_digest_in_common_were_not_compared() {
+        let first = [reply("a", 7, "ff", "ff"), reply("b", 9, "ee", "ee")];
+        let (view, settled) = compare(&[reply("a", 17, "fa", "fa"), reply("b", 19, "eb", "eb")], Some(&first));
+        assert!(view.equal && !view.compared && !settled && view.advice.contains("not compared"), "{view:?}");
     }
 }

@@ -50,6 +50,7 @@ pub(crate) struct State {
     pub(crate) paused: bool,
     /// What the second node recomputes.
     pub(crate) digest_of_b: String,
+    pub(crate) entries_of_b_more: u64,
 }
 
 /// The stand-ins, for as long as it lives.
@@ -311,7 +312,9 @@ impl control_server::Control for Node {
         let b = self.state.lock().unwrap().digest_of_b.clone();
         let digest = if self.name == "a" { "ff".to_owned() } else { b };
         let (node, recorded) = (self.name.to_owned(), digest.clone());
-        Ok(Response::new(VerifyReply { node, index: 9, recorded, recomputed: digest, rows: 1, equal: true }))
+        let index = 9 + if self.name == "a" { 0 } else { self.state.lock().unwrap().entries_of_b_more };
+        let kept = Vec::new();
+        Ok(Response::new(VerifyReply { node, index, recorded, recomputed: digest, rows: 1, equal: true, kept }))
     }
 }
 

@@ -93,6 +93,15 @@ async fn verify_fails_when_the_nodes_differ() {
 }
 
 #[tokio::test]
+async fn verify_fails_when_the_nodes_stand_still_at_different_indexes() {
+    let double = Double::start().await;
+    double.state().entries_of_b_more = 3;
+    let ran = ocsctl(&double, &["verify", "-o", "json"]).await;
+    assert_eq!((ran.code, ran.json()["equal"].as_bool()), (1, Some(false)), "{}", ran.out);
+    assert!(ran.err.contains("a stands still behind another node (a at index 9, b at index 12)"), "{}", ran.err);
+}
+
+#[tokio::test]
 async fn development_certificates_open_a_control_port_with_mutual_tls_and_nothing_else_does() {
     let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();

@@ -1,20 +1,31 @@
 //! The stamp's content: what it says, how it is read and checked. Never writes to disk; called by [`super::DataDir`].
+//!
+//! The last line is a comment with a checksum over all bytes before it, and the first line says so: an older version, which reads
+//! comments of any kind, reads the file, and no flipped bit makes a sealed file look like one that was never sealed.
 
 use std::{collections::BTreeSet, fs, io, path::Path};
 
 use consensus::{Kind, RaftId, members};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::{DataDirError, DataIdentity, failed, foreign};
+use super::{DataDirError, DataIdentity, files::failed, foreign};
 
-/// The newest format known here; a stamp is written in the format of its group (R13).
+/// The newest format known here; a stamp is written in the format of its group.
 const FORMAT: i64 = 2;
+/// The format that every version reads, without a checksum if an older version wrote it.
 const FORMAT_FIRST: i64 = 1;
 /// The epoch of a group that was never forced.
 pub(super) const EPOCH_FIRST: u64 = 1;
 /// Ids that are remembered of one node.
 const HEARD_OF_MAX: usize = 256;
-const PREAMBLE: &str = "# Written by ocsd. Do not edit, copy or restore by hand: it says who this node is.\n";
+const PREAMBLE: &str = "# Written by ocsd. Do not edit, copy or restore by hand: it says who this node is, and its last line is a \
+                        checksum.\n";
+/// What a version wrote that knew no checksum.
+const PREAMBLE_UNSEALED: &str = "# Written by ocsd. Do not edit, copy or restore by hand: it says who this node is.\n";
+/// The last line goes on with the SHA-256 of all bytes before the line, 64 hexadecimal digits.
+const SEAL: &str = "# sha256: ";
+const SEAL_BYTES: usize = SEAL.len() + 64 + 1;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,13 +92,12 @@ impl Stamp {
 
     /// Reads a stamp and checks whose it is; none: there is no such file.
     pub(super) fn read(file: &Path, identity: &DataIdentity) -> Result<Option<Self>, DataDirError> {
-        let text = match fs::read_to_string(file) {
-            Ok(text) => text,
+        let bytes = match fs::read(file) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(damaged(file, &error.to_string())),
             Err(error) => return Err(failed("read", file)(error)),
         };
-        let stamp = Self::parse(file, &text)?;
+        let stamp = Self::parse(file, &bytes)?;
         stamp.check(file, identity)?;
         Ok(Some(stamp))
     }
@@ -116,18 +126,31 @@ impl Stamp {
 
     /// Whether a start would find this stamp in the text: its file format knows numbers up to 2^63 - 1.
     pub(super) fn reads_back_from(&self, text: &str) -> bool {
-        Self::parse(Path::new(""), text).is_ok_and(|read| read == *self)
+        Self::parse(Path::new(""), text.as_bytes()).is_ok_and(|read| read == *self)
     }
 
     pub(super) fn to_text(&self) -> String {
         let body = toml::to_string(self).expect("a table of words, numbers and a list of numbers has a TOML form");
-        format!("{PREAMBLE}{body}")
+        let text = format!("{PREAMBLE}{body}");
+        let seal = seal(text.as_bytes());
+        text + &seal
     }
 
-    /// The format is read first: a newer one may have other fields.
-    fn parse(file: &Path, text: &str) -> Result<Self, DataDirError> {
+    /// A member of a group that never speaks under its old id again, and knows no more than that.
+    pub(super) fn given_up(identity: &DataIdentity) -> Self {
+        Self { given_up: true, ..Self::first(identity) }
+    }
+
+    pub(super) fn is_raised(&self) -> bool {
+        self.format > FORMAT_FIRST
+    }
+
+    /// The checksum is looked at before any field, and the format before the others: a newer one may have other fields.
+    fn parse(file: &Path, bytes: &[u8]) -> Result<Self, DataDirError> {
+        let (text, sealed) = unsealed(bytes).map_err(|reason| damaged(file, &reason))?;
         let table: toml::Table = toml::from_str(text).map_err(|error| damaged(file, error.message()))?;
         match table.get("format").and_then(toml::Value::as_integer) {
+            Some(found) if found > FORMAT_FIRST && !sealed => return Err(damaged(file, "it has no checksum")),
             Some(found) if found > FORMAT => {
                 return Err(DataDirError::Newer { file: file.to_owned(), found, known: FORMAT });
             }
@@ -153,6 +176,25 @@ impl Stamp {
         }
         Ok(())
     }
+}
+
+/// The text of a file that is whole, and whether a checksum says so.
+fn unsealed(bytes: &[u8]) -> Result<(&str, bool), String> {
+    let sealed = bytes.starts_with(PREAMBLE.as_bytes());
+    if !sealed && !bytes.starts_with(PREAMBLE_UNSEALED.as_bytes()) {
+        return Err("it does not begin as one of ours".to_owned());
+    }
+    let (covered, last) = bytes.split_at(if sealed { bytes.len().saturating_sub(SEAL_BYTES) } else { bytes.len() });
+    if sealed && last != seal(covered).as_bytes() {
+        return Err("its checksum is wrong".to_owned());
+    }
+    let text = std::str::from_utf8(covered).map_err(|error| error.to_string())?;
+    Ok((text, sealed))
+}
+
+/// The last line of a file.
+pub(super) fn seal(covered: &[u8]) -> String {
+    format!("{SEAL}{}\n", hex(&Sha256::digest(covered)))
 }
 
 fn role(kind: Kind) -> &'static str {

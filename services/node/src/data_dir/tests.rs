@@ -153,8 +153,153 @@ fn a_damaged_stamp_is_refused() {
 fn a_newer_stamp_is_refused_by_its_format() {
     let parent = TempDir::new().unwrap();
     drop(formed(parent.path()));
-    fs::write(parent.path().join(STAMP_FILE), "format = 2\nsurprise = true\n").unwrap();
-    assert!(refused(parent.path(), identity("a"), false).contains("format 2"));
+    let file = parent.path().join(STAMP_FILE);
+    let newer = fs::read_to_string(&file).unwrap().replace("format = 1", "format = 3\nsurprise = true");
+    fs::write(&file, sealed_again(&newer)).unwrap();
+    assert!(refused(parent.path(), identity("a"), false).contains("format 3"));
+    fs::write(&file, newer).unwrap();
+    assert!(
+        refused(parent.path(), identity("a"), false).contains("damaged"),
+        "a format is believed under a checksum alone"
+    );
+}
+
+/// A stamp whose content was changed on purpose.
+fn sealed_again(text: &str) -> String {
+    let covered = &text[..text.rfind("# sha256: ").unwrap()];
+    format!("{covered}{}", stamp::seal(covered.as_bytes()))
+}
+
+/// A member with every field in use, and the bytes of its stamp.
+fn eventful(path: &Path) -> Vec<u8> {
+    let directory = formed(path);
+    directory.boot().unwrap();
+    [2, 3].into_iter().for_each(|id| directory.heard_of(id).unwrap());
+    let order = Forced { at_us: 5, epoch: 2, last_index: 9, last_commit: 8, accept_loss: true, term: 0 };
+    directory.order(order.clone()).unwrap();
+    directory.obeyed(1 << 32 | 1, 4).unwrap();
+    directory.order(Forced { epoch: 3, ..order }).unwrap();
+    fs::read(path.join(STAMP_FILE)).unwrap()
+}
+
+#[test]
+fn no_flipped_bit_of_a_stamp_is_believed() {
+    let parent = TempDir::new().unwrap();
+    let whole = eventful(parent.path());
+    let file = parent.path().join(STAMP_FILE);
+    for raised in [false, true] {
+        let whole = if raised {
+            let text = String::from_utf8(whole.clone()).unwrap();
+            sealed_again(&text.replace("format = 1", "format = 2")).into_bytes()
+        } else {
+            whole.clone()
+        };
+        fs::write(&file, &whole).unwrap();
+        let found = Stamp::read(&file, &identity("a")).unwrap().unwrap();
+        assert_eq!(found.is_raised(), raised);
+        for (at, bit) in (0..whole.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut bad = whole.clone();
+            bad[at] ^= 1 << bit;
+            fs::write(&file, bad).unwrap();
+            let refused = Stamp::read(&file, &identity("a"));
+            assert!(matches!(refused, Err(DataDirError::Damaged { .. })), "bit {bit} of byte {at}: {refused:?}");
+        }
+    }
+}
+
+#[test]
+fn no_flipped_bit_of_the_mark_of_a_forming_is_believed() {
+    let parent = TempDir::new().unwrap();
+    drop(DataDir::open(parent.path(), identity("a"), true).unwrap());
+    let file = parent.path().join(FORMING_FILE);
+    let whole = fs::read(&file).unwrap();
+    for (at, bit) in (0..whole.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        let mut bad = whole.clone();
+        bad[at] ^= 1 << bit;
+        fs::write(&file, bad).unwrap();
+        let refused = Stamp::read(&file, &identity("a"));
+        assert!(matches!(refused, Err(DataDirError::Damaged { .. })), "bit {bit} of byte {at}: {refused:?}");
+    }
+}
+
+/// As an older version writes it, which knows no checksum and reads every comment.
+const OLDER: &str = r#"# Written by ocsd. Do not edit, copy or restore by hand: it says who this node is.
+format = 1
+cluster_id = "demo"
+cluster = "07070707070707070707070707070707"
+node = "a"
+role = "data"
+raft_incarnation = 0
+boots = 7
+epoch = 1
+given_up = false
+heard_of = [2, 3]
+"#;
+
+#[test]
+fn a_stamp_of_an_older_version_is_read_and_gets_its_checksum_with_the_next_change() {
+    let parent = TempDir::new().unwrap();
+    let file = parent.path().join(STAMP_FILE);
+    fs::write(&file, OLDER).unwrap();
+    let directory = DataDir::open(parent.path(), identity("a"), false).unwrap();
+    assert_eq!(directory.boot().unwrap(), 8);
+    drop(directory);
+    let text = fs::read_to_string(&file).unwrap();
+    let lines = |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(&text), lines(&OLDER.replace("boots = 7", "boots = 8")), "no new key until the raise");
+    assert!(text.lines().last().unwrap().starts_with("# sha256: "), "{text}");
+    let newer = OLDER.replace("format = 1", "format = 2");
+    fs::write(&file, newer).unwrap();
+    assert!(refused(parent.path(), identity("a"), false).contains("no checksum"), "required from format 2 on");
+}
+
+#[test]
+fn a_stamp_that_was_raised_is_written_in_the_newest_format_from_then_on() {
+    let parent = TempDir::new().unwrap();
+    let directory = formed(parent.path());
+    assert!(!directory.raised());
+    directory.raise_formats(2).unwrap();
+    directory.boot().unwrap();
+    drop(directory);
+    assert!(fs::read_to_string(parent.path().join(STAMP_FILE)).unwrap().contains("format = 2\n"));
+    assert!(DataDir::open(parent.path(), identity("a"), false).unwrap().raised());
+}
+
+#[test]
+fn a_damaged_stamp_of_this_node_is_kept_and_its_id_given_up_for_any_epoch() {
+    let parent = TempDir::new().unwrap();
+    let whole = eventful(parent.path());
+    let file = parent.path().join(STAMP_FILE);
+    let bad = String::from_utf8(whole).unwrap().replace("epoch = 2", "epoch = 6").into_bytes();
+    fs::write(&file, &bad).unwrap();
+    assert!(refused(parent.path(), identity("a"), false).contains("checksum"));
+    for bootstrap in [false, true] {
+        let directory = DataDir::open_damaged(parent.path(), identity("a"), bootstrap).unwrap();
+        assert_eq!((directory.formation(), directory.epoch()), (Formation::Joining, 1));
+        assert_eq!(fs::read(parent.path().join("ocs-node.toml.damaged-1")).unwrap(), bad);
+    }
+    assert!(!parent.path().join("ocs-node.toml.damaged-2").exists(), "the second start finds a whole one");
+    let again = DataDir::open(parent.path(), identity("a"), false).unwrap();
+    assert_eq!(again.formation(), Formation::Joining, "durably");
+}
+
+#[test]
+fn an_id_whose_epoch_is_disputed_is_given_up_for_the_lower_one() {
+    let parent = TempDir::new().unwrap();
+    eventful(parent.path());
+    let directory = DataDir::open(parent.path(), identity("a"), false).unwrap();
+    assert_eq!(directory.epoch(), 2);
+    directory.give_up_disputed(1).unwrap();
+    drop(directory);
+    let again = DataDir::open(parent.path(), identity("a"), false).unwrap();
+    assert_eq!((again.formation(), again.epoch(), again.ordered()), (Formation::Joining, 1, None));
+}
+
+#[test]
+fn every_start_draws_a_token_of_its_own() {
+    let parent = TempDir::new().unwrap();
+    let first = formed(parent.path()).start();
+    assert_ne!(DataDir::open(parent.path(), identity("a"), false).unwrap().start(), first);
 }
 
 #[test]

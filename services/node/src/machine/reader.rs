@@ -5,7 +5,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
+use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, KeptDigest, ListInfo, VerifyReply};
 use outbound::{
     Attributes, Refusal, RefusalCode, Reply, Request, Resource, UserField, Value, Verb, key, wire::field_to_wire,
 };
@@ -120,6 +120,8 @@ impl StateReader for RecordsReader {
 
     fn verify(&self) -> Result<VerifyReply, String> {
         let verified = self.store.verify().map_err(|error| error.to_string())?;
+        let kept = self.store.snapshot().kept_digests().map_err(|error| error.to_string())?;
+        let kept = kept.into_iter().map(|(index, digest)| KeptDigest { index, recorded: format!("{digest:032x}") });
         Ok(VerifyReply {
             node: self.node.clone(),
             index: verified.index,
@@ -127,6 +129,7 @@ impl StateReader for RecordsReader {
             recomputed: format!("{:032x}", verified.recomputed),
             rows: verified.rows,
             equal: verified.equal(),
+            kept: kept.collect(),
         })
     }
 }

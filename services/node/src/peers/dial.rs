@@ -55,7 +55,7 @@ pub enum DialError {
     #[error("node \"{0}\" answers there")]
     OtherNode(String),
     /// An operator forced another node.
-    #[error("it is in epoch {theirs}, this node in epoch {ours}: {}", if theirs > ours { "this node joins again" } else { "it is to join again" })]
+    #[error("it is in epoch {theirs}, this node in epoch {ours}: {}", if theirs > ours { "its log is to prove that" } else { "it is to join again" })]
     Epoch {
         /// The epoch of who answers.
         theirs: u64,

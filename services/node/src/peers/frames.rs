@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use chassis::tasks::Tasks;
@@ -16,7 +17,7 @@ use ocs_proto::peer::PeerFrame;
 use prost::Message;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
+use tonic::{Code, transport::Channel};
 
 use super::{
     FRAME_BYTES_MAX, PeerHandler,
@@ -29,6 +30,8 @@ use super::{
 
 const QUEUE_FRAMES_MAX: usize = 1024;
 const QUEUE_BYTES_MAX: usize = 64 << 20;
+/// Before the next attempt with a peer that hears another process under this node's name.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// What signing may add to a head.
 const HEAD_BYTES_MAX: usize = 256;
 
@@ -129,9 +132,13 @@ impl<H: PeerHandler> Link<H> {
 
     async fn keep(&self) {
         let mut outage = Outage::before_first_connection();
+        let mut refused = false;
         loop {
             let channel = self.reach(&mut outage).await;
-            self.send_until_lost(channel).await;
+            self.send_until_lost(channel, &mut refused).await;
+            if refused {
+                tokio::time::sleep(REFUSED_PAUSE).await;
+            }
             outage = Outage::after_loss();
         }
     }
@@ -153,18 +160,26 @@ impl<H: PeerHandler> Link<H> {
         }
     }
 
-    /// Sends what is queued until the stream ends, by whatever side.
-    async fn send_until_lost(&self, channel: Channel) {
+    /// Sends what is queued until the stream ends, by whatever side. `refused`: the peer hears another process under this node's
+    /// name, which is said once.
+    async fn send_until_lost(&self, channel: Channel, refused: &mut bool) {
         let peer = &self.dialer.peer;
         drop(self.queue.end_session()); // stale: Raft has long sent it again
         let own = Arc::clone(&self.own);
         let frames = self.queue.session(FRAME_BYTES_MAX - HEAD_BYTES_MAX, move |batch| merge(batch, &own));
         self.connected.send_replace(true);
-        tracing::info!(peer = peer.name, address = peer.address, "connected to peer");
+        if !*refused {
+            tracing::info!(peer = peer.name, address = peer.address, "connected to peer");
+        }
         let ended = dial::client(channel).frames(frames).await;
         self.connected.send_replace(false);
         drop(self.queue.end_session());
+        let told = std::mem::replace(refused, matches!(&ended, Err(status) if status.code() == Code::AlreadyExists));
         match ended {
+            Err(_) if told && *refused => {}
+            Err(status) if *refused => {
+                tracing::error!(peer = peer.name, "the peer does not hear this process: {}", status.message());
+            }
             Ok(_) => tracing::info!(peer = peer.name, "the peer ended the stream"),
             Err(status) => tracing::warn!(peer = peer.name, "lost the stream to the peer: {}", shown(status.message())),
         }

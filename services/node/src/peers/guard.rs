@@ -11,11 +11,11 @@ use consensus::{
     FORMATS, RaftId, bounds,
     members::{self, Epochs},
 };
-use ocs_proto::peer::{ForwardRequest, Head, HelloRequest, JoinRequest, PeerFrame};
+use ocs_proto::peer::{EpochProofRequest, ForwardRequest, Head, HelloRequest, JoinRequest, PeerFrame};
 use tokio::sync::watch;
 use tonic::Status;
 
-use super::{PeerAddress, PeerSelf, text::shown};
+use super::{PeerAddress, PeerSelf, epochs::Claims, text::shown};
 use crate::{data_dir::DataDir, versions};
 
 /// The version of our frames (design 2, formats).
@@ -47,8 +47,10 @@ pub(super) struct Own {
     cluster: Bytes,
     start: Bytes,
     directory: Arc<DataDir>,
-    /// The highest epoch that an authenticated node of this cluster named.
+    /// The highest epoch that the log of a node of this cluster proved.
     highest: watch::Sender<u64>,
+    /// What is to be proved.
+    claims: Claims,
     /// Whether a primary of this epoch told that this node's id was replaced.
     replaced: watch::Sender<bool>,
 }
@@ -57,12 +59,20 @@ impl Own {
     pub(super) fn new(node: PeerSelf, directory: Arc<DataDir>) -> Self {
         let (cluster, start) = (Bytes::copy_from_slice(&node.cluster), Bytes::copy_from_slice(&node.start));
         let (highest, replaced) = (watch::channel(node.epoch).0, watch::channel(false).0);
-        Self { node, cluster, start, directory, highest, replaced }
+        Self { node, cluster, start, directory, highest, claims: Claims::default(), replaced }
     }
 
-    /// A node of this cluster, whose certificate was checked, is in this epoch. A higher one than ours: an operator forced
-    /// another node, and what this one's log promises is over (design rule 11).
+    /// A node of this cluster, whose certificate was checked, says that it is in this epoch. A higher one than ours is a claim that
+    /// its log has to prove before anything is given up (see [`super::epochs`]).
     pub(super) fn heard_epoch(&self, epoch: u64, from: &str) {
+        if epoch > *self.highest.borrow() {
+            self.claims.add(from, epoch);
+        }
+    }
+
+    /// The log of a node of this cluster is of this epoch. A higher one than ours: an operator forced another node, and what this
+    /// one's log promises is over (design rule 11).
+    pub(super) fn believe_epoch(&self, epoch: u64, from: &str) {
         let news = |highest: &mut u64| {
             let higher = epoch > *highest;
             *highest = epoch.max(*highest);
@@ -76,6 +86,16 @@ impl Own {
                 "an operator forced another node: this one's epoch is over"
             );
         }
+    }
+
+    /// Higher epochs that were claimed and not proved yet.
+    pub(super) fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Whether every voter and learner knows what this version knows.
+    pub(super) fn raised(&self) -> bool {
+        self.directory.raised()
     }
 
     /// A primary of this epoch, whose certificate was checked, told the membership (design rule 11).
@@ -151,14 +171,6 @@ impl Guard {
         Ok(head.from)
     }
 
-    /// The same, and its messages are no more than a frame of any release has.
-    pub(super) fn check_frame(&self, frame: &PeerFrame, caller: &Caller) -> Result<RaftId, Status> {
-        if frame.messages.len() > bounds::MESSAGES_MAX {
-            return Err(Status::invalid_argument("a frame with too many messages"));
-        }
-        self.check(frame.head.as_ref(), caller)
-    }
-
     /// Nothing is exchanged across epochs; the lower side is told, and gives its Raft id up (design rule 11).
     fn check_epoch(&self, epoch: u64, from: &str) -> Result<(), Status> {
         let ours = self.own.node.epoch;
@@ -166,7 +178,7 @@ impl Guard {
             Epochs::Same => Ok(()),
             Epochs::OursOver => {
                 self.own.heard_epoch(epoch, from);
-                let why = format!("this node is in epoch {ours}, which is over: it joins again");
+                let why = format!("this node is in epoch {ours}: it joins again once a log proves epoch {epoch}");
                 Err(Status::failed_precondition(why))
             }
             Epochs::TheirsOver => {
@@ -185,6 +197,15 @@ impl Guard {
             self.own.heard_epoch(head.epoch, &request.node);
         }
         Ok(())
+    }
+
+    /// A node of a lower epoch that asks for what shows this one.
+    pub(super) fn check_proof(&self, request: &EpochProofRequest, caller: &Caller) -> Result<(), Status> {
+        if request.head.as_ref().is_none_or(|head| head.cluster != self.own.cluster) {
+            return Err(Status::failed_precondition("not a node of this cluster"));
+        }
+        request.head.as_ref().map_or(Ok(()), within_bounds)?;
+        self.check_name(&request.node, caller)
     }
 
     /// The number of a node that asks to be taken in.
@@ -239,4 +260,10 @@ pub(super) fn check_forward(from: RaftId, request: &ForwardRequest) -> Result<()
         Some(_) => Err(Status::invalid_argument("a forwarded request under another node's number")),
         None => Err(Status::invalid_argument("a forwarded request without an id")),
     }
+}
+
+/// A frame has no more messages than one of any release.
+pub(super) fn check_messages(frame: &PeerFrame) -> Result<(), Status> {
+    let fits = frame.messages.len() <= bounds::MESSAGES_MAX;
+    if fits { Ok(()) } else { Err(Status::invalid_argument("a frame with too many messages")) }
 }

@@ -6,8 +6,8 @@ use chassis::tasks::{AtEnd, Tasks};
 use consensus::RaftId;
 use futures::{StreamExt, stream::BoxStream};
 use ocs_proto::peer::{
-    FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, ForwardRequest, HelloReply, HelloRequest, JoinReply,
-    JoinRequest, PeerFrame, PeerFrameEnd, StateChunk, peer_server::Peer,
+    EpochProofReply, EpochProofRequest, FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, ForwardRequest,
+    Head, HelloReply, HelloRequest, JoinReply, JoinRequest, PeerFrame, PeerFrameEnd, StateChunk, peer_server::Peer,
 };
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
@@ -19,6 +19,7 @@ use super::{
     guard::{self, Caller, Guard, Own},
     queue::Queue,
     refusals::Refusals,
+    speakers::{Speakers, Speaking},
 };
 use crate::data_dir::{DataDir, DataDirError};
 
@@ -28,6 +29,7 @@ pub(super) struct PeerService<H> {
     directory: Arc<DataDir>,
     tasks: Tasks,
     refusals: Arc<Refusals>,
+    speakers: Arc<Speakers>,
 }
 
 impl<H> Clone for PeerService<H> {
@@ -38,6 +40,7 @@ impl<H> Clone for PeerService<H> {
             directory: Arc::clone(&self.directory),
             tasks: self.tasks.clone(),
             refusals: Arc::clone(&self.refusals),
+            speakers: Arc::clone(&self.speakers),
         }
     }
 }
@@ -58,6 +61,7 @@ impl<H: PeerHandler> Peer for PeerService<H> {
     async fn frames(&self, request: Request<Streaming<PeerFrame>>) -> Result<Response<PeerFrameEnd>, Status> {
         let caller = caller(&request)?;
         let mut frames = request.into_inner();
+        let mut speaking = None;
         let stopping = self.tasks.stopping();
         loop {
             let next = tokio::select! {
@@ -65,7 +69,7 @@ impl<H: PeerHandler> Peer for PeerService<H> {
                 next = frames.message() => next?,
             };
             let Some(frame) = next else { return Ok(Response::new(PeerFrameEnd {})) };
-            self.pass_on(frame, &caller).await?;
+            self.pass_on(frame, &caller, &mut speaking).await?;
         }
     }
 
@@ -104,6 +108,12 @@ impl<H: PeerHandler> Peer for PeerService<H> {
         let number = self.noted(&caller, self.guard.check_join(&request, &caller))?;
         Ok(Response::new(self.handler.join(number, request.token).await))
     }
+
+    async fn epoch_proof(&self, request: Request<EpochProofRequest>) -> Result<Response<EpochProofReply>, Status> {
+        let caller = caller(&request)?;
+        self.noted(&caller, self.guard.check_proof(request.get_ref(), &caller))?;
+        self.handler.epoch_proof().map(Response::new)
+    }
 }
 
 impl<H: PeerHandler> PeerService<H> {
@@ -121,6 +131,7 @@ impl<H: PeerHandler> PeerService<H> {
             directory,
             tasks: tasks.clone(),
             refusals: Arc::clone(refusals),
+            speakers: Speakers::new(),
         }
     }
 
@@ -130,14 +141,29 @@ impl<H: PeerHandler> PeerService<H> {
     }
 
     /// Nothing of Raft from a node is seen here before it is on disk that it was heard (design rule 11).
-    async fn pass_on(&self, mut frame: PeerFrame, caller: &Caller) -> Result<(), Status> {
-        let from = self.noted(caller, self.guard.check_frame(&frame, caller))?;
+    async fn pass_on(
+        &self,
+        mut frame: PeerFrame,
+        caller: &Caller,
+        speaking: &mut Option<Speaking>,
+    ) -> Result<(), Status> {
+        self.noted(caller, guard::check_messages(&frame))?;
+        let from = self.speaker(frame.head.as_ref(), caller, speaking)?;
         self.drop_strays(from, &mut frame, caller.address);
         if self.remember(from).await? {
             // A frame that is not taken is dropped: Raft sends again.
             self.handler.on_frame(frame);
         }
         Ok(())
+    }
+
+    /// The sender of a frame, if it may be heard: its head is right, and it is the one start of its node that speaks.
+    fn speaker(&self, head: Option<&Head>, caller: &Caller, speaking: &mut Option<Speaking>) -> Result<RaftId, Status> {
+        let from = self.noted(caller, self.guard.check(head, caller))?;
+        if let Some(head) = head {
+            self.noted(caller, self.speakers.heard(speaking, head, caller.address))?;
+        }
+        Ok(from)
     }
 
     fn drop_strays(&self, from: RaftId, frame: &mut PeerFrame, address: SocketAddr) {
@@ -176,6 +202,7 @@ impl<H: PeerHandler> PeerService<H> {
         replies: mpsc::Sender<ForwardReply>,
     ) {
         let places = Arc::new(Semaphore::new(FORWARDS_MAX));
+        let mut speaking = None;
         let stopping = self.tasks.stopping();
         loop {
             let next = tokio::select! {
@@ -183,7 +210,7 @@ impl<H: PeerHandler> PeerService<H> {
                 next = frames.message() => next,
             };
             let Ok(Some(frame)) = next else { return };
-            let Ok(from) = self.noted(&caller, self.guard.check(frame.head.as_ref(), &caller)) else { return };
+            let Ok(from) = self.speaker(frame.head.as_ref(), &caller, &mut speaking) else { return };
             for request in frame.requests {
                 if self.noted(&caller, guard::check_forward(from, &request)).is_err() {
                     return;

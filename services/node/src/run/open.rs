@@ -15,6 +15,7 @@ use consensus::{
     Kind,
     core::{genesis_at, nothing},
     log::{FileDisk, Log, LogConfig, LogError, Recovered},
+    proof,
 };
 use ocs_proto::peer::ConfState;
 use records::{Event, Rules};
@@ -59,8 +60,8 @@ pub(super) async fn form_if_new(
     Ok(())
 }
 
-/// Opens the log of a member; none where there is no member yet. One that cannot be trusted is given up with its id, and this
-/// node is to join under a new one (design rule 11).
+/// Opens the log of a member; none where there is no member yet. One that cannot be trusted, or that is of another epoch than the
+/// stamp says, is given up with its id, and this node is to join under a new one (design rule 11).
 pub(super) fn trusted_log(config: &Config, directory: &DataDir) -> Result<Option<OpenLog>, RunError> {
     if directory.formation() != Formation::Formed {
         return Ok(None);
@@ -72,7 +73,21 @@ pub(super) fn trusted_log(config: &Config, directory: &DataDir) -> Result<Option
             directory.give_up()?;
             Ok(None)
         }
-        opened => opened.map(Some),
+        Ok((log, recovered)) => match disputed(directory.epoch(), &recovered) {
+            None => Ok(Some((log, recovered))),
+            Some(of_log) => {
+                let stamped = directory.epoch();
+                tracing::error!(
+                    stamped,
+                    of_log,
+                    "the stamp and the log name different epochs, so this node does not start under its Raft id: it gives the id up \
+                     and joins the group again under a new one"
+                );
+                directory.give_up_disputed(stamped.min(of_log))?;
+                Ok(None)
+            }
+        },
+        Err(error) => Err(error),
     }
 }
 
@@ -87,6 +102,13 @@ pub(super) fn knows_versions(recovered: &Recovered) -> Result<(), RunError> {
         return Err(RunError::Versions { formats, rules, release });
     }
     Ok(())
+}
+
+/// The epoch of the log, where it is not the stamp's. One of the two is wrong: an order is executed, and its epoch stamped, before
+/// the log is looked at. A log that was not fed yet names none.
+fn disputed(stamped: u64, recovered: &Recovered) -> Option<u64> {
+    proof::epoch_of(recovered.conf_states.last().map(|(_, conf)| conf).or(recovered.start.conf_state.as_ref())?)
+        .filter(|of_log| *of_log != stamped)
 }
 
 /// Begins as a member that knows nothing, under the id that the group gave. What stood here is moved aside.
@@ -165,7 +187,11 @@ pub(super) fn machine_as_it_is(
 
 /// The store's settings.
 pub(super) fn store_config(config: &Config) -> StoreConfig {
-    StoreConfig { cache_bytes: config.store.cache_bytes, ..StoreConfig::new(config.cluster_id()) }
+    StoreConfig {
+        node: config.node.name.clone(),
+        cache_bytes: config.store.cache_bytes,
+        ..StoreConfig::new(config.cluster_id())
+    }
 }
 
 /// Where a state that comes from another node is made ready.
@@ -174,15 +200,30 @@ pub(super) fn fetched_dir(directory: &DataDir) -> PathBuf {
 }
 
 pub(super) fn log_dir(directory: &DataDir) -> PathBuf {
-    directory.path().join("log")
+    log_in(directory.path())
+}
+
+/// Where the log of a data directory stands.
+pub(super) fn log_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("log")
 }
 
 fn state_dir(directory: &DataDir) -> PathBuf {
-    directory.path().join("state")
+    state_in(directory.path())
+}
+
+/// Where the state of a data directory stands.
+pub(super) fn state_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("state")
 }
 
 pub(super) fn log_config(config: &Config) -> LogConfig {
-    LogConfig { cluster: config.cluster_id(), segment_bytes: config.log.segment_bytes, prepare_ahead: true }
+    LogConfig {
+        cluster: config.cluster_id(),
+        node: config.number().unwrap_or(0),
+        segment_bytes: config.log.segment_bytes,
+        prepare_ahead: true,
+    }
 }
 
 /// The rules' settings.

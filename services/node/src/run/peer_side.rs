@@ -8,8 +8,14 @@ use std::{
 };
 
 use chassis::tasks::Tasks;
-use consensus::{Handle, JoinAsk, Kind, RaftId, members};
-use ocs_proto::peer::{ForwardOutcome, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk};
+use consensus::{
+    Handle, JoinAsk, Kind, RaftId,
+    log::{FileDisk, LogReader},
+    members, proof,
+};
+use ocs_proto::peer::{
+    EpochProofReply, ForwardOutcome, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk,
+};
 use outbound::{Reply, RequestId};
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -37,6 +43,7 @@ pub(super) struct PeerSide {
 /// What there is once Raft runs.
 struct Parts {
     raft: Handle<RequestId, Reply>,
+    log: LogReader<FileDisk>,
     api: Option<Arc<OutboundApi>>,
     reader: Option<RecordsReader>,
 }
@@ -51,10 +58,11 @@ impl PeerSide {
     pub(super) fn connect(
         &self,
         raft: Handle<RequestId, Reply>,
+        log: LogReader<FileDisk>,
         api: Option<Arc<OutboundApi>>,
         reader: Option<RecordsReader>,
     ) {
-        if self.parts.set(Parts { raft, api, reader }).is_err() {
+        if self.parts.set(Parts { raft, log, api, reader }).is_err() {
             unreachable!("a node starts once");
         }
     }
@@ -88,6 +96,12 @@ impl PeerHandler for PeerSide {
             Ok(id) => JoinReply { id, epoch: self.own.epoch, reason: String::new() },
             Err(error) => refused(error.to_string()),
         }
+    }
+
+    fn epoch_proof(&self) -> Result<EpochProofReply, Status> {
+        let parts = self.parts.get().ok_or_else(|| Status::unavailable("this node is starting"))?;
+        let (cluster, node) = (self.own.cluster.to_vec().into(), self.own.name.clone());
+        Ok(EpochProofReply { cluster, node, ..proof::shown(&parts.log) })
     }
 
     fn hello(&self, node: &str) -> HelloReply {

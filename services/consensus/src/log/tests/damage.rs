@@ -240,3 +240,32 @@ fn every_flipped_bit_of_what_is_durable_is_noticed() {
     }
     assert_eq!(open(&disk).1.last_index, 10);
 }
+
+#[test]
+fn every_flipped_bit_of_a_segments_header_is_corruption() {
+    let (disk, file, _) = ten();
+    for (offset, bit) in (0..60).flat_map(|offset| (0..8).map(move |bit| (offset, bit))) {
+        disk.flip(&file, offset, bit);
+        let error = open_error(&disk);
+        assert!(matches!(&error, LogError::Corrupt { .. }), "bit {bit} of byte {offset}: {error}");
+        disk.flip(&file, offset, bit);
+    }
+    assert_eq!(open(&disk).1.last_index, 10);
+}
+
+#[test]
+fn no_flipped_bit_of_the_mark_changes_what_is_found() {
+    let (disk, _, _) = ten();
+    let (log, found) = open(&disk);
+    let (entries, whole) = (all(&log), disk.contents(MARK).unwrap());
+    drop(log);
+    for (offset, bit) in
+        [0, 4096].into_iter().flat_map(|slot| (slot..slot + 48).flat_map(|at| (0..8).map(move |bit| (at, bit))))
+    {
+        disk.overwrite(MARK, 0, &whole);
+        disk.flip(MARK, offset, bit);
+        let (log, again) = open(&disk);
+        assert_eq!(all(&log), entries, "bit {bit} of byte {offset}");
+        assert_eq!(Recovered { notes: Vec::new(), ..again }, found, "bit {bit} of byte {offset}");
+    }
+}

@@ -185,6 +185,37 @@ fn a_foreign_cluster_is_refused_by_name() {
 }
 
 #[test]
+fn a_log_of_another_node_is_refused_by_name_and_one_that_names_no_node_is_taken() {
+    let disk = MemDisk::new();
+    drop(create(&disk));
+    let other = LogConfig { node: 1, ..CONFIG };
+    let error = Log::open(disk.clone(), other).unwrap_err();
+    assert!(matches!(error, LogError::ForeignNode { found: 2, expected: 1, .. }), "{error}");
+    assert!(error.to_string().contains("join"), "{error}");
+    drop(Log::open(disk, LogConfig { node: 0, ..CONFIG }).unwrap());
+    let unnamed = MemDisk::new();
+    let nobody = LogConfig { node: 0, ..CONFIG };
+    drop(Log::create(unnamed.clone(), nobody, mark_at(0, 0), HardState::default()).unwrap());
+    assert_eq!(owners(&unnamed).unwrap(), [Owner { cluster: CONFIG.cluster, node: None }]);
+    drop(open(&unnamed));
+}
+
+#[test]
+fn every_segment_names_its_node_and_one_with_a_damaged_header_names_nobody() {
+    let disk = MemDisk::new();
+    let mut log = create(&disk);
+    log.append(&entries(1..=100, 1, 1000)).unwrap();
+    log.append(&entries(101..=120, 1, 1000)).unwrap();
+    drop(log);
+    let files = segment_files(&disk);
+    assert!(files.len() > 1);
+    let owner = Owner { cluster: CONFIG.cluster, node: Some(CONFIG.node) };
+    assert_eq!(owners(&disk).unwrap(), vec![owner; files.len()]);
+    disk.flip(&files[0], 12, 0);
+    assert_eq!(owners(&disk).unwrap(), vec![owner; files.len() - 1]);
+}
+
+#[test]
 fn a_newer_format_is_refused_by_name() {
     let disk = MemDisk::new();
     drop(create(&disk));

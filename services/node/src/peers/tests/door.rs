@@ -1,9 +1,10 @@
 //! Who is let in, and that nobody who is not can disturb the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
+use consensus::members;
 use futures::stream;
-use ocs_proto::peer::HelloRequest;
+use ocs_proto::peer::{ConfState, HelloRequest, SnapshotMark};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::{
     ClientConfig, RootCertStore,
@@ -29,7 +30,12 @@ fn guarded(ca: &Ca) -> Node {
 
 /// Another node's way to `node`, with whatever certificate.
 fn way_to(node: &Node, tls: Option<&TlsIdentity>, name: &str, raft_id: RaftId) -> Dialer {
-    let own = PeerSelf { name: name.into(), raft_id, cluster: CLUSTER, epoch: 1, start: [9; 16] };
+    way_of([9; 16], node, tls, name, raft_id)
+}
+
+/// The same, of a start.
+fn way_of(start: [u8; 16], node: &Node, tls: Option<&TlsIdentity>, name: &str, raft_id: RaftId) -> Dialer {
+    let own = PeerSelf { name: name.into(), raft_id, cluster: CLUSTER, epoch: 1, start };
     let address = node.peers.local_addr().to_string();
     let peer = PeerAddress { name: "a".into(), raft_id: 1, address, witness: false };
     Dialer::new(&peer, tls, &Arc::new(Own::new(own, Arc::clone(&node.directory))))
@@ -192,24 +198,90 @@ async fn a_name_with_a_newline_stays_one_line_and_a_request_bears_its_senders_nu
     assert_eq!(a.peers.refused_total(), 2);
 }
 
-#[tokio::test]
-async fn a_node_of_a_lower_epoch_hears_of_the_higher_one_whoever_dials_and_nobody_else_does() {
+/// Nodes a and b that know each other; b says that it is in this epoch.
+fn pair_in_epochs(theirs: u64) -> (Node, Node) {
     let (mut a, mut b) = (bind(1, None), bind(2, None));
-    a.knows(2, "127.0.0.1:1");
+    a.knows(2, &b.address());
     b.knows(1, &a.address());
-    b.bound.config.own.epoch = 2;
+    b.bound.config.own.epoch = theirs;
     a.directory.stamp().unwrap();
     b.directory.stamp().unwrap();
-    let (a, b) = (a.serve(), b.serve()); // b greets a, which cannot reach b
+    (a.serve(), b.serve())
+}
+
+/// Where a log begins, of a group that was formed or forced.
+fn begun(voters: &[RaftId], epoch: u64) -> SnapshotMark {
+    let conf_state = ConfState { voters: voters.to_vec(), epoch, single_copy: epoch > 1, ..ConfState::default() };
+    SnapshotMark { index: 9, term: 4, conf_state: Some(conf_state) }
+}
+
+async fn is_over(node: &Node) -> bool {
+    tokio::time::timeout(std::time::Duration::ZERO, node.peers.id_over()).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_higher_epoch_that_a_log_proves_ends_the_lower_one_and_nobody_else() {
+    let (a, b) = pair_in_epochs(2);
+    *b.handler.log.lock().unwrap() = Some(begun(&[members::forced_id(2, 2)], 2));
     assert_eq!(a.peers.id_over().await, 2);
-    let (mut c, d) = (bind(1, None), bind(2, None));
-    c.knows(2, &b.peers.local_addr().to_string());
-    c.directory.stamp().unwrap();
-    let c = c.serve(); // c greets b, which is refused nothing but learns nothing either
-    assert_eq!(c.peers.id_over().await, 2);
-    drop(d);
-    let over = tokio::time::timeout(std::time::Duration::ZERO, b.peers.id_over()).await;
-    assert!(over.is_err(), "the higher epoch goes on");
+    assert!(!is_over(&b).await, "the higher epoch goes on");
+}
+
+#[tokio::test]
+async fn a_higher_epoch_that_the_claiming_nodes_log_does_not_show_ends_nobody() {
+    let (a, b) = pair_in_epochs(3);
+    *b.handler.log.lock().unwrap() = Some(begun(&[1, 2, 3], 0));
+    until(|| b.handler.proofs_asked.load(Ordering::Relaxed) > 1).await;
+    assert!(!is_over(&a).await);
+}
+
+#[tokio::test]
+async fn an_older_version_that_proves_nothing_is_believed_until_the_raise() {
+    let (mut a, mut b) = (bind(1, None), bind(2, None));
+    a.knows(2, &b.address());
+    b.knows(1, &a.address());
+    b.bound.config.own.epoch = 2;
+    [&a, &b].into_iter().for_each(|node| node.directory.stamp().unwrap());
+    a.directory.raise_formats(2).unwrap();
+    let (a, b) = (a.serve(), b.serve());
+    until(|| b.handler.proofs_asked.load(Ordering::Relaxed) > 1).await;
+    assert!(!is_over(&a).await, "there are no older versions in a group that was raised");
+    let (a, _b) = pair_in_epochs(2);
+    assert_eq!(a.peers.id_over().await, 2);
+}
+
+#[tokio::test]
+async fn of_two_processes_with_one_identity_the_first_is_heard_and_both_are_named() {
+    let mut a = bind(1, None);
+    a.knows(2, "127.0.0.1:1");
+    a.directory.stamp().unwrap();
+    let mut a = a.serve();
+    let [original, copy] = [[1; 16], [2; 16]].map(|start| way_of(start, &a, None, "b", 2));
+    let (frames, queued) = tokio::sync::mpsc::unbounded_channel();
+    let say =
+        |way: &Dialer| PeerFrame { head: Some(way.head()), messages: vec![message(2, 1, 1)], ..PeerFrame::default() };
+    let mut client = dial::client(original.dial().await.unwrap());
+    let first = async { client.frames(tokio_stream::wrappers::UnboundedReceiverStream::new(queued)).await };
+    let second = async {
+        frames.send(say(&original)).unwrap();
+        a.frames.recv().await.unwrap();
+        let mut client = dial::client(copy.dial().await.unwrap());
+        // The first one speaks until the second one was refused.
+        let refused = loop {
+            frames.send(say(&original)).unwrap();
+            a.frames.recv().await.unwrap();
+            if let Err(refused) = client.frames(stream::iter([say(&copy)])).await {
+                break refused;
+            }
+        };
+        drop(frames);
+        refused
+    };
+    let (first, refused) = tokio::join!(first, second);
+    first.unwrap();
+    assert_eq!(refused.code(), Code::AlreadyExists);
+    assert_eq!(refused.message().matches("127.0.0.1:").count(), 2, "{refused}");
+    assert!(a.frames.try_recv().is_err(), "nothing of the second one is passed on");
 }
 
 #[tokio::test]

@@ -1,13 +1,21 @@
 //! Nodes that record what comes to them, and a relay whose connections can be cut.
 
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use chassis::{
     tasks::{AtEnd, Tasks},
     tls::{TlsFiles, TlsIdentity},
 };
 use consensus::{Kind, RaftId};
-use ocs_proto::peer::{ForwardReply, ForwardRequest, Head, HelloReply, PeerFrame, RaftMessage, StateChunk};
+use ocs_proto::peer::{
+    EpochProofReply, ForwardReply, ForwardRequest, Head, HelloReply, PeerFrame, RaftMessage, SnapshotMark, StateChunk,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::{
@@ -32,6 +40,9 @@ pub(super) struct Recorder {
     lost: mpsc::UnboundedSender<(RaftId, bool)>,
     arrived: mpsc::UnboundedSender<(RaftId, ForwardRequest)>,
     pub(super) answers: Semaphore,
+    /// Where its log begins, if its version tells; and how often it was asked.
+    pub(super) log: std::sync::Mutex<Option<SnapshotMark>>,
+    pub(super) proofs_asked: AtomicUsize,
 }
 
 impl PeerHandler for Recorder {
@@ -52,6 +63,14 @@ impl PeerHandler for Recorder {
 
     fn hello(&self, node: &str) -> HelloReply {
         hello_reply(&self.own, &self.peers, &self.directory, node)
+    }
+
+    fn epoch_proof(&self) -> Result<EpochProofReply, Status> {
+        self.proofs_asked.fetch_add(1, Ordering::Relaxed);
+        let start = self.log.lock().unwrap().clone().ok_or_else(|| Status::unimplemented("an older version"))?;
+        let (cluster, node) = (self.own.cluster.to_vec().into(), self.own.name.clone());
+        let membership = start.conf_state.clone();
+        Ok(EpochProofReply { cluster, node, start: Some(start), membership, ..EpochProofReply::default() })
     }
 
     /// As many chunks as the index says, then an error if it is odd.
@@ -99,7 +118,7 @@ pub(super) fn bind(number: u16, tls: Option<TlsIdentity>) -> Bound {
             raft_id: directory.raft_id(number),
             cluster: CLUSTER,
             epoch: 1,
-            start: [number as u8; 16],
+            start: directory.start(),
         },
         listen: "127.0.0.1:0".parse().unwrap(),
         peers: Vec::new(),
@@ -135,6 +154,8 @@ impl Bound {
             lost,
             arrived,
             answers: Semaphore::new(0),
+            log: std::sync::Mutex::default(),
+            proofs_asked: AtomicUsize::new(0),
         });
         Node {
             peers: self.bound.serve(Arc::clone(&handler), Arc::clone(&self.directory), &tasks),

@@ -74,7 +74,9 @@ impl Listener {
             _ => {
                 let frame = PeerFrame { head: Some(head(rng)), ..PeerFrame::default() };
                 let Some(frame) = mutated(&frame, rng) else { return };
-                match self.guard.check_frame(&frame, &self.caller) {
+                let checked =
+                    guard::check_messages(&frame).and_then(|()| self.guard.check(frame.head.as_ref(), &self.caller));
+                match checked {
                     Ok(from) => self.directory.heard_of(from).unwrap(),
                     Err(status) => one_line(Some(status)),
                 }

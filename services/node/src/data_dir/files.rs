@@ -1,0 +1,92 @@
+//! What is done to the files of the data directory: the lock, names that last, whole replacement. Knows nothing of their content.
+//! Called by [`super::DataDir`].
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{DataDirError, LOCK_FILE};
+
+/// Creates the directory and makes its name durable in every directory above that had to be created too.
+pub(super) fn create_durably(path: &Path) -> Result<(), DataDirError> {
+    let missing = path.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).count();
+    fs::create_dir_all(path).map_err(failed("create", path))?;
+    for above in path.ancestors().skip(1).take(missing) {
+        sync_directory(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
+    }
+    Ok(())
+}
+
+pub(super) fn entries(path: &Path) -> Result<Vec<String>, DataDirError> {
+    let listing = match fs::read_dir(path) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("read", path)(error)),
+    };
+    let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    listing.map(name).collect::<io::Result<Vec<_>>>().map_err(failed("read", path))
+}
+
+/// Takes the lock or says who has it. The kernel gives it back when the process ends, however it ends.
+pub(super) fn lock(path: &Path) -> Result<File, DataDirError> {
+    let file_path = path.join(LOCK_FILE);
+    let mut options = File::options();
+    let mut file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&file_path)
+        .map_err(failed("open", &file_path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(DataDirError::Locked { path: path.to_owned(), holder: holder(&mut file) });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed("lock", &file_path)(error)),
+    }
+    let pid = format!("{}\n", std::process::id());
+    file.set_len(0).and_then(|()| file.write_all(pid.as_bytes())).map_err(failed("write", &file_path))?;
+    Ok(file)
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.read_to_string(&mut text);
+    match read.ok().and_then(|_| text.trim().parse::<u32>().ok()) {
+        Some(pid) => format!(" (pid {pid})"),
+        None => String::new(),
+    }
+}
+
+/// Copies a file to a name of its own beside it, durably.
+pub(super) fn keep(file: &Path) -> Result<PathBuf, DataDirError> {
+    let mut names = (1..).map(|count| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(format!(".damaged-{count}"));
+        PathBuf::from(name)
+    });
+    let kept = names.find(|kept| !kept.exists()).expect("numbers do not end");
+    fs::copy(file, &kept).and_then(|_| File::open(&kept)?.sync_all()).map_err(failed("keep a copy as", &kept))?;
+    Ok(kept)
+}
+
+/// Writes a file so that either the old or the new content is there after a power cut.
+pub(super) fn write_aside(directory: &Path, name: &str, text: &str) -> Result<(), DataDirError> {
+    let (aside, target) = (directory.join(format!("{name}.new")), directory.join(name));
+    let mut file = File::create(&aside).map_err(failed("create", &aside))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed("write", &aside))?;
+    fs::rename(&aside, &target).map_err(failed("rename to", &target))?;
+    sync_directory(directory)
+}
+
+pub(super) fn sync_directory(path: &Path) -> Result<(), DataDirError> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(failed("sync", path))
+}
+
+pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataDirError {
+    let path = path.to_owned();
+    move |source| DataDirError::Io { doing, path, source }
+}
