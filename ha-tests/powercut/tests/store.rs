@@ -43,13 +43,13 @@ impl Written {
         let mut changes = random_changes(&mut self.random, &self.map);
         if self.random.below(4) == 0 {
             let mut overlay = Overlay::new(&self.map);
-            let id = RequestId { node: 2, incarnation: 1 + index, counter: 1 };
+            let id = RequestId { node: 2, incarnation: 1 + index, token: 0, counter: 1 };
             let reply = vec![7; self.random.below(3 * 4096) as usize];
-            overlay.put(Key::Request(id), Row::Request(RequestRow { stamp_us: index, reply, contents: vec![] }));
+            overlay.put(Key::Request(id), Row::Request(RequestRow { stamp_us: index, reply, ..RequestRow::default() }));
             changes.0.extend(overlay.into_changes().0);
         }
         if self.random.below(2) == 0 {
-            let id = RequestId { node: 3, incarnation: 1, counter: self.requests + 1 };
+            let id = RequestId { node: 3, incarnation: 1, token: 0, counter: self.requests + 1 };
             changes.0.extend(remember_and_forget(&self.map, &mut self.random, (id, BYTES), KEPT).0);
             self.requests += 1;
         }

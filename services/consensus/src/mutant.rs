@@ -105,11 +105,15 @@ pub enum Mutant {
     StampIsWallClock,
     /// Design 2: a median far ahead is followed though no other clock stands behind it.
     OddClockFollowed,
+    /// Design 8: options come from the node's own file, though the state has them.
+    OwnOptions,
+    /// Spec 6: a remembered answer is given, whatever was asked under its id.
+    ContentPassedOver,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 51] = [
         Self::StartNotConfirmed,
         Self::StartsNotCompared,
         Self::TermsNotCompared,
@@ -159,6 +163,8 @@ impl Mutant {
         Self::DifferenceCondemns,
         Self::StampIsWallClock,
         Self::OddClockFollowed,
+        Self::OwnOptions,
+        Self::ContentPassedOver,
     ];
 }
 

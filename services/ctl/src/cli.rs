@@ -94,6 +94,9 @@ pub(crate) enum Verb {
     /// How many disks an acknowledged update is on
     #[command(subcommand)]
     Mode(ModeVerb),
+    /// Options of the rules: the same for the whole group
+    #[command(subcommand)]
+    Settings(SettingsVerb),
     /// Calling lists
     #[command(subcommand)]
     List(ListVerb),
@@ -192,6 +195,31 @@ pub(crate) struct ModeSetArgs {
     pub(crate) mode: String,
     #[command(flatten)]
     pub(crate) format: FormatArg,
+}
+
+/// `settings …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SettingsVerb {
+    /// Show every option and its value, and the rules version of the group
+    Show(FormatArg),
+    /// Set options, all or none
+    Set(SettingsSetArgs),
+}
+
+/// `settings set`
+#[derive(Debug, Args)]
+pub(crate) struct SettingsSetArgs {
+    /// An option and its value, as `settings show` names them: replay_window_ms=5000
+    #[arg(required = true, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) settings: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("it is not KEY=VALUE")?;
+    let (key, value) = (key.trim(), value.trim());
+    if key.is_empty() { Err("it has no key before the =".to_owned()) } else { Ok((key.to_owned(), value.to_owned())) }
 }
 
 /// `list …`

@@ -11,7 +11,7 @@ use consensus::{ApplyBatch, Machine};
 use node::machine::RecordsMachine;
 use ocs_proto::peer::{Commands, Entry};
 use outbound::{
-    Attributes, Body, Command, Handle, ImportBatch, ImportRow, NewList, Origin, RULES_VERSION, Request, RequestId,
+    Attributes, Body, Command, Handle, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, Request, RequestId,
     Resource, UserField, Value, Verb, wire::command_to_wire,
 };
 use prost::Message;
@@ -86,14 +86,12 @@ impl Bench {
     fn apply(&mut self, bodies: &[Body]) {
         let commands = bodies.iter().map(|body| {
             self.counter += 1;
-            let command = Command {
-                id: RequestId { node: 1, incarnation: 1, counter: self.counter },
-                rules: RULES_VERSION,
-                stamp_us: 1_700_000_000_000_000 + self.counter * STEP_US,
-                origin: Origin::Http,
-                random: vec![7; 16],
-                body: body.clone(),
-            };
+            let (id, stamp_us) = (
+                RequestId { node: 1, incarnation: 1, token: 0, counter: self.counter },
+                1_700_000_000_000_000 + self.counter * STEP_US,
+            );
+            let command =
+                Command { random: vec![7; 16], ..Command::new(RULES_FIRST, id, stamp_us, Origin::Http, body.clone()) };
             command_to_wire(&command).encode_to_vec().into()
         });
         let data = Commands { commands: commands.collect() }.encode_to_vec().into();

@@ -329,28 +329,31 @@ impl Default for Limits {
     }
 }
 
-/// `[rules]`: decided alike on every node, so every node must have the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// `[rules]`: what a group decides by that decides by rules version 1, where every node must have the same; and the first settings
+/// of a group whose version is raised, where this node is primary. Afterwards the group's settings count, whatever stands here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
-    /// A request without a key that repeats one applied less than this ago gets its answer; 0: never (spec 6).
-    pub replay_window_ms: u64,
-    /// How long an Idempotency-Key is remembered (spec 6).
-    pub idempotency_hours: u64,
-    /// Keys remembered at most; beyond it the oldest go.
-    pub idempotency_keys_max: u64,
-    /// Records that one request may change; one that would change more is refused whole.
-    pub records_per_request_max: u32,
+    /// A request without a key that repeats one applied less than this ago gets its answer; 0: never (spec 6). Absent: 5,000.
+    pub replay_window_ms: Option<u64>,
+    /// How long an Idempotency-Key is remembered (spec 6). Absent: 24.
+    pub idempotency_hours: Option<u64>,
+    /// Keys remembered at most; beyond it the oldest go. Absent: 20,000,000.
+    pub idempotency_keys_max: Option<u64>,
+    /// Records that one request may change; one that would change more is refused whole. Absent: 10,000, in settings 1,000.
+    pub records_per_request_max: Option<u32>,
 }
 
-impl Default for Rules {
-    fn default() -> Self {
-        Self {
-            replay_window_ms: 5000,
-            idempotency_hours: 24,
-            idempotency_keys_max: 20_000_000,
-            records_per_request_max: 10_000,
-        }
+impl Rules {
+    /// The keys that the configuration names, and their values.
+    pub fn given(&self) -> Vec<(&'static str, u64)> {
+        let all = [
+            ("replay_window_ms", self.replay_window_ms),
+            ("idempotency_hours", self.idempotency_hours),
+            ("idempotency_keys_max", self.idempotency_keys_max),
+            ("records_per_request_max", self.records_per_request_max.map(u64::from)),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 }
 

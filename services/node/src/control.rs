@@ -10,6 +10,7 @@ mod health;
 mod mode;
 mod pause;
 mod replace;
+mod settings;
 mod status;
 mod switchover;
 mod upgrade;
@@ -23,12 +24,12 @@ use ocs_proto::{
     control::{
         CreateListReply, ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest, GetRecordReply,
         GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest,
-        ImportReply, PauseReply, PauseRequest, SetModeReply, SetModeRequest, ShowListReply, ShowListRequest,
-        StatusReply, StatusRequest, SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply,
-        VerifyRequest, WatchRoleRequest,
+        ImportReply, PauseReply, PauseRequest, SetModeReply, SetModeRequest, SetSettingsReply, ShowListReply,
+        ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply, StatusRequest, SwitchoverReply,
+        SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply, VerifyRequest, WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
-    outbound::{CreateList, ImportBatch},
+    outbound::{CreateList, ImportBatch, SetSettings},
 };
 use rustls::ServerConfig;
 use tokio::{net::TcpListener, time::Instant};
@@ -214,6 +215,17 @@ impl Control for Service {
     async fn get_record(&self, asked: Request<GetRecordRequest>) -> Result<Response<GetRecordReply>, Status> {
         let reply = data::get_record(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
         Ok(self.said(GetRecordReply { reply: Some(reply) }))
+    }
+
+    async fn show_settings(&self, _: Request<ShowSettingsRequest>) -> Result<Response<ShowSettingsReply>, Status> {
+        let (own, deadline) = (&self.api.sources.role.roster().own().name, Instant::now() + HISTORY_DEADLINE);
+        let reply = settings::show(self.api.door()?, own, &self.api.about.options, deadline).await;
+        Ok(Response::new(reply))
+    }
+
+    async fn set_settings(&self, asked: Request<SetSettings>) -> Result<Response<SetSettingsReply>, Status> {
+        let reply = settings::set(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        Ok(self.said(SetSettingsReply { reply: Some(reply) }))
     }
 
     async fn verify(&self, _: Request<VerifyRequest>) -> Result<Response<VerifyReply>, Status> {

@@ -10,7 +10,6 @@ mod together;
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use chassis::tasks::Tasks;
 use consensus::{ProposeError, RaftId};
 use ocs_proto::{
@@ -24,7 +23,7 @@ use tokio::{sync::watch, time::Instant};
 pub use hold::{Hold, HoldConfig};
 pub use leadership::{Leadership, Primary};
 
-use crate::outbound_api::{Answer, Group, PrimaryDoor, encode_body};
+use crate::outbound_api::{Answer, EncodedBody, Group, PrimaryDoor, encode_body};
 
 /// First pause before a known primary is asked again; doubled each time.
 const PAUSE_FIRST: Duration = Duration::from_millis(5);
@@ -55,7 +54,7 @@ pub struct Submission {
     id: RequestId,
     origin: Origin,
     /// Its body as part of an encoded command.
-    encoded: Bytes,
+    encoded: EncodedBody,
     deadline: Instant,
 }
 
@@ -69,12 +68,14 @@ impl Submission {
     }
 
     fn to_peer(&self) -> ForwardRequest {
-        let command = wire::Command::decode(self.encoded.clone()).expect("this node encoded it");
+        let command = wire::Command::decode(self.encoded.bytes.clone()).expect("this node encoded it");
         let body = command.body.map(|body| match body {
             wire::command::Body::Request(request) => forward_request::Body::Request(request),
             wire::command::Body::CreateList(list) => forward_request::Body::CreateList(list),
             wire::command::Body::ImportBatch(batch) => forward_request::Body::ImportBatch(batch),
             wire::command::Body::RoleChange(change) => forward_request::Body::RoleChange(change),
+            wire::command::Body::RaiseRules(raise) => forward_request::Body::RaiseRules(raise),
+            wire::command::Body::SetSettings(settings) => forward_request::Body::SetSettings(settings),
         });
         let left = (self.deadline - Instant::now()).as_millis();
         ForwardRequest {
@@ -276,7 +277,7 @@ impl Forward {
         if let Some((_, since)) = &way.held {
             return Ok(*since);
         }
-        let held = self.hold.enter(submission.encoded.len()).ok_or("there is no primary and too much is held")?;
+        let held = self.hold.enter(submission.encoded.bytes.len()).ok_or("there is no primary and too much is held")?;
         let since = Instant::now();
         way.held = Some((held, since));
         Ok(since)
@@ -324,6 +325,8 @@ fn submission_from_peer(request: ForwardRequest) -> Result<Submission, Reply> {
         forward_request::Body::CreateList(list) => Body::CreateList(outbound::wire::list_from_wire(list)),
         forward_request::Body::ImportBatch(batch) => Body::ImportBatch(outbound::wire::batch_from_wire(batch)),
         forward_request::Body::RoleChange(change) => Body::RoleChange(outbound::wire::change_from_wire(change)),
+        forward_request::Body::RaiseRules(raise) => Body::RaiseRules(outbound::wire::raise_from_wire(raise)),
+        forward_request::Body::SetSettings(settings) => Body::SetSettings(outbound::wire::settings_from_wire(settings)),
     };
     Submission::new(id.into(), origin, body, deadline)
 }

@@ -5,6 +5,7 @@
 
 mod entry;
 mod export;
+mod group_rules;
 mod judge;
 mod reader;
 mod transfer;
@@ -18,6 +19,8 @@ use prost::Message;
 use records::{Event, Overlay, Rules, decide_on};
 use store::{AppliedMark, DIGEST_INTERVAL, Store, StoreConfig, StoreError};
 
+use group_rules::GroupRules;
+pub use group_rules::UnknownRules;
 pub use judge::{Finding, found, judge, replay, rows};
 pub use reader::RecordsReader;
 pub use transfer::{StateOut, take_in};
@@ -36,21 +39,32 @@ pub type EventSink = Box<dyn FnMut(u64, Vec<Event>) + Send>;
 pub struct RecordsMachine {
     store: Store,
     rules: Rules,
+    group_rules: GroupRules,
     events: EventSink,
 }
 
 impl RecordsMachine {
-    /// Opens the state in `dir`, or an empty one. `rules` must be the same on every node.
+    /// Opens the state in `dir`, or an empty one. `rules` decide until the state has settings, and must be the same on every node.
     ///
     /// # Errors
     /// A store that does not open; [`StoreError::may_be_set_aside`] says what to do.
     pub fn open(dir: &Path, config: StoreConfig, rules: Rules, events: EventSink) -> Result<Self, StoreError> {
-        Ok(Self { store: Store::open(dir, config)?, rules, events })
+        let store = Store::open(dir, config)?;
+        let group_rules = GroupRules::new(store.settings());
+        Ok(Self { store, rules, group_rules, events })
+    }
+
+    /// Whether this release knows the rules by which the group decides.
+    ///
+    /// # Errors
+    /// It does not: the node must not start.
+    pub fn check_rules(&self) -> Result<(), UnknownRules> {
+        group_rules::check(self.store.settings())
     }
 
     /// The state for every other thread. `node` is the name that answers of this node bear.
     pub fn reader(&self, node: &str) -> RecordsReader {
-        RecordsReader::new(self.store.reader(), node)
+        RecordsReader::new(self.store.reader(), self.group_rules.clone(), node)
     }
 
     /// Decides some entries in order, answers, and writes them as one batch.
@@ -79,6 +93,7 @@ impl RecordsMachine {
         let changes = overlay.into_changes();
         let mark = AppliedMark { index: last.index, term: last.term, conf_state: conf_state.to_vec() };
         self.store.write(&changes, &mark).map_err(failed)?;
+        self.group_rules.show(self.store.settings());
         for (index, of_entry) in events.into_iter().filter(|(_, of_entry)| !of_entry.is_empty()) {
             (self.events)(index, of_entry);
         }
@@ -122,6 +137,9 @@ impl Machine for RecordsMachine {
 
     fn install(&mut self, source: FetchedState) -> Result<SnapshotMark, MachineError> {
         let installed = snapshot_mark(self.store.install(&source.directory).map_err(failed)?);
+        let stop = |unknown: UnknownRules| MachineError::Entry { index: installed.index, reason: unknown.to_string() };
+        self.check_rules().map_err(stop)?;
+        self.group_rules.show(self.store.settings());
         Ok(SnapshotMark { conf_state: installed.conf_state.or(source.mark.conf_state), ..installed })
     }
 }

@@ -18,10 +18,11 @@ use std::{
 };
 
 use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
-use outbound::{Body, Origin, Refusal, RefusalCode, Reply, Request, RequestId};
+use outbound::{Body, Origin, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, RequestId};
+use records::Settings;
 use tokio::time::Instant;
 
-pub(crate) use batch::{Answer, Awaited, encode_body, heard, wall_us};
+pub(crate) use batch::{Answer, Awaited, EncodedBody, encode_body, heard, too_early, wall_us};
 pub use batch::{DoorConfig, PrimaryDoor};
 pub use clocks::{heard_ago, offset_us, walls};
 pub use group::Group;
@@ -49,6 +50,12 @@ pub trait StateReader: Send + Sync + 'static {
     /// Number of records in all lists.
     fn records(&self) -> u64;
 
+    /// The version that the group decides by, as of what was applied here. Asked for every request: no lookup.
+    fn rules_version(&self) -> u32;
+
+    /// The options of the rules; none: rules version 1, and every node's own file.
+    fn settings(&self) -> Option<Arc<Settings>>;
+
     /// The lists: the one of that name, or all.
     fn lists(&self, name: Option<&str>) -> Vec<ListInfo>;
 
@@ -73,18 +80,22 @@ pub trait StateReader: Send + Sync + 'static {
 pub struct RequestIds {
     node: u32,
     incarnation: u64,
+    token: u128,
     last: AtomicU64,
 }
 
 impl RequestIds {
-    /// `incarnation` counts the starts of this node's process and never repeats.
-    pub fn new(node: u32, incarnation: u64) -> Self {
-        Self { node, incarnation, last: AtomicU64::new(0) }
+    /// `incarnation` counts the starts of this node's process and never repeats, unless its disk is put back; `token` is the start's
+    /// own, random and not 0.
+    pub fn new(node: u32, incarnation: u64, token: u128) -> Self {
+        Self { node, incarnation, token, last: AtomicU64::new(0) }
     }
 
-    fn give(&self) -> RequestId {
+    /// An id as a group knows it that decides by this version: an older release never sees a token.
+    fn give(&self, rules_version: u32) -> RequestId {
         let counter = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        RequestId { node: self.node, incarnation: self.incarnation, counter }
+        let token = if rules_version < RULES_WITH_SETTINGS { 0 } else { self.token };
+        RequestId { node: self.node, incarnation: self.incarnation, token, counter }
     }
 }
 
@@ -112,11 +123,15 @@ impl OutboundApi {
     pub async fn answer(&self, body: Body, origin: Origin, deadline: Instant) -> Reply {
         match &body {
             Body::Request(request) if request.verb.reads() => self.read(request, deadline).await,
-            _ => match Submission::new(self.ids.give(), origin, body, deadline) {
+            _ => match Submission::new(self.give_id(), origin, body, deadline) {
                 Ok(submission) => self.forward.submit(&submission).await,
                 Err(refused) => refused,
             },
         }
+    }
+
+    fn give_id(&self) -> RequestId {
+        self.ids.give(self.state.rules_version())
     }
 
     /// Answers updates that came together, each before its deadline; `answered` hears every reply by the place of its
@@ -129,7 +144,7 @@ impl OutboundApi {
     ) {
         let (mut places, mut submissions) = (Vec::with_capacity(updates.len()), Vec::with_capacity(updates.len()));
         for (place, (request, deadline)) in updates.into_iter().enumerate() {
-            match Submission::new(self.ids.give(), origin, Body::Request(request), deadline) {
+            match Submission::new(self.give_id(), origin, Body::Request(request), deadline) {
                 Ok(submission) => {
                     places.push(place);
                     submissions.push(submission);

@@ -16,6 +16,7 @@ mod pace;
 mod peer_side;
 mod proxy_side;
 mod room;
+mod settings;
 mod starts;
 mod upgrade;
 
@@ -266,6 +267,9 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
             "single-copy: by an operator's order updates are acknowledged on one disk only; `ocsctl mode set` ends it"
         );
     }
+    if let Some(reader) = &reader {
+        settings::compare(&config.rules, reader.watch_settings(), tasks);
+    }
     let scan = reader.clone().map_or_else(no_scan, |state| {
         let raft = running.handle.clone();
         let judge = judge::Judge {
@@ -295,13 +299,15 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     });
     if let Some(api) = &api {
         history::kept(role.clone(), api.clone(), directory.forced(), tasks);
+        upgrade::decide(role.clone(), api.clone(), config.rules.clone(), tasks);
     }
     // 5. Those who ask.
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
     let sources = Sources { role: role.clone(), api, proxy, scan };
     let orders = Orders::new(directory.clone(), config.mode(), tasks);
     let ordered = orders.given();
-    let about = Arc::new(About { cluster: config.cluster.id.clone(), started: Instant::now() });
+    let options = records::options_of(&open::rules(config)).to_vec();
+    let about = Arc::new(About { cluster: config.cluster.id.clone(), started: Instant::now(), options });
     let deadline = Duration::from_millis(config.limits.deadline_ms);
     let give_up = give_up(directory.clone(), tasks);
     ControlApi { sources: sources.clone(), about, give_up, deadline, orders }
@@ -374,7 +380,7 @@ fn doors(
         bytes_max: config.limits.hold_bytes_max,
     };
     let forward = Arc::new(Forward::new(door, Arc::new(peers.forward()), &*group, hold, tasks));
-    let ids = RequestIds::new((own.raft_id & 0xffff) as u32, boot);
+    let ids = RequestIds::new((own.raft_id & 0xffff) as u32, boot, u128::from_be_bytes(own.start));
     OutboundApi::new(ids, forward, group, state)
 }
 

@@ -14,8 +14,8 @@ use ocs_proto::{
     peer::{Commands, ConfState, Entry},
 };
 use outbound::{
-    Attributes, Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_VERSION, RefusalCode, Reply, ReplyBody,
-    Request, RequestId, Resource, UserField, Value, Verb, key, wire::command_to_wire,
+    Attributes, Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, RULES_NEWEST, RefusalCode, Reply,
+    ReplyBody, Request, RequestId, Resource, UserField, Value, Verb, key, wire::command_to_wire,
 };
 use prost::Message;
 use records::{Event, Rules};
@@ -32,14 +32,9 @@ fn open(dir: &Path) -> RecordsMachine {
 }
 
 fn command(counter: u64, body: Body) -> Command {
-    Command {
-        id: RequestId { node: 1, incarnation: 1, counter },
-        rules: RULES_VERSION,
-        stamp_us: 1_700_000_000_000_000 + counter * 1000,
-        origin: Origin::Http,
-        random: vec![counter as u8; 16],
-        body,
-    }
+    let (id, stamp_us) =
+        (RequestId { node: 1, incarnation: 1, token: 0, counter }, 1_700_000_000_000_000 + counter * 1000);
+    Command { random: vec![counter as u8; 16], ..Command::new(RULES_FIRST, id, stamp_us, Origin::Http, body) }
 }
 
 fn entry(index: u64, commands: &[Command]) -> Entry {
@@ -193,12 +188,12 @@ fn entries_without_commands_only_move_the_index() {
 fn an_entry_of_an_unknown_version_stops_the_machine_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut machine = open(dir.path());
-    let newer = Command { rules: RULES_VERSION + 1, ..command(1, create_list()) };
+    let newer = Command { rules: RULES_NEWEST + 1, ..command(1, create_list()) };
     let mut format = command_to_wire(&command(1, create_list()));
     format.format = 99;
     let data = Commands { commands: vec![format.encode_to_vec().into()] }.encode_to_vec();
     let bad = [
-        (entry(1, &[newer]), "rules version 2"),
+        (entry(1, &[newer]), "rules version 3"),
         (Entry { data: data.into(), ..entry(1, &[]) }, "command format 99"),
         (Entry { data: vec![255; 9].into(), ..entry(1, &[]) }, "not a list of commands"),
     ];

@@ -1,6 +1,6 @@
 //! What stands in the log: a request, stamped by the primary.
 
-use crate::{Request, RequestId};
+use crate::{RULES_FIRST, RULES_WITH_SETTINGS, Request, RequestId};
 
 /// Through which door it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,27 @@ pub struct RoleChange {
     pub pause_ms: u64,
 }
 
+/// One option of the rules (spec 11), and its value as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// As in `replay_window_ms`.
+    pub key: String,
+    /// Decimal digits, or names separated by commas.
+    pub value: String,
+}
+
+/// The group decides by a higher rules version from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RaiseRules {
+    /// The version; it decides this command already.
+    pub to: u32,
+    /// Options that the proposing node's configuration names; the others begin with their defaults. Later raises find settings
+    /// in the state and pass these over.
+    pub settings: Vec<Setting>,
+    /// The release that proposes it: a node that does not know the version names it.
+    pub release: String,
+}
+
 /// What a command asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -81,6 +102,29 @@ pub enum Body {
     ImportBatch(ImportBatch),
     /// The role moved.
     RoleChange(RoleChange),
+    /// The rules version goes up. Only proposed when every data voter and learner knows that version.
+    RaiseRules(RaiseRules),
+    /// Options of the rules are set, all or none; from rules version 2 on.
+    SetSettings(Vec<Setting>),
+}
+
+impl Body {
+    /// The lowest rules version that decides it.
+    pub const fn rules_min(&self) -> u32 {
+        match self {
+            Self::RaiseRules(raise) => raise.to,
+            Self::SetSettings(_) => RULES_WITH_SETTINGS,
+            _ => RULES_FIRST,
+        }
+    }
+
+    /// The tenant that it names, and who asks: what stands in a command's head from rules version 2 on.
+    pub fn whose(&self) -> (&str, &str) {
+        match self {
+            Self::Request(request) => (&request.tenant, &request.principal),
+            _ => ("", ""),
+        }
+    }
 }
 
 /// A request, stamped: everything that deciding it needs besides the state.
@@ -96,6 +140,19 @@ pub struct Command {
     pub origin: Origin,
     /// Random bytes drawn by the primary; empty where no rule needs any.
     pub random: Vec<u8>,
+    /// The tenant that the request names; from rules version 2 on, before it the request's own field alone.
+    pub tenant: String,
+    /// Who asks, as the door has authenticated; as `tenant`.
+    pub principal: String,
     /// What is asked.
     pub body: Body,
+}
+
+impl Command {
+    /// A command under a rules version, its head as that version writes it, and nothing random.
+    pub fn new(rules: u32, id: RequestId, stamp_us: u64, origin: Origin, body: Body) -> Self {
+        let whose = if rules < RULES_WITH_SETTINGS { ("", "") } else { body.whose() };
+        let (tenant, principal) = (whose.0.to_owned(), whose.1.to_owned());
+        Self { id, rules, stamp_us, origin, random: Vec::new(), tenant, principal, body }
+    }
 }

@@ -1,8 +1,8 @@
-//! The content of a request: what two requests must share to be the same (spec 6, "Exactly once").
+//! The content of a request or of a command: what two must share to be the same (spec 6, "Exactly once").
 
 use sha2::{Digest, Sha256};
 
-use crate::{Request, Value};
+use crate::{Body, ImportBatch, NewList, RaiseRules, Request, RoleChange, Setting, Value};
 
 /// SHA-256 of name, resource and sorted attributes, cut to 16 bytes.
 pub type ContentHash = [u8; 16];
@@ -26,11 +26,78 @@ impl Request {
 
     /// The hash of this request's content under a name that somebody gave it.
     pub fn content_under(&self, name: &[u8]) -> ContentHash {
+        content_under(&self.content(), name)
+    }
+}
+
+/// The hash of a content under a name that somebody gave it.
+pub fn content_under(content: &ContentHash, name: &[u8]) -> ContentHash {
+    let mut hasher = Sha256::new();
+    field(&mut hasher, content);
+    field(&mut hasher, name);
+    cut(hasher)
+}
+
+impl Body {
+    /// The hash of what a command asks for: a request's content, or every field of what the control API and the nodes ask.
+    pub fn content(&self) -> ContentHash {
         let mut hasher = Sha256::new();
-        field(&mut hasher, &self.content());
-        field(&mut hasher, name);
+        match self {
+            Self::Request(request) => return request.content(),
+            Self::CreateList(list) => hash_list(&mut hasher, list),
+            Self::ImportBatch(batch) => hash_batch(&mut hasher, batch),
+            Self::RoleChange(change) => hash_change(&mut hasher, change),
+            Self::RaiseRules(raise) => hash_raise(&mut hasher, raise),
+            Self::SetSettings(settings) => hash_settings(&mut hasher, settings),
+        }
         cut(hasher)
     }
+}
+
+fn hash_list(hasher: &mut Sha256, list: &NewList) {
+    texts(hasher, ["CreateList", &list.name, &list.time_zone]);
+    for of_list in &list.fields {
+        texts(hasher, [&of_list.column, &of_list.kind, &of_list.default, &of_list.send_attribute].map(String::as_str));
+    }
+}
+
+fn hash_batch(hasher: &mut Sha256, batch: &ImportBatch) {
+    texts(hasher, ["ImportBatch", &batch.list]);
+    field(hasher, &batch.import_id);
+    number(hasher, batch.first_row);
+    number(hasher, batch.columns.len() as u64);
+    texts(hasher, batch.columns.iter().map(String::as_str));
+    for row in &batch.rows {
+        number(hasher, row.values.len() as u64);
+        texts(hasher, row.values.iter().map(String::as_str));
+    }
+}
+
+fn hash_change(hasher: &mut Sha256, change: &RoleChange) {
+    texts(hasher, ["RoleChange", &change.to, &change.reason]);
+    number(hasher, change.term);
+    number(hasher, change.pause_ms);
+}
+
+fn hash_raise(hasher: &mut Sha256, raise: &RaiseRules) {
+    texts(hasher, ["RaiseRules", &raise.release]);
+    number(hasher, raise.to.into());
+    hash_settings(hasher, &raise.settings);
+}
+
+fn hash_settings(hasher: &mut Sha256, settings: &[Setting]) {
+    texts(hasher, ["SetSettings"]);
+    for setting in settings {
+        texts(hasher, [setting.key.as_str(), setting.value.as_str()]);
+    }
+}
+
+fn texts<'a>(hasher: &mut Sha256, texts: impl IntoIterator<Item = &'a str>) {
+    texts.into_iter().for_each(|text| field(hasher, text.as_bytes()));
+}
+
+fn number(hasher: &mut Sha256, number: u64) {
+    hasher.update(number.to_be_bytes());
 }
 
 fn cut(hasher: Sha256) -> ContentHash {

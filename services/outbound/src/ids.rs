@@ -12,22 +12,27 @@ impl fmt::Display for Handle {
     }
 }
 
-/// Names one request for ever: the node that read it, that node's incarnation, and a counter that starts at 1.
+/// Names one request for ever: the node that read it, that node's incarnation, the token of the start, and a counter that starts
+/// at 1.
 ///
-/// Given once; a request that is sent again keeps its id, and the replicated state remembers ids (design rule 7).
-/// Ordered by node, then incarnation, then counter.
+/// Given once; a request that is sent again keeps its id, and the replicated state remembers ids (design rule 7). A disk that is
+/// put back counts an incarnation a second time, but never draws a token a second time. Ordered by node, then incarnation, then
+/// token, then counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RequestId {
     /// Number of the node, as in its Raft id.
     pub node: u32,
     /// Counts the starts of that node's process, over wiped directories too.
     pub incarnation: u64,
+    /// The random 128 bits of the start; 0: given under rules version 1, where ids have none.
+    pub token: u128,
     /// From 1.
     pub counter: u64,
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.node, self.incarnation, self.counter)
+        write!(f, "{}.{}.{}", self.node, self.incarnation, self.counter)?;
+        if self.token == 0 { Ok(()) } else { write!(f, " of start {:032x}", self.token) }
     }
 }

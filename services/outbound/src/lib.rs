@@ -13,8 +13,8 @@ mod request;
 pub mod wire;
 
 pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Value, key, spec_of};
-pub use command::{Body, Command, ImportBatch, ImportRow, NewList, Origin, RoleChange, UserField};
-pub use content::ContentHash;
+pub use command::{Body, Command, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RoleChange, Setting, UserField};
+pub use content::{ContentHash, content_under};
 pub use enumerations::{
     CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, Word, call_result, record_status,
     record_type,
@@ -26,11 +26,13 @@ pub use request::{Request, Resource, ResourceType, Verb};
 
 /// Version of the formats of [`Command`]; an unknown newer one is refused by name.
 pub const COMMAND_FORMAT: u32 = 1;
-/// Version of the rules that decide a command. A node that does not know an entry's version stops (design 2).
-pub const RULES_VERSION: u32 = 1;
-/// Oldest version of the rules that this release decides.
+/// Version of the rules that decide a command where the group has never raised it.
 pub const RULES_FIRST: u32 = 1;
-/// Newest version of the rules that this release decides.
-pub const RULES_NEWEST: u32 = 1;
+/// Newest version of the rules that this release decides; it decides all from the first to this one (spec 11, rules version).
+/// A node that does not know an entry's version stops (design 2).
+pub const RULES_NEWEST: u32 = 2;
+/// From this version on the options of the rules are replicated state, request ids carry the token of the start that gave them,
+/// and a command's head says whose request it is.
+pub const RULES_WITH_SETTINGS: u32 = 2;
 /// Largest encoded command, bytes (design 2, limits).
 pub const COMMAND_BYTES_MAX: usize = 1280 * 1024;

@@ -5,9 +5,9 @@
 use ocs_proto::outbound as wire;
 
 use crate::{
-    Attributes, Body, COMMAND_FORMAT, Command, Done, ImportBatch, ImportRow, Imported, NewList, Origin, Refusal,
-    RefusalCode, RejectedRow, Reply, ReplyBody, Request, RequestId, Resource, ResourceType, RoleChange, UserField,
-    Value, Verb,
+    Attributes, Body, COMMAND_FORMAT, Command, Done, ImportBatch, ImportRow, Imported, NewList, Origin, RaiseRules,
+    Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, Request, RequestId, Resource, ResourceType, RoleChange,
+    Setting, UserField, Value, Verb,
 };
 
 /// A message that cannot be one of ours.
@@ -59,14 +59,27 @@ fn pair_from_wire(pair: wire::Attribute) -> Result<(String, Value), WireError> {
 
 impl From<RequestId> for wire::RequestId {
     fn from(id: RequestId) -> Self {
-        Self { node: id.node, incarnation: id.incarnation, counter: id.counter }
+        let RequestId { node, incarnation, token, counter } = id;
+        let (token_high, token_low) = halves(token);
+        Self { node, incarnation, counter, token_high, token_low }
     }
 }
 
 impl From<wire::RequestId> for RequestId {
     fn from(id: wire::RequestId) -> Self {
-        Self { node: id.node, incarnation: id.incarnation, counter: id.counter }
+        let wire::RequestId { node, incarnation, counter, token_high, token_low } = id;
+        Self { node, incarnation, token: whole((token_high, token_low)), counter }
     }
+}
+
+/// The upper and the lower half of a token: protobuf has no number of 128 bits.
+pub const fn halves(token: u128) -> (u64, u64) {
+    ((token >> 64) as u64, token as u64)
+}
+
+/// The token of two halves.
+pub const fn whole((high, low): (u64, u64)) -> u128 {
+    ((high as u128) << 64) | low as u128
 }
 
 /// A request on the wire; its texts move there.
@@ -160,6 +173,30 @@ pub fn change_from_wire(change: wire::RoleChange) -> RoleChange {
     RoleChange { term, to, reason, pause_ms }
 }
 
+/// Options of the rules on the wire.
+pub fn settings_to_wire(settings: Vec<Setting>) -> wire::SetSettings {
+    let setting = |Setting { key, value }| wire::Setting { key, value };
+    wire::SetSettings { settings: settings.into_iter().map(setting).collect() }
+}
+
+/// Options of the rules from the wire.
+pub fn settings_from_wire(settings: wire::SetSettings) -> Vec<Setting> {
+    let setting = |wire::Setting { key, value }| Setting { key, value };
+    settings.settings.into_iter().map(setting).collect()
+}
+
+/// A raise of the rules version on the wire.
+pub fn raise_to_wire(raise: RaiseRules) -> wire::RaiseRules {
+    let RaiseRules { to, settings, release } = raise;
+    wire::RaiseRules { to, settings: settings_to_wire(settings).settings, release }
+}
+
+/// A raise of the rules version from the wire.
+pub fn raise_from_wire(raise: wire::RaiseRules) -> RaiseRules {
+    let wire::RaiseRules { to, settings, release } = raise;
+    RaiseRules { to, settings: settings_from_wire(wire::SetSettings { settings }), release }
+}
+
 // === commands ===
 
 /// A door on the wire.
@@ -186,6 +223,8 @@ pub fn body_to_wire(body: Body) -> wire::command::Body {
         Body::CreateList(list) => wire::command::Body::CreateList(list_to_wire(list)),
         Body::ImportBatch(batch) => wire::command::Body::ImportBatch(batch_to_wire(batch)),
         Body::RoleChange(change) => wire::command::Body::RoleChange(change_to_wire(change)),
+        Body::RaiseRules(raise) => wire::command::Body::RaiseRules(raise_to_wire(raise)),
+        Body::SetSettings(settings) => wire::command::Body::SetSettings(settings_to_wire(settings)),
     }
 }
 
@@ -198,6 +237,8 @@ pub fn command_to_wire(command: &Command) -> wire::Command {
         stamp_us: command.stamp_us,
         origin: origin_to_wire(command.origin).into(),
         random: command.random.clone().into(),
+        tenant: command.tenant.clone(),
+        principal: command.principal.clone(),
         body: Some(body_to_wire(command.body.clone())),
     }
 }
@@ -212,6 +253,8 @@ pub fn command_from_wire(command: wire::Command) -> Result<Command, WireError> {
         wire::command::Body::CreateList(list) => Body::CreateList(list_from_wire(list)),
         wire::command::Body::ImportBatch(batch) => Body::ImportBatch(batch_from_wire(batch)),
         wire::command::Body::RoleChange(change) => Body::RoleChange(change_from_wire(change)),
+        wire::command::Body::RaiseRules(raise) => Body::RaiseRules(raise_from_wire(raise)),
+        wire::command::Body::SetSettings(settings) => Body::SetSettings(settings_from_wire(settings)),
     };
     Ok(Command {
         id: command.id.ok_or(WireError::Missing("request id"))?.into(),
@@ -219,6 +262,8 @@ pub fn command_from_wire(command: wire::Command) -> Result<Command, WireError> {
         stamp_us: command.stamp_us,
         origin: origin_from_wire(command.origin)?,
         random: command.random.to_vec(),
+        tenant: command.tenant,
+        principal: command.principal,
         body,
     })
 }

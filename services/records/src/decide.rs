@@ -2,11 +2,11 @@
 //!
 //! Deterministic and infallible; never asks a clock. Called by the node's apply thread and by the simulator.
 
-use outbound::{Body, Command, Refusal, RefusalCode, Reply, Request, key};
+use outbound::{Body, Command, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, RequestId, key};
 
 use crate::{
     event::Event,
-    once,
+    once::{self, LazyContent},
     overlay::Overlay,
     rules::Rules,
     turn::Turn,
@@ -14,7 +14,7 @@ use crate::{
     view::{Changes, View},
 };
 
-/// Decides one command on a state.
+/// Decides one command on a state. `rules`: this node's own options, which decide where the state has no settings (rules version 1).
 pub fn decide(command: &Command, view: &impl View, rules: &Rules) -> (Reply, Changes, Vec<Event>) {
     let mut overlay = Overlay::new(view);
     let mut events = Vec::new();
@@ -44,13 +44,15 @@ pub fn decide_on<V: View>(
     {
         return read(request, overlay);
     }
-    let mut turn = Turn::begin(command.stamp_us, overlay, rules, events);
-    if let Some(reply) = once::request_ids::known(command.id, &turn) {
+    let mut turn = Turn::begin(command, overlay, rules, events);
+    let asked = LazyContent::of(&command.body);
+    if let Some(reply) = once::request_ids::known(command.id, &asked, &mut turn) {
         return reply;
     }
     once::forget_old(&mut turn);
-    let (reply, contents) = answer(command, &mut turn);
-    once::request_ids::remember(command.id, &reply, &contents, &mut turn);
+    let (reply, contents) = answer(command, &asked, &mut turn);
+    let remembered = (command.rules >= RULES_WITH_SETTINGS).then(|| asked.hash());
+    once::request_ids::remember(command.id, remembered, &reply, &contents, &mut turn);
     turn.end();
     reply
 }
@@ -62,22 +64,25 @@ pub fn read(request: &Request, view: &impl View) -> Reply {
 }
 
 /// The reply to a command that is new, and the contents under which it is known again.
-fn answer<V: View>(command: &Command, turn: &mut Turn<'_, '_, V>) -> (Reply, Vec<crate::Key>) {
+fn answer<V: View>(command: &Command, asked: &LazyContent<'_>, turn: &mut Turn<'_, '_, V>) -> (Reply, Vec<crate::Key>) {
     let alone = |reply: Result<Reply, Refusal>| (reply.unwrap_or_else(Reply::refused), Vec::new());
     match &command.body {
         Body::CreateList(list) => alone(verbs::create_list::decide(list, turn)),
         Body::ImportBatch(batch) => alone(verbs::import_batch::decide(batch, turn)),
         Body::RoleChange(change) => (verbs::role_change::decide(change, turn), Vec::new()),
-        Body::Request(request) => match once::scope_of(request) {
+        Body::RaiseRules(raise) => alone(verbs::raise_rules::decide(raise, turn)),
+        Body::SetSettings(changes) => alone(verbs::set_settings::decide(changes, turn)),
+        Body::Request(request) => match once::scope_of(command, request) {
             Err(refusal) => (refused(request, refusal), Vec::new()),
-            Ok(scope) => answer_request(command, request, scope, turn),
+            Ok(scope) => answer_request(command.id, request, asked, scope, turn),
         },
     }
 }
 
 fn answer_request<V: View>(
-    command: &Command,
+    id: RequestId,
     request: &Request,
+    asked: &LazyContent<'_>,
     scope: crate::Scope,
     turn: &mut Turn<'_, '_, V>,
 ) -> (Reply, Vec<crate::Key>) {
@@ -85,9 +90,9 @@ fn answer_request<V: View>(
         |turn: &mut Turn<'_, '_, V>| verbs::decide(request, turn).unwrap_or_else(|refusal| refused(request, refusal));
     match &request.idempotency_key {
         Some(key) if once::window::is_clients(key) => {
-            (once::idempotency::answer(request, scope, key, turn, decided), Vec::new())
+            (once::idempotency::answer(asked, scope, key, turn, decided), Vec::new())
         }
-        _ => once::window::answer(command.id, request, scope, turn, decided),
+        _ => once::window::answer(id, request, asked, scope, turn, decided),
     }
 }
 

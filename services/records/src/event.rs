@@ -2,7 +2,7 @@
 //!
 //! Every node that applies the entry has the same events. Never needed to decide anything.
 
-use outbound::Handle;
+use outbound::{Handle, RequestId};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,27 @@ pub enum Event {
         list: String,
         /// As the client wrote it.
         key: String,
+    },
+    /// The group decides by a higher rules version from now on.
+    RulesRaised {
+        /// The version before.
+        from: u32,
+        /// The version now.
+        to: u32,
+    },
+    /// An option of the rules has another value from now on.
+    SettingChanged {
+        /// As in `replay_window_ms`.
+        key: String,
+        /// The value that counted on this node before.
+        from: String,
+        /// The value now, on every node.
+        to: String,
+    },
+    /// A request came under the id of another one: a node gave an id twice, which is a fault of ours. It was not applied.
+    RequestIdReused {
+        /// The id.
+        id: RequestId,
     },
     /// Idempotency keys went before their time because there are too many: the promise of spec 6 is shorter.
     KeysShortened {

@@ -7,8 +7,8 @@
 use outbound::{Handle, RequestId};
 use smallvec::SmallVec;
 
-/// The bytes of a key: those of most are so few that they need no memory of their own.
-pub type Encoded = SmallVec<[u8; 24]>;
+/// The bytes of a key: those of most are so few that they need no memory of their own, a request's with its table's tag among them.
+pub type Encoded = SmallVec<[u8; 36]>;
 
 /// A kind of row. The number is its tag, in the engine and in the digest: never given to another table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +30,8 @@ pub enum Table {
     ImportBatch = 7,
     /// Changes of the role, by term.
     RoleChange = 8,
+    /// Rules version and options of the rules, one row; none: rules version 1.
+    Settings = 9,
     /// Index: content of a request without a key, to its request id (spec 6, replay window). An engine drops a row that leads to a
     /// request which is forgotten ([`crate::Change::forgotten_contents`]).
     Content = 32,
@@ -47,7 +49,7 @@ pub enum Table {
 
 impl Table {
     /// All tables, in the order of their tags.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Meta,
         Self::List,
         Self::Record,
@@ -56,6 +58,7 @@ impl Table {
         Self::Idempotency,
         Self::ImportBatch,
         Self::RoleChange,
+        Self::Settings,
         Self::Content,
         Self::KeyByAge,
         Self::ListByName,
@@ -125,6 +128,7 @@ pub enum Key {
         first_row: u64,
     },
     RoleChange(u64),
+    Settings,
     Content([u8; 16], Scope),
     KeyByAge(u64),
     ListByName(String),
@@ -155,6 +159,7 @@ impl Key {
             Self::Idempotency(..) => Table::Idempotency,
             Self::ImportBatch { .. } => Table::ImportBatch,
             Self::RoleChange(_) => Table::RoleChange,
+            Self::Settings => Table::Settings,
             Self::Content(..) => Table::Content,
             Self::KeyByAge(_) => Table::KeyByAge,
             Self::ListByName(_) => Table::ListByName,
@@ -172,7 +177,7 @@ impl Key {
             Self::Record(handle) => return Encoded::from_slice(&handle.0.to_be_bytes()),
             Self::Request(id) => return request_key(*id),
             Self::Content(content, scope) if *scope == Scope::default() => return content_key_without_scope(content),
-            Self::Meta => bytes,
+            Self::Meta | Self::Settings => bytes,
             Self::List(dbid) => bytes.u32(*dbid),
             Self::Dnc(scope, subject) => subject.encode(scope.encode(bytes)),
             Self::Idempotency(scope, key) => scope.encode(bytes).rest(key),
@@ -207,6 +212,7 @@ impl Key {
                 first_row: parts.u64()?,
             },
             Table::RoleChange => Self::RoleChange(parts.u64()?),
+            Table::Settings => Self::Settings,
             Table::Content => Self::Content(parts.take(16)?.try_into().ok()?, Scope::decode(&mut parts)?),
             Table::KeyByAge => Self::KeyByAge(parts.u64()?),
             Table::ListByName => Self::ListByName(parts.rest_string()?),
@@ -220,12 +226,32 @@ impl Key {
     }
 }
 
+/// Marks the incarnation of an id with a token: such ids stand behind all others of their node, and their keys are longer. No
+/// incarnation is that high.
+const WITH_TOKEN: u64 = 1 << 63;
+/// Bytes of a counter behind a token: with the table's tag such a key then needs no memory of its own.
+const SHORT_COUNTER_BYTES: usize = 7;
+/// No start gives so many ids. One that names a higher counter stands under this one, where its content tells it apart.
+const SHORT_COUNTER_MAX: u64 = (1 << (8 * SHORT_COUNTER_BYTES)) - 1;
+
 fn request_key(id: RequestId) -> Encoded {
-    let mut bytes = [0; 20];
+    let mut bytes = [0; 28 + SHORT_COUNTER_BYTES];
     bytes[..4].copy_from_slice(&id.node.to_be_bytes());
-    bytes[4..12].copy_from_slice(&id.incarnation.to_be_bytes());
-    bytes[12..].copy_from_slice(&id.counter.to_be_bytes());
+    if id.token == 0 {
+        bytes[4..12].copy_from_slice(&id.incarnation.to_be_bytes());
+        bytes[12..20].copy_from_slice(&id.counter.to_be_bytes());
+        return Encoded::from_slice(&bytes[..20]);
+    }
+    bytes[4..12].copy_from_slice(&(id.incarnation | WITH_TOKEN).to_be_bytes());
+    bytes[12..28].copy_from_slice(&id.token.to_be_bytes());
+    let counter = id.counter.min(SHORT_COUNTER_MAX).to_be_bytes();
+    bytes[28..].copy_from_slice(&counter[8 - SHORT_COUNTER_BYTES..]);
     Encoded::from_slice(&bytes)
+}
+
+/// The bytes with which the ids of a node begin that have a token.
+pub fn ids_with_token(node: u32) -> Encoded {
+    Bytes::default().u32(node).u64(WITH_TOKEN).0
 }
 
 /// Two texts of length 0 behind the content.
@@ -367,8 +393,20 @@ impl<'a> Parts<'a> {
         String::from_utf8(self.rest().to_vec()).ok()
     }
 
+    fn u128(&mut self) -> Option<u128> {
+        Some(u128::from_be_bytes(self.take(16)?.try_into().ok()?))
+    }
+
     fn request_id(&mut self) -> Option<RequestId> {
-        Some(RequestId { node: self.u32()?, incarnation: self.u64()?, counter: self.u64()? })
+        let (node, incarnation) = (self.u32()?, self.u64()?);
+        if self.0.len() == 8 {
+            return Some(RequestId { node, incarnation, token: 0, counter: self.u64()? });
+        }
+        let incarnation = incarnation.checked_sub(WITH_TOKEN)?;
+        let token = self.u128().filter(|token| *token != 0)?;
+        let mut counter = [0; 8];
+        counter[8 - SHORT_COUNTER_BYTES..].copy_from_slice(self.take(SHORT_COUNTER_BYTES)?);
+        Some(RequestId { node, incarnation, token, counter: u64::from_be_bytes(counter) })
     }
 }
 
@@ -384,10 +422,12 @@ mod tests {
             Key::Record(Handle(15)),
             Key::Dnc(DncScope::Tenant("t".into()), DncSubject::Phone("+1".into())),
             Key::Dnc(DncScope::List(101), DncSubject::Customer("c".into())),
-            Key::Request(RequestId { node: 1, incarnation: 2, counter: 3 }),
+            Key::Request(RequestId { node: 1, incarnation: 2, token: 0, counter: 3 }),
+            Key::Request(RequestId { node: 1, incarnation: 2, token: 9 << 64, counter: 3 }),
             Key::Idempotency(scope.clone(), b"key".to_vec()),
             Key::ImportBatch { list: 101, import_id: vec![7; 32], last_row: 500, first_row: 1 },
             Key::RoleChange(3),
+            Key::Settings,
             Key::Content([9; 16], scope),
             Key::KeyByAge(4),
             Key::ListByName("CallingList1".into()),
@@ -420,8 +460,12 @@ mod tests {
     fn bytes_are_in_the_order_of_the_parts() {
         let chain = |chain_id, chain_n| Key::RecordByChain { list: 101, chain_id, chain_n }.encode();
         assert!(chain(1, 255) < chain(1, 256) && chain(1, 256) < chain(2, 0));
-        let id = |incarnation, counter| Key::Request(RequestId { node: 1, incarnation, counter }).encode();
-        assert!(id(1, 1000) < id(2, 1));
+        let id =
+            |incarnation, token, counter| Key::Request(RequestId { node: 1, incarnation, token, counter }).encode();
+        assert!(id(1, 0, 1000) < id(2, 0, 1));
+        assert!(id(1, 1, 1000) < id(1, 2, 1) && id(1, 2, 1) < id(2, 1, 1));
+        let begin = ids_with_token(1);
+        assert!(id(9, 0, 9) < begin && begin < id(0, 1, 0) && id(7, 1, 1) < ids_with_token(2));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod overlay;
 mod phone;
 mod row;
 mod rules;
+mod settings;
 mod turn;
 mod verbs;
 mod view;
@@ -32,16 +33,18 @@ pub use decide::{decide, decide_entry, decide_on, read};
 pub use digest::{RowBytes, digest_of, digest_of_changes};
 pub use event::Event;
 pub use export::{export_columns, export_row};
-pub use key::{DncScope, DncSubject, Encoded, Key, Scope, Table};
+pub use key::{DncScope, DncSubject, Encoded, Key, Scope, Table, ids_with_token};
 pub use lookup::{
     chain, chain_end, find_list, list, lists, meta, record, record_by_id, records_by_phone, records_from, role_changes,
+    settings,
 };
 pub use map::MapView;
 pub use overlay::Overlay;
 pub use phone::canonical_phone;
 pub use row::{
     DncRow, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, KeyRow, ListRow, MetaRow, NumberRow, RecordRow,
-    RequestIdRow, RequestRow, RoleChangeRow, Row,
+    RequestIdRow, RequestRow, RoleChangeRow, Row, SettingRow, SettingsRow,
 };
 pub use rules::Rules;
+pub use settings::{Settings, check_setting, nearest_setting, options_of};
 pub use view::{Bound, Change, Changes, View};

@@ -11,6 +11,7 @@ use crate::{
     key::{Key, Table, chain_prefix, phone_prefix},
     row::{ListRow, MetaRow, RecordRow, RoleChangeRow, Row},
     rules::{NAME_BYTES_MAX, PHONE_LETTERS_MAX},
+    settings::Settings,
     view::{Bound, View},
 };
 
@@ -22,6 +23,14 @@ pub fn meta(view: &impl View) -> MetaRow {
     match view.get(&Key::Meta) {
         Some(Row::Meta(row)) => row,
         _ => MetaRow::default(),
+    }
+}
+
+/// Rules version and options of the rules; none: rules version 1, and every node's own file.
+pub fn settings(view: &impl View) -> Option<Arc<Settings>> {
+    match view.get(&Key::Settings) {
+        Some(Row::Settings(settings)) => Some(settings),
+        _ => None,
     }
 }
 

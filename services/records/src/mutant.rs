@@ -7,12 +7,29 @@ use std::cell::Cell;
 thread_local! {
     static REQUEST_IDS_OFF: Cell<bool> = const { Cell::new(false) };
     static KEYS_OFF: Cell<bool> = const { Cell::new(false) };
+    static CONTENT_PASSED_OVER: Cell<bool> = const { Cell::new(false) };
+    static OWN_OPTIONS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Which memories of what was answered are passed over, from now on, on this thread.
 pub fn set(request_ids_off: bool, keys_off: bool) {
     REQUEST_IDS_OFF.set(request_ids_off);
     KEYS_OFF.set(keys_off);
+}
+
+/// Whether a remembered answer is given whatever was asked, and whether options come from the node's own file, from now on, on this
+/// thread.
+pub fn set_of_rules_2(content_passed_over: bool, own_options: bool) {
+    CONTENT_PASSED_OVER.set(content_passed_over);
+    OWN_OPTIONS.set(own_options);
+}
+
+pub(crate) fn content_passed_over() -> bool {
+    CONTENT_PASSED_OVER.get()
+}
+
+pub(crate) fn own_options() -> bool {
+    OWN_OPTIONS.get()
 }
 
 pub(crate) fn request_ids_off() -> bool {

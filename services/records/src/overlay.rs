@@ -4,14 +4,17 @@
 //! Made by [`crate::decide_entry`]; the engine gets [`Changes`].
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     cmp::Ordering,
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
 };
 
 use crate::{
     key::{Encoded, Key, Table},
     row::Row,
+    rules::Rules,
+    settings::Settings,
     view::{Bound, Change, Changes, View},
 };
 
@@ -38,6 +41,8 @@ impl Slot {
 pub struct Overlay<'a, V: View> {
     base: &'a V,
     slots: RefCell<Slots>,
+    /// The row of the settings: every command asks for it. None: not read yet.
+    settings: OnceCell<Option<Arc<Settings>>>,
 }
 
 /// Rows by place. The tree holds places only: rows would be moved about with every one that comes between them.
@@ -76,12 +81,37 @@ impl Slots {
 impl<'a, V: View> Overlay<'a, V> {
     /// No changes over `base`.
     pub fn new(base: &'a V) -> Self {
-        Self { base, slots: RefCell::default() }
+        Self { base, slots: RefCell::default(), settings: OnceCell::new() }
     }
 
     /// The same view, not remembering what it reads: for reads whose number nothing bounds.
     pub(crate) fn uncached(&self) -> Uncached<'_, 'a, V> {
         Uncached(self)
+    }
+
+    /// Options of the rules, and the version, as the state has them; none: rules version 1.
+    pub(crate) fn settings(&self) -> Option<&Arc<Settings>> {
+        let read = || match self.base.get(&Key::Settings) {
+            Some(Row::Settings(settings)) => Some(settings),
+            _ => None,
+        };
+        self.settings.get_or_init(read).as_ref()
+    }
+
+    /// The options that decide: the state's, or the node's own where it has none.
+    pub(crate) fn options(&self, own: &Rules) -> Rules {
+        #[cfg(mutant)]
+        if crate::mutant::own_options() {
+            return *own;
+        }
+        self.settings().map_or(*own, |settings| settings.rules(own))
+    }
+
+    /// Sets the settings.
+    pub(crate) fn put_settings(&mut self, settings: Settings) {
+        let settings = Arc::new(settings);
+        self.put(Key::Settings, Row::Settings(settings.clone()));
+        self.settings = OnceCell::from(Some(settings));
     }
 
     /// Sets a row.

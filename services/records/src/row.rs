@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
-use outbound::{RequestId, UserField};
+use outbound::{
+    RequestId, UserField,
+    wire::{halves, whole},
+};
 use prost::Message;
 
-use crate::key::Table;
+use crate::{key::Table, settings::Settings};
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,7 @@ pub enum Row {
     Idempotency(IdempotencyRow),
     ImportBatch(ImportBatchRow),
     RoleChange(RoleChangeRow),
+    Settings(Arc<Settings>),
     /// Content index: the request whose answer is repeated.
     Content(RequestIdRow),
     /// Age index: encoded key of the idempotency row.
@@ -55,6 +59,7 @@ impl Row {
             Self::Idempotency(row) => put(row, bytes),
             Self::ImportBatch(row) => put(row, bytes),
             Self::RoleChange(row) => put(row, bytes),
+            Self::Settings(row) => put(&SettingsRow::from(&**row), bytes),
             Self::Content(row) => put(row, bytes),
             Self::KeyByAge(row) => put(row, bytes),
             Self::ListByName(row) | Self::RecordById(row) | Self::RecordByChain(row) => put(row, bytes),
@@ -73,6 +78,7 @@ impl Row {
             Table::Idempotency => Self::Idempotency(message(bytes)?),
             Table::ImportBatch => Self::ImportBatch(message(bytes)?),
             Table::RoleChange => Self::RoleChange(message(bytes)?),
+            Table::Settings => Self::Settings(Arc::new(message::<SettingsRow>(bytes)?.into())),
             Table::Content => Self::Content(message(bytes)?),
             Table::KeyByAge => Self::KeyByAge(message(bytes)?),
             Table::ListByName => Self::ListByName(message(bytes)?),
@@ -112,7 +118,7 @@ pub struct MetaRow {
     /// Stamp of that oldest key.
     #[prost(uint64, tag = "6")]
     pub keys_first_stamp_us: u64,
-    /// How far each node's request ids are forgotten, sorted by node.
+    /// How far each node's request ids without a token are forgotten, sorted by node.
     #[prost(message, repeated, tag = "7")]
     pub floors: Vec<FloorRow>,
     /// Records in all lists.
@@ -121,6 +127,34 @@ pub struct MetaRow {
     /// Changes of the role that are kept.
     #[prost(uint32, tag = "9")]
     pub role_changes: u32,
+    /// As `floors`, of the ids with a token: two orders, since a node may give ids of both kinds around the raise.
+    #[prost(message, repeated, tag = "10")]
+    pub floors_with_token: Vec<FloorRow>,
+}
+
+/// Rules version and options of the rules; as [`Settings`].
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SettingsRow {
+    /// The version that the group decides by.
+    #[prost(uint32, tag = "1")]
+    pub rules_version: u32,
+    /// Sorted by key.
+    #[prost(message, repeated, tag = "2")]
+    pub settings: Vec<SettingRow>,
+    /// The release that brought that version to the group.
+    #[prost(string, tag = "3")]
+    pub release: String,
+}
+
+/// An option of the rules.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SettingRow {
+    /// As in `replay_window_ms`.
+    #[prost(string, tag = "1")]
+    pub key: String,
+    /// Its value as text.
+    #[prost(string, tag = "2")]
+    pub value: String,
 }
 
 /// A change of the role; the primary before is the one of the row before.
@@ -155,6 +189,27 @@ pub struct FloorRow {
     /// Stamp of the first id that is still remembered; 0: none is.
     #[prost(uint64, tag = "4")]
     pub oldest_stamp_us: u64,
+    /// Highest id forgotten: upper half of its token.
+    #[prost(fixed64, tag = "5")]
+    pub token_high: u64,
+    /// And the lower half.
+    #[prost(fixed64, tag = "6")]
+    pub token_low: u64,
+}
+
+impl FloorRow {
+    /// The highest id that is forgotten; none: no id is.
+    pub fn id(&self) -> Option<RequestId> {
+        let Self { node, incarnation, counter, .. } = *self;
+        let token = whole((self.token_high, self.token_low));
+        ((incarnation, counter) != (0, 0)).then_some(RequestId { node, incarnation, token, counter })
+    }
+
+    /// Raises it to an id; `oldest_stamp_us` is the caller's.
+    pub(crate) fn raise(&mut self, id: RequestId) {
+        (self.incarnation, self.counter) = (id.incarnation, id.counter);
+        (self.token_high, self.token_low) = halves(id.token);
+    }
 }
 
 /// A calling list.
@@ -296,6 +351,9 @@ pub struct RequestRow {
     /// Encoded keys of its content rows; none: it is known by its id alone.
     #[prost(bytes = "vec", repeated, tag = "3")]
     pub contents: Vec<Vec<u8>>,
+    /// Hash of what was asked, 16 bytes; empty: decided by rules version 1.
+    #[prost(bytes = "vec", tag = "4")]
+    pub content: Vec<u8>,
 }
 
 /// An idempotency key that was used.
@@ -338,17 +396,25 @@ pub struct RequestIdRow {
     /// Counter.
     #[prost(uint64, tag = "3")]
     pub counter: u64,
+    /// Upper half of the token; 0 with the lower one: it has none.
+    #[prost(fixed64, tag = "4")]
+    pub token_high: u64,
+    /// Lower half of the token.
+    #[prost(fixed64, tag = "5")]
+    pub token_low: u64,
 }
 
 impl From<RequestId> for RequestIdRow {
     fn from(id: RequestId) -> Self {
-        Self { node: id.node, incarnation: id.incarnation, counter: id.counter }
+        let (token_high, token_low) = halves(id.token);
+        Self { node: id.node, incarnation: id.incarnation, counter: id.counter, token_high, token_low }
     }
 }
 
 impl From<&RequestIdRow> for RequestId {
     fn from(row: &RequestIdRow) -> Self {
-        Self { node: row.node, incarnation: row.incarnation, counter: row.counter }
+        let token = whole((row.token_high, row.token_low));
+        Self { node: row.node, incarnation: row.incarnation, token, counter: row.counter }
     }
 }
 
@@ -366,4 +432,31 @@ pub struct NumberRow {
     /// The number.
     #[prost(uint64, tag = "1")]
     pub number: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_rules_version_1_have_no_byte_of_a_later_one() {
+        let request = RequestRow { stamp_us: 5, reply: vec![1], contents: vec![vec![2]], ..RequestRow::default() };
+        assert_eq!(Row::Request(request).encode(), [0x08, 5, 0x12, 1, 1, 0x1a, 1, 2]);
+        let id = RequestId { node: 1, incarnation: 2, token: 0, counter: 3 };
+        assert_eq!(Row::Content(id.into()).encode(), [0x08, 1, 0x10, 2, 0x18, 3]);
+        let mut floor = FloorRow { node: 1, oldest_stamp_us: 4, ..FloorRow::default() };
+        floor.raise(id);
+        let meta = MetaRow { last_stamp_us: 7, floors: vec![floor], ..MetaRow::default() };
+        assert_eq!(Row::Meta(meta).encode(), [0x08, 7, 0x3a, 8, 0x08, 1, 0x10, 2, 0x18, 3, 0x20, 4]);
+    }
+
+    #[test]
+    fn ids_with_a_token_come_back_from_every_row_that_holds_one() {
+        let id = RequestId { node: 1, incarnation: 2, token: u128::MAX - 5, counter: 3 };
+        assert_eq!(RequestId::from(&RequestIdRow::from(id)), id);
+        let mut floor = FloorRow { node: 1, ..FloorRow::default() };
+        assert_eq!(floor.id(), None);
+        floor.raise(id);
+        assert_eq!(floor.id(), Some(id));
+    }
 }

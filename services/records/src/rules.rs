@@ -1,12 +1,12 @@
-//! Options of the rules: whatever changes a decision and is not in the state.
+//! Options of the rules: whatever changes a decision beside the records.
 //!
-//! Must be the same on every node, or their states part; the digest then says so. Read from nowhere: the caller passes
-//! them in.
+//! Under rules version 1 the caller passes them in, and they must be the same on every node, or their states part; the digest then
+//! says so. From version 2 on the state's settings say them ([`crate::Settings`]).
 
 const SECOND_US: u64 = 1_000_000;
 
 /// Options of the rules, the same on every node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// How long a request id keeps its reply, microseconds of stamped time (design rule 7). Never less than
     /// `replay_window_us`, whose answers are these.

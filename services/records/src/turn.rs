@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use outbound::Handle;
+use outbound::{Command, Handle};
 
 use crate::{
     canonical_phone,
@@ -25,20 +25,26 @@ pub(crate) struct Turn<'o, 'v, V: View> {
     pub(crate) meta: MetaRow,
     /// Stamped time; never less than that of the command before.
     pub(crate) now_us: u64,
-    pub(crate) rules: &'o Rules,
+    /// The rules version that decides the command.
+    pub(crate) version: u32,
+    /// Options of the rules: the state's, or under rules version 1 the node's own.
+    pub(crate) rules: Rules,
+    /// What the node's own file says.
+    pub(crate) own: &'o Rules,
     pub(crate) events: &'o mut Vec<Event>,
 }
 
 impl<'o, 'v, V: View> Turn<'o, 'v, V> {
     pub(crate) fn begin(
-        stamp_us: u64,
+        command: &Command,
         overlay: &'o mut Overlay<'v, V>,
-        rules: &'o Rules,
+        own: &'o Rules,
         events: &'o mut Vec<Event>,
     ) -> Self {
         let mut meta = lookup::meta(overlay);
-        meta.last_stamp_us = meta.last_stamp_us.max(stamp_us);
-        Self { overlay, now_us: meta.last_stamp_us, meta, rules, events }
+        meta.last_stamp_us = meta.last_stamp_us.max(command.stamp_us);
+        let rules = overlay.options(own);
+        Self { overlay, now_us: meta.last_stamp_us, meta, version: command.rules, rules, own, events }
     }
 
     /// Writes the counters back.

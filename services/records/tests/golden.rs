@@ -2,8 +2,9 @@
 //! is what must come of it; every script begins with an empty state. `UPDATE_GOLDEN=1` writes what comes.
 //!
 //! Steps: `create LIST [zone=Z] [COLUMN:KIND[=DEFAULT][@SEND_ATTRIBUTE] …]`, `VERB RESOURCE/ID KEY=VALUE …` with
-//! `@key=`, `@id=NODE.INCARNATION.COUNTER`, `@tenant=`, `@principal=`, `wait MILLISECONDS`, `export LIST COLUMN,…`,
-//! `import LIST IMPORT_ID FIRST_ROW HEADER ROW …`, `rules replay_window_us=… …`, `events`, `dnc`.
+//! `@key=`, `@id=NODE.INCARNATION.COUNTER[.TOKEN]`, `@tenant=`, `@principal=`, `wait MILLISECONDS`, `export LIST COLUMN,…`,
+//! `import LIST IMPORT_ID FIRST_ROW HEADER ROW …`, `rules replay_window_us=… …` (the node's own file), `raise VERSION KEY=VALUE …`,
+//! `set KEY=VALUE …`, `settings`, `stamp VERSION` (under which commands are stamped from here on), `events`, `dnc`.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -12,7 +13,7 @@ mod common;
 use std::{fmt::Write as _, fs, path::Path};
 
 use common::{World, batch, export, field, request, show};
-use outbound::{Body, RequestId};
+use outbound::{Body, RequestId, Setting};
 
 #[test]
 fn every_golden_script_comes_out_as_written() {
@@ -66,6 +67,13 @@ fn take_step(world: &mut World, words: &[String]) -> String {
             show(&world.ask(Body::ImportBatch(batch(list, import_id, first_row.parse().unwrap(), lines))))
         }
         ["rules", settings @ ..] => set_rules(world, settings),
+        ["raise", to, pairs @ ..] => show(&world.raise(to.parse().unwrap(), settings(pairs))),
+        ["set", pairs @ ..] => show(&world.ask(Body::SetSettings(settings(pairs)))),
+        ["stamp", version] => {
+            world.version = version.parse().unwrap();
+            String::new()
+        }
+        ["settings"] => show_settings(world),
         ["events"] => world.events.iter().map(|event| format!("{event:?}")).collect::<Vec<_>>().join("\n"),
         ["dnc"] => {
             let entries = world.map.table(records::Table::Dnc);
@@ -127,7 +135,27 @@ fn ask(world: &mut World, verb: &str, resource: &str, words: &[&str]) -> String 
 fn request_id(text: &str) -> RequestId {
     let mut parts = text.split('.').map(|part| part.parse::<u64>().unwrap());
     let mut next = || parts.next().unwrap();
-    RequestId { node: u32::try_from(next()).unwrap(), incarnation: next(), counter: next() }
+    let (node, incarnation, counter) = (u32::try_from(next()).unwrap(), next(), next());
+    RequestId { node, incarnation, token: parts.next().unwrap_or_default().into(), counter }
+}
+
+fn settings(pairs: &[&str]) -> Vec<Setting> {
+    let setting = |pair: &&str| {
+        let (key, value) = pair.split_once('=').unwrap();
+        Setting { key: key.into(), value: value.into() }
+    };
+    pairs.iter().map(setting).collect()
+}
+
+fn show_settings(world: &World) -> String {
+    match records::settings(&world.map) {
+        Some(settings) => {
+            let lines = settings.values().iter().map(|setting| format!("{}={}", setting.key, setting.value));
+            let head = format!("rules version {}, release {}", settings.rules_version(), settings.release());
+            [head].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+        }
+        None => "none".to_owned(),
+    }
 }
 
 /// Words of a step; a double quote holds spaces together, and an empty word apart.

@@ -6,7 +6,7 @@
 mod common;
 
 use common::{World, batch, field, request};
-use outbound::{Body, Command, NewList, ReplyBody, RequestId, RoleChange, Value};
+use outbound::{Body, Command, NewList, RaiseRules, ReplyBody, RoleChange, Setting, Value};
 use records::{decide_entry, read, role_changes};
 
 /// Splitmix64: a few lines instead of a dependency, the same everywhere.
@@ -88,7 +88,7 @@ fn any_command(random: &mut Random, world: &mut World, sent: &mut Vec<Command>) 
     }
     world.counter += 1;
     let node = 1 + u32::try_from(random.below(2)).unwrap();
-    let id = RequestId { node, incarnation: 1 + world.counter / 300, counter: world.counter };
+    let id = world.id(node, 1 + world.counter / 300, world.counter);
     let command = world.command(id, any_body(random));
     sent.push(command.clone());
     command
@@ -100,11 +100,14 @@ fn whatever_comes_both_nodes_agree_and_the_rows_do_too() {
         let mut random = Random(seed);
         let (mut one, mut many) = (World::default(), World::default());
         one.rules.idempotency_keys_max = 5;
-        many.rules = one.rules.clone();
+        many.rules = one.rules;
         let mut sent = Vec::new();
-        for _ in 0..60 {
-            let commands: Vec<_> =
+        for round in 0..80 {
+            let mut commands: Vec<_> =
                 (0..1 + random.below(12)).map(|_| any_command(&mut random, &mut one, &mut sent)).collect();
+            if round == 40 {
+                commands.push(raise(&mut one)); // those that are sent again later are decided as they were stamped
+            }
             let (replies, changes, events) = decide_entry(&commands, &many.map, &many.rules);
             many.take(&replies, changes, events);
             for (command, reply) in commands.iter().zip(&replies) {
@@ -116,7 +119,17 @@ fn whatever_comes_both_nodes_agree_and_the_rows_do_too() {
             assert_eq!(one.map, many.map, "seed {seed}");
         }
         assert!(records::meta(&one.map).records > 20, "seed {seed} did something");
+        assert_eq!(records::settings(&one.map).map(|settings| settings.rules_version()), Some(2));
     }
+}
+
+fn raise(world: &mut World) -> Command {
+    world.counter += 1;
+    let id = world.id(1, 1 + world.counter / 300, world.counter);
+    let settings = vec![Setting { key: "idempotency_keys_max".into(), value: "5".into() }];
+    let command = world.command(id, Body::RaiseRules(RaiseRules { to: 2, settings, release: "0.1.0".into() }));
+    world.version = 2;
+    command
 }
 
 #[test]
@@ -124,7 +137,10 @@ fn an_id_that_is_sent_again_changes_nothing_whenever_it_comes() {
     let mut world = World::default();
     world.create("one", "", vec![field("AGE", "int")]);
     let mut random = Random(7);
-    for _ in 0..400 {
+    for turn in 0..600 {
+        if turn == 300 {
+            world.raise(2, Vec::new());
+        }
         let command = any_command(&mut random, &mut world, &mut Vec::new());
         let (reply, changes, events) = records::decide(&command, &world.map, &world.rules);
         world.take(std::slice::from_ref(&reply), changes, events);
@@ -138,20 +154,30 @@ fn an_id_that_is_sent_again_changes_nothing_whenever_it_comes() {
 
 #[test]
 fn memories_do_not_grow_for_ever() {
+    for version in [1, 2] {
+        memories_stay_small(version);
+    }
+}
+
+fn memories_stay_small(version: u32) {
     let mut world = World::default();
     world.create("one", "", Vec::new());
+    if version > 1 {
+        world.raise(version, Vec::new());
+    }
     for turn in 0..2_000 {
         let reference = turn.to_string();
         let pairs = [("GSW_REFERENCE_ID", reference.as_str()), ("GSW_PHONE", "1")];
         let mut request = request("AddRecord", "lists/nowhere", &pairs);
         request.idempotency_key = (turn % 2 == 0).then(|| reference.clone().into_bytes());
         world.now_us += 500_000;
-        let id = RequestId { node: 1 + turn % 2, incarnation: 1, counter: u64::from(turn) + 2 };
+        let id = world.id(1 + turn % 2, 1, u64::from(turn) + 3);
         let command = world.command(id, Body::Request(request));
         let (_, changes, _) = records::decide(&command, &world.map, &world.rules);
         world.map.apply(&changes);
     }
     assert!(world.map.table(records::Table::Request).len() <= 125, "two a second, kept for a minute");
+    assert_eq!(records::meta(&world.map).floors_with_token.is_empty(), version == 1);
     assert_eq!(world.map.table(records::Table::Idempotency).len(), 1_000);
 }
 

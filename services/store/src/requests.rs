@@ -13,7 +13,7 @@ use std::{
 
 use fjall::{AbstractTree, Guard, PersistMode, Slice, Snapshot};
 use outbound::RequestId;
-use records::{Encoded, Key, MetaRow, Row, Table};
+use records::{Encoded, FloorRow, Key, MetaRow, Row, Table, ids_with_token};
 
 use crate::{
     engine::{Engine, ROWS_FROM, Space},
@@ -36,19 +36,37 @@ pub(crate) fn lane(place: &[u8]) -> u8 {
     u8::try_from(node).unwrap_or(u8::MAX).min(LANES as u8 - 1)
 }
 
-/// How far each node's requests are forgotten at one index: what is at or below is not there.
+/// How far each node's requests are forgotten at one index: what is at or below is not there. Ids with a token have floors of their
+/// own, and stand behind all others of their node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Floors(Arc<[Encoded]>);
+pub(crate) struct Floors(Arc<[Floor]>);
+
+/// From the first key of its node and kind to the highest one that is forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Floor {
+    first: Encoded,
+    highest: Encoded,
+}
+
+impl Floor {
+    fn of(id: RequestId) -> Self {
+        let highest = rows::tagged(Table::Request, &Key::Request(id).encode());
+        let first = match id.token {
+            0 => Encoded::from_slice(&highest[..PREFIX_BYTES]),
+            _ => rows::tagged(Table::Request, &ids_with_token(id.node)),
+        };
+        Self { first, highest }
+    }
+
+    fn range(&self) -> RangeInclusive<&[u8]> {
+        &self.first..=&self.highest
+    }
+}
 
 impl Floors {
     pub(crate) fn of(meta: &MetaRow) -> Self {
-        let forgotten = meta.floors.iter().filter(|floor| (floor.incarnation, floor.counter) != (0, 0));
-        let id = forgotten.map(|floor| RequestId {
-            node: floor.node,
-            incarnation: floor.incarnation,
-            counter: floor.counter,
-        });
-        Self(id.map(|id| rows::tagged(Table::Request, &Key::Request(id).encode())).collect())
+        let floors = meta.floors.iter().chain(&meta.floors_with_token);
+        Self(floors.filter_map(FloorRow::id).map(Floor::of).collect())
     }
 
     /// Those of a state of the engine.
@@ -63,12 +81,12 @@ impl Floors {
 
     /// Whether what stands at this place is forgotten.
     pub(crate) fn hides(&self, place: &[u8]) -> bool {
-        self.0.iter().any(|floor| floor[..PREFIX_BYTES] == place[..PREFIX_BYTES] && *place <= floor[..])
+        self.0.iter().any(|floor| floor.range().contains(&place))
     }
 
     /// What is forgotten of each node, by its lane.
     fn forgotten(&self) -> impl Iterator<Item = (u8, RangeInclusive<&[u8]>)> {
-        self.0.iter().map(|floor| (lane(floor), &floor[..PREFIX_BYTES]..=&floor[..]))
+        self.0.iter().map(|floor| (lane(&floor.highest), floor.range()))
     }
 }
 
@@ -201,7 +219,7 @@ mod tests {
     const CONFIG: StoreConfig = StoreConfig::new([5; 16]);
 
     fn id(node: u32, counter: u64) -> RequestId {
-        RequestId { node, incarnation: 1, counter }
+        RequestId { node, incarnation: 1, token: 0, counter }
     }
 
     fn remembered(store: &Store) -> Changes {
@@ -280,10 +298,23 @@ mod tests {
 
     #[test]
     fn a_floor_hides_its_own_nodes_rows_up_to_itself() {
-        let floor = records::FloorRow { node: 2, incarnation: 1, counter: 7, oldest_stamp_us: 0 };
+        let floor = records::FloorRow { node: 2, incarnation: 1, counter: 7, ..records::FloorRow::default() };
         let floors = Floors::of(&MetaRow { floors: vec![floor], ..MetaRow::default() });
         let hidden = |id| floors.hides(&rows::tagged(Table::Request, &Key::Request(id).encode()));
         assert!(hidden(id(2, 7)) && hidden(id(2, 1)) && hidden(RequestId { incarnation: 0, ..id(2, 9) }));
         assert!(!hidden(id(2, 8)) && !hidden(id(1, 7)) && !hidden(id(3, 7)));
+        assert!(!hidden(RequestId { token: 1, ..id(2, 1) }), "ids with a token have a floor of their own");
+    }
+
+    #[test]
+    fn a_floor_with_a_token_hides_no_id_without_one() {
+        let floor =
+            records::FloorRow { node: 2, incarnation: 5, counter: 7, token_low: 9, ..records::FloorRow::default() };
+        let floors = Floors::of(&MetaRow { floors_with_token: vec![floor], ..MetaRow::default() });
+        let hidden = |id| floors.hides(&rows::tagged(Table::Request, &Key::Request(id).encode()));
+        let id = |incarnation, token, counter| RequestId { node: 2, incarnation, token, counter };
+        assert!(hidden(id(5, 9, 7)) && hidden(id(4, 1 << 90, 99)) && hidden(id(5, 8, 99)));
+        assert!(!hidden(id(5, 9, 8)) && !hidden(id(5, 10, 1)) && !hidden(id(5, 0, 1)));
+        assert!(!hidden(RequestId { node: 1, ..id(5, 9, 7) }));
     }
 }

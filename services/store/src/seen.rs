@@ -1,4 +1,5 @@
-//! The highest request id of each node that was ever remembered: what is above it is surely not there.
+//! The highest request id of each node that was ever remembered: what is above it is surely not there. Ids with a token are counted
+//! apart: their keys are longer.
 //!
 //! Every update asks for its request id, which is new nearly always, and a node gives its ids in order; the engine would search its
 //! tables to say so. Kept by [`crate::Store`], the only writer.
@@ -14,12 +15,12 @@ pub(crate) struct Seen(Vec<Encoded>);
 impl Seen {
     /// Whether a request may be remembered at this place.
     pub(crate) fn may_hold(&self, place: &[u8]) -> bool {
-        self.0.iter().any(|highest| same_node(highest, place) && *place <= highest[..])
+        self.0.iter().any(|highest| same_kind(highest, place) && *place <= highest[..])
     }
 
     /// A request is remembered at this place.
     pub(crate) fn add(&mut self, place: &[u8]) {
-        match self.0.iter_mut().find(|highest| same_node(highest, place)) {
+        match self.0.iter_mut().find(|highest| same_kind(highest, place)) {
             Some(highest) if *place > highest[..] => *highest = Encoded::from_slice(place),
             Some(_) => {}
             None => self.0.push(Encoded::from_slice(place)),
@@ -27,8 +28,9 @@ impl Seen {
     }
 }
 
-fn same_node(one: &[u8], other: &[u8]) -> bool {
-    one[..PREFIX_BYTES] == other[..PREFIX_BYTES]
+/// Of the same node, and both with a token or both without.
+fn same_kind(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one[..PREFIX_BYTES] == other[..PREFIX_BYTES]
 }
 
 #[cfg(test)]
@@ -41,9 +43,10 @@ mod tests {
 
     #[test]
     fn only_what_is_above_every_id_of_its_node_is_surely_not_there() {
-        let place = |node, incarnation, counter| {
-            rows::tagged(Table::Request, &Key::Request(RequestId { node, incarnation, counter }).encode())
+        let with_token = |node, incarnation, token, counter| {
+            rows::tagged(Table::Request, &Key::Request(RequestId { node, incarnation, token, counter }).encode())
         };
+        let place = |node, incarnation, counter| with_token(node, incarnation, 0, counter);
         let mut seen = Seen::default();
         assert!(!seen.may_hold(&place(1, 1, 1)));
         for counter in [5, 9, 7] {
@@ -51,6 +54,9 @@ mod tests {
         }
         seen.add(&place(2, 3, 1));
         assert!(seen.may_hold(&place(1, 1, 9)) && seen.may_hold(&place(1, 1, 6)) && seen.may_hold(&place(2, 2, 8)));
+        assert!(!seen.may_hold(&with_token(1, 1, 7, 1)), "no id with a token was seen");
+        seen.add(&with_token(1, 1, 7, 3));
+        assert!(seen.may_hold(&with_token(1, 1, 7, 2)) && !seen.may_hold(&with_token(1, 1, 7, 4)));
         assert!(!seen.may_hold(&place(1, 1, 10)) && !seen.may_hold(&place(1, 2, 1)) && !seen.may_hold(&place(3, 1, 1)));
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use fjall::{OwnedWriteBatch, PersistMode};
 use prost::Message;
-use records::{Change, Changes, Key, Row, RowBytes, Table};
+use records::{Change, Changes, Key, Row, RowBytes, Settings, Table};
 
 use crate::{
     AppliedMark, CurrentView, DIGEST_INTERVAL, STORE_FORMAT, StateSnapshot, StoreConfig, StoreError, StoreReader,
@@ -38,6 +38,8 @@ pub struct Store {
     seen: Seen,
     contents: Contents,
     recent: Recent,
+    /// The row of the settings: every batch asks for it.
+    settings: Option<Arc<Settings>>,
     floors: Floors,
     forgetting: Forgetting,
     bytes: RowBytes,
@@ -74,6 +76,7 @@ impl Store {
         let floors = Floors::read(&engine, None)?;
         owner::claim(dir, &config)?;
         let first = StateSnapshot::new(Arc::clone(&engine), state.clone(), floors.clone(), 0);
+        let settings = records::settings(&first);
         let reader = StoreReader::new(first);
         let (seen, contents) = remembered(&engine, &floors)?;
         let doubted = dir.join(DOUBTED).exists();
@@ -90,6 +93,7 @@ impl Store {
             seen,
             contents,
             recent,
+            settings,
             floors,
             forgetting: Forgetting::default(),
             bytes,
@@ -144,7 +148,13 @@ impl Store {
 
     /// The newest state.
     pub fn view(&self) -> CurrentView<'_> {
-        CurrentView::new(&self.engine, (&self.seen, &self.contents), &self.recent, &self.floors)
+        let remembered = (&self.seen, &self.contents);
+        CurrentView::new(&self.engine, remembered, (&self.recent, self.settings.as_ref()), &self.floors)
+    }
+
+    /// Rules version and options of the rules; none: rules version 1.
+    pub fn settings(&self) -> Option<&Arc<Settings>> {
+        self.settings.as_ref()
     }
 
     /// For all other threads.
@@ -202,8 +212,10 @@ impl Store {
         }
         let place = rows::tagged(table, &key);
         let keyspace = self.engine.keyspace(rows::space(&place));
-        if table == Table::Request && change.new.is_some() {
-            self.seen.add(&place);
+        match &change.new {
+            Some(Row::Request(_)) => self.seen.add(&place),
+            Some(Row::Settings(settings)) => self.settings = Some(settings.clone()),
+            _ => {}
         }
         if let Some((id, contents)) = change.forgotten_contents() {
             self.contents.forget(id, contents);
@@ -273,6 +285,7 @@ impl Store {
         (self.stamp, self.engine, self.state, self.digests) = (stamp, engine, state, digests);
         (self.seen, self.contents, self.recent, self.floors) = (seen, contents, Recent::default(), floors);
         self.publish();
+        self.settings = records::settings(&self.reader.snapshot());
         Ok(&self.state.applied)
     }
 }

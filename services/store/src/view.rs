@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use fjall::{Slice, Snapshot};
-use records::{Bound, Changes, Encoded, Key, Row, Table, View, digest_of_changes};
+use records::{Bound, Changes, Encoded, Key, Row, Settings, Table, View, digest_of_changes};
 
 use crate::{
     AppliedMark, Export,
@@ -27,6 +27,7 @@ pub struct CurrentView<'a> {
     seen: &'a Seen,
     contents: &'a Contents,
     recent: &'a Recent,
+    settings: Option<&'a Arc<Settings>>,
     floors: &'a Floors,
 }
 
@@ -34,10 +35,10 @@ impl<'a> CurrentView<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
         (seen, contents): (&'a Seen, &'a Contents),
-        recent: &'a Recent,
+        (recent, settings): (&'a Recent, Option<&'a Arc<Settings>>),
         floors: &'a Floors,
     ) -> Self {
-        Self { engine, seen, contents, recent, floors }
+        Self { engine, seen, contents, recent, settings, floors }
     }
 }
 
@@ -45,6 +46,7 @@ impl View for CurrentView<'_> {
     fn get(&self, key: &Key) -> Option<Row> {
         match key {
             Key::Content(..) => return self.contents.get(&key.encode()),
+            Key::Settings => return self.settings.cloned().map(Row::Settings),
             Key::Record(handle) => {
                 if let Some(row) = self.recent.get(*handle) {
                     return Some(row);

@@ -5,8 +5,8 @@
 mod support;
 
 use outbound::{
-    Attributes, Body, Command, Handle, NewList, Origin, RULES_VERSION, Reply, Request, RequestId, Resource, Value,
-    Verb, key,
+    Attributes, Body, Command, Handle, NewList, Origin, RULES_FIRST, RULES_NEWEST, RaiseRules, Reply, Request,
+    RequestId, Resource, Value, Verb, key,
 };
 use records::{Change, Changes, MapView, Rules, View, decide};
 use store::Store;
@@ -21,19 +21,18 @@ struct Pair {
     map: MapView,
     random: Random,
     counter: u64,
+    /// The version under which commands are stamped.
+    rules: u32,
 }
 
 impl Pair {
     fn command(&mut self, body: Body) -> Command {
         self.counter += 1;
-        Command {
-            id: RequestId { node: 1 + u32::try_from(self.counter % 2).unwrap(), incarnation: 1, counter: self.counter },
-            rules: RULES_VERSION,
-            stamp_us: 1_700_000_000_000_000 + self.counter * STEP_US,
-            origin: Origin::Http,
-            random: vec![7; 16],
-            body,
-        }
+        let node = 1 + u32::try_from(self.counter % 2).unwrap();
+        let token = if self.rules == RULES_FIRST { 0 } else { 5 << 80 };
+        let id = RequestId { node, incarnation: 1, token, counter: self.counter };
+        let stamp_us = 1_700_000_000_000_000 + self.counter * STEP_US;
+        Command { random: vec![7; 16], ..Command::new(self.rules, id, stamp_us, Origin::Http, body) }
     }
 
     /// One of a few contents; some come from a balancer that names them.
@@ -73,7 +72,8 @@ fn decided(command: &Command, view: &impl View) -> (Reply, Vec<Change>) {
 #[test]
 fn a_state_that_was_opened_again_or_is_replayed_knows_the_same_repeats() {
     let dir = tempfile::tempdir().unwrap();
-    let mut pair = Pair { store: open(dir.path()), map: MapView::default(), random: Random(9), counter: 0 };
+    let mut pair =
+        Pair { store: open(dir.path()), map: MapView::default(), random: Random(9), counter: 0, rules: RULES_FIRST };
     let list = Body::CreateList(NewList { name: "demo".into(), time_zone: String::new(), fields: Vec::new() });
     let phone: Attributes = [(key::PHONE.to_owned(), Value::text("+15550001"))].into_iter().collect();
     let record = Body::Request(request(Verb::AddRecord, Resource::List("demo".into()), phone, None));
@@ -83,6 +83,13 @@ fn a_state_that_was_opened_again_or_is_replayed_knows_the_same_repeats() {
     }
     let mut repeats = 0;
     for round in 0..20 {
+        if round == 10 {
+            pair.rules = RULES_NEWEST;
+            let raise = RaiseRules { to: RULES_NEWEST, settings: Vec::new(), release: String::new() };
+            let command = pair.command(Body::RaiseRules(raise));
+            pair.apply(&command);
+        }
+        assert_eq!(pair.store.settings(), records::settings(&pair.map).as_ref());
         for _ in 0..60 {
             let command = pair.update();
             pair.apply(&command);

@@ -21,17 +21,24 @@ struct Pair {
     store: Store,
     map: MapView,
     random: Random,
+    /// From this index on ids have a token.
+    tokens_from: u64,
 }
 
 impl Pair {
-    fn new(dir: &Path) -> Self {
-        Self { store: open(dir), map: MapView::default(), random: Random(5) }
+    fn new(dir: &Path, tokens_from: u64) -> Self {
+        Self { store: open(dir), map: MapView::default(), random: Random(5), tokens_from }
+    }
+
+    fn id(&self, node: u32, counter: u64) -> RequestId {
+        let token = if 2 * counter < self.tokens_from { 0 } else { 7 << 100 };
+        RequestId { node, incarnation: 3, token, counter }
     }
 
     /// Requests of two nodes in turn.
     fn go_on(&mut self, indexes: u64) {
         for index in self.store.applied().index + 1..=self.store.applied().index + indexes {
-            let id = RequestId { node: 1 + (index % 2) as u32, incarnation: 3, counter: index.div_ceil(2) };
+            let id = self.id(1 + (index % 2) as u32, index.div_ceil(2));
             let changes = remember_and_forget(&self.store.view(), &mut self.random, (id, BYTES), KEPT);
             self.map.apply(&changes);
             self.store.write(&changes, &mark(index)).unwrap();
@@ -63,26 +70,30 @@ fn table_bytes(dir: &Path) -> u64 {
 
 #[test]
 fn what_is_forgotten_is_gone_for_every_view_and_leaves_the_disk() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut pair = Pair::new(dir.path());
-    let mut most = 0;
-    for _ in 0..10 {
-        pair.go_on(2000);
-        pair.agree();
-        most = most.max(table_bytes(dir.path()));
+    for tokens_from in [u64::MAX, 3_000] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut pair = Pair::new(dir.path(), tokens_from);
+        let mut most = 0;
+        for _ in 0..10 {
+            pair.go_on(2000);
+            pair.agree();
+            most = most.max(table_bytes(dir.path()));
+        }
+        for counter in [900, 9_400] {
+            let forgotten = Key::Request(pair.id(2, counter));
+            assert_eq!(pair.store.view().get(&forgotten), None);
+            assert_eq!(pair.store.reader().snapshot().get(&forgotten), None);
+        }
+        let (remembered, all) = (2 * KEPT * BYTES as u64, 20_000 * BYTES as u64);
+        assert!(most > remembered / 2, "{most}: nothing was written as tables");
+        assert!(most < all / 2, "{most} bytes of tables");
     }
-    let forgotten = Key::Request(RequestId { node: 2, incarnation: 3, counter: 9_400 });
-    assert_eq!(pair.store.view().get(&forgotten), None);
-    assert_eq!(pair.store.reader().snapshot().get(&forgotten), None);
-    let (remembered, all) = (2 * KEPT * BYTES as u64, 20_000 * BYTES as u64);
-    assert!(most > remembered / 2, "{most}: nothing was written as tables");
-    assert!(most < all / 2, "{most} bytes of tables");
 }
 
 #[test]
 fn a_state_that_is_held_keeps_what_was_forgotten_since() {
     let dir = tempfile::tempdir().unwrap();
-    let mut pair = Pair::new(dir.path());
+    let mut pair = Pair::new(dir.path(), 2_000);
     pair.go_on(3000);
     let (held, map) = (pair.store.reader().snapshot(), pair.map.clone());
     pair.go_on(9000);
@@ -100,7 +111,7 @@ fn a_state_that_is_held_keeps_what_was_forgotten_since() {
 #[test]
 fn after_a_restart_the_same_is_forgotten() {
     let dir = tempfile::tempdir().unwrap();
-    let mut pair = Pair::new(dir.path());
+    let mut pair = Pair::new(dir.path(), 6_000);
     for _ in 0..5 {
         pair.go_on(2500);
         pair.store.persist().unwrap();

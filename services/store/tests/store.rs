@@ -241,7 +241,7 @@ fn a_state_behind_which_too_much_was_written_is_not_kept_for_comparison() {
         let changes = {
             let view = store.view();
             let mut overlay = Overlay::new(&view);
-            let id = RequestId { node: 1, incarnation: 1, counter: index };
+            let id = RequestId { node: 1, incarnation: 1, token: 0, counter: index };
             overlay.put(Key::Request(id), Row::Request(RequestRow { reply: vec![1; bytes], ..RequestRow::default() }));
             overlay.into_changes()
         };

@@ -25,8 +25,8 @@ fn receive(dir: &Path, chunks: &[Vec<u8>]) -> Result<Ingested, IngestError> {
 fn sender(dir: &Path) -> (Store, MapView) {
     let (mut store, mut map) = (open(dir), MapView::default());
     write_up_to(&mut store, &mut map, &mut Random(17), 1100);
-    let reply = |counter| RequestRow { stamp_us: counter, reply: vec![7; 200_000], contents: Vec::new() };
-    let id = |counter| Key::Request(RequestId { node: 9, incarnation: 1, counter });
+    let reply = |counter| RequestRow { stamp_us: counter, reply: vec![7; 200_000], ..RequestRow::default() };
+    let id = |counter| Key::Request(RequestId { node: 9, incarnation: 1, token: 0, counter });
     let change = |counter| Change { key: id(counter), old: None, new: Some(Row::Request(reply(counter))) };
     let changes = Changes((1..=12).map(change).collect());
     map.apply(&changes);

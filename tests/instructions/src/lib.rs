@@ -14,7 +14,7 @@ use ocs_proto::{
     peer::{Entry, SnapshotMark},
 };
 use outbound::{
-    Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_VERSION, Request, RequestId, UserField, wire,
+    Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, Request, RequestId, UserField, wire,
 };
 use records::{MapView, Rules, decide};
 
@@ -76,14 +76,9 @@ fn decide_updates(count: u64) {
 
 /// A tenth of a second between two: a content that comes again is new.
 fn command(at: u64, body: Body) -> Command {
-    Command {
-        id: RequestId { node: 1, incarnation: 1, counter: at + 1 },
-        rules: RULES_VERSION,
-        stamp_us: 1_700_000_000_000_000 + at * 100_000,
-        origin: Origin::Http,
-        random: vec![7; 16],
-        body,
-    }
+    let (id, stamp_us) =
+        (RequestId { node: 1, incarnation: 1, token: 0, counter: at + 1 }, 1_700_000_000_000_000 + at * 100_000);
+    Command { random: vec![7; 16], ..Command::new(RULES_FIRST, id, stamp_us, Origin::Http, body) }
 }
 
 fn append(count: u64) {

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use consensus::{Kind, ProposeError, RaftId};
 use ocs_proto::peer::Commands;
-use outbound::{Body, Command, Origin, RULES_VERSION, Reply, RequestId, wire::command_to_wire};
+use outbound::{Body, Command, Origin, Reply, RequestId, wire::command_to_wire};
 use prost::Message;
 use rand::Rng;
 
@@ -45,6 +45,8 @@ pub(super) type Leadership = (u64, Primary);
 pub(super) struct Submission {
     pub(super) operation: u64,
     pub(super) id: RequestId,
+    /// Another request had its id.
+    repeated: bool,
     pub(super) handed: bool,
     /// An attempt under way, by number; none: it waits.
     pub(super) attempt: Option<u64>,
@@ -84,13 +86,14 @@ impl World {
     /// A request was read here: it gets its id, once.
     pub(super) fn submit(&mut self, at: usize, operation: u64) {
         let now = self.now;
+        let repeated = self.draw_repeated_id(at);
         let Some(life) = &mut self.nodes[at].life else { return };
-        life.next_submission += 1;
-        let counter = life.next_submission;
-        let id = RequestId { node: at as u32 + 1, incarnation: life.incarnation, counter };
+        let id = life.next_id(at);
+        let counter = id.counter;
         let submission = Submission {
             operation,
-            id,
+            id: repeated.unwrap_or(id),
+            repeated: repeated.is_some(),
             handed: false,
             attempt: None,
             attempts: 0,
@@ -167,11 +170,11 @@ impl World {
     }
 
     /// Into the queue of the batch task.
-    fn enqueue(&mut self, at: usize, id: RequestId, body: Body, waiter: Waiter) {
-        let command = Command { id, rules: RULES_VERSION, stamp_us: 0, origin: Origin::Http, random: Vec::new(), body };
-        let bytes = command_to_wire(&command).encode_to_vec();
+    pub(super) fn enqueue(&mut self, at: usize, id: RequestId, body: Body, waiter: Waiter) {
         let delay_us = self.rng.random_range(0..1_500);
         let Some(life) = &mut self.nodes[at].life else { return };
+        let command = Command::new(life.version_of(&body), id, 0, Origin::Http, body);
+        let bytes = command_to_wire(&command).encode_to_vec();
         life.door.push((id, bytes.into(), waiter));
         if !std::mem::replace(&mut life.batch_pending, true) {
             let who = Who { node: at, boot: life.boot };
@@ -252,6 +255,7 @@ impl World {
 
     fn answer_waiter(&mut self, at: usize, waiter: Waiter, outcome: Outcome) {
         match waiter {
+            Waiter::Nobody => {}
             Waiter::Here { submission, attempt } => self.attempted(at, submission, attempt, outcome),
             Waiter::Peer { who, submission, attempt } => {
                 let event = |outcome| Event::Forwarded { to: who, submission, attempt, outcome };
@@ -329,8 +333,10 @@ impl World {
     fn finish(&mut self, at: usize, key: u64, answer: Answer) {
         let Some(life) = &mut self.nodes[at].life else { return };
         let Some(submission) = life.submissions.remove(&key) else { return };
-        if matches!(answer, Answer::Unavailable) {
-            self.watch.never(submission.id);
+        match answer {
+            Answer::Reply(_) if submission.attempts == 1 => life.settled.push(submission.id),
+            Answer::Unavailable if !submission.repeated => self.watch.never(submission.id),
+            _ => {}
         }
         self.answer_client(submission.operation, answer);
     }

@@ -87,6 +87,7 @@ pub(super) enum Event {
         epoch: u64,
     },
     Ordered(Order),
+    ChangeRules,
     Fault(Fault),
     NextFault,
 }
@@ -120,6 +121,7 @@ impl Event {
             | Event::Again(_)
             | Event::Answer { .. }
             | Event::Ordered(_)
+            | Event::ChangeRules
             | Event::Fault(_)
             | Event::NextFault => None,
         }

@@ -13,6 +13,7 @@ use super::{
     net::Net,
     node::{Asked, Mode, Node, PLACES_MAX},
     state::State,
+    upgrade::RulesPlan,
     world::World,
 };
 
@@ -133,6 +134,7 @@ pub(super) struct Plan {
     pub(super) persist_us: u64,
     loss: u32,
     doubled: u32,
+    pub(super) rules: RulesPlan,
     /// How many befell, for the report.
     pub(super) befallen: u64,
 }
@@ -166,6 +168,7 @@ impl Plan {
             persist_us: rng.random_range(100_000..1_500_000),
             loss: if noisy { rng.random_range(0..30) } else { 0 },
             doubled: if noisy { rng.random_range(0..30) } else { 0 },
+            rules: RulesPlan::draw(rng),
             befallen: 0,
         }
     }

@@ -16,6 +16,7 @@
 //! | `operators` | what is ordered: pausing failover, forcing a node to lead alone |
 //! | `quarantine` | states that are wrong, and their replacement |
 //! | `state` | the rules over a map |
+//! | `upgrade` | the rules version is raised, options are set, ids are given twice |
 //! | `invariants`, `disks`, `contract` | what must hold; histories of records: the crate `ocs-history` |
 
 mod clients;
@@ -37,6 +38,7 @@ mod requests;
 #[allow(dead_code, unreachable_pub, clippy::unwrap_used)] // pure, and the rest of `node` would come with its crate
 mod stamp;
 mod state;
+mod upgrade;
 mod work;
 mod world;
 
@@ -108,6 +110,7 @@ pub fn mistake(mutant: Option<consensus::mutant::Mutant>) {
     use consensus::mutant::Mutant;
     consensus::mutant::set(mutant);
     records::mutant::set(mutant == Some(Mutant::RequestIdsOff), mutant == Some(Mutant::IdempotencyKeysOff));
+    records::mutant::set_of_rules_2(mutant == Some(Mutant::ContentPassedOver), mutant == Some(Mutant::OwnOptions));
 }
 
 thread_local! {

@@ -138,6 +138,8 @@ pub(super) enum Waiter {
     Here { submission: u64, attempt: u64 },
     /// One that a peer forwarded.
     Peer { who: Who, submission: u64, attempt: u64 },
+    /// What comes of it is seen in the state.
+    Nobody,
 }
 
 /// Who asked a quorum.
@@ -164,6 +166,8 @@ pub(super) struct Life {
     pub(super) boot: u64,
     /// Unique for ever together with the node's number: names requests.
     pub(super) incarnation: u64,
+    /// Of this start.
+    pub(super) token: u128,
     pub(super) core: Core<MemDisk>,
     pub(super) log: Log<MemDisk>,
     pub(super) queued: VecDeque<Job>,
@@ -185,6 +189,8 @@ pub(super) struct Life {
     pub(super) door: Vec<(RequestId, Bytes, Waiter)>,
     pub(super) submissions: BTreeMap<u64, Submission>,
     pub(super) next_submission: u64,
+    /// Ids whose requests were answered after one attempt.
+    pub(super) settled: Vec<RequestId>,
     pub(super) next_question: u64,
     pub(super) asked: BTreeMap<u64, Asked>,
     /// Reads that wait for an index to be applied here.
@@ -460,6 +466,7 @@ impl Node {
             persisted: mark.index,
             state: self.store.clone(),
             care: Care::new(self.doubted),
+            token: u128::from(seed) << 64 | 1,
             ..Life::new(self.boots, incarnation, now, log, core)
         });
         Ok(())
@@ -539,6 +546,7 @@ impl Life {
         Self {
             boot,
             incarnation,
+            token: 0,
             core,
             log,
             queued: VecDeque::new(),
@@ -557,6 +565,7 @@ impl Life {
             door: Vec::new(),
             submissions: BTreeMap::new(),
             next_submission: 0,
+            settled: Vec::new(),
             next_question: 0,
             asked: BTreeMap::new(),
             reads: Vec::new(),

@@ -19,6 +19,7 @@ use super::{
     event::{Event, Who},
     node::{Mode, Node},
     state::State,
+    upgrade::own_file,
     world::World,
 };
 
@@ -49,6 +50,7 @@ pub(super) enum Order {
 
 /// A state that takes in a log with nothing else running; what is not persisted is lost with it.
 struct Book {
+    at: usize,
     state: State,
     durable: State,
     taken: Vec<Entry>,
@@ -64,7 +66,8 @@ impl Machine for Book {
 
     fn apply(&mut self, batch: &ApplyBatch<'_>, answer: &mut dyn FnMut(Replies<Self>)) -> Result<(), MachineError> {
         self.taken.extend_from_slice(batch.entries);
-        answer(self.state.apply(batch.entries, ConfState::decode(batch.conf_state).ok()));
+        let own = own_file(self.at, &self.state);
+        answer(self.state.apply(batch.entries, ConfState::decode(batch.conf_state).ok(), &own));
         Ok(())
     }
 
@@ -223,7 +226,7 @@ impl World {
     fn execute(&mut self, at: usize) -> Option<(Beginning, State)> {
         let (log, recovered) = self.open_to_force(at)?;
         let state = self.nodes[at].store.clone()?;
-        let mut book = Book { durable: state.clone(), state, taken: Vec::new() };
+        let mut book = Book { at, durable: state.clone(), state, taken: Vec::new() };
         let beginning = self.bring_up(at, (&log, &recovered), &mut book)?;
         let before_us = self.now;
         for entry in &book.taken {
@@ -232,7 +235,7 @@ impl World {
         self.watch.who_is_forced_has_all_that_was_committed(&log.reader(), &beginning);
         if self.rng.random_ratio(1, 2) {
             let found = if self.rng.random_ratio(1, 2) { self.nodes[at].store.clone()? } else { book.durable.clone() };
-            book = Book { durable: found.clone(), state: found, taken: Vec::new() };
+            book = Book { at, durable: found.clone(), state: found, taken: Vec::new() };
             let again = self.bring_up(at, (&log, &recovered), &mut book)?;
             contract::an_order_that_a_crash_cut_short_ends_in_the_same_place(&beginning, &again);
         }

@@ -52,7 +52,10 @@ pub(super) fn outcome(act: &Act, reply: &Reply) -> Option<Outcome> {
     match &reply.body {
         ReplyBody::Done(done) if *act == Act::Read => Some(Outcome::Shown(shown(done))),
         ReplyBody::Done(_) => Some(Outcome::Done),
-        ReplyBody::Refused(refusal) if refusal.code == RefusalCode::OutcomeUnknown => None,
+        // an id that was given twice: an earlier attempt under another id may have been applied
+        ReplyBody::Refused(refusal) if matches!(refusal.code, RefusalCode::OutcomeUnknown | RefusalCode::Internal) => {
+            None
+        }
         ReplyBody::Refused(refusal) => Some(Outcome::Refused(refusal.code.word().to_owned())),
         ReplyBody::Imported(_) => None,
     }

@@ -9,7 +9,7 @@ use ocs_proto::{
     outbound::Command as WireCommand,
     peer::{Commands, ConfState, Entry, SnapshotMark},
 };
-use outbound::{Body, Command, Origin, RULES_VERSION, Reply, Request, RequestId, key, wire::command_from_wire};
+use outbound::{Body, Command, Origin, RULES_FIRST, Reply, Request, RequestId, key, wire::command_from_wire};
 use prost::Message;
 use records::{Change, Changes, Event, MapView, Overlay, Row, Rules, Table, decide, decide_on, digest_of_changes};
 
@@ -48,7 +48,7 @@ pub(super) struct State {
     pub(super) wrong: bool,
 }
 
-/// The rules' options: windows short enough to be left behind in a run.
+/// The options before the raise, the same on every node: windows short enough to be left behind in a run.
 pub(super) fn rules() -> Rules {
     Rules { request_window_us: 20_000_000, replay_window_us: 500_000, ..Rules::default() }
 }
@@ -66,11 +66,9 @@ impl State {
         let mark = SnapshotMark { index: GENESIS.0, term: GENESIS.1, conf_state: None };
         let mut state = Self { map: MapView::default(), mark, digest: 0, wrong: false };
         for (counter, body) in requests::first_commands().into_iter().enumerate() {
-            let id = RequestId { node: 9, incarnation: 0, counter: counter as u64 + 1 };
+            let id = RequestId { node: 9, incarnation: 0, token: 0, counter: counter as u64 + 1 };
             let stamp_us = STAMP_FIRST_US + counter as u64;
-            let command =
-                Command { id, rules: RULES_VERSION, stamp_us, origin: Origin::Control, random: Vec::new(), body };
-            state.decide(&command);
+            state.decide(&Command::new(RULES_FIRST, id, stamp_us, Origin::Control, body));
         }
         state
     }
@@ -85,14 +83,24 @@ impl State {
         Self { mark: SnapshotMark::default(), ..Self::first() }
     }
 
-    /// Applies entries as one batch, as the node's machine does. `conf_state`: the membership behind the last of them.
-    pub(super) fn apply(&mut self, entries: &[Entry], conf_state: Option<ConfState>) -> Vec<(RequestId, Reply)> {
+    /// The version that the group decides by.
+    pub(super) fn rules_version(&self) -> u32 {
+        records::settings(&self.map).map_or(RULES_FIRST, |settings| settings.rules_version())
+    }
+
+    /// Applies entries as one batch, as the node's machine does. `conf_state`: the membership behind the last of them; `own`: what the
+    /// node's file says.
+    pub(super) fn apply(
+        &mut self,
+        entries: &[Entry],
+        conf_state: Option<ConfState>,
+        own: &Rules,
+    ) -> Vec<(RequestId, Reply)> {
         let (mut replies, mut events) = (Vec::new(), Vec::new());
-        let rules = rules();
         let mut overlay = Overlay::new(&self.map);
         for entry in entries {
             for command in commands(entry) {
-                replies.push((command.id, decide_on(&command, &mut overlay, &rules, &mut events)));
+                replies.push((command.id, decide_on(&command, &mut overlay, own, &mut events)));
             }
         }
         let changes = overlay.into_changes();

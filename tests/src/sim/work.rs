@@ -11,6 +11,7 @@ use super::{
     node::{Done, Job, Node, place},
     quarantine::DIGEST_EVERY,
     state::State,
+    upgrade::own_file,
     world::World,
 };
 
@@ -100,7 +101,8 @@ impl World {
         for batch in entries.split_inclusive(compares) {
             let last = batch.last().map_or(state.mark.index, |entry| entry.index);
             let conf_state = life.memberships.range(..=last).next_back().map(|(_, conf_state)| conf_state.clone());
-            replies.extend(state.apply(batch, conf_state));
+            let own = own_file(at, state);
+            replies.extend(state.apply(batch, conf_state, &own));
             if batch.last().is_some_and(compares) {
                 life.care.note(state);
             }

@@ -76,6 +76,10 @@ impl World {
         world.places().for_each(|at| world.start(at));
         world.begin_clients();
         world.after(1_500_000, Event::NextFault);
+        if world.plan.rules.raises {
+            let raised_us = world.rng.random_range(0..world.plan.lasts_us);
+            world.after(raised_us, Event::ChangeRules);
+        }
         world
     }
 
@@ -198,6 +202,7 @@ impl World {
             Event::EvidenceKept { who, write } => self.evidence_kept(who.node, *write),
             Event::EpochTold { to, epoch } => self.give_up_for(to, epoch),
             Event::Ordered(order) => self.obey(order),
+            Event::ChangeRules => self.change_rules(),
             Event::Fault(fault) => self.befall(fault),
             Event::NextFault => self.next_fault(),
         }

@@ -14,6 +14,7 @@ mod pause;
 mod record_get;
 mod replay;
 mod role;
+mod settings;
 mod status;
 pub(crate) mod switchover;
 mod upgrade;
@@ -21,7 +22,7 @@ mod verify;
 mod wait;
 
 use crate::{
-    cli::{Cli, ListVerb, ModeVerb, NodeVerb, RecordVerb, UpgradeVerb, Verb},
+    cli::{Cli, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb, UpgradeVerb, Verb},
     cluster::Cluster,
     failure::Failure,
     print::Out,
@@ -43,6 +44,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::ForcePrimary(args) => force_primary::run(&cluster, out(args.format), &args).await,
         Verb::Upgrade(UpgradeVerb::Finalize(args)) => upgrade::finalize(&cluster, out(args.format), &args).await,
         Verb::Mode(ModeVerb::Set(args)) => mode_set::run(&cluster, out(args.format), &args).await,
+        Verb::Settings(SettingsVerb::Show(format)) => settings::show(&cluster, out(format)).await,
+        Verb::Settings(SettingsVerb::Set(args)) => settings::set(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Create(args)) => list_create::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Import(args)) => list_import::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Export(args)) => list_export::run(&cluster, &args).await,

@@ -13,7 +13,10 @@ use hyper::{Request as HttpRequest, Response as HttpResponse, body::Incoming, se
 use hyper_util::rt::TokioIo;
 use ocs_proto::{
     control::{control_server::ControlServer, *},
-    outbound::{CreateList, Done, ImportBatch, ImportRow, Imported, Refusal, RejectedRow, Reply, reply::Body},
+    outbound::{
+        Attribute, CreateList, Done, ImportBatch, ImportRow, Imported, Refusal, RejectedRow, Reply, SetSettings,
+        Setting, Value, reply::Body, value,
+    },
 };
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -51,6 +54,14 @@ pub(crate) struct State {
     /// What the second node recomputes.
     pub(crate) digest_of_b: String,
     pub(crate) entries_of_b_more: u64,
+    /// The one option of the rules.
+    pub(crate) replay_window_ms: String,
+}
+
+impl State {
+    fn replay_window(&self) -> Setting {
+        Setting { key: "replay_window_ms".to_owned(), value: self.replay_window_ms.clone() }
+    }
 }
 
 /// The stand-ins, for as long as it lives.
@@ -69,7 +80,8 @@ impl Drop for Double {
 
 impl Double {
     pub(crate) async fn start() -> Self {
-        let state = State { primary: "a".to_owned(), digest_of_b: "ff".to_owned(), ..State::default() };
+        let (primary, digest_of_b, replay_window_ms) = ("a".to_owned(), "ff".to_owned(), "5000".to_owned());
+        let state = State { primary, digest_of_b, replay_window_ms, ..State::default() };
         let (state, tasks) = (Arc::new(Mutex::new(state)), Tasks::new());
         let controls = [control("a", None, &state, &tasks).await, control("b", None, &state, &tasks).await];
         let proxies = [proxy("a", &state, &tasks).await, proxy("b", &state, &tasks).await];
@@ -302,6 +314,30 @@ impl control_server::Control for Node {
             rows.chunks(2).map(|rows| ExportRows { rows: rows.iter().map(row).collect(), ..ExportRows::default() });
         messages.extend(more.map(Ok));
         Ok(Response::new(tokio_stream::iter(messages)))
+    }
+
+    async fn show_settings(&self, _: Request<ShowSettingsRequest>) -> Result<Response<ShowSettingsReply>, Status> {
+        let settings = vec![self.state.lock().unwrap().replay_window()];
+        let (node, rules_version) = (self.name.to_owned(), 2);
+        Ok(Response::new(ShowSettingsReply { node, rules_version, replicated: true, settings, confirmed: true }))
+    }
+
+    /// Knows one option.
+    async fn set_settings(&self, request: Request<SetSettings>) -> Result<Response<SetSettingsReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        let asked = request.into_inner().settings.remove(0);
+        if asked.key != "replay_window_ms" {
+            let reply = refused("BAD_VALUE", &format!("{} is no option of the rules", asked.key));
+            return Ok(Response::new(SetSettingsReply { reply }));
+        }
+        let pair = |setting: Setting| {
+            let value = Some(Value { kind: Some(value::Kind::Str(setting.value)) });
+            Attribute { key: setting.key, value }
+        };
+        let attributes = vec![pair(state.replay_window()), pair(asked.clone())];
+        state.replay_window_ms = asked.value;
+        let done = Done { event: "SettingsSet".to_owned(), attributes };
+        Ok(Response::new(SetSettingsReply { reply: reply(Body::Done(done)) }))
     }
 
     async fn get_record(&self, _: Request<GetRecordRequest>) -> Result<Response<GetRecordReply>, Status> {

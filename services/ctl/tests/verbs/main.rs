@@ -6,6 +6,7 @@
 mod double;
 mod group;
 mod lists;
+mod settings;
 mod traffic;
 
 use std::process::Output;

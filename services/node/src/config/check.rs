@@ -211,12 +211,12 @@ impl Config {
         found.positive("store.persist_ms", self.store.persist_ms);
         found.positive("store.persist_bytes", self.store.persist_bytes);
         found.positive("store.scan_bytes_per_s", self.store.scan_bytes_per_s);
-        if self.rules.replay_window_ms > REPLAY_WINDOW_MS_MAX {
+        if self.rules.replay_window_ms > Some(REPLAY_WINDOW_MS_MAX) {
             found.add("rules.replay_window_ms", format!("must not be more than {REPLAY_WINDOW_MS_MAX}"));
         }
-        found.positive("rules.idempotency_hours", self.rules.idempotency_hours);
-        found.positive("rules.idempotency_keys_max", self.rules.idempotency_keys_max);
-        found.positive("rules.records_per_request_max", u64::from(self.rules.records_per_request_max));
+        for (key, value) in self.rules.given().into_iter().filter(|(key, _)| *key != "replay_window_ms") {
+            found.positive(&format!("rules.{key}"), value);
+        }
     }
 }
 

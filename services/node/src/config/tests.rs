@@ -86,7 +86,12 @@ fn the_example_has_every_key_and_its_default() {
     proxy.program = whole.http_proxy.program.clone();
     (proxy.tls_certificate, proxy.tls_key) =
         (whole.http_proxy.tls_certificate.clone(), whole.http_proxy.tls_key.clone());
+    defaults.rules = whole.rules.clone();
     assert_eq!(whole, defaults, "left: the example, right: the defaults");
+    let settings = records::Settings::first(outbound::RULES_NEWEST, "", &[]).unwrap();
+    for (key, value) in whole.rules.given() {
+        assert_eq!(settings.value(key), Some(value.to_string().as_str()), "rules.{key}");
+    }
 }
 
 #[test]
@@ -194,7 +199,7 @@ fn numbers_that_cannot_work_are_named() {
     assert_eq!(said, "key raft.election_ticks_max: must be more than raft.election_ticks_min");
     let said = problem(|config| config.limits.hold_time_ms = config.limits.deadline_ms);
     assert_eq!(said, "key limits.hold_time_ms: must be less than limits.deadline_ms and http_proxy.deadline_ms");
-    let said = problem(|config| config.rules.replay_window_ms = 60_001);
+    let said = problem(|config| config.rules.replay_window_ms = Some(60_001));
     assert_eq!(said, "key rules.replay_window_ms: must not be more than 60000");
     let said = problem(|config| config.http_proxy.listen = "8080".into());
     assert!(said.starts_with("key http_proxy.listen: must be host:port"), "{said}");

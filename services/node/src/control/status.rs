@@ -31,6 +31,8 @@ pub struct About {
     pub cluster: String,
     /// When this process began.
     pub started: Instant,
+    /// The options of the rules as this node's own file has them: they count under rules version 1.
+    pub options: Vec<outbound::Setting>,
 }
 
 /// The answer to `Status`.
@@ -78,7 +80,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         contradiction: core.contradiction.clone(),
         formats: core.formats,
         formats_known: versions::NEWEST.formats,
-        rules: core.rules_wanted,
+        rules: sources.api.as_ref().map_or(core.rules_wanted, |api| api.state().rules_version()),
         rules_known: versions::NEWEST.rules,
         upgrade_waits_for: upgrade_waits_for(&core, sources.role.roster()),
         control_address: roster.own().control.clone(),

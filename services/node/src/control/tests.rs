@@ -45,7 +45,7 @@ async fn stage(witness: bool) -> Stage {
     let api = (!witness).then(|| Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks)));
     let proxy = watch::channel(ProxyStatus { state: "listening".into(), ..Default::default() }).1;
     let sources = Sources { role: role.clone(), api, proxy, scan: watch::channel(Default::default()).1 };
-    let about = About { cluster: "demo".into(), started: std::time::Instant::now() };
+    let about = About { cluster: "demo".into(), started: std::time::Instant::now(), options: Vec::new() };
     let home = tempfile::tempdir().unwrap();
     let orders = Orders::new(Arc::new(stamped(home.path())), "witness", &tasks);
     let ordered = orders.given();

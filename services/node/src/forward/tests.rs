@@ -238,7 +238,7 @@ async fn a_primary_answers_what_was_forwarded_and_says_how_it_ended() {
     let stage = stage(3, A, FakePeer::answering([]));
     let errors = [ProposeError::Overtaken, ProposeError::NotPrimary, ProposeError::Busy, ProposeError::Stopped];
     stage.group.script(errors.map(|error| Script::Answer(Err(error))));
-    let id = RequestId { node: 2, incarnation: 9, counter: 5 };
+    let id = RequestId { node: 2, incarnation: 9, token: 0, counter: 5 };
     let submission = Submission::new(id, Origin::Control, add_record("1"), in_ten_seconds()).unwrap();
     let mut outcomes = Vec::new();
     for _ in 0..5 {

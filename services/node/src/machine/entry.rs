@@ -7,7 +7,7 @@ use ocs_proto::{
     outbound::Command as WireCommand,
     peer::{Commands, Entry},
 };
-use outbound::{COMMAND_FORMAT, Command, RULES_VERSION, wire::command_from_wire};
+use outbound::{COMMAND_FORMAT, Command, RULES_FIRST, RULES_NEWEST, wire::command_from_wire};
 use prost::Message;
 
 /// eraftpb's number of an entry that carries commands.
@@ -28,10 +28,11 @@ fn command(bytes: &[u8]) -> Result<Command, String> {
     if wire.format == 0 {
         return Err(format!("command without a format; this node knows {COMMAND_FORMAT}"));
     }
-    let command = command_from_wire(wire).map_err(|error| error.to_string())?;
-    if command.rules != RULES_VERSION {
-        let rules = command.rules;
-        return Err(format!("decided by rules version {rules}, this node knows {RULES_VERSION}: update this node"));
+    if wire.format <= COMMAND_FORMAT && !(RULES_FIRST..=RULES_NEWEST).contains(&wire.rules) {
+        let rules = wire.rules;
+        return Err(format!(
+            "decided by rules version {rules}, this release knows {RULES_FIRST} to {RULES_NEWEST}: update this node"
+        ));
     }
-    Ok(command)
+    command_from_wire(wire).map_err(|error| error.to_string())
 }

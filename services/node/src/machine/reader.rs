@@ -10,11 +10,12 @@ use outbound::{
     Attributes, Refusal, RefusalCode, Reply, Request, Resource, UserField, Value, Verb, key, wire::field_to_wire,
 };
 use records::{
-    Bound, Key, ListRow, RoleChangeRow, Row, View, find_list, lists, meta, read, record_by_id, role_changes,
+    Bound, Key, ListRow, RoleChangeRow, Row, Settings, View, find_list, lists, meta, read, record_by_id, role_changes,
 };
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
+use tokio::sync::watch;
 
-use super::export::Export;
+use super::{export::Export, group_rules::GroupRules};
 use crate::outbound_api::StateReader;
 
 /// Changes of the role that are shown.
@@ -24,12 +25,18 @@ const HISTORY_ENTRIES_MAX: usize = 100;
 #[derive(Clone)]
 pub struct RecordsReader {
     store: StoreReader,
+    group_rules: GroupRules,
     node: String,
 }
 
 impl RecordsReader {
-    pub(super) fn new(store: StoreReader, node: &str) -> Self {
-        Self { store, node: node.to_owned() }
+    pub(super) fn new(store: StoreReader, group_rules: GroupRules, node: &str) -> Self {
+        Self { store, group_rules, node: node.to_owned() }
+    }
+
+    /// Rules version and options of the group, as they change; none: rules version 1.
+    pub fn watch_settings(&self) -> watch::Receiver<Option<Arc<Settings>>> {
+        self.group_rules.settings()
     }
 
     /// One consistent state, for what is not among the methods here.
@@ -85,6 +92,14 @@ impl StateReader for RecordsReader {
 
     fn records(&self) -> u64 {
         self.store.snapshot().records()
+    }
+
+    fn rules_version(&self) -> u32 {
+        self.group_rules.version()
+    }
+
+    fn settings(&self) -> Option<Arc<Settings>> {
+        self.group_rules.settings().borrow().clone()
     }
 
     fn lists(&self, name: Option<&str>) -> Vec<ListInfo> {

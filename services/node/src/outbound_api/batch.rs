@@ -13,7 +13,8 @@ use chassis::tasks::{AtEnd, Tasks};
 use consensus::{Proposal, ProposeError, RaftId, Status};
 use ocs_proto::outbound as wire;
 use outbound::{
-    Body, COMMAND_BYTES_MAX, COMMAND_FORMAT, Origin, RULES_VERSION, Refusal, RefusalCode, Reply, RequestId,
+    Body, COMMAND_BYTES_MAX, COMMAND_FORMAT, Origin, RULES_NEWEST, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply,
+    RequestId,
 };
 use prost::Message;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -56,8 +57,66 @@ pub struct PrimaryDoor {
 struct Queued {
     id: RequestId,
     origin: Origin,
-    body: Bytes,
+    body: EncodedBody,
     waiter: oneshot::Sender<Answer>,
+}
+
+/// A body as part of an encoded command, and what of it the head says again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EncodedBody {
+    pub(crate) bytes: Bytes,
+    tenant: String,
+    principal: String,
+    rules: RulesOf,
+}
+
+/// The rules version that a body asks for.
+#[derive(Debug, Clone, Copy, Default)]
+enum RulesOf {
+    /// The group's.
+    #[default]
+    Any,
+    /// The group's, if it is this one at least.
+    AtLeast(u32),
+    /// This one: it raises the group's.
+    RaisedTo(u32),
+}
+
+impl RulesOf {
+    fn of(body: &Body) -> Self {
+        match body {
+            Body::RaiseRules(raise) => Self::RaisedTo(raise.to),
+            Body::SetSettings(_) => Self::AtLeast(body.rules_min()),
+            _ => Self::Any,
+        }
+    }
+
+    /// The version that decides it in a group that decides by `group`.
+    ///
+    /// # Errors
+    /// Why it is not to be put into the log: a node that cannot decide it would stop.
+    fn version(self, group: u32) -> Result<u32, Reply> {
+        match self {
+            Self::AtLeast(version) if group < version => Err(too_early(group, RefusalCode::Unavailable)),
+            Self::RaisedTo(version) if version > RULES_NEWEST => Err(unknown_rules(version)),
+            Self::RaisedTo(version) => Ok(version.max(group)),
+            Self::Any | Self::AtLeast(_) => Ok(group),
+        }
+    }
+}
+
+/// The refusal of what a group cannot decide before its rules version is raised.
+pub(crate) fn too_early(group: u32, code: RefusalCode) -> Reply {
+    let message = format!(
+        "The group decides by rules version {group}, whose options stand in the nodes' files. `ocsctl upgrade finalize` raises the \
+         version once every node runs a release that knows version {RULES_WITH_SETTINGS}, or names the nodes that do not"
+    );
+    Refusal::new(code, message).into()
+}
+
+fn unknown_rules(version: u32) -> Reply {
+    let message = format!("This release knows the rules up to version {RULES_NEWEST}, not {version}");
+    Refusal::new(RefusalCode::Unavailable, message).into()
 }
 
 impl PrimaryDoor {
@@ -81,7 +140,7 @@ impl PrimaryDoor {
     ///
     /// # Errors
     /// See [`ProposeError`]; all but `Overtaken` mean that it was not put into the log by this call.
-    pub(crate) async fn propose(&self, id: RequestId, origin: Origin, body: Bytes) -> Answer {
+    pub(crate) async fn propose(&self, id: RequestId, origin: Origin, body: EncodedBody) -> Answer {
         heard(&mut self.enqueue(id, origin, body)?).await
     }
 
@@ -89,7 +148,7 @@ impl PrimaryDoor {
     ///
     /// # Errors
     /// Busy or stopped.
-    pub(crate) fn enqueue(&self, id: RequestId, origin: Origin, body: Bytes) -> Result<Awaited, ProposeError> {
+    pub(crate) fn enqueue(&self, id: RequestId, origin: Origin, body: EncodedBody) -> Result<Awaited, ProposeError> {
         let (waiter, reply) = oneshot::channel();
         self.queue.try_send(Queued { id, origin, body, waiter }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ProposeError::Busy,
@@ -114,13 +173,23 @@ pub(crate) async fn heard(awaited: &mut Awaited) -> Answer {
 ///
 /// # Errors
 /// LIMIT, if the command would be larger than a command may be.
-pub(crate) fn encode_body(body: Body) -> Result<Bytes, Reply> {
+pub(crate) fn encode_body(body: Body) -> Result<EncodedBody, Reply> {
+    let (rules, (tenant, principal)) = (RulesOf::of(&body), body.whose());
+    let (tenant, principal) = (tenant.to_owned(), principal.to_owned());
     let body = Some(outbound::wire::body_to_wire(body));
-    let bytes = wire::Command { body, ..Default::default() }.encode_to_vec();
-    if bytes.len() + HEAD_BYTES_MAX > COMMAND_BYTES_MAX { Err(too_large(bytes.len())) } else { Ok(bytes.into()) }
+    let bytes: Bytes = wire::Command { body, ..Default::default() }.encode_to_vec().into();
+    let encoded = EncodedBody { bytes, tenant, principal, rules };
+    let bytes = encoded.bytes.len();
+    if bytes + encoded.head_bytes_max() > COMMAND_BYTES_MAX { Err(too_large(bytes)) } else { Ok(encoded) }
 }
 
-/// More than every head needs: six fields, the random bytes among them.
+impl EncodedBody {
+    fn head_bytes_max(&self) -> usize {
+        HEAD_BYTES_MAX + self.tenant.len() + self.principal.len()
+    }
+}
+
+/// More than every head needs beside names: eight fields, the random bytes and a token among them.
 const HEAD_BYTES_MAX: usize = 128;
 
 fn too_large(bytes: usize) -> Reply {
@@ -128,19 +197,23 @@ fn too_large(bytes: usize) -> Reply {
     Refusal::new(RefusalCode::Limit, message).into()
 }
 
-fn encode_command(id: RequestId, origin: Origin, stamp_us: u64, body: &[u8]) -> Bytes {
+fn encode_command(id: RequestId, origin: Origin, rules: u32, stamp_us: u64, body: EncodedBody) -> Bytes {
+    let bytes_max = body.head_bytes_max() + body.bytes.len();
+    let named = rules >= RULES_WITH_SETTINGS;
     let head = wire::Command {
         format: COMMAND_FORMAT,
-        rules: RULES_VERSION,
+        rules,
         id: Some(id.into()),
         stamp_us,
         origin: outbound::wire::origin_to_wire(origin).into(),
         random: Bytes::copy_from_slice(&rand::random::<[u8; RANDOM_BYTES]>()),
+        tenant: if named { body.tenant } else { String::new() },
+        principal: if named { body.principal } else { String::new() },
         body: None,
     };
-    let mut bytes = BytesMut::with_capacity(HEAD_BYTES_MAX + body.len());
+    let mut bytes = BytesMut::with_capacity(bytes_max);
     head.encode(&mut bytes).expect("a BytesMut grows");
-    bytes.put_slice(body);
+    bytes.put_slice(&body.bytes);
     bytes.freeze()
 }
 
@@ -172,13 +245,19 @@ impl Batch {
             queued.drain(..).for_each(|one| drop(one.waiter.send(Err(ProposeError::NotPrimary))));
             return;
         };
-        let proposals = queued.drain(..).map(|one| Proposal {
-            id: one.id,
-            term,
-            command: encode_command(one.id, one.origin, self.stamper.clock.stamp(), &one.body),
-            waiter: one.waiter,
-        });
-        let proposals = proposals.collect();
+        let group_rules = self.stamper.state.rules_version();
+        let clock = &mut self.stamper.clock;
+        let proposal = |one: Queued| match one.body.rules.version(group_rules) {
+            Ok(rules) => {
+                let command = encode_command(one.id, one.origin, rules, clock.stamp(), one.body);
+                Some(Proposal { id: one.id, term, command, waiter: one.waiter })
+            }
+            Err(refused) => {
+                drop(one.waiter.send(Ok(refused)));
+                None
+            }
+        };
+        let proposals = queued.drain(..).filter_map(proposal).collect();
         self.group.propose(proposals);
     }
 }
@@ -248,25 +327,62 @@ pub(crate) fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use outbound::{RULES_FIRST, RaiseRules, Request};
+
     use super::*;
     use crate::outbound_api::tests::{A, B, FakeGroup, Reader, add_record, status};
 
     fn door(group: &Arc<FakeGroup>, tasks: &Tasks) -> PrimaryDoor {
-        PrimaryDoor::new(DoorConfig::default(), group.clone(), Arc::new(Reader), tasks)
+        PrimaryDoor::new(DoorConfig::default(), group.clone(), Arc::new(Reader::at(RULES_FIRST)), tasks)
     }
 
     fn id(counter: u64) -> RequestId {
-        RequestId { node: 1, incarnation: 1, counter }
+        RequestId { node: 1, incarnation: 1, token: 0, counter }
+    }
+
+    /// What the group's log has after these were asked in a group that decides by a rules version.
+    async fn proposed_at(rules_version: u32, bodies: Vec<Body>) -> (Vec<outbound::Command>, Vec<Answer>) {
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
+        let door = PrimaryDoor::new(DoorConfig::default(), group.clone(), Arc::new(Reader::at(rules_version)), &tasks);
+        let asked = (1..).zip(bodies);
+        let answers = asked.map(|(at, body)| door.propose(id(at), Origin::Control, encode_body(body).unwrap()));
+        let answers = futures::future::join_all(answers).await;
+        (group.proposed(), answers)
+    }
+
+    #[tokio::test]
+    async fn commands_are_stamped_with_the_rules_version_of_the_state_and_a_raise_with_the_one_it_brings() {
+        let raise = |to| Body::RaiseRules(RaiseRules { to, settings: Vec::new(), release: String::new() });
+        let Body::Request(request) = add_record("1") else { panic!("a request") };
+        let request = Body::Request(Request { tenant: "north".into(), principal: "crm".into(), ..request });
+        for (group, stamped, heads) in [(1, [1, 2], ["", ""]), (2, [2, 2], ["north", "crm"])] {
+            let (commands, _) = proposed_at(group, vec![request.clone(), raise(2)]).await;
+            assert_eq!(commands.iter().map(|command| command.rules).collect::<Vec<_>>(), stamped);
+            assert_eq!([commands[0].tenant.as_str(), commands[0].principal.as_str()], heads);
+            assert_eq!(commands[0].body, request, "the request's own fields stay");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_group_cannot_decide_yet_never_reaches_the_log() {
+        let later = Body::RaiseRules(RaiseRules { to: RULES_NEWEST + 1, settings: Vec::new(), release: String::new() });
+        let (commands, answers) = proposed_at(1, vec![Body::SetSettings(Vec::new()), later]).await;
+        assert_eq!(commands, []);
+        for answer in answers {
+            let refused = crate::outbound_api::tests::refusal_code(&answer.unwrap());
+            assert_eq!(refused, Some(RefusalCode::Unavailable));
+        }
+        assert_eq!(proposed_at(2, vec![Body::SetSettings(Vec::new())]).await.0.len(), 1);
     }
 
     #[test]
     fn head_and_body_written_apart_are_one_command() {
         let body = add_record("5551234");
-        let bytes = encode_command(id(7), Origin::Http, 99, &encode_body(body.clone()).unwrap());
+        let bytes = encode_command(id(7), Origin::Http, RULES_FIRST, 99, encode_body(body.clone()).unwrap());
         let command = wire::Command::decode(bytes.clone()).unwrap();
         assert_eq!(command.encode_to_vec(), bytes);
         let command = outbound::wire::command_from_wire(command).unwrap();
-        assert_eq!((command.id, command.stamp_us, command.rules, command.body), (id(7), 99, RULES_VERSION, body));
+        assert_eq!((command.id, command.stamp_us, command.rules, command.body), (id(7), 99, RULES_FIRST, body));
         assert_eq!(command.random.len(), RANDOM_BYTES);
     }
 
@@ -304,7 +420,7 @@ mod tests {
     async fn a_full_queue_is_busy() {
         let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
         let config = DoorConfig { queue_requests_max: 1, batch_requests_max: 1 };
-        let door = PrimaryDoor::new(config, group, Arc::new(Reader), &tasks);
+        let door = PrimaryDoor::new(config, group, Arc::new(Reader::at(RULES_FIRST)), &tasks);
         let body = encode_body(add_record("1")).unwrap();
         let two = [1, 2].map(|counter| door.propose(id(counter), Origin::Http, body.clone()));
         let answers = futures::future::join_all(two).await;

@@ -12,10 +12,11 @@ use consensus::{
 };
 use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
 use outbound::{
-    Attributes, Body, Command, Origin, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value,
-    Verb, key,
+    Attributes, Body, Command, Origin, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId,
+    Resource, Value, Verb, key,
 };
 use prost::Message;
+use records::Settings;
 use tokio::{
     sync::{oneshot, watch},
     time::Instant,
@@ -248,8 +249,16 @@ pub(crate) fn refusal_code(reply: &Reply) -> Option<RefusalCode> {
     }
 }
 
-/// A state with one record and nothing else.
-pub(crate) struct Reader;
+/// A state with one record and nothing else, under a rules version.
+pub(crate) struct Reader {
+    rules_version: u32,
+}
+
+impl Reader {
+    pub(crate) fn at(rules_version: u32) -> Self {
+        Self { rules_version }
+    }
+}
 
 impl StateReader for Reader {
     fn read(&self, _: &Request) -> Reply {
@@ -276,6 +285,15 @@ impl StateReader for Reader {
         1
     }
 
+    fn rules_version(&self) -> u32 {
+        self.rules_version
+    }
+
+    fn settings(&self) -> Option<Arc<Settings>> {
+        let settings = || Settings::first(self.rules_version, "0.1.0", &[]).unwrap();
+        (self.rules_version > RULES_FIRST).then(|| Arc::new(settings()))
+    }
+
     fn lists(&self, _: Option<&str>) -> Vec<ListInfo> {
         vec![ListInfo { name: "demo".into(), records: 1, ..Default::default() }]
     }
@@ -293,6 +311,9 @@ impl StateReader for Reader {
     }
 }
 
+/// The token of node A's start.
+pub(crate) const TOKEN: u128 = 7 << 64;
+
 /// Nobody to forward to.
 pub(crate) struct NoPeers;
 
@@ -305,10 +326,10 @@ impl ForwardTo for NoPeers {
 
 /// The door of node A.
 pub(crate) fn api(group: &Arc<FakeGroup>, peers: Arc<dyn ForwardTo>, hold: HoldConfig, tasks: &Tasks) -> OutboundApi {
-    let state: Arc<dyn StateReader> = Arc::new(Reader);
+    let state: Arc<dyn StateReader> = Arc::new(Reader::at(RULES_FIRST));
     let door = PrimaryDoor::new(DoorConfig::default(), group.clone(), state.clone(), tasks);
     let forward = Forward::new(door, peers, &**group, hold, tasks);
-    OutboundApi::new(RequestIds::new(1, 1), Arc::new(forward), group.clone(), state)
+    OutboundApi::new(RequestIds::new(1, 1, TOKEN), Arc::new(forward), group.clone(), state)
 }
 
 /// A deadline that no test reaches unless it means to.
@@ -394,4 +415,13 @@ async fn every_update_gets_an_id_of_its_own() {
     }
     let counters: Vec<u64> = group.proposed().iter().map(|command| command.id.counter).collect();
     assert_eq!(counters, [1, 2, 3]);
+}
+
+#[test]
+fn ids_carry_the_token_of_the_start_once_the_group_decides_by_rules_that_know_it() {
+    for (rules_version, token) in [(1, 0), (2, TOKEN)] {
+        let ids = RequestIds::new(1, 1, TOKEN);
+        assert_eq!([ids.give(rules_version).token, ids.give(rules_version).token], [token; 2]);
+        assert_eq!(ids.give(rules_version).counter, 3);
+    }
 }

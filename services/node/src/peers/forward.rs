@@ -271,7 +271,7 @@ mod tests {
     }
 
     fn request(counter: u64) -> ForwardRequest {
-        let id = RequestId { node: 1, incarnation: 1, counter };
+        let id = RequestId { node: 1, incarnation: 1, counter, ..RequestId::default() };
         ForwardRequest { id: Some(id), ..ForwardRequest::default() }
     }
 

@@ -13,7 +13,7 @@ use crate::{data_dir::Formation, forward::ForwardResult};
 use fixture::{bind, frame, message, pair, pair_over_relay};
 
 fn request(counter: u64) -> ForwardRequest {
-    let id = RequestId { node: 1, incarnation: 1, counter };
+    let id = RequestId { node: 1, incarnation: 1, counter, ..RequestId::default() };
     ForwardRequest { id: Some(id), deadline_ms: 1000, ..ForwardRequest::default() }
 }
 

@@ -8,6 +8,7 @@ use store::StoreError;
 
 use crate::{
     data_dir::DataDirError,
+    machine::UnknownRules,
     peers::{BootstrapError, PeersError, SecretError},
     versions,
 };
@@ -49,6 +50,9 @@ pub enum RunError {
     /// The state.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The group decides by rules that this release does not know.
+    #[error(transparent)]
+    Rules(#[from] UnknownRules),
     /// An operator's order that this node lead alone cannot be executed.
     #[error("the order to lead alone cannot be executed: {0}")]
     Force(#[from] ForceError),
@@ -86,9 +90,12 @@ impl RunError {
     /// What the process ends with: 2 where starting again changes nothing, 74 where the disk is at fault, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Unnamed(_) | Self::Tls(_) | Self::Secret(_) | Self::Bootstrap(_) | Self::Versions { .. } => {
-                exit::USAGE
-            }
+            Self::Unnamed(_)
+            | Self::Tls(_)
+            | Self::Secret(_)
+            | Self::Bootstrap(_)
+            | Self::Versions { .. }
+            | Self::Rules(_) => exit::USAGE,
             Self::DataDir(DataDirError::Io { .. }) | Self::Log(_) | Self::Store(_) | Self::Force(_) => exit::IO,
             Self::DataDir(_) => exit::USAGE,
             Self::Listen { .. } | Self::Peers(_) | Self::Io { .. } | Self::Reflection(_) | Self::PartFailed => {

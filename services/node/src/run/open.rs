@@ -182,7 +182,9 @@ pub(super) fn machine_as_it_is(
     metrics: &Arc<Metrics>,
 ) -> Result<RecordsMachine, RunError> {
     let (dir, events) = (state_dir(directory), event_sink(metrics.clone()));
-    Ok(RecordsMachine::open(&dir, store_config(config), rules(config), events)?)
+    let machine = RecordsMachine::open(&dir, store_config(config), rules(config), events)?;
+    machine.check_rules()?;
+    Ok(machine)
 }
 
 /// The store's settings.
@@ -226,14 +228,17 @@ pub(super) fn log_config(config: &Config) -> LogConfig {
     }
 }
 
-/// The rules' settings.
+/// The options of this node's own file: they decide under rules version 1.
 pub(super) fn rules(config: &Config) -> Rules {
+    let (given, default) = (&config.rules, Rules::default());
     Rules {
-        replay_window_us: config.rules.replay_window_ms * 1000,
-        idempotency_window_us: config.rules.idempotency_hours * 3_600_000_000,
-        idempotency_keys_max: config.rules.idempotency_keys_max,
-        records_per_request_max: config.rules.records_per_request_max.into(),
-        ..Rules::default()
+        replay_window_us: given.replay_window_ms.map_or(default.replay_window_us, |ms| ms * 1000),
+        idempotency_window_us: given
+            .idempotency_hours
+            .map_or(default.idempotency_window_us, |hours| hours.saturating_mul(3_600_000_000)),
+        idempotency_keys_max: given.idempotency_keys_max.unwrap_or(default.idempotency_keys_max),
+        records_per_request_max: given.records_per_request_max.map_or(default.records_per_request_max, u64::from),
+        ..default
     }
 }
 
@@ -255,6 +260,18 @@ fn event_sink(metrics: Arc<Metrics>) -> EventSink {
                 }
                 Event::KeysShortened { .. } => {
                     tracing::warn!("idempotency keys went before their time: rules.idempotency_keys_max is too small");
+                }
+                Event::RulesRaised { from, to } => {
+                    tracing::info!("the group decides by rules version {to} from now on, not {from}: for good");
+                }
+                Event::SettingChanged { key, from, to } => {
+                    tracing::info!("the option {key} of the rules changes from {from} to {to}");
+                }
+                Event::RequestIdReused { id } => {
+                    tracing::error!(
+                        "a request came under the id {id}, which another request has: it was not applied. Ids are never given \
+                         twice: is a node's disk one that was put back?"
+                    );
                 }
                 _ => {}
             }

@@ -6,15 +6,22 @@
 use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::Tasks;
+use outbound::{Origin, ReplyBody};
 use tokio::time::Instant;
 
-use super::spawn_quiet;
-use crate::{data_dir::DataDir, role::RoleService, versions};
+use super::{settings, spawn_quiet};
+use crate::{config, data_dir::DataDir, outbound_api::OutboundApi, role::RoleService, versions};
 
 /// All nodes on the new release for so long, and the older one is not put back any more.
 const SETTLED: Duration = Duration::from_secs(600);
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked at whether the rules are to be raised.
+const LOOK_AT_RULES: Duration = Duration::from_millis(200);
+/// For one attempt to raise them.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Formats below which no rules version is raised.
+const FORMATS_OF_RULES: u32 = 2;
 
 /// Raises the versions from now on, where `auto`.
 pub(super) fn keep(role: RoleService, auto: bool, tasks: &Tasks) {
@@ -49,6 +56,34 @@ async fn raise_when_settled(role: RoleService) {
                 "every node has run this release for ten minutes: the group's versions are raised"
             );
         }
+    }
+}
+
+/// Proposes the raise of the rules, once the membership says that every data node knows them and the formats that they need are raised.
+pub(super) fn decide(role: RoleService, api: Arc<OutboundApi>, file: config::Rules, tasks: &Tasks) {
+    let stopping = tasks.stopping();
+    spawn_quiet(tasks, "rules version", async move {
+        tokio::select! {
+            () = raise_rules(role, api, file) => {}
+            () = stopping.cancelled() => {}
+        }
+    });
+}
+
+/// Ends when the state has the newest version that this release decides.
+async fn raise_rules(role: RoleService, api: Arc<OutboundApi>, file: config::Rules) {
+    while api.state().rules_version() < versions::NEWEST.rules {
+        tokio::time::sleep(LOOK_AT_RULES).await;
+        let status = role.status();
+        let (decides, wanted) = (api.state().rules_version(), status.rules_wanted.min(versions::NEWEST.rules));
+        if !status.serving || status.formats < FORMATS_OF_RULES || wanted <= decides {
+            continue;
+        }
+        let reply = api.answer(settings::raise(&file, wanted), Origin::Control, Instant::now() + DEADLINE).await;
+        if let ReplyBody::Refused(refusal) = reply.body {
+            tracing::warn!("the rules version is not raised to {wanted} yet: {}", refusal.message);
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

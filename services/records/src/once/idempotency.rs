@@ -2,9 +2,9 @@
 //!
 //! Refusals of the rules are remembered as well: the client asked, and was answered.
 
-use outbound::{Refusal, RefusalCode, Reply, Request};
+use outbound::{Refusal, RefusalCode, Reply};
 
-use super::{decode, encode};
+use super::{LazyContent, decode, encode};
 use crate::{
     event::Event,
     key::{Key, Scope, Table},
@@ -16,7 +16,7 @@ use crate::{
 
 /// The first answer under this key, or a new one that is remembered.
 pub(crate) fn answer<V: View>(
-    request: &Request,
+    asked: &LazyContent<'_>,
     scope: Scope,
     key: &[u8],
     turn: &mut Turn<'_, '_, V>,
@@ -26,7 +26,7 @@ pub(crate) fn answer<V: View>(
         return Refusal::new(RefusalCode::BadValue, "Idempotency-Key must have 1 to 255 bytes").into();
     }
     let place = Key::Idempotency(scope, key.to_vec());
-    let content = request.content();
+    let content = asked.hash();
     let stands = row_of(&place, turn);
     #[cfg(mutant)]
     let stands = stands.filter(|_| !crate::mutant::keys_off());

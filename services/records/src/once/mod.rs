@@ -8,7 +8,9 @@ pub(crate) mod idempotency;
 pub(crate) mod request_ids;
 pub(crate) mod window;
 
-use outbound::{Refusal, RefusalCode, Reply, Request, wire};
+use std::cell::OnceCell;
+
+use outbound::{Body, Command, ContentHash, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, wire};
 use prost::Message;
 
 use crate::{key::Scope, rules::NAME_BYTES_MAX, turn::Turn, view::View};
@@ -19,18 +21,38 @@ pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {
     idempotency::forget_old(turn);
 }
 
-/// Whose memories a request uses.
+/// The hash of what a command asks for, counted at most once.
+pub(crate) struct LazyContent<'a> {
+    body: &'a Body,
+    hash: OnceCell<ContentHash>,
+}
+
+impl<'a> LazyContent<'a> {
+    pub(crate) fn of(body: &'a Body) -> Self {
+        Self { body, hash: OnceCell::new() }
+    }
+
+    pub(crate) fn hash(&self) -> ContentHash {
+        *self.hash.get_or_init(|| self.body.content())
+    }
+}
+
+/// Whose memories a request uses: as the command's head says, from rules version 2 on.
 ///
 /// # Errors
 /// BAD_VALUE where a name is too long for a key.
-pub(crate) fn scope_of(request: &Request) -> Result<Scope, Refusal> {
-    for (what, name) in [("tenant", &request.tenant), ("principal", &request.principal)] {
+pub(crate) fn scope_of(command: &Command, request: &Request) -> Result<Scope, Refusal> {
+    let (tenant, principal) = match command.rules {
+        ..RULES_WITH_SETTINGS => (&request.tenant, &request.principal),
+        _ => (&command.tenant, &command.principal),
+    };
+    for (what, name) in [("tenant", tenant), ("principal", principal)] {
         if name.len() > NAME_BYTES_MAX {
             let message = format!("The {what}'s name is over {NAME_BYTES_MAX} bytes");
             return Err(Refusal::new(RefusalCode::BadValue, message));
         }
     }
-    Ok(Scope { tenant: request.tenant.clone(), principal: request.principal.clone() })
+    Ok(Scope { tenant: tenant.clone(), principal: principal.clone() })
 }
 
 /// A reply as it is remembered.

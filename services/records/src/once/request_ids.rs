@@ -2,13 +2,18 @@
 //!
 //! Ids are forgotten in their own order, a node at a time; the highest one forgotten is that node's floor. What is at
 //! or below the floor and not found may have been applied and forgotten, so it is never applied: its outcome is unknown.
+//! Ids with a token have floors of their own.
+//!
+//! From rules version 2 on the hash of what was asked stands beside the reply: an id that names another request gets no
+//! remembered answer, whatever a node did to its ids.
 
-use outbound::{Reply, RequestId};
+use outbound::{ContentHash, Refusal, RefusalCode, Reply, RequestId};
 
-use super::{decode, encode, unknown};
+use super::{LazyContent, decode, encode, unknown};
 use crate::{
-    key::{Key, Table, node_prefix},
-    row::{FloorRow, RequestIdRow, RequestRow, Row},
+    event::Event,
+    key::{Encoded, Key, Table, ids_with_token, node_prefix},
+    row::{FloorRow, MetaRow, RequestIdRow, RequestRow, Row},
     rules::FORGOTTEN_PER_COMMAND,
     turn::Turn,
     view::{Bound, View},
@@ -18,26 +23,53 @@ use crate::{
 const BATCH_US: u64 = 100_000;
 
 /// The reply that this id must get without being decided.
-pub(crate) fn known<V: View>(id: RequestId, turn: &Turn<'_, '_, V>) -> Option<Reply> {
+pub(crate) fn known<V: View>(id: RequestId, asked: &LazyContent<'_>, turn: &mut Turn<'_, '_, V>) -> Option<Reply> {
     #[cfg(mutant)]
     if crate::mutant::request_ids_off() {
         return None;
     }
     if let Some(Row::Request(row)) = turn.overlay.get(&Key::Request(id)) {
+        if names_another(&row, asked) {
+            turn.events.push(Event::RequestIdReused { id });
+            return Some(reused(id));
+        }
         let fresh = turn.counts(row.stamp_us, window_us(turn));
         return Some(if fresh { decode(&row.reply) } else { unknown() });
     }
-    let floor = turn.meta.floors.iter().find(|floor| floor.node == id.node)?;
-    (id <= floor.id()).then(unknown)
+    let floors = floors_of(id.token != 0, &mut turn.meta);
+    let floor = floors.iter().find(|floor| floor.node == id.node)?.id()?;
+    (id <= floor).then(unknown)
 }
 
-/// Remembers the reply that an id got, and under which contents it is known again.
-pub(crate) fn remember<V: View>(id: RequestId, reply: &Reply, contents: &[Key], turn: &mut Turn<'_, '_, V>) {
+/// A row of rules version 1 does not say what was asked.
+fn names_another(row: &RequestRow, asked: &LazyContent<'_>) -> bool {
+    #[cfg(mutant)]
+    if crate::mutant::content_passed_over() {
+        return false;
+    }
+    !row.content.is_empty() && row.content != asked.hash()
+}
+
+/// Never the reply of another request: this one is answered by nobody.
+fn reused(id: RequestId) -> Reply {
+    let message = format!("Request id {id} was given twice: the nodes' logs say more");
+    Refusal::new(RefusalCode::Internal, message).into()
+}
+
+/// Remembers the reply that an id got, what was asked, and under which contents it is known again.
+pub(crate) fn remember<V: View>(
+    id: RequestId,
+    asked: Option<ContentHash>,
+    reply: &Reply,
+    contents: &[Key],
+    turn: &mut Turn<'_, '_, V>,
+) {
     let contents = contents.iter().map(|content| content.encode().into_vec()).collect();
-    let row = RequestRow { stamp_us: turn.now_us, reply: encode(reply), contents };
+    let content = asked.map(Vec::from).unwrap_or_default();
+    let row = RequestRow { stamp_us: turn.now_us, reply: encode(reply), contents, content };
     turn.overlay.put(Key::Request(id), Row::Request(row));
     let now_us = turn.now_us;
-    let floor = floor_of(&mut turn.meta.floors, id.node);
+    let floor = floor_of(floors_of(id.token != 0, &mut turn.meta), id.node);
     if floor.oldest_stamp_us == 0 {
         floor.oldest_stamp_us = now_us;
     }
@@ -45,32 +77,38 @@ pub(crate) fn remember<V: View>(id: RequestId, reply: &Reply, contents: &[Key], 
 
 /// Forgets a few ids whose time is over, of each node in turn.
 pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {
-    let mut floors = std::mem::take(&mut turn.meta.floors);
     let mut left = FORGOTTEN_PER_COMMAND;
-    for floor in &mut floors {
-        let due = floor.oldest_stamp_us != 0 && !turn.counts(floor.oldest_stamp_us, window_us(turn) + BATCH_US);
-        if due && left > 0 {
-            left -= forget_of_node(floor, left, turn);
+    for with_token in [false, true] {
+        let mut floors = std::mem::take(floors_of(with_token, &mut turn.meta));
+        for floor in &mut floors {
+            let due = floor.oldest_stamp_us != 0 && !turn.counts(floor.oldest_stamp_us, window_us(turn) + BATCH_US);
+            if due && left > 0 {
+                left -= forget_of_node(floor, with_token, left, turn);
+            }
         }
+        *floors_of(with_token, &mut turn.meta) = floors;
     }
-    turn.meta.floors = floors;
 }
 
 /// Raises a node's floor over at most `limit` ids; how many were forgotten.
-fn forget_of_node<V: View>(floor: &mut FloorRow, limit: u32, turn: &mut Turn<'_, '_, V>) -> u32 {
-    let next = RequestId { counter: floor.counter.saturating_add(1), ..floor.id() };
-    let bound =
-        Bound { table: Table::Request, from: Key::Request(next).encode().into_vec(), prefix: node_prefix(floor.node) };
+fn forget_of_node<V: View>(floor: &mut FloorRow, with_token: bool, limit: u32, turn: &mut Turn<'_, '_, V>) -> u32 {
+    let from = above(floor, with_token).into_vec();
+    let bound = Bound { table: Table::Request, from, prefix: node_prefix(floor.node) };
     let rows = turn.overlay.next(&bound, limit);
-    let more = rows.len() == limit as usize;
+    let mut more = rows.len() == limit as usize;
     let mut forgotten = 0;
     for (key, row) in rows {
         let (Key::Request(id), Row::Request(row)) = (key, row) else { continue };
+        if (id.token != 0) != with_token {
+            more = false; // those with a token stand behind the others
+            break;
+        }
         if turn.counts(row.stamp_us, window_us(turn)) {
             floor.oldest_stamp_us = row.stamp_us;
             return forgotten;
         }
-        (floor.incarnation, floor.counter, floor.oldest_stamp_us) = (id.incarnation, id.counter, row.stamp_us);
+        floor.raise(id);
+        floor.oldest_stamp_us = row.stamp_us;
         forget(id, row, turn);
         forgotten += 1;
     }
@@ -78,6 +116,15 @@ fn forget_of_node<V: View>(floor: &mut FloorRow, limit: u32, turn: &mut Turn<'_,
         floor.oldest_stamp_us = 0;
     }
     forgotten
+}
+
+/// The first key that is not forgotten.
+fn above(floor: &FloorRow, with_token: bool) -> Encoded {
+    match floor.id() {
+        Some(id) => Key::Request(RequestId { counter: id.counter.saturating_add(1), ..id }).encode(),
+        None if with_token => ids_with_token(floor.node),
+        None => Key::Request(RequestId { node: floor.node, counter: 1, ..RequestId::default() }).encode(),
+    }
 }
 
 /// The contents by which it was known go with its row ([`crate::Change::forgotten_contents`]), unless the engine never saw that row.
@@ -96,16 +143,14 @@ fn window_us<V: View>(turn: &Turn<'_, '_, V>) -> u64 {
     turn.rules.request_window_us.max(turn.rules.replay_window_us)
 }
 
+fn floors_of(with_token: bool, meta: &mut MetaRow) -> &mut Vec<FloorRow> {
+    if with_token { &mut meta.floors_with_token } else { &mut meta.floors }
+}
+
 fn floor_of(floors: &mut Vec<FloorRow>, node: u32) -> &mut FloorRow {
     let at = floors.binary_search_by_key(&node, |floor| floor.node).unwrap_or_else(|at| {
         floors.insert(at, FloorRow { node, ..FloorRow::default() });
         at
     });
     &mut floors[at]
-}
-
-impl FloorRow {
-    fn id(&self) -> RequestId {
-        RequestId { node: self.node, incarnation: self.incarnation, counter: self.counter }
-    }
 }

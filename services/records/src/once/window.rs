@@ -8,9 +8,9 @@
 //! Only what was applied counts: a refused request changed nothing, so deciding it once more is harmless, and its
 //! client may have mended the cause. A repeat does not lengthen the window.
 
-use outbound::{Reply, ReplyBody, Request, RequestId};
+use outbound::{Reply, ReplyBody, Request, RequestId, content_under};
 
-use super::decode;
+use super::{LazyContent, decode};
 use crate::{
     key::{Key, Scope},
     row::{RequestIdRow, Row},
@@ -30,18 +30,20 @@ pub(crate) fn is_clients(key: &[u8]) -> bool {
 pub(crate) fn answer<V: View>(
     id: RequestId,
     request: &Request,
+    asked: &LazyContent<'_>,
     scope: Scope,
     turn: &mut Turn<'_, '_, V>,
     decide: impl FnOnce(&mut Turn<'_, '_, V>) -> Reply,
 ) -> (Reply, Vec<Key>) {
-    let attempt = request.idempotency_key.as_deref().map(|key| Key::Content(request.content_under(key), scope.clone()));
+    let under = |key: &[u8]| Key::Content(content_under(&asked.hash(), key), scope.clone());
+    let attempt = request.idempotency_key.as_deref().map(under);
     let attempt_us = turn.rules.request_window_us;
-    if let Some(first) = attempt.as_ref().and_then(|place| repeated(place, attempt_us, turn)) {
+    if let Some(first) = attempt.as_ref().and_then(|place| repeated(place, asked, attempt_us, turn)) {
         return (Reply { replayed: true, ..first }, Vec::new());
     }
     let window_us = turn.rules.replay_window_us;
-    let content = (window_us != 0).then(|| Key::Content(request.content(), scope));
-    if let Some(first) = content.as_ref().and_then(|place| repeated(place, window_us, turn)) {
+    let content = (window_us != 0).then(|| Key::Content(asked.hash(), scope));
+    if let Some(first) = content.as_ref().and_then(|place| repeated(place, asked, window_us, turn)) {
         let places = stand(id, attempt.into_iter().collect(), turn);
         return (Reply { replayed: true, ..first }, places);
     }
@@ -60,8 +62,10 @@ fn stand<V: View>(id: RequestId, places: Vec<Key>, turn: &mut Turn<'_, '_, V>) -
     places
 }
 
-fn repeated<V: View>(content: &Key, window_us: u64, turn: &Turn<'_, '_, V>) -> Option<Reply> {
+/// The answer that stands under a content. A row that says it answered something else is passed over.
+fn repeated<V: View>(content: &Key, asked: &LazyContent<'_>, window_us: u64, turn: &Turn<'_, '_, V>) -> Option<Reply> {
     let Some(Row::Content(first)) = turn.overlay.get(content) else { return None };
     let Some(Row::Request(row)) = turn.overlay.get(&Key::Request((&first).into())) else { return None };
-    turn.counts(row.stamp_us, window_us).then(|| decode(&row.reply))
+    let same = row.content.is_empty() || row.content == asked.hash();
+    (same && turn.counts(row.stamp_us, window_us)).then(|| decode(&row.reply))
 }

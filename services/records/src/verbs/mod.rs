@@ -3,7 +3,9 @@
 
 pub(crate) mod create_list;
 pub(crate) mod import_batch;
+pub(crate) mod raise_rules;
 pub(crate) mod role_change;
+pub(crate) mod set_settings;
 
 mod add_record;
 mod do_not_call;

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use outbound::{
-    Attributes, Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_VERSION, Reply, ReplyBody, Request,
-    RequestId, Resource, ResourceType, UserField, Value, Verb,
+    Attributes, Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, RULES_WITH_SETTINGS, RaiseRules,
+    Reply, ReplyBody, Request, RequestId, Resource, ResourceType, Setting, UserField, Value, Verb,
 };
 use records::{Changes, Event, Key, MapView, Row, Rules, Table, View, canonical_phone, decide, digest_of_changes};
 
@@ -19,6 +19,8 @@ pub const START_US: u64 = 1_704_067_200_000_000;
 pub struct World {
     pub map: MapView,
     pub rules: Rules,
+    /// The rules version under which commands are stamped.
+    pub version: u32,
     pub now_us: u64,
     pub counter: u64,
     pub digest: u128,
@@ -31,6 +33,7 @@ impl Default for World {
         Self {
             map: MapView::default(),
             rules: Rules::default(),
+            version: RULES_FIRST,
             now_us: START_US,
             counter: 0,
             digest: 0,
@@ -44,7 +47,22 @@ impl World {
     /// Decides a command under the next id of node 1, a millisecond later.
     pub fn ask(&mut self, body: Body) -> Reply {
         self.counter += 1;
-        self.ask_as(RequestId { node: 1, incarnation: 1, counter: self.counter }, body)
+        let id = self.id(1, 1, self.counter);
+        self.ask_as(id, body)
+    }
+
+    /// An id as nodes give it under the rules version of the moment: each start has a token of its own.
+    pub fn id(&self, node: u32, incarnation: u64, counter: u64) -> RequestId {
+        let token =
+            if self.version < RULES_WITH_SETTINGS { 0 } else { u128::from(incarnation) << 100 | u128::from(node) };
+        RequestId { node, incarnation, token, counter }
+    }
+
+    /// The rules version goes up.
+    pub fn raise(&mut self, to: u32, settings: Vec<Setting>) -> Reply {
+        let reply = self.ask(Body::RaiseRules(RaiseRules { to, settings, release: "0.1.0".into() }));
+        self.version = to;
+        reply
     }
 
     /// Decides a command under an id.
@@ -57,7 +75,7 @@ impl World {
     }
 
     pub fn command(&self, id: RequestId, body: Body) -> Command {
-        Command { id, rules: RULES_VERSION, stamp_us: self.now_us, origin: Origin::Http, random: Vec::new(), body }
+        Command::new(self.version.max(body.rules_min()), id, self.now_us, Origin::Http, body)
     }
 
     /// Applies what was decided, and checks the state.
@@ -160,8 +178,9 @@ fn check_memories(map: &MapView) {
     }
     for (key, _) in map.table(Table::Request) {
         let Key::Request(id) = key else { panic!("not a request") };
-        let floor = meta.floors.iter().find(|floor| floor.node == id.node).unwrap();
-        assert!((id.incarnation, id.counter) > (floor.incarnation, floor.counter));
+        let floors = if id.token == 0 { &meta.floors } else { &meta.floors_with_token };
+        let floor = floors.iter().find(|floor| floor.node == id.node).unwrap();
+        assert!(floor.id().is_none_or(|floor| id > floor));
         assert_ne!(floor.oldest_stamp_us, 0, "what is remembered will be forgotten");
     }
 }

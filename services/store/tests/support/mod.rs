@@ -44,8 +44,12 @@ fn random_row(random: &mut Random) -> (Key, Row) {
     match random.below(5) {
         0 | 1 => (Key::Record(Handle(number)), Row::Record(std::sync::Arc::new(row))),
         2 => {
-            let id = RequestId { node: 1 + u32::try_from(number % 2).unwrap(), incarnation: 1, counter: number };
-            (Key::Request(id), Row::Request(RequestRow { stamp_us: number, reply: vec![3; 300], contents: vec![] }))
+            let id =
+                RequestId { node: 1 + u32::try_from(number % 2).unwrap(), incarnation: 1, token: 0, counter: number };
+            (
+                Key::Request(id),
+                Row::Request(RequestRow { stamp_us: number, reply: vec![3; 300], ..RequestRow::default() }),
+            )
         }
         3 => {
             let list = 101 + u32::try_from(number % 3).unwrap();
@@ -101,17 +105,20 @@ pub fn remember_and_forget(
         Some(Row::Meta(meta)) => meta,
         _ => MetaRow::default(),
     };
-    if !meta.floors.iter().any(|floor| floor.node == id.node) {
-        meta.floors.push(FloorRow { node: id.node, ..FloorRow::default() });
+    let floors = if id.token == 0 { &mut meta.floors } else { &mut meta.floors_with_token };
+    if !floors.iter().any(|floor| floor.node == id.node) {
+        let counter = if id.token == 0 { 0 } else { id.counter - 1 };
+        floors.push(FloorRow { node: id.node, counter, ..FloorRow::default() });
     }
-    let floor = meta.floors.iter_mut().find(|floor| floor.node == id.node).unwrap();
+    let floor = floors.iter_mut().find(|floor| floor.node == id.node).unwrap();
     let mut overlay = Overlay::new(view);
     while floor.counter + kept < id.counter {
         (floor.incarnation, floor.counter) = (id.incarnation, floor.counter + 1);
+        (floor.token_high, floor.token_low) = outbound::wire::halves(id.token);
         overlay.remove(Key::Request(RequestId { counter: floor.counter, ..id }));
     }
     overlay.put(Key::Meta, Row::Meta(meta));
     let reply = (0..bytes).map(|_| random.below(256) as u8).collect();
-    overlay.put(Key::Request(id), Row::Request(RequestRow { stamp_us: id.counter, reply, contents: vec![] }));
+    overlay.put(Key::Request(id), Row::Request(RequestRow { stamp_us: id.counter, reply, ..RequestRow::default() }));
     overlay.into_changes()
 }

@@ -189,7 +189,7 @@ async fn a_name_with_a_newline_stays_one_line_and_a_request_bears_its_senders_nu
     let greeting = HelloRequest { head: None, node: "b\nERROR forged".into() };
     let refused = dial::client(channel.clone()).hello(greeting).await.unwrap_err();
     assert_eq!(refused.message(), "node \"b\\nERROR forged\" is not configured here");
-    let id = ocs_proto::outbound::RequestId { node: 1, incarnation: 1, counter: 1 };
+    let id = ocs_proto::outbound::RequestId { node: 1, incarnation: 1, counter: 1, ..Default::default() };
     let request = ForwardRequest { id: Some(id), ..ForwardRequest::default() };
     let framed = ocs_proto::peer::ForwardFrame { head: Some(way.head()), requests: vec![request] };
     let mut replies = dial::client(channel).forward(stream::iter([framed])).await.unwrap().into_inner();

@@ -67,7 +67,13 @@ impl Listener {
                 one_line(checked.and_then(Result::err));
             }
             2 => {
-                let id = RequestId { node: rng.random_range(0..4), incarnation: rng.random(), counter: rng.random() };
+                let id = RequestId {
+                    node: rng.random_range(0..4),
+                    incarnation: rng.random(),
+                    counter: rng.random(),
+                    token_high: rng.random(),
+                    token_low: rng.random(),
+                };
                 let request = ForwardRequest { id: rng.random_bool(0.9).then_some(id), ..ForwardRequest::default() };
                 one_line(guard::check_forward(number_near(rng, 2), &request).err());
             }

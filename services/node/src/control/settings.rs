@@ -1,0 +1,49 @@
+//! The options of the rules over the control API: shown as the state has them, set by a command through the primary.
+//!
+//! Never contains a rule: what an option takes, `records` says. Called by the control API.
+
+use std::sync::Arc;
+
+use ocs_proto::{
+    control::ShowSettingsReply,
+    outbound::{self as wire, Setting as WireSetting},
+};
+use outbound::{
+    Body, Origin, RULES_FIRST, RULES_WITH_SETTINGS, RefusalCode, Setting,
+    wire::{reply_into_wire, settings_from_wire, settings_to_wire},
+};
+use tokio::time::Instant;
+
+use crate::outbound_api::{OutboundApi, too_early};
+
+/// Under rules version 1 each node's own file decides: `own` is this one's.
+pub(super) async fn show(door: &Arc<OutboundApi>, node: &str, own: &[Setting], deadline: Instant) -> ShowSettingsReply {
+    let confirmed = door.wait_until_readable(deadline).await.is_ok();
+    let stand = door.state().settings();
+    let (version, options) = match &stand {
+        Some(settings) => (settings.rules_version(), settings.values()),
+        None => (RULES_FIRST, own),
+    };
+    ShowSettingsReply {
+        node: node.to_owned(),
+        rules_version: version,
+        replicated: stand.is_some(),
+        settings: to_wire(options),
+        confirmed,
+    }
+}
+
+fn to_wire(options: &[Setting]) -> Vec<WireSetting> {
+    settings_to_wire(options.to_vec()).settings
+}
+
+/// Not before the group decides by a version that has settings: the primary may run a release that cannot read the request. That is
+/// no matter of seconds, and not worth another try.
+pub(super) async fn set(door: &Arc<OutboundApi>, settings: wire::SetSettings, deadline: Instant) -> wire::Reply {
+    let version = door.state().rules_version();
+    if version < RULES_WITH_SETTINGS {
+        return reply_into_wire(too_early(version, RefusalCode::Conflict));
+    }
+    let body = Body::SetSettings(settings_from_wire(settings));
+    reply_into_wire(door.answer(body, Origin::Control, deadline).await)
+}

@@ -1,0 +1,92 @@
+//! Commands on the wire: what an earlier release reads stays as it was, and the contents of bodies tell them apart.
+
+#![allow(clippy::unwrap_used)] // a test may unwrap
+
+use outbound::{
+    Attributes, Body, Command, ImportBatch, ImportRow, NewList, Origin, RaiseRules, Request, RequestId, Resource,
+    RoleChange, Setting, Verb,
+    wire::{command_from_wire, command_to_wire},
+};
+use prost::Message;
+
+fn request() -> Request {
+    Request {
+        verb: Verb::AddRecord,
+        resource: Resource::List("demo".into()),
+        attributes: Attributes::default(),
+        tenant: "north".into(),
+        principal: "crm".into(),
+        idempotency_key: None,
+    }
+}
+
+fn id(token: u128) -> RequestId {
+    RequestId { node: 1, incarnation: 2, token, counter: 3 }
+}
+
+fn setting(key: &str, value: &str) -> Setting {
+    Setting { key: key.into(), value: value.into() }
+}
+
+fn one_of_each() -> Vec<Body> {
+    let batch = |values: [&str; 2]| ImportBatch {
+        list: "demo".into(),
+        import_id: vec![7],
+        first_row: 1,
+        columns: vec!["contact_info".into()],
+        rows: vec![ImportRow { values: values.map(str::to_owned).to_vec() }],
+    };
+    let raise = |value: &str| RaiseRules { to: 2, settings: vec![setting("a", value)], release: "0.1.0".into() };
+    vec![
+        Body::Request(request()),
+        Body::CreateList(NewList { name: "demo".into(), time_zone: String::new(), fields: Vec::new() }),
+        Body::CreateList(NewList { name: "dem".into(), time_zone: "o".into(), fields: Vec::new() }),
+        Body::ImportBatch(batch(["1", "23"])),
+        Body::ImportBatch(batch(["12", "3"])),
+        Body::RoleChange(RoleChange { term: 1, to: "a".into(), reason: "b".into(), pause_ms: 2 }),
+        Body::RaiseRules(raise("1")),
+        Body::RaiseRules(raise("2")),
+        Body::SetSettings(vec![setting("a", "bc")]),
+        Body::SetSettings(vec![setting("ab", "c")]),
+    ]
+}
+
+#[test]
+fn every_command_comes_back_from_the_wire() {
+    for body in one_of_each() {
+        let command = Command::new(2, id(u128::MAX - 1), 9, Origin::Control, body);
+        let bytes = command_to_wire(&command).encode_to_vec();
+        let read = ocs_proto::outbound::Command::decode(bytes.as_slice()).unwrap();
+        assert_eq!(command_from_wire(read).unwrap(), command);
+    }
+}
+
+#[test]
+fn a_command_of_rules_version_1_has_no_byte_of_a_later_one() {
+    let change = RoleChange { term: 4, to: String::new(), reason: String::new(), pause_ms: 0 };
+    let command = Command::new(1, id(0), 5, Origin::Control, Body::RoleChange(change));
+    let bytes = command_to_wire(&command).encode_to_vec();
+    let (head, id_and_stamp) = ([0x08, 1, 0x10, 1], [0x1a, 6, 0x08, 1, 0x10, 2, 0x18, 3, 0x20, 5]);
+    assert_eq!(bytes, [&head[..], &id_and_stamp, &[0x28, 2, 0x6a, 2, 0x08, 4]].concat());
+}
+
+#[test]
+fn the_head_says_whose_request_it_is_from_rules_version_2_on() {
+    let command = |rules| Command::new(rules, id(0), 5, Origin::Http, Body::Request(request()));
+    let whose = |command: Command| [command.tenant, command.principal];
+    assert_eq!(whose(command(1)), ["", ""]);
+    assert_eq!(whose(command(2)), ["north", "crm"]);
+    assert_eq!(command(2).body, Body::Request(request()), "the request's own fields stay");
+}
+
+#[test]
+fn contents_tell_bodies_apart_and_are_the_same_each_time() {
+    let contents: Vec<_> = one_of_each().iter().map(Body::content).collect();
+    let again: Vec<_> = one_of_each().iter().map(Body::content).collect();
+    assert_eq!(contents, again);
+    for (at, content) in contents.iter().enumerate() {
+        assert!(!contents[..at].contains(content), "body {at}");
+    }
+    let Body::Request(request) = &one_of_each()[0] else { panic!("a request") };
+    assert_eq!(contents[0], request.content());
+}

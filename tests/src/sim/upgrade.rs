@@ -1,0 +1,95 @@
+//! The group's rules version is raised at some moment of a run, and options of the rules are set afterwards, as by an operator.
+//! From the raise on every node's own file says something else: nothing that decides may come from there.
+//!
+//! In some runs a node gives an id a second time, to another request: it must never get the first one's answer. Called by `world`.
+
+use outbound::{Body, RULES_NEWEST, RULES_WITH_SETTINGS, RaiseRules, RequestId, Setting};
+use rand::{Rng, rngs::StdRng};
+use records::Rules;
+
+use super::{
+    event::Event,
+    node::{Life, PLACES_MAX, Waiter},
+    state::{State, rules},
+    world::World,
+};
+
+/// Replay windows that nodes' files ask for once they do not count any more, microseconds.
+const OWN_WINDOWS_US: [u64; PLACES_MAX] = [0, 3_000_000, 100_000];
+/// Replay windows that the group is set to, milliseconds.
+const WINDOWS_MS: [u64; 4] = [0, 50, 500, 5_000];
+
+/// What a seed does with the rules version.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RulesPlan {
+    /// It is raised.
+    pub(super) raises: bool,
+    /// Ids are given twice, now and then.
+    repeats_ids: bool,
+}
+
+impl RulesPlan {
+    pub(super) fn draw(rng: &mut StdRng) -> Self {
+        Self { raises: rng.random_ratio(1, 2), repeats_ids: rng.random_ratio(1, 3) }
+    }
+}
+
+/// The options of a node's own file.
+pub(super) fn own_file(at: usize, state: &State) -> Rules {
+    match state.rules_version() {
+        ..RULES_WITH_SETTINGS => rules(),
+        _ => Rules { replay_window_us: OWN_WINDOWS_US[at], ..rules() },
+    }
+}
+
+impl Life {
+    fn rules_version(&self) -> u32 {
+        self.state.as_ref().map_or(1, State::rules_version)
+    }
+
+    /// The next id, as the group knows ids here.
+    pub(super) fn next_id(&mut self, at: usize) -> RequestId {
+        self.next_submission += 1;
+        let token = if self.rules_version() < RULES_WITH_SETTINGS { 0 } else { self.token };
+        RequestId { node: at as u32 + 1, incarnation: self.incarnation, token, counter: self.next_submission }
+    }
+
+    /// The version under which a command is stamped here.
+    pub(super) fn version_of(&self, body: &Body) -> u32 {
+        self.rules_version().max(body.rules_min())
+    }
+}
+
+impl World {
+    /// Raises the rules version, or sets an option where it is raised, at the primary of the moment; and again some time later.
+    pub(super) fn change_rules(&mut self) {
+        if self.clients.quiet {
+            return;
+        }
+        let pause_us = self.rng.random_range(200_000..3_000_000);
+        self.after(pause_us, Event::ChangeRules);
+        let window_ms = WINDOWS_MS[self.rng.random_range(0..WINDOWS_MS.len())];
+        let serves = |at: &usize| self.nodes[*at].life.as_ref().is_some_and(|life| life.core.serving());
+        let Some(at) = self.places().find(serves) else { return };
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let settings = vec![Setting { key: "replay_window_ms".to_owned(), value: window_ms.to_string() }];
+        let body = match life.rules_version() {
+            ..RULES_WITH_SETTINGS => {
+                Body::RaiseRules(RaiseRules { to: RULES_NEWEST, settings, release: "sim".to_owned() })
+            }
+            _ => Body::SetSettings(settings),
+        };
+        let id = life.next_id(at);
+        self.enqueue(at, id, body, Waiter::Nobody);
+    }
+
+    /// In some runs a fault of ours: an id that was given before, whose request is answered and nowhere on its way any more.
+    pub(super) fn draw_repeated_id(&mut self, at: usize) -> Option<RequestId> {
+        if !self.plan.rules.repeats_ids || !self.rng.random_ratio(1, 20) {
+            return None;
+        }
+        let settled = &self.nodes[at].life.as_ref()?.settled;
+        let with_token: Vec<RequestId> = settled.iter().copied().filter(|id| id.token != 0).collect();
+        (!with_token.is_empty()).then(|| with_token[self.rng.random_range(0..with_token.len())])
+    }
+}
