@@ -7,7 +7,7 @@ BIN_DIR ?= $(OUT)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CONTACTS ?=
 export BIN_DIR CONTACTS
 
-.PHONY: help sim mutants fuzz run test build fmt lint campaign bench bench-growth bench-overload drill drills clean-run
+.PHONY: help sim mutants fuzz run test build fmt lint campaign bench bench-growth bench-overload drill drills upgrade clean-run
 
 help:
 	@echo 'make sim        SEEDS=n seeds of the simulator from FIRST=n on, or one with SEED=n'
@@ -22,6 +22,7 @@ help:
 	@echo 'make bench-overload  four times the updates that the pair can carry (ROUNDS=n, SECS=n)'
 	@echo 'make drill      NAME=kill-primary ROUNDS=n: something befalls a group of real processes (docs/drills)'
 	@echo 'make drills     ROUNDS=n of every drill'
+	@echo 'make upgrade    OLD=directory of programs, or revision: an older release is replaced under load, node by node, there and back (docs/upgrade.md)'
 	@echo 'make clean-run  forget the data of make run'
 
 run: build
@@ -84,6 +85,15 @@ drills: build
 	@failed=; for name in $$($(BIN_DIR)/drill --list); do \
 	  $(BIN_DIR)/drill $$name --rounds $(ROUNDS) --bin-dir $(BIN_DIR) $(FLAGS) || failed="$$failed $$name"; \
 	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+
+# OLD: a directory with the programs of an older release, or a revision of this repository, which is built below $(OUT)/old once.
+# ROUNDS: odd ones replace it, even ones put it back; the versions are raised at the end of the last, if it is odd.
+OLD ?=
+
+upgrade: ROUNDS = 3
+upgrade: build
+	@old=$$(ha-tests/old-release.sh '$(OLD)') && \
+	  $(BIN_DIR)/drill upgrade --old "$$old" --rounds $(ROUNDS) --bin-dir $(BIN_DIR) $(FLAGS)
 
 clean-run:
 	rm -rf run

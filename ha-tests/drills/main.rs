@@ -27,6 +27,7 @@ mod proxy_killed;
 mod rolling_restart;
 mod slow_disk;
 mod switchover;
+mod upgrade;
 mod wiped_node;
 
 use std::{
@@ -44,7 +45,7 @@ use ocs_ha_tests::{
 };
 
 /// Every drill.
-const DRILLS: [Drill; 24] = [
+const DRILLS: [Drill; 25] = [
     clock_jump_one::DRILL,
     clock_jump_two::DRILL,
     corrupted_log::DRILL,
@@ -68,6 +69,7 @@ const DRILLS: [Drill; 24] = [
     rolling_restart::DRILL,
     slow_disk::DRILL,
     switchover::DRILL,
+    upgrade::DRILL,
     wiped_node::DRILL,
 ];
 
@@ -90,6 +92,9 @@ struct Arguments {
     /// Of all chance in it; otherwise a new one, which is printed.
     #[arg(long)]
     seed: Option<u64>,
+    /// The directory with the programs of an older release, for the drill `upgrade`.
+    #[arg(long)]
+    old: Option<PathBuf>,
     /// Writes the report there, as JSON.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -141,8 +146,9 @@ fn in_a_network(drill: &Drill) -> ExitCode {
 
 fn perform(drill: &Drill, arguments: Arguments) -> ExitCode {
     let seed = arguments.seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
-    let Arguments { rounds, out, strict, inside, .. } = arguments;
-    let options = Options { rounds, seed, net: inside, strict };
+    let Arguments { rounds, out, strict, inside, old, .. } = arguments;
+    let old = old.map(|old| fs::canonicalize(&old).unwrap_or(old));
+    let options = Options { rounds, seed, net: inside, strict, old };
     println!("{}: {rounds} rounds, seed {seed}", drill.name);
     // A helper that cannot go on panics; the group says what it last said while it goes.
     let report = match catch_unwind(AssertUnwindSafe(|| run(drill, &options, &|line| println!("{line}")))) {

@@ -77,13 +77,31 @@ pub fn ocsctl(endpoints: &str, proxies: &str, words: &[&str]) -> Command {
     command
 }
 
+/// The programs of one release, and settings that other releases may not know.
+#[derive(Debug, Clone, Default)]
+pub struct Release {
+    /// The directory of `ocsd` and `ocs-http-proxy`.
+    pub programs: PathBuf,
+    /// `KEY=VALUE`, for nodes of this release alone.
+    pub set: Vec<String>,
+}
+
 /// A record of an export: its columns by name.
 pub type Row = BTreeMap<String, String>;
+
+/// The rows of an export.
+pub fn rows(export: &str) -> Vec<Row> {
+    let mut lines = export.lines();
+    let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+    let row = |line: &str| names.iter().zip(line.split(',')).map(|(n, v)| ((*n).to_owned(), v.to_owned())).collect();
+    lines.map(row).collect()
+}
 
 /// A group. Ends its processes when it goes.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: BTreeMap<&'static str, Process>,
+    releases: BTreeMap<&'static str, Release>,
     set: Vec<String>,
     settings: Settings,
     // In this order: processes end before their directory goes, and that before another group starts.
@@ -122,7 +140,8 @@ impl Cluster {
         let settings = Settings::new(dir.path(), net);
         NODES.iter().for_each(|node| settings.write_config(node));
         let set = set.iter().map(|pair| (*pair).to_owned()).collect();
-        let cluster = Self { nodes: BTreeMap::new(), set, settings, _dir: dir, _permit: permit };
+        let cluster =
+            Self { nodes: BTreeMap::new(), releases: BTreeMap::new(), set, settings, _dir: dir, _permit: permit };
         cluster.make_certs(&cluster.settings.certs(), "a,b,w", 365);
         cluster
     }
@@ -142,14 +161,20 @@ impl Cluster {
         self.settings.dir.join(name)
     }
 
+    /// Replaces the programs of a node; its next start runs this release.
+    pub fn install(&mut self, node: &'static str, release: &Release) {
+        self.releases.insert(node, release.clone());
+    }
+
     // === processes ===
 
     fn command(&self, node: &str, words: &[&str]) -> Command {
-        let ocsd = program("ocsd");
+        let release = self.releases.get(node);
+        let ocsd = release.map_or_else(|| program("ocsd"), |release| release.programs.join("ocsd"));
         let plain = || command(&ocsd);
         let mut command = self.settings.net.as_ref().map_or_else(plain, |net| without_settings(net.enter(node, &ocsd)));
         command.arg("--config").arg(self.settings.config(node));
-        for pair in &self.set {
+        for pair in self.set.iter().chain(release.iter().flat_map(|release| &release.set)) {
             command.args(["--set", pair]);
         }
         command.args(words);
@@ -368,12 +393,7 @@ impl Cluster {
 
     /// The rows of a list as a node has them.
     pub fn export(&self, list: &str, node: &str) -> Vec<Row> {
-        let text = self.export_text(list, node);
-        let mut lines = text.lines();
-        let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-        let row =
-            |line: &str| names.iter().zip(line.split(',')).map(|(n, v)| ((*n).to_owned(), v.to_owned())).collect();
-        lines.map(row).collect()
+        rows(&self.export_text(list, node))
     }
 
     /// The export of a list, byte by byte; asked for again while the node does not answer in time.

@@ -3,6 +3,7 @@
 //! Never uses a crate of the product: what a client, an operator or a disk can see is all there is. Ends only processes that it
 //! started itself. Called by the tests and drills beside it. A helper that cannot go on panics: that fails its test.
 
+mod balancer;
 mod cluster;
 pub mod disk;
 pub mod drill;
@@ -13,7 +14,8 @@ mod poll;
 mod process;
 mod settings;
 
-pub use cluster::{Cluster, Ran, Row, ocsctl};
+pub use balancer::Balancer;
+pub use cluster::{Cluster, Ran, Release, Row, ocsctl, rows};
 pub use http::{Answer, Client};
 pub use load::{Load, Loaded, Sent, Target};
 pub use net::{Cut, Net, OwnNet};

@@ -1,7 +1,7 @@
 //! A drill, round by round: clients begin, something befalls the group, it is whole again, the clients end, and what they saw is
 //! judged. The first finding ends it. Called by the binary `drill`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::{
     call::Call,
@@ -88,6 +88,8 @@ pub struct Options {
     pub net: Option<String>,
     /// A bar that is missed fails it.
     pub strict: bool,
+    /// The programs of an older release, for the drill that begins with them.
+    pub old: Option<PathBuf>,
 }
 
 /// Runs a drill, and tells every line of its report as soon as it stands.

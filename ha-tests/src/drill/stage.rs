@@ -11,7 +11,7 @@ use super::{
     call::{Call, Clock, Ended, longest_pause},
     recorder::{Load, Recorder},
 };
-use crate::{cluster::Cluster, net::Net, process::Signal, settings::NODES};
+use crate::{balancer::Balancer, cluster::Cluster, net::Net, process::Signal, settings::NODES};
 
 /// The data nodes.
 pub const DATA: [&str; 2] = ["a", "b"];
@@ -47,6 +47,8 @@ pub struct Stage {
     pub number: u32,
     /// How long a client waits for one answer.
     pub patience: Duration,
+    /// A balancer in front of the nodes, for further clients. No failure of it is ever excused.
+    pub balancer: Option<Balancer>,
     pub(super) clock: Clock,
     pub(super) excuses: Vec<Excuse>,
     recorder: Option<Recorder>,
@@ -57,8 +59,19 @@ pub struct Stage {
 impl Stage {
     pub(super) fn new(cluster: Cluster, seed: u64, net: Option<Net>) -> Self {
         let (rng, clock) = (StdRng::seed_from_u64(seed), Clock::start());
-        let (excuses, recorder, patience) = (Vec::new(), None, PATIENCE);
-        Self { cluster, rng, net, number: 0, patience, clock, excuses, recorder, next_call: 1, said: BTreeMap::new() }
+        Self {
+            cluster,
+            rng,
+            net,
+            number: 0,
+            patience: PATIENCE,
+            balancer: None,
+            clock,
+            excuses: Vec::new(),
+            recorder: None,
+            next_call: 1,
+            said: BTreeMap::new(),
+        }
     }
 
     /// The list of this round.
@@ -72,11 +85,13 @@ impl Stage {
         self.excuses.clear();
         self.said = NODES.into_iter().map(|node| (node, self.cluster.log(node).len())).collect();
         self.cluster.create_list(&self.list());
-        let proxies = DATA.map(|node| (node, self.cluster.settings().address(node, "http"))).to_vec();
+        let mut proxies = DATA.map(|node| (node, self.cluster.settings().address(node, "http"))).to_vec();
+        proxies.extend(self.balancer.iter().map(|balancer| (Balancer::NAME, balancer.address().to_owned())));
+        let doors: Vec<&'static str> = proxies.iter().map(|(door, _)| *door).collect();
         let (patience, seed) = (self.patience, self.rng.random());
         let load = Load { list: self.list(), proxies, patience, seed, first: self.next_call };
         self.recorder = Some(Recorder::start(self.clock, load));
-        DATA.iter().for_each(|node| self.more(node, WARM));
+        doors.iter().for_each(|door| self.more(door, WARM));
         std::thread::sleep(Duration::from_millis(self.rng.random_range(0..100)));
     }
 

@@ -1,44 +1,27 @@
-//! Behind a real load balancer: Debian's HAProxy with the configuration that we ship, changed in its addresses only.
+//! Behind a real load balancer no client notices what befalls a node.
 
-use std::{fs, path::Path, process::Command};
+use ocs_ha_tests::{Balancer, Cluster, Load};
 
-use ocs_ha_tests::{Client, Cluster, Load, Process, Target, until};
-
-const HAPROXY: &str = "/usr/sbin/haproxy";
 const CLIENTS: usize = 6;
 /// Of the primary, one after the other.
 const KILLS: usize = 5;
 
-fn balancer(cluster: &Cluster) -> Process {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("deploy/haproxy.cfg");
-    let text = fs::read_to_string(shipped).unwrap().replace("127.0.0.1", &cluster.settings().ip);
-    fs::write(cluster.path("haproxy.cfg"), text).unwrap();
-    let mut command = Command::new(HAPROXY);
-    command.arg("-db").arg("-f").arg(cluster.path("haproxy.cfg"));
-    let process = Process::start("haproxy", &mut command, &cluster.path("haproxy.log"));
-    let address = format!("{}:8000", cluster.settings().ip);
-    until("HAProxy forwards", || Client::new(&address).send("GET", "/livez", &[], "").is_ok_and(|a| a.status == 200));
-    process
-}
-
-fn target(cluster: &Cluster) -> Target {
-    Target { home: "haproxy".to_owned(), addresses: vec![format!("{}:8000", cluster.settings().ip)] }
-}
-
+/// Says so where there is none.
 fn installed() -> bool {
-    Path::new(HAPROXY).exists()
+    let missing = Balancer::missing();
+    missing.iter().for_each(|why| println!("skipped: {why}"));
+    missing.is_none()
 }
 
 #[test]
 fn behind_haproxy_no_request_fails_during_switchovers_and_stops() {
     if !installed() {
-        println!("skipped: {HAPROXY} is not installed (apt-get install haproxy)");
         return;
     }
     let mut cluster = Cluster::start();
     cluster.create_list("demo");
-    let _balancer = balancer(&cluster);
-    let load = Load::start("demo", &[target(&cluster)], CLIENTS);
+    let balancer = Balancer::start(&cluster);
+    let load = Load::start("demo", &[balancer.target()], CLIENTS);
     load.wait_more(200);
     for _ in 0..2 {
         cluster.move_primary_under_load(cluster.other(cluster.primary()));
@@ -62,13 +45,12 @@ fn behind_haproxy_no_request_fails_during_switchovers_and_stops() {
 #[test]
 fn behind_haproxy_no_request_without_a_key_fails_or_comes_twice_when_the_primary_is_killed() {
     if !installed() {
-        println!("skipped: {HAPROXY} is not installed (apt-get install haproxy)");
         return;
     }
     let mut cluster = Cluster::start();
     cluster.create_list("demo");
-    let _balancer = balancer(&cluster);
-    let load = Load::start_keyless("demo", &[target(&cluster)], CLIENTS);
+    let balancer = Balancer::start(&cluster);
+    let load = Load::start_keyless("demo", &[balancer.target()], CLIENTS);
     load.wait_more(200);
     for _ in 0..KILLS {
         let killed = cluster.primary();

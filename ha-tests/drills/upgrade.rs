@@ -1,0 +1,164 @@
+//! An older release is replaced under load, put back, and replaced for good: see `docs/drills/upgrade.md`. Called by `drill`.
+//!
+//! Odd rounds replace the older release by the newer one, even rounds go back. The last round raises the group's versions, if the
+//! newer release runs then.
+
+use std::path::PathBuf;
+
+use ocs_ha_tests::{
+    Balancer, Cluster, Release,
+    disk::bytes_below,
+    drill::{DATA, Drill, Options, Round, Scenario, Stage},
+    program, until,
+};
+use serde_json::Value;
+
+pub(crate) const DRILL: Drill =
+    Drill { name: "upgrade", bar: None, network: false, scenario: || Box::new(Upgrade::default()) };
+
+/// Versions are raised by an order alone, so that the older release can be put back until then.
+const BY_ORDER: &str = "cluster.upgrade=manual";
+/// Answers at every door between two steps.
+const BETWEEN: u64 = 20;
+
+/// Both releases.
+#[derive(Debug, Default)]
+struct Upgrade {
+    old: Release,
+    new: Release,
+    rounds: u32,
+}
+
+impl Scenario for Upgrade {
+    fn start(&mut self, options: &Options) -> Result<Cluster, String> {
+        let Some(programs) = options.old.clone() else {
+            return Err("no older release was given: make upgrade OLD=DIRECTORY-OR-REVISION, or --old".to_owned());
+        };
+        if let Some(why) = Balancer::missing() {
+            return Err(why);
+        }
+        let mut cluster = Cluster::prepare(&[]);
+        self.rounds = options.rounds;
+        self.old = Release { programs, set: Vec::new() };
+        self.new = newer(&cluster);
+        DATA.iter().chain(&["w"]).for_each(|node| cluster.install(node, &self.old));
+        cluster.form();
+        Ok(cluster)
+    }
+
+    fn prepare(&mut self, stage: &mut Stage) {
+        stage.balancer = Some(Balancer::start(&stage.cluster));
+    }
+
+    fn round(&mut self, stage: &mut Stage) -> Round {
+        let there = stage.number % 2 == 1;
+        let (to, way) = if there { (&self.new, "there") } else { (&self.old, "back") };
+        replace_all(stage, to);
+        if there && stage.number == self.rounds {
+            return Round::of(format!("there for good: {}", self.raise(stage)));
+        }
+        Round::of(way)
+    }
+}
+
+/// The release under test. Its nodes wait for the order to raise the versions, if the release knows that setting.
+fn newer(cluster: &Cluster) -> Release {
+    let programs = program("ocsd").parent().expect("programs lie in a directory").to_owned();
+    let knows = cluster.run_node("a", &["--check", "--set", BY_ORDER]).code == 0;
+    Release { programs, set: knows.then(|| BY_ORDER.to_owned()).into_iter().collect() }
+}
+
+/// Replaces node by node, the witness first and the primary last. Every node is killed once while both releases run, and each release
+/// leads the other.
+fn replace_all(stage: &mut Stage, to: &Release) {
+    let (primary, backup) = stage.roles();
+    for node in ["w", backup] {
+        replace(stage, node, to);
+        stage.kill(node);
+        stage.revive(node);
+        everywhere(stage);
+    }
+    let killed = stage.kill(primary);
+    stage.outage(backup, killed);
+    stage.more(Balancer::NAME, BETWEEN);
+    stage.revive(primary);
+    everywhere(stage);
+    for leads in [primary, backup] {
+        stage.cluster.move_primary_under_load(leads);
+        everywhere(stage);
+    }
+    replace(stage, primary, to);
+    everywhere(stage);
+}
+
+/// Stops a node as planned, and starts it with other programs.
+fn replace(stage: &mut Stage, node: &'static str, with: &Release) {
+    stage.excuse(node);
+    assert_eq!(stage.cluster.stop(node), 0, "{node} did not end well");
+    stage.cluster.install(node, with);
+    stage.cluster.start_node(node, &[]);
+    stage.back(node);
+}
+
+/// Requests are answered at every door.
+fn everywhere(stage: &Stage) {
+    DATA.iter().chain(&[Balancer::NAME]).for_each(|door| stage.more(door, BETWEEN));
+}
+
+impl Upgrade {
+    /// Raises the group's versions: updates go on, and the older release is refused. Or says why none of this was tried.
+    fn raise(&self, stage: &mut Stage) -> String {
+        let cluster = &stage.cluster;
+        if cluster.ctl(&["upgrade", "finalize", "--help"]).code != 0 {
+            return "raising the versions: skipped, this ocsctl has no `upgrade finalize`".to_owned();
+        }
+        if self.new.set.is_empty() {
+            return format!("raising the versions: skipped, this ocsd does not know {BY_ORDER}");
+        }
+        let [before, newest] = versions(&cluster.status());
+        assert!(before < newest, "the older release knows {before:?}, the newer one {newest:?}: nothing can be raised");
+        cluster.ctl(&["upgrade", "finalize"]).fine();
+        until("the versions are raised", || versions(&cluster.status()) == [newest; 2]);
+        everywhere(stage);
+        let (primary, backup) = stage.roles();
+        for node in ["w", backup, primary] {
+            if node == primary {
+                stage.cluster.move_primary_under_load(backup);
+            }
+            self.refused(stage, node);
+        }
+        format!("raised from {before:?} to {newest:?}, and the older release is refused")
+    }
+
+    /// The older release does not start on a node's directory, names the version that it does not know, and changes nothing.
+    fn refused(&self, stage: &mut Stage, node: &'static str) {
+        stage.excuse(node);
+        assert_eq!(stage.cluster.stop(node), 0, "{node} did not end well");
+        let before = content(stage, node);
+        stage.cluster.install(node, &self.old);
+        let ran = stage.cluster.run_node(node, &[]);
+        let complaints = ran.complaints().join("\n");
+        let names = complaints.contains("format") || complaints.contains("version");
+        assert!(ran.code != 0 && names, "{node} of the older release ended with {}: {}", ran.code, ran.err);
+        assert!(content(stage, node) == before, "{node} of the older release was refused and changed its directory");
+        stage.cluster.install(node, &self.new);
+        stage.cluster.start_node(node, &[]);
+        stage.back(node);
+        everywhere(stage);
+    }
+}
+
+/// Every file of a node except its lock, which names a process.
+fn content(stage: &Stage, node: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = bytes_below(&stage.cluster.settings().data(node));
+    files.retain(|(path, _)| path.file_name().is_some_and(|name| name != "lock"));
+    files
+}
+
+/// Formats and rules by which the group goes, and the newest ones that the primary's release knows.
+fn versions(status: &Value) -> [(u64, u64); 2] {
+    let nodes = status["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let primary = nodes.iter().find(|node| node["node"] == status["primary"]).unwrap_or(&Value::Null);
+    let number = |name: &str| primary[name].as_u64().unwrap_or(0);
+    [(number("formats"), number("rules")), (number("formats_known"), number("rules_known"))]
+}
