@@ -11,6 +11,7 @@ mod disk;
 mod failover;
 mod flipped;
 mod force_primary;
+mod kept;
 mod log_full;
 mod modes;
 mod node_replace;
