@@ -69,8 +69,8 @@ pub(super) struct Starts {
     ticks: u32,
     messages: Vec<(RaftId, StartMessage)>,
     answers: Vec<(RaftId, StartMessage)>,
-    /// The highest last index that the leader of a term told.
-    leader_last: (u64, u64),
+    /// The end of its log that each peer told, the highest of its newest term: frames come late.
+    ends: BTreeMap<RaftId, (u64, u64)>,
     /// A vote was counted or granted since the table was last handed out with a write.
     vote_noted: bool,
     contradiction: String,
@@ -95,7 +95,7 @@ impl Starts {
             ticks: 0,
             messages: Vec::new(),
             answers: Vec::new(),
-            leader_last: (0, 0),
+            ends: BTreeMap::new(),
             vote_noted: false,
             contradiction: String::new(),
             frozen: false,
@@ -391,6 +391,10 @@ impl<D: Disk> Core<D> {
         if !self.confirmed() || head.unconfirmed {
             return false;
         }
+        if let Some(starts) = &mut self.starts {
+            let end = starts.ends.entry(head.from).or_default();
+            *end = (*end).max((head.term, head.last_index));
+        }
         if head.term == self.term() && head.from == self.leader() && head.from != self.config.id {
             self.hear_leader(head);
         }
@@ -401,9 +405,7 @@ impl<D: Disk> Core<D> {
         let commit = self.commit();
         let Some(starts) = &mut self.starts else { return };
         starts.evidence.learn(&head.evidence);
-        let (term, last) = starts.leader_last;
-        let highest = if term == head.term { last.max(head.last_index) } else { head.last_index };
-        starts.leader_last = (head.term, highest);
+        let highest = starts.ends.get(&head.from).filter(|(term, _)| *term == head.term).map_or(0, |(_, last)| *last);
         if highest > 0 && highest < commit {
             let (leader, term) = (head.from, head.term);
             let why = format!(
@@ -434,8 +436,9 @@ impl<D: Disk> Core<D> {
         if message.kind != append {
             return None;
         }
-        let other =
-            |index: u64, term: u64| index <= commit && self.raw.store().term_of(index).is_some_and(|ours| ours != term);
+        // raft-rs's own view: an entry of this frame may have replaced one that the store still shows
+        let ours = |index: u64| self.raw.raft.raft_log.term(index).ok().filter(|term| *term > 0);
+        let other = |index: u64, term: u64| index <= commit && ours(index).is_some_and(|ours| ours != term);
         let before = (message.index, message.log_term);
         let entries = message.entries.iter().map(|entry| (entry.index, entry.term));
         let (index, _) = std::iter::once(before).chain(entries).find(|(index, term)| other(*index, *term))?;
