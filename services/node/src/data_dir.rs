@@ -19,7 +19,7 @@ use std::{
 
 use chassis::private;
 use consensus::{Kind, RaftId};
-use files::{create_durably, entries, failed, keep, lock, sync_directory, write_aside};
+use files::{create_durably, entries, failed, keep, lock, sync_directory, write_aside, write_in_room};
 use stamp::Stamp;
 
 pub use stamp::Forced;
@@ -449,7 +449,7 @@ impl DataDir {
         if !next.reads_back_from(&text) {
             return Err(DataDirError::Unreadable { path: self.path.clone() });
         }
-        if let Err(error) = write_aside(&self.path, STAMP_FILE, &text) {
+        if let Err(error) = write_in_room(&self.path, STAMP_FILE, &text) {
             let known = std::mem::replace(state, State::Failed(None));
             *state = State::Failed(if let State::Formed(stamp) = known { Some(stamp) } else { None });
             return Err(error);

@@ -3,6 +3,7 @@
 //!
 //! Reads as a list. Never contains what a part does. Called by `main`.
 
+mod ballast;
 mod clocks;
 mod error;
 mod fetch;
@@ -100,6 +101,7 @@ async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
     let tasks = Tasks::new();
     let directory = Arc::new(identity::open_directory(&config, bootstrap)?);
+    ballast::give_up_if_short(directory.path());
     if config.peers_are_plain() {
         tracing::warn!(
             "peers speak without peer.tls and peer.secret_file: every user of this machine can speak in a node's name"

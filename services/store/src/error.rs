@@ -74,8 +74,22 @@ impl StoreError {
 
     /// Whether moving the store aside and fetching the state from the other data node mends it (design rule 11). A foreign,
     /// newer or busy one is an operator's matter.
+    /// A full disk has done nothing to the state.
     pub fn may_be_set_aside(&self) -> bool {
-        matches!(self, Self::Engine { .. } | Self::Damaged(_))
+        matches!(self, Self::Engine { .. } | Self::Damaged(_)) && !self.is_of_a_full_disk()
+    }
+
+    /// Whether the disk has no room: with room, the same store opens.
+    pub fn is_of_a_full_disk(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+            if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
     }
 }
 

@@ -4,8 +4,11 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Read, Write},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{DataDirError, LOCK_FILE};
 
@@ -47,9 +50,11 @@ pub(super) fn lock(path: &Path) -> Result<File, DataDirError> {
         }
         Err(TryLockError::Error(error)) => return Err(failed("lock", &file_path)(error)),
     }
-    let pid = format!("{}\n", std::process::id());
-    file.set_len(0).and_then(|()| file.write_all(pid.as_bytes())).map_err(failed("write", &file_path))?;
-    Ok(file)
+    // over what stands there, and of one length: a full disk has no room for a file that grows, and nobody needs the number
+    match file.write_all_at(format!("{:<10}\n", std::process::id()).as_bytes(), 0) {
+        Err(error) if error.kind() != io::ErrorKind::StorageFull => Err(failed("write", &file_path)(error)),
+        _ => Ok(file),
+    }
 }
 
 fn holder(file: &mut File) -> String {
@@ -79,6 +84,22 @@ pub(super) fn write_aside(directory: &Path, name: &str, text: &str) -> Result<()
     let mut file = File::create(&aside).map_err(failed("create", &aside))?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed("write", &aside))?;
     fs::rename(&aside, &target).map_err(failed("rename to", &target))?;
+    sync_directory(directory)
+}
+
+/// As [`write_aside`], and a full disk does not matter: the file of before becomes the next one's draft, with the room that it
+/// takes. A file system that cannot exchange two names makes a new draft each time.
+pub(super) fn write_in_room(directory: &Path, name: &str, text: &str) -> Result<(), DataDirError> {
+    let (draft, target) = (directory.join(format!("{name}.new")), directory.join(name));
+    let mut options = File::options();
+    let file = options.write(true).create(true).truncate(false).open(&draft).map_err(failed("create", &draft))?;
+    let overwritten = file.write_all_at(text.as_bytes(), 0).and_then(|()| file.set_len(text.len() as u64));
+    overwritten.and_then(|()| file.sync_all()).map_err(failed("write", &draft))?;
+    if renameat_with(CWD, &draft, CWD, &target, RenameFlags::EXCHANGE).is_err() {
+        fs::rename(&draft, &target).map_err(failed("rename to", &target))?;
+        // the next start needs it; one that cannot be had is asked for again with the next write
+        let _ = File::create(&draft).and_then(|draft| draft.write_all_at(text.as_bytes(), 0));
+    }
     sync_directory(directory)
 }
 

@@ -372,3 +372,18 @@ fn a_node_with_many_ids_is_remembered_by_the_newest_of_them() {
     assert!(directory.has_heard_of(2 | 299 << 16) && !directory.has_heard_of(2));
     assert!(directory.has_heard_of_node(2) && directory.has_heard_of(3));
 }
+
+#[test]
+fn the_stamp_of_before_is_the_next_ones_draft_and_never_read() {
+    let parent = TempDir::new().unwrap();
+    let path = parent.path().join("data");
+    let directory = formed(&path);
+    let boots = [directory.boot().unwrap(), directory.boot().unwrap()];
+    assert_eq!(boots, [1, 2]);
+    let draft = path.join(format!("{STAMP_FILE}.new"));
+    assert!(fs::metadata(&draft).unwrap().len() > 0, "it has its room");
+    fs::write(&draft, "x".repeat(10_000)).unwrap();
+    drop(directory);
+    let again = DataDir::open(&path, identity("a"), false).unwrap();
+    assert_eq!(again.boot().unwrap(), 3);
+}

@@ -13,7 +13,7 @@ use std::{
 
 use chassis::tasks::Tasks;
 
-use super::spawn_quiet;
+use super::{ballast, spawn_quiet};
 
 /// How often the disk is asked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -30,6 +30,9 @@ pub(super) fn watched(directory: PathBuf, reserve_bytes: u64, tasks: &Tasks) -> 
                 () = stopping.cancelled() => return,
             }
             look(&directory, reserve_bytes, &kept);
+            if free_bytes(&directory).is_some_and(|free| free > reserve_bytes.saturating_add(2 * ballast::BYTES)) {
+                ballast::keep(&directory);
+            }
         }
     });
     room
@@ -37,8 +40,7 @@ pub(super) fn watched(directory: PathBuf, reserve_bytes: u64, tasks: &Tasks) -> 
 
 /// A disk that does not answer is not called full: the log finds out for itself.
 fn look(directory: &std::path::Path, reserve_bytes: u64, room: &AtomicBool) {
-    let Ok(disk) = rustix::fs::statvfs(directory) else { return };
-    let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let Some(free_bytes) = free_bytes(directory) else { return };
     let enough = free_bytes > reserve_bytes;
     if room.swap(enough, Ordering::Relaxed) != enough {
         let directory = directory.display();
@@ -48,6 +50,10 @@ fn look(directory: &std::path::Path, reserve_bytes: u64, room: &AtomicBool) {
             tracing::error!(%directory, free_bytes, reserve_bytes, "less than the reserve is left on the disk: updates wait; make room");
         }
     }
+}
+
+fn free_bytes(directory: &std::path::Path) -> Option<u64> {
+    rustix::fs::statvfs(directory).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 #[cfg(test)]
