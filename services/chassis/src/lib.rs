@@ -3,6 +3,7 @@
 //! Called by the binaries and by the crates that they are made of. Each module is one need and knows nothing of the others.
 
 pub mod config;
+pub mod descriptors;
 pub mod exit;
 pub mod logging;
 pub mod memory;

@@ -2,8 +2,12 @@
 //!
 //! Never writes to standard output, which belongs to what a command was asked for.
 
+mod budget;
+
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+pub use budget::LineBudget;
 
 /// How a log record looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

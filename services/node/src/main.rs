@@ -6,7 +6,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use chassis::{exit, logging, memory, private};
+use chassis::{descriptors, exit, logging, memory, private};
 use clap::Parser;
 use node::{
     config::{Args, Config},
@@ -40,6 +40,10 @@ fn main() -> ExitCode {
     if let Err(error) = logging::init(&config.logging) {
         eprintln!("ocsd: {error}");
         return ExitCode::from(exit::USAGE);
+    }
+    match descriptors::raise() {
+        Ok(limits) => tracing::info!(limit = limits.soft, "file descriptors"),
+        Err(error) => tracing::warn!(%error, "the limit of file descriptors cannot be raised to the hard one"),
     }
     match run::blocking(config, args.bootstrap) {
         Ok(run::Ended::Stopped) => ExitCode::from(exit::OK),
