@@ -19,6 +19,7 @@ mod proxy_side;
 mod room;
 mod settings;
 mod starts;
+mod told;
 mod upgrade;
 
 use std::{

@@ -4,6 +4,9 @@
 
 use outbound::{Handle, RequestId};
 
+/// An event carries this much of a key that was ignored, characters: enough to recognise it, whatever a client makes up.
+pub const IGNORED_KEY_CHARS_MAX: usize = 64;
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -35,7 +38,7 @@ pub enum Event {
     KeyIgnored {
         /// Name of the list.
         list: String,
-        /// As the client wrote it.
+        /// As the client wrote it, at most [`IGNORED_KEY_CHARS_MAX`] characters of it.
         key: String,
     },
     /// The group decides by a higher rules version from now on.

@@ -7,6 +7,7 @@ use outbound::{Refusal, RefusalCode, Request, UserField, Value, spec_of};
 
 use crate::{
     columns, date_time,
+    event::IGNORED_KEY_CHARS_MAX,
     row::{FieldRow, ListRow, RecordRow},
 };
 
@@ -84,7 +85,7 @@ impl FieldRow {
 pub(crate) struct UserValues {
     /// Position in the list's fields, and the value.
     pub(crate) set: Vec<(usize, String)>,
-    /// Keys that belong to no field.
+    /// Keys that belong to no field, as much of each as an event carries.
     pub(crate) ignored: Vec<String>,
 }
 
@@ -96,7 +97,7 @@ pub(crate) fn user_values(request: &Request, list: &ListRow) -> Result<UserValue
     let mut values = UserValues::default();
     for (key, value) in request.attributes.iter().filter(|(key, _)| spec_of(key).is_none()) {
         let Some(at) = field_of_key(list, key) else {
-            values.ignored.push(key.to_owned());
+            values.ignored.push(key.chars().take(IGNORED_KEY_CHARS_MAX).collect());
             continue;
         };
         let field = &list.fields[at];

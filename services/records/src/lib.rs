@@ -31,7 +31,7 @@ mod zones;
 
 pub use decide::{decide, decide_entry, decide_on, read};
 pub use digest::{RowBytes, digest_of, digest_of_changes};
-pub use event::Event;
+pub use event::{Event, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use key::{DncScope, DncSubject, Encoded, Key, Scope, Table, ids_with_token};
 pub use lookup::{

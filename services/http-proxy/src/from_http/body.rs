@@ -14,7 +14,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::value::Raw;
+use super::{TENANT_BYTES_MAX, shown, value::Raw};
 
 /// A pair as the client sent it.
 pub(super) type Pair<'a> = (Cow<'a, str>, Raw<'a>);
@@ -37,6 +37,10 @@ pub(super) fn query_pairs(query: &str) -> Result<Query<'_>, Refusal> {
         if name.eq_ignore_ascii_case("req") {
             result.req = Some(value);
         } else if name.eq_ignore_ascii_case("tenant") {
+            if value.len() > TENANT_BYTES_MAX {
+                let message = format!("the name of a tenant may have {TENANT_BYTES_MAX} bytes");
+                return Err(Refusal::new(RefusalCode::Limit, message));
+            }
             result.tenant = value.into_owned();
         } else {
             result.pairs.push((name, Raw::Text(value)));
@@ -56,7 +60,7 @@ pub(super) fn charset(headers: &HeaderMap, default: &'static Encoding) -> Result
         return Ok(default);
     }
     Encoding::for_label(label.as_bytes())
-        .ok_or_else(|| Refusal::new(RefusalCode::BadBody, format!("the charset {label:?} is not known")))
+        .ok_or_else(|| Refusal::new(RefusalCode::BadBody, format!("the charset {:?} is not known", shown(label))))
 }
 
 /// The text of a body; a byte-order mark wins over the charset.

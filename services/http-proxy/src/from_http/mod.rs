@@ -14,10 +14,18 @@ use outbound::{Attributes, Refusal, RefusalCode, Request, Resource, ResourceType
 
 /// Attributes a request may carry, query and body together (spec 4, OURS).
 pub const ATTRIBUTES_MAX: usize = 256;
+/// Largest key of an attribute, bytes (spec 4, OURS).
+pub const KEY_BYTES_MAX: usize = 255;
 /// Largest value of an attribute, bytes (spec 4, OURS).
 pub const VALUE_BYTES_MAX: usize = 64 * 1024;
 /// Largest idempotency key, bytes (spec 6, OURS).
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// Largest name of a tenant, and largest identifier in a path, its escapes undone, bytes (OURS).
+pub const TENANT_BYTES_MAX: usize = 255;
+/// See [`TENANT_BYTES_MAX`].
+pub const IDENTIFIER_BYTES_MAX: usize = 1024;
+/// Characters of what a client sent that a message to it shows.
+const SHOWN_CHARS_MAX: usize = 64;
 
 /// One HTTP request, its body read.
 #[derive(Debug, Clone, Copy)]
@@ -101,7 +109,7 @@ fn verb(method: &Method, kind: ResourceType, req: Option<&str>) -> Result<Verb, 
 }
 
 fn wrong_method(method: &Method, allow: &'static str) -> Rejected {
-    let message = format!("the method {method} does not work here; these do: {allow}");
+    let message = format!("the method {} does not work here; these do: {allow}", shown(method.as_str()));
     Rejected { refusal: Refusal::new(RefusalCode::Method, message), verb: None, allow: Some(allow) }
 }
 
@@ -117,6 +125,10 @@ fn request(
     let members = body::members(&text, charset)?;
     if query.pairs.len() + members.len() > ATTRIBUTES_MAX {
         let message = format!("more than {ATTRIBUTES_MAX} attributes");
+        return Err(Refusal::new(RefusalCode::Limit, message));
+    }
+    if let Some((name, _)) = query.pairs.iter().chain(&members).find(|(name, _)| name.len() > KEY_BYTES_MAX) {
+        let message = format!("{:?}: a key may have {KEY_BYTES_MAX} bytes", shown(name));
         return Err(Refusal::new(RefusalCode::Limit, message));
     }
     let mut attributes = Attributes::default();
@@ -153,10 +165,15 @@ fn without_identifying(attributes: Attributes, resource: &Resource) -> Result<At
             Ok(attributes.iter().filter(|(name, _)| *name != identifying).map(owned).collect())
         }
         Some(_) => {
-            let message = format!("{identifying} differs from the {:?} of the path", resource.identifier());
+            let message = format!("{identifying} differs from the {:?} of the path", shown(&resource.identifier()));
             Err(Refusal::new(RefusalCode::BadValue, message))
         }
     }
+}
+
+/// As much of what a client sent as a message shows: an answer is no larger because a request was.
+fn shown(text: &str) -> &str {
+    text.char_indices().nth(SHOWN_CHARS_MAX).map_or(text, |(end, _)| &text[..end])
 }
 
 fn owned((name, value): (&str, &Value)) -> (String, Value) {

@@ -4,6 +4,8 @@
 
 use outbound::{Refusal, RefusalCode, ResourceType, Verb};
 
+use super::shown;
+
 /// Names of section 5 that this version does not answer yet, aliases included.
 const NOT_YET: &[&str] = &[
     "RecordReschedule",
@@ -42,10 +44,7 @@ pub(super) fn verb(kind: ResourceType, name: &str) -> Result<Verb, Refusal> {
         None if is_one_of(NOT_YET, name) => {
             Err(refuse(kind, &format!("{name} is known, but this version does not answer it yet")))
         }
-        None => {
-            let shown: String = name.chars().take(64).collect();
-            Err(refuse(kind, &format!("{shown:?} is no request name")))
-        }
+        None => Err(refuse(kind, &format!("{:?} is no request name", shown(name)))),
     }
 }
 

@@ -3,6 +3,8 @@
 use outbound::{Refusal, RefusalCode, Resource, ResourceType};
 use percent_encoding::percent_decode_str;
 
+use super::{IDENTIFIER_BYTES_MAX, shown};
+
 /// The type that a path names, and the resource itself or why there is no such one.
 ///
 /// The outer error is for a path of another shape. In a path `%2B` is `+` and a bare `+` stays `+`.
@@ -21,10 +23,14 @@ fn segments(path: &str) -> Option<(&str, &str)> {
 }
 
 fn named(kind: ResourceType, identifier: &str) -> Result<Resource, Refusal> {
+    if identifier.len() > IDENTIFIER_BYTES_MAX {
+        let message = format!("the identifier in the path may have {IDENTIFIER_BYTES_MAX} bytes");
+        return Err(Refusal::new(RefusalCode::Limit, message));
+    }
     let digits = !identifier.is_empty() && identifier.bytes().all(|byte| byte.is_ascii_digit());
     Resource::new(kind, identifier).ok_or_else(|| {
         if digits {
-            Refusal::new(RefusalCode::RecordNotFound, format!("no record has the handle {identifier}"))
+            Refusal::new(RefusalCode::RecordNotFound, format!("no record has the handle {}", shown(identifier)))
         } else {
             refuse("a record is named by its handle, in decimal digits")
         }
@@ -32,9 +38,9 @@ fn named(kind: ResourceType, identifier: &str) -> Result<Resource, Refusal> {
 }
 
 fn unknown(path: &str) -> Refusal {
-    let shown: String = path.chars().take(80).collect();
     let words: Vec<_> = ResourceType::ALL.iter().map(|kind| kind.word()).collect();
-    refuse(&format!("{shown:?} is no resource; these are: /<type>/<identifier> with one of {}", words.join(", ")))
+    let words = words.join(", ");
+    refuse(&format!("{:?} is no resource; these are: /<type>/<identifier> with one of {words}", shown(path)))
 }
 
 fn refuse(message: &str) -> Refusal {

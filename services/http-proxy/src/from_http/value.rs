@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use outbound::{Enumeration, Kind, Refusal, RefusalCode, Value, Word, spec_of};
 
-use super::VALUE_BYTES_MAX;
+use super::{VALUE_BYTES_MAX, shown};
 
 /// A value as the client sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,15 +35,15 @@ pub(super) fn read(name: &str, raw: Raw<'_>) -> Result<Option<(String, Value)>, 
         _ => {}
     }
     let value = match spec.map_or(Kind::Any, |spec| spec.kind) {
-        Kind::Int => int(&raw).map(Value::Int).ok_or_else(|| bad(&key, shown(&raw, "is no whole number")))?,
+        Kind::Int => int(&raw).map(Value::Int).ok_or_else(|| bad(&key, unfit(&raw, "is no whole number")))?,
         Kind::Str => Value::Str(text(raw).into_owned()),
         Kind::Number(enumeration) => Value::Int(number(&raw, enumeration).ok_or_else(|| {
             let last = enumeration.names.len() - 1;
-            bad(&key, shown(&raw, &format!("is no {} (0 to {last}, or a name)", enumeration.name)))
+            bad(&key, unfit(&raw, &format!("is no {} (0 to {last}, or a name)", enumeration.name)))
         })?),
         Kind::Word(words) => Value::text(
             word(&raw, words)
-                .ok_or_else(|| bad(&key, shown(&raw, &format!("is none of {}", words.words.join(", ")))))?,
+                .ok_or_else(|| bad(&key, unfit(&raw, &format!("is none of {}", words.words.join(", ")))))?,
         ),
         Kind::Any => any(raw),
     };
@@ -97,24 +97,19 @@ fn any(raw: Raw<'_>) -> Value {
     }
 }
 
-fn shown(raw: &Raw<'_>, problem: &str) -> String {
+fn unfit(raw: &Raw<'_>, problem: &str) -> String {
     let text = match raw {
         Raw::Text(text) => text,
         Raw::Number(text) => *text,
         Raw::Absent | Raw::Unfit(_) => "",
     };
-    let cut: String = text.chars().take(64).collect();
-    format!("{cut:?} {problem}")
+    format!("{:?} {problem}", shown(text))
 }
 
 fn bad(key: &str, problem: String) -> Refusal {
-    Refusal::new(RefusalCode::BadValue, format!("{}: {problem}", short(key)))
+    Refusal::new(RefusalCode::BadValue, format!("{}: {problem}", shown(key)))
 }
 
 fn too_long(key: &str) -> Refusal {
-    Refusal::new(RefusalCode::Limit, format!("{}: a value may have {VALUE_BYTES_MAX} bytes", short(key)))
-}
-
-fn short(key: &str) -> String {
-    key.chars().take(64).collect()
+    Refusal::new(RefusalCode::Limit, format!("{}: a value may have {VALUE_BYTES_MAX} bytes", shown(key)))
 }

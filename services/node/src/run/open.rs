@@ -3,7 +3,6 @@
 //! Never repairs a log: one that is corrupt is given up together with its Raft id (design rules 10, 11).
 
 use std::{
-    collections::HashSet,
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -18,14 +17,14 @@ use consensus::{
     proof,
 };
 use ocs_proto::peer::ConfState;
-use records::{Event, Rules};
+use records::Rules;
 use store::StoreConfig;
 
-use super::RunError;
+use super::{RunError, told::Told};
 use crate::{
     config::Config,
     data_dir::{DataDir, Formation},
-    machine::{EventSink, RecordsMachine},
+    machine::RecordsMachine,
     metrics::Metrics,
     peers::{Admission, Peers, bootstrap_gate},
     versions,
@@ -33,9 +32,6 @@ use crate::{
 
 /// A log, and what was found in it.
 pub(super) type OpenLog = (Log<FileDisk>, Recovered);
-
-/// Ignored keys that are remembered as logged.
-const LOGGED_KEYS_MAX: usize = 10_000;
 
 /// Forms the group if this node has not yet: waits for all, writes the log's beginning, and stamps the directory last.
 pub(super) async fn form_if_new(
@@ -181,7 +177,7 @@ pub(super) fn machine_as_it_is(
     directory: &DataDir,
     metrics: &Arc<Metrics>,
 ) -> Result<RecordsMachine, RunError> {
-    let (dir, events) = (state_dir(directory), event_sink(metrics.clone()));
+    let (dir, events) = (state_dir(directory), Told::sink(metrics.clone()));
     let machine = RecordsMachine::open(&dir, store_config(config), rules(config), events)?;
     machine.check_rules()?;
     Ok(machine)
@@ -240,43 +236,6 @@ pub(super) fn rules(config: &Config) -> Rules {
         records_per_request_max: given.records_per_request_max.map_or(default.records_per_request_max, u64::from),
         ..default
     }
-}
-
-/// Keys that map to no field are counted, and logged once per key and list (spec 4).
-fn event_sink(metrics: Arc<Metrics>) -> EventSink {
-    let mut logged: HashSet<(String, String)> = HashSet::new();
-    Box::new(move |_, events| {
-        for event in events {
-            match event {
-                Event::KeyIgnored { list, key } => {
-                    metrics.add_ignored_keys(1);
-                    if logged.len() < LOGGED_KEYS_MAX && logged.insert((list.clone(), key.clone())) {
-                        tracing::warn!(
-                            list,
-                            key,
-                            "a request has a key that maps to no field of the list; it is ignored"
-                        );
-                    }
-                }
-                Event::KeysShortened { .. } => {
-                    tracing::warn!("idempotency keys went before their time: rules.idempotency_keys_max is too small");
-                }
-                Event::RulesRaised { from, to } => {
-                    tracing::info!("the group decides by rules version {to} from now on, not {from}: for good");
-                }
-                Event::SettingChanged { key, from, to } => {
-                    tracing::info!("the option {key} of the rules changes from {from} to {to}");
-                }
-                Event::RequestIdReused { id } => {
-                    tracing::error!(
-                        "a request came under the id {id}, which another request has: it was not applied. Ids are never given \
-                         twice: is a node's disk one that was put back?"
-                    );
-                }
-                _ => {}
-            }
-        }
-    })
 }
 
 pub(super) fn remove(path: &Path) -> Result<(), RunError> {

@@ -1,0 +1,130 @@
+//! What deciding tells the node (`records::Event`), as counters and as lines of the log.
+//!
+//! Clients choose the keys of their requests: nothing of a key is kept but a hash, and lines have a budget. Called by the apply thread.
+
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+use chassis::logging::LineBudget;
+use records::Event;
+
+use crate::{machine::EventSink, metrics::Metrics};
+
+/// Ignored keys that are remembered as logged; then they are forgotten, and may be logged again.
+const LOGGED_KEYS_MAX: usize = 10_000;
+/// Characters of a list's name that are shown.
+const LIST_CHARS_MAX: usize = 64;
+const KEY_LINES_PER_MINUTE: u32 = 60;
+const SHORTENED_LINES_PER_MINUTE: u32 = 1;
+const REUSED_LINES_PER_MINUTE: u32 = 60;
+
+/// What has been said already.
+pub(super) struct Told {
+    metrics: Arc<Metrics>,
+    keys: LoggedKeys,
+    key_lines: LineBudget,
+    shortened_lines: LineBudget,
+    reused_lines: LineBudget,
+}
+
+impl Told {
+    /// The machine's sink of events.
+    pub(super) fn sink(metrics: Arc<Metrics>) -> EventSink {
+        let mut told = Self {
+            metrics,
+            keys: LoggedKeys::default(),
+            key_lines: LineBudget::new("keys that map to no field", KEY_LINES_PER_MINUTE),
+            shortened_lines: LineBudget::new("idempotency keys", SHORTENED_LINES_PER_MINUTE),
+            reused_lines: LineBudget::new("request ids that came twice", REUSED_LINES_PER_MINUTE),
+        };
+        Box::new(move |_, events| events.into_iter().for_each(|event| told.take(&event)))
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::KeyIgnored { list, key } => self.key_ignored(list, key),
+            Event::KeysShortened { .. } if self.shortened_lines.allows() => {
+                tracing::warn!("idempotency keys went before their time: rules.idempotency_keys_max is too small");
+            }
+            Event::RulesRaised { from, to } => {
+                tracing::info!("the group decides by rules version {to} from now on, not {from}: for good");
+            }
+            Event::SettingChanged { key, from, to } => {
+                tracing::info!("the option {key} of the rules changes from {from} to {to}");
+            }
+            Event::RequestIdReused { id } if self.reused_lines.allows() => {
+                tracing::error!(
+                    "a request came under the id {id}, which another request has: it was not applied. Ids are never given \
+                     twice: is a node's disk one that was put back?"
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// Keys that map to no field are counted, and logged once per key and list (spec 4).
+    fn key_ignored(&mut self, list: &str, key: &str) {
+        self.metrics.add_ignored_keys(1);
+        let hash = self.keys.hash(list, key);
+        if self.keys.knows(hash) || !self.key_lines.allows() {
+            return;
+        }
+        self.keys.insert(hash);
+        let list: String = list.chars().take(LIST_CHARS_MAX).collect();
+        tracing::warn!(list, key, "a request has a key that maps to no field of the list; it is ignored");
+    }
+}
+
+/// Hashes of list and key, under a seed of this process: a client cannot make two keys look alike.
+#[derive(Default)]
+struct LoggedKeys {
+    seed: RandomState,
+    hashes: HashSet<u64>,
+}
+
+impl LoggedKeys {
+    fn hash(&self, list: &str, key: &str) -> u64 {
+        self.seed.hash_one((list, key))
+    }
+
+    fn knows(&self, hash: u64) -> bool {
+        self.hashes.contains(&hash)
+    }
+
+    fn insert(&mut self, hash: u64) {
+        if self.hashes.len() >= LOGGED_KEYS_MAX {
+            self.hashes.clear();
+        }
+        self.hashes.insert(hash);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_known_by_its_list_and_its_name() {
+        let mut keys = LoggedKeys::default();
+        let hash = keys.hash("demo", "shoe");
+        assert!(!keys.knows(hash));
+        keys.insert(hash);
+        assert!(keys.knows(keys.hash("demo", "shoe")));
+        for (list, key) in [("demo", "shoes"), ("demos", "shoe"), ("demosh", "oe")] {
+            assert!(!keys.knows(keys.hash(list, key)), "{list} {key}");
+        }
+    }
+
+    #[test]
+    fn however_many_keys_are_made_up_only_so_many_hashes_are_kept() {
+        let mut keys = LoggedKeys::default();
+        for number in 0..3 * LOGGED_KEYS_MAX as u64 + 1 {
+            keys.insert(number);
+            assert!(keys.hashes.len() <= LOGGED_KEYS_MAX);
+        }
+        assert!(keys.knows(3 * LOGGED_KEYS_MAX as u64));
+    }
+}
