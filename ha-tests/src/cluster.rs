@@ -264,11 +264,17 @@ impl Cluster {
 
     /// kill -9 of a node's HTTP Proxy.
     pub fn kill_proxy(&mut self, node: &str) {
+        self.signal_proxy(node, Signal::KILL);
+    }
+
+    /// Any signal to a node's HTTP Proxy; its process.
+    pub fn signal_proxy(&mut self, node: &str, signal: Signal) -> u32 {
         let pid = self.proxy_pid(node).expect("HTTP Proxy runs");
         let parent = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let parent = parent.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
-        assert_eq!(parent, Some(self.node(node).pid()), "only a child of the node is killed");
-        crate::process::signal_to(pid, Signal::KILL);
+        assert_eq!(parent, Some(self.node(node).pid()), "only a child of the node is signalled");
+        crate::process::signal_to(pid, signal);
+        pid
     }
 
     /// Waits until a process is gone.

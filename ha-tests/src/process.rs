@@ -108,7 +108,10 @@ impl Drop for Process {
 }
 
 /// Sends a signal to a process that is ours, or our child's.
-pub(crate) fn signal_to(pid: u32, signal: Signal) {
+///
+/// # Panics
+/// When there is no such process.
+pub fn signal_to(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process has a number");
     kill_process(pid, signal).expect("a process of ours takes a signal");
 }

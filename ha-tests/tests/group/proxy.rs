@@ -1,8 +1,12 @@
 //! The life of HTTP Proxy (spec 10): whatever happens to it, its node stays, says so, and starts it again.
 
-use std::net::TcpListener;
+use std::{
+    net::TcpListener,
+    thread,
+    time::{Duration, Instant},
+};
 
-use ocs_ha_tests::{Cluster, until, until_some};
+use ocs_ha_tests::{Cluster, Signal, signal_to, until, until_some};
 
 const ADD: &str = "/lists/demo?req=AddRecord";
 
@@ -60,6 +64,49 @@ fn a_port_in_use_ends_http_proxy_and_not_the_node_and_is_tried_again() {
     assert_eq!(cluster.http(backup).post(ADD, r#"{"GSW_PHONE":"+99963"}"#).status, 200);
     until("it is up", || cluster.metric(backup, "ocs_http_proxy_up") == 1.0);
     cluster.assert_equal();
+}
+
+/// What the node promises is 3 s; a busy machine may look late.
+const NOTICED_WITHIN: Duration = Duration::from_secs(6);
+
+#[test]
+fn an_http_proxy_that_stands_still_is_noticed_killed_and_started_anew() {
+    let mut cluster = Cluster::with(&["http_proxy.reconnect_timeout_ms=3000"]);
+    cluster.create_list("demo");
+    let primary = cluster.primary();
+    let before = cluster.of_node(primary);
+    assert_eq!(cluster.admin(primary).get("/readyz").status, 200);
+    let began = Instant::now();
+    let old = cluster.signal_proxy(primary, Signal::STOP);
+    until("the node is not ready", || cluster.admin(primary).get("/readyz").status == 503);
+    assert!(began.elapsed() < NOTICED_WITHIN, "{:?}", began.elapsed());
+    let said = cluster.of_node(primary);
+    assert!(said["http_proxy"].as_str().is_some_and(|state| state.contains("stood still")), "{said}");
+    assert!(cluster.admin(primary).get("/readyz").body.contains("stood still"));
+    cluster.wait_gone(old);
+    until("another HTTP Proxy listens", || cluster.admin(primary).get("/readyz").status == 200);
+    assert_ne!(cluster.proxy_pid(primary), Some(old));
+    let after = cluster.of_node(primary);
+    for same in ["role", "term", "pid"] {
+        assert_eq!(after[same], before[same], "{same}");
+    }
+    assert_eq!(cluster.http(primary).post(ADD, r#"{"GSW_PHONE":"+99965"}"#).status, 200);
+}
+
+#[test]
+fn a_node_that_was_paused_with_its_http_proxy_does_not_take_the_pause_for_its_fault() {
+    let mut cluster = Cluster::start();
+    let backup = cluster.other(cluster.primary());
+    let proxy = cluster.signal_proxy(backup, Signal::STOP);
+    cluster.signal(backup, Signal::STOP);
+    thread::sleep(2 * NOTICED_WITHIN / 3); // the pause
+    cluster.signal(backup, Signal::CONT);
+    thread::sleep(Duration::from_millis(600)); // the node looks twice at one that still stands
+    signal_to(proxy, Signal::CONT);
+    cluster.wait_whole();
+    thread::sleep(NOTICED_WITHIN); // what it would take to be noticed
+    assert_eq!(cluster.proxy_pid(backup), Some(proxy));
+    assert_eq!(cluster.of_node(backup)["http_proxy_restarts"], 0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod health;
 pub mod link;
 mod listen;
 pub mod log;
+pub mod networks;
 mod serve;
 mod settings;
 mod stats;
@@ -17,7 +18,10 @@ pub mod to_http;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use chassis::tasks::{AtEnd, Tasks};
+use chassis::{
+    descriptors,
+    tasks::{AtEnd, Tasks},
+};
 use ocs_proto::link::{Configure, Listening, ToProxy};
 use tokio::{
     net::{TcpListener, UnixStream},
@@ -26,7 +30,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    link::{FrameReader, FrameWriter, LinkError, client::Link},
+    link::{FrameReader, FrameWriter, LINK_VERSIONS, LinkError, client::Link},
     log::LogSource,
     serve::Server,
     settings::{Settings, SettingsError},
@@ -39,6 +43,11 @@ const CONFIGURE_PATIENCE: Duration = Duration::from_secs(30);
 const LOST_PATIENCE: Duration = Duration::from_secs(1);
 /// What has queued for the node is written within this.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+
+/// File descriptors kept for everything but connections that are served: those that are turned away, the link, the port, files.
+const DESCRIPTORS_KEPT: u64 = 320;
+/// The same for HTTP Proxy inside its node, whose log, state and peers come first.
+const DESCRIPTORS_KEPT_IN_NODE: u64 = 4096;
 
 /// Why HTTP Proxy ended other than by being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -80,17 +89,20 @@ pub async fn run_with_log(stream: UnixStream, tasks: Tasks, log: Option<LogSourc
     tasks.spawn("link", AtEnd::Quiet, async move {
         let _ = ended.send(running.await); // HTTP Proxy is ending already
     });
+    let is_process = log.is_some();
     if let Some(source) = log {
         source.set_filter(&configure.log_filter);
         tasks.spawn("log", AtEnd::Quiet, forward_log(source, link.clone()));
     }
+    let kept = if is_process { DESCRIPTORS_KEPT } else { DESCRIPTORS_KEPT_IN_NODE };
     let outcome = match prepare(&configure).await {
-        Ok((settings, listener, address)) => {
+        Ok((mut settings, listener, address)) => {
+            settings.connections_max = places(settings.connections_max, kept);
             serve_until_told(settings, listener, address, &link, &tasks).await;
             Ok(())
         }
         Err(error) => {
-            link.listening(Listening { address: String::new(), error: error.to_string() }).await;
+            link.listening(listening(String::new(), error.to_string())).await;
             Err(error)
         }
     };
@@ -101,6 +113,25 @@ pub async fn run_with_log(stream: UnixStream, tasks: Tasks, log: Option<LogSourc
         Ok(()) if lost => Err(ProxyError::LinkLost(link_end.ok().and_then(Result::ok).and_then(Result::err))),
         outcome => outcome,
     }
+}
+
+/// The answer to the configuration.
+fn listening(address: String, error: String) -> Listening {
+    Listening { address, error, format_min: LINK_VERSIONS.min, format_max: LINK_VERSIONS.max }
+}
+
+/// How many connections can be served: as many as are configured, if there are file descriptors for them.
+fn places(connections_max: usize, kept: u64) -> usize {
+    let limit = descriptors::limits();
+    let places = limit.room_for(connections_max, kept);
+    if places < connections_max {
+        tracing::warn!(
+            "http_proxy.connections_max is {connections_max}; {places} count, because this process may have {} file \
+             descriptors: raise its hard limit (LimitNOFILE), or lower the setting",
+            limit.soft
+        );
+    }
+    places
 }
 
 /// The configuration, and what else its frame held.
@@ -129,7 +160,7 @@ async fn serve_until_told(settings: Settings, listener: TcpListener, address: So
     let _ends_with_this = draining.clone().drop_guard();
     let drain_timeout = settings.drain_timeout;
     tracing::info!(%address, scheme = settings.scheme(), "HTTP Proxy listens");
-    link.listening(Listening { address: address.to_string(), error: String::new() }).await;
+    link.listening(listening(address.to_string(), String::new())).await;
     let server = Arc::new(Server::new(settings, link.clone(), stats.clone(), address.to_string()));
     let accepting = listen::accept(listener, server, tasks.clone(), connections.clone(), draining.clone());
     let accepting = connections.track_future(accepting);

@@ -1,17 +1,23 @@
 //! HTTP Proxy as a process: `ocsd` starts it, with one end of a Unix socket pair as its standard input.
 
 use std::{
-    io,
+    fs, io,
     os::{fd::AsFd, unix::net::UnixStream as StdUnixStream},
     process::ExitCode,
 };
 
-use chassis::tasks::{Tasks, worker_threads};
+use chassis::{
+    descriptors,
+    tasks::{Tasks, worker_threads},
+};
 use http_proxy::{ProxyError, log};
 use tokio::{
     net::UnixStream,
     signal::unix::{SignalKind, signal},
 };
+
+/// By this the system chooses which process to end when memory runs out; a process inherits it.
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
 /// Most of what a request costs here are small texts; this takes and gives them back at a third of the price.
 #[global_allocator]
@@ -50,9 +56,24 @@ fn link_from_stdin() -> io::Result<StdUnixStream> {
     Ok(stream)
 }
 
+/// A service manager protects the node from the OOM killer; HTTP Proxy, which starts again in no time, goes before its node.
+fn give_up_protection() -> io::Result<()> {
+    let score = fs::read_to_string(OOM_SCORE)?;
+    if score.trim().parse::<i32>().is_ok_and(|score| score < 0) {
+        fs::write(OOM_SCORE, "0")?;
+    }
+    Ok(())
+}
+
 async fn serve(stream: StdUnixStream) -> Result<(), ProxyError> {
     let (subscriber, source) = log::subscriber();
     tracing::subscriber::set_global_default(subscriber).expect("nobody set one before");
+    if let Err(error) = descriptors::raise() {
+        tracing::warn!(%error, "the limit of file descriptors cannot be raised to the hard one");
+    }
+    if let Err(error) = give_up_protection() {
+        tracing::warn!(%error, "{OOM_SCORE} cannot be set");
+    }
     let tasks = Tasks::new();
     let broken = |error| ProxyError::LinkLost(Some(http_proxy::link::LinkError::Io(error)));
     let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;

@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use chassis::logging::LineBudget;
 use futures::FutureExt;
 use http::{Response, StatusCode};
 use http_body_util::Full;
@@ -23,7 +24,7 @@ use crate::{
     from_http::{self, Incoming, Rejected, Translated},
     health,
     link::client::{Link, Unanswered},
-    listen::{Seen, Unread, read_body},
+    listen::{BodyBudget, Seen, Unread, read_body},
     settings::Settings,
     stats::Stats,
     to_http::{Answer, Dress},
@@ -35,6 +36,8 @@ pub(crate) struct Server {
     pub(crate) link: Link,
     pub(crate) stats: Arc<Stats>,
     dress: Dress,
+    pub(crate) bodies: BodyBudget,
+    body_lines: LineBudget,
     /// `host:port` as bound, for a client that names no host.
     address: String,
     in_flight: AtomicUsize,
@@ -45,13 +48,24 @@ pub(crate) struct Server {
 type Counted = (Answer, Option<&'static str>);
 /// The name under which requests without a name are counted.
 const UNNAMED: &str = "-";
+const BODY_LINES_PER_MINUTE: u32 = 1;
 /// Before a refusal for want of room: a client that comes back at once must not cost more than one that is served.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(250);
 
 impl Server {
     pub(crate) fn new(settings: Settings, link: Link, stats: Arc<Stats>, address: String) -> Self {
         let dress = Dress { node: settings.node.clone(), custom: settings.custom_headers.clone() };
-        Self { settings, link, stats, dress, address, in_flight: AtomicUsize::new(0), faults: AtomicU64::new(0) }
+        Self {
+            bodies: BodyBudget::new(settings.bodies_bytes_max),
+            body_lines: LineBudget::new("bodies without room", BODY_LINES_PER_MINUTE),
+            settings,
+            link,
+            stats,
+            dress,
+            address,
+            in_flight: AtomicUsize::new(0),
+            faults: AtomicU64::new(0),
+        }
     }
 
     /// An answer to what never became a request, as it goes over the wire; the connection ends after it.
@@ -117,18 +131,20 @@ async fn dispatch(server: &Server, seen: &Seen, request: hyper::Request<Incoming
     };
     if let Some(check) = health::check(head.uri.path(), head.uri.query()) {
         let answer = health::answer(check, &head.method, &server.link).await;
-        return (if seen.is_turned_away() { answer.closing() } else { answer }, None);
+        return (if seen.turned_away().is_some() { answer.closing() } else { answer }, None);
     }
-    if seen.is_turned_away() {
+    if let Some(why) = seen.turned_away() {
         seen.cut_short();
-        return (turned_away().await, Some(UNNAMED));
+        tokio::time::sleep(REFUSAL_PAUSE).await;
+        return (turned_away(why), Some(UNNAMED));
     }
     let deadline = tokio::time::Instant::now() + server.settings.deadline;
-    let body = match read_body(body, server.settings.body_bytes_max, deadline).await {
-        Ok(body) => body,
+    // The share counts until the request is answered: what the node then has of the body is bounded, too.
+    let (body, _share) = match read_body(body, server.settings.body_bytes_max, &server.bodies, deadline).await {
+        Ok(read) => read,
         Err(unread) => {
             seen.cut_short();
-            return (no_body(unread, server.settings.body_bytes_max), Some(UNNAMED));
+            return (no_body(server, unread).await, Some(UNNAMED));
         }
     };
     let incoming = Incoming {
@@ -139,7 +155,9 @@ async fn dispatch(server: &Server, seen: &Seen, request: hyper::Request<Incoming
         body: &body,
         encoding: server.settings.encoding,
     };
-    match from_http::from_http(&incoming) {
+    let translated = from_http::from_http(&incoming);
+    drop(body);
+    match translated {
         Ok(Translated::Request(request)) => {
             let name = request.verb.name();
             (hand_over(server, request, host, deadline).await, Some(name))
@@ -153,9 +171,9 @@ async fn dispatch(server: &Server, seen: &Seen, request: hyper::Request<Incoming
     }
 }
 
-async fn turned_away() -> Answer {
-    tokio::time::sleep(REFUSAL_PAUSE).await;
-    let refusal = Refusal::new(RefusalCode::Unavailable, "too many connections; the request was not applied");
+/// The answer on a connection that is one too many.
+pub(crate) fn turned_away(why: &str) -> Answer {
+    let refusal = Refusal::new(RefusalCode::Unavailable, format!("{why}; the request was not applied"));
     Answer::of_refusal(&refusal).closing()
 }
 
@@ -164,12 +182,19 @@ fn ambiguous() -> Answer {
     Answer::of_refusal(&Refusal::new(RefusalCode::BadBody, message)).closing()
 }
 
-fn no_body(unread: Unread, bytes_max: usize) -> Answer {
+async fn no_body(server: &Server, unread: Unread) -> Answer {
     let refused = |code, message| Answer::of_refusal(&Refusal::new(code, message)).closing();
     match unread {
-        Unread::TooLarge => Answer::body_too_large(bytes_max),
+        Unread::TooLarge => Answer::body_too_large(server.settings.body_bytes_max),
         Unread::TooLate => refused(RefusalCode::RequestTimeout, "the body did not arrive in time"),
         Unread::Broken => refused(RefusalCode::BadBody, "the body broke off, or its chunks are malformed"),
+        Unread::NoRoom => {
+            if server.body_lines.allows() {
+                tracing::warn!(bodies_bytes_max = server.settings.bodies_bytes_max, "no room for a body: refused");
+            }
+            tokio::time::sleep(REFUSAL_PAUSE).await;
+            refused(RefusalCode::Unavailable, "too many bytes of bodies are under way; the request was not applied")
+        }
     }
 }
 

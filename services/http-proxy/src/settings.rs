@@ -9,13 +9,23 @@ use ocs_proto::link::Configure;
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::link::LINK_FORMAT;
+use crate::{
+    link::{LINK_VERSIONS, LINK_WITH_ECHO, LinkVersions},
+    networks::Network,
+};
+
+/// What counts where the node is of a release that does not know these settings.
+const BODIES_BYTES_MAX: u64 = 256 << 20;
+const CONNECTIONS_PER_ADDRESS_MAX: u32 = 1000;
+const BALANCERS: [&str; 2] = ["127.0.0.0/8", "::1"];
 
 /// Why HTTP Proxy cannot run with what it was given. The configuration is to blame.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
-    #[error("the node speaks format {0} of the link, this HTTP Proxy {LINK_FORMAT}: install both from one release")]
-    Format(u32),
+    #[error(
+        "the node speaks version {0} of the link, this HTTP Proxy {LINK_VERSIONS}: install releases that have one in common"
+    )]
+    Versions(LinkVersions),
     #[error("{key}: {problem}")]
     Key { key: &'static str, problem: String },
     #[error("{path}: {problem}")]
@@ -33,6 +43,10 @@ pub(crate) struct Settings {
     pub(crate) body_bytes_max: usize,
     pub(crate) head_bytes_max: usize,
     pub(crate) connections_max: usize,
+    pub(crate) connections_per_address_max: usize,
+    pub(crate) balancers: Vec<Network>,
+    pub(crate) proxy_protocol: bool,
+    pub(crate) bodies_bytes_max: usize,
     pub(crate) requests_in_flight_max: usize,
     pub(crate) drain_timeout: Duration,
     pub(crate) encoding: &'static Encoding,
@@ -42,9 +56,10 @@ pub(crate) struct Settings {
 impl Settings {
     /// Checks what the node sent; reads the PEM files.
     pub(crate) fn from_configure(configure: &Configure) -> Result<Self, SettingsError> {
-        if configure.format != LINK_FORMAT {
-            return Err(SettingsError::Format(configure.format));
-        }
+        let theirs = LinkVersions::named(configure.format, configure.format_max);
+        let version = LINK_VERSIONS.common(theirs).ok_or(SettingsError::Versions(theirs))?;
+        let configure = &completed(configure.clone(), version);
+        let bodies_bytes_max = usize::try_from(configure.bodies_bytes_max).unwrap_or(usize::MAX);
         Ok(Self {
             node: HeaderValue::from_str(&configure.node).map_err(|error| key("node", error))?,
             listen: configure.listen.clone(),
@@ -55,6 +70,10 @@ impl Settings {
             body_bytes_max: at_least_1("body_bytes_max", configure.body_bytes_max)? as usize,
             head_bytes_max: at_least_1("head_bytes_max", configure.head_bytes_max)?.max(8192) as usize,
             connections_max: at_least_1("connections_max", configure.connections_max)? as usize,
+            connections_per_address_max: configure.connections_per_address_max as usize,
+            balancers: balancers(configure)?,
+            proxy_protocol: configure.proxy_protocol,
+            bodies_bytes_max: bodies_bytes_max.max(configure.body_bytes_max as usize),
             requests_in_flight_max: at_least_1("requests_in_flight_max", configure.requests_in_flight_max)? as usize,
             drain_timeout: Duration::from_millis(configure.drain_timeout_ms.into()),
             encoding: encoding(&configure.encoding)?,
@@ -66,6 +85,24 @@ impl Settings {
     pub(crate) fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
     }
+}
+
+/// A node that speaks an older version of the link does not know every setting.
+fn completed(configure: Configure, version: u32) -> Configure {
+    if version >= LINK_WITH_ECHO {
+        return configure;
+    }
+    Configure {
+        bodies_bytes_max: BODIES_BYTES_MAX,
+        connections_per_address_max: CONNECTIONS_PER_ADDRESS_MAX,
+        balancers: BALANCERS.map(str::to_owned).to_vec(),
+        proxy_protocol: false,
+        ..configure
+    }
+}
+
+fn balancers(configure: &Configure) -> Result<Vec<Network>, SettingsError> {
+    configure.balancers.iter().map(|text| text.parse().map_err(|error| key("balancers", error))).collect()
 }
 
 fn key(key: &'static str, problem: impl ToString) -> SettingsError {

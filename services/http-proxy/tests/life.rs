@@ -10,8 +10,11 @@ use std::{
 };
 
 use chassis::tasks::{AtEnd, Tasks};
-use http_proxy::{ProxyError, link::FrameWriter};
-use ocs_proto::link::{Drain, Header, RoleNotice, ToProxy};
+use http_proxy::{
+    ProxyError,
+    link::{FrameWriter, LINK_VERSIONS},
+};
+use ocs_proto::link::{Configure, Drain, Header, RoleNotice, ToProxy};
 use support::{Node, acknowledge, configure, hold, serve, start};
 use tokio::{
     net::{TcpListener, TcpStream, UnixStream},
@@ -104,13 +107,63 @@ async fn settings_that_cannot_be_used_are_named() {
     (no_file.tls_certificate, no_file.tls_key) = ("/nonexistent.pem".into(), "/nonexistent.key".into());
     let mut no_charset = configure();
     no_charset.encoding = "klingon".into();
-    let mut no_format = configure();
-    no_format.format = 99;
-    for (configured, problem) in [(no_file, "/nonexistent.pem"), (no_charset, "klingon"), (no_format, "99")] {
+    let mut no_network = configure();
+    no_network.balancers = vec!["haproxy".into()];
+    for (configured, problem) in [(no_file, "/nonexistent.pem"), (no_charset, "klingon"), (no_network, "haproxy")] {
         let (listening, node) = start(configured, acknowledge).await;
         assert!(listening.error.contains(problem), "{listening:?}");
         assert!(matches!(node.ended().await, Err(ProxyError::Settings(_))));
     }
+}
+
+#[tokio::test]
+async fn a_node_without_a_version_of_the_link_in_common_is_refused_and_both_ranges_are_named() {
+    for (min, max, named) in [(7, 0, "version 7 "), (7, 9, "version 7 to 9 ")] {
+        let configured = Configure { format: min, format_max: max, ..configure() };
+        let (listening, node) = start(configured, acknowledge).await;
+        assert!(listening.error.contains(named), "{listening:?}");
+        assert!(listening.error.contains(&format!("HTTP Proxy {LINK_VERSIONS}")), "{listening:?}");
+        assert_eq!((listening.format_min, listening.format_max), (LINK_VERSIONS.min, LINK_VERSIONS.max));
+        assert!(matches!(node.ended().await, Err(ProxyError::Settings(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_node_of_an_older_or_a_newer_release_is_served() {
+    let older = Configure {
+        format_max: 0,
+        bodies_bytes_max: 0,
+        connections_per_address_max: 0,
+        balancers: Vec::new(),
+        ..configure()
+    };
+    let newer = Configure { format_max: 99, ..configure() };
+    for configured in [older, newer] {
+        let (listening, node) = start(configured, acknowledge).await;
+        assert_eq!((listening.error.as_str(), listening.format_max), ("", LINK_VERSIONS.max));
+        let body = format!(r#"{{"k":"{}"}}"#, "v".repeat(60_000)); // large enough to need room
+        let head =
+            format!("POST /records/15?req=RecordProcessed HTTP/1.1\r\nHost: x\r\nContent-Length: {}", body.len());
+        assert_eq!(node.ask(format!("{head}\r\n\r\n{body}")).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn an_echo_is_answered_with_its_number_while_requests_are_held() {
+    let mut node = Node::with(configure(), hold).await;
+    let mut client = node.connect().await;
+    client.send(PROCESSED).await;
+    let (id, request) = node.requests.recv().await.unwrap();
+    for number in [7, 8] {
+        node.ask_echo(number);
+    }
+    node.reply(id, &acknowledge(&request).unwrap());
+    assert_eq!(client.answer().await.unwrap().status, 200);
+    node.drain();
+    let heard = node.heard.clone();
+    node.ended().await.unwrap();
+    // Two that met in one frame are one sign of life.
+    assert_eq!(heard.lock().unwrap().echoes.last(), Some(&8));
 }
 
 #[tokio::test]
@@ -205,6 +258,24 @@ async fn the_program_serves_logs_to_its_node_and_ends_with_the_link() {
     assert_eq!(child.wait().await.unwrap().code(), Some(1));
     let logs = node.heard.lock().unwrap().logs.clone();
     assert!(logs.iter().any(|record| record.message.contains("HTTP Proxy listens")), "{logs:?}");
+}
+
+#[tokio::test]
+async fn the_program_gives_up_a_protection_from_the_oom_killer_that_it_inherited() {
+    let own = "/proc/self/oom_score_adj";
+    let before = std::fs::read_to_string(own).unwrap();
+    if std::fs::write(own, "-500").is_err() {
+        eprintln!("skipped: {own} cannot be lowered here");
+        return;
+    }
+    let (ours, theirs) = StdUnixStream::pair().unwrap();
+    let child = spawn_program(Stdio::from(OwnedFd::from(theirs)));
+    std::fs::write(own, before).unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let stream = UnixStream::from_std(ours).unwrap();
+    let (_listening, _node) = serve(stream, configure(), acknowledge, Tasks::new(), oneshot::channel().1).await;
+    let score = std::fs::read_to_string(format!("/proc/{}/oom_score_adj", child.id().unwrap())).unwrap();
+    assert_eq!(score.trim(), "0");
 }
 
 #[tokio::test]

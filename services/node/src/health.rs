@@ -6,15 +6,19 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use serde_json::json;
+use tokio::sync::watch;
 
-use crate::role::{Role, RoleService, RoleView};
+use crate::{
+    role::{Role, RoleService, RoleView},
+    supervisor::ProxyStatus,
+};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +41,14 @@ pub struct Health {
     role: RoleService,
     hold_time: Duration,
     draining: Arc<AtomicBool>,
+    /// How this node's HTTP Proxy is, once there is one.
+    proxy: Arc<OnceLock<watch::Receiver<ProxyStatus>>>,
 }
 
 impl Health {
     /// `hold_time`: for how long requests are held, and so for how long readiness outlasts a loss of the primary.
     pub fn new(role: RoleService, hold_time: Duration) -> Self {
-        Self { role, hold_time, draining: Arc::default() }
+        Self { role, hold_time, draining: Arc::default(), proxy: Arc::default() }
     }
 
     /// From now on this node is not ready: it is stopping.
@@ -50,20 +56,36 @@ impl Health {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// From now on this node is ready only while its HTTP Proxy serves.
+    pub fn follow_proxy(&self, status: watch::Receiver<ProxyStatus>) {
+        let _ = self.proxy.set(status); // there is one HTTP Proxy, and it is told of once
+    }
+
+    /// The answer, and a JSON body that says why, for whoever asks HTTP Proxy: it serves, or could not have asked.
+    pub async fn check_through_proxy(&self, check: Check) -> (bool, String) {
+        self.answer(check, true).await
+    }
+
     /// The answer, and a JSON body that says why.
     pub async fn check(&self, check: Check) -> (bool, String) {
+        self.answer(check, self.serves_http()).await
+    }
+
+    async fn answer(&self, check: Check, serves_http: bool) -> (bool, String) {
         let draining = self.draining.load(Ordering::Relaxed);
         let view = match check {
             Check::Live | Check::Ready => self.role.watch().borrow().clone(),
             Check::ReadyNow | Check::Primary | Check::Backup => self.role.ask().await,
         };
-        let ok = decide(check, &view, self.role.answered_ago(), self.hold_time, draining) && !self.lacks_state(check);
+        let decided = decide(check, &view, self.role.answered_ago(), self.hold_time, draining);
+        let can = !is_readiness(check) || (serves_http && !self.role.status().fetching);
+        let ok = decided && can;
         (ok, self.body(ok, &view, draining))
     }
 
-    /// A node whose state is being fetched can forward updates, but not answer reads: until it can do both it is not ready.
-    fn lacks_state(&self, check: Check) -> bool {
-        matches!(check, Check::Ready | Check::ReadyNow) && self.role.status().fetching
+    /// A node whose HTTP Proxy is away, or stands still, serves nobody on the port for which it is asked whether it is ready.
+    fn serves_http(&self) -> bool {
+        self.proxy.get().is_none_or(|status| status.borrow().serves())
     }
 
     fn body(&self, ok: bool, view: &RoleView, draining: bool) -> String {
@@ -77,9 +99,16 @@ impl Health {
             "mode": self.role.mode(),
             "draining": draining,
             "failover_paused": self.role.status().paused_for != 0,
+            "http_proxy": self.proxy.get().map(|status| status.borrow().state.clone()),
         })
         .to_string()
     }
+}
+
+/// A node whose state is being fetched can forward updates, but not answer reads: until it can do both, and its HTTP Proxy
+/// serves, it is not ready.
+fn is_readiness(check: Check) -> bool {
+    matches!(check, Check::Ready | Check::ReadyNow)
 }
 
 /// The table of the checks. A draining node is nobody's choice, though it still answers.
@@ -137,6 +166,26 @@ mod tests {
             assert_eq!(health.check(Check::Ready).await.0, ready);
             assert_eq!(health.check(Check::ReadyNow).await.0, ready);
             assert!(health.check(Check::Live).await.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_is_ready_only_while_its_http_proxy_serves_and_that_one_need_not_be_asked_about_itself() {
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
+        let role = RoleService::new(roster(), group.clone(), "witness", &tasks);
+        let health = Health::new(role, HOLD);
+        let (told, proxy) = watch::channel(ProxyStatus::default());
+        health.follow_proxy(proxy);
+        assert!(health.check(Check::Backup).await.0); // a quorum has answered
+        let states = [("starting", false), ("listening", true), ("failed: it stood still", false), ("disabled", true)];
+        for (state, ready) in states {
+            told.send_modify(|status| status.state = state.into());
+            for check in [Check::Ready, Check::ReadyNow] {
+                assert_eq!(health.check(check).await.0, ready, "{check:?}, {state}");
+                assert!(health.check_through_proxy(check).await.0, "{check:?}, {state}");
+            }
+            assert!(health.check(Check::Backup).await.0 && health.check(Check::Live).await.0, "{state}");
+            assert!(health.check(Check::Ready).await.1.contains(state), "{state}");
         }
     }
 

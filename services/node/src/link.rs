@@ -3,17 +3,25 @@
 //! Never decides anything about a request: what a request, a health check, a count or a log record means is the
 //! [`ProxyHandler`]'s to say. Called by [`crate::supervisor`].
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chassis::tasks::{AtEnd, Tasks};
 use http_proxy::link::{
-    FrameReader, FrameWriter, LinkError,
+    FrameReader, FrameWriter, LINK_VERSIONS, LinkError, LinkVersions,
     stream::{self, ReadHalf, WriteHalf},
     write_batches,
 };
 use ocs_proto::link::{
-    Configure, Drain, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, LogRecord, RoleNotice, Stats,
-    ToNode, ToProxy,
+    Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord,
+    RoleNotice, Stats, ToNode, ToProxy,
 };
 use outbound::{Refusal, RefusalCode, Reply, Request, wire};
 use prost::Message;
@@ -74,8 +82,8 @@ pub trait ProxyHandler: Send + Sync + 'static {
 /// What the supervisor learns from the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LinkEvent {
-    /// The port is open, at this address.
-    Listening(String),
+    /// The port is open, at this address, and both speak this version of the link.
+    Listening(String, u32),
     /// The port is not open, and why.
     BindFailed(String),
     /// Nothing more will come.
@@ -89,12 +97,15 @@ enum Outgoing {
     Health(HealthReply),
     Role(RoleNotice),
     Drain,
+    Echo(u64),
 }
 
 /// A link that is open. Dropping it closes it, and HTTP Proxy ends.
 #[derive(Debug)]
 pub struct ProxyLink {
     queue: mpsc::Sender<Outgoing>,
+    heard: Arc<AtomicBool>,
+    tasks: Tasks,
     _open: DropGuard,
 }
 
@@ -102,6 +113,8 @@ pub struct ProxyLink {
 struct Shared<H> {
     handler: Arc<H>,
     queue: mpsc::Sender<Outgoing>,
+    /// A frame has come since it was looked at last.
+    heard: Arc<AtomicBool>,
     tasks: Tasks,
 }
 
@@ -128,7 +141,10 @@ impl ProxyLink {
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let closed = CancellationToken::new();
         queue.try_send(Outgoing::Configure(Box::new(configure))).expect("the queue is new and empty");
-        let shared = Arc::new(Shared { handler: handler.clone(), queue: queue.clone(), tasks: tasks.clone() });
+        let heard = Arc::new(AtomicBool::new(false));
+        let shared =
+            Shared { handler: handler.clone(), queue: queue.clone(), heard: heard.clone(), tasks: tasks.clone() };
+        let shared = Arc::new(shared);
         let reading = read(FrameReader::new(reader), shared, events.clone());
         let writing = write(FrameWriter::new(writer), queued, closed.clone());
         let noticing = notice_roles(handler.role(), queue.clone());
@@ -142,12 +158,25 @@ impl ProxyLink {
             }
             let _ = events.send(LinkEvent::Ended).await; // the supervisor has gone on
         });
-        Ok((Self { queue, _open: closed.drop_guard() }, received))
+        Ok((Self { queue, heard, tasks: tasks.clone(), _open: closed.drop_guard() }, received))
     }
 
-    /// Asks HTTP Proxy to finish what is in flight and to end.
-    pub(crate) async fn drain(&self) {
-        let _ = self.queue.send(Outgoing::Drain).await; // a link that is lost ends HTTP Proxy, too
+    /// Asks HTTP Proxy to finish what is in flight and to end. Does not wait: one that stands still takes nothing, and is killed in time.
+    pub(crate) fn drain(&self) {
+        let queue = self.queue.clone();
+        self.tasks.spawn("proxy drain", AtEnd::Quiet, async move {
+            let _ = queue.send(Outgoing::Drain).await; // a link that is lost ends HTTP Proxy, too
+        });
+    }
+
+    /// Asks HTTP Proxy for a sign of life.
+    pub(crate) fn ask_echo(&self, id: u64) {
+        let _ = self.queue.try_send(Outgoing::Echo(id)); // a full queue asks for more than an echo
+    }
+
+    /// Whether a frame has come since the last call.
+    pub(crate) fn heard(&self) -> bool {
+        self.heard.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -165,23 +194,31 @@ async fn read<H: ProxyHandler>(
     events: mpsc::Sender<LinkEvent>,
 ) -> Result<(), LinkError> {
     while let Some(frame) = reader.next::<ToNode>().await? {
-        let ToNode { requests, health, logs, stats, listening } = frame;
+        shared.heard.store(true, Ordering::Relaxed);
+        let ToNode { requests, health, logs, stats, listening, echo: _heard } = frame;
         logs.into_iter().for_each(|record| shared.handler.log(record));
         if let Some(stats) = stats {
             shared.handler.stats(stats);
         }
         if let Some(listening) = listening {
-            let event = if listening.error.is_empty() {
-                LinkEvent::Listening(listening.address)
-            } else {
-                LinkEvent::BindFailed(listening.error)
-            };
-            let _ = events.send(event).await;
+            let _ = events.send(told(listening)).await;
         }
         take_requests(&shared, requests);
         health.into_iter().for_each(|request| take_health(&shared, request));
     }
     Ok(())
+}
+
+/// HTTP Proxy's first word, which names the versions of the link that it speaks.
+fn told(listening: Listening) -> LinkEvent {
+    let theirs = LinkVersions::named(listening.format_min, listening.format_max);
+    match LINK_VERSIONS.common(theirs) {
+        _ if !listening.error.is_empty() => LinkEvent::BindFailed(listening.error),
+        Some(version) => LinkEvent::Listening(listening.address, version),
+        None => LinkEvent::BindFailed(format!(
+            "HTTP Proxy speaks version {theirs} of the link, this node {LINK_VERSIONS}: install releases that have one in common"
+        )),
+    }
 }
 
 /// One task for some updates, one for some reads; HTTP Proxy limits how many there are (`requests_in_flight_max`).
@@ -271,6 +308,10 @@ fn add(frame: &mut ToProxy, item: Outgoing) -> usize {
         }
         Outgoing::Role(notice) => {
             frame.role = Some(notice);
+            16
+        }
+        Outgoing::Echo(id) => {
+            frame.echo = Some(Echo { id });
             16
         }
         Outgoing::Drain => {

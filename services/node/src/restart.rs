@@ -2,7 +2,11 @@
 //!
 //! Never does anything itself and never reads a clock. Called by [`crate::supervisor`].
 
+mod standstill;
+
 use std::{collections::VecDeque, time::Duration};
+
+pub use standstill::{Sign, Standstill, TICK, Verdict};
 
 /// So many ends within [`ALARM_WINDOW`] raise the alarm (spec 10.3).
 const ALARM_ENDS: usize = 10;
@@ -25,6 +29,8 @@ pub enum Event {
     BindFailed,
     /// The link ended; so will HTTP Proxy.
     LinkLost,
+    /// It stands still, and will not end by itself.
+    StandsStill,
     /// It has ended, or could not be started.
     Ended,
     /// The time of [`Life::deadline`] has come.
@@ -99,6 +105,7 @@ impl Life {
             (Starting, Event::Listening) => self.go(Listening, None, None),
             (Starting, Event::BindFailed) => self.go(Ending, Some(now + END_PATIENCE), None),
             (Starting | Listening, Event::LinkLost) => self.go(Ending, Some(now + END_PATIENCE), None),
+            (Listening, Event::StandsStill) => self.go(Ending, None, Some(Action::Kill)),
             (Starting | Listening | Ending, Event::Ended) => {
                 self.count_end(now);
                 self.go(Waiting, Some(now + times.reconnect_timeout), None)
@@ -210,6 +217,19 @@ mod tests {
             (1, Event::Listening, None, Phase::Listening, None),
             (2, Event::LinkLost, None, Phase::Ending, Some(7)),
             (7, Event::Elapsed, Some(Action::Kill), Phase::Ending, None),
+        ]);
+    }
+
+    #[test]
+    fn one_that_stands_still_is_killed_and_started_again_after_the_reconnect_timeout() {
+        plays(&[
+            (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+            (1, Event::Listening, None, Phase::Listening, None),
+            (4, Event::StandsStill, Some(Action::Kill), Phase::Ending, None),
+            (4, Event::LinkLost, None, Phase::Ending, None),
+            (4, Event::StandsStill, None, Phase::Ending, None),
+            (5, Event::Ended, None, Phase::Waiting, Some(15)),
+            (15, Event::Elapsed, Some(Action::Spawn), Phase::Starting, Some(25)),
         ]);
     }
 

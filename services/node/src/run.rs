@@ -300,6 +300,9 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
         let handler = Arc::new(proxy_side::ProxySide::new(api.clone(), &role, health.clone(), metrics.clone(), tasks));
         Supervisor::start(config.http_proxy.clone(), &own.name, &config.logging.filter, handler, tasks)
     });
+    if let Some(supervisor) = &supervisor {
+        health.follow_proxy(supervisor.status());
+    }
     if let Some(api) = &api {
         history::kept(role.clone(), api.clone(), directory.forced(), tasks);
         upgrade::decide(role.clone(), api.clone(), config.rules.clone(), tasks);

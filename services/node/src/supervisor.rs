@@ -3,6 +3,7 @@
 //! Never decides when: that is [`crate::restart`]'s. Never takes the node along: whatever HTTP Proxy does, the node stays up and
 //! says so in its log and its status. Called by `run`.
 
+mod processor;
 mod settings;
 mod start;
 #[cfg(test)]
@@ -11,15 +12,19 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::{AtEnd, Tasks};
+use http_proxy::link::{LINK_VERSIONS, LINK_WITH_ECHO};
 use ocs_proto::link::Configure;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, Interval, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 
 pub use self::settings::{ProxySettings, RunAs};
 use self::start::{Happening, Running};
 use crate::{
     link::ProxyHandler,
-    restart::{Action, Event, Life, Phase, Times},
+    restart::{Action, Event, Life, Phase, Standstill, TICK, Times, Verdict},
 };
 
 /// How HTTP Proxy is.
@@ -35,6 +40,13 @@ pub struct ProxyStatus {
     pub restarts: u64,
     /// It ended ten times within ten minutes.
     pub alarm: bool,
+}
+
+impl ProxyStatus {
+    /// Whether clients are served, as far as that is HTTP Proxy's part.
+    pub fn serves(&self) -> bool {
+        matches!(self.state.as_str(), "listening" | "disabled")
+    }
 }
 
 /// The owner of this node's HTTP Proxy.
@@ -67,6 +79,7 @@ impl Supervisor {
             publish,
             began: Instant::now(),
             running: None,
+            pulse: None,
             failure: None,
         };
         let (told, done, node_stops) = (stop.clone(), stopped.clone(), tasks.stopping());
@@ -100,8 +113,35 @@ struct Watched<H> {
     began: Instant,
     life: Life,
     running: Option<Running>,
+    /// Watches that it does not stand still; none: it is not listening, is a task, or knows no echoes.
+    pulse: Option<Pulse>,
     /// Why the last one could not serve.
     failure: Option<String>,
+}
+
+/// When to look for a sign of life, and what was seen.
+struct Pulse {
+    ticks: Interval,
+    standstill: Standstill,
+    asked: u64,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay); // a late tick counts once
+        Self { ticks, standstill: Standstill::default(), asked: 0 }
+    }
+
+    /// Looks for a sign of life, and asks for one where there is none. True: HTTP Proxy stands still.
+    fn look(&mut self, running: &mut Running) -> bool {
+        let verdict = self.standstill.tick(running.sign());
+        if verdict == Verdict::Ask {
+            self.asked += 1;
+            running.ask_echo(self.asked);
+        }
+        verdict == Verdict::StandsStill
+    }
 }
 
 impl<H: ProxyHandler> Watched<H> {
@@ -109,7 +149,7 @@ impl<H: ProxyHandler> Watched<H> {
         if self.settings.listen.is_empty() {
             return;
         }
-        self.take(Event::Start).await;
+        self.take(Event::Start);
         let mut told = false;
         while self.life.phase() != Phase::Over {
             let deadline = self.life.deadline().map(|deadline| self.began + deadline);
@@ -118,19 +158,20 @@ impl<H: ProxyHandler> Watched<H> {
                     told = true;
                     Event::Stop
                 }
-                happening = next(&mut self.running) => self.learn(happening),
+                happening = next(&mut self.running, &mut self.pulse) => self.learn(happening),
                 () = until(deadline) => Event::Elapsed,
             };
-            self.take(event).await;
+            self.take(event);
         }
     }
 
     /// Turns what happened into an event for the state machine, and into words for the log.
     fn learn(&mut self, happening: Happening) -> Event {
         match happening {
-            Happening::Listening(address) => {
+            Happening::Listening(address, version) => {
                 self.failure = None;
                 tracing::info!(address, "HTTP Proxy listens");
+                self.watch_pulse(version);
                 self.publish.send_modify(|status| status.address = address);
                 Event::Listening
             }
@@ -139,9 +180,14 @@ impl<H: ProxyHandler> Watched<H> {
                 self.failure = Some(why);
                 Event::BindFailed
             }
+            Happening::StandsStill => {
+                tracing::error!("HTTP Proxy stands still: it answers nothing on its link; it is killed");
+                self.failure = Some("it stood still, and was killed".to_owned());
+                Event::StandsStill
+            }
             Happening::LinkLost => Event::LinkLost,
             Happening::Ended(how) => {
-                self.running = None;
+                (self.running, self.pulse) = (None, None);
                 if self.life.phase() == Phase::Draining {
                     tracing::info!("HTTP Proxy ended: {how}");
                 } else {
@@ -153,17 +199,33 @@ impl<H: ProxyHandler> Watched<H> {
         }
     }
 
-    async fn take(&mut self, event: Event) {
+    /// A task has the node's own runtime, and is not watched; nor is an HTTP Proxy of a release that does not know echoes.
+    fn watch_pulse(&mut self, version: u32) {
+        if version < LINK_VERSIONS.max {
+            tracing::warn!(
+                version,
+                "HTTP Proxy is of an older release: it does not know every setting of this one, and may stand still unnoticed"
+            );
+        }
+        let watched = self.settings.run_as == RunAs::Process && version >= LINK_WITH_ECHO;
+        self.pulse = watched.then(Pulse::new);
+    }
+
+    fn take(&mut self, event: Event) {
         let alarmed = self.life.alarm(self.began.elapsed());
         match self.life.on(event, self.began.elapsed()) {
             Some(Action::Spawn) => self.spawn(),
             Some(Action::Drain) => {
+                self.pulse = None; // from now on it has a deadline
                 if let Some(running) = &self.running {
-                    running.drain().await;
+                    running.drain();
                 }
             }
             Some(Action::Kill) => {
-                tracing::warn!("HTTP Proxy does not end by itself; it is killed");
+                self.pulse = None;
+                if event != Event::StandsStill {
+                    tracing::warn!("HTTP Proxy does not end by itself; it is killed");
+                }
                 if let Some(running) = &self.running {
                     running.kill();
                 }
@@ -209,10 +271,18 @@ impl<H: ProxyHandler> Watched<H> {
     }
 }
 
-async fn next(running: &mut Option<Running>) -> Happening {
-    match running {
-        Some(running) => running.next().await,
-        None => std::future::pending().await,
+async fn next(running: &mut Option<Running>, pulse: &mut Option<Pulse>) -> Happening {
+    let Some(running) = running else { return std::future::pending().await };
+    let Some(pulse) = pulse else { return running.next().await };
+    loop {
+        tokio::select! {
+            biased;
+            happening = running.next() => return happening,
+            _ = pulse.ticks.tick() => {}
+        }
+        if pulse.look(running) {
+            return Happening::StandsStill;
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use ocs_proto::{
-    link::{HealthKind, HealthReply, HealthRequest, LinkRequest, Listening, LogRecord, Stats, ToNode, ToProxy},
+    link::{Echo, HealthKind, HealthReply, HealthRequest, LinkRequest, Listening, LogRecord, Stats, ToNode, ToProxy},
     outbound as wire,
 };
 use prost::Message;
@@ -56,6 +56,7 @@ enum Outgoing {
     Log(LogRecord),
     Stats(Stats),
     Listening(Listening),
+    Echo(Echo),
 }
 
 /// Who waits for an answer that has been asked for.
@@ -98,6 +99,8 @@ pub(crate) struct Wires {
     reader: FrameReader<ReadHalf>,
     writer: FrameWriter<WriteHalf>,
     queue: mpsc::Receiver<Outgoing>,
+    /// Where echoes are answered; does not keep the queue open.
+    echoes: mpsc::WeakSender<Outgoing>,
     shared: Arc<Shared>,
 }
 
@@ -111,8 +114,9 @@ pub(crate) fn open(
     let (sender, queue) = mpsc::channel(in_flight_max + QUEUE_EXTRA);
     let shared = Arc::new(Shared::default());
     take(&shared, first);
+    let echoes = sender.downgrade();
     let link = Link { queue: sender, shared: shared.clone(), ids: Arc::default() };
-    (link, Wires { reader, writer, queue, shared })
+    (link, Wires { reader, writer, queue, echoes, shared })
 }
 
 impl Link {
@@ -217,7 +221,7 @@ impl Wires {
     /// Runs both directions until one ends, or until `finish` is cancelled and what had queued is written.
     pub(crate) async fn run(mut self, finish: CancellationToken) -> Result<(), LinkError> {
         let result = {
-            let read = read_frames(&mut self.reader, &self.shared);
+            let read = read_frames(&mut self.reader, &self.shared, &self.echoes);
             let add = |frame: &mut ToNode, item| add(&self.shared, frame, item);
             let write = write_batches(&mut self.queue, &mut self.writer, &finish, add);
             tokio::select! {
@@ -246,8 +250,15 @@ impl Wires {
     }
 }
 
-async fn read_frames(reader: &mut FrameReader<ReadHalf>, shared: &Shared) -> Result<(), LinkError> {
-    while let Some(frame) = reader.next::<ToProxy>().await? {
+async fn read_frames(
+    reader: &mut FrameReader<ReadHalf>,
+    shared: &Shared,
+    echoes: &mpsc::WeakSender<Outgoing>,
+) -> Result<(), LinkError> {
+    while let Some(mut frame) = reader.next::<ToProxy>().await? {
+        if let (Some(echo), Some(queue)) = (frame.echo.take(), echoes.upgrade()) {
+            let _ = queue.try_send(Outgoing::Echo(echo)); // a full queue is being written, which says the same
+        }
         take(shared, frame);
     }
     Ok(())
@@ -308,6 +319,10 @@ fn add(shared: &Shared, frame: &mut ToNode, item: Outgoing) -> usize {
         Outgoing::Listening(listening) => {
             frame.listening = Some(listening);
             64
+        }
+        Outgoing::Echo(echo) => {
+            frame.echo = Some(echo);
+            16
         }
     }
 }

@@ -12,8 +12,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Version of the link's messages; both ends come from one build, so anything else is refused.
-pub const LINK_FORMAT: u32 = 1;
 /// Largest frame, bytes.
 pub const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A frame takes no further item once it is this large, bytes.

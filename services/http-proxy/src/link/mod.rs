@@ -5,5 +5,7 @@
 pub(crate) mod client;
 pub mod codec;
 pub mod stream;
+mod version;
 
-pub use codec::{FRAME_BYTES_MAX, FrameReader, FrameWriter, LINK_FORMAT, LinkError, write_batches};
+pub use codec::{FRAME_BYTES_MAX, FrameReader, FrameWriter, LinkError, write_batches};
+pub use version::{LINK_VERSIONS, LINK_WITH_ECHO, LinkVersions};

@@ -1,9 +1,16 @@
-//! Reads the body of a request, up to its limit and its deadline. Never looks into it. Called by `serve`.
+//! Reads the body of a request, up to its limit, its deadline, and the room that there is for all bodies. Never looks into it.
+//! Called by `serve`.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use futures::FutureExt;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
+
+use super::budget::{BodyBudget, NoRoom, Share};
+
+/// First room of a body that comes in several pieces, bytes.
+const ROOM_BYTES_MIN: usize = 4096;
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,37 +21,96 @@ pub(crate) enum Unread {
     TooLate,
     /// Its framing is broken, or the client went away.
     Broken,
+    /// All bodies together take as many bytes as they may.
+    NoRoom,
 }
 
-/// The whole body. One that says that it is too large is not read at all, so that `100 Continue` is never sent for it.
-pub(crate) async fn read(body: Incoming, bytes_max: usize, deadline: Instant) -> Result<Bytes, Unread> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
+impl From<NoRoom> for Unread {
+    fn from(_: NoRoom) -> Self {
+        Self::NoRoom
     }
-    if body.size_hint().lower() > bytes_max as u64 {
+}
+
+/// The whole body, and its share of the budget, to be kept until the request is answered. A body that says that it is too large, or
+/// for which there is no room, is not read at all, so that `100 Continue` is never sent for it.
+pub(crate) async fn read(
+    body: Incoming,
+    bytes_max: usize,
+    budget: &BodyBudget,
+    deadline: Instant,
+) -> Result<(Bytes, Share<'_>), Unread> {
+    let mut share = budget.share();
+    if body.is_end_stream() {
+        return Ok((Bytes::new(), share));
+    }
+    let announced = body.size_hint();
+    if announced.lower() > bytes_max as u64 {
         return Err(Unread::TooLarge);
     }
-    tokio::time::timeout_at(deadline, collect(body, bytes_max)).await.unwrap_or(Err(Unread::TooLate))
+    if !budget.has_room_for(announced.lower()) {
+        return Err(Unread::NoRoom);
+    }
+    let room_max = announced.upper().map_or(bytes_max, |upper| bytes_max.min(upper as usize));
+    let collected = tokio::time::timeout_at(deadline, collect(body, bytes_max, room_max, &mut share)).await;
+    Ok((collected.unwrap_or(Err(Unread::TooLate))?, share))
 }
 
-/// Most bodies come in one piece and are not copied.
-async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Unread> {
+/// Most bodies come in one piece and are not copied. The pieces of another one are: as they are, each would keep a whole buffer of
+/// its connection.
+async fn collect(
+    mut body: Incoming,
+    bytes_max: usize,
+    room_max: usize,
+    share: &mut Share<'_>,
+) -> Result<Bytes, Unread> {
     let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
     if first.len() > bytes_max {
         return Err(Unread::TooLarge);
     }
-    let Some(second) = next(&mut body).await? else { return Ok(first) };
-    let mut whole = BytesMut::with_capacity(first.len() + second.len());
-    whole.extend_from_slice(&first);
-    let mut piece = Some(second);
-    while let Some(bytes) = piece {
-        if whole.len() + bytes.len() > bytes_max {
+    let there = if body.is_end_stream() { Some(Ok(None)) } else { next(&mut body).now_or_never() };
+    let mut whole = Whole { bytes: Vec::new(), bytes_max, room_max };
+    let second = match there.transpose()? {
+        Some(None) => {
+            share.grow_to(first.len())?;
+            return Ok(first);
+        }
+        Some(second) => second,
+        None => None,
+    };
+    whole.add(&first, share)?;
+    drop(first);
+    if let Some(second) = second {
+        whole.add(&second, share)?;
+    }
+    while let Some(piece) = next(&mut body).await? {
+        whole.add(&piece, share)?;
+    }
+    Ok(whole.bytes.into())
+}
+
+/// A body that comes in several pieces, as far as it has come.
+struct Whole {
+    bytes: Vec<u8>,
+    bytes_max: usize,
+    /// It needs no more room than this, if what was announced is true.
+    room_max: usize,
+}
+
+impl Whole {
+    /// Adds a piece. Room is doubled, so that a piece is copied a few times at most, and counted before it is taken.
+    fn add(&mut self, piece: &[u8], share: &mut Share<'_>) -> Result<(), Unread> {
+        let needed = self.bytes.len() + piece.len();
+        if needed > self.bytes_max {
             return Err(Unread::TooLarge);
         }
-        whole.extend_from_slice(&bytes);
-        piece = next(&mut body).await?;
+        if needed > self.bytes.capacity() {
+            let room = (2 * self.bytes.capacity()).clamp(ROOM_BYTES_MIN, self.room_max.max(ROOM_BYTES_MIN)).max(needed);
+            share.grow_to(room)?;
+            self.bytes.reserve_exact(room - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(())
     }
-    Ok(whole.freeze())
 }
 
 /// The next piece that is data; trailers are passed over.
@@ -55,4 +121,44 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Unread> {
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::budget::FREE_BYTES, *};
+
+    fn whole(bytes_max: usize, room_max: usize) -> Whole {
+        Whole { bytes: Vec::new(), bytes_max, room_max }
+    }
+
+    #[test]
+    fn what_is_allocated_is_counted_before_it_is() {
+        let budget = BodyBudget::new(60_000 - FREE_BYTES);
+        let (mut share, mut body) = (budget.share(), whole(1 << 20, 1 << 20));
+        let mut added = 0;
+        while body.add(&[7; 1000], &mut share).is_ok() {
+            added += 1000;
+            assert!(!budget.has_room_for((60_001 + FREE_BYTES - body.bytes.capacity()) as u64), "{added}");
+        }
+        assert_eq!(body.bytes.len(), added);
+        assert!(body.bytes.capacity() <= 60_000 && added >= 30_000, "{added} in {}", body.bytes.capacity());
+    }
+
+    #[test]
+    fn a_body_of_known_length_takes_no_more_room_than_that() {
+        let (budget, bytes) = (BodyBudget::new(1 << 20), [7; 9_999]);
+        let (mut share, mut body) = (budget.share(), whole(1 << 20, 29_997));
+        for _ in 0..3 {
+            assert_eq!(body.add(&bytes, &mut share), Ok(()));
+        }
+        assert_eq!(body.bytes.capacity(), 29_997);
+    }
+
+    #[test]
+    fn a_body_beyond_its_limit_is_too_large_whatever_room_there_is() {
+        let budget = BodyBudget::new(1 << 20);
+        let (mut share, mut body) = (budget.share(), whole(10, 10));
+        assert_eq!(body.add(&[7; 10], &mut share), Ok(()));
+        assert_eq!(body.add(&[7], &mut share), Err(Unread::TooLarge));
+    }
 }

@@ -2,8 +2,9 @@
 //!
 //! Never closes without an answer once a request was read (spec 6, MEASURED). Called by `listen`.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
+use chassis::logging::LineBudget;
 use http::StatusCode;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -11,46 +12,141 @@ use outbound::{Refusal, RefusalCode};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
+    time::Instant,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::guard::{Guarded, Seen};
+use super::{
+    addresses::{Addresses, Entered},
+    guard::{Guarded, Seen},
+    proxy_header,
+};
 use crate::{
     serve::{self, Server},
     to_http::Answer,
 };
 
-/// A TLS handshake takes no longer.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
-/// The first head is complete after this, so that half-open connections do not hold places.
-const FIRST_HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection may take.
+struct Patience {
+    /// For its TLS handshake.
+    handshake: Duration,
+    /// Until its first head is complete, so that half-open connections do not hold places.
+    first_head: Duration,
+    /// After an answer that came before the end of its request, what still arrives is read and dropped for so long: closing
+    /// at once would reset the connection and take the answer away from the client.
+    linger: Duration,
+}
+
+const SERVED: Patience = Patience {
+    handshake: Duration::from_secs(10),
+    first_head: Duration::from_secs(10),
+    linger: Duration::from_secs(2),
+};
+/// One that is turned away hears so soon, and makes room for the next: silent ones must not keep others from their answer.
+const TURNED_AWAY: Patience = Patience {
+    handshake: Duration::from_secs(2),
+    first_head: Duration::from_millis(500),
+    linger: Duration::from_millis(500),
+};
 /// A further head is complete, and a connection is used again, after this: longer than load balancers keep theirs.
 const HEAD_PATIENCE: Duration = Duration::from_secs(75);
-/// After an answer that came before the end of its request, what still arrives is read and dropped for so long: closing
-/// at once would reset the connection and take the answer away from the client.
-const LINGER: Duration = Duration::from_secs(2);
 /// A connection that is idle when HTTP Proxy is told to end stays open for so long: closed at once, it could cross a request
 /// that is on its way, and the client would not know whether it was read. Long enough for a balancer to see `/readyz` fail.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
-/// Serves a connection that was just accepted; `turned_away`: only to refuse its first request.
-pub(super) async fn serve(socket: TcpStream, server: Arc<Server>, draining: CancellationToken, turned_away: bool) {
+static CROWDED: LineBudget = LineBudget::new("addresses with too many connections", 6);
+static HEADERLESS: LineBudget = LineBudget::new("connections without a PROXY protocol header", 6);
+
+/// A connection that was just accepted.
+pub(super) struct Arrival {
+    pub(super) socket: TcpStream,
+    pub(super) from: IpAddr,
+    /// Why it is served only to refuse its first request.
+    pub(super) turned_away: Option<&'static str>,
+}
+
+/// Serves a connection that was just accepted.
+pub(super) async fn serve(
+    arrival: Arrival,
+    server: Arc<Server>,
+    addresses: Arc<Addresses>,
+    draining: CancellationToken,
+) {
     let _counted = server.stats.connection();
-    let Some(tls) = server.settings.tls.clone() else {
-        return serve_http(socket, server, draining, turned_away).await;
-    };
-    match tokio::time::timeout(HANDSHAKE_PATIENCE, TlsAcceptor::from(tls).accept(socket)).await {
-        Ok(Ok(socket)) => Box::pin(serve_http(socket, server, draining, turned_away)).await,
+    let began = Instant::now();
+    let Arrival { mut socket, from, mut turned_away } = arrival;
+    let until = began + if turned_away.is_some() { TURNED_AWAY.first_head } else { SERVED.first_head };
+    let Some(client) = client(&mut socket, from, &server, &addresses, until).await else { return };
+    let entered = if turned_away.is_none() { addresses.enter(client) } else { None };
+    if turned_away.is_none() && entered.is_none() {
+        turned_away = Some(crowded(&server, client));
+    }
+    let visit = Visit { server, draining, turned_away, began, _entered: entered };
+    let Some(tls) = visit.server.settings.tls.clone() else { return serve_http(socket, visit).await };
+    match tokio::time::timeout(visit.patience().handshake, TlsAcceptor::from(tls).accept(socket)).await {
+        Ok(Ok(socket)) => Box::pin(serve_http(socket, visit)).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
-async fn serve_http<S>(socket: S, server: Arc<Server>, draining: CancellationToken, turned_away: bool)
+/// What is known of a connection before its first byte of HTTP.
+struct Visit {
+    server: Arc<Server>,
+    draining: CancellationToken,
+    turned_away: Option<&'static str>,
+    began: Instant,
+    _entered: Option<Entered>,
+}
+
+impl Visit {
+    fn patience(&self) -> &'static Patience {
+        if self.turned_away.is_some() { &TURNED_AWAY } else { &SERVED }
+    }
+}
+
+/// The address that counts: the client's, of which a balancer tells; none: the balancer did not, and has been told.
+async fn client(
+    socket: &mut TcpStream,
+    from: IpAddr,
+    server: &Server,
+    addresses: &Addresses,
+    until: Instant,
+) -> Option<IpAddr> {
+    if !server.settings.proxy_protocol || !addresses.is_balancer(from) {
+        return Some(from);
+    }
+    let read = tokio::time::timeout_at(until, proxy_header::read(socket)).await;
+    let why = match read {
+        Ok(Ok(client)) => return Some(client.unwrap_or(from)),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it did not arrive in time".to_owned(),
+    };
+    if HEADERLESS.allows() {
+        tracing::warn!(%from, "a balancer's connection has no PROXY protocol v2 header ({why}): http_proxy.proxy_protocol is on");
+    }
+    let message = format!("a PROXY protocol v2 header must come first: {why}");
+    let answer = server.unasked(Answer::of_refusal(&Refusal::new(RefusalCode::BadValue, message)));
+    let _ = tokio::time::timeout(TURNED_AWAY.linger, socket.write_all(&answer)).await;
+    linger(socket, TURNED_AWAY.linger).await;
+    None
+}
+
+fn crowded(server: &Server, client: IpAddr) -> &'static str {
+    if CROWDED.allows() {
+        let bound = server.settings.connections_per_address_max;
+        tracing::warn!(%client, "no more than {bound} connections of one address (http_proxy.connections_per_address_max): turned away");
+    }
+    "too many connections of this address"
+}
+
+async fn serve_http<S>(socket: S, visit: Visit)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let patience = visit.patience();
+    let Visit { server, draining, turned_away, began, _entered } = visit;
     let seen = Arc::new(Seen::new(turned_away));
     let service = service_fn(|request| serve::answer(server.clone(), seen.clone(), request));
     let answering = server.clone();
@@ -60,11 +156,12 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_header_size(server.settings.head_bytes_max)
+        .max_buf_size(server.settings.head_bytes_max) // a body is gathered by `body`, where it is counted
         .half_close(true)
         .writev(false) // an answer is small: copied behind its head it costs less than a second piece
         .serve_connection(io, service);
     let mut end = Pin::new(&mut connection);
-    let first_head = tokio::time::sleep(FIRST_HEAD_PATIENCE);
+    let first_head = tokio::time::sleep_until(began + patience.first_head);
     tokio::pin!(first_head);
     let last_request = tokio::time::sleep(Duration::MAX);
     tokio::pin!(last_request);
@@ -91,11 +188,16 @@ where
     };
     let cut_short = !matches!(result, Some(Ok(()))) || seen.was_cut_short();
     let mut socket = connection.into_parts().io.into_inner().into_socket();
-    if result.is_none() && seen.in_head() {
-        let _ = tokio::time::timeout(LINGER, socket.write_all(&head_too_late(&server))).await;
+    let answer = match turned_away {
+        _ if result.is_some() => None,
+        Some(why) => Some(server.unasked(serve::turned_away(why))),
+        None => seen.in_head().then(|| head_too_late(&server)),
+    };
+    if let Some(answer) = answer {
+        let _ = tokio::time::timeout(patience.linger, socket.write_all(&answer)).await;
     }
     if cut_short && !seen.ended() {
-        linger(&mut socket).await;
+        linger(&mut socket, patience.linger).await;
     }
 }
 
@@ -118,11 +220,11 @@ fn unread_head(server: &Server, status: u16) -> Vec<u8> {
 }
 
 /// Says that nothing more will be written, and drops what still arrives.
-async fn linger<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) {
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S, patience: Duration) {
     let dropping = async {
         let _ = socket.shutdown().await; // hyper may have done so already
         let mut scrap = [0; 4096];
         while socket.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
     };
-    let _ = tokio::time::timeout(LINGER, dropping).await;
+    let _ = tokio::time::timeout(patience, dropping).await;
 }

@@ -37,11 +37,12 @@ pub(crate) struct Seen {
     ended: AtomicBool,
     /// An answer was given before the request was read to its end.
     cut_short: AtomicBool,
-    turned_away: bool,
+    /// Why the connection is served no further than its first request, which is refused.
+    turned_away: Option<&'static str>,
 }
 
 impl Seen {
-    pub(super) fn new(turned_away: bool) -> Self {
+    pub(super) fn new(turned_away: Option<&'static str>) -> Self {
         Self {
             turned_away,
             ambiguous: AtomicU64::new(u64::MAX),
@@ -58,8 +59,8 @@ impl Seen {
         number >= self.ambiguous.load(Ordering::Relaxed)
     }
 
-    /// The connection is one too many, and ends after its first answer.
-    pub(crate) fn is_turned_away(&self) -> bool {
+    /// The connection is one too many, for this reason, and ends after its first answer.
+    pub(crate) fn turned_away(&self) -> Option<&'static str> {
         self.turned_away
     }
 

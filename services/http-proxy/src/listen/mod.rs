@@ -3,21 +3,32 @@
 //! Never looks into a request. A port scan, a half-open connection or garbage never ends or stalls it: every handshake and
 //! every head is read by the connection's own task, under a timeout. Called by `run`.
 
+mod addresses;
 mod body;
+mod budget;
 mod connection;
 mod framing;
 mod guard;
 mod places;
+mod proxy_header;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use chassis::tasks::{AtEnd, Tasks};
+use chassis::{
+    descriptors,
+    logging::LineBudget,
+    tasks::{AtEnd, Tasks},
+};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::places::Places;
-pub(crate) use self::{body::Unread, body::read as read_body, guard::Seen};
+use self::{addresses::Addresses, connection::Arrival, places::Places};
+pub(crate) use self::{
+    body::{Unread, read as read_body},
+    budget::BodyBudget,
+    guard::Seen,
+};
 use crate::serve::Server;
 
 /// Connections that wait to be accepted; the system may allow fewer.
@@ -25,6 +36,7 @@ const BACKLOG: i32 = 4096;
 /// Pause after an accept that failed, doubled each time (file descriptors used up, for example).
 const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(10);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
+const ACCEPT_LINES_PER_MINUTE: u32 = 1;
 /// A peer that vanished without a word is noticed after this.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
@@ -61,6 +73,9 @@ pub(crate) async fn accept(
     draining: CancellationToken,
 ) {
     let mut places = Places::new(server.settings.connections_max);
+    let addresses = Addresses::new(server.settings.connections_per_address_max, server.settings.balancers.clone());
+    let addresses = Arc::new(addresses);
+    let lines = LineBudget::new("connections that cannot be accepted", ACCEPT_LINES_PER_MINUTE);
     let mut pause = ACCEPT_PAUSE_MIN;
     let mut last_ones = 0..BACKLOG; // whom the system has let in before the end
     loop {
@@ -78,10 +93,11 @@ pub(crate) async fn accept(
             () = draining.cancelled() => return,
         };
         match accepted {
-            Ok((socket, _)) => {
+            Ok((socket, from)) => {
                 pause = ACCEPT_PAUSE_MIN;
                 prepare(&socket);
-                let serving = connection::serve(socket, server.clone(), draining.clone(), place.turned_away);
+                let arrival = Arrival { socket, from: from.ip(), turned_away: place.turned_away };
+                let serving = connection::serve(arrival, server.clone(), addresses.clone(), draining.clone());
                 let serving = connections.track_future(async move {
                     serving.await;
                     drop(place);
@@ -90,7 +106,11 @@ pub(crate) async fn accept(
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection; trying again in {pause:?}");
+                if lines.allows() {
+                    let limit = descriptors::limits().soft;
+                    let why = if descriptors::used_up(&error) { format!(" (limit {limit})") } else { String::new() };
+                    tracing::warn!("cannot accept connections: {error}{why}; trying again");
+                }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
             }

@@ -26,8 +26,8 @@ pub(super) struct Places {
 
 /// One of them, until it is dropped.
 pub(super) struct Place {
-    /// It is served no further than its first request, which is refused.
-    pub(super) turned_away: bool,
+    /// Why it is served no further than its first request, which is refused.
+    pub(super) turned_away: Option<&'static str>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -44,13 +44,13 @@ impl Places {
     /// Waits for a place of either kind; takes the better one.
     pub(super) async fn take(&mut self) -> Place {
         if let Ok(permit) = self.served.clone().try_acquire_owned() {
-            return Place { turned_away: false, _permit: permit };
+            return Place { turned_away: None, _permit: permit };
         }
         self.warn();
         let (permit, turned_away) = tokio::select! {
             biased;
-            permit = self.served.clone().acquire_owned() => (permit, false),
-            permit = self.turned_away.clone().acquire_owned() => (permit, true),
+            permit = self.served.clone().acquire_owned() => (permit, None),
+            permit = self.turned_away.clone().acquire_owned() => (permit, Some("too many connections")),
         };
         Place { turned_away, _permit: permit.expect("the places are never closed") }
     }

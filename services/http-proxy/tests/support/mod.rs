@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use chassis::tasks::{AtEnd, Tasks};
 use http_proxy::{
     ProxyError,
-    link::{FrameReader, FrameWriter, LINK_FORMAT},
+    link::{FrameReader, FrameWriter, LINK_VERSIONS},
 };
 use ocs_proto::link::{
-    Configure, Drain, HealthReply, LinkReply, LinkRequest, Listening, LogRecord, RequestCount, RoleNotice, ToNode,
-    ToProxy,
+    Configure, Drain, Echo, HealthReply, LinkReply, LinkRequest, Listening, LogRecord, RequestCount, RoleNotice,
+    ToNode, ToProxy,
 };
 use outbound::{Reply, Request, wire};
 use tokio::{
@@ -23,7 +23,8 @@ use tokio::{
 /// What every test begins with.
 pub(crate) fn configure() -> Configure {
     Configure {
-        format: LINK_FORMAT,
+        format: LINK_VERSIONS.min,
+        format_max: LINK_VERSIONS.max,
         node: "a".into(),
         listen: "127.0.0.1:0".into(),
         deadline_ms: 10_000,
@@ -33,6 +34,9 @@ pub(crate) fn configure() -> Configure {
         requests_in_flight_max: 1000,
         drain_timeout_ms: 15_000,
         log_filter: "info".into(),
+        bodies_bytes_max: 256 << 20,
+        connections_per_address_max: 1000,
+        balancers: vec!["127.0.0.0/8".into()],
         ..Configure::default()
     }
 }
@@ -44,6 +48,8 @@ pub(crate) struct Heard {
     pub(crate) counts: Vec<RequestCount>,
     /// Log records.
     pub(crate) logs: Vec<LogRecord>,
+    /// Echoes that were answered.
+    pub(crate) echoes: Vec<u64>,
 }
 
 /// The node's end, and an HTTP Proxy at the other one.
@@ -158,6 +164,7 @@ fn hear(
     let mut heard = heard.lock().unwrap();
     heard.counts.extend(frame.stats.into_iter().flat_map(|stats| stats.requests));
     heard.logs.extend(frame.logs);
+    heard.echoes.extend(frame.echo.map(|echo| echo.id));
     let _ = replies.send(answer);
 }
 
@@ -183,6 +190,11 @@ impl Node {
     /// Tells HTTP Proxy to finish.
     pub(crate) fn drain(&self) {
         self.writer.send(ToProxy { drain: Some(Drain {}), ..ToProxy::default() }).unwrap();
+    }
+
+    /// Asks HTTP Proxy for a sign of life.
+    pub(crate) fn ask_echo(&self, id: u64) {
+        self.writer.send(ToProxy { echo: Some(Echo { id }), ..ToProxy::default() }).unwrap();
     }
 
     /// Tells HTTP Proxy the role.

@@ -89,7 +89,7 @@ impl ProxyHandler for ProxySide {
             HealthKind::ReadyNow => Check::ReadyNow,
             HealthKind::Ready | HealthKind::Unspecified => Check::Ready,
         };
-        self.health.check(check).await
+        self.health.check_through_proxy(check).await
     }
 
     fn role(&self) -> watch::Receiver<RoleNotice> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use http_proxy::link::LINK_FORMAT;
+use http_proxy::{link::LINK_VERSIONS, networks::Network};
 use ocs_proto::link::{Configure, Header};
 use serde::{Deserialize, Serialize};
 
@@ -39,8 +39,16 @@ pub struct ProxySettings {
     pub body_bytes_max: u32,
     /// Largest head: request line and headers.
     pub head_bytes_max: u32,
+    /// Bytes of bodies under way, all connections together; a body beyond is refused with 503.
+    pub bodies_bytes_max: u64,
     /// Open connections; further ones are refused and end.
     pub connections_max: u32,
+    /// The same for each address; 0: no bound of their own.
+    pub connections_per_address_max: u32,
+    /// Addresses and networks of balancers, behind which many clients stand: `connections_per_address_max` is not theirs.
+    pub balancers: Vec<String>,
+    /// Each connection of a balancer begins with a PROXY protocol v2 header; the address in it counts.
+    pub proxy_protocol: bool,
     /// Requests that wait for their reply; further ones are refused with 429.
     pub requests_in_flight_max: u32,
     /// For what is in flight when HTTP Proxy is asked to end.
@@ -65,7 +73,11 @@ impl Default for ProxySettings {
             deadline_ms: 10_000,
             body_bytes_max: 1024 * 1024,
             head_bytes_max: 64 * 1024,
+            bodies_bytes_max: 256 * 1024 * 1024,
             connections_max: 10_000,
+            connections_per_address_max: 1000,
+            balancers: vec!["127.0.0.0/8".into(), "::1".into()],
+            proxy_protocol: false,
             requests_in_flight_max: 10_000,
             drain_timeout_ms: 15_000,
             reconnect_timeout_ms: 10_000,
@@ -93,8 +105,15 @@ impl ProxySettings {
         check(self.requests_in_flight_max == 0, "requests_in_flight_max", "must be at least 1");
         let bodies = 1..=4 * 1024 * 1024;
         check(!bodies.contains(&self.body_bytes_max), "body_bytes_max", "must be 1 to 4194304 bytes");
+        let room = u64::from(self.body_bytes_max)..;
+        check(!room.contains(&self.bodies_bytes_max), "bodies_bytes_max", "must be at least body_bytes_max");
         let heads = 8192..=1024 * 1024;
         check(!heads.contains(&self.head_bytes_max), "head_bytes_max", "must be 8192 to 1048576 bytes");
+        for problem in self.balancers.iter().filter_map(|text| text.parse::<Network>().err()) {
+            check(true, "balancers", &problem.to_string());
+        }
+        let alone = self.proxy_protocol && self.balancers.is_empty();
+        check(alone, "proxy_protocol", "is taken from balancers alone: name their addresses in balancers");
         let half = self.tls_certificate.is_some() != self.tls_key.is_some();
         check(half, "tls_certificate", "tls_certificate and tls_key belong together");
         let url = &self.advertised_url;
@@ -108,7 +127,7 @@ impl ProxySettings {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         let header = |(name, value): (&String, &String)| Header { name: name.clone(), value: value.clone() };
         Configure {
-            format: LINK_FORMAT,
+            format: LINK_VERSIONS.min,
             node: node.to_owned(),
             listen: self.listen.clone(),
             tls_certificate: path(&self.tls_certificate),
@@ -123,6 +142,11 @@ impl ProxySettings {
             encoding: self.encoding.clone(),
             custom_headers: self.http_custom_headers.iter().map(header).collect(),
             log_filter: log_filter.to_owned(),
+            format_max: LINK_VERSIONS.max,
+            bodies_bytes_max: self.bodies_bytes_max,
+            connections_per_address_max: self.connections_per_address_max,
+            balancers: self.balancers.clone(),
+            proxy_protocol: self.proxy_protocol,
         }
     }
 }

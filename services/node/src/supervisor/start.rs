@@ -21,8 +21,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::settings::{ProxySettings, RunAs};
-use crate::link::{LinkEvent, ProxyHandler, ProxyLink};
+use super::{
+    processor,
+    settings::{ProxySettings, RunAs},
+};
+use crate::{
+    link::{LinkEvent, ProxyHandler, ProxyLink},
+    restart::Sign,
+};
 
 /// Name of the program beside this one.
 const PROGRAM: &str = "ocs-http-proxy";
@@ -34,10 +40,12 @@ const LINE_BYTES_MAX: usize = 4096;
 /// What the supervisor waits for.
 #[derive(Debug)]
 pub(super) enum Happening {
-    /// The port is open, at this address.
-    Listening(String),
+    /// The port is open, at this address, and the link has this version.
+    Listening(String, u32),
     /// The port is not open, and why.
     BindFailed(String),
+    /// It gives no sign of life.
+    StandsStill,
     /// The link ended; HTTP Proxy has not, yet.
     LinkLost,
     /// It has ended, and how.
@@ -53,6 +61,8 @@ pub(super) struct Running {
     ended: Option<String>,
     kill: CancellationToken,
     pid: u32,
+    /// Of the processor, when it was looked at last; none: it has spoken since.
+    used: Option<u64>,
 }
 
 impl Running {
@@ -70,7 +80,7 @@ impl Running {
         };
         let (link, events) = ProxyLink::open(stream, configure, handler, tasks)
             .map_err(|error| format!("cannot watch the link to HTTP Proxy: {error}"))?;
-        Ok(Self { link, events, link_ended: false, end, ended: None, kill, pid })
+        Ok(Self { link, events, link_ended: false, end, ended: None, kill, pid, used: None })
     }
 
     /// Its process.
@@ -79,8 +89,24 @@ impl Running {
     }
 
     /// Asks it to finish and to end.
-    pub(super) async fn drain(&self) {
-        self.link.drain().await;
+    pub(super) fn drain(&self) {
+        self.link.drain();
+    }
+
+    /// What came of it since the last call.
+    pub(super) fn sign(&mut self) -> Sign {
+        if self.link.heard() {
+            self.used = None;
+            return Sign::Frame;
+        }
+        let before = self.used;
+        self.used = processor::used(self.pid);
+        if self.used > before && before.is_some() { Sign::Work } else { Sign::Nothing }
+    }
+
+    /// Asks it for a sign of life.
+    pub(super) fn ask_echo(&self, id: u64) {
+        self.link.ask_echo(id);
     }
 
     /// Ends it now.
@@ -113,7 +139,7 @@ impl Running {
 
 fn told(event: LinkEvent) -> Happening {
     match event {
-        LinkEvent::Listening(address) => Happening::Listening(address),
+        LinkEvent::Listening(address, version) => Happening::Listening(address, version),
         LinkEvent::BindFailed(why) => Happening::BindFailed(why),
         LinkEvent::Ended => Happening::LinkLost,
     }

@@ -212,3 +212,12 @@ fn settings_that_cannot_work_are_named_by_key() {
     assert_eq!(keys, ["listen", "reconnect_timeout_ms", "body_bytes_max", "tls_certificate", "advertised_url"]);
     assert_eq!(ProxySettings::default().problems(), []);
 }
+
+#[test]
+fn bounds_of_clients_that_make_no_sense_are_named_by_key() {
+    let keys = |settings: ProxySettings| settings.problems().into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+    let wrong = ProxySettings { bodies_bytes_max: 1000, balancers: vec!["haproxy".into()], ..ProxySettings::default() };
+    assert_eq!(keys(wrong), ["bodies_bytes_max", "balancers"]);
+    let alone = ProxySettings { balancers: Vec::new(), proxy_protocol: true, ..ProxySettings::default() };
+    assert_eq!(keys(alone), ["proxy_protocol"]);
+}
