@@ -7,7 +7,7 @@ BIN_DIR ?= $(OUT)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CONTACTS ?=
 export BIN_DIR CONTACTS
 
-.PHONY: help sim mutants fuzz run test build fmt lint campaign bench bench-growth bench-overload drill drills upgrade clean-run
+.PHONY: help sim mutants fuzz run test build fmt lint campaign bench bench-growth bench-overload bench-backup drill drills upgrade clean-run
 
 help:
 	@echo 'make sim        SEEDS=n seeds of the simulator from FIRST=n on, or one with SEED=n'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench      our pair beside PostgreSQL, etcd, Redis and the floor (ROUNDS=n, SECS=n); names missing packages'
 	@echo 'make bench-growth    cost at RECORDS="10000 1000000 10000000": updates, memory, restart, catch-up, disk'
 	@echo 'make bench-overload  four times the updates that the pair can carry (ROUNDS=n, SECS=n)'
+	@echo 'make bench-backup    a backup at RECORDS="1000000 10000000": made idle and under load, verified, restored'
 	@echo 'make drill      NAME=kill-primary ROUNDS=n: something befalls a group of real processes (docs/drills)'
 	@echo 'make drills     ROUNDS=n of every drill'
 	@echo 'make upgrade    OLD=directory of programs, or revision: an older release is replaced under load, node by node, there and back (docs/upgrade.md)'
@@ -69,7 +70,7 @@ bench: build
 	cargo build --locked --profile $(PROFILE) -p ocs-bench
 	ha-tests/bench/run.sh
 
-bench-growth bench-overload: build
+bench-growth bench-overload bench-backup: build
 	cargo build --locked --profile $(PROFILE) -p ocs-bench
 	ha-tests/bench/$(@:bench-%=%).sh
 

@@ -79,12 +79,44 @@ pub fn bring_up<D: Disk, M: Machine>(
     }
     if !is_of(&found, force.epoch) {
         let reached = apply_log(reader, recovered, machine)?;
-        let known = memberships(recovered, &found);
-        let conf_state = members::forced(&known, configured, force.id, force.epoch);
         let term = recovered.hard_state.term.max(found.term).max(machine.applied().term) + 1;
-        let entry = Entry { term, index: reached + 1, ..Entry::default() };
-        machine.apply(&ApplyBatch { entries: &[entry], conf_state: &conf_state.encode_to_vec() }, &mut |_| {})?;
+        let known = memberships(recovered, &found);
+        begin_epoch(force, (&known, configured), (reached + 1, term), machine)?;
     }
+    beginning(machine)
+}
+
+/// Lets a state that came without a log, such as a backup's, begin a new epoch: one entry without commands above the state gives the
+/// state the forced membership. Durable when it returns.
+///
+/// # Errors
+/// [`ForceError`]: the state cannot be used.
+pub fn begin_above<M: Machine>(
+    force: Force,
+    configured: &[(RaftId, Kind)],
+    machine: &mut M,
+) -> Result<Beginning, ForceError> {
+    let found = machine.applied();
+    let known: Vec<ConfState> = found.conf_state.into_iter().collect();
+    let (index, term) = (found.index.max(GENESIS.0) + 1, found.term.max(GENESIS.1) + 1);
+    begin_epoch(force, (&known, configured), (index, term), machine)?;
+    beginning(machine)
+}
+
+/// Applies the one entry that gives the state the membership of the epoch.
+fn begin_epoch<M: Machine>(
+    force: Force,
+    (known, configured): (&[ConfState], &[(RaftId, Kind)]),
+    (index, term): (u64, u64),
+    machine: &mut M,
+) -> Result<(), ForceError> {
+    let conf_state = members::forced(known, configured, force.id, force.epoch).encode_to_vec();
+    let entry = Entry { term, index, ..Entry::default() };
+    Ok(machine.apply(&ApplyBatch { entries: &[entry], conf_state: &conf_state }, &mut |_| {})?)
+}
+
+/// Makes the state durable; the log that stands above it.
+fn beginning<M: Machine>(machine: &mut M) -> Result<Beginning, ForceError> {
     machine.persist()?;
     let mark = machine.applied();
     let hard_state = HardState { term: mark.term, vote: 0, commit: mark.index };

@@ -103,6 +103,9 @@ pub(crate) enum Verb {
     /// Records
     #[command(subcommand)]
     Record(RecordVerb),
+    /// Backups: the whole state in a file
+    #[command(subcommand)]
+    Backup(BackupVerb),
     /// Send a file of requests through the HTTP Proxies, in order for each record, each until it succeeds
     Replay(ReplayArgs),
     /// Move or kill the primary again and again under load, and count what was lost
@@ -308,6 +311,62 @@ pub(crate) struct RecordGetArgs {
     /// Its record_id in the list
     #[arg(long, requires = "list")]
     pub(crate) record_id: Option<u64>,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `backup …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupVerb {
+    /// Write a backup while the group serves: one consistent state, compressed and checksummed
+    Create(BackupCreateArgs),
+    /// Check a backup without a node: every checksum, and the digest of all rows
+    Verify(BackupVerifyArgs),
+    /// Make the empty data directory of a node on this machine from a backup; the node must be stopped
+    Restore(BackupRestoreArgs),
+}
+
+/// `backup create`
+#[derive(Debug, Args)]
+pub(crate) struct BackupCreateArgs {
+    /// The file, which appears when it is whole; `-`: standard output
+    pub(crate) file: PathBuf,
+    /// The node whose state is written; left out: the backup, else the primary
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// Take the state as that node knows it, also where no quorum can be asked
+    #[arg(long, requires = "node")]
+    pub(crate) stale: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `backup verify`
+#[derive(Debug, Args)]
+pub(crate) struct BackupVerifyArgs {
+    /// The file; `-`: standard input
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `backup restore`
+#[derive(Debug, Args)]
+pub(crate) struct BackupRestoreArgs {
+    /// The file
+    pub(crate) file: PathBuf,
+    /// The configuration of the node
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Set one key of the configuration, as ocsd's --set does; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// The epoch to begin, where the group was forced or restored after the backup; left out: the one above the backup's
+    #[arg(long, value_name = "N")]
+    pub(crate) epoch: Option<u64>,
+    /// The program ocsd; left out: the one beside ocsctl, else the one in the path
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ocsd: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: FormatArg,
 }

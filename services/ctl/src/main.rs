@@ -2,6 +2,7 @@
 //! Proxies over HTTP. Decides nothing that a node could answer itself. Called by people and by scripts.
 
 mod backoff;
+mod backup;
 mod call;
 mod certificates;
 mod cli;

@@ -5,6 +5,7 @@
 //! operators, and a test holds the two together.
 
 mod address;
+mod backup;
 mod check;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 use crate::supervisor::ProxySettings;
 
+pub use backup::Backup;
 pub use check::Problem;
 
 /// `cluster.upgrade`: the versions are raised by themselves, or by an operator alone.
@@ -53,6 +55,12 @@ pub struct Args {
     /// Form the group: given once to all its nodes, with empty data directories
     #[arg(long)]
     pub bootstrap: bool,
+    /// Make the data directory, which must be empty, from a backup, and end; with --restore-epoch N in this epoch
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bootstrap", "check"])]
+    pub restore: Option<PathBuf>,
+    /// The epoch that --restore begins; left out: the one above the backup's
+    #[arg(long, value_name = "N", requires = "restore")]
+    pub restore_epoch: Option<u64>,
     /// Set one key, as in peer.listen=127.0.0.1:7301; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -80,6 +88,8 @@ pub struct Config {
     pub log: Log,
     /// The record state.
     pub store: Store,
+    /// Backups by themselves, at the primary.
+    pub backup: Backup,
     /// What one node takes at most.
     pub limits: Limits,
     /// Rules that are replicated; the same on all nodes.
@@ -100,6 +110,7 @@ impl Default for Config {
             raft: Raft::default(),
             log: Log::default(),
             store: Store::default(),
+            backup: Backup::default(),
             limits: Limits::default(),
             rules: Rules::default(),
             // The engine tells each table that it opens or flushes at the level "info".

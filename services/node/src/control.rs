@@ -3,6 +3,7 @@
 //! Never decides a rule: roles come from `role`, requests go through the native door, rows come from the state's reader.
 //! Listens on loopback unless configured; off loopback with mutual TLS, which whoever gives the listener has checked.
 
+mod backup;
 mod contract;
 mod data;
 mod force;
@@ -22,11 +23,12 @@ use consensus::Kind;
 use futures::{Stream, StreamExt};
 use ocs_proto::{
     control::{
-        CreateListReply, ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest, GetRecordReply,
-        GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest,
-        ImportReply, PauseReply, PauseRequest, SetModeReply, SetModeRequest, SetSettingsReply, ShowListReply,
-        ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply, StatusRequest, SwitchoverReply,
-        SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply, VerifyRequest, WatchRoleRequest,
+        BackupBytes, CreateBackupRequest, CreateListReply, ExportRequest, ExportRows, ForcePrimaryReply,
+        ForcePrimaryRequest, GetRecordReply, GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply,
+        GiveUpRequest, HistoryReply, HistoryRequest, ImportReply, PauseReply, PauseRequest, SetModeReply,
+        SetModeRequest, SetSettingsReply, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest,
+        StatusReply, StatusRequest, SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply,
+        VerifyRequest, WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
     outbound::{CreateList, ImportBatch, SetSettings},
@@ -36,7 +38,9 @@ use tokio::{net::TcpListener, time::Instant};
 use tokio_stream::wrappers::{ReceiverStream, WatchStream};
 use tonic::{Request, Response, Status, metadata::MetadataValue, transport::Server};
 
-use crate::{admin::incoming, health::Health, metrics::Sources, outbound_api::OutboundApi, role::SINGLE_COPY};
+use crate::{
+    admin::incoming, archive::Archives, health::Health, metrics::Sources, outbound_api::OutboundApi, role::SINGLE_COPY,
+};
 
 pub use force::Orders;
 pub use status::About;
@@ -62,6 +66,8 @@ pub struct ControlApi {
     pub deadline: Duration,
     /// What an operator orders and a new start executes.
     pub orders: Orders,
+    /// Makes backups of the state; none on a witness.
+    pub archives: Option<Archives>,
 }
 
 impl ControlApi {
@@ -143,6 +149,7 @@ impl Service {
 impl Control for Service {
     type WatchRoleStream = Answers<GetRoleReply>;
     type ExportStream = Answers<ExportRows>;
+    type CreateBackupStream = Answers<BackupBytes>;
 
     async fn get_role(&self, _: Request<GetRoleRequest>) -> Result<Response<GetRoleReply>, Status> {
         let role = &self.api.sources.role;
@@ -230,6 +237,15 @@ impl Control for Service {
 
     async fn verify(&self, _: Request<VerifyRequest>) -> Result<Response<VerifyReply>, Status> {
         data::verify(self.api.door()?).await.map(|reply| self.said(reply))
+    }
+
+    async fn create_backup(
+        &self,
+        asked: Request<CreateBackupRequest>,
+    ) -> Result<Response<Self::CreateBackupStream>, Status> {
+        let (door, archives) = (self.api.door()?, self.api.archives.as_ref());
+        let bytes = backup::create(door, archives, asked.into_inner(), self.api.deadline()).await?;
+        Ok(self.said(self.until_stop(bytes)))
     }
 }
 

@@ -5,6 +5,7 @@
 //! beside it. Called by `run` at start, and by `peers` before the first frame of a peer is passed on.
 
 mod files;
+mod restore;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use consensus::{Kind, RaftId};
 use files::{create_durably, entries, failed, keep, lock, sync_directory, write_aside, write_in_room};
 use stamp::Stamp;
 
+pub use restore::Restored;
 pub use stamp::Forced;
 
 /// The stamp's file name.
@@ -29,6 +31,9 @@ pub const STAMP_FILE: &str = "ocs-node.toml";
 const FORMING_FILE: &str = "forming.toml";
 const FORMING_ASIDE: &str = "forming.toml.new";
 const LOCK_FILE: &str = "lock";
+/// Stands while a backup is restored.
+const RESTORING_FILE: &str = "restoring";
+const RESTORED_FILE: &str = "restored.toml";
 
 /// Who the configuration says this node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +113,28 @@ pub enum DataDirError {
         path.display()
     )]
     Unstamped {
+        /// The directory.
+        path: PathBuf,
+        /// Something found in it.
+        entry: String,
+    },
+    /// A restore of a backup did not come to its end here.
+    #[error(
+        "{}: a restore of a backup was cut short here; run it again (`ocsctl backup restore`), or empty the directory; nothing \
+         was changed",
+        path.display()
+    )]
+    Restoring {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A backup is restored into an empty directory only.
+    #[error(
+        "{}: it holds \"{entry}\"; a backup is restored into an empty or absent directory: move this one aside; nothing was \
+         changed",
+        path.display()
+    )]
+    Occupied {
         /// The directory.
         path: PathBuf,
         /// Something found in it.
@@ -469,6 +496,9 @@ enum Found {
 fn survey(path: &Path, identity: &DataIdentity) -> Result<Found, DataDirError> {
     if let Some(stamp) = Stamp::read(&path.join(STAMP_FILE), identity)? {
         return Ok(Found::Stamp(Box::new(stamp)));
+    }
+    if path.join(RESTORING_FILE).exists() {
+        return Err(DataDirError::Restoring { path: path.to_owned() });
     }
     if Stamp::read(&path.join(FORMING_FILE), identity)?.is_some() {
         return Ok(Found::Forming);

@@ -3,6 +3,7 @@
 //! Never contains rules of records or the HTTP mapping. [`run`] assembles the parts; every other module is one part.
 
 pub mod admin;
+pub mod archive;
 pub mod config;
 pub mod control;
 pub mod data_dir;
@@ -12,6 +13,7 @@ pub mod link;
 pub mod machine;
 pub mod metrics;
 pub mod outbound_api;
+mod pace;
 pub mod peers;
 pub mod restart;
 pub mod role;

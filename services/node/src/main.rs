@@ -45,9 +45,23 @@ fn main() -> ExitCode {
         Ok(limits) => tracing::info!(limit = limits.soft, "file descriptors"),
         Err(error) => tracing::warn!(%error, "the limit of file descriptors cannot be raised to the hard one"),
     }
+    if let Some(file) = args.restore {
+        return restored(&config, &run::RestoreOrder { file, epoch: args.restore_epoch });
+    }
     match run::blocking(config, args.bootstrap) {
         Ok(run::Ended::Stopped) => ExitCode::from(exit::OK),
         Ok(run::Ended::Again) => again(),
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Makes the data directory from a backup, and ends.
+fn restored(config: &Config, order: &run::RestoreOrder) -> ExitCode {
+    match run::restore(config, order) {
+        Ok(_) => ExitCode::from(exit::OK),
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::from(error.exit_code())

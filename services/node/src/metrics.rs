@@ -22,7 +22,7 @@ use prometheus_client::{
 
 pub use sources::Sources;
 
-use crate::{role::Role, supervisor::ProxyStatus};
+use crate::{archive::schedule::BackupStatus, role::Role, supervisor::ProxyStatus};
 
 /// A gauge of an unsigned number: an index, a count, bytes.
 type Count = Gauge<u64, AtomicU64>;
@@ -54,6 +54,7 @@ pub struct Metrics {
     log: Log,
     requests: Requests,
     proxy: Proxy,
+    backups: Backups,
 }
 
 #[derive(Debug, Default)]
@@ -118,6 +119,16 @@ struct Proxy {
     alarm: Gauge,
 }
 
+#[derive(Debug, Default)]
+struct Backups {
+    last_success: Seconds,
+    bytes: Count,
+    duration: Seconds,
+    running: Gauge,
+    made: Counter,
+    failures: Counter,
+}
+
 /// 50 µs to 1.6 s.
 fn disk_seconds() -> Histogram {
     Histogram::new(exponential_buckets(50e-6, 2.0, 16))
@@ -150,6 +161,7 @@ impl Metrics {
             log: Log::registered(metrics),
             requests: Requests::registered(metrics),
             proxy: Proxy::registered(metrics),
+            backups: Backups::registered(metrics),
             registry,
         }
     }
@@ -186,6 +198,7 @@ impl Metrics {
         self.log.refresh(&status);
         self.requests.refresh(sources);
         self.proxy.refresh(&sources.proxy.borrow());
+        self.backups.refresh(&sources.backups.borrow());
     }
 }
 
@@ -360,6 +373,33 @@ impl Proxy {
         store(&self.restarts, view.restarts);
         self.up.set(view.pid.is_some().into());
         self.alarm.set(view.alarm.into());
+    }
+}
+
+impl Backups {
+    fn registered(registry: &mut Registry) -> Self {
+        let backups = Self::default();
+        let (time, help) =
+            ("backup_last_success_timestamp", "When the newest backup in this node's directory was begun; 0: none");
+        registry.register_with_unit(time, help, Unit::Seconds, backups.last_success.clone());
+        let help = "The newest backup in this node's directory";
+        registry.register_with_unit("backup_last", help, Unit::Bytes, backups.bytes.clone());
+        let help = "How long the last backup took that this process made";
+        registry.register_with_unit("backup_last_duration", help, Unit::Seconds, backups.duration.clone());
+        registry.register("backup_running", "1: a backup of the schedule is under way", backups.running.clone());
+        registry.register("backups", "Backups that the schedule made", backups.made.clone());
+        registry.register("backup_failures", "Backups of the schedule that failed", backups.failures.clone());
+        backups
+    }
+
+    fn refresh(&self, known: &BackupStatus) {
+        let last = known.last.as_ref();
+        self.last_success.set(last.map_or(0.0, |last| last.created_us as f64 / 1e6));
+        self.bytes.set(last.map_or(0, |last| last.bytes));
+        self.duration.set(last.map_or(0.0, |last| last.took.as_secs_f64()));
+        self.running.set(known.running.into());
+        store(&self.made, known.made);
+        store(&self.failures, known.failures);
     }
 }
 

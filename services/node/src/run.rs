@@ -13,9 +13,10 @@ mod identity;
 mod judge;
 mod limits;
 mod open;
-mod pace;
 mod peer_side;
 mod proxy_side;
+mod restore;
+mod restored;
 mod room;
 mod settings;
 mod starts;
@@ -43,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::Admin,
+    archive::{Archives, schedule},
     config::{Config, UPGRADE_AUTO},
     control::{About, ControlApi, Orders},
     data_dir::{DataDir, Formation},
@@ -61,6 +63,7 @@ use crate::{
 pub use error::RunError;
 use open::OpenLog;
 use peer_side::PeerSide;
+pub use restore::{RestoreError, RestoreOrder, restore};
 
 /// Memory for entries of the log: a data node has room, the witness must stay small and reads them from its disk.
 const LOG_CACHE_BYTES_DATA: usize = 32 << 20;
@@ -292,6 +295,9 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     upgrade::follow(&role, directory.clone(), tasks);
     let health = Health::new(role.clone(), Duration::from_millis(config.limits.hold_time_ms));
     let api = reader.clone().map(|reader| Arc::new(doors(config, &own, boot, group, reader, &peers, tasks)));
+    let archives = reader
+        .clone()
+        .map(|reader| Archives::new(reader, running.handle.status(), (&config.cluster.id, &config.node.name), tasks));
     side.connect(running.handle.clone(), log_reader, api.clone(), reader);
     if let Some(api) = &api {
         clocks::announce(api.forward().door().odd_clocks(), role.roster().clone(), tasks);
@@ -304,19 +310,24 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
         health.follow_proxy(supervisor.status());
     }
     if let Some(api) = &api {
-        history::kept(role.clone(), api.clone(), directory.forced(), tasks);
+        history::kept(role.clone(), api.clone(), (directory.forced(), directory.restored_from()), tasks);
         upgrade::decide(role.clone(), api.clone(), config.rules.clone(), tasks);
+        if let Some(restored) = directory.restored_from() {
+            restored::becomes_whole(role.clone(), restored, tasks);
+        }
     }
     // 5. Those who ask.
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
-    let sources = Sources { role: role.clone(), api, proxy, scan };
+    let backups =
+        archives.clone().map_or_else(schedule::none, |archives| schedule::start(config, archives, role.clone(), tasks));
+    let sources = Sources { role: role.clone(), api, proxy, scan, backups };
     let orders = Orders::new(directory.clone(), config.mode(), tasks);
     let ordered = orders.given();
     let options = records::options_of(&open::rules(config)).to_vec();
     let about = Arc::new(About { cluster: config.cluster.id.clone(), started: Instant::now(), options });
     let deadline = Duration::from_millis(config.limits.deadline_ms);
     let give_up = give_up(directory.clone(), tasks);
-    ControlApi { sources: sources.clone(), about, give_up, deadline, orders }
+    ControlApi { sources: sources.clone(), about, give_up, deadline, orders, archives }
         .serve(control.listener, control.tls, health.clone(), tasks)
         .await
         .map_err(|source| RunError::Reflection(source.to_string()))?;

@@ -17,9 +17,10 @@ use std::{
 };
 
 use fjall::{
-    Database, Iter, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Slice, Snapshot,
-    compaction::Leveled,
+    AbstractTree, Database, Iter, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Slice,
+    Snapshot, compaction::Leveled,
 };
+use lsm_tree::Guard as _;
 
 use crate::{
     StoreConfig,
@@ -189,6 +190,20 @@ impl Engine {
             None => self.keyspace(space).range(range),
             Some(snapshot) => snapshot.range(self.keyspace(space), range),
         }
+    }
+
+    /// The same as of a snapshot, without the snapshot: the rows of the tables that there are now. They stay on disk, and nothing
+    /// of what is written later is kept for them. The engine must not go first.
+    pub(crate) fn between_apart(
+        &self,
+        at: &Snapshot,
+        space: Space,
+        from: &[u8],
+        until: Option<Vec<u8>>,
+    ) -> impl Iterator<Item = fjall::Result<(Slice, Slice)>> + Send + use<> {
+        let range = (Bound::Included(from.to_vec()), until.map_or(Bound::Unbounded, Bound::Excluded));
+        let rows = self.keyspace(space).tree.range(range, at.seqno(), None);
+        rows.map(|row| row.into_inner().map_err(Into::into))
     }
 
     /// The applied mark with what is true at it; a database without one is empty.

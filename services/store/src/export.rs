@@ -2,13 +2,16 @@
 //!
 //! Called by `node` to send the state to a node that is behind; the bytes are `chunk`'s.
 
-use fjall::{Guard, Slice};
+use std::sync::Arc;
+
+use fjall::Slice;
 
 use crate::{
     AppliedMark, CHUNK_BYTES_TARGET, StateSnapshot,
     chunk::{self, Body, HeadRow, Section, TailRow},
-    engine::{ROWS_FROM, Space},
+    engine::{Engine, ROWS_FROM, Space},
     error::StoreError,
+    mark::State,
     requests,
 };
 
@@ -22,10 +25,16 @@ pub struct ExportHead {
 }
 
 /// The chunks of a state, in order. Ends after the tail, or after an error.
+///
+/// Reads the tables that there are when it begins, and no snapshot of the engine's: while one is held the engine keeps in memory
+/// whatever is written, and to send a large state takes minutes.
 pub struct Export {
-    snapshot: StateSnapshot,
+    /// The tables' directory goes with it.
+    _engine: Arc<Engine>,
+    state: State,
     sequence: u64,
     stage: Stage,
+    index_rows: Option<Rows>,
     tail: TailRow,
 }
 
@@ -34,43 +43,41 @@ type Rows = Box<dyn Iterator<Item = fjall::Result<(Slice, Slice)>> + Send>;
 
 /// What comes next. A row that no longer fitted into its chunk waits with its iterator.
 enum Stage {
-    Head,
+    Head(Result<HeadRow, StoreError>, Rows),
     Rows(Section, Rows, Option<(Slice, Slice)>),
     Tail,
     Done,
 }
 
 impl Export {
-    pub(crate) fn new(snapshot: StateSnapshot) -> Self {
-        Self { snapshot, sequence: 0, stage: Stage::Head, tail: TailRow::default() }
+    pub(crate) fn new(snapshot: &StateSnapshot) -> Self {
+        let (engine, at, state) = (snapshot.engine(), snapshot.snapshot(), snapshot.state().clone());
+        let head = snapshot.digests().map(|digests| HeadRow {
+            cluster: engine.cluster().to_vec(),
+            state: state.to_row(),
+            digests: digests.to_row(),
+        });
+        let state_rows = requests::state_rows_apart(engine, at, snapshot.floors());
+        let index_rows = engine.between_apart(at, Space::Index, &[ROWS_FROM], None);
+        let stage = Stage::Head(head, Box::new(state_rows));
+        let (index_rows, tail) = (Some(Box::new(index_rows) as Rows), TailRow::default());
+        Self { _engine: Arc::clone(engine), state, sequence: 0, stage, index_rows, tail }
     }
 
     /// Which state this is.
     pub fn head(&self) -> ExportHead {
-        ExportHead { applied: self.snapshot.applied().clone(), digest: self.snapshot.digest() }
+        ExportHead { applied: self.state.applied.clone(), digest: self.state.digest }
+    }
+
+    /// Rows sent so far: of the state, and of what follows from it.
+    pub(crate) fn rows(&self) -> (u64, u64) {
+        (self.tail.state_rows, self.tail.index_rows)
     }
 
     fn chunk(&mut self, body: &Body<'_>) -> Vec<u8> {
         let bytes = chunk::encode(self.sequence, body);
         self.sequence += 1;
         bytes
-    }
-
-    fn head_chunk(&mut self) -> Result<Vec<u8>, StoreError> {
-        let digests = self.snapshot.digests()?.to_row();
-        let state = self.snapshot.state().to_row();
-        self.stage = self.rows_of(Section::State);
-        let cluster = self.snapshot.engine().cluster().to_vec();
-        Ok(self.chunk(&Body::Head(HeadRow { cluster, state, digests })))
-    }
-
-    fn rows_of(&self, section: Section) -> Stage {
-        let (engine, at) = (self.snapshot.engine(), self.snapshot.at());
-        let rows: Rows = match section {
-            Section::State => Box::new(requests::state_rows(engine, at, self.snapshot.floors())),
-            Section::Index => Box::new(engine.between(at, Space::Index, &[ROWS_FROM], None).map(Guard::into_inner)),
-        };
-        Stage::Rows(section, rows, None)
     }
 
     /// The next chunk of a section; none: it has no more rows.
@@ -87,16 +94,22 @@ impl Export {
 
     fn advance(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         loop {
-            match self.stage {
-                Stage::Head => return self.head_chunk().map(Some),
-                Stage::Rows(section, ..) => {
+            match std::mem::replace(&mut self.stage, Stage::Done) {
+                Stage::Head(head, rows) => {
+                    self.stage = Stage::Rows(Section::State, rows, None);
+                    return Ok(Some(self.chunk(&Body::Head(head?))));
+                }
+                Stage::Rows(section, rows, waiting) => {
+                    self.stage = Stage::Rows(section, rows, waiting);
                     if let Some(chunk) = self.rows_chunk()? {
                         return Ok(Some(chunk));
                     }
-                    self.stage = if section == Section::State { self.rows_of(Section::Index) } else { Stage::Tail };
+                    self.stage = match self.index_rows.take() {
+                        Some(rows) => Stage::Rows(Section::Index, rows, None),
+                        None => Stage::Tail,
+                    };
                 }
                 Stage::Tail => {
-                    self.stage = Stage::Done;
                     let tail = self.tail.clone();
                     return Ok(Some(self.chunk(&Body::Tail(tail))));
                 }

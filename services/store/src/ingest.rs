@@ -28,6 +28,8 @@ pub struct Ingested {
     pub digest: u128,
     /// How many state rows it has.
     pub rows: u64,
+    /// How many rows that follow from them.
+    pub index_rows: u64,
 }
 
 /// Makes a store in `dir` out of the chunks of a state; whatever stood in `dir` before is removed. Complete and durable when
@@ -54,7 +56,26 @@ pub fn ingest<C: AsRef<[u8]>>(
     drop(engine);
     owner::claim(dir, config)?;
     stamp.write(dir)?;
-    Ok(Ingested { applied: state.applied, digest: state.digest, rows: source.rows.state_rows })
+    Ok(source.ingested(state))
+}
+
+/// The same checks of a state's chunks, without making a store of them.
+///
+/// # Errors
+/// See [`IngestError`].
+pub fn examine<C: AsRef<[u8]>>(
+    cluster: &[u8; 16],
+    chunks: impl Iterator<Item = Result<C, String>>,
+) -> Result<Ingested, IngestError> {
+    let mut source = Source::new(chunks, rows::digest_seed(cluster));
+    let head = source.head()?;
+    check_cluster(&head, cluster)?;
+    let (state, _) = (State::from_row(head.state)?, Digests::from_row(head.digests)?);
+    for section in [Section::State, Section::Index] {
+        while source.row(section)?.is_some() {}
+    }
+    source.finish(state.digest)?;
+    Ok(source.ingested(state))
 }
 
 fn check_cluster(head: &HeadRow, ours: &[u8; 16]) -> Result<(), IngestError> {
@@ -200,6 +221,11 @@ impl<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>> Source<C, I> {
         };
         self.open = Some((bytes, section, left));
         Ok(())
+    }
+
+    fn ingested(&self, state: State) -> Ingested {
+        let TailRow { state_rows: rows, index_rows } = self.rows;
+        Ingested { applied: state.applied, digest: state.digest, rows, index_rows }
     }
 
     /// Everything has come, and it is what the sender has.

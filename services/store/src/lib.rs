@@ -6,6 +6,7 @@
 //! On disk: a directory with a stamp (`stamp`) that names the generation in use, and one fjall database a generation.
 //! A fetched state becomes the next generation, so that readers of the old one finish undisturbed.
 
+mod archive;
 mod chunk;
 mod config;
 mod contents;
@@ -27,12 +28,16 @@ mod store;
 mod verify;
 mod view;
 
+pub use archive::{
+    ARCHIVE_FORMAT, Archive, ArchiveChunks, ArchiveError, ArchiveHead, ArchiveOut, ArchiveTail, Checker,
+    VerifiedArchive, verify_archive,
+};
 pub use chunk::CHUNK_BYTES_TARGET;
 pub use config::StoreConfig;
 pub use error::{IngestError, StoreError};
 pub use export::{Export, ExportHead};
 pub use fatal::EXIT_DISK_FAULT;
-pub use ingest::{Ingested, ingest};
+pub use ingest::{Ingested, examine, ingest};
 pub use mark::{AppliedMark, DIGEST_INTERVAL, DIGESTS_KEPT};
 pub use owner::{StateOwner, owner};
 pub use reader::{KEPT_BYTES_MAX, StoreReader};

@@ -128,6 +128,23 @@ pub(crate) fn state_rows(
     read(before).chain(all(engine, at, floors)).chain(read(behind))
 }
 
+/// The same rows as of a snapshot, without the snapshot (see [`Engine::between_apart`]).
+pub(crate) fn state_rows_apart(
+    engine: &Engine,
+    at: &Snapshot,
+    floors: &Floors,
+) -> impl Iterator<Item = fjall::Result<(Slice, Slice)>> + Send + use<> {
+    let tag = Table::Request.tag();
+    let before = engine.between_apart(at, Space::State, &[ROWS_FROM], Some(vec![tag]));
+    let behind = engine.between_apart(at, Space::State, &[tag + 1], None);
+    let lane = |lane| engine.between_apart(at, Space::Requests(lane), &[tag], Some(vec![tag + 1]));
+    let lanes: Vec<_> = (0..LANES as u8).map(lane).collect();
+    let floors = floors.clone();
+    let remembered = move |pair: &fjall::Result<(Slice, Slice)>| pair.as_ref().is_ok_and(|(key, _)| !floors.hides(key));
+    let lanes = lanes.into_iter().flatten().filter(move |pair| pair.is_err() || remembered(pair));
+    before.chain(lanes).chain(behind)
+}
+
 /// Moves the rows that a store of format 1 has among the others; what a crash leaves undone the next call does.
 pub(crate) fn move_out(engine: &Engine) -> Result<(), StoreError> {
     let failed = StoreError::engine("moving remembered requests");

@@ -96,6 +96,11 @@ impl StateSnapshot {
         &self.0.state.applied
     }
 
+    /// The cluster that the state belongs to.
+    pub fn cluster(&self) -> &[u8; 16] {
+        self.0.engine.cluster()
+    }
+
     /// The digest of all state rows.
     pub fn digest(&self) -> u128 {
         self.0.state.digest
@@ -125,7 +130,7 @@ impl StateSnapshot {
     }
 
     /// The whole state as chunks, the first of which says which state it is.
-    pub fn export(self) -> Export {
+    pub fn export(&self) -> Export {
         Export::new(self)
     }
 
@@ -149,8 +154,12 @@ impl StateSnapshot {
         self.0.engine.digests(Some(&self.0.snapshot))
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.0.engine
+    }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.0.snapshot
     }
 
     pub(crate) fn at(&self) -> Option<&Snapshot> {

@@ -80,6 +80,12 @@ pub(crate) fn bar(total: u64) -> ProgressBar {
     ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10)).with_style(style)
 }
 
+/// As [`bar`], for bytes of which nobody knows how many come.
+pub(crate) fn bytes_counter() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bytes}  {bytes_per_sec}").expect("the template is constant and valid");
+    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)).with_style(style)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use ocs_proto::control::{PeerLag, Role, StatusReply};
+use ocs_proto::control::{BackupSchedule, PeerLag, Role, StatusReply};
 use serde::Serialize;
 
 use crate::{
+    backup::time,
     group::{Group, Seen},
     print,
 };
@@ -64,7 +65,39 @@ struct Said {
     rules: u32,
     rules_known: u32,
     upgrade_waits_for: Vec<String>,
+    /// None: the node makes none by itself.
+    backups: Option<BackupsView>,
     peers: Vec<PeerView>,
+}
+
+/// The backups that a node makes by itself.
+#[derive(Debug, Serialize)]
+struct BackupsView {
+    every_s: u64,
+    keep: u32,
+    directory: String,
+    running: bool,
+    last: Option<MadeView>,
+    last_failure: Option<MissedView>,
+    failures: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct MadeView {
+    /// RFC 3339.
+    created: String,
+    file: String,
+    bytes: u64,
+    index: u64,
+    records: u64,
+    took_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct MissedView {
+    /// RFC 3339.
+    at: String,
+    reason: String,
 }
 
 /// Another node, as this one sees it.
@@ -132,6 +165,7 @@ impl GroupView {
             }
         }
         let primary = self.nodes.iter().find(|node| Some(&node.node) == self.primary.as_ref());
+        lines.extend(primary.and_then(|node| node.said.as_ref()?.backups.as_ref()).map(last_backup));
         if let Some(said) = primary.and_then(|node| node.said.as_ref()) {
             let told = [("survives", &said.survives), ("would lose an update", &said.loses)];
             let newer = said.formats < said.formats_known || said.rules < said.rules_known;
@@ -214,7 +248,43 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         rules: status.rules,
         rules_known: status.rules_known,
         upgrade_waits_for: status.upgrade_waits_for,
+        backups: status.backups.map(backups_view),
         peers: role.peers.into_iter().map(peer_view).collect(),
+    }
+}
+
+fn backups_view(schedule: BackupSchedule) -> BackupsView {
+    BackupsView {
+        every_s: schedule.every_ms / 1000,
+        keep: schedule.keep,
+        directory: schedule.directory,
+        running: schedule.running,
+        last: schedule.last.map(|last| MadeView {
+            created: time(last.created_us),
+            file: last.file,
+            bytes: last.bytes,
+            index: last.index,
+            records: last.records,
+            took_ms: last.took_ms,
+        }),
+        last_failure: schedule.last_failure.map(|missed| MissedView { at: time(missed.at_us), reason: missed.reason }),
+        failures: schedule.failures,
+    }
+}
+
+/// For a person.
+fn last_backup(backups: &BackupsView) -> String {
+    let running = if backups.running { "; one is under way" } else { "" };
+    match &backups.last {
+        Some(last) => format!(
+            "last backup: {}, index {}, {} records, {} MiB, {}{running}",
+            last.created,
+            last.index,
+            last.records,
+            last.bytes >> 20,
+            last.file
+        ),
+        None => format!("last backup: none in {} yet{running}", backups.directory),
     }
 }
 

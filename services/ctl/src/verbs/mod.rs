@@ -1,5 +1,8 @@
 //! One file a verb. Called by `main`.
 
+mod backup_create;
+mod backup_restore;
+mod backup_verify;
 mod certs;
 mod drill;
 mod force_primary;
@@ -22,7 +25,7 @@ mod verify;
 mod wait;
 
 use crate::{
-    cli::{Cli, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb, UpgradeVerb, Verb},
+    cli::{BackupVerb, Cli, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb, UpgradeVerb, Verb},
     cluster::Cluster,
     failure::Failure,
     print::Out,
@@ -51,6 +54,9 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::List(ListVerb::Export(args)) => list_export::run(&cluster, &args).await,
         Verb::List(ListVerb::Show(args)) => list_show::run(&cluster, out(args.format), &args).await,
         Verb::Record(RecordVerb::Get(args)) => record_get::run(&cluster, out(args.format), &args).await,
+        Verb::Backup(BackupVerb::Create(args)) => backup_create::run(&cluster, out(args.format), &args).await,
+        Verb::Backup(BackupVerb::Verify(args)) => backup_verify::run(out(args.format), &args),
+        Verb::Backup(BackupVerb::Restore(args)) => backup_restore::run(out(args.format), &args),
         Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args)).await,
         Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args)).await,
         Verb::Verify(format) => verify::run(&cluster, out(format)).await,

@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) replaced: bool,
     /// Automatic failover is paused.
     pub(crate) paused: bool,
+    /// What `CreateBackup` gives.
+    pub(crate) backup: Vec<u8>,
     /// What the second node recomputes.
     pub(crate) digest_of_b: String,
     pub(crate) entries_of_b_more: u64,
@@ -176,6 +178,7 @@ impl Node {
 impl control_server::Control for Node {
     type WatchRoleStream = Stream<GetRoleReply>;
     type ExportStream = Stream<ExportRows>;
+    type CreateBackupStream = Stream<BackupBytes>;
 
     async fn get_role(&self, _: Request<GetRoleRequest>) -> Result<Response<GetRoleReply>, Status> {
         Ok(Response::new(self.role()))
@@ -242,6 +245,15 @@ impl control_server::Control for Node {
     }
 
     /// The other node is taken in at once.
+    async fn create_backup(
+        &self,
+        _: Request<CreateBackupRequest>,
+    ) -> Result<Response<Self::CreateBackupStream>, Status> {
+        let bytes = self.state.lock().unwrap().backup.clone();
+        let messages: Vec<_> = bytes.chunks(100).map(|data| Ok(BackupBytes { data: data.to_vec() })).collect();
+        Ok(Response::new(tokio_stream::iter(messages)))
+    }
+
     async fn give_up(&self, _: Request<GiveUpRequest>) -> Result<Response<GiveUpReply>, Status> {
         self.state.lock().unwrap().replaced = true;
         Ok(Response::new(GiveUpReply { done: true, reason: String::new() }))

@@ -70,6 +70,7 @@ impl Config {
         self.check_listeners(&mut found);
         self.check_sizes(&mut found);
         check_raft(&self.raft, &mut found);
+        self.check_backup(&mut found);
         self.check_limits(&mut found);
         self.check_proxy(&mut found);
         if let Err(error) = self.logging.check() {
@@ -171,6 +172,27 @@ impl Config {
             }
             taken.push((key, listen));
         }
+    }
+
+    fn check_backup(&self, found: &mut Found) {
+        let backup = &self.backup;
+        if !backup.every.is_empty() {
+            if backup.every().is_none() {
+                let message =
+                    format!("{:?} is no duration: give a number and s, m, h or d, as in \"24h\"", backup.every);
+                found.add("backup.every", message);
+            }
+            if backup.directory.as_os_str().is_empty() {
+                found.add("backup.directory", "is empty: say where the backups are written");
+            }
+        }
+        if backup.directory.starts_with(&self.node.data_dir) {
+            found.add(
+                "backup.directory",
+                "is within node.data_dir: give the backups a place of their own, best another disk",
+            );
+        }
+        found.positive("backup.keep", backup.keep.into());
     }
 
     fn check_limits(&self, found: &mut Found) {

@@ -264,3 +264,22 @@ fn addresses_are_taken_apart_without_asking_anybody() {
         assert!(!address::is_outside(inside), "{inside}");
     }
 }
+
+#[test]
+fn a_schedule_of_backups_needs_an_interval_and_a_place_of_its_own() {
+    let scheduled = |every: &str, directory: &str| {
+        let (every, directory) = (every.to_owned(), PathBuf::from(directory));
+        move |config: &mut Config| config.backup = Backup { every, directory, keep: 3 }
+    };
+    let fine = |every: &str, directory: &str| {
+        let mut config = good();
+        scheduled(every, directory)(&mut config);
+        problems(&config)
+    };
+    assert_eq!(fine("24h", "/var/backups/ocs"), Vec::<String>::new());
+    assert_eq!(fine("", ""), Vec::<String>::new());
+    assert!(problem(scheduled("daily", "/var/backups/ocs")).contains("backup.every: \"daily\" is no duration"));
+    assert!(problem(scheduled("24h", "")).contains("backup.directory: is empty"));
+    assert!(problem(scheduled("24h", "/var/lib/ocs/backups")).contains("within node.data_dir"));
+    assert!(problem(|config| config.backup.keep = 0).contains("backup.keep"));
+}

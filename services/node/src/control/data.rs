@@ -125,7 +125,7 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
     })
 }
 
-fn unreadable(reply: Reply) -> Status {
+pub(super) fn unreadable(reply: Reply) -> Status {
     match reply.body {
         ReplyBody::Refused(refusal) => refused(refusal),
         _ => Status::unavailable("the state cannot be read now"),

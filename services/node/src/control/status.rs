@@ -5,12 +5,14 @@
 use std::{collections::HashMap, time::Instant};
 
 use consensus::{StartStanding, Status};
-use ocs_proto::control::{PeerLag, StatusReply};
+use ocs_proto::control::{BackupMade, BackupMissed, BackupSchedule, PeerLag, StatusReply};
 
 use super::contract::{self, Facts};
 use crate::{
+    archive::schedule::BackupStatus,
     metrics::Sources,
-    role::{RoleView, Roster},
+    outbound_api::wall_us,
+    role::{Role, RoleView, Roster},
     scan::ScanStatus,
     supervisor::ProxyStatus,
     versions,
@@ -47,6 +49,8 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
     let facts = Facts { own: &roster.own().name, view: &view, peers: &role.peers, stopped: core.stopped };
     let updates_stopped = contract::updates_stopped(&facts, core.log_full);
     let mut warnings = warnings(&view, &role.peers, &proxy, &odd_clocks, &core);
+    let backups = sources.backups.borrow().clone();
+    warnings.extend((view.role == Role::Primary).then(|| backups.warning(wall_us())).flatten());
     warnings.extend((!updates_stopped.is_empty()).then(|| updates_stopped.clone()));
     StatusReply {
         survives: if core.single_copy { ALONE.to_owned() } else { contract::survives(&facts) },
@@ -83,6 +87,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         rules: sources.api.as_ref().map_or(core.rules_wanted, |api| api.state().rules_version()),
         rules_known: versions::NEWEST.rules,
         upgrade_waits_for: upgrade_waits_for(&core, sources.role.roster()),
+        backups: (!backups.every.is_zero()).then(|| schedule(backups)),
         control_address: roster.own().control.clone(),
         controls: controls.map(|member| (member.name.clone(), member.control.clone())).collect::<HashMap<_, _>>(),
     }
@@ -175,6 +180,27 @@ fn core_warnings(core: &Status) -> Vec<String> {
         lines.push("the state is being fetched from the other data node".to_owned());
     }
     lines
+}
+
+fn schedule(known: BackupStatus) -> BackupSchedule {
+    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let made = |last: crate::archive::schedule::Made| BackupMade {
+        created_us: last.created_us,
+        file: last.file.display().to_string(),
+        bytes: last.bytes,
+        index: last.index,
+        records: last.records,
+        took_ms: millis(last.took),
+    };
+    BackupSchedule {
+        every_ms: millis(known.every),
+        keep: known.keep,
+        directory: known.directory.display().to_string(),
+        running: known.running,
+        last: known.last.map(made),
+        last_failure: known.missed.map(|missed| BackupMissed { at_us: missed.at_us, reason: missed.reason }),
+        failures: known.failures,
+    }
 }
 
 fn scan(status: &ScanStatus) -> String {

@@ -44,13 +44,20 @@ async fn stage(witness: bool) -> Stage {
     role.ask().await;
     let api = (!witness).then(|| Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks)));
     let proxy = watch::channel(ProxyStatus { state: "listening".into(), ..Default::default() }).1;
-    let sources = Sources { role: role.clone(), api, proxy, scan: watch::channel(Default::default()).1 };
+    let sources = Sources {
+        role: role.clone(),
+        api,
+        proxy,
+        scan: watch::channel(Default::default()).1,
+        backups: crate::archive::schedule::none(),
+    };
     let about = About { cluster: "demo".into(), started: std::time::Instant::now(), options: Vec::new() };
     let home = tempfile::tempdir().unwrap();
     let orders = Orders::new(Arc::new(stamped(home.path())), "witness", &tasks);
     let ordered = orders.given();
     let control = ControlApi {
         orders,
+        archives: None,
         sources,
         about: Arc::new(about),
         give_up: Arc::new(|| Ok(())),

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use consensus::RaftId;
 use tokio::sync::watch;
 
-use crate::{outbound_api::OutboundApi, role::RoleService, scan::ScanStatus, supervisor::ProxyStatus};
+use crate::{
+    archive::schedule::BackupStatus, outbound_api::OutboundApi, role::RoleService, scan::ScanStatus,
+    supervisor::ProxyStatus,
+};
 
 /// What a node can tell of itself. Cheap to clone.
 #[derive(Clone)]
@@ -18,6 +21,8 @@ pub struct Sources {
     pub proxy: watch::Receiver<ProxyStatus>,
     /// The scan of the state; a witness has none.
     pub scan: watch::Receiver<ScanStatus>,
+    /// The backups that this node makes by itself; a witness makes none.
+    pub backups: watch::Receiver<BackupStatus>,
 }
 
 impl Sources {

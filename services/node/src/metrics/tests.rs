@@ -28,7 +28,13 @@ async fn stage() -> Stage {
     role.ask().await;
     let api = Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks));
     let (proxy, receiver) = watch::channel(crate::supervisor::ProxyStatus::default());
-    let sources = Sources { role, api: Some(api), proxy: receiver, scan: watch::channel(Default::default()).1 };
+    let sources = Sources {
+        role,
+        api: Some(api),
+        proxy: receiver,
+        scan: watch::channel(Default::default()).1,
+        backups: crate::archive::schedule::none(),
+    };
     Stage { metrics: Metrics::new(), sources, group, proxy, _tasks: tasks }
 }
 

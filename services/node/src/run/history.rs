@@ -7,30 +7,38 @@ use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::Tasks;
 use consensus::{Came, Reign};
+use jiff::Timestamp;
 use ocs_proto::control::HistoryEntry;
 use outbound::{Body, Origin, ReplyBody, RoleChange};
 use tokio::time::Instant;
 
 use super::spawn_quiet;
-use crate::{data_dir::Forced, outbound_api::OutboundApi, role::RoleService};
+use crate::{
+    data_dir::{Forced, Restored},
+    outbound_api::OutboundApi,
+    role::RoleService,
+};
 
 /// For one attempt.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How the epoch of this node was begun, if not by forming the group.
+type Begun = (Option<Forced>, Option<Restored>);
+
 /// Keeps it from now on.
-pub(super) fn kept(role: RoleService, api: Arc<OutboundApi>, forced: Option<Forced>, tasks: &Tasks) {
+pub(super) fn kept(role: RoleService, api: Arc<OutboundApi>, begun: Begun, tasks: &Tasks) {
     let stopping = tasks.stopping();
     spawn_quiet(tasks, "history", async move {
         tokio::select! {
-            () = keep(role, api, forced) => {}
+            () = keep(role, api, begun) => {}
             () = stopping.cancelled() => {}
         }
     });
 }
 
-async fn keep(role: RoleService, api: Arc<OutboundApi>, forced: Option<Forced>) {
+async fn keep(role: RoleService, api: Arc<OutboundApi>, begun: Begun) {
     let (mut status, mut noted) = (role.group().status(), 0);
     let own = &role.roster().own().name;
     loop {
@@ -40,8 +48,7 @@ async fn keep(role: RoleService, api: Arc<OutboundApi>, forced: Option<Forced>) 
         let change = RoleChange {
             term: reign.term,
             to: own.clone(),
-            reason: forced_reason(forced.as_ref(), before.as_ref())
-                .unwrap_or_else(|| reason(&reign, own, before.as_ref())),
+            reason: forced_reason(&begun, before.as_ref()).unwrap_or_else(|| reason(&reign, own, before.as_ref())),
             pause_ms: if before.is_some() { reign.pause_ms } else { 0 },
         };
         tracing::info!(term = change.term, reason = change.reason, pause_ms = change.pause_ms, "this node is primary");
@@ -59,8 +66,13 @@ async fn note(api: &OutboundApi, change: RoleChange) -> bool {
 }
 
 /// The first time as primary after an operator forced it: what this node had then, for ever.
-fn forced_reason(forced: Option<&Forced>, before: Option<&HistoryEntry>) -> Option<String> {
-    let forced = forced.filter(|forced| before.is_none_or(|before| before.term <= forced.term))?;
+fn forced_reason((forced, restored): &Begun, before: Option<&HistoryEntry>) -> Option<String> {
+    let forced = forced.as_ref().filter(|forced| before.is_none_or(|before| before.term <= forced.term))?;
+    if let Some(Restored { epoch, index, created_us, .. }) = restored {
+        let created = i64::try_from(*created_us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
+        let created = created.map_or_else(|| "?".to_owned(), |created| format!("{created:.0}"));
+        return Some(format!("a backup made at {created} was restored into epoch {epoch}: index {index}"));
+    }
     let loss = if forced.accept_loss { "loss of updates accepted" } else { "no update lost" };
     Some(format!(
         "an operator forced it into epoch {}, {loss}: last index of its log {}, last commit heard of {}",
@@ -91,12 +103,17 @@ mod tests {
     fn a_forced_primary_keeps_what_it_had_in_its_first_entry_and_in_no_later_one() {
         let forced = Forced { at_us: 1, epoch: 2, last_index: 120, last_commit: 118, accept_loss: true, term: 9 };
         let entry = |term| HistoryEntry { term, ..HistoryEntry::default() };
-        let said = forced_reason(Some(&forced), Some(&entry(8))).unwrap();
+        let begun = (Some(forced), None);
+        let said = forced_reason(&begun, Some(&entry(8))).unwrap();
         for part in ["epoch 2", "loss of updates accepted", "log 120", "heard of 118"] {
             assert!(said.contains(part), "{said}");
         }
-        assert_eq!(forced_reason(Some(&forced), Some(&entry(10))), None, "it leads again");
-        assert_eq!(forced_reason(None, Some(&entry(8))), None);
+        assert_eq!(forced_reason(&begun, Some(&entry(10))), None, "it leads again");
+        assert_eq!(forced_reason(&(None, None), Some(&entry(8))), None);
+        let created_us = 1_790_000_000_500_000;
+        let restored = Restored { epoch: 2, index: 120, created_us, release: String::new(), file: String::new() };
+        let said = forced_reason(&(begun.0, Some(restored)), Some(&entry(8))).unwrap();
+        assert_eq!(said, "a backup made at 2026-09-21T14:13:20Z was restored into epoch 2: index 120");
     }
 
     #[test]

@@ -17,13 +17,7 @@ use crate::{
 /// Opens the data directory. Where its stamp is damaged, and log and state name this cluster and node, the Raft id is given up:
 /// the damaged stamp may have said so before (design rule 11).
 pub(super) fn open_directory(config: &Config, bootstrap: bool) -> Result<DataDir, RunError> {
-    let member = config.member().ok_or_else(|| RunError::Unnamed(config.node.name.clone()))?;
-    let identity = DataIdentity {
-        cluster_id: config.cluster.id.clone(),
-        cluster: config.cluster_id(),
-        node: member.name.clone(),
-        kind: member.role.into(),
-    };
+    let identity = identity(config)?;
     let path = &config.node.data_dir;
     match DataDir::open(path, identity.clone(), bootstrap) {
         Err(DataDirError::Damaged { file, reason }) if file == path.join(STAMP_FILE) => {
@@ -33,6 +27,17 @@ pub(super) fn open_directory(config: &Config, bootstrap: bool) -> Result<DataDir
         }
         opened => Ok(opened?),
     }
+}
+
+/// Who this node is to its data directory.
+pub(super) fn identity(config: &Config) -> Result<DataIdentity, RunError> {
+    let member = config.member().ok_or_else(|| RunError::Unnamed(config.node.name.clone()))?;
+    Ok(DataIdentity {
+        cluster_id: config.cluster.id.clone(),
+        cluster: config.cluster_id(),
+        node: member.name.clone(),
+        kind: member.role.into(),
+    })
 }
 
 /// What log and state name: this node.

@@ -206,7 +206,7 @@ pub(super) fn log_in(data_dir: &Path) -> PathBuf {
     data_dir.join("log")
 }
 
-fn state_dir(directory: &DataDir) -> PathBuf {
+pub(super) fn state_dir(directory: &DataDir) -> PathBuf {
     state_in(directory.path())
 }
 

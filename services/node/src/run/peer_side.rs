@@ -20,16 +20,19 @@ use outbound::{Reply, RequestId};
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::{pace::Pace, spawn_quiet};
+use super::spawn_quiet;
 use crate::{
     data_dir::DataDir,
     machine::{RecordsReader, StateOut},
     outbound_api::OutboundApi,
+    pace::Pace,
     peers::{PeerAddress, PeerHandler, PeerSelf, hello_reply},
 };
 
 /// Chunks that may wait for the receiver.
 const CHUNKS_MAX: usize = 4;
+/// Half of the time is left to updates that go on.
+const RESTS: u32 = 1;
 
 /// The node's side of `peers`.
 pub(super) struct PeerSide {
@@ -120,7 +123,7 @@ impl PeerHandler for PeerSide {
         let status = parts.raft.status();
         let send = tokio::task::spawn_blocking(move || {
             let commit = || status.borrow().commit;
-            let mut pace = Pace::new(commit(), Instant::now());
+            let mut pace = Pace::new(RESTS, commit(), Instant::now());
             for chunk in out {
                 let chunk = chunk.map_err(|error| Status::internal(error.to_string()));
                 if chunks.blocking_send(chunk).is_err() {

@@ -1,6 +1,6 @@
-//! How fast a state is given to who lacks it: at full speed while nothing else happens, half of the time while updates go on.
+//! How fast a state is read for others: at full speed while nothing else happens, a part of the time while updates go on.
 //!
-//! Reads no clock. Called by `peer_side` between two chunks.
+//! Reads no clock. Called between two chunks, by `peer_side` for a node that lacks the state and by `archive` for a backup.
 
 use std::time::{Duration, Instant};
 
@@ -11,25 +11,27 @@ const REST_MAX: Duration = Duration::from_millis(100);
 
 /// The pace of one state.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     commit: u64,
     moved: Option<Instant>,
     since: Instant,
+    /// Rests as long as the work before it took, so many times.
+    rests: u32,
 }
 
 impl Pace {
-    /// `commit`: the commit index now.
-    pub(super) fn new(commit: u64, now: Instant) -> Self {
-        Self { commit, moved: None, since: now }
+    /// `commit`: the commit index now. `rests`: how many times as long as the work a rest is, while updates go on.
+    pub(crate) fn new(rests: u32, commit: u64, now: Instant) -> Self {
+        Self { commit, moved: None, since: now, rests }
     }
 
-    /// How long to rest before the next chunk: as long as the last one took, while updates go on.
-    pub(super) fn rest(&mut self, commit: u64, now: Instant) -> Duration {
+    /// How long to rest before the next chunk: as long as the last one took, or a multiple of that, while updates go on.
+    pub(crate) fn rest(&mut self, commit: u64, now: Instant) -> Duration {
         if commit != self.commit {
             (self.commit, self.moved) = (commit, Some(now));
         }
         let busy = self.moved.is_some_and(|moved| now.duration_since(moved) < BUSY);
-        let rest = if busy { now.duration_since(self.since).min(REST_MAX) } else { Duration::ZERO };
+        let rest = if busy { (now.duration_since(self.since) * self.rests).min(REST_MAX) } else { Duration::ZERO };
         self.since = now + rest;
         rest
     }
@@ -44,7 +46,7 @@ mod tests {
     #[test]
     fn it_rests_as_long_as_a_chunk_took_while_updates_go_on_and_not_otherwise() {
         let begun = Instant::now();
-        let mut pace = Pace::new(7, begun);
+        let mut pace = Pace::new(1, 7, begun);
         assert_eq!(pace.rest(7, begun + CHUNK), Duration::ZERO, "nothing goes on");
         assert_eq!(pace.rest(8, begun + 2 * CHUNK), CHUNK);
         assert_eq!(pace.rest(8, begun + 4 * CHUNK), CHUNK, "the rest before does not count");

@@ -1,0 +1,110 @@
+//! `backup create`: the state of a data node as a file, while the group serves. Never leaves half a file under the name that was
+//! asked for: what comes is checked as it comes, and the file appears when its trailer has come.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use ocs_proto::control::{BackupBytes, CreateBackupRequest};
+use store::{ArchiveHead, ArchiveTail, Checker};
+use tonic::Streaming;
+
+use crate::{
+    backup::{PartFile, STANDARD, View},
+    call::CallError,
+    cli::BackupCreateArgs,
+    cluster::{Client, Cluster, Node},
+    failure::Failure,
+    group::{self, Group},
+    print::{self, Out},
+};
+
+/// Until a node begins: its state must have everything that was acknowledged.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a node may pause between two messages.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Writes to standard output or to a file.
+pub(crate) async fn run(cluster: &Cluster, out: Out, args: &BackupCreateArgs) -> Result<(), Failure> {
+    let group = group::survey(cluster).await;
+    if args.file.as_os_str() == STANDARD {
+        let bytes = begin(cluster, &group, args).await?;
+        let (head, tail, length) = copy(bytes, io::stdout(), print::cannot_write).await?;
+        eprintln!("{}", View::whole(&args.file, &head, &tail, length).table());
+        return Ok(());
+    }
+    let part = PartFile::create(&args.file)?; // first: a place that cannot be written needs no node
+    let bytes = begin(cluster, &group, args).await?;
+    let (head, tail, length) = copy(bytes, part.file(), |error| part.failed(error)).await?;
+    part.put_in_place()?;
+    out.show(&View::whole(&args.file, &head, &tail, length), View::table)
+}
+
+/// The bytes as one node sends them.
+struct Bytes<'a> {
+    stream: Streaming<BackupBytes>,
+    node: &'a Node,
+}
+
+/// At the named node, or at the first data node that can: one that is not primary has more time.
+async fn begin<'a>(cluster: &Cluster, group: &'a Group<'_>, args: &BackupCreateArgs) -> Result<Bytes<'a>, Failure> {
+    let mut refusal = None;
+    for node in candidates(group, args.node.as_deref())? {
+        let request = CreateBackupRequest { stale: args.stale };
+        match node.call(cluster.timeout_or(TIMEOUT), |client| open(client, request)).await {
+            Ok(stream) => return Ok(Bytes { stream, node }),
+            Err(error) if error.retry() => refusal = Some(error.into_failure(&node.address)),
+            Err(error) => return Err(error.into_failure(&node.address)),
+        }
+    }
+    Err(refusal.unwrap_or_else(|| Failure::Unreachable("no data node answers".to_owned())))
+}
+
+fn candidates<'a>(group: &'a Group<'_>, name: Option<&str>) -> Result<Vec<&'a Node>, Failure> {
+    let Some(name) = name else {
+        let primary = group.primary().map(|seen| &seen.node.address);
+        let mut nodes: Vec<&Node> = group.data_nodes().map(|(seen, _)| seen.node).collect();
+        nodes.sort_by_key(|node| Some(&node.address) == primary);
+        if nodes.is_empty() {
+            group.require_primary()?;
+        }
+        return Ok(nodes);
+    };
+    let seen = group.named(name);
+    let silent = || Failure::Unreachable(format!("node {name:?} does not answer at any of --endpoints"));
+    seen.map(|seen| vec![seen.node]).ok_or_else(silent)
+}
+
+async fn open(mut client: Client, request: CreateBackupRequest) -> Result<Streaming<BackupBytes>, CallError> {
+    Ok(client.create_backup(request).await?.into_inner())
+}
+
+/// Writes what comes, and checks it; the length.
+async fn copy(
+    mut from: Bytes<'_>,
+    mut to: impl Write,
+    fault: impl Fn(io::Error) -> Failure,
+) -> Result<(ArchiveHead, ArchiveTail, u64), Failure> {
+    let (bar, mut checker, mut length) = (print::bytes_counter(), Checker::new(), 0);
+    while let Some(data) = next(&mut from).await? {
+        checker.push(&data, |_, _| {}).map_err(|error| broken(from.node, &error.to_string()))?;
+        to.write_all(&data).map_err(&fault)?;
+        length += data.len() as u64;
+        bar.set_position(length);
+    }
+    to.flush().map_err(&fault)?;
+    bar.finish_and_clear();
+    let (head, tail) = checker.finish().map_err(|_| broken(from.node, "the node broke it off"))?;
+    Ok((head, tail, length))
+}
+
+async fn next(from: &mut Bytes<'_>) -> Result<Option<Vec<u8>>, Failure> {
+    let message = tokio::time::timeout(MESSAGE_TIMEOUT, from.stream.message()).await;
+    let message = message.unwrap_or(Ok(None)).map_err(|status| broken(from.node, CallError::from(status)))?;
+    Ok(message.map(|message| message.data))
+}
+
+fn broken(node: &Node, why: impl std::fmt::Display) -> Failure {
+    Failure::Refused(format!("{}: the backup is not whole and was not kept: {why}", node.address))
+}

@@ -1,0 +1,232 @@
+//! The directory of a schedule's backups: names that sort by time, files that appear when they are whole, and the oldest that go.
+//!
+//! Never touches a file whose name is not of this pattern, nor one of another cluster. Called by `schedule`, on threads that may
+//! block.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufReader, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+use store::{Archive, ArchiveHead};
+
+use super::Made;
+use crate::archive::ArchiveStream;
+
+const ENDING: &str = ".ocsbackup";
+/// As in `20261126T101500Z`.
+const TIME_FORM: &str = "%Y%m%dT%H%M%SZ";
+const TIME_CHARS: usize = 16;
+
+/// Where the backups of a cluster stand.
+#[derive(Debug)]
+pub(super) struct Files {
+    directory: PathBuf,
+    cluster: [u8; 16],
+    /// What their names begin with.
+    begins: String,
+    /// Part of the names of unfinished ones, so that two nodes may share a directory.
+    node: String,
+}
+
+impl Files {
+    pub(super) fn new(directory: &Path, cluster_id: &str, cluster: [u8; 16], node: &str) -> Self {
+        let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' };
+        let begins = format!("{}-", cluster_id.chars().map(plain).collect::<String>());
+        Self { directory: directory.to_owned(), cluster, begins, node: node.to_owned() }
+    }
+
+    /// The newest backup of this cluster that is there.
+    pub(super) fn newest(&self) -> Option<Made> {
+        let all = self.all().ok()?;
+        all.iter().rev().find_map(|name| {
+            let file = self.directory.join(name);
+            let (head, bytes) = (self.head(&file)?, fs::metadata(&file).ok()?.len());
+            Some(Made { bytes, file, ..made(&head) })
+        })
+    }
+
+    /// Writes a backup under its name, durably; nothing stands there before.
+    pub(super) fn write(&self, stream: ArchiveStream) -> Result<Made, String> {
+        self.prepare().map_err(self.failed())?;
+        let name = self.name(&stream.head);
+        let part = self.directory.join(format!(".{name}.{}.part", self.node));
+        let head = stream.head.clone();
+        let written = write_part(&part, stream).and_then(|bytes| {
+            let file = self.directory.join(&name);
+            fs::rename(&part, &file).and_then(|()| sync(&self.directory)).map_err(self.failed())?;
+            Ok(Made { bytes, file, ..made(&head) })
+        });
+        if written.is_err() {
+            let _ = fs::remove_file(&part); // the next attempt does it otherwise
+        }
+        written
+    }
+
+    /// Removes the oldest beyond the number to be kept.
+    pub(super) fn retain(&self, keep: u32) -> Result<(), String> {
+        let all = self.all().map_err(self.failed())?;
+        let ours: Vec<PathBuf> =
+            all.iter().map(|name| self.directory.join(name)).filter(|file| self.head(file).is_some()).collect();
+        let surplus = ours.len().saturating_sub(keep as usize);
+        for file in &ours[..surplus] {
+            fs::remove_file(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            tracing::info!(file = %file.display(), "an old backup was removed");
+        }
+        Ok(())
+    }
+
+    /// The directory, without what an earlier attempt of this node left.
+    fn prepare(&self) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+        let ending = format!("{ENDING}.{}.part", self.node);
+        for name in names(&self.directory)? {
+            let unfinished = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(&ending));
+            if unfinished.and_then(|rest| rest.strip_prefix(&self.begins)).is_some_and(is_time) {
+                fs::remove_file(self.directory.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&self, head: &ArchiveHead) -> String {
+        let created = i64::try_from(head.created_us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
+        format!("{}{}{ENDING}", self.begins, created.unwrap_or_default().strftime(TIME_FORM))
+    }
+
+    /// Names of this pattern, oldest first.
+    fn all(&self) -> io::Result<Vec<String>> {
+        let ours = |name: &String| {
+            let time = name.strip_prefix(&self.begins).and_then(|rest| rest.strip_suffix(ENDING));
+            time.is_some_and(is_time)
+        };
+        let mut all: Vec<String> = names(&self.directory)?.into_iter().filter(ours).collect();
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// What a file says of itself, if it is a backup of this cluster.
+    fn head(&self, file: &Path) -> Option<ArchiveHead> {
+        let archive = Archive::open(BufReader::new(File::open(file).ok()?)).ok()?;
+        Some(archive.head().clone()).filter(|head| head.cluster == self.cluster)
+    }
+
+    fn failed(&self) -> impl FnOnce(io::Error) -> String {
+        let directory = self.directory.display().to_string();
+        move |error| format!("{directory}: {error}")
+    }
+}
+
+fn made(head: &ArchiveHead) -> Made {
+    Made { created_us: head.created_us, index: head.index, records: head.records, ..Made::default() }
+}
+
+fn is_time(text: &str) -> bool {
+    let place = |(at, byte): (usize, u8)| match at {
+        8 => byte == b'T',
+        15 => byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    };
+    text.len() == TIME_CHARS && text.bytes().enumerate().all(place)
+}
+
+fn names(directory: &Path) -> io::Result<Vec<String>> {
+    let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    fs::read_dir(directory)?.map(name).collect()
+}
+
+/// Writes every part, durably; the length.
+fn write_part(part: &Path, mut stream: ArchiveStream) -> Result<u64, String> {
+    let failed = |error: io::Error| format!("{}: {error}", part.display());
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map_err(failed)?;
+    let mut checker = store::Checker::new();
+    let mut bytes = 0;
+    while let Some(next) = stream.parts.blocking_recv() {
+        let next = next?;
+        checker.push(&next, |_, _| {}).map_err(|error| error.to_string())?;
+        file.write_all(&next).map_err(failed)?;
+        bytes += next.len() as u64;
+    }
+    checker.finish().map_err(|_| "the node is stopping".to_owned())?;
+    file.sync_all().map_err(failed)?;
+    Ok(bytes)
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use store::{ArchiveOut, Store, StoreConfig};
+    use tempfile::TempDir;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    const CLUSTER: [u8; 16] = [5; 16];
+
+    fn files(directory: &Path) -> Files {
+        Files::new(directory, "demo/1", CLUSTER, "a")
+    }
+
+    /// Of an empty state, begun at this second; `parts`: so many of its parts come before the node stops.
+    fn backup(cluster: [u8; 16], second: u64, parts: usize) -> ArchiveStream {
+        let home = TempDir::new().unwrap();
+        let config = StoreConfig { cache_bytes: 8 << 20, ..StoreConfig::new(cluster) };
+        let store = Store::open(&home.path().join("state"), config).unwrap();
+        let about = ArchiveHead { created_us: second * 1_000_000, ..ArchiveHead::default() };
+        let out = ArchiveOut::new(&store.reader().snapshot(), about);
+        let (head, (sender, receiver)) = (out.head().clone(), mpsc::channel(16));
+        out.take(parts).for_each(|part| sender.try_send(part.map_err(|error| error.to_string())).unwrap());
+        ArchiveStream { head, parts: receiver }
+    }
+
+    fn written(directory: &Path, cluster: [u8; 16], second: u64) -> Made {
+        files(directory).write(backup(cluster, second, usize::MAX)).unwrap()
+    }
+
+    #[test]
+    fn a_backup_appears_whole_readable_by_its_owner_alone_and_is_found_again() {
+        let place = TempDir::new().unwrap();
+        let directory = place.path().join("deep/backups");
+        let made = written(&directory, CLUSTER, 1_790_000_000);
+        assert_eq!(made.file, directory.join("demo_1-20260921T141320Z.ocsbackup"));
+        assert_eq!(names(&directory).unwrap().len(), 1);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&made.file), mode(&directory)), (0o600, 0o700));
+        assert_eq!(fs::metadata(&made.file).unwrap().len(), made.bytes);
+        assert_eq!(files(&directory).newest(), Some(made));
+    }
+
+    #[test]
+    fn a_backup_that_breaks_off_leaves_nothing_and_what_a_crash_left_goes_before_the_next() {
+        let place = TempDir::new().unwrap();
+        let cut = files(place.path()).write(backup(CLUSTER, 1, 2));
+        assert_eq!((cut, names(place.path()).unwrap().len()), (Err("the node is stopping".to_owned()), 0));
+        let [own, others] = ["a", "b"].map(|node| format!(".demo_1-19700101T000001Z.ocsbackup.{node}.part"));
+        [&own, &others].iter().for_each(|name| fs::write(place.path().join(name), "half").unwrap());
+        written(place.path(), CLUSTER, 2);
+        assert!(!place.path().join(own).exists() && place.path().join(others).exists());
+    }
+
+    #[test]
+    fn the_oldest_go_and_nothing_else_does() {
+        let place = TempDir::new().unwrap();
+        for second in 1..=5 {
+            written(place.path(), if second == 2 { [6; 16] } else { CLUSTER }, second);
+        }
+        let others = ["demo_1-19600101T000000Z.ocsbackup", "demo_1-old.ocsbackup", "other-19700101T000000Z.ocsbackup"];
+        others.iter().for_each(|name| fs::write(place.path().join(name), "no backup").unwrap());
+        files(place.path()).retain(2).unwrap();
+        let there = |second: u64| place.path().join(format!("demo_1-19700101T00000{second}Z.ocsbackup")).exists();
+        assert_eq!([1, 2, 3, 4, 5].map(there), [false, true, false, true, true], "the second is another cluster's");
+        assert!(others.iter().all(|name| place.path().join(name).exists()));
+        assert_eq!(files(place.path()).newest().map(|made| made.created_us), Some(5_000_000));
+    }
+}

@@ -1,0 +1,77 @@
+//! A state as the bytes of a backup file, from one consistent snapshot, while the store goes on being written.
+//!
+//! Holds one chunk in memory. Called by `node`, on a thread that may block.
+
+use super::{ArchiveHead, ArchiveTail, format::Pieces};
+use crate::{Export, StateSnapshot, StoreError};
+
+/// The bytes of a backup file in parts, in order: the head, a frame a part, the trailer. Ends after the trailer, or after an error.
+pub struct ArchiveOut {
+    head: ArchiveHead,
+    tail: ArchiveTail,
+    export: Export,
+    pieces: Pieces,
+    stage: Stage,
+}
+
+/// What comes next.
+enum Stage {
+    Head,
+    Frames,
+    Done,
+}
+
+impl ArchiveOut {
+    /// The state of a snapshot. `about` says what the store does not know of it: the names, the epoch, the time, the release.
+    pub fn new(snapshot: &StateSnapshot, about: ArchiveHead) -> Self {
+        let applied = snapshot.applied();
+        let head = ArchiveHead {
+            cluster: *snapshot.cluster(),
+            index: applied.index,
+            term: applied.term,
+            digest: snapshot.digest(),
+            records: snapshot.records(),
+            ..about
+        };
+        let tail = ArchiveTail { digest: head.digest, ..ArchiveTail::default() };
+        Self { head, tail, export: snapshot.export(), pieces: Pieces::new(), stage: Stage::Head }
+    }
+
+    /// What the file says of itself.
+    pub fn head(&self) -> &ArchiveHead {
+        &self.head
+    }
+
+    fn frame(&mut self) -> Result<Vec<u8>, StoreError> {
+        match self.export.next() {
+            Some(Ok(chunk)) => {
+                self.tail.content_bytes += chunk.len() as u64;
+                Ok(self.pieces.frame(&chunk))
+            }
+            Some(Err(error)) => {
+                self.stage = Stage::Done;
+                Err(error)
+            }
+            None => {
+                self.stage = Stage::Done;
+                (self.tail.state_rows, self.tail.index_rows) = self.export.rows();
+                Ok(self.pieces.tail(&self.tail))
+            }
+        }
+    }
+}
+
+impl Iterator for ArchiveOut {
+    type Item = Result<Vec<u8>, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.stage {
+            Stage::Head => {
+                self.stage = Stage::Frames;
+                Some(Ok(self.pieces.head(&self.head)))
+            }
+            Stage::Frames => Some(self.frame()),
+            Stage::Done => None,
+        }
+    }
+}
