@@ -150,8 +150,10 @@ fn the_primary_makes_backups_by_itself_keeps_a_few_and_says_so() {
     until("the new primary goes on", || !files(of_b).is_empty());
 
     // A place that cannot be written is a failure that shows.
-    fs::remove_dir_all(of_b).unwrap();
-    fs::write(of_b, "in the way").unwrap();
+    until("a file is in the way of the directory", || {
+        let _ = fs::remove_dir_all(of_b); // a backup may just come into it: then once more
+        fs::write(of_b, "in the way").is_ok()
+    });
     until("the failure is counted", || cluster.metric("b", "ocs_backup_failures_total") >= 1.0);
     let warnings = cluster.of_node("b")["warnings"].to_string();
     assert!(warnings.contains("the last backup failed"), "{warnings}");

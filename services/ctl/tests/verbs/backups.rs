@@ -36,9 +36,18 @@ async fn a_backup_is_written_whole_for_its_owner_alone_and_verified() {
     assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o600);
     let verified = ocsctl_at(&nobody().await, &["backup", "verify", file, "-o", "json"]).await;
     assert_eq!((verified.code, verified.json()), (0, told), "without a node");
-    let ran = ocsctl(&double, &["backup", "create", "-"]).await;
-    assert_eq!(ran.code, 0);
-    assert!(ran.err.contains("digest"), "what it is stands beside standard output: {}", ran.err);
+}
+
+#[tokio::test]
+async fn a_backup_goes_to_standard_output_and_what_it_is_beside_it() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let whole = backup(dir.path());
+    double.state().backup.clone_from(&whole);
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_ocsctl"));
+    command.env("OCSCTL_ENDPOINTS", double.endpoints()).args(["backup", "create", "-"]).kill_on_drop(true);
+    let output = command.output().await.unwrap();
+    assert_eq!((output.status.code(), output.stdout == whole), (Some(0), true));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("digest"));
 }
 
 #[tokio::test]

@@ -244,7 +244,6 @@ impl control_server::Control for Node {
         Ok(Response::new(HistoryReply { entries: vec![entry], confirmed: true }))
     }
 
-    /// The other node is taken in at once.
     async fn create_backup(
         &self,
         _: Request<CreateBackupRequest>,
@@ -254,6 +253,7 @@ impl control_server::Control for Node {
         Ok(Response::new(tokio_stream::iter(messages)))
     }
 
+    /// The other node is taken in at once.
     async fn give_up(&self, _: Request<GiveUpRequest>) -> Result<Response<GiveUpReply>, Status> {
         self.state.lock().unwrap().replaced = true;
         Ok(Response::new(GiveUpReply { done: true, reason: String::new() }))
