@@ -5,6 +5,7 @@
 pub mod config;
 pub mod descriptors;
 pub mod exit;
+pub mod lines;
 pub mod logging;
 pub mod memory;
 pub mod metrics;

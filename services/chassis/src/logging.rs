@@ -1,13 +1,25 @@
 //! The process's log: records of `tracing`, to standard error, as text or as JSON lines. Called once, by `main`.
 //!
-//! Never writes to standard output, which belongs to what a command was asked for.
+//! Never writes to standard output, which belongs to what a command was asked for. Never lets a stranger fill the disk or forge
+//! a line: libraries have a budget (`strangers`), and a record is one line of a bounded length (`line`).
 
 mod budget;
+mod line;
+mod strangers;
+
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, fmt, fmt::format::Format as Layout, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
-pub use budget::LineBudget;
+use self::{line::OneLine, strangers::Strangers};
+
+pub use self::{budget::LineBudget, line::Shown};
+
+/// The budgets of this process.
+static STRANGERS: OnceLock<Strangers> = OnceLock::new();
 
 /// How a log record looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,12 +79,18 @@ impl Logging {
 /// See [`LogError`].
 pub fn init(logging: &Logging) -> Result<(), LogError> {
     let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(false);
-    let registry = tracing_subscriber::registry().with(logging.parse()?);
+    let strangers = STRANGERS.get_or_init(Strangers::default).clone();
+    let registry = tracing_subscriber::registry().with(logging.parse()?).with(strangers);
     match logging.format {
-        Format::Text => registry.with(layer).try_init(),
+        Format::Text => registry.with(layer.event_format(OneLine(Layout::default().with_ansi(false)))).try_init(),
         Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     }
     .map_err(|_| LogError::Twice)
+}
+
+/// Tells the log every minute how many lines of libraries were left out of it. Never ends.
+pub async fn sum_up() {
+    STRANGERS.get_or_init(Strangers::default).sum_up().await;
 }
 
 #[cfg(test)]
