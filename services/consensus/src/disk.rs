@@ -18,7 +18,7 @@ use crate::{
     core::Write,
     driver::{Event, wall_clock_us},
     evidence::{Evidence, EvidenceFile},
-    log::{Batch, Disk, Log, LogError},
+    log::{Batch, Disk, Lack, Log, LogError},
 };
 
 /// Bytes of entries written with one fdatasync.
@@ -141,9 +141,9 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
         Ok(())
     }
 
-    /// Waits while the disk is full: nothing is acknowledged meanwhile, and it goes on by itself when there is room.
+    /// Waits while the disk is full, or while there are no descriptors: nothing is acknowledged meanwhile, and it goes on by itself when there is room.
     fn append(&mut self, batch: &Batch) -> Result<(), LogError> {
-        let mut full = false;
+        let mut lacked = None;
         loop {
             let begun = Instant::now();
             match self.append_if_room(batch) {
@@ -151,19 +151,20 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
                     self.observer.fdatasync(begun.elapsed().as_secs_f64());
                     break;
                 }
-                Err(LogError::NoRoom { .. }) => {
-                    if !full {
-                        tracing::error!("the log's disk is full: updates wait; make room on it");
+                Err(LogError::NoRoom { lack, .. }) => {
+                    if lacked.is_none() {
                         let _ = self.events.send(Event::NoRoom(true));
                     }
-                    full = true;
+                    if lacked.replace(lack) != Some(lack) {
+                        tracing::error!("updates wait for room for the log: {lack}");
+                    }
                     std::thread::sleep(ROOM_RETRY);
                 }
                 Err(fault) => return Err(fault),
             }
         }
-        if full {
-            tracing::warn!("the log's disk has room again");
+        if lacked.is_some() {
+            tracing::warn!("the log has room again");
             let _ = self.events.send(Event::NoRoom(false));
         }
         Ok(())
@@ -171,7 +172,11 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
 
     /// With less than the reserve left nothing is written: the rest is for what makes room (design 1).
     fn append_if_room(&mut self, batch: &Batch) -> Result<(), LogError> {
-        if self.room.load(Ordering::Relaxed) { self.log.append(batch) } else { Err(LogError::NoRoom { bytes: 0 }) }
+        if self.room.load(Ordering::Relaxed) {
+            self.log.append(batch)
+        } else {
+            Err(LogError::NoRoom { bytes: 0, lack: Lack::Disk })
+        }
     }
 
     fn compact(&mut self, mark: SnapshotMark) -> Result<(), LogError> {

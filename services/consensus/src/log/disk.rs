@@ -7,10 +7,12 @@ use std::{
     fs, io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use rustix::fs::{FlockOperation, flock};
+
+use super::error::no_descriptors;
 
 /// One flat directory of files. Clones share it.
 pub trait Disk: Clone + Send + Sync + 'static {
@@ -91,6 +93,26 @@ pub struct FileDisk {
 struct Directory {
     path: PathBuf,
     handle: fs::File,
+    /// Descriptors that are good for nothing but to be closed when there are no others.
+    reserve: Mutex<Vec<fs::File>>,
+}
+
+/// Descriptors kept for the log's own files: the next segment, and those that readers open.
+const RESERVE_DESCRIPTORS: usize = 16;
+
+impl Directory {
+    /// False: there is none left to give.
+    fn give(&self) -> bool {
+        self.reserve.lock().unwrap_or_else(PoisonError::into_inner).pop().is_some()
+    }
+
+    fn refill(&self) {
+        let mut reserve = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
+        while reserve.len() < RESERVE_DESCRIPTORS {
+            let Ok(kept) = self.handle.try_clone() else { return };
+            reserve.push(kept);
+        }
+    }
 }
 
 impl FileDisk {
@@ -106,7 +128,22 @@ impl FileDisk {
         }
         let handle = fs::File::open(path)?;
         flock(&handle, FlockOperation::NonBlockingLockExclusive).map_err(|e| in_use(path, e.into()))?;
-        Ok(Self { directory: Arc::new(Directory { path: path.to_owned(), handle }) })
+        let directory = Directory { path: path.to_owned(), handle, reserve: Mutex::default() };
+        directory.refill();
+        Ok(Self { directory: Arc::new(directory) })
+    }
+
+    /// Opens a file, with a descriptor of the reserve where there is no other: connections that are too many must not end the log.
+    fn opened(&self, open: impl Fn() -> io::Result<fs::File>) -> io::Result<fs::File> {
+        loop {
+            match open() {
+                Err(error) if no_descriptors(&error) && self.directory.give() => {}
+                opened => {
+                    self.directory.refill();
+                    return opened;
+                }
+            }
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -130,11 +167,11 @@ impl Disk for FileDisk {
     type File = fs::File;
 
     fn open(&self, name: &str) -> io::Result<fs::File> {
-        fs::OpenOptions::new().read(true).write(true).open(self.path(name))
+        self.opened(|| fs::OpenOptions::new().read(true).write(true).open(self.path(name)))
     }
 
     fn create(&self, name: &str) -> io::Result<fs::File> {
-        fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(self.path(name))
+        self.opened(|| fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(self.path(name)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

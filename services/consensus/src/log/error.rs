@@ -1,6 +1,8 @@
 //! What can go wrong with the log, and what the owner must do about it.
 
-use std::io;
+use std::{fmt, io};
+
+use rustix::io::Errno;
 
 /// Why the log refused. The owner ends the process on everything but [`LogError::NoRoom`] (wait for room, try again) and
 /// the reader's [`LogError::Compacted`] and [`LogError::Beyond`].
@@ -18,10 +20,12 @@ pub enum LogError {
     },
     /// There is no room for the next segment. Nothing of the batch was written and the log goes on as before: the same
     /// call may be repeated when there is room.
-    #[error("no room on the log's disk for a segment of {bytes} bytes")]
+    #[error("no room for a segment of {bytes} bytes: {lack}")]
     NoRoom {
         /// Size of the segment that did not fit.
         bytes: u64,
+        /// What there is too little of.
+        lack: Lack,
     },
     /// An earlier write or sync failed, so nothing is known of what the disk holds: the process must end.
     #[error("an earlier write or sync of the log failed; it is not tried again")]
@@ -133,17 +137,51 @@ pub enum LogError {
     },
 }
 
+/// What there is too little of, for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// Bytes on the log's disk.
+    Disk,
+    /// File descriptors, of this process or of the machine: the disk itself is fine.
+    Descriptors,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Disk => "the log's disk is full",
+            Self::Descriptors => "no file descriptors are left (ulimit -n, or connections that are too many)",
+        })
+    }
+}
+
+impl Lack {
+    /// None: another fault.
+    fn of(error: &io::Error) -> Option<Self> {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Self::Disk),
+            _ if no_descriptors(error) => Some(Self::Descriptors),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a file was not opened for want of descriptors. Writes and syncs of open files never say so.
+pub(super) fn no_descriptors(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 impl LogError {
     /// Wraps a failed file operation.
     pub(super) fn io(action: &'static str, file: &str) -> impl FnOnce(io::Error) -> LogError {
         move |source| LogError::Io { action, file: file.to_owned(), source }
     }
 
-    /// As [`LogError::io`], but a full disk or quota is [`LogError::NoRoom`].
+    /// As [`LogError::io`], but a full disk or quota, or a want of descriptors, is [`LogError::NoRoom`].
     pub(super) fn room(action: &'static str, file: &str, bytes: u64) -> impl FnOnce(io::Error) -> LogError {
-        move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LogError::NoRoom { bytes },
-            _ => LogError::Io { action, file: file.to_owned(), source },
+        move |source| match Lack::of(&source) {
+            Some(lack) => LogError::NoRoom { bytes, lack },
+            None => LogError::Io { action, file: file.to_owned(), source },
         }
     }
 }

@@ -8,6 +8,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use rustix::io::Errno;
+
 use super::disk::{Disk, File};
 
 const PAGE: usize = 4096;
@@ -52,6 +54,7 @@ struct State {
     capacity: Option<u64>,
     fail_sync: bool,
     fail_write: bool,
+    no_descriptors: bool,
     syncs: u64,
     generation: u64,
 }
@@ -171,6 +174,11 @@ impl MemDisk {
         lock(&self.state).fail_write = true;
     }
 
+    /// Whether no file can be opened any more: the process has no descriptors left.
+    pub fn set_no_descriptors(&self, none_left: bool) {
+        lock(&self.state).no_descriptors = none_left;
+    }
+
     /// Syncs of files that succeeded so far.
     pub fn syncs(&self) -> u64 {
         lock(&self.state).syncs
@@ -191,6 +199,10 @@ fn split_mix(state: &mut u64) -> u64 {
 }
 
 impl State {
+    fn descriptor(&self) -> io::Result<()> {
+        if self.no_descriptors { Err(io::Error::from_raw_os_error(Errno::MFILE.raw_os_error())) } else { Ok(()) }
+    }
+
     fn used(&self) -> u64 {
         self.names.values().map(|c| lock(c).live.len() as u64).sum()
     }
@@ -270,12 +282,14 @@ impl Disk for MemDisk {
 
     fn open(&self, name: &str) -> io::Result<MemFile> {
         let state = lock(&self.state);
+        state.descriptor()?;
         let contents = state.names.get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
         Ok(self.handle(name, contents, state.generation))
     }
 
     fn create(&self, name: &str) -> io::Result<MemFile> {
         let mut state = lock(&self.state);
+        state.descriptor()?;
         let contents = Arc::<Mutex<Contents>>::default();
         state.change(Change::Create(name.to_owned(), contents.clone()));
         Ok(self.handle(name, contents, state.generation))

@@ -35,7 +35,7 @@ use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 pub use self::{
     append::Log,
     disk::{Disk, File, FileDisk},
-    error::LogError,
+    error::{Lack, LogError},
     mem::{Keep, MemDisk, MemFile, Unsynced},
     owner::{Owner, owners},
     reader::LogReader,

@@ -55,12 +55,12 @@ impl<D: Disk> Segments<D> {
         self.filling = thread::Builder::new().name("log-prepare".to_owned()).spawn(job).ok();
     }
 
-    /// A segment of at least `bytes`, with its header, under its name, all durable; and its length. A full disk changes
-    /// nothing.
+    /// A segment of at least `bytes`, with its header, under its name, all durable; and its length. A full disk, or a
+    /// want of descriptors, changes nothing.
     pub(super) fn next(&mut self, header: &SegmentHeader, bytes: u64) -> Result<(D::File, u64), LogError> {
         let (draft, length) = self.draft(bytes)?;
         let name = segment_name(header.sequence);
-        let file = self.disk.open(draft).map_err(LogError::io("open", draft))?;
+        let file = self.disk.open(draft).map_err(LogError::room("open", draft, length))?;
         file.write_at(&header.encode(), 0).map_err(LogError::room("write", draft, length))?;
         file.sync().map_err(LogError::io("sync", draft))?;
         self.publish(draft, &name, length)?;

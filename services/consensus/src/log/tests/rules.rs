@@ -1,7 +1,7 @@
 //! What an append, a compaction and a reset leave behind, on a disk that behaves; and what is refused.
 
 use super::*;
-use crate::log::{Disk, File, FileDisk};
+use crate::log::{Disk, File, FileDisk, Lack};
 
 #[test]
 fn what_was_appended_is_there_after_a_restart() {
@@ -248,6 +248,24 @@ fn a_full_disk_refuses_the_batch_and_the_log_goes_on_when_there_is_room() {
     log.append(&entries(next..=next, 1, 900)).unwrap_err();
     assert_eq!(log.compact(mark_at(next - 3, 1)).unwrap(), next - 2, "compaction needs no new segment");
     disk.set_capacity(None);
+    log.append(&entries(next..=next, 1, 900)).unwrap();
+    let (log, _) = open(&disk);
+    assert_eq!(all(&log), entries(next - 2..=next, 1, 900).entries);
+}
+
+#[test]
+fn without_descriptors_the_batch_is_refused_and_the_log_goes_on_when_there_are_some() {
+    let disk = MemDisk::new();
+    let mut log = create(&disk);
+    disk.set_no_descriptors(true);
+    let refused = (1..).find_map(|i| log.append(&entries(i..=i, 1, 900)).err().map(|error| (i, error)));
+    let (next, error) = refused.unwrap();
+    assert!(matches!(error, LogError::NoRoom { lack: Lack::Descriptors, .. }), "{error}");
+    assert!(error.to_string().contains("no file descriptors are left"), "{error}");
+    assert_eq!(log.last_index(), next - 1);
+    log.append(&entries(next..=next, 1, 900)).unwrap_err();
+    assert_eq!(log.compact(mark_at(next - 3, 1)).unwrap(), next - 2, "compaction opens no file");
+    disk.set_no_descriptors(false);
     log.append(&entries(next..=next, 1, 900)).unwrap();
     let (log, _) = open(&disk);
     assert_eq!(all(&log), entries(next - 2..=next, 1, 900).entries);
