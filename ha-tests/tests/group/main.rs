@@ -9,6 +9,7 @@ mod balancer;
 mod control;
 mod dev_run;
 mod disk;
+mod entrances;
 mod failover;
 mod flipped;
 mod force_primary;

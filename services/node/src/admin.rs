@@ -3,9 +3,7 @@
 //! Never changes anything and never serves a record. Listens on loopback unless configured; off loopback with mutual TLS,
 //! which whoever gives the listener has checked.
 
-pub(crate) mod incoming;
-
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -13,17 +11,16 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, get, on},
-    serve::Listener,
 };
-use chassis::tasks::{AtEnd, Tasks};
+use chassis::tasks::Tasks;
 use rustls::ServerConfig;
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::net::TcpListener;
 
 use crate::{
+    entrance::Entrance,
     health::{Check, Health},
     metrics::{Metrics, Sources},
 };
-use incoming::Connection;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -39,21 +36,15 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Serves on a bound listener until the process stops.
-    ///
-    /// # Errors
-    /// The listener has no address.
-    pub fn serve(self, listener: TcpListener, tls: Option<Arc<ServerConfig>>, tasks: &Tasks) -> std::io::Result<()> {
-        let address = listener.local_addr()?;
-        let accepted = Accepted { address, connections: incoming::accept(listener, tls, tasks) };
-        let stopping = tasks.stopping();
-        tasks.spawn("admin", AtEnd::Stop, async move {
-            let stop = async move { stopping.cancelled().await };
-            if let Err(error) = axum::serve(accepted, self.router()).with_graceful_shutdown(stop).await {
-                tracing::error!(%error, "the admin port failed");
-            }
-        });
-        Ok(())
+    /// Serves on a bound listener until the process stops. TLS, where given, must offer `http/1.1`.
+    pub(crate) fn serve(
+        self,
+        entrance: Entrance,
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        tasks: &Tasks,
+    ) {
+        entrance.serve(listener, tls, self.router(), tasks);
     }
 
     fn router(self) -> Router {
@@ -85,29 +76,6 @@ fn check(which: fn(Option<&str>) -> Check) -> MethodRouter<Admin> {
 
 async fn page(State(admin): State<Admin>) -> Response {
     ([(header::CONTENT_TYPE, OPENMETRICS)], admin.metrics.scrape(&admin.sources)).into_response()
-}
-
-/// Hands accepted connections to axum.
-struct Accepted {
-    address: SocketAddr,
-    connections: mpsc::Receiver<(Connection, SocketAddr)>,
-}
-
-impl Listener for Accepted {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        match self.connections.recv().await {
-            Some(accepted) => accepted,
-            // The process is stopping: the graceful shutdown ends this wait.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        Ok(self.address)
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod upgrade;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use chassis::tasks::{AtEnd, Tasks};
+use chassis::tasks::Tasks;
 use consensus::Kind;
 use futures::{Stream, StreamExt};
 use ocs_proto::{
@@ -35,11 +35,12 @@ use ocs_proto::{
 };
 use rustls::ServerConfig;
 use tokio::{net::TcpListener, time::Instant};
-use tokio_stream::wrappers::{ReceiverStream, WatchStream};
-use tonic::{Request, Response, Status, metadata::MetadataValue, transport::Server};
+use tokio_stream::wrappers::WatchStream;
+use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes};
 
 use crate::{
-    admin::incoming, archive::Archives, health::Health, metrics::Sources, outbound_api::OutboundApi, role::SINGLE_COPY,
+    archive::Archives, entrance::Entrance, health::Health, metrics::Sources, outbound_api::OutboundApi,
+    role::SINGLE_COPY,
 };
 
 pub use force::Orders;
@@ -49,7 +50,6 @@ pub use status::About;
 const MESSAGE_BYTES_MAX: usize = 8 << 20;
 /// How long a quorum is waited for before the history is what this node knows.
 const HISTORY_DEADLINE: Duration = Duration::from_secs(2);
-const KEEPALIVE: Duration = Duration::from_secs(20);
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -75,8 +75,9 @@ impl ControlApi {
     ///
     /// # Errors
     /// The descriptors of the services are not whole (a build that is broken).
-    pub async fn serve(
+    pub(crate) async fn serve(
         self,
+        entrance: Entrance,
         listener: TcpListener,
         tls: Option<Arc<ServerConfig>>,
         checks: Health,
@@ -88,21 +89,12 @@ impl ControlApi {
             .build_v1()?;
         let health = health::service(checks, self.sources.role.watch(), tasks).await;
         let stopping = tasks.stopping();
-        let control = ControlServer::new(Service { api: self, stopping: stopping.clone() })
+        let long = data::Long::new(tasks);
+        let control = ControlServer::new(Service { api: self, long, stopping })
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        let router = Server::builder()
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .add_service(control)
-            .add_service(health)
-            .add_service(reflection);
-        let accepted = ReceiverStream::new(incoming::accept(listener, tls, tasks));
-        let connections = accepted.map(|(connection, _)| Ok::<_, std::io::Error>(connection));
-        tasks.spawn("control", AtEnd::Stop, async move {
-            if let Err(error) = router.serve_with_incoming_shutdown(connections, stopping.cancelled_owned()).await {
-                tracing::error!(%error, "the control port failed");
-            }
-        });
+        let routes = Routes::new(control).add_service(health).add_service(reflection).prepare();
+        entrance.serve(listener, tls, routes.into_axum_router(), tasks);
         Ok(())
     }
 
@@ -123,6 +115,7 @@ impl ControlApi {
 /// The generated trait's implementor: one line a call, the work is in the rooms beside.
 struct Service {
     api: ControlApi,
+    long: data::Long,
     stopping: tokio_util::sync::CancellationToken,
 }
 
@@ -215,8 +208,8 @@ impl Control for Service {
     }
 
     async fn export(&self, asked: Request<ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
-        let rows = data::export(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
-        Ok(self.said(self.until_stop(rows)))
+        let rows = data::export(self.api.door()?, &self.long, asked.into_inner(), self.api.deadline()).await?;
+        Ok(self.said(Box::pin(rows) as Self::ExportStream))
     }
 
     async fn get_record(&self, asked: Request<GetRecordRequest>) -> Result<Response<GetRecordReply>, Status> {
@@ -236,7 +229,7 @@ impl Control for Service {
     }
 
     async fn verify(&self, _: Request<VerifyRequest>) -> Result<Response<VerifyReply>, Status> {
-        data::verify(self.api.door()?).await.map(|reply| self.said(reply))
+        data::verify(self.api.door()?, &self.long).await.map(|reply| self.said(reply))
     }
 
     async fn create_backup(

@@ -4,9 +4,11 @@
 
 pub mod admin;
 pub mod archive;
+mod bulk;
 pub mod config;
 pub mod control;
 pub mod data_dir;
+mod entrance;
 pub mod forward;
 pub mod health;
 pub mod link;

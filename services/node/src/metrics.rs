@@ -5,7 +5,10 @@
 
 mod sources;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use consensus::{Observer, RaftId, Status};
 use ocs_proto::link::Stats;
@@ -22,7 +25,7 @@ use prometheus_client::{
 
 pub use sources::Sources;
 
-use crate::{archive::schedule::BackupStatus, role::Role, supervisor::ProxyStatus};
+use crate::{archive::schedule::BackupStatus, entrance::Refusals, role::Role, supervisor::ProxyStatus};
 
 /// A gauge of an unsigned number: an index, a count, bytes.
 type Count = Gauge<u64, AtomicU64>;
@@ -37,6 +40,11 @@ struct RoleLabel {
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct NodeLabel {
     node: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PortLabel {
+    port: &'static str,
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -55,6 +63,14 @@ pub struct Metrics {
     requests: Requests,
     proxy: Proxy,
     backups: Backups,
+    ports: Ports,
+}
+
+/// What was refused at the node's own ports.
+#[derive(Debug, Default)]
+struct Ports {
+    refused: Family<PortLabel, Counter>,
+    sources: Mutex<Vec<(PortLabel, Arc<Refusals>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -162,6 +178,7 @@ impl Metrics {
             requests: Requests::registered(metrics),
             proxy: Proxy::registered(metrics),
             backups: Backups::registered(metrics),
+            ports: Ports::registered(metrics),
             registry,
         }
     }
@@ -183,6 +200,12 @@ impl Metrics {
         self.requests.ignored_keys.inc_by(keys);
     }
 
+    /// Shows from now on what is refused at a port of the node.
+    pub(crate) fn count_refusals(&self, port: &'static str, refusals: Arc<Refusals>) {
+        let mut sources = self.ports.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.push((PortLabel { port }, refusals));
+    }
+
     /// The page for one scrape, OpenMetrics text.
     pub fn scrape(&self, sources: &Sources) -> String {
         self.refresh(sources);
@@ -199,6 +222,7 @@ impl Metrics {
         self.requests.refresh(sources);
         self.proxy.refresh(&sources.proxy.borrow());
         self.backups.refresh(&sources.backups.borrow());
+        self.ports.refresh();
     }
 }
 
@@ -400,6 +424,21 @@ impl Backups {
         self.running.set(known.running.into());
         store(&self.made, known.made);
         store(&self.failures, known.failures);
+    }
+}
+
+impl Ports {
+    fn registered(registry: &mut Registry) -> Self {
+        let ports = Self::default();
+        let help = "Connections and requests refused at a port of the node";
+        registry.register("refused", help, ports.refused.clone());
+        ports
+    }
+
+    fn refresh(&self) {
+        for (port, refusals) in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            store(&self.refused.get_or_create(port), refusals.total());
+        }
     }
 }
 

@@ -12,7 +12,6 @@ mod frames;
 mod guard;
 mod join;
 mod queue;
-mod refusals;
 mod secret;
 mod service;
 mod speakers;
@@ -28,16 +27,17 @@ use chassis::{
     tls::TlsIdentity,
 };
 use consensus::{FORMATS, RaftId};
+use futures::stream::BoxStream;
 use ocs_proto::peer::{
     EpochProofReply, FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk,
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
-    sync::{mpsc, watch},
+    sync::watch,
 };
 use tonic::{Status, Streaming, transport::Channel};
 
-use crate::{data_dir::DataDir, versions};
+use crate::{data_dir::DataDir, entrance::Refusals, versions};
 use accept::Doorkeeper;
 use dial::Dialer;
 use guard::Own;
@@ -58,6 +58,8 @@ pub const FORWARDS_MAX: usize = 10_000;
 /// Flow-control windows: a full frame never waits for an update of the window.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// Connections that wait to be accepted; the system may allow fewer.
+const BACKLOG: u32 = 4096;
 
 /// This node, as its heads name it. Its incarnation comes from the data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +102,8 @@ pub struct PeersConfig {
     pub tls: Option<TlsIdentity>,
     /// What both ends of a plain connection must know; none: nothing, in a group that was formed so.
     pub secret: Option<PeerSecret>,
+    /// Connections at a time.
+    pub connections_max: usize,
 }
 
 /// Why the node cannot listen for its peers.
@@ -155,13 +159,13 @@ pub trait PeerHandler: Send + Sync + 'static {
         std::future::ready(JoinReply { reason: "this node does not run yet".to_owned(), ..JoinReply::default() })
     }
 
-    /// This node's state at this index or later, as chunks of at most 1 MiB; at most 4 should wait in the channel. May block
-    /// shortly.
-    ///
-    /// # Errors
-    /// A status that says why there is none.
-    fn state(&self, index_min: u64) -> Result<mpsc::Receiver<Result<StateChunk, Status>>, Status>;
+    /// This node's state at this index or later, as chunks of at most 1 MiB, each made when the last one was taken; a state that is
+    /// cut off ends with an error. A status says why there is none.
+    fn state(&self, index_min: u64) -> impl Future<Output = Result<StateChunks, Status>> + Send;
 }
+
+/// The chunks of a state, in order.
+pub type StateChunks = BoxStream<'static, Result<StateChunk, Status>>;
 
 /// Builds the answer to a greeting: what [`PeerHandler::hello`] returns.
 pub fn hello_reply(own: &PeerSelf, peers: &[PeerAddress], directory: &DataDir, asking: &str) -> HelloReply {
@@ -201,7 +205,7 @@ struct Shared {
     connected: HashMap<u16, watch::Receiver<bool>>,
     transport: PeerTransport,
     forward: ForwardClient,
-    refused: Arc<refusals::Refusals>,
+    refused: Arc<Refusals>,
     over: (watch::Receiver<u64>, watch::Receiver<bool>),
     local_addr: SocketAddr,
 }
@@ -287,6 +291,11 @@ impl Peers {
     /// Connections and frames refused since the start.
     pub fn refused_total(&self) -> u64 {
         self.shared.refused.total()
+    }
+
+    /// What was refused at the port.
+    pub(crate) fn refusals(&self) -> Arc<Refusals> {
+        self.shared.refused.clone()
     }
 
     /// Completes when this node's Raft id is over: which epoch the group is in then. Never otherwise.
@@ -385,7 +394,7 @@ fn listener(listen: SocketAddr) -> io::Result<TcpListener> {
     let socket = if listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(listen)?;
-    socket.listen(1024)
+    socket.listen(BACKLOG)
 }
 
 /// A task that a node cannot do without.

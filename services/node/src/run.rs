@@ -30,7 +30,7 @@ use std::{
 };
 
 use chassis::{
-    exit,
+    descriptors, exit, logging,
     tasks::{AtEnd, Tasks, worker_threads},
     tls::{Clients, TlsFiles, TlsIdentity},
 };
@@ -48,6 +48,7 @@ use crate::{
     config::{Config, UPGRADE_AUTO},
     control::{About, ControlApi, Orders},
     data_dir::{DataDir, Formation},
+    entrance::{Entrance, Limits, Protocol},
     forward::{Forward, HoldConfig},
     health::Health,
     machine::{RecordsMachine, RecordsReader},
@@ -68,8 +69,10 @@ pub use restore::{RestoreError, RestoreOrder, restore};
 /// Memory for entries of the log: a data node has room, the witness must stay small and reads them from its disk.
 const LOG_CACHE_BYTES_DATA: usize = 32 << 20;
 const LOG_CACHE_BYTES_WITNESS: usize = 256 << 10;
-/// How long a stop waits for the handover.
+/// How long a stop waits for the handover at most.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(3);
+/// What a stop leaves for log and tasks at most, once HTTP Proxy has ended.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How a node that did not fail came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +107,13 @@ pub fn blocking(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
 async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
     let tasks = Tasks::new();
+    let stopping = tasks.stopping();
+    tasks.spawn("log sums", AtEnd::Log, async move {
+        tokio::select! {
+            () = logging::sum_up() => {}
+            () = stopping.cancelled() => {}
+        }
+    });
     let directory = Arc::new(identity::open_directory(&config, bootstrap)?);
     ballast::give_up_if_short(directory.path());
     if config.peers_are_plain() {
@@ -166,7 +176,8 @@ fn peers_config(config: &Config, directory: &DataDir) -> Result<PeersConfig, Run
     });
     let tls = config.peer.tls.as_ref().map(TlsIdentity::load).transpose()?;
     let secret = config.peer.secret_file.as_deref().map(PeerSecret::load).transpose()?;
-    Ok(PeersConfig { own, listen: config.peer.listen, peers: peers.collect(), tls, secret })
+    let connections_max = Limits::fitting(descriptors::limits().soft).connections_max;
+    Ok(PeersConfig { own, listen: config.peer.listen, peers: peers.collect(), tls, secret, connections_max })
 }
 
 /// What ended the waiting.
@@ -236,7 +247,7 @@ struct Started {
 async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Tasks) -> Result<Started, RunError> {
     let Bound { directory, peers_config, peers, peer_addresses, own, control, admin } = bound;
     // 1. Peers are greeted and answered first: a group is formed only when all have answered.
-    let side = Arc::new(PeerSide::new(own.clone(), peer_addresses, directory.clone(), tasks.clone()));
+    let side = Arc::new(PeerSide::new(own.clone(), peer_addresses, directory.clone(), tasks));
     let peers = peers.serve(side.clone(), directory.clone(), tasks);
     open::form_if_new(config, &directory, &peers, tasks).await?;
     let boot = directory.boot()?;
@@ -327,13 +338,17 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     let about = Arc::new(About { cluster: config.cluster.id.clone(), started: Instant::now(), options });
     let deadline = Duration::from_millis(config.limits.deadline_ms);
     let give_up = give_up(directory.clone(), tasks);
+    let limits = Limits::fitting(descriptors::limits().soft);
+    let (admin_entrance, control_entrance) =
+        (Entrance::new("admin", Protocol::Http1, limits), Entrance::new("control", Protocol::Grpc, limits));
+    metrics.count_refusals("peer", peers.refusals());
+    metrics.count_refusals("admin", admin_entrance.refusals());
+    metrics.count_refusals("control", control_entrance.refusals());
     ControlApi { sources: sources.clone(), about, give_up, deadline, orders, archives }
-        .serve(control.listener, control.tls, health.clone(), tasks)
+        .serve(control_entrance, control.listener, control.tls, health.clone(), tasks)
         .await
         .map_err(|source| RunError::Reflection(source.to_string()))?;
-    Admin { health: health.clone(), metrics, sources }
-        .serve(admin.listener, admin.tls, tasks)
-        .map_err(|source| RunError::Io { doing: "serve the admin port", source })?;
+    Admin { health: health.clone(), metrics, sources }.serve(admin_entrance, admin.listener, admin.tls, tasks);
     Ok(Started { running, health, role, supervisor, directory, peers, ordered, readmitted })
 }
 
@@ -426,9 +441,29 @@ fn no_proxy() -> watch::Receiver<ProxyStatus> {
     watch::channel(ProxyStatus { state: "disabled".to_owned(), ..ProxyStatus::default() }).1
 }
 
+/// Until when the parts of a stop may take; all of them together the drain timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct StopTimes {
+    handover: Instant,
+    proxy: Instant,
+    all: Instant,
+}
+
+impl StopTimes {
+    /// A fifth at most for the handover and for the end, the rest for what HTTP Proxy has in flight.
+    fn from(now: Instant, drain_timeout: Duration) -> Self {
+        let share = drain_timeout / 5;
+        Self {
+            handover: now + share.min(HANDOVER_TIMEOUT),
+            proxy: now + drain_timeout - share.min(END_TIMEOUT),
+            all: now + drain_timeout,
+        }
+    }
+}
+
 impl Started {
     /// Waits for a signal, a failed part or a reason to start again, and then drains: hand over first, finish what is in flight,
-    /// sync, end.
+    /// sync, end. The drain timeout is one for all of it.
     async fn until_stopped(mut self, config: &Config, tasks: &Tasks) -> Result<Ended, RunError> {
         let (ended, admission) = match self.wait(tasks).await {
             Ok(Woken::Readmitted(admission)) => (Ok(Ended::Again), Some(admission)),
@@ -436,23 +471,23 @@ impl Started {
             Err(error) => (Err(error), None),
         };
         let directory = self.directory.clone();
-        let deadline = Duration::from_millis(config.limits.drain_timeout_ms);
+        let stop = StopTimes::from(Instant::now(), Duration::from_millis(config.limits.drain_timeout_ms));
         self.health.drain();
         if !matches!(ended, Ok(Ended::Again)) {
-            self.hand_over().await;
+            self.hand_over(stop.handover).await;
         }
-        if let Some(supervisor) = &self.supervisor
-            && tokio::time::timeout(deadline, supervisor.stop()).await.is_err()
-        {
-            tracing::warn!("HTTP Proxy did not end within the drain timeout");
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.stop(stop.proxy).await;
         }
         tasks.stop(); // from here on nobody asks consensus any more
         self.running.handle.stop();
         let joined = tokio::task::spawn_blocking(move || self.running.join());
-        if tokio::time::timeout(deadline, joined).await.is_err() {
+        let left = stop.all.saturating_duration_since(Instant::now());
+        let (joined, drained) = tokio::join!(tokio::time::timeout(left, joined), tasks.drain(left));
+        if joined.is_err() {
             tracing::warn!("the log did not end within the drain timeout");
         }
-        if !tasks.drain(deadline).await {
+        if !drained {
             tracing::warn!("some tasks did not end within the drain timeout");
         }
         if let Some(admission) = admission {
@@ -487,7 +522,7 @@ impl Started {
     }
 
     /// A primary that is told to stop hands over first (design 1, "Switchover").
-    async fn hand_over(&self) {
+    async fn hand_over(&self, until: Instant) {
         let status = self.role.status();
         if !status.serving {
             return;
@@ -498,9 +533,8 @@ impl Started {
             );
         }
         let Some(target) = status.peers.iter().find(|peer| peer.kind == Kind::Data) else { return };
-        match tokio::time::timeout(HANDOVER_TIMEOUT, self.running.handle.transfer(target.id, "handover before a stop"))
-            .await
-        {
+        let transfer = self.running.handle.transfer(target.id, "handover before a stop");
+        match tokio::time::timeout_at(until.into(), transfer).await {
             Ok(Ok(())) => tracing::info!("handed over before the stop"),
             Ok(Err(refusal)) => tracing::warn!("could not hand over before the stop: {refusal}"),
             Err(_) => tracing::warn!("could not hand over in time before the stop"),
@@ -511,4 +545,18 @@ impl Started {
 /// A task that ends with the process and whose early end means nothing.
 fn spawn_quiet(tasks: &Tasks, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
     tasks.spawn(name, AtEnd::Quiet, future);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_stop_share_one_timeout() {
+        let now = Instant::now();
+        let stop = StopTimes::from(now, Duration::from_secs(15));
+        assert_eq!([stop.handover, stop.proxy, stop.all].map(|until| (until - now).as_secs()), [3, 12, 15]);
+        let short = StopTimes::from(now, Duration::from_millis(500));
+        assert_eq!([short.handover, short.proxy, short.all].map(|until| (until - now).as_millis()), [100, 400, 500]);
+    }
 }

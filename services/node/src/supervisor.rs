@@ -54,8 +54,12 @@ impl ProxyStatus {
 pub struct Supervisor {
     status: watch::Receiver<ProxyStatus>,
     stop: CancellationToken,
+    kill: CancellationToken,
     stopped: CancellationToken,
 }
+
+/// How long the end of a killed process is waited for.
+const KILL_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Supervisor {
     /// Starts HTTP Proxy, and keeps it running until [`Supervisor::stop`] or until `tasks` begin to stop.
@@ -70,6 +74,7 @@ impl Supervisor {
     ) -> Self {
         let (publish, status) = watch::channel(ProxyStatus { state: "disabled".into(), ..Default::default() });
         let (stop, stopped) = (tasks.stopping().child_token(), CancellationToken::new());
+        let kill = CancellationToken::new();
         let watched = Watched {
             configure: settings.configure(node, log_filter),
             life: Life::new(settings.times()),
@@ -82,13 +87,13 @@ impl Supervisor {
             pulse: None,
             failure: None,
         };
-        let (told, done, node_stops) = (stop.clone(), stopped.clone(), tasks.stopping());
+        let (told, killed, done, node_stops) = (stop.clone(), kill.clone(), stopped.clone(), tasks.stopping());
         tasks.spawn("supervisor", AtEnd::Stop, async move {
-            watched.run(told).await;
+            watched.run(told, killed).await;
             done.cancel();
             node_stops.cancelled().await; // its end means something only when nobody asked for it
         });
-        Self { status, stop, stopped }
+        Self { status, stop, kill, stopped }
     }
 
     /// How HTTP Proxy is, now and from now on.
@@ -96,10 +101,13 @@ impl Supervisor {
         self.status.clone()
     }
 
-    /// Lets HTTP Proxy finish what is in flight, and returns when it has ended.
-    pub async fn stop(&self) {
+    /// Lets HTTP Proxy finish what is in flight, and returns when it has ended; one that has not ended then is killed.
+    pub async fn stop(&self, until: std::time::Instant) {
         self.stop.cancel();
-        self.stopped.cancelled().await;
+        if tokio::time::timeout_at(until.into(), self.stopped.cancelled()).await.is_err() {
+            self.kill.cancel();
+            drop(tokio::time::timeout(KILL_PATIENCE, self.stopped.cancelled()).await);
+        }
     }
 }
 
@@ -145,18 +153,22 @@ impl Pulse {
 }
 
 impl<H: ProxyHandler> Watched<H> {
-    async fn run(mut self, stop: CancellationToken) {
+    async fn run(mut self, stop: CancellationToken, kill: CancellationToken) {
         if self.settings.listen.is_empty() {
             return;
         }
         self.take(Event::Start);
-        let mut told = false;
+        let (mut told, mut killed) = (false, false);
         while self.life.phase() != Phase::Over {
             let deadline = self.life.deadline().map(|deadline| self.began + deadline);
             let event = tokio::select! {
                 () = stop.cancelled(), if !told => {
                     told = true;
                     Event::Stop
+                }
+                () = kill.cancelled(), if told && !killed => {
+                    killed = true;
+                    Event::Elapsed
                 }
                 happening = next(&mut self.running, &mut self.pulse) => self.learn(happening),
                 () = until(deadline) => Event::Elapsed,

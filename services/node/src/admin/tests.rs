@@ -1,6 +1,6 @@
 //! The admin port over a real socket.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use consensus::Confirmed;
 use tokio::{
@@ -11,6 +11,7 @@ use tokio::{
 
 use super::*;
 use crate::{
+    entrance::{Limits, Protocol},
     forward::HoldConfig,
     outbound_api::tests::{A, B, FakeGroup, NoPeers, api, status},
     role::{RoleService, tests::roster},
@@ -40,7 +41,8 @@ async fn stage() -> Stage {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let admin = Admin { health: health.clone(), metrics: Arc::new(Metrics::new()), sources };
-    admin.serve(listener, None, &tasks).unwrap();
+    let entrance = Entrance::new("admin", Protocol::Http1, Limits::fitting(1024));
+    admin.serve(entrance, listener, None, &tasks);
     Stage { group, health, address, tasks }
 }
 

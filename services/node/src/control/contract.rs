@@ -128,7 +128,9 @@ pub(super) fn updates_stopped(facts: &Facts<'_>, own_log_full: bool) -> String {
     match facts.stopped {
         None | Some(ProposeError::NotPrimary) => String::new(),
         Some(ProposeError::LogFull) => log_full(facts, own_log_full),
-        Some(ProposeError::NoRoom) => format!("updates are stopped: no room on the disk of {}", facts.own),
+        Some(ProposeError::NoRoom) => {
+            format!("updates are stopped: no room on the disk of {}, or no descriptors (its log says which)", facts.own)
+        }
         Some(other) => format!("updates are stopped: {other}"),
     }
 }

@@ -1,11 +1,11 @@
 //! Lists and records over the control API: everything goes through the native door, as it does for HTTP Proxy.
 //!
-//! Reads are linearizable (design rule 4), except `Verify`, which is about this node's disk. Work on many rows runs beside
-//! the async threads. Never contains a rule.
+//! Reads are linearizable (design rule 4), except `Verify`, which is about this node's disk. Work on many rows runs on
+//! threads of its own, a few at a time. Never contains a rule.
 
 use std::sync::Arc;
 
-use futures::Stream;
+use chassis::tasks::Tasks;
 use ocs_proto::{
     control::{ExportRequest, ExportRows, GetRecordRequest, HistoryReply, ShowListReply, ShowListRequest, VerifyReply},
     outbound as wire,
@@ -14,16 +14,36 @@ use outbound::{
     Attributes, Body, Handle, Origin, Refusal, RefusalCode, Reply, ReplyBody, Request, Resource, Verb,
     wire::{batch_from_wire, list_from_wire, reply_into_wire},
 };
-use tokio::{sync::mpsc, time::Instant};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::time::Instant;
 use tonic::Status;
 
-use crate::outbound_api::{OutboundApi, StateReader};
+use crate::{
+    bulk::{Bulk, Pieces},
+    outbound_api::{OutboundApi, StateReader},
+};
 
-/// Pieces of an export that wait for a slow reader.
-const EXPORT_PIECES_MAX: usize = 8;
+/// Exports that run at a time.
+const EXPORTS_MAX: usize = 4;
+/// Verifications that run at a time.
+const VERIFICATIONS_MAX: usize = 2;
 
 type Door = Arc<OutboundApi>;
+
+/// What reads many rows.
+#[derive(Debug)]
+pub(super) struct Long {
+    exports: Bulk,
+    verifications: Bulk,
+}
+
+impl Long {
+    pub(super) fn new(tasks: &Tasks) -> Self {
+        Self {
+            exports: Bulk::new("exports", EXPORTS_MAX, tasks),
+            verifications: Bulk::new("verifications", VERIFICATIONS_MAX, tasks),
+        }
+    }
+}
 
 pub(super) async fn create_list(door: &Door, list: wire::CreateList, deadline: Instant) -> wire::Reply {
     let reply = door.answer(Body::CreateList(list_from_wire(list)), Origin::Control, deadline).await;
@@ -70,20 +90,13 @@ fn by(handle: Handle) -> Request {
 /// The rows of one consistent state, read no faster than they are taken.
 pub(super) async fn export(
     door: &Door,
+    long: &Long,
     asked: ExportRequest,
     deadline: Instant,
-) -> Result<impl Stream<Item = Result<ExportRows, Status>> + Send + use<>, Status> {
-    let pieces = read(door, deadline, move |state| state.export(&asked)).await?.map_err(refused)?;
-    let (sender, receiver) = mpsc::channel(EXPORT_PIECES_MAX);
-    // Ends by itself: with the last piece, or at the first that nobody takes any more.
-    tokio::task::spawn_blocking(move || {
-        for piece in pieces {
-            if sender.blocking_send(Ok(piece)).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(ReceiverStream::new(receiver))
+) -> Result<Pieces<ExportRows>, Status> {
+    door.wait_until_readable(deadline).await.map_err(unreadable)?;
+    let state = door.state().clone();
+    long.exports.pieces(move || Ok(state.export(&asked).map_err(refused)?.map(Ok))).await
 }
 
 /// Every change of the role that was acknowledged, or, where no quorum answers, those that this node knows.
@@ -95,9 +108,9 @@ pub(super) async fn history(door: &Door, deadline: Instant) -> Result<HistoryRep
 }
 
 /// A state that turns out to be wrong is replaced.
-pub(super) async fn verify(door: &Door) -> Result<VerifyReply, Status> {
+pub(super) async fn verify(door: &Door, long: &Long) -> Result<VerifyReply, Status> {
     let state = door.state().clone();
-    let verified = beside(move || state.verify()).await?;
+    let verified = long.verifications.run(move || state.verify()).await?;
     match &verified {
         Err(why) => door.distrust(format!("its rows cannot be read: {why}")),
         Ok(found) if !found.equal => door.distrust("its rows on disk are not those that were written".to_owned()),

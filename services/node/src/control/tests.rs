@@ -14,6 +14,7 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 use super::*;
 use crate::{
     data_dir::{DataDir, DataIdentity},
+    entrance::{Limits, Protocol},
     forward::HoldConfig,
     outbound_api::tests::{A, B, FakeGroup, NoPeers, api, status as core_status},
     role::{RoleService, tests::roster},
@@ -65,7 +66,8 @@ async fn stage(witness: bool) -> Stage {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
-    control.serve(listener, None, Health::new(role, Duration::from_secs(5)), &tasks).await.unwrap();
+    let entrance = Entrance::new("control", Protocol::Grpc, Limits::fitting(1024));
+    control.serve(entrance, listener, None, Health::new(role, Duration::from_secs(5)), &tasks).await.unwrap();
     let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     Stage { group, channel, tasks, home, ordered }
 }

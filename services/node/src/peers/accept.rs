@@ -1,7 +1,7 @@
 //! The door: accepts connections, finds out who calls before a byte of HTTP/2 is read, and hands on who may come in.
 //!
-//! Every handshake runs beside the listener, under a deadline, and only so many at once: garbage and slow callers cost a
-//! place for a few seconds and never stall the others.
+//! Every handshake runs beside the listener and under a deadline. When all places are taken the oldest caller of whom nothing is known
+//! makes room for the newest, so that a configured node finds a place however many others call.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use ocs_proto::peer::peer_server::PeerServer;
 use rustls::pki_types::CertificateDer;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::mpsc,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
@@ -21,20 +21,24 @@ use tonic::transport::Server;
 
 use super::{
     CONNECTION_WINDOW_BYTES, MESSAGE_BYTES_MAX, PeerHandler, PeersConfig, STREAM_WINDOW_BYTES,
-    guard::{Caller, number},
-    refusals::Refusals,
+    guard::{Caller, Standing, number},
     secret::{PeerSecret, Unproven},
     service::PeerService,
     spawn_vital,
     wire::{Duplex, Wire},
 };
+use crate::entrance::{Accepting, Phase, Place, Places, Refusals};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-const HANDSHAKES_MAX: usize = 64;
-const CONNECTIONS_MAX: usize = 256;
+/// Connections that are past their handshake and wait for the server.
+const ADMITTED_MAX: usize = 64;
+/// Connections of one address off loopback.
+const PER_ADDRESS_MAX: usize = 64;
+/// Requests of one connection at a time; a peer has two streams and a greeting.
+const STREAMS_MAX: u32 = 32;
+/// Descriptors kept for connections of peers that come when there are no others.
+const RESERVE_DESCRIPTORS: usize = 8;
 const KEEPALIVE: Duration = Duration::from_secs(5);
-/// After accept itself failed (no file descriptors left).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Why a caller is not let in.
@@ -52,10 +56,23 @@ pub(super) enum Refused {
     Unproven(#[from] Unproven),
     #[error("it is node number {0}, which is not configured here")]
     Unknown(u16),
-    #[error("too many handshakes at once")]
-    Crowded,
-    #[error("too many connections")]
-    Full,
+    #[error("no handshake while others waited")]
+    PushedOut,
+}
+
+impl Refused {
+    /// What the log counts together.
+    fn cause(&self) -> &'static str {
+        match self {
+            Self::Slow => "slow",
+            Self::Handshake(_) => "handshake",
+            Self::Stranger => "stranger",
+            Self::NotHttp2 => "not HTTP/2",
+            Self::Unproven(_) => "unproven",
+            Self::Unknown(_) => "unknown",
+            Self::PushedOut => "pushed out",
+        }
+    }
 }
 
 /// Decides who may come in.
@@ -65,8 +82,7 @@ pub(super) struct Doorkeeper {
     secret: Option<(PeerSecret, [u8; 16], u16)>,
     names: Vec<(u16, String)>,
     refusals: Arc<Refusals>,
-    handshakes: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl std::fmt::Debug for Doorkeeper {
@@ -84,9 +100,8 @@ impl Doorkeeper {
                 .as_ref()
                 .map(|identity| TlsAcceptor::from(identity.server_config(Clients::WithCertificate, &[ALPN_H2]))),
             secret: config.secret.clone().map(|secret| (secret, config.own.cluster, number(config.own.raft_id))),
-            refusals: Arc::new(Refusals::new()),
-            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
-            places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            refusals: Arc::new(Refusals::new("peer")),
+            places: Places::new(config.connections_max, PER_ADDRESS_MAX),
         }
     }
 
@@ -95,44 +110,44 @@ impl Doorkeeper {
     }
 
     /// Finds out who calls; the answer goes to the log or into the house.
-    async fn admit(
-        &self,
-        stream: TcpStream,
-        address: SocketAddr,
-        place: OwnedSemaphorePermit,
-        house: mpsc::Sender<io::Result<Wire>>,
-    ) {
-        let introduced = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.introduce(stream, address)).await;
+    async fn admit(&self, stream: TcpStream, address: SocketAddr, place: Place, house: mpsc::Sender<io::Result<Wire>>) {
+        let introduced = tokio::select! {
+            introduced = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.introduce(stream)) => introduced,
+            () = place.pushed_out() => Ok(Err(Refused::PushedOut)),
+        };
         match introduced.unwrap_or(Err(Refused::Slow)) {
-            // The house is closed only while the node stops.
-            Ok((bytes, caller)) => drop(house.send(Ok(Wire::new(bytes, caller, place))).await),
-            Err(refused) => self.refusals.note(address, &refused),
+            Ok((bytes, certified)) => {
+                place.is(Phase::Idle);
+                let standing = Arc::new(Standing::new(place));
+                if certified.is_some() {
+                    standing.make_known();
+                }
+                // The house is closed only while the node stops.
+                drop(house.send(Ok(Wire::new(bytes, Caller { address, certified, standing }))).await);
+            }
+            Err(refused) => self.refusals.connection(address, refused.cause(), &refused),
         }
     }
 
-    async fn introduce(&self, stream: TcpStream, address: SocketAddr) -> Result<(Box<dyn Duplex>, Caller), Refused> {
-        stream.set_nodelay(true).map_err(Refused::Handshake)?;
-        let Some(acceptor) = &self.tls else { return self.introduce_plain(stream, address).await };
+    /// The connection, and the numbers of the nodes that it is known to be of.
+    async fn introduce(&self, stream: TcpStream) -> Result<(Box<dyn Duplex>, Option<Arc<[u16]>>), Refused> {
+        let Some(acceptor) = &self.tls else { return self.introduce_plain(stream).await };
         let stream = acceptor.accept(stream).await.map_err(Refused::Handshake)?;
-        let certified = Some(self.named_by(stream.get_ref().1.peer_certificates().unwrap_or_default())?);
-        Ok((Box::new(stream), Caller { address, certified }))
+        let certified = self.named_by(stream.get_ref().1.peer_certificates().unwrap_or_default())?;
+        Ok((Box::new(stream), Some(certified)))
     }
 
     /// Without TLS: a caller that knows the secret is the node that it says; without a secret anybody is.
-    async fn introduce_plain(
-        &self,
-        mut stream: TcpStream,
-        address: SocketAddr,
-    ) -> Result<(Box<dyn Duplex>, Caller), Refused> {
+    async fn introduce_plain(&self, mut stream: TcpStream) -> Result<(Box<dyn Duplex>, Option<Arc<[u16]>>), Refused> {
         let Some((secret, cluster, own)) = &self.secret else {
             expect_preface(&stream).await?;
-            return Ok((Box::new(stream), Caller { address, certified: None }));
+            return Ok((Box::new(stream), None));
         };
         let caller = secret.answer(&mut stream, *cluster, *own).await?;
         if !self.names.iter().any(|(number, _)| *number == caller) {
             return Err(Refused::Unknown(caller));
         }
-        Ok((Box::new(stream), Caller { address, certified: Some(Arc::new([caller])) }))
+        Ok((Box::new(stream), Some(Arc::new([caller]))))
     }
 
     /// The configured nodes that a verified certificate names.
@@ -157,7 +172,7 @@ pub(super) fn start<H: PeerHandler>(
     service: PeerService<H>,
     tasks: &Tasks,
 ) {
-    let (house, incoming) = mpsc::channel(HANDSHAKES_MAX);
+    let (house, incoming) = mpsc::channel(ADMITTED_MAX);
     spawn_vital(tasks, "peer listener", listen(listener, Arc::new(doorkeeper), house, tasks.clone()));
     let stopping = tasks.stopping();
     spawn_vital(tasks, "peer server", async move {
@@ -165,6 +180,7 @@ pub(super) fn start<H: PeerHandler>(
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         let served = Server::builder()
+            .max_concurrent_streams(STREAMS_MAX)
             .http2_keepalive_interval(Some(KEEPALIVE))
             .http2_keepalive_timeout(Some(KEEPALIVE))
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -185,37 +201,16 @@ async fn listen(
     tasks: Tasks,
 ) {
     let stopping = tasks.stopping();
+    let mut accepting = Accepting::new(listener, doorkeeper.refusals(), RESERVE_DESCRIPTORS);
     loop {
-        let accepted = tokio::select! {
+        let (stream, address) = tokio::select! {
             () = stopping.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = accepting.next() => accepted,
         };
-        match accepted {
-            Ok((stream, address)) => open_door(stream, address, &doorkeeper, &house, &tasks),
-            Err(error) => {
-                tracing::warn!("cannot accept a peer connection: {error}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+        let Some(place) = accepting.place(&doorkeeper.places, address).await else { continue };
+        let (doorkeeper, house) = (Arc::clone(&doorkeeper), house.clone());
+        tasks.spawn("peer handshake", AtEnd::Quiet, async move {
+            doorkeeper.admit(stream, address, place, house).await;
+        });
     }
-}
-
-fn open_door(
-    stream: TcpStream,
-    address: SocketAddr,
-    doorkeeper: &Arc<Doorkeeper>,
-    house: &mpsc::Sender<io::Result<Wire>>,
-    tasks: &Tasks,
-) {
-    let Ok(handshake) = Arc::clone(&doorkeeper.handshakes).try_acquire_owned() else {
-        return doorkeeper.refusals.note(address, &Refused::Crowded);
-    };
-    let Ok(place) = Arc::clone(&doorkeeper.places).try_acquire_owned() else {
-        return doorkeeper.refusals.note(address, &Refused::Full);
-    };
-    let (doorkeeper, house) = (Arc::clone(doorkeeper), house.clone());
-    tasks.spawn("peer handshake", AtEnd::Quiet, async move {
-        doorkeeper.admit(stream, address, place, house).await;
-        drop(handshake);
-    });
 }

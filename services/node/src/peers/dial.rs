@@ -3,7 +3,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use chassis::tls::{ALPN_H2, TlsIdentity};
+use chassis::{
+    descriptors,
+    tls::{ALPN_H2, TlsIdentity},
+};
 use consensus::{RaftId, bounds::EPOCH_MAX};
 use futures::{FutureExt, future::BoxFuture};
 use hyper_util::rt::TokioIo;
@@ -20,6 +23,7 @@ use super::{
     text::shown,
     wire::Duplex,
 };
+use crate::entrance::Reserve;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -73,6 +77,7 @@ pub(super) struct Dialer {
     own: Arc<Own>,
     tls: Option<TlsConnector>,
     secret: Option<PeerSecret>,
+    reserve: Reserve,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -84,7 +89,7 @@ impl std::fmt::Debug for Dialer {
 impl Dialer {
     pub(super) fn new(peer: &PeerAddress, tls: Option<&TlsIdentity>, own: &Arc<Own>) -> Self {
         let tls = tls.map(|identity| TlsConnector::from(identity.client_config(&[ALPN_H2])));
-        Self { peer: peer.clone(), own: Arc::clone(own), tls, secret: None }
+        Self { peer: peer.clone(), own: Arc::clone(own), tls, secret: None, reserve: Reserve::new(1) }
     }
 
     /// The way to one peer as it is configured.
@@ -136,7 +141,7 @@ impl Dialer {
     }
 
     async fn connect(&self) -> Result<Channel, DialError> {
-        let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(&self.peer.address)).await {
+        let stream = match timeout(CONNECT_TIMEOUT, self.reach()).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(DialError::Refused),
             Ok(Err(error)) => return Err(DialError::Unreachable(error)),
@@ -145,6 +150,20 @@ impl Dialer {
         stream.set_nodelay(true).map_err(DialError::Unreachable)?;
         let secured = timeout(HANDSHAKE_TIMEOUT, self.secure(stream)).await;
         channel_over(secured.unwrap_or(Err(DialError::Slow(HANDSHAKE_TIMEOUT)))?).await
+    }
+
+    /// With the descriptor that is kept for it, where there is no other.
+    async fn reach(&self) -> io::Result<TcpStream> {
+        let reached = TcpStream::connect(&self.peer.address).await;
+        match reached {
+            Err(error) if descriptors::used_up(&error) && self.reserve.give() => {
+                TcpStream::connect(&self.peer.address).await
+            }
+            reached => {
+                self.reserve.refill();
+                reached
+            }
+        }
     }
 
     async fn secure(&self, mut stream: TcpStream) -> Result<Box<dyn Duplex>, DialError> {

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -16,7 +19,11 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use super::{PeerAddress, PeerSelf, epochs::Claims, text::shown};
-use crate::{data_dir::DataDir, versions};
+use crate::{
+    data_dir::DataDir,
+    entrance::{Phase, Place},
+    versions,
+};
 
 /// The version of our frames (design 2, formats).
 pub(super) const FORMAT: u32 = 1;
@@ -32,6 +39,37 @@ pub(super) struct Caller {
     pub(super) address: SocketAddr,
     /// Numbers of the configured nodes that its certificate names or that it proved to be; none: a plain connection.
     pub(super) certified: Option<Arc<[u16]>>,
+    /// Its connection's place among the others.
+    pub(super) standing: Arc<Standing>,
+}
+
+/// Whether it is known who is at the other end: until then a connection makes room for others.
+#[derive(Debug)]
+pub(super) struct Standing {
+    place: Place,
+    known: AtomicBool,
+}
+
+impl Standing {
+    pub(super) fn new(place: Place) -> Self {
+        Self { place, known: AtomicBool::new(false) }
+    }
+
+    /// The connection has shown that it is a configured node's, and keeps its place.
+    pub(super) fn is_known(&self) -> bool {
+        self.known.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn make_known(&self) {
+        if !self.is_known() && !self.known.swap(true, Ordering::Relaxed) {
+            self.place.is(Phase::Busy);
+        }
+    }
+
+    /// Completes when the connection has to make room.
+    pub(super) async fn pushed_out(&self) {
+        self.place.pushed_out().await;
+    }
 }
 
 impl Caller {

@@ -7,21 +7,22 @@ use consensus::RaftId;
 use futures::{StreamExt, stream::BoxStream};
 use ocs_proto::peer::{
     EpochProofReply, EpochProofRequest, FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, ForwardRequest,
-    Head, HelloReply, HelloRequest, JoinReply, JoinRequest, PeerFrame, PeerFrameEnd, StateChunk, peer_server::Peer,
+    Head, HelloReply, HelloRequest, JoinReply, JoinRequest, PeerFrame, PeerFrameEnd, peer_server::Peer,
 };
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    FORWARDS_MAX, FRAME_BYTES_MAX, PeerAddress, PeerHandler,
+    FORWARDS_MAX, FRAME_BYTES_MAX, PeerAddress, PeerHandler, StateChunks,
     guard::{self, Caller, Guard, Own},
     queue::Queue,
-    refusals::Refusals,
     speakers::{Speakers, Speaking},
 };
-use crate::data_dir::{DataDir, DataDirError};
+use crate::{
+    data_dir::{DataDir, DataDirError},
+    entrance::Refusals,
+};
 
 pub(super) struct PeerService<H> {
     guard: Arc<Guard>,
@@ -50,7 +51,7 @@ type Answers<T> = BoxStream<'static, Result<T, Status>>;
 #[tonic::async_trait]
 impl<H: PeerHandler> Peer for PeerService<H> {
     type ForwardStream = Answers<ForwardReplies>;
-    type FetchStateStream = Answers<StateChunk>;
+    type FetchStateStream = StateChunks;
 
     async fn hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
         let caller = caller(&request)?;
@@ -95,11 +96,7 @@ impl<H: PeerHandler> Peer for PeerService<H> {
         let caller = caller(&request)?;
         let request = request.into_inner();
         self.noted(&caller, self.guard.check(request.head.as_ref(), &caller))?;
-        let handler = Arc::clone(&self.handler);
-        let opened = tokio::task::spawn_blocking(move || handler.state(request.index_min)).await;
-        let chunks = opened.map_err(|_| Status::internal("the state could not be opened"))??;
-        let stopping = self.tasks.stopping().cancelled_owned();
-        Ok(Response::new(ReceiverStream::new(chunks).take_until(Box::pin(stopping)).boxed()))
+        self.handler.state(request.index_min).await.map(Response::new)
     }
 
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinReply>, Status> {
@@ -135,9 +132,13 @@ impl<H: PeerHandler> PeerService<H> {
         }
     }
 
-    /// Counts and logs a refusal on its way out.
+    /// Counts and logs a refusal on its way out; from whom it was accepted is known from then on.
     fn noted<T>(&self, caller: &Caller, checked: Result<T, Status>) -> Result<T, Status> {
-        checked.inspect_err(|status| self.refusals.note(caller.address, &status.message()))
+        match &checked {
+            Ok(_) => caller.standing.make_known(),
+            Err(status) => self.refusals.request(caller.address, status),
+        }
+        checked
     }
 
     /// Nothing of Raft from a node is seen here before it is on disk that it was heard (design rule 11).
@@ -171,7 +172,8 @@ impl<H: PeerHandler> PeerService<H> {
         frame.messages.retain(|message| self.guard.is_between(from, message));
         let strays = all - frame.messages.len();
         if strays > 0 {
-            self.refusals.note(address, &format_args!("{strays} messages that are not from {from} to this node's log"));
+            let why = format!("{strays} messages that are not from {from} to this node's log");
+            self.refusals.request(address, &Status::permission_denied(why));
         }
     }
 

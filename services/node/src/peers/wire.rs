@@ -1,15 +1,14 @@
 //! The bytes of an accepted connection, and who sent them: plain or TLS looks the same from here on.
 
 use std::{
+    future::Future,
     io,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::OwnedSemaphorePermit,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
 use super::guard::Caller;
@@ -19,16 +18,38 @@ pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Duplex for T {}
 
+/// How long a caller of whom nothing is known may stay without a greeting that is accepted.
+const UNKNOWN_PATIENCE: Duration = Duration::from_secs(10);
+/// And how much such a caller may send: a greeting is small.
+const UNKNOWN_BYTES_MAX: usize = 64 << 10;
+
 pub(super) struct Wire {
     bytes: Box<dyn Duplex>,
     caller: Caller,
-    /// Its place among the connections that may be open at once.
-    _place: OwnedSemaphorePermit,
+    /// Completes when a caller of whom nothing is known has to go; none: the caller is known.
+    has_to_go: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// What came before the caller was known.
+    unknown_bytes: usize,
 }
 
 impl Wire {
-    pub(super) fn new(bytes: Box<dyn Duplex>, caller: Caller, place: OwnedSemaphorePermit) -> Self {
-        Self { bytes, caller, _place: place }
+    pub(super) fn new(bytes: Box<dyn Duplex>, caller: Caller) -> Self {
+        let standing = caller.standing.clone();
+        let has_to_go = Box::pin(async move {
+            drop(tokio::time::timeout(UNKNOWN_PATIENCE, standing.pushed_out()).await);
+        });
+        Self { bytes, caller, has_to_go: Some(has_to_go), unknown_bytes: 0 }
+    }
+
+    /// A caller that becomes known is not looked after any more.
+    fn may_stay(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let Some(has_to_go) = &mut self.has_to_go else { return Ok(()) };
+        if self.caller.standing.is_known() {
+            self.has_to_go = None;
+        } else if self.unknown_bytes > UNKNOWN_BYTES_MAX || has_to_go.as_mut().poll(cx).is_ready() {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the caller did not say who it is"));
+        }
+        Ok(())
     }
 }
 
@@ -42,7 +63,14 @@ impl Connected for Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.bytes).poll_read(cx, buf)
+        if self.has_to_go.is_none() {
+            return Pin::new(&mut *self.bytes).poll_read(cx, buf);
+        }
+        self.may_stay(cx)?;
+        let before = buf.filled().len();
+        let read = Pin::new(&mut *self.bytes).poll_read(cx, buf);
+        self.unknown_bytes += buf.filled().len() - before;
+        read
     }
 }
 

@@ -13,24 +13,24 @@ use consensus::{
     log::{FileDisk, LogReader},
     members, proof,
 };
+use futures::StreamExt;
 use ocs_proto::peer::{
-    EpochProofReply, ForwardOutcome, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk,
+    EpochProofReply, ForwardOutcome, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame,
 };
 use outbound::{Reply, RequestId};
-use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::spawn_quiet;
 use crate::{
+    bulk::Bulk,
     data_dir::DataDir,
     machine::{RecordsReader, StateOut},
     outbound_api::OutboundApi,
     pace::Pace,
-    peers::{PeerAddress, PeerHandler, PeerSelf, hello_reply},
+    peers::{PeerAddress, PeerHandler, PeerSelf, StateChunks, hello_reply},
 };
 
-/// Chunks that may wait for the receiver.
-const CHUNKS_MAX: usize = 4;
+/// States that are given away at a time: each other node may ask for one.
+const STATES_MAX: usize = 2;
 /// Half of the time is left to updates that go on.
 const RESTS: u32 = 1;
 
@@ -39,7 +39,7 @@ pub(super) struct PeerSide {
     own: PeerSelf,
     peers: Vec<PeerAddress>,
     directory: Arc<DataDir>,
-    tasks: Tasks,
+    states: Bulk,
     parts: OnceLock<Parts>,
 }
 
@@ -53,8 +53,9 @@ struct Parts {
 
 impl PeerSide {
     /// Answers greetings only.
-    pub(super) fn new(own: PeerSelf, peers: Vec<PeerAddress>, directory: Arc<DataDir>, tasks: Tasks) -> Self {
-        Self { own, peers, directory, tasks, parts: OnceLock::new() }
+    pub(super) fn new(own: PeerSelf, peers: Vec<PeerAddress>, directory: Arc<DataDir>, tasks: &Tasks) -> Self {
+        let states = Bulk::new("transfers of the state", STATES_MAX, tasks);
+        Self { own, peers, directory, states, parts: OnceLock::new() }
     }
 
     /// From now on Raft runs.
@@ -111,32 +112,23 @@ impl PeerHandler for PeerSide {
         hello_reply(&self.own, &self.peers, &self.directory, node)
     }
 
-    fn state(&self, index_min: u64) -> Result<mpsc::Receiver<Result<StateChunk, Status>>, Status> {
+    async fn state(&self, index_min: u64) -> Result<StateChunks, Status> {
         let parts = self.parts.get().ok_or_else(|| Status::unavailable("this node is starting"))?;
-        let reader = parts.reader.as_ref().ok_or_else(|| Status::failed_precondition("a witness keeps no state"))?;
-        if parts.raft.status().borrow().fetching {
+        let reader = parts.reader.clone().ok_or_else(|| Status::failed_precondition("a witness keeps no state"))?;
+        let (status, cluster) = (parts.raft.status(), self.own.cluster);
+        if status.borrow().fetching {
             return Err(Status::unavailable("this node is fetching its own state"));
         }
-        let out = StateOut::begin(reader, self.own.cluster, index_min)
-            .ok_or_else(|| Status::unavailable("this node's state has not reached that index"))?;
-        let (chunks, stream) = mpsc::channel(CHUNKS_MAX);
-        let status = parts.raft.status();
-        let send = tokio::task::spawn_blocking(move || {
-            let commit = || status.borrow().commit;
+        let open = move || {
+            let commit = move || status.borrow().commit;
             let mut pace = Pace::new(RESTS, commit(), Instant::now());
-            for chunk in out {
-                let chunk = chunk.map_err(|error| Status::internal(error.to_string()));
-                if chunks.blocking_send(chunk).is_err() {
-                    return; // the receiver gave up
-                }
+            let mut out = StateOut::begin(&reader, cluster, index_min)
+                .ok_or_else(|| Status::unavailable("this node's state has not reached that index"))?;
+            Ok(std::iter::from_fn(move || {
                 thread::sleep(pace.rest(commit(), Instant::now()));
-            }
-        });
-        spawn_quiet(&self.tasks, "state-out", async move {
-            if send.await.is_err() {
-                tracing::error!("sending the state to a peer panicked");
-            }
-        });
-        Ok(stream)
+                out.next().map(|chunk| chunk.map_err(|error| Status::internal(error.to_string())))
+            }))
+        };
+        self.states.pieces(open).await.map(StreamExt::boxed)
     }
 }

@@ -13,6 +13,11 @@ use tokio::{
 use super::*;
 use crate::link::Taken;
 
+/// No stop of these tests is late.
+fn far() -> std::time::Instant {
+    std::time::Instant::now() + Duration::from_secs(60)
+}
+
 /// A node that acknowledges everything, once it may.
 struct Acknowledges {
     role: watch::Sender<RoleNotice>,
@@ -102,7 +107,7 @@ async fn as_a_task_it_answers_through_the_link_and_names_node_and_role() {
     assert!(answer.ends_with("{\"GSW_USER_EVENT\":\"RecordProcessedAcknowledge\"}"), "{answer}");
     let health = ask(&status.address, "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     assert!(health.starts_with("HTTP/1.1 200 OK\r\n") && health.ends_with("{\"asked\":1}"), "{health}");
-    supervisor.stop().await;
+    supervisor.stop(far()).await;
     assert_eq!(watched.borrow().state, "stopped");
     assert!(tasks.drain(Duration::from_secs(60)).await);
 }
@@ -123,7 +128,7 @@ async fn a_stop_lets_what_is_in_flight_finish() {
             becomes(&mut watched, "stopping").await;
             node.may_answer.cancel();
         };
-        tokio::join!(supervisor.stop(), told);
+        tokio::join!(supervisor.stop(far()), told);
     };
     tokio::join!(asking, stopping);
 }
@@ -140,7 +145,7 @@ async fn a_port_in_use_is_said_and_retried_until_it_is_free() {
     assert!(status.state.contains(&address) && status.state.contains("in use"), "{status:?}");
     drop(taken);
     assert!(becomes(&mut watched, "listening").await.restarts >= 1);
-    supervisor.stop().await;
+    supervisor.stop(far()).await;
 }
 
 #[tokio::test]
@@ -151,7 +156,7 @@ async fn a_process_that_ends_is_started_again_and_the_node_stays() {
     let mut watched = supervisor.status();
     watched.wait_for(|status| status.restarts >= 2 && status.state == "restarting").await.unwrap();
     assert!(!tasks.stopping().is_cancelled());
-    supervisor.stop().await;
+    supervisor.stop(far()).await;
 }
 
 #[tokio::test]
@@ -175,8 +180,23 @@ async fn as_a_process_it_serves_drains_and_comes_back_when_it_is_killed() {
     let second = watched.borrow().clone();
     assert_ne!(second.pid, first.pid);
     assert!(ask(&second.address, PROCESSED).await.starts_with("HTTP/1.1 200 OK\r\n"));
-    supervisor.stop().await;
+    supervisor.stop(far()).await;
     assert_eq!(watched.borrow().state, "stopped");
+}
+
+#[tokio::test]
+async fn a_process_that_does_not_end_in_time_is_killed_with_the_stop() {
+    let home = tempfile::tempdir().unwrap();
+    let program = home.path().join("deaf");
+    std::fs::write(&program, "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 60; done\n").unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let tasks = Tasks::new();
+    let settings = ProxySettings { run_as: RunAs::Process, program: Some(program), ..settings() };
+    let supervisor = Supervisor::start(settings, "a", "info", Acknowledges::at_once(), &tasks);
+    let mut watched = supervisor.status();
+    watched.wait_for(|status| status.pid.is_some()).await.unwrap();
+    supervisor.stop(std::time::Instant::now()).await;
+    watched.wait_for(|status| status.state == "stopped").await.unwrap();
 }
 
 #[tokio::test]
@@ -186,7 +206,7 @@ async fn a_program_that_is_not_there_is_named() {
     let supervisor = Supervisor::start(settings, "a", "info", Acknowledges::at_once(), &tasks);
     let status = becomes(&mut supervisor.status(), "failed").await;
     assert!(status.state.contains("/nonexistent/proxy"), "{status:?}");
-    supervisor.stop().await;
+    supervisor.stop(far()).await;
 }
 
 #[tokio::test]
@@ -194,7 +214,7 @@ async fn without_a_port_there_is_no_http_proxy() {
     let tasks = Tasks::new();
     let settings = ProxySettings { listen: String::new(), ..settings() };
     let supervisor = Supervisor::start(settings, "a", "info", Acknowledges::at_once(), &tasks);
-    supervisor.stop().await;
+    supervisor.stop(far()).await;
     assert_eq!(supervisor.status().borrow().state, "disabled");
 }
 

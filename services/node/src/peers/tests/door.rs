@@ -127,6 +127,69 @@ async fn silent_and_garbled_callers_do_not_stall_the_listener() {
     }
 }
 
+/// Node a with so few places, under mutual TLS or plain, which knows b.
+fn narrow(ca: &Ca, tls: bool) -> Node {
+    let mut a = bind(1, tls.then(|| identity(ca, "a")));
+    a.bound.config.connections_max = 8;
+    a.knows(2, "127.0.0.1:1");
+    a.serve()
+}
+
+#[tokio::test]
+async fn a_configured_node_finds_its_place_however_many_silent_callers_there_are() {
+    let ca = authority();
+    for tls in [true, false] {
+        let (a, mut silent) = (narrow(&ca, tls), Vec::new());
+        for _ in 0..20 {
+            for _ in 0..5 {
+                silent.push(TcpStream::connect(a.peers.local_addr()).await.unwrap());
+            }
+            let b = tls.then(|| identity(&ca, "b"));
+            assert_eq!(way_to(&a, b.as_ref(), "b", 2).hello().await.unwrap().node, "a");
+        }
+        let first = silent[0].read(&mut [0; 1]).await;
+        assert!(first.is_err() || first.is_ok_and(|count| count == 0), "the oldest made room");
+    }
+}
+
+/// Speaks HTTP/2 and says nothing with it.
+async fn greets_nobody(node: &Node) -> TcpStream {
+    let mut stream = TcpStream::connect(node.peers.local_addr()).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_caller_that_does_not_say_who_it_is_makes_room_and_a_known_one_keeps_its_place() {
+    let a = narrow(&authority(), false);
+    let way = way_to(&a, None, "b", 2);
+    let known = way.dial_any_epoch().await.unwrap().0;
+    let mut strangers = Vec::new();
+    for _ in 0..20 {
+        strangers.push(greets_nobody(&a).await);
+        way.hello().await.unwrap();
+    }
+    let mut scrap = [0; 1024];
+    while strangers[0].read(&mut scrap).await.is_ok_and(|count| count > 0) {}
+    let again = dial::client(known).hello(HelloRequest { head: Some(way.head()), node: "b".into() }).await;
+    assert_eq!(again.unwrap().into_inner().node, "a");
+}
+
+#[tokio::test]
+async fn a_caller_that_does_not_say_who_it_is_may_not_send_much() {
+    let a = narrow(&authority(), false);
+    let mut stranger = greets_nobody(&a).await;
+    let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[0; 8]].concat();
+    let (mut reader, mut writer) = stranger.split();
+    let much = ping.repeat(1 << 14);
+    let sent = async { while writer.write_all(&much).await.is_ok() {} };
+    let closed = async {
+        let mut scrap = vec![0; 1 << 16];
+        while reader.read(&mut scrap).await.is_ok_and(|count| count > 0) {}
+    };
+    tokio::join!(sent, closed);
+}
+
 #[tokio::test]
 async fn frames_of_another_cluster_an_older_epoch_or_an_unknown_node_are_refused() {
     let mut a = bind(1, None);

@@ -74,17 +74,15 @@ impl PeerHandler for Recorder {
     }
 
     /// As many chunks as the index says, then an error if it is odd.
-    fn state(&self, index_min: u64) -> Result<mpsc::Receiver<Result<StateChunk, Status>>, Status> {
-        let (sender, chunks) = mpsc::channel(100);
-        for sequence in 0..index_min {
-            sender.try_send(Ok(StateChunk { sequence, ..StateChunk::default() })).unwrap();
-        }
+    async fn state(&self, index_min: u64) -> Result<StateChunks, Status> {
+        let chunk = |sequence| Ok(StateChunk { sequence, ..StateChunk::default() });
+        let mut chunks: Vec<_> = (0..index_min).map(chunk).collect();
         match index_min {
             0 => return Err(Status::failed_precondition("no state here")),
-            odd if odd % 2 == 1 => sender.try_send(Err(Status::data_loss("the disk failed"))).unwrap(),
+            odd if odd % 2 == 1 => chunks.push(Err(Status::data_loss("the disk failed"))),
             _ => {}
         }
-        Ok(chunks)
+        Ok(Box::pin(futures::stream::iter(chunks)))
     }
 }
 
@@ -124,6 +122,7 @@ pub(super) fn bind(number: u16, tls: Option<TlsIdentity>) -> Bound {
         peers: Vec::new(),
         tls,
         secret: None,
+        connections_max: 256,
     };
     Bound { bound: Peers::bind(config).unwrap(), directory, home }
 }

@@ -16,7 +16,8 @@ use tempfile::TempDir;
 use super::{super::*, fixture::*};
 use crate::{
     data_dir::{DataIdentity, Formation},
-    peers::guard::{self, Caller, Guard},
+    entrance::Places,
+    peers::guard::{self, Caller, Guard, Standing},
 };
 
 const SEEDS: u64 = 300;
@@ -49,7 +50,9 @@ impl Listener {
             witness: false,
         };
         let guard = Guard::new(&own, &[peer("b", 2), peer("w", 3)]);
-        let caller = Caller { address: "127.0.0.1:1".parse().unwrap(), certified: None };
+        let address: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let (place, _) = Places::new(1, 1).take(address.ip()).unwrap();
+        let caller = Caller { address, certified: None, standing: Arc::new(Standing::new(place)) };
         Self { home, directory, own, guard, caller }
     }
 

@@ -1,0 +1,135 @@
+//! The ports for operators and monitoring, admin and control: who is let in, how many there may be, and how long each may keep
+//! a place.
+//!
+//! A connection has ten seconds for its handshake and its first request, an idle one is closed, and a client that takes no answers
+//! is hung up on; connections, requests and the bytes of requests are bounded. What is beyond is refused at once. Never
+//! looks into a request. Called by `admin` and `control`; `peers` shares the places and knows its callers.
+
+mod accept;
+mod connection;
+mod places;
+mod refusals;
+mod requests;
+mod reserve;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use chassis::tasks::{AtEnd, Tasks};
+use rustls::ServerConfig;
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_rustls::TlsAcceptor;
+
+pub(crate) use accept::Accepting;
+pub(crate) use places::{Phase, Place, Places};
+pub(crate) use refusals::Refusals;
+pub(crate) use reserve::Reserve;
+
+/// What is spoken at a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// gRPC over HTTP/2.
+    Grpc,
+}
+
+/// What a port takes at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Connections.
+    pub(crate) connections_max: usize,
+    /// Connections of one address; loopback has no such bound.
+    pub(crate) per_address_max: usize,
+    /// Requests of one connection at a time.
+    pub(crate) streams_max: u32,
+    /// Requests of all connections at a time.
+    pub(crate) requests_max: usize,
+    /// Bytes of requests that are being read or answered.
+    pub(crate) bytes_max: usize,
+    /// For the handshake and the first request's head.
+    pub(crate) first_head: Duration,
+    /// How long a connection is kept without a request: longer than load balancers and scrapers pause.
+    pub(crate) idle: Duration,
+    /// How long a client may leave an answer that waits for it.
+    pub(crate) untaken: Duration,
+}
+
+impl Limits {
+    /// One in sixteen of the descriptors may be connections of one port.
+    const DESCRIPTORS_SHARE: u64 = 16;
+
+    /// What fits a process that may have so many descriptors.
+    pub(crate) fn fitting(descriptors: u64) -> Self {
+        let share = usize::try_from(descriptors / Self::DESCRIPTORS_SHARE).unwrap_or(usize::MAX);
+        let connections_max = share.clamp(8, 256);
+        Self {
+            connections_max,
+            per_address_max: connections_max / 4,
+            streams_max: 32,
+            requests_max: 1024,
+            bytes_max: 64 << 20,
+            first_head: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            untaken: Duration::from_secs(60),
+        }
+    }
+}
+
+/// One port.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    protocol: Protocol,
+    limits: Limits,
+    places: Places,
+    requests: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+    refusals: Arc<Refusals>,
+}
+
+impl Entrance {
+    /// `name` as the log names the port.
+    pub(crate) fn new(name: &'static str, protocol: Protocol, limits: Limits) -> Self {
+        Self {
+            protocol,
+            limits,
+            places: Places::new(limits.connections_max, limits.per_address_max),
+            requests: Arc::new(Semaphore::new(limits.requests_max)),
+            bytes: Arc::new(Semaphore::new(limits.bytes_max)),
+            refusals: Arc::new(Refusals::new(name)),
+        }
+    }
+
+    /// What was refused here.
+    pub(crate) fn refusals(&self) -> Arc<Refusals> {
+        self.refusals.clone()
+    }
+
+    /// Serves `router` on a bound listener until the process stops. TLS, where given, must offer the protocol.
+    pub(crate) fn serve(self, listener: TcpListener, tls: Option<Arc<ServerConfig>>, router: Router, tasks: &Tasks) {
+        let entrance = Arc::new(self);
+        let (tls, stopping, owner) = (tls.map(TlsAcceptor::from), tasks.stopping(), tasks.clone());
+        let mut accepting = Accepting::new(listener, entrance.refusals(), 0);
+        tasks.spawn("entrance", AtEnd::Stop, async move {
+            loop {
+                let (stream, from) = tokio::select! {
+                    () = stopping.cancelled() => return,
+                    accepted = accepting.next() => accepted,
+                };
+                let Some(place) = accepting.place(&entrance.places, from).await else { continue };
+                let served = connection::serve(
+                    entrance.clone(),
+                    stream,
+                    from,
+                    place,
+                    tls.clone(),
+                    router.clone(),
+                    owner.clone(),
+                );
+                owner.spawn("connection", AtEnd::Quiet, served);
+            }
+        });
+    }
+}

@@ -1,0 +1,199 @@
+//! One connection from its handshake to its end, whoever ends it: the client, its patience, a newer connection, or the stop.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use axum::Router;
+use chassis::tasks::{AtEnd, Tasks};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::{
+    Entrance, Place, Protocol,
+    requests::{Requests, Verdict},
+};
+
+/// Largest head of a request, bytes.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
+/// What a client may send before the node has taken it: of one request, and of all of a connection.
+const WINDOW_BYTES: u32 = 256 << 10;
+/// A peer that vanished without a word is noticed after this, twice.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// A connection that is told to end has so long for what is under way.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Serves a connection that was just accepted.
+pub(super) async fn serve(
+    entrance: Arc<Entrance>,
+    stream: TcpStream,
+    from: SocketAddr,
+    place: Place,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    tasks: Tasks,
+) {
+    let requests = Arc::new(Requests::new(entrance.clone(), place));
+    let io = match tls {
+        None => Connection::Plain(stream),
+        Some(tls) => match handshake(&entrance, &requests, stream, tls).await {
+            Ok(io) => io,
+            Err(reason) => return entrance.refusals.connection(from, "handshake", &reason),
+        },
+    };
+    let (answering, closing) = (requests.clone(), tasks.stopping());
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let answer = answering.clone().answer(router.clone(), request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let builder = builder(&entrance, tasks);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
+    let mut told_to_end = false;
+    let mut until = std::pin::pin!(tokio::time::sleep(Duration::ZERO)); // the first verdict says when the next is due
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return, // its client's fault, or as it should be
+            () = requests.place().pushed_out() => return entrance.refusals.connection(from, "pushed out", &"it asked for nothing while others waited"),
+            () = closing.cancelled(), if !told_to_end => {}
+            () = until.as_mut() => {
+                if told_to_end {
+                    return;
+                }
+                match requests.verdict(Instant::now()) {
+                    Verdict::Wait(moment) => {
+                        until.as_mut().reset(moment.into());
+                        continue;
+                    }
+                    Verdict::Silent => return entrance.refusals.connection(from, "silent", &too_slow(&entrance)),
+                    Verdict::Untaken => return entrance.refusals.connection(from, "untaken", &"it takes no answers"),
+                    Verdict::Idle => {}
+                }
+            }
+        }
+        told_to_end = true;
+        connection.as_mut().graceful_shutdown();
+        until.as_mut().reset(tokio::time::Instant::now() + FAREWELL);
+    }
+}
+
+fn too_slow(entrance: &Entrance) -> String {
+    format!("no handshake and no request within {} s", entrance.limits.first_head.as_secs())
+}
+
+async fn handshake(
+    entrance: &Entrance,
+    requests: &Requests,
+    stream: TcpStream,
+    tls: TlsAcceptor,
+) -> Result<Connection, String> {
+    tokio::select! {
+        accepted = tokio::time::timeout(entrance.limits.first_head, tls.accept(stream)) => match accepted {
+            Ok(Ok(stream)) => Ok(Connection::Tls(Box::new(stream))),
+            Ok(Err(error)) => Err(format!("TLS: {error}")),
+            Err(_) => Err(too_slow(entrance)),
+        },
+        () = requests.place().pushed_out() => Err("no TLS handshake while it was crowded".to_owned()),
+    }
+}
+
+fn builder(entrance: &Entrance, tasks: Tasks) -> auto::Builder<Streams> {
+    let builder = auto::Builder::new(Streams(tasks));
+    let mut builder = match entrance.protocol {
+        Protocol::Http1 => builder.http1_only(),
+        Protocol::Grpc => builder.http2_only(),
+    };
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(entrance.limits.streams_max)
+        .max_header_list_size(HEADER_LIST_BYTES_MAX)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE);
+    builder
+}
+
+/// Runs the requests of a connection as tasks of the process.
+#[derive(Debug, Clone)]
+struct Streams(Tasks);
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        self.0.spawn("request", AtEnd::Quiet, stream);
+    }
+}
+
+/// The bytes of a connection.
+#[derive(Debug)]
+enum Connection {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, into),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, into),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, from),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, from),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

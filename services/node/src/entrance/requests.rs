@@ -1,0 +1,242 @@
+//! The requests of one connection: counted while they are under way, with the bytes that they bring and the answers that wait for
+//! the client. So the connection knows whether it is used.
+//!
+//! Never reads a body and never makes an answer, but the one that there are too many.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use axum::{Router, body::Body, response::IntoResponse};
+use http::{Request, Response, StatusCode, header};
+use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Status;
+use tower::ServiceExt;
+
+use super::{Entrance, Limits, Phase, Place, Protocol};
+
+/// What the connection is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing before this moment.
+    Wait(Instant),
+    /// Its first request did not come in time.
+    Silent,
+    /// Nothing was asked of it for long.
+    Idle,
+    /// Its client takes no answers.
+    Untaken,
+}
+
+/// The requests of one connection.
+#[derive(Debug)]
+pub(super) struct Requests {
+    entrance: Arc<Entrance>,
+    place: Place,
+    used: Mutex<Used>,
+}
+
+#[derive(Debug)]
+struct Used {
+    begun: Instant,
+    requests: u64,
+    under_way: usize,
+    ended: Instant,
+    /// Answers of which a part was handed over and not yet taken by the client, and since when.
+    waiting: HashMap<u64, Instant>,
+}
+
+impl Requests {
+    pub(super) fn new(entrance: Arc<Entrance>, place: Place) -> Self {
+        let now = Instant::now();
+        let used = Used { begun: now, requests: 0, under_way: 0, ended: now, waiting: HashMap::new() };
+        Self { entrance, place, used: Mutex::new(used) }
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// How the connection is used.
+    pub(super) fn verdict(&self, now: Instant) -> Verdict {
+        self.used().verdict(&self.entrance.limits, now)
+    }
+
+    /// Has a request answered.
+    pub(super) async fn answer(self: Arc<Self>, router: Router, request: Request<Incoming>) -> Response<Body> {
+        let under_way = UnderWay::begin(self.clone());
+        let Ok(permit) = self.entrance.requests.clone().try_acquire_owned() else {
+            return too_many(self.entrance.protocol);
+        };
+        let bytes = self.entrance.bytes.clone();
+        let request = request.map(|body| Body::new(Counted { body, bytes, taken: None }));
+        let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+        response.map(|body| Body::new(Answering { body, under_way, _permit: permit }))
+    }
+
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Used {
+    fn verdict(&self, limits: &Limits, now: Instant) -> Verdict {
+        let (since, patience, over) = match self.waiting.values().min() {
+            _ if self.requests == 0 => (self.begun, limits.first_head, Verdict::Silent),
+            Some(since) => (*since, limits.untaken, Verdict::Untaken),
+            None if self.under_way == 0 => (self.ended, limits.idle, Verdict::Idle),
+            None => (now, limits.untaken, Verdict::Untaken), // the answer is ours to give
+        };
+        if now.saturating_duration_since(since) >= patience { over } else { Verdict::Wait(since + patience) }
+    }
+}
+
+/// The answer where more are asked than are taken.
+fn too_many(protocol: Protocol) -> Response<Body> {
+    let why = "too many requests are under way at this port: try again";
+    match protocol {
+        Protocol::Grpc => Status::resource_exhausted(why).into_http(),
+        Protocol::Http1 => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why).into_response(),
+    }
+}
+
+/// A request that is under way, until its answer has gone.
+#[derive(Debug)]
+struct UnderWay {
+    requests: Arc<Requests>,
+    number: u64,
+}
+
+impl UnderWay {
+    fn begin(requests: Arc<Requests>) -> Self {
+        let number = {
+            let mut used = requests.used();
+            used.requests += 1;
+            used.under_way += 1;
+            used.requests
+        };
+        requests.place.is(Phase::Busy);
+        Self { requests, number }
+    }
+
+    /// A part of the answer was handed over.
+    fn gave(&self) {
+        self.requests.used().waiting.insert(self.number, Instant::now());
+    }
+
+    /// The client took what was handed over.
+    fn taken(&self) {
+        self.requests.used().waiting.remove(&self.number);
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let left = {
+            let mut used = self.requests.used();
+            used.waiting.remove(&self.number);
+            used.under_way -= 1;
+            used.ended = Instant::now();
+            used.under_way
+        };
+        if left == 0 {
+            self.requests.place.is(Phase::Idle);
+        }
+    }
+}
+
+/// The body of an answer. A server asks for a further part once the client has taken the last one.
+struct Answering {
+    body: Body,
+    under_way: UnderWay,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl HttpBody for Answering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.under_way.taken();
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.under_way.gave();
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of a request; its bytes count against those of the whole port until the request is answered.
+struct Counted {
+    body: Incoming,
+    bytes: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Counted {
+    fn take(&mut self, bytes: usize) -> Result<(), Status> {
+        let full = || Status::resource_exhausted("too many bytes of requests are under way at this port: try again");
+        let bytes = u32::try_from(bytes).map_err(|_| full())?;
+        let permit = self.bytes.clone().try_acquire_many_owned(bytes).map_err(|_| full())?;
+        match &mut self.taken {
+            Some(taken) => taken.merge(permit),
+            None => self.taken = Some(permit),
+        }
+        Ok(())
+    }
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else { return Poll::Ready(None) };
+        let frame = frame.map_err(Into::into).and_then(|frame| {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            self.take(bytes).map(|()| frame).map_err(Into::into)
+        });
+        Poll::Ready(Some(frame))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_judged_by_what_was_asked_of_it_and_what_its_client_took() {
+        let limits = Limits::fitting(65_536);
+        let begun = Instant::now();
+        let mut used = Used { begun, requests: 0, under_way: 0, ended: begun, waiting: HashMap::new() };
+        assert_eq!(used.verdict(&limits, begun), Verdict::Wait(begun + limits.first_head));
+        assert_eq!(used.verdict(&limits, begun + limits.first_head), Verdict::Silent);
+        (used.requests, used.under_way) = (1, 1);
+        let later = begun + 10 * limits.idle;
+        assert_eq!(used.verdict(&limits, later), Verdict::Wait(later + limits.untaken), "the answer is ours to give");
+        used.waiting.insert(1, later);
+        assert_eq!(used.verdict(&limits, later + limits.untaken), Verdict::Untaken);
+        (used.under_way, used.ended, used.waiting) = (0, later, HashMap::new());
+        assert_eq!(used.verdict(&limits, later), Verdict::Wait(later + limits.idle));
+        assert_eq!(used.verdict(&limits, later + limits.idle), Verdict::Idle);
+    }
+}
