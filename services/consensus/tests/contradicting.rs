@@ -126,7 +126,11 @@ fn a_leader_that_ends_below_what_is_committed_is_a_contradiction() {
     let message = RaftMessage { kind: HEARTBEAT, to: OWN, from: 3, term: 3, commit: 2, ..RaftMessage::default() };
     core.step(PeerFrame { head: Some(head(3, 3, 3)), messages: vec![message], ..PeerFrame::default() });
     work(&mut core, &mut log);
-    core.step(PeerFrame { head: Some(head(3, 3, 3)), ..PeerFrame::default() });
+    assert!(!core.frozen(), "heads come late");
+    for _ in 0..100 {
+        core.step(PeerFrame { head: Some(head(3, 3, 3)), ..PeerFrame::default() });
+        core.tick();
+    }
     assert!(core.frozen() && core.contradiction().contains("entries up to 3"), "{}", core.contradiction());
 }
 

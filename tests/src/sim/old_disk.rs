@@ -90,7 +90,9 @@ impl World {
     /// Takes a copy of a disk, or puts the one that was taken earlier back, as far as somebody knows better.
     pub(super) fn age_disk(&mut self, at: usize) {
         let node = &self.nodes[at];
-        let usable = !node.disk_gone() && !node.flipped;
+        // a copy from the time of single-copy needs nobody's word: what it lacks cannot be detected where the others are not heard
+        let alone = self.nodes[at].life.as_ref().is_none_or(|life| life.core.conf_state().voters.len() == 1);
+        let usable = !node.disk_gone() && !node.flipped && !alone;
         let fits = self.copies.kept.get(&at).is_some_and(|copy| copy.id == node.id && copy.epoch == node.epoch);
         if !usable {
             return;

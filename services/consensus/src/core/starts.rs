@@ -20,6 +20,10 @@ use crate::{
 const CHECK_TICKS: u32 = 2;
 /// Ticks between two checks of voters that have not answered yet, once the start is confirmed.
 const LATE_CHECK_TICKS: u32 = 20;
+/// Ticks for which a leader's log must be seen to end below what is committed here: heads come late.
+const SHORT_TICKS: u32 = 60;
+/// Ticks for which the only voter listens for a node that knows better.
+const ALONE_TICKS: u32 = 20;
 /// Ticks of silence after which a stream counts as ended, though nobody saw its end.
 const LIVING_TICKS: u32 = 30;
 
@@ -71,6 +75,9 @@ pub(super) struct Starts {
     answers: Vec<(RaftId, StartMessage)>,
     /// The end of its log that each peer told, the highest of its newest term: frames come late.
     ends: BTreeMap<RaftId, (u64, u64)>,
+    /// Ticks since the leader's log was first seen to end below what is committed here; 0: it does not. A fetched state may be ahead of every
+    /// head that is on its way.
+    short_ticks: u32,
     /// A vote was counted or granted since the table was last handed out with a write.
     vote_noted: bool,
     contradiction: String,
@@ -96,6 +103,7 @@ impl Starts {
             messages: Vec::new(),
             answers: Vec::new(),
             ends: BTreeMap::new(),
+            short_ticks: 0,
             vote_noted: false,
             contradiction: String::new(),
             frozen: false,
@@ -155,6 +163,9 @@ impl<D: Disk> Core<D> {
         let Some(starts) = &mut self.starts else { return };
         starts.living.values_mut().for_each(|(_, quiet)| *quiet += 1);
         starts.ticks += 1;
+        if starts.short_ticks > 0 {
+            starts.short_ticks = starts.short_ticks.saturating_add(1);
+        }
         let pace = if starts.standing == StartStanding::Confirmed { LATE_CHECK_TICKS } else { CHECK_TICKS };
         if starts.ticks % pace == 1 && !matches!(starts.standing, StartStanding::Old(_)) {
             self.ask_for_confirmation();
@@ -171,12 +182,12 @@ impl<D: Disk> Core<D> {
         starts.messages.extend(open.map(|id| (id, StartMessage::Check(check.clone()))));
     }
 
-    /// Every other voter, as far as this node knows: one that joins knows the configured nodes alone.
+    /// Every other voter, as far as this node knows: one that joins, or that votes alone, knows the configured nodes.
     fn other_voters(&self) -> Vec<RaftId> {
         let conf = self.raw.store().conf_state();
         let own = number(self.config.id);
         let known: BTreeSet<RaftId> = conf.voters.iter().chain(&conf.voters_outgoing).copied().collect();
-        let known: Vec<RaftId> = if known.is_empty() {
+        let known: Vec<RaftId> = if known.iter().all(|id| number(*id) == own) {
             self.config.kinds.iter().map(|(id, _)| *id).collect()
         } else {
             known.into_iter().collect()
@@ -202,11 +213,13 @@ impl<D: Disk> Core<D> {
         let Some(starts) = &self.starts else { return };
         let conf = self.raw.store().conf_state();
         let said_yes = |id: RaftId| number(id) == own || starts.yes.contains(&number(id));
-        let enough = match conf.voters.is_empty() {
-            true => others.iter().any(|id| said_yes(*id)),
-            false => self.is_quorum(|id| said_yes(id)),
-        };
         let by_all = others.iter().all(|id| said_yes(*id));
+        let enough = match conf.voters.len() {
+            0 => others.iter().any(|id| said_yes(*id)),
+            // in single-copy nobody else is needed, but a copy from that time is told by those that are there
+            1 => by_all || starts.ticks >= ALONE_TICKS,
+            _ => self.is_quorum(said_yes),
+        };
         let missing = || {
             let reason = |id: &RaftId| match starts.waiting.get(&number(*id)) {
                 Some(reason) => format!("{}: {reason}", number(*id)),
@@ -406,12 +419,16 @@ impl<D: Disk> Core<D> {
         let Some(starts) = &mut self.starts else { return };
         starts.evidence.learn(&head.evidence);
         let highest = starts.ends.get(&head.from).filter(|(term, _)| *term == head.term).map_or(0, |(_, last)| *last);
-        if highest > 0 && highest < commit {
+        if highest == 0 || highest >= commit {
+            starts.short_ticks = 0;
+        } else if starts.short_ticks >= SHORT_TICKS {
             let (leader, term) = (head.from, head.term);
             let why = format!(
                 "leader {leader:#x} of term {term} has entries up to {highest}, entry {commit} is committed here"
             );
             self.contradict(why, true);
+        } else {
+            starts.short_ticks = starts.short_ticks.max(1);
         }
     }
 

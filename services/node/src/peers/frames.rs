@@ -191,11 +191,22 @@ fn merge(batch: Vec<Queued>, own: &Own) -> PeerFrame {
     let mut merged = PeerFrame::default();
     for mut queued in batch {
         let frame = std::mem::take(&mut queued.frame);
-        merged.messages.extend(frame.messages);
-        merged.head = frame.head.or(merged.head);
+        join(&mut merged, frame);
     }
     own.sign(merged.head.get_or_insert_default());
     merged
+}
+
+/// What only some frames carry is not lost to a later one: the question and the answer about a start, and the leader's evidence.
+fn join(merged: &mut PeerFrame, frame: PeerFrame) {
+    let evidence = merged.head.take().map(|head| head.evidence).unwrap_or_default();
+    merged.messages.extend(frame.messages);
+    merged.head = frame.head;
+    if let Some(head) = merged.head.as_mut().filter(|head| head.evidence.is_empty()) {
+        head.evidence = evidence;
+    }
+    merged.start_check = frame.start_check.or(merged.start_check.take());
+    merged.start_answer = frame.start_answer.or(merged.start_answer.take());
 }
 
 /// What was told of a time without a connection.
@@ -237,7 +248,23 @@ impl Outage {
 
 #[cfg(test)]
 mod tests {
+    use ocs_proto::peer::{Head, StartCheck, VoterEvidence};
+
     use super::*;
+
+    #[test]
+    fn a_question_about_a_start_and_the_evidence_are_not_lost_to_a_later_frame() {
+        let evidence = vec![VoterEvidence { id: 2, ..VoterEvidence::default() }];
+        let mut merged = PeerFrame::default();
+        let head = |term, evidence| Some(Head { term, evidence, ..Head::default() });
+        join(
+            &mut merged,
+            PeerFrame { head: head(1, evidence), start_check: Some(StartCheck::default()), ..PeerFrame::default() },
+        );
+        join(&mut merged, PeerFrame { head: head(2, Vec::new()), ..PeerFrame::default() });
+        let told = merged.head.unwrap();
+        assert_eq!((told.term, told.evidence.len(), merged.start_check.is_some()), (2, 1, true));
+    }
 
     #[test]
     fn a_loss_is_told_once_and_a_refusal_even_if_it_comes_to_light_later() {
