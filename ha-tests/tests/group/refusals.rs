@@ -123,7 +123,7 @@ fn a_stranger_is_refused_at_the_peers_door_and_the_group_goes_on() {
     assert!(!gets_in(&cluster, &cluster.settings().certs(), "stranger"));
     assert!(!gets_in(&cluster, &cluster.path("other"), "b"));
     until("the stranger was named", || cluster.log("a").contains("its certificate names no configured node"));
-    until("both were told", || cluster.log("a").matches("refused a peer connection").count() >= 2);
+    until("both were told", || cluster.log("a").matches("the peer port refused").count() >= 2);
     load.wait_more(20);
     let loaded = load.stop();
     loaded.assert_no_failure_at("a");

@@ -179,9 +179,9 @@ mod tests {
 
     use super::*;
 
-    fn numbers(
-        count: u32,
-    ) -> impl FnOnce() -> Result<std::iter::Map<std::ops::Range<u32>, fn(u32) -> Result<u32, Status>>, Status> {
+    type Numbers = std::iter::Map<std::ops::Range<u32>, fn(u32) -> Result<u32, Status>>;
+
+    fn numbers(count: u32) -> impl FnOnce() -> Result<Numbers, Status> {
         move || Ok((0..count).map(Ok as fn(u32) -> Result<u32, Status>))
     }
 

@@ -37,7 +37,7 @@ const WINDOW_BYTES: u32 = 256 << 10;
 /// A peer that vanished without a word is noticed after this, twice.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// A connection that is told to end has so long for what is under way.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Serves a connection that was just accepted.
 pub(super) async fn serve(

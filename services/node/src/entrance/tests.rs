@@ -4,7 +4,10 @@ mod fixture;
 
 use std::sync::Arc;
 
-use axum::{body::Bytes, routing::get};
+use axum::{
+    body::{Body, Bytes},
+    routing::get,
+};
 use chassis::tls::Clients;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
@@ -103,7 +106,8 @@ async fn bodies_count_against_the_bytes_of_the_port_until_they_are_answered() {
 
 #[tokio::test]
 async fn a_client_that_takes_no_answer_is_hung_up_on() {
-    let large = Router::new().route("/", get(async || vec![0_u8; 1 << 20]));
+    let endless = || futures::stream::repeat_with(|| Ok::<_, std::convert::Infallible>(Bytes::from_static(&[0; 4096])));
+    let large = Router::new().route("/", get(async move || Body::from_stream(endless())));
     let port = Port::open(Protocol::Grpc, Limits { untaken: SHORT, ..limits() }, large, None).await;
     let mut deaf = port.connect().await;
     deaf.write_all(PREFACE).await.unwrap();
