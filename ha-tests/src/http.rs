@@ -69,8 +69,12 @@ impl Client {
         Self { address: address.to_owned(), patience, connection: None }
     }
 
-    /// Connects if there is no connection: an error here means that nothing was sent.
+    /// Connects if there is no connection, or if the server has closed the one that was kept, as after its restart: an error here means
+    /// that nothing was sent.
     pub fn connect_first(&mut self) -> io::Result<()> {
+        if self.connection.as_ref().is_some_and(|kept| is_closed(kept.get_ref())) {
+            self.connection = None;
+        }
         if self.connection.is_none() {
             self.connection = Some(self.connect()?);
         }
@@ -122,6 +126,13 @@ impl Client {
         stream.set_nodelay(true)?;
         Ok(BufReader::new(stream))
     }
+}
+
+/// Whether the server has closed an idle connection.
+fn is_closed(idle: &TcpStream) -> bool {
+    let looked = idle.set_nonblocking(true).and_then(|()| idle.peek(&mut [0]));
+    let open = looked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+    !open || idle.set_nonblocking(false).is_err()
 }
 
 fn read_answer(connection: &mut BufReader<TcpStream>, method: &str) -> io::Result<Answer> {
