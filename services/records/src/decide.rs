@@ -51,7 +51,9 @@ pub fn decide_on<V: View>(
     }
     once::forget_old(&mut turn);
     let (reply, contents) = answer(command, &asked, &mut turn);
-    let remembered = (command.rules >= RULES_WITH_SETTINGS).then(|| asked.hash());
+    // an id with a token is of a node that knows version 2, though the primary may still stamp version 1
+    let names_content = command.rules >= RULES_WITH_SETTINGS || command.id.token != 0;
+    let remembered = names_content.then(|| asked.hash());
     once::request_ids::remember(command.id, remembered, &reply, &contents, &mut turn);
     turn.end();
     reply

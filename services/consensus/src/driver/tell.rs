@@ -28,7 +28,7 @@ pub(super) struct News {
     paused_for: RaftId,
     fetching: bool,
     forced: (u64, bool),
-    taking_part: (bool, bool),
+    taking_part: (bool, bool, bool),
     versions: (u32, u32),
 }
 
@@ -164,7 +164,11 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             paused_for: self.core.paused_for(),
             fetching: self.core.fetching(),
             forced: self.core.forced(),
-            taking_part: (self.core.confirmed(), self.core.contradiction().is_empty()),
+            taking_part: (
+                self.core.confirmed(),
+                matches!(self.core.start_standing(), StartStanding::Old(_)),
+                self.core.contradiction().is_empty(),
+            ),
             versions: (self.core.formats(), self.core.rules_wanted()),
         }
     }
