@@ -9,7 +9,7 @@ const KILLS: usize = 5;
 /// Says so where there is none.
 fn installed() -> bool {
     let missing = Balancer::missing();
-    missing.iter().for_each(|why| println!("skipped: {why}"));
+    missing.iter().for_each(|why| eprintln!("skipped: {why}"));
     missing.is_none()
 }
 

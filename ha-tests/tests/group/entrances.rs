@@ -59,8 +59,7 @@ fn long_list(cluster: &Cluster) {
         ));
     }
     fs::write(&path, rows).unwrap();
-    cluster.create_list("long");
-    cluster.ctl(&["list", "import", "long", &path.display().to_string()]).fine();
+    cluster.ctl(&["list", "create", "long", "--from", &path.display().to_string()]).fine();
 }
 
 /// An export over a connection of its own, of which nothing is read.

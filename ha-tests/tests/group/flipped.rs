@@ -89,6 +89,7 @@ fn a_node_whose_stamp_names_an_epoch_that_its_log_does_not_joins_anew_and_nobody
     let raise_epoch = |text: String| -> String { text.replace("epoch = 1", "epoch = 3") };
     let as_an_older_version = |text: String| -> String {
         let text = raise_epoch(text).replace(" is, and its last line is a checksum.", " is.");
+        let text = text.replace("format = 2", "format = 1"); // where the checksum is missing that is no fault
         text.lines().filter(|line| !line.starts_with("# sha256")).map(|line| format!("{line}\n")).collect()
     };
     let changes: [(&dyn Fn(String) -> String, &str); 2] =
@@ -170,7 +171,8 @@ fn a_second_process_on_a_copied_directory_is_refused_and_both_addresses_are_name
     ocs_ha_tests::until("the clone is told", || cluster.log("b.clone").contains(said));
     let log = cluster.log("a");
     let line = log.lines().find(|line| line.contains(said)).unwrap();
-    assert_eq!(line.matches(" from 127.").count(), 3, "the caller, and both addresses: {line}");
+    let named = line.contains(" refused 127.") && line.matches(" from 127.").count() == 2;
+    assert!(named, "the caller, and both addresses: {line}");
     cluster.ctl(&["list", "create", "more"]).fine();
     assert!(cluster.runs("b"));
 }

@@ -47,7 +47,7 @@ fn a_data_directory_of_every_release_opens_with_all_that_was_acknowledged_and_go
 }
 
 fn opens_and_goes_on(archive: &Path) {
-    println!("{}", archive.display());
+    eprintln!("{}", archive.display());
     let mut cluster = Cluster::prepare(&[KEYS_HOLD]);
     let applied = ["a", "b"].map(|node| applied(archive, &cluster, node));
     unpack(archive, &cluster.path("data"));

@@ -6,6 +6,7 @@
 mod asks;
 mod event;
 mod evidence;
+mod frames;
 mod held;
 mod propose;
 mod repair;
@@ -23,7 +24,6 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use ocs_proto::peer::PeerFrame;
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use event::Event;
@@ -31,13 +31,13 @@ use seen::Seen;
 
 use crate::{
     Comparison, Confirmed, Handle, JoinAsk, Machine, Observer, Proposal, ProposeError, RaftId, Reign, Status,
-    TransferError, Transport, Versions,
+    TransferError, Transport,
     apply::{ApplyThread, Digests, Memberships, PersistPolicy, Progress, Work},
-    core::{Core, CoreConfig, Found, JoinError, ModeError, Output, PauseError, RaiseError},
+    core::{Core, CoreConfig, Found, JoinError, ModeError, Output, PauseError},
     disk::{Job, LogThread},
     evidence::{Evidence, EvidenceFile, Start},
     log::{Disk, Log, Recovered},
-    members::{self, Epochs},
+    members,
     reads::Question,
     repair::{Here, Repair},
     waiters::Waiters,
@@ -299,7 +299,7 @@ struct Driver<D: Disk, M: Machine> {
     /// Those who wait for failover to be paused or resumed.
     pauses: Vec<(bool, oneshot::Sender<Result<(), PauseError>>)>,
     /// Operators and duties that wait for the group's versions to be raised: formats, rules.
-    raises: Vec<(u32, u32, oneshot::Sender<Result<(), RaiseError>>)>,
+    raises: Vec<asks::AskedRaise>,
     /// Who waits for the end of single-copy.
     leaving_single_copy: Vec<oneshot::Sender<Result<(), ModeError>>>,
     transfer: Option<oneshot::Sender<Result<(), TransferError>>>,
@@ -447,40 +447,6 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 self.leave_single_copy();
             }
             Event::Stop => self.stopping = true,
-        }
-    }
-
-    fn on_frame(&mut self, frame: PeerFrame) {
-        let Some(head) = &frame.head else { return };
-        let over = members::epochs(self.config.epoch, head.epoch) == Epochs::TheirsOver;
-        if head.format > FRAME_FORMAT || head.cluster[..] != self.config.cluster || over {
-            tracing::warn!(
-                from = head.from,
-                format = head.format,
-                epoch = head.epoch,
-                "a frame that is not ours was dropped"
-            );
-            return;
-        }
-        let digest: Option<[u8; 16]> = head.digest[..].try_into().ok();
-        let seen = self.peers.entry(head.from).or_default();
-        (seen.heard, seen.lost) = (Some(Instant::now()), false);
-        seen.applied = head.applied;
-        seen.short = head.disk_short_bytes > 0;
-        seen.log_full = head.log_full;
-        (seen.ready, seen.vouched) = (head.data_ready, head.vouched_index);
-        seen.wall_us = head.wall_clock_us;
-        (seen.versions, seen.unconfirmed) = (Versions::of(head), head.unconfirmed);
-        if let Some(digest) = digest.filter(|_| head.digest_index > 0) {
-            seen.digest = Some((head.digest_index, u128::from_be_bytes(digest)));
-        }
-        if head.from == self.core.leader() {
-            self.leader_seen = Instant::now();
-        }
-        let from = head.from;
-        self.core.step(frame);
-        if self.core.leads() && self.core.is_former(from) {
-            self.transmit(from, Vec::new()); // its head says so
         }
     }
 

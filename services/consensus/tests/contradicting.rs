@@ -124,11 +124,11 @@ fn another_entry_where_one_is_committed_is_a_contradiction_and_ends_nobody() {
 fn a_leader_that_ends_below_what_is_committed_is_a_contradiction() {
     let (mut core, mut log) = committed();
     let message = RaftMessage { kind: HEARTBEAT, to: OWN, from: 3, term: 3, commit: 2, ..RaftMessage::default() };
-    core.step(PeerFrame { head: Some(head(3, 3, 3)), messages: vec![message], ..PeerFrame::default() });
+    core.step(PeerFrame { head: Some(head(3, 3, 3)), messages: vec![message.clone()], ..PeerFrame::default() });
     work(&mut core, &mut log);
     assert!(!core.frozen(), "heads come late");
     for _ in 0..100 {
-        core.step(PeerFrame { head: Some(head(3, 3, 3)), ..PeerFrame::default() });
+        core.step(PeerFrame { head: Some(head(3, 3, 3)), messages: vec![message.clone()], ..PeerFrame::default() });
         core.tick();
     }
     assert!(core.frozen() && core.contradiction().contains("entries up to 3"), "{}", core.contradiction());

@@ -16,6 +16,7 @@ pub(super) struct Who {
 }
 
 /// Whatever happens.
+#[allow(clippy::large_enum_variant)] // most events are frames, and those are the large ones
 #[derive(Debug, Clone)]
 pub(super) enum Event {
     Tick(Who),

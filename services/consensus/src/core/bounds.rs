@@ -330,7 +330,7 @@ fn candidate(message: &RaftMessage) -> Result<(), &'static str> {
 
 /// Votes are asked for once the log is durable; raft-rs asserts that it is where they are enough.
 fn vote(message: &RaftMessage, known: &Known<'_>) -> Result<(), &'static str> {
-    all(&[(message.reject || known.settled, "a vote that was not asked for yet")])
+    all(&[(message.reject || known.settled || known.leads, "a vote that was not asked for yet")])
 }
 
 fn by_the_leader(message: &RaftMessage, known: &Known<'_>) -> Result<(), &'static str> {

@@ -6,7 +6,15 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::{Driver, SILENT, Seen};
-use crate::{Machine, RaftId, Reign, TransferError, core::JoinError, log::Disk, members};
+use crate::{
+    Machine, RaftId, Reign, TransferError,
+    core::{JoinError, RaiseError},
+    log::Disk,
+    members,
+};
+
+/// Versions of formats and rules that are asked for, and who hears how it ended.
+pub(super) type AskedRaise = (u32, u32, oneshot::Sender<Result<(), RaiseError>>);
 
 impl<D: Disk, M: Machine> Driver<D, M> {
     pub(super) fn on_transfer(&mut self, to: RaftId, why: &str, answer: oneshot::Sender<Result<(), TransferError>>) {

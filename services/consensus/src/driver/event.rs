@@ -14,6 +14,7 @@ pub(super) const FEW: usize = 2;
 const FEW_BYTES: usize = 1024;
 
 /// Everything that can wake the loop.
+#[allow(clippy::large_enum_variant)] // most events are frames, and those are the large ones
 #[derive(Debug)]
 pub(crate) enum Event<I, R> {
     /// Commands to be put into the log.

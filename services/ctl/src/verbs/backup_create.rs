@@ -88,7 +88,7 @@ async fn copy(
 ) -> Result<(ArchiveHead, ArchiveTail, u64), Failure> {
     let (bar, mut checker, mut length) = (print::bytes_counter(), Checker::new(), 0);
     while let Some(data) = next(&mut from).await? {
-        checker.push(&data, |_, _| {}).map_err(|error| broken(from.node, &error.to_string()))?;
+        checker.push(&data, |_, _| {}).map_err(|error| broken(from.node, error.to_string()))?;
         to.write_all(&data).map_err(&fault)?;
         length += data.len() as u64;
         bar.set_position(length);

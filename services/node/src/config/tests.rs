@@ -220,7 +220,7 @@ fn a_wrong_key_is_one_line_with_file_and_key() {
     fs::write(&file, "[cluster]\nmod = \"witness\"\n").unwrap();
     let said = Config::load(&Args { config: Some(file.clone()), ..Args::default() }).unwrap_err().to_string();
     let expected = format!(
-        "{}: key cluster.mod: there is no such key: take it out, or use one of id, mode, nodes",
+        "{}: key cluster.mod: there is no such key: take it out, or use one of id, mode, upgrade, nodes",
         file.display()
     );
     assert_eq!(said, expected);

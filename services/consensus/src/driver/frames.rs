@@ -1,0 +1,48 @@
+//! Frames of peers: what their heads tell is kept, the rest goes to the core. Called by the driver.
+
+use std::time::Instant;
+
+use ocs_proto::peer::PeerFrame;
+
+use super::{Driver, FRAME_FORMAT};
+use crate::{
+    Machine, Versions,
+    log::Disk,
+    members::{self, Epochs},
+};
+
+impl<D: Disk, M: Machine> Driver<D, M> {
+    pub(super) fn on_frame(&mut self, frame: PeerFrame) {
+        let Some(head) = &frame.head else { return };
+        let over = members::epochs(self.config.epoch, head.epoch) == Epochs::TheirsOver;
+        if head.format > FRAME_FORMAT || head.cluster[..] != self.config.cluster || over {
+            tracing::warn!(
+                from = head.from,
+                format = head.format,
+                epoch = head.epoch,
+                "a frame that is not ours was dropped"
+            );
+            return;
+        }
+        let digest: Option<[u8; 16]> = head.digest[..].try_into().ok();
+        let seen = self.peers.entry(head.from).or_default();
+        (seen.heard, seen.lost) = (Some(Instant::now()), false);
+        seen.applied = head.applied;
+        seen.short = head.disk_short_bytes > 0;
+        seen.log_full = head.log_full;
+        (seen.ready, seen.vouched) = (head.data_ready, head.vouched_index);
+        seen.wall_us = head.wall_clock_us;
+        (seen.versions, seen.unconfirmed) = (Versions::of(head), head.unconfirmed);
+        if let Some(digest) = digest.filter(|_| head.digest_index > 0) {
+            seen.digest = Some((head.digest_index, u128::from_be_bytes(digest)));
+        }
+        if head.from == self.core.leader() {
+            self.leader_seen = Instant::now();
+        }
+        let from = head.from;
+        self.core.step(frame);
+        if self.core.leads() && self.core.is_former(from) {
+            self.transmit(from, Vec::new()); // its head says so
+        }
+    }
+}
