@@ -55,7 +55,7 @@ fn long_list(cluster: &Cluster) {
     let (path, mut rows) = (cluster.path("long.csv"), "contact_info,note\n".to_owned());
     for row in 0..ROWS {
         rows.push_str(&format!(
-            "+9995{row:07},a row that is long enough to fill buffers, and some more text behind it\n"
+            "+9995{row:07},a row that is long enough to fill buffers and some more text behind it\n"
         ));
     }
     fs::write(&path, rows).unwrap();
