@@ -51,7 +51,10 @@ pub(super) async fn serve(
 ) {
     let requests = Arc::new(Requests::new(entrance.clone(), place));
     let io = match tls {
-        None => Connection::Plain(stream),
+        None => match first_byte(&entrance, &requests, &stream).await {
+            Ok(()) => Connection::Plain(stream),
+            Err(reason) => return entrance.refusals.connection(from, "silent", &reason),
+        },
         Some(tls) => match handshake(&entrance, &requests, stream, tls).await {
             Ok(io) => io,
             Err(reason) => return entrance.refusals.connection(from, "handshake", &reason),
@@ -94,6 +97,17 @@ pub(super) async fn serve(
 
 fn too_slow(entrance: &Entrance) -> String {
     format!("no handshake and no request within {} s", entrance.limits.first_head.as_secs())
+}
+
+/// Nothing is said to a client that has said nothing: HTTP/2 would begin with its settings.
+async fn first_byte(entrance: &Entrance, requests: &Requests, stream: &TcpStream) -> Result<(), String> {
+    tokio::select! {
+        spoken = tokio::time::timeout(entrance.limits.first_head, stream.peek(&mut [0])) => match spoken {
+            Ok(_) => Ok(()), // an end or a fault shows again where the bytes are read
+            Err(_) => Err(too_slow(entrance)),
+        },
+        () = requests.place().pushed_out() => Err("it asked for nothing while others waited".to_owned()),
+    }
 }
 
 async fn handshake(
