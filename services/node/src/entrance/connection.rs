@@ -101,8 +101,9 @@ fn too_slow(entrance: &Entrance) -> String {
 
 /// Nothing is said to a client that has said nothing: HTTP/2 would begin with its settings.
 async fn first_byte(entrance: &Entrance, requests: &Requests, stream: &TcpStream) -> Result<(), String> {
+    let mut first = [0];
     tokio::select! {
-        spoken = tokio::time::timeout(entrance.limits.first_head, stream.peek(&mut [0])) => match spoken {
+        spoken = tokio::time::timeout(entrance.limits.first_head, stream.peek(&mut first)) => match spoken {
             Ok(_) => Ok(()), // an end or a fault shows again where the bytes are read
             Err(_) => Err(too_slow(entrance)),
         },
