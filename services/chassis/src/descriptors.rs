@@ -1,4 +1,4 @@
-//! The limit of file descriptors: the soft one is raised to the hard one, and who serves connections asks how many there may be.
+//! The limit of file descriptors: the soft one is raised to the hard one; listeners ask how many connections it allows.
 //!
 //! A soft limit of 1,024 is the default of most systems, kept low for programs that call `select`; none of ours does. Never
 //! changes the hard limit. Called once, by `main`, before anything is opened.

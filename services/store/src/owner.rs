@@ -2,7 +2,7 @@
 //!
 //! The stamp has a fixed length and names the cluster alone; an older version knows no file beside it, and leaves it alone. A
 //! directory without the file is of a node that is not known, and is taken. Called by `store`, `ingest`, and by the node
-//! before it knows who it is.
+//! before its identity is known.
 
 use std::{fs, io::ErrorKind, path::Path};
 

@@ -1,6 +1,6 @@
 //! Lines of the libraries that read what strangers send: each place in their code may write so many a minute.
 //!
-//! A line of a library has no budget of its own, and whoever can make it come (a TLS greeting, a reset of a stream) could fill
+//! A line of a library has no budget of its own, and a stranger that causes one (a TLS greeting, a reset of a stream) could fill
 //! the disk with it. Our own lines are never left out here: their budgets stand where they are written.
 
 use std::{

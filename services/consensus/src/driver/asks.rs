@@ -13,7 +13,7 @@ use crate::{
     members,
 };
 
-/// Versions of formats and rules that are asked for, and who hears how it ended.
+/// Versions of formats and rules that are asked for, and the way of the answer.
 pub(super) type AskedRaise = (u32, u32, oneshot::Sender<Result<(), RaiseError>>);
 
 impl<D: Disk, M: Machine> Driver<D, M> {

@@ -1,6 +1,6 @@
 //! Whose log stands in a directory, as the headers of its segments say: for a node whose own stamp cannot be read.
 //!
-//! Opens no log and changes nothing. Called by the node before it knows who it is.
+//! Opens no log and changes nothing. Called by the node before its identity is known.
 
 use super::{
     disk::{Disk, File},

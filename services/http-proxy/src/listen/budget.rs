@@ -1,7 +1,7 @@
 //! The bytes of all bodies under way, from the first that is kept until the request is answered: what clients make HTTP Proxy hold
 //! has a bound, however many they are.
 //!
-//! Nobody waits for room: who gets none is refused at once, so that holders cannot lock each other out, and each of them ends by its
+//! No request waits for room: one without room is refused at once, so that holders cannot lock each other out, and each of them ends by its
 //! deadline. Counts what is allocated, not what a client announces: who announces much and sends nothing takes nothing from others.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
