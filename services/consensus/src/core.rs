@@ -338,12 +338,13 @@ impl<D: Disk> Core<D> {
         }
         self.note_leader(&head);
         for message in frame.messages {
-            if message.to == self.config.id && message.from == head.from && self.agrees(&message) {
+            if message.to == self.config.id && message.from == head.from && self.is_kept(&head, &message) {
+                self.note_votes(&message);
                 self.step_one(message, head.data_durable);
             }
-        }
-        if self.frozen() {
-            return;
+            if self.frozen() {
+                return;
+            }
         }
         if head.term == self.term() && head.from == self.leader() && head.from != self.config.id {
             self.told_durable = (head.term, head.data_durable);

@@ -8,11 +8,13 @@ use consensus::{
     evidence::{Evidence, Start},
     log::{Log, LogConfig, MemDisk},
 };
-use ocs_proto::peer::{Entry, Head, PeerFrame, RaftMessage, StartAnswer, StartVerdict};
+use ocs_proto::peer::{Entry, Head, PeerFrame, RaftMessage, Start as WireStart, StartAnswer, StartCheck, StartVerdict};
 
 const OWN: u64 = 2;
 const TOKEN: [u8; 16] = [2; 16];
 const APPEND: u32 = 3;
+const REQUEST_VOTE: u32 = 5;
+const VOTE: u32 = 6;
 const HEARTBEAT: u32 = 8;
 
 fn follower() -> (Core<MemDisk>, Log<MemDisk>) {
@@ -21,6 +23,7 @@ fn follower() -> (Core<MemDisk>, Log<MemDisk>) {
     let (mark, hard_state) = genesis(&[1, 2, 3]);
     let log = Log::create(disk, config, mark.clone(), hard_state).expect("a new log");
     let mut evidence = Evidence::default();
+    evidence.begin(OWN, 1, [1; 16]);
     let start: Start = evidence.begin(OWN, 1, TOKEN);
     let found =
         Found { reader: log.reader(), start: mark.clone(), hard_state, state: mark, starts: Some((evidence, start)) };
@@ -54,9 +57,43 @@ fn head(from: u64, term: u64, last_index: u64) -> Head {
 }
 
 fn confirm(core: &mut Core<MemDisk>) {
+    confirm_by(core, 1);
+}
+
+fn confirm_by(core: &mut Core<MemDisk>, from: u64) {
     let token = Bytes::copy_from_slice(&TOKEN);
     let answer = StartAnswer { token, verdict: StartVerdict::Yes.into(), ..StartAnswer::default() };
-    core.step(PeerFrame { head: Some(head(1, 1, 1)), start_answer: Some(answer), ..PeerFrame::default() });
+    core.step(PeerFrame { head: Some(head(from, 1, 1)), start_answer: Some(answer), ..PeerFrame::default() });
+}
+
+/// The check of a node's first start.
+fn check(from: u64) -> PeerFrame {
+    let start = WireStart { counter: 1, token: vec![from as u8; 16].into() };
+    let check =
+        StartCheck { start: Some(start.clone()), starts: vec![start], term: 1, last_index: 1, ..StartCheck::default() };
+    PeerFrame { head: Some(head(from, 1, 1)), start_check: Some(check), ..PeerFrame::default() }
+}
+
+fn candidate(from: u64, term: u64) -> PeerFrame {
+    let message = RaftMessage {
+        kind: REQUEST_VOTE,
+        to: OWN,
+        from,
+        term,
+        index: 1,
+        log_term: 1,
+        commit: 1,
+        commit_term: 1,
+        ..RaftMessage::default()
+    };
+    PeerFrame { head: Some(head(from, term, 1)), messages: vec![message], ..PeerFrame::default() }
+}
+
+/// Votes that leave, after what they wait for.
+fn votes(core: &mut Core<MemDisk>) -> usize {
+    let output = core.output();
+    let promised = output.writes.iter().flat_map(|write| &write.then);
+    promised.chain(&output.messages).filter(|message| message.kind == VOTE && !message.reject).count()
 }
 
 fn append(from: u64, term: u64, before: (u64, u64), entries: &[(u64, u64)], commit: u64) -> PeerFrame {
@@ -150,4 +187,31 @@ fn an_entry_that_was_not_committed_may_be_replaced() {
     core.step(append(3, 3, (4, 2), &[(5, 3)], 5));
     work(&mut core, &mut log);
     assert_eq!((core.commit(), core.frozen()), (5, false));
+}
+
+#[test]
+fn a_candidate_whose_start_is_not_known_here_gets_no_vote() {
+    let (mut core, _log) = follower();
+    confirm(&mut core);
+    core.step(candidate(3, 2));
+    assert_eq!(votes(&mut core), 0, "its vote for itself could not be held against an older disk of it");
+    core.step(check(3));
+    core.step(candidate(3, 2));
+    assert_eq!(votes(&mut core), 1);
+}
+
+#[test]
+fn a_start_is_named_until_every_voter_remembers_a_later_one() {
+    let (mut core, _log) = follower();
+    let named = |core: &Core<MemDisk>| core.evidence().map_or(0, |evidence| evidence.own_starts());
+    for from in [1, 3] {
+        let older = Head { formats_min: 0, formats_max: 0, start: Bytes::new(), ..head(from, 1, 1) };
+        core.step(PeerFrame { head: Some(older), ..PeerFrame::default() });
+    }
+    assert_eq!(core.start_standing(), StartStanding::Confirmed, "an older release counts as a yes");
+    assert_eq!(named(&core), 2, "and remembers nothing");
+    confirm_by(&mut core, 1);
+    assert_eq!(named(&core), 2);
+    confirm_by(&mut core, 3);
+    assert_eq!(named(&core), 1);
 }

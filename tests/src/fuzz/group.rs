@@ -204,7 +204,6 @@ impl Group {
             return;
         }
         self.nodes[at].core.step(frame);
-        let _ = self.nodes[at].core.take_contradiction(); // the driver says it
         self.collect(at);
     }
 

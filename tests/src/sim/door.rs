@@ -335,7 +335,8 @@ impl World {
         let Some(submission) = life.submissions.remove(&key) else { return };
         match answer {
             Answer::Reply(_) if submission.attempts == 1 => life.settled.push(submission.id),
-            Answer::Unavailable if !submission.repeated => self.watch.never(submission.id),
+            // the ids of an unconfirmed start never leave the process, and an older disk counts its starts again
+            Answer::Unavailable if !submission.repeated && life.core.confirmed() => self.watch.never(submission.id),
             _ => {}
         }
         self.answer_client(submission.operation, answer);

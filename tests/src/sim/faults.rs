@@ -40,6 +40,10 @@ pub(super) enum Fault {
     Flap(usize, u32),
     /// What is sent to a node is held back from when it knows its leader.
     HoldBack(usize),
+    /// An older copy of its disk is put in its place.
+    OldDisk(usize),
+    /// An operator puts the newest disk back.
+    NewestDisk(usize),
     /// It ends, and what is on its way comes to its next process.
     EndBeforeAnswers(usize, u64),
     /// What is sent to it comes in time again.
@@ -288,6 +292,9 @@ impl World {
             }
             Fault::Flap(at, more) => self.flap(at, more),
             Fault::HoldBack(at) => self.hold_back(at),
+            Fault::OldDisk(at) if !self.plan.calm => self.age_disk(at),
+            Fault::OldDisk(_) => {}
+            Fault::NewestDisk(at) => self.put_newest_back(at),
             Fault::EndBeforeAnswers(at, late_us) => {
                 self.end_for_a_moment(at);
                 let over_us = late_us + self.rng.random_range(0..400_000);
@@ -513,6 +520,7 @@ impl World {
             node.disk.set_capacity(None);
             (node.slow_until, node.sluggish_until) = (0, 0);
         }
+        self.places().for_each(|at| self.put_newest_back(at));
         self.places().for_each(|at| self.go_on(at));
     }
 }

@@ -17,6 +17,7 @@ use rand::Rng;
 
 use super::{
     event::{Event, Who},
+    faults::Fault,
     invariants::claim,
     node::{Node, Synced, place},
     state::State,
@@ -64,6 +65,8 @@ struct DiskCopy {
 #[derive(Debug, Default)]
 pub(super) struct Copies {
     kept: BTreeMap<usize, DiskCopy>,
+    /// The newest disks of nodes that run on an older copy until an operator puts them back.
+    newest: BTreeMap<usize, DiskCopy>,
     /// By the place of a voter and the id that it confirmed: the newest start, as the simulator counts them.
     confirmed: BTreeMap<(usize, RaftId), u64>,
 }
@@ -103,9 +106,20 @@ impl World {
         }
         let log_only = self.rng.random_ratio(1, 4);
         let knowing = self.nodes_that_know_better(at, log_only);
-        if knowing.is_empty() || !self.spares_disk(at) || self.someone_is_old() {
+        if knowing.is_empty() {
             return;
         }
+        match self.places().filter(|other| self.nodes[*other].old.is_some()).collect::<Vec<_>>()[..] {
+            [] if self.spares_disk(at) => {
+                self.put_back(at, log_only, knowing);
+                self.age_another(at);
+            }
+            [first] => self.put_back_as_second(at, first, log_only, &knowing),
+            _ => {}
+        }
+    }
+
+    fn put_back(&mut self, at: usize, log_only: bool, knowing: Vec<usize>) {
         let Some(copy) = self.copies.kept.remove(&at) else { return };
         self.end_process(at, false);
         self.watch.bury(&self.nodes[at]);
@@ -118,8 +132,50 @@ impl World {
         node.old = Some(OldDisk { knowing });
     }
 
-    fn someone_is_old(&self) -> bool {
-        self.nodes.iter().any(|node| node.old.is_some())
+    /// Whoever puts one copy back may put another one back at the same time.
+    fn age_another(&mut self, first: usize) {
+        if self.rng.random_ratio(1, 2) {
+            let others: Vec<usize> = self.places().filter(|other| *other != first).collect();
+            let second = others[self.rng.random_range(0..others.len())];
+            let after_us = self.rng.random_range(0..500_000);
+            self.after(after_us, Event::Fault(Fault::OldDisk(second)));
+        }
+    }
+
+    /// Two old disks are two lost ones: nothing is decided until an operator puts the newest one of the second node back. The third node
+    /// knows better of both, and is asked first.
+    fn put_back_as_second(&mut self, at: usize, first: usize, log_only: bool, knowing: &[usize]) {
+        let third = self.places().find(|other| *other != at && *other != first);
+        let knows = |third: &usize| {
+            let first_known = self.nodes[first].old.as_ref().is_some_and(|old| old.knowing.contains(third));
+            knowing.contains(third) && first_known && self.whole(&self.nodes[*third])
+        };
+        let Some(third) = third.filter(knows) else { return };
+        if at == first || !self.whole(&self.nodes[at]) {
+            return;
+        }
+        self.end_process(at, false);
+        self.copies.newest.insert(at, DiskCopy::of(&self.nodes[at]));
+        self.put_back(at, log_only, vec![third]);
+        if let Some(old) = &mut self.nodes[first].old {
+            old.knowing = vec![third];
+        }
+        let noticed_us = self.rng.random_range(500_000..3_000_000);
+        self.after(noticed_us, Event::Fault(Fault::NewestDisk(at)));
+    }
+
+    /// The newest disk comes back, unless the group went on without it.
+    pub(super) fn put_newest_back(&mut self, at: usize) {
+        let Some(newest) = self.copies.newest.remove(&at) else { return };
+        let node = &self.nodes[at];
+        if node.old.is_none() || (node.id, node.epoch) != (newest.id, newest.epoch) {
+            return;
+        }
+        self.end_process(at, false);
+        let node = &mut self.nodes[at];
+        (node.disk, node.synced) = (newest.disk, newest.synced);
+        (node.store, node.doubted, node.evidence) = (newest.store, newest.doubted, newest.evidence);
+        (node.disk_boots, node.old, node.asking) = (newest.disk_boots, None, None);
     }
 
     /// Places of the nodes of which the simulator has seen that they know more of a disk than its copy holds.

@@ -44,12 +44,14 @@ pub(super) struct Care {
     pub(super) standing: bool,
     /// States taken over from others.
     installed: u32,
+    /// The state was found wrong before this start, or yielded then: served again where nobody had another one, it still goes later.
+    doubted: bool,
 }
 
 impl Care {
     /// `doubted`: found wrong before this start.
     pub(super) fn new(doubted: bool) -> Self {
-        Self { repair: Repair::new(doubted), ..Self::default() }
+        Self { repair: Repair::new(doubted), doubted, ..Self::default() }
     }
 
     /// The state stands at an index with a digest.
@@ -87,7 +89,7 @@ impl Care {
     /// Another state stands.
     pub(super) fn install(&mut self) {
         self.digests.clear();
-        (self.newest, self.agreed) = (None, None);
+        (self.newest, self.agreed, self.doubted) = (None, None, false);
         self.installed += 1;
     }
 }
@@ -118,7 +120,7 @@ impl World {
         if !life.care.repair.due(Here::of(&life.core), &others) {
             return;
         }
-        contract::a_state_that_is_right_is_not_replaced(life, node.doubted);
+        contract::a_state_that_is_right_is_not_replaced(life, node.doubted || life.care.doubted);
         if life.core.distrust() {
             let state = life.state.as_ref().expect("a data node has a state");
             life.care.standing = true;

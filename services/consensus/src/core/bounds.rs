@@ -34,7 +34,7 @@ const ROUNDS_MAX: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
     /// A leader knows that this node had entries which are not here.
-    #[error("the leader knows entries up to {commit} to be durable here, and the log ends at {last}")]
+    #[error("it counts entry {commit} as durable here, and this log ends with {last}")]
     CommitBeyondLog {
         /// What the leader says is committed, and was acknowledged by this node.
         commit: u64,
@@ -42,7 +42,7 @@ pub enum Contradiction {
         last: u64,
     },
     /// An entry that is committed here is another one in the log of a leader.
-    #[error("entry {index} is committed here in term {ours}, and the leader has it in term {theirs}")]
+    #[error("it has another entry {index} than the one committed here: of term {theirs}, not {ours}")]
     CommittedEntry {
         /// Which.
         index: u64,
@@ -52,13 +52,20 @@ pub enum Contradiction {
         theirs: u64,
     },
     /// A follower of this leader acknowledges or knows committed what this leader does not have.
-    #[error("a follower has entries up to {theirs} of this leader's term, and the log ends at {last}")]
+    #[error("it follows this node and has entries up to {theirs}, and this log ends with {last}")]
     FollowerBeyondLog {
         /// What the follower has.
         theirs: u64,
         /// The last index here.
         last: u64,
     },
+}
+
+impl Contradiction {
+    /// Whether the other side leads.
+    pub(super) fn is_of_a_leader(self) -> bool {
+        !matches!(self, Self::FollowerBeyondLog { .. })
+    }
 }
 
 /// Why a message goes no further.
@@ -99,12 +106,11 @@ pub(super) struct Known<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Refused {
     malformed: u64,
-    contradictions: u64,
-    contradiction: Option<(RaftId, Contradiction)>,
 }
 
 impl<D: Disk> Core<D> {
-    /// Whether raft-rs may see a message; a refusal is counted, and told to the log at each power of two.
+    /// Whether raft-rs may see a message; a malformed one is counted, and told to the log at each power of two; a
+    /// contradiction is told to operators.
     pub(super) fn admits(&mut self, message: &RaftMessage) -> bool {
         let log = &self.raw.raft.raft_log;
         let known = Known {
@@ -119,7 +125,10 @@ impl<D: Disk> Core<D> {
             term_of: &|index| log.term(index).ok().filter(|term| *term > 0),
         };
         let Err(refusal) = check(message, &known) else { return true };
-        self.refused.note(message, refusal);
+        match refusal {
+            Refusal::Malformed(why) => self.refused.note(message, why),
+            Refusal::Contradiction(contradiction) => self.contradicted(message, contradiction),
+        }
         false
     }
 
@@ -134,26 +143,14 @@ impl<D: Disk> Core<D> {
     pub fn refused(&self) -> u64 {
         self.refused.malformed
     }
-
-    /// The last message that contradicts the log here, and its sender; taken.
-    pub fn take_contradiction(&mut self) -> Option<(RaftId, Contradiction)> {
-        self.refused.contradiction.take()
-    }
 }
 
 impl Refused {
-    fn note(&mut self, message: &RaftMessage, refusal: Refusal) {
-        let count = match refusal {
-            Refusal::Malformed(_) => &mut self.malformed,
-            Refusal::Contradiction(contradiction) => {
-                self.contradiction = Some((message.from, contradiction));
-                &mut self.contradictions
-            }
-        };
-        *count += 1;
-        if count.is_power_of_two() {
-            let (from, kind, count) = (message.from, message.kind, *count);
-            tracing::warn!(from, kind, count, "a message of a peer was refused: {refusal}");
+    fn note(&mut self, message: &RaftMessage, why: &'static str) {
+        self.malformed += 1;
+        if self.malformed.is_power_of_two() {
+            let (from, kind, count) = (message.from, message.kind, self.malformed);
+            tracing::warn!(from, kind, count, "a message of a peer was refused: {why}");
         }
     }
 }

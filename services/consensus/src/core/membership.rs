@@ -241,6 +241,7 @@ impl<D: Disk> Core<D> {
                 tracing::info!(index = entry.index, voters = ?now.voters, learners = ?now.learners, leaving = ?now.voters_outgoing, "the membership changed");
                 self.raw.mut_store().set_conf_state(entry.index, now.clone());
                 self.unrecorded.push((entry.index, now));
+                self.forget_former();
                 self.step_down_if_removed();
             }
             Err(fault) => tracing::warn!(%fault, index = entry.index, "a change of the membership changes nothing"),

@@ -9,7 +9,7 @@ use ocs_proto::peer::{Head, PeerFrame, RaftMessage, Reign, StartAnswer, StartChe
 use prost::Message as _;
 use raft::eraftpb::{Entry, Message, MessageType};
 
-use super::{Core, Output, Write};
+use super::{Core, Output, Write, bounds::Contradiction};
 use crate::{
     RaftId, StartStanding,
     evidence::{Evidence, Known, Start, Token, number},
@@ -62,14 +62,14 @@ pub(super) struct Starts {
     evidence: Evidence,
     own: Start,
     standing: StartStanding,
-    /// Numbers of the nodes that have confirmed this start, or whose release knows no starts.
-    yes: BTreeSet<u16>,
+    /// By the number of a node, the id under which it has confirmed this start and remembers it: under a newer one it begins anew.
+    yes: BTreeMap<u16, RaftId>,
     /// The last answer that was no yes, by node number.
     waiting: BTreeMap<u16, String>,
-    /// Starts that speak, by Raft id, and the ticks since.
+    /// Confirmed starts that speak, by Raft id, and the ticks since.
     living: BTreeMap<RaftId, (Token, u32)>,
-    /// Peers of a release without starts.
-    older: BTreeSet<RaftId>,
+    /// Numbers of the nodes of a release without starts: they count as a yes until the formats are raised, and remember nothing.
+    older: BTreeSet<u16>,
     ticks: u32,
     messages: Vec<(RaftId, StartMessage)>,
     answers: Vec<(RaftId, StartMessage)>,
@@ -95,7 +95,7 @@ impl Starts {
             evidence,
             own,
             standing: StartStanding::Asking(String::new()),
-            yes: BTreeSet::new(),
+            yes: BTreeMap::new(),
             waiting: BTreeMap::new(),
             living: BTreeMap::new(),
             older: BTreeSet::new(),
@@ -110,6 +110,13 @@ impl Starts {
             to_open: false,
             kept: false,
         }
+    }
+}
+
+impl Starts {
+    /// Whether the node of an id has confirmed this start, under that id or a newer one.
+    fn remembered_by(&self, id: RaftId) -> bool {
+        self.yes.get(&number(id)).is_some_and(|by| *by >= id)
     }
 }
 
@@ -151,7 +158,10 @@ impl<D: Disk> Core<D> {
     /// What a leader's head tells of the voters at the pace of heartbeats.
     pub fn evidence_to_tell(&self) -> Vec<ocs_proto::peer::VoterEvidence> {
         let Some(starts) = self.starts.as_ref().filter(|_| self.leads()) else { return Vec::new() };
-        let own = Known { start: Some(starts.own), term: self.term(), index: self.commit().min(self.log_range().2) };
+        // the only voter leads a term before that is durable; the term of a durable entry is
+        let durable = self.log_range().2;
+        let term = self.raw.raft.raft_log.term(durable).unwrap_or(0);
+        let own = Known { start: Some(starts.own), term, index: self.commit().min(durable) };
         starts.evidence.told((self.config.id, own), &self.raw.store().conf_state().voters)
     }
 
@@ -178,8 +188,8 @@ impl<D: Disk> Core<D> {
         let others = self.other_voters();
         let Some(starts) = &mut self.starts else { return };
         let check = starts.evidence.check_of(starts.own, term, last_index);
-        let open = others.into_iter().filter(|id| !starts.yes.contains(&number(*id)));
-        starts.messages.extend(open.map(|id| (id, StartMessage::Check(check.clone()))));
+        let open: Vec<RaftId> = others.into_iter().filter(|id| !starts.remembered_by(*id)).collect();
+        starts.messages.extend(open.into_iter().map(|id| (id, StartMessage::Check(check.clone()))));
     }
 
     /// Every other voter, as far as this node knows: one that joins, or that votes alone, knows the configured nodes.
@@ -212,12 +222,15 @@ impl<D: Disk> Core<D> {
         let own = number(self.config.id);
         let Some(starts) = &self.starts else { return };
         let conf = self.raw.store().conf_state();
-        let said_yes = |id: RaftId| number(id) == own || starts.yes.contains(&number(id));
-        let by_all = others.iter().all(|id| said_yes(*id));
+        let remembers = |id: RaftId| number(id) == own || starts.remembered_by(id);
+        let said_yes = |id: RaftId| remembers(id) || (self.formats() <= 1 && starts.older.contains(&number(id)));
+        // a node that is no voter now may know an older start, and be a voter again
+        let configured = self.config.kinds.iter().map(|(id, _)| id);
+        let by_all = others.iter().chain(configured).all(|id| remembers(*id));
         let enough = match conf.voters.len() {
             0 => others.iter().any(|id| said_yes(*id)),
             // in single-copy nobody else is needed, but a copy from that time is told by those that are there
-            1 => by_all || starts.ticks >= ALONE_TICKS,
+            1 => others.iter().all(|id| said_yes(*id)) || starts.ticks >= ALONE_TICKS,
             _ => self.is_quorum(said_yes),
         };
         let missing = || {
@@ -253,7 +266,7 @@ impl<D: Disk> Core<D> {
         }
         match answer.verdict() {
             StartVerdict::Yes => {
-                starts.yes.insert(number(from));
+                starts.yes.insert(number(from), from);
                 starts.waiting.remove(&number(from));
             }
             StartVerdict::Wait => {
@@ -294,17 +307,16 @@ impl<D: Disk> Core<D> {
 
     /// A frame of a peer came: which start speaks, and whether its release knows starts at all.
     pub(super) fn hear_start(&mut self, head: &Head) {
-        let formats = self.formats();
         let Some(starts) = &mut self.starts else { return };
         if head.formats_max == 0 {
-            starts.older.insert(head.from);
-            if formats <= 1 {
-                starts.yes.insert(number(head.from)); // a release without starts counts as a yes until the formats are raised
-            }
+            starts.older.insert(number(head.from));
             return self.settle_start();
         }
-        starts.older.remove(&head.from);
-        if let Ok(token) = <Token>::try_from(&head.start[..]) {
+        starts.older.remove(&number(head.from));
+        // a start that nobody confirmed keeps no other one out: it may be that of a copied disk
+        if let Ok(token) = <Token>::try_from(&head.start[..])
+            && !head.unconfirmed
+        {
             match starts.living.get(&head.from) {
                 Some((other, quiet)) if *other != token && *quiet < LIVING_TICKS => {}
                 _ => drop(starts.living.insert(head.from, (token, 0))),
@@ -321,12 +333,14 @@ impl<D: Disk> Core<D> {
 
     fn on_start_check(&mut self, from: RaftId, check: &StartCheck) {
         let Some(start) = check.start.as_ref().and_then(Start::from_wire) else { return };
+        self.note_acknowledged();
+        let counted = self.matched(from).unwrap_or(0);
         let Some(starts) = &mut self.starts else { return };
         let mut answer = StartAnswer { token: start.to_wire().token, ..StartAnswer::default() };
         answer.contradicting = starts.evidence.contradicting(&check.reigns);
         let another =
             starts.living.get(&from).is_some_and(|(token, quiet)| *token != start.token && *quiet < LIVING_TICKS);
-        let checked = starts.evidence.check(from, check);
+        let checked = starts.evidence.check(from, check, counted);
         #[cfg(mutant)]
         let checked = starts.mistaken(from, check, checked);
         let mut told = "";
@@ -334,6 +348,7 @@ impl<D: Disk> Core<D> {
             _ if another => StartVerdict::Wait,
             Ok(()) => {
                 starts.evidence.confirm(from, start);
+                starts.living.insert(from, (start.token, 0));
                 StartVerdict::Yes
             }
             Err(known) => {
@@ -368,18 +383,31 @@ impl<D: Disk> Core<D> {
         matched.into_iter().for_each(|(id, index)| self.note_evidence(id, term, index));
     }
 
-    /// Facts of a start that this node has not confirmed itself wait until it has: a check on its way could else be refused.
     fn note_evidence(&mut self, id: RaftId, term: u64, index: u64) {
-        let Some(starts) = &mut self.starts else { return };
-        let kept = starts.evidence.of(id).start.map(|start| start.token);
-        let speaks = starts.living.get(&id).map(|(token, _)| *token);
-        if kept == speaks && (kept.is_some() || starts.older.contains(&id)) {
+        if let Some(starts) = &mut self.starts {
             starts.evidence.note(id, term, index);
         }
     }
 
+    /// Whether this node has confirmed the start that speaks under an id; none: its release has no starts.
+    pub fn keeps(&self, id: RaftId, start: Option<Token>) -> bool {
+        let Some(starts) = &self.starts else { return true };
+        start.is_none() || start == starts.evidence.of(id).start.map(|kept| kept.token)
+    }
+
+    /// Whether a message of this frame counts here. A promise does where its start is the confirmed one that is known here: what is
+    /// noted of a promise is what the next start of that node must show, and a start that another voter confirmed will be told.
+    pub(super) fn is_kept(&self, head: &Head, message: &RaftMessage) -> bool {
+        let Some(starts) = &self.starts else { return true };
+        let kinds = [MessageType::MsgAppendResponse, MessageType::MsgRequestVoteResponse, MessageType::MsgRequestVote];
+        let promises = !message.reject && kinds.iter().any(|kind| message.kind == *kind as u32);
+        !promises
+            || starts.older.contains(&number(head.from))
+            || <Token>::try_from(&head.start[..]).is_ok_and(|token| self.keeps(head.from, Some(token)))
+    }
+
     /// A vote that came to this candidate, and the term in which a candidate voted for itself.
-    fn note_votes(&mut self, message: &RaftMessage) {
+    pub(super) fn note_votes(&mut self, message: &RaftMessage) {
         let kind = message.kind;
         let granted = kind == MessageType::MsgRequestVoteResponse as u32 && !message.reject;
         let asked = kind == MessageType::MsgRequestVote as u32;
@@ -395,6 +423,15 @@ impl<D: Disk> Core<D> {
     pub(super) fn evidence_of_votes(&mut self) -> Option<Evidence> {
         let starts = self.starts.as_mut()?;
         std::mem::take(&mut starts.vote_noted).then(|| starts.evidence.clone())
+    }
+
+    /// Replaced ids are forgotten: nothing that comes from one is listened to.
+    pub(super) fn forget_former(&mut self) {
+        let Some(starts) = &self.starts else { return };
+        let former: Vec<RaftId> = starts.evidence.voters().filter(|id| self.is_former(*id)).collect();
+        if let Some(starts) = &mut self.starts {
+            starts.evidence.forget(&former);
+        }
     }
 
     // === contradictions ===
@@ -432,34 +469,12 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Whether a message may reach raft-rs: one that contradicts what is committed here would end this process.
-    pub(super) fn agrees(&mut self, message: &RaftMessage) -> bool {
-        self.note_votes(message);
-        let Some(why) = self.contradicted_by(message) else { return true };
-        self.contradict(why, true);
-        false
-    }
-
-    fn contradicted_by(&self, message: &RaftMessage) -> Option<String> {
-        let (append, heartbeat) = (MessageType::MsgAppend as u32, MessageType::MsgHeartbeat as u32);
-        if message.term < self.term() {
-            return None;
-        }
-        let (commit, last, from) = (self.commit(), self.last_index(), message.from);
-        if message.kind == heartbeat && message.commit > last {
-            let counted = message.commit;
-            return Some(format!("leader {from:#x} counts entry {counted} as durable here, this log ends with {last}"));
-        }
-        if message.kind != append {
-            return None;
-        }
-        // raft-rs's own view: an entry of this frame may have replaced one that the store still shows
-        let ours = |index: u64| self.raw.raft.raft_log.term(index).ok().filter(|term| *term > 0);
-        let other = |index: u64, term: u64| index <= commit && ours(index).is_some_and(|ours| ours != term);
-        let before = (message.index, message.log_term);
-        let entries = message.entries.iter().map(|entry| (entry.index, entry.term));
-        let (index, _) = std::iter::once(before).chain(entries).find(|(index, term)| other(*index, *term))?;
-        Some(format!("leader {from:#x} of term {} has another entry {index} than the one committed here", message.term))
+    /// A message contradicts the log here, and goes no further. Where the sender leads, nobody here follows it any more.
+    pub(super) fn contradicted(&mut self, message: &RaftMessage, contradiction: Contradiction) {
+        let leads = contradiction.is_of_a_leader();
+        let sender = if leads { "leader" } else { "node" };
+        let why = format!("{sender} {:#x} of term {}: {contradiction}", message.from, message.term);
+        self.contradict(why, leads);
     }
 
     /// Two histories: said once, and for ever until an operator decides. `freeze`: this node follows nobody any more.

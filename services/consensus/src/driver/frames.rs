@@ -11,6 +11,9 @@ use crate::{
     members::{self, Epochs},
 };
 
+/// Raft ids of which something is remembered: a node that was replaced many times has had many.
+const PEERS_MAX: usize = 64;
+
 impl<D: Disk, M: Machine> Driver<D, M> {
     pub(super) fn on_frame(&mut self, frame: PeerFrame) {
         let Some(head) = &frame.head else { return };
@@ -24,6 +27,13 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             );
             return;
         }
+        if self.peers.len() >= PEERS_MAX && !self.peers.contains_key(&head.from) {
+            let core = &self.core;
+            self.peers.retain(|id, _| !core.is_former(*id));
+            if self.peers.len() >= PEERS_MAX {
+                return tracing::warn!(from = head.from, "a frame under one more id was dropped: too many are known");
+            }
+        }
         let digest: Option<[u8; 16]> = head.digest[..].try_into().ok();
         let seen = self.peers.entry(head.from).or_default();
         (seen.heard, seen.lost) = (Some(Instant::now()), false);
@@ -33,6 +43,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         (seen.ready, seen.vouched) = (head.data_ready, head.vouched_index);
         seen.wall_us = head.wall_clock_us;
         (seen.versions, seen.unconfirmed) = (Versions::of(head), head.unconfirmed);
+        seen.start = head.start[..].try_into().ok();
         if let Some(digest) = digest.filter(|_| head.digest_index > 0) {
             seen.digest = Some((head.digest_index, u128::from_be_bytes(digest)));
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::SILENT;
-use crate::Versions;
+use crate::{Versions, evidence::Token};
 
 /// A log that does not grow for so long, though it lacks entries, does not count as a copy.
 const STALLED: Duration = Duration::from_secs(3);
@@ -28,6 +28,8 @@ pub(super) struct Seen {
     pub(super) versions: Versions,
     /// Its start is not confirmed: it takes no part yet.
     pub(super) unconfirmed: bool,
+    /// The start that speaks; none: of a release without starts.
+    pub(super) start: Option<Token>,
     /// Last index that it had acknowledged, and when that grew or was all there is; none: it is not counted here.
     moved: Option<(u64, Instant)>,
 }
@@ -46,6 +48,7 @@ impl Default for Seen {
             vouched: 0,
             versions: Versions::FIRST,
             unconfirmed: false,
+            start: None,
             moved: None,
         }
     }

@@ -239,7 +239,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                     lost: seen.is_some_and(|seen| seen.lost),
                     wall_us: seen.map_or(0, |seen| seen.wall_us),
                     versions: seen.map_or(Versions::FIRST, |seen| seen.versions),
-                    unconfirmed: seen.is_some_and(|seen| seen.unconfirmed),
+                    unconfirmed: seen.is_some_and(|seen| seen.unconfirmed || !self.core.keeps(id, seen.start)),
                     stalled: seen.is_some_and(Seen::stalled),
                 }
             })

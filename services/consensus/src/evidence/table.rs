@@ -77,6 +77,11 @@ impl Evidence {
         self.voters.get(&id).copied().unwrap_or_default()
     }
 
+    /// How many of its own starts the node names.
+    pub fn own_starts(&self) -> usize {
+        self.starts.len()
+    }
+
     /// The node's own check: to be answered by each other voter.
     pub fn check_of(&self, own: Start, term: u64, last_index: u64) -> StartCheck {
         StartCheck {
@@ -96,15 +101,17 @@ impl Evidence {
 
     /// What a voter knew of this node's disk at an earlier start, and the disk lacks.
     pub fn lacking(&self, check: &StartCheck) -> Option<Known> {
-        self.check(self.id, check).err()
+        self.check(self.id, check, 0).err()
     }
 
-    /// Whether a start agrees with what is known of its node.
+    /// Whether a start agrees with what is known of its node, and with what this node counts as acknowledged by it while it leads: an
+    /// index, 0 for none.
     ///
     /// # Errors
     /// What is known, and the disk of that node lacks.
-    pub fn check(&self, from: RaftId, check: &StartCheck) -> Result<(), Known> {
+    pub fn check(&self, from: RaftId, check: &StartCheck, counted: u64) -> Result<(), Known> {
         let known = self.of(from);
+        let known = Known { index: known.index.max(counted), ..known };
         let Some(kept) = known.start else {
             // No start is known, but an older release may have voted: its term and index count all the same.
             return if known.term <= check.term && known.index <= check.last_index { Ok(()) } else { Err(known) };
@@ -189,10 +196,15 @@ impl Evidence {
         self.version += 1;
     }
 
-    /// Forgets the voters whose id was replaced.
-    pub fn retain(&mut self, is_former: impl Fn(RaftId) -> bool) {
+    /// Ids of which something is known.
+    pub fn voters(&self) -> impl Iterator<Item = RaftId> {
+        self.voters.keys().copied()
+    }
+
+    /// Forgets what is known of these ids.
+    pub fn forget(&mut self, ids: &[RaftId]) {
         let before = self.voters.len();
-        self.voters.retain(|id, _| !is_former(*id));
+        self.voters.retain(|id, _| !ids.contains(id));
         self.version += u64::from(self.voters.len() != before);
     }
 
@@ -297,18 +309,18 @@ mod tests {
         let (mut own, first) = started(&[1]);
         let knows = witness(first, 5, 100);
         let next = own.begin(B, 1, [2; 16]);
-        assert!(knows.check(B, &own.check_of(next, 5, 100)).is_ok());
-        assert!(knows.check(B, &own.check_of(next, 4, 100)).is_err(), "a vote is forgotten");
-        assert!(knows.check(B, &own.check_of(next, 5, 99)).is_err(), "an acknowledged entry is gone");
+        assert!(knows.check(B, &own.check_of(next, 5, 100), 0).is_ok());
+        assert!(knows.check(B, &own.check_of(next, 4, 100), 0).is_err(), "a vote is forgotten");
+        assert!(knows.check(B, &own.check_of(next, 5, 99), 0).is_err(), "an acknowledged entry is gone");
         let (copy, of_copy) = started(&[3]);
-        assert!(knows.check(B, &copy.check_of(of_copy, 9, 900)).is_err(), "a start that the copy does not know");
+        assert!(knows.check(B, &copy.check_of(of_copy, 9, 900), 0).is_err(), "a start that the copy does not know");
     }
 
     #[test]
     fn the_confirmed_start_itself_may_go_on() {
         let (own, first) = started(&[1]);
         let knows = witness(first, 7, 700);
-        assert!(knows.check(B, &own.check_of(first, 5, 100)).is_ok(), "a check that comes late");
+        assert!(knows.check(B, &own.check_of(first, 5, 100), 0).is_ok(), "a check that comes late");
     }
 
     #[test]
