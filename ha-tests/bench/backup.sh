@@ -68,7 +68,7 @@ fill() { # records
 idle() { # records
   local from ms
   from=$(now_ms)
-  ctl backup create "$WORK/idle.ocsbackup" > "$WORK/idle.out"
+  ctl backup create --force "$WORK/idle.ocsbackup" > "$WORK/idle.out"
   ms=$(($(now_ms) - from))
   figure "$1" "backup idle, records/s" "$(ratio "$1"000 "$ms" %.0f)" ">= 200000"
   figure "$1" "backup, MB" "$(du -m --apparent-size "$WORK/idle.ocsbackup" | cut -f1)"
@@ -84,7 +84,7 @@ under_load() { # records
   for round in $(seq "$ROUNDS"); do
     without=$(bench "$1" "$SECS" | cut -f4)
     from=$(now_ms)
-    { ctl backup create "$WORK/loaded.ocsbackup" > "$WORK/loaded.out" && now_ms > "$WORK/loaded.end"; } &
+    { ctl backup create --force "$WORK/loaded.ocsbackup" > "$WORK/loaded.out" && now_ms > "$WORK/loaded.end"; } &
     making=$!
     loads+=("$making")
     : > "$WORK/rates"

@@ -185,6 +185,12 @@ pub fn names(shown: &[CertificateDer<'_>], name: &str) -> bool {
     EndEntityCert::try_from(leaf).is_ok_and(|leaf| leaf.verify_is_valid_for_subject_name(&name).is_ok())
 }
 
+/// The first DNS name of the certificate that was shown, for people; none: it has none, or nothing was shown.
+pub fn name_shown(shown: &[CertificateDer<'_>]) -> Option<String> {
+    let leaf = EndEntityCert::try_from(shown.first()?).ok()?;
+    leaf.valid_dns_names().next().map(str::to_owned)
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

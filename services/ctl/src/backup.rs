@@ -1,17 +1,12 @@
-//! What `backup` shows of a file, and the file that appears when it is whole. Never asks a node. Called by the verbs of `backup`.
+//! What `backup` shows of a file. Never asks a node. Called by the verbs of `backup`, and by `status`.
 
-use std::{
-    fs::{self, File, OpenOptions, Permissions, TryLockError},
-    io,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{ArchiveHead, ArchiveTail};
 
-use crate::{failure::Failure, print};
+use crate::print;
 
 /// Standard input or output, where a file is named so.
 pub(crate) const STANDARD: &str = "-";
@@ -83,88 +78,4 @@ impl View {
 pub(crate) fn time(us: u64) -> String {
     let time = i64::try_from(us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
     time.map_or_else(|| "?".to_owned(), |time| format!("{time:.0}"))
-}
-
-/// A file that is written beside its place, for its owner alone, and goes again unless it is put in place.
-#[derive(Debug)]
-pub(crate) struct PartFile {
-    file: File,
-    part: PathBuf,
-    place: PathBuf,
-    placed: bool,
-}
-
-impl PartFile {
-    /// Begins one; an unfinished one that nobody writes any more is begun again.
-    pub(crate) fn create(place: &Path) -> Result<Self, Failure> {
-        let mut name = place.as_os_str().to_owned();
-        name.push(".part");
-        let part = PathBuf::from(name);
-        let failed = |error: io::Error| Failure::file(&part, error);
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(false).mode(0o600).open(&part).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Failure::Refused(format!("{}: another ocsctl is writing it", part.display())));
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        file.set_len(0).and_then(|()| file.set_permissions(Permissions::from_mode(0o600))).map_err(failed)?;
-        Ok(Self { file, part, place: place.to_owned(), placed: false })
-    }
-
-    /// Where it is written.
-    pub(crate) fn file(&self) -> &File {
-        &self.file
-    }
-
-    /// A fault of the file.
-    pub(crate) fn failed(&self, error: impl std::fmt::Display) -> Failure {
-        Failure::file(&self.part, error)
-    }
-
-    /// Gives it its name, durably.
-    pub(crate) fn put_in_place(mut self) -> Result<(), Failure> {
-        self.file.sync_all().map_err(|error| self.failed(error))?;
-        fs::rename(&self.part, &self.place).map_err(|error| Failure::file(&self.place, error))?;
-        self.placed = true;
-        let directory = self.place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(directory).and_then(|open| open.sync_all()).map_err(|error| Failure::file(directory, error))
-    }
-}
-
-impl Drop for PartFile {
-    fn drop(&mut self) {
-        if !self.placed {
-            let _ = fs::remove_file(&self.part); // the next attempt begins it again
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-
-    #[test]
-    fn a_file_appears_when_it_is_put_in_place_and_one_that_is_not_leaves_the_old_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().join("b");
-        let begin = |content: &[u8]| {
-            let part = PartFile::create(&place).unwrap();
-            part.file().write_all(content).unwrap();
-            part
-        };
-        fs::write(dir.path().join("b.part"), "what was left of a run that was killed").unwrap();
-        let part = begin(b"one");
-        assert!(PartFile::create(&place).is_err_and(|error| error.to_string().contains("another ocsctl")));
-        assert!(!place.exists());
-        part.put_in_place().unwrap();
-        drop(begin(b"tw")); // broken off
-        assert_eq!(fs::read(&place).unwrap(), b"one");
-        assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
 }

@@ -8,6 +8,9 @@ use tonic::{Code, Status};
 
 use crate::failure::Failure;
 
+/// What a node of an older release lacks: its own status has no words.
+const OLDER: &str = "runs a release that does not know this order: replace it first (docs/upgrade.md)";
+
 /// Why one call to one node brought no result.
 #[derive(Debug)]
 pub(crate) enum CallError {
@@ -65,7 +68,10 @@ impl CallError {
 
     /// As the end of a verb.
     pub(crate) fn into_failure(self, address: &str) -> Failure {
-        let line = format!("{address}: {self}");
+        let line = match &self {
+            Self::Status(status) if status.code() == Code::Unimplemented => format!("node {address} {OLDER}"),
+            error => format!("{address}: {error}"),
+        };
         match self {
             Self::Unreachable(_) | Self::TimedOut => Failure::Unreachable(line),
             Self::Status(status) if status.code() == Code::Unavailable => Failure::NoPrimary(line),
@@ -73,6 +79,15 @@ impl CallError {
             Self::Refused(refusal) => Failure::Refused(sentence(&refusal)),
             Self::Status(_) | Self::Malformed => Failure::Refused(line),
         }
+    }
+}
+
+/// A status as a person reads it. Servers and proxies also send statuses without a message.
+fn words(status: &Status) -> String {
+    match status.code() {
+        Code::Unimplemented => format!("it {OLDER}"),
+        code if status.message().is_empty() => format!("gRPC status {code:?}, without a message"),
+        _ => status.message().to_owned(),
     }
 }
 
@@ -85,7 +100,7 @@ impl fmt::Display for CallError {
         match self {
             Self::Unreachable(why) => write!(f, "unreachable ({why})"),
             Self::TimedOut => f.write_str("no answer in time"),
-            Self::Status(status) => f.write_str(status.message()),
+            Self::Status(status) => f.write_str(&words(status)),
             Self::Refused(refusal) => f.write_str(&sentence(refusal)),
             Self::Malformed => f.write_str("an answer that this version does not understand"),
         }
@@ -144,6 +159,16 @@ mod tests {
         let failure = refused("LIST_NOT_FOUND").into_failure("a");
         assert_eq!((failure.exit_code(), failure.to_string()), (1, "why (LIST_NOT_FOUND)".to_owned()));
         assert_eq!(CallError::Status(Status::invalid_argument("no")).into_failure("a").exit_code(), 1);
+    }
+
+    #[test]
+    fn a_status_without_a_message_is_still_a_sentence() {
+        let line = |status| CallError::Status(status).into_failure("h:1").to_string();
+        let older = "node h:1 runs a release that does not know this order: replace it first (docs/upgrade.md)";
+        assert_eq!(line(Status::unimplemented("")), older);
+        assert!(CallError::Status(Status::unimplemented("")).to_string().starts_with("it runs a release"));
+        assert_eq!(line(Status::internal("")), "h:1: gRPC status Internal, without a message");
+        assert_eq!(line(Status::internal("why")), "h:1: why");
     }
 
     #[test]

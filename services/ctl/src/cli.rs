@@ -114,8 +114,7 @@ pub(crate) enum Verb {
     Verify(FormatArg),
     /// Make a development certificate authority and a certificate for each node
     Certs(CertsArgs),
-    /// Wait until the group has a primary, or is whole
-    #[command(hide = true)]
+    /// Wait until the group has a primary, or is whole: every node answers, votes by a confirmed start, and has caught up
     Wait(WaitArgs),
 }
 
@@ -272,9 +271,12 @@ pub(crate) struct ListImportArgs {
 pub(crate) struct ListExportArgs {
     /// The list
     pub(crate) name: String,
-    /// Write to a file instead of standard output
+    /// Write to a file instead of standard output; it appears when it is whole. A device or a FIFO is written through
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Replace a file that exists
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
     /// Only these columns, comma-separated
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     pub(crate) columns: Vec<String>,
@@ -329,8 +331,11 @@ pub(crate) enum BackupVerb {
 /// `backup create`
 #[derive(Debug, Args)]
 pub(crate) struct BackupCreateArgs {
-    /// The file, which appears when it is whole; `-`: standard output
+    /// The file, which appears when it is whole; a device or a FIFO is written through; `-`: standard output
     pub(crate) file: PathBuf,
+    /// Replace a file that exists
+    #[arg(long)]
+    pub(crate) force: bool,
     /// The node whose state is written; left out: the backup, else the primary
     #[arg(long, value_name = "NAME")]
     pub(crate) node: Option<String>,
@@ -473,7 +478,8 @@ pub(crate) struct WaitArgs {
 pub(crate) enum WaitFor {
     /// Some node is confirmed primary.
     Primary,
-    /// Every node answers, one is confirmed primary, both data nodes have caught up, and their HTTP Proxies run.
+    /// Every node answers, its start is confirmed by the others, one is confirmed primary, both data nodes have caught up, and their
+    /// HTTP Proxies run.
     Ready,
 }
 

@@ -15,6 +15,9 @@ use crate::{
 /// How long a node may take to describe itself.
 const SURVEY_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A start that other voters have confirmed, as a status names it.
+const CONFIRMED: &str = "confirmed";
+
 /// What one node said, or why it said nothing.
 #[derive(Debug)]
 pub(crate) struct Seen<'a> {
@@ -46,6 +49,11 @@ impl Seen<'_> {
 
     fn term(&self) -> u64 {
         self.role().map_or(0, |role| role.term)
+    }
+
+    /// How far the other voters have confirmed its start, where they have not; a node of an older release does not say.
+    fn open_start(&self) -> Option<&str> {
+        self.status().map(|status| status.start.as_str()).filter(|start| !matches!(*start, "" | CONFIRMED))
     }
 }
 
@@ -123,12 +131,30 @@ impl Group<'_> {
         self.peer(node)?.lag_entries
     }
 
+    /// The node whose start is not confirmed, and what is open: as it says itself, or as the primary knows of it.
+    fn unconfirmed(&self) -> Option<String> {
+        let of_itself = |seen: &Seen<'_>| {
+            Some(format!("{}: the other voters have not confirmed its start ({})", self.name(seen), seen.open_start()?))
+        };
+        let of_primary = || {
+            let peer = self.primary()?.role()?.peers.iter().find(|peer| peer.unconfirmed)?;
+            Some(format!("{}: the primary has not confirmed its start", peer.node))
+        };
+        self.seen.iter().find_map(of_itself).or_else(of_primary)
+    }
+
+    /// Whether a node runs and takes no part, since the others have not confirmed its start.
+    pub(crate) fn is_unconfirmed(&self, node: &str) -> bool {
+        let by_primary = self.peer(node).is_some_and(|peer| peer.unconfirmed);
+        by_primary || self.named(node).is_some_and(|seen| seen.open_start().is_some())
+    }
+
     fn peer(&self, node: &str) -> Option<&PeerLag> {
         self.primary()?.role()?.peers.iter().find(|peer| peer.node == node)
     }
 
     /// Why the group is not whole, in one line; none if every node answers, one is confirmed primary and in touch with the
-    /// others, no data node is more than `lag_max` entries behind, and the HTTP Proxies run.
+    /// others, every start is confirmed, no data node is more than `lag_max` entries behind, and the HTTP Proxies run.
     pub(crate) fn not_whole(&self, lag_max: u64) -> Option<String> {
         if let Some(silent) = self.silent().next() {
             return Some(silent);
@@ -137,6 +163,9 @@ impl Group<'_> {
         let peers = primary.role().map(|role| role.peers.as_slice()).unwrap_or_default();
         if let Some(peer) = peers.iter().find(|peer| !peer.connected) {
             return Some(format!("{}: not connected to the primary", peer.node));
+        }
+        if let Some(unconfirmed) = self.unconfirmed() {
+            return Some(unconfirmed);
         }
         let commit = primary.status().map_or(0, |status| status.commit_index);
         self.data_nodes().find_map(|(seen, status)| {
@@ -255,6 +284,30 @@ mod tests {
         let group = group(&cluster, statuses);
         assert_eq!(group.not_whole(9), Some("b: 10 entries behind".to_owned()));
         assert_eq!(group.not_whole(10), None);
+    }
+
+    #[tokio::test]
+    async fn a_start_that_the_others_have_not_confirmed_makes_the_group_not_whole() {
+        let cluster = cluster();
+        let asking = |node: usize, start: &str| {
+            let mut statuses = whole();
+            statuses[node].as_mut().unwrap().start = start.to_owned();
+            statuses
+        };
+        for confirmed in ["", "confirmed"] {
+            assert_eq!(group(&cluster, asking(1, confirmed)).not_whole(0), None, "{confirmed:?}");
+        }
+        for (node, name) in [(1, "b"), (2, "w")] {
+            let group = group(&cluster, asking(node, "asking: 1: no answer"));
+            let why = format!("{name}: the other voters have not confirmed its start (asking: 1: no answer)");
+            assert_eq!(group.not_whole(0), Some(why));
+            assert!(group.is_unconfirmed(name) && !group.is_unconfirmed("a"));
+        }
+        let mut statuses = whole();
+        statuses[0].as_mut().unwrap().role.as_mut().unwrap().peers[0].unconfirmed = true;
+        let group = group(&cluster, statuses);
+        assert_eq!(group.not_whole(0), Some("b: the primary has not confirmed its start".to_owned()));
+        assert!(group.is_unconfirmed("b"));
     }
 
     #[tokio::test]

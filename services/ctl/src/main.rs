@@ -14,18 +14,18 @@ mod group;
 mod http_client;
 mod import;
 mod latency;
+mod output_file;
 mod print;
 mod replay;
+mod usage;
 mod verbs;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::{cli::Cli, failure::Failure};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match usage::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(usage) => {
             let code = if usage.use_stderr() { failure::USAGE } else { 0 };

@@ -39,8 +39,8 @@ use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes};
 
 use crate::{
-    archive::Archives, entrance::Entrance, health::Health, metrics::Sources, outbound_api::OutboundApi,
-    role::SINGLE_COPY,
+    archive::Archives, entrance::Entrance, health::Health, metrics::Sources, operator_orders,
+    outbound_api::OutboundApi, role::SINGLE_COPY,
 };
 
 pub use force::Orders;
@@ -94,7 +94,7 @@ impl ControlApi {
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         let routes = Routes::new(control).add_service(health).add_service(reflection).prepare();
-        entrance.serve(listener, tls, routes.into_axum_router(), tasks);
+        entrance.serve(listener, tls, operator_orders::logged(routes.into_axum_router()), tasks);
         Ok(())
     }
 
@@ -169,7 +169,7 @@ impl Control for Service {
     }
 
     async fn upgrade(&self, asked: Request<UpgradeRequest>) -> Result<Response<UpgradeReply>, Status> {
-        let reply = upgrade::finalize(&self.api.sources.role, self.api.deadline, asked.into_inner()).await;
+        let reply = upgrade::finalize(&self.api.sources, self.api.deadline, asked.into_inner()).await;
         Ok(Response::new(reply))
     }
 

@@ -14,6 +14,7 @@ pub mod health;
 pub mod link;
 pub mod machine;
 pub mod metrics;
+pub mod operator_orders;
 pub mod outbound_api;
 mod pace;
 pub mod peers;

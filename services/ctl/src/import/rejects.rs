@@ -20,10 +20,14 @@ impl Rejects {
     /// `FILE.rejects.csv` beside `FILE.csv`.
     pub(super) fn beside(source: &Path, columns: &[String]) -> Result<Self, Failure> {
         let path = source.with_extension("rejects.csv");
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::file(&path, error)),
-            _ => Ok(Self { path, columns: columns.to_vec(), writer: None }),
-        }
+        let removed = match fs::symlink_metadata(&path) {
+            Ok(found) if !found.is_file() => return Err(Failure::file(&path, "it is no regular file: remove it")),
+            Ok(_) => fs::remove_file(&path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        removed.map_err(|error| Failure::file(&path, error))?;
+        Ok(Self { path, columns: columns.to_vec(), writer: None })
     }
 
     /// One row.
@@ -65,5 +69,14 @@ mod tests {
         let rejects = Rejects::beside(&dir.path().join("list.csv"), &[]).unwrap();
         assert_eq!(rejects.finish().unwrap(), None);
         assert!(!stale.exists());
+    }
+
+    #[test]
+    fn nothing_but_a_regular_file_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("list.rejects.csv");
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        assert!(Rejects::beside(&dir.path().join("list.csv"), &[]).is_err());
+        assert!(link.is_symlink());
     }
 }

@@ -11,12 +11,13 @@ use store::{ArchiveHead, ArchiveTail, Checker};
 use tonic::Streaming;
 
 use crate::{
-    backup::{PartFile, STANDARD, View},
+    backup::{STANDARD, View},
     call::CallError,
     cli::BackupCreateArgs,
     cluster::{Client, Cluster, Node},
     failure::Failure,
     group::{self, Group},
+    output_file::{OutputFile, Readers},
     print::{self, Out},
 };
 
@@ -34,10 +35,10 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &BackupCreateArgs) ->
         eprintln!("{}", View::whole(&args.file, &head, &tail, length).table());
         return Ok(());
     }
-    let part = PartFile::create(&args.file)?; // first: a place that cannot be written needs no node
+    let file = OutputFile::create(&args.file, args.force, Readers::Owner)?; // first: a place that cannot be written needs no node
     let bytes = begin(cluster, &group, args).await?;
-    let (head, tail, length) = copy(bytes, part.file(), |error| part.failed(error)).await?;
-    part.put_in_place()?;
+    let (head, tail, length) = copy(bytes, file.file(), |error| file.failed(error)).await?;
+    file.finish()?;
     out.show(&View::whole(&args.file, &head, &tail, length), View::table)
 }
 

@@ -1,31 +1,27 @@
 //! `list export`: the records of a list as CSV. Never leaves a half-written file under the name that was asked for.
 
-use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
-};
+use std::io::{self, BufWriter, Write};
 
-use crate::{cli::ListExportArgs, cluster::Cluster, export, failure::Failure, print};
+use crate::{
+    cli::ListExportArgs,
+    cluster::Cluster,
+    export,
+    failure::Failure,
+    output_file::{OutputFile, Readers},
+    print,
+};
 
 /// Writes to standard output or to a file, which appears when it is whole.
 pub(crate) async fn run(cluster: &Cluster, args: &ListExportArgs) -> Result<(), Failure> {
-    let export = export::begin(cluster, &args.name, &args.columns, args.node.as_deref()).await?;
+    let begin = export::begin(cluster, &args.name, &args.columns, args.node.as_deref());
     let Some(path) = &args.output else {
-        return write(export, BufWriter::new(io::stdout()), print::cannot_write).await.map(|_| ());
+        return write(begin.await?, BufWriter::new(io::stdout()), print::cannot_write).await.map(|_| ());
     };
-    let part = part_of(path);
-    let file = File::create(&part).map_err(|error| Failure::file(&part, error))?;
-    let rows = write(export, BufWriter::new(file), |error| Failure::file(&part, error)).await?;
-    fs::rename(&part, path).map_err(|error| Failure::file(path, error))?;
+    let file = OutputFile::create(path, args.force, Readers::Umask)?; // first: a place that cannot be written needs no node
+    let rows = write(begin.await?, BufWriter::new(file.file()), |error| file.failed(error)).await?;
+    file.finish()?;
     eprintln!("{rows} records written to {}", path.display());
     Ok(())
-}
-
-fn part_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    PathBuf::from(name)
 }
 
 /// Returns the number of rows.

@@ -80,6 +80,10 @@ fn check(group: &Group<'_>, node: &str, live: bool) -> Result<PeerLag, Failure> 
     let peers = primary.role().map(|role| role.peers.as_slice()).unwrap_or_default();
     match peers.iter().find(|peer| peer.node == node) {
         None => refused(format!("the group has no node {node:?}")),
+        Some(peer) if peer.connected && peer.voter && !live && group.is_unconfirmed(node) => refused(format!(
+            "{node} runs, and the other voters have not confirmed its start: `ocsctl node replace {node} --live` has it give its id up \
+             and join again"
+        )),
         Some(peer) if peer.connected && peer.voter && !live => refused(format!(
             "{node} runs and is heard: nothing is to be replaced (with --live it gives its id up and joins again)"
         )),

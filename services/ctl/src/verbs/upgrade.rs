@@ -1,4 +1,5 @@
-//! `upgrade finalize`: raises the versions of the group's formats and rules. Whether every node knows them, the primary decides.
+//! `upgrade finalize`: raises the versions of the group's formats and rules. Whether every node knows them, the primary decides; its
+//! answer comes when its state decides by the new rules.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use serde::Serialize;
 
 use crate::{cli::UpgradeFinalizeArgs, cluster::Cluster, failure::Failure, group, print::Out};
 
+/// Longer than the primary waits for the raise.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Serialize)]
@@ -37,8 +39,8 @@ pub(crate) async fn finalize(cluster: &Cluster, out: Out, args: &UpgradeFinalize
 
 fn refusal(reply: &UpgradeReply) -> String {
     match reply.waits_for.as_slice() {
-        [] => format!("upgrade refused: {}", reply.reason),
-        waits_for => format!("upgrade refused: {} ({})", reply.reason, waits_for.join("; ")),
+        [] => format!("upgrade finalize: {}", reply.reason),
+        waits_for => format!("upgrade finalize: {} ({})", reply.reason, waits_for.join("; ")),
     }
 }
 

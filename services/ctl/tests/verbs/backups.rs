@@ -1,6 +1,11 @@
 //! Backups: files that are whole or not there.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+use std::{
+    fs,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::Path,
+    process::Stdio,
+};
 
 use store::{ArchiveHead, ArchiveOut, Store, StoreConfig};
 use tokio::io::AsyncWriteExt;
@@ -48,6 +53,31 @@ async fn a_backup_goes_to_standard_output_and_what_it_is_beside_it() {
     let output = command.output().await.unwrap();
     assert_eq!((output.status.code(), output.stdout == whole), (Some(0), true));
     assert!(String::from_utf8(output.stderr).unwrap().contains("digest"));
+}
+
+#[tokio::test]
+async fn a_file_that_exists_is_replaced_by_force_alone_and_a_device_never() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let whole = backup(dir.path());
+    double.state().backup.clone_from(&whole);
+    let (place, link) = (dir.path().join("b"), dir.path().join("link"));
+    std::os::unix::fs::symlink("b", &link).unwrap();
+    fs::write(&place, "mine").unwrap();
+    let words = ["backup", "create", link.to_str().unwrap()];
+    let refused = ocsctl(&double, &words).await;
+    assert_eq!((refused.code, refused.err.lines().count()), (1, 1), "{}", refused.err);
+    assert!(refused.err.contains("--force"), "{}", refused.err);
+    assert_eq!(fs::read(&place).unwrap(), b"mine");
+    let forced = ocsctl(&double, &[&words[..], &["--force"]].concat()).await;
+    assert_eq!(forced.code, 0, "{}", forced.err);
+    assert!(fs::read(&place).unwrap() == whole && link.is_symlink());
+    for (device, code) in [("/dev/null", 0), ("/dev/full", 1)] {
+        let link = dir.path().join(device.trim_start_matches("/dev/")); // a fault would replace it, and not the machine's device
+        std::os::unix::fs::symlink(device, &link).unwrap();
+        let ran = ocsctl(&double, &["backup", "create", link.to_str().unwrap(), "--force"]).await;
+        assert_eq!((ran.code, ran.err.contains("No space left")), (code, code == 1), "{}", ran.err);
+        assert!(link.is_symlink() && fs::metadata(&link).unwrap().file_type().is_char_device(), "{device}");
+    }
 }
 
 #[tokio::test]

@@ -49,6 +49,10 @@ pub(crate) struct State {
     pub(crate) no_candidate: bool,
     /// The other node has another id.
     pub(crate) replaced: bool,
+    /// The other voters have not confirmed the start of the second node.
+    pub(crate) unconfirmed: bool,
+    /// What the primary answers to `Upgrade`; none: its release does not know it.
+    pub(crate) upgrade: Option<UpgradeReply>,
     /// Automatic failover is paused.
     pub(crate) paused: bool,
     /// What `CreateBackup` gives.
@@ -146,9 +150,10 @@ type Stream<T> = tokio_stream::Iter<std::vec::IntoIter<Result<T, Status>>>;
 
 impl Node {
     fn role(&self) -> GetRoleReply {
-        let (primary, failover_paused, raft_id) = {
+        let (primary, failover_paused, raft_id, unconfirmed) = {
             let state = self.state.lock().unwrap();
-            (state.primary.clone(), state.paused, if state.replaced { 0x1_0002 } else { 2 })
+            let raft_id = if state.replaced { 0x1_0002 } else { 2 };
+            (state.primary.clone(), state.paused, raft_id, state.unconfirmed && self.name == "a")
         };
         let role = if primary == self.name { Role::Primary } else { Role::Backup };
         let peer = if self.name == "a" { "b" } else { "a" };
@@ -158,6 +163,7 @@ impl Node {
             voter: true,
             raft_id,
             lag_entries: Some(0),
+            unconfirmed,
             ..PeerLag::default()
         };
         let (node, mode) = (self.name.to_owned(), "witness".to_owned());
@@ -190,7 +196,9 @@ impl control_server::Control for Node {
 
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
         let (pid, http_proxy) = (std::process::id(), "running".to_owned());
-        Ok(Response::new(StatusReply { role: Some(self.role()), pid, http_proxy, ..StatusReply::default() }))
+        let asking = self.name == "b" && self.state.lock().unwrap().unconfirmed;
+        let start = if asking { "asking: 1: no answer" } else { "confirmed" }.to_owned();
+        Ok(Response::new(StatusReply { role: Some(self.role()), pid, http_proxy, start, ..StatusReply::default() }))
     }
 
     async fn force_primary(&self, _: Request<ForcePrimaryRequest>) -> Result<Response<ForcePrimaryReply>, Status> {
@@ -235,7 +243,8 @@ impl control_server::Control for Node {
     }
 
     async fn upgrade(&self, _: Request<UpgradeRequest>) -> Result<Response<UpgradeReply>, Status> {
-        Err(Status::unimplemented("not asked in these tests"))
+        let reply = self.state.lock().unwrap().upgrade.clone();
+        reply.map(Response::new).ok_or_else(|| Status::unimplemented(""))
     }
 
     async fn history(&self, _: Request<HistoryRequest>) -> Result<Response<HistoryReply>, Status> {
@@ -255,7 +264,8 @@ impl control_server::Control for Node {
 
     /// The other node is taken in at once.
     async fn give_up(&self, _: Request<GiveUpRequest>) -> Result<Response<GiveUpReply>, Status> {
-        self.state.lock().unwrap().replaced = true;
+        let mut state = self.state.lock().unwrap();
+        (state.replaced, state.unconfirmed) = (true, false);
         Ok(Response::new(GiveUpReply { done: true, reason: String::new() }))
     }
 

@@ -1,5 +1,7 @@
 //! What `ocsctl` says of the group, and its exit codes.
 
+use ocs_proto::control::UpgradeReply;
+
 use crate::{Double, nobody, ocsctl, ocsctl_at};
 
 #[tokio::test]
@@ -162,4 +164,59 @@ async fn a_node_that_is_heard_is_replaced_only_live_and_the_primary_never() {
     let ran = ocsctl(&double, &["node", "replace", "b", "--live", "-o", "json"]).await;
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!((ran.json()["old_id"].as_u64(), ran.json()["new_id"].as_u64()), (Some(2), Some(0x1_0002)));
+}
+
+#[tokio::test]
+async fn a_node_whose_start_is_not_confirmed_is_not_ready_and_is_replaced_live() {
+    let double = Double::start().await;
+    let wait = ["wait", "--for", "ready", "--timeout", "10"];
+    assert_eq!(ocsctl(&double, &wait).await.code, 0);
+    double.state().unconfirmed = true;
+    let waited = ocsctl(&double, &["wait", "--for", "ready", "--timeout", "1"]).await;
+    assert_eq!(waited.code, 1);
+    assert!(waited.err.contains("not ready: b: the other voters have not confirmed its start"), "{}", waited.err);
+    let refused = ocsctl(&double, &["node", "replace", "b"]).await;
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("`ocsctl node replace b --live`"), "{}", refused.err);
+    let ran = ocsctl(&double, &["node", "replace", "b", "--live"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(ocsctl(&double, &wait).await.code, 0);
+}
+
+#[tokio::test]
+async fn a_node_of_an_older_release_is_named_where_it_does_not_know_an_order() {
+    let double = Double::start().await;
+    let ran = ocsctl(&double, &["upgrade", "finalize"]).await;
+    assert_eq!((ran.code, ran.err.lines().count()), (1, 1), "{}", ran.err);
+    let primary = double.endpoints().split(',').next().unwrap().to_owned();
+    let told =
+        format!("node {primary} runs a release that does not know this order: replace it first (docs/upgrade.md)");
+    assert!(ran.err.contains(&told), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_under_way_is_no_success_and_one_that_is_done_says_so() {
+    let double = Double::start().await;
+    let first = UpgradeReply { formats: 1, formats_newest: 2, rules: 1, rules_newest: 2, ..UpgradeReply::default() };
+    let reason = "being raised: ask `ocsctl status`".to_owned();
+    let raised = UpgradeReply { formats: 2, rules: 2, done: true, ..first.clone() };
+    for (reply, code, told) in [
+        (UpgradeReply { reason, ..first.clone() }, 1, "upgrade finalize: being raised: ask `ocsctl status`"),
+        (UpgradeReply { done: true, ..first }, 0, "raised: formats 1 to 2, rules 1 to 2"),
+        (raised, 0, "nothing to do: formats 2, rules 2"),
+    ] {
+        double.state().upgrade = Some(reply);
+        let ran = ocsctl(&double, &["upgrade", "finalize"]).await;
+        assert_eq!(ran.code, code, "{}{}", ran.out, ran.err);
+        assert!(format!("{}{}", ran.out, ran.err).contains(told), "{}{}", ran.out, ran.err);
+    }
+}
+
+#[tokio::test]
+async fn help_names_every_verb_that_the_documents_use() {
+    let ran = ocsctl(&Double::start().await, &["--help"]).await;
+    assert_eq!(ran.code, 0);
+    for verb in ["status", "switchover", "upgrade", "wait", "backup"] {
+        assert!(ran.out.lines().any(|line| line.trim_start().starts_with(&format!("{verb} "))), "{verb}: {}", ran.out);
+    }
 }

@@ -93,4 +93,15 @@ async fn an_export_is_csv_and_a_file_appears_whole() {
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("record_id,contact_info,handle\n1,"));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     assert_eq!(ocsctl(&double, &["list", "export", "demo", "--node", "x"]).await.code, 3);
+    let again = ["list", "export", "demo", "-o", path.to_str().unwrap()];
+    std::fs::write(&path, "mine").unwrap();
+    let refused = ocsctl(&double, &again).await;
+    assert_eq!((refused.code, refused.err.contains("--force")), (1, true), "{}", refused.err);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+    assert_eq!(ocsctl(&double, &[&again[..], &["--force"]].concat()).await.code, 0);
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("record_id,"));
+    let link = dir.path().join("full"); // a link: what a fault would replace is not the machine's device
+    std::os::unix::fs::symlink("/dev/full", &link).unwrap();
+    let full = ocsctl(&double, &["list", "export", "demo", "-o", link.to_str().unwrap(), "--force"]).await;
+    assert_eq!((full.code, full.err.contains("No space left")), (1, true), "{}", full.err);
 }

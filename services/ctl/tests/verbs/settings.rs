@@ -23,4 +23,6 @@ async fn what_is_no_option_is_exit_code_1_and_what_is_no_pair_is_wrong_usage() {
     for words in [&["settings", "set", "replay_window_ms"][..], &["settings", "set", "=1"], &["settings", "set"]] {
         assert_eq!(ocsctl(&double, words).await.code, 2, "{words:?}");
     }
+    let told = ocsctl(&double, &["settings", "set"]).await.err;
+    assert!(told.contains("Usage: ocsctl settings set [OPTIONS] <KEY=VALUE>..."), "{told}");
 }

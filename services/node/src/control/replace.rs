@@ -1,8 +1,10 @@
 //! A node that runs gives its Raft id up, to join again under a new one (design rule 11).
 //!
-//! Never the primary, and never where the others are no quorum without it: updates would stop, and nobody could take it in.
+//! Never the primary, and never where the others are no quorum without it: updates would stop, and nobody could take it in. A node
+//! whose start the other voters do not confirm hears of no primary; the operator's command has seen one before it asks.
 //! Called by the control API.
 
+use consensus::{StartStanding, Status};
 use ocs_proto::control::{GiveUpReply, PeerLag};
 
 use super::ControlApi;
@@ -12,7 +14,7 @@ pub(super) async fn give_up(api: &ControlApi) -> GiveUpReply {
     let role = &api.sources.role;
     let view = role.ask().await;
     let refused = |reason: String| GiveUpReply { done: false, reason };
-    if let Err(reason) = may_give_up(&view, &role.peers()) {
+    if let Err(reason) = may_give_up(&view, takes_part(&role.status()), &role.peers()) {
         return refused(reason);
     }
     let give_up = api.give_up.clone();
@@ -23,14 +25,19 @@ pub(super) async fn give_up(api: &ControlApi) -> GiveUpReply {
     }
 }
 
+/// Whether the messages of this node count: an unconfirmed start and a frozen log confirm no role and carry no update.
+fn takes_part(status: &Status) -> bool {
+    status.start == StartStanding::Confirmed && !status.frozen
+}
+
 /// Whether the others go on without this node: a primary among them, and with it a majority of all voters.
-fn may_give_up(view: &RoleView, peers: &[PeerLag]) -> Result<(), String> {
+fn may_give_up(view: &RoleView, takes_part: bool, peers: &[PeerLag]) -> Result<(), String> {
     let others: Vec<&PeerLag> = peers.iter().filter(|peer| peer.voter).collect();
     let connected = others.iter().filter(|peer| peer.connected).count();
     let silent: Vec<&str> = others.iter().filter(|peer| !peer.connected).map(|peer| peer.node.as_str()).collect();
     if view.role == Role::Primary {
         Err("it is the primary: switch over first".to_owned())
-    } else if !view.answers() {
+    } else if takes_part && !view.answers() {
         Err("no primary is confirmed: nobody could take it in again".to_owned())
     } else if connected * 2 <= others.len() + 1 {
         let why = if silent.is_empty() {
@@ -47,6 +54,7 @@ fn may_give_up(view: &RoleView, peers: &[PeerLag]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbound_api::tests::{A, status as core_status};
 
     fn view(role: Role, primary: &str) -> RoleView {
         RoleView { role, confirmed: true, term: 3, primary: primary.into() }
@@ -59,12 +67,23 @@ mod tests {
     #[test]
     fn only_a_node_without_which_the_others_go_on_gives_up() {
         let whole = [peer("a", true), peer("w", true)];
-        assert_eq!(may_give_up(&view(Role::Backup, "a"), &whole), Ok(()));
-        assert_eq!(may_give_up(&view(Role::Witness, "a"), &whole), Ok(()));
-        let refused = |view: &RoleView, peers: &[PeerLag]| may_give_up(view, peers).unwrap_err();
+        assert_eq!(may_give_up(&view(Role::Backup, "a"), true, &whole), Ok(()));
+        assert_eq!(may_give_up(&view(Role::Witness, "a"), true, &whole), Ok(()));
+        let refused = |view: &RoleView, peers: &[PeerLag]| may_give_up(view, true, peers).unwrap_err();
         assert!(refused(&view(Role::Primary, "b"), &whole).contains("switch over first"));
         assert!(refused(&view(Role::Backup, ""), &whole).contains("no primary"));
         assert!(refused(&view(Role::Backup, "a"), &[peer("a", true), peer("w", false)]).contains("w is away"));
         assert!(refused(&view(Role::Backup, "a"), &[peer("a", true)]).contains("too few"), "a pair");
+    }
+
+    #[test]
+    fn a_node_that_takes_no_part_gives_up_without_a_primary_of_its_own_where_the_others_are_a_quorum() {
+        let unknown = RoleView { confirmed: false, ..view(Role::Unknown, "") };
+        let away = [peer("a", true), peer("w", false)];
+        assert_eq!(may_give_up(&unknown, false, &[peer("a", true), peer("w", true)]), Ok(()));
+        assert!(may_give_up(&unknown, false, &away).unwrap_err().contains("w is away"));
+        let asking = Status { start: StartStanding::Asking("a: no answer".into()), ..core_status(3, A) };
+        let frozen = Status { frozen: true, ..core_status(3, A) };
+        assert!(takes_part(&core_status(3, A)) && !takes_part(&asking) && !takes_part(&frozen));
     }
 }

@@ -23,8 +23,10 @@ const LAG_WARN_ENTRIES: u64 = 10_000;
 
 const PAUSED: &str =
     "automatic failover is paused: the role moves only by `ocsctl switchover`; `ocsctl resume` ends it";
-/// What a forced group survives.
-const ALONE: &str = "nothing: the loss of the primary's disk loses every update since it was forced";
+const ON_ONE_DISK: &str = "single-copy: updates are acknowledged on one disk only; `ocsctl mode set` ends it, and after a restore it \
+                           ends by itself, once another data node has caught up";
+/// What a forced or restored group survives.
+const ALONE: &str = "nothing: the loss of the primary's disk loses every update since the group was forced or restored";
 
 /// What never changes while the process runs.
 #[derive(Debug, Clone)]
@@ -152,10 +154,7 @@ fn core_warnings(core: &Status) -> Vec<String> {
         ));
     }
     if core.single_copy {
-        lines.push(
-            "single-copy: updates are acknowledged on one disk only, by an operator's order; `ocsctl mode set` ends it"
-                .to_owned(),
-        );
+        lines.push(ON_ONE_DISK.to_owned());
     }
     let why = &core.distrust;
     if core.differs_at > 0 {
@@ -261,6 +260,8 @@ mod tests {
         let why = || "its rows cannot be read".to_owned();
         let wrong = Status { distrust: why(), fetching: true, ..core_status(3, A) };
         assert!(core_warnings(&wrong).iter().all(|line| line.contains("does not serve: its rows")));
+        let alone = core_warnings(&Status { single_copy: true, ..core_status(3, A) });
+        assert!(alone.iter().any(|line| line.contains("`ocsctl mode set` ends it, and after a restore")), "{alone:?}");
         let mended = Status { distrust: why(), repairs: 1, ..core_status(3, A) };
         assert_eq!(
             core_warnings(&mended),

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
-use consensus::Confirmed;
+use consensus::{Confirmed, PeerStatus};
 use ocs_proto::{
     control::{Role, control_client::ControlClient},
     outbound::reply,
 };
+use outbound::RULES_FIRST;
 use tokio::sync::watch;
 use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -16,9 +17,10 @@ use crate::{
     data_dir::{DataDir, DataIdentity},
     entrance::{Limits, Protocol},
     forward::HoldConfig,
-    outbound_api::tests::{A, B, FakeGroup, NoPeers, api, status as core_status},
+    outbound_api::tests::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status},
     role::{RoleService, tests::roster},
     supervisor::ProxyStatus,
+    versions::NEWEST,
 };
 
 struct Stage {
@@ -39,19 +41,18 @@ fn stamped(path: &std::path::Path) -> DataDir {
     directory
 }
 
+fn sources(role: &RoleService, api: Option<Arc<OutboundApi>>) -> Sources {
+    let proxy = watch::channel(ProxyStatus { state: "listening".into(), ..Default::default() }).1;
+    let scan = watch::channel(Default::default()).1;
+    Sources { role: role.clone(), api, proxy, scan, backups: crate::archive::schedule::none() }
+}
+
 async fn stage(witness: bool) -> Stage {
     let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(core_status(3, A))));
     let role = RoleService::new(roster(), group.clone(), "witness", &tasks);
     role.ask().await;
     let api = (!witness).then(|| Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks)));
-    let proxy = watch::channel(ProxyStatus { state: "listening".into(), ..Default::default() }).1;
-    let sources = Sources {
-        role: role.clone(),
-        api,
-        proxy,
-        scan: watch::channel(Default::default()).1,
-        backups: crate::archive::schedule::none(),
-    };
+    let sources = sources(&role, api);
     let about = About { cluster: "demo".into(), started: std::time::Instant::now(), options: Vec::new() };
     let home = tempfile::tempdir().unwrap();
     let orders = Orders::new(Arc::new(stamped(home.path())), "witness", &tasks);
@@ -241,4 +242,35 @@ async fn single_copy_is_said_everywhere_and_ends_in_the_configured_mode_alone() 
     assert_eq!(refused.missing, ["data node b has not joined yet", "witness w has not joined yet"]);
     stage.group.become_status(core_status(3, A));
     assert!(stage.client().set_mode(set("witness")).await.unwrap().into_inner().done);
+}
+
+/// A primary whose peers run this release, over a state that takes the new rules when the test says so.
+fn before_the_raise(tasks: &Tasks) -> (Arc<Reader>, Sources) {
+    let mut status = core_status(3, A);
+    let knows = |peer: &mut PeerStatus| (peer.versions, peer.heard) = (NEWEST, Some(std::time::Instant::now()));
+    status.peers.iter_mut().for_each(knows);
+    let (group, state) = (Arc::new(FakeGroup::new(status)), Arc::new(Reader::at(RULES_FIRST)));
+    let role = RoleService::new(roster(), group.clone(), "witness", tasks);
+    let api = api_over(state.clone(), &group, Arc::new(NoPeers), HoldConfig::default(), tasks);
+    (state, sources(&role, Some(Arc::new(api))))
+}
+
+#[tokio::test]
+async fn a_raise_is_done_once_the_state_decides_by_the_new_rules() {
+    let tasks = Tasks::new();
+    let (state, sources) = before_the_raise(&tasks);
+    let finalize =
+        |limit_ms, dry_run| upgrade::finalize(&sources, Duration::from_millis(limit_ms), UpgradeRequest { dry_run });
+    let fit = finalize(20, true).await;
+    assert_eq!((fit.done, fit.reason.as_str(), fit.rules), (false, "", RULES_FIRST), "{:?}", fit.waits_for);
+    for dry_run in [false, false, true] {
+        let early = finalize(20, dry_run).await;
+        assert!(!early.done && early.reason.contains("being raised"), "{early:?}");
+        assert_eq!((early.formats_newest, early.rules), (NEWEST.formats, RULES_FIRST));
+    }
+    let decides = async { state.raise(NEWEST.rules) };
+    let (raised, ()) = tokio::join!(finalize(10_000, false), decides);
+    assert!(raised.done && raised.reason.is_empty(), "{raised:?}");
+    let again = finalize(20, false).await;
+    assert_eq!((again.done, again.formats, again.rules), (true, NEWEST.formats, NEWEST.rules));
 }

@@ -12,7 +12,10 @@ use std::{
 };
 
 use axum::Router;
-use chassis::tasks::{AtEnd, Tasks};
+use chassis::{
+    tasks::{AtEnd, Tasks},
+    tls,
+};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -23,6 +26,8 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use crate::operator_orders::Caller;
 
 use super::{
     Entrance, Place, Protocol,
@@ -61,7 +66,9 @@ pub(super) async fn serve(
         },
     };
     let (answering, closing) = (requests.clone(), tasks.stopping());
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let caller = Caller { address: from, principal: io.principal() };
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(caller.clone());
         let answer = answering.clone().answer(router.clone(), request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
@@ -161,6 +168,15 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Streams
 enum Connection {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection {
+    /// The name of the client's certificate.
+    fn principal(&self) -> Option<Arc<str>> {
+        let Self::Tls(stream) = self else { return None };
+        let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        tls::name_shown(shown).map(Into::into)
+    }
 }
 
 impl AsyncRead for Connection {

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -251,12 +254,17 @@ pub(crate) fn refusal_code(reply: &Reply) -> Option<RefusalCode> {
 
 /// A state with one record and nothing else, under a rules version.
 pub(crate) struct Reader {
-    rules_version: u32,
+    rules_version: AtomicU32,
 }
 
 impl Reader {
     pub(crate) fn at(rules_version: u32) -> Self {
-        Self { rules_version }
+        Self { rules_version: AtomicU32::new(rules_version) }
+    }
+
+    /// The state decides by this version from now on.
+    pub(crate) fn raise(&self, rules_version: u32) {
+        self.rules_version.store(rules_version, Ordering::Relaxed);
     }
 }
 
@@ -286,12 +294,13 @@ impl StateReader for Reader {
     }
 
     fn rules_version(&self) -> u32 {
-        self.rules_version
+        self.rules_version.load(Ordering::Relaxed)
     }
 
     fn settings(&self) -> Option<Arc<Settings>> {
-        let settings = || Settings::first(self.rules_version, "0.1.0", &[]).unwrap();
-        (self.rules_version > RULES_FIRST).then(|| Arc::new(settings()))
+        let version = self.rules_version();
+        let settings = || Settings::first(version, "0.1.0", &[]).unwrap();
+        (version > RULES_FIRST).then(|| Arc::new(settings()))
     }
 
     fn lists(&self, _: Option<&str>) -> Vec<ListInfo> {
@@ -326,7 +335,17 @@ impl ForwardTo for NoPeers {
 
 /// The door of node A.
 pub(crate) fn api(group: &Arc<FakeGroup>, peers: Arc<dyn ForwardTo>, hold: HoldConfig, tasks: &Tasks) -> OutboundApi {
-    let state: Arc<dyn StateReader> = Arc::new(Reader::at(RULES_FIRST));
+    api_over(Arc::new(Reader::at(RULES_FIRST)), group, peers, hold, tasks)
+}
+
+/// The door of node A over this state.
+pub(crate) fn api_over(
+    state: Arc<dyn StateReader>,
+    group: &Arc<FakeGroup>,
+    peers: Arc<dyn ForwardTo>,
+    hold: HoldConfig,
+    tasks: &Tasks,
+) -> OutboundApi {
     let door = PrimaryDoor::new(DoorConfig::default(), group.clone(), state.clone(), tasks);
     let forward = Forward::new(door, peers, &**group, hold, tasks);
     OutboundApi::new(RequestIds::new(1, 1, TOKEN), Arc::new(forward), group.clone(), state)
