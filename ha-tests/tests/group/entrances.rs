@@ -14,6 +14,8 @@ use tonic::{Code, Streaming, transport::Endpoint};
 
 /// More than a port takes.
 const SILENT: usize = 400;
+/// More than the queue of a listener that names no length.
+const QUEUED: usize = 300;
 /// More than fits into the buffers of a connection.
 const ROWS: usize = 40_000;
 
@@ -48,6 +50,19 @@ fn silent_connections_take_no_place_from_others_and_are_closed() {
         assert!(lines < 10, "{lines} lines about the port {port}");
     }
     assert!(cluster.runs(node));
+}
+
+#[test]
+fn callers_of_a_node_that_stands_still_wait_in_the_queue_of_every_port() {
+    let mut cluster = Cluster::start();
+    cluster.signal("w", Signal::STOP);
+    for port in ["admin", "control", "peer"] {
+        let address = cluster.settings().address("w", port).parse().unwrap();
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(5));
+        let waiting: Result<Vec<_>, _> = (0..QUEUED).map(connect).collect();
+        assert!(waiting.is_ok(), "{port}: {waiting:?}");
+    }
+    cluster.signal("w", Signal::CONT);
 }
 
 /// A list of so many records.

@@ -7,6 +7,7 @@
 
 mod accept;
 mod connection;
+mod listen;
 mod places;
 mod refusals;
 mod requests;
@@ -23,6 +24,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 pub(crate) use accept::Accepting;
+pub(crate) use listen::listen;
 pub(crate) use places::{Phase, Place, Places};
 pub(crate) use refusals::Refusals;
 pub(crate) use reserve::Reserve;

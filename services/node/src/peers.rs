@@ -26,18 +26,19 @@ use chassis::{
     tasks::{AtEnd, Tasks},
     tls::TlsIdentity,
 };
-use consensus::{FORMATS, RaftId};
+use consensus::{FORMATS, RaftId, Versions};
 use futures::stream::BoxStream;
 use ocs_proto::peer::{
     EpochProofReply, FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk,
 };
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    sync::watch,
-};
+use tokio::{net::TcpListener, sync::watch};
 use tonic::{Status, Streaming, transport::Channel};
 
-use crate::{data_dir::DataDir, entrance::Refusals, versions};
+use crate::{
+    data_dir::DataDir,
+    entrance::{self, Refusals},
+    versions,
+};
 use accept::Doorkeeper;
 use dial::Dialer;
 use guard::Own;
@@ -58,8 +59,6 @@ pub const FORWARDS_MAX: usize = 10_000;
 /// Flow-control windows: a full frame never waits for an update of the window.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
-/// Connections that wait to be accepted; the system may allow fewer.
-const BACKLOG: u32 = 4096;
 
 /// This node, as its heads name it. Its incarnation comes from the data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,9 +153,18 @@ pub trait PeerHandler: Send + Sync + 'static {
         Err(Status::unavailable("this node is starting"))
     }
 
-    /// The node with this number has lost its log and asks for a new Raft id (design rule 11).
-    fn join(&self, _number: u16, _token: u64) -> impl Future<Output = JoinReply> + Send {
-        std::future::ready(JoinReply { reason: "this node does not run yet".to_owned(), ..JoinReply::default() })
+    /// The node with this number has lost its log and asks for a new Raft id (design rule 11); its release knows these versions.
+    ///
+    /// # Errors
+    /// A status: its release cannot read what the group writes.
+    fn join(
+        &self,
+        _number: u16,
+        _known: Versions,
+        _token: u64,
+    ) -> impl Future<Output = Result<JoinReply, Status>> + Send {
+        let reason = "this node does not run yet".to_owned();
+        std::future::ready(Ok(JoinReply { reason, ..JoinReply::default() }))
     }
 
     /// This node's state at this index or later, as chunks of at most 1 MiB, each made when the last one was taken; a state that is
@@ -224,7 +232,7 @@ impl Peers {
             return Err(PeersError::OwnName { name: config.own.name });
         }
         let doorkeeper = Doorkeeper::new(&config);
-        let listener = listener(listen).map_err(|source| PeersError::Bind { listen, source })?;
+        let listener = entrance::listen(listen).map_err(|source| PeersError::Bind { listen, source })?;
         Ok(BoundPeers { config, listener, doorkeeper })
     }
 
@@ -388,13 +396,6 @@ impl StateStream {
 /// What a peer gives as its reason, fit for a log line.
 fn told(status: Status) -> Status {
     Status::new(status.code(), text::shown(status.message()))
-}
-
-fn listener(listen: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(listen)?;
-    socket.listen(BACKLOG)
 }
 
 /// A task that a node cannot do without.

@@ -15,6 +15,23 @@ pub const RULES: (u32, u32) = (RULES_FIRST, RULES_NEWEST);
 /// A member heard within this time is there.
 const HEARD: Duration = Duration::from_millis(1500);
 
+/// Why a node whose release knows these versions cannot take part in the group; none: it can. A witness decides nothing.
+pub fn too_old(status: &Status, kind: Kind, known: Versions) -> Option<String> {
+    let rules_known = kind == Kind::Witness || known.rules >= status.rules_wanted;
+    if known.formats >= status.formats && rules_known {
+        return None;
+    }
+    Some(format!(
+        "the group writes formats {} and decides by rules {}, and its release knows formats up to {} and rules up to {}; install \
+         release {} or a newer one there",
+        status.formats,
+        status.rules_wanted,
+        known.formats,
+        known.rules,
+        env!("CARGO_PKG_VERSION")
+    ))
+}
+
 /// Whether the group already writes and decides by the newest versions that this release knows.
 pub fn is_newest(status: &Status) -> bool {
     status.formats >= NEWEST.formats && status.rules_wanted >= NEWEST.rules
@@ -30,6 +47,8 @@ pub fn holding_up(status: &Status, roster: &Roster) -> Vec<String> {
             Some(format!("{name} is not heard"))
         } else if peer.versions.formats < NEWEST.formats {
             Some(format!("{name} runs a release that knows formats up to {}", peer.versions.formats))
+        } else if peer.unconfirmed {
+            Some(format!("{name}'s start is not confirmed by every voter yet"))
         } else if !knows_rules {
             Some(format!("{name} runs a release that knows rules up to version {}", peer.versions.rules))
         } else {

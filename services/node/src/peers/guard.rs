@@ -169,13 +169,14 @@ impl Own {
     }
 }
 
-/// Formats are ranges; a head without one is of a release that knows the first format alone.
-fn check_formats(head: &Head) -> Result<(), Status> {
+/// Formats are ranges; a head without one is of a release that knows the first format alone. Once the group's formats are raised it
+/// cannot read what is written here.
+fn check_formats(head: &Head, raised: bool) -> Result<(), Status> {
     let (lowest, highest) = (head.formats_min.max(1), head.formats_max.max(1));
-    if head.format == FORMAT && lowest <= FORMATS.1 && highest >= FORMATS.0 {
+    let (format, ours) = (head.format, if raised { (FORMATS.1, FORMATS.1) } else { FORMATS });
+    if format == FORMAT && lowest <= ours.1 && highest >= ours.0 {
         return Ok(());
     }
-    let (format, ours) = (head.format, FORMATS);
     Err(Status::failed_precondition(format!(
         "frames of format {format} from a release that knows formats {lowest} to {highest}; this node knows {} to {}",
         ours.0, ours.1
@@ -199,7 +200,7 @@ impl Guard {
     pub(super) fn check(&self, head: Option<&Head>, caller: &Caller) -> Result<RaftId, Status> {
         let head = head.ok_or_else(|| Status::invalid_argument("a frame without a head"))?;
         within_bounds(head)?;
-        check_formats(head)?;
+        check_formats(head, self.own.raised())?;
         if head.cluster != self.own.cluster {
             return Err(Status::failed_precondition("a frame of another cluster"));
         }
@@ -229,7 +230,7 @@ impl Guard {
     /// A greeting: who greets may be in a higher epoch.
     pub(super) fn check_hello(&self, request: &HelloRequest, caller: &Caller) -> Result<(), Status> {
         self.check_name(&request.node, caller)?;
-        let ours = |head: &&Head| head.cluster == self.own.cluster && check_formats(head).is_ok();
+        let ours = |head: &&Head| head.cluster == self.own.cluster && check_formats(head, false).is_ok();
         if let Some(head) = request.head.as_ref().filter(ours) {
             within_bounds(head)?;
             self.own.heard_epoch(head.epoch, &request.node);
@@ -248,8 +249,10 @@ impl Guard {
 
     /// The number of a node that asks to be taken in.
     pub(super) fn check_join(&self, request: &JoinRequest, caller: &Caller) -> Result<u16, Status> {
-        let of_ours =
-            request.head.as_ref().is_some_and(|head| head.cluster == self.own.cluster && check_formats(head).is_ok());
+        let of_ours = request
+            .head
+            .as_ref()
+            .is_some_and(|head| head.cluster == self.own.cluster && check_formats(head, false).is_ok());
         if !of_ours || request.token == 0 {
             return Err(Status::failed_precondition("not a node of this cluster and version"));
         }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use chassis::tasks::{AtEnd, Tasks};
-use consensus::RaftId;
+use consensus::{RaftId, Versions};
 use futures::{StreamExt, stream::BoxStream};
 use ocs_proto::peer::{
     EpochProofReply, EpochProofRequest, FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, ForwardRequest,
@@ -103,7 +103,9 @@ impl<H: PeerHandler> Peer for PeerService<H> {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let number = self.noted(&caller, self.guard.check_join(&request, &caller))?;
-        Ok(Response::new(self.handler.join(number, request.token).await))
+        let known = request.head.as_ref().map_or(Versions::FIRST, Versions::of);
+        let answer = self.handler.join(number, known, request.token).await;
+        self.noted(&caller, answer).map(Response::new)
     }
 
     async fn epoch_proof(&self, request: Request<EpochProofRequest>) -> Result<Response<EpochProofReply>, Status> {
@@ -173,7 +175,7 @@ impl<H: PeerHandler> PeerService<H> {
         let strays = all - frame.messages.len();
         if strays > 0 {
             let why = format!("{strays} messages that are not from {from} to this node's log");
-            self.refusals.request(address, &Status::permission_denied(why));
+            self.refusals.connection(address, "strays", &why);
         }
     }
 

@@ -46,6 +46,8 @@ struct Speaker {
     address: SocketAddr,
     /// Since [`Speakers::began`].
     heard_ms: AtomicU64,
+    /// Its last frame said that no majority has confirmed it: it does not keep another start out, which may be the genuine one.
+    unconfirmed: AtomicBool,
     /// Another start has taken its place.
     over: AtomicBool,
 }
@@ -125,7 +127,7 @@ impl Speakers {
     ) -> Result<(), Status> {
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         if let Some(known) = speaking.as_ref().filter(|speaking| speaking.is_of(head)) {
-            known.speaker.heard_ms.store(now_ms, Ordering::Relaxed);
+            known.speaker.hear(head, now_ms);
             return Ok(());
         }
         *speaking = None; // before the lock: it gives its place back
@@ -141,7 +143,7 @@ impl Speakers {
         if let Some(known) = by_id.get_mut(&head.from) {
             if known.speaker.start.is(&head.start, head.incarnation) {
                 known.streams += 1;
-                known.speaker.heard_ms.store(now_ms, Ordering::Relaxed);
+                known.speaker.hear(head, now_ms);
                 return Ok(Speaking { speaker: Arc::clone(&known.speaker), all: Arc::clone(self) });
             }
             if known.speaker.lives(now_ms) {
@@ -151,7 +153,8 @@ impl Speakers {
         }
         let start = Start { token: head.start.clone(), incarnation: head.incarnation };
         let (heard_ms, over) = (AtomicU64::new(now_ms), AtomicBool::new(false));
-        let speaker = Arc::new(Speaker { id: head.from, start, address, heard_ms, over });
+        let unconfirmed = AtomicBool::new(head.unconfirmed);
+        let speaker = Arc::new(Speaker { id: head.from, start, address, heard_ms, unconfirmed, over });
         by_id.insert(head.from, Known { speaker: Arc::clone(&speaker), streams: 1 });
         Ok(Speaking { speaker, all: Arc::clone(self) })
     }
@@ -162,8 +165,14 @@ impl Speakers {
 }
 
 impl Speaker {
+    fn hear(&self, head: &Head, now_ms: u64) {
+        self.heard_ms.store(now_ms, Ordering::Relaxed);
+        self.unconfirmed.store(head.unconfirmed, Ordering::Relaxed);
+    }
+
     fn lives(&self, now_ms: u64) -> bool {
-        u128::from(now_ms.saturating_sub(self.heard_ms.load(Ordering::Relaxed))) < LIVES.as_millis()
+        let quiet_ms = now_ms.saturating_sub(self.heard_ms.load(Ordering::Relaxed));
+        !self.unconfirmed.load(Ordering::Relaxed) && u128::from(quiet_ms) < LIVES.as_millis()
     }
 }
 
@@ -207,6 +216,19 @@ mod tests {
         assert!(refused.contains(FIRST) && refused.contains(SECOND), "{refused}");
         first.says(&all, &head(1, 7), FIRST, 2400).unwrap();
         clone.says(&all, &head(2, 7), SECOND, 3899).unwrap_err();
+    }
+
+    #[test]
+    fn a_start_that_nobody_confirmed_keeps_no_other_one_out() {
+        let all = Speakers::new();
+        let (mut clone, mut genuine) = (Stream(None), Stream(None));
+        let unconfirmed = |token| Head { unconfirmed: true, ..head(token, 7) };
+        clone.says(&all, &unconfirmed(1), FIRST, 0).unwrap();
+        genuine.says(&all, &unconfirmed(2), SECOND, 1).unwrap();
+        clone.says(&all, &unconfirmed(1), FIRST, 2).unwrap();
+        genuine.says(&all, &head(2, 7), SECOND, 3).unwrap();
+        let refused = clone.says(&all, &unconfirmed(1), FIRST, 4).unwrap_err();
+        assert!(refused.contains(FIRST) && refused.contains(SECOND), "{refused}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use chassis::tasks::Tasks;
 use consensus::{
-    Handle, JoinAsk, Kind, RaftId,
+    Handle, JoinAsk, Kind, RaftId, Versions,
     log::{FileDisk, LogReader},
     members, proof,
 };
@@ -27,6 +27,7 @@ use crate::{
     outbound_api::OutboundApi,
     pace::Pace,
     peers::{PeerAddress, PeerHandler, PeerSelf, StateChunks, hello_reply},
+    versions,
 };
 
 /// States that are given away at a time: each other node may ask for one.
@@ -90,14 +91,17 @@ impl PeerHandler for PeerSide {
         }
     }
 
-    async fn join(&self, number: u16, token: u64) -> JoinReply {
-        let refused = |reason: String| JoinReply { reason, ..JoinReply::default() };
+    async fn join(&self, number: u16, known: Versions, token: u64) -> Result<JoinReply, Status> {
+        let refused = |reason: String| Ok(JoinReply { reason, ..JoinReply::default() });
         let Some(parts) = self.parts.get() else { return refused("this node is starting".to_owned()) };
         let peer = self.peers.iter().find(|peer| members::number(peer.raft_id) == number);
         let Some(peer) = peer else { return refused("not a configured node".to_owned()) };
         let kind = if peer.witness { Kind::Witness } else { Kind::Data };
+        if let Some(why) = versions::too_old(&parts.raft.status().borrow(), kind, known) {
+            return Err(Status::failed_precondition(format!("{} is not taken in: {why}", peer.name)));
+        }
         match parts.raft.join(JoinAsk { number, kind, token }).await {
-            Ok(id) => JoinReply { id, epoch: self.own.epoch, reason: String::new() },
+            Ok(id) => Ok(JoinReply { id, epoch: self.own.epoch, reason: String::new() }),
             Err(error) => refused(error.to_string()),
         }
     }

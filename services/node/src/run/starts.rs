@@ -24,7 +24,7 @@ use crate::{
 pub(super) type OpenEvidence = (EvidenceFile<File>, Evidence, Start);
 
 /// Counts this start in the table of evidence, durably, before anybody hears of it. None: the disk has no room for the file yet, which
-/// older releases did not make; the start is not witnessed then.
+/// older releases did not make: until the formats are raised the start is not witnessed then.
 pub(super) fn begin(
     directory: &DataDir,
     raft_id: RaftId,
@@ -34,7 +34,7 @@ pub(super) fn begin(
     let failed = |doing| move |source| RunError::Io { doing, source };
     let disk = FileDisk::new(directory.path()).map_err(failed("open the data directory"))?;
     let (mut file, mut evidence) = match EvidenceFile::open(&disk) {
-        Err(error) if error.kind() == ErrorKind::StorageFull => {
+        Err(error) if error.kind() == ErrorKind::StorageFull && !directory.raised() => {
             tracing::warn!("no room for the file of evidence: this start is not witnessed; make room and start again");
             return Ok(None);
         }
