@@ -18,7 +18,7 @@ use crate::{
     load::{Load, Target},
     net::Net,
     poll::{until, until_some},
-    process::{Process, Signal, command, program, runs, without_settings},
+    process::{Process, Signal, command, masked, program, runs, without_settings},
     settings::{NODES, Settings},
 };
 
@@ -184,6 +184,12 @@ impl Cluster {
     /// Starts a node, and does not wait.
     pub fn start_node(&mut self, node: &'static str, words: &[&str]) {
         let (mut command, log) = (self.command(node, words), self.settings.log(node));
+        self.start_command(node, &mut command, &log);
+    }
+
+    /// The same under a umask that it inherits.
+    pub fn start_node_masked(&mut self, node: &'static str, umask: &str, words: &[&str]) {
+        let (mut command, log) = (masked(&self.command(node, words), umask), self.settings.log(node));
         self.start_command(node, &mut command, &log);
     }
 

@@ -1,16 +1,85 @@
 //! What is done to the files of a node that does not run: bits flipped in its log, nonsense written over its state. Never touches
-//! a running node's files. Called by tests and drills on disks.
+//! a running node's files. And small disks that run full. Called by tests and drills on disks.
 
 use std::{
     fs,
-    io::{Read, Seek, SeekFrom, Write},
+    io::{ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use crate::settings::Settings;
 
 /// Where the first batch of a segment begins.
 const SEGMENT_HEADER_BYTES: u64 = 4096;
+
+/// Written to a disk at once while it is filled: a page, so that the disk ends full to the last one.
+const FILLER_PART: [u8; 4096] = [1; 4096];
+
+/// A small disk of its own, in memory, at a place. It is taken away when it goes.
+#[derive(Debug)]
+pub struct SmallDisk {
+    at: PathBuf,
+}
+
+impl SmallDisk {
+    /// Mounts it; the directory is made.
+    ///
+    /// # Errors
+    /// Why there is none: mounting needs a right that not every user has.
+    pub fn mount(at: &Path, bytes: u64) -> Result<Self, String> {
+        fs::create_dir_all(at).map_err(|error| error.to_string())?;
+        let size = format!("size={bytes}");
+        let ran = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "ocs-test"]).arg(at).output();
+        let output = ran.map_err(|error| format!("mount: {error}"))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() {
+            return Err(format!("no disk of its own for a node: {}", said.trim()));
+        }
+        Ok(Self { at: at.to_owned() })
+    }
+
+    /// Fills it until so many bytes are left.
+    ///
+    /// # Panics
+    /// When it cannot be filled.
+    pub fn fill(&self, left_bytes: u64) {
+        let mut filler = fs::OpenOptions::new().create(true).append(true).open(self.filler()).expect("a file of ours");
+        while self.free_bytes() > left_bytes {
+            match filler.write_all(&FILLER_PART) {
+                Err(error) if error.kind() == ErrorKind::StorageFull => return,
+                written => written.expect("a disk in memory takes what it has room for"),
+            }
+        }
+    }
+
+    /// Gives the room back.
+    ///
+    /// # Panics
+    /// When it was not filled.
+    pub fn empty(&self) {
+        fs::remove_file(self.filler()).expect("the disk was filled");
+    }
+
+    /// Bytes that are free.
+    ///
+    /// # Panics
+    /// When the disk does not answer.
+    pub fn free_bytes(&self) -> u64 {
+        let disk = rustix::fs::statvfs(&self.at).expect("a disk answers");
+        disk.f_bavail * disk.f_frsize
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.at.join("filler")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.at).status(); // the group's directory may be gone already
+    }
+}
 
 /// The log's segments, in order.
 ///

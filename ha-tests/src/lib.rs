@@ -20,5 +20,5 @@ pub use http::{Answer, Client};
 pub use load::{Load, Loaded, Sent, Target};
 pub use net::{Cut, Net, OwnNet};
 pub use poll::{PATIENCE, until, until_some, until_some_within};
-pub use process::{Process, Signal, program, programs_are_in, runs, signal_to};
+pub use process::{Process, Signal, masked, program, programs_are_in, runs, signal_to};
 pub use settings::{NODES, Settings};

@@ -47,6 +47,22 @@ pub(crate) fn without_settings(mut command: Command) -> Command {
     command
 }
 
+/// The same command under a umask, as a supervisor may hand it down: `000` takes no right away.
+pub fn masked(plain: &Command, umask: &str) -> Command {
+    let mut masked = Command::new("sh");
+    masked.args(["-c", &format!("umask {umask} && exec \"$@\""), "sh"]).arg(plain.get_program()).args(plain.get_args());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => masked.env(name, value),
+            None => masked.env_remove(name),
+        };
+    }
+    if let Some(dir) = plain.get_current_dir() {
+        masked.current_dir(dir);
+    }
+    masked
+}
+
 /// A process whose output goes to a file.
 #[derive(Debug)]
 pub struct Process {

@@ -3,7 +3,6 @@
 //! Never writes to standard output, which belongs to what a command was asked for. Never lets a stranger fill the disk or forge
 //! a line: libraries have a budget (`strangers`), and a record is one line of a bounded length (`line`).
 
-mod budget;
 mod line;
 mod strangers;
 
@@ -16,7 +15,7 @@ use tracing_subscriber::{
 
 use self::{line::OneLine, strangers::Strangers};
 
-pub use self::{budget::LineBudget, line::Shown};
+pub use self::line::Shown;
 
 /// The budgets of this process.
 static STRANGERS: OnceLock<Strangers> = OnceLock::new();

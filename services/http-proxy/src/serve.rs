@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::logging::LineBudget;
+use chassis::lines::Causes;
 use futures::FutureExt;
 use http::{Response, StatusCode};
 use http_body_util::Full;
@@ -37,7 +37,7 @@ pub(crate) struct Server {
     pub(crate) stats: Arc<Stats>,
     dress: Dress,
     pub(crate) bodies: BodyBudget,
-    body_lines: LineBudget,
+    body_lines: Causes,
     /// `host:port` as bound, for a client that names no host.
     address: String,
     in_flight: AtomicUsize,
@@ -57,7 +57,7 @@ impl Server {
         let dress = Dress { node: settings.node.clone(), custom: settings.custom_headers.clone() };
         Self {
             bodies: BodyBudget::new(settings.bodies_bytes_max),
-            body_lines: LineBudget::new("bodies without room", BODY_LINES_PER_MINUTE),
+            body_lines: Causes::new(BODY_LINES_PER_MINUTE),
             settings,
             link,
             stats,
@@ -189,8 +189,11 @@ async fn no_body(server: &Server, unread: Unread) -> Answer {
         Unread::TooLate => refused(RefusalCode::RequestTimeout, "the body did not arrive in time"),
         Unread::Broken => refused(RefusalCode::BadBody, "the body broke off, or its chunks are malformed"),
         Unread::NoRoom => {
-            if server.body_lines.allows() {
-                tracing::warn!(bodies_bytes_max = server.settings.bodies_bytes_max, "no room for a body: refused");
+            if let Some(more) = server.body_lines.line("no room") {
+                tracing::warn!(
+                    bodies_bytes_max = server.settings.bodies_bytes_max,
+                    "no room for a body: refused{more}"
+                );
             }
             tokio::time::sleep(REFUSAL_PAUSE).await;
             refused(RefusalCode::Unavailable, "too many bytes of bodies are under way; the request was not applied")

@@ -1,8 +1,8 @@
 //! Backups of this node's state, made while it serves: bytes of a file, produced on a thread of their own no faster than they are
 //! taken.
 //!
-//! Never writes a file: the control API streams the bytes, `schedule` writes them. A few at a time; one that nobody takes is broken
-//! off, since it keeps old tables on disk.
+//! Never writes a file: the control API streams the bytes, `schedule` writes them. Places and threads are `bulk`'s, a few at a time; a
+//! backup that nobody takes is broken off, since it keeps old tables on disk.
 
 pub mod schedule;
 
@@ -19,11 +19,11 @@ use prost::Message;
 use store::{ArchiveHead, ArchiveOut, StateSnapshot};
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    sync::{OwnedSemaphorePermit, mpsc, watch},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{machine::RecordsReader, pace::Pace};
+use crate::{bulk::Bulk, machine::RecordsReader, pace::Pace};
 
 /// Backups at a time: one of the schedule and one of an operator.
 const ARCHIVES_MAX: usize = 2;
@@ -63,7 +63,7 @@ pub struct Archives {
     reader: RecordsReader,
     status: watch::Receiver<Arc<Status>>,
     about: Arc<ArchiveHead>,
-    places: Arc<Semaphore>,
+    bulk: Bulk,
     stopping: CancellationToken,
 }
 
@@ -81,8 +81,8 @@ impl Archives {
             release: env!("CARGO_PKG_VERSION").to_owned(),
             ..ArchiveHead::default()
         };
-        let places = Arc::new(Semaphore::new(ARCHIVES_MAX));
-        Self { reader, status, about: Arc::new(about), places, stopping: tasks.stopping() }
+        let bulk = Bulk::new("backups", ARCHIVES_MAX, tasks);
+        Self { reader, status, about: Arc::new(about), bulk, stopping: tasks.stopping() }
     }
 
     /// Begins a backup of the state as it is now. Must run inside a runtime.
@@ -94,7 +94,7 @@ impl Archives {
         if status.fetching || status.applied == 0 {
             return Err(NoArchive::NoState);
         }
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| NoArchive::Busy)?;
+        let place = self.bulk.place().map_err(|_| NoArchive::Busy)?;
         let snapshot = self.reader.snapshot();
         let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let created_us = u64::try_from(created.as_micros()).unwrap_or(u64::MAX);
@@ -103,8 +103,7 @@ impl Archives {
         drop(snapshot); // while there is one, the engine keeps in memory what is written
         let (head, (sender, parts)) = (out.head().clone(), mpsc::channel(PARTS_MAX));
         let making = Making { archives: self.clone(), sender, runtime: Handle::current(), _place: place };
-        let named = thread::Builder::new().name("ocs-archive".to_owned());
-        named.spawn(move || making.run(out)).map_err(|_| NoArchive::NoThread)?;
+        self.bulk.on_thread(move || making.run(out)).map_err(|_| NoArchive::NoThread)?;
         Ok(ArchiveStream { head, parts })
     }
 }

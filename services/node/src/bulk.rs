@@ -1,9 +1,9 @@
-//! Work on many rows (exports, verify, states for other nodes): on threads of its own, a few at a time, and no faster than it is
+//! Work on many rows (exports, verify, backups, states for other nodes): on threads of its own, a few at a time, and no faster than it is
 //! taken.
 //!
 //! A piece is made once the last one was taken, so that a client that does not read holds one piece and not the list; and
 //! where nothing is taken for long, the work ends, so that it does not keep an old state on disk for ever. Never knows what
-//! the pieces are. Called by `control` and by the node's side of `peers`.
+//! the pieces are. Called by `control`, by `archive` and by the node's side of `peers`.
 
 use std::{
     pin::Pin,
@@ -100,7 +100,11 @@ impl Bulk {
         Ok(Pieces { made, stopping: self.stopping.clone(), ended: false })
     }
 
-    fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
+    /// A place, for work that hands its pieces over by itself.
+    ///
+    /// # Errors
+    /// `RESOURCE_EXHAUSTED`: as many run as may.
+    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
         let full = |_| {
             Status::resource_exhausted(format!(
                 "{} {} run at this node already: try again later",
@@ -110,7 +114,11 @@ impl Bulk {
         self.places.clone().try_acquire_owned().map_err(full)
     }
 
-    fn on_thread(&self, work: impl FnOnce() + Send + 'static) -> Result<(), Status> {
+    /// Runs work on a thread of its own; the work holds its place.
+    ///
+    /// # Errors
+    /// `RESOURCE_EXHAUSTED`: the system has no thread.
+    pub(crate) fn on_thread(&self, work: impl FnOnce() + Send + 'static) -> Result<(), Status> {
         let started = thread::Builder::new().name(self.what.to_owned()).spawn(work);
         started.map(drop).map_err(|error| Status::resource_exhausted(format!("no thread for {}: {error}", self.what)))
     }

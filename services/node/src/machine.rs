@@ -35,12 +35,16 @@ const ANSWERED_TOGETHER: usize = 16;
 /// the events of entries that were not yet durable come a second time.
 pub type EventSink = Box<dyn FnMut(u64, Vec<Event>) + Send>;
 
+/// Hears on the apply thread of each write of the state that failed, before the machine says so. May block: nothing is applied after it.
+pub type OnFault = Box<dyn FnMut(&StoreError) + Send>;
+
 /// The state of calling lists, changed by nothing but the log.
 pub struct RecordsMachine {
     store: Store,
     rules: Rules,
     group_rules: GroupRules,
     events: EventSink,
+    on_fault: OnFault,
 }
 
 impl RecordsMachine {
@@ -51,7 +55,12 @@ impl RecordsMachine {
     pub fn open(dir: &Path, config: StoreConfig, rules: Rules, events: EventSink) -> Result<Self, StoreError> {
         let store = Store::open(dir, config)?;
         let group_rules = GroupRules::new(store.settings());
-        Ok(Self { store, rules, group_rules, events })
+        Ok(Self { store, rules, group_rules, events, on_fault: Box::new(|_| {}) })
+    }
+
+    /// Has `on_fault` hear of writes that fail.
+    pub fn on_fault(&mut self, on_fault: OnFault) {
+        self.on_fault = on_fault;
     }
 
     /// Whether this release knows the rules by which the group decides.
@@ -92,12 +101,20 @@ impl RecordsMachine {
         answer(replies);
         let changes = overlay.into_changes();
         let mark = AppliedMark { index: last.index, term: last.term, conf_state: conf_state.to_vec() };
-        self.store.write(&changes, &mark).map_err(failed)?;
+        let written = self.store.write(&changes, &mark);
+        self.heard(written)?;
         self.group_rules.show(self.store.settings());
         for (index, of_entry) in events.into_iter().filter(|(_, of_entry)| !of_entry.is_empty()) {
             (self.events)(index, of_entry);
         }
         Ok(())
+    }
+
+    fn heard<T>(&mut self, done: Result<T, StoreError>) -> Result<T, MachineError> {
+        done.map_err(|error| {
+            (self.on_fault)(&error);
+            MachineError::Store(error.to_string())
+        })
     }
 }
 
@@ -116,7 +133,8 @@ impl Machine for RecordsMachine {
     }
 
     fn persist(&mut self) -> Result<u64, MachineError> {
-        self.store.persist().map_err(failed)
+        let persisted = self.store.persist();
+        self.heard(persisted)
     }
 
     fn digest(&self) -> Option<(u64, u128)> {
@@ -132,11 +150,13 @@ impl Machine for RecordsMachine {
     }
 
     fn doubt(&mut self, doubted: bool) -> Result<(), MachineError> {
-        self.store.doubt(doubted).map_err(failed)
+        let marked = self.store.doubt(doubted);
+        self.heard(marked)
     }
 
     fn install(&mut self, source: FetchedState) -> Result<SnapshotMark, MachineError> {
-        let installed = snapshot_mark(self.store.install(&source.directory).map_err(failed)?);
+        let installed = self.store.install(&source.directory).map(snapshot_mark);
+        let installed = self.heard(installed)?;
         let stop = |unknown: UnknownRules| MachineError::Entry { index: installed.index, reason: unknown.to_string() };
         self.check_rules().map_err(stop)?;
         self.group_rules.show(self.store.settings());
@@ -165,10 +185,6 @@ fn together(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
 fn snapshot_mark(applied: &AppliedMark) -> SnapshotMark {
     let decode = |bytes: &[u8]| ConfState::decode(bytes).ok().filter(|_| !bytes.is_empty());
     SnapshotMark { index: applied.index, term: applied.term, conf_state: decode(&applied.conf_state) }
-}
-
-fn failed(error: StoreError) -> MachineError {
-    MachineError::Store(error.to_string())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod clocks;
 mod error;
 mod fetch;
 mod force;
+mod full_disk;
 mod history;
 mod identity;
 mod judge;
@@ -30,7 +31,7 @@ use std::{
 };
 
 use chassis::{
-    descriptors, exit, logging,
+    descriptors, logging,
     tasks::{AtEnd, Tasks, worker_threads},
     tls::{Clients, TlsFiles, TlsIdentity},
 };
@@ -48,7 +49,7 @@ use crate::{
     config::{Config, UPGRADE_AUTO},
     control::{About, ControlApi, Orders},
     data_dir::{DataDir, Formation},
-    entrance::{Entrance, Limits, Protocol},
+    entrance::{self, Entrance, Limits, Protocol},
     forward::{Forward, HoldConfig},
     health::Health,
     machine::{RecordsMachine, RecordsReader},
@@ -62,6 +63,7 @@ use crate::{
 };
 
 pub use error::RunError;
+use full_disk::FullDisk;
 use open::OpenLog;
 use peer_side::PeerSide;
 pub use restore::{RestoreError, RestoreOrder, restore};
@@ -153,7 +155,7 @@ async fn join_and_start(
         open::clear_aside(&directory)?;
         open::begin_as(config, &directory, admission)?;
     }
-    let bound = Bound::bind(config, directory).await?;
+    let bound = Bound::bind(config, directory)?;
     start(config, bound, log, tasks).await
 }
 
@@ -205,27 +207,21 @@ struct Port {
 }
 
 impl Bound {
-    async fn bind(config: &Config, directory: Arc<DataDir>) -> Result<Self, RunError> {
+    fn bind(config: &Config, directory: Arc<DataDir>) -> Result<Self, RunError> {
         let peers_config = peers_config(config, &directory)?;
         let (own, peer_addresses) = (peers_config.own.clone(), peers_config.peers.clone());
         let peers = Peers::bind(peers_config.clone())?;
-        let control = Port::bind("control", config.control.listen, config.control.tls.as_ref(), &[b"h2"]).await?;
-        let admin = Port::bind("admin", config.admin.listen, config.admin.tls.as_ref(), &[b"http/1.1"]).await?;
+        let control = Port::bind("control", config.control.listen, config.control.tls.as_ref(), &[b"h2"])?;
+        let admin = Port::bind("admin", config.admin.listen, config.admin.tls.as_ref(), &[b"http/1.1"])?;
         Ok(Self { directory, peers_config, peers, peer_addresses, own, control, admin })
     }
 }
 
 impl Port {
-    async fn bind(
-        name: &'static str,
-        listen: SocketAddr,
-        tls: Option<&TlsFiles>,
-        alpn: &[&[u8]],
-    ) -> Result<Self, RunError> {
+    fn bind(name: &'static str, listen: SocketAddr, tls: Option<&TlsFiles>, alpn: &[&[u8]]) -> Result<Self, RunError> {
         let identity = tls.map(TlsIdentity::load).transpose()?;
         let tls = identity.map(|identity| identity.server_config(Clients::WithCertificate, alpn));
-        let listener =
-            TcpListener::bind(listen).await.map_err(|source| RunError::Listen { name, address: listen, source })?;
+        let listener = entrance::listen(listen).map_err(|source| RunError::Listen { name, address: listen, source })?;
         Ok(Self { listener, tls })
     }
 }
@@ -242,6 +238,7 @@ struct Started {
     ordered: CancellationToken,
     /// The group has given this node a new id: its disk was an older copy of itself.
     readmitted: oneshot::Receiver<Admission>,
+    full_disk: Arc<FullDisk>,
 }
 
 async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Tasks) -> Result<Started, RunError> {
@@ -258,7 +255,11 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     open::knows_versions(&recovered)?;
     let evidence = starts::begin(&directory, own.raft_id, own.epoch, own.start)?;
     recovered.notes.iter().for_each(|note| tracing::warn!("the log: {note}"));
-    let machine = open::machine(config, &directory, &own.name, &metrics)?;
+    let full_disk = FullDisk::new(directory.path(), config.node.disk_reserve_bytes);
+    let mut machine = open::machine(config, &directory, &own.name, &metrics)?;
+    if let Some(machine) = &mut machine {
+        machine.on_fault(full_disk.on_fault(tasks));
+    }
     let reader = machine.as_ref().map(|machine| machine.reader(&own.name));
     // 3. Consensus.
     let driver = driver_config(config, &own, boot);
@@ -275,13 +276,13 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
         compared,
         room: room::watched(config.node.data_dir.clone(), config.node.disk_reserve_bytes, tasks),
         observer: metrics.clone(),
-        fatal: Arc::new(|message| exit::fatal(exit::IO, &message)),
+        fatal: full_disk.fatal(),
     };
     let running = consensus::spawn::<FileDisk, RecordsMachine>(driver, parts);
     fetcher.connect(running.handle.clone());
     if running.handle.status().borrow().single_copy {
         tracing::warn!(
-            "single-copy: by an operator's order updates are acknowledged on one disk only; `ocsctl mode set` ends it"
+            "single-copy: updates are acknowledged on one disk only; `ocsctl mode set` ends it, and after a restore it ends by itself"
         );
     }
     if let Some(reader) = &reader {
@@ -302,6 +303,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     // 4. Who is what, and the doors.
     let role = RoleService::new(roster(config), group.clone(), config.mode(), tasks);
     let readmitted = starts::readmission(&role, peers_config, directory.clone(), tasks);
+    full_disk.follow(role.clone(), running.handle.clone(), tasks);
     upgrade::keep(role.clone(), config.cluster.upgrade == UPGRADE_AUTO, tasks);
     upgrade::follow(&role, directory.clone(), tasks);
     let health = Health::new(role.clone(), Duration::from_millis(config.limits.hold_time_ms));
@@ -349,7 +351,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
         .await
         .map_err(|source| RunError::Reflection(source.to_string()))?;
     Admin { health: health.clone(), metrics, sources }.serve(admin_entrance, admin.listener, admin.tls, tasks);
-    Ok(Started { running, health, role, supervisor, directory, peers, ordered, readmitted })
+    Ok(Started { running, health, role, supervisor, directory, peers, ordered, readmitted, full_disk })
 }
 
 fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {
@@ -508,6 +510,10 @@ impl Started {
             }
             Ok(admission) = &mut self.readmitted => Ok(Woken::Readmitted(admission)),
             () = stopping.cancelled() => Err(RunError::PartFailed),
+            () = self.full_disk.room_again() => {
+                tracing::warn!("the disk has room again: this node starts again, and applies what it has not");
+                Ok(Woken::Ended(Ended::Again))
+            }
             () = self.ordered.cancelled() => {
                 tracing::warn!("an operator ordered that this node lead alone: it starts again");
                 Ok(Woken::Ended(Ended::Again))

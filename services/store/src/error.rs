@@ -91,6 +91,11 @@ impl StoreError {
         }
         false
     }
+
+    /// Whether the engine refuses because an earlier write failed, its own threads' included. It takes no further write then.
+    pub fn follows_a_failed_write(&self) -> bool {
+        matches!(self, Self::Engine { source: fjall::Error::Poisoned, .. })
+    }
 }
 
 /// Why a state that was sent is not taken. Nothing of it is used.
@@ -142,4 +147,20 @@ pub enum IngestError {
 /// A cluster id for people.
 pub(crate) fn hex(cluster: &[u8; 16]) -> String {
     cluster.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_known_by_its_cause_and_a_write_after_a_failed_one_by_the_engines_refusal() {
+        let failed = |source| StoreError::Engine { what: "writing a batch", source };
+        let full = failed(fjall::Error::Io(io::ErrorKind::StorageFull.into()));
+        assert!(full.is_of_a_full_disk() && !full.follows_a_failed_write() && !full.may_be_set_aside());
+        let later = failed(fjall::Error::Poisoned);
+        assert!(!later.is_of_a_full_disk() && later.follows_a_failed_write());
+        let flushed = failed(fjall::Error::Storage(lsm_tree::Error::Io(io::ErrorKind::StorageFull.into())));
+        assert!(flushed.is_of_a_full_disk());
+    }
 }

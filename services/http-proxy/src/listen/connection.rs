@@ -4,7 +4,7 @@
 
 use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
-use chassis::logging::LineBudget;
+use chassis::lines::Causes;
 use http::StatusCode;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -55,8 +55,8 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// that is on its way, and the client would not know whether it was read. Long enough for a balancer to see `/readyz` fail.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
-static CROWDED: LineBudget = LineBudget::new("addresses with too many connections", 6);
-static HEADERLESS: LineBudget = LineBudget::new("connections without a PROXY protocol header", 6);
+/// Lines about connections that are not served, a minute and cause.
+static REFUSED: Causes = Causes::new(6);
 
 /// A connection that was just accepted.
 pub(super) struct Arrival {
@@ -123,8 +123,8 @@ async fn client(
         Ok(Err(error)) => error.to_string(),
         Err(_) => "it did not arrive in time".to_owned(),
     };
-    if HEADERLESS.allows() {
-        tracing::warn!(%from, "a balancer's connection has no PROXY protocol v2 header ({why}): http_proxy.proxy_protocol is on");
+    if let Some(more) = REFUSED.line("headerless") {
+        tracing::warn!(%from, "a balancer's connection has no PROXY protocol v2 header ({why}): http_proxy.proxy_protocol is on{more}");
     }
     let message = format!("a PROXY protocol v2 header must come first: {why}");
     let answer = server.unasked(Answer::of_refusal(&Refusal::new(RefusalCode::BadValue, message)));
@@ -134,9 +134,9 @@ async fn client(
 }
 
 fn crowded(server: &Server, client: IpAddr) -> &'static str {
-    if CROWDED.allows() {
+    if let Some(more) = REFUSED.line("crowded") {
         let bound = server.settings.connections_per_address_max;
-        tracing::warn!(%client, "no more than {bound} connections of one address (http_proxy.connections_per_address_max): turned away");
+        tracing::warn!(%client, "no more than {bound} connections of one address (http_proxy.connections_per_address_max): turned away{more}");
     }
     "too many connections of this address"
 }

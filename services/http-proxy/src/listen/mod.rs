@@ -16,7 +16,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use chassis::{
     descriptors,
-    logging::LineBudget,
+    lines::Causes,
     tasks::{AtEnd, Tasks},
 };
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
@@ -75,7 +75,7 @@ pub(crate) async fn accept(
     let mut places = Places::new(server.settings.connections_max);
     let addresses = Addresses::new(server.settings.connections_per_address_max, server.settings.balancers.clone());
     let addresses = Arc::new(addresses);
-    let lines = LineBudget::new("connections that cannot be accepted", ACCEPT_LINES_PER_MINUTE);
+    let lines = Causes::new(ACCEPT_LINES_PER_MINUTE);
     let mut pause = ACCEPT_PAUSE_MIN;
     let mut last_ones = 0..BACKLOG; // whom the system has let in before the end
     loop {
@@ -106,10 +106,10 @@ pub(crate) async fn accept(
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                if lines.allows() {
+                if let Some(more) = lines.line("not accepted") {
                     let limit = descriptors::limits().soft;
                     let why = if descriptors::used_up(&error) { format!(" (limit {limit})") } else { String::new() };
-                    tracing::warn!("cannot accept connections: {error}{why}; trying again");
+                    tracing::warn!("cannot accept connections: {error}{why}; trying again{more}");
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(ACCEPT_PAUSE_MAX);

@@ -9,7 +9,7 @@ use ocs_proto::peer::Entry;
 use records::{Overlay, Rules, decide_on};
 use store::StateSnapshot;
 
-use super::{RecordsReader, entry, failed};
+use super::{RecordsReader, entry};
 
 /// What a node finds out about its own state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Finding {
 /// # Errors
 /// An entry that this version does not know, or rows that cannot be read.
 pub fn replay(from: &StateSnapshot, entries: &[Entry], rules: &Rules) -> Result<u128, MachineError> {
-    let state = from.for_replay().map_err(failed)?;
+    let state = from.for_replay().map_err(|error| MachineError::Store(error.to_string()))?;
     let mut overlay = Overlay::new(&state);
     let mut events = Vec::new();
     for entry in entries {

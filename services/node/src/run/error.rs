@@ -1,6 +1,6 @@
 //! Why a node does not start or does not go on, and with which exit code. One line each.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use chassis::{exit, tls::TlsError};
 use consensus::{force::ForceError, log::LogError};
@@ -50,6 +50,14 @@ pub enum RunError {
     /// The state.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The state needs room to open, and the disk has none.
+    #[error("the disk is full and the state does not open ({source}): make room in {} and start this node again", directory.display())]
+    FullDisk {
+        /// The data directory.
+        directory: PathBuf,
+        /// What did not go.
+        source: StoreError,
+    },
     /// The group decides by rules that this release does not know.
     #[error(transparent)]
     Rules(#[from] UnknownRules),
@@ -96,7 +104,11 @@ impl RunError {
             | Self::Bootstrap(_)
             | Self::Versions { .. }
             | Self::Rules(_) => exit::USAGE,
-            Self::DataDir(DataDirError::Io { .. }) | Self::Log(_) | Self::Store(_) | Self::Force(_) => exit::IO,
+            Self::DataDir(DataDirError::Io { .. })
+            | Self::Log(_)
+            | Self::Store(_)
+            | Self::FullDisk { .. }
+            | Self::Force(_) => exit::IO,
             Self::DataDir(_) => exit::USAGE,
             Self::Listen { .. } | Self::Peers(_) | Self::Io { .. } | Self::Reflection(_) | Self::PartFailed => {
                 exit::FAILED

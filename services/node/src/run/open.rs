@@ -167,6 +167,9 @@ pub(super) fn machine(
             tracing::error!(node, aside = %aside.display(), "the state does not open ({error}): it is moved aside and fetched again");
             Ok(Some(open()?))
         }
+        Err(RunError::Store(source)) if source.is_of_a_full_disk() => {
+            Err(RunError::FullDisk { directory: directory.path().to_owned(), source })
+        }
         Err(error) => Err(error),
     }
 }

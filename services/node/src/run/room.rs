@@ -52,6 +52,11 @@ fn look(directory: &std::path::Path, reserve_bytes: u64, room: &AtomicBool) {
     }
 }
 
+/// Whether no more than the reserve is left now. A disk that does not answer is not called full.
+pub(super) fn is_short(directory: &std::path::Path, reserve_bytes: u64) -> bool {
+    free_bytes(directory).is_some_and(|free| free <= reserve_bytes)
+}
+
 fn free_bytes(directory: &std::path::Path) -> Option<u64> {
     rustix::fs::statvfs(directory).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use chassis::logging::LineBudget;
+use chassis::lines::Causes;
 use records::Event;
 
 use crate::{machine::EventSink, metrics::Metrics};
@@ -17,17 +17,17 @@ use crate::{machine::EventSink, metrics::Metrics};
 const LOGGED_KEYS_MAX: usize = 10_000;
 /// Characters of a list's name that are shown.
 const LIST_CHARS_MAX: usize = 64;
-const KEY_LINES_PER_MINUTE: u32 = 60;
+/// Lines about keys of requests and about ids that came twice, a minute and cause.
+const LINES_PER_MINUTE: u32 = 60;
+/// Lines about idempotency keys that went before their time.
 const SHORTENED_LINES_PER_MINUTE: u32 = 1;
-const REUSED_LINES_PER_MINUTE: u32 = 60;
 
 /// What has been said already.
 pub(super) struct Told {
     metrics: Arc<Metrics>,
     keys: LoggedKeys,
-    key_lines: LineBudget,
-    shortened_lines: LineBudget,
-    reused_lines: LineBudget,
+    lines: Causes,
+    shortened_lines: Causes,
 }
 
 impl Told {
@@ -36,9 +36,8 @@ impl Told {
         let mut told = Self {
             metrics,
             keys: LoggedKeys::default(),
-            key_lines: LineBudget::new("keys that map to no field", KEY_LINES_PER_MINUTE),
-            shortened_lines: LineBudget::new("idempotency keys", SHORTENED_LINES_PER_MINUTE),
-            reused_lines: LineBudget::new("request ids that came twice", REUSED_LINES_PER_MINUTE),
+            lines: Causes::new(LINES_PER_MINUTE),
+            shortened_lines: Causes::new(SHORTENED_LINES_PER_MINUTE),
         };
         Box::new(move |_, events| events.into_iter().for_each(|event| told.take(&event)))
     }
@@ -46,8 +45,12 @@ impl Told {
     fn take(&mut self, event: &Event) {
         match event {
             Event::KeyIgnored { list, key } => self.key_ignored(list, key),
-            Event::KeysShortened { .. } if self.shortened_lines.allows() => {
-                tracing::warn!("idempotency keys went before their time: rules.idempotency_keys_max is too small");
+            Event::KeysShortened { .. } => {
+                if let Some(more) = self.shortened_lines.line("shortened") {
+                    tracing::warn!(
+                        "idempotency keys went before their time: rules.idempotency_keys_max is too small{more}"
+                    );
+                }
             }
             Event::RulesRaised { from, to } => {
                 tracing::info!("the group decides by rules version {to} from now on, not {from}: for good");
@@ -55,11 +58,13 @@ impl Told {
             Event::SettingChanged { key, from, to } => {
                 tracing::info!("the option {key} of the rules changes from {from} to {to}");
             }
-            Event::RequestIdReused { id } if self.reused_lines.allows() => {
-                tracing::error!(
-                    "a request came under the id {id}, which another request has: it was not applied. Ids are never given \
-                     twice: is a node's disk one that was put back?"
-                );
+            Event::RequestIdReused { id } => {
+                if let Some(more) = self.lines.line("reused id") {
+                    tracing::error!(
+                        "a request came under the id {id}, which another request has: it was not applied. Ids are never given \
+                         twice: is a node's disk one that was put back?{more}"
+                    );
+                }
             }
             _ => {}
         }
@@ -69,12 +74,13 @@ impl Told {
     fn key_ignored(&mut self, list: &str, key: &str) {
         self.metrics.add_ignored_keys(1);
         let hash = self.keys.hash(list, key);
-        if self.keys.knows(hash) || !self.key_lines.allows() {
+        if self.keys.knows(hash) {
             return;
         }
+        let Some(more) = self.lines.line("ignored key") else { return };
         self.keys.insert(hash);
         let list: String = list.chars().take(LIST_CHARS_MAX).collect();
-        tracing::warn!(list, key, "a request has a key that maps to no field of the list; it is ignored");
+        tracing::warn!(list, key, "a request has a key that maps to no field of the list; it is ignored{more}");
     }
 }
 

@@ -1,0 +1,175 @@
+//! A state that meets a full disk while the node runs: the apply thread waits, reads go on from what was applied, and the node starts
+//! again from its beginning once the disk has room.
+//!
+//! The log refuses updates at the reserve, long before (see `room`); the state comes here where something else takes the reserve. The
+//! state's engine takes no write after a failed one, so nothing is tried again in this process. Never writes a file. Called by `run`.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    thread::{self, ThreadId},
+    time::Duration,
+};
+
+use chassis::{exit, tasks::Tasks};
+use consensus::{Handle, Kind};
+use outbound::{Reply, RequestId};
+use store::StoreError;
+use tokio::runtime;
+use tokio_util::sync::CancellationToken;
+
+use super::{room, spawn_quiet};
+use crate::{machine::OnFault, role::RoleService};
+
+/// How often the disk is asked; the node does not start again more often on a disk that only seems to have room.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long a handover may take.
+const HANDOVER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the apply thread and `run` share of a full disk.
+#[derive(Debug)]
+pub(super) struct FullDisk {
+    directory: PathBuf,
+    reserve_bytes: u64,
+    /// The apply thread, once it waits for room.
+    waiting: OnceLock<ThreadId>,
+    /// Cancelled when the apply thread begins to wait.
+    met: CancellationToken,
+    /// Cancelled when the disk has room again.
+    again: CancellationToken,
+}
+
+impl FullDisk {
+    pub(super) fn new(directory: &Path, reserve_bytes: u64) -> Arc<Self> {
+        let (met, again) = (CancellationToken::new(), CancellationToken::new());
+        Arc::new(Self { directory: directory.to_owned(), reserve_bytes, waiting: OnceLock::new(), met, again })
+    }
+
+    /// What the apply thread does where the state cannot be written: on a full disk it waits until the node starts again or stops;
+    /// after any other fault it goes on to the end of the process. Must be called inside a runtime.
+    pub(super) fn on_fault(self: &Arc<Self>, tasks: &Tasks) -> OnFault {
+        let (disk, runtime, stopping) = (Arc::clone(self), runtime::Handle::current(), tasks.stopping());
+        Box::new(move |error| {
+            if !disk.is_cause(error) {
+                return;
+            }
+            let directory = disk.directory.display();
+            tracing::error!(
+                %directory,
+                "the disk is full ({error}): the state takes no further updates and reads show what was applied; make room in this \
+                 directory: the node then starts again by itself"
+            );
+            disk.waiting.get_or_init(|| thread::current().id());
+            disk.met.cancel();
+            runtime.block_on(async {
+                tokio::select! {
+                    () = disk.again.cancelled() => {}
+                    () = stopping.cancelled() => {}
+                }
+            });
+        })
+    }
+
+    /// Ends the process, unless the thread that failed has waited for room: the node then starts again or stops already.
+    pub(super) fn fatal(self: &Arc<Self>) -> Arc<dyn Fn(String) + Send + Sync> {
+        let disk = Arc::clone(self);
+        Arc::new(move |message| {
+            if disk.waiting.get() != Some(&thread::current().id()) {
+                exit::fatal(exit::IO, &message);
+            }
+        })
+    }
+
+    /// Looks for room once the apply thread waits; meanwhile the other data node is to be primary.
+    pub(super) fn follow(self: &Arc<Self>, role: RoleService, raft: Handle<RequestId, Reply>, tasks: &Tasks) {
+        let (disk, stopping) = (Arc::clone(self), tasks.stopping());
+        spawn_quiet(tasks, "full-disk", async move {
+            tokio::select! {
+                () = disk.until_room(&role, &raft) => disk.again.cancel(),
+                () = stopping.cancelled() => {}
+            }
+        });
+    }
+
+    /// Completes when the node is to start again.
+    pub(super) async fn room_again(&self) {
+        self.again.cancelled().await;
+    }
+
+    /// The engine names no cause after its first failed write, which may be one of its own threads': then the disk is asked.
+    fn is_cause(&self, error: &StoreError) -> bool {
+        error.is_of_a_full_disk()
+            || error.follows_a_failed_write() && room::is_short(&self.directory, self.reserve_bytes)
+    }
+
+    async fn until_room(&self, role: &RoleService, raft: &Handle<RequestId, Reply>) {
+        self.met.cancelled().await;
+        loop {
+            hand_over(role, raft).await;
+            tokio::time::sleep(LOOK).await;
+            if !room::is_short(&self.directory, self.reserve_bytes) {
+                return;
+            }
+        }
+    }
+}
+
+/// A paused group keeps its primary.
+async fn hand_over(role: &RoleService, raft: &Handle<RequestId, Reply>) {
+    let status = role.status();
+    let target = status.peers.iter().find(|peer| peer.kind == Kind::Data);
+    let Some(target) = target.filter(|_| status.serving && status.paused_for == 0) else { return };
+    let transfer = raft.transfer(target.id, "handover because the disk is full");
+    match tokio::time::timeout(HANDOVER_TIMEOUT, transfer).await {
+        Ok(Ok(())) => tracing::info!("handed over because the disk is full"),
+        Ok(Err(refusal)) => tracing::warn!("could not hand over because of the full disk: {refusal}"),
+        Err(_) => tracing::warn!("could not hand over in time because of the full disk"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn full() -> StoreError {
+        StoreError::Io { what: "writing".to_owned(), source: io::ErrorKind::StorageFull.into() }
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_meets_a_full_disk_waits_until_there_is_room_and_its_end_does_not_end_the_process() {
+        let home = tempfile::tempdir().unwrap();
+        let (disk, tasks) = (FullDisk::new(home.path(), 0), Tasks::new());
+        let (mut on_fault, fatal) = (disk.on_fault(&tasks), disk.fatal());
+        let thread = thread::spawn(move || {
+            on_fault(&full());
+            fatal("the store failed".to_owned()); // would end this test's process
+        });
+        disk.met.cancelled().await;
+        assert!(!thread.is_finished(), "the thread did not wait for room");
+        disk.again.cancel();
+        thread.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_the_wait() {
+        let home = tempfile::tempdir().unwrap();
+        let (disk, tasks) = (FullDisk::new(home.path(), 0), Tasks::new());
+        let mut on_fault = disk.on_fault(&tasks);
+        let thread = thread::spawn(move || on_fault(&full()));
+        disk.met.cancelled().await;
+        tasks.stop();
+        thread.join().unwrap();
+        assert!(!disk.again.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn another_fault_is_not_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let (disk, tasks) = (FullDisk::new(home.path(), u64::MAX), Tasks::new());
+        let mut on_fault = disk.on_fault(&tasks);
+        thread::spawn(move || on_fault(&StoreError::Damaged("a digest".to_owned()))).join().unwrap();
+        assert!(!disk.met.is_cancelled());
+    }
+}
