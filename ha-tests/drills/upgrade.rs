@@ -3,7 +3,7 @@
 //! Odd rounds replace the older release by the newer one, even rounds go back. The last round raises the group's versions, if the
 //! newer release runs then.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use ocs_ha_tests::{
     Balancer, Cluster, Release,
@@ -127,6 +127,7 @@ impl Upgrade {
             }
             self.refused(stage, node);
         }
+        self.not_taken_in(stage);
         format!("raised from {before:?} to {newest:?}, and the older release is refused")
     }
 
@@ -144,6 +145,24 @@ impl Upgrade {
         stage.cluster.install(node, &self.new);
         stage.cluster.start_node(node, &[]);
         stage.back(node);
+        everywhere(stage);
+    }
+
+    /// A witness of the older release with an empty directory is not taken in, and the newer one is.
+    fn not_taken_in(&self, stage: &mut Stage) {
+        let data = stage.cluster.settings().data("w");
+        for release in [&self.old, &self.new] {
+            stage.excuse("w");
+            stage.cluster.kill("w");
+            fs::remove_dir_all(&data).expect("its data directory");
+            stage.cluster.install("w", release);
+            stage.cluster.start_node("w", &[]);
+            if release.programs == self.old.programs {
+                until("the older release is told why", || stage.cluster.log("w").contains("w is not taken in"));
+                everywhere(stage);
+            }
+        }
+        stage.back("w");
         everywhere(stage);
     }
 }

@@ -47,15 +47,15 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Begins a start of the node's process under a Raft id and an epoch: what was kept of another epoch is over, and so are the
-    /// starts of a former id.
+    /// Begins a start of the node's process under a Raft id and an epoch. What was kept under another one is over: a node that joins is
+    /// told what the group knows, and what it knew itself may come from an older disk, whose voters have left those starts behind.
     pub fn begin(&mut self, id: RaftId, epoch: u64, token: Token) -> Start {
         if self.epoch != epoch {
-            (self.voters, self.reigns) = (BTreeMap::new(), Vec::new());
+            self.reigns.clear();
         }
         if (self.id, self.epoch) != (id, epoch) {
             self.starts.clear();
-            self.voters.remove(&id);
+            self.voters.clear();
         }
         (self.id, self.epoch) = (id, epoch);
         let start = Start { counter: self.starts.last().map_or(1, |last| last.counter + 1), token };
@@ -361,7 +361,8 @@ mod tests {
         let (mut own, _) = started(&[1, 2]);
         own.note(A, 4, 40);
         own.begin(0x1_0002, 1, [5; 16]);
-        assert_eq!((own.starts.len(), own.of(A).term), (1, 4), "what is known of others stays true");
+        assert_eq!((own.starts.len(), own.of(A)), (1, Known::default()), "it may come from an older disk");
+        own.note(A, 5, 50);
         own.begin(0x1_0002, 2, [6; 16]);
         assert_eq!(own.of(A), Known::default());
     }
