@@ -206,6 +206,12 @@ impl Cluster {
         self.start_command(node, &mut command, &log);
     }
 
+    /// The same with a standard error that is a pipe which nobody reads.
+    pub fn start_node_unread(&mut self, node: &'static str, words: &[&str]) {
+        let process = Process::start_unread(node, &mut self.command(node, words));
+        assert!(self.nodes.insert(node, process).is_none(), "{node} runs already");
+    }
+
     fn start_command(&mut self, node: &'static str, command: &mut Command, log: &Path) {
         assert!(!self.nodes.contains_key(node), "{node} runs already");
         self.nodes.insert(node, Process::start(node, command, log));

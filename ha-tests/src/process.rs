@@ -6,7 +6,7 @@ use std::{
     fs::OpenOptions,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::OnceLock,
 };
 
@@ -78,6 +78,18 @@ impl Process {
         let started = command.stdin(Stdio::null()).stdout(open()).stderr(open()).spawn();
         let child = started.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         Self { child, name: name.to_owned(), ended: None }
+    }
+
+    /// Starts it with a pipe as its standard error that nobody reads.
+    pub fn start_unread(name: &str, command: &mut Command) -> Self {
+        let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let child = started.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        Self { child, name: name.to_owned(), ended: None }
+    }
+
+    /// The pipe of [`Process::start_unread`], once.
+    pub fn take_stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("standard error is a pipe that nobody took")
     }
 
     /// Its number.

@@ -27,3 +27,4 @@ mod repair;
 mod replaced;
 mod replacing;
 mod requests;
+mod unread_log;

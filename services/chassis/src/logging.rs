@@ -1,24 +1,45 @@
 //! The process's log: records of `tracing`, to standard error, as text or as JSON lines. Called once, by `main`.
 //!
 //! Never writes to standard output, which belongs to what a command was asked for. Never lets a stranger fill the disk or forge
-//! a line: libraries have a budget (`strangers`), and a record is one line of a bounded length (`line`).
+//! a line: libraries have a budget (`strangers`), and a record is one line of a bounded length (`line`). Never makes a thread
+//! wait for the reader of standard error: one thread writes, out of a bounded queue (`writer`).
 
 mod line;
 mod strangers;
+mod writer;
 
-use std::sync::OnceLock;
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io,
+    panic::{self, PanicHookInfo},
+    sync::OnceLock,
+    thread,
+    time::Duration,
+};
+
+use jiff::Timestamp;
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{
     EnvFilter, fmt, fmt::format::Format as Layout, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
-use self::{line::OneLine, strangers::Strangers};
+use self::{
+    line::{OneLine, one_line},
+    strangers::Strangers,
+    writer::{Lines, Notice},
+};
+use crate::exit;
 
 pub use self::line::Shown;
 
+/// How long the end of the process waits for lines that are not written yet.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// The budgets of this process.
 static STRANGERS: OnceLock<Strangers> = OnceLock::new();
+/// The queue to standard error, once the log is set up.
+static LINES: OnceLock<Lines> = OnceLock::new();
 
 /// How a log record looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +77,19 @@ pub enum LogError {
     /// Somebody was first.
     #[error("the log was set up twice")]
     Twice,
+    /// The system has no thread for the writer.
+    #[error("the thread that writes the log does not start: {0}")]
+    Thread(io::Error),
+}
+
+impl LogError {
+    /// What the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Filter(_) | Self::Twice => exit::USAGE,
+            Self::Thread(_) => exit::TEMPORARY,
+        }
+    }
 }
 
 impl Logging {
@@ -72,19 +106,77 @@ impl Logging {
     }
 }
 
-/// Sets the log up for the whole process.
+/// Sets the log up for the whole process, and the way of panic messages into it.
 ///
 /// # Errors
 /// See [`LogError`].
 pub fn init(logging: &Logging) -> Result<(), LogError> {
-    let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let filter = logging.parse()?;
+    let lines = Lines::start(io::stderr(), logging.format.notice()).map_err(LogError::Thread)?;
+    let records = lines.clone();
+    let layer = fmt::layer().with_writer(move || records.clone()).with_ansi(false);
     let strangers = STRANGERS.get_or_init(Strangers::default).clone();
-    let registry = tracing_subscriber::registry().with(logging.parse()?).with(strangers);
-    match logging.format {
+    let registry = tracing_subscriber::registry().with(filter).with(strangers);
+    let installed = match logging.format {
         Format::Text => registry.with(layer.event_format(OneLine(Layout::default().with_ansi(false)))).try_init(),
         Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+    };
+    installed.map_err(|_| LogError::Twice)?;
+    LINES.set(lines).map_err(|_| LogError::Twice)?;
+    panic::set_hook(Box::new(panicked));
+    Ok(())
+}
+
+/// Waits until the log is written, half a second at most: for the end of the process.
+pub fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush(FLUSH_TIMEOUT);
     }
-    .map_err(|_| LogError::Twice)
+}
+
+/// Writes a line in any case where standard error still takes it, and waits for it, half a second at most. Without a log the
+/// line goes to standard error directly.
+pub fn last_words(text: &str) {
+    match LINES.get() {
+        Some(lines) => {
+            lines.push_last(format!("{text}\n").as_bytes());
+            lines.flush(FLUSH_TIMEOUT);
+        }
+        None => eprintln!("{text}"),
+    }
+}
+
+/// Log lines that were dropped since the start, because standard error did not take them.
+pub fn lines_dropped() -> u64 {
+    LINES.get().map_or(0, Lines::dropped)
+}
+
+/// The panic hook. The default one writes to standard error itself, and a full pipe would keep the thread that panics.
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let (thread, trace) = (thread::current(), Backtrace::capture());
+    let mut text = format!("thread '{}' {}", thread.name().unwrap_or("unnamed"), one_line(&panic.to_string()));
+    if trace.status() == BacktraceStatus::Captured {
+        text.push_str(&format!("\n{trace}"));
+    }
+    last_words(&text);
+}
+
+impl Format {
+    fn notice(self) -> Notice {
+        match self {
+            Self::Text => |lines| format!("{}  WARN {}: {}\n", Timestamp::now(), module_path!(), dropped(lines)),
+            Self::Json => |lines| {
+                let (now, target, message) = (Timestamp::now(), module_path!(), dropped(lines));
+                format!(
+                    "{{\"timestamp\":\"{now}\",\"level\":\"WARN\",\"message\":\"{message}\",\"target\":\"{target}\"}}\n"
+                )
+            },
+        }
+    }
+}
+
+fn dropped(lines: u64) -> String {
+    format!("{lines} lines were dropped: standard error did not take them in time")
 }
 
 /// Tells the log every minute how many lines of libraries were left out of it. Never ends.
@@ -95,6 +187,15 @@ pub async fn sum_up() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_count_of_dropped_lines_is_one_line_in_either_format() {
+        for format in [Format::Text, Format::Json] {
+            let line = format.notice()(7);
+            assert!(line.contains("7 lines were dropped") && line.find('\n') == Some(line.len() - 1), "{line}");
+        }
+        assert!(Format::Json.notice()(7).starts_with("{\"timestamp\":"));
+    }
 
     #[test]
     fn a_filter_that_does_not_read_is_refused_in_one_line() {

@@ -24,6 +24,12 @@ static ALLOCATOR: memory::Jemalloc = memory::Jemalloc;
 pub static ALLOCATOR_SETTINGS: &[u8] = b"narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
 
 fn main() -> ExitCode {
+    let code = ocsd();
+    logging::flush();
+    code
+}
+
+fn ocsd() -> ExitCode {
     private::make_all();
     let args = Args::parse();
     let config = match load(&args) {
@@ -39,7 +45,7 @@ fn main() -> ExitCode {
     }
     if let Err(error) = logging::init(&config.logging) {
         eprintln!("ocsd: {error}");
-        return ExitCode::from(exit::USAGE);
+        return ExitCode::from(error.exit_code());
     }
     match descriptors::raise() {
         Ok(limits) => tracing::info!(limit = limits.soft, "file descriptors"),
@@ -73,6 +79,7 @@ fn restored(config: &Config, order: &run::RestoreOrder) -> ExitCode {
 fn again() -> ExitCode {
     let mut words = env::args_os();
     let name = words.next().unwrap_or_default();
+    logging::flush(); // the thread that writes the log does not outlive this
     let fault = Command::new("/proc/self/exe").arg0(name).args(words).exec();
     tracing::error!("cannot start again ({fault}): the supervisor is to do it");
     ExitCode::from(exit::FAILED)

@@ -94,6 +94,7 @@ struct Core {
     scans_bad: Counter,
     scan_running: Gauge,
     records: Count,
+    log_lines_dropped: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -259,6 +260,8 @@ impl Core {
         registry.register("state_repairs", help, core.repairs.clone());
         registry.register("state_scans", "Scans of the state that came to an end", core.scans.clone());
         registry.register("state_scans_bad", "Scans that found rows which are wrong", core.scans_bad.clone());
+        let help = "Lines for standard error that were dropped, since it did not take them in time";
+        registry.register("log_lines_dropped", help, core.log_lines_dropped.clone());
         registry.register("state_scan_running", "1: a scan of the state is under way", core.scan_running.clone());
         registry.register("records", "Records in all lists", core.records.clone());
         core
@@ -288,6 +291,7 @@ impl Core {
         store(&self.scans_bad, scan.bad);
         self.scan_running.set(scan.running_bytes.is_some().into());
         self.records.set(sources.records());
+        store(&self.log_lines_dropped, chassis::logging::lines_dropped());
     }
 }
 
@@ -295,7 +299,7 @@ impl Peers {
     fn registered(registry: &mut Registry) -> Self {
         let peers = Self::default();
         registry.register("peer_connected", "1: a frame of that node came lately", peers.connected.clone());
-        let help = "Entries that node's log is behind; known to the primary only";
+        let help = "Entries that node is behind, in its log or in its state; known to the primary only";
         registry.register("peer_lag_entries", help, peers.lag_entries.clone());
         registry.register("peer_applied_index", "Index applied by that node", peers.applied_index.clone());
         let help = "That node's wall clock minus this one's";

@@ -30,7 +30,8 @@ where
     }
 }
 
-fn one_line(text: &str) -> Cow<'_, str> {
+/// The text, if it is one line of a bounded length; else escaped and cut.
+pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     let end = (0..=LINE_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     let (kept, rest) = text.split_at(end);
     if rest.is_empty() && !kept.chars().any(breaks_a_line) {

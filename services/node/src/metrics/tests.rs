@@ -73,6 +73,7 @@ async fn what_the_core_knows_is_on_the_page() {
         ("ocs_state_scans_bad_total", 0.0),
         ("ocs_state_scan_running", 0.0),
         ("ocs_records", 1.0),
+        ("ocs_log_lines_dropped_total", 0.0),
         ("ocs_peer_lag_entries{node=\"b\"}", 8.0),
         ("ocs_peer_connected{node=\"b\"}", 0.0),
         ("ocs_clock_odd{node=\"a\"}", 0.0),
