@@ -9,7 +9,7 @@ use std::{
 };
 
 use chassis::tasks::{AtEnd, Tasks};
-use consensus::{Confirmed, Kind, RaftId, Status};
+use consensus::{Confirmed, Kind, PeerStatus, RaftId, Status};
 use ocs_proto::control::{self, GetRoleReply, PeerLag};
 use tokio::sync::watch;
 
@@ -254,13 +254,13 @@ impl RoleService {
     pub fn peers(&self) -> Vec<PeerLag> {
         let status = self.status();
         let (wall_us, now) = (wall_us(), Instant::now());
-        let lag = |matched: u64| status.last_index.saturating_sub(matched);
-        let peer = |peer: &consensus::PeerStatus| {
+        let peer = |peer: &PeerStatus| {
             let heard_ago = heard_ago(peer, now);
+            let connected = !peer.lost && heard_ago.is_some_and(|ago| ago <= CONNECTED);
             PeerLag {
                 node: self.inner.roster.name_of(peer.id),
-                connected: !peer.lost && heard_ago.is_some_and(|ago| ago <= CONNECTED),
-                lag_entries: peer.matched.map(lag),
+                connected,
+                lag_entries: lag_of(peer, &status, connected),
                 applied_index: peer.applied,
                 witness: peer.kind == Kind::Witness,
                 last_heard_ms: heard_ago.map(|ago| ago.as_millis() as u64),
@@ -310,6 +310,15 @@ impl RoleService {
         }
         std::future::pending::<()>().await;
     }
+}
+
+/// Entries that a peer is behind, in its log or, on a data node that was heard, in its state; the larger of both. A peer that
+/// is not connected is never known to be behind by nothing.
+fn lag_of(peer: &PeerStatus, status: &Status, connected: bool) -> Option<u64> {
+    let unlogged = status.last_index.saturating_sub(peer.matched?);
+    let told = peer.kind == Kind::Data && peer.heard.is_some();
+    let unapplied = if told { status.commit.saturating_sub(peer.applied) } else { 0 };
+    Some(unlogged.max(unapplied)).filter(|lag| connected || *lag > 0)
 }
 
 fn differs(before: Leadership, now: &Status) -> bool {
@@ -366,6 +375,24 @@ pub(crate) mod tests {
         assert_eq!(view_of(&roster, &status, round(3, A)).role, Role::Witness);
         let unconfirmed = view_of(&roster, &status, None);
         assert_eq!((unconfirmed.role, unconfirmed.confirmed), (Role::Witness, false));
+    }
+
+    #[test]
+    fn a_peer_that_applies_nothing_or_is_not_heard_is_never_behind_by_nothing() {
+        let mut status = status(3, A);
+        let lag = |status: &Status, at: usize, connected: bool| lag_of(&status.peers[at], status, connected);
+        assert_eq!(lag(&status, 0, true), None, "its log is not known");
+        for peer in &mut status.peers {
+            (peer.matched, peer.heard) = (Some(12), Some(Instant::now()));
+        }
+        (status.commit, status.peers[0].applied) = (12, 4);
+        assert_eq!(lag(&status, 0, true), Some(8), "its log is whole and its state stands still");
+        assert_eq!(lag(&status, 1, true), Some(0), "a witness applies nothing by design");
+        assert_eq!(lag(&status, 1, false), None, "not heard");
+        status.peers[0].matched = Some(2);
+        assert_eq!(lag(&status, 0, false), Some(10), "at least");
+        (status.peers[0].matched, status.peers[0].applied) = (Some(12), 12);
+        assert_eq!(lag(&status, 0, true), Some(0));
     }
 
     #[tokio::test]
