@@ -22,6 +22,7 @@ pub(super) fn create_durably(path: &Path) -> Result<(), DataDirError> {
     Ok(())
 }
 
+/// The names in a directory, without those that belong to the file system.
 pub(super) fn entries(path: &Path) -> Result<Vec<String>, DataDirError> {
     let listing = match fs::read_dir(path) {
         Ok(listing) => listing,
@@ -29,7 +30,15 @@ pub(super) fn entries(path: &Path) -> Result<Vec<String>, DataDirError> {
         Err(error) => return Err(failed("read", path)(error)),
     };
     let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
-    listing.map(name).collect::<io::Result<Vec<_>>>().map_err(failed("read", path))
+    let mut names = listing.map(name).collect::<io::Result<Vec<_>>>().map_err(failed("read", path))?;
+    names.retain(|name| !is_of_the_file_system(name));
+    Ok(names)
+}
+
+/// What a file system puts into a directory by itself: the root of an ext4, a volume with snapshots, a file on NFS that was
+/// removed while open.
+fn is_of_the_file_system(name: &str) -> bool {
+    matches!(name, "lost+found" | ".snapshot") || name.starts_with(".nfs")
 }
 
 /// Takes the lock or says who has it. The kernel gives it back when the process ends, however it ends.
