@@ -1,6 +1,13 @@
 //! Processes of nodes on this machine: killed, stopped, let go on. Never touches anything but an ocsd here. Called by `drill`.
 
-use std::{fs, net::IpAddr, path::Path, time::Instant};
+use std::{
+    fs,
+    net::IpAddr,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Instant,
+};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -8,6 +15,11 @@ use crate::{failure::Failure, group::Seen};
 
 /// The only program that is ever touched.
 const PROGRAM: &str = "ocsd";
+/// The keeper of a stopped process: lets process $1 go on once its standard input ends, as it does with the drill, however the
+/// drill ends, or after $2 seconds.
+const KEEPER: &str = "timeout \"$2\" cat >/dev/null; kill -CONT \"$1\"";
+/// Longer than a process is ever stopped: `UNAVAILABLE_MAX` and a bit.
+const STOPPED_SECONDS_MAX: &str = "75";
 
 /// A process that was found to be a node's.
 #[derive(Debug, Clone, Copy)]
@@ -40,10 +52,21 @@ impl Process {
         self.signal(Signal::KILL).map(|()| moment)
     }
 
-    /// Stops it until the guard goes; with the moment before.
+    /// Stops it until the guard goes, or the drill ends in whatever way; with the moment before.
     pub(crate) fn stop(self) -> Result<(Stopped, Instant), Failure> {
+        let stopped = Stopped { process: self, keeper: self.keeper()? };
         let moment = Instant::now();
-        self.signal(Signal::STOP).map(|()| (Stopped(self), moment))
+        self.signal(Signal::STOP).map(|()| (stopped, moment))
+    }
+
+    /// A process group of its own: a terminal that is lost or says Ctrl-C ends the drill and not the keeper.
+    fn keeper(self) -> Result<Child, Failure> {
+        let mut command = Command::new("sh");
+        command.args(["-c", KEEPER, "sh", &self.number().to_string(), STOPPED_SECONDS_MAX]).process_group(0);
+        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let refused =
+            |error: std::io::Error| format!("nothing is stopped without a process that lets it go on: sh: {error}");
+        spawned.map_err(|error| Failure::Refused(refused(error)))
     }
 
     fn signal(self, signal: Signal) -> Result<(), Failure> {
@@ -54,11 +77,16 @@ impl Process {
 
 /// A process that stands still; it goes on when this goes, whatever the reason.
 #[derive(Debug)]
-pub(crate) struct Stopped(Process);
+pub(crate) struct Stopped {
+    process: Process,
+    keeper: Child,
+}
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        let _ = self.0.signal(Signal::CONT); // it may have ended
+        let _ = self.process.signal(Signal::CONT); // it may have ended
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait(); // it has nothing left to wait for
     }
 }
 
@@ -111,6 +139,35 @@ mod tests {
         assert!(!process(12, "/usr/bin/bash"));
         assert!(!process(13, "/home/ocsd/bash"));
         assert!(!is_node(proc.path(), 14));
+    }
+
+    /// Looks until a process is stopped, or is not.
+    fn wait_stopped(process: Process, stopped: bool) {
+        let is = || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", process.number())).unwrap();
+            stat.rsplit_once(')').unwrap().1.trim_start().starts_with('T')
+        };
+        while is() != stopped {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_stopped_process_goes_on_with_the_guard_and_also_when_the_drill_is_killed() {
+        let mut sleeper = Command::new("sleep").arg("600").spawn().unwrap();
+        let process = Process(Pid::from_raw(i32::try_from(sleeper.id()).unwrap()).unwrap());
+        let (stopped, _) = process.stop().unwrap();
+        wait_stopped(process, true);
+        drop(stopped);
+        wait_stopped(process, false);
+
+        let (mut stopped, _) = process.stop().unwrap();
+        wait_stopped(process, true);
+        drop(stopped.keeper.stdin.take()); // all that the end of the drill does
+        std::mem::forget(stopped);
+        wait_stopped(process, false);
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
     }
 
     #[test]
