@@ -27,4 +27,5 @@ mod repair;
 mod replaced;
 mod replacing;
 mod requests;
+mod signals;
 mod unread_log;

@@ -1,4 +1,5 @@
-//! When to stop: SIGINT and SIGTERM. Never stops anything itself; `main` waits here and then drains its tasks.
+//! When to stop: SIGINT and SIGTERM. Never stops anything itself; `main` waits here and then drains its tasks. The other signals
+//! that a person or a terminal may send end nothing: their default would kill a process without its drain.
 
 use std::{future::Future, io};
 
@@ -13,6 +14,27 @@ pub fn signal() -> io::Result<impl Future<Output = &'static str> + Send> {
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
     Ok(async move { first(&mut interrupt, &mut terminate).await })
+}
+
+/// From the moment of the call on, SIGHUP, SIGUSR1, SIGUSR2 and SIGALRM no longer kill the process. The future says of each
+/// SIGHUP that nothing is reloaded; it never ends.
+///
+/// # Errors
+/// The process cannot install handlers. Must be called inside a tokio runtime.
+pub fn outlive_others() -> io::Result<impl Future<Output = ()> + Send> {
+    let mut hangup = listen(SignalKind::hangup())?;
+    for kind in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::alarm()] {
+        drop(listen(kind)?); // a handler that was installed once stays
+    }
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!(
+                signal = "SIGHUP",
+                "nothing is reloaded: a changed configuration counts from the next start"
+            );
+        }
+        std::future::pending().await
+    })
 }
 
 async fn first(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {
@@ -31,5 +53,14 @@ mod tests {
         let stop = super::signal().unwrap();
         kill_process(getpid(), Signal::TERM).unwrap();
         assert_eq!(stop.await, "SIGTERM");
+    }
+    #[tokio::test]
+    async fn no_other_signal_ends_the_process() {
+        let outlived = super::outlive_others().unwrap();
+        for signal in [Signal::HUP, Signal::USR1, Signal::USR2, Signal::ALARM] {
+            kill_process(getpid(), signal).unwrap(); // the default of each would end this test's process here
+        }
+        let told = tokio::time::timeout(std::time::Duration::from_millis(1), outlived).await;
+        assert!(told.is_err(), "the wait for further ones never ends");
     }
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use chassis::{
-    descriptors,
-    tasks::{Tasks, worker_threads},
+    descriptors, stop,
+    tasks::{AtEnd, Tasks, worker_threads},
 };
 use http_proxy::{ProxyError, log};
 use tokio::{
@@ -77,6 +77,14 @@ async fn serve(stream: StdUnixStream) -> Result<(), ProxyError> {
     let tasks = Tasks::new();
     let broken = |error| ProxyError::LinkLost(Some(http_proxy::link::LinkError::Io(error)));
     let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
+    let outlived = stop::outlive_others().map_err(broken)?;
+    let stopping = tasks.stopping();
+    tasks.spawn("signals", AtEnd::Log, async move {
+        tokio::select! {
+            () = outlived => {}
+            () = stopping.cancelled() => {}
+        }
+    });
     let stream = UnixStream::from_std(stream).map_err(broken)?;
     let running = http_proxy::run_with_log(stream, tasks.clone(), Some(source));
     tokio::pin!(running);

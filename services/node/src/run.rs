@@ -108,11 +108,14 @@ pub fn blocking(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
 
 async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
+    let outlived =
+        chassis::stop::outlive_others().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
     let tasks = Tasks::new();
     let stopping = tasks.stopping();
-    tasks.spawn("log sums", AtEnd::Log, async move {
+    tasks.spawn("log sums and signals", AtEnd::Log, async move {
         tokio::select! {
             () = logging::sum_up() => {}
+            () = outlived => {}
             () = stopping.cancelled() => {}
         }
     });
