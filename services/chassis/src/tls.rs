@@ -91,6 +91,13 @@ pub enum TlsError {
     },
 }
 
+impl TlsError {
+    /// Whether the fault passes without a change of the configuration: a certificate comes of age, or a tool renews it.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Expired { .. } | Self::NotYetValid { .. })
+    }
+}
+
 /// Who may connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clients {

@@ -6,10 +6,10 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use chassis::{descriptors, exit, logging, memory, private};
+use chassis::{config::ConfigError, descriptors, exit, logging, memory, private};
 use clap::Parser;
 use node::{
-    config::{Args, Config},
+    config::{Args, Config, Problem},
     run,
 };
 
@@ -34,9 +34,9 @@ fn ocsd() -> ExitCode {
     let args = Args::parse();
     let config = match load(&args) {
         Ok(config) => config,
-        Err(problems) => {
-            problems.iter().for_each(|problem| eprintln!("ocsd: {problem}"));
-            return ExitCode::from(exit::USAGE);
+        Err(refused) => {
+            refused.lines.iter().for_each(|line| eprintln!("ocsd: {line}"));
+            return ExitCode::from(refused.code);
         }
     };
     if args.check {
@@ -85,10 +85,42 @@ fn again() -> ExitCode {
     ExitCode::from(exit::FAILED)
 }
 
-/// The configuration, or every problem with it, one line each.
-fn load(args: &Args) -> Result<Config, Vec<String>> {
-    let config = Config::load(args).map_err(|error| vec![error.to_string()])?;
+/// Why a configuration is not used.
+struct Refused {
+    /// Every problem, one line each.
+    lines: Vec<String>,
+    code: u8,
+}
+
+impl Refused {
+    fn unread(error: &ConfigError) -> Self {
+        Self { lines: vec![error.to_string()], code: exit::USAGE }
+    }
+
+    /// One problem that a person must mend is enough to wait for that person.
+    fn wrong(problems: &[Problem]) -> Self {
+        let passes = problems.iter().all(|problem| problem.passes);
+        let lines = problems.iter().map(ToString::to_string).collect();
+        Self { lines, code: if passes { exit::TEMPORARY } else { exit::USAGE } }
+    }
+}
+
+/// The configuration, read and checked.
+fn load(args: &Args) -> Result<Config, Refused> {
+    let config = Config::load(args).map_err(|error| Refused::unread(&error))?;
     let checked = if args.bootstrap { config.check_to_form() } else { config.check() };
-    checked.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    checked.map_err(|problems| Refused::wrong(&problems))?;
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_waits_for_a_person_unless_every_problem_passes_by_itself() {
+        let problem = |passes| Problem { key: "peer.tls".into(), message: "no".into(), passes };
+        assert_eq!(Refused::wrong(&[problem(true)]).code, exit::TEMPORARY);
+        assert_eq!(Refused::wrong(&[problem(true), problem(false)]).code, exit::USAGE);
+    }
 }

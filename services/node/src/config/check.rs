@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, fmt};
 
-use chassis::tls::{TlsFiles, TlsIdentity, public_server_config};
+use chassis::tls::{TlsError, TlsFiles, TlsIdentity, public_server_config};
 
 use super::{Config, MIB, MODES, Member, MemberRole, Raft, UPGRADE_AUTO, UPGRADE_MANUAL, address};
 use crate::{data_dir::STAMP_FILE, peers::PeerSecret};
@@ -24,6 +24,8 @@ pub struct Problem {
     pub key: String,
     /// What is wrong and what to do.
     pub message: String,
+    /// The problem passes by itself: the same configuration may be fine at the next start.
+    pub passes: bool,
 }
 
 impl fmt::Display for Problem {
@@ -86,7 +88,7 @@ impl Config {
             let Some(files) = tls else { continue };
             let key = format!("{section}.tls");
             match TlsIdentity::load(files) {
-                Err(error) => found.add(&key, error.to_string()),
+                Err(error) => found.certificate(&key, &error),
                 Ok(own) if section == "peer" && !own.names(&self.node.name) => {
                     found.add(&key, not_named(files, &self.node.name));
                 }
@@ -102,7 +104,7 @@ impl Config {
         if let Some((certificate, key)) = https
             && let Err(error) = public_server_config(certificate, key, &[])
         {
-            found.add("http_proxy.tls_certificate", error.to_string());
+            found.certificate("http_proxy.tls_certificate", &error);
         }
         found.into_result()
     }
@@ -309,7 +311,11 @@ struct Found(Vec<Problem>);
 
 impl Found {
     fn add(&mut self, key: &str, message: impl Into<String>) {
-        self.0.push(Problem { key: key.to_owned(), message: message.into() });
+        self.0.push(Problem { key: key.to_owned(), message: message.into(), passes: false });
+    }
+
+    fn certificate(&mut self, key: &str, error: &TlsError) {
+        self.0.push(Problem { key: key.to_owned(), message: error.to_string(), passes: error.passes() });
     }
 
     fn positive(&mut self, key: &str, value: u64) {

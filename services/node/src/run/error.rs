@@ -95,8 +95,12 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// What the process ends with: 2 where starting again changes nothing, 74 where the disk is at fault, else 1.
+    /// What the process ends with: 75 where the cause passes by itself, 2 where a person must mend it, 74 where the disk is at
+    /// fault, else 1.
     pub fn exit_code(&self) -> u8 {
+        if self.passes() {
+            return exit::TEMPORARY;
+        }
         match self {
             Self::Unnamed(_)
             | Self::Tls(_)
@@ -113,6 +117,50 @@ impl RunError {
             Self::Listen { .. } | Self::Peers(_) | Self::Io { .. } | Self::Reflection(_) | Self::PartFailed => {
                 exit::FAILED
             }
+        }
+    }
+
+    /// A certificate comes of age or is renewed by a tool, and a process that is just ending gives back its lock and its ports.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Tls(error) => error.passes(),
+            Self::DataDir(DataDirError::Locked { .. }) => true,
+            Self::Listen { source, .. } | Self::Peers(PeersError::Bind { source, .. }) => {
+                matches!(source.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable)
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_what_a_person_must_mend() {
+        let path = PathBuf::from("d");
+        let listen = |kind: io::ErrorKind| {
+            let address = SocketAddr::from(([127, 0, 0, 1], 1));
+            RunError::Listen { name: "admin", address, source: kind.into() }
+        };
+        let young = TlsError::NotYetValid { file: path.clone(), from: "2030-01-01".into() };
+        let over = TlsError::Expired { file: path.clone(), since: "2020-01-01".into() };
+        let foreign = TlsError::OtherCa { file: path.clone(), ca: path.clone() };
+        let locked = DataDirError::Locked { path: path.clone(), holder: String::new() };
+        let peers =
+            PeersError::Bind { listen: SocketAddr::from(([127, 0, 0, 1], 1)), source: io::ErrorKind::AddrInUse.into() };
+        for (error, code) in [
+            (RunError::Tls(young), exit::TEMPORARY),
+            (RunError::Tls(over), exit::TEMPORARY),
+            (RunError::Tls(foreign), exit::USAGE),
+            (RunError::DataDir(locked), exit::TEMPORARY),
+            (RunError::DataDir(DataDirError::Restoring { path }), exit::USAGE),
+            (RunError::Peers(peers), exit::TEMPORARY),
+            (listen(io::ErrorKind::AddrInUse), exit::TEMPORARY),
+            (listen(io::ErrorKind::PermissionDenied), exit::FAILED),
+        ] {
+            assert_eq!(error.exit_code(), code, "{error}");
         }
     }
 }

@@ -124,7 +124,8 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
-    /// What the process ends with: 2 for a wrong directory or configuration, 1 for a file that cannot be used, 74 for the disk.
+    /// What the process ends with: 2 for a wrong directory or configuration, 1 for a file that cannot be used, 74 for the disk,
+    /// 75 while another process holds the directory.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Unnamed(_) | Self::Witness(_) | Self::Foreign { .. } | Self::Versions { .. } | Self::Epoch { .. } => {
@@ -134,6 +135,7 @@ impl RestoreError {
             Self::DataDir(DataDirError::Io { .. }) | Self::State(_) | Self::Log(_) => exit::IO,
             Self::Ingest(IngestError::Store(StoreError::Io { .. } | StoreError::Engine { .. })) => exit::IO,
             Self::Ingest(_) => exit::FAILED,
+            Self::DataDir(DataDirError::Locked { .. }) => exit::TEMPORARY,
             Self::DataDir(_) => exit::USAGE,
             Self::Run(error) => error.exit_code(),
         }
