@@ -29,7 +29,7 @@ HTTP_B=127.0.0.1:$(port 8081)
 OCSCTL_ENDPOINTS=127.0.0.1:$(port 7401),127.0.0.1:$(port 7402),127.0.0.1:$(port 7403)
 export OCSCTL_ENDPOINTS
 
-say() { printf 'run | %s\n' "$*"; }
+say() { printf 'run | %s\n' "$*" || true; } # the terminal may be gone
 
 member() { # name role number
   printf '{name="%s",role="%s",peer="127.0.0.1:%s",control="127.0.0.1:%s"}' \
@@ -62,7 +62,7 @@ keep() { # name number
   local -a arguments=(--config "deploy/dev/$name.toml")
   while IFS= read -r line; do arguments+=(--set "$line"); done < <(settings "$name" "$2")
   trap 'stopping=1; [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null || true' TERM
-  trap '' INT
+  trap '' INT HUP
   while [ -z "$stopping" ]; do
     local -a form=()
     [ -e "$RUN_DIR/formed" ] || form=(--bootstrap)
@@ -85,7 +85,7 @@ keep() { # name number
 supervisors=()
 steps=''
 stop_all() {
-  trap '' INT TERM
+  trap '' INT TERM HUP
   trap - EXIT
   say "stopping"
   if [ -n "$steps" ]; then
@@ -154,7 +154,7 @@ if [ -e "$RUN_DIR/formed" ]; then
 fi
 "$BIN_DIR/ocsctl" certs --dir "$RUN_DIR/certs" --nodes a,b,w
 
-trap on_signal INT TERM
+trap on_signal INT TERM HUP
 trap stop_all EXIT
 number=0
 for node in a b w; do
