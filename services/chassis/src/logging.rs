@@ -18,7 +18,6 @@ use std::{
 };
 
 use jiff::Timestamp;
-
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{
     EnvFilter, fmt, fmt::format::Format as Layout, layer::SubscriberExt, util::SubscriberInitExt,

@@ -47,6 +47,7 @@ fn ocsd() -> ExitCode {
         eprintln!("ocsd: {error}");
         return ExitCode::from(error.exit_code());
     }
+    store::before_fatal(logging::flush);
     match descriptors::raise() {
         Ok(limits) => tracing::info!(limit = limits.soft, "file descriptors"),
         Err(error) => tracing::warn!(%error, "the limit of file descriptors cannot be raised to the hard one"),

@@ -1,17 +1,28 @@
 //! The one way in which a fault of the disk under a read ends the process (design 2: "a fault of the store stops the process
 //! below it"). A `View` cannot answer an error, and going on with a guess would let the nodes' states part.
 
-use std::fmt::Display;
+use std::{fmt::Display, sync::OnceLock};
 
 use crate::engine::Engine;
 
 /// The exit code after a fault of the disk (design 1); the service manager starts the process again.
 pub const EXIT_DISK_FAULT: i32 = 74;
 
+/// The last step before the end of the process.
+static LAST_STEP: OnceLock<fn()> = OnceLock::new();
+
+/// Sets the last step before a fault of the disk ends the process, once: the flush of the log, which must have a time limit.
+pub fn before_fatal(step: fn()) {
+    let _first_stays = LAST_STEP.set(step);
+}
+
 /// Says why, and ends the process.
 #[allow(clippy::disallowed_methods, reason = "no reply may leave after a fault of the disk, not even from a drain")]
 pub(crate) fn fatal(what: &str, error: &dyn Display) -> ! {
     tracing::error!(%error, "{what}: the store cannot be read; the process ends");
+    if let Some(step) = LAST_STEP.get() {
+        step();
+    }
     std::process::exit(EXIT_DISK_FAULT)
 }
 

@@ -36,7 +36,7 @@ pub use chunk::CHUNK_BYTES_TARGET;
 pub use config::StoreConfig;
 pub use error::{IngestError, StoreError};
 pub use export::{Export, ExportHead};
-pub use fatal::EXIT_DISK_FAULT;
+pub use fatal::{EXIT_DISK_FAULT, before_fatal};
 pub use ingest::{Ingested, examine, ingest};
 pub use mark::{AppliedMark, DIGEST_INTERVAL, DIGESTS_KEPT};
 pub use owner::{StateOwner, owner};
