@@ -82,9 +82,9 @@ fn a_node_uses_its_own_directory_and_no_other_and_never_a_second_identity() {
 
     // A port in use, other than HTTP Proxy's: the node cannot be operated, so it does not start.
     let taken = format!("control.listen={}", cluster.settings().address(primary, "control"));
-    refused(&cluster.run_node(backup, &["--set", &taken]), 1, &["cannot listen for control", "in use"]);
+    refused(&cluster.run_node(backup, &["--set", &taken]), TEMPORARY, &["cannot listen for control", "in use"]);
     let taken = format!("peer.listen={}", cluster.settings().address(primary, "peer"));
-    refused(&cluster.run_node(backup, &["--set", &taken]), 1, &["in use"]);
+    refused(&cluster.run_node(backup, &["--set", &taken]), TEMPORARY, &["in use"]);
 
     // Nothing of this changed anything: it goes on, with --bootstrap too.
     assert_eq!(cluster.http(primary).post("/lists/demo?req=AddRecord", r#"{"GSW_PHONE":"+9996"}"#).status, 200);
