@@ -54,6 +54,7 @@ mod tests {
         kill_process(getpid(), Signal::TERM).unwrap();
         assert_eq!(stop.await, "SIGTERM");
     }
+
     #[tokio::test]
     async fn no_other_signal_ends_the_process() {
         let outlived = super::outlive_others().unwrap();
