@@ -7,7 +7,7 @@
 use ocs_proto::peer::ChangeContext;
 
 use super::{Core, FAST_TICKS_MAX};
-use crate::{RaftId, log::Disk, members};
+use crate::{Kind, RaftId, log::Disk, members};
 
 /// Why failover was not paused or resumed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +39,11 @@ impl<D: Disk> Core<D> {
                 self.propose_pause(if paused { self.config.id } else { 0 });
             }
             return Ok(settled);
+        }
+        // a leader serves in a moment, and a witness that leads hands over to a node that may have been asked too
+        let witness_leads = self.leader() != 0 && self.kind_of(self.leader()) == Kind::Witness;
+        if !paused && (self.leads() || witness_leads) {
+            return Ok(false);
         }
         // what stands here may be old: only a primary says that it is settled
         if !paused && !settled && (self.leader() == 0 || self.resuming) {
