@@ -16,6 +16,7 @@ const LEFT_BYTES: u64 = 8 << 10;
 const ROWS: u32 = 3000;
 
 /// A group whose node [`FULL`] is the backup and has a small disk; none: the system gives no such disk. The disk goes first.
+#[allow(clippy::print_stdout, reason = "a skipped test prints why")]
 fn with_a_small_disk(reserve_bytes: u64) -> Option<(Cluster, SmallDisk)> {
     let mut cluster = Cluster::prepare(&[&format!("node.disk_reserve_bytes={reserve_bytes}")]);
     let disk = match SmallDisk::mount(&cluster.settings().data(FULL), DISK_BYTES) {

@@ -147,7 +147,7 @@ pub fn last_words(text: &str) {
 
 /// Log lines that were dropped since the start, because standard error did not take them.
 pub fn lines_dropped() -> u64 {
-    LINES.get().map_or(0, Lines::dropped)
+    LINES.get().map_or(0, Lines::dropped_total)
 }
 
 /// The panic hook. The default one writes to standard error itself, and a full pipe would keep the thread that panics.

@@ -81,7 +81,7 @@ impl Lines {
     }
 
     /// Lines dropped since the start.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(super) fn dropped_total(&self) -> u64 {
         self.queue().dropped_total
     }
 
@@ -207,7 +207,7 @@ mod tests {
         let fit = QUEUE_BYTES_MAX / line.len();
         (0..4 * fit).for_each(|_| lines.push(line.as_bytes()));
         assert!(!lines.flush(Duration::from_millis(1)), "the pipe is blocked");
-        assert_eq!(lines.dropped(), 3 * fit as u64);
+        assert_eq!(lines.dropped_total(), 3 * fit as u64);
         drop(permit);
         assert!(lines.flush(LONG));
         let mut right = vec!["held\n".to_owned()];
@@ -221,11 +221,11 @@ mod tests {
         let (lines, permit, out) = blocked();
         let line = vec![b'x'; 1024];
         (0..4 * QUEUE_BYTES_MAX / line.len()).for_each(|_| lines.push(&line));
-        let before = lines.dropped();
+        let before = lines.dropped_total();
         lines.push_last(b"last words\n");
-        assert_eq!(lines.dropped(), before);
+        assert_eq!(lines.dropped_total(), before);
         (0..2 * RESERVE_BYTES / line.len()).for_each(|_| lines.push_last(&line));
-        assert!(lines.dropped() > before);
+        assert!(lines.dropped_total() > before);
         drop(permit);
         assert!(lines.flush(LONG));
         assert!(out.try_iter().any(|written| written.ends_with("last words\n")));
@@ -245,6 +245,6 @@ mod tests {
         let lines = Lines::start(Closed, notice).unwrap();
         lines.push(b"one\ntwo\n");
         assert!(lines.flush(LONG));
-        assert_eq!(lines.dropped(), 2);
+        assert_eq!(lines.dropped_total(), 2);
     }
 }
