@@ -82,7 +82,7 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// What the process ends with.
+    /// The exit status of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Filter(_) | Self::Twice => exit::USAGE,

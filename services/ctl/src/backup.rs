@@ -1,4 +1,4 @@
-//! What `backup` shows of a file. Never asks a node. Called by the verbs of `backup`, and by `status`.
+//! The view of a file that `backup` shows. Never asks a node. Called by the verbs of `backup`, and by `status`.
 
 use std::path::Path;
 

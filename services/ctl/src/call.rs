@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 
 use crate::failure::Failure;
 
-/// What a node of an older release lacks: its own status has no words.
+/// The status of a node of an older release has no words.
 const OLDER: &str = "runs a release that does not know this order: replace it first (docs/upgrade.md)";
 
 /// Why one call to one node brought no result.

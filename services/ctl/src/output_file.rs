@@ -16,7 +16,7 @@ use crate::failure::Failure;
 /// Symbolic links that are followed one after the other: as many as the system follows.
 const LINKS_MAX: usize = 40;
 
-/// Who may read a new file.
+/// Permissions of a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Readers {
     /// Its owner alone.
@@ -25,7 +25,7 @@ pub(crate) enum Readers {
     Umask,
 }
 
-/// What a verb writes to.
+/// The target of a verb's output.
 #[derive(Debug)]
 pub(crate) enum OutputFile {
     /// No regular file: opened for writing, and nothing else of it is changed.

@@ -15,7 +15,7 @@ use crate::cli::Cli;
 /// Parses words, the name of the program first.
 ///
 /// # Errors
-/// What is to be printed instead: help, the version, or what is wrong.
+/// The text to print instead: help, the version, or the fault.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Error> {
     let words: Vec<OsString> = words.into_iter().collect();
     Cli::try_parse_from(&words).map_err(|error| with_usage_of_verb(error, &words))

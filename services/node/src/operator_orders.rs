@@ -1,7 +1,7 @@
 //! What operators order of this node over the control port: one line of the log an order, with the caller's address and the name of
 //! its certificate, before the order is executed.
 //!
-//! Never looks into a request: its path names the order. Called by `control`; the entrance says who the caller is.
+//! Never looks into a request: its path names the order. Called by `control`; the entrance names the caller.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -15,7 +15,7 @@ const SERVICE: &str = "/ocs.v1.Control/";
 const ORDERS: [&str; 8] =
     ["Switchover", "Pause", "Upgrade", "GiveUp", "ForcePrimary", "SetMode", "SetSettings", "CreateBackup"];
 
-/// Who speaks on a connection; an extension of each of its requests.
+/// The caller at the other end of a connection; an extension of each of its requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Where the connection comes from.

@@ -132,7 +132,7 @@ impl World {
         node.old = Some(OldDisk { knowing });
     }
 
-    /// Whoever puts one copy back may put another one back at the same time.
+    /// An operator may put two copies back at the same time.
     fn age_another(&mut self, first: usize) {
         if self.rng.random_ratio(1, 2) {
             let others: Vec<usize> = self.places().filter(|other| *other != first).collect();

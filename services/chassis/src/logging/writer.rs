@@ -131,7 +131,7 @@ impl Write for Lines {
     }
 }
 
-/// What the thread has.
+/// The thread's share.
 struct LineWriter<W> {
     lines: Lines,
     out: W,

@@ -395,8 +395,8 @@ impl<D: Disk> Core<D> {
         start.is_none() || start == starts.evidence.of(id).start.map(|kept| kept.token)
     }
 
-    /// Whether a message of this frame counts here. A promise does where its start is the confirmed one that is known here: what is
-    /// noted of a promise is what the next start of that node must show, and a start that another voter confirmed will be told.
+    /// Whether a message of this frame counts here. A promise does where its start is the confirmed one that is known here: the next start
+    /// of that node must show the promises that were noted, and a start that another voter confirmed will be told.
     pub(super) fn is_kept(&self, head: &Head, message: &RaftMessage) -> bool {
         let Some(starts) = &self.starts else { return true };
         let kinds = [MessageType::MsgAppendResponse, MessageType::MsgRequestVoteResponse, MessageType::MsgRequestVote];

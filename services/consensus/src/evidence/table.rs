@@ -47,8 +47,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Begins a start of the node's process under a Raft id and an epoch. What was kept under another one is over: a node that joins is
-    /// told what the group knows, and what it knew itself may come from an older disk, whose voters have left those starts behind.
+    /// Begins a start of the node's process under a Raft id and an epoch. Evidence of another one is over: the group tells a node that
+    /// joins, and its own evidence may come from an older disk, whose starts the voters have left behind.
     pub fn begin(&mut self, id: RaftId, epoch: u64, token: Token) -> Start {
         if self.epoch != epoch {
             self.reigns.clear();

@@ -52,7 +52,7 @@ impl Process {
         self.signal(Signal::KILL).map(|()| moment)
     }
 
-    /// Stops it until the guard goes, or the drill ends in whatever way; with the moment before.
+    /// Stops it until the guard goes, or the drill ends in any way; with the moment before.
     pub(crate) fn stop(self) -> Result<(Stopped, Instant), Failure> {
         let stopped = Stopped { process: self, keeper: self.keeper()? };
         let moment = Instant::now();

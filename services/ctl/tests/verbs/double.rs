@@ -51,7 +51,7 @@ pub(crate) struct State {
     pub(crate) replaced: bool,
     /// The other voters have not confirmed the start of the second node.
     pub(crate) unconfirmed: bool,
-    /// What the primary answers to `Upgrade`; none: its release does not know it.
+    /// The primary's answer to `Upgrade`; none: its release does not know it.
     pub(crate) upgrade: Option<UpgradeReply>,
     /// Automatic failover is paused.
     pub(crate) paused: bool,

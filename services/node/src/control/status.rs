@@ -25,7 +25,7 @@ const PAUSED: &str =
     "automatic failover is paused: the role moves only by `ocsctl switchover`; `ocsctl resume` ends it";
 const ON_ONE_DISK: &str = "single-copy: updates are acknowledged on one disk only; `ocsctl mode set` ends it, and after a restore it \
                            ends by itself, once another data node has caught up";
-/// What a forced or restored group survives.
+/// The losses that a forced or restored group survives.
 const ALONE: &str = "nothing: the loss of the primary's disk loses every update since the group was forced or restored";
 
 /// What never changes while the process runs.

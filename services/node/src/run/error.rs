@@ -55,7 +55,7 @@ pub enum RunError {
     FullDisk {
         /// The data directory.
         directory: PathBuf,
-        /// What did not go.
+        /// The step that failed.
         source: StoreError,
     },
     /// The group decides by rules that this release does not know.

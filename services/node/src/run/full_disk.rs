@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long a handover may take.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the apply thread and `run` share of a full disk.
+/// The part of a full disk that the apply thread and `run` share.
 #[derive(Debug)]
 pub(super) struct FullDisk {
     directory: PathBuf,
