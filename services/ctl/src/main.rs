@@ -10,6 +10,7 @@ mod cluster;
 mod drill;
 mod export;
 mod failure;
+mod formulas;
 mod group;
 mod http_client;
 mod import;

@@ -1,11 +1,16 @@
 //! Cuts the rows of a CSV file into batches, the same way at every run, so that an import that was interrupted goes on.
 //! Never skips a row silently: what CSV itself cannot make a row of is handed out by number. Called by `source`.
 
-use std::io::Read;
+use std::io::{self, BufRead};
 
-use csv::{ByteRecord, ReaderBuilder};
 use ocs_proto::outbound::ImportRow;
 use prost::Message;
+
+use super::{
+    encoding,
+    records::{OpenQuote, RawRecord, Records, Span},
+};
+use crate::{cli::CsvEncoding, formulas};
 
 /// Rows of a batch at most (design 2, Limits).
 const ROWS_MAX: usize = 500;
@@ -19,6 +24,8 @@ pub(crate) struct Batch {
     pub(crate) first_row: u64,
     /// In the order of the file, each as wide as the header.
     pub(crate) rows: Vec<ImportRow>,
+    /// Where each of them stands.
+    pub(crate) spans: Vec<Span>,
     /// Where in the file they end.
     pub(crate) end_byte: u64,
 }
@@ -30,10 +37,10 @@ pub(crate) struct BadRow {
     pub(crate) row: u64,
     /// Why, in one sentence.
     pub(crate) reason: String,
-    /// Its fields, as far as they can be read.
-    pub(crate) fields: Vec<String>,
-    /// Where in the file it ends.
-    pub(crate) end_byte: u64,
+    /// Rows that it makes, those that an open quote swallowed included.
+    pub(crate) rows: u64,
+    /// Where it stands.
+    pub(crate) span: Span,
 }
 
 /// A part of the file.
@@ -45,65 +52,67 @@ pub(crate) enum Piece {
     Bad(BadRow),
 }
 
-/// A reader that leaves judging the width of rows to [`Pieces`].
-pub(crate) fn reader<R: Read>(from: R) -> csv::Reader<R> {
-    ReaderBuilder::new().flexible(true).buffer_capacity(1 << 18).from_reader(from)
+/// How cells become values.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    /// Columns that have a name.
+    pub(crate) width: usize,
+    /// Columns in front that a rejects file has and a list has not.
+    pub(crate) skipped: usize,
+    pub(crate) encoding: CsvEncoding,
+    /// The apostrophe of `export --guard-formulas` is taken off.
+    pub(crate) unguard: bool,
 }
 
 /// The parts of a file, in order; together they are every row.
 pub(crate) struct Pieces<R> {
-    reader: csv::Reader<R>,
-    width: usize,
+    records: Records<R>,
+    layout: Layout,
     row: u64,
-    record: ByteRecord,
     /// Read, and not fit for the batch that was just handed out.
     held: Option<Numbered>,
 }
 
 struct Numbered {
     row: u64,
-    end_byte: u64,
+    span: Span,
     read: Result<ImportRow, BadRow>,
 }
 
-impl<R: Read> Pieces<R> {
-    /// Of a reader whose header was read and is `width` columns wide.
-    pub(crate) fn new(reader: csv::Reader<R>, width: usize) -> Self {
-        Self { reader, width, row: 0, record: ByteRecord::new(), held: None }
+impl<R: BufRead> Pieces<R> {
+    /// Of records behind the header.
+    pub(crate) fn new(records: Records<R>, layout: Layout) -> Self {
+        Self { records, layout, row: 0, held: None }
     }
 
-    fn read(&mut self) -> Result<Option<Numbered>, csv::Error> {
+    fn read(&mut self) -> io::Result<Option<Numbered>> {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
         }
-        if !self.reader.read_byte_record(&mut self.record)? {
-            return Ok(None);
-        }
-        self.row += 1;
-        let (row, end_byte) = (self.row, self.reader.position().byte());
-        let read = judge(&self.record, self.width).map_err(|reason| BadRow {
-            row,
-            reason,
-            fields: self.record.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect(),
-            end_byte,
-        });
-        Ok(Some(Numbered { row, end_byte, read }))
+        let Some(record) = self.records.read()? else { return Ok(None) };
+        let (row, span) = (self.row + 1, record.span_without(self.layout.skipped));
+        let rows = 1 + record.open_quote.map_or(0, |open| open.swallowed);
+        self.row += rows;
+        let read = judge(record, &self.layout).map_err(|reason| BadRow { row, rows, reason, span });
+        Ok(Some(Numbered { row, span, read }))
     }
 
-    fn piece(&mut self) -> Result<Option<Piece>, csv::Error> {
+    fn piece(&mut self) -> io::Result<Option<Piece>> {
         let Some(first) = self.read()? else { return Ok(None) };
         let row = match first.read {
             Ok(row) => row,
             Err(bad) => return Ok(Some(Piece::Bad(bad))),
         };
         let mut bytes = size(&row);
-        let mut batch = Batch { first_row: first.row, rows: vec![row], end_byte: first.end_byte };
+        let mut batch =
+            Batch { first_row: first.row, rows: vec![row], spans: vec![first.span], end_byte: first.span.end };
         while batch.rows.len() < ROWS_MAX {
             let Some(next) = self.read()? else { break };
             match next.read {
                 Ok(row) if bytes + size(&row) <= BYTES_MAX => {
                     bytes += size(&row);
-                    batch.end_byte = next.end_byte;
+                    batch.end_byte = next.span.end;
+                    batch.spans.push(next.span);
                     batch.rows.push(row);
                 }
                 read => {
@@ -116,28 +125,50 @@ impl<R: Read> Pieces<R> {
     }
 }
 
-impl<R: Read> Iterator for Pieces<R> {
-    type Item = Result<Piece, csv::Error>;
+impl<R: BufRead> Iterator for Pieces<R> {
+    type Item = io::Result<Piece>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.piece().transpose()
     }
 }
 
-/// Makes a row of a record, or says why it is none.
-fn judge(record: &ByteRecord, width: usize) -> Result<ImportRow, String> {
-    if record.len() != width {
-        return Err(format!("{} fields where the header has {width}", record.len()));
+/// Makes a row of a record, or says why it is none. Missing cells at the end are empty; empty cells beyond the header are dropped.
+fn judge(mut record: RawRecord, layout: &Layout) -> Result<ImportRow, String> {
+    if let Some(open) = record.open_quote {
+        return Err(unclosed(open));
     }
-    let text = |(index, field): (usize, &[u8])| {
-        let text = std::str::from_utf8(field).map_err(|_| format!("field {} is not UTF-8", index + 1))?;
-        Ok::<_, String>(text.to_owned())
-    };
-    let row = ImportRow { values: record.iter().enumerate().map(text).collect::<Result<_, _>>()? };
+    if record.cut {
+        return Err(format!("the row is longer than {BYTES_MAX} bytes"));
+    }
+    let found = record.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
+    if found > layout.width {
+        return Err(format!("{found} fields where the header has {}", layout.width));
+    }
+    record.cells.resize(layout.width, Vec::new());
+    let cells = record.cells.into_iter().enumerate().skip(layout.skipped);
+    let row = ImportRow { values: cells.map(|(index, cell)| value(index, cell, layout)).collect::<Result<_, _>>()? };
     if size(&row) > BYTES_MAX {
         return Err(format!("the row is longer than {BYTES_MAX} bytes"));
     }
     Ok(row)
+}
+
+fn value(index: usize, cell: Vec<u8>, layout: &Layout) -> Result<String, String> {
+    let not_text = || format!("field {} is not UTF-8; --encoding latin1 takes every byte", index + 1);
+    let text = encoding::text(cell, layout.encoding).ok_or_else(not_text)?;
+    Ok(if layout.unguard { formulas::unguarded(&text).to_owned() } else { text })
+}
+
+fn unclosed(open: OpenQuote) -> String {
+    let OpenQuote { line, swallowed, met } = open;
+    let rows = if swallowed == 1 { "row" } else { "rows" };
+    match met {
+        None => format!("the quote opened in line {line} never ends; it swallowed {swallowed} further {rows}"),
+        Some(end) => format!(
+            "the quote opened in line {line} ends inside a cell of line {end}; it swallowed {swallowed} further {rows}"
+        ),
+    }
 }
 
 /// Bytes on the wire, tag and length included.
@@ -150,9 +181,24 @@ mod tests {
     use super::*;
 
     fn pieces(text: &[u8]) -> Vec<Piece> {
-        let mut reader = reader(text);
-        let width = reader.byte_headers().unwrap().len();
-        Pieces::new(reader, width).collect::<Result<_, _>>().unwrap()
+        pieces_of(text, false)
+    }
+
+    fn pieces_of(text: &[u8], unguard: bool) -> Vec<Piece> {
+        let mut records = Records::new(text, b',', 0, 1);
+        let width = records.read().unwrap().unwrap().cells.len();
+        let layout = Layout { width, skipped: 0, encoding: CsvEncoding::Utf8, unguard };
+        Pieces::new(records, layout).collect::<Result<_, _>>().unwrap()
+    }
+
+    fn bad(piece: &Piece) -> &BadRow {
+        let Piece::Bad(bad) = piece else { panic!("a bad row was taken: {piece:?}") };
+        bad
+    }
+
+    fn values(piece: &Piece) -> Vec<&[String]> {
+        let Piece::Batch(batch) = piece else { panic!("a good row was refused: {piece:?}") };
+        batch.rows.iter().map(|row| row.values.as_slice()).collect()
     }
 
     fn shape(pieces: &[Piece]) -> Vec<(u64, usize)> {
@@ -182,15 +228,33 @@ mod tests {
 
     #[test]
     fn rows_that_cannot_be_read_keep_their_number_and_split_the_batch() {
-        let pieces = pieces(b"contact_info,note\n+1,a\n+2\n+3,b\n+4,\xff\n+5,c\n+6,d\n");
+        let pieces = pieces(b"contact_info,note\n+1,a\n+2,b,c\n+3,b\n+4,\xff\n+5,c\n+6,d\n");
         assert_eq!(shape(&pieces), [(1, 1), (2, 0), (3, 1), (4, 0), (5, 2)]);
-        let Piece::Bad(short) = &pieces[1] else { panic!("a short row was taken") };
-        assert_eq!(
-            (short.reason.as_str(), short.fields.as_slice()),
-            ("1 fields where the header has 2", &["+2".to_owned()][..])
-        );
-        let Piece::Bad(not_text) = &pieces[3] else { panic!("bytes were taken for text") };
-        assert_eq!(not_text.reason, "field 2 is not UTF-8");
+        let long = bad(&pieces[1]);
+        assert_eq!((long.reason.as_str(), long.span), ("3 fields where the header has 2", Span { start: 23, end: 30 }));
+        assert!(bad(&pieces[3]).reason.starts_with("field 2 is not UTF-8"));
+    }
+
+    #[test]
+    fn missing_cells_are_empty_and_empty_cells_beyond_the_header_mean_nothing() {
+        let pieces = pieces(b"contact_info,note\n+1\n+2,b,,\n");
+        assert_eq!(values(&pieces[0]), [["+1", ""], ["+2", "b"]]);
+    }
+
+    #[test]
+    fn a_quote_that_never_ends_rejects_its_row_and_counts_those_that_it_swallowed() {
+        let pieces = pieces(b"contact_info,note\n+1,fine\n+2,\"19 inch\n+3,x\n+4,x\n");
+        assert_eq!(shape(&pieces), [(1, 1), (2, 0)]);
+        let bad = bad(&pieces[1]);
+        assert_eq!(bad.rows, 3);
+        assert_eq!(bad.reason, "the quote opened in line 3 never ends; it swallowed 2 further rows");
+    }
+
+    #[test]
+    fn an_apostrophe_is_taken_off_before_a_formula_alone_and_by_the_option_alone() {
+        let text = b"contact_info,note\n'+1,'=1+1\n=\"+2\",'tis\n";
+        assert_eq!(values(&pieces_of(text, true)[0]), [["+1", "=1+1"], ["=\"+2\"", "'tis"]]);
+        assert_eq!(values(&pieces_of(text, false)[0]), [["'+1", "'=1+1"], ["=\"+2\"", "'tis"]]);
     }
 
     #[test]

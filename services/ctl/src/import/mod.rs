@@ -2,13 +2,15 @@
 //! Called by `list import` and `list create --from`.
 
 mod batches;
-mod rejects;
+mod encoding;
+pub(crate) mod preview;
+mod records;
+pub(crate) mod rejects;
 pub(crate) mod source;
+mod spool;
 
 use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -17,7 +19,6 @@ use futures::{StreamExt, stream};
 use indicatif::ProgressBar;
 use ocs_proto::outbound::{ImportBatch, Imported};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use self::{
     batches::{Batch, Piece},
@@ -66,22 +67,6 @@ impl Summary {
     }
 }
 
-/// SHA-256 of the list's name and the file: the same file imported again into the same list is the same import.
-pub(crate) fn id_of(list: &str, path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut hash = Sha256::new();
-    hash.update(list.as_bytes());
-    hash.update([0]); // no name holds it: names and files cannot run into each other
-    let mut file = File::open(path).map_err(|error| Failure::file(path, error))?;
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let read = file.read(&mut buffer).map_err(|error| Failure::file(path, error))?;
-        if read == 0 {
-            return Ok(hash.finalize().to_vec());
-        }
-        hash.update(&buffer[..read]);
-    }
-}
-
 /// An id that no import had before.
 pub(crate) fn new_id() -> Vec<u8> {
     rand::random::<[u8; 32]>().to_vec()
@@ -92,16 +77,12 @@ pub(crate) async fn run(
     cluster: &Cluster,
     list: &str,
     source: Source,
+    rejects: Rejects,
     id: Vec<u8>,
     bar: &ProgressBar,
 ) -> Result<Summary, Failure> {
     let began = Instant::now();
-    let mut tally = Tally {
-        summary: Summary::default(),
-        rejects: Rejects::beside(source.path(), source.columns())?,
-        bar: bar.clone(),
-        began,
-    };
+    let mut tally = Tally { summary: Summary::default(), rejects, bar: bar.clone(), began };
     let head = Head { cluster, list, id, columns: source.columns().to_vec() };
     let mut pieces = source.into_pieces();
     for piece in pieces.by_ref() {
@@ -212,10 +193,10 @@ impl Tally {
                 batch.end_byte
             }
             Piece::Bad(bad) => {
-                self.summary.rows += 1;
-                self.summary.rejected += 1;
-                self.rejects.add(bad.row, &bad.reason, &bad.fields)?;
-                bad.end_byte
+                self.summary.rows += bad.rows;
+                self.summary.rejected += bad.rows;
+                self.rejects.add(bad.row, &bad.reason, bad.span)?;
+                bad.span.end
             }
         };
         let rate = self.summary.rows as f64 / self.began.elapsed().as_secs_f64().max(0.001);
@@ -232,14 +213,20 @@ impl Tally {
         self.summary.made_ready += imported.made_ready;
         for rejected in &imported.rejected {
             let index = rejected.row.checked_sub(batch.first_row).and_then(|index| usize::try_from(index).ok());
-            let row = index.and_then(|index| batch.rows.get(index));
-            let fields = row.map(|row| row.values.as_slice()).unwrap_or_default();
-            self.rejects.add(rejected.row, &rejected.reason, fields)?;
+            let Some(span) = index.and_then(|index| batch.spans.get(index)) else {
+                let line = format!("row {}: the node rejects row {} of another batch", batch.first_row, rejected.row);
+                return Err(Failure::Refused(line));
+            };
+            self.rejects.add(rejected.row, &rejected.reason, *span)?;
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result<Summary, Failure> {
+        let Summary { rows, added, duplicates, rejected, .. } = self.summary;
+        if rows != added + duplicates + rejected {
+            return Err(Failure::Refused(format!("the counts do not add up: {}", self.summary.line())));
+        }
         self.summary.rejects_file = self.rejects.finish()?;
         self.summary.seconds = self.began.elapsed().as_secs_f64();
         Ok(self.summary)
@@ -248,51 +235,51 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use ocs_proto::outbound::{ImportRow, RejectedRow};
+    use std::path::Path;
+
+    use ocs_proto::outbound::RejectedRow;
 
     use super::*;
-    use crate::import::batches::BadRow;
+    use crate::cli::CsvArgs;
 
-    fn tally(dir: &Path) -> Tally {
-        let rejects = Rejects::beside(&dir.join("list.csv"), &["contact_info".to_owned()]).unwrap();
-        Tally { summary: Summary::default(), rejects, bar: ProgressBar::hidden(), began: Instant::now() }
-    }
-
-    fn batch(first_row: u64, phones: &[&str]) -> Piece {
-        let rows = phones.iter().map(|phone| ImportRow { values: vec![(*phone).to_owned()] }).collect();
-        Piece::Batch(Batch { first_row, rows, end_byte: 0 })
+    fn tally(dir: &Path, text: &str) -> (Tally, Vec<Piece>) {
+        let file = dir.join("list.csv");
+        std::fs::write(&file, text).unwrap();
+        let source = Source::open(&file, "demo", &CsvArgs::default()).unwrap();
+        let rejects = Rejects::open(None, &source).unwrap();
+        let tally = Tally { summary: Summary::default(), rejects, bar: ProgressBar::hidden(), began: Instant::now() };
+        (tally, source.into_pieces().collect::<Result<_, _>>().unwrap())
     }
 
     #[test]
-    fn the_parts_of_the_closing_line_add_up_and_rejects_keep_their_row_numbers() {
+    fn the_parts_of_the_closing_line_add_up_and_rejects_are_the_bytes_of_their_rows() {
         let dir = tempfile::tempdir().unwrap();
-        let mut tally = tally(dir.path());
-        let rejected = vec![RejectedRow { row: 3, reason: "too long".to_owned() }];
+        let (mut tally, mut pieces) = tally(dir.path(), "contact_info\r\n+1\r\n+2\r\n \"+3\r\nx,y");
+        let rejected = vec![RejectedRow { row: 3, reason: "too \"long\"".to_owned() }];
         let imported = Imported { added: 1, duplicates: 1, made_ready: 1, rejected };
-        tally.add(Outcome { piece: batch(1, &["+1", "+2", "+3"]), imported }).unwrap();
-        let bad = BadRow { row: 4, reason: "1 field".to_owned(), fields: vec!["x".to_owned()], end_byte: 9 };
-        tally.add(Outcome { piece: Piece::Bad(bad), imported: Imported::default() }).unwrap();
+        let bad = pieces.pop().unwrap();
+        tally.add(Outcome { piece: pieces.pop().unwrap(), imported }).unwrap();
+        tally.add(Outcome { piece: bad, imported: Imported::default() }).unwrap();
         let summary = tally.finish().unwrap();
         let line = "rows 4 = added 1 + duplicates 1 + rejected 2 (1 of those added were Retrieved and became Ready)";
         assert_eq!(summary.line(), line);
         let rejects = std::fs::read_to_string(summary.rejects_file.unwrap()).unwrap();
-        assert_eq!(rejects, "row,reason,contact_info\n3,too long,+3\n4,1 field,x\n");
+        let wanted =
+            "row,reason,contact_info\r\n3,\"too \"\"long\"\"\", \"+3\r\n4,\"2 fields where the header has 1\",x,y\n";
+        assert_eq!(rejects, wanted);
     }
 
     #[test]
-    fn the_id_of_an_import_is_that_of_its_list_and_its_bytes() {
+    fn counts_that_do_not_add_up_are_a_failure() {
         let dir = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = dir.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
-        let (one, same, other) = (write("1", "x"), write("2", "x"), write("3", "y"));
-        let id = |list: &str, path: &Path| id_of(list, path).unwrap();
-        assert_eq!(id("demo", &one), id("demo", &same));
-        assert_ne!(id("demo", &one), id("demo", &other));
-        assert_ne!(id("demo", &one), id("demo2", &one));
-        assert_eq!(id("demo", &one).len(), 32);
+        let (mut tally, _) = tally(dir.path(), "contact_info\n+1\n");
+        tally.summary.rows = 2;
+        tally.summary.added = 1;
+        assert!(tally.finish().is_err_and(|error| error.exit_code() == 1 && error.to_string().contains("add up")));
+    }
+
+    #[test]
+    fn an_id_without_a_file_is_another_one_each_time() {
         assert_ne!(new_id(), new_id());
     }
 }

@@ -1,48 +1,100 @@
-//! A CSV file whose header was read and found fit for an import. Never reads its rows before they are asked for. Called
-//! by `import` and by the verbs, before they send anything.
+//! A CSV file that was read once, recognised, and whose header was found fit for an import. Never reads its rows before they are
+//! asked for. Called by `import` and by the verbs, before they send anything.
 
 use std::{
     collections::HashSet,
     fs::File,
+    io::{self, BufReader, Seek, SeekFrom},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
-use super::batches::{self, Piece, Pieces};
-use crate::failure::Failure;
+use sha2::{Digest, Sha256};
+
+use super::{
+    batches::{Layout, Piece, Pieces},
+    encoding,
+    records::{Records, Span},
+    spool,
+};
+use crate::{
+    cli::{CsvArgs, CsvEncoding},
+    failure::Failure,
+};
 
 /// The one column that every file must have (design: the others take their defaults).
 const REQUIRED: &str = "contact_info";
+/// What `rejects` writes before the columns of its source.
+const REJECTS: [&str; 2] = ["row", "reason"];
+/// Delimiters that are tried, the most usual first.
+const DELIMITERS: [u8; 4] = *b",;\t|";
+/// Bytes in which the header must end.
+const HEADER_BYTES_MAX: usize = 256 << 10;
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// An open file, behind its header.
+/// A source, behind its header.
 #[derive(Debug)]
 pub(crate) struct Source {
     path: PathBuf,
-    columns: Vec<String>,
-    reader: csv::Reader<File>,
+    id: Vec<u8>,
+    piped: bool,
+    /// UTF-8, or bytes of a superset of ASCII.
+    file: File,
     bytes: u64,
+    header: Header,
+    layout: Layout,
+    recognised: bool,
+}
+
+/// What the beginning of a file says.
+#[derive(Debug)]
+struct Header {
+    columns: Vec<String>,
+    delimiter: u8,
+    /// Where it stands, without the columns of a rejects file.
+    span: Span,
+    /// Where a byte-order mark and a line `sep=` stand.
+    before: Span,
+    /// The line behind it.
+    line: u64,
 }
 
 impl Source {
-    /// Opens a file and checks its header.
-    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+    /// Reads a file, or a pipe to its end, and checks its header. `-` is standard input.
+    pub(crate) fn open(path: &Path, list: &str, args: &CsvArgs) -> Result<Self, Failure> {
         let fault = |error: &dyn std::fmt::Display| Failure::file(path, error);
-        let file = File::open(path).map_err(|error| fault(&error))?;
+        let mut hash = hash_of(list, args);
+        let spool = spool::read(path, &mut hash).map_err(|error| fault(&error))?;
+        let encoding = args.encoding.unwrap_or_else(|| spool.survey.encoding());
+        let file = match encoding {
+            CsvEncoding::Utf8 | CsvEncoding::Latin1 => spool.file,
+            _ => encoding::utf8_of(&spool.file, encoding).map_err(|error| fault(&error))?,
+        };
         let bytes = file.metadata().map_err(|error| fault(&error))?.len();
-        let mut reader = batches::reader(file);
-        let header = reader.headers().map_err(|error| fault(&error))?;
-        let columns: Vec<String> = header.iter().map(|column| column.trim().to_owned()).collect();
-        check(&columns).map_err(|why| fault(&why))?;
-        Ok(Self { path: path.to_owned(), columns, reader, bytes })
+        let beginning = beginning(&file).map_err(|error| fault(&error))?;
+        let mut header = Header::of(&beginning, encoding, args).map_err(|why| fault(&why))?;
+        let width = header.columns.len();
+        let skipped = if header.is_rejects() { REJECTS.len() } else { 0 };
+        header.columns.drain(..skipped);
+        let layout = Layout { width, skipped, encoding, unguard: args.guard_formulas };
+        let (id, recognised) = (hash.finalize().to_vec(), args.encoding.is_none());
+        Ok(Self { path: path.to_owned(), id, piped: spool.piped, file, bytes, header, layout, recognised })
     }
 
-    /// Where it is.
+    /// SHA-256 of the list's name and the bytes, and of options that change rows: the same file imported again into the same list
+    /// is the same import.
+    pub(crate) fn id(&self) -> Vec<u8> {
+        self.id.clone()
+    }
+
+    /// Its name.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The header.
+    /// The columns that are sent.
     pub(crate) fn columns(&self) -> &[String] {
-        &self.columns
+        &self.header.columns
     }
 
     /// Its size.
@@ -50,39 +102,201 @@ impl Source {
         self.bytes
     }
 
+    /// What was recognised, one line each.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.recognised && self.encoding() != CsvEncoding::Utf8 {
+            let name = if self.encoding() == CsvEncoding::Latin1 { "latin1" } else { "UTF-16" };
+            notes.push(format!("the file is read as {name} (--encoding names another encoding)"));
+        }
+        if self.layout.skipped > 0 {
+            notes.push("the columns row and reason of a rejects file are left out".to_owned());
+        }
+        if let Some(handle) = self.columns().iter().find(|column| column.eq_ignore_ascii_case("handle")) {
+            notes.push(format!("the column {handle} is not imported: handles are given anew (--columns renames it)"));
+        }
+        notes
+    }
+
+    pub(super) fn delimiter(&self) -> u8 {
+        self.header.delimiter
+    }
+
+    pub(super) fn encoding(&self) -> CsvEncoding {
+        self.layout.encoding
+    }
+
+    /// Where what stands before the header, and the header, are.
+    pub(super) fn head(&self) -> [Span; 2] {
+        [self.header.before, self.header.span]
+    }
+
+    /// The same bytes, for reads at an offset.
+    pub(super) fn bytes_again(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// The path beside which rejected rows go: without `.csv`, and of a pipe in the directory in which the program runs.
+    pub(super) fn rejects_place(&self) -> PathBuf {
+        if self.piped || ["/dev", "/proc"].iter().any(|place| self.path.starts_with(place)) {
+            return PathBuf::from("stdin");
+        }
+        match self.path.extension() {
+            Some(extension) if extension.eq_ignore_ascii_case("csv") => self.path.with_extension(""),
+            _ => self.path.clone(),
+        }
+    }
+
     /// Its rows.
-    pub(crate) fn into_pieces(self) -> impl Iterator<Item = Result<Piece, Failure>> {
+    pub(crate) fn into_pieces(mut self) -> impl Iterator<Item = Result<Piece, Failure>> {
         let path = self.path;
-        Pieces::new(self.reader, self.columns.len())
-            .map(move |piece| piece.map_err(|error| Failure::file(&path, error)))
+        let (start, line, delimiter) = (self.header.span.end, self.header.line, self.header.delimiter);
+        let sought = self.file.seek(SeekFrom::Start(start));
+        let failed = sought.err().map(|error| Err(Failure::file(&path, error)));
+        let records = Records::new(BufReader::with_capacity(1 << 18, self.file), delimiter, start, line);
+        let pieces = Pieces::new(records, self.layout);
+        failed.into_iter().chain(pieces.map(move |piece| piece.map_err(|error| Failure::file(&path, error))))
     }
 }
 
-fn check(columns: &[String]) -> Result<(), String> {
-    if !columns.iter().any(|column| column.eq_ignore_ascii_case(REQUIRED)) {
-        return Err(format!("the header has no column {REQUIRED}"));
+/// Options that change rows make another import of the same bytes.
+fn hash_of(list: &str, args: &CsvArgs) -> Sha256 {
+    let mut hash = Sha256::new();
+    hash.update(list.as_bytes());
+    hash.update([0]); // no name holds it: names and files cannot run into each other
+    let options = (args.delimiter, args.encoding, &args.renamed, args.guard_formulas);
+    if options != (None, None, &Vec::new(), false) {
+        hash.update(format!("{options:?}"));
+        hash.update([0]);
     }
-    let mut known = HashSet::new();
-    for (index, column) in columns.iter().enumerate() {
-        if column.is_empty() {
-            return Err(format!("column {} of the header has no name", index + 1));
-        }
-        if !known.insert(column.to_ascii_lowercase()) {
-            return Err(format!("the header has the column {column} twice"));
+    hash
+}
+
+fn beginning(file: &File) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; HEADER_BYTES_MAX];
+    let mut filled = 0;
+    loop {
+        let count = file.read_at(&mut bytes[filled..], filled as u64)?;
+        filled += count;
+        if count == 0 {
+            bytes.truncate(filled);
+            return Ok(bytes);
         }
     }
-    Ok(())
+}
+
+impl Header {
+    /// With the delimiter that was asked for, that a line `sep=` names, or with which there is a column contact_info.
+    fn of(bytes: &[u8], encoding: CsvEncoding, args: &CsvArgs) -> Result<Self, String> {
+        if bytes.is_empty() {
+            return Err(format!("the file is empty: a header with the column {REQUIRED} is needed"));
+        }
+        let mark = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        let (said, behind) = separator_line(&bytes[mark..]);
+        let start = mark + behind;
+        let tried = match args.delimiter.or(said) {
+            Some(one) => vec![one],
+            None => DELIMITERS.to_vec(),
+        };
+        let mut first = None;
+        for delimiter in tried {
+            let header = Self::read(bytes, start, delimiter, encoding, args)?;
+            if header.has_required() {
+                header.check()?;
+                return Ok(header);
+            }
+            first.get_or_insert(header);
+        }
+        Err(first.map(|header| header.without_required()).unwrap_or_default())
+    }
+
+    fn read(bytes: &[u8], start: usize, delimiter: u8, encoding: CsvEncoding, args: &CsvArgs) -> Result<Self, String> {
+        let line = if bytes[..start].contains(&b'\n') { 2 } else { 1 };
+        let mut records = Records::new(&bytes[start..], delimiter, start as u64, line);
+        let record = records.read().map_err(|error| error.to_string())?.unwrap_or_default();
+        if let Some(open) = record.open_quote {
+            return Err(format!("the header has a quote, opened in line {}, that does not end in its cell", open.line));
+        }
+        let before = Span { start: 0, end: start as u64 };
+        let (span, line) = (record.span, records.line());
+        let third_cell = record.span_without(REJECTS.len());
+        let not_text = || "the header is not UTF-8: --encoding names its encoding".to_owned();
+        let name = |cell| encoding::text(cell, encoding).map(|name| ours(name.trim(), args)).ok_or_else(not_text);
+        let mut columns: Vec<String> = record.cells.into_iter().map(name).collect::<Result<_, _>>()?;
+        let named = columns.iter().rposition(|column| !column.is_empty()).map_or(0, |last| last + 1);
+        columns.truncate(named); // a column without a name at the end means nothing
+        let mut header = Self { columns, delimiter, span, before, line };
+        if header.is_rejects() {
+            header.span = third_cell;
+        }
+        Ok(header)
+    }
+
+    fn is_rejects(&self) -> bool {
+        self.columns.len() > REJECTS.len() && self.columns[..REJECTS.len()] == REJECTS
+    }
+
+    fn has_required(&self) -> bool {
+        self.columns.iter().any(|column| column.eq_ignore_ascii_case(REQUIRED))
+    }
+
+    fn without_required(&self) -> String {
+        let start = format!("the header has no column {REQUIRED}");
+        match self.columns.as_slice() {
+            [only] => format!(
+                "{start}; the only column is `{only}` (--delimiter names its separator, --columns '{only}={REQUIRED}' renames it)"
+            ),
+            columns => {
+                let names = columns.join("`, `");
+                format!("{start}; its columns are `{names}` (--columns THEIRS={REQUIRED} renames one)")
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let mut known = HashSet::new();
+        for (index, column) in self.columns.iter().enumerate() {
+            if column.is_empty() {
+                return Err(format!("column {} of the header has no name", index + 1));
+            }
+            if !known.insert(column.to_ascii_lowercase()) {
+                return Err(format!("the header has the column {column} twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of a column in the list.
+fn ours(theirs: &str, args: &CsvArgs) -> String {
+    let renamed = args.renamed.iter().find(|(name, _)| name == theirs);
+    renamed.map_or(theirs, |(_, ours)| ours).to_owned()
+}
+
+/// The delimiter of a line `sep=;`, with which spreadsheets begin a file, and how long the line is.
+fn separator_line(bytes: &[u8]) -> (Option<u8>, usize) {
+    let Some([delimiter, rest @ ..]) = bytes.strip_prefix(b"sep=") else { return (None, 0) };
+    let end = match rest {
+        [b'\r', b'\n', ..] => 2,
+        [b'\n', ..] => 1,
+        _ => return (None, 0),
+    };
+    (Some(*delimiter), 5 + end)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn open(header: &[u8]) -> Result<Source, Failure> {
+    fn open_with(text: &[u8], args: &CsvArgs) -> Result<Source, Failure> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("list.csv");
-        std::fs::write(&path, header).unwrap();
-        Source::open(&path)
+        std::fs::write(&path, text).unwrap();
+        Source::open(&path, "demo", args)
+    }
+
+    fn open(text: &[u8]) -> Result<Source, Failure> {
+        open_with(text, &CsvArgs::default())
     }
 
     fn refusal(header: &str) -> String {
@@ -91,20 +305,98 @@ mod tests {
         failure.to_string()
     }
 
+    fn values(source: Source) -> Vec<Vec<String>> {
+        let rows = |piece: Result<Piece, Failure>| match piece.unwrap() {
+            Piece::Batch(batch) => batch.rows.into_iter().map(|row| row.values).collect::<Vec<_>>(),
+            Piece::Bad(bad) => panic!("{bad:?}"),
+        };
+        source.into_pieces().flat_map(rows).collect()
+    }
+
     #[test]
-    fn a_file_without_contact_info_is_refused_in_one_line() {
-        assert!(refusal("record_id,phone\n1,+1\n").ends_with("list.csv: the header has no column contact_info"));
-        assert!(refusal("").ends_with("the header has no column contact_info"));
+    fn a_file_without_contact_info_is_told_with_what_was_seen_and_the_option_that_helps() {
+        let told = refusal("record_id,phone\n1,+1\n");
+        assert!(told.contains("no column contact_info; its columns are `record_id`, `phone` (--columns"), "{told}");
+        let told = refusal("contact_info:NAME\n");
+        assert!(told.contains("the only column is `contact_info:NAME` (--delimiter"), "{told}");
+        assert!(refusal("").contains("the file is empty"));
+        assert!(refusal("contact_info,\"NAME\n+1,x\n").contains("opened in line 1"));
     }
 
     #[test]
     fn a_header_that_names_a_column_twice_or_not_at_all_is_refused() {
         assert!(refusal("contact_info,JOB,job\n").ends_with("the column job twice"));
-        assert!(refusal("contact_info,\n").ends_with("column 2 of the header has no name"));
+        assert!(refusal("contact_info,,JOB\n").ends_with("column 2 of the header has no name"));
+    }
+
+    #[test]
+    fn empty_columns_at_the_end_of_the_header_mean_nothing() {
+        let source = open(b"contact_info,NAME,,,\n+1,North,,,\n").unwrap();
+        assert_eq!(source.columns(), ["contact_info", "NAME"]);
+        assert_eq!(values(source), [["+1", "North"]]);
     }
 
     #[test]
     fn a_byte_order_mark_is_no_part_of_the_first_column() {
         assert_eq!(open(b"\xef\xbb\xbfcontact_info , JOB\n").unwrap().columns(), ["contact_info", "JOB"]);
+    }
+
+    #[test]
+    fn delimiters_and_encodings_are_recognised() {
+        let utf16 = encoding::bytes("\u{feff}contact_info\tNAME\r\n+1\tgröße\r\n", CsvEncoding::Utf16le);
+        for text in [
+            "\u{feff}contact_info;NAME\n+1;größe\n".as_bytes(),
+            "sep=|\r\ncontact_info|NAME\r\n+1|größe\r\n".as_bytes(),
+            b"contact_info,NAME\n+1,gr\xf6\xdfe\n",
+            &utf16,
+        ] {
+            let source = open(text).unwrap();
+            assert_eq!(source.columns(), ["contact_info", "NAME"]);
+            assert_eq!(values(source), [["+1", "größe"]]);
+        }
+    }
+
+    #[test]
+    fn options_say_what_is_not_recognised_and_make_another_import() {
+        let renamed = vec![("phone".to_owned(), "contact_info".to_owned())];
+        let args = CsvArgs { delimiter: Some(b':'), renamed, encoding: Some(CsvEncoding::Utf8), ..CsvArgs::default() };
+        let source = open_with(b"phone:NAME\n+1:x\n", &args).unwrap();
+        assert_eq!(source.columns(), ["contact_info", "NAME"]);
+        let guard = CsvArgs { guard_formulas: true, ..CsvArgs::default() };
+        let text = b"contact_info\n'+1\n";
+        assert_ne!(open(text).unwrap().id(), open_with(text, &guard).unwrap().id());
+    }
+
+    #[test]
+    fn the_id_of_an_import_is_that_of_its_list_and_its_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = |name: &str, list: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            Source::open(&path, list, &CsvArgs::default()).unwrap().id()
+        };
+        let one = id("1", "demo", "contact_info\n+1\n");
+        assert_eq!(one, id("2", "demo", "contact_info\n+1\n"));
+        assert_ne!(one, id("3", "demo", "contact_info\n+2\n"));
+        assert_ne!(one, id("1", "demo2", "contact_info\n+1\n"));
+        assert_eq!(one.len(), 32);
+    }
+
+    #[test]
+    fn the_columns_row_and_reason_of_a_rejects_file_are_no_fields() {
+        let source = open(b"row,reason,contact_info,NAME\n3,\"why, not\",+1,x\n").unwrap();
+        assert_eq!(source.columns(), ["contact_info", "NAME"]);
+        assert_eq!(values(source), [["+1", "x"]]);
+    }
+
+    #[test]
+    fn rejects_of_files_that_differ_in_their_ending_alone_have_other_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, "contact_info\n").unwrap();
+            Source::open(&path, "demo", &CsvArgs::default()).unwrap().rejects_place()
+        };
+        assert_ne!(place("a.csv"), place("a.txt"));
     }
 }

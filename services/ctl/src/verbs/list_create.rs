@@ -12,9 +12,9 @@ use crate::{
     cli::ListCreateArgs,
     cluster::Cluster,
     failure::Failure,
-    import::{self, source::Source},
+    import::{preview, source::Source},
     print::{self, Out},
-    verbs::list_import,
+    verbs::list_import::{self, Prepared},
 };
 
 /// How long to look for a node that takes it, over a failover.
@@ -22,13 +22,18 @@ const RETRY_FOR: Duration = Duration::from_secs(15);
 
 /// Reads the file's header first: a file without contact_info leaves nothing behind.
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListCreateArgs) -> Result<(), Failure> {
-    let source = args.from.as_deref().map(Source::open).transpose()?;
+    let opened = args.from.as_deref().map(|path| Source::open(path, &args.name, &args.csv));
+    let source = opened.transpose()?;
+    if args.csv.dry_run {
+        let source =
+            source.ok_or_else(|| Failure::Usage("--dry-run shows rows of a file: --from names it".to_owned()))?;
+        return preview::show(out, source);
+    }
+    let id = source.as_ref().map(Source::id).unwrap_or_default();
+    let prepared = source.map(|source| Prepared::new(source, &args.csv)).transpose()?;
     create(cluster, &args.name, args.time_zone.as_deref().unwrap_or_default()).await?;
-    match source {
-        Some(source) => {
-            let id = import::id_of(&args.name, source.path())?;
-            list_import::import(cluster, out, &args.name, source, id).await
-        }
+    match prepared {
+        Some(prepared) => list_import::import(cluster, out, &args.name, prepared, id).await,
         None => print::line(&format!("list {} is created", args.name)),
     }
 }

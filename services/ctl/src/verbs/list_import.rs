@@ -1,18 +1,36 @@
-//! `list import`: the rows of a CSV file into a list. Never sends anything when the header is wrong.
+//! `list import`: the rows of a CSV file into a list. Never sends anything when the header is wrong, or where rejected rows could
+//! not be written.
 
 use crate::{
-    cli::ListImportArgs,
+    cli::{CsvArgs, ListImportArgs},
     cluster::Cluster,
     failure::Failure,
-    import::{self, Summary, source::Source},
+    import::{self, Summary, preview, rejects::Rejects, source::Source},
     print::{self, Out},
 };
 
+/// A file that was found fit for an import.
+pub(crate) struct Prepared {
+    source: Source,
+    rejects: Rejects,
+}
+
+impl Prepared {
+    /// Asks no node.
+    pub(crate) fn new(source: Source, args: &CsvArgs) -> Result<Self, Failure> {
+        let rejects = Rejects::open(args.rejects.as_deref(), &source)?;
+        Ok(Self { source, rejects })
+    }
+}
+
 /// Imports a file as its own import, or as a new one.
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListImportArgs) -> Result<(), Failure> {
-    let source = Source::open(&args.file)?;
-    let id = if args.as_new { import::new_id() } else { import::id_of(&args.name, &args.file)? };
-    import(cluster, out, &args.name, source, id).await
+    let source = Source::open(&args.file, &args.name, &args.csv)?;
+    if args.csv.dry_run {
+        return preview::show(out, source);
+    }
+    let id = if args.as_new { import::new_id() } else { source.id() };
+    import(cluster, out, &args.name, Prepared::new(source, &args.csv)?, id).await
 }
 
 /// Shows progress and the closing line; fails if a row was rejected.
@@ -20,13 +38,18 @@ pub(crate) async fn import(
     cluster: &Cluster,
     out: Out,
     list: &str,
-    source: Source,
+    prepared: Prepared,
     id: Vec<u8>,
 ) -> Result<(), Failure> {
+    let Prepared { source, rejects } = prepared;
     let bar = print::bar(source.bytes());
-    let result = import::run(cluster, list, source, id, &bar).await;
+    let notes = source.notes();
+    let result = import::run(cluster, list, source, rejects, id, &bar).await;
     bar.finish_and_clear();
     let summary = result?;
+    for note in notes {
+        eprintln!("ocsctl: {note}");
+    }
     out.show(&summary, Summary::line)?;
     match &summary.rejects_file {
         Some(path) => Err(Failure::Refused(format!("{} rows were rejected: see {}", summary.rejected, path.display()))),

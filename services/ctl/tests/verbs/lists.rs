@@ -1,6 +1,11 @@
 //! Lists in and out.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tokio::io::AsyncWriteExt;
 
 use crate::{Double, nobody, ocsctl, ocsctl_at};
 
@@ -10,10 +15,10 @@ fn write(dir: &Path, text: &str) -> PathBuf {
     path
 }
 
-/// 1,203 rows: two of them duplicates, one without a phone, one too short.
+/// 1,203 rows: two of them duplicates, one without a phone, one too long.
 fn calls() -> String {
     let mut rows: Vec<String> = (0..1199).map(|row| format!("+{row},x")).collect();
-    rows.insert(600, "short".to_owned());
+    rows.insert(600, "x,too,long".to_owned());
     rows.extend(["+7,x", "+8,x", "none,x"].map(str::to_owned));
     format!("contact_info,NOTE\n{}\n", rows.join("\n"))
 }
@@ -39,14 +44,14 @@ async fn an_import_goes_on_over_refusals_and_its_parts_add_up_at_every_run() {
     let file = file.to_str().unwrap();
     double.state().imports_refused = 3;
     let endpoints = format!("{},{}", nobody().await, double.endpoints());
-    for words in [["list", "create", "demo", "--from", file].as_slice(), &["list", "import", "demo", file]] {
+    let runs = [["list", "create", "demo", "--from", file].as_slice(), &["list", "import", "demo", file]];
+    for (words, name) in runs.into_iter().zip(["calls.rejects.csv", "calls.rejects-2.csv"]) {
         let ran = ocsctl_at(&endpoints, words).await;
         assert_eq!(ran.code, 1, "{}", ran.err);
         assert_eq!(ran.out, "rows 1203 = added 1199 + duplicates 2 + rejected 2\n");
-        assert!(ran.err.contains("calls.rejects.csv"), "{}", ran.err);
-        let rejects = std::fs::read_to_string(dir.path().join("calls.rejects.csv")).unwrap();
-        let wanted =
-            "row,reason,contact_info,NOTE\n601,1 fields where the header has 2,short\n1203,not a phone,none,x\n";
+        assert!(ran.err.contains(name), "{}", ran.err);
+        let rejects = std::fs::read_to_string(dir.path().join(name)).unwrap();
+        let wanted = "row,reason,contact_info,NOTE\n601,\"3 fields where the header has 2\",x,too,long\n1203,\"not a phone\",none,x\n";
         assert_eq!(rejects, wanted);
     }
     let state = double.state();
@@ -104,4 +109,90 @@ async fn an_export_is_csv_and_a_file_appears_whole() {
     std::os::unix::fs::symlink("/dev/full", &link).unwrap();
     let full = ocsctl(&double, &["list", "export", "demo", "-o", link.to_str().unwrap(), "--force"]).await;
     assert_eq!((full.code, full.err.contains("No space left")), (1, true), "{}", full.err);
+}
+
+#[tokio::test]
+async fn a_pipe_is_imported_whole_and_its_rejects_never_go_beside_the_device() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    double.state().lists.insert("demo".to_owned(), Vec::new());
+    let rows: String = (0..5000).map(|row| format!("+{row},note\n")).collect();
+    let text = format!("contact_info,NOTE\n{rows}none,x\n");
+    for (file, wanted) in [("-", "added 5000 + duplicates 0"), ("/dev/stdin", "added 0 + duplicates 5000")] {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_ocsctl"));
+        command.env("OCSCTL_ENDPOINTS", double.endpoints()).args(["list", "import", "demo", file]);
+        command.current_dir(dir.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(text.as_bytes()).await.unwrap();
+        drop(stdin);
+        let ran = child.wait_with_output().await.unwrap();
+        assert_eq!(ran.status.code(), Some(1));
+        assert_eq!(String::from_utf8(ran.stdout).unwrap(), format!("rows 5001 = {wanted} + rejected 1\n"));
+    }
+    for name in ["stdin.rejects.csv", "stdin.rejects-2.csv"] {
+        let rejects = std::fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(rejects, "row,reason,contact_info,NOTE\n5001,\"not a phone\",none,x\n");
+    }
+}
+
+#[tokio::test]
+async fn rejects_are_importable_again_and_no_file_that_was_there_is_touched() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let file = write(dir.path(), "contact_info,NOTE\n+1,a\n2, \"b\" \n");
+    let rejects = dir.path().join("calls.rejects.csv");
+    std::fs::write(&rejects, "mine").unwrap();
+    let unknown = ocsctl(&double, &["list", "import", "none", file.to_str().unwrap()]).await;
+    assert_eq!((unknown.code, std::fs::read_dir(dir.path()).unwrap().count()), (1, 2), "no file is left behind");
+    double.state().lists.insert("demo".to_owned(), Vec::new());
+    let import = ["list", "import", "demo", file.to_str().unwrap()];
+    let named = ocsctl(&double, &[&import[..], &["--rejects", rejects.to_str().unwrap()]].concat()).await;
+    assert_eq!((named.code, named.err.contains("a file of this name exists")), (1, true), "{}", named.err);
+    let nowhere = ocsctl(&double, &[&import[..], &["--rejects", "/nowhere/r.csv"]].concat()).await;
+    assert_eq!((nowhere.code, double.state().batches.len()), (1, 0), "{}", nowhere.err);
+    assert_eq!(ocsctl(&double, &import).await.code, 1);
+    assert_eq!(std::fs::read_to_string(&rejects).unwrap(), "mine");
+    let second = dir.path().join("calls.rejects-2.csv");
+    let text = std::fs::read_to_string(&second).unwrap();
+    assert_eq!(text, "row,reason,contact_info,NOTE\n2,\"not a phone\",2, \"b\" \n");
+    std::fs::write(&second, text.replace(",2,", ",+2,")).unwrap();
+    let again = ocsctl(&double, &["list", "import", "demo", second.to_str().unwrap()]).await;
+    assert_eq!(
+        (again.code, again.out.as_str()),
+        (0, "rows 1 = added 1 + duplicates 0 + rejected 0\n"),
+        "{}",
+        again.err
+    );
+    assert_eq!(double.state().lists["demo"].len(), 2);
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_the_rows_as_they_would_be_stored_and_sends_nothing() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let file = write(dir.path(), "phone;NOTE\n+1;'=1\n+2\n");
+    let options = ["--columns", "phone=contact_info", "--guard-formulas", "--dry-run", "-o", "json"];
+    let words = [&["list", "import", "demo", file.to_str().unwrap()][..], &options].concat();
+    let ran = ocsctl(&double, &words).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let shown = ran.json();
+    assert_eq!(shown["columns"], serde_json::json!(["contact_info", "NOTE"]));
+    assert_eq!(shown["first_rows"], serde_json::json!([["+1", "=1"], ["+2", ""]]));
+    assert!(double.state().batches.is_empty() && double.state().lists.is_empty());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_guarded_export_is_the_same_rows_and_a_format_is_no_file() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let row = ["1", "+1", "101"].map(str::to_owned);
+    double.state().lists.insert("demo".to_owned(), vec![row]);
+    let export = ["list", "export", "demo", "--columns", "contact_info,handle"];
+    let guarded = ocsctl(&double, &[&export[..], &["--guard-formulas"]].concat()).await;
+    assert_eq!(guarded.out, "contact_info,handle\n'+1,101\n");
+    let file = write(dir.path(), &guarded.out);
+    let import = ["list", "import", "demo", file.to_str().unwrap(), "--guard-formulas"];
+    assert_eq!(ocsctl(&double, &import).await.out, "rows 1 = added 0 + duplicates 1 + rejected 0\n");
+    for format in ["json", "table"] {
+        assert_eq!(ocsctl(&double, &[&export[..], &["-o", format]].concat()).await.code, 2);
+        assert!(!Path::new(format).exists());
+    }
 }

@@ -1,0 +1,281 @@
+//! Splits bytes into CSV records and knows where each one stands. Holds one record in memory, and of a long one the beginning alone.
+//! Called by `source` for the header and by `batches` for the rows.
+
+use std::{io, io::BufRead};
+
+/// Bytes of a record's cells that are kept; a longer record fits into no batch.
+const KEPT_BYTES_MAX: usize = 256 << 10;
+
+/// Where a record stands in the bytes, its line end included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Offset of its first byte.
+    pub(crate) start: u64,
+    /// Offset behind its last byte.
+    pub(crate) end: u64,
+}
+
+/// A quote that does not end where a cell ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenQuote {
+    /// The line in which it opens; the first line is 1.
+    pub(crate) line: u64,
+    /// Further lines that it made part of its cell.
+    pub(crate) swallowed: u64,
+    /// The line of the quote that ends it in the middle of a cell; none: the file ends first.
+    pub(crate) met: Option<u64>,
+}
+
+/// One record.
+#[derive(Debug, Default)]
+pub(crate) struct RawRecord {
+    pub(crate) span: Span,
+    /// Offset behind its second delimiter.
+    pub(crate) third_cell: Option<u64>,
+    pub(crate) cells: Vec<Vec<u8>>,
+    /// One of its cells has quotes: it is a row also where that cell is empty.
+    pub(crate) quoted: bool,
+    /// Its cells are longer than what is kept of them.
+    pub(crate) cut: bool,
+    pub(crate) open_quote: Option<OpenQuote>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    CellStart,
+    Bare,
+    Quoted,
+    QuoteInQuoted,
+    AfterReturn,
+}
+
+/// Reads records one after the other; empty lines are none.
+#[derive(Debug)]
+pub(crate) struct Records<R> {
+    from: R,
+    splitter: Splitter,
+}
+
+/// Where the reader stands.
+#[derive(Debug)]
+struct Splitter {
+    delimiter: u8,
+    offset: u64,
+    line: u64,
+    at: At,
+    cell: Vec<u8>,
+    kept: usize,
+    quote_line: u64,
+    last: u8,
+}
+
+impl RawRecord {
+    /// Where the record stands without the two columns that a rejects file has in front.
+    pub(crate) fn span_without(&self, skipped: usize) -> Span {
+        match self.third_cell {
+            Some(start) if skipped == 2 => Span { start, ..self.span },
+            _ => self.span,
+        }
+    }
+}
+
+impl<R: BufRead> Records<R> {
+    /// `offset` and `line` say where `from` stands.
+    pub(crate) fn new(from: R, delimiter: u8, offset: u64, line: u64) -> Self {
+        let (at, cell) = (At::CellStart, Vec::new());
+        Self { from, splitter: Splitter { delimiter, offset, line, at, cell, kept: 0, quote_line: 0, last: 0 } }
+    }
+
+    /// The offset behind the last record, and behind the empty lines after it once the end is reached.
+    pub(crate) fn offset(&self) -> u64 {
+        self.splitter.offset
+    }
+
+    /// The line of the next byte; the first line is 1.
+    pub(crate) fn line(&self) -> u64 {
+        self.splitter.line
+    }
+
+    /// The next record; none at the end.
+    pub(crate) fn read(&mut self) -> io::Result<Option<RawRecord>> {
+        loop {
+            let Some(record) = self.read_one()? else { return Ok(None) };
+            if record.quoted || record.cells.len() > 1 || record.cells.first().is_some_and(|cell| !cell.is_empty()) {
+                return Ok(Some(record));
+            }
+        }
+    }
+
+    fn read_one(&mut self) -> io::Result<Option<RawRecord>> {
+        let start = self.splitter.offset;
+        let mut record = RawRecord { span: Span { start, end: start }, ..RawRecord::default() };
+        (self.splitter.at, self.splitter.kept) = (At::CellStart, 0);
+        loop {
+            let chunk = match self.from.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                chunk => chunk?,
+            };
+            if chunk.is_empty() {
+                return Ok(self.splitter.at_end(record));
+            }
+            let (used, ended) = self.splitter.take(chunk, &mut record);
+            self.from.consume(used);
+            if ended {
+                return Ok(Some(self.splitter.ended(record)));
+            }
+        }
+    }
+}
+
+impl Splitter {
+    /// Returns how many bytes belong to the record, and whether it ends there.
+    fn take(&mut self, chunk: &[u8], record: &mut RawRecord) -> (usize, bool) {
+        for (index, byte) in chunk.iter().copied().enumerate() {
+            if self.at == At::AfterReturn && byte != b'\n' {
+                return (index, true);
+            }
+            self.offset += 1;
+            self.last = byte;
+            self.line += u64::from(byte == b'\n');
+            if self.step(byte, record) {
+                return (index + 1, true);
+            }
+        }
+        (chunk.len(), false)
+    }
+
+    /// Returns whether the record ends with this byte.
+    fn step(&mut self, byte: u8, record: &mut RawRecord) -> bool {
+        match (self.at, byte) {
+            (At::AfterReturn, _) => return true,
+            (At::Quoted, b'"') => self.at = At::QuoteInQuoted,
+            (At::Quoted, _) => self.keep(byte, record),
+            (At::CellStart, b'"') => {
+                (self.at, self.quote_line) = (At::Quoted, self.line);
+                record.quoted = true;
+            }
+            (At::QuoteInQuoted, b'"') => {
+                self.keep(byte, record);
+                self.at = At::Quoted;
+            }
+            (_, b'\n') => return true,
+            (_, b'\r') => self.at = At::AfterReturn,
+            (_, byte) if byte == self.delimiter => {
+                record.cells.push(std::mem::take(&mut self.cell));
+                self.at = At::CellStart;
+                if record.cells.len() == 2 {
+                    record.third_cell = Some(self.offset);
+                }
+            }
+            (at, _) => {
+                if at == At::QuoteInQuoted && self.line > self.quote_line {
+                    record.open_quote.get_or_insert(self.quote_that_met_another());
+                }
+                self.keep(byte, record);
+                self.at = At::Bare;
+            }
+        }
+        false
+    }
+
+    fn keep(&mut self, byte: u8, record: &mut RawRecord) {
+        self.kept += 1;
+        if self.kept <= KEPT_BYTES_MAX {
+            self.cell.push(byte);
+        } else {
+            record.cut = true;
+        }
+    }
+
+    fn quote_that_met_another(&self) -> OpenQuote {
+        OpenQuote { line: self.quote_line, swallowed: self.line - self.quote_line, met: Some(self.line) }
+    }
+
+    fn ended(&mut self, mut record: RawRecord) -> RawRecord {
+        record.cells.push(std::mem::take(&mut self.cell));
+        record.span.end = self.offset;
+        record
+    }
+
+    /// The last record, where the file does not end with a line end.
+    fn at_end(&mut self, mut record: RawRecord) -> Option<RawRecord> {
+        if record.span.start == self.offset {
+            return None;
+        }
+        if self.at == At::Quoted {
+            let swallowed = self.line - self.quote_line - u64::from(self.last == b'\n');
+            let open = OpenQuote { line: self.quote_line, swallowed, met: None };
+            record.open_quote.get_or_insert(open);
+        }
+        Some(self.ended(record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &[u8], delimiter: u8) -> Vec<RawRecord> {
+        let small = io::BufReader::with_capacity(3, text); // cells span the chunks
+        let mut records = Records::new(small, delimiter, 0, 1);
+        std::iter::from_fn(|| records.read().unwrap()).collect()
+    }
+
+    fn cells(text: &str, delimiter: u8) -> Vec<Vec<String>> {
+        let text_of = |cell: Vec<u8>| String::from_utf8(cell).unwrap();
+        all(text.as_bytes(), delimiter).into_iter().map(|one| one.cells.into_iter().map(text_of).collect()).collect()
+    }
+
+    #[test]
+    fn cells_are_those_that_the_csv_library_reads() {
+        for text in [
+            "a,b\n1,2\n",
+            "a,b\r\n1,2\r\n\r\n3,4",
+            "a\r\r1\r",
+            "\"a, \"\"b\"\"\nc\",\"\",x\n,,\n",
+            "\"a\" b,=\"c\"\n",
+            "a,\"b\"",
+            "\"\"\n\n1",
+            "",
+        ] {
+            let mut library = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(text.as_bytes());
+            let wanted: Vec<Vec<String>> =
+                library.records().map(|one| one.unwrap().iter().map(str::to_owned).collect()).collect();
+            assert_eq!(cells(text, b','), wanted, "{text:?}");
+        }
+        assert_eq!(cells("a;b,c\n", b';'), [["a", "b,c"]]);
+    }
+
+    #[test]
+    fn the_spans_of_records_are_their_bytes() {
+        let text = b"a,b\r\n\"1\n2\",x\n3";
+        let spans: Vec<&[u8]> =
+            all(text, b',').iter().map(|one| &text[one.span.start as usize..one.span.end as usize]).collect();
+        assert_eq!(spans, [&b"a,b\r\n"[..], b"\"1\n2\",x\n", b"3"]);
+    }
+
+    #[test]
+    fn a_quote_that_never_ends_is_told_with_its_line_and_the_lines_that_it_swallowed() {
+        for text in ["h\nfine\n\"19 inch\nthree\nfour\n", "h\nfine\n\"19 inch\nthree\nfour"] {
+            let open = all(text.as_bytes(), b',').pop().unwrap().open_quote;
+            assert_eq!(open, Some(OpenQuote { line: 3, swallowed: 2, met: None }));
+        }
+    }
+
+    #[test]
+    fn a_quote_that_ends_at_the_next_stray_quote_is_told_and_the_next_line_is_whole() {
+        let records = all(b"1,\"19 inch\n2,fine\n3,\"21 inch\n4,fine\n", b',');
+        assert_eq!(records[0].open_quote, Some(OpenQuote { line: 1, swallowed: 2, met: Some(3) }));
+        assert_eq!(records[1].cells, [b"4".to_vec(), b"fine".to_vec()]);
+        let last = all(b"1,\"a\nb\"\n", b',').pop().unwrap();
+        assert_eq!(last.open_quote, None, "a cell of two lines is no fault");
+    }
+
+    #[test]
+    fn of_a_long_record_the_beginning_is_kept_and_its_end_is_found() {
+        let text = format!("{}\n2\n", "9".repeat(KEPT_BYTES_MAX + 10));
+        let records = all(text.as_bytes(), b',');
+        assert!(records[0].cut && !records[1].cut);
+        assert_eq!(records[1].cells, [b"2".to_vec()]);
+    }
+}
