@@ -49,7 +49,7 @@ fn lists_are_created_imported_once_exported_and_replayed() {
     assert!(cluster.export_text("demo", "a").contains("\"Doe, Jo 7\""));
 
     // Rows that cannot be are rejected one by one, with number and reason; a file that cannot be, as a whole.
-    let bad = "record_id,contact_info,daily_from\n1,+99967000001,0\n2,,0\n3,+99967000003,soon\n4,+99967000004\n\
+    let bad = "record_id,contact_info,daily_from\n1,+99967000001,0\n2,,0\n3,+99967000003,soon\n4,+99967000004,0,x\n\
                1,+99967000005,0\n";
     fs::write(cluster.path("bad.csv"), bad).unwrap();
     let ran = cluster.ctl(&["list", "create", "bad", "--from", "bad.csv", "-o", "json"]);
