@@ -30,9 +30,11 @@ pub const COMMAND_FORMAT: u32 = 1;
 pub const RULES_FIRST: u32 = 1;
 /// Newest version of the rules that this release decides; it decides all from the first to this one (spec 11, rules version).
 /// A node that does not know an entry's version stops (design 2).
-pub const RULES_NEWEST: u32 = 2;
+pub const RULES_NEWEST: u32 = 3;
 /// From this version on the options of the rules are replicated state, request ids carry the token of the start that gave them,
 /// and a command's head says whose request it is.
 pub const RULES_WITH_SETTINGS: u32 = 2;
+/// From this version on the replay window of a request ends with the next change of its record, or of its phone's Do-Not-Call entry.
+pub const RULES_WITH_WINDOW_ENDS: u32 = 3;
 /// Largest encoded command, bytes (design 2, limits).
 pub const COMMAND_BYTES_MAX: usize = 1280 * 1024;

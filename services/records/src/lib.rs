@@ -9,6 +9,7 @@ mod columns;
 mod date_time;
 mod decide;
 mod digest;
+mod dnc;
 mod event;
 mod export;
 mod fields;

@@ -326,6 +326,10 @@ pub struct RecordRow {
     /// Values of the list's user-defined fields in their order, as text; one that is missing at the end is its default.
     #[prost(string, repeated, tag = "26")]
     pub user: Vec<String>,
+    /// When a request changed it last, microseconds since 1970; 0: never, or under a rules version before 3. No column: an export
+    /// leaves it out.
+    #[prost(uint64, tag = "27")]
+    pub changed_us: u64,
 }
 
 /// A Do-Not-Call entry; phone or customer, tenant or list are its key.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use outbound::{Command, Handle};
+use outbound::{Command, Handle, RULES_WITH_WINDOW_ENDS};
 
 use crate::{
     canonical_phone,
@@ -23,7 +23,7 @@ pub(crate) struct Turn<'o, 'v, V: View> {
     pub(crate) overlay: &'o mut Overlay<'v, V>,
     /// Counters, written back by [`Turn::end`].
     pub(crate) meta: MetaRow,
-    /// Stamped time; never less than that of the command before.
+    /// Stamped time; never less than that of the command before, and from rules version 3 on always more.
     pub(crate) now_us: u64,
     /// The rules version that decides the command.
     pub(crate) version: u32,
@@ -42,7 +42,9 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         events: &'o mut Vec<Event>,
     ) -> Self {
         let mut meta = lookup::meta(overlay);
-        meta.last_stamp_us = meta.last_stamp_us.max(command.stamp_us);
+        // a stamp of its own says which of two commands changed a record last
+        let apart_us = u64::from(command.rules >= RULES_WITH_WINDOW_ENDS);
+        meta.last_stamp_us = meta.last_stamp_us.saturating_add(apart_us).max(command.stamp_us);
         let rules = overlay.options(own);
         Self { overlay, now_us: meta.last_stamp_us, meta, version: command.rules, rules, own, events }
     }
@@ -92,7 +94,10 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
     }
 
     /// Writes a record that is there. List, ids, chain and phone stay as they were added, so the indexes stand.
-    pub(crate) fn change_record(&mut self, handle: Handle, record: RecordRow) {
+    pub(crate) fn change_record(&mut self, handle: Handle, mut record: RecordRow) {
+        if self.version >= RULES_WITH_WINDOW_ENDS {
+            record.changed_us = self.now_us;
+        }
         self.events.push(Event::RecordChanged { handle, list: record.list });
         self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
     }

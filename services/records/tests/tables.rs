@@ -13,7 +13,7 @@ const UNICODE: u64 = 0xd98c_b07e_d212_9be2;
 
 /// By rules version: what time zones and Unicode hash to. A version that was released keeps its line; where a crate or the compiler
 /// brings other tables, the versions before need a copy of theirs, and a new version names the new ones.
-const RECORDED: [(u32, u64, u64); 2] = [(1, TIME_ZONES, UNICODE), (2, TIME_ZONES, UNICODE)];
+const RECORDED: [(u32, u64, u64); 3] = [(1, TIME_ZONES, UNICODE), (2, TIME_ZONES, UNICODE), (3, TIME_ZONES, UNICODE)];
 
 /// Every zone of the bundled database, by name, with its transitions.
 fn time_zones() -> u64 {

@@ -1,5 +1,5 @@
-//! The group's rules version is raised at some moment of a run, and options of the rules are set afterwards, as by an operator.
-//! From the raise on every node's own file says something else: nothing that decides may come from there.
+//! The group's rules version is raised step by step at some moments of a run, and options of the rules are set from version 2 on, as by
+//! an operator. From the first raise on every node's own file says something else: nothing that decides may come from there.
 //!
 //! In some runs a node gives an id a second time, to another request: it must never get the first one's answer. Called by `world`.
 
@@ -73,10 +73,10 @@ impl World {
         let Some(at) = self.places().find(serves) else { return };
         let Some(life) = &mut self.nodes[at].life else { return };
         let settings = vec![Setting { key: "replay_window_ms".to_owned(), value: window_ms.to_string() }];
+        let raised = |to| Body::RaiseRules(RaiseRules { to, settings: settings.clone(), release: "sim".to_owned() });
         let body = match life.rules_version() {
-            ..RULES_WITH_SETTINGS => {
-                Body::RaiseRules(RaiseRules { to: RULES_NEWEST, settings, release: "sim".to_owned() })
-            }
+            version @ ..RULES_WITH_SETTINGS => raised(version + 1),
+            version if version < RULES_NEWEST && self.rng.random_ratio(1, 2) => raised(version + 1),
             _ => Body::SetSettings(settings),
         };
         let id = life.next_id(at);

@@ -5,16 +5,21 @@
 //! takes part in the window, since its client named nothing and may send it again under another key of the balancer's;
 //! and it is known under that key for as long as its request id is.
 //!
+//! From rules version 3 on the window ends early: for a request on a record as soon as another request has changed that record, for
+//! AddRecord and DoNotCall as soon as the phone's Do-Not-Call entry is another one. What was acknowledged meanwhile is not lost: A, B,
+//! A ends with A. A balancer's key names one passage, which is the same request whatever has changed since.
+//!
 //! Only what was applied counts: a refused request changed nothing, so deciding it once more is harmless, and its
 //! client may have mended the cause. A repeat does not lengthen the window.
 
-use outbound::{Reply, ReplyBody, Request, RequestId, content_under};
+use outbound::{RULES_WITH_WINDOW_ENDS, Reply, ReplyBody, Request, RequestId, Resource, content_under};
 
 use super::{LazyContent, decode};
 use crate::{
     key::{Key, Scope},
     row::{RequestIdRow, Row},
     turn::Turn,
+    verbs,
     view::View,
 };
 
@@ -39,13 +44,14 @@ pub(crate) fn answer<V: View>(
     let attempt = request.idempotency_key.as_deref().map(under);
     let attempt_us = turn.rules.request_window_us;
     if let Some(first) = attempt.as_ref().and_then(|place| repeated(place, asked, attempt_us, turn)) {
-        return (Reply { replayed: true, ..first }, Vec::new());
+        return (Reply { replayed: true, ..first.reply }, Vec::new());
     }
     let window_us = turn.rules.replay_window_us;
     let content = (window_us != 0).then(|| Key::Content(asked.hash(), scope));
-    if let Some(first) = content.as_ref().and_then(|place| repeated(place, asked, window_us, turn)) {
+    let first = content.as_ref().and_then(|place| repeated(place, asked, window_us, turn));
+    if let Some(First { reply, .. }) = first.filter(|first| !has_ended(request, first.stamp_us, turn)) {
         let places = stand(id, attempt.into_iter().collect(), turn);
-        return (Reply { replayed: true, ..first }, places);
+        return (Reply { replayed: true, ..reply }, places);
     }
     let reply = decide(turn);
     match reply.body {
@@ -62,10 +68,31 @@ fn stand<V: View>(id: RequestId, places: Vec<Key>, turn: &mut Turn<'_, '_, V>) -
     places
 }
 
-/// The answer that stands under a content. A row that says it answered something else is passed over.
-fn repeated<V: View>(content: &Key, asked: &LazyContent<'_>, window_us: u64, turn: &Turn<'_, '_, V>) -> Option<Reply> {
+/// The request whose answer stands under a content.
+struct First {
+    stamp_us: u64,
+    reply: Reply,
+}
+
+/// The first request with a content. A row that says it answered something else is passed over.
+fn repeated<V: View>(content: &Key, asked: &LazyContent<'_>, window_us: u64, turn: &Turn<'_, '_, V>) -> Option<First> {
     let Some(Row::Content(first)) = turn.overlay.get(content) else { return None };
     let Some(Row::Request(row)) = turn.overlay.get(&Key::Request((&first).into())) else { return None };
     let same = row.content.is_empty() || row.content == asked.hash();
-    (same && turn.counts(row.stamp_us, window_us)).then(|| decode(&row.reply))
+    let counts = same && turn.counts(row.stamp_us, window_us);
+    counts.then(|| First { stamp_us: row.stamp_us, reply: decode(&row.reply) })
+}
+
+/// Whether the window of a request that was applied then has ended before its time.
+fn has_ended<V: View>(request: &Request, applied_us: u64, turn: &Turn<'_, '_, V>) -> bool {
+    if turn.version < RULES_WITH_WINDOW_ENDS {
+        return false;
+    }
+    has_changed(&request.resource, applied_us, turn) || verbs::entry_differs(request, turn)
+}
+
+/// Whether another request has changed the record of a request since.
+fn has_changed<V: View>(resource: &Resource, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
+    let Resource::Record(handle) = resource else { return false };
+    matches!(turn.overlay.get(&Key::Record(*handle)), Some(Row::Record(record)) if record.changed_us > since_us)
 }

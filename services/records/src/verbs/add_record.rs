@@ -7,13 +7,12 @@ use outbound::{Refusal, RefusalCode, Reply, Request, Value, key, record_status, 
 use super::target;
 use crate::{
     acknowledge::{Acknowledge, int},
-    canonical_phone, columns, date_time,
+    columns, date_time, dnc,
     fields::{UserValues, user_value, user_values},
     given::{self, bad_value},
-    key::{DncScope, DncSubject, Key},
     lookup,
     row::{ListRow, RecordRow},
-    rules::{AGENT_LETTERS_MAX, DAY_END, INT_MAX, LIST_TENANT, PHONE_LETTERS_MAX, TIME_MAX},
+    rules::{AGENT_LETTERS_MAX, DAY_END, INT_MAX, PHONE_LETTERS_MAX, TIME_MAX},
     turn::Turn,
     view::View,
     zones,
@@ -108,15 +107,18 @@ fn set_chain<V: View>(
 }
 
 fn check_do_not_call<V: View>(dbid: u32, record: &RecordRow, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
-    let subject = DncSubject::Phone(canonical_phone(&record.contact_info));
-    for scope in [DncScope::Tenant(LIST_TENANT.to_owned()), DncScope::List(dbid)] {
-        if turn.overlay.get(&Key::Dnc(scope, subject.clone())).is_some() {
-            let message = format!("Phone {} is on the Do-Not-Call list", record.contact_info);
-            let refusal = Refusal::new(RefusalCode::DoNotCall, message);
-            return Err(refusal.with(key::PHONE, Value::text(&record.contact_info)));
-        }
+    if !dnc::stops(dbid, &record.contact_info, turn) {
+        return Ok(());
     }
-    Ok(())
+    let message = format!("Phone {} is on the Do-Not-Call list", record.contact_info);
+    Err(Refusal::new(RefusalCode::DoNotCall, message).with(key::PHONE, Value::text(&record.contact_info)))
+}
+
+/// Whether the phone of a request that was applied has come onto the Do-Not-Call list.
+pub(super) fn is_stopped<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> bool {
+    let list = target::list(request, turn.overlay).ok();
+    let phone = given::text(request, key::PHONE, PHONE_LETTERS_MAX).ok().flatten();
+    list.zip(phone).is_some_and(|((dbid, _), phone)| dnc::stops(dbid, &phone, turn))
 }
 
 fn apply<V: View>(plan: &mut Plan, turn: &mut Turn<'_, '_, V>) -> outbound::Handle {

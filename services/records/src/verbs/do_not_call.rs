@@ -5,15 +5,7 @@ use outbound::{Handle, Refusal, Reply, Request, call_result, key, record_status,
 
 use super::target::{self, Target};
 use crate::{
-    acknowledge::Acknowledge,
-    canonical_phone,
-    event::Event,
-    given,
-    key::{DncScope, DncSubject, Key},
-    row::{DncRow, RecordRow, Row},
-    rules::LIST_TENANT,
-    turn::Turn,
-    view::View,
+    acknowledge::Acknowledge, dnc, given, key::DncScope, row::RecordRow, rules::LIST_TENANT, turn::Turn, view::View,
 };
 
 /// What is to be entered and marked, checked.
@@ -32,10 +24,7 @@ pub(super) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> 
 
 fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Refusal> {
     let target = target::record(request, turn.overlay)?;
-    let scope = match given::text(request, key::CALLING_LIST, usize::MAX)? {
-        Some(identifier) => DncScope::List(target::find_list(turn.overlay, &identifier)?.0),
-        None => DncScope::Tenant(LIST_TENANT.to_owned()),
-    };
+    let scope = scope_of(request, turn)?;
     let others = match given::word(request, key::CHAIN_ATTR)?.unwrap_or("AllChain") {
         "AllChain" => target::others_of_chain(&target, turn, |record| *record != marked(record.clone()))?,
         _ => Vec::new(),
@@ -43,24 +32,26 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     Ok(Plan { target, others, scope })
 }
 
+/// For whom the entry is to hold: everybody, or the list that the body names.
+fn scope_of<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<DncScope, Refusal> {
+    Ok(match given::text(request, key::CALLING_LIST, usize::MAX)? {
+        Some(identifier) => DncScope::List(target::find_list(turn.overlay, &identifier)?.0),
+        None => DncScope::Tenant(LIST_TENANT.to_owned()),
+    })
+}
+
+/// Whether the entry stands that a request, once applied, has made or found.
+pub(super) fn is_entered<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> bool {
+    let target = target::record(request, turn.overlay).ok();
+    let scope = scope_of(request, turn).ok();
+    target.zip(scope).is_some_and(|(target, scope)| dnc::stands(&scope, &target.record.contact_info, turn))
+}
+
 fn apply<V: View>(plan: Plan, turn: &mut Turn<'_, '_, V>) {
-    enter(plan.scope, &plan.target.record.contact_info, turn);
+    dnc::enter(&plan.scope, &plan.target.record.contact_info, turn);
     turn.change_record(plan.target.handle, marked(plan.target.record));
     for (handle, record) in plan.others {
         turn.change_record(handle, marked(record));
-    }
-}
-
-/// An entry that is there already keeps its time.
-fn enter<V: View>(scope: DncScope, phone: &str, turn: &mut Turn<'_, '_, V>) {
-    let list = match &scope {
-        DncScope::List(dbid) => Some(*dbid),
-        DncScope::Tenant(_) => None,
-    };
-    let entry = Key::Dnc(scope, DncSubject::Phone(canonical_phone(phone)));
-    if turn.overlay.get(&entry).is_none() {
-        turn.overlay.put(entry, Row::Dnc(DncRow { stamp_us: turn.now_us, given: phone.to_owned() }));
-        turn.events.push(Event::DoNotCallEntered { list });
     }
 }
 

@@ -29,6 +29,15 @@ pub(crate) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> 
     }
 }
 
+/// Whether the Do-Not-Call entry of a request's phone is another one than the request, once applied, has left behind.
+pub(crate) fn entry_differs<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> bool {
+    match request.verb {
+        Verb::AddRecord => add_record::is_stopped(request, turn),
+        Verb::DoNotCall => !do_not_call::is_entered(request, turn),
+        _ => false,
+    }
+}
+
 /// Answers a request that only reads.
 pub(crate) fn read(request: &Request, view: &impl View) -> Result<Reply, Refusal> {
     match request.verb {
