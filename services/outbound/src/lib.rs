@@ -36,5 +36,7 @@ pub const RULES_NEWEST: u32 = 3;
 pub const RULES_WITH_SETTINGS: u32 = 2;
 /// From this version on the replay window of a request ends with the next change of its record, or of its phone's Do-Not-Call entry.
 pub const RULES_WITH_WINDOW_ENDS: u32 = 3;
+/// From this version on an import takes a phone on Do-Not-Call as NoCall.
+pub const RULES_WITH_NO_CALL_IMPORTS: u32 = 3;
 /// Largest encoded command, bytes (design 2, limits).
 pub const COMMAND_BYTES_MAX: usize = 1280 * 1024;

@@ -131,6 +131,8 @@ pub struct Imported {
     pub duplicates: u64,
     /// Of those added, rows whose status Retrieved became Ready.
     pub made_ready: u64,
+    /// Of those added, rows whose phone is on Do-Not-Call: taken as NoCall, from rules version 3 on.
+    pub no_call: u64,
     /// Rows not taken.
     pub rejected: Vec<RejectedRow>,
 }

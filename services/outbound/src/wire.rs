@@ -297,6 +297,7 @@ fn imported_to_wire(imported: Imported) -> wire::Imported {
         added: imported.added,
         duplicates: imported.duplicates,
         made_ready: imported.made_ready,
+        no_call: imported.no_call,
         rejected: imported.rejected.into_iter().map(row).collect(),
     }
 }
@@ -323,6 +324,7 @@ fn imported_from_wire(imported: wire::Imported) -> Imported {
         added: imported.added,
         duplicates: imported.duplicates,
         made_ready: imported.made_ready,
+        no_call: imported.no_call,
         rejected: imported.rejected.into_iter().map(row).collect(),
     }
 }

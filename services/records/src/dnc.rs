@@ -1,12 +1,14 @@
-//! Do-Not-Call entries: which calls they stop, and how one is made (spec 9).
+//! Do-Not-Call entries: which calls they stop, how one is made, and how a record is marked that they stop (spec 9).
 //!
-//! Never marks a record. Called by the verbs.
+//! Called by the verbs.
+
+use outbound::{call_result, record_status, record_type};
 
 use crate::{
     canonical_phone,
     event::Event,
     key::{DncScope, DncSubject, Key},
-    row::{DncRow, Row},
+    row::{DncRow, RecordRow, Row},
     rules::LIST_TENANT,
     turn::Turn,
     view::View,
@@ -35,6 +37,16 @@ pub(crate) fn enter<V: View>(scope: &DncScope, phone: &str, turn: &mut Turn<'_, 
         DncScope::Tenant(_) => None,
     };
     turn.events.push(Event::DoNotCallEntered { list });
+}
+
+/// A record that is not to be called any more.
+pub(crate) fn marked(record: RecordRow) -> RecordRow {
+    RecordRow {
+        record_type: record_type::NO_CALL,
+        record_status: record_status::UPDATED,
+        call_result: call_result::DO_NOT_CALL,
+        ..record
+    }
 }
 
 fn key(scope: &DncScope, phone: &str) -> Key {

@@ -49,6 +49,8 @@ pub(crate) struct Summary {
     pub(crate) rejected: u64,
     /// Of those added, rows whose status Retrieved became Ready.
     pub(crate) made_ready: u64,
+    /// Of those added, rows whose phone is on Do-Not-Call: taken as NoCall.
+    pub(crate) no_call: u64,
     /// Where the rejected rows are, if there are any.
     pub(crate) rejects_file: Option<PathBuf>,
     /// How long it took.
@@ -62,6 +64,9 @@ impl Summary {
         let mut line = format!("rows {rows} = added {added} + duplicates {duplicates} + rejected {rejected}");
         if self.made_ready > 0 {
             line.push_str(&format!(" ({} of those added were Retrieved and became Ready)", self.made_ready));
+        }
+        if self.no_call > 0 {
+            line.push_str(&format!(" ({} of those added are on Do-Not-Call and were taken as NoCall)", self.no_call));
         }
         line
     }
@@ -160,7 +165,7 @@ impl Head<'_> {
 /// What an earlier run of the same file has added is a duplicate of this one. (A repeat within this run is not: its
 /// first answer was lost.)
 fn taken_before(imported: Imported) -> Imported {
-    Imported { added: 0, made_ready: 0, duplicates: imported.duplicates + imported.added, ..imported }
+    Imported { added: 0, made_ready: 0, no_call: 0, duplicates: imported.duplicates + imported.added, ..imported }
 }
 
 /// The same failure, with the place and the way on.
@@ -211,6 +216,7 @@ impl Tally {
         self.summary.duplicates += imported.duplicates;
         self.summary.rejected += imported.rejected.len() as u64;
         self.summary.made_ready += imported.made_ready;
+        self.summary.no_call += imported.no_call;
         for rejected in &imported.rejected {
             let index = rejected.row.checked_sub(batch.first_row).and_then(|index| usize::try_from(index).ok());
             let Some(span) = index.and_then(|index| batch.spans.get(index)) else {
@@ -256,12 +262,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mut tally, mut pieces) = tally(dir.path(), "contact_info\r\n+1\r\n+2\r\n \"+3\r\nx,y");
         let rejected = vec![RejectedRow { row: 3, reason: "too \"long\"".to_owned() }];
-        let imported = Imported { added: 1, duplicates: 1, made_ready: 1, rejected };
+        let imported = Imported { added: 1, duplicates: 1, made_ready: 1, no_call: 1, rejected };
         let bad = pieces.pop().unwrap();
         tally.add(Outcome { piece: pieces.pop().unwrap(), imported }).unwrap();
         tally.add(Outcome { piece: bad, imported: Imported::default() }).unwrap();
         let summary = tally.finish().unwrap();
-        let line = "rows 4 = added 1 + duplicates 1 + rejected 2 (1 of those added were Retrieved and became Ready)";
+        let line = "rows 4 = added 1 + duplicates 1 + rejected 2 (1 of those added were Retrieved and became Ready) (1 of those added are \
+                    on Do-Not-Call and were taken as NoCall)";
         assert_eq!(summary.line(), line);
         let rejects = std::fs::read_to_string(summary.rejects_file.unwrap()).unwrap();
         let wanted =

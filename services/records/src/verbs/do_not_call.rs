@@ -1,7 +1,7 @@
 //! DoNotCall on a record: its phone goes on the Do-Not-Call list, and the record is marked, whatever its state; with
 //! AllChain, which is the default, the other records of its chain too (spec 5, 9).
 
-use outbound::{Handle, Refusal, Reply, Request, call_result, key, record_status, record_type};
+use outbound::{Handle, Refusal, Reply, Request, key};
 
 use super::target::{self, Target};
 use crate::{
@@ -26,7 +26,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     let target = target::record(request, turn.overlay)?;
     let scope = scope_of(request, turn)?;
     let others = match given::word(request, key::CHAIN_ATTR)?.unwrap_or("AllChain") {
-        "AllChain" => target::others_of_chain(&target, turn, |record| *record != marked(record.clone()))?,
+        "AllChain" => target::others_of_chain(&target, turn, |record| *record != dnc::marked(record.clone()))?,
         _ => Vec::new(),
     };
     Ok(Plan { target, others, scope })
@@ -49,18 +49,9 @@ pub(super) fn is_entered<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> 
 
 fn apply<V: View>(plan: Plan, turn: &mut Turn<'_, '_, V>) {
     dnc::enter(&plan.scope, &plan.target.record.contact_info, turn);
-    turn.change_record(plan.target.handle, marked(plan.target.record));
+    turn.change_record(plan.target.handle, dnc::marked(plan.target.record));
     for (handle, record) in plan.others {
-        turn.change_record(handle, marked(record));
-    }
-}
-
-fn marked(record: RecordRow) -> RecordRow {
-    RecordRow {
-        record_type: record_type::NO_CALL,
-        record_status: record_status::UPDATED,
-        call_result: call_result::DO_NOT_CALL,
-        ..record
+        turn.change_record(handle, dnc::marked(record));
     }
 }
 

@@ -6,11 +6,15 @@
 
 use std::sync::Arc;
 
-use outbound::{ImportBatch, Imported, Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, UserField, record_status};
+use outbound::{
+    ImportBatch, Imported, RULES_WITH_NO_CALL_IMPORTS, Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, UserField,
+    record_status,
+};
 
 use super::target;
 use crate::{
     columns::{self, Column, Draft},
+    dnc,
     fields::{self, IMPORTED_KIND, field_of_column, set_user_value},
     key::{Key, Table, import_prefix},
     lookup, once,
@@ -44,7 +48,7 @@ struct Plan {
 
 /// What became of a row.
 enum Taken {
-    Added { made_ready: bool },
+    Added { made_ready: bool, no_call: bool },
     Duplicate,
 }
 
@@ -154,9 +158,10 @@ fn apply<V: View>(batch: &ImportBatch, mut plan: Plan, turn: &mut Turn<'_, '_, V
         }
         match take(&values.values, &mut plan, turn) {
             Ok(Taken::Duplicate) => imported.duplicates += 1,
-            Ok(Taken::Added { made_ready }) => {
+            Ok(Taken::Added { made_ready, no_call }) => {
                 imported.added += 1;
                 imported.made_ready += u64::from(made_ready);
+                imported.no_call += u64::from(no_call);
             }
             Err(reason) => imported.rejected.push(RejectedRow { row, reason }),
         }
@@ -172,13 +177,22 @@ fn take<V: View>(cells: &[String], plan: &mut Plan, turn: &mut Turn<'_, '_, V>) 
     if draft.record_id.is_some_and(|record_id| has_id(plan.dbid, record_id, turn)) {
         return Ok(Taken::Duplicate);
     }
+    let no_call = is_stopped(&draft, plan.dbid, turn);
+    if no_call {
+        draft.record = dnc::marked(draft.record);
+    }
     let made_ready = draft.record.record_status == record_status::RETRIEVED;
     if made_ready {
         draft.record.record_status = record_status::READY;
     }
     let record = give_ids(draft, plan, turn)?;
     turn.add_record(&mut plan.list, record);
-    Ok(Taken::Added { made_ready })
+    Ok(Taken::Added { made_ready, no_call })
+}
+
+/// Whether Do-Not-Call stops calls to the phone of a row: no export is to offer its record for dialling.
+fn is_stopped<V: View>(draft: &Draft, list: u32, turn: &Turn<'_, '_, V>) -> bool {
+    turn.version >= RULES_WITH_NO_CALL_IMPORTS && dnc::stops(list, &draft.record.contact_info, turn)
 }
 
 fn read(cells: &[String], plan: &Plan) -> Result<Draft, String> {

@@ -235,11 +235,13 @@ pub fn show(reply: &Reply) -> String {
         }
         ReplyBody::Imported(imported) => {
             let rejected = imported.rejected.iter().map(|row| format!("\n  row {}: {}", row.row, row.reason));
+            let no_call = Some(imported.no_call).filter(|rows| *rows > 0).map(|rows| format!(" no_call={rows}"));
             format!(
-                "Imported added={} duplicates={} made_ready={}{}",
+                "Imported added={} duplicates={} made_ready={}{}{}",
                 imported.added,
                 imported.duplicates,
                 imported.made_ready,
+                no_call.unwrap_or_default(),
                 rejected.collect::<String>()
             )
         }
