@@ -76,6 +76,7 @@ impl Submission {
             wire::command::Body::RoleChange(change) => forward_request::Body::RoleChange(change),
             wire::command::Body::RaiseRules(raise) => forward_request::Body::RaiseRules(raise),
             wire::command::Body::SetSettings(settings) => forward_request::Body::SetSettings(settings),
+            wire::command::Body::RewritePhones(rewrite) => forward_request::Body::RewritePhones(rewrite),
         });
         let left = (self.deadline - Instant::now()).as_millis();
         ForwardRequest {
@@ -327,6 +328,9 @@ fn submission_from_peer(request: ForwardRequest) -> Result<Submission, Reply> {
         forward_request::Body::RoleChange(change) => Body::RoleChange(outbound::wire::change_from_wire(change)),
         forward_request::Body::RaiseRules(raise) => Body::RaiseRules(outbound::wire::raise_from_wire(raise)),
         forward_request::Body::SetSettings(settings) => Body::SetSettings(outbound::wire::settings_from_wire(settings)),
+        forward_request::Body::RewritePhones(rewrite) => {
+            Body::RewritePhones(outbound::wire::rewrite_from_wire(rewrite))
+        }
     };
     Submission::new(id.into(), origin, body, deadline)
 }

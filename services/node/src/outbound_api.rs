@@ -19,7 +19,7 @@ use std::{
 
 use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
 use outbound::{Body, Origin, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, RequestId};
-use records::Settings;
+use records::{PhonesRow, Settings};
 use tokio::time::Instant;
 
 pub(crate) use batch::{Answer, Awaited, EncodedBody, encode_body, heard, too_early, wall_us};
@@ -55,6 +55,9 @@ pub trait StateReader: Send + Sync + 'static {
 
     /// The options of the rules; none: rules version 1, and every node's own file.
     fn settings(&self) -> Option<Arc<Settings>>;
+
+    /// How far rows are brought to the phone form of the rules, and the last handle given.
+    fn phones(&self) -> (PhonesRow, u64);
 
     /// The lists: the one of that name, or all.
     fn lists(&self, name: Option<&str>) -> Vec<ListInfo>;

@@ -15,6 +15,7 @@ mod judge;
 mod limits;
 mod open;
 mod peer_side;
+mod phones;
 mod proxy_side;
 mod restore;
 mod restored;
@@ -328,6 +329,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     if let Some(api) = &api {
         history::kept(role.clone(), api.clone(), (directory.forced(), directory.restored_from()), tasks);
         upgrade::decide(role.clone(), api.clone(), config.rules.clone(), tasks);
+        phones::rewrite(role.clone(), api.clone(), tasks);
         if let Some(restored) = directory.restored_from() {
             restored::becomes_whole(role.clone(), restored, tasks);
         }

@@ -1,6 +1,6 @@
 //! What stands in the log: a request, stamped by the primary.
 
-use crate::{RULES_FIRST, RULES_WITH_SETTINGS, Request, RequestId};
+use crate::{RULES_FIRST, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS, Request, RequestId};
 
 /// Through which door it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +91,13 @@ pub struct RaiseRules {
     pub release: String,
 }
 
+/// The next Do-Not-Call entries and records are brought to the form in which phones are compared; the state knows which are next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RewritePhones {
+    /// Rows at most, from 1 to [`crate::REWRITTEN_ROWS_MAX`].
+    pub rows_max: u32,
+}
+
 /// What a command asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -106,6 +113,8 @@ pub enum Body {
     RaiseRules(RaiseRules),
     /// Options of the rules are set, all or none; from rules version 2 on.
     SetSettings(Vec<Setting>),
+    /// Rows are brought to the phone form of the rules; from rules version 3 on.
+    RewritePhones(RewritePhones),
 }
 
 impl Body {
@@ -114,6 +123,7 @@ impl Body {
         match self {
             Self::RaiseRules(raise) => raise.to,
             Self::SetSettings(_) => RULES_WITH_SETTINGS,
+            Self::RewritePhones(_) => RULES_WITH_PHONE_FORM,
             _ => RULES_FIRST,
         }
     }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{Body, ImportBatch, NewList, RaiseRules, Request, RoleChange, Setting, Value};
+use crate::{Body, ImportBatch, NewList, RaiseRules, Request, RewritePhones, RoleChange, Setting, Value};
 
 /// SHA-256 of name, resource and sorted attributes, cut to 16 bytes.
 pub type ContentHash = [u8; 16];
@@ -49,6 +49,7 @@ impl Body {
             Self::RoleChange(change) => hash_change(&mut hasher, change),
             Self::RaiseRules(raise) => hash_raise(&mut hasher, raise),
             Self::SetSettings(settings) => hash_settings(&mut hasher, settings),
+            Self::RewritePhones(rewrite) => hash_rewrite(&mut hasher, *rewrite),
         }
         cut(hasher)
     }
@@ -90,6 +91,11 @@ fn hash_settings(hasher: &mut Sha256, settings: &[Setting]) {
     for setting in settings {
         texts(hasher, [setting.key.as_str(), setting.value.as_str()]);
     }
+}
+
+fn hash_rewrite(hasher: &mut Sha256, rewrite: RewritePhones) {
+    texts(hasher, ["RewritePhones"]);
+    number(hasher, rewrite.rows_max.into());
 }
 
 fn texts<'a>(hasher: &mut Sha256, texts: impl IntoIterator<Item = &'a str>) {

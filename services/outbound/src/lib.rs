@@ -13,7 +13,9 @@ mod request;
 pub mod wire;
 
 pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Value, key, spec_of};
-pub use command::{Body, Command, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RoleChange, Setting, UserField};
+pub use command::{
+    Body, Command, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RewritePhones, RoleChange, Setting, UserField,
+};
 pub use content::{ContentHash, content_under};
 pub use enumerations::{
     CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, Word, call_result, record_status,
@@ -38,5 +40,9 @@ pub const RULES_WITH_SETTINGS: u32 = 2;
 pub const RULES_WITH_WINDOW_ENDS: u32 = 3;
 /// From this version on an import takes a phone on Do-Not-Call as NoCall.
 pub const RULES_WITH_NO_CALL_IMPORTS: u32 = 3;
+/// From this version on phones are compared in the canonical form of spec 9, and what is no number any more is refused.
+pub const RULES_WITH_PHONE_FORM: u32 = 3;
+/// Rows that one command rewrites at most to the form of [`RULES_WITH_PHONE_FORM`].
+pub const REWRITTEN_ROWS_MAX: u32 = 500;
 /// Largest encoded command, bytes (design 2, limits).
 pub const COMMAND_BYTES_MAX: usize = 1280 * 1024;

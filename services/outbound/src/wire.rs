@@ -6,8 +6,8 @@ use ocs_proto::outbound as wire;
 
 use crate::{
     Attributes, Body, COMMAND_FORMAT, Command, Done, ImportBatch, ImportRow, Imported, NewList, Origin, RaiseRules,
-    Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, Request, RequestId, Resource, ResourceType, RoleChange,
-    Setting, UserField, Value, Verb,
+    Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, Request, RequestId, Resource, ResourceType, RewritePhones,
+    RoleChange, Setting, UserField, Value, Verb,
 };
 
 /// A message that cannot be one of ours.
@@ -197,6 +197,16 @@ pub fn raise_from_wire(raise: wire::RaiseRules) -> RaiseRules {
     RaiseRules { to, settings: settings_from_wire(wire::SetSettings { settings }), release }
 }
 
+/// A command that rewrites phones, on the wire.
+pub fn rewrite_to_wire(rewrite: RewritePhones) -> wire::RewritePhones {
+    wire::RewritePhones { rows_max: rewrite.rows_max }
+}
+
+/// A command that rewrites phones, from the wire.
+pub fn rewrite_from_wire(rewrite: wire::RewritePhones) -> RewritePhones {
+    RewritePhones { rows_max: rewrite.rows_max }
+}
+
 // === commands ===
 
 /// A door on the wire.
@@ -225,6 +235,7 @@ pub fn body_to_wire(body: Body) -> wire::command::Body {
         Body::RoleChange(change) => wire::command::Body::RoleChange(change_to_wire(change)),
         Body::RaiseRules(raise) => wire::command::Body::RaiseRules(raise_to_wire(raise)),
         Body::SetSettings(settings) => wire::command::Body::SetSettings(settings_to_wire(settings)),
+        Body::RewritePhones(rewrite) => wire::command::Body::RewritePhones(rewrite_to_wire(rewrite)),
     }
 }
 
@@ -255,6 +266,7 @@ pub fn command_from_wire(command: wire::Command) -> Result<Command, WireError> {
         wire::command::Body::RoleChange(change) => Body::RoleChange(change_from_wire(change)),
         wire::command::Body::RaiseRules(raise) => Body::RaiseRules(raise_from_wire(raise)),
         wire::command::Body::SetSettings(settings) => Body::SetSettings(settings_from_wire(settings)),
+        wire::command::Body::RewritePhones(rewrite) => Body::RewritePhones(rewrite_from_wire(rewrite)),
     };
     Ok(Command {
         id: command.id.ok_or(WireError::Missing("request id"))?.into(),

@@ -4,7 +4,7 @@
 
 use outbound::{
     Attributes, Body, Command, ImportBatch, ImportRow, NewList, Origin, RaiseRules, Request, RequestId, Resource,
-    RoleChange, Setting, Verb,
+    RewritePhones, RoleChange, Setting, Verb,
     wire::{command_from_wire, command_to_wire},
 };
 use prost::Message;
@@ -48,6 +48,8 @@ fn one_of_each() -> Vec<Body> {
         Body::RaiseRules(raise("2")),
         Body::SetSettings(vec![setting("a", "bc")]),
         Body::SetSettings(vec![setting("ab", "c")]),
+        Body::RewritePhones(RewritePhones { rows_max: 1 }),
+        Body::RewritePhones(RewritePhones { rows_max: 500 }),
     ]
 }
 

@@ -73,6 +73,7 @@ fn answer<V: View>(command: &Command, asked: &LazyContent<'_>, turn: &mut Turn<'
         Body::ImportBatch(batch) => alone(verbs::import_batch::decide(batch, turn)),
         Body::RoleChange(change) => (verbs::role_change::decide(change, turn), Vec::new()),
         Body::RaiseRules(raise) => alone(verbs::raise_rules::decide(raise, turn)),
+        Body::RewritePhones(rewrite) => alone(verbs::rewrite_phones::decide(*rewrite, turn)),
         Body::SetSettings(changes) => alone(verbs::set_settings::decide(changes, turn)),
         Body::Request(request) => match once::scope_of(command, request) {
             Err(refusal) => (refused(request, refusal), Vec::new()),

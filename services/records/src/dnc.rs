@@ -2,12 +2,13 @@
 //!
 //! Called by the verbs.
 
-use outbound::{call_result, record_status, record_type};
+use outbound::{RULES_WITH_PHONE_FORM, call_result, record_status, record_type};
 
 use crate::{
     canonical_phone,
     event::Event,
     key::{DncScope, DncSubject, Key},
+    phone::is_address,
     row::{DncRow, RecordRow, Row},
     rules::LIST_TENANT,
     turn::Turn,
@@ -22,21 +23,68 @@ pub(crate) fn stops<V: View>(list: u32, phone: &str, turn: &Turn<'_, '_, V>) -> 
 
 /// Whether a phone has an entry of this scope.
 pub(crate) fn stands<V: View>(scope: &DncScope, phone: &str, turn: &Turn<'_, '_, V>) -> bool {
-    turn.overlay.get(&key(scope, phone)).is_some()
+    turn.forms_of(phone).into_iter().any(|form| of_form(scope, form, turn).is_some())
 }
 
-/// Makes an entry. An entry that is there already keeps its time.
-pub(crate) fn enter<V: View>(scope: &DncScope, phone: &str, turn: &mut Turn<'_, '_, V>) {
-    if stands(scope, phone, turn) {
-        return;
+/// The entry of a scope under one form of a phone.
+fn of_form<V: View>(scope: &DncScope, form: String, turn: &Turn<'_, '_, V>) -> Option<DncRow> {
+    if !may_stand(&form, turn) {
+        return None;
     }
-    let row = DncRow { stamp_us: turn.now_us, given: phone.to_owned() };
-    turn.overlay.put(key(scope, phone), Row::Dnc(row));
-    let list = match scope {
+    match turn.overlay.get(&key(scope, form)) {
+        Some(Row::Dnc(row)) => Some(row),
+        _ => None,
+    }
+}
+
+/// Makes an entry under the form of the command's rules version. An entry that is there already keeps its time, under whichever form.
+pub(crate) fn enter<V: View>(scope: &DncScope, phone: &str, turn: &mut Turn<'_, '_, V>) {
+    let forms = turn.forms_of(phone);
+    let standing = forms.iter().find_map(|form| of_form(scope, form.clone(), turn));
+    let is_new = standing.is_none();
+    let row = standing.unwrap_or_else(|| DncRow { stamp_us: turn.now_us, given: phone.to_owned() });
+    let Some(form) = forms.into_iter().next().filter(|form| may_stand(form, turn)) else { return };
+    turn.overlay.put(key(scope, form), Row::Dnc(row));
+    if is_new {
+        turn.events.push(Event::DoNotCallEntered { list: list_of(scope) });
+    }
+}
+
+/// Whether an entry may stand under a form: from rules version 3 on the empty one says nothing of a phone.
+fn may_stand<V: View>(form: &str, turn: &Turn<'_, '_, V>) -> bool {
+    !form.is_empty() || turn.version < RULES_WITH_PHONE_FORM
+}
+
+fn list_of(scope: &DncScope) -> Option<u32> {
+    match scope {
         DncScope::List(dbid) => Some(*dbid),
         DncScope::Tenant(_) => None,
+    }
+}
+
+/// Brings an entry from the first form to the canonical one. The first form may be that of several phones, of which the entry names the
+/// one that was entered first: the form itself keeps its entry too, so that calls stopped before stay stopped.
+pub(crate) fn rewrite<V: View>(scope: &DncScope, stood_under: &str, entry: &DncRow, turn: &mut Turn<'_, '_, V>) {
+    let mut forms = vec![canonical_phone(&entry.given)];
+    if !is_address(&entry.given) {
+        forms.push(canonical_phone(stood_under));
+    }
+    if !forms.iter().any(|form| form == stood_under) {
+        turn.overlay.remove(key(scope, stood_under.to_owned()));
+    }
+    for form in forms.into_iter().filter(|form| !form.is_empty() && form != stood_under) {
+        merge(scope, form, entry, turn);
+    }
+}
+
+/// Of two entries that become one the older stays.
+fn merge<V: View>(scope: &DncScope, form: String, entry: &DncRow, turn: &mut Turn<'_, '_, V>) {
+    let place = key(scope, form);
+    let older = match turn.overlay.get(&place) {
+        Some(Row::Dnc(there)) if there.stamp_us <= entry.stamp_us => there,
+        _ => entry.clone(),
     };
-    turn.events.push(Event::DoNotCallEntered { list });
+    turn.overlay.put(place, Row::Dnc(older));
 }
 
 /// A record that is not to be called any more.
@@ -49,6 +97,6 @@ pub(crate) fn marked(record: RecordRow) -> RecordRow {
     }
 }
 
-fn key(scope: &DncScope, phone: &str) -> Key {
-    Key::Dnc(scope.clone(), DncSubject::Phone(canonical_phone(phone)))
+fn key(scope: &DncScope, form: String) -> Key {
+    Key::Dnc(scope.clone(), DncSubject::Phone(form))
 }

@@ -41,7 +41,7 @@ pub enum Table {
     ListByName = 34,
     /// Index: record by list and record_id.
     RecordById = 35,
-    /// Index: record by canonical phone.
+    /// Index: record by phone in the form of a rules version.
     RecordByPhone = 36,
     /// Index: record by list, chain and position.
     RecordByChain = 37,
@@ -95,7 +95,7 @@ pub enum DncScope {
 /// Whom a Do-Not-Call entry protects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DncSubject {
-    /// A phone in canonical form (see [`crate::canonical_phone`]).
+    /// A phone in the form of a rules version (see [`crate::phone_form`]).
     Phone(String),
     /// A customer id.
     Customer(String),

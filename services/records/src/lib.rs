@@ -37,14 +37,14 @@ pub use export::{export_columns, export_row};
 pub use key::{DncScope, DncSubject, Encoded, Key, Scope, Table, ids_with_token};
 pub use lookup::{
     chain, chain_end, find_list, list, lists, meta, record, record_by_id, records_by_phone, records_from, role_changes,
-    settings,
+    rules_version, settings,
 };
 pub use map::MapView;
 pub use overlay::Overlay;
-pub use phone::canonical_phone;
+pub use phone::{canonical_phone, first_phone_form, phone_form};
 pub use row::{
-    DncRow, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, KeyRow, ListRow, MetaRow, NumberRow, RecordRow,
-    RequestIdRow, RequestRow, RoleChangeRow, Row, SettingRow, SettingsRow,
+    DncRow, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, KeyRow, ListRow, MetaRow, NumberRow, PhonesRow,
+    RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, SettingRow, SettingsRow,
 };
 pub use rules::Rules;
 pub use settings::{Settings, check_setting, nearest_setting, options_of};

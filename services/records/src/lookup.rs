@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use outbound::Handle;
+use outbound::{Handle, RULES_FIRST};
 
 use crate::{
-    canonical_phone,
     key::{Key, Table, chain_prefix, phone_prefix},
+    phone,
     row::{ListRow, MetaRow, RecordRow, RoleChangeRow, Row},
     rules::{NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     settings::Settings,
@@ -107,12 +107,26 @@ pub fn records_from(view: &impl View, list: u32, record_id: u64, limit: u32) -> 
     view.next(&bound, limit).into_iter().filter_map(handle).collect()
 }
 
-/// Up to `limit` records whose phone is the same in canonical form, in the order of handles.
+/// The rules version by which the state decides.
+pub fn rules_version(view: &impl View) -> u32 {
+    settings(view).map_or(RULES_FIRST, |settings| settings.rules_version())
+}
+
+/// Up to `limit` records whose phone is the same in the form of the group's rules version, in the order of handles.
 pub fn records_by_phone(view: &impl View, phone: &str, limit: u32) -> Vec<(Handle, RecordRow)> {
     if phone.chars().count() > PHONE_LETTERS_MAX {
         return Vec::new(); // no record has it
     }
-    let prefix = phone_prefix(&canonical_phone(phone));
+    let forms = phone::forms_to_ask(rules_version(view), meta(view).phones_are_rewritten(), phone);
+    let mut found: Vec<_> = forms.iter().flat_map(|form| records_under(view, form, limit)).collect();
+    found.sort_by_key(|(handle, _)| handle.0);
+    found.dedup_by_key(|(handle, _)| handle.0);
+    found.truncate(limit as usize);
+    found
+}
+
+fn records_under(view: &impl View, form: &str, limit: u32) -> Vec<(Handle, RecordRow)> {
+    let prefix = phone_prefix(form);
     let bound = Bound { table: Table::RecordByPhone, from: prefix.clone(), prefix };
     let record = |(key, _)| match key {
         Key::RecordByPhone { handle, .. } => with_record(view, handle),

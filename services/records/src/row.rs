@@ -130,6 +130,33 @@ pub struct MetaRow {
     /// As `floors`, of the ids with a token: two orders, since a node may give ids of both kinds around the raise.
     #[prost(message, repeated, tag = "10")]
     pub floors_with_token: Vec<FloorRow>,
+    /// How far rows are brought to the phone form of rules version 3; absent: no row is.
+    #[prost(message, optional, tag = "11")]
+    pub phones: Option<PhonesRow>,
+}
+
+impl MetaRow {
+    /// Whether every row stands under the phone form of rules version 3.
+    pub fn phones_are_rewritten(&self) -> bool {
+        self.phones.as_ref().is_some_and(|phones| phones.done)
+    }
+}
+
+/// How far rows are brought to the phone form of rules version 3: Do-Not-Call entries first, records behind them.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct PhonesRow {
+    /// All of them are.
+    #[prost(bool, tag = "1")]
+    pub done: bool,
+    /// Encoded key of the last entry that was looked at; empty: none was, or all were.
+    #[prost(bytes = "vec", tag = "2")]
+    pub entry: Vec<u8>,
+    /// All entries were looked at.
+    #[prost(bool, tag = "3")]
+    pub entries_done: bool,
+    /// Handle of the last record that was looked at.
+    #[prost(uint64, tag = "4")]
+    pub handle: u64,
 }
 
 /// Rules version and options of the rules; as [`Settings`].

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use outbound::{Command, Handle, RULES_WITH_WINDOW_ENDS};
 
 use crate::{
-    canonical_phone,
     event::Event,
     key::Key,
     lookup,
     overlay::Overlay,
+    phone,
     row::{ListRow, MetaRow, NumberRow, RecordRow, Row},
     rules::Rules,
     view::View,
@@ -64,6 +64,11 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.now_us < stamp_us.saturating_add(window_us)
     }
 
+    /// The forms under which a phone may stand in the state, that of the command's rules version first.
+    pub(crate) fn forms_of(&self, phone: &str) -> Vec<String> {
+        phone::forms_to_ask(self.version, self.meta.phones_are_rewritten(), phone)
+    }
+
     /// Writes a list.
     pub(crate) fn put_list(&mut self, dbid: u32, list: ListRow) {
         self.overlay.put(Key::List(dbid), Row::List(Arc::new(list)));
@@ -87,7 +92,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
     fn put_indexes(&mut self, handle: Handle, record: &RecordRow) {
         let RecordRow { list, record_id, chain_id, chain_n, .. } = *record;
         let number = NumberRow { number: handle.0 };
-        let phone = canonical_phone(&record.contact_info);
+        let phone = phone::phone_form(self.version, &record.contact_info);
         self.overlay.put(Key::RecordById { list, record_id }, Row::RecordById(number.clone()));
         self.overlay.put(Key::RecordByChain { list, chain_id, chain_n }, Row::RecordByChain(number));
         self.overlay.put(Key::RecordByPhone { phone, handle }, Row::RecordByPhone);

@@ -4,7 +4,8 @@
 //! Steps: `create LIST [zone=Z] [COLUMN:KIND[=DEFAULT][@SEND_ATTRIBUTE] …]`, `VERB RESOURCE/ID KEY=VALUE …` with
 //! `@key=`, `@id=NODE.INCARNATION.COUNTER[.TOKEN]`, `@tenant=`, `@principal=`, `wait MILLISECONDS`, `export LIST COLUMN,…`,
 //! `import LIST IMPORT_ID FIRST_ROW HEADER ROW …`, `rules replay_window_us=… …` (the node's own file), `raise VERSION KEY=VALUE …`,
-//! `set KEY=VALUE …`, `settings`, `stamp VERSION` (under which commands are stamped from here on), `events`, `dnc`.
+//! `set KEY=VALUE …`, `settings`, `stamp VERSION` (under which commands are stamped from here on), `rewrite ROWS`,
+//! `find PHONE`, `events`, `dnc`. In a word `\u{…}` is a letter by its number.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -13,7 +14,7 @@ mod common;
 use std::{fmt::Write as _, fs, path::Path};
 
 use common::{World, batch, export, field, request, show};
-use outbound::{Body, RequestId, Setting};
+use outbound::{Body, RequestId, RewritePhones, Setting};
 
 #[test]
 fn every_golden_script_comes_out_as_written() {
@@ -72,6 +73,14 @@ fn take_step(world: &mut World, words: &[String]) -> String {
         ["stamp", version] => {
             world.version = version.parse().unwrap();
             String::new()
+        }
+        ["rewrite", rows_max] => {
+            let rows_max = rows_max.parse().unwrap();
+            show(&world.ask(Body::RewritePhones(RewritePhones { rows_max })))
+        }
+        ["find", phone] => {
+            let found = records::records_by_phone(&world.map, phone, 10);
+            found.iter().map(|(handle, _)| handle.to_string()).collect::<Vec<_>>().join(" ")
         }
         ["settings"] => show_settings(world),
         ["events"] => world.events.iter().map(|event| format!("{event:?}")).collect::<Vec<_>>().join("\n"),
@@ -174,5 +183,16 @@ fn words(step: &str) -> Vec<String> {
         }
     }
     words.extend(word);
-    words
+    words.iter().map(|word| with_letters(word)).collect()
+}
+
+/// A word whose letters by number are put in.
+fn with_letters(word: &str) -> String {
+    let mut pieces = word.split("\\u{");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |word, piece| {
+        let (number, rest) = piece.split_once('}').unwrap();
+        let letter = char::from_u32(u32::from_str_radix(number, 16).unwrap()).unwrap();
+        format!("{word}{letter}{rest}")
+    })
 }

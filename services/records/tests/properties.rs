@@ -6,7 +6,7 @@
 mod common;
 
 use common::{World, batch, field, request};
-use outbound::{Body, Command, NewList, RaiseRules, ReplyBody, RoleChange, Setting, Value};
+use outbound::{Body, Command, NewList, RaiseRules, ReplyBody, RewritePhones, RoleChange, Setting, Value};
 use records::{decide_entry, read, role_changes};
 
 /// Splitmix64: a few lines instead of a dependency, the same everywhere.
@@ -33,7 +33,8 @@ impl Random {
 fn any_body(random: &mut Random) -> Body {
     let list = random.one_of(&["one", "two", "three"]);
     let small = |random: &mut Random| random.below(12).to_string();
-    match random.below(16) {
+    match random.below(17) {
+        16 => Body::RewritePhones(RewritePhones { rows_max: 3 }),
         0 => Body::CreateList(NewList {
             name: list.into(),
             time_zone: random.one_of(&["", "Europe/Berlin", "Nowhere"]).into(),
@@ -54,7 +55,7 @@ fn any_body(random: &mut Random) -> Body {
                 }
             }
             if verb == "AddRecord" {
-                pairs.push(("GSW_PHONE", small(random)));
+                pairs.push(("GSW_PHONE", format!("{}{}", random.one_of(&["", "tel:", "1\u{2013}"]), small(random))));
             }
             let pairs: Vec<_> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
             let mut request = request(verb, &resource, &pairs);
@@ -89,7 +90,8 @@ fn any_command(random: &mut Random, world: &mut World, sent: &mut Vec<Command>) 
     world.counter += 1;
     let node = 1 + u32::try_from(random.below(2)).unwrap();
     let id = world.id(node, 1 + world.counter / 300, world.counter);
-    let command = world.command(id, any_body(random));
+    let body = std::iter::repeat_with(|| any_body(random)).find(|body| body.rules_min() <= world.version);
+    let command = world.command(id, body.unwrap());
     sent.push(command.clone());
     command
 }

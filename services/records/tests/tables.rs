@@ -10,6 +10,8 @@ use xxhash_rust::xxh3::xxh3_64;
 const TIME_ZONES: u64 = 0x8d69_d1d8_3579_4eca;
 /// White space, as Unicode has had it since version 6.3.
 const UNICODE: u64 = 0xd98c_b07e_d212_9be2;
+/// The letters of phones and addresses, from rules version 3 on: tables of `records`, out of Unicode 14.0.
+const PHONE_LETTERS: u64 = 0xcadd_d6ac_da4c_57b4;
 
 /// By rules version: what time zones and Unicode hash to. A version that was released keeps its line; where a crate or the compiler
 /// brings other tables, the versions before need a copy of theirs, and a new version names the new ones.
@@ -32,6 +34,19 @@ fn time_zones() -> u64 {
 fn unicode() -> u64 {
     let white: String = ('\0'..=char::MAX).filter(|letter| letter.is_whitespace()).collect();
     xxh3_64(white.as_bytes())
+}
+
+/// What the canonical form of phones makes of every letter between digits, and behind an `@`.
+fn phone_letters() -> u64 {
+    let between = ('\0'..=char::MAX).map(|letter| records::canonical_phone(&format!("1{letter}2")));
+    let address = ('\0'..=char::MAX).map(|letter| records::canonical_phone(&format!("@{letter}")));
+    let forms: String = between.chain(address).collect();
+    xxh3_64(forms.as_bytes())
+}
+
+#[test]
+fn phones_have_the_form_that_rules_version_3_was_released_with() {
+    assert_eq!(phone_letters(), PHONE_LETTERS, "now {:#x}", phone_letters());
 }
 
 #[test]

@@ -317,8 +317,7 @@ impl Watch {
             None => {}
         }
         if call.act == Act::Add && call.outcome == Some(Outcome::Done) {
-            let found =
-                records::records_by_phone(&self.reference.map, &records::canonical_phone(&requests::phone(number)), 2);
+            let found = records::records_by_phone(&self.reference.map, &requests::phone(number), 2);
             let handles: Vec<_> = found.iter().map(|(handle, _)| *handle).collect();
             claim!(
                 handles == [call.handle],

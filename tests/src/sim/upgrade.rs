@@ -3,7 +3,7 @@
 //!
 //! In some runs a node gives an id a second time, to another request: it must never get the first one's answer. Called by `world`.
 
-use outbound::{Body, RULES_NEWEST, RULES_WITH_SETTINGS, RaiseRules, RequestId, Setting};
+use outbound::{Body, RULES_NEWEST, RULES_WITH_SETTINGS, RaiseRules, RequestId, RewritePhones, Setting};
 use rand::{Rng, rngs::StdRng};
 use records::Rules;
 
@@ -77,6 +77,7 @@ impl World {
         let body = match life.rules_version() {
             version @ ..RULES_WITH_SETTINGS => raised(version + 1),
             version if version < RULES_NEWEST && self.rng.random_ratio(1, 2) => raised(version + 1),
+            RULES_NEWEST if self.rng.random_ratio(1, 4) => Body::RewritePhones(RewritePhones { rows_max: 2 }),
             _ => Body::SetSettings(settings),
         };
         let id = life.next_id(at);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use outbound::{Enumeration, Kind, Refusal, RefusalCode, Value, Word, spec_of};
+use outbound::{Enumeration, Kind, Refusal, RefusalCode, Value, Word, key::PHONE, spec_of};
 
 use super::{VALUE_BYTES_MAX, shown};
 
@@ -36,6 +36,9 @@ pub(super) fn read(name: &str, raw: Raw<'_>) -> Result<Option<(String, Value)>, 
     }
     let value = match spec.map_or(Kind::Any, |spec| spec.kind) {
         Kind::Int => int(&raw).map(Value::Int).ok_or_else(|| bad(&key, unfit(&raw, "is no whole number")))?,
+        Kind::Str if key == PHONE => {
+            Value::Str(phone(&raw).ok_or_else(|| bad(&key, unfit(&raw, "is no whole number")))?)
+        }
         Kind::Str => Value::Str(text(raw).into_owned()),
         Kind::Number(enumeration) => Value::Int(number(&raw, enumeration).ok_or_else(|| {
             let last = enumeration.names.len() - 1;
@@ -52,6 +55,16 @@ pub(super) fn read(name: &str, raw: Raw<'_>) -> Result<Option<(String, Value)>, 
 
 fn is_protocol_key(name: &str) -> bool {
     name.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("GSW_"))
+}
+
+/// The text of a phone: of a JSON number with an integral value its integer's, in whatever notation it came (spec 9).
+fn phone(raw: &Raw<'_>) -> Option<String> {
+    match raw {
+        Raw::Number(text) if !text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            int(raw).map(|number| number.to_string())
+        }
+        raw => Some(text(raw.clone()).into_owned()),
+    }
 }
 
 fn text<'a>(raw: Raw<'a>) -> Cow<'a, str> {

@@ -6,12 +6,14 @@ use std::{collections::HashMap, time::Instant};
 
 use consensus::{StartStanding, Status};
 use ocs_proto::control::{BackupMade, BackupMissed, BackupSchedule, PeerLag, StatusReply};
+use outbound::RULES_WITH_PHONE_FORM;
+use records::PhonesRow;
 
 use super::contract::{self, Facts};
 use crate::{
     archive::schedule::BackupStatus,
     metrics::Sources,
-    outbound_api::wall_us,
+    outbound_api::{StateReader, wall_us},
     role::{Role, RoleView, Roster},
     scan::ScanStatus,
     supervisor::ProxyStatus,
@@ -88,6 +90,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         formats_known: versions::NEWEST.formats,
         rules: sources.api.as_ref().map_or(core.rules_wanted, |api| api.state().rules_version()),
         rules_known: versions::NEWEST.rules,
+        phones: sources.api.as_ref().map(|api| phones(&**api.state())).unwrap_or_default(),
         upgrade_waits_for: upgrade_waits_for(&core, sources.role.roster()),
         backups: (!backups.every.is_zero()).then(|| schedule(backups)),
         control_address: roster.own().control.clone(),
@@ -100,6 +103,18 @@ fn start_words(start: &StartStanding) -> String {
         StartStanding::Confirmed => "confirmed".to_owned(),
         StartStanding::Asking(open) => format!("asking: {open}"),
         StartStanding::Old(why) => format!("old: {why}"),
+    }
+}
+
+/// How far the phones are in the form of the rules; nothing where the rules have the first form.
+fn phones(state: &dyn StateReader) -> String {
+    if state.rules_version() < RULES_WITH_PHONE_FORM {
+        return String::new();
+    }
+    match state.phones() {
+        (PhonesRow { done: true, .. }, _) => "done".to_owned(),
+        (PhonesRow { entries_done: false, .. }, _) => "Do-Not-Call entries are being rewritten".to_owned(),
+        (PhonesRow { handle, .. }, last) => format!("records are being rewritten: handle {handle} of {last}"),
     }
 }
 

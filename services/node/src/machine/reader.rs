@@ -10,7 +10,8 @@ use outbound::{
     Attributes, Refusal, RefusalCode, Reply, Request, Resource, UserField, Value, Verb, key, wire::field_to_wire,
 };
 use records::{
-    Bound, Key, ListRow, RoleChangeRow, Row, Settings, View, find_list, lists, meta, read, record_by_id, role_changes,
+    Bound, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, View, find_list, lists, meta, read, record_by_id,
+    role_changes,
 };
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
@@ -100,6 +101,11 @@ impl StateReader for RecordsReader {
 
     fn settings(&self) -> Option<Arc<Settings>> {
         self.group_rules.settings().borrow().clone()
+    }
+
+    fn phones(&self) -> (PhonesRow, u64) {
+        let counters = meta(&self.store.snapshot());
+        (counters.phones.unwrap_or_default(), counters.last_handle)
     }
 
     fn lists(&self, name: Option<&str>) -> Vec<ListInfo> {

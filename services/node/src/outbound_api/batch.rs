@@ -86,7 +86,7 @@ impl RulesOf {
     fn of(body: &Body) -> Self {
         match body {
             Body::RaiseRules(raise) => Self::RaisedTo(raise.to),
-            Body::SetSettings(_) => Self::AtLeast(body.rules_min()),
+            Body::SetSettings(_) | Body::RewritePhones(_) => Self::AtLeast(body.rules_min()),
             _ => Self::Any,
         }
     }

@@ -19,7 +19,7 @@ use outbound::{
     Resource, Value, Verb, key,
 };
 use prost::Message;
-use records::Settings;
+use records::{PhonesRow, Settings};
 use tokio::{
     sync::{oneshot, watch},
     time::Instant,
@@ -301,6 +301,10 @@ impl StateReader for Reader {
         let version = self.rules_version();
         let settings = || Settings::first(version, "0.1.0", &[]).unwrap();
         (version > RULES_FIRST).then(|| Arc::new(settings()))
+    }
+
+    fn phones(&self) -> (PhonesRow, u64) {
+        (PhonesRow { done: true, ..PhonesRow::default() }, 1)
     }
 
     fn lists(&self, _: Option<&str>) -> Vec<ListInfo> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outbound::{Refusal, RefusalCode, Reply, Request, Value, key, record_status, record_type};
+use outbound::{RULES_WITH_PHONE_FORM, Refusal, RefusalCode, Reply, Request, Value, key, record_status, record_type};
 
 use super::target;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     columns, date_time, dnc,
     fields::{UserValues, user_value, user_values},
     given::{self, bad_value},
-    lookup,
+    lookup, phone,
     row::{ListRow, RecordRow},
     rules::{AGENT_LETTERS_MAX, DAY_END, INT_MAX, PHONE_LETTERS_MAX, TIME_MAX},
     turn::Turn,
@@ -38,6 +38,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     let missing = || Refusal::new(RefusalCode::MissingAttribute, "AddRecord needs GSW_PHONE");
     let mut record = RecordRow { contact_info: phone.ok_or_else(missing)?, ..columns::blank(dbid) };
     set_numbers(request, &mut record)?;
+    check_phone(&record, turn)?;
     set_zone_and_time(request, &list, &mut record)?;
     set_type_and_status(request, &mut record)?;
     set_chain(request, &list, &mut record, turn)?;
@@ -45,6 +46,14 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     target::set_user_values(&list, &mut record, &values);
     check_do_not_call(dbid, &record, turn)?;
     Ok(Plan { dbid, list: Arc::unwrap_or_clone(list), record, values })
+}
+
+/// From rules version 3 on what is no number any more is refused (spec 9).
+fn check_phone<V: View>(record: &RecordRow, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
+    if turn.version < RULES_WITH_PHONE_FORM {
+        return Ok(());
+    }
+    phone::check(&record.contact_info, record.contact_info_type).map_err(|why| bad_value(key::PHONE, why))
 }
 
 fn set_numbers(request: &Request, record: &mut RecordRow) -> Result<(), Refusal> {

@@ -23,7 +23,7 @@ pub(super) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> 
 }
 
 fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Refusal> {
-    let target = target::record(request, turn.overlay)?;
+    let target = target::record(request, turn.overlay, || turn.version)?;
     let scope = scope_of(request, turn)?;
     let others = match given::word(request, key::CHAIN_ATTR)?.unwrap_or("AllChain") {
         "AllChain" => target::others_of_chain(&target, turn, |record| *record != dnc::marked(record.clone()))?,
@@ -42,7 +42,7 @@ fn scope_of<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<DncSco
 
 /// Whether the entry stands that a request, once applied, has made or found.
 pub(super) fn is_entered<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> bool {
-    let target = target::record(request, turn.overlay).ok();
+    let target = target::record(request, turn.overlay, || turn.version).ok();
     let scope = scope_of(request, turn).ok();
     target.zip(scope).is_some_and(|(target, scope)| dnc::stands(&scope, &target.record.contact_info, turn))
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(super) fn decide(request: &Request, view: &impl View) -> Result<Reply, Refusal> {
-    let target = target::record(request, view)?;
+    let target = target::record(request, view, || lookup::rules_version(view))?;
     Ok(acknowledge(request, &target, view))
 }
 

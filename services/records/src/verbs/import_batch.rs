@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use outbound::{
-    ImportBatch, Imported, RULES_WITH_NO_CALL_IMPORTS, Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, UserField,
-    record_status,
+    ImportBatch, Imported, RULES_WITH_NO_CALL_IMPORTS, RULES_WITH_PHONE_FORM, Refusal, RefusalCode, RejectedRow, Reply,
+    ReplyBody, UserField, record_status,
 };
 
 use super::target;
@@ -17,7 +17,7 @@ use crate::{
     dnc,
     fields::{self, IMPORTED_KIND, field_of_column, set_user_value},
     key::{Key, Table, import_prefix},
-    lookup, once,
+    lookup, once, phone,
     row::{FieldRow, ImportBatchRow, ListRow, RecordRow, Row},
     turn::Turn,
     view::{Bound, View},
@@ -174,6 +174,7 @@ fn apply<V: View>(batch: &ImportBatch, mut plan: Plan, turn: &mut Turn<'_, '_, V
 /// Takes one row, or says why not.
 fn take<V: View>(cells: &[String], plan: &mut Plan, turn: &mut Turn<'_, '_, V>) -> Result<Taken, String> {
     let mut draft = read(cells, plan)?;
+    check_phone(&draft.record, turn)?;
     if draft.record_id.is_some_and(|record_id| has_id(plan.dbid, record_id, turn)) {
         return Ok(Taken::Duplicate);
     }
@@ -213,6 +214,15 @@ fn read(cells: &[String], plan: &Plan) -> Result<Draft, String> {
         return Err("contact_info: is empty".to_owned());
     }
     Ok(draft)
+}
+
+/// From rules version 3 on what is no number any more is rejected (spec 9).
+fn check_phone<V: View>(record: &RecordRow, turn: &Turn<'_, '_, V>) -> Result<(), String> {
+    let RecordRow { contact_info, contact_info_type, .. } = record;
+    if turn.version < RULES_WITH_PHONE_FORM {
+        return Ok(());
+    }
+    phone::check(contact_info, *contact_info_type).map_err(|why| format!("contact_info: {contact_info:?} {why}"))
 }
 
 fn read_field(at: usize, cell: &str, list: &ListRow, record: &mut RecordRow) -> Result<(), String> {

@@ -4,6 +4,7 @@
 pub(crate) mod create_list;
 pub(crate) mod import_batch;
 pub(crate) mod raise_rules;
+pub(crate) mod rewrite_phones;
 pub(crate) mod role_change;
 pub(crate) mod set_settings;
 

@@ -8,10 +8,9 @@ use outbound::{Handle, Refusal, RefusalCode, Request, Resource, Value, key, reco
 
 use crate::{
     acknowledge::int,
-    canonical_phone,
     event::Event,
     fields::{UserValues, set_user_value},
-    given, lookup,
+    given, lookup, phone_form,
     row::{ListRow, RecordRow},
     turn::Turn,
     view::View,
@@ -24,8 +23,8 @@ pub(crate) struct Target {
     pub(crate) list: Arc<ListRow>,
 }
 
-/// The record that the path names, in any state.
-pub(crate) fn record(request: &Request, view: &impl View) -> Result<Target, Refusal> {
+/// The record that the path names, in any state. `version`: the rules version that decides, asked where the body names a phone.
+pub(crate) fn record(request: &Request, view: &impl View, version: impl FnOnce() -> u32) -> Result<Target, Refusal> {
     let Resource::Record(handle) = request.resource else {
         return Err(wrong_resource(request));
     };
@@ -36,13 +35,13 @@ pub(crate) fn record(request: &Request, view: &impl View) -> Result<Target, Refu
     if given_handle.is_some_and(|given| Value::Int(given) != int(handle.0)) {
         return Err(given::bad_value(key::RECORD_HANDLE, "is not the handle of the path"));
     }
-    check_phone(request, &record)?;
+    check_phone(request, &record, version)?;
     Ok(Target { handle, record, list })
 }
 
 /// The record that the path names, if it is open (spec 9, life of a record), and the body names no other list.
-pub(crate) fn open_record(request: &Request, view: &impl View) -> Result<Target, Refusal> {
-    let target = record(request, view)?;
+pub(crate) fn open_record<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Target, Refusal> {
+    let target = record(request, turn.overlay, || turn.version)?;
     match target.record.record_status {
         record_status::READY | record_status::RETRIEVED => {}
         0 => return Err(refusal(RefusalCode::Conflict, target.handle, "has no status and is not open")),
@@ -134,10 +133,10 @@ fn check_list(request: &Request, dbid: u32, list: &ListRow) -> Result<(), Refusa
     Ok(())
 }
 
-fn check_phone(request: &Request, record: &RecordRow) -> Result<(), Refusal> {
-    let phone = given::text(request, key::PHONE, usize::MAX)?;
-    let other = |phone: String| canonical_phone(&phone) != canonical_phone(&record.contact_info);
-    if phone.is_some_and(other) {
+fn check_phone(request: &Request, record: &RecordRow, version: impl FnOnce() -> u32) -> Result<(), Refusal> {
+    let Some(phone) = given::text(request, key::PHONE, usize::MAX)? else { return Ok(()) };
+    let version = version();
+    if phone_form(version, &phone) != phone_form(version, &record.contact_info) {
         return Err(given::bad_value(key::PHONE, "is not the phone of this record"));
     }
     Ok(())

@@ -27,7 +27,7 @@ pub(super) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> 
 }
 
 fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Refusal> {
-    let mut target = target::open_record(request, turn.overlay)?;
+    let mut target = target::open_record(request, turn)?;
     let result = given::number(request, key::CALL_RESULT)?;
     let attempts = given::int(request, key::ATTEMPTS, 0, INT_MAX)?;
     let values = user_values(request, &target.list)?;
