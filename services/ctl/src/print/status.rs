@@ -64,6 +64,7 @@ struct Said {
     formats_known: u32,
     rules: u32,
     rules_known: u32,
+    phones: String,
     upgrade_waits_for: Vec<String>,
     /// None: the node makes none by itself.
     backups: Option<BackupsView>,
@@ -247,6 +248,7 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         formats_known: status.formats_known,
         rules: status.rules,
         rules_known: status.rules_known,
+        phones: status.phones,
         upgrade_waits_for: status.upgrade_waits_for,
         backups: status.backups.map(backups_view),
         peers: role.peers.into_iter().map(peer_view).collect(),
