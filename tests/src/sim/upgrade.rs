@@ -75,7 +75,7 @@ impl World {
         let settings = vec![Setting { key: "replay_window_ms".to_owned(), value: window_ms.to_string() }];
         let raised = |to| Body::RaiseRules(RaiseRules { to, settings: settings.clone(), release: "sim".to_owned() });
         let body = match life.rules_version() {
-            version @ ..RULES_WITH_SETTINGS => raised(version + 1),
+            version if version < RULES_WITH_SETTINGS => raised(version + 1),
             version if version < RULES_NEWEST && self.rng.random_ratio(1, 2) => raised(version + 1),
             RULES_NEWEST if self.rng.random_ratio(1, 4) => Body::RewritePhones(RewritePhones { rows_max: 2 }),
             _ => Body::SetSettings(settings),

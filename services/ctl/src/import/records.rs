@@ -86,11 +86,6 @@ impl<R: BufRead> Records<R> {
         Self { from, splitter: Splitter { delimiter, offset, line, at, cell, kept: 0, quote_line: 0, last: 0 } }
     }
 
-    /// The offset behind the last record, and behind the empty lines after it once the end is reached.
-    pub(crate) fn offset(&self) -> u64 {
-        self.splitter.offset
-    }
-
     /// The line of the next byte; the first line is 1.
     pub(crate) fn line(&self) -> u64 {
         self.splitter.line

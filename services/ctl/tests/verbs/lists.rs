@@ -44,9 +44,9 @@ async fn an_import_goes_on_over_refusals_and_its_parts_add_up_at_every_run() {
     let file = file.to_str().unwrap();
     double.state().imports_refused = 3;
     let endpoints = format!("{},{}", nobody().await, double.endpoints());
-    let runs = [["list", "create", "demo", "--from", file].as_slice(), &["list", "import", "demo", file]];
+    let runs = [vec!["list", "create", "demo", "--from", file], vec!["list", "import", "demo", file]];
     for (words, name) in runs.into_iter().zip(["calls.rejects.csv", "calls.rejects-2.csv"]) {
-        let ran = ocsctl_at(&endpoints, words).await;
+        let ran = ocsctl_at(&endpoints, &words).await;
         assert_eq!(ran.code, 1, "{}", ran.err);
         assert_eq!(ran.out, "rows 1203 = added 1199 + duplicates 2 + rejected 2\n");
         assert!(ran.err.contains(name), "{}", ran.err);
