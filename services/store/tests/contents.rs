@@ -109,6 +109,6 @@ fn a_state_that_was_opened_again_or_is_replayed_knows_the_same_repeats() {
         let reopened: Vec<_> = asked.iter().map(|command| decided(command, &pair.store.view())).collect();
         assert_eq!(reopened, expected, "round {round}");
     }
-    assert!(repeats > 100, "{repeats} repeats");
+    assert!(repeats > 50, "{repeats} repeats"); // under the newest rules a change in between ends a window
     assert_eq!(pair.store.digest(), pair.map.digest(SEED));
 }

@@ -117,7 +117,7 @@ async fn a_pipe_is_imported_whole_and_its_rejects_never_go_beside_the_device() {
     double.state().lists.insert("demo".to_owned(), Vec::new());
     let rows: String = (0..5000).map(|row| format!("+{row},note\n")).collect();
     let text = format!("contact_info,NOTE\n{rows}none,x\n");
-    for (file, wanted) in [("-", "added 5000 + duplicates 0"), ("/dev/stdin", "added 0 + duplicates 5000")] {
+    for file in ["-", "/dev/stdin"] {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_ocsctl"));
         command.env("OCSCTL_ENDPOINTS", double.endpoints()).args(["list", "import", "demo", file]);
         command.current_dir(dir.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -127,8 +127,13 @@ async fn a_pipe_is_imported_whole_and_its_rejects_never_go_beside_the_device() {
         drop(stdin);
         let ran = child.wait_with_output().await.unwrap();
         assert_eq!(ran.status.code(), Some(1));
-        assert_eq!(String::from_utf8(ran.stdout).unwrap(), format!("rows 5001 = {wanted} + rejected 1\n"));
+        assert_eq!(String::from_utf8(ran.stdout).unwrap(), "rows 5001 = added 5000 + duplicates 0 + rejected 1\n");
     }
+    assert_eq!(
+        double.state().lists["demo"].len(),
+        5000,
+        "the same bytes are the same import, whichever pipe they come from"
+    );
     for name in ["stdin.rejects.csv", "stdin.rejects-2.csv"] {
         let rejects = std::fs::read_to_string(dir.path().join(name)).unwrap();
         assert_eq!(rejects, "row,reason,contact_info,NOTE\n5001,\"not a phone\",none,x\n");
