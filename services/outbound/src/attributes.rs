@@ -70,6 +70,8 @@ pub mod key {
     pub const USER_EVENT: &str = "GSW_USER_EVENT";
     pub const ERROR: &str = "GSW_ERROR";
     pub const ERROR_CODE: &str = "GSW_ERROR_CODE";
+    /// Of answers alone: under rules version 2 a list may have a field of this name, so that it is in no table of known keys.
+    pub const IGNORED: &str = "GSW_IGNORED";
     pub const AGENT_REQ_TYPE: &str = "GSW_AGENT_REQ_TYPE";
 }
 
@@ -117,28 +119,42 @@ pub fn spec_of(name: &str) -> Option<&'static AttributeSpec> {
     ATTRIBUTES.iter().find(|spec| spec.key.eq_ignore_ascii_case(name))
 }
 
+/// How a client sent its attributes, as far as the rules ask: a list alone knows which of the other keys are its fields (spec 2, 4).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sent {
+    /// Keys that stand in the query alone and that the protocols do not know: ignored without a word where they are no fields.
+    pub query_keys: Vec<String>,
+    /// The body is a form without any key that the protocols know: refused where none is a field either.
+    pub unknown_form: bool,
+}
+
 /// A sorted set of attributes. Known keys are upper case, user-defined ones as the client wrote them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Attributes(BTreeMap<String, Value>);
+pub struct Attributes {
+    pairs: BTreeMap<String, Value>,
+    /// How they came; no part of a request's content.
+    pub sent: Sent,
+}
 
 impl Attributes {
     /// Sets a value; the last one wins. A user-defined key replaces one that differs only in case.
     pub fn set(&mut self, key: impl Into<String>, value: Value) {
         let key = key.into();
-        if let Some(other) = self.0.keys().find(|known| known.eq_ignore_ascii_case(&key) && **known != key).cloned() {
-            self.0.remove(&other);
+        if let Some(other) = self.pairs.keys().find(|known| known.eq_ignore_ascii_case(&key) && **known != key).cloned()
+        {
+            self.pairs.remove(&other);
         }
-        self.0.insert(key, value);
+        self.pairs.insert(key, value);
     }
 
     /// The value under exactly this key.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(key)
+        self.pairs.get(key)
     }
 
     /// The integer under this key, if it is there and is one.
     pub fn int(&self, key: &str) -> Option<i64> {
-        match self.0.get(key) {
+        match self.pairs.get(key) {
             Some(Value::Int(number)) => Some(*number),
             _ => None,
         }
@@ -146,7 +162,7 @@ impl Attributes {
 
     /// The text under this key, if it is there and is text.
     pub fn str(&self, key: &str) -> Option<&str> {
-        match self.0.get(key) {
+        match self.pairs.get(key) {
             Some(Value::Str(text)) => Some(text),
             _ => None,
         }
@@ -154,7 +170,7 @@ impl Attributes {
 
     /// All pairs, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
+        self.pairs.iter().map(|(key, value)| (key.as_str(), value))
     }
 
     /// The pairs whose key the protocols do not know: candidates for user-defined fields.
@@ -164,12 +180,12 @@ impl Attributes {
 
     /// Number of pairs.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.pairs.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.pairs.is_empty()
     }
 }
 
@@ -178,7 +194,7 @@ impl IntoIterator for Attributes {
     type IntoIter = std::collections::btree_map::IntoIter<String, Value>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.pairs.into_iter()
     }
 }
 

@@ -12,7 +12,7 @@ mod reply;
 mod request;
 pub mod wire;
 
-pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Value, key, spec_of};
+pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Sent, Value, key, spec_of};
 pub use command::{
     Body, Command, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RewritePhones, RoleChange, Setting, UserField,
 };
@@ -36,6 +36,9 @@ pub const RULES_NEWEST: u32 = 3;
 /// From this version on the options of the rules are replicated state, request ids carry the token of the start that gave them,
 /// and a command's head says whose request it is.
 pub const RULES_WITH_SETTINGS: u32 = 2;
+/// From this version on a form none of whose keys is known is refused, an answer names the keys that were ignored, and the refusal of a
+/// text says how long it may be.
+pub const RULES_WITH_BODY_CHECKS: u32 = 3;
 /// From this version on the replay window of a request ends with the next change of its record, or of its phone's Do-Not-Call entry.
 pub const RULES_WITH_WINDOW_ENDS: u32 = 3;
 /// From this version on an import takes a phone on Do-Not-Call as NoCall.

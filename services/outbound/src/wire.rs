@@ -7,7 +7,7 @@ use ocs_proto::outbound as wire;
 use crate::{
     Attributes, Body, COMMAND_FORMAT, Command, Done, ImportBatch, ImportRow, Imported, NewList, Origin, RaiseRules,
     Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, Request, RequestId, Resource, ResourceType, RewritePhones,
-    RoleChange, Setting, UserField, Value, Verb,
+    RoleChange, Sent, Setting, UserField, Value, Verb,
 };
 
 /// A message that cannot be one of ours.
@@ -83,7 +83,8 @@ pub const fn whole((high, low): (u64, u64)) -> u128 {
 }
 
 /// A request on the wire; its texts move there.
-pub fn request_to_wire(request: Request) -> wire::Request {
+pub fn request_to_wire(mut request: Request) -> wire::Request {
+    let Sent { query_keys, unknown_form } = std::mem::take(&mut request.attributes.sent);
     wire::Request {
         name: request.verb.name().to_owned(),
         resource: request.resource.kind().word().to_owned(),
@@ -92,6 +93,8 @@ pub fn request_to_wire(request: Request) -> wire::Request {
         tenant: request.tenant,
         principal: request.principal,
         idempotency_key: request.idempotency_key.map(Into::into),
+        query_keys,
+        unknown_form,
     }
 }
 
@@ -102,10 +105,12 @@ pub fn request_from_wire(request: wire::Request) -> Result<Request, WireError> {
     let kind = ResourceType::parse(&request.resource).ok_or_else(|| unknown("resource", &request.resource))?;
     let resource =
         Resource::new(kind, &request.identifier).ok_or_else(|| unknown("identifier", &request.identifier))?;
+    let mut attributes = pairs_from_wire(request.attributes)?.into_iter().collect::<Attributes>();
+    attributes.sent = Sent { query_keys: request.query_keys, unknown_form: request.unknown_form };
     Ok(Request {
         verb,
         resource,
-        attributes: pairs_from_wire(request.attributes)?.into_iter().collect::<Attributes>(),
+        attributes,
         tenant: request.tenant,
         principal: request.principal,
         idempotency_key: request.idempotency_key.map(|key| key.to_vec()),

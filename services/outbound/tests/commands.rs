@@ -4,7 +4,7 @@
 
 use outbound::{
     Attributes, Body, Command, ImportBatch, ImportRow, NewList, Origin, RaiseRules, Request, RequestId, Resource,
-    RewritePhones, RoleChange, Setting, Verb,
+    RewritePhones, RoleChange, Sent, Setting, Verb,
     wire::{command_from_wire, command_to_wire},
 };
 use prost::Message;
@@ -61,6 +61,18 @@ fn every_command_comes_back_from_the_wire() {
         let read = ocs_proto::outbound::Command::decode(bytes.as_slice()).unwrap();
         assert_eq!(command_from_wire(read).unwrap(), command);
     }
+}
+
+#[test]
+fn how_attributes_were_sent_comes_back_from_the_wire_and_is_no_content() {
+    let mut request = request();
+    let content = request.content();
+    request.attributes.sent = Sent { query_keys: vec!["_".into()], unknown_form: true };
+    assert_eq!(request.content(), content);
+    let command = Command::new(3, id(7), 9, Origin::Http, Body::Request(request));
+    let bytes = command_to_wire(&command).encode_to_vec();
+    let read = ocs_proto::outbound::Command::decode(bytes.as_slice()).unwrap();
+    assert_eq!(command_from_wire(read).unwrap(), command);
 }
 
 #[test]

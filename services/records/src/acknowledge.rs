@@ -2,7 +2,10 @@
 //!
 //! Never adds GSW_RECORD_URI: HTTP Proxy does, since only it knows its address. Called by the verbs.
 
-use outbound::{Handle, Reply, Request, Value, key};
+use outbound::{Handle, RULES_WITH_BODY_CHECKS, Reply, Request, Value, key};
+
+/// Ignored keys that an answer names (spec 8).
+const IGNORED_KEYS_MAX: usize = 10;
 
 /// The pairs of an acknowledging event, growing.
 pub(crate) struct Acknowledge {
@@ -42,6 +45,15 @@ impl Acknowledge {
     /// List and handle, as every acknowledgement of a record begins.
     pub(crate) fn record(self, list: &str, handle: Handle) -> Self {
         self.text(key::CALLING_LIST, list).pair(key::RECORD_HANDLE, int(handle.0))
+    }
+
+    /// The keys of the request that were ignored, where there are some: named from rules version 3 on.
+    pub(crate) fn ignored(self, keys: &[String], version: u32) -> Self {
+        if keys.is_empty() || version < RULES_WITH_BODY_CHECKS {
+            return self;
+        }
+        let named = keys[..keys.len().min(IGNORED_KEYS_MAX)].join(",");
+        self.text(key::IGNORED, &named)
     }
 
     /// The reply.

@@ -3,7 +3,7 @@
 //! Values are text, checked against the field's kind when they come in. Never stored as floats.
 
 use jiff::tz::TimeZone;
-use outbound::{Refusal, RefusalCode, Request, UserField, Value, spec_of};
+use outbound::{RULES_WITH_BODY_CHECKS, Refusal, RefusalCode, Request, UserField, Value, spec_of};
 
 use crate::{
     columns, date_time,
@@ -15,6 +15,8 @@ use crate::{
 const VARCHAR_MAX: usize = 65_535;
 /// The kind of a field that an import makes out of a column it does not know.
 pub(crate) const IMPORTED_KIND: &str = "varchar(255)";
+/// Keys that the refusal of a form shows.
+const FORM_KEYS_SHOWN_MAX: usize = 3;
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,22 +95,78 @@ pub(crate) struct UserValues {
 ///
 /// # Errors
 /// BAD_VALUE that names the key, for a value that is not of its field's kind.
-pub(crate) fn user_values(request: &Request, list: &ListRow) -> Result<UserValues, Refusal> {
+pub(crate) fn user_values(request: &Request, list: &ListRow, version: u32) -> Result<UserValues, Refusal> {
     let mut values = UserValues::default();
-    for (key, value) in request.attributes.iter().filter(|(key, _)| spec_of(key).is_none()) {
+    for (key, value) in other_pairs(request) {
         let Some(at) = field_of_key(list, key) else {
-            values.ignored.push(key.chars().take(IGNORED_KEY_CHARS_MAX).collect());
+            values.ignored.extend(told_key(request, key));
             continue;
         };
-        let field = &list.fields[at];
-        let stored = field.held().check(&text_of(value)).ok_or_else(|| bad_value(key, &field.kind))?;
+        let (field, text) = (&list.fields[at], text_of(value));
+        let stored = field.held().check(&text).ok_or_else(|| bad_value(key, field, &text, version))?;
         values.set.push((at, stored));
     }
     Ok(values)
 }
 
-fn bad_value(key: &str, kind: &str) -> Refusal {
-    Refusal::new(RefusalCode::BadValue, format!("{key} is not a value of its field, which is {kind}"))
+/// The keys of a request that belong to no field, as much of each as an event carries: for a verb that takes no user-defined values.
+pub(crate) fn ignored_keys(request: &Request, list: &ListRow) -> Vec<String> {
+    let keys = other_pairs(request).map(|(key, _)| key).filter(|key| field_of_key(list, key).is_none());
+    keys.filter_map(|key| told_key(request, key)).collect()
+}
+
+/// The pairs whose keys the protocols do not know.
+fn other_pairs(request: &Request) -> impl Iterator<Item = (&str, &Value)> {
+    request.attributes.iter().filter(|(key, _)| spec_of(key).is_none())
+}
+
+/// As much of an ignored key as is told; none of a query's, which is ignored without a word (spec 2).
+fn told_key(request: &Request, key: &str) -> Option<String> {
+    let is_told = !is_of_query(request, key);
+    is_told.then(|| key.chars().take(IGNORED_KEY_CHARS_MAX).collect())
+}
+
+fn is_of_query(request: &Request, key: &str) -> bool {
+    request.attributes.sent.query_keys.iter().any(|of_query| of_query == key)
+}
+
+/// Checks that a body that was a form has been understood: one of its keys is an attribute or a field (spec 4).
+///
+/// # Errors
+/// BAD_BODY that names keys of the form, from rules version 3 on.
+pub(crate) fn check_form(request: &Request, list: &ListRow, version: u32) -> Result<(), Refusal> {
+    if !request.attributes.sent.unknown_form || version < RULES_WITH_BODY_CHECKS {
+        return Ok(());
+    }
+    let pairs: Vec<_> = other_pairs(request).filter(|(key, _)| !is_of_query(request, key)).collect();
+    if pairs.iter().any(|(key, _)| field_of_key(list, key).is_some()) {
+        return Ok(());
+    }
+    let shown =
+        |(key, _): &(&str, &Value)| format!("{:?}", key.chars().take(IGNORED_KEY_CHARS_MAX).collect::<String>());
+    let keys: Vec<_> = pairs.iter().take(FORM_KEYS_SHOWN_MAX).map(shown).collect();
+    let is_json = |text: &str| text.trim_start().starts_with(['{', '[']);
+    let wraps_json = pairs.iter().any(|(_, value)| matches!(value, Value::Str(text) if is_json(text)));
+    let advice = if wraps_json { "; a JSON object is a body by itself, without a key before it" } else { "" };
+    let (list, keys) = (&list.name, keys.join(", "));
+    let message =
+        format!("The body looks like a form none of whose keys is an attribute or a field of {list:?}: {keys}{advice}");
+    Err(Refusal::new(RefusalCode::BadBody, message))
+}
+
+fn bad_value(key: &str, field: &FieldRow, text: &str, version: u32) -> Refusal {
+    let letters_max = match field.held() {
+        FieldKind::Varchar(max) => Some(max),
+        FieldKind::Char => Some(1),
+        _ => None,
+    };
+    let message = match letters_max {
+        Some(max) if version >= RULES_WITH_BODY_CHECKS => {
+            format!("{key} is too long ({}; maximum {max})", text.chars().count())
+        }
+        _ => format!("{key} is not a value of its field, which is {}", field.kind),
+    };
+    Refusal::new(RefusalCode::BadValue, message)
 }
 
 fn text_of(value: &Value) -> String {

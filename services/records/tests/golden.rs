@@ -5,7 +5,8 @@
 //! `@key=`, `@id=NODE.INCARNATION.COUNTER[.TOKEN]`, `@tenant=`, `@principal=`, `wait MILLISECONDS`, `export LIST COLUMN,…`,
 //! `import LIST IMPORT_ID FIRST_ROW HEADER ROW …`, `rules replay_window_us=… …` (the node's own file), `raise VERSION KEY=VALUE …`,
 //! `set KEY=VALUE …`, `settings`, `stamp VERSION` (under which commands are stamped from here on), `rewrite ROWS`,
-//! `find PHONE`, `events`, `dnc`. In a word `\u{…}` is a letter by its number.
+//! `find PHONE`, `events`, `dnc`. In a word `\u{…}` is a letter by its number. `@query=KEY`: the key stands in the query alone;
+//! `@form=unknown`: the body is a form without a key that the protocols know.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -132,6 +133,8 @@ fn ask(world: &mut World, verb: &str, resource: &str, words: &[&str]) -> String 
             "@tenant" => value.clone_into(&mut request.tenant),
             "@principal" => value.clone_into(&mut request.principal),
             "@id" => id = Some(request_id(value)),
+            "@query" => request.attributes.sent.query_keys.push(value.to_owned()),
+            "@form" => request.attributes.sent.unknown_form = value == "unknown",
             _ => panic!("no option {option}"),
         }
     }

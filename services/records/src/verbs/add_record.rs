@@ -8,7 +8,7 @@ use super::target;
 use crate::{
     acknowledge::{Acknowledge, int},
     columns, date_time, dnc,
-    fields::{UserValues, user_value, user_values},
+    fields::{UserValues, check_form, user_value, user_values},
     given::{self, bad_value},
     lookup, phone,
     row::{ListRow, RecordRow},
@@ -29,11 +29,12 @@ struct Plan {
 pub(super) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
     let mut plan = check(request, turn)?;
     let handle = apply(&mut plan, turn);
-    Ok(acknowledge(request, handle, &plan))
+    Ok(acknowledge(request, handle, &plan, turn.version))
 }
 
 fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Refusal> {
     let (dbid, list) = target::list(request, turn.overlay)?;
+    check_form(request, &list, turn.version)?;
     let phone = given::text(request, key::PHONE, PHONE_LETTERS_MAX)?.filter(|phone| !phone.trim().is_empty());
     let missing = || Refusal::new(RefusalCode::MissingAttribute, "AddRecord needs GSW_PHONE");
     let mut record = RecordRow { contact_info: phone.ok_or_else(missing)?, ..columns::blank(dbid) };
@@ -42,7 +43,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     set_zone_and_time(request, &list, &mut record)?;
     set_type_and_status(request, &mut record)?;
     set_chain(request, &list, &mut record, turn)?;
-    let values = user_values(request, &list)?;
+    let values = user_values(request, &list, turn.version)?;
     target::set_user_values(&list, &mut record, &values);
     check_do_not_call(dbid, &record, turn)?;
     Ok(Plan { dbid, list: Arc::unwrap_or_clone(list), record, values })
@@ -133,11 +134,11 @@ pub(super) fn is_stopped<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> 
 fn apply<V: View>(plan: &mut Plan, turn: &mut Turn<'_, '_, V>) -> outbound::Handle {
     let handle = turn.add_record(&mut plan.list, plan.record.clone());
     turn.put_list(plan.dbid, plan.list.clone());
-    target::tell_ignored(&plan.list, std::mem::take(&mut plan.values.ignored), turn.events);
+    target::tell_ignored(&plan.list, plan.values.ignored.clone(), turn.events);
     handle
 }
 
-fn acknowledge(request: &Request, handle: outbound::Handle, plan: &Plan) -> Reply {
+fn acknowledge(request: &Request, handle: outbound::Handle, plan: &Plan, version: u32) -> Reply {
     let Plan { list, record, .. } = plan;
     let begun = Acknowledge::to(request)
         .text(key::CALLING_LIST, &list.name)
@@ -151,7 +152,7 @@ fn acknowledge(request: &Request, handle: outbound::Handle, plan: &Plan) -> Repl
     let done = user.fold(with_known, |reply, (field, (at, _))| {
         reply.pair(field.key(), field.held().show(user_value(list, record, *at)))
     });
-    done.done("AddRecordAcknowledge")
+    done.ignored(&plan.values.ignored, version).done("AddRecordAcknowledge")
 }
 
 /// The known attributes that the request gave, with the values that they have now.

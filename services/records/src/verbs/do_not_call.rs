@@ -1,11 +1,19 @@
 //! DoNotCall on a record: its phone goes on the Do-Not-Call list, and the record is marked, whatever its state; with
 //! AllChain, which is the default, the other records of its chain too (spec 5, 9).
 
-use outbound::{Handle, Refusal, Reply, Request, key};
+use outbound::{Handle, RULES_WITH_BODY_CHECKS, Refusal, Reply, Request, key};
 
 use super::target::{self, Target};
 use crate::{
-    acknowledge::Acknowledge, dnc, given, key::DncScope, row::RecordRow, rules::LIST_TENANT, turn::Turn, view::View,
+    acknowledge::Acknowledge,
+    dnc,
+    fields::{check_form, ignored_keys},
+    given,
+    key::DncScope,
+    row::RecordRow,
+    rules::LIST_TENANT,
+    turn::Turn,
+    view::View,
 };
 
 /// What is to be entered and marked, checked.
@@ -13,23 +21,32 @@ struct Plan {
     target: Target,
     others: Vec<(Handle, RecordRow)>,
     scope: DncScope,
+    /// Keys that belong to no field.
+    ignored: Vec<String>,
 }
 
 pub(super) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
     let plan = check(request, turn)?;
-    let reply = acknowledge(request, &plan);
+    let reply = acknowledge(request, &plan, turn.version);
     apply(plan, turn);
     Ok(reply)
 }
 
 fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Refusal> {
     let target = target::record(request, turn.overlay, || turn.version)?;
+    check_form(request, &target.list, turn.version)?;
     let scope = scope_of(request, turn)?;
     let others = match given::word(request, key::CHAIN_ATTR)?.unwrap_or("AllChain") {
         "AllChain" => target::others_of_chain(&target, turn, |record| *record != dnc::marked(record.clone()))?,
         _ => Vec::new(),
     };
-    Ok(Plan { target, others, scope })
+    let ignored = ignored(request, &target, turn.version);
+    Ok(Plan { target, others, scope, ignored })
+}
+
+/// Told from rules version 3 on.
+fn ignored(request: &Request, target: &Target, version: u32) -> Vec<String> {
+    if version < RULES_WITH_BODY_CHECKS { Vec::new() } else { ignored_keys(request, &target.list) }
 }
 
 /// For whom the entry is to hold: everybody, or the list that the body names.
@@ -53,9 +70,10 @@ fn apply<V: View>(plan: Plan, turn: &mut Turn<'_, '_, V>) {
     for (handle, record) in plan.others {
         turn.change_record(handle, dnc::marked(record));
     }
+    target::tell_ignored(&plan.target.list, plan.ignored, turn.events);
 }
 
-fn acknowledge(request: &Request, plan: &Plan) -> Reply {
+fn acknowledge(request: &Request, plan: &Plan, version: u32) -> Reply {
     let begun = Acknowledge::to(request).record(&plan.target.list.name, plan.target.handle);
-    begun.done("DoNotCallAcknowledge")
+    begun.ignored(&plan.ignored, version).done("DoNotCallAcknowledge")
 }

@@ -23,7 +23,7 @@ struct Plan {
 
 pub(super) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
     let plan = check(request, turn)?;
-    let reply = acknowledge(request, &plan);
+    let reply = acknowledge(request, &plan, turn.version);
     apply(plan, turn);
     Ok(reply)
 }
@@ -32,7 +32,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     let mut target = target::open_record(request, turn)?;
     let result = given::number(request, key::CALL_RESULT)?;
     let treatment = given::word(request, key::TREATMENT)?;
-    let values = user_values(request, &target.list)?;
+    let values = user_values(request, &target.list, turn.version)?;
     let others = target::others_of_chain(&target, turn, target::is_open)?;
     let record = &mut target.record;
     record.call_result = result.unwrap_or(record.call_result);
@@ -53,7 +53,7 @@ fn apply<V: View>(plan: Plan, turn: &mut Turn<'_, '_, V>) {
     target::tell_ignored(&plan.target.list, plan.values.ignored, turn.events);
 }
 
-fn acknowledge(request: &Request, plan: &Plan) -> Reply {
+fn acknowledge(request: &Request, plan: &Plan, version: u32) -> Reply {
     let begun = Acknowledge::to(request).record(&plan.target.list.name, plan.target.handle);
-    begun.done("RecordProcessedAcknowledge")
+    begun.ignored(&plan.values.ignored, version).done("RecordProcessedAcknowledge")
 }

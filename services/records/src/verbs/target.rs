@@ -9,7 +9,7 @@ use outbound::{Handle, Refusal, RefusalCode, Request, Resource, Value, key, reco
 use crate::{
     acknowledge::int,
     event::Event,
-    fields::{UserValues, set_user_value},
+    fields::{UserValues, check_form, set_user_value},
     given, lookup, phone_form,
     row::{ListRow, RecordRow},
     turn::Turn,
@@ -42,6 +42,7 @@ pub(crate) fn record(request: &Request, view: &impl View, version: impl FnOnce()
 /// The record that the path names, if it is open (spec 9, life of a record), and the body names no other list.
 pub(crate) fn open_record<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Target, Refusal> {
     let target = record(request, turn.overlay, || turn.version)?;
+    check_form(request, &target.list, turn.version)?;
     match target.record.record_status {
         record_status::READY | record_status::RETRIEVED => {}
         0 => return Err(refusal(RefusalCode::Conflict, target.handle, "has no status and is not open")),
