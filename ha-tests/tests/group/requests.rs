@@ -78,11 +78,13 @@ fn errors_are_those_of_the_table_at_both_proxies_and_change_nothing() {
     let record = format!("/records/{handle}");
     let before = cluster.export_text("demo", "a");
     let with = |req: &str| format!("{record}?req={req}");
-    let table: [(&str, &str, &str, u16, &str); 15] = [
+    let table: [(&str, &str, &str, u16, &str); 17] = [
         ("POST", "/records/999999999?req=RecordProcessed", "", 404, "RECORD_NOT_FOUND"),
         ("GET", "/records/999999999", "", 404, "RECORD_NOT_FOUND"),
         ("POST", "/lists/nowhere?req=AddRecord", r#"{"GSW_PHONE":"+99940002"}"#, 404, "LIST_NOT_FOUND"),
         ("POST", ADD, "{", 400, "BAD_BODY"),
+        ("POST", ADD, r#"[{"GSW_PHONE":"+99940002"}]"#, 400, "BAD_BODY"),
+        ("POST", &with("RecordProcessed"), r#"<r GSW_CALL_RESULT="33"/>"#, 400, "BAD_BODY"),
         ("POST", ADD, r#"{"GSW_PHONE":"+99940002","GSW_PHONE_TYPE":true}"#, 400, "BAD_VALUE"),
         ("POST", ADD, r#"{"GSW_PHONE":["+99940002"]}"#, 400, "BAD_VALUE"),
         ("POST", ADD, r#"{"GSW_PHONE":"+99940002","GSW_ATTEMPTS":"many"}"#, 400, "BAD_VALUE"),

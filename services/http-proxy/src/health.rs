@@ -12,6 +12,8 @@ use crate::{link::client::Link, to_http::Answer};
 /// The node answers within this, or is not healthy. A confirmed role takes at most 200 ms (design rule 5).
 const PATIENCE: Duration = Duration::from_secs(1);
 const METHODS: &str = "GET, HEAD, OPTIONS";
+/// The paths of all checks.
+pub(crate) const PATHS: [&str; 4] = ["/livez", "/readyz", "/primary", "/backup"];
 
 /// Which check a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,4 +67,14 @@ async fn of_node(kind: HealthKind, link: &Link) -> (bool, String) {
 
 fn verdict(ok: bool, reason: &str) -> String {
     format!("{{\"ok\":{ok},\"reason\":\"{reason}\"}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_is_a_check() {
+        assert!(PATHS.iter().all(|path| check(path, None).is_some()));
+    }
 }

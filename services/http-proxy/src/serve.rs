@@ -122,7 +122,7 @@ async fn dispatch(server: &Server, seen: &Seen, request: hyper::Request<Incoming
         seen.cut_short();
         return (ambiguous(), Some(UNNAMED));
     }
-    let host = match from_http::host(head.version, &head.headers) {
+    let host = match from_http::host(head.version, &head.uri, &head.headers) {
         Ok(host) => host,
         Err(refusal) => {
             seen.cut_short();

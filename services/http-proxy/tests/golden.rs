@@ -99,5 +99,12 @@ fn shown(request: &Request) -> String {
             Value::Str(string) => writeln!(text, "  {name} = {string:?}").unwrap(),
         }
     }
+    let sent = &request.attributes.sent;
+    if !sent.query_keys.is_empty() {
+        writeln!(text, "  (in the query alone: {})", sent.query_keys.join(", ")).unwrap();
+    }
+    if sent.unknown_form {
+        text.push_str("  (a form without a known key)\n");
+    }
     text
 }

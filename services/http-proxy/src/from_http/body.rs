@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt};
 
 use encoding_rs::{Encoding, UTF_8};
 use http::{HeaderMap, header};
-use outbound::{Refusal, RefusalCode};
+use outbound::{Refusal, RefusalCode, key};
 use percent_encoding::percent_decode;
 use serde::{
     Deserialize, Deserializer,
@@ -14,7 +14,10 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{TENANT_BYTES_MAX, shown, value::Raw};
+use super::{TENANT_BYTES_MAX, foreign, shown, value::Raw};
+
+/// White space around the content of a body.
+const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// A pair as the client sent it.
 pub(super) type Pair<'a> = (Cow<'a, str>, Raw<'a>);
@@ -28,6 +31,15 @@ pub(super) struct Query<'a> {
     pub(super) tenant: String,
     /// Everything else, in order.
     pub(super) pairs: Vec<Pair<'a>>,
+}
+
+/// What a body says.
+#[derive(Debug, Default)]
+pub(super) struct Content<'a> {
+    /// In the order in which they stand.
+    pub(super) pairs: Vec<Pair<'a>>,
+    /// The pairs were written as a form.
+    pub(super) is_form: bool,
 }
 
 /// Takes a query apart; in it a `+` is a space.
@@ -63,26 +75,44 @@ pub(super) fn charset(headers: &HeaderMap, default: &'static Encoding) -> Result
         .ok_or_else(|| Refusal::new(RefusalCode::BadBody, format!("the charset {:?} is not known", shown(label))))
 }
 
+/// Refuses a body under a `Content-Encoding` other than identity.
+pub(super) fn check_coding(body: &[u8], headers: &HeaderMap) -> Result<(), Refusal> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    let lines = headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    match codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")) {
+        Some(coding) => Err(foreign::compressed(&String::from_utf8_lossy(coding))),
+        None => Ok(()),
+    }
+}
+
 /// The text of a body; a byte-order mark wins over the charset.
 pub(super) fn decode<'a>(body: &'a [u8], charset: &'static Encoding) -> Result<Cow<'a, str>, Refusal> {
     let (text, used, malformed) = charset.decode(body);
     if malformed {
-        return Err(Refusal::new(RefusalCode::BadBody, format!("the body is not {}", used.name())));
+        return Err(foreign::no_text(body, used.name()));
     }
     Ok(text)
 }
 
-/// The pairs of a body in the order in which they stand: `{` first is JSON, else `k=v` is a form, else there are none.
-pub(super) fn members<'a>(text: &'a str, charset: &'static Encoding) -> Result<Vec<Pair<'a>>, Refusal> {
-    let text = text.trim_matches([' ', '\t', '\r', '\n']);
+/// What a body says: `{` first is JSON, else `k=v` pairs are a form, and a blank body says nothing.
+///
+/// # Errors
+/// BAD_BODY for anything else: a body that nobody understood changes nothing (spec 4).
+pub(super) fn content<'a>(text: &'a str, charset: &'static Encoding) -> Result<Content<'a>, Refusal> {
+    let text = text.trim_matches(BLANKS);
     if text.starts_with('{') {
-        json_members(text)
-    } else if text.contains('=') {
-        let pairs = form_pairs(text, charset, "body")?;
-        Ok(pairs.into_iter().map(|(name, value)| (name, Raw::Text(value))).collect())
-    } else {
-        Ok(Vec::new())
+        return Ok(Content { pairs: json_members(text)?, is_form: false });
     }
+    if text.is_empty() {
+        return Ok(Content::default());
+    }
+    foreign::check_form(text)?;
+    let pairs = form_pairs(text, charset, "body")?;
+    let pairs = pairs.into_iter().map(|(name, value)| (name, Raw::Text(value))).collect();
+    Ok(Content { pairs, is_form: true })
 }
 
 // === forms ===
@@ -94,11 +124,23 @@ fn form_pairs<'a>(text: &'a str, charset: &'static Encoding, place: &str) -> Res
     let pieces = text.split('&').filter(|piece| !piece.is_empty());
     let pairs = pieces.map(|piece| {
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
-        Some((form_text(name, charset)?, form_text(value, charset)?))
+        let name = form_text(name, charset)?;
+        let value = form_value(&name, value, charset)?;
+        Some((name, value))
     });
     pairs.collect::<Option<Vec<_>>>().ok_or_else(|| {
         Refusal::new(RefusalCode::BadBody, format!("an escape in the {place} is not {}", charset.name()))
     })
+}
+
+/// The value of a form; a phone that begins with a bare `+` begins with `+`, as its client meant it (spec 2).
+fn form_value<'a>(name: &str, value: &'a str, charset: &'static Encoding) -> Option<Cow<'a, str>> {
+    match value.strip_prefix('+') {
+        Some(rest) if name.eq_ignore_ascii_case(key::PHONE) => {
+            form_text(rest, charset).map(|rest| Cow::Owned(format!("+{rest}")))
+        }
+        _ => form_text(value, charset),
+    }
 }
 
 /// Undoes the escapes of a form; none if the bytes are not text in this charset.

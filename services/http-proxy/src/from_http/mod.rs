@@ -3,14 +3,18 @@
 //! Never does IO and never asks the node. What a path segment, a query parameter, a header or a byte of a body means is
 //! decided here and nowhere else. Called by `serve`, once a request.
 
+mod authority;
 mod body;
+mod foreign;
 mod names;
 mod path;
 mod value;
 
 use encoding_rs::Encoding;
-use http::{HeaderMap, Method, header};
-use outbound::{Attributes, Refusal, RefusalCode, Request, Resource, ResourceType, Value, Verb, key};
+use http::{HeaderMap, Method};
+use outbound::{Attributes, Refusal, RefusalCode, Request, Resource, ResourceType, Sent, Value, Verb, key, spec_of};
+
+pub use self::authority::host;
 
 /// Attributes a request may carry, query and body together (spec 4, OURS).
 pub const ATTRIBUTES_MAX: usize = 256;
@@ -109,7 +113,7 @@ fn verb(method: &Method, kind: ResourceType, req: Option<&str>) -> Result<Verb, 
 }
 
 fn wrong_method(method: &Method, allow: &'static str) -> Rejected {
-    let message = format!("the method {} does not work here; these do: {allow}", shown(method.as_str()));
+    let message = format!("{} is not allowed here; allowed: {allow}", shown(method.as_str()));
     Rejected { refusal: Refusal::new(RefusalCode::Method, message), verb: None, allow: Some(allow) }
 }
 
@@ -120,25 +124,48 @@ fn request(
     query: body::Query<'_>,
 ) -> Result<Request, Refusal> {
     let idempotency_key = idempotency_key(incoming.headers)?;
+    body::check_coding(incoming.body, incoming.headers)?;
     let charset = body::charset(incoming.headers, incoming.encoding)?;
     let text = body::decode(incoming.body, charset)?;
-    let members = body::members(&text, charset)?;
-    if query.pairs.len() + members.len() > ATTRIBUTES_MAX {
+    let content = body::content(&text, charset)?;
+    check_limits(&query.pairs, &content.pairs)?;
+    let (attributes, sent) = attributes(query.pairs, content)?;
+    let mut attributes = without_identifying(attributes, &resource)?;
+    attributes.sent = sent;
+    Ok(Request { verb, resource, attributes, tenant: query.tenant, principal: String::new(), idempotency_key })
+}
+
+fn check_limits(of_query: &[body::Pair<'_>], of_body: &[body::Pair<'_>]) -> Result<(), Refusal> {
+    if of_query.len() + of_body.len() > ATTRIBUTES_MAX {
         let message = format!("more than {ATTRIBUTES_MAX} attributes");
         return Err(Refusal::new(RefusalCode::Limit, message));
     }
-    if let Some((name, _)) = query.pairs.iter().chain(&members).find(|(name, _)| name.len() > KEY_BYTES_MAX) {
+    if let Some((name, _)) = of_query.iter().chain(of_body).find(|(name, _)| name.len() > KEY_BYTES_MAX) {
         let message = format!("{:?}: a key may have {KEY_BYTES_MAX} bytes", shown(name));
         return Err(Refusal::new(RefusalCode::Limit, message));
     }
-    let mut attributes = Attributes::default();
-    for (name, raw) in last_wins(query.pairs).chain(last_wins(members)) {
-        if let Some((name, value)) = value::read(&name, raw)? {
-            attributes.set(name, value);
+    Ok(())
+}
+
+/// The attributes of query and body, of which the body wins, and how they were sent, as far as the rules ask.
+fn attributes(of_query: Vec<body::Pair<'_>>, content: body::Content<'_>) -> Result<(Attributes, Sent), Refusal> {
+    let unknown_form = content.is_form && !content.pairs.iter().any(|(name, _)| value::is_known(name));
+    let (mut attributes, mut sent) = (Attributes::default(), Sent { query_keys: Vec::new(), unknown_form });
+    for (name, raw) in last_wins(of_query) {
+        if let Some((key, value)) = value::read(&name, raw)? {
+            if spec_of(&key).is_none() {
+                sent.query_keys.push(key.clone());
+            }
+            attributes.set(key, value);
         }
     }
-    let attributes = without_identifying(attributes, &resource)?;
-    Ok(Request { verb, resource, attributes, tenant: query.tenant, principal: String::new(), idempotency_key })
+    for (name, raw) in last_wins(content.pairs) {
+        if let Some((key, value)) = value::read(&name, raw)? {
+            sent.query_keys.retain(|of_query| !of_query.eq_ignore_ascii_case(&key));
+            attributes.set(key, value);
+        }
+    }
+    Ok((attributes, sent))
 }
 
 /// Of pairs with one key only the last counts, even if it is `null` (spec 4).
@@ -192,24 +219,4 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Refusal> {
         return Err(Refusal::new(RefusalCode::BadValue, message));
     }
     Ok(Some(bytes.to_vec()))
-}
-
-/// HTTP/1.1 asks for exactly one `Host` (RFC 9112, 3.2); HTTP/1.0 for at most one.
-pub fn host(version: http::Version, headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let refuse = |message| Err(Refusal::new(RefusalCode::BadValue, message));
-    match (hosts.next(), hosts.next()) {
-        (None, _) if version >= http::Version::HTTP_11 => refuse("the Host header is missing"),
-        (None, _) => Ok(None),
-        (Some(_), Some(_)) => refuse("more than one Host header"),
-        (Some(host), None) => match host.to_str() {
-            Ok(host) if is_authority(host) => Ok(Some(host).filter(|host| !host.is_empty())),
-            _ => refuse("the Host header names no host"),
-        },
-    }
-}
-
-/// Host and port, without user-info: what may stand in a record's URI (spec 2, CLIENT).
-fn is_authority(host: &str) -> bool {
-    host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%".contains(&byte))
 }

@@ -44,13 +44,13 @@ pub(super) fn verb(kind: ResourceType, name: &str) -> Result<Verb, Refusal> {
         None if is_one_of(NOT_YET, name) => {
             Err(refuse(kind, &format!("{name} is known, but this version does not answer it yet")))
         }
-        None => Err(refuse(kind, &format!("{:?} is no request name", shown(name)))),
+        None => Err(refuse(kind, &format!("{:?} is not a valid request name", shown(name)))),
     }
 }
 
 /// No `req` at all.
 pub(super) fn absent(kind: ResourceType) -> Refusal {
-    refuse(kind, "the query names no request (req=)")
+    refuse(kind, "Missing query parameter `req`")
 }
 
 fn is_one_of(names: &[&str], name: &str) -> bool {

@@ -1,16 +1,17 @@
 //! `/<resource-type>/<identifier>` (spec 2). Called by `from_http` alone.
 
-use outbound::{Refusal, RefusalCode, Resource, ResourceType};
+use outbound::{Refusal, RefusalCode, Resource, ResourceType, Verb};
 use percent_encoding::percent_decode_str;
 
 use super::{IDENTIFIER_BYTES_MAX, shown};
+use crate::health;
 
 /// The type that a path names, and the resource itself or why there is no such one.
 ///
 /// The outer error is for a path of another shape. In a path `%2B` is `+` and a bare `+` stays `+`.
 pub(super) fn resource(path: &str) -> Result<(ResourceType, Result<Resource, Refusal>), Refusal> {
-    let (word, identifier) = segments(path).ok_or_else(|| unknown(path))?;
-    let kind = ResourceType::parse(word).ok_or_else(|| unknown(path))?;
+    let (word, identifier) = segments(path).ok_or_else(unknown)?;
+    let kind = ResourceType::parse(word).ok_or_else(unknown)?;
     let identifier = percent_decode_str(identifier).decode_utf8();
     let identifier = identifier.map_err(|_| refuse("the identifier in the path is not UTF-8"))?;
     Ok((kind, named(kind, &identifier)))
@@ -37,10 +38,23 @@ fn named(kind: ResourceType, identifier: &str) -> Result<Resource, Refusal> {
     })
 }
 
-fn unknown(path: &str) -> Refusal {
-    let words: Vec<_> = ResourceType::ALL.iter().map(|kind| kind.word()).collect();
-    let words = words.join(", ");
-    refuse(&format!("{:?} is no resource; these are: /<type>/<identifier> with one of {words}", shown(path)))
+/// Offers only what this version answers.
+fn unknown() -> Refusal {
+    let answered = ResourceType::ALL.into_iter().filter(|kind| !Verb::names_on(*kind).is_empty());
+    let resources = answered.map(|kind| format!("/{}/<{}>", kind.word(), identifier_of(kind)));
+    let valid: Vec<_> = resources.chain(health::PATHS.map(str::to_owned)).collect();
+    refuse(&format!("No such resource. Valid: {}", valid.join(", ")))
+}
+
+/// What stands for an identifier in messages.
+fn identifier_of(kind: ResourceType) -> &'static str {
+    match kind {
+        ResourceType::Records => "handle",
+        ResourceType::Phones => "phone",
+        ResourceType::CustomerIds => "customer id",
+        ResourceType::Lists => "name",
+        ResourceType::CampaignGroups => "DBID",
+    }
 }
 
 fn refuse(message: &str) -> Refusal {

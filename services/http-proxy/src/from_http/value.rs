@@ -2,9 +2,15 @@
 
 use std::borrow::Cow;
 
-use outbound::{Enumeration, Kind, Refusal, RefusalCode, Value, Word, key::PHONE, spec_of};
+use outbound::{
+    Enumeration, Kind, Refusal, RefusalCode, Value, Word,
+    key::{AGENT_REQ_TYPE, PHONE},
+    spec_of,
+};
 
 use super::{VALUE_BYTES_MAX, shown};
+
+const NO_INTEGER: &str = "is not a whole number";
 
 /// A value as the client sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +25,17 @@ pub(super) enum Raw<'a> {
     Unfit(&'static str),
 }
 
-/// The attribute that a pair means; none if it is absent.
+/// Whether the protocols know a key.
+pub(super) fn is_known(name: &str) -> bool {
+    spec_of(name).is_some() || is_request_name(name)
+}
+
+/// The path's `req` says it: in a body it is passed over (spec 5).
+fn is_request_name(name: &str) -> bool {
+    name.eq_ignore_ascii_case(AGENT_REQ_TYPE)
+}
+
+/// The attribute that a pair means; none if it is absent, as an empty text is that is no user-defined field's (spec 4).
 pub(super) fn read(name: &str, raw: Raw<'_>) -> Result<Option<(String, Value)>, Refusal> {
     let spec = spec_of(name);
     let key = match spec {
@@ -32,17 +48,17 @@ pub(super) fn read(name: &str, raw: Raw<'_>) -> Result<Option<(String, Value)>, 
         Raw::Unfit(what) => return Err(bad(&key, format!("{what} cannot be a value"))),
         Raw::Text(text) if text.len() > VALUE_BYTES_MAX => return Err(too_long(&key)),
         Raw::Number(text) if text.len() > VALUE_BYTES_MAX => return Err(too_long(&key)),
+        Raw::Text(text) if text.is_empty() && spec.is_some() => return Ok(None),
+        _ if spec.is_none() && is_request_name(&key) => return Ok(None),
         _ => {}
     }
     let value = match spec.map_or(Kind::Any, |spec| spec.kind) {
-        Kind::Int => int(&raw).map(Value::Int).ok_or_else(|| bad(&key, unfit(&raw, "is no whole number")))?,
-        Kind::Str if key == PHONE => {
-            Value::Str(phone(&raw).ok_or_else(|| bad(&key, unfit(&raw, "is no whole number")))?)
-        }
+        Kind::Int => int(&raw).map(Value::Int).ok_or_else(|| bad(&key, unfit(&raw, NO_INTEGER)))?,
+        Kind::Str if key == PHONE => Value::Str(phone(&raw).ok_or_else(|| bad(&key, unfit(&raw, NO_INTEGER)))?),
         Kind::Str => Value::Str(text(raw).into_owned()),
         Kind::Number(enumeration) => Value::Int(number(&raw, enumeration).ok_or_else(|| {
             let last = enumeration.names.len() - 1;
-            bad(&key, unfit(&raw, &format!("is no {} (0 to {last}, or a name)", enumeration.name)))
+            bad(&key, unfit(&raw, &format!("is not a valid {} (0 to {last}, or a name)", enumeration.name)))
         })?),
         Kind::Word(words) => Value::text(
             word(&raw, words)
@@ -77,12 +93,12 @@ fn text<'a>(raw: Raw<'a>) -> Cow<'a, str> {
 
 /// A number or its decimal text; `3.0` and `3e2` are whole numbers too.
 fn int(raw: &Raw<'_>) -> Option<i64> {
-    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53: beyond it a float names several integers
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53: from there on a float names several integers
     match raw {
         Raw::Text(text) => text.trim().parse().ok(),
         Raw::Number(text) => text.parse().ok().or_else(|| {
             let float: f64 = text.parse().ok()?;
-            (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
+            (float.fract() == 0.0 && float.abs() < EXACT).then_some(float as i64)
         }),
         Raw::Absent | Raw::Unfit(_) => None,
     }
