@@ -323,12 +323,10 @@ fn delimiter(text: &str) -> Result<u8, String> {
 pub(crate) struct ListExportArgs {
     /// The list
     pub(crate) name: String,
-    /// Write to a file instead of standard output; it appears when it is whole. A device or a FIFO is written through
+    /// Write to a file instead of standard output; it appears, or replaces an earlier one, when it is whole. A device or a FIFO is
+    /// written through
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Replace a file that exists
-    #[arg(long, requires = "output")]
-    pub(crate) force: bool,
     /// Only these columns, comma-separated
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     pub(crate) columns: Vec<String>,

@@ -20,16 +20,20 @@ pub(crate) enum Failure {
     /// Nodes answered, and none of them is primary. Exit code 4.
     #[error("{0}")]
     NoPrimary(String),
+    /// The reader of standard output has gone, as `head` does: nothing is to be said. Exit code 141, that of SIGPIPE.
+    #[error("nobody reads standard output any more")]
+    ReaderGone,
 }
 
 impl Failure {
-    /// 1 refused or failed, 2 usage, 3 unreachable, 4 no primary.
+    /// 1 refused or failed, 2 usage, 3 unreachable, 4 no primary, 141 nobody reads.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Refused(_) => 1,
             Self::Usage(_) => USAGE,
             Self::Unreachable(_) => 3,
             Self::NoPrimary(_) => 4,
+            Self::ReaderGone => 141,
         }
     }
 

@@ -5,9 +5,9 @@
 
 use std::{
     fmt::Display,
-    fs::{self, File, OpenOptions, Permissions, TryLockError},
+    fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError},
     io::{self, ErrorKind},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
 };
 
@@ -21,7 +21,7 @@ const LINKS_MAX: usize = 40;
 pub(crate) enum Readers {
     /// Its owner alone.
     Owner,
-    /// As the umask says.
+    /// As the umask says; of a file that replaces another one, those of the other one.
     Umask,
 }
 
@@ -37,16 +37,22 @@ pub(crate) enum OutputFile {
 impl OutputFile {
     /// Opens the file of this name; `force`: a regular file of that name is replaced. Opening a FIFO waits for its reader.
     pub(crate) fn create(named: &Path, force: bool, readers: Readers) -> Result<Self, Failure> {
-        match fs::metadata(named) {
-            Ok(found) if found.is_dir() => Err(Failure::file(named, "it is a directory")),
+        let replaced = match fs::metadata(named) {
+            Ok(found) if found.is_dir() => return Err(Failure::file(named, "it is a directory")),
             Ok(found) if !found.is_file() => {
                 let file = OpenOptions::new().write(true).open(named).map_err(|error| Failure::file(named, error))?;
-                Ok(Self::Through { file, path: named.to_owned() })
+                return Ok(Self::Through { file, path: named.to_owned() });
             }
-            Ok(_) if !force => Err(exists(named)),
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::file(named, error)),
-            _ => Ok(Self::Part(PartFile::create(&followed(named)?, force, readers)?)),
+            Ok(_) if !force => return Err(exists(named)),
+            Ok(found) => Some(found),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(Failure::file(named, error)),
+        };
+        let part = PartFile::create(&followed(named)?, force, readers)?;
+        if let Some(replaced) = replaced.filter(|_| readers == Readers::Umask) {
+            part.belong_as(&replaced).map_err(|error| Failure::file(&part.part, error))?;
         }
+        Ok(Self::Part(part))
     }
 
     /// Where the bytes go.
@@ -139,6 +145,12 @@ impl PartFile {
         Ok(Self { file, part, place: place.to_owned(), force, placed: false })
     }
 
+    /// Has owner, group and mode of another file; an owner or a group that this user may not give stays the user's own.
+    fn belong_as(&self, other: &Metadata) -> io::Result<()> {
+        let _ = fchown(&self.file, Some(other.uid()), Some(other.gid()));
+        self.file.set_permissions(other.permissions())
+    }
+
     /// Gives it its name, durably. A file that came under that name meanwhile is kept.
     fn put_in_place(mut self) -> Result<(), Failure> {
         self.file.sync_all().map_err(|error| Failure::file(&self.part, error))?;
@@ -207,6 +219,22 @@ mod tests {
         begin(&place, true, b"new").finish().unwrap();
         assert_eq!(fs::read(&place).unwrap(), b"new");
         assert!(OutputFile::create(dir.path(), true, Readers::Owner).is_err(), "a directory");
+    }
+
+    #[test]
+    fn a_file_that_replaces_another_one_has_its_mode_where_the_umask_would_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("b");
+        let mode = |readers| {
+            OutputFile::create(&place, true, readers).unwrap().finish().unwrap();
+            fs::metadata(&place).unwrap().permissions().mode() & 0o777
+        };
+        fs::write(&place, "old").unwrap();
+        for kept in [0o600, 0o640, 0o444] {
+            fs::set_permissions(&place, Permissions::from_mode(kept)).unwrap();
+            assert_eq!(mode(Readers::Umask), kept);
+        }
+        assert_eq!(mode(Readers::Owner), 0o600, "whatever the earlier file had");
     }
 
     #[test]

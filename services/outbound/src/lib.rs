@@ -45,6 +45,8 @@ pub const RULES_WITH_WINDOW_ENDS: u32 = 3;
 pub const RULES_WITH_NO_CALL_IMPORTS: u32 = 3;
 /// From this version on phones are compared in the canonical form of spec 9, and what is no number any more is refused.
 pub const RULES_WITH_PHONE_FORM: u32 = 3;
+/// From this version on files have a column `tz_name`, the zone of a record that was given by name.
+pub const RULES_WITH_ZONE_COLUMN: u32 = 3;
 /// Rows that one command rewrites at most to the form of [`RULES_WITH_PHONE_FORM`].
 pub const REWRITTEN_ROWS_MAX: u32 = 500;
 /// Largest encoded command, bytes (design 2, limits).

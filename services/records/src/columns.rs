@@ -4,12 +4,14 @@
 //! have one. So what export writes, import reads back as the same record. Called by the import and the export.
 
 use outbound::{
-    CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, call_result, record_status, record_type,
+    CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, RULES_WITH_ZONE_COLUMN, call_result,
+    record_status, record_type,
 };
 
 use crate::{
-    row::RecordRow,
+    row::{ListRow, RecordRow},
     rules::{AGENT_LETTERS_MAX, DAY_END, ID_MAX, INT_MAX, PHONE_LETTERS_MAX, TIME_MAX},
+    zones,
 };
 
 /// Letters of treatments and email_subject.
@@ -41,6 +43,8 @@ pub(crate) struct Column {
 pub(crate) const CONTACT_INFO: &str = "contact_info";
 /// The column by which an export names handles; an import ignores it, because handles are given anew.
 pub(crate) const HANDLE: &str = "handle";
+/// The column of a zone given by name, from rules version 3 on.
+const TZ_NAME: &str = "tz_name";
 
 /// A record without values: what is absent in an import, and in an AddRecord, is so (spec 9, life of a record).
 pub(crate) fn blank(list: u32) -> RecordRow {
@@ -54,8 +58,8 @@ pub(crate) fn blank(list: u32) -> RecordRow {
     }
 }
 
-/// The columns of every list in their order.
-pub(crate) static COLUMNS: [Column; 23] = [
+/// All columns in their order.
+static COLUMNS: [Column; 24] = [
     column("record_id", |record| record.record_id.to_string(), |draft, cell| put(&mut draft.record_id, id(cell, 1))),
     column(
         CONTACT_INFO,
@@ -151,16 +155,44 @@ pub(crate) static COLUMNS: [Column; 23] = [
         |record| shown(record.switch_id),
         |draft, cell| put(&mut draft.record.switch_id, any_int(cell)),
     ),
+    column(TZ_NAME, |record| record.tz_name.clone(), read_zone),
 ];
 
-/// The column of a name, in any case.
-pub(crate) fn named(name: &str) -> Option<&'static Column> {
+/// The columns that a list has beside its fields, in their order.
+pub(crate) fn of(list: &ListRow, version: u32) -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(move |column| stands(column, list, version))
+}
+
+/// The column of a name in a list, in any case.
+pub(crate) fn named(list: &ListRow, name: &str, version: u32) -> Option<&'static Column> {
+    by_name(name).filter(|column| stands(column, list, version))
+}
+
+/// Whether every new list has a column of this name, `handle` included.
+pub(crate) fn is_default(name: &str, version: u32) -> bool {
+    by_name(name).is_some_and(|column| is_known(column, version)) || name.eq_ignore_ascii_case(HANDLE)
+}
+
+fn by_name(name: &str) -> Option<&'static Column> {
     COLUMNS.iter().find(|column| column.name.eq_ignore_ascii_case(name))
 }
 
-/// Whether every list has a column of this name, `handle` included.
-pub(crate) fn is_default(name: &str) -> bool {
-    named(name).is_some() || name.eq_ignore_ascii_case(HANDLE)
+fn is_known(column: &Column, version: u32) -> bool {
+    column.name != TZ_NAME || version >= RULES_WITH_ZONE_COLUMN
+}
+
+/// A field `tz_name` that an import made before rules version 3 stays the list's own.
+fn stands(column: &Column, list: &ListRow, version: u32) -> bool {
+    let is_field = || list.fields.iter().any(|field| field.column.eq_ignore_ascii_case(TZ_NAME));
+    column.name != TZ_NAME || (is_known(column, version) && !is_field())
+}
+
+/// A zone given by name has DBID 0, unless the row has a DBID of its own (spec 9).
+fn read_zone(draft: &mut Draft, cell: &str) -> Result<(), Why> {
+    let name = zones::canonical(cell.trim()).ok_or_else(|| format!("{cell:?} is no known time zone"))?;
+    draft.record.tz_name = name;
+    draft.record.tz_dbid.get_or_insert(0);
+    Ok(())
 }
 
 const fn column(

@@ -2,17 +2,17 @@
 //!
 //! Never reads the state: the caller pages through it (see [`crate::records_from`]).
 
-use outbound::Handle;
+use outbound::{Handle, RULES_NEWEST};
 
 use crate::{
-    columns::{self, COLUMNS, HANDLE},
+    columns::{self, HANDLE},
     fields::{field_of_column, user_value},
     row::{ListRow, RecordRow},
 };
 
-/// All columns of a list in their order: those of every list, the list's own, `handle`.
-pub fn export_columns(list: &ListRow) -> Vec<String> {
-    let defaults = COLUMNS.iter().map(|column| column.name.to_owned());
+/// All columns of a list in their order, as the group's rules version has them: those of every list, the list's own, `handle`.
+pub fn export_columns(list: &ListRow, version: u32) -> Vec<String> {
+    let defaults = columns::of(list, version).map(|column| column.name.to_owned());
     let fields = list.fields.iter().map(|field| field.column.clone());
     defaults.chain(fields).chain([HANDLE.to_owned()]).collect()
 }
@@ -23,7 +23,7 @@ pub fn export_row(list: &ListRow, handle: Handle, record: &RecordRow, columns: &
 }
 
 fn cell(list: &ListRow, handle: Handle, record: &RecordRow, column: &str) -> String {
-    if let Some(column) = columns::named(column) {
+    if let Some(column) = columns::named(list, column, RULES_NEWEST) {
         return (column.show)(record);
     }
     if column.eq_ignore_ascii_case(HANDLE) {

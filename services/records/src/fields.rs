@@ -203,7 +203,7 @@ pub(crate) fn set_user_value(list: &ListRow, record: &mut RecordRow, at: usize, 
 ///
 /// # Errors
 /// BAD_VALUE that says what is wrong with it.
-pub(crate) fn check_new(field: &UserField, others: &[FieldRow]) -> Result<FieldRow, Refusal> {
+pub(crate) fn check_new(field: &UserField, others: &[FieldRow], version: u32) -> Result<FieldRow, Refusal> {
     let refuse = |why: &str| Err(Refusal::new(RefusalCode::BadValue, format!("Field {:?} {why}", field.column)));
     let row = FieldRow::from(field);
     let Some(kind) = FieldKind::parse(&field.kind) else {
@@ -218,7 +218,7 @@ pub(crate) fn check_new(field: &UserField, others: &[FieldRow]) -> Result<FieldR
         }
         () if field.send_attribute.len() > 255 => refuse("has a send_attribute over 255 bytes"),
         () if known => refuse("bears the name of an attribute of the protocol"),
-        () if columns::is_default(&field.column) => refuse("bears the name of a column of every list"),
+        () if columns::is_default(&field.column, version) => refuse("bears the name of a column of every list"),
         () if others.iter().any(column_taken) => refuse("is there twice"),
         () if others.iter().any(key_taken) => refuse("has the key of another field"),
         () if kind.check(&field.default).is_none() => refuse("has a default that is not of its kind"),

@@ -246,14 +246,84 @@ fn what_export_writes_import_reads_back_as_the_same_records() {
     let columns: Vec<String> = header.split(',').map(str::to_owned).collect();
     assert_eq!(common::export(&world.map, "one", &columns), lines);
     let (_, list) = records::find_list(&world.map, "one").unwrap();
-    assert_eq!(records::export_columns(&list), [columns.as_slice(), &["handle".into()]].concat());
+    assert_eq!(records::export_columns(&list, 1), [columns.as_slice(), &["handle".into()]].concat());
 
-    let all = records::export_columns(&list);
+    let all = records::export_columns(&list, 1);
     let exported = common::export(&world.map, "one", &all);
     world.create("two", "", Vec::new());
     let again: Vec<&str> = exported.iter().map(String::as_str).collect();
     world.ask(Body::ImportBatch(batch("two", "f", 1, &again)));
     assert_eq!(common::export(&world.map, "two", &columns), lines);
+}
+
+/// A world by the newest rules.
+fn newest() -> World {
+    let mut world = World::default();
+    (2..=outbound::RULES_NEWEST).for_each(|version| drop(world.raise(version, Vec::new())));
+    world
+}
+
+/// What GET shows of a record, but for its list and its handle.
+fn shown(world: &World, handle: &str) -> Vec<(String, Value)> {
+    let ReplyBody::Done(done) = read(&request("GetRecord", handle, &[]), &world.map).body else { panic!("refused") };
+    let own = ["GSW_CALLING_LIST", "GSW_RECORD_HANDLE"];
+    done.attributes.into_iter().filter(|(key, _)| !own.contains(&key.as_str())).collect()
+}
+
+#[test]
+fn a_zone_given_by_name_comes_back_from_an_export_in_a_list_of_another_zone() {
+    let mut world = newest();
+    world.create("one", "America/New_York", Vec::new());
+    world.create("two", "Asia/Tokyo", Vec::new());
+    let by_name = [
+        ("GSW_PHONE", "+99970001"),
+        ("GSW_TZ_NAME", "Europe/Berlin"),
+        ("GSW_DATE_TIME", "12/31/2030 14:30"),
+        ("GSW_FROM", "28800"),
+        ("GSW_UNTIL", "72000"),
+    ];
+    world.ask(Body::Request(request("AddRecord", "lists/one", &by_name)));
+    let (_, list) = records::find_list(&world.map, "one").unwrap();
+    let columns = records::export_columns(&list, outbound::RULES_NEWEST);
+    assert_eq!(columns[22..], ["switch_id", "tz_name", "handle"]);
+    let exported = common::export(&world.map, "one", &columns);
+    let lines: Vec<&str> = exported.iter().map(String::as_str).collect();
+    world.ask(Body::ImportBatch(batch("two", "f", 1, &lines)));
+    let again = shown(&world, "records/2");
+    assert_eq!(again, shown(&world, "records/1"));
+    assert!(again.contains(&("GSW_TZ_NAME".to_owned(), Value::text("Europe/Berlin"))), "{again:?}");
+    assert!(again.contains(&("GSW_DATE_TIME".to_owned(), Value::text("12/31/2030 14:30"))), "{again:?}");
+    assert_eq!(records::record(&world.map, outbound::Handle(2)).unwrap().tz_dbid, Some(0));
+}
+
+#[test]
+fn a_zone_that_nobody_knows_rejects_its_row() {
+    let mut world = newest();
+    world.create("one", "", Vec::new());
+    let lines = ["contact_info,tz_name,tz_dbid", "+1,europe/berlin,", "+2,Nowhere/Land,", "+3,,", "+4,Asia/Tokyo,122"];
+    let reply = world.ask(Body::ImportBatch(batch("one", "f", 1, &lines)));
+    let ReplyBody::Imported(imported) = reply.body else { panic!("refused") };
+    assert_eq!((imported.added, imported.rejected.len()), (3, 1));
+    assert_eq!(imported.rejected[0].reason, "tz_name: \"Nowhere/Land\" is no known time zone");
+    let columns = ["contact_info", "tz_name", "tz_dbid"].map(str::to_owned);
+    let exported = common::export(&world.map, "one", &columns);
+    assert_eq!(exported[1..], ["+1,Europe/Berlin,0", "+3,,", "+4,Asia/Tokyo,122"]);
+}
+
+#[test]
+fn a_field_tz_name_of_an_earlier_rules_version_stays_a_field() {
+    let mut world = World::default();
+    world.create("old", "", Vec::new());
+    world.ask(Body::ImportBatch(batch("old", "f", 1, &["contact_info,tz_name", "+1,theirs"])));
+    (2..=outbound::RULES_NEWEST).for_each(|version| drop(world.raise(version, Vec::new())));
+    world.ask(Body::ImportBatch(batch("old", "g", 1, &["contact_info,tz_name", "+2,no zone"])));
+    let (_, list) = records::find_list(&world.map, "old").unwrap();
+    let columns = records::export_columns(&list, outbound::RULES_NEWEST);
+    assert_eq!(columns[22..], ["switch_id", "tz_name", "handle"]);
+    let exported = common::export(&world.map, "old", &["contact_info", "tz_name"].map(str::to_owned));
+    assert_eq!(exported[1..], ["+1,theirs", "+2,no zone"]);
+    let refused = world.create("new", "", vec![field("TZ_NAME", "int")]);
+    assert!(matches!(refused.body, ReplyBody::Refused(_)), "every list has that column now");
 }
 
 #[test]

@@ -178,7 +178,7 @@ fn in_context(failure: Failure, first_row: u64) -> Failure {
         Failure::Refused(why) => Failure::Refused(line(why)),
         Failure::Unreachable(why) => Failure::Unreachable(line(why)),
         Failure::NoPrimary(why) => Failure::NoPrimary(line(why)),
-        Failure::Usage(why) => Failure::Usage(why),
+        failure @ (Failure::Usage(_) | Failure::ReaderGone) => failure,
     }
 }
 
@@ -200,7 +200,7 @@ impl Tally {
             Piece::Bad(bad) => {
                 self.summary.rows += bad.rows;
                 self.summary.rejected += bad.rows;
-                self.rejects.add(bad.row, &bad.reason, bad.span)?;
+                self.rejects.add_rows(bad.row, bad.rows, &bad.reason, bad.span)?;
                 bad.span.end
             }
         };

@@ -125,18 +125,42 @@ impl<R: BufRead> Records<R> {
 impl Splitter {
     /// Returns how many bytes belong to the record, and whether it ends there.
     fn take(&mut self, chunk: &[u8], record: &mut RawRecord) -> (usize, bool) {
-        for (index, byte) in chunk.iter().copied().enumerate() {
+        let mut index = 0;
+        while let Some(byte) = chunk.get(index).copied() {
             if self.at == At::AfterReturn && byte != b'\n' {
                 return (index, true);
             }
-            self.offset += 1;
-            self.last = byte;
+            let run = self.run(&chunk[index..]);
+            if run > 0 {
+                self.keep(&chunk[index..index + run], record);
+                self.pass(&chunk[index..index + run]);
+                index += run;
+                continue;
+            }
+            self.pass(&[byte]);
             self.line += u64::from(byte == b'\n');
             if self.step(byte, record) {
                 return (index + 1, true);
             }
+            index += 1;
         }
         (chunk.len(), false)
+    }
+
+    /// Bytes from here on that are of the cell, whatever stands before and behind them.
+    fn run(&self, rest: &[u8]) -> usize {
+        let delimiter = self.delimiter;
+        let end = match self.at {
+            At::Bare => rest.iter().position(|byte| *byte == delimiter || matches!(byte, b'\n' | b'\r')),
+            At::Quoted => rest.iter().position(|byte| matches!(byte, b'"' | b'\n')),
+            At::CellStart | At::QuoteInQuoted | At::AfterReturn => Some(0),
+        };
+        end.unwrap_or(rest.len())
+    }
+
+    fn pass(&mut self, bytes: &[u8]) {
+        self.offset += bytes.len() as u64;
+        self.last = bytes.last().copied().unwrap_or(self.last);
     }
 
     /// Returns whether the record ends with this byte.
@@ -144,19 +168,19 @@ impl Splitter {
         match (self.at, byte) {
             (At::AfterReturn, _) => return true,
             (At::Quoted, b'"') => self.at = At::QuoteInQuoted,
-            (At::Quoted, _) => self.keep(byte, record),
+            (At::Quoted, _) => self.keep(&[byte], record),
             (At::CellStart, b'"') => {
                 (self.at, self.quote_line) = (At::Quoted, self.line);
                 record.quoted = true;
             }
             (At::QuoteInQuoted, b'"') => {
-                self.keep(byte, record);
+                self.keep(&[byte], record);
                 self.at = At::Quoted;
             }
             (_, b'\n') => return true,
             (_, b'\r') => self.at = At::AfterReturn,
             (_, byte) if byte == self.delimiter => {
-                record.cells.push(std::mem::take(&mut self.cell));
+                self.end_cell(record);
                 self.at = At::CellStart;
                 if record.cells.len() == 2 {
                     record.third_cell = Some(self.offset);
@@ -166,20 +190,24 @@ impl Splitter {
                 if at == At::QuoteInQuoted && self.line > self.quote_line {
                     record.open_quote.get_or_insert(self.quote_that_met_another());
                 }
-                self.keep(byte, record);
+                self.keep(&[byte], record);
                 self.at = At::Bare;
             }
         }
         false
     }
 
-    fn keep(&mut self, byte: u8, record: &mut RawRecord) {
-        self.kept += 1;
-        if self.kept <= KEPT_BYTES_MAX {
-            self.cell.push(byte);
-        } else {
-            record.cut = true;
-        }
+    fn keep(&mut self, bytes: &[u8], record: &mut RawRecord) {
+        let room = KEPT_BYTES_MAX.saturating_sub(self.kept).min(bytes.len());
+        self.cell.extend_from_slice(&bytes[..room]);
+        self.kept += room;
+        record.cut |= room < bytes.len();
+    }
+
+    /// The buffer of the cell is used again: each cell is one allocation of its own size.
+    fn end_cell(&mut self, record: &mut RawRecord) {
+        record.cells.push(self.cell.clone());
+        self.cell.clear();
     }
 
     fn quote_that_met_another(&self) -> OpenQuote {
@@ -187,7 +215,7 @@ impl Splitter {
     }
 
     fn ended(&mut self, mut record: RawRecord) -> RawRecord {
-        record.cells.push(std::mem::take(&mut self.cell));
+        self.end_cell(&mut record);
         record.span.end = self.offset;
         record
     }

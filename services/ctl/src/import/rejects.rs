@@ -10,12 +10,14 @@ use std::{
 };
 
 use super::{encoding, records::Span, source::Source};
-use crate::{cli::CsvEncoding, failure::Failure};
+use crate::{backup::STANDARD, cli::CsvEncoding, failure::Failure};
 
 /// Names that are tried beside a source.
 const NAMES_MAX: u32 = 10_000;
 /// Bytes that are copied at once.
 const CHUNK: u64 = 64 << 10;
+/// Bytes in which the end of a line is looked for at once.
+const LINE_CHUNK: u64 = 4 << 10;
 
 /// Open from the start, so that a place that cannot be written is found before the first row.
 #[derive(Debug)]
@@ -44,9 +46,57 @@ impl Rejects {
         Ok(Self { path, file, blank, source, head, delimiter, encoding })
     }
 
-    /// One row, or several that a quote made one.
+    /// One row.
     pub(crate) fn add(&mut self, row: u64, reason: &str, span: Span) -> Result<(), Failure> {
-        self.write(row, reason, span).map_err(|error| Failure::file(&self.path, error))
+        self.add_rows(row, 1, reason, span)
+    }
+
+    /// Rows that an open quote made one. Each has a number and a reason of its own: all are rows again once the quote is corrected.
+    pub(crate) fn add_rows(&mut self, row: u64, rows: u64, reason: &str, span: Span) -> Result<(), Failure> {
+        self.write_rows(row, rows, reason, span).map_err(|error| Failure::file(&self.path, error))
+    }
+
+    /// The quote opens in the last line but as many as it swallowed: lines before that one are of a cell that ends.
+    fn write_rows(&mut self, row: u64, rows: u64, reason: &str, span: Span) -> io::Result<()> {
+        let swallowed = rows.saturating_sub(1);
+        let mut lines = if swallowed == 0 { 1 } else { self.lines(span)?.saturating_sub(swallowed).max(1) };
+        let mut start = span.start;
+        for further in 1..=swallowed {
+            let end = self.line_end(start, span.end, lines)?;
+            self.write_one_of(row, further - 1, reason, Span { start, end })?;
+            (start, lines) = (end, 1);
+        }
+        self.write_one_of(row, swallowed, reason, Span { start, end: span.end })
+    }
+
+    fn write_one_of(&mut self, row: u64, further: u64, reason: &str, span: Span) -> io::Result<()> {
+        match further {
+            0 => self.write(row, reason, span),
+            _ => self.write(row + further, &format!("swallowed by the quote that row {row} opens"), span),
+        }
+    }
+
+    /// Lines of a part of the source.
+    fn lines(&self, span: Span) -> io::Result<u64> {
+        let (mut start, mut lines) = (span.start, 0);
+        while start < span.end {
+            start = self.line_end(start, span.end, 1)?;
+            lines += 1;
+        }
+        Ok(lines)
+    }
+
+    /// Behind so many lines, or where the part ends.
+    fn line_end(&self, mut start: u64, end: u64, mut lines: u64) -> io::Result<u64> {
+        while start < end && lines > 0 {
+            let mut bytes = vec![0; usize::try_from((end - start).min(LINE_CHUNK)).unwrap_or(usize::MAX)];
+            self.source.read_exact_at(&mut bytes, start)?;
+            match bytes.iter().position(|byte| *byte == b'\n') {
+                Some(found) => (start, lines) = (start + found as u64 + 1, lines - 1),
+                None => start += bytes.len() as u64,
+            }
+        }
+        Ok(start)
     }
 
     fn write(&mut self, row: u64, reason: &str, span: Span) -> io::Result<()> {
@@ -73,34 +123,35 @@ impl Rejects {
     fn copy(&mut self, span: Span) -> io::Result<()> {
         let mut start = span.start;
         while start < span.end {
-            let mut bytes = vec![0; usize::try_from((span.end - start).min(self.chunk())).unwrap_or(usize::MAX)];
+            let mut bytes = vec![0; usize::try_from((span.end - start).min(CHUNK)).unwrap_or(usize::MAX)];
             self.source.read_exact_at(&mut bytes, start)?;
+            if self.is_kept_in_another_encoding() {
+                bytes.truncate(whole_letters(&bytes));
+            }
             start += bytes.len() as u64;
             self.file.write_all(&self.as_it_was(bytes))?;
         }
         Ok(())
     }
 
-    /// Text that is written in another encoding than it is kept in is not cut inside a letter.
-    fn chunk(&self) -> u64 {
-        if self.is_kept_as_it_was() { CHUNK } else { u64::MAX }
-    }
-
-    fn is_kept_as_it_was(&self) -> bool {
-        matches!(self.encoding, CsvEncoding::Utf8 | CsvEncoding::Latin1)
+    /// UTF-16 is kept as UTF-8.
+    fn is_kept_in_another_encoding(&self) -> bool {
+        !matches!(self.encoding, CsvEncoding::Utf8 | CsvEncoding::Latin1)
     }
 
     fn as_it_was(&self, bytes: Vec<u8>) -> Vec<u8> {
-        if self.is_kept_as_it_was() {
-            return bytes;
+        if self.is_kept_in_another_encoding() {
+            return encoding::bytes(&String::from_utf8_lossy(&bytes), self.encoding);
         }
-        encoding::bytes(&String::from_utf8_lossy(&bytes), self.encoding)
+        bytes
     }
 
     /// The last row of a file may have no line end.
     fn end_line(&mut self, span: Span) -> io::Result<()> {
         let mut last = [0];
-        self.source.read_exact_at(&mut last, span.end.saturating_sub(1))?;
+        if span.start < span.end {
+            self.source.read_exact_at(&mut last, span.end - 1)?;
+        }
         if matches!(last, [b'\n' | b'\r']) {
             return Ok(());
         }
@@ -129,7 +180,19 @@ impl Drop for Rejects {
     }
 }
 
+/// Bytes of UTF-8 up to the last letter that is whole; never none.
+fn whole_letters(bytes: &[u8]) -> usize {
+    match std::str::from_utf8(bytes) {
+        Err(cut) if cut.valid_up_to() > 0 => cut.valid_up_to(),
+        _ => bytes.len(),
+    }
+}
+
 fn opened(path: &Path) -> Result<(PathBuf, File, bool), Failure> {
+    if path == Path::new(STANDARD) {
+        let line = "--rejects names a file: standard output has the closing line (/dev/stderr shows rejected rows)";
+        return Err(Failure::Usage(line.to_owned()));
+    }
     let file = match OpenOptions::new().write(true).create_new(true).open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => existing(path)?,
         file => file.map_err(|error| Failure::file(path, error))?,

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashSet,
-    fs::File,
+    fs::{File, Metadata},
     io::{self, BufReader, Seek, SeekFrom},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     cli::{CsvArgs, CsvEncoding},
     failure::Failure,
+    formulas,
 };
 
 /// The one column that every file must have (design: the others take their defaults).
@@ -30,6 +31,9 @@ const REJECTS: [&str; 2] = ["row", "reason"];
 const DELIMITERS: [u8; 4] = *b",;\t|";
 /// Bytes in which the header must end.
 const HEADER_BYTES_MAX: usize = 256 << 10;
+/// Columns that a refusal names, and letters of each.
+const NAMED_COLUMNS_MAX: usize = 8;
+const NAMED_LETTERS_MAX: usize = 40;
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A source, behind its header.
@@ -40,7 +44,8 @@ pub(crate) struct Source {
     piped: bool,
     /// UTF-8, or bytes of a superset of ASCII.
     file: File,
-    bytes: u64,
+    /// Of `file`, when all of it had been hashed.
+    hashed: Metadata,
     header: Header,
     layout: Layout,
     recognised: bool,
@@ -49,6 +54,8 @@ pub(crate) struct Source {
 /// What the beginning of a file says.
 #[derive(Debug)]
 struct Header {
+    /// Names as the file has them.
+    theirs: Vec<String>,
     columns: Vec<String>,
     delimiter: u8,
     /// Where it stands, without the columns of a rejects file.
@@ -70,7 +77,7 @@ impl Source {
             CsvEncoding::Utf8 | CsvEncoding::Latin1 => spool.file,
             _ => encoding::utf8_of(&spool.file, encoding).map_err(|error| fault(&error))?,
         };
-        let bytes = file.metadata().map_err(|error| fault(&error))?.len();
+        let hashed = file.metadata().map_err(|error| fault(&error))?;
         let beginning = beginning(&file).map_err(|error| fault(&error))?;
         let mut header = Header::of(&beginning, encoding, args).map_err(|why| fault(&why))?;
         let width = header.columns.len();
@@ -78,7 +85,7 @@ impl Source {
         header.columns.drain(..skipped);
         let layout = Layout { width, skipped, encoding, unguard: args.guard_formulas };
         let (id, recognised) = (hash.finalize().to_vec(), args.encoding.is_none());
-        Ok(Self { path: path.to_owned(), id, piped: spool.piped, file, bytes, header, layout, recognised })
+        Ok(Self { path: path.to_owned(), id, piped: spool.piped, file, hashed, header, layout, recognised })
     }
 
     /// SHA-256 of the list's name and the bytes, and of options that change rows: the same file imported again into the same list
@@ -99,7 +106,7 @@ impl Source {
 
     /// Its size.
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+        self.hashed.len()
     }
 
     /// What was recognised, one line each.
@@ -147,16 +154,27 @@ impl Source {
         }
     }
 
-    /// Its rows.
+    /// Its rows; an error at their end, where the file changed meanwhile and the rows may be those of two states.
     pub(crate) fn into_pieces(mut self) -> impl Iterator<Item = Result<Piece, Failure>> {
-        let path = self.path;
+        let (path, same_path, hashed, again) = (self.path.clone(), self.path, self.hashed, self.file.try_clone());
+        let changed = std::iter::once_with(move || check_unchanged(again, &hashed));
+        let changed = changed.filter_map(move |same| same.err().map(|error| Err(Failure::file(&same_path, error))));
         let (start, line, delimiter) = (self.header.span.end, self.header.line, self.header.delimiter);
         let sought = self.file.seek(SeekFrom::Start(start));
         let failed = sought.err().map(|error| Err(Failure::file(&path, error)));
         let records = Records::new(BufReader::with_capacity(1 << 18, self.file), delimiter, start, line);
         let pieces = Pieces::new(records, self.layout);
-        failed.into_iter().chain(pieces.map(move |piece| piece.map_err(|error| Failure::file(&path, error))))
+        let pieces = pieces.map(move |piece| piece.map_err(|error| Failure::file(&path, error)));
+        failed.into_iter().chain(pieces).chain(changed)
     }
+}
+
+fn check_unchanged(file: io::Result<File>, hashed: &Metadata) -> io::Result<()> {
+    let now = file?.metadata()?;
+    if (now.len(), now.modified()?) == (hashed.len(), hashed.modified()?) {
+        return Ok(());
+    }
+    Err(io::Error::other("the file changed while it was read: run it again once it is whole"))
 }
 
 /// Options that change rows make another import of the same bytes.
@@ -202,7 +220,7 @@ impl Header {
         for delimiter in tried {
             let header = Self::read(bytes, start, delimiter, encoding, args)?;
             if header.has_required() {
-                header.check()?;
+                header.check(args)?;
                 return Ok(header);
             }
             first.get_or_insert(header);
@@ -221,11 +239,12 @@ impl Header {
         let (span, line) = (record.span, records.line());
         let third_cell = record.span_without(REJECTS.len());
         let not_text = || "the header is not UTF-8: --encoding names its encoding".to_owned();
-        let name = |cell| encoding::text(cell, encoding).map(|name| ours(name.trim(), args)).ok_or_else(not_text);
-        let mut columns: Vec<String> = record.cells.into_iter().map(name).collect::<Result<_, _>>()?;
+        let name = |cell| encoding::text(cell, encoding).map(|name| plain(&name, args)).ok_or_else(not_text);
+        let theirs: Vec<String> = record.cells.into_iter().map(name).collect::<Result<_, _>>()?;
+        let mut columns: Vec<String> = theirs.iter().map(|name| ours(name, args)).collect();
         let named = columns.iter().rposition(|column| !column.is_empty()).map_or(0, |last| last + 1);
         columns.truncate(named); // a column without a name at the end means nothing
-        let mut header = Self { columns, delimiter, span, before, line };
+        let mut header = Self { theirs, columns, delimiter, span, before, line };
         if header.is_rejects() {
             header.span = third_cell;
         }
@@ -243,17 +262,26 @@ impl Header {
     fn without_required(&self) -> String {
         let start = format!("the header has no column {REQUIRED}");
         match self.columns.as_slice() {
-            [only] => format!(
-                "{start}; the only column is `{only}` (--delimiter names its separator, --columns '{only}={REQUIRED}' renames it)"
-            ),
+            [only] => {
+                let only = excerpt(only);
+                format!(
+                    "{start}; the only column is `{only}` (--delimiter names its separator, --columns '{only}={REQUIRED}' renames it)"
+                )
+            }
             columns => {
-                let names = columns.join("`, `");
+                let mut names: Vec<String> = columns.iter().take(NAMED_COLUMNS_MAX).map(|name| excerpt(name)).collect();
+                names.extend((columns.len() > NAMED_COLUMNS_MAX).then(|| "…".to_owned()));
+                let names = names.join("`, `");
                 format!("{start}; its columns are `{names}` (--columns THEIRS={REQUIRED} renames one)")
             }
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, args: &CsvArgs) -> Result<(), String> {
+        let is_there = |theirs: &str| self.theirs.iter().any(|name| name.eq_ignore_ascii_case(theirs));
+        if let Some((theirs, _)) = args.renamed.iter().find(|(theirs, _)| !is_there(theirs)) {
+            return Err(format!("--columns renames {theirs}, and the header has no such column"));
+        }
         let mut known = HashSet::new();
         for (index, column) in self.columns.iter().enumerate() {
             if column.is_empty() {
@@ -267,9 +295,24 @@ impl Header {
     }
 }
 
+/// The name of a column as it is written, without blanks around it and without the guard of an export.
+fn plain(cell: &str, args: &CsvArgs) -> String {
+    let name = cell.trim();
+    if args.guard_formulas { formulas::unguarded(name).to_owned() } else { name.to_owned() }
+}
+
+/// The beginning of a name, for one line on a terminal.
+fn excerpt(name: &str) -> String {
+    let mut shown: String = name.chars().take(NAMED_LETTERS_MAX).flat_map(char::escape_debug).collect();
+    if name.chars().nth(NAMED_LETTERS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// The name of a column in the list.
 fn ours(theirs: &str, args: &CsvArgs) -> String {
-    let renamed = args.renamed.iter().find(|(name, _)| name == theirs);
+    let renamed = args.renamed.iter().find(|(name, _)| name.eq_ignore_ascii_case(theirs));
     renamed.map_or(theirs, |(_, ours)| ours).to_owned()
 }
 
@@ -319,6 +362,8 @@ mod tests {
         assert!(told.contains("no column contact_info; its columns are `record_id`, `phone` (--columns"), "{told}");
         let told = refusal("contact_info:NAME\n");
         assert!(told.contains("the only column is `contact_info:NAME` (--delimiter"), "{told}");
+        let told = refusal(&format!("\x1b[2J{},b,c,d,e,f,g,h,i\n", "x".repeat(1000)));
+        assert!(told.len() < 400 && !told.contains('\x1b') && told.contains("`h`, `…`"), "{told}");
         assert!(refusal("").contains("the file is empty"));
         assert!(refusal("contact_info,\"NAME\n+1,x\n").contains("opened in line 1"));
     }
@@ -327,6 +372,26 @@ mod tests {
     fn a_header_that_names_a_column_twice_or_not_at_all_is_refused() {
         assert!(refusal("contact_info,JOB,job\n").ends_with("the column job twice"));
         assert!(refusal("contact_info,,JOB\n").ends_with("column 2 of the header has no name"));
+    }
+
+    #[test]
+    fn an_option_that_renames_no_column_is_refused() {
+        let renamed = vec![("remrk".to_owned(), "NOTE".to_owned())];
+        let args = CsvArgs { renamed, ..CsvArgs::default() };
+        let told = open_with(b"contact_info,remark\n+1,x\n", &args).unwrap_err().to_string();
+        assert!(told.ends_with("--columns renames remrk, and the header has no such column"), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_a_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("list.csv");
+        std::fs::write(&path, "contact_info\n+1\n+2\n").unwrap();
+        let source = Source::open(&path, "demo", &CsvArgs::default()).unwrap();
+        std::fs::write(&path, "contact_info\n+1\n").unwrap();
+        let pieces: Vec<_> = source.into_pieces().collect();
+        let failure = pieces.into_iter().find_map(Result::err).unwrap();
+        assert!(failure.exit_code() == 1 && failure.to_string().contains("changed while it was read"), "{failure}");
     }
 
     #[test]

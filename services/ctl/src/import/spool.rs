@@ -30,7 +30,7 @@ pub(super) fn read(path: &Path, hash: &mut Sha256) -> io::Result<Spool> {
     if found.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
     }
-    let mut copy = if found.is_file() && !standard { None } else { Some(unnamed()?) };
+    let mut copy = if found.is_file() && !standard { None } else { Some(unnamed().map_err(not_copied)?) };
     let (mut buffer, mut survey) = (vec![0; 1 << 20], Survey::default());
     loop {
         let count = match from.read(&mut buffer) {
@@ -42,13 +42,19 @@ pub(super) fn read(path: &Path, hash: &mut Sha256) -> io::Result<Spool> {
         hash.update(taken);
         survey.add(taken);
         if let Some(copy) = &mut copy {
-            copy.write_all(taken)?;
+            copy.write_all(taken).map_err(not_copied)?;
         }
     }
     let piped = copy.is_some();
     let mut file = copy.unwrap_or(from);
     file.seek(SeekFrom::Start(0))?;
     Ok(Spool { file, survey, piped })
+}
+
+/// A pipe is copied to a place that the command line does not name.
+fn not_copied(error: io::Error) -> io::Error {
+    let place = std::env::temp_dir();
+    io::Error::other(format!("it cannot be copied to {}: {error}; TMPDIR names another place", place.display()))
 }
 
 /// A file for temporary use, which goes with the process.

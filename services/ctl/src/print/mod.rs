@@ -44,9 +44,13 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(cannot_write)
 }
 
-/// A fault of standard output.
-pub(crate) fn cannot_write(error: impl Display) -> Failure {
-    Failure::Refused(format!("cannot write to standard output: {error}"))
+/// A fault of standard output, met by a line or by a row of CSV.
+pub(crate) fn cannot_write(error: impl Into<csv::Error>) -> Failure {
+    let error: csv::Error = error.into();
+    match error.kind() {
+        csv::ErrorKind::Io(fault) if fault.kind() == io::ErrorKind::BrokenPipe => Failure::ReaderGone,
+        _ => Failure::Refused(format!("cannot write to standard output: {error}")),
+    }
 }
 
 /// Columns under headers, without frames.

@@ -51,7 +51,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Settings(SettingsVerb::Set(args)) => settings::set(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Create(args)) => list_create::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Import(args)) => list_import::run(&cluster, out(args.format), &args).await,
-        Verb::List(ListVerb::Export(args)) => list_export::run(&cluster, &args).await,
+        Verb::List(ListVerb::Export(args)) => list_export::run(&cluster, before, &args).await,
         Verb::List(ListVerb::Show(args)) => list_show::run(&cluster, out(args.format), &args).await,
         Verb::Record(RecordVerb::Get(args)) => record_get::run(&cluster, out(args.format), &args).await,
         Verb::Backup(BackupVerb::Create(args)) => backup_create::run(&cluster, out(args.format), &args).await,

@@ -37,6 +37,12 @@ pub(crate) struct State {
     answers: HashMap<String, String>,
     /// The primary's name; empty: none.
     pub(crate) primary: String,
+    /// Columns of the last batch that was sent.
+    pub(crate) columns_sent: Vec<String>,
+    /// Rows of all batches that were sent.
+    pub(crate) rows_sent: Vec<Vec<String>>,
+    /// So many rows of each batch are added and not counted.
+    pub(crate) rows_uncounted: u64,
     /// So many imports are refused with UNAVAILABLE first.
     pub(crate) imports_refused: u32,
     /// So many HTTP requests are refused with 503 first.
@@ -292,10 +298,13 @@ impl control_server::Control for Node {
         if let Some(known) = state.batches.get(&key) {
             return Ok(Response::new(ImportReply { reply: reply(Body::Imported(known.clone())) }));
         }
-        let Some(rows) = state.lists.get_mut(&batch.list) else {
+        if !state.lists.contains_key(&batch.list) {
             return Ok(Response::new(ImportReply { reply: refused("LIST_NOT_FOUND", "There is no such list") }));
-        };
+        }
         let column = batch.columns.iter().position(|column| column == "contact_info").unwrap();
+        state.columns_sent.clone_from(&batch.columns);
+        state.rows_sent.extend(batch.rows.iter().map(|row| row.values.clone()));
+        let rows = state.lists.get_mut(&batch.list).unwrap();
         let mut imported = Imported::default();
         for (number, row) in (batch.first_row..).zip(batch.rows) {
             let phone = row.values[column].clone();
@@ -309,6 +318,7 @@ impl control_server::Control for Node {
                 rows.push([record_id.to_string(), phone, (record_id + 100).to_string()]);
             }
         }
+        imported.added -= state.rows_uncounted;
         state.batches.insert(key, imported.clone());
         Ok(Response::new(ImportReply { reply: reply(Body::Imported(imported)) }))
     }

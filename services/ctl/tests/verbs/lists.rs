@@ -98,16 +98,14 @@ async fn an_export_is_csv_and_a_file_appears_whole() {
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("record_id,contact_info,handle\n1,"));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     assert_eq!(ocsctl(&double, &["list", "export", "demo", "--node", "x"]).await.code, 3);
-    let again = ["list", "export", "demo", "-o", path.to_str().unwrap()];
-    std::fs::write(&path, "mine").unwrap();
-    let refused = ocsctl(&double, &again).await;
-    assert_eq!((refused.code, refused.err.contains("--force")), (1, true), "{}", refused.err);
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
-    assert_eq!(ocsctl(&double, &[&again[..], &["--force"]].concat()).await.code, 0);
+    std::fs::write(&path, "of yesterday").unwrap();
+    assert_eq!(ocsctl(&double, &["list", "export", "other", "-o", path.to_str().unwrap()]).await.code, 1);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "of yesterday");
+    assert_eq!(ocsctl(&double, &["list", "export", "demo", "-o", path.to_str().unwrap()]).await.code, 0);
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("record_id,"));
     let link = dir.path().join("full"); // a link: what a fault would replace is not the machine's device
     std::os::unix::fs::symlink("/dev/full", &link).unwrap();
-    let full = ocsctl(&double, &["list", "export", "demo", "-o", link.to_str().unwrap(), "--force"]).await;
+    let full = ocsctl(&double, &["list", "export", "demo", "-o", link.to_str().unwrap()]).await;
     assert_eq!((full.code, full.err.contains("No space left")), (1, true), "{}", full.err);
 }
 
@@ -200,4 +198,7 @@ async fn a_guarded_export_is_the_same_rows_and_a_format_is_no_file() {
         assert_eq!(ocsctl(&double, &[&export[..], &["-o", format]].concat()).await.code, 2);
         assert!(!Path::new(format).exists());
     }
+    assert_eq!(ocsctl(&double, &[&["-o", "json"][..], &export].concat()).await.code, 2, "CSV is no JSON");
+    assert_eq!(ocsctl(&double, &[&export[..], &["-o", "-"]].concat()).await.out, "contact_info,handle\n+1,101\n");
+    assert!(!Path::new("-").exists());
 }

@@ -5,6 +5,7 @@
 
 mod backups;
 mod double;
+mod files;
 mod group;
 mod lists;
 mod settings;

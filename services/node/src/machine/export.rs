@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use ocs_proto::{control::ExportRows, outbound::ImportRow};
 use outbound::{Refusal, RefusalCode, Value, key};
-use records::{ListRow, export_columns, export_row, records_from};
+use records::{ListRow, export_columns, export_row, records_from, rules_version};
 use store::StateSnapshot;
 
 /// Records fetched at a time.
@@ -34,7 +34,7 @@ impl Export {
         list: Arc<ListRow>,
         columns: &[String],
     ) -> Result<Self, Refusal> {
-        let all = export_columns(&list);
+        let all = export_columns(&list, rules_version(&state));
         let known = |name: &&String| all.iter().any(|column| column.eq_ignore_ascii_case(name));
         if let Some(unknown) = columns.iter().find(|name| !known(name)) {
             let message = format!("List {:?} has no column {unknown:?}", list.name);

@@ -33,7 +33,7 @@ fn check<V: View>(new: &NewList, turn: &Turn<'_, '_, V>) -> Result<ListRow, Refu
     };
     let mut fields: Vec<FieldRow> = Vec::with_capacity(new.fields.len());
     for field in &new.fields {
-        fields.push(fields::check_new(field, &fields)?);
+        fields.push(fields::check_new(field, &fields, turn.version)?);
     }
     if turn.overlay.get(&Key::ListByName(new.name.clone())).is_some() {
         let message = format!("There is a calling list {:?} already", new.name);

@@ -101,7 +101,7 @@ fn check<V: View>(
         if batch.columns[..at].iter().any(|other| other.trim().eq_ignore_ascii_case(name.trim())) {
             return Err(Refusal::new(RefusalCode::BadValue, format!("Column {name:?} is there twice")));
         }
-        places.push(place(name.trim(), &mut list, turn.rules.fields_max)?);
+        places.push(place(name.trim(), &mut list, turn)?);
     }
     let is_contact = |place: &Place| matches!(place, Place::Column(column) if column.name == columns::CONTACT_INFO);
     if !places.iter().any(is_contact) {
@@ -112,8 +112,8 @@ fn check<V: View>(
 }
 
 /// Where a column's cells go; one that the list does not know becomes a user-defined field.
-fn place(name: &str, list: &mut ListRow, fields_max: usize) -> Result<Place, Refusal> {
-    if let Some(column) = columns::named(name) {
+fn place<V: View>(name: &str, list: &mut ListRow, turn: &Turn<'_, '_, V>) -> Result<Place, Refusal> {
+    if let Some(column) = columns::named(list, name, turn.version) {
         return Ok(Place::Column(column));
     }
     if name.eq_ignore_ascii_case(columns::HANDLE) {
@@ -122,13 +122,14 @@ fn place(name: &str, list: &mut ListRow, fields_max: usize) -> Result<Place, Ref
     if let Some(at) = field_of_column(list, name) {
         return Ok(Place::Field(at));
     }
+    let fields_max = turn.rules.fields_max;
     if list.fields.len() >= fields_max {
         let message = format!("Column {name:?} would be user-defined field {}, {fields_max} may be", fields_max + 1);
         return Err(Refusal::new(RefusalCode::BadValue, message));
     }
     let [column, kind] = [name, IMPORTED_KIND].map(str::to_owned);
     let field = UserField { column, kind, default: String::new(), send_attribute: String::new() };
-    let row: FieldRow = fields::check_new(&field, &list.fields)?;
+    let row: FieldRow = fields::check_new(&field, &list.fields, turn.version)?;
     list.fields.push(row);
     Ok(Place::Field(list.fields.len() - 1))
 }
