@@ -22,7 +22,7 @@ const STALE: HeaderName = HeaderName::from_static("x-ocs-stale");
 const WITH_URI: [&str; 3] = ["AddRecordAcknowledge", "Record", "PreviewRecord"];
 
 /// Status and code of every refusal, and whether to come back later: the table of spec 6.
-const STATUS: [(RefusalCode, StatusCode, &str, bool); 19] = [
+pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 19] = [
     (RefusalCode::BadBody, StatusCode::BAD_REQUEST, "BAD_BODY", false),
     (RefusalCode::BadValue, StatusCode::BAD_REQUEST, "BAD_VALUE", false),
     (RefusalCode::MissingAttribute, StatusCode::BAD_REQUEST, "MISSING_ATTRIBUTE", false),

@@ -68,6 +68,11 @@ const CODES: [(RefusalCode, &str); 19] = [
 ];
 
 impl RefusalCode {
+    /// All, in the order of the table.
+    pub fn all() -> impl Iterator<Item = Self> {
+        CODES.iter().map(|(code, _)| *code)
+    }
+
     /// The code on the wire.
     pub fn word(self) -> &'static str {
         CODES.iter().find(|(code, _)| *code == self).map(|(_, word)| *word).expect("every code has a word")

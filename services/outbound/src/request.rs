@@ -1,6 +1,6 @@
 //! What a client asked: a verb on a resource, with attributes.
 
-use crate::{Attributes, ids::Handle};
+use crate::{Attributes, ids::Handle, key};
 
 /// The kinds of resource a path can name (spec 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,20 +32,27 @@ impl ResourceType {
         }
     }
 
+    /// The other words of the path that mean this type.
+    pub fn aliases(self) -> impl Iterator<Item = &'static str> {
+        ALIASES.iter().filter(move |(_, kind)| *kind == self).map(|(alias, _)| *alias)
+    }
+
     /// The type that a word of a path means; aliases and any case are taken (spec 2, OURS).
     pub fn parse(word: &str) -> Option<Self> {
-        const ALIASES: [(&str, ResourceType); 6] = [
-            ("phone", ResourceType::Phones),
-            ("customerids", ResourceType::CustomerIds),
-            ("customer-ids", ResourceType::CustomerIds),
-            ("customers", ResourceType::CustomerIds),
-            ("callinglists", ResourceType::Lists),
-            ("campaign_groups", ResourceType::CampaignGroups),
-        ];
         let canonical = Self::ALL.into_iter().find(|kind| kind.word().eq_ignore_ascii_case(word));
         canonical.or_else(|| ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(word)).map(|(_, kind)| *kind))
     }
 }
+
+/// Words of a path beside the canonical ones (spec 2, OURS).
+const ALIASES: [(&str, ResourceType); 6] = [
+    ("phone", ResourceType::Phones),
+    ("customerids", ResourceType::CustomerIds),
+    ("customer-ids", ResourceType::CustomerIds),
+    ("customers", ResourceType::CustomerIds),
+    ("callinglists", ResourceType::Lists),
+    ("campaign_groups", ResourceType::CampaignGroups),
+];
 
 /// What the path names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,13 +107,21 @@ fn parse_handle(identifier: &str) -> Option<Handle> {
     digits.then(|| identifier.parse().ok()).flatten().map(Handle)
 }
 
-/// A request name with its aliases and the resources it works on: one row of the table of spec 5.
+/// A request name with its aliases, the resources it works on, and the attributes that the rules read: one row of the table of spec 5.
 struct VerbRow {
     verb: Verb,
     name: &'static str,
     aliases: &'static [&'static str],
     on: &'static [ResourceType],
     reads: bool,
+    /// Attributes without which the request is refused; they stand in `takes` too.
+    needs: &'static [&'static str],
+    /// Attributes that the rules read, beside those that repeat the path and those that are only echoed.
+    takes: &'static [&'static str],
+    /// Whether it sets user-defined fields.
+    sets_fields: bool,
+    /// The event that acknowledges it.
+    event: &'static str,
 }
 
 /// What is asked. Only what this version answers is here; the rest of spec 5 joins this table.
@@ -127,23 +142,75 @@ pub enum Verb {
 const VERBS: [VerbRow; 5] = {
     use ResourceType::{Lists, Records};
     [
-        VerbRow { verb: Verb::AddRecord, name: "AddRecord", aliases: &[], on: &[Lists], reads: false },
+        VerbRow {
+            verb: Verb::AddRecord,
+            name: "AddRecord",
+            aliases: &[],
+            on: &[Lists],
+            reads: false,
+            needs: &[key::PHONE],
+            takes: &[
+                key::PHONE,
+                key::PHONE_TYPE,
+                key::RECORD_TYPE,
+                key::RECORD_STATUS,
+                key::CALL_RESULT,
+                key::ATTEMPTS,
+                key::DATE_TIME,
+                key::CALL_TIME,
+                key::FROM,
+                key::UNTIL,
+                key::TZ_NAME,
+                key::AGENT_ID,
+                key::CHAIN_ID,
+            ],
+            sets_fields: true,
+            event: "AddRecordAcknowledge",
+        },
         VerbRow {
             verb: Verb::UpdateCallCompletionStats,
             name: "UpdateCallCompletionStats",
             aliases: &["UpdateRecord"],
             on: &[Records],
             reads: false,
+            needs: &[],
+            takes: &[key::CALL_RESULT, key::ATTEMPTS],
+            sets_fields: true,
+            event: "UpdateCallCompletionStatsAcknowledge",
         },
-        VerbRow { verb: Verb::RecordProcessed, name: "RecordProcessed", aliases: &[], on: &[Records], reads: false },
+        VerbRow {
+            verb: Verb::RecordProcessed,
+            name: "RecordProcessed",
+            aliases: &[],
+            on: &[Records],
+            reads: false,
+            needs: &[],
+            takes: &[key::CALL_RESULT, key::TREATMENT],
+            sets_fields: true,
+            event: "RecordProcessedAcknowledge",
+        },
         VerbRow {
             verb: Verb::DoNotCall,
             name: "DoNotCall",
             aliases: &["DoNotCallRecord"],
             on: &[Records],
             reads: false,
+            needs: &[],
+            takes: &[key::CALLING_LIST, key::CHAIN_ATTR],
+            sets_fields: false,
+            event: "DoNotCallAcknowledge",
         },
-        VerbRow { verb: Verb::GetRecord, name: "GetRecord", aliases: &[], on: &[Records], reads: true },
+        VerbRow {
+            verb: Verb::GetRecord,
+            name: "GetRecord",
+            aliases: &[],
+            on: &[Records],
+            reads: true,
+            needs: &[],
+            takes: &[],
+            sets_fields: false,
+            event: "Record",
+        },
     ]
 };
 
@@ -152,9 +219,39 @@ impl Verb {
         VERBS.iter().find(|row| row.verb == self).expect("every verb has a row")
     }
 
+    /// All, in the order of the table.
+    pub fn all() -> impl Iterator<Item = Self> {
+        VERBS.iter().map(|row| row.verb)
+    }
+
     /// The canonical name.
     pub fn name(self) -> &'static str {
         self.row().name
+    }
+
+    /// The other names.
+    pub fn aliases(self) -> &'static [&'static str] {
+        self.row().aliases
+    }
+
+    /// Attributes without which it is refused.
+    pub fn needs(self) -> &'static [&'static str] {
+        self.row().needs
+    }
+
+    /// Attributes that the rules read, beside those that repeat the path and those that are only echoed.
+    pub fn takes(self) -> &'static [&'static str] {
+        self.row().takes
+    }
+
+    /// Whether it sets user-defined fields.
+    pub fn sets_fields(self) -> bool {
+        self.row().sets_fields
+    }
+
+    /// The event that acknowledges it.
+    pub fn event(self) -> &'static str {
+        self.row().event
     }
 
     /// Whether it only reads.

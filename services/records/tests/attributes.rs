@@ -1,0 +1,77 @@
+//! The table of requests, from which the document of the HTTP interface is made, says what the rules read: each known key is given a
+//! value that no attribute has, and whoever reads the key refuses it.
+
+#![allow(clippy::unwrap_used)] // a test may unwrap
+
+mod common;
+
+use common::{World, field, request};
+use outbound::{ATTRIBUTES, Body, Reply, ReplyBody, ResourceType, Verb, key};
+
+/// A field of the list.
+const FIELD: &str = "AGE";
+
+/// A list with a field and a record.
+fn world() -> World {
+    let mut world = World::default();
+    world.create("demo", "Europe/Berlin", vec![field(FIELD, "int")]);
+    world.ask(Body::Request(request("AddRecord", "lists/demo", &[("GSW_PHONE", "+9991")])));
+    world
+}
+
+/// Requests that change something.
+fn changing() -> impl Iterator<Item = Verb> {
+    Verb::all().filter(|verb| !verb.reads())
+}
+
+/// What becomes of a request with what it needs and one more attribute.
+fn asked(verb: Verb, key: &str, value: &str) -> Reply {
+    let resource = if verb.on().contains(&ResourceType::Lists) { "lists/demo" } else { "records/1" };
+    let needs = verb.needs().iter().filter(|needed| **needed != key).map(|needed| (*needed, "+9992"));
+    let pairs: Vec<(&str, &str)> = needs.chain([(key, value)]).collect();
+    world().ask(Body::Request(request(verb.name(), resource, &pairs)))
+}
+
+fn is_refused(reply: &Reply) -> bool {
+    matches!(reply.body, ReplyBody::Refused(_))
+}
+
+/// Attributes that may repeat what the path says, and are refused where they say something else (spec 5).
+fn repeat_the_path(verb: Verb) -> &'static [&'static str] {
+    match verb {
+        Verb::AddRecord => &[key::CALLING_LIST, key::CALLING_LIST_DBID],
+        Verb::DoNotCall => &[key::RECORD_HANDLE, key::PHONE],
+        _ => &[key::RECORD_HANDLE, key::PHONE, key::CALLING_LIST, key::CALLING_LIST_DBID],
+    }
+}
+
+#[test]
+fn the_table_of_requests_names_every_attribute_that_the_rules_read_and_no_other() {
+    let nonsense = "x".repeat(300);
+    for verb in changing() {
+        for spec in ATTRIBUTES {
+            let read = verb.takes().contains(&spec.key) || repeat_the_path(verb).contains(&spec.key);
+            let reply = asked(verb, spec.key, &nonsense);
+            assert_eq!(is_refused(&reply), read, "{} of {}: {reply:?}", spec.key, verb.name());
+        }
+    }
+}
+
+#[test]
+fn the_table_of_requests_says_which_set_fields_and_what_acknowledges_them() {
+    for verb in changing() {
+        let reply = asked(verb, FIELD, "young");
+        assert_eq!(is_refused(&reply), verb.sets_fields(), "{}: {reply:?}", verb.name());
+        let ReplyBody::Done(done) = asked(verb, FIELD, "42").body else { panic!("{} is refused", verb.name()) };
+        assert_eq!(done.event, verb.event());
+    }
+}
+
+#[test]
+fn a_request_without_what_it_needs_is_refused() {
+    for verb in changing().filter(|verb| !verb.needs().is_empty()) {
+        assert!(verb.needs().iter().all(|needed| verb.takes().contains(needed)), "{}", verb.name());
+        let reply = world().ask(Body::Request(request(verb.name(), "lists/demo", &[])));
+        assert!(is_refused(&reply), "{}: {reply:?}", verb.name());
+    }
+}
