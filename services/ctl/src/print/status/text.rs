@@ -25,7 +25,8 @@ impl GroupView {
         let table = print::table(&["node", "role", "term", "mode", "primary"], self.nodes.iter().map(role_row));
         let paused = self.said().any(|(_, said)| said.failover_paused);
         let paused = paused.then(|| "automatic failover is paused: `ocsctl resume` ends it".to_owned());
-        let report = self.reported.as_ref().map(|report| print::paragraph(&sentence(&report.line)));
+        let report = self.reported.as_ref().filter(|report| report.confirmed);
+        let report = report.map(|report| print::paragraph(&sentence(&report.line)));
         [Some(table), paused, report].into_iter().flatten().collect::<Vec<_>>().join("\n")
     }
 
