@@ -265,7 +265,9 @@ impl Cluster {
 
     /// The process of a node's HTTP Proxy, as the node says.
     pub fn proxy_pid(&self, node: &str) -> Option<u32> {
-        self.of_node(node)["http_proxy_pid"].as_str().and_then(|pid| pid.parse().ok())
+        let pid = &self.of_node(node)["http_proxy_pid"];
+        let of_text = || pid.as_str().and_then(|pid| pid.parse().ok()); // an older ocsctl shows text
+        pid.as_u64().or_else(of_text).and_then(|pid| pid.try_into().ok())
     }
 
     /// kill -9 of a node and of its HTTP Proxy at once: every connection breaks, whatever was under way on it.

@@ -71,7 +71,7 @@ fn curl_lines(said: &str) -> Vec<&str> {
 
 fn pids(status: &Value) -> Vec<u32> {
     let nodes = status["nodes"].as_array().unwrap();
-    let proxy = |node: &Value| node["http_proxy_pid"].as_str().and_then(|pid| pid.parse().ok());
+    let proxy = |node: &Value| node["http_proxy_pid"].as_u64().and_then(|pid| pid.try_into().ok());
     nodes.iter().flat_map(|node| [node["pid"].as_u64().map(|pid| pid as u32), proxy(node)]).flatten().collect()
 }
 

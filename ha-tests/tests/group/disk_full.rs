@@ -2,7 +2,10 @@
 //!
 //! Needs the right to mount a disk in memory; skipped with the reason otherwise.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use ocs_ha_tests::{Cluster, disk::SmallDisk, until};
 
@@ -14,6 +17,10 @@ const OTHER: &str = "a";
 /// Two pages: less than the state needs for [`ROWS`]. The log needs none for them: its segment is on disk to the end.
 const LEFT_BYTES: u64 = 8 << 10;
 const ROWS: u32 = 3000;
+/// Until `ocsctl` shows a disk that ran full, its own start included.
+const SHOWN_WITHIN: Duration = Duration::from_millis(1500);
+/// Longer than a node may be unheard, and than a log may stand still, before either is said of it.
+const STAYS_SHOWN: Duration = Duration::from_secs(5);
 
 /// A group whose node [`FULL`] is the backup and has a small disk; none: the system gives no such disk. The disk goes first.
 #[allow(clippy::print_stdout, reason = "a skipped test prints why")]
@@ -65,6 +72,44 @@ fn a_data_node_killed_on_a_full_disk_starts_serves_reads_and_takes_part_again_on
     disk.empty();
     add(&cluster, 3);
     assert!(cluster.runs(FULL), "{}", cluster.log(FULL));
+}
+
+/// What the primary says of the backup.
+fn seen_from_the_other(cluster: &Cluster) -> (bool, String) {
+    let node = cluster.of_node(OTHER);
+    let peer = node["peers"].as_array().and_then(|peers| peers.iter().find(|peer| peer["node"] == FULL).cloned());
+    let connected = peer.is_some_and(|peer| peer["connected"] == true);
+    (connected, node["survives"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn a_backup_with_a_full_disk_is_shown_at_once_as_up_and_not_acknowledging_and_stays_so() {
+    let Some((cluster, disk)) = with_a_small_disk(RESERVE_BYTES) else { return };
+    add(&cluster, 1);
+    disk.fill(LEFT_BYTES);
+    let told = format!("{FULL} is up, but does not acknowledge updates: its disk is full");
+    let filled = Instant::now();
+    until("what the group survives counts it out", || seen_from_the_other(&cluster).1.contains(&told));
+    assert!(filled.elapsed() < SHOWN_WITHIN, "{:?}", filled.elapsed());
+
+    let mut number = 2;
+    while filled.elapsed() < STAYS_SHOWN {
+        let body = format!(r#"{{"GSW_PHONE":"+9994{number:07}"}}"#);
+        assert_eq!(cluster.http(OTHER).post("/lists/demo?req=AddRecord", &body).status, 200, "updates go on");
+        let (connected, survives) = seen_from_the_other(&cluster);
+        assert!(connected && survives.contains(&told), "connected {connected}: {survives}");
+        number += 1;
+    }
+    assert_eq!(cluster.ctl(&["status", "--check"]).code, 5);
+    let shown = cluster.ctl(&["status"]).fine().split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in ["up, does not acknowledge", "node.disk_reserve_bytes is 16777216", "bytes are free in"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("unreachable") && !shown.contains("is lost,"), "{shown}");
+
+    disk.empty();
+    cluster.assert_equal();
+    until("the group is whole", || cluster.ctl(&["status", "--check"]).code == 0);
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn with_a_witness_loss_must_be_accepted_and_the_epoch_before_joins_again() {
     cluster.wait_back();
     assert!(holds(&cluster, old, &phones) && holds(&cluster, old, &more));
     cluster.assert_equal();
-    let history = cluster.ctl(&["history"]).fine();
+    let history = cluster.ctl(&["history"]).fine().split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(history.contains("forced it into epoch 2, loss of updates accepted: last index"), "{history}");
     until("the witness votes", || cluster.of_node(forced)["survives"] == "the loss of any one node");
 }

@@ -33,7 +33,7 @@ fn an_http_proxy_that_ends_is_started_again_and_its_node_keeps_its_role() {
     let body = r#"{"GSW_PHONE":"+99961","GSW_UNHEARD_OF":"x","no_such_field":"y"}"#;
     assert_eq!(cluster.http(primary).post(ADD, body).status, 200);
     let log = cluster.log(primary);
-    assert_eq!(log.matches("HTTP Proxy ended: signal: 9").count(), 2, "the node says how it ended");
+    assert_eq!(log.matches("the HTTP front end ended: signal: 9").count(), 2, "the node says how it ended");
     // It has no log of its own: what it says stands in the node's.
     assert!(log.contains("http_proxy: HTTP Proxy listens"), "{log}");
 }
@@ -48,12 +48,12 @@ fn a_port_in_use_ends_http_proxy_and_not_the_node_and_is_tried_again() {
     cluster.start_node(backup, &[]);
     let failed = until_some("the node says that the port is in use", || {
         let now = cluster.of_node(backup);
-        let state = now["http_proxy"].as_str().unwrap_or_default().to_owned();
-        (state.starts_with("failed: ") && now["role"] == "backup" && now["confirmed"] == true).then_some(state)
+        let why = now["http_proxy_reason"].as_str().unwrap_or_default().to_owned();
+        (now["http_proxy"] == "failed" && now["role"] == "backup" && now["confirmed"] == true).then_some(why)
     });
     assert!(failed.contains("in use"), "{failed}");
     let warnings = cluster.of_node(backup)["warnings"].to_string();
-    assert!(warnings.contains("HTTP Proxy: failed"), "{warnings}");
+    assert!(warnings.contains("HTTP front end: failed"), "{warnings}");
     assert_eq!(cluster.metric(backup, "ocs_http_proxy_up"), 0.0);
     assert!(cluster.runs(backup));
     // Meanwhile the node does its part: it holds what the other one takes.
@@ -81,7 +81,7 @@ fn an_http_proxy_that_stands_still_is_noticed_killed_and_started_anew() {
     until("the node is not ready", || cluster.admin(primary).get("/readyz").status == 503);
     assert!(began.elapsed() < NOTICED_WITHIN, "{:?}", began.elapsed());
     let said = cluster.of_node(primary);
-    assert!(said["http_proxy"].as_str().is_some_and(|state| state.contains("stood still")), "{said}");
+    assert!(said["http_proxy_reason"].as_str().is_some_and(|why| why.contains("stood still")), "{said}");
     assert!(cluster.admin(primary).get("/readyz").body.contains("stood still"));
     cluster.wait_gone(old);
     until("another HTTP Proxy listens", || cluster.admin(primary).get("/readyz").status == 200);

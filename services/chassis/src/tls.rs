@@ -180,6 +180,32 @@ pub fn public_server_config(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> R
     Ok(Arc::new(config))
 }
 
+/// For a connection that shows no certificate and trusts the authorities in one file alone.
+///
+/// # Errors
+/// See [`TlsError`].
+pub fn trusting(ca: &Path, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(ca)? {
+        roots.add(authority).map_err(|error| unusable(ca, &error))?;
+    }
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("ring has the default versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
+/// Whether a certificate and a key can be read and belong together; not whether anybody trusts them.
+///
+/// # Errors
+/// See [`TlsError`].
+pub fn check_pair(certificate: &Path, key: &Path) -> Result<(), TlsError> {
+    own_key(certificate, key).map(drop)
+}
+
 /// Which of `known` the certificate that a peer showed is valid for; the first in their order. None: the peer is none of
 /// them and is to be refused.
 pub fn peer_name<'a>(shown: &[CertificateDer<'_>], known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

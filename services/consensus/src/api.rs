@@ -395,7 +395,7 @@ pub enum TransferError {
     #[error("{0}")]
     NotEligible(String),
     /// The target did not take over in time; aborted.
-    #[error("the target did not take over in time; this node goes on")]
+    #[error("the target did not take over in time")]
     TimedOut,
     /// The node is stopping.
     #[error("the node is stopping")]

@@ -156,7 +156,7 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
                         let _ = self.events.send(Event::NoRoom(true));
                     }
                     if lacked.replace(lack) != Some(lack) {
-                        tracing::error!("updates wait for room for the log: {lack}");
+                        self.tell_lack(lack);
                     }
                     std::thread::sleep(ROOM_RETRY);
                 }
@@ -164,10 +164,19 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
             }
         }
         if lacked.is_some() {
-            tracing::warn!("the log has room again");
+            tracing::info!("the log has room again");
             let _ = self.events.send(Event::NoRoom(false));
         }
         Ok(())
+    }
+
+    /// The watcher of the disk has told of a reserve that is touched.
+    fn tell_lack(&self, lack: Lack) {
+        if lack == Lack::Disk && !self.room.load(Ordering::Relaxed) {
+            tracing::info!("the log waits for room: {lack}");
+        } else {
+            tracing::error!("the log waits for room, and this node acknowledges no updates meanwhile: {lack}");
+        }
     }
 
     /// With less than the reserve left nothing is written: the rest is for what makes room (design 1).

@@ -159,7 +159,7 @@ where
         events: events.clone(),
         transport: Arc::clone(&parts.transport),
         observer: parts.observer.clone(),
-        room: parts.room,
+        room: Arc::clone(&parts.room),
         evidence: evidence_file.clone(),
     };
     threads.push(thread("ocs-log", parts.fatal.clone(), move || log_thread.run().map_err(|fault| fault.to_string())));
@@ -220,6 +220,8 @@ where
         persisted: state.index,
         log_bytes,
         no_room: false,
+        room: parts.room,
+        short_told: false,
         forgetting: false,
         mismatches: 0,
         ticks: 0,
@@ -306,6 +308,9 @@ struct Driver<D: Disk, M: Machine> {
     persisted: u64,
     log_bytes: u64,
     no_room: bool,
+    room: Arc<AtomicBool>,
+    /// Whether the last heads to all said that the disk is short.
+    short_told: bool,
     forgetting: bool,
     mismatches: u64,
     /// Ticks since the start, and at which of them a peer last got a frame.
@@ -477,6 +482,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 
     fn on_room(&mut self, full: bool) {
         self.no_room = full;
+        self.tell_room();
         self.seek_room();
     }
 
@@ -509,6 +515,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.leave_single_copy();
         self.compare_digests();
         self.seek_repair();
+        self.tell_room();
         self.seek_room();
         self.forget();
         self.greet();

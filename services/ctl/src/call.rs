@@ -111,11 +111,28 @@ impl From<Status> for CallError {
     /// A status with a source was made here, from a broken transport; the others came from the node.
     fn from(status: Status) -> Self {
         let Some(source) = status.source() else { return Self::Status(status) };
-        let mut innermost = source;
-        while let Some(next) = innermost.source() {
-            innermost = next;
-        }
-        Self::Unreachable(innermost.to_string())
+        Self::Unreachable(transport_fault(&innermost(source)))
+    }
+}
+
+/// The cause behind all causes, in words.
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(next) = innermost.source() {
+        innermost = next;
+    }
+    innermost.to_string()
+}
+
+/// A port that speaks TLS answers plain HTTP/2 by an alert, whose first bytes are the length of no frame; a port that does not
+/// answers TLS by bytes of no TLS record.
+fn transport_fault(cause: &str) -> String {
+    if cause.contains("frame with invalid size") {
+        "this port speaks TLS: give --ca --cert --key".to_owned()
+    } else if cause.contains("InvalidContentType") {
+        "this port does not speak TLS: leave --ca --cert --key out".to_owned()
+    } else {
+        cause.to_owned()
     }
 }
 
@@ -169,6 +186,15 @@ mod tests {
         assert!(CallError::Status(Status::unimplemented("")).to_string().starts_with("it runs a release"));
         assert_eq!(line(Status::internal("")), "h:1: gRPC status Internal, without a message");
         assert_eq!(line(Status::internal("why")), "h:1: why");
+    }
+
+    #[test]
+    fn a_client_that_speaks_the_wrong_transport_is_told_which_options_help() {
+        assert!(
+            transport_fault("connection error detected: frame with invalid size").contains("give --ca --cert --key")
+        );
+        assert!(transport_fault("received corrupt message of type InvalidContentType").contains("does not speak TLS"));
+        assert_eq!(transport_fault("Connection refused (os error 111)"), "Connection refused (os error 111)");
     }
 
     #[test]

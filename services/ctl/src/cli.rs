@@ -11,7 +11,9 @@ const DEFAULT_PROXIES: &str = "http://127.0.0.1:8080,http://127.0.0.1:8081";
 
 /// Operates a group of ocsd nodes.
 ///
-/// Exit codes: 0 fine, 1 refused or failed, 2 usage, 3 unreachable, 4 no primary.
+/// Exit codes: 0 fine, 1 refused or failed, 2 usage, 3 unreachable, 4 no primary, 5 degraded (`status --check`).
+///
+/// With `-o json` the last line on standard error is {"error": {"code", "exit_code", "message"}} where a verb fails.
 #[derive(Debug, Parser)]
 #[command(name = "ocsctl", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -29,7 +31,7 @@ pub(crate) struct Reach {
     /// Control addresses of the nodes, host:port, comma-separated
     #[arg(long, env = "OCSCTL_ENDPOINTS", value_delimiter = ',', default_value = DEFAULT_ENDPOINTS, global = true)]
     pub(crate) endpoints: Vec<String>,
-    /// Certificate authority of the nodes, PEM; with --cert and --key: mutual TLS
+    /// Certificate authority, PEM: of the nodes with --cert and --key (mutual TLS), and of HTTPS front ends in --proxies
     #[arg(long, env = "OCSCTL_CA", value_name = "FILE", global = true)]
     pub(crate) ca: Option<PathBuf>,
     /// Our certificate, PEM
@@ -63,7 +65,7 @@ pub(crate) enum Format {
 /// Where updates are sent.
 #[derive(Debug, Args)]
 pub(crate) struct ProxiesArg {
-    /// Base URLs of the HTTP Proxies, comma-separated
+    /// Base URLs of the HTTP front ends, comma-separated; https:// needs --ca
     #[arg(long, env = "OCSCTL_PROXIES", value_delimiter = ',', default_value = DEFAULT_PROXIES)]
     pub(crate) proxies: Vec<String>,
 }
@@ -71,8 +73,8 @@ pub(crate) struct ProxiesArg {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Show every node: role, term, indexes, lag, HTTP Proxy, warnings
-    Status(FormatArg),
+    /// Show every node: role, indexes, lag, HTTP front end, what is wrong, and what the group survives
+    Status(StatusArgs),
     /// Show which node is primary, as each node sees it
     Role(FormatArg),
     /// Make the other data node primary
@@ -106,7 +108,7 @@ pub(crate) enum Verb {
     /// Backups: the whole state in a file
     #[command(subcommand)]
     Backup(BackupVerb),
-    /// Send a file of requests through the HTTP Proxies, in order for each record, each until it succeeds
+    /// Send a file of requests through the HTTP front ends, in order for each record, each until it succeeds
     Replay(ReplayArgs),
     /// Move or kill the primary again and again under load, and count what was lost
     Drill(DrillArgs),
@@ -116,6 +118,16 @@ pub(crate) enum Verb {
     Certs(CertsArgs),
     /// Wait until the group has a primary, or is whole: every node answers, votes by a confirmed start, and has caught up
     Wait(WaitArgs),
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Exit with 0 only if the group is whole: 5 degraded, 4 no primary, 3 no node answers
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
 }
 
 /// `switchover`
@@ -160,7 +172,7 @@ pub(crate) enum NodeVerb {
 pub(crate) struct NodeReplaceArgs {
     /// Its name
     pub(crate) node: String,
-    /// It runs: have it give its id up and end, so that it joins again when its supervisor starts it; never the primary
+    /// It runs: have it leave the group and shut down, so that it joins again when its supervisor starts it; never the primary
     #[arg(long)]
     pub(crate) live: bool,
     #[command(flatten)]
@@ -172,7 +184,7 @@ pub(crate) struct NodeReplaceArgs {
 pub(crate) struct ForcePrimaryArgs {
     /// The node that is to lead alone; the others must be fenced first: powered off, or cut from network and clients
     pub(crate) node: String,
-    /// Accept that acknowledged updates may be lost which only the other nodes have
+    /// Accept losing acknowledged updates that only the other nodes have
     #[arg(long)]
     pub(crate) accept_loss: bool,
     /// Only say what would happen
@@ -464,7 +476,7 @@ pub(crate) struct DrillArgs {
     /// How often
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) rounds: u32,
-    /// Updates a second, through all HTTP Proxies together
+    /// Updates a second, through all HTTP front ends together
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub(crate) rate: u32,
     /// How long a round may wait for the group to be whole again
@@ -532,7 +544,7 @@ pub(crate) enum WaitFor {
     /// Some node is confirmed primary.
     Primary,
     /// Every node answers, its start is confirmed by the others, one is confirmed primary, both data nodes have caught up, and their
-    /// HTTP Proxies run.
+    /// HTTP front ends run.
     Ready,
 }
 
@@ -557,7 +569,8 @@ mod tests {
         let before = Cli::try_parse_from(["ocsctl", "-o", "json", "status"]).unwrap();
         assert_eq!(before.format.format, Some(Format::Json));
         let after = Cli::try_parse_from(["ocsctl", "status", "-o", "json"]).unwrap();
-        assert!(matches!(after.verb, Verb::Status(FormatArg { format: Some(Format::Json) })));
+        let Verb::Status(StatusArgs { check: false, format }) = after.verb else { panic!("another verb") };
+        assert_eq!(format.format, Some(Format::Json));
     }
 
     #[test]

@@ -9,10 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chassis::tls::{TlsError, check_pair};
 use ocs_proto::control::control_client::ControlClient;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
-use crate::{backoff::Backoff, call::CallError, cli::Reach, failure::Failure};
+use crate::{
+    backoff::Backoff,
+    call::{CallError, innermost},
+    cli::Reach,
+    failure::Failure,
+};
 
 /// Largest gRPC message, bytes (design 2, Limits).
 const MESSAGE_BYTES_MAX: usize = 8 << 20;
@@ -53,9 +59,10 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Reads the certificates and prepares a connection to each node; opens none yet.
-    pub(crate) fn new(reach: &Reach) -> Result<Self, Failure> {
-        let tls = tls(reach)?;
+    /// Reads the certificates and prepares a connection to each node; opens none yet. `ca_alone`: the verb speaks to HTTPS front
+    /// ends too, so that an authority without a certificate of ours makes sense.
+    pub(crate) fn new(reach: &Reach, ca_alone: bool) -> Result<Self, Failure> {
+        let tls = tls(reach, ca_alone)?;
         let nodes = reach.endpoints.iter().map(|address| node(address, tls.as_ref())).collect::<Result<Vec<_>, _>>()?;
         if nodes.is_empty() {
             return Err(Failure::Usage("--endpoints names no node".to_owned()));
@@ -136,8 +143,9 @@ fn node(address: &str, tls: Option<&ClientTlsConfig>) -> Result<Node, Failure> {
         return Err(wrong());
     }
     if let Some(tls) = tls {
-        endpoint =
-            endpoint.tls_config(tls.clone()).map_err(|error| Failure::Usage(format!("--ca/--cert/--key: {error}")))?;
+        endpoint = endpoint
+            .tls_config(tls.clone())
+            .map_err(|error| Failure::Usage(format!("--ca, --cert, --key: {}", innermost(&error))))?;
     }
     let channel = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect_lazy();
     let client = ControlClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
@@ -146,15 +154,26 @@ fn node(address: &str, tls: Option<&ClientTlsConfig>) -> Result<Node, Failure> {
 }
 
 /// Mutual TLS when a certificate is named; all three files, or none.
-fn tls(reach: &Reach) -> Result<Option<ClientTlsConfig>, Failure> {
+fn tls(reach: &Reach, ca_alone: bool) -> Result<Option<ClientTlsConfig>, Failure> {
     let read = |path: &Path| fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())));
     match (&reach.ca, &reach.cert, &reach.key) {
         (None, None, None) => Ok(None),
+        (Some(_), None, None) if ca_alone => Ok(None),
         (Some(ca), Some(cert), Some(key)) => {
+            check_pair(cert, key).map_err(|error| Failure::Usage(misfit(&error)))?;
             let identity = Identity::from_pem(read(cert)?, read(key)?);
             Ok(Some(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?)).identity(identity)))
         }
         _ => Err(Failure::Usage("--ca, --cert and --key go together".to_owned())),
+    }
+}
+
+fn misfit(error: &TlsError) -> String {
+    match error {
+        TlsError::KeyMismatch { key, certificate } => {
+            format!("--cert {} and --key {} do not belong together", certificate.display(), key.display())
+        }
+        other => format!("--cert, --key: {other}"),
     }
 }
 

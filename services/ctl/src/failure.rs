@@ -20,21 +20,43 @@ pub(crate) enum Failure {
     /// Nodes answered, and none of them is primary. Exit code 4.
     #[error("{0}")]
     NoPrimary(String),
+    /// Updates are taken, and something is not as it should be. Exit code 5, of `status --check` alone.
+    #[error("degraded: {0}")]
+    Degraded(String),
     /// The reader of standard output has gone, as `head` does: nothing is to be said. Exit code 141, that of SIGPIPE.
     #[error("nobody reads standard output any more")]
     ReaderGone,
 }
 
 impl Failure {
-    /// 1 refused or failed, 2 usage, 3 unreachable, 4 no primary, 141 nobody reads.
+    /// 1 refused or failed, 2 usage, 3 unreachable, 4 no primary, 5 degraded, 141 nobody reads.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Refused(_) => 1,
             Self::Usage(_) => USAGE,
             Self::Unreachable(_) => 3,
             Self::NoPrimary(_) => 4,
+            Self::Degraded(_) => 5,
             Self::ReaderGone => 141,
         }
+    }
+
+    /// The word for programs.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Usage(_) => "usage",
+            Self::Unreachable(_) => "unreachable",
+            Self::NoPrimary(_) => "no_primary",
+            Self::Degraded(_) => "degraded",
+            Self::ReaderGone => "reader_gone",
+        }
+    }
+
+    /// One line of JSON, the same schema for every verb: `{"error": {"code", "exit_code", "message"}}`.
+    pub(crate) fn json(&self) -> String {
+        let (code, exit_code, message) = (self.code(), self.exit_code(), self.to_string());
+        serde_json::json!({ "error": { "code": code, "exit_code": exit_code, "message": message } }).to_string()
     }
 
     /// A file that cannot be read or written.
@@ -55,7 +77,22 @@ mod tests {
             Failure::Usage(line()),
             Failure::Unreachable(line()),
             Failure::NoPrimary(line()),
+            Failure::Degraded(line()),
         ];
-        assert_eq!(failures.map(|failure| failure.exit_code()), [1, 2, 3, 4]);
+        assert_eq!(failures.map(|failure| failure.exit_code()), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn every_failure_is_one_line_of_json_of_one_schema() {
+        for failure in [Failure::Refused("say \"no\"\nor yes".to_owned()), Failure::Degraded("b is down".to_owned())] {
+            let line = failure.json();
+            assert!(!line.contains('\n'), "{line}");
+            let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let error = &read["error"];
+            assert_eq!(error["message"], failure.to_string());
+            assert_eq!(error["code"], failure.code());
+            assert_eq!(error["exit_code"], failure.exit_code());
+            assert_eq!((read.as_object().unwrap().len(), error.as_object().unwrap().len()), (1, 3));
+        }
     }
 }

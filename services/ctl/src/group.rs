@@ -15,6 +15,9 @@ use crate::{
 /// How long a node may take to describe itself.
 const SURVEY_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Entries that a data node may be behind in a group that is whole.
+const CHECK_LAG_MAX: u64 = 1024;
+
 /// A start that other voters have confirmed, as a status names it.
 const CONFIRMED: &str = "confirmed";
 
@@ -57,6 +60,17 @@ impl Seen<'_> {
     }
 }
 
+/// A primary that is known by the word of another node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reported {
+    /// Says so.
+    pub(crate) by: String,
+    /// The primary.
+    pub(crate) primary: String,
+    /// A quorum confirmed it to that node.
+    pub(crate) confirmed: bool,
+}
+
 /// What all nodes said, in the order of the command line.
 #[derive(Debug)]
 pub(crate) struct Group<'a> {
@@ -89,14 +103,55 @@ impl Group<'_> {
 
     fn no_primary(&self) -> Failure {
         let silent: Vec<_> = self.silent().collect();
-        let silent_list = silent.join("; ");
-        if silent.len() == self.seen.len() {
-            Failure::Unreachable(format!("no node answers: {silent_list}"))
-        } else if silent.is_empty() {
-            Failure::NoPrimary("no node is confirmed primary".to_owned())
-        } else {
-            Failure::NoPrimary(format!("no node that answers is confirmed primary ({silent_list})"))
+        let why = if silent.is_empty() { String::new() } else { format!(" ({})", silent.join("; ")) };
+        let line = format!("{}{why}", self.no_primary_line());
+        if self.answered() == 0 { Failure::Unreachable(line) } else { Failure::NoPrimary(line) }
+    }
+
+    /// What is seen where no primary is: how many answered, and what they report.
+    pub(crate) fn no_primary_line(&self) -> String {
+        let line = format!("no primary visible from here ({} of {} nodes answered)", self.answered(), self.seen.len());
+        match self.reported() {
+            Some(Reported { by, primary, confirmed: true }) => {
+                format!("{line}; {by} reports that {primary} is primary")
+            }
+            Some(Reported { by, primary, .. }) => {
+                format!("{line}; {by} reports that {primary} is primary, but no quorum confirms it")
+            }
+            None => line,
         }
+    }
+
+    /// Nodes that answered.
+    pub(crate) fn answered(&self) -> usize {
+        self.seen.iter().filter(|seen| seen.status.is_ok()).count()
+    }
+
+    /// What a node that answers says of another one that is primary; a report that a quorum confirmed first.
+    pub(crate) fn reported(&self) -> Option<Reported> {
+        let report = |seen: &Seen<'_>| {
+            let role = seen.role().filter(|role| !role.primary.is_empty() && role.primary != role.node)?;
+            Some(Reported { by: role.node.clone(), primary: role.primary.clone(), confirmed: role.confirmed })
+        };
+        self.seen.iter().filter_map(report).max_by_key(|report| report.confirmed)
+    }
+
+    /// Fails unless a primary is confirmed, by its own word or by the report of a node that asked a quorum.
+    pub(crate) fn known_primary(&self) -> Result<(), Failure> {
+        let reported = || self.reported().is_some_and(|report| report.confirmed);
+        if self.primary().is_some() || reported() { Ok(()) } else { Err(self.no_primary()) }
+    }
+
+    /// Fails unless the group is whole and no node has a warning.
+    pub(crate) fn health(&self) -> Result<(), Failure> {
+        self.known_primary()?;
+        let why = self.not_whole(CHECK_LAG_MAX).or_else(|| self.warned());
+        why.map_or(Ok(()), |why| Err(Failure::Degraded(why)))
+    }
+
+    fn warned(&self) -> Option<String> {
+        let first = |seen: &Seen<'_>| Some(format!("{}: {}", self.name(seen), seen.status()?.warnings.first()?));
+        self.seen.iter().find_map(first)
     }
 
     fn silent(&self) -> impl Iterator<Item = String> {
@@ -174,7 +229,7 @@ impl Group<'_> {
             if behind > lag_max {
                 Some(format!("{name}: {behind} entries behind"))
             } else if !matches!(status.http_proxy.as_str(), "running" | "listening") {
-                Some(format!("{name}: HTTP Proxy is {}", status.http_proxy))
+                Some(format!("{name}: the HTTP front end is {}", status.http_proxy))
             } else {
                 None
             }
@@ -203,7 +258,7 @@ mod tests {
     use crate::cli::Cli;
 
     fn cluster() -> Cluster {
-        Cluster::new(&Cli::parse_from(["ocsctl", "--endpoints", "h:1,h:2,h:3", "role"]).reach).unwrap()
+        Cluster::new(&Cli::parse_from(["ocsctl", "--endpoints", "h:1,h:2,h:3", "role"]).reach, false).unwrap()
     }
 
     fn said(node: &str, role: Role, confirmed: bool, term: u64) -> Result<Box<StatusReply>, CallError> {
@@ -308,6 +363,43 @@ mod tests {
         let group = group(&cluster, statuses);
         assert_eq!(group.not_whole(0), Some("b: the primary has not confirmed its start".to_owned()));
         assert!(group.is_unconfirmed("b"));
+    }
+
+    fn code(statuses: [Result<Box<StatusReply>, CallError>; 3]) -> u8 {
+        let cluster = cluster();
+        group(&cluster, statuses).health().err().map_or(0, |failure| failure.exit_code())
+    }
+
+    #[tokio::test]
+    async fn a_check_tells_whole_degraded_without_primary_and_unreachable_apart() {
+        let silent = || Err(CallError::TimedOut);
+        let by = |primary: &str, mut said: Result<Box<StatusReply>, CallError>| {
+            said.as_mut().unwrap().role.as_mut().unwrap().primary = primary.to_owned();
+            said
+        };
+        assert_eq!(code(whole()), 0);
+        let mut warns = whole();
+        warns[1].as_mut().unwrap().warnings = vec!["disk full".to_owned()];
+        assert_eq!(code(warns), 5, "a warning of any node");
+        let [a, b, w] = whole();
+        assert_eq!(code([a, silent(), w]), 5, "a node is down");
+        assert_eq!(code([silent(), by("a", b), silent()]), 5, "a quorum told b that a is primary");
+        let alone = || said("b", Role::Unknown, false, 5);
+        assert_eq!(code([silent(), by("a", alone()), silent()]), 4, "no quorum confirms it");
+        assert_eq!(code([silent(), alone(), silent()]), 4);
+        assert_eq!(code([silent(), silent(), silent()]), 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_visible_from_here_is_said_so_with_what_others_report() {
+        let cluster = cluster();
+        let mut said = said("b", Role::Backup, true, 5);
+        said.as_mut().unwrap().role.as_mut().unwrap().primary = "a".to_owned();
+        let one = group(&cluster, [Err(CallError::TimedOut), said, Err(CallError::TimedOut)]);
+        let line = "no primary visible from here (1 of 3 nodes answered); b reports that a is primary";
+        assert_eq!(one.no_primary_line(), line);
+        let none = group(&cluster, [const { Err(CallError::TimedOut) }; 3]);
+        assert_eq!(none.no_primary_line(), "no primary visible from here (0 of 3 nodes answered)");
     }
 
     #[tokio::test]

@@ -1,10 +1,13 @@
 //! One keep-alive connection to an HTTP Proxy at a time, one request at a time. Never sends a request twice, and says
 //! of each that failed whether the proxy can have seen it. Called by `replay` and `drill`.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use chassis::tasks::{AtEnd, Tasks};
+use chassis::{
+    tasks::{AtEnd, Tasks},
+    tls::{self, ALPN_HTTP1},
+};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response, Uri,
@@ -13,7 +16,12 @@ use hyper::{
     header::{CONTENT_TYPE, HOST, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use rustls_pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, rustls::ClientConfig};
 
 use crate::failure::Failure;
 
@@ -22,29 +30,81 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Where an HTTP Proxy listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Target {
     /// host:port
     authority: String,
     host: HeaderValue,
+    /// HTTPS: the authority that is trusted, and the name that the certificate must show.
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
 impl Target {
-    /// Reads a base URL: `http://host:port`, nothing behind it.
-    pub(crate) fn parse(url: &str) -> Result<Self, Failure> {
-        let wrong = || Failure::Usage(format!("--proxies: `{url}` is not a base URL of the form http://host:port"));
+    /// Reads a base URL: `http://host:port` or `https://host:port`, nothing behind it. `trust`: for HTTPS.
+    pub(crate) fn parse(url: &str, trust: Option<&Arc<ClientConfig>>) -> Result<Self, Failure> {
+        let wrong = || {
+            Failure::Usage(format!(
+                "--proxies: `{url}` is not a base URL of the form http://host:port or https://host:port"
+            ))
+        };
         let uri: Uri = url.trim_end_matches('/').parse().map_err(|_| wrong())?;
-        let plain = uri.scheme_str() == Some("http") && uri.path() == "/" && uri.query().is_none();
-        let host = uri.host().filter(|_| plain).ok_or_else(wrong)?;
-        let authority = format!("{host}:{}", uri.port_u16().unwrap_or(80));
+        let bare = uri.path() == "/" && uri.query().is_none();
+        let host = uri.host().filter(|_| bare).ok_or_else(wrong)?;
+        let (port, tls) = match (uri.scheme_str(), trust) {
+            (Some("http"), _) => (80, None),
+            (Some("https"), Some(trust)) => {
+                let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| wrong())?;
+                (443, Some((Arc::clone(trust), name)))
+            }
+            (Some("https"), None) => {
+                let line = format!("--proxies: `{url}` needs --ca FILE: the authority that its certificate comes from");
+                return Err(Failure::Usage(line));
+            }
+            _ => return Err(wrong()),
+        };
+        let authority = format!("{host}:{}", uri.port_u16().unwrap_or(port));
         let header = HeaderValue::from_str(&authority).map_err(|_| wrong())?;
-        Ok(Self { authority, host: header })
+        Ok(Self { authority, host: header, tls })
     }
 
-    /// All that `--proxies` names.
-    pub(crate) fn parse_all(urls: &[String]) -> Result<Vec<Self>, Failure> {
-        let targets: Vec<_> = urls.iter().map(|url| Self::parse(url)).collect::<Result<_, _>>()?;
-        if targets.is_empty() { Err(Failure::Usage("--proxies names no proxy".to_owned())) } else { Ok(targets) }
+    /// All that `--proxies` names; `ca`: the authority of those that speak HTTPS.
+    pub(crate) fn parse_all(urls: &[String], ca: Option<&Path>) -> Result<Vec<Self>, Failure> {
+        let trust = |ca| tls::trusting(ca, &[ALPN_HTTP1]).map_err(|error| Failure::Usage(format!("--ca: {error}")));
+        let secure = urls.iter().any(|url| url.starts_with("https:"));
+        let trust = ca.filter(|_| secure).map(trust).transpose()?;
+        let targets: Vec<_> = urls.iter().map(|url| Self::parse(url, trust.as_ref())).collect::<Result<_, _>>()?;
+        if targets.is_empty() { Err(Failure::Usage("--proxies names no front end".to_owned())) } else { Ok(targets) }
+    }
+
+    /// Fails where an HTTPS front end that is there shows a certificate that is not trusted: trying again would not help.
+    pub(crate) async fn check_all(targets: &[Self]) -> Result<(), Failure> {
+        for target in targets.iter().filter(|target| target.tls.is_some()) {
+            if let Ok(stream) = target.connect().await
+                && let Some(why) = target.tls_fault(stream).await
+            {
+                return Err(Failure::Unreachable(format!("https://{target}: {why}")));
+            }
+        }
+        Ok(())
+    }
+
+    async fn connect(&self) -> Result<TcpStream, NoAnswer> {
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&self.authority)).await;
+        let stream = stream.map_err(|_| NoAnswer::NotConnected)?.map_err(|_| NoAnswer::NotConnected)?;
+        stream.set_nodelay(true).map_err(|_| NoAnswer::NotConnected)?;
+        Ok(stream)
+    }
+
+    async fn tls_fault(&self, stream: TcpStream) -> Option<String> {
+        let (config, name) = self.tls.as_ref()?;
+        let shaken = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream);
+        match tokio::time::timeout(CONNECT_TIMEOUT, shaken).await {
+            Ok(Err(fault)) if fault.to_string().contains("InvalidContentType") => {
+                Some("this port does not speak TLS: name it by http://".to_owned())
+            }
+            Ok(Err(fault)) if fault.kind() == std::io::ErrorKind::InvalidData => Some(fault.to_string()),
+            _ => None,
+        }
     }
 }
 
@@ -110,14 +170,21 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects, without delay of small segments.
     pub(crate) async fn open(target: &Target, tasks: &Tasks) -> Result<Self, NoAnswer> {
-        let connect = TcpStream::connect(&target.authority);
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connect).await;
-        let stream = stream.map_err(|_| NoAnswer::NotConnected)?.map_err(|_| NoAnswer::NotConnected)?;
-        stream.set_nodelay(true).map_err(|_| NoAnswer::NotConnected)?;
+        let stream = target.connect().await?;
+        let Some((config, name)) = &target.tls else { return Self::over(stream, target, tasks).await };
+        let shaken = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream);
+        let secured = tokio::time::timeout(CONNECT_TIMEOUT, shaken).await.map_err(|_| NoAnswer::NotConnected)?;
+        Self::over(secured.map_err(|_| NoAnswer::NotConnected)?, target, tasks).await
+    }
+
+    async fn over<S>(stream: S, target: &Target, tasks: &Tasks) -> Result<Self, NoAnswer>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let shaken = http1::handshake(TokioIo::new(stream)).await;
         let (sender, connection) = shaken.map_err(|_| NoAnswer::NotConnected)?;
         tasks.spawn("http connection", AtEnd::Quiet, async move {
-            let _ = connection.await; // whoever waits for an answer is told by hyper
+            let _ = connection.await; // the request in flight is told by hyper
         });
         Ok(Self { sender, host: target.host.clone() })
     }
@@ -166,10 +233,12 @@ mod tests {
 
     #[test]
     fn a_proxy_is_named_by_a_base_url() {
-        assert_eq!(Target::parse("http://127.0.0.1:8080/").unwrap().to_string(), "127.0.0.1:8080");
-        assert_eq!(Target::parse("http://proxy").unwrap().to_string(), "proxy:80");
-        for wrong in ["127.0.0.1:8080", "https://h:1", "http://h:1/x", "http://h:1?x", "", "http://"] {
-            assert!(matches!(Target::parse(wrong), Err(Failure::Usage(_))), "{wrong}");
+        let parse = |url| Target::parse(url, None);
+        assert_eq!(parse("http://127.0.0.1:8080/").unwrap().to_string(), "127.0.0.1:8080");
+        assert_eq!(parse("http://proxy").unwrap().to_string(), "proxy:80");
+        for wrong in ["127.0.0.1:8080", "https://h:1", "ftp://h:1", "http://h:1/x", "http://h:1?x", "", "http://"] {
+            assert!(matches!(parse(wrong), Err(Failure::Usage(_))), "{wrong}");
         }
+        assert!(parse("https://h:1").unwrap_err().to_string().contains("needs --ca FILE"));
     }
 }

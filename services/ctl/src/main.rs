@@ -34,8 +34,11 @@ use std::process::ExitCode;
 use crate::{cli::Cli, failure::Failure};
 
 fn main() -> ExitCode {
-    let cli = match usage::parse(std::env::args_os()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    let json = usage::wants_json(&words);
+    let cli = match usage::parse(words) {
         Ok(cli) => cli,
+        Err(fault) if json && fault.use_stderr() => return ended(&usage::failure(&fault), json),
         Err(usage) => {
             let code = if usage.use_stderr() { failure::USAGE } else { 0 };
             let _ = usage.print(); // nobody is left to tell when the terminal is gone
@@ -44,13 +47,18 @@ fn main() -> ExitCode {
     };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if failure != Failure::ReaderGone {
-                eprintln!("ocsctl: {failure}");
-            }
-            ExitCode::from(failure.exit_code())
-        }
+        Err(failure) => ended(&failure, json),
     }
+}
+
+/// The last line on standard error, and the exit code.
+fn ended(failure: &Failure, json: bool) -> ExitCode {
+    match failure {
+        Failure::ReaderGone => {}
+        failure if json => eprintln!("{}", failure.json()),
+        failure => eprintln!("ocsctl: {failure}"),
+    }
+    ExitCode::from(failure.exit_code())
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {

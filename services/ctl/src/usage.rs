@@ -10,7 +10,24 @@ use clap::{
     error::{ContextKind, ContextValue, Error},
 };
 
-use crate::cli::Cli;
+use crate::{cli::Cli, failure::Failure};
+
+/// Whether the words ask for results as JSON, also where they make no sense otherwise.
+pub(crate) fn wants_json(words: &[OsString]) -> bool {
+    const NAMES: [&str; 3] = ["-o", "--format", "--report"];
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    let apart = words.windows(2).any(|pair| NAMES.contains(&pair[0]) && pair[1] == "json");
+    let joined = |word: &&str| matches!(*word, "-ojson" | "-o=json" | "--format=json" | "--report=json");
+    apart || words.iter().any(joined)
+}
+
+/// A fault of the command line without the usage below it.
+pub(crate) fn failure(fault: &Error) -> Failure {
+    let text = fault.to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let lines: Vec<&str> = first.trim_start_matches("error: ").lines().map(str::trim).collect();
+    Failure::Usage(lines.join(" "))
+}
 
 /// Parses words, the name of the program first.
 ///
@@ -60,6 +77,27 @@ mod tests {
         }
         let told = refused(&["upgrade"]);
         assert!(!told.contains("--endpoints <ENDPOINTS> <COMMAND>"), "{told}");
+    }
+
+    #[test]
+    fn json_is_asked_for_in_every_spelling_of_the_option() {
+        let asked = |words: &str| wants_json(&words.split(' ').map(OsString::from).collect::<Vec<_>>());
+        for words in
+            ["status -o json", "-o json status", "status -ojson", "status --format=json", "drill --report json"]
+        {
+            assert!(asked(words), "{words}");
+        }
+        assert!(!asked("status -o table") && !asked("list show json"));
+    }
+
+    #[test]
+    fn a_fault_of_the_command_line_is_one_sentence_for_a_program() {
+        let fault = parse(["ocsctl", "settings", "set"].map(OsString::from)).map(|_| ()).unwrap_err();
+        let said = failure(&fault).to_string();
+        assert!(
+            said.contains("required arguments were not provided: <KEY=VALUE>") && !said.contains("Usage"),
+            "{said}"
+        );
     }
 
     #[test]

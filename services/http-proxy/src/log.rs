@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use ocs_proto::link::LogRecord;
+use ocs_proto::link::{LogField, LogRecord};
 use tokio::sync::mpsc;
 use tracing::{
     Event, Subscriber,
@@ -63,7 +63,7 @@ impl<S: Subscriber> Layer<S> for ToNode {
         let record = LogRecord {
             level: event.metadata().level().to_string(),
             target: event.metadata().target().to_owned(),
-            message: text.finish(dropped),
+            ..text.finish(dropped)
         };
         if self.sender.try_send(record).is_err() {
             self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
@@ -71,33 +71,76 @@ impl<S: Subscriber> Layer<S> for ToNode {
     }
 }
 
-/// An event in one line: the message, then its fields.
+/// An event: the message, and its fields twice, as text for nodes that do not know them apart.
 #[derive(Default)]
 struct Text {
     message: String,
     fields: String,
+    apart: Vec<LogField>,
 }
 
 impl Text {
-    fn finish(mut self, dropped: u64) -> String {
-        self.message.push_str(&self.fields);
-        if dropped > 0 {
-            write!(self.message, " ({dropped} log records before this one were dropped)").expect("a String grows");
+    fn finish(self, dropped: u64) -> LogRecord {
+        let more = match dropped {
+            0 => String::new(),
+            dropped => format!(" ({dropped} log records before this one were dropped)"),
+        };
+        LogRecord {
+            message: shortened(format!("{}{}{more}", self.message, self.fields)),
+            bare: shortened(format!("{}{more}", self.message)),
+            fields: self.apart,
+            ..LogRecord::default()
         }
-        if self.message.len() > MESSAGE_BYTES_MAX {
-            let end = (0..=MESSAGE_BYTES_MAX).rev().find(|at| self.message.is_char_boundary(*at)).unwrap_or_default();
-            self.message.truncate(end);
-        }
-        self.message
+    }
+
+    fn field(&mut self, name: &str, value: String) {
+        self.apart.push(LogField { name: name.to_owned(), value: shortened(value) });
     }
 }
 
+fn shortened(mut text: String) -> String {
+    if text.len() > MESSAGE_BYTES_MAX {
+        let end = (0..=MESSAGE_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        text.truncate(end);
+    }
+    text
+}
+
 impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &value);
+        if let Some(apart) = self.apart.last_mut().filter(|apart| apart.name == field.name()) {
+            apart.value = shortened(value.to_owned()); // without quotes
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let written = match field.name() {
             "message" => write!(self.message, "{value:?}"),
-            name => write!(self.fields, " {name}={value:?}"),
+            name => {
+                self.field(name, format!("{value:?}"));
+                write!(self.fields, " {name}={value:?}")
+            }
         };
         written.expect("a String grows");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_travel_as_fields_and_in_the_message_for_older_nodes() {
+        let (sender, mut records) = mpsc::channel(1);
+        let subscriber = Registry::default().with(ToNode { sender, dropped: AtomicU64::new(0) });
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(client = %"10.0.0.1", filter = "info", places = 3, "turned away");
+        });
+        let record = records.try_recv().unwrap();
+        assert_eq!((record.level.as_str(), record.bare.as_str()), ("WARN", "turned away"));
+        assert_eq!(record.message, "turned away client=10.0.0.1 filter=\"info\" places=3");
+        let fields: Vec<_> = record.fields.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
+        assert_eq!(fields, [("client", "10.0.0.1"), ("filter", "info"), ("places", "3")]);
     }
 }

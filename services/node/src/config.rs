@@ -49,7 +49,7 @@ pub struct Args {
     /// The configuration file (TOML)
     #[arg(long, value_name = "FILE", env = "OCS_CONFIG")]
     pub config: Option<PathBuf>,
-    /// Say what is wrong with the configuration, and end: 0 if nothing is
+    /// Check the configuration and exit (0 if valid)
     #[arg(long)]
     pub check: bool,
     /// Form the group: given once to all its nodes, with empty data directories

@@ -68,14 +68,7 @@ pub trait ProxyHandler: Send + Sync + 'static {
 
     /// Takes a log record in (spec 10.4).
     fn log(&self, record: LogRecord) {
-        let LogRecord { level, target, message } = record;
-        match level.as_str() {
-            "ERROR" => tracing::error!(target: "http_proxy", from = target, "{message}"),
-            "WARN" => tracing::warn!(target: "http_proxy", from = target, "{message}"),
-            "INFO" => tracing::info!(target: "http_proxy", from = target, "{message}"),
-            "DEBUG" => tracing::debug!(target: "http_proxy", from = target, "{message}"),
-            _ => tracing::trace!(target: "http_proxy", from = target, "{message}"),
-        }
+        crate::proxy_log::tell(&record);
     }
 }
 
@@ -182,7 +175,7 @@ impl ProxyLink {
 
 fn log_end(result: Result<(), LinkError>) {
     if let Err(error) = result {
-        tracing::warn!(%error, "the link to HTTP Proxy broke");
+        tracing::warn!(%error, "the link to the HTTP front end broke");
     }
 }
 

@@ -58,6 +58,7 @@ fn ocsd() -> ExitCode {
     match run::blocking(config, args.bootstrap) {
         Ok(run::Ended::Stopped) => ExitCode::from(exit::OK),
         Ok(run::Ended::Again) => again(),
+        Ok(run::Ended::GaveUp) => ExitCode::from(exit::TEMPORARY),
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::from(error.exit_code())

@@ -363,8 +363,8 @@ impl Requests {
             resent: Counter::default(),
             ignored_keys: Counter::default(),
         };
-        registry.register("requests", "Requests answered by HTTP Proxy", requests.total.clone());
-        let help = "From the request to its answer, in HTTP Proxy";
+        registry.register("requests", "Requests answered by the HTTP front end", requests.total.clone());
+        let help = "From the request to its answer, in the HTTP front end";
         registry.register_with_unit("request_duration", help, Unit::Seconds, requests.duration.clone());
         registry.register("held_requests", "Requests held for want of a primary, now", requests.held.clone());
         let help = "What the held requests occupy, now";
@@ -372,7 +372,7 @@ impl Requests {
         registry.register("requests_held", "Requests that were ever held", requests.held_total.clone());
         let help = "Requests sent again because their outcome was not known";
         registry.register("requests_resent", help, requests.resent.clone());
-        registry.register("ignored_keys", "Keys that map to no field and were ignored", requests.ignored_keys.clone());
+        registry.register("ignored_keys", "Unknown attributes that were ignored", requests.ignored_keys.clone());
         requests
     }
 
@@ -390,10 +390,18 @@ impl Requests {
 impl Proxy {
     fn registered(registry: &mut Registry) -> Self {
         let proxy = Self::default();
-        registry.register("http_proxy_restarts", "Starts of HTTP Proxy after the first", proxy.restarts.clone());
-        registry.register("http_connections", "Connections of HTTP Proxy, now", proxy.connections.clone());
-        registry.register("http_proxy_up", "1: HTTP Proxy runs", proxy.up.clone());
-        registry.register("http_proxy_alarm", "1: it ended ten times within ten minutes", proxy.alarm.clone());
+        registry.register(
+            "http_proxy_restarts",
+            "Starts of the HTTP front end after the first",
+            proxy.restarts.clone(),
+        );
+        registry.register("http_connections", "Connections of the HTTP front end, now", proxy.connections.clone());
+        registry.register("http_proxy_up", "1: the HTTP front end runs", proxy.up.clone());
+        registry.register(
+            "http_proxy_alarm",
+            "1 if the HTTP front end crashed ten times within ten minutes",
+            proxy.alarm.clone(),
+        );
         proxy
     }
 

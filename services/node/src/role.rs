@@ -301,7 +301,7 @@ impl RoleService {
         let mut told = 0;
         while let Ok(now) = status.wait_for(|now| now.paused_for != told).await.map(|now| now.paused_for) {
             if now == 0 {
-                tracing::warn!("automatic failover is resumed");
+                tracing::info!("automatic failover is resumed");
             } else {
                 let primary = self.inner.roster.name_of(now);
                 tracing::warn!(primary, "automatic failover is paused: the role moves only by `ocsctl switchover`");

@@ -84,6 +84,8 @@ pub enum Ended {
     Stopped,
     /// It is to start again, from its beginning: what it does then stands in its data directory.
     Again,
+    /// An operator had it give its Raft id up: its supervisor starts it again, and it joins under a new one.
+    GaveUp,
 }
 
 /// Runs a node on a runtime of its own, until a signal, a failure, or a reason to start again.
@@ -243,6 +245,8 @@ struct Started {
     /// The group has given this node a new id: its disk was an older copy of itself.
     readmitted: oneshot::Receiver<Admission>,
     full_disk: Arc<FullDisk>,
+    /// An operator had this node give its Raft id up.
+    gave_up: CancellationToken,
 }
 
 async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Tasks) -> Result<Started, RunError> {
@@ -259,7 +263,8 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     open::knows_versions(&recovered)?;
     let evidence = starts::begin(&directory, own.raft_id, own.epoch, own.start)?;
     recovered.notes.iter().for_each(|note| tracing::warn!("the log: {note}"));
-    let full_disk = FullDisk::new(directory.path(), config.node.disk_reserve_bytes);
+    let room = room::watched(&config.node.data_dir, config.node.disk_reserve_bytes, tasks);
+    let full_disk = FullDisk::new(Arc::clone(&room));
     let mut machine = open::machine(config, &directory, &own.name, &metrics)?;
     if let Some(machine) = &mut machine {
         machine.on_fault(full_disk.on_fault(tasks));
@@ -278,7 +283,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
         transport: Arc::new(peers.transport()),
         fetch: fetcher.trigger(),
         compared,
-        room: room::watched(config.node.data_dir.clone(), config.node.disk_reserve_bytes, tasks),
+        room: room.flag(),
         observer: metrics.clone(),
         fatal: full_disk.fatal(),
     };
@@ -338,13 +343,14 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
     let backups =
         archives.clone().map_or_else(schedule::none, |archives| schedule::start(config, archives, role.clone(), tasks));
-    let sources = Sources { role: role.clone(), api, proxy, scan, backups };
+    let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk: room };
     let orders = Orders::new(directory.clone(), config.mode(), tasks);
     let ordered = orders.given();
     let options = records::options_of(&open::rules(config)).to_vec();
     let about = Arc::new(About { cluster: config.cluster.id.clone(), started: Instant::now(), options });
     let deadline = Duration::from_millis(config.limits.deadline_ms);
-    let give_up = give_up(directory.clone(), tasks);
+    let gave_up = CancellationToken::new();
+    let give_up = give_up(directory.clone(), gave_up.clone(), tasks);
     let limits = Limits::fitting(descriptors::limits().soft);
     let (admin_entrance, control_entrance) =
         (Entrance::new("admin", Protocol::Http1, limits), Entrance::new("control", Protocol::Grpc, limits));
@@ -356,7 +362,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
         .await
         .map_err(|source| RunError::Reflection(source.to_string()))?;
     Admin { health: health.clone(), metrics, sources }.serve(admin_entrance, admin.listener, admin.tls, tasks);
-    Ok(Started { running, health, role, supervisor, directory, peers, ordered, readmitted, full_disk })
+    Ok(Started { running, health, role, supervisor, directory, peers, ordered, readmitted, full_disk, gave_up })
 }
 
 fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {
@@ -424,13 +430,18 @@ fn doors(
 }
 
 /// Gives this node's Raft id up, and ends the process: started again, it joins under a new one (design rule 11).
-fn give_up(directory: Arc<DataDir>, tasks: &Tasks) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
+fn give_up(
+    directory: Arc<DataDir>,
+    gave_up: CancellationToken,
+    tasks: &Tasks,
+) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
     let tasks = tasks.clone();
     Arc::new(move || {
         directory.give_up().map_err(|error| error.to_string())?;
-        tracing::warn!(
-            "an operator had this node give its Raft id up: it ends, and joins again under a new one when started"
+        tracing::info!(
+            "an operator had this node leave the group: it shuts down, and joins under a new Raft id when started"
         );
+        gave_up.cancel();
         tasks.stop();
         Ok(())
     })
@@ -514,9 +525,11 @@ impl Started {
                 Ok(Woken::Ended(Ended::Stopped))
             }
             Ok(admission) = &mut self.readmitted => Ok(Woken::Readmitted(admission)),
-            () = stopping.cancelled() => Err(RunError::PartFailed),
+            () = stopping.cancelled() => {
+                if self.gave_up.is_cancelled() { Ok(Woken::Ended(Ended::GaveUp)) } else { Err(RunError::PartFailed) }
+            }
             () = self.full_disk.room_again() => {
-                tracing::warn!("the disk has room again: this node starts again, and applies what it has not");
+                tracing::info!("the disk has room again: this node starts again, and applies what it has not");
                 Ok(Woken::Ended(Ended::Again))
             }
             () = self.ordered.cancelled() => {
@@ -547,9 +560,16 @@ impl Started {
         let transfer = self.running.handle.transfer(target.id, "handover before a stop");
         match tokio::time::timeout_at(until.into(), transfer).await {
             Ok(Ok(())) => tracing::info!("handed over before the stop"),
-            Ok(Err(refusal)) => tracing::warn!("could not hand over before the stop: {refusal}"),
+            _ if self.is_left_alone() => {
+                tracing::info!("no handover before the stop: the other data node is away or stops too")
+            }
+            Ok(Err(refusal)) => tracing::warn!(%refusal, "could not hand over before the stop"),
             Err(_) => tracing::warn!("could not hand over in time before the stop"),
         }
+    }
+
+    fn is_left_alone(&self) -> bool {
+        !self.role.peers().iter().any(|peer| peer.connected && !peer.witness)
     }
 }
 

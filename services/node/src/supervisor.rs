@@ -182,18 +182,18 @@ impl<H: ProxyHandler> Watched<H> {
         match happening {
             Happening::Listening(address, version) => {
                 self.failure = None;
-                tracing::info!(address, "HTTP Proxy listens");
+                tracing::debug!(address, "the HTTP front end listens"); // it says so itself
                 self.watch_pulse(version);
                 self.publish.send_modify(|status| status.address = address);
                 Event::Listening
             }
             Happening::BindFailed(why) => {
-                tracing::error!("HTTP Proxy cannot serve: {why}");
+                tracing::error!("the HTTP front end cannot serve: {why}");
                 self.failure = Some(why);
                 Event::BindFailed
             }
             Happening::StandsStill => {
-                tracing::error!("HTTP Proxy stands still: it answers nothing on its link; it is killed");
+                tracing::error!("the HTTP front end stands still: it answers nothing on its link; it is killed");
                 self.failure = Some("it stood still, and was killed".to_owned());
                 Event::StandsStill
             }
@@ -201,10 +201,10 @@ impl<H: ProxyHandler> Watched<H> {
             Happening::Ended(how) => {
                 (self.running, self.pulse) = (None, None);
                 if self.life.phase() == Phase::Draining {
-                    tracing::info!("HTTP Proxy ended: {how}");
+                    tracing::info!("the HTTP front end ended: {how}");
                 } else {
                     let again = self.settings.reconnect_timeout_ms;
-                    tracing::warn!("HTTP Proxy ended: {how}; starting it again in {again} ms");
+                    tracing::warn!("the HTTP front end ended: {how}; starting it again in {again} ms");
                 }
                 Event::Ended
             }
@@ -216,7 +216,7 @@ impl<H: ProxyHandler> Watched<H> {
         if version < LINK_VERSIONS.max {
             tracing::warn!(
                 version,
-                "HTTP Proxy is of an older release: it does not know every setting of this one, and may stand still unnoticed"
+                "the HTTP front end is of an older release: it does not know every setting of this one, and may stand still unnoticed"
             );
         }
         let watched = self.settings.run_as == RunAs::Process && version >= LINK_WITH_ECHO;
@@ -236,7 +236,7 @@ impl<H: ProxyHandler> Watched<H> {
             Some(Action::Kill) => {
                 self.pulse = None;
                 if event != Event::StandsStill {
-                    tracing::warn!("HTTP Proxy does not end by itself; it is killed");
+                    tracing::warn!("the HTTP front end does not end by itself; it is killed");
                 }
                 if let Some(running) = &self.running {
                     running.kill();
@@ -245,7 +245,7 @@ impl<H: ProxyHandler> Watched<H> {
             None => {}
         }
         if !alarmed && self.life.alarm(self.began.elapsed()) {
-            tracing::error!("HTTP Proxy has ended ten times within ten minutes");
+            tracing::error!("the HTTP front end crashed ten times within ten minutes");
         }
         self.publish_status();
     }
@@ -254,7 +254,7 @@ impl<H: ProxyHandler> Watched<H> {
         match Running::start(&self.settings, self.configure.clone(), self.handler.clone(), &self.tasks) {
             Ok(running) => self.running = Some(running),
             Err(why) => {
-                tracing::error!("HTTP Proxy cannot be started: {why}");
+                tracing::error!("the HTTP front end cannot be started: {why}");
                 self.failure = Some(why);
                 self.life.on(Event::Ended, self.began.elapsed());
             }

@@ -1,6 +1,9 @@
 //! What the driver tells others: frames with their heads to the peers, the status to those who watch here.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
@@ -94,10 +97,31 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// What is to be sent once a write is durable, as frames for the log's thread.
+    /// Less than the reserve is left on the disk, or the log waits for room: this node acknowledges no update.
+    fn disk_short(&self) -> bool {
+        self.no_room || !self.room.load(Ordering::Relaxed)
+    }
+
+    /// Tells every peer at once when the disk runs short, and when it has room again.
+    pub(super) fn tell_room(&mut self) {
+        let short = self.disk_short();
+        if short == self.short_told || matches!(self.core.start_standing(), StartStanding::Old(_)) {
+            return;
+        }
+        self.short_told = short;
+        let own = self.config.core.id;
+        for (to, _) in self.core.members().into_iter().filter(|(id, _)| *id != own) {
+            self.transmit(to, Vec::new());
+        }
+    }
+
+    /// What is to be sent once a write is durable, as frames for the log's thread. A log that waits for room sends none of them, so
+    /// greetings go on meanwhile.
     pub(super) fn promises(&mut self, messages: Vec<RaftMessage>) -> Promises {
         let frame = |(to, messages)| {
-            self.told.insert(to, self.ticks);
+            if !self.no_room {
+                self.told.insert(to, self.ticks);
+            }
             (to, PeerFrame { head: Some(self.head(to)), messages, ..PeerFrame::default() })
         };
         by_peer(messages).into_iter().map(frame).collect()
@@ -118,7 +142,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             term: self.core.term(),
             applied: if self.config.core.kind() == Kind::Data { self.core.applied() } else { 0 },
             data_ready: !self.core.fetching(),
-            disk_short_bytes: u64::from(self.no_room),
+            disk_short_bytes: u64::from(self.disk_short()),
             log_full: self.log_full(),
             handing_over: self.core.handing_over_to(to).unwrap_or_default().to_owned(),
             vouched_index: self.repair.vouched,

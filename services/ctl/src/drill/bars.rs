@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use crate::{cli::DrillKind, print};
 
-/// What an event must hold, and what it should reach.
+/// The limit that an event must hold, and the target that is better than that.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Bar {
     event: &'static str,
-    must_p99_ms: f64,
+    limit_p99_ms: f64,
     /// Of which percentile, and how much.
-    reach: (Percentile, f64),
+    target: (Percentile, f64),
     /// Whether requests may fail at a proxy whose node is up.
     none_fails: bool,
 }
@@ -33,23 +33,23 @@ pub(crate) struct Figures {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Judged {
     event: &'static str,
-    must: String,
-    reach: String,
-    /// `reached`, `met`, `missed`, or `not measured`.
-    verdict: &'static str,
+    limit: String,
+    target: String,
+    /// `within target`, `within limit`, `over limit`, or `not measured`.
+    result: &'static str,
 }
 
 impl Bar {
     /// The bar of an event.
     pub(crate) fn of(kind: DrillKind) -> Self {
         let unreachable =
-            |event| Self { event, must_p99_ms: 1600.0, reach: (Percentile::P50, 900.0), none_fails: false };
-        let planned = |event| Self { event, must_p99_ms: 100.0, reach: (Percentile::P99, 50.0), none_fails: true };
+            |event| Self { event, limit_p99_ms: 1600.0, target: (Percentile::P50, 900.0), none_fails: false };
+        let planned = |event| Self { event, limit_p99_ms: 100.0, target: (Percentile::P99, 50.0), none_fails: true };
         match kind {
             DrillKind::Kill => Self {
                 event: "primary's process killed",
-                must_p99_ms: 400.0,
-                reach: (Percentile::P99, 150.0),
+                limit_p99_ms: 400.0,
+                target: (Percentile::P99, 150.0),
                 none_fails: false,
             },
             DrillKind::Pause => unreachable("primary's process paused"),
@@ -61,32 +61,32 @@ impl Bar {
 
     /// What figures are worth; `bad`: requests that failed or whose outcome is not known, at nodes that were up.
     pub(crate) fn judge(&self, figures: Option<&Figures>, bad: u64) -> Judged {
-        let (percentile, reach) = self.reach;
+        let (percentile, target) = self.target;
         let failures = if self.none_fails { ", 0 failed" } else { "" };
         let word = if percentile == Percentile::P50 { "p50" } else { "p99" };
         Judged {
             event: self.event,
-            must: format!("p99 < {} ms{failures}", self.must_p99_ms),
-            reach: format!("{word} < {reach} ms{failures}"),
-            verdict: figures.map_or("not measured", |figures| self.verdict(figures, bad)),
+            limit: format!("p99 < {} ms{failures}", self.limit_p99_ms),
+            target: format!("{word} < {target} ms{failures}"),
+            result: figures.map_or("not measured", |figures| self.result(figures, bad)),
         }
     }
 
-    fn verdict(&self, figures: &Figures, bad: u64) -> &'static str {
-        let (percentile, reach) = self.reach;
-        let reached = if percentile == Percentile::P50 { figures.p50 } else { figures.p99 };
-        if figures.p99 >= self.must_p99_ms || self.none_fails && bad > 0 {
-            "missed"
-        } else if reached < reach {
-            "reached"
+    fn result(&self, figures: &Figures, bad: u64) -> &'static str {
+        let (percentile, target) = self.target;
+        let found = if percentile == Percentile::P50 { figures.p50 } else { figures.p99 };
+        if figures.p99 >= self.limit_p99_ms || self.none_fails && bad > 0 {
+            "over limit"
+        } else if found < target {
+            "within target"
         } else {
-            "met"
+            "within limit"
         }
     }
 }
 
 impl Judged {
-    /// One line under headers.
+    /// Two lines under headers: what was measured, and what it is worth.
     pub(crate) fn table(&self, figures: Option<&Figures>) -> String {
         let value =
             |pick: fn(&Figures) -> f64| figures.map_or("-".to_owned(), |figures| format!("{:.1}", pick(figures)));
@@ -95,11 +95,13 @@ impl Judged {
             value(|figures| figures.p50),
             value(|figures| figures.p99),
             value(|figures| figures.max),
-            self.must.clone(),
-            self.reach.clone(),
-            self.verdict.to_owned(),
         ];
-        print::table(&["event", "p50 ms", "p99 ms", "max ms", "must", "reach", "bar"], [row])
+        let worth = [self.limit.clone(), self.target.clone(), self.result.to_owned()];
+        format!(
+            "{}\n\n{}",
+            print::table(&["event", "p50 ms", "p99 ms", "max ms"], [row]),
+            print::table(&["limit", "target", "result"], [worth])
+        )
     }
 }
 
@@ -107,24 +109,24 @@ impl Judged {
 mod tests {
     use super::*;
 
-    fn verdict(kind: DrillKind, p50: f64, p99: f64, bad: u64) -> &'static str {
-        Bar::of(kind).judge(Some(&Figures { p50, p99, max: p99 }), bad).verdict
+    fn result(kind: DrillKind, p50: f64, p99: f64, bad: u64) -> &'static str {
+        Bar::of(kind).judge(Some(&Figures { p50, p99, max: p99 }), bad).result
     }
 
     #[test]
-    fn a_bar_is_reached_met_or_missed() {
-        assert_eq!(verdict(DrillKind::Kill, 90.0, 149.0, 3), "reached");
-        assert_eq!(verdict(DrillKind::Kill, 90.0, 150.0, 0), "met");
-        assert_eq!(verdict(DrillKind::Kill, 90.0, 400.0, 0), "missed");
-        assert_eq!(verdict(DrillKind::Partition, 899.0, 1599.0, 0), "reached");
-        assert_eq!(verdict(DrillKind::Pause, 900.0, 1599.0, 0), "met");
-        assert_eq!(Bar::of(DrillKind::Kill).judge(None, 0).verdict, "not measured");
+    fn figures_are_within_the_target_within_the_limit_or_over_it() {
+        assert_eq!(result(DrillKind::Kill, 90.0, 149.0, 3), "within target");
+        assert_eq!(result(DrillKind::Kill, 90.0, 150.0, 0), "within limit");
+        assert_eq!(result(DrillKind::Kill, 90.0, 400.0, 0), "over limit");
+        assert_eq!(result(DrillKind::Partition, 899.0, 1599.0, 0), "within target");
+        assert_eq!(result(DrillKind::Pause, 900.0, 1599.0, 0), "within limit");
+        assert_eq!(Bar::of(DrillKind::Kill).judge(None, 0).result, "not measured");
     }
 
     #[test]
-    fn a_switchover_in_which_a_request_failed_misses_its_bar_however_short() {
-        assert_eq!(verdict(DrillKind::Switchover, 5.0, 9.0, 0), "reached");
-        assert_eq!(verdict(DrillKind::Switchover, 5.0, 9.0, 1), "missed");
-        assert_eq!(verdict(DrillKind::LoseWitness, 5.0, 99.0, 0), "met");
+    fn a_switchover_in_which_a_request_failed_is_over_its_limit_however_short() {
+        assert_eq!(result(DrillKind::Switchover, 5.0, 9.0, 0), "within target");
+        assert_eq!(result(DrillKind::Switchover, 5.0, 9.0, 1), "over limit");
+        assert_eq!(result(DrillKind::LoseWitness, 5.0, 99.0, 0), "within limit");
     }
 }

@@ -147,13 +147,13 @@ impl Report {
             ("outcome unknown", self.unknown.to_string()),
         ];
         if self.at_down_node > 0 {
-            rows.push(("at node down", self.at_down_node.to_string()));
+            rows.push(("not sent on", format!("{}: their node was down on purpose", self.at_down_node)));
         }
         if self.refusals > 0 {
             rows.push(("refused", format!("{} switchovers, asked for again", self.refusals)));
         }
         if self.skipped > 0 {
-            rows.push(("not sent", self.skipped.to_string()));
+            rows.push(("never sent", format!("{}: too many were in flight", self.skipped)));
         }
         format!("{}\n\n{}", self.bar.table(self.unavailable_ms.as_ref()), print::pairs(&rows))
     }
@@ -214,6 +214,8 @@ mod tests {
     #[test]
     fn the_table_shows_percentiles_of_the_rounds() {
         let table = report(Check::default(), None).table();
-        assert!(table.contains("100.0") && table.contains("140.0") && table.contains("reached"), "{table}");
+        assert!(table.contains("100.0") && table.contains("140.0") && table.contains("within target"), "{table}");
+        assert!(table.contains("2: their node was down on purpose") && table.contains("LIMIT"), "{table}");
+        assert!(table.lines().all(|line| line.chars().count() <= print::WIDTH), "{table}");
     }
 }

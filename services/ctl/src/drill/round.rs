@@ -80,7 +80,9 @@ impl Drill<'_> {
             let acked = |proxy: usize| probes.iter().any(|probe| probe.proxy == proxy && probe.acked_since(since));
             (0..self.plan.proxies.len()).all(acked).then_some(())
         };
-        self.until(self.plan.settle, each).await.ok_or_else(|| "not every HTTP Proxy acknowledges updates".to_owned())
+        self.until(self.plan.settle, each)
+            .await
+            .ok_or_else(|| "not every HTTP front end acknowledges updates".to_owned())
     }
 
     /// The pause is looked for from shortly before `from` on.

@@ -7,7 +7,7 @@ use std::{
     io::{self, Write},
 };
 
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -15,6 +15,11 @@ use crate::{
     cli::{Format, FormatArg},
     failure::Failure,
 };
+
+/// Columns of a terminal that everything for a person fits.
+pub(crate) const WIDTH: usize = 80;
+/// A last column narrower than this is left to the layout of the whole table.
+const LAST_WIDTH_MIN: usize = 20;
 
 /// Where and how results are shown.
 #[derive(Debug, Clone, Copy)]
@@ -53,22 +58,77 @@ pub(crate) fn cannot_write(error: impl Into<csv::Error>) -> Failure {
     }
 }
 
-/// Columns under headers, without frames.
+/// Columns under headers, without frames, no wider than [`WIDTH`]: the last column takes what the others leave, in several lines.
 pub(crate) fn table<R: IntoIterator<Item = String>>(headers: &[&str], rows: impl IntoIterator<Item = R>) -> String {
+    let headers: Vec<String> = headers.iter().map(|header| header.to_uppercase()).collect();
+    let mut rows: Vec<Vec<String>> = rows.into_iter().map(|row| row.into_iter().collect()).collect();
+    let others: usize = (0..headers.len().saturating_sub(1)).map(|column| width_of(column, &headers, &rows) + 2).sum();
+    let room = WIDTH.saturating_sub(others);
+    if room >= LAST_WIDTH_MIN {
+        rows.iter_mut().filter_map(|row| row.last_mut()).for_each(|cell| *cell = wrapped(cell, room).join("\n"));
+    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(headers.iter().map(|header| header.to_uppercase()));
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(WIDTH as u16 + 2); // a blank on each side, which is trimmed
+    table.set_header(headers);
     for row in rows {
         table.add_row(row);
     }
     trimmed(&table.to_string())
 }
 
-/// Two columns, a name and a value each.
+fn width_of(column: usize, headers: &[String], rows: &[Vec<String>]) -> usize {
+    let cells = rows.iter().filter_map(|row| row.get(column));
+    cells.chain(headers.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+}
+
+/// Two columns, a name and a value each; a value that is too long goes on below itself.
 pub(crate) fn pairs<V: Display>(pairs: &[(&str, V)]) -> String {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let lines: Vec<_> = pairs.iter().map(|(name, value)| format!("{name:<width$}  {value}")).collect();
+    let room = WIDTH.saturating_sub(width + 2).max(LAST_WIDTH_MIN);
+    let lines: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| {
+            let value = wrapped(&value.to_string(), room).join(&format!("\n{:width$}  ", ""));
+            format!("{name:<width$}  {value}")
+        })
+        .collect();
     lines.join("\n")
+}
+
+/// A text in lines no wider than [`WIDTH`], those after the first indented.
+pub(crate) fn paragraph(text: &str) -> String {
+    wrapped(text, WIDTH - 2).join("\n  ")
+}
+
+/// Lines of at most so many characters, cut at blanks; a longer word is cut itself.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in text.split('\n') {
+        if line.chars().count() <= width {
+            lines.push(line.to_owned());
+            continue;
+        }
+        let mut open = String::new();
+        for word in line.split(' ').flat_map(|word| pieces(word, width)) {
+            let used = open.chars().count();
+            if used > 0 && used + 1 + word.chars().count() > width {
+                lines.push(std::mem::take(&mut open));
+            } else if used > 0 {
+                open.push(' ');
+            }
+            open.push_str(&word);
+        }
+        lines.push(open);
+    }
+    lines
+}
+
+fn pieces(word: &str, width: usize) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    let pieces: Vec<String> = letters.chunks(width.max(1)).map(|piece| piece.iter().collect()).collect();
+    if pieces.is_empty() { vec![String::new()] } else { pieces }
 }
 
 /// Without the blanks that the table leaves at the ends of lines and before the first column.
@@ -98,5 +158,31 @@ mod tests {
     fn a_table_has_headers_and_no_trailing_blanks() {
         let rows = [["a".to_owned(), "primary".to_owned()], ["b".to_owned(), "backup".to_owned()]];
         assert_eq!(table(&["node", "role"], rows), "NODE  ROLE\na     primary\nb     backup");
+    }
+
+    fn widest(text: &str) -> usize {
+        text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn a_table_is_no_wider_than_a_terminal_and_loses_no_word() {
+        let reason = "failover: no heartbeat of a for 1740 ms, and an operator had asked for it twice before";
+        let row = ["2026-11-28T06:53:36.170Z".to_owned(), "node-frankfurt-1".to_owned(), reason.to_owned()];
+        let shown = table(&["time", "to", "reason"], [row.clone(), row]);
+        assert!(widest(&shown) <= WIDTH, "{shown}");
+        let joined = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(reason.split(' ').all(|word| joined.contains(word)), "{shown}");
+        let wide = ["x".repeat(60), "y".repeat(60), "z".repeat(60)];
+        assert!(widest(&table(&["one", "two", "three"], [wide])) <= WIDTH);
+    }
+
+    #[test]
+    fn a_paragraph_and_a_pair_go_on_below_themselves() {
+        let text = "word ".repeat(40) + &"letters".repeat(20);
+        let shown = paragraph(&text);
+        assert!(widest(&shown) <= WIDTH && shown.lines().skip(1).all(|line| line.starts_with("  ")), "{shown}");
+        let shown = pairs(&[("name", text.as_str()), ("longer name", "value")]);
+        assert!(widest(&shown) <= WIDTH && shown.ends_with("longer name  value"), "{shown}");
+        assert_eq!(paragraph("short,  with two blanks"), "short,  with two blanks");
     }
 }

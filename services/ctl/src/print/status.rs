@@ -1,14 +1,13 @@
 //! The group as `status` and `role` show it. Never asks a node. Called by those verbs.
 
-use std::time::Duration;
+mod text;
 
 use ocs_proto::control::{BackupSchedule, PeerLag, Role, StatusReply};
 use serde::Serialize;
 
 use crate::{
     backup::time,
-    group::{Group, Seen},
-    print,
+    group::{Group, Reported, Seen},
 };
 
 /// One node's description.
@@ -43,9 +42,11 @@ struct Said {
     data_durable: u64,
     lag_entries: Option<u64>,
     log_bytes: u64,
+    /// One word; `failed` and `restarting` have a reason.
     http_proxy: String,
+    http_proxy_reason: Option<String>,
     http_address: String,
-    http_proxy_pid: String,
+    http_proxy_pid: Option<u32>,
     http_proxy_restarts: u64,
     records: u64,
     held_requests: u64,
@@ -58,7 +59,10 @@ struct Said {
     loses: String,
     updates_stopped: String,
     uptime_ms: u64,
+    /// `confirmed`, `asking` or `old`; the latter two have a reason.
     start: String,
+    start_reason: Option<String>,
+    disk_short: bool,
     contradiction: String,
     formats: u32,
     formats_known: u32,
@@ -121,77 +125,52 @@ struct PeerView {
 #[derive(Debug, Serialize)]
 pub(crate) struct GroupView {
     primary: Option<String>,
+    /// `whole`, `degraded`, `no_primary` or `unreachable`, as `status --check` tells them apart.
+    health: &'static str,
+    /// Why it is not whole.
+    why: Option<String>,
+    /// Nodes that answered.
+    answered: usize,
+    /// What a node that answers says of a primary that is not visible from here.
+    reported: Option<ReportView>,
     nodes: Vec<NodeView>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReportView {
+    by: String,
+    primary: String,
+    confirmed: bool,
+    /// For a person.
+    #[serde(skip)]
+    line: String,
 }
 
 impl GroupView {
     /// Takes over what the nodes said.
     pub(crate) fn new(group: &Group<'_>) -> Self {
         let primary = group.primary().map(|seen| group.name(seen));
-        Self { primary, nodes: group.seen.iter().map(|seen| node_view(group, seen)).collect() }
-    }
-
-    /// `status` for a person: a table, and under it what each node warns of.
-    pub(crate) fn status_table(&self) -> String {
-        const HEADERS: [&str; 10] =
-            ["node", "role", "term", "mode", "commit", "applied", "persisted", "lag", "http proxy", "uptime"];
-        let mut text = print::table(&HEADERS, self.nodes.iter().map(status_row));
-        for line in self.remarks() {
-            text.push('\n');
-            text.push_str(&line);
-        }
-        text
-    }
-
-    /// `role` for a person.
-    pub(crate) fn role_table(&self) -> String {
-        let table = print::table(&["node", "role", "term", "mode", "primary"], self.nodes.iter().map(role_row));
-        let paused = self.nodes.iter().filter_map(|node| node.said.as_ref()).any(|said| said.failover_paused);
-        if paused { format!("{table}\nautomatic failover is paused: `ocsctl resume` ends it") } else { table }
-    }
-
-    fn remarks(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for node in &self.nodes {
-            let Some(said) = &node.said else {
-                lines.push(format!("{}: {}", node.node, node.error.as_deref().unwrap_or("unreachable")));
-                continue;
-            };
-            lines.extend(said.warnings.iter().map(|warning| format!("{}: {warning}", node.node)));
-            if !said.odd_clocks.is_empty() {
-                lines.push(format!("{}: odd clock at {}", node.node, said.odd_clocks.join(", ")));
-            }
-            if said.digest_mismatches > 0 {
-                lines.push(format!("{}: {} digest mismatches", node.node, said.digest_mismatches));
-            }
-        }
-        let primary = self.nodes.iter().find(|node| Some(&node.node) == self.primary.as_ref());
-        lines.extend(primary.and_then(|node| node.said.as_ref()?.backups.as_ref()).map(last_backup));
-        if let Some(said) = primary.and_then(|node| node.said.as_ref()) {
-            let told = [("survives", &said.survives), ("would lose an update", &said.loses)];
-            let newer = said.formats < said.formats_known || said.rules < said.rules_known;
-            if newer && said.formats > 0 {
-                lines.push(upgrade_line(said));
-            }
-            lines
-                .extend(told.iter().filter(|(_, text)| !text.is_empty()).map(|(what, text)| format!("{what}: {text}")));
-        }
-        if self.primary.is_none() {
-            lines.push("no node is confirmed primary: updates are not taken".to_owned());
-        }
-        lines
+        let (health, why) = match group.health() {
+            Ok(()) => ("whole", None),
+            Err(failure) => (failure.code(), Some(failure.to_string())),
+        };
+        let report = group.reported().filter(|_| primary.is_none());
+        let reported = report.map(|Reported { by, primary, confirmed }| ReportView {
+            by,
+            primary,
+            confirmed,
+            line: group.no_primary_line(),
+        });
+        let nodes = group.seen.iter().map(|seen| node_view(group, seen)).collect();
+        Self { primary, health, why, answered: group.answered(), reported, nodes }
     }
 }
 
-/// Which nodes keep the group from the versions of the primary's release.
-fn upgrade_line(said: &Said) -> String {
-    let (formats, rules) = (said.formats, said.rules);
-    let now = format!("upgrade: the group goes by formats {formats}, rules {rules}");
-    match said.upgrade_waits_for.as_slice() {
-        [] => format!(
-            "{now}; every node knows newer ones: `ocsctl upgrade finalize`, or ten minutes with upgrade = \"auto\""
-        ),
-        waits_for => format!("{now}; it waits: {}", waits_for.join("; ")),
+/// The word before the colon of "failed: why", and what stands behind it.
+fn word_and_reason(text: &str) -> (String, Option<String>) {
+    match text.split_once(": ") {
+        Some((word, reason)) => (word.to_owned(), Some(reason.to_owned())),
+        None => (text.to_owned(), None),
     }
 }
 
@@ -209,6 +188,8 @@ fn node_view(group: &Group<'_>, seen: &Seen<'_>) -> NodeView {
 fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
     let role = status.role.clone().unwrap_or_default();
     let status = status.clone();
+    let (http_proxy, http_proxy_reason) = word_and_reason(&status.http_proxy);
+    let (start, start_reason) = word_and_reason(&status.start);
     Said {
         role: role_word(role.role()),
         confirmed: role.confirmed,
@@ -227,9 +208,10 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         data_durable: status.data_durable,
         lag_entries,
         log_bytes: status.log_bytes,
-        http_proxy: status.http_proxy,
+        http_proxy,
+        http_proxy_reason,
         http_address: status.http_address,
-        http_proxy_pid: status.http_proxy_pid,
+        http_proxy_pid: status.http_proxy_pid.parse().ok(),
         http_proxy_restarts: status.http_proxy_restarts,
         records: status.records,
         held_requests: status.held_requests,
@@ -242,7 +224,9 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         loses: status.loses,
         updates_stopped: status.updates_stopped,
         uptime_ms: status.uptime_ms,
-        start: status.start,
+        start,
+        start_reason,
+        disk_short: status.disk_short,
         contradiction: status.contradiction,
         formats: status.formats,
         formats_known: status.formats_known,
@@ -274,22 +258,6 @@ fn backups_view(schedule: BackupSchedule) -> BackupsView {
     }
 }
 
-/// For a person.
-fn last_backup(backups: &BackupsView) -> String {
-    let running = if backups.running { "; one is under way" } else { "" };
-    match &backups.last {
-        Some(last) => format!(
-            "last backup: {}, index {}, {} records, {} MiB, {}{running}",
-            last.created,
-            last.index,
-            last.records,
-            last.bytes >> 20,
-            last.file
-        ),
-        None => format!("last backup: none in {} yet{running}", backups.directory),
-    }
-}
-
 fn peer_view(peer: PeerLag) -> PeerView {
     PeerView {
         node: peer.node,
@@ -313,69 +281,5 @@ pub(crate) fn role_word(role: Role) -> &'static str {
         Role::Backup => "backup",
         Role::Witness => "witness",
         Role::Unknown | Role::Unspecified => "unknown",
-    }
-}
-
-/// A role that nobody confirmed is said to be so; a witness never changes its role.
-fn shown_role(said: &Said) -> String {
-    let doubtful = !said.confirmed && matches!(said.role, "primary" | "backup");
-    if doubtful { format!("{} (unconfirmed)", said.role) } else { said.role.to_owned() }
-}
-
-fn status_row(node: &NodeView) -> Vec<String> {
-    let Some(said) = &node.said else {
-        let blanks = std::iter::repeat_n("-".to_owned(), 8);
-        return [node.node.clone(), "unreachable".to_owned()].into_iter().chain(blanks).collect();
-    };
-    let witness = said.role == "witness";
-    let of_data = |text: String| if witness { "-".to_owned() } else { text };
-    vec![
-        node.node.clone(),
-        shown_role(said),
-        said.term.to_string(),
-        said.mode.clone(),
-        said.commit_index.to_string(),
-        of_data(said.applied_index.to_string()),
-        of_data(said.persisted_index.to_string()),
-        said.lag_entries.map_or("-".to_owned(), |lag| lag.to_string()),
-        of_data(format!("{} {}", said.http_address, said.http_proxy).trim().to_owned()),
-        uptime(Duration::from_millis(said.uptime_ms)),
-    ]
-}
-
-fn role_row(node: &NodeView) -> Vec<String> {
-    let Some(said) = &node.said else {
-        return vec![node.node.clone(), "unreachable".to_owned(), "-".to_owned(), "-".to_owned(), "-".to_owned()];
-    };
-    let primary = if said.primary.is_empty() { "-".to_owned() } else { said.primary.clone() };
-    vec![node.node.clone(), shown_role(said), said.term.to_string(), said.mode.clone(), primary]
-}
-
-/// The two largest units: `3d 4h`, `2m 5s`, `12s`.
-fn uptime(up: Duration) -> String {
-    let seconds = up.as_secs();
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uptime_shows_the_two_largest_units() {
-        let shown = [12, 125, 3725, 90_000].map(|seconds| uptime(Duration::from_secs(seconds)));
-        assert_eq!(shown, ["12s", "2m 5s", "1h 2m", "1d 1h"]);
-    }
-
-    #[test]
-    fn an_unconfirmed_primary_is_shown_as_such() {
-        let role = ocs_proto::control::GetRoleReply { role: Role::Primary.into(), ..Default::default() };
-        let view = said(&StatusReply { role: Some(role), ..StatusReply::default() }, None);
-        assert_eq!(shown_role(&view), "primary (unconfirmed)");
     }
 }

@@ -1,6 +1,8 @@
 //! `drill`: moves, kills, stops or cuts off the primary, or stops the witness, under load. Never run against a group that somebody relies on without knowing what
 //! it does: it adds a list named `drill-<time>`, and does harm.
 
+use std::path::Path;
+
 use crate::{
     cli::DrillArgs,
     cluster::Cluster,
@@ -11,14 +13,11 @@ use crate::{
 };
 
 /// Shows the report; fails if an acknowledged update was lost, one was applied twice, or not all rounds could be run.
-pub(crate) async fn run(cluster: &Cluster, out: Out, args: &DrillArgs) -> Result<(), Failure> {
-    let plan = Plan {
-        kind: args.kind,
-        rounds: args.rounds,
-        rate: args.rate,
-        settle: args.settle,
-        proxies: Target::parse_all(&args.proxies.proxies)?,
-    };
+/// `ca`: the authority of HTTPS front ends.
+pub(crate) async fn run(cluster: &Cluster, out: Out, args: &DrillArgs, ca: Option<&Path>) -> Result<(), Failure> {
+    let proxies = Target::parse_all(&args.proxies.proxies, ca)?;
+    Target::check_all(&proxies).await?;
+    let plan = Plan { kind: args.kind, rounds: args.rounds, rate: args.rate, settle: args.settle, proxies };
     let report = drill::run(cluster, plan, |line| eprintln!("{line}")).await?;
     out.show(&report, Report::table)?;
     report.complaint().map_or(Ok(()), |why| Err(Failure::Refused(why)))

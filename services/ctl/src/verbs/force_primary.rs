@@ -75,13 +75,13 @@ fn refused(reply: &ForcePrimaryReply) -> Failure {
 /// What must be known before.
 fn warning(reply: &ForcePrimaryReply) -> String {
     let loss = if reply.may_lose {
-        "Updates that were acknowledged and that only the others have are lost."
+        format!("Acknowledged updates that exist only on {} WILL BE LOST.", reply.fence.join(" or "))
     } else {
-        "It has every acknowledged update."
+        "It has every acknowledged update.".to_owned()
     };
     format!(
-        "{}: the last index of its log is {}, the last commit it heard of {}. {loss}\nFence {} first: what they take from now on \
-         is lost.",
+        "{}: the last index of its log is {}, the last commit it heard of {}. {loss}\nFirst power off or isolate {}; anything they \
+         accept from now on is lost.",
         reply.node,
         reply.last_index,
         reply.last_commit,
@@ -146,7 +146,9 @@ mod tests {
         assert!(warning(&reply).contains("every acknowledged update"));
         reply.may_lose = true;
         let text = warning(&reply);
-        for part in ["last index of its log is 120", "heard of 118", "Fence a and w", "are lost"] {
+        for part in
+            ["last index of its log is 120", "heard of 118", "power off or isolate a and w", "only on a or w WILL BE"]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

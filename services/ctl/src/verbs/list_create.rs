@@ -13,7 +13,7 @@ use crate::{
     cluster::Cluster,
     failure::Failure,
     import::{preview, source::Source},
-    print::{self, Out},
+    print::Out,
     verbs::list_import::{self, Prepared},
 };
 
@@ -34,7 +34,9 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListCreateArgs) -> R
     create(cluster, &args.name, args.time_zone.as_deref().unwrap_or_default()).await?;
     match prepared {
         Some(prepared) => list_import::import(cluster, out, &args.name, prepared, id).await,
-        None => print::line(&format!("list {} is created", args.name)),
+        None => out.show(&serde_json::json!({ "list": args.name, "created": true }), |_| {
+            format!("Created list {}", args.name)
+        }),
     }
 }
 

@@ -34,10 +34,11 @@ use crate::{
 /// Does what the command line says.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let before = cli.format;
-    let cluster = Cluster::new(&cli.reach)?;
+    let cluster = Cluster::new(&cli.reach, matches!(cli.verb, Verb::Replay(_) | Verb::Drill(_)))?;
     let out = |behind| Out::new(before, behind);
+    let ca = cli.reach.ca.as_deref();
     match cli.verb {
-        Verb::Status(format) => status::run(&cluster, out(format)).await,
+        Verb::Status(args) => status::run(&cluster, out(args.format), args.check).await,
         Verb::Role(format) => role::run(&cluster, out(format)).await,
         Verb::Switchover(args) => switchover::run(&cluster, out(args.format), &args).await,
         Verb::Pause(format) => pause::pause(&cluster, out(format)).await,
@@ -57,8 +58,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Backup(BackupVerb::Create(args)) => backup_create::run(&cluster, out(args.format), &args).await,
         Verb::Backup(BackupVerb::Verify(args)) => backup_verify::run(out(args.format), &args),
         Verb::Backup(BackupVerb::Restore(args)) => backup_restore::run(out(args.format), &args),
-        Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args)).await,
-        Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args)).await,
+        Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args, ca)).await,
+        Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args, ca)).await,
         Verb::Verify(format) => verify::run(&cluster, out(format)).await,
         Verb::Certs(args) => certs::run(&args),
         Verb::Wait(args) => wait::run(&cluster, &args).await,

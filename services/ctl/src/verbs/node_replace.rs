@@ -50,18 +50,16 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &NodeReplaceArgs) -> 
     let old = check(&group, node, args.live)?;
     if args.live {
         give_up(cluster, &group, node).await?;
-        eprintln!("{node} has given its id up and ends: its supervisor starts it again, or you do");
+        eprintln!("{node} is leaving the group and shutting down; restart it if systemd does not");
     } else {
         eprintln!(
-            "{node} is not heard: start `ocsd` under that name, on any machine at its address, with an empty data directory"
+            "{node} does not answer: start `ocsd` under that name, on any machine at its address, with an empty data directory"
         );
     }
     let new_id = wait(cluster, node, &old, began).await?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let view = View { node: node.to_owned(), old_id: old.raft_id, new_id, took_ms };
-    out.show(&view, |view| {
-        format!("{} votes under id {}; id {} is out of the group", view.node, view.new_id, view.old_id)
-    })
+    out.show(&view, |view| format!("{} is a full member again, after {:.1} s", view.node, view.took_ms as f64 / 1000.0))
 }
 
 /// What the primary knows of the node now, if it may be replaced.
@@ -81,11 +79,11 @@ fn check(group: &Group<'_>, node: &str, live: bool) -> Result<PeerLag, Failure> 
     match peers.iter().find(|peer| peer.node == node) {
         None => refused(format!("the group has no node {node:?}")),
         Some(peer) if peer.connected && peer.voter && !live && group.is_unconfirmed(node) => refused(format!(
-            "{node} runs, and the other voters have not confirmed its start: `ocsctl node replace {node} --live` has it give its id up \
-             and join again"
+            "{node} runs, and the other voters have not confirmed its start: `ocsctl node replace {node} --live` has it leave and join \
+             again"
         )),
         Some(peer) if peer.connected && peer.voter && !live => refused(format!(
-            "{node} runs and is heard: nothing is to be replaced (with --live it gives its id up and joins again)"
+            "{node} runs and is heard: nothing is to be replaced (with --live it leaves the group and joins again)"
         )),
         Some(peer) if !peer.connected && live => refused(format!("{node} is not heard: leave --live out")),
         Some(peer) => Ok(peer.clone()),
@@ -99,7 +97,11 @@ async fn give_up(cluster: &Cluster, group: &Group<'_>, node: &str) -> Result<(),
     let call =
         seen.node.call(limit, |mut client| async move { Ok(client.give_up(GiveUpRequest {}).await?.into_inner()) });
     let reply = call.await.map_err(|error| error.into_failure(&seen.node.address))?;
-    if reply.done { Ok(()) } else { Err(Failure::Refused(format!("{node} does not give its id up: {}", reply.reason))) }
+    if reply.done {
+        Ok(())
+    } else {
+        Err(Failure::Refused(format!("{node} does not leave the group: {}", reply.reason)))
+    }
 }
 
 /// Looks until it votes under another id, and tells each step once.
@@ -117,7 +119,7 @@ async fn wait(cluster: &Cluster, node: &str, old: &PeerLag, began: Instant) -> R
             told = Some(step);
         }
         if began.elapsed() + LOOK > cluster.timeout_or(TIMEOUT) {
-            let far = step.map_or("no primary is confirmed".to_owned(), |step| words(node, step));
+            let far = step.map_or("no primary is visible from here".to_owned(), |step| words(node, step));
             return Err(Failure::Refused(format!("not replaced in time, and it goes on by itself: {far}")));
         }
         tokio::time::sleep(LOOK).await;
@@ -139,10 +141,12 @@ fn step(group: &Group<'_>, node: &str, old: &PeerLag) -> Option<Step> {
 
 fn words(node: &str, step: Step) -> String {
     match step {
-        Step::Awaited => format!("waiting for {node} to ask to be taken in"),
-        Step::Learner(Some(lag)) => format!("{node} is taken in as a learner, {lag} entries behind"),
-        Step::Learner(None) => format!("{node} is taken in as a learner"),
-        Step::Silent => format!("{node} votes, and is not heard yet"),
-        Step::Voter(id) => format!("{node} votes under id {id}"),
+        Step::Awaited => format!("waiting for {node} to rejoin"),
+        Step::Learner(Some(lag)) => {
+            format!("{node} has rejoined as a learner and is catching up, {lag} entries behind")
+        }
+        Step::Learner(None) => format!("{node} has rejoined as a learner and is catching up"),
+        Step::Silent => format!("{node} is a voter again, and does not answer yet"),
+        Step::Voter(_) => format!("{node} is a full member again"),
     }
 }

@@ -1,5 +1,7 @@
 //! `replay`: a file of requests through the HTTP Proxies. Never sends anything when a line of the file makes no sense.
 
+use std::path::Path;
+
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -11,9 +13,10 @@ use crate::{
     replay::{self, Plan, Report, Trace},
 };
 
-/// Shows the report; fails if a request did not end in success.
-pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ReplayArgs) -> Result<(), Failure> {
-    let proxies = Target::parse_all(&args.proxies.proxies)?;
+/// Shows the report; fails if a request did not end in success. `ca`: the authority of HTTPS front ends.
+pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ReplayArgs, ca: Option<&Path>) -> Result<(), Failure> {
+    let proxies = Target::parse_all(&args.proxies.proxies, ca)?;
+    Target::check_all(&proxies).await?;
     let handles = replay::handles(cluster, &args.list).await?;
     let trace = Trace::read(&args.file, &handles)?;
     drop(handles);

@@ -7,9 +7,10 @@ use crate::{
     print::{Out, status::GroupView},
 };
 
-/// Shows what the nodes say. Succeeds when there is a confirmed primary, whatever else is wrong.
-pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
+/// Shows what the nodes say. Succeeds when there is a confirmed primary, whatever else is wrong; with `check`, only when the group
+/// is whole.
+pub(crate) async fn run(cluster: &Cluster, out: Out, check: bool) -> Result<(), Failure> {
     let group = group::survey(cluster).await;
     out.show(&GroupView::new(&group), GroupView::status_table)?;
-    group.require_primary().map(|_| ())
+    if check { group.health() } else { group.known_primary() }
 }

@@ -175,8 +175,8 @@ fn advice_for_different(all: &[&str], index: Option<u64>, together: bool) -> Str
     let both = all.join(" and ");
     let place = index.filter(|_| !together).map(|index| format!(" at index {index}")).unwrap_or_default();
     format!(
-        "{both} differ{place}, and each agrees with itself: within 1024 entries each looks what the log makes of it, and the one \
-         that is wrong fetches its state from the other; see `ocsctl status`, then verify again"
+        "{both} hold different data{place}. Repair starts automatically within 1,024 updates; run verify again then, and see \
+         `ocsctl status`"
     )
 }
 
@@ -193,12 +193,17 @@ fn advice_for_wrong(wrong: &[String], all: usize) -> String {
     )
 }
 
+/// Enough of a digest to compare by eye; JSON has all of it.
+fn short(digest: &str) -> String {
+    digest.chars().take(16).collect()
+}
+
 fn table(view: &View) -> String {
     let row = |node: &NodeView| {
         let equal = if node.equal { "yes" } else { "NO" };
         let numbers = [node.index.to_string(), node.rows.to_string()];
         let [index, rows] = numbers;
-        [node.node.clone(), index, rows, node.recorded.clone(), node.recomputed.clone(), equal.to_owned()]
+        [node.node.clone(), index, rows, short(&node.recorded), short(&node.recomputed), equal.to_owned()]
     };
     let table = print::table(&["node", "index", "rows", "recorded", "recomputed", "equal"], view.nodes.iter().map(row));
     let together = view.nodes.iter().all(|node| Some(node.index) == view.compared_at);
@@ -209,7 +214,7 @@ fn table(view: &View) -> String {
         }
         _ => view.advice.clone(),
     };
-    format!("{table}\n{verdict}")
+    format!("{table}\n{}", print::paragraph(&verdict))
 }
 
 #[cfg(test)]
@@ -256,7 +261,7 @@ mod tests {
     fn nodes_that_disagree_at_the_same_index_are_a_difference() {
         let (view, settled) = compare(&[reply("a", 7, "ff", "ff"), reply("b", 7, "ee", "ee")], None);
         assert!(!view.equal && view.wrong.is_empty() && settled, "{view:?}");
-        assert!(view.advice.starts_with("a and b differ, "), "{view:?}");
+        assert!(view.advice.starts_with("a and b hold different data. "), "{view:?}");
     }
 
     #[test]
@@ -268,7 +273,10 @@ mod tests {
         let (view, settled) = compare(&[a(2200), b(2190, "bb")], Some(&first));
         assert!(view.equal && view.compared_at == Some(2048) && settled, "{view:?}");
         let (view, settled) = compare(&[a(2100), b(2090, "cc")], None);
-        assert!(!view.equal && settled && view.advice.starts_with("a and b differ at index 2048"), "{view:?}");
+        assert!(
+            !view.equal && settled && view.advice.starts_with("a and b hold different data at index 2048"),
+            "{view:?}"
+        );
         let at_it = kept(reply("b", 2048, "cc", "cc"), &[(1024, "aa")]);
         assert!(!compare(&[a(2100), at_it], None).0.equal, "where a node stands it has a digest too");
     }

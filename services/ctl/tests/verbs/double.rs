@@ -18,8 +18,13 @@ use ocs_proto::{
         Setting, Value, reply::Body, value,
     },
 };
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Response, Status,
     transport::{Certificate, Identity, Server, ServerTlsConfig},
@@ -61,6 +66,8 @@ pub(crate) struct State {
     pub(crate) upgrade: Option<UpgradeReply>,
     /// Automatic failover is paused.
     pub(crate) paused: bool,
+    /// What the second node warns of.
+    pub(crate) warning_of_b: Option<String>,
     /// What `CreateBackup` gives.
     pub(crate) backup: Vec<u8>,
     /// What the second node recomputes.
@@ -96,7 +103,7 @@ impl Double {
         let state = State { primary, digest_of_b, replay_window_ms, ..State::default() };
         let (state, tasks) = (Arc::new(Mutex::new(state)), Tasks::new());
         let controls = [control("a", None, &state, &tasks).await, control("b", None, &state, &tasks).await];
-        let proxies = [proxy("a", &state, &tasks).await, proxy("b", &state, &tasks).await];
+        let proxies = [proxy("a", None, &state, &tasks).await, proxy("b", None, &state, &tasks).await];
         Self { state, controls, proxies, tasks }
     }
 
@@ -107,6 +114,13 @@ impl Double {
             .identity(Identity::from_pem(read("a.pem"), read("a.key")))
             .client_ca_root(Certificate::from_pem(read("ca.pem")));
         control("a", Some(tls), &self.state, &self.tasks).await
+    }
+
+    /// An HTTPS front end of `a` once more.
+    pub(crate) async fn https(&self, certificates: &Path) -> String {
+        let (certificate, key) = (certificates.join("a.pem"), certificates.join("a.key"));
+        let tls = chassis::tls::public_server_config(&certificate, &key, &[chassis::tls::ALPN_HTTP1]).unwrap();
+        format!("https://{}", proxy("a", Some(TlsAcceptor::from(tls)), &self.state, &self.tasks).await)
     }
 
     pub(crate) fn endpoints(&self) -> String {
@@ -204,7 +218,10 @@ impl control_server::Control for Node {
         let (pid, http_proxy) = (std::process::id(), "running".to_owned());
         let asking = self.name == "b" && self.state.lock().unwrap().unconfirmed;
         let start = if asking { "asking: 1: no answer" } else { "confirmed" }.to_owned();
-        Ok(Response::new(StatusReply { role: Some(self.role()), pid, http_proxy, start, ..StatusReply::default() }))
+        let warning = self.state.lock().unwrap().warning_of_b.clone().filter(|_| self.name == "b");
+        let warnings = warning.into_iter().collect();
+        let role = Some(self.role());
+        Ok(Response::new(StatusReply { role, pid, http_proxy, start, warnings, ..StatusReply::default() }))
     }
 
     async fn force_primary(&self, _: Request<ForcePrimaryRequest>) -> Result<Response<ForcePrimaryReply>, Status> {
@@ -386,23 +403,36 @@ impl control_server::Control for Node {
     }
 }
 
-async fn proxy(name: &'static str, state: &Arc<Mutex<State>>, tasks: &Tasks) -> String {
+async fn proxy(name: &'static str, tls: Option<TlsAcceptor>, state: &Arc<Mutex<State>>, tasks: &Tasks) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (state, connections) = (state.clone(), tasks.clone());
     tasks.spawn("proxy", AtEnd::Quiet, async move {
         let stopping = connections.stopping();
         while let Some(Ok((stream, _))) = stopping.run_until_cancelled(listener.accept()).await {
-            let (state, stopping) = (state.clone(), stopping.clone());
+            let (state, stopping, tls) = (state.clone(), stopping.clone(), tls.clone());
             connections.spawn("connection", AtEnd::Quiet, async move {
-                let service = service_fn(|request| answer(name, state.clone(), request));
-                let connection =
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                let _ = stopping.run_until_cancelled(connection).await; // one that is cut ends in an error
+                match tls {
+                    None => serve(stream, name, state, stopping).await,
+                    Some(tls) => {
+                        if let Ok(stream) = tls.accept(stream).await {
+                            serve(stream, name, state, stopping).await;
+                        }
+                    }
+                }
             });
         }
     });
     address
+}
+
+async fn serve<S>(stream: S, name: &'static str, state: Arc<Mutex<State>>, stopping: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(|request| answer(name, state.clone(), request));
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let _ = stopping.run_until_cancelled(connection).await; // one that is cut ends in an error
 }
 
 /// An error cuts the connection.

@@ -113,7 +113,13 @@ async fn development_certificates_open_a_control_port_with_mutual_tls_and_nothin
     let (ca, cert, key) = (path("ca.pem"), path("b.pem"), path("b.key"));
     let ran = ocsctl_at(&endpoint, &["--ca", &ca, "--cert", &cert, "--key", &key, "role", "-o", "json"]).await;
     assert_eq!((ran.code, ran.json()["primary"].as_str()), (0, Some("a")), "{}", ran.err);
-    assert_eq!(ocsctl_at(&endpoint, &["role"]).await.code, 3);
+    let plain = ocsctl_at(&endpoint, &["role"]).await;
+    assert_eq!(plain.code, 3);
+    assert!(plain.err.contains("this port speaks TLS: give --ca --cert --key"), "{}", plain.err);
+    let other = path("a.key");
+    let mixed = ocsctl_at(&endpoint, &["--ca", &ca, "--cert", &cert, "--key", &other, "role"]).await;
+    assert_eq!(mixed.code, 2);
+    assert!(mixed.err.contains("b.pem and --key") && mixed.err.contains("do not belong together"), "{}", mixed.err);
     let foreign = tempfile::tempdir().unwrap();
     let path = |name: &str| foreign.path().join(name).to_str().unwrap().to_owned();
     ocsctl(&double, &["certs", "--dir", &path(""), "--nodes", "b"]).await;

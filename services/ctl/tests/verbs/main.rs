@@ -9,6 +9,7 @@ mod files;
 mod group;
 mod lists;
 mod settings;
+mod shown;
 mod traffic;
 
 use std::process::Output;
@@ -25,6 +26,16 @@ struct Ran {
 impl Ran {
     fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
+    }
+
+    /// The failure on the last line of standard error: its word and its sentence.
+    fn error(&self) -> (String, String) {
+        let line = self.err.lines().last().unwrap_or_default();
+        let read: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err));
+        assert_eq!(read["error"]["exit_code"], self.code, "{line}");
+        let text = |name: &str| read["error"][name].as_str().unwrap().to_owned();
+        (text("code"), text("message"))
     }
 }
 

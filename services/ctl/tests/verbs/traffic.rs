@@ -72,6 +72,29 @@ async fn a_replay_sends_nothing_when_a_line_names_an_unknown_record() {
 }
 
 #[tokio::test]
+async fn https_front_ends_are_replayed_and_drilled_through_with_their_authority_and_with_no_other() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let file = campaign(&double, &dir);
+    let (ours, foreign) = (dir.path().join("certs"), dir.path().join("foreign"));
+    for certs in [&ours, &foreign] {
+        let made = ocsctl(&double, &["certs", "--dir", certs.to_str().unwrap(), "--nodes", "a"]).await;
+        assert_eq!(made.code, 0, "{}", made.err);
+    }
+    let (front_end, ca) = (double.https(&ours).await, ours.join("ca.pem"));
+    let replay = ["replay", file.to_str().unwrap(), "--list", "demo", "--proxies", &front_end];
+    let refused = ocsctl(&double, &replay).await;
+    assert_eq!((refused.code, refused.err.contains("needs --ca FILE")), (2, true), "{}", refused.err);
+    let other = foreign.join("ca.pem");
+    let untrusted = ocsctl(&double, &[&replay[..], &["--ca", other.to_str().unwrap()]].concat()).await;
+    assert_eq!((untrusted.code, untrusted.err.contains("https://")), (3, true), "{}", untrusted.err);
+    let ran = ocsctl(&double, &[&replay[..], &["--ca", ca.to_str().unwrap(), "-o", "json"]].concat()).await;
+    assert_eq!((ran.code, ran.json()["succeeded"].as_u64()), (0, Some(100)), "{}", ran.err);
+    let drill = ["drill", "switchover", "--rounds", "1", "--proxies", &front_end, "--ca", ca.to_str().unwrap()];
+    let ran = ocsctl(&double, &[&drill[..], &["-o", "json"]].concat()).await;
+    assert_eq!((ran.code, ran.json()["lost"].as_u64()), (0, Some(0)), "{}", ran.err);
+}
+
+#[tokio::test]
 async fn a_switchover_drill_finds_every_acknowledged_update() {
     let double = Double::start().await;
     let proxies = double.proxies();

@@ -45,8 +45,9 @@ impl<'a> Facts<'a> {
         self.peers.iter().filter(|peer| !peer.connected || peer.unconfirmed).collect()
     }
 
-    fn gone_names(&self) -> Vec<&'a str> {
-        self.gone().into_iter().map(|peer| peer.node.as_str()).collect()
+    /// Nodes that acknowledge nothing now, each with the reason.
+    fn silent(&self) -> Vec<(&'a PeerLag, &'static str)> {
+        self.peers.iter().filter_map(|peer| Some((peer, silence(peer)?))).collect()
     }
 
     /// Data nodes that lost their disk and are not voters again yet.
@@ -55,71 +56,98 @@ impl<'a> Facts<'a> {
         joining.map(|peer| peer.node.as_str()).collect()
     }
 
-    /// A data node that is there, lacks entries and takes none: no copy of what it lacks.
-    fn stalled(&self) -> Option<&'a str> {
-        let stalled = |peer: &&&PeerLag| peer.stalled && peer.connected && !peer.witness;
-        self.peers.iter().find(|peer| stalled(&peer)).map(|peer| peer.node.as_str())
-    }
-
     fn behind(&self) -> Option<&'a PeerLag> {
         let far = |peer: &&PeerLag| peer.lag_entries.is_some_and(|lag| lag > LAG_ENTRIES_MAX);
         self.peers.iter().filter(|peer| peer.connected && peer.voter && !peer.witness).find(far)
     }
 
-    /// Names of the data nodes that are there and vote.
+    /// Nodes that vote and acknowledge, this one first.
+    fn acknowledging(&self) -> Vec<&'a str> {
+        let peers = self.peers.iter().filter(|peer| peer.voter && silence(peer).is_none());
+        std::iter::once(self.own).chain(peers.map(|peer| peer.node.as_str())).collect()
+    }
+
+    /// Names of the data nodes that vote and acknowledge.
     fn full_copies(&self) -> Vec<&'a str> {
-        let missing = |node: &&str| {
-            self.joining().contains(node) || self.gone_names().contains(node) || self.stalled() == Some(*node)
-        };
-        self.data().into_iter().filter(|node| !missing(node)).collect()
+        let witness = self.witness();
+        self.acknowledging().into_iter().filter(|node| Some(*node) != witness).collect()
+    }
+}
+
+/// Why a voter acknowledges nothing now; none: it does.
+fn silence(peer: &PeerLag) -> Option<&'static str> {
+    match peer {
+        PeerLag { connected: false, .. } => Some("is down"),
+        PeerLag { unconfirmed: true, .. } => Some("takes no part: the others have not confirmed its start"),
+        PeerLag { disk_short: true, .. } => Some("is up, but does not acknowledge updates: its disk is full"),
+        PeerLag { stalled: true, .. } => Some("is connected, but its log does not grow"),
+        _ => None,
     }
 }
 
 /// What the group survives now.
 pub(super) fn survives(facts: &Facts<'_>) -> String {
-    let lost = and(&facts.gone_names());
+    let silent = facts.silent();
     if !facts.view.confirmed {
         "not known: no quorum answers this node".to_owned()
     } else if facts.peers.is_empty() {
         "nothing: this is the only voter".to_owned()
     } else if let Some(joining) = facts.joining().first() {
-        format!("no loss of a disk of {}: {joining} has lost its own and is not whole yet", and(&facts.full_copies()))
-    } else if let Some(stalled) = facts.stalled() {
-        format!("no loss of a disk of {}: {stalled} is connected, but its log does not grow", and(&facts.full_copies()))
+        format!(
+            "Degraded: {joining} has lost its disk and is not whole again; no loss of a disk of {} is survived",
+            and(&facts.full_copies())
+        )
+    } else if !silent.is_empty() {
+        degraded(facts, &silent)
     } else if facts.witness().is_none() && facts.peers.len() == 1 {
-        "no loss without a pause: updates stop when either node is lost, and nothing is lost with it".to_owned()
-    } else if let (true, Some(behind)) = (lost.is_empty(), facts.behind()) {
+        "Updates stop while either node is down; no acknowledged update is lost unless both disks are".to_owned()
+    } else if let Some(behind) = facts.behind() {
         format!("the loss of any one node, but a failover waits until {} has caught up", behind.node)
-    } else if lost.is_empty() {
-        "the loss of any one node".to_owned()
-    } else if facts.witness().is_none() {
-        format!("no further loss without a pause: {lost} is lost, the others hold every update")
-    } else if facts.gone().iter().all(|peer| peer.witness) {
-        format!("no further loss without a pause: {lost} is lost, both data nodes hold every update")
     } else {
-        format!("no further loss without a pause: {lost} is lost, one full copy is left beside the witness's log")
+        "the loss of any one node".to_owned()
+    }
+}
+
+/// At least one voter acknowledges nothing.
+fn degraded(facts: &Facts<'_>, silent: &[(&PeerLag, &str)]) -> String {
+    let why: Vec<String> = silent.iter().map(|(peer, why)| format!("{} {why}", peer.node)).collect();
+    let (why, left) = (why.join("; "), facts.acknowledging());
+    let quorum = facts.peers.len().div_ceil(2) + 1;
+    if left.len() < quorum {
+        format!("Degraded: {why}. Updates wait until one of them acknowledges again; what was acknowledged is not lost")
+    } else if left.len() > quorum {
+        format!("Degraded: {why}. Updates go on when one node more fails")
+    } else {
+        format!(
+            "Degraded: {why}. If {} fails too, updates stop; no acknowledged update is lost unless both disks are",
+            or(&left)
+        )
     }
 }
 
 /// What it would take to lose an acknowledged update.
 pub(super) fn loses(facts: &Facts<'_>) -> String {
-    let (copies, data) = (and(&facts.full_copies()), facts.data());
-    let witness = facts.witness();
+    let (copies, data) = (facts.full_copies(), facts.data());
+    let holders = facts.acknowledging();
     if !facts.view.confirmed {
-        "not known from here: nothing is lost while no disk is; bring back a node that is away".to_owned()
+        "Not known from here: nothing is lost while no disk is; bring back a node that is away".to_owned()
     } else if facts.peers.is_empty() {
-        format!("the disk of {}", facts.own)
+        loss_of(&[facts.own])
     } else if !facts.joining().is_empty() {
-        format!("the disk of {copies}: the witness's log holds only the newest")
-    } else if let (Some(witness), false) =
-        (witness, facts.stalled().is_none() && facts.gone().iter().all(|peer| peer.witness))
-    {
-        format!("the disks of {copies} and {witness}")
-    } else if facts.gone().is_empty() && data.len() + usize::from(witness.is_some()) > 2 {
-        let all: Vec<&str> = data.iter().copied().chain(witness).collect();
-        format!("the disks of two of {} at once, for what the third does not have yet", and(&all))
+        format!("{}: the witness's log holds only the newest updates", loss_of(&copies))
+    } else if facts.silent().is_empty() && data.len() + usize::from(facts.witness().is_some()) > 2 {
+        let all: Vec<&str> = data.iter().copied().chain(facts.witness()).collect();
+        format!("Data loss would need two of the three disks ({}) to fail together", all.join(", "))
     } else {
-        format!("the disks of {copies}")
+        loss_of(&holders)
+    }
+}
+
+/// A sentence for the disks that hold every acknowledged update.
+pub(super) fn loss_of(disks: &[&str]) -> String {
+    match disks {
+        [one] => format!("Data loss would need only the disk of {one} to fail"),
+        several => format!("Data loss would need the disks of {} to fail together", and(several)),
     }
 }
 
@@ -129,7 +157,7 @@ pub(super) fn updates_stopped(facts: &Facts<'_>, own_log_full: bool) -> String {
         None | Some(ProposeError::NotPrimary) => String::new(),
         Some(ProposeError::LogFull) => log_full(facts, own_log_full),
         Some(ProposeError::NoRoom) => {
-            format!("updates are stopped: no room on the disk of {}, or no descriptors (its log says which)", facts.own)
+            format!("updates are stopped: no room on the disk of {}, or no file descriptors (see its log)", facts.own)
         }
         Some(other) => format!("updates are stopped: {other}"),
     }
@@ -148,10 +176,18 @@ fn log_full(facts: &Facts<'_>, own_log_full: bool) -> String {
 }
 
 fn and(names: &[&str]) -> String {
+    listed(names, "and")
+}
+
+fn or(names: &[&str]) -> String {
+    listed(names, "or")
+}
+
+fn listed(names: &[&str], word: &str) -> String {
     match names {
         [] => String::new(),
         [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
     }
 }
 
@@ -177,33 +213,48 @@ mod tests {
     fn each_row_of_what_loses_what_has_its_words() {
         let joining = PeerLag { voter: false, ..peer("b", true) };
         let behind = PeerLag { lag_entries: Some(5000), ..peer("b", true) };
+        let full = |node| PeerLag { disk_short: true, ..peer(node, true) };
         for (row, peers, survives, loses) in [
-            ("nothing", vec![peer("b", true), peer("w", true)], "the loss of any one node", "two of a, b and w"),
+            (
+                "nothing",
+                vec![peer("b", true), peer("w", true)],
+                "the loss of any one node",
+                "two of the three disks (a, b, w)",
+            ),
             (
                 "backup's process",
                 vec![peer("b", false), peer("w", true)],
-                "b is lost, one full copy",
+                "Degraded: b is down. If a or w fails too, updates stop",
                 "disks of a and w",
             ),
-            ("backup's disk", vec![joining, peer("w", true)], "b has lost its own", "the disk of a:"),
-            ("witness", vec![peer("b", true), peer("w", false)], "w is lost, both data nodes", "disks of a and b"),
-            ("backup far behind", vec![behind, peer("w", true)], "waits until b", "two of a, b and w"),
-            ("three, nothing", vec![peer("b", true), peer("c", true)], "the loss of any one", "two of a, b and c"),
-            ("three, one", vec![peer("b", true), peer("c", false)], "c is lost, the others", "disks of a and b"),
-            ("pair", vec![peer("b", true)], "no loss without a pause", "disks of a and b"),
+            ("backup's disk", vec![joining, peer("w", true)], "b has lost its disk", "only the disk of a to fail:"),
+            ("witness", vec![peer("b", true), peer("w", false)], "w is down. If a or b fails too", "disks of a and b"),
+            ("backup far behind", vec![behind, peer("w", true)], "waits until b", "two of the three disks"),
+            ("three, nothing", vec![peer("b", true), peer("c", true)], "the loss of any one", "(a, b, c) to fail"),
+            ("three, one", vec![peer("b", true), peer("c", false)], "If a or b fails too", "disks of a and b"),
+            ("pair", vec![peer("b", true)], "Updates stop while either node is down", "disks of a and b"),
             (
                 "backup that stands still",
                 vec![PeerLag { stalled: true, ..peer("b", true) }, peer("w", true)],
-                "b is connected, but its log does not grow",
-                "disks of",
+                "b is connected, but its log does not grow. If a or w fails",
+                "disks of a and w",
             ),
-            ("single copy", vec![], "nothing: this is the only voter", "the disk of a"),
+            (
+                "backup's disk is full",
+                vec![full("b"), peer("w", true)],
+                "b is up, but does not acknowledge updates: its disk is full. If a or w fails too",
+                "disks of a and w",
+            ),
+            ("witness's disk is full", vec![peer("b", true), full("w")], "w is up, but does not", "disks of a and b"),
+            ("both disks are full", vec![full("b"), full("w")], "Updates wait until", "only the disk of a"),
+            ("single copy", vec![], "nothing: this is the only voter", "only the disk of a"),
         ] {
             let said = words(&view(Role::Primary, true), &peers);
             assert!(said.0.contains(survives) && said.1.contains(loses), "{row}: {said:?}");
+            assert!(!said.0.contains("is lost,"), "no node is called lost: {}", said.0);
         }
         let two_of_three = words(&view(Role::Unknown, false), &[peer("b", false), peer("w", false)]);
-        assert!(two_of_three.0.starts_with("not known") && two_of_three.1.starts_with("not known"));
+        assert!(two_of_three.0.starts_with("not known") && two_of_three.1.starts_with("Not known"));
     }
 
     #[test]

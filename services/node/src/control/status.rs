@@ -53,12 +53,15 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
     let facts = Facts { own: &roster.own().name, view: &view, peers: &role.peers, stopped: core.stopped };
     let updates_stopped = contract::updates_stopped(&facts, core.log_full);
     let mut warnings = warnings(&view, &role.peers, &proxy, &odd_clocks, &core);
+    let full = sources.disk.warning();
+    let disk_short = full.is_some();
+    warnings.extend(room_warning(&core, full));
     let backups = sources.backups.borrow().clone();
     warnings.extend((view.role == Role::Primary).then(|| backups.warning(wall_us())).flatten());
     warnings.extend((!updates_stopped.is_empty()).then(|| updates_stopped.clone()));
     StatusReply {
         survives: if core.single_copy { ALONE.to_owned() } else { contract::survives(&facts) },
-        loses: if core.single_copy { format!("the disk of {}", view.primary) } else { contract::loses(&facts) },
+        loses: if core.single_copy { contract::loss_of(&[&view.primary]) } else { contract::loses(&facts) },
         updates_stopped,
         role: Some(role),
         cluster: about.cluster.clone(),
@@ -81,6 +84,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         repairs: core.repairs,
         scan: scan(&sources.scan.borrow()),
         odd_clocks,
+        disk_short,
         warnings,
         uptime_ms: u64::try_from(about.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         epoch: core.forced_epoch.max(1),
@@ -142,10 +146,10 @@ fn warnings(
         lines.extend(peer_warning(peer));
     }
     if proxy.state.starts_with("failed") || proxy.state == "restarting" {
-        lines.push(format!("HTTP Proxy: {}", proxy.state));
+        lines.push(format!("HTTP front end: {}", proxy.state));
     }
     if proxy.alarm {
-        lines.push("HTTP Proxy ended ten times within ten minutes".to_owned());
+        lines.push("the HTTP front end crashed ten times within ten minutes".to_owned());
     }
     lines.extend(odd_clocks.iter().map(|node| format!("the clock of {node} is odd: it differs by more than 2 s")));
     lines.extend(core_warnings(core));
@@ -181,9 +185,6 @@ fn core_warnings(core: &Status) -> Vec<String> {
     } else if core.repairs > 0 {
         lines.push(format!("the state was wrong and has been replaced ({} since the start): {why}", core.repairs));
     }
-    if core.no_room && !core.log_full {
-        lines.push("no room for the log: updates are refused until there is".to_owned());
-    }
     if core.log_full {
         lines.push("the log here has reached log.bytes_max: nothing is dropped, updates wait".to_owned());
     }
@@ -194,6 +195,13 @@ fn core_warnings(core: &Status) -> Vec<String> {
         lines.push("the state is being fetched from the other data node".to_owned());
     }
     lines
+}
+
+/// One line for a want of room: the disk's own, or the log's where the disk has room.
+fn room_warning(core: &Status, disk: Option<String>) -> Option<String> {
+    let of_log =
+        || "the log has no room (disk, quota or file descriptors): this node does not acknowledge updates".to_owned();
+    disk.or_else(|| (core.no_room && !core.log_full).then(of_log))
 }
 
 fn schedule(known: BackupStatus) -> BackupSchedule {
@@ -229,6 +237,9 @@ fn peer_warning(peer: &PeerLag) -> Option<String> {
     match (peer.connected, peer.last_heard_ms, peer.lag_entries) {
         (false, None, _) => Some(format!("{node} is unreachable: never heard since this start")),
         (false, Some(ago_ms), _) => Some(format!("{node} is unreachable: last heard {} s ago", ago_ms / 1000)),
+        (true, ..) if peer.disk_short => {
+            Some(format!("{node} is up, but does not acknowledge updates: its disk is full"))
+        }
         (true, _, Some(lag)) if lag > LAG_WARN_ENTRIES => Some(format!("{node} is {lag} entries behind")),
         _ => None,
     }
@@ -256,8 +267,9 @@ mod tests {
         let mut silent = peer("w", false, true);
         silent.last_heard_ms = Some(7500);
         let proxy = ProxyStatus { state: "failed: port in use".into(), ..Default::default() };
-        let core = Status { differs_at: 2048, no_room: true, fetching: true, paused_for: A, ..core_status(3, A) };
-        let lines = warnings(&view(true, ""), &[behind, silent], &proxy, &["b".to_owned()], &core);
+        let core = Status { differs_at: 2048, fetching: true, paused_for: A, ..core_status(3, A) };
+        let full = PeerLag { disk_short: true, ..peer("c", true, false) };
+        let lines = warnings(&view(true, ""), &[behind, silent, full], &proxy, &["b".to_owned()], &core);
         assert_eq!(lines.len(), 9, "{lines:?}");
         for part in [
             "no primary",
@@ -266,12 +278,20 @@ mod tests {
             "port in use",
             "clock of b",
             "differs from a peer's at index 2048",
-            "no room",
+            "c is up, but does not acknowledge updates: its disk is full",
             "failover is paused",
             "fetched",
         ] {
             assert!(lines.iter().any(|line| line.contains(part)), "{part}");
         }
+        let short = Status { no_room: true, ..core_status(3, A) };
+        assert!(room_warning(&short, None).is_some_and(|line| line.starts_with("the log has no room")));
+        assert_eq!(
+            room_warning(&short, Some("disk full".to_owned())),
+            Some("disk full".to_owned()),
+            "one line a cause"
+        );
+        assert_eq!(room_warning(&core_status(3, A), None), None);
         let why = || "its rows cannot be read".to_owned();
         let wrong = Status { distrust: why(), fetching: true, ..core_status(3, A) };
         assert!(core_warnings(&wrong).iter().all(|line| line.contains("does not serve: its rows")));

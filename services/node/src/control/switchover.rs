@@ -50,7 +50,7 @@ async fn hand_over(role: &RoleService, to: String, reply: &mut SwitchoverReply) 
             tracing::info!(to, duration_ms = reply.duration_ms, "handed over by request");
         }
         Err(error) => {
-            reply.reason = error.to_string();
+            reply.reason = format!("{to} did not take over: {error}");
             tracing::warn!(to, %error, "did not hand over");
         }
     }
@@ -77,10 +77,18 @@ fn candidates(own: &str, peers: &[PeerLag]) -> Vec<Candidate> {
 fn judge(peer: &PeerLag) -> Result<String, String> {
     match peer.lag_entries {
         _ if peer.witness => Err("is a witness: it never serves".to_owned()),
-        _ if !peer.connected => Err("is not connected".to_owned()),
+        _ if !peer.connected => Err(unheard(peer)),
+        _ if peer.disk_short => Err("has a full disk and acknowledges no updates".to_owned()),
         None => Err("has not yet said how far its log reaches".to_owned()),
         Some(lag) if lag > LAG_ENTRIES_MAX => Err(format!("is {lag} entries behind, at most {LAG_ENTRIES_MAX} may be")),
         Some(lag) => Ok(format!("is connected and {lag} entries behind")),
+    }
+}
+
+fn unheard(peer: &PeerLag) -> String {
+    match peer.last_heard_ms {
+        Some(ago_ms) => format!("has not answered for {} s", ago_ms.div_ceil(1000)),
+        None => "has not answered since this node's start".to_owned(),
     }
 }
 
@@ -113,6 +121,8 @@ mod tests {
             peer("d", true, Some(5000), false),
             peer("e", true, None, false),
             peer("w", true, Some(0), true),
+            PeerLag { disk_short: true, ..peer("f", true, Some(0), false) },
+            PeerLag { last_heard_ms: Some(2400), ..peer("g", false, Some(0), false) },
         ];
         let judged = candidates("a", &peers);
         let eligible: Vec<&str> =
@@ -121,7 +131,9 @@ mod tests {
         assert_eq!(choose(&judged, ""), Ok("b".to_owned()));
         for (asked, reason) in [
             ("a", "a is the primary already"),
-            ("c", "c is not connected"),
+            ("c", "c has not answered since this node's start"),
+            ("f", "f has a full disk and acknowledges no updates"),
+            ("g", "g has not answered for 3 s"),
             ("d", "d is 5000 entries behind, at most 1024 may be"),
             ("e", "e has not yet said how far its log reaches"),
             ("w", "w is a witness: it never serves"),

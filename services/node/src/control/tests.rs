@@ -44,7 +44,8 @@ fn stamped(path: &std::path::Path) -> DataDir {
 fn sources(role: &RoleService, api: Option<Arc<OutboundApi>>) -> Sources {
     let proxy = watch::channel(ProxyStatus { state: "listening".into(), ..Default::default() }).1;
     let scan = watch::channel(Default::default()).1;
-    Sources { role: role.clone(), api, proxy, scan, backups: crate::archive::schedule::none() }
+    let disk = crate::disk_room::DiskRoom::new(std::path::Path::new("data"), 0);
+    Sources { role: role.clone(), api, proxy, scan, backups: crate::archive::schedule::none(), disk }
 }
 
 async fn stage(witness: bool) -> Stage {

@@ -60,7 +60,7 @@ impl Refusals {
 
     fn tell(&self, causes: &Causes, from: SocketAddr, cause: &'static str, reason: &dyn Display) {
         if let Some(more) = causes.line(cause) {
-            tracing::warn!("the {} port refused {from}: {reason}{more}", self.port);
+            tracing::warn!(%from, "the {} port refused a caller: {reason}{more}", self.port);
         }
     }
 }

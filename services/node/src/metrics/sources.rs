@@ -6,8 +6,8 @@ use consensus::RaftId;
 use tokio::sync::watch;
 
 use crate::{
-    archive::schedule::BackupStatus, outbound_api::OutboundApi, role::RoleService, scan::ScanStatus,
-    supervisor::ProxyStatus,
+    archive::schedule::BackupStatus, disk_room::DiskRoom, outbound_api::OutboundApi, role::RoleService,
+    scan::ScanStatus, supervisor::ProxyStatus,
 };
 
 /// What a node can tell of itself. Cheap to clone.
@@ -23,6 +23,8 @@ pub struct Sources {
     pub scan: watch::Receiver<ScanStatus>,
     /// The backups that this node makes by itself; a witness makes none.
     pub backups: watch::Receiver<BackupStatus>,
+    /// The room on the disk of the data directory.
+    pub disk: Arc<DiskRoom>,
 }
 
 impl Sources {

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chassis::tasks::Tasks;
@@ -216,12 +216,19 @@ struct Outage {
     lost: bool,
     told: bool,
     told_refused: bool,
-    logged: Option<String>,
+    began: Instant,
+    /// The reason that the log has, and whether as a warning.
+    logged: Option<(String, bool)>,
 }
+
+/// Nodes of a group start one after the other: for so long a peer that was never there is no cause for a warning.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+/// A peer that starts again, or is replaced, is back within this time.
+const RESTART_PATIENCE: Duration = Duration::from_secs(3);
 
 impl Outage {
     fn before_first_connection() -> Self {
-        Self { lost: false, told: false, told_refused: false, logged: None }
+        Self { lost: false, told: false, told_refused: false, began: Instant::now(), logged: None }
     }
 
     fn after_loss() -> Self {
@@ -236,13 +243,24 @@ impl Outage {
         news.then_some(refused)
     }
 
-    /// One line for each reason, not for each attempt.
+    /// One line for each reason, not for each attempt; a warning once the outage lasts.
     fn log(&mut self, dialer: &Dialer, error: &DialError) {
-        let reason = error.to_string();
-        if self.logged.as_ref() != Some(&reason) {
-            tracing::warn!(peer = dialer.peer.name, address = dialer.peer.address, "cannot reach the peer: {reason}");
-            self.logged = Some(reason);
+        let (peer, address, reason) = (&dialer.peer.name, &dialer.peer.address, error.to_string());
+        match self.line(&reason, self.began.elapsed()) {
+            Some(true) => tracing::warn!(peer, address, reason, "cannot reach the peer"),
+            Some(false) => tracing::info!(peer, address, reason, "cannot reach the peer yet"),
+            None => {}
         }
+    }
+
+    /// Whether this failure after so long is a line, and whether that is a warning.
+    fn line(&mut self, reason: &str, lasted: Duration) -> Option<bool> {
+        let warns = lasted >= if self.lost { RESTART_PATIENCE } else { START_PATIENCE };
+        let news = self.logged.as_ref().is_none_or(|(known, warned)| known != reason || warns && !warned);
+        if news {
+            self.logged = Some((reason.to_owned(), warns));
+        }
+        news.then_some(warns)
     }
 }
 
@@ -274,6 +292,20 @@ mod tests {
         assert_eq!(outage.tell(true), Some(true));
         assert_eq!(outage.tell(true), None);
         assert_eq!(Outage::after_loss().tell(true), Some(true));
+    }
+
+    #[test]
+    fn an_outage_is_a_warning_once_it_lasts_and_one_line_for_each_reason() {
+        let seconds = Duration::from_secs;
+        let mut start = Outage::before_first_connection();
+        assert_eq!(start.line("refused", seconds(0)), Some(false), "a healthy start has no warning");
+        assert_eq!(start.line("refused", seconds(9)), None);
+        assert_eq!(start.line("refused", seconds(10)), Some(true));
+        assert_eq!(start.line("refused", seconds(60)), None);
+        assert_eq!(start.line("no route", seconds(61)), Some(true));
+        let mut loss = Outage::after_loss();
+        assert_eq!(loss.line("refused", seconds(1)), Some(false), "a replacement takes a moment");
+        assert_eq!(loss.line("refused", seconds(3)), Some(true));
     }
 
     #[test]

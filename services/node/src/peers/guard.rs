@@ -278,6 +278,12 @@ impl Guard {
         message.from == from && message.to == self.own.node.raft_id
     }
 
+    /// Whether a message is for an id that this node had before: ordinary while it is being replaced.
+    pub(super) fn is_for_former(&self, from: RaftId, message: &ocs_proto::peer::RaftMessage) -> bool {
+        let own = self.own.node.raft_id;
+        message.from == from && number(message.to) == number(own) && message.to < own
+    }
+
     fn identify(&self, number: u16, caller: &Caller) -> Result<&str, Status> {
         let Some((_, name)) = self.names.iter().find(|(known, _)| *known == number) else {
             return Err(Status::permission_denied(format!("node number {number} is not configured here")));

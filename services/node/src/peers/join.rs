@@ -44,14 +44,23 @@ pub async fn ask_to_join(config: &PeersConfig, directory: Arc<DataDir>) -> Admis
         if let Some(reply) = given.max_by_key(|reply| reply.epoch) {
             return Admission { raft_id: reply.id, epoch: reply.epoch };
         }
-        if told.is_none_or(|told| told.elapsed() >= PROGRESS_INTERVAL) {
-            tracing::warn!(
-                "this node has no log (an empty directory without --bootstrap, or a log that was given up): it forms no group, \
-                 it waits for the group to take this node in: {}. To form a new group, start all its nodes with --bootstrap",
-                reasons(&dialers, &answers)
-            );
-            told = Some(Instant::now());
+        let why = reasons(&dialers, &answers);
+        match told {
+            None => tracing::info!(
+                answers = why,
+                "this node has no log (an empty directory without --bootstrap, or a log that was given up): it waits for the group to \
+                 take this node in"
+            ),
+            Some(told) if told.elapsed() >= PROGRESS_INTERVAL => tracing::warn!(
+                answers = why,
+                "the group has not taken this node in yet; to form a new group, start all its nodes with --bootstrap"
+            ),
+            Some(_) => {
+                tokio::time::sleep(ASK_INTERVAL).await;
+                continue;
+            }
         }
+        told = Some(Instant::now());
         tokio::time::sleep(ASK_INTERVAL).await;
     }
 }

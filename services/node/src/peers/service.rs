@@ -170,9 +170,12 @@ impl<H: PeerHandler> PeerService<H> {
     }
 
     fn drop_strays(&self, from: RaftId, frame: &mut PeerFrame, address: SocketAddr) {
-        let all = frame.messages.len();
-        frame.messages.retain(|message| self.guard.is_between(from, message));
-        let strays = all - frame.messages.len();
+        let mut strays = 0;
+        frame.messages.retain(|message| {
+            let ours = self.guard.is_between(from, message);
+            strays += u32::from(!ours && !self.guard.is_for_former(from, message));
+            ours
+        });
         if strays > 0 {
             let why = format!("{strays} messages that are not from {from} to this node's log");
             self.refusals.connection(address, "strays", &why);
@@ -190,7 +193,7 @@ impl<H: PeerHandler> PeerService<H> {
             Ok(Ok(())) => Ok(true),
             Ok(Err(DataDirError::NotStamped { .. })) => Ok(false),
             Ok(Err(error)) => {
-                tracing::error!("cannot remember that node {from} was heard, so this node stops: {error}");
+                tracing::error!(from, "cannot write ocs-node.toml ({error}); shutting down");
                 self.tasks.stop();
                 Err(Status::unavailable("the node is stopping"))
             }

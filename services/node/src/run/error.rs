@@ -90,7 +90,7 @@ pub enum RunError {
     #[error("the descriptors of the control API are not whole: {0}")]
     Reflection(String),
     /// A part ended that the node cannot do without; its own line says why.
-    #[error("a part of the node failed: see the lines before")]
+    #[error("fatal error, see above; shutting down")]
     PartFailed,
 }
 

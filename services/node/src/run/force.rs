@@ -94,7 +94,7 @@ fn old_log_aside(ordered: &Ordered<'_>) -> Result<(), RunError> {
     if let Some(old) = ordered.old_log()? {
         drop(old);
         let aside = open::set_aside(&ordered.log_dir()).map_err(failed("move the old log aside"))?;
-        tracing::warn!(aside = %aside.display(), "the log of before was moved aside; remove it when nobody needs it");
+        tracing::warn!(aside = %aside.display(), "the log of before was moved aside; safe to delete once you have investigated");
     }
     Ok(())
 }

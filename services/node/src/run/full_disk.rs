@@ -5,7 +5,6 @@
 //! state's engine takes no write after a failed one, so nothing is tried again in this process. Never writes a file. Called by `run`.
 
 use std::{
-    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     thread::{self, ThreadId},
     time::Duration,
@@ -19,7 +18,7 @@ use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::{room, spawn_quiet};
-use crate::{machine::OnFault, role::RoleService};
+use crate::{disk_room::DiskRoom, machine::OnFault, role::RoleService};
 
 /// How often the disk is asked; the node does not start again more often on a disk that only seems to have room.
 const LOOK: Duration = Duration::from_secs(5);
@@ -29,8 +28,7 @@ const HANDOVER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The part of a full disk that the apply thread and `run` share.
 #[derive(Debug)]
 pub(super) struct FullDisk {
-    directory: PathBuf,
-    reserve_bytes: u64,
+    room: Arc<DiskRoom>,
     /// The apply thread, once it waits for room.
     waiting: OnceLock<ThreadId>,
     /// Cancelled when the apply thread begins to wait.
@@ -40,9 +38,9 @@ pub(super) struct FullDisk {
 }
 
 impl FullDisk {
-    pub(super) fn new(directory: &Path, reserve_bytes: u64) -> Arc<Self> {
+    pub(super) fn new(room: Arc<DiskRoom>) -> Arc<Self> {
         let (met, again) = (CancellationToken::new(), CancellationToken::new());
-        Arc::new(Self { directory: directory.to_owned(), reserve_bytes, waiting: OnceLock::new(), met, again })
+        Arc::new(Self { room, waiting: OnceLock::new(), met, again })
     }
 
     /// What the apply thread does where the state cannot be written: on a full disk it waits until the node starts again or stops;
@@ -53,12 +51,13 @@ impl FullDisk {
             if !disk.is_cause(error) {
                 return;
             }
-            let directory = disk.directory.display();
+            let directory = disk.room.directory().display();
             tracing::error!(
                 %directory,
                 "the disk is full ({error}): the state takes no further updates and reads show what was applied; make room in this \
                  directory: the node then starts again by itself"
             );
+            disk.room.state_waits();
             disk.waiting.get_or_init(|| thread::current().id());
             disk.met.cancel();
             runtime.block_on(async {
@@ -98,8 +97,11 @@ impl FullDisk {
 
     /// The engine names no cause after its first failed write, which may be one of its own threads': then the disk is asked.
     fn is_cause(&self, error: &StoreError) -> bool {
-        error.is_of_a_full_disk()
-            || error.follows_a_failed_write() && room::is_short(&self.directory, self.reserve_bytes)
+        error.is_of_a_full_disk() || error.follows_a_failed_write() && self.is_short()
+    }
+
+    fn is_short(&self) -> bool {
+        room::is_short(self.room.directory(), self.room.reserve_bytes())
     }
 
     async fn until_room(&self, role: &RoleService, raft: &Handle<RequestId, Reply>) {
@@ -107,7 +109,7 @@ impl FullDisk {
         loop {
             hand_over(role, raft).await;
             tokio::time::sleep(LOOK).await;
-            if !room::is_short(&self.directory, self.reserve_bytes) {
+            if !self.is_short() {
                 return;
             }
         }
@@ -122,7 +124,7 @@ async fn hand_over(role: &RoleService, raft: &Handle<RequestId, Reply>) {
     let transfer = raft.transfer(target.id, "handover because the disk is full");
     match tokio::time::timeout(HANDOVER_TIMEOUT, transfer).await {
         Ok(Ok(())) => tracing::info!("handed over because the disk is full"),
-        Ok(Err(refusal)) => tracing::warn!("could not hand over because of the full disk: {refusal}"),
+        Ok(Err(refusal)) => tracing::warn!(%refusal, "could not hand over because of the full disk"),
         Err(_) => tracing::warn!("could not hand over in time because of the full disk"),
     }
 }
@@ -133,14 +135,19 @@ mod tests {
 
     use super::*;
 
+    fn disk(reserve_bytes: u64) -> (tempfile::TempDir, Arc<FullDisk>) {
+        let home = tempfile::tempdir().unwrap();
+        let disk = FullDisk::new(DiskRoom::new(home.path(), reserve_bytes));
+        (home, disk)
+    }
+
     fn full() -> StoreError {
         StoreError::Io { what: "writing".to_owned(), source: io::ErrorKind::StorageFull.into() }
     }
 
     #[tokio::test]
     async fn a_thread_that_meets_a_full_disk_waits_until_there_is_room_and_its_end_does_not_end_the_process() {
-        let home = tempfile::tempdir().unwrap();
-        let (disk, tasks) = (FullDisk::new(home.path(), 0), Tasks::new());
+        let ((_home, disk), tasks) = (disk(0), Tasks::new());
         let (mut on_fault, fatal) = (disk.on_fault(&tasks), disk.fatal());
         let thread = thread::spawn(move || {
             on_fault(&full());
@@ -154,8 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stop_ends_the_wait() {
-        let home = tempfile::tempdir().unwrap();
-        let (disk, tasks) = (FullDisk::new(home.path(), 0), Tasks::new());
+        let ((_home, disk), tasks) = (disk(0), Tasks::new());
         let mut on_fault = disk.on_fault(&tasks);
         let thread = thread::spawn(move || on_fault(&full()));
         disk.met.cancelled().await;
@@ -166,8 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_fault_is_not_waited_for() {
-        let home = tempfile::tempdir().unwrap();
-        let (disk, tasks) = (FullDisk::new(home.path(), u64::MAX), Tasks::new());
+        let ((_home, disk), tasks) = (disk(u64::MAX), Tasks::new());
         let mut on_fault = disk.on_fault(&tasks);
         thread::spawn(move || on_fault(&StoreError::Damaged("a digest".to_owned()))).join().unwrap();
         assert!(!disk.met.is_cancelled());

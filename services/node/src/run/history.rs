@@ -45,19 +45,26 @@ async fn keep(role: RoleService, api: Arc<OutboundApi>, begun: Begun) {
         let fresh = status.wait_for(|now| now.reign.as_ref().is_some_and(|reign| reign.term > noted)).await;
         let Some(reign) = fresh.ok().and_then(|now| now.reign.clone()) else { return };
         let before = api.state().history().pop();
+        let forced = forced_reason(&begun, before.as_ref());
+        let renewed = forced.is_none() && is_renewed(own, before.as_ref());
         let change = RoleChange {
             term: reign.term,
             to: own.clone(),
-            reason: forced_reason(&begun, before.as_ref()).unwrap_or_else(|| reason(&reign, own, before.as_ref())),
+            reason: forced.unwrap_or_else(|| reason(&reign, own, before.as_ref())),
             pause_ms: if before.is_some() { reign.pause_ms } else { 0 },
         };
         tracing::info!(term = change.term, reason = change.reason, pause_ms = change.pause_ms, "this node is primary");
-        if note(&api, change).await {
+        if renewed || note(&api, change).await {
             noted = reign.term;
         } else {
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// The role has not moved: the log has the pause, and the history no row from a node to itself.
+fn is_renewed(own: &str, before: Option<&HistoryEntry>) -> bool {
+    before.is_some_and(|before| before.to == own)
 }
 
 async fn note(api: &OutboundApi, change: RoleChange) -> bool {
@@ -119,6 +126,7 @@ mod tests {
     #[test]
     fn every_way_to_the_role_has_its_words() {
         let a = HistoryEntry { to: "a".into(), term: 2, ..HistoryEntry::default() };
+        assert!(is_renewed("a", Some(&a)) && !is_renewed("b", Some(&a)) && !is_renewed("a", None));
         let why = |came: Came, own: &str, before: Option<&HistoryEntry>| {
             reason(&Reign { term: 3, came, pause_ms: 740 }, own, before)
         };

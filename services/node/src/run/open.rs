@@ -123,7 +123,7 @@ pub(super) fn clear_aside(directory: &DataDir) -> Result<(), RunError> {
         if left.exists() {
             let aside =
                 set_aside(&left).map_err(|source| RunError::Io { doing: "move aside what was left", source })?;
-            tracing::warn!(aside = %aside.display(), "moved aside; remove it when nobody wants to look at it any more");
+            tracing::info!(aside = %aside.display(), "moved aside; safe to delete once you have investigated");
         }
     }
     Ok(())

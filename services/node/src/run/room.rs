@@ -2,26 +2,20 @@
 //!
 //! Never deletes anything. What it means for a primary and a backup is consensus's to decide (design 1, "What loses what").
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use chassis::tasks::Tasks;
 
 use super::{ballast, spawn_quiet};
+use crate::disk_room::DiskRoom;
 
-/// How often the disk is asked.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the disk is asked: what the group survives is to be right within a second.
+const LOOK: Duration = Duration::from_millis(250);
 
-/// True while the disk has more than `reserve_bytes` left, from now on.
-pub(super) fn watched(directory: PathBuf, reserve_bytes: u64, tasks: &Tasks) -> Arc<AtomicBool> {
-    let room = Arc::new(AtomicBool::new(true));
-    look(&directory, reserve_bytes, &room);
+/// The room on the disk of `directory`, kept from now on.
+pub(super) fn watched(directory: &Path, reserve_bytes: u64, tasks: &Tasks) -> Arc<DiskRoom> {
+    let room = DiskRoom::new(directory, reserve_bytes);
+    look(&room);
     let (kept, stopping) = (room.clone(), tasks.stopping());
     spawn_quiet(tasks, "disk-room", async move {
         loop {
@@ -29,9 +23,9 @@ pub(super) fn watched(directory: PathBuf, reserve_bytes: u64, tasks: &Tasks) -> 
                 () = tokio::time::sleep(LOOK) => {}
                 () = stopping.cancelled() => return,
             }
-            look(&directory, reserve_bytes, &kept);
-            if free_bytes(&directory).is_some_and(|free| free > reserve_bytes.saturating_add(2 * ballast::BYTES)) {
-                ballast::keep(&directory);
+            let free_bytes = look(&kept);
+            if free_bytes.is_some_and(|free| free > kept.reserve_bytes().saturating_add(2 * ballast::BYTES)) {
+                ballast::keep(kept.directory());
             }
         }
     });
@@ -39,25 +33,28 @@ pub(super) fn watched(directory: PathBuf, reserve_bytes: u64, tasks: &Tasks) -> 
 }
 
 /// A disk that does not answer is not called full: the log finds out for itself.
-fn look(directory: &std::path::Path, reserve_bytes: u64, room: &AtomicBool) {
-    let Some(free_bytes) = free_bytes(directory) else { return };
-    let enough = free_bytes > reserve_bytes;
-    if room.swap(enough, Ordering::Relaxed) != enough {
-        let directory = directory.display();
-        if enough {
-            tracing::warn!(%directory, free_bytes, "the disk has room again");
+fn look(room: &DiskRoom) -> Option<u64> {
+    let free_bytes = free_bytes(room.directory())?;
+    if room.note(free_bytes) {
+        let (directory, reserve_bytes) = (room.directory().display(), room.reserve_bytes());
+        if room.is_enough() {
+            tracing::info!(%directory, free_bytes, "the disk has room again");
         } else {
-            tracing::error!(%directory, free_bytes, reserve_bytes, "less than the reserve is left on the disk: updates wait; make room");
+            tracing::error!(
+                %directory, free_bytes, reserve_bytes,
+                "disk full: less than the reserve is left, so this node no longer acknowledges updates; free space in its data directory"
+            );
         }
     }
+    Some(free_bytes)
 }
 
 /// Whether no more than the reserve is left now. A disk that does not answer is not called full.
-pub(super) fn is_short(directory: &std::path::Path, reserve_bytes: u64) -> bool {
+pub(super) fn is_short(directory: &Path, reserve_bytes: u64) -> bool {
     free_bytes(directory).is_some_and(|free| free <= reserve_bytes)
 }
 
-fn free_bytes(directory: &std::path::Path) -> Option<u64> {
+fn free_bytes(directory: &Path) -> Option<u64> {
     rustix::fs::statvfs(directory).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
@@ -68,10 +65,9 @@ mod tests {
     #[test]
     fn a_reserve_above_what_is_free_is_no_room_and_below_it_is() {
         let directory = tempfile::tempdir().unwrap();
-        let room = AtomicBool::new(true);
-        look(directory.path(), u64::MAX, &room);
-        assert!(!room.load(Ordering::Relaxed));
-        look(directory.path(), 0, &room);
-        assert!(room.load(Ordering::Relaxed));
+        let short = DiskRoom::new(directory.path(), u64::MAX);
+        assert!(look(&short).is_some() && !short.is_enough());
+        let room = DiskRoom::new(directory.path(), 0);
+        assert!(look(&room).is_some() && room.is_enough());
     }
 }
