@@ -382,6 +382,7 @@ fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {
         rules: versions::RULES,
         tick: Duration::from_millis(config.raft.tick_ms),
         log_bytes_max: config.log.bytes_max,
+        disk_stall: Duration::from_millis(config.node.disk_stall_ms),
         persist: PersistPolicy {
             every: Duration::from_millis(config.store.persist_ms),
             // the log must be able to forget long before it is full
