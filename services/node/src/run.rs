@@ -278,7 +278,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
         transport: Arc::new(peers.transport()),
         fetch: fetcher.trigger(),
         compared,
-        room: room::watched(config.node.data_dir.clone(), config.node.disk_reserve_bytes, tasks),
+        room: room::watched(config.node.data_dir.clone(), config.node.disk_reserve_bytes, tasks)?,
         observer: metrics.clone(),
         fatal: full_disk.fatal(),
     };

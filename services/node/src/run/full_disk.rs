@@ -107,7 +107,9 @@ impl FullDisk {
         loop {
             hand_over(role, raft).await;
             tokio::time::sleep(LOOK).await;
-            if !room::is_short(&self.directory, self.reserve_bytes) {
+            let (directory, reserve_bytes) = (self.directory.clone(), self.reserve_bytes);
+            let looked = tokio::task::spawn_blocking(move || room::is_short(&directory, reserve_bytes)).await;
+            if matches!(looked, Ok(false)) {
                 return;
             }
         }

@@ -8,34 +8,38 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::Duration,
 };
 
 use chassis::tasks::Tasks;
 
-use super::{ballast, spawn_quiet};
+use super::{RunError, ballast};
 
 /// How often the disk is asked.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// True while the disk has more than `reserve_bytes` left, from now on.
-pub(super) fn watched(directory: PathBuf, reserve_bytes: u64, tasks: &Tasks) -> Arc<AtomicBool> {
+/// True while the disk has more than `reserve_bytes` left, from now on. A thread of its own asks the disk: one that hangs answers
+/// nothing, and the last answer stands.
+///
+/// # Errors
+/// The system has no room for a thread.
+pub(super) fn watched(directory: PathBuf, reserve_bytes: u64, tasks: &Tasks) -> Result<Arc<AtomicBool>, RunError> {
     let room = Arc::new(AtomicBool::new(true));
     look(&directory, reserve_bytes, &room);
     let (kept, stopping) = (room.clone(), tasks.stopping());
-    spawn_quiet(tasks, "disk-room", async move {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = stopping.cancelled() => return,
-            }
+    let watch = move || {
+        while !stopping.is_cancelled() {
+            thread::sleep(LOOK);
             look(&directory, reserve_bytes, &kept);
             if free_bytes(&directory).is_some_and(|free| free > reserve_bytes.saturating_add(2 * ballast::BYTES)) {
                 ballast::keep(&directory);
             }
         }
-    });
-    room
+    };
+    let started = thread::Builder::new().name("ocs-room".to_owned()).spawn(watch);
+    started.map_err(|source| RunError::Io { doing: "start the thread that watches the disk", source })?;
+    Ok(room)
 }
 
 /// A disk that does not answer is not called full: the log finds out for itself.
