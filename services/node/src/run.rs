@@ -17,6 +17,7 @@ mod open;
 mod peer_side;
 mod phones;
 mod proxy_side;
+mod pulses;
 mod restore;
 mod restored;
 mod room;
@@ -473,7 +474,10 @@ impl Started {
     /// Waits for a signal, a failed part or a reason to start again, and then drains: hand over first, finish what is in flight,
     /// sync, end. The drain timeout is one for all of it.
     async fn until_stopped(mut self, config: &Config, tasks: &Tasks) -> Result<Ended, RunError> {
-        let (ended, admission) = match self.wait(tasks).await {
+        let watcher = pulses::watch(self.running.pulse.clone(), tasks)?;
+        let woken = self.wait(tasks).await;
+        drop(watcher); // a stop has a time limit of its own
+        let (ended, admission) = match woken {
             Ok(Woken::Readmitted(admission)) => (Ok(Ended::Again), Some(admission)),
             Ok(Woken::Ended(ended)) => (Ok(ended), None),
             Err(error) => (Err(error), None),
