@@ -35,9 +35,12 @@ fn runtime_pulse(tasks: &Tasks) -> Arc<AtomicU64> {
     let (pulse, stopping) = (Arc::new(AtomicU64::new(0)), tasks.stopping());
     let moved = Arc::clone(&pulse);
     spawn_quiet(tasks, "pulse", async move {
-        while !stopping.is_cancelled() {
+        loop {
             moved.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(BEAT).await;
+            tokio::select! {
+                () = tokio::time::sleep(BEAT) => {}
+                () = stopping.cancelled() => return,
+            }
         }
     });
     pulse
