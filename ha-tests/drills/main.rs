@@ -10,10 +10,12 @@ mod corrupted_log;
 mod corrupted_store;
 mod disk_full;
 mod fsync_error;
+mod hung_disk;
 mod kill_backup;
 mod kill_both_data_nodes;
 mod kill_primary;
 mod kill_witness;
+mod log_pipe_stuck;
 mod lose_witness;
 mod old_disk;
 mod partition;
@@ -24,6 +26,7 @@ mod power_cut_all;
 mod power_cut_both;
 mod power_cut_one;
 mod proxy_killed;
+mod proxy_stopped;
 mod rolling_restart;
 mod slow_disk;
 mod switchover;
@@ -45,17 +48,19 @@ use ocs_ha_tests::{
 };
 
 /// Every drill.
-const DRILLS: [Drill; 25] = [
+const DRILLS: [Drill; 28] = [
     clock_jump_one::DRILL,
     clock_jump_two::DRILL,
     corrupted_log::DRILL,
     corrupted_store::DRILL,
     disk_full::DRILL,
     fsync_error::DRILL,
+    hung_disk::DRILL,
     kill_backup::DRILL,
     kill_both_data_nodes::DRILL,
     kill_primary::DRILL,
     kill_witness::DRILL,
+    log_pipe_stuck::DRILL,
     lose_witness::DRILL,
     old_disk::DRILL,
     partition::DRILL,
@@ -66,6 +71,7 @@ const DRILLS: [Drill; 25] = [
     power_cut_both::DRILL,
     power_cut_one::DRILL,
     proxy_killed::DRILL,
+    proxy_stopped::DRILL,
     rolling_restart::DRILL,
     slow_disk::DRILL,
     switchover::DRILL,

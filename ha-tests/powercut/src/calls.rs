@@ -41,6 +41,8 @@ pub(crate) struct State {
     pub(crate) cuts: u64,
     /// How long a write or a sync takes.
     pub(crate) slow: Duration,
+    /// No write, sync or question for the room comes back; what only reads goes on.
+    pub(crate) hangs: bool,
 }
 
 /// The disk, shared by FUSE's threads and by whoever commands it.
@@ -65,9 +67,15 @@ impl Disk {
         if handle.0 == state.cuts { Ok(state) } else { Err(Errno::EIO) }
     }
 
+    /// Waits while the disk hangs.
+    fn wait_to_go_on(&self) -> MutexGuard<'_, State> {
+        let hangs = |state: &mut State| state.hangs && state.power == Power::On;
+        self.0.1.wait_while(self.lock(), hangs).unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The same for a call that a slow disk delays.
     fn enter_slowly(&self, handle: FileHandle) -> Result<MutexGuard<'_, State>, Errno> {
-        let slow = self.lock().slow;
+        let slow = self.wait_to_go_on().slow;
         if !slow.is_zero() {
             thread::sleep(slow); // what it is asked to be
         }
@@ -347,6 +355,7 @@ impl Filesystem for Disk {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        drop(self.wait_to_go_on());
         match self.enter().map(|state| state.tree.room()) {
             Ok((all, free)) => reply.statfs(all, free, free, all, free, PAGE as u32, NAME_BYTES_MAX, PAGE as u32),
             Err(error) => reply.error(error),

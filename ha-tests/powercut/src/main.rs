@@ -12,7 +12,7 @@ use powercut::Mounted;
 
 /// Size of the disk: it lies in memory.
 const BYTES_MAX: u64 = 1 << 30;
-const COMMANDS: &str = "cut | off | on SEED | fail-fsync N | slow MS | full | room | flip FILE SEED";
+const COMMANDS: &str = "cut | off | on SEED | fail-fsync N | slow MS | hang | go-on | full | room | flip FILE SEED";
 
 fn main() -> ExitCode {
     let Some(path) = std::env::args().nth(1) else {
@@ -44,6 +44,8 @@ fn obey(disk: &Mounted, words: &[&str]) -> Option<String> {
         ["on", seed] => return Some(format!("{:?}", disk.on(seed.parse().ok()?))),
         ["fail-fsync", count] => disk.fail_syncs(count.parse().ok()?),
         ["slow", ms] => disk.slow(Duration::from_millis(ms.parse().ok()?)),
+        ["hang"] => disk.hang(true),
+        ["go-on"] => disk.hang(false),
         ["full"] => disk.full(true),
         ["room"] => disk.full(false),
         ["flip", file, seed] => {

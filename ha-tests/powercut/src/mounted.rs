@@ -14,8 +14,8 @@ use crate::{
     tree::{Lost, Tree},
 };
 
-/// Calls served at the same time.
-const THREADS: usize = 4;
+/// Calls served at the same time: those that hang leave some for those that do not.
+const THREADS: usize = 16;
 
 /// Why no file system can be mounted here; none: it can.
 pub fn missing() -> Option<String> {
@@ -44,7 +44,8 @@ impl Mounted {
     /// # Errors
     /// What FUSE says.
     pub fn at(path: &Path, bytes_max: u64) -> io::Result<Self> {
-        let state = State { tree: Tree::new(bytes_max, 0), power: Power::On, cuts: 0, slow: Duration::ZERO };
+        let tree = Tree::new(bytes_max, 0);
+        let state = State { tree, power: Power::On, cuts: 0, slow: Duration::ZERO, hangs: false };
         let disk = Disk(Arc::new((Mutex::new(state), Condvar::new())));
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("powercut".to_owned())];
@@ -98,6 +99,12 @@ impl Mounted {
     /// Every write and sync takes so long.
     pub fn slow(&self, by: Duration) {
         self.disk.lock().slow = by;
+    }
+
+    /// From now on no write and no sync comes back, as on a frozen file system; or those that waited go on.
+    pub fn hang(&self, hangs: bool) {
+        self.disk.lock().hangs = hangs;
+        self.disk.0.1.notify_all();
     }
 
     /// No room for a new page or name; or as before.

@@ -119,3 +119,22 @@ fn full_slow_and_flipped() {
     let at = disk.flip(Path::new("file"), 3).unwrap() as usize;
     assert!(fs::read(&path).unwrap()[at] != 0 || (5000..5004).contains(&at));
 }
+
+#[test]
+fn a_disk_that_hangs_keeps_writes_and_syncs_and_goes_on_with_them() {
+    let Some((disk, _dir)) = disk() else { return };
+    let path = disk.path().join("file");
+    let file = synced(&path, &[1; 4096]);
+    disk.hang(true);
+    let (done, told) = std::sync::mpsc::channel();
+    let waiting = thread::spawn(move || {
+        file.write_all_at(&[2; 4096], 0).unwrap();
+        file.sync_data().unwrap();
+        done.send(()).unwrap();
+    });
+    assert_eq!(fs::read(&path).unwrap(), [1; 4096], "reads go on");
+    assert!(told.recv_timeout(Duration::from_millis(200)).is_err(), "the write came back");
+    disk.hang(false);
+    waiting.join().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), [2; 4096]);
+}

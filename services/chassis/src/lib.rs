@@ -13,5 +13,6 @@ pub mod private;
 pub mod stop;
 pub mod tasks;
 pub mod tls;
+pub mod watcher;
 
 pub use exit::fatal;

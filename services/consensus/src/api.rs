@@ -272,10 +272,23 @@ pub struct Status {
     pub contradiction: String,
     /// What this node has committed contradicts the leader: it follows nobody and serves no reads.
     pub frozen: bool,
+    /// A write here has not ended for as long as a write may take; none: the disk works.
+    pub stall: Option<Stall>,
     /// Version of the formats that the group writes and sends.
     pub formats: u32,
     /// Rules version that the group is to decide by.
     pub rules_wanted: u32,
+}
+
+/// A write that hangs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stall {
+    /// For how long the oldest write has not ended, milliseconds.
+    pub age_ms: u64,
+    /// The log's write; else the state's.
+    pub of_log: bool,
+    /// This node leads and no other node can take over: updates wait for the disk.
+    pub alone: bool,
 }
 
 /// A time as primary, seen from its beginning.
@@ -346,6 +359,10 @@ pub struct PeerStatus {
     pub unconfirmed: bool,
     /// It lacks committed entries, and has acknowledged none for seconds; known to the leader only.
     pub stalled: bool,
+    /// For how long its oldest write had not ended when it was heard last, milliseconds; 0: none was late.
+    pub oldest_write_ms: u64,
+    /// That is longer than a write may take.
+    pub hangs: bool,
 }
 
 /// The newest versions that a release knows.

@@ -15,7 +15,9 @@ use std::{
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 use prost::Message as _;
 
-use crate::{ApplyBatch, FetchedState, Machine, MachineError, Observer, driver::Event, waiters::Waiters};
+use crate::{
+    ApplyBatch, FetchedState, Machine, MachineError, Observer, driver::Event, waiters::Waiters, write_clock::WriteClock,
+};
 
 /// Bytes of entries applied as one batch (design 2, limits).
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -162,6 +164,8 @@ pub(crate) struct ApplyThread<M: Machine> {
     pub(crate) persisted_at: Instant,
     /// What is to be applied once the state can be trusted; none: it can.
     pub(crate) kept: Option<VecDeque<Work>>,
+    /// Runs while the machine applies or makes its state durable; taking over a fetched state may take its time.
+    pub(crate) clock: Arc<WriteClock>,
 }
 
 impl<M: Machine> ApplyThread<M> {
@@ -171,11 +175,12 @@ impl<M: Machine> ApplyThread<M> {
     /// The machine cannot go on: the process must end.
     pub(crate) fn run(mut self) -> Result<(), MachineError> {
         self.note_digest();
+        let clock = Arc::clone(&self.clock);
         loop {
             let work = match self.work.recv_timeout(self.policy.every) {
                 Ok(work) => work,
                 Err(RecvTimeoutError::Timeout) => {
-                    self.persist_if_due()?;
+                    clock.during(|| self.persist_if_due())?;
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => Work::Stop,
@@ -185,7 +190,7 @@ impl<M: Machine> ApplyThread<M> {
                 match work {
                     Work::Apply(entries) => match &mut self.kept {
                         Some(kept) => kept.push_back(Work::Apply(entries)),
-                        None => self.apply(entries, &mut queued)?,
+                        None => clock.during(|| self.apply(entries, &mut queued))?,
                     },
                     Work::Memberships(changes) => self.memberships.learn(&changes),
                     Work::Install(state) => {
@@ -200,7 +205,7 @@ impl<M: Machine> ApplyThread<M> {
                     Work::Stop => return self.persist(),
                 }
             }
-            self.persist_if_due()?;
+            clock.during(|| self.persist_if_due())?;
         }
     }
 
@@ -378,6 +383,7 @@ mod tests {
             unpersisted: 0,
             persisted_at: Instant::now(),
             kept: None,
+            clock: Arc::default(),
         };
         thread.apply(vec![Entry { index: 1, ..Entry::default() }], &mut VecDeque::new()).unwrap();
         assert_eq!(progress.applied(0), Some(1));

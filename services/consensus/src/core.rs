@@ -14,6 +14,7 @@ mod ready;
 mod reign;
 mod round;
 mod rules;
+mod stall;
 mod starts;
 mod versions;
 
@@ -21,6 +22,7 @@ pub use beginning::{genesis, genesis_at, nothing};
 pub use bounds::Contradiction;
 pub use membership::{JoinError, ModeError};
 pub use pause::PauseError;
+pub use stall::DISK_STALL_MS_DEFAULT;
 pub use starts::{EvidenceWrite, StartMessage};
 pub use versions::RaiseError;
 
@@ -197,6 +199,7 @@ pub struct Core<D: Disk> {
     /// None: starts are not witnessed here.
     starts: Option<starts::Starts>,
     refused: bounds::Refused,
+    stall: stall::Stall,
 }
 
 impl<D: Disk> std::fmt::Debug for Core<D> {
@@ -290,6 +293,7 @@ impl<D: Disk> Core<D> {
             led: (false, 0),
             starts: witnessed.map(|(evidence, own)| starts::Starts::new(evidence, own)),
             refused: bounds::Refused::default(),
+            stall: stall::Stall::default(),
             raw,
             config,
         };
@@ -318,6 +322,7 @@ impl<D: Disk> Core<D> {
         self.tick_transfer();
         self.tick_snapshots();
         self.tick_witness();
+        self.tick_stall();
         self.tick_members();
         self.tick_reign();
         let data_durable = self.data_durable();
@@ -332,6 +337,7 @@ impl<D: Disk> Core<D> {
         if self.is_former(head.from) {
             return; // an id that was replaced is not listened to (design rule 11)
         }
+        self.note_write_age(&head);
         self.step_starts(&head, frame.start_check, frame.start_answer);
         if !self.may_step(&head) {
             return;
@@ -379,7 +385,7 @@ impl<D: Disk> Core<D> {
         if mapped.get_msg_type() == MessageType::MsgTimeoutNow {
             self.note_handed();
         }
-        if mapped.get_msg_type() != MessageType::MsgTimeoutNow || !self.beginning_anew() {
+        if mapped.get_msg_type() != MessageType::MsgTimeoutNow || !(self.beginning_anew() || self.stalled()) {
             self.feed(mapped);
         }
     }

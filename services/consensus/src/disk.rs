@@ -19,6 +19,7 @@ use crate::{
     driver::{Event, wall_clock_us},
     evidence::{Evidence, EvidenceFile},
     log::{Batch, Disk, Lack, Log, LogError},
+    write_clock::WriteClock,
 };
 
 /// Bytes of entries written with one fdatasync.
@@ -52,6 +53,8 @@ pub(crate) struct LogThread<D: Disk, I, R> {
     pub(crate) room: Arc<AtomicBool>,
     /// Where the evidence of votes goes; none: starts are not witnessed.
     pub(crate) evidence: Option<SharedEvidence<D>>,
+    /// Runs while this thread waits for the disk, and not while it waits for room.
+    pub(crate) clock: Arc<WriteClock>,
 }
 
 /// The file of evidence, which the log's thread and the evidence thread write.
@@ -129,11 +132,12 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
             self.append(&merged.batch)?;
         }
         if let (Some(file), Some(evidence)) = (&self.evidence, &merged.evidence) {
-            write_evidence::<D>(file, evidence)?;
+            self.clock.during(|| write_evidence::<D>(file, evidence))?;
         }
         for (to, mut frame) in together(std::mem::take(promises)) {
             if let Some(head) = &mut frame.head {
                 head.wall_clock_us = wall_clock_us();
+                head.oldest_write_ms = 0; // the write that was late has ended
             }
             self.transport.send(to, frame);
         }
@@ -182,14 +186,14 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
     /// With less than the reserve left nothing is written: the rest is for what makes room (design 1).
     fn append_if_room(&mut self, batch: &Batch) -> Result<(), LogError> {
         if self.room.load(Ordering::Relaxed) {
-            self.log.append(batch)
+            self.clock.during(|| self.log.append(batch))
         } else {
             Err(LogError::NoRoom { bytes: 0, lack: Lack::Disk })
         }
     }
 
     fn compact(&mut self, mark: SnapshotMark) -> Result<(), LogError> {
-        match self.log.compact(mark.clone()) {
+        match self.clock.during(|| self.log.compact(mark.clone())) {
             Ok(_) => {
                 let _ = self.events.send(Event::Compacted { mark, log_bytes: self.log.bytes() });
                 Ok(())
@@ -310,7 +314,8 @@ mod tests {
         let (events, told) = std::sync::mpsc::channel::<Event<u64, ()>>();
         let room = Arc::new(AtomicBool::new(true));
         let transport = Arc::new(Wire::default());
-        let thread = LogThread { log, jobs: queue, events, transport, observer: Arc::new(()), room, evidence: None };
+        let (observer, evidence, clock) = (Arc::new(()), None, Arc::default());
+        let thread = LogThread { log, jobs: queue, events, transport, observer, room, evidence, clock };
         jobs.send(Job::Compact(SnapshotMark { index: last, term: 1, conf_state: None })).unwrap();
         jobs.send(Job::Stop).unwrap();
         thread.run().unwrap();
@@ -326,7 +331,8 @@ mod tests {
         let (events, _told) = std::sync::mpsc::channel::<Event<u64, ()>>();
         let (sent, room) = (Sent::default(), Arc::new(AtomicBool::new(true)));
         let transport = Arc::new(Wire(Arc::clone(&sent)));
-        let thread = LogThread { log, jobs: queue, events, transport, observer: Arc::new(()), room, evidence: None };
+        let (observer, evidence, clock) = (Arc::new(()), None, Arc::default());
+        let thread = LogThread { log, jobs: queue, events, transport, observer, room, evidence, clock };
         for index in 1..=2 {
             let batch = Batch { entries: vec![entry(index, 8)], ..Batch::default() };
             let head = Head { applied: index, ..Head::default() };

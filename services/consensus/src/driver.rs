@@ -4,6 +4,7 @@
 //! [`spawn`]; everything else reaches it as an [`Event`].
 
 mod asks;
+mod disks;
 mod event;
 mod evidence;
 mod frames;
@@ -17,7 +18,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread::JoinHandle,
@@ -78,6 +79,8 @@ pub struct DriverConfig {
     pub log_bytes_max: u64,
     /// When the state is made durable.
     pub persist: PersistPolicy,
+    /// A write that has not ended for so long counts as hanging: a primary hands over.
+    pub disk_stall: Duration,
     /// Rules versions that this release decides, lowest and highest.
     pub rules: (u32, u32),
 }
@@ -112,6 +115,8 @@ pub struct Parts<D: Disk, M: Machine> {
 pub struct Running<I, R> {
     /// The way in.
     pub handle: Handle<I, R>,
+    /// Counts the ticks of the Raft loop: a loop that works moves it within a second, until [`Handle::stop`].
+    pub pulse: Arc<AtomicU64>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -148,7 +153,9 @@ where
         state: state.clone(),
         starts: witnessed,
     };
-    let core = Core::new(config.core.clone(), found);
+    let mut core = Core::new(config.core.clone(), found);
+    core.set_disk_stall_ms(u64::try_from(config.disk_stall.as_millis()).unwrap_or(u64::MAX));
+    let (disks, pulse) = (disks::Disks::new(parts.room.clone()), Arc::default());
     let token = core.start_token().map(|token| bytes::Bytes::copy_from_slice(&token)).unwrap_or_default();
     let (status, status_seen) = watch::channel(Arc::new(tell::initial_status(&core)));
     let mut threads = Vec::new();
@@ -161,11 +168,13 @@ where
         observer: parts.observer.clone(),
         room: Arc::clone(&parts.room),
         evidence: evidence_file.clone(),
+        clock: disks.log.clone(),
     };
     threads.push(thread("ocs-log", parts.fatal.clone(), move || log_thread.run().map_err(|fault| fault.to_string())));
     let (tables, table_queue) = mpsc::channel(); // bounded by the pace of ticks and checks
     if let Some(file) = evidence_file {
-        let writer = evidence::EvidenceThread::<D> { file, jobs: table_queue, transport: parts.transport.clone() };
+        let (transport, clock) = (parts.transport.clone(), disks.evidence.clone());
+        let writer = evidence::EvidenceThread::<D> { file, jobs: table_queue, transport, clock };
         threads
             .push(thread("ocs-evidence", parts.fatal.clone(), move || writer.run().map_err(|fault| fault.to_string())));
     }
@@ -183,6 +192,7 @@ where
             unpersisted: 0,
             persisted_at: Instant::now(),
             kept: None,
+            clock: disks.apply.clone(),
         };
         threads.push(thread("ocs-apply", parts.fatal.clone(), move || apply.run().map_err(|fault| fault.to_string())));
     }
@@ -222,6 +232,8 @@ where
         no_room: false,
         room: parts.room,
         short_told: false,
+        disks,
+        pulse: Arc::clone(&pulse),
         forgetting: false,
         mismatches: 0,
         ticks: 0,
@@ -240,7 +252,7 @@ where
         driver.run();
         Ok(())
     }));
-    Running { handle: Handle { events, status: status_seen, queued }, threads }
+    Running { handle: Handle { events, status: status_seen, queued }, pulse, threads }
 }
 
 /// Runs a thread whose failure, by error or panic, ends the process.
@@ -311,6 +323,9 @@ struct Driver<D: Disk, M: Machine> {
     room: Arc<AtomicBool>,
     /// Whether the last heads to all said that the disk is short.
     short_told: bool,
+    disks: disks::Disks,
+    /// See [`Running::pulse`].
+    pulse: Arc<AtomicU64>,
     forgetting: bool,
     mismatches: u64,
     /// Ticks since the start, and at which of them a peer last got a frame.
@@ -480,26 +495,14 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    fn on_room(&mut self, full: bool) {
-        self.no_room = full;
-        self.tell_room();
-        self.seek_room();
-    }
-
-    /// A primary without room hands over to a peer that has some, as soon as one can take over (design 1).
-    fn seek_room(&mut self) {
-        let full = self.no_room && self.core.leads() && !self.core.transferring() && !self.core.paused();
-        let short = |id: &RaftId| self.peers.get(id).is_some_and(|seen| seen.short);
-        if full && let Some(to) = self.core.successors().into_iter().find(|id| !short(id)) {
-            let _ = self.core.transfer(to, "handover because the disk is short"); // a peer that has room goes on
-        }
-    }
-
     fn on_tick(&mut self) {
         if self.core.serving() && self.reign.as_ref().is_some_and(|reign| reign.term == self.core.term()) {
             self.leader_seen = Instant::now();
         }
+        self.pulse.fetch_add(1, Ordering::Relaxed);
+        self.look_at_disks();
         self.core.tick();
+        self.tell_stall();
         let (commit, now) = (self.core.commit(), Instant::now());
         for (id, seen) in &mut self.peers {
             seen.note_matched(self.core.matched(*id), commit, now);

@@ -24,6 +24,7 @@ mod slog_bridge;
 mod storage;
 mod waiters;
 mod witness;
+mod write_clock;
 
 pub use api::*;
 pub use apply::PersistPolicy;

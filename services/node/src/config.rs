@@ -16,7 +16,7 @@ use std::{
 };
 
 use chassis::{config::ConfigError, logging::Logging, tls::TlsFiles};
-use consensus::{Kind, RaftId};
+use consensus::{Kind, RaftId, core::DISK_STALL_MS_DEFAULT};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -42,7 +42,8 @@ const GIB: u64 = 1024 * MIB;
 ///
 /// Settings come from the file, then from the environment (OCS__TABLE__KEY), then from --set; the last one wins.
 ///
-/// Exit codes: 0 stopped as asked, 1 failed, 2 wrong use or configuration, 74 the disk cannot be trusted (start again).
+/// Exit codes: 0 stopped as asked, 1 failed, 2 wrong use or configuration, 70 a part of the process
+/// stood still (start again), 74 the disk cannot be trusted (start again), 75 passes by itself (start again).
 #[derive(Debug, Clone, Default, clap::Parser)]
 #[command(name = "ocsd", version)]
 pub struct Args {
@@ -129,11 +130,18 @@ pub struct Node {
     pub data_dir: PathBuf,
     /// Free bytes that must be left on the disk of `data_dir`; with less the node takes no more updates.
     pub disk_reserve_bytes: u64,
+    /// A write of log or state that has not ended for so long counts as hanging: a primary hands over.
+    pub disk_stall_ms: u64,
 }
 
 impl Default for Node {
     fn default() -> Self {
-        Self { name: String::new(), data_dir: "/var/lib/ocs".into(), disk_reserve_bytes: GIB }
+        Self {
+            name: String::new(),
+            data_dir: "/var/lib/ocs".into(),
+            disk_reserve_bytes: GIB,
+            disk_stall_ms: DISK_STALL_MS_DEFAULT,
+        }
     }
 }
 

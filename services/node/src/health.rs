@@ -20,6 +20,9 @@ use crate::{
     supervisor::ProxyStatus,
 };
 
+/// The state of a node that is not ready, since a write to its disk does not end.
+const DISK_STALLED: &str = "disk stalled";
+
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
@@ -78,9 +81,16 @@ impl Health {
             Check::ReadyNow | Check::Primary | Check::Backup => self.role.ask().await,
         };
         let decided = decide(check, &view, self.role.answered_ago(), self.hold_time, draining);
-        let can = !is_readiness(check) || (serves_http && !self.role.status().fetching);
-        let ok = decided && can;
+        let status = self.role.status();
+        let can = !is_readiness(check) || (serves_http && !status.fetching);
+        let hangs = status.stall.is_some() && check != Check::Live;
+        let ok = decided && can && !hangs;
         (ok, self.body(ok, &view, draining))
+    }
+
+    /// Whether the disk of this node hangs: it acknowledges nothing, whatever its role.
+    pub(crate) fn disk_hangs(&self) -> bool {
+        self.role.status().stall.is_some()
     }
 
     /// A node whose HTTP Proxy is away, or stands still, serves nobody on the port for which it is asked whether it is ready.
@@ -89,7 +99,7 @@ impl Health {
     }
 
     fn body(&self, ok: bool, view: &RoleView, draining: bool) -> String {
-        json!({
+        let mut body = json!({
             "ok": ok,
             "node": self.role.roster().own().name,
             "role": view.role.word(),
@@ -100,8 +110,11 @@ impl Health {
             "draining": draining,
             "failover_paused": self.role.status().paused_for != 0,
             "http_proxy": self.proxy.get().map(|status| status.borrow().state.clone()),
-        })
-        .to_string()
+        });
+        if self.disk_hangs() {
+            body["state"] = DISK_STALLED.into();
+        }
+        body.to_string()
     }
 }
 
@@ -130,7 +143,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        outbound_api::tests::{B, FakeGroup, status},
+        outbound_api::tests::{A, B, FakeGroup, status},
         role::tests::roster,
     };
 
@@ -167,6 +180,26 @@ mod tests {
             assert_eq!(health.check(Check::ReadyNow).await.0, ready);
             assert!(health.check(Check::Live).await.0);
         }
+    }
+
+    #[tokio::test]
+    async fn a_node_whose_disk_hangs_lives_and_is_nobodys_choice() {
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
+        let role = RoleService::new(roster(), group.clone(), "witness", &tasks);
+        let health = Health::new(role, HOLD);
+        assert!(health.check(Check::Primary).await.0);
+        for of_log in [true, false] {
+            let stall = Some(consensus::Stall { age_ms: 3000, of_log, alone: true });
+            group.become_status(Status { stall, ..status(3, A) });
+            assert!(health.check(Check::Live).await.0);
+            for check in [Check::Ready, Check::ReadyNow, Check::Primary] {
+                let (ok, body) = health.check(check).await;
+                assert!(!ok && body.contains(r#""state":"disk stalled""#), "{check:?}: {body}");
+            }
+        }
+        group.become_status(status(3, A));
+        let (ok, body) = health.check(Check::Ready).await;
+        assert!(ok && !body.contains("state"), "{body}");
     }
 
     #[tokio::test]

@@ -95,6 +95,8 @@ struct Core {
     scan_running: Gauge,
     records: Count,
     log_lines_dropped: Counter,
+    disk_stalled: Gauge,
+    oldest_write: Seconds,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +106,7 @@ struct Peers {
     applied_index: Family<NodeLabel, Count>,
     clock_offset: Family<NodeLabel, Seconds>,
     clock_odd: Family<NodeLabel, Gauge>,
+    disk_stalled: Family<NodeLabel, Gauge>,
 }
 
 #[derive(Debug)]
@@ -262,6 +265,10 @@ impl Core {
         registry.register("state_scans_bad", "Scans that found rows which are wrong", core.scans_bad.clone());
         let help = "Lines for standard error that were dropped, since it did not take them in time";
         registry.register("log_lines_dropped", help, core.log_lines_dropped.clone());
+        let help = "1: a write of log or state has not ended for node.disk_stall_ms";
+        registry.register("disk_stalled", help, core.disk_stalled.clone());
+        let help = "For how long the oldest write has not ended, once it counts as hanging; else 0";
+        registry.register_with_unit("oldest_write", help, Unit::Seconds, core.oldest_write.clone());
         registry.register("state_scan_running", "1: a scan of the state is under way", core.scan_running.clone());
         registry.register("records", "Records in all lists", core.records.clone());
         core
@@ -291,6 +298,8 @@ impl Core {
         store(&self.scans_bad, scan.bad);
         self.scan_running.set(scan.running_bytes.is_some().into());
         self.records.set(sources.records());
+        self.disk_stalled.set(status.stall.is_some().into());
+        self.oldest_write.set(status.stall.map_or(0.0, |stall| stall.age_ms as f64 / 1e3));
         store(&self.log_lines_dropped, chassis::logging::lines_dropped());
     }
 }
@@ -305,6 +314,8 @@ impl Peers {
         let help = "That node's wall clock minus this one's";
         registry.register_with_unit("peer_clock_offset", help, Unit::Seconds, peers.clock_offset.clone());
         registry.register("clock_odd", "1: that node's clock is odd", peers.clock_odd.clone());
+        let help = "1: a write of that node has not ended for node.disk_stall_ms";
+        registry.register("peer_disk_stalled", help, peers.disk_stalled.clone());
         peers
     }
 
@@ -316,6 +327,7 @@ impl Peers {
             let node = NodeLabel { node: peer.node };
             self.connected.get_or_create(&node).set(peer.connected.into());
             self.applied_index.get_or_create(&node).set(peer.applied_index);
+            self.disk_stalled.get_or_create(&node).set(peer.disk_hangs.into());
             self.clock_offset.get_or_create(&node).set(peer.clock_offset_ms as f64 / 1e3);
             if let Some(lag) = peer.lag_entries {
                 self.lag_entries.get_or_create(&node).set(lag);

@@ -271,6 +271,8 @@ impl RoleService {
                 disk_short: peer.disk_short,
                 unconfirmed: peer.unconfirmed,
                 stalled: peer.stalled,
+                oldest_write_ms: peer.oldest_write_ms,
+                disk_hangs: peer.hangs,
             }
         };
         status.peers.iter().map(peer).collect()

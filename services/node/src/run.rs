@@ -17,6 +17,7 @@ mod open;
 mod peer_side;
 mod phones;
 mod proxy_side;
+mod pulses;
 mod restore;
 mod restored;
 mod room;
@@ -263,7 +264,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     open::knows_versions(&recovered)?;
     let evidence = starts::begin(&directory, own.raft_id, own.epoch, own.start)?;
     recovered.notes.iter().for_each(|note| tracing::warn!("the log: {note}"));
-    let room = room::watched(&config.node.data_dir, config.node.disk_reserve_bytes, tasks);
+    let room = room::watched(&config.node.data_dir, config.node.disk_reserve_bytes, tasks)?;
     let full_disk = FullDisk::new(Arc::clone(&room));
     let mut machine = open::machine(config, &directory, &own.name, &metrics)?;
     if let Some(machine) = &mut machine {
@@ -388,6 +389,7 @@ fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {
         rules: versions::RULES,
         tick: Duration::from_millis(config.raft.tick_ms),
         log_bytes_max: config.log.bytes_max,
+        disk_stall: Duration::from_millis(config.node.disk_stall_ms),
         persist: PersistPolicy {
             every: Duration::from_millis(config.store.persist_ms),
             // the log must be able to forget long before it is full
@@ -483,7 +485,10 @@ impl Started {
     /// Waits for a signal, a failed part or a reason to start again, and then drains: hand over first, finish what is in flight,
     /// sync, end. The drain timeout is one for all of it.
     async fn until_stopped(mut self, config: &Config, tasks: &Tasks) -> Result<Ended, RunError> {
-        let (ended, admission) = match self.wait(tasks).await {
+        let watcher = pulses::watch(self.running.pulse.clone(), tasks)?;
+        let woken = self.wait(tasks).await;
+        drop(watcher); // a stop has a time limit of its own
+        let (ended, admission) = match woken {
             Ok(Woken::Readmitted(admission)) => (Ok(Ended::Again), Some(admission)),
             Ok(Woken::Ended(ended)) => (Ok(ended), None),
             Err(error) => (Err(error), None),

@@ -24,6 +24,9 @@ const FAULTS_LONG_US: u64 = 21_000_000;
 const USUAL: (u64, u64) = (12, 8);
 const PRESSED: (u64, u64) = (0, 1);
 
+/// A disk hangs for so long at least, microseconds: long enough for its node to hand over.
+const HANG_US: u64 = 3_500_000;
+
 /// The newest part of a log, bytes.
 const NEWEST_BYTES: u64 = 8 * 1024;
 
@@ -65,6 +68,7 @@ enum Kind {
     WriteFails,
     FullDisk,
     SlowDisk,
+    HungDisk,
     SlowApply,
     StoreLost,
     BitFlip,
@@ -81,7 +85,7 @@ enum Kind {
     ForcePrimary,
 }
 
-const KINDS: [(Kind, u32); 26] = [
+const KINDS: [(Kind, u32); 27] = [
     (Kind::Isolate, 5),
     (Kind::CutOneWay, 4),
     (Kind::CutPair, 4),
@@ -94,6 +98,7 @@ const KINDS: [(Kind, u32); 26] = [
     (Kind::WriteFails, 1),
     (Kind::FullDisk, 2),
     (Kind::SlowDisk, 2),
+    (Kind::HungDisk, 3),
     (Kind::SlowApply, 2),
     (Kind::StoreLost, 4),
     (Kind::BitFlip, 2),
@@ -235,6 +240,7 @@ impl World {
                 self.after(lasts_us, Event::Fault(Fault::Room(at)));
             }
             Kind::SlowDisk => self.nodes[at].slow_until = self.now + lasts_us,
+            Kind::HungDisk => self.nodes[at].hung_until = self.now + HANG_US + lasts_us / 2,
             Kind::SlowApply => self.nodes[at].sluggish_until = self.now + lasts_us,
             Kind::StoreLost => self.lose_store(at),
             Kind::BitFlip => self.flip(at),
@@ -516,9 +522,15 @@ impl World {
     pub(super) fn calm_down(&mut self) {
         self.plan.calm = true;
         self.net = Net::default();
+        let hung = |(at, node): (usize, &Node)| {
+            let boot = node.life.as_ref().filter(|_| node.hung_until > self.now)?.boot;
+            Some(Who { node: at, boot })
+        };
+        let hung: Vec<Who> = self.nodes.iter().enumerate().filter_map(hung).collect();
+        hung.into_iter().for_each(|who| self.after(0, Event::Disk(who)));
         for node in &mut self.nodes {
             node.disk.set_capacity(None);
-            (node.slow_until, node.sluggish_until) = (0, 0);
+            (node.slow_until, node.hung_until, node.sluggish_until) = (0, 0, 0);
         }
         self.places().for_each(|at| self.put_newest_back(at));
         self.places().for_each(|at| self.go_on(at));

@@ -50,6 +50,7 @@ impl World {
             unconfirmed: !life.core.confirmed(),
             evidence: life.core.evidence_to_tell(),
             last_index: life.core.log_range().1,
+            oldest_write_ms: life.core.write_age_ms(),
             ..Head::default()
         }
     }

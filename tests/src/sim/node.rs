@@ -110,6 +110,8 @@ pub(super) struct Node {
     pub(super) unread_at: u64,
     /// Its disk is slow until then.
     pub(super) slow_until: u64,
+    /// What its disk begins to write does not end before then.
+    pub(super) hung_until: u64,
     /// Its state takes its time to apply until then.
     pub(super) sluggish_until: u64,
     /// Its wall clock minus the true time.
@@ -173,6 +175,8 @@ pub(super) struct Life {
     pub(super) queued: VecDeque<Job>,
     /// Taken by the disk; empty: it is idle.
     pub(super) writing: VecDeque<Job>,
+    /// For how long it has been at it, by ticks.
+    pub(super) write_age_us: u64,
     /// None on the witness.
     pub(super) state: Option<State>,
     /// Which membership holds from which index on; kept with the state.
@@ -356,6 +360,7 @@ impl Node {
             paused_until: 0,
             unread_at: 0,
             slow_until: 0,
+            hung_until: 0,
             sluggish_until: 0,
             wall_offset_us: 0,
             drift_ppm: 0,
@@ -551,6 +556,7 @@ impl Life {
             log,
             queued: VecDeque::new(),
             writing: VecDeque::new(),
+            write_age_us: 0,
             state: None,
             memberships: BTreeMap::new(),
             to_apply: Vec::new(),

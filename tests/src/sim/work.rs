@@ -8,7 +8,7 @@ use rand::Rng;
 
 use super::{
     event::{Event, Who},
-    node::{Done, Job, Node, place},
+    node::{Done, Job, Life, Node, TICK_US, place},
     quarantine::DIGEST_EVERY,
     state::State,
     upgrade::own_file,
@@ -17,6 +17,15 @@ use super::{
 
 /// How often a full disk is tried again, microseconds.
 const ROOM_RETRY_US: u64 = 250_000;
+
+impl Life {
+    /// As the driver does at each tick: what waits for room does not hang.
+    pub(super) fn note_write_age(&mut self) {
+        let idle = self.writing.is_empty() || self.no_room;
+        self.write_age_us = if idle { 0 } else { self.write_age_us + TICK_US };
+        self.core.on_write_age(self.write_age_us / 1000);
+    }
+}
 
 impl World {
     /// The disk has done what it took.
@@ -45,7 +54,7 @@ impl World {
 
     fn written(&mut self, at: usize, done: Done, before: Option<u64>) {
         let Some(life) = &mut self.nodes[at].life else { return };
-        life.no_room = false;
+        (life.no_room, life.write_age_us) = (false, 0);
         let job = life.writing.pop_front();
         match (done, job) {
             (Done::Written, Some(Job::Append(merged))) => {

@@ -249,6 +249,7 @@ impl World {
         let at = who.node;
         let longer = TICK_US.cast_signed() * self.nodes[at].drift_ppm / 1_000_000;
         let Some(life) = &mut self.nodes[at].life else { return };
+        life.note_write_age();
         life.core.tick();
         self.look_at_clocks(at);
         self.expire_questions(at);
@@ -366,6 +367,7 @@ impl World {
     fn keep_busy(&mut self, at: usize) {
         let slow = self.nodes[at].slow_until > self.now;
         let write_us = if slow { self.rng.random_range(50_000..600_000) } else { self.rng.random_range(50..1_500) };
+        let write_us = write_us + self.nodes[at].hung_until.saturating_sub(self.now);
         let sluggish = self.nodes[at].sluggish_until > self.now;
         let apply_us = if sluggish { self.rng.random_range(20_000..400_000) } else { self.rng.random_range(20..400) };
         let Some(life) = &mut self.nodes[at].life else { return };

@@ -64,7 +64,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Whether this node must not ask for votes by itself.
+    /// Whether this node must not ask for votes by itself: failover is paused for another one, or the disk here hangs.
     pub(super) fn held(&self) -> bool {
         #[cfg(mutant)]
         if crate::mutant::on(crate::mutant::Mutant::PauseNotHeld) {
@@ -72,7 +72,8 @@ impl<D: Disk> Core<D> {
         }
         let holder = self.paused_for();
         let alone = self.raw.raft.prs().is_singleton();
-        holder != 0 && holder != self.config.id && !self.resuming && !alone && !self.leads()
+        let paused_for_another = holder != 0 && holder != self.config.id && !self.resuming;
+        (paused_for_another || self.stalled()) && !alone && !self.leads()
     }
 
     /// Whether leadership moves only when an operator says so.

@@ -8,6 +8,9 @@ use crate::{
     log::{Batch, Disk},
 };
 
+/// Writes under way beyond which one without anything to write is dropped with its messages, as a network may do: a follower whose
+/// disk hangs would keep its answers to every heartbeat.
+const WRITES_PENDING_MAX: usize = 4096;
 /// Bytes of entries that are read at a time to catch up behind a fetched state.
 const HELD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -86,6 +89,9 @@ impl<D: Disk> Core<D> {
             output.messages.extend(write.then);
             self.raw.on_persist_ready(write.number);
             return;
+        }
+        if write.is_empty() && self.pending.len() >= WRITES_PENDING_MAX {
+            return; // the next write's report covers this number
         }
         self.pending.push_back(Pending { number: write.number, last });
         let write = self.with_evidence(write);

@@ -166,6 +166,9 @@ impl<D: Disk> Core<D> {
         if !peer.recent_active {
             return Err("it has not answered for a whole election timeout".to_owned());
         }
+        if self.hangs(to) {
+            return Err(format!("its disk hangs: a write has not ended for {} ms", self.write_age_of(to)));
+        }
         let lag = self.last_index().saturating_sub(peer.matched);
         if lag > TRANSFER_LAG_MAX {
             return Err(format!("it is {lag} entries behind"));

@@ -15,6 +15,7 @@ use crate::{
     disk::{Promises, SharedEvidence, write_evidence},
     evidence::Evidence,
     log::{Disk, LogError},
+    write_clock::WriteClock,
 };
 
 /// How often the table is made durable where nothing waits for it: a follower may forget so much of what its leader told.
@@ -34,13 +35,15 @@ pub(super) struct EvidenceThread<D: Disk> {
     pub(super) file: SharedEvidence<D>,
     pub(super) jobs: Receiver<EvidenceJob>,
     pub(super) transport: Arc<dyn Transport>,
+    /// Runs while the table is written.
+    pub(super) clock: Arc<WriteClock>,
 }
 
 impl<D: Disk> EvidenceThread<D> {
     /// Runs until told to stop.
     pub(super) fn run(self) -> Result<(), LogError> {
         while let Ok(EvidenceJob::Write(evidence, then)) = self.jobs.recv() {
-            write_evidence::<D>(&self.file, &evidence)?;
+            self.clock.during(|| write_evidence::<D>(&self.file, &evidence))?;
             then.into_iter().for_each(|(to, frame)| self.transport.send(to, frame));
         }
         Ok(())
@@ -68,7 +71,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         let every = (KEEP.as_micros() / self.config.tick.as_micros().max(1)) as u64;
         let Some(evidence) = self.core.evidence() else { return };
         let (version, tick) = self.tables_sent;
-        if evidence.version() != version && self.ticks >= tick + every {
+        let hangs = self.disks.evidence.age_ms() > 0; // tables would queue behind one that is not written
+        if evidence.version() != version && self.ticks >= tick + every && !hangs {
             self.write_table(evidence.clone(), Promises::new());
         }
     }

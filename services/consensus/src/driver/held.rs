@@ -50,10 +50,10 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         let witness = |id| self.core.kind_of(id) == Kind::Witness;
         eraft::has_entries(message)
             && witness(message.to)
-            && self
-                .peers
-                .iter()
-                .any(|(id, seen)| seen.lately() && !seen.lost && self.core.is_voter(*id) && !witness(*id))
+            && self.peers.iter().any(|(id, seen)| {
+                let answers = seen.lately() && !seen.lost && !self.core.hangs(*id);
+                answers && self.core.is_voter(*id) && !witness(*id)
+            })
     }
 
     /// What waits, for one who gets something else.

@@ -33,6 +33,8 @@ pub(super) struct News {
     forced: (u64, bool),
     taking_part: (bool, bool, bool),
     versions: (u32, u32),
+    /// A disk that hangs, and whether updates wait for it.
+    stalled: Option<bool>,
 }
 
 /// Messages by the peer that they are for, in their order.
@@ -155,6 +157,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             unconfirmed: !self.core.confirmed(),
             evidence: Vec::new(),
             last_index: self.core.log_range().1,
+            oldest_write_ms: self.core.write_age_ms(),
         }
     }
 
@@ -194,6 +197,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 self.core.contradiction().is_empty(),
             ),
             versions: (self.core.formats(), self.core.rules_wanted()),
+            stalled: self.disks.stall.map(|stall| stall.alone),
         }
     }
 
@@ -239,6 +243,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             start: self.core.start_standing(),
             contradiction: self.core.contradiction().to_owned(),
             frozen: self.core.frozen(),
+            stall: self.disks.stall,
             formats: self.core.formats(),
             rules_wanted: self.core.rules_wanted(),
         }
@@ -265,6 +270,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                     versions: seen.map_or(Versions::FIRST, |seen| seen.versions),
                     unconfirmed: seen.is_some_and(|seen| seen.unconfirmed || !self.core.keeps(id, seen.start)),
                     stalled: seen.is_some_and(Seen::stalled),
+                    oldest_write_ms: self.core.write_age_of(id),
+                    hangs: self.core.hangs(id),
                 }
             })
             .collect()
@@ -313,6 +320,7 @@ pub(super) fn initial_status<D: Disk>(core: &Core<D>) -> Status {
         start: core.start_standing(),
         contradiction: String::new(),
         frozen: false,
+        stall: None,
         formats: core.formats(),
         rules_wanted: core.rules_wanted(),
     }

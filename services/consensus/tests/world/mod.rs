@@ -16,6 +16,8 @@ use ocs_proto::peer::{ConfState, Entry, Head, PeerFrame, RaftMessage, SnapshotMa
 
 pub(crate) const CLUSTER: [u8; 16] = [7; 16];
 pub(crate) const WITNESS: u16 = 3;
+/// What a tick stands for.
+pub(crate) const TICK_MS: u64 = 50;
 /// Events until a group that works must be where it should be.
 pub(crate) const EVENTS_MAX: usize = 60_000;
 /// Applied entries between two moments at which a state is made durable.
@@ -50,6 +52,8 @@ pub(crate) struct World {
     pub(crate) crash: Option<(usize, RaftId)>,
     /// Whose disk does nothing.
     pub(crate) stuck: Option<RaftId>,
+    /// Whose disk hangs, and for how long by now, milliseconds.
+    pub(crate) hung: BTreeMap<RaftId, u64>,
     pub(crate) events: usize,
     pub(crate) proposals: u64,
     /// Questions that were settled, and where.
@@ -141,6 +145,11 @@ impl World {
         let worked = ids.iter().filter(|id| self.work(**id)).count();
         if worked == 0 {
             for id in ids {
+                if let Some(age_ms) = self.hung.get_mut(&id) {
+                    *age_ms += TICK_MS;
+                }
+                let age_ms = self.hung.get(&id).copied().unwrap_or(0);
+                self.node(id).core.on_write_age(age_ms);
                 self.node(id).core.tick();
                 self.collect(id);
             }
@@ -156,7 +165,11 @@ impl World {
         if self.stuck == Some(id) {
             return false;
         }
+        let hangs = self.hung.contains_key(&id);
         let node = self.node(id);
+        if hangs && !node.writes.is_empty() {
+            return false;
+        }
         if let Some(write) = node.writes.pop_front() {
             node.log.append(&write.batch).expect("the disk has room and works");
             node.core.on_written(write.number);
@@ -207,7 +220,8 @@ impl World {
 
     pub(crate) fn send(&mut self, id: RaftId, messages: Vec<RaftMessage>) {
         let core = &self.nodes[&id].core;
-        let head = Head { from: id, term: core.term(), data_durable: core.data_durable(), ..Head::default() };
+        let (term, data_durable, oldest_write_ms) = (core.term(), core.data_durable(), core.write_age_ms());
+        let head = Head { from: id, term, data_durable, oldest_write_ms, ..Head::default() };
         for message in messages {
             self.wire.push_back(PeerFrame {
                 head: Some(head.clone()),

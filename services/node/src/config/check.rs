@@ -17,6 +17,9 @@ const SEGMENTS_MIN: u64 = 4;
 /// The answers of the replay window are the ones kept for request ids, and those are kept for a minute.
 const REPLAY_WINDOW_MS_MAX: u64 = 60_000;
 
+/// Shorter, a busy disk would count as one that hangs; longer, clients have given up.
+const DISK_STALL_MS: (u64, u64) = (500, 60_000);
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -134,6 +137,10 @@ impl Config {
         }
         if self.node.data_dir.as_os_str().is_empty() {
             found.add("node.data_dir", "is empty: say where this node keeps its log and state");
+        }
+        let (stall_ms, (least, most)) = (self.node.disk_stall_ms, DISK_STALL_MS);
+        if !(least..=most).contains(&stall_ms) {
+            found.add("node.disk_stall_ms", format!("{stall_ms} is not within {least} and {most}"));
         }
     }
 

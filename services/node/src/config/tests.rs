@@ -112,6 +112,20 @@ fn the_configurations_of_make_run_make_sense_together() {
 }
 
 #[test]
+fn a_disk_may_be_given_half_a_second_to_a_minute_before_it_counts_as_hanging() {
+    assert_eq!(good().node.disk_stall_ms, 3000);
+    for wrong in [0, 499, 60_001] {
+        let said = problem(|config| config.node.disk_stall_ms = wrong);
+        assert_eq!(said, format!("key node.disk_stall_ms: {wrong} is not within 500 and 60000"));
+    }
+    for right in [500, 60_000] {
+        let mut config = good();
+        config.node.disk_stall_ms = right;
+        assert!(problems(&config).is_empty(), "{right}");
+    }
+}
+
+#[test]
 fn each_mode_wants_its_own_nodes_and_any_other_is_refused_by_name() {
     let said = problem(|config| config.cluster.mode = "solo".into());
     assert_eq!(said, "key cluster.mode: there is no mode \"solo\": use \"witness\", \"three\" or \"pair\"");

@@ -48,7 +48,9 @@ async fn keep(reporter: HealthReporter, checks: Health, mut role: watch::Receive
         let view = role.borrow_and_update().clone();
         let (ready, _) = checks.check(Check::Ready).await;
         reporter.set_service_status(READY, serving(ready)).await;
-        reporter.set_service_status(PRIMARY, serving(view.confirmed && view.role == Role::Primary)).await;
+        reporter
+            .set_service_status(PRIMARY, serving(view.confirmed && view.role == Role::Primary && !checks.disk_hangs()))
+            .await;
         tokio::select! {
             changed = role.changed() => if changed.is_err() { return },
             _ = tick.tick() => {}

@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, time::Instant};
 
-use consensus::{StartStanding, Status};
+use consensus::{Stall, StartStanding, Status};
 use ocs_proto::control::{BackupMade, BackupMissed, BackupSchedule, PeerLag, StatusReply};
 use outbound::RULES_WITH_PHONE_FORM;
 use records::PhonesRow;
@@ -51,7 +51,10 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
     let odd_clocks: Vec<String> = sources.odd_clocks().iter().map(|id| roster.name_of(*id)).collect();
     let controls = roster.members().iter().filter(|member| !member.control.is_empty());
     let facts = Facts { own: &roster.own().name, view: &view, peers: &role.peers, stopped: core.stopped };
-    let updates_stopped = contract::updates_stopped(&facts, core.log_full);
+    let mut updates_stopped = contract::updates_stopped(&facts, core.log_full);
+    if updates_stopped.is_empty() && core.stall.is_some_and(|stall| stall.alone) {
+        updates_stopped = format!("updates wait: the disk of {} hangs, and no other node can take over", facts.own);
+    }
     let mut warnings = warnings(&view, &role.peers, &proxy, &odd_clocks, &core);
     let full = sources.disk.warning();
     let disk_short = full.is_some();
@@ -89,6 +92,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         uptime_ms: u64::try_from(about.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         epoch: core.forced_epoch.max(1),
         start: start_words(&core.start),
+        disk_stall: core.stall.map(stall_words).unwrap_or_default(),
         contradiction: core.contradiction.clone(),
         formats: core.formats,
         formats_known: versions::NEWEST.formats,
@@ -108,6 +112,13 @@ fn start_words(start: &StartStanding) -> String {
         StartStanding::Asking(open) => format!("asking: {open}"),
         StartStanding::Old(why) => format!("old: {why}"),
     }
+}
+
+fn stall_words(stall: Stall) -> String {
+    let (of, seconds) = (if stall.of_log { "log" } else { "state" }, stall.age_ms / 1000);
+    format!(
+        "the disk hangs: a write of the {of} has not ended for {seconds} s; this node acknowledges nothing until it does"
+    )
 }
 
 /// How far the phones are in the form of the rules; nothing where the rules have the first form.
@@ -172,6 +183,7 @@ fn core_warnings(core: &Status) -> Vec<String> {
             core.contradiction
         ));
     }
+    lines.extend(core.stall.map(stall_words));
     if core.single_copy {
         lines.push(ON_ONE_DISK.to_owned());
     }
@@ -240,6 +252,9 @@ fn peer_warning(peer: &PeerLag) -> Option<String> {
         (true, ..) if peer.disk_short => {
             Some(format!("{node} is up, but does not acknowledge updates: its disk is full"))
         }
+        (true, ..) if peer.disk_hangs => {
+            Some(format!("the disk of {node} hangs: a write has not ended for {} s", peer.oldest_write_ms / 1000))
+        }
         (true, _, Some(lag)) if lag > LAG_WARN_ENTRIES => Some(format!("{node} is {lag} entries behind")),
         _ => None,
     }
@@ -302,6 +317,11 @@ mod tests {
             core_warnings(&mended),
             ["the state was wrong and has been replaced (1 since the start): its rows cannot be read"]
         );
+        let stall = Some(Stall { age_ms: 4200, of_log: false, alone: false });
+        let hangs = core_warnings(&Status { stall, ..core_status(3, A) });
+        assert!(hangs[0].starts_with("the disk hangs: a write of the state has not ended for 4 s"), "{hangs:?}");
+        let there = PeerLag { disk_hangs: true, oldest_write_ms: 3100, ..peer("b", true, false) };
+        assert_eq!(peer_warning(&there).unwrap(), "the disk of b hangs: a write has not ended for 3 s");
         let fine = ProxyStatus { state: "listening".into(), ..Default::default() };
         assert!(warnings(&view(true, "a"), &[peer("b", true, false)], &fine, &[], &core_status(3, A)).is_empty());
     }

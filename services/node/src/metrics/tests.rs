@@ -55,6 +55,7 @@ async fn what_the_core_knows_is_on_the_page() {
     (now.digest_mismatches, now.elections, now.waiting, now.no_room) = (2, 4, 5, true);
     (now.differs_at, now.repairs) = (1024, 1);
     now.peers[0].matched = Some(4);
+    (now.stall, now.peers[0].hangs) = (Some(consensus::Stall { age_ms: 3500, of_log: true, alone: false }), true);
     stage.group.become_status(now);
     for (name, value) in [
         ("ocs_role{role=\"primary\"}", 1.0),
@@ -75,6 +76,9 @@ async fn what_the_core_knows_is_on_the_page() {
         ("ocs_state_scan_running", 0.0),
         ("ocs_records", 1.0),
         ("ocs_log_lines_dropped_total", 0.0),
+        ("ocs_disk_stalled", 1.0),
+        ("ocs_oldest_write_seconds", 3.5),
+        ("ocs_peer_disk_stalled{node=\"b\"}", 1.0),
         ("ocs_peer_lag_entries{node=\"b\"}", 8.0),
         ("ocs_peer_connected{node=\"b\"}", 0.0),
         ("ocs_clock_odd{node=\"a\"}", 0.0),

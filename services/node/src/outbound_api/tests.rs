@@ -48,6 +48,8 @@ fn peer(id: RaftId, kind: Kind) -> PeerStatus {
         versions: Versions::FIRST,
         unconfirmed: false,
         stalled: false,
+        oldest_write_ms: 0,
+        hangs: false,
     }
 }
 
@@ -88,6 +90,7 @@ pub(crate) fn status(term: u64, leader: RaftId) -> Status {
         start: StartStanding::Confirmed,
         contradiction: String::new(),
         frozen: false,
+        stall: None,
         formats: 1,
         rules_wanted: 1,
     }

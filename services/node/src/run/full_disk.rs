@@ -109,7 +109,9 @@ impl FullDisk {
         loop {
             hand_over(role, raft).await;
             tokio::time::sleep(LOOK).await;
-            if !self.is_short() {
+            let disk = Arc::clone(self);
+            let looked = tokio::task::spawn_blocking(move || disk.is_short()).await;
+            if matches!(looked, Ok(false)) {
                 return;
             }
         }

@@ -2,34 +2,37 @@
 //!
 //! Never deletes anything. What it means for a primary and a backup is consensus's to decide (design 1, "What loses what").
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, thread, time::Duration};
 
 use chassis::tasks::Tasks;
 
-use super::{ballast, spawn_quiet};
+use super::{RunError, ballast};
 use crate::disk_room::DiskRoom;
 
 /// How often the disk is asked: what the group survives is to be right within a second.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The room on the disk of `directory`, kept from now on.
-pub(super) fn watched(directory: &Path, reserve_bytes: u64, tasks: &Tasks) -> Arc<DiskRoom> {
+/// The room on the disk of `directory`, kept from now on. A thread of its own asks the disk: one that hangs answers nothing, and the
+/// last answer stands.
+///
+/// # Errors
+/// The system has no room for a thread.
+pub(super) fn watched(directory: &Path, reserve_bytes: u64, tasks: &Tasks) -> Result<Arc<DiskRoom>, RunError> {
     let room = DiskRoom::new(directory, reserve_bytes);
     look(&room);
     let (kept, stopping) = (room.clone(), tasks.stopping());
-    spawn_quiet(tasks, "disk-room", async move {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = stopping.cancelled() => return,
-            }
+    let watch = move || {
+        while !stopping.is_cancelled() {
+            thread::sleep(LOOK);
             let free_bytes = look(&kept);
             if free_bytes.is_some_and(|free| free > kept.reserve_bytes().saturating_add(2 * ballast::BYTES)) {
                 ballast::keep(kept.directory());
             }
         }
-    });
-    room
+    };
+    let started = thread::Builder::new().name("ocs-room".to_owned()).spawn(watch);
+    started.map_err(|source| RunError::Io { doing: "start the thread that watches the disk", source })?;
+    Ok(room)
 }
 
 /// A disk that does not answer is not called full: the log finds out for itself.

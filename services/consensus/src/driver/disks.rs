@@ -1,0 +1,144 @@
+//! Disks that are full or hang, as the driver sees them: a primary hands over to a node whose disk takes writes.
+//!
+//! Reads how long a write has been under way from atomic numbers, so that it learns of one that hangs. Never touches a disk. Called
+//! by the driver.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::Driver;
+use crate::{Machine, RaftId, Stall, log::Disk, write_clock::WriteClock};
+
+/// Writes that are younger count as none, milliseconds: a disk may take its time, and heads tell nothing of it.
+const LATE_MS: u64 = 100;
+/// Ticks by which an age grows at most from one tick to the next: while the process or the machine stood still the disk may have
+/// done its work.
+const TICKS_COUNTED_MAX: u64 = 4;
+
+/// The writes of the threads of log and state.
+#[derive(Debug)]
+pub(super) struct Disks {
+    /// Of the log's thread.
+    pub(super) log: Arc<WriteClock>,
+    /// Of the apply thread.
+    pub(super) apply: Arc<WriteClock>,
+    /// Of the evidence thread, for which no update waits.
+    pub(super) evidence: Arc<WriteClock>,
+    /// False: the disk is full, and the apply thread may wait for room.
+    room: Arc<AtomicBool>,
+    /// Ages of the writes of the log and of the state at the last tick, milliseconds.
+    ages_ms: (u64, u64),
+    /// Since it was looked at last.
+    pub(super) stall: Option<Stall>,
+    /// Whether the log says that this stall keeps updates waiting.
+    said_alone: bool,
+}
+
+impl Disks {
+    pub(super) fn new(room: Arc<AtomicBool>) -> Self {
+        let (log, apply, evidence) = Default::default();
+        Self { log, apply, evidence, room, ages_ms: (0, 0), stall: None, said_alone: false }
+    }
+
+    /// Looks at the ages of the writes, once a tick. A state that waits for room does not hang.
+    fn look(&mut self, tick_ms: u64) {
+        let apply_ms = if self.room.load(Ordering::Relaxed) { self.apply.age_ms() } else { 0 };
+        let (log_before, apply_before) = self.ages_ms;
+        self.ages_ms = (grown(self.log.age_ms(), log_before, tick_ms), grown(apply_ms, apply_before, tick_ms));
+    }
+
+    /// The age of the oldest write, milliseconds; 0: none is late. And whether it is the log's.
+    fn oldest(&self) -> (u64, bool) {
+        let (log_ms, apply_ms) = self.ages_ms;
+        let oldest_ms = log_ms.max(apply_ms);
+        (if oldest_ms < LATE_MS { 0 } else { oldest_ms }, log_ms >= apply_ms)
+    }
+}
+
+/// The age of a write, of which no more counts than this process ran.
+fn grown(age_ms: u64, before_ms: u64, tick_ms: u64) -> u64 {
+    age_ms.min(before_ms.saturating_add(tick_ms.saturating_mul(TICKS_COUNTED_MAX)))
+}
+
+impl<D: Disk, M: Machine> Driver<D, M> {
+    pub(super) fn on_room(&mut self, full: bool) {
+        self.no_room = full;
+        self.tell_room();
+        self.seek_room();
+    }
+
+    /// A primary without room hands over to a peer that has some, as soon as one can take over (design 1).
+    pub(super) fn seek_room(&mut self) {
+        let full = self.no_room && self.core.leads() && !self.core.transferring() && !self.core.paused();
+        let short = |id: &RaftId| self.peers.get(id).is_some_and(|seen| seen.short);
+        if full && let Some(to) = self.core.successors().into_iter().find(|id| !short(id)) {
+            let _ = self.core.transfer(to, "handover because the disk is short"); // a peer that has room goes on
+        }
+    }
+
+    /// Tells the core for how long the oldest write has been under way; to be called before each tick.
+    pub(super) fn look_at_disks(&mut self) {
+        self.disks.look(u64::try_from(self.config.tick.as_millis()).unwrap_or(u64::MAX));
+        self.core.on_write_age(self.disks.oldest().0);
+    }
+
+    /// Keeps what status and log say of a disk that hangs: a line for each cause.
+    pub(super) fn tell_stall(&mut self) {
+        let ((age_ms, of_log), alone) = (self.disks.oldest(), self.core.stalled_alone());
+        let now = self.core.stalled().then_some(Stall { age_ms, of_log, alone });
+        let before = std::mem::replace(&mut self.disks.stall, now);
+        match (before, now) {
+            (None, Some(stall)) => {
+                let of = if stall.of_log { "log" } else { "state" };
+                tracing::error!(
+                    age_ms,
+                    "the disk hangs: a write of the {of} has not ended; a primary hands over, and this node acknowledges nothing until \
+                     it does"
+                );
+            }
+            (Some(stall), None) => {
+                tracing::warn!(lasted_ms = stall.age_ms, "the disk goes on");
+                self.disks.said_alone = false;
+            }
+            _ => {}
+        }
+        if alone && !std::mem::replace(&mut self.disks.said_alone, true) {
+            let paused = self.core.paused();
+            tracing::error!(
+                paused,
+                "the disk hangs and no other node can take over: updates wait until the disk goes on"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_hangs_grows_as_old_as_it_is_and_one_beside_a_pause_of_the_process_does_not() {
+        let mut age_ms = 0;
+        for ticks in 1..=70 {
+            age_ms = grown(ticks * 50, age_ms, 50);
+        }
+        assert_eq!(age_ms, 3500);
+        assert_eq!(grown(60_000, 20, 50), 220, "the process was stopped for a minute");
+        assert_eq!(grown(0, 3500, 50), 0, "it has ended");
+    }
+
+    #[test]
+    fn a_state_that_waits_for_room_and_a_write_that_takes_its_time_do_not_hang() {
+        let room = Arc::new(AtomicBool::new(true));
+        let mut disks = Disks::new(Arc::clone(&room));
+        disks.ages_ms = (LATE_MS - 1, 0);
+        assert_eq!(disks.oldest(), (0, true));
+        disks.ages_ms = (150, 3100);
+        assert_eq!(disks.oldest(), (3100, false));
+        room.store(false, Ordering::Relaxed);
+        disks.look(50);
+        assert_eq!(disks.oldest().0, 0);
+    }
+}
