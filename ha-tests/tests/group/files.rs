@@ -64,7 +64,7 @@ fn fifty_thousand_rows_through_a_pipe_and_rows_without_their_last_cells_all_arri
     let short = "contact_info,NAME,CITY\n+99950401,North,Oslo\n+99950402,South\n+99950403\n+99950404,,\n";
     fs::write(cluster.path("short.csv"), short).unwrap();
     let said = cluster.ctl(&["list", "create", "short", "--from", "short.csv"]).fine();
-    assert_eq!(said, "rows 4 = added 4 + duplicates 0 + rejected 0\n");
+    assert_eq!(said, "Imported 4 of 4 rows (0 already there, 0 rejected)\n");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn rejected_rows_are_corrected_and_imported_and_the_list_gets_no_field_by_that()
     let first = cluster.ctl(&["list", "import", "demo", "fix-me.csv"]);
     assert_eq!(
         (first.code, first.out.as_str()),
-        (1, "rows 2 = added 1 + duplicates 0 + rejected 1\n"),
+        (1, "Imported 1 of 2 rows (0 already there, 1 rejected)\n"),
         "{}",
         first.err
     );
@@ -84,7 +84,12 @@ fn rejected_rows_are_corrected_and_imported_and_the_list_gets_no_field_by_that()
     assert!(rejects.starts_with("row,reason,contact_info,attempt,NAME\n2,\"attempt: "), "{rejects}");
     assert!(rejects.ends_with("\",+99951302,many,South\n"), "{rejects}");
     let ran = bash(&cluster, "sed 's/,many,/,3,/' fix-me.rejects.csv > c.csv; ocsctl list import demo c.csv");
-    assert_eq!((ran.code, ran.out.as_str()), (0, "rows 1 = added 1 + duplicates 0 + rejected 0\n"), "{}", ran.err);
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (0, "Imported 1 of 1 rows (0 already there, 0 rejected)\n"),
+        "{}",
+        ran.err
+    );
     let header = cluster.export_text("demo", "a").lines().next().unwrap().to_owned();
     assert!(header.ends_with(",switch_id,tz_name,NAME,handle"), "{header}");
     cluster.assert_equal();

@@ -61,7 +61,7 @@ impl Summary {
     /// The closing line.
     pub(crate) fn line(&self) -> String {
         let Self { rows, added, duplicates, rejected, .. } = self;
-        let mut line = format!("rows {rows} = added {added} + duplicates {duplicates} + rejected {rejected}");
+        let mut line = format!("Imported {added} of {rows} rows ({duplicates} already there, {rejected} rejected)");
         if self.made_ready > 0 {
             line.push_str(&format!(" ({} of those added were Retrieved and became Ready)", self.made_ready));
         }
@@ -267,7 +267,7 @@ mod tests {
         tally.add(Outcome { piece: pieces.pop().unwrap(), imported }).unwrap();
         tally.add(Outcome { piece: bad, imported: Imported::default() }).unwrap();
         let summary = tally.finish().unwrap();
-        let line = "rows 4 = added 1 + duplicates 1 + rejected 2 (1 of those added were Retrieved and became Ready) (1 of those added are \
+        let line = "Imported 1 of 4 rows (1 already there, 2 rejected) (1 of those added were Retrieved and became Ready) (1 of those added are \
                     on Do-Not-Call and were taken as NoCall)";
         assert_eq!(summary.line(), line);
         let rejects = std::fs::read_to_string(summary.rejects_file.unwrap()).unwrap();

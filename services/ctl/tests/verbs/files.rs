@@ -52,7 +52,7 @@ async fn each_day_that_comes_through_a_pipe_a_fifo_or_a_substitution_is_read_who
                   ocsctl list create other --from <(cat thu)";
     let ran = bash(&double.endpoints(), dir.path(), script).await;
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert_eq!(ran.out, "rows 2 = added 2 + duplicates 0 + rejected 0\n".repeat(4));
+    assert_eq!(ran.out, "Imported 2 of 2 rows (0 already there, 0 rejected)\n".repeat(4));
     let records: Vec<_> = double.state().lists.values().map(Vec::len).collect();
     assert_eq!(records, [6, 2], "of demo and other");
     assert_eq!(names(dir.path()), ["fifo", "mon", "thu", "tue", "wed"], "no file of rejects is left");
@@ -72,7 +72,12 @@ async fn a_quote_that_never_ends_is_told_with_its_line_and_what_it_swallowed_is_
     let (double, dir) = prepared().await;
     let text = "contact_info,note\n+1,fine\n+2,\"19 inch screen\n+3,third\n+4,fourth\n+5,fifth\n";
     let ran = import(&double, dir.path(), "day.csv", text.as_bytes(), &[]).await;
-    assert_eq!((ran.code, ran.out.as_str()), (1, "rows 5 = added 1 + duplicates 0 + rejected 4\n"), "{}", ran.err);
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (1, "Imported 1 of 5 rows (0 already there, 4 rejected)\n"),
+        "{}",
+        ran.err
+    );
     let rejects = fs::read_to_string(dir.path().join("day.rejects.csv")).unwrap();
     assert!(rejects.contains("the quote opened in line 3 never ends"), "{rejects}");
     for (line, row) in rejects.lines().skip(1).zip(text.lines().skip(2)) {
@@ -81,7 +86,11 @@ async fn a_quote_that_never_ends_is_told_with_its_line_and_what_it_swallowed_is_
     assert_eq!(rejects.lines().count(), 5, "{rejects}");
     let corrected = rejects.replace("+2,\"19", "+2,19");
     let again = import(&double, dir.path(), "c.csv", corrected.as_bytes(), &[]).await;
-    assert_eq!((again.code, again.out.as_str()), (0, "rows 4 = added 4 + duplicates 0 + rejected 0\n"), "{corrected}");
+    assert_eq!(
+        (again.code, again.out.as_str()),
+        (0, "Imported 4 of 4 rows (0 already there, 0 rejected)\n"),
+        "{corrected}"
+    );
     assert_eq!(double.state().rows_sent.last().unwrap(), &["+5", "fifth"]);
 }
 
@@ -136,7 +145,7 @@ async fn a_row_of_another_encoding_is_rejected_with_the_bytes_that_it_has() {
     let row = b"+1,Stra\xdfe S\xfcd\n".as_slice();
     let text = [b"contact_info,NAME\n".as_slice(), row, "+2,Nörd\n".as_bytes()].concat();
     let ran = import(&double, dir.path(), "day.csv", &text, &[]).await;
-    assert_eq!(ran.out, "rows 2 = added 1 + duplicates 0 + rejected 1\n", "{}", ran.err);
+    assert_eq!(ran.out, "Imported 1 of 2 rows (0 already there, 1 rejected)\n", "{}", ran.err);
     let rejects = fs::read(dir.path().join("day.rejects.csv")).unwrap();
     assert!(rejects.ends_with(row) && String::from_utf8_lossy(&rejects).contains("--encoding latin1"));
     let text = text.split(|byte| *byte == b'\n').take(2).collect::<Vec<_>>().join(&b'\n');
@@ -160,7 +169,7 @@ async fn files_of_every_usual_form_are_recognised_and_an_empty_one_is_told() {
         let ran = import(&double, dir.path(), &format!("{name}.csv"), bytes, &[]).await;
         assert_eq!(
             (ran.code, ran.out.as_str()),
-            (0, "rows 1 = added 1 + duplicates 0 + rejected 0\n"),
+            (0, "Imported 1 of 1 rows (0 already there, 0 rejected)\n"),
             "{name}: {}",
             ran.err
         );

@@ -48,7 +48,7 @@ async fn an_import_goes_on_over_refusals_and_its_parts_add_up_at_every_run() {
     for (words, name) in runs.into_iter().zip(["calls.rejects.csv", "calls.rejects-2.csv"]) {
         let ran = ocsctl_at(&endpoints, &words).await;
         assert_eq!(ran.code, 1, "{}", ran.err);
-        assert_eq!(ran.out, "rows 1203 = added 1199 + duplicates 2 + rejected 2\n");
+        assert_eq!(ran.out, "Imported 1199 of 1203 rows (2 already there, 2 rejected)\n");
         assert!(ran.err.contains(name), "{}", ran.err);
         let rejects = std::fs::read_to_string(dir.path().join(name)).unwrap();
         let wanted = "row,reason,contact_info,NOTE\n601,\"3 fields where the header has 2\",x,too,long\n1203,\"not a phone\",none,x\n";
@@ -67,7 +67,7 @@ async fn an_import_as_new_is_another_import() {
     let file = file.to_str().unwrap();
     assert_eq!(ocsctl(&double, &["list", "create", "demo", "--from", file]).await.code, 0);
     let ran = ocsctl(&double, &["list", "import", "demo", file, "--as-new"]).await;
-    assert_eq!((ran.code, ran.out.as_str()), (0, "rows 1 = added 0 + duplicates 1 + rejected 0\n"));
+    assert_eq!((ran.code, ran.out.as_str()), (0, "Imported 0 of 1 rows (1 already there, 0 rejected)\n"));
     assert_eq!(double.state().batches.len(), 2);
 }
 
@@ -125,7 +125,10 @@ async fn a_pipe_is_imported_whole_and_its_rejects_never_go_beside_the_device() {
         drop(stdin);
         let ran = child.wait_with_output().await.unwrap();
         assert_eq!(ran.status.code(), Some(1));
-        assert_eq!(String::from_utf8(ran.stdout).unwrap(), "rows 5001 = added 5000 + duplicates 0 + rejected 1\n");
+        assert_eq!(
+            String::from_utf8(ran.stdout).unwrap(),
+            "Imported 5000 of 5001 rows (0 already there, 1 rejected)\n"
+        );
     }
     assert_eq!(
         double.state().lists["demo"].len(),
@@ -161,7 +164,7 @@ async fn rejects_are_importable_again_and_no_file_that_was_there_is_touched() {
     let again = ocsctl(&double, &["list", "import", "demo", second.to_str().unwrap()]).await;
     assert_eq!(
         (again.code, again.out.as_str()),
-        (0, "rows 1 = added 1 + duplicates 0 + rejected 0\n"),
+        (0, "Imported 1 of 1 rows (0 already there, 0 rejected)\n"),
         "{}",
         again.err
     );
@@ -193,7 +196,7 @@ async fn a_guarded_export_is_the_same_rows_and_a_format_is_no_file() {
     assert_eq!(guarded.out, "contact_info,handle\n'+1,101\n");
     let file = write(dir.path(), &guarded.out);
     let import = ["list", "import", "demo", file.to_str().unwrap(), "--guard-formulas"];
-    assert_eq!(ocsctl(&double, &import).await.out, "rows 1 = added 0 + duplicates 1 + rejected 0\n");
+    assert_eq!(ocsctl(&double, &import).await.out, "Imported 0 of 1 rows (1 already there, 0 rejected)\n");
     for format in ["json", "table"] {
         assert_eq!(ocsctl(&double, &[&export[..], &["-o", format]].concat()).await.code, 2);
         assert!(!Path::new(format).exists());
