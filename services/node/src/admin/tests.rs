@@ -36,6 +36,7 @@ async fn stage() -> Stage {
         proxy: watch::channel(ProxyStatus::default()).1,
         scan: watch::channel(Default::default()).1,
         backups: crate::archive::schedule::none(),
+        deletions: watch::channel(Arc::default()).1,
     };
     let health = Health::new(role, Duration::from_secs(5));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

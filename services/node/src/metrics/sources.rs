@@ -23,6 +23,8 @@ pub struct Sources {
     pub scan: watch::Receiver<ScanStatus>,
     /// The backups that this node makes by itself; a witness makes none.
     pub backups: watch::Receiver<BackupStatus>,
+    /// Lists that are being deleted, a line each; a witness has none.
+    pub deletions: watch::Receiver<Arc<[String]>>,
 }
 
 impl Sources {

@@ -34,6 +34,7 @@ async fn stage() -> Stage {
         proxy: receiver,
         scan: watch::channel(Default::default()).1,
         backups: crate::archive::schedule::none(),
+        deletions: watch::channel(Arc::default()).1,
     };
     Stage { metrics: Metrics::new(), sources, group, proxy, _tasks: tasks }
 }
