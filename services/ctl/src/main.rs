@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("ocsctl: {failure}");
+            eprintln!("ocsctl: {}", print::visible_lines(&failure.to_string()));
             ExitCode::from(failure.exit_code())
         }
     }

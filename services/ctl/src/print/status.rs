@@ -65,6 +65,8 @@ struct Said {
     rules: u32,
     rules_known: u32,
     phones: String,
+    /// Lists that are being deleted, a line each.
+    deletions: Vec<String>,
     upgrade_waits_for: Vec<String>,
     /// None: the node makes none by itself.
     backups: Option<BackupsView>,
@@ -166,6 +168,7 @@ impl GroupView {
             }
         }
         let primary = self.nodes.iter().find(|node| Some(&node.node) == self.primary.as_ref());
+        lines.extend(primary.and_then(|node| node.said.as_ref()).into_iter().flat_map(|said| said.deletions.clone()));
         lines.extend(primary.and_then(|node| node.said.as_ref()?.backups.as_ref()).map(last_backup));
         if let Some(said) = primary.and_then(|node| node.said.as_ref()) {
             let told = [("survives", &said.survives), ("would lose an update", &said.loses)];
@@ -249,6 +252,7 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         rules: status.rules,
         rules_known: status.rules_known,
         phones: status.phones,
+        deletions: status.deletions,
         upgrade_waits_for: status.upgrade_waits_for,
         backups: status.backups.map(backups_view),
         peers: role.peers.into_iter().map(peer_view).collect(),

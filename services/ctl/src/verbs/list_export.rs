@@ -22,38 +22,54 @@ pub(crate) async fn run(cluster: &Cluster, args: &ListExportArgs) -> Result<(), 
         let line = "an export is CSV, and -o names its file here: ./json is a file of that name";
         return Err(Failure::Usage(line.to_owned()));
     }
-    let guard = args.guard_formulas;
+    let shown = Shown { guarded: args.guard_formulas, visible: args.output.is_none() && print::to_terminal() };
     let begin = export::begin(cluster, &args.name, &args.columns, args.node.as_deref());
     let Some(path) = &args.output else {
-        return write(begin.await?, guard, BufWriter::new(io::stdout()), print::cannot_write).await.map(|_| ());
+        return write(begin.await?, shown, BufWriter::new(io::stdout()), print::cannot_write).await.map(|_| ());
     };
     let file = OutputFile::create(path, args.force, Readers::Umask)?; // first: a place that cannot be written needs no node
-    let rows = write(begin.await?, guard, BufWriter::new(file.file()), |error| file.failed(error)).await?;
+    let rows = write(begin.await?, shown, BufWriter::new(file.file()), |error| file.failed(error)).await?;
     file.finish()?;
     eprintln!("{rows} records written to {}", path.display());
     Ok(())
 }
 
 /// With other verbs, `-o` says how to show the result.
-fn is_format(path: &Path) -> bool {
+pub(super) fn is_format(path: &Path) -> bool {
     ["json", "table"].map(Path::new).contains(&path)
+}
+
+/// What becomes of cells on their way.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    /// A cell that a spreadsheet would run begins with an apostrophe.
+    guarded: bool,
+    /// Letters that would act on a terminal are escapes.
+    visible: bool,
+}
+
+impl Shown {
+    fn cell(self, cell: &str) -> String {
+        let cell = if self.guarded { formulas::guarded(cell) } else { Cow::Borrowed(cell) };
+        if self.visible { print::visible(&cell).into_owned() } else { cell.into_owned() }
+    }
 }
 
 /// Returns the number of rows.
 async fn write(
     mut export: export::Export,
-    guard: bool,
+    shown: Shown,
     to: impl Write,
     fault: impl Fn(csv::Error) -> Failure,
 ) -> Result<u64, Failure> {
     let mut writer = csv::Writer::from_writer(to);
-    writer.write_record(&export.columns).map_err(&fault)?;
+    let columns = Shown { guarded: false, ..shown };
+    writer.write_record(export.columns.iter().map(|column| columns.cell(column))).map_err(&fault)?;
     let mut count = 0;
     while let Some(rows) = export.rows().await.map_err(|error| error.into_failure("export"))? {
         for row in rows {
-            if guard {
-                let cells = row.values.iter().map(|cell| formulas::guarded(cell));
-                writer.write_record(cells.map(Cow::into_owned)).map_err(&fault)?;
+            if shown.guarded || shown.visible {
+                writer.write_record(row.values.iter().map(|cell| shown.cell(cell))).map_err(&fault)?;
             } else {
                 writer.write_record(&row.values).map_err(&fault)?;
             }

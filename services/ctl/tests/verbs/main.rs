@@ -9,6 +9,7 @@ mod group;
 mod lists;
 mod settings;
 mod traffic;
+mod undoing;
 
 use std::process::Output;
 
