@@ -7,6 +7,7 @@
 mod backup;
 mod balancer;
 mod control;
+mod deleted;
 mod dev_run;
 mod disk;
 mod disk_full;

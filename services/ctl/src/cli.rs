@@ -1,8 +1,12 @@
 //! The command line: verbs, flags, defaults. Never acts. Called by `main`.
 
+mod dnc;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::dnc::{DncExportArgs, DncListArgs, DncRemoveArgs, DncVerb};
 
 /// Control addresses of `make run`.
 const DEFAULT_ENDPOINTS: &str = "127.0.0.1:7401,127.0.0.1:7402,127.0.0.1:7403";
@@ -41,7 +45,7 @@ pub(crate) struct Reach {
     #[arg(long, env = "OCSCTL_KEY", value_name = "FILE", global = true)]
     pub(crate) key: Option<PathBuf>,
     /// How long to wait for one answer (for `wait`: in all); each verb has its default
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, global = true)]
+    #[arg(long, value_name = "SECONDS", value_parser = timeout, global = true)]
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -105,6 +109,9 @@ pub(crate) enum Verb {
     /// Records
     #[command(subcommand)]
     Record(RecordVerb),
+    /// Do-Not-Call entries
+    #[command(subcommand)]
+    Dnc(DncVerb),
     /// Backups: the whole state in a file
     #[command(subcommand)]
     Backup(BackupVerb),
@@ -247,6 +254,8 @@ pub(crate) enum ListVerb {
     Export(ListExportArgs),
     /// Show one list or all
     Show(ListShowArgs),
+    /// Delete a list with its records, for good; Do-Not-Call entries stay
+    Delete(ListDeleteArgs),
 }
 
 /// `list create`
@@ -359,6 +368,21 @@ pub(crate) struct ListShowArgs {
     pub(crate) format: FormatArg,
 }
 
+/// `list delete`
+#[derive(Debug, Args)]
+pub(crate) struct ListDeleteArgs {
+    /// The list
+    pub(crate) name: String,
+    /// Delete it; without this only what would go is said
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Also while clients use it
+    #[arg(long)]
+    pub(crate) in_use: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
 /// `record …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecordVerb {
@@ -370,7 +394,7 @@ pub(crate) enum RecordVerb {
 #[derive(Debug, Args)]
 pub(crate) struct RecordGetArgs {
     /// Its handle
-    #[arg(conflicts_with_all = ["list", "record_id"], required_unless_present = "list")]
+    #[arg(conflicts_with_all = ["list", "record_id"], required_unless_present = "list", value_parser = handle)]
     pub(crate) handle: Option<u64>,
     /// Its list
     #[arg(long, requires = "record_id")]
@@ -548,6 +572,18 @@ pub(crate) enum WaitFor {
     Ready,
 }
 
+fn timeout(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("0 is no time to wait; without --timeout each verb has its default".to_owned()),
+        timeout => Ok(timeout),
+    }
+}
+
+fn handle(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|handle| *handle > 0);
+    number.ok_or_else(|| format!("{text} is no handle: a handle is a number from 1 on, as answers name it"))
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds".to_owned())
@@ -584,6 +620,9 @@ mod tests {
     fn a_record_is_named_by_handle_or_by_list_and_record_id() {
         let parses = |words: &[&str]| Cli::try_parse_from([&["ocsctl", "record", "get"], words].concat()).is_ok();
         assert!(parses(&["15"]));
+        assert!(!parses(&["0"]));
+        let word = Cli::try_parse_from(["ocsctl", "record", "get", "abc"]).unwrap_err().to_string();
+        assert!(word.contains("abc is no handle"), "{word}");
         assert!(parses(&["--list", "demo", "--record-id", "7"]));
         assert!(!parses(&[]));
         assert!(!parses(&["--list", "demo"]));
@@ -595,5 +634,9 @@ mod tests {
         assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
         assert!(seconds("-1").is_err());
         assert!(seconds("soon").is_err());
+        assert_eq!(timeout("0.5"), Ok(Duration::from_millis(500)));
+        assert!(timeout("0").unwrap_err().contains("no time to wait"));
+        let verb = Cli::try_parse_from(["ocsctl", "--timeout", "0", "status"]);
+        assert!(verb.unwrap_err().to_string().contains("0 is no time to wait"));
     }
 }

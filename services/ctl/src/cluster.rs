@@ -87,10 +87,23 @@ impl Cluster {
     where
         F: Future<Output = Result<T, CallError>>,
     {
-        let began = Instant::now();
+        self.on_any_within(CALL_TIMEOUT, retry_for, call).await
+    }
+
+    /// The same for a call that takes a node longer: `limit` for each, unless `--timeout` says another one.
+    pub(crate) async fn on_any_within<T, F>(
+        &self,
+        limit: Duration,
+        retry_for: Duration,
+        call: impl Fn(Client) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let (limit, began) = (self.timeout_or(limit), Instant::now());
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
         loop {
-            let (address, error) = match self.one_round(&call).await {
+            let (address, error) = match self.one_round(limit, &call).await {
                 Ok(result) => return Ok(result),
                 Err(last) => last,
             };
@@ -104,11 +117,10 @@ impl Cluster {
     }
 
     /// Each node once, beginning with the one that answered last. The error is the one that tells most.
-    async fn one_round<T, F>(&self, call: impl Fn(Client) -> F) -> Result<T, (&str, CallError)>
+    async fn one_round<T, F>(&self, limit: Duration, call: impl Fn(Client) -> F) -> Result<T, (&str, CallError)>
     where
         F: Future<Output = Result<T, CallError>>,
     {
-        let limit = self.timeout_or(CALL_TIMEOUT);
         let first = self.preferred.load(Relaxed);
         let mut worst: Option<(&str, CallError)> = None;
         for step in 0..self.nodes.len() {

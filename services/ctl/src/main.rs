@@ -56,7 +56,7 @@ fn ended(failure: &Failure, json: bool) -> ExitCode {
     match failure {
         Failure::ReaderGone => {}
         failure if json => eprintln!("{}", failure.json()),
-        failure => eprintln!("ocsctl: {failure}"),
+        failure => eprintln!("ocsctl: {}", print::visible_lines(&failure.to_string())),
     }
     ExitCode::from(failure.exit_code())
 }

@@ -14,6 +14,7 @@ mod replace;
 mod settings;
 mod status;
 mod switchover;
+mod undoing;
 mod upgrade;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -23,15 +24,15 @@ use consensus::Kind;
 use futures::{Stream, StreamExt};
 use ocs_proto::{
     control::{
-        BackupBytes, CreateBackupRequest, CreateListReply, ExportRequest, ExportRows, ForcePrimaryReply,
-        ForcePrimaryRequest, GetRecordReply, GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply,
-        GiveUpRequest, HistoryReply, HistoryRequest, ImportReply, PauseReply, PauseRequest, SetModeReply,
-        SetModeRequest, SetSettingsReply, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest,
-        StatusReply, StatusRequest, SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply,
-        VerifyRequest, WatchRoleRequest,
+        BackupBytes, CreateBackupRequest, CreateListReply, DeleteListReply, DeleteListRequest, DoNotCallEntries,
+        DoNotCallRequest, ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest, GetRecordReply,
+        GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest,
+        ImportReply, PauseReply, PauseRequest, RemoveDoNotCallReply, SetModeReply, SetModeRequest, SetSettingsReply,
+        ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply, StatusRequest,
+        SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply, VerifyRequest, WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
-    outbound::{CreateList, ImportBatch, SetSettings},
+    outbound::{CreateList, ImportBatch, RemoveDoNotCall, SetSettings},
 };
 use rustls::ServerConfig;
 use tokio::{net::TcpListener, time::Instant};
@@ -143,6 +144,7 @@ impl Control for Service {
     type WatchRoleStream = Answers<GetRoleReply>;
     type ExportStream = Answers<ExportRows>;
     type CreateBackupStream = Answers<BackupBytes>;
+    type DoNotCallStream = Answers<DoNotCallEntries>;
 
     async fn get_role(&self, _: Request<GetRoleRequest>) -> Result<Response<GetRoleReply>, Status> {
         let role = &self.api.sources.role;
@@ -204,7 +206,8 @@ impl Control for Service {
     }
 
     async fn show_list(&self, asked: Request<ShowListRequest>) -> Result<Response<ShowListReply>, Status> {
-        data::show_list(self.api.door()?, asked.into_inner(), self.api.deadline()).await.map(|reply| self.said(reply))
+        let reply = data::show_list(self.api.door()?, &self.long, asked.into_inner(), self.api.deadline()).await;
+        reply.map(|reply| self.said(reply))
     }
 
     async fn export(&self, asked: Request<ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
@@ -230,6 +233,25 @@ impl Control for Service {
 
     async fn verify(&self, _: Request<VerifyRequest>) -> Result<Response<VerifyReply>, Status> {
         data::verify(self.api.door()?, &self.long).await.map(|reply| self.said(reply))
+    }
+
+    async fn delete_list(&self, asked: Request<DeleteListRequest>) -> Result<Response<DeleteListReply>, Status> {
+        let reply = undoing::delete_list(self.api.door()?, &self.long, asked.into_inner(), self.api.deadline).await?;
+        Ok(self.said(DeleteListReply { reply: Some(reply) }))
+    }
+
+    async fn do_not_call(&self, asked: Request<DoNotCallRequest>) -> Result<Response<Self::DoNotCallStream>, Status> {
+        let (door, deadline) = (self.api.door()?, self.api.deadline());
+        let entries = undoing::do_not_call(door, &self.long, asked.into_inner(), deadline).await?;
+        Ok(self.said(Box::pin(entries) as Self::DoNotCallStream))
+    }
+
+    async fn remove_do_not_call(
+        &self,
+        asked: Request<RemoveDoNotCall>,
+    ) -> Result<Response<RemoveDoNotCallReply>, Status> {
+        let reply = undoing::remove_do_not_call(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        Ok(self.said(RemoveDoNotCallReply { reply: Some(reply) }))
     }
 
     async fn create_backup(

@@ -77,6 +77,9 @@ impl Submission {
             wire::command::Body::RaiseRules(raise) => forward_request::Body::RaiseRules(raise),
             wire::command::Body::SetSettings(settings) => forward_request::Body::SetSettings(settings),
             wire::command::Body::RewritePhones(rewrite) => forward_request::Body::RewritePhones(rewrite),
+            wire::command::Body::DeleteList(delete) => forward_request::Body::DeleteList(delete),
+            wire::command::Body::DeleteRecords(delete) => forward_request::Body::DeleteRecords(delete),
+            wire::command::Body::RemoveDoNotCall(remove) => forward_request::Body::RemoveDoNotCall(remove),
         });
         let left = (self.deadline - Instant::now()).as_millis();
         ForwardRequest {
@@ -330,6 +333,11 @@ fn submission_from_peer(request: ForwardRequest) -> Result<Submission, Reply> {
         forward_request::Body::SetSettings(settings) => Body::SetSettings(outbound::wire::settings_from_wire(settings)),
         forward_request::Body::RewritePhones(rewrite) => {
             Body::RewritePhones(outbound::wire::rewrite_from_wire(rewrite))
+        }
+        forward_request::Body::DeleteList(delete) => Body::DeleteList(delete.list),
+        forward_request::Body::DeleteRecords(delete) => Body::DeleteRecords(outbound::wire::delete_from_wire(delete)),
+        forward_request::Body::RemoveDoNotCall(remove) => {
+            Body::RemoveDoNotCall(outbound::wire::remove_from_wire(remove))
         }
     };
     Submission::new(id.into(), origin, body, deadline)

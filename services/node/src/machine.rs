@@ -3,11 +3,13 @@
 //! Lives on the apply thread, the only one that writes the state. Never contains rules, and knows nothing of who asked.
 //! Called by `consensus`; put together by `run`, which gives everybody else a [`RecordsReader`].
 
+mod do_not_call;
 mod entry;
 mod export;
 mod group_rules;
 mod judge;
 mod reader;
+mod tally;
 mod transfer;
 
 use std::path::Path;

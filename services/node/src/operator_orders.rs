@@ -12,8 +12,18 @@ use tower::util::MapRequestLayer;
 /// The service whose calls may be orders.
 const SERVICE: &str = "/ocs.v1.Control/";
 /// Calls that change the group or this node, or take its state away. Everything else reads, or is a client's update.
-const ORDERS: [&str; 8] =
-    ["Switchover", "Pause", "Upgrade", "GiveUp", "ForcePrimary", "SetMode", "SetSettings", "CreateBackup"];
+const ORDERS: [&str; 10] = [
+    "Switchover",
+    "Pause",
+    "Upgrade",
+    "GiveUp",
+    "ForcePrimary",
+    "SetMode",
+    "SetSettings",
+    "CreateBackup",
+    "DeleteList",
+    "RemoveDoNotCall",
+];
 
 /// The caller at the other end of a connection; an extension of each of its requests.
 #[derive(Debug, Clone, PartialEq, Eq)]

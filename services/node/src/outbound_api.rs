@@ -17,7 +17,9 @@ use std::{
     time::Duration,
 };
 
-use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
+use ocs_proto::control::{
+    DoNotCallEntries, DoNotCallRequest, ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply,
+};
 use outbound::{Body, Origin, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, RequestId};
 use records::{PhonesRow, Settings};
 use tokio::time::Instant;
@@ -32,6 +34,21 @@ use crate::forward::{Forward, Submission};
 
 /// How long one round to a quorum may take before the read counts as held.
 const ROUND: Duration = Duration::from_millis(200);
+
+/// What the records of a list are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ListTally {
+    /// Records that were looked at.
+    pub records: u64,
+    /// Of these, records whose window is empty (from = till).
+    pub never_open: u64,
+    /// Of these, records that a client has taken and not given back.
+    pub retrieved: u64,
+    /// Of these, records that a request changed since the moment that was asked for.
+    pub changed: u64,
+    /// When a record was added to the list last, microseconds since 1970; 0: never, or under a rules version before 3.
+    pub added_us: u64,
+}
 
 /// The state of this node, read at one index. Every method reads one consistent state.
 pub trait StateReader: Send + Sync + 'static {
@@ -61,6 +78,15 @@ pub trait StateReader: Send + Sync + 'static {
 
     /// The lists: the one of that name, or all.
     fn lists(&self, name: Option<&str>) -> Vec<ListInfo>;
+
+    /// Looks at the records of a list, a page at a time, for as long as `go_on` says so.
+    ///
+    /// # Errors
+    /// There is no such list.
+    fn tally(&self, list: &str, changed_since_us: u64, go_on: &dyn Fn() -> bool) -> Result<ListTally, Refusal>;
+
+    /// Do-Not-Call entries from one state, in pieces; the first comes also where there are none.
+    fn do_not_call(&self, request: &DoNotCallRequest) -> Box<dyn Iterator<Item = DoNotCallEntries> + Send>;
 
     /// Changes of the role, oldest first, at most a hundred.
     fn history(&self) -> Vec<HistoryEntry>;

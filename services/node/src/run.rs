@@ -5,6 +5,7 @@
 
 mod ballast;
 mod clocks;
+mod deletions;
 mod error;
 mod fetch;
 mod force;
@@ -332,6 +333,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     if let Some(supervisor) = &supervisor {
         health.follow_proxy(supervisor.status());
     }
+    let deletions = api.as_ref().map_or_else(deletions::none, |api| deletions::go_on(role.clone(), api.clone(), tasks));
     if let Some(api) = &api {
         history::kept(role.clone(), api.clone(), (directory.forced(), directory.restored_from()), tasks);
         upgrade::decide(role.clone(), api.clone(), config.rules.clone(), tasks);
@@ -344,7 +346,7 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
     let backups =
         archives.clone().map_or_else(schedule::none, |archives| schedule::start(config, archives, role.clone(), tasks));
-    let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk: room };
+    let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk: room, deletions };
     let orders = Orders::new(directory.clone(), config.mode(), tasks);
     let ordered = orders.given();
     let options = records::options_of(&open::rules(config)).to_vec();

@@ -10,12 +10,13 @@ use node::{
     outbound_api::StateReader,
 };
 use ocs_proto::{
-    control::{ExportRequest, ExportRows},
+    control::{DoNotCallRequest, ExportRequest, ExportRows},
     peer::{Commands, ConfState, Entry},
 };
 use outbound::{
-    Attributes, Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, RULES_NEWEST, RefusalCode, Reply,
-    ReplyBody, Request, RequestId, Resource, UserField, Value, Verb, key, wire::command_to_wire,
+    Attributes, Body, Command, DeleteRecords, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, RULES_NEWEST,
+    RaiseRules, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, UserField, Value, Verb, key,
+    wire::command_to_wire,
 };
 use prost::Message;
 use records::{Event, Rules};
@@ -290,4 +291,74 @@ fn a_state_that_is_not_what_the_log_makes_of_the_last_agreed_one_is_wrong() {
     assert!(matches!(&wrong, Finding::Wrong(why) if why.contains("index 1024, where the nodes agreed")), "{wrong:?}");
     // Without a state to replay from only the rows can tell, and these are as they were written.
     assert_eq!(judge(&state, None, &Rules::default(), &at(ours + 1)), Finding::Sound);
+}
+
+/// A command as it is stamped once the rules version is raised.
+fn raised_command(counter: u64, body: Body) -> Command {
+    Command { rules: RULES_NEWEST, ..command(counter, body) }
+}
+
+#[test]
+fn a_list_goes_in_batches_over_a_restart_and_every_way_to_apply_them_makes_one_state() {
+    let raise = Body::RaiseRules(RaiseRules { to: RULES_NEWEST, settings: Vec::new(), release: "0.1.0".into() });
+    let batch = |index| {
+        let body = Body::DeleteRecords(DeleteRecords { list: 101, rows_max: 200 });
+        entry(index, &[raised_command(100 + index, body)])
+    };
+    let marked =
+        [entry(11, &[raised_command(111, raise)]), entry(12, &[raised_command(112, Body::DeleteList("demo".into()))])];
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut machine = open(one.path());
+    apply(&mut machine, &story(10));
+    apply(&mut machine, &[marked[0].clone(), marked[1].clone(), batch(13)]);
+    assert_eq!(machine.reader("a").records(), 301);
+    machine.persist().unwrap();
+    drop(machine);
+
+    let mut machine = open(one.path());
+    let reader = machine.reader("a");
+    let list = &reader.lists(Some("demo"))[0];
+    assert_eq!((list.deleting, list.records), (true, 301));
+    assert_eq!(code(&reader.read_by_id("demo", 450)), Some(RefusalCode::RecordNotFound), "marked, and still there");
+    let asked = ExportRequest { list: "demo".into(), columns: Vec::new() };
+    assert_eq!(reader.export(&asked).err().map(|refusal| refusal.code), Some(RefusalCode::Conflict));
+    (14..=15).for_each(|index| drop(apply(&mut machine, &[batch(index)])));
+    assert_eq!((reader.records(), reader.lists(None).len()), (0, 0));
+    assert!(reader.verify().unwrap().equal);
+
+    let mut at_once = open(other.path());
+    let entries: Vec<Entry> = story(10).into_iter().chain(marked).chain((13..=15).map(batch)).collect();
+    apply(&mut at_once, &entries);
+    assert_eq!(at_once.reader("b").verify().unwrap().recomputed, reader.verify().unwrap().recomputed);
+}
+
+#[test]
+fn records_are_counted_by_what_they_are_and_entries_come_page_by_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let never_open = |n: u64| {
+        let attributes =
+            [(key::PHONE, Value::text(format!("+777{n}"))), (key::FROM, Value::Int(8)), (key::UNTIL, Value::Int(8))];
+        request(Verb::AddRecord, Resource::List("demo".into()), &attributes)
+    };
+    apply(&mut machine, &[entry(1, &[command(1, create_list())]), entry(2, &[command(2, import(1, 500))])]);
+    apply(&mut machine, &[entry(3, &[command(3, never_open(1)), command(4, never_open(2))])]);
+    let stop = |handle: u64, counter: u64| {
+        command(counter, request(Verb::DoNotCall, Resource::Record(outbound::Handle(handle)), &[]))
+    };
+    apply(&mut machine, &[entry(4, &[stop(1, 5), stop(2, 6), stop(3, 7)])]);
+    let reader = machine.reader("a");
+    let counted = reader.tally("demo", 0, &|| true).unwrap();
+    assert_eq!((counted.records, counted.never_open, counted.retrieved), (502, 2, 0));
+    assert_eq!(reader.tally("demo", 0, &|| false).unwrap().records, 0, "told to end at once");
+    assert!(reader.tally("none", 0, &|| true).is_err());
+
+    let entries = |phone: &str, entries_max| {
+        let asked = DoNotCallRequest { phone: phone.to_owned(), entries_max };
+        reader.do_not_call(&asked).flat_map(|piece| piece.entries).map(|entry| entry.form).collect::<Vec<_>>()
+    };
+    assert_eq!(entries("", 0), ["+15550000001", "+15550000002", "+15550000003"]);
+    assert_eq!(entries("", 2).len(), 2);
+    assert_eq!(entries("+1 555 000-0002", 0), ["+15550000002"]);
+    assert!(entries("+777", 0).is_empty());
 }

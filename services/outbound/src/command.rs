@@ -1,6 +1,6 @@
 //! What stands in the log: a request, stamped by the primary.
 
-use crate::{RULES_FIRST, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS, Request, RequestId};
+use crate::{RULES_FIRST, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS, RULES_WITH_UNDOING, Request, RequestId};
 
 /// Through which door it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +98,24 @@ pub struct RewritePhones {
     pub rows_max: u32,
 }
 
+/// The next records of a list that is being deleted go, and the list itself behind the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeleteRecords {
+    /// DBID of the list.
+    pub list: u32,
+    /// Rows at most, from 1 to [`crate::DELETED_ROWS_MAX`].
+    pub rows_max: u32,
+}
+
+/// A Do-Not-Call entry is taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoveDoNotCall {
+    /// In any spelling.
+    pub phone: String,
+    /// Name or DBID of the list whose entry is meant; empty: the entry for all lists.
+    pub list: String,
+}
+
 /// What a command asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -115,6 +133,12 @@ pub enum Body {
     SetSettings(Vec<Setting>),
     /// Rows are brought to the phone form of the rules; from rules version 3 on.
     RewritePhones(RewritePhones),
+    /// The list of this name or DBID is marked as being deleted; from rules version 3 on.
+    DeleteList(String),
+    /// Records of a list that is being deleted go; from rules version 3 on.
+    DeleteRecords(DeleteRecords),
+    /// A Do-Not-Call entry is taken back; from rules version 3 on.
+    RemoveDoNotCall(RemoveDoNotCall),
 }
 
 impl Body {
@@ -124,6 +148,7 @@ impl Body {
             Self::RaiseRules(raise) => raise.to,
             Self::SetSettings(_) => RULES_WITH_SETTINGS,
             Self::RewritePhones(_) => RULES_WITH_PHONE_FORM,
+            Self::DeleteList(_) | Self::DeleteRecords(_) | Self::RemoveDoNotCall(_) => RULES_WITH_UNDOING,
             _ => RULES_FIRST,
         }
     }

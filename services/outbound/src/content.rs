@@ -2,7 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{Body, ImportBatch, NewList, RaiseRules, Request, RewritePhones, RoleChange, Setting, Value};
+use crate::{
+    Body, DeleteRecords, ImportBatch, NewList, RaiseRules, Request, RewritePhones, RoleChange, Setting, Value,
+};
 
 /// SHA-256 of name, resource and sorted attributes, cut to 16 bytes.
 pub type ContentHash = [u8; 16];
@@ -50,6 +52,9 @@ impl Body {
             Self::RaiseRules(raise) => hash_raise(&mut hasher, raise),
             Self::SetSettings(settings) => hash_settings(&mut hasher, settings),
             Self::RewritePhones(rewrite) => hash_rewrite(&mut hasher, *rewrite),
+            Self::DeleteList(list) => texts(&mut hasher, ["DeleteList", list]),
+            Self::DeleteRecords(delete) => hash_delete(&mut hasher, *delete),
+            Self::RemoveDoNotCall(remove) => texts(&mut hasher, ["RemoveDoNotCall", &remove.phone, &remove.list]),
         }
         cut(hasher)
     }
@@ -96,6 +101,12 @@ fn hash_settings(hasher: &mut Sha256, settings: &[Setting]) {
 fn hash_rewrite(hasher: &mut Sha256, rewrite: RewritePhones) {
     texts(hasher, ["RewritePhones"]);
     number(hasher, rewrite.rows_max.into());
+}
+
+fn hash_delete(hasher: &mut Sha256, delete: DeleteRecords) {
+    texts(hasher, ["DeleteRecords"]);
+    number(hasher, delete.list.into());
+    number(hasher, delete.rows_max.into());
 }
 
 fn texts<'a>(hasher: &mut Sha256, texts: impl IntoIterator<Item = &'a str>) {

@@ -14,7 +14,8 @@ pub mod wire;
 
 pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Sent, Value, key, spec_of};
 pub use command::{
-    Body, Command, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RewritePhones, RoleChange, Setting, UserField,
+    Body, Command, DeleteRecords, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RemoveDoNotCall, RewritePhones,
+    RoleChange, Setting, UserField,
 };
 pub use content::{ContentHash, content_under};
 pub use enumerations::{
@@ -49,5 +50,9 @@ pub const RULES_WITH_PHONE_FORM: u32 = 3;
 pub const RULES_WITH_ZONE_COLUMN: u32 = 3;
 /// Rows that one command rewrites at most to the form of [`RULES_WITH_PHONE_FORM`].
 pub const REWRITTEN_ROWS_MAX: u32 = 500;
+/// From this version on lists are deleted, Do-Not-Call entries are taken back, and the name of a new list is one that can be shown.
+pub const RULES_WITH_UNDOING: u32 = 3;
+/// Records that one command deletes at most.
+pub const DELETED_ROWS_MAX: u32 = 500;
 /// Largest encoded command, bytes (design 2, limits).
 pub const COMMAND_BYTES_MAX: usize = 1280 * 1024;

@@ -5,9 +5,9 @@
 use ocs_proto::outbound as wire;
 
 use crate::{
-    Attributes, Body, COMMAND_FORMAT, Command, Done, ImportBatch, ImportRow, Imported, NewList, Origin, RaiseRules,
-    Refusal, RefusalCode, RejectedRow, Reply, ReplyBody, Request, RequestId, Resource, ResourceType, RewritePhones,
-    RoleChange, Sent, Setting, UserField, Value, Verb,
+    Attributes, Body, COMMAND_FORMAT, Command, DeleteRecords, Done, ImportBatch, ImportRow, Imported, NewList, Origin,
+    RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply, ReplyBody, Request, RequestId, Resource,
+    ResourceType, RewritePhones, RoleChange, Sent, Setting, UserField, Value, Verb,
 };
 
 /// A message that cannot be one of ours.
@@ -212,6 +212,30 @@ pub fn rewrite_from_wire(rewrite: wire::RewritePhones) -> RewritePhones {
     RewritePhones { rows_max: rewrite.rows_max }
 }
 
+/// A command that deletes records, on the wire.
+pub fn delete_to_wire(delete: DeleteRecords) -> wire::DeleteRecords {
+    let DeleteRecords { list, rows_max } = delete;
+    wire::DeleteRecords { list, rows_max }
+}
+
+/// A command that deletes records, from the wire.
+pub fn delete_from_wire(delete: wire::DeleteRecords) -> DeleteRecords {
+    let wire::DeleteRecords { list, rows_max } = delete;
+    DeleteRecords { list, rows_max }
+}
+
+/// A removal of a Do-Not-Call entry on the wire.
+pub fn remove_to_wire(remove: RemoveDoNotCall) -> wire::RemoveDoNotCall {
+    let RemoveDoNotCall { phone, list } = remove;
+    wire::RemoveDoNotCall { phone, list }
+}
+
+/// A removal of a Do-Not-Call entry from the wire.
+pub fn remove_from_wire(remove: wire::RemoveDoNotCall) -> RemoveDoNotCall {
+    let wire::RemoveDoNotCall { phone, list } = remove;
+    RemoveDoNotCall { phone, list }
+}
+
 // === commands ===
 
 /// A door on the wire.
@@ -241,6 +265,9 @@ pub fn body_to_wire(body: Body) -> wire::command::Body {
         Body::RaiseRules(raise) => wire::command::Body::RaiseRules(raise_to_wire(raise)),
         Body::SetSettings(settings) => wire::command::Body::SetSettings(settings_to_wire(settings)),
         Body::RewritePhones(rewrite) => wire::command::Body::RewritePhones(rewrite_to_wire(rewrite)),
+        Body::DeleteList(list) => wire::command::Body::DeleteList(wire::DeleteList { list }),
+        Body::DeleteRecords(delete) => wire::command::Body::DeleteRecords(delete_to_wire(delete)),
+        Body::RemoveDoNotCall(remove) => wire::command::Body::RemoveDoNotCall(remove_to_wire(remove)),
     }
 }
 
@@ -272,6 +299,9 @@ pub fn command_from_wire(command: wire::Command) -> Result<Command, WireError> {
         wire::command::Body::RaiseRules(raise) => Body::RaiseRules(raise_from_wire(raise)),
         wire::command::Body::SetSettings(settings) => Body::SetSettings(settings_from_wire(settings)),
         wire::command::Body::RewritePhones(rewrite) => Body::RewritePhones(rewrite_from_wire(rewrite)),
+        wire::command::Body::DeleteList(delete) => Body::DeleteList(delete.list),
+        wire::command::Body::DeleteRecords(delete) => Body::DeleteRecords(delete_from_wire(delete)),
+        wire::command::Body::RemoveDoNotCall(remove) => Body::RemoveDoNotCall(remove_from_wire(remove)),
     };
     Ok(Command {
         id: command.id.ok_or(WireError::Missing("request id"))?.into(),

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
 use outbound::{
-    Attributes, Body, Command, ImportBatch, ImportRow, NewList, Origin, RaiseRules, Request, RequestId, Resource,
-    RewritePhones, RoleChange, Sent, Setting, Verb,
+    Attributes, Body, Command, DeleteRecords, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RemoveDoNotCall,
+    Request, RequestId, Resource, RewritePhones, RoleChange, Sent, Setting, Verb,
     wire::{command_from_wire, command_to_wire},
 };
 use prost::Message;
@@ -50,6 +50,11 @@ fn one_of_each() -> Vec<Body> {
         Body::SetSettings(vec![setting("ab", "c")]),
         Body::RewritePhones(RewritePhones { rows_max: 1 }),
         Body::RewritePhones(RewritePhones { rows_max: 500 }),
+        Body::DeleteList("demo".into()),
+        Body::DeleteRecords(DeleteRecords { list: 101, rows_max: 1 }),
+        Body::DeleteRecords(DeleteRecords { list: 1, rows_max: 101 }),
+        Body::RemoveDoNotCall(RemoveDoNotCall { phone: "+999".into(), list: String::new() }),
+        Body::RemoveDoNotCall(RemoveDoNotCall { phone: "+99".into(), list: "9".into() }),
     ]
 }
 

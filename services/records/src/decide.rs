@@ -74,6 +74,9 @@ fn answer<V: View>(command: &Command, asked: &LazyContent<'_>, turn: &mut Turn<'
         Body::RoleChange(change) => (verbs::role_change::decide(change, turn), Vec::new()),
         Body::RaiseRules(raise) => alone(verbs::raise_rules::decide(raise, turn)),
         Body::RewritePhones(rewrite) => alone(verbs::rewrite_phones::decide(*rewrite, turn)),
+        Body::DeleteList(list) => alone(verbs::delete_list::decide(list, turn)),
+        Body::DeleteRecords(delete) => alone(verbs::delete_records::decide(*delete, turn)),
+        Body::RemoveDoNotCall(remove) => alone(verbs::remove_do_not_call::decide(remove, turn)),
         Body::SetSettings(changes) => alone(verbs::set_settings::decide(changes, turn)),
         Body::Request(request) => match once::scope_of(command, request) {
             Err(refusal) => (refused(request, refusal), Vec::new()),

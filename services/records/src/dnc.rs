@@ -50,6 +50,20 @@ pub(crate) fn enter<V: View>(scope: &DncScope, phone: &str, turn: &mut Turn<'_, 
     }
 }
 
+/// Takes an entry back, under whichever form it stands; whether there was one.
+pub(crate) fn remove<V: View>(scope: &DncScope, phone: &str, turn: &mut Turn<'_, '_, V>) -> bool {
+    let forms = turn.forms_of(phone);
+    let standing: Vec<String> = forms.into_iter().filter(|form| of_form(scope, form.clone(), turn).is_some()).collect();
+    let was_there = !standing.is_empty();
+    for form in standing {
+        turn.overlay.remove(key(scope, form));
+    }
+    if was_there {
+        turn.events.push(Event::DoNotCallRemoved { list: list_of(scope) });
+    }
+    was_there
+}
+
 /// Whether an entry may stand under a form: from rules version 3 on the empty one says nothing of a phone.
 fn may_stand<V: View>(form: &str, turn: &Turn<'_, '_, V>) -> bool {
     !form.is_empty() || turn.version < RULES_WITH_PHONE_FORM

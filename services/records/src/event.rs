@@ -34,6 +34,27 @@ pub enum Event {
         /// Its DBID.
         list: u32,
     },
+    /// A list is being deleted from now on: its records are gone for every client.
+    ListDeletionBegun {
+        /// Its DBID.
+        list: u32,
+        /// Its name.
+        name: String,
+        /// Records that are to go.
+        records: u64,
+    },
+    /// Nothing is left of a list.
+    ListDeleted {
+        /// Its DBID.
+        list: u32,
+        /// Its name.
+        name: String,
+    },
+    /// A Do-Not-Call entry was taken back.
+    DoNotCallRemoved {
+        /// The list for which it held; none: the whole tenant.
+        list: Option<u32>,
+    },
     /// A key of a request that maps to no field was ignored (spec 4): to be counted, and logged once per key and list.
     KeyIgnored {
         /// Name of the list.

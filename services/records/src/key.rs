@@ -276,6 +276,11 @@ pub(crate) fn import_prefix(list: u32, import_id: &[u8]) -> Vec<u8> {
     Bytes::default().u32(list).text(import_id).0.into_vec()
 }
 
+/// The bytes with which the batches of all imports of a list begin, and the entries of an index by list.
+pub(crate) fn list_prefix(list: u32) -> Vec<u8> {
+    Bytes::default().u32(list).0.into_vec()
+}
+
 /// The bytes with which the request ids of a node begin.
 pub(crate) fn node_prefix(node: u32) -> Vec<u8> {
     Bytes::default().u32(node).0.into_vec()

@@ -19,6 +19,7 @@ mod lookup;
 mod map;
 #[cfg(mutant)]
 pub mod mutant;
+mod names;
 mod once;
 mod overlay;
 mod phone;
@@ -36,10 +37,11 @@ pub use event::{Event, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use key::{DncScope, DncSubject, Encoded, Key, Scope, Table, ids_with_token};
 pub use lookup::{
-    chain, chain_end, find_list, list, lists, meta, record, record_by_id, records_by_phone, records_from, role_changes,
-    rules_version, settings,
+    chain, chain_end, do_not_call_behind, do_not_call_of, find_list, list, lists, meta, record, record_by_id,
+    records_by_phone, records_from, role_changes, rules_version, settings,
 };
 pub use map::MapView;
+pub use names::check_list_name;
 pub use overlay::Overlay;
 pub use phone::{canonical_phone, first_phone_form, phone_form};
 pub use row::{

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use outbound::{Handle, RULES_FIRST};
 
 use crate::{
-    key::{Key, Table, chain_prefix, phone_prefix},
+    key::{DncScope, DncSubject, Key, Table, chain_prefix, phone_prefix},
     phone,
-    row::{ListRow, MetaRow, RecordRow, RoleChangeRow, Row},
-    rules::{NAME_BYTES_MAX, PHONE_LETTERS_MAX},
+    row::{DncRow, ListRow, MetaRow, RecordRow, RoleChangeRow, Row},
+    rules::{LIST_DBID_FIRST, LIST_TENANT, NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     settings::Settings,
     view::{Bound, View},
 };
@@ -105,6 +105,39 @@ pub fn records_from(view: &impl View, list: u32, record_id: u64, limit: u32) -> 
         _ => None,
     };
     view.next(&bound, limit).into_iter().filter_map(handle).collect()
+}
+
+/// The forms under which a phone may stand, that of the rules version first, and the Do-Not-Call entries of these: the tenant's, then
+/// those of single lists, deleted ones too.
+pub fn do_not_call_of(view: &impl View, given: &str) -> (Vec<String>, Vec<(Key, DncRow)>) {
+    if given.chars().count() > PHONE_LETTERS_MAX {
+        return (Vec::new(), Vec::new()); // no entry has it
+    }
+    let meta = meta(view);
+    let forms = phone::forms_to_ask(rules_version(view), meta.phones_are_rewritten(), given);
+    let lists = (LIST_DBID_FIRST..=meta.last_list).map(DncScope::List);
+    let scopes = std::iter::once(DncScope::Tenant(LIST_TENANT.to_owned())).chain(lists);
+    let keys = scopes.flat_map(|scope| forms.iter().map(move |form| (scope.clone(), form)));
+    let entry = |(scope, form): (DncScope, &String)| {
+        let key = Key::Dnc(scope, DncSubject::Phone(form.clone()));
+        match view.get(&key) {
+            Some(Row::Dnc(row)) => Some((key, row)),
+            _ => None,
+        }
+    };
+    let entries = keys.filter_map(entry).collect();
+    (forms, entries)
+}
+
+/// Up to `limit` Do-Not-Call entries in the order of their keys, behind one or from the first.
+pub fn do_not_call_behind(view: &impl View, last: Option<&Key>, limit: u32) -> Vec<(Key, DncRow)> {
+    let from = last.map(|key| [key.encode().as_slice(), &[0]].concat()).unwrap_or_default();
+    let rows = view.next(&Bound { table: Table::Dnc, from, prefix: Vec::new() }, limit).into_iter();
+    let entry = |(key, row)| match row {
+        Row::Dnc(row) => Some((key, row)),
+        _ => None,
+    };
+    rows.filter_map(entry).collect()
 }
 
 /// The rules version by which the state decides.

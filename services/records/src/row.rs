@@ -260,6 +260,15 @@ pub struct ListRow {
     /// Records in the list.
     #[prost(uint64, tag = "6")]
     pub records: u64,
+    /// It is being deleted: nothing is added to it, and its records answer as if there were none.
+    #[prost(bool, tag = "7")]
+    pub deleting: bool,
+    /// When a record was added last, microseconds since 1970; 0: never, or under a rules version before 3.
+    #[prost(uint64, tag = "8")]
+    pub added_us: u64,
+    /// While it is being deleted: records with a lower record_id are gone.
+    #[prost(uint64, tag = "9")]
+    pub deleted_below: u64,
 }
 
 /// A user-defined field of a list (spec 9).

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use outbound::{Command, Handle, RULES_WITH_WINDOW_ENDS};
+use outbound::{Command, Handle, RULES_WITH_UNDOING, RULES_WITH_WINDOW_ENDS};
 
 use crate::{
     event::Event,
@@ -81,6 +81,9 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.meta.records += 1;
         let handle = Handle(self.meta.last_handle);
         list.records += 1;
+        if self.version >= RULES_WITH_UNDOING {
+            list.added_us = self.now_us;
+        }
         list.next_record_id = list.next_record_id.max(record.record_id.saturating_add(1));
         list.next_chain_id = list.next_chain_id.max(record.chain_id.saturating_add(1));
         self.put_indexes(handle, &record);
@@ -96,6 +99,19 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.overlay.put(Key::RecordById { list, record_id }, Row::RecordById(number.clone()));
         self.overlay.put(Key::RecordByChain { list, chain_id, chain_n }, Row::RecordByChain(number));
         self.overlay.put(Key::RecordByPhone { phone, handle }, Row::RecordByPhone);
+    }
+
+    /// Removes a record that has just been read, with its index entries but the one by record_id; that one the caller removes, and writes
+    /// the list back afterwards.
+    pub(crate) fn delete_record(&mut self, list: &mut ListRow, handle: Handle, record: Arc<RecordRow>) {
+        let RecordRow { list: dbid, chain_id, chain_n, .. } = *record;
+        for phone in self.forms_of(&record.contact_info) {
+            self.overlay.remove(Key::RecordByPhone { phone, handle });
+        }
+        self.overlay.remove(Key::RecordByChain { list: dbid, chain_id, chain_n });
+        self.overlay.remove_read(Key::Record(handle), Row::Record(record));
+        list.records = list.records.saturating_sub(1);
+        self.meta.records = self.meta.records.saturating_sub(1);
     }
 
     /// Writes a record that is there. List, ids, chain and phone stay as they were added, so the indexes stand.

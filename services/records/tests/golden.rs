@@ -5,8 +5,9 @@
 //! `@key=`, `@id=NODE.INCARNATION.COUNTER[.TOKEN]`, `@tenant=`, `@principal=`, `wait MILLISECONDS`, `export LIST COLUMN,…`,
 //! `import LIST IMPORT_ID FIRST_ROW HEADER ROW …`, `rules replay_window_us=… …` (the node's own file), `raise VERSION KEY=VALUE …`,
 //! `set KEY=VALUE …`, `settings`, `stamp VERSION` (under which commands are stamped from here on), `rewrite ROWS`,
-//! `find PHONE`, `events`, `dnc`. In a word `\u{…}` is a letter by its number. `@query=KEY`: the key stands in the query alone;
-//! `@form=unknown`: the body is a form without a key that the protocols know.
+//! `find PHONE`, `delete LIST`, `delete-records DBID ROWS`, `take-back PHONE [LIST]` (its Do-Not-Call entry), `events`, `dnc`.
+//! In a word `\u{…}` is a letter by its number. `@query=KEY`: the key stands in the query alone; `@form=unknown`: the body is a form
+//! without a key that the protocols know.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -15,7 +16,7 @@ mod common;
 use std::{fmt::Write as _, fs, path::Path};
 
 use common::{World, batch, export, field, request, show};
-use outbound::{Body, RequestId, RewritePhones, Setting};
+use outbound::{Body, DeleteRecords, RemoveDoNotCall, RequestId, RewritePhones, Setting};
 
 #[test]
 fn every_golden_script_comes_out_as_written() {
@@ -78,6 +79,15 @@ fn take_step(world: &mut World, words: &[String]) -> String {
         ["rewrite", rows_max] => {
             let rows_max = rows_max.parse().unwrap();
             show(&world.ask(Body::RewritePhones(RewritePhones { rows_max })))
+        }
+        ["delete", list] => show(&world.ask(Body::DeleteList((*list).to_owned()))),
+        ["delete-records", list, rows_max] => {
+            let (list, rows_max) = (list.parse().unwrap(), rows_max.parse().unwrap());
+            show(&world.ask(Body::DeleteRecords(DeleteRecords { list, rows_max })))
+        }
+        ["take-back", phone, rest @ ..] => {
+            let list = rest.first().copied().unwrap_or_default().to_owned();
+            show(&world.ask(Body::RemoveDoNotCall(RemoveDoNotCall { phone: (*phone).to_owned(), list })))
         }
         ["find", phone] => {
             let found = records::records_by_phone(&world.map, phone, 10);

@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::report::Report;
 use self::{
+    check::Check,
     prober::{Outcome, Probe, Prober},
     report::{Ran, Round},
 };
@@ -28,7 +29,7 @@ use crate::{
     failure::Failure,
     group::{self, Group, wait_whole},
     http_client::Target,
-    verbs::list_create,
+    verbs::{list_create, list_delete},
 };
 
 /// Entries that a backup may be behind while updates arrive, and still count as caught up.
@@ -73,15 +74,28 @@ pub(crate) async fn run(cluster: &Cluster, plan: Plan, progress: impl Fn(&str)) 
     list_create::create(cluster, &list, "").await?;
     let prober = Prober::start(&list, plan.proxies.clone(), plan.rate);
     let drill = Drill { cluster, prober, plan, refusals: AtomicU32::new(0) };
-    let (rounds, mut stopped) = drill.rounds(progress).await;
+    let (rounds, mut stopped) = drill.rounds(&progress).await;
     let probes = drill.prober.stop().await;
     if let Err(why) = wait_whole(cluster, 0, drill.plan.settle).await {
         stopped.get_or_insert(format!("the group is not whole after the drill: {why}"));
     }
     let (check, left_out) = check::run(cluster, &list, &probes).await?;
     let refusals = drill.refusals.load(Relaxed);
-    let ran = Ran { list, wanted: drill.plan.rounds, rounds, refusals, stopped: stopped.or(left_out) };
+    let list_left = delete_list(cluster, &list, &check).await;
+    progress(&match &list_left {
+        None => format!("list {list} is being deleted"),
+        Some(why) => format!("list {list} is left: {why}"),
+    });
+    let ran = Ran { list, list_left, wanted: drill.plan.rounds, rounds, refusals, stopped: stopped.or(left_out) };
     Ok(Report::new(drill.plan.kind, ran, &probes, &check))
+}
+
+/// The list of a drill that found a fault is left, for somebody to look at. Returns why it is left.
+async fn delete_list(cluster: &Cluster, list: &str, check: &Check) -> Option<String> {
+    if check.lost > 0 || check.duplicates > 0 {
+        return Some("it shows what was lost or came twice".to_owned());
+    }
+    list_delete::order(cluster, list, true).await.err().map(|failure| failure.to_string())
 }
 
 /// Nobody would take over.

@@ -46,6 +46,8 @@ impl Round {
 pub(crate) struct Ran {
     /// The list that the updates went to.
     pub(crate) list: String,
+    /// Why the list is left; none: it is being deleted.
+    pub(crate) list_left: Option<String>,
     /// Rounds that were asked for.
     pub(crate) wanted: u32,
     /// Rounds that were run.
@@ -61,6 +63,8 @@ pub(crate) struct Ran {
 pub(crate) struct Report {
     kind: &'static str,
     list: String,
+    /// Why the list is left; none: it is being deleted.
+    list_left: Option<String>,
     rounds_wanted: u32,
     rounds: usize,
     /// From the harm to the first update sent after it and acknowledged through another node's proxy; or the longest pause
@@ -95,6 +99,7 @@ impl Report {
         let mut report = Self {
             kind: kind.word(),
             list: ran.list,
+            list_left: ran.list_left,
             rounds_wanted: ran.wanted,
             rounds: ran.rounds.len(),
             bar: bar.judge(None, 0),
@@ -191,8 +196,14 @@ mod tests {
             down: Some((at(90), at(500))),
         };
         let probes = Probes { probes, nodes: vec![Some("a".to_owned()), Some("b".to_owned())], skipped: 0 };
-        let ran =
-            Ran { list: "drill-1".to_owned(), wanted: 2, rounds: vec![round(100), round(140)], refusals: 0, stopped };
+        let ran = Ran {
+            list: "drill-1".to_owned(),
+            list_left: None,
+            wanted: 2,
+            rounds: vec![round(100), round(140)],
+            refusals: 0,
+            stopped,
+        };
         Report::new(DrillKind::Kill, ran, &probes, &check)
     }
 

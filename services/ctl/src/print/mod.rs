@@ -1,16 +1,18 @@
 //! What a person or a program reads on standard output. The only room that writes there. Called by every verb.
 
 pub(crate) mod status;
+mod visible;
 
 use std::{
     fmt::Display,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
 };
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+pub(crate) use self::visible::{visible, visible_lines};
 use crate::{
     cli::{Format, FormatArg},
     failure::Failure,
@@ -35,8 +37,17 @@ impl Out {
 
     /// Shows a result: the document to a program, what `table` makes of it to a person.
     pub(crate) fn show<T: Serialize>(self, result: &T, table: impl FnOnce(&T) -> String) -> Result<(), Failure> {
-        if self.json { line(&json(result)?) } else { line(&table(result)) }
+        if !self.json {
+            return line(&table(result));
+        }
+        let text = json(result)?;
+        if to_terminal() { line(&visible::visible_json(&text)) } else { line(&text) }
     }
+}
+
+/// Whether a person reads what is written here: letters that would act on a terminal are then shown as escapes.
+pub(crate) fn to_terminal() -> bool {
+    io::stdout().is_terminal()
 }
 
 fn json(result: &impl Serialize) -> Result<String, Failure> {

@@ -69,6 +69,8 @@ struct Said {
     rules: u32,
     rules_known: u32,
     phones: String,
+    /// Lists that are being deleted, a line each.
+    deletions: Vec<String>,
     upgrade_waits_for: Vec<String>,
     /// None: the node makes none by itself.
     backups: Option<BackupsView>,
@@ -233,6 +235,7 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         rules: status.rules,
         rules_known: status.rules_known,
         phones: status.phones,
+        deletions: status.deletions,
         upgrade_waits_for: status.upgrade_waits_for,
         backups: status.backups.map(backups_view),
         peers: role.peers.into_iter().map(peer_view).collect(),

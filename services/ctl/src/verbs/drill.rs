@@ -1,5 +1,5 @@
 //! `drill`: moves, kills, stops or cuts off the primary, or stops the witness, under load. Never run against a group that somebody relies on without knowing what
-//! it does: it adds a list named `drill-<time>`, and does harm.
+//! it does: it adds a list named `drill-<time>`, which goes at the end, and does harm.
 
 use std::path::Path;
 

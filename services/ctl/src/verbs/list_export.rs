@@ -27,20 +27,23 @@ pub(crate) async fn run(cluster: &Cluster, format: FormatArg, args: &ListExportA
         let line = "an export is CSV, and -o names its file here: ./json is a file of that name";
         return Err(Failure::Usage(line.to_owned()));
     }
-    let guard = args.guard_formulas;
+    let shown = Shown {
+        guarded: args.guard_formulas,
+        visible: args.output.as_deref().is_none_or(is_standard) && print::to_terminal(),
+    };
     let begin = export::begin(cluster, &args.name, &args.columns, args.node.as_deref());
     let Some(path) = args.output.as_deref().filter(|path| !is_standard(path)) else {
-        return write(begin.await?, guard, BufWriter::new(io::stdout()), print::cannot_write).await.map(|_| ());
+        return write(begin.await?, shown, BufWriter::new(io::stdout()), print::cannot_write).await.map(|_| ());
     };
     let file = OutputFile::create(path, true, Readers::Umask)?; // first: a place that cannot be written needs no node
-    let rows = write(begin.await?, guard, BufWriter::new(file.file()), |error| file.failed(error)).await?;
+    let rows = write(begin.await?, shown, BufWriter::new(file.file()), |error| file.failed(error)).await?;
     file.finish()?;
     eprintln!("{rows} records written to {}", path.display());
     Ok(())
 }
 
 /// With other verbs, `-o` says how to show the result.
-fn is_format(path: &Path) -> bool {
+pub(super) fn is_format(path: &Path) -> bool {
     ["json", "table"].map(Path::new).contains(&path)
 }
 
@@ -48,19 +51,35 @@ fn is_standard(path: &Path) -> bool {
     STANDARD_NAMES.map(Path::new).contains(&path)
 }
 
+/// What becomes of cells on their way.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    /// A cell that a spreadsheet would run begins with an apostrophe.
+    guarded: bool,
+    /// Letters that would act on a terminal are escapes.
+    visible: bool,
+}
+
+impl Shown {
+    fn cell(self, cell: &str) -> String {
+        let cell = if self.guarded { formulas::guarded(cell) } else { Cow::Borrowed(cell) };
+        if self.visible { print::visible(&cell).into_owned() } else { cell.into_owned() }
+    }
+}
+
 /// Returns the number of rows.
 async fn write(
     mut export: export::Export,
-    guard: bool,
+    shown: Shown,
     to: impl Write,
     fault: impl Fn(csv::Error) -> Failure,
 ) -> Result<u64, Failure> {
     let mut writer = csv::Writer::from_writer(to);
-    write_row(&mut writer, &export.columns, guard).map_err(&fault)?;
+    write_row(&mut writer, &export.columns, shown).map_err(&fault)?;
     let mut count = 0;
     while let Some(rows) = export.rows().await.map_err(|error| error.into_failure("export"))? {
         for row in rows {
-            write_row(&mut writer, &row.values, guard).map_err(&fault)?;
+            write_row(&mut writer, &row.values, shown).map_err(&fault)?;
             count += 1;
         }
     }
@@ -68,9 +87,9 @@ async fn write(
     Ok(count)
 }
 
-fn write_row(writer: &mut csv::Writer<impl Write>, cells: &[String], guard: bool) -> csv::Result<()> {
-    if guard {
-        return writer.write_record(cells.iter().map(|cell| formulas::guarded(cell)).map(Cow::into_owned));
+fn write_row(writer: &mut csv::Writer<impl Write>, cells: &[String], shown: Shown) -> csv::Result<()> {
+    if shown.guarded || shown.visible {
+        return writer.write_record(cells.iter().map(|cell| shown.cell(cell)));
     }
     writer.write_record(cells)
 }

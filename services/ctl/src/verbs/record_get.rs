@@ -49,9 +49,14 @@ fn json(value: Option<Value>) -> serde_json::Value {
 }
 
 fn table(view: &Map<String, serde_json::Value>) -> String {
-    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let pairs: Vec<_> = view.iter().map(|(key, value)| (key.as_str(), text(value))).collect();
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), shown);
+    let keys: Vec<String> = view.keys().map(|key| shown(key)).collect();
+    let pairs: Vec<_> = keys.iter().zip(view.values()).map(|(key, value)| (key.as_str(), text(value))).collect();
     print::pairs(&pairs)
+}
+
+fn shown(text: &str) -> String {
+    print::visible(text).into_owned()
 }
 
 #[cfg(test)]

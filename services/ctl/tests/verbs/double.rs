@@ -14,8 +14,8 @@ use hyper_util::rt::TokioIo;
 use ocs_proto::{
     control::{control_server::ControlServer, *},
     outbound::{
-        Attribute, CreateList, Done, ImportBatch, ImportRow, Imported, Refusal, RejectedRow, Reply, SetSettings,
-        Setting, Value, reply::Body, value,
+        Attribute, CreateList, Done, ImportBatch, ImportRow, Imported, Refusal, RejectedRow, RemoveDoNotCall, Reply,
+        SetSettings, Setting, Value, reply::Body, value,
     },
 };
 use tokio::{
@@ -75,6 +75,10 @@ pub(crate) struct State {
     pub(crate) entries_of_b_more: u64,
     /// The one option of the rules.
     pub(crate) replay_window_ms: String,
+    /// The answer to orders that take something back; none: they are done.
+    pub(crate) too_early: Option<String>,
+    /// Do-Not-Call entries; a phone is compared as it is.
+    pub(crate) entries: Vec<DoNotCallEntry>,
 }
 
 impl State {
@@ -205,6 +209,7 @@ impl control_server::Control for Node {
     type WatchRoleStream = Stream<GetRoleReply>;
     type ExportStream = Stream<ExportRows>;
     type CreateBackupStream = Stream<BackupBytes>;
+    type DoNotCallStream = Stream<DoNotCallEntries>;
 
     async fn get_role(&self, _: Request<GetRoleRequest>) -> Result<Response<GetRoleReply>, Status> {
         Ok(Response::new(self.role()))
@@ -363,6 +368,51 @@ impl control_server::Control for Node {
             rows.chunks(2).map(|rows| ExportRows { rows: rows.iter().map(row).collect(), ..ExportRows::default() });
         messages.extend(more.map(Ok));
         Ok(Response::new(tokio_stream::iter(messages)))
+    }
+
+    /// Takes a list away at once, unless it has a record and `in_use` does not stand in the request.
+    async fn delete_list(&self, request: Request<DeleteListRequest>) -> Result<Response<DeleteListReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        let asked = request.into_inner();
+        let reply = match (&state.too_early, state.lists.get(&asked.list)) {
+            (Some(why), _) => refused("CONFLICT", why),
+            (None, None) => refused("LIST_NOT_FOUND", "There is no such list"),
+            (None, Some(rows)) if !rows.is_empty() && !asked.in_use => refused("CONFLICT", "The list is in use"),
+            (None, Some(_)) => {
+                state.lists.remove(&asked.list);
+                reply(Body::Done(Done { event: "ListDeletionBegun".to_owned(), attributes: Vec::new() }))
+            }
+        };
+        Ok(Response::new(DeleteListReply { reply }))
+    }
+
+    async fn do_not_call(&self, request: Request<DoNotCallRequest>) -> Result<Response<Self::DoNotCallStream>, Status> {
+        let DoNotCallRequest { phone, entries_max } = request.into_inner();
+        let state = self.state.lock().unwrap();
+        let most = if entries_max == 0 { usize::MAX } else { usize::try_from(entries_max).unwrap() };
+        let of_phone = |entry: &&DoNotCallEntry| phone.is_empty() || entry.form == phone;
+        let found: Vec<_> = state.entries.iter().filter(of_phone).take(most).cloned().collect();
+        let first = DoNotCallEntries { forms: vec![phone.clone()], entries: Vec::new() };
+        let more = found.into_iter().map(|entry| DoNotCallEntries { forms: Vec::new(), entries: vec![entry] });
+        let messages: Vec<_> = std::iter::once(first).chain(more).map(Ok).collect();
+        Ok(Response::new(tokio_stream::iter(messages)))
+    }
+
+    async fn remove_do_not_call(
+        &self,
+        request: Request<RemoveDoNotCall>,
+    ) -> Result<Response<RemoveDoNotCallReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        let asked = request.into_inner();
+        if let Some(why) = &state.too_early {
+            return Ok(Response::new(RemoveDoNotCallReply { reply: refused("CONFLICT", why) }));
+        }
+        let before = state.entries.len();
+        state.entries.retain(|entry| entry.form != asked.phone || entry.list != asked.list);
+        let removed = Value { kind: Some(value::Kind::Int(i64::from(state.entries.len() < before))) };
+        let attributes = vec![Attribute { key: "removed".to_owned(), value: Some(removed) }];
+        let done = Done { event: "DoNotCallRemoved".to_owned(), attributes };
+        Ok(Response::new(RemoveDoNotCallReply { reply: reply(Body::Done(done)) }))
     }
 
     async fn show_settings(&self, _: Request<ShowSettingsRequest>) -> Result<Response<ShowSettingsReply>, Status> {

@@ -11,6 +11,7 @@ mod lists;
 mod settings;
 mod shown;
 mod traffic;
+mod undoing;
 
 use std::process::Output;
 

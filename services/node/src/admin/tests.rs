@@ -37,6 +37,7 @@ async fn stage() -> Stage {
         scan: watch::channel(Default::default()).1,
         backups: crate::archive::schedule::none(),
         disk: crate::disk_room::DiskRoom::new(std::path::Path::new("data"), 0),
+        deletions: watch::channel(Arc::default()).1,
     };
     let health = Health::new(role, Duration::from_secs(5));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

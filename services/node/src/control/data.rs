@@ -3,11 +3,14 @@
 //! Reads are linearizable (design rule 4), except `Verify`, which is about this node's disk. Work on many rows runs on
 //! threads of its own, a few at a time. Never contains a rule.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::Tasks;
 use ocs_proto::{
-    control::{ExportRequest, ExportRows, GetRecordRequest, HistoryReply, ShowListReply, ShowListRequest, VerifyReply},
+    control::{
+        ExportRequest, ExportRows, GetRecordRequest, HistoryReply, ListCounts, ShowListReply, ShowListRequest,
+        VerifyReply,
+    },
     outbound as wire,
 };
 use outbound::{
@@ -19,7 +22,7 @@ use tonic::Status;
 
 use crate::{
     bulk::{Bulk, Pieces},
-    outbound_api::{OutboundApi, StateReader},
+    outbound_api::{ListTally, OutboundApi, StateReader},
 };
 
 /// Exports that run at a time.
@@ -29,10 +32,16 @@ const VERIFICATIONS_MAX: usize = 2;
 
 type Door = Arc<OutboundApi>;
 
+/// Counts of a list's records that run at a time.
+const COUNTS_MAX: usize = 2;
+/// How long the records of a list are counted before as many are shown as there was time for.
+const COUNT_TIME: Duration = Duration::from_secs(2);
+
 /// What reads many rows.
 #[derive(Debug)]
 pub(super) struct Long {
-    exports: Bulk,
+    pub(super) exports: Bulk,
+    pub(super) counts: Bulk,
     verifications: Bulk,
 }
 
@@ -40,12 +49,17 @@ impl Long {
     pub(super) fn new(tasks: &Tasks) -> Self {
         Self {
             exports: Bulk::new("exports", EXPORTS_MAX, tasks),
+            counts: Bulk::new("counts of records", COUNTS_MAX, tasks),
             verifications: Bulk::new("verifications", VERIFICATIONS_MAX, tasks),
         }
     }
 }
 
+/// A name that cannot be shown or reached is refused here under every rules version, and by the rules from version 3 on.
 pub(super) async fn create_list(door: &Door, list: wire::CreateList, deadline: Instant) -> wire::Reply {
+    if let Err(why) = records::check_list_name(&list.name) {
+        return reply_into_wire(Refusal::new(RefusalCode::BadValue, why).into());
+    }
     let reply = door.answer(Body::CreateList(list_from_wire(list)), Origin::Control, deadline).await;
     reply_into_wire(reply)
 }
@@ -55,14 +69,30 @@ pub(super) async fn import(door: &Door, batch: wire::ImportBatch, deadline: Inst
     reply_into_wire(reply)
 }
 
-pub(super) async fn show_list(door: &Door, asked: ShowListRequest, deadline: Instant) -> Result<ShowListReply, Status> {
+pub(super) async fn show_list(
+    door: &Door,
+    long: &Long,
+    asked: ShowListRequest,
+    deadline: Instant,
+) -> Result<ShowListReply, Status> {
     let name = (!asked.name.is_empty()).then_some(asked.name);
     let wanted = name.clone();
-    let lists = read(door, deadline, move |state| state.lists(wanted.as_deref())).await?;
+    let mut lists = read(door, deadline, move |state| state.lists(wanted.as_deref())).await?;
+    if let ([list], Some(name), true) = (lists.as_mut_slice(), &name, asked.count) {
+        list.counts = count(door, long, name.clone()).await;
+    }
     match name {
         Some(name) if lists.is_empty() => Err(Status::not_found(format!("there is no list {name:?}"))),
         _ => Ok(ShowListReply { lists }),
     }
+}
+
+/// None where too many counts run, or the list is being deleted.
+async fn count(door: &Door, long: &Long, list: String) -> Option<ListCounts> {
+    let (state, began) = (door.state().clone(), std::time::Instant::now());
+    let counted = long.counts.run(move || state.tally(&list, 0, &|| began.elapsed() < COUNT_TIME)).await;
+    let ListTally { records, never_open, .. } = counted.ok()?.ok()?;
+    Some(ListCounts { records, never_open })
 }
 
 pub(super) async fn get_record(door: &Door, asked: GetRecordRequest, deadline: Instant) -> Result<wire::Reply, Status> {

@@ -42,7 +42,7 @@ fn to_wire(options: &[Setting]) -> Vec<WireSetting> {
 pub(super) async fn set(door: &Arc<OutboundApi>, settings: wire::SetSettings, deadline: Instant) -> wire::Reply {
     let version = door.state().rules_version();
     if version < RULES_WITH_SETTINGS {
-        return reply_into_wire(too_early(version, RefusalCode::Conflict));
+        return reply_into_wire(too_early(version, RULES_WITH_SETTINGS, RefusalCode::Conflict));
     }
     let body = Body::SetSettings(settings_from_wire(settings));
     reply_into_wire(door.answer(body, Origin::Control, deadline).await)

@@ -99,6 +99,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         rules: sources.api.as_ref().map_or(core.rules_wanted, |api| api.state().rules_version()),
         rules_known: versions::NEWEST.rules,
         phones: sources.api.as_ref().map(|api| phones(&**api.state())).unwrap_or_default(),
+        deletions: sources.deletions.borrow().to_vec(),
         upgrade_waits_for: upgrade_waits_for(&core, sources.role.roster()),
         backups: (!backups.every.is_zero()).then(|| schedule(backups)),
         control_address: roster.own().control.clone(),

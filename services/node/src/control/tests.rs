@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use consensus::{Confirmed, PeerStatus};
 use ocs_proto::{
     control::{Role, control_client::ControlClient},
-    outbound::reply,
+    outbound::{self as wire, reply},
 };
 use outbound::RULES_FIRST;
 use tokio::sync::watch;
@@ -44,8 +44,15 @@ fn stamped(path: &std::path::Path) -> DataDir {
 fn sources(role: &RoleService, api: Option<Arc<OutboundApi>>) -> Sources {
     let proxy = watch::channel(ProxyStatus { state: "listening".into(), ..Default::default() }).1;
     let scan = watch::channel(Default::default()).1;
-    let disk = crate::disk_room::DiskRoom::new(std::path::Path::new("data"), 0);
-    Sources { role: role.clone(), api, proxy, scan, backups: crate::archive::schedule::none(), disk }
+    Sources {
+        role: role.clone(),
+        api,
+        proxy,
+        scan,
+        backups: crate::archive::schedule::none(),
+        disk: crate::disk_room::DiskRoom::new(std::path::Path::new("data"), 0),
+        deletions: watch::channel(Arc::default()).1,
+    }
 }
 
 async fn stage(witness: bool) -> Stage {
@@ -128,6 +135,72 @@ async fn data_calls_go_through_the_door() {
     assert!(matches!(record.into_inner().reply.unwrap().body, Some(reply::Body::Done(_))));
     assert_eq!(client.get_record(GetRecordRequest::default()).await.unwrap_err().code(), Code::InvalidArgument);
     assert!(client.verify(VerifyRequest {}).await.unwrap().into_inner().equal);
+}
+
+fn refusal(reply: Option<wire::Reply>) -> wire::Refusal {
+    match reply.unwrap().body {
+        Some(reply::Body::Refused(refusal)) => refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_taken_back_before_the_raise_and_the_refusal_says_what_raises() {
+    let stage = stage(false).await;
+    let mut client = stage.client();
+    let deleted = client.delete_list(DeleteListRequest { list: "demo".into(), in_use: true }).await.unwrap();
+    let asked = RemoveDoNotCall { phone: "+9991".into(), list: String::new() };
+    let removed = client.remove_do_not_call(asked).await.unwrap();
+    for reply in [deleted.into_inner().reply, removed.into_inner().reply] {
+        let refusal = refusal(reply);
+        assert_eq!(refusal.code, "CONFLICT");
+        assert!(refusal.message.contains("this needs version 3. `ocsctl upgrade finalize`"), "{}", refusal.message);
+    }
+    assert!(stage.group.proposed().is_empty());
+    let asked = DoNotCallRequest { phone: "+999 1".into(), entries_max: 0 };
+    let mut entries = client.do_not_call(asked).await.unwrap().into_inner();
+    let first = entries.message().await.unwrap().unwrap();
+    assert_eq!((first.forms[0].as_str(), first.entries[0].since_us), ("+9991", 7));
+    assert!(entries.message().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_list_in_use_is_deleted_only_where_that_is_asked_for() {
+    let tasks = Tasks::new();
+    let (state, sources) = before_the_raise(&tasks);
+    state.raise(NEWEST.rules);
+    let (door, long) = (sources.api.unwrap(), data::Long::new(&tasks));
+    let delete = |list: &str, in_use| {
+        let asked = DeleteListRequest { list: list.to_owned(), in_use };
+        undoing::delete_list(&door, &long, asked, Duration::from_secs(10))
+    };
+    let used = refusal(Some(delete("busy", false).await.unwrap()));
+    assert!(used.message.contains("in use: 1 record retrieved") && used.message.contains("--in-use"), "{used:?}");
+    for (list, in_use) in [("busy", true), ("demo", false)] {
+        let reply = delete(list, in_use).await.unwrap();
+        assert!(matches!(reply.body, Some(reply::Body::Done(_))), "{list}: {reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_shown_is_refused_under_every_rules_version() {
+    let stage = stage(false).await;
+    for name in ["..", "a\u{202e}b", "a\nb"] {
+        let made = stage.client().create_list(CreateList { name: name.into(), ..Default::default() }).await.unwrap();
+        assert_eq!(refusal(made.into_inner().reply).code, "BAD_VALUE", "{name:?}");
+    }
+    assert!(stage.group.proposed().is_empty());
+}
+
+#[tokio::test]
+async fn a_list_that_is_shown_counts_records_that_are_never_open() {
+    let stage = stage(false).await;
+    for (count, counted) in [(true, Some((1, 1))), (false, None)] {
+        let asked = ShowListRequest { name: "demo".into(), count };
+        let shown = stage.client().show_list(asked).await.unwrap().into_inner();
+        let counts = shown.lists[0].counts.map(|counts| (counts.records, counts.never_open));
+        assert_eq!(counts, counted);
+    }
 }
 
 #[tokio::test]

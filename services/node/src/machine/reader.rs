@@ -5,7 +5,9 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, KeptDigest, ListInfo, VerifyReply};
+use ocs_proto::control::{
+    DoNotCallEntries, DoNotCallRequest, ExportRequest, ExportRows, HistoryEntry, KeptDigest, ListInfo, VerifyReply,
+};
 use outbound::{
     Attributes, Refusal, RefusalCode, Reply, Request, Resource, UserField, Value, Verb, key, wire::field_to_wire,
 };
@@ -16,8 +18,8 @@ use records::{
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
 
-use super::{export::Export, group_rules::GroupRules};
-use crate::outbound_api::StateReader;
+use super::{do_not_call, export::Export, group_rules::GroupRules, tally};
+use crate::outbound_api::{ListTally, StateReader};
 
 /// Changes of the role that are shown.
 const HISTORY_ENTRIES_MAX: usize = 100;
@@ -117,6 +119,14 @@ impl StateReader for RecordsReader {
         found.into_iter().map(|(dbid, list)| info(dbid, &list)).collect()
     }
 
+    fn tally(&self, list: &str, changed_since_us: u64, go_on: &dyn Fn() -> bool) -> Result<ListTally, Refusal> {
+        tally::tally(&self.store.snapshot(), list, changed_since_us, go_on)
+    }
+
+    fn do_not_call(&self, request: &DoNotCallRequest) -> Box<dyn Iterator<Item = DoNotCallEntries> + Send> {
+        do_not_call::entries(self.store.snapshot(), request)
+    }
+
     fn history(&self) -> Vec<HistoryEntry> {
         let changes = role_changes(&self.store.snapshot());
         let before = std::iter::once(String::new()).chain(changes.iter().map(|(_, change)| change.to.clone()));
@@ -179,8 +189,14 @@ impl View for Remembering {
     }
 }
 
-fn known_list(state: &impl View, name: &str) -> Result<(u32, Arc<ListRow>), Refusal> {
-    find_list(state, name).ok_or_else(|| unknown_list(name))
+/// A list that is being deleted has nothing to show: its records are gone for every client.
+pub(super) fn known_list(state: &impl View, name: &str) -> Result<(u32, Arc<ListRow>), Refusal> {
+    let (dbid, list) = find_list(state, name).ok_or_else(|| unknown_list(name))?;
+    if list.deleting {
+        let message = format!("Calling list {name:?} is being deleted with its records");
+        return Err(Refusal::new(RefusalCode::Conflict, message).with(key::CALLING_LIST, Value::text(name)));
+    }
+    Ok((dbid, list))
 }
 
 fn unknown_list(name: &str) -> Refusal {
@@ -208,5 +224,7 @@ fn info(dbid: u32, list: &ListRow) -> ListInfo {
         fields: list.fields.iter().map(|field| field_to_wire(&UserField::from(field))).collect(),
         name: list.name.clone(),
         time_zone: list.time_zone.clone(),
+        deleting: list.deleting,
+        counts: None,
     }
 }

@@ -25,6 +25,8 @@ pub struct Sources {
     pub backups: watch::Receiver<BackupStatus>,
     /// The room on the disk of the data directory.
     pub disk: Arc<DiskRoom>,
+    /// Lists that are being deleted, a line each; a witness has none.
+    pub deletions: watch::Receiver<Arc<[String]>>,
 }
 
 impl Sources {

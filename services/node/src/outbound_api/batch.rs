@@ -13,8 +13,8 @@ use chassis::tasks::{AtEnd, Tasks};
 use consensus::{Proposal, ProposeError, RaftId, Status};
 use ocs_proto::outbound as wire;
 use outbound::{
-    Body, COMMAND_BYTES_MAX, COMMAND_FORMAT, Origin, RULES_NEWEST, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply,
-    RequestId,
+    Body, COMMAND_BYTES_MAX, COMMAND_FORMAT, Origin, RULES_FIRST, RULES_NEWEST, RULES_WITH_SETTINGS, Refusal,
+    RefusalCode, Reply, RequestId,
 };
 use prost::Message;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -86,7 +86,7 @@ impl RulesOf {
     fn of(body: &Body) -> Self {
         match body {
             Body::RaiseRules(raise) => Self::RaisedTo(raise.to),
-            Body::SetSettings(_) | Body::RewritePhones(_) => Self::AtLeast(body.rules_min()),
+            _ if body.rules_min() > RULES_FIRST => Self::AtLeast(body.rules_min()),
             _ => Self::Any,
         }
     }
@@ -97,7 +97,7 @@ impl RulesOf {
     /// Why it is not to be put into the log: a node that cannot decide it would stop.
     fn version(self, group: u32) -> Result<u32, Reply> {
         match self {
-            Self::AtLeast(version) if group < version => Err(too_early(group, RefusalCode::Unavailable)),
+            Self::AtLeast(version) if group < version => Err(too_early(group, version, RefusalCode::Unavailable)),
             Self::RaisedTo(version) if version > RULES_NEWEST => Err(unknown_rules(version)),
             Self::RaisedTo(version) => Ok(version.max(group)),
             Self::Any | Self::AtLeast(_) => Ok(group),
@@ -105,11 +105,15 @@ impl RulesOf {
     }
 }
 
-/// The refusal of what a group cannot decide before its rules version is raised.
-pub(crate) fn too_early(group: u32, code: RefusalCode) -> Reply {
+/// The refusal of what a group cannot decide before its rules version is raised to `needed`.
+pub(crate) fn too_early(group: u32, needed: u32, code: RefusalCode) -> Reply {
+    let why = match needed {
+        RULES_WITH_SETTINGS => "whose options stand in the nodes' files".to_owned(),
+        _ => format!("and this needs version {needed}"),
+    };
     let message = format!(
-        "The group decides by rules version {group}, whose options stand in the nodes' files. `ocsctl upgrade finalize` raises the \
-         version once every node runs a release that knows version {RULES_WITH_SETTINGS}, or names the nodes that do not"
+        "The group decides by rules version {group}, {why}. `ocsctl upgrade finalize` raises the version once every node runs a \
+         release that knows version {needed}, or names the nodes that do not"
     );
     Refusal::new(code, message).into()
 }

@@ -13,7 +13,9 @@ use consensus::{
     Confirmed, Kind, ModeError, PauseError, PeerStatus, Proposal, ProposeError, RaftId, RaftRole, RaiseError,
     ReadError, StartStanding, Status, TransferError, Versions,
 };
-use ocs_proto::control::{ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply};
+use ocs_proto::control::{
+    DoNotCallEntries, DoNotCallEntry, DoNotCallRequest, ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply,
+};
 use outbound::{
     Attributes, Body, Command, Origin, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId,
     Resource, Value, Verb, key,
@@ -312,6 +314,22 @@ impl StateReader for Reader {
 
     fn lists(&self, _: Option<&str>) -> Vec<ListInfo> {
         vec![ListInfo { name: "demo".into(), records: 1, ..Default::default() }]
+    }
+
+    fn tally(&self, list: &str, _: u64, _: &dyn Fn() -> bool) -> Result<ListTally, Refusal> {
+        match list {
+            "demo" => Ok(ListTally { records: 1, never_open: 1, ..ListTally::default() }),
+            "busy" => {
+                Ok(ListTally { records: 9, changed: 2, retrieved: 1, added_us: u64::MAX, ..ListTally::default() })
+            }
+            _ => Err(Refusal::new(RefusalCode::ListNotFound, "no such list")),
+        }
+    }
+
+    fn do_not_call(&self, asked: &DoNotCallRequest) -> Box<dyn Iterator<Item = DoNotCallEntries> + Send> {
+        let entry = DoNotCallEntry { form: "+9991".into(), given: "+999 1".into(), since_us: 7, ..Default::default() };
+        let forms = (!asked.phone.is_empty()).then(|| "+9991".to_owned());
+        Box::new(std::iter::once(DoNotCallEntries { forms: forms.into_iter().collect(), entries: vec![entry] }))
     }
 
     fn export(&self, request: &ExportRequest) -> Result<Box<dyn Iterator<Item = ExportRows> + Send>, Refusal> {

@@ -58,6 +58,12 @@ impl Told {
             Event::SettingChanged { key, from, to } => {
                 tracing::info!("the option {key} of the rules changes from {from} to {to}");
             }
+            Event::ListDeletionBegun { list, name, records } => {
+                tracing::info!(dbid = list, list = name.as_str(), records, "a list is being deleted with its records");
+            }
+            Event::ListDeleted { list, name } => {
+                tracing::info!(dbid = list, list = name.as_str(), "a list is deleted");
+            }
             Event::RequestIdReused { id } => {
                 if let Some(more) = self.lines.line("reused id") {
                     tracing::error!(

@@ -6,17 +6,21 @@
 //! and it is known under that key for as long as its request id is.
 //!
 //! From rules version 3 on the window ends early: for a request on a record as soon as another request has changed that record, for
-//! AddRecord and DoNotCall as soon as the phone's Do-Not-Call entry is another one. What was acknowledged meanwhile is not lost: A, B,
-//! A ends with A. A balancer's key names one passage, which is the same request whatever has changed since.
+//! AddRecord and DoNotCall as soon as the phone's Do-Not-Call entry is another one, and for AddRecord as soon as its record is deleted.
+//! What was acknowledged meanwhile is not lost: A, B, A ends with A. A balancer's key names one passage, which is the same request
+//! whatever has changed since.
 //!
 //! Only what was applied counts: a refused request changed nothing, so deciding it once more is harmless, and its
 //! client may have mended the cause. A repeat does not lengthen the window.
 
-use outbound::{RULES_WITH_WINDOW_ENDS, Reply, ReplyBody, Request, RequestId, Resource, content_under};
+use outbound::{
+    Handle, RULES_WITH_WINDOW_ENDS, Reply, ReplyBody, Request, RequestId, Resource, Value, content_under, key,
+};
 
 use super::{LazyContent, decode};
 use crate::{
     key::{Key, Scope},
+    lookup,
     row::{RequestIdRow, Row},
     turn::Turn,
     verbs,
@@ -49,7 +53,7 @@ pub(crate) fn answer<V: View>(
     let window_us = turn.rules.replay_window_us;
     let content = (window_us != 0).then(|| Key::Content(asked.hash(), scope));
     let first = content.as_ref().and_then(|place| repeated(place, asked, window_us, turn));
-    if let Some(First { reply, .. }) = first.filter(|first| !has_ended(request, first.stamp_us, turn)) {
+    if let Some(First { reply, .. }) = first.filter(|first| !has_ended(request, first, turn)) {
         let places = stand(id, attempt.into_iter().collect(), turn);
         return (Reply { replayed: true, ..reply }, places);
     }
@@ -84,11 +88,24 @@ fn repeated<V: View>(content: &Key, asked: &LazyContent<'_>, window_us: u64, tur
 }
 
 /// Whether the window of a request that was applied then has ended before its time.
-fn has_ended<V: View>(request: &Request, applied_us: u64, turn: &Turn<'_, '_, V>) -> bool {
+fn has_ended<V: View>(request: &Request, first: &First, turn: &Turn<'_, '_, V>) -> bool {
     if turn.version < RULES_WITH_WINDOW_ENDS {
         return false;
     }
-    has_changed(&request.resource, applied_us, turn) || verbs::entry_differs(request, turn)
+    has_changed(&request.resource, first.stamp_us, turn)
+        || verbs::entry_differs(request, turn)
+        || added_record_is_gone(request, &first.reply, turn)
+}
+
+/// Whether the record that an AddRecord added has been deleted with its list since: a list that was made anew lacks it.
+fn added_record_is_gone<V: View>(request: &Request, reply: &Reply, turn: &Turn<'_, '_, V>) -> bool {
+    let (Resource::List(_), ReplyBody::Done(done)) = (&request.resource, &reply.body) else { return false };
+    let handle = done.attributes.iter().find_map(|(name, value)| match value {
+        Value::Int(number) if name == key::RECORD_HANDLE => u64::try_from(*number).ok(),
+        _ => None,
+    });
+    let record = handle.and_then(|handle| lookup::record(turn.overlay, Handle(handle)));
+    record.and_then(|record| lookup::list(turn.overlay, record.list)).is_none_or(|list| list.deleting)
 }
 
 /// Whether another request has changed the record of a request since.

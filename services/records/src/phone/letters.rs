@@ -1,7 +1,7 @@
 //! What the canonical form asks of a letter: the part of Unicode 14.0 that numbers meet, as tables of this crate.
 //!
 //! Part of rules version 3: a compiler or a crate with a later Unicode changes nothing here (`tests/tables.rs`). Of NFKC the tables have
-//! what makes digits, signs, brackets and ASCII. Called by `canonical` alone.
+//! what makes digits, signs, brackets and ASCII. Called by `canonical`, and by the check of names.
 
 /// First and last letter.
 type Range = (char, char);
@@ -32,6 +32,10 @@ const IGNORABLE: [Range; 23] = [
     ('\u{e0020}', '\u{e007f}'),
     ('\u{e0100}', '\u{e01ef}'),
 ];
+
+/// Those of the letters above that choose between shapes of the letter before.
+const VARIATION_SELECTORS: [Range; 4] =
+    [('\u{180b}', '\u{180d}'), ('\u{180f}', '\u{180f}'), ('\u{fe00}', '\u{fe0f}'), ('\u{e0100}', '\u{e01ef}')];
 
 /// Dashes (Pd), and U+2212.
 const DASHES: [Range; 20] = [
@@ -227,6 +231,11 @@ const ODD_CAPITALS: [Range; 2] = [('\u{139}', '\u{148}'), ('\u{179}', '\u{17e}')
 /// Whether a letter is dropped before all others are looked at.
 pub(super) fn is_ignorable(letter: char) -> bool {
     !letter.is_ascii() && within(&IGNORABLE, letter)
+}
+
+/// Whether a letter is a format character (Cf): not seen, or turns the direction of the text.
+pub(crate) fn is_format(letter: char) -> bool {
+    is_ignorable(letter) && !within(&VARIATION_SELECTORS, letter)
 }
 
 /// Whether a letter only separates digits.

@@ -8,6 +8,7 @@ mod letters;
 
 pub use canonical::canonical_phone;
 pub(crate) use canonical::{check, is_address};
+pub(crate) use letters::is_format;
 use outbound::RULES_WITH_PHONE_FORM;
 
 /// The form of rules versions 1 and 2: spaces, dots, dashes, slashes and parentheses dropped, a leading `00` is `+`.

@@ -1,11 +1,13 @@
 //! CreateList: a new calling list. Asked for through the control API.
 
-use outbound::{NewList, Refusal, RefusalCode, Reply, Value, key};
+use outbound::{NewList, RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key};
 
 use crate::{
     event::Event,
     fields,
     key::Key,
+    lookup,
+    names::check_list_name,
     row::{FieldRow, ListRow, NumberRow, Row},
     rules::{LIST_DBID_FIRST, NAME_BYTES_MAX},
     turn::Turn,
@@ -24,6 +26,9 @@ fn check<V: View>(new: &NewList, turn: &Turn<'_, '_, V>) -> Result<ListRow, Refu
     if new.name.is_empty() || new.name.len() > NAME_BYTES_MAX {
         return refuse("The name of a list has 1 to 255 bytes");
     }
+    if turn.version >= RULES_WITH_UNDOING {
+        check_list_name(&new.name).map_err(|why| Refusal::new(RefusalCode::BadValue, why))?;
+    }
     if new.fields.len() > turn.rules.fields_max {
         return refuse(&format!("A list has at most {} user-defined fields", turn.rules.fields_max));
     }
@@ -35,11 +40,21 @@ fn check<V: View>(new: &NewList, turn: &Turn<'_, '_, V>) -> Result<ListRow, Refu
     for field in &new.fields {
         fields.push(fields::check_new(field, &fields, turn.version)?);
     }
-    if turn.overlay.get(&Key::ListByName(new.name.clone())).is_some() {
-        let message = format!("There is a calling list {:?} already", new.name);
-        return Err(Refusal::new(RefusalCode::Conflict, message).with(key::CALLING_LIST, Value::text(&new.name)));
-    }
-    Ok(ListRow { name: new.name.clone(), time_zone, fields, next_record_id: 1, next_chain_id: 1, records: 0 })
+    check_is_free(&new.name, turn)?;
+    let name = new.name.clone();
+    Ok(ListRow { name, time_zone, fields, next_record_id: 1, next_chain_id: 1, ..ListRow::default() })
+}
+
+fn check_is_free<V: View>(name: &str, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
+    let Some(Row::ListByName(number)) = turn.overlay.get(&Key::ListByName(name.to_owned())) else { return Ok(()) };
+    let list = u32::try_from(number.number).ok().and_then(|dbid| lookup::list(turn.overlay, dbid));
+    let message = match list {
+        Some(list) if list.deleting => {
+            format!("A calling list {name:?} is being deleted: its name is free once nothing is left of it")
+        }
+        _ => format!("There is a calling list {name:?} already"),
+    };
+    Err(Refusal::new(RefusalCode::Conflict, message).with(key::CALLING_LIST, Value::text(name)))
 }
 
 fn apply<V: View>(list: ListRow, turn: &mut Turn<'_, '_, V>) -> u32 {

@@ -2,8 +2,11 @@
 //! refuse) and `acknowledge`, in this order. Another verb is another file, and a line in `decide` or `read`.
 
 pub(crate) mod create_list;
+pub(crate) mod delete_list;
+pub(crate) mod delete_records;
 pub(crate) mod import_batch;
 pub(crate) mod raise_rules;
+pub(crate) mod remove_do_not_call;
 pub(crate) mod rewrite_phones;
 pub(crate) mod role_change;
 pub(crate) mod set_settings;

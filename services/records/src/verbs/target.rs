@@ -30,7 +30,7 @@ pub(crate) fn record(request: &Request, view: &impl View, version: impl FnOnce()
     };
     let unknown = || refusal(RefusalCode::RecordNotFound, handle, "does not exist");
     let record = lookup::record(view, handle).ok_or_else(unknown)?;
-    let list = lookup::list(view, record.list).ok_or_else(unknown)?;
+    let list = lookup::list(view, record.list).filter(|list| !list.deleting).ok_or_else(unknown)?;
     let given_handle = given::int(request, key::RECORD_HANDLE, 0, i64::MAX)?;
     if given_handle.is_some_and(|given| Value::Int(given) != int(handle.0)) {
         return Err(given::bad_value(key::RECORD_HANDLE, "is not the handle of the path"));
@@ -62,12 +62,16 @@ pub(crate) fn list(request: &Request, view: &impl View) -> Result<(u32, Arc<List
     Ok((dbid, list))
 }
 
-/// The list of an identifier.
+/// The list of an identifier, unless it is being deleted.
 pub(crate) fn find_list(view: &impl View, identifier: &str) -> Result<(u32, Arc<ListRow>), Refusal> {
-    lookup::find_list(view, identifier).ok_or_else(|| {
-        let message = format!("There is no calling list {identifier:?}");
-        Refusal::new(RefusalCode::ListNotFound, message).with(key::CALLING_LIST, Value::text(identifier))
-    })
+    let about = |code, message| Refusal::new(code, message).with(key::CALLING_LIST, Value::text(identifier));
+    match lookup::find_list(view, identifier) {
+        Some((_, list)) if list.deleting => {
+            Err(about(RefusalCode::Conflict, format!("Calling list {identifier:?} is being deleted with its records")))
+        }
+        Some(found) => Ok(found),
+        None => Err(about(RefusalCode::ListNotFound, format!("There is no calling list {identifier:?}"))),
+    }
 }
 
 /// Whether a record is open.

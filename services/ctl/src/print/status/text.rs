@@ -45,6 +45,7 @@ impl GroupView {
         lines.extend(silent.map(|node| format!("{}: {}", node.node, node.error.as_deref().unwrap_or("unreachable"))));
         lines.extend(self.warnings());
         if let Some(primary) = self.primary() {
+            lines.extend(primary.deletions.iter().cloned());
             lines.extend(primary.backups.as_ref().map(last_backup));
             lines.extend(upgrade_line(primary));
             lines.extend(labelled("survives", &primary.survives));

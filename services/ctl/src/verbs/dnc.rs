@@ -1,0 +1,271 @@
+//! `dnc list`, `dnc check`, `dnc remove` and `dnc export`: Do-Not-Call entries, as a node streams them from one state.
+//!
+//! Never compares phones itself: which spellings are the same phone, the node says. Never changes a record.
+
+use std::{
+    io::{self, BufWriter, Write},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+
+use ocs_proto::{
+    control::{DoNotCallEntries, DoNotCallEntry, DoNotCallRequest},
+    outbound::{Done, RemoveDoNotCall, value::Kind},
+};
+use serde::Serialize;
+use tonic::Streaming;
+
+use super::list_export::is_format;
+use crate::{
+    backup::time,
+    call::{self, CallError},
+    cli::{DncExportArgs, DncListArgs, DncRemoveArgs},
+    cluster::{Client, Cluster},
+    failure::Failure,
+    output_file::{OutputFile, Readers},
+    print::{self, Out},
+};
+
+/// How long to look for a node that answers, over a failover.
+const RETRY_FOR: Duration = Duration::from_secs(15);
+/// How long a node may pause between two messages.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Columns of an export.
+const COLUMNS: [&str; 6] = ["phone", "given", "since", "list", "list_dbid", "kind"];
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct EntryView {
+    /// The form in which it is compared.
+    phone: String,
+    /// As it was given when the entry was made.
+    given: String,
+    /// RFC 3339, UTC.
+    since: String,
+    /// The list for which it holds; none: all lists.
+    list_dbid: Option<u32>,
+    /// Its name; none: all lists, or the list is deleted.
+    list: Option<String>,
+    /// `phone` or `customer`.
+    kind: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckView {
+    phone: String,
+    listed: bool,
+    /// The forms in which it is compared: one, or two until all rows stand under the newest.
+    forms: Vec<String>,
+    entries: Vec<EntryView>,
+}
+
+#[derive(Debug, Serialize)]
+struct RemovedView {
+    phone: String,
+    /// Entries of other scopes that go on stopping calls.
+    left: Vec<EntryView>,
+}
+
+/// Entries under way from a node.
+#[derive(Debug)]
+struct Entries {
+    forms: Vec<String>,
+    next: Option<Vec<DoNotCallEntry>>,
+    stream: Streaming<DoNotCallEntries>,
+}
+
+impl Entries {
+    async fn begin(cluster: &Cluster, phone: &str, entries_max: u64) -> Result<Self, Failure> {
+        let request = DoNotCallRequest { phone: phone.to_owned(), entries_max };
+        let open = |mut client: Client| {
+            let request = request.clone();
+            async move {
+                let mut stream = client.do_not_call(request).await?.into_inner();
+                let first = message(&mut stream).await?.ok_or(CallError::Malformed)?;
+                Ok(Self { forms: first.forms, next: Some(first.entries), stream })
+            }
+        };
+        cluster.on_any(RETRY_FOR, open).await
+    }
+
+    /// Some more; none at the end.
+    async fn more(&mut self) -> Result<Option<Vec<EntryView>>, Failure> {
+        let entries = match self.next.take() {
+            Some(entries) => Some(entries),
+            None => {
+                let more = message(&mut self.stream).await.map_err(|error| error.into_failure("dnc"))?;
+                more.map(|message| message.entries)
+            }
+        };
+        Ok(entries.map(|entries| entries.into_iter().map(view).collect()))
+    }
+
+    async fn all(&mut self) -> Result<Vec<EntryView>, Failure> {
+        let mut all = Vec::new();
+        while let Some(more) = self.more().await? {
+            all.extend(more);
+        }
+        Ok(all)
+    }
+}
+
+async fn message(stream: &mut Streaming<DoNotCallEntries>) -> Result<Option<DoNotCallEntries>, CallError> {
+    let message = tokio::time::timeout(MESSAGE_TIMEOUT, stream.message()).await;
+    Ok(message.map_err(|_| CallError::TimedOut)??)
+}
+
+fn view(entry: DoNotCallEntry) -> EntryView {
+    EntryView {
+        phone: entry.form,
+        given: entry.given,
+        since: time(entry.since_us),
+        list_dbid: (entry.list_dbid != 0).then_some(entry.list_dbid),
+        list: (!entry.list.is_empty()).then_some(entry.list),
+        kind: if entry.customer { "customer" } else { "phone" },
+    }
+}
+
+/// All entries, or the first ones.
+pub(crate) async fn list(cluster: &Cluster, out: Out, args: &DncListArgs) -> Result<(), Failure> {
+    let entries = Entries::begin(cluster, "", args.limit.unwrap_or_default()).await?.all().await?;
+    out.show(&entries, |entries| table(entries))
+}
+
+fn table(entries: &[EntryView]) -> String {
+    let row = |entry: &EntryView| {
+        let texts = [&entry.phone, &entry.since, &scope(entry), &entry.given];
+        texts.map(|text| print::visible(text).into_owned())
+    };
+    print::table(&["phone", "since", "holds for", "given as"], entries.iter().map(row))
+}
+
+/// For whom an entry holds.
+fn scope(entry: &EntryView) -> String {
+    match (entry.list_dbid, &entry.list) {
+        (None, _) => "all lists".to_owned(),
+        (Some(_), Some(list)) => format!("list {list}"),
+        (Some(dbid), None) => format!("list {dbid}, deleted"),
+    }
+}
+
+/// The entries of one phone.
+pub(crate) async fn check(cluster: &Cluster, out: Out, phone: &str) -> Result<(), Failure> {
+    not_empty(phone)?;
+    let mut entries = Entries::begin(cluster, phone, 0).await?;
+    let found = entries.all().await?;
+    let view = CheckView { phone: phone.to_owned(), listed: !found.is_empty(), forms: entries.forms, entries: found };
+    out.show(&view, check_table)
+}
+
+/// Without a phone a node would give all entries.
+fn not_empty(phone: &str) -> Result<(), Failure> {
+    if phone.trim().is_empty() { Err(Failure::Usage("the phone is empty".to_owned())) } else { Ok(()) }
+}
+
+fn check_table(view: &CheckView) -> String {
+    let (phone, forms) = (print::visible(&view.phone), view.forms.join(" and "));
+    let compared = format!("compared as {}", print::visible(&forms));
+    if view.listed {
+        format!("{phone} is on the Do-Not-Call list, {compared}\n\n{}", table(&view.entries))
+    } else {
+        format!("{phone} is not on the Do-Not-Call list, {compared}")
+    }
+}
+
+/// Takes one entry back, and says which others go on stopping calls.
+pub(crate) async fn remove(cluster: &Cluster, out: Out, args: &DncRemoveArgs) -> Result<(), Failure> {
+    not_empty(&args.phone)?;
+    let list = args.list.clone().unwrap_or_default();
+    let removed = take_back(cluster, RemoveDoNotCall { phone: args.phone.clone(), list: list.clone() }).await?;
+    let left = Entries::begin(cluster, &args.phone, 0).await?.all().await?;
+    let phone = print::visible(&args.phone);
+    if !removed {
+        let whose = if list.is_empty() { "all lists".to_owned() } else { format!("list {}", print::visible(&list)) };
+        return Err(Failure::Refused(format!("{phone} has no Do-Not-Call entry for {whose}{}", others(&left))));
+    }
+    let view = RemovedView { phone: args.phone.clone(), left };
+    out.show(&view, |view| {
+        format!("{phone} is taken off the Do-Not-Call list; records stay as they are{}", others(&view.left))
+    })
+}
+
+/// After an attempt whose outcome is not known, "there is none" means that it was ours.
+async fn take_back(cluster: &Cluster, request: RemoveDoNotCall) -> Result<bool, Failure> {
+    let maybe_ours = AtomicBool::new(false);
+    let attempt = |mut client: Client| {
+        let (request, maybe_ours) = (request.clone(), &maybe_ours);
+        async move {
+            let result = match client.remove_do_not_call(request).await {
+                Ok(reply) => call::done(reply.into_inner().reply),
+                Err(status) => Err(CallError::from(status)),
+            };
+            match result {
+                Ok(done) => Ok(was_removed(&done) || maybe_ours.load(Relaxed)),
+                Err(error) => {
+                    maybe_ours.fetch_or(error.maybe_applied(), Relaxed);
+                    Err(error)
+                }
+            }
+        }
+    };
+    cluster.on_any(RETRY_FOR, attempt).await
+}
+
+fn was_removed(done: &Done) -> bool {
+    let removed = done.attributes.iter().find(|pair| pair.key == "removed");
+    let kind = removed.and_then(|pair| pair.value.as_ref()?.kind.as_ref());
+    matches!(kind, Some(Kind::Int(number)) if *number > 0)
+}
+
+fn others(left: &[EntryView]) -> String {
+    if left.is_empty() {
+        return String::new();
+    }
+    let scopes: Vec<String> = left.iter().map(scope).collect();
+    let scopes = scopes.join(", ");
+    format!("; an entry stays for {}: `dnc remove --list` takes that of one list back", print::visible(&scopes))
+}
+
+/// Writes to standard output or to a file, which appears when it is whole.
+pub(crate) async fn export(cluster: &Cluster, args: &DncExportArgs) -> Result<(), Failure> {
+    if args.output.as_deref().is_some_and(is_format) {
+        let line = "an export is CSV, and -o names its file here: ./json is a file of that name";
+        return Err(Failure::Usage(line.to_owned()));
+    }
+    let begin = Entries::begin(cluster, "", 0);
+    let Some(path) = &args.output else {
+        let visible = print::to_terminal();
+        return write(begin.await?, visible, BufWriter::new(io::stdout()), print::cannot_write).await.map(|_| ());
+    };
+    let file = OutputFile::create(path, args.force, Readers::Owner)?; // first: a place that cannot be written needs no node
+    let rows = write(begin.await?, false, BufWriter::new(file.file()), |error| file.failed(error)).await?;
+    file.finish()?;
+    eprintln!("{rows} entries written to {}", path.display());
+    Ok(())
+}
+
+/// Returns the number of rows.
+async fn write(
+    mut entries: Entries,
+    visible: bool,
+    to: impl Write,
+    fault: impl Fn(csv::Error) -> Failure,
+) -> Result<u64, Failure> {
+    let mut writer = csv::Writer::from_writer(to);
+    writer.write_record(COLUMNS).map_err(&fault)?;
+    let mut count = 0;
+    while let Some(more) = entries.more().await? {
+        for entry in more {
+            let cells = cells(entry).map(|cell| if visible { print::visible(&cell).into_owned() } else { cell });
+            writer.write_record(cells).map_err(&fault)?;
+            count += 1;
+        }
+    }
+    writer.flush().map_err(|error| fault(error.into()))?;
+    Ok(count)
+}
+
+fn cells(entry: EntryView) -> [String; COLUMNS.len()] {
+    let dbid = entry.list_dbid.map(|dbid| dbid.to_string());
+    let [list, dbid] = [entry.list, dbid].map(Option::unwrap_or_default);
+    [entry.phone, entry.given, entry.since, list, dbid, entry.kind.to_owned()]
+}

@@ -1,0 +1,116 @@
+//! `list delete`: a list goes with its records. Says what would go first, and waits until nothing is left; the primary goes on by
+//! itself where nobody waits.
+//!
+//! Never decides whether clients use the list: the node says it.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use ocs_proto::control::{DeleteListRequest, ListInfo, ShowListRequest};
+use serde::Serialize;
+
+use crate::{
+    call::{self, CallError},
+    cli::ListDeleteArgs,
+    cluster::{Client, Cluster},
+    failure::Failure,
+    print::{self, Out},
+};
+
+/// How long to look for a node that answers, over a failover.
+const RETRY_FOR: Duration = Duration::from_secs(15);
+/// For the order: the node looks at the records first, whether clients use them.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(180);
+/// Until nothing is left.
+const WAIT: Duration = Duration::from_secs(3600);
+/// How often what is left is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Serialize)]
+struct View {
+    list: String,
+    dbid: u32,
+    /// That it had.
+    records: u64,
+}
+
+/// Without `--yes` nothing is changed.
+pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListDeleteArgs) -> Result<(), Failure> {
+    let list = find(cluster, &args.name).await?;
+    let name = print::visible(&list.name);
+    if !args.yes {
+        return Err(Failure::Refused(format!(
+            "list {name} has {} records, and nothing brings them back: `ocsctl list export` keeps them in a file, --yes deletes them",
+            list.records
+        )));
+    }
+    order(cluster, &list.name, args.in_use).await?;
+    wait(cluster, &list).await?;
+    let view = View { list: list.name.clone(), dbid: list.dbid, records: list.records };
+    out.show(&view, |view| format!("list {name} is deleted, with {} records", view.records))
+}
+
+async fn find(cluster: &Cluster, name: &str) -> Result<ListInfo, Failure> {
+    let lists = lists(cluster, name).await?;
+    let found = lists.into_iter().find(|list| list.name == name || list.dbid.to_string() == name);
+    found.ok_or_else(|| Failure::Refused(format!("there is no list named {name}")))
+}
+
+/// Of one name, or all.
+async fn lists(cluster: &Cluster, name: &str) -> Result<Vec<ListInfo>, Failure> {
+    let request = ShowListRequest { name: name.to_owned(), count: false };
+    let ask = |mut client: Client| {
+        let request = request.clone();
+        async move { Ok(client.show_list(request).await?.into_inner().lists) }
+    };
+    cluster.on_any(RETRY_FOR, ask).await
+}
+
+/// Has the list marked at any node; from then on its records are gone for every client. After an attempt whose outcome is not known,
+/// "there is no such list" means that it was ours.
+pub(crate) async fn order(cluster: &Cluster, list: &str, in_use: bool) -> Result<(), Failure> {
+    let request = DeleteListRequest { list: list.to_owned(), in_use };
+    let maybe_ours = AtomicBool::new(false);
+    let attempt = |mut client: Client| {
+        let (request, maybe_ours) = (request.clone(), &maybe_ours);
+        async move {
+            let result = match client.delete_list(request).await {
+                Ok(reply) => call::done(reply.into_inner().reply).map(|_| ()),
+                Err(status) => Err(CallError::from(status)),
+            };
+            match result {
+                Err(CallError::Refused(no)) if no.code == "LIST_NOT_FOUND" && maybe_ours.load(Relaxed) => Ok(()),
+                Err(error) => {
+                    maybe_ours.fetch_or(error.maybe_applied(), Relaxed);
+                    Err(error)
+                }
+                Ok(()) => Ok(()),
+            }
+        }
+    };
+    cluster.on_any_within(ORDER_TIMEOUT, RETRY_FOR, attempt).await
+}
+
+/// Looks until the list is gone. A list that was made anew under its name has another DBID.
+async fn wait(cluster: &Cluster, list: &ListInfo) -> Result<(), Failure> {
+    let (began, bar) = (Instant::now(), print::bar(list.records));
+    loop {
+        let left =
+            lists(cluster, "").await?.into_iter().find(|other| other.dbid == list.dbid && other.name == list.name);
+        let Some(left) = left else {
+            bar.finish_and_clear();
+            return Ok(());
+        };
+        bar.set_position(list.records.saturating_sub(left.records));
+        if began.elapsed() + LOOK > cluster.timeout_or(WAIT) {
+            let name = print::visible(&list.name);
+            return Err(Failure::Refused(format!(
+                "list {name} is not gone in time, and its deletion goes on by itself: {} records are left",
+                left.records
+            )));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}

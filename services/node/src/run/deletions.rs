@@ -1,0 +1,92 @@
+//! Deletes the records of lists that are being deleted, a few hundred a command, and the list behind the last one. Which lists and what
+//! is left of them stands in the state, so that another primary goes on.
+//!
+//! Proposes only while this node is primary; every data node shows what is left. Called by `run`.
+
+use std::{sync::Arc, time::Duration};
+
+use chassis::tasks::Tasks;
+use ocs_proto::control::ListInfo;
+use outbound::{Body, DELETED_ROWS_MAX, DeleteRecords, Origin, RULES_WITH_UNDOING, ReplyBody};
+use tokio::{sync::watch, time::Instant};
+
+use super::spawn_quiet;
+use crate::{outbound_api::OutboundApi, role::RoleService};
+
+/// How often it is looked at whether a list is being deleted.
+const LOOK: Duration = Duration::from_secs(1);
+/// Between two commands, so that clients' updates go first.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Commands between two looks.
+const COMMANDS: u32 = 50;
+/// For one command.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Lists that are being deleted, a line each.
+pub(super) type Deletions = watch::Receiver<Arc<[String]>>;
+
+/// Deletes records from now on, wherever a list is marked; what is left is shown.
+pub(super) fn go_on(role: RoleService, api: Arc<OutboundApi>, tasks: &Tasks) -> Deletions {
+    let (shown, deletions) = watch::channel(Arc::default());
+    let stopping = tasks.stopping();
+    spawn_quiet(tasks, "deletions", async move {
+        tokio::select! {
+            () = delete_all(role, api, shown) => {}
+            () = stopping.cancelled() => {}
+        }
+    });
+    deletions
+}
+
+/// Where nothing is deleted: a witness.
+pub(super) fn none() -> Deletions {
+    watch::channel(Arc::default()).1
+}
+
+async fn delete_all(role: RoleService, api: Arc<OutboundApi>, shown: watch::Sender<Arc<[String]>>) {
+    loop {
+        let lists = marked(&api).await;
+        shown.send_replace(lists.iter().map(words).collect());
+        match lists.first().filter(|_| role.status().serving) {
+            Some(list) => delete(&role, &api, list.dbid).await,
+            None => tokio::time::sleep(LOOK).await,
+        }
+    }
+}
+
+/// None are before the rules version that deletes.
+async fn marked(api: &Arc<OutboundApi>) -> Vec<ListInfo> {
+    if api.state().rules_version() < RULES_WITH_UNDOING {
+        return Vec::new();
+    }
+    let state = api.state().clone();
+    let lists = tokio::task::spawn_blocking(move || state.lists(None)).await.unwrap_or_default();
+    lists.into_iter().filter(|list| list.deleting).collect()
+}
+
+fn words(list: &ListInfo) -> String {
+    format!("{:?} is being deleted: {} records are left", list.name, list.records)
+}
+
+/// Some commands, until nothing is left.
+async fn delete(role: &RoleService, api: &OutboundApi, list: u32) {
+    for _ in 0..COMMANDS {
+        if !role.status().serving {
+            return;
+        }
+        let body = Body::DeleteRecords(DeleteRecords { list, rows_max: DELETED_ROWS_MAX });
+        let reply = api.answer(body, Origin::Control, Instant::now() + DEADLINE).await;
+        match reply.body {
+            ReplyBody::Done(done) if is_done(&done) => return,
+            ReplyBody::Refused(refusal) => {
+                tracing::warn!(list, "the records of a list are not deleted yet: {}", refusal.message);
+                return tokio::time::sleep(LOOK).await;
+            }
+            _ => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+fn is_done(done: &outbound::Done) -> bool {
+    done.attributes.iter().any(|(name, value)| name == "done" && *value == outbound::Value::Int(1))
+}

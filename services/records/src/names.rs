@@ -1,0 +1,61 @@
+//! Names that clients and operators give: what they may contain (spec 4, limits).
+//!
+//! The letters are tables of this crate, part of rules version 3. Called by the verbs, and by the node before it passes a name on.
+
+use crate::{phone::is_format, rules::NAME_BYTES_MAX};
+
+/// Whether a list may bear a name from rules version 3 on; lists that bear another one keep it.
+///
+/// # Errors
+/// A sentence that says what a name must be.
+pub fn check_list_name(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+        return Err("The name of a list has 1 to 255 bytes".to_owned());
+    }
+    if matches!(name, "." | "..") {
+        return Err("The name of a list is neither . nor .., since a path cannot name it".to_owned());
+    }
+    match name.chars().find(|letter| is_hidden(*letter)) {
+        Some(letter) => {
+            let number = u32::from(letter);
+            Err(format!("The name of a list has no control, format or line-separator character; U+{number:04X} is one"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether a letter moves the cursor, changes the direction of the text, ends the line, or is not seen at all.
+fn is_hidden(letter: char) -> bool {
+    letter.is_control() || is_format(letter) || matches!(letter, '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_cannot_be_shown_or_reached_is_refused() {
+        for (name, number) in [
+            ("a\nb", "U+000A"),
+            ("\u{1b}[31m", "U+001B"),
+            ("a\u{202e}b", "U+202E"),
+            ("a\u{200f}", "U+200F"),
+            ("\0", "U+0000"),
+            ("a\u{85}", "U+0085"),
+            ("a\u{2028}b", "U+2028"),
+            ("\u{feff}a", "U+FEFF"),
+            ("\u{7f}", "U+007F"),
+        ] {
+            assert!(check_list_name(name).unwrap_err().contains(number), "{name:?}");
+        }
+        for name in [".", ".."] {
+            assert!(check_list_name(name).unwrap_err().contains("neither . nor .."), "{name:?}");
+        }
+        for name in ["", "x".repeat(256).as_str()] {
+            assert!(check_list_name(name).unwrap_err().ends_with("1 to 255 bytes"));
+        }
+        for name in ["demo", "a b", "...", "a/b", "f\u{fc}r \u{5d0}", "\u{2708}\u{fe0f}", "x".repeat(255).as_str()] {
+            assert_eq!(check_list_name(name), Ok(()), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! DeleteList: a list is marked as being deleted. From then on its records answer as if there were none, and nothing is added to it;
+//! the rows go by DeleteRecords. Asked for through the control API.
+//!
+//! Never touches a Do-Not-Call entry, not even one that holds for this list alone: a call that was stopped stays stopped.
+
+use std::sync::Arc;
+
+use outbound::{RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key};
+
+use crate::{acknowledge::int, event::Event, lookup, row::ListRow, turn::Turn, view::View};
+
+pub(crate) fn decide<V: View>(identifier: &str, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
+    let (dbid, list) = check(identifier, turn)?;
+    let reply = acknowledge(dbid, &list);
+    apply(dbid, list, turn);
+    Ok(reply)
+}
+
+fn check<V: View>(identifier: &str, turn: &Turn<'_, '_, V>) -> Result<(u32, Arc<ListRow>), Refusal> {
+    check_version(turn)?;
+    lookup::find_list(turn.overlay, identifier).ok_or_else(|| {
+        let message = format!("There is no calling list {identifier:?}");
+        Refusal::new(RefusalCode::ListNotFound, message).with(key::CALLING_LIST, Value::text(identifier))
+    })
+}
+
+/// Whether the command is decided by rules that take something back.
+pub(super) fn check_version<V: View>(turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
+    if turn.version >= RULES_WITH_UNDOING {
+        return Ok(());
+    }
+    let message = format!("Nothing is deleted under rules version {}", turn.version);
+    Err(Refusal::new(RefusalCode::Unavailable, message))
+}
+
+/// A list that is being deleted already goes on being deleted.
+fn apply<V: View>(dbid: u32, list: Arc<ListRow>, turn: &mut Turn<'_, '_, V>) {
+    if list.deleting {
+        return;
+    }
+    let (name, records) = (list.name.clone(), list.records);
+    turn.events.push(Event::ListDeletionBegun { list: dbid, name, records });
+    turn.put_list(dbid, ListRow { deleting: true, ..Arc::unwrap_or_clone(list) });
+}
+
+fn acknowledge(dbid: u32, list: &ListRow) -> Reply {
+    let pairs = [
+        (key::CALLING_LIST, Value::text(&list.name)),
+        (key::CALLING_LIST_DBID, Value::Int(dbid.into())),
+        ("records", int(list.records)),
+    ];
+    Reply::done("ListDeletionBegun", pairs.map(|(key, value)| (key.to_owned(), value)).to_vec())
+}

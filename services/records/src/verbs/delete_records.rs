@@ -1,0 +1,92 @@
+//! DeleteRecords: the next records of a list that is being deleted go, then what is remembered of its imports, then the list itself. The
+//! state says what is left, so a command that comes once more goes on. Asked for by the primary itself.
+//!
+//! Never changes a list that is not being deleted. Handles, record ids and DBIDs are never given again.
+
+use std::sync::Arc;
+
+use outbound::{DELETED_ROWS_MAX, DeleteRecords, Handle, Refusal, RefusalCode, Reply, Value};
+
+use super::delete_list::check_version;
+use crate::{
+    event::Event,
+    key::{Key, Table, list_prefix},
+    lookup,
+    row::{ListRow, Row},
+    turn::Turn,
+    view::{Bound, View},
+};
+
+pub(crate) fn decide<V: View>(asked: DeleteRecords, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
+    let done = match check(asked, turn)? {
+        Some(list) => apply(asked, Arc::unwrap_or_clone(list), turn),
+        None => true,
+    };
+    Ok(Reply::done("RecordsDeleted", vec![("done".to_owned(), Value::Int(done.into()))]))
+}
+
+/// The list; none: nothing is left of it.
+fn check<V: View>(asked: DeleteRecords, turn: &Turn<'_, '_, V>) -> Result<Option<Arc<ListRow>>, Refusal> {
+    check_version(turn)?;
+    if !(1..=DELETED_ROWS_MAX).contains(&asked.rows_max) {
+        let message = format!("A command deletes 1 to {DELETED_ROWS_MAX} rows, not {}", asked.rows_max);
+        return Err(Refusal::new(RefusalCode::BadValue, message));
+    }
+    let list = lookup::list(turn.overlay, asked.list);
+    if list.as_ref().is_some_and(|list| !list.deleting) {
+        let message = format!("The calling list with DBID {} is not being deleted", asked.list);
+        return Err(Refusal::new(RefusalCode::Conflict, message));
+    }
+    Ok(list)
+}
+
+/// Whether nothing is left.
+fn apply<V: View>(asked: DeleteRecords, mut list: ListRow, turn: &mut Turn<'_, '_, V>) -> bool {
+    let deleted = delete_records(asked, &mut list, turn);
+    let room = asked.rows_max - deleted;
+    if room > 0 && forget_imports(asked.list, room, turn) < room {
+        turn.overlay.remove(Key::ListByName(list.name.clone()));
+        turn.overlay.remove(Key::List(asked.list));
+        turn.events.push(Event::ListDeleted { list: asked.list, name: list.name });
+        return true;
+    }
+    turn.put_list(asked.list, list);
+    false
+}
+
+/// The number of records that went. Goes on where the last command ended: an engine passes over every key that it has deleted.
+fn delete_records<V: View>(asked: DeleteRecords, list: &mut ListRow, turn: &mut Turn<'_, '_, V>) -> u32 {
+    let from = Key::RecordById { list: asked.list, record_id: list.deleted_below }.encode().into_vec();
+    let bound = Bound { table: Table::RecordById, from, prefix: list_prefix(asked.list) };
+    let rows = turn.overlay.uncached().next(&bound, asked.rows_max);
+    let mut deleted = 0;
+    for (key, row) in rows {
+        deleted += 1;
+        if let (Key::RecordById { record_id, .. }, Row::RecordById(number)) = (&key, &row) {
+            list.deleted_below = record_id.saturating_add(1);
+            delete_record(Handle(number.number), list, turn);
+        }
+        turn.overlay.remove_read(key, row);
+    }
+    deleted
+}
+
+fn delete_record<V: View>(handle: Handle, list: &mut ListRow, turn: &mut Turn<'_, '_, V>) {
+    let record = turn.overlay.uncached().get(&Key::Record(handle));
+    if let Some(Row::Record(record)) = record {
+        turn.delete_record(list, handle, record);
+    }
+}
+
+/// The number of batches that are forgotten.
+fn forget_imports<V: View>(list: u32, rows_max: u32, turn: &mut Turn<'_, '_, V>) -> u32 {
+    let mut forgotten = 0;
+    let prefix = list_prefix(list);
+    let rows =
+        turn.overlay.uncached().next(&Bound { table: Table::ImportBatch, from: prefix.clone(), prefix }, rows_max);
+    for (key, row) in rows {
+        forgotten += 1;
+        turn.overlay.remove_read(key, row);
+    }
+    forgotten
+}

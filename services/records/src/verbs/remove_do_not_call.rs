@@ -1,0 +1,46 @@
+//! RemoveDoNotCall: a Do-Not-Call entry that was made by mistake is taken back. Asked for through the control API.
+//!
+//! Never changes a record: those that were marked meanwhile stay as they are.
+
+use outbound::{Refusal, RefusalCode, RemoveDoNotCall, Reply, Value, key};
+
+use super::delete_list::check_version;
+use crate::{
+    dnc,
+    key::DncScope,
+    lookup,
+    rules::{LIST_TENANT, PHONE_LETTERS_MAX},
+    turn::Turn,
+    view::View,
+};
+
+pub(crate) fn decide<V: View>(asked: &RemoveDoNotCall, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
+    let scope = check(asked, turn)?;
+    let removed = dnc::remove(&scope, &asked.phone, turn);
+    Ok(acknowledge(&asked.phone, removed))
+}
+
+/// Whose entry is meant.
+fn check<V: View>(asked: &RemoveDoNotCall, turn: &Turn<'_, '_, V>) -> Result<DncScope, Refusal> {
+    check_version(turn)?;
+    if asked.phone.trim().is_empty() || asked.phone.chars().count() > PHONE_LETTERS_MAX {
+        let message = format!("A phone has 1 to {PHONE_LETTERS_MAX} letters, and not white space alone");
+        return Err(Refusal::new(RefusalCode::BadValue, message));
+    }
+    if asked.list.is_empty() {
+        return Ok(DncScope::Tenant(LIST_TENANT.to_owned()));
+    }
+    let known = lookup::find_list(turn.overlay, &asked.list).map(|(dbid, _)| dbid);
+    let unknown = || {
+        let message = format!("There is no calling list {:?}", asked.list);
+        Refusal::new(RefusalCode::ListNotFound, message).with(key::CALLING_LIST, Value::text(&asked.list))
+    };
+    // entries outlive their list, whose DBID then names them
+    let dbid = known.or_else(|| asked.list.parse().ok()).ok_or_else(unknown)?;
+    Ok(DncScope::List(dbid))
+}
+
+fn acknowledge(phone: &str, removed: bool) -> Reply {
+    let pairs = [(key::PHONE, Value::text(phone)), ("removed", Value::Int(removed.into()))];
+    Reply::done("DoNotCallRemoved", pairs.map(|(key, value)| (key.to_owned(), value)).to_vec())
+}
