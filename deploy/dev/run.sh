@@ -185,7 +185,7 @@ check_ports() {
     port=$(port "$base")
     inode=$(printf '%s\n' "$held" | awk -v port="$port" '$1 == port {print $2; exit}')
     [ -z "$inode" ] || refuse "port $port is in use by $(holder "$inode"): stop it, or take other ports, as in" \
-      "PORT_OFFSET=$((PORT_OFFSET + 20)) RUN_DIR=$RUN_DIR-2 make run"
+      "PORT_OFFSET=$((PORT_OFFSET + 20)) RUN_DIR=$RUN_DIR/second make run"
   done
 }
 
@@ -193,7 +193,7 @@ check_ports() {
 lock_run_dir() {
   command -v flock > /dev/null || return 0
   exec 9> "$RUN_DIR/lock"
-  flock -w 3 9 || refuse "$RUN_DIR is in use by another make run: stop that one, or take another directory, as in RUN_DIR=$RUN_DIR-2"
+  flock -w 3 9 || refuse "$RUN_DIR is in use by another make run: stop that one, or take another directory, as in RUN_DIR=$RUN_DIR/second"
 }
 
 is_formed() { [ -e "$RUN_DIR/data/$1/ocs-node.toml" ]; } # node
