@@ -4,32 +4,45 @@
 # First start: makes development certificates, forms the group, creates the list "demo" with 10,000 generated records. A later
 # one goes on with the data in RUN_DIR. A node that ends is started again after a second, as systemd would.
 #
+# Refuses, in one line and before anything starts: programs that are not built, ports that are taken, a directory that another run
+# uses, a disk without room, a directory whose nodes do not belong together.
+#
 # RUN_DIR       where data and certificates are kept       (run)
-# BIN_DIR       where the binaries are                     (target/release)
+# BIN_DIR       where the binaries are                     (target/demo, as make run builds them, else target/release)
 # PORT_OFFSET   added to every port, for a second cluster  (0)
 # LIST_RECORDS  records of the demonstration list; 0: none (10000)
 # RESTART_SECONDS  pause before a node is started again     (1)
 #
-# Needs bash, coreutils and awk.
+# Needs bash, coreutils, findutils, util-linux and awk.
 set -euo pipefail
 set -m # a process group for each job: Ctrl-C reaches this script alone, which then stops the nodes in order
 cd "$(dirname "$0")/../.."
 
 RUN_DIR=${RUN_DIR:-run}
-BIN_DIR=${BIN_DIR:-target/release}
+[ -n "${BIN_DIR:-}" ] || { BIN_DIR=target/demo; [ -x "$BIN_DIR/ocsctl" ] || BIN_DIR=target/release; }
 PORT_OFFSET=${PORT_OFFSET:-0}
 LIST_RECORDS=${LIST_RECORDS:-10000}
 RESTART_SECONDS=${RESTART_SECONDS:-1}
 READY_SECONDS=60
+NODES='a b w'
+# A first start writes 400 MB, and each node leaves 256 MB free (disk_reserve_bytes).
+FIRST_FREE_MB=1000
+LATER_FREE_MB=320
 STOP_SECONDS=8
 
 port() { echo $(($1 + PORT_OFFSET)); }
+BASE_PORTS='7301 7302 7303 7401 7402 7403 7501 7502 7503 8080 8081'
 HTTP_A=127.0.0.1:$(port 8080)
 HTTP_B=127.0.0.1:$(port 8081)
 OCSCTL_ENDPOINTS=127.0.0.1:$(port 7401),127.0.0.1:$(port 7402),127.0.0.1:$(port 7403)
 export OCSCTL_ENDPOINTS
 
 say() { printf 'run | %s\n' "$*" || true; } # the terminal may be gone
+
+refuse() {
+  say "$*"
+  exit 1
+}
 
 member() { # name role number
   printf '{name="%s",role="%s",peer="127.0.0.1:%s",control="127.0.0.1:%s"}' \
@@ -39,7 +52,7 @@ member() { # name role number
 # What differs from deploy/dev/NODE.toml when RUN_DIR or PORT_OFFSET do.
 settings() { # name number
   local certs=$RUN_DIR/certs
-  printf '%s\n' "node.data_dir=\"$RUN_DIR/data/$1\"" \
+  printf '%s\n' "node.data_dir=\"$RUN_DIR/data/$1\"" "cluster.id=\"$CLUSTER_ID\"" \
     "cluster.nodes=[$(member a data 1),$(member b data 2),$(member w witness 3)]" \
     "peer.listen=127.0.0.1:$(port "730$2")" "control.listen=127.0.0.1:$(port "740$2")" \
     "admin.listen=127.0.0.1:$(port "750$2")" \
@@ -132,6 +145,97 @@ make_demo() {
   touch "$RUN_DIR/demo.done"
 }
 
+# === what is looked at before anything starts ===
+
+check_programs() {
+  local name
+  for name in ocsd ocs-http-proxy ocsctl; do
+    [ -x "$BIN_DIR/$name" ] || refuse "$BIN_DIR/$name is missing: run make build first, or make run, which builds what it starts"
+  done
+}
+
+# The process that has a socket, as in "ocsd (pid 4711)"; other users' are not shown to us.
+holder() { # inode
+  local pid
+  pid=$(find /proc/[0-9]*/fd -lname "socket:\\[$1\\]" -printf '%h\n' -quit 2> /dev/null | awk -F/ '{print $3}' || true)
+  if [ -n "$pid" ]; then
+    printf '%s (pid %s)' "$(cat "/proc/$pid/comm" 2> /dev/null || echo process)" "$pid"
+  else
+    printf 'a process of another user'
+  fi
+}
+
+# "PORT INODE" of every listener that a bind to 127.0.0.1 would meet.
+listeners() {
+  cat /proc/net/tcp /proc/net/tcp6 2> /dev/null | awk '
+    function number(hex,   i, value) {
+      for (i = 1; i <= length(hex); i++) value = value * 16 + index("0123456789ABCDEF", substr(hex, i, 1)) - 1
+      return value + 0
+    }
+    $4 == "0A" && $2 ~ /^(0100007F|0+|0000000000000000FFFF00000100007F):/ {
+      split($2, address, ":")
+      print number(address[2]), $10
+    }'
+}
+
+check_ports() {
+  local base port held inode
+  held=$(listeners)
+  for base in $BASE_PORTS; do
+    port=$(port "$base")
+    inode=$(printf '%s\n' "$held" | awk -v port="$port" '$1 == port {print $2; exit}')
+    [ -z "$inode" ] || refuse "port $port is in use by $(holder "$inode"): stop it, or take other ports, as in" \
+      "PORT_OFFSET=$((PORT_OFFSET + 20)) RUN_DIR=$RUN_DIR/second make run"
+  done
+}
+
+# Held by this script and by every node that it starts: a directory serves one group of processes.
+lock_run_dir() {
+  command -v flock > /dev/null || return 0
+  exec 9> "$RUN_DIR/lock"
+  flock -w 3 9 || refuse "$RUN_DIR is in use by another make run: stop that one, or take another directory, as in RUN_DIR=$RUN_DIR/second"
+}
+
+is_formed() { [ -e "$RUN_DIR/data/$1/ocs-node.toml" ]; } # node
+
+# Marked as formed while no node is, the directory is as good as new. With some nodes formed and others gone, a second group must not
+# be formed beside the first one.
+check_nodes() {
+  local node missing='' there=''
+  for node in $NODES; do
+    if is_formed "$node"; then there+=" $node"; else missing+=" $node"; fi
+  done
+  [ -e "$RUN_DIR/formed" ] && [ -n "$missing" ] || return 0
+  [ -z "$there" ] || refuse "in $RUN_DIR/data the data of$missing is missing: rm -rf $RUN_DIR to start anew"
+  rm -f "$RUN_DIR/formed" "$RUN_DIR/demo.done"
+}
+
+check_room() {
+  local needed=$FIRST_FREE_MB free
+  [ ! -e "$RUN_DIR/formed" ] || needed=$LATER_FREE_MB
+  free=$(df -Pm "$RUN_DIR" | awk 'NR == 2 {print $4}')
+  [ "$needed" -le "$free" ] || refuse "needs $([ "$needed" -lt 1000 ] && echo "$needed MB" || echo "1 GB") free in $RUN_DIR," \
+    "and there are $free MB: make room, or take another directory with RUN_DIR"
+}
+
+# Each directory has a group with an id of its own. Directories of before have none in them, and the id of deploy/dev.
+name_cluster() {
+  if [ ! -e "$RUN_DIR/cluster-id" ]; then
+    local id=ocs-dev node
+    for node in $NODES; do [ ! -e "$RUN_DIR/data/$node" ] || id=''; done
+    if [ -n "$id" ]; then id=ocs-dev-$(od -An -N4 -tx4 /dev/urandom | tr -d ' '); else id=ocs-dev; fi
+    echo "$id" > "$RUN_DIR/cluster-id"
+  fi
+  CLUSTER_ID=$(cat "$RUN_DIR/cluster-id")
+}
+
+# Whether every node that answers at our ports is of our group.
+is_own_cluster() {
+  local found
+  found=$("$BIN_DIR/ocsctl" status -o json 2> /dev/null | grep -o '"cluster": *"[^"]*"' | sed 's/.*: *"//; s/"$//' | sort -u)
+  [ "$found" = "$CLUSTER_ID" ]
+}
+
 explain() {
   "$BIN_DIR/ocsctl" status || true
   cat <<END
@@ -141,23 +245,25 @@ Try:
   curl -s 'http://$HTTP_B/records/1'
   curl -s -X POST 'http://$HTTP_B/records/2?req=DoNotCall'
 
+  OCSCTL_ENDPOINTS=$OCSCTL_ENDPOINTS $BIN_DIR/ocsctl status
+
 Ctrl-C stops the nodes; the data stays in $RUN_DIR.
 END
 }
 
+check_programs
+check_ports
 mkdir -p "$RUN_DIR/data"
-# The group was formed and a node's directory is gone, or the other way round: say so rather than form a second group.
-if [ -e "$RUN_DIR/formed" ]; then
-  for node in a b w; do
-    [ -d "$RUN_DIR/data/$node" ] || { say "$RUN_DIR/data/$node is missing: remove $RUN_DIR to start anew"; exit 1; }
-  done
-fi
+lock_run_dir
+check_nodes
+check_room
+name_cluster
 "$BIN_DIR/ocsctl" certs --dir "$RUN_DIR/certs" --nodes a,b,w
 
 trap on_signal INT TERM HUP
 trap stop_all EXIT
 number=0
-for node in a b w; do
+for node in $NODES; do
   number=$((number + 1))
   keep "$node" "$number" &
   supervisors+=($!)
@@ -166,6 +272,7 @@ done
 # In the background, so that a signal is heard while it waits; bash runs a trap only between commands.
 first_steps() {
   "$BIN_DIR/ocsctl" --timeout "$READY_SECONDS" wait --for ready
+  is_own_cluster || refuse "another cluster answers at the ports of this one: stop it, or take other ports with PORT_OFFSET"
   touch "$RUN_DIR/formed"
   make_demo
   explain
@@ -176,7 +283,7 @@ steps=$!
 # Until a signal, or until a node cannot be started at all.
 wait -n "$steps" "${supervisors[@]}" || true
 if ! kill -0 "$steps" 2>/dev/null; then
-  wait "$steps" || { say "the group did not get ready; see above"; exit 1; }
+  wait "$steps" || refuse "the group did not get ready, see above; rm -rf $RUN_DIR starts anew, without its data"
   steps=''
   wait -n "${supervisors[@]}" || true
 fi

@@ -355,6 +355,11 @@ impl Cluster {
         nodes.into_iter().find(|one| one["endpoint"] == *endpoint).unwrap_or_default()
     }
 
+    /// Whether a node answers, and all of it runs: its start waits for nothing any more.
+    pub fn runs_whole(&self, node: &str) -> bool {
+        is_started(&self.of_node(node))
+    }
+
     /// The confirmed primary. On a machine that is busy with other things a round may not be confirmed in time: asks again.
     pub fn primary(&self) -> &'static str {
         until_some("a node is confirmed primary", || {
@@ -418,8 +423,10 @@ impl Cluster {
 
     /// The export of a list, byte by byte; asked for again while the node does not answer in time.
     pub fn export_text(&self, list: &str, node: &str) -> String {
-        const UNREACHABLE: i32 = 3;
-        let ask = || Some(self.ctl(&["list", "export", list, "--node", node])).filter(|ran| ran.code != UNREACHABLE);
+        /// Unreachable, or unavailable since it starts.
+        const NOT_NOW: [i32; 2] = [3, 4];
+        let ask =
+            || Some(self.ctl(&["list", "export", list, "--node", node])).filter(|ran| !NOT_NOW.contains(&ran.code));
         until_some(&format!("an export from {node}"), ask).fine()
     }
 
@@ -456,6 +463,11 @@ impl Cluster {
     }
 }
 
+/// A node answers, and its start waits for nothing; an older release does not answer before all of it runs.
+fn is_started(node: &Value) -> bool {
+    node["reachable"] == true && node["starting"].as_str().is_none_or(str::is_empty)
+}
+
 /// Every node answers, the primary is in touch with the others and nobody is far behind, both HTTP Proxies listen.
 fn is_back(status: &Value) -> bool {
     let nodes = status["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -468,7 +480,7 @@ fn is_back(status: &Value) -> bool {
             primary["commit_index"].as_u64().unwrap_or(0).saturating_sub(node["applied_index"].as_u64().unwrap_or(0));
         node["role"] == "witness" || behind <= LAG_MAX
     };
-    nodes.iter().all(|node| node["reachable"] == true)
+    nodes.iter().all(is_started)
         && primary["peers"].as_array().is_some_and(|peers| peers.iter().all(touched))
         && nodes.iter().all(|node| listens(&node) && applied(&node))
 }

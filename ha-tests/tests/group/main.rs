@@ -30,5 +30,6 @@ mod replaced;
 mod replacing;
 mod requests;
 mod signals;
+mod starting;
 mod unread_log;
 mod window;

@@ -70,7 +70,7 @@ fn while_failover_is_paused_the_role_moves_only_by_an_operator_over_the_restart_
         assert_eq!(cluster.stop(node), 0);
         cluster.start_node(node, &[]);
     }
-    until("they answer", || [other, "w"].iter().all(|node| cluster.of_node(node)["reachable"] == true));
+    until("they run", || [other, "w"].iter().all(|node| cluster.runs_whole(node)));
     nobody_takes_over(&cluster, &[other, "w"]);
     assert!(cluster.log(other).contains("automatic failover is paused"), "it was not said at the start");
     cluster.start_node(first, &[]);

@@ -9,6 +9,7 @@ pub mod lines;
 pub mod logging;
 pub mod memory;
 pub mod metrics;
+pub mod notify;
 pub mod private;
 pub mod stop;
 pub mod tasks;

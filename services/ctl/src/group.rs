@@ -54,6 +54,11 @@ impl Seen<'_> {
         self.role().map_or(0, |role| role.term)
     }
 
+    /// What its start waits for; none: it runs, said nothing, or is of a release that did not say.
+    pub(crate) fn starting(&self) -> Option<&str> {
+        self.status().map(|status| status.starting.as_str()).filter(|starting| !starting.is_empty())
+    }
+
     /// How far the other voters have confirmed its start, where they have not; a node of an older release does not say.
     fn open_start(&self) -> Option<&str> {
         self.status().map(|status| status.start.as_str()).filter(|start| !matches!(*start, "" | CONFIRMED))
@@ -214,6 +219,10 @@ impl Group<'_> {
         if let Some(silent) = self.silent().next() {
             return Some(silent);
         }
+        let starting = |seen: &Seen<'_>| Some(format!("{}: {}", self.name(seen), seen.starting()?));
+        if let Some(starting) = self.seen.iter().find_map(starting) {
+            return Some(starting);
+        }
         let Some(primary) = self.primary() else { return Some(self.no_primary().to_string()) };
         let peers = primary.role().map(|role| role.peers.as_slice()).unwrap_or_default();
         if let Some(peer) = peers.iter().find(|peer| !peer.connected) {
@@ -329,6 +338,14 @@ mod tests {
         statuses[1] = Err(CallError::TimedOut);
         let group = group(&cluster, statuses);
         assert_eq!(group.not_whole(0), Some("b: no answer in time".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_starts_makes_the_group_not_whole_and_says_what_it_waits_for() {
+        let cluster = cluster();
+        let mut statuses = whole();
+        statuses[2].as_mut().unwrap().starting = "waiting to join".to_owned();
+        assert_eq!(group(&cluster, statuses).not_whole(0), Some("w: waiting to join".to_owned()));
     }
 
     #[tokio::test]

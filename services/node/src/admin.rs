@@ -12,14 +12,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, get, on},
 };
-use chassis::tasks::Tasks;
-use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use serde_json::json;
 
 use crate::{
-    entrance::Entrance,
     health::{Check, Health},
     metrics::{Metrics, Sources},
+    startup::Startup,
 };
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -36,18 +34,8 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Serves on a bound listener until the process stops. TLS, where given, must offer `http/1.1`.
-    pub(crate) fn serve(
-        self,
-        entrance: Entrance,
-        listener: TcpListener,
-        tls: Option<Arc<ServerConfig>>,
-        tasks: &Tasks,
-    ) {
-        entrance.serve(listener, tls, self.router(), tasks);
-    }
-
-    fn router(self) -> Router {
+    /// What answers at the port while the node runs.
+    pub(crate) fn router(self) -> Router {
         Router::new()
             .route("/metrics", get(page))
             .route("/livez", check(|_| Check::Live))
@@ -58,20 +46,40 @@ impl Admin {
     }
 }
 
+/// What answers at the port until the parts run: the process lives, is not ready, and says what its start waits for.
+pub(crate) fn starting_router(node: &str, startup: &Startup) -> Router {
+    let (node, startup): (Arc<str>, Startup) = (node.into(), startup.clone());
+    let state = move |ok: bool| -> MethodRouter {
+        let (node, startup) = (node.clone(), startup.clone());
+        on(checked_methods(), move || async move {
+            answer(ok, json!({"ok": ok, "node": &*node, "role": "unknown", "state": startup.state()}).to_string())
+        })
+    };
+    let not_ready = ["/readyz", "/primary", "/backup", "/metrics"].into_iter();
+    not_ready.fold(Router::new().route("/livez", state(true)), |router, path| router.route(path, state(false)))
+}
+
+/// A check answers OPTIONS as it answers GET: that is what load balancers send by default.
+fn checked_methods() -> MethodFilter {
+    MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::OPTIONS)
+}
+
 /// `?now` asks without the grace.
 fn readiness(query: Option<&str>) -> Check {
     let now = |query: &str| query.split('&').any(|pair| pair == "now" || pair.starts_with("now="));
     if query.is_some_and(now) { Check::ReadyNow } else { Check::Ready }
 }
 
-/// A check answers OPTIONS as it answers GET: that is what load balancers send by default.
 fn check(which: fn(Option<&str>) -> Check) -> MethodRouter<Admin> {
-    let methods = MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::OPTIONS);
-    on(methods, async move |State(admin): State<Admin>, RawQuery(query): RawQuery| {
+    on(checked_methods(), async move |State(admin): State<Admin>, RawQuery(query): RawQuery| {
         let (ok, body) = admin.health.check(which(query.as_deref())).await;
-        let code = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        (code, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+        answer(ok, body)
     })
+}
+
+fn answer(ok: bool, body: String) -> Response {
+    let code = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 async fn page(State(admin): State<Admin>) -> Response {

@@ -9,6 +9,7 @@ mod backup;
 mod check;
 #[cfg(test)]
 mod tests;
+mod warnings;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
@@ -24,6 +25,7 @@ use crate::supervisor::ProxySettings;
 
 pub use backup::Backup;
 pub use check::Problem;
+pub use warnings::Warning;
 
 /// `cluster.upgrade`: the versions are raised by themselves, or by an operator alone.
 pub const UPGRADE_AUTO: &str = "auto";
@@ -42,8 +44,8 @@ const GIB: u64 = 1024 * MIB;
 ///
 /// Settings come from the file, then from the environment (OCS__TABLE__KEY), then from --set; the last one wins.
 ///
-/// Exit codes: 0 stopped as asked, 1 failed, 2 wrong use or configuration, 70 a part of the process
-/// stood still (start again), 74 the disk cannot be trusted (start again), 75 passes by itself (start again).
+/// Exit codes: 0 stopped as asked, 1 failed, 2 wrong use or configuration (a person must mend it), 70 a part of the process stood still
+/// (start again), 74 the disk cannot be trusted (start again), 75 something passes by itself (start again).
 #[derive(Debug, Clone, Default, clap::Parser)]
 #[command(name = "ocsd", version)]
 pub struct Args {

@@ -10,8 +10,10 @@ mod force;
 mod health;
 mod mode;
 mod pause;
+mod port;
 mod replace;
 mod settings;
+mod starting;
 mod status;
 mod switchover;
 mod undoing;
@@ -19,6 +21,7 @@ mod upgrade;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
+use axum::Router;
 use chassis::tasks::Tasks;
 use consensus::Kind;
 use futures::{Stream, StreamExt};
@@ -34,17 +37,15 @@ use ocs_proto::{
     },
     outbound::{CreateList, ImportBatch, RemoveDoNotCall, SetSettings},
 };
-use rustls::ServerConfig;
-use tokio::{net::TcpListener, time::Instant};
+use tokio::time::Instant;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes};
 
-use crate::{
-    archive::Archives, entrance::Entrance, health::Health, metrics::Sources, operator_orders,
-    outbound_api::OutboundApi, role::SINGLE_COPY,
-};
+use crate::{archive::Archives, metrics::Sources, outbound_api::OutboundApi, role::SINGLE_COPY};
 
 pub use force::Orders;
+pub(crate) use port::ControlPort;
+pub(crate) use starting::StartingNode;
 pub use status::About;
 
 /// Largest message, both ways (design 2, limits).
@@ -72,31 +73,13 @@ pub struct ControlApi {
 }
 
 impl ControlApi {
-    /// Serves on a bound listener until the process stops. TLS, where given, must offer `h2`.
-    ///
-    /// # Errors
-    /// The descriptors of the services are not whole (a build that is broken).
-    pub(crate) async fn serve(
-        self,
-        entrance: Entrance,
-        listener: TcpListener,
-        tls: Option<Arc<ServerConfig>>,
-        checks: Health,
-        tasks: &Tasks,
-    ) -> Result<(), tonic_reflection::server::Error> {
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(ocs_proto::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()?;
-        let health = health::service(checks, self.sources.role.watch(), tasks).await;
-        let stopping = tasks.stopping();
-        let long = data::Long::new(tasks);
+    /// What answers at the port while the node runs, besides health and reflection.
+    fn router(self, tasks: &Tasks) -> Router {
+        let (long, stopping) = (data::Long::new(tasks), tasks.stopping());
         let control = ControlServer::new(Service { api: self, long, stopping })
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        let routes = Routes::new(control).add_service(health).add_service(reflection).prepare();
-        entrance.serve(listener, tls, operator_orders::logged(routes.into_axum_router()), tasks);
-        Ok(())
+        Routes::new(control).prepare().into_axum_router()
     }
 
     /// The native door; a witness has none and says who does.

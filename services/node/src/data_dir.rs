@@ -30,7 +30,8 @@ pub use stamp::Forced;
 pub const STAMP_FILE: &str = "ocs-node.toml";
 const FORMING_FILE: &str = "forming.toml";
 const FORMING_ASIDE: &str = "forming.toml.new";
-const LOCK_FILE: &str = "lock";
+/// The name of the file that is locked.
+pub(crate) const LOCK_FILE: &str = "lock";
 /// Stands while a backup is restored.
 const RESTORING_FILE: &str = "restoring";
 const RESTORED_FILE: &str = "restored.toml";

@@ -24,5 +24,6 @@ pub mod restart;
 pub mod role;
 pub mod run;
 pub mod scan;
+pub mod startup;
 pub mod supervisor;
 pub mod versions;

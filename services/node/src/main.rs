@@ -1,8 +1,9 @@
 //! `ocsd`: reads the command line and the configuration, and runs the node until it is told to stop.
 
 use std::{
-    env,
+    env, fs,
     os::unix::process::CommandExt,
+    path::Path,
     process::{Command, ExitCode},
 };
 
@@ -40,6 +41,7 @@ fn ocsd() -> ExitCode {
         }
     };
     if args.check {
+        config.warnings().iter().for_each(|warning| eprintln!("ocsd: warning: {warning}"));
         eprintln!("ocsd: the configuration is fine");
         return ExitCode::from(exit::OK);
     }
@@ -95,6 +97,15 @@ struct Refused {
 }
 
 impl Refused {
+    fn unrepeatable(file: &Path) -> Self {
+        let line = format!(
+            "{}: is not a regular file, and a node that starts again reads its configuration again: write it to a file (--check takes \
+             it as it is)",
+            file.display()
+        );
+        Self { lines: vec![line], code: exit::USAGE }
+    }
+
     fn unread(error: &ConfigError) -> Self {
         Self { lines: vec![error.to_string()], code: exit::USAGE }
     }
@@ -107,8 +118,16 @@ impl Refused {
     }
 }
 
+/// A pipe, a socket or a terminal: what was read once is not there a second time.
+fn is_gone_when_read(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
 /// The configuration, read and checked.
 fn load(args: &Args) -> Result<Config, Refused> {
+    if let Some(file) = args.config.as_deref().filter(|file| !args.check && is_gone_when_read(file)) {
+        return Err(Refused::unrepeatable(file));
+    }
     let config = Config::load(args).map_err(|error| Refused::unread(&error))?;
     let checked = if args.bootstrap { config.check_to_form() } else { config.check() };
     checked.map_err(|problems| Refused::wrong(&problems))?;

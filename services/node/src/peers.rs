@@ -43,7 +43,7 @@ use accept::Doorkeeper;
 use dial::Dialer;
 use guard::Own;
 
-pub use bootstrap::{BootstrapError, Step, bootstrap_gate, decide};
+pub use bootstrap::{BootstrapError, Missing, Step, bootstrap_gate, decide};
 pub use dial::DialError;
 pub use forward::ForwardClient;
 pub use frames::PeerTransport;

@@ -3,6 +3,7 @@
 //!
 //! Reads as a list. Never contains what a part does. Called by `main`.
 
+mod access;
 mod ballast;
 mod clocks;
 mod deletions;
@@ -17,42 +18,40 @@ mod limits;
 mod open;
 mod peer_side;
 mod phones;
+mod ports;
 mod proxy_side;
 mod pulses;
 mod restore;
 mod restored;
 mod room;
 mod settings;
+mod signs_of_life;
 mod starts;
 mod told;
 mod upgrade;
 
 use std::{
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use chassis::{
-    descriptors, logging,
+    descriptors, logging, notify,
     tasks::{AtEnd, Tasks, worker_threads},
-    tls::{Clients, TlsFiles, TlsIdentity},
+    tls::TlsIdentity,
 };
 use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig, log::FileDisk};
 use outbound::{Reply, RequestId};
-use tokio::{
-    net::TcpListener,
-    sync::{oneshot, watch},
-};
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::Admin,
     archive::{Archives, schedule},
     config::{Config, UPGRADE_AUTO},
-    control::{About, ControlApi, Orders},
+    control::{ControlApi, Orders},
     data_dir::{DataDir, Formation},
-    entrance::{self, Entrance, Limits, Protocol},
+    entrance::Limits,
     forward::{Forward, HoldConfig},
     health::Health,
     machine::{RecordsMachine, RecordsReader},
@@ -69,7 +68,9 @@ pub use error::RunError;
 use full_disk::FullDisk;
 use open::OpenLog;
 use peer_side::PeerSide;
+use ports::Ports;
 pub use restore::{RestoreError, RestoreOrder, restore};
+use signs_of_life::SignsOfLife;
 
 /// Memory for entries of the log: a data node has room, the witness must stay small and reads them from its disk.
 const LOG_CACHE_BYTES_DATA: usize = 32 << 20;
@@ -124,18 +125,10 @@ async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
             () = stopping.cancelled() => {}
         }
     });
-    let directory = Arc::new(identity::open_directory(&config, bootstrap)?);
-    ballast::give_up_if_short(directory.path());
-    if config.peers_are_plain() {
-        tracing::warn!(
-            "peers speak without peer.tls and peer.secret_file: every user of this machine can speak in a node's name"
-        );
-    }
-    force::execute(&config, &directory)?;
-    let log = open::trusted_log(&config, &directory)?;
+    let signs = SignsOfLife::start(&tasks).map_err(|source| RunError::Io { doing: "start a thread", source })?;
     let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
     let started = tokio::select! {
-        started = join_and_start(&config, directory, log, &tasks) => started,
+        started = begin(&config, bootstrap, &tasks) => started,
         signal = stop => {
             tracing::info!(signal, "stopping before this node was a member of a group");
             tasks.drain(drain_timeout).await;
@@ -143,7 +136,12 @@ async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
         }
     };
     match started {
-        Ok(started) => started.until_stopped(&config, &tasks).await,
+        Ok(started) => {
+            signs.expect_turns(true);
+            let ended = started.until_stopped(&config, &tasks).await;
+            signs.expect_turns(false);
+            ended
+        }
         Err(error) => {
             tasks.drain(drain_timeout).await; // who was started already ends in peace: one line says what is wrong
             Err(error)
@@ -151,20 +149,35 @@ async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     }
 }
 
+/// The data directory first: it may be another process's. Then the ports, so that a node that waits says so.
+async fn begin(config: &Config, bootstrap: bool, tasks: &Tasks) -> Result<Started, RunError> {
+    access::check(&config.node.data_dir)?;
+    let directory = Arc::new(identity::open_directory(config, bootstrap)?);
+    ballast::give_up_if_short(directory.path());
+    config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    let ports = Ports::open(config, tasks).await?;
+    force::execute(config, &directory)?;
+    let log = open::trusted_log(config, &directory)?;
+    join_and_start(config, directory, log, ports, tasks).await
+}
+
 /// A node that has nothing, or nothing that it can trust, is taken in under a new id first (design rule 11).
 async fn join_and_start(
     config: &Config,
     directory: Arc<DataDir>,
     log: Option<OpenLog>,
+    ports: Ports,
     tasks: &Tasks,
 ) -> Result<Started, RunError> {
     if directory.formation() == Formation::Joining {
+        ports.startup.say(ports::JOINING);
         let admission = ask_to_join(&peers_config(config, &directory)?, directory.clone()).await;
         open::clear_aside(&directory)?;
         open::begin_as(config, &directory, admission)?;
+        ports.startup.say(ports::OPENING);
     }
     let bound = Bound::bind(config, directory)?;
-    start(config, bound, log, tasks).await
+    start(config, bound, log, ports, tasks).await
 }
 
 /// This node as its peers know it, and they as it does.
@@ -197,21 +210,13 @@ enum Woken {
     Readmitted(Admission),
 }
 
-/// Everything that must be had before anything is answered.
+/// Everything that must be had before a peer is answered.
 struct Bound {
     directory: Arc<DataDir>,
     peers_config: PeersConfig,
     peers: BoundPeers,
     peer_addresses: Vec<PeerAddress>,
     own: PeerSelf,
-    control: Port,
-    admin: Port,
-}
-
-/// A port that was taken, and how it is to be secured.
-struct Port {
-    listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 impl Bound {
@@ -219,18 +224,7 @@ impl Bound {
         let peers_config = peers_config(config, &directory)?;
         let (own, peer_addresses) = (peers_config.own.clone(), peers_config.peers.clone());
         let peers = Peers::bind(peers_config.clone())?;
-        let control = Port::bind("control", config.control.listen, config.control.tls.as_ref(), &[b"h2"])?;
-        let admin = Port::bind("admin", config.admin.listen, config.admin.tls.as_ref(), &[b"http/1.1"])?;
-        Ok(Self { directory, peers_config, peers, peer_addresses, own, control, admin })
-    }
-}
-
-impl Port {
-    fn bind(name: &'static str, listen: SocketAddr, tls: Option<&TlsFiles>, alpn: &[&[u8]]) -> Result<Self, RunError> {
-        let identity = tls.map(TlsIdentity::load).transpose()?;
-        let tls = identity.map(|identity| identity.server_config(Clients::WithCertificate, alpn));
-        let listener = entrance::listen(listen).map_err(|source| RunError::Listen { name, address: listen, source })?;
-        Ok(Self { listener, tls })
+        Ok(Self { directory, peers_config, peers, peer_addresses, own })
     }
 }
 
@@ -251,12 +245,18 @@ struct Started {
     gave_up: CancellationToken,
 }
 
-async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Tasks) -> Result<Started, RunError> {
-    let Bound { directory, peers_config, peers, peer_addresses, own, control, admin } = bound;
+async fn start(
+    config: &Config,
+    bound: Bound,
+    log: Option<OpenLog>,
+    ports: Ports,
+    tasks: &Tasks,
+) -> Result<Started, RunError> {
+    let Bound { directory, peers_config, peers, peer_addresses, own } = bound;
     // 1. Peers are greeted and answered first: a group is formed only when all have answered.
     let side = Arc::new(PeerSide::new(own.clone(), peer_addresses, directory.clone(), tasks));
     let peers = peers.serve(side.clone(), directory.clone(), tasks);
-    open::form_if_new(config, &directory, &peers, tasks).await?;
+    open::form_if_new(config, &directory, &peers, &ports.startup, tasks).await?;
     let boot = directory.boot()?;
     tracing::info!(node = own.name, raft_id = own.raft_id, boot, "starts");
     // 2. Log and state.
@@ -349,22 +349,14 @@ async fn start(config: &Config, bound: Bound, log: Option<OpenLog>, tasks: &Task
     let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk: room, deletions };
     let orders = Orders::new(directory.clone(), config.mode(), tasks);
     let ordered = orders.given();
-    let options = records::options_of(&open::rules(config)).to_vec();
-    let about = Arc::new(About { cluster: config.cluster.id.clone(), started: Instant::now(), options });
     let deadline = Duration::from_millis(config.limits.deadline_ms);
     let gave_up = CancellationToken::new();
     let give_up = give_up(directory.clone(), gave_up.clone(), tasks);
-    let limits = Limits::fitting(descriptors::limits().soft);
-    let (admin_entrance, control_entrance) =
-        (Entrance::new("admin", Protocol::Http1, limits), Entrance::new("control", Protocol::Grpc, limits));
     metrics.count_refusals("peer", peers.refusals());
-    metrics.count_refusals("admin", admin_entrance.refusals());
-    metrics.count_refusals("control", control_entrance.refusals());
-    ControlApi { sources: sources.clone(), about, give_up, deadline, orders, archives }
-        .serve(control_entrance, control.listener, control.tls, health.clone(), tasks)
-        .await
-        .map_err(|source| RunError::Reflection(source.to_string()))?;
-    Admin { health: health.clone(), metrics, sources }.serve(admin_entrance, admin.listener, admin.tls, tasks);
+    ports.count_refusals(&metrics);
+    let control =
+        ControlApi { sources: sources.clone(), about: ports.about.clone(), give_up, deadline, orders, archives };
+    ports.connect(control, Admin { health: health.clone(), metrics, sources }, tasks);
     Ok(Started { running, health, role, supervisor, directory, peers, ordered, readmitted, full_disk, gave_up })
 }
 
@@ -498,6 +490,7 @@ impl Started {
         let directory = self.directory.clone();
         let stop = StopTimes::from(Instant::now(), Duration::from_millis(config.limits.drain_timeout_ms));
         self.health.drain();
+        notify::status("stopping");
         if !matches!(ended, Ok(Ended::Again)) {
             self.hand_over(stop.handover).await;
         }

@@ -49,8 +49,7 @@ where
 {
     let mut figment = Figment::from(Serialized::defaults(T::default()));
     if let Some(path) = file {
-        check_syntax(path)?;
-        figment = figment.merge(Toml::file_exact(path));
+        figment = figment.merge(FileText { path, text: read(path)? });
     }
     let environment = from_environment(env_prefix, environment)?;
     figment = figment.merge(Given { name: ENVIRONMENT, keys: environment });
@@ -122,11 +121,27 @@ impl Provider for Given {
     }
 }
 
-/// Says where a file stops being TOML; figment's own answer takes several lines.
-fn check_syntax(path: &Path) -> Result<(), ConfigError> {
+/// The text of a file, which is read once: a pipe has no second reading.
+struct FileText<'a> {
+    path: &'a Path,
+    text: String,
+}
+
+impl Provider for FileText<'_> {
+    fn metadata(&self) -> Metadata {
+        Metadata::from("TOML file", self.path)
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        Toml::string(&self.text).data()
+    }
+}
+
+/// Reads a file, and says where it stops being TOML; figment's own answer takes several lines.
+fn read(path: &Path) -> Result<String, ConfigError> {
     let text = fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), reason: source.to_string() })?;
-    let Err(wrong) = toml::from_str::<toml::Table>(&text) else { return Ok(()) };
+    let Err(wrong) = toml::from_str::<toml::Table>(&text) else { return Ok(text) };
     let before = text.get(..wrong.span().map_or(0, |span| span.start)).unwrap_or(&text);
     Err(ConfigError::Syntax {
         file: path.to_owned(),

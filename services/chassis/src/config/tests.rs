@@ -1,6 +1,6 @@
 //! What an operator reads when the configuration is wrong, and which source wins.
 
-use std::net::SocketAddr;
+use std::{io::Write, net::SocketAddr, os::fd::AsRawFd, path::PathBuf};
 
 use serde::Deserialize;
 
@@ -108,4 +108,20 @@ fn what_is_wrong_is_said_in_one_line_with_its_place() {
 fn a_file_that_is_not_there_is_named() {
     let said = load_from::<Whole>(Some(Path::new("/nowhere/t.toml")), "OCS__", [], Dict::new()).unwrap_err();
     assert!(said.to_string().starts_with("/nowhere/t.toml: cannot be read: "), "{said}");
+}
+
+#[test]
+fn a_pipe_is_read_as_a_file_is_and_named_in_what_is_wrong() {
+    let piped = |text: &str| {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+        drop(writer);
+        let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
+        let loaded = load_from::<Whole>(Some(&path), "OCS__", [], Dict::new());
+        (path.display().to_string(), loaded.map_err(|error| error.to_string()))
+    };
+    assert_eq!(piped("[peer]\nname = \"a\"\n").1.unwrap().peer.name, "a");
+    let (path, refused) = piped("[peer]\nnmae = \"a\"\n");
+    let said = refused.unwrap_err();
+    assert!(said.starts_with(&format!("{path}: key peer.nmae: ")), "{said}");
 }

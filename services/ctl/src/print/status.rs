@@ -63,6 +63,8 @@ struct Said {
     start: String,
     start_reason: Option<String>,
     disk_short: bool,
+    /// What the start waits for; empty: the node runs.
+    starting: String,
     contradiction: String,
     formats: u32,
     formats_known: u32,
@@ -229,6 +231,7 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         start,
         start_reason,
         disk_short: status.disk_short,
+        starting: status.starting,
         contradiction: status.contradiction,
         formats: status.formats,
         formats_known: status.formats_known,

@@ -2,16 +2,17 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use chassis::tasks::Tasks;
 use consensus::Confirmed;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     sync::watch,
 };
 
 use super::*;
 use crate::{
-    entrance::{Limits, Protocol},
+    entrance::{Entrance, Limits, Protocol},
     forward::HoldConfig,
     outbound_api::tests::{A, B, FakeGroup, NoPeers, api, status},
     role::{RoleService, tests::roster},
@@ -44,21 +45,25 @@ async fn stage() -> Stage {
     let address = listener.local_addr().unwrap();
     let admin = Admin { health: health.clone(), metrics: Arc::new(Metrics::new()), sources };
     let entrance = Entrance::new("admin", Protocol::Http1, Limits::fitting(1024));
-    admin.serve(entrance, listener, None, &tasks);
+    entrance.serve(listener, None, admin.router(), &tasks);
     Stage { group, health, address, tasks }
 }
 
 impl Stage {
-    /// Status line and body of one answer.
     async fn ask(&self, method: &str, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head[9..12].parse().unwrap(), body.to_owned())
+        ask_at(self.address, method, path).await
     }
+}
+
+/// Status line and body of one answer.
+async fn ask_at(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), body.to_owned())
 }
 
 #[tokio::test]
@@ -103,4 +108,22 @@ async fn metrics_are_served_and_the_port_closes_at_the_stop() {
     assert!(page.contains("ocs_term 3"));
     assert!(stage.tasks.drain(Duration::from_secs(10)).await);
     assert!(TcpStream::connect(stage.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_node_that_starts_lives_and_is_not_ready_and_says_why() {
+    let startup = Startup::new("opening");
+    let (tasks, listener) = (Tasks::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.local_addr().unwrap();
+    let entrance = Entrance::new("admin", Protocol::Http1, Limits::fitting(1024));
+    entrance.serve(listener, None, starting_router("a", &startup), &tasks);
+    startup.say("waiting for b, w");
+    for (path, code) in [("/livez", 200), ("/readyz", 503), ("/readyz?now", 503), ("/primary", 503), ("/metrics", 503)]
+    {
+        let (got, body) = ask_at(address, "GET", path).await;
+        assert_eq!(got, code, "{path}");
+        assert!(body.contains("\"state\":\"waiting for b, w\""), "{path}: {body}");
+    }
+    assert_eq!(ask_at(address, "OPTIONS", "/readyz").await.0, 503);
+    assert_eq!(ask_at(address, "GET", "/elsewhere").await.0, 404);
 }

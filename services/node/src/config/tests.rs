@@ -66,6 +66,18 @@ fn the_example_loads_and_passes_the_check() {
 }
 
 #[test]
+fn the_sample_of_three_machines_makes_sense_on_each_of_them() {
+    let samples = ["a", "b", "w"].map(|node| read(Path::new(&format!("{DEPLOY}/three-machines/{node}.toml"))));
+    for sample in &samples {
+        assert_eq!(sample.check_values(), Ok(()), "{}", sample.node.name);
+        assert_eq!(sample.warnings(), [], "{}", sample.node.name);
+        assert_eq!(sample.cluster, samples[0].cluster, "the group is the same on all nodes");
+        assert_eq!(sample.node.data_dir, Path::new("/var/lib/ocs").join(&sample.node.name), "the unit makes this one");
+        assert!(sample.peer.tls.is_some() && sample.control.tls.is_some());
+    }
+}
+
+#[test]
 fn the_example_has_every_key_and_its_default() {
     let written: toml::Value = toml::from_str(&example_with_everything()).unwrap();
     let whole: Config = toml::from_str(&example_with_everything()).expect("it has no key that ocsd does not know");

@@ -22,16 +22,17 @@ const LOOK: Duration = Duration::from_millis(500);
 const READY: &str = "ocs.ready";
 const PRIMARY: &str = "ocs.primary";
 
-/// The service, and the task that keeps it up to date.
-pub(super) async fn service(
-    checks: Health,
-    role: watch::Receiver<RoleView>,
-    tasks: &Tasks,
-) -> HealthServer<impl HealthRpc> {
+/// The service, not ready for now, and what keeps it up to date.
+pub(super) async fn service() -> (HealthReporter, HealthServer<impl HealthRpc>) {
     let (reporter, server) = health_reporter();
     // Known by name from the first call on.
     reporter.set_service_status(READY, ServingStatus::NotServing).await;
     reporter.set_service_status(PRIMARY, ServingStatus::NotServing).await;
+    (reporter, server)
+}
+
+/// From now on the service says what the checks say.
+pub(super) fn follow(reporter: HealthReporter, checks: Health, role: watch::Receiver<RoleView>, tasks: &Tasks) {
     let stopping = tasks.stopping();
     tasks.spawn("grpc health", AtEnd::Log, async move {
         tokio::select! {
@@ -39,7 +40,6 @@ pub(super) async fn service(
             () = stopping.cancelled() => {}
         }
     });
-    server
 }
 
 async fn keep(reporter: HealthReporter, checks: Health, mut role: watch::Receiver<RoleView>) {

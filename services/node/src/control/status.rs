@@ -102,6 +102,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         deletions: sources.deletions.borrow().to_vec(),
         upgrade_waits_for: upgrade_waits_for(&core, sources.role.roster()),
         backups: (!backups.every.is_zero()).then(|| schedule(backups)),
+        starting: String::new(),
         control_address: roster.own().control.clone(),
         controls: controls.map(|member| (member.name.clone(), member.control.clone())).collect::<HashMap<_, _>>(),
     }

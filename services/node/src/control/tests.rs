@@ -8,17 +8,19 @@ use ocs_proto::{
     outbound::{self as wire, reply},
 };
 use outbound::RULES_FIRST;
-use tokio::sync::watch;
+use tokio::{net::TcpListener, sync::watch};
 use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use super::*;
 use crate::{
     data_dir::{DataDir, DataIdentity},
-    entrance::{Limits, Protocol},
+    entrance::{Entrance, Limits, Protocol},
     forward::HoldConfig,
+    health::Health,
     outbound_api::tests::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status},
     role::{RoleService, tests::roster},
+    startup::Startup,
     supervisor::ProxyStatus,
     versions::NEWEST,
 };
@@ -55,6 +57,12 @@ fn sources(role: &RoleService, api: Option<Arc<OutboundApi>>) -> Sources {
     }
 }
 
+fn starting(role: &RoleService) -> StartingNode {
+    let about = About { cluster: "demo".into(), started: std::time::Instant::now(), options: Vec::new() };
+    let startup = Startup::new("waiting for b, w");
+    StartingNode { startup, roster: role.roster().clone(), mode: "witness", about: Arc::new(about) }
+}
+
 async fn stage(witness: bool) -> Stage {
     let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(core_status(3, A))));
     let role = RoleService::new(roster(), group.clone(), "witness", &tasks);
@@ -76,7 +84,8 @@ async fn stage(witness: bool) -> Stage {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     let entrance = Entrance::new("control", Protocol::Grpc, Limits::fitting(1024));
-    control.serve(entrance, listener, None, Health::new(role, Duration::from_secs(5)), &tasks).await.unwrap();
+    let port = ControlPort::open(entrance, listener, None, starting(&role), &tasks).await.unwrap();
+    port.connect(control, Health::new(role, Duration::from_secs(5)), &tasks);
     let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     Stage { group, channel, tasks, home, ordered }
 }
@@ -347,4 +356,41 @@ async fn a_raise_is_done_once_the_state_decides_by_the_new_rules() {
     assert!(raised.done && raised.reason.is_empty(), "{raised:?}");
     let again = finalize(20, false).await;
     assert_eq!((again.done, again.formats, again.rules), (true, NEWEST.formats, NEWEST.rules));
+}
+
+#[tokio::test]
+async fn a_node_that_starts_says_what_it_waits_for_and_answers_nothing_else() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(core_status(3, A))));
+    let role = RoleService::new(roster(), group, "witness", &tasks);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let entrance = Entrance::new("control", Protocol::Grpc, Limits::fitting(1024));
+    let _port = ControlPort::open(entrance, listener, None, starting(&role), &tasks).await.unwrap();
+    let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    let mut client = ControlClient::new(channel.clone());
+
+    let status = client.status(StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!(status.starting, "waiting for b, w");
+    assert_eq!(status.warnings, ["waiting for b, w"]);
+    assert_eq!((status.cluster.as_str(), status.controls.len()), ("demo", 3));
+    let told = status.role.unwrap();
+    assert_eq!((told.role(), told.confirmed, told.node.as_str()), (Role::Unknown, false, "a"));
+
+    let refused = [
+        client.get_role(GetRoleRequest {}).await.map(drop),
+        client.watch_role(WatchRoleRequest {}).await.map(drop),
+        client.switchover(SwitchoverRequest::default()).await.map(drop),
+        client.show_list(ShowListRequest::default()).await.map(drop),
+    ];
+    for answer in refused {
+        let status = answer.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "this node is starting: waiting for b, w"));
+    }
+    let mut health = HealthClient::new(channel);
+    let mut check = async |service: &str| {
+        let asked = HealthCheckRequest { service: service.to_owned() };
+        health.check(asked).await.unwrap().into_inner().status()
+    };
+    assert_eq!(check("").await, ServingStatus::Serving);
+    assert_eq!(check("ocs.ready").await, ServingStatus::NotServing);
 }

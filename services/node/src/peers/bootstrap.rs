@@ -55,8 +55,17 @@ pub enum BootstrapError {
 pub enum Step {
     /// Every node answered and none has heard of this one: it is new.
     Go,
-    /// Not all have answered; says who has not.
-    Wait(String),
+    /// Not all have answered.
+    Wait(Missing),
+}
+
+/// The nodes that have not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Their names, as in "b, w".
+    pub names: String,
+    /// The same with addresses and reasons.
+    pub reasons: String,
 }
 
 /// Decides from one round of greetings. A peer that is formed already is no obstacle: this node may be the last one.
@@ -71,10 +80,14 @@ pub fn decide(
     for (peer, answer) in answers {
         match answer {
             Ok(reply) => check(own, peer, reply)?,
-            Err(reason) => missing.push(format!("{} at {} ({reason})", peer.name, peer.address)),
+            Err(reason) => missing.push((peer.name.clone(), format!("{} at {} ({reason})", peer.name, peer.address))),
         }
     }
-    if missing.is_empty() { Ok(Step::Go) } else { Ok(Step::Wait(missing.join(", "))) }
+    if missing.is_empty() {
+        return Ok(Step::Go);
+    }
+    let (names, reasons): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+    Ok(Step::Wait(Missing { names: names.join(", "), reasons: reasons.join(", ") }))
 }
 
 fn check(own: &PeerSelf, peer: &PeerAddress, reply: &HelloReply) -> Result<(), BootstrapError> {
@@ -101,11 +114,15 @@ fn common_versions(answers: &[(PeerAddress, Result<HelloReply, DialError>)]) -> 
 }
 
 /// Waits until every configured node has answered in one round. While it waits this node answers greetings itself, as not
-/// formed. After it, the caller creates the log and then stamps the directory.
+/// formed. After it, the caller creates the log and then stamps the directory. `waits` hears of each round whose answers are missing.
 ///
 /// # Errors
 /// [`BootstrapError`], one clear line.
-pub async fn bootstrap_gate(peers: &Peers, stopping: &CancellationToken) -> Result<Versions, BootstrapError> {
+pub async fn bootstrap_gate(
+    peers: &Peers,
+    stopping: &CancellationToken,
+    waits: impl Fn(&Missing),
+) -> Result<Versions, BootstrapError> {
     let mut told: Option<Instant> = None;
     loop {
         let answers = tokio::select! {
@@ -113,8 +130,9 @@ pub async fn bootstrap_gate(peers: &Peers, stopping: &CancellationToken) -> Resu
             answers = peers.hello_all() => answers,
         };
         let Step::Wait(missing) = decide(peers.own(), &answers)? else { return Ok(common_versions(&answers)) };
+        waits(&missing);
         if told.is_none_or(|told| told.elapsed() >= PROGRESS_INTERVAL) {
-            tracing::info!("waiting for {missing}");
+            tracing::info!("waiting for {}", missing.reasons);
             told = Some(Instant::now());
         }
         tokio::select! {
@@ -145,7 +163,8 @@ mod tests {
         let formed = HelloReply { formed: true, ..reply("w") };
         assert_eq!(decide(&own(), &[(peer("b"), Ok(reply("b"))), (peer("w"), Ok(formed))]), Ok(Step::Go));
         let waiting = decide(&own(), &[(peer("b"), Ok(reply("b"))), (peer("w"), Err(DialError::Refused))]);
-        assert_eq!(waiting, Ok(Step::Wait("w at w:7303 (connection refused)".into())));
+        let missing = Missing { names: "w".into(), reasons: "w at w:7303 (connection refused)".into() };
+        assert_eq!(waiting, Ok(Step::Wait(missing)));
     }
 
     #[test]

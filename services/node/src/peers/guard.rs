@@ -284,12 +284,27 @@ impl Guard {
         message.from == from && number(message.to) == number(own) && message.to < own
     }
 
+    /// A number is a place in `cluster.nodes`: this node's own number from another node tells that the two lists differ.
+    fn unknown(&self, claimed: u16) -> String {
+        if claimed == number(self.own.node.raft_id) {
+            return format!(
+                "node number {claimed} is this node, {:?}: the nodes stand in another order in the caller's cluster.nodes; the order is \
+                 the same in the file of every node",
+                self.own.node.name
+            );
+        }
+        format!("node number {claimed} is not configured here: cluster.nodes differs between the two nodes")
+    }
+
     fn identify(&self, number: u16, caller: &Caller) -> Result<&str, Status> {
         let Some((_, name)) = self.names.iter().find(|(known, _)| *known == number) else {
-            return Err(Status::permission_denied(format!("node number {number} is not configured here")));
+            return Err(Status::permission_denied(self.unknown(number)));
         };
         if !caller.may_be(number) {
-            return Err(Status::permission_denied(format!("the certificate does not name node \"{name}\"")));
+            return Err(Status::permission_denied(format!(
+                "the certificate does not name node \"{name}\", which has number {number} here: it is another node's certificate, or \
+                 the nodes stand in another order in cluster.nodes there"
+            )));
         }
         Ok(name)
     }

@@ -165,9 +165,9 @@ async fn a_group_forms_when_every_node_is_there() {
     b.knows(1, &a.address());
     let a = a.serve();
     let stopping = a.tasks.stopping();
-    let (formed, b) = tokio::join!(bootstrap_gate(&a.peers, &stopping), async { b.serve() });
+    let (formed, b) = tokio::join!(bootstrap_gate(&a.peers, &stopping, |_| {}), async { b.serve() });
     assert_eq!(formed, Ok(crate::versions::NEWEST));
-    assert_eq!(bootstrap_gate(&b.peers, &stopping).await, Ok(crate::versions::NEWEST));
+    assert_eq!(bootstrap_gate(&b.peers, &stopping, |_| {}).await, Ok(crate::versions::NEWEST));
     a.directory.stamp().unwrap();
     assert_eq!(a.directory.formation(), Formation::Formed);
     assert!(b.peers.hello(1).await.unwrap().formed);
@@ -181,7 +181,7 @@ async fn a_former_member_with_an_empty_directory_does_not_form_a_group() {
     b.directory.stamp().unwrap();
     b.directory.heard_of(1 | (4 << 16)).unwrap();
     let (a, _b) = (a.serve(), b.serve());
-    let refused = bootstrap_gate(&a.peers, &a.tasks.stopping()).await;
+    let refused = bootstrap_gate(&a.peers, &a.tasks.stopping(), |_| {}).await;
     assert_eq!(refused, Err(BootstrapError::WasMember { peer: "b".into() }));
 }
 
@@ -191,6 +191,6 @@ async fn waiting_for_a_group_ends_with_the_node() {
     a.knows(2, "127.0.0.1:1");
     let a = a.serve();
     let stopping = a.tasks.stopping();
-    let (ended, ()) = tokio::join!(bootstrap_gate(&a.peers, &stopping), async { a.tasks.stop() });
+    let (ended, ()) = tokio::join!(bootstrap_gate(&a.peers, &stopping, |_| {}), async { a.tasks.stop() });
     assert_eq!(ended, Err(BootstrapError::Stopped));
 }

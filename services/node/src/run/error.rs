@@ -6,6 +6,7 @@ use chassis::{exit, tls::TlsError};
 use consensus::{force::ForceError, log::LogError};
 use store::StoreError;
 
+use super::access::Denied;
 use crate::{
     data_dir::DataDirError,
     machine::UnknownRules,
@@ -38,6 +39,9 @@ pub enum RunError {
     /// The peers' port, or the certificate for it.
     #[error(transparent)]
     Peers(#[from] PeersError),
+    /// The data directory belongs to somebody else.
+    #[error(transparent)]
+    Denied(#[from] Box<Denied>),
     /// The data directory.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -106,8 +110,12 @@ impl RunError {
             | Self::Tls(_)
             | Self::Secret(_)
             | Self::Bootstrap(_)
+            | Self::Denied(_)
             | Self::Versions { .. }
             | Self::Rules(_) => exit::USAGE,
+            Self::DataDir(DataDirError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+                exit::USAGE
+            }
             Self::DataDir(DataDirError::Io { .. })
             | Self::Log(_)
             | Self::Store(_)
@@ -148,6 +156,7 @@ mod tests {
         let over = TlsError::Expired { file: path.clone(), since: "2020-01-01".into() };
         let foreign = TlsError::OtherCa { file: path.clone(), ca: path.clone() };
         let locked = DataDirError::Locked { path: path.clone(), holder: String::new() };
+        let io = |kind: io::ErrorKind| DataDirError::Io { doing: "open", path: path.clone(), source: kind.into() };
         let peers =
             PeersError::Bind { listen: SocketAddr::from(([127, 0, 0, 1], 1)), source: io::ErrorKind::AddrInUse.into() };
         for (error, code) in [
@@ -155,7 +164,9 @@ mod tests {
             (RunError::Tls(over), exit::TEMPORARY),
             (RunError::Tls(foreign), exit::USAGE),
             (RunError::DataDir(locked), exit::TEMPORARY),
-            (RunError::DataDir(DataDirError::Restoring { path }), exit::USAGE),
+            (RunError::DataDir(DataDirError::Restoring { path: path.clone() }), exit::USAGE),
+            (RunError::DataDir(io(io::ErrorKind::PermissionDenied)), exit::USAGE),
+            (RunError::DataDir(io(io::ErrorKind::Other)), exit::IO),
             (RunError::Peers(peers), exit::TEMPORARY),
             (listen(io::ErrorKind::AddrInUse), exit::TEMPORARY),
             (listen(io::ErrorKind::PermissionDenied), exit::FAILED),

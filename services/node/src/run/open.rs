@@ -20,13 +20,14 @@ use ocs_proto::peer::ConfState;
 use records::Rules;
 use store::StoreConfig;
 
-use super::{RunError, told::Told};
+use super::{RunError, ports::OPENING, told::Told};
 use crate::{
     config::Config,
     data_dir::{DataDir, Formation},
     machine::RecordsMachine,
     metrics::Metrics,
-    peers::{Admission, Peers, bootstrap_gate},
+    peers::{Admission, Missing, Peers, bootstrap_gate},
+    startup::Startup,
     versions,
 };
 
@@ -38,12 +39,15 @@ pub(super) async fn form_if_new(
     config: &Config,
     directory: &DataDir,
     peers: &Peers,
+    startup: &Startup,
     tasks: &Tasks,
 ) -> Result<(), RunError> {
     if directory.formation() == Formation::Formed {
         return Ok(());
     }
-    let versions = bootstrap_gate(peers, &tasks.stopping()).await?;
+    let waits = |missing: &Missing| startup.say(format!("waiting for {}", missing.names));
+    let versions = bootstrap_gate(peers, &tasks.stopping(), waits).await?;
+    startup.say(OPENING);
     for left_over in [log_dir(directory), state_dir(directory)] {
         remove(&left_over)?; // of a forming that was cut short: nobody has heard of it
     }

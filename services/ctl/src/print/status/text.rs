@@ -173,6 +173,9 @@ fn last_backup(backups: &BackupsView) -> String {
 
 /// A role that nobody confirmed is said to be so; a witness never changes its role.
 fn shown_role(said: &Said) -> String {
+    if !said.starting.is_empty() {
+        return "starting".to_owned();
+    }
     let doubtful = !said.confirmed && matches!(said.role, "primary" | "backup");
     if doubtful { format!("{} (unconfirmed)", said.role) } else { said.role.to_owned() }
 }

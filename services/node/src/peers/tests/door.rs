@@ -108,6 +108,22 @@ async fn a_certificate_speaks_only_for_the_node_it_names() {
 }
 
 #[tokio::test]
+async fn a_node_whose_file_has_the_nodes_in_another_order_is_told_so() {
+    let ca = authority();
+    let a = guarded(&ca);
+    let channel = way_to(&a, Some(&identity(&ca, "b")), "b", 2).dial().await.unwrap();
+    let claims = |number: u64| {
+        let mut claimed = frame(1, vec![message(number, 1, 1)]);
+        claimed.head = Some(way_to(&a, None, "b", number).head());
+        claimed
+    };
+    for (number, because) in [(1, "is this node, \"a\""), (3, "another order"), (9, "cluster.nodes differs")] {
+        let refused = dial::client(channel.clone()).frames(stream::iter([claims(number)])).await.unwrap_err();
+        assert!(refused.message().contains(because), "{number}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn silent_and_garbled_callers_do_not_stall_the_listener() {
     let ca = authority();
     for tls in [true, false] {

@@ -1,8 +1,6 @@
 //! A primary whose state turns out to be wrong: it hands over before anything else, however soon another state is there.
 
-mod world;
-
-use world::World;
+use crate::world::World;
 
 #[test]
 fn a_primary_hands_over_at_once_when_its_state_is_wrong() {

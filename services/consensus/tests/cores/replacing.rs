@@ -1,11 +1,9 @@
 //! A node that lost its disk comes back under a new id (design rule 11): cores on disks and a network in memory, one thread,
 //! and one of them crashes at every single step of it in turn.
 
-mod world;
-
 use consensus::{Kind, RaftId, members};
 
-use world::*;
+use crate::world::*;
 
 /// The whole story; how many events it took from the loss on, and when that was.
 fn replaced(number: u16, crash: Option<(usize, RaftId)>) -> (usize, usize) {

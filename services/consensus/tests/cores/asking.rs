@@ -1,9 +1,7 @@
 //! Whom a leader asks before a read: the other data node alone while that one answers first, everybody once it does not.
 
-mod world;
-
+use crate::world::{WITNESS, World};
 use consensus::RaftId;
-use world::{WITNESS, World};
 
 /// eraftpb's number of a heartbeat.
 const HEARTBEAT: u32 = 8;

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod world;
-
 use bytes::Bytes;
 use consensus::{
     ApplyBatch, FetchedState, Kind, Machine, MachineError, ModeError, RaftId,
@@ -16,7 +14,7 @@ use consensus::{
 use ocs_proto::peer::{ConfState, Entry, Member, PeerFrame, SnapshotMark};
 use prost::Message;
 
-use world::*;
+use crate::world::*;
 
 /// The state of a test as a machine; what is not persisted is lost with it.
 struct Book {

@@ -1,8 +1,6 @@
 //! What a log may forget where its disk is behind what its node knows committed (design rules 1 and 6).
 
-mod world;
-
-use world::*;
+use crate::world::*;
 
 /// raft-rs hands over only what is durable here, and passes over what it does not find any more: changes of the membership too.
 #[test]

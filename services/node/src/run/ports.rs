@@ -1,0 +1,95 @@
+//! The ports for operators and monitoring, open before there is anything to show: until the parts run they tell what the start waits
+//! for.
+//!
+//! Never decides what is answered. Called by `run`.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use chassis::{
+    descriptors, notify,
+    tasks::Tasks,
+    tls::{Clients, TlsFiles, TlsIdentity},
+};
+use tokio::net::TcpListener;
+
+use super::{RunError, open, roster};
+use crate::{
+    admin::{self, Admin},
+    config::Config,
+    control::{About, ControlApi, ControlPort, StartingNode},
+    entrance::{self, Entrance, Limits, Protocol, Refusals},
+    metrics::Metrics,
+    startup::{LateRoutes, Startup},
+};
+
+/// The first and the last state of a start.
+pub(super) const OPENING: &str = "opening log and state";
+/// The state of a start that waits for the group to take this node in.
+pub(super) const JOINING: &str = "waiting to join";
+
+/// Open ports of a node that starts.
+pub(super) struct Ports {
+    /// What the ports tell for now.
+    pub(super) startup: Startup,
+    /// What never changes while the process runs.
+    pub(super) about: Arc<About>,
+    control: ControlPort,
+    admin: LateRoutes,
+    refusals: [(&'static str, Arc<Refusals>); 2],
+}
+
+impl Ports {
+    /// Takes the ports and answers. The supervisor hears that the process is ready for those who ask.
+    pub(super) async fn open(config: &Config, tasks: &Tasks) -> Result<Self, RunError> {
+        let control = Port::bind("control", config.control.listen, config.control.tls.as_ref(), &[b"h2"])?;
+        let admin = Port::bind("admin", config.admin.listen, config.admin.tls.as_ref(), &[b"http/1.1"])?;
+        let limits = Limits::fitting(descriptors::limits().soft);
+        let control_entrance = Entrance::new("control", Protocol::Grpc, limits);
+        let admin_entrance = Entrance::new("admin", Protocol::Http1, limits);
+        let refusals = [("admin", admin_entrance.refusals()), ("control", control_entrance.refusals())];
+        let startup = Startup::new(OPENING);
+        let about = Arc::new(About {
+            cluster: config.cluster.id.clone(),
+            started: Instant::now(),
+            options: records::options_of(&open::rules(config)).to_vec(),
+        });
+        let (startup_told, about_told) = (startup.clone(), about.clone());
+        let node =
+            StartingNode { startup: startup_told, roster: roster(config), mode: config.mode(), about: about_told };
+        let first = LateRoutes::new(admin::starting_router(&config.node.name, &startup));
+        admin_entrance.serve(admin.listener, admin.tls, first.behind(axum::Router::new()), tasks);
+        let control = ControlPort::open(control_entrance, control.listener, control.tls, node, tasks)
+            .await
+            .map_err(|source| RunError::Reflection(source.to_string()))?;
+        notify::ready();
+        notify::status(OPENING);
+        Ok(Self { startup, about, control, admin: first, refusals })
+    }
+
+    /// Refused connections and requests of both ports are counted.
+    pub(super) fn count_refusals(&self, metrics: &Metrics) {
+        self.refusals.iter().for_each(|(port, refusals)| metrics.count_refusals(port, refusals.clone()));
+    }
+
+    /// From now on the parts answer.
+    pub(super) fn connect(self, control: ControlApi, admin: Admin, tasks: &Tasks) {
+        self.control.connect(control, admin.health.clone(), tasks);
+        self.admin.connect(admin.router());
+        self.startup.say("running");
+    }
+}
+
+/// A port that was taken, and how it is to be secured.
+struct Port {
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl Port {
+    fn bind(name: &'static str, listen: SocketAddr, tls: Option<&TlsFiles>, alpn: &[&[u8]]) -> Result<Self, RunError> {
+        let identity = tls.map(TlsIdentity::load).transpose()?;
+        let tls = identity.map(|identity| identity.server_config(Clients::WithCertificate, alpn));
+        let listener = entrance::listen(listen).map_err(|source| RunError::Listen { name, address: listen, source })?;
+        Ok(Self { listener, tls })
+    }
+}
