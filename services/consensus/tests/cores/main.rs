@@ -6,6 +6,7 @@ mod contradicting;
 mod distrusted;
 mod forced;
 mod forgetting;
+mod hung_disk;
 mod missing_state;
 mod pausing;
 mod replacing;

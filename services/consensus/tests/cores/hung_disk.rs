@@ -1,10 +1,8 @@
 //! Disks that hang without an error: who hands over, who takes over, who stays, and who does not even ask.
 
-mod world;
-
+use crate::world::{TICK_MS, WITNESS, World};
 use consensus::{RaftId, TransferError};
 use ocs_proto::peer::{Head, PeerFrame};
-use world::{TICK_MS, WITNESS, World};
 
 const W: RaftId = WITNESS as RaftId;
 /// From then on a disk counts as hanging, milliseconds.
