@@ -104,7 +104,7 @@ impl FullDisk {
         room::is_short(self.room.directory(), self.room.reserve_bytes())
     }
 
-    async fn until_room(&self, role: &RoleService, raft: &Handle<RequestId, Reply>) {
+    async fn until_room(self: &Arc<Self>, role: &RoleService, raft: &Handle<RequestId, Reply>) {
         self.met.cancelled().await;
         loop {
             hand_over(role, raft).await;
