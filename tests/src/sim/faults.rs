@@ -177,6 +177,11 @@ impl Plan {
         }
     }
 
+    /// Whether disks are put back from older copies.
+    pub(super) fn likes_old_disks(&self) -> bool {
+        !self.calm && self.kinds.iter().any(|(kind, _)| *kind == Kind::OldDisk)
+    }
+
     /// The network as it usually is under this seed.
     pub(super) fn net(&self) -> Net {
         Net { loss: self.loss, doubled: self.doubled, ..Net::default() }

@@ -219,6 +219,7 @@ impl World {
         if self.nodes[at].log_lost {
             return self.begin_asking(at);
         }
+        self.copy_before(at);
         let seed = self.rng.random();
         match self.nodes[at].start(self.now, seed) {
             Ok(()) => {}
