@@ -144,6 +144,8 @@ pub(super) struct Plan {
     loss: u32,
     doubled: u32,
     pub(super) rules: RulesPlan,
+    /// Frames that come shortly after each other are one event for their node.
+    pub(super) joins_frames: bool,
     /// How many befell, for the report.
     pub(super) befallen: u64,
 }
@@ -178,8 +180,14 @@ impl Plan {
             loss: if noisy { rng.random_range(0..30) } else { 0 },
             doubled: if noisy { rng.random_range(0..30) } else { 0 },
             rules: RulesPlan::draw(rng),
+            joins_frames: rng.random_ratio(1, 4),
             befallen: 0,
         }
+    }
+
+    /// Whether disks are put back from older copies.
+    pub(super) fn likes_old_disks(&self) -> bool {
+        !self.calm && self.kinds.iter().any(|(kind, _)| *kind == Kind::OldDisk)
     }
 
     /// The network as it usually is under this seed.

@@ -21,8 +21,9 @@ use super::{
 
 /// Raft's message that makes its receiver ask for votes at once (eraftpb).
 const TIMEOUT_NOW: u32 = 14;
-/// Raft's answer to who asks for votes (eraftpb).
-const VOTE: u32 = 6;
+/// Raft's answer to a request for votes, and that request (eraftpb).
+pub(super) const VOTE: u32 = 6;
+const REQUEST_VOTE: u32 = 5;
 
 impl World {
     pub(super) fn head(&self, at: usize, to: RaftId) -> Head {
@@ -76,8 +77,10 @@ impl World {
         if frame.start_check.is_some() && !self.may_be_asked(from, to) {
             return;
         }
+        // a start may be confirmed by another node than the one whose frames are late
+        let spared_us = if frame.start_answer.is_some() { self.net.late_us[to] } else { 0 };
         for way in self.net.ways(&mut self.rng, from, to) {
-            self.after(way, Event::Frame { to, frame: frame.clone() });
+            self.after(way - spared_us, Event::Frame { to, frame: frame.clone() });
         }
     }
 
@@ -101,6 +104,10 @@ impl World {
             life.heard.insert(place(head.from), Heard::of(&head, now));
         }
         self.note_confirmation(at, &frame);
+        self.note_vote(&frame);
+        if frame.messages.iter().any(|message| message.kind == REQUEST_VOTE) {
+            self.copy_before(at);
+        }
         let Some(life) = &mut self.nodes[at].life else { return };
         life.core.step(frame);
         if life.core.leads() && life.core.is_former(head.from) {

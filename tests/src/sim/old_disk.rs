@@ -12,12 +12,13 @@ use consensus::{
     evidence::Evidence,
     log::MemDisk,
 };
-use ocs_proto::peer::{PeerFrame, StartVerdict};
+use ocs_proto::peer::{PeerFrame, RaftMessage, StartVerdict};
 use rand::Rng;
 
 use super::{
     event::{Event, Who},
     faults::Fault,
+    frames::VOTE,
     invariants::claim,
     node::{Node, Synced, place},
     state::State,
@@ -59,6 +60,8 @@ struct DiskCopy {
     doubted: bool,
     synced: Synced,
     evidence: Evidence,
+    /// From just before a start or a vote, and put back as soon as somebody knows of that alone.
+    close: bool,
 }
 
 /// The copies that operators keep, and what the simulator saw of starts.
@@ -81,8 +84,9 @@ impl DiskCopy {
             disk: node.disk.copy_durable(),
             store: node.store.clone(),
             doubted: node.doubted,
-            synced: Synced { in_doubt: None, ..node.synced.clone() },
+            synced: node.synced.clone(),
             evidence: node.evidence.clone(),
+            close: false,
         }
     }
 }
@@ -104,7 +108,8 @@ impl World {
             drop(self.copies.kept.insert(at, DiskCopy::of(node)));
             return;
         }
-        let log_only = self.rng.random_ratio(1, 4);
+        let close = self.copies.kept.get(&at).is_some_and(|copy| copy.close);
+        let log_only = !close && self.rng.random_ratio(1, 4);
         let knowing = self.nodes_that_know_better(at, log_only);
         if knowing.is_empty() {
             return;
@@ -117,6 +122,37 @@ impl World {
             [first] => self.put_back_as_second(at, first, log_only, &knowing),
             _ => {}
         }
+    }
+
+    /// A copy from before a start or a vote, in some seeds that like old disks: only the start, or only the term, tells it from the newest
+    /// disk for a while.
+    pub(super) fn copy_before(&mut self, at: usize) {
+        if !self.plan.likes_old_disks() || !self.rng.random_ratio(1, 4) {
+            return;
+        }
+        let (node, conf) = (&self.nodes[at], self.watch.membership());
+        let older = self.copies.kept.get(&at).is_some_and(|copy| !copy.close && copy.id == node.id);
+        if older || node.disk_gone() || node.flipped || conf.single_copy || conf.voters.len() < 2 {
+            return;
+        }
+        let copy = DiskCopy { close: true, ..DiskCopy::of(node) };
+        drop(self.copies.kept.insert(at, copy));
+    }
+
+    /// A close copy is put back now, or in a moment.
+    fn put_close_back(&mut self, id: RaftId, within_us: u64) {
+        let at = place(id);
+        if self.copies.kept.get(&at).is_some_and(|copy| copy.close && copy.id == id) {
+            let after_us = self.rng.random_range(0..within_us);
+            self.after(after_us, Event::Fault(Fault::OldDisk(at)));
+        }
+    }
+
+    /// A vote has come to its candidate, which keeps it beside its first write as a leader.
+    pub(super) fn note_vote(&mut self, frame: &PeerFrame) {
+        let granted = |message: &&RaftMessage| message.kind == VOTE && !message.reject;
+        let votes: Vec<RaftId> = frame.messages.iter().filter(granted).map(|message| message.from).collect();
+        votes.into_iter().for_each(|id| self.put_close_back(id, 4_000));
     }
 
     fn put_back(&mut self, at: usize, log_only: bool, knowing: Vec<usize>) {
@@ -188,6 +224,9 @@ impl World {
     fn knows_better(&self, other: usize, copy: &DiskCopy, log_only: bool) -> bool {
         let confirmed = self.copies.confirmed.get(&(other, copy.id)).copied().unwrap_or(0);
         if !log_only && confirmed > copy.boots {
+            return true;
+        }
+        if copy.close && self.nodes[other].evidence.of(copy.id).term > copy.synced.hard_state.term {
             return true;
         }
         let running = self.nodes.iter().find(|node| node.id == copy.id).map_or(0, |node| node.boots);
@@ -270,6 +309,7 @@ impl World {
             .filter(|answer| answer.verdict() == StartVerdict::Yes && own.is_some_and(|own| answer.token[..] == own));
         if confirmed.is_some() {
             self.copies.confirmed.insert((place(head.from), self.nodes[at].id), self.nodes[at].boots);
+            self.put_close_back(self.nodes[at].id, 500);
         }
     }
 

@@ -145,10 +145,20 @@ impl World {
             self.talk(&event);
         }
         let place = event.place();
+        let joined = matches!(*event, Event::Frame { .. }) && self.plan.joins_frames && self.rng.random_ratio(1, 2);
         self.happen(*event);
-        if let Some(at) = place {
-            self.settle(at);
+        match place {
+            Some(at) if joined => self.settle_later(at),
+            Some(at) => self.settle(at),
+            None => {}
         }
+    }
+
+    /// A driver takes what has come meanwhile before it looks at what its core makes of it.
+    fn settle_later(&mut self, at: usize) {
+        let Some(boot) = self.nodes[at].life.as_ref().map(|life| life.boot) else { return };
+        let later_us = self.rng.random_range(0..5_000);
+        self.after(later_us, Event::Wake(Who { node: at, boot }));
     }
 
     fn talk(&self, event: &Event) {
@@ -219,6 +229,7 @@ impl World {
         if self.nodes[at].log_lost {
             return self.begin_asking(at);
         }
+        self.copy_before(at);
         let seed = self.rng.random();
         match self.nodes[at].start(self.now, seed) {
             Ok(()) => {}

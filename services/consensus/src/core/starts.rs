@@ -3,6 +3,9 @@
 //!
 //! Decides with [`Evidence`] alone: no clock but ticks, no disk. Called by `core`.
 
+#[cfg(mutant)]
+mod mistaken;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage, Reign, StartAnswer, StartCheck, StartVerdict};
@@ -56,14 +59,24 @@ pub struct EvidenceWrite {
     pub then: Vec<(RaftId, StartMessage)>,
 }
 
+/// A voter that has confirmed a start.
+#[derive(Debug, Clone, Copy)]
+struct Confirmer {
+    /// The id under which it remembers the start: under a newer one it begins anew.
+    id: RaftId,
+    /// Its own start was confirmed by then. Otherwise its disk may be an older copy, which forgets the start once the newest one is put back:
+    /// it counts, since nodes that start together confirm each other, and is asked again.
+    lasting: bool,
+}
+
 /// This node's part in the confirming of starts.
 #[derive(Debug)]
 pub(super) struct Starts {
     evidence: Evidence,
     own: Start,
     standing: StartStanding,
-    /// By the number of a node, the id under which it has confirmed this start and remembers it: under a newer one it begins anew.
-    yes: BTreeMap<u16, RaftId>,
+    /// By the number of a node, who has confirmed this start.
+    yes: BTreeMap<u16, Confirmer>,
     /// The last answer that was no yes, by node number.
     waiting: BTreeMap<u16, String>,
     /// Confirmed starts that speak, by Raft id, and the ticks since.
@@ -115,8 +128,13 @@ impl Starts {
 
 impl Starts {
     /// Whether the node of an id has confirmed this start, under that id or a newer one.
+    fn confirmed_by(&self, id: RaftId) -> bool {
+        self.yes.get(&number(id)).is_some_and(|by| by.id >= id)
+    }
+
+    /// As [`Starts::confirmed_by`], on a disk that others have confirmed.
     fn remembered_by(&self, id: RaftId) -> bool {
-        self.yes.get(&number(id)).is_some_and(|by| *by >= id)
+        self.yes.get(&number(id)).is_some_and(|by| by.lasting && by.id >= id)
     }
 }
 
@@ -223,7 +241,9 @@ impl<D: Disk> Core<D> {
         let Some(starts) = &self.starts else { return };
         let conf = self.raw.store().conf_state();
         let remembers = |id: RaftId| number(id) == own || starts.remembered_by(id);
-        let said_yes = |id: RaftId| remembers(id) || (self.formats() <= 1 && starts.older.contains(&number(id)));
+        let said_yes = |id: RaftId| {
+            number(id) == own || starts.confirmed_by(id) || (self.formats() <= 1 && starts.older.contains(&number(id)))
+        };
         // a node that is no voter now may know an older start, and be a voter again
         let configured = self.config.kinds.iter().map(|(id, _)| id);
         let by_all = others.iter().chain(configured).all(|id| remembers(*id));
@@ -255,7 +275,8 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    fn on_start_answer(&mut self, from: RaftId, answer: StartAnswer) {
+    fn on_start_answer(&mut self, head: &Head, answer: StartAnswer) {
+        let from = head.from;
         let Some(starts) = &mut self.starts else { return };
         if answer.token[..] != starts.own.token {
             return; // of a former start
@@ -266,7 +287,8 @@ impl<D: Disk> Core<D> {
         }
         match answer.verdict() {
             StartVerdict::Yes => {
-                starts.yes.insert(number(from), from);
+                let lasting = !head.unconfirmed || starts.remembered_by(from);
+                starts.yes.insert(number(from), Confirmer { id: from, lasting });
                 starts.waiting.remove(&number(from));
             }
             StartVerdict::Wait => {
@@ -537,7 +559,7 @@ impl<D: Disk> Core<D> {
             self.on_start_check(head.from, &check);
         }
         if let Some(answer) = answer {
-            self.on_start_answer(head.from, answer);
+            self.on_start_answer(head, answer);
         }
         self.hear_start(head);
     }
@@ -559,32 +581,5 @@ impl<D: Disk> Core<D> {
     pub(super) fn with_evidence(&mut self, mut write: Write) -> Write {
         write.evidence = self.evidence_of_votes();
         write
-    }
-}
-
-#[cfg(mutant)]
-impl Starts {
-    /// The mistakes of a voter that looks at less than it knows.
-    fn mistaken(&self, from: RaftId, check: &StartCheck, checked: Result<(), Known>) -> Result<(), Known> {
-        use crate::mutant::{Mutant, on};
-        let known = self.evidence.of(from);
-        let listed = known.start.is_none_or(|kept| check.starts.iter().any(|start| start.token[..] == kept.token));
-        let same = known.start.is_some_and(|kept| check.start.as_ref().is_some_and(|own| own.token[..] == kept.token));
-        let parts = |start: bool, term: bool, index: bool| match start && term && index {
-            true => Ok(()),
-            false => Err(known),
-        };
-        let (start, term, index) = (listed, known.term <= check.term, known.index <= check.last_index);
-        if same {
-            Ok(())
-        } else if on(Mutant::StartsNotCompared) {
-            parts(true, term, index)
-        } else if on(Mutant::TermsNotCompared) {
-            parts(start, true, index)
-        } else if on(Mutant::IndexesNotCompared) {
-            parts(start, term, true)
-        } else {
-            checked
-        }
     }
 }

@@ -215,3 +215,29 @@ fn a_start_is_named_until_every_voter_remembers_a_later_one() {
     confirm_by(&mut core, 3);
     assert_eq!(named(&core), 1);
 }
+
+/// An unconfirmed voter may run on an older copy of its disk: what it remembers goes when the newest one is put back.
+#[test]
+fn a_voter_that_confirmed_a_start_before_its_own_was_is_asked_again() {
+    let (mut core, _log) = follower();
+    for from in [1, 3] {
+        let token = Bytes::copy_from_slice(&TOKEN);
+        let answer = StartAnswer { token, verdict: StartVerdict::Yes.into(), ..StartAnswer::default() };
+        let head = Head { unconfirmed: from == 3, ..head(from, 1, 1) };
+        core.step(PeerFrame { head: Some(head), start_answer: Some(answer), ..PeerFrame::default() });
+    }
+    assert_eq!(core.start_standing(), StartStanding::Confirmed, "both count");
+    assert_eq!(
+        core.evidence().map(Evidence::own_starts),
+        Some(2),
+        "the former start is named to the one that may forget"
+    );
+    let asked = |core: &mut Core<MemDisk>| {
+        (0..60).for_each(|_| core.tick());
+        core.output().starts.into_iter().map(|(to, _)| to).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(asked(&mut core).into_iter().collect::<Vec<_>>(), [3]);
+    confirm_by(&mut core, 3);
+    assert!(asked(&mut core).is_empty());
+    assert_eq!(core.evidence().map(Evidence::own_starts), Some(1));
+}
