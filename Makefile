@@ -36,7 +36,7 @@ run:
 # incremental compilation but gigabytes of target.
 test: export CARGO_INCREMENTAL ?= 0
 test:
-	cargo build --locked --workspace --exclude ocs-bench --bins --examples
+	cargo build --locked --workspace --bins --examples
 	cargo test --locked --workspace --lib --bins --tests
 
 build:
