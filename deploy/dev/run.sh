@@ -101,10 +101,7 @@ stop_all() {
   trap '' INT TERM HUP
   trap - EXIT
   say "stopping"
-  if [ -n "$steps" ]; then
-    kill -TERM -- "-$steps" 2>/dev/null || true
-    wait "$steps" 2>/dev/null || true
-  fi
+  [ -z "$steps" ] || kill -TERM -- "-$steps" 2>/dev/null || true # not waited for: within a trap bash may wait for ever
   [ ${#supervisors[@]} -eq 0 ] || kill -TERM "${supervisors[@]}" 2>/dev/null || true
   local tenths=0 pid left
   while [ "$tenths" -lt $((STOP_SECONDS * 10)) ]; do
@@ -280,12 +277,22 @@ first_steps() {
 first_steps &
 steps=$!
 
+# Half a second at a time: a signal that comes just before a wait is heard after it.
+until_one_ends() { # pids
+  local pid
+  while true; do
+    for pid in "$@"; do kill -0 "$pid" 2>/dev/null || return 0; done
+    sleep 0.5 &
+    wait $! 2>/dev/null || true
+  done
+}
+
 # Until a signal, or until a node cannot be started at all.
-wait -n "$steps" "${supervisors[@]}" || true
+until_one_ends "$steps" "${supervisors[@]}"
 if ! kill -0 "$steps" 2>/dev/null; then
   wait "$steps" || refuse "the group did not get ready, see above; rm -rf $RUN_DIR starts anew, without its data"
   steps=''
-  wait -n "${supervisors[@]}" || true
+  until_one_ends "${supervisors[@]}"
 fi
 say "a node ended for good; see above"
 exit 1

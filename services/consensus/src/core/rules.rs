@@ -163,11 +163,11 @@ impl<D: Disk> Core<D> {
         }
         let progress = self.raw.raft.prs().get(to).filter(|_| self.is_voter(to));
         let Some(peer) = progress else { return Err("it is not a voter".to_owned()) };
-        if !peer.recent_active {
-            return Err("it has not answered for a whole election timeout".to_owned());
-        }
         if self.hangs(to) {
             return Err(format!("its disk hangs: a write has not ended for {} ms", self.write_age_of(to)));
+        }
+        if !peer.recent_active {
+            return Err("it has not answered for a whole election timeout".to_owned());
         }
         let lag = self.last_index().saturating_sub(peer.matched);
         if lag > TRANSFER_LAG_MAX {

@@ -76,8 +76,10 @@ fn nobody_hands_over_to_a_node_whose_disk_hangs_longer() {
     until_age(&mut world, primary, STALL_MS + TICK_MS);
     assert!(!world.node(primary).core.transferring());
     assert_eq!(world.leader(), Some(primary));
-    let refused = world.node(primary).core.transfer(backup, "a test");
-    assert!(matches!(&refused, Err(TransferError::NotEligible(why)) if why.contains("its disk hangs")), "{refused:?}");
+    world.until("it is refused for its disk", |world| {
+        let refused = world.node(primary).core.transfer(backup, "a test");
+        matches!(&refused, Err(TransferError::NotEligible(why)) if why.contains("its disk hangs"))
+    });
     world.hung.remove(&backup);
     world.until("it takes over once its disk goes on", |world| world.leader() == Some(backup));
 }
@@ -110,7 +112,10 @@ fn a_paused_group_keeps_its_primary_though_its_disk_hangs() {
     hang(&mut world, primary);
     world.until("it says so", |world| world.node(primary).core.stalled_alone());
     assert_eq!(world.leader(), Some(primary));
-    world.node(primary).core.transfer(backup, "an operator's switchover").expect("an operator may");
-    world.collect(primary);
+    world.until("an operator may hand over", |world| {
+        let taken = world.node(primary).core.transfer(backup, "an operator's switchover").is_ok();
+        world.collect(primary);
+        taken
+    });
     world.until("the backup is primary", |world| world.leader() == Some(backup));
 }

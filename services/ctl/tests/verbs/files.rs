@@ -252,7 +252,7 @@ async fn a_standard_error_that_takes_nothing_changes_no_exit_code() {
     let (double, dir) = prepared().await;
     let unreachable = "ocsctl --timeout 1 status 2>/dev/full";
     assert_eq!(bash(&nobody().await, dir.path(), unreachable).await.code, 3);
-    let refused = "ocsctl list show none 2>/dev/full";
+    let refused = "ocsctl list export none 2>/dev/full";
     assert_eq!(bash(&double.endpoints(), dir.path(), refused).await.code, 1);
     let written = "ocsctl list export demo -o out 2>/dev/full";
     assert_eq!(bash(&double.endpoints(), dir.path(), written).await.code, 0);
