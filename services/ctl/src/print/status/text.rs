@@ -43,6 +43,7 @@ impl GroupView {
         lines.extend(self.reported.iter().filter(|report| report.confirmed).map(|report| sentence(&report.line)));
         let silent = self.nodes.iter().filter(|node| node.said.is_none());
         lines.extend(silent.map(|node| format!("{}: {}", node.node, node.error.as_deref().unwrap_or("unreachable"))));
+        lines.extend(self.starts());
         lines.extend(self.warnings());
         if let Some(primary) = self.primary() {
             lines.extend(primary.deletions.iter().cloned());
@@ -68,6 +69,12 @@ impl GroupView {
     }
 
     /// Each warning once, with the nodes that have it where these are not all.
+    /// What each start waits for.
+    fn starts(&self) -> Vec<String> {
+        let waits = self.said().filter(|(_, said)| !said.starting.is_empty());
+        waits.map(|(node, said)| format!("{}: {}", node.node, said.starting)).collect()
+    }
+
     fn warnings(&self) -> Vec<String> {
         let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
         for (node, said) in self.said() {
@@ -181,7 +188,9 @@ fn shown_role(said: &Said) -> String {
 }
 
 fn state(said: &Said) -> &'static str {
-    if said.disk_short {
+    if !said.starting.is_empty() {
+        "starting"
+    } else if said.disk_short {
         "up, does not acknowledge"
     } else if said.start == "old" || said.start == "asking" {
         "up, start not confirmed"
