@@ -131,7 +131,7 @@ fn transport_fault(cause: &str) -> String {
         "this port speaks TLS: give --ca --cert --key".to_owned()
     } else if cause.contains("InvalidContentType") {
         "this port does not speak TLS: leave --ca --cert --key out".to_owned()
-    } else if cause.contains("broken pipe") || cause.contains("connection reset") {
+    } else if ["broken pipe", "connection reset", "connection closed"].iter().any(|end| cause.contains(end)) {
         // the alert came too late to be read
         format!(
             "{cause}: the port closed the connection at once; with TLS it wants --ca --cert --key, without it none of them"

@@ -76,6 +76,7 @@ fn nobody_hands_over_to_a_node_whose_disk_hangs_longer() {
     until_age(&mut world, primary, STALL_MS + TICK_MS);
     assert!(!world.node(primary).core.transferring());
     assert_eq!(world.leader(), Some(primary));
+    tell_age(&mut world, primary, backup, 3 * STALL_MS);
     world.until("it is refused for its disk", |world| {
         let refused = world.node(primary).core.transfer(backup, "a test");
         matches!(&refused, Err(TransferError::NotEligible(why)) if why.contains("its disk hangs"))
