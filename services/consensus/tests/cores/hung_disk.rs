@@ -77,10 +77,10 @@ fn nobody_hands_over_to_a_node_whose_disk_hangs_longer() {
     assert!(!world.node(primary).core.transferring());
     assert_eq!(world.leader(), Some(primary));
     tell_age(&mut world, primary, backup, 3 * STALL_MS);
-    world.until("it is refused for its disk", |world| {
-        let refused = world.node(primary).core.transfer(backup, "a test");
-        matches!(&refused, Err(TransferError::NotEligible(why)) if why.contains("its disk hangs"))
-    });
+    let refused = world.node(primary).core.transfer(backup, "a test");
+    assert!(matches!(&refused, Err(TransferError::NotEligible(_))), "{refused:?}");
+    let why = world.node(primary).core.eligible(backup);
+    assert!(why.as_ref().is_err_and(|why| why.contains("its disk hangs")), "{why:?}");
     world.hung.remove(&backup);
     world.until("it takes over once its disk goes on", |world| world.leader() == Some(backup));
 }
