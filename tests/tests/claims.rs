@@ -1,4 +1,4 @@
-//! The table of claims, `tests/claims.tsv`: each kind of fault that somebody ran into has a test, whose name says what is right.
+//! The table of claims, `tests/claims.tsv`: each kind of fault that a user ran into has a test, whose name is the right behaviour.
 //!
 //! Reads sources as text; starts nothing. Whether a claim holds is shown by its own test.
 

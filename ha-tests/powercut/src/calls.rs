@@ -41,7 +41,7 @@ pub(crate) struct State {
     pub(crate) cuts: u64,
     /// How long a write or a sync takes.
     pub(crate) slow: Duration,
-    /// No write, sync or question for the room comes back; what only reads goes on.
+    /// No write, sync or question for the room comes back; reads go on.
     pub(crate) hangs: bool,
 }
 

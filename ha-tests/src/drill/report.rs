@@ -26,7 +26,7 @@ impl Bar {
     pub const KILL: Self = Self { p99_ms: 400, target: (99, 150) };
     /// The primary cannot be reached: nobody refuses, nobody answers.
     pub const UNREACHABLE: Self = Self { p99_ms: 1600, target: (50, 900) };
-    /// Something stands still without an error: a disk, or whoever reads the log. `node.disk_stall_ms` and 1 s, or 2 s.
+    /// Something stands still without an error: a disk, or the reader of the log. `node.disk_stall_ms` and 1 s, or 2 s.
     pub const STALL: Self = Self { p99_ms: 5000, target: (50, 4000) };
     /// A planned switchover.
     pub const SWITCHOVER: Self = Self { p99_ms: 100, target: (99, 50) };

@@ -1,4 +1,4 @@
-//! The pages of `docs/` do what they say: every block of commands on them is run, as it stands, against a group of real nodes.
+//! The pages of `docs/` hold: every block of commands on them is run, as it stands, against a group of real nodes.
 //!
 //! Needs the programs of the same build: `cargo build --workspace --bins` (`make test` does it).
 

@@ -1,7 +1,7 @@
 //! A page of `docs/` as the blocks of commands that stand in it. Never runs anything. Called by `site` and by the tests.
 //!
 //! Blocks in `sh` and `python` are run, in their order, in one shell. `sh exit=4`: the block must end with that status. A block in
-//! `json` or `text` right behind a block says what comes of it.
+//! `json` or `text` right behind a block shows its result.
 
 use std::fs;
 
@@ -23,14 +23,14 @@ pub(crate) struct Block {
     pub(crate) script: String,
     /// The exit status that it must have.
     pub(crate) exit: i32,
-    /// What the page says that comes of it.
+    /// The result that the page shows.
     answer: Answer,
 }
 
 #[derive(Debug)]
 enum Answer {
     Unsaid,
-    /// Objects: what each of them has, the answer of the same place has too.
+    /// Objects: each member of one is in the answer of the same place too.
     Json(String),
     /// Lines that are among those of the output.
     Lines(String),
@@ -115,7 +115,7 @@ pub(crate) fn fences(text: &str) -> Vec<Fence> {
 }
 
 impl Block {
-    /// Compares what came with what the page says.
+    /// Compares an answer with the one on the page.
     ///
     /// # Panics
     /// When the page is wrong.

@@ -68,7 +68,7 @@ pub(crate) fn missing(tools: &[&str]) -> Option<String> {
     tools.iter().find(|tool| !runs(tool)).map(|tool| format!("skipped: {tool} is not installed"))
 }
 
-/// A group, and what stands around it.
+/// A group and its surroundings.
 pub(crate) struct Site {
     pub(crate) cluster: Cluster,
     dir: PathBuf,
@@ -152,7 +152,7 @@ impl Site {
     /// Follows a page from its first block to its last. `before` hears of each section that has one, before its first.
     ///
     /// # Panics
-    /// When a block does not do what the page says.
+    /// When a block does not end as the page says.
     pub(crate) fn follow(&mut self, page: &str, mut before: impl FnMut(&mut Self, &str)) {
         let blocks = page::blocks(&page::read(page));
         assert!(!blocks.is_empty(), "{page} has no block that can be run");
@@ -216,7 +216,7 @@ impl Site {
 
     // === calls ===
 
-    /// Answers what the page asks, and starts again what its unit would.
+    /// Answers the questions of the page, and starts nodes again as its unit would.
     fn serve(&mut self, before: &mut impl FnMut(&mut Self, &str)) {
         let entries = fs::read_dir(self.dir.join("calls")).unwrap().map(|entry| entry.unwrap().path());
         for call in entries.filter(|path| path.extension().is_some_and(|ending| ending == "call")).collect::<Vec<_>>() {

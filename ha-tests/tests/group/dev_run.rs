@@ -1,5 +1,5 @@
 //! `make run`'s script itself: a group in one terminal, curl lines that work, everything gone after SIGTERM, and the same data
-//! at the second start; what cannot work is refused in one line before anything starts.
+//! at the second start; a start that cannot work is refused in one line before anything starts.
 
 use std::{
     collections::BTreeSet,
@@ -44,7 +44,7 @@ fn command(dir: &Path, offset: u16, records: u64) -> Command {
     command
 }
 
-/// What the script says where it refuses to start anything.
+/// The refusal of the script, which has started nothing.
 fn refused(command: &mut Command) -> String {
     let ran = Ran::of(command);
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);

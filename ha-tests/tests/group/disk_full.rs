@@ -74,7 +74,7 @@ fn a_data_node_killed_on_a_full_disk_starts_serves_reads_and_takes_part_again_on
     assert!(cluster.runs(FULL), "{}", cluster.log(FULL));
 }
 
-/// What the primary says of the backup.
+/// The backup as the primary's status shows it.
 fn seen_from_the_other(cluster: &Cluster) -> (bool, String) {
     let node = cluster.of_node(OTHER);
     let peer = node["peers"].as_array().and_then(|peers| peers.iter().find(|peer| peer["node"] == FULL).cloned());

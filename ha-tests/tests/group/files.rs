@@ -20,7 +20,7 @@ fn bash(cluster: &Cluster, script: &str) -> Ran {
     Ran::of(&mut bash)
 }
 
-/// What GET shows of a record, but for what is its own in each list.
+/// A record as GET shows it, but for keys that differ from list to list.
 fn shown(door: &mut Client, handle: u64) -> Map<String, Value> {
     let mut shown = door.get(&format!("/records/{handle}")).json().as_object().unwrap().clone();
     for own in ["GSW_CALLING_LIST", "GSW_RECORD_HANDLE", "GSW_RECORD_URI"] {

@@ -1,5 +1,5 @@
-//! The first minutes of a node: it says what it waits for from its first second on, to operators, to monitoring and to its
-//! supervisor; what cannot work is told in one line.
+//! The first minutes of a node: its status names the nodes that it waits for, from the first second on, to operators, to monitoring and to its
+//! supervisor; a start that cannot work ends with one line.
 
 use std::{
     fs::{self, Permissions},

@@ -24,12 +24,12 @@ const WATCHDOG: &str = "WATCHDOG_USEC";
 /// The process that the supervisor watches; absent: this one.
 const WATCHDOG_PID: &str = "WATCHDOG_PID";
 
-/// The process is ready for those who ask.
+/// The process is ready for requests.
 pub fn ready() {
     tell("READY=1");
 }
 
-/// What the process does now, in words; one line.
+/// The state of the process, in words; one line.
 pub fn status(words: &str) {
     tell(&format!("STATUS={}", words.replace('\n', " ")));
 }

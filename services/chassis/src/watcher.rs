@@ -1,6 +1,6 @@
 //! A thread that ends the process when a part that the process cannot do without stands still.
 //!
-//! Such a part can neither hand over nor say what is wrong, so nothing is asked of it: the watcher takes no lock, waits for nothing
+//! Such a part can neither hand over nor name a fault, so nothing is asked of it: the watcher takes no lock, waits for nothing
 //! and leaves every drain out. Only time that the watcher itself got counts: a process that was stopped (SIGSTOP) or a machine that
 //! was paused did not stand still. Called by the node.
 
@@ -89,7 +89,7 @@ struct Standstill {
 }
 
 impl Standstill {
-    /// Takes in what a part counts after a sleep that took so long. True: it stands still.
+    /// Takes in the count of a part after a sleep that took so long. True: it stands still.
     fn look(&mut self, slept: Duration, pulse: u64) -> bool {
         if pulse != self.pulse {
             (self.pulse, self.lasted) = (pulse, Duration::ZERO);
@@ -100,7 +100,7 @@ impl Standstill {
     }
 }
 
-/// Made ahead of its use: a heap may be what the process waits for.
+/// Made ahead of its use: the process may be waiting for its heap.
 fn last_line(watched: &Watched) -> String {
     let (name, seconds) = (watched.name, STILL_MAX.as_secs());
     let mut line = format!("fatal: {name} has stood still for {seconds} s: the process ends with status {STALLED}");

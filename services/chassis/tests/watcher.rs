@@ -1,4 +1,4 @@
-//! A process whose part stands still, for real: it ends with status 70, whoever holds or reads its standard error.
+//! A process whose part stands still, for real: it ends with status 70, also where its standard error is locked or not read.
 
 use std::{
     env,
@@ -14,7 +14,7 @@ use chassis::{
     watcher::{Watched, Watcher},
 };
 
-/// Tells the child of a test what to do.
+/// Tells the child of a test its part.
 const CHILD: &str = "OCS_TEST_WATCHER_CHILD";
 /// Longer than the child needs; ends one that is not ended.
 const CHILD_LIVES: Duration = Duration::from_secs(60);

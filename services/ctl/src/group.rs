@@ -54,7 +54,7 @@ impl Seen<'_> {
         self.role().map_or(0, |role| role.term)
     }
 
-    /// What its start waits for; none: it runs, said nothing, or is of a release that did not say.
+    /// The reason why its start waits; none: the node runs, gave no answer, or is of a release without that field.
     pub(crate) fn starting(&self) -> Option<&str> {
         self.status().map(|status| status.starting.as_str()).filter(|starting| !starting.is_empty())
     }
@@ -113,7 +113,7 @@ impl Group<'_> {
         if self.answered() == 0 { Failure::Unreachable(line) } else { Failure::NoPrimary(line) }
     }
 
-    /// What is seen where no primary is: how many answered, and what they report.
+    /// The view where no primary is: how many nodes answered, and their reports.
     pub(crate) fn no_primary_line(&self) -> String {
         let line = format!("no primary visible from here ({} of {} nodes answered)", self.answered(), self.seen.len());
         match self.reported() {
@@ -132,7 +132,7 @@ impl Group<'_> {
         self.seen.iter().filter(|seen| seen.status.is_ok()).count()
     }
 
-    /// What a node that answers says of another one that is primary; a report that a quorum confirmed first.
+    /// The report of a node about another one that is primary; a report that a quorum confirmed first.
     pub(crate) fn reported(&self) -> Option<Reported> {
         let report = |seen: &Seen<'_>| {
             let role = seen.role().filter(|role| !role.primary.is_empty() && role.primary != role.node)?;

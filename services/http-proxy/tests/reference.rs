@@ -25,7 +25,7 @@ The tables that the code uses. [The interface](README.md) explains them, [exampl
 `UPDATE_DOCS=1 cargo test -p http-proxy --test reference` writes it anew, and a test fails where it differs from the tables.
 ";
 
-/// What each key means, with its unit; the order of the table of keys decides the order of the page.
+/// The meaning of each key, with its unit; the order of the table of keys decides the order of the page.
 const MEANINGS: &[(&str, &str)] = &[
     (key::RECORD_HANDLE, "the record, for ever: given by AddRecord or an import, never given twice"),
     (

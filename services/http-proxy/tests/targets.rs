@@ -1,4 +1,4 @@
-//! For whom a request is: a target or a `Host` that leaves this open is refused, and the connection ends (spec 10).
+//! The authority of requests: a target or a `Host` that leaves it open is refused, and the connection ends (spec 10).
 
 #![allow(clippy::unwrap_used)] // what fails here fails the test
 

@@ -34,7 +34,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// What answers at the port while the node runs.
+    /// The routes of the port while the node runs.
     pub(crate) fn router(self) -> Router {
         Router::new()
             .route("/metrics", get(page))
@@ -46,7 +46,7 @@ impl Admin {
     }
 }
 
-/// What answers at the port until the parts run: the process lives, is not ready, and says what its start waits for.
+/// The routes of the port until the parts run: the process lives, is not ready, and says why its start waits.
 pub(crate) fn starting_router(node: &str, startup: &Startup) -> Router {
     let (node, startup): (Arc<str>, Startup) = (node.into(), startup.clone());
     let state = move |ok: bool| -> MethodRouter {
@@ -59,7 +59,7 @@ pub(crate) fn starting_router(node: &str, startup: &Startup) -> Router {
     not_ready.fold(Router::new().route("/livez", state(true)), |router, path| router.route(path, state(false)))
 }
 
-/// A check answers OPTIONS as it answers GET: that is what load balancers send by default.
+/// A check answers OPTIONS as it answers GET: load balancers send that by default.
 fn checked_methods() -> MethodFilter {
     MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::OPTIONS)
 }

@@ -73,7 +73,7 @@ pub struct ControlApi {
 }
 
 impl ControlApi {
-    /// What answers at the port while the node runs, besides health and reflection.
+    /// The services of the port while the node runs, besides health and reflection.
     fn router(self, tasks: &Tasks) -> Router {
         let (long, stopping) = (data::Long::new(tasks), tasks.stopping());
         let control = ControlServer::new(Service { api: self, long, stopping })

@@ -47,7 +47,7 @@ impl DiskRoom {
         Arc::clone(&self.enough)
     }
 
-    /// Notes what is free now; true: whether it is enough has changed.
+    /// Notes the free bytes; true: whether it is enough has changed.
     pub(crate) fn note(&self, free_bytes: u64) -> bool {
         self.free_bytes.store(free_bytes, Relaxed);
         let enough = free_bytes > self.reserve_bytes;
@@ -64,7 +64,7 @@ impl DiskRoom {
         self.enough.load(Relaxed)
     }
 
-    /// What an operator must know: directory, bytes and setting; none: there is room.
+    /// The warning for operators: directory, bytes and setting; none: there is room.
     pub(crate) fn warning(&self) -> Option<String> {
         let what = if self.state_waits.load(Relaxed) {
             "the state takes no further updates, and reads show what was applied"

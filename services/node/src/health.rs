@@ -88,7 +88,7 @@ impl Health {
         (ok, self.body(ok, &view, draining))
     }
 
-    /// Whether the disk of this node hangs: it acknowledges nothing, whatever its role.
+    /// Whether the disk of this node hangs: it acknowledges nothing in any role.
     pub(crate) fn disk_hangs(&self) -> bool {
         self.role.status().stall.is_some()
     }

@@ -118,7 +118,7 @@ impl Refused {
     }
 }
 
-/// A pipe, a socket or a terminal: what was read once is not there a second time.
+/// A pipe, a socket or a terminal: its bytes are not there a second time.
 fn is_gone_when_read(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }

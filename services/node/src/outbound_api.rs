@@ -35,7 +35,7 @@ use crate::forward::{Forward, Submission};
 /// How long one round to a quorum may take before the read counts as held.
 const ROUND: Duration = Duration::from_millis(200);
 
-/// What the records of a list are.
+/// The records of a list, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListTally {
     /// Records that were looked at.

@@ -11,7 +11,7 @@ use std::{
 use axum::{Router, body::Body, extract::Request};
 use tower::Service;
 
-/// What the start of a node waits for, in words. Cheap to clone.
+/// The reason why the start of a node waits, in words. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Startup {
     state: Arc<Mutex<String>>,

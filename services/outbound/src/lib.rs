@@ -44,7 +44,7 @@ pub const RULES_WITH_BODY_CHECKS: u32 = 3;
 pub const RULES_WITH_WINDOW_ENDS: u32 = 3;
 /// From this version on an import takes a phone on Do-Not-Call as NoCall.
 pub const RULES_WITH_NO_CALL_IMPORTS: u32 = 3;
-/// From this version on phones are compared in the canonical form of spec 9, and what is no number any more is refused.
+/// From this version on phones are compared in the canonical form of spec 9, and texts that are no number any more are refused.
 pub const RULES_WITH_PHONE_FORM: u32 = 3;
 /// From this version on files have a column `tz_name`, the zone of a record that was given by name.
 pub const RULES_WITH_ZONE_COLUMN: u32 = 3;

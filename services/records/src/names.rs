@@ -1,4 +1,4 @@
-//! Names that clients and operators give: what they may contain (spec 4, limits).
+//! Names that clients and operators give, and their letters (spec 4, limits).
 //!
 //! The letters are tables of this crate, part of rules version 3. Called by the verbs, and by the node before it passes a name on.
 
@@ -7,7 +7,7 @@ use crate::{phone::is_format, rules::NAME_BYTES_MAX};
 /// Whether a list may bear a name from rules version 3 on; lists that bear another one keep it.
 ///
 /// # Errors
-/// A sentence that says what a name must be.
+/// A sentence that describes a good name.
 pub fn check_list_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         return Err("The name of a list has 1 to 255 bytes".to_owned());

@@ -1,5 +1,5 @@
-//! The table of requests, from which the document of the HTTP interface is made, says what the rules read: each known key is given a
-//! value that no attribute has, and whoever reads the key refuses it.
+//! The table of requests, from which the document of the HTTP interface is made, agrees with the rules: each known key is given a
+//! value that no attribute has, and each verb that reads the key refuses it.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -24,7 +24,7 @@ fn changing() -> impl Iterator<Item = Verb> {
     Verb::all().filter(|verb| !verb.reads())
 }
 
-/// What becomes of a request with what it needs and one more attribute.
+/// The reply to a request with its needed attributes and one more.
 fn asked(verb: Verb, key: &str, value: &str) -> Reply {
     let resource = if verb.on().contains(&ResourceType::Lists) { "lists/demo" } else { "records/1" };
     let needs = verb.needs().iter().filter(|needed| **needed != key).map(|needed| (*needed, "+9992"));
@@ -36,7 +36,7 @@ fn is_refused(reply: &Reply) -> bool {
     matches!(reply.body, ReplyBody::Refused(_))
 }
 
-/// Attributes that may repeat what the path says, and are refused where they say something else (spec 5).
+/// Attributes that may repeat the path, and are refused where they say something else (spec 5).
 fn repeat_the_path(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::AddRecord => &[key::CALLING_LIST, key::CALLING_LIST_DBID],

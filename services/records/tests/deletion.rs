@@ -1,4 +1,4 @@
-//! Lists that are deleted in batches: whatever happens between two batches, nothing is left of the list at the end, nothing of any
+//! Lists that are deleted in batches: with any event between two batches, nothing is left of the list at the end, nothing of any
 //! other list is touched, and indexes and counts agree at every step (`common` checks them after each command).
 
 #![allow(clippy::unwrap_used)] // a test may unwrap

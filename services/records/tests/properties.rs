@@ -263,7 +263,7 @@ fn newest() -> World {
     world
 }
 
-/// What GET shows of a record, but for its list and its handle.
+/// A record as GET shows it, but for its list and its handle.
 fn shown(world: &World, handle: &str) -> Vec<(String, Value)> {
     let ReplyBody::Done(done) = read(&request("GetRecord", handle, &[]), &world.map).body else { panic!("refused") };
     let own = ["GSW_CALLING_LIST", "GSW_RECORD_HANDLE"];

@@ -36,7 +36,7 @@ fn unicode() -> u64 {
     xxh3_64(white.as_bytes())
 }
 
-/// What the canonical form of phones makes of every letter between digits, and behind an `@`.
+/// The canonical form of every letter between digits, and behind an `@`.
 fn phone_letters() -> u64 {
     let between = ('\0'..=char::MAX).map(|letter| records::canonical_phone(&format!("1{letter}2")));
     let address = ('\0'..=char::MAX).map(|letter| records::canonical_phone(&format!("@{letter}")));

@@ -110,7 +110,7 @@ pub(super) struct Node {
     pub(super) unread_at: u64,
     /// Its disk is slow until then.
     pub(super) slow_until: u64,
-    /// What its disk begins to write does not end before then.
+    /// A write that its disk begins does not end before then.
     pub(super) hung_until: u64,
     /// Its state takes its time to apply until then.
     pub(super) sluggish_until: u64,

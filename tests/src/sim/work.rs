@@ -19,7 +19,7 @@ use super::{
 const ROOM_RETRY_US: u64 = 250_000;
 
 impl Life {
-    /// As the driver does at each tick: what waits for room does not hang.
+    /// As the driver does at each tick: a state that waits for room does not hang.
     pub(super) fn note_write_age(&mut self) {
         let idle = self.writing.is_empty() || self.no_room;
         self.write_age_us = if idle { 0 } else { self.write_age_us + TICK_US };

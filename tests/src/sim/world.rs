@@ -154,7 +154,7 @@ impl World {
         }
     }
 
-    /// A driver takes what has come meanwhile before it looks at what its core makes of it.
+    /// A driver takes all events that have come meanwhile before it looks at the output of its core.
     fn settle_later(&mut self, at: usize) {
         let Some(boot) = self.nodes[at].life.as_ref().map(|life| life.boot) else { return };
         let later_us = self.rng.random_range(0..5_000);

@@ -12,7 +12,7 @@ use crate::{RaftId, log::Disk};
 
 /// Age of a write at which its disk counts as hanging where nothing else is configured, milliseconds.
 pub const DISK_STALL_MS_DEFAULT: u64 = 3000;
-/// For so much longer a leader looks for a successor before it says that there is none, milliseconds: who answered lately is
+/// For so much longer a leader looks for a successor before it says that there is none, milliseconds: the voters that answered lately are
 /// counted anew at each election timeout.
 const SEARCH_MS: u64 = 1000;
 const WHY: &str = "handover because the disk hangs";
@@ -43,7 +43,7 @@ impl<D: Disk> Core<D> {
         self.stall.own_ms = age_ms;
     }
 
-    /// What [`Core::on_write_age`] was told last.
+    /// The last age that [`Core::on_write_age`] was given.
     pub fn write_age_ms(&self) -> u64 {
         self.stall.own_ms
     }

@@ -75,7 +75,7 @@ pub(super) struct Starts {
     evidence: Evidence,
     own: Start,
     standing: StartStanding,
-    /// By the number of a node, who has confirmed this start.
+    /// By the number of a node: the voters that have confirmed this start.
     yes: BTreeMap<u16, Confirmer>,
     /// The last answer that was no yes, by node number.
     waiting: BTreeMap<u16, String>,

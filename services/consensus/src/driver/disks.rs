@@ -84,7 +84,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.core.on_write_age(self.disks.oldest().0);
     }
 
-    /// Keeps what status and log say of a disk that hangs: a line for each cause.
+    /// Keeps status and log right about a disk that hangs: a line for each cause.
     pub(super) fn tell_stall(&mut self) {
         let ((age_ms, of_log), alone) = (self.disks.oldest(), self.core.stalled_alone());
         let now = self.core.stalled().then_some(Stall { age_ms, of_log, alone });

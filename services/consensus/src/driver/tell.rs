@@ -117,7 +117,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// What is to be sent once a write is durable, as frames for the log's thread. A log that waits for room sends none of them, so
+    /// Messages that leave once a write is durable, as frames for the log's thread. A log that waits for room sends none of them, so
     /// greetings go on meanwhile.
     pub(super) fn promises(&mut self, messages: Vec<RaftMessage>) -> Promises {
         let frame = |(to, messages)| {

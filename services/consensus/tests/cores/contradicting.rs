@@ -216,7 +216,7 @@ fn a_start_is_named_until_every_voter_remembers_a_later_one() {
     assert_eq!(named(&core), 1);
 }
 
-/// An unconfirmed voter may run on an older copy of its disk: what it remembers goes when the newest one is put back.
+/// An unconfirmed voter may run on an older copy of its disk: its memory goes when the newest one is put back.
 #[test]
 fn a_voter_that_confirmed_a_start_before_its_own_was_is_asked_again() {
     let (mut core, _log) = follower();

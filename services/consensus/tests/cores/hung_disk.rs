@@ -1,4 +1,4 @@
-//! Disks that hang without an error: who hands over, who takes over, who stays, and who does not even ask.
+//! Disks that hang without an error: nodes that hand over, take over, stay, or do not even ask for votes.
 
 use crate::world::{TICK_MS, WITNESS, World};
 use consensus::{RaftId, TransferError};

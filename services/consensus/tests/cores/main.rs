@@ -1,4 +1,4 @@
-//! Cores on disks and a network in memory, one thread: what a group does when nodes crash, lose their disk, are forced, paused or
+//! Cores on disks and a network in memory, one thread: groups whose nodes crash, lose their disk, are forced, paused or
 //! replaced. One program, since each is linked with everything below it.
 
 mod asking;

@@ -1,4 +1,4 @@
-//! The command line of `list`: what is done with calling lists and their files.
+//! The command line of `list`: calling lists and their files.
 
 use std::path::PathBuf;
 

@@ -86,7 +86,7 @@ impl Bar {
 }
 
 impl Judged {
-    /// Two lines under headers: what was measured, and what it is worth.
+    /// Two lines under headers: the figures, and their verdict.
     pub(crate) fn table(&self, figures: Option<&Figures>) -> String {
         let value =
             |pick: fn(&Figures) -> f64| figures.map_or("-".to_owned(), |figures| format!("{:.1}", pick(figures)));

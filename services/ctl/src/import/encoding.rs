@@ -11,7 +11,7 @@ use encoding_rs::{DecoderResult, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use super::spool;
 use crate::cli::CsvEncoding;
 
-/// What the bytes of a file are, as far as they show it.
+/// The encoding of a file, as far as its bytes show it.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     beginning: Vec<u8>,

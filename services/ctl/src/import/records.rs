@@ -35,7 +35,7 @@ pub(crate) struct RawRecord {
     pub(crate) cells: Vec<Vec<u8>>,
     /// One of its cells has quotes: it is a row also where that cell is empty.
     pub(crate) quoted: bool,
-    /// Its cells are longer than what is kept of them.
+    /// Its cells are longer than the part of them that is kept.
     pub(crate) cut: bool,
     pub(crate) open_quote: Option<OpenQuote>,
 }
@@ -147,7 +147,7 @@ impl Splitter {
         (chunk.len(), false)
     }
 
-    /// Bytes from here on that are of the cell, whatever stands before and behind them.
+    /// Bytes from here on that belong to the cell in any state of the parser.
     fn run(&self, rest: &[u8]) -> usize {
         let delimiter = self.delimiter;
         let end = match self.at {

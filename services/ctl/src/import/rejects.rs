@@ -27,7 +27,7 @@ pub(crate) struct Rejects {
     /// Made by this run, and empty so far.
     blank: bool,
     source: File,
-    /// What stands before the header's columns, and the header.
+    /// The columns before those of the header, and the header.
     head: [Span; 2],
     delimiter: u8,
     encoding: CsvEncoding,

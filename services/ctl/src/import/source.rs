@@ -25,7 +25,7 @@ use crate::{
 
 /// The one column that every file must have (design: the others take their defaults).
 const REQUIRED: &str = "contact_info";
-/// What `rejects` writes before the columns of its source.
+/// The columns that `rejects` writes before those of its source.
 const REJECTS: [&str; 2] = ["row", "reason"];
 /// Delimiters that are tried, the most usual first.
 const DELIMITERS: [u8; 4] = *b",;\t|";
@@ -51,7 +51,7 @@ pub(crate) struct Source {
     recognised: bool,
 }
 
-/// What the beginning of a file says.
+/// The layout that the beginning of a file shows.
 #[derive(Debug)]
 struct Header {
     /// Names as the file has them.
@@ -109,7 +109,7 @@ impl Source {
         self.hashed.len()
     }
 
-    /// What was recognised, one line each.
+    /// Recognised properties, a line each.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.recognised && self.encoding() != CsvEncoding::Utf8 {
@@ -133,7 +133,7 @@ impl Source {
         self.layout.encoding
     }
 
-    /// Where what stands before the header, and the header, are.
+    /// The span from the beginning of the file to the end of its header.
     pub(super) fn head(&self) -> [Span; 2] {
         [self.header.before, self.header.span]
     }

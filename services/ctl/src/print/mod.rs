@@ -45,7 +45,7 @@ impl Out {
     }
 }
 
-/// Whether a person reads what is written here: letters that would act on a terminal are then shown as escapes.
+/// Whether a person reads this output: letters that would act on a terminal are then shown as escapes.
 pub(crate) fn to_terminal() -> bool {
     io::stdout().is_terminal()
 }
@@ -69,7 +69,7 @@ pub(crate) fn cannot_write(error: impl Into<csv::Error>) -> Failure {
     }
 }
 
-/// Columns under headers, without frames, no wider than [`WIDTH`]: the last column takes what the others leave, in several lines.
+/// Columns under headers, without frames, no wider than [`WIDTH`]: the last column takes the width that the others leave, in several lines.
 pub(crate) fn table<R: IntoIterator<Item = String>>(headers: &[&str], rows: impl IntoIterator<Item = R>) -> String {
     let headers: Vec<String> = headers.iter().map(|header| header.to_uppercase()).collect();
     let mut rows: Vec<Vec<String>> = rows.into_iter().map(|row| row.into_iter().collect()).collect();

@@ -63,7 +63,7 @@ struct Said {
     start: String,
     start_reason: Option<String>,
     disk_short: bool,
-    /// What the start waits for; empty: the node runs.
+    /// The reason why the start waits; empty: the node runs.
     starting: String,
     contradiction: String,
     formats: u32,
@@ -135,7 +135,7 @@ pub(crate) struct GroupView {
     why: Option<String>,
     /// Nodes that answered.
     answered: usize,
-    /// What a node that answers says of a primary that is not visible from here.
+    /// The report of a node about a primary that is not visible from here.
     reported: Option<ReportView>,
     nodes: Vec<NodeView>,
 }
@@ -170,7 +170,7 @@ impl GroupView {
     }
 }
 
-/// The word before the colon of "failed: why", and what stands behind it.
+/// The word before the colon of "failed: why", and the text behind it.
 fn word_and_reason(text: &str) -> (String, Option<String>) {
     match text.split_once(": ") {
         Some((word, reason)) => (word.to_owned(), Some(reason.to_owned())),

@@ -1,6 +1,6 @@
 //! Letters of foreign texts that would act on a terminal instead of being seen: shown as escapes. Files and pipes get them as they are.
 //!
-//! Never changes what a program reads.
+//! Never changes output that a program reads.
 
 use std::borrow::Cow;
 

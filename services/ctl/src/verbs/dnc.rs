@@ -138,7 +138,7 @@ fn table(entries: &[EntryView]) -> String {
     print::table(&["phone", "since", "holds for", "given as"], entries.iter().map(row))
 }
 
-/// For whom an entry holds.
+/// The scope of an entry.
 fn scope(entry: &EntryView) -> String {
     match (entry.list_dbid, &entry.list) {
         (None, _) => "all lists".to_owned(),

@@ -1,4 +1,4 @@
-//! `list delete`: a list goes with its records. Says what would go first, and waits until nothing is left; the primary goes on by
+//! `list delete`: a list goes with its records. Names the list and its records first, and waits until nothing is left; the primary goes on by
 //! itself where nobody waits.
 //!
 //! Never decides whether clients use the list: the node says it.
@@ -25,7 +25,7 @@ const RETRY_FOR: Duration = Duration::from_secs(15);
 const ORDER_TIMEOUT: Duration = Duration::from_secs(180);
 /// Until nothing is left.
 const WAIT: Duration = Duration::from_secs(3600);
-/// How often what is left is looked at.
+/// How often the rest is counted.
 const LOOK: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Serialize)]

@@ -51,7 +51,7 @@ fn is_standard(path: &Path) -> bool {
     STANDARD_NAMES.map(Path::new).contains(&path)
 }
 
-/// What becomes of cells on their way.
+/// Changes of cells on their way.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
     /// A cell that a spreadsheet would run begins with an apostrophe.

@@ -7,7 +7,7 @@ use crate::{
     print::{Out, status::GroupView},
 };
 
-/// Shows what the nodes say. Succeeds when there is a confirmed primary, whatever else is wrong; with `check`, only when the group
+/// Shows the answers of the nodes. Succeeds when there is a confirmed primary, also where a warning stands; with `check`, only when the group
 /// is whole.
 pub(crate) async fn run(cluster: &Cluster, out: Out, check: bool) -> Result<(), Failure> {
     let group = group::survey(cluster).await;

@@ -66,7 +66,7 @@ pub(crate) struct State {
     pub(crate) upgrade: Option<UpgradeReply>,
     /// Automatic failover is paused.
     pub(crate) paused: bool,
-    /// What the second node warns of.
+    /// Warnings of the second node.
     pub(crate) warning_of_b: Option<String>,
     /// What `CreateBackup` gives.
     pub(crate) backup: Vec<u8>,

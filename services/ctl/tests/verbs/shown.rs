@@ -1,4 +1,4 @@
-//! What a person and a program read of the group's health, and of failures.
+//! The group's health and failures, as people and programs read them.
 
 use crate::{Double, nobody, ocsctl, ocsctl_at};
 

@@ -1,4 +1,4 @@
-//! What was made is taken back: lists, Do-Not-Call entries, the lists of drills.
+//! Undoing: lists, Do-Not-Call entries, the lists of drills.
 
 use ocs_proto::control::DoNotCallEntry;
 

@@ -1,6 +1,6 @@
-//! Whom a request addresses: its `Host`, and the target where that names a host too (spec 2, 10; RFC 9112, 3.2 and 3.3).
+//! The authority of a request: its `Host`, and the target where that names a host too (spec 2, 10; RFC 9112, 3.2 and 3.3).
 //!
-//! What is taken here may stand in a record's URI. Never resolves a name. Called by `serve`.
+//! An authority that is taken here may stand in a record's URI. Never resolves a name. Called by `serve`.
 
 use std::net::Ipv6Addr;
 
@@ -17,7 +17,7 @@ const PORT_DIGITS_MAX: usize = 5;
 /// HTTP/1.1 asks for exactly one `Host`, HTTP/1.0 for at most one; an absolute-form target must agree with it.
 ///
 /// # Errors
-/// BAD_VALUE, and the connection ends: it is not clear for whom the request is.
+/// BAD_VALUE, and the connection ends: the addressee of the request is not clear.
 pub fn host<'a>(version: Version, target: &'a Uri, headers: &'a HeaderMap) -> Result<Option<&'a str>, Refusal> {
     let host = host_header(version, headers)?;
     let Some(scheme) = target.scheme_str() else {

@@ -33,7 +33,7 @@ pub(super) struct Query<'a> {
     pub(super) pairs: Vec<Pair<'a>>,
 }
 
-/// What a body says.
+/// The attributes of a body.
 #[derive(Debug, Default)]
 pub(super) struct Content<'a> {
     /// In the order in which they stand.
@@ -97,7 +97,7 @@ pub(super) fn decode<'a>(body: &'a [u8], charset: &'static Encoding) -> Result<C
     Ok(text)
 }
 
-/// What a body says: `{` first is JSON, else `k=v` pairs are a form, and a blank body says nothing.
+/// The attributes of a body: `{` first is JSON, else `k=v` pairs are a form, and a blank body says nothing.
 ///
 /// # Errors
 /// BAD_BODY for anything else: a body that nobody understood changes nothing (spec 4).

@@ -1,4 +1,4 @@
-//! Bodies that are neither a JSON object nor a form: what each looks like, and what to send instead (spec 4).
+//! Bodies that are neither a JSON object nor a form: the name of each kind, and the form that a client can send instead (spec 4).
 //!
 //! Never takes anything from such a body: a record must not be closed by a body that nobody understood. Called by `body` alone.
 
@@ -6,13 +6,13 @@ use outbound::{Refusal, RefusalCode};
 
 use super::shown;
 
-/// What can be sent, for every refusal.
+/// Advice for every refusal: the forms that are read.
 const SEND: &str = "send one JSON object, or a form (key=value&key=value)";
 
 /// How a body of a kind begins.
 type Kind = (&'static str, &'static str);
 
-/// Beginnings of bodies that are no form, whatever follows, and what such a body looks like.
+/// Beginnings that only bodies have that are no form, and the name of each kind.
 const BEGINNINGS: [Kind; 8] = [
     ("[", "a JSON array; send its object without the brackets"),
     ("<", "XML"),
@@ -29,7 +29,7 @@ const YAML: [&str; 3] = ["---\n", "---\r", "--- "];
 /// Checks that a text that is not blank and does not begin with `{` can be a form.
 ///
 /// # Errors
-/// BAD_BODY that says what the text looks like.
+/// BAD_BODY that names the kind of the text.
 pub(super) fn check_form(text: &str) -> Result<(), Refusal> {
     if let Some(kind) = kind_by_beginning(text) {
         return Err(looks_like(kind));

@@ -38,7 +38,7 @@ fn named(kind: ResourceType, identifier: &str) -> Result<Resource, Refusal> {
     })
 }
 
-/// Offers only what this version answers.
+/// Offers only resources that this version answers.
 fn unknown() -> Refusal {
     let answered = ResourceType::ALL.into_iter().filter(|kind| !Verb::names_on(*kind).is_empty());
     let resources = answered.map(|kind| format!("/{}/<{}>", kind.word(), identifier_of(kind)));
@@ -46,7 +46,7 @@ fn unknown() -> Refusal {
     refuse(&format!("No such resource. Valid: {}", valid.join(", ")))
 }
 
-/// What stands for an identifier in messages.
+/// The placeholder of an identifier in messages.
 fn identifier_of(kind: ResourceType) -> &'static str {
     match kind {
         ResourceType::Records => "handle",

@@ -73,7 +73,7 @@ fn is_protocol_key(name: &str) -> bool {
     name.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("GSW_"))
 }
 
-/// The text of a phone: of a JSON number with an integral value its integer's, in whatever notation it came (spec 9).
+/// The text of a phone: of a JSON number with an integral value its integer's, in any notation (spec 9).
 fn phone(raw: &Raw<'_>) -> Option<String> {
     match raw {
         Raw::Number(text) if !text.bytes().all(|byte| byte.is_ascii_digit()) => {

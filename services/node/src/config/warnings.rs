@@ -1,4 +1,4 @@
-//! What a configuration says that is allowed and most likely not meant. Never refuses anything.
+//! Settings that are allowed and most likely not meant. Never refuses anything.
 //!
 //! Called by `main` for `--check`, and by `run` at each start.
 
@@ -11,7 +11,7 @@ use super::{Config, address};
 pub struct Warning {
     /// The key, as in `cluster.nodes.0.peer`.
     pub key: String,
-    /// What is odd and what to do.
+    /// The odd setting, and advice.
     pub message: String,
 }
 
@@ -22,7 +22,7 @@ impl fmt::Display for Warning {
 }
 
 impl Config {
-    /// What a person should look at though the node starts with it.
+    /// Settings that deserve a look though the node starts with them.
     pub fn warnings(&self) -> Vec<Warning> {
         self.plain_peers().into_iter().chain(self.own_entry()).collect()
     }

@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(500);
 const READY: &str = "ocs.ready";
 const PRIMARY: &str = "ocs.primary";
 
-/// The service, not ready for now, and what keeps it up to date.
+/// The service, not ready for now, and the handle that keeps it up to date.
 pub(super) async fn service() -> (HealthReporter, HealthServer<impl HealthRpc>) {
     let (reporter, server) = health_reporter();
     // Known by name from the first call on.
@@ -31,7 +31,7 @@ pub(super) async fn service() -> (HealthReporter, HealthServer<impl HealthRpc>) 
     (reporter, server)
 }
 
-/// From now on the service says what the checks say.
+/// From now on the service follows the checks.
 pub(super) fn follow(reporter: HealthReporter, checks: Health, role: watch::Receiver<RoleView>, tasks: &Tasks) {
     let stopping = tasks.stopping();
     tasks.spawn("grpc health", AtEnd::Log, async move {

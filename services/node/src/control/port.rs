@@ -1,4 +1,4 @@
-//! The control port from the first second on: health and reflection answer at once, the control API says what the start waits for
+//! The control port from the first second on: health and reflection answer at once, the control API says why the start waits
 //! until the parts run.
 //!
 //! Never answers a call by itself. Called by `run`.

@@ -25,16 +25,16 @@ use crate::{role::Roster, startup::Startup};
 /// The one call that has an answer.
 const STATUS: &str = "/ocs.v1.Control/Status";
 
-/// What there is to tell of a node whose parts do not run yet. Cheap to clone.
+/// The status of a node whose parts do not run yet. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct StartingNode {
     /// The state of the start.
     pub(crate) startup: Startup,
-    /// Who the nodes are.
+    /// The nodes of the group.
     pub(crate) roster: Roster,
     /// The mode of the configuration.
     pub(crate) mode: &'static str,
-    /// What never changes while the process runs.
+    /// Facts that stay while the process runs.
     pub(crate) about: Arc<About>,
 }
 

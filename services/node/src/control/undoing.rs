@@ -1,4 +1,4 @@
-//! What was made and is to be taken back, over the control API: lists with their records, and Do-Not-Call entries.
+//! Undoing over the control API: lists with their records, and Do-Not-Call entries.
 //!
 //! Never contains a rule. Whether clients use a list is looked up here and not decided by the rules: a warning for an operator, not a
 //! lock. Called by the control API.

@@ -1,4 +1,4 @@
-//! What the records of a list are, counted from one consistent state. Holds one page in memory, however long the list is.
+//! The records of a list by their state, counted from one consistent state. Holds one page in memory, however long the list is.
 //!
 //! Called by the reader, on a thread for work on many rows.
 

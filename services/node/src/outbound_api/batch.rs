@@ -105,7 +105,7 @@ impl RulesOf {
     }
 }
 
-/// The refusal of what a group cannot decide before its rules version is raised to `needed`.
+/// The refusal of a command that a group cannot decide before its rules version is raised to `needed`.
 pub(crate) fn too_early(group: u32, needed: u32, code: RefusalCode) -> Reply {
     let why = match needed {
         RULES_WITH_SETTINGS => "whose options stand in the nodes' files".to_owned(),

@@ -30,7 +30,7 @@ const DEPTH_MAX: u32 = 4;
     path.display(), data_dir.display()
 )]
 pub struct Denied {
-    /// What was looked at.
+    /// The path.
     path: PathBuf,
     /// The directory to be given away.
     data_dir: PathBuf,
@@ -73,7 +73,7 @@ fn named(accounts: &str, uid: u32) -> Option<String> {
     })
 }
 
-/// The first thing in the way; what is not there yet is made later, in a directory that must let us.
+/// The first thing in the way; a path that is not there yet is made later, in a directory that must let us.
 pub(super) fn check(data_dir: &Path) -> Result<(), Box<Denied>> {
     let whole = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
     match fs::metadata(data_dir) {

@@ -1,7 +1,7 @@
 //! Deletes the records of lists that are being deleted, a few hundred a command, and the list behind the last one. Which lists and what
 //! is left of them stands in the state, so that another primary goes on.
 //!
-//! Proposes only while this node is primary; every data node shows what is left. Called by `run`.
+//! Proposes only while this node is primary; every data node shows the rest. Called by `run`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Lists that are being deleted, a line each.
 pub(super) type Deletions = watch::Receiver<Arc<[String]>>;
 
-/// Deletes records from now on, wherever a list is marked; what is left is shown.
+/// Deletes records from now on, wherever a list is marked; the rest is shown.
 pub(super) fn go_on(role: RoleService, api: Arc<OutboundApi>, tasks: &Tasks) -> Deletions {
     let (shown, deletions) = watch::channel(Arc::default());
     let stopping = tasks.stopping();

@@ -1,7 +1,7 @@
 //! The ports for operators and monitoring, open before there is anything to show: until the parts run they tell what the start waits
 //! for.
 //!
-//! Never decides what is answered. Called by `run`.
+//! Never decides an answer. Called by `run`.
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
@@ -29,9 +29,9 @@ pub(super) const JOINING: &str = "waiting to join";
 
 /// Open ports of a node that starts.
 pub(super) struct Ports {
-    /// What the ports tell for now.
+    /// The state that the ports tell for now.
     pub(super) startup: Startup,
-    /// What never changes while the process runs.
+    /// Facts that stay while the process runs.
     pub(super) about: Arc<About>,
     control: ControlPort,
     admin: LateRoutes,
@@ -39,7 +39,7 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    /// Takes the ports and answers. The supervisor hears that the process is ready for those who ask.
+    /// Takes the ports and answers. The supervisor hears that the process is ready for requests.
     pub(super) async fn open(config: &Config, tasks: &Tasks) -> Result<Self, RunError> {
         let control = Port::bind("control", config.control.listen, config.control.tls.as_ref(), &[b"h2"])?;
         let admin = Port::bind("admin", config.admin.listen, config.admin.tls.as_ref(), &[b"http/1.1"])?;

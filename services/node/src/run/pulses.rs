@@ -22,7 +22,7 @@ use super::{RunError, spawn_quiet};
 /// How often the runtime shows that it works.
 const BEAT: Duration = Duration::from_millis(250);
 
-/// Watches from now on until what is returned is dropped. `raft`: the pulse of the Raft loop.
+/// Watches from now on until the returned guard is dropped. `raft`: the pulse of the Raft loop.
 pub(super) fn watch(raft: Arc<AtomicU64>, tasks: &Tasks) -> Result<Watcher, RunError> {
     let parts = vec![
         Watched { name: "the Raft loop", pulse: raft },

@@ -9,7 +9,7 @@ use chassis::tasks::Tasks;
 use super::{RunError, ballast};
 use crate::disk_room::DiskRoom;
 
-/// How often the disk is asked: what the group survives is to be right within a second.
+/// How often the disk is asked: the line of `survives` is to be right within a second.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// The room on the disk of `directory`, kept from now on. A thread of its own asks the disk: one that hangs answers nothing, and the

@@ -7,8 +7,8 @@
 //!
 //! From rules version 3 on the window ends early: for a request on a record as soon as another request has changed that record, for
 //! AddRecord and DoNotCall as soon as the phone's Do-Not-Call entry is another one, and for AddRecord as soon as its record is deleted.
-//! What was acknowledged meanwhile is not lost: A, B, A ends with A. A balancer's key names one passage, which is the same request
-//! whatever has changed since.
+//! An update that was acknowledged meanwhile is not lost: A, B, A ends with A. A balancer's key names one passage, which is the same request
+//! also where the record has changed since.
 //!
 //! Only what was applied counts: a refused request changed nothing, so deciding it once more is harmless, and its
 //! client may have mended the cause. A repeat does not lengthen the window.

@@ -1,4 +1,4 @@
-//! The canonical form of spec 9, in the order of its steps, and the check of what no longer is the number that somebody wrote.
+//! The canonical form of spec 9, in the order of its steps, and the check of texts that have lost the number once written.
 //!
 //! Part of rules version 3: no step changes once that version is released. Called by `phone` alone.
 
@@ -24,7 +24,7 @@ pub(crate) fn is_address(given: &str) -> bool {
     given.contains('@')
 }
 
-/// Whether a contact_info of this type can be what somebody meant to give.
+/// Whether a contact_info of this type can be a phone or an address at all.
 ///
 /// # Errors
 /// Why not, to follow the attribute's name in a sentence.
@@ -84,7 +84,7 @@ fn plain(text: &str) -> Vec<char> {
     plain
 }
 
-/// Drops `(0)` behind `+` or `00` and one to three digits, whatever separates them.
+/// Drops `(0)` behind `+` or `00` and one to three digits, with any separators.
 fn drop_trunk_zero(text: &mut Vec<char>) {
     let Some(mut at) = country_code(text) else { return };
     let mut digits = 0;

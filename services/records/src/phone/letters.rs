@@ -1,7 +1,7 @@
-//! What the canonical form asks of a letter: the part of Unicode 14.0 that numbers meet, as tables of this crate.
+//! Letters for the canonical form: the part of Unicode 14.0 that numbers meet, as tables of this crate.
 //!
 //! Part of rules version 3: a compiler or a crate with a later Unicode changes nothing here (`tests/tables.rs`). Of NFKC the tables have
-//! what makes digits, signs, brackets and ASCII. Called by `canonical`, and by the check of names.
+//! letters that become digits, signs, brackets and ASCII. Called by `canonical`, and by the check of names.
 
 /// First and last letter.
 type Range = (char, char);
@@ -175,7 +175,7 @@ const ZEROS: [char; 66] = [
     '\u{1fbf0}',
 ];
 
-/// First and last letter, and what the first one is in NFKC; those behind it follow in order.
+/// First and last letter, and the NFKC of the first one; those behind it follow in order.
 const COMPATIBLE: [(char, char, char); 22] = [
     ('\u{b2}', '\u{b3}', '2'),
     ('\u{b9}', '\u{b9}', '1'),

@@ -1,6 +1,6 @@
-//! Phones: the forms in which they are compared (spec 9, OURS), and what is no phone any more.
+//! Phones: the forms in which they are compared (spec 9, OURS), and texts that are no phone any more.
 //!
-//! The form belongs to the rules version: versions 1 and 2 have the first one, version 3 the canonical one of spec 9. Never changes what
+//! The form belongs to the rules version: versions 1 and 2 have the first one, version 3 the canonical one of spec 9. Never changes a phone that
 //! is stored: records keep phones as given. Called by the verbs, by the index and by look-ups.
 
 mod canonical;

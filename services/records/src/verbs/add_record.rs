@@ -49,7 +49,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     Ok(Plan { dbid, list: Arc::unwrap_or_clone(list), record, values })
 }
 
-/// From rules version 3 on what is no number any more is refused (spec 9).
+/// From rules version 3 on a text that is no number any more is refused (spec 9).
 fn check_phone<V: View>(record: &RecordRow, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
     if turn.version < RULES_WITH_PHONE_FORM {
         return Ok(());

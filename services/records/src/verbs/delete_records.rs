@@ -1,5 +1,5 @@
-//! DeleteRecords: the next records of a list that is being deleted go, then what is remembered of its imports, then the list itself. The
-//! state says what is left, so a command that comes once more goes on. Asked for by the primary itself.
+//! DeleteRecords: the next records of a list that is being deleted go, then the memory of its imports, then the list itself. The
+//! state names the rest, so a command that comes once more goes on. Asked for by the primary itself.
 //!
 //! Never changes a list that is not being deleted. Handles, record ids and DBIDs are never given again.
 

@@ -49,7 +49,7 @@ fn ignored(request: &Request, target: &Target, version: u32) -> Vec<String> {
     if version < RULES_WITH_BODY_CHECKS { Vec::new() } else { ignored_keys(request, &target.list) }
 }
 
-/// For whom the entry is to hold: everybody, or the list that the body names.
+/// The scope of the entry: all lists, or the list that the body names.
 fn scope_of<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<DncScope, Refusal> {
     Ok(match given::text(request, key::CALLING_LIST, usize::MAX)? {
         Some(identifier) => DncScope::List(target::find_list(turn.overlay, &identifier)?.0),

@@ -217,7 +217,7 @@ fn read(cells: &[String], plan: &Plan) -> Result<Draft, String> {
     Ok(draft)
 }
 
-/// From rules version 3 on what is no number any more is rejected (spec 9).
+/// From rules version 3 on a text that is no number any more is rejected (spec 9).
 fn check_phone<V: View>(record: &RecordRow, turn: &Turn<'_, '_, V>) -> Result<(), String> {
     let RecordRow { contact_info, contact_info_type, .. } = record;
     if turn.version < RULES_WITH_PHONE_FORM {

@@ -16,7 +16,7 @@ use ocs_proto::peer::{ConfState, Entry, Head, PeerFrame, RaftMessage, SnapshotMa
 
 pub(crate) const CLUSTER: [u8; 16] = [7; 16];
 pub(crate) const WITNESS: u16 = 3;
-/// What a tick stands for.
+/// The length of a tick.
 pub(crate) const TICK_MS: u64 = 50;
 /// Events until a group that works must be where it should be.
 pub(crate) const EVENTS_MAX: usize = 60_000;

@@ -1,6 +1,6 @@
 //! `status` and `role` for a person: a table that fits a terminal, and under it each fact once.
 //!
-//! Never decides what is wrong: the nodes say it. Called by the verbs through [`GroupView`].
+//! Never judges: the nodes name their faults. Called by the verbs through [`GroupView`].
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::print;
 const SENTENCES: [&str; 4] = ["Degraded", "Updates", "Data loss", "Not known"];
 
 impl GroupView {
-    /// `status` for a person: a table, and under it what each node warns of.
+    /// `status` for a person: a table, and under it the warnings of each node.
     pub(crate) fn status_table(&self) -> String {
         const HEADERS: [&str; 7] = ["node", "role", "applied", "lag", "http", "uptime", "state"];
         let mut lines = vec![print::table(&HEADERS, self.nodes.iter().map(status_row))];
@@ -55,7 +55,7 @@ impl GroupView {
         lines
     }
 
-    /// What is the same for all nodes, as the primary or else the newest of the others says.
+    /// Facts that are the same for all nodes, as the primary or else the newest of the others says.
     fn of_the_group(&self) -> Option<String> {
         let newest = || self.said().map(|(_, said)| said).max_by_key(|said| said.term);
         let said = self.primary().or_else(newest)?;
@@ -69,7 +69,7 @@ impl GroupView {
     }
 
     /// Each warning once, with the nodes that have it where these are not all.
-    /// What each start waits for.
+    /// Why each start waits.
     fn starts(&self) -> Vec<String> {
         let waits = self.said().filter(|(_, said)| !said.starting.is_empty());
         waits.map(|(node, said)| format!("{}: {}", node.node, said.starting)).collect()

@@ -1,4 +1,4 @@
-//! What a person reads of a group: widths, each fact once, and the way out.
+//! Status as a person reads it: widths, each fact once, and the way out.
 
 use ocs_proto::control::{GetRoleReply, PeerLag, Role, StatusReply};
 
