@@ -43,8 +43,10 @@ pub(super) struct Counted {
 /// A disk that was put back.
 #[derive(Debug, Clone)]
 pub(super) struct OldDisk {
-    /// Places of the nodes that know better.
+    /// Places of the nodes that know better now.
     knowing: Vec<usize>,
+    /// Those that knew better at first: one of them may run on an older copy itself for a while.
+    knew: Vec<usize>,
 }
 
 /// A copy of a node's disk.
@@ -165,7 +167,7 @@ impl World {
             (node.store, node.doubted, node.evidence) = (copy.store, copy.doubted, copy.evidence);
             node.disk_boots = copy.disk_boots;
         }
-        node.old = Some(OldDisk { knowing });
+        node.old = Some(OldDisk { knew: knowing.clone(), knowing });
     }
 
     /// An operator may put two copies back at the same time.
@@ -212,6 +214,8 @@ impl World {
         (node.disk, node.synced) = (newest.disk, newest.synced);
         (node.store, node.doubted, node.evidence) = (newest.store, newest.doubted, newest.evidence);
         (node.disk_boots, node.old, node.asking) = (newest.disk_boots, None, None);
+        let others = self.nodes.iter_mut().filter_map(|node| node.old.as_mut());
+        others.filter(|old| old.knew.contains(&at)).for_each(|old| old.knowing.push(at));
     }
 
     /// Places of the nodes of which the simulator has seen that they know more of a disk than its copy holds.
