@@ -194,6 +194,8 @@ pub struct Core<D: Disk> {
     memberships: Vec<(u64, ConfState)>,
     /// Number of the last Ready that was written, or had nothing to write.
     written: u64,
+    /// The term, and the number of the Ready that raised it.
+    term_written: (u64, u64),
     /// Whether this node led at the last look, and in which term.
     led: (bool, u64),
     /// None: starts are not witnessed here.
@@ -232,6 +234,7 @@ impl<D: Disk> Core<D> {
         let mut found = found;
         let witnessed = found.starts.take();
         let start = found.start.clone();
+        let term = found.hard_state.term;
         let last = found.reader.last_index().max(start.index);
         let behind = config.kind() == Kind::Data && found.state.index < start.index && start.index > GENESIS.0;
         #[cfg(mutant)]
@@ -290,6 +293,7 @@ impl<D: Disk> Core<D> {
             unrecorded: Vec::new(),
             memberships: Vec::new(),
             written: 0,
+            term_written: (term, 0),
             led: (false, 0),
             starts: witnessed.map(|(evidence, own)| starts::Starts::new(evidence, own)),
             refused: bounds::Refused::default(),

@@ -214,7 +214,7 @@ impl Group<'_> {
     }
 
     /// Why the group is not whole, in one line; none if every node answers, one is confirmed primary and in touch with the
-    /// others, every start is confirmed, no data node is more than `lag_max` entries behind, and the HTTP Proxies run.
+    /// others, every start is confirmed, the rules are those that were ordered, no data node is more than `lag_max` entries behind, and the HTTP Proxies run.
     pub(crate) fn not_whole(&self, lag_max: u64) -> Option<String> {
         if let Some(silent) = self.silent().next() {
             return Some(silent);
@@ -231,6 +231,9 @@ impl Group<'_> {
         if let Some(unconfirmed) = self.unconfirmed() {
             return Some(unconfirmed);
         }
+        if let Some(open) = primary.status().and_then(rules_are_raised) {
+            return Some(format!("{}: {open}", self.name(primary)));
+        }
         let commit = primary.status().map_or(0, |status| status.commit_index);
         self.data_nodes().find_map(|(seen, status)| {
             let name = self.name(seen);
@@ -244,6 +247,13 @@ impl Group<'_> {
             }
         })
     }
+}
+
+/// In the first moments of a group, and of an upgrade that was just finalized: what a client asks for is still decided by the rules before.
+fn rules_are_raised(primary: &StatusReply) -> Option<String> {
+    let ordered = primary.rules_wanted.min(primary.rules_known);
+    let rules = primary.rules;
+    (rules < ordered).then(|| format!("the group still decides by rules version {rules}, {ordered} is ordered"))
 }
 
 /// Asks until the group is whole (see [`Group::not_whole`]), for at most `limit`; then says what was missing.
@@ -356,6 +366,21 @@ mod tests {
         let group = group(&cluster, statuses);
         assert_eq!(group.not_whole(9), Some("b: 10 entries behind".to_owned()));
         assert_eq!(group.not_whole(10), None);
+    }
+
+    #[tokio::test]
+    async fn rules_that_are_ordered_and_do_not_count_yet_make_the_group_not_whole() {
+        let cluster = cluster();
+        let by = |rules: u32, rules_wanted: u32, rules_known: u32| {
+            let mut statuses = whole();
+            let a = statuses[0].as_mut().unwrap();
+            (a.rules, a.rules_wanted, a.rules_known) = (rules, rules_wanted, rules_known);
+            group(&cluster, statuses).not_whole(0)
+        };
+        let why = "a: the group still decides by rules version 1, 3 is ordered".to_owned();
+        assert_eq!(by(1, 3, 3), Some(why));
+        assert_eq!(by(3, 3, 3), None);
+        assert_eq!(by(2, 3, 2), None, "this release cannot raise them");
     }
 
     #[tokio::test]

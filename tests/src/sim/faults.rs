@@ -163,6 +163,7 @@ impl Plan {
         if mode == Mode::Pair && !kinds.contains(&FORCE_PRIMARY) {
             kinds.push(FORCE_PRIMARY);
         }
+        let joins_frames = rng.random_ratio(1, 4);
         // one that leads alone forgets what another needs who is to vote: rare, unless much is forgotten
         let pressed = if kinds.contains(&FORCE_PRIMARY) { 3 } else { 1 };
         Self {
@@ -178,9 +179,13 @@ impl Plan {
             odd_clock: rng.random_ratio(2, 3).then(|| rng.random_range(0..mode.nodes())),
             persist_us: rng.random_range(100_000..1_500_000),
             loss: if noisy { rng.random_range(0..30) } else { 0 },
-            doubled: if noisy { rng.random_range(0..30) } else { 0 },
+            doubled: match (joins_frames, noisy) {
+                (true, _) => rng.random_range(0..400), // answers that come again, beside new ones
+                (_, true) => rng.random_range(0..30),
+                _ => 0,
+            },
             rules: RulesPlan::draw(rng),
-            joins_frames: rng.random_ratio(1, 4),
+            joins_frames,
             befallen: 0,
         }
     }
@@ -495,6 +500,7 @@ impl World {
         self.end_process(at, false);
         self.lose_log(at);
         self.nodes[at].evidence = Default::default();
+        self.forget_confirmations(at);
     }
 
     /// A bit of a log flips while its process is down. It says so at its next start, or nothing was hit that counts.

@@ -77,6 +77,10 @@ impl World {
         if frame.start_check.is_some() && !self.may_be_asked(from, to) {
             return;
         }
+        let leads = self.nodes[from].life.as_ref().is_some_and(|life| life.core.leads());
+        if let Some(head) = frame.head.as_ref().filter(|_| leads) {
+            self.watch.leader_told(head.term, head.data_durable);
+        }
         // a start may be confirmed by another node than the one whose frames are late
         let spared_us = if frame.start_answer.is_some() { self.net.late_us[to] } else { 0 };
         for way in self.net.ways(&mut self.rng, from, to) {

@@ -209,16 +209,22 @@ impl Watch {
         );
     }
 
+    /// What a leader counts, or told in a frame that left while it did more than that.
+    pub(super) fn leader_told(&mut self, term: u64, data_durable: u64) {
+        let told = self.told.entry(term).or_insert(0);
+        *told = (*told).max(data_durable);
+    }
+
     /// Rule 1: counts only from the leader of the current term.
     pub(super) fn data_durable_is_of_this_term(&mut self, life: &Life) {
         let core = &life.core;
         let value = core.data_durable();
-        let told = self.told.entry(core.term()).or_insert(0);
         if core.leads() {
-            *told = (*told).max(value);
+            self.leader_told(core.term(), value);
         }
+        let told = self.told.get(&core.term()).copied().unwrap_or(0);
         claim!(
-            value <= *told,
+            value <= told,
             "data_durable counts only from the leader of this term",
             "{} believes {value} in term {}, its leader told {told} at most",
             core.id(),

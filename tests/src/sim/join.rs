@@ -95,6 +95,7 @@ impl World {
             self.die(at, true); // it ran on an old disk, silent, until it was given an id
         }
         self.watch.an_id_stands_for_one_log(id);
+        self.forget_confirmations(at);
         self.nodes[at].begin_as(id, epoch);
         self.start(at);
     }

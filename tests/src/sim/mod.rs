@@ -253,7 +253,7 @@ fn read_since(world: &World, begun: u64) -> bool {
 fn two_of_three_serve(world: &mut World, gone: usize) {
     let begun = world.now;
     let served = world.run_until(begun + PAIR_US, |world| updated_since(world, begun) && read_since(world, begun));
-    claim!(served, "two of three serve by themselves", "without node {}", gone + 1);
+    claim!(served, "two of three serve by themselves", "without node {}{}", gone + 1, standings(world));
 }
 
 /// Design 1, modes: a pair that has lost one node takes no update.
@@ -269,5 +269,14 @@ fn all_agree(world: &mut World) {
     world.watch.answered.clear();
     let all_answered = |world: &World| world.watch.answered.len() == world.nodes.len();
     let agreed = world.run_until(world.now + AGREE_US, |world| world.converged() && all_answered(world));
-    claim!(agreed, "all nodes agree in the end", "not within {AGREE_US} us");
+    claim!(agreed, "all nodes agree in the end", "not within {AGREE_US} us{}", standings(world));
+}
+
+/// What each node says of itself, for a report.
+fn standings(world: &World) -> String {
+    let cores = world.nodes.iter().filter_map(|node| Some((node.id, &node.life.as_ref()?.core)));
+    let said = cores.map(|(id, core)| {
+        format!("\n  {id:#x}: start {:?}, old {:?}, {:?}", core.start_standing(), core.contradiction(), core.members())
+    });
+    said.collect()
 }

@@ -160,6 +160,7 @@ impl World {
     fn put_back(&mut self, at: usize, log_only: bool, knowing: Vec<usize>) {
         let Some(copy) = self.copies.kept.remove(&at) else { return };
         self.end_process(at, false);
+        self.forget_confirmations(at);
         self.watch.bury(&self.nodes[at]);
         let node = &mut self.nodes[at];
         (node.disk, node.synced) = (copy.disk, copy.synced);
@@ -178,6 +179,11 @@ impl World {
             let after_us = self.rng.random_range(0..500_000);
             self.after(after_us, Event::Fault(Fault::OldDisk(second)));
         }
+    }
+
+    /// A node's table of evidence goes, and with it the starts that it has confirmed.
+    pub(super) fn forget_confirmations(&mut self, at: usize) {
+        self.copies.confirmed.retain(|(by, _), _| *by != at);
     }
 
     /// Two old disks are two lost ones: nothing is decided until an operator puts the newest one of the second node back. The third node
@@ -311,7 +317,8 @@ impl World {
             .start_answer
             .as_ref()
             .filter(|answer| answer.verdict() == StartVerdict::Yes && own.is_some_and(|own| answer.token[..] == own));
-        if confirmed.is_some() {
+        // an older copy forgets the start when the newest disk is put back
+        if confirmed.is_some() && self.nodes[place(head.from)].old.is_none() {
             self.copies.confirmed.insert((place(head.from), self.nodes[at].id), self.nodes[at].boots);
             self.put_close_back(self.nodes[at].id, 500);
         }

@@ -157,7 +157,7 @@ impl World {
     /// A driver takes all events that have come meanwhile before it looks at the output of its core.
     fn settle_later(&mut self, at: usize) {
         let Some(boot) = self.nodes[at].life.as_ref().map(|life| life.boot) else { return };
-        let later_us = self.rng.random_range(0..5_000);
+        let later_us = self.rng.random_range(0..20_000);
         self.after(later_us, Event::Wake(Who { node: at, boot }));
     }
 

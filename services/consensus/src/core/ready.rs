@@ -40,8 +40,10 @@ impl<D: Disk> Core<D> {
     pub(super) fn one_ready(&mut self, output: &mut Output) {
         // 1. What changed since the last Ready.
         let mut ready = self.raw.ready();
-        // 2. A leader's messages leave at once, beside its own write.
-        output.messages.extend(ready.take_messages().into_iter().filter_map(crate::eraft::message_to_wire));
+        // 2. A leader's messages leave at once, beside its own write, once its term is durable.
+        let sent: Vec<_> = ready.take_messages().into_iter().filter_map(crate::eraft::message_to_wire).collect();
+        let (at_once, with_term) = if self.term_is_durable(ready.number()) { (sent, vec![]) } else { (vec![], sent) };
+        output.messages.extend(at_once);
         // 3. A snapshot: the log restarts at its mark.
         let mut batch = Batch::default();
         if !ready.snapshot().is_empty() {
@@ -64,7 +66,8 @@ impl<D: Disk> Core<D> {
             batch.hard_state = Some(hard_state(&self.raw.raft.hard_state()));
         }
         // 6. Promises to others leave only when all this is durable.
-        let then = ready.take_persisted_messages().into_iter().filter_map(crate::eraft::message_to_wire).collect();
+        let promises = ready.take_persisted_messages().into_iter().filter_map(crate::eraft::message_to_wire);
+        let then: Vec<_> = with_term.into_iter().chain(promises).collect();
         // 7. Raft goes on; the disk reports later.
         let number = ready.number();
         #[cfg(mutant)]
@@ -81,6 +84,17 @@ impl<D: Disk> Core<D> {
         self.write(Write { number, batch, then, evidence: None }, last, output);
         // 8. What is committed, and durable here, is to be applied.
         self.hand_over(committed, output);
+    }
+
+    /// Whether the term stands on the disk. Whoever asks others for votes has written it before; the only voter elects itself in the call
+    /// that raises the term, and its learners would hold entries of a term that it opens a second time after a crash.
+    fn term_is_durable(&mut self, number: u64) -> bool {
+        let term = self.term();
+        if self.term_written.0 != term {
+            self.term_written = (term, number);
+        }
+        let raised_in = self.term_written.1;
+        raised_in < number && self.pending.front().is_none_or(|pending| pending.number > raised_in)
     }
 
     pub(super) fn write(&mut self, write: Write, last: Option<(u64, u64)>, output: &mut Output) {

@@ -67,6 +67,8 @@ struct Confirmer {
     /// Its own start was confirmed by then. Otherwise its disk may be an older copy, which forgets the start once the newest one is put back:
     /// it counts, since nodes that start together confirm each other, and is asked again.
     lasting: bool,
+    /// In the membership that it knows, it and this node are voters, and enough to decide.
+    enough: bool,
 }
 
 /// This node's part in the confirming of starts.
@@ -210,17 +212,16 @@ impl<D: Disk> Core<D> {
         starts.messages.extend(open.into_iter().map(|id| (id, StartMessage::Check(check.clone()))));
     }
 
-    /// Every other voter, as far as this node knows: one that joins, or that votes alone, knows the configured nodes.
+    /// Every other voter, as far as this node knows. Where it knows one voter or none, a later membership may have more: every configured
+    /// node.
     fn other_voters(&self) -> Vec<RaftId> {
         let conf = self.raw.store().conf_state();
         let own = number(self.config.id);
         let known: BTreeSet<RaftId> = conf.voters.iter().chain(&conf.voters_outgoing).copied().collect();
-        let known: Vec<RaftId> = if known.iter().all(|id| number(*id) == own) {
-            self.config.kinds.iter().map(|(id, _)| *id).collect()
-        } else {
-            known.into_iter().collect()
-        };
-        known.into_iter().filter(|id| number(*id) != own).collect()
+        let configured = self.config.kinds.iter().map(|(id, _)| *id);
+        let unnamed =
+            configured.filter(|id| known.len() <= 1 && known.iter().all(|voter| number(*voter) != number(*id)));
+        unnamed.chain(known.iter().copied()).filter(|id| number(*id) != own).collect()
     }
 
     /// What an earlier start of this node heard of its own disk holds for this one too.
@@ -249,8 +250,12 @@ impl<D: Disk> Core<D> {
         let by_all = others.iter().chain(configured).all(|id| remembers(*id));
         let enough = match conf.voters.len() {
             0 => others.iter().any(|id| said_yes(*id)),
-            // in single-copy nobody else is needed, but a copy from that time is told by those that are there
-            1 => others.iter().all(|id| said_yes(*id)) || starts.ticks >= ALONE_TICKS,
+            // the only voter needs nobody else, but an older copy of its disk is told so by those that are there
+            1 if conf.voters == [self.config.id] => {
+                others.iter().all(|id| said_yes(*id)) || starts.ticks >= ALONE_TICKS
+            }
+            // another one was the only voter: it may be gone, while a later membership counts this node
+            1 => self.is_quorum(said_yes) || starts.yes.values().any(|by| by.enough),
             _ => self.is_quorum(said_yes),
         };
         let missing = || {
@@ -288,7 +293,7 @@ impl<D: Disk> Core<D> {
         match answer.verdict() {
             StartVerdict::Yes => {
                 let lasting = !head.unconfirmed || starts.remembered_by(from);
-                starts.yes.insert(number(from), Confirmer { id: from, lasting });
+                starts.yes.insert(number(from), Confirmer { id: from, lasting, enough: answer.enough });
                 starts.waiting.remove(&number(from));
             }
             StartVerdict::Wait => {
@@ -357,8 +362,9 @@ impl<D: Disk> Core<D> {
         let Some(start) = check.start.as_ref().and_then(Start::from_wire) else { return };
         self.note_acknowledged();
         let counted = self.matched(from).unwrap_or(0);
+        let enough = self.is_voter(from) && self.is_quorum(|id| id == from || id == self.config.id);
         let Some(starts) = &mut self.starts else { return };
-        let mut answer = StartAnswer { token: start.to_wire().token, ..StartAnswer::default() };
+        let mut answer = StartAnswer { token: start.to_wire().token, enough, ..StartAnswer::default() };
         answer.contradicting = starts.evidence.contradicting(&check.reigns);
         let another =
             starts.living.get(&from).is_some_and(|(token, quiet)| *token != start.token && *quiet < LIVING_TICKS);

@@ -1,10 +1,12 @@
 //! A follower and a leader of two histories (R12, disks-are-evidence): nothing that contradicts what is committed reaches the Raft
 //! library, which would end the process, and the follower follows nobody from then on.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use consensus::{
     Kind, StartStanding,
-    core::{Core, CoreConfig, Found, genesis},
+    core::{Core, CoreConfig, Found, StartMessage, genesis},
     evidence::{Evidence, Start},
     log::{Log, LogConfig, MemDisk},
 };
@@ -18,9 +20,15 @@ const VOTE: u32 = 6;
 const HEARTBEAT: u32 = 8;
 
 fn follower() -> (Core<MemDisk>, Log<MemDisk>) {
+    member_of(&[1, 2, 3], &[])
+}
+
+/// Node 2 in a group of these voters and learners.
+fn member_of(voters: &[u64], learners: &[u64]) -> (Core<MemDisk>, Log<MemDisk>) {
     let disk = MemDisk::new();
     let config = LogConfig { segment_bytes: 64 * 1024, prepare_ahead: false, ..log_config() };
-    let (mark, hard_state) = genesis(&[1, 2, 3]);
+    let (mut mark, hard_state) = genesis(voters);
+    mark.conf_state.as_mut().expect("a group begins with one").learners = learners.to_vec();
     let log = Log::create(disk, config, mark.clone(), hard_state).expect("a new log");
     let mut evidence = Evidence::default();
     evidence.begin(OWN, 1, [1; 16]);
@@ -216,6 +224,13 @@ fn a_start_is_named_until_every_voter_remembers_a_later_one() {
     assert_eq!(named(&core), 1);
 }
 
+/// Whom a core asks within a second.
+fn asked(core: &mut Core<MemDisk>) -> Vec<u64> {
+    (0..60).for_each(|_| core.tick());
+    let asked: BTreeSet<u64> = core.output().starts.into_iter().map(|(to, _)| to).collect();
+    asked.into_iter().collect()
+}
+
 /// An unconfirmed voter may run on an older copy of its disk: its memory goes when the newest one is put back.
 #[test]
 fn a_voter_that_confirmed_a_start_before_its_own_was_is_asked_again() {
@@ -232,12 +247,65 @@ fn a_voter_that_confirmed_a_start_before_its_own_was_is_asked_again() {
         Some(2),
         "the former start is named to the one that may forget"
     );
-    let asked = |core: &mut Core<MemDisk>| {
-        (0..60).for_each(|_| core.tick());
-        core.output().starts.into_iter().map(|(to, _)| to).collect::<std::collections::BTreeSet<_>>()
-    };
-    assert_eq!(asked(&mut core).into_iter().collect::<Vec<_>>(), [3]);
+    assert_eq!(asked(&mut core), [3]);
     confirm_by(&mut core, 3);
     assert!(asked(&mut core).is_empty());
     assert_eq!(core.evidence().map(Evidence::own_starts), Some(1));
+}
+
+#[test]
+fn only_the_only_voter_does_without_the_word_of_another_one() {
+    let silent_for_long = |voters: &[u64], learners: &[u64]| {
+        let (mut core, _log) = member_of(voters, learners);
+        (0..100).for_each(|_| core.tick());
+        core
+    };
+    assert_eq!(silent_for_long(&[OWN], &[1, 3]).start_standing(), StartStanding::Confirmed);
+    let mut learner = silent_for_long(&[1], &[OWN, 3]);
+    assert!(matches!(learner.start_standing(), StartStanding::Asking(_)), "the only voter is another node");
+    assert_eq!(asked(&mut learner), [1, 3], "whoever may know a later membership is asked too");
+    confirm_by(&mut learner, 3);
+    assert!(matches!(learner.start_standing(), StartStanding::Asking(_)), "a yes of a learner decides nothing");
+}
+
+#[test]
+fn a_voter_of_a_later_membership_confirms_where_the_only_voter_of_an_earlier_one_is_gone() {
+    let (mut behind, _log) = member_of(&[1], &[OWN, 3]);
+    let answer_of = |voters: &[u64], learners: &[u64]| {
+        let (mut core, _log) = member_of(voters, learners); // node 2, asked by node 1
+        core.step(check(1));
+        let answers = core.output().evidence.expect("a table with its answers").then;
+        let Some((1, StartMessage::Answer(answer))) = answers.into_iter().next() else { panic!("no answer to node 1") };
+        answer
+    };
+    assert!(!answer_of(&[3], &[1, OWN]).enough);
+    assert!(!answer_of(&[OWN], &[1, 3]).enough, "that node is no voter");
+    let answer = answer_of(&[1, OWN, 3], &[]);
+    assert!(answer.enough);
+    let answer = StartAnswer { token: Bytes::copy_from_slice(&TOKEN), ..answer };
+    behind.step(PeerFrame { head: Some(head(3, 1, 1)), start_answer: Some(answer), ..PeerFrame::default() });
+    assert_eq!(behind.start_standing(), StartStanding::Confirmed);
+}
+
+#[test]
+fn the_only_voter_says_nothing_in_a_term_that_its_disk_does_not_hold_yet() {
+    let (mut core, _log) = member_of(&[OWN], &[1, 3]);
+    let mut held = None;
+    for _ in 0..100 {
+        core.tick();
+        let output = core.output();
+        let raised = output.writes.iter().find(|write| write.batch.hard_state.is_some_and(|state| state.term > 1));
+        if let Some(raised) = raised.filter(|_| held.is_none()) {
+            assert!(core.leads() && output.messages.is_empty(), "{:?}", output.messages);
+            held = Some((raised.number, raised.then.len()));
+        } else if held.is_some() {
+            assert!(output.messages.is_empty(), "a learner may hold entries of this term: {:?}", output.messages);
+        }
+    }
+    let (number, with_the_write) = held.expect("the only voter leads");
+    assert!(with_the_write > 0, "what it has to say leaves with the write");
+    core.on_written(number + 1_000);
+    core.tick();
+    core.tick();
+    assert!(!core.output().messages.is_empty(), "its term is durable");
 }

@@ -98,6 +98,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         formats_known: versions::NEWEST.formats,
         rules: sources.api.as_ref().map_or(core.rules_wanted, |api| api.state().rules_version()),
         rules_known: versions::NEWEST.rules,
+        rules_wanted: core.rules_wanted,
         phones: sources.api.as_ref().map(|api| phones(&**api.state())).unwrap_or_default(),
         deletions: sources.deletions.borrow().to_vec(),
         upgrade_waits_for: upgrade_waits_for(&core, sources.role.roster()),

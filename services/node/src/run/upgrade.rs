@@ -72,11 +72,16 @@ pub(super) fn decide(role: RoleService, api: Arc<OutboundApi>, file: config::Rul
 
 /// Ends when the state has the newest version that this release decides.
 async fn raise_rules(role: RoleService, api: Arc<OutboundApi>, file: config::Rules) {
+    let mut view = role.watch();
     while api.state().rules_version() < versions::NEWEST.rules {
-        tokio::time::sleep(LOOK_AT_RULES).await;
+        view.mark_unchanged();
         let status = role.status();
         let (decides, wanted) = (api.state().rules_version(), status.rules_wanted.min(versions::NEWEST.rules));
         if !status.serving || status.formats < FORMATS_OF_RULES || wanted <= decides {
+            let changed = tokio::time::timeout(LOOK_AT_RULES, view.changed()); // a new primary looks at once
+            if matches!(changed.await, Ok(Err(_))) {
+                return;
+            }
             continue;
         }
         let reply = api.answer(settings::raise(&file, wanted), Origin::Control, Instant::now() + DEADLINE).await;

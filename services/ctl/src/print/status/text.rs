@@ -39,7 +39,8 @@ impl GroupView {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.of_the_group().into_iter().chain(self.addresses()).collect();
+        let facts = [self.of_the_group(), self.versions(), self.addresses()];
+        let mut lines: Vec<String> = facts.into_iter().flatten().collect();
         lines.extend(self.reported.iter().filter(|report| report.confirmed).map(|report| sentence(&report.line)));
         let silent = self.nodes.iter().filter(|node| node.said.is_none());
         lines.extend(silent.map(|node| format!("{}: {}", node.node, node.error.as_deref().unwrap_or("unreachable"))));
@@ -60,6 +61,21 @@ impl GroupView {
         let newest = || self.said().map(|(_, said)| said).max_by_key(|said| said.term);
         let said = self.primary().or_else(newest)?;
         Some(format!("term {}, mode {}, committed up to {}", said.term, said.mode, said.commit_index))
+    }
+
+    /// The release that every node runs, or that of each while they differ.
+    fn versions(&self) -> Option<String> {
+        let mut releases: Vec<&str> = self.said().map(|(_, said)| said.version.as_str()).collect();
+        releases.retain(|release| !release.is_empty());
+        releases.dedup();
+        match releases[..] {
+            [] => None,
+            [release] => Some(format!("version {release}")),
+            _ => {
+                let of_each = self.said().map(|(node, said)| format!("{} {}", node.node, said.version));
+                Some(format!("versions: {}", of_each.collect::<Vec<_>>().join(", ")))
+            }
+        }
     }
 
     fn addresses(&self) -> Option<String> {

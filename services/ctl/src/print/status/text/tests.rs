@@ -86,6 +86,17 @@ fn status_and_role_fit_80_columns_with_the_longest_values() {
 }
 
 #[test]
+fn the_release_of_every_node_is_told_once_and_each_one_while_they_differ() {
+    let of = |release: &str| StatusReply { version: release.to_owned(), ..StatusReply::default() };
+    let shown = |b: &str| {
+        let nodes = vec![node("a", Role::Primary, of("1.2.0")), node("b", Role::Backup, of(b)), silent("w")];
+        group(Some("a"), nodes).status_table()
+    };
+    assert!(shown("1.2.0").lines().any(|line| line == "version 1.2.0"), "{}", shown("1.2.0"));
+    assert!(shown("1.3.0").lines().any(|line| line == "versions: a 1.2.0, b 1.3.0"), "{}", shown("1.3.0"));
+}
+
+#[test]
 fn each_fact_is_told_once() {
     let lost = |ago: u32| format!("b is unreachable: last heard {ago} s ago");
     let (a, w) = (warns(&[PAUSED, &lost(7)]), warns(&[PAUSED, &lost(8)]));
