@@ -224,8 +224,9 @@ impl<M: Machine> ApplyThread<M> {
             return Ok(());
         }
         let last = entries.last().map_or(state.index, |entry| entry.index);
-        let Self { machine, memberships, waiters, observer, .. } = self;
+        let Self { machine, memberships, waiters, observer, clock, .. } = self;
         let mut answer = |replies| {
+            clock.part_done(); // an import fills many batches: only one that does not end hangs
             if let Some(seconds) = waiters.wake(replies) {
                 observer.commit(seconds);
             }
@@ -317,6 +318,7 @@ mod tests {
     /// Looks, between its answer and its end, what has been told.
     struct Looking {
         applied: SnapshotMark,
+        clock: Arc<WriteClock>,
         progress: Arc<Progress>,
         answered: tokio::sync::oneshot::Receiver<Result<(), crate::ProposeError>>,
     }
@@ -334,7 +336,10 @@ mod tests {
             batch: &ApplyBatch<'_>,
             answer: &mut dyn FnMut(Vec<(u64, ())>),
         ) -> Result<(), MachineError> {
+            let began = self.clock.since_us();
+            while self.clock.now_us() <= began {}
             answer(vec![(7, ())]);
+            assert!(self.clock.since_us() > began, "a machine that answers makes progress");
             if self.applied.index == 0 {
                 assert_eq!(self.answered.try_recv(), Ok(Ok(())), "who waits need not wait for what is left to do");
                 assert_eq!(self.progress.applied(0), Some(0), "a read must not see this state as applied yet");
@@ -369,7 +374,13 @@ mod tests {
         let waiters = Arc::new(Waiters::new());
         waiters.enter(7, reply, Instant::now());
         let progress = Arc::new(Progress::default());
-        let machine = Looking { applied: SnapshotMark::default(), progress: progress.clone(), answered };
+        let clock = Arc::new(WriteClock::default());
+        let machine = Looking {
+            applied: SnapshotMark::default(),
+            clock: Arc::clone(&clock),
+            progress: progress.clone(),
+            answered,
+        };
         let mut thread = ApplyThread {
             machine,
             work,
@@ -383,17 +394,20 @@ mod tests {
             unpersisted: 0,
             persisted_at: Instant::now(),
             kept: None,
-            clock: Arc::default(),
+            clock: Arc::clone(&clock),
         };
-        thread.apply(vec![Entry { index: 1, ..Entry::default() }], &mut VecDeque::new()).unwrap();
+        let apply = |thread: &mut ApplyThread<Looking>, index: u64| {
+            clock.during(|| thread.apply(vec![Entry { index, ..Entry::default() }], &mut VecDeque::new())).unwrap();
+        };
+        apply(&mut thread, 1);
         assert_eq!(progress.applied(0), Some(1));
         assert!(told.try_recv().is_err(), "nobody waits for it");
         progress.want(true);
-        thread.apply(vec![Entry { index: 2, ..Entry::default() }], &mut VecDeque::new()).unwrap();
+        apply(&mut thread, 2);
         assert!(matches!(told.try_recv(), Ok(Event::Applied)));
         let mark = SnapshotMark { index: 9, ..SnapshotMark::default() };
         thread.install(FetchedState { directory: std::path::PathBuf::new(), mark }).unwrap();
-        thread.apply(vec![Entry { index: 10, ..Entry::default() }], &mut VecDeque::new()).unwrap();
+        apply(&mut thread, 10);
         assert_eq!(progress.applied(0), None, "it stands on a state that was not heard of");
         assert_eq!(progress.applied(1), Some(10));
     }

@@ -31,6 +31,13 @@ impl WriteClock {
         done
     }
 
+    /// A part of the write that is under way is done: the age is that of the next part.
+    pub(crate) fn part_done(&self) {
+        if self.since_us.load(Relaxed) != 0 {
+            self.since_us.store(self.now_us().max(1), Relaxed);
+        }
+    }
+
     /// For how long the write has been under way, milliseconds; 0: none is.
     pub(crate) fn age_ms(&self) -> u64 {
         match self.since_us.load(Relaxed) {
@@ -39,7 +46,12 @@ impl WriteClock {
         }
     }
 
-    fn now_us(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn since_us(&self) -> u64 {
+        self.since_us.load(Relaxed)
+    }
+
+    pub(crate) fn now_us(&self) -> u64 {
         u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }
@@ -59,5 +71,10 @@ mod tests {
         let later =
             WriteClock { origin: clock.origin - std::time::Duration::from_secs(7), since_us: AtomicU64::new(1) };
         assert!(later.age_ms() >= 6_999);
+        later.part_done();
+        assert!(later.since_us.load(Relaxed) >= 6_999_000, "a long write whose parts end does not hang");
+        let idle = WriteClock::default();
+        idle.part_done();
+        assert_eq!(idle.age_ms(), 0, "no write is under way");
     }
 }

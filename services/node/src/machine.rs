@@ -27,8 +27,9 @@ pub use judge::{Finding, found, judge, replay, rows};
 pub use reader::RecordsReader;
 pub use transfer::{StateOut, take_in};
 
-/// Bytes of entries that one batch of the store may hold (design 2, limits).
-const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Bytes of entries that one batch of the store may hold, as many as an entry: an import puts ten thousand records into them, half a
+/// second of work, after which the apply thread shows that it makes progress.
+const BATCH_BYTES_MAX: usize = 256 << 10;
 
 /// Replies that are given while the rest of a batch is still being decided: who they are for goes on meanwhile.
 const ANSWERED_TOGETHER: usize = 16;

@@ -17,13 +17,21 @@ use crate::{
 
 /// Whether an entry stops calls to a phone out of a list: one of the list's tenant, or one of the list alone.
 pub(crate) fn stops<V: View>(list: u32, phone: &str, turn: &Turn<'_, '_, V>) -> bool {
+    let forms = turn.forms_of(phone);
     let scopes = [DncScope::Tenant(LIST_TENANT.to_owned()), DncScope::List(list)];
-    scopes.into_iter().any(|scope| stands(&scope, phone, turn))
+    scopes.into_iter().any(|scope| stands_under(&scope, &forms, turn))
 }
 
 /// Whether a phone has an entry of this scope.
 pub(crate) fn stands<V: View>(scope: &DncScope, phone: &str, turn: &Turn<'_, '_, V>) -> bool {
-    turn.forms_of(phone).into_iter().any(|form| of_form(scope, form, turn).is_some())
+    stands_under(scope, &turn.forms_of(phone), turn)
+}
+
+/// A look that is not remembered: an import looks for every row once, and hardly ever finds an entry.
+fn stands_under<V: View>(scope: &DncScope, forms: &[String], turn: &Turn<'_, '_, V>) -> bool {
+    let view = turn.overlay.uncached();
+    let may_stand = forms.iter().filter(|form| may_stand(form, turn));
+    may_stand.map(|form| key(scope, form.clone())).any(|key| view.get(&key).is_some())
 }
 
 /// The entry of a scope under one form of a phone.

@@ -11,7 +11,7 @@ use std::{
 
 use fjall::{OwnedWriteBatch, PersistMode};
 use prost::Message;
-use records::{Change, Changes, Key, Row, RowBytes, Settings, Table};
+use records::{Bound, Change, Changes, Key, Row, RowBytes, Settings, Table, View as _};
 
 use crate::{
     AppliedMark, CurrentView, DIGEST_INTERVAL, STORE_FORMAT, StateSnapshot, StoreConfig, StoreError, StoreReader,
@@ -40,6 +40,7 @@ pub struct Store {
     recent: Recent,
     /// The row of the settings: every batch asks for it.
     settings: Option<Arc<Settings>>,
+    lists_phones: bool,
     floors: Floors,
     forgetting: Forgetting,
     bytes: RowBytes,
@@ -82,6 +83,7 @@ impl Store {
         let doubted = dir.join(DOUBTED).exists();
         let dir = dir.to_owned();
         let (recent, bytes) = (Recent::default(), RowBytes::default());
+        let lists_phones = lists_phones(&reader);
         Ok(Self {
             dir,
             config,
@@ -94,6 +96,7 @@ impl Store {
             contents,
             recent,
             settings,
+            lists_phones,
             floors,
             forgetting: Forgetting::default(),
             bytes,
@@ -149,7 +152,8 @@ impl Store {
     /// The newest state.
     pub fn view(&self) -> CurrentView<'_> {
         let remembered = (&self.seen, &self.contents);
-        CurrentView::new(&self.engine, remembered, (&self.recent, self.settings.as_ref()), &self.floors)
+        let recent = (&self.recent, self.settings.as_ref(), self.lists_phones);
+        CurrentView::new(&self.engine, remembered, recent, &self.floors)
     }
 
     /// Rules version and options of the rules; none: rules version 1.
@@ -215,6 +219,7 @@ impl Store {
         match &change.new {
             Some(Row::Request(_)) => self.seen.add(&place),
             Some(Row::Settings(settings)) => self.settings = Some(settings.clone()),
+            Some(Row::Dnc(_)) => self.lists_phones = true,
             _ => {}
         }
         if let Some((id, contents)) = change.forgotten_contents() {
@@ -286,8 +291,15 @@ impl Store {
         (self.seen, self.contents, self.recent, self.floors) = (seen, contents, Recent::default(), floors);
         self.publish();
         self.settings = records::settings(&self.reader.snapshot());
+        self.lists_phones = lists_phones(&self.reader);
         Ok(&self.state.applied)
     }
+}
+
+/// Whether there is a Do-Not-Call entry.
+fn lists_phones(reader: &StoreReader) -> bool {
+    let any = Bound { table: Table::Dnc, from: Vec::new(), prefix: Vec::new() };
+    !reader.snapshot().next(&any, 1).is_empty()
 }
 
 /// What is held in memory of the requests that a state remembers.

@@ -28,6 +28,8 @@ pub struct CurrentView<'a> {
     contents: &'a Contents,
     recent: &'a Recent,
     settings: Option<&'a Arc<Settings>>,
+    /// Whether there may be a Do-Not-Call entry: each record that is added asks for two.
+    lists_phones: bool,
     floors: &'a Floors,
 }
 
@@ -35,10 +37,10 @@ impl<'a> CurrentView<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
         (seen, contents): (&'a Seen, &'a Contents),
-        (recent, settings): (&'a Recent, Option<&'a Arc<Settings>>),
+        (recent, settings, lists_phones): (&'a Recent, Option<&'a Arc<Settings>>, bool),
         floors: &'a Floors,
     ) -> Self {
-        Self { engine, seen, contents, recent, settings, floors }
+        Self { engine, seen, contents, recent, settings, lists_phones, floors }
     }
 }
 
@@ -47,6 +49,7 @@ impl View for CurrentView<'_> {
         match key {
             Key::Content(..) => return self.contents.get(&key.encode()),
             Key::Settings => return self.settings.cloned().map(Row::Settings),
+            Key::Dnc(..) if !self.lists_phones => return None,
             Key::Record(handle) => {
                 if let Some(row) = self.recent.get(*handle) {
                     return Some(row);

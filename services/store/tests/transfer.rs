@@ -9,7 +9,7 @@ mod support;
 use std::{fs, path::Path, sync::Arc};
 
 use outbound::{Handle, RequestId};
-use records::{Change, Changes, Key, MapView, RecordRow, RequestRow, Row, View};
+use records::{Change, Changes, DncRow, DncScope, DncSubject, Key, MapView, RecordRow, RequestRow, Row, View};
 use store::{CHUNK_BYTES_TARGET, IngestError, Ingested, Store, StoreConfig, ingest};
 use support::{Random, SEED, assert_same_rows, config, mark, open, write_up_to};
 
@@ -80,6 +80,29 @@ fn a_fetched_state_is_taken_over_while_the_old_one_is_read() {
     let store = open(&dir.path().join("store"));
     assert_eq!(store.digest(), map.digest(SEED));
     assert_same_rows(&store.view(), &map);
+}
+
+#[test]
+fn a_do_not_call_entry_is_found_once_written_after_a_restart_and_in_a_state_that_was_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let key = Key::Dnc(DncScope::List(1), DncSubject::Phone("+99950101".to_owned()));
+    let entry = Row::Dnc(DncRow { stamp_us: 1, given: "+99950101".to_owned() });
+    let found = |store: &Store| store.view().get(&key) == Some(entry.clone());
+    let mut store = open(&path("listing"));
+    assert!(!found(&store));
+    let change = Change { key: key.clone(), old: None, new: Some(entry.clone()) };
+    store.write(&Changes(vec![change]), &mark(1)).unwrap();
+    assert!(found(&store));
+    receive(&path("fetched"), &chunks(&store)).unwrap();
+    store.persist().unwrap();
+    drop(store);
+    assert!(found(&open(&path("listing"))));
+
+    let mut other = open(&path("other"));
+    assert!(!found(&other));
+    other.install(&path("fetched")).unwrap();
+    assert!(found(&other));
 }
 
 #[test]
