@@ -2,6 +2,8 @@
 //!
 //! Part of rules version 3: no step changes once that version is released. Called by `phone` alone.
 
+use std::ops::Range;
+
 use super::{international, letters};
 
 /// Contact types whose contact_info need not be a number: e-mail, instant messaging.
@@ -14,9 +16,14 @@ pub fn canonical_phone(given: &str) -> String {
     if is_address(given) {
         return given.chars().map(letters::lower).collect();
     }
-    let mut plain = plain(without_fraction(unguarded(given)));
-    drop_trunk_zero(&mut plain);
-    international(plain.into_iter().filter(|letter| !letters::is_separator(*letter)).collect())
+    let plain = plain(given);
+    let number = without_fraction(unguarded(&plain));
+    let zero = trunk_zero(number);
+    let kept = |(at, letter): (usize, &char)| {
+        let drops = zero.contains(&at) || letters::is_separator(*letter);
+        (!drops).then_some(*letter)
+    };
+    international(number.iter().enumerate().filter_map(kept).collect())
 }
 
 /// Whether a contact_info is an address and no phone.
@@ -35,22 +42,22 @@ pub(crate) fn check(given: &str, contact_info_type: i64) -> Result<(), &'static 
     if is_address(given) {
         return Ok(());
     }
-    let plain = plain(unguarded(given));
-    if has_exponent(&plain) {
+    let plain = plain(given);
+    let text = unguarded(&plain);
+    if has_exponent(text) {
         return Err("is a number with an exponent, which has lost its digits: give the phone as text");
     }
-    if !TEXT_TYPES.contains(&contact_info_type) && !plain.iter().any(char::is_ascii_digit) {
+    if !TEXT_TYPES.contains(&contact_info_type) && !text.iter().any(char::is_ascii_digit) {
         return Err("has no digit");
     }
     Ok(())
 }
 
 /// Without `tel:`, an apostrophe and a spreadsheet's `="…"` around it.
-fn unguarded(given: &str) -> &str {
-    let blank = |letter: char| letter.is_whitespace() || letters::is_ignorable(letter);
-    let mut text = given.trim_matches(blank);
+fn unguarded(plain: &[char]) -> &[char] {
+    let mut text = trimmed(plain);
     loop {
-        let inner = strip_guard(text).trim_matches(blank);
+        let inner = trimmed(strip_guard(text));
         if inner.len() == text.len() {
             return text;
         }
@@ -58,21 +65,33 @@ fn unguarded(given: &str) -> &str {
     }
 }
 
-fn strip_guard(text: &str) -> &str {
-    if text.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("tel:")) {
-        return &text[4..];
+fn strip_guard(text: &[char]) -> &[char] {
+    match text {
+        [t, e, l, ':', rest @ ..] if [t, e, l].map(char::to_ascii_lowercase) == ['t', 'e', 'l'] => rest,
+        ['\'', rest @ ..] => rest,
+        ['=', rest @ ..] => match trimmed(rest) {
+            ['"', inner @ .., '"'] => inner,
+            _ => text,
+        },
+        _ => text,
     }
-    let formula = || text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
-    text.strip_prefix('\'').or_else(formula).unwrap_or(text)
 }
 
-/// A whole number without the `.0` that a float has; any other dot is a separator.
-fn without_fraction(text: &str) -> &str {
-    let is_whole = |number: &&str| {
-        let digits = number.strip_prefix('+').unwrap_or(number);
-        !digits.is_empty() && digits.chars().all(|letter| letters::digit(letter).is_some())
-    };
-    text.strip_suffix(".0").filter(is_whole).unwrap_or(text)
+/// Without white space at both ends.
+fn trimmed(text: &[char]) -> &[char] {
+    let seen = |letter: &char| !letter.is_whitespace();
+    match (text.iter().position(seen), text.iter().rposition(seen)) {
+        (Some(first), Some(last)) => &text[first..=last],
+        _ => &[],
+    }
+}
+
+/// A whole number without the `.0` of a float or the `.00` of an amount; any other dot is a separator.
+fn without_fraction(text: &[char]) -> &[char] {
+    let ([whole @ .., '.', '0'] | [whole @ .., '.', '0', '0']) = text else { return text };
+    let digits = whole.strip_prefix(&['+']).unwrap_or(whole);
+    let is_whole = digits.iter().all(|letter| letter.is_ascii_digit() || letter.is_whitespace());
+    if is_whole && digits.iter().any(char::is_ascii_digit) { whole } else { text }
 }
 
 /// Compatible letters as one, digits of any script as ASCII, and no format characters.
@@ -84,22 +103,26 @@ fn plain(text: &str) -> Vec<char> {
     plain
 }
 
-/// Drops `(0)` behind `+` or `00` and one to three digits, with any separators.
-fn drop_trunk_zero(text: &mut Vec<char>) {
-    let Some(mut at) = country_code(text) else { return };
+/// Where `(0)` stands behind `+` or `00` and one to three digits, with any separators, and blanks in the parentheses; nowhere: empty.
+fn trunk_zero(text: &[char]) -> Range<usize> {
+    let Some(begin) = country_code(text) else { return 0..0 };
     let mut digits = 0;
-    while at < text.len() && digits <= COUNTRY_DIGITS_MAX {
-        if digits > 0 && text[at..].starts_with(&['(', '0', ')']) {
-            text.drain(at..at + 3);
-            return;
+    for (at, letter) in text.iter().enumerate().skip(begin) {
+        match zero_in_parentheses(&text[at..]) {
+            Some(letters) if digits > 0 => return at..at + letters,
+            _ if letter.is_ascii_digit() && digits < COUNTRY_DIGITS_MAX => digits += 1,
+            _ if letters::is_separator(*letter) => {}
+            _ => break,
         }
-        match text[at] {
-            letter if letter.is_ascii_digit() => digits += 1,
-            letter if letters::is_separator(letter) => {}
-            _ => return,
-        }
-        at += 1;
     }
+    0..0
+}
+
+/// The letters of a `(0)` with which a text begins.
+fn zero_in_parentheses(text: &[char]) -> Option<usize> {
+    let inner = text.strip_prefix(&['('])?;
+    let close = inner.iter().position(|letter| *letter == ')')?;
+    (trimmed(&inner[..close]) == ['0']).then_some(close + 2)
 }
 
 /// Where the digits behind `+` or `00` begin.
@@ -113,8 +136,8 @@ fn country_code(text: &[char]) -> Option<usize> {
 }
 
 /// Whether a text is a number as a spreadsheet shows a large one: `1.5E+10`.
-fn has_exponent(plain: &[char]) -> bool {
-    let text: String = plain.iter().filter(|letter| !letter.is_whitespace()).collect();
+fn has_exponent(text: &[char]) -> bool {
+    let text: String = text.iter().filter(|letter| !letter.is_whitespace()).collect();
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
     let unsigned = |number: &str| number.strip_prefix(['+', '-']).unwrap_or(number).to_owned();
     let digits = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
@@ -158,6 +181,21 @@ mod tests {
             "[+999] {555} 0100",
             "+9995550100\n",
             "+9995550100.0",
+            "+999 ( 0 ) 5550100",
+            "+999(\u{a0}\u{ff10})5550100",
+            "+9995550100\u{ff0e}\u{ff10}",
+            "+9995550100.00",
+            "+999 5550100.0",
+            "\u{ff07}+9995550100",
+            "\u{ff1d}\u{ff02}+9995550100\u{ff02}",
+            "\u{ff54}\u{ff45}\u{ff4c}\u{ff1a}+9995550100",
+            "= \"+9995550100\"",
+            "=\"+9995550100.0\"",
+            "+999\u{2d7}555\u{2d7}0100",
+            "+999\u{2796}555\u{2043}0100",
+            "+999\u{30fc}555\u{ff70}0100",
+            "+999\u{34f}5550100",
+            "\u{3164}+9995550100\u{2065}",
         ] {
             assert_eq!(canonical_phone(given), "+9995550100", "{given:?}");
         }
@@ -175,6 +213,15 @@ mod tests {
             ("Anna@B.Example", "anna@b.example"),
             ("\u{c4}@b-c.example", "\u{e4}@b-c.example"),
             ("()", ""),
+            ("555.000", "555000"),
+            ("555.0000", "5550000"),
+            ("1.212.555.00", "121255500"),
+            (".0", "0"),
+            ("+.0", "+0"),
+            ("= 5", "=5"),
+            ("+999 (0 0) 1", "+999001"),
+            ("+999 (00) 1", "+999001"),
+            ("+4930 1 (0) 2", "+4930102"),
         ] {
             assert_eq!(canonical_phone(given), form, "{given:?}");
         }
@@ -182,7 +229,16 @@ mod tests {
 
     #[test]
     fn what_no_longer_is_the_number_is_refused() {
-        for given in ["12125550100E+0", "1.21255501E+10", "1.2126e+10", "9.99508E+11", "1,5E10", "+1e5", "'1.5E+10"] {
+        for given in [
+            "12125550100E+0",
+            "1.21255501E+10",
+            "1.2126e+10",
+            "9.99508E+11",
+            "1,5E10",
+            "+1e5",
+            "'1.5E+10",
+            "\u{ff07}1.5\u{ff25}+10",
+        ] {
             assert!(check(given, 0).unwrap_err().contains("exponent"), "{given:?}");
         }
         for given in ["-", "()", "N/A", "+", "...", "null", "#REF!", "none", "abc", "hello world"] {

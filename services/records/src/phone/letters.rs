@@ -6,46 +6,51 @@
 /// First and last letter.
 type Range = (char, char);
 
-/// Format characters (Cf) and variation selectors.
-const IGNORABLE: [Range; 23] = [
+/// Format characters (Cf), variation selectors, and whatever else takes no room by default (Default_Ignorable_Code_Point).
+const IGNORABLE: [Range; 25] = [
     ('\u{ad}', '\u{ad}'),
+    ('\u{34f}', '\u{34f}'),
     ('\u{600}', '\u{605}'),
     ('\u{61c}', '\u{61c}'),
     ('\u{6dd}', '\u{6dd}'),
     ('\u{70f}', '\u{70f}'),
     ('\u{890}', '\u{891}'),
     ('\u{8e2}', '\u{8e2}'),
+    ('\u{115f}', '\u{1160}'),
+    ('\u{17b4}', '\u{17b5}'),
     ('\u{180b}', '\u{180f}'),
     ('\u{200b}', '\u{200f}'),
     ('\u{202a}', '\u{202e}'),
-    ('\u{2060}', '\u{2064}'),
-    ('\u{2066}', '\u{206f}'),
+    ('\u{2060}', '\u{206f}'),
+    ('\u{3164}', '\u{3164}'),
     ('\u{fe00}', '\u{fe0f}'),
     ('\u{feff}', '\u{feff}'),
-    ('\u{fff9}', '\u{fffb}'),
+    ('\u{ffa0}', '\u{ffa0}'),
+    ('\u{fff0}', '\u{fffb}'),
     ('\u{110bd}', '\u{110bd}'),
     ('\u{110cd}', '\u{110cd}'),
     ('\u{13430}', '\u{13438}'),
     ('\u{1bca0}', '\u{1bca3}'),
     ('\u{1d173}', '\u{1d17a}'),
-    ('\u{e0001}', '\u{e0001}'),
-    ('\u{e0020}', '\u{e007f}'),
-    ('\u{e0100}', '\u{e01ef}'),
+    ('\u{e0000}', '\u{e0fff}'),
 ];
 
 /// Those of the letters above that choose between shapes of the letter before.
 const VARIATION_SELECTORS: [Range; 4] =
     [('\u{180b}', '\u{180d}'), ('\u{180f}', '\u{180f}'), ('\u{fe00}', '\u{fe0f}'), ('\u{e0100}', '\u{e01ef}')];
 
-/// Dashes (Pd), and U+2212.
-const DASHES: [Range; 20] = [
+/// Dashes (Pd), and letters that are written for one: minus signs, the hyphen bullet, and the sound mark of Japanese.
+const DASHES: [Range; 25] = [
     ('\u{2d}', '\u{2d}'),
+    ('\u{2d7}', '\u{2d7}'),
     ('\u{58a}', '\u{58a}'),
     ('\u{5be}', '\u{5be}'),
     ('\u{1400}', '\u{1400}'),
     ('\u{1806}', '\u{1806}'),
     ('\u{2010}', '\u{2015}'),
+    ('\u{2043}', '\u{2043}'),
     ('\u{2212}', '\u{2212}'),
+    ('\u{2796}', '\u{2796}'),
     ('\u{2e17}', '\u{2e17}'),
     ('\u{2e1a}', '\u{2e1a}'),
     ('\u{2e3a}', '\u{2e3b}'),
@@ -54,10 +59,12 @@ const DASHES: [Range; 20] = [
     ('\u{301c}', '\u{301c}'),
     ('\u{3030}', '\u{3030}'),
     ('\u{30a0}', '\u{30a0}'),
+    ('\u{30fc}', '\u{30fc}'),
     ('\u{fe31}', '\u{fe32}'),
     ('\u{fe58}', '\u{fe58}'),
     ('\u{fe63}', '\u{fe63}'),
     ('\u{ff0d}', '\u{ff0d}'),
+    ('\u{ff70}', '\u{ff70}'),
     ('\u{10ead}', '\u{10ead}'),
 ];
 
@@ -233,7 +240,7 @@ pub(super) fn is_ignorable(letter: char) -> bool {
     !letter.is_ascii() && within(&IGNORABLE, letter)
 }
 
-/// Whether a letter is a format character (Cf): not seen, or turns the direction of the text.
+/// Whether a letter is not seen, or turns the direction of the text (Cf): those above without variation selectors.
 pub(crate) fn is_format(letter: char) -> bool {
     is_ignorable(letter) && !within(&VARIATION_SELECTORS, letter)
 }
