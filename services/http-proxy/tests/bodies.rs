@@ -65,7 +65,8 @@ async fn a_body_that_nobody_understood_never_reaches_the_node() {
 #[tokio::test]
 async fn the_node_is_told_of_a_form_whose_keys_the_protocols_do_not_know() {
     let mut node = Node::with(configure(), hold).await;
-    let table: [(&[u8], bool); 6] = [
+    let table: [(&[u8], bool); 7] = [
+        (b"gsw_date_time=1", true),
         (b"data={%22GSW_CALL_RESULT%22:33}", true),
         (b"interested=yes", true),
         (b"interested=yes&gsw_call_result=33", false),

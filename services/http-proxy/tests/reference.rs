@@ -72,7 +72,7 @@ const MEANINGS: &[(&str, &str)] = &[
     (RECORDS, "how many records the request changed, or would have changed"),
     (
         IGNORED,
-        "keys of the request that belong to no field, at most 10, separated by commas; absent where there are none",
+        "keys of the request that belong to no field and to no attribute that it takes, at most 10, separated by commas; absent where there are none",
     ),
 ];
 

@@ -124,7 +124,7 @@ pub fn spec_of(name: &str) -> Option<&'static AttributeSpec> {
 pub struct Sent {
     /// Keys that stand in the query alone and that the protocols do not know: ignored without a word where they are no fields.
     pub query_keys: Vec<String>,
-    /// The body is a form without any key that the protocols know: refused where none is a field either.
+    /// The body is a form without any key that its request uses ([`crate::Verb::uses`]): refused where none is a field either.
     pub unknown_form: bool,
 }
 

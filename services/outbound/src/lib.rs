@@ -37,10 +37,12 @@ pub const RULES_NEWEST: u32 = 3;
 /// From this version on the options of the rules are replicated state, request ids carry the token of the start that gave them,
 /// and a command's head says whose request it is.
 pub const RULES_WITH_SETTINGS: u32 = 2;
-/// From this version on a form none of whose keys is known is refused, an answer names the keys that were ignored, and the refusal of a
+/// From this version on a form none of whose keys its request takes is refused, an answer names the keys that were ignored, attributes of
+/// other requests among them, RecordProcessed takes attempts, DoNotCall the message of its entry, and the refusal of a
 /// text says how long it may be.
 pub const RULES_WITH_BODY_CHECKS: u32 = 3;
-/// From this version on the replay window of a request ends with the next change of its record, or of its phone's Do-Not-Call entry.
+/// From this version on the replay window of a request ends with the next change of its record, or of its phone's Do-Not-Call entry: made,
+/// or taken back.
 pub const RULES_WITH_WINDOW_ENDS: u32 = 3;
 /// From this version on an import takes a phone on Do-Not-Call as NoCall.
 pub const RULES_WITH_NO_CALL_IMPORTS: u32 = 3;
@@ -50,7 +52,7 @@ pub const RULES_WITH_PHONE_FORM: u32 = 3;
 pub const RULES_WITH_ZONE_COLUMN: u32 = 3;
 /// Rows that one command rewrites at most to the form of [`RULES_WITH_PHONE_FORM`].
 pub const REWRITTEN_ROWS_MAX: u32 = 500;
-/// From this version on lists are deleted, Do-Not-Call entries are taken back, and the name of a new list is one that can be shown.
+/// From this version on lists are deleted, Do-Not-Call entries are taken back, and the name of a new list or field is one that can be shown.
 pub const RULES_WITH_UNDOING: u32 = 3;
 /// Records that one command deletes at most.
 pub const DELETED_ROWS_MAX: u32 = 500;

@@ -107,6 +107,9 @@ fn parse_handle(identifier: &str) -> Option<Handle> {
     digits.then(|| identifier.parse().ok()).flatten().map(Handle)
 }
 
+/// Attributes that every request takes, gets back and decides nothing by (spec 5).
+const ECHOED: [&str; 3] = [key::REFERENCE_ID, key::APPLICATION_ID, key::CAMPAIGN_NAME];
+
 /// A request name with its aliases, the resources it works on, and the attributes that the rules read: one row of the table of spec 5.
 struct VerbRow {
     verb: Verb,
@@ -118,6 +121,8 @@ struct VerbRow {
     needs: &'static [&'static str],
     /// Attributes that the rules read, beside those that repeat the path and those that are only echoed.
     takes: &'static [&'static str],
+    /// Attributes that may repeat the path, and are refused where they say something else.
+    repeats: &'static [&'static str],
     /// Whether it sets user-defined fields.
     sets_fields: bool,
     /// The event that acknowledges it.
@@ -141,6 +146,7 @@ pub enum Verb {
 
 const VERBS: [VerbRow; 5] = {
     use ResourceType::{Lists, Records};
+    const OF_AN_OPEN_RECORD: &[&str] = &[key::RECORD_HANDLE, key::PHONE, key::CALLING_LIST, key::CALLING_LIST_DBID];
     [
         VerbRow {
             verb: Verb::AddRecord,
@@ -164,6 +170,7 @@ const VERBS: [VerbRow; 5] = {
                 key::AGENT_ID,
                 key::CHAIN_ID,
             ],
+            repeats: &[key::CALLING_LIST, key::CALLING_LIST_DBID],
             sets_fields: true,
             event: "AddRecordAcknowledge",
         },
@@ -175,6 +182,7 @@ const VERBS: [VerbRow; 5] = {
             reads: false,
             needs: &[],
             takes: &[key::CALL_RESULT, key::ATTEMPTS],
+            repeats: OF_AN_OPEN_RECORD,
             sets_fields: true,
             event: "UpdateCallCompletionStatsAcknowledge",
         },
@@ -185,7 +193,8 @@ const VERBS: [VerbRow; 5] = {
             on: &[Records],
             reads: false,
             needs: &[],
-            takes: &[key::CALL_RESULT, key::TREATMENT],
+            takes: &[key::CALL_RESULT, key::ATTEMPTS, key::TREATMENT],
+            repeats: OF_AN_OPEN_RECORD,
             sets_fields: true,
             event: "RecordProcessedAcknowledge",
         },
@@ -197,6 +206,7 @@ const VERBS: [VerbRow; 5] = {
             reads: false,
             needs: &[],
             takes: &[key::CALLING_LIST, key::CHAIN_ATTR],
+            repeats: &[key::RECORD_HANDLE, key::PHONE],
             sets_fields: false,
             event: "DoNotCallAcknowledge",
         },
@@ -208,6 +218,7 @@ const VERBS: [VerbRow; 5] = {
             reads: true,
             needs: &[],
             takes: &[],
+            repeats: &[key::RECORD_HANDLE, key::PHONE],
             sets_fields: false,
             event: "Record",
         },
@@ -242,6 +253,17 @@ impl Verb {
     /// Attributes that the rules read, beside those that repeat the path and those that are only echoed.
     pub fn takes(self) -> &'static [&'static str] {
         self.row().takes
+    }
+
+    /// Attributes that may repeat what the path says, and are refused where they say something else (spec 5).
+    pub fn repeats(self) -> &'static [&'static str] {
+        self.row().repeats
+    }
+
+    /// Whether an attribute of this key, upper case, means anything to it: read, compared with the path, or echoed.
+    pub fn uses(self, key: &str) -> bool {
+        let row = self.row();
+        [row.takes, row.repeats, ECHOED.as_slice()].into_iter().flatten().any(|used| *used == key)
     }
 
     /// Whether it sets user-defined fields.

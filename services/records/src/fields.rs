@@ -3,11 +3,12 @@
 //! Values are text, checked against the field's kind when they come in. Never stored as floats.
 
 use jiff::tz::TimeZone;
-use outbound::{RULES_WITH_BODY_CHECKS, Refusal, RefusalCode, Request, UserField, Value, spec_of};
+use outbound::{RULES_WITH_BODY_CHECKS, RULES_WITH_UNDOING, Refusal, RefusalCode, Request, UserField, Value, spec_of};
 
 use crate::{
     columns, date_time,
     event::IGNORED_KEY_CHARS_MAX,
+    names::hidden_letter,
     row::{FieldRow, ListRow, RecordRow},
 };
 
@@ -87,7 +88,7 @@ impl FieldRow {
 pub(crate) struct UserValues {
     /// Position in the list's fields, and the value.
     pub(crate) set: Vec<(usize, String)>,
-    /// Keys that belong to no field, as much of each as an event carries.
+    /// Keys that belong to no field and to no attribute that the request uses, as much of each as an event carries.
     pub(crate) ignored: Vec<String>,
 }
 
@@ -97,7 +98,7 @@ pub(crate) struct UserValues {
 /// BAD_VALUE that names the key, for a value that is not of its field's kind.
 pub(crate) fn user_values(request: &Request, list: &ListRow, version: u32) -> Result<UserValues, Refusal> {
     let mut values = UserValues::default();
-    for (key, value) in other_pairs(request) {
+    for (key, value) in other_pairs(request, version) {
         let Some(at) = field_of_key(list, key) else {
             values.ignored.extend(told_key(request, key));
             continue;
@@ -109,15 +110,17 @@ pub(crate) fn user_values(request: &Request, list: &ListRow, version: u32) -> Re
     Ok(values)
 }
 
-/// The keys of a request that belong to no field, as much of each as an event carries: for a verb that takes no user-defined values.
-pub(crate) fn ignored_keys(request: &Request, list: &ListRow) -> Vec<String> {
-    let keys = other_pairs(request).map(|(key, _)| key).filter(|key| field_of_key(list, key).is_none());
+/// The same keys, for a verb that takes no user-defined values.
+pub(crate) fn ignored_keys(request: &Request, list: &ListRow, version: u32) -> Vec<String> {
+    let keys = other_pairs(request, version).map(|(key, _)| key).filter(|key| field_of_key(list, key).is_none());
     keys.filter_map(|key| told_key(request, key)).collect()
 }
 
-/// The pairs whose keys the protocols do not know.
-fn other_pairs(request: &Request) -> impl Iterator<Item = (&str, &Value)> {
-    request.attributes.iter().filter(|(key, _)| spec_of(key).is_none())
+/// The pairs that are no attributes of the request. An attribute of other requests is one of these pairs from rules version 3 on, and
+/// passed over without a word before.
+fn other_pairs(request: &Request, version: u32) -> impl Iterator<Item = (&str, &Value)> {
+    let is_passed_over = move |key: &str| version < RULES_WITH_BODY_CHECKS || request.verb.uses(key);
+    request.attributes.iter().filter(move |(key, _)| !spec_of(key).is_some_and(|spec| is_passed_over(spec.key)))
 }
 
 /// As much of an ignored key as is told; none of a query's, which is ignored without a word (spec 2).
@@ -130,7 +133,7 @@ fn is_of_query(request: &Request, key: &str) -> bool {
     request.attributes.sent.query_keys.iter().any(|of_query| of_query == key)
 }
 
-/// Checks that a body that was a form has been understood: one of its keys is an attribute or a field (spec 4).
+/// Checks that a body that was a form has been understood: one of its keys is an attribute that the request uses, or a field (spec 4).
 ///
 /// # Errors
 /// BAD_BODY that names keys of the form, from rules version 3 on.
@@ -138,7 +141,7 @@ pub(crate) fn check_form(request: &Request, list: &ListRow, version: u32) -> Res
     if !request.attributes.sent.unknown_form || version < RULES_WITH_BODY_CHECKS {
         return Ok(());
     }
-    let pairs: Vec<_> = other_pairs(request).filter(|(key, _)| !is_of_query(request, key)).collect();
+    let pairs: Vec<_> = other_pairs(request, version).filter(|(key, _)| !is_of_query(request, key)).collect();
     if pairs.iter().any(|(key, _)| field_of_key(list, key).is_some()) {
         return Ok(());
     }
@@ -148,9 +151,12 @@ pub(crate) fn check_form(request: &Request, list: &ListRow, version: u32) -> Res
     let is_json = |text: &str| text.trim_start().starts_with(['{', '[']);
     let wraps_json = pairs.iter().any(|(_, value)| matches!(value, Value::Str(text) if is_json(text)));
     let advice = if wraps_json { "; a JSON object is a body by itself, without a key before it" } else { "" };
-    let (list, keys) = (&list.name, keys.join(", "));
-    let message =
-        format!("The body looks like a form none of whose keys is an attribute or a field of {list:?}: {keys}{advice}");
+    // an attribute without a value is absent, and its key with it
+    let shown = if keys.is_empty() { String::new() } else { format!(": {}", keys.join(", ")) };
+    let (verb, list) = (request.verb.name(), &list.name);
+    let message = format!(
+        "The body looks like a form none of whose keys is an attribute of {verb} or a field of {list:?}{shown}{advice}"
+    );
     Err(Refusal::new(RefusalCode::BadBody, message))
 }
 
@@ -209,6 +215,15 @@ pub(crate) fn check_new(field: &UserField, others: &[FieldRow], version: u32) ->
     let Some(kind) = FieldKind::parse(&field.kind) else {
         return refuse("has a kind other than int, float, char, varchar(n) and datetime");
     };
+    let hidden = || [&field.column, &field.send_attribute].into_iter().find_map(|name| hidden_letter(name));
+    if version >= RULES_WITH_UNDOING
+        && let Some(letter) = hidden()
+    {
+        let number = u32::from(letter);
+        return refuse(&format!(
+            "has a control, format or line-separator character, U+{number:04X}, in its name or send_attribute: rename it"
+        ));
+    }
     let known = [&field.column, &field.send_attribute].into_iter().any(|name| spec_of(name).is_some());
     let column_taken = |other: &FieldRow| other.column.eq_ignore_ascii_case(&row.column);
     let key_taken = |other: &FieldRow| other.key().eq_ignore_ascii_case(row.key());

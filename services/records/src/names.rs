@@ -15,13 +15,18 @@ pub fn check_list_name(name: &str) -> Result<(), String> {
     if matches!(name, "." | "..") {
         return Err("The name of a list is neither . nor .., since a path cannot name it".to_owned());
     }
-    match name.chars().find(|letter| is_hidden(*letter)) {
+    match hidden_letter(name) {
         Some(letter) => {
             let number = u32::from(letter);
             Err(format!("The name of a list has no control, format or line-separator character; U+{number:04X} is one"))
         }
         None => Ok(()),
     }
+}
+
+/// The first letter of a name that a person would not see.
+pub(crate) fn hidden_letter(name: &str) -> Option<char> {
+    name.chars().find(|letter| is_hidden(*letter))
 }
 
 /// Whether a letter moves the cursor, changes the direction of the text, ends the line, or is not seen at all.
@@ -45,6 +50,7 @@ mod tests {
             ("a\u{2028}b", "U+2028"),
             ("\u{feff}a", "U+FEFF"),
             ("\u{7f}", "U+007F"),
+            ("a\u{34f}", "U+034F"),
         ] {
             assert!(check_list_name(name).unwrap_err().contains(number), "{name:?}");
         }

@@ -6,14 +6,15 @@
 mod common;
 
 use common::{World, field, request};
-use outbound::{ATTRIBUTES, Body, Reply, ReplyBody, ResourceType, Verb, key};
+use outbound::{ATTRIBUTES, Body, RULES_NEWEST, Reply, ReplyBody, ResourceType, Value, Verb, key};
 
 /// A field of the list.
 const FIELD: &str = "AGE";
 
-/// A list with a field and a record.
+/// A list with a field and a record, under the newest rules version.
 fn world() -> World {
     let mut world = World::default();
+    world.raise(RULES_NEWEST, Vec::new());
     world.create("demo", "Europe/Berlin", vec![field(FIELD, "int")]);
     world.ask(Body::Request(request("AddRecord", "lists/demo", &[("GSW_PHONE", "+9991")])));
     world
@@ -36,24 +37,28 @@ fn is_refused(reply: &Reply) -> bool {
     matches!(reply.body, ReplyBody::Refused(_))
 }
 
-/// Attributes that may repeat the path, and are refused where they say something else (spec 5).
-fn repeat_the_path(verb: Verb) -> &'static [&'static str] {
-    match verb {
-        Verb::AddRecord => &[key::CALLING_LIST, key::CALLING_LIST_DBID],
-        Verb::DoNotCall => &[key::RECORD_HANDLE, key::PHONE],
-        _ => &[key::RECORD_HANDLE, key::PHONE, key::CALLING_LIST, key::CALLING_LIST_DBID],
-    }
-}
-
 #[test]
 fn the_table_of_requests_names_every_attribute_that_the_rules_read_and_no_other() {
     let nonsense = "x".repeat(300);
     for verb in changing() {
         for spec in ATTRIBUTES {
-            let read = verb.takes().contains(&spec.key) || repeat_the_path(verb).contains(&spec.key);
+            let read = verb.takes().contains(&spec.key) || verb.repeats().contains(&spec.key);
             let reply = asked(verb, spec.key, &nonsense);
             assert_eq!(is_refused(&reply), read, "{} of {}: {reply:?}", spec.key, verb.name());
         }
+    }
+}
+
+#[test]
+fn an_attribute_that_a_request_does_not_use_is_named_as_ignored() {
+    for verb in changing() {
+        for spec in ATTRIBUTES.iter().filter(|spec| !verb.takes().contains(&spec.key)) {
+            let ReplyBody::Done(done) = asked(verb, spec.key, "x").body else { continue };
+            let named = done.attributes.iter().find(|(key, _)| key == key::IGNORED).map(|(_, value)| value.clone());
+            let wanted = (!verb.uses(spec.key)).then(|| Value::text(spec.key));
+            assert_eq!(named, wanted, "{} of {}", spec.key, verb.name());
+        }
+        assert!(verb.uses(key::REFERENCE_ID) && !verb.uses(key::RECORD_URI), "{}", verb.name());
     }
 }
 

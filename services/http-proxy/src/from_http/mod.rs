@@ -129,7 +129,7 @@ fn request(
     let text = body::decode(incoming.body, charset)?;
     let content = body::content(&text, charset)?;
     check_limits(&query.pairs, &content.pairs)?;
-    let (attributes, sent) = attributes(query.pairs, content)?;
+    let (attributes, sent) = attributes(verb, query.pairs, content)?;
     let mut attributes = without_identifying(attributes, &resource)?;
     attributes.sent = sent;
     Ok(Request { verb, resource, attributes, tenant: query.tenant, principal: String::new(), idempotency_key })
@@ -148,8 +148,12 @@ fn check_limits(of_query: &[body::Pair<'_>], of_body: &[body::Pair<'_>]) -> Resu
 }
 
 /// The attributes of query and body, of which the body wins, and how they were sent, as far as the rules ask.
-fn attributes(of_query: Vec<body::Pair<'_>>, content: body::Content<'_>) -> Result<(Attributes, Sent), Refusal> {
-    let unknown_form = content.is_form && !content.pairs.iter().any(|(name, _)| value::is_known(name));
+fn attributes(
+    verb: Verb,
+    of_query: Vec<body::Pair<'_>>,
+    content: body::Content<'_>,
+) -> Result<(Attributes, Sent), Refusal> {
+    let unknown_form = content.is_form && !content.pairs.iter().any(|(name, _)| value::is_used(name, verb));
     let (mut attributes, mut sent) = (Attributes::default(), Sent { query_keys: Vec::new(), unknown_form });
     for (name, raw) in last_wins(of_query) {
         if let Some((key, value)) = value::read(&name, raw)? {

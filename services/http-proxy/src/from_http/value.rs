@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use outbound::{
-    Enumeration, Kind, Refusal, RefusalCode, Value, Word,
+    Enumeration, Kind, Refusal, RefusalCode, Value, Verb, Word,
     key::{AGENT_REQ_TYPE, PHONE},
     spec_of,
 };
@@ -25,9 +25,9 @@ pub(super) enum Raw<'a> {
     Unfit(&'static str),
 }
 
-/// Whether the protocols know a key.
-pub(super) fn is_known(name: &str) -> bool {
-    spec_of(name).is_some() || is_request_name(name)
+/// Whether a key means anything to a request, as far as the protocols know; a list knows its fields.
+pub(super) fn is_used(name: &str, verb: Verb) -> bool {
+    spec_of(name).is_some_and(|spec| verb.uses(spec.key)) || is_request_name(name)
 }
 
 /// The path's `req` says it: in a body it is passed over (spec 5).

@@ -46,7 +46,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
 
 /// Told from rules version 3 on.
 fn ignored(request: &Request, target: &Target, version: u32) -> Vec<String> {
-    if version < RULES_WITH_BODY_CHECKS { Vec::new() } else { ignored_keys(request, &target.list) }
+    if version < RULES_WITH_BODY_CHECKS { Vec::new() } else { ignored_keys(request, &target.list, version) }
 }
 
 /// The scope of the entry: all lists, or the list that the body names.

@@ -2,7 +2,7 @@
 //!
 //! A record with a reschedule pending will become Ready again here instead, once RecordReschedule exists.
 
-use outbound::{Handle, Refusal, Reply, Request, key, record_status};
+use outbound::{Handle, RULES_WITH_BODY_CHECKS, Refusal, Reply, Request, key, record_status};
 
 use super::target::{self, Target};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     fields::{UserValues, user_values},
     given,
     row::RecordRow,
+    rules::INT_MAX,
     turn::Turn,
     view::View,
 };
@@ -31,11 +32,13 @@ pub(super) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> 
 fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Refusal> {
     let mut target = target::open_record(request, turn)?;
     let result = given::number(request, key::CALL_RESULT)?;
+    let attempts = attempts(request, turn.version)?;
     let treatment = given::word(request, key::TREATMENT)?;
     let values = user_values(request, &target.list, turn.version)?;
     let others = target::others_of_chain(&target, turn, target::is_open)?;
     let record = &mut target.record;
     record.call_result = result.unwrap_or(record.call_result);
+    record.attempt = attempts.unwrap_or(record.attempt);
     record.record_status = record_status::UPDATED;
     record.call_time = Some(turn.now_s());
     if let Some(treatment) = treatment {
@@ -43,6 +46,11 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     }
     target::set_user_values(&target.list, record, &values);
     Ok(Plan { target, others, values })
+}
+
+/// Taken from rules version 3 on.
+fn attempts(request: &Request, version: u32) -> Result<Option<i64>, Refusal> {
+    if version < RULES_WITH_BODY_CHECKS { Ok(None) } else { given::int(request, key::ATTEMPTS, 0, INT_MAX) }
 }
 
 fn apply<V: View>(plan: Plan, turn: &mut Turn<'_, '_, V>) {
