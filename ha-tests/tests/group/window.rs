@@ -35,6 +35,24 @@ fn a_phone_that_was_stopped_meanwhile_is_refused(door: &mut Client, phone: &str)
 }
 
 #[test]
+fn a_phone_whose_entry_was_made_and_taken_back_is_added_anew() {
+    let cluster = started();
+    for (node, phone) in [("a", "+99951907"), ("b", "+99951908")] {
+        let (mut door, body) = (cluster.http(node), format!(r#"{{"GSW_PHONE":"{phone}"}}"#));
+        let added = door.post(ADD, &body);
+        assert_eq!(added.status, 200, "{added:?}");
+        assert_eq!(door.post(&format!("/records/{}?req=DoNotCall", added.handle()), "").status, 200);
+        cluster.ctl(&["dnc", "remove", phone]).fine();
+        let again = door.post(ADD, &body);
+        assert_eq!((again.status, again.header("idempotent-replayed")), (200, None), "{again:?}");
+        assert_ne!(again.handle(), added.handle());
+        let repeated = door.post(ADD, &body);
+        assert_eq!((repeated.header("idempotent-replayed"), repeated.handle()), (Some("true"), again.handle()));
+    }
+    cluster.assert_equal();
+}
+
+#[test]
 fn three_updates_of_a_record_without_a_key_end_with_the_third() {
     let cluster = started();
     the_last_of_three_updates_counts(&mut cluster.http("a"), "+99951901");

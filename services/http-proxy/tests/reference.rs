@@ -68,7 +68,7 @@ const MEANINGS: &[(&str, &str)] = &[
         key::REFERENCE_ID,
         "the caller's own reference, echoed in every answer, refusals too, in the type in which it came",
     ),
-    (key::MESSAGE, "one sentence for a person"),
+    (key::MESSAGE, "in answers one sentence for a person; in DoNotCall the message of the entry, at most 255 letters"),
     (RECORDS, "how many records the request changed, or would have changed"),
     (
         IGNORED,

@@ -205,7 +205,7 @@ const VERBS: [VerbRow; 5] = {
             on: &[Records],
             reads: false,
             needs: &[],
-            takes: &[key::CALLING_LIST, key::CHAIN_ATTR],
+            takes: &[key::CALLING_LIST, key::CHAIN_ATTR, key::MESSAGE],
             repeats: &[key::RECORD_HANDLE, key::PHONE],
             sets_fields: false,
             event: "DoNotCallAcknowledge",

@@ -76,7 +76,8 @@ fn answer<V: View>(command: &Command, asked: &LazyContent<'_>, turn: &mut Turn<'
         Body::RewritePhones(rewrite) => alone(verbs::rewrite_phones::decide(*rewrite, turn)),
         Body::DeleteList(list) => alone(verbs::delete_list::decide(list, turn)),
         Body::DeleteRecords(delete) => alone(verbs::delete_records::decide(*delete, turn)),
-        Body::RemoveDoNotCall(remove) => alone(verbs::remove_do_not_call::decide(remove, turn)),
+        Body::RemoveDoNotCall(remove) => verbs::remove_do_not_call::decide(command.id, remove, turn)
+            .unwrap_or_else(|refusal| (Reply::refused(refusal), Vec::new())),
         Body::SetSettings(changes) => alone(verbs::set_settings::decide(changes, turn)),
         Body::Request(request) => match once::scope_of(command, request) {
             Err(refusal) => (refused(request, refusal), Vec::new()),

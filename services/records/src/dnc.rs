@@ -1,30 +1,55 @@
-//! Do-Not-Call entries: which calls they stop, how one is made, and how a record is marked that they stop (spec 9).
+//! Do-Not-Call entries: which calls they stop, how one is made or taken back, and how a record is marked that they stop (spec 9).
+//!
+//! An entry that is taken back leaves a mark for as long as the replay window may ask for it: a row of the content index, which leads to the
+//! request that took it back and is forgotten with it.
 //!
 //! Called by the verbs.
 
-use outbound::{RULES_WITH_PHONE_FORM, call_result, record_status, record_type};
+use outbound::{ContentHash, RULES_WITH_PHONE_FORM, RequestId, call_result, content_under, record_status, record_type};
 
 use crate::{
     canonical_phone,
     event::Event,
-    key::{DncScope, DncSubject, Key},
+    key::{DncScope, DncSubject, Key, Scope},
     phone::is_address,
-    row::{DncRow, RecordRow, Row},
+    row::{DncRow, RecordRow, RequestIdRow, Row},
     rules::LIST_TENANT,
     turn::Turn,
     view::View,
 };
 
+/// Stands for the content of a request in the names of marks; no request has it.
+const TAKEN_BACK: ContentHash = *b"entry taken back";
+
 /// Whether an entry stops calls to a phone out of a list: one of the list's tenant, or one of the list alone.
 pub(crate) fn stops<V: View>(list: u32, phone: &str, turn: &Turn<'_, '_, V>) -> bool {
     let forms = turn.forms_of(phone);
-    let scopes = [DncScope::Tenant(LIST_TENANT.to_owned()), DncScope::List(list)];
-    scopes.into_iter().any(|scope| stands_under(&scope, &forms, turn))
+    scopes_of(list).iter().any(|scope| stands_under(scope, &forms, turn))
 }
 
-/// Whether a phone has an entry of this scope.
-pub(crate) fn stands<V: View>(scope: &DncScope, phone: &str, turn: &Turn<'_, '_, V>) -> bool {
-    stands_under(scope, &turn.forms_of(phone), turn)
+/// The scopes whose entries stop calls out of a list.
+pub(crate) fn scopes_of(list: u32) -> [DncScope; 2] {
+    [DncScope::Tenant(LIST_TENANT.to_owned()), DncScope::List(list)]
+}
+
+/// The entry of a phone in a scope.
+pub(crate) fn entry<V: View>(scope: &DncScope, phone: &str, turn: &Turn<'_, '_, V>) -> Option<DncRow> {
+    turn.forms_of(phone).into_iter().find_map(|form| of_form(scope, form, turn))
+}
+
+/// Whether an entry of a phone, in one of these scopes, was taken back since.
+pub(crate) fn was_removed<V: View>(scopes: &[DncScope], phone: &str, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
+    let forms = turn.forms_of(phone);
+    let is_later = |entry: Key| {
+        let Some(Row::Content(by)) = turn.overlay.get(&mark(&entry)) else { return false };
+        matches!(turn.overlay.get(&Key::Request((&by).into())), Some(Row::Request(row)) if row.stamp_us > since_us)
+    };
+    scopes.iter().any(|scope| forms.iter().any(|form| is_later(key(scope, form.clone()))))
+}
+
+/// The name of the mark that an entry leaves when it is taken back.
+fn mark(entry: &Key) -> Key {
+    Key::Content(content_under(&TAKEN_BACK, &entry.encode()), Scope::default())
 }
 
 /// A look that is not remembered: an import looks for every row once, and hardly ever finds an entry.
@@ -45,12 +70,15 @@ fn of_form<V: View>(scope: &DncScope, form: String, turn: &Turn<'_, '_, V>) -> O
     }
 }
 
-/// Makes an entry under the form of the command's rules version. An entry that is there already keeps its time, under whichever form.
-pub(crate) fn enter<V: View>(scope: &DncScope, phone: &str, turn: &mut Turn<'_, '_, V>) {
+/// Makes an entry under the form of the command's rules version. An entry that is there already keeps its time, under whichever form, and
+/// its message where none is given.
+pub(crate) fn enter<V: View>(scope: &DncScope, phone: &str, message: Option<String>, turn: &mut Turn<'_, '_, V>) {
     let forms = turn.forms_of(phone);
     let standing = forms.iter().find_map(|form| of_form(scope, form.clone(), turn));
     let is_new = standing.is_none();
-    let row = standing.unwrap_or_else(|| DncRow { stamp_us: turn.now_us, given: phone.to_owned() });
+    let fresh = || DncRow { stamp_us: turn.now_us, given: phone.to_owned(), message: String::new() };
+    let mut row = standing.unwrap_or_else(fresh);
+    row.message = message.unwrap_or(row.message);
     let Some(form) = forms.into_iter().next().filter(|form| may_stand(form, turn)) else { return };
     turn.overlay.put(key(scope, form), Row::Dnc(row));
     if is_new {
@@ -58,18 +86,23 @@ pub(crate) fn enter<V: View>(scope: &DncScope, phone: &str, turn: &mut Turn<'_, 
     }
 }
 
-/// Takes an entry back, under whichever form it stands; whether there was one.
-pub(crate) fn remove<V: View>(scope: &DncScope, phone: &str, turn: &mut Turn<'_, '_, V>) -> bool {
+/// Takes an entry back, under whichever form it stands, for the request of this id. The marks that it leaves, which the request is to
+/// remember; none: there was no entry.
+pub(crate) fn remove<V: View>(by: RequestId, scope: &DncScope, phone: &str, turn: &mut Turn<'_, '_, V>) -> Vec<Key> {
     let forms = turn.forms_of(phone);
-    let standing: Vec<String> = forms.into_iter().filter(|form| of_form(scope, form.clone(), turn).is_some()).collect();
-    let was_there = !standing.is_empty();
-    for form in standing {
-        turn.overlay.remove(key(scope, form));
+    let standing = |form: &String| of_form(scope, form.clone(), turn).map(|_| key(scope, form.clone()));
+    let entries: Vec<Key> = forms.iter().filter_map(standing).collect();
+    if entries.is_empty() {
+        return Vec::new();
     }
-    if was_there {
-        turn.events.push(Event::DoNotCallRemoved { list: list_of(scope) });
+    entries.into_iter().for_each(|entry| turn.overlay.remove(entry));
+    turn.events.push(Event::DoNotCallRemoved { list: list_of(scope) });
+    // under every form: rows may be rewritten before a repeat asks
+    let marks: Vec<Key> = forms.into_iter().map(|form| mark(&key(scope, form))).collect();
+    for mark in &marks {
+        turn.overlay.put(mark.clone(), Row::Content(RequestIdRow::from(by)));
     }
-    was_there
+    marks
 }
 
 /// Whether an entry may stand under a form: from rules version 3 on the empty one says nothing of a phone.
@@ -99,13 +132,17 @@ pub(crate) fn rewrite<V: View>(scope: &DncScope, stood_under: &str, entry: &DncR
     }
 }
 
-/// Of two entries that become one the older stays.
+/// Of two entries that become one the older stays, with the message of the other where it has none.
 fn merge<V: View>(scope: &DncScope, form: String, entry: &DncRow, turn: &mut Turn<'_, '_, V>) {
     let place = key(scope, form);
-    let older = match turn.overlay.get(&place) {
-        Some(Row::Dnc(there)) if there.stamp_us <= entry.stamp_us => there,
-        _ => entry.clone(),
+    let (mut older, other) = match turn.overlay.get(&place) {
+        Some(Row::Dnc(there)) if there.stamp_us <= entry.stamp_us => (there, entry.clone()),
+        Some(Row::Dnc(there)) => (entry.clone(), there),
+        _ => (entry.clone(), DncRow::default()),
     };
+    if older.message.is_empty() {
+        older.message = other.message;
+    }
     turn.overlay.put(place, Row::Dnc(older));
 }
 

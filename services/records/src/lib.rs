@@ -43,7 +43,7 @@ pub use lookup::{
 pub use map::MapView;
 pub use names::check_list_name;
 pub use overlay::Overlay;
-pub use phone::{canonical_phone, first_phone_form, phone_form};
+pub use phone::{canonical_phone, check_number, first_phone_form, phone_form};
 pub use row::{
     DncRow, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, KeyRow, ListRow, MetaRow, NumberRow, PhonesRow,
     RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, SettingRow, SettingsRow,

@@ -377,6 +377,9 @@ pub struct DncRow {
     /// The phone or customer as given.
     #[prost(string, tag = "2")]
     pub given: String,
+    /// Why, in the words of the DoNotCall that gave one last; empty: none did, or under a rules version before 3.
+    #[prost(string, tag = "3")]
+    pub message: String,
 }
 
 /// A request that was decided.

@@ -5,7 +5,7 @@
 //! `@key=`, `@id=NODE.INCARNATION.COUNTER[.TOKEN]`, `@tenant=`, `@principal=`, `wait MILLISECONDS`, `export LIST COLUMN,…`,
 //! `import LIST IMPORT_ID FIRST_ROW HEADER ROW …`, `rules replay_window_us=… …` (the node's own file), `raise VERSION KEY=VALUE …`,
 //! `set KEY=VALUE …`, `settings`, `stamp VERSION` (under which commands are stamped from here on), `rewrite ROWS`,
-//! `find PHONE`, `delete LIST`, `delete-records DBID ROWS`, `take-back PHONE [LIST]` (its Do-Not-Call entry), `events`, `dnc`.
+//! `find PHONE`, `delete LIST`, `delete-records DBID ROWS`, `take-back PHONE [LIST]` (its Do-Not-Call entry), `events`, `dnc`, `messages` (of entries).
 //! In a word `\u{…}` is a letter by its number. `@query=KEY`: the key stands in the query alone; `@form=unknown`: the body is a form
 //! without a key that the protocols know.
 
@@ -17,6 +17,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use common::{World, batch, export, field, request, show};
 use outbound::{Body, DeleteRecords, RemoveDoNotCall, RequestId, RewritePhones, Setting};
+use records::{DncSubject, Key, Row, Table};
 
 #[test]
 fn every_golden_script_comes_out_as_written() {
@@ -96,12 +97,24 @@ fn take_step(world: &mut World, words: &[String]) -> String {
         ["settings"] => show_settings(world),
         ["events"] => world.events.iter().map(|event| format!("{event:?}")).collect::<Vec<_>>().join("\n"),
         ["dnc"] => {
-            let entries = world.map.table(records::Table::Dnc);
+            let entries = world.map.table(Table::Dnc);
             entries.iter().map(|(key, _)| format!("{key:?}")).collect::<Vec<_>>().join("\n")
         }
+        ["messages"] => messages(world),
         [verb, resource, pairs @ ..] => ask(world, verb, resource, pairs),
         _ => panic!("no step: {words:?}"),
     }
+}
+
+/// The messages of Do-Not-Call entries.
+fn messages(world: &World) -> String {
+    let line = |(key, row)| match (key, row) {
+        (Key::Dnc(_, DncSubject::Phone(form)), Row::Dnc(entry)) => {
+            format!("{form}: {}", entry.message).trim_end().to_owned()
+        }
+        other => panic!("no entry of a phone: {other:?}"),
+    };
+    world.map.table(Table::Dnc).into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn create(world: &mut World, name: &str, rest: &[&str]) -> String {

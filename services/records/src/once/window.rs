@@ -6,7 +6,8 @@
 //! and it is known under that key for as long as its request id is.
 //!
 //! From rules version 3 on the window ends early: for a request on a record as soon as another request has changed that record, for
-//! AddRecord and DoNotCall as soon as the phone's Do-Not-Call entry is another one, and for AddRecord as soon as its record is deleted.
+//! AddRecord and DoNotCall as soon as the phone's Do-Not-Call entry has changed, and for AddRecord as soon as its record is deleted. An entry
+//! that was made and taken back meanwhile has changed: the record of the first AddRecord may be NoCall.
 //! An update that was acknowledged meanwhile is not lost: A, B, A ends with A. A balancer's key names one passage, which is the same request
 //! also where the record has changed since.
 //!
@@ -93,7 +94,7 @@ fn has_ended<V: View>(request: &Request, first: &First, turn: &Turn<'_, '_, V>) 
         return false;
     }
     has_changed(&request.resource, first.stamp_us, turn)
-        || verbs::entry_differs(request, turn)
+        || verbs::entry_has_changed(request, first.stamp_us, turn)
         || added_record_is_gone(request, &first.reply, turn)
 }
 

@@ -25,6 +25,15 @@ fn international(phone: String) -> String {
     }
 }
 
+/// Whether a text can be the number of a phone, or an address.
+///
+/// # Errors
+/// Why not, to follow the text in a sentence.
+pub fn check_number(given: &str) -> Result<(), &'static str> {
+    const OF_A_NUMBER: i64 = 0;
+    check(given, OF_A_NUMBER)
+}
+
 /// The form in which a rules version compares phones.
 pub fn phone_form(version: u32, given: &str) -> String {
     if version < RULES_WITH_PHONE_FORM { first_phone_form(given) } else { canonical_phone(given) }

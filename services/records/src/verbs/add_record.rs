@@ -124,11 +124,13 @@ fn check_do_not_call<V: View>(dbid: u32, record: &RecordRow, turn: &Turn<'_, '_,
     Err(Refusal::new(RefusalCode::DoNotCall, message).with(key::PHONE, Value::text(&record.contact_info)))
 }
 
-/// Whether the phone of a request that was applied has come onto the Do-Not-Call list.
-pub(super) fn is_stopped<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> bool {
+/// Whether the phone of a request that was applied then has been off the Do-Not-Call list ever since.
+pub(super) fn is_free_since<V: View>(request: &Request, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
     let list = target::list(request, turn.overlay).ok();
     let phone = given::text(request, key::PHONE, PHONE_LETTERS_MAX).ok().flatten();
-    list.zip(phone).is_some_and(|((dbid, _), phone)| dnc::stops(dbid, &phone, turn))
+    list.zip(phone).is_none_or(|((dbid, _), phone)| {
+        !dnc::stops(dbid, &phone, turn) && !dnc::was_removed(&dnc::scopes_of(dbid), &phone, since_us, turn)
+    })
 }
 
 fn apply<V: View>(plan: &mut Plan, turn: &mut Turn<'_, '_, V>) -> outbound::Handle {

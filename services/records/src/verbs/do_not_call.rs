@@ -10,8 +10,8 @@ use crate::{
     fields::{check_form, ignored_keys},
     given,
     key::DncScope,
-    row::RecordRow,
-    rules::LIST_TENANT,
+    row::{DncRow, RecordRow},
+    rules::{LIST_TENANT, MESSAGE_LETTERS_MAX},
     turn::Turn,
     view::View,
 };
@@ -21,7 +21,9 @@ struct Plan {
     target: Target,
     others: Vec<(Handle, RecordRow)>,
     scope: DncScope,
-    /// Keys that belong to no field.
+    /// The message of the entry; none: the request gives none.
+    message: Option<String>,
+    /// Keys that were ignored.
     ignored: Vec<String>,
 }
 
@@ -40,13 +42,19 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
         "AllChain" => target::others_of_chain(&target, turn, |record| *record != dnc::marked(record.clone()))?,
         _ => Vec::new(),
     };
+    let message = message(request, turn.version)?;
     let ignored = ignored(request, &target, turn.version);
-    Ok(Plan { target, others, scope, ignored })
+    Ok(Plan { target, others, scope, message, ignored })
 }
 
 /// Told from rules version 3 on.
 fn ignored(request: &Request, target: &Target, version: u32) -> Vec<String> {
     if version < RULES_WITH_BODY_CHECKS { Vec::new() } else { ignored_keys(request, &target.list, version) }
+}
+
+/// Taken from rules version 3 on (spec 8).
+fn message(request: &Request, version: u32) -> Result<Option<String>, Refusal> {
+    if version < RULES_WITH_BODY_CHECKS { Ok(None) } else { given::text(request, key::MESSAGE, MESSAGE_LETTERS_MAX) }
 }
 
 /// The scope of the entry: all lists, or the list that the body names.
@@ -57,15 +65,18 @@ fn scope_of<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<DncSco
     })
 }
 
-/// Whether the entry stands that a request, once applied, has made or found.
-pub(super) fn is_entered<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> bool {
+/// Whether the entry stands as a request, once applied, has made or found it, and was not taken back meanwhile.
+pub(super) fn stands_since<V: View>(request: &Request, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
     let target = target::record(request, turn.overlay, || turn.version).ok();
-    let scope = scope_of(request, turn).ok();
-    target.zip(scope).is_some_and(|(target, scope)| dnc::stands(&scope, &target.record.contact_info, turn))
+    let Some((target, scope)) = target.zip(scope_of(request, turn).ok()) else { return false };
+    let phone = &target.record.contact_info;
+    let message = message(request, turn.version).ok().flatten();
+    let is_same = |entry: DncRow| message.is_none_or(|message| entry.message == message);
+    dnc::entry(&scope, phone, turn).is_some_and(is_same) && !dnc::was_removed(&[scope], phone, since_us, turn)
 }
 
 fn apply<V: View>(plan: Plan, turn: &mut Turn<'_, '_, V>) {
-    dnc::enter(&plan.scope, &plan.target.record.contact_info, turn);
+    dnc::enter(&plan.scope, &plan.target.record.contact_info, plan.message, turn);
     turn.change_record(plan.target.handle, dnc::marked(plan.target.record));
     for (handle, record) in plan.others {
         turn.change_record(handle, dnc::marked(record));

@@ -33,11 +33,12 @@ pub(crate) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> 
     }
 }
 
-/// Whether the Do-Not-Call entry of a request's phone is another one than the request, once applied, has left behind.
-pub(crate) fn entry_differs<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> bool {
+/// Whether the Do-Not-Call entry of a request's phone has changed since the request was applied: another one stands than it has left
+/// behind, or one was taken back meanwhile.
+pub(crate) fn entry_has_changed<V: View>(request: &Request, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
     match request.verb {
-        Verb::AddRecord => add_record::is_stopped(request, turn),
-        Verb::DoNotCall => !do_not_call::is_entered(request, turn),
+        Verb::AddRecord => !add_record::is_free_since(request, since_us, turn),
+        Verb::DoNotCall => !do_not_call::stands_since(request, since_us, turn),
         _ => false,
     }
 }

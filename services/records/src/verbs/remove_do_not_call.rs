@@ -2,22 +2,35 @@
 //!
 //! Never changes a record: those that were marked meanwhile stay as they are.
 
-use outbound::{Refusal, RefusalCode, RemoveDoNotCall, Reply, Value, key};
+use outbound::{Refusal, RefusalCode, RemoveDoNotCall, Reply, RequestId, Value, key};
 
 use super::delete_list::check_version;
 use crate::{
     dnc,
-    key::DncScope,
-    lookup,
+    key::{DncScope, Key},
+    lookup, phone,
     rules::{LIST_TENANT, PHONE_LETTERS_MAX},
     turn::Turn,
     view::View,
 };
 
-pub(crate) fn decide<V: View>(asked: &RemoveDoNotCall, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
+/// The reply, and the marks by which the replay window knows that the entry has changed.
+pub(crate) fn decide<V: View>(
+    id: RequestId,
+    asked: &RemoveDoNotCall,
+    turn: &mut Turn<'_, '_, V>,
+) -> Result<(Reply, Vec<Key>), Refusal> {
     let scope = check(asked, turn)?;
-    let removed = dnc::remove(&scope, &asked.phone, turn);
-    Ok(acknowledge(&asked.phone, removed))
+    let marks = dnc::remove(id, &scope, &asked.phone, turn);
+    if marks.is_empty() {
+        check_number(&asked.phone)?;
+    }
+    Ok((acknowledge(&asked.phone, !marks.is_empty()), marks))
+}
+
+/// A text that is no number has an entry where a record of another type has it; without one the text is a mistake.
+fn check_number(phone: &str) -> Result<(), Refusal> {
+    phone::check_number(phone).map_err(|why| Refusal::new(RefusalCode::BadValue, format!("The phone {phone:?} {why}")))
 }
 
 /// Whose entry is meant.
