@@ -133,14 +133,27 @@ fn form_pairs<'a>(text: &'a str, charset: &'static Encoding, place: &str) -> Res
     })
 }
 
-/// The value of a form; a phone that begins with a bare `+` begins with `+`, as its client meant it (spec 2).
+/// The value of a form; a phone whose number begins with a bare `+` keeps it, as its client meant it (spec 2).
 fn form_value<'a>(name: &str, value: &'a str, charset: &'static Encoding) -> Option<Cow<'a, str>> {
-    match value.strip_prefix('+') {
-        Some(rest) if name.eq_ignore_ascii_case(key::PHONE) => {
-            form_text(rest, charset).map(|rest| Cow::Owned(format!("+{rest}")))
-        }
-        _ => form_text(value, charset),
-    }
+    let meant = if name.eq_ignore_ascii_case(key::PHONE) { meant_plus(value, charset) } else { None };
+    let Some(at) = meant else { return form_text(value, charset) };
+    let (before, number) = (form_text(&value[..at], charset)?, form_text(&value[at + 1..], charset)?);
+    Some(Cow::Owned(format!("{before}+{number}")))
+}
+
+/// Where the bare `+` of a phone's number stands: the last one before the number, unless an escaped `+` begins the number.
+fn meant_plus(value: &str, charset: &'static Encoding) -> Option<usize> {
+    let is_before_the_number = |at: &usize| form_text(&value[..*at], charset).is_some_and(|before| is_guard(&before));
+    let bare = value.match_indices('+').map(|(at, _)| at);
+    let last = bare.take_while(is_before_the_number).last()?;
+    let number = form_text(&value[last + 1..], charset)?;
+    (!number.trim_start().starts_with('+')).then_some(last)
+}
+
+/// Whether a text before a number says nothing: blanks, `tel:`, and what spreadsheets put there.
+fn is_guard(text: &str) -> bool {
+    let text = text.trim_matches(|letter: char| letter.is_whitespace() || matches!(letter, '\'' | '"' | '='));
+    text.is_empty() || text.eq_ignore_ascii_case("tel:")
 }
 
 /// Undoes the escapes of a form; none if the bytes are not text in this charset.

@@ -65,12 +65,23 @@ fn kind_by_beginning(text: &str) -> Option<&'static str> {
     if YAML.iter().any(|beginning| text.starts_with(beginning)) {
         return Some("YAML");
     }
+    if begins_with_section(text) {
+        return Some("an INI file; send its key=value lines joined by & and without the [section]");
+    }
     let known = BEGINNINGS.iter().find(|(beginning, _)| text.starts_with(beginning));
     if let Some((_, kind)) = known {
         return Some(*kind);
     }
     let first = text.chars().next().filter(|first| !first.is_ascii() && first.is_whitespace());
     first.map(|_| "text behind a white space that is not ASCII, such as U+00A0")
+}
+
+/// Whether the first line is a `[section]` and pairs follow below: an array has them in itself alone.
+fn begins_with_section(text: &str) -> bool {
+    let Some((first, below)) = text.split_once('\n') else { return false };
+    let section = first.trim_end().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_name = |name: &str| !name.trim().is_empty() && !name.contains(['"', '{', '}', '[', ']', ',']);
+    section.is_some_and(is_name) && below.contains('=')
 }
 
 fn kind_without_pairs(text: &str) -> &'static str {
@@ -96,6 +107,11 @@ mod tests {
         let table = [
             ("[{\"GSW_CALL_RESULT\":33}]", "a JSON array"),
             ("[\"a=b\"]", "a JSON array"),
+            ("[\n{\"a\":\"b=c\"}]", "a JSON array"),
+            ("[\"a=b\"]\n", "a JSON array"),
+            ("[{\"a\":1}]\nb=c", "a JSON array"),
+            ("[record]\r\nGSW_CALL_RESULT=33\r\n", "an INI file"),
+            ("[ my section ]\nGSW_CALL_RESULT = 33", "an INI file"),
             ("<r><GSW_CALL_RESULT>33</GSW_CALL_RESULT></r>", "XML"),
             ("<r GSW_CALL_RESULT=\"33\"/>", "XML"),
             ("--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n33\r\n--XX--", "a multipart form"),

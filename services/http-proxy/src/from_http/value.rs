@@ -69,8 +69,10 @@ pub(super) fn read(name: &str, raw: Raw<'_>) -> Result<Option<(String, Value)>, 
     Ok(Some((key, value)))
 }
 
+/// Keys of the protocols are words; any other text keeps its letters, as a line of another format that begins like one.
 fn is_protocol_key(name: &str) -> bool {
-    name.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("GSW_"))
+    let is_word = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    name.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("GSW_")) && is_word(name)
 }
 
 /// The text of a phone: of a JSON number with an integral value its integer's, in any notation (spec 9).
