@@ -1,10 +1,14 @@
 //! The configuration of HTTP Proxy: what the node is told, checks, and passes on. HTTP Proxy reads none of it itself.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, net::Ipv6Addr, path::PathBuf};
 
 use http_proxy::{link::LINK_VERSIONS, networks::Network};
 use ocs_proto::link::{Configure, Header};
 use serde::{Deserialize, Serialize};
+
+/// Clients take the URIs of records apart (spec 2).
+const NO_BASE: &str = "must be http:// or https:// and a host, with a port at most: URIs of records are this and /records/<handle>, \
+                       without a path before it, a query, a fragment or a user";
 
 /// How HTTP Proxy runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -117,8 +121,7 @@ impl ProxySettings {
         let half = self.tls_certificate.is_some() != self.tls_key.is_some();
         check(half, "tls_certificate", "tls_certificate and tls_key belong together");
         let url = &self.advertised_url;
-        let is_url = url.starts_with("http://") || url.starts_with("https://");
-        check(!url.is_empty() && !is_url, "advertised_url", "must begin with http:// or https://");
+        check(!url.is_empty() && !is_base(url), "advertised_url", NO_BASE);
         problems
     }
 
@@ -149,4 +152,27 @@ impl ProxySettings {
             proxy_protocol: self.proxy_protocol,
         }
     }
+}
+
+/// Whether URIs of records may begin with a text: scheme, host and port alone. Slashes at its end mean nothing.
+fn is_base(url: &str) -> bool {
+    let authority = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    authority.is_some_and(|authority| is_host_and_port(authority.trim_end_matches('/')))
+}
+
+fn is_host_and_port(authority: &str) -> bool {
+    let bracketed = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let (is_host, port) = match bracketed {
+        Some((address, rest)) => (address.parse::<Ipv6Addr>().is_ok(), rest),
+        None => {
+            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            (!host.is_empty() && host.bytes().all(is_of_a_name), port)
+        }
+    };
+    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_number))
+}
+
+const fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
