@@ -86,7 +86,13 @@ pub trait StateReader: Send + Sync + 'static {
     fn tally(&self, list: &str, changed_since_us: u64, go_on: &dyn Fn() -> bool) -> Result<ListTally, Refusal>;
 
     /// Do-Not-Call entries from one state, in pieces; the first comes also where there are none.
-    fn do_not_call(&self, request: &DoNotCallRequest) -> Box<dyn Iterator<Item = DoNotCallEntries> + Send>;
+    ///
+    /// # Errors
+    /// The text that is asked for is no number, and has no entry.
+    fn do_not_call(
+        &self,
+        request: &DoNotCallRequest,
+    ) -> Result<Box<dyn Iterator<Item = DoNotCallEntries> + Send>, Refusal>;
 
     /// Changes of the role, oldest first, at most a hundred.
     fn history(&self) -> Vec<HistoryEntry>;

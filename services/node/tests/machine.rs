@@ -355,10 +355,37 @@ fn records_are_counted_by_what_they_are_and_entries_come_page_by_page() {
 
     let entries = |phone: &str, entries_max| {
         let asked = DoNotCallRequest { phone: phone.to_owned(), entries_max };
-        reader.do_not_call(&asked).flat_map(|piece| piece.entries).map(|entry| entry.form).collect::<Vec<_>>()
+        reader.do_not_call(&asked).unwrap().flat_map(|piece| piece.entries).map(|entry| entry.form).collect::<Vec<_>>()
     };
     assert_eq!(entries("", 0), ["+15550000001", "+15550000002", "+15550000003"]);
     assert_eq!(entries("", 2).len(), 2);
     assert_eq!(entries("+1 555 000-0002", 0), ["+15550000002"]);
     assert!(entries("+777", 0).is_empty());
+    assert!(entries("hello", 0).is_empty(), "any text is a phone to rules version 1");
+}
+
+#[test]
+fn a_look_up_of_what_is_no_number_is_refused_unless_an_entry_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let raise = RaiseRules { to: RULES_NEWEST, settings: Vec::new(), release: "0.1.0".to_owned() };
+    let of_type = [(key::PHONE, Value::text("hello")), (key::PHONE_TYPE, Value::Int(11))];
+    let message = [(key::MESSAGE, Value::text("by chat"))];
+    let bodies = [
+        Body::RaiseRules(raise),
+        create_list(),
+        request(Verb::AddRecord, Resource::List("demo".into()), &of_type),
+        request(Verb::DoNotCall, Resource::Record(outbound::Handle(1)), &message),
+    ];
+    for (at, body) in (1..).zip(bodies) {
+        apply(&mut machine, &[entry(at, &[raised_command(at, body)])]);
+    }
+    let reader = machine.reader("a");
+    let asked = |phone: &str| reader.do_not_call(&DoNotCallRequest { phone: phone.to_owned(), entries_max: 0 });
+    let refused = |phone: &str| asked(phone).err().map(|refusal| refusal.message).unwrap();
+    assert!(refused("1.5E+10").contains("an exponent"));
+    assert_eq!(refused("hullo"), "The phone \"hullo\" has no digit");
+    let entries: Vec<_> = asked("hello").unwrap().flat_map(|piece| piece.entries).collect();
+    assert_eq!((entries[0].form.as_str(), entries[0].message.as_str()), ("hello", "by chat"));
+    assert_eq!(asked("+9991").unwrap().flat_map(|piece| piece.entries).count(), 0);
 }

@@ -31,7 +31,7 @@ const RETRY_FOR: Duration = Duration::from_secs(15);
 /// How long a node may pause between two messages.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Columns of an export.
-const COLUMNS: [&str; 6] = ["phone", "given", "since", "list", "list_dbid", "kind"];
+const COLUMNS: [&str; 7] = ["phone", "given", "since", "list", "list_dbid", "kind", "message"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct EntryView {
@@ -47,6 +47,8 @@ struct EntryView {
     list: Option<String>,
     /// `phone` or `customer`.
     kind: &'static str,
+    /// Why, in the words of the request that gave one last; none: none did.
+    message: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -121,6 +123,7 @@ fn view(entry: DoNotCallEntry) -> EntryView {
         list_dbid: (entry.list_dbid != 0).then_some(entry.list_dbid),
         list: (!entry.list.is_empty()).then_some(entry.list),
         kind: if entry.customer { "customer" } else { "phone" },
+        message: (!entry.message.is_empty()).then_some(entry.message),
     }
 }
 
@@ -131,11 +134,16 @@ pub(crate) async fn list(cluster: &Cluster, out: Out, args: &DncListArgs) -> Res
 }
 
 fn table(entries: &[EntryView]) -> String {
+    // few entries have a message, and a column takes room
+    let has_messages = entries.iter().any(|entry| entry.message.is_some());
+    let headers = ["phone", "since", "holds for", "given as", "message"];
+    let shown = if has_messages { headers.len() } else { headers.len() - 1 };
     let row = |entry: &EntryView| {
-        let texts = [&entry.phone, &entry.since, &scope(entry), &entry.given];
-        texts.map(|text| print::visible(text).into_owned())
+        let message = entry.message.as_deref().unwrap_or_default();
+        let texts: [&str; 5] = [&entry.phone, &entry.since, &scope(entry), &entry.given, message];
+        texts.map(|text| print::visible(text).into_owned()).into_iter().take(shown)
     };
-    print::table(&["phone", "since", "holds for", "given as"], entries.iter().map(row))
+    print::table(&headers[..shown], entries.iter().map(row))
 }
 
 /// The scope of an entry.
@@ -266,6 +274,6 @@ async fn write(
 
 fn cells(entry: EntryView) -> [String; COLUMNS.len()] {
     let dbid = entry.list_dbid.map(|dbid| dbid.to_string());
-    let [list, dbid] = [entry.list, dbid].map(Option::unwrap_or_default);
-    [entry.phone, entry.given, entry.since, list, dbid, entry.kind.to_owned()]
+    let [list, dbid, message] = [entry.list, dbid, entry.message].map(Option::unwrap_or_default);
+    [entry.phone, entry.given, entry.since, list, dbid, entry.kind.to_owned(), message]
 }

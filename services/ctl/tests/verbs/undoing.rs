@@ -61,7 +61,8 @@ async fn a_drill_deletes_its_list_and_leaves_one_that_shows_a_fault_or_cannot_go
 
 fn entry(form: &str, given: &str, list_dbid: u32, list: &str) -> DoNotCallEntry {
     let since_us = 1_704_067_200_000_000;
-    DoNotCallEntry { form: form.into(), given: given.into(), since_us, list_dbid, list: list.into(), customer: false }
+    let (form, given, list) = (form.into(), given.into(), list.into());
+    DoNotCallEntry { form, given, since_us, list_dbid, list, ..DoNotCallEntry::default() }
 }
 
 #[tokio::test]
@@ -94,11 +95,24 @@ async fn do_not_call_entries_are_shown_checked_and_taken_back_one_by_one() {
 }
 
 #[tokio::test]
+async fn the_message_of_an_entry_is_shown_with_it() {
+    let double = Double::start().await;
+    let asked = DoNotCallEntry { message: "asked \u{7}twice".into(), ..entry("+3", "+3", 0, "") };
+    double.state().entries = vec![entry("+1", "+1", 0, ""), asked];
+    let table = ocsctl(&double, &["dnc", "list"]).await.out;
+    assert!(table.contains("MESSAGE") && table.contains("asked \\u{7}twice"), "{table}");
+    let listed = ocsctl(&double, &["dnc", "list", "-o", "json"]).await.json();
+    assert_eq!((&listed[0]["message"], &listed[1]["message"]), (&serde_json::Value::Null, &"asked \u{7}twice".into()));
+    let exported = ocsctl(&double, &["dnc", "export"]).await.out;
+    assert!(exported.ends_with(",phone,asked \u{7}twice\n"), "{exported}");
+}
+
+#[tokio::test]
 async fn an_export_of_entries_is_csv_with_every_letter_as_it_is() {
     let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
     double.state().entries = vec![entry("+1", "00 1", 0, ""), entry("+2", "\u{1b}+2", 101, "demo")];
-    let csv = "phone,given,since,list,list_dbid,kind\n+1,00 1,2024-01-01T00:00:00Z,,,phone\n\
-               +2,\u{1b}+2,2024-01-01T00:00:00Z,demo,101,phone\n";
+    let csv = "phone,given,since,list,list_dbid,kind,message\n+1,00 1,2024-01-01T00:00:00Z,,,phone,\n\
+               +2,\u{1b}+2,2024-01-01T00:00:00Z,demo,101,phone,\n";
     assert_eq!(ocsctl(&double, &["dnc", "export"]).await.out, csv);
     let path = dir.path().join("dnc.csv");
     let export = ["dnc", "export", "-o", path.to_str().unwrap()];

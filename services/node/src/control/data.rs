@@ -175,7 +175,7 @@ pub(super) fn unreadable(reply: Reply) -> Status {
     }
 }
 
-fn refused(refusal: Refusal) -> Status {
+pub(super) fn refused(refusal: Refusal) -> Status {
     match refusal.code {
         RefusalCode::Unavailable => Status::unavailable(refusal.message),
         RefusalCode::ListNotFound | RefusalCode::RecordNotFound => Status::not_found(refusal.message),

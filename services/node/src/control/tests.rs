@@ -174,6 +174,15 @@ async fn nothing_is_taken_back_before_the_raise_and_the_refusal_says_what_raises
 }
 
 #[tokio::test]
+async fn what_is_no_number_is_refused_where_entries_are_looked_up() {
+    let stage = stage(false).await;
+    let mut client = stage.client();
+    let asked = DoNotCallRequest { phone: "hello".into(), entries_max: 0 };
+    let status = client.do_not_call(asked).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "The phone \"hello\" has no digit"));
+}
+
+#[tokio::test]
 async fn a_list_in_use_is_deleted_only_where_that_is_asked_for() {
     let tasks = Tasks::new();
     let (state, sources) = before_the_raise(&tasks);

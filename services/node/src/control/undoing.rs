@@ -19,7 +19,7 @@ use outbound::{
 use tokio::time::Instant;
 use tonic::Status;
 
-use super::data::{Long, unreadable};
+use super::data::{Long, refused, unreadable};
 use crate::{
     bulk::Pieces,
     outbound_api::{ListTally, OutboundApi, too_early, wall_us},
@@ -102,7 +102,7 @@ pub(super) async fn do_not_call(
 ) -> Result<Pieces<DoNotCallEntries>, Status> {
     door.wait_until_readable(deadline).await.map_err(unreadable)?;
     let state = door.state().clone();
-    long.exports.pieces(move || Ok(state.do_not_call(&asked).map(Ok))).await
+    long.exports.pieces(move || Ok(state.do_not_call(&asked).map_err(refused)?.map(Ok))).await
 }
 
 pub(super) async fn remove_do_not_call(door: &Door, asked: wire::RemoveDoNotCall, deadline: Instant) -> wire::Reply {

@@ -3,25 +3,36 @@
 //! Holds one page in memory, however many there are. Called by the reader; the control API sends the pieces.
 
 use ocs_proto::control::{DoNotCallEntries, DoNotCallEntry, DoNotCallRequest};
-use records::{DncRow, DncScope, DncSubject, Key, do_not_call_behind, do_not_call_of, list};
+use outbound::{RULES_WITH_PHONE_FORM, Refusal, RefusalCode};
+use records::{
+    DncRow, DncScope, DncSubject, Key, check_number, do_not_call_behind, do_not_call_of, list, rules_version,
+};
 use store::StateSnapshot;
 
 /// Entries of one piece; far below the largest message.
 const PAGE: u32 = 1_000;
 
 /// The entries that a request asks for; the first piece comes also where there are none.
+///
+/// # Errors
+/// A text that is no number any more and has no entry: "not on the list" would be said of another phone than the one that is meant.
 pub(super) fn entries(
     state: StateSnapshot,
     request: &DoNotCallRequest,
-) -> Box<dyn Iterator<Item = DoNotCallEntries> + Send> {
+) -> Result<Box<dyn Iterator<Item = DoNotCallEntries> + Send>, Refusal> {
     let entries_max = if request.entries_max == 0 { u64::MAX } else { request.entries_max };
     if request.phone.is_empty() {
-        return Box::new(All { state, last: None, left: entries_max, ended: false });
+        return Ok(Box::new(All { state, last: None, left: entries_max, ended: false }));
     }
     let (forms, found) = do_not_call_of(&state, &request.phone);
+    if found.is_empty() && rules_version(&state) >= RULES_WITH_PHONE_FORM {
+        let phone = &request.phone;
+        let no_number = |why| Refusal::new(RefusalCode::BadValue, format!("The phone {phone:?} {why}"));
+        check_number(phone).map_err(no_number)?;
+    }
     let most = usize::try_from(entries_max).unwrap_or(usize::MAX);
     let entries = found.iter().take(most).filter_map(|(key, row)| entry(&state, key, row)).collect();
-    Box::new(std::iter::once(DoNotCallEntries { forms, entries }))
+    Ok(Box::new(std::iter::once(DoNotCallEntries { forms, entries })))
 }
 
 /// Every entry, a page at a time.
@@ -67,5 +78,6 @@ fn entry(state: &StateSnapshot, key: &Key, row: &DncRow) -> Option<DoNotCallEntr
         list_dbid,
         list: name.unwrap_or_default(),
         customer,
+        message: row.message.clone(),
     })
 }

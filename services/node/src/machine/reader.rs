@@ -123,7 +123,10 @@ impl StateReader for RecordsReader {
         tally::tally(&self.store.snapshot(), list, changed_since_us, go_on)
     }
 
-    fn do_not_call(&self, request: &DoNotCallRequest) -> Box<dyn Iterator<Item = DoNotCallEntries> + Send> {
+    fn do_not_call(
+        &self,
+        request: &DoNotCallRequest,
+    ) -> Result<Box<dyn Iterator<Item = DoNotCallEntries> + Send>, Refusal> {
         do_not_call::entries(self.store.snapshot(), request)
     }
 

@@ -326,10 +326,16 @@ impl StateReader for Reader {
         }
     }
 
-    fn do_not_call(&self, asked: &DoNotCallRequest) -> Box<dyn Iterator<Item = DoNotCallEntries> + Send> {
+    fn do_not_call(
+        &self,
+        asked: &DoNotCallRequest,
+    ) -> Result<Box<dyn Iterator<Item = DoNotCallEntries> + Send>, Refusal> {
+        if asked.phone == "hello" {
+            return Err(Refusal::new(RefusalCode::BadValue, "The phone \"hello\" has no digit"));
+        }
         let entry = DoNotCallEntry { form: "+9991".into(), given: "+999 1".into(), since_us: 7, ..Default::default() };
         let forms = (!asked.phone.is_empty()).then(|| "+9991".to_owned());
-        Box::new(std::iter::once(DoNotCallEntries { forms: forms.into_iter().collect(), entries: vec![entry] }))
+        Ok(Box::new(std::iter::once(DoNotCallEntries { forms: forms.into_iter().collect(), entries: vec![entry] })))
     }
 
     fn export(&self, request: &ExportRequest) -> Result<Box<dyn Iterator<Item = ExportRows> + Send>, Refusal> {
