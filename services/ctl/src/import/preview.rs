@@ -56,9 +56,12 @@ impl Preview {
     }
 
     fn text(&self) -> String {
-        let headers: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        let mut lines = vec![print::table(&headers, self.first_rows.iter().cloned())];
-        lines.extend(self.reasons.iter().chain(&self.notes).cloned());
+        let shown = |text: &String| print::visible(text).into_owned();
+        let columns: Vec<String> = self.columns.iter().map(shown).collect();
+        let headers: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let rows = self.first_rows.iter().map(|row| row.iter().map(shown));
+        let mut lines = vec![print::table(&headers, rows)];
+        lines.extend(self.reasons.iter().chain(&self.notes).map(shown));
         lines.push(format!("rows {}, of which {} cannot be read; nothing was sent", self.rows, self.rejected));
         lines.join("\n")
     }

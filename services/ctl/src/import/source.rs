@@ -2,6 +2,7 @@
 //! asked for. Called by `import` and by the verbs, before they send anything.
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     fs::{File, Metadata},
     io::{self, BufReader, Seek, SeekFrom},
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     cli::{CsvArgs, CsvEncoding},
     failure::Failure,
-    formulas,
+    formulas, print,
 };
 
 /// The one column that every file must have (design: the others take their defaults).
@@ -104,6 +105,22 @@ impl Source {
         &self.header.columns
     }
 
+    /// Checks that a list that is made from it can bear its columns as fields.
+    pub(crate) fn check_new_names(&self) -> Result<(), Failure> {
+        let refused = |column: &str| {
+            let line =
+                format!("the header has the column {column:?}: its name has a control or format character, rename it");
+            Err(Failure::Usage(format!("{}: {line}", self.path.display())))
+        };
+        self.hidden_column().map_or(Ok(()), refused)
+    }
+
+    /// The first column whose name has a letter that is not seen.
+    fn hidden_column(&self) -> Option<&str> {
+        let is_hidden = |column: &&str| matches!(print::visible(column), Cow::Owned(_));
+        self.columns().iter().map(String::as_str).find(is_hidden)
+    }
+
     /// Its size.
     pub(crate) fn bytes(&self) -> u64 {
         self.hashed.len()
@@ -121,6 +138,11 @@ impl Source {
         }
         if let Some(handle) = self.columns().iter().find(|column| column.eq_ignore_ascii_case("handle")) {
             notes.push(format!("the column {handle} is not imported: handles are given anew (--columns renames it)"));
+        }
+        if let Some(column) = self.hidden_column() {
+            notes.push(format!(
+                "the name of the column {column:?} has a control or format character: no new field bears such a name"
+            ));
         }
         notes
     }

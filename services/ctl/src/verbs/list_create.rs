@@ -24,6 +24,7 @@ const RETRY_FOR: Duration = Duration::from_secs(15);
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListCreateArgs) -> Result<(), Failure> {
     let opened = args.from.as_deref().map(|path| Source::open(path, &args.name, &args.csv));
     let source = opened.transpose()?;
+    source.as_ref().map_or(Ok(()), Source::check_new_names)?;
     if args.csv.dry_run {
         let source =
             source.ok_or_else(|| Failure::Usage("--dry-run shows rows of a file: --from names it".to_owned()))?;

@@ -187,6 +187,25 @@ async fn a_dry_run_shows_the_rows_as_they_would_be_stored_and_sends_nothing() {
 }
 
 #[tokio::test]
+async fn letters_of_a_file_that_act_on_a_terminal_are_shown_as_escapes_and_name_no_field_of_a_new_list() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let file = write(dir.path(), "contact_info,\u{1b}[31mX\n+1,a\u{7}\u{202e}b\n");
+    let file = file.to_str().unwrap();
+    let shown = ocsctl(&double, &["list", "import", "demo", file, "--dry-run"]).await;
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(!shown.out.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", shown.out);
+    let seen = ["\\U{1B}[31MX", "a\\u{7}\\u{202e}b", "no new field bears such a name"];
+    assert!(seen.iter().all(|seen| shown.out.contains(seen)), "{}", shown.out);
+    for more in [&[][..], &["--dry-run"]] {
+        let words = [&["list", "create", "new", "--from", file][..], more].concat();
+        let made = ocsctl(&double, &words).await;
+        assert_eq!(made.code, 2, "{}", made.out);
+        assert!(made.err.contains("the column \"\\u{1b}[31mX\""), "{}", made.err);
+    }
+    assert!(double.state().lists.is_empty());
+}
+
+#[tokio::test]
 async fn a_guarded_export_is_the_same_rows_and_a_format_is_no_file() {
     let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
     let row = ["1", "+1", "101"].map(str::to_owned);
