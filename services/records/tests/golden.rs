@@ -5,7 +5,8 @@
 //! `@key=`, `@id=NODE.INCARNATION.COUNTER[.TOKEN]`, `@tenant=`, `@principal=`, `wait MILLISECONDS`, `export LIST COLUMN,…`,
 //! `import LIST IMPORT_ID FIRST_ROW HEADER ROW …`, `rules replay_window_us=… …` (the node's own file), `raise VERSION KEY=VALUE …`,
 //! `set KEY=VALUE …`, `settings`, `stamp VERSION` (under which commands are stamped from here on), `rewrite ROWS`,
-//! `find PHONE`, `delete LIST`, `delete-records DBID ROWS`, `take-back PHONE [LIST]` (its Do-Not-Call entry), `events`, `dnc`, `messages` (of entries).
+//! `find PHONE`, `delete LIST`, `delete-records DBID ROWS`, `take-back PHONE [LIST]` (its Do-Not-Call entry), `events`, `dnc`,
+//! `messages` (of entries).
 //! In a word `\u{…}` is a letter by its number. `@query=KEY`: the key stands in the query alone; `@form=unknown`: the body is a form
 //! without a key that the protocols know.
 
