@@ -13,6 +13,16 @@ const COUNTRY_DIGITS_MAX: u32 = 3;
 
 /// The form in which phones are compared from rules version 3 on; of an address its lower case.
 pub fn canonical_phone(given: &str) -> String {
+    if is_canonical(given) { given.to_owned() } else { step_by_step(given) }
+}
+
+/// Digits alone, behind `+` or not, and no `00` in front: no step changes them. Most numbers are written so.
+fn is_canonical(given: &str) -> bool {
+    let digits = given.strip_prefix('+').unwrap_or(given);
+    !digits.is_empty() && digits.bytes().all(|letter| letter.is_ascii_digit()) && !given.starts_with("00")
+}
+
+fn step_by_step(given: &str) -> String {
     if is_address(given) {
         return given.chars().map(letters::lower).collect();
     }
@@ -36,6 +46,9 @@ pub(crate) fn is_address(given: &str) -> bool {
 /// # Errors
 /// Why not, to follow the attribute's name in a sentence.
 pub(crate) fn check(given: &str, contact_info_type: i64) -> Result<(), &'static str> {
+    if is_canonical(given) {
+        return Ok(());
+    }
     if given.chars().any(|letter| letter.is_control() && !('\t'..='\r').contains(&letter)) {
         return Err("has a control character");
     }
@@ -149,6 +162,18 @@ fn has_exponent(text: &[char]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_is_written_in_its_form_is_what_every_step_leaves_of_it() {
+        let texts = [
+            "", "+", "0", "+0", "00", "+00", "000", "0049", "+0049", "49", "+49", "4900", "+4900", "1.0", "+1+1", "1 0",
+        ];
+        for text in texts {
+            assert_eq!(canonical_phone(text), step_by_step(text), "{text}");
+        }
+        assert!(is_canonical("+0049") && !is_canonical("0049") && !is_canonical("+"));
+        assert!(check("+49", 0).is_ok() && check("+", 0).is_err());
+    }
 
     #[test]
     fn every_spelling_of_a_number_is_the_same_number() {
