@@ -66,6 +66,8 @@ pub(crate) struct State {
     pub(crate) upgrade: Option<UpgradeReply>,
     /// Automatic failover is paused.
     pub(crate) paused: bool,
+    /// Where the HTTP front ends of `a` and `b` listen, as the nodes say.
+    pub(crate) http_addresses: [String; 2],
     /// Warnings of the second node.
     pub(crate) warning_of_b: Option<String>,
     /// What `CreateBackup` gives.
@@ -108,6 +110,7 @@ impl Double {
         let (state, tasks) = (Arc::new(Mutex::new(state)), Tasks::new());
         let controls = [control("a", None, &state, &tasks).await, control("b", None, &state, &tasks).await];
         let proxies = [proxy("a", None, &state, &tasks).await, proxy("b", None, &state, &tasks).await];
+        state.lock().unwrap().http_addresses = proxies.clone();
         Self { state, controls, proxies, tasks }
     }
 
@@ -226,7 +229,16 @@ impl control_server::Control for Node {
         let warning = self.state.lock().unwrap().warning_of_b.clone().filter(|_| self.name == "b");
         let warnings = warning.into_iter().collect();
         let role = Some(self.role());
-        Ok(Response::new(StatusReply { role, pid, http_proxy, start, warnings, ..StatusReply::default() }))
+        let http_address = self.state.lock().unwrap().http_addresses[usize::from(self.name == "b")].clone();
+        Ok(Response::new(StatusReply {
+            role,
+            pid,
+            http_proxy,
+            http_address,
+            start,
+            warnings,
+            ..StatusReply::default()
+        }))
     }
 
     async fn force_primary(&self, _: Request<ForcePrimaryRequest>) -> Result<Response<ForcePrimaryReply>, Status> {
