@@ -16,7 +16,6 @@ pub(crate) use self::{
 
 /// Control addresses of `make run`.
 const DEFAULT_ENDPOINTS: &str = "127.0.0.1:7401,127.0.0.1:7402,127.0.0.1:7403";
-/// HTTP Proxies of `make run`.
 
 /// Operates a group of ocsd nodes.
 ///
