@@ -79,6 +79,10 @@ pub(crate) struct State {
     pub(crate) replay_window_ms: String,
     /// The answer to orders that take something back; none: they are done.
     pub(crate) too_early: Option<String>,
+    /// So many records come to a list just before its deletion begins, which then shows once.
+    pub(crate) records_before_deletion: u64,
+    /// A list that is being deleted, and its records.
+    going: Option<(String, u64)>,
     /// Do-Not-Call entries; a phone is compared as it is.
     pub(crate) entries: Vec<DoNotCallEntry>,
 }
@@ -357,14 +361,39 @@ impl control_server::Control for Node {
         Ok(Response::new(ImportReply { reply: reply(Body::Imported(imported)) }))
     }
 
+    /// As an import, which is forgotten; a list that is to be created is empty.
+    async fn preview_import(&self, request: Request<PreviewImportRequest>) -> Result<Response<ImportReply>, Status> {
+        let PreviewImportRequest { batch, create } = request.into_inner();
+        let batch = batch.unwrap();
+        if create == self.state.lock().unwrap().lists.contains_key(&batch.list) {
+            let reply = if create {
+                refused("CONFLICT", "There is a list of this name")
+            } else {
+                refused("LIST_NOT_FOUND", "There is no such list")
+            };
+            return Ok(Response::new(ImportReply { reply }));
+        }
+        let column = batch.columns.iter().position(|column| column == "contact_info").unwrap();
+        let bad = |(_, row): &(u64, ImportRow)| !row.values[column].starts_with('+');
+        let rows = batch.rows.len() as u64;
+        let rejected: Vec<RejectedRow> = (batch.first_row..)
+            .zip(batch.rows)
+            .filter(bad)
+            .map(|(row, _)| RejectedRow { row, reason: "not a phone".to_owned() })
+            .collect();
+        let imported = Imported { added: rows - rejected.len() as u64, rejected, ..Imported::default() };
+        Ok(Response::new(ImportReply { reply: reply(Body::Imported(imported)) }))
+    }
+
     async fn show_list(&self, _: Request<ShowListRequest>) -> Result<Response<ShowListReply>, Status> {
-        let state = self.state.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
+        let going = state.going.take().map(|(name, records)| ListInfo { name, records, ..ListInfo::default() });
         let info = |(name, rows): (&String, &Vec<_>)| ListInfo {
             name: name.clone(),
             records: rows.len() as u64,
             ..ListInfo::default()
         };
-        Ok(Response::new(ShowListReply { lists: state.lists.iter().map(info).collect() }))
+        Ok(Response::new(ShowListReply { lists: state.lists.iter().map(info).chain(going).collect() }))
     }
 
     async fn export(&self, request: Request<ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
@@ -391,7 +420,9 @@ impl control_server::Control for Node {
             (None, None) => refused("LIST_NOT_FOUND", "There is no such list"),
             (None, Some(rows)) if !rows.is_empty() && !asked.in_use => refused("CONFLICT", "The list is in use"),
             (None, Some(_)) => {
-                state.lists.remove(&asked.list);
+                let rows = state.lists.remove(&asked.list).unwrap_or_default();
+                let late = state.records_before_deletion;
+                state.going = (late > 0).then(|| (asked.list, rows.len() as u64 + late));
                 reply(Body::Done(Done { event: "ListDeletionBegun".to_owned(), attributes: Vec::new() }))
             }
         };

@@ -174,6 +174,7 @@ async fn rejects_are_importable_again_and_no_file_that_was_there_is_touched() {
 #[tokio::test]
 async fn a_dry_run_shows_the_rows_as_they_would_be_stored_and_sends_nothing() {
     let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    double.state().lists.insert("demo".to_owned(), Vec::new());
     let file = write(dir.path(), "phone;NOTE\n+1;'=1\n+2\n");
     let options = ["--columns", "phone=contact_info", "--guard-formulas", "--dry-run", "-o", "json"];
     let words = [&["list", "import", "demo", file.to_str().unwrap()][..], &options].concat();
@@ -182,8 +183,32 @@ async fn a_dry_run_shows_the_rows_as_they_would_be_stored_and_sends_nothing() {
     let shown = ran.json();
     assert_eq!(shown["columns"], serde_json::json!(["contact_info", "NOTE"]));
     assert_eq!(shown["first_rows"], serde_json::json!([["+1", "=1"], ["+2", ""]]));
-    assert!(double.state().batches.is_empty() && double.state().lists.is_empty());
+    assert_eq!(shown["asked"], true);
+    assert!(double.state().batches.is_empty() && double.state().lists["demo"].is_empty());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_dry_run_says_which_rows_the_import_would_reject_and_that_there_is_no_such_list() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let file = write(dir.path(), "contact_info\n+1\nabc\n+2\n1.5E+10\n");
+    let file = file.to_str().unwrap();
+    let import = ["list", "import", "demo", file, "--dry-run", "-o", "json"];
+    let unknown = ocsctl(&double, &import).await;
+    assert!(unknown.code == 1 && unknown.err.contains("There is no such list"), "{}", unknown.err);
+    double.state().lists.insert("demo".to_owned(), Vec::new());
+    let ran = ocsctl(&double, &import).await;
+    let shown = ran.json();
+    assert_eq!((ran.code, shown["rows"].as_u64(), shown["rejected"].as_u64()), (1, Some(4), Some(2)), "{}", ran.out);
+    assert_eq!(shown["reasons"], serde_json::json!(["row 2: not a phone", "row 4: not a phone"]));
+    let create = ocsctl(&double, &["list", "create", "demo", "--from", file, "--dry-run"]).await;
+    assert!(create.code == 1 && create.err.contains("There is a list of this name"), "{}", create.err);
+    assert!(double.state().batches.is_empty() && double.state().lists["demo"].is_empty(), "nothing was changed");
+
+    let alone = ocsctl_at(&nobody().await, &import).await;
+    let shown = alone.json();
+    assert_eq!((alone.code, shown["asked"].as_bool(), shown["rejected"].as_u64()), (0, Some(false), Some(0)));
+    assert!(shown["notes"][0].as_str().unwrap().contains("no node answers"), "{}", alone.out);
 }
 
 #[tokio::test]
