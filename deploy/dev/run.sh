@@ -30,6 +30,16 @@ FIRST_FREE_MB=1000
 LATER_FREE_MB=320
 STOP_SECONDS=8
 
+OFFSET_MAX=57000 # the highest port is 65535
+case $PORT_OFFSET in
+  *[!0-9]* | ??????*) OFFSET_MAX=-1 ;;
+  *) PORT_OFFSET=$((10#$PORT_OFFSET)) ;;
+esac
+if [ "$OFFSET_MAX" -lt 0 ] || [ "$PORT_OFFSET" -gt "$OFFSET_MAX" ]; then
+  echo "run | PORT_OFFSET=$PORT_OFFSET is no number of 0 to 57000, which is added to every port: as in PORT_OFFSET=20"
+  exit 1
+fi
+
 port() { echo $(($1 + PORT_OFFSET)); }
 BASE_PORTS='7301 7302 7303 7401 7402 7403 7501 7502 7503 8080 8081'
 HTTP_A=127.0.0.1:$(port 8080)

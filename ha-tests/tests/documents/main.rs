@@ -189,6 +189,7 @@ fn with_two_of_three_lost_the_page_leads_to_a_whole_group_either_way() {
         assert_eq!(site.cluster.http("a").post("/lists/demo?req=AddRecord", &body).status, 200);
         site.cluster.assert_equal();
     };
+    site.machine = "b";
     site.follow("two-of-three-lost.md", |site, section| match section {
         "What is there" => {
             site.cluster.move_primary("a");

@@ -1,6 +1,6 @@
 //! The site that the pages speak of, three machines with units and files, made of one group of a test. Called by the tests.
 //!
-//! `systemctl`, `systemd-run`, `sudo`, `install`, `useradd`, `journalctl` and `ssh` are small programs first in the path; places such as `/etc/ocs` are below the
+//! `systemctl`, `systemd-run`, `sudo`, `install`, `chown`, `useradd`, `usermod`, `journalctl` and `ssh` are small programs first in the path; places such as `/etc/ocs` are below the
 //! group's directory, and 127.0.0.1 is the group's address. Everything else is real. The nodes are the test's own processes: a call of
 //! `systemctl` is answered by the test, and so is the line that tells it of a new section.
 
@@ -74,6 +74,8 @@ pub(crate) struct Site {
     dir: PathBuf,
     /// Nodes whose unit runs: one that ends by itself is started again.
     running: BTreeSet<&'static str>,
+    /// The node on whose machine a page's `127.0.0.1:7501` is.
+    pub(crate) machine: &'static str,
 }
 
 impl Site {
@@ -81,7 +83,7 @@ impl Site {
     pub(crate) fn prepare(set: &[&str], more: impl Fn(&Path, &str) -> String) -> Self {
         let cluster = Cluster::prepare(set);
         let dir = cluster.settings().dir.clone();
-        let site = Self { cluster, dir, running: BTreeSet::new() };
+        let site = Self { cluster, dir, running: BTreeSet::new(), machine: "a" };
         for name in ["backups", "bin", "calls", "data", "release", "tools", "units"] {
             fs::create_dir(site.dir.join(name)).unwrap();
         }
@@ -122,7 +124,9 @@ impl Site {
             ("systemctl", CALL),
             ("systemd-run", CALL),
             ("section", CALL),
+            ("chown", NOTHING),
             ("useradd", NOTHING),
+            ("usermod", NOTHING),
             ("sudo", SUDO),
             ("ssh", SSH),
             ("journalctl", JOURNALCTL),
@@ -207,6 +211,7 @@ impl Site {
             .replace("/var/lib/ocs", &place("data"))
             .replace("/var/backups/ocs", &place("backups"))
             .replace("/usr/bin", &place("bin"))
+            .replace("127.0.0.1:7501", &self.cluster.settings().address(self.machine, "admin"))
             .replace("127.0.0.1", &self.cluster.settings().ip)
     }
 

@@ -91,6 +91,16 @@ fn pids(status: &Value) -> Vec<u32> {
 }
 
 #[test]
+fn an_offset_that_is_no_number_of_ports_is_refused_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    for offset in ["abc", "-20", "1.5", "0x10", "57001", "1000000"] {
+        let told = refused(command(&dir.path().join("run"), 0, 0).env("PORT_OFFSET", offset));
+        assert!(told.contains(&format!("PORT_OFFSET={offset} is no number of 0 to 57000")), "{told}");
+    }
+    assert!(!dir.path().join("run").exists(), "nothing was made");
+}
+
+#[test]
 fn one_command_runs_a_group_that_goes_on_with_its_data() {
     if Command::new("curl").arg("--version").output().is_err() {
         println!("skipped: curl is not installed, so the script's curl lines cannot be tried");

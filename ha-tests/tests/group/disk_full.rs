@@ -113,6 +113,22 @@ fn a_backup_with_a_full_disk_is_shown_at_once_as_up_and_not_acknowledging_and_st
 }
 
 #[test]
+fn a_primary_whose_disk_runs_full_hands_over_although_no_update_comes() {
+    let Some((cluster, disk)) = with_a_small_disk(RESERVE_BYTES) else { return };
+    add(&cluster, 1);
+    cluster.move_primary(FULL);
+    disk.fill(LEFT_BYTES);
+    until("the other one is primary", || cluster.status()["primary"] == *OTHER);
+    let told = format!("{FULL} is up, but does not acknowledge updates: its disk is full");
+    until("what the group survives counts it out", || seen_from_the_other(&cluster).1.contains(&told));
+    let body = r#"{"GSW_PHONE":"+99950000004"}"#;
+    assert_eq!(cluster.http(OTHER).post("/lists/demo?req=AddRecord", body).status, 200, "the others are a quorum");
+
+    disk.empty();
+    cluster.assert_equal();
+}
+
+#[test]
 fn a_state_that_meets_a_full_disk_waits_and_its_node_starts_again_by_itself_once_there_is_room() {
     let Some((mut cluster, disk)) = with_a_small_disk(0) else { return };
     let handle = add(&cluster, 1);

@@ -206,6 +206,22 @@ pub fn check_pair(certificate: &Path, key: &Path) -> Result<(), TlsError> {
     own_key(certificate, key).map(drop)
 }
 
+/// Whether the time of a process's own certificate is now; not where it comes from.
+///
+/// # Errors
+/// [`TlsError::Expired`], [`TlsError::NotYetValid`], or what keeps the file from being read.
+pub fn check_dates(certificate: &Path) -> Result<(), TlsError> {
+    let chain = certificates(certificate)?;
+    let leaf = EndEntityCert::try_from(&chain[0]).map_err(|error| unusable(certificate, &error))?;
+    // Without an authority no certificate passes, but its dates are looked at first.
+    let (usage, algorithms) = (KeyUsage::client_auth(), webpki::ALL_VERIFICATION_ALGS);
+    let verified = leaf.verify_for_usage(algorithms, &[], &[], UnixTime::now(), usage, None, None);
+    match verified.err().and_then(|error| out_of_time(&error, certificate)) {
+        Some(fault) => Err(fault),
+        None => Ok(()),
+    }
+}
+
 /// Which of `known` the certificate that a peer showed is valid for; the first in their order. None: the peer is none of
 /// them and is to be refused.
 pub fn peer_name<'a>(shown: &[CertificateDer<'_>], known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -279,11 +295,23 @@ fn verify(chain: &[CertificateDer<'_>], authorities: &[CertificateDer<'_>], file
 
 fn verdict(error: &webpki::Error, files: &TlsFiles) -> TlsError {
     let (file, ca) = (files.certificate.clone(), files.ca.clone());
+    if let Some(fault) = out_of_time(error, &file) {
+        return fault;
+    }
     match error {
-        webpki::Error::CertExpired { not_after, .. } => TlsError::Expired { file, since: date(*not_after) },
-        webpki::Error::CertNotValidYet { not_before, .. } => TlsError::NotYetValid { file, from: date(*not_before) },
         webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => TlsError::OtherCa { file, ca },
         other => unusable(&file, other),
+    }
+}
+
+fn out_of_time(error: &webpki::Error, file: &Path) -> Option<TlsError> {
+    let file = file.to_owned();
+    match error {
+        webpki::Error::CertExpired { not_after, .. } => Some(TlsError::Expired { file, since: date(*not_after) }),
+        webpki::Error::CertNotValidYet { not_before, .. } => {
+            Some(TlsError::NotYetValid { file, from: date(*not_before) })
+        }
+        _ => None,
     }
 }
 

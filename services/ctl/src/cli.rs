@@ -16,8 +16,6 @@ pub(crate) use self::{
 
 /// Control addresses of `make run`.
 const DEFAULT_ENDPOINTS: &str = "127.0.0.1:7401,127.0.0.1:7402,127.0.0.1:7403";
-/// HTTP Proxies of `make run`.
-const DEFAULT_PROXIES: &str = "http://127.0.0.1:8080,http://127.0.0.1:8081";
 
 /// Operates a group of ocsd nodes.
 ///
@@ -75,9 +73,16 @@ pub(crate) enum Format {
 /// Where updates are sent.
 #[derive(Debug, Args)]
 pub(crate) struct ProxiesArg {
-    /// Base URLs of the HTTP front ends, comma-separated; https:// needs --ca
-    #[arg(long, env = "OCSCTL_PROXIES", value_delimiter = ',', default_value = DEFAULT_PROXIES)]
+    /// Base URLs of the HTTP front ends, comma-separated; https:// needs --ca [default: those that the nodes name, by http://]
+    #[arg(long, env = "OCSCTL_PROXIES", value_delimiter = ',')]
     pub(crate) proxies: Vec<String>,
+}
+
+impl ProxiesArg {
+    /// What the command line names; empty: nothing.
+    pub(crate) fn named(&self) -> &[String] {
+        if self.proxies.iter().all(String::is_empty) { &[] } else { &self.proxies }
+    }
 }
 
 /// What to do.

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chassis::tls::{TlsError, check_pair};
+use chassis::tls::{TlsError, check_dates, check_pair};
 use ocs_proto::control::control_client::ControlClient;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
@@ -173,6 +173,8 @@ fn tls(reach: &Reach, ca_alone: bool) -> Result<Option<ClientTlsConfig>, Failure
         (Some(_), None, None) if ca_alone => Ok(None),
         (Some(ca), Some(cert), Some(key)) => {
             check_pair(cert, key).map_err(|error| Failure::Usage(misfit(&error)))?;
+            // The nodes' refusals of such a certificate differ, and none of them says whose it is.
+            check_dates(cert).map_err(|error| Failure::Usage(format!("--cert {error}")))?;
             let identity = Identity::from_pem(read(cert)?, read(key)?);
             Ok(Some(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?)).identity(identity)))
         }
@@ -192,6 +194,26 @@ fn misfit(error: &TlsError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_of_ours_that_has_expired_is_told_with_its_date_before_any_node_is_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["a".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (rcgen::date_time_ymd(2001, 1, 1), rcgen::date_time_ymd(2002, 2, 3));
+        let put = |name: &str, text: String| {
+            let path = dir.path().join(name);
+            fs::write(&path, text).unwrap();
+            Some(path)
+        };
+        let cert = put("a.pem", params.self_signed(&key).unwrap().pem());
+        let (ca, key) = (cert.clone(), put("a.key", key.serialize_pem()));
+        let reach = Reach { endpoints: vec!["h:1".to_owned()], ca, cert, key, timeout: None };
+        let failure = tls(&reach, false).unwrap_err();
+        assert_eq!(failure.exit_code(), 2);
+        let line = failure.to_string();
+        assert!(line.starts_with("--cert ") && line.contains("a.pem: the certificate expired at 2002-02-03"), "{line}");
+    }
 
     #[tokio::test]
     async fn an_endpoint_may_come_with_or_without_a_scheme() {

@@ -59,6 +59,11 @@ impl Failure {
         serde_json::json!({ "error": { "code": code, "exit_code": exit_code, "message": message } }).to_string()
     }
 
+    /// A file on the command line that is not there, or makes no sense as it is: a person is to mend it.
+    pub(crate) fn input(path: &std::path::Path, error: impl std::fmt::Display) -> Self {
+        Self::Usage(format!("{}: {error}", path.display()))
+    }
+
     /// A file that cannot be read or written.
     pub(crate) fn file(path: &std::path::Path, error: impl std::fmt::Display) -> Self {
         Self::Refused(format!("{}: {error}", path.display()))

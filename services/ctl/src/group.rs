@@ -76,6 +76,15 @@ pub(crate) struct Reported {
     pub(crate) confirmed: bool,
 }
 
+/// How far a primary had committed at one look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Committed {
+    /// Of its reign: another one's log may have other entries behind this index.
+    term: u64,
+    /// Of the last entry.
+    index: u64,
+}
+
 /// What all nodes said, in the order of the command line.
 #[derive(Debug)]
 pub(crate) struct Group<'a> {
@@ -209,6 +218,13 @@ impl Group<'_> {
         by_primary || self.named(node).is_some_and(|seen| seen.open_start().is_some())
     }
 
+    /// How far the primary has committed; none: there is no primary, or it does not say.
+    fn committed(&self) -> Option<Committed> {
+        let primary = self.primary()?;
+        let index = primary.status()?.commit_index;
+        (index > 0).then(|| Committed { term: primary.term(), index })
+    }
+
     fn peer(&self, node: &str) -> Option<&PeerLag> {
         self.primary()?.role()?.peers.iter().find(|peer| peer.node == node)
     }
@@ -216,6 +232,12 @@ impl Group<'_> {
     /// Why the group is not whole, in one line; none if every node answers, one is confirmed primary and in touch with the
     /// others, every start is confirmed, the rules are those that were ordered, no data node is more than `lag_max` entries behind, and the HTTP Proxies run.
     pub(crate) fn not_whole(&self, lag_max: u64) -> Option<String> {
+        self.not_whole_since(lag_max, None)
+    }
+
+    /// As [`Group::not_whole`]; a data node that has applied what the primary had committed at an `earlier` look is not behind either:
+    /// while updates go on, a backup is always some entries behind the newest one.
+    fn not_whole_since(&self, lag_max: u64, earlier: Option<Committed>) -> Option<String> {
         if let Some(silent) = self.silent().next() {
             return Some(silent);
         }
@@ -238,7 +260,8 @@ impl Group<'_> {
         self.data_nodes().find_map(|(seen, status)| {
             let name = self.name(seen);
             let behind = self.lag(&name).unwrap_or(0).max(commit.saturating_sub(status.applied_index));
-            if behind > lag_max {
+            let caught_up = earlier.is_some_and(|earlier| status.applied_index >= earlier.index);
+            if behind > lag_max && !caught_up {
                 Some(format!("{name}: {behind} entries behind"))
             } else if !matches!(status.http_proxy.as_str(), "running" | "listening") {
                 Some(format!("{name}: the HTTP front end is {}", status.http_proxy))
@@ -256,17 +279,27 @@ fn rules_are_raised(primary: &StatusReply) -> Option<String> {
     (rules < ordered).then(|| format!("the group still decides by rules version {rules}, {ordered} is ordered"))
 }
 
-/// Asks until the group is whole (see [`Group::not_whole`]), for at most `limit`; then says what was missing.
+/// Asks until the group is whole (see [`Group::not_whole`]), for at most `limit`; then says what was missing. A data node has caught
+/// up once it has applied what the primary had committed at an earlier look of this wait.
 pub(crate) async fn wait_whole(cluster: &Cluster, lag_max: u64, limit: Duration) -> Result<(), String> {
     const PAUSE: Duration = Duration::from_millis(100);
     let began = std::time::Instant::now();
+    let mut earlier = None;
     loop {
-        let Some(why) = survey(cluster).await.not_whole(lag_max) else { return Ok(()) };
+        let group = survey(cluster).await;
+        earlier = of_this_reign(earlier, group.committed());
+        let Some(why) = group.not_whole_since(lag_max, earlier) else { return Ok(()) };
         if began.elapsed() + PAUSE > limit {
             return Err(why);
         }
+        earlier = earlier.or_else(|| group.committed());
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// What an earlier look saw, unless another primary has come since.
+fn of_this_reign(earlier: Option<Committed>, now: Option<Committed>) -> Option<Committed> {
+    earlier.filter(|earlier| now.is_some_and(|now| now.term == earlier.term))
 }
 
 #[cfg(test)]
@@ -366,6 +399,27 @@ mod tests {
         let group = group(&cluster, statuses);
         assert_eq!(group.not_whole(9), Some("b: 10 entries behind".to_owned()));
         assert_eq!(group.not_whole(10), None);
+    }
+
+    #[tokio::test]
+    async fn a_backup_that_has_applied_what_was_committed_at_an_earlier_look_has_caught_up() {
+        let cluster = cluster();
+        let mut statuses = whole();
+        statuses[1].as_mut().unwrap().applied_index = 90;
+        let group = group(&cluster, statuses);
+        let earlier = |index| Some(Committed { term: 5, index });
+        assert_eq!(group.committed(), earlier(100));
+        assert_eq!(group.not_whole_since(0, earlier(90)), None, "updates went on meanwhile");
+        assert_eq!(group.not_whole_since(0, earlier(91)), Some("b: 10 entries behind".to_owned()));
+        assert_eq!(group.not_whole_since(0, None), Some("b: 10 entries behind".to_owned()));
+    }
+
+    #[test]
+    fn what_was_committed_under_an_earlier_primary_does_not_count() {
+        let of = |term, index| Some(Committed { term, index });
+        assert_eq!(of_this_reign(of(5, 90), of(5, 100)), of(5, 90));
+        assert_eq!(of_this_reign(of(5, 90), of(6, 100)), None);
+        assert_eq!(of_this_reign(of(5, 90), None), None);
     }
 
     #[tokio::test]

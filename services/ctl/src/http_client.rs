@@ -67,13 +67,17 @@ impl Target {
         Ok(Self { authority, host: header, tls })
     }
 
-    /// All that `--proxies` names; `ca`: the authority of those that speak HTTPS.
+    /// All that `--proxies` names, none where it names nothing; `ca`: the authority of those that speak HTTPS.
     pub(crate) fn parse_all(urls: &[String], ca: Option<&Path>) -> Result<Vec<Self>, Failure> {
         let trust = |ca| tls::trusting(ca, &[ALPN_HTTP1]).map_err(|error| Failure::Usage(format!("--ca: {error}")));
         let secure = urls.iter().any(|url| url.starts_with("https:"));
         let trust = ca.filter(|_| secure).map(trust).transpose()?;
-        let targets: Vec<_> = urls.iter().map(|url| Self::parse(url, trust.as_ref())).collect::<Result<_, _>>()?;
-        if targets.is_empty() { Err(Failure::Usage("--proxies names no front end".to_owned())) } else { Ok(targets) }
+        urls.iter().map(|url| Self::parse(url, trust.as_ref())).collect()
+    }
+
+    /// Whether it takes a connection.
+    pub(crate) async fn is_there(&self) -> bool {
+        self.connect().await.is_ok()
     }
 
     /// Fails where an HTTPS front end that is there shows a certificate that is not trusted: trying again would not help.

@@ -19,6 +19,7 @@ mod drill;
 mod export;
 mod failure;
 mod formulas;
+mod front_ends;
 mod group;
 mod http_client;
 mod import;

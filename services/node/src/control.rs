@@ -30,9 +30,10 @@ use ocs_proto::{
         BackupBytes, CreateBackupRequest, CreateListReply, DeleteListReply, DeleteListRequest, DoNotCallEntries,
         DoNotCallRequest, ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest, GetRecordReply,
         GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest,
-        ImportReply, PauseReply, PauseRequest, RemoveDoNotCallReply, SetModeReply, SetModeRequest, SetSettingsReply,
-        ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply, StatusRequest,
-        SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply, VerifyRequest, WatchRoleRequest,
+        ImportReply, PauseReply, PauseRequest, PreviewImportRequest, RemoveDoNotCallReply, SetModeReply,
+        SetModeRequest, SetSettingsReply, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest,
+        StatusReply, StatusRequest, SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply,
+        VerifyRequest, WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
     outbound::{CreateList, ImportBatch, RemoveDoNotCall, SetSettings},
@@ -185,6 +186,11 @@ impl Control for Service {
 
     async fn import(&self, asked: Request<ImportBatch>) -> Result<Response<ImportReply>, Status> {
         let reply = data::import(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        Ok(self.said(ImportReply { reply: Some(reply) }))
+    }
+
+    async fn preview_import(&self, asked: Request<PreviewImportRequest>) -> Result<Response<ImportReply>, Status> {
+        let reply = data::preview_import(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
         Ok(self.said(ImportReply { reply: Some(reply) }))
     }
 

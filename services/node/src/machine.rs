@@ -8,6 +8,7 @@ mod entry;
 mod export;
 mod group_rules;
 mod judge;
+mod preview;
 mod reader;
 mod tally;
 mod transfer;

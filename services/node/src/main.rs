@@ -41,8 +41,10 @@ fn ocsd() -> ExitCode {
         }
     };
     if args.check {
-        config.warnings().iter().for_each(|warning| eprintln!("ocsd: warning: {warning}"));
-        eprintln!("ocsd: the configuration is fine");
+        let warnings = config.warnings();
+        warnings.iter().for_each(|warning| eprintln!("ocsd: warning: {warning}"));
+        let but = if warnings.is_empty() { "" } else { ", apart from what is warned of" };
+        eprintln!("ocsd: the configuration is fine{but}");
         return ExitCode::from(exit::OK);
     }
     if let Err(error) = logging::init(&config.logging) {

@@ -20,7 +20,7 @@ use std::{
 use ocs_proto::control::{
     DoNotCallEntries, DoNotCallRequest, ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply,
 };
-use outbound::{Body, Origin, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, RequestId};
+use outbound::{Body, ImportBatch, Origin, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, RequestId};
 use records::{PhonesRow, Settings};
 use tokio::time::Instant;
 
@@ -75,6 +75,9 @@ pub trait StateReader: Send + Sync + 'static {
 
     /// How far rows are brought to the phone form of the rules, and the last handle given.
     fn phones(&self) -> (PhonesRow, u64);
+
+    /// The reply that an import batch would get, where `create` says so after its list was created. Nothing is changed.
+    fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply;
 
     /// The lists: the one of that name, or all.
     fn lists(&self, name: Option<&str>) -> Vec<ListInfo>;

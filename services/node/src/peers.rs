@@ -12,6 +12,7 @@ mod frames;
 mod guard;
 mod join;
 mod queue;
+mod repeats;
 mod secret;
 mod service;
 mod speakers;

@@ -53,6 +53,38 @@ fn create_list() -> Body {
     Body::CreateList(NewList { name: "demo".into(), time_zone: String::new(), fields: vec![field] })
 }
 
+#[test]
+fn a_preview_says_what_an_import_would_reject_and_leaves_the_state_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let reader = machine.reader("a");
+    let batch = |list: &str| ImportBatch {
+        list: list.into(),
+        import_id: vec![9; 32],
+        first_row: 1,
+        columns: vec!["contact_info".into(), "attempt".into()],
+        rows: [["+15550000001", "1"], ["+15550000002", "many"], ["", "1"]]
+            .map(|cells| ImportRow { values: cells.map(str::to_owned).to_vec() })
+            .to_vec(),
+    };
+    let rejected = |reply: Reply| match reply.body {
+        ReplyBody::Imported(imported) => imported.rejected.iter().map(|row| row.row).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    let code = |reply: Reply| match reply.body {
+        ReplyBody::Refused(refusal) => refusal.code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(reader.preview_import(batch("demo"), false)), RefusalCode::ListNotFound);
+    assert_eq!(rejected(reader.preview_import(batch("demo"), true)), [2, 3]);
+    apply(&mut machine, &[entry(1, &[command(1, create_list())])]);
+    assert_eq!(code(reader.preview_import(batch("demo"), true)), RefusalCode::Conflict);
+    for _ in 0..2 {
+        assert_eq!(rejected(reader.preview_import(batch("demo"), false)), [2, 3], "nothing of the first one was kept");
+    }
+    assert_eq!(reader.records(), 0);
+}
+
 fn import(first_row: u64, rows: u64) -> Body {
     let row = |n| ImportRow { values: vec![format!("+1555{n:07}"), format!("client {n}")] };
     Body::ImportBatch(ImportBatch {

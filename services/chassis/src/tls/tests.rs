@@ -63,6 +63,19 @@ fn a_certificate_of_tomorrow_is_refused_with_its_date() {
 }
 
 #[test]
+fn the_dates_of_a_certificate_are_told_whatever_authority_it_comes_from() {
+    let (directory, ca) = (tempfile::tempdir().unwrap(), authority("ca"));
+    let (mut old, mut early) = (params("old"), params("early"));
+    (old.not_before, old.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 2, 3));
+    (early.not_before, early.not_after) = (date_time_ymd(2999, 1, 1), date_time_ymd(3000, 1, 1));
+    let check = |node: &str, params| check_dates(&files(directory.path(), &ca, node, params).certificate);
+    assert_eq!(check("good", params("good")), Ok(()));
+    assert!(matches!(check("old", old), Err(TlsError::Expired { since, .. }) if since == "2002-02-03T00:00:00Z"));
+    assert!(matches!(check("early", early), Err(TlsError::NotYetValid { .. })));
+    assert!(matches!(check_dates(Path::new("/nowhere/a.pem")), Err(TlsError::Unreadable { .. })));
+}
+
+#[test]
 fn a_certificate_of_another_authority_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let theirs = files(directory.path(), &authority("ca"), "b", params("b"));

@@ -8,7 +8,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::Driver;
+use super::{Driver, SILENT, Seen};
 use crate::{Machine, RaftId, Stall, log::Disk, write_clock::WriteClock};
 
 /// Writes that are younger count as none, milliseconds: a disk may take its time, and heads tell nothing of it.
@@ -69,13 +69,26 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.seek_room();
     }
 
-    /// A primary without room hands over to a peer that has some, as soon as one can take over (design 1).
+    /// A primary without room hands over to a peer that has some, as soon as one can take over (design 1). The periodic look at the
+    /// disk is enough: no update has to find out first that it cannot be written.
     pub(super) fn seek_room(&mut self) {
-        let full = self.no_room && self.core.leads() && !self.core.transferring() && !self.core.paused();
+        let full = self.disk_short() && self.core.leads() && !self.core.transferring() && !self.core.paused();
+        if !full || !self.others_have_room() {
+            return;
+        }
         let short = |id: &RaftId| self.peers.get(id).is_some_and(|seen| seen.short);
-        if full && let Some(to) = self.core.successors().into_iter().find(|id| !short(id)) {
+        if let Some(to) = self.core.successors().into_iter().find(|id| !short(id)) {
             let _ = self.core.transfer(to, "handover because the disk is short"); // a peer that has room goes on
         }
+    }
+
+    /// Whether the other voters are a quorum without this one: it could not write its vote for a successor.
+    fn others_have_room(&self) -> bool {
+        let voters: Vec<RaftId> =
+            self.core.members().into_iter().map(|(id, _)| id).filter(|id| self.core.is_voter(*id)).collect();
+        let able = |seen: &Seen| !seen.short && !seen.lost && seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
+        let others = voters.iter().filter(|id| **id != self.config.core.id);
+        others.filter(|id| self.peers.get(id).is_some_and(able)).count() > voters.len() / 2
     }
 
     /// Tells the core for how long the oldest write has been under way; to be called before each tick.

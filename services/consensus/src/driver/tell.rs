@@ -100,7 +100,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     }
 
     /// Less than the reserve is left on the disk, or the log waits for room: this node acknowledges no update.
-    fn disk_short(&self) -> bool {
+    pub(super) fn disk_short(&self) -> bool {
         self.no_room || !self.room.load(Ordering::Relaxed)
     }
 

@@ -72,7 +72,7 @@ pub(crate) struct CsvArgs {
     /// Write rejected rows to this new file, device or FIFO; left out: beside the file, under a name that is free
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
-    /// Only read the file, and show its first rows as they would be stored
+    /// Change nothing: read the file, show its first rows as they would be stored, and the rows that a node would reject
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

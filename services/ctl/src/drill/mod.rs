@@ -27,6 +27,7 @@ use crate::{
     cli::DrillKind,
     cluster::Cluster,
     failure::Failure,
+    front_ends,
     group::{self, Group, wait_whole},
     http_client::Target,
     verbs::{list_create, list_delete},
@@ -54,13 +55,13 @@ pub(crate) struct Plan {
     pub(crate) rate: u32,
     /// How long a round waits for the group to be whole.
     pub(crate) settle: Duration,
-    /// Where updates go, in turn.
+    /// Where updates go, in turn; empty: to the front ends that the nodes name.
     pub(crate) proxies: Vec<Target>,
 }
 
 /// Runs the rounds, then compares what was acknowledged with what the list holds. A round that cannot be run ends the
 /// rounds, not the comparison.
-pub(crate) async fn run(cluster: &Cluster, plan: Plan, progress: impl Fn(&str)) -> Result<Report, Failure> {
+pub(crate) async fn run(cluster: &Cluster, mut plan: Plan, progress: impl Fn(&str)) -> Result<Report, Failure> {
     group::survey(cluster).await.require_primary()?; // a wrong address need not be waited for
     wait_whole(cluster, 0, plan.settle)
         .await
@@ -70,6 +71,10 @@ pub(crate) async fn run(cluster: &Cluster, plan: Plan, progress: impl Fn(&str)) 
         refuse_while_paused(&group)?;
     }
     round::refuse_early(plan.kind, &group)?;
+    if plan.proxies.is_empty() {
+        plan.proxies = front_ends::of(&group)?;
+    }
+    front_ends::require_all(&plan.proxies).await?;
     let list = format!("drill-{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis());
     list_create::create(cluster, &list, "").await?;
     let prober = Prober::start(&list, plan.proxies.clone(), plan.rate);

@@ -11,6 +11,18 @@ use encoding_rs::{DecoderResult, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use super::spool;
 use crate::cli::CsvEncoding;
 
+/// Bytes that show an encoding without a letter beyond ASCII.
+const MARK_BYTES: usize = 4;
+/// Bytes that show a compression.
+const BEGINNING_BYTES: usize = 6;
+/// First bytes, name and reader of what a list may be packed into.
+const COMPRESSED: [(&[u8], &str, &str); 4] = [
+    (b"\x1f\x8b", "gzip", "zcat"),
+    (b"BZh", "bzip2", "bzcat"),
+    (b"\xfd7zXZ\0", "xz", "xzcat"),
+    (b"\x28\xb5\x2f\xfd", "zstd", "zstdcat"),
+];
+
 /// The encoding of a file, as far as its bytes show it.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
@@ -23,7 +35,7 @@ pub(super) struct Survey {
 impl Survey {
     /// Takes the next bytes.
     pub(super) fn add(&mut self, bytes: &[u8]) {
-        let wanted = 4usize.saturating_sub(self.beginning.len()).min(bytes.len());
+        let wanted = BEGINNING_BYTES.saturating_sub(self.beginning.len()).min(bytes.len());
         self.beginning.extend_from_slice(&bytes[..wanted]);
         if self.carried.is_empty() && bytes.is_ascii() {
             return;
@@ -47,10 +59,18 @@ impl Survey {
         self.letters |= !bytes.is_ascii();
     }
 
+    /// The compression that the first bytes show, and the program that undoes it.
+    pub(super) fn compressed(&self) -> Option<(&'static str, &'static str)> {
+        COMPRESSED
+            .iter()
+            .find(|(magic, ..)| self.beginning.starts_with(magic))
+            .map(|(_, kind, reader)| (*kind, *reader))
+    }
+
     /// The encoding that the bytes have.
     pub(super) fn encoding(&self) -> CsvEncoding {
         let broken = self.broken || !self.carried.is_empty();
-        match self.beginning.as_slice() {
+        match &self.beginning[..self.beginning.len().min(MARK_BYTES)] {
             [0xff, 0xfe, ..] | [1..=255, 0, 1..=255, 0] => CsvEncoding::Utf16le,
             [0xfe, 0xff, ..] | [0, 1..=255, 0, 1..=255] => CsvEncoding::Utf16be,
             _ if broken && !self.letters => CsvEncoding::Latin1,

@@ -1,34 +1,70 @@
-//! The first rows of a file as they would be stored. Never asks a node, and never writes a file. Called by `list import --dry-run`
-//! and `list create --dry-run`.
+//! The first rows of a file as they would be stored, and the rows that would be rejected: by a node's word, where one answers. Never
+//! changes anything, and never writes a file. Called by `list import --dry-run` and `list create --dry-run`.
 
+use std::time::Duration;
+
+use ocs_proto::{
+    control::PreviewImportRequest,
+    outbound::{ImportBatch, Imported},
+};
 use serde::Serialize;
+use tonic::Code;
 
-use super::{batches::Piece, source::Source};
+use super::{
+    batches::{Batch, Piece},
+    source::Source,
+};
 use crate::{
+    call::{self, CallError},
+    cluster::{Client, Cluster},
     failure::Failure,
     print::{self, Out},
 };
 
+/// How long to look for a node that answers, over a failover.
+const RETRY_FOR: Duration = Duration::from_secs(15);
+const OLDER: &str = "the nodes run a release that does not say which rows the rules would reject: the form of the rows alone was looked at";
+const ALONE: &str =
+    "no node answers, so the list and the rules were not asked: the form of the rows alone was looked at";
+
 /// Rows that are shown.
 const ROWS_MAX: usize = 5;
+
+/// The import that is not made.
+pub(crate) struct Wanted<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) list: &'a str,
+    /// The list is to be created first.
+    pub(crate) create: bool,
+}
 
 #[derive(Debug, Default, Serialize)]
 struct Preview {
     columns: Vec<String>,
     first_rows: Vec<Vec<String>>,
     rows: u64,
-    /// Rows that would be rejected without asking a node.
+    /// Rows that would be rejected.
     rejected: u64,
     /// Why, of the first ones.
     reasons: Vec<String>,
     notes: Vec<String>,
+    /// A node was asked.
+    asked: bool,
 }
 
-/// Reads the whole file; fails if one of its rows cannot be read.
-pub(crate) fn show(out: Out, source: Source) -> Result<(), Failure> {
-    let mut preview = Preview { columns: source.columns().to_vec(), notes: source.notes(), ..Preview::default() };
+/// Reads the whole file; fails if the import would be refused, or one of its rows would be rejected.
+pub(crate) async fn show(out: Out, source: Source, wanted: &Wanted<'_>) -> Result<(), Failure> {
+    let (columns, notes, id) = (source.columns().to_vec(), source.notes(), source.id());
+    let mut preview = Preview { columns, notes, asked: true, ..Preview::default() };
     for piece in source.into_pieces() {
-        preview.add(piece?);
+        let piece = piece?;
+        if let Piece::Batch(batch) = &piece
+            && preview.asked
+        {
+            let asked = wanted.ask(&preview.columns, &id, batch).await?;
+            preview.judged(asked);
+        }
+        preview.add(piece);
     }
     out.show(&preview, Preview::text)?;
     match preview.rejected {
@@ -37,7 +73,60 @@ pub(crate) fn show(out: Out, source: Source) -> Result<(), Failure> {
     }
 }
 
+impl Wanted<'_> {
+    /// What a node says of a batch; else the reason why none was asked.
+    async fn ask(
+        &self,
+        columns: &[String],
+        id: &[u8],
+        batch: &Batch,
+    ) -> Result<Result<Imported, &'static str>, Failure> {
+        let attempt = |mut client: Client| {
+            let batch = ImportBatch {
+                list: self.list.to_owned(),
+                import_id: id.to_vec().into(),
+                first_row: batch.first_row,
+                columns: columns.to_vec(),
+                rows: batch.rows.clone(),
+            };
+            let request = PreviewImportRequest { batch: Some(batch), create: self.create };
+            async move {
+                match client.preview_import(request).await {
+                    Ok(reply) => call::imported(reply.into_inner().reply).map(Ok),
+                    Err(status) if status.code() == Code::Unimplemented => Ok(Err(OLDER)),
+                    Err(status) => Err(CallError::from(status)),
+                }
+            }
+        };
+        match self.cluster.on_any(RETRY_FOR, attempt).await {
+            Err(Failure::Unreachable(_)) => Ok(Err(ALONE)),
+            asked => asked,
+        }
+    }
+}
+
 impl Preview {
+    fn judged(&mut self, asked: Result<Imported, &'static str>) {
+        match asked {
+            Ok(imported) => {
+                for rejected in imported.rejected {
+                    self.reject(rejected.row, 1, &rejected.reason);
+                }
+            }
+            Err(why) => {
+                self.asked = false;
+                self.notes.push(why.to_owned());
+            }
+        }
+    }
+
+    fn reject(&mut self, row: u64, rows: u64, reason: &str) {
+        self.rejected += rows;
+        if self.reasons.len() < ROWS_MAX {
+            self.reasons.push(format!("row {row}: {reason}"));
+        }
+    }
+
     fn add(&mut self, piece: Piece) {
         match piece {
             Piece::Batch(batch) => {
@@ -47,10 +136,7 @@ impl Preview {
             }
             Piece::Bad(bad) => {
                 self.rows += bad.rows;
-                self.rejected += bad.rows;
-                if self.reasons.len() < ROWS_MAX {
-                    self.reasons.push(format!("row {}: {}", bad.row, bad.reason));
-                }
+                self.reject(bad.row, bad.rows, &bad.reason);
             }
         }
     }
@@ -62,7 +148,7 @@ impl Preview {
         let rows = self.first_rows.iter().map(|row| row.iter().map(shown));
         let mut lines = vec![print::table(&headers, rows)];
         lines.extend(self.reasons.iter().chain(&self.notes).map(shown));
-        lines.push(format!("rows {}, of which {} cannot be read; nothing was sent", self.rows, self.rejected));
+        lines.push(format!("rows {}, of which {} would be rejected; nothing was changed", self.rows, self.rejected));
         lines.join("\n")
     }
 }

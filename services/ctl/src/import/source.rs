@@ -70,9 +70,14 @@ struct Header {
 impl Source {
     /// Reads a file, or a pipe to its end, and checks its header. `-` is standard input.
     pub(crate) fn open(path: &Path, list: &str, args: &CsvArgs) -> Result<Self, Failure> {
-        let fault = |error: &dyn std::fmt::Display| Failure::file(path, error);
+        let fault = |error: &dyn std::fmt::Display| Failure::input(path, error);
         let mut hash = hash_of(list, args);
         let spool = spool::read(path, &mut hash).map_err(|error| fault(&error))?;
+        if let Some((kind, reader)) = spool.survey.compressed() {
+            let (file, list) = (path.display(), print::visible(list).into_owned());
+            let why = format!("it is compressed ({kind}): `{reader} {file} | ocsctl list import {list} -` reads it");
+            return Err(fault(&why));
+        }
         let encoding = args.encoding.unwrap_or_else(|| spool.survey.encoding());
         let file = match encoding {
             CsvEncoding::Utf8 | CsvEncoding::Latin1 => spool.file,
@@ -365,8 +370,12 @@ mod tests {
     }
 
     fn refusal(header: &str) -> String {
-        let failure = open(header.as_bytes()).unwrap_err();
-        assert_eq!(failure.exit_code(), 1);
+        refusal_of(header.as_bytes())
+    }
+
+    fn refusal_of(bytes: &[u8]) -> String {
+        let failure = open(bytes).unwrap_err();
+        assert_eq!(failure.exit_code(), 2);
         failure.to_string()
     }
 
@@ -388,6 +397,20 @@ mod tests {
         assert!(told.len() < 400 && !told.contains('\x1b') && told.contains("`h`, `…`"), "{told}");
         assert!(refusal("").contains("the file is empty"));
         assert!(refusal("contact_info,\"NAME\n+1,x\n").contains("opened in line 1"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_a_wrong_command_line() {
+        let failure = Source::open(Path::new("/nowhere/list.csv"), "demo", &CsvArgs::default()).unwrap_err();
+        assert_eq!(failure.exit_code(), 2);
+        assert!(failure.to_string().starts_with("/nowhere/list.csv: No such file"), "{failure}");
+    }
+
+    #[test]
+    fn a_compressed_file_is_told_with_the_command_that_reads_it() {
+        let told = refusal_of(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xfe\x80");
+        assert!(told.contains("gzip") && told.contains("| ocsctl list import demo -`"), "{told}");
+        assert!(!told.contains("--encoding"), "{told}");
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(crate) struct Trace {
 impl Trace {
     /// Reads a file; a line that makes no sense, or names a record that the list does not have, is refused by number.
     pub(crate) fn read(path: &Path, handles: &HashMap<u64, u64>) -> Result<Self, Failure> {
-        let fault = |error: std::io::Error| Failure::file(path, error);
+        let fault = |error: std::io::Error| Failure::input(path, error);
         let mut reader = BufReader::with_capacity(1 << 18, File::open(path).map_err(fault)?);
         let mut builder = Builder { hash: Sha256::new(), ..Builder::default() };
         let mut text = String::new();

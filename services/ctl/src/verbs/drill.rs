@@ -15,7 +15,7 @@ use crate::{
 /// Shows the report; fails if an acknowledged update was lost, one was applied twice, or not all rounds could be run.
 /// `ca`: the authority of HTTPS front ends.
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &DrillArgs, ca: Option<&Path>) -> Result<(), Failure> {
-    let proxies = Target::parse_all(&args.proxies.proxies, ca)?;
+    let proxies = Target::parse_all(args.proxies.named(), ca)?;
     Target::check_all(&proxies).await?;
     let plan = Plan { kind: args.kind, rounds: args.rounds, rate: args.rate, settle: args.settle, proxies };
     let report = drill::run(cluster, plan, |line| eprintln!("{line}")).await?;

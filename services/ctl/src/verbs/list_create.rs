@@ -28,7 +28,8 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListCreateArgs) -> R
     if args.csv.dry_run {
         let source =
             source.ok_or_else(|| Failure::Usage("--dry-run shows rows of a file: --from names it".to_owned()))?;
-        return preview::show(out, source);
+        let wanted = preview::Wanted { cluster, list: &args.name, create: true };
+        return preview::show(out, source, &wanted).await;
     }
     let id = source.as_ref().map(Source::id).unwrap_or_default();
     let prepared = source.map(|source| Prepared::new(source, &args.csv)).transpose()?;

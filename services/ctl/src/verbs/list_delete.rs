@@ -47,8 +47,8 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListDeleteArgs) -> R
         )));
     }
     order(cluster, &list.name, args.in_use).await?;
-    wait(cluster, &list).await?;
-    let view = View { list: list.name.clone(), dbid: list.dbid, records: list.records };
+    let records = wait(cluster, &list).await?;
+    let view = View { list: list.name.clone(), dbid: list.dbid, records };
     out.show(&view, |view| format!("list {name} is deleted, with {} records", view.records))
 }
 
@@ -93,17 +93,20 @@ pub(crate) async fn order(cluster: &Cluster, list: &str, in_use: bool) -> Result
     cluster.on_any_within(ORDER_TIMEOUT, RETRY_FOR, attempt).await
 }
 
-/// Looks until the list is gone. A list that was made anew under its name has another DBID.
-async fn wait(cluster: &Cluster, list: &ListInfo) -> Result<(), Failure> {
-    let (began, bar) = (Instant::now(), print::bar(list.records));
+/// Looks until the list is gone, and returns the most records that it was seen with: some may have been added before the order. A list
+/// that was made anew under its name has another DBID.
+async fn wait(cluster: &Cluster, list: &ListInfo) -> Result<u64, Failure> {
+    let (began, bar, mut records) = (Instant::now(), print::bar(list.records), list.records);
     loop {
         let left =
             lists(cluster, "").await?.into_iter().find(|other| other.dbid == list.dbid && other.name == list.name);
         let Some(left) = left else {
             bar.finish_and_clear();
-            return Ok(());
+            return Ok(records);
         };
-        bar.set_position(list.records.saturating_sub(left.records));
+        records = records.max(left.records);
+        bar.set_length(records);
+        bar.set_position(records - left.records);
         if began.elapsed() + LOOK > cluster.timeout_or(WAIT) {
             let name = print::visible(&list.name);
             return Err(Failure::Refused(format!(

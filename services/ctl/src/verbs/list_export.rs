@@ -23,9 +23,10 @@ const STANDARD_NAMES: [&str; 4] = [STANDARD, "/dev/stdout", "/dev/fd/1", "/proc/
 
 /// Writes to standard output or to a file, which appears when it is whole. `format` is the one before the verb.
 pub(crate) async fn run(cluster: &Cluster, format: FormatArg, args: &ListExportArgs) -> Result<(), Failure> {
-    if format.format == Some(Format::Json) || args.output.as_deref().is_some_and(is_format) {
-        let line = "an export is CSV, and -o names its file here: ./json is a file of that name";
-        return Err(Failure::Usage(line.to_owned()));
+    let word = args.output.as_deref().filter(|path| is_format(path)).map(|path| path.display().to_string());
+    if let Some(word) = word.or_else(|| (format.format == Some(Format::Json)).then(|| "json".to_owned())) {
+        let line = format!("an export is CSV, and -o names its file here: ./{word} is a file of that name");
+        return Err(Failure::Usage(line));
     }
     let shown = Shown {
         guarded: args.guard_formulas,

@@ -27,7 +27,8 @@ impl Prepared {
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListImportArgs) -> Result<(), Failure> {
     let source = Source::open(&args.file, &args.name, &args.csv)?;
     if args.csv.dry_run {
-        return preview::show(out, source);
+        let wanted = preview::Wanted { cluster, list: &args.name, create: false };
+        return preview::show(out, source, &wanted).await;
     }
     let id = if args.as_new { import::new_id() } else { source.id() };
     import(cluster, out, &args.name, Prepared::new(source, &args.csv)?, id).await

@@ -8,6 +8,7 @@ use crate::{
     cli::ReplayArgs,
     cluster::Cluster,
     failure::Failure,
+    front_ends, group,
     http_client::Target,
     print::{self, Out},
     replay::{self, Plan, Report, Trace},
@@ -15,8 +16,11 @@ use crate::{
 
 /// Shows the report; fails if a request did not end in success. `ca`: the authority of HTTPS front ends.
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ReplayArgs, ca: Option<&Path>) -> Result<(), Failure> {
-    let proxies = Target::parse_all(&args.proxies.proxies, ca)?;
+    let mut proxies = Target::parse_all(args.proxies.named(), ca)?;
     Target::check_all(&proxies).await?;
+    if proxies.is_empty() {
+        proxies = front_ends::of(&group::survey(cluster).await)?;
+    }
     let handles = replay::handles(cluster, &args.list).await?;
     let trace = Trace::read(&args.file, &handles)?;
     drop(handles);

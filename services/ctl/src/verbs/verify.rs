@@ -56,7 +56,7 @@ pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
     }
     let view = compare_until_settled(cluster, &nodes).await?;
     out.show(&view, table)?;
-    if !view.equal || !view.compared {
+    if !view.equal || (!view.compared && nodes.len() > 1) {
         return Err(Failure::Refused(view.advice));
     }
     // A silent node that some primary knows as witness has no records to verify.
@@ -67,6 +67,7 @@ pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
     let silent = group.seen.iter().filter(|seen| seen.status.is_err()).map(|seen| group.name(seen));
     match silent.into_iter().find(|name| !witness(name)) {
         Some(name) => Err(Failure::Unreachable(format!("{name} does not answer and was not verified"))),
+        None if !view.compared => Err(Failure::Refused(view.advice)),
         None => Ok(()),
     }
 }
@@ -99,8 +100,13 @@ fn compare(replies: &[VerifyReply], first: Option<&[VerifyReply]>) -> (View, boo
     let nodes: Vec<NodeView> = replies.iter().map(NodeView::of).collect();
     let wrong: Vec<String> = nodes.iter().filter(|node| !node.equal).map(|node| node.node.clone()).collect();
     let together = replies.windows(2).all(|pair| pair[0].index == pair[1].index);
-    let (compared_at, same) =
-        if together { (replies.first().map(|one| one.index), recomputed_same(replies)) } else { kept_same(replies) };
+    let (compared_at, same) = if replies.len() < 2 {
+        (None, true)
+    } else if together {
+        (replies.first().map(|one| one.index), recomputed_same(replies))
+    } else {
+        kept_same(replies)
+    };
     let standing = first.map(|first| standing(replies, first)).unwrap_or_default();
     let all: Vec<&str> = nodes.iter().map(|node| node.node.as_str()).collect();
     let advice = if !wrong.is_empty() {
@@ -109,6 +115,8 @@ fn compare(replies: &[VerifyReply], first: Option<&[VerifyReply]>) -> (View, boo
         advice_for_different(&all, compared_at, together)
     } else if !standing.is_empty() {
         advice_for_standing(&standing, &nodes)
+    } else if let [alone] = all[..] {
+        format!("{alone} agrees with itself; no other data node answered, so nothing was compared")
     } else if compared_at.is_none() {
         format!(
             "{} were not compared: they stand at different indexes and kept no digest at a common one; verify again when \
@@ -247,6 +255,16 @@ mod tests {
     fn equal_digests_at_the_same_index_are_equal() {
         let (view, settled) = compare(&[reply("a", 7, "ff", "ff"), reply("b", 7, "ff", "ff")], None);
         assert!(view.equal && view.compared && settled);
+    }
+
+    #[test]
+    fn with_one_data_node_nothing_was_compared_and_the_verdict_says_so() {
+        let (view, settled) = compare(&[reply("a", 7, "ff", "ff")], None);
+        assert!(view.equal && !view.compared && view.compared_at.is_none() && settled, "{view:?}");
+        let shown = table(&view);
+        assert!(shown.contains("nothing was compared") && !shown.contains("every digest is equal"), "{shown}");
+        let (wrong, _) = compare(&[reply("a", 7, "ff", "fe")], None);
+        assert!(!wrong.equal && wrong.advice.starts_with("a"), "{wrong:?}");
     }
 
     #[test]

@@ -119,6 +119,19 @@ async fn a_file_is_verified_without_a_node_and_refused_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_file_is_verified_although_certificates_for_nodes_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("b");
+    fs::write(&place, backup(dir.path())).unwrap();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_ocsctl"));
+    for name in ["OCSCTL_CA", "OCSCTL_CERT", "OCSCTL_KEY"] {
+        command.env(name, "/nowhere/at/all");
+    }
+    let output = command.args(["backup", "verify", place.to_str().unwrap()]).kill_on_drop(true).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
 async fn a_backup_can_come_from_standard_input() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_ocsctl"));

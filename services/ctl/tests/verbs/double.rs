@@ -66,6 +66,8 @@ pub(crate) struct State {
     pub(crate) upgrade: Option<UpgradeReply>,
     /// Automatic failover is paused.
     pub(crate) paused: bool,
+    /// Where the HTTP front ends of `a` and `b` listen, as the nodes say.
+    pub(crate) http_addresses: [String; 2],
     /// Warnings of the second node.
     pub(crate) warning_of_b: Option<String>,
     /// What `CreateBackup` gives.
@@ -77,6 +79,10 @@ pub(crate) struct State {
     pub(crate) replay_window_ms: String,
     /// The answer to orders that take something back; none: they are done.
     pub(crate) too_early: Option<String>,
+    /// So many records come to a list just before its deletion begins, which then shows once.
+    pub(crate) records_before_deletion: u64,
+    /// A list that is being deleted, and its records.
+    going: Option<(String, u64)>,
     /// Do-Not-Call entries; a phone is compared as it is.
     pub(crate) entries: Vec<DoNotCallEntry>,
 }
@@ -108,6 +114,7 @@ impl Double {
         let (state, tasks) = (Arc::new(Mutex::new(state)), Tasks::new());
         let controls = [control("a", None, &state, &tasks).await, control("b", None, &state, &tasks).await];
         let proxies = [proxy("a", None, &state, &tasks).await, proxy("b", None, &state, &tasks).await];
+        state.lock().unwrap().http_addresses = proxies.clone();
         Self { state, controls, proxies, tasks }
     }
 
@@ -226,7 +233,16 @@ impl control_server::Control for Node {
         let warning = self.state.lock().unwrap().warning_of_b.clone().filter(|_| self.name == "b");
         let warnings = warning.into_iter().collect();
         let role = Some(self.role());
-        Ok(Response::new(StatusReply { role, pid, http_proxy, start, warnings, ..StatusReply::default() }))
+        let http_address = self.state.lock().unwrap().http_addresses[usize::from(self.name == "b")].clone();
+        Ok(Response::new(StatusReply {
+            role,
+            pid,
+            http_proxy,
+            http_address,
+            start,
+            warnings,
+            ..StatusReply::default()
+        }))
     }
 
     async fn force_primary(&self, _: Request<ForcePrimaryRequest>) -> Result<Response<ForcePrimaryReply>, Status> {
@@ -345,14 +361,39 @@ impl control_server::Control for Node {
         Ok(Response::new(ImportReply { reply: reply(Body::Imported(imported)) }))
     }
 
+    /// As an import, which is forgotten; a list that is to be created is empty.
+    async fn preview_import(&self, request: Request<PreviewImportRequest>) -> Result<Response<ImportReply>, Status> {
+        let PreviewImportRequest { batch, create } = request.into_inner();
+        let batch = batch.unwrap();
+        if create == self.state.lock().unwrap().lists.contains_key(&batch.list) {
+            let reply = if create {
+                refused("CONFLICT", "There is a list of this name")
+            } else {
+                refused("LIST_NOT_FOUND", "There is no such list")
+            };
+            return Ok(Response::new(ImportReply { reply }));
+        }
+        let column = batch.columns.iter().position(|column| column == "contact_info").unwrap();
+        let bad = |(_, row): &(u64, ImportRow)| !row.values[column].starts_with('+');
+        let rows = batch.rows.len() as u64;
+        let rejected: Vec<RejectedRow> = (batch.first_row..)
+            .zip(batch.rows)
+            .filter(bad)
+            .map(|(row, _)| RejectedRow { row, reason: "not a phone".to_owned() })
+            .collect();
+        let imported = Imported { added: rows - rejected.len() as u64, rejected, ..Imported::default() };
+        Ok(Response::new(ImportReply { reply: reply(Body::Imported(imported)) }))
+    }
+
     async fn show_list(&self, _: Request<ShowListRequest>) -> Result<Response<ShowListReply>, Status> {
-        let state = self.state.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
+        let going = state.going.take().map(|(name, records)| ListInfo { name, records, ..ListInfo::default() });
         let info = |(name, rows): (&String, &Vec<_>)| ListInfo {
             name: name.clone(),
             records: rows.len() as u64,
             ..ListInfo::default()
         };
-        Ok(Response::new(ShowListReply { lists: state.lists.iter().map(info).collect() }))
+        Ok(Response::new(ShowListReply { lists: state.lists.iter().map(info).chain(going).collect() }))
     }
 
     async fn export(&self, request: Request<ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
@@ -379,7 +420,9 @@ impl control_server::Control for Node {
             (None, None) => refused("LIST_NOT_FOUND", "There is no such list"),
             (None, Some(rows)) if !rows.is_empty() && !asked.in_use => refused("CONFLICT", "The list is in use"),
             (None, Some(_)) => {
-                state.lists.remove(&asked.list);
+                let rows = state.lists.remove(&asked.list).unwrap_or_default();
+                let late = state.records_before_deletion;
+                state.going = (late > 0).then(|| (asked.list, rows.len() as u64 + late));
                 reply(Body::Done(Done { event: "ListDeletionBegun".to_owned(), attributes: Vec::new() }))
             }
         };

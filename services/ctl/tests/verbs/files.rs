@@ -176,7 +176,7 @@ async fn files_of_every_usual_form_are_recognised_and_an_empty_one_is_told() {
         assert_eq!(double.state().columns_sent, ["contact_info", field], "{name}");
     }
     let empty = import(&double, dir.path(), "empty.csv", b"", &[]).await;
-    assert_eq!((empty.code, empty.err.lines().count()), (1, 1), "{}", empty.err);
+    assert_eq!((empty.code, empty.err.lines().count()), (2, 1), "{}", empty.err);
     assert!(empty.err.contains("the file is empty: a header with the column contact_info is needed"), "{}", empty.err);
     let other = import(&double, dir.path(), "other.csv", b"contact_info:NAME\n+6:x\n", &[]).await;
     assert!(other.err.contains("the only column is `contact_info:NAME` (--delimiter"), "{}", other.err);

@@ -30,7 +30,7 @@ async fn a_file_without_contact_info_is_one_line_and_changes_nothing() {
     let file = file.to_str().unwrap();
     for words in [&["list", "create", "demo", "--from", file][..], &["list", "import", "demo", file]] {
         let ran = ocsctl(&double, words).await;
-        assert_eq!(ran.code, 1);
+        assert_eq!(ran.code, 2);
         assert!(ran.err.contains("the header has no column contact_info"), "{}", ran.err);
         assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
     }
@@ -174,6 +174,7 @@ async fn rejects_are_importable_again_and_no_file_that_was_there_is_touched() {
 #[tokio::test]
 async fn a_dry_run_shows_the_rows_as_they_would_be_stored_and_sends_nothing() {
     let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    double.state().lists.insert("demo".to_owned(), Vec::new());
     let file = write(dir.path(), "phone;NOTE\n+1;'=1\n+2\n");
     let options = ["--columns", "phone=contact_info", "--guard-formulas", "--dry-run", "-o", "json"];
     let words = [&["list", "import", "demo", file.to_str().unwrap()][..], &options].concat();
@@ -182,7 +183,8 @@ async fn a_dry_run_shows_the_rows_as_they_would_be_stored_and_sends_nothing() {
     let shown = ran.json();
     assert_eq!(shown["columns"], serde_json::json!(["contact_info", "NOTE"]));
     assert_eq!(shown["first_rows"], serde_json::json!([["+1", "=1"], ["+2", ""]]));
-    assert!(double.state().batches.is_empty() && double.state().lists.is_empty());
+    assert_eq!(shown["asked"], true);
+    assert!(double.state().batches.is_empty() && double.state().lists["demo"].is_empty());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
@@ -191,6 +193,7 @@ async fn letters_of_a_file_that_act_on_a_terminal_are_shown_as_escapes_and_name_
     let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
     let file = write(dir.path(), "contact_info,\u{1b}[31mX\n+1,a\u{7}\u{202e}b\n");
     let file = file.to_str().unwrap();
+    double.state().lists.insert("demo".to_owned(), Vec::new());
     let shown = ocsctl(&double, &["list", "import", "demo", file, "--dry-run"]).await;
     assert_eq!(shown.code, 0, "{}", shown.err);
     assert!(!shown.out.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", shown.out);
@@ -202,7 +205,30 @@ async fn letters_of_a_file_that_act_on_a_terminal_are_shown_as_escapes_and_name_
         assert_eq!(made.code, 2, "{}", made.out);
         assert!(made.err.contains("the column \"\\u{1b}[31mX\""), "{}", made.err);
     }
-    assert!(double.state().lists.is_empty());
+    assert_eq!(double.state().lists.len(), 1);
+}
+
+#[tokio::test]
+async fn a_dry_run_says_which_rows_the_import_would_reject_and_that_there_is_no_such_list() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let file = write(dir.path(), "contact_info\n+1\nabc\n+2\n1.5E+10\n");
+    let file = file.to_str().unwrap();
+    let import = ["list", "import", "demo", file, "--dry-run", "-o", "json"];
+    let unknown = ocsctl(&double, &import).await;
+    assert!(unknown.code == 1 && unknown.err.contains("There is no such list"), "{}", unknown.err);
+    double.state().lists.insert("demo".to_owned(), Vec::new());
+    let ran = ocsctl(&double, &import).await;
+    let shown = ran.json();
+    assert_eq!((ran.code, shown["rows"].as_u64(), shown["rejected"].as_u64()), (1, Some(4), Some(2)), "{}", ran.out);
+    assert_eq!(shown["reasons"], serde_json::json!(["row 2: not a phone", "row 4: not a phone"]));
+    let create = ocsctl(&double, &["list", "create", "demo", "--from", file, "--dry-run"]).await;
+    assert!(create.code == 1 && create.err.contains("There is a list of this name"), "{}", create.err);
+    assert!(double.state().batches.is_empty() && double.state().lists["demo"].is_empty(), "nothing was changed");
+
+    let alone = ocsctl_at(&nobody().await, &import).await;
+    let shown = alone.json();
+    assert_eq!((alone.code, shown["asked"].as_bool(), shown["rejected"].as_u64()), (0, Some(false), Some(0)));
+    assert!(shown["notes"][0].as_str().unwrap().contains("no node answers"), "{}", alone.out);
 }
 
 #[tokio::test]
@@ -217,7 +243,8 @@ async fn a_guarded_export_is_the_same_rows_and_a_format_is_no_file() {
     let import = ["list", "import", "demo", file.to_str().unwrap(), "--guard-formulas"];
     assert_eq!(ocsctl(&double, &import).await.out, "Imported 0 of 1 rows (1 already there, 0 rejected)\n");
     for format in ["json", "table"] {
-        assert_eq!(ocsctl(&double, &[&export[..], &["-o", format]].concat()).await.code, 2);
+        let refused = ocsctl(&double, &[&export[..], &["-o", format]].concat()).await;
+        assert!(refused.code == 2 && refused.err.contains(&format!(": ./{format} is a file")), "{}", refused.err);
         assert!(!Path::new(format).exists());
     }
     assert_eq!(ocsctl(&double, &[&["-o", "json"][..], &export].concat()).await.code, 2, "CSV is no JSON");

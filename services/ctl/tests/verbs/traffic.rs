@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use crate::{Double, ocsctl};
+use crate::{Double, nobody, ocsctl};
 
 /// A list of records 1 to 20 whose handles are 101 to 120, and a file with 5 requests for each, interleaved.
 fn campaign(double: &Double, dir: &tempfile::TempDir) -> PathBuf {
@@ -107,6 +107,29 @@ async fn a_switchover_drill_finds_every_acknowledged_update() {
     );
     assert_eq!(report["updates"], report["acknowledged"]);
     assert!(report["unavailable_ms"]["max"].as_f64().unwrap() > 0.0);
+}
+
+#[tokio::test]
+async fn a_drill_without_proxies_sends_to_the_front_ends_that_the_nodes_name() {
+    let double = Double::start().await;
+    let ran = ocsctl(&double, &["drill", "switchover", "--rounds", "1", "-o", "json"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let report = ran.json();
+    assert_eq!((report["lost"].as_u64(), &report["updates"]), (Some(0), &report["acknowledged"]));
+    assert!(!double.state().applied.is_empty());
+}
+
+#[tokio::test]
+async fn a_drill_is_refused_at_once_where_no_front_end_answers() {
+    let double = Double::start().await;
+    let gone = nobody().await;
+    double.state().http_addresses[1] = gone.clone();
+    let drill = ["drill", "switchover", "--rounds", "1"];
+    let ran = ocsctl(&double, &drill).await;
+    assert_eq!((ran.code, ran.err.contains(&format!("no HTTP front end answers at {gone}"))), (3, true), "{}", ran.err);
+    let ran = ocsctl(&double, &[&drill[..], &["--proxies", &format!("http://{gone}")]].concat()).await;
+    assert_eq!((ran.code, ran.err.contains("--proxies or OCSCTL_PROXIES")), (3, true), "{}", ran.err);
+    assert!(double.state().lists.is_empty(), "nothing was begun");
 }
 
 #[tokio::test]

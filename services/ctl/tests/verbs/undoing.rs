@@ -30,6 +30,15 @@ async fn a_list_is_deleted_only_with_yes_and_in_use_only_where_that_is_said() {
 }
 
 #[tokio::test]
+async fn records_that_came_before_the_deletion_began_are_counted_with_the_others() {
+    let double = Double::start().await;
+    with_list(&double, 3);
+    double.state().records_before_deletion = 2;
+    let deleted = ocsctl(&double, &["list", "delete", "demo", "--yes", "--in-use"]).await;
+    assert_eq!((deleted.code, deleted.out.as_str()), (0, "list demo is deleted, with 5 records\n"), "{}", deleted.err);
+}
+
+#[tokio::test]
 async fn a_group_before_the_raise_says_what_raises_it() {
     let double = Double::start().await;
     with_list(&double, 0);

@@ -2,7 +2,7 @@
 //!
 //! Called by [`Config::check`] alone.
 
-use std::{collections::HashSet, fmt};
+use std::{collections::HashSet, fmt, fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::Path};
 
 use chassis::tls::{TlsError, TlsFiles, TlsIdentity, public_server_config};
 
@@ -86,6 +86,10 @@ impl Config {
 
     fn check_files(&self) -> Result<(), Vec<Problem>> {
         let mut found = Found::default();
+        check_data_dir(&self.node.data_dir, &mut found);
+        if let Some(program) = self.proxy().and_then(|proxy| proxy.program.as_deref()) {
+            check_program(program, &mut found);
+        }
         let sections = [("peer", &self.peer.tls), ("control", &self.control.tls), ("admin", &self.admin.tls)];
         for (section, tls) in sections {
             let Some(files) = tls else { continue };
@@ -266,7 +270,7 @@ fn check_mode((mode, data_wanted, witnesses_wanted): (&str, usize, usize), membe
 }
 
 fn check_members(members: &[Member], found: &mut Found) {
-    let (mut names, mut peers) = (HashSet::new(), HashSet::new());
+    let (mut names, mut peers, mut controls) = (HashSet::new(), HashSet::new(), HashSet::new());
     for (place, member) in members.iter().enumerate() {
         let key = |name: &str| format!("cluster.nodes.{place}.{name}");
         if !is_name(&member.name) {
@@ -278,12 +282,39 @@ fn check_members(members: &[Member], found: &mut Found) {
         if !peers.insert(&member.peer) {
             found.add(&key("peer"), format!("{} is there twice", member.peer));
         }
+        if let Some(control) = member.control.as_ref().filter(|control| !controls.insert(*control)) {
+            found.add(&key("control"), format!("{control} is there twice: each node has its own"));
+        }
         for (name, address) in [("peer", Some(&member.peer)), ("control", member.control.as_ref())] {
             if let Some(address) = address.filter(|address| address::split(address).is_none()) {
                 found.add(&key(name), format!("{address:?} is not host:port"));
             }
         }
     }
+}
+
+/// A directory that is absent is made; the rest of the way is looked at when the node opens it.
+fn check_data_dir(directory: &Path, found: &mut Found) {
+    let is_file = match fs::metadata(directory) {
+        Ok(there) => !there.is_dir(),
+        Err(error) => error.kind() == ErrorKind::NotADirectory,
+    };
+    if is_file {
+        let message = format!("{} is a file or lies below one: name a directory", directory.display());
+        found.add("node.data_dir", message);
+    }
+}
+
+fn check_program(program: &Path, found: &mut Found) {
+    let why = match fs::metadata(program) {
+        Err(error) => error.to_string(),
+        Ok(there) if !there.is_file() => "it is no file".to_owned(),
+        Ok(there) if there.permissions().mode() & 0o111 == 0 => "it cannot be executed".to_owned(),
+        Ok(_) => return,
+    };
+    let message =
+        format!("{}: {why}: name ocs-http-proxy, or leave it out where it stands beside ocsd", program.display());
+    found.add("http_proxy.program", message);
 }
 
 /// A name is a label of a certificate's DNS name.

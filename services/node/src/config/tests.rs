@@ -240,6 +240,39 @@ fn numbers_that_cannot_work_are_named() {
 }
 
 #[test]
+fn a_charset_that_is_none_and_a_control_address_of_two_nodes_are_named() {
+    let said = problem(|config| config.http_proxy.encoding = "nonsense".into());
+    assert!(said.starts_with("key http_proxy.encoding: \"nonsense\" is no charset"), "{said}");
+    let mut latin = good();
+    latin.http_proxy.encoding = "windows-1252".into();
+    assert_eq!(problems(&latin), Vec::<String>::new());
+    let same = |config: &mut Config| {
+        config.cluster.nodes[0].control = Some("127.0.0.1:7401".into());
+        config.cluster.nodes[1].control = Some("127.0.0.1:7401".into());
+    };
+    let said = problem(same);
+    assert_eq!(said, "key cluster.nodes.1.control: 127.0.0.1:7401 is there twice: each node has its own");
+}
+
+#[test]
+fn a_data_directory_that_is_a_file_and_a_program_that_is_not_there_are_named() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("file");
+    fs::write(&file, "").unwrap();
+    for directory in [file.clone(), file.join("below")] {
+        let said = problem(|config| config.node.data_dir = directory);
+        assert!(said.starts_with("key node.data_dir: ") && said.ends_with("name a directory"), "{said}");
+    }
+    let said = problem(|config| config.http_proxy.program = Some(home.path().join("none")));
+    assert!(said.starts_with("key http_proxy.program: ") && said.contains("none: No such file"), "{said}");
+    let said = problem(|config| config.http_proxy.program = Some(file));
+    assert!(said.contains("it cannot be executed"), "{said}");
+    let mut config = good();
+    config.http_proxy.program = Some("/bin/sh".into());
+    assert_eq!(problems(&config), Vec::<String>::new());
+}
+
+#[test]
 fn a_wrong_key_is_one_line_with_file_and_key() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ocsd.toml");

@@ -2,7 +2,12 @@
 //!
 //! Called by `main` for `--check`, and by `run` at each start.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
+
+use chassis::tls::{TlsError, check_dates};
 
 use super::{Config, address};
 
@@ -24,7 +29,29 @@ impl fmt::Display for Warning {
 impl Config {
     /// Settings that deserve a look though the node starts with them.
     pub fn warnings(&self) -> Vec<Warning> {
-        self.plain_peers().into_iter().chain(self.own_entry()).collect()
+        let own = [self.own_peer_entry(), self.own_control_entry()];
+        let files = [self.backup_place(), self.https_dates()];
+        self.plain_peers().into_iter().chain(own.into_iter().flatten()).chain(files.into_iter().flatten()).collect()
+    }
+
+    /// Backups are written into a directory that is there.
+    fn backup_place(&self) -> Option<Warning> {
+        let directory = &self.backup.directory;
+        let wanted = self.backup.every().is_some() && !directory.as_os_str().is_empty() && !directory.is_dir();
+        wanted.then(|| Warning {
+            key: "backup.directory".to_owned(),
+            message: format!("{} is no directory: no backup is made before it is one", directory.display()),
+        })
+    }
+
+    /// Clients judge it, so that it does not keep the node from its work.
+    fn https_dates(&self) -> Option<Warning> {
+        let fault = check_dates(self.proxy()?.tls_certificate.as_deref()?).err()?;
+        let dated = matches!(fault, TlsError::Expired { .. } | TlsError::NotYetValid { .. });
+        dated.then(|| Warning {
+            key: "http_proxy.tls_certificate".to_owned(),
+            message: format!("{fault}; clients refuse it"),
+        })
     }
 
     fn plain_peers(&self) -> Option<Warning> {
@@ -34,17 +61,10 @@ impl Config {
     }
 
     /// The other nodes dial this node's own entry: a listener elsewhere is reached only where a network forwards to it.
-    fn own_entry(&self) -> Option<Warning> {
-        let place = self.cluster.nodes.iter().position(|member| member.name == self.node.name)?;
+    fn own_peer_entry(&self) -> Option<Warning> {
+        let place = self.own_place()?;
         let (entry, listen) = (&self.cluster.nodes[place].peer, self.peer.listen);
-        let (host, port) = address::split(entry)?;
-        let why = if port != listen.port() {
-            "the ports differ"
-        } else if !reaches(host, listen.ip()) {
-            "the addresses differ"
-        } else {
-            return None;
-        };
+        let why = mismatch(entry, listen)?;
         Some(Warning {
             key: format!("cluster.nodes.{place}.peer"),
             message: format!(
@@ -52,6 +72,35 @@ impl Config {
                  unless something forwards there; correct one of the two"
             ),
         })
+    }
+
+    /// `ocsctl` takes a node's name from this entry, and shows it as the node's address.
+    fn own_control_entry(&self) -> Option<Warning> {
+        let place = self.own_place()?;
+        let (entry, listen) = (self.cluster.nodes[place].control.as_ref()?, self.control.listen);
+        let why = mismatch(entry, listen)?;
+        Some(Warning {
+            key: format!("cluster.nodes.{place}.control"),
+            message: format!(
+                "operators are told to reach this node at {entry}, but control.listen is {listen}: {why}; correct one of the two"
+            ),
+        })
+    }
+
+    fn own_place(&self) -> Option<usize> {
+        self.cluster.nodes.iter().position(|member| member.name == self.node.name)
+    }
+}
+
+/// How an entry leads elsewhere than to a listener; none: it leads there, or is no address.
+fn mismatch(entry: &str, listen: SocketAddr) -> Option<&'static str> {
+    let (host, port) = address::split(entry)?;
+    if port != listen.port() {
+        Some("the ports differ")
+    } else if !reaches(host, listen.ip()) {
+        Some("the addresses differ")
+    } else {
+        None
     }
 }
 
@@ -114,6 +163,63 @@ mod tests {
                 assert!(warned[0].contains(part), "{part}: {}", warned[0]);
             }
         }
+    }
+
+    /// The warnings of a configuration whose peers have a secret.
+    fn with(change: impl FnOnce(&mut Config)) -> Vec<String> {
+        let mut config = Config::default();
+        config.peer.secret_file = Some("secret".into());
+        change(&mut config);
+        config.warnings().iter().map(Warning::to_string).collect()
+    }
+
+    #[test]
+    fn an_own_control_entry_that_leads_elsewhere_is_named() {
+        let entry = |control: &str| {
+            with(|config| {
+                config.node.name = "a".into();
+                config.control.listen = "127.0.0.1:7401".parse().unwrap();
+                let (peer, control) = (config.peer.listen.to_string(), Some(control.to_owned()));
+                config.cluster.nodes = vec![Member { name: "a".into(), role: MemberRole::Data, peer, control }];
+            })
+        };
+        assert_eq!(entry("127.0.0.1:7401"), Vec::<String>::new());
+        let warned = entry("127.0.0.1:7402");
+        assert!(warned.len() == 1 && warned[0].starts_with("key cluster.nodes.0.control: "), "{warned:?}");
+        assert!(
+            warned[0].contains("127.0.0.1:7402, but control.listen is 127.0.0.1:7401: the ports differ"),
+            "{warned:?}"
+        );
+    }
+
+    #[test]
+    fn a_directory_for_scheduled_backups_that_is_not_there_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |directory: std::path::PathBuf, every: &str| {
+            with(|config| (config.backup.directory, config.backup.every) = (directory, every.into()))
+        };
+        assert_eq!(at(home.path().to_owned(), "24h"), Vec::<String>::new());
+        assert_eq!(at(home.path().join("none"), ""), Vec::<String>::new(), "no backup is made by itself");
+        let warned = at(home.path().join("none"), "24h");
+        assert!(warned.len() == 1 && warned[0].contains("none is no directory"), "{warned:?}");
+    }
+
+    #[test]
+    fn an_https_certificate_that_has_expired_is_named_with_its_date() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("https.pem");
+        let mut params = rcgen::CertificateParams::new(vec!["a".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (rcgen::date_time_ymd(2001, 1, 1), rcgen::date_time_ymd(2002, 2, 3));
+        let key = rcgen::KeyPair::generate().unwrap();
+        std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+        let warned = with(|config| {
+            config.node.name = "a".into();
+            let peer = config.peer.listen.to_string();
+            config.cluster.nodes = vec![Member { name: "a".into(), role: MemberRole::Data, peer, control: None }];
+            config.http_proxy.tls_certificate = Some(file);
+        });
+        assert!(warned.len() == 1 && warned[0].starts_with("key http_proxy.tls_certificate: "), "{warned:?}");
+        assert!(warned[0].contains("expired at 2002-02-03"), "{warned:?}");
     }
 
     #[test]

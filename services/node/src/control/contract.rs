@@ -22,7 +22,16 @@ pub(super) struct Facts<'a> {
     pub(super) peers: &'a [PeerLag],
     /// Why it, as primary, takes no updates.
     pub(super) stopped: Option<ProposeError>,
+    /// Why it acknowledges nothing itself; none: it does.
+    pub(super) own_silence: Option<&'static str>,
+    /// Whether automatic failover is paused.
+    pub(super) paused: bool,
 }
+
+/// Words for a node whose disk has no room.
+pub(super) const DISK_FULL: &str = "is up, but does not acknowledge updates: its disk is full";
+/// Words for a node with a write that does not end.
+pub(super) const DISK_HANGS: &str = "is up, but does not acknowledge updates: its disk hangs";
 
 impl<'a> Facts<'a> {
     fn witness_here(&self) -> bool {
@@ -45,9 +54,11 @@ impl<'a> Facts<'a> {
         self.peers.iter().filter(|peer| !peer.connected || peer.unconfirmed).collect()
     }
 
-    /// Nodes that acknowledge nothing now, each with the reason.
-    fn silent(&self) -> Vec<(&'a PeerLag, &'static str)> {
-        self.peers.iter().filter_map(|peer| Some((peer, silence(peer)?))).collect()
+    /// Nodes that acknowledge nothing now, this one first, each with the reason.
+    fn silent(&self) -> Vec<(&'a str, &'static str)> {
+        let own = self.own_silence.map(|why| (self.own, why));
+        let peers = self.peers.iter().filter_map(|peer| Some((peer.node.as_str(), silence(peer)?)));
+        own.into_iter().chain(peers).collect()
     }
 
     /// Data nodes that lost their disk and are not voters again yet.
@@ -63,14 +74,21 @@ impl<'a> Facts<'a> {
 
     /// Nodes that vote and acknowledge, this one first.
     fn acknowledging(&self) -> Vec<&'a str> {
+        let own = self.own_silence.is_none().then_some(self.own);
         let peers = self.peers.iter().filter(|peer| peer.voter && silence(peer).is_none());
-        std::iter::once(self.own).chain(peers.map(|peer| peer.node.as_str())).collect()
+        own.into_iter().chain(peers.map(|peer| peer.node.as_str())).collect()
     }
 
-    /// Names of the data nodes that vote and acknowledge.
+    /// Names of the data nodes that vote and acknowledge; of the one that holds everything acknowledged so far, where none does.
     fn full_copies(&self) -> Vec<&'a str> {
         let witness = self.witness();
-        self.acknowledging().into_iter().filter(|node| Some(*node) != witness).collect()
+        let copies: Vec<&str> = self.acknowledging().into_iter().filter(|node| Some(*node) != witness).collect();
+        if copies.is_empty() { vec![self.own] } else { copies }
+    }
+
+    /// The primary, where no other node takes its place by itself.
+    fn fixed_primary(&self) -> Option<&'a str> {
+        self.paused.then_some(self.view.primary.as_str()).filter(|primary| !primary.is_empty())
     }
 }
 
@@ -79,7 +97,8 @@ fn silence(peer: &PeerLag) -> Option<&'static str> {
     match peer {
         PeerLag { connected: false, .. } => Some("is down"),
         PeerLag { unconfirmed: true, .. } => Some("takes no part: the others have not confirmed its start"),
-        PeerLag { disk_short: true, .. } => Some("is up, but does not acknowledge updates: its disk is full"),
+        PeerLag { disk_short: true, .. } => Some(DISK_FULL),
+        PeerLag { disk_hangs: true, .. } => Some(DISK_HANGS),
         PeerLag { stalled: true, .. } => Some("is connected, but its log does not grow"),
         _ => None,
     }
@@ -101,6 +120,8 @@ pub(super) fn survives(facts: &Facts<'_>) -> String {
         degraded(facts, &silent)
     } else if facts.witness().is_none() && facts.peers.len() == 1 {
         "Updates stop while either node is down; no acknowledged update is lost unless both disks are".to_owned()
+    } else if let Some(primary) = facts.fixed_primary() {
+        all_but_the_primary(facts, primary)
     } else if let Some(behind) = facts.behind() {
         format!("the loss of any one node, but a failover waits until {} has caught up", behind.node)
     } else {
@@ -108,9 +129,19 @@ pub(super) fn survives(facts: &Facts<'_>) -> String {
     }
 }
 
+/// While failover is paused, no node takes the place of the primary.
+fn all_but_the_primary(facts: &Facts<'_>, primary: &str) -> String {
+    let all = std::iter::once(facts.own).chain(facts.peers.iter().map(|peer| peer.node.as_str()));
+    let others: Vec<&str> = all.filter(|node| *node != primary).collect();
+    format!(
+        "the loss of {}; failover is paused, so the loss of the primary {primary} stops updates until it is back or `ocsctl resume`",
+        or(&others)
+    )
+}
+
 /// At least one voter acknowledges nothing.
-fn degraded(facts: &Facts<'_>, silent: &[(&PeerLag, &str)]) -> String {
-    let why: Vec<String> = silent.iter().map(|(peer, why)| format!("{} {why}", peer.node)).collect();
+fn degraded(facts: &Facts<'_>, silent: &[(&str, &str)]) -> String {
+    let why: Vec<String> = silent.iter().map(|(node, why)| format!("{node} {why}")).collect();
     let (why, left) = (why.join("; "), facts.acknowledging());
     let quorum = facts.peers.len().div_ceil(2) + 1;
     if left.len() < quorum {
@@ -146,6 +177,7 @@ pub(super) fn loses(facts: &Facts<'_>) -> String {
 /// A sentence for the disks that hold every acknowledged update.
 pub(super) fn loss_of(disks: &[&str]) -> String {
     match disks {
+        [] => "Nothing that was acknowledged is lost while no disk is".to_owned(),
         [one] => format!("Data loss would need only the disk of {one} to fail"),
         several => format!("Data loss would need the disks of {} to fail together", and(several)),
     }
@@ -153,7 +185,9 @@ pub(super) fn loss_of(disks: &[&str]) -> String {
 
 /// Why no updates are taken, and the way out; empty: they are.
 pub(super) fn updates_stopped(facts: &Facts<'_>, own_log_full: bool) -> String {
-    match facts.stopped {
+    // The first update would find out that there is no room.
+    let full = facts.view.role == Role::Primary && facts.own_silence == Some(DISK_FULL);
+    match facts.stopped.or(full.then_some(ProposeError::NoRoom)) {
         None | Some(ProposeError::NotPrimary) => String::new(),
         Some(ProposeError::LogFull) => log_full(facts, own_log_full),
         Some(ProposeError::NoRoom) => {
@@ -204,8 +238,12 @@ mod tests {
     }
 
     fn words(view: &RoleView, peers: &[PeerLag]) -> (String, String) {
-        let facts = Facts { own: "a", view, peers, stopped: None };
+        let facts = facts(view, peers);
         (survives(&facts), loses(&facts))
+    }
+
+    fn facts<'a>(view: &'a RoleView, peers: &'a [PeerLag]) -> Facts<'a> {
+        Facts { own: "a", view, peers, stopped: None, own_silence: None, paused: false }
     }
 
     /// Each row of "What loses what", in every mode.
@@ -258,11 +296,52 @@ mod tests {
     }
 
     #[test]
+    fn a_node_whose_own_disk_is_full_or_hangs_does_not_count_itself() {
+        let peers = [peer("b", true), peer("w", true)];
+        for (why, stopped) in [(DISK_FULL, "updates are stopped: no room on the disk of a"), (DISK_HANGS, "")] {
+            let view = view(Role::Primary, true);
+            let facts = Facts { own_silence: Some(why), ..facts(&view, &peers) };
+            assert!(
+                survives(&facts).starts_with(&format!("Degraded: a {why}. If b or w fails too")),
+                "{}",
+                survives(&facts)
+            );
+            assert!(loses(&facts).contains("disks of b and w"), "{}", loses(&facts));
+            assert!(updates_stopped(&facts, false).starts_with(stopped), "{}", updates_stopped(&facts, false));
+            assert_eq!(updates_stopped(&facts, false).is_empty(), stopped.is_empty());
+        }
+        let view = view(Role::Backup, true);
+        let facts = Facts { own_silence: Some(DISK_FULL), ..facts(&view, &peers) };
+        assert_eq!(updates_stopped(&facts, false), "", "the primary takes them");
+    }
+
+    #[test]
+    fn a_peer_whose_disk_hangs_does_not_count() {
+        let hangs = PeerLag { disk_hangs: true, ..peer("b", true) };
+        let said = words(&view(Role::Primary, true), &[hangs, peer("w", true)]);
+        assert!(
+            said.0.contains("its disk hangs. If a or w fails too") && said.1.contains("disks of a and w"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn while_failover_is_paused_the_loss_of_the_primary_is_not_survived() {
+        let (view, peers) = (view(Role::Primary, true), [peer("b", true), peer("w", true)]);
+        let facts = Facts { paused: true, ..facts(&view, &peers) };
+        assert_eq!(
+            survives(&facts),
+            "the loss of b or w; failover is paused, so the loss of the primary a stops updates until it is back or `ocsctl resume`"
+        );
+        assert!(loses(&facts).contains("two of the three disks"), "{}", loses(&facts));
+    }
+
+    #[test]
     fn a_log_that_is_full_is_named_with_the_way_out() {
         let full = PeerLag { log_full: true, ..peer("w", true) };
         let view = view(Role::Primary, true);
         let peers = [peer("b", false), full];
-        let facts = Facts { own: "a", view: &view, peers: &peers, stopped: Some(ProposeError::LogFull) };
+        let facts = Facts { stopped: Some(ProposeError::LogFull), ..facts(&view, &peers) };
         let said = updates_stopped(&facts, true);
         assert!(said.contains("the log of a and w has reached") && said.contains("`ocsctl node replace b`"), "{said}");
         assert_eq!(updates_stopped(&Facts { stopped: None, ..facts }, true), "");

@@ -8,8 +8,8 @@ use std::{sync::Arc, time::Duration};
 use chassis::tasks::Tasks;
 use ocs_proto::{
     control::{
-        ExportRequest, ExportRows, GetRecordRequest, HistoryReply, ListCounts, ShowListReply, ShowListRequest,
-        VerifyReply,
+        ExportRequest, ExportRows, GetRecordRequest, HistoryReply, ListCounts, PreviewImportRequest, ShowListReply,
+        ShowListRequest, VerifyReply,
     },
     outbound as wire,
 };
@@ -67,6 +67,15 @@ pub(super) async fn create_list(door: &Door, list: wire::CreateList, deadline: I
 pub(super) async fn import(door: &Door, batch: wire::ImportBatch, deadline: Instant) -> wire::Reply {
     let reply = door.answer(Body::ImportBatch(batch_from_wire(batch)), Origin::Control, deadline).await;
     reply_into_wire(reply)
+}
+
+pub(super) async fn preview_import(
+    door: &Door,
+    asked: PreviewImportRequest,
+    deadline: Instant,
+) -> Result<wire::Reply, Status> {
+    let batch = batch_from_wire(asked.batch.unwrap_or_default());
+    read(door, deadline, move |state| state.preview_import(batch, asked.create)).await.map(reply_into_wire)
 }
 
 pub(super) async fn show_list(

@@ -50,14 +50,21 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
     let roster = sources.role.roster();
     let odd_clocks: Vec<String> = sources.odd_clocks().iter().map(|id| roster.name_of(*id)).collect();
     let controls = roster.members().iter().filter(|member| !member.control.is_empty());
-    let facts = Facts { own: &roster.own().name, view: &view, peers: &role.peers, stopped: core.stopped };
+    let full = sources.disk.warning();
+    let disk_short = full.is_some();
+    let facts = Facts {
+        own: &roster.own().name,
+        view: &view,
+        peers: &role.peers,
+        stopped: core.stopped,
+        own_silence: own_silence(&core, disk_short),
+        paused: core.paused_for != 0,
+    };
     let mut updates_stopped = contract::updates_stopped(&facts, core.log_full);
     if updates_stopped.is_empty() && core.stall.is_some_and(|stall| stall.alone) {
         updates_stopped = format!("updates wait: the disk of {} hangs, and no other node can take over", facts.own);
     }
     let mut warnings = warnings(&view, &role.peers, &proxy, &odd_clocks, &core);
-    let full = sources.disk.warning();
-    let disk_short = full.is_some();
     warnings.extend(room_warning(&core, full));
     let backups = sources.backups.borrow().clone();
     warnings.extend((view.role == Role::Primary).then(|| backups.warning(wall_us())).flatten());
@@ -106,6 +113,15 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         starting: String::new(),
         control_address: roster.own().control.clone(),
         controls: controls.map(|member| (member.name.clone(), member.control.clone())).collect::<HashMap<_, _>>(),
+    }
+}
+
+/// Why this node acknowledges nothing; none: it does.
+fn own_silence(core: &Status, disk_short: bool) -> Option<&'static str> {
+    if disk_short || core.no_room && !core.log_full {
+        Some(contract::DISK_FULL)
+    } else {
+        core.stall.map(|_| contract::DISK_HANGS)
     }
 }
 
@@ -276,6 +292,18 @@ mod tests {
 
     fn peer(node: &str, connected: bool, witness: bool) -> PeerLag {
         PeerLag { node: node.into(), connected, witness, ..Default::default() }
+    }
+
+    #[test]
+    fn a_node_without_room_or_whose_disk_hangs_says_that_it_acknowledges_nothing() {
+        let fine = core_status(3, A);
+        assert_eq!(own_silence(&fine, false), None);
+        assert_eq!(own_silence(&fine, true), Some(contract::DISK_FULL));
+        assert_eq!(own_silence(&Status { no_room: true, ..core_status(3, A) }, false), Some(contract::DISK_FULL));
+        let log_full = Status { no_room: true, log_full: true, ..core_status(3, A) };
+        assert_eq!(own_silence(&log_full, false), None, "such a log still takes what a quorum needs");
+        let stall = Some(Stall { age_ms: 4200, of_log: true, alone: false });
+        assert_eq!(own_silence(&Status { stall, ..core_status(3, A) }, false), Some(contract::DISK_HANGS));
     }
 
     #[test]

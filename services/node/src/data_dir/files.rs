@@ -38,7 +38,9 @@ pub(super) fn entries(path: &Path) -> Result<Vec<String>, DataDirError> {
 /// What a file system puts into a directory by itself: the root of an ext4, a volume with snapshots, a file on NFS that was
 /// removed while open.
 fn is_of_the_file_system(name: &str) -> bool {
-    matches!(name, "lost+found" | ".snapshot") || name.starts_with(".nfs")
+    const KNOWN: [&str; 8] =
+        ["lost+found", ".snapshot", ".snapshots", ".zfs", "aquota.user", "aquota.group", "quota.user", "quota.group"];
+    KNOWN.contains(&name) || name.starts_with(".nfs")
 }
 
 /// Takes the lock or says who has it. The kernel gives it back when the process ends, however it ends.

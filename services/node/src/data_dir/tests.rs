@@ -48,7 +48,7 @@ fn an_empty_directory_without_bootstrap_never_forms_a_group_but_joins_one_under_
 
 #[test]
 fn what_the_file_system_keeps_in_a_directory_is_neither_foreign_nor_removed() {
-    for name in ["lost+found", ".snapshot", ".nfs000000001"] {
+    for name in ["lost+found", ".snapshot", ".zfs", "aquota.user", "aquota.group", ".nfs000000001"] {
         let parent = TempDir::new().unwrap();
         let path = parent.path().join("data");
         fs::create_dir_all(path.join(name)).unwrap();

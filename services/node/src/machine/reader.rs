@@ -9,7 +9,8 @@ use ocs_proto::control::{
     DoNotCallEntries, DoNotCallRequest, ExportRequest, ExportRows, HistoryEntry, KeptDigest, ListInfo, VerifyReply,
 };
 use outbound::{
-    Attributes, Refusal, RefusalCode, Reply, Request, Resource, UserField, Value, Verb, key, wire::field_to_wire,
+    Attributes, ImportBatch, Refusal, RefusalCode, Reply, Request, Resource, UserField, Value, Verb, key,
+    wire::field_to_wire,
 };
 use records::{
     Bound, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, View, find_list, lists, meta, read, record_by_id,
@@ -18,7 +19,7 @@ use records::{
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
 
-use super::{do_not_call, export::Export, group_rules::GroupRules, tally};
+use super::{do_not_call, export::Export, group_rules::GroupRules, preview, tally};
 use crate::outbound_api::{ListTally, StateReader};
 
 /// Changes of the role that are shown.
@@ -108,6 +109,10 @@ impl StateReader for RecordsReader {
     fn phones(&self) -> (PhonesRow, u64) {
         let counters = meta(&self.store.snapshot());
         (counters.phones.unwrap_or_default(), counters.last_handle)
+    }
+
+    fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply {
+        preview::preview(batch, create, self.rules_version(), &self.store.snapshot())
     }
 
     fn lists(&self, name: Option<&str>) -> Vec<ListInfo> {

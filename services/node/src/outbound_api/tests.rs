@@ -312,6 +312,10 @@ impl StateReader for Reader {
         (PhonesRow { done: true, ..PhonesRow::default() }, 1)
     }
 
+    fn preview_import(&self, batch: ImportBatch, _: bool) -> Reply {
+        Refusal::new(RefusalCode::ListNotFound, format!("No list {}", batch.list)).into()
+    }
+
     fn lists(&self, _: Option<&str>) -> Vec<ListInfo> {
         vec![ListInfo { name: "demo".into(), records: 1, ..Default::default() }]
     }

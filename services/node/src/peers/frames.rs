@@ -17,13 +17,14 @@ use ocs_proto::peer::PeerFrame;
 use prost::Message;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, transport::Channel};
+use tonic::{Code, Status, transport::Channel};
 
 use super::{
     FRAME_BYTES_MAX, PeerHandler,
     dial::{self, Backoff, DialError, Dialer},
     guard::{Own, number},
     queue::Queue,
+    repeats::Repeats,
     spawn_vital,
     text::shown,
 };
@@ -132,12 +133,12 @@ impl<H: PeerHandler> Link<H> {
 
     async fn keep(&self) {
         let mut outage = Outage::before_first_connection();
-        let mut refused = false;
+        let mut unheard = Unheard::default();
         loop {
             let channel = self.reach(&mut outage).await;
-            self.send_until_lost(channel, &mut refused).await;
-            if refused {
-                tokio::time::sleep(REFUSED_PAUSE).await;
+            self.send_until_lost(channel, &mut unheard).await;
+            if let Some(pause) = unheard.pause() {
+                tokio::time::sleep(pause).await;
             }
             outage = Outage::after_loss();
         }
@@ -160,29 +161,78 @@ impl<H: PeerHandler> Link<H> {
         }
     }
 
-    /// Sends what is queued until the stream ends, by whatever side. `refused`: the peer hears another process under this node's
-    /// name, which is said once.
-    async fn send_until_lost(&self, channel: Channel, refused: &mut bool) {
+    /// Sends what is queued until the stream ends, by whatever side. `unheard`: what the peer made of the streams before.
+    async fn send_until_lost(&self, channel: Channel, unheard: &mut Unheard) {
         let peer = &self.dialer.peer;
         drop(self.queue.end_session()); // stale: Raft has long sent it again
         let own = Arc::clone(&self.own);
         let frames = self.queue.session(FRAME_BYTES_MAX - HEAD_BYTES_MAX, move |batch| merge(batch, &own));
         self.connected.send_replace(true);
-        if !*refused {
+        if unheard.refusal.is_none() {
             tracing::info!(peer = peer.name, address = peer.address, "connected to peer");
         }
         let ended = dial::client(channel).frames(frames).await;
         self.connected.send_replace(false);
         drop(self.queue.end_session());
-        let told = std::mem::replace(refused, matches!(&ended, Err(status) if status.code() == Code::AlreadyExists));
+        let news = unheard.note(ended.as_ref().err(), Instant::now());
         match ended {
-            Err(_) if told && *refused => {}
-            Err(status) if *refused => {
+            Err(_) if !news => {}
+            Err(status) if unheard.refusal == Some(Refusal::Twin) => {
                 tracing::error!(peer = peer.name, "the peer does not hear this process: {}", status.message());
             }
             Ok(_) => tracing::info!(peer = peer.name, "the peer ended the stream"),
             Err(status) => tracing::warn!(peer = peer.name, "lost the stream to the peer: {}", shown(status.message())),
         }
+    }
+}
+
+/// Why a peer that answers does not take this node's frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// It hears another process under this node's name.
+    Twin,
+    /// It refuses what they say: the two configurations differ.
+    Content,
+}
+
+/// Streams that a peer refuses one after the other, as long as its reason stands.
+#[derive(Debug, Default)]
+struct Unheard {
+    /// Of the last stream; none: it was no refusal that ended it.
+    refusal: Option<Refusal>,
+    repeats: Repeats,
+    backoff: Backoff,
+}
+
+impl Unheard {
+    /// Notes how a stream ended; whether the log is to have a line of it.
+    fn note(&mut self, fault: Option<&Status>, now: Instant) -> bool {
+        let told = self.refusal;
+        self.refusal = fault.and_then(|status| refusal(status.code()));
+        match (self.refusal, fault) {
+            (Some(Refusal::Twin), _) => told != self.refusal,
+            (Some(Refusal::Content), Some(status)) => self.repeats.is_news(status.message(), now),
+            _ => {
+                self.backoff = Backoff::default();
+                true
+            }
+        }
+    }
+
+    /// How long to wait before the next stream.
+    fn pause(&mut self) -> Option<Duration> {
+        match self.refusal? {
+            Refusal::Twin => Some(REFUSED_PAUSE),
+            Refusal::Content => Some(self.backoff.next()),
+        }
+    }
+}
+
+fn refusal(code: Code) -> Option<Refusal> {
+    match code {
+        Code::AlreadyExists => Some(Refusal::Twin),
+        Code::PermissionDenied | Code::InvalidArgument | Code::FailedPrecondition => Some(Refusal::Content),
+        _ => None,
     }
 }
 
@@ -306,6 +356,26 @@ mod tests {
         let mut loss = Outage::after_loss();
         assert_eq!(loss.line("refused", seconds(1)), Some(false), "a replacement takes a moment");
         assert_eq!(loss.line("refused", seconds(3)), Some(true));
+    }
+
+    #[test]
+    fn a_peer_that_refuses_every_stream_is_told_of_once_a_minute_and_asked_ever_more_rarely() {
+        let (mut unheard, start) = (Unheard::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let other_order = Status::permission_denied("the nodes stand in another order");
+        let told: Vec<bool> = (0..60).map(|second| unheard.note(Some(&other_order), at(second))).collect();
+        assert_eq!(told.iter().filter(|told| **told).count(), 1);
+        assert!(unheard.note(Some(&other_order), at(60)), "again after a minute");
+        assert!(unheard.note(Some(&Status::permission_denied("another certificate")), at(61)), "another reason");
+        let pauses: Vec<Duration> = (0..40).filter_map(|_| unheard.pause()).collect();
+        assert!(pauses.len() == 40 && pauses[39] > Duration::from_millis(700), "{pauses:?}");
+
+        assert!(unheard.note(Some(&Status::unavailable("broken pipe")), at(62)), "a stream that breaks is no refusal");
+        assert_eq!(unheard.pause(), None);
+        let twin = Status::already_exists("two processes have one identity");
+        assert_eq!([unheard.note(Some(&twin), at(63)), unheard.note(Some(&twin), at(200))], [true, false]);
+        assert_eq!(unheard.pause(), Some(REFUSED_PAUSE));
+        assert!(unheard.note(None, at(201)), "the end of a stream that was heard");
     }
 
     #[test]

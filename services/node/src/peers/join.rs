@@ -3,22 +3,26 @@
 //!
 //! Called by `run` before anything is bound.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use consensus::{RaftId, bounds};
 use ocs_proto::peer::{JoinReply, JoinRequest};
-use tokio::time::Instant;
 
 use super::{
     PeerSelf, PeersConfig,
     dial::{self, Dialer},
     guard::{Own, number},
+    repeats::Repeats,
     text::shown,
 };
 use crate::data_dir::DataDir;
 
 const ASK_INTERVAL: Duration = Duration::from_millis(250);
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+/// A group takes a node in within this time; a longer wait is a warning.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Until the change of the membership is committed; then it is asked again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -36,7 +40,7 @@ pub async fn ask_to_join(config: &PeersConfig, directory: Arc<DataDir>) -> Admis
     let own = Arc::new(Own::new(config.own.clone(), directory));
     let dialers: Vec<Dialer> = config.peers.iter().map(|peer| Dialer::of(config, peer, &own)).collect();
     let token = rand::random_range(1..=u64::MAX);
-    let mut told: Option<Instant> = None;
+    let mut waiting = Waiting::since(Instant::now());
     loop {
         let answers = dialers.iter().map(|dialer| ask(dialer, &config.own.name, token));
         let answers = futures::future::join_all(answers).await;
@@ -45,23 +49,42 @@ pub async fn ask_to_join(config: &PeersConfig, directory: Arc<DataDir>) -> Admis
             return Admission { raft_id: reply.id, epoch: reply.epoch };
         }
         let why = reasons(&dialers, &answers);
-        match told {
-            None => tracing::info!(
+        match waiting.line(&why, Instant::now()) {
+            Some(false) => tracing::info!(
                 answers = why,
                 "this node has no log (an empty directory without --bootstrap, or a log that was given up): it waits for the group to \
                  take this node in"
             ),
-            Some(told) if told.elapsed() >= PROGRESS_INTERVAL => tracing::warn!(
+            Some(true) => tracing::warn!(
                 answers = why,
                 "the group has not taken this node in yet; to form a new group, start all its nodes with --bootstrap"
             ),
-            Some(_) => {
-                tokio::time::sleep(ASK_INTERVAL).await;
-                continue;
-            }
+            None => {}
         }
-        told = Some(Instant::now());
         tokio::time::sleep(ASK_INTERVAL).await;
+    }
+}
+
+/// What the log was told of the wait.
+#[derive(Debug)]
+struct Waiting {
+    began: Instant,
+    begun: bool,
+    repeats: Repeats,
+}
+
+impl Waiting {
+    fn since(began: Instant) -> Self {
+        Self { began, begun: false, repeats: Repeats::default() }
+    }
+
+    /// Whether these answers are a line, and whether that is a warning: one at the beginning, then one for each reason that lasts.
+    fn line(&mut self, why: &str, now: Instant) -> Option<bool> {
+        if !std::mem::replace(&mut self.begun, true) {
+            return Some(false);
+        }
+        let lasts = now.saturating_duration_since(self.began) >= PATIENCE;
+        (lasts && self.repeats.is_news(why, now)).then_some(true)
     }
 }
 
@@ -89,4 +112,22 @@ fn reasons(dialers: &[Dialer], answers: &[Result<JoinReply, String>]) -> String 
     };
     let lines = dialers.iter().zip(answers).map(|(dialer, answer)| format!("{} ({})", dialer.peer.name, why(answer)));
     lines.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_to_join_is_a_warning_once_for_each_reason_and_again_after_a_minute() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut waiting = Waiting::since(start);
+        assert_eq!(waiting.line("no primary", at(0)), Some(false));
+        let lines: Vec<u64> = (1..60).filter(|second| waiting.line("no primary", at(*second)).is_some()).collect();
+        assert_eq!(lines, [5]);
+        assert_eq!(waiting.line("b is down", at(61)), Some(true));
+        assert_eq!(waiting.line("b is down", at(120)), None);
+        assert_eq!(waiting.line("b is down", at(121)), Some(true));
+    }
 }

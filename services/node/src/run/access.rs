@@ -25,20 +25,45 @@ const DEPTH_MAX: u32 = 4;
 /// A file or a directory that this process may not use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{}: permission denied: it belongs to {owner} and has mode {mode:04o}, but ocsd runs as {user}; give the data directory to that \
-     user (`chown -R {uid}:{gid} {}`), or start ocsd as {owner}",
-    path.display(), data_dir.display()
+    "{}: permission denied: it belongs to {owner} and has mode {mode:04o}, but ocsd runs as {user}; {}, or start ocsd as {owner}",
+    path.display(), self.remedy()
 )]
 pub struct Denied {
     /// The path.
     path: PathBuf,
-    /// The directory to be given away.
     data_dir: PathBuf,
+    missing: Missing,
     owner: User,
     mode: u32,
     user: User,
     uid: u32,
     gid: u32,
+}
+
+/// The right that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// To use what is there, in the data directory.
+    Use,
+    /// To make the data directory, in the path.
+    Make,
+    /// To pass through the path, which is above the data directory.
+    Pass,
+}
+
+impl Denied {
+    fn remedy(&self) -> String {
+        let (uid, gid) = (self.uid, self.gid);
+        let (path, data_dir) = (self.path.display(), self.data_dir.display());
+        match self.missing {
+            Missing::Use => format!("give the data directory to that user (`chown -R {uid}:{gid} {data_dir}`)"),
+            Missing::Make => format!(
+                "{data_dir} is not there and that user cannot make it in {path}: make it for that user (`install -d -o {uid} -g {gid} \
+                 -m 700 {data_dir}`)"
+            ),
+            Missing::Pass => format!("let that user pass to the data directory (`chmod o+x {path}`)"),
+        }
+    }
 }
 
 /// A user by number, and by name where the machine knows one.
@@ -88,11 +113,13 @@ pub(super) fn check(data_dir: &Path) -> Result<(), Box<Denied>> {
         }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             let visible = data_dir.ancestors().skip(1).find(|above| fs::metadata(above).is_ok());
-            visible.map_or(Ok(()), |above| allowed(above, Access::EXEC_OK, data_dir))
+            let denied = visible.map_or(Ok(()), |above| allowed(above, Access::EXEC_OK, data_dir));
+            denied.map_err(|denied| Box::new(Denied { missing: Missing::Pass, ..*denied }))
         }
         Err(_) => {
             let there = data_dir.ancestors().skip(1).find(|above| above.exists());
-            there.map_or(Ok(()), |above| allowed(above, Access::WRITE_OK | Access::EXEC_OK, data_dir))
+            let denied = there.map_or(Ok(()), |above| allowed(above, Access::WRITE_OK | Access::EXEC_OK, data_dir));
+            denied.map_err(|denied| Box::new(Denied { missing: Missing::Make, ..*denied }))
         }
     }
 }
@@ -121,6 +148,7 @@ fn allowed(path: &Path, wanted: Access, data_dir: &Path) -> Result<(), Box<Denie
     Err(Box::new(Denied {
         path: path.to_owned(),
         data_dir: data_dir.to_owned(),
+        missing: Missing::Use,
         owner: User::of(found.uid()),
         mode: found.mode() & 0o7777,
         user: User::of(uid),
@@ -146,6 +174,7 @@ mod tests {
         let denied = Denied {
             path: "/var/lib/ocs/a/lock".into(),
             data_dir: "/var/lib/ocs/a".into(),
+            missing: Missing::Use,
             owner: user(0, "root"),
             mode: 0o600,
             user: user(997, "ocs"),
@@ -157,6 +186,27 @@ mod tests {
             "/var/lib/ocs/a/lock: permission denied: it belongs to root (uid 0) and has mode 0600, but ocsd runs as ocs (uid 997); \
              give the data directory to that user (`chown -R 997:996 /var/lib/ocs/a`), or start ocsd as root (uid 0)"
         );
+    }
+
+    #[test]
+    fn a_parent_in_which_nothing_can_be_made_or_passed_through_is_named_with_its_own_remedy() {
+        let user = |uid| User { uid, name: None };
+        let denied = |missing| Denied {
+            path: "/var/lib/ocs".into(),
+            data_dir: "/var/lib/ocs/a".into(),
+            missing,
+            owner: user(0),
+            mode: 0o700,
+            user: user(997),
+            uid: 997,
+            gid: 996,
+        };
+        let make = denied(Missing::Make).to_string();
+        assert!(make.starts_with("/var/lib/ocs: permission denied: it belongs to uid 0"), "{make}");
+        assert!(make.contains("/var/lib/ocs/a is not there") && !make.contains("chown"), "{make}");
+        assert!(make.contains("`install -d -o 997 -g 996 -m 700 /var/lib/ocs/a`"), "{make}");
+        let pass = denied(Missing::Pass).to_string();
+        assert!(pass.contains("`chmod o+x /var/lib/ocs`") && !pass.contains("chown"), "{pass}");
     }
 
     #[test]

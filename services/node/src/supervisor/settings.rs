@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::Ipv6Addr, path::PathBuf};
 
+use encoding_rs::Encoding;
 use http_proxy::{link::LINK_VERSIONS, networks::Network};
 use ocs_proto::link::{Configure, Header};
 use serde::{Deserialize, Serialize};
@@ -93,7 +94,7 @@ impl Default for ProxySettings {
 
 impl ProxySettings {
     /// What is wrong: the key inside `[http_proxy]`, and the problem. What only HTTP Proxy can find out (a name without an
-    /// address, a malformed PEM file, an unknown charset) shows in its status.
+    /// address, a malformed PEM file) shows in its status.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         let mut check = |wrong: bool, key, problem: &str| {
@@ -120,6 +121,10 @@ impl ProxySettings {
         check(alone, "proxy_protocol", "is taken from balancers alone: name their addresses in balancers");
         let half = self.tls_certificate.is_some() != self.tls_key.is_some();
         check(half, "tls_certificate", "tls_certificate and tls_key belong together");
+        let charset = self.encoding.is_empty() || Encoding::for_label(self.encoding.as_bytes()).is_some();
+        let unknown =
+            format!("{:?} is no charset: use a name as in utf-8 or windows-1252, or leave it empty", self.encoding);
+        check(!charset, "encoding", &unknown);
         let url = &self.advertised_url;
         check(!url.is_empty() && !is_base(url), "advertised_url", NO_BASE);
         problems

@@ -84,17 +84,17 @@ impl GroupView {
         (!named.is_empty()).then(|| format!("HTTP: {}", named.join(", ")))
     }
 
-    /// Each warning once, with the nodes that have it where these are not all.
     /// Why each start waits.
     fn starts(&self) -> Vec<String> {
         let waits = self.said().filter(|(_, said)| !said.starting.is_empty());
         waits.map(|(node, said)| format!("{}: {}", node.node, said.starting)).collect()
     }
 
+    /// Each warning once, with the nodes that have it where these are not all. The reason why a start waits is no news.
     fn warnings(&self) -> Vec<String> {
         let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
         for (node, said) in self.said() {
-            let news = said.warnings.iter().filter(|warning| !self.is_told(warning));
+            let news = said.warnings.iter().filter(|warning| !self.is_told(warning) && **warning != said.starting);
             for warning in news {
                 match told.iter_mut().find(|(known, _)| *known == warning.as_str()) {
                     Some((_, by)) => by.push(node.node.as_str()),
@@ -128,19 +128,30 @@ impl GroupView {
             |said: &Said| !said.confirmed && !said.peers.is_empty() && said.peers.iter().all(|peer| !peer.connected);
         let (node, said) = self.said().find(|(_, said)| alone(said)).filter(|_| self.answered == 1)?;
         let name = &node.node;
-        if said.role == "witness" {
+        let others: Vec<&str> = said.peers.iter().map(|peer| peer.node.as_str()).collect();
+        if self.nodes.len() <= others.len() {
+            let others = others.join(" and ");
             let line = format!(
-                "Only the witness {name} is left, and it holds no records: start a data node with its disk, or restore a backup \
-                 (docs/backup.md)"
+                "The node {name} reaches no other one; {others} may serve all the same. Not every node was asked: name the control addresses \
+                 of all of them in --endpoints before anything else is done"
             );
             return Some(print::paragraph(&line));
         }
-        let others: Vec<&str> = said.peers.iter().map(|peer| peer.node.as_str()).collect();
+        if said.role == "witness" {
+            let others = others.join(" and ");
+            let line = format!(
+                "Only the witness {name} answers here, and it reaches no other node. First look at {others} on their own machines: while \
+                 they run there, the network is at fault, and they serve without it. Where no data node runs, start one with its disk; \
+                 where all those disks are lost, restore a backup (docs/backup.md), since a witness holds no records"
+            );
+            return Some(print::paragraph(&line));
+        }
         let one_of = if others.len() > 1 { "one of " } else { "" };
         let others = others.join(" and ");
         let lines = [
             format!(
-                "No quorum answers {name}. Start {one_of}{others} with its disk, and updates go on; nothing is lost."
+                "Only {name} answers here, and no quorum answers it. Start {one_of}{others} with its disk, and updates go on; nothing \
+                 is lost."
             ),
             format!("If none can come back, {name} can lead alone:"),
             format!("1. power off or isolate {others}: anything they accept from now on is lost"),

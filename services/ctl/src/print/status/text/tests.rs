@@ -128,13 +128,52 @@ fn a_backup_with_a_full_disk_is_up_and_does_not_acknowledge() {
     assert!(!flat.contains("is lost") && !flat.contains("unreachable"), "{shown}");
 }
 
-#[test]
-fn where_no_quorum_is_left_the_way_out_is_shown_by_its_commands() {
-    let mut last = node("a", Role::Unknown, StatusReply::default());
-    let said = last.said.as_mut().unwrap();
+/// A node that no other one answers.
+fn cut_off(name: &str, role: Role) -> NodeView {
+    let mut node = node(name, role, StatusReply::default());
+    let said = node.said.as_mut().unwrap();
     said.confirmed = false;
     said.peers.iter_mut().for_each(|peer| peer.connected = false);
-    let shown = group(None, vec![last, silent("b"), silent("w")]).status_table();
+    node
+}
+
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_node_that_was_asked_alone_is_not_called_the_only_one_left() {
+    for (name, role, others) in [("w", Role::Witness, "a and b"), ("a", Role::Unknown, "b and w")] {
+        let shown = flat(&group(None, vec![cut_off(name, role)]).status_table());
+        assert!(shown.contains(&format!("reaches no other one; {others} may serve all the same")), "{shown}");
+        assert!(shown.contains("--endpoints"), "{shown}");
+        for harm in ["force-primary", "restore", "is left"] {
+            assert!(!shown.contains(harm), "{harm}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn where_the_witness_alone_answers_the_data_nodes_are_looked_at_before_a_restore() {
+    let shown = group(None, vec![silent("a"), silent("b"), cut_off("w", Role::Witness)]).status_table();
+    assert!(widest(&shown) <= print::WIDTH, "{shown}");
+    let (look, restore) = ("First look at a and b on their own machines", "restore a backup");
+    let at = |part: &str| flat(&shown).find(part).unwrap_or_else(|| panic!("{part}: {shown}"));
+    assert!(at(look) < at(restore), "{shown}");
+    assert!(!shown.contains("is left"), "{shown}");
+}
+
+#[test]
+fn the_reason_why_a_start_waits_is_told_once() {
+    let starts = StatusReply { starting: "waiting to join".to_owned(), ..warns(&["waiting to join"]) };
+    let shown = flat(&group(None, vec![node("a", Role::Unknown, starts), silent("b")]).status_table());
+    assert_eq!(shown.matches("waiting to join").count(), 1, "{shown}");
+    assert!(shown.contains("a: waiting to join"), "{shown}");
+}
+
+#[test]
+fn where_no_quorum_is_left_the_way_out_is_shown_by_its_commands() {
+    let shown = group(None, vec![cut_off("a", Role::Unknown), silent("b"), silent("w")]).status_table();
     for part in
         ["ocsctl force-primary a --dry-run", "ocsctl force-primary a  ", "isolate b and w", "docs/two-of-three-lost.md"]
     {
