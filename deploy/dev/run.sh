@@ -11,6 +11,7 @@
 # BIN_DIR       where the binaries are                     (target/demo, as make run builds them, else target/release)
 # PORT_OFFSET   added to every port, for a second cluster  (0)
 # LIST_RECORDS  records of the demonstration list; 0: none (10000)
+# JOIN_EMPTY    1: nodes whose data are gone join the others (0: it refuses), as after a restore of one node
 # RESTART_SECONDS  pause before a node is started again     (1)
 #
 # Needs bash, coreutils, findutils, util-linux and awk.
@@ -23,6 +24,7 @@ RUN_DIR=${RUN_DIR:-run}
 PORT_OFFSET=${PORT_OFFSET:-0}
 LIST_RECORDS=${LIST_RECORDS:-10000}
 RESTART_SECONDS=${RESTART_SECONDS:-1}
+JOIN_EMPTY=${JOIN_EMPTY:-0}
 READY_SECONDS=60
 NODES='a b w'
 # A first start writes 400 MB, and each node leaves 256 MB free (disk_reserve_bytes).
@@ -213,6 +215,7 @@ check_nodes() {
     if is_formed "$node"; then there+=" $node"; else missing+=" $node"; fi
   done
   [ -e "$RUN_DIR/formed" ] && [ -n "$missing" ] || return 0
+  [ -z "$there" ] || [ "$JOIN_EMPTY" != 1 ] || return 0
   [ -z "$there" ] || refuse "in $RUN_DIR/data the data of$missing is missing: rm -rf $RUN_DIR to start anew"
   rm -f "$RUN_DIR/formed" "$RUN_DIR/demo.done"
 }

@@ -102,17 +102,18 @@ under_load() { # records
 
 # Every node loses its data; a is restored, the others join.
 restore() { # records
-  local from node offset=${offset_of[$GROUP]}
+  local from node offset=${offset_of[$GROUP]} certs=$WORK/$GROUP/certs
+  local tls="peer.tls={ca=\"$certs/ca.pem\",certificate=\"$certs/a.pem\",key=\"$certs/a.key\"}"
   kill -TERM "${supervisor_of[$GROUP]}"
   wait "${supervisor_of[$GROUP]}" 2> /dev/null || true
   rm -rf "$WORK/$GROUP/data"
   from=$(now_ms)
-  ctl backup restore "$WORK/idle.ocsbackup" --config deploy/dev/a.toml --set "node.data_dir=$WORK/$GROUP/data/a" > "$WORK/restore.out" 2> "$WORK/restore.err" || {
+  ctl backup restore "$WORK/idle.ocsbackup" --config deploy/dev/a.toml --set "node.data_dir=$WORK/$GROUP/data/a" --set "$tls" --set "cluster.id=$(< "$WORK/$GROUP/cluster-id")" > "$WORK/restore.out" 2> "$WORK/restore.err" || {
     cat "$WORK/restore.err"
     exit 1
   }
   figure "$1" "restore, s" "$(ratio $(($(now_ms) - from)) 1000)"
-  RUN_DIR=$WORK/$GROUP BIN_DIR=$BIN_DIR PORT_OFFSET=$offset LIST_RECORDS=0 RESTART_SECONDS=1 deploy/dev/run.sh >> "$WORK/$GROUP.log" 2>&1 &
+  JOIN_EMPTY=1 RUN_DIR=$WORK/$GROUP BIN_DIR=$BIN_DIR PORT_OFFSET=$offset LIST_RECORDS=0 RESTART_SECONDS=1 deploy/dev/run.sh >> "$WORK/$GROUP.log" 2>&1 &
   supervisor_of[$GROUP]=$!
   until [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$(admin_of a)/readyz" || true)" = 200 ]; do sleep 0.05; done
   figure "$1" "from the restore's begin to ready, s" "$(ratio $(($(now_ms) - from)) 1000)" "<= 60"
