@@ -86,7 +86,12 @@ fn roles_are_told_confirmed_and_a_watcher_sees_a_switchover() {
             "{refused:?}"
         );
         assert_eq!(role(&at_primary).await.term, told.term);
-        let moved = control.switchover(SwitchoverRequest::default()).await.unwrap().into_inner();
+        // a disk that other tests keep busy may not write a vote within the half second that a hand-over has
+        let mut moved = control.switchover(SwitchoverRequest::default()).await.unwrap().into_inner();
+        if moved.reason.ends_with("in time") {
+            until_health(&at_primary, "ocs.primary", ServingStatus::Serving).await;
+            moved = control.switchover(SwitchoverRequest::default()).await.unwrap().into_inner();
+        }
         assert!(moved.done && moved.to == backup, "{moved:?}");
         let seen = watch.any(|view| view.is_ok_and(|view| view.role() == Role::Primary && view.confirmed));
         assert!(tokio::time::timeout(ocs_ha_tests::PATIENCE, seen).await.unwrap(), "the watcher saw no primary");
