@@ -79,7 +79,7 @@ pub(crate) struct ProxiesArg {
 }
 
 impl ProxiesArg {
-    /// What the command line names; empty: nothing.
+    /// As named by the command line; empty: by none.
     pub(crate) fn named(&self) -> &[String] {
         if self.proxies.iter().all(String::is_empty) { &[] } else { &self.proxies }
     }

@@ -235,7 +235,7 @@ impl Group<'_> {
         self.not_whole_since(lag_max, None)
     }
 
-    /// As [`Group::not_whole`]; a data node that has applied what the primary had committed at an `earlier` look is not behind either:
+    /// As [`Group::not_whole`]; a data node that has applied every entry that was committed at an `earlier` look is not behind either:
     /// while updates go on, a backup is always some entries behind the newest one.
     fn not_whole_since(&self, lag_max: u64, earlier: Option<Committed>) -> Option<String> {
         if let Some(silent) = self.silent().next() {
@@ -272,7 +272,7 @@ impl Group<'_> {
     }
 }
 
-/// In the first moments of a group, and of an upgrade that was just finalized: what a client asks for is still decided by the rules before.
+/// In the first moments of a group, and of an upgrade that was just finalized, requests are still decided by the rules before.
 fn rules_are_raised(primary: &StatusReply) -> Option<String> {
     let ordered = primary.rules_wanted.min(primary.rules_known);
     let rules = primary.rules;
@@ -297,7 +297,7 @@ pub(crate) async fn wait_whole(cluster: &Cluster, lag_max: u64, limit: Duration)
     }
 }
 
-/// What an earlier look saw, unless another primary has come since.
+/// The end of the commits at an earlier look, unless another primary has come since.
 fn of_this_reign(earlier: Option<Committed>, now: Option<Committed>) -> Option<Committed> {
     earlier.filter(|earlier| now.is_some_and(|now| now.term == earlier.term))
 }
@@ -391,12 +391,17 @@ mod tests {
         assert_eq!(group(&cluster, statuses).not_whole(0), Some("w: waiting to join".to_owned()));
     }
 
+    /// A whole group, but for a backup that is ten entries behind.
+    fn lagging(cluster: &Cluster) -> Group<'_> {
+        let mut statuses = whole();
+        statuses[1].as_mut().unwrap().applied_index = 90;
+        group(cluster, statuses)
+    }
+
     #[tokio::test]
     async fn a_backup_that_lags_makes_the_group_not_whole() {
         let cluster = cluster();
-        let mut statuses = whole();
-        statuses[1].as_mut().unwrap().applied_index = 90;
-        let group = group(&cluster, statuses);
+        let group = lagging(&cluster);
         assert_eq!(group.not_whole(9), Some("b: 10 entries behind".to_owned()));
         assert_eq!(group.not_whole(10), None);
     }
@@ -404,9 +409,7 @@ mod tests {
     #[tokio::test]
     async fn a_backup_that_has_applied_what_was_committed_at_an_earlier_look_has_caught_up() {
         let cluster = cluster();
-        let mut statuses = whole();
-        statuses[1].as_mut().unwrap().applied_index = 90;
-        let group = group(&cluster, statuses);
+        let group = lagging(&cluster);
         let earlier = |index| Some(Committed { term: 5, index });
         assert_eq!(group.committed(), earlier(100));
         assert_eq!(group.not_whole_since(0, earlier(90)), None, "updates went on meanwhile");

@@ -255,7 +255,7 @@ impl Verb {
         self.row().takes
     }
 
-    /// Attributes that may repeat what the path says, and are refused where they say something else (spec 5).
+    /// Attributes that may repeat the path, and are refused where they contradict it (spec 5).
     pub fn repeats(self) -> &'static [&'static str] {
         self.row().repeats
     }

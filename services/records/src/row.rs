@@ -377,7 +377,7 @@ pub struct DncRow {
     /// The phone or customer as given.
     #[prost(string, tag = "2")]
     pub given: String,
-    /// Why, in the words of the DoNotCall that gave one last; empty: none did, or under a rules version before 3.
+    /// The reason that the last DoNotCall with one gave; empty: none did, or the entry is from a rules version before 3.
     #[prost(string, tag = "3")]
     pub message: String,
 }

@@ -209,7 +209,7 @@ impl Watch {
         );
     }
 
-    /// What a leader counts, or told in a frame that left while it did more than that.
+    /// The `data_durable` of a leader: its count now, or that of a frame which left in the middle of an event.
     pub(super) fn leader_told(&mut self, term: u64, data_durable: u64) {
         let told = self.told.entry(term).or_insert(0);
         *told = (*told).max(data_durable);

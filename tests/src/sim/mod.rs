@@ -272,7 +272,7 @@ fn all_agree(world: &mut World) {
     claim!(agreed, "all nodes agree in the end", "not within {AGREE_US} us{}", standings(world));
 }
 
-/// What each node says of itself, for a report.
+/// The standing of each node by its own account, for a report.
 fn standings(world: &World) -> String {
     let cores = world.nodes.iter().filter_map(|node| Some((node.id, &node.life.as_ref()?.core)));
     let said = cores.map(|(id, core)| {

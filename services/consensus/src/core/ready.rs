@@ -86,8 +86,9 @@ impl<D: Disk> Core<D> {
         self.hand_over(committed, output);
     }
 
-    /// Whether the term stands on the disk. Whoever asks others for votes has written it before; the only voter elects itself in the call
-    /// that raises the term, and its learners would hold entries of a term that it opens a second time after a crash.
+    /// Whether the term stands on the disk. A candidate writes it before its requests for votes leave; the only voter elects itself in the
+    /// call that raises the term, and after a crash before that write the same term would be opened a second time, with learners that hold
+    /// entries of the first.
     fn term_is_durable(&mut self, number: u64) -> bool {
         let term = self.term();
         if self.term_written.0 != term {

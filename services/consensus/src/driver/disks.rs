@@ -84,11 +84,9 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 
     /// Whether the other voters are a quorum without this one: it could not write its vote for a successor.
     fn others_have_room(&self) -> bool {
-        let voters: Vec<RaftId> =
-            self.core.members().into_iter().map(|(id, _)| id).filter(|id| self.core.is_voter(*id)).collect();
         let able = |seen: &Seen| !seen.short && !seen.lost && seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
-        let others = voters.iter().filter(|id| **id != self.config.core.id);
-        others.filter(|id| self.peers.get(id).is_some_and(able)).count() > voters.len() / 2
+        let own = self.config.core.id;
+        self.core.is_quorum(|id| id != own && self.peers.get(&id).is_some_and(able))
     }
 
     /// Tells the core for how long the oldest write has been under way; to be called before each tick.

@@ -224,7 +224,7 @@ fn a_start_is_named_until_every_voter_remembers_a_later_one() {
     assert_eq!(named(&core), 1);
 }
 
-/// Whom a core asks within a second.
+/// The nodes that a core asks within a second.
 fn asked(core: &mut Core<MemDisk>) -> Vec<u64> {
     (0..60).for_each(|_| core.tick());
     let asked: BTreeSet<u64> = core.output().starts.into_iter().map(|(to, _)| to).collect();

@@ -15,7 +15,7 @@ use crate::cli::CsvEncoding;
 const MARK_BYTES: usize = 4;
 /// Bytes that show a compression.
 const BEGINNING_BYTES: usize = 6;
-/// First bytes, name and reader of what a list may be packed into.
+/// First bytes, name and reader of each format in which a list may be packed.
 const COMPRESSED: [(&[u8], &str, &str); 4] = [
     (b"\x1f\x8b", "gzip", "zcat"),
     (b"BZh", "bzip2", "bzcat"),

@@ -74,7 +74,7 @@ pub(crate) async fn show(out: Out, source: Source, wanted: &Wanted<'_>) -> Resul
 }
 
 impl Wanted<'_> {
-    /// What a node says of a batch; else the reason why none was asked.
+    /// A node's judgement of a batch; else the reason why no node was asked.
     async fn ask(
         &self,
         columns: &[String],

@@ -150,7 +150,7 @@ fn meant_plus(value: &str, charset: &'static Encoding) -> Option<usize> {
     (!number.trim_start().starts_with('+')).then_some(last)
 }
 
-/// Whether a text before a number says nothing: blanks, `tel:`, and what spreadsheets put there.
+/// Whether a text before a number says nothing: blanks, `tel:`, and the guards of spreadsheets.
 fn is_guard(text: &str) -> bool {
     let text = text.trim_matches(|letter: char| letter.is_whitespace() || matches!(letter, '\'' | '"' | '='));
     text.is_empty() || text.eq_ignore_ascii_case("tel:")

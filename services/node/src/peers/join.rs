@@ -65,7 +65,7 @@ pub async fn ask_to_join(config: &PeersConfig, directory: Arc<DataDir>) -> Admis
     }
 }
 
-/// What the log was told of the wait.
+/// The lines that the log has of the wait.
 #[derive(Debug)]
 struct Waiting {
     began: Instant,

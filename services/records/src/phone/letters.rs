@@ -6,7 +6,7 @@
 /// First and last letter.
 type Range = (char, char);
 
-/// Format characters (Cf), variation selectors, and whatever else takes no room by default (Default_Ignorable_Code_Point).
+/// Format characters (Cf), variation selectors, and the other letters that take no room by default (Default_Ignorable_Code_Point).
 const IGNORABLE: [Range; 25] = [
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),
