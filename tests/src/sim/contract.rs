@@ -91,6 +91,17 @@ impl Watch {
     }
 }
 
+/// Bounds of a peer: they exist for liars and for damaged bytes, so that no node's own messages are refused by them.
+pub(super) fn a_node_sends_nothing_that_peers_refuse(life: &Life) {
+    claim!(
+        life.core.refused() == 0,
+        "a node sends nothing that peers refuse",
+        "{:#x} refused {} messages",
+        life.core.id(),
+        life.core.refused()
+    );
+}
+
 /// Rule 11: peers of another epoch are refused.
 pub(super) fn nothing_is_exchanged_across_epochs(node: &Node, head: &Head) {
     claim!(
