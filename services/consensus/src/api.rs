@@ -5,7 +5,7 @@ use std::{hash::Hash, io, time::Instant};
 use bytes::Bytes;
 use ocs_proto::peer::{Entry, PeerFrame, SnapshotMark};
 
-/// A Raft id: stands for one log, for ever (design rule 11). The low 16 bits are the node's number in the
+/// A Raft id: stands for one log, for ever (R11 one-id-one-log). The low 16 bits are the node's number in the
 /// configuration (from 1), the rest counts its incarnations (from 0).
 pub type RaftId = u64;
 
@@ -136,7 +136,7 @@ pub enum ProposeError {
     /// Not the leader, or not yet ready to serve, or handing over: not put into the log here.
     #[error("this node is not the primary")]
     NotPrimary,
-    /// Put into the log and overtaken: not known whether it will be applied (rule 7). Ask again under the same id.
+    /// Put into the log and overtaken: not known whether it will be applied (R7 unknown-is-not-failed). Ask again under the same id.
     #[error("overtaken by a change of primary: not known whether it was applied")]
     Overtaken,
     /// Too much is waiting (uncommitted bytes or apply lag): not put into the log.
@@ -145,7 +145,7 @@ pub enum ProposeError {
     /// The disk has reached its reserve: not put into the log.
     #[error("no room on the log's disk")]
     NoRoom,
-    /// The log here or at a peer has reached its limit (design rule 1): not put into the log.
+    /// The log here or at a peer has reached its limit (R1 forget-what-both-have): not put into the log.
     #[error(
         "a node's log has reached log.bytes_max, since a data node has been away for long: bring it back, or see `ocsctl node replace`"
     )]
@@ -184,13 +184,13 @@ pub enum RaftRole {
     Follower,
     /// Asks for votes.
     Candidate,
-    /// Leads (not yet proof of anything: design rule 5).
+    /// Leads (not yet proof of anything: R5 leader-is-not-primary).
     Leader,
     /// Catches up before it votes.
     Learner,
 }
 
-/// How far the other voters have confirmed the start of this node's process (R12).
+/// How far the other voters have confirmed the start of this node's process (R12 disks-are-evidence).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartStanding {
     /// Enough voters have: the node takes part.
@@ -228,7 +228,7 @@ pub struct Status {
     pub last_index: u64,
     /// Last index of the log that is durable here.
     pub durable_index: u64,
-    /// Lowest index durable on both data voters, as far as known (rule 1).
+    /// Lowest index durable on both data voters, as far as known (R1).
     pub data_durable: u64,
     /// Bytes of the log on disk.
     pub log_bytes: u64,
@@ -419,7 +419,7 @@ pub enum TransferError {
     Stopped,
 }
 
-/// A node whose directory is empty, or whose log cannot be trusted, asks for a new id (design rule 11).
+/// A node whose directory is empty, or whose log cannot be trusted, asks for a new id (R11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JoinAsk {
     /// Its number in the configuration.

@@ -19,7 +19,7 @@ use crate::{
     ApplyBatch, FetchedState, Machine, MachineError, Observer, driver::Event, waiters::Waiters, write_clock::WriteClock,
 };
 
-/// Bytes of entries applied as one batch (design 2, limits).
+/// Bytes of entries applied as one batch (architecture, Limits).
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Digests remembered for comparison with peers.
 const DIGESTS_MAX: usize = 64;

@@ -48,11 +48,11 @@ use crate::{
 };
 
 /// Index and term of the mark at which every group begins: pre-vote with unequal priorities needs a term above 0
-/// (design rule 3). The state there is empty.
+/// (R3 begin-above-term-zero). The state there is empty.
 pub const GENESIS: (u64, u64) = (1, 1);
-/// Largest payload of an entry, bytes (design 2, limits).
+/// Largest payload of an entry, bytes (architecture, Limits).
 pub const ENTRY_BYTES_MAX: usize = 1536 * 1024;
-/// Most entries that apply may lag behind the log; beyond, proposals are refused (design rule 9).
+/// Most entries that apply may lag behind the log; beyond, proposals are refused (R9 apply-keeps-up).
 pub const APPLY_LAG_MAX: u64 = 50_000;
 /// A transfer starts only when the target is within so many entries: one batch.
 const TRANSFER_LAG_MAX: u64 = 512;
@@ -110,7 +110,7 @@ pub struct Output {
     pub fetch: Option<u64>,
     /// How a transfer ended.
     pub transfer: Option<Result<(), TransferError>>,
-    /// This node's leadership ended or began anew: who waits for a reply here is told "not known" (design rule 7).
+    /// This node's leadership ended or began anew: who waits for a reply here is told "not known" (R7 unknown-is-not-failed).
     pub overtaken: bool,
     /// Questions about this node's start, to be sent now.
     pub starts: Vec<(RaftId, StartMessage)>,
@@ -179,9 +179,9 @@ pub struct Core<D: Disk> {
     snapshot_held: Option<RaftMessage>,
     fetch: Option<u64>,
     fetching: bool,
-    /// The state here is not trusted and another one is fetched, which must reach this index (design rule 11).
+    /// The state here is not trusted and another one is fetched, which must reach this index (R11 one-id-one-log).
     distrusted: Option<u64>,
-    /// First entry to be applied once the state below it was fetched; until then nothing is applied (design rule 11).
+    /// First entry to be applied once the state below it was fetched; until then nothing is applied (R11).
     held_from: Option<u64>,
     snapshot_ticks: u32,
     handed: u64,
@@ -229,7 +229,7 @@ impl<D: Disk> Core<D> {
     /// A core over a log that was just opened.
     ///
     /// A data node whose state does not reach the log's first entry asks for a state by [`Output::fetch`] and applies
-    /// nothing until it stands (design rule 11).
+    /// nothing until it stands (R11).
     pub fn new(config: CoreConfig, found: Found<D>) -> Self {
         let mut found = found;
         let witnessed = found.starts.take();
@@ -319,7 +319,7 @@ impl<D: Disk> Core<D> {
         if self.held() {
             self.tick_held();
         } else if (!alone || self.pending.is_empty()) && !self.beginning_anew() {
-            self.raw.tick(); // a single voter must not campaign with a write in flight (design 6)
+            self.raw.tick(); // a single voter must not campaign with a write in flight (architecture, raft-rs)
             self.lead_alone(alone);
         }
         self.tick_round();
@@ -339,7 +339,7 @@ impl<D: Disk> Core<D> {
     pub fn step(&mut self, frame: PeerFrame) {
         let head = frame.head.unwrap_or_default();
         if self.is_former(head.from) {
-            return; // an id that was replaced is not listened to (design rule 11)
+            return; // an id that was replaced is not listened to (R11)
         }
         self.note_write_age(&head);
         self.step_starts(&head, frame.start_check, frame.start_answer);
@@ -366,7 +366,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// A data node takes no snapshot without its state, the witness none above what both data nodes have (rule 1).
+    /// A data node takes no snapshot without its state, the witness none above what both data nodes have (R1 forget-what-both-have).
     fn step_one(&mut self, message: RaftMessage, data_durable: u64) {
         if !self.admits(&message) {
             return;
@@ -459,8 +459,8 @@ impl<D: Disk> Core<D> {
         Ok(())
     }
 
-    /// `peer`: any id of the node. The stream from the leader ended and an immediate reconnect was refused: its process is gone (design 1, fast
-    /// path). A data node goes on to call [`Core::campaign_again`]; the witness only stops protecting the leader.
+    /// `peer`: any id of the node. The stream from the leader ended and an immediate reconnect was refused: its process is gone
+    /// (architecture, Failover). A data node goes on to call [`Core::campaign_again`]; the witness only stops protecting the leader.
     pub fn on_refused(&mut self, peer: RaftId) {
         self.start_ended(members::number(peer));
         let leads = members::number(peer) == members::number(self.leader());
@@ -554,7 +554,7 @@ impl<D: Disk> Core<D> {
         self.raw.mut_store().compact(mark);
     }
 
-    /// The mark up to which the log may forget (design rule 1), if that is worth it: `keep` entries stay although nobody
+    /// The mark up to which the log may forget (R1), if that is worth it: `keep` entries stay although nobody
     /// needs them, and at least `worth` must go. `persisted`: up to where the state here is durable. What is committed and was not
     /// handed over yet stays, though another state or the others have it: raft-rs would pass over it, and with it over changes
     /// of the membership.

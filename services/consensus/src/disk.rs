@@ -84,7 +84,7 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
     /// Runs until told to stop.
     ///
     /// # Errors
-    /// The disk failed: the process must end, nothing of the batch is acknowledged (design rule 6).
+    /// The disk failed: the process must end, nothing of the batch is acknowledged (R6 durable-before-acknowledged).
     pub(crate) fn run(mut self) -> Result<(), LogError> {
         while let Ok(job) = self.jobs.recv() {
             let queued: Vec<Job> = std::iter::once(job).chain(self.jobs.try_iter()).collect();
@@ -183,7 +183,7 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
         }
     }
 
-    /// With less than the reserve left nothing is written: the rest is for what makes room (design 1).
+    /// With less than the reserve left nothing is written: the rest is for what makes room (architecture, What loses what).
     fn append_if_room(&mut self, batch: &Batch) -> Result<(), LogError> {
         if self.room.load(Ordering::Relaxed) {
             self.clock.during(|| self.log.append(batch))

@@ -46,9 +46,9 @@ use crate::{
 
 /// Version of the frames' head; an unknown newer one is refused by name.
 pub const FRAME_FORMAT: u32 = 1;
-/// Versions of the formats of frames, logs and rows that this release reads and writes, lowest and highest (R13).
+/// Versions of the formats of frames, logs and rows that this release reads and writes, lowest and highest (R13 versions-are-replicated).
 pub const FORMATS: (u32, u32) = (1, 2);
-/// Batching of commands into one entry stops here, bytes (design 2, limits).
+/// Batching of commands into one entry stops here, bytes (architecture, Limits).
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 /// Events handled before the core's output is looked at.
 const EVENTS_MAX: usize = 1024;
@@ -75,7 +75,7 @@ pub struct DriverConfig {
     pub epoch: u64,
     /// Length of a tick.
     pub tick: Duration,
-    /// Bytes of the log at which updates stop (design rule 1).
+    /// Bytes of the log at which updates stop (R1 forget-what-both-have).
     pub log_bytes_max: u64,
     /// When the state is made durable.
     pub persist: PersistPolicy,
@@ -106,7 +106,7 @@ pub struct Parts<D: Disk, M: Machine> {
     pub room: Arc<AtomicBool>,
     /// Where durations go.
     pub observer: Arc<dyn Observer>,
-    /// Called once when the process must end: a failed disk, a machine that cannot go on, a bug (design rule 6).
+    /// Called once when the process must end: a failed disk, a machine that cannot go on, a bug (R6 durable-before-acknowledged).
     pub fatal: Arc<dyn Fn(String) + Send + Sync>,
 }
 
@@ -524,7 +524,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.greet();
     }
 
-    /// Design rule 1: what may be forgotten, and when it is worth it.
+    /// R1: what may be forgotten, and when it is worth it.
     fn forget(&mut self) {
         if self.forgetting {
             return;

@@ -1,14 +1,14 @@
 //! raft-rs's structures to our own wire and back, field by field by setters.
 //!
 //! The only room that knows what `eraftpb` is, together with `core` and `storage`. Foreign bytes are never decoded by
-//! its library (design 6): what is here maps fields that prost has already decoded.
+//! its library (architecture, raft-rs): what is here maps fields that prost has already decoded.
 
 use ocs_proto::peer::{ConfState as WireConfState, Entry as WireEntry, RaftMessage, SnapshotMark};
 use prost::Message as _;
 use raft::eraftpb::{ConfState, Entry, EntryType, Message, MessageType, Snapshot};
 
 /// Messages that a peer may send. Proposals and transfers are a node's own business: raft-rs would forward them
-/// silently (design 6).
+/// silently (architecture, raft-rs).
 const CROSS: [MessageType; 12] = [
     MessageType::MsgAppend,
     MessageType::MsgAppendResponse,

@@ -58,7 +58,7 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
     }
 
     /// As [`Handle::confirm`], then waits until this node has applied that index: a read of the local state is then
-    /// linearizable (design rule 4).
+    /// linearizable (R4 reads-ask-a-quorum).
     ///
     /// # Errors
     /// [`ReadError::Unconfirmed`] after `timeout` in all.
@@ -87,7 +87,7 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         self.admit(1) && self.events.send(Event::Frame(frame)).is_ok()
     }
 
-    /// The stream from or to a peer ended; `refused`: and an immediate reconnect was refused (design 1, fast path).
+    /// The stream from or to a peer ended; `refused`: and an immediate reconnect was refused (architecture, Failover).
     pub fn peer_lost(&self, peer: RaftId, refused: bool) {
         let _ = self.events.send(Event::PeerLost { peer, refused }); // a driver that ended needs no news
     }

@@ -1,4 +1,4 @@
-//! Who is in a group: ids, numbers, incarnations, kinds; and changes of it in eraftpb's wire form (design rule 11, design 6).
+//! Who is in a group: ids, numbers, incarnations, kinds; and changes of it in eraftpb's wire form (R11 one-id-one-log; architecture, raft-rs).
 //!
 //! A Raft id is a node's number (low 16 bits) and its incarnation; the newest id that a number ever had stands in the
 //! membership itself, so that it is replicated, and kept wherever the membership is kept. Pure. Called by `core`, `storage`.
@@ -44,7 +44,7 @@ pub enum Epochs {
     OursOver,
 }
 
-/// Nothing is exchanged across epochs (design rule 11).
+/// Nothing is exchanged across epochs (R11).
 pub fn epochs(ours: u64, theirs: u64) -> Epochs {
     #[cfg(mutant)]
     let theirs = crate::mutant::instead(crate::mutant::Mutant::LowerEpochHeard, theirs, theirs.max(ours));

@@ -7,7 +7,7 @@ use std::cell::Cell;
 /// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutant {
-    /// R12: a node takes part before its start is confirmed.
+    /// R12 disks-are-evidence: a node takes part before its start is confirmed.
     StartNotConfirmed,
     /// R12: the start that a voter keeps is not compared.
     StartsNotCompared,
@@ -15,31 +15,31 @@ pub enum Mutant {
     TermsNotCompared,
     /// R12: nor the index.
     IndexesNotCompared,
-    /// Rule 1: the witness forgets what it has applied.
+    /// R1 forget-what-both-have: the witness forgets what it has applied.
     WitnessForgetsApplied,
-    /// Rule 1: `data_durable` is believed whichever term it is of.
+    /// R1: `data_durable` is believed whichever term it is of.
     DataDurableOfOldTerm,
-    /// Rule 1: a new leader does not count what its log has forgotten.
+    /// R1: a new leader does not count what its log has forgotten.
     NewLeaderCountsNothing,
-    /// Rule 2: the witness never steps in.
+    /// R2 witness-never-serves: the witness never steps in.
     PriorityNeverRaised,
-    /// Rule 4: reads from a lease.
+    /// R4 reads-ask-a-quorum: reads from a lease.
     LeaseReads,
-    /// Rule 5: the role is what Raft's state says.
+    /// R5 leader-is-not-primary: the role is what Raft's state says.
     RoleByRaftState,
-    /// Rule 6: promises leave before fdatasync.
+    /// R6 durable-before-acknowledged: promises leave before fdatasync.
     AcknowledgeBeforeSync,
-    /// Rule 7: the state does not know request ids again.
+    /// R7 unknown-is-not-failed: the state does not know request ids again.
     RequestIdsOff,
-    /// Rule 7: a request that is sent again gets another id.
+    /// R7: a request that is sent again gets another id.
     NewIdWhenSentAgain,
-    /// Spec 6: the state does not know idempotency keys again.
+    /// Spec 6, Exactly once: the state does not know idempotency keys again.
     IdempotencyKeysOff,
-    /// Rule 10: bad bytes below the mark are cut as if torn.
+    /// R10 torn-is-cut-corrupt-is-kept: bad bytes below the mark are cut as if torn.
     MarkIgnored,
-    /// Rule 11: a data node goes on without its state.
+    /// R11 one-id-one-log: a data node goes on without its state.
     EmptyStateAccepted,
-    /// Rule 11: a node whose log was lost comes back under its id.
+    /// R11: a node whose log was lost comes back under its id.
     OldIdAfterWipe,
     /// The library joins appends.
     AppendsJoined,
@@ -47,67 +47,67 @@ pub enum Mutant {
     SnapshotAppliedEarly,
     /// A fetched state makes the log's last entries committed.
     FetchedStateCommits,
-    /// Rule 1: a data node takes a snapshot without its state.
+    /// R1: a data node takes a snapshot without its state.
     EmptySnapshotAccepted,
-    /// Rule 1: the id that was replaced goes on counting.
+    /// R1: the id that was replaced goes on counting.
     OldIdCounts,
-    /// Rule 1: a data node forgets what its state does not have durable.
+    /// R1: a data node forgets what its state does not have durable.
     ForgetsUnpersisted,
-    /// Rule 2: the witness serves.
+    /// R2: the witness serves.
     WitnessServes,
-    /// Rule 2: the witness keeps the lead.
+    /// R2: the witness keeps the lead.
     WitnessKeepsLeading,
-    /// Rule 5: a start does not make questions unique.
+    /// R5: a start does not make questions unique.
     QuestionsRepeat,
-    /// Rule 6: a vote is not kept.
+    /// R6: a vote is not kept.
     VoteNotKept,
-    /// Rule 6: a failed fdatasync is tried again.
+    /// R6: a failed fdatasync is tried again.
     FailedSyncRetried,
-    /// Rule 6: what a start reads counts as durable, though a failed fdatasync may have left it behind.
+    /// R6: what a start reads counts as durable, though a failed fdatasync may have left it behind.
     ReadCountsAsDurable,
-    /// Rule 7: what is not known is told as not applied.
+    /// R7: what is not known is told as not applied.
     UnknownToldAsFailed,
-    /// Rule 7: waiters are woken in their order.
+    /// R7: waiters are woken in their order.
     WaitersByOrder,
-    /// Rule 7: a node that lost its disk begins its request ids again.
+    /// R7: a node that lost its disk begins its request ids again.
     RequestIdsBeginAgain,
-    /// Rule 4: a read is answered before its index is applied.
+    /// R4: a read is answered before its index is applied.
     ReadBeforeApplied,
-    /// Rule 11: a learner votes before it has caught up.
+    /// R11: a learner votes before it has caught up.
     LearnerVotesAtOnce,
-    /// Rule 11: the old and the new id change places at once.
+    /// R11: the old and the new id change places at once.
     JointSkipped,
-    /// Rule 11: whoever asks for a number gets the id that was given last.
+    /// R11: whoever asks for a number gets the id that was given last.
     TokenIgnored,
-    /// Design 6: the witness passes over changes of the membership when it starts.
+    /// Architecture, raft-rs: the witness passes over changes of the membership when it starts.
     MembershipNotReplayed,
     /// A snapshot that brought no answer is not sent again.
     SnapshotNotSentAgain,
     /// A state that could not be fetched is not asked for again.
     FetchNotTriedAgain,
-    /// Design 1: while failover is paused anybody takes over.
+    /// Architecture, services/consensus: while failover is paused anybody takes over.
     PauseNotHeld,
-    /// Design 1: a leader serves while failover is paused for another.
+    /// Architecture, services/consensus: a leader serves while failover is paused for another.
     ServesUnnamed,
-    /// Design 1: who is forced drops what it does not know committed.
+    /// Decision 0011: who is forced drops what it does not know committed.
     ForcedDropsUncommitted,
-    /// Rule 11: what comes out of an epoch that is over is heard.
+    /// R11: what comes out of an epoch that is over is heard.
     LowerEpochHeard,
-    /// Design 1: single-copy ends without its operator.
+    /// Decision 0011: single-copy ends without its operator.
     SingleCopyEndsByItself,
-    /// Design 1: at the end of single-copy somebody votes who lacks what the log has forgotten.
+    /// Decision 0011: at the end of single-copy somebody votes who lacks what the log has forgotten.
     UnfedVotes,
-    /// Rule 11: a state that is known to be wrong serves reads.
+    /// R11: a state that is known to be wrong serves reads.
     DistrustedServes,
-    /// Rule 11: a state whose digest differs is replaced, whichever node is wrong.
+    /// R11: a state whose digest differs is replaced, whichever node is wrong.
     DifferenceCondemns,
-    /// Design 2: stamps are this node's wall clock.
+    /// Architecture, Stamped time: stamps are this node's wall clock.
     StampIsWallClock,
-    /// Design 2: a median far ahead is followed though no other clock stands behind it.
+    /// Architecture, Stamped time: a median far ahead is followed though no other clock stands behind it.
     OddClockFollowed,
-    /// Design 8: options come from the node's own file, though the state has them.
+    /// R13 versions-are-replicated: options come from the node's own file, though the state has them.
     OwnOptions,
-    /// Spec 6: a remembered answer is given, whatever was asked under its id.
+    /// Spec 6, Exactly once: a remembered answer is given, whatever was asked under its id.
     ContentPassedOver,
 }
 

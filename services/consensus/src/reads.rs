@@ -1,13 +1,13 @@
 //! ReadIndex rounds: who asks, which round is under way, which questions an answer settles.
 //!
-//! One round in flight at a time; a question joins the next round, never one that began before it (design rules 4, 5).
+//! One round in flight at a time; a question joins the next round, never one that began before it (R4, R5).
 //! Pure: the core puts contexts into Raft and hands back those that come out.
 
 /// A question's name, given by the asker.
 pub type Question = u64;
 
 /// The bytes that name a round, unique for ever: raft-rs swallows a duplicate, and an old answer that matched a
-/// restarted counter would be a stale read (design 6).
+/// restarted counter would be a stale read (architecture, raft-rs).
 pub(crate) type Context = [u8; 24];
 
 /// Longest context that a node of any release puts into Raft, bytes.

@@ -1,4 +1,4 @@
-//! What is done about a state that differs or is wrong (design rule 11): it is compared with the peers', doubted, kept from
+//! What is done about a state that differs or is wrong (R11 one-id-one-log): it is compared with the peers', doubted, kept from
 //! serving, replaced; never silently, and never on all data nodes at once.
 //!
 //! Which state is wrong is not decided here but by the node ([`Comparison`]), which knows what a state is. Pure: no clock,
@@ -87,7 +87,7 @@ impl Repair {
     }
 
     /// A peer's digest, and the one here at the same index, if it is still known: compared once. A difference is an alarm, never
-    /// ignored (design 5); the answer is for the node, which looks whose fault it is.
+    /// ignored (architecture, Storage); the answer is for the node, which looks whose fault it is.
     pub fn compare(
         &mut self,
         peer: RaftId,

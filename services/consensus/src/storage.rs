@@ -1,7 +1,7 @@
 //! What raft-rs reads of the log: the newest entries from memory, older ones from disk.
 //!
 //! raft-rs drops entries from its own memory as soon as they are handed to the disk, so everything not yet durable must
-//! be here (design 6). Called by raft-rs through `core`.
+//! be here (architecture, raft-rs). Called by raft-rs through `core`.
 
 use std::collections::VecDeque;
 
@@ -39,7 +39,7 @@ pub(crate) struct LogView<D: Disk> {
     /// Up to where the state behind the log is.
     applied: SnapshotMark,
     configured: Vec<(RaftId, Kind)>,
-    /// What the witness may skip (design rule 1).
+    /// What the witness may skip (R1 forget-what-both-have).
     data_durable: u64,
 }
 
@@ -197,7 +197,7 @@ impl<D: Disk> LogView<D> {
 
     /// The mark to send to a node that needs more than entries; none: not now. For a data node the state at the index
     /// applied here (it then fetches a state at or above it); for the witness the mark at which the log begins, or, where the
-    /// witness was not yet a member there, what both data nodes have (design rule 1).
+    /// witness was not yet a member there, what both data nodes have (R1).
     fn mark_for(&self, to: RaftId) -> Option<SnapshotMark> {
         let begin = (self.start.index, self.start.term);
         let at = |index: u64| self.term_of(index).map(|term| (index, term));

@@ -1,4 +1,4 @@
-//! Who waits for which reply. Found by the command's id, never by order (design 2).
+//! Who waits for which reply. Found by the command's id, never by order (R7 unknown-is-not-failed).
 
 use std::{
     collections::HashMap,
@@ -56,7 +56,7 @@ impl<I: Eq + Hash + Copy, R> Waiters<I, R> {
         longest.map(|longest| longest.as_secs_f64())
     }
 
-    /// Nobody here will learn more: not known whether it will be applied (design rule 7).
+    /// Nobody here will learn more: not known whether it will be applied (R7).
     pub(crate) fn overtaken(&self) {
         for (_, waiter) in self.lock().drain() {
             let _ = waiter.sender.send(Err(ProposeError::Overtaken));

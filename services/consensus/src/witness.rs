@@ -1,4 +1,4 @@
-//! What is particular to the witness (design rules 1, 2): when it may campaign, and what it may forget.
+//! What is particular to the witness (R1 forget-what-both-have, R2 witness-never-serves): when it may campaign, and what it may forget.
 
 /// The witness's patience: its priority is below everyone's, raised when a group stays without a leader. With the low
 /// priority alone a group can stay leaderless for ever, because raft-rs compares only the index before priorities.

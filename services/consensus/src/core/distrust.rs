@@ -1,4 +1,4 @@
-//! A state that is wrong (design rule 11): it serves no more and is replaced, while log and vote stay in service. Never decides
+//! A state that is wrong (R11 one-id-one-log): it serves no more and is replaced, while log and vote stay in service. Never decides
 //! what is wrong. Called by the driver.
 
 use super::Core;

@@ -37,7 +37,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Whether Raft's role here is leader: no proof of anything (design rule 5).
+    /// Whether Raft's role here is leader: no proof of anything (R5 leader-is-not-primary).
     pub fn leads(&self) -> bool {
         self.raw.raft.state == StateRole::Leader
     }
@@ -124,7 +124,7 @@ impl<D: Disk> Core<D> {
     }
 
     /// Lowest index durable on both data voters: counted by the leader, told to the others, believed only from the
-    /// leader of the current term (design rule 1).
+    /// leader of the current term (R1 forget-what-both-have).
     pub fn data_durable(&self) -> u64 {
         if self.leads() && self.full_copies() >= 3 {
             return self.counted_durable(); // each forgets by its own state, whatever the others have

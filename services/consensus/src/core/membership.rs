@@ -1,4 +1,4 @@
-//! Changes of the membership (design rule 11): a node that lost its log comes back under a new id, as a learner, and takes
+//! Changes of the membership (R11 one-id-one-log): a node that lost its log comes back under a new id, as a learner, and takes
 //! its old id's place in one joint change when it has caught up.
 //!
 //! A change takes effect on this thread where its entry is handed over to be applied; the witness takes part. Only a primary
@@ -121,7 +121,7 @@ impl<D: Disk> Core<D> {
     }
 
     /// As counted by the leader: lowest index durable on every data node. One whose newest id does not vote yet counts 0,
-    /// whatever its old id had (design rule 1). In single-copy nobody is to vote, and a learner counts with what it has: the
+    /// whatever its old id had (R1 forget-what-both-have). In single-copy nobody is to vote, and a learner counts with what it has: the
     /// witness then keeps what a data node lacks that becomes a voter.
     pub(super) fn counted_durable(&self) -> u64 {
         let conf = self.raw.store().conf_state();

@@ -125,7 +125,7 @@ impl<D: Disk> Core<D> {
                 }
                 self.applied // a fetched state may be ahead of what was handed over until now
             }
-            Kind::Witness => self.handed, // it applies nothing, but Raft must see it advance (design 6)
+            Kind::Witness => self.handed, // it applies nothing, but Raft must see it advance (architecture, raft-rs)
         };
         self.on_applied(reached);
     }

@@ -38,7 +38,7 @@ impl<D: Disk> Core<D> {
         self.draw_timeout();
     }
 
-    /// In place of the one that raft-rs drew (design rule 8).
+    /// In place of the one that raft-rs drew (R8 chance-from-outside).
     pub(super) fn draw_timeout(&mut self) {
         let timeout = self.rng.random_range(self.config.election_ticks_min..self.config.election_ticks_max);
         self.raw.raft.set_randomized_election_timeout(timeout);
@@ -108,7 +108,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Design rule 2: the witness votes and holds the log, and leads only to hand over.
+    /// R2 witness-never-serves: the witness votes and holds the log, and leads only to hand over.
     pub(super) fn tick_witness(&mut self) {
         if self.config.kind() != Kind::Witness {
             return self.hand_over_without_state();

@@ -1,4 +1,4 @@
-//! Whether this node's disk may be trusted, and those of the others (R12, disks-are-evidence): a start is confirmed by other voters
+//! Whether this node's disk may be trusted, and those of the others (R12 disks-are-evidence): a start is confirmed by other voters
 //! before the node votes, acknowledges or campaigns, and a leader whose log contradicts what is committed here is not followed.
 //!
 //! Decides with [`Evidence`] alone: no clock but ticks, no disk. Called by `core`.

@@ -1,4 +1,4 @@
-//! The versions by which the group writes and decides (R13, versions-are-replicated): formats of frames, logs and rows, and the rules.
+//! The versions by which the group writes and decides (R13 versions-are-replicated): formats of frames, logs and rows, and the rules.
 //!
 //! Both stand in the membership, so that the witness has them too and no restart forgets them; they only go up. What a version
 //! means is known elsewhere. Called by the driver and the node.

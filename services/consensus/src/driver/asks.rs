@@ -26,7 +26,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// Design rule 11: taken in when the change is committed; refused while the node's old id still speaks.
+    /// R11 one-id-one-log: taken in when the change is committed; refused while the node's old id still speaks.
     pub(super) fn answer_joins(&mut self) {
         for (ask, answer) in std::mem::take(&mut self.joins) {
             if answer.is_closed() {

@@ -69,7 +69,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.seek_room();
     }
 
-    /// A primary without room hands over to a peer that has some, as soon as one can take over (design 1). The periodic look at the
+    /// A primary without room hands over to a peer that has some, as soon as one can take over (architecture, What loses what). The periodic look at the
     /// disk is enough: no update has to find out first that it cannot be written.
     pub(super) fn seek_room(&mut self) {
         let full = self.disk_short() && self.core.leads() && !self.core.transferring() && !self.core.paused();

@@ -1,4 +1,4 @@
-//! Everything that has queued becomes as few entries as the limits allow: where the throughput is (design 2).
+//! Everything that has queued becomes as few entries as the limits allow: where the throughput is (architecture, The way of one request).
 
 use std::time::Instant;
 

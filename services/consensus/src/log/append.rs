@@ -1,6 +1,6 @@
 //! The log's own thread: appends batches, one write and one fdatasync each, and forgets what compaction allows.
 //!
-//! Never tries a failed write or sync again: the log is poisoned and its process ends (design rule 6). Called by the driver's
+//! Never tries a failed write or sync again: the log is poisoned and its process ends (R6 durable-before-acknowledged). Called by the driver's
 //! log thread and by the simulator.
 
 use std::{
@@ -132,7 +132,7 @@ impl<D: Disk> Log<D> {
         }
     }
 
-    /// Opens the log that is there, cutting a torn write (design rule 10); what it did is in the notes.
+    /// Opens the log that is there, cutting a torn write (R10 torn-is-cut-corrupt-is-kept); what it did is in the notes.
     ///
     /// # Errors
     /// [`LogError::Missing`], [`LogError::Corrupt`], [`LogError::NewerFormat`], [`LogError::ForeignCluster`],
@@ -175,7 +175,7 @@ impl<D: Disk> Log<D> {
     ///
     /// # Errors
     /// [`LogError::OutOfOrder`], [`LogError::TooLarge`], [`LogError::NoRoom`]: nothing was written and the log goes on.
-    /// Anything else: the log is poisoned, and the process must end (design rule 6).
+    /// Anything else: the log is poisoned, and the process must end (R6).
     pub fn append(&mut self, batch: &Batch) -> Result<(), LogError> {
         if batch.is_empty() {
             return Ok(());
@@ -373,7 +373,7 @@ fn check_config(config: &LogConfig) -> Result<(), LogError> {
     Err(LogError::Config { segment_bytes, least, most })
 }
 
-/// Segments, or a mark without them: that log was lost, and an empty one in its place would vote again (design rule 11).
+/// Segments, or a mark without them: that log was lost, and an empty one in its place would vote again (R11 one-id-one-log).
 fn refuse_existing<D: Disk>(disk: &D) -> Result<(), LogError> {
     let names = disk.list().map_err(LogError::io("list", "."))?;
     if let Some(sequence) = sequences(&names).first() {

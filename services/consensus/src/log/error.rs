@@ -8,7 +8,7 @@ use rustix::io::Errno;
 /// the reader's [`LogError::Compacted`] and [`LogError::Beyond`].
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// A file operation failed. After a failed write or sync the log is poisoned (design rule 6).
+    /// A file operation failed. After a failed write or sync the log is poisoned (R6 durable-before-acknowledged).
     #[error("log file {file}: {action} failed: {source}")]
     Io {
         /// What was tried.
@@ -30,7 +30,7 @@ pub enum LogError {
     /// An earlier write or sync failed, so nothing is known of what the disk holds: the process must end.
     #[error("an earlier write or sync of the log failed; it is not tried again")]
     Poisoned,
-    /// Bytes that had been made durable are not what was written (design rule 10). Nothing was changed.
+    /// Bytes that had been made durable are not what was written (R10 torn-is-cut-corrupt-is-kept). Nothing was changed.
     #[error(
         "log file {file} is damaged at byte {offset}, where entry {index} or the state next to it was expected: {found}. \
          These bytes had been durable, so nothing was cut. This log must not be used again: keep its directory for \

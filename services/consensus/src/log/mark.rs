@@ -1,4 +1,4 @@
-//! The mark file: up to where fdatasync has returned (design rule 10).
+//! The mark file: up to where fdatasync has returned (R10 torn-is-cut-corrupt-is-kept).
 //!
 //! Written after every fdatasync of the log and never waited for: the next batch's head makes the same mark durable. Two
 //! slots, written in turn, so that a torn write leaves the one before. Called by the writer and by recovery.

@@ -1,4 +1,4 @@
-//! The durable log: entries, hard state, start and memberships in one stream of segments (design rules 6 and 10).
+//! The durable log: entries, hard state, start and memberships in one stream of segments (R6 and R10).
 //!
 //! A batch is durable when [`Log::append`] returns, and there as a whole or not at all. Bytes that were durable are never
 //! cut. Knows nothing of raft-rs. Called by the driver's log thread, by the core's storage and by the simulator.

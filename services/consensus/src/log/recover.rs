@@ -1,4 +1,4 @@
-//! Opens a log: reads all segments once, and tells a torn write from corruption (design rule 10).
+//! Opens a log: reads all segments once, and tells a torn write from corruption (R10 torn-is-cut-corrupt-is-kept).
 //!
 //! What is known to be durable (the proof) is the furthest of: the mark file's slots, the marks in the heads of batches, the
 //! end that a segment's successor states, and the marks in valid heads beyond the first bad byte. Bad bytes below the proof

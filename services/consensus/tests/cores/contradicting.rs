@@ -1,4 +1,4 @@
-//! A follower and a leader of two histories (R12, disks-are-evidence): nothing that contradicts what is committed reaches the Raft
+//! A follower and a leader of two histories (R12 disks-are-evidence): nothing that contradicts what is committed reaches the Raft
 //! library, which would end the process, and the follower follows nobody from then on.
 
 use std::collections::BTreeSet;

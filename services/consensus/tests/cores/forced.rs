@@ -1,5 +1,5 @@
 //! A node that an operator forces to lead alone: its state takes in the whole log, it leads at once under a new id, those who
-//! come back learn until the operator ends single-copy (design 1).
+//! come back learn until the operator ends single-copy (decision 0011).
 
 #![allow(clippy::unwrap_used)]
 

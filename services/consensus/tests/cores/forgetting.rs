@@ -1,4 +1,4 @@
-//! What a log may forget where its disk is behind what its node knows committed (design rules 1 and 6).
+//! What a log may forget where its disk is behind what its node knows committed (R1 forget-what-both-have and R6 durable-before-acknowledged).
 
 use crate::world::*;
 

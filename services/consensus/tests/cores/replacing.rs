@@ -1,4 +1,4 @@
-//! A node that lost its disk comes back under a new id (design rule 11): cores on disks and a network in memory, one thread,
+//! A node that lost its disk comes back under a new id (R11 one-id-one-log): cores on disks and a network in memory, one thread,
 //! and one of them crashes at every single step of it in turn.
 
 use consensus::{Kind, RaftId, members};

@@ -1,4 +1,4 @@
-//! Torn or corrupt (design rule 10).
+//! Torn or corrupt (R10 torn-is-cut-corrupt-is-kept).
 
 use super::*;
 use crate::log::{Disk, Keep, Unsynced};
