@@ -34,7 +34,7 @@ pub(crate) const UPGRADE_MANUAL: &str = "manual";
 /// What every environment variable of ours begins with: `OCS__PEER__LISTEN` is `peer.listen`.
 pub const ENV_PREFIX: &str = "OCS__";
 
-/// Every mode, and how many data nodes and witnesses it wants (design 1).
+/// Every mode, and how many data nodes and witnesses it wants (architecture, What loses what).
 const MODES: [(&str, usize, usize); 3] = [("witness", 2, 1), ("three", 3, 0), ("pair", 2, 0)];
 
 const MIB: u64 = 1024 * 1024;
@@ -283,7 +283,7 @@ impl Default for Raft {
 pub struct Log {
     /// Length of a segment file; allocated ahead of use.
     pub segment_bytes: u64,
-    /// Length of the whole log at which updates stop with a reason; nothing is dropped (design rule 1).
+    /// Length of the whole log at which updates stop with a reason; nothing is dropped (R1 forget-what-both-have).
     pub bytes_max: u64,
 }
 
@@ -325,7 +325,7 @@ impl Default for Store {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// How long a request waits for a primary (design 1, "Hold").
+    /// How long a request waits for a primary (architecture, Failover).
     pub hold_time_ms: u64,
     /// Requests held at a time; beyond: 503.
     pub hold_requests_max: usize,
@@ -355,9 +355,9 @@ impl Default for Limits {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
-    /// A request without a key that repeats one applied less than this ago gets its answer; 0: never (spec 6). Absent: 5,000.
+    /// A request without a key that repeats one applied less than this ago gets its answer; 0: never (spec 6, Exactly once). Absent: 5,000.
     pub replay_window_ms: Option<u64>,
-    /// How long an Idempotency-Key is remembered (spec 6). Absent: 24.
+    /// How long an Idempotency-Key is remembered (spec 6, Exactly once). Absent: 24.
     pub idempotency_hours: Option<u64>,
     /// Keys remembered at most; beyond it the oldest go. Absent: 20,000,000.
     pub idempotency_keys_max: Option<u64>,
@@ -403,12 +403,12 @@ impl Config {
         (1..).zip(&self.cluster.nodes)
     }
 
-    /// The mode, as every answer names it (design 1); one that does not exist is refused by [`Config::check`].
+    /// The mode, as every answer names it (architecture, What loses what); one that does not exist is refused by [`Config::check`].
     pub fn mode(&self) -> &'static str {
         MODES.iter().find(|(name, ..)| *name == self.cluster.mode).map_or("unknown", |(name, ..)| *name)
     }
 
-    /// Every node with the Raft id of its first incarnation (design rule 11), in order.
+    /// Every node with the Raft id of its first incarnation (R11 one-id-one-log), in order.
     pub fn voters(&self) -> Vec<(RaftId, Kind)> {
         self.members().map(|(number, member)| (RaftId::from(number), member.role.into())).collect()
     }

@@ -49,7 +49,7 @@ pub(crate) use port::ControlPort;
 pub(crate) use starting::StartingNode;
 pub use status::About;
 
-/// Largest message, both ways (design 2, limits).
+/// Largest message, both ways (architecture, Limits).
 const MESSAGE_BYTES_MAX: usize = 8 << 20;
 /// How long a quorum is waited for before the history is what this node knows.
 const HISTORY_DEADLINE: Duration = Duration::from_secs(2);

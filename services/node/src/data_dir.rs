@@ -1,6 +1,6 @@
 //! The data directory: its lock, and the stamp that says whose it is and what must never be forgotten.
 //!
-//! A stamp present means: this node is a member of a formed group (design rule 11). It is written last when a group is
+//! A stamp present means: this node is a member of a formed group (R11 one-id-one-log). It is written last when a group is
 //! formed, and nothing here ever stamps a directory whose past is unknown. Knows nothing of what the log and the store keep
 //! beside it. Called by `run` at start, and by `peers` before the first frame of a peer is passed on.
 
@@ -54,7 +54,7 @@ pub struct DataIdentity {
 pub enum Formation {
     /// A new member of a group that is being formed: pass the bootstrap gate, create the log, then [`DataDir::stamp`].
     Forming,
-    /// To be taken in by a group under a new Raft id, since nothing here tells what the old one promised (design rule 11):
+    /// To be taken in by a group under a new Raft id, since nothing here tells what the old one promised (R11):
     /// ask, create the log, then [`DataDir::join`].
     Joining,
     /// A member already.
@@ -155,7 +155,7 @@ pub enum DataDirError {
         /// The directory.
         path: PathBuf,
     },
-    /// A write failed before: what is on disk is not known, so it is not tried again (design rule 6).
+    /// A write failed before: what is on disk is not known, so it is not tried again (R6 durable-before-acknowledged).
     #[error("{}: a write failed before, and is not tried again", path.display())]
     Failed {
         /// The directory.
@@ -294,8 +294,8 @@ impl DataDir {
         self.forget_forming()
     }
 
-    /// Gives this node's Raft id up, durably: its log cannot be trusted, and it never speaks under that id again (design
-    /// rule 11). From now on it is to join.
+    /// Gives this node's Raft id up, durably: its log cannot be trusted, and it never speaks under that id again (R11).
+    /// From now on it is to join.
     ///
     /// # Errors
     /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.

@@ -1,4 +1,4 @@
-//! Forward and hold (design 1 and rule 7): brings an update to the primary, wherever it is, and sends it again under the
+//! Forward and hold (architecture, Failover; R7): brings an update to the primary, wherever it is, and sends it again under the
 //! same id when that primary is lost; holds it while there is none.
 //!
 //! A request never makes a second hop: one that a peer forwarded and that finds no primary here is answered so at once.
@@ -133,7 +133,7 @@ async fn unless_moved(
 
 /// How far one request has come.
 struct Way {
-    /// It was handed to a primary: from now on it ends in its reply or in OUTCOME_UNKNOWN (rule 7).
+    /// It was handed to a primary: from now on it ends in its reply or in OUTCOME_UNKNOWN (R7).
     handed: bool,
     /// Where and when holding began.
     held: Option<(hold::Held, Instant)>,
@@ -354,7 +354,7 @@ fn not_proposed(answer: Result<Reply, ProposeError>) -> Reply {
     }
 }
 
-/// The end of a request that got no reply (spec 6, "UNAVAILABLE" and "OUTCOME_UNKNOWN").
+/// The end of a request that got no reply (spec 6, UNAVAILABLE and OUTCOME_UNKNOWN).
 fn ended(way: &Way, why: &str) -> Reply {
     let refusal = if way.handed {
         let message = format!("It is not known whether the request was applied: {why}");

@@ -1,4 +1,4 @@
-//! Health checks of load balancers: /livez, /readyz, /primary, /backup (spec 2; design 1, "Hold"), on the admin port and,
+//! Health checks of load balancers: /livez, /readyz, /primary, /backup (spec 2; architecture, Failover), on the admin port and,
 //! through the link, on HTTP Proxy's port.
 //!
 //! Never changes anything. Whether this process lives never depends on a peer. Called by `admin`, by the link, and by the

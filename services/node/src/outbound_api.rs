@@ -1,6 +1,6 @@
 //! The native door: what HTTP Proxy's link and the control API ask ends here, whichever node was asked.
 //!
-//! Reads ask a quorum and then the local state (design rule 4); updates get their request id here, once, and go to the
+//! Reads ask a quorum and then the local state (R4 reads-ask-a-quorum); updates get their request id here, once, and go to the
 //! primary by [`crate::forward`]. Never decides anything about a record, and never knows HTTP. Called by the link and by
 //! the control API.
 
@@ -113,7 +113,7 @@ pub trait StateReader: Send + Sync + 'static {
     fn verify(&self) -> Result<VerifyReply, String>;
 }
 
-/// Gives request ids: each once, for ever (design rule 7).
+/// Gives request ids: each once, for ever (R7 unknown-is-not-failed).
 #[derive(Debug)]
 pub struct RequestIds {
     node: u32,
@@ -194,7 +194,7 @@ impl OutboundApi {
     }
 
     /// Answers requests that only read, in their order. All of them are here before the quorum is asked, so one question is
-    /// enough for all (design rule 4); where it finds no answer, each goes its own way.
+    /// enough for all (R4); where it finds no answer, each goes its own way.
     pub async fn answer_reads(&self, requests: &[(Request, Instant)]) -> Vec<Reply> {
         let Some(first) = requests.iter().map(|(_, deadline)| *deadline).min() else { return Vec::new() };
         if self.ask(first).await {
@@ -212,7 +212,7 @@ impl OutboundApi {
         self.read_if(readable, request)
     }
 
-    /// Where no quorum could be asked for `hold_time`, what this node knew last, marked so (design 1, what loses what).
+    /// Where no quorum could be asked for `hold_time`, what this node knew last, marked so (architecture, What loses what).
     fn read_if(&self, readable: Result<(), Reply>, request: &Request) -> Reply {
         match readable {
             Ok(()) => self.state.read(request),
@@ -226,7 +226,7 @@ impl OutboundApi {
         status.applied > 0 && !status.fetching && !status.frozen
     }
 
-    /// Completes when the local state has everything acknowledged before the call (design rule 4).
+    /// Completes when the local state has everything acknowledged before the call (R4).
     ///
     /// # Errors
     /// UNAVAILABLE: no quorum answered within `hold_time`, or too much is held.

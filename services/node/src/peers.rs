@@ -51,9 +51,9 @@ pub use frames::PeerTransport;
 pub use join::{Admission, ask_to_join};
 pub use secret::{PeerSecret, SecretError};
 
-/// Largest message either side accepts or sends (design 2, limits).
+/// Largest message either side accepts or sends (architecture, Limits).
 pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
-/// Largest merged frame (design 2, limits: append frame).
+/// Largest merged frame (architecture, Limits: append frame).
 pub const FRAME_BYTES_MAX: usize = 2 << 20;
 /// Requests forwarded to or from one peer and not yet answered.
 pub const FORWARDS_MAX: usize = 10_000;
@@ -136,7 +136,7 @@ pub trait PeerHandler: Send + Sync + 'static {
     /// A frame whose sender and cluster were checked. False: dropped (Raft sends again).
     fn on_frame(&self, frame: PeerFrame) -> bool;
 
-    /// The stream to a peer ended; `refused`: and an immediate reconnect was refused (design 1, fast path). Called a second
+    /// The stream to a peer ended; `refused`: and an immediate reconnect was refused (architecture, Failover). Called a second
     /// time, with true, when the refusal comes to light only later in the same outage.
     fn on_lost(&self, peer: RaftId, refused: bool);
 
@@ -154,7 +154,7 @@ pub trait PeerHandler: Send + Sync + 'static {
         Err(Status::unavailable("this node is starting"))
     }
 
-    /// The node with this number has lost its log and asks for a new Raft id (design rule 11); its release knows these versions.
+    /// The node with this number has lost its log and asks for a new Raft id (R11 one-id-one-log); its release knows these versions.
     ///
     /// # Errors
     /// A status: its release cannot read what the group writes.

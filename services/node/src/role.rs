@@ -1,4 +1,4 @@
-//! The role of this node, confirmed by a quorum, never read off Raft's state alone (design rule 5); and who the nodes are.
+//! The role of this node, confirmed by a quorum, never read off Raft's state alone (R5 leader-is-not-primary); and who the nodes are.
 //!
 //! The one place where Raft's leader becomes "primary". Never acts on a role. Called by the control API, health checks,
 //! metrics, and the link (for `X-OCS-Role`).
@@ -18,7 +18,7 @@ use crate::{
     outbound_api::{Group, heard_ago, offset_us, wall_us},
 };
 
-/// No quorum within this: unconfirmed (design rule 5).
+/// No quorum within this: unconfirmed (R5).
 const ROUND: Duration = Duration::from_millis(200);
 /// How often the role is confirmed anew while nothing changes.
 const REFRESH: Duration = Duration::from_secs(1);

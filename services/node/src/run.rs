@@ -161,7 +161,7 @@ async fn begin(config: &Config, bootstrap: bool, tasks: &Tasks) -> Result<Starte
     join_and_start(config, directory, log, ports, tasks).await
 }
 
-/// A node that has nothing, or nothing that it can trust, is taken in under a new id first (design rule 11).
+/// A node that has nothing, or nothing that it can trust, is taken in under a new id first (R11 one-id-one-log).
 async fn join_and_start(
     config: &Config,
     directory: Arc<DataDir>,
@@ -425,7 +425,7 @@ fn doors(
     OutboundApi::new(ids, forward, group, state)
 }
 
-/// Gives this node's Raft id up, and ends the process: started again, it joins under a new one (design rule 11).
+/// Gives this node's Raft id up, and ends the process: started again, it joins under a new one (R11).
 fn give_up(
     directory: Arc<DataDir>,
     gave_up: CancellationToken,
@@ -545,7 +545,7 @@ impl Started {
         }
     }
 
-    /// A primary that is told to stop hands over first (design 1, "Switchover").
+    /// A primary that is told to stop hands over first (architecture, Failover).
     async fn hand_over(&self, until: Instant) {
         let status = self.role.status();
         if !status.serving {

@@ -1,4 +1,4 @@
-//! The versions of formats and rules that this release knows, and which nodes keep the group from going to them (R13,
+//! The versions of formats and rules that this release knows, and which nodes keep the group from going to them (R13 versions-are-replicated
 //! versions-are-replicated). Pure. Called by the duty that raises them, the control API and the peers' guard.
 
 use std::time::Duration;

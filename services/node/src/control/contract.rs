@@ -1,4 +1,4 @@
-//! What the group survives now, and what it would take to lose an acknowledged update: design 1's "What loses what", in words
+//! What the group survives now, and what it would take to lose an acknowledged update: architecture, What loses what, in words
 //! made of who is connected, who votes and who has caught up. Pure.
 //!
 //! Never better than the facts: where no quorum answers, nothing is promised. Called by the status.

@@ -1,6 +1,6 @@
 //! Lists and records over the control API: everything goes through the native door, as it does for HTTP Proxy.
 //!
-//! Reads are linearizable (design rule 4), except `Verify`, which is about this node's disk. Work on many rows runs on
+//! Reads are linearizable (R4 reads-ask-a-quorum), except `Verify`, which is about this node's disk. Work on many rows runs on
 //! threads of its own, a few at a time. Never contains a rule.
 
 use std::{sync::Arc, time::Duration};

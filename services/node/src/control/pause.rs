@@ -15,7 +15,7 @@ pub(super) async fn set_paused(role: &RoleService, asked: PauseRequest, deadline
     let reason = match tokio::time::timeout(deadline, role.group().set_paused(asked.paused)).await {
         Ok(Ok(())) => match role.ask().await {
             now if now.role == Role::Primary => return PauseReply { done: true, reason: String::new() },
-            // One that is cut off does not know that another one has taken over (design rule 5).
+            // One that is cut off does not know that another one has taken over (R5 leader-is-not-primary).
             _ => format!("no quorum confirms that {own} is the primary: ask again"),
         },
         Ok(Err(PauseError::NotPrimary)) => match role.watch().borrow().primary.as_str() {

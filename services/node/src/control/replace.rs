@@ -1,4 +1,4 @@
-//! A node that runs gives its Raft id up, to join again under a new one (design rule 11).
+//! A node that runs gives its Raft id up, to join again under a new one (R11 one-id-one-log).
 //!
 //! Never the primary, and never where the others are no quorum without it: updates would stop, and nobody could take it in. A node
 //! whose start the other voters do not confirm hears of no primary; the operator's command has seen one before it asks.

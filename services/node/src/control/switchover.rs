@@ -1,7 +1,7 @@
 //! Planned switchover: who could take over, and handing over to it.
 //!
-//! Who is eligible is a table of reasons, pure; the driver checks once more and aborts what does not come about (design 1,
-//! "Switchover"). Never moves leadership on a node that does not have it: it names the one that does.
+//! Who is eligible is a table of reasons, pure; the driver checks once more and aborts what does not come about
+//! (architecture, Failover). Never moves leadership on a node that does not have it: it names the one that does.
 
 use std::time::Instant;
 

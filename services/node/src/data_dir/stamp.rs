@@ -36,12 +36,12 @@ pub(super) struct Stamp {
     cluster: String,
     node: String,
     role: String,
-    /// How often this node came back under a new Raft id (design rule 11).
+    /// How often this node came back under a new Raft id (R11 one-id-one-log).
     pub(super) raft_incarnation: u64,
     /// Starts since the stamp.
     pub(super) boots: u64,
     pub(super) epoch: u64,
-    /// The log behind this id cannot be trusted: the node joins under a new one (design rule 11).
+    /// The log behind this id cannot be trusted: the node joins under a new one (R11).
     #[serde(default)]
     pub(super) given_up: bool,
     /// Every Raft id that a message came from.

@@ -1,4 +1,4 @@
-//! What is held while there is no primary, and how much may be (design 1, "Hold").
+//! What is held while there is no primary, and how much may be (architecture, Failover).
 //!
 //! Never decides when holding ends. Called by [`super::Forward`] and by reads that find no quorum.
 

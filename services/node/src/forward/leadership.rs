@@ -1,6 +1,6 @@
 //! Who takes updates now, out of what the core publishes: changes only when that does.
 //!
-//! The one place where Raft's leader becomes the primary to send to. It is a guess to act on, never a proof (design rule 5):
+//! The one place where Raft's leader becomes the primary to send to. It is a guess to act on, never a proof (R5 leader-is-not-primary):
 //! the node that is asked decides.
 
 use std::sync::Arc;

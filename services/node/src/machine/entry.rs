@@ -1,4 +1,4 @@
-//! An entry of the log as commands. What this version cannot decide stops the node, with what to do (design 2).
+//! An entry of the log as commands. What this version cannot decide stops the node, with what to do (architecture, Storage).
 //!
 //! Never skips anything: a node that skipped what others decide would part from them. Called by the machine.
 

@@ -1,4 +1,4 @@
-//! Stamped time (design 2): never goes back, stands still or jumps, whatever the nodes' wall clocks do.
+//! Stamped time (architecture, Stamped time): never goes back, stands still or jumps, whatever the nodes' wall clocks do.
 //!
 //! Pure: every clock comes in as a number of microseconds. Never reads a clock itself. Called by the batch task, the one
 //! place that stamps.

@@ -1,4 +1,4 @@
-//! The gate before a group is formed (design rule 11): a node that was a member before must not vote as a new one.
+//! The gate before a group is formed (R11 one-id-one-log): a node that was a member before must not vote as a new one.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ fn check(own: &PeerSelf, peer: &PeerAddress, reply: &HelloReply) -> Result<(), B
     Ok(())
 }
 
-/// The newest versions that this node and every one that answered know: the group begins with them (R13).
+/// The newest versions that this node and every one that answered know: the group begins with them (R13 versions-are-replicated).
 fn common_versions(answers: &[(PeerAddress, Result<HelloReply, DialError>)]) -> Versions {
     let told = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
     told.fold(versions::NEWEST, |common, reply| Versions {

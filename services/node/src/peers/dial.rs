@@ -206,7 +206,7 @@ fn channel_over(bytes: Box<dyn Duplex>) -> BoxFuture<'static, Result<Channel, Di
     .boxed()
 }
 
-/// A client with the limits of design 2.
+/// A client with the limits of messages (architecture, Limits).
 pub(super) fn client(channel: Channel) -> PeerClient<Channel> {
     PeerClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX).max_encoding_message_size(MESSAGE_BYTES_MAX)
 }

@@ -1,4 +1,4 @@
-//! Requests to the primary: one stream to each peer, many in flight, and an honest answer about each (design rule 7).
+//! Requests to the primary: one stream to each peer, many in flight, and an honest answer about each (R7 unknown-is-not-failed).
 //!
 //! What was never put on the stream is [`ForwardResult::NotSent`]; what was, and then the stream broke, is
 //! [`ForwardResult::Lost`]: it may have been applied. Never sends a request twice. Called by [`crate::forward`], which

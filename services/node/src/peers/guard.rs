@@ -25,7 +25,7 @@ use crate::{
     versions,
 };
 
-/// The version of our frames (design 2, formats).
+/// The version of our frames (architecture, Storage).
 pub(super) const FORMAT: u32 = 1;
 
 /// A node's number in the configuration: the low 16 bits of its Raft id.
@@ -109,7 +109,7 @@ impl Own {
     }
 
     /// The log of a node of this cluster is of this epoch. A higher one than ours: an operator forced another node, and what this
-    /// one's log promises is over (design rule 11).
+    /// one's log promises is over (R11 one-id-one-log).
     pub(super) fn believe_epoch(&self, epoch: u64, from: &str) {
         let news = |highest: &mut u64| {
             let higher = epoch > *highest;
@@ -136,7 +136,7 @@ impl Own {
         self.directory.raised()
     }
 
-    /// A primary of this epoch, whose certificate was checked, told the membership (design rule 11).
+    /// A primary of this epoch, whose certificate was checked, told the membership (R11).
     fn heard_members(&self, told: &[RaftId], from: &str) {
         if members::replaced(self.node.raft_id, told) && !self.replaced.send_replace(true) {
             tracing::error!(from, ours = self.node.raft_id, ?told, "this node's Raft id was replaced by a newer one");
@@ -210,7 +210,7 @@ impl Guard {
         Ok(head.from)
     }
 
-    /// Nothing is exchanged across epochs; the lower side is told, and gives its Raft id up (design rule 11).
+    /// Nothing is exchanged across epochs; the lower side is told, and gives its Raft id up (R11).
     fn check_epoch(&self, epoch: u64, from: &str) -> Result<(), Status> {
         let ours = self.own.node.epoch;
         match members::epochs(ours, epoch) {
@@ -273,7 +273,7 @@ impl Guard {
         }
     }
 
-    /// Whether a message is between that sender and this node's log (design rule 11: never a former one).
+    /// Whether a message is between that sender and this node's log (R11: never a former one).
     pub(super) fn is_between(&self, from: RaftId, message: &ocs_proto::peer::RaftMessage) -> bool {
         message.from == from && message.to == self.own.node.raft_id
     }

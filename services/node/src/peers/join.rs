@@ -1,4 +1,4 @@
-//! A node that has lost its log asks the group for a new Raft id (design rule 11). Asks only; answers nobody: until it has one,
+//! A node that has lost its log asks the group for a new Raft id (R11 one-id-one-log). Asks only; answers nobody: until it has one,
 //! it does not listen.
 //!
 //! Called by `run` before anything is bound.

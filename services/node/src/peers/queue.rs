@@ -1,5 +1,5 @@
 //! A bounded queue that is read in batches: whatever waits goes out together, in order. There is no timer: what comes while
-//! the last batch is being written is the next batch (design 2).
+//! the last batch is being written is the next batch (architecture, The way of one request).
 //!
 //! A queue outlives the connections that drain it. Each connection reads in a session of its own; once a session is over,
 //! its reader gets nothing more, even if its connection is still about to die.

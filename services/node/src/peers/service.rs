@@ -143,7 +143,7 @@ impl<H: PeerHandler> PeerService<H> {
         checked
     }
 
-    /// Nothing of Raft from a node is seen here before it is on disk that it was heard (design rule 11).
+    /// Nothing of Raft from a node is seen here before it is on disk that it was heard (R11 one-id-one-log).
     async fn pass_on(
         &self,
         mut frame: PeerFrame,

@@ -1,4 +1,4 @@
-//! Says in this process's log when a node's wall clock is odd, and when all agree again (design 2, "Stamped time").
+//! Says in this process's log when a node's wall clock is odd, and when all agree again (architecture, Stamped time).
 //!
 //! Never touches a stamp: what is followed is decided in `outbound_api/stamp`. Called by `run`.
 

@@ -1,4 +1,4 @@
-//! Fetches a state for this node from the other data node, when consensus asks for one (design rule 11).
+//! Fetches a state for this node from the other data node, when consensus asks for one (R11 one-id-one-log).
 //!
 //! Never touches the state in service: what came stands beside it until the apply thread takes it over.
 

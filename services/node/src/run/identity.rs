@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Opens the data directory. Where its stamp is damaged, and log and state name this cluster and node, the Raft id is given up:
-/// the damaged stamp may have said so before (design rule 11).
+/// the damaged stamp may have said so before (R11 one-id-one-log).
 pub(super) fn open_directory(config: &Config, bootstrap: bool) -> Result<DataDir, RunError> {
     let identity = identity(config)?;
     let path = &config.node.data_dir;

@@ -1,4 +1,4 @@
-//! The limits of design 2 fit into each other: asserted when this is compiled, so that no start-up can get past it.
+//! The sizes of architecture, Limits, fit into each other: asserted when this is compiled, so that no start-up can get past it.
 //!
 //! A command fits into an entry, an entry into a frame, a frame into a gRPC message on both sides (a message that no peer
 //! takes would wedge the group), and a request into the link.

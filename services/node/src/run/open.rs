@@ -1,6 +1,6 @@
 //! Opens what is on disk: forms a group once, opens log and state, moves a state that does not open out of the way.
 //!
-//! Never repairs a log: one that is corrupt is given up together with its Raft id (design rules 10, 11).
+//! Never repairs a log: one that is corrupt is given up together with its Raft id (R10 torn-is-cut-corrupt-is-kept, R11 one-id-one-log).
 
 use std::{
     fs,
@@ -61,7 +61,7 @@ pub(super) async fn form_if_new(
 }
 
 /// Opens the log of a member; none where there is no member yet. One that cannot be trusted, or that is of another epoch than the
-/// stamp says, is given up with its id, and this node is to join under a new one (design rule 11).
+/// stamp says, is given up with its id, and this node is to join under a new one (R11).
 pub(super) fn trusted_log(config: &Config, directory: &DataDir) -> Result<Option<OpenLog>, RunError> {
     if directory.formation() != Formation::Formed {
         return Ok(None);
@@ -151,7 +151,7 @@ pub(super) fn log(config: &Config, directory: &DataDir) -> Result<(Log<FileDisk>
 }
 
 /// Opens the state; none on a witness. One that does not open is moved aside, and an empty one takes its place: what it
-/// lacks comes from the log, or from the other data node (design rule 11).
+/// lacks comes from the log, or from the other data node (R11).
 pub(super) fn machine(
     config: &Config,
     directory: &DataDir,

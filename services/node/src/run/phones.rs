@@ -1,5 +1,5 @@
 //! Brings Do-Not-Call entries and index entries to the phone form of the group's rules version, a few hundred rows a command, once that
-//! version is raised (R13, versions-are-replicated). Until all are, look-ups ask both forms.
+//! version is raised (R13 versions-are-replicated). Until all are, look-ups ask both forms.
 //!
 //! Acts only while this node is primary; which rows are next stands in the state. Called by `run`.
 

@@ -1,6 +1,6 @@
 //! Watches the room on the disk of the data directory: with less than the reserve left the node takes no more updates.
 //!
-//! Never deletes anything. What it means for a primary and a backup is consensus's to decide (design 1, "What loses what").
+//! Never deletes anything. What it means for a primary and a backup is consensus's to decide (architecture, What loses what).
 
 use std::{path::Path, sync::Arc, thread, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The start of this process among the group's (R12, disks-are-evidence): what is remembered of it on disk, and what becomes of a
+//! The start of this process among the group's (R12 disks-are-evidence): what is remembered of it on disk, and what becomes of a
 //! node whose disk turns out to be an older copy of itself.
 //!
 //! Decides nothing: the core does. Called by `run`.

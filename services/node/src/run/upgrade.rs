@@ -1,4 +1,4 @@
-//! Raises the group's versions once every node runs a release that knows them (R13, versions-are-replicated): by itself after ten
+//! Raises the group's versions once every node runs a release that knows them (R13 versions-are-replicated): by itself after ten
 //! minutes, or where `cluster.upgrade` is "manual" by an operator alone. Until then the older release can be put back.
 //!
 //! Acts only while this node is primary. Called by `run`.
