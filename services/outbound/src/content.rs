@@ -1,4 +1,4 @@
-//! The content of a request or of a command: what two must share to be the same (spec 6, "Exactly once").
+//! The content of a request or of a command: what two must share to be the same (spec 6, Exactly once).
 
 use sha2::{Digest, Sha256};
 

@@ -15,7 +15,7 @@ impl fmt::Display for Handle {
 /// Names one request for ever: the node that read it, that node's incarnation, the token of the start, and a counter that starts
 /// at 1.
 ///
-/// Given once; a request that is sent again keeps its id, and the replicated state remembers ids (design rule 7). A disk that is
+/// Given once; a request that is sent again keeps its id, and the replicated state remembers ids (R7 unknown-is-not-failed). A disk that is
 /// put back counts an incarnation a second time, but never draws a token a second time. Ordered by node, then incarnation, then
 /// token, then counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -32,7 +32,7 @@ pub const COMMAND_FORMAT: u32 = 1;
 /// Version of the rules that decide a command where the group has never raised it.
 pub const RULES_FIRST: u32 = 1;
 /// Newest version of the rules that this release decides; it decides all from the first to this one (spec 11, rules version).
-/// A node that does not know an entry's version stops (design 2).
+/// A node that does not know an entry's version stops (architecture, Storage).
 pub const RULES_NEWEST: u32 = 3;
 /// From this version on the options of the rules are replicated state, request ids carry the token of the start that gave them,
 /// and a command's head says whose request it is.
@@ -56,5 +56,5 @@ pub const REWRITTEN_ROWS_MAX: u32 = 500;
 pub const RULES_WITH_UNDOING: u32 = 3;
 /// Records that one command deletes at most.
 pub const DELETED_ROWS_MAX: u32 = 500;
-/// Largest encoded command, bytes (design 2, limits).
+/// Largest encoded command, bytes (architecture, Limits).
 pub const COMMAND_BYTES_MAX: usize = 1280 * 1024;

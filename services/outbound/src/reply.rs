@@ -160,7 +160,7 @@ pub struct Reply {
     pub body: ReplyBody,
     /// It is the answer of an earlier request with the same key or content.
     pub replayed: bool,
-    /// No quorum could be asked: it is what this node knew last (design 1, what loses what). Never of an update.
+    /// No quorum could be asked: it is what this node knew last (architecture, What loses what). Never of an update.
     pub stale: bool,
 }
 

@@ -46,7 +46,7 @@ pub(crate) const HANDLE: &str = "handle";
 /// The column of a zone given by name, from rules version 3 on.
 const TZ_NAME: &str = "tz_name";
 
-/// A record without values: what is absent in an import, and in an AddRecord, is so (spec 9, life of a record).
+/// A record without values: what is absent in an import, and in an AddRecord, is so (spec 9, Life of a record).
 pub(crate) fn blank(list: u32) -> RecordRow {
     RecordRow {
         list,

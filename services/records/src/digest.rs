@@ -1,4 +1,4 @@
-//! The digest of the state: a sum of keyed hashes, so that it changes with each row and needs no order (design 5).
+//! The digest of the state: a sum of keyed hashes, so that it changes with each row and needs no order (architecture, Storage).
 //!
 //! Never covers an index: it follows from the rows. Called by the engine at every change and by a full count.
 

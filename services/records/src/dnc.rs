@@ -1,4 +1,4 @@
-//! Do-Not-Call entries: which calls they stop, how one is made or taken back, and how a record is marked that they stop (spec 9).
+//! Do-Not-Call entries: which calls they stop, how one is made or taken back, and how a record is marked that they stop (spec 9, Do-Not-Call).
 //!
 //! An entry that is taken back leaves a mark for as long as the replay window may ask for it: a row of the content index, which leads to the
 //! request that took it back and is forgotten with it.

@@ -83,7 +83,7 @@ pub enum Event {
         /// The id.
         id: RequestId,
     },
-    /// Idempotency keys went before their time because there are too many: the promise of spec 6 is shorter.
+    /// Idempotency keys went before their time because there are too many: the promise of spec 6, Exactly once, is shorter.
     KeysShortened {
         /// How many.
         keys: u32,

@@ -22,9 +22,9 @@ pub enum Table {
     Record = 3,
     /// Do-Not-Call entries.
     Dnc = 4,
-    /// Request ids that were decided, and their replies (design rule 7).
+    /// Request ids that were decided, and their replies (R7 unknown-is-not-failed).
     Request = 5,
-    /// Idempotency keys, and the replies given under them (spec 6).
+    /// Idempotency keys, and the replies given under them (spec 6, Exactly once).
     Idempotency = 6,
     /// Import batches that were taken.
     ImportBatch = 7,
@@ -32,7 +32,7 @@ pub enum Table {
     RoleChange = 8,
     /// Rules version and options of the rules, one row; none: rules version 1.
     Settings = 9,
-    /// Index: content of a request without a key, to its request id (spec 6, replay window). An engine drops a row that leads to a
+    /// Index: content of a request without a key, to its request id (spec 6, Exactly once). An engine drops a row that leads to a
     /// request which is forgotten ([`crate::Change::forgotten_contents`]).
     Content = 32,
     /// Index: idempotency keys in the order in which they came.
@@ -101,7 +101,7 @@ pub enum DncSubject {
     Customer(String),
 }
 
-/// Whose idempotency keys and replay window these are (spec 6).
+/// Whose idempotency keys and replay window these are (spec 6, Exactly once).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Scope {
     /// At most 255 bytes; empty: the default tenant.

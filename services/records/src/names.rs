@@ -1,4 +1,4 @@
-//! Names that clients and operators give, and their letters (spec 4, limits).
+//! Names that clients and operators give, and their letters (spec 4).
 //!
 //! The letters are tables of this crate, part of rules version 3. Called by the verbs, and by the node before it passes a name on.
 

@@ -8,18 +8,18 @@ const SECOND_US: u64 = 1_000_000;
 /// Options of the rules, the same on every node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// How long a request id keeps its reply, microseconds of stamped time (design rule 7). Never less than
+    /// How long a request id keeps its reply, microseconds of stamped time (R7 unknown-is-not-failed). Never less than
     /// `replay_window_us`, whose answers are these.
     pub request_window_us: u64,
-    /// How long the content of a request without a key is known again (spec 6); 0: not at all.
+    /// How long the content of a request without a key is known again (spec 6, Exactly once); 0: not at all.
     pub replay_window_us: u64,
-    /// How long an idempotency key holds (spec 6).
+    /// How long an idempotency key holds (spec 6, Exactly once).
     pub idempotency_window_us: u64,
     /// Idempotency keys kept; beyond it the oldest go.
     pub idempotency_keys_max: u64,
     /// Records that one request may change (spec 6, TOO_MANY).
     pub records_per_request_max: u64,
-    /// Rows of one import batch (design 2, limits).
+    /// Rows of one import batch (architecture, Limits).
     pub import_rows_max: usize,
     /// User-defined fields of one list.
     pub fields_max: usize,
@@ -39,7 +39,7 @@ impl Default for Rules {
     }
 }
 
-/// Rows of one kind that a command deletes at most because they are too old (spec 6).
+/// Rows of one kind that a command deletes at most because they are too old (spec 6, Exactly once).
 pub(crate) const FORGOTTEN_PER_COMMAND: u32 = 16;
 /// The tenant that every list belongs to, until lists say which. Whatever `tenant=` a request names, a Do-Not-Call entry
 /// of the list's tenant stops it: the scope of an entry is the list's to say, not the caller's.

@@ -1,6 +1,6 @@
 //! What a store is opened with: identity and memory. Called by whoever opens one; never read from a file here.
 
-/// Identity and limits of a store. The limits bound its memory, whatever the lists hold (design 5).
+/// Identity and limits of a store. The limits bound its memory, whatever the lists hold (architecture, Storage).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
     /// The cluster that the state belongs to; another one's directory is refused.

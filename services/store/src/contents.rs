@@ -1,4 +1,4 @@
-//! Which request stands under a content (spec 6, replay window): an index that is held in memory and never written.
+//! Which request stands under a content (spec 6, Exactly once): an index that is held in memory and never written.
 //!
 //! It follows from the requests that are remembered, at most a minute of them, and every update changes it twice: in the
 //! engine it would cost two of five writes, and as many reads of rows that went to disk meanwhile. Never part of the digest.

@@ -72,7 +72,7 @@ impl StoreError {
         move |source| Self::Engine { what, source }
     }
 
-    /// Whether moving the store aside and fetching the state from the other data node mends it (design rule 11). A foreign,
+    /// Whether moving the store aside and fetching the state from the other data node mends it (R11 one-id-one-log). A foreign,
     /// newer or busy one is an operator's matter.
     /// A full disk has done nothing to the state.
     pub fn may_be_set_aside(&self) -> bool {

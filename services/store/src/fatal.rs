@@ -1,11 +1,11 @@
-//! The one way in which a fault of the disk under a read ends the process (design 2: "a fault of the store stops the process
-//! below it"). A `View` cannot answer an error, and going on with a guess would let the nodes' states part.
+//! The one way in which a fault of the disk under a read ends the process (architecture, Storage: a fault of the store stops
+//! the process). A `View` cannot answer an error, and going on with a guess would let the nodes' states part.
 
 use std::{fmt::Display, sync::OnceLock};
 
 use crate::engine::Engine;
 
-/// The exit code after a fault of the disk (design 1); the service manager starts the process again.
+/// The exit code after a fault of the disk (architecture, What loses what); the service manager starts the process again.
 pub const EXIT_DISK_FAULT: i32 = 74;
 
 /// The last step before the end of the process.

@@ -8,7 +8,7 @@ use prost::Message;
 
 use crate::error::StoreError;
 
-/// A digest is kept for every index divisible by this (design 5).
+/// A digest is kept for every index divisible by this (architecture, Storage).
 pub const DIGEST_INTERVAL: u64 = 1024;
 /// How many are kept.
 pub const DIGESTS_KEPT: usize = 64;

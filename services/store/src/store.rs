@@ -253,7 +253,7 @@ impl Store {
     /// Makes everything written so far durable (fdatasync); the applied index that a restart will find, or a later one.
     ///
     /// # Errors
-    /// A fault of the disk; never to be tried again (design rule 6): the process must end.
+    /// A fault of the disk; never to be tried again (R6 durable-before-acknowledged): the process must end.
     pub fn persist(&mut self) -> Result<u64, StoreError> {
         self.engine.persist(PersistMode::SyncData)?;
         self.forgetting.begin(&self.engine, &self.floors);

@@ -1,4 +1,4 @@
-//! Idempotency keys: a client names its request, and the name holds for a day, over both nodes and a failover (spec 6).
+//! Idempotency keys: a client names its request, and the name holds for a day, over both nodes and a failover (spec 6, Exactly once).
 //!
 //! Refusals of the rules are remembered as well: the client asked, and was answered.
 

@@ -1,4 +1,4 @@
-//! Exactly once (spec 6, design rule 7): three memories of what was answered, all of them replicated state.
+//! Exactly once (spec 6, Exactly once; R7 unknown-is-not-failed): three memories of what was answered, all of them replicated state.
 //!
 //! [`request_ids`] for what our own nodes send again, [`idempotency`] for clients that name their requests, [`window`]
 //! for clients whose library sends again without a word. A row counts as absent once its stamp is too old, whether it

@@ -1,4 +1,4 @@
-//! Request ids: a command that comes a second time under its id gets its reply again and changes nothing (design rule 7).
+//! Request ids: a command that comes a second time under its id gets its reply again and changes nothing (R7 unknown-is-not-failed).
 //!
 //! Ids are forgotten in their own order, a node at a time; the highest one forgotten is that node's floor. What is at
 //! or below the floor and not found may have been applied and forgotten, so it is never applied: its outcome is unknown.

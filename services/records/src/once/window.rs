@@ -1,5 +1,5 @@
 //! The replay window: a request without a key that repeats the content of one applied a moment ago gets its answer
-//! (spec 6). That is what a client's library sends by itself when a connection breaks.
+//! (spec 6, Exactly once). That is what a client's library sends by itself when a connection breaks.
 //!
 //! A load balancer that sends again gives the request a key of its own making, the same each time. Such a request still
 //! takes part in the window, since its client named nothing and may send it again under another key of the balancer's;

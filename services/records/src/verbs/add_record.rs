@@ -1,4 +1,4 @@
-//! AddRecord: a new record in a list (spec 5, 9).
+//! AddRecord: a new record in a list (spec 5; spec 9, Life of a record).
 
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ fn set_numbers(request: &Request, record: &mut RecordRow) -> Result<(), Refusal>
     Ok(())
 }
 
-/// A time in the past is taken: due at once (spec 9, small print).
+/// A time in the past is taken: due at once (spec 9, Small print).
 fn set_zone_and_time(request: &Request, list: &ListRow, record: &mut RecordRow) -> Result<(), Refusal> {
     if let Some(name) = given::text(request, key::TZ_NAME, usize::MAX)? {
         record.tz_name = zones::canonical(&name).ok_or_else(|| bad_value(key::TZ_NAME, "is no known time zone"))?;
@@ -84,7 +84,7 @@ fn set_zone_and_time(request: &Request, list: &ListRow, record: &mut RecordRow) 
     Ok(())
 }
 
-/// An explicit type wins, a personal callback without an agent too (spec 9, small print).
+/// An explicit type wins, a personal callback without an agent too (spec 9, Small print).
 fn set_type_and_status(request: &Request, record: &mut RecordRow) -> Result<(), Refusal> {
     let by_rule = match record.dial_sched_time {
         None => record_type::GENERAL,

@@ -1,5 +1,5 @@
 //! DoNotCall on a record: its phone goes on the Do-Not-Call list, and the record is marked, whatever its state; with
-//! AllChain, which is the default, the other records of its chain too (spec 5, 9).
+//! AllChain, which is the default, the other records of its chain too (spec 5; spec 9, Do-Not-Call).
 
 use outbound::{Handle, RULES_WITH_BODY_CHECKS, Refusal, Reply, Request, key};
 

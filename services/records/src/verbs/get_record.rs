@@ -1,4 +1,4 @@
-//! `GET /records/<handle>`: every attribute that the record has (spec 9, small print). Only reads.
+//! `GET /records/<handle>`: every attribute that the record has (spec 9, Small print). Only reads.
 
 use outbound::{Refusal, Reply, Request, Value, key};
 

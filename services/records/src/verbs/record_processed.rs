@@ -1,4 +1,4 @@
-//! RecordProcessed: an open record is finalised, and the other open records of its chain with it (spec 5, 9).
+//! RecordProcessed: an open record is finalised, and the other open records of its chain with it (spec 5; spec 9, Life of a record).
 //!
 //! A record with a reschedule pending will become Ready again here instead, once RecordReschedule exists.
 

@@ -39,7 +39,7 @@ pub(crate) fn record(request: &Request, view: &impl View, version: impl FnOnce()
     Ok(Target { handle, record, list })
 }
 
-/// The record that the path names, if it is open (spec 9, life of a record), and the body names no other list.
+/// The record that the path names, if it is open (spec 9, Life of a record), and the body names no other list.
 pub(crate) fn open_record<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Target, Refusal> {
     let target = record(request, turn.overlay, || turn.version)?;
     check_form(request, &target.list, turn.version)?;

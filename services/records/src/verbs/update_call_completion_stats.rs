@@ -1,5 +1,5 @@
 //! UpdateCallCompletionStats: sets call result, attempts and user fields of an open record, which stays as it is
-//! (spec 5, 9).
+//! (spec 5; spec 9, Life of a record).
 
 use outbound::{Refusal, Reply, Request, key};
 
