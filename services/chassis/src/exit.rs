@@ -10,7 +10,7 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// A thread that the process cannot do without stands still (`EX_SOFTWARE`): the supervisor starts the process again.
 pub const STALLED: u8 = 70;
-/// The disk cannot be trusted any more (`EX_IOERR`): started again, the process checks what it has (design rule 6).
+/// The disk cannot be trusted any more (`EX_IOERR`): started again, the process checks what it has (R6 durable-before-acknowledged).
 pub const IO: u8 = 74;
 /// Something that passes by itself is in the way (`EX_TEMPFAIL`), such as the lock of a process that is just ending: the
 /// supervisor starts the process again.

@@ -20,7 +20,7 @@ use crate::{
     failure::Failure,
 };
 
-/// Largest gRPC message, bytes (design 2, Limits).
+/// Largest gRPC message, bytes (architecture, Limits).
 const MESSAGE_BYTES_MAX: usize = 8 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longer than a node's own deadline of 10 s, so that its answer is what is heard.

@@ -9,7 +9,7 @@ use ocs_proto::link::HealthKind;
 
 use crate::{link::client::Link, to_http::Answer};
 
-/// The node answers within this, or is not healthy. A confirmed role takes at most 200 ms (design rule 5).
+/// The node answers within this, or is not healthy. A confirmed role takes at most 200 ms (R5 leader-is-not-primary).
 const PATIENCE: Duration = Duration::from_secs(1);
 const METHODS: &str = "GET, HEAD, OPTIONS";
 /// The paths of all checks.

@@ -1,7 +1,7 @@
 //! HTTP Proxy: HTTP in, outbound messages out, and back.
 //!
 //! Contains no rule of records, no word of Raft, no durable state, and no configuration of its own: the node sends everything
-//! over the link (design 4). Started by `node/supervisor`, as the process `ocs-http-proxy` or as a task inside the node.
+//! over the link (architecture, services/http-proxy). Started by `node/supervisor`, as the process `ocs-http-proxy` or as a task inside the node.
 //!
 //! The way of a request: `listen` reads it, [`from_http`] translates it, `link` hands it over, [`to_http`] answers.
 

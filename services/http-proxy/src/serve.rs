@@ -1,4 +1,4 @@
-//! The way of one request through HTTP Proxy (design 2): read, translate, hand over, answer.
+//! The way of one request through HTTP Proxy (architecture, The way of one request): read, translate, hand over, answer.
 //!
 //! Holds no rule of its own: `from_http` and `to_http` translate, `link` hands over. Called by each connection.
 

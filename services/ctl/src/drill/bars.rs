@@ -1,4 +1,4 @@
-//! The bars of design 1, "Failover", and what a drill's figures are worth against them. Never measures. Called by `report`.
+//! The bars of architecture, Failover, and what a drill's figures are worth against them. Never measures. Called by `report`.
 
 use serde::Serialize;
 

@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{cli::CsvEncoding, formulas};
 
-/// Rows of a batch at most (design 2, Limits).
+/// Rows of a batch at most (architecture, Limits).
 const ROWS_MAX: usize = 500;
-/// Bytes of a batch's rows at most, on the wire: 128 KiB (design 2, Limits) less room for the head and the columns.
+/// Bytes of a batch's rows at most, on the wire: 128 KiB (architecture, Limits) less room for the head and the columns.
 const BYTES_MAX: usize = 120 << 10;
 
 /// Consecutive rows.

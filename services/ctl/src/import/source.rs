@@ -24,7 +24,7 @@ use crate::{
     formulas, print,
 };
 
-/// The one column that every file must have (design: the others take their defaults).
+/// The one column that every file must have (the others take their defaults).
 const REQUIRED: &str = "contact_info";
 /// The columns that `rejects` writes before those of its source.
 const REJECTS: [&str; 2] = ["row", "reason"];

@@ -1,6 +1,6 @@
 //! `node replace`: follows a node on its way back into the group under a new id, or begins it with one that runs.
 //!
-//! Never changes the membership: the node asks, and the primary takes it in (design rule 11). Ends when it votes and its old
+//! Never changes the membership: the node asks, and the primary takes it in (R11 one-id-one-log). Ends when it votes and its old
 //! id is out, which is one step.
 
 use std::time::{Duration, Instant};

@@ -22,7 +22,7 @@ pub const ATTRIBUTES_MAX: usize = 256;
 pub const KEY_BYTES_MAX: usize = 255;
 /// Largest value of an attribute, bytes (spec 4, OURS).
 pub const VALUE_BYTES_MAX: usize = 64 * 1024;
-/// Largest idempotency key, bytes (spec 6, OURS).
+/// Largest idempotency key, bytes (spec 6, Exactly once).
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// Largest name of a tenant, and largest identifier in a path, its escapes undone, bytes (OURS).
 pub const TENANT_BYTES_MAX: usize = 255;

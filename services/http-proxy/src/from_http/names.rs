@@ -6,7 +6,7 @@ use outbound::{Refusal, RefusalCode, ResourceType, Verb};
 
 use super::shown;
 
-/// Names of section 5 that this version does not answer yet, aliases included.
+/// Names of spec 5 that this version does not answer yet, aliases included.
 const NOT_YET: &[&str] = &[
     "RecordReschedule",
     "RescheduleRecord",

@@ -1,6 +1,6 @@
 //! Frames: a 4-byte big-endian length, then one protobuf message. Called by both ends of the link.
 //!
-//! Never interprets a message. A writer drains everything that has queued into one frame and one write (design 2).
+//! Never interprets a message. A writer drains everything that has queued into one frame and one write (architecture, The way of one request).
 
 use std::io;
 
