@@ -104,7 +104,7 @@ struct Arguments {
     /// Writes the report there, as JSON.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Fails when a bar of the design is missed.
+    /// Fails when a bar of architecture, Failover, is missed.
     #[arg(long)]
     strict: bool,
     /// The network that it was started in, by itself.

@@ -11,7 +11,7 @@ use std::{
     process::Command,
 };
 
-/// Each crate of ours and the crates of ours that it may use (design 3). What stands here is the whole of it.
+/// Each crate of ours and the crates of ours that it may use (architecture, Code map). What stands here is the whole of it.
 const EDGES: [(&str, &[&str]); 9] = [
     ("ocs-proto", &[]),
     ("outbound", &["ocs-proto"]),
@@ -187,7 +187,7 @@ fn no_crate_uses_what_it_must_never_contain() {
     none(&wrong);
 }
 
-/// Determinism (design 2): what decides sees no clock, no chance, no file, no task.
+/// Determinism (architecture, services/records): what decides sees no clock, no chance, no file, no task.
 #[test]
 fn the_rules_of_records_see_no_clock_no_chance_and_no_file() {
     const BANNED: [&str; 9] = [

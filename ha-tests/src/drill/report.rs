@@ -12,7 +12,7 @@ use super::{
 /// Findings that are told at most.
 const TOLD_MAX: usize = 5;
 
-/// A bar of design 1, "Failover".
+/// A bar of architecture, Failover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bar {
     /// The 99th percentile stays below.

@@ -81,7 +81,7 @@ fn ask(client: &mut Client, node: &'static str, clock: Clock) -> Option<Claim> {
     Some(Claim { node, term, asked_ns, given_ns: clock.ns() })
 }
 
-/// Design rule 5: one node a term, never the witness, and none of a term whose round began after one of a later term was given.
+/// R5 leader-is-not-primary: one node a term, never the witness, and none of a term whose round began after one of a later term was given.
 pub(super) fn contradiction(claims: &[Claim]) -> Option<String> {
     let mut holders: BTreeMap<u64, &Claim> = BTreeMap::new();
     for claim in claims {

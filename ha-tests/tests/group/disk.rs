@@ -1,4 +1,4 @@
-//! Disks that lose or spoil what they were given (design rules 10 and 11): what is corrupt is never cut, what is torn is, and
+//! Disks that lose or spoil what they were given (R10 and R11): what is corrupt is never cut, what is torn is, and
 //! what one data node lost it gets from the other.
 
 use std::{

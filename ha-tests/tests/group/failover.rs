@@ -1,4 +1,4 @@
-//! What is lost when a process goes (design 1, "What loses what"): nothing that was acknowledged, and nothing is applied twice.
+//! What is lost when a process goes (architecture, What loses what): nothing that was acknowledged, and nothing is applied twice.
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,5 @@
-//! An operator lets a node lead alone (design 1): nothing acknowledged is lost in a pair, what may be lost elsewhere must be
-//! accepted, and whoever comes back of the epoch before joins again under a new id (design rule 11).
+//! An operator lets a node lead alone (decision 0011): nothing acknowledged is lost in a pair, what may be lost elsewhere must be
+//! accepted, and whoever comes back of the epoch before joins again under a new id (R11 one-id-one-log).
 
 use std::process::Stdio;
 

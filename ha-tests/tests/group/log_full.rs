@@ -1,4 +1,4 @@
-//! A log at its limit (design rule 1): updates stop with a reason, reads go on, nothing is dropped, and `ocsctl node replace` is
+//! A log at its limit (R1 forget-what-both-have): updates stop with a reason, reads go on, nothing is dropped, and `ocsctl node replace` is
 //! the way out. And what the witness takes of memory.
 
 use std::fs;
@@ -12,7 +12,7 @@ use crate::replacing::{replaced, replacing};
 const BYTES_MAX: &str = "log.bytes_max=16777216";
 /// More requests than the log can hold.
 const POSTS_MAX: usize = 200;
-/// The design has 20 MiB for the optimised build; half of that is the program itself, and the one that the tests use is larger.
+/// The bar is 20 MiB for the optimised build; half of that is the program itself, and the one that the tests use is larger.
 const WITNESS_KIB_MAX: u64 = 32 * 1024;
 
 /// The longest value that is taken, bytes.

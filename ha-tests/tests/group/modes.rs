@@ -1,4 +1,4 @@
-//! Groups without a witness (design 1): three data nodes go on when one is lost; of two the survivor stops, and loses nothing.
+//! Groups without a witness (architecture, What loses what): three data nodes go on when one is lost; of two the survivor stops, and loses nothing.
 
 use ocs_ha_tests::{Cluster, until};
 

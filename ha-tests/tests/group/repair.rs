@@ -1,4 +1,4 @@
-//! A state that is wrong (design rule 11 and design 5): found out, kept from serving, replaced from the other data node, said.
+//! A state that is wrong (R11 one-id-one-log; architecture, Storage): found out, kept from serving, replaced from the other data node, said.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::{path::Path, process::Command, thread};

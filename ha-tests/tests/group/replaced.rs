@@ -1,4 +1,4 @@
-//! A node that lost everything comes back by itself under a new id and takes its old one's place (design rule 11).
+//! A node that lost everything comes back by itself under a new id and takes its old one's place (R11 one-id-one-log).
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What clients see: requests through either HTTP Proxy, answers of spec 6, exactly once.
+//! What clients see: requests through either HTTP Proxy, answers of spec 6, Exactly once.
 
 use ocs_ha_tests::{Answer, Client, Cluster};
 

@@ -1,8 +1,8 @@
 //! Linearizability of one record's history: some order of its operations explains every reply and respects real time.
 //!
 //! The search of Wing and Gong, with what Lowe added: a set of configurations that were tried. Knows nothing of logs or
-//! nodes, and nothing of the product either: a model of a record of its own, four numbers, by the specification (sections 8
-//! and 9). Does no IO and reads no clock. Called at the end of a simulated run, and by the drills on real processes.
+//! nodes, and nothing of the product either: a model of a record of its own, four numbers, by the specification
+//! (spec 8, 9). Does no IO and reads no clock. Called at the end of a simulated run, and by the drills on real processes.
 
 use std::collections::HashSet;
 

@@ -38,7 +38,7 @@ impl Watch {
         self.paused = None;
     }
 
-    /// Design 1: while failover is paused nobody but the last primary leads by itself. An operator's handover, and a resume, end
+    /// Architecture, services/consensus: while failover is paused nobody but the last primary leads by itself. An operator's handover, and a resume, end
     /// what is known of it.
     pub(super) fn while_it_is_paused_nobody_takes_over(&self, life: &Life) {
         let Some(paused) = self.paused.filter(|paused| life.core.leads() && life.core.term() > paused.term) else {
@@ -65,7 +65,7 @@ impl Watch {
         has && self.last_term() <= node.synced.hard_state.term
     }
 
-    /// Design 1, pair: what was acknowledged is on both disks, so whoever is forced has it.
+    /// Architecture, What loses what: in a pair, what was acknowledged is on both disks, so whoever is forced has it.
     pub(super) fn who_is_forced_has_all_that_was_committed(&self, log: &LogReader<MemDisk>, beginning: &Beginning) {
         let last = self.committed.last_key_value();
         let Some((index, term)) = last.filter(|(index, _)| **index >= log.first_index()) else { return };
@@ -78,7 +78,7 @@ impl Watch {
         );
     }
 
-    /// Design 1: one disk is enough until an operator says that it is not.
+    /// Decision 0011: one disk is enough until an operator says that it is not.
     pub(super) fn single_copy_ends_when_an_operator_says_so(&self, learnt: &[(u64, ConfState)]) {
         for (index, conf) in learnt.iter().filter(|(index, _)| !self.memberships.contains_key(index)) {
             let before = self.memberships.range(..index).next_back().is_some_and(|(_, before)| before.single_copy);
@@ -102,7 +102,7 @@ pub(super) fn a_node_sends_nothing_that_peers_refuse(life: &Life) {
     );
 }
 
-/// Rule 11: peers of another epoch are refused.
+/// R11 one-id-one-log: peers of another epoch are refused.
 pub(super) fn nothing_is_exchanged_across_epochs(node: &Node, head: &Head) {
     claim!(
         head.epoch == node.epoch,

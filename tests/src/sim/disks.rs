@@ -15,20 +15,20 @@ use super::{
     state::NOON_US,
 };
 
-/// Who is within so many entries of the end has caught up (design 1: one batch).
+/// Who is within so many entries of the end has caught up (architecture, Failover: one batch).
 const BATCH_ENTRIES: u64 = 512;
-/// One odd clock moves no stamp by more than this, microseconds (design 2).
+/// One odd clock moves no stamp by more than this, microseconds (architecture, Stamped time).
 const ODD_US: u64 = 2_000_000;
 /// What right clocks may differ by in a run, and what heads take on their way, microseconds.
 const SLACK_US: u64 = 1_000_000;
 
 impl Watch {
-    /// Rule 11.
+    /// R11 one-id-one-log.
     pub(super) fn an_id_stands_for_one_log(&mut self, id: RaftId) {
         claim!(self.ids.insert(id), "a Raft id stands for one log, for ever", "{id:#x} was given twice");
     }
 
-    /// Rule 11: every node learns the same memberships, and of two that follow one another no two majorities are apart.
+    /// R11: every node learns the same memberships, and of two that follow one another no two majorities are apart.
     pub(super) fn memberships_are_the_same_and_overlap(&mut self, learnt: &[(u64, ConfState)]) {
         for (index, conf) in learnt {
             let known = self.memberships.entry(*index).or_insert_with(|| conf.clone());
@@ -42,7 +42,7 @@ impl Watch {
         }
     }
 
-    /// Rule 11: a learner votes only when it has what the group has, but for one batch.
+    /// R11: a learner votes only when it has what the group has, but for one batch.
     pub(super) fn who_begins_to_vote_has_caught_up(&self, learnt: &[(u64, ConfState)], nodes: &[Node]) {
         for (index, conf) in learnt {
             let before = self.memberships.range(..index).next_back().map_or(conf, |(_, before)| before);
@@ -57,7 +57,7 @@ impl Watch {
         }
     }
 
-    /// Design 6: the witness too applies changes of the membership, and no start forgets one.
+    /// Architecture, raft-rs: the witness too applies changes of the membership, and no start forgets one.
     pub(super) fn nobody_goes_on_under_an_old_membership(&self, life: &Life) {
         if self.memberships.len() == 1 {
             return;
@@ -77,7 +77,7 @@ impl Watch {
         );
     }
 
-    /// Rule 6: what is committed, and may be acknowledged, is on the disks of a majority.
+    /// R6 durable-before-acknowledged: what is committed, and may be acknowledged, is on the disks of a majority.
     pub(super) fn what_is_committed_is_on_a_majority_of_disks(&mut self, life: &Life, nodes: &[Node]) {
         let commit = life.core.commit();
         if commit <= self.commit_max {
@@ -98,7 +98,7 @@ impl Watch {
         self.commit_max = commit;
     }
 
-    /// Rule 1: what a node forgets, every data voter has on its disk; with three full copies, the node's own state.
+    /// R1 forget-what-both-have: what a node forgets, every data voter has on its disk; with three full copies, the node's own state.
     pub(super) fn what_is_forgotten_is_on_every_data_node(
         &self,
         at: usize,
@@ -128,7 +128,7 @@ impl Watch {
         );
     }
 
-    /// Rule 1: what is believed durable on every data node, and known committed, is on the disk of every one's newest id. A node
+    /// R1: what is believed durable on every data node, and known committed, is on the disk of every one's newest id. A node
     /// whose newest id does not vote yet counts for nothing: its leader has only what was forgotten. One that an order left behind
     /// is none until it is taken in again.
     pub(super) fn data_durable_is_on_every_data_node(&self, life: &Life, nodes: &[Node]) {
@@ -160,7 +160,7 @@ impl Watch {
         }
     }
 
-    /// Design 2, stamped time.
+    /// Architecture, Stamped time.
     pub(super) fn stamps_never_go_back_or_stand_still(&mut self, stamp_us: u64) {
         claim!(
             stamp_us > self.stamp_us,
@@ -171,7 +171,7 @@ impl Watch {
         self.stamp_us = stamp_us;
     }
 
-    /// Design 2: of one clock that jumps, no stamp moves by more than 2 s ahead of the true time. `now`: a moment after it
+    /// Architecture, Stamped time: of one clock that jumps, no stamp moves by more than 2 s ahead of the true time. `now`: a moment after it
     /// was stamped. Who was forced to lead alone has one clock, which is believed.
     pub(super) fn one_odd_clock_is_not_followed(&self, stamp_us: u64, now: u64) {
         let latest_us = NOON_US + now + ODD_US + SLACK_US;
@@ -184,7 +184,7 @@ impl Watch {
         );
     }
 
-    /// Design 2: stamps are near the true time while all clocks are right. `now`: when it was stamped. A process that was
+    /// Architecture, Stamped time: stamps are near the true time while all clocks are right. `now`: when it was stamped. A process that was
     /// stopped reads what was sent to it meanwhile, and takes those clocks for late.
     pub(super) fn stamps_follow_right_clocks(&self, stamp_us: u64, now: u64) {
         let late_us = ODD_US + SLACK_US + self.stopped_us;
@@ -197,7 +197,7 @@ impl Watch {
     }
 }
 
-/// Rule 6: who could forget a vote could give another one in the same term.
+/// R6: who could forget a vote could give another one in the same term.
 pub(super) fn a_vote_leaves_when_it_is_durable(node: &Node, vote: &RaftMessage) {
     let HardState { term, vote: durable, .. } = node.synced.hard_state;
     claim!(
@@ -210,12 +210,12 @@ pub(super) fn a_vote_leaves_when_it_is_durable(node: &Node, vote: &RaftMessage) 
     );
 }
 
-/// Rule 10: no crash leaves what is taken for damage.
+/// R10 torn-is-cut-corrupt-is-kept: no crash leaves what is taken for damage.
 pub(super) fn only_a_damaged_log_is_given_up(node: &Node, fault: &LogError) {
     claim!(node.flipped, "only a damaged log is given up", "{:#x}: {fault}", node.id);
 }
 
-/// Design 2: while a node is primary its stamps move as time does, whatever any clock does: by a tenth more or less, and what
+/// Architecture, Stamped time: while a node is primary its stamps move as time does, whatever any clock does: by a tenth more or less, and what
 /// clocks drift by.
 pub(super) fn stamps_move_as_time_does(moved_us: u64, elapsed_us: u64) {
     let (least, most) = (elapsed_us * 85 / 100, elapsed_us * 115 / 100);

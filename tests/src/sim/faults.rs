@@ -1,4 +1,4 @@
-//! What goes wrong, and when: drawn from the seed, within what the design promises to survive.
+//! What goes wrong, and when: drawn from the seed, within what the group promises to survive.
 //!
 //! A disk is lost only while every other node is whole, and a store only while another data node has one. Every seed has
 //! faults of its own liking, so that rare ones meet each other. Called by `world`.
@@ -352,7 +352,7 @@ impl World {
     }
 
     /// What a process asked first is answered to its next one, which has asked as often: a start must make questions unique
-    /// (rule 5). Begins with a start, since only first questions can be mistaken for each other.
+    /// (R5 leader-is-not-primary). Begins with a start, since only first questions can be mistaken for each other.
     fn answer_late(&mut self, at: usize) {
         if self.nodes[at].life.is_some() {
             self.end_for_a_moment(at);
@@ -476,7 +476,7 @@ impl World {
         others.all(|other| self.whole(other) && other.has_state())
     }
 
-    /// Whether the group does without one node's disk (design 1, what loses what).
+    /// Whether the group does without one node's disk (architecture, What loses what).
     pub(super) fn spares_disk(&self, at: usize) -> bool {
         let others = self.nodes.iter().filter(|node| node.at != at);
         self.mode != Mode::Pair && others.into_iter().all(|node| self.whole(node)) && self.spares_state(at)

@@ -77,13 +77,13 @@ pub(super) struct Watch {
     pub(super) single_copy_may_end: bool,
 }
 
-/// Rules 6 and 10: after any crash a log holds what it had synced, and what was being written as a whole or not at all.
+/// R6 and R10: after any crash a log holds what it had synced, and what was being written as a whole or not at all.
 pub(super) fn what_was_synced_is_there(id: RaftId, unexplained: Option<String>) {
     let why = unexplained.unwrap_or_default();
     claim!(why.is_empty(), "what was synced is there after a crash", "the log of {id:#x}: {why}");
 }
 
-/// Rule 2.
+/// R2 witness-never-serves.
 pub(super) fn the_witness_takes_no_proposal(kind: Kind, taken: bool) {
     claim!(!(taken && kind == Kind::Witness), "the witness never serves", "it took a proposal");
 }
@@ -165,7 +165,7 @@ impl Watch {
         self.mode.kind(place(id))
     }
 
-    /// Rule 2.
+    /// R2.
     pub(super) fn the_witness_never_serves(&self, at: usize, life: &Life) {
         let serves = life.core.serving() || life.state.is_some() || !life.to_apply.is_empty();
         claim!(!(serves && self.mode.kind(at) == Kind::Witness), "the witness never serves", "it serves or applies");
@@ -215,7 +215,7 @@ impl Watch {
         *told = (*told).max(data_durable);
     }
 
-    /// Rule 1: counts only from the leader of the current term.
+    /// R1 forget-what-both-have: counts only from the leader of the current term.
     pub(super) fn data_durable_is_of_this_term(&mut self, life: &Life) {
         let core = &life.core;
         let value = core.data_durable();
@@ -270,7 +270,7 @@ impl Watch {
         self.digests.insert(entry.index, self.reference.digest);
     }
 
-    /// Rule 7: one effect for a request id, and for all requests of one operation; none after "not applied".
+    /// R7 unknown-is-not-failed: one effect for a request id, and for all requests of one operation; none after "not applied".
     fn an_update_is_applied_once(&mut self, id: RequestId, operation: Option<u64>, moment: u64) {
         let by_id = self.effects_by_id.entry(id).or_insert(0);
         *by_id += 1;
@@ -292,7 +292,7 @@ impl Watch {
         self.never.insert(id);
     }
 
-    /// Design 5: equal digests at equal index.
+    /// Architecture, Storage: equal digests at equal index.
     pub(super) fn digests_are_equal(&self, at: usize, state: &State) {
         let index = state.mark.index;
         let expected = self.digests.get(&index).copied();
@@ -334,7 +334,7 @@ impl Watch {
         }
     }
 
-    /// Rule 5: no claim of a term from a round that began after one of a later term was given.
+    /// R5 leader-is-not-primary: no claim of a term from a round that began after one of a later term was given.
     pub(super) fn claim(&mut self, at: usize, confirmed: Confirmed, floor: u64, primary: bool) {
         claim!(
             confirmed.term >= floor,

@@ -158,7 +158,7 @@ fn play(seed: u64, talks: bool) -> Report {
     }
 }
 
-/// Design 1: while failover is paused a primary that restarts is primary again, without its operator. One that lost its log is
+/// Architecture, services/consensus: while failover is paused a primary that restarts is primary again, without its operator. One that lost its log is
 /// not, nor one that ended before its own disk had what those of the others had: that group waits for him.
 fn paused_primary_is_primary_again(world: &mut World) {
     let Some(holder) = world.watch.holder().filter(|_| world.nodes.iter().all(|node| !node.fenced)) else { return };
@@ -191,7 +191,7 @@ fn end_orders(world: &mut World) {
 }
 
 /// In some runs the time of two begins in the worst moment: a leader was cut off and has taken more than its successor,
-/// which then goes. The one that must go on has the longer log, the witness the newer one (rule 2). The successor's place.
+/// which then goes. The one that must go on has the longer log, the witness the newer one (R2 witness-never-serves). The successor's place.
 fn part_the_leader(world: &mut World) -> Option<usize> {
     let leads = |at: &usize| world.nodes[*at].life.as_ref().is_some_and(|life| life.core.serving());
     let all = world.mode != Mode::Pair && world.nodes.iter().all(|node| node.life.is_some());
@@ -249,14 +249,14 @@ fn read_since(world: &World, begun: u64) -> bool {
     since.any(|(_, call)| matches!(call.outcome, Some(ocs_history::Outcome::Shown(_))))
 }
 
-/// Design 1, what loses what: with one node gone the others serve by themselves.
+/// Architecture, What loses what: with one node gone the others serve by themselves.
 fn two_of_three_serve(world: &mut World, gone: usize) {
     let begun = world.now;
     let served = world.run_until(begun + PAIR_US, |world| updated_since(world, begun) && read_since(world, begun));
     claim!(served, "two of three serve by themselves", "without node {}{}", gone + 1, standings(world));
 }
 
-/// Design 1, modes: a pair that has lost one node takes no update.
+/// Architecture, What loses what: a pair that has lost one node takes no update.
 fn one_of_two_stands_still(world: &mut World, gone: usize) {
     let begun = world.now;
     let updated = world.run_until(begun + STILL_US, |world| updated_since(world, begun));

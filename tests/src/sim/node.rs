@@ -32,7 +32,7 @@ pub(super) const PLACES_MAX: usize = 3;
 pub(super) const TICK_US: u64 = 50_000;
 pub(super) const CLUSTER: [u8; 16] = [7; 16];
 
-/// Design 1, modes.
+/// Architecture, What loses what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     /// Two data nodes and a witness, in the last place.
@@ -77,7 +77,7 @@ pub(super) struct Node {
     pub(super) at: usize,
     /// Stands for the log on the disk.
     pub(super) id: RaftId,
-    /// Its log is lost or cannot be trusted: whenever it runs it asks to be taken in under a new id (design rule 11).
+    /// Its log is lost or cannot be trusted: whenever it runs it asks to be taken in under a new id (R11 one-id-one-log).
     pub(super) log_lost: bool,
     /// It runs, and asks under this token.
     pub(super) asking: Option<u64>,

@@ -1,4 +1,4 @@
-//! Disks that are put back from an older copy of themselves, and the confirming of starts (R12, disks-are-evidence).
+//! Disks that are put back from an older copy of themselves, and the confirming of starts (R12 disks-are-evidence).
 //!
 //! A copy is put back only where another node knows better for certain, by what the simulator saw itself and not by what that node
 //! wrote down; the checks of the old disk reach only such nodes until one of them has answered. So an old disk must never take

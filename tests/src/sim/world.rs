@@ -312,7 +312,7 @@ impl World {
         broken.into_iter().for_each(|(key, attempt)| self.attempted(at, key, attempt, Outcome::Unknown));
     }
 
-    /// Rule 1: what may be forgotten goes to the disk's queue.
+    /// R1 forget-what-both-have: what may be forgotten goes to the disk's queue.
     fn forget(&mut self, at: usize) {
         let Some(life) = &mut self.nodes[at].life else { return };
         if life.forgetting {
