@@ -61,8 +61,9 @@ const FORGET_ENTRIES_MIN: u64 = 5_000;
 /// The same where the log is more than half full.
 const PRESSED_ENTRIES_MIN: u64 = 64;
 
-/// A node that was heard within this time is not taken in under a new id: it speaks under its old one.
-const SILENT: Duration = Duration::from_millis(1500);
+/// A node that was heard within this time is there: it speaks under its id, acknowledges, and is not taken in under a new one. Below a
+/// second, within which a status is to tell that a node is gone.
+const SILENT: Duration = Duration::from_millis(900);
 
 /// What the driver must know besides the core's.
 #[derive(Debug, Clone)]

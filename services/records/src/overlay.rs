@@ -45,6 +45,9 @@ pub struct Overlay<'a, V: View> {
     settings: OnceCell<Option<Arc<Settings>>>,
 }
 
+/// Slots that are made room for at once: two commands touch as many, and a slot is moved whenever the room is used up.
+const SLOTS_MIN: usize = 32;
+
 /// Rows by place. The tree holds places only: rows would be moved about with every one that comes between them.
 #[derive(Debug, Default)]
 struct Slots {
@@ -60,6 +63,9 @@ impl Slots {
     fn get_or_insert_with(&mut self, place: Place, slot: impl FnOnce() -> Slot) -> &mut Slot {
         let Self { places, slots } = self;
         let at = *places.entry(place).or_insert_with(|| {
+            if slots.len() == slots.capacity() {
+                slots.reserve(SLOTS_MIN);
+            }
             slots.push(slot());
             slots.len() - 1
         });
@@ -152,7 +158,10 @@ impl<'a, V: View> Overlay<'a, V> {
             Some(new) if record(&new) || new != slot.old => Some(Change { key: slot.key, old: slot.old, new }),
             _ => None,
         };
-        Changes(self.slots.into_inner().into_ordered().filter_map(changed).collect())
+        let slots = self.slots.into_inner();
+        let mut changes = Vec::with_capacity(slots.slots.len());
+        changes.extend(slots.into_ordered().filter_map(changed));
+        Changes(changes)
     }
 }
 

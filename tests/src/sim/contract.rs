@@ -7,7 +7,7 @@ use consensus::{
     force::Beginning,
     log::{LogReader, MemDisk},
 };
-use ocs_proto::peer::{ConfState, Head};
+use ocs_proto::peer::{ConfState, Head, RaftMessage};
 
 use super::{
     invariants::{Watch, claim},
@@ -91,14 +91,16 @@ impl Watch {
     }
 }
 
-/// Bounds of a peer: they exist for liars and for damaged bytes, so that no node's own messages are refused by them.
-pub(super) fn a_node_sends_nothing_that_peers_refuse(life: &Life) {
+/// A follower acknowledges as many entries as an append carries, counted from the entry that the append names.
+pub(super) fn an_append_follows_on_the_entry_that_it_names(from: &Node, message: &RaftMessage) {
+    let expected = message.index + 1..;
     claim!(
-        life.core.refused() == 0,
-        "a node sends nothing that peers refuse",
-        "{:#x} refused {} messages",
-        life.core.id(),
-        life.core.refused()
+        message.entries.iter().zip(expected).all(|(entry, index)| entry.index == index),
+        "an append follows on the entry that it names",
+        "{:#x} sends {:?} after {}",
+        from.id,
+        message.entries.iter().map(|entry| entry.index).collect::<Vec<_>>(),
+        message.index
     );
 }
 

@@ -21,6 +21,8 @@ use super::{
 
 /// Raft's message that makes its receiver ask for votes at once (eraftpb).
 const TIMEOUT_NOW: u32 = 14;
+/// Raft's message with entries for a follower's log (eraftpb).
+const APPEND: u32 = 3;
 /// Raft's answer to a request for votes, and that request (eraftpb).
 pub(super) const VOTE: u32 = 6;
 const REQUEST_VOTE: u32 = 5;
@@ -64,6 +66,9 @@ impl World {
         for message in messages {
             if message.kind == VOTE && !message.reject {
                 disks::a_vote_leaves_when_it_is_durable(&self.nodes[at], &message);
+            }
+            if message.kind == APPEND {
+                contract::an_append_follows_on_the_entry_that_it_names(&self.nodes[at], &message);
             }
             frames.entry(message.to).or_default().push(message);
         }

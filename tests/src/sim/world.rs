@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
     clients::Clients,
-    contract, disks,
+    disks,
     door::Outcome,
     event::{Event, Who},
     faults::Plan,
@@ -365,7 +365,6 @@ impl World {
         self.watch.while_it_is_paused_nobody_takes_over(life);
         self.watch.data_durable_is_of_this_term(life);
         self.watch.what_is_committed_is_the_same(life);
-        contract::a_node_sends_nothing_that_peers_refuse(life);
         self.watch.the_witness_never_serves(at, life);
     }
 

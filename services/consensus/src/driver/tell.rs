@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often a follower greets another: three times within the silence after which one counts as away ([`super::SILENT`]).
-const GREETING: Duration = Duration::from_millis(500);
+const GREETING: Duration = Duration::from_millis(300);
 
 /// What those who watch the status are woken for.
 #[derive(Debug, Default, PartialEq)]
