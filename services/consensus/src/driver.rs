@@ -61,8 +61,7 @@ const FORGET_ENTRIES_MIN: u64 = 5_000;
 /// The same where the log is more than half full.
 const PRESSED_ENTRIES_MIN: u64 = 64;
 
-/// A node that was heard within this time is there: it speaks under its id, acknowledges, and is not taken in under a new one. Below a
-/// second, within which a status is to tell that a node is gone.
+/// A node that was heard within this time counts as there. Below a second, within which `survives` has to be right.
 const SILENT: Duration = Duration::from_millis(900);
 
 /// What the driver must know besides the core's.
