@@ -14,6 +14,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().bytes(".ocs.peer.v1").bytes(".ocs.outbound.v1").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .bytes(".ocs.peer.v1")
+        .bytes(".ocs.outbound.v1")
+        .bytes(".ocs.link.v1")
+        .compile_fds(descriptors)?;
     Ok(())
 }

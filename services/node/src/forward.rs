@@ -4,6 +4,7 @@
 //! A request never makes a second hop: one that a peer forwarded and that finds no primary here is answered so at once.
 //! Never says "failed" of what was handed to a primary. Called by [`crate::outbound_api`] and by the peers' server.
 
+mod forwarded;
 mod hold;
 mod leadership;
 mod together;
@@ -12,18 +13,15 @@ use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::Tasks;
 use consensus::{ProposeError, RaftId};
-use ocs_proto::{
-    outbound as wire,
-    peer::{ForwardOutcome, ForwardReply, ForwardRequest, forward_request},
-};
-use outbound::{Body, Origin, Refusal, RefusalCode, Reply, RequestId};
-use prost::Message;
+use ocs_proto::peer::{ForwardOutcome, ForwardReply, ForwardRequest};
+use outbound::{Origin, Refusal, RefusalCode, Reply, RequestId};
 use tokio::{sync::watch, time::Instant};
 
+pub use forwarded::Forwarded;
 pub use hold::{Hold, HoldConfig};
 pub use leadership::{Leadership, Primary};
 
-use crate::outbound_api::{Answer, EncodedBody, Group, PrimaryDoor, encode_body};
+use crate::outbound_api::{Answer, EncodedBody, Group, PrimaryDoor};
 
 /// First pause before a known primary is asked again; doubled each time.
 const PAUSE_FIRST: Duration = Duration::from_millis(5);
@@ -45,7 +43,7 @@ pub enum ForwardResult {
 #[tonic::async_trait]
 pub trait ForwardTo: Send + Sync + 'static {
     /// Sends one request and waits for its answer, or for the loss of the stream.
-    async fn forward(&self, to: RaftId, request: ForwardRequest) -> ForwardResult;
+    async fn forward(&self, to: RaftId, request: Forwarded) -> ForwardResult;
 }
 
 /// An update on its way, named for ever.
@@ -53,8 +51,7 @@ pub trait ForwardTo: Send + Sync + 'static {
 pub struct Submission {
     id: RequestId,
     origin: Origin,
-    /// Its body as part of an encoded command.
-    encoded: EncodedBody,
+    body: EncodedBody,
     deadline: Instant,
 }
 
@@ -63,31 +60,19 @@ impl Submission {
     ///
     /// # Errors
     /// LIMIT, if its command would be larger than a command may be.
-    pub fn new(id: RequestId, origin: Origin, body: Body, deadline: Instant) -> Result<Self, Reply> {
-        Ok(Self { id, origin, encoded: encode_body(body)?, deadline })
+    pub fn new(id: RequestId, origin: Origin, body: EncodedBody, deadline: Instant) -> Result<Self, Reply> {
+        body.check_size()?;
+        Ok(Self { id, origin, body, deadline })
     }
 
-    fn to_peer(&self) -> ForwardRequest {
-        let command = wire::Command::decode(self.encoded.bytes.clone()).expect("this node encoded it");
-        let body = command.body.map(|body| match body {
-            wire::command::Body::Request(request) => forward_request::Body::Request(request),
-            wire::command::Body::CreateList(list) => forward_request::Body::CreateList(list),
-            wire::command::Body::ImportBatch(batch) => forward_request::Body::ImportBatch(batch),
-            wire::command::Body::RoleChange(change) => forward_request::Body::RoleChange(change),
-            wire::command::Body::RaiseRules(raise) => forward_request::Body::RaiseRules(raise),
-            wire::command::Body::SetSettings(settings) => forward_request::Body::SetSettings(settings),
-            wire::command::Body::RewritePhones(rewrite) => forward_request::Body::RewritePhones(rewrite),
-            wire::command::Body::DeleteList(delete) => forward_request::Body::DeleteList(delete),
-            wire::command::Body::DeleteRecords(delete) => forward_request::Body::DeleteRecords(delete),
-            wire::command::Body::RemoveDoNotCall(remove) => forward_request::Body::RemoveDoNotCall(remove),
-        });
+    fn to_peer(&self) -> Forwarded {
         let left = (self.deadline - Instant::now()).as_millis();
-        ForwardRequest {
+        let head = ForwardRequest {
             id: Some(self.id.into()),
             deadline_ms: u32::try_from(left).unwrap_or(u32::MAX),
             origin: outbound::wire::origin_to_wire(self.origin).into(),
-            body,
-        }
+        };
+        Forwarded { head, body: self.body.bytes().clone() }
     }
 }
 
@@ -225,7 +210,7 @@ impl Forward {
     }
 
     async fn attempt_here(&self, submission: &Submission) -> Attempt {
-        self.door.propose(submission.id, submission.origin, submission.encoded.clone()).await.into()
+        self.door.propose(submission.id, submission.origin, submission.body.clone()).await.into()
     }
 
     async fn attempt_at(&self, peer: RaftId, submission: &Submission) -> Attempt {
@@ -281,7 +266,7 @@ impl Forward {
         if let Some((_, since)) = &way.held {
             return Ok(*since);
         }
-        let held = self.hold.enter(submission.encoded.bytes.len()).ok_or("there is no primary and too much is held")?;
+        let held = self.hold.enter(submission.body.bytes().len()).ok_or("there is no primary and too much is held")?;
         let since = Instant::now();
         way.held = Some((held, since));
         Ok(since)
@@ -289,8 +274,8 @@ impl Forward {
 
     /// Answers what a peer forwarded: proposes it here or says that this is not the primary. Must be polled to its end
     /// for the peer to hear the outcome.
-    pub async fn on_forward(&self, from: RaftId, request: ForwardRequest) -> ForwardReply {
-        let id = request.id;
+    pub async fn on_forward(&self, from: RaftId, request: Forwarded) -> ForwardReply {
+        let id = request.head.id;
         let answer = |outcome: ForwardOutcome, reply: Option<Reply>| ForwardReply {
             id,
             outcome: outcome.into(),
@@ -306,7 +291,7 @@ impl Forward {
                 return answer(ForwardOutcome::Refused, Some(refused));
             }
         };
-        let proposed = self.door.propose(submission.id, submission.origin, submission.encoded);
+        let proposed = self.door.propose(submission.id, submission.origin, submission.body);
         match tokio::time::timeout_at(submission.deadline, proposed).await {
             Ok(Ok(reply)) => answer(ForwardOutcome::Reply, Some(reply)),
             Ok(Err(ProposeError::NotPrimary | ProposeError::Stopped)) => answer(ForwardOutcome::NotPrimary, None),
@@ -316,30 +301,12 @@ impl Forward {
     }
 }
 
-fn submission_from_peer(request: ForwardRequest) -> Result<Submission, Reply> {
+fn submission_from_peer(Forwarded { head, body }: Forwarded) -> Result<Submission, Reply> {
     let unreadable = |what: String| Reply::refused(Refusal::new(RefusalCode::Internal, what));
-    let missing = |what: &str| unreadable(format!("The forwarded request lacks its {what}"));
-    let deadline = Instant::now() + Duration::from_millis(request.deadline_ms.into());
-    let id: wire::RequestId = request.id.ok_or_else(|| missing("id"))?;
-    let origin = outbound::wire::origin_from_wire(request.origin).map_err(|error| unreadable(error.to_string()))?;
-    let body = match request.body.ok_or_else(|| missing("body"))? {
-        forward_request::Body::Request(request) => {
-            Body::Request(outbound::wire::request_from_wire(request).map_err(|error| unreadable(error.to_string()))?)
-        }
-        forward_request::Body::CreateList(list) => Body::CreateList(outbound::wire::list_from_wire(list)),
-        forward_request::Body::ImportBatch(batch) => Body::ImportBatch(outbound::wire::batch_from_wire(batch)),
-        forward_request::Body::RoleChange(change) => Body::RoleChange(outbound::wire::change_from_wire(change)),
-        forward_request::Body::RaiseRules(raise) => Body::RaiseRules(outbound::wire::raise_from_wire(raise)),
-        forward_request::Body::SetSettings(settings) => Body::SetSettings(outbound::wire::settings_from_wire(settings)),
-        forward_request::Body::RewritePhones(rewrite) => {
-            Body::RewritePhones(outbound::wire::rewrite_from_wire(rewrite))
-        }
-        forward_request::Body::DeleteList(delete) => Body::DeleteList(delete.list),
-        forward_request::Body::DeleteRecords(delete) => Body::DeleteRecords(outbound::wire::delete_from_wire(delete)),
-        forward_request::Body::RemoveDoNotCall(remove) => {
-            Body::RemoveDoNotCall(outbound::wire::remove_from_wire(remove))
-        }
-    };
+    let deadline = Instant::now() + Duration::from_millis(head.deadline_ms.into());
+    let id = head.id.ok_or_else(|| unreadable("The forwarded request lacks its id".to_owned()))?;
+    let origin = outbound::wire::origin_from_wire(head.origin).map_err(|error| unreadable(error.to_string()))?;
+    let body = EncodedBody::read(body).map_err(|error| unreadable(format!("A forwarded request: {error}")))?;
     Submission::new(id.into(), origin, body, deadline)
 }
 

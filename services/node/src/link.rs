@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use chassis::tasks::{AtEnd, Tasks};
 use http_proxy::link::{
     FrameReader, FrameWriter, LINK_VERSIONS, LinkError, LinkVersions,
@@ -31,6 +32,8 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::outbound_api::EncodedBody;
+
 /// Replies that wait to be written.
 const QUEUE_MAX: usize = 4096;
 /// Events that wait for the supervisor.
@@ -41,7 +44,7 @@ const READS_MAX: usize = 32;
 const UPDATES_MAX: usize = 128;
 
 /// A request, and until when it is to be answered.
-pub type Taken = (Request, Duration);
+pub type Taken<T> = (T, Duration);
 
 /// What the node does for its HTTP Proxy.
 pub trait ProxyHandler: Send + Sync + 'static {
@@ -49,12 +52,12 @@ pub trait ProxyHandler: Send + Sync + 'static {
     /// of its update, as soon as it is known.
     fn updates<F: Future<Output = ()> + Send>(
         &self,
-        updates: Vec<Taken>,
+        updates: Vec<Taken<EncodedBody>>,
         answered: impl Fn(usize, Reply) -> F + Send + Sync,
     ) -> impl Future<Output = ()> + Send;
 
     /// Answers requests that only read and came together, in their order, each before its deadline has passed.
-    fn reads(&self, reads: Vec<Taken>) -> impl Future<Output = Vec<Reply>> + Send;
+    fn reads(&self, reads: Vec<Taken<Request>>) -> impl Future<Output = Vec<Reply>> + Send;
 
     /// Answers a health check: whether all is well, and the JSON to show.
     fn health(&self, kind: HealthKind) -> impl Future<Output = (bool, String)> + Send;
@@ -219,9 +222,9 @@ fn take_requests<H: ProxyHandler>(shared: &Arc<Shared<H>>, requests: Vec<LinkReq
     let (mut updates, mut reads) = (Vec::new(), Vec::new());
     for LinkRequest { id, deadline_ms, request } in requests {
         let deadline = Duration::from_millis(deadline_ms.into());
-        match readable(request) {
-            Ok(request) if request.verb.reads() => reads.push((id, (request, deadline))),
-            Ok(request) => updates.push((id, (request, deadline))),
+        match readable(&request) {
+            Ok(Asked::Read(request)) => reads.push((id, (request, deadline))),
+            Ok(Asked::Update(body)) => updates.push((id, (body, deadline))),
             Err(unreadable) => take_unreadable(shared, id, unreadable),
         }
     }
@@ -229,7 +232,7 @@ fn take_requests<H: ProxyHandler>(shared: &Arc<Shared<H>>, requests: Vec<LinkReq
     in_groups(reads, READS_MAX, |ids, reads| take_reads(shared, ids, reads));
 }
 
-fn in_groups(mut requests: Vec<(u64, Taken)>, size_max: usize, mut take: impl FnMut(Vec<u64>, Vec<Taken>)) {
+fn in_groups<T>(mut requests: Vec<(u64, Taken<T>)>, size_max: usize, mut take: impl FnMut(Vec<u64>, Vec<Taken<T>>)) {
     while !requests.is_empty() {
         let behind = requests.split_off(size_max.min(requests.len()));
         let (ids, group) = std::mem::replace(&mut requests, behind).into_iter().unzip();
@@ -237,7 +240,7 @@ fn in_groups(mut requests: Vec<(u64, Taken)>, size_max: usize, mut take: impl Fn
     }
 }
 
-fn take_updates<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, updates: Vec<Taken>) {
+fn take_updates<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, updates: Vec<Taken<EncodedBody>>) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy updates", AtEnd::Quiet, async move {
         let answered = |place: usize, reply: Reply| of_task.reply(ids[place], reply);
@@ -245,7 +248,7 @@ fn take_updates<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, updates
     });
 }
 
-fn take_reads<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, reads: Vec<Taken>) {
+fn take_reads<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, reads: Vec<Taken<Request>>) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy reads", AtEnd::Quiet, async move {
         let replies = of_task.handler.reads(reads).await;
@@ -260,9 +263,20 @@ fn take_unreadable<H: ProxyHandler>(shared: &Arc<Shared<H>>, id: u64, reply: Rep
     shared.tasks.spawn("proxy request", AtEnd::Quiet, async move { of_task.reply(id, reply).await });
 }
 
-fn readable(request: Option<ocs_proto::outbound::Request>) -> Result<Request, Reply> {
-    let request = request.ok_or_else(|| unreadable("a request without content"))?;
-    wire::request_from_wire(request).map_err(|error| unreadable(&error.to_string()))
+/// A request, told apart: to be answered from the state here, or to be put into the log in the bytes in which it came.
+enum Asked {
+    Read(Request),
+    Update(EncodedBody),
+}
+
+/// Decodes a request, the only time before the log.
+fn readable(bytes: &Bytes) -> Result<Asked, Reply> {
+    let request =
+        ocs_proto::outbound::Request::decode(bytes.clone()).map_err(|error| unreadable(&error.to_string()))?;
+    let fully_known = request.encoded_len() == bytes.len();
+    let request = wire::request_from_wire(request).map_err(|error| unreadable(&error.to_string()))?;
+    let reads = request.verb.reads();
+    Ok(if reads { Asked::Read(request) } else { Asked::Update(EncodedBody::of_request(bytes, fully_known, request)) })
 }
 
 /// Both ends come from one build, so this is a bug.

@@ -6,6 +6,7 @@
 
 mod batch;
 mod clocks;
+mod encoded;
 mod group;
 mod stamp;
 
@@ -24,9 +25,10 @@ use outbound::{Body, ImportBatch, Origin, RULES_WITH_SETTINGS, Refusal, RefusalC
 use records::{PhonesRow, Settings};
 use tokio::time::Instant;
 
-pub(crate) use batch::{Answer, Awaited, EncodedBody, encode_body, heard, too_early, wall_us};
+pub(crate) use batch::{Answer, Awaited, heard, too_early, wall_us};
 pub use batch::{DoorConfig, PrimaryDoor};
 pub use clocks::{heard_ago, offset_us, walls};
+pub use encoded::EncodedBody;
 pub use group::Group;
 pub use stamp::{StampClock, odd_clocks};
 
@@ -161,7 +163,7 @@ impl OutboundApi {
     pub async fn answer(&self, body: Body, origin: Origin, deadline: Instant) -> Reply {
         match &body {
             Body::Request(request) if request.verb.reads() => self.read(request, deadline).await,
-            _ => match Submission::new(self.give_id(), origin, body, deadline) {
+            _ => match Submission::new(self.give_id(), origin, EncodedBody::of(body), deadline) {
                 Ok(submission) => self.forward.submit(&submission).await,
                 Err(refused) => refused,
             },
@@ -176,13 +178,13 @@ impl OutboundApi {
     /// update, as soon as it is known.
     pub async fn answer_updates<F: Future<Output = ()> + Send>(
         &self,
-        updates: Vec<(Request, Instant)>,
+        updates: Vec<(EncodedBody, Instant)>,
         origin: Origin,
         answered: impl Fn(usize, Reply) -> F + Send + Sync,
     ) {
         let (mut places, mut submissions) = (Vec::with_capacity(updates.len()), Vec::with_capacity(updates.len()));
-        for (place, (request, deadline)) in updates.into_iter().enumerate() {
-            match Submission::new(self.give_id(), origin, Body::Request(request), deadline) {
+        for (place, (body, deadline)) in updates.into_iter().enumerate() {
+            match Submission::new(self.give_id(), origin, body, deadline) {
                 Ok(submission) => {
                     places.push(place);
                     submissions.push(submission);

@@ -29,15 +29,14 @@ use chassis::{
 };
 use consensus::{FORMATS, RaftId, Versions};
 use futures::stream::BoxStream;
-use ocs_proto::peer::{
-    EpochProofReply, FetchStateRequest, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame, StateChunk,
-};
+use ocs_proto::peer::{EpochProofReply, FetchStateRequest, ForwardReply, HelloReply, JoinReply, PeerFrame, StateChunk};
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{Status, Streaming, transport::Channel};
 
 use crate::{
     data_dir::DataDir,
     entrance::{self, Refusals},
+    forward::Forwarded,
     versions,
 };
 use accept::Doorkeeper;
@@ -141,7 +140,7 @@ pub trait PeerHandler: Send + Sync + 'static {
     fn on_lost(&self, peer: RaftId, refused: bool);
 
     /// A request that another node forwarded. Always answers; is not cancelled when that node goes away.
-    fn forward(&self, from: RaftId, request: ForwardRequest) -> impl Future<Output = ForwardReply> + Send;
+    fn forward(&self, from: RaftId, request: Forwarded) -> impl Future<Output = ForwardReply> + Send;
 
     /// A greeting of the node with this name.
     fn hello(&self, node: &str) -> HelloReply;

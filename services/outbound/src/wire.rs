@@ -291,7 +291,21 @@ pub fn command_from_wire(command: wire::Command) -> Result<Command, WireError> {
     if command.format > COMMAND_FORMAT {
         return Err(WireError::Format(command.format));
     }
-    let body = match command.body.ok_or(WireError::Missing("body"))? {
+    Ok(Command {
+        id: command.id.ok_or(WireError::Missing("request id"))?.into(),
+        rules: command.rules,
+        stamp_us: command.stamp_us,
+        origin: origin_from_wire(command.origin)?,
+        random: command.random.to_vec(),
+        tenant: command.tenant,
+        principal: command.principal,
+        body: body_from_wire(command.body)?,
+    })
+}
+
+/// The body of a command from the wire.
+pub fn body_from_wire(body: Option<wire::command::Body>) -> Result<Body, WireError> {
+    Ok(match body.ok_or(WireError::Missing("body"))? {
         wire::command::Body::Request(request) => Body::Request(request_from_wire(request)?),
         wire::command::Body::CreateList(list) => Body::CreateList(list_from_wire(list)),
         wire::command::Body::ImportBatch(batch) => Body::ImportBatch(batch_from_wire(batch)),
@@ -302,16 +316,6 @@ pub fn command_from_wire(command: wire::Command) -> Result<Command, WireError> {
         wire::command::Body::DeleteList(delete) => Body::DeleteList(delete.list),
         wire::command::Body::DeleteRecords(delete) => Body::DeleteRecords(delete_from_wire(delete)),
         wire::command::Body::RemoveDoNotCall(remove) => Body::RemoveDoNotCall(remove_from_wire(remove)),
-    };
-    Ok(Command {
-        id: command.id.ok_or(WireError::Missing("request id"))?.into(),
-        rules: command.rules,
-        stamp_us: command.stamp_us,
-        origin: origin_from_wire(command.origin)?,
-        random: command.random.to_vec(),
-        tenant: command.tenant,
-        principal: command.principal,
-        body,
     })
 }
 

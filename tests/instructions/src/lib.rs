@@ -11,11 +11,13 @@ use http_proxy::{
 };
 use ocs_proto::{
     link::{LinkRequest, ToNode},
+    outbound::Request as WireRequest,
     peer::{Entry, SnapshotMark},
 };
 use outbound::{
     Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, Request, RequestId, UserField, wire,
 };
+use prost::Message;
 use records::{MapView, Rules, decide};
 
 /// Requests of one frame on the link.
@@ -105,13 +107,16 @@ fn frames(count: u64) {
         for _ in 0..count {
             let link = |(id, request): (u64, &Request)| LinkRequest {
                 id,
-                request: Some(wire::request_to_wire(request.clone())),
+                request: wire::request_to_wire(request.clone()).encode_to_vec().into(),
                 ..LinkRequest::default()
             };
             let requests = (1..).zip(&asked).map(link).collect();
             writer.send(&ToNode { requests, ..ToNode::default() }).await.expect("the pipe has room");
             let frame: ToNode = reader.next().await.expect("a frame").expect("a frame");
-            let read = frame.requests.into_iter().filter_map(|read| wire::request_from_wire(read.request?).ok());
+            let read = frame
+                .requests
+                .into_iter()
+                .filter_map(|read| wire::request_from_wire(WireRequest::decode(read.request).ok()?).ok());
             assert_eq!(read.count() as u64, FRAME_REQUESTS);
         }
     });

@@ -128,7 +128,7 @@ impl Link {
         let id = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
         let deadline_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u32;
         let (waiter, answer) = oneshot::channel();
-        let request = LinkRequest { id, deadline_ms, request: Some(request) };
+        let request = LinkRequest { id, deadline_ms, request: request.encode_to_vec().into() };
         let sent = self.queue.try_send(Outgoing::Request { request, waiter });
         sent.map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unanswered::Busy,

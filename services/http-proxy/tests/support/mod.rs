@@ -14,6 +14,7 @@ use ocs_proto::link::{
     ToNode, ToProxy,
 };
 use outbound::{Reply, Request, wire};
+use prost::Message;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UnixStream, unix::OwnedWriteHalf},
@@ -151,7 +152,7 @@ fn hear(
 ) {
     let mut answer = ToProxy::default();
     for LinkRequest { id, request, .. } in frame.requests {
-        let request = wire::request_from_wire(request.unwrap()).unwrap();
+        let request = wire::request_from_wire(ocs_proto::outbound::Request::decode(request).unwrap()).unwrap();
         match rule(&request) {
             Some(reply) => answer.replies.push(LinkReply { id, reply: Some(wire::reply_to_wire(&reply)) }),
             None => asked.send((id, request)).unwrap(),

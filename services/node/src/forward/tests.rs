@@ -9,12 +9,14 @@ use super::*;
 use crate::outbound_api::tests::{
     A, B, FakeGroup, NoPeers, Script, W, add_record, api, done, in_ten_seconds, refusal_code, short_hold, status, until,
 };
+use ocs_proto::outbound as wire;
+use prost::Message;
 use tokio::sync::oneshot;
 
 /// A peer that answers by script, else with an acknowledgement; silent once it is frozen.
 #[derive(Default)]
 struct FakePeer {
-    sent: Mutex<Vec<(RaftId, ForwardRequest)>>,
+    sent: Mutex<Vec<(RaftId, Forwarded)>>,
     script: Mutex<VecDeque<ForwardResult>>,
     frozen: bool,
 }
@@ -24,15 +26,15 @@ impl FakePeer {
         Arc::new(Self { script: Mutex::new(script.into_iter().collect()), ..Default::default() })
     }
 
-    fn sent(&self) -> Vec<(RaftId, ForwardRequest)> {
+    fn sent(&self) -> Vec<(RaftId, Forwarded)> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 #[tonic::async_trait]
 impl ForwardTo for FakePeer {
-    async fn forward(&self, to: RaftId, request: ForwardRequest) -> ForwardResult {
-        let id = request.id;
+    async fn forward(&self, to: RaftId, request: Forwarded) -> ForwardResult {
+        let id = request.head.id;
         self.sent.lock().unwrap().push((to, request));
         if self.frozen {
             std::future::pending::<()>().await;
@@ -82,7 +84,7 @@ impl Stage {
     }
 
     fn ids(&self) -> Vec<u64> {
-        self.peer.sent().iter().map(|(_, request)| request.id.unwrap().counter).collect()
+        self.peer.sent().iter().map(|(_, request)| request.head.id.unwrap().counter).collect()
     }
 }
 
@@ -92,7 +94,7 @@ async fn a_backup_forwards_to_the_primary() {
     assert_eq!(stage.add().await, done());
     let sent = stage.peer.sent();
     assert_eq!(sent[0].0, B);
-    assert!((1..=10_000).contains(&sent[0].1.deadline_ms));
+    assert!((1..=10_000).contains(&sent[0].1.head.deadline_ms));
     assert!(stage.group.proposed().is_empty());
 }
 
@@ -227,7 +229,9 @@ async fn a_client_that_hangs_up_does_not_cancel_what_was_proposed() {
 #[tokio::test]
 async fn a_forwarded_request_makes_no_second_hop() {
     let stage = stage(3, B, FakePeer::answering([]));
-    let submission = Submission::new(RequestId::default(), Origin::Http, add_record("1"), in_ten_seconds()).unwrap();
+    let submission =
+        Submission::new(RequestId::default(), Origin::Http, EncodedBody::of(add_record("1")), in_ten_seconds())
+            .unwrap();
     let reply = stage.api.forward().on_forward(W, submission.to_peer()).await;
     assert_eq!(reply.outcome(), ForwardOutcome::NotPrimary);
     assert!(stage.peer.sent().is_empty());
@@ -239,7 +243,7 @@ async fn a_primary_answers_what_was_forwarded_and_says_how_it_ended() {
     let errors = [ProposeError::Overtaken, ProposeError::NotPrimary, ProposeError::Busy, ProposeError::Stopped];
     stage.group.script(errors.map(|error| Script::Answer(Err(error))));
     let id = RequestId { node: 2, incarnation: 9, token: 0, counter: 5 };
-    let submission = Submission::new(id, Origin::Control, add_record("1"), in_ten_seconds()).unwrap();
+    let submission = Submission::new(id, Origin::Control, EncodedBody::of(add_record("1")), in_ten_seconds()).unwrap();
     let mut outcomes = Vec::new();
     for _ in 0..5 {
         let reply = stage.api.forward().on_forward(B, submission.to_peer()).await;
@@ -256,10 +260,11 @@ async fn a_primary_answers_what_was_forwarded_and_says_how_it_ended() {
 async fn a_forwarded_request_that_this_version_cannot_read_never_enters_the_log() {
     let stage = stage(3, A, FakePeer::answering([]));
     let newer = wire::Request { name: "TimeTravel".into(), resource: "records".into(), ..Default::default() };
-    let body = Some(forward_request::Body::Request(newer));
+    let body = Some(wire::command::Body::Request(newer));
+    let body = wire::Command { body, ..wire::Command::default() }.encode_to_vec().into();
     let origin = wire::Origin::Http.into();
-    let request = ForwardRequest { id: Some(RequestId::default().into()), deadline_ms: 1000, origin, body };
-    let reply = stage.api.forward().on_forward(B, request).await;
+    let head = ForwardRequest { id: Some(RequestId::default().into()), deadline_ms: 1000, origin };
+    let reply = stage.api.forward().on_forward(B, Forwarded { head, body }).await;
     assert_eq!(reply.outcome(), ForwardOutcome::Refused);
     assert!(stage.group.proposed().is_empty());
 }
@@ -270,7 +275,6 @@ impl Stage {
     /// Runs three updates that came together; once they are proposed, the group goes through `change`. Places and answers, in
     /// the order in which they came.
     async fn three_while(&self, change: impl FnOnce()) -> Vec<(usize, Reply)> {
-        let Body::Request(request) = add_record("1") else { panic!("a request") };
         let answers = Mutex::new(Vec::new());
         let answered = |place, reply| {
             answers.lock().unwrap().push((place, reply));
@@ -280,7 +284,7 @@ impl Stage {
             until(|| self.group.proposed().len() == 3).await;
             change();
         };
-        let updates = vec![(request, in_ten_seconds()); 3];
+        let updates = vec![(EncodedBody::of(add_record("1")), in_ten_seconds()); 3];
         tokio::join!(self.api.answer_updates(updates, Origin::Http, answered), change);
         answers.into_inner().unwrap()
     }

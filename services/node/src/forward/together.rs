@@ -84,7 +84,7 @@ impl Forward {
     }
 
     fn propose_one(&self, submission: &Submission) -> First {
-        match self.door.enqueue(submission.id, submission.origin, submission.encoded.clone()) {
+        match self.door.enqueue(submission.id, submission.origin, submission.body.clone()) {
             Ok(awaited) => First::Made(awaited),
             Err(error) => First::Known(Err(error).into()),
         }

@@ -8,23 +8,15 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
 use chassis::tasks::{AtEnd, Tasks};
 use consensus::{Proposal, ProposeError, RaftId, Status};
-use ocs_proto::outbound as wire;
-use outbound::{
-    Body, COMMAND_BYTES_MAX, COMMAND_FORMAT, Origin, RULES_FIRST, RULES_NEWEST, RULES_WITH_SETTINGS, Refusal,
-    RefusalCode, Reply, RequestId,
-};
-use prost::Message;
+use outbound::{Origin, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, RequestId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Group, StampClock, StateReader, odd_clocks, walls};
+use super::{EncodedBody, Group, StampClock, StateReader, odd_clocks, walls};
 
 /// How often the clocks and the last stamp applied are looked at while nothing is asked.
 const LOOK: Duration = Duration::from_millis(100);
-/// Random bytes a command carries.
-const RANDOM_BYTES: usize = 16;
 
 /// What became of a proposal.
 pub(crate) type Answer = Result<Reply, ProposeError>;
@@ -61,50 +53,6 @@ struct Queued {
     waiter: oneshot::Sender<Answer>,
 }
 
-/// A body as part of an encoded command, and what of it the head says again.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct EncodedBody {
-    pub(crate) bytes: Bytes,
-    tenant: String,
-    principal: String,
-    rules: RulesOf,
-}
-
-/// The rules version that a body asks for.
-#[derive(Debug, Clone, Copy, Default)]
-enum RulesOf {
-    /// The group's.
-    #[default]
-    Any,
-    /// The group's, if it is this one at least.
-    AtLeast(u32),
-    /// This one: it raises the group's.
-    RaisedTo(u32),
-}
-
-impl RulesOf {
-    fn of(body: &Body) -> Self {
-        match body {
-            Body::RaiseRules(raise) => Self::RaisedTo(raise.to),
-            _ if body.rules_min() > RULES_FIRST => Self::AtLeast(body.rules_min()),
-            _ => Self::Any,
-        }
-    }
-
-    /// The version that decides it in a group that decides by `group`.
-    ///
-    /// # Errors
-    /// Why it is not to be put into the log: a node that cannot decide it would stop.
-    fn version(self, group: u32) -> Result<u32, Reply> {
-        match self {
-            Self::AtLeast(version) if group < version => Err(too_early(group, version, RefusalCode::Unavailable)),
-            Self::RaisedTo(version) if version > RULES_NEWEST => Err(unknown_rules(version)),
-            Self::RaisedTo(version) => Ok(version.max(group)),
-            Self::Any | Self::AtLeast(_) => Ok(group),
-        }
-    }
-}
-
 /// The refusal of a command that a group cannot decide before its rules version is raised to `needed`.
 pub(crate) fn too_early(group: u32, needed: u32, code: RefusalCode) -> Reply {
     let why = match needed {
@@ -116,11 +64,6 @@ pub(crate) fn too_early(group: u32, needed: u32, code: RefusalCode) -> Reply {
          release that knows version {needed}, or names the nodes that do not"
     );
     Refusal::new(code, message).into()
-}
-
-fn unknown_rules(version: u32) -> Reply {
-    let message = format!("This release knows the rules up to version {RULES_NEWEST}, not {version}");
-    Refusal::new(RefusalCode::Unavailable, message).into()
 }
 
 impl PrimaryDoor {
@@ -140,7 +83,7 @@ impl PrimaryDoor {
         Self { queue, odd }
     }
 
-    /// Puts an encoded body (see [`encode_body`]) into the log under its id, and waits for the reply.
+    /// Puts a body into the log under its id, and waits for the reply.
     ///
     /// # Errors
     /// See [`ProposeError`]; all but `Overtaken` mean that it was not put into the log by this call.
@@ -170,55 +113,6 @@ impl PrimaryDoor {
 /// Waits for what becomes of a proposal. A waiter that is dropped tells nothing about its command.
 pub(crate) async fn heard(awaited: &mut Awaited) -> Answer {
     awaited.await.unwrap_or(Err(ProposeError::Overtaken))
-}
-
-/// The body's part of an encoded command. The head goes in front of it when it is stamped: protobuf's fields may be
-/// written one after the other.
-///
-/// # Errors
-/// LIMIT, if the command would be larger than a command may be.
-pub(crate) fn encode_body(body: Body) -> Result<EncodedBody, Reply> {
-    let (rules, (tenant, principal)) = (RulesOf::of(&body), body.whose());
-    let (tenant, principal) = (tenant.to_owned(), principal.to_owned());
-    let body = Some(outbound::wire::body_to_wire(body));
-    let bytes: Bytes = wire::Command { body, ..Default::default() }.encode_to_vec().into();
-    let encoded = EncodedBody { bytes, tenant, principal, rules };
-    let bytes = encoded.bytes.len();
-    if bytes + encoded.head_bytes_max() > COMMAND_BYTES_MAX { Err(too_large(bytes)) } else { Ok(encoded) }
-}
-
-impl EncodedBody {
-    fn head_bytes_max(&self) -> usize {
-        HEAD_BYTES_MAX + self.tenant.len() + self.principal.len()
-    }
-}
-
-/// More than every head needs beside names: eight fields, the random bytes and a token among them.
-const HEAD_BYTES_MAX: usize = 128;
-
-fn too_large(bytes: usize) -> Reply {
-    let message = format!("The request is too large: {bytes} bytes, at most {COMMAND_BYTES_MAX} are taken");
-    Refusal::new(RefusalCode::Limit, message).into()
-}
-
-fn encode_command(id: RequestId, origin: Origin, rules: u32, stamp_us: u64, body: EncodedBody) -> Bytes {
-    let bytes_max = body.head_bytes_max() + body.bytes.len();
-    let named = rules >= RULES_WITH_SETTINGS;
-    let head = wire::Command {
-        format: COMMAND_FORMAT,
-        rules,
-        id: Some(id.into()),
-        stamp_us,
-        origin: outbound::wire::origin_to_wire(origin).into(),
-        random: Bytes::copy_from_slice(&rand::random::<[u8; RANDOM_BYTES]>()),
-        tenant: if named { body.tenant } else { String::new() },
-        principal: if named { body.principal } else { String::new() },
-        body: None,
-    };
-    let mut bytes = BytesMut::with_capacity(bytes_max);
-    head.encode(&mut bytes).expect("a BytesMut grows");
-    bytes.put_slice(&body.bytes);
-    bytes.freeze()
 }
 
 struct Batch {
@@ -251,9 +145,9 @@ impl Batch {
         };
         let group_rules = self.stamper.state.rules_version();
         let clock = &mut self.stamper.clock;
-        let proposal = |one: Queued| match one.body.rules.version(group_rules) {
+        let proposal = |one: Queued| match one.body.rules_version(group_rules) {
             Ok(rules) => {
-                let command = encode_command(one.id, one.origin, rules, clock.stamp(), one.body);
+                let command = one.body.into_command(one.id, one.origin, rules, clock.stamp());
                 Some(Proposal { id: one.id, term, command, waiter: one.waiter })
             }
             Err(refused) => {
@@ -331,7 +225,7 @@ pub(crate) fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use outbound::{RULES_FIRST, RaiseRules, Request};
+    use outbound::{Body, RULES_FIRST, RULES_NEWEST, RaiseRules, Request};
 
     use super::*;
     use crate::outbound_api::tests::{A, B, FakeGroup, Reader, add_record, status};
@@ -349,7 +243,7 @@ mod tests {
         let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
         let door = PrimaryDoor::new(DoorConfig::default(), group.clone(), Arc::new(Reader::at(rules_version)), &tasks);
         let asked = (1..).zip(bodies);
-        let answers = asked.map(|(at, body)| door.propose(id(at), Origin::Control, encode_body(body).unwrap()));
+        let answers = asked.map(|(at, body)| door.propose(id(at), Origin::Control, EncodedBody::of(body)));
         let answers = futures::future::join_all(answers).await;
         (group.proposed(), answers)
     }
@@ -379,29 +273,11 @@ mod tests {
         assert_eq!(proposed_at(2, vec![Body::SetSettings(Vec::new())]).await.0.len(), 1);
     }
 
-    #[test]
-    fn head_and_body_written_apart_are_one_command() {
-        let body = add_record("5551234");
-        let bytes = encode_command(id(7), Origin::Http, RULES_FIRST, 99, encode_body(body.clone()).unwrap());
-        let command = wire::Command::decode(bytes.clone()).unwrap();
-        assert_eq!(command.encode_to_vec(), bytes);
-        let command = outbound::wire::command_from_wire(command).unwrap();
-        assert_eq!((command.id, command.stamp_us, command.rules, command.body), (id(7), 99, RULES_FIRST, body));
-        assert_eq!(command.random.len(), RANDOM_BYTES);
-    }
-
-    #[test]
-    fn a_command_above_the_limit_is_refused() {
-        let body = add_record(&"5".repeat(COMMAND_BYTES_MAX));
-        let refused = encode_body(body).unwrap_err();
-        assert!(matches!(refused.body, outbound::ReplyBody::Refused(refusal) if refusal.code == RefusalCode::Limit));
-    }
-
     #[tokio::test]
     async fn stamps_increase_in_the_order_of_the_queue_and_what_queued_is_one_batch() {
         let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
         let door = door(&group, &tasks);
-        let body = encode_body(add_record("1")).unwrap();
+        let body = EncodedBody::of(add_record("1"));
         let three = (1..=3).map(|counter| door.propose(id(counter), Origin::Http, body.clone()));
         let answers = futures::future::join_all(three).await;
         assert!(answers.iter().all(Result::is_ok));
@@ -414,7 +290,7 @@ mod tests {
     #[tokio::test]
     async fn a_backup_stamps_nothing() {
         let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
-        let body = encode_body(add_record("1")).unwrap();
+        let body = EncodedBody::of(add_record("1"));
         let answer = door(&group, &tasks).propose(id(1), Origin::Http, body).await;
         assert_eq!(answer, Err(ProposeError::NotPrimary));
         assert_eq!(group.batches(), 0);
@@ -425,7 +301,7 @@ mod tests {
         let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
         let config = DoorConfig { queue_requests_max: 1, batch_requests_max: 1 };
         let door = PrimaryDoor::new(config, group, Arc::new(Reader::at(RULES_FIRST)), &tasks);
-        let body = encode_body(add_record("1")).unwrap();
+        let body = EncodedBody::of(add_record("1"));
         let two = [1, 2].map(|counter| door.propose(id(counter), Origin::Http, body.clone()));
         let answers = futures::future::join_all(two).await;
         assert!(answers[0].is_ok());

@@ -363,7 +363,7 @@ pub(crate) struct NoPeers;
 
 #[tonic::async_trait]
 impl ForwardTo for NoPeers {
-    async fn forward(&self, _: RaftId, _: ocs_proto::peer::ForwardRequest) -> ForwardResult {
+    async fn forward(&self, _: RaftId, _: crate::forward::Forwarded) -> ForwardResult {
         ForwardResult::NotSent("nobody is there")
     }
 }

@@ -9,18 +9,18 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::Bytes;
 use chassis::tasks::Tasks;
 use consensus::RaftId;
 use ocs_proto::{
     outbound::RequestId,
-    peer::{ForwardFrame, ForwardReply, ForwardRequest},
+    peer::{ForwardFrame, ForwardReply},
 };
-use prost::Message;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Channel};
 
-use crate::forward::{ForwardResult, ForwardTo};
+use crate::forward::{ForwardResult, ForwardTo, Forwarded};
 
 use super::{
     FORWARDS_MAX, FRAME_BYTES_MAX,
@@ -46,7 +46,7 @@ struct Lane {
 #[derive(Debug)]
 struct Job {
     id: RequestId,
-    request: ForwardRequest,
+    request: Forwarded,
     waiter: Waiter,
 }
 
@@ -75,9 +75,9 @@ struct Pages {
 
 impl ForwardClient {
     /// Sends a request to a peer and waits for what becomes of it. Dropping the future forgets the answer, not the request.
-    pub async fn forward(&self, to: RaftId, request: ForwardRequest) -> ForwardResult {
+    pub async fn forward(&self, to: RaftId, request: Forwarded) -> ForwardResult {
         let Some(lane) = self.lanes.get(&number(to)) else { return ForwardResult::NotSent("not a configured node") };
-        let Some(id) = request.id else { return ForwardResult::NotSent("a request without an id") };
+        let Some(id) = request.head.id else { return ForwardResult::NotSent("a request without an id") };
         match lane.queue(id, request) {
             Ok((answer, _place)) => answer.await.unwrap_or(ForwardResult::Lost),
             Err(reason) => ForwardResult::NotSent(reason),
@@ -92,7 +92,7 @@ impl ForwardClient {
 
 #[tonic::async_trait]
 impl ForwardTo for ForwardClient {
-    async fn forward(&self, to: RaftId, request: ForwardRequest) -> ForwardResult {
+    async fn forward(&self, to: RaftId, request: Forwarded) -> ForwardResult {
         ForwardClient::forward(self, to, request).await
     }
 }
@@ -101,7 +101,7 @@ type Queued = (oneshot::Receiver<ForwardResult>, Place);
 
 impl Lane {
     /// Queues under the book's lock: a stream that ends meanwhile finds the job in the queue, or it is not taken.
-    fn queue(&self, id: RequestId, request: ForwardRequest) -> Result<Queued, &'static str> {
+    fn queue(&self, id: RequestId, request: Forwarded) -> Result<Queued, &'static str> {
         let mut pages = self.book.pages();
         if !pages.open {
             return Err("not connected");
@@ -152,7 +152,7 @@ impl Book {
     }
 
     /// Notes jobs as sent, just before they go on the stream. A job whose caller has gone is left out.
-    fn send(&self, jobs: Vec<Job>) -> Vec<ForwardRequest> {
+    fn send(&self, jobs: Vec<Job>) -> Vec<Bytes> {
         let mut pages = self.pages();
         let mut requests = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -161,7 +161,7 @@ impl Book {
             }
             // An earlier wait for the same id has nothing more to hope for: its sender goes, and it ends as lost.
             pages.sent.insert(job.id, job.waiter);
-            requests.push(job.request);
+            requests.push(job.request.encode());
         }
         requests
     }
@@ -260,6 +260,7 @@ fn end(book: &Book, queue: &Queue<Job>) {
 #[cfg(test)]
 mod tests {
     use futures::{FutureExt, StreamExt};
+    use ocs_proto::peer::ForwardRequest;
 
     use super::*;
 
@@ -270,9 +271,9 @@ mod tests {
         (ForwardClient { lanes: Arc::new(lanes) }, book, Queue::new(waiting, |job: &Job| job.request.encoded_len()))
     }
 
-    fn request(counter: u64) -> ForwardRequest {
+    fn request(counter: u64) -> Forwarded {
         let id = RequestId { node: 1, incarnation: 1, counter, ..RequestId::default() };
-        ForwardRequest { id: Some(id), ..ForwardRequest::default() }
+        Forwarded { head: ForwardRequest { id: Some(id), ..ForwardRequest::default() }, ..Forwarded::default() }
     }
 
     #[tokio::test]
@@ -284,7 +285,7 @@ mod tests {
         let mut batches = queue.session(1, move |jobs| sender.send(jobs));
         let (mut taken, mut left) = (Box::pin(client.forward(2, request(1))), Box::pin(client.forward(2, request(2))));
         assert!(taken.as_mut().now_or_never().is_none() && left.as_mut().now_or_never().is_none());
-        assert_eq!(batches.next().await, Some(vec![request(1)]));
+        assert_eq!(batches.next().await, Some(vec![request(1).encode()]));
         end(&book, &queue);
         assert!(matches!(taken.await, ForwardResult::Lost));
         assert!(matches!(left.await, ForwardResult::NotSent(_)));

@@ -14,7 +14,7 @@ use consensus::{
     FORMATS, RaftId, bounds,
     members::{self, Epochs},
 };
-use ocs_proto::peer::{EpochProofRequest, ForwardRequest, Head, HelloRequest, JoinRequest, PeerFrame};
+use ocs_proto::peer::{EpochProofRequest, Head, HelloRequest, JoinRequest, PeerFrame};
 use tokio::sync::watch;
 use tonic::Status;
 
@@ -22,6 +22,7 @@ use super::{PeerAddress, PeerSelf, epochs::Claims, text::shown};
 use crate::{
     data_dir::DataDir,
     entrance::{Phase, Place},
+    forward::Forwarded,
     versions,
 };
 
@@ -316,9 +317,11 @@ fn within_bounds(head: &Head) -> Result<(), Status> {
 }
 
 /// A request bears the number of the node that read it: under another one it would take the place of that node's requests.
-pub(super) fn check_forward(from: RaftId, request: &ForwardRequest) -> Result<(), Status> {
-    match request.id {
-        Some(id) if id.node == u32::from(number(from)) => Ok(()),
+pub(super) fn check_forward(from: RaftId, request: &Bytes) -> Result<Forwarded, Status> {
+    let unreadable = |error| Status::invalid_argument(format!("a forwarded request that is no message: {error}"));
+    let request = Forwarded::decode(request).map_err(unreadable)?;
+    match request.head.id {
+        Some(id) if id.node == u32::from(number(from)) => Ok(request),
         Some(_) => Err(Status::invalid_argument("a forwarded request under another node's number")),
         None => Err(Status::invalid_argument("a forwarded request without an id")),
     }

@@ -6,8 +6,8 @@ use chassis::tasks::{AtEnd, Tasks};
 use consensus::{RaftId, Versions};
 use futures::{StreamExt, stream::BoxStream};
 use ocs_proto::peer::{
-    EpochProofReply, EpochProofRequest, FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, ForwardRequest,
-    Head, HelloReply, HelloRequest, JoinReply, JoinRequest, PeerFrame, PeerFrameEnd, peer_server::Peer,
+    EpochProofReply, EpochProofRequest, FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, Head,
+    HelloReply, HelloRequest, JoinReply, JoinRequest, PeerFrame, PeerFrameEnd, peer_server::Peer,
 };
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     data_dir::{DataDir, DataDirError},
     entrance::Refusals,
+    forward::Forwarded,
 };
 
 pub(super) struct PeerService<H> {
@@ -219,9 +220,7 @@ impl<H: PeerHandler> PeerService<H> {
             let Ok(Some(frame)) = next else { return };
             let Ok(from) = self.speaker(frame.head.as_ref(), &caller, &mut speaking) else { return };
             for request in frame.requests {
-                if self.noted(&caller, guard::check_forward(from, &request)).is_err() {
-                    return;
-                }
+                let Ok(request) = self.noted(&caller, guard::check_forward(from, &request)) else { return };
                 let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
                 self.answer(from, request, replies.clone(), place);
             }
@@ -231,7 +230,7 @@ impl<H: PeerHandler> PeerService<H> {
     fn answer(
         &self,
         from: RaftId,
-        request: ForwardRequest,
+        request: Forwarded,
         replies: mpsc::Sender<ForwardReply>,
         place: tokio::sync::OwnedSemaphorePermit,
     ) {

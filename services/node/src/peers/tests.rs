@@ -6,15 +6,16 @@ mod lies;
 
 use consensus::Transport;
 use futures::future::join_all;
-use ocs_proto::outbound::RequestId;
+use ocs_proto::{outbound::RequestId, peer::ForwardRequest};
 
 use super::*;
 use crate::{data_dir::Formation, forward::ForwardResult};
 use fixture::{bind, frame, message, pair, pair_over_relay};
 
-fn request(counter: u64) -> ForwardRequest {
+fn request(counter: u64) -> Forwarded {
     let id = RequestId { node: 1, incarnation: 1, counter, ..RequestId::default() };
-    ForwardRequest { id: Some(id), deadline_ms: 1000, ..ForwardRequest::default() }
+    let head = ForwardRequest { id: Some(id), deadline_ms: 1000, ..ForwardRequest::default() };
+    Forwarded { head, ..Forwarded::default() }
 }
 
 #[tokio::test]
@@ -118,14 +119,14 @@ async fn thousands_of_requests_are_forwarded_at_once_and_each_gets_its_own_reply
         let mut arrived = b.arrived.lock().await;
         for counter in 0..5000 {
             let (from, request) = arrived.recv().await.unwrap();
-            assert_eq!((from, request.id.unwrap().counter, request.deadline_ms), (1, counter, 1000));
+            assert_eq!((from, request.head.id.unwrap().counter, request.head.deadline_ms), (1, counter, 1000));
         }
         b.handler.answers.add_permits(5000);
     };
     let (results, ()) = tokio::join!(asked, answered);
     for (counter, result) in results.into_iter().enumerate() {
         let ForwardResult::Reply(reply) = result else { panic!("{result:?}") };
-        assert_eq!(reply.id, request(counter as u64).id);
+        assert_eq!(reply.id, request(counter as u64).head.id);
     }
 }
 

@@ -14,15 +14,14 @@ use consensus::{
     members, proof,
 };
 use futures::StreamExt;
-use ocs_proto::peer::{
-    EpochProofReply, ForwardOutcome, ForwardReply, ForwardRequest, HelloReply, JoinReply, PeerFrame,
-};
+use ocs_proto::peer::{EpochProofReply, ForwardOutcome, ForwardReply, HelloReply, JoinReply, PeerFrame};
 use outbound::{Reply, RequestId};
 use tonic::Status;
 
 use crate::{
     bulk::Bulk,
     data_dir::DataDir,
+    forward::Forwarded,
     machine::{RecordsReader, StateOut},
     outbound_api::OutboundApi,
     pace::Pace,
@@ -84,10 +83,10 @@ impl PeerHandler for PeerSide {
         }
     }
 
-    async fn forward(&self, from: RaftId, request: ForwardRequest) -> ForwardReply {
+    async fn forward(&self, from: RaftId, request: Forwarded) -> ForwardReply {
         match self.parts.get().and_then(|parts| parts.api.as_ref()) {
             Some(api) => api.forward().on_forward(from, request).await,
-            None => ForwardReply { id: request.id, outcome: ForwardOutcome::NotPrimary.into(), reply: None },
+            None => ForwardReply { id: request.head.id, outcome: ForwardOutcome::NotPrimary.into(), reply: None },
         }
     }
 

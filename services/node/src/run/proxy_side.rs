@@ -12,7 +12,7 @@ use crate::{
     health::{Check, Health},
     link::{ProxyHandler, Taken},
     metrics::Metrics,
-    outbound_api::OutboundApi,
+    outbound_api::{EncodedBody, OutboundApi},
     role::{Role, RoleService, RoleView},
 };
 
@@ -64,7 +64,7 @@ fn notice(view: &RoleView, status: &consensus::Status) -> RoleNotice {
     RoleNotice { role: role.to_owned(), single_copy: status.single_copy }
 }
 
-fn from_now_on(requests: Vec<Taken>) -> Vec<(Request, Instant)> {
+fn from_now_on<T>(requests: Vec<Taken<T>>) -> Vec<(T, Instant)> {
     let now = Instant::now();
     requests.into_iter().map(|(request, deadline)| (request, now + deadline)).collect()
 }
@@ -72,13 +72,13 @@ fn from_now_on(requests: Vec<Taken>) -> Vec<(Request, Instant)> {
 impl ProxyHandler for ProxySide {
     async fn updates<F: Future<Output = ()> + Send>(
         &self,
-        updates: Vec<Taken>,
+        updates: Vec<Taken<EncodedBody>>,
         answered: impl Fn(usize, Reply) -> F + Send + Sync,
     ) {
         self.api.answer_updates(from_now_on(updates), Origin::Http, answered).await;
     }
 
-    async fn reads(&self, reads: Vec<Taken>) -> Vec<Reply> {
+    async fn reads(&self, reads: Vec<Taken<Request>>) -> Vec<Reply> {
         self.api.answer_reads(&from_now_on(reads)).await
     }
 

@@ -2,8 +2,12 @@
 
 use std::net::SocketAddr;
 
-use ocs_proto::link::{HealthKind, RoleNotice, Stats};
-use outbound::Reply;
+use ocs_proto::{
+    link::{HealthKind, RoleNotice, Stats},
+    outbound as wire,
+};
+use outbound::{Reply, Request};
+use prost::Message;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -11,7 +15,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::link::Taken;
+use crate::{link::Taken, outbound_api::EncodedBody};
 
 /// No stop of these tests is late.
 fn far() -> std::time::Instant {
@@ -36,24 +40,34 @@ impl Acknowledges {
         let role = watch::channel(RoleNotice { role: "backup".into(), single_copy: false }).0;
         Arc::new(Self { role, arrived: Notify::new(), may_answer: CancellationToken::new() })
     }
+
+    async fn wait(&self) {
+        self.arrived.notify_one();
+        self.may_answer.cancelled().await;
+    }
+}
+
+fn acknowledge(name: &str) -> Reply {
+    Reply::done(format!("{name}Acknowledge"), Vec::new())
 }
 
 impl ProxyHandler for Acknowledges {
     async fn updates<F: Future<Output = ()> + Send>(
         &self,
-        updates: Vec<Taken>,
+        updates: Vec<Taken<EncodedBody>>,
         answered: impl Fn(usize, Reply) -> F + Send + Sync,
     ) {
-        for (place, reply) in self.reads(updates).await.into_iter().enumerate() {
-            answered(place, reply).await;
+        self.wait().await;
+        for (place, (body, _)) in updates.into_iter().enumerate() {
+            let command = wire::Command::decode(body.bytes().clone()).unwrap();
+            let Some(wire::command::Body::Request(request)) = command.body else { panic!("a request") };
+            answered(place, acknowledge(&request.name)).await;
         }
     }
 
-    async fn reads(&self, reads: Vec<Taken>) -> Vec<Reply> {
-        self.arrived.notify_one();
-        self.may_answer.cancelled().await;
-        let done = |(request, _): Taken| Reply::done(format!("{}Acknowledge", request.verb.name()), Vec::new());
-        reads.into_iter().map(done).collect()
+    async fn reads(&self, reads: Vec<Taken<Request>>) -> Vec<Reply> {
+        self.wait().await;
+        reads.into_iter().map(|(request, _)| acknowledge(request.verb.name())).collect()
     }
 
     async fn health(&self, kind: HealthKind) -> (bool, String) {

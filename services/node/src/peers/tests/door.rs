@@ -5,6 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use consensus::members;
 use futures::stream;
 use ocs_proto::peer::{ConfState, HelloRequest, SnapshotMark};
+use prost::Message;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::{
     ClientConfig, RootCertStore,
@@ -269,8 +270,9 @@ async fn a_name_with_a_newline_stays_one_line_and_a_request_bears_its_senders_nu
     let refused = dial::client(channel.clone()).hello(greeting).await.unwrap_err();
     assert_eq!(refused.message(), "node \"b\\nERROR forged\" is not configured here");
     let id = ocs_proto::outbound::RequestId { node: 1, incarnation: 1, counter: 1, ..Default::default() };
-    let request = ForwardRequest { id: Some(id), ..ForwardRequest::default() };
-    let framed = ocs_proto::peer::ForwardFrame { head: Some(way.head()), requests: vec![request] };
+    let request = ocs_proto::peer::ForwardRequest { id: Some(id), ..Default::default() };
+    let framed =
+        ocs_proto::peer::ForwardFrame { head: Some(way.head()), requests: vec![request.encode_to_vec().into()] };
     let mut replies = dial::client(channel).forward(stream::iter([framed])).await.unwrap().into_inner();
     assert_eq!(replies.message().await.unwrap(), None);
     assert!(a.arrived.lock().await.try_recv().is_err());

@@ -14,7 +14,7 @@ use chassis::{
 };
 use consensus::{Kind, RaftId};
 use ocs_proto::peer::{
-    EpochProofReply, ForwardReply, ForwardRequest, Head, HelloReply, PeerFrame, RaftMessage, SnapshotMark, StateChunk,
+    EpochProofReply, ForwardReply, Head, HelloReply, PeerFrame, RaftMessage, SnapshotMark, StateChunk,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ pub(super) struct Recorder {
     directory: Arc<DataDir>,
     frames: mpsc::UnboundedSender<PeerFrame>,
     lost: mpsc::UnboundedSender<(RaftId, bool)>,
-    arrived: mpsc::UnboundedSender<(RaftId, ForwardRequest)>,
+    arrived: mpsc::UnboundedSender<(RaftId, Forwarded)>,
     pub(super) answers: Semaphore,
     /// Where its log begins, if its version tells; and how often it was asked.
     pub(super) log: std::sync::Mutex<Option<SnapshotMark>>,
@@ -54,8 +54,8 @@ impl PeerHandler for Recorder {
         let _ = self.lost.send((peer, refused));
     }
 
-    async fn forward(&self, from: RaftId, request: ForwardRequest) -> ForwardReply {
-        let id = request.id;
+    async fn forward(&self, from: RaftId, request: Forwarded) -> ForwardReply {
+        let id = request.head.id;
         let _ = self.arrived.send((from, request));
         self.answers.acquire().await.unwrap().forget();
         ForwardReply { id, ..ForwardReply::default() }
@@ -99,7 +99,7 @@ pub(super) struct Node {
     pub(super) directory: Arc<DataDir>,
     pub(super) frames: mpsc::UnboundedReceiver<PeerFrame>,
     pub(super) lost: mpsc::UnboundedReceiver<(RaftId, bool)>,
-    pub(super) arrived: Mutex<mpsc::UnboundedReceiver<(RaftId, ForwardRequest)>>,
+    pub(super) arrived: Mutex<mpsc::UnboundedReceiver<(RaftId, Forwarded)>>,
     pub(super) tasks: Tasks,
     _home: TempDir,
 }

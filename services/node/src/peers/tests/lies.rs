@@ -10,6 +10,7 @@ use ocs_proto::{
     outbound::RequestId,
     peer::{ForwardRequest, Head, HelloRequest, JoinRequest, PeerFrame},
 };
+use prost::Message;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
 
@@ -77,7 +78,12 @@ impl Listener {
                     token_high: rng.random(),
                     token_low: rng.random(),
                 };
-                let request = ForwardRequest { id: rng.random_bool(0.9).then_some(id), ..ForwardRequest::default() };
+                let head = ForwardRequest { id: rng.random_bool(0.9).then_some(id), ..ForwardRequest::default() };
+                let mut request = head.encode_to_vec();
+                if rng.random_bool(0.3) {
+                    request.extend((0..rng.random_range(1..40)).map(|_| rng.random::<u8>()));
+                }
+                let request = request.into();
                 one_line(guard::check_forward(number_near(rng, 2), &request).err());
             }
             _ => {
