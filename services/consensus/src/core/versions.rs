@@ -1,7 +1,7 @@
 //! The versions by which the group writes and decides (R13 versions-are-replicated): formats of frames, logs and rows, and the rules.
 //!
-//! Both stand in the membership, so that the witness has them too and no restart forgets them; they only go up. What a version
-//! means is known elsewhere. Called by the driver and the node.
+//! Both stand in the membership, so that the witness has them too and no restart forgets them; they only go up. The meaning of a
+//! version is defined elsewhere. Called by the driver and the node.
 
 use ocs_proto::peer::ChangeContext;
 
@@ -30,8 +30,8 @@ impl<D: Disk> Core<D> {
         self.raw.store().conf_state().rules_wanted.max(1)
     }
 
-    /// Raises the versions. To be called again until it answers true: the change must be committed first. The caller has looked
-    /// whether every member knows them.
+    /// Raises the versions. False until the change is committed: the caller repeats the call. The caller has checked that every
+    /// member knows them.
     ///
     /// # Errors
     /// [`RaiseError`]: nothing was begun.

@@ -70,10 +70,10 @@ pub trait File: Send + Sync + 'static {
     /// `StorageFull` where the file cannot grow, or what the system says.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// fdatasync: contents and length are durable when it returns.
+    /// fdatasync: contents and length are durable on return.
     ///
     /// # Errors
-    /// What the system says; what was written since the last success may be lost then.
+    /// What the system says; bytes written since the last success may be lost then.
     fn sync(&self) -> io::Result<()>;
 
     /// Length in bytes.
@@ -101,7 +101,7 @@ struct Directory {
 const RESERVE_DESCRIPTORS: usize = 16;
 
 impl Directory {
-    /// False: there is none left to give.
+    /// Gives a descriptor of the reserve back to the process. False: the reserve is empty.
     fn give(&self) -> bool {
         self.reserve.lock().unwrap_or_else(PoisonError::into_inner).pop().is_some()
     }
@@ -116,7 +116,7 @@ impl Directory {
 }
 
 impl FileDisk {
-    /// Opens a directory, made if it is not there (its parent must be).
+    /// Opens a directory, and makes a missing one (its parent must exist).
     ///
     /// # Errors
     /// `WouldBlock` if another process has it, or what the system says.

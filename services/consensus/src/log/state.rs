@@ -1,7 +1,7 @@
 //! What the log knows of itself: hard state, start, memberships, terms, and a sparse index of where entries stand.
 //!
-//! Changed in one place, [`State::apply`], by the writer after its fdatasync and by recovery as it reads: what is replayed is
-//! what was written. Its size grows with the log by 8 bytes per 64 KiB. Never does IO.
+//! Changed in one place, [`State::apply`], by the writer after its fdatasync and by recovery during its read: the same effects
+//! change the state in both. Its size grows with the log by 8 bytes per 64 KiB. Never does IO.
 
 use std::collections::VecDeque;
 
@@ -74,7 +74,7 @@ pub(super) struct Span {
     pub(super) cuts: u64,
 }
 
-/// All of it.
+/// Everything that the log knows of itself.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) hard_state: HardState,
@@ -261,7 +261,7 @@ impl State {
         }
     }
 
-    /// Takes out the entries after `index`; what stands in the files stays there.
+    /// Takes out the entries after `index`; the bytes in the files stay there.
     fn cut_after(&mut self, index: u64) {
         for segment in self.segments.iter_mut().rev() {
             segment.cut_after(index);

@@ -99,12 +99,12 @@ fn what_was_found_of_a_state_that_has_gone_is_not_held_against_the_next_one() {
     assert!(!behind.wanted(), "a snapshot took its place");
 }
 
-/// A data node of two: what it shows in its heads, and what the other sees of it.
+/// A data node of two: the facts in its heads, and the other node's view of them.
 struct Node {
     id: RaftId,
     repair: Repair,
     distrusting: bool,
-    /// Whose state it has.
+    /// The node whose state this node has.
     state: RaftId,
 }
 
@@ -126,7 +126,7 @@ impl Node {
         self.distrusting |= self.repair.due(self.here(), &[other]);
     }
 
-    /// `given`: the state of the other one, if it gives any.
+    /// `given`: the state of the other node; none: the other node gives none.
     fn fetched(&mut self, given: Option<RaftId>, other: Other) {
         match given {
             Some(state) => {

@@ -1,7 +1,7 @@
 //! Three cores on a disk and a network in memory, in one thread: everything that happens is drawn from a seed.
 //!
 //! Shows that the core takes time, randomness and the outside from nowhere else: the same seed gives the same trace. The
-//! network loses, delays, reorders and doubles messages; nodes crash and lose what was not synced.
+//! network loses, delays, reorders and doubles messages; nodes crash and lose unsynced bytes.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -168,7 +168,7 @@ impl World {
         self.collect(at);
     }
 
-    /// The process dies: what was not synced is lost page by page.
+    /// The process dies: unsynced bytes are lost page by page.
     fn crash(&mut self, at: usize) {
         let seed = self.rng.random();
         let id = at as u64 + 1;
