@@ -9,7 +9,7 @@ use ocs_proto::peer::{Entry, PeerFrame, SnapshotMark};
 /// configuration (from 1), the rest counts its incarnations (from 0).
 pub type RaftId = u64;
 
-/// What a voter holds.
+/// The kind of a node, by the data that the node holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Log and state; can be primary.
@@ -70,7 +70,7 @@ pub trait Machine: Send + 'static {
     fn install(&mut self, source: FetchedState) -> Result<SnapshotMark, MachineError>;
 }
 
-/// Replies and whom they are for, in the order of the commands.
+/// Replies under the ids of their commands, in the order of the commands.
 pub type Replies<M> = Vec<(<M as Machine>::Id, <M as Machine>::Reply)>;
 
 /// Entries to apply, and the membership after the last of them.
@@ -133,10 +133,10 @@ pub struct Proposal<I, R> {
 /// Why a proposal has no reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProposeError {
-    /// This node is no leader, does not serve yet or hands over: the command is not in the log here.
+    /// This node is not the leader, does not serve yet or hands over: the command is not in the log here.
     #[error("this node is not the primary")]
     NotPrimary,
-    /// The leadership ended with the command in the log: the outcome is unknown (R7 unknown-is-not-failed). A retry keeps the id.
+    /// The command is in the log and was overtaken: the outcome is unknown (R7 unknown-is-not-failed). A retry keeps the id.
     #[error("overtaken by a change of primary: not known whether it was applied")]
     Overtaken,
     /// Too much is waiting (uncommitted bytes or apply lag): not put into the log.
@@ -201,7 +201,7 @@ pub enum StartStanding {
     Old(String),
 }
 
-/// What the core knows, published at each tick, and at once after a change on which a watcher may act.
+/// The status of the core and the driver, published at each tick, and at once after a change on which a watcher may act.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
     /// This node.
@@ -258,7 +258,7 @@ pub struct Status {
     pub paused_for: RaftId,
     /// The state is being fetched from another data node; this node does not serve meanwhile.
     pub fetching: bool,
-    /// The epoch in which an operator forced this group; 0: never.
+    /// The epoch in which an operator forced this cluster; 0: never.
     pub forced_epoch: u64,
     /// An operator ordered that one disk is enough: updates are acknowledged on this one alone.
     pub single_copy: bool,
@@ -274,9 +274,9 @@ pub struct Status {
     pub frozen: bool,
     /// A write here has not ended for as long as a write may take; none: the disk works.
     pub stall: Option<Stall>,
-    /// Version of the formats that the group writes and sends.
+    /// Version of the formats that the cluster writes and sends.
     pub formats: u32,
-    /// Rules version that the group is to decide by.
+    /// Rules version that the cluster is to decide by.
     pub rules_wanted: u32,
 }
 
@@ -322,15 +322,15 @@ pub enum Came {
 pub struct Comparison {
     /// The other node.
     pub peer: RaftId,
-    /// Where.
+    /// The index of both digests.
     pub index: u64,
-    /// This node's.
+    /// This node's digest.
     pub ours: u128,
-    /// The other's.
+    /// The other node's digest.
     pub theirs: u128,
 }
 
-/// Another member, as this node sees the member.
+/// Another member, as seen from this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerStatus {
     /// Its id.
@@ -353,7 +353,7 @@ pub struct PeerStatus {
     pub lost: bool,
     /// Its wall clock in that frame, microseconds since 1970.
     pub wall_us: u64,
-    /// What its release knows.
+    /// The versions that its release knows.
     pub versions: Versions,
     /// Its start is not confirmed.
     pub unconfirmed: bool,
@@ -361,7 +361,7 @@ pub struct PeerStatus {
     pub stalled: bool,
     /// Age of its oldest write in flight, by its last frame, milliseconds; 0: no write was late.
     pub oldest_write_ms: u64,
-    /// That is longer than a write may take.
+    /// The age of that write is beyond the limit.
     pub hangs: bool,
 }
 

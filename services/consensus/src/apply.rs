@@ -24,7 +24,7 @@ const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Digests remembered for comparison with peers.
 const DIGESTS_MAX: usize = 64;
 
-/// What the machine is asked to do, in order.
+/// Work of the apply thread, in order.
 #[derive(Debug)]
 pub(crate) enum Work {
     /// Apply committed entries.
@@ -74,8 +74,8 @@ impl Digests {
     }
 }
 
-/// The machine's progress, for the driver to look at. The driver is woken only while the driver waits for progress: a wake-up per
-/// batch would take a core from the apply thread.
+/// The machine's progress, for the driver to look at. The driver is woken only while it waits for progress: a wake-up per batch
+/// would take a core from the apply thread.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     applied: AtomicU64,
@@ -209,7 +209,7 @@ impl<M: Machine> ApplyThread<M> {
         }
     }
 
-    /// Applies these entries and queued ones, up to the size of one batch.
+    /// Applies these entries and queued entries, up to the size of one batch.
     fn apply(&mut self, mut entries: Vec<Entry>, queued: &mut VecDeque<Work>) -> Result<(), MachineError> {
         let mut bytes: usize = entries.iter().map(|entry| entry.data.len()).sum();
         while bytes < BATCH_BYTES_MAX && matches!(queued.front(), Some(Work::Apply(_))) {

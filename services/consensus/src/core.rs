@@ -47,7 +47,7 @@ use crate::{
     witness::{Patience, may_forget},
 };
 
-/// Index and term of the mark at which every group begins: pre-vote with unequal priorities needs a term above 0
+/// Index and term of the mark at which every cluster begins: pre-vote with unequal priorities needs a term above 0
 /// (R3 begin-above-term-zero). The state there is empty.
 pub const GENESIS: (u64, u64) = (1, 1);
 /// Largest payload of an entry, bytes (architecture, Limits).
@@ -63,7 +63,7 @@ const SNAPSHOT_TICKS_MAX: u32 = 100;
 /// Ticks for which the fast path keeps asking for votes.
 const FAST_TICKS_MAX: u32 = 20;
 
-/// What a core must know.
+/// The configuration of a core.
 #[derive(Debug, Clone)]
 pub struct CoreConfig {
     /// This node.
@@ -85,7 +85,7 @@ pub struct CoreConfig {
 }
 
 impl CoreConfig {
-    /// What this node holds.
+    /// The kind of this node.
     pub fn kind(&self) -> Kind {
         self.kind_of(self.id)
     }
@@ -95,7 +95,7 @@ impl CoreConfig {
     }
 }
 
-/// What the core wants done. Order matters only inside a field.
+/// The work that the core wants done. Order matters only inside a field.
 #[derive(Debug, Default)]
 pub struct Output {
     /// To be sent now.
@@ -123,7 +123,7 @@ pub struct Output {
 pub struct Write {
     /// Raft's number of this write.
     pub number: u64,
-    /// What to write; empty: nothing, but the messages still wait for their turn.
+    /// The batch to write; empty: nothing to write, but the messages still wait for their turn.
     pub batch: Batch,
     /// To be sent once the write is durable.
     pub then: Vec<RaftMessage>,
@@ -165,7 +165,7 @@ pub struct Core<D: Disk> {
     answers: Vec<(Question, Confirmed)>,
     round_basis: (u64, u64, bool),
     spared: round::Spared,
-    /// The leader's `data_durable`, after the term of the leader's head.
+    /// Term of the leader's last head, and its `data_durable`.
     told_durable: (u64, u64),
     patience: Patience,
     fast_ticks: u32,
@@ -189,7 +189,7 @@ pub struct Core<D: Disk> {
     to_forget: u64,
     applied: u64,
     elections: u64,
-    /// Memberships that are not on their way to the log yet, and those that the apply thread must be told.
+    /// Memberships that are not on their way to the log yet, and memberships that the apply thread must be told.
     unrecorded: Vec<(u64, ConfState)>,
     memberships: Vec<(u64, ConfState)>,
     /// Number of the last Ready that was written, or had nothing to write.
@@ -428,7 +428,7 @@ impl<D: Disk> Core<D> {
         taken.map_err(|_| ProposeError::Busy)
     }
 
-    /// Asks a quorum in the next ReadIndex round; the answer comes in [`Output::answers`], or never.
+    /// Asks a quorum for the leader in the next ReadIndex round; the answer comes in [`Output::answers`], or never.
     pub fn ask(&mut self, question: Question) {
         #[cfg(mutant)]
         if crate::mutant::on(crate::mutant::Mutant::RoleByRaftState) && self.leads() {
@@ -459,7 +459,8 @@ impl<D: Disk> Core<D> {
     }
 
     /// `peer`: any id of the node. The stream from the leader ended and an immediate reconnect was refused: its process is gone
-    /// (architecture, Failover). A data node goes on to call [`Core::campaign_again`]; the witness only stops protecting the leader.
+    /// (architecture, Failover). A data node goes on to call [`Core::campaign_again`]; the witness only stops protecting the
+    /// leader.
     pub fn on_refused(&mut self, peer: RaftId) {
         self.start_ended(members::number(peer));
         let leads = members::number(peer) == members::number(self.leader());

@@ -1,4 +1,4 @@
-//! The log's thread: writes what the core wants durable, one fdatasync for all that has queued.
+//! The log's thread: makes the core's writes durable, one fdatasync for all queued writes.
 //!
 //! Calls fdatasync (through `log`); no other thread blocks on it. Called by the driver.
 
@@ -27,7 +27,7 @@ const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How often a write is tried again while the disk is full.
 const ROOM_RETRY: Duration = Duration::from_millis(250);
 
-/// What the log is asked to do, in order.
+/// Jobs of the log's thread, in order.
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Write, sync, send the frames, report.
@@ -71,7 +71,7 @@ pub(crate) fn write_evidence<D: Disk>(file: &SharedEvidence<D>, evidence: &Evide
 pub struct Merged {
     /// Number of the last write.
     pub number: u64,
-    /// What to write.
+    /// The batch to write.
     pub batch: Batch,
     /// To be sent once the batch is durable.
     pub then: Vec<RaftMessage>,

@@ -1,4 +1,4 @@
-//! The driver: one loop that feeds the core from a closed set of events and does what the core wants done.
+//! The driver: one loop that feeds the core from a closed set of events and does the work that the core wants done.
 //!
 //! Reads the clocks, owns the threads of the log and of apply, and waits for neither. Called by the node through
 //! [`spawn`]; everything else reaches the driver as an [`Event`].
@@ -46,7 +46,8 @@ use crate::{
 
 /// Version of the frames' head; the driver refuses an unknown newer version by name.
 pub const FRAME_FORMAT: u32 = 1;
-/// Versions of the formats of frames, logs and rows that this release reads and writes, lowest and highest (R13 versions-are-replicated).
+/// Versions of the formats of frames, logs and rows that this release reads and writes, lowest and highest
+/// (R13 versions-are-replicated).
 pub const FORMATS: (u32, u32) = (1, 2);
 /// Batching of commands into one entry stops here, bytes (architecture, Limits).
 const BATCH_BYTES_MAX: usize = 256 * 1024;
@@ -61,8 +62,8 @@ const FORGET_ENTRIES_MIN: u64 = 5_000;
 /// The same where the log is more than half full.
 const PRESSED_ENTRIES_MIN: u64 = 64;
 
-/// A node is present while its last frame is younger: its id is in use, its acknowledgements count, and no new id is given to its
-/// number. Below a second, the time within which a status tells that a node is gone.
+/// A node is present while its last frame is younger than this: its id is in use, its acknowledgements count, and its number
+/// gets no new id. Below a second, the time within which a status tells that a node is gone.
 const SILENT: Duration = Duration::from_millis(900);
 
 /// The configuration of the driver, with that of the core.
@@ -86,7 +87,7 @@ pub struct DriverConfig {
     pub rules: (u32, u32),
 }
 
-/// What the driver owns.
+/// The parts that the driver owns.
 pub struct Parts<D: Disk, M: Machine> {
     /// The log, just opened.
     pub log: Log<D>,
@@ -283,7 +284,7 @@ struct Driver<D: Disk, M: Machine> {
     core: Core<D>,
     inbox: Receiver<Event<M::Id, M::Reply>>,
     jobs: Sender<Job>,
-    /// To the evidence thread; the version of the table that was sent last, and the tick of that.
+    /// To the evidence thread; the version of the table that was sent last, and the tick of that sending.
     tables: Sender<evidence::EvidenceJob>,
     tables_sent: (u64, u64),
     work: Sender<Work>,
@@ -313,7 +314,7 @@ struct Driver<D: Disk, M: Machine> {
     given: HashMap<u16, Instant>,
     /// Callers that wait for failover to be paused or resumed.
     pauses: Vec<(bool, oneshot::Sender<Result<(), PauseError>>)>,
-    /// Operators and duties that wait for the group's versions to be raised: formats, rules.
+    /// Operators and duties that wait for the cluster's versions to be raised: formats, rules.
     raises: Vec<asks::AskedRaise>,
     /// Callers that wait for the end of single-copy.
     leaving_single_copy: Vec<oneshot::Sender<Result<(), ModeError>>>,
@@ -542,7 +543,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// Does what the core wants done.
+    /// Does the work that the core wants done.
     fn pump(&mut self) {
         let output = self.core.output();
         let Output { messages, writes, apply, answers, fetch, transfer, overtaken, starts, evidence } = output;

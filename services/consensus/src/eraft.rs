@@ -1,6 +1,6 @@
 //! raft-rs's structures to our own wire and back, field by field by setters.
 //!
-//! The only room that knows what `eraftpb` is, together with `core` and `storage`. Foreign bytes are never decoded by
+//! The only room that knows `eraftpb`, together with `core` and `storage`. Foreign bytes are never decoded by
 //! its library (architecture, raft-rs): this room maps fields that prost has already decoded.
 
 use ocs_proto::peer::{ConfState as WireConfState, Entry as WireEntry, RaftMessage, SnapshotMark};

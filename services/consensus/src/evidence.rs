@@ -1,4 +1,4 @@
-//! What a node remembers of its own starts and of every other voter (R12 disks-are-evidence).
+//! A node's memory of its own starts and of every other voter (R12 disks-are-evidence).
 //!
 //! A data directory that is put back from an older copy looks whole to its own node. The other voters know better: each of them
 //! keeps the newest confirmed start of the node, the highest term in which the node voted or acknowledged, and the highest

@@ -1,5 +1,5 @@
-//! What an operator's force-primary does to log and state, with the node stopped: the state takes in the whole log, and a new
-//! log begins above it whose only voter is this node.
+//! The effect of an operator's force-primary on log and state, with the node stopped: the state takes in the whole log, and a
+//! new log begins above that state, with this node as the only voter.
 //!
 //! Changes the state, never the old log. A second run after a crash ends in the same place. Called by the node
 //! before anything is served.
@@ -29,7 +29,7 @@ pub struct Force {
 /// Where the new log begins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Beginning {
-    /// Its mark: what the state has applied, and the forced membership.
+    /// Its mark: index and term of the state, and the forced membership.
     pub mark: SnapshotMark,
     /// Its first hard state: this node has voted for no candidate in this term.
     pub hard_state: HardState,

@@ -49,7 +49,7 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         }
     }
 
-    /// Asks a quorum in the next ReadIndex round. Completes on followers too.
+    /// Asks a quorum for the leader in the next ReadIndex round. Completes on followers too.
     ///
     /// # Errors
     /// [`ReadError::Unconfirmed`] after `timeout`.

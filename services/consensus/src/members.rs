@@ -24,7 +24,7 @@ pub const fn incarnation(id: RaftId) -> u64 {
 }
 
 /// The first incarnation of an epoch's ids, so that no id of one epoch is ever given in another: a node that was forced does not
-/// know which ids the lost ones gave.
+/// know which ids the lost nodes gave.
 pub const fn first_incarnation(epoch: u64) -> u64 {
     epoch.saturating_sub(1) << 16
 }
@@ -58,7 +58,7 @@ pub fn epochs(ours: u64, theirs: u64) -> Epochs {
     }
 }
 
-/// Ids that are in a membership: voters, learners, and those that leave.
+/// Ids that are in a membership: voters, learners, and leaving voters.
 pub fn ids(conf: &ConfState) -> Vec<RaftId> {
     let mut ids: Vec<RaftId> = [&conf.voters, &conf.voters_outgoing, &conf.learners, &conf.learners_next]
         .into_iter()
@@ -112,7 +112,7 @@ pub(crate) fn setting(voter: RaftId, context: &ChangeContext) -> ConfChangeV2 {
     }
 }
 
-/// What a change carries beside ids; bytes that this version does not know carry nothing.
+/// The context of a change, beside ids; bytes that this version does not know carry nothing.
 pub(crate) fn context(change: &ConfChangeV2) -> ChangeContext {
     ChangeContext::decode(change.context.clone()).unwrap_or_default()
 }
@@ -125,7 +125,7 @@ pub(crate) fn replacement(conf: &ConfState, learner: RaftId) -> ConfChangeV2 {
     ConfChangeV2 { transition: ConfChangeTransition::Implicit.into(), changes, context: Bytes::new() }
 }
 
-/// The one joint change that gives a forced group its other voters back.
+/// The one joint change that gives a forced cluster its other voters back.
 pub(crate) fn restoration(learners: &[RaftId]) -> ConfChangeV2 {
     let changes = learners.iter().map(|learner| single(ConfChangeType::AddNode, *learner)).collect();
     ConfChangeV2 { transition: ConfChangeTransition::Implicit.into(), changes, context: Bytes::new() }
@@ -214,7 +214,7 @@ mod tests {
         ConfState { voters: voters.to_vec(), learners: learners.to_vec(), ..ConfState::default() }
     }
 
-    /// What raft-rs's own library would have written.
+    /// The expected bytes are those of raft-rs's own library.
     #[test]
     fn a_change_is_in_eraftpbs_wire_form() {
         let change = replacement(&conf(&[1, 2, 3], &[0x1_0002]), 0x1_0002);

@@ -19,13 +19,13 @@ pub enum Mutant {
     WitnessForgetsApplied,
     /// R1: a `data_durable` of any term is believed.
     DataDurableOfOldTerm,
-    /// R1: a new leader does not count what its log has forgotten.
+    /// R1: a new leader does not count the entries that its log has forgotten.
     NewLeaderCountsNothing,
     /// R2 witness-never-serves: the witness never steps in.
     PriorityNeverRaised,
     /// R4 reads-ask-a-quorum: reads from a lease.
     LeaseReads,
-    /// R5 leader-is-not-primary: the role is what Raft's state says.
+    /// R5 leader-is-not-primary: the role follows Raft's state alone.
     RoleByRaftState,
     /// R6 durable-before-acknowledged: promises leave before fdatasync.
     AcknowledgeBeforeSync,
@@ -51,7 +51,7 @@ pub enum Mutant {
     EmptySnapshotAccepted,
     /// R1: the id that was replaced goes on counting.
     OldIdCounts,
-    /// R1: a data node forgets what its state does not have durable.
+    /// R1: a data node forgets entries that its state does not have durable.
     ForgetsUnpersisted,
     /// R2: the witness serves.
     WitnessServes,
@@ -63,7 +63,7 @@ pub enum Mutant {
     VoteNotKept,
     /// R6: a failed fdatasync is tried again.
     FailedSyncRetried,
-    /// R6: what a start reads counts as durable, though a failed fdatasync may have left it behind.
+    /// R6: bytes that a start reads count as durable, though a failed fdatasync may have left them behind.
     ReadCountsAsDurable,
     /// R7: an unknown outcome is told as not applied.
     UnknownToldAsFailed,

@@ -10,7 +10,7 @@ use crate::{
     members::{first_incarnation, incarnation},
 };
 
-/// The epoch of a group that was never forced.
+/// The epoch of a cluster that was never forced.
 const EPOCH_FIRST: u64 = 1;
 /// Ids of a higher epoch would not be distinct ([`first_incarnation`]).
 pub const EPOCH_MAX: u64 = u32::MAX as u64;
@@ -43,7 +43,7 @@ pub fn epoch_of(membership: &ConfState) -> Option<u64> {
     (!membership.voters.is_empty()).then_some(membership.epoch.max(EPOCH_FIRST))
 }
 
-/// What this node's log shows, for a peer of a lower epoch.
+/// The proof that this node's log gives to a peer of a lower epoch.
 pub fn shown<D: Disk>(log: &LogReader<D>) -> EpochProofReply {
     let (start, hard_state) = (log.start(), log.hard_state());
     let membership = log.conf_states().pop().map(|(_, conf)| conf).or_else(|| start.conf_state.clone());

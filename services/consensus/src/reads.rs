@@ -1,7 +1,7 @@
 //! ReadIndex rounds: waiting questions, the round in flight, the questions that an answer settles.
 //!
-//! One round in flight at a time; a question joins the next round, never one that began before it (R4, R5).
-//! Pure: the core puts contexts into Raft and hands back those that come out.
+//! One round in flight at a time; a question joins the next round, never a round that began before the question (R4, R5).
+//! Pure: the core puts contexts into Raft and hands back the contexts that come out.
 
 /// A question's name, given by the asker.
 pub type Question = u64;

@@ -40,7 +40,7 @@ impl Here {
     }
 }
 
-/// Another data node, by what its last frame told.
+/// Another data node, by its last frame.
 #[derive(Debug, Clone, Copy)]
 pub struct Other {
     /// Its newest id.
@@ -72,7 +72,7 @@ pub struct Repair {
     compared: BTreeMap<RaftId, u64>,
     /// The state is to be replaced although nothing shows a fault of it.
     yields: bool,
-    /// The state was replaced so once: another difference of that kind has another cause.
+    /// The state was replaced for that reason once: another such difference has another cause.
     yielded: bool,
     told: bool,
     /// Attempts to fetch another state that failed in a row.

@@ -1,4 +1,4 @@
-//! What raft-rs reads of the log: the newest entries from memory, older ones from disk.
+//! The log as raft-rs reads from it: the newest entries from memory, older entries from disk.
 //!
 //! raft-rs drops entries from its own memory as soon as they are handed to the disk, so everything not yet durable must
 //! be here (architecture, raft-rs). Called by raft-rs through `core`.
@@ -39,7 +39,7 @@ pub(crate) struct LogView<D: Disk> {
     /// Up to where the state behind the log is.
     applied: SnapshotMark,
     configured: Vec<(RaftId, Kind)>,
-    /// What the witness may skip (R1 forget-what-both-have).
+    /// The index up to which the witness may skip entries (R1 forget-what-both-have).
     data_durable: u64,
 }
 

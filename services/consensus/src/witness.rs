@@ -1,7 +1,7 @@
 //! The rules of the witness (R1 forget-what-both-have, R2 witness-never-serves): when to campaign, and how far logs may forget.
 
-/// The witness's patience: its priority is below everyone's, raised when a group stays without a leader. With the low
-/// priority alone a group can stay leaderless for ever, because raft-rs compares only the index before priorities.
+/// The witness's patience: its priority is below everyone's, raised when a cluster stays without a leader. With the low
+/// priority alone a cluster can stay leaderless for ever, because raft-rs compares only the index before priorities.
 #[derive(Debug)]
 pub(crate) struct Patience {
     ticks_max: u32,
@@ -44,7 +44,7 @@ impl Patience {
 
 /// The index up to which a node may forget its log. The witness forgets entries that both data nodes have durable and that the
 /// witness knows committed; a data node, of these, only entries that its own state has durable. A fetched state can be ahead of
-/// its log, whose last entries may differ from the committed ones: such entries are never a log's beginning.
+/// its log, whose last entries may differ from the committed entries: such entries are never a log's beginning.
 pub(crate) fn may_forget(kind: crate::Kind, data_durable: u64, commit: u64, persisted: u64) -> u64 {
     #[cfg(mutant)]
     if crate::mutant::on(crate::mutant::Mutant::WitnessForgetsApplied) && kind == crate::Kind::Witness {

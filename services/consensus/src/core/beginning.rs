@@ -46,12 +46,12 @@ pub(super) fn data_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
     up_to_unrecorded(found, found.hard_state.commit.min(state.index).clamp(start, last))
 }
 
-/// The mark at which a new group begins: both data nodes and the witness, as configured.
+/// The mark at which a new cluster begins: both data nodes and the witness, as configured.
 pub fn genesis(voters: &[RaftId]) -> (SnapshotMark, HardState) {
     genesis_at(voters, Versions::FIRST)
 }
 
-/// As [`genesis`], of a group that begins at the newest versions that all its nodes know.
+/// As [`genesis`], of a cluster that begins at the newest versions that all its nodes know.
 pub fn genesis_at(voters: &[RaftId], versions: Versions) -> (SnapshotMark, HardState) {
     let told = |version: u32| if version > 1 { version } else { 0 }; // as the first release writes it
     let (formats, rules_wanted) = (told(versions.formats), told(versions.rules));

@@ -2,7 +2,7 @@
 //! for ever.
 //!
 //! [`check`] is pure. A refusal is one of two kinds: a message that no release sends, and a message that contradicts the durable
-//! log here, which is evidence that one of the two disks is old. Never changes Raft's knowledge. Called by `step_one`.
+//! log here, which is evidence that one of the two disks is old. Never changes Raft's state. Called by `step_one`.
 
 use ocs_proto::peer::{ConfChangeV2, Entry, RaftMessage};
 use prost::Message as _;
@@ -86,7 +86,7 @@ impl From<&'static str> for Refusal {
     }
 }
 
-/// What a core knows when a message comes.
+/// A core's knowledge when a message comes.
 pub(super) struct Known<'a> {
     id: RaftId,
     term: u64,
@@ -316,8 +316,8 @@ fn response(message: &RaftMessage, known: &Known<'_>) -> Result<(), Refusal> {
     Ok(all(&[(!message.reject || message.reject_hint <= message.index, "a hint beyond what was refused")])?)
 }
 
-/// A candidate's log ends at or above its commit index. The last term may be later than the requested term: a fetched state can
-/// be ahead of the term known beside it, and the answer tells that term.
+/// A candidate's log ends at or above its commit index. Its last term may be later than the term of the request: a fetched state
+/// can be ahead of the term known beside it, and the answer tells that term.
 fn candidate(message: &RaftMessage) -> Result<(), &'static str> {
     all(&[
         (message.index > 0 && message.log_term > 0, "a candidate without a log"),

@@ -33,7 +33,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// A fetch failed. A missing or wrong state is fetched again at once, any other when the leader repeats its snapshot.
+    /// A fetch failed. The core asks again at once for a missing or wrong state, otherwise when the leader repeats its snapshot.
     pub fn on_fetch_failed(&mut self) {
         #[cfg(mutant)]
         if crate::mutant::on(crate::mutant::Mutant::FetchNotTriedAgain) {

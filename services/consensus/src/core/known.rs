@@ -42,7 +42,7 @@ impl<D: Disk> Core<D> {
         self.raw.raft.state == StateRole::Leader
     }
 
-    /// Whether this node takes proposals: a data node with a state that leads, has applied an entry of its own term and hands
+    /// Whether this node takes proposals: a data node that leads, has its state, has applied an entry of its own term and hands
     /// nothing over; while failover is paused, only the node for which failover is paused.
     pub fn serving(&self) -> bool {
         #[cfg(mutant)]
@@ -102,7 +102,7 @@ impl<D: Disk> Core<D> {
         self.raw.store().conf_state().clone()
     }
 
-    /// The epoch in which the group was forced, 0: never; and whether one disk is enough by an operator's order.
+    /// The epoch in which the cluster was forced, 0: never; and whether one disk is enough by an operator's order.
     pub fn forced(&self) -> (u64, bool) {
         let conf = self.raw.store().conf_state();
         (conf.epoch, conf.single_copy)
@@ -123,11 +123,11 @@ impl<D: Disk> Core<D> {
         self.leads().then(|| self.raw.raft.prs().get(peer).map(|progress| progress.matched)).flatten()
     }
 
-    /// Lowest index durable on both data voters: counted by the leader, told to the others, believed only from the
+    /// Lowest index durable on both data voters: counted by the leader, told to the other nodes, believed only from the
     /// leader of the current term (R1 forget-what-both-have).
     pub fn data_durable(&self) -> u64 {
         if self.leads() && self.full_copies() >= 3 {
-            return self.counted_durable(); // each data node forgets by its own state, whatever the others have
+            return self.counted_durable(); // each data node forgets by its own state, whatever the other nodes have
         }
         if self.leads() {
             // Both data nodes had the entries that this log has forgotten. A new leader has no acknowledgements yet, and without
@@ -150,7 +150,7 @@ impl<D: Disk> Core<D> {
         conf.voters.iter().filter(|id| self.kind_of(**id) == Kind::Data).count()
     }
 
-    /// Whether a data node may forget what its own state has durable, whatever the others have: with three copies, or by an
+    /// Whether a data node may forget what its own state has durable, whatever the other nodes have: with three copies, or by an
     /// operator's order.
     pub(super) fn is_its_own_copy(&self) -> bool {
         self.full_copies() >= 3 || self.forced().1

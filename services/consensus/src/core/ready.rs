@@ -65,7 +65,7 @@ impl<D: Disk> Core<D> {
         if (ready.must_sync() && kept) || !batch.entries.is_empty() {
             batch.hard_state = Some(hard_state(&self.raw.raft.hard_state()));
         }
-        // 6. Promises to others leave only when all this is durable.
+        // 6. Promises to peers leave only when all this is durable.
         let promises = ready.take_persisted_messages().into_iter().filter_map(crate::eraft::message_to_wire);
         let then: Vec<_> = with_term.into_iter().chain(promises).collect();
         // 7. Raft goes on; the disk reports later.
@@ -86,9 +86,9 @@ impl<D: Disk> Core<D> {
         self.hand_over(committed, output);
     }
 
-    /// Whether the term stands on the disk. A candidate writes it before its requests for votes leave; the only voter elects itself in the
-    /// call that raises the term, and after a crash before that write the same term would be opened a second time, with learners that hold
-    /// entries of the first.
+    /// Whether the term stands on the disk. A candidate writes the term before its requests for votes leave. The only voter
+    /// elects itself in the call that raises the term, and after a crash before that write the same term would be opened a second
+    /// time, with learners that hold entries of the first.
     fn term_is_durable(&mut self, number: u64) -> bool {
         let term = self.term();
         if self.term_written.0 != term {
@@ -134,7 +134,7 @@ impl<D: Disk> Core<D> {
     fn apply_held(&mut self, output: &mut Output) {
         let Some(next) = self.held_from.filter(|_| !self.fetching) else { return };
         if next > self.handed {
-            self.held_from = None; // the apply thread skips what the state holds already
+            self.held_from = None; // the apply thread skips entries that the state holds already
             return;
         }
         let context = GetEntriesContext::empty(false);

@@ -1,4 +1,4 @@
-//! What the core does of itself: randomness from outside, rounds, transfers, snapshots that got lost, the witness's rules.
+//! The core's own actions: randomness from outside, rounds, transfers, lost snapshots, the witness's rules.
 
 use ocs_proto::peer::RaftMessage;
 use raft::{ProgressState, StateRole};

@@ -70,7 +70,7 @@ impl<D: Disk> Core<D> {
         settled && (self.paused() || self.stall_successor().is_none())
     }
 
-    /// Most heads tell no late write, and most groups know none.
+    /// Most heads tell no late write, and most clusters know none.
     pub(super) fn note_write_age(&mut self, head: &Head) {
         if head.oldest_write_ms == 0 && self.stall.peers.is_empty() {
             return;
@@ -82,7 +82,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// A paused group keeps its primary.
+    /// A paused cluster keeps its primary.
     pub(super) fn tick_stall(&mut self) {
         let voters = &self.raw.store().conf_state().voters;
         self.stall.peers.retain(|id, _| voters.contains(id));

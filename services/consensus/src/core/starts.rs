@@ -1,4 +1,4 @@
-//! Whether this node's disk may be trusted, and those of the others (R12 disks-are-evidence). Other voters confirm a start
+//! Whether the disks of this node and of the other nodes may be trusted (R12 disks-are-evidence). Other voters confirm a start
 //! before the node votes, acknowledges or campaigns. No node follows a leader whose log contradicts the node's committed entries.
 //!
 //! Decides with [`Evidence`] alone: no clock but ticks, no disk. Called by `core`.
@@ -135,7 +135,7 @@ impl Starts {
         self.yes.get(&number(id)).is_some_and(|by| by.id >= id)
     }
 
-    /// As [`Starts::confirmed_by`], on a disk that others have confirmed.
+    /// As [`Starts::confirmed_by`], by a voter whose own start was confirmed.
     fn remembered_by(&self, id: RaftId) -> bool {
         self.yes.get(&number(id)).is_some_and(|by| by.lasting && by.id >= id)
     }
@@ -251,7 +251,7 @@ impl<D: Disk> Core<D> {
         let by_all = others.iter().chain(configured).all(|id| remembers(*id));
         let enough = match conf.voters.len() {
             0 => others.iter().any(|id| said_yes(*id)),
-            // the only voter needs no other voter, but the other nodes tell an older copy of its disk so
+            // the only voter needs no confirmation, but nodes that are present refuse an older copy of its disk
             1 if conf.voters == [self.config.id] => {
                 others.iter().all(|id| said_yes(*id)) || starts.ticks >= ALONE_TICKS
             }
@@ -561,7 +561,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Takes what a frame says of starts.
+    /// Takes a frame's check, answer and start.
     pub(super) fn step_starts(&mut self, head: &Head, check: Option<StartCheck>, answer: Option<StartAnswer>) {
         if let Some(check) = check {
             self.on_start_check(head.from, &check);

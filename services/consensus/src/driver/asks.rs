@@ -61,7 +61,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// The group's versions are raised when the change is committed.
+    /// The cluster's versions are raised when the change is committed.
     pub(super) fn answer_raises(&mut self) {
         for (formats, rules_wanted, answer) in std::mem::take(&mut self.raises) {
             if answer.is_closed() {

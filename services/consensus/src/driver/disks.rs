@@ -69,8 +69,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.seek_room();
     }
 
-    /// A primary without room hands over to a peer with room, as soon as such a peer can take over (architecture, What loses
-    /// what). The periodic look at the disk is enough: no update has to fail first.
+    /// A primary without room hands over to a peer with room, as soon as such a peer can take over
+    /// (architecture, What loses what). The periodic look at the disk is enough: no update has to fail first.
     pub(super) fn seek_room(&mut self) {
         let full = self.disk_short() && self.core.leads() && !self.core.transferring() && !self.core.paused();
         if !full || !self.others_have_room() {

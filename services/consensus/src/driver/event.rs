@@ -51,7 +51,7 @@ pub(crate) enum Event<I, R> {
     Join { ask: JoinAsk, answer: oneshot::Sender<Result<RaftId, JoinError>> },
     /// Automatic failover is to be paused, or resumed.
     Pause { paused: bool, answer: oneshot::Sender<Result<(), PauseError>> },
-    /// The group's versions are to be raised.
+    /// The cluster's versions are to be raised.
     Raise { formats: u32, rules_wanted: u32, answer: oneshot::Sender<Result<(), RaiseError>> },
     /// Single-copy is to end.
     LeaveSingleCopy { answer: oneshot::Sender<Result<(), ModeError>> },

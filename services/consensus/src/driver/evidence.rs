@@ -18,10 +18,10 @@ use crate::{
     write_clock::WriteClock,
 };
 
-/// Interval of writes of a table for which no answer waits: a crash takes so much of the leader's evidence from a follower.
+/// Interval of writes for which no answer waits: a crash takes so much of the leader's evidence from a follower.
 const KEEP: Duration = Duration::from_millis(500);
 
-/// What the evidence thread is asked to do, in order.
+/// Jobs of the evidence thread, in order.
 #[derive(Debug)]
 pub(crate) enum EvidenceJob {
     /// Make the table durable, then send the frames.

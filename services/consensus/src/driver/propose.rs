@@ -1,5 +1,5 @@
-//! Batches queued proposals into as few entries as the limits allow: the room of the throughput (architecture, The way of one
-//! request).
+//! Batches queued proposals into as few entries as the limits allow, which makes the throughput
+//! (architecture, The way of one request).
 
 use std::time::Instant;
 
@@ -69,7 +69,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.log_bytes >= self.config.log_bytes_max
     }
 
-    /// Whether new entries would have to go into a peer's full log too. A silent peer holds no update up.
+    /// Whether a peer's log is full: new entries would have to go into that log too. A silent peer holds no update up.
     fn a_peers_log_is_full(&self) -> bool {
         let full = |seen: &Seen| seen.log_full && seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
         self.peers.iter().any(|(id, seen)| full(seen) && self.core.members().iter().any(|(member, _)| member == id))

@@ -1,4 +1,4 @@
-//! What the driver tells others: frames with their heads to the peers, the status to the watchers on this node.
+//! The driver's output: frames with their heads to the peers, the status to the watchers on this node.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -117,8 +117,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// Messages that leave once a write is durable, as frames for the log's thread. A log that waits for room sends none of them, so
-    /// greetings go on meanwhile.
+    /// Messages that leave once a write is durable, as frames for the log's thread. A log that waits for room sends none of them,
+    /// so greetings go on meanwhile.
     pub(super) fn promises(&mut self, messages: Vec<RaftMessage>) -> Promises {
         let frame = |(to, messages)| {
             if !self.no_room {

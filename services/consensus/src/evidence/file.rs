@@ -33,8 +33,8 @@ pub struct EvidenceFile<F> {
 }
 
 impl<F: File> EvidenceFile<F> {
-    /// Opens the file, or makes an empty one. Where neither slot is whole the table is empty: the node has forgotten its starts, and
-    /// the other voters will say so.
+    /// Opens the file, or makes an empty one. Where neither slot is whole the table is empty: the node has forgotten its starts,
+    /// and the other voters will say so.
     ///
     /// # Errors
     /// The disk's error; a full disk where the file has to be made.

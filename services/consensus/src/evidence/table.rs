@@ -10,7 +10,7 @@ use crate::{RaftId, members};
 /// Sixteen random bytes, drawn at each start of a process.
 pub type Token = [u8; 16];
 
-/// Own starts that are kept: those that some voter may not have confirmed yet. With more, the oldest ones go.
+/// Own starts that are kept, since some voter may not have confirmed them yet. With more, the oldest starts go.
 const STARTS_MAX: usize = 1_000;
 /// Reigns that are kept, the newest.
 const REIGNS_MAX: usize = 16;
@@ -169,7 +169,7 @@ impl Evidence {
         }
     }
 
-    /// Every voter has confirmed this start: older ones need not be named any more.
+    /// Every voter has confirmed this start: older starts need not be named any more.
     pub fn confirmed_by_all(&mut self, own: Start) {
         let before = self.starts.len();
         self.starts.retain(|start| start.counter >= own.counter);

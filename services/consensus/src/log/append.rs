@@ -1,4 +1,4 @@
-//! The log's own thread: appends batches, one write and one fdatasync each, and forgets what compaction allows.
+//! The log's own thread: appends batches, one write and one fdatasync each, and forgets the entries that compaction allows.
 //!
 //! Never tries a failed write or sync again: the log is poisoned and its process ends (R6 durable-before-acknowledged). Called by
 //! the driver's log thread and by the simulator.
@@ -290,7 +290,7 @@ impl<D: Disk> Log<D> {
         self.rotate(needed).inspect_err(|error| self.poisoned = !matches!(error, LogError::NoRoom { .. }))
     }
 
-    /// What a new segment's first batch holds besides its own records.
+    /// Bytes of a new segment's first batch besides its own records.
     fn base_bytes(&self) -> u64 {
         format::base_bytes(&self.shared.state().base()) as u64
     }

@@ -15,7 +15,7 @@ pub enum LogError {
         action: &'static str,
         /// On which file of the log's directory.
         file: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// There is no room for the next segment. Nothing of the batch was written and the log goes on as before: the same
@@ -27,7 +27,7 @@ pub enum LogError {
         /// The missing resource.
         lack: Lack,
     },
-    /// An earlier write or sync failed, so nothing is known of what the disk holds: the process must end.
+    /// An earlier write or sync failed, so the contents of the disk are unknown: the process must end.
     #[error("an earlier write or sync of the log failed; it is not tried again")]
     Poisoned,
     /// Durable bytes differ from the written bytes (R10 torn-is-cut-corrupt-is-kept). Nothing was changed.

@@ -69,7 +69,7 @@ impl Mark {
     }
 }
 
-/// What a segment says of itself.
+/// The header of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SegmentHeader {
     pub(super) cluster: [u8; 16],
@@ -203,7 +203,7 @@ impl RecordHeader {
         (tail[1..] == RECORD_MAGIC).then_some(Self { crc, length, kind: tail[0] })
     }
 
-    /// CRC of everything before the payload: what the payload's CRC goes on from.
+    /// CRC of everything before the payload, from which the payload's CRC goes on.
     pub(super) fn seed(&self, sequence: u64, offset: u64) -> u32 {
         let mut prefix = [0u8; 24];
         prefix[..8].copy_from_slice(&sequence.to_le_bytes());

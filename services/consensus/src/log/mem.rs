@@ -147,7 +147,7 @@ impl MemDisk {
         }
     }
 
-    /// What a process would read from a file now.
+    /// The bytes that a process would read from a file now.
     pub fn contents(&self, file: &str) -> Option<Vec<u8>> {
         let contents = lock(&self.state).names.get(file).cloned()?;
         let bytes = lock(&contents).live.clone();
@@ -362,7 +362,7 @@ impl File for MemFile {
             return Err(io::ErrorKind::StorageFull.into());
         }
         if std::mem::take(&mut state.fail_write) {
-            let sector = (offset as usize + bytes.len() / 2) / SECTOR * SECTOR; // nothing is written by halves of those
+            let sector = (offset as usize + bytes.len() / 2) / SECTOR * SECTOR; // a sector is never written by halves
             let written = sector.saturating_sub(offset as usize);
             lock(&self.contents).write(&bytes[..written], offset as usize);
             return Err(io::Error::other("injected: the write failed"));

@@ -12,7 +12,7 @@
 //! | `format` | the bytes |
 //! | `owner` | the owner of a log, without opening the log |
 //! | `segment`, `mark`, `window` | files zero-filled ahead; the mark file; bounded reading |
-//! | `disk`, `mem` | the file operations: the real disk, and one that crashes |
+//! | `disk`, `mem` | the file operations: the real disk, and a disk in memory that crashes |
 
 mod append;
 mod disk;
@@ -57,7 +57,7 @@ pub struct LogConfig {
     pub prepare_ahead: bool,
 }
 
-/// What Raft must not forget besides entries.
+/// Raft's durable state besides entries.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct HardState {
     /// The newest term seen.
@@ -75,7 +75,7 @@ pub struct Batch {
     pub hard_state: Option<HardState>,
     /// In order of index, without gaps, joining the log; an entry at or below the last index takes out the entries from there on.
     pub entries: Vec<Entry>,
-    /// All entries are forgotten and the log goes on after this mark: what a snapshot leaves.
+    /// All entries are forgotten and the log goes on after this mark, as after a snapshot.
     pub reset: Option<SnapshotMark>,
     /// The membership as of the change applied at an index.
     pub conf_state: Option<(u64, ConfState)>,
@@ -88,7 +88,7 @@ impl Batch {
     }
 }
 
-/// What [`Log::open`] found.
+/// The log that [`Log::open`] found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recovered {
     /// The last hard state written.

@@ -22,7 +22,7 @@ use super::{
 /// Bytes read at a time; the distance of two points of the index.
 const WINDOW_BYTES: usize = 64 * 1024;
 
-/// What the writer and the readers share.
+/// The part that the writer and the readers share.
 pub(super) struct Shared<D: Disk> {
     pub(super) disk: D,
     state: RwLock<State>,

@@ -34,7 +34,7 @@ pub(super) struct Opened<F> {
     pub(super) notes: Vec<String>,
 }
 
-/// A segment file and what its header says.
+/// A segment file and its header.
 struct SegmentFile<F> {
     sequence: u64,
     name: String,
@@ -110,8 +110,8 @@ impl<'a, D: Disk> Recovery<'a, D> {
         recovery
     }
 
-    /// The segments to read: those without a gap up to the newest. Older ones beyond a gap are left from an interrupted
-    /// removal, or [`Recovery::check_whole`] finds that they are not.
+    /// The segments to read: the segments without a gap up to the newest. Older segments beyond a gap are left from an
+    /// interrupted removal, or [`Recovery::check_whole`] finds that they are not.
     fn segments(&mut self, names: &BTreeSet<String>, mark: Option<Mark>) -> Result<Vec<u64>, LogError> {
         let mut all: Vec<u64> = sequences(names).into_iter().collect();
         if let Some(newest) = all.last().copied().filter(|_| all.len() > 1)

@@ -1,4 +1,4 @@
-//! What the log knows of itself: hard state, start, memberships, terms, and a sparse index of where entries stand.
+//! The state of a log: hard state, start, memberships, terms, and a sparse index of where entries stand.
 //!
 //! Changed in one place, [`State::apply`], by the writer after its fdatasync and by recovery during its read: the same effects
 //! change the state in both. Its size grows with the log by 8 bytes per 64 KiB. Never does IO.
@@ -15,7 +15,7 @@ use super::{
 /// Log bytes between two points of the sparse index.
 const POINT_BYTES: u64 = 64 * 1024;
 
-/// What one record does.
+/// The effect of one record.
 #[derive(Debug)]
 pub(super) enum Effect {
     Base(Base),
@@ -148,7 +148,7 @@ impl State {
         }
     }
 
-    /// All that a segment must know of those before it.
+    /// The state that a segment must hold of the segments before.
     pub(super) fn base(&self) -> Base {
         Base {
             hard_state: self.hard_state,
@@ -310,7 +310,7 @@ impl State {
         self.segments.drain(..gone).map(|s| s.sequence).collect()
     }
 
-    /// A new segment follows; the one before gives back what its index does not use.
+    /// A new segment follows; the segment before gives back unused memory of its index.
     pub(super) fn add_segment(&mut self, segment: Segment) {
         if let Some(full) = self.segments.back_mut() {
             full.points.shrink_to_fit();

@@ -13,7 +13,7 @@ use super::{
     window::{Found, Window},
 };
 
-/// What a disk writes as a whole or not at all, bytes; larger sectors are several of these.
+/// Bytes that a disk writes as a whole or not at all; larger sectors are several of these.
 const SECTOR_BYTES: u64 = 512;
 
 /// The bytes beyond the last whole batch of the last segment.

@@ -12,7 +12,7 @@ fn other(id: RaftId) -> Other {
     Other { id, lively: true, ready: true, vouched: 0, able: true }
 }
 
-/// A node that differs from its peer at an index, and what its own look found.
+/// A node that differs from its peer at an index, and the result of its own look.
 fn differing(peer: RaftId, found: Option<&str>) -> Repair {
     let mut repair = Repair::default();
     let compared = repair.compare(peer, (1024, 7), |_| Some(8)).unwrap();
@@ -139,7 +139,7 @@ impl Node {
     }
 }
 
-/// Both act in lockstep, on what the other showed before: the worst that their timing can be.
+/// Both nodes act in lockstep, each on the other's last head: the worst timing.
 #[test]
 fn of_two_that_are_wrong_at_once_one_serves_and_both_end_with_one_state() {
     let (mut one, mut two) = (Node::wrong(1), Node::wrong(2));

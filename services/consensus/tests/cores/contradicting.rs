@@ -23,7 +23,7 @@ fn follower() -> (Core<MemDisk>, Log<MemDisk>) {
     member_of(&[1, 2, 3], &[])
 }
 
-/// Node 2 in a group of these voters and learners.
+/// Node 2 in a cluster of these voters and learners.
 fn member_of(voters: &[u64], learners: &[u64]) -> (Core<MemDisk>, Log<MemDisk>) {
     let disk = MemDisk::new();
     let config = LogConfig { segment_bytes: 64 * 1024, prepare_ahead: false, ..log_config() };

@@ -269,7 +269,7 @@ fn handover_cut_off(events: usize, late: bool) -> bool {
         }
         assert!(!was_primary || world.leader().is_none(), "after {events} events {:?} took over", world.leader());
     }
-    world.start(B); // B waits for an operator if the others have its name and its own disk has not
+    world.start(B); // B waits for an operator if the other nodes have its name and its own disk has not
     world.until("there is a primary", |world| {
         let _ = world.node(A).core.set_paused(false);
         world.collect(A);

@@ -25,7 +25,7 @@ struct Node {
     core: Core<MemDisk>,
     writes: VecDeque<Write>,
     to_apply: VecDeque<Entry>,
-    /// What the state behind the log has applied; kept over a crash, as a store that was made durable.
+    /// Entries that the state behind the log has applied; kept over a crash, as in a durable store.
     state: BTreeMap<u64, Bytes>,
     applied: SnapshotMark,
     boots: u64,
@@ -37,7 +37,7 @@ struct World {
     wire: Vec<PeerFrame>,
     /// Leader by term: at most one.
     leaders: BTreeMap<u64, u64>,
-    /// What any node has applied at an index: the same everywhere, for ever.
+    /// The entry that any node has applied at an index: the same everywhere, for ever.
     agreed: BTreeMap<u64, (u64, Bytes)>,
     trace: u64,
     proposals: u64,

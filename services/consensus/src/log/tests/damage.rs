@@ -144,7 +144,7 @@ fn a_missing_mark_file_is_made_anew() {
 }
 
 /// One entry a batch until the second segment begins; its first entry is longer by a head record, so that its batches
-/// stand exactly where those of the first segment stand.
+/// stand exactly where the batches of the first segment stand.
 fn aligned(fitting: u64) -> (MemDisk, Log<MemDisk>) {
     let disk = MemDisk::new();
     let mut log = create(&disk);

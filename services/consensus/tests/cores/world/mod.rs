@@ -1,4 +1,4 @@
-//! Cores on disks and a network in memory, one thread: groups of data nodes 1 and 2 and witness 3. Called by the stories
+//! Cores on disks and a network in memory, one thread: clusters of data nodes 1 and 2 and witness 3. Called by the stories
 //! beside it.
 
 #![allow(dead_code)] // no story tells everything
