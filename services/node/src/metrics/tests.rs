@@ -1,4 +1,4 @@
-//! Each metric moves with what it stands for.
+//! Each metric moves with the figure that it stands for.
 
 use std::sync::Arc;
 
