@@ -4,7 +4,7 @@
 
 use ocs_proto::link::LogRecord;
 
-/// An event has the fields that are written here, and of a record those that it has; any other one stays in the message.
+/// The names of an event's fields: a record fills those that it has, and any other field of the record stays in the message.
 const FIELDS: [&str; 9] =
     ["from", "client", "address", "scheme", "error", "fault", "filter", "connections_max", "bodies_bytes_max"];
 
