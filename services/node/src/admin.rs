@@ -22,7 +22,7 @@ use crate::{
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What the admin port shows. Cheap to clone.
+/// The sources of the admin port's answers. Cheap to clone.
 #[derive(Clone)]
 pub struct Admin {
     /// Answers the health checks.

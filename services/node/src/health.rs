@@ -54,14 +54,14 @@ impl Health {
         Self { role, hold_time, draining: Arc::default(), proxy: Arc::default() }
     }
 
-    /// From now on this node is not ready: it is stopping.
+    /// From now on this node is not ready: the stop has begun.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
     /// From now on this node is ready only while its HTTP Proxy serves.
     pub fn follow_proxy(&self, status: watch::Receiver<ProxyStatus>) {
-        let _ = self.proxy.set(status); // there is one HTTP Proxy, and it is set once
+        let _ = self.proxy.set(status); // there is only one HTTP Proxy: the cell is still empty
     }
 
     /// The answer, and a JSON body with the reason, for a caller that asked through HTTP Proxy: the question proves that HTTP
@@ -89,7 +89,7 @@ impl Health {
         (ok, self.body(ok, &view, draining))
     }
 
-    /// Whether the disk of this node hangs: it acknowledges nothing in any role.
+    /// Whether the disk of this node hangs: then the node acknowledges nothing in any role.
     pub(crate) fn disk_hangs(&self) -> bool {
         self.role.status().stall.is_some()
     }

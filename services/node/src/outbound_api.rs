@@ -212,8 +212,8 @@ impl OutboundApi {
         self.read_if(readable, request)
     }
 
-    /// A read; where no quorum answered for `hold_time`, from this node's last state, marked stale (architecture, What loses
-    /// what).
+    /// A read; where no quorum answered for `hold_time`, from this node's last state, marked stale
+    /// (architecture, What loses what).
     fn read_if(&self, readable: Result<(), Reply>, request: &Request) -> Reply {
         match readable {
             Ok(()) => self.state.read(request),

@@ -4,7 +4,7 @@
 
 use ocs_proto::link::LogRecord;
 
-/// The names of an event's fields: a record fills those that it has, and any other field of the record stays in the message.
+/// The fields of an event: a record's fields of these names become fields, and its other fields stay in the message.
 const FIELDS: [&str; 9] =
     ["from", "client", "address", "scheme", "error", "fault", "filter", "connections_max", "bodies_bytes_max"];
 

@@ -61,7 +61,7 @@ pub enum Phase {
     Starting,
     /// Serving.
     Listening,
-    /// Will end, without an order to.
+    /// Will end, though no stop was ordered.
     Ending,
     /// Ended; waits for the Reconnect Timeout.
     Waiting,
@@ -140,7 +140,7 @@ impl Life {
         self.restarts
     }
 
-    /// Whether HTTP Proxy has ended ten times within ten minutes without an order to.
+    /// Whether HTTP Proxy has ended ten times within ten minutes without being asked to.
     pub fn alarm(&self, now: Duration) -> bool {
         self.ends.iter().filter(|end| now.saturating_sub(**end) < ALARM_WINDOW).count() >= ALARM_ENDS
     }

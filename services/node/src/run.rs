@@ -83,7 +83,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(3);
 /// The end of a node that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// A signal or the system told the node to stop.
+    /// A signal told the node to stop.
     Stopped,
     /// The node is to start again, from its beginning; the data directory names the next steps.
     Again,
@@ -210,7 +210,7 @@ enum Woken {
     Readmitted(Admission),
 }
 
-/// The parts that a node needs before it answers a peer.
+/// The parts that must exist before a peer is answered.
 struct Bound {
     directory: Arc<DataDir>,
     peers_config: PeersConfig,
@@ -386,7 +386,7 @@ fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {
         disk_stall: Duration::from_millis(config.node.disk_stall_ms),
         persist: PersistPolicy {
             every: Duration::from_millis(config.store.persist_ms),
-            // the log must be able to forget long before it is full
+            // the log must be able to forget long before its limit
             bytes: usize::try_from(config.store.persist_bytes.min(config.log.bytes_max / 4)).unwrap_or(usize::MAX),
         },
     }

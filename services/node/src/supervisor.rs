@@ -91,7 +91,7 @@ impl Supervisor {
         tasks.spawn("supervisor", AtEnd::Stop, async move {
             watched.run(told, killed).await;
             done.cancel();
-            node_stops.cancelled().await; // an end that no stop asked for ends the node
+            node_stops.cancelled().await; // an ordinary end of this task must not stop the node
         });
         Self { status, stop, kill, stopped }
     }

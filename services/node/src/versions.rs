@@ -1,5 +1,5 @@
-//! The versions of formats and rules that this release knows, and the nodes that keep the group from raising them (R13
-//! versions-are-replicated). Pure. Called by the duty that raises them, the control API and the peers' guard.
+//! The versions of formats and rules that this release knows, and the nodes that keep the group from raising them
+//! (R13 versions-are-replicated). Pure. Called by the duty that raises them, the control API and the peers' guard.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The losses that the group survives now, and the failures that would lose an acknowledged update (architecture, What loses
-//! what), in words made of the nodes that are connected, that vote and that have caught up. Pure.
+//! The losses that the group survives now, and the failures that would lose an acknowledged update
+//! (architecture, What loses what), in words made of the nodes that are connected, that vote and that have caught up. Pure.
 //!
 //! Never better than the facts: without a quorum the words promise nothing. Called by the status.
 

@@ -146,7 +146,7 @@ pub(super) async fn history(door: &Door, deadline: Instant) -> Result<HistoryRep
     Ok(HistoryReply { entries, confirmed })
 }
 
-/// A state that proves wrong is replaced.
+/// Verifies the rows of the state; a state that proves wrong is replaced.
 pub(super) async fn verify(door: &Door, long: &Long) -> Result<VerifyReply, Status> {
     let state = door.state().clone();
     let verified = long.verifications.run(move || state.verify()).await?;

@@ -61,7 +61,7 @@ fn id_of(role: &RoleService, status: &Status, name: &str) -> Option<RaftId> {
     status.peers.iter().map(|peer| peer.id).find(|id| role.roster().name_of(*id) == name)
 }
 
-/// Every node, with the reason why it is or is not eligible.
+/// Every node, with the reason for or against its eligibility.
 fn candidates(own: &str, peers: &[PeerLag]) -> Vec<Candidate> {
     let own = Candidate { node: own.to_owned(), eligible: false, reason: "is the primary already".to_owned() };
     let peer = |peer: &PeerLag| {

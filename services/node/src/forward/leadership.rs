@@ -1,7 +1,7 @@
 //! The node that takes updates now, derived from the core's status: readers are woken only when this changes.
 //!
-//! The one place where Raft's leader becomes the primary to send to. The result is a guess to act on, never a proof (R5
-//! leader-is-not-primary): the receiving node decides.
+//! The one place where Raft's leader becomes the primary to send to. The result is a guess to act on, never a proof
+//! (R5 leader-is-not-primary): the receiving node decides.
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 //! leadership.
 //!
 //! The replies come in the order of the log, so that waiting for one after the other delays none. At the first failure each
-//! update goes its own way, as if it had come alone. Never decides how to handle the failure: [`Forward::go_on`] does.
+//! update goes its own way, like a single update. Never decides how to handle the failure: [`Forward::go_on`] does.
 
 use std::{collections::VecDeque, pin::pin};
 

@@ -1,5 +1,5 @@
-//! An entry of the log as commands. An entry that this version cannot decide stops the node, with the remedy (architecture,
-//! Storage).
+//! An entry of the log as commands. An entry that this version cannot decide stops the node, with the remedy
+//! (architecture, Storage).
 //!
 //! Never skips an entry: a node that skipped an entry which other nodes decide would diverge from them. Called by the machine.
 

@@ -1,4 +1,4 @@
-//! Each metric moves with the figure that it stands for.
+//! Each metric moves with the figure behind it.
 
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 /// Why no group is formed with this node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BootstrapError {
-    /// This node voted before.
+    /// This node was a member before.
     #[error(
         "node \"{peer}\" has heard of this node before, but the data directory here is empty: with --bootstrap it could vote \
          twice in one term; start it without --bootstrap, and it joins the group under a new id"

@@ -132,7 +132,7 @@ impl Own {
         &self.claims
     }
 
-    /// Whether the group's formats were raised, so that every voter and learner knows this version's.
+    /// Whether the group's formats were raised, so that every voter and learner knows this version's formats.
     pub(super) fn raised(&self) -> bool {
         self.directory.raised()
     }

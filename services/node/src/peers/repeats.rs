@@ -1,4 +1,4 @@
-//! Lines about a state that lasts: the first when it begins, another when its reason changes, and one a minute.
+//! Lines about a state that lasts: the first at its beginning, another at each change of its reason, and one a minute.
 //!
 //! Reads no clock and writes nothing. Called by `frames` and `join`.
 

@@ -46,8 +46,8 @@ struct Speaker {
     address: SocketAddr,
     /// The time of the last frame, since [`Speakers::began`].
     heard_ms: AtomicU64,
-    /// The last frame said that no majority has confirmed this start: another start, which may be the genuine one, may take its
-    /// place.
+    /// The last frame said that no majority has confirmed this start: such a start does not keep out another, perhaps the genuine
+    /// start.
     unconfirmed: AtomicBool,
     /// Another start has taken its place.
     over: AtomicBool,

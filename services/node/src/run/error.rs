@@ -39,7 +39,7 @@ pub enum RunError {
     /// The peers' port, or the certificate for it.
     #[error(transparent)]
     Peers(#[from] PeersError),
-    /// The data directory belongs to another user.
+    /// This process may not use the data directory.
     #[error(transparent)]
     Denied(#[from] Box<Denied>),
     /// The data directory.

@@ -1,7 +1,7 @@
 //! Executes an operator's order that this node lead alone (`ocsctl force-primary`), with everything stopped: the state takes the
 //! whole log in, a new log begins above it, and the stamp is written last.
 //!
-//! Each step checks on the disk whether it was done, so that after a crash the order is executed again with the same result.
+//! Each step looks for its own result on the disk first, so that after a crash the order is executed again and ends the same.
 //! Never deletes the old log: a step moves that log aside. Called by `run` before a log is opened.
 
 use std::{fs, path::PathBuf, sync::Arc};
@@ -63,7 +63,7 @@ impl Ordered<'_> {
         self.directory.path().join("log.forced")
     }
 
-    /// The old log; none: it has been moved aside.
+    /// The old log; none: already moved aside.
     fn old_log(&self) -> Result<Option<OpenLog>, RunError> {
         if !self.log_dir().exists() {
             return Ok(None);

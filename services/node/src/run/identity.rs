@@ -1,4 +1,4 @@
-//! A stamp that cannot be read: whether log and state name this node as the owner of the directory.
+//! A stamp that cannot be read: whether log or state names this node as the owner of the directory.
 //!
 //! Reads headers only and changes nothing. Called by `run` before anything is opened.
 
@@ -14,7 +14,7 @@ use crate::{
     data_dir::{DataDir, DataDirError, DataIdentity, STAMP_FILE},
 };
 
-/// Opens the data directory. Where the stamp is damaged, and log and state name this cluster and node, the Raft id is given up:
+/// Opens the data directory. Where the stamp is damaged, and log or state names this cluster and node, the Raft id is given up:
 /// the damaged stamp may have given it up before (R11 one-id-one-log).
 pub(super) fn open_directory(config: &Config, bootstrap: bool) -> Result<DataDir, RunError> {
     let identity = identity(config)?;

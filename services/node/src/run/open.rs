@@ -1,7 +1,7 @@
-//! Opens log and state on disk: forms a group once, opens log and state, moves a state that does not open aside.
+//! Opens the files of a node: forms a group once, opens log and state, moves a state that does not open aside.
 //!
-//! Never repairs a log: a corrupt log is given up together with its Raft id (R10 torn-is-cut-corrupt-is-kept, R11
-//! one-id-one-log).
+//! Never repairs a log: a corrupt log is given up together with its Raft id (R10 torn-is-cut-corrupt-is-kept,
+//! R11 one-id-one-log).
 
 use std::{
     fs,

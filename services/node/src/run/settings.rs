@@ -19,7 +19,7 @@ pub(super) fn raise(file: &config::Rules, to: u32) -> Body {
     Body::RaiseRules(RaiseRules { to, settings: first_settings(file), release })
 }
 
-/// An earlier release never checked a value that no option takes: the nearest valid value counts.
+/// An earlier release did not check an option's value: in place of an invalid value the nearest valid value counts.
 fn first_settings(file: &config::Rules) -> Vec<Setting> {
     let setting = |(key, given): (&'static str, u64)| {
         let value = nearest_setting(key, given);

@@ -1,5 +1,5 @@
-//! Raises the group's versions once every node runs a release that knows them (R13 versions-are-replicated): after ten minutes,
-//! or where `cluster.upgrade` is "manual" on an operator's order. Until then the older release can be put back.
+//! Raises the group's versions once every node runs a release that knows them (R13 versions-are-replicated): by itself after ten
+//! minutes, or, where `cluster.upgrade` is "manual", on an operator's order. Until then the older release can be put back.
 //!
 //! Acts only while this node is primary. Called by `run`.
 

@@ -1,4 +1,4 @@
-//! The configuration of HTTP Proxy: the node reads and checks it, and passes it on. HTTP Proxy reads no file itself.
+//! The configuration of HTTP Proxy: the node reads and checks it, and passes it on. HTTP Proxy reads no configuration itself.
 
 use std::{collections::BTreeMap, net::Ipv6Addr, path::PathBuf};
 

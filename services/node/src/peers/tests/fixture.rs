@@ -31,7 +31,7 @@ use crate::data_dir::DataIdentity;
 pub(super) const CLUSTER: [u8; 16] = [7; 16];
 const NAMES: [&str; 3] = ["a", "b", "w"];
 
-/// Records everything; answers forwarded requests while it has permits.
+/// Records everything; answers forwarded requests while permits are left.
 pub(super) struct Recorder {
     own: PeerSelf,
     peers: Vec<PeerAddress>,
@@ -73,7 +73,7 @@ impl PeerHandler for Recorder {
         Ok(EpochProofReply { cluster, node, start: Some(start), membership, ..EpochProofReply::default() })
     }
 
-    /// As many chunks as the index says, then an error if it is odd.
+    /// As many chunks as the index says, then an error for an odd index.
     async fn state(&self, index_min: u64) -> Result<StateChunks, Status> {
         let chunk = |sequence| Ok(StateChunk { sequence, ..StateChunk::default() });
         let mut chunks: Vec<_> = (0..index_min).map(chunk).collect();
@@ -201,7 +201,7 @@ pub(super) async fn pair_over_relay() -> (Node, Node, Relay) {
     (a, b, relay)
 }
 
-/// A relay that passes bytes on until it is cut.
+/// A relay that passes bytes on until cut.
 pub(super) struct Relay {
     pub(super) address: String,
     connections: std::sync::Mutex<CancellationToken>,
