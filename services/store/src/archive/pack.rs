@@ -14,7 +14,7 @@ pub struct ArchiveOut {
     stage: Stage,
 }
 
-/// What comes next.
+/// The next part of the file.
 enum Stage {
     Head,
     Frames,
@@ -22,7 +22,7 @@ enum Stage {
 }
 
 impl ArchiveOut {
-    /// The state of a snapshot. `about` says what the store does not know of it: the names, the epoch, the time, the release.
+    /// The state of a snapshot. `about` gives the facts that the store lacks: the names, the epoch, the time, the release.
     pub fn new(snapshot: &StateSnapshot, about: ArchiveHead) -> Self {
         let applied = snapshot.applied();
         let head = ArchiveHead {
@@ -37,7 +37,7 @@ impl ArchiveOut {
         Self { head, tail, export: snapshot.export(), pieces: Pieces::new(), stage: Stage::Head }
     }
 
-    /// What the file says of itself.
+    /// The head of the file.
     pub fn head(&self) -> &ArchiveHead {
         &self.head
     }

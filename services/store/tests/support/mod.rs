@@ -94,7 +94,7 @@ pub fn assert_same_rows(view: &impl View, map: &MapView) {
     }
 }
 
-/// A request of a node is remembered, and those from `kept` ids ago on are forgotten as the rules do it: with their floor.
+/// Remembers a request of a node, and forgets the ids more than `kept` before it as the rules do: by raising the floor.
 pub fn remember_and_forget(
     view: &impl View,
     random: &mut Random,
