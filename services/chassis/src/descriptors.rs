@@ -36,8 +36,8 @@ pub fn raise() -> io::Result<Descriptors> {
 }
 
 impl Descriptors {
-    /// The part of `wanted` that fits below the soft limit beside `reserve` descriptors for all other uses. The reserve is at most
-    /// half of the limit; the answer is at least 1.
+    /// The part of `wanted` that fits below the soft limit beside `reserve` descriptors for all other uses. The reserve is at
+    /// most half of the limit; the answer is at least 1.
     pub fn room_for(&self, wanted: usize, reserve: u64) -> usize {
         let room = self.soft - reserve.min(self.soft / 2);
         wanted.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)

@@ -1,9 +1,9 @@
 //! The layout of a backup file, and the check of bytes against that layout.
 //!
-//! A file: magic (8), format (4), then pieces. A piece: kind (1), sequence from 0 (8), length of the payload (4), payload, XXH3-64
-//! of the piece up to here (8); numbers little-endian. The first piece is the head. The last piece is the trailer, which holds
-//! the XXH3-128 of every byte of the file before the trailer. Pieces between them are frames: the length of a chunk of the state
-//! (4) and the chunk in LZ4. No other module knows these bytes.
+//! A file: magic (8), format (4), then pieces. A piece: kind (1), sequence from 0 (8), length of the payload (4), payload,
+//! XXH3-64 of the piece up to here (8); numbers little-endian. The first piece is the head. The last piece is the trailer, which
+//! holds the XXH3-128 of every byte of the file before the trailer. Pieces between them are frames: the length of a chunk of the
+//! state (4) and the chunk in LZ4. No other module knows these bytes.
 
 use prost::Message;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};

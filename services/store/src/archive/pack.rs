@@ -5,7 +5,7 @@
 use super::{ArchiveHead, ArchiveTail, format::Pieces};
 use crate::{Export, StateSnapshot, StoreError};
 
-/// The bytes of a backup file in parts, in order: the head, a frame a part, the trailer. Ends after the trailer, or after an error.
+/// The bytes of a backup file in parts, in order: the head, each frame, the trailer. Ends after the trailer, or after an error.
 pub struct ArchiveOut {
     head: ArchiveHead,
     tail: ArchiveTail,
