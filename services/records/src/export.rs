@@ -1,6 +1,6 @@
 //! Records as rows of a file: the columns of spec 9, the user-defined fields, and `handle`.
 //!
-//! Never reads the state: the caller pages through it (see [`crate::records_from`]).
+//! Never reads the state: the caller reads pages of records (see [`crate::records_from`]).
 
 use outbound::{Handle, RULES_NEWEST};
 

@@ -1,7 +1,7 @@
 //! Rules version and options of the rules in the state (spec 11): these values decide, even where a node's file differs.
 //!
-//! A single table has the key, default and range of every option. An option belongs to the rules version that introduced it: two
-//! releases with different options decide differently. Unknown options of later releases stay unchanged. Never reads a
+//! A single table has the key, default and range of every option. Each option belongs to a rules version, since two releases
+//! with different options decide differently. Unknown options of later releases stay unchanged. Never reads a
 //! configuration. Called by the verbs that change settings, by every command for its options, and by the node for display and
 //! comparison.
 

@@ -1,8 +1,8 @@
-//! A backup as a file: one state, compressed, checksummed, and able to stand alone.
+//! A backup as a file: one state, compressed, checksummed and self-contained.
 //!
 //! [`ArchiveOut`] makes the file's bytes from a snapshot, piece by piece; [`Archive`] reads a file and gives the chunks of the
 //! state back. [`Checker`] checks the bytes of a file that comes from anywhere. The layout is `format`'s. Never opens a file and
-//! never writes one. Called by `node` (making, restoring) and by `ocsctl` (checking).
+//! never writes a file. Called by `node` (making, restoring) and by `ocsctl` (checking).
 
 mod format;
 mod pack;
@@ -67,7 +67,7 @@ pub enum ArchiveError {
     /// The file cannot be read.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// The magic is another one.
+    /// The file begins with another magic.
     #[error("it is no backup of ocs: its first bytes are others")]
     NotAnArchive,
     /// Written by a newer release.

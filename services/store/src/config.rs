@@ -1,6 +1,7 @@
-//! The configuration of a store: identity and memory. The caller of `Store::open` fills it; this module reads no file.
+//! The configuration of a store: identity and memory. The caller of `Store::open` fills the configuration; this module reads no
+//! file.
 
-/// Identity and limits of a store. The limits bound its memory, whatever the lists hold (architecture, Storage).
+/// Identity and limits of a store. The limits bound its memory, independent of the size of lists (architecture, Storage).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
     /// The cluster that the state belongs to; the directory of another cluster is refused.

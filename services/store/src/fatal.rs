@@ -26,8 +26,8 @@ pub(crate) fn fatal(what: &str, error: &dyn Display) -> ! {
     std::process::exit(EXIT_DISK_FAULT)
 }
 
-/// The value, or the end of the process. The mark lets the next start replace the state: without it, the process would fail at
-/// the same row again.
+/// The value, or the end of the process. The mark lets the next start replace the state: without the mark, the process would
+/// fail at the same row again.
 pub(crate) fn or_fatal<T, E: Display>(engine: &Engine, what: &str, result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| {
         engine.mark_doubted();

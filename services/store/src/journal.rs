@@ -1,8 +1,8 @@
 //! Cuts the engine's journal after its last whole batch, where a power cut left a torn batch that the engine refuses to open.
 //!
-//! The engine skips most torn ends by itself; only a sector of zeros within a value is an error to it. Synced batches are whole,
-//! so the cut removes no durable batch; the log holds the entries of later batches. Knows the format of fjall 3's journal, and
-//! of no other file of the engine. Called by `engine`, after the engine has refused.
+//! The engine skips most torn ends by itself, and refuses only a sector of zeros within a value. Synced batches are whole, so the
+//! cut removes no durable batch; the log holds the entries of later batches. Knows the format of fjall 3's journal, and of no
+//! other file of the engine. Called by `engine`, after the engine has refused.
 
 use std::{
     fs::{self, OpenOptions},

@@ -29,7 +29,7 @@ impl StoreReader {
         Self { published: Arc::new(RwLock::new(first)), comparable: Arc::default() }
     }
 
-    /// Publishes the state after a batch; the last reader of the previous state frees it.
+    /// Publishes the state after a batch; the last reader of the previous state frees that state.
     pub(crate) fn publish(&self, snapshot: StateSnapshot) {
         self.keep_comparable(&snapshot);
         let before = {

@@ -20,7 +20,7 @@ const RESERVE_BYTES: usize = 64 * 1024;
 /// Formats the line about a count of dropped lines, with its end of line.
 pub(super) type Notice = fn(u64) -> String;
 
-/// The queue of a process's log lines. Clones share it.
+/// The queue of a process's log lines. Clones share the queue.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lines(Arc<Shared>);
 

@@ -1,5 +1,5 @@
-//! Idempotency keys: a client names its request, and the name holds for a day, over both nodes and a failover (spec 6, Exactly
-//! once).
+//! Idempotency keys (spec 6, Exactly once): a client names its request, and the name holds for a day, over both nodes and a
+//! failover.
 //!
 //! A key keeps a refusal of the rules as well: a refusal is an answer too.
 

@@ -174,7 +174,7 @@ pub(super) fn unpacked(frame: &[u8]) -> Option<Vec<u8>> {
 pub struct Checker {
     /// Bytes of a piece that is still incomplete.
     open: Vec<u8>,
-    /// Where `open` stands in the file.
+    /// The position of `open` in the file.
     at: u64,
     sequence: u64,
     whole: Xxh3,

@@ -1,4 +1,4 @@
-//! A state as the bytes of a backup file, from one consistent snapshot, while the store goes on being written.
+//! A state as the bytes of a backup file, from one consistent snapshot, beside further writes.
 //!
 //! Holds one chunk in memory. Called by `node`, on a thread that may block.
 
