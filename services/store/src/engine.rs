@@ -38,7 +38,7 @@ pub(crate) const DIGESTS_KEY: &[u8] = b"\0digests";
 /// Names of the keyspaces of format 1; format 2 adds the lanes.
 const SPACES: [&str; 2] = ["state", "index"];
 const LANE_SPACES: [&str; LANES] = ["requests-0", "requests-1", "requests-2", "requests-3"];
-/// Memtable size of a lane, as a part of [`StoreConfig::write_buffer_bytes`]. Smaller tables are dropped sooner, and a seldom
+/// Memtable size of a lane: [`StoreConfig::write_buffer_bytes`] divided by this. Smaller tables are dropped sooner, and a seldom
 /// written lane keeps fewer journals.
 const LANE_BUFFER_PART: u64 = 4;
 /// Marker file in the directory of a store whose state was found wrong, until the node installs another state.

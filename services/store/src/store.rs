@@ -140,7 +140,7 @@ impl Store {
         self.state.digest
     }
 
-    /// The digest for an index divisible by [`DIGEST_INTERVAL`], while kept.
+    /// The digest at an index divisible by [`DIGEST_INTERVAL`]; none: not kept.
     pub fn digest_at(&self, index: u64) -> Option<u128> {
         self.digests.at(index)
     }
@@ -343,8 +343,7 @@ fn remove_other_generations(dir: &Path, stamp: Stamp) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Moves an unreadable store aside for an operator to inspect; returns its new path. The new path replaces an earlier store set
-/// aside.
+/// Moves an unreadable store aside for an operator to inspect; returns its new path. An earlier store set aside is removed.
 ///
 /// # Errors
 /// A fault of the disk.
