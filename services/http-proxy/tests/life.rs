@@ -1,6 +1,6 @@
 //! The life of HTTP Proxy as its node sees it (spec 10): as a task and as the real program.
 
-#![allow(clippy::unwrap_used)] // what fails here fails the test
+#![allow(clippy::unwrap_used)] // a panic fails the test
 
 mod support;
 
@@ -162,7 +162,7 @@ async fn an_echo_is_answered_with_its_number_while_requests_are_held() {
     node.drain();
     let heard = node.heard.clone();
     node.ended().await.unwrap();
-    // Two that met in one frame are one sign of life.
+    // Two echoes in one frame count as one sign of life.
     assert_eq!(heard.lock().unwrap().echoes.last(), Some(&8));
 }
 

@@ -1,7 +1,7 @@
 //! `docs/http/reference.md`, made of the tables that the code uses: a table that changes without its page fails here.
 //! `UPDATE_DOCS=1 cargo test -p http-proxy --test reference` writes the page anew; read the difference.
 
-#![allow(clippy::unwrap_used)] // what fails here fails the test
+#![allow(clippy::unwrap_used)] // a panic fails the test
 
 use std::{fmt::Write, fs, path::Path};
 
