@@ -30,7 +30,8 @@ pub(crate) async fn require_all(targets: &[Target]) -> Result<(), Failure> {
     }
 }
 
-/// One that listens on every address is asked where the control port of its node was found.
+/// The URL of a node's front end; a front end that listens on every address is reached at the host of the node's control
+/// port.
 fn url(seen: &Seen<'_>) -> Option<String> {
     let (host, port) = seen.status()?.http_address.rsplit_once(':')?;
     let everywhere = matches!(host, "0.0.0.0" | "[::]" | "");

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Err(fault) if json && fault.use_stderr() => return ended(&usage::failure(&fault), json),
         Err(usage) => {
             let code = if usage.use_stderr() { failure::USAGE } else { 0 };
-            let _ = usage.print(); // nobody is left to tell when the terminal is gone
+            let _ = usage.print(); // a lost terminal takes no message
             return ExitCode::from(code);
         }
     };

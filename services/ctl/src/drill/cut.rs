@@ -1,8 +1,8 @@
 //! A node cut off from the others: packets of its peer connections are dropped, in a table of nftables of our own. Never
 //! touches another table, and takes its own away in any case; the ports are forgotten by themselves should we be killed.
 //!
-//! Connections of the others among themselves stay, but none is opened anew meanwhile: on one address nothing tells whose
-//! a new one is. Called by `drill`.
+//! Connections of the others among themselves stay, but new connections are blocked for all: on one address nothing tells
+//! whose a new connection is. Called by `drill`.
 
 use std::{
     fs,
@@ -40,7 +40,7 @@ pub(crate) fn possible(one: Process, others: &[Process]) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A node that is cut off; in touch again when this goes, whatever the reason.
+/// A node that is cut off, reconnected on drop.
 #[derive(Debug)]
 pub(crate) struct Cut;
 
@@ -67,7 +67,7 @@ fn find(one: Process, others: &[Process]) -> Result<Links, Failure> {
     sockets::links(Path::new("/proc"), one.number(), &others).map_err(Failure::Refused)
 }
 
-/// Adding first, so that deleting finds it in any case.
+/// Removes the table; the add before the delete makes sure that the table exists.
 fn gone() -> String {
     format!("add table {TABLE}\ndelete table {TABLE}\n")
 }

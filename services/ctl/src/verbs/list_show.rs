@@ -22,7 +22,7 @@ struct View {
     records: u64,
     next_record_id: u64,
     next_chain_id: u64,
-    /// It goes with its records, which are gone for every client; `records` are those that are left.
+    /// The list is being deleted with its records, which are gone for every client; `records` are those that are left.
     deleting: bool,
     /// Of one list: records that were looked at; none: its nodes run an older release, or are busy.
     counted: Option<u64>,
