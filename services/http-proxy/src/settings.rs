@@ -54,7 +54,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Checks what the node sent; reads the PEM files.
+    /// Checks the node's configuration; reads the PEM files.
     pub(crate) fn from_configure(configure: &Configure) -> Result<Self, SettingsError> {
         let theirs = LinkVersions::named(configure.format, configure.format_max);
         let version = LINK_VERSIONS.common(theirs).ok_or(SettingsError::Versions(theirs))?;

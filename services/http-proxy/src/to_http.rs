@@ -69,7 +69,7 @@ impl Answer {
         Self { status, body: body.into(), retry: false, replayed: false, stale: false, allow: None, close: false }
     }
 
-    /// The answer to a request; `base` says what a record's URI starts with, for example `http://host:8080`.
+    /// The answer to a request; `base` gives the start of a record's URI, for example `http://host:8080`.
     pub fn of_reply(reply: &Reply, base: impl Fn() -> String) -> Self {
         let answer = match &reply.body {
             ReplyBody::Done(done) => Self::new(StatusCode::OK, done_json(done, base)),

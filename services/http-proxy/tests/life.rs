@@ -58,7 +58,8 @@ async fn a_drain_finishes_what_is_in_flight_closes_the_port_and_ends() {
     busy.send(PROCESSED).await;
     let (id, request) = node.requests.recv().await.unwrap();
     node.drain();
-    // The port closes at once; a request that crosses the news on an open connection is still answered, as the last one.
+    // The port closes at once; a request that crosses the drain notice on an open connection is still answered, as the last
+    // one.
     while TcpStream::connect(&node.address).await.is_ok() {}
     late.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let answer = late.answer().await.unwrap();

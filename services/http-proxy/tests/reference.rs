@@ -76,7 +76,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Keys of answers alone, which no table of requests knows; and one that requests may carry in vain.
+/// Keys of answers alone, which no table of requests knows; and a key that requests may carry in vain.
 const ANSWERED: &[(&str, &str, &str)] = &[
     (key::USER_EVENT, "str", "the event that acknowledges the request, `Record`, or `Error`; always the first"),
     (key::ERROR, "str", "what is wrong, where, and what to do: one sentence"),

@@ -133,7 +133,7 @@ fn form_pairs<'a>(text: &'a str, charset: &'static Encoding, place: &str) -> Res
     })
 }
 
-/// The value of a form; a phone whose number begins with a bare `+` keeps it, as its client meant it (spec 2).
+/// The value of a form; a phone whose number begins with a bare `+` keeps this `+`, as its client meant it (spec 2).
 fn form_value<'a>(name: &str, value: &'a str, charset: &'static Encoding) -> Option<Cow<'a, str>> {
     let meant = if name.eq_ignore_ascii_case(key::PHONE) { meant_plus(value, charset) } else { None };
     let Some(at) = meant else { return form_text(value, charset) };

@@ -1,6 +1,7 @@
 //! Frames: a 4-byte big-endian length, then one protobuf message. Called by both ends of the link.
 //!
-//! Never interprets a message. A writer drains everything that has queued into one frame and one write (architecture, The way of one request).
+//! Never interprets a message. A writer drains all queued items into one frame and one write
+//! (architecture, The way of one request).
 
 use std::io;
 
@@ -114,7 +115,7 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
     }
 }
 
-/// Drains `queue` into frames: everything that has queued goes into one frame and one write.
+/// Drains `queue` into frames: all queued items go into one frame and one write.
 ///
 /// Returns when no sender is left, or when `finish` is cancelled and all items queued by then are written.
 /// `add` puts an item into the frame and returns its size in bytes; a single item must stay below [`FRAME_BYTES_MAX`].

@@ -24,7 +24,7 @@ pub(crate) struct Addresses {
     exempt: Vec<Network>,
 }
 
-/// One counted connection of an address, released on drop.
+/// A counted connection of an address, released on drop.
 #[derive(Debug)]
 pub(crate) struct Entered {
     addresses: Arc<Addresses>,
@@ -32,7 +32,7 @@ pub(crate) struct Entered {
 }
 
 impl Addresses {
-    /// At most `connections_max` connections of an address, 0: any number; `exempt` ones have no bound.
+    /// At most `connections_max` connections of an address, 0: any number; `exempt` addresses have no bound.
     pub(crate) fn new(connections_max: usize, exempt: Vec<Network>) -> Self {
         Self { counts: Mutex::default(), connections_max, exempt }
     }

@@ -171,7 +171,7 @@ where
         tokio::select! {
             result = end.as_mut() => break Some(result),
             () = draining.cancelled(), if !told_to_drain => {
-                told_to_drain = true; // from now on every answer says that the connection ends after it
+                told_to_drain = true; // after the node's drain notice every answer ends its connection
                 let grace = if server.link.lost().is_cancelled() { Duration::ZERO } else { IDLE_GRACE };
                 last_request.as_mut().reset(tokio::time::Instant::now() + grace);
             }

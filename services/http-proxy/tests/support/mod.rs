@@ -202,7 +202,7 @@ impl Node {
         self.notice_all(role, false);
     }
 
-    /// The same, and whether updates are on one disk only.
+    /// Tells HTTP Proxy the role, and whether updates are on one disk only.
     pub(crate) fn notice_all(&self, role: &str, single_copy: bool) {
         let role = Some(RoleNotice { role: role.to_owned(), single_copy });
         self.writer.send(ToProxy { role, ..ToProxy::default() }).unwrap();
