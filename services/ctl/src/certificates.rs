@@ -149,7 +149,7 @@ fn write_pair(dir: &Path, name: &str, certificate: &str, key: &str) -> Result<()
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     let part = path.with_extension("part");
     let written = || -> std::io::Result<()> {
-        let _ = fs::remove_file(&part); // what an interrupted run left would keep its mode
+        let _ = fs::remove_file(&part); // a file left by an interrupted run would keep its mode
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&part)?;
         file.write_all(text.as_bytes())?;
         fs::rename(&part, path)

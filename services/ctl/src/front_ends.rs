@@ -19,7 +19,7 @@ pub(crate) fn of(group: &Group<'_>) -> Result<Vec<Target>, Failure> {
     urls.iter().map(|url| Target::parse(url, None)).collect()
 }
 
-/// Fails where one of them takes no connection.
+/// Fails if a front end takes no connection.
 pub(crate) async fn require_all(targets: &[Target]) -> Result<(), Failure> {
     let answers = join_all(targets.iter().map(Target::is_there)).await;
     match targets.iter().zip(answers).find(|(_, there)| !there) {

@@ -31,7 +31,7 @@ pub(crate) struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// The description, where there is one.
+    /// The node's description, if the node answered.
     pub(crate) fn status(&self) -> Option<&StatusReply> {
         self.status.as_deref().ok()
     }
@@ -88,7 +88,7 @@ struct Committed {
 /// The answers of all nodes, in the order of the command line.
 #[derive(Debug)]
 pub(crate) struct Group<'a> {
-    /// One for each node.
+    /// One answer for each node.
     pub(crate) seen: Vec<Seen<'a>>,
 }
 

@@ -1,5 +1,5 @@
-//! One keep-alive connection to an HTTP Proxy at a time, one request at a time. Never sends a request twice, and says
-//! of each that failed whether the proxy can have seen it. Called by `replay` and `drill`.
+//! One keep-alive connection to an HTTP Proxy at a time, one request at a time. Never sends a request twice, and tells of
+//! each failed request whether the proxy can have seen it. Called by `replay` and `drill`.
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 

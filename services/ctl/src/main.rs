@@ -2,7 +2,7 @@
 //! Proxies over HTTP. Decides nothing that a node could answer itself. Called by people and by scripts.
 
 /// As the macro of the standard library, but without its panic: a standard error that takes nothing (`2>/dev/full`, a closed
-/// terminal) changes no exit code. Stands before the modules, which find this one.
+/// terminal) changes no exit code. The macro stands before the modules, so that they use it.
 macro_rules! eprintln {
     ($($words:tt)*) => {{
         let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($words)*)));

@@ -21,7 +21,7 @@ const LINKS_MAX: usize = 40;
 pub(crate) enum Readers {
     /// Its owner alone.
     Owner,
-    /// By the umask; a file that replaces another one takes over the other's.
+    /// By the umask; a file that replaces another file takes over its permissions.
     Umask,
 }
 
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_device_is_written_through_and_its_error_is_told() {
-        let dir = tempfile::tempdir().unwrap(); // links: what a fault would replace is not the machine's device
+        let dir = tempfile::tempdir().unwrap(); // a fault would replace the link, not the machine's device
         let link = |name: &str| {
             let link = dir.path().join(name);
             symlink(Path::new("/dev").join(name), &link).unwrap();

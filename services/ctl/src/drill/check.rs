@@ -45,7 +45,7 @@ pub(crate) async fn run(cluster: &Cluster, list: &str, probes: &Probes) -> Resul
     }
 }
 
-/// How often each phone is in the list, as one node has it.
+/// The number of times that each phone is in a node's list.
 async fn phones(cluster: &Cluster, node: &Node, list: &str) -> Result<HashMap<String, u64>, Failure> {
     let mut export = export::begin_at(cluster, node, list, &["contact_info".to_owned()]).await?;
     let mut phones = HashMap::<String, u64>::new();

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::failure::Failure;
 
-/// Ours alone.
+/// The table of this drill alone.
 const TABLE: &str = "inet ocs_drill";
 /// Longer than a node is ever cut off.
 const FORGOTTEN_AFTER: &str = "30s";
@@ -45,7 +45,7 @@ pub(crate) fn possible(one: Process, others: &[Process]) -> Result<(), Failure> 
 pub(crate) struct Cut;
 
 impl Cut {
-    /// Cuts one off from the others; with the moment before.
+    /// Cuts a node off from the others; with the moment before.
     pub(crate) fn off(one: Process, others: &[Process]) -> Result<(Self, Instant), Failure> {
         let rules = rules(&find(one, others)?);
         let (cut, moment) = (Self, Instant::now());

@@ -177,9 +177,9 @@ async fn told_to_end() {
     }
 }
 
-/// Those that ended after a moment, or shortly before it: the rest need not be looked at again and again.
+/// The updates that ended after a moment, or shortly before it: a poll need not read the others again.
 fn recent(probes: &[Probe], moment: Instant) -> &[Probe] {
-    // they stand in the order in which they ended
+    // the updates stand in the order in which they ended
     let from = probes.partition_point(|probe| probe.done + MARGIN < moment);
     &probes[from..]
 }

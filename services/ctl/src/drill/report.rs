@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{cli::DrillKind, latency::nearest_rank, print};
 
-/// One time that harm was done.
+/// One round of harm.
 #[derive(Debug)]
 pub(crate) struct Round {
     /// The node that was primary.

@@ -45,7 +45,7 @@ struct Preview {
     rows: u64,
     /// Rows that would be rejected.
     rejected: u64,
-    /// Why, of the first ones.
+    /// Reasons of the first rejections.
     reasons: Vec<String>,
     notes: Vec<String>,
     /// A node was asked.

@@ -22,7 +22,7 @@ pub(crate) struct OpenQuote {
     pub(crate) line: u64,
     /// Further lines that the quote made part of its cell.
     pub(crate) swallowed: u64,
-    /// The line of the quote that ends it in the middle of a cell; none: the file ends first.
+    /// The line of the next quote, inside a cell; none: the file ends first.
     pub(crate) met: Option<u64>,
 }
 

@@ -51,7 +51,8 @@ impl Rejects {
         self.add_rows(row, 1, reason, span)
     }
 
-    /// Rows that an open quote made one. Each has a number and a reason of its own: all are rows again once the quote is corrected.
+    /// Rows that an open quote joined into one. Each has a number and a reason of its own: all are rows again once the quote
+    /// is corrected.
     pub(crate) fn add_rows(&mut self, row: u64, rows: u64, reason: &str, span: Span) -> Result<(), Failure> {
         self.write_rows(row, rows, reason, span).map_err(|error| Failure::file(&self.path, error))
     }

@@ -208,7 +208,7 @@ fn check_unchanged(file: io::Result<File>, hashed: &Metadata) -> io::Result<()> 
 fn hash_of(list: &str, args: &CsvArgs) -> Sha256 {
     let mut hash = Sha256::new();
     hash.update(list.as_bytes());
-    hash.update([0]); // no name holds it: names and files cannot run into each other
+    hash.update([0]); // no name has this byte: names and files cannot run into each other
     let options = (args.delimiter, args.encoding, &args.renamed, args.guard_formulas);
     if options != (None, None, &Vec::new(), false) {
         hash.update(format!("{options:?}"));

@@ -74,7 +74,7 @@ struct Said {
     /// Lists that are being deleted, a line each.
     deletions: Vec<String>,
     upgrade_waits_for: Vec<String>,
-    /// None: the node makes none by itself.
+    /// None: the node schedules no backups.
     backups: Option<BackupsView>,
     peers: Vec<PeerView>,
 }

@@ -93,7 +93,7 @@ pub(crate) async fn set(cluster: &Cluster, out: Out, args: &SettingsSetArgs) -> 
     out.show(&Changes { changed: changes(&done.attributes) }, changed)
 }
 
-/// Every option that changed is there twice: before and now.
+/// Every changed option comes twice: before and now.
 fn changes(pairs: &[Attribute]) -> Vec<Change> {
     let text = |pair: &Attribute| match pair.value.as_ref().and_then(|value| value.kind.as_ref()) {
         Some(Kind::Str(text)) => text.clone(),

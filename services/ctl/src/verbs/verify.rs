@@ -30,7 +30,7 @@ struct View {
     compared: bool,
     /// The index of the comparison; none: no comparison.
     compared_at: Option<u64>,
-    /// Nodes whose rows are not what they recorded.
+    /// Nodes whose rows differ from their recorded digest.
     wrong: Vec<String>,
     /// The meaning of the result and the remedy; empty: all is well.
     advice: String,
@@ -47,7 +47,7 @@ struct NodeView {
     equal: bool,
 }
 
-/// Fails on any difference, where a node stands still behind another one, and when a data node could not be asked or compared.
+/// Fails on any difference, on a node that stands still behind another, and on a data node that was not asked or compared.
 pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
     let group = group::survey(cluster).await;
     let nodes: Vec<&Node> = group.data_nodes().map(|(seen, _)| seen.node).collect();
@@ -162,7 +162,7 @@ fn kept_same(replies: &[VerifyReply]) -> (Option<u64>, bool) {
     common.map_or((None, true), |(index, digests)| (Some(index), digests.windows(2).all(|pair| pair[0] == pair[1])))
 }
 
-/// Nodes that are behind another one and have not moved since the first answers.
+/// Nodes that are behind another node and have not moved since the first answers.
 fn standing(replies: &[VerifyReply], first: &[VerifyReply]) -> Vec<String> {
     let newest = replies.iter().map(|reply| reply.index).max().unwrap_or(0);
     let moved = |reply: &VerifyReply| first.iter().any(|one| one.node == reply.node && one.index != reply.index);

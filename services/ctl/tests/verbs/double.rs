@@ -1,5 +1,5 @@
 //! Two data nodes that share one state, each with an HTTP Proxy: just enough of the control API and of HTTP to answer
-//! `ocsctl`, and knobs to misbehave. Never stands for what the rules of lists are.
+//! `ocsctl`, and knobs to misbehave. Never a model of the rules of lists.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -525,7 +525,7 @@ where
 {
     let service = service_fn(|request| answer(name, state.clone(), request));
     let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let _ = stopping.run_until_cancelled(connection).await; // one that is cut ends in an error
+    let _ = stopping.run_until_cancelled(connection).await; // a cut connection ends in an error
 }
 
 /// An error cuts the connection.
