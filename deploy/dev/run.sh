@@ -291,7 +291,7 @@ first_steps() {
 first_steps &
 steps=$!
 
-# Half a second at a time: a signal that comes just before a wait is heard after it.
+# Waits half a second at a time: a signal that comes just before a wait is heard after that wait.
 until_one_ends() { # pids
   local pid
   while true; do
