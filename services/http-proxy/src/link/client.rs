@@ -1,7 +1,7 @@
-//! HTTP Proxy's end of the link: hands requests over, each once, and brings every reply to who waits for it.
+//! HTTP Proxy's end of the link: hands each request over once and routes every reply to its waiter.
 //!
-//! Never sends a request again and never decides what a client sees; it says what is known of a request's fate. Called by
-//! `serve` and `health`; [`Wires::run`] is driven by the crate's `run`.
+//! Never sends a request again and never decides what a client sees: [`Unanswered`] states the fate of a request without a
+//! reply. Called by `serve` and `health`; [`Wires::run`] is driven by the crate's `run`.
 
 use std::{
     collections::HashMap,
@@ -31,25 +31,25 @@ use crate::to_http::Standing;
 
 /// The node answers at the deadline by itself; HTTP Proxy waits this much longer for that answer.
 const ANSWER_GRACE: Duration = Duration::from_millis(500);
-/// Room in a frame beside one request, bytes.
+/// Largest request, bytes: a frame that is nearly a full batch still has room for one.
 const REQUEST_BYTES_MAX: usize = FRAME_BYTES_MAX / 2;
 /// Places in the queue beside the requests: health, log, stats.
 const QUEUE_EXTRA: usize = 1024;
 
-/// What became of a request that got no reply.
+/// The fate of a request that got no reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unanswered {
-    /// It was never handed over: the queue is full.
+    /// The queue is full; the request was never handed over.
     Busy,
-    /// It is too large for the link, and was never handed over.
+    /// The request is too large for the link and was never handed over.
     TooLarge,
-    /// It was never handed over: the node is gone, or did not take it in time.
+    /// The request was never handed over: the node is gone, or did not take the request in time.
     NotSent,
-    /// It was handed over; nobody knows whether it was applied.
+    /// The request was handed over and may have been applied.
     Unknown,
 }
 
-/// What travels to the node.
+/// An item on its way to the node.
 enum Outgoing {
     Request { request: LinkRequest, waiter: oneshot::Sender<wire::Reply> },
     Health { request: HealthRequest, waiter: oneshot::Sender<HealthReply> },
@@ -59,13 +59,13 @@ enum Outgoing {
     Echo(Echo),
 }
 
-/// Who waits for an answer that has been asked for.
+/// Wakes the caller of a request or a health check in flight.
 enum Waiter {
     Request(oneshot::Sender<wire::Reply>),
     Health(oneshot::Sender<HealthReply>),
 }
 
-/// State that both directions share. Whoever is in the table has been handed over.
+/// State that both directions share. Every request in the table of waiters has been handed over.
 #[derive(Default)]
 struct Shared {
     waiters: Mutex<HashMap<u64, Waiter>>,
@@ -94,17 +94,17 @@ pub(crate) struct Link {
     ids: Arc<AtomicU64>,
 }
 
-/// The two directions of the link, to be run until it ends.
+/// The two directions of the link, to be run until the link ends.
 pub(crate) struct Wires {
     reader: FrameReader<ReadHalf>,
     writer: FrameWriter<WriteHalf>,
     queue: mpsc::Receiver<Outgoing>,
-    /// Where echoes are answered; does not keep the queue open.
+    /// The queue for answers to echoes; this sender does not keep the queue open.
     echoes: mpsc::WeakSender<Outgoing>,
     shared: Arc<Shared>,
 }
 
-/// Both sides of a link whose first frame has been read; what that frame held besides the configuration is taken in.
+/// A link and its wires, once the first frame has been read; the rest of that frame beside the configuration is applied here.
 pub(crate) fn open(
     reader: FrameReader<ReadHalf>,
     writer: FrameWriter<WriteHalf>,
@@ -144,7 +144,7 @@ impl Link {
         }
     }
 
-    /// Asks the node about its health; none if it does not answer in time.
+    /// Asks the node about its health; none if the node does not answer in time.
     pub(crate) async fn health(&self, kind: HealthKind, patience: Duration) -> Option<HealthReply> {
         let id = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
         let (waiter, answer) = oneshot::channel();
@@ -156,9 +156,9 @@ impl Link {
         Some(reply)
     }
 
-    /// Says where HTTP Proxy listens, or why it does not.
+    /// Tells the node the address of the open port, or why the port is not open.
     pub(crate) async fn listening(&self, listening: Listening) {
-        let _ = self.queue.send(Outgoing::Listening(listening)).await; // a lost link is noticed by who runs it
+        let _ = self.queue.send(Outgoing::Listening(listening)).await; // `Wires::run` reports a lost link
     }
 
     /// Passes counters on.
@@ -171,7 +171,7 @@ impl Link {
         let _ = self.queue.send(Outgoing::Log(record)).await;
     }
 
-    /// The node as it last described itself.
+    /// The node's role and mode, as last notified.
     pub(crate) fn standing(&self) -> Standing {
         Standing {
             role: ROLES[usize::from(self.shared.role.load(Ordering::Relaxed))],
@@ -190,7 +190,7 @@ impl Link {
     }
 }
 
-/// Takes the waiter out of the table when nobody waits any more.
+/// Removes the waiter from the table when its caller stops waiting.
 struct Waiting<'a, T> {
     id: u64,
     answer: oneshot::Receiver<T>,
@@ -199,8 +199,8 @@ struct Waiting<'a, T> {
 }
 
 impl<T> Waiting<'_, T> {
-    /// Stops waiting. A request that is not in the table yet will not be sent any more; one whose link was lost has been
-    /// taken out of the table already and says so by the marker of [`Wires::run`].
+    /// Stops waiting. A request that is not in the table yet is never sent, because its waiter is closed; a request in the
+    /// table has been handed over, and a lost link leaves its entry there.
     fn give_up(&mut self) -> Unanswered {
         self.done = true;
         self.answer.close();
@@ -218,7 +218,7 @@ impl<T> Drop for Waiting<'_, T> {
 }
 
 impl Wires {
-    /// Runs both directions until one ends, or until `finish` is cancelled and what had queued is written.
+    /// Runs both directions until either ends, or until `finish` is cancelled and the queue is written.
     pub(crate) async fn run(mut self, finish: CancellationToken) -> Result<(), LinkError> {
         let result = {
             let read = read_frames(&mut self.reader, &self.shared, &self.echoes);
@@ -234,8 +234,8 @@ impl Wires {
         result
     }
 
-    /// Wakes everyone. What is still in the queue was never handed over; what is in the table was, and stays there so
-    /// that [`Waiting::give_up`] finds it.
+    /// Wakes all callers. A request still in the queue was never handed over; a request in the table was, and its entry stays
+    /// so that [`Waiting::give_up`] finds it.
     fn lose(mut self) {
         self.queue.close();
         while let Ok(item) = self.queue.try_recv() {
@@ -257,7 +257,7 @@ async fn read_frames(
 ) -> Result<(), LinkError> {
     while let Some(mut frame) = reader.next::<ToProxy>().await? {
         if let (Some(echo), Some(queue)) = (frame.echo.take(), echoes.upgrade()) {
-            let _ = queue.try_send(Outgoing::Echo(echo)); // a full queue is being written, which says the same
+            let _ = queue.try_send(Outgoing::Echo(echo)); // a full queue is being written: a sign of life, too
         }
         take(shared, frame);
     }
@@ -288,8 +288,8 @@ fn take(shared: &Shared, frame: ToProxy) {
     }
 }
 
-/// Puts an item into the frame and answers its size. A request is entered into the table of waiters first, unless nobody
-/// waits for it any more: then it is known not to be applied.
+/// Puts an item into the frame and returns its size, bytes. A request first enters the table of waiters, unless its caller
+/// has given up: such a request is not sent, so the node never applies it.
 fn add(shared: &Shared, frame: &mut ToNode, item: Outgoing) -> usize {
     match item {
         Outgoing::Request { request, waiter } => {
@@ -333,7 +333,7 @@ fn sized<M: Message>(items: &mut Vec<M>, item: M) -> usize {
     size
 }
 
-/// Two counts that wait for the same frame become one.
+/// Merges two counts that wait for the same frame.
 fn join(into: &mut Stats, stats: Stats) {
     into.connections = stats.connections;
     into.requests.extend(stats.requests);
