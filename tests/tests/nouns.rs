@@ -1,4 +1,4 @@
-//! Counts subjects without a noun in comments and documents: a reader has to decode "it is woken", and reads "the driver is woken".
+//! Counts subjects without a noun in comments and documents: "it", "who" or "what" with a verb, which a reader has to decode.
 //!
 //! `tests/nouns.tsv` holds the ceiling of each file; a ceiling may only fall. `RECORD_NOUNS=1` lowers the ceilings to the counts.
 //! Reads the repository as text; starts nothing. This file is not counted: its examples contain such subjects.
@@ -91,7 +91,7 @@ fn next_word(rest: &str) -> Option<(&str, &str)> {
     word(rest.strip_prefix(',').unwrap_or(rest).strip_prefix(' ')?)
 }
 
-/// What follows a subject, up to its verb and beyond: the text behind the verb; none: no verb follows.
+/// The text behind the verb that follows a subject; none: no verb follows.
 fn behind_verb(rest: &str) -> Option<&str> {
     let (next, behind) = next_word(rest)?;
     let second = next_word(behind).filter(|(second, _)| ADVERBS.contains(&next) && is_verb(second));
