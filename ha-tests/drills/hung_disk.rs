@@ -49,7 +49,7 @@ impl Hung {
         Round::with_outage(format!("hang the disk of {primary}, primary"), outage)
     }
 
-    /// Nobody waits for it.
+    /// No client waits for this disk.
     fn hang_another(&self, stage: &mut Stage, node: &'static str) -> Round {
         let (primary, _) = stage.roles();
         stage.excuse(node);
