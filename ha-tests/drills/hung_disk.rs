@@ -64,7 +64,7 @@ impl Hung {
     }
 }
 
-/// Everything that an operator or a balancer asks is answered while the disk hangs.
+/// The node answers all questions of operators and balancers while the disk hangs.
 fn says_so(cluster: &Cluster, node: &str) {
     until("its metrics show it", || cluster.metric(node, "ocs_disk_stalled") >= 1.0);
     let mut admin = cluster.admin(node);

@@ -1,4 +1,4 @@
-//! A node loses its data directory during a stop, the backup, the witness and the primary in turn: see
+//! A node that is down loses its data directory, the backup, the witness and the primary in turn: see
 //! `docs/drills/wiped-node.md`. Called by `drill`.
 
 use std::{collections::BTreeMap, fs};

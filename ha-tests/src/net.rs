@@ -123,8 +123,8 @@ impl Net {
 
     /// Drops these packets from now on, and no others, all at one moment.
     ///
+    /// # Errors
     /// The message of nft.
-    /// What nft says.
     pub fn cut(&self, cuts: &[Cut]) -> Result<(), String> {
         let mut rules =
             String::from("table bridge cut\ndelete table bridge cut\ntable bridge cut {\n chain forward {\n");

@@ -262,7 +262,7 @@ fn the_top_of_the_repository_holds_what_the_design_lists() {
     none(&wrong);
 }
 
-/// A relative link of a document names something that is there.
+/// A relative link of a document leads to a file that exists.
 #[test]
 fn links_between_documents_lead_somewhere() {
     let mut wrong = Vec::new();

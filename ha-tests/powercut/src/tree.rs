@@ -53,7 +53,7 @@ pub(crate) struct Tree {
     /// Files that are open, and the number of their handles.
     open: BTreeMap<u64, u64>,
     pages_max: u64,
-    /// No more room for anything.
+    /// The disk is full.
     pub(crate) full: bool,
     /// The number of next syncs that fail.
     pub(crate) failing_syncs: u64,
@@ -198,7 +198,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Every change that touches the directory is durable; older ones of the same names mean nothing any more.
+    /// Makes every change that touches the directory durable; older changes of the same names lose their meaning.
     fn sync_directory(&mut self, number: u64) {
         let mut waiting: Vec<Change> = Vec::new();
         for change in std::mem::take(&mut self.pending) {

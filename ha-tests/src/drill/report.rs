@@ -163,7 +163,7 @@ impl Report {
         lines.join("\n")
     }
 
-    /// Everything, for a program.
+    /// The whole report, for a program.
     pub fn json(&self) -> Value {
         let outages = self.outages();
         let at = |part| percentile(&outages, part).map(ms);

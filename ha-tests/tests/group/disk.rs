@@ -78,7 +78,7 @@ fn a_node_that_lost_its_state_gets_it_back_from_the_log_or_from_the_other_node()
     add_some(&cluster);
     let backup = cluster.other(cluster.primary());
 
-    // Lost, while the log still has everything: applied again.
+    // Lost, while the log still has all entries: applied again.
     assert_eq!(cluster.stop(backup), 0);
     fs::remove_dir_all(cluster.settings().data(backup).join("state")).unwrap();
     cluster.start_node(backup, &[]);

@@ -38,7 +38,6 @@ fn holds(cluster: &Cluster, node: &str, phones: &[String]) -> bool {
 
 /// Repeats the order while the node has heard the others a moment ago, until the node executes the order or refuses for another
 /// reason.
-/// reason.
 fn force(cluster: &Cluster, words: &[&str]) -> Ran {
     let mut last = None;
     until("the node knows that it is cut off", || {

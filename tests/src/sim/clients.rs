@@ -18,7 +18,7 @@ const RECORDS_MAX: usize = 5;
 /// Times that a client sends a request with a key.
 const SENDS_MAX: u32 = 8;
 
-/// A client's answer.
+/// The answer that a client gets.
 #[derive(Debug, Clone)]
 pub(super) enum Answer {
     Reply(Reply),

@@ -126,7 +126,7 @@ pub(super) fn an_order_that_a_crash_cut_short_ends_in_the_same_place(cut_short: 
     );
 }
 
-/// Decision 0012: a node with a right state keeps it, unless neither state can be shown wrong: then the backup yields.
+/// Decision 0012: a right state stays, unless neither state can be shown wrong: then the backup yields.
 /// `doubted`: found wrong, or yielded, before a start.
 pub(super) fn a_state_that_is_right_is_not_replaced(life: &Life, doubted: bool) {
     let wrong = life.state.as_ref().is_some_and(|state| state.wrong);

@@ -78,7 +78,7 @@ pub(super) enum Event {
         answer: Answer,
     },
     Judge(Who),
-    /// A table of evidence is durable; the messages that waited for that leave.
+    /// A table of evidence is durable; the messages that waited for the table leave.
     EvidenceKept {
         who: Who,
         write: Box<(Evidence, Vec<(RaftId, StartMessage)>)>,

@@ -31,7 +31,7 @@ impl Net {
         *cuts = if cut { *cuts + 1 } else { cuts.saturating_sub(1) };
     }
 
-    /// Whether anything gets from one place to another.
+    /// Whether messages get from one place to another.
     pub(super) fn connected(&self, from: usize, to: usize) -> bool {
         self.cuts[from][to] == 0
     }

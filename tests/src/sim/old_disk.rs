@@ -66,7 +66,7 @@ struct DiskCopy {
     close: bool,
 }
 
-/// The copies that operators keep, and what the simulator saw of starts.
+/// The copies that operators keep, and the starts that the simulator saw.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
     kept: BTreeMap<usize, DiskCopy>,

@@ -1,6 +1,6 @@
 //! The state behind the log in the simulator: the real rules over a map, with a store's knowledge besides its rows.
 //!
-//! Never decides anything itself. Called by the simulated nodes, and by the reference that they are compared with.
+//! Makes no decision itself. Called by the simulated nodes, and by the reference that they are compared with.
 
 use std::sync::Arc;
 

@@ -121,7 +121,7 @@ impl World {
 
     fn step(&mut self) {
         let Some(((at, _), event)) = self.queue.pop_first() else {
-            self.now += TICK_US; // everything is down
+            self.now += TICK_US; // all nodes are down
             return;
         };
         self.now = at;
@@ -326,7 +326,7 @@ impl World {
         self.watch.what_is_forgotten_is_on_every_data_node(at, &mark, &conf_state, &self.nodes);
     }
 
-    // === what the core wants done ===
+    // === the core's output ===
 
     /// Executes the core's output, keeps the workers busy, and checks that all claims hold.
     pub(super) fn settle(&mut self, at: usize) {
