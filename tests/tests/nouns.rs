@@ -251,7 +251,7 @@ fn faults(ceilings: &Ceilings, counts: &BTreeMap<String, Count>) -> Vec<String> 
         let ceiling = ceilings.get(path).copied().unwrap_or(0);
         let hits = count.hits.len();
         if hits > ceiling {
-            faults.push(format!("{path} has {hits} subjects without a noun, and its ceiling is {ceiling}: {MEND}"));
+            faults.push(format!("{path}: subjects without a noun: {hits}, ceiling: {ceiling}; {MEND}"));
             faults.extend(count.hits.iter().map(|(line, hit)| format!("  {path}:{line}: \"{hit}\"")));
         } else if hits == 0 && ceiling > 0 {
             faults.push(format!(
@@ -388,7 +388,7 @@ fn a_ceiling_only_falls() {
     let faults = faults(&ceilings, &counts);
     let told = |part: &str| faults.iter().any(|fault| fault.contains(part));
     for part in [
-        "a.rs has 3",
+        "a.rs: subjects without a noun: 3, ceiling: 2",
         "  a.rs:2: \"who is\"",
         "b.rs has no",
         "lower it to 1",
