@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Directories of build products and of clusters.
-const MADE: [&str; 2] = ["target", "run"];
+const MADE: [&str; 3] = ["target", "tests/fuzz/target", "run"];
 /// This file.
 const OWN: &str = "tests/tests/citations.rs";
 /// Tags of the specification: how sure a rule is.
@@ -359,7 +359,8 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     for path in children(directory) {
         let name = path.file_name().unwrap().to_string_lossy();
         let hidden = name.starts_with('.') && name != ".ci";
-        if path.is_dir() && !hidden && !MADE.contains(&&*name) {
+        let made = MADE.iter().any(|made| path == root().join(made));
+        if path.is_dir() && !hidden && !made {
             files(&path, found);
         } else if path.is_file() {
             found.push(path);

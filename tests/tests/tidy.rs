@@ -61,7 +61,7 @@ const TOP: [&str; 14] = [
 ];
 
 /// Directories of build products and of clusters.
-const MADE: [&str; 2] = ["target", "run"];
+const MADE: [&str; 3] = ["target", "tests/fuzz/target", "run"];
 
 const CODE_LINES_MAX: usize = 600;
 
@@ -124,7 +124,8 @@ fn files(directory: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     for path in children(directory) {
         let name = path.file_name().unwrap().to_string_lossy();
         if path.is_dir() {
-            if !MADE.contains(&&*name) && !name.starts_with('.') {
+            let made = MADE.iter().any(|made| path == root().join(made));
+            if !made && !name.starts_with('.') {
                 files(&path, ending, found);
             }
         } else if name.ends_with(ending) {

@@ -13,7 +13,10 @@ use std::{
 };
 
 use ocs_proto::{
-    link::{Echo, HealthKind, HealthReply, HealthRequest, LinkRequest, Listening, LogRecord, Stats, ToNode, ToProxy},
+    link::{
+        Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord, Stats, ToNode,
+        ToProxy,
+    },
     outbound as wire,
 };
 use prost::Message;
@@ -140,7 +143,7 @@ impl Link {
                 waiting.done = true;
                 Ok(reply)
             }
-            Ok(Err(_)) | Err(_) => Err(waiting.give_up()),
+            Ok(Err(_)) | Err(_) => waiting.give_up(),
         }
     }
 
@@ -200,19 +203,22 @@ struct Waiting<'a, T> {
 
 impl<T> Waiting<'_, T> {
     /// Stops waiting. A request that is not in the table yet is never sent, because its waiter is closed; a request in the
-    /// table has been handed over, and a lost link leaves its entry there.
-    fn give_up(&mut self) -> Unanswered {
+    /// table has been handed over, and a lost link leaves its entry there. A reply that came meanwhile counts: [`take`] holds
+    /// the table from the removal of the entry until the reply is delivered.
+    fn give_up(&mut self) -> Result<T, Unanswered> {
         self.done = true;
+        let mut waiters = self.shared.waiters();
+        let handed_over = waiters.remove(&self.id).is_some();
         self.answer.close();
-        let handed_over = self.shared.waiters().remove(&self.id).is_some();
-        if handed_over { Unanswered::Unknown } else { Unanswered::NotSent }
+        let refused = if handed_over { Unanswered::Unknown } else { Unanswered::NotSent };
+        self.answer.try_recv().map_err(|_| refused)
     }
 }
 
 impl<T> Drop for Waiting<'_, T> {
     fn drop(&mut self) {
         if !self.done {
-            self.give_up();
+            let _ = self.give_up(); // the caller is gone
         }
     }
 }
@@ -272,8 +278,9 @@ fn take(shared: &Shared, frame: ToProxy) {
     }
     {
         let mut waiters = shared.waiters();
-        for reply in frame.replies {
-            if let (Some(Waiter::Request(waiter)), Some(reply)) = (waiters.remove(&reply.id), reply.reply) {
+        for LinkReply { id, reply } in frame.replies {
+            let Some(reply) = reply else { continue }; // an entry that stays says that the request was handed over
+            if let Some(Waiter::Request(waiter)) = waiters.remove(&id) {
                 let _ = waiter.send(reply); // the client hung up
             }
         }
@@ -337,4 +344,42 @@ fn sized<M: Message>(items: &mut Vec<M>, item: M) -> usize {
 fn join(into: &mut Stats, stats: Stats) {
     into.connections = stats.connections;
     into.requests.extend(stats.requests);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: u64 = 7;
+
+    fn asked(shared: &Shared) -> Waiting<'_, wire::Reply> {
+        let (waiter, answer) = oneshot::channel();
+        let item = Outgoing::Request { request: LinkRequest { id: ID, ..LinkRequest::default() }, waiter };
+        assert!(add(shared, &mut ToNode::default(), item) > 0);
+        Waiting { id: ID, answer, shared, done: false }
+    }
+
+    fn answered(reply: Option<wire::Reply>) -> ToProxy {
+        ToProxy { replies: vec![LinkReply { id: ID, reply }], ..ToProxy::default() }
+    }
+
+    #[test]
+    fn a_reply_that_comes_as_its_caller_gives_up_is_heard() {
+        let shared = Shared::default();
+        let mut waiting = asked(&shared);
+        let reply = wire::Reply { replayed: true, ..wire::Reply::default() };
+        take(&shared, answered(Some(reply.clone())));
+        assert_eq!(waiting.give_up(), Ok(reply));
+    }
+
+    #[test]
+    fn a_request_that_was_handed_over_is_never_told_as_not_sent() {
+        let shared = Shared::default();
+        assert_eq!(asked(&shared).give_up(), Err(Unanswered::Unknown));
+        let mut waiting = asked(&shared);
+        take(&shared, answered(None));
+        assert_eq!(waiting.give_up(), Err(Unanswered::Unknown));
+        let (_waiter, answer) = oneshot::channel::<wire::Reply>();
+        assert_eq!(Waiting { id: 8, answer, shared: &shared, done: false }.give_up(), Err(Unanswered::NotSent));
+    }
 }
