@@ -26,7 +26,8 @@ help:
 	@echo 'make upgrade    OLD=directory of programs, or revision: an older release is replaced under load, node by node, there and back (docs/upgrade.md)'
 	@echo 'make clean-run  forget the data of make run'
 
-# A profile of its own, without whole-program optimisation, and only what it starts: minutes instead of ten.
+# A profile of its own, without whole-program optimisation, and only the programs of run: a build takes minutes instead of
+# ten.
 run: PROFILE = demo
 run:
 	cargo build --locked -p node -p http-proxy -p ocsctl --bins --profile $(PROFILE)
@@ -93,7 +94,7 @@ drills: build
 	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 # OLD: a directory with the programs of an older release, or a revision of this repository, which is built below $(OUT)/old once.
-# ROUNDS: odd ones replace it, even ones put it back; the versions are raised at the end of the last, if it is odd.
+# ROUNDS: odd rounds replace the old release, even rounds put it back; an odd last round ends with raising the versions.
 OLD ?=
 
 upgrade: ROUNDS = 3

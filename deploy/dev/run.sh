@@ -2,16 +2,16 @@
 # make run: nodes a, b and witness w in this terminal, each log line prefixed by its node, until Ctrl-C or SIGTERM.
 #
 # First start: makes development certificates, forms the group, creates the list "demo" with 10,000 generated records. A later
-# one goes on with the data in RUN_DIR. A node that ends is started again after a second, as systemd would.
+# start goes on with the data in RUN_DIR. A node that ends is started again after a second, as systemd would.
 #
-# Refuses, in one line and before anything starts: programs that are not built, ports that are taken, a directory that another run
-# uses, a disk without room, a directory whose nodes do not belong together.
+# Refuses, in one line and before anything starts: missing programs, ports in use, a directory in use by another run, a disk
+# without room, a directory whose nodes do not belong together.
 #
 # RUN_DIR       where data and certificates are kept       (run)
 # BIN_DIR       where the binaries are                     (target/demo, as make run builds them, else target/release)
 # PORT_OFFSET   added to every port, for a second cluster  (0)
 # LIST_RECORDS  records of the demonstration list; 0: none (10000)
-# JOIN_EMPTY    1: nodes whose data are gone join the others (0: it refuses), as after a restore of one node
+# JOIN_EMPTY    1: nodes whose data are gone join the others, as after a restore of one node (0: the start is refused)
 # RESTART_SECONDS  pause before a node is started again     (1)
 #
 # Needs bash, coreutils, findutils, util-linux and awk.
@@ -61,7 +61,7 @@ member() { # name role number
     "$1" "$2" "$(port "730$3")" "$(port "740$3")"
 }
 
-# What differs from deploy/dev/NODE.toml when RUN_DIR or PORT_OFFSET do.
+# The settings that differ from deploy/dev/NODE.toml with another RUN_DIR or PORT_OFFSET.
 settings() { # name number
   local certs=$RUN_DIR/certs
   printf '%s\n' "node.data_dir=\"$RUN_DIR/data/$1\"" "cluster.id=\"$CLUSTER_ID\"" \
@@ -75,13 +75,13 @@ settings() { # name number
   esac
 }
 
-# Line by line: awk may wait for more before it shows what it has.
+# Line by line: awk may buffer lines before their output.
 prefixed() {
   local line
   while IFS= read -r line || [ -n "$line" ]; do printf '%-3s | %s\n' "$1" "$line"; done
 }
 
-# Runs one node until told to stop (SIGTERM), and starts it again when it ends by itself.
+# Runs one node until SIGTERM, and restarts the node when its process ends by itself.
 keep() { # name number
   local name=$1 pid='' stopping='' code line
   local -a arguments=(--config "deploy/dev/$name.toml")
@@ -134,7 +134,7 @@ on_signal() {
   exit 0
 }
 
-# Ours alone: phones of +999, a country code that nobody has.
+# Phones of +999, a country code without a country: no demonstration record has a real phone.
 demo_list() { # file
   awk -v records="$LIST_RECORDS" 'BEGIN {
     split("Ada Ben Cleo Dan Eva Finn Gita Hugo Ines Jan", first, " ")
@@ -154,7 +154,7 @@ make_demo() {
   touch "$RUN_DIR/demo.done"
 }
 
-# === what is looked at before anything starts ===
+# === checks before anything starts ===
 
 check_programs() {
   local name
@@ -163,7 +163,7 @@ check_programs() {
   done
 }
 
-# The process that has a socket, as in "ocsd (pid 4711)"; other users' are not shown to us.
+# The process that has a socket, as in "ocsd (pid 4711)"; the sockets of other users' processes are not visible.
 holder() { # inode
   local pid
   pid=$(find /proc/[0-9]*/fd -lname "socket:\\[$1\\]" -printf '%h\n' -quit 2> /dev/null | awk -F/ '{print $3}' || true)
@@ -198,7 +198,7 @@ check_ports() {
   done
 }
 
-# Held by this script and by every node that it starts: a directory serves one group of processes.
+# The lock is held by this script and by every node started here: a directory serves one group of processes.
 lock_run_dir() {
   command -v flock > /dev/null || return 0
   exec 9> "$RUN_DIR/lock"
@@ -207,8 +207,8 @@ lock_run_dir() {
 
 is_formed() { [ -e "$RUN_DIR/data/$1/ocs-node.toml" ]; } # node
 
-# Marked as formed while no node is, the directory is as good as new. With some nodes formed and others gone, a second group must not
-# be formed beside the first one.
+# A directory marked as formed without a formed node counts as new. With some nodes formed and others gone, a second group
+# must not be formed beside the first one.
 check_nodes() {
   local node missing='' there=''
   for node in $NODES; do
@@ -228,7 +228,8 @@ check_room() {
     "and there are $free MB: make room, or take another directory with RUN_DIR"
 }
 
-# Each directory has a group with an id of its own. Directories of before have none in them, and the id of deploy/dev.
+# Each directory has a group with an id of its own. Older directories have no id in them, and their group has that of
+# deploy/dev.
 name_cluster() {
   if [ ! -e "$RUN_DIR/cluster-id" ]; then
     local id=ocs-dev node
@@ -279,7 +280,7 @@ for node in $NODES; do
   supervisors+=($!)
 done
 
-# In the background, so that a signal is heard while it waits; bash runs a trap only between commands.
+# Runs in the background, so that a signal is heard during the wait: bash runs a trap only between commands.
 first_steps() {
   "$BIN_DIR/ocsctl" --timeout "$READY_SECONDS" wait --for ready
   is_own_cluster || refuse "another cluster answers at the ports of this one: stop it, or take other ports with PORT_OFFSET"
@@ -290,7 +291,7 @@ first_steps() {
 first_steps &
 steps=$!
 
-# Half a second at a time: a signal that comes just before a wait is heard after it.
+# Waits half a second at a time: a signal that comes just before a wait is heard after that wait.
 until_one_ends() { # pids
   local pid
   while true; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client of the HTTP interface that loses and doubles nothing; the standard library is all it needs.
+"""A client of the HTTP interface that loses and doubles nothing; needs the standard library alone.
 
     ocs_client.py AddRecord lists/demo '{"GSW_PHONE": "+12125550100"}'
 
@@ -17,7 +17,7 @@ import urllib.parse
 import urllib.request
 import uuid
 
-# A node answers within 10 s, whatever happens: only a client that waits longer hears what became of its request.
+# A node answers within 10 s in every case: only a client that waits longer learns the outcome of its request.
 TIMEOUT_S = 15
 # 429 and 503: not applied. 504: not known. 408: the request did not arrive whole.
 AGAIN = (408, 429, 503, 504)
@@ -61,7 +61,7 @@ class Ocs:
         return self._until_answered(f"/records/{handle}", None, None)
 
     def request(self, req, resource, attributes=None, key=None):
-        """Sends a request until it is answered. A caller that may itself be started again passes a key that it keeps."""
+        """Sends a request until it is answered. A caller that may restart passes a key that survives the restart."""
         body = json.dumps(attributes or {}).encode()
         return self._until_answered(f"/{resource}?req={req}", body, key or str(uuid.uuid4()))
 
@@ -85,7 +85,7 @@ class Ocs:
             print(f"{why} from {proxy}: again in {wait_s:g} s", file=sys.stderr, flush=True)
             time.sleep(wait_s)
             pause_s = min(2 * pause_s, 5)
-            self.proxies.append(self.proxies.pop(0))  # the other one may be well
+            self.proxies.append(self.proxies.pop(0))  # the other HTTP Proxy may be well
 
     @staticmethod
     def _send(url, body, key):
@@ -100,7 +100,7 @@ class Ocs:
 def parsed(body):
     try:
         return json.loads(body)
-    except ValueError:  # something else than HTTP Proxy has answered
+    except ValueError:  # another program than HTTP Proxy has answered
         return {}
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# make bench-backup: what a backup costs and how fast it is made, verified and restored, on loopback.
+# make bench-backup: cost of a backup, and its speed when made, verified and restored, on loopback.
 #
 # For each size a pair is made and filled. A backup is taken with nothing else running, and one under closed loops of updates,
-# which are measured in turn with and without it. Then every node loses its data, the idle backup is restored on a, and the others
-# join empty. Prints each figure with its bar, stops everything that it started, writes the page OUT if that is given, and
-# ends with 1 where a bar was not held.
+# which are measured in turn with and without it. Then every node loses its data, the idle backup is restored on a, and the
+# others join empty. Prints each figure with its bar, stops the groups that the script started, writes the page OUT if given,
+# and ends with 1 where a bar was not held.
 #
 # RECORDS      sizes                            (1000000)
 # ROUNDS       pairs of rounds under load       (3)
@@ -77,7 +77,7 @@ idle() { # records
   figure "$1" "verify, records/s" "$(ratio "$1"000 $(($(now_ms) - from)) %.0f)"
 }
 
-# A round without a backup, then rounds for as long as one is being made; the ratio is the median of the pairs'.
+# A round without a backup, then rounds while a backup is being made; the ratio is the median of the pairs'.
 under_load() { # records
   local round without making from longest=0 ms highest=0
   : > "$WORK/ratios"

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Groups of two data nodes and a witness for the measurements beside this file, which source it. Needs BENCH_NAME, BIN_DIR and
-# WORK; stops every group that it started when the shell ends.
+# Groups of two data nodes and a witness for the measurements beside this file, which source this file. Needs BENCH_NAME,
+# BIN_DIR and WORK; stops all groups started here when the shell ends.
 #
-# A group is named by its directory below WORK and has a port offset of its own: use NAME makes it the one that ctl, pid_of
-# and the rest speak of.
+# A group is named by its directory below WORK and has a port offset of its own: use NAME selects the group for ctl, pid_of and
+# the rest.
 
 say() { printf '%s | %s\n' "$BENCH_NAME" "$*"; }
 
 declare -A offset_of supervisor_of
 GROUP=''
 
-# The loads beside the supervisors: all that has to be ended by hand.
+# The loads beside the supervisors: processes that must be ended by hand.
 loads=()
 clean_up() {
   trap - EXIT INT TERM
@@ -64,7 +64,7 @@ make_list() { # records, file
   }' > "$2"
 }
 
-# The pid of a node's ocsd; nothing while it does not answer.
+# The pid of a node's ocsd; nothing while the node does not answer.
 pid_of() { # node
   curl -s "http://$(admin_of "$1")/livez" > /dev/null &&
     ctl status -o json 2> /dev/null | awk -v node="\"$1\"," '/^      "node":/ { mine = $2 == node } mine && /^      "pid":/ { print $2 + 0 }'

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# make bench-growth: how cost grows with the records that a pair holds, on loopback.
+# make bench-growth: growth of cost with the records that a pair holds, on loopback.
 #
-# A small pair stays up all along; for each further size a second pair is made beside it, and what both can do is measured in
-# turn, so that whatever else the machine does falls on both. Prints each figure as it comes, stops everything that it
-# started, writes docs/benchmarks/growth.md. About 12 minutes with the sizes below, of which the import takes most.
+# A small pair stays up all along; for each further size a second pair is made beside it, and both are measured in turn, so that
+# other load of the machine falls on both. Prints each figure at once, stops the groups that the script started, writes
+# docs/benchmarks/growth.md. About 12 minutes with the sizes below, of which the import takes most.
 #
 # RECORDS      sizes, the smallest first        (10000 1000000 10000000)
 # ROUNDS       rounds of updates a size         (3)
@@ -58,7 +58,7 @@ import() { # records
   rm "$WORK/list.csv"
 }
 
-# The first million rows of one export, as CSV; what a row takes as CSV is its raw size.
+# The first million rows of one export, as CSV; the raw size of a row is its size as CSV.
 export_rows() { # records
   local from counts
   from=$(now_ms)
@@ -89,7 +89,7 @@ updates() { # records, group
   figure "$1" "updates/s ÷ those at $SMALL" "$(median < "$WORK/ratios")"
 }
 
-# Until a node's /readyz says 200, from the moment its process is there again.
+# Time until a node's /readyz says 200, from the moment when its process is there again.
 ready_again() { # node, pid that was killed
   local tenths=0 began=''
   while :; do
@@ -181,7 +181,7 @@ disk() { # records
 
 one_size() { # records, group
   import "$1"
-  settled_mb > /dev/null # a small pair that is measured beside tables that are still merged looks slow
+  settled_mb > /dev/null # a small pair measured beside tables that are still merged looks slow
   updates "$1" "$2"
   figure "$1" "resident, MiB (ocsd + HTTP Proxy)" "$(rss_of_group)"
   export_rows "$1"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# make bench-overload: what a pair does with four times the updates that it can carry, on loopback.
+# make bench-overload: a pair under four times its capacity in updates, on loopback.
 #
-# Finds what closed loops sustain, offers TIMES as much over CONNECTIONS connections, more than an HTTP Proxy takes, and then
-# looks how long the latency stays odd. Stops everything that it started. Writes docs/benchmarks/overload.md.
+# Finds the rate that closed loops sustain, offers TIMES as much over CONNECTIONS connections, more than an HTTP Proxy takes,
+# and then measures for how long the latency stays odd. Stops the groups that the script started. Writes
+# docs/benchmarks/overload.md.
 #
 # ROUNDS       rounds                                  (3)
 # SECS         length of one measurement, s            (5)
@@ -36,7 +37,7 @@ if [ "$(ulimit -n)" != unlimited ] && [ "$(ulimit -n)" -lt $((CONNECTIONS + 1000
   exit 1
 fi
 
-# The largest sum of ocsd and HTTP Proxy of the primary while it lasts, MiB.
+# The largest sum of ocsd and HTTP Proxy of the primary while the process $1 runs, MiB.
 watch_rss() { # pid, proxy's pid, file
   local most=0 node proxy
   while kill -0 "$1" 2> /dev/null; do

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# make bench: our pair with its witness beside what users would pick instead, on loopback, in one run.
+# make bench: our pair with its witness beside the alternatives of our users, on loopback, in one run.
 #
-# Installs nothing: says which Debian packages are missing. Starts each system, loads them in turn, round by round, stops
-# everything that it started, and writes docs/benchmarks/<date>.md with a chart beside it.
+# Installs nothing: names the missing Debian packages. Starts each system, loads them in turn, round by round, stops all of
+# them, and writes docs/benchmarks/<date>.md with a chart beside it.
 #
 # ROUNDS    rounds; five or more for verdicts            (5)
 # SECS      length of one measurement, s                 (5)
@@ -29,7 +29,7 @@ say() { printf 'bench | %s\n' "$*"; }
 has() { [[ " $SYSTEMS " == *" $1 "* ]]; }
 
 missing=()
-need() { # system, package, what it must hold
+need() { # system, package, program
   ! has "$1" || command -v "$3" > /dev/null || missing+=("$2")
 }
 need etcd etcd-server etcd
@@ -87,7 +87,7 @@ start_floor() {
   start "$BENCH" floor-primary --address 127.0.0.1:7601 --backup 127.0.0.1:7602 --file "$WORK/floor-a.log"
   wait_for 10 "the floor" listens 7601
 }
-# The floor's backup serves one connection: it must not be asked by connecting.
+# The floor's backup serves one connection: a probe must not connect.
 listens_without_use() { grep -q ":$(printf '%04X' "$1") 00000000:0000 0A" /proc/net/tcp; }
 
 ctl() { "$BIN_DIR/ocsctl" "$@"; }

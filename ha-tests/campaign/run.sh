@@ -2,8 +2,8 @@
 # make campaign: a real campaign through both nodes while the primary moves every 20 s and is once killed.
 #
 # Makes the calling list and its requests from ../shared/data, imports the list, replays the requests through both HTTP Proxies,
-# and compares what both nodes export with what expected.py computes from the same two inputs. Skipped, with the reason, where
-# the data set is not there. Prints a report; exit 1 if anything was lost, applied twice, or not answered.
+# and compares the exports of both nodes with the export that expected.py computes from the same two inputs. Skipped, with the
+# reason, where the data set is not there. Prints a report; exit 1 if anything was lost, applied twice, or not answered.
 #
 # CONTACTS      first contacts of the campaign only   (all 45,211)
 # BIN_DIR       where the binaries are                (target/release)
@@ -69,7 +69,7 @@ status = json.load(sys.stdin)
 print(next(node["pid"] for node in status["nodes"] if node["node"] == status["primary"]))')
       kill -KILL "$pid"
       echo "killed" >> "$WORK/moves"
-      sleep 12 & # down for 10 s, then it starts and catches up
+      sleep 12 & # down for 10 s, then the node starts and catches up
       pause=$!
       wait "$pause" || return 0
     elif ctl switchover >> "$WORK/switchovers.log" 2>&1; then

@@ -13,7 +13,7 @@ pub(crate) const DRILL: Drill =
 /// A stamp may move by no more.
 const MOVES_MAX_MS: i64 = 2000;
 
-/// How long the clock is wrong.
+/// Time for which the clock is wrong.
 const WRONG: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use ocs_ha_tests::{
 pub(crate) const DRILL: Drill =
     Drill { name: "clock-jump-two", bar: None, network: false, scenario: || Box::new(Jump::default()) };
 
-/// How long the clocks are wrong: a tenth of it is what the stamps follow by.
+/// Time for which the clocks are wrong: the stamps follow by a tenth of that.
 const WRONG: Duration = Duration::from_secs(5);
 
 /// The stamps followed if they moved so far at least, and no further, in that time.

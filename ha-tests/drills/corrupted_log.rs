@@ -1,4 +1,4 @@
-//! A bit of what was durable flips in a node's log while it is down: see `docs/drills/corrupted-log.md`. Called by `drill`.
+//! A durable bit flips in the log of a node that is down: see `docs/drills/corrupted-log.md`. Called by `drill`.
 
 use ocs_ha_tests::{
     disk::{flip, segments},
@@ -12,8 +12,8 @@ fn round(stage: &mut Stage) -> Round {
     let (primary, backup) = stage.roles();
     let spoilt = [backup, "w", primary][stage.number as usize % 3];
     stage.kill(spoilt);
-    stage.cluster.kill(spoilt); // reaps it
-    // The oldest segment: all of it was durable.
+    stage.cluster.kill(spoilt); // reaps the process
+    // The oldest segment is durable as a whole.
     flip(&segments(stage.cluster.settings(), spoilt)[0]);
     stage.more(stage.cluster.other(spoilt), 30);
     stage.cluster.start_node(spoilt, &[]);

@@ -1,4 +1,4 @@
-//! The files of a data node's state are nonsense when it starts: see `docs/drills/corrupted-store.md`. Called by `drill`.
+//! A data node starts with nonsense in the files of its state: see `docs/drills/corrupted-store.md`. Called by `drill`.
 
 use ocs_ha_tests::{
     disk::spoil,
@@ -12,7 +12,7 @@ fn round(stage: &mut Stage) -> Round {
     let (primary, backup) = stage.roles();
     let spoilt = [backup, primary][stage.number as usize % 2];
     stage.kill(spoilt);
-    stage.cluster.kill(spoilt); // reaps it
+    stage.cluster.kill(spoilt); // reaps the process
     spoil(&stage.cluster.settings().data(spoilt).join("state"));
     stage.more(stage.cluster.other(spoilt), 30);
     stage.cluster.start_node(spoilt, &[]);

@@ -1,4 +1,4 @@
-//! A sync fails, and what it should have saved is lost: see `docs/drills/fsync-error.md`. Called by `drill`.
+//! A sync fails, and its writes are lost: see `docs/drills/fsync-error.md`. Called by `drill`.
 
 use ocs_ha_tests::{
     Cluster, NODES,
@@ -26,7 +26,7 @@ impl Scenario for Failing {
         stage.excuse(node);
         until(&format!("{node} ends"), || {
             if self.0.of(node).failing_syncs() == 0 {
-                self.0.of(node).fail_syncs(1); // the last one hit a file that the node can do without
+                self.0.of(node).fail_syncs(1); // the last one hit a file that the node can spare
             }
             !stage.cluster.runs(node)
         });
@@ -36,7 +36,7 @@ impl Scenario for Failing {
         let told = if stage.rng.random_bool(0.5) {
             self.0.cut_power(stage, &[node])
         } else {
-            stage.cluster.kill(node); // reaps it
+            stage.cluster.kill(node); // reaps the process
             "and restart it".to_owned()
         };
         stage.cluster.start_node(node, &[]);

@@ -49,7 +49,7 @@ impl Hung {
         Round::with_outage(format!("hang the disk of {primary}, primary"), outage)
     }
 
-    /// Nobody waits for it.
+    /// No client waits for this disk.
     fn hang_another(&self, stage: &mut Stage, node: &'static str) -> Round {
         let (primary, _) = stage.roles();
         stage.excuse(node);
@@ -64,7 +64,7 @@ impl Hung {
     }
 }
 
-/// Everything that an operator or a balancer asks is answered while the disk hangs.
+/// The node answers all questions of operators and balancers while the disk hangs.
 fn says_so(cluster: &Cluster, node: &str) {
     until("its metrics show it", || cluster.metric(node, "ocs_disk_stalled") >= 1.0);
     let mut admin = cluster.admin(node);

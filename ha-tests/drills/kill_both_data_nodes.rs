@@ -12,7 +12,7 @@ fn round(stage: &mut Stage) -> Round {
     for node in DATA {
         stage.kill(node);
     }
-    DATA.iter().for_each(|node| stage.cluster.kill(node)); // reaps it
+    DATA.iter().for_each(|node| stage.cluster.kill(node)); // reaps the process
     DATA.iter().for_each(|node| stage.cluster.start_node(node, &[]));
     let outage = stage.outage("a", killed);
     DATA.iter().for_each(|node| stage.back(node));

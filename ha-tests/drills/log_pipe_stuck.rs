@@ -1,4 +1,4 @@
-//! Standard error of both data nodes is a full pipe that nobody reads: see `docs/drills/log-pipe-stuck.md`. Called by `drill`.
+//! Standard error of both data nodes is a full pipe without a reader: see `docs/drills/log-pipe-stuck.md`. Called by `drill`.
 
 use std::time::Instant;
 

@@ -10,7 +10,7 @@ use ocs_ha_tests::{
 pub(crate) const DRILL: Drill =
     Drill { name: "lose-witness", bar: None, network: false, scenario: || Box::new(Plain(round)) };
 
-/// How long an update is tried that must not be acknowledged: the time in which nothing may come is the case.
+/// Time for which an update is tried in vain: no acknowledgement may come meanwhile.
 const TRIED: Duration = Duration::from_millis(800);
 
 fn round(stage: &mut Stage) -> Round {
@@ -20,7 +20,7 @@ fn round(stage: &mut Stage) -> Round {
     stage.more(backup, 20);
     until("a switchover without the witness", || stage.cluster.ctl(&["switchover", "--to", backup]).code == 0);
     stage.more(primary, 20);
-    // One more is lost: no update is acknowledged on one disk.
+    // With another node lost, no update is acknowledged on one disk.
     stage.excuse(backup);
     let lost = stage.kill(primary);
     stage.cluster.kill(primary);

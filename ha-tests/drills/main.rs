@@ -1,8 +1,9 @@
-//! `drill NAME`: something befalls a group of real processes under load, round after round, and what its clients saw is judged.
-//! `make drill NAME=… ROUNDS=…` builds and runs it; `docs/drills/` says what each does.
+//! `drill NAME`: a fault befalls a group of real processes under load, round after round, and the history of its clients is
+//! judged. `make drill NAME=… ROUNDS=…` builds and runs a drill; `docs/drills/` describes each.
 //!
-//! Exit code 0: passed, or skipped with a reason; 1: something was lost, applied twice, stale or failed; 2: wrong use.
-#![allow(clippy::print_stdout)] // its report is what it is for
+//! Exit code 0: passed, or skipped with a reason; 1: an update was lost or applied twice, a read was stale, or a request
+//! failed; 2: wrong use.
+#![allow(clippy::print_stdout)] // the report is the product
 
 mod clock_jump_one;
 mod clock_jump_two;
@@ -107,7 +108,7 @@ struct Arguments {
     /// Fails when a bar of architecture, Failover, is missed.
     #[arg(long)]
     strict: bool,
-    /// The network that it was started in, by itself.
+    /// The network around this process
     #[arg(long, hide = true)]
     inside: Option<String>,
 }
@@ -128,11 +129,11 @@ fn main() -> ExitCode {
     }
     let beside = || env::current_exe().ok().and_then(|own| Some(own.parent()?.to_owned()));
     let programs = arguments.bin_dir.clone().or_else(beside).unwrap_or_default();
-    programs_are_in(&fs::canonicalize(&programs).unwrap_or(programs)); // they are started from other directories
+    programs_are_in(&fs::canonicalize(&programs).unwrap_or(programs)); // nodes start in other directories
     perform(drill, arguments)
 }
 
-/// Starts this program once more where the clients of a new network are.
+/// Starts this program once more in the namespace of a new network's clients.
 fn in_a_network(drill: &Drill) -> ExitCode {
     let own = match Net::make() {
         Ok(own) => own,
@@ -156,7 +157,7 @@ fn perform(drill: &Drill, arguments: Arguments) -> ExitCode {
     let old = old.map(|old| fs::canonicalize(&old).unwrap_or(old));
     let options = Options { rounds, seed, net: inside, strict, old };
     println!("{}: {rounds} rounds, seed {seed}", drill.name);
-    // A helper that cannot go on panics; the group says what it last said while it goes.
+    // A helper that cannot go on panics; the unwinding group prints the ends of its logs.
     let report = match catch_unwind(AssertUnwindSafe(|| run(drill, &options, &|line| println!("{line}")))) {
         Ok(Ok(report)) => report,
         Ok(Err(reason)) => return skipped(drill, &reason),

@@ -20,13 +20,13 @@ pub(crate) const DRILL: Drill =
 
 /// A group must be whole again within this time of the start of the old disk, without a person.
 const READY_MAX: Duration = Duration::from_secs(30);
-/// Followers write down what their leader told within half of this time.
+/// Followers write down their leader's counts within half of this time.
 const WRITTEN_DOWN: Duration = Duration::from_millis(1200);
 
-/// How old a copy is.
+/// Age of a copy.
 #[derive(Debug, Clone, Copy)]
 enum Age {
-    /// The node has started once more since.
+    /// The node has started once more since then.
     OneStart,
     /// The same, and many updates were acknowledged.
     ManyUpdates,
@@ -54,7 +54,7 @@ impl Scenario for OldDisk {
         let data = stage.cluster.settings().data(aged);
         take_copy(stage, aged, age, &copy);
         stage.kill(aged);
-        stage.cluster.kill(aged); // reaps it
+        stage.cluster.kill(aged); // reaps the process
         fs::remove_dir_all(&data).expect("its data directory");
         copy_to(&copy, &data);
         if cold {
@@ -80,7 +80,7 @@ impl Scenario for OldDisk {
     }
 }
 
-/// A copy of a node's directory, and what makes it old.
+/// Takes a copy of a node's directory, and makes the copy old.
 fn take_copy(stage: &mut Stage, aged: &'static str, age: Age, copy: &Path) {
     let data = stage.cluster.settings().data(aged);
     let other = stage.cluster.other(aged);
@@ -94,7 +94,7 @@ fn take_copy(stage: &mut Stage, aged: &'static str, age: Age, copy: &Path) {
         }
         Age::OneStart | Age::ManyUpdates => {
             stage.kill(aged);
-            stage.cluster.kill(aged); // reaps it
+            stage.cluster.kill(aged); // reaps the process
             copy_to(&data, copy);
             stage.more(other, 10);
             stage.cluster.start_node(aged, &[]);
@@ -105,11 +105,11 @@ fn take_copy(stage: &mut Stage, aged: &'static str, age: Age, copy: &Path) {
     std::thread::sleep(WRITTEN_DOWN);
 }
 
-/// Everybody is down; the node that knows better is up first beside the old disk.
+/// All nodes are down; the node that knows better is up first beside the old disk.
 fn stop_all_and_start(stage: &mut Stage, first: &'static str, aged: &'static str) {
     for node in ["a", "b", "w"].into_iter().filter(|node| *node != aged) {
         stage.kill(node);
-        stage.cluster.kill(node); // reaps it
+        stage.cluster.kill(node); // reaps the process
     }
     stage.cluster.start_node(first, &[]);
     stage.cluster.start_node(aged, &[]);
@@ -120,7 +120,7 @@ fn copy_to(from: &Path, to: &Path) {
     assert!(copied.is_ok_and(|status| status.success()), "cannot copy {} to {}", from.display(), to.display());
 }
 
-/// The copy, and what the node moved aside: fifty rounds would fill a disk.
+/// Removes the copy, and the directories that the node moved aside: fifty rounds would fill a disk.
 fn clear(copy: &Path, data: &Path) {
     let _ = fs::remove_dir_all(copy);
     let names = fs::read_dir(data).expect("its data directory").filter_map(Result::ok);

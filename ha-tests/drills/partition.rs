@@ -13,21 +13,21 @@ use ocs_ha_tests::{
 pub(crate) const DRILL: Drill =
     Drill { name: "partition", bar: Some(Bar::UNREACHABLE), network: true, scenario: || Box::new(Partition) };
 
-/// Longer than any election timeout: how long a cut lasts that nobody needs to fail over for is the case.
+/// Length of a cut that needs no failover: longer than any election timeout.
 const LASTS: Duration = Duration::from_millis(1200);
-/// How long a client waits for an answer, since packets that are dropped give none; longer than any election.
+/// Time that a client waits for an answer, since dropped packets give none; longer than any election.
 const PATIENCE: Duration = Duration::from_millis(2000);
 
-/// Whom a cut separates.
+/// The nodes that a cut separates.
 #[derive(Debug, Clone, Copy)]
 enum Case {
-    /// The primary from everybody: the other node must take over.
+    /// The primary from all nodes and clients: the other node must take over.
     PrimaryFromAll,
-    /// The primary from the other nodes, not from its clients: it must not answer them with what is not so any more.
+    /// The primary from the other nodes, not from its clients: they must not get stale answers.
     PrimaryFromNodes,
     /// Two nodes, by role; both ways or from the first to the second.
     Pair(Role, Role, bool),
-    /// A node from everybody.
+    /// A node from all other nodes and clients.
     One(Role),
 }
 
@@ -40,7 +40,7 @@ enum Role {
 
 use Role::{Backup, Primary, Witness};
 
-/// What the rounds with an even number do, in turn; the others cut the primary off.
+/// The cases of even rounds, in turn; odd rounds cut the primary off.
 const EVEN: [Case; 11] = [
     Case::Pair(Primary, Backup, true),
     Case::Pair(Primary, Witness, true),

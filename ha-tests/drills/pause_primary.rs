@@ -17,7 +17,7 @@ fn round(stage: &mut Stage) -> Round {
     stage.cluster.signal(primary, Signal::STOP);
     let outage = stage.outage(backup, frozen);
     stage.more(backup, 20);
-    stage.cluster.signal(primary, Signal::CONT); // it still believes in itself
+    stage.cluster.signal(primary, Signal::CONT); // the old primary still takes itself for the leader
     stage.more(backup, 20);
     stage.back(primary);
     Round::with_outage(format!("freeze {primary}"), outage)

@@ -11,9 +11,9 @@ pub(crate) const DRILL: Drill =
     Drill { name: "proxy-stopped", bar: None, network: false, scenario: || Box::new(Stopped) };
 
 const RECONNECT: Duration = Duration::from_secs(2);
-/// In which the node notices that its HTTP Proxy stands still.
+/// Time in which the node notices that its HTTP Proxy stands still.
 const NOTICED: Duration = Duration::from_secs(3);
-/// For the start of a process on a machine that is under load.
+/// Time for the start of a process on a machine that is under load.
 const START: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! An older release is replaced under load, put back, and replaced for good: see `docs/drills/upgrade.md`. Called by `drill`.
 //!
-//! Odd rounds replace the older release by the newer one, even rounds go back. The last round raises the group's versions, if the
-//! newer release runs then.
+//! Odd rounds replace the older release by the newer one, even rounds put the older one back. The last round raises the group's
+//! versions, if the newer release runs then.
 
 use std::{fs, path::PathBuf};
 
@@ -106,7 +106,8 @@ fn everywhere(stage: &Stage) {
 }
 
 impl Upgrade {
-    /// Raises the group's versions: updates go on, and the older release is refused. Or says why none of this was tried.
+    /// Raises the group's versions: updates go on, and the older release is refused. Otherwise returns the reason for skipping
+    /// this.
     fn raise(&self, stage: &mut Stage) -> String {
         let cluster = &stage.cluster;
         if cluster.ctl(&["upgrade", "finalize", "--help"]).code != 0 {
@@ -131,7 +132,7 @@ impl Upgrade {
         format!("raised from {before:?} to {newest:?}, and the older release is refused")
     }
 
-    /// The older release does not start on a node's directory, names the version that it does not know, and changes nothing.
+    /// The older release does not start on a node's directory, names the unknown version, and changes nothing.
     fn refused(&self, stage: &mut Stage, node: &'static str) {
         stage.excuse(node);
         assert_eq!(stage.cluster.stop(node), 0, "{node} did not end well");
@@ -148,7 +149,7 @@ impl Upgrade {
         everywhere(stage);
     }
 
-    /// A witness of the older release with an empty directory is not taken in, and the newer one is.
+    /// A witness of the older release with an empty directory is not taken in; a witness of the newer release is.
     fn not_taken_in(&self, stage: &mut Stage) {
         let data = stage.cluster.settings().data("w");
         for release in [&self.old, &self.new] {
@@ -174,7 +175,7 @@ fn content(stage: &Stage, node: &str) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// Formats and rules by which the group goes, and the newest ones that the primary's release knows.
+/// Formats and rules of the group, and the newest ones that the primary's release knows.
 fn versions(status: &Value) -> [(u64, u64); 2] {
     let nodes = status["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
     let primary = nodes.iter().find(|node| node["node"] == status["primary"]).unwrap_or(&Value::Null);

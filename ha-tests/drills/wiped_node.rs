@@ -1,4 +1,4 @@
-//! A node loses its data directory while it is down, the backup, the witness and the primary in turn: see
+//! A node that is down loses its data directory, the backup, the witness and the primary in turn: see
 //! `docs/drills/wiped-node.md`. Called by `drill`.
 
 use std::{collections::BTreeMap, fs};
@@ -25,7 +25,7 @@ impl Scenario for Wiped {
         let wiped = [backup, "w", primary][stage.number as usize % 3];
         let other = stage.cluster.other(wiped);
         stage.kill(wiped);
-        stage.cluster.kill(wiped); // reaps it
+        stage.cluster.kill(wiped); // reaps the process
         fs::remove_dir_all(stage.cluster.settings().data(wiped)).expect("its data directory");
         stage.more(other, 30);
         stage.cluster.start_node(wiped, &[]);

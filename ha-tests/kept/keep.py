@@ -22,7 +22,7 @@ import time
 NODES = ("a", "b", "w")
 IP = "127.77.7.7"
 PORTS = {"peer": 7301, "control": 7401, "admin": 7501, "http": 8080}
-# Records that each half adds one after the other, and does something to.
+# Records that each half adds one after the other, with an action on each.
 RECORDS = 60
 # Rows of the import.
 ROWS = 40
@@ -150,7 +150,7 @@ class Group:
             process.kill()
         for seed, (node, disk) in enumerate(self.disks.items(), seed):
             disk.tell("off")
-            self.processes.pop(node).wait(PATIENCE_S)  # only now nobody uses the disk
+            self.processes.pop(node).wait(PATIENCE_S)  # only now no process uses the disk
             print(node, disk.tell(f"on {seed}"))
 
     def close(self):

@@ -1,5 +1,5 @@
-//! A real load balancer in front of a group: Debian's HAProxy with the shipped configuration, changed in its addresses only. Never
-//! decides where a request goes: the configuration does. Called by tests and by the drill `upgrade`.
+//! A real load balancer in front of a group: Debian's HAProxy with the shipped configuration, changed in its addresses only.
+//! The configuration alone routes requests. Called by tests and by the drill `upgrade`.
 
 use std::{fs, path::Path, process::Command};
 
@@ -11,9 +11,9 @@ use crate::{
     process::{Process, command},
 };
 
-/// Debian and others install the program there.
+/// Path of the program in Debian and others.
 const HAPROXY: &str = "/usr/sbin/haproxy";
-/// The shipped configuration listens there.
+/// Port of the shipped configuration.
 const PORT: u16 = 8000;
 
 /// A running HAProxy. Its process ends with the value.
@@ -35,7 +35,7 @@ impl Balancer {
     /// Starts HAProxy in front of both HTTP Proxies, and waits until a request comes through.
     ///
     /// # Panics
-    /// When none does.
+    /// When no request comes through.
     pub fn start(cluster: &Cluster) -> Self {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join("deploy/haproxy.cfg");
         let shipped = fs::read_to_string(shipped).expect("deploy/haproxy.cfg is shipped");

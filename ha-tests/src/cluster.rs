@@ -1,5 +1,5 @@
-//! A group of two data nodes and a witness, each a process, in a directory and on an address of its own. Prints what the nodes
-//! said when its test fails. Called by tests.
+//! A group of two data nodes and a witness, each a process, in a directory and on an address of its own. A failed test prints
+//! the logs of the nodes. Called by tests.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ const SHOWN_LINES: usize = 60;
 /// Entries that a node may be behind under load.
 const LAG_MAX: u64 = 200;
 
-/// What a run of a program left behind.
+/// The result of a finished program.
 #[derive(Debug, Clone)]
 pub struct Ran {
     /// The exit code.
@@ -49,7 +49,7 @@ impl Ran {
         Self { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
     }
 
-    /// Both outputs, if it went well.
+    /// Both outputs of a successful run.
     ///
     /// # Panics
     /// When the exit code is not 0.
@@ -63,7 +63,7 @@ impl Ran {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
     }
 
-    /// The lines of standard error that say what is wrong.
+    /// The lines of standard error that report a fault.
     pub fn complaints(&self) -> Vec<&str> {
         let complains = |line: &&str| line.starts_with("ocsd: ") || line.contains(" ERROR ");
         self.err.lines().filter(complains).collect()
@@ -97,7 +97,7 @@ pub fn rows(export: &str) -> Vec<Row> {
     lines.map(row).collect()
 }
 
-/// A group. Ends its processes when it goes.
+/// A group. Its processes end with the value.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: BTreeMap<&'static str, Process>,
@@ -110,7 +110,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Forms a group, and waits until it is whole.
+    /// Forms a group, and waits until the group is whole.
     pub fn start() -> Self {
         Self::with(&[])
     }
@@ -122,13 +122,13 @@ impl Cluster {
         cluster
     }
 
-    /// Starts every node of a group that was prepared, and waits until it is whole.
+    /// Starts every node of a prepared group, and waits until the group is whole.
     pub fn form(&mut self) {
         NODES.iter().for_each(|node| self.start_node(node, &["--bootstrap"]));
         self.wait_whole();
     }
 
-    /// Certificates and configuration of a group that nobody has started yet.
+    /// Certificates and configuration of a group whose nodes have not started yet.
     pub fn prepare(set: &[&str]) -> Self {
         Self::prepare_on(None, set)
     }
@@ -187,7 +187,7 @@ impl Cluster {
         self.start_command(node, &mut command, &log);
     }
 
-    /// The same under a umask that it inherits.
+    /// The same with an inherited umask.
     pub fn start_node_masked(&mut self, node: &'static str, umask: &str, words: &[&str]) {
         let (mut command, log) = (masked(&self.command(node, words), umask), self.settings.log(node));
         self.start_command(node, &mut command, &log);
@@ -206,7 +206,7 @@ impl Cluster {
         self.start_command(node, &mut command, &log);
     }
 
-    /// The same with a standard error that is a pipe which nobody reads.
+    /// The same with a standard error that is a pipe without a reader.
     pub fn start_node_unread(&mut self, node: &'static str, words: &[&str]) {
         let process = Process::start_unread(node, &mut self.command(node, words));
         assert!(self.nodes.insert(node, process).is_none(), "{node} runs already");
@@ -217,7 +217,7 @@ impl Cluster {
         self.nodes.insert(node, Process::start(node, command, log));
     }
 
-    /// Runs a node that is to end by itself, and returns what it said.
+    /// Runs a node that ends by itself, and returns its output.
     pub fn run_node(&self, node: &str, words: &[&str]) -> Ran {
         let said = self.settings.dir.join(format!("{node}.refused.log"));
         let _ = fs::remove_file(&said); // of the run before
@@ -236,7 +236,7 @@ impl Cluster {
         self.nodes.get_mut(node).is_some_and(|process| process.ended().is_none())
     }
 
-    /// Starts a node again if it has ended by itself, as its supervisor would.
+    /// Starts a node again if its process has ended by itself, as a supervisor does.
     pub fn restart_if_ended(&mut self, node: &'static str) {
         if !self.runs(node) {
             self.nodes.remove(node);
@@ -270,10 +270,10 @@ impl Cluster {
         pid.as_u64().or_else(of_text).and_then(|pid| pid.try_into().ok())
     }
 
-    /// kill -9 of a node and of its HTTP Proxy at once: every connection breaks, whatever was under way on it.
+    /// kill -9 of a node and of its HTTP Proxy at once: every connection breaks, with the requests in flight.
     pub fn kill_with_proxy(&mut self, node: &str) {
         self.kill_proxy(node);
-        self.kill(node); // before it can start another one
+        self.kill(node); // before the node can start another proxy
     }
 
     /// kill -9 of a node's HTTP Proxy.
@@ -281,7 +281,7 @@ impl Cluster {
         self.signal_proxy(node, Signal::KILL);
     }
 
-    /// Any signal to a node's HTTP Proxy; its process.
+    /// Any signal to a node's HTTP Proxy; returns the pid.
     pub fn signal_proxy(&mut self, node: &str, signal: Signal) -> u32 {
         let pid = self.proxy_pid(node).expect("HTTP Proxy runs");
         let parent = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -318,7 +318,7 @@ impl Cluster {
         assert_eq!(ran.code, 0, "the group does not get whole: {}{}", ran.out, ran.err);
     }
 
-    /// The same under load: nobody is far behind.
+    /// The same under load: every node keeps up.
     pub fn wait_back(&self) {
         until("every node is back", || is_back(&self.status()));
     }
@@ -335,7 +335,7 @@ impl Cluster {
         until(&format!("{node} votes as {id}"), || self.log(node).lines().any(votes));
     }
 
-    /// Waits until a node is confirmed primary; which.
+    /// Waits until a node is confirmed primary, and returns its name.
     pub fn wait_primary(&self) -> &'static str {
         let ran = self.ctl(&["--timeout", "40", "wait", "--for", "primary"]);
         assert_eq!(ran.code, 0, "there is no primary: {}{}", ran.out, ran.err);
@@ -347,7 +347,7 @@ impl Cluster {
         self.ctl(&["status", "-o", "json"]).json()
     }
 
-    /// What `ocsctl status` says of one node.
+    /// The part of `ocsctl status` about one node.
     pub fn of_node(&self, node: &str) -> Value {
         let all = self.status();
         let endpoint = self.settings.address(node, "control");
@@ -355,12 +355,12 @@ impl Cluster {
         nodes.into_iter().find(|one| one["endpoint"] == *endpoint).unwrap_or_default()
     }
 
-    /// Whether a node answers, and all of it runs: its start waits for nothing any more.
+    /// Whether a node answers, and its start is complete.
     pub fn runs_whole(&self, node: &str) -> bool {
         is_started(&self.of_node(node))
     }
 
-    /// The confirmed primary. On a machine that is busy with other things a round may not be confirmed in time: asks again.
+    /// The confirmed primary. On a busy machine a quorum round can be late: asks again.
     pub fn primary(&self) -> &'static str {
         until_some("a node is confirmed primary", || {
             let status = self.status();
@@ -379,7 +379,7 @@ impl Cluster {
         self.wait_whole();
     }
 
-    /// The same under load. A switchover that is refused changes nothing, and is asked for again.
+    /// The same under load. A refused switchover changes nothing, and is tried again.
     pub fn move_primary_under_load(&self, to: &'static str) {
         until(&format!("{to} is primary"), || {
             self.wait_primary() == to || self.ctl(&["switchover", "--to", to]).code == 0 && self.wait_primary() == to
@@ -397,14 +397,14 @@ impl Cluster {
         Client::new(&self.settings.address(node, "admin"))
     }
 
-    /// The sum of a node's metrics whose line begins so.
+    /// The sum of a node's metrics whose line has this beginning.
     pub fn metric(&self, node: &str, begins: &str) -> f64 {
         let page = self.admin(node).get("/metrics").body;
         let value = |line: &str| line.rsplit_once(' ').and_then(|(_, value)| value.parse::<f64>().ok());
         page.lines().filter(|line| line.starts_with(begins)).filter_map(value).sum()
     }
 
-    /// What a node said so far.
+    /// A node's log so far.
     pub fn log(&self, node: &str) -> String {
         fs::read_to_string(self.settings.log(node)).unwrap_or_default()
     }
@@ -421,22 +421,22 @@ impl Cluster {
         rows(&self.export_text(list, node))
     }
 
-    /// The export of a list, byte by byte; asked for again while the node does not answer in time.
+    /// The export of a list, byte by byte; tried again while the node does not answer in time.
     pub fn export_text(&self, list: &str, node: &str) -> String {
-        /// Unreachable, or unavailable since it starts.
+        /// Unreachable, or unavailable during a start.
         const NOT_NOW: [i32; 2] = [3, 4];
         let ask =
             || Some(self.ctl(&["list", "export", list, "--node", node])).filter(|ran| !NOT_NOW.contains(&ran.code));
         until_some(&format!("an export from {node}"), ask).fine()
     }
 
-    /// Waits until the group is whole; both data nodes then hold the same.
+    /// Waits until the group is whole; both data nodes then hold the same rows.
     pub fn assert_equal(&self) {
         let difference = self.difference();
         assert!(difference.is_none(), "{difference:?}");
     }
 
-    /// The same; how they differ, if they do.
+    /// The same; returns the difference, if there is one.
     pub fn difference(&self) -> Option<String> {
         self.wait_whole();
         let ran = self.ctl(&["verify", "-o", "json"]);
@@ -447,7 +447,7 @@ impl Cluster {
         ["a", "b"].into_iter().find(saw).map(|node| format!("{node} saw another digest"))
     }
 
-    /// Prints the end of what every node said.
+    /// Prints the end of every node's log.
     pub fn show_logs(&self) {
         NODES.iter().for_each(|node| show(node, &self.log(node)));
     }
@@ -463,12 +463,12 @@ impl Cluster {
     }
 }
 
-/// A node answers, and its start waits for nothing; an older release does not answer before all of it runs.
+/// Whether a node answers, and its start is complete; an older release answers only after its start.
 fn is_started(node: &Value) -> bool {
     node["reachable"] == true && node["starting"].as_str().is_none_or(str::is_empty)
 }
 
-/// Every node answers, the primary is in touch with the others and nobody is far behind, both HTTP Proxies listen.
+/// Every node answers, the primary is in touch with the others and no node is far behind, both HTTP Proxies listen.
 fn is_back(status: &Value) -> bool {
     let nodes = status["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
     let Some(primary) = nodes.iter().find(|node| node["node"] == status["primary"]) else { return false };

@@ -1,5 +1,5 @@
-//! What is done to the files of a node that does not run: bits flipped in its log, nonsense written over its state. Never touches
-//! a running node's files. And small disks that run full. Called by tests and drills on disks.
+//! Damages the files of a node that is down: bits flipped in its log, nonsense written over its state. Never touches a running
+//! node's files. Also mounts small disks that run full. Called by tests and drills on disks.
 
 use std::{
     fs,
@@ -13,20 +13,20 @@ use crate::settings::Settings;
 /// Where the first batch of a segment begins.
 const SEGMENT_HEADER_BYTES: u64 = 4096;
 
-/// Written to a disk at once while it is filled: a page, so that the disk ends full to the last one.
+/// Bytes written to a disk at a time to fill it: a page, so that the disk ends full to the last page.
 const FILLER_PART: [u8; 4096] = [1; 4096];
 
-/// A small disk of its own, in memory, at a place. It is taken away when it goes.
+/// A small disk of its own, in memory, at a mount point. Unmounted when the value is dropped.
 #[derive(Debug)]
 pub struct SmallDisk {
     at: PathBuf,
 }
 
 impl SmallDisk {
-    /// Mounts it; the directory is made.
+    /// Makes the directory and mounts the disk.
     ///
     /// # Errors
-    /// Why there is none: mounting needs a right that not every user has.
+    /// The reason why there is no disk: mounting needs a right that not every user has.
     pub fn mount(at: &Path, bytes: u64) -> Result<Self, String> {
         fs::create_dir_all(at).map_err(|error| error.to_string())?;
         let size = format!("size={bytes}");
@@ -39,10 +39,10 @@ impl SmallDisk {
         Ok(Self { at: at.to_owned() })
     }
 
-    /// Fills it until so many bytes are left.
+    /// Fills the disk until so many bytes are left.
     ///
     /// # Panics
-    /// When it cannot be filled.
+    /// When a write fails otherwise than for lack of room.
     pub fn fill(&self, left_bytes: u64) {
         let mut filler = fs::OpenOptions::new().create(true).append(true).open(self.filler()).expect("a file of ours");
         while self.free_bytes() > left_bytes {
@@ -56,7 +56,7 @@ impl SmallDisk {
     /// Gives the room back.
     ///
     /// # Panics
-    /// When it was not filled.
+    /// When the disk was not filled.
     pub fn empty(&self) {
         fs::remove_file(self.filler()).expect("the disk was filled");
     }
@@ -96,7 +96,7 @@ pub fn segments(settings: &Settings, node: &str) -> Vec<PathBuf> {
 /// Every file of a directory with its bytes.
 ///
 /// # Panics
-/// When one cannot be read.
+/// When a file cannot be read.
 pub fn bytes_below(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).expect("a directory of ours") {
@@ -115,7 +115,7 @@ pub fn bytes_below(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 /// Changes 64 bytes of a file.
 ///
 /// # Panics
-/// When they are not there.
+/// When the file is shorter.
 pub fn change(file: &Path, at: u64, with: impl FnOnce(&mut [u8; 64])) {
     let mut file = fs::OpenOptions::new().read(true).write(true).open(file).expect("a file of ours");
     let mut bytes = [0; 64];
@@ -127,7 +127,7 @@ pub fn change(file: &Path, at: u64, with: impl FnOnce(&mut [u8; 64])) {
     file.sync_all().expect("a disk that works");
 }
 
-/// Where the last byte that is not zero ends.
+/// The end of the last byte that is not zero.
 ///
 /// # Panics
 /// When the file cannot be read.
@@ -136,13 +136,13 @@ pub fn end_of(file: &Path) -> u64 {
     bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
 }
 
-/// Flips one bit in the middle of what a segment holds.
+/// Flips one bit in the middle of a segment's content.
 pub fn flip(segment: &Path) {
     let middle = SEGMENT_HEADER_BYTES + (end_of(segment) - SEGMENT_HEADER_BYTES) / 2;
     change(segment, middle, |bytes| bytes[0] ^= 0x10);
 }
 
-/// Overwrites what the engine of the state cannot open without.
+/// Overwrites files without which the engine of the state does not open.
 ///
 /// # Panics
 /// When a file cannot be written.

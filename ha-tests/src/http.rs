@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client over one connection at a time. Never sends a request twice by itself: what is lost shows. Called by
+//! A small HTTP/1.1 client over one connection at a time. Never sends a request twice by itself, so losses show. Called by
 //! `load` and by tests.
 
 use std::{
@@ -12,7 +12,7 @@ use serde_json::Value;
 /// Longer than the nodes' own deadline.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The status code.
@@ -29,7 +29,7 @@ impl Answer {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON; null where it is none.
+    /// The body as JSON; null for a body that is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or(Value::Null)
     }
@@ -64,13 +64,13 @@ impl Client {
         Self::patient(address, PATIENCE)
     }
 
-    /// The same that waits so long at most for a connection, and for each part of an answer.
+    /// The same with a timeout for the connection, and for each part of an answer.
     pub fn patient(address: &str, patience: Duration) -> Self {
         Self { address: address.to_owned(), patience, connection: None }
     }
 
-    /// Connects if there is no connection, or if the server has closed the one that was kept, as after its restart: an error here means
-    /// that nothing was sent.
+    /// Connects if there is no connection, or if the server has closed the kept one, as after a restart: an error here means
+    /// that no byte was sent.
     pub fn connect_first(&mut self) -> io::Result<()> {
         if self.connection.as_ref().is_some_and(|kept| is_closed(kept.get_ref())) {
             self.connection = None;

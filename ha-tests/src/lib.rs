@@ -1,7 +1,7 @@
-//! The harness of the end-to-end tests: starts groups of real nodes, loads them, kills them, and asks what became of it.
+//! The harness of the end-to-end tests: starts groups of real nodes, loads them, kills them, and checks the outcome.
 //!
-//! Never uses a crate of the product: what a client, an operator or a disk can see is all there is. Ends only processes that it
-//! started itself. Called by the tests and drills beside it. A helper that cannot go on panics: that fails its test.
+//! Never uses a crate of the product: the tests see only the view of a client, an operator or a disk. Ends only its own
+//! processes. Called by the tests and drills beside it. A helper that cannot go on panics: that fails its test.
 
 mod balancer;
 mod cluster;

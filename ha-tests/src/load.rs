@@ -1,5 +1,5 @@
-//! Steady load: clients that add records, each with an Idempotency-Key or none with any, and go to the other HTTP Proxy when theirs
-//! fails, as real ones do. Remembers every request, so that what was lost or applied twice shows. Called by `cluster` and by tests.
+//! Steady load: clients that add records, all with an Idempotency-Key or all without, and fail over to the other HTTP Proxy as
+//! real clients do. Remembers every request, so that lost and doubled records show. Called by `cluster` and by tests.
 
 use std::{
     collections::BTreeMap,
@@ -20,39 +20,39 @@ use crate::{
 
 /// Pace of one client: between an answer and its next request.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Between two attempts at one request.
+/// Pause between two attempts at one request.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Gives every client of this process a range of phones of its own.
 static WORKERS: AtomicU64 = AtomicU64::new(0);
 
-/// Whom a client speaks to.
+/// A client's HTTP Proxy, and its name.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Its name in the report.
     pub home: String,
-    /// host:port; after the first is tried, the others in turn.
+    /// host:port; after a failure of the first, clients try the others in turn.
     pub addresses: Vec<String>,
 }
 
-/// What became of one request.
+/// The outcome of one request.
 #[derive(Debug, Clone)]
 pub struct Sent {
-    /// The phone that it adds; unique.
+    /// The phone of the added record; unique.
     pub phone: String,
-    /// Where it went first.
+    /// The first address.
     pub home: String,
     /// The handle that was acknowledged; none: never.
     pub handle: Option<u64>,
-    /// What failed at the first address.
+    /// Failures at the first address.
     pub home_failures: Vec<String>,
-    /// What failed elsewhere.
+    /// Failures at other addresses.
     pub other_failures: Vec<String>,
     /// From the first attempt to the acknowledgement.
     pub took: Duration,
 }
 
-/// Load that runs until it is told to stop.
+/// Load that runs until the test stops the clients.
 #[derive(Debug)]
 pub struct Load {
     stop: Arc<AtomicBool>,
@@ -62,12 +62,12 @@ pub struct Load {
 }
 
 impl Load {
-    /// So many clients for each target.
+    /// Starts so many clients for each target.
     pub fn start(list: &str, targets: &[Target], workers_each: usize) -> Self {
         Self::start_with(list, targets, workers_each, true)
     }
 
-    /// The same of clients that name no request, and therefore send none again: what fails has failed.
+    /// The same with clients that send no key, and therefore never retry: a failure is final.
     pub fn start_keyless(list: &str, targets: &[Target], workers_each: usize) -> Self {
         Self::start_with(list, targets, workers_each, false)
     }
@@ -100,7 +100,7 @@ impl Load {
         });
     }
 
-    /// Stops the clients after the request that each has in hand.
+    /// Stops each client after its request in hand.
     pub fn stop(mut self) -> Loaded {
         self.stop.store(true, Relaxed);
         let sent = self.workers.drain(..).flat_map(|worker| worker.join().expect("a client does not panic")).collect();
@@ -114,7 +114,7 @@ impl Drop for Load {
     }
 }
 
-/// What the load did.
+/// The result of the load.
 #[derive(Debug)]
 pub struct Loaded {
     /// Every request.
@@ -129,10 +129,10 @@ impl Loaded {
         self
     }
 
-    /// Asserts that nobody who asked at a home saw an error there: neither its own clients nor those who came from the other.
+    /// Asserts that no client saw an error at a home: neither the home's own clients nor clients that came from the other.
     ///
     /// # Panics
-    /// When they did.
+    /// When a client saw an error there.
     pub fn assert_no_failure_at(&self, home: &str) {
         let of = |sent: &Sent| if sent.home == home { sent.home_failures.clone() } else { sent.other_failures.clone() };
         let named = |sent: &Sent| of(sent).into_iter().map(|why| format!("{}: {why}", sent.phone)).collect::<Vec<_>>();
@@ -149,7 +149,7 @@ impl Loaded {
     /// handle that was told, and nothing else; and that both nodes' digests agree.
     ///
     /// # Panics
-    /// When something was lost or is there twice.
+    /// When a record is missing or is there twice.
     pub fn assert_exactly_once(&self, cluster: &Cluster) {
         self.assert_exactly_once_beside(cluster, &[]);
     }

@@ -1,7 +1,7 @@
-//! A network of a group's own: a namespace for each node and one for the clients, joined by a bridge, on which packets are
-//! dropped on demand, silently, as on a network that is broken. Needs the rights to make namespaces; leaves nothing behind.
+//! A network of a group's own: a namespace for each node and one for the clients, joined by a bridge that drops packets on
+//! demand, silently, as a broken network does. Needs the rights to make namespaces; leaves nothing behind.
 //!
-//! Addresses are those of loopback, routed between the namespaces: so that nodes need no certificates for operators. Called by
+//! Addresses are those of loopback, routed between the namespaces: so nodes need no certificates for operators. Called by
 //! `drill`, `cluster` and the drills on networks.
 
 use std::{
@@ -15,18 +15,18 @@ use rustix::process::geteuid;
 
 use crate::{process::runs, settings::NODES};
 
-/// Whose namespaces there are besides the nodes': the clients' and the bridge's.
+/// Names of the namespaces besides the nodes': of the clients and of the bridge.
 const CLIENT: &str = "c";
 const HUB: &str = "h";
-/// What the names of our namespaces begin with; the number of the process that made them follows.
+/// Prefix of our namespaces' names; the pid of their maker follows.
 const TAG: &str = "ocs-drill-";
 
-/// Packets that are dropped: all from one to another; either may be anybody.
+/// Packets that are dropped: all from one node to another; either may be any node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
-    /// From this node; none: from anybody.
+    /// From this node; none: from any node.
     pub from: Option<&'static str>,
-    /// To this node; none: to anybody.
+    /// To this node; none: to any node.
     pub to: Option<&'static str>,
 }
 
@@ -36,7 +36,7 @@ pub struct Net {
     tag: String,
 }
 
-/// Takes the namespaces away at its end.
+/// Removes the namespaces when the value is dropped.
 #[derive(Debug)]
 pub struct OwnNet(Net);
 
@@ -44,7 +44,7 @@ impl Net {
     /// Makes a network.
     ///
     /// # Errors
-    /// Why this machine does not let us.
+    /// The reason why this machine has no such network.
     pub fn make() -> Result<OwnNet, String> {
         for tool in ["ip", "nft"] {
             if !["/usr/sbin", "/sbin", "/usr/bin"].iter().any(|dir| Path::new(dir).join(tool).exists()) {
@@ -61,7 +61,7 @@ impl Net {
         Ok(own)
     }
 
-    /// One that was made.
+    /// A network that another process made.
     pub fn named(tag: &str) -> Self {
         Self { tag: tag.to_owned() }
     }
@@ -124,7 +124,7 @@ impl Net {
     /// Drops these packets from now on, and no others, all at one moment.
     ///
     /// # Errors
-    /// What nft says.
+    /// The message of nft.
     pub fn cut(&self, cuts: &[Cut]) -> Result<(), String> {
         let mut rules =
             String::from("table bridge cut\ndelete table bridge cut\ntable bridge cut {\n chain forward {\n");
@@ -154,7 +154,7 @@ impl OwnNet {
     /// Runs a program where the clients are, and waits for its end.
     ///
     /// # Errors
-    /// It does not start.
+    /// The program does not start.
     pub fn run(&self, program: &Path, words: &[String]) -> Result<ExitStatus, String> {
         self.0.enter(CLIENT, program).args(words).status().map_err(|error| error.to_string())
     }
@@ -163,18 +163,18 @@ impl OwnNet {
 impl Drop for OwnNet {
     fn drop(&mut self) {
         for who in NODES.iter().chain([&CLIENT, &HUB]) {
-            let _ = ip(&["netns", "del", &self.0.space(who)]); // it may not have come so far
+            let _ = ip(&["netns", "del", &self.0.space(who)]); // the set-up may have failed before this namespace
         }
     }
 }
 
-/// Takes away what a drill left that was killed.
+/// Removes the namespaces of a killed drill.
 fn sweep() {
     for entry in fs::read_dir("/run/netns").into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let number = name.strip_prefix(TAG).and_then(|rest| rest.trim_end_matches(char::is_alphabetic).parse().ok());
         if number.is_some_and(|pid: u32| !runs(pid)) {
-            let _ = ip(&["netns", "del", &name]); // somebody else may be about to
+            let _ = ip(&["netns", "del", &name]); // another process may remove it at the same time
         }
     }
 }

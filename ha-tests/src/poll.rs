@@ -1,26 +1,26 @@
-//! Waiting for what must come, by looking until it is there: never a fixed sleep. Called by everything here.
+//! Waits for a condition by polling: never a fixed sleep. Called by the whole harness.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-/// Far longer than anything takes; reaching it fails the test.
+/// Far longer than any expected wait; reaching the end fails the test.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Looks until there is something.
+/// Polls until there is a value.
 ///
 /// # Panics
-/// When there is nothing after [`PATIENCE`]; says what was waited for.
+/// When there is no value after [`PATIENCE`]; names the awaited value.
 pub fn until_some<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     until_some_within(PATIENCE, what, look)
 }
 
-/// The same for what takes long on a machine that is busy.
+/// The same for waits that take long on a busy machine.
 ///
 /// # Panics
-/// When there is nothing after `patience`.
+/// When there is no value after `patience`.
 pub fn until_some_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + patience;
     loop {
@@ -32,7 +32,7 @@ pub fn until_some_within<T>(patience: Duration, what: &str, mut look: impl FnMut
     }
 }
 
-/// Looks until it is so.
+/// Polls until the condition holds.
 ///
 /// # Panics
 /// As [`until_some`].

@@ -1,4 +1,4 @@
-//! A process of ours: started, signalled, waited for, and ended with its owner. Never touches a process that it did not start.
+//! A process of ours: started, signalled, waited for, and ended with its owner. Never touches a process of another program.
 //! Called by `cluster` and by tests.
 
 use std::{
@@ -17,12 +17,12 @@ use crate::poll::until_some;
 
 static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
 
-/// Says where the programs are, before any is started.
+/// Sets the directory of the programs, before any is started.
 pub fn programs_are_in(dir: &Path) {
     PROGRAMS.get_or_init(|| dir.to_owned());
 }
 
-/// Where a program is: where [`programs_are_in`] said, else two levels above the test.
+/// The path of a program: where [`programs_are_in`] said, else two levels above the test.
 ///
 /// # Panics
 /// When the program was not built.
@@ -72,7 +72,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it; what it says is appended to the file.
+    /// Starts the process; its output is appended to the file.
     pub fn start(name: &str, command: &mut Command, output: &Path) -> Self {
         let open = || OpenOptions::new().create(true).append(true).open(output).expect("a temporary file opens");
         let started = command.stdin(Stdio::null()).stdout(open()).stderr(open()).spawn();
@@ -80,7 +80,7 @@ impl Process {
         Self { child, name: name.to_owned(), ended: None }
     }
 
-    /// Starts it with a pipe as its standard error that nobody reads.
+    /// Starts the process with a pipe without a reader as its standard error.
     pub fn start_unread(name: &str, command: &mut Command) -> Self {
         let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let child = started.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
@@ -92,17 +92,17 @@ impl Process {
         self.child.stderr.take().expect("standard error is a pipe that nobody took")
     }
 
-    /// Its number.
+    /// The pid.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it a signal.
+    /// Sends the process a signal.
     pub fn signal(&self, signal: Signal) {
         signal_to(self.pid(), signal);
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the process has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait().expect("a child can be waited for");
@@ -110,7 +110,7 @@ impl Process {
         self.ended
     }
 
-    /// Waits for its end: the exit code, or minus the signal.
+    /// Waits for the end: the exit code, or minus the signal.
     pub fn wait(&mut self) -> i32 {
         let what = format!("the end of {}", self.name);
         let status = until_some(&what, || self.ended());
@@ -129,7 +129,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = self.child.kill(); // it may just have ended
+            let _ = self.child.kill(); // the process may just have ended
             let _ = self.child.wait();
         }
     }
@@ -144,7 +144,7 @@ pub fn signal_to(pid: u32, signal: Signal) {
     kill_process(pid, signal).expect("a process of ours takes a signal");
 }
 
-/// Whether a process runs (a dead one that nobody waited for does not).
+/// Whether a process runs (a zombie does not).
 pub fn runs(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))

@@ -14,14 +14,14 @@ use crate::net::Net;
 /// The nodes, in the order that gives them their numbers; the last is the witness.
 pub const NODES: [&str; 3] = ["a", "b", "w"];
 
-/// Where a group of a test lives.
+/// The place of a test's group.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// An address of loopback that no other group has, so that every port is free.
     pub ip: String,
     /// Certificates, configuration, data, logs.
     pub dir: PathBuf,
-    /// The network of its own that its nodes live on, each under its own address.
+    /// The network of the group's nodes, each under its own address.
     pub net: Option<Net>,
 }
 
@@ -58,12 +58,12 @@ impl Settings {
         self.dir.join("data").join(node)
     }
 
-    /// What a node said.
+    /// A node's log.
     pub fn log(&self, node: &str) -> PathBuf {
         self.dir.join(format!("{node}.log"))
     }
 
-    /// Where the certificates are.
+    /// The directory of the certificates.
     pub fn certs(&self) -> PathBuf {
         self.dir.join("certs")
     }

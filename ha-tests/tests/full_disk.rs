@@ -1,4 +1,4 @@
-//! A node whose log waits for room on its disk still ends when it is told to.
+//! A node whose log waits for room on its disk still ends on SIGTERM.
 //!
 //! Needs the programs of the same build: `cargo build --workspace --bins` (`make test` does it).
 

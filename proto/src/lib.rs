@@ -1,10 +1,10 @@
-//! The wire: what crosses a process boundary, generated from the `.proto` files beside this crate.
+//! The wire: messages between processes, generated from the `.proto` files beside this crate.
 //!
-//! Never contains logic. Called by every crate that speaks to another process.
+//! Never contains logic. Called by every crate that communicates with another process.
 
 #![allow(missing_docs, clippy::all, unreachable_pub)] // generated code: the .proto files carry the documentation
 
-/// Nested as the packages are, because generated code names its neighbours by relative path.
+/// Modules nested like the packages, because generated code names its neighbours by relative path.
 mod ocs {
     pub mod outbound {
         pub mod v1 {
@@ -30,7 +30,7 @@ mod ocs {
 pub use ocs::link::v1 as link;
 /// The outbound protocols: requests, commands, replies.
 pub use ocs::outbound::v1 as outbound;
-/// Between nodes.
+/// The messages between nodes.
 pub use ocs::peer::v1 as peer;
 /// The control API, `ocs.v1`.
 pub use ocs::v1 as control;

@@ -1,6 +1,6 @@
 //! The table of claims, `tests/claims.tsv`: each kind of fault that a user ran into has a test, whose name is the right behaviour.
 //!
-//! Reads sources as text; starts nothing. Whether a claim holds is shown by its own test.
+//! Reads sources as text; starts nothing. Each claim's own test shows that the claim holds.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read the repository fails")]
 
@@ -23,7 +23,7 @@ fn claims() -> Vec<Claim<'static>> {
     lines.map(claim).collect()
 }
 
-/// Whether a source has a test of that name; a golden script is one, and is run by the test beside its directory.
+/// Whether a source has a test of that name; a golden script is a test, which the test beside its directory runs.
 fn is_there(claim: &Claim<'_>) -> bool {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(claim.file);
     let Ok(source) = fs::read_to_string(&path) else { return false };

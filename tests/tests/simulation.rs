@@ -1,4 +1,4 @@
-//! Runs the simulator: some hundred seeds, and one twice. `SIM_SEEDS` sets how many; `make sim` runs more.
+//! Runs the simulator: some hundred seeds, and a seed twice. `SIM_SEEDS` sets their number; `make sim` runs more.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! The bars: what our pair is held to, as ratios to what ran in the same round beside it.
+//! The bars: limits for our pair, as ratios to another system in the same round.
 //!
 //! A ratio whose range over the rounds spans its bar is not decided.
 
@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::line::Line;
 
-/// What of a measurement is compared.
+/// The compared figure of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Figure {
     Rate,
@@ -29,9 +29,9 @@ impl Figure {
 pub(crate) struct Bar {
     pub(crate) clients: usize,
     pub(crate) figure: Figure,
-    /// Whose figure is divided.
+    /// The system whose figure is divided.
     pub(crate) ours: &'static str,
-    /// By whose.
+    /// The divisor's system.
     pub(crate) theirs: &'static str,
     pub(crate) must: Option<f64>,
     pub(crate) reach: Option<f64>,
@@ -58,7 +58,7 @@ pub(crate) const BARS: [Bar; 14] = [
     Bar { ours: "ocs-backup", ..bar(64, Figure::Rate, "ocs", Some(0.7), Some(0.85)) },
 ];
 
-/// How a bar ended.
+/// The verdict of a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Met,

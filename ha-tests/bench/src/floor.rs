@@ -1,5 +1,5 @@
-//! The least that any durable pair must do: a primary that commits in groups to its own log and to a backup's, both with
-//! fdatasync, over plain TCP, before it answers. No consensus, no elections, no state.
+//! The least work of any durable pair: a primary that commits in groups to its own log and to a backup's, both with fdatasync,
+//! over plain TCP, before each answer. No consensus, no elections, no state.
 //!
 //! A frame is a length (4 bytes, little-endian) and a payload; an acknowledgement its length.
 
@@ -66,7 +66,7 @@ pub(crate) async fn primary(address: &str, backup: &str, file: &Path) -> Result<
     }
 }
 
-/// What has queued is written to both logs at the same time.
+/// Writes each batch to both logs at the same time.
 fn commit(mut queue: mpsc::Receiver<Queued>, mut backup: net::TcpStream, mut file: File) -> std::io::Result<()> {
     let (mut batch, mut waiting) = (Vec::new(), Vec::new());
     while let Some((bytes, waiter)) = queue.blocking_recv() {

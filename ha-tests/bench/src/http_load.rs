@@ -15,7 +15,7 @@ use crate::{
     window::{Samples, Window, all},
 };
 
-/// What a request does.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
     /// `UpdateCallCompletionStats` with 256 bytes of user fields, another value each time
@@ -38,7 +38,7 @@ pub(crate) async fn run(address: &str, what: What, records: u64, load: &Load) ->
     Ok(all(loops).await?.line(load))
 }
 
-/// What one client asks, each time about another record.
+/// The requests of one client, each about another record.
 pub(crate) struct Request {
     what: What,
     records: u64,
@@ -47,7 +47,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Of its own randomness: what was asked a moment ago, word for word, would be answered without being done again.
+    /// Has a random source of its own: an exact repetition of a recent request would be answered without being applied again.
     pub(crate) fn new(what: What, records: u64, address: &str) -> Self {
         Self { what, records, address: address.to_owned(), random: SmallRng::from_os_rng() }
     }
@@ -56,7 +56,7 @@ impl Request {
         &self.address
     }
 
-    /// The next request, in place of what the buffer holds.
+    /// Writes the next request over the content of the buffer.
     pub(crate) fn write(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
         use std::io::Write;
         buffer.clear();
@@ -106,14 +106,14 @@ pub(crate) async fn read_whole(socket: &mut TcpStream, answer: &mut Vec<u8>) -> 
     }
 }
 
-/// The length of head and body, if all of it is there.
+/// The length of head and body, once the answer is complete.
 fn whole(answer: &[u8]) -> Option<usize> {
     let head = answer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let body: usize = value_of(&answer[..head], b"content-length:").and_then(|value| value.parse().ok()).unwrap_or(0);
     (answer.len() >= head + body).then_some(head + body)
 }
 
-/// What a head says behind a name, which ends in its colon.
+/// The value behind a name in a head; the name ends in its colon.
 pub(crate) fn value_of<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a str> {
     let is_named = |line: &&[u8]| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
     let line = head.split(|byte| *byte == b'\n').find(is_named)?;

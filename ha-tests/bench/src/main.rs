@@ -1,7 +1,7 @@
-//! Loaders and report of `make bench`. Each loader runs closed loops on one thread, since it shares the cores with what it loads,
-//! and prints one line: system, clients, round, updates/s, p50 ms, p99 ms, samples, errors.
+//! Loaders and report of `make bench`. Each loader runs closed loops on one thread, since the loader shares the cores with the
+//! system under load, and prints one line: system, clients, round, updates/s, p50 ms, p99 ms, samples, errors.
 //!
-//! Starts no system of others and installs nothing: `run.sh` beside it does the first, the user the second.
+//! Starts no foreign system and installs nothing: `run.sh` beside it does the first, the user the second.
 
 mod bars;
 mod etcd;
@@ -44,7 +44,7 @@ enum Task {
         #[command(flatten)]
         load: Load,
     },
-    /// What closed loops sustain, a multiple of it offered, and how long until the latency is normal again
+    /// The rate that closed loops sustain, a multiple of that rate offered, and the time until the latency is normal again
     Overload(overload::Offer),
     /// Closed loops of etcd's Put, at the leader
     Etcd {
@@ -102,7 +102,7 @@ enum Task {
         /// The lines
         #[arg(long)]
         lines: PathBuf,
-        /// What was measured with what: text that goes into the page
+        /// Versions and machine of the measurement: text that goes into the page
         #[arg(long)]
         about: PathBuf,
         /// The page; the chart stands beside it
@@ -111,7 +111,7 @@ enum Task {
     },
 }
 
-/// What every loader is told.
+/// Arguments of every loader.
 #[derive(Debug, Clone, Args)]
 struct Load {
     /// Name in the report

@@ -1,8 +1,8 @@
-//! Load beyond capacity: what closed loops sustain, then a multiple of it offered whether or not answers come, then how long
-//! the latency stays odd.
+//! Load beyond capacity: first closed loops for the sustained rate, then a multiple of that rate, offered whether or not
+//! answers come, then probes until the latency is normal again.
 //!
-//! Offered means: so many requests fall due a second, whatever became of those before. One that finds no free connection is
-//! not sent, as at a balancer whose pool is used up, and counted. Who was told to come back later does so. Never tries again.
+//! Offered means: so many requests fall due a second, whatever the outcome of those before. A request without a free connection
+//! is not sent, as at a balancer whose pool is used up, and counted. A client that must come back later does so. Never retries.
 
 mod client;
 mod tally;
@@ -24,20 +24,20 @@ use crate::{
     http_load::{self, Request, What},
 };
 
-/// Between two probes, and how many in a row must be fine.
+/// Pause between two probes, and the number of fine probes in a row.
 const PROBE_EVERY: Duration = Duration::from_millis(10);
 const PROBES_FINE: u32 = 20;
-/// Probes before the load: what is normal.
+/// Probes before the load: the normal latency.
 const PROBES_BEFORE: u32 = 100;
 /// Above this multiple of a normal probe's p99, and above so much, a probe is odd.
 const ODD_MULTIPLE: u32 = 2;
 const ODD_MIN: Duration = Duration::from_millis(20);
-/// How long an end is waited for.
+/// Time limit for the return to normal.
 const RECOVERY_MAX: Duration = Duration::from_secs(30);
-/// How often what has fallen due is handed out.
+/// Pause between two hand-outs of due requests.
 const TICK: Duration = Duration::from_millis(1);
 
-/// What is offered to whom.
+/// The load and its target.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Offer {
     /// host:port
@@ -46,7 +46,7 @@ pub(crate) struct Offer {
     /// Records to choose from, by handles from 1 on
     #[arg(long, default_value_t = 10_000)]
     records: u64,
-    /// Closed loops whose best rate is taken for what is sustained
+    /// Closed loops whose best rate counts as the sustained rate
     #[arg(long, value_delimiter = ',', default_value = "64,256")]
     clients: Vec<usize>,
     /// Times the sustained rate
@@ -63,7 +63,7 @@ pub(crate) struct Offer {
     patience_secs: u64,
 }
 
-/// The whole measurement; each part is told as it ends.
+/// The whole measurement; prints each part at its end.
 pub(crate) async fn run(offer: &Offer, tell: impl Fn(&str)) -> Result<(), Failure> {
     let (mut sustained, mut usual_p99) = (0.0, 0.0);
     for clients in &offer.clients {
@@ -85,7 +85,7 @@ pub(crate) async fn run(offer: &Offer, tell: impl Fn(&str)) -> Result<(), Failur
     Ok(())
 }
 
-/// Offers `rate` a second; what falls due in the first second is warm-up.
+/// Offers `rate` a second; the requests of the first second are warm-up.
 async fn overload(offer: &Offer, rate: f64) -> Tally {
     let (due, idle) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
     let start = Instant::now();
@@ -107,7 +107,7 @@ async fn overload(offer: &Offer, rate: f64) -> Tally {
     tally
 }
 
-/// Hands out what falls due to whoever is free; how much of the window's found nobody.
+/// Hands due requests to idle clients; returns the number of requests in the window that found no idle client.
 async fn hand_out(rate: f64, window: (Instant, Instant), due: &Semaphore, idle: &AtomicUsize) -> u64 {
     let (start, mut handed, mut unsent) = (Instant::now(), 0_u64, 0);
     let mut tick = tokio::time::interval(TICK);
@@ -141,7 +141,7 @@ async fn normal_probe(offer: &Offer) -> Result<Duration, Failure> {
     Ok(latencies[latencies.len() * 99 / 100])
 }
 
-/// From the end of the overload to the first of a row of probes that are as they were before.
+/// From the end of the overload to the first of a row of normal probes.
 async fn recovery(offer: &Offer, normal: Duration, ended: Instant) -> Option<Duration> {
     let limit = (normal * ODD_MULTIPLE).max(ODD_MIN);
     let (mut fine, mut first) = (0, ended);

@@ -1,4 +1,4 @@
-//! The page: every bar with its verdict, every system with its figures, and how it was measured.
+//! The page: every bar with its verdict, every system with its figures, and the method.
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! The time in which samples count, and what became of them. Called by every loader.
+//! The time in which samples count, and their outcomes. Called by every loader.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ impl Window {
     }
 }
 
-/// What one closed loop, or all of them, saw.
+/// The samples of one closed loop, or of all.
 #[derive(Debug, Default)]
 pub(crate) struct Samples {
     micros: Vec<u32>,
@@ -30,7 +30,7 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// One answer, to what was sent at `since`.
+    /// Notes the answer to a request sent at `since`.
     pub(crate) fn took(&mut self, window: &Window, since: Instant, fine: bool) {
         let now = Instant::now();
         if since < window.start || now > window.end {
@@ -67,7 +67,7 @@ impl Samples {
     }
 }
 
-/// Starts the loops and puts together what they saw.
+/// Starts the loops and merges their samples.
 pub(crate) async fn all<F>(loops: impl Iterator<Item = F>) -> Result<Samples, crate::Failure>
 where
     F: Future<Output = Result<Samples, crate::Failure>> + Send + 'static,

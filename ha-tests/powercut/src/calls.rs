@@ -1,5 +1,5 @@
 //! FUSE's calls, each on the tree: while the power is cut they wait, then fail; a file that was opened before the cut stays
-//! unusable. Nothing is cached by the kernel, so that a program sees what the disk has. Called by `fuser`.
+//! unusable. The kernel caches nothing, so that a program sees the content of the disk. Called by `fuser`.
 
 use std::{
     ffi::OsStr,
@@ -45,7 +45,7 @@ pub(crate) struct State {
     pub(crate) hangs: bool,
 }
 
-/// The disk, shared by FUSE's threads and by whoever commands it.
+/// The disk, shared by FUSE's threads and by the holder of the mount.
 #[derive(Debug, Clone)]
 pub(crate) struct Disk(pub(crate) Arc<(Mutex<State>, Condvar)>);
 
@@ -77,7 +77,7 @@ impl Disk {
     fn enter_slowly(&self, handle: FileHandle) -> Result<MutexGuard<'_, State>, Errno> {
         let slow = self.wait_to_go_on().slow;
         if !slow.is_zero() {
-            thread::sleep(slow); // what it is asked to be
+            thread::sleep(slow); // the delay that a drill asked for
         }
         self.enter_open(handle)
     }
@@ -249,7 +249,7 @@ impl Filesystem for Disk {
         _: bool,
         reply: ReplyEmpty,
     ) {
-        let mut state = self.lock(); // no program waits for it
+        let mut state = self.lock(); // no program waits for this call
         if handle.0 == state.cuts {
             state.tree.closed(number.0);
         }

@@ -7,14 +7,14 @@ use std::{
 
 use rand::{Rng, rngs::StdRng};
 
-/// What the system writes to a disk at once.
+/// The unit in which the system writes to a disk.
 pub(crate) const PAGE: u64 = 4096;
-/// What a disk writes at once.
+/// The unit that a disk writes as a whole.
 const SECTOR: usize = 512;
 
 type Page = [u8; PAGE as usize];
 
-/// How a power cut treats what was not synced.
+/// Chances of unsynced writes in a power cut.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Odds {
     /// Chance that a page, or a change of a name or size, reached the disk.
@@ -35,7 +35,7 @@ impl Bytes {
         self.pages.get(&number).map(Arc::as_ref)
     }
 
-    /// The new size; what stood behind it is gone for good.
+    /// Sets the size; bytes behind the new end are gone for good.
     fn resize(&mut self, size: u64) {
         if size < self.size {
             drop(self.pages.split_off(&size.div_ceil(PAGE)));
@@ -61,7 +61,7 @@ pub(crate) struct Content {
     durable: Bytes,
     /// Pages written since the last sync.
     dirty: BTreeSet<u64>,
-    /// The smallest size since the last sync, if it was made smaller.
+    /// The smallest size since the last sync, if the file was made smaller.
     shortest: Option<u64>,
 }
 
@@ -113,7 +113,7 @@ impl Content {
         self.live.resize(size);
     }
 
-    /// fsync: what programs see is on the disk.
+    /// fsync: from now on the disk has the content that programs see.
     pub(crate) fn sync(&mut self) {
         if let Some(shortest) = self.shortest.take() {
             self.durable.resize(shortest.min(self.durable.size));
@@ -124,8 +124,8 @@ impl Content {
         self.durable.size = self.live.size;
     }
 
-    /// A failed fsync, as Linux leaves it: every page counts as clean although it never reached the disk; some are thrown out of
-    /// memory at once, so that the next read shows what the disk has.
+    /// A failed fsync, as Linux leaves it: every page counts as clean although the disk never got it; some pages are dropped
+    /// from memory at once, so that the next read shows the content of the disk.
     pub(crate) fn fail_sync(&mut self, chance: &mut StdRng) {
         for number in std::mem::take(&mut self.dirty) {
             if chance.random_bool(0.5) {
@@ -134,7 +134,7 @@ impl Content {
         }
     }
 
-    /// The power is cut: what the disk has is what programs see. How many pages were lost or torn.
+    /// The power is cut: from now on programs see the content of the disk. Returns the number of pages that were lost or torn.
     pub(crate) fn cut(&mut self, odds: Odds, chance: &mut StdRng) -> u64 {
         let dirty = std::mem::take(&mut self.dirty);
         if let Some(shortest) = self.shortest.take()
@@ -167,7 +167,7 @@ impl Content {
         }
     }
 
-    /// Flips a bit of what was synced; the place, if there is anything.
+    /// Flips a bit of a synced page; returns its place, if there is such a page.
     pub(crate) fn flip(&mut self, chance: &mut StdRng) -> Option<u64> {
         let numbers: Vec<u64> = self.durable.pages.keys().copied().filter(|n| !self.dirty.contains(n)).collect();
         let number = *numbers.get(chance.random_range(0..numbers.len().max(1)))?;
@@ -189,7 +189,7 @@ impl Content {
     }
 }
 
-/// What the disk has of a page (none: what it had), and whether that is the new page.
+/// The page on the disk after a cut (none: unchanged), and whether that is the new page.
 fn page_after_cut(
     live: Option<&Page>,
     durable: Option<&Page>,

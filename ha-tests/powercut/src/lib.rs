@@ -1,8 +1,8 @@
 //! A disk that misbehaves on command: an in-memory file system, mounted by FUSE, for the drills.
 //!
-//! It keeps what was written apart from what was synced, page by page, and every change of a directory until that directory is
-//! synced. A power cut keeps or loses each of these by chance, from a seed; what fsync or fdatasync acknowledged is never
-//! lost. It also fails syncs, is slow, is full, and flips bits. Never used by the product.
+//! Unsynced writes are kept apart from synced ones, page by page, and so is every change of a directory until that directory is
+//! synced. A power cut keeps or loses each of these by chance, from a seed; writes that fsync or fdatasync acknowledged are
+//! never lost. The disk also fails syncs, is slow, is full, and flips bits. Never used by the product.
 //!
 //! | file | job |
 //! | --- | --- |

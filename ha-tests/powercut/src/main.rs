@@ -10,7 +10,7 @@ use std::{
 
 use powercut::Mounted;
 
-/// Size of the disk: it lies in memory.
+/// Size of the disk, which lies in memory.
 const BYTES_MAX: u64 = 1 << 30;
 const COMMANDS: &str = "cut | off | on SEED | fail-fsync N | slow MS | hang | go-on | full | room | flip FILE SEED";
 
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What was done; none: that is no command.
+/// The effect of a command; none: no such command.
 fn obey(disk: &Mounted, words: &[&str]) -> Option<String> {
     match *words {
         ["cut"] => disk.cut(),

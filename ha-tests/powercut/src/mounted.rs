@@ -1,4 +1,5 @@
-//! Mounts the disk, and the commands that make it misbehave. Unmounts when it goes. Called by drills and by `main`.
+//! Mounts the disk, and offers the commands that make the disk misbehave. Unmounts when dropped. Called by drills and by
+//! `main`.
 
 use std::{
     io,
@@ -14,10 +15,10 @@ use crate::{
     tree::{Lost, Tree},
 };
 
-/// Calls served at the same time: those that hang leave some for those that do not.
+/// Calls served at the same time: hanging calls leave threads for others.
 const THREADS: usize = 16;
 
-/// Why no file system can be mounted here; none: it can.
+/// The reason why no file system can be mounted here; none: mounting works.
 pub fn missing() -> Option<String> {
     let device = Path::new("/dev/fuse");
     if !device.exists() {
@@ -42,7 +43,7 @@ impl Mounted {
     /// Mounts an empty disk of so many bytes on a directory.
     ///
     /// # Errors
-    /// What FUSE says.
+    /// The error of FUSE.
     pub fn at(path: &Path, bytes_max: u64) -> io::Result<Self> {
         let tree = Tree::new(bytes_max, 0);
         let state = State { tree, power: Power::On, cuts: 0, slow: Duration::ZERO, hangs: false };
@@ -54,22 +55,22 @@ impl Mounted {
         Ok(Self { path: path.to_owned(), disk, session })
     }
 
-    /// Where it is mounted.
+    /// The mount point.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Cuts the power: from now on no call comes back. Whatever runs on the disk is to be killed now.
+    /// Cuts the power: from now on no call returns. The caller then kills all programs on the disk.
     pub fn cut(&self) {
         self.turn(Power::Cut);
     }
 
-    /// Every call fails, those that have waited since the cut too; so those who made them can end.
+    /// From now on every call fails, those that have waited since the cut too; so the programs that made them can end.
     pub fn off(&self) {
         self.turn(Power::Off);
     }
 
-    /// Power again, after all who used the disk have ended: what was not synced is kept or lost as the seed says.
+    /// Restores the power, after all programs on the disk have ended: unsynced writes are kept or lost as the seed says.
     pub fn on(&self, seed: u64) -> Lost {
         let lost = {
             let mut state = self.disk.lock();
@@ -85,13 +86,12 @@ impl Mounted {
         self.disk.0.1.notify_all();
     }
 
-    /// So many of the next syncs fail with EIO; what they should have saved is lost, and counts as saved from then on, as Linux
-    /// has it.
+    /// So many of the next syncs fail with EIO; their writes are lost, and count as saved from then on, as in Linux.
     pub fn fail_syncs(&self, count: u64) {
         self.disk.lock().tree.failing_syncs = count;
     }
 
-    /// How many syncs are still to fail.
+    /// The number of syncs that are still to fail.
     pub fn failing_syncs(&self) -> u64 {
         self.disk.lock().tree.failing_syncs
     }
@@ -101,7 +101,7 @@ impl Mounted {
         self.disk.lock().slow = by;
     }
 
-    /// From now on no write and no sync comes back, as on a frozen file system; or those that waited go on.
+    /// From now on no write and no sync returns, as on a frozen file system; or the waiting calls go on.
     pub fn hang(&self, hangs: bool) {
         self.disk.lock().hangs = hangs;
         self.disk.0.1.notify_all();
@@ -112,10 +112,10 @@ impl Mounted {
         self.disk.lock().tree.full = full;
     }
 
-    /// Flips a bit in what was synced of a file, given below the mount; which byte.
+    /// Flips a bit in a synced page of a file, given below the mount; returns the place of the byte.
     ///
     /// # Errors
-    /// There is no such file, or nothing in it was synced.
+    /// There is no such file, or no page of the file was synced.
     pub fn flip(&self, file: &Path, seed: u64) -> io::Result<u64> {
         let place = self.disk.lock().tree.flip(file, seed);
         place.map_err(|error| io::Error::new(io::ErrorKind::NotFound, format!("{}: {error:?}", file.display())))

@@ -1,7 +1,7 @@
-//! The names and files of the disk, twice: as programs see them, and as they are on the disk; and what a power cut leaves.
+//! The names and files of the disk, twice: as programs see them, and as they are on the disk; and the effect of a power cut.
 //!
-//! A change of names is durable once its directory was synced, and not before, whatever else was synced (the strict reading of
-//! POSIX). Knows nothing of FUSE but its error numbers. Called by `calls` and `mounted`.
+//! A change of names is durable once its directory was synced, and not before, whatever other syncs there were (the strict
+//! reading of POSIX). Knows nothing of FUSE but its error numbers. Called by `calls` and `mounted`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ pub(crate) const ROOT: u64 = 1;
 /// Names in a directory.
 pub(crate) type Names = BTreeMap<OsString, u64>;
 
-/// What has a number.
+/// The owner of a number.
 #[derive(Debug)]
 pub(crate) enum Node {
     File(Content),
@@ -30,16 +30,16 @@ pub(crate) enum Node {
 /// A change of names that is not durable yet: happens as a whole or not at all.
 #[derive(Debug)]
 struct Change {
-    /// Directory, name, and the number that it stands for afterwards.
+    /// Directory, name, and the number behind the name afterwards.
     names: Vec<(u64, OsString, Option<u64>)>,
 }
 
-/// What a power cut took.
+/// The losses of a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lost {
     /// Pages that did not reach the disk, or not whole.
     pub pages: u64,
-    /// Changes of names that did not.
+    /// Changes of names that did not reach the disk.
     pub names: u64,
 }
 
@@ -50,12 +50,12 @@ pub(crate) struct Tree {
     next: u64,
     /// Changes of names that were not synced, in order.
     pending: Vec<Change>,
-    /// Files that are open, and how often.
+    /// Files that are open, and the number of their handles.
     open: BTreeMap<u64, u64>,
     pages_max: u64,
-    /// No more room for anything.
+    /// The disk is full.
     pub(crate) full: bool,
-    /// How many of the next syncs fail.
+    /// The number of next syncs that fail.
     pub(crate) failing_syncs: u64,
     pub(crate) chance: StdRng,
 }
@@ -198,7 +198,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Every change that touches the directory is durable; older ones of the same names mean nothing any more.
+    /// Makes every change that touches the directory durable; older changes of the same names lose their meaning.
     fn sync_directory(&mut self, number: u64) {
         let mut waiting: Vec<Change> = Vec::new();
         for change in std::mem::take(&mut self.pending) {
@@ -220,7 +220,7 @@ impl Tree {
         for moved in change.names.iter().filter_map(|(.., number)| *number) {
             for node in self.nodes.values_mut() {
                 if let Node::Directory { durable, .. } = node {
-                    durable.retain(|_, number| *number != moved); // it has one name
+                    durable.retain(|_, number| *number != moved); // each number has one name
                 }
             }
         }
@@ -233,8 +233,8 @@ impl Tree {
 
     // === misbehaving ===
 
-    /// The power is cut and comes back: what was synced is there, and of the rest what chance left. Half of the cuts keep names as
-    /// a journal does, all up to some change; the others each change for itself.
+    /// The power is cut and comes back: synced writes are there, and chance decides on the rest. Half of the cuts keep names as
+    /// a journal does, all up to some change; the others decide on each change alone.
     pub(crate) fn cut(&mut self, seed: u64) -> Lost {
         let mut chance = StdRng::seed_from_u64(seed);
         let keep = [0.0, 0.1, 0.5, 0.5, 0.9, 0.98][chance.random_range(0..6)];
@@ -265,7 +265,7 @@ impl Tree {
         (total - durable) as u64
     }
 
-    /// Flips a bit in what was synced of a file; where.
+    /// Flips a bit in a synced page of a file; returns its place.
     pub(crate) fn flip(&mut self, path: &Path, seed: u64) -> Result<u64, Errno> {
         let mut number = ROOT;
         for name in path {
@@ -274,7 +274,7 @@ impl Tree {
         self.file(number)?.flip(&mut StdRng::seed_from_u64(seed)).ok_or(Errno::ENODATA)
     }
 
-    /// Drops what no name, no program and no change that may yet come true leads to.
+    /// Drops nodes to which no name, no handle and no pending change leads.
     fn forget_unused(&mut self) {
         let mut used: BTreeSet<u64> = self.open.keys().copied().chain([ROOT]).collect();
         used.extend(self.pending.iter().flat_map(|change| &change.names).filter_map(|(.., number)| *number));

@@ -1,6 +1,6 @@
-//! The disk, mounted for real: what programs see of it. Skipped, with a reason, where nothing can be mounted.
+//! The disk, mounted for real, as programs see it. Skipped, with a reason, where nothing can be mounted.
 
-#![allow(clippy::unwrap_used)] // a test ends where something is not as it must be
+#![allow(clippy::unwrap_used)] // a failed unwrap fails the test
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -1,7 +1,7 @@
-//! The store on a disk whose power is cut: it opens by itself, at or behind what was made durable, and holds the rows of that
-//! index. Skipped, with a reason, where nothing can be mounted.
+//! The store on a disk whose power is cut: the store opens by itself, at or behind the durable index, and holds the rows of
+//! that index. Skipped, with a reason, where nothing can be mounted.
 
-#![allow(clippy::unwrap_used)] // a test ends where something is not as it must be
+#![allow(clippy::unwrap_used)] // a failed unwrap fails the test
 
 #[path = "../../../services/store/tests/support/mod.rs"]
 mod support;
@@ -20,16 +20,16 @@ use support::{Random, assert_same_rows, config, mark, random_changes, remember_a
 
 const BYTES_MAX: u64 = 1 << 30;
 const ROUNDS: u64 = 15;
-/// Request ids that are remembered: more than a table holds, which a recovery else reads back from the journal.
+/// Request ids that are remembered: more than a table holds; otherwise a recovery reads them back from the journal.
 const KEPT: u64 = 200;
 const BYTES: usize = 3000;
 
-/// What was written: the changes of each index from 1 on.
+/// The written content: the changes of each index from 1 on.
 struct Written {
     changes: Vec<Changes>,
     map: MapView,
     random: Random,
-    /// Request ids of one node, so far: what is forgotten of them is dropped from the disk.
+    /// Request ids of one node, so far: forgotten ids are dropped from the disk.
     requests: u64,
 }
 
@@ -56,7 +56,7 @@ impl Written {
         changes
     }
 
-    /// Goes on until the disk is gone; the index that was durable.
+    /// Goes on until the disk is gone; returns the durable index.
     fn write(&mut self, store: &mut Store, count: &AtomicU64) -> u64 {
         let mut durable = 0;
         loop {
@@ -78,7 +78,7 @@ impl Written {
         }
     }
 
-    /// Forgets what comes after an index.
+    /// Forgets the changes behind an index.
     fn back_to(&mut self, index: u64) {
         self.changes.truncate(index as usize);
         self.map = MapView::default();
@@ -121,7 +121,7 @@ fn a_store_opens_after_every_cut_with_the_rows_of_an_index_that_is_not_below_wha
     }
 }
 
-/// The engine does not sync every directory that it makes.
+/// The engine does not sync every new directory.
 #[test]
 fn a_store_that_was_just_made_loses_no_part_of_itself() {
     const WRITTEN: u64 = 30;

@@ -1,10 +1,10 @@
-//! What a client asked, and what became of it. Plain data: never asks anybody. Called by `caller`, `recorder` and `verdict`.
+//! The calls of clients and their outcomes. Plain data: does no IO. Called by `caller`, `recorder` and `verdict`.
 
 use std::time::{Duration, Instant};
 
 use ocs_history::{Act, NEVER_OVER, Operation, Outcome, Shown};
 
-/// The one monotonic clock of a history: nanoseconds since it began.
+/// The single monotonic clock of a history: nanoseconds since its beginning.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(Instant);
 
@@ -25,16 +25,16 @@ impl Clock {
     }
 }
 
-/// How a call ended.
+/// The end of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     /// AddRecord: acknowledged, with this handle.
     Added(u64),
     /// Acknowledged, shown or refused by the rules.
     Answered(Outcome),
-    /// 504, or the connection broke after the request was sent: it may be applied at any time, or never.
+    /// 504, or the connection broke after the request was sent: the call may be applied at any time, or never.
     Unknown,
-    /// 503, or it was never sent: not applied.
+    /// 503, or the request was never sent: not applied.
     NotApplied,
 }
 
@@ -43,32 +43,32 @@ pub enum Ended {
 pub struct Attempt {
     /// The node whose HTTP Proxy was asked.
     pub proxy: &'static str,
-    /// When.
+    /// Time of the request.
     pub from_ns: u64,
-    /// When its end was known.
+    /// Time of the answer, or of the failure.
     pub to_ns: u64,
-    /// What went wrong, if anything did; a refusal of the rules is nothing wrong.
+    /// The failure of the attempt, if any; a refusal of the rules is no failure.
     pub failure: Option<String>,
 }
 
 /// One call of a client, with every attempt at it.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// Unique in a drill; the request carries it as its reference.
+    /// Unique in a drill; the request carries the number as its reference.
     pub number: u64,
-    /// What was asked.
+    /// The action.
     pub act: Act,
-    /// Which record; none for AddRecord.
+    /// The record; none for AddRecord.
     pub handle: Option<u64>,
     /// The phone of an AddRecord; unique.
     pub phone: String,
     /// With an Idempotency-Key.
     pub keyed: bool,
-    /// When the first attempt began.
+    /// Begin of the first attempt.
     pub called_ns: u64,
-    /// When the last one ended.
+    /// End of the last attempt.
     pub over_ns: u64,
-    /// How it ended.
+    /// The outcome.
     pub ended: Ended,
     /// In their order.
     pub attempts: Vec<Attempt>,
@@ -77,12 +77,12 @@ pub struct Call {
 }
 
 impl Call {
-    /// Whether it is an acknowledged update.
+    /// Whether the call is an acknowledged update.
     pub fn acked(&self) -> bool {
         matches!(self.ended, Ended::Added(_) | Ended::Answered(Outcome::Done))
     }
 
-    /// The place of this call in its record's history; none: it has none.
+    /// The place of this call in its record's history; none: the history has no place for this call.
     pub(super) fn operation(&self) -> Option<Operation> {
         let (over, outcome) = match &self.ended {
             Ended::Answered(outcome) => (self.over_ns, Some(outcome.clone())),
@@ -109,7 +109,7 @@ impl Call {
     }
 }
 
-/// The longest time in a window without an acknowledged update; before the first one there is, nobody had asked.
+/// The longest time in a window without an acknowledged update; time before the first acknowledgement does not count.
 pub(super) fn longest_pause(calls: &[Call], from_ns: u64, to_ns: u64) -> Duration {
     let mut ends: Vec<u64> = calls.iter().filter(|call| call.acked()).map(|call| call.over_ns).collect();
     ends.sort_unstable();

@@ -1,6 +1,6 @@
-//! One client, as real ones are: it asks its own HTTP Proxy, goes to the other one when that fails, and sends again what it
-//! may: what was not applied, what it reads, and what has an Idempotency-Key. Never makes up an outcome: what it does not know is
-//! recorded as unknown. Called by `recorder` and by drills.
+//! A client that behaves like a real one: asks its own HTTP Proxy, goes to the other after a failure, and retries where a retry
+//! is safe: after "not applied", for reads, and with an Idempotency-Key. Never makes up an outcome: without an answer the
+//! outcome is recorded as unknown. Called by `recorder` and by drills.
 
 use std::{
     io,
@@ -19,14 +19,14 @@ use super::{
 };
 use crate::http::{Answer, Client};
 
-/// Between two attempts at one call.
+/// Pause between two attempts at one call.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
-/// How long one call is tried.
+/// Time for all attempts at one call.
 const CALL_PATIENCE: Duration = Duration::from_secs(20);
 /// Results of calls that are written: 0 to this.
 const RESULTS: i64 = 50;
 
-/// A client. Its calls stand in the history.
+/// A client. The history holds its calls.
 #[derive(Debug)]
 pub struct Caller {
     shared: Arc<Shared>,
@@ -35,7 +35,7 @@ pub struct Caller {
     rng: StdRng,
 }
 
-/// What one attempt came to.
+/// The outcome of one attempt.
 enum Heard {
     Ended(Ended),
     NotApplied(String),
@@ -48,7 +48,7 @@ impl Caller {
         Self { shared, clients, home, rng: StdRng::seed_from_u64(seed) }
     }
 
-    /// One call of a client that does a bit of everything.
+    /// One call of a client that mixes all actions.
     pub(super) fn any(&mut self) {
         let number = self.shared.number();
         let result = self.rng.random_range(0..RESULTS);
@@ -74,7 +74,7 @@ impl Caller {
         self.call(Wanted { number, act: Act::Add, handle: None, keyed: true, tries: 1, closing: false })
     }
 
-    /// Does something to one record until it is known.
+    /// Tries an action on a record until its outcome is known.
     pub fn act(&mut self, act: Act, handle: u64) -> Ended {
         let number = self.shared.number();
         self.call(Wanted { number, act, handle: Some(handle), keyed: true, tries: usize::MAX, closing: false })
@@ -128,7 +128,7 @@ impl Caller {
     }
 }
 
-/// A call that is to be made.
+/// A call and its settings.
 struct Wanted {
     number: u64,
     act: Act,
@@ -143,7 +143,8 @@ impl Wanted {
         format!("+1555{:09}", self.number)
     }
 
-    /// The same whenever it is sent; its number makes it different from every other, so that no window takes it for a repetition.
+    /// The body, the same in every attempt; its number makes each call different from all others, so that no window takes a
+    /// call for a repetition.
     fn body(&self) -> Value {
         let mut body = json!({ "GSW_REFERENCE_ID": self.number });
         match &self.act {
@@ -187,7 +188,7 @@ impl Wanted {
         let told = || format!("{} {}", answer.status, answer.body);
         match (answer.status, &self.act) {
             (200, Act::Add) => Heard::Ended(Ended::Added(answer.handle())),
-            // What the node knew last, and says so: no claim about now.
+            // The last state that the node knew, labelled as such: no claim about now.
             (200, Act::Read) if answer.header("x-ocs-stale").is_some() => Heard::NotApplied(told()),
             (200, Act::Read) => Heard::Ended(Ended::Answered(Outcome::Shown(shown(&answer)))),
             (200, _) => Heard::Ended(Ended::Answered(Outcome::Done)),

@@ -1,4 +1,4 @@
-//! Wall clocks of nodes that jump while they run: libfaketime, told by a file for each node. And the stamp that the group gives
+//! Wall clocks of nodes that jump while they run: libfaketime, controlled by a file for each node. Also the group's stamps of
 //! records, seen from outside. Never moves the machine's own clock. Called by the drills on clocks.
 
 use std::{
@@ -12,18 +12,18 @@ use std::{
 use super::stage::Stage;
 use crate::{cluster::Cluster, http::Client, poll::until, settings::NODES};
 
-/// Where Debian and others put it.
+/// Path of the library in Debian and others.
 const LIBRARIES: [&str; 4] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib64/faketime/libfaketime.so.1",
     "/usr/lib/faketime/libfaketime.so.1",
 ];
-/// Where records are stamped.
+/// The list of the stamped records.
 const LIST: &str = "stamps";
-/// Between two records of which the stamps are looked at.
+/// Pause between two records whose stamps are compared.
 const LOOK: Duration = Duration::from_millis(10);
-/// A stamp is shown in seconds: one that has not moved on for so long stands still.
+/// Stamps are shown in seconds: a stamp that has not advanced for so long stands still.
 const STILL: Duration = Duration::from_secs(3);
 
 /// The clocks of a group's nodes.
@@ -60,7 +60,7 @@ impl Clocks {
         Ok((clocks, cluster))
     }
 
-    /// A node's wall clock is so many seconds off, from now on.
+    /// Sets a node's wall clock so many seconds off, from now on.
     ///
     /// # Panics
     /// When the file cannot be written.
@@ -86,8 +86,9 @@ impl Clocks {
         });
     }
 
-    /// Some clocks are so many seconds off for a time, and then right again; meanwhile both data nodes name these as odd, and the
-    /// primary says so. By how much the stamps had moved at the end of that time, and once all were right, milliseconds.
+    /// Sets some clocks so many seconds off for a time, and then right again; meanwhile both data nodes name these as odd, and
+    /// the primary reports so. Returns how far the stamps had moved at the end of that time, and once all were right,
+    /// milliseconds.
     ///
     /// # Panics
     /// When they do not.
@@ -103,7 +104,7 @@ impl Clocks {
         self.wait_named(stage, named);
         let (primary, _) = stage.roles();
         assert!(stage.said(primary).contains("wall clocks differ"), "{primary} did not say so in its log");
-        thread::sleep(lasts); // so long the clocks are wrong
+        thread::sleep(lasts); // the clocks are wrong for so long
         let during = self.lead_ms(stage) - before;
         wrong.iter().for_each(|node| self.set(node, 0));
         self.wait_named(stage, &[]);
@@ -113,7 +114,7 @@ impl Clocks {
     /// How far the group's stamps are ahead of this machine's clock, milliseconds: seen at the next full second of the stamps.
     ///
     /// # Panics
-    /// When they stand still, or go back.
+    /// When the stamps stand still, or go back.
     pub fn lead_ms(&mut self, stage: &Stage) -> i64 {
         let mut client = stage.cluster.http("a");
         let (first, begun) = (self.stamp_s(&mut client), Instant::now());
@@ -128,7 +129,7 @@ impl Clocks {
         }
     }
 
-    /// When a record was processed, as the group stamped it.
+    /// The group's stamp of the time when a record was processed.
     fn stamp_s(&mut self, client: &mut Client) -> i64 {
         self.stamped += 1;
         let body = format!("{{\"GSW_PHONE\":\"+1777{:09}\"}}", self.stamped);

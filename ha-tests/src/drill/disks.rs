@@ -8,10 +8,10 @@ use rand::Rng;
 use super::stage::Stage;
 use crate::{cluster::Cluster, process::Signal};
 
-/// Size of a disk; only what is written takes memory.
+/// Size of a disk; only written pages take memory.
 const DISK_BYTES: u64 = 1 << 30;
 
-/// The disks of a group, one a node. They go after the group.
+/// The disks of a group, one a node. Dropped after the group.
 #[derive(Debug, Default)]
 pub struct Disks {
     disks: BTreeMap<&'static str, Mounted>,
@@ -22,7 +22,7 @@ impl Disks {
     /// Forms a group whose nodes keep their data on such disks.
     ///
     /// # Errors
-    /// Why no such disk can be had here.
+    /// The reason why this machine has no such disk.
     pub fn form(&mut self, nodes: &[&'static str]) -> Result<Cluster, String> {
         if let Some(why) = powercut::missing() {
             return Err(why);
@@ -42,13 +42,13 @@ impl Disks {
     /// A node's disk.
     ///
     /// # Panics
-    /// When it has none.
+    /// When the node has none.
     pub fn of(&self, node: &str) -> &Mounted {
         self.disks.get(node).expect("a node with a disk of its own")
     }
 
-    /// Cuts the power of some nodes at the same moment: no call of theirs comes back, they are gone, and of what was not synced
-    /// chance keeps what it will. They are not started again. What was lost, in a few words.
+    /// Cuts the power of some nodes at the same moment: their calls never return, the processes are killed, and chance decides
+    /// on the writes that were not synced. The nodes stay down. Returns the losses, in a few words.
     pub fn cut_power(&self, stage: &mut Stage, nodes: &[&'static str]) -> String {
         nodes.iter().for_each(|node| stage.excuse(node));
         nodes.iter().for_each(|node| self.of(node).cut());
@@ -60,7 +60,7 @@ impl Disks {
         let mut told = Vec::new();
         for node in nodes {
             self.of(node).off();
-            stage.cluster.kill(node); // reaps it: only now nobody uses the disk
+            stage.cluster.kill(node); // reaps the process, the last user of the disk
             let seed = stage.rng.random_range(0..1_000_000);
             let lost = self.of(node).on(seed);
             told.push(format!("{node} (seed {seed}) lost {} pages, {} names", lost.pages, lost.names));
@@ -72,6 +72,6 @@ impl Disks {
 impl Drop for Disks {
     fn drop(&mut self) {
         self.disks.clear(); // unmounts
-        let _ = fs::remove_dir_all(&self.group); // the group left the places where they were mounted
+        let _ = fs::remove_dir_all(&self.group); // the group has left its mount points
     }
 }

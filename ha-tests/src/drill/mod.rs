@@ -1,16 +1,16 @@
-//! The harness of the drills: a group under the load of clients whose calls are all recorded, rounds in which something befalls
-//! it, and the judgement.
+//! The harness of the drills: a group under the load of clients whose calls are all recorded, rounds with a fault, and the
+//! judgement.
 //!
-//! Never does anything to a group itself: that is what the drills are for, a file each in `ha-tests/drills/`. Called by them.
+//! Never harms a group itself: the drills do, a file each in `ha-tests/drills/`. Called by them.
 //!
 //! | file | job |
 //! | --- | --- |
-//! | `run` | a drill, its rounds, what must hold after each |
-//! | `stage` | the group under load, and the words for what befalls it |
+//! | `run` | a drill, its rounds, the checks after each |
+//! | `stage` | the group under load, and the words for its faults |
 //! | `recorder`, `caller`, `call` | clients and the history of their calls |
 //! | `clocks` | wall clocks that jump |
 //! | `disks`, `power_cut` | disks that misbehave, and the power that is cut |
-//! | `verdict`, `roles` | what is wrong with a history, with claims of the role |
+//! | `verdict`, `roles` | the faults in a history, in claims of the role |
 //! | `report` | figures, bars, lines, JSON |
 
 mod call;

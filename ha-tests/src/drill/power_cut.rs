@@ -1,5 +1,5 @@
-//! The power of a group's nodes is cut, again and again: what the drills `power-cut-one`, `power-cut-both` and `power-cut-all`
-//! have in common. Called by them.
+//! Cuts the power of a group's nodes, again and again: the common part of the drills `power-cut-one`, `power-cut-both` and
+//! `power-cut-all`. Called by them.
 
 use std::{thread, time::Duration};
 
@@ -9,16 +9,16 @@ use serde_json::json;
 use super::{Disks, Options, Round, Scenario, Stage};
 use crate::{cluster::Cluster, settings::NODES};
 
-/// At most so long after its start a node's power is cut once more: the moment is the case.
+/// A node's power is cut again at most so long after its start: the moment is random.
 const AGAIN: Duration = Duration::from_millis(600);
 
-/// Where updates go whose answers take more than a page: so the state's journal is torn inside a value too.
+/// The list of updates whose answers take more than a page: so the state's journal is torn inside a value too.
 const LIST: &str = "large";
-/// Letters of such an answer, and how many of them precede a cut.
+/// Letters of such an answer, and the number of such updates before a cut.
 const LETTERS_MAX: usize = 16_000;
 const LARGE_MAX: usize = 8;
 
-/// Which nodes lose power in a round.
+/// The nodes that lose power in a round.
 #[derive(Debug)]
 pub struct PowerCut {
     disks: Disks,
@@ -26,12 +26,12 @@ pub struct PowerCut {
 }
 
 impl PowerCut {
-    /// Of those that `whom` names, all at the same moment.
+    /// The nodes that `whom` names, all at the same moment.
     pub fn of(whom: fn(&mut Stage) -> Vec<&'static str>) -> Self {
         Self { disks: Disks::default(), whom }
     }
 
-    /// Cuts and starts them; in every other round a second time while they are coming back.
+    /// Cuts and starts the nodes; in every other round a second time during their start.
     fn cut(&self, stage: &mut Stage, nodes: &[&'static str]) -> String {
         let mut told = self.disks.cut_power(stage, nodes);
         nodes.iter().for_each(|node| stage.cluster.start_node(node, &[]));
@@ -44,7 +44,7 @@ impl PowerCut {
     }
 }
 
-/// Not yet synced by any state when the power goes.
+/// Writes updates that no state has synced yet when the power goes.
 fn write_large(stage: &mut Stage) {
     let mut client = stage.cluster.http(stage.cluster.primary());
     for number in 0..stage.rng.random_range(0..=LARGE_MAX) {

@@ -1,5 +1,5 @@
-//! Many clients through both HTTP Proxies, and the history of all their calls, with times of one clock. Never judges: that is
-//! `verdict`. Called by `stage`.
+//! Many clients through both HTTP Proxies, and the history of all their calls, with times of one clock. Never judges: `verdict`
+//! does. Called by `stage`.
 
 use std::{
     sync::{
@@ -23,22 +23,22 @@ const PAUSE: Duration = Duration::from_millis(18);
 /// Clients of each HTTP Proxy.
 const CLIENTS_EACH: u64 = 4;
 
-/// Whom the clients of one history speak to.
+/// The nodes and the list of one history's clients.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// Where records are added.
+    /// The list of added records.
     pub list: String,
     /// The nodes and the addresses of their HTTP Proxies.
     pub proxies: Vec<(&'static str, String)>,
-    /// How long a client waits for one answer.
+    /// Time that a client waits for one answer.
     pub patience: Duration,
-    /// Of all chance in what they ask.
+    /// Seed of the clients' choices.
     pub seed: u64,
     /// The number of the first call: no two histories of a group share one.
     pub first: u64,
 }
 
-/// What all clients of a history share.
+/// State shared by all clients of a history.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) clock: Clock,
@@ -57,7 +57,7 @@ impl Shared {
         self.numbers.fetch_add(1, Relaxed)
     }
 
-    /// A record that clients ask about now.
+    /// A record in use by the clients.
     pub(super) fn record(&self, drawn: usize) -> Option<u64> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.get(drawn % open.len().max(1)).copied()
@@ -79,7 +79,7 @@ impl Shared {
     }
 }
 
-/// Clients at work. They end with it.
+/// Clients at work. They end with the value.
 #[derive(Debug)]
 pub struct Recorder {
     shared: Arc<Shared>,
@@ -125,14 +125,14 @@ impl Recorder {
     /// Waits until so many more requests were answered by a node's HTTP Proxy.
     ///
     /// # Panics
-    /// When they are not.
+    /// When the answers do not come in time.
     pub fn wait_more(&self, node: &str, more: u64) {
         let at = self.shared.proxies.iter().position(|(name, _)| *name == node).expect("a node with an HTTP Proxy");
         let before = self.shared.answered[at].load(Relaxed);
         until(&format!("{more} more answers at {node}"), || self.shared.answered[at].load(Relaxed) >= before + more);
     }
 
-    /// Looks at the calls so far.
+    /// Calls a function with the calls so far.
     pub fn look<T>(&self, look: impl FnOnce(&[Call]) -> T) -> T {
         look(&self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -140,7 +140,7 @@ impl Recorder {
     /// Lets every client end the call in hand, then reads every record through every HTTP Proxy; the whole history.
     ///
     /// # Panics
-    /// When a client did.
+    /// When a client panicked.
     pub fn stop(mut self) -> Vec<Call> {
         self.shared.stop.store(true, Relaxed);
         self.workers.drain(..).for_each(|worker| worker.join().expect("a client does not panic"));

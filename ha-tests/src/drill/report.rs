@@ -9,7 +9,7 @@ use super::{
     verdict::Verdict,
 };
 
-/// Findings that are told at most.
+/// Findings that are printed at most.
 const TOLD_MAX: usize = 5;
 
 /// A bar of architecture, Failover.
@@ -24,9 +24,9 @@ pub struct Bar {
 impl Bar {
     /// The primary's process was killed.
     pub const KILL: Self = Self { p99_ms: 400, target: (99, 150) };
-    /// The primary cannot be reached: nobody refuses, nobody answers.
+    /// The primary cannot be reached: connections are neither refused nor answered.
     pub const UNREACHABLE: Self = Self { p99_ms: 1600, target: (50, 900) };
-    /// Something stands still without an error: a disk, or the reader of the log. `node.disk_stall_ms` and 1 s, or 2 s.
+    /// A disk or the reader of the log hangs without an error. `node.disk_stall_ms` and 1 s, or 2 s.
     pub const STALL: Self = Self { p99_ms: 5000, target: (50, 4000) };
     /// A planned switchover.
     pub const SWITCHOVER: Self = Self { p99_ms: 100, target: (99, 50) };
@@ -75,7 +75,7 @@ impl RoundLine {
     }
 }
 
-/// What a drill came to.
+/// The result of a drill.
 #[derive(Debug, Clone)]
 pub struct Report {
     name: &'static str,
@@ -109,7 +109,7 @@ impl Report {
         self.last = verdict;
     }
 
-    /// What is wrong, a line each, the first few.
+    /// The first findings, a line each.
     pub fn findings(&self) -> impl Iterator<Item = String> {
         let failures = self.rounds.iter().flat_map(|line| line.failures.iter().map(|why| format!("failed: {why}")));
         let verdicts = self.rounds.iter().flat_map(|line| line.verdict.findings());
@@ -118,7 +118,7 @@ impl Report {
         verdicts.chain(claims).chain(failures).chain(last).take(TOLD_MAX)
     }
 
-    /// Whether something is wrong.
+    /// Whether the drill has findings.
     pub fn failed(&self) -> bool {
         self.findings().next().is_some() || self.strict && self.met() == Some(false)
     }
@@ -163,7 +163,7 @@ impl Report {
         lines.join("\n")
     }
 
-    /// Everything, for a program.
+    /// The whole report, for a program.
     pub fn json(&self) -> Value {
         let outages = self.outages();
         let at = |part| percentile(&outages, part).map(ms);

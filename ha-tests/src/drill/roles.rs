@@ -1,5 +1,5 @@
-//! Who says that it is primary, confirmed: asked of every node all the time, with the times of asking and of the answer.
-//! Never believes one: what must hold is `contradiction`. Called by `run`.
+//! The confirmed claims to be primary: asks every node all the time, and notes the times of question and answer. Never believes
+//! a claim: `contradiction` checks them. Called by `run`.
 
 use std::{
     collections::BTreeMap,
@@ -14,25 +14,25 @@ use std::{
 use super::call::Clock;
 use crate::http::Client;
 
-/// Between two questions to one node.
+/// Pause between two questions to one node.
 const PACE: Duration = Duration::from_millis(20);
-/// How long an answer may take; a frozen node gives none.
+/// Time for an answer; a frozen node gives none.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A node said that it was confirmed as primary.
+/// A node's answer that it is confirmed as primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// Which.
+    /// The node.
     pub node: &'static str,
-    /// In which term.
+    /// The term.
     pub term: u64,
-    /// When it was asked: its round began later.
+    /// Time of the question: the quorum round began later.
     pub asked_ns: u64,
-    /// When the answer was there.
+    /// Time of the answer.
     pub given_ns: u64,
 }
 
-/// Asks until it is dropped.
+/// Asks until the value is dropped.
 #[derive(Debug)]
 pub struct RoleWatch {
     claims: Arc<Mutex<Vec<Claim>>>,
@@ -69,7 +69,7 @@ impl Drop for RoleWatch {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
         for worker in self.workers.drain(..) {
-            let _ = worker.join(); // one that panicked has said so
+            let _ = worker.join(); // a worker that panicked has said so
         }
     }
 }
@@ -81,7 +81,8 @@ fn ask(client: &mut Client, node: &'static str, clock: Clock) -> Option<Claim> {
     Some(Claim { node, term, asked_ns, given_ns: clock.ns() })
 }
 
-/// R5 leader-is-not-primary: one node a term, never the witness, and none of a term whose round began after one of a later term was given.
+/// R5 leader-is-not-primary: one node a term, never the witness, and no claim of a term whose round began after a claim of a
+/// later term.
 pub(super) fn contradiction(claims: &[Claim]) -> Option<String> {
     let mut holders: BTreeMap<u64, &Claim> = BTreeMap::new();
     for claim in claims {

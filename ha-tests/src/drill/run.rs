@@ -1,5 +1,5 @@
-//! A drill, round by round: clients begin, something befalls the group, it is whole again, the clients end, and what they saw is
-//! judged. The first finding ends it. Called by the binary `drill`.
+//! A drill, round by round: clients begin, a fault befalls the group, the group is whole again, the clients end, and their
+//! history is judged. The first finding ends the drill. Called by the binary `drill`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -17,23 +17,23 @@ use crate::{cluster::Cluster, net::Net, settings::NODES};
 pub struct Drill {
     /// One word in three places: here, `docs/drills/`, `make drill NAME=`.
     pub name: &'static str,
-    /// What the outage of a round is measured against.
+    /// The bar for the outage of a round.
     pub bar: Option<Bar>,
-    /// It needs nodes on a network of their own, and is run inside it.
+    /// The nodes need a network of their own, and the drill runs inside that network.
     pub network: bool,
-    /// Makes it.
+    /// Makes the scenario.
     pub scenario: fn() -> Box<dyn Scenario>,
 }
 
-/// What befalls a group.
+/// The faults of a drill.
 pub trait Scenario {
     /// Forms the group.
     ///
     /// # Errors
-    /// Why this machine cannot run the drill: it is skipped.
+    /// The reason why this machine cannot run the drill, which is then skipped.
     fn start(&mut self, options: &Options) -> Result<Cluster, String>;
 
-    /// Once, before the first round.
+    /// Called once, before the first round.
     fn prepare(&mut self, _stage: &mut Stage) {}
 
     /// One round, with clients at work; ends with the group whole.
@@ -54,12 +54,12 @@ impl Scenario for Plain {
     }
 }
 
-/// What one round did.
+/// The outcome of one round.
 #[derive(Debug, Clone)]
 pub struct Round {
-    /// To whom, in a few words.
+    /// The victims, in a few words.
     pub what: String,
-    /// How long no update was acknowledged, where that is the question.
+    /// Longest time without an acknowledged update, where the drill measures an outage.
     pub outage: Option<Duration>,
     /// The outage counts against the drill's bar.
     pub barred: bool,
@@ -77,25 +77,25 @@ impl Round {
     }
 }
 
-/// How a drill is run.
+/// Options of a drill.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How often.
+    /// Number of rounds.
     pub rounds: u32,
-    /// Of all chance in it.
+    /// Seed of the drill's chance.
     pub seed: u64,
-    /// The network that it runs in.
+    /// The network of the drill.
     pub net: Option<String>,
-    /// A bar that is missed fails it.
+    /// A missed bar fails the drill.
     pub strict: bool,
     /// The programs of an older release, for the drill that begins with them.
     pub old: Option<PathBuf>,
 }
 
-/// Runs a drill, and tells every line of its report as soon as it stands.
+/// Runs a drill, and prints every line of its report at once.
 ///
 /// # Errors
-/// Why it was skipped.
+/// The reason for skipping the drill.
 pub fn run(drill: &Drill, options: &Options, tell: &dyn Fn(&str)) -> Result<Report, String> {
     let mut scenario = (drill.scenario)();
     let cluster = scenario.start(options)?;
@@ -109,7 +109,7 @@ pub fn run(drill: &Drill, options: &Options, tell: &dyn Fn(&str)) -> Result<Repo
         stage.begin();
         let round = scenario.round(&mut stage);
         let calls = stage.end();
-        let differs = stage.cluster.difference(); // waits until both have applied everything
+        let differs = stage.cluster.difference(); // waits until both nodes have applied every entry
         let mut verdict = inspect(&stage, &stage.list(), &calls);
         verdict.false_answers.extend(differs);
         let failures = failures(&calls, &stage.excuses);
@@ -129,7 +129,7 @@ pub fn run(drill: &Drill, options: &Options, tell: &dyn Fn(&str)) -> Result<Repo
     Ok(report)
 }
 
-/// What the nodes hold now of every round's list: nothing was lost in a later round.
+/// Compares the nodes' content of every round's list: no later round lost an update.
 fn look_again(stage: &Stage, histories: &[(String, Vec<Call>)]) -> Verdict {
     let mut all = Verdict::default();
     histories.iter().for_each(|(list, calls)| all.add(inspect(stage, list, calls)));
@@ -141,7 +141,7 @@ fn inspect(stage: &Stage, list: &str, calls: &[Call]) -> Verdict {
     judge(calls, &exports, stage.clock.ns())
 }
 
-/// What went wrong at an HTTP Proxy that had no excuse.
+/// The failures at an HTTP Proxy that had no excuse.
 fn failures(calls: &[Call], excuses: &[Excuse]) -> Vec<String> {
     let mut found = Vec::new();
     for call in calls {

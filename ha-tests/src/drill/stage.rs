@@ -1,4 +1,4 @@
-//! What a drill works with: a group under load, and the words for what is done to it. Never judges. Called by every drill.
+//! A group under load, and the words for its faults. Never judges. Called by every drill.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use crate::{balancer::Balancer, cluster::Cluster, net::Net, process::Signal, set
 /// The data nodes.
 pub const DATA: [&str; 2] = ["a", "b"];
 
-/// How long a client waits for one answer, if its drill says nothing else.
+/// Time that a client waits for one answer, unless its drill sets another.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Longer than any outage: a drill that waits so long has failed.
 const OUTAGE_MAX: Duration = Duration::from_secs(30);
@@ -26,11 +26,11 @@ const WARM: u64 = 15;
 /// A time in which an HTTP Proxy may fail requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Excuse {
-    /// Whose.
+    /// The node.
     pub node: &'static str,
-    /// From.
+    /// Begin.
     pub from_ns: u64,
-    /// To; none: it goes on.
+    /// End; none: the excuse lasts.
     pub to_ns: Option<u64>,
 }
 
@@ -41,13 +41,13 @@ pub struct Stage {
     pub cluster: Cluster,
     /// All chance of a drill comes from here.
     pub rng: StdRng,
-    /// Its network, where it has one of its own.
+    /// The group's own network, if any.
     pub net: Option<Net>,
-    /// Which round this is, from 1.
+    /// Number of this round, from 1.
     pub number: u32,
-    /// How long a client waits for one answer.
+    /// Time that a client waits for one answer.
     pub patience: Duration,
-    /// A balancer in front of the nodes, for further clients. No failure of it is ever excused.
+    /// A balancer in front of the nodes, for further clients. Failures at the balancer are never excused.
     pub balancer: Option<Balancer>,
     pub(super) clock: Clock,
     pub(super) excuses: Vec<Excuse>,
@@ -95,7 +95,7 @@ impl Stage {
         std::thread::sleep(Duration::from_millis(self.rng.random_range(0..100)));
     }
 
-    /// Ends the clients of a round: its history.
+    /// Ends the clients of a round and returns their history.
     pub(super) fn end(&mut self) -> Vec<Call> {
         let calls = self.recorder.take().expect("a round that began").stop();
         self.next_call += calls.len() as u64 + 1;
@@ -126,7 +126,7 @@ impl Stage {
         self.excuses.push(Excuse { node, from_ns: self.clock.ns(), to_ns: None });
     }
 
-    /// From now on it may not.
+    /// From now on a node's HTTP Proxy has no excuse.
     pub fn expect(&mut self, node: &str) {
         let now = self.clock.ns();
         for excuse in self.excuses.iter_mut().filter(|excuse| excuse.node == node && excuse.to_ns.is_none()) {
@@ -134,7 +134,7 @@ impl Stage {
         }
     }
 
-    /// kill -9; the moment.
+    /// kill -9; returns the moment.
     pub fn kill(&mut self, node: &'static str) -> Instant {
         self.excuse(node);
         let moment = Instant::now();
@@ -144,7 +144,7 @@ impl Stage {
 
     /// Starts a node that was killed, stopped or has ended, and waits until the group is whole.
     pub fn revive(&mut self, node: &'static str) {
-        self.cluster.kill(node); // reaps it
+        self.cluster.kill(node); // reaps the process
         self.cluster.start_node(node, &[]);
         self.back(node);
     }
@@ -158,7 +158,7 @@ impl Stage {
         self.expect(node);
     }
 
-    /// What a node said since this round began; it said the rest before.
+    /// A node's log since this round began.
     pub fn said(&self, node: &str) -> String {
         self.cluster.log(node).split_off(self.said[node])
     }

@@ -1,5 +1,5 @@
-//! Judges a history: what was acknowledged and is lost, what was applied twice, what a read showed that was not so any more.
-//! Pure: calls and exports come in, findings go out. Called by `run`.
+//! Judges a history: acknowledged updates that are lost, updates applied twice, stale reads. Pure: calls and exports come in,
+//! findings go out. Called by `run`.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use ocs_history::{Act, Operation, Shown, linearizable};
 use super::call::{Call, Ended};
 use crate::cluster::Row;
 
-/// What is wrong with a history; nothing, where all are empty.
+/// The faults of a history; none, where all lists are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// Acknowledged, and not there.
     pub lost: Vec<String>,
     /// There twice, or acknowledged twice under one handle.
     pub duplicates: Vec<String>,
-    /// Reads that showed an older state than was known.
+    /// Stale reads: an older state than was known.
     pub stale: Vec<String>,
     /// Answers that contradict the state in another way.
     pub false_answers: Vec<String>,
@@ -45,7 +45,7 @@ impl Verdict {
     }
 }
 
-/// The verdict on a history, and on what each data node holds of its list at `ns`, after every call.
+/// The verdict on a history, and on the content of its list on each data node at `ns`, after every call.
 pub(super) fn judge(calls: &[Call], exports: &[(&str, Vec<Row>)], ns: u64) -> Verdict {
     let mut verdict = Verdict::default();
     for (node, rows) in exports {
@@ -65,7 +65,7 @@ pub(super) fn judge(calls: &[Call], exports: &[(&str, Vec<Row>)], ns: u64) -> Ve
     verdict
 }
 
-/// What was added is there once, under the handle that was told; what was not applied is not there.
+/// Each acknowledged record is there once, under its handle; a record whose add was not applied is not there.
 fn added_once(calls: &[Call], node: &str, rows: &[Row], verdict: &mut Verdict) {
     let mut held: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for row in rows {
@@ -84,8 +84,8 @@ fn added_once(calls: &[Call], node: &str, rows: &[Row], verdict: &mut Verdict) {
     verdict.false_answers.extend(held.keys().map(|phone| format!("{phone} at {node}: nobody added it")));
 }
 
-/// Some order explains every answer about one record. If it does without the reads that clients made meanwhile, one of those was
-/// stale; else an update was lost, or had its effect twice.
+/// Some order explains every answer about one record. If an order exists only without the reads that clients made meanwhile,
+/// one of these reads was stale; else an update was lost, or had its effect twice.
 fn explained(handle: u64, calls: &[&Call], verdict: &mut Verdict) {
     let operations = |keep: fn(&Call) -> bool| -> Vec<Operation> {
         calls.iter().filter(|call| keep(call)).filter_map(|call| call.operation()).collect()

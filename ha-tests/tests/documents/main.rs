@@ -1,4 +1,4 @@
-//! The pages of `docs/` hold: every block of commands on them is run, as it stands, against a group of real nodes.
+//! The pages of `docs/` hold: the test runs every block of commands on them, unchanged, against a group of real nodes.
 //!
 //! Needs the programs of the same build: `cargo build --workspace --bins` (`make test` does it).
 
@@ -43,7 +43,7 @@ fn no_page_shows_a_command_that_is_not_run() {
     }
 }
 
-/// Whether a line, its indentation aside, is one of a block's.
+/// Whether a line, its indentation aside, is a line of a block.
 fn in_block(block: &page::Block, line: &str) -> bool {
     block.script.lines().any(|own| own.trim() == line.trim())
 }

@@ -1,4 +1,4 @@
-//! A page of `docs/` as the blocks of commands that stand in it. Never runs anything. Called by `site` and by the tests.
+//! A page of `docs/` as its blocks of commands. Never runs anything. Called by `site` and by the tests.
 //!
 //! Blocks in `sh` and `python` are run, in their order, in one shell. `sh exit=4`: the block must end with that status. A block in
 //! `json` or `text` right behind a block shows its result.
@@ -21,7 +21,7 @@ pub(crate) struct Block {
     pub(crate) section: String,
     /// For bash.
     pub(crate) script: String,
-    /// The exit status that it must have.
+    /// The exit status that the block must have.
     pub(crate) exit: i32,
     /// The result that the page shows.
     answer: Answer,
@@ -30,7 +30,7 @@ pub(crate) struct Block {
 #[derive(Debug)]
 enum Answer {
     Unsaid,
-    /// Objects: each member of one is in the answer of the same place too.
+    /// Objects: each member of the page's object is in the answer of the same place too.
     Json(String),
     /// Lines that are among those of the output.
     Lines(String),

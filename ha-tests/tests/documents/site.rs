@@ -1,8 +1,9 @@
 //! The site that the pages speak of, three machines with units and files, made of one group of a test. Called by the tests.
 //!
-//! `systemctl`, `systemd-run`, `sudo`, `install`, `chown`, `useradd`, `usermod`, `journalctl` and `ssh` are small programs first in the path; places such as `/etc/ocs` are below the
-//! group's directory, and 127.0.0.1 is the group's address. Everything else is real. The nodes are the test's own processes: a call of
-//! `systemctl` is answered by the test, and so is the line that tells it of a new section.
+//! `systemctl`, `systemd-run`, `sudo`, `install`, `chown`, `useradd`, `usermod`, `journalctl` and `ssh` are small programs
+//! first in the path; places such as `/etc/ocs` are below the group's directory, and 127.0.0.1 is the group's address.
+//! Everything else is real. The nodes are the test's own processes: the test answers a call of `systemctl`, and the line that
+//! announces a new section.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +23,7 @@ use crate::page::{self, Block};
 /// A page restarts every node up to four times.
 const PAGE_PATIENCE: Duration = Duration::from_secs(400);
 
-/// Asks the test, and ends as it says; without a test, too.
+/// Asks the test, and ends with the status of its answer; without a test, too.
 const CALL: &str = r#"#!/bin/sh
 set -eu
 call="$SITE/calls/$$"
@@ -62,7 +63,7 @@ esac
 "#;
 const PROGRAMS: [&str; 3] = ["ocsd", "ocs-http-proxy", "ocsctl"];
 
-/// Says which of the programs is missing that a page needs.
+/// Names a missing program that a page needs.
 pub(crate) fn missing(tools: &[&str]) -> Option<String> {
     let runs = |tool: &str| Command::new(tool).arg("--version").output().is_ok();
     tools.iter().find(|tool| !runs(tool)).map(|tool| format!("skipped: {tool} is not installed"))
@@ -72,14 +73,14 @@ pub(crate) fn missing(tools: &[&str]) -> Option<String> {
 pub(crate) struct Site {
     pub(crate) cluster: Cluster,
     dir: PathBuf,
-    /// Nodes whose unit runs: one that ends by itself is started again.
+    /// Nodes whose unit runs: a node that ends by itself is started again.
     running: BTreeSet<&'static str>,
     /// The node on whose machine a page's `127.0.0.1:7501` is.
     pub(crate) machine: &'static str,
 }
 
 impl Site {
-    /// Files and programs of a group that nobody has started yet; `more` is added to the configuration of each node.
+    /// Files and programs of a group whose nodes have not started yet; `more` is added to the configuration of each node.
     pub(crate) fn prepare(set: &[&str], more: impl Fn(&Path, &str) -> String) -> Self {
         let cluster = Cluster::prepare(set);
         let dir = cluster.settings().dir.clone();
@@ -153,7 +154,7 @@ impl Site {
         }
     }
 
-    /// Follows a page from its first block to its last. `before` hears of each section that has one, before its first.
+    /// Follows a page from its first block to its last. `before` is called for each section with a block, before its first.
     ///
     /// # Panics
     /// When a block does not end as the page says.
@@ -192,7 +193,7 @@ impl Site {
             writeln!(script, "echo '=== docs/{page}:{}' >&2", block.line).unwrap();
             match block.exit {
                 0 => writeln!(script, "{{\n{text}}} > {output}"),
-                // In a subshell whose status is not asked for in a condition: there `set -e` would mean nothing.
+                // In a subshell whose status no condition tests: in a condition `set -e` would mean nothing.
                 code => writeln!(
                     script,
                     "set +e\n(\nset -euo pipefail\n{text}) > {output}\ncode=$?\nset -e\n[ \"$code\" = {code} ]"

@@ -19,7 +19,7 @@ fn backup(cluster: &Cluster, name: &str) -> (String, Value) {
     (file, told.json())
 }
 
-/// Ends every node and moves what each had aside.
+/// Ends every node and moves its data directory aside.
 fn lose_all(cluster: &mut Cluster) {
     NODES.iter().for_each(|node| cluster.kill(node));
     for node in NODES {
@@ -90,7 +90,7 @@ fn a_backup_taken_under_load_gives_empty_nodes_the_records_keys_and_handles_that
     let known = history.lines().nth(1).unwrap().split_whitespace().next().unwrap();
     assert!(told.contains(known), "{told}");
 
-    // A node of the epoch before: it is told that its epoch is over, and joins as an empty one does.
+    // A node of the epoch before: the group tells the node that its epoch is over, and the node joins as an empty one does.
     cluster.kill_with_proxy("b");
     fs::rename(cluster.settings().data("b"), cluster.path("b-of-epoch-2")).unwrap();
     fs::rename(cluster.path("lost-b"), cluster.settings().data("b")).unwrap();
@@ -142,7 +142,7 @@ fn the_primary_makes_backups_by_itself_keeps_a_few_and_says_so() {
     let newest = of_a.join(files(of_a).pop().unwrap());
     assert_eq!(fs::metadata(of_a).unwrap().permissions().mode() & 0o777, 0o700);
     let words = ["backup", "verify", newest.to_str().unwrap()];
-    // The retention may take it away meanwhile.
+    // The retention may remove this file meanwhile.
     assert!(cluster.ctl(&words).code == 0 || !newest.exists());
 
     let before = files(of_b).len();
@@ -150,9 +150,9 @@ fn the_primary_makes_backups_by_itself_keeps_a_few_and_says_so() {
     cluster.move_primary("b");
     until("the new primary goes on", || !files(of_b).is_empty());
 
-    // A place that cannot be written is a failure that shows.
+    // A backup directory that cannot be made is a failure that shows.
     until("a file is in the way of the directory", || {
-        let _ = fs::remove_dir_all(of_b); // a backup may just come into it: then once more
+        let _ = fs::remove_dir_all(of_b); // a backup may just arrive: then once more
         fs::write(of_b, "in the way").is_ok()
     });
     until("the failure is counted", || cluster.metric("b", "ocs_backup_failures_total") >= 1.0);

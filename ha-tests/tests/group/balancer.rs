@@ -1,4 +1,4 @@
-//! Behind a real load balancer no client notices what befalls a node.
+//! Behind a real load balancer no client notices the stop or the death of a node.
 
 use ocs_ha_tests::{Balancer, Cluster, Load};
 
@@ -6,7 +6,7 @@ const CLIENTS: usize = 6;
 /// Of the primary, one after the other.
 const KILLS: usize = 5;
 
-/// Says so where there is none.
+/// Prints the reason where there is no balancer.
 fn installed() -> bool {
     let missing = Balancer::missing();
     missing.iter().for_each(|why| eprintln!("skipped: {why}"));

@@ -1,4 +1,5 @@
-//! What operators, balancers and Prometheus ask a node: `ocs.v1.Control`, gRPC health and reflection, checks over HTTP, metrics.
+//! The questions of operators, balancers and Prometheus to a node: `ocs.v1.Control`, gRPC health and reflection, checks over
+//! HTTP, metrics.
 
 use std::{collections::BTreeMap, fs, process::Command, thread, time::SystemTime};
 
@@ -71,7 +72,7 @@ fn roles_are_told_confirmed_and_a_watcher_sees_a_switchover() {
             assert_eq!(health(channel, "nonsense").await, Err(Code::NotFound));
         }
 
-        // A dry run names the candidate and moves nothing; a real one moves, and the watcher sees it.
+        // A dry run names the candidate and moves nothing; a real one moves the role, and the watcher sees the move.
         let mut watch =
             ControlClient::new(at_backup.clone()).watch_role(WatchRoleRequest {}).await.unwrap().into_inner();
         assert_eq!(watch.next().await.unwrap().unwrap().role(), Role::Backup);
@@ -99,7 +100,7 @@ fn roles_are_told_confirmed_and_a_watcher_sees_a_switchover() {
         until_health(&at_primary, "ocs.primary", ServingStatus::NotServing).await;
         assert!(role(&at_backup).await.term > told.term);
 
-        // Whoever has no definitions asks for them.
+        // A client without definitions asks for them.
         let asked = ServerReflectionRequest {
             message_request: Some(MessageRequest::ListServices(String::new())),
             ..Default::default()
@@ -151,7 +152,7 @@ fn checks_over_http_tell_life_readiness_and_the_confirmed_role_on_both_ports() {
         }
     }
 
-    // Alone it has no quorum: it lives, and is ready for as long as it holds requests, and not longer.
+    // Without the other nodes a node has no quorum: the node lives, and is ready only as long as it holds requests.
     let mut http = cluster.http(primary);
     cluster.kill(backup);
     cluster.kill("w");
@@ -192,7 +193,7 @@ fn every_metric_moves_when_what_it_measures_does() {
     let before = read(&cluster);
     assert_eq!(cluster.metric(node, "ocs_requests_total{req=\"RecordProcessed\",code=\"404\"}"), 0.0);
 
-    // Held: there is nobody to hand the request to.
+    // Held: no primary takes the request.
     cluster.signal(old, Signal::STOP);
     cluster.signal("w", Signal::STOP);
     until("the role is not confirmed", || cluster.admin(node).get("/readyz?now").status == 503);
@@ -229,7 +230,7 @@ fn every_metric_moves_when_what_it_measures_does() {
     });
 }
 
-/// What decides is in the state: a file that says something else is warned about, and changes no decision.
+/// The state holds the options that decide: a file with other options causes a warning, and changes no decision.
 #[test]
 fn nodes_whose_files_name_other_options_decide_alike_and_say_so() {
     let mut cluster = Cluster::prepare(&[]);
@@ -283,7 +284,7 @@ fn an_odd_clock_is_named_and_moves_no_stamp() {
     cluster.start_node_with("b", &["--bootstrap"], &[("LD_PRELOAD", &library.display().to_string())]);
     cluster.wait_whole();
     cluster.create_list("demo");
-    // The one who is wrong is outvoted, as primary too.
+    // The others outvote the odd clock, as the primary's too.
     for node in ["a", "b"] {
         cluster.move_primary(node);
         until("the odd clock is named", || cluster.metric(node, "ocs_clock_odd{node=\"b\"}") == 1.0);

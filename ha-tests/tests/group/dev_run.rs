@@ -31,7 +31,7 @@ fn free_offset(test: u16) -> u16 {
     (0..200).map(|step| 12_000 + test * OFFSETS + (own + step * 20) % OFFSETS).find(free).unwrap()
 }
 
-/// The script; ended in order when it goes, because the nodes are its children, not ours.
+/// The script; ended in order when dropped, because the nodes are its children, not ours.
 struct Script(Process);
 
 fn command(dir: &Path, offset: u16, records: u64) -> Command {
@@ -71,7 +71,7 @@ impl Drop for Script {
     }
 }
 
-/// What the script said since it began, once it has explained itself.
+/// The output of the script since its start, once the explanation is complete.
 fn explained(script: &mut Script, output: &Path) -> String {
     until_some("the script is ready", || {
         let said = fs::read_to_string(output).unwrap_or_default();
@@ -110,7 +110,7 @@ fn one_command_runs_a_group_that_goes_on_with_its_data() {
     let (offset, run_dir) = (free_offset(0), dir.path().join("run"));
     let endpoints = [7401, 7402, 7403].map(|port| format!("127.0.0.1:{}", port + offset)).join(",");
     let ctl = |words: &[&str]| Ran::of(&mut ocsctl(&endpoints, "", words));
-    let mut added = BTreeSet::new(); // a curl line within the replay window is answered as the first was
+    let mut added = BTreeSet::new(); // a curl line within the replay window gets the answer of the first
     for start in 1..=2 {
         let output = dir.path().join(format!("output-{start}"));
         let mut script = Script::start(&run_dir, offset, RECORDS, &output);
@@ -148,7 +148,8 @@ fn one_command_runs_a_group_that_goes_on_with_its_data() {
 fn a_second_run_on_the_same_ports_touches_nothing_of_the_first_and_forms_its_own_group_later() {
     let dir = tempfile::tempdir().unwrap();
     let (offset, first_dir, second_dir) = (free_offset(1), dir.path().join("first"), dir.path().join("second"));
-    // As an earlier script left it: marked as formed by another group's answer, and no node of its own ever formed one.
+    // As an earlier script left the directory: marked as formed because another group answered, though no node of its own ever
+    // formed a group.
     for node in ["a", "b", "w"] {
         fs::create_dir_all(second_dir.join("data").join(node)).unwrap();
     }

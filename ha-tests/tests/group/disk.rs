@@ -1,5 +1,5 @@
-//! Disks that lose or spoil what they were given (R10 and R11): what is corrupt is never cut, what is torn is, and
-//! what one data node lost it gets from the other.
+//! Disks that lose or spoil data (R10 and R11): a corrupt log is never cut, a torn log is cut, and a data node gets lost data
+//! from the other node.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use ocs_ha_tests::{
 };
 use serde_json::Value;
 
-/// Between two looks at a status, which take processor time from the nodes.
+/// Pause between two calls of status, which take processor time from the nodes.
 const LOOK: Duration = Duration::from_millis(500);
 /// Fifteen thousand entries: ten seconds where nothing else runs.
 const STUFFING: Duration = Duration::from_secs(150);
@@ -34,7 +34,7 @@ fn a_torn_tail_is_cut_and_a_corrupt_log_is_kept_untouched_while_its_node_joins_u
     add_some(&cluster);
     let (primary, backup) = (cluster.primary(), cluster.other(cluster.primary()));
 
-    // Bytes behind the end are a write that was torn: cut, said, and the node goes on.
+    // Bytes behind the end are a torn write: the node cuts them, says so, and goes on.
     assert_eq!(cluster.stop(backup), 0);
     let segment = segments(cluster.settings(), backup).pop().unwrap();
     change(&segment, end_of(&segment), |bytes| bytes.iter_mut().for_each(|byte| *byte = 0xA5));
@@ -42,7 +42,7 @@ fn a_torn_tail_is_cut_and_a_corrupt_log_is_kept_untouched_while_its_node_joins_u
     cluster.wait_whole();
     assert!(cluster.log(backup).contains("of a torn write"), "the cut was not said");
 
-    // One bit of what had been durable, on the backup and on the witness, whose log is a copy of every update.
+    // One durable bit, on the backup and on the witness, whose log is a copy of every update.
     for node in [backup, "w"] {
         assert_eq!(cluster.stop(node), 0);
         let segment = segments(cluster.settings(), node).pop().unwrap();
@@ -78,7 +78,7 @@ fn a_node_that_lost_its_state_gets_it_back_from_the_log_or_from_the_other_node()
     add_some(&cluster);
     let backup = cluster.other(cluster.primary());
 
-    // Lost, while the log still has everything: applied again.
+    // Lost, while the log still has all entries: applied again.
     assert_eq!(cluster.stop(backup), 0);
     fs::remove_dir_all(cluster.settings().data(backup).join("state")).unwrap();
     cluster.start_node(backup, &[]);

@@ -1,4 +1,5 @@
-//! A data node on a disk without a byte left: it serves reads, also after a restart, and takes part again once there is room.
+//! A data node on a disk without a free byte: the node serves reads, also after a restart, and takes part again once there is
+//! room.
 //!
 //! Needs the right to mount a disk in memory; skipped with the reason otherwise.
 
@@ -19,7 +20,7 @@ const LEFT_BYTES: u64 = 8 << 10;
 const ROWS: u32 = 3000;
 /// Until `ocsctl` shows a disk that ran full, its own start included.
 const SHOWN_WITHIN: Duration = Duration::from_millis(1500);
-/// Longer than a node may be unheard, and than a log may stand still, before either is said of it.
+/// Longer than the time after which an unheard node, or a log that stands still, is reported.
 const STAYS_SHOWN: Duration = Duration::from_secs(5);
 
 /// A group whose node [`FULL`] is the backup and has a small disk; none: the system gives no such disk. The disk goes first.

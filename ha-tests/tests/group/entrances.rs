@@ -1,5 +1,5 @@
-//! The ports for operators and monitoring under callers that say nothing, read nothing or do not end: the node goes on, and so do
-//! its other callers.
+//! The ports for operators and monitoring under callers that send nothing, read nothing or do not end: the node goes on, and so
+//! do its other callers.
 
 use std::{
     fs,
@@ -77,7 +77,7 @@ fn long_list(cluster: &Cluster) {
     cluster.ctl(&["list", "create", "long", "--from", &path.display().to_string()]).fine();
 }
 
-/// An export over a connection of its own, of which nothing is read.
+/// An export over a connection of its own, which the client never reads.
 async fn unread_export(address: &str) -> Result<Streaming<ExportRows>, tonic::Status> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap().initial_stream_window_size(65_536);
     let mut client = ControlClient::new(endpoint.connect().await.unwrap());

@@ -1,4 +1,4 @@
-//! What is lost when a process goes (architecture, What loses what): nothing that was acknowledged, and nothing is applied twice.
+//! The end of a process (architecture, What loses what): no acknowledged update is lost, and none is applied twice.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ fn a_killed_primary_costs_the_other_proxys_clients_no_error_and_nobody_an_update
     cluster.kill(killed);
     load.wait_more(100);
     assert_eq!(cluster.primary(), survivor);
-    cluster.wait_gone(proxy); // spec 10: it ends when its connection with the node is lost
+    cluster.wait_gone(proxy); // spec 10: the proxy ends when its connection with the node is lost
     cluster.start_node(killed, &[]);
     cluster.wait_back();
     assert_eq!(cluster.of_node(killed)["role"], "backup");
@@ -86,7 +86,7 @@ fn with_two_of_three_lost_reads_say_that_they_are_stale_and_updates_are_refused(
     let known = cluster.http(last).get(&read);
     assert_eq!((known.status, known.header("x-ocs-stale")), (200, Some("true")), "{known:?}");
     let update = cluster.http(last).post(&format!("{read}?req=RecordProcessed"), "");
-    assert!(matches!(update.status, 503 | 504), "{update:?}"); // it may have become primary before the witness went
+    assert!(matches!(update.status, 503 | 504), "{update:?}"); // this node may have become primary before the witness went
     cluster.start_node("w", &[]);
     until("reads are confirmed again", || {
         let answer = cluster.http(last).get(&read);
@@ -130,7 +130,7 @@ fn a_primary_that_is_told_to_stop_hands_over_first() {
     first.and(second).assert_exactly_once(&cluster);
 }
 
-/// Who said that it is primary, confirmed, in which term.
+/// The confirmed claims to be primary, by term.
 fn confirmed_primaries(cluster: &Cluster, found: &mut BTreeMap<u64, Vec<&'static str>>) {
     for node in ["a", "b"] {
         if let Ok(answer) = cluster.admin(node).send("GET", "/primary", &[], "")
@@ -158,13 +158,13 @@ fn a_primary_that_was_frozen_is_replaced_and_answers_nothing_stale_when_it_thaws
 
     cluster.signal(frozen, Signal::STOP);
     let thaw_at = Instant::now() + Duration::from_secs(3);
-    // Held by the survivor until it is primary itself: latency, not an error.
+    // The survivor holds the update until it is primary itself: latency, not an error.
     let update = format!("/records/{handle}?req=UpdateCallCompletionStats");
     let updated = client.post_keyed(&update, "while-frozen", r#"{"GSW_ATTEMPTS":41}"#);
     assert_eq!(updated.status, 200, "{updated:?}");
-    thread::sleep(thaw_at.saturating_duration_since(Instant::now())); // the length of the freeze is the case
+    thread::sleep(thaw_at.saturating_duration_since(Instant::now())); // the freeze must last so long
     cluster.signal(frozen, Signal::CONT);
-    // The old primary may still believe in itself; what it answers must be of now.
+    // The old primary may still take itself for the leader; its answers must be current.
     let shown = cluster.http(frozen).get(&format!("/records/{handle}"));
     assert_eq!(shown.attribute("GSW_ATTEMPTS"), 41, "{shown:?}");
     for _ in 0..20 {

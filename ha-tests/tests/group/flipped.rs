@@ -1,5 +1,5 @@
-//! A flipped bit of a file that says what a node is: the node mends it, or says why it cannot, and no other node ends or gives
-//! anything up.
+//! A flipped bit of a file that describes a node: the node mends the file, or says why it cannot, and no other node ends or
+//! gives anything up.
 
 use std::{
     fs,
@@ -79,7 +79,7 @@ fn a_flipped_bit_of_a_stamp_or_a_header_is_mended_and_the_other_nodes_go_on() {
     cluster.assert_equal();
 }
 
-/// The epoch of a stamp, with and without a checksum that would tell.
+/// The epoch of a stamp, with a checksum that shows the flip and without.
 #[test]
 fn a_node_whose_stamp_names_an_epoch_that_its_log_does_not_joins_anew_and_nobody_believes_it() {
     let mut cluster = Cluster::start();
@@ -89,7 +89,7 @@ fn a_node_whose_stamp_names_an_epoch_that_its_log_does_not_joins_anew_and_nobody
     let raise_epoch = |text: String| -> String { text.replace("epoch = 1", "epoch = 3") };
     let as_an_older_version = |text: String| -> String {
         let text = raise_epoch(text).replace(" is, and its last line is a checksum.", " is.");
-        let text = text.replace("format = 2", "format = 1"); // where the checksum is missing that is no fault
+        let text = text.replace("format = 2", "format = 1"); // where the checksum is missing the flip is no fault
         text.lines().filter(|line| !line.starts_with("# sha256")).map(|line| format!("{line}\n")).collect()
     };
     let changes: [(&dyn Fn(String) -> String, &str); 2] =

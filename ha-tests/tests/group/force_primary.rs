@@ -1,5 +1,5 @@
-//! An operator lets a node lead alone (decision 0011): nothing acknowledged is lost in a pair, what may be lost elsewhere must be
-//! accepted, and whoever comes back of the epoch before joins again under a new id (R11 one-id-one-log).
+//! An operator forces a node to lead alone (decision 0011): a pair loses no acknowledged update, elsewhere the operator accepts
+//! possible losses, and a node that returns from the epoch before joins again under a new id (R11 one-id-one-log).
 
 use std::process::Stdio;
 
@@ -10,7 +10,7 @@ use crate::modes;
 const NAMES: [&str; 2] = ["a", "b"];
 /// Data nodes of a group of three.
 const THREE: [&str; 3] = ["a", "b", "w"];
-/// How often a node is killed while it executes an order.
+/// Kills of a node during the execution of an order.
 const KILLS: usize = 3;
 
 fn start_of_pair(cluster: &mut Cluster, node: &'static str) {
@@ -36,7 +36,8 @@ fn holds(cluster: &Cluster, node: &str, phones: &[String]) -> bool {
     phones.iter().all(|phone| text.contains(phone.as_str()))
 }
 
-/// Refused while the others were heard a moment ago; until it is carried out, or refused for another reason.
+/// Repeats the order while the node has heard the others a moment ago, until the node executes the order or refuses for another
+/// reason.
 fn force(cluster: &Cluster, words: &[&str]) -> Ran {
     let mut last = None;
     until("the node knows that it is cut off", || {
@@ -84,7 +85,7 @@ fn of_a_pair_the_survivor_is_forced_loses_nothing_and_becomes_a_pair_again() {
     assert_eq!(add(&cluster, survivor, "+78"), Some(None));
     let verified = cluster.ctl(&["verify", "-o", "json"]).json();
     assert_eq!(verified["equal"], true, "{verified}");
-    cluster.kill(survivor); // killed and started again, it is what it was: a voter of the pair
+    cluster.kill(survivor); // killed and started again, the node is a voter of the pair as before
     start_of_pair(&mut cluster, survivor);
     add_all(&cluster, survivor, 400..402);
 }
@@ -130,7 +131,7 @@ fn is_alone(cluster: &Cluster, node: &str) -> bool {
     ready.is_ok_and(|answer| answer.body.contains(r#""mode":"single-copy""#))
 }
 
-/// kill -9 whenever it executes the order; once it has, it is killed as it is.
+/// kill -9 of the node during each execution of the order; after the execution, a kill of the running node.
 fn kill_while_it_obeys(cluster: &mut Cluster, node: &'static str) {
     let begun = |cluster: &Cluster| cluster.log(node).matches("lead alone: executing it").count();
     for times in 1..=KILLS {
@@ -156,7 +157,7 @@ fn of_three_the_last_one_is_forced_and_killed_meanwhile_and_still_leads_alone_wi
     let words = ["force-primary", forced, "--accept-loss"];
     let mut order = cluster.ctl_command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     kill_while_it_obeys(&mut cluster, forced);
-    order.wait().unwrap(); // whom it ordered was killed: what it says is chance
+    order.wait().unwrap(); // the ordered node was killed: the order's exit code is chance
     until("it leads alone", || is_alone(&cluster, forced));
     leads_alone(&cluster, forced);
     assert!(holds(&cluster, forced, &phones), "an update that it had is gone");

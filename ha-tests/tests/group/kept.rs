@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// The keys in an archive are old: here a key holds for a thousand years.
 const KEYS_HOLD: &str = "rules.idempotency_hours=8760000";
-/// Attributes that depend on the HTTP Proxy that answers, and on the season.
+/// Attributes that depend on the answering HTTP Proxy, and on the season.
 const OF_NOW: [&str; 2] = ["GSW_RECORD_URI", "GSW_TZ_OFFSET"];
 /// Entries of the log that the kept state of a data node lacks, at least.
 const TAIL_MIN: u64 = 100;
@@ -79,7 +79,7 @@ fn takes_updates(cluster: &Cluster) {
     loaded.assert_exactly_once(cluster);
 }
 
-/// Records, Do-Not-Call entries, keys and the export are as clients were told, at the HTTP Proxy of a node.
+/// Records, Do-Not-Call entries, keys and the export match the answers that clients got, at the HTTP Proxy of a node.
 fn holds_what_was_told(cluster: &Cluster, node: &str, told: &Value) {
     let mut door = cluster.http(node);
     for shown in told["shown"].as_array().unwrap() {
@@ -100,14 +100,14 @@ fn holds_what_was_told(cluster: &Cluster, node: &str, told: &Value) {
     exports(cluster, node, told["export"].as_str().unwrap());
 }
 
-/// An answer has every attribute that was told.
+/// An answer has every attribute that its client got.
 fn shows(now: &Answer, told: &Value) {
     for (name, value) in told.as_object().unwrap().iter().filter(|(name, _)| !OF_NOW.contains(&name.as_str())) {
         assert_eq!(now.attribute(name), *value, "{name} of {now:?}");
     }
 }
 
-/// A kept key gets the answer that was told, refusals too.
+/// A kept key gets the answer of that time, refusals too.
 fn replays(door: &mut Client, kept: &Value) {
     let text = |name: &str| kept[name].as_str().unwrap();
     let answer = door.post_keyed(text("target"), text("key"), text("body"));
@@ -116,7 +116,7 @@ fn replays(door: &mut Client, kept: &Value) {
     shows(&answer, &kept["answer"]);
 }
 
-/// The export has the rows and columns that were told; a later release may add columns.
+/// The export has the rows and columns of that time; a later release may add columns.
 fn exports(cluster: &Cluster, node: &str, told: &str) {
     let now = cluster.export("kept", node);
     let told = rows(told);

@@ -1,5 +1,5 @@
-//! A log at its limit (R1 forget-what-both-have): updates stop with a reason, reads go on, nothing is dropped, and `ocsctl node replace` is
-//! the way out. And what the witness takes of memory.
+//! A log at its limit (R1 forget-what-both-have): updates stop with a reason, reads go on, nothing is dropped, and `ocsctl node
+//! replace` is the way out. Also the memory of the witness.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::replacing::{replaced, replacing};
 const BYTES_MAX: &str = "log.bytes_max=16777216";
 /// More requests than the log can hold.
 const POSTS_MAX: usize = 200;
-/// The bar is 20 MiB for the optimised build; half of that is the program itself, and the one that the tests use is larger.
+/// The bar is 20 MiB for the optimised build; half of that is the program itself, and the test's build is larger.
 const WITNESS_KIB_MAX: u64 = 32 * 1024;
 
 /// The longest value that is taken, bytes.
@@ -25,7 +25,7 @@ fn add(cluster: &Cluster, node: &str, number: usize, values: usize) -> Answer {
     cluster.http(node).post("/lists/demo?req=AddRecord", &body)
 }
 
-/// Whether a node, as status shows it, does not hear another one.
+/// Whether a node, as status shows it, misses another one.
 fn misses(node: &Value, lost: &str) -> bool {
     node["peers"].as_array().unwrap().iter().any(|peer| peer["node"] == lost && peer["connected"] == false)
 }
@@ -38,7 +38,7 @@ fn a_log_at_its_limit_stops_updates_and_a_replaced_node_lets_them_go_on() {
     let handle = add(&cluster, primary, 0, 0).handle();
     cluster.kill(lost);
     until("it is missed", || misses(&cluster.of_node(primary), lost));
-    let known = cluster.of_node(primary)["last_index"].as_u64().unwrap(); // the lost one has no more than this
+    let known = cluster.of_node(primary)["last_index"].as_u64().unwrap(); // the lost node has no entry after this one
     let refused = (1..POSTS_MAX).map(|number| add(&cluster, primary, number, 8)).find(|answer| answer.status != 200);
     let refused = refused.expect("the log reaches its limit");
     assert_eq!(refused.status, 503, "{refused:?}");
@@ -69,7 +69,7 @@ fn a_log_at_its_limit_stops_updates_and_a_replaced_node_lets_them_go_on() {
     assert_eq!(cluster.of_node(primary)["updates_stopped"], "");
 }
 
-/// The most that a process ever had resident.
+/// The peak resident size of a process.
 fn peak_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -81,7 +81,7 @@ fn a_witness_stays_small_under_load_with_large_requests_and_after_a_start_with_a
     let mut cluster = Cluster::start();
     cluster.create_list("demo");
     let (primary, backup) = (cluster.primary(), cluster.other(cluster.primary()));
-    cluster.kill(backup); // nothing is forgotten meanwhile
+    cluster.kill(backup); // no entry is forgotten meanwhile
     let load = cluster.load("demo", 4);
     load.wait_more(500);
     for number in 0..60 {
@@ -91,7 +91,7 @@ fn a_witness_stays_small_under_load_with_large_requests_and_after_a_start_with_a
     let pid = cluster.node("w").pid();
     let loaded = peak_kib(pid);
     assert!(loaded < WITNESS_KIB_MAX, "under load: {loaded} KiB");
-    // It starts with a log of 50 MB, and feeds the backup from it.
+    // The witness starts with a log of 50 MB, and feeds the backup from it.
     assert_eq!(cluster.stop("w"), 0);
     cluster.start_node("w", &[]);
     cluster.kill(primary);

@@ -1,4 +1,4 @@
-//! What must hold of the whole product, shown on real processes: nodes `a`, `b` and witness `w`, their HTTP Proxies, `ocsctl`.
+//! Properties of the whole product, shown on real processes: nodes `a`, `b` and witness `w`, their HTTP Proxies, `ocsctl`.
 //!
 //! Needs the programs of the same build: `cargo build --workspace --bins --examples` (`make test` does it).
 

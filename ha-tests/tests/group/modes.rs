@@ -1,4 +1,5 @@
-//! Groups without a witness (architecture, What loses what): three data nodes go on when one is lost; of two the survivor stops, and loses nothing.
+//! Groups without a witness (architecture, What loses what): three data nodes go on without one of them; the survivor of two
+//! stops, and loses no update.
 
 use ocs_ha_tests::{Cluster, until};
 

@@ -1,4 +1,4 @@
-//! `ocsctl node replace`: a node that is dead, or that runs and gives its id up, votes again under a new one.
+//! `ocsctl node replace`: a dead node, or a running one that gives its id up, votes again under a new id.
 
 use std::fs;
 

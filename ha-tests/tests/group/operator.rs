@@ -1,4 +1,4 @@
-//! What an operator does with `ocsctl` against real nodes: lists, imports, exports, replays, drills; and its exit codes.
+//! An operator's work with `ocsctl` against real nodes: lists, imports, exports, replays, drills; and its exit codes.
 
 use std::fs;
 
@@ -48,7 +48,7 @@ fn lists_are_created_imported_once_exported_and_replayed() {
     assert!(without_handle("demo", "a") == without_handle("copy", "b"), "the round trip changed something");
     assert!(cluster.export_text("demo", "a").contains("\"Doe, Jo 7\""));
 
-    // Rows that cannot be are rejected one by one, with number and reason; a file that cannot be, as a whole.
+    // Invalid rows are rejected one by one, with number and reason; an invalid file is rejected as a whole.
     let bad = "record_id,contact_info,daily_from\n1,+99967000001,0\n2,,0\n3,+99967000003,soon\n4,+99967000004,0,x\n\
                1,+99967000005,0\n";
     fs::write(cluster.path("bad.csv"), bad).unwrap();
@@ -119,7 +119,7 @@ fn started(cluster: &Cluster, words: &[&str]) -> Process {
     Process::start("ocsctl", &mut cluster.ctl_command(words), &cluster.path("ocsctl.log"))
 }
 
-/// The report of a drill, out of all that it said.
+/// The report of a drill, out of its whole output.
 fn report(cluster: &Cluster) -> Value {
     let said = fs::read_to_string(cluster.path("ocsctl.log")).unwrap();
     let from = said.find("\n{").map_or(0, |at| at + 1);

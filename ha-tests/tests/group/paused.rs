@@ -12,7 +12,7 @@ use serde_json::Value;
 const LONG: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Nobody becomes primary, and nobody asks for votes, however long it takes.
+/// No node becomes primary, and no node asks for votes, however long the pause lasts.
 fn nobody_takes_over(cluster: &Cluster, nodes: &[&str]) {
     let began = Instant::now();
     while began.elapsed() < LONG {
@@ -26,7 +26,7 @@ fn nobody_takes_over(cluster: &Cluster, nodes: &[&str]) {
 
 fn history(cluster: &Cluster, node: &str) -> Vec<Value> {
     let endpoint = cluster.settings().address(node, "control");
-    // on a machine that is busy with other things a round may not be confirmed in time
+    // on a busy machine a quorum round may be late
     until_some("a confirmed history", || {
         let ran = cluster.ctl(&["--endpoints", &endpoint, "history", "-o", "json"]);
         let shown = (ran.code == 0).then(|| ran.json()).filter(|shown| shown["confirmed"] == true)?;
@@ -38,7 +38,7 @@ fn reasons(history: &[Value]) -> Vec<String> {
     history.iter().map(|change| change["reason"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// Waits until the history ends so.
+/// Waits until the history ends with these entries.
 fn history_ends(cluster: &Cluster, reason: &str, to: &str) {
     until(&format!("the history ends: {reason}"), || {
         history(cluster, to).last().is_some_and(|last| {

@@ -1,4 +1,4 @@
-//! What a node makes belongs to its user alone, whatever umask it was started with.
+//! The files of a node belong to its user alone, whatever the umask at its start.
 
 use std::{
     fs,
@@ -35,10 +35,10 @@ fn under_an_open_umask_data_keys_and_sockets_belong_to_their_user_alone() {
     assert!(open.is_empty(), "open to others than their user: {open:#?}");
 }
 
-/// Collects what is not private: directories are 0700, files 0600, and sockets give others nothing.
+/// Collects entries that are not private: directories are 0700, files 0600, and sockets give others nothing.
 fn collect_open(path: &Path, open: &mut Vec<String>) {
     let found = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return, // the node runs, and removes what it merged
+        Err(error) if error.kind() == ErrorKind::NotFound => return, // the running node removes merged files
         found => found.unwrap(),
     };
     let (kind, mode) = (found.file_type(), found.mode() & 0o7777);

@@ -1,4 +1,4 @@
-//! The life of HTTP Proxy (spec 10): whatever happens to it, its node stays, says so, and starts it again.
+//! The life of HTTP Proxy (spec 10): whatever befalls the proxy, its node stays, says so, and starts the proxy again.
 
 use std::{
     net::TcpListener,
@@ -34,7 +34,7 @@ fn an_http_proxy_that_ends_is_started_again_and_its_node_keeps_its_role() {
     assert_eq!(cluster.http(primary).post(ADD, body).status, 200);
     let log = cluster.log(primary);
     assert_eq!(log.matches("the HTTP front end ended: signal: 9").count(), 2, "the node says how it ended");
-    // It has no log of its own: what it says stands in the node's.
+    // HTTP Proxy has no log of its own: its lines stand in the node's log.
     assert!(log.contains("http_proxy: HTTP Proxy listens"), "{log}");
 }
 
@@ -56,7 +56,7 @@ fn a_port_in_use_ends_http_proxy_and_not_the_node_and_is_tried_again() {
     assert!(warnings.contains("HTTP front end: failed"), "{warnings}");
     assert_eq!(cluster.metric(backup, "ocs_http_proxy_up"), 0.0);
     assert!(cluster.runs(backup));
-    // Meanwhile the node does its part: it holds what the other one takes.
+    // Meanwhile the node does its part: it stores the updates that the other node takes.
     assert_eq!(cluster.http(primary).post(ADD, r#"{"GSW_PHONE":"+99962"}"#).status, 200);
 
     drop(taken);
@@ -66,7 +66,7 @@ fn a_port_in_use_ends_http_proxy_and_not_the_node_and_is_tried_again() {
     cluster.assert_equal();
 }
 
-/// What the node promises is 3 s; a busy machine may look late.
+/// The node promises 3 s; a busy machine may be late.
 const NOTICED_WITHIN: Duration = Duration::from_secs(6);
 
 #[test]
@@ -101,10 +101,10 @@ fn a_node_that_was_paused_with_its_http_proxy_does_not_take_the_pause_for_its_fa
     cluster.signal(backup, Signal::STOP);
     thread::sleep(2 * NOTICED_WITHIN / 3); // the pause
     cluster.signal(backup, Signal::CONT);
-    thread::sleep(Duration::from_millis(600)); // the node looks twice at one that still stands
+    thread::sleep(Duration::from_millis(600)); // the node checks twice a proxy that still stands
     signal_to(proxy, Signal::CONT);
     cluster.wait_whole();
-    thread::sleep(NOTICED_WITHIN); // what it would take to be noticed
+    thread::sleep(NOTICED_WITHIN); // the time in which a stop would be noticed
     assert_eq!(cluster.proxy_pid(backup), Some(proxy));
     assert_eq!(cluster.of_node(backup)["http_proxy_restarts"], 0);
 }

@@ -1,4 +1,4 @@
-//! Bad input: each is refused in one clear line, with the exit code that says whether starting again helps, and changes nothing.
+//! Bad input: each is refused in one clear line, with an exit code that says whether starting again helps, and changes nothing.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 /// Wrong use or configuration: starting again changes nothing.
 const USAGE: i32 = 2;
-/// In the way is something that passes by itself.
+/// A passing obstacle is in the way.
 const TEMPORARY: i32 = 75;
 
 #[track_caller]
@@ -73,20 +73,20 @@ fn a_node_uses_its_own_directory_and_no_other_and_never_a_second_identity() {
     refused(&cluster.run_node(backup, &["--set", "cluster.id=other"]), USAGE, &["belongs to cluster", "test", "other"]);
     refused(&cluster.run_node(backup, &["--bootstrap", "--set", "cluster.id=other"]), USAGE, &["belongs to cluster"]);
 
-    // A node that lost everything was a member: it may not vote again as if it were new.
+    // A node that lost everything was a member: such a node may not vote again as a new one.
     fs::rename(&own, &aside).unwrap();
     refused(&cluster.run_node(backup, &["--bootstrap"]), USAGE, &["has heard of this node before"]);
     refused(&cluster.run_node(backup, &["--bootstrap"]), USAGE, &["has heard of this node before"]);
     let _ = fs::remove_dir_all(&own);
     fs::rename(&aside, &own).unwrap();
 
-    // A port in use, other than HTTP Proxy's: the node cannot be operated, so it does not start.
+    // A port in use, other than HTTP Proxy's: without its port a node cannot be operated, and does not start.
     let taken = format!("control.listen={}", cluster.settings().address(primary, "control"));
     refused(&cluster.run_node(backup, &["--set", &taken]), TEMPORARY, &["cannot listen for control", "in use"]);
     let taken = format!("peer.listen={}", cluster.settings().address(primary, "peer"));
     refused(&cluster.run_node(backup, &["--set", &taken]), TEMPORARY, &["in use"]);
 
-    // Nothing of this changed anything: it goes on, with --bootstrap too.
+    // None of this changed anything: the node goes on, with --bootstrap too.
     assert_eq!(cluster.http(primary).post("/lists/demo?req=AddRecord", r#"{"GSW_PHONE":"+9996"}"#).status, 200);
     cluster.start_node(backup, &["--bootstrap"]);
     cluster.assert_equal();

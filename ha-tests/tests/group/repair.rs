@@ -1,4 +1,5 @@
-//! A state that is wrong (R11 one-id-one-log; architecture, Storage): found out, kept from serving, replaced from the other data node, said.
+//! A wrong state (R11 one-id-one-log; architecture, Storage): detected, kept from serving, replaced from the other data node,
+//! reported.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::{path::Path, process::Command, thread};
@@ -8,7 +9,7 @@ use ocs_ha_tests::{Client, Cluster, Ran, program, until};
 /// More than one digest's distance, in entries.
 const ENTRIES: u64 = 1100;
 
-/// Changes a record on the disk of a node that is stopped, so that nothing but its content tells.
+/// Changes a record on the disk of a stopped node, so that only the content differs.
 fn spoil(cluster: &Cluster, node: &str, phrase: &str) {
     let spoil = program("examples/spoil");
     let state = cluster.settings().data(node).join("state");
@@ -68,7 +69,7 @@ fn a_state_that_is_wrong_is_found_by_digest_by_verify_and_by_scan_and_replaced_f
     add(&cluster, "+99955550003");
     cluster.move_primary("a");
 
-    // The backup: the wrong row is used, the digests part at the next index that has one.
+    // The backup: the wrong row is used, the digests part at the next index with a digest.
     assert_eq!(cluster.stop("b"), 0);
     spoil(&cluster, "b", "+99955550001");
     cluster.start_node("b", &[]);
@@ -80,7 +81,7 @@ fn a_state_that_is_wrong_is_found_by_digest_by_verify_and_by_scan_and_replaced_f
     assert_eq!(cluster.metric("a", "ocs_state_repairs_total"), 0.0, "the node that was right was replaced");
     assert_eq!(cluster.primary(), "a");
 
-    // The primary, asked by an operator: named, and it hands over.
+    // The primary, asked by an operator: the node is named, and hands over.
     assert_eq!(cluster.stop("a"), 0);
     spoil(&cluster, "a", "+99955550002");
     cluster.start_node("a", &[]);

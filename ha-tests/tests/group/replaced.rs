@@ -24,7 +24,7 @@ fn a_data_node_that_lost_its_disk_joins_by_itself_and_can_be_primary_again() {
     cluster.wait_new_id(lost, 1);
     cluster.wait_back();
     load.wait_more(50);
-    cluster.kill(primary); // the new id and the witness are a quorum; the old id is not needed any more
+    cluster.kill(primary); // the new id and the witness are a quorum; the group no longer needs the old id
     load.wait_more(50);
     assert_eq!(cluster.primary(), lost);
     cluster.start_node(primary, &[]);
@@ -52,7 +52,7 @@ fn a_witness_that_lost_its_disk_joins_by_itself_and_carries_updates_again() {
     cluster.assert_equal();
 }
 
-/// A disk that was taken for lost, and is put back after its node was taken in under a new id.
+/// A disk that counted as lost, and is put back after its node was taken in under a new id.
 #[test]
 fn a_node_on_an_old_disk_under_an_id_that_was_replaced_gives_it_up_and_joins_again() {
     let (mut cluster, load) = under_load();

@@ -12,7 +12,7 @@ pub(crate) fn replacing(cluster: &Cluster, words: &[&str]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// What it said at its end, which is a good one.
+/// The output of a successful end.
 pub(crate) fn replaced(child: Child) -> Value {
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();

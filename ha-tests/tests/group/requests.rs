@@ -1,4 +1,4 @@
-//! What clients see: requests through either HTTP Proxy, answers of spec 6, Exactly once.
+//! The product as clients see it: requests through either HTTP Proxy, answers of spec 6, Exactly once.
 
 use ocs_ha_tests::{Answer, Client, Cluster};
 
@@ -44,13 +44,13 @@ fn either_proxy_takes_every_request_and_the_other_one_shows_it_at_once() {
         assert_eq!(shown.attribute("GSW_CALL_RESULT"), 33);
     }
 
-    // The URI that is handed out names the proxy that was asked, and works.
+    // The returned URI names the proxy that the client asked, and works.
     let added = backup.post(ADD, r#"{"GSW_PHONE":"+99920001"}"#);
     let uri = added.attribute("GSW_RECORD_URI").as_str().unwrap().to_owned();
     let http = cluster.settings().address(cluster.other(cluster.primary()), "http");
     assert_eq!(uri, format!("http://{http}/records/{}", added.handle()));
 
-    // Finalised once; a second time it is refused.
+    // The record is finalised once; the second attempt is refused.
     let target = format!("/records/{}?req=RecordProcessed", added.handle());
     acknowledged(&primary.must("POST", &target, &[], ""), "RecordProcessedAcknowledge");
     let again = backup.post(&target, r#"{"GSW_REFERENCE_ID":"again"}"#);

@@ -1,4 +1,4 @@
-//! Signals to nodes and their HTTP Proxies: SIGTERM and SIGINT end a node after a handover, any other one ends nothing.
+//! Signals to nodes and their HTTP Proxies: SIGTERM and SIGINT end a node after a handover, any other signal ends nothing.
 
 use ocs_ha_tests::{Cluster, NODES, Signal, until};
 

@@ -1,5 +1,5 @@
-//! The first minutes of a node: its status names the nodes that it waits for, from the first second on, to operators, to monitoring and to its
-//! supervisor; a start that cannot work ends with one line.
+//! The first minutes of a node: from the first second on its status names the awaited nodes, to operators, to monitoring and to
+//! its supervisor; a start that cannot work ends with one line.
 
 use std::{
     fs::{self, Permissions},
@@ -136,7 +136,7 @@ fn a_data_directory_of_another_user_is_refused_with_owner_mode_and_user_in_one_l
     fs::create_dir(&data).unwrap();
     fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
     refused(&["permission denied", &data.display().to_string(), "(uid 0)", "mode 0700", &user]);
-    // One file in it is.
+    // One file in the directory is root's.
     std::os::unix::fs::chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
     fs::write(data.join("lock"), "").unwrap();
     fs::set_permissions(data.join("lock"), Permissions::from_mode(0o600)).unwrap();

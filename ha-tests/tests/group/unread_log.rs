@@ -1,4 +1,4 @@
-//! A log that nobody reads: a full pipe behind standard error keeps neither an update nor the end of the node.
+//! A log without a reader: a full pipe behind standard error delays neither an update nor the end of the node.
 
 use std::{
     io::{BufRead, BufReader},
@@ -8,10 +8,10 @@ use std::{
 use ocs_ha_tests::{Cluster, until};
 
 const DROPPED: &str = "ocs_log_lines_dropped_total";
-/// Far more than an update was kept by, when each line was written where it came from.
+/// Far more lines than delayed an update when each line was written synchronously.
 const LINES: f64 = 2000.0;
 
-/// Adds records at the node until so many lines of its log were dropped; every one must be taken.
+/// Adds records at the node until so many lines of its log were dropped; the node must take every record.
 fn update_until_dropped(cluster: &Cluster, node: &str, lines: f64, series: u32) {
     let mut client = cluster.http(node);
     let mut number = 0;

@@ -1,4 +1,4 @@
-//! The replay window as clients without keys meet it: it ends with the next change, through an HTTP Proxy and behind a balancer.
+//! The replay window for clients without keys: the next change ends the window, through an HTTP Proxy and behind a balancer.
 
 use ocs_ha_tests::{Balancer, Client, Cluster};
 

@@ -1,31 +1,32 @@
-//! The limit of file descriptors: the soft one is raised to the hard one; listeners ask how many connections it allows.
+//! The limit of file descriptors: raises the soft limit to the hard limit; listeners derive their connection limits from the
+//! result.
 //!
-//! A soft limit of 1,024 is the default of most systems, kept low for programs that call `select`; none of ours does. Never
-//! changes the hard limit. Called once, by `main`, before anything is opened.
+//! Most systems have a default soft limit of 1,024, kept low for programs that call `select`; no ocs program does. Never
+//! changes the hard limit. Called once, by `main`, before the process opens files.
 
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The limits of this process, both in descriptors; `u64::MAX`: there is none.
+/// The limits of this process, both in descriptors; `u64::MAX`: no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Descriptors {
-    /// The limit that counts.
+    /// The limit in effect.
     pub soft: u64,
-    /// How far a process may raise it by itself.
+    /// The highest soft limit that a process may set itself.
     pub hard: u64,
 }
 
-/// The limits as they are.
+/// The present limits.
 pub fn limits() -> Descriptors {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     Descriptors { soft: current.unwrap_or(u64::MAX), hard: maximum.unwrap_or(u64::MAX) }
 }
 
-/// Raises the soft limit to the hard one, for this process and those that it starts from now on; answers the limits as they are then.
+/// Raises the soft limit to the hard limit, for this process and its later children; answers the new limits.
 ///
 /// # Errors
-/// The system does not allow that (a hard limit above `fs.nr_open`); the limits are as before.
+/// The system refuses the change (a hard limit above `fs.nr_open`); the limits stay unchanged.
 pub fn raise() -> io::Result<Descriptors> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
@@ -35,15 +36,15 @@ pub fn raise() -> io::Result<Descriptors> {
 }
 
 impl Descriptors {
-    /// How many of `wanted` fit below the soft limit when `reserve` descriptors are kept for everything else, which never gets
-    /// more than half; at least 1.
+    /// The part of `wanted` that fits below the soft limit beside `reserve` descriptors for all other uses. The reserve is at
+    /// most half of the limit; the answer is at least 1.
     pub fn room_for(&self, wanted: usize, reserve: u64) -> usize {
         let room = self.soft - reserve.min(self.soft / 2);
         wanted.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
     }
 }
 
-/// Whether an operation failed for want of descriptors, in this process or on the whole machine.
+/// Whether an operation failed for lack of descriptors, in this process or on the whole machine.
 pub fn used_up(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let number = error.raw_os_error();

@@ -1,6 +1,6 @@
-//! What every process needs: configuration, logging, metrics, TLS, tasks, stop. Never contains a word of the domain.
+//! The common base of every process: configuration, logging, metrics, TLS, tasks, stop. Never contains a word of the domain.
 //!
-//! Called by the binaries and by the crates that they are made of. Each module is one need and knows nothing of the others.
+//! Called by the binaries and by their crates. Each module serves a single purpose.
 
 pub mod config;
 pub mod descriptors;

@@ -1,6 +1,6 @@
-//! Lines of the log that strangers can cause: so many of a cause in a minute, the others are counted.
+//! Rate limits for log lines that strangers can cause: each cause has a budget of lines a minute, and further lines are counted.
 //!
-//! Writes nothing itself: the caller writes the line, with the count of those that were left out before it.
+//! Never writes a line itself: the caller writes the line, with the count of the lines left out before.
 
 use std::{
     collections::BTreeMap,
@@ -20,12 +20,12 @@ pub struct LineBudget {
 }
 
 impl LineBudget {
-    /// So many lines a minute.
+    /// A budget of `per_minute` lines a minute.
     pub const fn new(per_minute: u32) -> Self {
         Self { per_minute, began: None, written: 0, left_out: 0 }
     }
 
-    /// Whether a line may be written now, and how many were left out since the last one.
+    /// Some: a line may be written now, with the count of lines left out since the last line.
     pub fn line(&mut self, now: Instant) -> Option<u64> {
         if self.is_over(now) {
             (self.began, self.written) = (Some(now), 0);
@@ -38,7 +38,7 @@ impl LineBudget {
         Some(std::mem::take(&mut self.left_out))
     }
 
-    /// Lines that were left out and that no later line has told of, once their minute is over. Each is told once.
+    /// Count of lines left out that no later line has reported, once their minute is over. Each line is reported once.
     pub fn take_left_out(&mut self, now: Instant) -> u64 {
         if self.is_over(now) { std::mem::take(&mut self.left_out) } else { 0 }
     }
@@ -56,12 +56,12 @@ pub struct Causes {
 }
 
 impl Causes {
-    /// So many lines a minute, of each cause.
+    /// Budgets of `per_minute` lines a minute for each cause.
     pub const fn new(per_minute: u32) -> Self {
         Self { per_minute, budgets: Mutex::new(BTreeMap::new()) }
     }
 
-    /// Whether a line of this cause may be written now; then, what is to stand at its end: how many were left out before it.
+    /// Some: a line of this cause may be written now, ended by this text with the count of lines left out before.
     pub fn line(&self, cause: &'static str) -> Option<String> {
         let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         let budget = budgets.entry(cause).or_insert_with(|| LineBudget::new(self.per_minute));

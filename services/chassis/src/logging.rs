@@ -1,8 +1,8 @@
 //! The process's log: records of `tracing`, to standard error, as text or as JSON lines. Called once, by `main`.
 //!
-//! Never writes to standard output, which belongs to what a command was asked for. Never lets a stranger fill the disk or forge
-//! a line: libraries have a budget (`strangers`), and a record is one line of a bounded length (`line`). Never makes a thread
-//! wait for the reader of standard error: one thread writes, out of a bounded queue (`writer`).
+//! Never writes to standard output, which belongs to a command's result. Never lets a stranger fill the disk or forge a line:
+//! libraries have a budget (`strangers`), and a record is one line of a bounded length (`line`). Never makes a thread wait for
+//! the reader of standard error: only the log thread writes, out of a bounded queue (`writer`).
 
 mod line;
 mod strangers;
@@ -32,15 +32,15 @@ use crate::exit;
 
 pub use self::line::Shown;
 
-/// How long the end of the process waits for lines that are not written yet.
+/// The time that the end of the process waits for unwritten lines.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The budgets of this process.
 static STRANGERS: OnceLock<Strangers> = OnceLock::new();
-/// The queue to standard error, once the log is set up.
+/// The queue to standard error, after the set-up of the log.
 static LINES: OnceLock<Lines> = OnceLock::new();
 
-/// How a log record looks.
+/// The format of a log record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -51,7 +51,7 @@ pub enum Format {
     Json,
 }
 
-/// What is logged, and how.
+/// Levels and format of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Logging {
@@ -67,13 +67,13 @@ impl Default for Logging {
     }
 }
 
-/// Why there is no log.
+/// Why the set-up of the log fails.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The filter does not read.
+    /// The filter is malformed.
     #[error("filter {0:?} is not understood: write levels such as \"info\" or \"warn,node=debug\"")]
     Filter(String),
-    /// Somebody was first.
+    /// An earlier call has set the log up.
     #[error("the log was set up twice")]
     Twice,
     /// The system has no thread for the writer.
@@ -92,7 +92,7 @@ impl LogError {
 }
 
 impl Logging {
-    /// Whether the filter reads; for a check of the configuration that starts nothing.
+    /// Checks the filter; for a check of the configuration that starts nothing.
     ///
     /// # Errors
     /// [`LogError::Filter`].
@@ -105,7 +105,7 @@ impl Logging {
     }
 }
 
-/// Sets the log up for the whole process, and the way of panic messages into it.
+/// Sets the log up for the whole process, panic messages included.
 ///
 /// # Errors
 /// See [`LogError`].
@@ -126,15 +126,15 @@ pub fn init(logging: &Logging) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Waits until the log is written, half a second at most: for the end of the process.
+/// Waits until the log is written, at most half a second: for the end of the process.
 pub fn flush() {
     if let Some(lines) = LINES.get() {
         lines.flush(FLUSH_TIMEOUT);
     }
 }
 
-/// Writes a line in any case where standard error still takes it, and waits for it, half a second at most. Without a log the
-/// line goes to standard error directly.
+/// Writes a line even into a full queue, and waits for the write, at most half a second. Without a log the line goes to standard
+/// error directly.
 pub fn last_words(text: &str) {
     match LINES.get() {
         Some(lines) => {
@@ -145,12 +145,12 @@ pub fn last_words(text: &str) {
     }
 }
 
-/// Log lines that were dropped since the start, because standard error did not take them.
+/// Log lines dropped since the start, because the reader of standard error stalled.
 pub fn lines_dropped() -> u64 {
     LINES.get().map_or(0, Lines::dropped_total)
 }
 
-/// The panic hook. The default one writes to standard error itself, and a full pipe would keep the thread that panics.
+/// The panic hook. The default hook writes to standard error itself, and a full pipe would block the panicking thread.
 fn panicked(panic: &PanicHookInfo<'_>) {
     let (thread, trace) = (thread::current(), Backtrace::capture());
     let mut text = format!("thread '{}' {}", thread.name().unwrap_or("unnamed"), one_line(&panic.to_string()));
@@ -178,7 +178,7 @@ fn dropped(lines: u64) -> String {
     format!("{lines} lines were dropped: standard error did not take them in time")
 }
 
-/// Tells the log every minute how many lines of libraries were left out of it. Never ends.
+/// Logs every minute the count of library lines left out. Never ends.
 pub async fn sum_up() {
     STRANGERS.get_or_init(Strangers::default).sum_up().await;
 }

@@ -1,12 +1,12 @@
-//! The text of `/metrics`, and the buckets that all durations share. Which metrics there are is up to the caller.
+//! The text of `/metrics`, and the buckets of all durations. The caller defines the metrics.
 
 use prometheus_client::{encoding::text::encode, metrics::histogram::Histogram, registry::Registry};
 
 /// `Content-Type` of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Upper bounds of the buckets of a duration, in seconds: from 50 microseconds, where an fdatasync on a fast disk lies,
-/// to 10 seconds, where every deadline has passed.
+/// Upper bounds of the buckets of a duration, in seconds: from 50 microseconds, an fdatasync on a fast disk, to 10 seconds,
+/// beyond every deadline.
 pub const SECONDS_BUCKETS: [f64; 17] = [
     0.000_05, 0.000_1, 0.000_2, 0.000_4, 0.000_8, 0.001_6, 0.003_2, 0.006_4, 0.012_5, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
     2.5, 10.0,

@@ -1,7 +1,7 @@
-//! Tells a supervisor that starts this process with `NOTIFY_SOCKET` (systemd, `Type=notify`) how the process is: ready, its state in
-//! words, alive. Without such a supervisor nothing happens.
+//! Notifies a supervisor that starts this process with `NOTIFY_SOCKET` (systemd, `Type=notify`): ready, state in words, alive.
+//! Without such a supervisor, every call does nothing.
 //!
-//! One datagram a message, never waited for: a supervisor that takes none must not hold up the process.
+//! Each message is a datagram, sent without waiting: a stalled supervisor must not block the process.
 
 use std::{
     env,
@@ -17,11 +17,11 @@ use std::{
     time::Duration,
 };
 
-/// Where the supervisor listens.
+/// The supervisor's socket.
 const SOCKET: &str = "NOTIFY_SOCKET";
-/// The longest time between two signs of life that the supervisor takes, microseconds.
+/// The supervisor's limit between two signs of life, microseconds.
 const WATCHDOG: &str = "WATCHDOG_USEC";
-/// The process that the supervisor watches; absent: this one.
+/// The process that the supervisor watches; absent: this process.
 const WATCHDOG_PID: &str = "WATCHDOG_PID";
 
 /// The process is ready for requests.
@@ -39,13 +39,13 @@ pub fn alive() {
     tell("WATCHDOG=1");
 }
 
-/// The longest time between two signs of life; none: the supervisor wants none.
+/// The supervisor's limit between two signs of life; none: no watchdog.
 pub fn watchdog() -> Option<Duration> {
     let var = |name| env::var(name).ok();
     patience(var(WATCHDOG).as_deref(), var(WATCHDOG_PID).as_deref(), std::process::id())
 }
 
-/// None where the variables are meant for another process, or say nothing that can be met.
+/// The limit; none for variables of another process, and for a malformed or zero limit.
 fn patience(microseconds: Option<&str>, of: Option<&str>, own: u32) -> Option<Duration> {
     if of.is_some_and(|of| of.parse() != Ok(own)) {
         return None;

@@ -1,5 +1,5 @@
-//! Files of a process belong to its user alone, whatever the umask that it was started with. Called once, by `main`, before
-//! there is a second thread, and for directories that an earlier release made.
+//! Files of a process are private to its user, independent of the inherited umask. Called once, by `main`, before the process
+//! starts a second thread, and for directories of an earlier release.
 
 use std::{
     fs::{self, Permissions},
@@ -15,15 +15,15 @@ use rustix::{
 
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// From now on files, directories and sockets are made for this user alone; so do the processes that this one starts.
+/// Makes later files, directories and sockets private to this user, in child processes too.
 pub fn make_all() {
     umask(Mode::RWXG | Mode::RWXO);
 }
 
-/// Takes a directory of this user away from everybody else; false: it is another user's, whose matter it is.
+/// Makes a directory of this user private; false: the directory belongs to another user and stays unchanged.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn make_directory(path: &Path) -> io::Result<bool> {
     let found = fs::metadata(path)?;
     if found.uid() != geteuid().as_raw() {

@@ -1,12 +1,12 @@
-//! When to stop: SIGINT and SIGTERM. Never stops anything itself; `main` waits here and then drains its tasks. The other signals
-//! that a person or a terminal may send end nothing: their default would kill a process without its drain.
+//! The stop signals: SIGINT and SIGTERM. Never stops a task itself; `main` waits here and then drains its tasks. The other
+//! signals of an operator or a terminal end nothing: their default would kill a process without its drain.
 
 use std::{future::Future, io};
 
 use tokio::signal::unix::{Signal, SignalKind, signal as listen};
 
 /// Listens from the moment of the call on, so that a signal during start-up is not lost. The future ends with the name of
-/// the first signal that came.
+/// the first signal.
 ///
 /// # Errors
 /// The process cannot install handlers. Must be called inside a tokio runtime.
@@ -16,15 +16,15 @@ pub fn signal() -> io::Result<impl Future<Output = &'static str> + Send> {
     Ok(async move { first(&mut interrupt, &mut terminate).await })
 }
 
-/// From the moment of the call on, SIGHUP, SIGUSR1, SIGUSR2 and SIGALRM no longer kill the process. The future says of each
-/// SIGHUP that nothing is reloaded; it never ends.
+/// From the moment of the call on, SIGHUP, SIGUSR1, SIGUSR2 and SIGALRM no longer kill the process. The future logs for each
+/// SIGHUP that nothing is reloaded, and never ends.
 ///
 /// # Errors
 /// The process cannot install handlers. Must be called inside a tokio runtime.
 pub fn outlive_others() -> io::Result<impl Future<Output = ()> + Send> {
     let mut hangup = listen(SignalKind::hangup())?;
     for kind in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::alarm()] {
-        drop(listen(kind)?); // a handler that was installed once stays
+        drop(listen(kind)?); // an installed handler stays
     }
     Ok(async move {
         while hangup.recv().await.is_some() {

@@ -1,22 +1,22 @@
-//! Every task has a name, an owner and a policy for its end. The only room that calls `tokio::spawn`.
+//! Every task has a name, an owner and a policy for its end. The only module that calls `tokio::spawn`.
 
 use std::{future::Future, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// What the end of a task means, when nobody asked it to end.
+/// The consequence of a task's end before the stop of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtEnd {
-    /// The process cannot do without it: everything stops.
+    /// The task is essential: the process stops.
     Stop,
-    /// Worth a line in the log.
+    /// The end is logged.
     Log,
-    /// It was meant to end.
+    /// The task was meant to end.
     Quiet,
 }
 
-/// Threads of a process's runtime: half of the cores, for a node and its HTTP Proxy share the machine with each other and with the
-/// threads of log and state. More would only pass the same few tasks to and fro.
+/// Threads of a process's runtime: half of the cores, since a node and its HTTP Proxy share the machine with the threads of log
+/// and state. More threads would only pass the same few tasks back and forth.
 pub fn worker_threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     (cores / 2).max(1)
@@ -30,18 +30,18 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// No tasks yet.
+    /// An owner without tasks.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Runs a task under a name. It should watch [`Tasks::stopping`].
+    /// Runs a task under a name. The task should watch [`Tasks::stopping`].
     pub fn spawn<F>(&self, name: &'static str, at_end: AtEnd, future: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let stopping = self.stopping.clone();
-        #[allow(clippy::disallowed_methods)] // this is the one place that the ban points to
+        #[allow(clippy::disallowed_methods)] // the only place, to which the ban points
         self.tracker.spawn(async move {
             let watched = Watch { name, at_end, stopping, finished: false };
             future.await;
@@ -49,7 +49,7 @@ impl Tasks {
         });
     }
 
-    /// Cancelled when the process begins to stop.
+    /// The token cancelled when the process begins to stop.
     pub fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
     }
@@ -59,7 +59,7 @@ impl Tasks {
         self.stopping.cancel();
     }
 
-    /// Begins the stop and waits for every task, at most `deadline`. False: some did not end.
+    /// Begins the stop and waits for every task, at most `deadline`. False: some tasks are still running.
     pub async fn drain(&self, deadline: Duration) -> bool {
         self.stop();
         self.tracker.close();

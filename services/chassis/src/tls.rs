@@ -1,7 +1,7 @@
-//! Certificates and the two TLS configurations made of them. One room for rustls's types; ring is named explicitly.
+//! Certificates, and the TLS configurations made of them. The only module with rustls's types; ring is named explicitly.
 //!
-//! Never trusts a system store and never skips a check: who connects is known by the configured CA alone. Called by
-//! whatever listens or connects between processes.
+//! Never trusts a system store and never skips a check: only the configured CA authenticates a peer. Called by every listener
+//! and every connection between processes.
 
 use std::{
     fs,
@@ -21,27 +21,27 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor, U
 use serde::{Deserialize, Serialize};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-/// HTTP/2 as an application protocol: what gRPC needs.
+/// HTTP/2 as an application protocol, for gRPC.
 pub const ALPN_H2: &[u8] = b"h2";
 /// HTTP/1.1 as an application protocol.
 pub const ALPN_HTTP1: &[u8] = b"http/1.1";
 
-/// Where a process's own certificate stands: three PEM files.
+/// The files of a process's own certificate: three PEM files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsFiles {
-    /// The authority that every certificate of the group comes from.
+    /// The authority of every certificate of the group.
     pub ca: PathBuf,
-    /// The process's own certificate, intermediate ones after it.
+    /// The process's own certificate, followed by intermediate certificates.
     pub certificate: PathBuf,
-    /// Its private key.
+    /// The private key of that certificate.
     pub key: PathBuf,
 }
 
-/// Why a certificate cannot be used. Each displays as one line.
+/// Why a certificate cannot be used. Each error displays as one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
-    /// The file cannot be read or has nothing of the kind in it.
+    /// The file is unreadable, or has no certificate or key.
     #[error("{}: {reason}", file.display())]
     Unreadable {
         /// Which.
@@ -49,20 +49,20 @@ pub enum TlsError {
         /// Why.
         reason: String,
     },
-    /// The certificate's time is over.
+    /// The certificate has expired.
     #[error("{}: the certificate expired at {since}: make a new one", file.display())]
     Expired {
         /// Which.
         file: PathBuf,
-        /// The end of its time, UTC.
+        /// The end of validity, UTC.
         since: String,
     },
-    /// The certificate's time has not come.
+    /// The certificate is not yet valid.
     #[error("{}: the certificate is not valid before {from}: check this machine's clock", file.display())]
     NotYetValid {
         /// Which.
         file: PathBuf,
-        /// The beginning of its time, UTC.
+        /// The beginning of validity, UTC.
         from: String,
     },
     /// The certificate comes from another authority.
@@ -81,7 +81,7 @@ pub enum TlsError {
         /// The certificate's file.
         certificate: PathBuf,
     },
-    /// Anything else that is wrong with the certificate.
+    /// Any other fault of the certificate.
     #[error("{}: the certificate cannot be used: {reason}", file.display())]
     Unusable {
         /// Which.
@@ -92,22 +92,22 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// Whether the fault passes without a change of the configuration: a certificate comes of age, or a tool renews it.
+    /// Whether the fault passes without a change of the configuration: a certificate becomes valid, or a tool renews its file.
     pub fn passes(&self) -> bool {
         matches!(self, Self::Expired { .. } | Self::NotYetValid { .. })
     }
 }
 
-/// Who may connect.
+/// The clients that may connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clients {
-    /// Only who shows a certificate of the same authority.
+    /// Only clients with a certificate of the same authority.
     WithCertificate,
-    /// Everyone.
+    /// Any client.
     Anyone,
 }
 
-/// A process's certificate, its key and the authority, checked against each other. Cheap to clone.
+/// A process's certificate, key and authority, checked against each other. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct TlsIdentity {
     roots: Arc<RootCertStore>,
@@ -115,7 +115,7 @@ pub struct TlsIdentity {
 }
 
 impl TlsIdentity {
-    /// Reads and checks the three files, as of now.
+    /// Reads the three files and checks them at the present time.
     ///
     /// # Errors
     /// See [`TlsError`].
@@ -130,7 +130,7 @@ impl TlsIdentity {
         Ok(Self { roots: Arc::new(roots), own: Arc::new(own) })
     }
 
-    /// For a listener. `alpn` in order of preference, as in `&[ALPN_H2]`.
+    /// The configuration of a listener. `alpn` in order of preference, as in `&[ALPN_H2]`.
     pub fn server_config(&self, clients: Clients, alpn: &[&[u8]]) -> Arc<ServerConfig> {
         let builder = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -148,7 +148,8 @@ impl TlsIdentity {
         Arc::new(config)
     }
 
-    /// For a connection: shows this certificate, trusts the authority alone. The name to ask for is the peer's.
+    /// The configuration of a connection: shows this certificate, trusts only the authority. The connection's server name is that
+    /// of the peer.
     pub fn client_config(&self, alpn: &[&[u8]]) -> Arc<ClientConfig> {
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -159,16 +160,16 @@ impl TlsIdentity {
         Arc::new(config)
     }
 
-    /// Whether this process's own certificate names it `name`.
+    /// Whether this process's own certificate is valid for `name`.
     pub fn names(&self, name: &str) -> bool {
         names(&self.own.cert, name)
     }
 }
 
-/// For a listener that everyone may connect to, without an authority: HTTPS.
+/// The configuration of a listener for any client, without an authority: HTTPS.
 ///
 /// # Errors
-/// See [`TlsError`]. Whether the certificate is still valid is for the clients to judge.
+/// See [`TlsError`]. Clients check the validity of the certificate themselves.
 pub fn public_server_config(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
     let own = Arc::new(own_key(certificate, key)?);
     let mut config = ServerConfig::builder_with_provider(provider())
@@ -180,7 +181,7 @@ pub fn public_server_config(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> R
     Ok(Arc::new(config))
 }
 
-/// For a connection that shows no certificate and trusts the authorities in one file alone.
+/// The configuration of a connection that shows no certificate and trusts only the authorities in one file.
 ///
 /// # Errors
 /// See [`TlsError`].
@@ -198,7 +199,7 @@ pub fn trusting(ca: &Path, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, TlsError
     Ok(Arc::new(config))
 }
 
-/// Whether a certificate and a key can be read and belong together; not whether anybody trusts them.
+/// Checks that a certificate and a key are readable and belong together; the authority stays unchecked.
 ///
 /// # Errors
 /// See [`TlsError`].
@@ -206,14 +207,14 @@ pub fn check_pair(certificate: &Path, key: &Path) -> Result<(), TlsError> {
     own_key(certificate, key).map(drop)
 }
 
-/// Whether the time of a process's own certificate is now; not where it comes from.
+/// Checks that a process's own certificate is valid now; the authority stays unchecked.
 ///
 /// # Errors
-/// [`TlsError::Expired`], [`TlsError::NotYetValid`], or what keeps the file from being read.
+/// [`TlsError::Expired`], [`TlsError::NotYetValid`], or the error of reading the file.
 pub fn check_dates(certificate: &Path) -> Result<(), TlsError> {
     let chain = certificates(certificate)?;
     let leaf = EndEntityCert::try_from(&chain[0]).map_err(|error| unusable(certificate, &error))?;
-    // Without an authority no certificate passes, but its dates are looked at first.
+    // Without an authority no certificate passes, but webpki checks the dates first.
     let (usage, algorithms) = (KeyUsage::client_auth(), webpki::ALL_VERIFICATION_ALGS);
     let verified = leaf.verify_for_usage(algorithms, &[], &[], UnixTime::now(), usage, None, None);
     match verified.err().and_then(|error| out_of_time(&error, certificate)) {
@@ -222,19 +223,18 @@ pub fn check_dates(certificate: &Path) -> Result<(), TlsError> {
     }
 }
 
-/// Which of `known` the certificate that a peer showed is valid for; the first in their order. None: the peer is none of
-/// them and is to be refused.
+/// The first name of `known` for which the peer's certificate is valid. None: the peer is unknown and must be refused.
 pub fn peer_name<'a>(shown: &[CertificateDer<'_>], known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known.into_iter().find(|name| names(shown, name))
 }
 
-/// Whether the certificate that was shown is valid for a name (a DNS name of its subject alternative names).
+/// Whether the peer's certificate is valid for a name (a DNS name of its subject alternative names).
 pub fn names(shown: &[CertificateDer<'_>], name: &str) -> bool {
     let (Some(leaf), Ok(name)) = (shown.first(), ServerName::try_from(name)) else { return false };
     EndEntityCert::try_from(leaf).is_ok_and(|leaf| leaf.verify_is_valid_for_subject_name(&name).is_ok())
 }
 
-/// The first DNS name of the certificate that was shown, for people; none: it has none, or nothing was shown.
+/// The first DNS name of the peer's certificate, for messages; none: no DNS name, or no certificate.
 pub fn name_shown(shown: &[CertificateDer<'_>]) -> Option<String> {
     let leaf = EndEntityCert::try_from(shown.first()?).ok()?;
     leaf.valid_dns_names().next().map(str::to_owned)
@@ -269,7 +269,7 @@ fn own_key(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     })
 }
 
-/// A node is a server to some peers and a client to others, so its certificate has to do for both.
+/// Checks a chain for both uses: a node is a server to some peers and a client to others.
 fn verify(chain: &[CertificateDer<'_>], authorities: &[CertificateDer<'_>], files: &TlsFiles) -> Result<(), TlsError> {
     let anchors: Vec<TrustAnchor<'_>> = authorities
         .iter()

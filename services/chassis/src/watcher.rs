@@ -1,8 +1,8 @@
-//! A thread that ends the process when a part that the process cannot do without stands still.
+//! A thread that ends the process when an essential part stands still.
 //!
-//! Such a part can neither hand over nor name a fault, so nothing is asked of it: the watcher takes no lock, waits for nothing
-//! and leaves every drain out. Only time that the watcher itself got counts: a process that was stopped (SIGSTOP) or a machine that
-//! was paused did not stand still. Called by the node.
+//! Such a part can neither hand over nor report a fault, so the watcher relies on no other part: the watcher takes no lock, never
+//! waits and skips every drain. Only time in which the watcher itself ran counts: a stopped process (SIGSTOP) or a paused
+//! machine does not stand still. Called by the node.
 
 use std::{
     io,
@@ -19,25 +19,25 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::exit::STALLED;
 
-/// How often the parts are looked at.
+/// The interval of the checks.
 const LOOK: Duration = Duration::from_millis(100);
-/// A sleep that lasts longer than [`LOOK`] by more than this was no sleep: the machine or the process did not run.
+/// A sleep that exceeds [`LOOK`] by more than this does not count: the machine or the process was stopped.
 const LATE_MAX: Duration = Duration::from_millis(50);
-/// A part that has not moved for so long stands still.
+/// The time without progress after which a part stands still.
 const STILL_MAX: Duration = Duration::from_secs(3);
-/// Bytes of the last line that a pipe takes whole where it takes any.
+/// Bytes of the last line, at most: a writable pipe takes a line of this length whole.
 const LINE_BYTES_MAX: usize = 512;
 
-/// A part that is watched.
+/// A watched part.
 #[derive(Debug, Clone)]
 pub struct Watched {
-    /// In words, for the last line of the log.
+    /// The part's name for the last line of the log.
     pub name: &'static str,
-    /// Counts: a part that works moves it at least every second.
+    /// The part's counter: a healthy part increments the counter at least every second.
     pub pulse: Arc<AtomicU64>,
 }
 
-/// Watches from its start until it is dropped.
+/// The handle of the watcher: watches until the drop.
 #[derive(Debug)]
 pub struct Watcher {
     armed: Arc<AtomicBool>,
@@ -74,14 +74,14 @@ impl Drop for Watcher {
     }
 }
 
-/// How long a sleep of [`LOOK`] took.
+/// Sleeps for [`LOOK`]; answers the real duration.
 fn sleep() -> Duration {
     let begun = Instant::now();
     thread::sleep(LOOK);
     begun.elapsed()
 }
 
-/// For how long one part has not moved.
+/// The time since a part's last progress.
 #[derive(Debug, Clone, Default)]
 struct Standstill {
     pulse: u64,
@@ -89,7 +89,7 @@ struct Standstill {
 }
 
 impl Standstill {
-    /// Takes in the count of a part after a sleep that took so long. True: it stands still.
+    /// Compares a part's counter after a sleep of this duration. True: the part stands still.
     fn look(&mut self, slept: Duration, pulse: u64) -> bool {
         if pulse != self.pulse {
             (self.pulse, self.lasted) = (pulse, Duration::ZERO);
@@ -100,7 +100,7 @@ impl Standstill {
     }
 }
 
-/// Made ahead of its use: the process may be waiting for its heap.
+/// The last line, made in advance: at its use, the heap may be locked.
 fn last_line(watched: &Watched) -> String {
     let (name, seconds) = (watched.name, STILL_MAX.as_secs());
     let mut line = format!("fatal: {name} has stood still for {seconds} s: the process ends with status {STALLED}");
@@ -109,16 +109,16 @@ fn last_line(watched: &Watched) -> String {
     line
 }
 
-/// Ends the process without any drain; the line goes straight to standard error, if that takes it at once.
-#[allow(unsafe_code)] // the end of the process without the handlers of its exit has no safe interface
+/// Ends the process without any drain; the line goes straight to standard error, if writable without waiting.
+#[allow(unsafe_code)] // an exit without exit handlers has no safe interface
 fn end(line: &str) -> ! {
     let stderr = io::stderr();
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut writable = [PollFd::new(&stderr, PollFlags::OUT)];
     if poll(&mut writable, Some(&now)).is_ok_and(|ready| ready > 0) {
-        let _ = rustix::io::write(stderr.as_fd(), line.as_bytes()); // nobody is left to be told
+        let _ = rustix::io::write(stderr.as_fd(), line.as_bytes()); // no reader is left for an error
     }
-    // SAFETY: the call takes a number, does not return, and runs nothing of this process any more.
+    // SAFETY: the call takes a number, never returns, and runs no more code of this process.
     unsafe { libc::_exit(i32::from(STALLED)) }
 }
 
@@ -126,7 +126,7 @@ fn end(line: &str) -> ! {
 mod tests {
     use super::*;
 
-    /// How many looks, each after a sleep that took so long, until the part counts as standing still.
+    /// Count of checks, each after a sleep of `slept`, until the part stands still.
     fn looks(standstill: &mut Standstill, slept: Duration, at_most: u32) -> Option<u32> {
         (1..=at_most).find(|_| standstill.look(slept, 7))
     }

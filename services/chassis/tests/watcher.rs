@@ -1,4 +1,4 @@
-//! A process whose part stands still, for real: it ends with status 70, also where its standard error is locked or not read.
+//! A real process with a part that stands still ends with status 70, even if its standard error is locked or has no reader.
 
 use std::{
     env,
@@ -14,12 +14,12 @@ use chassis::{
     watcher::{Watched, Watcher},
 };
 
-/// Tells the child of a test its part.
+/// The variable that gives the child process of a test its role.
 const CHILD: &str = "OCS_TEST_WATCHER_CHILD";
-/// Longer than the child needs; ends one that is not ended.
+/// Longer than the child needs; ends a child that survives.
 const CHILD_LIVES: Duration = Duration::from_secs(60);
 
-/// This program once more, as a process in which nothing moves.
+/// This program again, as a process in which every part stands still.
 fn child(does: &str) -> Command {
     let mut command = Command::new(env::current_exe().expect("a test has a program"));
     command.args(["--exact", "child_of_the_other_tests", "--ignored", "--nocapture"]).env(CHILD, does);

@@ -1,6 +1,6 @@
-//! Measures what a commit costs on this disk: p50 and p99 of `Log::append` for batches of 1 and of 64 entries of 256 bytes.
+//! Measures the cost of a commit on this disk: p50 and p99 of `Log::append` for batches of 1 and of 64 entries of 256 bytes.
 //!
-//! `cargo run --release -p consensus --example log_bench -- DIRECTORY [ROUNDS]`; leaves its directory as it found it.
+//! `cargo run --release -p consensus --example log_bench -- DIRECTORY [ROUNDS]`; removes its own files at the end.
 #![allow(clippy::print_stdout)] // a program for a person at a terminal
 
 use std::{

@@ -9,7 +9,7 @@ use ocs_proto::peer::{Entry, PeerFrame, SnapshotMark};
 /// configuration (from 1), the rest counts its incarnations (from 0).
 pub type RaftId = u64;
 
-/// What a voter holds.
+/// The kind of a node, by the data that the node holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Log and state; can be primary.
@@ -31,14 +31,14 @@ pub trait Machine: Send + 'static {
     /// Applies committed entries in order, all changes and the applied mark as one batch. Deterministic. An entry without
     /// data (a new leader's) only moves the applied index.
     ///
-    /// `answer` is called with the replies, in the order of the commands, as soon as they are decided: what is committed is
-    /// decided for ever, and who reads because of an answer waits until its index counts as applied, which it does after this.
+    /// The machine calls `answer` with the replies, in the order of the commands, as soon as they are decided: the result of a
+    /// committed entry is final. A read caused by an answer waits until its index counts as applied, which is after this call.
     ///
     /// # Errors
     /// A fault of the store, or an entry that this version does not know: the process ends.
     fn apply(&mut self, batch: &ApplyBatch<'_>, answer: &mut dyn FnMut(Replies<Self>)) -> Result<(), MachineError>;
 
-    /// Makes what was applied durable; the index that is durable from now on.
+    /// Makes the applied state durable; returns the index that is durable from now on.
     ///
     /// # Errors
     /// A fault of the disk: the process ends.
@@ -47,7 +47,7 @@ pub trait Machine: Send + 'static {
     /// The newest digest kept: index and value.
     fn digest(&self) -> Option<(u64, u128)>;
 
-    /// The digest kept for an index, if it is still kept.
+    /// The digest of an index; none: no longer kept.
     fn digest_at(&self, index: u64) -> Option<u128>;
 
     /// Whether the state was found wrong before a restart and has not been replaced since.
@@ -70,7 +70,7 @@ pub trait Machine: Send + 'static {
     fn install(&mut self, source: FetchedState) -> Result<SnapshotMark, MachineError>;
 }
 
-/// Replies and whom they are for, in the order of the commands.
+/// Replies under the ids of their commands, in the order of the commands.
 pub type Replies<M> = Vec<(<M as Machine>::Id, <M as Machine>::Reply)>;
 
 /// Entries to apply, and the membership after the last of them.
@@ -85,7 +85,7 @@ pub struct ApplyBatch<'a> {
 /// A state fetched from another node: complete, digest checked, on this disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FetchedState {
-    /// Where it stands.
+    /// The directory that holds the state.
     pub directory: std::path::PathBuf,
     /// Index, term and membership of the state.
     pub mark: SnapshotMark,
@@ -102,7 +102,7 @@ pub enum MachineError {
     Entry {
         /// Its index.
         index: u64,
-        /// What is wrong, and what to do.
+        /// The fault and its remedy.
         reason: String,
     },
     /// The disk failed.
@@ -121,22 +121,22 @@ pub trait Transport: Send + Sync + 'static {
 pub struct Proposal<I, R> {
     /// Its name.
     pub id: I,
-    /// The term in which the proposer found this node serving; in another one it is refused: its stamp may be older than
-    /// one applied in between.
+    /// The term in which the proposer found this node serving. The driver refuses the proposal in any other term: its stamp may
+    /// be older than the stamp of a command applied in between.
     pub term: u64,
     /// The encoded command.
     pub command: Bytes,
-    /// Who waits for the reply.
+    /// Wakes the task that waits for the reply.
     pub waiter: tokio::sync::oneshot::Sender<Result<R, ProposeError>>,
 }
 
 /// Why a proposal has no reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProposeError {
-    /// Not the leader, or not yet ready to serve, or handing over: not put into the log here.
+    /// This node is not the leader, does not serve yet or hands over: the command is not in the log here.
     #[error("this node is not the primary")]
     NotPrimary,
-    /// Put into the log and overtaken: not known whether it will be applied (R7 unknown-is-not-failed). Ask again under the same id.
+    /// The command is in the log and was overtaken: the outcome is unknown (R7 unknown-is-not-failed). A retry keeps the id.
     #[error("overtaken by a change of primary: not known whether it was applied")]
     Overtaken,
     /// Too much is waiting (uncommitted bytes or apply lag): not put into the log.
@@ -155,7 +155,7 @@ pub enum ProposeError {
     Stopped,
 }
 
-/// What a completed ReadIndex round proves: at some moment after the question came, a quorum followed this leader.
+/// The proof of a completed ReadIndex round: at some moment after the question came, a quorum followed this leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmed {
     /// Everything acknowledged before the question has an index up to this one.
@@ -186,7 +186,7 @@ pub enum RaftRole {
     Candidate,
     /// Leads (not yet proof of anything: R5 leader-is-not-primary).
     Leader,
-    /// Catches up before it votes.
+    /// Catches up, and does not vote yet.
     Learner,
 }
 
@@ -197,11 +197,11 @@ pub enum StartStanding {
     Confirmed,
     /// Not yet; says which voters have not answered, and why.
     Asking(String),
-    /// This disk is an older copy of itself, and why that is known: the node is silent until it is given a new id.
+    /// This disk is an older copy of itself; holds the evidence. The node is silent until the cluster gives it a new id.
     Old(String),
 }
 
-/// What the core knows, published after each change.
+/// The status of the core and the driver, published at each tick, and at once after a change on which a watcher may act.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
     /// This node.
@@ -236,11 +236,11 @@ pub struct Status {
     pub peers: Vec<PeerStatus>,
     /// Digests that differed from a peer's at the same index.
     pub digest_mismatches: u64,
-    /// Index of the last digest that differed, until one agrees; 0: none.
+    /// Index of the last digest that differed, until a later digest agrees; 0: none.
     pub differs_at: u64,
-    /// Why the state here is, or was last, to be replaced; empty: never since the start.
+    /// The reason of the current or last replacement of the state here; empty: none since the start.
     pub distrust: String,
-    /// How often the state was replaced because it was wrong.
+    /// Replacements of a wrong state.
     pub repairs: u64,
     /// Elections that this node began.
     pub elections: u64,
@@ -248,17 +248,17 @@ pub struct Status {
     pub waiting: u64,
     /// The log's disk is full, or the log has reached its limit: updates stop until there is room.
     pub no_room: bool,
-    /// The log here has reached its limit: updates stop until every data node has what it holds.
+    /// The log here has reached its limit: updates stop until every data node has the log's entries.
     pub log_full: bool,
-    /// Why a primary here takes no updates; none: it takes them.
+    /// Why a primary here takes no updates; none: the primary takes updates.
     pub stopped: Option<ProposeError>,
-    /// How this node came to lead last, once it serves.
+    /// This node's last time as primary; none: this node has not served yet.
     pub reign: Option<Reign>,
-    /// Automatic failover is paused, and this id was primary last; 0: it is not paused.
+    /// The last primary, while automatic failover is paused; 0: failover is not paused.
     pub paused_for: RaftId,
     /// The state is being fetched from another data node; this node does not serve meanwhile.
     pub fetching: bool,
-    /// The epoch in which an operator forced this group; 0: never.
+    /// The epoch in which an operator forced this cluster; 0: never.
     pub forced_epoch: u64,
     /// An operator ordered that one disk is enough: updates are acknowledged on this one alone.
     pub single_copy: bool,
@@ -268,15 +268,15 @@ pub struct Status {
     pub quorum_heard: bool,
     /// Whether the other voters have confirmed this start.
     pub start: StartStanding,
-    /// Two histories were seen, and how; empty: none.
+    /// How two histories contradict each other; empty: no contradiction was seen.
     pub contradiction: String,
-    /// What this node has committed contradicts the leader: it follows nobody and serves no reads.
+    /// Entries committed here contradict the leader: this node follows no leader and serves no reads.
     pub frozen: bool,
     /// A write here has not ended for as long as a write may take; none: the disk works.
     pub stall: Option<Stall>,
-    /// Version of the formats that the group writes and sends.
+    /// Version of the formats that the cluster writes and sends.
     pub formats: u32,
-    /// Rules version that the group is to decide by.
+    /// Rules version that the cluster is to decide by.
     pub rules_wanted: u32,
 }
 
@@ -296,7 +296,7 @@ pub struct Stall {
 pub struct Reign {
     /// Raft's term.
     pub term: u64,
-    /// How it came.
+    /// The cause of the election.
     pub came: Came,
     /// From the last word of the leader before, or else from this start, until this node served, milliseconds.
     pub pause_ms: u64,
@@ -305,7 +305,7 @@ pub struct Reign {
 /// How a node came to lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Came {
-    /// It has known no leader since it started.
+    /// The node has known no leader since its start.
     First,
     /// The leader before handed over, for this reason.
     Handed(String),
@@ -322,22 +322,22 @@ pub enum Came {
 pub struct Comparison {
     /// The other node.
     pub peer: RaftId,
-    /// Where.
+    /// The index of both digests.
     pub index: u64,
-    /// This node's.
+    /// This node's digest.
     pub ours: u128,
-    /// The other's.
+    /// The other node's digest.
     pub theirs: u128,
 }
 
-/// What is known of another voter.
+/// Another member, as seen from this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerStatus {
     /// Its id.
     pub id: RaftId,
     /// Data node or witness.
     pub kind: Kind,
-    /// Votes; else it catches up first.
+    /// Votes; else a learner that catches up.
     pub voter: bool,
     /// Its log has reached its limit.
     pub log_full: bool,
@@ -353,15 +353,15 @@ pub struct PeerStatus {
     pub lost: bool,
     /// Its wall clock in that frame, microseconds since 1970.
     pub wall_us: u64,
-    /// What its release knows.
+    /// The versions that its release knows.
     pub versions: Versions,
     /// Its start is not confirmed.
     pub unconfirmed: bool,
-    /// It lacks committed entries, and has acknowledged none for seconds; known to the leader only.
+    /// The peer lacks committed entries, and has acknowledged none for seconds; known to the leader only.
     pub stalled: bool,
-    /// For how long its oldest write had not ended when it was heard last, milliseconds; 0: none was late.
+    /// Age of its oldest write in flight, by its last frame, milliseconds; 0: no write was late.
     pub oldest_write_ms: u64,
-    /// That is longer than a write may take.
+    /// The age of that write is beyond the limit.
     pub hangs: bool,
 }
 
@@ -402,7 +402,7 @@ impl Observer for () {
     fn batch(&self, _: usize) {}
 }
 
-/// Why leadership was not handed over; this node goes on as it was.
+/// Why a handover failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransferError {
     /// This node does not lead.
@@ -424,8 +424,8 @@ pub enum TransferError {
 pub struct JoinAsk {
     /// Its number in the configuration.
     pub number: u16,
-    /// What it holds.
+    /// Data node or witness.
     pub kind: Kind,
-    /// Drawn by the asking process, not 0: asking again under the same one gets the same id.
+    /// Drawn by the asking process, not 0: a retry with the same token gets the same id.
     pub token: u64,
 }

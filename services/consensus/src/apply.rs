@@ -1,4 +1,4 @@
-//! The apply thread: hands committed entries to the machine, wakes those who wait, makes the state durable at leisure.
+//! The apply thread: hands committed entries to the machine, wakes the waiters, makes the state durable at leisure.
 //!
 //! The only thread that touches the machine. Called by the driver, which never waits for it.
 
@@ -24,7 +24,7 @@ const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Digests remembered for comparison with peers.
 const DIGESTS_MAX: usize = 64;
 
-/// What the machine is asked to do, in order.
+/// Work of the apply thread, in order.
 #[derive(Debug)]
 pub(crate) enum Work {
     /// Apply committed entries.
@@ -33,9 +33,9 @@ pub(crate) enum Work {
     Memberships(Vec<(u64, ConfState)>),
     /// Take over a fetched state.
     Install(FetchedState),
-    /// The state is wrong: apply nothing more until another one is installed, or this one is to serve again.
+    /// The state is wrong: apply nothing more until a fetched state is installed, or until [`Work::Trust`].
     Distrust,
-    /// Go on with the state as it is.
+    /// Resume with the present state.
     Trust,
     /// Make the state durable, and end.
     Stop,
@@ -57,7 +57,7 @@ impl Digests {
         kept.push_back(digest);
     }
 
-    /// They were those of a state that was wrong.
+    /// Drops the digests of a wrong state.
     fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -67,15 +67,15 @@ impl Digests {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).back().copied()
     }
 
-    /// The one at an index, if it is still remembered.
+    /// The digest at an index; none: no longer remembered.
     pub(crate) fn at(&self, index: u64) -> Option<u128> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().find(|(known, _)| *known == index).map(|(_, value)| *value)
     }
 }
 
-/// How far the machine has come, for the driver to look at. It is woken for it only where it waits: a turn of its thread for each
-/// batch is for nothing otherwise, and taken from who is at work.
+/// The machine's progress, for the driver to look at. The driver is woken only while it waits for progress: a wake-up per batch
+/// would take a core from the apply thread.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     applied: AtomicU64,
@@ -85,19 +85,19 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// The machine has applied up to here; whether the driver is to be told.
+    /// Notes the applied index; returns whether the driver wants a wake-up.
     fn reach(&self, index: u64) -> bool {
         self.applied.store(index, SeqCst);
         self.wanted.load(SeqCst)
     }
 
-    /// From now on the driver waits, or does not. To be said before it looks: it is then woken for what it did not see.
+    /// Sets whether the driver waits for progress; called before the driver looks, so that later progress sends a wake-up.
     pub(crate) fn want(&self, wanted: bool) {
         self.wanted.store(wanted, SeqCst);
     }
 
-    /// How far it is; none while the driver has not heard of every state taken over, since what was applied on top is not to be
-    /// known before.
+    /// The applied index; none until the driver has handled every installed state, since entries applied above an installed state
+    /// must not be visible before that state.
     pub(crate) fn applied(&self, installs_heard: u64) -> Option<u64> {
         let applied = self.applied.load(SeqCst);
         (self.installs.load(SeqCst) == installs_heard).then_some(applied)
@@ -114,7 +114,7 @@ impl Memberships {
         Self([(index, conf_state.encode_to_vec())].into())
     }
 
-    /// As a state knows it, which may be ahead of its log; an empty one goes by the log.
+    /// The membership by a state, which may be ahead of its log; for an empty state the membership by the log.
     pub(crate) fn of(state: &SnapshotMark, in_log: &ConfState) -> Self {
         Self::new(state.index, state.conf_state.as_ref().filter(|_| state.index > 0).unwrap_or(in_log))
     }
@@ -123,14 +123,14 @@ impl Memberships {
         self.0.extend(changes.iter().map(|(index, conf_state)| (*index, conf_state.encode_to_vec())));
     }
 
-    /// The one that holds at an index, and the index from which another one does.
+    /// The membership at an index, and the index at which the next membership begins.
     fn at(&self, index: u64) -> (&[u8], u64) {
         let held = self.0.range(..=index).next_back().or_else(|| self.0.first_key_value());
         let next = self.0.range(index + 1..).next().map_or(u64::MAX, |(next, _)| *next);
         (held.map_or(&[], |(_, conf_state)| &conf_state[..]), next)
     }
 
-    /// Nothing at or below this index is applied again.
+    /// Drops the memberships that end at or below an index: no entry there is applied again.
     fn forget_below(&mut self, index: u64) {
         if let Some((held, _)) = self.0.range(..=index).next_back() {
             let held = *held;
@@ -162,7 +162,7 @@ pub(crate) struct ApplyThread<M: Machine> {
     pub(crate) memberships: Memberships,
     pub(crate) unpersisted: usize,
     pub(crate) persisted_at: Instant,
-    /// What is to be applied once the state can be trusted; none: it can.
+    /// Work that waits until the state is trusted; none: the state is trusted.
     pub(crate) kept: Option<VecDeque<Work>>,
     /// Runs while the machine applies or makes its state durable; taking over a fetched state may take its time.
     pub(crate) clock: Arc<WriteClock>,
@@ -209,7 +209,7 @@ impl<M: Machine> ApplyThread<M> {
         }
     }
 
-    /// Applies as much of what has queued as one batch may hold.
+    /// Applies these entries and queued entries, up to the size of one batch.
     fn apply(&mut self, mut entries: Vec<Entry>, queued: &mut VecDeque<Work>) -> Result<(), MachineError> {
         let mut bytes: usize = entries.iter().map(|entry| entry.data.len()).sum();
         while bytes < BATCH_BYTES_MAX && matches!(queued.front(), Some(Work::Apply(_))) {
@@ -226,14 +226,14 @@ impl<M: Machine> ApplyThread<M> {
         let last = entries.last().map_or(state.index, |entry| entry.index);
         let Self { machine, memberships, waiters, observer, clock, .. } = self;
         let mut answer = |replies| {
-            clock.part_done(); // an import fills many batches: only one that does not end hangs
+            clock.part_done(); // an import fills many batches: only a batch that does not end hangs
             if let Some(seconds) = waiters.wake(replies) {
                 observer.commit(seconds);
             }
         };
         let mut rest = &entries[..];
         while let Some(first) = rest.first() {
-            // the state is told the membership of its last index, so a batch ends where another one begins
+            // a batch carries the membership of its last index, and ends where the next membership begins
             let (conf_state, ends) = memberships.at(first.index);
             let (batch, behind) = rest.split_at(rest.partition_point(|entry| entry.index < ends));
             machine.apply(&ApplyBatch { entries: batch, conf_state }, &mut answer)?;
@@ -275,7 +275,7 @@ impl<M: Machine> ApplyThread<M> {
             let _ = self.events.send(Event::Persisted(installed.index));
             installed
         } else {
-            self.machine.applied() // it went on while the state was fetched, and need not be durable up to there
+            self.machine.applied() // the machine went on during the fetch, and its state need not be durable up to there
         };
         self.memberships.learn(&[(mark.index, mark.conf_state.clone().unwrap_or_default())]);
         self.progress.installs.fetch_add(1, SeqCst);
@@ -315,7 +315,7 @@ mod tests {
         ConfState { voters: vec![voter], ..ConfState::default() }
     }
 
-    /// Looks, between its answer and its end, what has been told.
+    /// A machine that checks, between its answer and its return, the progress told so far.
     struct Looking {
         applied: SnapshotMark,
         clock: Arc<WriteClock>,

@@ -1,5 +1,5 @@
-//! Bounds of what a peer may say, whatever it says: heads, ids, memberships, text. Pure; Raft's messages have theirs in
-//! [`crate::core`].
+//! Bounds of the values in a peer's frames: heads, ids, memberships, text. Pure; [`crate::core`] has the bounds of Raft's
+//! messages.
 //!
 //! Never decides whether a peer is believed: a value within its bounds may still be wrong. Called before a frame is looked at,
 //! by the node's guard and by the driver, and by the core for marks.
@@ -28,7 +28,7 @@ const INCARNATION_MAX: u64 = u32::MAX as u64;
 const DIGEST_BYTES: usize = 16;
 const TOKEN_BYTES: usize = 16;
 
-/// Whether an id can be one that a group gave: it has a number, and an incarnation of an epoch within its bounds.
+/// Whether a cluster can have given an id: the id has a number, and an incarnation of an epoch within its bounds.
 pub fn is_id(id: RaftId) -> bool {
     members::number(id) != 0 && members::incarnation(id) <= INCARNATION_MAX
 }
@@ -63,10 +63,10 @@ fn is_evidence(known: &VoterEvidence) -> bool {
     token && is_id(known.id) && known.term <= TERM_MAX && known.index <= INDEX_MAX
 }
 
-/// Looks at a snapshot's mark: what raft-rs makes of its membership must be that membership.
+/// Checks a snapshot's mark: raft-rs must make the very same membership of its membership.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The rule that the mark breaks.
 pub fn mark(mark: &SnapshotMark) -> Result<(), &'static str> {
     let conf_state = mark.conf_state.as_ref().ok_or("a mark without a membership")?;
     all(&[
@@ -76,7 +76,7 @@ pub fn mark(mark: &SnapshotMark) -> Result<(), &'static str> {
     membership(conf_state)
 }
 
-/// Looks at a membership: the rules that raft-rs asserts when it takes one over, and ours.
+/// Checks a membership by the rules that raft-rs asserts at a takeover, and by ours.
 fn membership(conf: &ConfState) -> Result<(), &'static str> {
     let lists = [&conf.voters, &conf.learners, &conf.voters_outgoing, &conf.learners_next];
     let distinct = |ids: &[RaftId]| ids.iter().collect::<HashSet<_>>().len() == ids.len();

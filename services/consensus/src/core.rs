@@ -1,7 +1,7 @@
 //! The core: Raft without sockets, disks or clocks. Events go in, an [`Output`] comes out.
 //!
-//! Never blocks, never reads a clock, draws random numbers only from its seed: a simulation replays from it. The driver
-//! feeds it in production, the simulator in tests. It is, with `eraft` and `storage`, the only room that knows raft-rs.
+//! Never blocks, never reads a clock, draws random numbers only from its seed: a simulation replays from that seed. The driver
+//! feeds the core in production, the simulator in tests. The core, `eraft` and `storage` are the only rooms that know raft-rs.
 
 mod beginning;
 mod bounds;
@@ -47,7 +47,7 @@ use crate::{
     witness::{Patience, may_forget},
 };
 
-/// Index and term of the mark at which every group begins: pre-vote with unequal priorities needs a term above 0
+/// Index and term of the mark at which every cluster begins: pre-vote with unequal priorities needs a term above 0
 /// (R3 begin-above-term-zero). The state there is empty.
 pub const GENESIS: (u64, u64) = (1, 1);
 /// Largest payload of an entry, bytes (architecture, Limits).
@@ -63,12 +63,12 @@ const SNAPSHOT_TICKS_MAX: u32 = 100;
 /// Ticks for which the fast path keeps asking for votes.
 const FAST_TICKS_MAX: u32 = 20;
 
-/// What a core must know.
+/// The configuration of a core.
 #[derive(Debug, Clone)]
 pub struct CoreConfig {
     /// This node.
     pub id: RaftId,
-    /// Every node that may be a voter, this one included; an id of its node's first incarnation speaks for all later ones.
+    /// Every node that may be a voter, with this node; the id of a node's first incarnation stands for all later ids.
     pub kinds: Vec<(RaftId, Kind)>,
     /// Ticks between heartbeats.
     pub heartbeat_ticks: usize,
@@ -85,7 +85,7 @@ pub struct CoreConfig {
 }
 
 impl CoreConfig {
-    /// What this node holds.
+    /// The kind of this node.
     pub fn kind(&self) -> Kind {
         self.kind_of(self.id)
     }
@@ -95,7 +95,7 @@ impl CoreConfig {
     }
 }
 
-/// What the core wants done. Order matters only inside a field.
+/// The work that the core wants done. Order matters only inside a field.
 #[derive(Debug, Default)]
 pub struct Output {
     /// To be sent now.
@@ -110,7 +110,7 @@ pub struct Output {
     pub fetch: Option<u64>,
     /// How a transfer ended.
     pub transfer: Option<Result<(), TransferError>>,
-    /// This node's leadership ended or began anew: who waits for a reply here is told "not known" (R7 unknown-is-not-failed).
+    /// This node's leadership ended or began anew: the waiters here hear "not known" (R7 unknown-is-not-failed).
     pub overtaken: bool,
     /// Questions about this node's start, to be sent now.
     pub starts: Vec<(RaftId, StartMessage)>,
@@ -121,11 +121,11 @@ pub struct Output {
 /// One job for the log: written and synced, then reported by [`Core::on_written`]; its messages leave after that.
 #[derive(Debug)]
 pub struct Write {
-    /// Raft's number of it.
+    /// Raft's number of this write.
     pub number: u64,
-    /// What to write; empty: nothing, but the messages still wait for their turn.
+    /// The batch to write; empty: nothing to write, but the messages still wait for their turn.
     pub batch: Batch,
-    /// To be sent once it is durable.
+    /// To be sent once the write is durable.
     pub then: Vec<RaftMessage>,
     /// To be made durable before that, with it: votes that were counted or granted.
     pub evidence: Option<Evidence>,
@@ -165,23 +165,23 @@ pub struct Core<D: Disk> {
     answers: Vec<(Question, Confirmed)>,
     round_basis: (u64, u64, bool),
     spared: round::Spared,
-    /// Term in which it was told, and the value.
+    /// Term of the leader's last head, and its `data_durable`.
     told_durable: (u64, u64),
     patience: Patience,
     fast_ticks: u32,
     /// An operator resumed failover here, and the membership does not say so yet.
     resuming: bool,
     last_leader: reign::LastLeader,
-    /// Term in which this node last began to lead, and how it came.
+    /// Term in which this node last began to lead, and the cause.
     reign: (u64, Came),
     transfer: Option<Transfer>,
     transfer_result: Option<Result<(), TransferError>>,
     snapshot_held: Option<RaftMessage>,
     fetch: Option<u64>,
     fetching: bool,
-    /// The state here is not trusted and another one is fetched, which must reach this index (R11 one-id-one-log).
+    /// The state here is distrusted; the state that replaces it must reach this index (R11 one-id-one-log).
     distrusted: Option<u64>,
-    /// First entry to be applied once the state below it was fetched; until then nothing is applied (R11).
+    /// First entry to be applied above the state that is being fetched; no entry is applied until then (R11).
     held_from: Option<u64>,
     snapshot_ticks: u32,
     handed: u64,
@@ -189,7 +189,7 @@ pub struct Core<D: Disk> {
     to_forget: u64,
     applied: u64,
     elections: u64,
-    /// Memberships that are not on their way to the log yet, and those that the apply thread must be told.
+    /// Memberships that are not on their way to the log yet, and memberships that the apply thread must be told.
     unrecorded: Vec<(u64, ConfState)>,
     memberships: Vec<(u64, ConfState)>,
     /// Number of the last Ready that was written, or had nothing to write.
@@ -210,7 +210,7 @@ impl<D: Disk> std::fmt::Debug for Core<D> {
     }
 }
 
-/// What was found on disk when the core is built.
+/// The contents of the disk from which a core is built.
 #[derive(Debug)]
 pub struct Found<D: Disk> {
     /// The log's reader.
@@ -219,9 +219,9 @@ pub struct Found<D: Disk> {
     pub start: SnapshotMark,
     /// Term, vote, commit.
     pub hard_state: HardState,
-    /// Up to where the state behind the log is; index 0: there is none (the witness, or an empty one).
+    /// Mark of the state behind the log; index 0: no state (the witness), or an empty one.
     pub state: SnapshotMark,
-    /// What this node remembers of starts, this one included and durable; none: starts are not witnessed.
+    /// The durable evidence of this node, with this start in it; none: starts are not witnessed.
     pub starts: Option<(Evidence, Start)>,
 }
 
@@ -229,7 +229,7 @@ impl<D: Disk> Core<D> {
     /// A core over a log that was just opened.
     ///
     /// A data node whose state does not reach the log's first entry asks for a state by [`Output::fetch`] and applies
-    /// nothing until it stands (R11).
+    /// nothing until that state is installed (R11).
     pub fn new(config: CoreConfig, found: Found<D>) -> Self {
         let mut found = found;
         let witnessed = found.starts.take();
@@ -339,7 +339,7 @@ impl<D: Disk> Core<D> {
     pub fn step(&mut self, frame: PeerFrame) {
         let head = frame.head.unwrap_or_default();
         if self.is_former(head.from) {
-            return; // an id that was replaced is not listened to (R11)
+            return; // messages under a replaced id are dropped (R11)
         }
         self.note_write_age(&head);
         self.step_starts(&head, frame.start_check, frame.start_answer);
@@ -366,7 +366,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// A data node takes no snapshot without its state, the witness none above what both data nodes have (R1 forget-what-both-have).
+    /// A data node takes no snapshot without its state, the witness none above `data_durable` (R1 forget-what-both-have).
     fn step_one(&mut self, message: RaftMessage, data_durable: u64) {
         if !self.admits(&message) {
             return;
@@ -394,8 +394,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// A snapshot's mark is on its way to the disk: raft-rs, for which the log then begins above what is applied, cannot
-    /// campaign.
+    /// A snapshot's mark is on its way to the disk: the log then begins above the applied index, and raft-rs cannot campaign.
     fn beginning_anew(&self) -> bool {
         self.raw.raft.raft_log.applied() < self.raw.store().start().index
     }
@@ -410,7 +409,7 @@ impl<D: Disk> Core<D> {
     /// Puts the payload of one entry into the log.
     ///
     /// # Errors
-    /// [`ProposeError`]: it is not in the log.
+    /// [`ProposeError`]: the entry is not in the log.
     pub fn propose(&mut self, data: Bytes) -> Result<(), ProposeError> {
         if !self.serving() {
             return Err(ProposeError::NotPrimary);
@@ -429,7 +428,7 @@ impl<D: Disk> Core<D> {
         taken.map_err(|_| ProposeError::Busy)
     }
 
-    /// Asks a quorum who leads; the answer comes in [`Output::answers`], or never.
+    /// Asks a quorum for the leader in the next ReadIndex round; the answer comes in [`Output::answers`], or never.
     pub fn ask(&mut self, question: Question) {
         #[cfg(mutant)]
         if crate::mutant::on(crate::mutant::Mutant::RoleByRaftState) && self.leads() {
@@ -439,15 +438,15 @@ impl<D: Disk> Core<D> {
         self.rounds.ask(question);
     }
 
-    /// Drops questions that nobody waits for any more.
+    /// Drops questions without a waiter.
     pub fn retain_questions(&mut self, keep: impl FnMut(Question) -> bool) {
         self.rounds.retain(keep);
     }
 
-    /// Begins to hand leadership over, for this reason; how it ended comes in [`Output::transfer`].
+    /// Begins a handover of leadership, for this reason; the result comes in [`Output::transfer`].
     ///
     /// # Errors
-    /// It did not begin, and nothing changed.
+    /// [`TransferError`]: the handover did not begin, and nothing changed.
     pub fn transfer(&mut self, to: RaftId, why: &str) -> Result<(), TransferError> {
         if !self.leads() {
             return Err(TransferError::NotPrimary);
@@ -460,12 +459,13 @@ impl<D: Disk> Core<D> {
     }
 
     /// `peer`: any id of the node. The stream from the leader ended and an immediate reconnect was refused: its process is gone
-    /// (architecture, Failover). A data node goes on to call [`Core::campaign_again`]; the witness only stops protecting the leader.
+    /// (architecture, Failover). A data node goes on to call [`Core::campaign_again`]; the witness only stops protecting the
+    /// leader.
     pub fn on_refused(&mut self, peer: RaftId) {
         self.start_ended(members::number(peer));
         let leads = members::number(peer) == members::number(self.leader());
         if !leads || self.leads() || !self.raw.raft.promotable() || !self.confirmed() {
-            return; // who does not vote yet must not ask for votes: raft-rs panics where it knows no members
+            return; // a learner must not campaign: raft-rs panics without known members
         }
         self.note_refused();
         if self.held() {
@@ -505,7 +505,7 @@ impl<D: Disk> Core<D> {
         self.after();
     }
 
-    /// The write of this number, and all before it, are durable.
+    /// The writes up to this number are durable.
     pub fn on_written(&mut self, number: u64) {
         let mut last = None;
         while self.pending.front().is_some_and(|pending| pending.number <= number) {
@@ -516,7 +516,7 @@ impl<D: Disk> Core<D> {
             self.raw.mut_store().on_durable(index, term);
         }
         self.raw.on_persist_ready(number);
-        self.on_applied(self.applied); // what a snapshot stands for counts as applied once its mark is durable
+        self.on_applied(self.applied); // a snapshot counts as applied once its mark is durable
     }
 
     /// The state has applied everything up to this index.
@@ -534,7 +534,7 @@ impl<D: Disk> Core<D> {
         self.after();
     }
 
-    /// A fetched state stands: a snapshot that was held goes on under its mark.
+    /// A fetched state is installed: a held snapshot goes on under the mark of that state.
     pub fn on_installed(&mut self, mark: SnapshotMark) {
         self.fetching = false;
         self.distrusted = None;
@@ -554,13 +554,13 @@ impl<D: Disk> Core<D> {
         self.raw.mut_store().compact(mark);
     }
 
-    /// The mark up to which the log may forget (R1), if that is worth it: `keep` entries stay although nobody
-    /// needs them, and at least `worth` must go. `persisted`: up to where the state here is durable. What is committed and was not
-    /// handed over yet stays, though another state or the others have it: raft-rs would pass over it, and with it over changes
-    /// of the membership.
+    /// The mark up to which the log may forget (R1); none: compaction is not worth its cost. `keep` entries stay beyond need, and
+    /// at least `worth` entries must go. `persisted`: the durable index of the state here. Committed entries that raft-rs has not
+    /// handed over stay, even where a fetched state or the peers have them: raft-rs would skip such entries, and changes of the
+    /// membership with them.
     pub fn forgettable(&mut self, persisted: u64, keep: u64, worth: u64) -> Option<SnapshotMark> {
         if self.forced().1 && self.changing() {
-            return None; // those who are to vote are fed from this log
+            return None; // the next voters catch up from this log
         }
         let data_durable = if self.is_its_own_copy() { persisted } else { self.data_durable() };
         let until = may_forget(self.config.kind(), data_durable, self.commit(), persisted);

@@ -1,6 +1,6 @@
-//! The log's thread: writes what the core wants durable, one fdatasync for all that has queued.
+//! The log's thread: makes the core's writes durable, one fdatasync for all queued writes.
 //!
-//! Calls fdatasync (through `log`) and nothing else blocks on it. Called by the driver.
+//! Calls fdatasync (through `log`); no other thread blocks on it. Called by the driver.
 
 use std::{
     sync::{
@@ -27,19 +27,19 @@ const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How often a write is tried again while the disk is full.
 const ROOM_RETRY: Duration = Duration::from_millis(250);
 
-/// What the log is asked to do, in order.
+/// Jobs of the log's thread, in order.
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Write, sync, send the frames, report.
     Write(Box<Write>, Promises),
     /// Forget everything up to the mark.
     Compact(SnapshotMark),
-    /// Finish what has queued, and end.
+    /// Finish the queued jobs, and end.
     Stop,
 }
 
-/// What a node promises others once something is durable here. The log's thread sends it: by way of the loop it would wait for
-/// that thread's turn.
+/// Frames with promises to peers, sent once something is durable here. The log's thread sends them itself: a detour through the
+/// driver's loop would wait for that thread's turn.
 pub(crate) type Promises = Vec<(RaftId, PeerFrame)>;
 
 /// The thread's state.
@@ -53,7 +53,7 @@ pub(crate) struct LogThread<D: Disk, I, R> {
     pub(crate) room: Arc<AtomicBool>,
     /// Where the evidence of votes goes; none: starts are not witnessed.
     pub(crate) evidence: Option<SharedEvidence<D>>,
-    /// Runs while this thread waits for the disk, and not while it waits for room.
+    /// Runs while this thread waits for the disk, but not while the log waits for room.
     pub(crate) clock: Arc<WriteClock>,
 }
 
@@ -69,11 +69,11 @@ pub(crate) fn write_evidence<D: Disk>(file: &SharedEvidence<D>, evidence: &Evide
 /// Writes that became one: one batch, one fdatasync. Public for the simulator, whose disk queues as this thread does.
 #[derive(Debug)]
 pub struct Merged {
-    /// Number of the last of them.
+    /// Number of the last write.
     pub number: u64,
-    /// What to write.
+    /// The batch to write.
     pub batch: Batch,
-    /// To be sent once it is durable.
+    /// To be sent once the batch is durable.
     pub then: Vec<RaftMessage>,
     /// To be made durable before that.
     pub evidence: Option<Evidence>,
@@ -95,7 +95,7 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
         Ok(())
     }
 
-    /// False: a stop was among them.
+    /// False: a stop was among the jobs.
     fn run_all(&mut self, jobs: Vec<Job>) -> Result<bool, LogError> {
         let mut merged: Option<Merged> = None;
         let mut promises = Promises::new();
@@ -125,7 +125,7 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
         Ok(true)
     }
 
-    /// What was promised is due once this is durable.
+    /// Makes the writes durable, then sends the promises.
     fn flush(&mut self, merged: Option<Merged>, promises: &mut Promises) -> Result<(), LogError> {
         let Some(merged) = merged else { return Ok(()) };
         if !merged.is_empty() {
@@ -145,7 +145,8 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
         Ok(())
     }
 
-    /// Waits while the disk is full, or while there are no descriptors: nothing is acknowledged meanwhile, and it goes on by itself when there is room.
+    /// Waits while the disk is full, or while no descriptors are left. This node acknowledges nothing meanwhile, and the log goes
+    /// on by itself once there is room.
     fn append(&mut self, batch: &Batch) -> Result<(), LogError> {
         let mut lacked = None;
         loop {
@@ -183,7 +184,7 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
         }
     }
 
-    /// With less than the reserve left nothing is written: the rest is for what makes room (architecture, What loses what).
+    /// With less than the reserve left the log writes nothing: the rest is for making room (architecture, What loses what).
     fn append_if_room(&mut self, batch: &Batch) -> Result<(), LogError> {
         if self.room.load(Ordering::Relaxed) {
             self.clock.during(|| self.log.append(batch))
@@ -199,7 +200,7 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
                 Ok(())
             }
             Err(LogError::NoRoom { .. }) => {
-                let _ = self.events.send(Event::NotCompacted); // it is asked again
+                let _ = self.events.send(Event::NotCompacted); // the driver asks again
                 Ok(())
             }
             Err(fault) => Err(fault),

@@ -1,7 +1,7 @@
-//! The driver: one loop that feeds the core from a closed set of events and does what the core wants done.
+//! The driver: one loop that feeds the core from a closed set of events and does the work that the core wants done.
 //!
 //! Reads the clocks, owns the threads of the log and of apply, and waits for neither. Called by the node through
-//! [`spawn`]; everything else reaches it as an [`Event`].
+//! [`spawn`]; everything else reaches the driver as an [`Event`].
 
 mod asks;
 mod disks;
@@ -44,9 +44,10 @@ use crate::{
     waiters::Waiters,
 };
 
-/// Version of the frames' head; an unknown newer one is refused by name.
+/// Version of the frames' head; the driver refuses an unknown newer version by name.
 pub const FRAME_FORMAT: u32 = 1;
-/// Versions of the formats of frames, logs and rows that this release reads and writes, lowest and highest (R13 versions-are-replicated).
+/// Versions of the formats of frames, logs and rows that this release reads and writes, lowest and highest
+/// (R13 versions-are-replicated).
 pub const FORMATS: (u32, u32) = (1, 2);
 /// Batching of commands into one entry stops here, bytes (architecture, Limits).
 const BATCH_BYTES_MAX: usize = 256 * 1024;
@@ -54,17 +55,17 @@ const BATCH_BYTES_MAX: usize = 256 * 1024;
 const EVENTS_MAX: usize = 1024;
 /// Pace of the fast path.
 const HURRY: Duration = Duration::from_millis(10);
-/// Entries that are kept although nobody needs them, so that a short absence needs no snapshot.
+/// Entries that are kept beyond need, so that a short absence of a node needs no snapshot.
 const KEEP_ENTRIES: u64 = 10_000;
-/// Entries that must be worth forgetting before the log is asked to.
+/// Entries that a compaction must forget at least.
 const FORGET_ENTRIES_MIN: u64 = 5_000;
 /// The same where the log is more than half full.
 const PRESSED_ENTRIES_MIN: u64 = 64;
 
-/// A node that was heard within this time counts as there. Below a second, within which `survives` has to be right.
+/// A node is present while its last frame is younger than this. Below a second, within which `survives` has to be right.
 const SILENT: Duration = Duration::from_millis(900);
 
-/// What the driver must know besides the core's.
+/// The configuration of the driver, with that of the core.
 #[derive(Debug, Clone)]
 pub struct DriverConfig {
     /// The core's part.
@@ -85,13 +86,13 @@ pub struct DriverConfig {
     pub rules: (u32, u32),
 }
 
-/// What the driver owns.
+/// The parts that the driver owns.
 pub struct Parts<D: Disk, M: Machine> {
     /// The log, just opened.
     pub log: Log<D>,
-    /// What was found in it.
+    /// The recovered contents of the log.
     pub recovered: Recovered,
-    /// What this node remembers of starts, with this start in it, durable; none: starts are not witnessed.
+    /// The file and the table of evidence, durable and with this start; none: starts are not witnessed.
     pub evidence: Option<(EvidenceFile<D::File>, Evidence, Start)>,
     /// The state; none on a witness.
     pub machine: Option<M>,
@@ -102,7 +103,7 @@ pub struct Parts<D: Disk, M: Machine> {
     /// Called with each pair of digests at the same index, equal or not; must not block. Answered, where they differ, by
     /// [`Handle::distrust`] or [`Handle::vouch`].
     pub compared: Box<dyn FnMut(Comparison) + Send>,
-    /// False: less than the reserve is left on the disk; updates wait until it is true again. Kept by the node.
+    /// False: less than the reserve is left on the disk, and updates wait for room. Kept by the node.
     pub room: Arc<AtomicBool>,
     /// Where durations go.
     pub observer: Arc<dyn Observer>,
@@ -270,7 +271,7 @@ fn thread(
     std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system can start a thread")
 }
 
-/// One who asked a quorum.
+/// A caller that asked a quorum.
 #[derive(Debug)]
 struct Asker {
     answer: oneshot::Sender<Confirmed>,
@@ -282,16 +283,16 @@ struct Driver<D: Disk, M: Machine> {
     core: Core<D>,
     inbox: Receiver<Event<M::Id, M::Reply>>,
     jobs: Sender<Job>,
-    /// To the evidence thread; the version of the table that was sent last, and at which tick.
+    /// To the evidence thread; the version of the table that was sent last, and the tick of that sending.
     tables: Sender<evidence::EvidenceJob>,
     tables_sent: (u64, u64),
     work: Sender<Work>,
     waiters: Arc<Waiters<M::Id, M::Reply>>,
     digests: Arc<Digests>,
     progress: Arc<Progress>,
-    /// States taken over, as far as was heard.
+    /// Installed states that the driver has handled.
     installs: u64,
-    /// Up to where it had applied when that was looked at last.
+    /// The machine's applied index at the last look.
     seen_applied: u64,
     transport: Arc<dyn Transport>,
     fetch: Box<dyn FnMut(u64) + Send>,
@@ -310,11 +311,11 @@ struct Driver<D: Disk, M: Machine> {
     joins: Vec<(JoinAsk, oneshot::Sender<Result<RaftId, JoinError>>)>,
     /// When a node was last given an id, by its number.
     given: HashMap<u16, Instant>,
-    /// Those who wait for failover to be paused or resumed.
+    /// Callers that wait for failover to be paused or resumed.
     pauses: Vec<(bool, oneshot::Sender<Result<(), PauseError>>)>,
-    /// Operators and duties that wait for the group's versions to be raised: formats, rules.
+    /// Operators and duties that wait for the cluster's versions to be raised: formats, rules.
     raises: Vec<asks::AskedRaise>,
-    /// Who waits for the end of single-copy.
+    /// Callers that wait for the end of single-copy.
     leaving_single_copy: Vec<oneshot::Sender<Result<(), ModeError>>>,
     transfer: Option<oneshot::Sender<Result<(), TransferError>>>,
     persisted: u64,
@@ -328,17 +329,17 @@ struct Driver<D: Disk, M: Machine> {
     pulse: Arc<AtomicU64>,
     forgetting: bool,
     mismatches: u64,
-    /// Ticks since the start, and at which of them a peer last got a frame.
+    /// Ticks since the start, and the tick of the last frame to each peer.
     ticks: u64,
     told: HashMap<RaftId, u64>,
-    /// At which tick a peer was last told the evidence.
+    /// The tick at which a peer was last told the evidence.
     evidence_told: HashMap<RaftId, u64>,
     /// The token of this start, as heads carry it.
     start: bytes::Bytes,
     held: held::Held,
-    /// What those who watch the status were last woken for.
+    /// The news at the last wake-up of the status's watchers.
     news: tell::News,
-    /// When there was a leader last, as far as this node knows; at first, when it began.
+    /// The last sign of a leader here; at first, the start of the driver.
     leader_seen: Instant,
     reign: Option<Reign>,
     begun: Instant,
@@ -364,7 +365,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             let ticked = now >= next_tick;
             if ticked {
                 self.on_tick();
-                // after a pause of the process the ticks that were missed are not made up: nobody else missed them
+                // ticks missed in a pause of the process are not made up: the other nodes did not miss them
                 next_tick = (next_tick + self.config.tick).max(now);
             }
             if hurrying && now >= next_hurry {
@@ -384,8 +385,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.finish();
     }
 
-    /// All that has queued. Where much is under way, also what those who are at work now are about to queue, so that one batch
-    /// takes it all; where little is, nothing comes, and to let others go first would only take time.
+    /// Drains the inbox. With many updates in flight, yields once so that producers can join this batch; with few, a yield only
+    /// adds latency.
     fn on_events(&mut self, first: Event<M::Id, M::Reply>) {
         let busy = first.is_of_many() || self.waiters.len() > event::FEW || self.askers.len() > 1;
         self.on_event(first);
@@ -420,7 +421,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 self.core.on_compacted(mark);
             }
             Event::NotCompacted => self.forgetting = false,
-            Event::Applied => {} // looked at after every event
+            Event::Applied => {} // the loop looks at the progress after every event
             Event::Persisted(index) => self.persisted = self.persisted.max(index),
             Event::Installed(mark) => {
                 self.installs += 1;
@@ -476,7 +477,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.core.ask(self.next_question);
     }
 
-    /// Whether the machine has come further.
+    /// Takes over progress of the machine; returns whether there was any.
     fn see_progress(&mut self) -> bool {
         self.progress.want(!self.reads.is_empty() || self.core.leads() && !self.core.serving());
         let further = self.progress.applied(self.installs).filter(|index| *index > self.seen_applied);
@@ -491,7 +492,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.core.on_applied(index);
         let applied = self.core.applied();
         for (confirmed, answer) in self.reads.extract_if(.., |(confirmed, _)| confirmed.index <= applied) {
-            let _ = answer.send(confirmed); // who gave up needs no answer
+            let _ = answer.send(confirmed); // a caller that gave up needs no answer
         }
     }
 
@@ -524,12 +525,12 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.greet();
     }
 
-    /// R1: what may be forgotten, and when it is worth it.
+    /// R1: lets the log forget entries that no node needs, once there are enough of them.
     fn forget(&mut self) {
         if self.forgetting {
             return;
         }
-        // a log that nears its limit keeps nothing for the convenience of others
+        // a log that nears its limit keeps nothing for the convenience of peers
         let (keep, worth) = match self.log_bytes {
             bytes if bytes >= self.config.log_bytes_max => (0, 1),
             bytes if bytes >= self.config.log_bytes_max / 2 => (0, PRESSED_ENTRIES_MIN),
@@ -541,7 +542,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// Does what the core wants done.
+    /// Does the work that the core wants done.
     fn pump(&mut self) {
         let output = self.core.output();
         let Output { messages, writes, apply, answers, fetch, transfer, overtaken, starts, evidence } = output;
@@ -577,11 +578,11 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         if asker.read && self.core.applied() < confirmed.index {
             self.reads.push((confirmed, asker.answer));
         } else {
-            let _ = asker.answer.send(confirmed); // who gave up needs no answer
+            let _ = asker.answer.send(confirmed); // a caller that gave up needs no answer
         }
     }
 
-    /// The end: everyone who waits learns what is known, the threads finish what has queued.
+    /// The end: every waiter gets an answer, and the threads finish their queues.
     fn finish(mut self) {
         for proposal in self.proposals.drain(..) {
             propose::refuse(proposal, ProposeError::Stopped);

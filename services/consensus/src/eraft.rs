@@ -1,7 +1,7 @@
 //! raft-rs's structures to our own wire and back, field by field by setters.
 //!
-//! The only room that knows what `eraftpb` is, together with `core` and `storage`. Foreign bytes are never decoded by
-//! its library (architecture, raft-rs): what is here maps fields that prost has already decoded.
+//! The only room that knows `eraftpb`, together with `core` and `storage`. Foreign bytes are never decoded by
+//! its library (architecture, raft-rs): this room maps fields that prost has already decoded.
 
 use ocs_proto::peer::{ConfState as WireConfState, Entry as WireEntry, RaftMessage, SnapshotMark};
 use prost::Message as _;
@@ -110,7 +110,7 @@ pub(crate) fn has_entries(message: &RaftMessage) -> bool {
     message.kind == MessageType::MsgAppend as u32 && !message.entries.is_empty()
 }
 
-/// A message for the wire; none if it is of a kind that stays at home.
+/// A message for the wire; none: a kind that stays at home.
 pub(crate) fn message_to_wire(message: Message) -> Option<RaftMessage> {
     CROSS.contains(&message.get_msg_type()).then(|| RaftMessage {
         kind: message.get_msg_type() as u32,

@@ -1,7 +1,7 @@
-//! What an operator's force-primary does to log and state, with the node stopped: the state takes in the whole log, and a new
-//! log begins above it whose only voter is this node.
+//! The effect of an operator's force-primary on log and state, with the node stopped: the state takes in the whole log, and a
+//! new log begins above that state, with this node as the only voter.
 //!
-//! Changes the state, never the log that it reads. Done again after a crash it ends in the same place. Called by the node
+//! Changes the state, never the old log. A second run after a crash ends in the same place. Called by the node
 //! before anything is served.
 
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
@@ -17,7 +17,7 @@ use crate::{
 /// Bytes of entries read and applied at a time.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What is ordered.
+/// The operator's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Force {
     /// The id of this node from now on, [`members::forced_id`].
@@ -29,16 +29,16 @@ pub struct Force {
 /// Where the new log begins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Beginning {
-    /// Its mark: what the state has applied, and the forced membership.
+    /// Its mark: index and term of the state, and the forced membership.
     pub mark: SnapshotMark,
-    /// Its first hard state: nobody was voted for in this term.
+    /// Its first hard state: this node has voted for no candidate in this term.
     pub hard_state: HardState,
 }
 
 /// Why a node cannot be forced.
 #[derive(Debug, thiserror::Error)]
 pub enum ForceError {
-    /// What the log forgot is not in the state.
+    /// Entries that the log forgot are not in the state.
     #[error("the state reaches index {state} only, and the log begins at {first}: this node lacks updates in between")]
     NoState {
         /// Applied.
@@ -63,10 +63,10 @@ pub fn is_of(mark: &SnapshotMark, epoch: u64) -> bool {
 }
 
 /// Brings the state to the end of the log, whether its entries are known to be committed or not: they may have been
-/// acknowledged. One entry more, without commands, gives the state the forced membership. Durable when it returns.
+/// acknowledged. One more entry, without commands, gives the state the forced membership. The state is durable on return.
 ///
 /// # Errors
-/// [`ForceError`]: the log is as it was.
+/// [`ForceError`]: the log is unchanged.
 pub fn bring_up<D: Disk, M: Machine>(
     force: Force,
     configured: &[(RaftId, Kind)],
@@ -86,8 +86,8 @@ pub fn bring_up<D: Disk, M: Machine>(
     beginning(machine)
 }
 
-/// Lets a state that came without a log, such as a backup's, begin a new epoch: one entry without commands above the state gives the
-/// state the forced membership. Durable when it returns.
+/// Lets a state that came without a log, such as a backup's, begin a new epoch: one entry without commands above the state gives
+/// that state the forced membership. The state is durable on return.
 ///
 /// # Errors
 /// [`ForceError`]: the state cannot be used.
@@ -115,7 +115,7 @@ fn begin_epoch<M: Machine>(
     Ok(machine.apply(&ApplyBatch { entries: &[entry], conf_state: &conf_state }, &mut |_| {})?)
 }
 
-/// Makes the state durable; the log that stands above it.
+/// Makes the state durable; returns the beginning of the log above that state.
 fn beginning<M: Machine>(machine: &mut M) -> Result<Beginning, ForceError> {
     machine.persist()?;
     let mark = machine.applied();
@@ -123,8 +123,8 @@ fn beginning<M: Machine>(machine: &mut M) -> Result<Beginning, ForceError> {
     Ok(Beginning { mark, hard_state })
 }
 
-/// Applies what the state lacks; up to where it then stands. A state that was fetched may be ahead of the log, or the log behind
-/// it another one that was never committed: then the state is all there is.
+/// Applies the entries that the state lacks; returns the applied index. A fetched state may be ahead of its log, or the log may
+/// hold other entries, which were never committed: the state alone counts then.
 fn apply_log<D: Disk, M: Machine>(
     reader: &LogReader<D>,
     recovered: &Recovered,

@@ -25,7 +25,7 @@ const QUEUED_MAX: usize = 16 * 1024;
 pub struct Handle<I, R> {
     pub(crate) events: Sender<Event<I, R>>,
     pub(crate) status: watch::Receiver<Arc<Status>>,
-    /// Frames and proposals on their way: what bounds the queue.
+    /// Frames and proposals in flight: the bound of the queue.
     pub(crate) queued: Arc<AtomicUsize>,
 }
 
@@ -49,7 +49,7 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         }
     }
 
-    /// Asks a quorum who leads; joins the next round. Completes on followers too.
+    /// Asks a quorum for the leader in the next ReadIndex round. Completes on followers too.
     ///
     /// # Errors
     /// [`ReadError::Unconfirmed`] after `timeout`.
@@ -76,8 +76,8 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         }
     }
 
-    /// What the core knows, the latest of the last tick. Who watches is woken when a role, a leader, a membership or a reason not
-    /// to serve has changed, not when an index has.
+    /// The latest status. A change of a role, a leader, a membership or a reason not to serve wakes a watcher; a change of an
+    /// index does not.
     pub fn status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.clone()
     }
@@ -97,7 +97,7 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         let _ = self.events.send(Event::Fetched(state)); // a driver that ended needs no news
     }
 
-    /// The state here is wrong: it is to serve no more, and to be fetched from another data node.
+    /// The state here is wrong: the driver replaces the state from another data node, as soon as such a node can serve instead.
     pub fn distrust(&self, reason: String) {
         let _ = self.events.send(Event::Distrust(reason)); // a driver that ended needs no news
     }
@@ -107,7 +107,7 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         let _ = self.events.send(Event::Vouch(index)); // a driver that ended needs no news
     }
 
-    /// Hands leadership to a data node, for this reason; completes when it leads.
+    /// Hands leadership to a data node, for this reason; completes when that node leads.
     ///
     /// # Errors
     /// See [`TransferError`].
@@ -117,7 +117,7 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         answered.await.unwrap_or(Err(TransferError::Stopped))
     }
 
-    /// Takes a node that lost its log in under a new id, as a learner; completes when that is committed. Asking again is safe.
+    /// Admits a node that lost its log under a new id, as a learner; completes when the change is committed. A retry is safe.
     ///
     /// # Errors
     /// See [`JoinError`].
@@ -127,8 +127,8 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         answered.await.unwrap_or(Err(JoinError::Stopped))
     }
 
-    /// Pauses automatic failover, or resumes it; completes when that is committed. Resumed where there is no leader, this node
-    /// asks for votes. Asking again is safe.
+    /// Pauses automatic failover, or resumes it; completes when the change is committed. Without a leader a resume makes this
+    /// node campaign. A retry is safe.
     ///
     /// # Errors
     /// See [`PauseError`].
@@ -138,8 +138,8 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         answered.await.unwrap_or(Err(PauseError::Stopped))
     }
 
-    /// Raises the versions of the group's formats and rules (R13); completes when that is committed. Asking again is safe. The caller
-    /// has looked whether every member knows them.
+    /// Raises the versions of the cluster's formats and rules (R13); completes when the change is committed. A retry is safe. The
+    /// caller has checked that every member knows them.
     ///
     /// # Errors
     /// See [`RaiseError`].
@@ -149,8 +149,8 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         answered.await.unwrap_or(Err(RaiseError::Stopped))
     }
 
-    /// Ends single-copy: those who have caught up become voters; completes when the new membership holds. Asking again is
-    /// safe, and finishes what was begun.
+    /// Ends single-copy: learners that have caught up become voters; completes when the new membership holds. A retry is safe,
+    /// and finishes a change in flight.
     ///
     /// # Errors
     /// See [`ModeError`].
@@ -160,9 +160,9 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         answered.await.unwrap_or(Err(ModeError::Stopped))
     }
 
-    /// Stops the driver: who waits is answered "stopped" or "overtaken"; log and state are synced.
+    /// Stops the driver: waiters are answered "stopped" or "overtaken"; log and state are synced.
     pub fn stop(&self) {
-        let _ = self.events.send(Event::Stop); // it may have ended already
+        let _ = self.events.send(Event::Stop); // the driver may have ended already
     }
 
     fn admit(&self, count: usize) -> bool {

@@ -1,7 +1,8 @@
-//! Who is in a group: ids, numbers, incarnations, kinds; and changes of it in eraftpb's wire form (R11 one-id-one-log; architecture, raft-rs).
+//! The members of a cluster: ids, numbers, incarnations, kinds; and changes of the membership in eraftpb's wire form
+//! (R11 one-id-one-log; architecture, raft-rs).
 //!
-//! A Raft id is a node's number (low 16 bits) and its incarnation; the newest id that a number ever had stands in the
-//! membership itself, so that it is replicated, and kept wherever the membership is kept. Pure. Called by `core`, `storage`.
+//! A Raft id is a node's number (low 16 bits) and its incarnation. The membership itself holds the newest id that a number ever
+//! had, so that this id is replicated and kept with the membership. Pure. Called by `core`, `storage`.
 
 use bytes::Bytes;
 use ocs_proto::peer::{
@@ -17,13 +18,13 @@ pub const fn number(id: RaftId) -> u16 {
     (id & 0xffff) as u16
 }
 
-/// How often the node had come back under a new id when it got this one.
+/// The incarnation of an id: grows with each new id of its node.
 pub const fn incarnation(id: RaftId) -> u64 {
     id >> 16
 }
 
 /// The first incarnation of an epoch's ids, so that no id of one epoch is ever given in another: a node that was forced does not
-/// know which ids the lost ones gave.
+/// know which ids the lost nodes gave.
 pub const fn first_incarnation(epoch: u64) -> u64 {
     epoch.saturating_sub(1) << 16
 }
@@ -36,11 +37,11 @@ pub const fn forced_id(number: u16, epoch: u64) -> RaftId {
 /// How the epochs of two nodes stand to each other; a node of a version that does not say its own is in the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Epochs {
-    /// They may speak.
+    /// The nodes may speak.
     Same,
-    /// An operator forced this node's group since: the other one is told, and gives its Raft id up.
+    /// An operator has forced this node's cluster since: the other node is told, and gives its Raft id up.
     TheirsOver,
-    /// An operator forced another node: this one gives its Raft id up and joins again.
+    /// An operator forced another node: this node gives its Raft id up and joins again.
     OursOver,
 }
 
@@ -57,7 +58,7 @@ pub fn epochs(ours: u64, theirs: u64) -> Epochs {
     }
 }
 
-/// Ids that are in a membership: voters, learners, and those that leave.
+/// Ids that are in a membership: voters, learners, and leaving voters.
 pub fn ids(conf: &ConfState) -> Vec<RaftId> {
     let mut ids: Vec<RaftId> = [&conf.voters, &conf.voters_outgoing, &conf.learners, &conf.learners_next]
         .into_iter()
@@ -75,13 +76,13 @@ pub fn newest(conf: &ConfState, number_of: u16) -> Option<RaftId> {
     known.chain(ids(conf)).filter(|id| number(*id) == number_of).max()
 }
 
-/// Whether an id is none of a membership that a primary tells, and its node's place was given to a newer one: it counts nowhere
-/// any more, and never will. A primary that does not know the id yet tells no newer one.
+/// Whether an id is replaced for good: a membership that a primary tells lacks the id, and has a newer id of the same node. A
+/// primary that does not know the id yet tells no newer id.
 pub fn replaced(id: RaftId, told: &[RaftId]) -> bool {
     !told.contains(&id) && told.iter().any(|other| number(*other) == number(id) && *other > id)
 }
 
-/// What the node with this id holds: as it was taken in, else as configured under the id or its number.
+/// The kind of the node with this id: as of its admission, else as configured under its number.
 pub(crate) fn kind_of(conf: &ConfState, configured: &[(RaftId, Kind)], id: RaftId) -> Kind {
     let taken_in = conf.members.iter().find(|member| number(member.id) == number(id));
     let of_number = || configured.iter().find(|(known, _)| number(*known) == number(id)).map(|(_, kind)| *kind);
@@ -102,21 +103,21 @@ pub(crate) fn admission(conf: &ConfState, member: Member) -> ConfChangeV2 {
     ConfChangeV2 { transition: ConfChangeTransition::Auto.into(), changes, context: context.encode_to_vec().into() }
 }
 
-/// The change that changes no id and carries a setting of the group; `voter`: any, it stays one.
+/// The change that carries a setting of the cluster and changes no id; `voter`: any voter, which stays a voter.
 pub(crate) fn setting(voter: RaftId, context: &ChangeContext) -> ConfChangeV2 {
     ConfChangeV2 {
         transition: ConfChangeTransition::Auto.into(),
-        changes: vec![single(ConfChangeType::AddNode, voter)], // one without any would mean to leave a joint membership
+        changes: vec![single(ConfChangeType::AddNode, voter)], // an empty change would mean to leave a joint membership
         context: context.encode_to_vec().into(),
     }
 }
 
-/// What a change carries beside ids; bytes that this version does not know carry nothing.
+/// The context of a change, beside ids; bytes that this version does not know carry nothing.
 pub(crate) fn context(change: &ConfChangeV2) -> ChangeContext {
     ChangeContext::decode(change.context.clone()).unwrap_or_default()
 }
 
-/// The one joint change that makes a learner a voter and takes out the id that it replaces.
+/// The one joint change that makes a learner a voter and takes out the replaced id.
 pub(crate) fn replacement(conf: &ConfState, learner: RaftId) -> ConfChangeV2 {
     let former = conf.voters.iter().filter(|id| number(**id) == number(learner));
     let mut changes: Vec<ConfChangeSingle> = former.map(|id| single(ConfChangeType::RemoveNode, *id)).collect();
@@ -124,13 +125,13 @@ pub(crate) fn replacement(conf: &ConfState, learner: RaftId) -> ConfChangeV2 {
     ConfChangeV2 { transition: ConfChangeTransition::Implicit.into(), changes, context: Bytes::new() }
 }
 
-/// The one joint change that gives a forced group its other voters back.
+/// The one joint change that gives a forced cluster its other voters back.
 pub(crate) fn restoration(learners: &[RaftId]) -> ConfChangeV2 {
     let changes = learners.iter().map(|learner| single(ConfChangeType::AddNode, *learner)).collect();
     ConfChangeV2 { transition: ConfChangeTransition::Implicit.into(), changes, context: Bytes::new() }
 }
 
-/// The membership that an operator forces: this node alone, and what is known of the others' ids, none of which may come back.
+/// The membership that an operator forces: this node alone, and the newest known ids of the others, none of which may come back.
 pub(crate) fn forced(known: &[ConfState], configured: &[(RaftId, Kind)], id: RaftId, epoch: u64) -> ConfState {
     let mut numbers: Vec<u16> = known
         .iter()
@@ -162,8 +163,8 @@ pub(crate) fn forced(known: &[ConfState], configured: &[(RaftId, Kind)], id: Raf
     }
 }
 
-/// The membership after a change: what raft-rs made of the ids, the table with the id that is new, and the settings. With a
-/// second voter a forced group is in single-copy no more.
+/// The membership after a change: the ids as raft-rs made them, the table with a new id, and the settings. A second voter ends
+/// the single-copy of a forced cluster.
 pub(crate) fn after(before: &ConfState, now: ConfState, change: &ConfChangeV2) -> ConfState {
     let mut members = before.members.clone();
     let ChangeContext { id, witness, token, paused_for, formats, rules_wanted, release } = context(change);
@@ -213,7 +214,7 @@ mod tests {
         ConfState { voters: voters.to_vec(), learners: learners.to_vec(), ..ConfState::default() }
     }
 
-    /// What raft-rs's own library would have written.
+    /// The expected bytes are those of raft-rs's own library.
     #[test]
     fn a_change_is_in_eraftpbs_wire_form() {
         let change = replacement(&conf(&[1, 2, 3], &[0x1_0002]), 0x1_0002);

@@ -15,17 +15,17 @@ pub enum Mutant {
     TermsNotCompared,
     /// R12: nor the index.
     IndexesNotCompared,
-    /// R1 forget-what-both-have: the witness forgets what it has applied.
+    /// R1 forget-what-both-have: the witness forgets all applied entries.
     WitnessForgetsApplied,
-    /// R1: `data_durable` is believed whichever term it is of.
+    /// R1: a `data_durable` of any term is believed.
     DataDurableOfOldTerm,
-    /// R1: a new leader does not count what its log has forgotten.
+    /// R1: a new leader does not count the entries that its log has forgotten.
     NewLeaderCountsNothing,
     /// R2 witness-never-serves: the witness never steps in.
     PriorityNeverRaised,
     /// R4 reads-ask-a-quorum: reads from a lease.
     LeaseReads,
-    /// R5 leader-is-not-primary: the role is what Raft's state says.
+    /// R5 leader-is-not-primary: the role follows Raft's state alone.
     RoleByRaftState,
     /// R6 durable-before-acknowledged: promises leave before fdatasync.
     AcknowledgeBeforeSync,
@@ -43,7 +43,7 @@ pub enum Mutant {
     OldIdAfterWipe,
     /// The library joins appends.
     AppendsJoined,
-    /// A snapshot counts as applied before it is durable.
+    /// A snapshot counts as applied before its mark is durable.
     SnapshotAppliedEarly,
     /// A fetched state makes the log's last entries committed.
     FetchedStateCommits,
@@ -51,7 +51,7 @@ pub enum Mutant {
     EmptySnapshotAccepted,
     /// R1: the id that was replaced goes on counting.
     OldIdCounts,
-    /// R1: a data node forgets what its state does not have durable.
+    /// R1: a data node forgets entries that its state does not have durable.
     ForgetsUnpersisted,
     /// R2: the witness serves.
     WitnessServes,
@@ -63,9 +63,9 @@ pub enum Mutant {
     VoteNotKept,
     /// R6: a failed fdatasync is tried again.
     FailedSyncRetried,
-    /// R6: what a start reads counts as durable, though a failed fdatasync may have left it behind.
+    /// R6: bytes that a start reads count as durable, though a failed fdatasync may have left them behind.
     ReadCountsAsDurable,
-    /// R7: what is not known is told as not applied.
+    /// R7: an unknown outcome is told as not applied.
     UnknownToldAsFailed,
     /// R7: waiters are woken in their order.
     WaitersByOrder,
@@ -73,29 +73,29 @@ pub enum Mutant {
     RequestIdsBeginAgain,
     /// R4: a read is answered before its index is applied.
     ReadBeforeApplied,
-    /// R11: a learner votes before it has caught up.
+    /// R11: a learner votes before catching up.
     LearnerVotesAtOnce,
     /// R11: the old and the new id change places at once.
     JointSkipped,
-    /// R11: whoever asks for a number gets the id that was given last.
+    /// R11: every asker for a number gets the id that was given last.
     TokenIgnored,
-    /// Architecture, raft-rs: the witness passes over changes of the membership when it starts.
+    /// Architecture, raft-rs: the witness passes over changes of the membership at its start.
     MembershipNotReplayed,
     /// A snapshot that brought no answer is not sent again.
     SnapshotNotSentAgain,
     /// A state that could not be fetched is not asked for again.
     FetchNotTriedAgain,
-    /// Architecture, services/consensus: while failover is paused anybody takes over.
+    /// Architecture, services/consensus: while failover is paused any node takes over.
     PauseNotHeld,
     /// Architecture, services/consensus: a leader serves while failover is paused for another.
     ServesUnnamed,
-    /// Decision 0011: who is forced drops what it does not know committed.
+    /// Decision 0011: a forced node drops the entries that are not known committed.
     ForcedDropsUncommitted,
-    /// R11: what comes out of an epoch that is over is heard.
+    /// R11: frames of an ended epoch are heard.
     LowerEpochHeard,
     /// Decision 0011: single-copy ends without its operator.
     SingleCopyEndsByItself,
-    /// Decision 0011: at the end of single-copy somebody votes who lacks what the log has forgotten.
+    /// Decision 0011: at the end of single-copy a node that lacks forgotten entries votes.
     UnfedVotes,
     /// R11: a state that is known to be wrong serves reads.
     DistrustedServes,
@@ -107,7 +107,7 @@ pub enum Mutant {
     OddClockFollowed,
     /// R13 versions-are-replicated: options come from the node's own file, though the state has them.
     OwnOptions,
-    /// Spec 6, Exactly once: a remembered answer is given, whatever was asked under its id.
+    /// Spec 6, Exactly once: a remembered answer is given without a comparison of the requests.
     ContentPassedOver,
 }
 

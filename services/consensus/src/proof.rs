@@ -1,7 +1,7 @@
-//! What shows that an operator forced a group: the membership in a log, not a number in a greeting.
+//! The proof that an operator forced a cluster: the membership in a log, not a number in a greeting.
 //!
-//! A node that is told of a higher epoch gives its Raft id up for good, so the log of the node that tells has to show that
-//! epoch first. Pure. Called by the node, for its own log and for what a peer shows of its.
+//! A node that is told of a higher epoch gives its Raft id up for good, so the log of the telling node has to show that epoch
+//! first. Pure. Called by the node, for its own log and for the proof of a peer.
 
 use ocs_proto::peer::{ConfState, EpochProofReply, SnapshotMark};
 
@@ -10,7 +10,7 @@ use crate::{
     members::{first_incarnation, incarnation},
 };
 
-/// The epoch of a group that was never forced.
+/// The epoch of a cluster that was never forced.
 const EPOCH_FIRST: u64 = 1;
 /// Ids of a higher epoch would not be distinct ([`first_incarnation`]).
 pub const EPOCH_MAX: u64 = u32::MAX as u64;
@@ -18,32 +18,32 @@ pub const EPOCH_MAX: u64 = u32::MAX as u64;
 /// Why a claim of a higher epoch is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unproven {
-    /// A node that was taken in and was not fed yet.
+    /// The peer was admitted and has received no log yet.
     #[error("its log holds no membership yet")]
     Empty,
-    /// What its log says is not what it says itself.
+    /// The log does not show the epoch that its node claims.
     #[error("its log is of epoch {of_log}")]
     Lower {
         /// The epoch in its log.
         of_log: u64,
     },
-    /// No operator makes it.
+    /// No operator reaches such an epoch.
     #[error("there is no epoch {0}")]
     TooHigh(u64),
-    /// A forced group has none of them, and gives none of them.
+    /// A forced cluster has no ids of an earlier epoch, and gives none.
     #[error("a voter of its log, {0}, has an id of an earlier epoch")]
     Voter(u64),
-    /// One log cannot be of two.
+    /// A log belongs to one epoch alone.
     #[error("its log begins in epoch {0}")]
     Start(u64),
 }
 
-/// The epoch that a membership is of; none: nobody votes in it, so it is not known.
+/// The epoch of a membership; none: a membership without voters has no known epoch.
 pub fn epoch_of(membership: &ConfState) -> Option<u64> {
     (!membership.voters.is_empty()).then_some(membership.epoch.max(EPOCH_FIRST))
 }
 
-/// What this node's log shows, for a peer of a lower epoch.
+/// The proof that this node's log gives to a peer of a lower epoch.
 pub fn shown<D: Disk>(log: &LogReader<D>) -> EpochProofReply {
     let (start, hard_state) = (log.start(), log.hard_state());
     let membership = log.conf_states().pop().map(|(_, conf)| conf).or_else(|| start.conf_state.clone());

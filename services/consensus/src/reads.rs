@@ -1,7 +1,7 @@
-//! ReadIndex rounds: who asks, which round is under way, which questions an answer settles.
+//! ReadIndex rounds: waiting questions, the round in flight, the questions that an answer settles.
 //!
-//! One round in flight at a time; a question joins the next round, never one that began before it (R4, R5).
-//! Pure: the core puts contexts into Raft and hands back those that come out.
+//! One round in flight at a time; a question joins the next round, never a round that began before the question (R4, R5).
+//! Pure: the core puts contexts into Raft and hands back the contexts that come out.
 
 /// A question's name, given by the asker.
 pub type Question = u64;
@@ -25,11 +25,11 @@ pub(crate) struct Rounds {
     id: u64,
     boot: u64,
     counter: u64,
-    /// Questions of the round under way, and the contexts under which it was asked.
+    /// Questions of the round in flight, and the contexts of its attempts.
     asked: Vec<Question>,
     contexts: Vec<Context>,
     ticks: u32,
-    /// Questions that came since.
+    /// Questions for the next round.
     waiting: Vec<Question>,
 }
 
@@ -42,7 +42,7 @@ impl Rounds {
         Self { id, boot, counter: 0, asked: Vec::new(), contexts: Vec::new(), ticks: 0, waiting: Vec::new() }
     }
 
-    /// A question came; it waits for the next round.
+    /// Queues a question for the next round.
     pub(crate) fn ask(&mut self, question: Question) {
         self.waiting.push(question);
     }
@@ -52,7 +52,7 @@ impl Rounds {
         self.asked.is_empty() && !self.waiting.is_empty()
     }
 
-    /// Begins a round with all who wait; the context to put into Raft.
+    /// Begins a round with all waiting questions; returns the context to put into Raft.
     pub(crate) fn begin(&mut self) -> Context {
         self.asked.append(&mut self.waiting);
         self.contexts.clear();
@@ -88,7 +88,7 @@ impl Rounds {
         !self.asked.is_empty()
     }
 
-    /// A round came back: the questions that it settles; none if it is not ours or too old.
+    /// The questions that a returned round settles; none: the round is another node's or an old one.
     pub(crate) fn answered(&mut self, context: &[u8]) -> Vec<Question> {
         if !self.contexts.iter().any(|known| known == context) {
             return Vec::new();
@@ -97,7 +97,7 @@ impl Rounds {
         std::mem::take(&mut self.asked)
     }
 
-    /// Drops questions that nobody waits for any more.
+    /// Drops questions without a waiter.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(Question) -> bool) {
         self.asked.retain(|question| keep(*question));
         self.waiting.retain(|question| keep(*question));

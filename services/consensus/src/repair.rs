@@ -1,15 +1,15 @@
-//! What is done about a state that differs or is wrong (R11 one-id-one-log): it is compared with the peers', doubted, kept from
+//! Repair of a state that differs or is wrong (R11 one-id-one-log): the state is compared with the peers', doubted, kept from
 //! serving, replaced; never silently, and never on all data nodes at once.
 //!
-//! Which state is wrong is not decided here but by the node ([`Comparison`]), which knows what a state is. Pure: no clock,
+//! The node, which knows the contents of a state, decides which state is wrong ([`Comparison`]). Pure: no clock,
 //! no thread, no disk. Called by the driver, and by the simulator in its place.
 
 use std::collections::BTreeMap;
 
 use crate::{Comparison, RaftId, core::Core, log::Disk, members};
 
-/// Failed attempts to fetch a state after which the data node of the lowest number serves again from a wrong one, and those
-/// after which any does: two that began in the same moment must not end in the same moment again and again.
+/// Failed fetches after which the data node of the lowest number serves again from a wrong state, and after which any data node
+/// does: two nodes that began in the same moment must not end in the same moment again and again.
 const FAILED_MAX: (u32, u32) = (1, 3);
 
 /// This node, at the moment.
@@ -19,16 +19,16 @@ pub struct Here {
     pub id: RaftId,
     /// The leader known here; 0: none.
     pub leader: RaftId,
-    /// It leads.
+    /// This node leads.
     pub leads: bool,
     /// A state is being fetched: nothing is served.
     pub fetching: bool,
-    /// Because the one here is wrong.
+    /// The fetch replaces a wrong state.
     pub distrusting: bool,
 }
 
 impl Here {
-    /// As its core says.
+    /// This node as its core describes it.
     pub fn of<D: Disk>(core: &Core<D>) -> Self {
         Self {
             id: core.id(),
@@ -40,29 +40,29 @@ impl Here {
     }
 }
 
-/// Another data node, by what its last frame told.
+/// Another data node, by its last frame.
 #[derive(Debug, Clone, Copy)]
 pub struct Other {
     /// Its newest id.
     pub id: RaftId,
-    /// It was heard lately.
+    /// The node was heard lately.
     pub lively: bool,
-    /// It serves from its state.
+    /// The node serves from its state.
     pub ready: bool,
     /// Nothing shows its state wrong whose digest differed at this index.
     pub vouched: u64,
-    /// It could take over now; known to the leader only.
+    /// The node could take over now; known to the leader only.
     pub able: bool,
 }
 
-/// Where the state here stands.
+/// The repair of the state here.
 #[derive(Debug, Default)]
 pub struct Repair {
-    /// Why it is to be replaced, as soon as that can be.
+    /// Why the state is to be replaced as soon as possible; none: the state is not to be replaced.
     wanted: Option<String>,
-    /// Why it is being, or was last, replaced.
+    /// The reason of the current or last replacement.
     pub(crate) reason: String,
-    /// How often it was.
+    /// Replacements so far.
     pub(crate) done: u64,
     /// Index of the last digest that differed; 0: they agree.
     pub(crate) differs_at: u64,
@@ -70,9 +70,9 @@ pub struct Repair {
     pub(crate) vouched: u64,
     /// Index of the last digest that was compared, by peer.
     compared: BTreeMap<RaftId, u64>,
-    /// It is to be replaced although nothing shows it wrong.
+    /// The state is to be replaced although nothing shows a fault of it.
     yields: bool,
-    /// It was, once: another difference of that kind has another cause.
+    /// The state was replaced for that reason once: another such difference has another cause.
     yielded: bool,
     told: bool,
     /// Attempts to fetch another state that failed in a row.
@@ -86,8 +86,8 @@ impl Repair {
         Self { wanted, ..Self::default() }
     }
 
-    /// A peer's digest, and the one here at the same index, if it is still known: compared once. A difference is an alarm, never
-    /// ignored (architecture, Storage); the answer is for the node, which looks whose fault it is.
+    /// Compares a peer's digest, once, with the digest here at the same index, if that digest is still known. A difference is an
+    /// alarm, never ignored (architecture, Storage); the result is for the node, which looks for the wrong state.
     pub fn compare(
         &mut self,
         peer: RaftId,
@@ -113,14 +113,15 @@ impl Repair {
         Some(Comparison { peer, index, ours, theirs })
     }
 
-    /// The state here is wrong, and why; unless it is being replaced already.
+    /// Notes that the state here is wrong, and why, unless the state is being replaced already.
     pub fn distrust(&mut self, reason: String, here: Here) {
         if !here.distrusting {
             (self.wanted, self.yields) = (Some(reason), false);
         }
     }
 
-    /// A digest here differed from a peer's at this index, and nothing shows this node's state wrong; unless something else did.
+    /// Notes that nothing shows the state here wrong, though its digest differed from a peer's at this index; not during a
+    /// replacement.
     pub fn vouch(&mut self, index: u64, here: Here) {
         if !here.distrusting {
             self.vouched = index;
@@ -137,8 +138,8 @@ impl Repair {
         self.wanted.is_some()
     }
 
-    /// Whether the state here is to stop serving now ([`Core::distrust`]) and to be fetched again: it is wrong, and another data
-    /// node can serve in its place. To be asked at each tick.
+    /// Whether the state here is to stop serving now ([`Core::distrust`]) and to be fetched again: the state is wrong, and
+    /// another data node can serve in its place. To be asked at each tick.
     pub fn due(&mut self, here: Here, others: &[Other]) -> bool {
         self.yield_to_the_primary(here, others);
         if self.wanted.is_none() || here.fetching {
@@ -157,14 +158,14 @@ impl Repair {
         true
     }
 
-    /// Digests differ and neither node can be shown wrong: what clients were told is the primary's, so the backup's goes.
+    /// Digests differ and neither state can be shown wrong: clients know the primary's state, so the backup's is replaced.
     fn yield_to_the_primary(&mut self, here: Here, others: &[Other]) {
         let at = self.differs_at;
         if here.fetching {
             return;
         }
         if self.yields && here.leads {
-            (self.wanted, self.yields) = (None, false); // what clients are told is its own by now
+            (self.wanted, self.yields) = (None, false); // clients are answered from this node's state by now
         }
         if at == 0 || self.vouched < at || self.wanted.is_some() || self.yielded || here.leads {
             return;
@@ -176,8 +177,8 @@ impl Repair {
         }
     }
 
-    /// No state could be fetched. Whether the one here is to serve again ([`Core::trust_again`]): no other data node lives that
-    /// has one to give, and one that is wrong is better than none.
+    /// No state could be fetched. Whether the state here is to serve again ([`Core::trust_again`]): no living data node has a
+    /// state to give, and a wrong state is better than none.
     pub fn fetch_failed(&mut self, here: Here, others: &[Other]) -> bool {
         self.failed += 1;
         let lowest = others.iter().all(|other| members::number(here.id) < members::number(other.id));
@@ -194,7 +195,8 @@ impl Repair {
         true
     }
 
-    /// A fetched state stands; `taken`: in the place of the one that was here. What was found of that one is not held against it.
+    /// A fetched state is installed; `taken`: in the place of the state here. Faults of the replaced state do not count against
+    /// the new one.
     pub fn installed(&mut self, here: Here, taken: bool) {
         if here.distrusting {
             self.done += 1;

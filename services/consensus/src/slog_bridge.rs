@@ -19,7 +19,7 @@ impl Drain for Bridge {
     }
 }
 
-/// A logger whose lines end in tracing; what raft-rs calls "info" is of interest only when looking for a fault.
+/// A logger whose lines end in tracing; the "info" of raft-rs is of interest only in the search for a fault.
 pub(crate) fn logger() -> slog::Logger {
     slog::Logger::root(Bridge, slog::o!())
 }

@@ -1,4 +1,4 @@
-//! What raft-rs reads of the log: the newest entries from memory, older ones from disk.
+//! The log as raft-rs reads from it: the newest entries from memory, older entries from disk.
 //!
 //! raft-rs drops entries from its own memory as soon as they are handed to the disk, so everything not yet durable must
 //! be here (architecture, raft-rs). Called by raft-rs through `core`.
@@ -39,7 +39,7 @@ pub(crate) struct LogView<D: Disk> {
     /// Up to where the state behind the log is.
     applied: SnapshotMark,
     configured: Vec<(RaftId, Kind)>,
-    /// What the witness may skip (R1 forget-what-both-have).
+    /// The index up to which the witness may skip entries (R1 forget-what-both-have).
     data_durable: u64,
 }
 
@@ -92,7 +92,7 @@ impl<D: Disk> LogView<D> {
         self.durable
     }
 
-    /// Takes entries that are on their way to the disk; the first may overwrite what stood there.
+    /// Takes entries on their way to the disk; the first may overwrite earlier entries.
     pub(crate) fn append(&mut self, entries: &[Entry]) {
         let Some(first) = entries.first() else { return };
         self.cut_from(first.index);
@@ -184,20 +184,21 @@ impl<D: Disk> LogView<D> {
         self.pauses.retain(|(at, _)| *at > index);
     }
 
-    /// For whom failover is paused (see `ConfState`): by the newest entry that says it, committed or not. Whoever was told that
-    /// it is paused has a quorum of such entries, and a node that starts does not know which of its entries are committed.
+    /// The id for which failover is paused (see `ConfState`), by the newest entry with that setting, committed or not. A quorum
+    /// has such an entry once an operator hears that failover is paused, and a starting node does not know which entries are
+    /// committed.
     pub(crate) fn paused_for(&self) -> RaftId {
         self.pauses.last().map_or(self.conf_state().paused_for, |(_, holder)| *holder)
     }
 
-    /// What both data nodes have, as this node would tell it.
+    /// The index that both data nodes have durable, as this node would tell the witness.
     pub(crate) fn set_data_durable(&mut self, index: u64) {
         self.data_durable = index;
     }
 
-    /// The mark to send to a node that needs more than entries; none: not now. For a data node the state at the index
-    /// applied here (it then fetches a state at or above it); for the witness the mark at which the log begins, or, where the
-    /// witness was not yet a member there, what both data nodes have (R1).
+    /// The mark to send to a node that needs more than entries; none: not now. For a data node the applied index here (the
+    /// receiver then fetches a state at or above that index); for the witness the mark at which the log begins, or, where the
+    /// witness was no member yet at that mark, the index that both data nodes have (R1).
     fn mark_for(&self, to: RaftId) -> Option<SnapshotMark> {
         let begin = (self.start.index, self.start.term);
         let at = |index: u64| self.term_of(index).map(|term| (index, term));
@@ -296,14 +297,14 @@ impl<D: Disk> raft::Storage for LogView<D> {
         Ok(self.last())
     }
 
-    /// The mark alone; one in which the receiver is no member would be of no use to it.
+    /// The mark alone; a mark in which the receiver is no member would be of no use.
     fn snapshot(&self, _request_index: u64, to: u64) -> raft::Result<Snapshot> {
         let mark = self.mark_for(to).ok_or(Error::Store(StorageError::SnapshotTemporarilyUnavailable))?;
         Ok(snapshot_from_mark(&mark))
     }
 }
 
-/// The setting of failover that an entry carries, if it carries one.
+/// The setting of failover that an entry carries; none: no such setting.
 fn pause_in(entry: &Entry) -> Option<(u64, RaftId)> {
     if entry.get_entry_type() != EntryType::EntryConfChangeV2 {
         return None;
@@ -319,7 +320,7 @@ fn unapplied_pauses<D: Disk>(reader: &LogReader<D>, above: u64) -> Vec<(u64, Raf
     entries.filter_map(|entry| pause_in(&entry_from_wire(entry))).collect()
 }
 
-/// What the log recorded, and what the state knows: the membership as of the index applied there.
+/// The memberships that the log recorded, and the state's own, as of its applied index.
 fn memberships<D: Disk>(reader: &LogReader<D>, start: &SnapshotMark, applied: &SnapshotMark) -> Vec<(u64, ConfState)> {
     let mut known = vec![(start.index, start.conf_state.clone().unwrap_or_default())];
     known.extend(

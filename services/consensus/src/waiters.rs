@@ -1,4 +1,4 @@
-//! Who waits for which reply. Found by the command's id, never by order (R7 unknown-is-not-failed).
+//! Tasks that wait for replies, found by the command's id, never by order (R7 unknown-is-not-failed).
 
 use std::{
     collections::HashMap,
@@ -11,21 +11,21 @@ use tokio::sync::oneshot;
 
 use crate::ProposeError;
 
-/// One who waits, and since when.
+/// A waiting task, and the time of its proposal.
 #[derive(Debug)]
 struct Waiter<R> {
     sender: oneshot::Sender<Result<R, ProposeError>>,
     since: Instant,
 }
 
-/// Shared by the Raft loop, which enters waiters, and the apply thread, which wakes them. Nothing awaits under the lock.
+/// Shared by the Raft loop, which enters waiters, and the apply thread, which wakes them. No task awaits under the lock.
 #[derive(Debug)]
 pub(crate) struct Waiters<I, R> {
     waiting: Mutex<HashMap<I, Waiter<R>>>,
 }
 
 impl<I: Eq + Hash + Copy, R> Waiters<I, R> {
-    /// Nobody waits.
+    /// Without waiters.
     pub(crate) fn new() -> Self {
         Self { waiting: Mutex::new(HashMap::new()) }
     }
@@ -34,16 +34,17 @@ impl<I: Eq + Hash + Copy, R> Waiters<I, R> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody waits for a command's reply. Who waited for the same id before asks again under it if need be.
+    /// Enters a waiter for a command's reply. An earlier waiter of the same id hears "not known", and may ask again under that
+    /// id.
     pub(crate) fn enter(&self, id: I, sender: oneshot::Sender<Result<R, ProposeError>>, since: Instant) {
         if let Some(earlier) = self.lock().insert(id, Waiter { sender, since }) {
-            let _ = earlier.sender.send(Err(ProposeError::Overtaken)); // who is gone needs no answer
+            let _ = earlier.sender.send(Err(ProposeError::Overtaken)); // a client that hung up needs no answer
         }
     }
 
-    /// Replies are known; the time that the longest waited. The last one is sent first: who waits for several in their order is woken
-    /// once, by the first of them, and finds the others there. In their own order each would wake it, and it would take this
-    /// thread's core for each.
+    /// Stores the replies and wakes their tasks; returns the longest wait, seconds. The last reply is stored first: a task that
+    /// awaits several replies in their order is woken once, by the first reply, and finds the others there. In their own order
+    /// each reply would wake that task, and each wake-up would take this thread's core.
     pub(crate) fn wake(&self, replies: Vec<(I, R)>) -> Option<f64> {
         let known = {
             let mut waiting = self.lock();
@@ -56,14 +57,14 @@ impl<I: Eq + Hash + Copy, R> Waiters<I, R> {
         longest.map(|longest| longest.as_secs_f64())
     }
 
-    /// Nobody here will learn more: not known whether it will be applied (R7).
+    /// Tells every waiter "not known": this node will not learn whether their commands are applied (R7).
     pub(crate) fn overtaken(&self) {
         for (_, waiter) in self.lock().drain() {
             let _ = waiter.sender.send(Err(ProposeError::Overtaken));
         }
     }
 
-    /// How many wait.
+    /// Number of waiters.
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
     }

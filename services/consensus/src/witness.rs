@@ -1,7 +1,7 @@
-//! What is particular to the witness (R1 forget-what-both-have, R2 witness-never-serves): when it may campaign, and what it may forget.
+//! The rules of the witness (R1 forget-what-both-have, R2 witness-never-serves): when to campaign, and how far logs may forget.
 
-/// The witness's patience: its priority is below everyone's, raised when a group stays without a leader. With the low
-/// priority alone a group can stay leaderless for ever, because raft-rs compares only the index before priorities.
+/// The witness's patience: its priority is below everyone's, raised when a cluster stays without a leader. With the low
+/// priority alone a cluster can stay leaderless for ever, because raft-rs compares only the index before priorities.
 #[derive(Debug)]
 pub(crate) struct Patience {
     ticks_max: u32,
@@ -13,9 +13,9 @@ pub(crate) struct Patience {
 const PATIENT: i64 = -1;
 /// Priority of a witness that steps in.
 const STEPS_IN: i64 = 0;
-/// Election timeouts without a leader before it steps in.
+/// Election timeouts without a leader before the witness steps in.
 const TIMEOUTS: u32 = 3;
-/// Ticks that it may lead before it alarms: 10 s at the default tick.
+/// Ticks as leader before the witness alarms: 10 s at the default tick.
 const LEADING_TICKS_MAX: u32 = 200;
 
 impl Patience {
@@ -42,9 +42,9 @@ impl Patience {
     }
 }
 
-/// Up to where a node may forget its log: the witness up to what both data nodes have durable and it knows committed;
-/// a data node up to what its own state has durable and both data nodes have in their logs. A fetched state can be ahead of the
-/// log behind it, whose last entries may be others than those that were committed: they are never a log's beginning.
+/// The index up to which a node may forget its log. The witness forgets entries that both data nodes have durable and that the
+/// witness knows committed; a data node, of these, only entries that its own state has durable. A fetched state can be ahead of
+/// its log, whose last entries may differ from the committed entries: such entries are never a log's beginning.
 pub(crate) fn may_forget(kind: crate::Kind, data_durable: u64, commit: u64, persisted: u64) -> u64 {
     #[cfg(mutant)]
     if crate::mutant::on(crate::mutant::Mutant::WitnessForgetsApplied) && kind == crate::Kind::Witness {

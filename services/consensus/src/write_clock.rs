@@ -1,7 +1,7 @@
 //! Since when a thread has been writing to the disk: one number, set by the thread that writes and read by the driver.
 //!
-//! Never locks and never waits, so that the age of a write that hangs can be read while it hangs. Called by the log's thread, the
-//! apply thread and the driver.
+//! Never locks and never waits, so that the age of a hanging write can be read. Called by the log's thread, the apply thread and
+//! the driver.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},

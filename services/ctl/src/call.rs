@@ -1,5 +1,5 @@
-//! What became of one call to one node, and whether another node may be asked instead. Never calls anybody itself.
-//! Called by `cluster` and the verbs.
+//! The outcome of one call to one node, and whether another node may be asked instead. Never makes a call itself. Called by
+//! `cluster` and the verbs.
 
 use std::{error::Error as _, fmt};
 
@@ -14,7 +14,7 @@ const OLDER: &str = "runs a release that does not know this order: replace it fi
 /// Why one call to one node brought no result.
 #[derive(Debug)]
 pub(crate) enum CallError {
-    /// No connection, or it broke; the text says which.
+    /// No connection, or a broken one; the text says which.
     Unreachable(String),
     /// Connected, and no answer in time.
     TimedOut,
@@ -56,7 +56,7 @@ impl CallError {
         }
     }
 
-    /// How much it tells a person who asked several nodes: the higher, the more.
+    /// How telling the error is among the answers of several nodes: the higher, the more.
     pub(crate) fn weight(&self) -> u8 {
         match self {
             Self::Status(status) if matches!(status.code(), Code::FailedPrecondition | Code::Unimplemented) => 0,
@@ -108,7 +108,7 @@ impl fmt::Display for CallError {
 }
 
 impl From<Status> for CallError {
-    /// A status with a source was made here, from a broken transport; the others came from the node.
+    /// A status with a source was made here, from a broken transport; other statuses come from the node.
     fn from(status: Status) -> Self {
         let Some(source) = status.source() else { return Self::Status(status) };
         Self::Unreachable(transport_fault(&innermost(source)))
@@ -150,7 +150,7 @@ pub(crate) fn done(reply: Option<Reply>) -> Result<Done, CallError> {
     }
 }
 
-/// What became of an import batch.
+/// The outcome of an import batch.
 pub(crate) fn imported(reply: Option<Reply>) -> Result<Imported, CallError> {
     match reply.and_then(|reply| reply.body) {
         Some(Body::Imported(imported)) => Ok(imported),

@@ -1,5 +1,5 @@
-//! A development certificate authority, and a certificate for each node. Never overwrites one that is still good. Called
-//! by `certs`.
+//! A development certificate authority, and a certificate for each node. Never overwrites a certificate that is still good.
+//! Called by `certs`.
 
 use std::{
     fs::{self, OpenOptions},
@@ -18,7 +18,7 @@ use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted
 use crate::failure::Failure;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// The authority outlives every certificate that it signs.
+/// The authority outlives every certificate of a node.
 const AUTHORITY_DAYS: u32 = 7300;
 /// Clocks of machines that talk to each other may differ.
 const BACKDATED: Duration = DAY;
@@ -28,7 +28,7 @@ const RENEW_BEFORE_MAX: Duration = Duration::from_secs(7 * 86_400);
 const LOCAL_NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
 /// Makes `ca.pem`, `ca.key`, and `NODE.pem`, `NODE.key` for each node, valid for `days`, wherever they are absent, about to
-/// expire, or not of this authority. Says which it made.
+/// expire, or not of this authority. Returns the names of the new pairs.
 pub(crate) fn ensure(dir: &Path, nodes: &[String], days: u32) -> Result<Vec<String>, Failure> {
     for node in nodes {
         check_name(node)?;
@@ -149,7 +149,7 @@ fn write_pair(dir: &Path, name: &str, certificate: &str, key: &str) -> Result<()
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     let part = path.with_extension("part");
     let written = || -> std::io::Result<()> {
-        let _ = fs::remove_file(&part); // what an interrupted run left would keep its mode
+        let _ = fs::remove_file(&part); // a file left by an interrupted run would keep its mode
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&part)?;
         file.write_all(text.as_bytes())?;
         fs::rename(&part, path)

@@ -88,7 +88,7 @@ impl ProxiesArg {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Show every node: role, indexes, lag, HTTP front end, what is wrong, and what the group survives
+    /// Show every node: role, indexes, lag, HTTP front end, warnings, and the failures that the group survives
     Status(StatusArgs),
     /// Show which node is primary, as each node sees it
     Role(FormatArg),
@@ -126,9 +126,9 @@ pub(crate) enum Verb {
     /// Backups: the whole state in a file
     #[command(subcommand)]
     Backup(BackupVerb),
-    /// Send a file of requests through the HTTP front ends, in order for each record, each until it succeeds
+    /// Send a file of requests through the HTTP front ends, in order for each record, with retries until success
     Replay(ReplayArgs),
-    /// Move or kill the primary again and again under load, and count what was lost
+    /// Move or kill the primary again and again under load, and count lost updates
     Drill(DrillArgs),
     /// Let every data node recompute its digest, and compare
     Verify(FormatArg),
@@ -171,7 +171,7 @@ pub(crate) enum UpgradeVerb {
 /// `upgrade finalize`
 #[derive(Debug, Args)]
 pub(crate) struct UpgradeFinalizeArgs {
-    /// Only say which nodes hold it up, and what would change
+    /// Change nothing: show which nodes hold the upgrade up, and the versions that would count
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
@@ -181,7 +181,7 @@ pub(crate) struct UpgradeFinalizeArgs {
 /// `node …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeVerb {
-    /// Replace a node that is dead, or that lost its disk: waits until it votes under a new id and the old one is out
+    /// Replace a node that is dead, or that lost its disk: waits until the node votes under a new id and the old id is out
     Replace(NodeReplaceArgs),
 }
 
@@ -190,7 +190,8 @@ pub(crate) enum NodeVerb {
 pub(crate) struct NodeReplaceArgs {
     /// Its name
     pub(crate) node: String,
-    /// It runs: have it leave the group and shut down, so that it joins again when its supervisor starts it; never the primary
+    /// The node runs: have the node leave the group and shut down, and join again when its supervisor starts it; never the
+    /// primary
     #[arg(long)]
     pub(crate) live: bool,
     #[command(flatten)]
@@ -205,7 +206,7 @@ pub(crate) struct ForcePrimaryArgs {
     /// Accept losing acknowledged updates that only the other nodes have
     #[arg(long)]
     pub(crate) accept_loss: bool,
-    /// Only say what would happen
+    /// Change nothing: show what the order would do
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
@@ -291,7 +292,7 @@ pub(crate) enum BackupVerb {
 /// `backup create`
 #[derive(Debug, Args)]
 pub(crate) struct BackupCreateArgs {
-    /// The file, which appears when it is whole; a device or a FIFO is written through; `-`: standard output
+    /// The file, which appears once complete; a device or a FIFO is written through; `-`: standard output
     pub(crate) file: PathBuf,
     /// Replace a file that exists
     #[arg(long)]
@@ -388,9 +389,9 @@ pub(crate) struct DrillArgs {
 pub(crate) enum DrillKind {
     /// Hand the role over, planned.
     Switchover,
-    /// kill -9 the primary's process; it must run on this machine and be restarted by its supervisor.
+    /// kill -9 the primary's process, which must run on this machine and be restarted by its supervisor.
     Kill,
-    /// Stop the primary's process (SIGSTOP) beyond the election timeout; it must run on this machine.
+    /// Stop the primary's process (SIGSTOP), which must run on this machine, beyond the election timeout.
     Pause,
     /// Stop the witness, which must run on this machine: updates go on, the role is handed over, the witness comes back.
     LoseWitness,
@@ -438,7 +439,8 @@ pub(crate) struct WaitArgs {
 pub(crate) enum WaitFor {
     /// Some node is confirmed primary.
     Primary,
-    /// Every node answers, its start is confirmed by the others, one is confirmed primary, both data nodes have caught up, and their
+    /// Every node answers, its start is confirmed by the others, a primary is confirmed, both data nodes have caught up, and
+    /// their
     /// HTTP front ends run.
     Ready,
 }

@@ -1,4 +1,5 @@
-//! The nodes that the command line names, and how they are asked: one, or any that can answer. Never knows what is asked.
+//! The nodes that the command line names, and calls to one of them or to any that can answer. Never knows the content of a
+//! call.
 //! Called by every verb that needs a node.
 
 use std::{
@@ -23,7 +24,7 @@ use crate::{
 /// Largest gRPC message, bytes (architecture, Limits).
 const MESSAGE_BYTES_MAX: usize = 8 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longer than a node's own deadline of 10 s, so that its answer is what is heard.
+/// Longer than a node's own deadline of 10 s, so that the node's answer comes first.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A connected client of one node's control port.
@@ -52,9 +53,9 @@ impl Node {
 pub(crate) struct Cluster {
     nodes: Vec<Node>,
     timeout: Option<Duration>,
-    /// Where the last answer came from: asked first the next time.
+    /// The node of the last answer: asked first the next time.
     preferred: AtomicUsize,
-    /// Some node answered something before: silence is then a failover, not a wrong address.
+    /// A node has answered before: silence is then a failover, not a wrong address.
     answered: AtomicBool,
 }
 
@@ -76,13 +77,13 @@ impl Cluster {
         &self.nodes
     }
 
-    /// What `--timeout` says, else the default of a verb.
+    /// The value of `--timeout`, else the default of a verb.
     pub(crate) fn timeout_or(&self, default: Duration) -> Duration {
         self.timeout.unwrap_or(default)
     }
 
-    /// Asks the nodes in turn until one gives a result or a final no, for at most `retry_for`. The call must be one that
-    /// may be repeated. When no node at all can be reached and none ever was, that is the end at once.
+    /// Asks the nodes in turn until a node returns a result or a final refusal, for at most `retry_for`. The call must be
+    /// repeatable. Ends at once when no node can be reached and none has ever answered.
     pub(crate) async fn on_any<T, F>(&self, retry_for: Duration, call: impl Fn(Client) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, CallError>>,
@@ -90,7 +91,7 @@ impl Cluster {
         self.on_any_within(CALL_TIMEOUT, retry_for, call).await
     }
 
-    /// The same for a call that takes a node longer: `limit` for each, unless `--timeout` says another one.
+    /// The same for a longer call: `limit` for each node, unless `--timeout` sets another limit.
     pub(crate) async fn on_any_within<T, F>(
         &self,
         limit: Duration,
@@ -116,7 +117,7 @@ impl Cluster {
         }
     }
 
-    /// Each node once, beginning with the one that answered last. The error is the one that tells most.
+    /// Asks each node once, beginning with the node of the last answer. Returns the most telling error.
     async fn one_round<T, F>(&self, limit: Duration, call: impl Fn(Client) -> F) -> Result<T, (&str, CallError)>
     where
         F: Future<Output = Result<T, CallError>>,
@@ -173,7 +174,7 @@ fn tls(reach: &Reach, ca_alone: bool) -> Result<Option<ClientTlsConfig>, Failure
         (Some(_), None, None) if ca_alone => Ok(None),
         (Some(ca), Some(cert), Some(key)) => {
             check_pair(cert, key).map_err(|error| Failure::Usage(misfit(&error)))?;
-            // The nodes' refusals of such a certificate differ, and none of them says whose it is.
+            // The nodes' refusals of such a certificate differ, and none of them names its owner.
             check_dates(cert).map_err(|error| Failure::Usage(format!("--cert {error}")))?;
             let identity = Identity::from_pem(read(cert)?, read(key)?);
             Ok(Some(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?)).identity(identity)))

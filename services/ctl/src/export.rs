@@ -1,5 +1,5 @@
 //! The rows of a list as a node streams them: one consistent state. Never writes a file. Called by `list export`, and by
-//! `replay` and `drill` to learn what a list holds.
+//! `replay` and `drill` to read a list.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How a verb can fail, as the exit code says it. Never carries a stack of causes: one line. Called by every verb.
+//! The ways in which a verb can fail, by exit code. Never carries a stack of causes: one line. Called by every verb.
 
 use thiserror::Error;
 
@@ -11,25 +11,25 @@ pub(crate) enum Failure {
     /// A node said no, or the work did not succeed. Exit code 1.
     #[error("{0}")]
     Refused(String),
-    /// The command line, or a file it names, makes no sense. Exit code 2.
+    /// The command line, or a file named there, makes no sense. Exit code 2.
     #[error("{0}")]
     Usage(String),
-    /// Nobody answered. Exit code 3.
+    /// No node or front end answered. Exit code 3.
     #[error("{0}")]
     Unreachable(String),
     /// Nodes answered, and none of them is primary. Exit code 4.
     #[error("{0}")]
     NoPrimary(String),
-    /// Updates are taken, and something is not as it should be. Exit code 5, of `status --check` alone.
+    /// Updates are accepted, and the group is not whole or a node warns. Exit code 5, of `status --check` alone.
     #[error("degraded: {0}")]
     Degraded(String),
-    /// The reader of standard output has gone, as `head` does: nothing is to be said. Exit code 141, that of SIGPIPE.
+    /// The reader of standard output has gone, as `head` does: no message is printed. Exit code 141, that of SIGPIPE.
     #[error("nobody reads standard output any more")]
     ReaderGone,
 }
 
 impl Failure {
-    /// 1 refused or failed, 2 usage, 3 unreachable, 4 no primary, 5 degraded, 141 nobody reads.
+    /// 1 refused or failed, 2 usage, 3 unreachable, 4 no primary, 5 degraded, 141 reader gone.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Refused(_) => 1,
@@ -59,7 +59,7 @@ impl Failure {
         serde_json::json!({ "error": { "code": code, "exit_code": exit_code, "message": message } }).to_string()
     }
 
-    /// A file on the command line that is not there, or makes no sense as it is: a person is to mend it.
+    /// A file on the command line that is absent or malformed: the user must correct it.
     pub(crate) fn input(path: &std::path::Path, error: impl std::fmt::Display) -> Self {
         Self::Usage(format!("{}: {error}", path.display()))
     }

@@ -1,4 +1,5 @@
-//! Cells that a spreadsheet would run as a formula, and the apostrophe that stops it. Taking it off gives back every cell as it was.
+//! Cells that a spreadsheet would run as a formula, and the apostrophe that prevents it. Removing the apostrophe restores
+//! every cell.
 //! Called by `list export` and by `import`, by the same option of both.
 
 use std::borrow::Cow;

@@ -19,7 +19,7 @@ pub(crate) fn of(group: &Group<'_>) -> Result<Vec<Target>, Failure> {
     urls.iter().map(|url| Target::parse(url, None)).collect()
 }
 
-/// Fails where one of them takes no connection.
+/// Fails if a front end takes no connection.
 pub(crate) async fn require_all(targets: &[Target]) -> Result<(), Failure> {
     let answers = join_all(targets.iter().map(Target::is_there)).await;
     match targets.iter().zip(answers).find(|(_, there)| !there) {
@@ -30,7 +30,8 @@ pub(crate) async fn require_all(targets: &[Target]) -> Result<(), Failure> {
     }
 }
 
-/// One that listens on every address is asked where the control port of its node was found.
+/// The URL of a node's front end; a front end that listens on every address is reached at the host of the node's control
+/// port.
 fn url(seen: &Seen<'_>) -> Option<String> {
     let (host, port) = seen.status()?.http_address.rsplit_once(':')?;
     let everywhere = matches!(host, "0.0.0.0" | "[::]" | "");

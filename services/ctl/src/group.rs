@@ -21,7 +21,7 @@ const CHECK_LAG_MAX: u64 = 1024;
 /// A start that other voters have confirmed, as a status names it.
 const CONFIRMED: &str = "confirmed";
 
-/// What one node said, or why it said nothing.
+/// The answer of one node, or the error of its call.
 #[derive(Debug)]
 pub(crate) struct Seen<'a> {
     /// The node as the command line names it.
@@ -31,17 +31,17 @@ pub(crate) struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// The description, where there is one.
+    /// The node's description, if the node answered.
     pub(crate) fn status(&self) -> Option<&StatusReply> {
         self.status.as_deref().ok()
     }
 
-    /// What it says about its role.
+    /// The node's own description of its role.
     pub(crate) fn role(&self) -> Option<&GetRoleReply> {
         self.status()?.role.as_ref()
     }
 
-    /// Whether it is a witness; not known of a node that said nothing.
+    /// Whether the node is a witness; false for a node without an answer.
     pub(crate) fn is_witness(&self) -> bool {
         self.role().is_some_and(|role| role.role() == Role::Witness)
     }
@@ -59,7 +59,7 @@ impl Seen<'_> {
         self.status().map(|status| status.starting.as_str()).filter(|starting| !starting.is_empty())
     }
 
-    /// How far the other voters have confirmed its start, where they have not; a node of an older release does not say.
+    /// The progress of a start that the other voters have not confirmed; none for a node of an older release.
     fn open_start(&self) -> Option<&str> {
         self.status().map(|status| status.start.as_str()).filter(|start| !matches!(*start, "" | CONFIRMED))
     }
@@ -68,27 +68,27 @@ impl Seen<'_> {
 /// A primary that is known by the word of another node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reported {
-    /// Says so.
+    /// The node that reports.
     pub(crate) by: String,
     /// The primary.
     pub(crate) primary: String,
-    /// A quorum confirmed it to that node.
+    /// A quorum confirmed the primary to that node.
     pub(crate) confirmed: bool,
 }
 
-/// How far a primary had committed at one look.
+/// The commit index of a primary at one survey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Committed {
-    /// Of its reign: another one's log may have other entries behind this index.
+    /// Term of the primary: the log of another primary may have other entries behind this index.
     term: u64,
-    /// Of the last entry.
+    /// Index of the last committed entry.
     index: u64,
 }
 
-/// What all nodes said, in the order of the command line.
+/// The answers of all nodes, in the order of the command line.
 #[derive(Debug)]
 pub(crate) struct Group<'a> {
-    /// One for each node.
+    /// One answer for each node.
     pub(crate) seen: Vec<Seen<'a>>,
 }
 
@@ -105,12 +105,12 @@ async fn status(node: &Node, limit: Duration) -> Result<Box<StatusReply>, CallEr
 }
 
 impl Group<'_> {
-    /// The node that is confirmed primary; of two (one answered a moment before the other took over) the later one.
+    /// The confirmed primary; of two (the first answered a moment before the second took over) the primary of the later term.
     pub(crate) fn primary(&self) -> Option<&Seen<'_>> {
         self.seen.iter().filter(|seen| seen.is_confirmed_primary()).max_by_key(|seen| seen.term())
     }
 
-    /// The primary, or the failure that says which kind of nothing there is.
+    /// The primary, or the failure that tells no primary from no answer.
     pub(crate) fn require_primary(&self) -> Result<&Seen<'_>, Failure> {
         self.primary().ok_or_else(|| self.no_primary())
     }
@@ -141,7 +141,7 @@ impl Group<'_> {
         self.seen.iter().filter(|seen| seen.status.is_ok()).count()
     }
 
-    /// The report of a node about another one that is primary; a report that a quorum confirmed first.
+    /// A node's report that another node is primary; a report that a quorum confirmed comes first.
     pub(crate) fn reported(&self) -> Option<Reported> {
         let report = |seen: &Seen<'_>| {
             let role = seen.role().filter(|role| !role.primary.is_empty() && role.primary != role.node)?;
@@ -173,7 +173,7 @@ impl Group<'_> {
         self.seen.iter().filter_map(line)
     }
 
-    /// The name of a node: its own word, else what another node's configuration calls its address, else the address.
+    /// The name of a node: from its own answer, else from another node's configuration of its address, else the address.
     pub(crate) fn name(&self, seen: &Seen<'_>) -> String {
         if let Some(role) = seen.role() {
             return role.node.clone();
@@ -185,7 +185,7 @@ impl Group<'_> {
         self.seen.iter().filter_map(Seen::status).find_map(named).unwrap_or_else(|| address.clone())
     }
 
-    /// The node of this name, if it answered.
+    /// The node of this name, if that node answered.
     pub(crate) fn named(&self, name: &str) -> Option<&Seen<'_>> {
         self.seen.iter().find(|seen| seen.role().is_some_and(|role| role.node == name))
     }
@@ -195,12 +195,12 @@ impl Group<'_> {
         self.seen.iter().filter(|seen| !seen.is_witness()).filter_map(|seen| Some((seen, seen.status()?)))
     }
 
-    /// Entries that the primary knows a node's log to be behind.
+    /// The lag of a node's log, entries, as the primary knows it.
     pub(crate) fn lag(&self, node: &str) -> Option<u64> {
         self.peer(node)?.lag_entries
     }
 
-    /// The node whose start is not confirmed, and what is open: as it says itself, or as the primary knows of it.
+    /// The node whose start is not confirmed, and the missing confirmations: by its own answer, or by the primary's.
     fn unconfirmed(&self) -> Option<String> {
         let of_itself = |seen: &Seen<'_>| {
             Some(format!("{}: the other voters have not confirmed its start ({})", self.name(seen), seen.open_start()?))
@@ -218,7 +218,7 @@ impl Group<'_> {
         by_primary || self.named(node).is_some_and(|seen| seen.open_start().is_some())
     }
 
-    /// How far the primary has committed; none: there is no primary, or it does not say.
+    /// The primary's commit index; none without a primary, or if its answer has no commit index.
     fn committed(&self) -> Option<Committed> {
         let primary = self.primary()?;
         let index = primary.status()?.commit_index;
@@ -229,14 +229,15 @@ impl Group<'_> {
         self.primary()?.role()?.peers.iter().find(|peer| peer.node == node)
     }
 
-    /// Why the group is not whole, in one line; none if every node answers, one is confirmed primary and in touch with the
-    /// others, every start is confirmed, the rules are those that were ordered, no data node is more than `lag_max` entries behind, and the HTTP Proxies run.
+    /// Why the group is not whole, in one line; none if every node answers, a confirmed primary is in touch with the others,
+    /// every start is confirmed, the rules are those that were ordered, no data node is more than `lag_max` entries behind,
+    /// and the HTTP Proxies run.
     pub(crate) fn not_whole(&self, lag_max: u64) -> Option<String> {
         self.not_whole_since(lag_max, None)
     }
 
-    /// As [`Group::not_whole`]; a data node that has applied every entry that was committed at an `earlier` look is not behind either:
-    /// while updates go on, a backup is always some entries behind the newest one.
+    /// As [`Group::not_whole`]; a data node that has applied every entry committed at an `earlier` survey is not behind
+    /// either: while updates go on, a backup is always some entries behind the newest one.
     fn not_whole_since(&self, lag_max: u64, earlier: Option<Committed>) -> Option<String> {
         if let Some(silent) = self.silent().next() {
             return Some(silent);
@@ -279,8 +280,8 @@ fn rules_are_raised(primary: &StatusReply) -> Option<String> {
     (rules < ordered).then(|| format!("the group still decides by rules version {rules}, {ordered} is ordered"))
 }
 
-/// Asks until the group is whole (see [`Group::not_whole`]), for at most `limit`; then says what was missing. A data node has caught
-/// up once it has applied what the primary had committed at an earlier look of this wait.
+/// Surveys the group until every condition of [`Group::not_whole`] is met, for at most `limit`; the error then names the
+/// fault. A data node has caught up once its applied index reaches the commit index of an earlier survey of this wait.
 pub(crate) async fn wait_whole(cluster: &Cluster, lag_max: u64, limit: Duration) -> Result<(), String> {
     const PAUSE: Duration = Duration::from_millis(100);
     let began = std::time::Instant::now();
@@ -297,7 +298,7 @@ pub(crate) async fn wait_whole(cluster: &Cluster, lag_max: u64, limit: Duration)
     }
 }
 
-/// The end of the commits at an earlier look, unless another primary has come since.
+/// The commit index of an earlier survey, unless the primary has changed since.
 fn of_this_reign(earlier: Option<Committed>, now: Option<Committed>) -> Option<Committed> {
     earlier.filter(|earlier| now.is_some_and(|now| now.term == earlier.term))
 }

@@ -1,5 +1,5 @@
-//! One keep-alive connection to an HTTP Proxy at a time, one request at a time. Never sends a request twice, and says
-//! of each that failed whether the proxy can have seen it. Called by `replay` and `drill`.
+//! One keep-alive connection to an HTTP Proxy at a time, one request at a time. Never sends a request twice, and tells of
+//! each failed request whether the proxy can have seen it. Called by `replay` and `drill`.
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ use tokio_rustls::{TlsConnector, rustls::ClientConfig};
 use crate::failure::Failure;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longer than the proxy's own deadline of 10 s, so that its answer is what is heard.
+/// Longer than the proxy's own deadline of 10 s, so that the proxy's answer comes first.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Where an HTTP Proxy listens.
@@ -67,7 +67,7 @@ impl Target {
         Ok(Self { authority, host: header, tls })
     }
 
-    /// All that `--proxies` names, none where it names nothing; `ca`: the authority of those that speak HTTPS.
+    /// All targets that `--proxies` names; `ca`: the authority of targets that speak HTTPS.
     pub(crate) fn parse_all(urls: &[String], ca: Option<&Path>) -> Result<Vec<Self>, Failure> {
         let trust = |ca| tls::trusting(ca, &[ALPN_HTTP1]).map_err(|error| Failure::Usage(format!("--ca: {error}")));
         let secure = urls.iter().any(|url| url.starts_with("https:"));
@@ -75,12 +75,12 @@ impl Target {
         urls.iter().map(|url| Self::parse(url, trust.as_ref())).collect()
     }
 
-    /// Whether it takes a connection.
+    /// Whether the target takes a connection.
     pub(crate) async fn is_there(&self) -> bool {
         self.connect().await.is_ok()
     }
 
-    /// Fails where an HTTPS front end that is there shows a certificate that is not trusted: trying again would not help.
+    /// Fails if a reachable HTTPS front end shows an untrusted certificate: a retry would not help.
     pub(crate) async fn check_all(targets: &[Self]) -> Result<(), Failure> {
         for target in targets.iter().filter(|target| target.tls.is_some()) {
             if let Ok(stream) = target.connect().await
@@ -118,7 +118,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// What is sent: always a POST of JSON, known by its key.
+/// A request: always a POST of JSON, identified by its key.
 #[derive(Debug, Clone)]
 pub(crate) struct Post {
     /// Path and query.
@@ -129,20 +129,20 @@ pub(crate) struct Post {
     pub(crate) body: Bytes,
 }
 
-/// What came back.
+/// An HTTP answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// The HTTP status.
     pub(crate) status: u16,
     /// The node that read the request, as `X-OCS-Node` says.
     pub(crate) node: Option<String>,
-    /// It is the answer of an earlier request with the same key.
+    /// The answer is that of an earlier request with the same key.
     pub(crate) replayed: bool,
     /// The body.
     pub(crate) body: Bytes,
 }
 
-/// Why nothing came back.
+/// Why no answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoAnswer {
     /// No connection: the proxy has not seen the request.

@@ -17,7 +17,7 @@ impl Latencies {
         Self(Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are constant and valid"))
     }
 
-    /// Adds one; a longer one than 10 minutes counts as 10 minutes.
+    /// Adds a duration; a duration over 10 minutes counts as 10 minutes.
     pub(crate) fn add(&mut self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(LONGEST_US);
         self.0.saturating_record(micros);

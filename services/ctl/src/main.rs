@@ -2,7 +2,7 @@
 //! Proxies over HTTP. Decides nothing that a node could answer itself. Called by people and by scripts.
 
 /// As the macro of the standard library, but without its panic: a standard error that takes nothing (`2>/dev/full`, a closed
-/// terminal) changes no exit code. Stands before the modules, which find this one.
+/// terminal) changes no exit code. The macro stands before the modules, so that they use it.
 macro_rules! eprintln {
     ($($words:tt)*) => {{
         let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($words)*)));
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Err(fault) if json && fault.use_stderr() => return ended(&usage::failure(&fault), json),
         Err(usage) => {
             let code = if usage.use_stderr() { failure::USAGE } else { 0 };
-            let _ = usage.print(); // nobody is left to tell when the terminal is gone
+            let _ = usage.print(); // a lost terminal takes no message
             return ExitCode::from(code);
         }
     };

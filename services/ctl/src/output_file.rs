@@ -1,7 +1,7 @@
-//! The file that a command line names for what a verb writes. A regular file appears under its name when it is whole, and replaces
-//! another one only where that is asked for; a device, a FIFO or a socket is written through, as a shell does.
+//! The output file of a verb. A regular file appears under its name once complete, and replaces another file only on request;
+//! a device, a FIFO or a socket is written through, as a shell does.
 //!
-//! Never asks a node. Called by `backup create` and `list export`.
+//! Never asks a node. Called by `backup create`, `list export` and `dnc export`.
 
 use std::{
     fmt::Display,
@@ -13,7 +13,7 @@ use std::{
 
 use crate::failure::Failure;
 
-/// Symbolic links that are followed one after the other: as many as the system follows.
+/// Symbolic links that are followed in a row: as many as the system follows.
 const LINKS_MAX: usize = 40;
 
 /// Permissions of a new file.
@@ -21,16 +21,16 @@ const LINKS_MAX: usize = 40;
 pub(crate) enum Readers {
     /// Its owner alone.
     Owner,
-    /// As the umask says; of a file that replaces another one, those of the other one.
+    /// By the umask; a file that replaces another file takes over its permissions.
     Umask,
 }
 
 /// The target of a verb's output.
 #[derive(Debug)]
 pub(crate) enum OutputFile {
-    /// No regular file: opened for writing, and nothing else of it is changed.
+    /// A device, a FIFO or a socket: opened for writing, otherwise unchanged.
     Through { file: File, path: PathBuf },
-    /// A regular file, beside its place until it is whole.
+    /// A regular file, beside its place until complete.
     Part(PartFile),
 }
 
@@ -71,7 +71,7 @@ impl OutputFile {
         }
     }
 
-    /// Everything is written: makes it durable, and gives a regular file its name.
+    /// Makes the written bytes durable, and gives a regular file its name.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         match self {
             // a device that keeps nothing has nothing to make durable
@@ -92,7 +92,7 @@ fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::ReadOnlyFilesystem)
 }
 
-/// The place behind symbolic links, also where the last one leads to no file.
+/// The place behind symbolic links, also where the last link leads to no file.
 fn followed(named: &Path) -> Result<PathBuf, Failure> {
     let mut place = named.to_owned();
     for _ in 0..LINKS_MAX {
@@ -108,7 +108,7 @@ fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A file that is written beside its place, and goes again unless it is put in place.
+/// A file that is written beside its place, and removed on drop unless put in place.
 #[derive(Debug)]
 pub(crate) struct PartFile {
     file: File,
@@ -119,7 +119,7 @@ pub(crate) struct PartFile {
 }
 
 impl PartFile {
-    /// Begins one; an unfinished one that nobody writes any more is begun again.
+    /// Begins a part file; an abandoned part file is begun again.
     fn create(place: &Path, force: bool, readers: Readers) -> Result<Self, Failure> {
         let mut name = place.as_os_str().to_owned();
         name.push(".part");
@@ -145,13 +145,14 @@ impl PartFile {
         Ok(Self { file, part, place: place.to_owned(), force, placed: false })
     }
 
-    /// Has owner, group and mode of another file; an owner or a group that this user may not give stays the user's own.
+    /// Takes over owner, group and mode of another file; an owner or a group that this user may not give stays the user's
+    /// own.
     fn belong_as(&self, other: &Metadata) -> io::Result<()> {
         let _ = fchown(&self.file, Some(other.uid()), Some(other.gid()));
         self.file.set_permissions(other.permissions())
     }
 
-    /// Gives it its name, durably. A file that came under that name meanwhile is kept.
+    /// Gives the file its name, durably. Without `force`, a file that appeared under that name meanwhile is kept.
     fn put_in_place(mut self) -> Result<(), Failure> {
         self.file.sync_all().map_err(|error| Failure::file(&self.part, error))?;
         if !self.force && fs::symlink_metadata(&self.place).is_ok() {
@@ -167,7 +168,7 @@ impl PartFile {
 impl Drop for PartFile {
     fn drop(&mut self) {
         if !self.placed {
-            let _ = fs::remove_file(&self.part); // the next attempt begins it again
+            let _ = fs::remove_file(&self.part); // the next attempt begins a part file again
         }
     }
 }
@@ -274,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_device_is_written_through_and_its_error_is_told() {
-        let dir = tempfile::tempdir().unwrap(); // links: what a fault would replace is not the machine's device
+        let dir = tempfile::tempdir().unwrap(); // a fault would replace the link, not the machine's device
         let link = |name: &str| {
             let link = dir.path().join(name);
             symlink(Path::new("/dev").join(name), &link).unwrap();

@@ -1,4 +1,4 @@
-//! Reads the command line, and shows the usage of a verb where it is wrong.
+//! Reads the command line, and shows the usage of a verb after a mistake.
 //!
 //! Options that have a default or come from the environment are never shown as required. Never acts. Called by `main`.
 

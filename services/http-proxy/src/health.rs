@@ -1,6 +1,6 @@
 //! The checks of load balancers: `/livez`, `/readyz`, `/primary`, `/backup` (spec 2). GET, HEAD and OPTIONS; 200 or 503.
 //!
-//! Never decides what is healthy: only `/livez` is answered here, the others by the node. Called by `serve`.
+//! Never decides about the node's health: only `/livez` is answered here, the other checks by the node. Called by `serve`.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 /// The paths of all checks.
 pub(crate) const PATHS: [&str; 4] = ["/livez", "/readyz", "/primary", "/backup"];
 
-/// Which check a path names.
+/// One of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Check {
     /// This process answers: no peer, not even the node, is asked.
     Live,
-    /// The node says.
+    /// The node decides.
     Node(HealthKind),
 }
 

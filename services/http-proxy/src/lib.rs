@@ -37,11 +37,11 @@ use crate::{
     stats::{FLUSH_PERIOD, Stats},
 };
 
-/// The node configures HTTP Proxy within this, or there is no node.
+/// Time limit for the node's configuration; without a configuration HTTP Proxy ends.
 const CONFIGURE_PATIENCE: Duration = Duration::from_secs(30);
 /// After the link was lost, answers are written for so long before HTTP Proxy ends.
 const LOST_PATIENCE: Duration = Duration::from_secs(1);
-/// What has queued for the node is written within this.
+/// Time limit for writing the link's queue at the end.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 
 /// File descriptors kept for everything but connections that are served: those that are turned away, the link, the port, files.
@@ -49,7 +49,7 @@ const DESCRIPTORS_KEPT: u64 = 320;
 /// The same for HTTP Proxy inside its node, whose log, state and peers come first.
 const DESCRIPTORS_KEPT_IN_NODE: u64 = 4096;
 
-/// Why HTTP Proxy ended other than by being asked to.
+/// Why HTTP Proxy ended without being asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
     /// The node sent no configuration.
@@ -64,9 +64,9 @@ pub enum ProxyError {
     /// The port cannot be opened; the node has been told.
     #[error("cannot listen on {listen}: {reason}")]
     Bind {
-        /// What was configured.
+        /// The configured address.
         listen: String,
-        /// What the system says.
+        /// The system's error.
         reason: String,
     },
 }
@@ -134,7 +134,7 @@ fn places(connections_max: usize, kept: u64) -> usize {
     places
 }
 
-/// The configuration, and what else its frame held.
+/// The configuration, and the rest of its frame.
 async fn configure(reader: &mut FrameReader<link::stream::ReadHalf>) -> Result<(Configure, ToProxy), ProxyError> {
     let frame = tokio::time::timeout(CONFIGURE_PATIENCE, reader.next::<ToProxy>()).await;
     let frame = frame.map_err(|_| ProxyError::NotConfigured)?;
@@ -154,7 +154,7 @@ async fn prepare(configure: &Configure) -> Result<(Settings, TcpListener, Socket
     }
 }
 
-/// Serves, then finishes what is in flight.
+/// Serves, then finishes the requests in flight.
 async fn serve_until_told(settings: Settings, listener: TcpListener, address: SocketAddr, link: &Link, tasks: &Tasks) {
     let (stats, connections, draining) = (Arc::new(Stats::default()), TaskTracker::new(), CancellationToken::new());
     let _ends_with_this = draining.clone().drop_guard();
@@ -181,7 +181,7 @@ async fn serve_until_told(settings: Settings, listener: TcpListener, address: So
     }
 }
 
-/// Passes counters on until it is time to end.
+/// Passes counters on until the drain begins.
 async fn flush_until_told(stats: &Stats, link: &Link, tasks: &Tasks) {
     let stopping = tasks.stopping();
     loop {

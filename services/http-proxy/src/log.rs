@@ -1,7 +1,7 @@
-//! HTTP Proxy has no log of its own: its events travel to the node (spec 10.4). Installed by the binary alone; as a task
-//! inside the node, the node's own subscriber takes the events.
+//! HTTP Proxy has no log of its own: its events travel to the node (spec 10.4). Installed by the binary alone; inside the
+//! node, the node's own subscriber takes the events.
 //!
-//! Never blocks: when the node takes no records, they are dropped and the next one says how many.
+//! Never blocks: records that the node does not take are dropped, and the next record reports their number.
 
 use std::{
     fmt::{self, Write},
@@ -33,7 +33,7 @@ pub struct LogSource {
 }
 
 impl LogSource {
-    /// Applies the node's filter; a malformed one leaves "info" in place and says so.
+    /// Applies the node's filter; a malformed filter is reported and leaves "info" in place.
     pub(crate) fn set_filter(&self, filter: &str) {
         let applied = EnvFilter::try_new(filter).is_ok_and(|filter| self.filter.reload(filter).is_ok());
         if !applied {
@@ -71,7 +71,7 @@ impl<S: Subscriber> Layer<S> for ToNode {
     }
 }
 
-/// An event: the message, and its fields twice, as text for nodes that do not know them apart.
+/// An event: the message, and its fields twice, also as text for nodes without structured fields.
 #[derive(Default)]
 struct Text {
     message: String,

@@ -16,10 +16,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// By this the system chooses which process to end when memory runs out; a process inherits it.
+/// The score by which the OOM killer chooses its victim; a process inherits the score.
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
-/// Most of what a request costs here are small texts; this takes and gives them back at a third of the price.
+/// Most of a request's cost here are small allocations; this allocator makes and frees them at a third of the price.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Standard input, if it is a Unix socket.
+/// The link: standard input, which must be a Unix socket.
 fn link_from_stdin() -> io::Result<StdUnixStream> {
     let stream = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     stream.peer_addr()?; // fails for everything else

@@ -4,7 +4,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-/// One address, or all that begin alike.
+/// One address, or all addresses with the same prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -17,7 +17,7 @@ pub struct Network {
 pub struct NoNetwork(String);
 
 impl Network {
-    /// Whether an address belongs to it; an IPv4 address is the same in its IPv6 form.
+    /// Whether the network contains an address; an IPv4 address is the same in its IPv6 form.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(ours), IpAddr::V4(other)) => {

@@ -30,7 +30,7 @@ use crate::{
     to_http::{Answer, Dress},
 };
 
-/// What all connections share.
+/// The state that all connections share.
 pub(crate) struct Server {
     pub(crate) settings: Settings,
     pub(crate) link: Link,
@@ -44,12 +44,12 @@ pub(crate) struct Server {
     faults: AtomicU64,
 }
 
-/// An answer, and the request name under which it is counted; health checks are not counted.
+/// An answer, and the request name of its count; health checks are not counted.
 type Counted = (Answer, Option<&'static str>);
 /// The name under which requests without a name are counted.
 const UNNAMED: &str = "-";
 const BODY_LINES_PER_MINUTE: u32 = 1;
-/// Before a refusal for want of room: a client that comes back at once must not cost more than one that is served.
+/// Pause before a refusal for want of room: an immediate retry must not cost more than a served request.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(250);
 
 impl Server {
@@ -68,7 +68,7 @@ impl Server {
         }
     }
 
-    /// An answer to what never became a request, as it goes over the wire; the connection ends after it.
+    /// The bytes on the wire of an answer to input that never became a request; the connection ends after this answer.
     pub(crate) fn unasked(&self, answer: Answer) -> Vec<u8> {
         let (status, body) = (answer.status, answer.body.clone());
         let response = self.dress.put_on(answer.closing(), self.link.standing());
@@ -84,7 +84,7 @@ impl Server {
         bytes
     }
 
-    /// What the URI of a record starts with.
+    /// The start of a record's URI.
     fn base(&self, host: Option<&str>) -> String {
         match &self.settings.advertised_url {
             Some(url) => url.clone(),
@@ -93,7 +93,7 @@ impl Server {
     }
 }
 
-/// Answers one request, whatever happens: a bug of ours is a 500, not a closed connection.
+/// Answers every request: a panic here becomes a 500, not a closed connection.
 pub(crate) async fn answer(
     server: Arc<Server>,
     seen: Arc<Seen>,
@@ -139,7 +139,7 @@ async fn dispatch(server: &Server, seen: &Seen, request: hyper::Request<Incoming
         return (turned_away(why), Some(UNNAMED));
     }
     let deadline = tokio::time::Instant::now() + server.settings.deadline;
-    // The share counts until the request is answered: what the node then has of the body is bounded, too.
+    // The share counts until the request is answered: the node's copies of bodies are bounded, too.
     let (body, _share) = match read_body(body, server.settings.body_bytes_max, &server.bodies, deadline).await {
         Ok(read) => read,
         Err(unread) => {
@@ -171,7 +171,7 @@ async fn dispatch(server: &Server, seen: &Seen, request: hyper::Request<Incoming
     }
 }
 
-/// The answer on a connection that is one too many.
+/// The answer on a connection beyond a limit.
 pub(crate) fn turned_away(why: &str) -> Answer {
     let refusal = Refusal::new(RefusalCode::Unavailable, format!("{why}; the request was not applied"));
     Answer::of_refusal(&refusal).closing()
@@ -218,7 +218,7 @@ async fn hand_over(server: &Server, request: Request, host: Option<&str>, deadli
     }
 }
 
-/// What is known of a request that got no reply: 503 only if it was never handed over (spec 6).
+/// The refusal for a request without a reply: 503 only if the request was never handed over (spec 6).
 fn unanswered(fate: Unanswered) -> Refusal {
     match fate {
         Unanswered::Busy => Refusal::new(RefusalCode::Busy, "too many requests in flight"),

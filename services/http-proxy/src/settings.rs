@@ -1,5 +1,5 @@
-//! What the node configured, checked before anything is bound. HTTP Proxy reads no file but the two PEM files named here,
-//! and no environment. Called by `run`.
+//! The node's configuration, checked before the port is bound. HTTP Proxy reads no file but the two PEM files named here, and
+//! no environment. Called by `run`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,12 +14,12 @@ use crate::{
     networks::Network,
 };
 
-/// What counts where the node is of a release that does not know these settings.
+/// Values for a node of a release that does not know these settings.
 const BODIES_BYTES_MAX: u64 = 256 << 20;
 const CONNECTIONS_PER_ADDRESS_MAX: u32 = 1000;
 const BALANCERS: [&str; 2] = ["127.0.0.0/8", "::1"];
 
-/// Why HTTP Proxy cannot run with what it was given. The configuration is to blame.
+/// Why HTTP Proxy cannot run. The configuration is at fault.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
     #[error(
@@ -54,7 +54,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Checks what the node sent; reads the PEM files.
+    /// Checks the node's configuration; reads the PEM files.
     pub(crate) fn from_configure(configure: &Configure) -> Result<Self, SettingsError> {
         let theirs = LinkVersions::named(configure.format, configure.format_max);
         let version = LINK_VERSIONS.common(theirs).ok_or(SettingsError::Versions(theirs))?;
@@ -87,7 +87,7 @@ impl Settings {
     }
 }
 
-/// A node that speaks an older version of the link does not know every setting.
+/// Completes the configuration of a node that speaks an older version of the link and does not know every setting.
 fn completed(configure: Configure, version: u32) -> Configure {
     if version >= LINK_WITH_ECHO {
         return configure;

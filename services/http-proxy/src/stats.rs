@@ -1,4 +1,4 @@
-//! Counts answers and times them, and passes the counts to the node (it owns the metrics).
+//! Counts and times answers, and passes the counts to the node, which owns the metrics.
 //!
 //! Never computes anything. `serve` adds, `run` flushes.
 
@@ -53,7 +53,7 @@ impl Stats {
         }
     }
 
-    /// What has been counted since the last call; none if nothing changed.
+    /// The counts since the last call; none without a change.
     pub(crate) fn take(&self) -> Option<WireStats> {
         let counted = std::mem::take(&mut *self.durations_us.lock().expect("no code panics while it counts"));
         let connections = self.connections.load(Ordering::Relaxed);

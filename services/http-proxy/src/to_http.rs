@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use outbound::{Done, Refusal, RefusalCode, Reply, ReplyBody, Value, key};
 
-/// After how many seconds a client should come back.
+/// Seconds after which a client should retry.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NODE: HeaderName = HeaderName::from_static("x-ocs-node");
@@ -21,7 +21,7 @@ const STALE: HeaderName = HeaderName::from_static("x-ocs-stale");
 /// Events whose answer names the record's URI.
 const WITH_URI: [&str; 3] = ["AddRecordAcknowledge", "Record", "PreviewRecord"];
 
-/// Status and code of every refusal, and whether to come back later: the table of spec 6.
+/// Status and code of every refusal, and whether a client should retry later: the table of spec 6.
 pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 19] = [
     (RefusalCode::BadBody, StatusCode::BAD_REQUEST, "BAD_BODY", false),
     (RefusalCode::BadValue, StatusCode::BAD_REQUEST, "BAD_VALUE", false),
@@ -47,7 +47,7 @@ pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 19] = [
 /// An answer that is not yet dressed in the headers that every answer carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// 200, or what the table says.
+    /// 200, or the status of the table.
     pub status: StatusCode,
     /// JSON, or nothing.
     pub body: Bytes,
@@ -59,7 +59,7 @@ pub struct Answer {
     pub stale: bool,
     /// Value of `Allow`.
     pub allow: Option<&'static str>,
-    /// Whether the connection ends after it.
+    /// Whether the connection ends after this answer.
     pub close: bool,
 }
 
@@ -69,7 +69,7 @@ impl Answer {
         Self { status, body: body.into(), retry: false, replayed: false, stale: false, allow: None, close: false }
     }
 
-    /// The answer to a request; `base` says what a record's URI starts with, for example `http://host:8080`.
+    /// The answer to a request; `base` gives the start of a record's URI, for example `http://host:8080`.
     pub fn of_reply(reply: &Reply, base: impl Fn() -> String) -> Self {
         let answer = match &reply.body {
             ReplyBody::Done(done) => Self::new(StatusCode::OK, done_json(done, base)),
@@ -86,13 +86,13 @@ impl Answer {
         Self { retry, ..Self::new(status, error_json(refusal, word)) }
     }
 
-    /// A body that is larger than the limit: 413, and the connection ends, because the rest of it is never read.
+    /// The answer to a body larger than the limit: 413, and the connection ends, because the rest of the body is never read.
     pub fn body_too_large(bytes_max: usize) -> Self {
         let refusal = Refusal::new(RefusalCode::Limit, format!("the body is larger than {bytes_max} bytes"));
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, close: true, ..Self::of_refusal(&refusal) }
     }
 
-    /// The same, and the connection ends after it.
+    /// The same, and the connection ends after this answer.
     #[must_use]
     pub fn closing(self) -> Self {
         Self { close: true, ..self }
@@ -136,7 +136,7 @@ fn error_json(refusal: &Refusal, word: &str) -> Vec<u8> {
     json.closed()
 }
 
-/// One flat object, written as it goes, `GSW_USER_EVENT` first.
+/// One flat object, written pair by pair, `GSW_USER_EVENT` first.
 struct Json(Vec<u8>);
 
 impl Json {
@@ -182,7 +182,7 @@ impl Json {
 
 // === headers ===
 
-/// What a node says of itself with every answer.
+/// The node's role and mode, sent with every answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// As last confirmed: "primary", "backup" or "unknown".
@@ -191,7 +191,7 @@ pub struct Standing {
     pub single_copy: bool,
 }
 
-/// What every answer carries.
+/// The headers that every answer carries.
 #[derive(Debug, Clone)]
 pub struct Dress {
     /// Name of the node that read the request.

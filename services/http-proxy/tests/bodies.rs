@@ -1,6 +1,6 @@
-//! A body that nobody understood changes nothing: its request never reaches the node, and the connection goes on (spec 4).
+//! A body that is not understood changes nothing: its request never reaches the node, and the connection goes on (spec 4).
 
-#![allow(clippy::unwrap_used)] // what fails here fails the test
+#![allow(clippy::unwrap_used)] // a panic fails the test
 
 mod support;
 

@@ -1,6 +1,6 @@
-//! What client libraries really send (spec 4, MEASURED), as raw bytes over a real socket.
+//! The requests that client libraries really send (spec 4, MEASURED), as raw bytes over a real socket.
 
-#![allow(clippy::unwrap_used)] // what fails here fails the test
+#![allow(clippy::unwrap_used)] // a panic fails the test
 
 mod support;
 

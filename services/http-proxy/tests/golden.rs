@@ -1,7 +1,7 @@
-//! Translation, as golden scripts: the name of a file under `golden/` is a claim, its lines with `>` are HTTP, the others what
-//! becomes of it. `UPDATE_GOLDEN=1 cargo test -p http-proxy --test golden` writes them anew; read the difference.
+//! Translation, as golden scripts: the name of a file under `golden/` is a claim, its lines with `>` are HTTP, the others the
+//! translation. `UPDATE_GOLDEN=1 cargo test -p http-proxy --test golden` writes them anew; read the difference.
 
-#![allow(clippy::unwrap_used)] // what fails here fails the test
+#![allow(clippy::unwrap_used)] // a panic fails the test
 
 use std::{fmt::Write, fs, path::Path};
 
@@ -31,7 +31,7 @@ fn every_golden_script_holds() {
     assert!(scripts > 0);
 }
 
-/// The script with what really becomes of each request.
+/// The script with the actual translation of each request.
 fn play(script: &str) -> String {
     let mut played = String::new();
     for block in script.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {

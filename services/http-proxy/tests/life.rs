@@ -1,6 +1,6 @@
 //! The life of HTTP Proxy as its node sees it (spec 10): as a task and as the real program.
 
-#![allow(clippy::unwrap_used)] // what fails here fails the test
+#![allow(clippy::unwrap_used)] // a panic fails the test
 
 mod support;
 
@@ -58,7 +58,8 @@ async fn a_drain_finishes_what_is_in_flight_closes_the_port_and_ends() {
     busy.send(PROCESSED).await;
     let (id, request) = node.requests.recv().await.unwrap();
     node.drain();
-    // The port closes at once; a request that crosses the news on an open connection is still answered, as the last one.
+    // The port closes at once; a request that crosses the drain notice on an open connection is still answered, as the last
+    // one.
     while TcpStream::connect(&node.address).await.is_ok() {}
     late.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let answer = late.answer().await.unwrap();
@@ -162,7 +163,7 @@ async fn an_echo_is_answered_with_its_number_while_requests_are_held() {
     node.drain();
     let heard = node.heard.clone();
     node.ended().await.unwrap();
-    // Two that met in one frame are one sign of life.
+    // Two echoes in one frame count as one sign of life.
     assert_eq!(heard.lock().unwrap().echoes.last(), Some(&8));
 }
 

@@ -1,6 +1,6 @@
-//! Limits, wrong methods and malformed input: every one gets its answer, and none stalls the port.
+//! Limits, wrong methods and malformed input: every request gets its answer, and none stalls the port.
 
-#![allow(clippy::unwrap_used)] // what fails here fails the test
+#![allow(clippy::unwrap_used)] // a panic fails the test
 
 mod support;
 
@@ -178,7 +178,7 @@ async fn a_connection_too_many_gets_503_and_when_to_come_back_and_is_welcome_lat
     first.send(format!("{PROCESSED}\r\n")).await;
     assert_eq!(first.answer().await.unwrap().status, 200, "who is in stays in");
     drop(first);
-    while node.ask(format!("{PROCESSED}\r\n")).await.status != 200 {} // its end is noticed in its own time
+    while node.ask(format!("{PROCESSED}\r\n")).await.status != 200 {} // HTTP Proxy notices the end of a connection later
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
-//! Greedy clients: bodies that are held, connections that say nothing, names without end. The others are served, or hear when to
+//! Greedy clients: bodies that are held, silent connections, endless names. The other clients are served, or hear when to
 //! come back.
 
-#![allow(clippy::unwrap_used)] // what fails here fails the test
+#![allow(clippy::unwrap_used)] // a panic fails the test
 
 mod support;
 
@@ -202,7 +202,7 @@ async fn an_address_has_its_bound_and_a_balancer_has_none() {
     }
 }
 
-/// What a balancer sends first.
+/// A balancer's header of the PROXY protocol.
 fn header_of(client: [u8; 4]) -> Vec<u8> {
     let signature = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c";
     [&signature[..], &client, &[127, 0, 0, 1, 0x1f, 0x90, 0x1f, 0x91]].concat()

@@ -1,7 +1,7 @@
 //! `docs/http/reference.md`, made of the tables that the code uses: a table that changes without its page fails here.
 //! `UPDATE_DOCS=1 cargo test -p http-proxy --test reference` writes the page anew; read the difference.
 
-#![allow(clippy::unwrap_used)] // what fails here fails the test
+#![allow(clippy::unwrap_used)] // a panic fails the test
 
 use std::{fmt::Write, fs, path::Path};
 
@@ -76,7 +76,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Keys of answers alone, which no table of requests knows; and one that requests may carry in vain.
+/// Keys of answers alone, which no table of requests knows; and a key that requests may carry in vain.
 const ANSWERED: &[(&str, &str, &str)] = &[
     (key::USER_EVENT, "str", "the event that acknowledges the request, `Record`, or `Error`; always the first"),
     (key::ERROR, "str", "what is wrong, where, and what to do: one sentence"),

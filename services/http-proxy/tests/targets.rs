@@ -1,6 +1,6 @@
-//! The authority of requests: a target or a `Host` that leaves it open is refused, and the connection ends (spec 10).
+//! The authority of requests: an ambiguous target or `Host` is refused, and the connection ends (spec 10).
 
-#![allow(clippy::unwrap_used)] // what fails here fails the test
+#![allow(clippy::unwrap_used)] // a panic fails the test
 
 mod support;
 

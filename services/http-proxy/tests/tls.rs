@@ -1,6 +1,6 @@
 //! HTTPS is HTTP over TLS on that port (spec 10.8).
 
-#![allow(clippy::unwrap_used)] // what fails here fails the test
+#![allow(clippy::unwrap_used)] // a panic fails the test
 
 mod support;
 

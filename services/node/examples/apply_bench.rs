@@ -1,9 +1,9 @@
-//! What applying one update costs the thread that does it: the rules, the state and its engine, without network or log.
+//! The cost of applying one update on the apply thread: the rules, the state and its engine, without network or log.
 //!
 //! A benchmark, not a test: `cargo run --release -p node --example apply_bench -- [COMMANDS] [RECORDS] [COMMANDS OF AN ENTRY]`.
-//! Stamps run at 10,000 updates a second, so that from 600,000 commands on each one also forgets an old one.
+//! Stamps run at 10,000 updates a second, so that from 600,000 commands on each command also forgets an old one.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // it ends where something is not as it must be, and prints its figures
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a fault ends the benchmark, and figures go to standard output
 
 use std::time::{Duration, Instant};
 
@@ -131,7 +131,7 @@ fn import(first_row: u64, rows: u64) -> Body {
     })
 }
 
-/// What this thread has used of the processor.
+/// Processor time of this thread.
 fn thread_time() -> Duration {
     let spent = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(spent.split(' ').next().unwrap().parse().unwrap())

@@ -1,7 +1,7 @@
 //! The admin port: `/metrics`, `/livez`, `/readyz`, `/primary`, `/backup`, over HTTP.
 //!
-//! Never changes anything and never serves a record. Listens on loopback unless configured; off loopback with mutual TLS,
-//! which whoever gives the listener has checked.
+//! Never changes anything and never serves a record. Listens on loopback unless configured; off loopback with mutual TLS, which
+//! the creator of the listener has checked.
 
 use std::sync::Arc;
 
@@ -22,14 +22,14 @@ use crate::{
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What the admin port shows. Cheap to clone.
+/// The sources of the admin port's answers. Cheap to clone.
 #[derive(Clone)]
 pub struct Admin {
     /// Answers the health checks.
     pub health: Health,
-    /// What is counted.
+    /// The counters of this process.
     pub metrics: Arc<Metrics>,
-    /// What is read at each scrape.
+    /// The values that each scrape reads.
     pub sources: Sources,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn starting_router(node: &str, startup: &Startup) -> Router {
     not_ready.fold(Router::new().route("/livez", state(true)), |router, path| router.route(path, state(false)))
 }
 
-/// A check answers OPTIONS as it answers GET: load balancers send that by default.
+/// Checks answer OPTIONS as they answer GET: load balancers send OPTIONS by default.
 fn checked_methods() -> MethodFilter {
     MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::OPTIONS)
 }

@@ -1,8 +1,8 @@
-//! Backups of this node's state, made while it serves: bytes of a file, produced on a thread of their own no faster than they are
-//! taken.
+//! Backups of this node's state, made while the node serves. A backup is a stream of file bytes; a thread of its own produces
+//! them no faster than the client takes them.
 //!
-//! Never writes a file: the control API streams the bytes, `schedule` writes them. Places and threads are `bulk`'s, a few at a time; a
-//! backup that nobody takes is broken off, since it keeps old tables on disk.
+//! Never writes a file: the control API streams the bytes, `schedule` writes them. `bulk` owns the places and threads, a few at a
+//! time; a backup whose parts stay untaken is broken off, since an open backup keeps old tables on disk.
 
 pub mod schedule;
 
@@ -31,13 +31,13 @@ const ARCHIVES_MAX: usize = 2;
 const PARTS_MAX: usize = 2;
 /// How long a part waits to be taken.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// While updates go on: three quarters of the time are theirs.
+/// Rests between reads while updates go on: three quarters of the time are left to the updates.
 const RESTS: u32 = 3;
 
 /// Why no backup begins now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoArchive {
-    /// As many are under way as may be.
+    /// The limit of concurrent backups is reached.
     #[error("{ARCHIVES_MAX} backups are under way already: try again when one of them is done")]
     Busy,
     /// The state here is missing, or wrong and being replaced.
@@ -48,10 +48,10 @@ pub enum NoArchive {
     NoThread,
 }
 
-/// A backup under way: what it says of itself, and its bytes in parts.
+/// A backup under way: its head, and its bytes in parts.
 #[derive(Debug)]
 pub struct ArchiveStream {
-    /// What the file says of itself.
+    /// The head of the file.
     pub head: ArchiveHead,
     /// The bytes, in order; an error is the last. The end without the trailer's part means that the node stopped.
     pub parts: mpsc::Receiver<Result<Vec<u8>, String>>,
@@ -85,7 +85,7 @@ impl Archives {
         Self { reader, status, about: Arc::new(about), bulk, stopping: tasks.stopping() }
     }
 
-    /// Begins a backup of the state as it is now. Must run inside a runtime.
+    /// Begins a backup of the current state. Must run inside a runtime.
     ///
     /// # Errors
     /// See [`NoArchive`].
@@ -100,7 +100,7 @@ impl Archives {
         let created_us = u64::try_from(created.as_micros()).unwrap_or(u64::MAX);
         let about = ArchiveHead { created_us, ..of_group(&snapshot, &self.about) };
         let out = ArchiveOut::new(&snapshot, about);
-        drop(snapshot); // while there is one, the engine keeps in memory what is written
+        drop(snapshot); // the engine keeps all writes in memory while a snapshot is open
         let (head, (sender, parts)) = (out.head().clone(), mpsc::channel(PARTS_MAX));
         let making = Making { archives: self.clone(), sender, runtime: Handle::current(), _place: place };
         self.bulk.on_thread(move || making.run(out)).map_err(|_| NoArchive::NoThread)?;
@@ -108,7 +108,7 @@ impl Archives {
     }
 }
 
-/// With what the membership at the state's index says.
+/// Adds the epoch and versions of the membership at the state's index.
 fn of_group(snapshot: &StateSnapshot, about: &ArchiveHead) -> ArchiveHead {
     let conf = ConfState::decode(&snapshot.applied().conf_state[..]).unwrap_or_default();
     ArchiveHead { epoch: conf.epoch.max(1), formats: conf.formats, rules: conf.rules_wanted, ..about.clone() }
@@ -133,7 +133,7 @@ impl Making {
         }
     }
 
-    /// False: nobody takes it any more.
+    /// False: the client does not take the backup any more.
     fn send(&self, part: Result<Vec<u8>, String>) -> bool {
         let sent = async {
             tokio::select! {

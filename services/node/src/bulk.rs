@@ -1,9 +1,9 @@
-//! Work on many rows (exports, verify, backups, states for other nodes): on threads of its own, a few at a time, and no faster than it is
-//! taken.
+//! Work on many rows (exports, verify, backups, states for other nodes): each job has a thread of its own, a few jobs run at a
+//! time, and a job produces pieces no faster than its client takes them.
 //!
-//! A piece is made once the last one was taken, so that a client that does not read holds one piece and not the list; and
-//! where nothing is taken for long, the work ends, so that it does not keep an old state on disk for ever. Never knows what
-//! the pieces are. Called by `control`, by `archive` and by the node's side of `peers`.
+//! The thread makes a piece once the client has taken the last one, so that a client that does not read holds one piece and not
+//! the list. A job whose pieces stay untaken for long ends, so that the job does not keep an old state on disk for ever. Never
+//! knows the content of the pieces. Called by `control`, by `archive` and by the node's side of `peers`.
 
 use std::{
     pin::Pin,
@@ -22,13 +22,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-/// How long a piece may wait for the client before the work ends.
+/// How long a piece may wait for the client before the job ends.
 const UNTAKEN: Duration = Duration::from_secs(60);
 
-/// One kind of such work. Clones share its places.
+/// One kind of job. Clones share its places.
 #[derive(Debug, Clone)]
 pub(crate) struct Bulk {
-    /// As answers name it: "exports".
+    /// The name in answers: "exports".
     what: &'static str,
     at_once_max: usize,
     places: Arc<Semaphore>,
@@ -36,14 +36,14 @@ pub(crate) struct Bulk {
     untaken: Duration,
 }
 
-/// What the thread hands over.
+/// A message from the thread to the stream.
 enum Made<T> {
     Piece(Result<T, Status>),
-    /// There are no more; without this word the work was cut off.
+    /// The end of the source; without this message the job was cut off.
     End,
 }
 
-/// The pieces, in order. A stream that was cut off ends with an error, never as if it were whole.
+/// The pieces, in order. A stream that was cut off ends with an error, never like a whole stream.
 #[derive(Debug)]
 pub(crate) struct Pieces<T> {
     made: mpsc::Receiver<Made<T>>,
@@ -52,16 +52,16 @@ pub(crate) struct Pieces<T> {
 }
 
 impl Bulk {
-    /// `what` as answers name it, in the plural.
+    /// `what` is the name in answers, in the plural.
     pub(crate) fn new(what: &'static str, at_once_max: usize, tasks: &Tasks) -> Self {
         let places = Arc::new(Semaphore::new(at_once_max));
         Self { what, at_once_max, places, stopping: tasks.stopping(), untaken: UNTAKEN }
     }
 
-    /// Runs work to its end.
+    /// Runs a job to its end.
     ///
     /// # Errors
-    /// `RESOURCE_EXHAUSTED`: as many run as may.
+    /// `RESOURCE_EXHAUSTED`: the limit of concurrent jobs is reached.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
         let (place, (done, result)) = (self.place()?, oneshot::channel());
         self.on_thread(move || {
@@ -74,7 +74,7 @@ impl Bulk {
     /// Opens a source of pieces, and hands them over one by one.
     ///
     /// # Errors
-    /// `RESOURCE_EXHAUSTED`: as many run as may; or why the source does not open.
+    /// `RESOURCE_EXHAUSTED`: the limit of concurrent jobs is reached; or why the source does not open.
     pub(crate) async fn pieces<T, I>(
         &self,
         open: impl FnOnce() -> Result<I, Status> + Send + 'static,
@@ -100,10 +100,10 @@ impl Bulk {
         Ok(Pieces { made, stopping: self.stopping.clone(), ended: false })
     }
 
-    /// A place, for work that hands its pieces over by itself.
+    /// A place, for a job that hands its pieces over itself.
     ///
     /// # Errors
-    /// `RESOURCE_EXHAUSTED`: as many run as may.
+    /// `RESOURCE_EXHAUSTED`: the limit of concurrent jobs is reached.
     pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
         let full = |_| {
             Status::resource_exhausted(format!(
@@ -114,7 +114,7 @@ impl Bulk {
         self.places.clone().try_acquire_owned().map_err(full)
     }
 
-    /// Runs work on a thread of its own; the work holds its place.
+    /// Runs a job on a thread of its own; the job holds its place.
     ///
     /// # Errors
     /// `RESOURCE_EXHAUSTED`: the system has no thread.
@@ -145,7 +145,7 @@ impl<T> Giving<T> {
         }
     }
 
-    /// Waits until the last piece was taken; none: nobody takes it.
+    /// Waits until the client took the last piece; none: the client does not take it.
     async fn room(&self) -> Option<mpsc::Permit<'_, Made<T>>> {
         tokio::select! {
             biased;

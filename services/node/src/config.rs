@@ -27,14 +27,14 @@ pub use backup::Backup;
 pub use check::Problem;
 pub use warnings::Warning;
 
-/// `cluster.upgrade`: the versions are raised by themselves, or by an operator alone.
+/// `cluster.upgrade`: the primary raises the versions by itself, or an operator does.
 pub const UPGRADE_AUTO: &str = "auto";
 pub(crate) const UPGRADE_MANUAL: &str = "manual";
 
-/// What every environment variable of ours begins with: `OCS__PEER__LISTEN` is `peer.listen`.
+/// Prefix of the environment variables: `OCS__PEER__LISTEN` is `peer.listen`.
 pub const ENV_PREFIX: &str = "OCS__";
 
-/// Every mode, and how many data nodes and witnesses it wants (architecture, What loses what).
+/// Every mode, with its number of data nodes and of witnesses (architecture, What loses what).
 const MODES: [(&str, usize, usize); 3] = [("witness", 2, 1), ("three", 3, 0), ("pair", 2, 0)];
 
 const MIB: u64 = 1024 * 1024;
@@ -83,7 +83,7 @@ pub struct Config {
     pub control: Control,
     /// HTTP for monitoring.
     pub admin: Admin,
-    /// HTTP for clients; a data node's alone (see [`Config::proxy`]).
+    /// HTTP for clients; only on a data node (see [`Config::proxy`]).
     pub http_proxy: ProxySettings,
     /// Raft's timing; the same on all nodes.
     pub raft: Raft,
@@ -91,9 +91,9 @@ pub struct Config {
     pub log: Log,
     /// The record state.
     pub store: Store,
-    /// Backups by themselves, at the primary.
+    /// Scheduled backups, at the primary.
     pub backup: Backup,
-    /// What one node takes at most.
+    /// Limits of one node.
     pub limits: Limits,
     /// Rules that are replicated; the same on all nodes.
     pub rules: Rules,
@@ -116,7 +116,7 @@ impl Default for Config {
             backup: Backup::default(),
             limits: Limits::default(),
             rules: Rules::default(),
-            // The engine tells each table that it opens or flushes at the level "info".
+            // At the level "info" the engine logs each table that opens or flushes.
             logging: Logging { filter: "info,fjall=warn,lsm_tree=warn".into(), ..Logging::default() },
         }
     }
@@ -126,9 +126,9 @@ impl Default for Config {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Node {
-    /// Which of `cluster.nodes` this is.
+    /// This node's name in `cluster.nodes`.
     pub name: String,
-    /// Log and state; belongs to this node alone. Relative to the working directory.
+    /// Directory of log and state; belongs to this node alone. Relative to the working directory.
     pub data_dir: PathBuf,
     /// Free bytes that must be left on the disk of `data_dir`; with less the node takes no more updates.
     pub disk_reserve_bytes: u64,
@@ -153,11 +153,11 @@ impl Default for Node {
 pub struct Cluster {
     /// Names the group; stamped into every data directory and carried by every frame.
     pub id: String,
-    /// `witness`: two data nodes and a witness; `three`: three data nodes; `pair`: two data nodes and nothing else, where the loss
-    /// of one stops updates. See [`Config::mode`].
+    /// `witness`: two data nodes and a witness; `three`: three data nodes; `pair`: two data nodes and nothing else, where the
+    /// loss of a node stops updates. See [`Config::mode`].
     pub mode: String,
-    /// `auto`: the group goes to a new release's formats and rules ten minutes after every node runs it; `manual`: when an operator
-    /// says so (`ocsctl upgrade finalize`). Until then the older release can be put back.
+    /// `auto`: the group goes to a new release's formats and rules ten minutes after every node runs that release; `manual`: when
+    /// an operator says so (`ocsctl upgrade finalize`). Until then the older release can be put back.
     pub upgrade: String,
     /// The voters. Their order gives their numbers: never change it, and never use a place for another node.
     pub nodes: Vec<Member>,
@@ -173,18 +173,18 @@ impl Default for Cluster {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
-    /// Its name; its certificate names it so.
+    /// The node's name; its certificate bears the same name.
     pub name: String,
-    /// What it holds.
+    /// Whether the node holds data or only votes.
     pub role: MemberRole,
-    /// Where its peers reach it, host:port.
+    /// The address that peers dial, host:port.
     pub peer: String,
-    /// Where operators reach it, host:port; told to them by every node.
+    /// The address for operators, host:port; every node tells it to operators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<String>,
 }
 
-/// What a node holds.
+/// A node's share of log and state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberRole {
@@ -207,12 +207,13 @@ impl From<MemberRole> for Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Peer {
-    /// Where this node listens for its peers.
+    /// The address on which this node listens for its peers.
     pub listen: SocketAddr,
     /// Mutual TLS between the nodes; may be left out only while every address is on loopback.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFiles>,
-    /// Without TLS: a file with a secret that all nodes of the group have, and prove to each other that they do.
+    /// Without TLS: a file with a secret that all nodes of the group have; each node proves to its peers that it knows the
+    /// secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<PathBuf>,
 }
@@ -227,7 +228,7 @@ impl Default for Peer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Control {
-    /// Where gRPC listens.
+    /// The address on which gRPC listens.
     pub listen: SocketAddr,
     /// Mutual TLS; may be left out only on loopback.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -244,7 +245,7 @@ impl Default for Control {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
-    /// Where health checks and `/metrics` listen.
+    /// The address on which health checks and `/metrics` listen.
     pub listen: SocketAddr,
     /// Mutual TLS; may be left out only on loopback.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -283,7 +284,7 @@ impl Default for Raft {
 pub struct Log {
     /// Length of a segment file; allocated ahead of use.
     pub segment_bytes: u64,
-    /// Length of the whole log at which updates stop with a reason; nothing is dropped (R1 forget-what-both-have).
+    /// Length of the whole log at which updates stop with a reason; the log drops nothing (R1 forget-what-both-have).
     pub bytes_max: u64,
 }
 
@@ -297,15 +298,15 @@ impl Default for Log {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
-    /// Memory for blocks that were read.
+    /// Memory for cached blocks.
     pub cache_bytes: u64,
-    /// Longest time between two moments at which the state is made durable.
+    /// Longest time between two syncs of the state.
     pub persist_ms: u64,
-    /// Most changes between two such moments.
+    /// Most bytes of changes between two syncs.
     pub persist_bytes: u64,
     /// From one scan of all rows to the next; 0: never.
     pub scan_interval_s: u64,
-    /// Bytes of rows that a scan reads in a second at most.
+    /// Limit of the row bytes that a scan reads in a second.
     pub scan_bytes_per_s: u64,
 }
 
@@ -327,14 +328,14 @@ impl Default for Store {
 pub struct Limits {
     /// How long a request waits for a primary (architecture, Failover).
     pub hold_time_ms: u64,
-    /// Requests held at a time; beyond: 503.
+    /// Limit of requests held at a time; beyond: 503.
     pub hold_requests_max: usize,
-    /// Bytes held at a time; beyond: 503.
+    /// Limit of bytes held at a time; beyond: 503.
     pub hold_bytes_max: usize,
-    /// After this long a request over gRPC is answered, if only that its outcome is not known (`http_proxy.deadline_ms`
-    /// is the same for HTTP).
+    /// Time after which a request over gRPC is answered, if only that its outcome is not known (`http_proxy.deadline_ms` is the
+    /// same for HTTP).
     pub deadline_ms: u64,
-    /// How long a stop waits for what is under way.
+    /// How long a stop waits for requests in flight.
     pub drain_timeout_ms: u64,
 }
 
@@ -350,18 +351,20 @@ impl Default for Limits {
     }
 }
 
-/// `[rules]`: what a group decides by that decides by rules version 1, where every node must have the same; and the first settings
-/// of a group whose version is raised, where this node is primary. Afterwards the group's settings count, whatever stands here.
+/// `[rules]`: the settings of a group that decides by rules version 1, where every node must have the same; and the first
+/// settings of a group whose version is raised, where this node is primary. Afterwards the group's replicated settings count, not
+/// this section.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
-    /// A request without a key that repeats one applied less than this ago gets its answer; 0: never (spec 6, Exactly once). Absent: 5,000.
+    /// A keyless request that repeats a request applied less than this ago gets its answer; 0: never (spec 6, Exactly once).
+    /// Absent: 5,000.
     pub replay_window_ms: Option<u64>,
     /// How long an Idempotency-Key is remembered (spec 6, Exactly once). Absent: 24.
     pub idempotency_hours: Option<u64>,
-    /// Keys remembered at most; beyond it the oldest go. Absent: 20,000,000.
+    /// Limit of remembered keys; beyond it the oldest are forgotten. Absent: 20,000,000.
     pub idempotency_keys_max: Option<u64>,
-    /// Records that one request may change; one that would change more is refused whole. Absent: 10,000, in settings 1,000.
+    /// Records that one request may change; a larger request is refused whole. Absent: 10,000, in settings 1,000.
     pub records_per_request_max: Option<u32>,
 }
 
@@ -379,10 +382,10 @@ impl Rules {
 }
 
 impl Config {
-    /// Reads defaults, file, environment and `--set`, in this order. What it says is to be checked by [`Config::check`].
+    /// Reads defaults, file, environment and `--set`, in this order. The result is still to be checked by [`Config::check`].
     ///
     /// # Errors
-    /// One line: what is wrong, in which source, under which key.
+    /// One line: the fault, its source and its key.
     pub fn load(args: &Args) -> Result<Self, ConfigError> {
         let set = chassis::config::overrides(args.set.iter().map(String::as_str))?;
         chassis::config::load(args.config.as_deref(), ENV_PREFIX, set)
@@ -403,7 +406,7 @@ impl Config {
         (1..).zip(&self.cluster.nodes)
     }
 
-    /// The mode, as every answer names it (architecture, What loses what); one that does not exist is refused by [`Config::check`].
+    /// The mode, as every answer names it (architecture, What loses what); [`Config::check`] refuses an unknown mode.
     pub fn mode(&self) -> &'static str {
         MODES.iter().find(|(name, ..)| *name == self.cluster.mode).map_or("unknown", |(name, ..)| *name)
     }
@@ -413,18 +416,18 @@ impl Config {
         self.members().map(|(number, member)| (RaftId::from(number), member.role.into())).collect()
     }
 
-    /// Whether peers know each other by nothing but what they say: neither TLS nor a secret.
+    /// Whether peers do not authenticate each other: neither TLS nor a secret.
     pub fn peers_are_plain(&self) -> bool {
         self.peer.tls.is_none() && self.peer.secret_file.is_none()
     }
 
-    /// The HTTP Proxy of this node; none on a witness and where no address is configured.
+    /// The HTTP Proxy of this node; none on a witness and without a configured address.
     pub fn proxy(&self) -> Option<&ProxySettings> {
         let holds_data = self.member().is_some_and(|member| member.role == MemberRole::Data);
         Some(&self.http_proxy).filter(|proxy| holds_data && !proxy.listen.is_empty())
     }
 
-    /// The group's id as it travels: the first 16 bytes of the SHA-256 of `cluster.id`.
+    /// The group's id on the wire: the first 16 bytes of the SHA-256 of `cluster.id`.
     pub fn cluster_id(&self) -> [u8; 16] {
         let hash = Sha256::digest(self.cluster.id.as_bytes());
         let mut id = [0; 16];

@@ -1,7 +1,7 @@
-//! What operators and programs ask of a node: `ocs.v1.Control`, `grpc.health.v1` and server reflection, over gRPC.
+//! The node's API for operators and programs: `ocs.v1.Control`, `grpc.health.v1` and server reflection, over gRPC.
 //!
-//! Never decides a rule: roles come from `role`, requests go through the native door, rows come from the state's reader.
-//! Listens on loopback unless configured; off loopback with mutual TLS, which whoever gives the listener has checked.
+//! Never decides a rule: roles come from `role`, requests go through the native door, rows come from the state's reader. Listens
+//! on loopback unless configured; off loopback with mutual TLS, which the creator of the listener has checked.
 
 mod backup;
 mod contract;
@@ -51,7 +51,7 @@ pub use status::About;
 
 /// Largest message, both ways (architecture, Limits).
 const MESSAGE_BYTES_MAX: usize = 8 << 20;
-/// How long a quorum is waited for before the history is what this node knows.
+/// How long the history waits for a quorum before the answer is this node's own knowledge.
 const HISTORY_DEADLINE: Duration = Duration::from_secs(2);
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -59,15 +59,15 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 /// The control API of one node. Cheap to clone.
 #[derive(Clone)]
 pub struct ControlApi {
-    /// What the node can tell of itself; without a native door on a witness.
+    /// The parts that answers are read from; without a native door on a witness.
     pub sources: Sources,
-    /// What never changes while the process runs.
+    /// Facts that never change while the process runs.
     pub about: Arc<About>,
     /// Gives this node's Raft id up, durably, and then ends the process.
     pub give_up: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// How long a request that changes or reads records may take.
     pub deadline: Duration,
-    /// What an operator orders and a new start executes.
+    /// Operator orders that a new start executes.
     pub orders: Orders,
     /// Makes backups of the state; none on a witness.
     pub archives: Option<Archives>,
@@ -83,7 +83,7 @@ impl ControlApi {
         Routes::new(control).prepare().into_axum_router()
     }
 
-    /// The native door; a witness has none and says who does.
+    /// The native door; a witness has none and names the data nodes instead.
     fn door(&self) -> Result<&Arc<OutboundApi>, Status> {
         self.sources.api.as_ref().ok_or_else(|| {
             let data = self.sources.role.roster().members().iter().filter(|member| member.kind == Kind::Data);
@@ -97,7 +97,7 @@ impl ControlApi {
     }
 }
 
-/// The generated trait's implementor: one line a call, the work is in the rooms beside.
+/// The generated trait's implementor: one line a call; the work is in the modules beside.
 struct Service {
     api: ControlApi,
     long: data::Long,
@@ -105,7 +105,7 @@ struct Service {
 }
 
 impl Service {
-    /// An answer about records says it while updates are on one disk only.
+    /// Marks an answer about records while updates are on one disk only.
     fn said<T>(&self, reply: T) -> Response<T> {
         let mut response = Response::new(reply);
         if self.api.sources.role.mode() == SINGLE_COPY {

@@ -1,8 +1,8 @@
-//! The data directory: its lock, and the stamp that says whose it is and what must never be forgotten.
+//! The data directory: its lock, and the stamp with the node's identity and the facts that must survive every restart.
 //!
-//! A stamp present means: this node is a member of a formed group (R11 one-id-one-log). It is written last when a group is
-//! formed, and nothing here ever stamps a directory whose past is unknown. Knows nothing of what the log and the store keep
-//! beside it. Called by `run` at start, and by `peers` before the first frame of a peer is passed on.
+//! A stamp means that this node is a member of a formed group (R11 one-id-one-log). Forming a group writes the stamp last, and no
+//! function here stamps a directory whose past is unknown. Knows nothing of the log and the store beside the stamp. Called by
+//! `run` at start, and by `peers` before the first frame of a peer is passed on.
 
 mod files;
 mod restore;
@@ -32,39 +32,39 @@ const FORMING_FILE: &str = "forming.toml";
 const FORMING_ASIDE: &str = "forming.toml.new";
 /// The name of the file that is locked.
 pub(crate) const LOCK_FILE: &str = "lock";
-/// Stands while a backup is restored.
+/// A mark that stands while a backup is restored.
 const RESTORING_FILE: &str = "restoring";
 const RESTORED_FILE: &str = "restored.toml";
 
-/// Who the configuration says this node is.
+/// This node's identity, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataIdentity {
     /// The cluster's id as configured.
     pub cluster_id: String,
-    /// The cluster's id as it travels in every head.
+    /// The cluster's id on the wire, as in every frame's head.
     pub cluster: [u8; 16],
     /// The node's name.
     pub node: String,
-    /// What it holds.
+    /// Data node or witness.
     pub kind: Kind,
 }
 
-/// What a start means for this directory.
+/// The next step of a start with this directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Formation {
     /// A new member of a group that is being formed: pass the bootstrap gate, create the log, then [`DataDir::stamp`].
     Forming,
-    /// To be taken in by a group under a new Raft id, since nothing here tells what the old one promised (R11):
-    /// ask, create the log, then [`DataDir::join`].
+    /// A node to be taken in by a group under a new Raft id, since no stamp tells what the old id promised (R11): ask, create the
+    /// log, then [`DataDir::join`].
     Joining,
     /// A member already.
     Formed,
 }
 
-/// Why a directory cannot be used. Except for [`DataDirError::Io`], nothing in it was changed.
+/// Why a directory cannot be used. Except for [`DataDirError::Io`], the error left the directory unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
-    /// It is stamped for somebody else.
+    /// The stamp names another node or cluster.
     #[error(
         "{}: it belongs to {what} \"{found}\", but the configuration says {what} \"{expected}\"; point data_dir at this \
          node's own directory or correct the configuration; nothing was changed",
@@ -73,11 +73,11 @@ pub enum DataDirError {
     Foreign {
         /// The stamp.
         file: PathBuf,
-        /// Which word differs.
+        /// The differing field.
         what: &'static str,
-        /// What the stamp says.
+        /// The stamp's value.
         found: String,
-        /// What the configuration says.
+        /// The configured value.
         expected: String,
     },
     /// The stamp cannot be read.
@@ -90,7 +90,7 @@ pub enum DataDirError {
     Damaged {
         /// The stamp.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The damage.
         reason: String,
     },
     /// Written by a newer version.
@@ -102,12 +102,12 @@ pub enum DataDirError {
     Newer {
         /// The stamp.
         file: PathBuf,
-        /// Its format.
+        /// The format of the stamp.
         found: i64,
-        /// The newest known here.
+        /// The newest format known here.
         known: i64,
     },
-    /// There are files, but no stamp.
+    /// The directory has files, but no stamp.
     #[error(
         "{}: it holds \"{entry}\" but no {STAMP_FILE}, so it is not a node's data directory; point data_dir at an empty or \
          absent directory to form or join a group, or at this node's own one; nothing was changed",
@@ -116,10 +116,10 @@ pub enum DataDirError {
     Unstamped {
         /// The directory.
         path: PathBuf,
-        /// Something found in it.
+        /// One of the files.
         entry: String,
     },
-    /// A restore of a backup did not come to its end here.
+    /// A restore of a backup was cut short here.
     #[error(
         "{}: a restore of a backup was cut short here; run it again (`ocsctl backup restore`), or empty the directory; nothing \
          was changed",
@@ -138,10 +138,10 @@ pub enum DataDirError {
     Occupied {
         /// The directory.
         path: PathBuf,
-        /// Something found in it.
+        /// One of the files.
         entry: String,
     },
-    /// Another process uses it.
+    /// Another process uses the directory.
     #[error("{}: in use by another process{holder}; one directory serves one node", path.display())]
     Locked {
         /// The directory.
@@ -149,13 +149,13 @@ pub enum DataDirError {
         /// " (pid N)", as far as known.
         holder: String,
     },
-    /// Asked for something that only a stamped directory has.
+    /// The operation needs a stamped directory.
     #[error("{}: not stamped yet", path.display())]
     NotStamped {
         /// The directory.
         path: PathBuf,
     },
-    /// A write failed before: what is on disk is not known, so it is not tried again (R6 durable-before-acknowledged).
+    /// A write failed before: the content of the disk is unknown, so no write is repeated (R6 durable-before-acknowledged).
     #[error("{}: a write failed before, and is not tried again", path.display())]
     Failed {
         /// The directory.
@@ -167,12 +167,12 @@ pub enum DataDirError {
         /// The directory.
         path: PathBuf,
     },
-    /// The disk or the file system said no.
+    /// The disk or the file system reported an error.
     #[error("{doing} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         doing: &'static str,
-        /// Where.
+        /// Its path.
         path: PathBuf,
         /// The reason.
         source: io::Error,
@@ -184,7 +184,7 @@ pub enum DataDirError {
 pub struct DataDir {
     path: PathBuf,
     identity: DataIdentity,
-    /// Drawn by this process: tells its start from any other's.
+    /// Drawn by this process: distinguishes this start from every other start.
     start: [u8; 16],
     state: Mutex<State>,
     _lock: File,
@@ -193,32 +193,32 @@ pub struct DataDir {
 #[derive(Debug)]
 enum State {
     Forming,
-    /// No group of a lower epoch than this one is joined.
+    /// The node joins no group of a lower epoch than this.
     Joining {
         epoch_min: u64,
     },
     Formed(Stamp),
-    /// A write failed; what was known before it is still true.
+    /// A write failed; the stamp of before is still true.
     Failed(Option<Stamp>),
 }
 
 impl DataDir {
-    /// Locks the directory and looks whose it is. `bootstrap`: an empty or absent one is used to form a group; without it,
-    /// to join one. For a stamped one the flag says nothing.
+    /// Locks the directory and checks its owner. `bootstrap`: an empty or absent directory is used to form a group; without the
+    /// flag, to join one. For a stamped directory the flag has no effect.
     ///
     /// # Errors
-    /// See [`DataDirError`]; each names the file, what was found, and what to do.
+    /// See [`DataDirError`]; each error names the file, the finding and the remedy.
     pub fn open(path: &Path, identity: DataIdentity, bootstrap: bool) -> Result<Self, DataDirError> {
-        survey(path, &identity)?; // what must be refused is refused before anything is created
+        survey(path, &identity)?; // a directory that must be refused is refused before anything is created
         create_durably(path)?;
         private::make_directory(path).map_err(failed("set the mode of", path))?;
         let lock = lock(path)?;
         Self::open_locked(path, identity, bootstrap, lock)
     }
 
-    /// As [`DataDir::open`], where the stamp is damaged and the caller knows from what stands beside it that the directory is this
-    /// node's: nothing tells whether its Raft id was given up before, so it is given up, durably, and the node is to join any
-    /// group of its cluster. The damaged stamp is kept under another name.
+    /// As [`DataDir::open`], for a damaged stamp, where the files beside the stamp show the caller that the directory is this
+    /// node's. Whether the Raft id was given up before is unknown, so this call gives the id up, durably, and the node is to join
+    /// any group of its cluster. The damaged stamp is kept under another name.
     ///
     /// # Errors
     /// As [`DataDir::open`].
@@ -237,7 +237,7 @@ impl DataDir {
     }
 
     fn open_locked(path: &Path, identity: DataIdentity, bootstrap: bool, lock: File) -> Result<Self, DataDirError> {
-        // Once more under the lock: whoever held it a moment ago may have formed a group meanwhile.
+        // Surveys once more under the lock: the former holder of the lock may have formed a group meanwhile.
         let state = match survey(path, &identity)? {
             Found::Stamp(stamp) if stamp.given_up => State::Joining { epoch_min: stamp.epoch },
             Found::Stamp(stamp) => {
@@ -254,12 +254,12 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), identity, start: rand::random(), state: Mutex::new(state), _lock: lock })
     }
 
-    /// Where it is.
+    /// The directory's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Member already, or about to become one.
+    /// Whether this node is a member, or how it becomes one.
     pub fn formation(&self) -> Formation {
         match &*self.state() {
             State::Formed(_) | State::Failed(Some(_)) => Formation::Formed,
@@ -281,8 +281,7 @@ impl DataDir {
         self.forget_forming()
     }
 
-    /// Makes this node a member under a Raft id that the group gave it, durably. The last step of joining: the log must
-    /// stand.
+    /// Makes this node a member under a Raft id that the group gave, durably. The last step of joining: the log must stand.
     ///
     /// # Errors
     /// [`DataDirError::Io`]: the process must end.
@@ -294,8 +293,8 @@ impl DataDir {
         self.forget_forming()
     }
 
-    /// Gives this node's Raft id up, durably: its log cannot be trusted, and it never speaks under that id again (R11).
-    /// From now on it is to join.
+    /// Gives this node's Raft id up, durably: the log cannot be trusted, and this node never speaks under that id again (R11).
+    /// From now on the node is to join.
     ///
     /// # Errors
     /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
@@ -318,8 +317,8 @@ impl DataDir {
         Ok(())
     }
 
-    /// As [`DataDir::give_up`], where stamp and log name different epochs and one of them is wrong: no group of a lower epoch than
-    /// this one is joined, whatever the stamp said.
+    /// As [`DataDir::give_up`], where stamp and log name different epochs and one of them is wrong: from now on the node joins no
+    /// group of a lower epoch than this, even if the stamp named a lower one.
     ///
     /// # Errors
     /// As [`DataDir::give_up`].
@@ -332,7 +331,8 @@ impl DataDir {
         Ok(())
     }
 
-    /// The group writes formats of this version from now on: so does the stamp, durably, and an older version refuses it.
+    /// The group writes formats of this version from now on: the stamp takes the same format, durably, and an older version
+    /// refuses the stamp.
     ///
     /// # Errors
     /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
@@ -345,7 +345,7 @@ impl DataDir {
         self.stamped(Stamp::is_raised).unwrap_or(false)
     }
 
-    /// Orders, durably, that this node lead alone under a new epoch: the next start executes it before anything is served.
+    /// Orders, durably, that this node lead alone under a new epoch: the next start executes the order before serving anything.
     ///
     /// # Errors
     /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
@@ -389,8 +389,8 @@ impl DataDir {
         sync_directory(&self.path)
     }
 
-    /// Counts a start, durably, and answers the incarnation of this one: unique for ever together with the node's number.
-    /// Raft incarnation in the high 32 bits, the count of starts in the low ones.
+    /// Counts a start, durably, and answers the incarnation of this start: unique for ever together with the node's number. Raft
+    /// incarnation in the high 32 bits, the count of starts in the low bits.
     ///
     /// # Errors
     /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
@@ -401,7 +401,7 @@ impl DataDir {
         })
     }
 
-    /// Drawn for this start, and for no other one: a copy of the directory counts the same starts, and draws another token.
+    /// The token drawn for this start: a copy of the directory counts the same starts, but draws another token.
     pub fn start(&self) -> [u8; 16] {
         self.start
     }
@@ -425,8 +425,8 @@ impl DataDir {
         }
     }
 
-    /// Remembers, durably, that a message of Raft came from this id. Must return before the message is passed on.
-    /// Writes only once an id.
+    /// Remembers, durably, that a Raft message came from this id. Must return before the message is passed on. Writes only once
+    /// per id.
     ///
     /// # Errors
     /// [`DataDirError::NotStamped`], or [`DataDirError::Io`]: the process must end.
@@ -459,7 +459,7 @@ impl DataDir {
         }
     }
 
-    /// Changes the stamp on disk, then in memory. `None` from the change: nothing to write.
+    /// Changes the stamp on disk, then in memory. `None` from the change: no write is needed.
     fn change<T: Default>(&self, change: impl FnOnce(&mut Stamp) -> Option<T>) -> Result<T, DataDirError> {
         let mut state = self.state();
         let mut next = match &*state {
@@ -493,7 +493,7 @@ enum Found {
     Stamp(Box<Stamp>),
 }
 
-/// Looks, and changes nothing.
+/// Surveys the directory, and changes nothing.
 fn survey(path: &Path, identity: &DataIdentity) -> Result<Found, DataDirError> {
     if let Some(stamp) = Stamp::read(&path.join(STAMP_FILE), identity)? {
         return Ok(Found::Stamp(Box::new(stamp)));
@@ -511,8 +511,8 @@ fn survey(path: &Path, identity: &DataIdentity) -> Result<Found, DataDirError> {
     }
 }
 
-/// Marks the directory as ours before anything is created in it, and clears what an earlier attempt left: without a stamp
-/// this node never spoke, so nothing of it can be missed.
+/// Marks the directory as ours before creating anything in it, and clears the files of an earlier attempt: without a stamp this
+/// node never spoke, so no peer misses those files.
 fn begin_forming(path: &Path, identity: &DataIdentity) -> Result<(), DataDirError> {
     for name in entries(path)? {
         let leftover = path.join(&name);

@@ -1,6 +1,6 @@
-//! The room on the disk of the data directory, as it was seen last, and the words for it.
+//! The room on the disk of the data directory, as last measured, and the words for it.
 //!
-//! Never asks the disk: `run::room` and `run::full_disk` do, and note it here. Called by the status.
+//! Never measures the disk: `run::room` and `run::full_disk` do, and note the result here. Called by the status.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,7 +21,7 @@ pub struct DiskRoom {
 }
 
 impl DiskRoom {
-    /// Room enough, until something else is noted. Sizes in bytes.
+    /// Room enough, until a measurement is noted. Sizes in bytes.
     pub fn new(directory: &Path, reserve_bytes: u64) -> Arc<Self> {
         Arc::new(Self {
             directory: directory.to_owned(),
@@ -37,17 +37,17 @@ impl DiskRoom {
         &self.directory
     }
 
-    /// With no more than this left the node acknowledges no update: `node.disk_reserve_bytes`.
+    /// At this number of free bytes or fewer the node acknowledges no update: `node.disk_reserve_bytes`.
     pub(crate) fn reserve_bytes(&self) -> u64 {
         self.reserve_bytes
     }
 
-    /// Whether more than the reserve is left, for the log's thread.
+    /// Whether more than the reserve is free, for the log's thread.
     pub(crate) fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.enough)
     }
 
-    /// Notes the free bytes; true: whether it is enough has changed.
+    /// Notes the free bytes; true: [`DiskRoom::is_enough`] has changed.
     pub(crate) fn note(&self, free_bytes: u64) -> bool {
         self.free_bytes.store(free_bytes, Relaxed);
         let enough = free_bytes > self.reserve_bytes;
@@ -59,7 +59,7 @@ impl DiskRoom {
         self.state_waits.store(true, Relaxed);
     }
 
-    /// Whether more than the reserve is left.
+    /// Whether more than the reserve is free.
     pub(crate) fn is_enough(&self) -> bool {
         self.enough.load(Relaxed)
     }

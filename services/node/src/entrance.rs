@@ -1,9 +1,10 @@
-//! The ports for operators and monitoring, admin and control: who is let in, how many there may be, and how long each may keep
-//! a place.
+//! The ports for operators and monitoring, admin and control: admission of clients, limits on their number, and limits on the
+//! time for which a client keeps its place.
 //!
-//! A connection has ten seconds for its handshake and its first request, an idle one is closed, and a client that takes no answers
-//! is hung up on; connections, requests and the bytes of requests are bounded. What is beyond is refused at once. Never
-//! looks into a request. Called by `admin` and `control`; `peers` shares the places and knows its callers.
+//! A connection has ten seconds for its handshake and its first request. The port closes an idle connection, and the connection
+//! of a client that takes no answers. Connections, requests and the bytes of requests are bounded; the port refuses any excess at
+//! once. Never looks into a request. Called by `admin` and `control`; `peers` shares the places and authenticates its own
+//! callers.
 
 mod accept;
 mod connection;
@@ -29,7 +30,7 @@ pub(crate) use places::{Phase, Place, Places};
 pub(crate) use refusals::Refusals;
 pub(crate) use reserve::Reserve;
 
-/// What is spoken at a port.
+/// The protocol of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// HTTP/1.1.
@@ -38,7 +39,7 @@ pub(crate) enum Protocol {
     Grpc,
 }
 
-/// What a port takes at most.
+/// The limits of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Connections.
@@ -51,11 +52,11 @@ pub(crate) struct Limits {
     pub(crate) requests_max: usize,
     /// Bytes of requests that are being read or answered.
     pub(crate) bytes_max: usize,
-    /// For the handshake and the first request's head.
+    /// Time for the handshake and the first request's head.
     pub(crate) first_head: Duration,
     /// How long a connection is kept without a request: longer than load balancers and scrapers pause.
     pub(crate) idle: Duration,
-    /// How long a client may leave an answer that waits for it.
+    /// How long an answer may wait for its client.
     pub(crate) untaken: Duration,
 }
 
@@ -63,7 +64,7 @@ impl Limits {
     /// One in sixteen of the descriptors may be connections of one port.
     const DESCRIPTORS_SHARE: u64 = 16;
 
-    /// What fits a process that may have so many descriptors.
+    /// Limits that fit a process with this many descriptors.
     pub(crate) fn fitting(descriptors: u64) -> Self {
         let share = usize::try_from(descriptors / Self::DESCRIPTORS_SHARE).unwrap_or(usize::MAX);
         let connections_max = share.clamp(8, 256);
@@ -92,7 +93,7 @@ pub(crate) struct Entrance {
 }
 
 impl Entrance {
-    /// `name` as the log names the port.
+    /// `name`: the port's name in the log.
     pub(crate) fn new(name: &'static str, protocol: Protocol, limits: Limits) -> Self {
         Self {
             protocol,
@@ -104,7 +105,7 @@ impl Entrance {
         }
     }
 
-    /// What was refused here.
+    /// The refusals at this port.
     pub(crate) fn refusals(&self) -> Arc<Refusals> {
         self.refusals.clone()
     }

@@ -1,8 +1,8 @@
-//! Forward and hold (architecture, Failover; R7): brings an update to the primary, wherever it is, and sends it again under the
-//! same id when that primary is lost; holds it while there is none.
+//! Forward and hold (architecture, Failover; R7): brings an update to the primary, on this node or another, and sends the update
+//! again under the same id when that primary is lost; holds the update while there is no primary.
 //!
-//! A request never makes a second hop: one that a peer forwarded and that finds no primary here is answered so at once.
-//! Never says "failed" of what was handed to a primary. Called by [`crate::outbound_api`] and by the peers' server.
+//! A request never makes a second hop: a forwarded request that finds no primary here is answered so at once. Never says "failed"
+//! of a request that was handed to a primary. Called by [`crate::outbound_api`] and by the peers' server.
 
 mod forwarded;
 mod hold;
@@ -28,25 +28,25 @@ const PAUSE_FIRST: Duration = Duration::from_millis(5);
 /// Longest such pause.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
-/// What became of a request that was sent to a peer.
+/// The outcome of a request that was sent to a peer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ForwardResult {
     /// The peer's answer.
     Reply(ForwardReply),
-    /// It never left this node, for this reason: safe to send elsewhere.
+    /// The request never left this node, for this reason: safe to send elsewhere.
     NotSent(&'static str),
-    /// It left this node, and no answer will come: not known whether it was applied.
+    /// The request left this node, and no answer will come: whether it was applied is not known.
     Lost,
 }
 
-/// The way to a peer that is primary. Dropping the future gives up waiting; it does not call the request back.
+/// The way to a peer that is primary. Dropping the future ends the wait; the request is not called back.
 #[tonic::async_trait]
 pub trait ForwardTo: Send + Sync + 'static {
     /// Sends one request and waits for its answer, or for the loss of the stream.
     async fn forward(&self, to: RaftId, request: Forwarded) -> ForwardResult;
 }
 
-/// An update on its way, named for ever.
+/// An update on its way, with an id that is unique for ever.
 #[derive(Debug, Clone)]
 pub struct Submission {
     id: RequestId,
@@ -76,7 +76,7 @@ impl Submission {
     }
 }
 
-/// What came of one attempt.
+/// The outcome of one attempt.
 enum Attempt {
     /// The answer.
     Reply(Reply),
@@ -101,7 +101,7 @@ impl From<Answer> for Attempt {
     }
 }
 
-/// What comes of an attempt at the primary that was tried, while that one is believed and until `deadline`.
+/// The outcome of an attempt at the primary that was tried; unknown once another primary is known, or at `deadline`.
 async fn unless_moved(
     answer: impl Future<Output = Attempt>,
     tried: Leadership,
@@ -118,9 +118,9 @@ async fn unless_moved(
 
 /// How far one request has come.
 struct Way {
-    /// It was handed to a primary: from now on it ends in its reply or in OUTCOME_UNKNOWN (R7).
+    /// The request was handed to a primary: from now on it ends in its reply or in OUTCOME_UNKNOWN (R7).
     handed: bool,
-    /// Where and when holding began.
+    /// The place among the held requests, and when holding began.
     held: Option<(hold::Held, Instant)>,
     pause: Duration,
 }
@@ -146,7 +146,7 @@ impl Forward {
         Self { door, peers, leadership, hold: Hold::new(hold) }
     }
 
-    /// What is held, and its limits.
+    /// The held requests, and their limits.
     pub fn hold(&self) -> &Hold {
         &self.hold
     }
@@ -164,7 +164,7 @@ impl Forward {
         self.go_on(submission, leadership, tried, first).await
     }
 
-    /// What follows a first attempt, at the primary of that moment.
+    /// Goes on after a first attempt at the primary of that moment.
     async fn go_on(
         &self,
         submission: &Submission,
@@ -176,7 +176,7 @@ impl Forward {
         loop {
             match attempt {
                 Attempt::Reply(reply) => return reply,
-                // Once handed over it may be in the log by an earlier attempt, whatever this one says.
+                // Once handed over, the request may be in the log by an earlier attempt, even if this attempt was refused.
                 Attempt::Refused(reply) if !way.handed => return reply,
                 Attempt::Refused(_) | Attempt::NotTaken => {}
                 Attempt::Unknown => {
@@ -225,7 +225,7 @@ impl Forward {
             (ForwardOutcome::Reply, Some(Ok(reply))) => Attempt::Reply(reply),
             (ForwardOutcome::Refused, Some(Ok(reply))) => Attempt::Refused(reply),
             (ForwardOutcome::NotPrimary, _) => Attempt::NotTaken,
-            // Unknown there, or an answer that this version cannot read.
+            // The outcome is unknown there, or this version cannot read the answer.
             _ => Attempt::Unknown,
         }
     }
@@ -233,7 +233,7 @@ impl Forward {
     /// Waits until another attempt is worth making.
     ///
     /// # Errors
-    /// Why there will be none.
+    /// Why no attempt will follow.
     async fn wait(
         &self,
         way: &mut Way,
@@ -261,7 +261,7 @@ impl Forward {
         Ok(())
     }
 
-    /// Takes a place among the held, once.
+    /// Takes a place among the held requests, once.
     fn held_since(&self, way: &mut Way, submission: &Submission) -> Result<Instant, &'static str> {
         if let Some((_, since)) = &way.held {
             return Ok(*since);
@@ -272,8 +272,8 @@ impl Forward {
         Ok(since)
     }
 
-    /// Answers what a peer forwarded: proposes it here or says that this is not the primary. Must be polled to its end
-    /// for the peer to hear the outcome.
+    /// Answers a forwarded request: proposes it here or says that this node is not the primary. Must be polled to its end for the
+    /// peer to hear the outcome.
     pub async fn on_forward(&self, from: RaftId, request: Forwarded) -> ForwardReply {
         let id = request.head.id;
         let answer = |outcome: ForwardOutcome, reply: Option<Reply>| ForwardReply {
@@ -310,7 +310,7 @@ fn submission_from_peer(Forwarded { head, body }: Forwarded) -> Result<Submissio
     Submission::new(id.into(), origin, body, deadline)
 }
 
-/// The answer to what was not put into the log for want of room or of pace.
+/// The answer to a request that was not put into the log for want of room or by back-pressure.
 fn not_proposed(answer: Result<Reply, ProposeError>) -> Reply {
     match answer {
         Ok(reply) => reply,

@@ -23,18 +23,18 @@ use crate::{
 /// The state of a node that is not ready, since a write to its disk does not end.
 const DISK_STALLED: &str = "disk stalled";
 
-/// What is asked.
+/// A health check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
     /// The process runs.
     Live,
-    /// Could answer less than `hold_time` ago, and is not draining.
+    /// The node could answer less than `hold_time` ago, and is not draining.
     Ready,
-    /// Can answer now.
+    /// The node can answer now.
     ReadyNow,
-    /// Is the primary, confirmed.
+    /// The node is the primary, confirmed.
     Primary,
-    /// Is the backup, confirmed.
+    /// The node is the backup, confirmed.
     Backup,
 }
 
@@ -44,32 +44,33 @@ pub struct Health {
     role: RoleService,
     hold_time: Duration,
     draining: Arc<AtomicBool>,
-    /// How this node's HTTP Proxy is, once there is one.
+    /// The status of this node's HTTP Proxy, once there is one.
     proxy: Arc<OnceLock<watch::Receiver<ProxyStatus>>>,
 }
 
 impl Health {
-    /// `hold_time`: for how long requests are held, and so for how long readiness outlasts a loss of the primary.
+    /// `hold_time`: how long requests are held, and so how long readiness outlasts a loss of the primary.
     pub fn new(role: RoleService, hold_time: Duration) -> Self {
         Self { role, hold_time, draining: Arc::default(), proxy: Arc::default() }
     }
 
-    /// From now on this node is not ready: it is stopping.
+    /// From now on this node is not ready: the stop has begun.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
     /// From now on this node is ready only while its HTTP Proxy serves.
     pub fn follow_proxy(&self, status: watch::Receiver<ProxyStatus>) {
-        let _ = self.proxy.set(status); // there is one HTTP Proxy, and it is told of once
+        let _ = self.proxy.set(status); // there is only one HTTP Proxy: the cell is still empty
     }
 
-    /// The answer, and a JSON body that says why, for whoever asks HTTP Proxy: it serves, or could not have asked.
+    /// The answer, and a JSON body with the reason, for a caller that asked through HTTP Proxy: the question proves that HTTP
+    /// Proxy serves.
     pub async fn check_through_proxy(&self, check: Check) -> (bool, String) {
         self.answer(check, true).await
     }
 
-    /// The answer, and a JSON body that says why.
+    /// The answer, and a JSON body with the reason.
     pub async fn check(&self, check: Check) -> (bool, String) {
         self.answer(check, self.serves_http()).await
     }
@@ -88,12 +89,12 @@ impl Health {
         (ok, self.body(ok, &view, draining))
     }
 
-    /// Whether the disk of this node hangs: it acknowledges nothing in any role.
+    /// Whether the disk of this node hangs: then the node acknowledges nothing in any role.
     pub(crate) fn disk_hangs(&self) -> bool {
         self.role.status().stall.is_some()
     }
 
-    /// A node whose HTTP Proxy is away, or stands still, serves nobody on the port for which it is asked whether it is ready.
+    /// A node whose HTTP Proxy is away, or stands still, serves no client on the port that the readiness check stands for.
     fn serves_http(&self) -> bool {
         self.proxy.get().is_none_or(|status| status.borrow().serves())
     }
@@ -118,13 +119,13 @@ impl Health {
     }
 }
 
-/// A node whose state is being fetched can forward updates, but not answer reads: until it can do both, and its HTTP Proxy
-/// serves, it is not ready.
+/// A node whose state is being fetched can forward updates, but not answer reads: the node is ready only when both work and its
+/// HTTP Proxy serves.
 fn is_readiness(check: Check) -> bool {
     matches!(check, Check::Ready | Check::ReadyNow)
 }
 
-/// The table of the checks. A draining node is nobody's choice, though it still answers.
+/// The table of the checks. Balancers should leave a draining node, though it still answers.
 fn decide(check: Check, view: &RoleView, answered_ago: Option<Duration>, hold_time: Duration, draining: bool) -> bool {
     match check {
         Check::Live => true,

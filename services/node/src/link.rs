@@ -1,7 +1,7 @@
 //! The node's end of the link to HTTP Proxy: takes requests in, and sends every reply back.
 //!
-//! Never decides anything about a request: what a request, a health check, a count or a log record means is the
-//! [`ProxyHandler`]'s to say. Called by [`crate::supervisor`].
+//! Never decides anything about a request: the [`ProxyHandler`] gives requests, health checks, counts and log records their
+//! meaning. Called by [`crate::supervisor`].
 
 use std::{
     future::Future,
@@ -38,31 +38,31 @@ use crate::outbound_api::EncodedBody;
 const QUEUE_MAX: usize = 4096;
 /// Events that wait for the supervisor.
 const EVENTS_MAX: usize = 8;
-/// Reads that are answered together: enough to share a question and a write, few enough to leave others their turn.
+/// Reads that are answered together: enough to share a question and a write, few enough to leave other tasks their turn.
 const READS_MAX: usize = 32;
 /// Updates that one task follows.
 const UPDATES_MAX: usize = 128;
 
-/// A request, and until when it is to be answered.
+/// A request, and the time within which it is to be answered.
 pub type Taken<T> = (T, Duration);
 
-/// What the node does for its HTTP Proxy.
+/// The node's services for its HTTP Proxy.
 pub trait ProxyHandler: Send + Sync + 'static {
-    /// Answers updates that came together, each before its deadline has passed; `answered` hears every reply by the place
-    /// of its update, as soon as it is known.
+    /// Answers updates that came together, each before its deadline; calls `answered` with every reply and the place of its
+    /// update, as soon as the reply is known.
     fn updates<F: Future<Output = ()> + Send>(
         &self,
         updates: Vec<Taken<EncodedBody>>,
         answered: impl Fn(usize, Reply) -> F + Send + Sync,
     ) -> impl Future<Output = ()> + Send;
 
-    /// Answers requests that only read and came together, in their order, each before its deadline has passed.
+    /// Answers reads that came together, in their order, each before its deadline.
     fn reads(&self, reads: Vec<Taken<Request>>) -> impl Future<Output = Vec<Reply>> + Send;
 
     /// Answers a health check: whether all is well, and the JSON to show.
     fn health(&self, kind: HealthKind) -> impl Future<Output = (bool, String)> + Send;
 
-    /// What every answer says of this node: the role as last confirmed ("primary", "backup" or "unknown"), and whether
+    /// The notice about this node in every answer: the role as last confirmed ("primary", "backup" or "unknown"), and whether
     /// updates are on one disk only.
     fn role(&self) -> watch::Receiver<RoleNotice>;
 
@@ -75,18 +75,18 @@ pub trait ProxyHandler: Send + Sync + 'static {
     }
 }
 
-/// What the supervisor learns from the link.
+/// An event of the link, for the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LinkEvent {
-    /// The port is open, at this address, and both speak this version of the link.
+    /// The port is open, at this address, and both ends speak this version of the link.
     Listening(String, u32),
-    /// The port is not open, and why.
+    /// The port is not open, for this reason.
     BindFailed(String),
-    /// Nothing more will come.
+    /// No further event will come.
     Ended,
 }
 
-/// What travels to HTTP Proxy.
+/// An item for HTTP Proxy.
 enum Outgoing {
     Configure(Box<Configure>),
     Reply(LinkReply),
@@ -96,7 +96,7 @@ enum Outgoing {
     Echo(u64),
 }
 
-/// A link that is open. Dropping it closes it, and HTTP Proxy ends.
+/// An open link. Dropping the value closes the link, and HTTP Proxy ends.
 #[derive(Debug)]
 pub struct ProxyLink {
     queue: mpsc::Sender<Outgoing>,
@@ -105,11 +105,11 @@ pub struct ProxyLink {
     _open: DropGuard,
 }
 
-/// What the tasks of one link share.
+/// State shared by the tasks of one link.
 struct Shared<H> {
     handler: Arc<H>,
     queue: mpsc::Sender<Outgoing>,
-    /// A frame has come since it was looked at last.
+    /// A frame has come since the last look.
     heard: Arc<AtomicBool>,
     tasks: Tasks,
 }
@@ -157,11 +157,12 @@ impl ProxyLink {
         Ok((Self { queue, heard, tasks: tasks.clone(), _open: closed.drop_guard() }, received))
     }
 
-    /// Asks HTTP Proxy to finish what is in flight and to end. Does not wait: one that stands still takes nothing, and is killed in time.
+    /// Asks HTTP Proxy to finish the requests in flight and to end. Does not wait: a process that stands still reads nothing, and
+    /// is killed in time.
     pub(crate) fn drain(&self) {
         let queue = self.queue.clone();
         self.tasks.spawn("proxy drain", AtEnd::Quiet, async move {
-            let _ = queue.send(Outgoing::Drain).await; // a link that is lost ends HTTP Proxy, too
+            let _ = queue.send(Outgoing::Drain).await; // a lost link ends HTTP Proxy, too
         });
     }
 
@@ -205,7 +206,7 @@ async fn read<H: ProxyHandler>(
     Ok(())
 }
 
-/// HTTP Proxy's first word, which names the versions of the link that it speaks.
+/// HTTP Proxy's first message, which names the versions of the link that it speaks.
 fn told(listening: Listening) -> LinkEvent {
     let theirs = LinkVersions::named(listening.format_min, listening.format_max);
     match LINK_VERSIONS.common(theirs) {
@@ -217,7 +218,7 @@ fn told(listening: Listening) -> LinkEvent {
     }
 }
 
-/// One task for some updates, one for some reads; HTTP Proxy limits how many there are (`requests_in_flight_max`).
+/// One task for each group of updates or reads; HTTP Proxy limits the requests in flight (`requests_in_flight_max`).
 fn take_requests<H: ProxyHandler>(shared: &Arc<Shared<H>>, requests: Vec<LinkRequest>) {
     let (mut updates, mut reads) = (Vec::new(), Vec::new());
     for LinkRequest { id, deadline_ms, request } in requests {
@@ -263,7 +264,7 @@ fn take_unreadable<H: ProxyHandler>(shared: &Arc<Shared<H>>, id: u64, reply: Rep
     shared.tasks.spawn("proxy request", AtEnd::Quiet, async move { of_task.reply(id, reply).await });
 }
 
-/// A request, told apart: to be answered from the state here, or to be put into the log in the bytes in which it came.
+/// A read, to be answered from the state here, or an update, whose bytes go into the log unchanged.
 enum Asked {
     Read(Request),
     Update(EncodedBody),
@@ -279,7 +280,7 @@ fn readable(bytes: &Bytes) -> Result<Asked, Reply> {
     Ok(if reads { Asked::Read(request) } else { Asked::Update(EncodedBody::of_request(bytes, fully_known, request)) })
 }
 
-/// Both ends come from one build, so this is a bug.
+/// Both ends come from one build, so an unreadable request is a bug.
 fn unreadable(problem: &str) -> Reply {
     tracing::error!(problem, "HTTP Proxy sent a request that cannot be read");
     Refusal::new(RefusalCode::Internal, "The node could not read the request; its log says more").into()

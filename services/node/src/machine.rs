@@ -1,7 +1,7 @@
-//! The machine behind the log: entries in, decided by `records` on the state in `store`; replies and events out.
+//! The machine behind the log: takes entries, decides them by `records` on the state in `store`, and gives replies and events.
 //!
-//! Lives on the apply thread, the only one that writes the state. Never contains rules, and knows nothing of who asked.
-//! Called by `consensus`; put together by `run`, which gives everybody else a [`RecordsReader`].
+//! Lives on the apply thread, the only thread that writes the state. Never contains rules, and knows nothing of the callers.
+//! Called by `consensus`; put together by `run`, which gives every other part a [`RecordsReader`].
 
 mod do_not_call;
 mod entry;
@@ -32,17 +32,18 @@ pub use transfer::{StateOut, take_in};
 /// second of work, after which the apply thread shows that it makes progress.
 const BATCH_BYTES_MAX: usize = 256 << 10;
 
-/// Replies that are given while the rest of a batch is still being decided: who they are for goes on meanwhile.
+/// Replies are given in groups of this size while the rest of a batch is still being decided: their clients go on meanwhile.
 const ANSWERED_TOGETHER: usize = 16;
 
 /// Gets the events of each entry after its changes are in the store, with the entry's index. Must not block. After a crash
 /// the events of entries that were not yet durable come a second time.
 pub type EventSink = Box<dyn FnMut(u64, Vec<Event>) + Send>;
 
-/// Hears on the apply thread of each write of the state that failed, before the machine says so. May block: nothing is applied after it.
+/// Called on the apply thread with each failed write of the state, before the machine returns it. May block: no entry is applied
+/// afterwards.
 pub type OnFault = Box<dyn FnMut(&StoreError) + Send>;
 
-/// The state of calling lists, changed by nothing but the log.
+/// The state of calling lists, changed only by the log.
 pub struct RecordsMachine {
     store: Store,
     rules: Rules,
@@ -62,7 +63,7 @@ impl RecordsMachine {
         Ok(Self { store, rules, group_rules, events, on_fault: Box::new(|_| {}) })
     }
 
-    /// Has `on_fault` hear of writes that fail.
+    /// Sets the function that is called with failed writes.
     pub fn on_fault(&mut self, on_fault: OnFault) {
         self.on_fault = on_fault;
     }
@@ -70,7 +71,7 @@ impl RecordsMachine {
     /// Whether this release knows the rules by which the group decides.
     ///
     /// # Errors
-    /// It does not: the node must not start.
+    /// The release does not know the rules: the node must not start.
     pub fn check_rules(&self) -> Result<(), UnknownRules> {
         group_rules::check(self.store.settings())
     }
@@ -168,8 +169,8 @@ impl Machine for RecordsMachine {
     }
 }
 
-/// The entries in runs that go into one batch each: at most [`BATCH_BYTES_MAX`] unless one entry is larger, and none across
-/// an index whose digest is kept.
+/// The entries in runs of one batch each: at most [`BATCH_BYTES_MAX`] unless one entry is larger, and no run across an index
+/// whose digest is kept.
 fn together(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
     let mut rest = entries;
     std::iter::from_fn(move || {
@@ -185,7 +186,7 @@ fn together(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
     })
 }
 
-/// A mark without a membership says so: consensus then takes the one that its log began with.
+/// A mark without a membership stays without one: consensus then takes the membership with which its log began.
 fn snapshot_mark(applied: &AppliedMark) -> SnapshotMark {
     let decode = |bytes: &[u8]| ConfState::decode(bytes).ok().filter(|_| !bytes.is_empty());
     SnapshotMark { index: applied.index, term: applied.term, conf_state: decode(&applied.conf_state) }

@@ -1,4 +1,4 @@
-//! `ocsd`: reads the command line and the configuration, and runs the node until it is told to stop.
+//! `ocsd`: reads the command line and the configuration, and runs the node until a signal stops it.
 
 use std::{
     env, fs,
@@ -17,8 +17,8 @@ use node::{
 #[global_allocator]
 static ALLOCATOR: memory::Jemalloc = memory::Jemalloc;
 
-/// Settings of the allocator: two heaps are enough for threads that rarely meet, and what was freed is the system's again after
-/// a second. Stands here because only what the program itself exports is sure to be found.
+/// Settings of the allocator: two heaps are enough for threads that rarely meet, and freed memory goes back to the system after a
+/// second. Stands here because only a symbol that the program itself exports is sure to be found.
 #[allow(unsafe_code)]
 // SAFETY: the allocator reads the text behind this name once, up to its zero, before the first allocation.
 #[unsafe(export_name = "_rjem_malloc_conf")]
@@ -81,7 +81,7 @@ fn restored(config: &Config, order: &run::RestoreOrder) -> ExitCode {
     }
 }
 
-/// The same program in the same process, from its beginning: nothing of what ran before is left, not even a lock.
+/// Replaces this process by the same program, from its beginning: nothing of the former run is left, not even a lock.
 fn again() -> ExitCode {
     let mut words = env::args_os();
     let name = words.next().unwrap_or_default();
@@ -112,7 +112,7 @@ impl Refused {
         Self { lines: vec![error.to_string()], code: exit::USAGE }
     }
 
-    /// One problem that a person must mend is enough to wait for that person.
+    /// One problem that does not pass by itself is enough: a person must fix the configuration first.
     fn wrong(problems: &[Problem]) -> Self {
         let passes = problems.iter().all(|problem| problem.passes);
         let lines = problems.iter().map(ToString::to_string).collect();
@@ -120,7 +120,7 @@ impl Refused {
     }
 }
 
-/// A pipe, a socket or a terminal: its bytes are not there a second time.
+/// A pipe, a socket or a terminal: the bytes can be read only once.
 fn is_gone_when_read(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }

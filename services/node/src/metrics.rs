@@ -1,7 +1,7 @@
-//! What Prometheus reads: names `ocs_*`, base units, counters ending in `_total`.
+//! Metrics for Prometheus: names `ocs_*`, base units, counters ending in `_total`.
 //!
-//! Never decides anything by a metric. Counters of what happens here are kept up to date where it happens; what the core, the
-//! supervisor and the held requests know is read at each scrape, out of [`Sources`].
+//! Never decides anything by a metric. Counters of events in this module's callers are updated where the events happen; the
+//! figures of the core, the supervisor and the held requests are read at each scrape, out of [`Sources`].
 
 mod sources;
 
@@ -66,7 +66,7 @@ pub struct Metrics {
     ports: Ports,
 }
 
-/// What was refused at the node's own ports.
+/// Refusals at the node's own ports.
 #[derive(Debug, Default)]
 struct Ports {
     refused: Family<PortLabel, Counter>,
@@ -187,7 +187,7 @@ impl Metrics {
         }
     }
 
-    /// Adds what HTTP Proxy counted.
+    /// Adds HTTP Proxy's counts.
     pub fn add(&self, stats: &Stats) {
         for count in &stats.requests {
             let code = count.status;
@@ -204,7 +204,7 @@ impl Metrics {
         self.requests.ignored_keys.inc_by(keys);
     }
 
-    /// Shows from now on what is refused at a port of the node.
+    /// Shows the refusals at a port of the node from now on.
     pub(crate) fn count_refusals(&self, port: &'static str, refusals: Arc<Refusals>) {
         let mut sources = self.ports.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.push((PortLabel { port }, refusals));
@@ -230,7 +230,7 @@ impl Metrics {
     }
 }
 
-/// A counter that somebody else counts.
+/// Sets a counter to a value that another part counts.
 fn store(counter: &Counter, value: u64) {
     counter.inner().store(value, Ordering::Relaxed);
 }
@@ -321,7 +321,7 @@ impl Peers {
 
     fn refresh(&self, sources: &Sources) {
         let lags = sources.role.peers();
-        // A backup does not know the lags: what it knew as primary must not stay.
+        // A backup does not know the lags: values from its time as primary must not stay.
         self.lag_entries.clear();
         for peer in lags {
             let node = NodeLabel { node: peer.node };

@@ -1,5 +1,5 @@
-//! What operators order of this node over the control port: one line of the log an order, with the caller's address and the name of
-//! its certificate, before the order is executed.
+//! Orders of operators over the control port: one line of the log for each order, with the caller's address and the name of its
+//! certificate, before the order is executed.
 //!
 //! Never looks into a request: its path names the order. Called by `control`; the entrance names the caller.
 
@@ -11,7 +11,7 @@ use tower::util::MapRequestLayer;
 
 /// The service whose calls may be orders.
 const SERVICE: &str = "/ocs.v1.Control/";
-/// Calls that change the group or this node, or take its state away. Everything else reads, or is a client's update.
+/// Calls that change the group or this node, or take its state away. Every other call reads, or is a client's update.
 const ORDERS: [&str; 10] = [
     "Switchover",
     "Pause",
@@ -28,9 +28,9 @@ const ORDERS: [&str; 10] = [
 /// The caller at the other end of a connection; an extension of each of its requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Where the connection comes from.
+    /// The remote address of the connection.
     pub address: SocketAddr,
-    /// The first DNS name of the certificate that was verified; none: the connection has none.
+    /// The first DNS name of the verified certificate; none: the connection has no certificate.
     pub principal: Option<Arc<str>>,
 }
 

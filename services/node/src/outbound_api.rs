@@ -1,4 +1,4 @@
-//! The native door: what HTTP Proxy's link and the control API ask ends here, whichever node was asked.
+//! The native door: answers the requests of HTTP Proxy's link and of the control API, on any data node.
 //!
 //! Reads ask a quorum and then the local state (R4 reads-ask-a-quorum); updates get their request id here, once, and go to the
 //! primary by [`crate::forward`]. Never decides anything about a record, and never knows HTTP. Called by the link and by
@@ -40,15 +40,15 @@ const ROUND: Duration = Duration::from_millis(200);
 /// The records of a list, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListTally {
-    /// Records that were looked at.
+    /// Records that were counted.
     pub records: u64,
     /// Of these, records whose window is empty (from = till).
     pub never_open: u64,
     /// Of these, records that a client has taken and not given back.
     pub retrieved: u64,
-    /// Of these, records that a request changed since the moment that was asked for.
+    /// Of these, records that a request changed since the given moment.
     pub changed: u64,
-    /// When a record was added to the list last, microseconds since 1970; 0: never, or under a rules version before 3.
+    /// When the last record was added to the list, microseconds since 1970; 0: never, or under a rules version before 3.
     pub added_us: u64,
 }
 
@@ -57,7 +57,7 @@ pub trait StateReader: Send + Sync + 'static {
     /// Answers a request whose verb only reads.
     fn read(&self, request: &Request) -> Reply;
 
-    /// Answers several of them, in their order.
+    /// Answers several such requests, in their order.
     fn read_all(&self, requests: &[&Request]) -> Vec<Reply>;
 
     /// As the read of a record by its handle, by list and record_id.
@@ -69,7 +69,7 @@ pub trait StateReader: Send + Sync + 'static {
     /// Number of records in all lists.
     fn records(&self) -> u64;
 
-    /// The version that the group decides by, as of what was applied here. Asked for every request: no lookup.
+    /// The rules version by which the group decides, as of the commands applied here. Called for every request: no lookup.
     fn rules_version(&self) -> u32;
 
     /// The options of the rules; none: rules version 1, and every node's own file.
@@ -78,22 +78,22 @@ pub trait StateReader: Send + Sync + 'static {
     /// How far rows are brought to the phone form of the rules, and the last handle given.
     fn phones(&self) -> (PhonesRow, u64);
 
-    /// The reply that an import batch would get, where `create` says so after its list was created. Nothing is changed.
+    /// The reply that an import batch would get; `create`: after its list was created. Changes nothing.
     fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply;
 
-    /// The lists: the one of that name, or all.
+    /// The list of that name, or all lists.
     fn lists(&self, name: Option<&str>) -> Vec<ListInfo>;
 
-    /// Looks at the records of a list, a page at a time, for as long as `go_on` says so.
+    /// Counts the records of a list, a page at a time, while `go_on` returns true.
     ///
     /// # Errors
     /// There is no such list.
     fn tally(&self, list: &str, changed_since_us: u64, go_on: &dyn Fn() -> bool) -> Result<ListTally, Refusal>;
 
-    /// Do-Not-Call entries from one state, in pieces; the first comes also where there are none.
+    /// Do-Not-Call entries from one state, in pieces; the first piece comes even without an entry.
     ///
     /// # Errors
-    /// The text that is asked for is no number, and has no entry.
+    /// The requested text is no number, and has no entry.
     fn do_not_call(
         &self,
         request: &DoNotCallRequest,
@@ -111,7 +111,7 @@ pub trait StateReader: Send + Sync + 'static {
     /// Recomputes the digest from disk.
     ///
     /// # Errors
-    /// What could not be read.
+    /// The fault of a read.
     fn verify(&self) -> Result<VerifyReply, String>;
 }
 
@@ -125,13 +125,13 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    /// `incarnation` counts the starts of this node's process and never repeats, unless its disk is put back; `token` is the start's
-    /// own, random and not 0.
+    /// `incarnation` counts the starts of this node's process and never repeats, unless an older copy of the disk is put back;
+    /// `token` is the start's own, random and not 0.
     pub fn new(node: u32, incarnation: u64, token: u128) -> Self {
         Self { node, incarnation, token, last: AtomicU64::new(0) }
     }
 
-    /// An id as a group knows it that decides by this version: an older release never sees a token.
+    /// An id for a group that decides by this version: an older release never sees a token.
     fn give(&self, rules_version: u32) -> RequestId {
         let counter = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let token = if rules_version < RULES_WITH_SETTINGS { 0 } else { self.token };
@@ -153,13 +153,13 @@ impl OutboundApi {
         Self { ids, forward, group, state }
     }
 
-    /// The state here is wrong: it is to serve no more, and to be fetched from another data node.
+    /// Marks the state here as wrong: the state serves no more, and is fetched from another data node.
     pub fn distrust(&self, reason: String) {
         self.group.distrust(reason);
     }
 
-    /// Answers one request, on whichever node it came, before `deadline`. Dropping the future gives up waiting; what
-    /// was handed over goes on.
+    /// Answers one request, on any data node, before `deadline`. Dropping the future ends the wait; an update that was handed
+    /// over goes on.
     pub async fn answer(&self, body: Body, origin: Origin, deadline: Instant) -> Reply {
         match &body {
             Body::Request(request) if request.verb.reads() => self.read(request, deadline).await,
@@ -174,8 +174,8 @@ impl OutboundApi {
         self.ids.give(self.state.rules_version())
     }
 
-    /// Answers updates that came together, each before its deadline; `answered` hears every reply by the place of its
-    /// update, as soon as it is known.
+    /// Answers updates that came together, each before its deadline; calls `answered` with every reply and the place of its
+    /// update, as soon as the reply is known.
     pub async fn answer_updates<F: Future<Output = ()> + Send>(
         &self,
         updates: Vec<(EncodedBody, Instant)>,
@@ -195,8 +195,8 @@ impl OutboundApi {
         self.forward.submit_all(&submissions, |at, reply| answered(places[at], reply)).await;
     }
 
-    /// Answers requests that only read, in their order. All of them are here before the quorum is asked, so one question is
-    /// enough for all (R4); where it finds no answer, each goes its own way.
+    /// Answers reads, in their order. All requests are here before the quorum is asked, so one question is enough for all (R4);
+    /// where the quorum does not answer, each request is held on its own.
     pub async fn answer_reads(&self, requests: &[(Request, Instant)]) -> Vec<Reply> {
         let Some(first) = requests.iter().map(|(_, deadline)| *deadline).min() else { return Vec::new() };
         if self.ask(first).await {
@@ -214,7 +214,8 @@ impl OutboundApi {
         self.read_if(readable, request)
     }
 
-    /// Where no quorum could be asked for `hold_time`, what this node knew last, marked so (architecture, What loses what).
+    /// A read; where no quorum answered for `hold_time`, from this node's last state, marked stale
+    /// (architecture, What loses what).
     fn read_if(&self, readable: Result<(), Reply>, request: &Request) -> Reply {
         match readable {
             Ok(()) => self.state.read(request),
@@ -236,7 +237,7 @@ impl OutboundApi {
         if self.ask(deadline).await { Ok(()) } else { self.wait_held(deadline).await }
     }
 
-    /// The first question to a quorum, which is not held yet.
+    /// The first question to a quorum, before the request counts as held.
     async fn ask(&self, deadline: Instant) -> bool {
         self.group.read(ROUND.min(deadline - Instant::now())).await.is_ok()
     }
@@ -247,18 +248,18 @@ impl OutboundApi {
         self.group.read(left).await.map(|_| ()).map_err(|error| unreadable(&error.to_string()))
     }
 
-    /// The state of this node, for who has waited with [`Self::wait_until_readable`].
+    /// The state of this node, for callers that have waited with [`Self::wait_until_readable`].
     pub fn state(&self) -> &Arc<dyn StateReader> {
         &self.state
     }
 
-    /// The way to the primary, for its counters and for what peers send.
+    /// The way to the primary, for its counters and for forwarded requests.
     pub fn forward(&self) -> &Arc<Forward> {
         &self.forward
     }
 }
 
-/// A read is known not to have changed anything.
+/// The refusal of a read, which is known not to have changed anything.
 fn unreadable(why: &str) -> Reply {
     Refusal::new(RefusalCode::Unavailable, format!("The record cannot be read now: {why}")).into()
 }

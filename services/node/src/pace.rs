@@ -1,12 +1,12 @@
-//! How fast a state is read for others: at full speed while nothing else happens, a part of the time while updates go on.
+//! The pace at which a state is read for others: full speed without updates, a part of the time while updates go on.
 //!
 //! Reads no clock. Called between two chunks, by `peer_side` for a node that lacks the state and by `archive` for a backup.
 
 use std::time::{Duration, Instant};
 
-/// An index that moved within this time is that of updates that go on; the status is shown once a tick.
+/// Updates go on if the commit index moved within this time; the status is shown once a tick.
 const BUSY: Duration = Duration::from_millis(500);
-/// One rest; a receiver that is slow must not make it longer.
+/// Longest rest, so that a slow receiver does not prolong the rests.
 const REST_MAX: Duration = Duration::from_millis(100);
 
 /// The pace of one state.
@@ -15,17 +15,17 @@ pub(crate) struct Pace {
     commit: u64,
     moved: Option<Instant>,
     since: Instant,
-    /// Rests as long as the work before it took, so many times.
+    /// A rest takes this many times as long as the work before it.
     rests: u32,
 }
 
 impl Pace {
-    /// `commit`: the commit index now. `rests`: how many times as long as the work a rest is, while updates go on.
+    /// `commit`: the commit index now. `rests`: the length of a rest in lengths of the work before, while updates go on.
     pub(crate) fn new(rests: u32, commit: u64, now: Instant) -> Self {
         Self { commit, moved: None, since: now, rests }
     }
 
-    /// How long to rest before the next chunk: as long as the last one took, or a multiple of that, while updates go on.
+    /// The rest before the next chunk: `rests` times as long as the last chunk took, while updates go on; zero otherwise.
     pub(crate) fn rest(&mut self, commit: u64, now: Instant) -> Duration {
         if commit != self.commit {
             (self.commit, self.moved) = (commit, Some(now));

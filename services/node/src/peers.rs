@@ -1,7 +1,8 @@
-//! Node to node: frames of Raft, forwarded requests, state for a node that is behind, and the greeting before all of it.
+//! Node to node: frames of Raft, forwarded requests, state for a node that is behind, and the greeting before them.
 //!
-//! gRPC over mutual TLS (plain only on loopback, between ends that know the group's secret). Never decides anything about Raft or a request: frames and requests go to
-//! a [`PeerHandler`] as they came. Called by `run`, which binds first and serves later, and by `forward`.
+//! gRPC over mutual TLS (plain only on loopback, between ends that know the group's secret). Never decides anything about Raft or
+//! a request: a [`PeerHandler`] gets frames and requests unchanged. Called by `run`, which binds first and serves later, and by
+//! `forward`.
 
 mod accept;
 mod bootstrap;
@@ -60,16 +61,16 @@ pub const FORWARDS_MAX: usize = 10_000;
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
-/// This node, as its heads name it. Its incarnation comes from the data directory.
+/// This node, as its heads name it. The incarnation comes from the data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerSelf {
-    /// Its configured name; the name its certificate carries.
+    /// The configured name, which the node's certificate carries.
     pub name: String,
-    /// Its Raft id ([`DataDir::raft_id`]).
+    /// The Raft id ([`DataDir::raft_id`]).
     pub raft_id: RaftId,
     /// The cluster's id.
     pub cluster: [u8; 16],
-    /// The group's epoch; frames of a lower one are refused.
+    /// The group's epoch; frames of a lower epoch are refused.
     pub epoch: u64,
     /// The token of this process's start.
     pub start: [u8; 16],
@@ -78,28 +79,28 @@ pub struct PeerSelf {
 /// Another configured node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerAddress {
-    /// Its configured name; its certificate must carry it.
+    /// The configured name, which the node's certificate must carry.
     pub name: String,
-    /// Its Raft id; only the number in the low 16 bits is looked at here.
+    /// The Raft id; only the number in the low 16 bits counts here.
     pub raft_id: RaftId,
     /// "host:port".
     pub address: String,
-    /// Votes, but holds no records.
+    /// The node votes, but holds no records.
     pub witness: bool,
 }
 
-/// What peers need to know.
+/// The configuration of the peer side.
 #[derive(Debug, Clone)]
 pub struct PeersConfig {
     /// This node.
     pub own: PeerSelf,
-    /// Where to listen; port 0: any.
+    /// The address to listen on; port 0: any.
     pub listen: SocketAddr,
     /// Every other configured node.
     pub peers: Vec<PeerAddress>,
     /// This node's certificate, for mutual TLS in both directions; none: plain, on loopback only.
     pub tls: Option<TlsIdentity>,
-    /// What both ends of a plain connection must know; none: nothing, in a group that was formed so.
+    /// The secret that both ends of a plain connection must know; none: a group that was formed without a secret.
     pub secret: Option<PeerSecret>,
     /// Connections at a time.
     pub connections_max: usize,
@@ -108,18 +109,18 @@ pub struct PeersConfig {
 /// Why the node cannot listen for its peers.
 #[derive(Debug, thiserror::Error)]
 pub enum PeersError {
-    /// The address cannot be had.
+    /// The address cannot be bound.
     #[error("cannot listen for peers on {listen}: {source}")]
     Bind {
-        /// Where.
+        /// The address.
         listen: SocketAddr,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// Plain is for loopback.
+    /// Plain connections are for loopback.
     #[error("cannot listen for peers on {listen} without TLS: off loopback, mutual TLS is required")]
     PlainOffLoopback {
-        /// Where.
+        /// The address.
         listen: SocketAddr,
     },
     /// Peers would refuse this node.
@@ -130,22 +131,22 @@ pub enum PeersError {
     },
 }
 
-/// What comes from other nodes. Implemented by the node; answers [`PeerHandler::hello`] before Raft runs.
+/// The receiver of messages from other nodes. Implemented by the node; answers [`PeerHandler::hello`] before Raft runs.
 pub trait PeerHandler: Send + Sync + 'static {
     /// A frame whose sender and cluster were checked. False: dropped (Raft sends again).
     fn on_frame(&self, frame: PeerFrame) -> bool;
 
-    /// The stream to a peer ended; `refused`: and an immediate reconnect was refused (architecture, Failover). Called a second
-    /// time, with true, when the refusal comes to light only later in the same outage.
+    /// The stream to a peer ended; `refused`: an immediate reconnect was refused (architecture, Failover). Called a second time,
+    /// with true, when the refusal comes to light only later in the same outage.
     fn on_lost(&self, peer: RaftId, refused: bool);
 
-    /// A request that another node forwarded. Always answers; is not cancelled when that node goes away.
+    /// A request that another node forwarded. Always answers; the loss of that node does not cancel it.
     fn forward(&self, from: RaftId, request: Forwarded) -> impl Future<Output = ForwardReply> + Send;
 
     /// A greeting of the node with this name.
     fn hello(&self, node: &str) -> HelloReply;
 
-    /// What this node's log shows of its epoch.
+    /// The evidence of this node's epoch in its log.
     ///
     /// # Errors
     /// A status: there is no log yet.
@@ -156,7 +157,7 @@ pub trait PeerHandler: Send + Sync + 'static {
     /// The node with this number has lost its log and asks for a new Raft id (R11 one-id-one-log); its release knows these versions.
     ///
     /// # Errors
-    /// A status: its release cannot read what the group writes.
+    /// A status: the node's release cannot read the formats that the group writes.
     fn join(
         &self,
         _number: u16,
@@ -167,15 +168,15 @@ pub trait PeerHandler: Send + Sync + 'static {
         std::future::ready(Ok(JoinReply { reason, ..JoinReply::default() }))
     }
 
-    /// This node's state at this index or later, as chunks of at most 1 MiB, each made when the last one was taken; a state that is
-    /// cut off ends with an error. A status says why there is none.
+    /// This node's state at this index or later, as chunks of at most 1 MiB, each made once the last chunk was taken; a state
+    /// that is cut off ends with an error. A status says why there is no state.
     fn state(&self, index_min: u64) -> impl Future<Output = Result<StateChunks, Status>> + Send;
 }
 
 /// The chunks of a state, in order.
 pub type StateChunks = BoxStream<'static, Result<StateChunk, Status>>;
 
-/// Builds the answer to a greeting: what [`PeerHandler::hello`] returns.
+/// Builds the answer to a greeting, for [`PeerHandler::hello`].
 pub fn hello_reply(own: &PeerSelf, peers: &[PeerAddress], directory: &DataDir, asking: &str) -> HelloReply {
     let number = peers.iter().find(|peer| peer.name == asking).map(|peer| guard::number(peer.raft_id));
     HelloReply {
@@ -191,7 +192,7 @@ pub fn hello_reply(own: &PeerSelf, peers: &[PeerAddress], directory: &DataDir, a
     }
 }
 
-/// Holds the port; nothing is answered yet.
+/// Holds the port; no peer is answered yet.
 #[derive(Debug)]
 pub struct BoundPeers {
     config: PeersConfig,
@@ -241,7 +242,7 @@ impl Peers {
         self.shared.transport.clone()
     }
 
-    /// The way to the primary for requests that came here.
+    /// The way to the primary for requests of this node's clients.
     pub fn forward(&self) -> ForwardClient {
         self.shared.forward.clone()
     }
@@ -269,7 +270,7 @@ impl Peers {
         Ok(StateStream { chunks, _channel: channel })
     }
 
-    /// Greets one peer, on a connection of its own. Not yet checked: whether it is of our cluster.
+    /// Greets one peer, on a connection of its own. The caller must check the cluster.
     ///
     /// # Errors
     /// [`DialError`] says why there is no answer.
@@ -286,7 +287,7 @@ impl Peers {
         futures::future::join_all(self.shared.peers.iter().cloned().map(ask)).await
     }
 
-    /// Whether the stream of frames to a peer stands.
+    /// Whether the stream of frames to a peer is up.
     pub fn connected(&self, peer: RaftId) -> bool {
         self.shared.connected.get(&guard::number(peer)).is_some_and(|connected| *connected.borrow())
     }
@@ -301,12 +302,12 @@ impl Peers {
         self.shared.refused.total()
     }
 
-    /// What was refused at the port.
+    /// The refusals at the port.
     pub(crate) fn refusals(&self) -> Arc<Refusals> {
         self.shared.refused.clone()
     }
 
-    /// Completes when this node's Raft id is over: which epoch the group is in then. Never otherwise.
+    /// Completes when this node's Raft id is over, with the epoch of the group then. Never otherwise.
     pub async fn id_over(&self) -> u64 {
         let ((mut epoch, mut replaced), ours) = (self.shared.over.clone(), self.shared.own.epoch);
         let over = tokio::select! {
@@ -319,7 +320,7 @@ impl Peers {
         }
     }
 
-    /// Where this node listens.
+    /// The address on which this node listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.local_addr
     }
@@ -330,7 +331,7 @@ impl Peers {
 }
 
 impl BoundPeers {
-    /// Where this node listens.
+    /// The address on which this node listens.
     ///
     /// # Errors
     /// The socket is gone.
@@ -338,7 +339,7 @@ impl BoundPeers {
         self.listener.local_addr()
     }
 
-    /// Answers peers, and keeps a stream of frames and one of forwarded requests to each, until `tasks` stop.
+    /// Answers peers, and keeps a stream of frames and a stream of forwarded requests to each, until `tasks` stop.
     pub fn serve<H: PeerHandler>(self, handler: Arc<H>, directory: Arc<DataDir>, tasks: &Tasks) -> Peers {
         let Self { config, listener, doorkeeper } = self;
         let local_addr = listener.local_addr().unwrap_or(config.listen);
@@ -387,18 +388,18 @@ impl StateStream {
     /// The next chunk; none: the stream is at its end.
     ///
     /// # Errors
-    /// The stream broke, or the peer gave up; what came is not the whole state.
+    /// The stream broke, or the peer gave up; the chunks so far are not the whole state.
     pub async fn next(&mut self) -> Result<Option<StateChunk>, Status> {
         self.chunks.message().await.map_err(told)
     }
 }
 
-/// What a peer gives as its reason, fit for a log line.
+/// A peer's reason, fit for a log line.
 fn told(status: Status) -> Status {
     Status::new(status.code(), text::shown(status.message()))
 }
 
-/// A task that a node cannot do without.
+/// A task whose end stops the node.
 fn spawn_vital(tasks: &Tasks, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
     tasks.spawn(name, AtEnd::Stop, future);
 }

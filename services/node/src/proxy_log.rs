@@ -4,7 +4,7 @@
 
 use ocs_proto::link::LogRecord;
 
-/// An event has the fields that are written here, and of a record those that it has; any other one stays in the message.
+/// The fields of an event: a record's fields of these names become fields, and its other fields stay in the message.
 const FIELDS: [&str; 9] =
     ["from", "client", "address", "scheme", "error", "fault", "filter", "connections_max", "bodies_bytes_max"];
 

@@ -1,4 +1,4 @@
-//! When HTTP Proxy is started, waited for, drained and killed (spec 10): a pure state machine, time as a number.
+//! When to start, await, drain and kill HTTP Proxy (spec 10): a pure state machine, with time as a number.
 //!
 //! Never does anything itself and never reads a clock. Called by [`crate::supervisor`].
 
@@ -8,30 +8,30 @@ use std::{collections::VecDeque, time::Duration};
 
 pub use standstill::{Sign, Standstill, TICK, Verdict};
 
-/// So many ends within [`ALARM_WINDOW`] raise the alarm (spec 10.3).
+/// This many ends within [`ALARM_WINDOW`] raise the alarm (spec 10.3).
 const ALARM_ENDS: usize = 10;
 const ALARM_WINDOW: Duration = Duration::from_secs(600);
-/// A start that has not said within this whether the port is open has failed.
+/// A start has failed if HTTP Proxy has not reported on its port within this time.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 /// HTTP Proxy ends by itself within this once its link is lost or its port cannot be opened.
 const END_PATIENCE: Duration = Duration::from_secs(5);
-/// HTTP Proxy keeps its drain timeout itself; it is killed this much later.
+/// HTTP Proxy keeps its drain timeout itself; the node kills it this much later.
 const DRAIN_GRACE: Duration = Duration::from_secs(3);
 
-/// What happened.
+/// An event in HTTP Proxy's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// The node serves from now on.
     Start,
     /// HTTP Proxy has opened the port.
     Listening,
-    /// It could not open the port; it will end.
+    /// HTTP Proxy could not open the port, and will end.
     BindFailed,
     /// The link ended; so will HTTP Proxy.
     LinkLost,
-    /// It stands still, and will not end by itself.
+    /// HTTP Proxy stands still, and will not end by itself.
     StandsStill,
-    /// It has ended, or could not be started.
+    /// HTTP Proxy has ended, or could not be started.
     Ended,
     /// The time of [`Life::deadline`] has come.
     Elapsed,
@@ -41,18 +41,18 @@ pub enum Event {
     Stop,
 }
 
-/// What to do about it.
+/// The answer to an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Start HTTP Proxy.
     Spawn,
-    /// Ask it to finish what is in flight.
+    /// Ask HTTP Proxy to finish the requests in flight.
     Drain,
-    /// End it now.
+    /// End HTTP Proxy now.
     Kill,
 }
 
-/// Where its life is.
+/// A phase of HTTP Proxy's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Not started yet.
@@ -61,7 +61,7 @@ pub enum Phase {
     Starting,
     /// Serving.
     Listening,
-    /// Will end, though nobody asked it to.
+    /// Will end, though no stop was ordered.
     Ending,
     /// Ended; waits for the Reconnect Timeout.
     Waiting,
@@ -71,12 +71,12 @@ pub enum Phase {
     Over,
 }
 
-/// How long to wait for what.
+/// The configured times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
     /// From an end to the next start (the Reconnect Timeout).
     pub reconnect_timeout: Duration,
-    /// For what is in flight when it is asked to end.
+    /// For the requests in flight when HTTP Proxy is asked to end.
     pub drain_timeout: Duration,
 }
 
@@ -96,7 +96,7 @@ impl Life {
         Self { times, phase: Phase::Idle, deadline: None, ends: VecDeque::new(), restarts: 0 }
     }
 
-    /// Takes in what happened, and says what to do.
+    /// Takes an event in, and returns the action.
     pub fn on(&mut self, event: Event, now: Duration) -> Option<Action> {
         use Phase::{Draining, Ending, Idle, Listening, Over, Starting, Waiting};
         let times = self.times;
@@ -125,12 +125,12 @@ impl Life {
         }
     }
 
-    /// Where its life is.
+    /// The present phase.
     pub fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// When to come back with [`Event::Elapsed`], if nothing happens before.
+    /// When to call again with [`Event::Elapsed`], without an earlier event.
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline
     }
@@ -140,7 +140,7 @@ impl Life {
         self.restarts
     }
 
-    /// Whether it has ended ten times within ten minutes without being asked to.
+    /// Whether HTTP Proxy has ended ten times within ten minutes without being asked to.
     pub fn alarm(&self, now: Duration) -> bool {
         self.ends.iter().filter(|end| now.saturating_sub(**end) < ALARM_WINDOW).count() >= ALARM_ENDS
     }
@@ -170,7 +170,7 @@ mod tests {
         Life::new(Times { reconnect_timeout: secs(10), drain_timeout: secs(15) })
     }
 
-    /// Each row: seconds, what happens, what is done about it, where that leads, when to come back.
+    /// Each row: seconds, event, action, next phase, next deadline.
     type Row = (u64, Event, Option<Action>, Phase, Option<u64>);
 
     fn plays(rows: &[Row]) {

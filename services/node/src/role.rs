@@ -1,4 +1,5 @@
-//! The role of this node, confirmed by a quorum, never read off Raft's state alone (R5 leader-is-not-primary); and who the nodes are.
+//! The role of this node, confirmed by a quorum, never read off Raft's state alone (R5 leader-is-not-primary); and the group's
+//! nodes.
 //!
 //! The one place where Raft's leader becomes "primary". Never acts on a role. Called by the control API, health checks,
 //! metrics, and the link (for `X-OCS-Role`).
@@ -18,30 +19,30 @@ use crate::{
     outbound_api::{Group, heard_ago, offset_us, wall_us},
 };
 
-/// No quorum within this: unconfirmed (R5).
+/// Time limit of a round: without a quorum until then, the role is unconfirmed (R5).
 const ROUND: Duration = Duration::from_millis(200);
 /// How often the role is confirmed anew while nothing changes.
 const REFRESH: Duration = Duration::from_secs(1);
 /// A peer heard within this counts as connected, unless its stream ended since.
 const CONNECTED: Duration = Duration::from_millis(1500);
 
-/// The mode of a group that an operator forced, until it has a second copy again.
+/// The mode of a forced or restored group, until the group has a second copy again.
 pub const SINGLE_COPY: &str = "single-copy";
 
 /// One node of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// The low 16 bits of its Raft ids, from 1.
+    /// The low 16 bits of the node's Raft ids, from 1.
     pub number: u16,
-    /// Its name; never changes.
+    /// The node's name; never changes.
     pub name: String,
-    /// What it holds.
+    /// Data node or witness.
     pub kind: Kind,
-    /// Address of its control API; empty: not configured.
+    /// Address of the node's control API; empty: not configured.
     pub control: String,
 }
 
-/// All nodes of the configuration, and which one this is.
+/// All nodes of the configuration, and which of them this node is.
 #[derive(Debug, Clone)]
 pub struct Roster {
     own: Member,
@@ -49,7 +50,7 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// `members` names every node, this one too.
+    /// `members` names every node, this node too.
     pub fn new(own: Member, members: Vec<Member>) -> Self {
         Self { own, members }
     }
@@ -64,7 +65,7 @@ impl Roster {
         &self.members
     }
 
-    /// The node that a Raft id belongs to, whatever its incarnation.
+    /// The node that a Raft id belongs to, in any incarnation.
     pub fn member(&self, id: RaftId) -> Option<&Member> {
         self.members.iter().find(|member| u64::from(member.number) == id & 0xFFFF)
     }
@@ -75,12 +76,12 @@ impl Roster {
     }
 }
 
-/// What a node is to the group.
+/// A node's role in the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Takes updates.
     Primary,
-    /// Applies what the primary takes.
+    /// Applies the primary's updates.
     Backup,
     /// Votes and keeps the log.
     Witness,
@@ -112,7 +113,7 @@ impl Role {
     }
 }
 
-/// A role as one round found it.
+/// A role as found by one round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleView {
     /// Primary and backup only if confirmed.
@@ -153,7 +154,7 @@ fn view_of(roster: &Roster, status: &Status, round: Option<Confirmed>) -> RoleVi
     }
 }
 
-/// Confirms the role, for all who ask. Cheap to clone.
+/// Confirms the role, for all callers. Cheap to clone.
 #[derive(Clone)]
 pub struct RoleService {
     inner: Arc<Inner>,
@@ -201,7 +202,7 @@ impl RoleService {
         view
     }
 
-    /// The role as last confirmed; changes whenever it, the term or the confirmation does.
+    /// The role as last confirmed; changes with the role, the term or the confirmation.
     pub fn watch(&self) -> watch::Receiver<RoleView> {
         self.inner.latest.subscribe()
     }
@@ -216,27 +217,27 @@ impl RoleService {
         self.inner.answered.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
     }
 
-    /// Who the nodes are.
+    /// The group's nodes.
     pub fn roster(&self) -> &Roster {
         &self.inner.roster
     }
 
-    /// How many disks an acknowledged update is on: the configured mode, unless an operator ordered that one is enough.
+    /// The mode, which tells on how many disks an acknowledged update is: as configured, unless the group is in single-copy.
     pub fn mode(&self) -> &'static str {
         if self.status().single_copy { SINGLE_COPY } else { self.inner.mode }
     }
 
-    /// The group that is asked.
+    /// The group behind this service.
     pub fn group(&self) -> &Arc<dyn Group> {
         &self.inner.group
     }
 
-    /// What the core knows now.
+    /// The core's status now.
     pub fn status(&self) -> Arc<Status> {
         self.inner.group.status().borrow().clone()
     }
 
-    /// A view on the wire, with what is known of the peers.
+    /// A view on the wire, with this node's knowledge of its peers.
     pub fn to_wire(&self, view: &RoleView) -> GetRoleReply {
         GetRoleReply {
             role: view.role.to_wire().into(),
@@ -250,7 +251,7 @@ impl RoleService {
         }
     }
 
-    /// What is known of the other nodes.
+    /// This node's knowledge of its peers.
     pub fn peers(&self) -> Vec<PeerLag> {
         let status = self.status();
         let (wall_us, now) = (wall_us(), Instant::now());
@@ -278,7 +279,7 @@ impl RoleService {
         status.peers.iter().map(peer).collect()
     }
 
-    /// Confirms at once after each change of leadership, else every second.
+    /// Confirms the role at once after each change of leadership, else every second.
     async fn keep(self) {
         let mut status = self.inner.group.status();
         loop {
@@ -297,7 +298,7 @@ impl RoleService {
         }
     }
 
-    /// Says once, at the start and at each change, that the role does not move by itself.
+    /// Logs once, at the start and at each change, that the role does not move by itself.
     async fn tell_pauses(self) {
         let mut status = self.inner.group.status();
         let mut told = 0;
@@ -314,8 +315,8 @@ impl RoleService {
     }
 }
 
-/// Entries that a peer is behind, in its log or, on a data node that was heard, in its state; the larger of both. A peer that
-/// is not connected is never known to be behind by nothing.
+/// Entries that a peer is behind, in its log or, on a data node that was heard, in its state; the larger of both. The lag of a
+/// disconnected peer is never known to be zero.
 fn lag_of(peer: &PeerStatus, status: &Status, connected: bool) -> Option<u64> {
     let unlogged = status.last_index.saturating_sub(peer.matched?);
     let told = peer.kind == Kind::Data && peer.heard.is_some();
@@ -327,7 +328,7 @@ fn differs(before: Leadership, now: &Status) -> bool {
     Leadership::from(now) != before
 }
 
-/// Whether this node is where updates go, as far as it knows without asking.
+/// Whether updates go to this node, as far as it knows without asking.
 pub fn leads(status: &Status) -> bool {
     Leadership::from(status).primary == Primary::Here
 }

@@ -1,7 +1,7 @@
-//! Puts the node together: identities, ports, directory, log and state, consensus, doors, HTTP Proxy; then waits, and
+//! Puts the node together: identities, ports, directory, log and state, consensus, doors, HTTP Proxy; then waits for an end, and
 //! drains in the opposite order.
 //!
-//! Reads as a list. Never contains what a part does. Called by `main`.
+//! Reads as a list. Never contains the work of a part. Called by `main`.
 
 mod access;
 mod ballast;
@@ -72,22 +72,22 @@ use ports::Ports;
 pub use restore::{RestoreError, RestoreOrder, restore};
 use signs_of_life::SignsOfLife;
 
-/// Memory for entries of the log: a data node has room, the witness must stay small and reads them from its disk.
+/// Memory for entries of the log: a data node has room, the witness must stay small and reads entries from its disk.
 const LOG_CACHE_BYTES_DATA: usize = 32 << 20;
 const LOG_CACHE_BYTES_WITNESS: usize = 256 << 10;
-/// How long a stop waits for the handover at most.
+/// Most time that a stop gives the handover.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(3);
-/// What a stop leaves for log and tasks at most, once HTTP Proxy has ended.
+/// Most time that a stop leaves for log and tasks, once HTTP Proxy has ended.
 const END_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How a node that did not fail came to its end.
+/// The end of a node that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It was told to stop.
+    /// A signal told the node to stop.
     Stopped,
-    /// It is to start again, from its beginning: what it does then stands in its data directory.
+    /// The node is to start again, from its beginning; the data directory names the next steps.
     Again,
-    /// An operator had it give its Raft id up: its supervisor starts it again, and it joins under a new one.
+    /// An operator had the node give its Raft id up: the supervisor starts the node again, and it joins under a new id.
     GaveUp,
 }
 
@@ -106,7 +106,7 @@ pub fn blocking(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     builder.worker_threads(worker_threads());
     let runtime = builder.enable_all().build().map_err(|source| RunError::Io { doing: "start the runtime", source })?;
     let ended = runtime.block_on(run(config, bootstrap));
-    // The log may still wait for room on its disk: what it has not written was never acknowledged, and must not keep the
+    // The log may still wait for room on its disk: an entry that is not written was never acknowledged, and must not keep the
     // process.
     runtime.shutdown_background();
     ended
@@ -143,13 +143,13 @@ async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
             ended
         }
         Err(error) => {
-            tasks.drain(drain_timeout).await; // who was started already ends in peace: one line says what is wrong
+            tasks.drain(drain_timeout).await; // the parts already started end in peace: one line names the fault
             Err(error)
         }
     }
 }
 
-/// The data directory first: it may be another process's. Then the ports, so that a node that waits says so.
+/// The data directory comes first: another process may hold it. Then the ports, so that a node that waits says so.
 async fn begin(config: &Config, bootstrap: bool, tasks: &Tasks) -> Result<Started, RunError> {
     access::check(&config.node.data_dir)?;
     let directory = Arc::new(identity::open_directory(config, bootstrap)?);
@@ -161,7 +161,7 @@ async fn begin(config: &Config, bootstrap: bool, tasks: &Tasks) -> Result<Starte
     join_and_start(config, directory, log, ports, tasks).await
 }
 
-/// A node that has nothing, or nothing that it can trust, is taken in under a new id first (R11 one-id-one-log).
+/// A node without data that it can trust is taken in under a new id first (R11 one-id-one-log).
 async fn join_and_start(
     config: &Config,
     directory: Arc<DataDir>,
@@ -180,7 +180,7 @@ async fn join_and_start(
     start(config, bound, log, ports, tasks).await
 }
 
-/// This node as its peers know it, and they as it does.
+/// This node as its peers know it, and the peers as this node knows them.
 fn peers_config(config: &Config, directory: &DataDir) -> Result<PeersConfig, RunError> {
     let number = config.number().ok_or_else(|| RunError::Unnamed(config.node.name.clone()))?;
     let own = PeerSelf {
@@ -203,14 +203,14 @@ fn peers_config(config: &Config, directory: &DataDir) -> Result<PeersConfig, Run
     Ok(PeersConfig { own, listen: config.peer.listen, peers: peers.collect(), tls, secret, connections_max })
 }
 
-/// What ended the waiting.
+/// The event that ends the waiting.
 enum Woken {
     Ended(Ended),
     /// The group has given this node a new id.
     Readmitted(Admission),
 }
 
-/// Everything that must be had before a peer is answered.
+/// The parts that must exist before a peer is answered.
 struct Bound {
     directory: Arc<DataDir>,
     peers_config: PeersConfig,
@@ -228,7 +228,7 @@ impl Bound {
     }
 }
 
-/// A node that runs.
+/// A running node.
 struct Started {
     running: Running<RequestId, Reply>,
     health: Health,
@@ -311,7 +311,7 @@ async fn start(
         scan::start(state, scan_pace(config), tasks, move |why| raft.distrust(why))
     });
     let group: Arc<dyn Group> = Arc::new(running.handle.clone());
-    // 4. Who is what, and the doors.
+    // 4. The role, and the doors.
     let role = RoleService::new(roster(config), group.clone(), config.mode(), tasks);
     let readmitted = starts::readmission(&role, peers_config, directory.clone(), tasks);
     full_disk.follow(role.clone(), running.handle.clone(), tasks);
@@ -342,7 +342,7 @@ async fn start(
             restored::becomes_whole(role.clone(), restored, tasks);
         }
     }
-    // 5. Those who ask.
+    // 5. The callers.
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
     let backups =
         archives.clone().map_or_else(schedule::none, |archives| schedule::start(config, archives, role.clone(), tasks));
@@ -386,7 +386,7 @@ fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {
         disk_stall: Duration::from_millis(config.node.disk_stall_ms),
         persist: PersistPolicy {
             every: Duration::from_millis(config.store.persist_ms),
-            // the log must be able to forget long before it is full
+            // the log must be able to forget long before its limit
             bytes: usize::try_from(config.store.persist_bytes.min(config.log.bytes_max / 4)).unwrap_or(usize::MAX),
         },
     }
@@ -425,7 +425,7 @@ fn doors(
     OutboundApi::new(ids, forward, group, state)
 }
 
-/// Gives this node's Raft id up, and ends the process: started again, it joins under a new one (R11).
+/// Gives this node's Raft id up, and ends the process: after a restart the node joins under a new id (R11).
 fn give_up(
     directory: Arc<DataDir>,
     gave_up: CancellationToken,
@@ -455,7 +455,7 @@ fn no_proxy() -> watch::Receiver<ProxyStatus> {
     watch::channel(ProxyStatus { state: "disabled".to_owned(), ..ProxyStatus::default() }).1
 }
 
-/// Until when the parts of a stop may take; all of them together the drain timeout.
+/// Deadlines of the parts of a stop; together they keep the drain timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct StopTimes {
     handover: Instant,
@@ -464,7 +464,7 @@ struct StopTimes {
 }
 
 impl StopTimes {
-    /// A fifth at most for the handover and for the end, the rest for what HTTP Proxy has in flight.
+    /// A fifth at most for the handover and for the end, the rest for the requests in flight in HTTP Proxy.
     fn from(now: Instant, drain_timeout: Duration) -> Self {
         let share = drain_timeout / 5;
         Self {
@@ -476,8 +476,8 @@ impl StopTimes {
 }
 
 impl Started {
-    /// Waits for a signal, a failed part or a reason to start again, and then drains: hand over first, finish what is in flight,
-    /// sync, end. The drain timeout is one for all of it.
+    /// Waits for a signal, a failed part or a reason to start again, and then drains: hand over first, finish the requests in
+    /// flight, sync, end. One drain timeout covers all steps.
     async fn until_stopped(mut self, config: &Config, tasks: &Tasks) -> Result<Ended, RunError> {
         let watcher = pulses::watch(self.running.pulse.clone(), tasks)?;
         let woken = self.wait(tasks).await;
@@ -497,7 +497,7 @@ impl Started {
         if let Some(supervisor) = &self.supervisor {
             supervisor.stop(stop.proxy).await;
         }
-        tasks.stop(); // from here on nobody asks consensus any more
+        tasks.stop(); // from here on no task asks consensus any more
         self.running.handle.stop();
         let joined = tokio::task::spawn_blocking(move || self.running.join());
         let left = stop.all.saturating_duration_since(Instant::now());
@@ -537,7 +537,7 @@ impl Started {
                 Ok(Woken::Ended(Ended::Again))
             }
             epoch = self.peers.id_over() => {
-                // No handover: who is still in a lower epoch is to leave it as well, and who was replaced leads nobody.
+                // No handover: a node of a lower epoch is to leave that epoch as well, and a replaced node leads no other.
                 tracing::error!(epoch, "this node gives its Raft id up and joins the group of this epoch under a new one");
                 self.directory.give_up_for(epoch)?;
                 Ok(Woken::Ended(Ended::Again))
@@ -545,7 +545,7 @@ impl Started {
         }
     }
 
-    /// A primary that is told to stop hands over first (architecture, Failover).
+    /// A primary that has to stop hands over first (architecture, Failover).
     async fn hand_over(&self, until: Instant) {
         let status = self.role.status();
         if !status.serving {

@@ -1,7 +1,7 @@
-//! The scan: reads every row of the state now and then, at low priority and a fixed pace, and compares them with what was
-//! recorded, so that a disk that spoils rows which nobody reads is found out.
+//! The scan: reads every row of the state now and then, at low priority and a fixed pace, and compares the rows with the recorded
+//! digest, so that a disk that spoils rarely read rows is found out.
 //!
-//! Never repairs anything: who started it is told what was found. Called by `run`; `status` and `metrics` show it.
+//! Never repairs anything: the caller hears the findings. Called by `run`; `status` and `metrics` show the scan.
 
 use std::{
     sync::Arc,
@@ -15,34 +15,34 @@ use tokio_util::sync::CancellationToken;
 
 use crate::machine::{Finding, RecordsReader, found};
 
-/// From the start of the process to the first scan, unless they are to come more often.
+/// From the start of the process to the first scan, unless the interval is shorter.
 const FIRST_AFTER: Duration = Duration::from_secs(15 * 60);
 /// The lowest of priorities.
 const NICE: i32 = 19;
 
-/// How often, and how fast.
+/// Interval and speed of the scans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// From the end of one to the next; zero: never.
+    /// From the end of a scan to the next; zero: never.
     pub every: Duration,
-    /// Bytes of rows a second at most.
+    /// Limit of row bytes a second.
     pub bytes_per_s: u64,
 }
 
-/// What is known of the scans of this process.
+/// State of the scans of this process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScanStatus {
-    /// One is under way, and has read so many bytes.
+    /// Bytes read by the scan under way; none: no scan.
     pub running_bytes: Option<u64>,
-    /// How many have come to an end.
+    /// Number of scans that came to an end.
     pub done: u64,
-    /// Of these, how many found rows that are wrong.
+    /// Of these, scans that found wrong rows.
     pub bad: u64,
-    /// What the last one found, in words; empty: none yet.
+    /// The finding of the last scan, in words; empty: no scan yet.
     pub last: String,
 }
 
-/// Scans until the process stops. `wrong` is called with what is wrong.
+/// Scans until the process stops. Calls `wrong` with each fault.
 pub fn start(
     state: RecordsReader,
     pace: Pace,

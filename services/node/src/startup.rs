@@ -1,6 +1,6 @@
-//! The first seconds of a node: the state of its start, told at the admin and control ports until the parts run that answer there.
+//! The first seconds of a node: the state of its start, told at the admin and control ports until the parts run and answer there.
 //!
-//! Never decides anything of the start. `run` names each step; `admin` and `control` answer with it.
+//! Never decides anything about the start. `run` names each step; `admin` and `control` answer with the step.
 
 use std::{
     convert::Infallible,
@@ -39,8 +39,8 @@ impl Startup {
     }
 }
 
-/// Routes of a port that is open before the parts run: the first routes answer until [`LateRoutes::connect`], also on connections
-/// that stand. Cheap to clone.
+/// Routes of a port that is open before the parts run: the first routes answer until [`LateRoutes::connect`], also on open
+/// connections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct LateRoutes {
     first: Router,

@@ -1,7 +1,7 @@
-//! The life of HTTP Proxy (spec 10): starts it, watches it, stops it, and says how it is.
+//! The life of HTTP Proxy (spec 10): starts, watches and stops the process, and publishes its status.
 //!
-//! Never decides when: that is [`crate::restart`]'s. Never takes the node along: whatever HTTP Proxy does, the node stays up and
-//! says so in its log and its status. Called by `run`.
+//! Never decides when: [`crate::restart`] does. Never takes the node along: after any fault of HTTP Proxy the node stays up and
+//! reports the fault in its log and its status. Called by `run`.
 
 mod processor;
 mod settings;
@@ -27,23 +27,23 @@ use crate::{
     restart::{Action, Event, Life, Phase, Standstill, TICK, Times, Verdict},
 };
 
-/// How HTTP Proxy is.
+/// The status of HTTP Proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProxyStatus {
     /// "disabled", "starting", "listening", "restarting", "stopping", "stopped", or "failed: " and why.
     pub state: String,
-    /// Where it listens, or is to listen.
+    /// The address on which HTTP Proxy listens, or is to listen.
     pub address: String,
-    /// Its process (this one, where it runs as a task); none: it does not run.
+    /// The process of HTTP Proxy (this process, where HTTP Proxy runs as a task); none: HTTP Proxy does not run.
     pub pid: Option<u32>,
     /// Starts after the first.
     pub restarts: u64,
-    /// It ended ten times within ten minutes.
+    /// HTTP Proxy ended ten times within ten minutes.
     pub alarm: bool,
 }
 
 impl ProxyStatus {
-    /// Whether clients are served, as far as that is HTTP Proxy's part.
+    /// Whether clients are served, as far as HTTP Proxy is concerned.
     pub fn serves(&self) -> bool {
         matches!(self.state.as_str(), "listening" | "disabled")
     }
@@ -58,13 +58,13 @@ pub struct Supervisor {
     stopped: CancellationToken,
 }
 
-/// How long the end of a killed process is waited for.
+/// How long a stop waits for the end of a killed process.
 const KILL_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Supervisor {
     /// Starts HTTP Proxy, and keeps it running until [`Supervisor::stop`] or until `tasks` begin to stop.
     ///
-    /// `node` is this node's name, `log_filter` what HTTP Proxy logs. Without a listen address there is no HTTP Proxy.
+    /// `node` is this node's name, `log_filter` the filter of HTTP Proxy's log. Without a listen address there is no HTTP Proxy.
     pub fn start<H: ProxyHandler>(
         settings: ProxySettings,
         node: &str,
@@ -91,17 +91,17 @@ impl Supervisor {
         tasks.spawn("supervisor", AtEnd::Stop, async move {
             watched.run(told, killed).await;
             done.cancel();
-            node_stops.cancelled().await; // its end means something only when nobody asked for it
+            node_stops.cancelled().await; // an ordinary end of this task must not stop the node
         });
         Self { status, stop, kill, stopped }
     }
 
-    /// How HTTP Proxy is, now and from now on.
+    /// The status of HTTP Proxy, now and from now on.
     pub fn status(&self) -> watch::Receiver<ProxyStatus> {
         self.status.clone()
     }
 
-    /// Lets HTTP Proxy finish what is in flight, and returns when it has ended; one that has not ended then is killed.
+    /// Lets HTTP Proxy finish the requests in flight, and returns when HTTP Proxy has ended; `until` is the time of the kill.
     pub async fn stop(&self, until: std::time::Instant) {
         self.stop.cancel();
         if tokio::time::timeout_at(until.into(), self.stopped.cancelled()).await.is_err() {
@@ -121,13 +121,13 @@ struct Watched<H> {
     began: Instant,
     life: Life,
     running: Option<Running>,
-    /// Watches that it does not stand still; none: it is not listening, is a task, or knows no echoes.
+    /// Detects a standstill; none: HTTP Proxy is not listening, is a task, or knows no echoes.
     pulse: Option<Pulse>,
-    /// Why the last one could not serve.
+    /// Why the last HTTP Proxy could not serve.
     failure: Option<String>,
 }
 
-/// When to look for a sign of life, and what was seen.
+/// The ticks that look for a sign of life, and their findings.
 struct Pulse {
     ticks: Interval,
     standstill: Standstill,
@@ -141,7 +141,7 @@ impl Pulse {
         Self { ticks, standstill: Standstill::default(), asked: 0 }
     }
 
-    /// Looks for a sign of life, and asks for one where there is none. True: HTTP Proxy stands still.
+    /// Checks for a sign of life, and asks for an echo where there is none. True: HTTP Proxy stands still.
     fn look(&mut self, running: &mut Running) -> bool {
         let verdict = self.standstill.tick(running.sign());
         if verdict == Verdict::Ask {
@@ -177,12 +177,12 @@ impl<H: ProxyHandler> Watched<H> {
         }
     }
 
-    /// Turns what happened into an event for the state machine, and into words for the log.
+    /// Turns a happening into an event for the state machine, and into words for the log.
     fn learn(&mut self, happening: Happening) -> Event {
         match happening {
             Happening::Listening(address, version) => {
                 self.failure = None;
-                tracing::debug!(address, "the HTTP front end listens"); // it says so itself
+                tracing::debug!(address, "the HTTP front end listens"); // HTTP Proxy logs this itself
                 self.watch_pulse(version);
                 self.publish.send_modify(|status| status.address = address);
                 Event::Listening
@@ -228,7 +228,7 @@ impl<H: ProxyHandler> Watched<H> {
         match self.life.on(event, self.began.elapsed()) {
             Some(Action::Spawn) => self.spawn(),
             Some(Action::Drain) => {
-                self.pulse = None; // from now on it has a deadline
+                self.pulse = None; // from now on HTTP Proxy has a deadline
                 if let Some(running) = &self.running {
                     running.drain();
                 }

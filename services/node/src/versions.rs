@@ -1,5 +1,5 @@
-//! The versions of formats and rules that this release knows, and which nodes keep the group from going to them (R13 versions-are-replicated
-//! versions-are-replicated). Pure. Called by the duty that raises them, the control API and the peers' guard.
+//! The versions of formats and rules that this release knows, and the nodes that keep the group from raising them
+//! (R13 versions-are-replicated). Pure. Called by the duty that raises them, the control API and the peers' guard.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::role::Roster;
 pub const NEWEST: Versions = Versions { formats: FORMATS.1, rules: RULES_NEWEST };
 /// Rules versions that this release decides, lowest and highest.
 pub const RULES: (u32, u32) = (RULES_FIRST, RULES_NEWEST);
-/// A member heard within this time is there.
+/// A member heard within this time counts as present.
 const HEARD: Duration = Duration::from_millis(1500);
 
-/// Why a node whose release knows these versions cannot take part in the group; none: it can. A witness decides nothing.
+/// Why a node whose release knows these versions cannot take part in the group; none: the node can. A witness decides nothing.
 pub fn too_old(status: &Status, kind: Kind, known: Versions) -> Option<String> {
     let rules_known = kind == Kind::Witness || known.rules >= status.rules_wanted;
     if known.formats >= status.formats && rules_known {

@@ -1,6 +1,6 @@
 //! The machine on a real store: the same entries make the same state, on every node and after every restart.
 
-#![allow(clippy::unwrap_used)] // a test ends where something is not as it must be
+#![allow(clippy::unwrap_used)] // a fault ends the test
 
 use std::{path::Path, sync::mpsc};
 
@@ -325,7 +325,7 @@ fn a_state_that_is_not_what_the_log_makes_of_the_last_agreed_one_is_wrong() {
     assert_eq!(judge(&state, None, &Rules::default(), &at(ours + 1)), Finding::Sound);
 }
 
-/// A command as it is stamped once the rules version is raised.
+/// A command with the stamp of a group whose rules version was raised.
 fn raised_command(counter: u64, body: Body) -> Command {
     Command { rules: RULES_NEWEST, ..command(counter, body) }
 }

@@ -1,19 +1,19 @@
-//! Attributes: the one table of known keys (spec 8), and the sorted set that a request carries.
+//! Attributes: the only table of known keys (spec 8), and the sorted attributes of a request.
 
 use std::collections::BTreeMap;
 
 use crate::enumerations::{CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, Word};
 
-/// One attribute value.
+/// An attribute value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Value {
-    /// A number; enumerations that travel as numbers too.
+    /// A number; also an enumeration sent as a number.
     Int(i64),
     /// Text; a number given for a text attribute is its decimal text.
     Str(String),
 }
 
-/// How the value of a known key is read and shown.
+/// The type of a known key's value, for reading and display.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// A JSON number or its decimal string.
@@ -22,9 +22,9 @@ pub enum Kind {
     Str,
     /// A number, the number as a string, or a name; shown as a number.
     Number(&'static Enumeration),
-    /// A name out of a few; aliases are folded; shown as a name.
+    /// A name of a small set; aliases are folded; shown as a name.
     Word(&'static Word),
-    /// Kept in the type in which it came (`GSW_REFERENCE_ID`: "type preserved").
+    /// Any type, kept as sent (`GSW_REFERENCE_ID`: "type preserved").
     Any,
 }
 
@@ -33,13 +33,13 @@ pub enum Kind {
 pub struct AttributeSpec {
     /// Upper case.
     pub key: &'static str,
-    /// How it is read.
+    /// The type of its value.
     pub kind: Kind,
 }
 
 /// Names of the known keys.
 pub mod key {
-    #![allow(missing_docs)] // spec 8 says what each means
+    #![allow(missing_docs)] // spec 8 defines each key
     pub const RECORD_HANDLE: &str = "GSW_RECORD_HANDLE";
     pub const RECORD_URI: &str = "GSW_RECORD_URI";
     pub const PHONE: &str = "GSW_PHONE";
@@ -70,7 +70,7 @@ pub mod key {
     pub const USER_EVENT: &str = "GSW_USER_EVENT";
     pub const ERROR: &str = "GSW_ERROR";
     pub const ERROR_CODE: &str = "GSW_ERROR_CODE";
-    /// Of answers alone: under rules version 2 a list may have a field of this name, so that it is in no table of known keys.
+    /// Only in answers: under rules version 2 a list may have a field of this name, so the table of known keys omits this key.
     pub const IGNORED: &str = "GSW_IGNORED";
     pub const AGENT_REQ_TYPE: &str = "GSW_AGENT_REQ_TYPE";
 }
@@ -83,7 +83,7 @@ static TREATMENT: Word = Word {
     aliases: &[("RecordTreatCampaign", "Campaign"), ("RecordTreatPersonal", "Personal")],
 };
 
-/// Every key that the protocols know, and how its value is read (spec 4, 8).
+/// Every known key of the protocols with the type of its value (spec 4, 8).
 pub static ATTRIBUTES: &[AttributeSpec] = &[
     AttributeSpec { key: key::RECORD_HANDLE, kind: Kind::Int },
     AttributeSpec { key: key::RECORD_URI, kind: Kind::Str },
@@ -114,30 +114,31 @@ pub static ATTRIBUTES: &[AttributeSpec] = &[
     AttributeSpec { key: key::MESSAGE, kind: Kind::Str },
 ];
 
-/// The known key that `name` means, without regard to case.
+/// The known key of a name, in any case.
 pub fn spec_of(name: &str) -> Option<&'static AttributeSpec> {
     ATTRIBUTES.iter().find(|spec| spec.key.eq_ignore_ascii_case(name))
 }
 
-/// How a client sent its attributes, as far as the rules ask: a list alone knows which of the other keys are its fields (spec 2, 4).
+/// Facts of the HTTP message that the rules need: only the list tells which unknown keys are its fields (spec 2, 4).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sent {
-    /// Keys that stand in the query alone and that the protocols do not know: ignored without a word where they are no fields.
+    /// Unknown keys that are only in the query: ignored silently unless the list has such fields.
     pub query_keys: Vec<String>,
-    /// The body is a form without any key that its request uses ([`crate::Verb::uses`]): refused where none is a field either.
+    /// The body is a form without any key that its request uses ([`crate::Verb::uses`]): refused if the list has no such field
+    /// either.
     pub unknown_form: bool,
 }
 
-/// A sorted set of attributes. Known keys are upper case, user-defined ones as the client wrote them.
+/// A sorted set of attributes. Known keys are upper case, user-defined keys as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Attributes {
     pairs: BTreeMap<String, Value>,
-    /// How they came; no part of a request's content.
+    /// The attributes' origin in the HTTP message; no part of a request's content.
     pub sent: Sent,
 }
 
 impl Attributes {
-    /// Sets a value; the last one wins. A user-defined key replaces one that differs only in case.
+    /// Sets a value; the last value wins. A user-defined key replaces a key that differs only in case.
     pub fn set(&mut self, key: impl Into<String>, value: Value) {
         let key = key.into();
         if let Some(other) = self.pairs.keys().find(|known| known.eq_ignore_ascii_case(&key) && **known != key).cloned()
@@ -152,7 +153,7 @@ impl Attributes {
         self.pairs.get(key)
     }
 
-    /// The integer under this key, if it is there and is one.
+    /// The integer under this key; none: absent or text.
     pub fn int(&self, key: &str) -> Option<i64> {
         match self.pairs.get(key) {
             Some(Value::Int(number)) => Some(*number),
@@ -160,7 +161,7 @@ impl Attributes {
         }
     }
 
-    /// The text under this key, if it is there and is text.
+    /// The text under this key; none: absent or an integer.
     pub fn str(&self, key: &str) -> Option<&str> {
         match self.pairs.get(key) {
             Some(Value::Str(text)) => Some(text),
@@ -173,7 +174,7 @@ impl Attributes {
         self.pairs.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// The pairs whose key the protocols do not know: candidates for user-defined fields.
+    /// The pairs without the prefix of protocol keys: candidates for user-defined fields.
     pub fn user(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.iter().filter(|(key, _)| !key.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("GSW_")))
     }
@@ -183,7 +184,7 @@ impl Attributes {
         self.pairs.len()
     }
 
-    /// Whether there is none.
+    /// Whether the set has no pair.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
@@ -207,7 +208,7 @@ impl FromIterator<(String, Value)> for Attributes {
 }
 
 impl Value {
-    /// Text, from anything that turns into it.
+    /// A text value.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Str(text.into())
     }

@@ -1,8 +1,8 @@
-//! What stands in the log: a request, stamped by the primary.
+//! Commands, the content of the log: requests stamped by the primary.
 
 use crate::{RULES_FIRST, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS, RULES_WITH_UNDOING, Request, RequestId};
 
-/// Through which door it came.
+/// The interface through which a request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// HTTP Proxy.
@@ -18,13 +18,13 @@ pub struct UserField {
     pub column: String,
     /// `int`, `float`, `char`, `varchar(n)` or `datetime`.
     pub kind: String,
-    /// The value of a record that was added without one.
+    /// The value of a record added without this field.
     pub default: String,
-    /// The key under which it travels; empty: the column.
+    /// The attribute key of the field in requests and replies; empty: the column.
     pub send_attribute: String,
 }
 
-/// A list to be made.
+/// A list to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewList {
     /// 1 to 255 bytes.
@@ -35,19 +35,19 @@ pub struct NewList {
     pub fields: Vec<UserField>,
 }
 
-/// One row of an import, its values in the order of the batch's columns.
+/// A row of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportRow {
-    /// Empty text means absent: the column's default.
+    /// The values in the order of the batch's columns; empty text means absent: the column's default.
     pub values: Vec<String>,
 }
 
-/// A piece of an import: known by (import id, first row), applied once.
+/// A piece of an import: identified by list, import id and row numbers, applied once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportBatch {
     /// Name of the list.
     pub list: String,
-    /// SHA-256 of file and list, or a random one.
+    /// SHA-256 of file and list, or a random id.
     pub import_id: Vec<u8>,
     /// Row number of the first row; the first under the header is 1.
     pub first_row: u64,
@@ -57,20 +57,20 @@ pub struct ImportBatch {
     pub rows: Vec<ImportRow>,
 }
 
-/// A node became primary; it says so itself.
+/// A change of the role, proposed by the new primary itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleChange {
     /// Grows with each change.
     pub term: u64,
     /// The node's name.
     pub to: String,
-    /// Why, in words.
+    /// The reason, as text.
     pub reason: String,
-    /// How long there was no primary, as far as it knows.
+    /// Time without a primary, as known to the new primary.
     pub pause_ms: u64,
 }
 
-/// One option of the rules (spec 11), and its value as text.
+/// An option of the rules (spec 11) with its value as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     /// As in `replay_window_ms`.
@@ -79,26 +79,26 @@ pub struct Setting {
     pub value: String,
 }
 
-/// The group decides by a higher rules version from now on.
+/// A raise of the group's rules version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RaiseRules {
-    /// The version; it decides this command already.
+    /// The new version, which already decides this command.
     pub to: u32,
-    /// Options that the proposing node's configuration names; the others begin with their defaults. Later raises find settings
-    /// in the state and pass these over.
+    /// Options from the proposing node's configuration; all other options begin with their defaults. Later raises find settings
+    /// in the state and ignore these.
     pub settings: Vec<Setting>,
-    /// The release that proposes it: a node that does not know the version names it.
+    /// The proposing node's release: a node without the version names this release in its error.
     pub release: String,
 }
 
-/// The next Do-Not-Call entries and records are brought to the form in which phones are compared; the state knows which are next.
+/// A rewrite of the next Do-Not-Call entries and records to the present phone form; the state holds the progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RewritePhones {
     /// Rows at most, from 1 to [`crate::REWRITTEN_ROWS_MAX`].
     pub rows_max: u32,
 }
 
-/// The next records of a list that is being deleted go, and the list itself behind the last one.
+/// The deletion of the next records of a list in deletion, and of the list itself after its last record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteRecords {
     /// DBID of the list.
@@ -107,42 +107,42 @@ pub struct DeleteRecords {
     pub rows_max: u32,
 }
 
-/// A Do-Not-Call entry is taken back.
+/// The taking back of a Do-Not-Call entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoveDoNotCall {
     /// In any spelling.
     pub phone: String,
-    /// Name or DBID of the list whose entry is meant; empty: the entry for all lists.
+    /// Name or DBID of the entry's list; empty: the entry for all lists.
     pub list: String,
 }
 
-/// What a command asks for.
+/// The content of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// A client's request.
     Request(Request),
-    /// A list is made.
+    /// Creates a list.
     CreateList(NewList),
-    /// Records are imported.
+    /// Imports records.
     ImportBatch(ImportBatch),
-    /// The role moved.
+    /// Records a change of the role.
     RoleChange(RoleChange),
-    /// The rules version goes up. Only proposed when every data voter and learner knows that version.
+    /// Raises the rules version. Proposed only once every data voter and learner knows that version.
     RaiseRules(RaiseRules),
-    /// Options of the rules are set, all or none; from rules version 2 on.
+    /// Sets options of the rules, all or none; from rules version 2 on.
     SetSettings(Vec<Setting>),
-    /// Rows are brought to the phone form of the rules; from rules version 3 on.
+    /// Rewrites rows to the phone form of the rules; from rules version 3 on.
     RewritePhones(RewritePhones),
-    /// The list of this name or DBID is marked as being deleted; from rules version 3 on.
+    /// Marks the list of this name or DBID as being deleted; from rules version 3 on.
     DeleteList(String),
-    /// Records of a list that is being deleted go; from rules version 3 on.
+    /// Deletes records of a list in deletion; from rules version 3 on.
     DeleteRecords(DeleteRecords),
-    /// A Do-Not-Call entry is taken back; from rules version 3 on.
+    /// Takes a Do-Not-Call entry back; from rules version 3 on.
     RemoveDoNotCall(RemoveDoNotCall),
 }
 
 impl Body {
-    /// The lowest rules version that decides it.
+    /// The lowest rules version that decides this body.
     pub const fn rules_min(&self) -> u32 {
         match self {
             Self::RaiseRules(raise) => raise.to,
@@ -153,7 +153,7 @@ impl Body {
         }
     }
 
-    /// The tenant that it names, and who asks: what stands in a command's head from rules version 2 on.
+    /// Tenant and principal of the request, which a command's head carries from rules version 2 on.
     pub fn whose(&self) -> (&str, &str) {
         match self {
             Self::Request(request) => (&request.tenant, &request.principal),
@@ -162,29 +162,29 @@ impl Body {
     }
 }
 
-/// A request, stamped: everything that deciding it needs besides the state.
+/// A stamped request: the whole input of its decision beside the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// Given once by the node that read the request.
+    /// The id, given once by the node that read the request.
     pub id: RequestId,
-    /// The version of the rules that decide it.
+    /// The rules version of the decision.
     pub rules: u32,
     /// Microseconds since 1970, stamped by the primary; increases along the log.
     pub stamp_us: u64,
-    /// Through which door it came.
+    /// The interface through which the request arrived.
     pub origin: Origin,
-    /// Random bytes drawn by the primary; empty where no rule needs any.
+    /// Random bytes drawn by the primary; empty if no rule needs any.
     pub random: Vec<u8>,
-    /// The tenant that the request names; from rules version 2 on, before it the request's own field alone.
+    /// The request's tenant; from rules version 2 on. Under version 1, only the request itself has a tenant.
     pub tenant: String,
-    /// Who asks, as the door has authenticated; as `tenant`.
+    /// The principal that the interface authenticated; from rules version 2 on, as `tenant`.
     pub principal: String,
-    /// What is asked.
+    /// The content.
     pub body: Body,
 }
 
 impl Command {
-    /// A command under a rules version, its head as that version writes it, and nothing random.
+    /// A command under a rules version, with the head of that version and without random bytes.
     pub fn new(rules: u32, id: RequestId, stamp_us: u64, origin: Origin, body: Body) -> Self {
         let whose = if rules < RULES_WITH_SETTINGS { ("", "") } else { body.whose() };
         let (tenant, principal) = (whose.0.to_owned(), whose.1.to_owned());

@@ -1,4 +1,4 @@
-//! The content of a request or of a command: what two must share to be the same (spec 6, Exactly once).
+//! The content of a request or of a command: a repeat has the same content as its first request (spec 6, Exactly once).
 
 use sha2::{Digest, Sha256};
 
@@ -10,7 +10,7 @@ use crate::{
 pub type ContentHash = [u8; 16];
 
 impl Request {
-    /// The hash of this request's content. Tenant, principal and idempotency key are not part of it.
+    /// The hash of this request's content, without tenant, principal and idempotency key.
     pub fn content(&self) -> ContentHash {
         let mut hasher = Sha256::new();
         field(&mut hasher, self.verb.name().as_bytes());
@@ -26,13 +26,13 @@ impl Request {
         cut(hasher)
     }
 
-    /// The hash of this request's content under a name that somebody gave it.
+    /// The hash of this request's content together with a name.
     pub fn content_under(&self, name: &[u8]) -> ContentHash {
         content_under(&self.content(), name)
     }
 }
 
-/// The hash of a content under a name that somebody gave it.
+/// The hash of a content together with a name, such as a load balancer's key.
 pub fn content_under(content: &ContentHash, name: &[u8]) -> ContentHash {
     let mut hasher = Sha256::new();
     field(&mut hasher, content);
@@ -41,7 +41,7 @@ pub fn content_under(content: &ContentHash, name: &[u8]) -> ContentHash {
 }
 
 impl Body {
-    /// The hash of what a command asks for: a request's content, or every field of what the control API and the nodes ask.
+    /// The hash of a command's content: a request's content, or every field of a body from the control API and the nodes.
     pub fn content(&self) -> ContentHash {
         let mut hasher = Sha256::new();
         match self {
@@ -124,7 +124,7 @@ fn cut(hasher: Sha256) -> ContentHash {
     hash
 }
 
-/// Length first, so that no two sequences of fields run into the same bytes.
+/// Length first: different sequences of fields never hash the same bytes.
 fn field(hasher: &mut Sha256, bytes: &[u8]) {
     hasher.update((bytes.len() as u64).to_be_bytes());
     hasher.update(bytes);

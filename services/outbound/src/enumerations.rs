@@ -1,16 +1,16 @@
 //! Enumerations of the calling-list format (spec 9), each one table.
 
-/// An enumeration that travels as a number; the value of a name is its position.
+/// An enumeration sent as a number; the value of a name is its position.
 #[derive(Debug)]
 pub struct Enumeration {
-    /// What it is called in messages.
+    /// The name of the enumeration in messages.
     pub name: &'static str,
     /// Names by value.
     pub names: &'static [&'static str],
 }
 
 impl Enumeration {
-    /// The value meant by a name (any case) or by a decimal number inside the range.
+    /// The value of a name (any case) or of a decimal number inside the range.
     pub fn parse(&self, text: &str) -> Option<i64> {
         let text = text.trim();
         let by_name = self.names.iter().position(|name| name.eq_ignore_ascii_case(text));
@@ -28,19 +28,19 @@ impl Enumeration {
     }
 }
 
-/// An enumeration that travels as a name.
+/// An enumeration sent as a name.
 #[derive(Debug)]
 pub struct Word {
-    /// What it is called in messages.
+    /// The name of the enumeration in messages.
     pub name: &'static str,
     /// The canonical names; a number means the position.
     pub words: &'static [&'static str],
-    /// Other names, and the canonical one each means.
+    /// Aliases, each with its canonical name.
     pub aliases: &'static [(&'static str, &'static str)],
 }
 
 impl Word {
-    /// The canonical name meant by a name or alias (any case) or a number.
+    /// The canonical name of a name or alias (any case) or a number.
     pub fn parse(&self, text: &str) -> Option<&'static str> {
         let text = text.trim();
         let known = self.words.iter().find(|word| word.eq_ignore_ascii_case(text)).copied();
@@ -163,7 +163,7 @@ pub static CALL_RESULT: Enumeration = Enumeration {
 
 /// Values of record_type that rules name.
 pub mod record_type {
-    #![allow(missing_docs)] // the names say it
+    #![allow(missing_docs)] // the names are the documentation
     pub const GENERAL: i64 = 2;
     pub const CAMPAIGN_RESCHEDULED: i64 = 3;
     pub const PERSONAL_RESCHEDULED: i64 = 4;
@@ -174,7 +174,7 @@ pub mod record_type {
 
 /// Values of record_status that rules name.
 pub mod record_status {
-    #![allow(missing_docs)] // the names say it
+    #![allow(missing_docs)] // the names are the documentation
     pub const READY: i64 = 1;
     pub const RETRIEVED: i64 = 2;
     pub const UPDATED: i64 = 3;
@@ -183,7 +183,7 @@ pub mod record_status {
 
 /// Values of call_result that rules name.
 pub mod call_result {
-    #![allow(missing_docs)] // the names say it
+    #![allow(missing_docs)] // the names are the documentation
     pub const UNKNOWN: i64 = 28;
     pub const DO_NOT_CALL: i64 = 51;
 }

@@ -12,19 +12,19 @@ impl fmt::Display for Handle {
     }
 }
 
-/// Names one request for ever: the node that read it, that node's incarnation, the token of the start, and a counter that starts
-/// at 1.
+/// The unique name of a request, for ever: the node that read the request, that node's incarnation, the token of the start, and a
+/// counter from 1.
 ///
-/// Given once; a request that is sent again keeps its id, and the replicated state remembers ids (R7 unknown-is-not-failed). A disk that is
-/// put back counts an incarnation a second time, but never draws a token a second time. Ordered by node, then incarnation, then
+/// Given once; a retried request keeps its id, and the replicated state remembers ids (R7 unknown-is-not-failed). After a disk is
+/// restored, a node counts an incarnation again, but never draws the same token again. Ordered by node, then incarnation, then
 /// token, then counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RequestId {
     /// Number of the node, as in its Raft id.
     pub node: u32,
-    /// Counts the starts of that node's process, over wiped directories too.
+    /// Counts the starts of that node's process, across wiped directories too.
     pub incarnation: u64,
-    /// The random 128 bits of the start; 0: given under rules version 1, where ids have none.
+    /// The random 128 bits of the start; 0: given under rules version 1, without tokens.
     pub token: u128,
     /// From 1.
     pub counter: u64,

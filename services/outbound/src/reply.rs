@@ -1,11 +1,11 @@
-//! The answer: an acknowledging event, a refusal, or what became of an import batch.
+//! The answer: an acknowledging event, a refusal, or the result of an import batch.
 
 use crate::Value;
 
-/// Why a request was refused: the codes of the table in spec 6. HTTP Proxy maps each to one status.
+/// The reason of a refusal: the codes of the table in spec 6. HTTP Proxy maps each code to one status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RefusalCode {
-    /// The body cannot be read.
+    /// The body is unreadable.
     BadBody,
     /// A value is of the wrong type or outside its range.
     BadValue,
@@ -15,13 +15,13 @@ pub enum RefusalCode {
     BadRequestName,
     /// Unknown resource type or shape of path.
     BadResource,
-    /// No record bears the handle.
+    /// No record has the handle.
     RecordNotFound,
-    /// No list bears the name.
+    /// No list has the name.
     ListNotFound,
     /// The record is already finalised.
     RecordFinalised,
-    /// The state does not allow it.
+    /// The state does not allow the request.
     Conflict,
     /// The phone is on the Do-Not-Call list.
     DoNotCall,
@@ -33,15 +33,15 @@ pub enum RefusalCode {
     Method,
     /// The request was not complete in time.
     RequestTimeout,
-    /// Something is too large, or there are too many requests (message and attributes say which).
+    /// Input over a limit, or too many requests (message and attributes name the limit).
     Limit,
-    /// Too many requests in flight: come back later. Shown as LIMIT with status 429.
+    /// Back-pressure: too many requests in flight. Shown as LIMIT with status 429.
     Busy,
-    /// A bug; the log says more.
+    /// A bug; the log has the details.
     Internal,
-    /// Known not to be applied: no primary, draining, disk full.
+    /// Certainly not applied: no primary, draining, disk full.
     Unavailable,
-    /// Handed to a primary; not known whether it was applied.
+    /// Handed to a primary; applied or not applied.
     OutcomeUnknown,
 }
 
@@ -78,20 +78,20 @@ impl RefusalCode {
         CODES.iter().find(|(code, _)| *code == self).map(|(_, word)| *word).expect("every code has a word")
     }
 
-    /// The code that a word means; an unknown one (a newer node's) is [`RefusalCode::Internal`].
+    /// The code of a word; an unknown word (of a newer node) is [`RefusalCode::Internal`].
     pub fn parse(word: &str) -> Self {
         CODES.iter().find(|(_, known)| *known == word).map_or(Self::Internal, |(code, _)| *code)
     }
 }
 
-/// A business "no": what, where, and what to do.
+/// A business "no": the reason, the place, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Why.
+    /// The reason.
     pub code: RefusalCode,
-    /// One sentence for a person.
+    /// A sentence for a person.
     pub message: String,
-    /// What it is about, for a program.
+    /// The subject of the refusal, for a program.
     pub attributes: Vec<(String, Value)>,
 }
 
@@ -101,7 +101,7 @@ impl Refusal {
         Self { code, message: message.into(), attributes: Vec::new() }
     }
 
-    /// The same with one more attribute.
+    /// Adds an attribute.
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, value: Value) -> Self {
         self.attributes.push((key.into(), value));
@@ -109,58 +109,59 @@ impl Refusal {
     }
 }
 
-/// An acknowledging event and its pairs, in the order in which they are shown; no key twice.
+/// An acknowledging event and its pairs, in the order of display; no key twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
     /// For example `AddRecordAcknowledge`.
     pub event: String,
-    /// The pairs, `GSW_USER_EVENT` left out.
+    /// The pairs without `GSW_USER_EVENT`.
     pub attributes: Vec<(String, Value)>,
 }
 
-/// A row of an import that was not taken.
+/// A rejected row of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedRow {
     /// The first row under the header is 1.
     pub row: u64,
-    /// One sentence.
+    /// The reason, a sentence.
     pub reason: String,
 }
 
-/// What became of one batch of an import; rows = added + duplicates + rejected.
+/// The result of a batch of an import; rows = added + duplicates + rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Imported {
-    /// Records that are new.
+    /// New records.
     pub added: u64,
-    /// Rows whose record_id or (chain_id, chain_n) was there already.
+    /// Rows with an existing record_id or (chain_id, chain_n).
     pub duplicates: u64,
-    /// Of those added, rows whose status Retrieved became Ready.
+    /// Added rows whose status Retrieved became Ready.
     pub made_ready: u64,
-    /// Of those added, rows whose phone is on Do-Not-Call: taken as NoCall, from rules version 3 on.
+    /// Added rows whose phone is on Do-Not-Call: NoCall, from rules version 3 on.
     pub no_call: u64,
-    /// Rows not taken.
+    /// The rejected rows.
     pub rejected: Vec<RejectedRow>,
 }
 
-/// What a reply says.
+/// The content of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplyBody {
-    /// It was done.
+    /// The request was done.
     Done(Done),
-    /// It was refused; nothing changed.
+    /// The request was refused and changed nothing.
     Refused(Refusal),
-    /// An import batch was taken.
+    /// An import batch was applied.
     Imported(Imported),
 }
 
-/// The answer to one request.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// What it says.
+    /// The content.
     pub body: ReplyBody,
-    /// It is the answer of an earlier request with the same key or content.
+    /// The answer is that of an earlier request with the same key or content.
     pub replayed: bool,
-    /// No quorum could be asked: it is what this node knew last (architecture, What loses what). Never of an update.
+    /// The read had no quorum: the answer is this node's possibly stale state (architecture, What loses what). Never set for an
+    /// update.
     pub stale: bool,
 }
 

@@ -1,8 +1,8 @@
-//! What a client asked: a verb on a resource, with attributes.
+//! The request of a client: a verb on a resource, with attributes.
 
 use crate::{Attributes, ids::Handle, key};
 
-/// The kinds of resource a path can name (spec 2).
+/// The kinds of resource in a path (spec 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResourceType {
     /// `records/<handle>`
@@ -32,19 +32,19 @@ impl ResourceType {
         }
     }
 
-    /// The other words of the path that mean this type.
+    /// The aliases of the path's word.
     pub fn aliases(self) -> impl Iterator<Item = &'static str> {
         ALIASES.iter().filter(move |(_, kind)| *kind == self).map(|(alias, _)| *alias)
     }
 
-    /// The type that a word of a path means; aliases and any case are taken (spec 2, OURS).
+    /// The type of a path's word, aliases included, in any case (spec 2, OURS).
     pub fn parse(word: &str) -> Option<Self> {
         let canonical = Self::ALL.into_iter().find(|kind| kind.word().eq_ignore_ascii_case(word));
         canonical.or_else(|| ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(word)).map(|(_, kind)| *kind))
     }
 }
 
-/// Words of a path beside the canonical ones (spec 2, OURS).
+/// Aliases of the canonical words of a path (spec 2, OURS).
 const ALIASES: [(&str, ResourceType); 6] = [
     ("phone", ResourceType::Phones),
     ("customerids", ResourceType::CustomerIds),
@@ -54,7 +54,7 @@ const ALIASES: [(&str, ResourceType); 6] = [
     ("campaign_groups", ResourceType::CampaignGroups),
 ];
 
-/// What the path names.
+/// The resource that a path names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Resource {
     /// A record by its handle.
@@ -63,7 +63,7 @@ pub enum Resource {
     Phone(String),
     /// A customer by the customer-id field.
     Customer(String),
-    /// A list by its name, or by its DBID where no list bears that name.
+    /// A list by its name, or by its DBID if no list has that name.
     List(String),
     /// A campaign group by its DBID or `Campaign@Group`.
     CampaignGroup(String),
@@ -89,7 +89,7 @@ impl Resource {
         }
     }
 
-    /// Puts a type and an identifier together; none if a handle is not decimal digits.
+    /// The resource of a type and an identifier; none: a handle that is no decimal number.
     pub fn new(kind: ResourceType, identifier: &str) -> Option<Self> {
         let text = || identifier.to_owned();
         Some(match kind {
@@ -107,29 +107,29 @@ fn parse_handle(identifier: &str) -> Option<Handle> {
     digits.then(|| identifier.parse().ok()).flatten().map(Handle)
 }
 
-/// Attributes that every request takes, gets back and decides nothing by (spec 5).
+/// Attributes that every reply echoes and no rule reads (spec 5).
 const ECHOED: [&str; 3] = [key::REFERENCE_ID, key::APPLICATION_ID, key::CAMPAIGN_NAME];
 
-/// A request name with its aliases, the resources it works on, and the attributes that the rules read: one row of the table of spec 5.
+/// A row of the table of spec 5: a request name with its aliases, its resources, and the attributes that the rules read.
 struct VerbRow {
     verb: Verb,
     name: &'static str,
     aliases: &'static [&'static str],
     on: &'static [ResourceType],
     reads: bool,
-    /// Attributes without which the request is refused; they stand in `takes` too.
+    /// Mandatory attributes; `takes` has them too.
     needs: &'static [&'static str],
-    /// Attributes that the rules read, beside those that repeat the path and those that are only echoed.
+    /// Attributes that the rules read, beside those that repeat the path and those only echoed.
     takes: &'static [&'static str],
-    /// Attributes that may repeat the path, and are refused where they say something else.
+    /// Attributes that may repeat the path; a contradiction is refused.
     repeats: &'static [&'static str],
-    /// Whether it sets user-defined fields.
+    /// Whether the verb sets user-defined fields.
     sets_fields: bool,
-    /// The event that acknowledges it.
+    /// The acknowledging event.
     event: &'static str,
 }
 
-/// What is asked. Only what this version answers is here; the rest of spec 5 joins this table.
+/// The verb of a request. Only the verbs of this release are here; the rest of spec 5 will join this table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// Adds a record to a list.
@@ -245,48 +245,48 @@ impl Verb {
         self.row().aliases
     }
 
-    /// Attributes without which it is refused.
+    /// The mandatory attributes.
     pub fn needs(self) -> &'static [&'static str] {
         self.row().needs
     }
 
-    /// Attributes that the rules read, beside those that repeat the path and those that are only echoed.
+    /// Attributes that the rules read, beside those that repeat the path and those only echoed.
     pub fn takes(self) -> &'static [&'static str] {
         self.row().takes
     }
 
-    /// Attributes that may repeat the path, and are refused where they contradict it (spec 5).
+    /// Attributes that may repeat the path; a contradiction is refused (spec 5).
     pub fn repeats(self) -> &'static [&'static str] {
         self.row().repeats
     }
 
-    /// Whether an attribute of this key, upper case, means anything to it: read, compared with the path, or echoed.
+    /// Whether this verb uses the attribute of a key, upper case: reads, compares with the path, or echoes.
     pub fn uses(self, key: &str) -> bool {
         let row = self.row();
         [row.takes, row.repeats, ECHOED.as_slice()].into_iter().flatten().any(|used| *used == key)
     }
 
-    /// Whether it sets user-defined fields.
+    /// Whether this verb sets user-defined fields.
     pub fn sets_fields(self) -> bool {
         self.row().sets_fields
     }
 
-    /// The event that acknowledges it.
+    /// The acknowledging event.
     pub fn event(self) -> &'static str {
         self.row().event
     }
 
-    /// Whether it only reads.
+    /// Whether this verb only reads.
     pub fn reads(self) -> bool {
         self.row().reads
     }
 
-    /// The resources it works on.
+    /// The resources of this verb.
     pub fn on(self) -> &'static [ResourceType] {
         self.row().on
     }
 
-    /// The verb that a name or alias means, in any case.
+    /// The verb of a name or alias, in any case.
     pub fn parse(name: &str) -> Option<Self> {
         let named = |row: &&VerbRow| {
             row.name.eq_ignore_ascii_case(name) || row.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
@@ -294,26 +294,26 @@ impl Verb {
         VERBS.iter().find(named).map(|row| row.verb)
     }
 
-    /// The names that `req` may have on a resource, for messages.
+    /// The values of `req` on a resource, for messages.
     pub fn names_on(kind: ResourceType) -> Vec<&'static str> {
         let here = |row: &&VerbRow| row.on.contains(&kind) && row.verb != Verb::GetRecord;
         VERBS.iter().filter(here).map(|row| row.name).collect()
     }
 }
 
-/// What a client asked, translated, not yet stamped.
+/// The request of a client, translated, not yet stamped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// What is asked.
+    /// The verb.
     pub verb: Verb,
-    /// On what.
+    /// The resource.
     pub resource: Resource,
-    /// With which attributes; the identifying one is not repeated here.
+    /// The attributes, without the identifier of the path.
     pub attributes: Attributes,
     /// Empty: the default tenant.
     pub tenant: String,
     /// Empty: not authenticated.
     pub principal: String,
-    /// 1 to 255 bytes. Present: exactly once for as long as keys are remembered.
+    /// The client's idempotency key, 1 to 255 bytes. Present: exactly once for as long as the state remembers keys.
     pub idempotency_key: Option<Vec<u8>>,
 }

@@ -1,6 +1,6 @@
-//! Domain to wire and back: the only room that knows both shapes.
+//! Domain to wire and back: the only module that knows both shapes.
 //!
-//! `to_wire` cannot fail; `from_wire` answers [`WireError`] for bytes that no node of this version sends.
+//! `to_wire` cannot fail; `from_wire` answers [`WireError`] for messages that no node of this release sends.
 
 use ocs_proto::outbound as wire;
 
@@ -10,16 +10,16 @@ use crate::{
     ResourceType, RewritePhones, RoleChange, Sent, Setting, UserField, Value, Verb,
 };
 
-/// A message that cannot be one of ours.
+/// A message that no node sends.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum WireError {
-    /// A field that must be there is not.
+    /// A mandatory field is absent.
     #[error("the message lacks its {0}")]
     Missing(&'static str),
-    /// A name that this version does not know.
+    /// A name unknown to this release.
     #[error("unknown {what} {name:?}: sent by a newer version?")]
     Unknown {
-        /// What kind of name.
+        /// The kind of name.
         what: &'static str,
         /// The name.
         name: String,
@@ -117,13 +117,13 @@ pub fn request_from_wire(request: wire::Request) -> Result<Request, WireError> {
     })
 }
 
-/// A list to be made, on the wire.
+/// A list to create, on the wire.
 pub fn list_to_wire(list: NewList) -> wire::CreateList {
     let fields = list.fields.iter().map(field_to_wire).collect();
     wire::CreateList { name: list.name, time_zone: list.time_zone, fields }
 }
 
-/// A list to be made, from the wire.
+/// A list to create, from the wire.
 pub fn list_from_wire(list: wire::CreateList) -> NewList {
     let fields = list.fields.into_iter().map(field_from_wire).collect();
     NewList { name: list.name, time_zone: list.time_zone, fields }
@@ -238,7 +238,7 @@ pub fn remove_from_wire(remove: wire::RemoveDoNotCall) -> RemoveDoNotCall {
 
 // === commands ===
 
-/// A door on the wire.
+/// An origin on the wire.
 pub fn origin_to_wire(origin: Origin) -> wire::Origin {
     match origin {
         Origin::Http => wire::Origin::Http,
@@ -246,7 +246,7 @@ pub fn origin_to_wire(origin: Origin) -> wire::Origin {
     }
 }
 
-/// A door from the wire.
+/// An origin from the wire.
 pub fn origin_from_wire(origin: i32) -> Result<Origin, WireError> {
     match wire::Origin::try_from(origin) {
         Ok(wire::Origin::Http) => Ok(Origin::Http),
@@ -286,7 +286,7 @@ pub fn command_to_wire(command: &Command) -> wire::Command {
     }
 }
 
-/// A command from the wire. Whether its rules version is known is the reader's to check.
+/// A command from the wire. The caller checks that its rules version is known.
 pub fn command_from_wire(command: wire::Command) -> Result<Command, WireError> {
     if command.format > COMMAND_FORMAT {
         return Err(WireError::Format(command.format));
@@ -321,7 +321,7 @@ pub fn body_from_wire(body: Option<wire::command::Body>) -> Result<Body, WireErr
 
 // === replies ===
 
-/// A reply on the wire, of one that is needed further.
+/// A reply on the wire; the caller keeps the domain reply.
 pub fn reply_to_wire(reply: &Reply) -> wire::Reply {
     reply_into_wire(reply.clone())
 }

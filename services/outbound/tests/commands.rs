@@ -1,4 +1,4 @@
-//! Commands on the wire: what an earlier release reads stays as it was, and the contents of bodies tell them apart.
+//! Commands on the wire: the bytes for an earlier release stay unchanged, and different bodies have different contents.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 

@@ -1,6 +1,6 @@
 //! Acknowledging events: their pairs in the order of the examples of spec 6.
 //!
-//! Never adds GSW_RECORD_URI: HTTP Proxy does, since only it knows its address. Called by the verbs.
+//! Never adds GSW_RECORD_URI: only HTTP Proxy knows its own address and adds this pair. Called by the verbs.
 
 use outbound::{Handle, RULES_WITH_BODY_CHECKS, Reply, Request, Value, key};
 
@@ -14,14 +14,14 @@ pub(crate) struct Acknowledge {
 }
 
 impl Acknowledge {
-    /// Begins with what every request may bring along and gets back.
+    /// Begins with the pairs that every request may carry and gets echoed.
     pub(crate) fn to(request: &Request) -> Self {
         let echo = |key: &str| request.attributes.get(key).map(|value| (key.to_owned(), value.clone()));
         let pairs = [key::APPLICATION_ID, key::CAMPAIGN_NAME].into_iter().filter_map(echo).collect();
         Self { pairs, reference_id: request.attributes.get(key::REFERENCE_ID).cloned() }
     }
 
-    /// One more pair; a key that is there already keeps its value.
+    /// Adds a pair; a key already present keeps its value.
     pub(crate) fn pair(mut self, key: &str, value: impl Into<Value>) -> Self {
         if !self.pairs.iter().any(|(other, _)| other == key) {
             self.pairs.push((key.to_owned(), value.into()));
@@ -29,12 +29,12 @@ impl Acknowledge {
         self
     }
 
-    /// One more pair of text.
+    /// Adds a pair of text.
     pub(crate) fn text(self, key: &str, text: &str) -> Self {
         self.pair(key, Value::text(text))
     }
 
-    /// A pair, where there is a value.
+    /// Adds a pair if the value is present.
     pub(crate) fn maybe(self, key: &str, value: Option<impl Into<Value>>) -> Self {
         match value {
             Some(value) => self.pair(key, value),
@@ -42,12 +42,12 @@ impl Acknowledge {
         }
     }
 
-    /// List and handle, as every acknowledgement of a record begins.
+    /// Adds list and handle, the first pairs of every acknowledgement of a record.
     pub(crate) fn record(self, list: &str, handle: Handle) -> Self {
         self.text(key::CALLING_LIST, list).pair(key::RECORD_HANDLE, int(handle.0))
     }
 
-    /// The keys of the request that were ignored, where there are some: named from rules version 3 on.
+    /// Adds the ignored keys of the request, if any; from rules version 3 on.
     pub(crate) fn ignored(self, keys: &[String], version: u32) -> Self {
         if keys.is_empty() || version < RULES_WITH_BODY_CHECKS {
             return self;

@@ -1,7 +1,7 @@
 //! The columns of the default calling-list format (spec 9): one table for import and export.
 //!
-//! An empty cell is an absent value: the default that `draft` gives, which is itself empty where a record need not
-//! have one. So what export writes, import reads back as the same record. Called by the import and the export.
+//! An empty cell is an absent value: the default of `blank`, which is itself empty for an optional column. An import thus reads
+//! an exported row back as the same record. Called by the import and the export.
 
 use outbound::{
     CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, RULES_WITH_ZONE_COLUMN, call_result,
@@ -17,7 +17,7 @@ use crate::{
 /// Letters of treatments and email_subject.
 const TEXT_LETTERS_MAX: usize = 255;
 
-/// A record as far as a row of an import says; absent ids are given by the list.
+/// A record built from a row of an import; the list assigns absent ids.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) record: RecordRow,
@@ -26,7 +26,7 @@ pub(crate) struct Draft {
     pub(crate) chain_n: Option<u64>,
 }
 
-/// Why a cell is not taken, to follow the column's name in a sentence.
+/// Why a cell is rejected: the text follows the column's name in a sentence.
 type Why = String;
 
 /// A column of every list.
@@ -41,12 +41,12 @@ pub(crate) struct Column {
 
 /// The column that is mandatory in an import.
 pub(crate) const CONTACT_INFO: &str = "contact_info";
-/// The column by which an export names handles; an import ignores it, because handles are given anew.
+/// The column of handles in an export; an import ignores this column and assigns new handles.
 pub(crate) const HANDLE: &str = "handle";
 /// The column of a zone given by name, from rules version 3 on.
 const TZ_NAME: &str = "tz_name";
 
-/// A record without values: what is absent in an import, and in an AddRecord, is so (spec 9, Life of a record).
+/// A record of default values: an import and an AddRecord take absent values from here (spec 9, Life of a record).
 pub(crate) fn blank(list: u32) -> RecordRow {
     RecordRow {
         list,
@@ -158,7 +158,7 @@ static COLUMNS: [Column; 24] = [
     column(TZ_NAME, |record| record.tz_name.clone(), read_zone),
 ];
 
-/// The columns that a list has beside its fields, in their order.
+/// The columns of a list beside its fields, in their order.
 pub(crate) fn of(list: &ListRow, version: u32) -> impl Iterator<Item = &'static Column> {
     COLUMNS.iter().filter(move |column| stands(column, list, version))
 }

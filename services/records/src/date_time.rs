@@ -1,6 +1,6 @@
-//! GSW_DATE_TIME: `MM/dd/yyyy HH:mm` in the record's zone; ISO 8601 is taken too, with or without offset (spec 8).
+//! GSW_DATE_TIME: `MM/dd/yyyy HH:mm` in the record's zone; ISO 8601 is accepted too, with or without offset (spec 8).
 //!
-//! Pure: the zone is given, no clock is asked.
+//! Pure: the caller gives the zone, and no function reads a clock.
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
@@ -8,12 +8,12 @@ use crate::rules::TIME_MAX;
 
 const FORMAT: &str = "%m/%d/%Y %H:%M";
 
-/// UTC seconds of a text; a local time that a change of clocks leaves out or doubles is taken as Java does (the offset
-/// before the change). None: not a time, or outside 1970 to 9999.
+/// UTC seconds of a text. A local time that a change of clocks skips or repeats has the offset before the change, as in Java.
+/// None: not a time, or outside 1970 to 9999.
 pub(crate) fn parse(text: &str, zone: &TimeZone) -> Option<i64> {
     let text = text.trim();
     let local = || DateTime::strptime(FORMAT, text).ok();
-    // A zone in brackets would be looked up in a database that this crate does not control.
+    // jiff looks up a zone in brackets in a database that this crate does not control.
     let iso = (!text.contains('[')).then_some(text);
     let instant = iso.and_then(|text| text.parse::<Timestamp>().ok());
     let in_zone = |date_time: DateTime| date_time.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp());

@@ -1,6 +1,6 @@
-//! The one door of the rules: commands in; replies, changes and events out.
+//! The entry point of the rules: commands in; replies, changes and events out.
 //!
-//! Deterministic and infallible; never asks a clock. Called by the node's apply thread and by the simulator.
+//! Deterministic and infallible; never reads a clock. Called by the node's apply thread and by the simulator.
 
 use outbound::{Body, Command, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, RequestId, key};
 
@@ -14,7 +14,7 @@ use crate::{
     view::{Changes, View},
 };
 
-/// Decides one command on a state. `rules`: this node's own options, which decide where the state has no settings (rules version 1).
+/// Decides one command on a state. `rules`: this node's own options, in effect while the state has no settings (rules version 1).
 pub fn decide(command: &Command, view: &impl View, rules: &Rules) -> (Reply, Changes, Vec<Event>) {
     let mut overlay = Overlay::new(view);
     let mut events = Vec::new();
@@ -32,7 +32,7 @@ pub fn decide_entry(commands: &[Command], view: &impl View, rules: &Rules) -> (V
     (replies, overlay.into_changes(), events)
 }
 
-/// Decides one command on changes that may go on growing: for a caller that applies several entries as one batch.
+/// Decides one command on an overlay: for a caller that applies several entries as one batch.
 pub fn decide_on<V: View>(
     command: &Command,
     overlay: &mut Overlay<'_, V>,
@@ -51,7 +51,7 @@ pub fn decide_on<V: View>(
     }
     once::forget_old(&mut turn);
     let (reply, contents) = answer(command, &asked, &mut turn);
-    // an id with a token is of a node that knows version 2, though the primary may still stamp version 1
+    // an id with a token comes from a node that knows version 2, though the primary may still stamp version 1
     let names_content = command.rules >= RULES_WITH_SETTINGS || command.id.token != 0;
     let remembered = names_content.then(|| asked.hash());
     once::request_ids::remember(command.id, remembered, &reply, &contents, &mut turn);
@@ -65,7 +65,7 @@ pub fn read(request: &Request, view: &impl View) -> Reply {
     reply.unwrap_or_else(|refusal| refused(request, refusal))
 }
 
-/// The reply to a command that is new, and the contents under which it is known again.
+/// The reply to a new command, and the contents under which a repeat finds this reply.
 fn answer<V: View>(command: &Command, asked: &LazyContent<'_>, turn: &mut Turn<'_, '_, V>) -> (Reply, Vec<crate::Key>) {
     let alone = |reply: Result<Reply, Refusal>| (reply.unwrap_or_else(Reply::refused), Vec::new());
     match &command.body {

@@ -1,6 +1,6 @@
-//! The digest of the state: a sum of keyed hashes, so that it changes with each row and needs no order (architecture, Storage).
+//! The digest of the state: a sum of keyed hashes, updated row by row and independent of order (architecture, Storage).
 //!
-//! Never covers an index: it follows from the rows. Called by the engine at every change and by a full count.
+//! Never covers an index, which is derived from the rows. Called by the engine at every change and by a full count.
 
 use crate::{
     key::Table,
@@ -28,7 +28,7 @@ fn put_head(bytes: &mut Vec<u8>, table: Table, key: &[u8]) {
     bytes.extend_from_slice(key);
 }
 
-/// Rows written down one after the other in the same memory, as their digest sees them.
+/// A reusable buffer for the bytes of a row that the digest covers.
 #[derive(Debug, Default)]
 pub struct RowBytes {
     bytes: Vec<u8>,
@@ -36,7 +36,7 @@ pub struct RowBytes {
 }
 
 impl RowBytes {
-    /// Writes this row down in place of the one before.
+    /// Replaces the buffered row by this row.
     pub fn write(&mut self, table: Table, key: &[u8], row: &Row) -> &Self {
         self.bytes.clear();
         put_head(&mut self.bytes, table, key);
@@ -45,18 +45,18 @@ impl RowBytes {
         self
     }
 
-    /// Its canonical bytes.
+    /// The canonical bytes of the row.
     pub fn row(&self) -> &[u8] {
         &self.bytes[self.row_at..]
     }
 
-    /// What [`digest_of`] says of it.
+    /// The row's share, as [`digest_of`] computes it.
     pub fn digest(&self, cluster_key: u64) -> u128 {
         share(cluster_key, &self.bytes)
     }
 }
 
-/// What changes add to the digest of the state that they are applied to (wrapping).
+/// The change of the digest by these changes (wrapping).
 pub fn digest_of_changes(cluster_key: u64, changes: &Changes) -> u128 {
     let state = changes.0.iter().filter(|change| change.key.table().is_state());
     state.fold(0, |sum: u128, change| sum.wrapping_add(difference(cluster_key, change)))

@@ -1,7 +1,8 @@
-//! Do-Not-Call entries: which calls they stop, how one is made or taken back, and how a record is marked that they stop (spec 9, Do-Not-Call).
+//! Do-Not-Call entries: the calls that an entry stops, the making and taking back of an entry, the marking of a stopped record
+//! (spec 9, Do-Not-Call).
 //!
-//! An entry that is taken back leaves a mark for as long as the replay window may ask for it: a row of the content index, which leads to the
-//! request that took it back and is forgotten with it.
+//! An entry taken back leaves a mark for the replay window: a row of the content index that points to the request which took the
+//! entry back. Mark and request are forgotten together.
 //!
 //! Called by the verbs.
 
@@ -18,10 +19,10 @@ use crate::{
     view::View,
 };
 
-/// Stands for the content of a request in the names of marks; no request has it.
+/// Takes the place of a request's content in the keys of marks; no request has this content.
 const TAKEN_BACK: ContentHash = *b"entry taken back";
 
-/// Whether an entry stops calls to a phone out of a list: one of the list's tenant, or one of the list alone.
+/// Whether an entry of the list's tenant, or of the list alone, stops calls to a phone out of a list.
 pub(crate) fn stops<V: View>(list: u32, phone: &str, turn: &Turn<'_, '_, V>) -> bool {
     let forms = turn.forms_of(phone);
     scopes_of(list).iter().any(|scope| stands_under(scope, &forms, turn))
@@ -37,7 +38,7 @@ pub(crate) fn entry<V: View>(scope: &DncScope, phone: &str, turn: &Turn<'_, '_, 
     turn.forms_of(phone).into_iter().find_map(|form| of_form(scope, form, turn))
 }
 
-/// Whether an entry of a phone, in one of these scopes, was taken back since.
+/// Whether an entry of a phone, in one of these scopes, was taken back after `since_us`.
 pub(crate) fn was_removed<V: View>(scopes: &[DncScope], phone: &str, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
     let forms = turn.forms_of(phone);
     let is_later = |entry: Key| {
@@ -47,12 +48,13 @@ pub(crate) fn was_removed<V: View>(scopes: &[DncScope], phone: &str, since_us: u
     scopes.iter().any(|scope| forms.iter().any(|form| is_later(key(scope, form.clone()))))
 }
 
-/// The name of the mark that an entry leaves when it is taken back.
+/// The key of the mark of an entry taken back.
 fn mark(entry: &Key) -> Key {
     Key::Content(content_under(&TAKEN_BACK, &entry.encode()), Scope::default())
 }
 
-/// A look that is not remembered: an import looks for every row once, and hardly ever finds an entry.
+/// Whether an entry exists under one of these forms. Reads past the overlay's cache: an import looks up each phone once, and
+/// rarely finds an entry.
 fn stands_under<V: View>(scope: &DncScope, forms: &[String], turn: &Turn<'_, '_, V>) -> bool {
     let view = turn.overlay.uncached();
     let may_stand = forms.iter().filter(|form| may_stand(form, turn));
@@ -70,8 +72,8 @@ fn of_form<V: View>(scope: &DncScope, form: String, turn: &Turn<'_, '_, V>) -> O
     }
 }
 
-/// Makes an entry under the form of the command's rules version. An entry that is there already keeps its time, under whichever form, and
-/// its message where none is given.
+/// Makes an entry under the form of the command's rules version. An existing entry, under either form, keeps its time, and
+/// without a new message also its message.
 pub(crate) fn enter<V: View>(scope: &DncScope, phone: &str, message: Option<String>, turn: &mut Turn<'_, '_, V>) {
     let forms = turn.forms_of(phone);
     let standing = forms.iter().find_map(|form| of_form(scope, form.clone(), turn));
@@ -86,8 +88,8 @@ pub(crate) fn enter<V: View>(scope: &DncScope, phone: &str, message: Option<Stri
     }
 }
 
-/// Takes an entry back, under whichever form it stands, for the request of this id. The marks that it leaves, which the request is to
-/// remember; none: there was no entry.
+/// Takes an entry back, under all of its forms, for the request of this id. Answers the marks, which the request must remember;
+/// empty: the phone has no entry.
 pub(crate) fn remove<V: View>(by: RequestId, scope: &DncScope, phone: &str, turn: &mut Turn<'_, '_, V>) -> Vec<Key> {
     let forms = turn.forms_of(phone);
     let standing = |form: &String| of_form(scope, form.clone(), turn).map(|_| key(scope, form.clone()));
@@ -97,7 +99,7 @@ pub(crate) fn remove<V: View>(by: RequestId, scope: &DncScope, phone: &str, turn
     }
     entries.into_iter().for_each(|entry| turn.overlay.remove(entry));
     turn.events.push(Event::DoNotCallRemoved { list: list_of(scope) });
-    // under every form: rows may be rewritten before a repeat asks
+    // under every form: rows may be rewritten before a repeat looks them up
     let marks: Vec<Key> = forms.into_iter().map(|form| mark(&key(scope, form))).collect();
     for mark in &marks {
         turn.overlay.put(mark.clone(), Row::Content(RequestIdRow::from(by)));
@@ -105,7 +107,7 @@ pub(crate) fn remove<V: View>(by: RequestId, scope: &DncScope, phone: &str, turn
     marks
 }
 
-/// Whether an entry may stand under a form: from rules version 3 on the empty one says nothing of a phone.
+/// Whether an entry may exist under a form: from rules version 3 on, the empty form identifies no phone.
 fn may_stand<V: View>(form: &str, turn: &Turn<'_, '_, V>) -> bool {
     !form.is_empty() || turn.version < RULES_WITH_PHONE_FORM
 }
@@ -117,8 +119,8 @@ fn list_of(scope: &DncScope) -> Option<u32> {
     }
 }
 
-/// Brings an entry from the first form to the canonical one. The first form may be that of several phones, of which the entry names the
-/// one that was entered first: the form itself keeps its entry too, so that calls stopped before stay stopped.
+/// Rewrites an entry from the first form to the canonical form. Several phones may share a first form, and the entry gives only
+/// the phone entered first: the form itself keeps an entry too, so that calls stopped before stay stopped.
 pub(crate) fn rewrite<V: View>(scope: &DncScope, stood_under: &str, entry: &DncRow, turn: &mut Turn<'_, '_, V>) {
     let mut forms = vec![canonical_phone(&entry.given)];
     if !is_address(&entry.given) {
@@ -132,7 +134,7 @@ pub(crate) fn rewrite<V: View>(scope: &DncScope, stood_under: &str, entry: &DncR
     }
 }
 
-/// Of two entries that become one the older stays, with the message of the other where it has none.
+/// Merges two entries: the older entry stays and takes over the other message if its own is empty.
 fn merge<V: View>(scope: &DncScope, form: String, entry: &DncRow, turn: &mut Turn<'_, '_, V>) {
     let place = key(scope, form);
     let (mut older, other) = match turn.overlay.get(&place) {
@@ -146,7 +148,7 @@ fn merge<V: View>(scope: &DncScope, form: String, entry: &DncRow, turn: &mut Tur
     turn.overlay.put(place, Row::Dnc(older));
 }
 
-/// A record that is not to be called any more.
+/// A record with the marks of Do-Not-Call.
 pub(crate) fn marked(record: RecordRow) -> RecordRow {
     RecordRow {
         record_type: record_type::NO_CALL,

@@ -1,16 +1,16 @@
-//! What deciding tells the rest of the node: for its streams, its counters and its log.
+//! The events of a decision, for the node's streams, counters and log.
 //!
-//! Every node that applies the entry has the same events. Never needed to decide anything.
+//! Every node that applies the entry has the same events. No decision reads an event.
 
 use outbound::{Handle, RequestId};
 
-/// An event carries this much of a key that was ignored, characters: enough to recognise it, whatever a client makes up.
+/// Characters of an ignored key that an event carries: enough to recognise the key, bounded for keys of any length.
 pub const IGNORED_KEY_CHARS_MAX: usize = 64;
 
-/// Something that happened.
+/// An event of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A record is new.
+    /// A record was added.
     RecordAdded {
         /// Its handle.
         handle: Handle,
@@ -26,7 +26,7 @@ pub enum Event {
     },
     /// A Do-Not-Call entry was made.
     DoNotCallEntered {
-        /// The list for which it holds; none: the whole tenant.
+        /// The list of the entry; none: the whole tenant.
         list: Option<u32>,
     },
     /// A list was made.
@@ -34,16 +34,16 @@ pub enum Event {
         /// Its DBID.
         list: u32,
     },
-    /// A list is being deleted from now on: its records are gone for every client.
+    /// The deletion of a list began: its records are gone for every client.
     ListDeletionBegun {
         /// Its DBID.
         list: u32,
         /// Its name.
         name: String,
-        /// Records that are to go.
+        /// Records to delete.
         records: u64,
     },
-    /// Nothing is left of a list.
+    /// The last row of a list was deleted.
     ListDeleted {
         /// Its DBID.
         list: u32,
@@ -52,14 +52,14 @@ pub enum Event {
     },
     /// A Do-Not-Call entry was taken back.
     DoNotCallRemoved {
-        /// The list for which it held; none: the whole tenant.
+        /// The list of the former entry; none: the whole tenant.
         list: Option<u32>,
     },
     /// A key of a request that maps to no field was ignored (spec 4): to be counted, and logged once per key and list.
     KeyIgnored {
         /// Name of the list.
         list: String,
-        /// As the client wrote it, at most [`IGNORED_KEY_CHARS_MAX`] characters of it.
+        /// The key as sent, at most its first [`IGNORED_KEY_CHARS_MAX`] characters.
         key: String,
     },
     /// The group decides by a higher rules version from now on.
@@ -73,19 +73,19 @@ pub enum Event {
     SettingChanged {
         /// As in `replay_window_ms`.
         key: String,
-        /// The value that counted on this node before.
+        /// The value in effect on this node before.
         from: String,
         /// The value now, on every node.
         to: String,
     },
-    /// A request came under the id of another one: a node gave an id twice, which is a fault of ours. It was not applied.
+    /// A request had the id of another request: a node gave an id twice, which is a bug of ocs. The request was not applied.
     RequestIdReused {
         /// The id.
         id: RequestId,
     },
-    /// Idempotency keys went before their time because there are too many: the promise of spec 6, Exactly once, is shorter.
+    /// The limit on idempotency keys forgot keys early: the promise of spec 6, Exactly once, is shorter.
     KeysShortened {
-        /// How many.
+        /// Count of keys forgotten.
         keys: u32,
     },
 }

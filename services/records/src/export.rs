@@ -1,6 +1,6 @@
 //! Records as rows of a file: the columns of spec 9, the user-defined fields, and `handle`.
 //!
-//! Never reads the state: the caller pages through it (see [`crate::records_from`]).
+//! Never reads the state: the caller reads pages of records (see [`crate::records_from`]).
 
 use outbound::{Handle, RULES_NEWEST};
 
@@ -10,7 +10,7 @@ use crate::{
     row::{ListRow, RecordRow},
 };
 
-/// All columns of a list in their order, as the group's rules version has them: those of every list, the list's own, `handle`.
+/// All columns of a list in their order, by the group's rules version: those of every list, the list's own, `handle`.
 pub fn export_columns(list: &ListRow, version: u32) -> Vec<String> {
     let defaults = columns::of(list, version).map(|column| column.name.to_owned());
     let fields = list.fields.iter().map(|field| field.column.clone());

@@ -1,6 +1,6 @@
 //! User-defined fields: their kinds, their keys, their values in a record (spec 9).
 //!
-//! Values are text, checked against the field's kind when they come in. Never stored as floats.
+//! Values are text, checked on arrival against the field's kind. Never stored as floats.
 
 use jiff::tz::TimeZone;
 use outbound::{RULES_WITH_BODY_CHECKS, RULES_WITH_UNDOING, Refusal, RefusalCode, Request, UserField, Value, spec_of};
@@ -12,23 +12,23 @@ use crate::{
     row::{FieldRow, ListRow, RecordRow},
 };
 
-/// Letters of a varchar at most, and of its kind where an import makes the field.
+/// Letters of a varchar, at most.
 const VARCHAR_MAX: usize = 65_535;
-/// The kind of a field that an import makes out of a column it does not know.
+/// The kind of a field that an import makes out of an unknown column.
 pub(crate) const IMPORTED_KIND: &str = "varchar(255)";
-/// Keys that the refusal of a form shows.
+/// Keys named in the refusal of a form, at most.
 const FORM_KEYS_SHOWN_MAX: usize = 3;
 
-/// What a field holds.
+/// The kind of a field's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FieldKind {
     Int,
     Float,
     /// One letter, or none.
     Char,
-    /// At most so many letters.
+    /// At most this many letters.
     Varchar(usize),
-    /// A time as GSW_DATE_TIME has it, kept as given.
+    /// A time in the format of GSW_DATE_TIME, kept as given.
     DateTime,
 }
 
@@ -48,7 +48,7 @@ impl FieldKind {
         }
     }
 
-    /// The value as it is stored; none: not of this kind. Empty text is "no value" of every kind.
+    /// The stored form of a value; none: not of this kind. Empty text is "no value" of every kind.
     pub(crate) fn check(self, text: &str) -> Option<String> {
         let letters = text.chars().count();
         let number = text.trim();
@@ -62,7 +62,7 @@ impl FieldKind {
         }
     }
 
-    /// The value as it travels: integers as numbers, everything else as text.
+    /// The value in a reply: integers as numbers, all other kinds as text.
     pub(crate) fn show(self, stored: &str) -> Value {
         match (self, stored.parse()) {
             (Self::Int, Ok(number)) => Value::Int(number),
@@ -72,30 +72,30 @@ impl FieldKind {
 }
 
 impl FieldRow {
-    /// What it holds; checked when the field was made.
+    /// The kind of the field's values; checked when the field was made.
     pub(crate) fn held(&self) -> FieldKind {
         FieldKind::parse(&self.kind).unwrap_or(FieldKind::Varchar(VARCHAR_MAX))
     }
 
-    /// The key under which it travels.
+    /// The attribute key of the field in requests and replies.
     pub(crate) fn key(&self) -> &str {
         if self.send_attribute.is_empty() { &self.column } else { &self.send_attribute }
     }
 }
 
-/// User-defined values of a request: which field, and what is to be stored in it.
+/// User-defined values of a request, by field.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct UserValues {
-    /// Position in the list's fields, and the value.
+    /// Position in the list's fields, and the value to store.
     pub(crate) set: Vec<(usize, String)>,
-    /// Keys that belong to no field and to no attribute that the request uses, as much of each as an event carries.
+    /// Keys of no field and of no attribute that the request uses, each shortened for an event.
     pub(crate) ignored: Vec<String>,
 }
 
 /// Reads the user-defined values of a request.
 ///
 /// # Errors
-/// BAD_VALUE that names the key, for a value that is not of its field's kind.
+/// BAD_VALUE with the key, for a value outside its field's kind.
 pub(crate) fn user_values(request: &Request, list: &ListRow, version: u32) -> Result<UserValues, Refusal> {
     let mut values = UserValues::default();
     for (key, value) in other_pairs(request, version) {
@@ -110,20 +110,20 @@ pub(crate) fn user_values(request: &Request, list: &ListRow, version: u32) -> Re
     Ok(values)
 }
 
-/// The same keys, for a verb that takes no user-defined values.
+/// The ignored keys, for a verb without user-defined values.
 pub(crate) fn ignored_keys(request: &Request, list: &ListRow, version: u32) -> Vec<String> {
     let keys = other_pairs(request, version).map(|(key, _)| key).filter(|key| field_of_key(list, key).is_none());
     keys.filter_map(|key| told_key(request, key)).collect()
 }
 
-/// The pairs that are no attributes of the request. An attribute of other requests is one of these pairs from rules version 3 on, and
-/// passed over without a word before.
+/// The pairs that are no attributes of the request. Attributes of other verbs count among these pairs from rules version 3 on;
+/// earlier versions skip them silently.
 fn other_pairs(request: &Request, version: u32) -> impl Iterator<Item = (&str, &Value)> {
     let is_passed_over = move |key: &str| version < RULES_WITH_BODY_CHECKS || request.verb.uses(key);
     request.attributes.iter().filter(move |(key, _)| !spec_of(key).is_some_and(|spec| is_passed_over(spec.key)))
 }
 
-/// As much of an ignored key as is told; none of a query's, which is ignored without a word (spec 2).
+/// The reported part of an ignored key; none for a key of the query, which is ignored silently (spec 2).
 fn told_key(request: &Request, key: &str) -> Option<String> {
     let is_told = !is_of_query(request, key);
     is_told.then(|| key.chars().take(IGNORED_KEY_CHARS_MAX).collect())
@@ -133,10 +133,10 @@ fn is_of_query(request: &Request, key: &str) -> bool {
     request.attributes.sent.query_keys.iter().any(|of_query| of_query == key)
 }
 
-/// Checks that a body that was a form has been understood: one of its keys is an attribute that the request uses, or a field (spec 4).
+/// Checks that a form in the body was understood: at least one key is an attribute that the request uses, or a field (spec 4).
 ///
 /// # Errors
-/// BAD_BODY that names keys of the form, from rules version 3 on.
+/// BAD_BODY with keys of the form, from rules version 3 on.
 pub(crate) fn check_form(request: &Request, list: &ListRow, version: u32) -> Result<(), Refusal> {
     if !request.attributes.sent.unknown_form || version < RULES_WITH_BODY_CHECKS {
         return Ok(());
@@ -151,7 +151,7 @@ pub(crate) fn check_form(request: &Request, list: &ListRow, version: u32) -> Res
     let is_json = |text: &str| text.trim_start().starts_with(['{', '[']);
     let wraps_json = pairs.iter().any(|(_, value)| matches!(value, Value::Str(text) if is_json(text)));
     let advice = if wraps_json { "; a JSON object is a body by itself, without a key before it" } else { "" };
-    // an attribute without a value is absent, and its key with it
+    // an attribute without a value is absent, together with its key
     let shown = if keys.is_empty() { String::new() } else { format!(": {}", keys.join(", ")) };
     let (verb, list) = (request.verb.name(), &list.name);
     let message = format!(
@@ -182,7 +182,7 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-/// The field to which a key belongs: the one whose send_attribute it is, else the one whose column it is (spec 9).
+/// The field of a key: by send_attribute, else by column (spec 9).
 fn field_of_key(list: &ListRow, key: &str) -> Option<usize> {
     let sent = list.fields.iter().position(|field| field.send_attribute.eq_ignore_ascii_case(key));
     sent.filter(|_| !key.is_empty()).or_else(|| field_of_column(list, key))
@@ -193,7 +193,7 @@ pub(crate) fn field_of_column(list: &ListRow, column: &str) -> Option<usize> {
     list.fields.iter().position(|field| field.column.eq_ignore_ascii_case(column))
 }
 
-/// The stored value of a field in a record; one that the record does not have yet is the field's default.
+/// The stored value of a field in a record; a record without a value has the field's default.
 pub(crate) fn user_value<'a>(list: &'a ListRow, record: &'a RecordRow, at: usize) -> &'a str {
     record.user.get(at).unwrap_or(&list.fields[at].default)
 }
@@ -205,10 +205,10 @@ pub(crate) fn set_user_value(list: &ListRow, record: &mut RecordRow, at: usize, 
     record.user[at] = value;
 }
 
-/// Checks a field that is to join a list.
+/// Checks a new field of a list.
 ///
 /// # Errors
-/// BAD_VALUE that says what is wrong with it.
+/// BAD_VALUE with the fault of the field.
 pub(crate) fn check_new(field: &UserField, others: &[FieldRow], version: u32) -> Result<FieldRow, Refusal> {
     let refuse = |why: &str| Err(Refusal::new(RefusalCode::BadValue, format!("Field {:?} {why}", field.column)));
     let row = FieldRow::from(field);

@@ -1,7 +1,7 @@
-//! What a request gives: attributes read with their range checked, refusals that name the key.
+//! The attributes of a request, read with their range checked; refusals name the key.
 //!
-//! HTTP Proxy has read the types already; native clients have not, so they are read here as well (spec 4). Never
-//! decides. Called by the verbs.
+//! HTTP Proxy has already read the types of its requests. Native clients send text, so this module reads types again (spec 4).
+//! Never decides. Called by the verbs.
 
 use outbound::{Kind, Refusal, RefusalCode, Request, Value, spec_of};
 

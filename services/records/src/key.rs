@@ -1,16 +1,16 @@
 //! Names of rows: tables, keys, and their bytes.
 //!
-//! Encoded keys are big-endian and begin with what is searched by, so that their order is the order of the key and a
-//! prefix of bytes is a prefix of parts. Never contains a table's tag: the engine keeps tables apart by
-//! [`Table::tag`]. Called by the rules and by every engine.
+//! Encoded keys are big-endian and begin with the searched part: the order of bytes is the order of keys, and a prefix of bytes
+//! is a prefix of parts. An encoded key never contains the table's tag: the engine separates tables by [`Table::tag`]. Called by
+//! the rules and by every engine.
 
 use outbound::{Handle, RequestId};
 use smallvec::SmallVec;
 
-/// The bytes of a key: those of most are so few that they need no memory of their own, a request's with its table's tag among them.
+/// The bytes of a key. Most keys fit inline without an allocation, a request's key with its table's tag included.
 pub type Encoded = SmallVec<[u8; 36]>;
 
-/// A kind of row. The number is its tag, in the engine and in the digest: never given to another table.
+/// A kind of row. Its number is the tag in the engine and in the digest, and is never reused for another table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Table {
@@ -22,20 +22,20 @@ pub enum Table {
     Record = 3,
     /// Do-Not-Call entries.
     Dnc = 4,
-    /// Request ids that were decided, and their replies (R7 unknown-is-not-failed).
+    /// Decided request ids with their replies (R7 unknown-is-not-failed).
     Request = 5,
-    /// Idempotency keys, and the replies given under them (spec 6, Exactly once).
+    /// Idempotency keys with their replies (spec 6, Exactly once).
     Idempotency = 6,
-    /// Import batches that were taken.
+    /// Applied import batches.
     ImportBatch = 7,
     /// Changes of the role, by term.
     RoleChange = 8,
     /// Rules version and options of the rules, one row; none: rules version 1.
     Settings = 9,
-    /// Index: content of a request without a key, to its request id (spec 6, Exactly once). An engine drops a row that leads to a
-    /// request which is forgotten ([`crate::Change::forgotten_contents`]).
+    /// Index: content of a request without a key, to its request id (spec 6, Exactly once). An engine drops a row that points to
+    /// a forgotten request ([`crate::Change::forgotten_contents`]).
     Content = 32,
-    /// Index: idempotency keys in the order in which they came.
+    /// Index: idempotency keys by age.
     KeyByAge = 33,
     /// Index: list by name.
     ListByName = 34,
@@ -77,13 +77,13 @@ impl Table {
         Self::ALL.into_iter().find(|table| table.tag() == tag)
     }
 
-    /// Whether its rows count in the digest; an index follows from the rows that do.
+    /// Whether the digest covers the table's rows; indexes are derived from covered rows.
     pub const fn is_state(self) -> bool {
         self.tag() < Self::Content.tag()
     }
 }
 
-/// For whom a Do-Not-Call entry holds.
+/// The scope of a Do-Not-Call entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DncScope {
     /// A whole tenant.
@@ -92,7 +92,7 @@ pub enum DncScope {
     List(u32),
 }
 
-/// Whom a Do-Not-Call entry protects.
+/// The subject of a Do-Not-Call entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DncSubject {
     /// A phone in the form of a rules version (see [`crate::phone_form`]).
@@ -101,7 +101,7 @@ pub enum DncSubject {
     Customer(String),
 }
 
-/// Whose idempotency keys and replay window these are (spec 6, Exactly once).
+/// The owner of idempotency keys and of a replay window (spec 6, Exactly once).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Scope {
     /// At most 255 bytes; empty: the default tenant.
@@ -112,7 +112,7 @@ pub struct Scope {
 
 /// The name of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // the tables say what the parts are
+#[allow(missing_docs)] // the tables document the parts
 pub enum Key {
     Meta,
     List(u32),
@@ -120,7 +120,7 @@ pub enum Key {
     Dnc(DncScope, DncSubject),
     Request(RequestId),
     Idempotency(Scope, Vec<u8>),
-    /// By its last row first, so that the batches that end at or after a row are one ordered read.
+    /// Ordered by the last row: a single ordered read gives the batches that end at or after a row.
     ImportBatch {
         list: u32,
         import_id: Vec<u8>,
@@ -148,7 +148,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// The table that the row stands in.
+    /// The table of the row.
     pub const fn table(&self) -> Table {
         match self {
             Self::Meta => Table::Meta,
@@ -173,7 +173,7 @@ impl Key {
     pub fn encode(&self) -> Encoded {
         let bytes = Bytes::default();
         match self {
-            // those that every update has are written in one piece
+            // keys of every update are written in one piece
             Self::Record(handle) => return Encoded::from_slice(&handle.0.to_be_bytes()),
             Self::Request(id) => return request_key(*id),
             Self::Content(content, scope) if *scope == Scope::default() => return content_key_without_scope(content),
@@ -226,12 +226,12 @@ impl Key {
     }
 }
 
-/// Marks the incarnation of an id with a token: such ids stand behind all others of their node, and their keys are longer. No
+/// Marks the incarnation of an id with a token: such ids sort after all other ids of their node, and their keys are longer. No
 /// incarnation is that high.
 const WITH_TOKEN: u64 = 1 << 63;
-/// Bytes of a counter behind a token: with the table's tag such a key then needs no memory of its own.
+/// Bytes of a counter after a token: such a key then fits inline with the table's tag.
 const SHORT_COUNTER_BYTES: usize = 7;
-/// No start gives so many ids. One that names a higher counter stands under this one, where its content tells it apart.
+/// No incarnation gives this many ids. An id with a higher counter shares this key, where its content distinguishes the request.
 const SHORT_COUNTER_MAX: u64 = (1 << (8 * SHORT_COUNTER_BYTES)) - 1;
 
 fn request_key(id: RequestId) -> Encoded {
@@ -249,39 +249,39 @@ fn request_key(id: RequestId) -> Encoded {
     Encoded::from_slice(&bytes)
 }
 
-/// The bytes with which the ids of a node begin that have a token.
+/// The prefix of a node's ids with a token.
 pub fn ids_with_token(node: u32) -> Encoded {
     Bytes::default().u32(node).u64(WITH_TOKEN).0
 }
 
-/// Two texts of length 0 behind the content.
+/// The content, then two texts of length 0.
 fn content_key_without_scope(content: &[u8; 16]) -> Encoded {
     let mut bytes = [0; 20];
     bytes[..16].copy_from_slice(content);
     Encoded::from_slice(&bytes)
 }
 
-/// The bytes with which the index entries of a phone begin.
+/// The prefix of the index entries of a phone.
 pub(crate) fn phone_prefix(phone: &str) -> Vec<u8> {
     Bytes::default().text(phone.as_bytes()).0.into_vec()
 }
 
-/// The bytes with which the index entries of a chain begin.
+/// The prefix of the index entries of a chain.
 pub(crate) fn chain_prefix(list: u32, chain_id: u64) -> Vec<u8> {
     Bytes::default().u32(list).u64(chain_id).0.into_vec()
 }
 
-/// The bytes with which the batches of an import begin.
+/// The prefix of the batches of an import.
 pub(crate) fn import_prefix(list: u32, import_id: &[u8]) -> Vec<u8> {
     Bytes::default().u32(list).text(import_id).0.into_vec()
 }
 
-/// The bytes with which the batches of all imports of a list begin, and the entries of an index by list.
+/// The prefix of the batches of all imports of a list, and of the entries of an index by list.
 pub(crate) fn list_prefix(list: u32) -> Vec<u8> {
     Bytes::default().u32(list).0.into_vec()
 }
 
-/// The bytes with which the request ids of a node begin.
+/// The prefix of the request ids of a node.
 pub(crate) fn node_prefix(node: u32) -> Vec<u8> {
     Bytes::default().u32(node).0.into_vec()
 }
@@ -352,7 +352,7 @@ impl Bytes {
         self.rest(&number.to_be_bytes())
     }
 
-    /// Length first, so that no two sequences of parts run into the same bytes. The rules keep texts in keys short.
+    /// Length first: different sequences of parts never encode to the same bytes. The rules bound texts in keys.
     fn text(self, text: &[u8]) -> Self {
         let length = u16::try_from(text.len()).expect("the rules bound every text in a key");
         self.rest(&length.to_be_bytes()).rest(text)

@@ -2,7 +2,7 @@
 //!
 //! Pure, deterministic, infallible: a command and a view of the state in; a reply, changes and events out. Never
 //! contains a clock, a random number, a file, a task, or a word of Raft or HTTP. Called by `node` on the apply thread,
-//! on a [`View`] of `store`, and by the simulator on a [`MapView`].
+//! with a [`View`] of `store`, and by the simulator with a [`MapView`].
 
 mod acknowledge;
 mod columns;

@@ -15,7 +15,7 @@ use crate::{
     view::{Bound, View},
 };
 
-/// Rows fetched at a time where all are wanted.
+/// Rows of one page of a full read.
 const PAGE: u32 = 256;
 
 /// Counters of the state.
@@ -26,7 +26,7 @@ pub fn meta(view: &impl View) -> MetaRow {
     }
 }
 
-/// Rules version and options of the rules; none: rules version 1, and every node's own file.
+/// Rules version and options of the rules; none: rules version 1, with the options of every node's own file.
 pub fn settings(view: &impl View) -> Option<Arc<Settings>> {
     match view.get(&Key::Settings) {
         Some(Row::Settings(settings)) => Some(settings),
@@ -44,7 +44,7 @@ pub fn role_changes(view: &impl View) -> Vec<(u64, RoleChangeRow)> {
     rows.filter_map(change).collect()
 }
 
-/// All lists with their DBIDs, in the order in which they were made.
+/// All lists with their DBIDs, in the order of creation.
 pub fn lists(view: &impl View) -> Vec<(u32, Arc<ListRow>)> {
     let rows = pages(view, Bound { table: Table::List, from: Vec::new(), prefix: Vec::new() });
     let list = |(key, row)| match (key, row) {
@@ -72,7 +72,7 @@ pub fn find_list(view: &impl View, identifier: &str) -> Option<(u32, Arc<ListRow
 
 fn dbid_of(view: &impl View, name: &str) -> Option<u32> {
     if name.len() > NAME_BYTES_MAX {
-        return None; // no list bears it, and no engine takes keys of any length
+        return None; // no list has such a name, and an engine limits the length of keys
     }
     match view.get(&Key::ListByName(name.to_owned())) {
         Some(Row::ListByName(row)) => u32::try_from(row.number).ok(),
@@ -96,7 +96,7 @@ pub fn record_by_id(view: &impl View, list: u32, record_id: u64) -> Option<(Hand
     }
 }
 
-/// Up to `limit` records of a list in the order of record_id, from one (inclusive) on: a page of an export.
+/// Up to `limit` records of a list in the order of record_id, from `record_id` (inclusive) on: a page of an export.
 pub fn records_from(view: &impl View, list: u32, record_id: u64, limit: u32) -> Vec<(Handle, RecordRow)> {
     let from = Key::RecordById { list, record_id }.encode().into_vec();
     let bound = Bound { table: Table::RecordById, from, prefix: list.to_be_bytes().to_vec() };
@@ -107,11 +107,11 @@ pub fn records_from(view: &impl View, list: u32, record_id: u64, limit: u32) -> 
     view.next(&bound, limit).into_iter().filter_map(handle).collect()
 }
 
-/// The forms under which a phone may stand, that of the rules version first, and the Do-Not-Call entries of these: the tenant's, then
-/// those of single lists, deleted ones too.
+/// The forms under which the state may have a phone, that of the rules version first, with the Do-Not-Call entries of these
+/// forms: the tenant's, then those of single lists, deleted lists included.
 pub fn do_not_call_of(view: &impl View, given: &str) -> (Vec<String>, Vec<(Key, DncRow)>) {
     if given.chars().count() > PHONE_LETTERS_MAX {
-        return (Vec::new(), Vec::new()); // no entry has it
+        return (Vec::new(), Vec::new()); // no entry has so long a phone
     }
     let meta = meta(view);
     let forms = phone::forms_to_ask(rules_version(view), meta.phones_are_rewritten(), given);
@@ -129,7 +129,7 @@ pub fn do_not_call_of(view: &impl View, given: &str) -> (Vec<String>, Vec<(Key, 
     (forms, entries)
 }
 
-/// Up to `limit` Do-Not-Call entries in the order of their keys, behind one or from the first.
+/// Up to `limit` Do-Not-Call entries in key order, after `last` or from the first.
 pub fn do_not_call_behind(view: &impl View, last: Option<&Key>, limit: u32) -> Vec<(Key, DncRow)> {
     let from = last.map(|key| [key.encode().as_slice(), &[0]].concat()).unwrap_or_default();
     let rows = view.next(&Bound { table: Table::Dnc, from, prefix: Vec::new() }, limit).into_iter();
@@ -148,7 +148,7 @@ pub fn rules_version(view: &impl View) -> u32 {
 /// Up to `limit` records whose phone is the same in the form of the group's rules version, in the order of handles.
 pub fn records_by_phone(view: &impl View, phone: &str, limit: u32) -> Vec<(Handle, RecordRow)> {
     if phone.chars().count() > PHONE_LETTERS_MAX {
-        return Vec::new(); // no record has it
+        return Vec::new(); // no record has so long a phone
     }
     let forms = phone::forms_to_ask(rules_version(view), meta(view).phones_are_rewritten(), phone);
     let mut found: Vec<_> = forms.iter().flat_map(|form| records_under(view, form, limit)).collect();
@@ -178,8 +178,8 @@ pub fn chain(view: &impl View, list: u32, chain_id: u64) -> impl Iterator<Item =
     })
 }
 
-/// The highest chain_n of a chain; none: there is no such chain. Looks ahead in growing, then shrinking steps, because
-/// a view reads upwards only.
+/// The highest chain_n of a chain; none: the chain is unknown. Searches in growing, then shrinking steps, because a view reads
+/// upwards only.
 pub fn chain_end(view: &impl View, list: u32, chain_id: u64) -> Option<u64> {
     let prefix = chain_prefix(list, chain_id);
     let at_least = |chain_n| {

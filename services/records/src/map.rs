@@ -1,6 +1,6 @@
 //! A state in a map: the second implementation of [`View`], for simulation and tests.
 //!
-//! Keeps encoded bytes as an engine does, so that encodings are exercised. Never used by a node.
+//! Keeps encoded bytes as an engine does, so that tests exercise the encodings. Never used by a node.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ impl MapView {
     /// Applies changes.
     ///
     /// # Panics
-    /// If a change's old row is not the one that stands here: it was decided on another state.
+    /// If a change's old row differs from the row in the map: the change was decided on another state.
     pub fn apply(&mut self, changes: &Changes) {
         for change in &changes.0 {
             assert_eq!(self.get(&change.key), change.old, "decided on another state: {:?}", change.key);
@@ -46,7 +46,7 @@ impl MapView {
         self.next(&Bound { table, from: Vec::new(), prefix: Vec::new() }, u32::MAX)
     }
 
-    /// The digest of the state, counted anew.
+    /// The digest of the state, recomputed from all rows.
     pub fn digest(&self, cluster_key: u64) -> u128 {
         let state = self.rows.iter().filter(|((table, _), _)| table.is_state());
         state.fold(0, |sum, ((table, key), row)| sum.wrapping_add(digest_of(cluster_key, *table, key, row)))

@@ -1,4 +1,4 @@
-//! Deliberate mistakes of the rules: compiled in by `--cfg mutant` alone, to show that the simulator finds them.
+//! Deliberate bugs of the rules: compiled in only by `--cfg mutant`, to show that the simulator finds them.
 //!
 //! Never part of a product. Set by the simulator for its own thread.
 
@@ -11,13 +11,13 @@ thread_local! {
     static OWN_OPTIONS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Which memories of what was answered are passed over, from now on, on this thread.
+/// Sets which memories of replies are skipped, from now on, on this thread.
 pub fn set(request_ids_off: bool, keys_off: bool) {
     REQUEST_IDS_OFF.set(request_ids_off);
     KEYS_OFF.set(keys_off);
 }
 
-/// Whether a remembered answer is given whatever was asked, and whether options come from the node's own file, from now on, on this
+/// Sets whether a remembered reply answers any content, and whether options come from the node's own file, from now on, on this
 /// thread.
 pub fn set_of_rules_2(content_passed_over: bool, own_options: bool) {
     CONTENT_PASSED_OVER.set(content_passed_over);

@@ -1,10 +1,10 @@
 //! Names that clients and operators give, and their letters (spec 4).
 //!
-//! The letters are tables of this crate, part of rules version 3. Called by the verbs, and by the node before it passes a name on.
+//! The letters are tables of this crate, part of rules version 3. Called by the verbs, and by the node's control API.
 
 use crate::{phone::is_format, rules::NAME_BYTES_MAX};
 
-/// Whether a list may bear a name from rules version 3 on; lists that bear another one keep it.
+/// Whether a new list may have a name from rules version 3 on; existing lists keep their names.
 ///
 /// # Errors
 /// A sentence that describes a good name.
@@ -24,12 +24,12 @@ pub fn check_list_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// The first letter of a name that a person would not see.
+/// The first invisible letter of a name.
 pub(crate) fn hidden_letter(name: &str) -> Option<char> {
     name.chars().find(|letter| is_hidden(*letter))
 }
 
-/// Whether a letter moves the cursor, changes the direction of the text, ends the line, or is not seen at all.
+/// Whether a letter moves the cursor, changes the direction of the text, ends the line, or is invisible.
 fn is_hidden(letter: char) -> bool {
     letter.is_control() || is_format(letter) || matches!(letter, '\u{2028}' | '\u{2029}')
 }

@@ -1,7 +1,7 @@
-//! The changes of one entry over a state: what a command reads after the commands before it in the same entry.
+//! The changes of an entry over a state: a command reads the changes of earlier commands of the same entry.
 //!
-//! Remembers what it read too, so that a row is fetched from the engine once an entry. Never writes to the engine.
-//! Made by [`crate::decide_entry`]; the engine gets [`Changes`].
+//! The overlay caches rows read from the engine, so that an entry fetches each row once. Never writes to the engine. Made by
+//! [`crate::decide_entry`]; the engine gets [`Changes`].
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -18,10 +18,10 @@ use crate::{
     view::{Bound, Change, Changes, View},
 };
 
-/// Table's tag and encoded key: the order of changes.
+/// Table and encoded key: the order of changes.
 type Place = (Table, Encoded);
 
-/// One row read or changed.
+/// A row read or changed.
 #[derive(Debug)]
 struct Slot {
     key: Key,
@@ -41,14 +41,14 @@ impl Slot {
 pub struct Overlay<'a, V: View> {
     base: &'a V,
     slots: RefCell<Slots>,
-    /// The row of the settings: every command asks for it. None: not read yet.
+    /// The row of the settings, cached: every command reads this row. None: not read yet.
     settings: OnceCell<Option<Arc<Settings>>>,
 }
 
-/// Slots that are made room for at once: two commands touch as many, and a slot is moved whenever the room is used up.
+/// Slots reserved at once: two commands touch this many, and a full vector moves its slots to grow.
 const SLOTS_MIN: usize = 32;
 
-/// Rows by place. The tree holds places only: rows would be moved about with every one that comes between them.
+/// Rows by place. The tree holds only places and positions: with rows in the tree, every insertion would move rows.
 #[derive(Debug, Default)]
 struct Slots {
     places: BTreeMap<Place, usize>,
@@ -72,12 +72,12 @@ impl Slots {
         &mut slots[at]
     }
 
-    /// From a place on, in order.
+    /// The slots from a place on, in order.
     fn from(&self, place: Place) -> impl Iterator<Item = (&Place, &Slot)> {
         self.places.range(place..).map(|(place, at)| (place, &self.slots[*at]))
     }
 
-    /// All of them, in order.
+    /// All slots, in order.
     fn into_ordered(self) -> impl Iterator<Item = Slot> {
         let mut slots: Vec<Option<Slot>> = self.slots.into_iter().map(Some).collect();
         self.places.into_values().filter_map(move |at| slots[at].take())
@@ -85,17 +85,17 @@ impl Slots {
 }
 
 impl<'a, V: View> Overlay<'a, V> {
-    /// No changes over `base`.
+    /// An overlay without changes over `base`.
     pub fn new(base: &'a V) -> Self {
         Self { base, slots: RefCell::default(), settings: OnceCell::new() }
     }
 
-    /// The same view, not remembering what it reads: for reads whose number nothing bounds.
+    /// The same view without caching: for reads of unbounded number.
     pub(crate) fn uncached(&self) -> Uncached<'_, 'a, V> {
         Uncached(self)
     }
 
-    /// Options of the rules, and the version, as the state has them; none: rules version 1.
+    /// Options and version of the rules in the state; none: rules version 1.
     pub(crate) fn settings(&self) -> Option<&Arc<Settings>> {
         let read = || match self.base.get(&Key::Settings) {
             Some(Row::Settings(settings)) => Some(settings),
@@ -104,7 +104,7 @@ impl<'a, V: View> Overlay<'a, V> {
         self.settings.get_or_init(read).as_ref()
     }
 
-    /// The options that decide: the state's, or the node's own where it has none.
+    /// The options in effect: the state's, or the node's own for a state without settings.
     pub(crate) fn options(&self, own: &Rules) -> Rules {
         #[cfg(mutant)]
         if crate::mutant::own_options() {
@@ -125,13 +125,12 @@ impl<'a, V: View> Overlay<'a, V> {
         self.set(key, Some(row));
     }
 
-    /// Removes a row, if it is there.
+    /// Removes a row, if present.
     pub fn remove(&mut self, key: Key) {
         self.set(key, None);
     }
 
-    /// Removes a row that [`View::next`] has just given, without asking for it again; the row, if it does not stand in
-    /// the base.
+    /// Removes a row that [`View::next`] has just given, without a second read; answers the row if the base lacks it.
     pub(crate) fn remove_read(&mut self, key: Key, row: Row) -> Option<Row> {
         let place = (key.table(), key.encode());
         let read = || Slot { key, old: Some(row), new: None };
@@ -150,8 +149,8 @@ impl<'a, V: View> Overlay<'a, V> {
         self.slots.get_mut().get_or_insert_with(place, fresh).new = Some(new);
     }
 
-    /// What changed: a key at most once, in the order of tags and encoded keys; rows that are as before are left out, but for records:
-    /// to compare two costs more than to write one that is the same now and then.
+    /// The changes, a key at most once, in the order of tags and encoded keys. Unchanged rows are left out, except records: a
+    /// comparison of two records costs more than an occasional write of an equal record.
     pub fn into_changes(self) -> Changes {
         let record = |row: &Option<Row>| matches!(row, Some(Row::Record(_)));
         let changed = |slot: Slot| match slot.new {
@@ -213,7 +212,7 @@ impl<V: View> View for Overlay<'_, V> {
     }
 }
 
-/// An overlay that does not remember what it reads.
+/// An overlay without caching.
 pub(crate) struct Uncached<'o, 'a, V: View>(&'o Overlay<'a, V>);
 
 impl<V: View> View for Uncached<'_, '_, V> {
@@ -230,7 +229,7 @@ impl<V: View> View for Uncached<'_, '_, V> {
     }
 }
 
-/// The rows of the base from a bound on, fetched a page at a time because changes may hide some of them.
+/// The rows of the base from a bound on, read in pages because changes may hide some rows.
 struct Pages<'a, V: View> {
     base: &'a V,
     bound: Bound,

@@ -1,7 +1,7 @@
-//! What stands under the keys, and its bytes.
+//! The rows of the state, and their bytes.
 //!
-//! Bytes are canonical, because the digest of two nodes is compared: no maps, no floats, one way to write a value.
-//! A field's number is never given to another meaning. Called by the rules and by every engine.
+//! Bytes are canonical, because nodes compare digests: no maps, no floats, a single encoding of every value. A field number is
+//! never reused for another meaning. Called by the rules and by every engine.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{key::Table, settings::Settings};
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)] // the rows say it
+#[allow(missing_docs)] // the rows document the variants
 pub enum Row {
     Meta(MetaRow),
     List(Arc<ListRow>),
@@ -34,21 +34,21 @@ pub enum Row {
     ListByName(NumberRow),
     /// record_id index: handle.
     RecordById(NumberRow),
-    /// Phone index: the key says it all.
+    /// Phone index: the row is empty, all is in the key.
     RecordByPhone,
     /// Chain index: handle.
     RecordByChain(NumberRow),
 }
 
 impl Row {
-    /// Its canonical bytes.
+    /// The canonical bytes of the row.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.encode_into(&mut bytes);
         bytes
     }
 
-    /// Puts its canonical bytes behind what is there.
+    /// Appends the canonical bytes of the row.
     pub fn encode_into(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Meta(row) => put(row, bytes),
@@ -67,7 +67,7 @@ impl Row {
         }
     }
 
-    /// The row of these bytes; none if they are not one of the table's.
+    /// The row of these bytes; none: the bytes are no row of the table.
     pub fn decode(table: Table, bytes: &[u8]) -> Option<Self> {
         Some(match table {
             Table::Meta => Self::Meta(message(bytes)?),
@@ -100,61 +100,61 @@ fn message<M: Message + Default>(bytes: &[u8]) -> Option<M> {
 /// Counters of the state.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct MetaRow {
-    /// Stamp of the last command decided, microseconds since 1970; later ones count as at least this.
+    /// Stamp of the last decided command, microseconds since 1970; later commands count as stamped at least here.
     #[prost(uint64, tag = "1")]
     pub last_stamp_us: u64,
-    /// Handle given last; 0: none yet.
+    /// Last handle given; 0: none yet.
     #[prost(uint64, tag = "2")]
     pub last_handle: u64,
-    /// DBID given last; 0: none yet.
+    /// Last DBID given; 0: none yet.
     #[prost(uint32, tag = "3")]
     pub last_list: u32,
     /// Sequence of the next idempotency key.
     #[prost(uint64, tag = "4")]
     pub keys_next: u64,
-    /// Sequence of the oldest idempotency key that is still there; equal to `keys_next`: none is.
+    /// Sequence of the oldest idempotency key kept; equal to `keys_next`: none kept.
     #[prost(uint64, tag = "5")]
     pub keys_first: u64,
     /// Stamp of that oldest key.
     #[prost(uint64, tag = "6")]
     pub keys_first_stamp_us: u64,
-    /// How far each node's request ids without a token are forgotten, sorted by node.
+    /// Each node's floor of request ids without a token, sorted by node.
     #[prost(message, repeated, tag = "7")]
     pub floors: Vec<FloorRow>,
     /// Records in all lists.
     #[prost(uint64, tag = "8")]
     pub records: u64,
-    /// Changes of the role that are kept.
+    /// Count of role changes kept.
     #[prost(uint32, tag = "9")]
     pub role_changes: u32,
-    /// As `floors`, of the ids with a token: two orders, since a node may give ids of both kinds around the raise.
+    /// As `floors`, for ids with a token: two orders, since a node may give ids of both kinds around the raise.
     #[prost(message, repeated, tag = "10")]
     pub floors_with_token: Vec<FloorRow>,
-    /// How far rows are brought to the phone form of rules version 3; absent: no row is.
+    /// Progress of the rewrite to the phone form of rules version 3; absent: not begun.
     #[prost(message, optional, tag = "11")]
     pub phones: Option<PhonesRow>,
 }
 
 impl MetaRow {
-    /// Whether every row stands under the phone form of rules version 3.
+    /// Whether every row has the phone form of rules version 3.
     pub fn phones_are_rewritten(&self) -> bool {
         self.phones.as_ref().is_some_and(|phones| phones.done)
     }
 }
 
-/// How far rows are brought to the phone form of rules version 3: Do-Not-Call entries first, records behind them.
+/// Progress of the rewrite to the phone form of rules version 3: Do-Not-Call entries first, then records.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct PhonesRow {
-    /// All of them are.
+    /// All rows are rewritten.
     #[prost(bool, tag = "1")]
     pub done: bool,
-    /// Encoded key of the last entry that was looked at; empty: none was, or all were.
+    /// Encoded key of the last visited entry; empty: none visited, or all.
     #[prost(bytes = "vec", tag = "2")]
     pub entry: Vec<u8>,
-    /// All entries were looked at.
+    /// All entries are visited.
     #[prost(bool, tag = "3")]
     pub entries_done: bool,
-    /// Handle of the last record that was looked at.
+    /// Handle of the last visited record.
     #[prost(uint64, tag = "4")]
     pub handle: u64,
 }
@@ -162,13 +162,13 @@ pub struct PhonesRow {
 /// Rules version and options of the rules; as [`Settings`].
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct SettingsRow {
-    /// The version that the group decides by.
+    /// The rules version of the group's decisions.
     #[prost(uint32, tag = "1")]
     pub rules_version: u32,
     /// Sorted by key.
     #[prost(message, repeated, tag = "2")]
     pub settings: Vec<SettingRow>,
-    /// The release that brought that version to the group.
+    /// The release that raised the group to this version.
     #[prost(string, tag = "3")]
     pub release: String,
 }
@@ -179,29 +179,29 @@ pub struct SettingRow {
     /// As in `replay_window_ms`.
     #[prost(string, tag = "1")]
     pub key: String,
-    /// Its value as text.
+    /// The option's value as text.
     #[prost(string, tag = "2")]
     pub value: String,
 }
 
-/// A change of the role; the primary before is the one of the row before.
+/// A change of the role; the row before names the former primary.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct RoleChangeRow {
-    /// When it was noted, microseconds since 1970.
+    /// Stamp of the command, microseconds since 1970.
     #[prost(uint64, tag = "1")]
     pub stamp_us: u64,
-    /// The node that is primary from then on.
+    /// The new primary node.
     #[prost(string, tag = "2")]
     pub to: String,
-    /// Why, in words.
+    /// The reason, as text.
     #[prost(string, tag = "3")]
     pub reason: String,
-    /// How long there was no primary.
+    /// Time without a primary.
     #[prost(uint64, tag = "4")]
     pub pause_ms: u64,
 }
 
-/// How far the request ids of one node are forgotten: one at or below that is not found has an unknown outcome.
+/// The floor of one node's request ids: an absent id at or below the floor has an unknown outcome.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct FloorRow {
     /// Number of the node.
@@ -213,26 +213,26 @@ pub struct FloorRow {
     /// Highest id forgotten: counter.
     #[prost(uint64, tag = "3")]
     pub counter: u64,
-    /// Stamp of the first id that is still remembered; 0: none is.
+    /// Stamp of the first remembered id; 0: none remembered.
     #[prost(uint64, tag = "4")]
     pub oldest_stamp_us: u64,
     /// Highest id forgotten: upper half of its token.
     #[prost(fixed64, tag = "5")]
     pub token_high: u64,
-    /// And the lower half.
+    /// Highest id forgotten: lower half of its token.
     #[prost(fixed64, tag = "6")]
     pub token_low: u64,
 }
 
 impl FloorRow {
-    /// The highest id that is forgotten; none: no id is.
+    /// The highest forgotten id; none: no id is forgotten.
     pub fn id(&self) -> Option<RequestId> {
         let Self { node, incarnation, counter, .. } = *self;
         let token = whole((self.token_high, self.token_low));
         ((incarnation, counter) != (0, 0)).then_some(RequestId { node, incarnation, token, counter })
     }
 
-    /// Raises it to an id; `oldest_stamp_us` is the caller's.
+    /// Raises the floor to an id; the caller sets `oldest_stamp_us`.
     pub(crate) fn raise(&mut self, id: RequestId) {
         (self.incarnation, self.counter) = (id.incarnation, id.counter);
         (self.token_high, self.token_low) = halves(id.token);
@@ -248,7 +248,7 @@ pub struct ListRow {
     /// Canonical IANA name.
     #[prost(string, tag = "2")]
     pub time_zone: String,
-    /// User-defined fields; a record's values stand in this order. Fields are only ever added at the end.
+    /// User-defined fields; a record's values have this order. Fields are only ever appended.
     #[prost(message, repeated, tag = "3")]
     pub fields: Vec<FieldRow>,
     /// Highest record_id ever, plus 1.
@@ -260,13 +260,13 @@ pub struct ListRow {
     /// Records in the list.
     #[prost(uint64, tag = "6")]
     pub records: u64,
-    /// It is being deleted: nothing is added to it, and its records answer as if there were none.
+    /// Set: the list is being deleted, takes no new records, and its records answer as not found.
     #[prost(bool, tag = "7")]
     pub deleting: bool,
-    /// When a record was added last, microseconds since 1970; 0: never, or under a rules version before 3.
+    /// Time of the last added record, microseconds since 1970; 0: never, or under a rules version before 3.
     #[prost(uint64, tag = "8")]
     pub added_us: u64,
-    /// While it is being deleted: records with a lower record_id are gone.
+    /// Progress of a deletion: records with a lower record_id are gone.
     #[prost(uint64, tag = "9")]
     pub deleted_below: u64,
 }
@@ -283,7 +283,7 @@ pub struct FieldRow {
     /// The value of a record without one.
     #[prost(string, tag = "3")]
     pub default: String,
-    /// The key under which it travels; empty: the column.
+    /// The attribute key of the field in requests and replies; empty: the column.
     #[prost(string, tag = "4")]
     pub send_attribute: String,
 }
@@ -304,7 +304,7 @@ impl From<&FieldRow> for UserField {
 
 /// A record of a calling list: the columns of spec 9 by their names. Times are UTC seconds, 0 to 86400 in the day.
 #[derive(Clone, PartialEq, Eq, Message)]
-#[allow(missing_docs)] // spec 9 says what each column means
+#[allow(missing_docs)] // spec 9 defines each column
 pub struct RecordRow {
     /// DBID of its list.
     #[prost(uint32, tag = "1")]
@@ -331,7 +331,7 @@ pub struct RecordRow {
     pub daily_from: i64,
     #[prost(int64, tag = "12")]
     pub daily_till: i64,
-    /// As given; 0 with a zone given by name; absent: the list's zone.
+    /// The given DBID; 0 with a zone given by name; absent: the list's zone.
     #[prost(int64, optional, tag = "13")]
     pub tz_dbid: Option<i64>,
     /// Canonical IANA name; empty: the zone of `tz_dbid`, else the list's.
@@ -359,11 +359,11 @@ pub struct RecordRow {
     pub email_template_id: Option<i64>,
     #[prost(int64, optional, tag = "25")]
     pub switch_id: Option<i64>,
-    /// Values of the list's user-defined fields in their order, as text; one that is missing at the end is its default.
+    /// Values of the list's user-defined fields in their order, as text; a missing value at the end is the field's default.
     #[prost(string, repeated, tag = "26")]
     pub user: Vec<String>,
-    /// When a request changed it last, microseconds since 1970; 0: never, or under a rules version before 3. No column: an export
-    /// leaves it out.
+    /// Time of the last change by a request, microseconds since 1970; 0: never, or under a rules version before 3. No column:
+    /// exports omit this time.
     #[prost(uint64, tag = "27")]
     pub changed_us: u64,
 }
@@ -371,18 +371,18 @@ pub struct RecordRow {
 /// A Do-Not-Call entry; phone or customer, tenant or list are its key.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct DncRow {
-    /// When it was made, microseconds since 1970.
+    /// Time of the entry's creation, microseconds since 1970.
     #[prost(uint64, tag = "1")]
     pub stamp_us: u64,
     /// The phone or customer as given.
     #[prost(string, tag = "2")]
     pub given: String,
-    /// The reason that the last DoNotCall with one gave; empty: none did, or the entry is from a rules version before 3.
+    /// The message of the last DoNotCall with a message; empty: no message yet, or an entry of a rules version before 3.
     #[prost(string, tag = "3")]
     pub message: String,
 }
 
-/// A request that was decided.
+/// A decided request.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct RequestRow {
     /// When, microseconds since 1970.
@@ -391,15 +391,15 @@ pub struct RequestRow {
     /// The encoded reply.
     #[prost(bytes = "vec", tag = "2")]
     pub reply: Vec<u8>,
-    /// Encoded keys of its content rows; none: it is known by its id alone.
+    /// Encoded keys of the request's content rows; none: only the id identifies the request.
     #[prost(bytes = "vec", repeated, tag = "3")]
     pub contents: Vec<Vec<u8>>,
-    /// Hash of what was asked, 16 bytes; empty: decided by rules version 1.
+    /// Hash of the command's content, 16 bytes; empty: decided by rules version 1.
     #[prost(bytes = "vec", tag = "4")]
     pub content: Vec<u8>,
 }
 
-/// An idempotency key that was used.
+/// A used idempotency key.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct IdempotencyRow {
     /// When, microseconds since 1970.
@@ -411,12 +411,12 @@ pub struct IdempotencyRow {
     /// The encoded reply.
     #[prost(bytes = "vec", tag = "3")]
     pub reply: Vec<u8>,
-    /// Where it stands in the order of age.
+    /// Position in the order of age.
     #[prost(uint64, tag = "4")]
     pub sequence: u64,
 }
 
-/// An import batch that was taken; its rows are in its key.
+/// An applied import batch; its key has its row numbers.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct ImportBatchRow {
     /// When, microseconds since 1970.
@@ -439,7 +439,7 @@ pub struct RequestIdRow {
     /// Counter.
     #[prost(uint64, tag = "3")]
     pub counter: u64,
-    /// Upper half of the token; 0 with the lower one: it has none.
+    /// Upper half of the token; both halves 0: no token.
     #[prost(fixed64, tag = "4")]
     pub token_high: u64,
     /// Lower half of the token.

@@ -1,21 +1,22 @@
-//! Options of the rules: whatever changes a decision beside the records.
+//! Options of the rules: all parameters of a decision beside the state.
 //!
-//! Under rules version 1 the caller passes them in, and they must be the same on every node, or their states part; the digest then
-//! says so. From version 2 on the state's settings say them ([`crate::Settings`]).
+//! Under rules version 1 the caller passes the options in: different options on two nodes let their states diverge, which the
+//! digest shows. From version 2 on, the state's settings replace the four options that an operator can set
+//! ([`crate::Settings`]).
 
 const SECOND_US: u64 = 1_000_000;
 
 /// Options of the rules, the same on every node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// How long a request id keeps its reply, microseconds of stamped time (R7 unknown-is-not-failed). Never less than
-    /// `replay_window_us`, whose answers are these.
+    /// Lifetime of a request id's reply, microseconds of stamped time (R7 unknown-is-not-failed). At least `replay_window_us`,
+    /// whose answers are these replies.
     pub request_window_us: u64,
-    /// How long the content of a request without a key is known again (spec 6, Exactly once); 0: not at all.
+    /// The replay window of a request without a key (spec 6, Exactly once); 0: no window.
     pub replay_window_us: u64,
-    /// How long an idempotency key holds (spec 6, Exactly once).
+    /// Lifetime of an idempotency key (spec 6, Exactly once).
     pub idempotency_window_us: u64,
-    /// Idempotency keys kept; beyond it the oldest go.
+    /// Idempotency keys kept; beyond this limit the oldest keys are forgotten.
     pub idempotency_keys_max: u64,
     /// Records that one request may change (spec 6, TOO_MANY).
     pub records_per_request_max: u64,
@@ -39,12 +40,12 @@ impl Default for Rules {
     }
 }
 
-/// Rows of one kind that a command deletes at most because they are too old (spec 6, Exactly once).
+/// Expired rows of one kind that a command deletes at most (spec 6, Exactly once).
 pub(crate) const FORGOTTEN_PER_COMMAND: u32 = 16;
-/// The tenant that every list belongs to, until lists say which. Whatever `tenant=` a request names, a Do-Not-Call entry
-/// of the list's tenant stops it: the scope of an entry is the list's to say, not the caller's.
+/// The tenant of every list, until lists have tenants of their own. A Do-Not-Call entry of the list's tenant stops a request with
+/// any `tenant=`: the list defines the tenant, not the caller.
 pub(crate) const LIST_TENANT: &str = "";
-/// Bytes of a tenant's or a principal's name, and of an idempotency key: they stand in keys of rows.
+/// Bytes of a tenant's or a principal's name, and of an idempotency key: all three are parts of row keys.
 pub(crate) const NAME_BYTES_MAX: usize = 255;
 /// Letters of contact_info (spec 9).
 pub(crate) const PHONE_LETTERS_MAX: usize = 128;
@@ -58,11 +59,11 @@ pub(crate) const LIST_DBID_FIRST: u32 = 101;
 pub(crate) const DAY_END: i64 = 86_400;
 /// Largest value of an integer column.
 pub(crate) const INT_MAX: i64 = i32::MAX as i64;
-/// Largest time, UTC seconds: the end of the year 9999 is beyond it in every zone.
+/// Largest time, UTC seconds: before the end of the year 9999 in every zone.
 pub(crate) const TIME_MAX: i64 = 253_402_200_000;
-/// Largest id that an import may give: exact in every JSON reader.
+/// Largest id of an import: exact in every JSON reader.
 pub(crate) const ID_MAX: i64 = 1 << 53;
-/// Changes of the role that are kept: a hundred are shown, and each says where the role came from by the one before.
+/// Role changes kept: a hundred are shown, and each needs the change before for the former primary.
 pub(crate) const ROLE_CHANGES_MAX: u32 = 101;
-/// Longest reason of one, bytes.
+/// Longest reason of a role change, bytes.
 pub(crate) const REASON_BYTES_MAX: usize = 512;

@@ -1,8 +1,9 @@
-//! Rules version and options of the rules as they stand in the state (spec 11): what decides, wherever a node's file differs.
+//! Rules version and options of the rules in the state (spec 11): these values decide, even where a node's file differs.
 //!
-//! An option's key, default and range stand in one table, and belong to the rules version that brought them: two releases that know
-//! different options decide differently. Options that this release does not know are kept as they are. Never reads a configuration.
-//! Called by the verbs that change settings, by every command for its options, and by the node to show and to compare them.
+//! A single table has the key, default and range of every option. Each option belongs to a rules version, since two releases
+//! with different options decide differently. Unknown options of later releases stay unchanged. Never reads a
+//! configuration. Called by the verbs that change settings, by every command for its options, and by the node for display and
+//! comparison.
 
 use outbound::{Refusal, RefusalCode, Setting};
 
@@ -11,14 +12,14 @@ use crate::{
     rules::Rules,
 };
 
-/// One option (spec 11).
+/// An option (spec 11).
 struct Spec {
     key: &'static str,
     default: &'static str,
     kind: Kind,
 }
 
-/// What an option takes.
+/// The values of an option.
 enum Kind {
     /// Decimal digits.
     Number { min: u64, max: u64 },
@@ -26,16 +27,16 @@ enum Kind {
     Hosts,
 }
 
-/// Longest time that is an option, seconds; also hours, and whatever else counts.
+/// Largest value of most numbers: seconds or hours.
 const NUMBER_MAX: u64 = 1_000_000_000;
-/// The answers of the replay window are the ones kept for request ids, and those are kept for a minute.
+/// The replay window answers from the replies of request ids, which live for a minute.
 const REPLAY_WINDOW_MS_MAX: u64 = 60_000;
-/// Names in an option that takes some.
+/// Names in an option of host names, at most.
 const HOSTS_MAX: usize = 100;
-/// A host's name, bytes.
+/// Longest name of a host, bytes.
 const HOST_BYTES_MAX: usize = 253;
 
-/// Keys of options that count in a decision already.
+/// Keys of the options that decisions read today.
 pub(crate) const REPLAY_WINDOW_MS: &str = "replay_window_ms";
 pub(crate) const IDEMPOTENCY_HOURS: &str = "idempotency_hours";
 pub(crate) const IDEMPOTENCY_KEYS_MAX: &str = "idempotency_keys_max";
@@ -64,7 +65,7 @@ impl Spec {
         SPECS.iter().find(|spec| spec.key == key)
     }
 
-    /// The one way to write this value; none: it is not one.
+    /// The canonical text of a value; none: the text is no value of this option.
     fn canonical(&self, value: &str) -> Option<String> {
         match self.kind {
             Kind::Number { min, max } => {
@@ -97,12 +98,12 @@ fn is_host(name: &str) -> bool {
 pub struct Settings {
     rules_version: u32,
     release: String,
-    /// Sorted by key, each in its canonical form; with those that this release does not know.
+    /// Sorted by key, in canonical form; options unknown to this release included.
     values: Vec<Setting>,
     counts: Counts,
 }
 
-/// The options that count in a decision, as numbers: every command asks for them.
+/// The options that decisions read, parsed once: every command reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Counts {
     replay_window_us: u64,
@@ -112,7 +113,7 @@ struct Counts {
 }
 
 impl Settings {
-    /// The first settings of a group: those given, and defaults.
+    /// The first settings of a group: the given values, and defaults for the rest.
     ///
     /// # Errors
     /// BAD_VALUE, as [`Settings::with`].
@@ -127,10 +128,10 @@ impl Settings {
         Self { rules_version, release, values, counts }
     }
 
-    /// The same with some options changed, all or none.
+    /// These settings with some options changed, all or none.
     ///
     /// # Errors
-    /// BAD_VALUE: an unknown key, a value out of range, a key that is there twice.
+    /// BAD_VALUE: an unknown key, a value out of range, a repeated key.
     pub fn with(&self, changes: &[Setting]) -> Result<Self, Refusal> {
         let mut values = self.values.clone();
         for (at, change) in changes.iter().enumerate() {
@@ -147,17 +148,17 @@ impl Settings {
         Ok(Self::new(self.rules_version, self.release.clone(), values))
     }
 
-    /// The same under a higher rules version, which that release brought.
+    /// These settings under a higher rules version, raised by `release`.
     pub(crate) fn raised(&self, rules_version: u32, release: &str) -> Self {
         Self { rules_version, release: release.to_owned(), ..self.clone() }
     }
 
-    /// The version that the group decides by.
+    /// The rules version of the group's decisions.
     pub fn rules_version(&self) -> u32 {
         self.rules_version
     }
 
-    /// The release that brought that version to the group.
+    /// The release that raised the group to this version.
     pub fn release(&self) -> &str {
         &self.release
     }
@@ -172,7 +173,7 @@ impl Settings {
         self.values.iter().find(|setting| setting.key == key).map(|setting| setting.value.as_str())
     }
 
-    /// The options that decide; what no option says is `own`'s.
+    /// The options in effect; limits without an option come from `own`.
     pub(crate) fn rules(&self, own: &Rules) -> Rules {
         let Counts { replay_window_us, idempotency_window_us, idempotency_keys_max, records_per_request_max } =
             self.counts;
@@ -181,7 +182,7 @@ impl Settings {
 }
 
 impl Counts {
-    /// A value that cannot be read is of a rules version that this release does not decide, and counts as the default.
+    /// An unreadable value belongs to a rules version that this release does not decide, and counts as the default.
     fn of(values: &[Setting]) -> Self {
         let number = |key: &str| {
             let given = values.iter().find(|setting| setting.key == key).and_then(|setting| setting.value.parse().ok());
@@ -197,7 +198,7 @@ impl Counts {
     }
 }
 
-/// The one way to write an option's value.
+/// The canonical text of an option's value.
 ///
 /// # Errors
 /// BAD_VALUE: an unknown key, or a value out of range.
@@ -209,7 +210,7 @@ pub fn check_setting(key: &str, value: &str) -> Result<String, Refusal> {
     spec.canonical(value).ok_or_else(|| bad_value(key, &format!("{}, not {:?}", spec.expected(), shown(value))))
 }
 
-/// The nearest value that an option takes, of a number that is out of its range.
+/// The value within an option's range that is nearest to a number.
 pub fn nearest_setting(key: &str, value: u64) -> u64 {
     match Spec::of(key).map(|spec| &spec.kind) {
         Some(Kind::Number { min, max }) => value.clamp(*min, *max),
@@ -221,12 +222,12 @@ fn bad_value(key: &str, what: &str) -> Refusal {
     Refusal::new(RefusalCode::BadValue, format!("{} {what}", shown(key)))
 }
 
-/// The beginning of a text of any length.
+/// The beginning of a text, at most 64 bytes.
 fn shown(text: &str) -> &str {
     &text[..text.floor_char_boundary(64)]
 }
 
-/// The options that decided under rules version 1, as a node's file gave them, by key.
+/// The options of rules version 1 from a node's file, by key.
 pub fn options_of(rules: &Rules) -> [Setting; 4] {
     let option = |key: &str, value: u64| Setting { key: key.to_owned(), value: value.to_string() };
     [

@@ -1,6 +1,6 @@
-//! One command's turn: the state as it finds it, its time, and the few ways in which it may change the state.
+//! The turn of a command: the state before the command, the command's time, and the few permitted changes of the state.
 //!
-//! Verbs check everything first and write afterwards: a refusal leaves no trace. Never decides anything itself.
+//! Verbs check everything first and write afterwards: a refusal leaves no trace. This module decides nothing itself.
 
 use std::sync::Arc;
 
@@ -17,19 +17,19 @@ use crate::{
     view::View,
 };
 
-/// What deciding one command works on.
+/// The context of one command's decision.
 pub(crate) struct Turn<'o, 'v, V: View> {
     /// The state with the changes so far.
     pub(crate) overlay: &'o mut Overlay<'v, V>,
     /// Counters, written back by [`Turn::end`].
     pub(crate) meta: MetaRow,
-    /// Stamped time; never less than that of the command before, and from rules version 3 on always more.
+    /// Stamped time; at least that of the command before, and from rules version 3 on always later.
     pub(crate) now_us: u64,
     /// The rules version that decides the command.
     pub(crate) version: u32,
     /// Options of the rules: the state's, or under rules version 1 the node's own.
     pub(crate) rules: Rules,
-    /// What the node's own file says.
+    /// The options of the node's own file.
     pub(crate) own: &'o Rules,
     pub(crate) events: &'o mut Vec<Event>,
 }
@@ -42,7 +42,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         events: &'o mut Vec<Event>,
     ) -> Self {
         let mut meta = lookup::meta(overlay);
-        // a stamp of its own says which of two commands changed a record last
+        // distinct stamps show which of two commands changed a record last
         let apart_us = u64::from(command.rules >= RULES_WITH_WINDOW_ENDS);
         meta.last_stamp_us = meta.last_stamp_us.saturating_add(apart_us).max(command.stamp_us);
         let rules = overlay.options(own);
@@ -59,12 +59,12 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         i64::try_from(self.now_us / 1_000_000).expect("microseconds of 64 bits are seconds of 63")
     }
 
-    /// Whether something stamped then still counts under a window.
+    /// Whether a window that began at `stamp_us` is still open.
     pub(crate) fn counts(&self, stamp_us: u64, window_us: u64) -> bool {
         self.now_us < stamp_us.saturating_add(window_us)
     }
 
-    /// The forms under which a phone may stand in the state, that of the command's rules version first.
+    /// The forms under which the state may have a phone, that of the command's rules version first.
     pub(crate) fn forms_of(&self, phone: &str) -> Vec<String> {
         phone::forms_to_ask(self.version, self.meta.phones_are_rewritten(), phone)
     }
@@ -74,7 +74,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.overlay.put(Key::List(dbid), Row::List(Arc::new(list)));
     }
 
-    /// Adds a record under a new handle, with its index entries; the caller has checked that its ids are free and
+    /// Adds a record under a new handle, with its index entries. The caller has checked that the record's ids are free, and
     /// writes the list back afterwards.
     pub(crate) fn add_record(&mut self, list: &mut ListRow, record: RecordRow) -> Handle {
         self.meta.last_handle += 1;
@@ -101,8 +101,8 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.overlay.put(Key::RecordByPhone { phone, handle }, Row::RecordByPhone);
     }
 
-    /// Removes a record that has just been read, with its index entries but the one by record_id; that one the caller removes, and writes
-    /// the list back afterwards.
+    /// Removes a record that the caller has just read, with its index entries except the entry by record_id. The caller removes
+    /// that entry, and writes the list back afterwards.
     pub(crate) fn delete_record(&mut self, list: &mut ListRow, handle: Handle, record: Arc<RecordRow>) {
         let RecordRow { list: dbid, chain_id, chain_n, .. } = *record;
         for phone in self.forms_of(&record.contact_info) {
@@ -114,7 +114,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.meta.records = self.meta.records.saturating_sub(1);
     }
 
-    /// Writes a record that is there. List, ids, chain and phone stay as they were added, so the indexes stand.
+    /// Overwrites an existing record. List, ids, chain and phone never change, so the indexes stay valid.
     pub(crate) fn change_record(&mut self, handle: Handle, mut record: RecordRow) {
         if self.version >= RULES_WITH_WINDOW_ENDS {
             record.changed_us = self.now_us;

@@ -1,46 +1,47 @@
-//! What the rules see of the state, and what they change: the seam between `records` and an engine.
+//! The view of the state that the rules read, and their changes: the seam between `records` and an engine.
 
 use outbound::RequestId;
 
 use crate::{key::Key, row::Row};
 
-/// A consistent state at one index: this entry's changes first, then the engine's state.
+/// A consistent state at one index.
 ///
-/// Implemented by `store` (fjall) and by [`crate::Overlay`] (changes over any other view); the simulator has a third.
+/// Implemented by `store` (fjall), by [`crate::Overlay`] (an entry's changes over another view) and by [`crate::MapView`]
+/// (simulator and tests).
 pub trait View {
     /// The row under a key.
     fn get(&self, key: &Key) -> Option<Row>;
 
     /// Up to `limit` rows of one table in key order, from `from` (inclusive) on, as long as their encoded key begins with
-    /// `prefix`. Both are encoded keys without the table's tag (see [`Key::encode`]).
+    /// `prefix`. Both bounds are encoded keys without the table's tag (see [`Key::encode`]).
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)>;
 }
 
-/// Where an ordered read begins and what it may cover.
+/// The bounds of an ordered read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bound {
-    /// The table read.
+    /// The table to read.
     pub table: crate::key::Table,
     /// First encoded key, inclusive.
     pub from: Vec<u8>,
-    /// Every key returned begins with this; empty: the whole table.
+    /// The prefix of every returned key; empty: the whole table.
     pub prefix: Vec<u8>,
 }
 
-/// One row set or removed.
+/// A row set or removed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// Which row.
+    /// The key of the row.
     pub key: Key,
-    /// Its value before the entry, for the digest; none: it was not there.
+    /// The row before the entry, for the digest; none: absent.
     pub old: Option<Row>,
-    /// Its value after; none: removed.
+    /// The row after the entry; none: removed.
     pub new: Option<Row>,
 }
 
 impl Change {
-    /// The request that this forgets, and the encoded contents by which it was known. Their rows are dropped with it unless a later
-    /// request has taken them over: an engine sees that when it changes the row, the rules would have to look each of them up.
+    /// The request that this change forgets, with its encoded contents. An engine drops the row of a content that still points to
+    /// this request: the engine sees the row anyway, while the rules would need a look-up each.
     pub fn forgotten_contents(&self) -> Option<(RequestId, &[Vec<u8>])> {
         match (&self.key, &self.old, &self.new) {
             (Key::Request(id), Some(Row::Request(row)), None) => Some((*id, &row.contents)),
@@ -49,6 +50,6 @@ impl Change {
     }
 }
 
-/// What deciding an entry changes, a key at most once, in key order.
+/// The changes of an entry, a key at most once, in key order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Changes(pub Vec<Change>);

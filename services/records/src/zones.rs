@@ -1,7 +1,7 @@
 //! Time zones by name.
 //!
-//! Only the database that is compiled in: the system's may differ between nodes, and they must agree. Configured zones
-//! (a site's `VIC`) join here, before the IANA names.
+//! Only the compiled-in database decides: the system's database may differ between nodes, and all nodes must agree. Configured
+//! zones (a site's `VIC`) will join here, before the IANA names.
 
 use std::sync::LazyLock;
 
@@ -14,14 +14,14 @@ use crate::row::{ListRow, RecordRow};
 
 static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
-/// The canonical name of a zone that a name means, in any case.
+/// The canonical name of the zone of a name, in any case.
 pub(crate) fn canonical(name: &str) -> Option<String> {
     let zone = BUNDLED.get(name).ok().filter(|zone| !zone.is_unknown())?;
     zone.iana_name().map(str::to_owned)
 }
 
-/// The zone in which a record lives: its own by name, else its list's. No DBID has a configured zone yet, so every
-/// `tz_dbid` acts as the list's zone (spec 9).
+/// The zone of a record: its own by name, else its list's. No DBID has a configured zone yet, so every `tz_dbid` means the list's
+/// zone (spec 9).
 pub(crate) fn name_of<'a>(record: &'a RecordRow, list: &'a ListRow) -> &'a str {
     if record.tz_name.is_empty() { &list.time_zone } else { &record.tz_name }
 }

@@ -1,5 +1,5 @@
-//! The table of requests, from which the document of the HTTP interface is made, agrees with the rules: each known key is given a
-//! value that no attribute has, and each verb that reads the key refuses it.
+//! The table of requests, the source of the HTTP interface's document, agrees with the rules: the test gives each known key an
+//! impossible value, and each verb that reads the key refuses the request.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -20,12 +20,12 @@ fn world() -> World {
     world
 }
 
-/// Requests that change something.
+/// The verbs that change state.
 fn changing() -> impl Iterator<Item = Verb> {
     Verb::all().filter(|verb| !verb.reads())
 }
 
-/// The reply to a request with its needed attributes and one more.
+/// The reply to a request with its needed attributes and one extra attribute.
 fn asked(verb: Verb, key: &str, value: &str) -> Reply {
     let resource = if verb.on().contains(&ResourceType::Lists) { "lists/demo" } else { "records/1" };
     let needs = verb.needs().iter().filter(|needed| **needed != key).map(|needed| (*needed, "+9992"));

@@ -1,5 +1,5 @@
-//! Lists that are deleted in batches: with any event between two batches, nothing is left of the list at the end, nothing of any
-//! other list is touched, and indexes and counts agree at every step (`common` checks them after each command).
+//! Deletion of lists in batches: with any event between two batches, the whole list is gone at the end, every other list is
+//! untouched, and indexes and counts agree at every step (`common` checks both after each command).
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -11,7 +11,7 @@ use records::{Key, MapView, Table};
 
 const DEMO: u32 = 101;
 const OTHER: u32 = 102;
-/// Steps after which a deletion must have ended.
+/// Steps within which a deletion must end.
 const STEPS_MAX: u32 = 2_000;
 
 fn add(world: &mut World, list: &str, phone: &str, chain: Option<&str>) {
@@ -29,7 +29,7 @@ fn import(world: &mut World, list: &str, import_id: &str, phones: std::ops::Rang
     }
 }
 
-/// Two lists with records of every rules version, of which some phones stand in both, and Do-Not-Call entries.
+/// Two lists with records of every rules version, some phones in both lists, and Do-Not-Call entries.
 fn two_lists() -> World {
     let mut world = World::default();
     world.create("demo", "", Vec::new());
@@ -111,7 +111,7 @@ fn a_deletion_goes_on_beside_updates_rewritten_phones_and_another_node() {
     world.ask(Body::DeleteList("demo".into()));
     for step in 0..STEPS_MAX {
         if step == 5 {
-            // a node that takes the state over in the middle goes on from there
+            // a node that installs the state in the middle continues from there
             joined = Some(world.map.clone());
         }
         if step % 3 == 0 {

@@ -1,14 +1,14 @@
-//! Golden scripts: `tests/golden/*.txt`, whose names are claims. A line that begins with `>` is a step, what follows
-//! is what must come of it; every script begins with an empty state. `UPDATE_GOLDEN=1` writes what comes.
+//! Golden scripts: `tests/golden/*.txt`, whose names are claims. A line with a leading `>` is a step, and the lines below are its
+//! expected output; every script begins with an empty state. `UPDATE_GOLDEN=1` writes the actual output.
 //!
 //! Steps: `create LIST [zone=Z] [COLUMN:KIND[=DEFAULT][@SEND_ATTRIBUTE] …]`, `VERB RESOURCE/ID KEY=VALUE …` with
 //! `@key=`, `@id=NODE.INCARNATION.COUNTER[.TOKEN]`, `@tenant=`, `@principal=`, `wait MILLISECONDS`, `export LIST COLUMN,…`,
 //! `import LIST IMPORT_ID FIRST_ROW HEADER ROW …`, `rules replay_window_us=… …` (the node's own file), `raise VERSION KEY=VALUE …`,
-//! `set KEY=VALUE …`, `settings`, `stamp VERSION` (under which commands are stamped from here on), `rewrite ROWS`,
+//! `set KEY=VALUE …`, `settings`, `stamp VERSION` (for the commands from here on), `rewrite ROWS`,
 //! `find PHONE`, `delete LIST`, `delete-records DBID ROWS`, `take-back PHONE [LIST]` (its Do-Not-Call entry), `events`, `dnc`,
 //! `messages` (of entries).
-//! In a word `\u{…}` is a letter by its number. `@query=KEY`: the key stands in the query alone; `@form=unknown`: the body is a form
-//! without a key that the protocols know.
+//! In a word, `\u{…}` is a letter by its number. `@query=KEY`: the key is only in the query; `@form=unknown`: the body is a form
+//! without any known key.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -213,7 +213,7 @@ fn words(step: &str) -> Vec<String> {
     words.iter().map(|word| with_letters(word)).collect()
 }
 
-/// A word whose letters by number are put in.
+/// A word with its letters by number replaced.
 fn with_letters(word: &str) -> String {
     let mut pieces = word.split("\\u{");
     let first = pieces.next().unwrap_or_default().to_owned();

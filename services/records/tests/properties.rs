@@ -1,5 +1,5 @@
-//! Random commands from a seed: whatever comes, the rows agree with each other, the digest follows the changes, one
-//! node that decides entry by entry and one that decides command by command agree, and nothing is applied twice.
+//! Random commands from a seed: after every command the rows agree with each other, the digest follows the changes, deciding by
+//! entry and deciding by command give the same state, and no request is applied twice.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -9,7 +9,7 @@ use common::{World, batch, field, request};
 use outbound::{Body, Command, NewList, RaiseRules, ReplyBody, RewritePhones, RoleChange, Setting, Value};
 use records::{decide_entry, read, role_changes};
 
-/// Splitmix64: a few lines instead of a dependency, the same everywhere.
+/// Splitmix64: a few lines instead of a dependency, the same numbers on every machine.
 struct Random(u64);
 
 impl Random {
@@ -79,7 +79,7 @@ fn any_import(random: &mut Random, list: &str) -> Body {
     Body::ImportBatch(batch(list, random.one_of(&["f", "g"]), 1 + random.below(5), &lines))
 }
 
-/// Commands as two nodes' clients send them: mostly new ids, some sent again, time in steps of all sizes.
+/// Commands as from the clients of two nodes: mostly new ids, some retries, time in steps of all sizes.
 fn any_command(random: &mut Random, world: &mut World, sent: &mut Vec<Command>) -> Command {
     world.now_us += [1_000, 100_000, 3_000_000, 61_000_000, 90_000_000_000]
         [usize::try_from(random.below(40).saturating_sub(35)).unwrap()];
@@ -109,7 +109,7 @@ fn whatever_comes_both_nodes_agree_and_the_rows_do_too() {
             let mut commands: Vec<_> =
                 (0..1 + random.below(12)).map(|_| any_command(&mut random, &mut one, &mut sent)).collect();
             if round == 40 {
-                commands.push(raise(&mut one, raised_to)); // those that are sent again later are decided as they were stamped
+                commands.push(raise(&mut one, raised_to)); // later retries are decided as stamped
             }
             let (replies, changes, events) = decide_entry(&commands, &many.map, &many.rules);
             many.take(&replies, changes, events);
@@ -256,14 +256,14 @@ fn what_export_writes_import_reads_back_as_the_same_records() {
     assert_eq!(common::export(&world.map, "two", &columns), lines);
 }
 
-/// A world by the newest rules.
+/// A world under the newest rules.
 fn newest() -> World {
     let mut world = World::default();
     (2..=outbound::RULES_NEWEST).for_each(|version| drop(world.raise(version, Vec::new())));
     world
 }
 
-/// A record as GET shows it, but for its list and its handle.
+/// A record as GET shows it, without its list and its handle.
 fn shown(world: &World, handle: &str) -> Vec<(String, Value)> {
     let ReplyBody::Done(done) = read(&request("GetRecord", handle, &[]), &world.map).body else { panic!("refused") };
     let own = ["GSW_CALLING_LIST", "GSW_RECORD_HANDLE"];

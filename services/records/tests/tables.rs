@@ -1,5 +1,5 @@
-//! The tables from which the rules decide and which are not ours: IANA time zones and Unicode. They are part of a rules version (spec
-//! 11): with other tables two releases decide differently, so a test compares them with what each version was released with.
+//! The foreign tables that the rules read: IANA time zones and Unicode. These tables are part of a rules version (spec 11): with
+//! different tables two releases decide differently, so a test compares the tables with those of each released version.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -8,13 +8,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// IANA data 2026f.
 const TIME_ZONES: u64 = 0x8d69_d1d8_3579_4eca;
-/// White space, as Unicode has had it since version 6.3.
+/// White space, unchanged since Unicode 6.3.
 const UNICODE: u64 = 0xd98c_b07e_d212_9be2;
 /// The letters of phones and addresses, from rules version 3 on: tables of `records`, out of Unicode 14.0.
 const PHONE_LETTERS: u64 = 0x98ba_b572_0c22_dd06;
 
-/// By rules version: what time zones and Unicode hash to. A version that was released keeps its line; where a crate or the compiler
-/// brings other tables, the versions before need a copy of theirs, and a new version names the new ones.
+/// By rules version: the hashes of time zones and Unicode. A released version keeps its line. If a crate or the compiler brings
+/// other tables, earlier versions need a copy of their tables, and a new version gets the new hashes.
 const RECORDED: [(u32, u64, u64); 3] = [(1, TIME_ZONES, UNICODE), (2, TIME_ZONES, UNICODE), (3, TIME_ZONES, UNICODE)];
 
 /// Every zone of the bundled database, by name, with its transitions.
@@ -30,13 +30,13 @@ fn time_zones() -> u64 {
     xxh3_64(&bytes)
 }
 
-/// What the rules ask of a character: whether it is white space (phones, trimmed texts).
+/// The white space of the compiler's Unicode, which the rules read (phones, trimmed texts).
 fn unicode() -> u64 {
     let white: String = ('\0'..=char::MAX).filter(|letter| letter.is_whitespace()).collect();
     xxh3_64(white.as_bytes())
 }
 
-/// The canonical form of every letter between digits, and behind an `@`.
+/// The canonical form of every letter between digits, and after an `@`.
 fn phone_letters() -> u64 {
     let between = ('\0'..=char::MAX).map(|letter| records::canonical_phone(&format!("1{letter}2")));
     let address = ('\0'..=char::MAX).map(|letter| records::canonical_phone(&format!("@{letter}")));

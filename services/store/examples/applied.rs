@@ -6,7 +6,7 @@ use std::{env, fs, path::PathBuf};
 
 use store::{Store, StoreConfig};
 
-/// Where the stamp of a store names its cluster.
+/// The bytes of the cluster id in the stamp of a store.
 const CLUSTER: std::ops::Range<usize> = 12..28;
 
 fn main() {

@@ -1,8 +1,8 @@
-//! A backup as a file: one state, compressed, checksummed, and able to stand alone.
+//! A backup as a file: one state, compressed, checksummed and self-contained.
 //!
 //! [`ArchiveOut`] makes the file's bytes from a snapshot, piece by piece; [`Archive`] reads a file and gives the chunks of the
 //! state back. [`Checker`] checks the bytes of a file that comes from anywhere. The layout is `format`'s. Never opens a file and
-//! never writes one. Called by `node` (making, restoring) and by `ocsctl` (checking).
+//! never writes a file. Called by `node` (making, restoring) and by `ocsctl` (checking).
 
 mod format;
 mod pack;
@@ -16,31 +16,31 @@ pub use unpack::{Archive, ArchiveChunks, Verified as VerifiedArchive, verify as 
 
 use crate::IngestError;
 
-/// Version of the backup file's layout; a newer one is refused by name.
+/// Version of the backup file's layout; a newer version is refused by name.
 pub const ARCHIVE_FORMAT: u32 = 1;
 
-/// What a backup file says of itself before its rows.
+/// The head of a backup file: its origin, before its rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ArchiveHead {
-    /// The cluster that the state belongs to, as it travels.
+    /// The cluster that the state belongs to, as in a snapshot's head.
     pub cluster: [u8; 16],
     /// The cluster's id as configured.
     pub cluster_id: String,
-    /// The node whose state it is.
+    /// The node whose state the file holds.
     pub node: String,
     /// Index of the last entry applied.
     pub index: u64,
-    /// Its term.
+    /// The term of that entry.
     pub term: u64,
     /// The epoch of the group.
     pub epoch: u64,
-    /// The version of its formats; 0: the first.
+    /// The version of the group's formats; 0: the first.
     pub formats: u32,
-    /// The version of its rules; 0: the first.
+    /// The version of the group's rules; 0: the first.
     pub rules: u32,
     /// When the file was begun, microseconds since 1970.
     pub created_us: u64,
-    /// The release that wrote it.
+    /// The release that wrote the file.
     pub release: String,
     /// The digest of the state's rows.
     pub digest: u128,
@@ -48,14 +48,14 @@ pub struct ArchiveHead {
     pub records: u64,
 }
 
-/// What a backup file says at its end.
+/// The trailer of a backup file: digest and counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ArchiveTail {
     /// The digest of the state's rows.
     pub digest: u128,
     /// Rows that the digest covers.
     pub state_rows: u64,
-    /// Rows that follow from them.
+    /// Rows of the indexes.
     pub index_rows: u64,
     /// Bytes of the chunks before compression.
     pub content_bytes: u64,
@@ -67,7 +67,7 @@ pub enum ArchiveError {
     /// The file cannot be read.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// Other bytes.
+    /// The file begins with another magic.
     #[error("it is no backup of ocs: its first bytes are others")]
     NotAnArchive,
     /// Written by a newer release.
@@ -86,15 +86,15 @@ pub enum ArchiveError {
         /// The file's length.
         at: u64,
     },
-    /// Bytes that are not those that were written.
+    /// The bytes differ from those written.
     #[error("it is damaged in the piece at byte {at}: {reason}")]
     Damaged {
         /// Where the piece begins.
         at: u64,
-        /// What is wrong.
+        /// The first fault found.
         reason: &'static str,
     },
-    /// The rows are not those that were written.
+    /// The rows differ from those written.
     #[error("its state is not whole: {0}")]
     State(#[from] IngestError),
     /// Head or trailer do not belong to the rows.

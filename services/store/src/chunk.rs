@@ -1,9 +1,9 @@
-//! The format of a snapshot: chunks that can be told from anything else, in order, with a checksum each.
+//! The format of a snapshot: chunks in order, each with a magic and a checksum.
 //!
 //! A chunk: magic (8), format (4), kind (1), sequence (8), length of the body (4), body, XXH3-64 of all before it (8); numbers
-//! little-endian. The first is a head: cluster, index, term, membership, digests. Then rows, the state's before the
-//! indexes', in the order of their keys; last a tail: digest and counts. All chunks one after the other are a snapshot file.
-//! Written by `export`, read by `ingest`; nothing else knows the bytes.
+//! little-endian. The first chunk is the head: cluster, index, term, membership, digests. Chunks of rows follow, the state's
+//! before the indexes', in key order. The last chunk is the tail: counts of rows. Written by `export`, read by `ingest`; no
+//! other module knows these bytes.
 
 use prost::Message;
 use records::Table;
@@ -15,19 +15,19 @@ use crate::{
     mark::{DigestsRow, StateRow},
 };
 
-/// A chunk of rows is closed when the next row would make it larger than this, bytes; a larger row stands alone.
+/// A chunk of rows ends before the row that would exceed this size, bytes; a larger row gets a chunk of its own.
 pub const CHUNK_BYTES_TARGET: usize = 1024 * 1024;
 
 const MAGIC: &[u8; 8] = b"ocschunk";
 const HEAD_BYTES: usize = 8 + 4 + 1 + 8 + 4;
 const CHECKSUM_BYTES: usize = 8;
 
-/// Which part of the state a row belongs to, in the order in which they are sent.
+/// The part of the state that a row belongs to, in sending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Section {
-    /// What the digest covers.
+    /// The rows that the digest covers.
     State,
-    /// What follows from it.
+    /// Rows derived from those.
     Index,
 }
 
@@ -37,7 +37,7 @@ impl Section {
     }
 }
 
-/// Which state the snapshot is.
+/// The first chunk: the identity of the state.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(crate) struct HeadRow {
     #[prost(bytes = "vec", tag = "1")]
@@ -48,7 +48,7 @@ pub(crate) struct HeadRow {
     pub(crate) digests: DigestsRow,
 }
 
-/// What must have arrived.
+/// The last chunk: the counts of rows that the receiver must have.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(crate) struct TailRow {
     #[prost(uint64, tag = "1")]
@@ -57,7 +57,7 @@ pub(crate) struct TailRow {
     pub(crate) index_rows: u64,
 }
 
-/// What a chunk carries.
+/// The content of a chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Body<'a> {
     Head(HeadRow),
@@ -100,7 +100,7 @@ pub(crate) fn decode(sequence: u64, bytes: &[u8]) -> Result<Body<'_>, IngestErro
     if bytes.len() < HEAD_BYTES + CHECKSUM_BYTES || &bytes[..8] != MAGIC {
         return Err(damaged("it does not begin as one of ours"));
     }
-    // Every format ends with this checksum, so that a flipped bit is not taken for a newer version.
+    // Every format ends with this checksum: a flipped bit never passes for a newer version.
     let (covered, checksum) = bytes.split_at(bytes.len() - CHECKSUM_BYTES);
     if xxh3_64(covered).to_le_bytes() != checksum {
         return Err(damaged("its checksum is wrong"));
@@ -144,7 +144,7 @@ pub(crate) fn push_row(content: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     content.extend_from_slice(value);
 }
 
-/// Takes a row off the content of a chunk: key, value, rest. None: it is cut.
+/// Takes a row off the content of a chunk: key, value, rest. None: the row is cut.
 pub(crate) fn split_row(content: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (key_bytes, rest) = content.split_at_checked(4)?;
     let (value_bytes, rest) = rest.split_at_checked(4)?;

@@ -1,24 +1,25 @@
-//! What a store is opened with: identity and memory. Called by whoever opens one; never read from a file here.
+//! The configuration of a store: identity and memory. The caller of `Store::open` fills the configuration; this module reads no
+//! file.
 
-/// Identity and limits of a store. The limits bound its memory, whatever the lists hold (architecture, Storage).
+/// Identity and limits of a store. The limits bound its memory, independent of the size of lists (architecture, Storage).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
-    /// The cluster that the state belongs to; another one's directory is refused.
+    /// The cluster that the state belongs to; the directory of another cluster is refused.
     pub cluster: [u8; 16],
-    /// The node's name; another one's state is refused. Empty: not known, and nothing is refused.
+    /// The node's name; the state of another node is refused. Empty: unknown, and the check is skipped.
     pub node: String,
     /// Blocks of tables held in memory, bytes.
     pub cache_bytes: u64,
-    /// Changes of one keyspace held in memory before they are written as a table, bytes. At most five times this much
-    /// for each of the two large keyspaces waits in memory, and a quarter of that for each node's remembered requests.
+    /// Size at which the memtable of a keyspace is flushed, bytes. Each of the two large keyspaces holds at most five times this
+    /// much in memory, and each node's remembered requests a quarter of that.
     pub write_buffer_bytes: u64,
-    /// Journals on disk before the engine flushes what holds them, bytes; also what opening may have to replay. At least
-    /// 64 MiB.
+    /// Journals on disk before the engine flushes the keyspaces that hold them, bytes; also the most that opening replays. At
+    /// least 64 MiB.
     pub journal_bytes_max: u64,
     /// Table files held open.
     pub open_files_max: usize,
-    /// Threads that flush and compact. With more than one, the engine's first hands every compaction back to the queue at once, over
-    /// and over for as long as another one compacts: a core is gone meanwhile.
+    /// Threads that flush and compact. With several, the engine's first thread returns every compaction to the queue at once,
+    /// over and over while another thread compacts: this busy loop takes a whole core.
     pub workers: usize,
 }
 

@@ -1,8 +1,8 @@
-//! Which request stands under a content (spec 6, Exactly once): an index that is held in memory and never written.
+//! The index from a content to its request (spec 6, Exactly once): held in memory, never written.
 //!
-//! It follows from the requests that are remembered, at most a minute of them, and every update changes it twice: in the
-//! engine it would cost two of five writes, and as many reads of rows that went to disk meanwhile. Never part of the digest.
-//! Kept by [`crate::Store`], the only writer; a judge makes one of an older state.
+//! The remembered requests, at most a minute of them, are its source. Every update changes this index twice: in the engine the
+//! index would cost two of five writes, and as many reads of flushed rows. Never part of the digest. Kept by [`crate::Store`],
+//! the only writer; a judge builds an index of an older state.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct Contents(HashMap<Encoded, RequestId, RandomState>);
 
 impl Contents {
-    /// Of the requests that a state remembers; `each` gets the engine's key of every one of them.
+    /// The index over the requests that a state remembers; `each` gets the engine's key of every such request.
     pub(crate) fn of(
         engine: &Engine,
         at: Option<&Snapshot>,
@@ -39,7 +39,7 @@ impl Contents {
                 continue;
             };
             for content in contents {
-                // A later request takes the place of one with the same content; within one stamp there is no second.
+                // A later request replaces an earlier one of the same content; two requests of one content never share a stamp.
                 let stands = newest.entry(content).or_insert((stamp_us, id));
                 if stands.0 < stamp_us {
                     *stands = (stamp_us, id);
@@ -53,7 +53,7 @@ impl Contents {
         self.0.get(content).map(|id| Row::Content(RequestIdRow::from(*id)))
     }
 
-    /// A request is forgotten; what leads to a later one stays.
+    /// Forgets a request; a content of a later request stays.
     pub(crate) fn forget(&mut self, id: RequestId, contents: &[Vec<u8>]) {
         for content in contents {
             if self.0.get(content.as_slice()) == Some(&id) {
@@ -62,7 +62,7 @@ impl Contents {
         }
     }
 
-    /// The row under a content is now this one.
+    /// Replaces the row under a content.
     pub(crate) fn set(&mut self, content: Encoded, row: Option<&Row>) {
         match row {
             Some(Row::Content(id)) => self.0.insert(content, id.into()),

@@ -1,8 +1,8 @@
 //! One generation of the state on fjall: its keyspaces, their options, ordered reads.
 //!
-//! `state` holds the rows that the digest covers and, under tag 0, the store's own rows (mark, digests); `requests` those of them
-//! that are forgotten soon; `index` what can be told from them. No more than that: a keyspace that is seldom written keeps old
-//! journals alive until they are too many. Never decides what a row means. Called by `store`, `view`, `requests`, `ingest`.
+//! `state` holds the rows that the digest covers and, under tag 0, the store's own rows (mark, digests); `requests` holds the
+//! digest's short-lived rows; `index` holds derived rows. More keyspaces would cost disk: a seldom written keyspace keeps old
+//! journals alive until their limit. Never decides the meaning of a row. Called by `store`, `view`, `requests`, `ingest`.
 
 use std::{
     fs,
@@ -35,21 +35,20 @@ use crate::{
 pub(crate) const STATE_KEY: &[u8] = b"\0applied";
 /// Key of the digests kept.
 pub(crate) const DIGESTS_KEY: &[u8] = b"\0digests";
-/// Names of the keyspaces of format 1, and of those that came with format 2.
+/// Names of the keyspaces of format 1; format 2 adds the lanes.
 const SPACES: [&str; 2] = ["state", "index"];
 const LANE_SPACES: [&str; LANES] = ["requests-0", "requests-1", "requests-2", "requests-3"];
-/// What is held in memory of a lane: this part of [`StoreConfig::write_buffer_bytes`]. Smaller tables are dropped sooner, and a lane
-/// that is seldom written keeps fewer journals.
+/// Memtable size of a lane: [`StoreConfig::write_buffer_bytes`] divided by this. Smaller tables are dropped sooner, and a seldom
+/// written lane keeps fewer journals.
 const LANE_BUFFER_PART: u64 = 4;
-/// Stands in the directory of a store that was found wrong, until another state is taken over.
+/// Marker file in the directory of a store whose state was found wrong, until the node installs another state.
 pub(crate) const DOUBTED: &str = "DOUBTED";
-/// Tables that were flushed and not yet merged with older ones, at most. Each merge goes at the speed of the disk on which the log waits
-/// to be synced: seldom is better.
+/// Level-0 tables at most, before a compaction. A compaction competes for the disk with the syncs of the log: seldom is better.
 const YOUNG_TABLES_MAX: u8 = 8;
-/// First byte of the keys of rows; below it stand the store's own.
+/// First byte of the keys of rows; lower bytes begin the store's own keys.
 pub(crate) const ROWS_FROM: u8 = 1;
 
-/// Which keyspace.
+/// A keyspace of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Space {
     State,
@@ -58,15 +57,15 @@ pub(crate) enum Space {
     Requests(u8),
 }
 
-/// An open database. Shared by the store and by all who read it.
+/// An open database, shared by the store and all readers.
 pub(crate) struct Engine {
-    /// None only while it is dropped.
+    /// None only during the drop.
     open: Option<Open>,
     path: PathBuf,
     cluster: [u8; 16],
-    /// Its directory goes when the last reader has gone.
+    /// Set: the last reader removes the directory.
     doomed: AtomicBool,
-    /// Not away, but here.
+    /// Set: the last reader moves the directory here instead.
     aside: OnceLock<PathBuf>,
 }
 
@@ -78,8 +77,8 @@ struct Open {
 }
 
 impl Engine {
-    /// Opens the database in `path`; one that lost a keyspace is no state, though the engine would make an empty one. `format`: that
-    /// of the store.
+    /// Opens the database in `path`. A database without one of its keyspaces is damaged: the engine would open an empty keyspace
+    /// in its place. `format`: that of the store.
     pub(crate) fn open(path: &Path, config: &StoreConfig, format: u32) -> Result<Self, StoreError> {
         let database = match open_database(path, config) {
             Err(refusal) if refusal.may_be_set_aside() && cut_journal(path, &refusal)? => open_database(path, config)?,
@@ -91,14 +90,14 @@ impl Engine {
         }
         let engine = Self::with_keyspaces(database, path, config)?;
         if format < 2 {
-            // first: rows that a power cut finds in a keyspace without a durable name are lost, and their old places are empty
+            // Sync the directories first: after a power cut, moved rows in a keyspace without a durable name would be lost.
             sync_directories(path).map_err(StoreError::io(format!("syncing {}", path.display())))?;
             requests::move_out(&engine)?;
         }
         Ok(engine)
     }
 
-    /// Makes an empty database in `path`, durable with every name in it: the engine syncs not all of its directories.
+    /// Makes an empty database in `path`, durable with every name in it: the engine leaves some of its directories unsynced.
     pub(crate) fn create(path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
         let engine = Self::with_keyspaces(open_database(path, config)?, path, config)?;
         sync_directories(path).map_err(StoreError::io(format!("syncing {}", path.display())))?;
@@ -146,7 +145,7 @@ impl Engine {
         }
     }
 
-    /// An empty batch; written to the operating system when it is committed, not synced.
+    /// An empty batch; a commit writes the batch to the operating system, without a sync.
     pub(crate) fn batch(&self, rows: usize) -> OwnedWriteBatch {
         let batch = OwnedWriteBatch::with_capacity(self.parts().database.clone(), rows);
         batch.durability(Some(PersistMode::Buffer))
@@ -156,7 +155,7 @@ impl Engine {
         self.parts().database.persist(mode).map_err(StoreError::engine("syncing the journal"))
     }
 
-    /// Only between two batches, by the thread that writes them (see `reader`).
+    /// Only between two batches, and only by the writer's thread (see `reader`).
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.parts().database.snapshot()
     }
@@ -166,7 +165,7 @@ impl Engine {
         self.parts().database.disk_space().unwrap_or(0)
     }
 
-    /// What stands under a key, forgotten or not.
+    /// The value under a key, forgotten or not.
     pub(crate) fn get(&self, at: Option<&Snapshot>, space: Space, key: &[u8]) -> fjall::Result<Option<Slice>> {
         match at {
             None => self.keyspace(space).get(key),
@@ -192,8 +191,8 @@ impl Engine {
         }
     }
 
-    /// The same as of a snapshot, without the snapshot: the rows of the tables that there are now. They stay on disk, and nothing
-    /// of what is written later is kept for them. The engine must not go first.
+    /// The rows of a snapshot, read from the current tables without holding the snapshot. These tables stay on disk, and the
+    /// engine keeps no later writes in memory for them. The engine must outlive the iterator.
     pub(crate) fn between_apart(
         &self,
         at: &Snapshot,
@@ -206,7 +205,7 @@ impl Engine {
         rows.map(|row| row.into_inner().map_err(Into::into))
     }
 
-    /// The applied mark with what is true at it; a database without one is empty.
+    /// The applied mark with the digest at this mark; a database without a mark is empty.
     pub(crate) fn state(&self, at: Option<&Snapshot>) -> Result<State, StoreError> {
         let bytes = self.get(at, Space::State, STATE_KEY).map_err(StoreError::engine("reading the applied mark"))?;
         bytes.map_or_else(|| Ok(State::default()), |bytes| State::decode(&bytes))
@@ -218,7 +217,7 @@ impl Engine {
         bytes.map_or_else(|| Ok(Digests::default()), |bytes| Digests::decode(&bytes))
     }
 
-    /// Says that the state is wrong, for the next start; as well as that can be done now.
+    /// Marks the state as wrong for the next start; best effort.
     pub(crate) fn mark_doubted(&self) {
         let marked = self.path.parent().map_or(Ok(()), |dir| fs::File::create(dir.join(DOUBTED)).map(drop));
         if let Err(error) = marked {
@@ -226,14 +225,14 @@ impl Engine {
         }
     }
 
-    /// Removes the directory when the last reader has gone.
+    /// Removes the directory once the last reader has dropped the engine.
     pub(crate) fn doom(&self) {
         self.doomed.store(true, Ordering::Release);
     }
 
-    /// Moves it here instead, for somebody to look at; one that stands here already goes.
+    /// Moves the directory to `aside` instead, for an operator to inspect; an earlier directory there is removed.
     pub(crate) fn doom_to(&self, aside: PathBuf) {
-        let _ = self.aside.set(aside); // doomed once
+        let _ = self.aside.set(aside); // `doom_to` runs at most once
         self.doom();
     }
 
@@ -246,7 +245,7 @@ impl Engine {
     }
 }
 
-/// Whatever the engine makes of files that are not whole, its panics too, is an error here.
+/// Turns the engine's faults over incomplete files, panics included, into errors.
 fn open_database(path: &Path, config: &StoreConfig) -> Result<Database, StoreError> {
     let open = || {
         Database::builder(path)
@@ -264,7 +263,7 @@ fn open_database(path: &Path, config: &StoreConfig) -> Result<Database, StoreErr
     }
 }
 
-/// Makes the names of all directories below one durable.
+/// Makes the names of all directories below `path` durable.
 fn sync_directories(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
@@ -275,7 +274,7 @@ fn sync_directories(path: &Path) -> io::Result<()> {
     sync_directory(path)
 }
 
-/// Whether a torn batch was cut off the journal, so that opening is worth another try.
+/// Cuts a torn batch off the journal; true: opening is worth a retry.
 fn cut_journal(path: &Path, refusal: &StoreError) -> Result<bool, StoreError> {
     let cut = journal::cut_torn(path).map_err(StoreError::io(format!("cutting the journal in {}", path.display())))?;
     if let Some(bytes) = cut {
@@ -295,7 +294,7 @@ impl Drop for Engine {
     }
 }
 
-/// The first key behind all that begin with `prefix`; none: there is no such key.
+/// The first key after all keys with this prefix; none: no key follows them.
 fn after(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
     let mut bytes = prefix[..=last].to_vec();

@@ -1,30 +1,30 @@
-//! Why a store or a snapshot cannot be used, and whose fault it is. Never shown to clients.
+//! The errors of stores and snapshots, by cause. Never shown to clients.
 
 use std::{io, path::PathBuf};
 
-/// Why the store does not open or cannot go on.
+/// Why the store cannot open or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file system.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried, with the path.
+        /// The operation that failed, with the path.
         what: String,
         /// Why not.
         source: io::Error,
     },
-    /// The engine: a fault of the disk, or files that it cannot read.
+    /// The engine: a fault of the disk, or unreadable files.
     #[error("{what}: {source}")]
     Engine {
-        /// What was tried.
+        /// The operation that failed.
         what: &'static str,
         /// Why not.
         source: fjall::Error,
     },
-    /// Another process has it open.
+    /// Another process has the store open.
     #[error("the store in {} is in use by another process", .0.display())]
     Locked(PathBuf),
-    /// Files that are not a store's.
+    /// The directory holds files, and no store.
     #[error("{} is not empty and holds no store", .0.display())]
     NotAStore(PathBuf),
     /// Another cluster's.
@@ -42,7 +42,7 @@ pub enum StoreError {
         dir.display()
     )]
     ForeignNode {
-        /// Where.
+        /// The directory of the state.
         dir: PathBuf,
         /// In the store.
         found: String,
@@ -57,7 +57,7 @@ pub enum StoreError {
         /// The newest known here.
         known: u32,
     },
-    /// Bytes that cannot be ours.
+    /// The bytes differ from any that a store writes.
     #[error("the store is damaged: {0}")]
     Damaged(String),
 }
@@ -72,14 +72,13 @@ impl StoreError {
         move |source| Self::Engine { what, source }
     }
 
-    /// Whether moving the store aside and fetching the state from the other data node mends it (R11 one-id-one-log). A foreign,
-    /// newer or busy one is an operator's matter.
-    /// A full disk has done nothing to the state.
+    /// Whether moving the store aside and fetching the state from the other data node repairs this error (R11 one-id-one-log). A
+    /// foreign, newer or busy store needs an operator. A full disk leaves the state intact.
     pub fn may_be_set_aside(&self) -> bool {
         matches!(self, Self::Engine { .. } | Self::Damaged(_)) && !self.is_of_a_full_disk()
     }
 
-    /// Whether the disk has no room: with room, the same store opens.
+    /// Whether the disk is full: with free space, the same store opens.
     pub fn is_of_a_full_disk(&self) -> bool {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
         while let Some(error) = cause {
@@ -92,30 +91,30 @@ impl StoreError {
         false
     }
 
-    /// Whether the engine refuses because an earlier write failed, its own threads' included. It takes no further write then.
+    /// Whether the engine refuses writes since an earlier write failed, on its own threads or on the caller's.
     pub fn follows_a_failed_write(&self) -> bool {
         matches!(self, Self::Engine { source: fjall::Error::Poisoned, .. })
     }
 }
 
-/// Why a state that was sent is not taken. Nothing of it is used.
+/// Why a received state is refused as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// The store's side: disk or engine.
+    /// The receiving store: disk or engine.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The sender or the way broke off.
+    /// The sender or the connection failed.
     #[error("the sender broke off: {0}")]
     Sender(String),
     /// The chunks ended before the last one.
     #[error("the state ended before its last chunk")]
     Incomplete,
-    /// Bytes that cannot be a snapshot's, or in the wrong order.
+    /// A chunk is damaged or out of order.
     #[error("chunk {sequence}: {reason}")]
     Damaged {
-        /// Which one, from 0.
+        /// The number of the chunk, from 0.
         sequence: u64,
-        /// What is wrong.
+        /// The first fault found.
         reason: &'static str,
     },
     /// Another cluster's.
@@ -134,7 +133,7 @@ pub enum IngestError {
         /// The newest known here.
         known: u32,
     },
-    /// The rows are not those that the sender's digest stands for.
+    /// The digest of the rows differs from the sender's.
     #[error("the digest of the rows is {found:032x}, the sender's {expected:032x}")]
     Digest {
         /// The sender's.
@@ -144,7 +143,7 @@ pub enum IngestError {
     },
 }
 
-/// A cluster id for people.
+/// A cluster id for messages.
 pub(crate) fn hex(cluster: &[u8; 16]) -> String {
     cluster.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,6 @@
-//! The whole state as chunks, from one consistent snapshot, while the store goes on being written.
+//! The whole state as chunks, from one consistent snapshot, beside further writes.
 //!
-//! Called by `node` to send the state to a node that is behind; the bytes are `chunk`'s.
+//! Called by `node` for the catch-up of another node by snapshot; `chunk` defines the bytes.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use crate::{
     requests,
 };
 
-/// Which state is sent.
+/// The identity of the state that is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportHead {
-    /// Up to where the log had been applied.
+    /// The last applied entry of the state.
     pub applied: AppliedMark,
-    /// The digest of its rows.
+    /// The digest of the state's rows.
     pub digest: u128,
 }
 
 /// The chunks of a state, in order. Ends after the tail, or after an error.
 ///
-/// Reads the tables that there are when it begins, and no snapshot of the engine's: while one is held the engine keeps in memory
-/// whatever is written, and to send a large state takes minutes.
+/// Reads the tables of the moment of its creation and holds no snapshot of the engine: the engine keeps all writes since a held
+/// snapshot in memory, and an export of a large state takes minutes.
 pub struct Export {
-    /// The tables' directory goes with it.
+    /// The engine's drop may remove the directory of the tables.
     _engine: Arc<Engine>,
     state: State,
     sequence: u64,
@@ -38,10 +38,10 @@ pub struct Export {
     tail: TailRow,
 }
 
-/// Rows of a section that were not sent yet.
+/// The rows of a section that remain to be sent.
 type Rows = Box<dyn Iterator<Item = fjall::Result<(Slice, Slice)>> + Send>;
 
-/// What comes next. A row that no longer fitted into its chunk waits with its iterator.
+/// The next part. A row that exceeded the last chunk waits beside its iterator.
 enum Stage {
     Head(Result<HeadRow, StoreError>, Rows),
     Rows(Section, Rows, Option<(Slice, Slice)>),
@@ -64,12 +64,12 @@ impl Export {
         Self { _engine: Arc::clone(engine), state, sequence: 0, stage, index_rows, tail }
     }
 
-    /// Which state this is.
+    /// The identity of this state.
     pub fn head(&self) -> ExportHead {
         ExportHead { applied: self.state.applied.clone(), digest: self.state.digest }
     }
 
-    /// Rows sent so far: of the state, and of what follows from it.
+    /// Rows sent so far: of the state, and of the indexes.
     pub(crate) fn rows(&self) -> (u64, u64) {
         (self.tail.state_rows, self.tail.index_rows)
     }
@@ -80,7 +80,7 @@ impl Export {
         bytes
     }
 
-    /// The next chunk of a section; none: it has no more rows.
+    /// The next chunk of a section; none: the section has ended.
     fn rows_chunk(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let Stage::Rows(section, rows, waiting) = &mut self.stage else { return Ok(None) };
         let section = *section;
@@ -131,7 +131,7 @@ impl Iterator for Export {
     }
 }
 
-/// Takes rows until the chunk is full: its content, and how many rows.
+/// Takes rows until the chunk is full; answers the content and the count of rows.
 fn fill(iter: &mut Rows, waiting: &mut Option<(Slice, Slice)>) -> Result<(Vec<u8>, u64), StoreError> {
     let mut content = Vec::new();
     let mut rows = 0;

@@ -1,5 +1,5 @@
-//! The one way in which a fault of the disk under a read ends the process (architecture, Storage: a fault of the store stops
-//! the process). A `View` cannot answer an error, and going on with a guess would let the nodes' states part.
+//! The only path on which a fault of the disk under a read ends the process (architecture, Storage: a fault of the store stops
+//! the process). A `View` cannot answer an error, and a guessed answer would let the nodes' states diverge.
 
 use std::{fmt::Display, sync::OnceLock};
 
@@ -8,7 +8,7 @@ use crate::engine::Engine;
 /// The exit code after a fault of the disk (architecture, What loses what); the service manager starts the process again.
 pub const EXIT_DISK_FAULT: i32 = 74;
 
-/// The last step before the end of the process.
+/// The step that runs last before the process exits.
 static LAST_STEP: OnceLock<fn()> = OnceLock::new();
 
 /// Sets the last step before a fault of the disk ends the process, once: the flush of the log, which must have a time limit.
@@ -16,7 +16,7 @@ pub fn before_fatal(step: fn()) {
     let _first_stays = LAST_STEP.set(step);
 }
 
-/// Says why, and ends the process.
+/// Logs the reason and ends the process.
 #[allow(clippy::disallowed_methods, reason = "no reply may leave after a fault of the disk, not even from a drain")]
 pub(crate) fn fatal(what: &str, error: &dyn Display) -> ! {
     tracing::error!(%error, "{what}: the store cannot be read; the process ends");
@@ -26,7 +26,8 @@ pub(crate) fn fatal(what: &str, error: &dyn Display) -> ! {
     std::process::exit(EXIT_DISK_FAULT)
 }
 
-/// The value, or the end of the process; the state is then replaced after the next start, else it would end again and again.
+/// The value, or the end of the process. The mark lets the next start replace the state: without the mark, the process would
+/// fail at the same row again.
 pub(crate) fn or_fatal<T, E: Display>(engine: &Engine, what: &str, result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| {
         engine.mark_doubted();

@@ -1,6 +1,6 @@
-//! A state that was sent becomes a store of its own, checked against the sender's digest.
+//! Turns a received state into a store of its own, checked against the sender's digest.
 //!
-//! Never touches the store in use: [`crate::Store::install`] takes over what stands ready. Called by `node` on a thread that
+//! Never touches the store in use: [`crate::Store::install`] takes over the finished store. Called by `node` on a thread that
 //! may block.
 
 use std::{fs, io::ErrorKind, path::Path};
@@ -19,24 +19,24 @@ use crate::{
     stamp::{Stamp, sync_parent},
 };
 
-/// A state that stands ready on this disk.
+/// A received state, ready on this disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ingested {
-    /// Which state it is.
+    /// The last applied entry of the state.
     pub applied: AppliedMark,
-    /// The digest of its rows: the sender's, and recomputed.
+    /// The digest of its rows: the sender's, equal to the recomputed digest.
     pub digest: u128,
-    /// How many state rows it has.
+    /// Count of state rows.
     pub rows: u64,
-    /// How many rows that follow from them.
+    /// Count of index rows.
     pub index_rows: u64,
 }
 
-/// Makes a store in `dir` out of the chunks of a state; whatever stood in `dir` before is removed. Complete and durable when
-/// this returns. `chunks` may block; its errors say why the sender broke off.
+/// Makes a store in `dir` out of the chunks of a state; earlier content of `dir` is removed. The store is complete and durable
+/// when this returns. `chunks` may block; its errors say why the sender failed.
 ///
 /// # Errors
-/// See [`IngestError`]; `dir` then holds no store.
+/// See [`IngestError`]; `dir` holds no store then.
 pub fn ingest<C: AsRef<[u8]>>(
     dir: &Path,
     config: &StoreConfig,
@@ -59,7 +59,7 @@ pub fn ingest<C: AsRef<[u8]>>(
     Ok(source.ingested(state))
 }
 
-/// The same checks of a state's chunks, without making a store of them.
+/// Checks the chunks of a state as [`ingest`] does, without making a store.
 ///
 /// # Errors
 /// See [`IngestError`].
@@ -86,7 +86,7 @@ fn check_cluster(head: &HeadRow, ours: &[u8; 16]) -> Result<(), IngestError> {
     Err(IngestError::ForeignCluster { found, ours: hex(ours) })
 }
 
-/// An empty directory, durable under its name.
+/// Makes an empty directory with a durable name.
 fn empty(dir: &Path) -> Result<(), StoreError> {
     let what = || format!("emptying {}", dir.display());
     match fs::remove_dir_all(dir) {
@@ -97,7 +97,7 @@ fn empty(dir: &Path) -> Result<(), StoreError> {
     sync_parent(dir).map_err(StoreError::io(what()))
 }
 
-/// Writes the rows of one section as sorted tables, past the journal: those of a keyspace that follow one another together.
+/// Writes the rows of one section as sorted tables, past the journal: one ingestion for each run of rows of one keyspace.
 fn load<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>>(
     engine: &Engine,
     section: Section,
@@ -124,10 +124,10 @@ fn mark(engine: &Engine, state: &State, digests: &Digests) -> Result<(), StoreEr
     engine.persist(PersistMode::SyncAll)
 }
 
-/// The chunks as rows, with everything about them checked.
+/// The chunks as checked rows.
 struct Source<C, I> {
     chunks: I,
-    /// The chunk being read, and how much of its content is left.
+    /// The chunk being read, with the bytes left of its content.
     open: Option<(C, Section, usize)>,
     sequence: u64,
     last_key: Slice,
@@ -160,7 +160,7 @@ impl<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>> Source<C, I> {
         Ok(head)
     }
 
-    /// The next row of a section; none: the chunks have gone on to the next one.
+    /// The next row of a section; none: the section has ended.
     fn row(&mut self, section: Section) -> Result<Option<(Slice, Slice)>, IngestError> {
         while self.open.is_none() && self.tail.is_none() {
             self.open_chunk()?;
@@ -182,7 +182,7 @@ impl<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>> Source<C, I> {
         Ok(Some(pair))
     }
 
-    /// Counts a row, after checking that it may stand there.
+    /// Counts a row after a check of its order, table and section.
     fn take(&mut self, section: Section, (key, value): &(Slice, Slice)) -> Result<(), IngestError> {
         if self.rows_of(section) > 0 && *key <= self.last_key {
             return self.damaged("its rows are not in order");
@@ -228,7 +228,7 @@ impl<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>> Source<C, I> {
         Ingested { applied: state.applied, digest: state.digest, rows, index_rows }
     }
 
-    /// Everything has come, and it is what the sender has.
+    /// Checks that counts and digest match the sender's.
     fn finish(&mut self, expected: u128) -> Result<(), IngestError> {
         match &self.tail {
             Some(tail) if *tail == self.rows => {}

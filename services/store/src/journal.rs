@@ -1,8 +1,8 @@
-//! Cuts the engine's journal at its last whole batch, where a power cut left a torn one that the engine refuses to open.
+//! Cuts the engine's journal after its last whole batch, where a power cut left a torn batch that the engine refuses to open.
 //!
-//! The engine passes over most torn ends by itself; a sector of zeros within a value it takes for an error. What was synced is
-//! whole, so nothing durable is cut; what comes after it is in the log. Knows the form of fjall 3's journal, and nothing else of
-//! the engine's files. Called by `engine`, after the engine has refused.
+//! The engine skips most torn ends by itself, and refuses only a sector of zeros within a value. Synced batches are whole, so the
+//! cut removes no durable batch; the log holds the entries of later batches. Knows the format of fjall 3's journal, and of no
+//! other file of the engine. Called by `engine`, after the engine has refused.
 
 use std::{
     fs::{self, OpenOptions},
@@ -18,8 +18,8 @@ const END: u8 = 3;
 const CLEAR: u8 = 4;
 const TRAILER: &[u8; 4] = b"FJL\x03";
 
-/// Cuts the newest journal of a database behind its last whole batch; how many bytes that were not zeros are gone. None: it is
-/// whole, or there is none.
+/// Cuts the newest journal of a database after its last whole batch; answers the bytes cut, up to the last that is not zero.
+/// None: the journal is whole, or the database has none.
 pub(crate) fn cut_torn(database: &Path) -> io::Result<Option<u64>> {
     let Some(path) = newest(database)? else { return Ok(None) };
     let bytes = fs::read(&path)?;
@@ -31,7 +31,7 @@ pub(crate) fn cut_torn(database: &Path) -> io::Result<Option<u64>> {
     Ok(Some(last as u64 + 1))
 }
 
-/// The journal that was written to last; older ones were synced before it was begun.
+/// The newest journal; the engine syncs a journal before the next begins.
 fn newest(database: &Path) -> io::Result<Option<PathBuf>> {
     let mut newest = None;
     for entry in fs::read_dir(database)? {
@@ -42,7 +42,7 @@ fn newest(database: &Path) -> io::Result<Option<PathBuf>> {
     Ok(newest.map(|(_, path)| path))
 }
 
-/// Where the last batch ends that is whole together with all before it.
+/// The end of the longest prefix of whole batches.
 fn whole_batches(bytes: &[u8]) -> usize {
     let mut end = 0;
     while let Some(length) = whole_batch(&bytes[end..]) {
@@ -51,14 +51,14 @@ fn whole_batches(bytes: &[u8]) -> usize {
     end
 }
 
-/// The length of the batch that begins here; none: it is not whole.
+/// The length of the batch that begins here; none: the batch is torn.
 fn whole_batch(bytes: &[u8]) -> Option<usize> {
     let mut rest = Rest(bytes);
     if rest.byte()? != START {
         return None;
     }
     let items = u32::from_le_bytes(rest.array()?);
-    rest.skip(8)?; // its number
+    rest.skip(8)?; // sequence number
     let from = bytes.len() - rest.0.len();
     for _ in 0..items {
         rest.item()?;
@@ -68,7 +68,7 @@ fn whole_batch(bytes: &[u8]) -> Option<usize> {
     (ends && rest.array()? == *TRAILER).then(|| bytes.len() - rest.0.len())
 }
 
-/// What has not been read yet.
+/// The unread bytes.
 struct Rest<'a>(&'a [u8]);
 
 impl Rest<'_> {
@@ -108,7 +108,7 @@ mod tests {
 
     use super::*;
 
-    /// A journal that the engine wrote, up to its zeros: `count` batches.
+    /// The bytes of a journal of `count` batches, written by the engine, without the zeros at its end.
     fn journal(dir: &Path, count: u8) -> Vec<u8> {
         let database = Database::builder(dir).open().unwrap();
         let keyspace = database.keyspace("state", KeyspaceCreateOptions::default).unwrap();

@@ -1,10 +1,10 @@
-//! The embedded state store: rows, indexes, applied mark and digest on fjall; a snapshot that stands alone.
+//! The embedded state store: rows, indexes, applied mark and digest on fjall, and self-contained snapshots.
 //!
 //! Never contains rules or network. [`Store`] belongs to the apply thread, the only writer; [`StoreReader`] gives every
 //! other thread consistent states. Called by `node` (its `Machine`, its readers, the fetching of state).
 //!
 //! On disk: a directory with a stamp (`stamp`) that names the generation in use, and one fjall database a generation.
-//! A fetched state becomes the next generation, so that readers of the old one finish undisturbed.
+//! A fetched state becomes the next generation, so that readers of the old generation finish undisturbed.
 
 mod archive;
 mod chunk;
@@ -45,8 +45,8 @@ pub use store::{Store, set_aside};
 pub use verify::Verified;
 pub use view::{CurrentView, ReplayView, StateSnapshot};
 
-/// Version of the store's format; a newer one is refused by name, an older one is brought up when it is opened. 2: what is remembered of
-/// requests stands in keyspaces of its own.
+/// Version of the store's format: a newer version is refused by name, an older version is migrated on opening. Since version 2,
+/// remembered requests have keyspaces of their own.
 pub const STORE_FORMAT: u32 = 2;
-/// Version of the snapshot's format; a newer one is refused by name.
+/// Version of the snapshot's format; a newer version is refused by name.
 pub const SNAPSHOT_FORMAT: u32 = 1;

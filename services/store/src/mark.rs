@@ -1,6 +1,7 @@
-//! What the store knows about its state besides the rows: the applied mark and the digest.
+//! The store's own facts about its state: the applied mark and the digests.
 //!
-//! Written in the same batch as the changes it stands for. Not part of the digest. Called by `store`, `export`, `ingest`.
+//! Mark and digests are part of the batch of the changes that they cover. The digest excludes these rows. Called by `store`,
+//! `export`, `ingest`.
 
 use std::collections::VecDeque;
 
@@ -10,21 +11,21 @@ use crate::error::StoreError;
 
 /// A digest is kept for every index divisible by this (architecture, Storage).
 pub const DIGEST_INTERVAL: u64 = 1024;
-/// How many are kept.
+/// Count of digests kept.
 pub const DIGESTS_KEPT: usize = 64;
 
-/// Up to where the log has been applied.
+/// The last applied entry, with the membership at its index.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AppliedMark {
     /// Index of the last entry applied; 0: none.
     pub index: u64,
-    /// Its term.
+    /// The term of that entry.
     pub term: u64,
-    /// The membership there, encoded by the caller.
+    /// The membership at that index, encoded by the caller.
     pub conf_state: Vec<u8>,
 }
 
-/// The mark with what is true at it.
+/// The mark with the digest at its index.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct State {
     pub(crate) applied: AppliedMark,
@@ -81,7 +82,7 @@ struct DigestRow {
 }
 
 impl Digests {
-    /// Keeps one more and lets the oldest go.
+    /// Adds the newest digest and drops the oldest beyond the limit.
     pub(crate) fn push(&mut self, index: u64, value: u128) {
         self.0.push_back((index, value));
         if self.0.len() > DIGESTS_KEPT {
@@ -117,7 +118,7 @@ impl Digests {
     }
 }
 
-/// Absent bytes are never written: a state always has a digest.
+/// Refuses absent bytes: a state always has a digest.
 fn digest_from(bytes: &[u8]) -> Result<u128, StoreError> {
     let bytes: [u8; 16] = bytes.try_into().map_err(|_| StoreError::Damaged("a digest is not 16 bytes".to_owned()))?;
     Ok(u128::from_be_bytes(bytes))

@@ -1,8 +1,7 @@
-//! Whose state stands in a directory: the file `NODE` beside the stamp names the node.
+//! The owner of a state directory: the file `NODE` beside the stamp names the node.
 //!
-//! The stamp has a fixed length and names the cluster alone; an older version knows no file beside it, and leaves it alone. A
-//! directory without the file is of a node that is not known, and is taken. Called by `store`, `ingest`, and by the node
-//! before its identity is known.
+//! The stamp has a fixed length and names only the cluster; older releases ignore the file beside the stamp. A directory without
+//! the file has an unknown owner and is accepted. Called by `store`, `ingest`, and by the node before its identity is known.
 
 use std::{fs, io::ErrorKind, path::Path};
 
@@ -26,14 +25,14 @@ const HEAD_BYTES: usize = 8 + 4 + 16;
 pub struct StateOwner {
     /// The cluster.
     pub cluster: [u8; 16],
-    /// The node's name; none: a version wrote the state that did not name its node.
+    /// The node's name; none: the state is from a release that wrote no owner.
     pub node: Option<String>,
 }
 
-/// Whose state stands in a directory, without opening it.
+/// The owner of a state directory, without opening the store.
 ///
 /// # Errors
-/// [`StoreError::Io`] where there is none; [`StoreError::Damaged`] and [`StoreError::NewerFormat`] where its owner cannot be read.
+/// [`StoreError::Io`] without a store in `dir`; [`StoreError::Damaged`] and [`StoreError::NewerFormat`] for an unreadable owner.
 pub fn owner(dir: &Path) -> Result<StateOwner, StoreError> {
     let cluster = Stamp::read_any(dir)?.cluster;
     Ok(StateOwner { cluster, node: named(dir, &cluster)? })
@@ -49,7 +48,7 @@ pub(crate) fn check(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> 
     }
 }
 
-/// Names the configured node, durably, where nobody is named yet.
+/// Writes the configured node as the owner, durably, unless the directory has an owner.
 pub(crate) fn claim(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> {
     if config.node.is_empty() || dir.join(FILE).exists() {
         return Ok(());

@@ -1,8 +1,8 @@
-//! The store for every thread but the one that writes: consistent states, of whichever generation is in use.
+//! The store for every thread except the writer's: consistent states of the generation in use.
 //!
-//! Never writes, and never takes a snapshot from the engine itself: fjall's flushes and compactions raise its visible sequence
-//! number while a batch is half in, so a snapshot taken beside the writer can show two states. The writer takes one after
-//! each batch and leaves it here. Called by `node`: reads, export, sending state, verify.
+//! Never writes, and never takes a snapshot from the engine: fjall's flushes and compactions raise its visible sequence number
+//! in the middle of a batch, so a snapshot taken beside the writer can mix two states. The writer takes a snapshot after each
+//! batch and publishes it here. Called by `node`: reads, export, sending state, verify.
 
 use std::{
     collections::VecDeque,
@@ -11,13 +11,13 @@ use std::{
 
 use crate::{DIGEST_INTERVAL, StateSnapshot, StoreError, Verified, verify};
 
-/// States kept at indexes whose digest is kept: enough for a peer's digest to come and be compared.
+/// States kept at digest indexes: enough for a peer's digest to arrive for comparison.
 const COMPARABLE_MAX: usize = 4;
-/// A state behind which so much was written is not kept for comparison: the engine holds all of that in memory, flushed or
-/// not, for as long as there is a state from before it. Some seconds of updates; with imports, less than the count allows.
+/// Bytes written after a state at which the state is dropped from comparison: the engine holds all writes since a held state in
+/// memory, flushed or not. This bound is some seconds of updates; during imports, states reach this bound before the count.
 pub const KEPT_BYTES_MAX: u64 = 256 << 20;
 
-/// Gives consistent states. Cheap to clone; outlives a change of the state for a fetched one.
+/// Gives consistent states. Cheap to clone; stays valid when the store installs a fetched state.
 #[derive(Clone)]
 pub struct StoreReader {
     published: Arc<RwLock<StateSnapshot>>,
@@ -29,14 +29,14 @@ impl StoreReader {
         Self { published: Arc::new(RwLock::new(first)), comparable: Arc::default() }
     }
 
-    /// Leaves the state after a batch to the readers; the one before goes when the last of them has dropped it.
+    /// Publishes the state after a batch; the last reader of the previous state frees that state.
     pub(crate) fn publish(&self, snapshot: StateSnapshot) {
         self.keep_comparable(&snapshot);
         let before = {
             let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *published, snapshot)
         };
-        drop(before); // outside the lock: it may be the end of a whole generation
+        drop(before); // outside the lock: this drop may delete a whole generation
     }
 
     fn keep_comparable(&self, newest: &StateSnapshot) {
@@ -56,24 +56,23 @@ impl StoreReader {
         }
     }
 
-    /// The state after the last batch, for as long as it is held. Holding one keeps old rows on disk, and what is written
-    /// meanwhile in memory.
+    /// The state after the last batch. A held snapshot keeps old rows on disk and all later writes in memory.
     pub fn snapshot(&self) -> StateSnapshot {
         self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The state at an index whose digest is kept, if it is one of the last few.
+    /// The state at a digest index, if still kept for comparison.
     pub fn at_digest(&self, index: u64) -> Option<StateSnapshot> {
         let comparable = self.comparable.read().unwrap_or_else(PoisonError::into_inner);
         comparable.iter().find(|snapshot| snapshot.applied().index == index).cloned()
     }
 
-    /// They were states of a store that is in use no more.
+    /// Drops the states kept for comparison: they belong to a replaced store.
     pub(crate) fn forget_comparable(&self) {
         self.comparable.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Recomputes the digest from the rows; reads everything, so never on a thread that others wait for.
+    /// Recomputes the digest from all rows: never call this on a latency-sensitive thread.
     ///
     /// # Errors
     /// Rows that cannot be read.
@@ -81,7 +80,8 @@ impl StoreReader {
         verify::verify(&self.snapshot(), |_| true).map(|verified| verified.expect("nobody breaks off"))
     }
 
-    /// The same at the caller's pace: told the bytes read since it was asked last, it may wait, or say false to break off.
+    /// As [`Self::verify`], at the caller's pace: `pace` gets the bytes read since its last call, may block, and answers false to
+    /// stop the scan.
     ///
     /// # Errors
     /// Rows that cannot be read.

@@ -1,8 +1,8 @@
-//! The records that were changed a moment ago, as they are now: a record that is being called is changed several times within
-//! seconds, and the engine would search its tables in memory for it each time.
+//! The newest rows of recently changed records: a record in a call changes several times within seconds, and each read would
+//! search the engine's memtables.
 //!
-//! Holds no more than twice [`GENERATION`] records, whatever the lists hold, and never a row that is not the newest: every change
-//! comes by here. Kept by [`crate::Store`], the only writer; consistent states of other threads never look here.
+//! Holds at most twice [`GENERATION`] records, regardless of list size, and never a stale row: every change passes through here.
+//! Kept by [`crate::Store`], the only writer; consistent states of other threads never read here.
 
 use std::collections::HashMap;
 
@@ -13,14 +13,14 @@ use records::{Change, Key, Row};
 /// Records of one generation; about a kilobyte each.
 const GENERATION: usize = 16 * 1024;
 
-/// Two generations: when the young one is full it becomes the old one, and the one that was old is forgotten.
+/// Two generations: a full young generation becomes the old generation, and the previous old generation is dropped.
 #[derive(Default)]
 pub(crate) struct Recent {
     young: Generation,
     old: Generation,
 }
 
-/// Rows, and what each adds to the digest.
+/// Rows, each with its share in the digest.
 type Generation = HashMap<Handle, (Row, u128), RandomState>;
 
 impl Recent {
@@ -28,7 +28,7 @@ impl Recent {
         self.find(handle).map(|(row, _)| row.clone())
     }
 
-    /// What the row under a key adds to the digest, if it is known.
+    /// The share in the digest of the row under a key, if cached.
     pub(crate) fn share(&self, key: &Key) -> Option<u128> {
         let Key::Record(handle) = key else { return None };
         self.find(*handle).map(|(_, share)| *share)
@@ -38,8 +38,8 @@ impl Recent {
         self.young.get(&handle).or_else(|| self.old.get(&handle))
     }
 
-    /// A row was changed; the new one adds `share` to the digest. One that is new is not kept: a list that is imported would
-    /// push all others out.
+    /// Caches a changed row with its share in the digest. An added row is not cached: the import of a list would evict all other
+    /// rows.
     pub(crate) fn change(&mut self, change: &Change, share: u128) {
         let Key::Record(handle) = change.key else { return };
         match &change.new {

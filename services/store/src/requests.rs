@@ -1,9 +1,9 @@
-//! What is remembered of requests, in keyspaces of its own: every update adds a row, and a minute later nobody wants it.
+//! The remembered requests, in keyspaces of their own: every update adds a row that lives for a minute.
 //!
-//! Among the other rows each would be rewritten by every merge of tables, and removed by one more. A node's request ids are
-//! forgotten in their own order up to its floor (`records`, request ids): here a row at or below the floor is gone, though it
-//! still stands there. No view shows it, and its table is dropped as a whole once that floor is durable. A lane for each node's
-//! number, so that the ids of a table follow one another. Called by whoever reads or writes rows of that table.
+//! In the keyspace of the other rows, every compaction would rewrite these rows, and a tombstone each would delete them. A
+//! node's request ids are forgotten in order, up to the node's floor (`records`, request ids): rows at or below the floor count
+//! as deleted. No view shows them, and a table of such rows is dropped as a whole once the floor is durable. Each node number
+//! has its own lane, so that the ids of a table are contiguous. Called by every module that reads or writes rows of this table.
 
 use std::{
     ops::RangeInclusive,
@@ -21,27 +21,27 @@ use crate::{
     rows,
 };
 
-/// Lanes: a group has at most three data nodes, numbered from 1. Should there be more, the last ones share one, whose tables then
-/// stay until they are merged; nothing else changes.
+/// Lanes: a group has at most three data nodes, numbered from 1. Nodes with higher numbers share the last lane, whose tables then
+/// stay until a compaction.
 pub(crate) const LANES: usize = 4;
-/// Tag and node number.
+/// The bytes of tag and node number.
 pub(crate) const PREFIX_BYTES: usize = 5;
-/// Rows that are moved at a time where a store of format 1 is opened.
+/// Rows of one batch of the migration from format 1.
 const MOVED_TOGETHER: usize = 1000;
 
-/// The lane of an engine's key of the table, or of the beginning of one that names the node.
+/// The lane of an engine's key of the table, or of a prefix of such a key with the node number.
 pub(crate) fn lane(place: &[u8]) -> u8 {
     let node = place.get(1..PREFIX_BYTES).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok());
     let node = node.map_or(0, u32::from_be_bytes);
     u8::try_from(node).unwrap_or(u8::MAX).min(LANES as u8 - 1)
 }
 
-/// How far each node's requests are forgotten at one index: what is at or below is not there. Ids with a token have floors of their
-/// own, and stand behind all others of their node.
+/// The floors of all nodes at one index: requests at or below a floor count as deleted. Ids with a token have separate floors and
+/// sort after the other ids of their node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Floors(Arc<[Floor]>);
 
-/// From the first key of its node and kind to the highest one that is forgotten.
+/// The range from the first key of a node and kind of id to the highest forgotten key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Floor {
     first: Encoded,
@@ -69,7 +69,7 @@ impl Floors {
         Self(floors.filter_map(FloorRow::id).map(Floor::of).collect())
     }
 
-    /// Those of a state of the engine.
+    /// The floors of a state of the engine.
     pub(crate) fn read(engine: &Engine, at: Option<&Snapshot>) -> Result<Self, StoreError> {
         let place = rows::tagged(Table::Meta, &Key::Meta.encode());
         let bytes = engine.get(at, Space::State, &place).map_err(StoreError::engine("reading the counters"))?;
@@ -79,18 +79,18 @@ impl Floors {
         }
     }
 
-    /// Whether what stands at this place is forgotten.
+    /// Whether the request under this key is forgotten.
     pub(crate) fn hides(&self, place: &[u8]) -> bool {
         self.0.iter().any(|floor| floor.range().contains(&place))
     }
 
-    /// What is forgotten of each node, by its lane.
+    /// The forgotten range of each floor, with its lane.
     fn forgotten(&self) -> impl Iterator<Item = (u8, RangeInclusive<&[u8]>)> {
         self.0.iter().map(|floor| (lane(&floor.highest), floor.range()))
     }
 }
 
-/// Rows of the table from `from` on whose key begins with `prefix`, in order.
+/// Remembered rows of the table from `from` on whose key begins with `prefix`, in order.
 pub(crate) fn range(
     engine: &Engine,
     at: Option<&Snapshot>,
@@ -105,7 +105,7 @@ pub(crate) fn range(
     ranges.into_iter().flatten().map(Guard::into_inner).filter(move |pair| pair.is_err() || remembered(pair))
 }
 
-/// All rows of the table, in order.
+/// All remembered rows of the table, in order.
 pub(crate) fn all(
     engine: &Engine,
     at: Option<&Snapshot>,
@@ -115,7 +115,7 @@ pub(crate) fn all(
     range(engine, at, floors, &prefix, &prefix)
 }
 
-/// All rows that the digest covers, in the order of their keys: those of the table among the others.
+/// All rows that the digest covers, remembered requests included, in key order.
 pub(crate) fn state_rows(
     engine: &Engine,
     at: Option<&Snapshot>,
@@ -128,7 +128,7 @@ pub(crate) fn state_rows(
     read(before).chain(all(engine, at, floors)).chain(read(behind))
 }
 
-/// The same rows as of a snapshot, without the snapshot (see [`Engine::between_apart`]).
+/// The same rows at a snapshot, read without holding the snapshot (see [`Engine::between_apart`]).
 pub(crate) fn state_rows_apart(
     engine: &Engine,
     at: &Snapshot,
@@ -145,7 +145,7 @@ pub(crate) fn state_rows_apart(
     before.chain(lanes).chain(behind)
 }
 
-/// Moves the rows that a store of format 1 has among the others; what a crash leaves undone the next call does.
+/// Moves the requests of a store of format 1 into the lanes; the next call completes a move that a crash interrupts.
 pub(crate) fn move_out(engine: &Engine) -> Result<(), StoreError> {
     let failed = StoreError::engine("moving remembered requests");
     let prefix = rows::tagged(Table::Request, &[]);
@@ -169,13 +169,13 @@ pub(crate) fn move_out(engine: &Engine) -> Result<(), StoreError> {
     }
 }
 
-/// Drops tables of forgotten rows beside the thread that applies: that waits for no sync of theirs.
+/// Drops tables of forgotten rows on a thread of its own, so that the apply thread waits for none of their syncs.
 #[derive(Default)]
 pub(crate) struct Forgetting(Option<JoinHandle<()>>);
 
 impl Forgetting {
-    /// Begins with what these floors allow, unless an earlier round is under way. They must be durable: a table that was dropped
-    /// stays so, and a state from before the floor still has its rows.
+    /// Begins a round up to these floors, unless an earlier round is still running. The floors must be durable: a dropped table
+    /// stays dropped, and a state from before the floor, found after a crash, still needs its rows.
     pub(crate) fn begin(&mut self, engine: &Arc<Engine>, durable: &Floors) {
         if self.0.as_ref().is_some_and(|round| !round.is_finished()) || !has_forgotten_tables(engine, durable) {
             return;
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!([0, 1, 2, 3, 4, 300, u32::MAX].map(|node| lane(&place(node))), [0, 1, 2, 3, 3, 3, 3]);
     }
 
-    /// The same state as an earlier version left it: two keyspaces, all rows of the digest in one.
+    /// The same state as an earlier release leaves it: two keyspaces, with all rows of the digest in `state`.
     fn as_format_1(store: &Store, dir: &Path) {
         let stamp = Stamp { format: 1, cluster: CONFIG.cluster, generation: 1, index: 0 };
         fs::create_dir_all(dir).unwrap();
@@ -299,7 +299,7 @@ mod tests {
         }
     }
 
-    /// The first rows are moved, and the stamp still says format 1.
+    /// Moves the first rows and leaves the stamp at format 1.
     fn crash_while_moving(database: &Path, moved: usize) {
         let database = Database::builder(database).open().unwrap();
         let keyspace = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default).unwrap();

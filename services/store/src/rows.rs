@@ -6,7 +6,7 @@ use records::{Encoded, Key, Row, Table, digest_of};
 
 use crate::{engine::Space, error::StoreError, requests};
 
-/// The keyspace of an engine's key: what the digest covers, what follows from it, and what is forgotten soon.
+/// The keyspace of an engine's key: the digest's rows, derived rows, or remembered requests.
 pub(crate) fn space(place: &[u8]) -> Space {
     match place.first().copied() {
         Some(tag) if tag == Table::Request.tag() => Space::Requests(requests::lane(place)),
@@ -15,7 +15,7 @@ pub(crate) fn space(place: &[u8]) -> Space {
     }
 }
 
-/// The engine's key for an encoded key, or the beginning of one.
+/// The engine's key for an encoded key, or for a prefix of an encoded key.
 pub(crate) fn tagged(table: Table, key: &[u8]) -> Encoded {
     let mut bytes = Encoded::new();
     bytes.push(table.tag());

@@ -1,8 +1,8 @@
-//! The highest request id of each node that was ever remembered: what is above it is surely not there. Ids with a token are counted
-//! apart: their keys are longer.
+//! The highest request id of each node that was ever remembered: a higher id is surely absent. Ids with a token have a highest id
+//! of their own: their keys are longer.
 //!
-//! Every update asks for its request id, which is new nearly always, and a node gives its ids in order; the engine would search its
-//! tables to say so. Kept by [`crate::Store`], the only writer.
+//! Every update looks up its request id. Nearly always this id is new and above all earlier ids of its node, and the engine would
+//! search its tables for nothing. Kept by [`crate::Store`], the only writer.
 
 use records::Encoded;
 
@@ -13,12 +13,12 @@ use crate::requests::PREFIX_BYTES;
 pub(crate) struct Seen(Vec<Encoded>);
 
 impl Seen {
-    /// Whether a request may be remembered at this place.
+    /// Whether a request may be remembered under this key.
     pub(crate) fn may_hold(&self, place: &[u8]) -> bool {
         self.0.iter().any(|highest| same_kind(highest, place) && *place <= highest[..])
     }
 
-    /// A request is remembered at this place.
+    /// Adds the key of a remembered request.
     pub(crate) fn add(&mut self, place: &[u8]) {
         match self.0.iter_mut().find(|highest| same_kind(highest, place)) {
             Some(highest) if *place > highest[..] => *highest = Encoded::from_slice(place),
@@ -28,7 +28,7 @@ impl Seen {
     }
 }
 
-/// Of the same node, and both with a token or both without.
+/// Whether both keys have the same node, and both or neither have a token.
 fn same_kind(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one[..PREFIX_BYTES] == other[..PREFIX_BYTES]
 }

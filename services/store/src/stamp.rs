@@ -1,7 +1,7 @@
-//! The stamp of a store's directory: magic, format version, cluster id, and which generation of the state is in use.
+//! The stamp of a store's directory: magic, format version, cluster id, and the generation of the state in use.
 //!
-//! Replaced as a whole (write, fsync, rename, fsync of the directory), so that it names the old generation or the new one.
-//! Called by `store` and `ingest`.
+//! A write replaces the stamp atomically (write, fsync, rename, fsync of the directory): after a crash the stamp names the old or
+//! the new generation. Called by `store` and `ingest`.
 
 use std::{
     fs::{self, File},
@@ -21,15 +21,15 @@ const FILE: &str = "STAMP";
 const BYTES: usize = 8 + 4 + 16 + 8 + 8 + CHECKSUM_BYTES;
 const CHECKSUM_BYTES: usize = 8;
 
-/// What a directory says of itself.
+/// The identity of a store's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
-    /// The version in which it was written.
+    /// The version of the store's format.
     pub(crate) format: u32,
     pub(crate) cluster: [u8; 16],
-    /// Which subdirectory holds the state; from 1.
+    /// The number and name of the subdirectory with the state; from 1.
     pub(crate) generation: u64,
-    /// The index at which this generation began: 0, or that of the state fetched.
+    /// The index at which this generation began: 0, or that of the fetched state.
     pub(crate) index: u64,
 }
 
@@ -50,7 +50,7 @@ impl Stamp {
         if bytes.len() < 8 + 4 + CHECKSUM_BYTES || &bytes[..8] != MAGIC {
             return damaged("its stamp does not begin as one of ours");
         }
-        // Every format ends with this checksum, so that a flipped bit is not taken for a newer version.
+        // Every format ends with this checksum: a flipped bit never passes for a newer version.
         let (covered, checksum) = bytes.split_at(bytes.len() - CHECKSUM_BYTES);
         if xxh3_64(covered).to_le_bytes() != checksum {
             return damaged("the checksum of its stamp is wrong");
@@ -66,14 +66,14 @@ impl Stamp {
         Ok(Self { format, cluster: array(&bytes[12..28]), generation: number(28), index: number(36) })
     }
 
-    /// Reads the stamp of a directory, whosever it is.
+    /// Reads the stamp of a directory of any cluster.
     pub(crate) fn read_any(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
         let bytes = fs::read(&path).map_err(StoreError::io(format!("reading {}", path.display())))?;
         Self::decode(&bytes)
     }
 
-    /// Reads and checks the stamp of a directory.
+    /// Reads the stamp of a directory and checks its cluster.
     pub(crate) fn read(dir: &Path, cluster: &[u8; 16]) -> Result<Self, StoreError> {
         let stamp = Self::read_any(dir)?;
         if stamp.cluster != *cluster {
@@ -82,12 +82,12 @@ impl Stamp {
         Ok(stamp)
     }
 
-    /// Puts the stamp in the place of the one before; durable when this returns.
+    /// Replaces the stamp; durable when this returns.
     pub(crate) fn write(self, dir: &Path) -> Result<(), StoreError> {
         replace_file(dir, FILE, &self.encode()).map_err(StoreError::io(format!("stamping {}", dir.display())))
     }
 
-    /// Where this generation's database stands.
+    /// The path of this generation's database.
     pub(crate) fn database(self, dir: &Path) -> PathBuf {
         dir.join(self.generation.to_string())
     }
@@ -98,7 +98,7 @@ pub(crate) fn stamped(dir: &Path) -> bool {
     dir.join(FILE).exists()
 }
 
-/// Puts a file whole in the place of the one before; durable when this returns.
+/// Replaces a file atomically; durable when this returns.
 pub(crate) fn replace_file(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let (new, target) = (dir.join(format!("{name}.new")), dir.join(name));
     let mut file = File::create(&new)?;

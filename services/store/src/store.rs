@@ -1,6 +1,7 @@
-//! The store as the apply thread has it: opening, writing, making durable, taking over a fetched state.
+//! The store of the apply thread: opening, writing, making durable, installing a fetched state.
 //!
-//! One writer; a batch is all changes of some entries with the applied mark, or nothing. Called by the node's machine.
+//! The store has one writer. A batch writes all changes of some entries with the applied mark, atomically. Called by the node's
+//! machine.
 
 use std::{
     fs,
@@ -26,7 +27,7 @@ use crate::{
     stamp::{Stamp, stamped, sync_directory, sync_parent},
 };
 
-/// The state of one node, and the only way to change it.
+/// The state of a node, with the only methods that change it.
 pub struct Store {
     dir: PathBuf,
     config: StoreConfig,
@@ -38,26 +39,26 @@ pub struct Store {
     seen: Seen,
     contents: Contents,
     recent: Recent,
-    /// The row of the settings: every batch asks for it.
+    /// The row of the settings, cached: every batch reads this row.
     settings: Option<Arc<Settings>>,
     lists_phones: bool,
     floors: Floors,
     forgetting: Forgetting,
     bytes: RowBytes,
     doubted: bool,
-    /// Since it was opened, in bytes of the engine's memory.
+    /// Written since opening, in bytes of the engine's memory.
     written: u64,
 }
 
-/// What the engine needs in memory for a row, beside its bytes.
+/// Overhead of a row in the engine's memory, bytes.
 const ROW_BYTES: usize = 64;
 
 impl Store {
-    /// Opens the store in `dir`, or makes an empty one where there is none (an absent or empty directory).
+    /// Opens the store in `dir`, or makes an empty store in an absent or empty directory.
     ///
     /// # Errors
-    /// A foreign, newer or damaged store, or one that the engine cannot read. Nothing is changed then: the caller may move it
-    /// aside ([`set_aside`]) where [`StoreError::may_be_set_aside`] says so.
+    /// A foreign, newer, damaged or unreadable store. Its durable rows are unchanged then: the caller may move the store aside
+    /// ([`set_aside`]) where [`StoreError::may_be_set_aside`] allows this.
     pub fn open(dir: &Path, config: StoreConfig) -> Result<Self, StoreError> {
         if !stamped(dir) {
             create(dir, &config)?;
@@ -105,12 +106,12 @@ impl Store {
         })
     }
 
-    /// Whether it was found wrong and no other state has been taken over since.
+    /// Whether the state was found wrong and not replaced since.
     pub fn doubted(&self) -> bool {
         self.doubted
     }
 
-    /// Remembers durably whether it was found wrong.
+    /// Records durably whether the state is wrong.
     ///
     /// # Errors
     /// A fault of the disk.
@@ -129,7 +130,7 @@ impl Store {
         Ok(())
     }
 
-    /// Up to where the log has been applied.
+    /// The last applied entry.
     pub fn applied(&self) -> &AppliedMark {
         &self.state.applied
     }
@@ -139,7 +140,7 @@ impl Store {
         self.state.digest
     }
 
-    /// The digest kept for an index divisible by [`DIGEST_INTERVAL`], if it is still kept.
+    /// The digest at an index divisible by [`DIGEST_INTERVAL`]; none: not kept.
     pub fn digest_at(&self, index: u64) -> Option<u128> {
         self.digests.at(index)
     }
@@ -161,16 +162,16 @@ impl Store {
         self.settings.as_ref()
     }
 
-    /// For all other threads.
+    /// The reader for all other threads.
     pub fn reader(&self) -> StoreReader {
         self.reader.clone()
     }
 
     /// Writes the changes of the entries up to `applied` as one batch; not yet durable ([`Store::persist`]). A batch must
-    /// end at every index divisible by [`DIGEST_INTERVAL`], because the digest kept for it is the one there.
+    /// end at every index divisible by [`DIGEST_INTERVAL`]: the kept digest is that of the last batch.
     ///
     /// # Errors
-    /// A fault of the disk. What the batch changed is then unknown: the process must end.
+    /// A fault of the disk. The effect of the batch is unknown then: the process must end.
     pub fn write(&mut self, changes: &Changes, applied: &AppliedMark) -> Result<(), StoreError> {
         let before = self.state.applied.index;
         assert!(applied.index > before, "entries are applied in order: {} after {before}", applied.index);
@@ -207,7 +208,7 @@ impl Store {
         self.reader.publish(StateSnapshot::new(engine, self.state.clone(), floors, self.written));
     }
 
-    /// Adds a change to the batch; what it adds to the digest (wrapping).
+    /// Adds a change to the batch; answers its change of the digest (wrapping).
     fn put(&mut self, batch: &mut OwnedWriteBatch, change: &Change) -> u128 {
         let (table, key) = (change.key.table(), change.key.encode());
         if table == Table::Content {
@@ -234,7 +235,7 @@ impl Store {
             (Some(row), None) => share(self.bytes.write(table, &key, row)),
         };
         let new = match &change.new {
-            None if table == Table::Request && self.floors.hides(&place) => 0, // no view shows it any more
+            None if table == Table::Request && self.floors.hides(&place) => 0, // already hidden by its floor
             None => {
                 batch.remove(keyspace, &*place);
                 0
@@ -250,21 +251,21 @@ impl Store {
         new.wrapping_sub(old)
     }
 
-    /// Makes everything written so far durable (fdatasync); the applied index that a restart will find, or a later one.
+    /// Makes all batches so far durable (fdatasync); answers the applied index that a restart finds at least.
     ///
     /// # Errors
-    /// A fault of the disk; never to be tried again (R6 durable-before-acknowledged): the process must end.
+    /// A fault of the disk. A retry is forbidden (R6 durable-before-acknowledged): the process must end.
     pub fn persist(&mut self) -> Result<u64, StoreError> {
         self.engine.persist(PersistMode::SyncData)?;
         self.forgetting.begin(&self.engine, &self.floors);
         Ok(self.state.applied.index)
     }
 
-    /// Takes over the state that [`crate::ingest`] made in `source` (on the same file system). Snapshots taken before go on
-    /// showing the old state, which is deleted when the last of them is dropped; moved aside if it was found wrong.
+    /// Takes over the state that [`crate::ingest`] made in `source` (on the same file system). Earlier snapshots still show the
+    /// old state; the drop of the last such snapshot deletes its files, or moves them aside if the state was found wrong.
     ///
     /// # Errors
-    /// A fault of the disk, or a source that is no whole store of this cluster: the old state is in use still.
+    /// A fault of the disk, or a source that is no whole store of this cluster: the old state stays in use.
     pub fn install(&mut self, source: &Path) -> Result<&AppliedMark, StoreError> {
         let fetched = Stamp::read(source, &self.config.cluster)?;
         owner::check(source, &self.config)?;
@@ -296,20 +297,20 @@ impl Store {
     }
 }
 
-/// Whether there is a Do-Not-Call entry.
+/// Whether the state has a Do-Not-Call entry.
 fn lists_phones(reader: &StoreReader) -> bool {
     let any = Bound { table: Table::Dnc, from: Vec::new(), prefix: Vec::new() };
     !reader.snapshot().next(&any, 1).is_empty()
 }
 
-/// What is held in memory of the requests that a state remembers.
+/// The in-memory indexes over the remembered requests of a state.
 fn remembered(engine: &Engine, floors: &Floors) -> Result<(Seen, Contents), StoreError> {
     let mut seen = Seen::default();
     let contents = Contents::of(engine, None, floors, |key| seen.add(key))?;
     Ok((seen, contents))
 }
 
-/// Makes an empty store beside its place and puts it there whole, so that a crash leaves none or a complete one.
+/// Makes an empty store beside `dir` and renames it into place, so that a crash leaves no store or a complete store.
 fn create(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> {
     let what = || format!("making a store in {}", dir.display());
     let failed = || StoreError::io(what());
@@ -330,7 +331,7 @@ fn create(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> {
     sync_parent(dir).map_err(failed())
 }
 
-/// Removes what a crash left between two generations.
+/// Removes the generations that a crash left behind.
 fn remove_other_generations(dir: &Path, stamp: Stamp) -> Result<(), StoreError> {
     let what = || format!("tidying {}", dir.display());
     for entry in fs::read_dir(dir).map_err(StoreError::io(what()))? {
@@ -342,8 +343,7 @@ fn remove_other_generations(dir: &Path, stamp: Stamp) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Moves a store that does not open out of the way, for somebody to look at; returns where it stands now. An earlier one
-/// that was set aside is replaced.
+/// Moves an unreadable store aside for an operator to inspect; returns its new path. An earlier store set aside is removed.
 ///
 /// # Errors
 /// A fault of the disk.

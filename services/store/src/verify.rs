@@ -1,16 +1,16 @@
-//! Recomputing the digest from the rows on disk (`ocsctl verify`, the scan of every day). Called by `reader`, and by tests.
+//! Recomputes the digest from the rows on disk (`ocsctl verify`, the daily scan). Called by `reader`, and by tests.
 
 use crate::{StateSnapshot, error::StoreError, requests, rows};
 
-/// Bytes read between two questions about the pace.
+/// Bytes read between two calls of the pacer.
 const STEP_BYTES: u64 = 1 << 20;
 
-/// What the rows on disk say, beside what was kept up to date.
+/// The digest recomputed from the rows on disk, beside the digest updated with every change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
     /// The applied index of the state that was read.
     pub index: u64,
-    /// The digest that was kept up to date with every change.
+    /// The digest updated with every change.
     pub recorded: u128,
     /// The digest of the rows found.
     pub recomputed: u128,
@@ -19,14 +19,14 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Whether the rows are those that were written.
+    /// Whether the rows on disk are those written.
     pub fn equal(&self) -> bool {
         self.recorded == self.recomputed
     }
 }
 
-/// Reads every state row of one consistent state. What cannot be read is an answer here, not the end of the process.
-/// None: broken off.
+/// Reads every state row of one consistent state. An unreadable row is an error here, not the end of the process.
+/// None: stopped by the pacer.
 pub(crate) fn verify(
     snapshot: &StateSnapshot,
     mut pace: impl FnMut(u64) -> bool,

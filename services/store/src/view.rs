@@ -1,7 +1,6 @@
-//! The two views of the state: the newest, for the apply thread, and a consistent one, for all others.
+//! The views of the state: the newest, for the apply thread, and consistent states, for all other threads.
 //!
-//! A fault of the disk ends the process ([`crate::fatal`]), since a view cannot answer one. Called through
-//! [`records::View`].
+//! A fault of the disk ends the process ([`crate::fatal`]): the trait has no error. Called through [`records::View`].
 
 use std::sync::Arc;
 
@@ -21,14 +20,14 @@ use crate::{
     seen::Seen,
 };
 
-/// The newest state. Only the apply thread has one, and it does not write while it reads.
+/// The newest state. Only the apply thread has this view, and the borrow excludes writes during reads.
 pub struct CurrentView<'a> {
     engine: &'a Engine,
     seen: &'a Seen,
     contents: &'a Contents,
     recent: &'a Recent,
     settings: Option<&'a Arc<Settings>>,
-    /// Whether there may be a Do-Not-Call entry: each record that is added asks for two.
+    /// Whether the state may have a Do-Not-Call entry: each added record looks up two.
     lists_phones: bool,
     floors: &'a Floors,
 }
@@ -69,7 +68,7 @@ impl View for CurrentView<'_> {
     }
 }
 
-/// The state at one index, whatever is written meanwhile. Cheap to clone. Has no content index: to decide updates on it, see
+/// The state at one index, unaffected by later writes. Cheap to clone. Has no content index: to decide updates, see
 /// [`StateSnapshot::for_replay`].
 #[derive(Clone)]
 pub struct StateSnapshot(Arc<Inner>);
@@ -83,18 +82,18 @@ struct Inner {
 }
 
 impl StateSnapshot {
-    /// Taken by the writer, between two batches: never beside one (see `reader`). `written`: see
+    /// Only the writer takes a snapshot, and only between two batches (see `reader`). `written`: see
     /// [`StateSnapshot::written_since`].
     pub(crate) fn new(engine: Arc<Engine>, state: State, floors: Floors, written: u64) -> Self {
         Self(Arc::new(Inner { snapshot: engine.snapshot(), engine, state, floors, written }))
     }
 
-    /// What this process wrote between an earlier state and this one, in bytes of the engine's memory.
+    /// Bytes of the engine's memory that this process wrote between an earlier state and this state.
     pub fn written_since(&self, earlier: &Self) -> u64 {
         self.0.written.saturating_sub(earlier.0.written)
     }
 
-    /// Up to where the log had been applied.
+    /// The last applied entry.
     pub fn applied(&self) -> &AppliedMark {
         &self.0.state.applied
     }
@@ -109,13 +108,13 @@ impl StateSnapshot {
         self.0.state.digest
     }
 
-    /// The digest that the state has after these changes to it.
+    /// The digest of the state after these changes.
     pub fn digest_after(&self, changes: &Changes) -> u128 {
         let seed = rows::digest_seed(self.0.engine.cluster());
         self.digest().wrapping_add(digest_of_changes(seed, changes))
     }
 
-    /// How many records there are, over all lists.
+    /// Count of records over all lists.
     pub fn records(&self) -> u64 {
         match self.get(&Key::Meta) {
             Some(Row::Meta(meta)) => meta.records,
@@ -123,7 +122,7 @@ impl StateSnapshot {
         }
     }
 
-    /// The same state as one on which updates can be decided; reads every request that is remembered.
+    /// This state with a content index, for deciding updates; reads every remembered request.
     ///
     /// # Errors
     /// Rows that cannot be read.
@@ -132,7 +131,7 @@ impl StateSnapshot {
         Ok(ReplayView { state: self, contents })
     }
 
-    /// The whole state as chunks, the first of which says which state it is.
+    /// The whole state as chunks; the first chunk identifies the state.
     pub fn export(&self) -> Export {
         Export::new(self)
     }
@@ -180,7 +179,7 @@ impl View for StateSnapshot {
     }
 }
 
-/// A state on which updates can be decided once more.
+/// A state with a content index, on which updates can be decided again.
 pub struct ReplayView<'a> {
     state: &'a StateSnapshot,
     contents: Contents,
@@ -203,7 +202,7 @@ fn place(key: &Key) -> Encoded {
     rows::tagged(key.table(), &key.encode())
 }
 
-/// The engine, and which of its states; none: the newest.
+/// The engine and a snapshot of it; none: the newest state.
 type Source<'a> = (&'a Engine, Option<&'a Snapshot>);
 
 fn get((engine, at): Source<'_>, floors: &Floors, table: Table, place: &[u8]) -> Option<Row> {

@@ -1,6 +1,6 @@
-//! A backup file: whole it gives its state back, and whatever is wrong with it is refused by name.
+//! Backup files: a whole file gives its state back, and every fault of a file is refused by name.
 
-#![allow(clippy::unwrap_used)] // a test ends where something is not as it must be
+#![allow(clippy::unwrap_used)] // a failed `unwrap` fails the test
 
 mod support;
 
@@ -25,7 +25,7 @@ fn about() -> ArchiveHead {
     }
 }
 
-/// The parts of a backup, and the rows that it holds.
+/// The parts of a backup, and its rows.
 fn parts(dir: &Path) -> (Vec<Vec<u8>>, MapView) {
     let (mut store, mut map) = (open(&dir.join("source")), MapView::default());
     write_up_to(&mut store, &mut map, &mut Random(17), LAST);
@@ -33,7 +33,7 @@ fn parts(dir: &Path) -> (Vec<Vec<u8>>, MapView) {
     (parts, map)
 }
 
-/// One of a few bytes more than a kilobyte: small enough to try everything on it.
+/// A backup of little more than a kilobyte: small enough to damage every byte in turn.
 fn small(dir: &Path) -> Vec<u8> {
     let (mut store, mut map) = (open(&dir.join("small")), MapView::default());
     write_up_to(&mut store, &mut map, &mut Random(5), 3);

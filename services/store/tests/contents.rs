@@ -1,6 +1,6 @@
-//! The content index is not on disk: whatever it is told from, requests that repeat others get the answers of a map.
+//! The content index is not on disk: after a restart and in a replay, repeated requests still get the answers of a map.
 
-#![allow(clippy::unwrap_used)] // a test ends where something is not as it must be
+#![allow(clippy::unwrap_used)] // a failed `unwrap` fails the test
 
 mod support;
 
@@ -12,10 +12,10 @@ use records::{Change, Changes, MapView, Rules, View, decide};
 use store::Store;
 use support::{Random, SEED, mark, open};
 
-/// Between two commands: a content comes again within its window, beyond it, and after its request was forgotten.
+/// Time between two commands: a content repeats within its window, after its window, and after its request is forgotten.
 const STEP_US: u64 = 170_000;
 
-/// A store and a map that are changed alike.
+/// A store and a map that get the same changes.
 struct Pair {
     store: Store,
     map: MapView,
@@ -35,7 +35,7 @@ impl Pair {
         Command { random: vec![7; 16], ..Command::new(self.rules, id, stamp_us, Origin::Http, body) }
     }
 
-    /// One of a few contents; some come from a balancer that names them.
+    /// A random request out of a few contents; some have an idempotency key of a balancer.
     fn update(&mut self) -> Command {
         let attempts = Value::Int(i64::try_from(self.random.below(40)).unwrap());
         let attributes: Attributes = [(key::ATTEMPTS.to_owned(), attempts)].into_iter().collect();
@@ -63,7 +63,7 @@ fn request(verb: Verb, resource: Resource, attributes: Attributes, idempotency_k
     Request { verb, resource, attributes, tenant, principal, idempotency_key }
 }
 
-/// What is answered, and what becomes of the rows that the digest covers.
+/// The replies, and the rows that the digest covers.
 fn decided(command: &Command, view: &impl View) -> (Reply, Vec<Change>) {
     let (reply, Changes(changes), _) = decide(command, view, &Rules::default());
     (reply, changes.into_iter().filter(|change| change.key.table().is_state()).collect())
@@ -109,6 +109,6 @@ fn a_state_that_was_opened_again_or_is_replayed_knows_the_same_repeats() {
         let reopened: Vec<_> = asked.iter().map(|command| decided(command, &pair.store.view())).collect();
         assert_eq!(reopened, expected, "round {round}");
     }
-    assert!(repeats > 50, "{repeats} repeats"); // under the newest rules a change in between ends a window
+    assert!(repeats > 50, "{repeats} repeats"); // under the newest rules another change ends a window
     assert_eq!(pair.store.digest(), pair.map.digest(SEED));
 }

@@ -1,6 +1,6 @@
-//! What is remembered of requests and forgotten again: gone for every view at once, and from the disk soon after.
+//! Forgotten requests: hidden from every view at once, and gone from the disk soon after.
 
-#![allow(clippy::unwrap_used)] // a test ends where something is not as it must be
+#![allow(clippy::unwrap_used)] // a failed `unwrap` fails the test
 
 mod support;
 
@@ -11,12 +11,12 @@ use records::{Key, MapView, View};
 use store::{Store, ingest};
 use support::{Random, SEED, assert_same_rows, config, mark, open, remember_and_forget};
 
-/// Ids that are remembered of each node.
+/// Remembered ids of each node.
 const KEPT: u64 = 500;
 const BYTES: usize = 300;
 const PERSIST_EVERY: u64 = 300;
 
-/// A store and a map that remember and forget alike.
+/// A store and a map that remember and forget the same requests.
 struct Pair {
     store: Store,
     map: MapView,
@@ -86,7 +86,7 @@ fn what_is_forgotten_is_gone_for_every_view_and_leaves_the_disk() {
         }
         let (remembered, all) = (2 * KEPT * BYTES as u64, 20_000 * BYTES as u64);
         assert!(most > remembered / 2, "{most}: nothing was written as tables");
-        // two kinds of ids stand beside each other where the kind changes, and those with a token are longer
+        // where the kind changes, both kinds are on disk, and ids with a token are longer
         assert!(most < all * 2 / 3, "{most} bytes of tables");
     }
 }

@@ -1,6 +1,6 @@
-//! The store on a real disk: what is written is what is read, after a restart and a torn journal too.
+//! The store on a real disk: reads give the written rows, after a restart and a torn journal too.
 
-#![allow(clippy::unwrap_used)] // a test ends where something is not as it must be
+#![allow(clippy::unwrap_used)] // a failed `unwrap` fails the test
 
 mod support;
 
@@ -60,7 +60,7 @@ fn what_was_made_durable_is_there_after_a_restart() {
     assert_same_rows(&store.view(), &map);
 }
 
-/// The maps after each index, and the directory of a store as a crash would leave it.
+/// The maps after each index, and the directory of a store as a crash leaves it.
 fn crashed(dir: &Path, last: u64) -> Vec<MapView> {
     let live = dir.join("live");
     let (mut store, mut map, mut random) = (open(&live), MapView::default(), Random(5));
@@ -107,7 +107,7 @@ fn a_torn_journal_opens_at_an_earlier_index_with_exactly_its_state() {
     assert!(reached.is_sorted() && reached[0] == 0 && reached[8] == 60, "{reached:?}");
 }
 
-/// What a power cut leaves where a page was not synced and those behind it were: the engine alone would not open some of these.
+/// Power cuts that lose an unsynced page before synced pages: the engine alone refuses to open some of these journals.
 #[test]
 fn a_journal_with_zeros_in_its_middle_opens_at_the_last_whole_batch_before_them() {
     const PLACES: usize = 60;
@@ -132,7 +132,7 @@ fn a_journal_with_zeros_in_its_middle_opens_at_the_last_whole_batch_before_them(
     assert!(reached.is_sorted() && reached[0] == 0 && reached[PLACES - 1] > 50, "{reached:?}");
 }
 
-/// A flush or a compaction beside a half-written batch must not show it: small buffers make many of them.
+/// A flush or a compaction in the middle of a batch must not expose a part of the batch: small buffers cause many of both.
 #[test]
 fn a_snapshot_is_one_state_while_the_store_is_written_flushed_and_compacted() {
     let dir = tempfile::tempdir().unwrap();
@@ -174,7 +174,7 @@ fn named(node: &str) -> StoreConfig {
 fn a_state_of_another_node_is_refused_and_one_that_names_nobody_becomes_the_openers() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
-    drop(open(&path)); // as an older version left it
+    drop(open(&path)); // as an older release leaves it
     assert_eq!(owner(&path).unwrap(), StateOwner { cluster: CLUSTER, node: None });
     drop(Store::open(&path, named("b")).unwrap());
     assert_eq!(owner(&path).unwrap(), StateOwner { cluster: CLUSTER, node: Some("b".to_owned()) });

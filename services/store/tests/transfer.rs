@@ -1,6 +1,6 @@
-//! A state sent to another node: equal there, or refused; taken over while it is read.
+//! The transfer of a state to another node: equal there, or refused; installed during reads.
 
-#![allow(clippy::unwrap_used)] // a test ends where something is not as it must be
+#![allow(clippy::unwrap_used)] // a failed `unwrap` fails the test
 
 #[path = "support/spoil.rs"]
 mod spoil;
@@ -21,7 +21,7 @@ fn receive(dir: &Path, chunks: &[Vec<u8>]) -> Result<Ingested, IngestError> {
     ingest(dir, &config(), chunks.iter().map(Ok))
 }
 
-/// A store at index 1100 with its map, and rows enough for several chunks.
+/// A store at index 1101 with its map, and rows enough for several chunks.
 fn sender(dir: &Path) -> (Store, MapView) {
     let (mut store, mut map) = (open(dir), MapView::default());
     write_up_to(&mut store, &mut map, &mut Random(17), 1100);

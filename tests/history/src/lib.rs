@@ -1,8 +1,8 @@
 //! Linearizability of one record's history: some order of its operations explains every reply and respects real time.
 //!
-//! The search of Wing and Gong, with what Lowe added: a set of configurations that were tried. Knows nothing of logs or
-//! nodes, and nothing of the product either: a model of a record of its own, four numbers, by the specification
-//! (spec 8, 9). Does no IO and reads no clock. Called at the end of a simulated run, and by the drills on real processes.
+//! The search of Wing and Gong, with Lowe's addition: a set of configurations that were tried. Knows nothing of logs or nodes,
+//! and nothing of the product either: a model of a record of its own, four numbers, by the specification (spec 8, 9). Does no
+//! IO and reads no clock. Called at the end of a simulated run, and by the drills on real processes.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ mod value {
 /// The code of the refusal of a finalised record.
 pub const FINALISED: &str = "RECORD_FINALISED";
 
-/// The end of an operation of which nobody heard: it may have its effect at any later time, or never.
+/// The end of an operation without a known outcome: its effect may come at any later time, or never.
 pub const NEVER_OVER: u64 = u64::MAX;
 
 /// Operations of unknown outcome that one history may have.
@@ -28,7 +28,7 @@ const LOOSE_MAX: usize = 128;
 /// Configurations that are tried before the search gives up.
 const CONFIGURATIONS_MAX: usize = 1_000_000;
 
-/// What an operation asks for.
+/// The action of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// AddRecord.
@@ -51,7 +51,7 @@ pub enum Act {
     Read,
 }
 
-/// What a record shows.
+/// The content of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shown {
     /// record_status
@@ -64,14 +64,14 @@ pub struct Shown {
     pub attempts: i64,
 }
 
-/// What was answered.
+/// The answer to an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// An acknowledgement.
     Done,
     /// A refusal of the rules.
     Refused(String),
-    /// What a read showed.
+    /// The record in the answer to a read.
     Shown(Shown),
 }
 
@@ -80,13 +80,13 @@ pub enum Outcome {
 pub struct Operation {
     /// Its number.
     pub number: u64,
-    /// When it was called.
+    /// Time of the call.
     pub called: u64,
-    /// When it was over: answered, or its effect known; or [`NEVER_OVER`].
+    /// Time of the end: answered, or the effect known; or [`NEVER_OVER`].
     pub over: u64,
-    /// What was asked.
+    /// The action.
     pub act: Act,
-    /// What was answered; none: never known. It had its effect, unless it is never over.
+    /// The answer; none: never known. Without an answer the operation had its effect, unless its end is [`NEVER_OVER`].
     pub outcome: Option<Outcome>,
 }
 
@@ -123,8 +123,8 @@ impl Default for Shown {
     }
 }
 
-/// A configuration: the first operation that has no place yet, which of the next 128 have one, which of those of unknown
-/// outcome had their effect, and the record then.
+/// A configuration: the first operation without a place, the operations with a place among the next 128, the operations of
+/// unknown outcome that had their effect, and the record then.
 type Configuration = (usize, u128, u128, Shown);
 
 /// Whether a history of one record is linearizable, beginning with `first`.
@@ -157,9 +157,9 @@ pub fn linearizable(first: Shown, operations: Vec<Operation>) -> Result<(), Stri
 
 /// A history, taken apart.
 struct Search {
-    /// Those that are over, in the order of their calls.
+    /// Operations that are over, in the order of their calls.
     operations: Vec<Operation>,
-    /// Those that are not: each may have its place or none.
+    /// Operations that are not over: each may have its place or none.
     loose: Vec<Operation>,
 }
 
@@ -172,7 +172,7 @@ impl Search {
         Self { operations, loose }
     }
 
-    /// Every configuration that one more operation leads to; the last is tried first.
+    /// Every configuration that another operation leads to; the last is tried first.
     fn follow(&self, (from, placed, used, record): Configuration, open: &mut Vec<Configuration>) {
         let window = || (from..self.operations.len().min(from + 128)).filter(|at| placed & (1 << (at - from)) == 0);
         let limit = window().map(|at| self.operations[at].over).min().unwrap_or(u64::MAX);
@@ -191,7 +191,7 @@ impl Search {
         }
     }
 
-    /// The operations where an explanation ended, for a person.
+    /// The operations at the end of the explanation, for a person.
     fn around(&self, furthest: usize) -> String {
         let near = self.operations.iter().skip(furthest.saturating_sub(8)).take(24);
         let mut lines: Vec<String> = near.map(|operation| format!("\n  {operation:?}")).collect();

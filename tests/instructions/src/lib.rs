@@ -1,5 +1,5 @@
-//! Four steps of an update's way, each by itself and as often as is asked: what they cost is counted in instructions, which do
-//! not wobble as times do.
+//! Four steps of an update's way, each by itself and repeated: their cost is counted in instructions, which do not wobble as
+//! times do.
 //!
 //! No network, no disk, no clock, no thread. Called by the program `instructions`, which a test runs under callgrind.
 
@@ -25,10 +25,10 @@ const FRAME_REQUESTS: u64 = 16;
 /// Entries of one batch of the log.
 const BATCH_ENTRIES: u64 = 16;
 
-/// A step, by the name under which its count is kept, and what repeats it.
+/// A step: the name under which its count is kept, and the function that repeats the step.
 pub type Step = (&'static str, fn(u64));
 
-/// All of them.
+/// All steps.
 pub const STEPS: [Step; 4] =
     [("from_http", translate), ("decide", decide_updates), ("log_append", append), ("link_codec", frames)];
 
@@ -55,7 +55,7 @@ fn translate(count: u64) {
     (0..count).for_each(|at| drop(request(1 + at % 100)));
 }
 
-/// Decided on a state in memory; what the engine adds is not counted here.
+/// Decides on a state in memory; the cost of the engine is not counted here.
 fn decide_updates(count: u64) {
     let (mut state, rules) = (MapView::default(), Rules::default());
     let field = |name: &str| UserField {
@@ -76,7 +76,7 @@ fn decide_updates(count: u64) {
     }
 }
 
-/// A tenth of a second between two: a content that comes again is new.
+/// A tenth of a second between two requests: a content that comes again is new.
 fn command(at: u64, body: Body) -> Command {
     let (id, stamp_us) =
         (RequestId { node: 1, incarnation: 1, token: 0, counter: at + 1 }, 1_700_000_000_000_000 + at * 100_000);

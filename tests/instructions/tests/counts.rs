@@ -1,8 +1,8 @@
-//! What four steps of an update's way cost, in instructions: a change that makes one dearer is seen, and is meant.
+//! Cost of four steps of an update's way, in instructions: a change that makes a step dearer shows, and is deliberate.
 //!
 //! Counted by callgrind as the difference between two runs, so that starting costs nothing, and compared with the counts kept
-//! in `tests/instructions/counts.toml`. They belong to one compiler and one profile; with another one, and without valgrind, the test
-//! says why it is skipped. `OCS_COUNT=write` writes the counts anew.
+//! in `tests/instructions/counts.toml`. The counts belong to one compiler and one profile; with another one, and without
+//! valgrind, the test prints why it skips. `OCS_COUNT=write` writes the counts anew.
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
@@ -14,7 +14,7 @@ const TOLERANCE_PERCENT: f64 = 12.0;
 /// Repetitions of the two runs.
 const RUNS: [u64; 2] = [200, 600];
 
-/// What is kept.
+/// The content of the file.
 #[derive(Debug, PartialEq)]
 struct Kept {
     compiler: String,

@@ -1,13 +1,13 @@
 //! Plays lying frames for a while: `fuzz MINUTES`, `fuzz MINUTES FIRST`, or one input with `SEED=n` in the environment.
 //!
 //! Ends at the first panic, with its seed; exit code 101 then. Called by `make fuzz`.
-#![allow(clippy::print_stdout)] // its report is what it is for
+#![allow(clippy::print_stdout)] // the report is the product
 
 use std::time::{Duration, Instant};
 
 use ocs_tests::fuzz::{Reached, run_seed};
 
-/// How often it says how far it is.
+/// Time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(60);
 
 fn main() {

@@ -1,7 +1,7 @@
-//! Makes each deliberate mistake in turn and runs seeds until one catches it: `mutants SEEDS`.
+//! Makes each deliberate mistake in turn and runs seeds until a seed catches the mistake: `mutants SEEDS`.
 //!
 //! Prints a table; exit code 1 if a mistake survived, 2 if they were not compiled in. Called by `make mutants`.
-#![allow(clippy::print_stdout)] // its report is what it is for
+#![allow(clippy::print_stdout)] // the report is the product
 
 use std::process::ExitCode;
 
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     if survived == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The claim that failed, without where it stands.
+/// The claim that failed, without its place in the code.
 #[cfg(mutant)]
 fn shown(violation: &str) -> String {
     let last = violation.lines().nth(1).unwrap_or(violation);

@@ -1,8 +1,8 @@
-//! Runs seeds of the simulator: `sim SEEDS`, `sim SEEDS FIRST`, or one with `SEED=n` in the environment
-//! (`TALK=1` tells everything that happens).
+//! Runs seeds of the simulator: `sim SEEDS`, `sim SEEDS FIRST`, or a single one with `SEED=n` in the environment (`TALK=1`
+//! prints every event).
 //!
 //! Prints every violation with its seed; exit code 1 if there was one. Called by `make sim`.
-#![allow(clippy::print_stdout)] // its report is what it is for
+#![allow(clippy::print_stdout)] // the report is the product
 
 use std::{process::ExitCode, time::Instant};
 

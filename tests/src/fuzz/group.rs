@@ -1,5 +1,5 @@
-//! Three cores on disks in memory: data nodes 1 and 2, witness 3. Whatever a driver does with an output is done here, in the
-//! order that the input says.
+//! Three cores on disks in memory: data nodes 1 and 2, witness 3. This harness executes a driver's output, in the order that
+//! the input says.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -160,7 +160,7 @@ impl Group {
         }
     }
 
-    /// Every process ends and starts from its disk: what was written must not end the next start.
+    /// Every process ends and starts from its disk: no content of a disk may end the next start.
     pub(super) fn start_all(&mut self) {
         self.settle();
         (0..3).for_each(|at| self.start(at));
@@ -184,7 +184,7 @@ impl Group {
         self.give(at, PeerFrame { head: Some(head), messages, ..PeerFrame::default() });
     }
 
-    /// The next frame, as it is or with a field changed.
+    /// Delivers the next frame, unchanged or with a changed field.
     fn deliver(&mut self, lie: Option<&mut Input<'_>>) {
         let Some(mut frame) = self.wire.pop_front() else { return };
         let Some(to) = frame.messages.first().map(|message| message.to) else { return };
@@ -196,7 +196,7 @@ impl Group {
         self.give(at, frame);
     }
 
-    /// As the node's guard and driver do.
+    /// Follows the node's guard and driver.
     fn give(&mut self, at: usize, frame: PeerFrame) {
         self.reached.frames += 1;
         if frame.head.as_ref().is_none_or(|head| bounds::head(head).is_err()) {
@@ -250,7 +250,7 @@ impl Group {
         applied
     }
 
-    /// Everything that is there is delivered, written and applied, within bounds.
+    /// Delivers, writes and applies everything that is pending, within bounds.
     fn settle(&mut self) {
         for _ in 0..200 {
             self.deliver(None);

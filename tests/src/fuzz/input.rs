@@ -38,7 +38,7 @@ impl<'a> Input<'a> {
         (0..8).fold(0, |number, _| number << 8 | u64::from(self.byte()))
     }
 
-    /// A number that code trips over: near one of `known`, at an edge, or any.
+    /// A number that code trips over: near a number of `known`, at an edge, or any.
     pub(super) fn near(&mut self, known: &[u64]) -> u64 {
         const EDGES: [u64; 9] = [0, 1, 2, u32::MAX as u64, 1 << 32, (1 << 62) - 1, 1 << 62, 1 << 63, u64::MAX];
         match self.byte() {

@@ -1,4 +1,4 @@
-//! Messages of Raft as nobody would send them: mostly near what the receiver knows, so that they reach deep.
+//! Raft messages that no release sends: mostly near the receiver's knowledge, so that they reach deep.
 
 use ocs_proto::peer::{
     ChangeContext, ConfChangeSingle, ConfChangeV2, ConfState, Entry, Head, Member, RaftMessage, SnapshotMark,
@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use super::input::Input;
 
-/// What the author of a lie knows of the receiver.
+/// The knowledge of the receiver that the author of a lie has.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Target {
     pub(super) id: u64,

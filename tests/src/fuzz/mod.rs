@@ -14,10 +14,10 @@ use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 use group::Group;
 use input::Input;
 
-/// Bytes of one seed's input.
+/// Length of a seed's input, bytes.
 const INPUT_BYTES: usize = 4096;
 
-/// What an input did, so that a harness that reaches nothing is noticed.
+/// The effects of an input: a harness that reaches nothing is noticed.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Reached {
     /// Frames that were stepped.
@@ -39,10 +39,10 @@ impl std::ops::AddAssign for Reached {
     }
 }
 
-/// Plays one input: a group that works, then whatever the bytes say, then a start of every node from its disk.
+/// Plays one input: a group that works, then the frames that the bytes give, then a start of every node from its disk.
 ///
 /// # Panics
-/// A core does: the failure that is looked for.
+/// A core panics: the failure that the fuzzer looks for.
 pub fn run(bytes: &[u8]) -> Reached {
     let mut input = Input::new(bytes);
     let mut group = Group::working();

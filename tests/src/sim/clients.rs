@@ -1,7 +1,7 @@
-//! The clients of the simulation: each asks one thing at a time, of either node, and sends again what it may.
+//! The clients of the simulation: each client asks one thing at a time, of either node, and retries where a retry is safe.
 //!
-//! What has an Idempotency-Key is sent again until it has an answer; what has none is left when nothing is known. Keeps
-//! every operation for the checks. Called by `world`.
+//! A request with an Idempotency-Key is sent again until its client has an answer; a request without a key ends with an unknown
+//! outcome. Keeps every operation for the checks. Called by `world`.
 
 use std::collections::HashMap;
 
@@ -15,10 +15,10 @@ use super::{event::Event, requests, world::World};
 const CLIENTS: usize = 7;
 /// Records that clients ask about at a time.
 const RECORDS_MAX: usize = 5;
-/// Times that a client sends what has a key.
+/// Times that a client sends a request with a key.
 const SENDS_MAX: u32 = 8;
 
-/// What a client hears.
+/// The answer that a client gets.
 #[derive(Debug, Clone)]
 pub(super) enum Answer {
     Reply(Reply),
@@ -26,7 +26,7 @@ pub(super) enum Answer {
     Unavailable,
     /// OUTCOME_UNKNOWN.
     Unknown,
-    /// Nobody listened: it was never sent.
+    /// The connection was refused: the request was never sent.
     NotSent,
     /// The connection broke.
     Reset,
@@ -47,13 +47,13 @@ pub(super) struct Call {
     node: usize,
 }
 
-/// All clients, and all that they ever asked.
+/// All clients, and all their operations.
 #[derive(Debug)]
 pub(super) struct Clients {
     calls: Vec<Call>,
     /// Operations on a record that is there.
     by_record: HashMap<Handle, Vec<u64>>,
-    /// Nodes that they ask: the first places.
+    /// Nodes that clients ask: the first places.
     nodes: usize,
     /// Records that clients ask about.
     pub(super) open: Vec<Handle>,
@@ -82,7 +82,7 @@ impl Clients {
         self.busy == 0
     }
 
-    /// The request of an operation: the same whenever it is sent.
+    /// The request of an operation: the same in every attempt.
     pub(super) fn request(&self, operation: u64) -> Request {
         let call = self.call(operation);
         let key = call.keyed.then(|| format!("key {operation}").into_bytes());
@@ -162,13 +162,13 @@ impl World {
         }
     }
 
-    /// An answer is on its way to its client.
+    /// Sends an answer to its client.
     pub(super) fn answer_client(&mut self, operation: u64, answer: Answer) {
         let way_us = self.rng.random_range(50..400);
         self.after(way_us, Event::Answer { operation, answer });
     }
 
-    /// A client hears an answer: the end, or it sends again.
+    /// A client hears an answer: the operation ends, or the client sends the request again.
     pub(super) fn hear(&mut self, operation: u64, answer: Answer) {
         let moment = self.moment;
         let call = &mut self.clients.calls[operation as usize];
@@ -181,7 +181,7 @@ impl World {
             _ => outcome.is_none() && call.keyed && call.sends < SENDS_MAX,
         };
         if again {
-            call.node = (call.node + 1) % self.clients.nodes; // another one
+            call.node = (call.node + 1) % self.clients.nodes; // another node
             let pause_us = self.rng.random_range(1_000..400_000);
             return self.after(pause_us, Event::Again(operation));
         }
@@ -212,7 +212,7 @@ impl World {
     }
 }
 
-/// The operations on one record that have a place in its history: what was answered, and what had its effect.
+/// The operations on one record that have a place in its history: answered ones, and those that had an effect.
 pub(super) fn history(clients: &Clients, handle: Handle, effect: impl Fn(u64) -> Option<u64>) -> Vec<Operation> {
     let numbers = clients.by_record.get(&handle).into_iter().flatten();
     let of_record = numbers.map(|number| (*number, clients.call(*number)));

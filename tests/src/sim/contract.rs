@@ -1,4 +1,4 @@
-//! What must hold of operators' orders, and of states that are wrong: one function each, named as a claim, as in `invariants`.
+//! Claims about operators' orders and wrong states: one function each, named as a claim, as in `invariants`.
 //!
 //! Called by `operators`, `quarantine` and `world`.
 
@@ -17,9 +17,9 @@ use super::{
 /// Automatic failover is paused: an operator was told so.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paused {
-    /// Who was primary then.
+    /// The primary at that time.
     holder: RaftId,
-    /// In this term.
+    /// The term of that primary.
     term: u64,
 }
 
@@ -32,14 +32,14 @@ impl Watch {
         }
     }
 
-    /// Somebody is asked to take over from the leader of this term.
+    /// A leader asks another node to take over from this term.
     pub(super) fn hand_over(&mut self, term: u64) {
         self.handed_over = self.handed_over.max(term);
         self.paused = None;
     }
 
-    /// Architecture, services/consensus: while failover is paused nobody but the last primary leads by itself. An operator's handover, and a resume, end
-    /// what is known of it.
+    /// Architecture, services/consensus: while failover is paused only the last primary leads by itself. An operator's
+    /// handover, and a resume, end the simulator's knowledge of the pause.
     pub(super) fn while_it_is_paused_nobody_takes_over(&self, life: &Life) {
         let Some(paused) = self.paused.filter(|paused| life.core.leads() && life.core.term() > paused.term) else {
             return;
@@ -54,7 +54,7 @@ impl Watch {
         );
     }
 
-    /// Who leads while failover is paused, as far as an operator was told.
+    /// The node that leads while failover is paused, as far as an operator was told.
     pub(super) fn holder(&self) -> Option<RaftId> {
         self.paused.map(|paused| paused.holder)
     }
@@ -65,7 +65,7 @@ impl Watch {
         has && self.last_term() <= node.synced.hard_state.term
     }
 
-    /// Architecture, What loses what: in a pair, what was acknowledged is on both disks, so whoever is forced has it.
+    /// Architecture, What loses what: in a pair, acknowledged updates are on both disks, so either forced node has them.
     pub(super) fn who_is_forced_has_all_that_was_committed(&self, log: &LogReader<MemDisk>, beginning: &Beginning) {
         let last = self.committed.last_key_value();
         let Some((index, term)) = last.filter(|(index, _)| **index >= log.first_index()) else { return };
@@ -78,7 +78,7 @@ impl Watch {
         );
     }
 
-    /// Decision 0011: one disk is enough until an operator says that it is not.
+    /// Decision 0011: one disk is enough until an operator ends single-copy.
     pub(super) fn single_copy_ends_when_an_operator_says_so(&self, learnt: &[(u64, ConfState)]) {
         for (index, conf) in learnt.iter().filter(|(index, _)| !self.memberships.contains_key(index)) {
             let before = self.memberships.range(..index).next_back().is_some_and(|(_, before)| before.single_copy);
@@ -117,7 +117,7 @@ pub(super) fn nothing_is_exchanged_across_epochs(node: &Node, head: &Head) {
     );
 }
 
-/// Decision 0011: each step finds out what was done.
+/// Decision 0011: each step detects the steps before it that are already done.
 pub(super) fn an_order_that_a_crash_cut_short_ends_in_the_same_place(cut_short: &Beginning, whole: &Beginning) {
     claim!(
         cut_short == whole,
@@ -126,8 +126,8 @@ pub(super) fn an_order_that_a_crash_cut_short_ends_in_the_same_place(cut_short: 
     );
 }
 
-/// Decision 0012: a node that is right keeps its state, unless neither can be shown wrong: then the backup yields.
-/// `doubted`: that was so before a start.
+/// Decision 0012: a right state stays, unless neither state can be shown wrong: then the backup yields.
+/// `doubted`: found wrong, or yielded, before a start.
 pub(super) fn a_state_that_is_right_is_not_replaced(life: &Life, doubted: bool) {
     let wrong = life.state.as_ref().is_some_and(|state| state.wrong);
     let yields = life.care.repair.vouched() > 0 && !life.core.leads();
@@ -139,7 +139,7 @@ pub(super) fn a_state_that_is_right_is_not_replaced(life: &Life, doubted: bool) 
     );
 }
 
-/// Decision 0012: nothing is served from a state that is being replaced.
+/// Decision 0012: a node serves nothing from a state that is being replaced.
 pub(super) fn a_state_that_is_being_replaced_serves_nothing(life: &Life) {
     claim!(
         !life.core.distrusting(),

@@ -1,4 +1,4 @@
-//! What must hold of disks, memberships and stamps: one function each, named as a claim, as in `invariants`.
+//! Claims about disks, memberships and stamps: one function each, named as a claim, as in `invariants`.
 //!
 //! Called by `world` after every step.
 
@@ -15,11 +15,11 @@ use super::{
     state::NOON_US,
 };
 
-/// Who is within so many entries of the end has caught up (architecture, Failover: one batch).
+/// A node within so many entries of the end of the log has caught up (architecture, Failover: one batch).
 const BATCH_ENTRIES: u64 = 512;
 /// One odd clock moves no stamp by more than this, microseconds (architecture, Stamped time).
 const ODD_US: u64 = 2_000_000;
-/// What right clocks may differ by in a run, and what heads take on their way, microseconds.
+/// Difference allowed between right clocks in a run, with the delay of heads, microseconds.
 const SLACK_US: u64 = 1_000_000;
 
 impl Watch {
@@ -28,7 +28,7 @@ impl Watch {
         claim!(self.ids.insert(id), "a Raft id stands for one log, for ever", "{id:#x} was given twice");
     }
 
-    /// R11: every node learns the same memberships, and of two that follow one another no two majorities are apart.
+    /// R11: every node learns the same memberships, and any two majorities of two consecutive memberships share a node.
     pub(super) fn memberships_are_the_same_and_overlap(&mut self, learnt: &[(u64, ConfState)]) {
         for (index, conf) in learnt {
             let known = self.memberships.entry(*index).or_insert_with(|| conf.clone());
@@ -42,7 +42,7 @@ impl Watch {
         }
     }
 
-    /// R11: a learner votes only when it has what the group has, but for one batch.
+    /// R11: a learner votes only when its log has the group's entries, but for one batch.
     pub(super) fn who_begins_to_vote_has_caught_up(&self, learnt: &[(u64, ConfState)], nodes: &[Node]) {
         for (index, conf) in learnt {
             let before = self.memberships.range(..index).next_back().map_or(conf, |(_, before)| before);
@@ -63,7 +63,7 @@ impl Watch {
             return;
         }
         let core = &life.core;
-        // a state that was fetched may be ahead of the log, and what is not durable here is not applied to Raft
+        // a fetched state may be ahead of the log, and entries that are not durable here are not applied to Raft
         let reached = core.applied().min(core.commit()).min(core.log_range().2);
         let Some((newest, _)) = self.memberships.range(..=reached).next_back() else { return };
         let conf = core.conf_state();
@@ -77,7 +77,7 @@ impl Watch {
         );
     }
 
-    /// R6 durable-before-acknowledged: what is committed, and may be acknowledged, is on the disks of a majority.
+    /// R6 durable-before-acknowledged: committed entries, which may be acknowledged, are on the disks of a majority.
     pub(super) fn what_is_committed_is_on_a_majority_of_disks(&mut self, life: &Life, nodes: &[Node]) {
         let commit = life.core.commit();
         if commit <= self.commit_max {
@@ -85,7 +85,8 @@ impl Watch {
         }
         let Some(mark) = life.core.mark(commit) else { return };
         let has = |id: &RaftId| self.synced(nodes, *id).is_some_and(|synced| synced.has(commit, mark.term));
-        // a change of the membership counts from where it is applied: what stands before it was counted under the older one
+        // a change of the membership counts from the index where it is applied: entries before that were counted under the
+        // older one
         let mut known = self.memberships.values().rev().take(3);
         let counted = known.any(|conf| [&conf.voters, &conf.voters_outgoing].into_iter().all(|ids| majority(ids, has)));
         claim!(
@@ -98,7 +99,8 @@ impl Watch {
         self.commit_max = commit;
     }
 
-    /// R1 forget-what-both-have: what a node forgets, every data voter has on its disk; with three full copies, the node's own state.
+    /// R1 forget-what-both-have: every data voter has on its disk the entries that a node forgets; with three full copies, the
+    /// node's own state has them.
     pub(super) fn what_is_forgotten_is_on_every_data_node(
         &self,
         at: usize,
@@ -108,7 +110,7 @@ impl Watch {
     ) {
         let has = |id: &RaftId| self.synced(nodes, *id).is_some_and(|synced| synced.has(mark.index, mark.term));
         let data = |id: &&RaftId| self.kind(**id) == Kind::Data && self.mode != Mode::Three;
-        // a follower goes by its leader's word, and that may be of a change of the membership that it has not heard of
+        // a follower believes its leader, whose word may include a change of the membership that this follower has not heard of
         let known = [conf, self.membership()];
         claim!(
             known.iter().any(|conf| conf.voters.iter().filter(data).all(has)),
@@ -128,9 +130,9 @@ impl Watch {
         );
     }
 
-    /// R1: what is believed durable on every data node, and known committed, is on the disk of every one's newest id. A node
-    /// whose newest id does not vote yet counts for nothing: its leader has only what was forgotten. One that an order left behind
-    /// is none until it is taken in again.
+    /// R1: entries believed durable on every data node, and known committed, are on the disk of each node's newest id. A newest
+    /// id that does not vote yet counts for nothing: its leader has only forgotten entries for it. A node that an order left
+    /// behind is no data node until the group takes it in again.
     pub(super) fn data_durable_is_on_every_data_node(&self, life: &Life, nodes: &[Node]) {
         let core = &life.core;
         if core.forced().1 {
@@ -146,7 +148,7 @@ impl Watch {
         let newest = data.filter_map(|at| members::newest(&conf, at as u16 + 1));
         for newest in newest.filter(|id| members::ids(&conf).contains(id)) {
             let last = self.synced(nodes, newest).map_or(0, Synced::last);
-            // a follower goes by its leader's last word, and that may be older than a change of the membership
+            // a follower repeats its leader's last word, which may be older than a change of the membership
             let counts = match conf.voters.contains(&newest) {
                 true => last >= believed || (members::incarnation(newest) > 0 && !core.leads()),
                 false => believed <= forgotten || !core.leads(),
@@ -171,8 +173,8 @@ impl Watch {
         self.stamp_us = stamp_us;
     }
 
-    /// Architecture, Stamped time: of one clock that jumps, no stamp moves by more than 2 s ahead of the true time. `now`: a moment after it
-    /// was stamped. Who was forced to lead alone has one clock, which is believed.
+    /// Architecture, Stamped time: of one clock that jumps, no stamp moves by more than 2 s ahead of the true time. `now`: a
+    /// moment after the stamp. A node that was forced to lead alone has one clock, and believes it.
     pub(super) fn one_odd_clock_is_not_followed(&self, stamp_us: u64, now: u64) {
         let latest_us = NOON_US + now + ODD_US + SLACK_US;
         claim!(
@@ -184,8 +186,8 @@ impl Watch {
         );
     }
 
-    /// Architecture, Stamped time: stamps are near the true time while all clocks are right. `now`: when it was stamped. A process that was
-    /// stopped reads what was sent to it meanwhile, and takes those clocks for late.
+    /// Architecture, Stamped time: stamps are near the true time while all clocks are right. `now`: the time of the stamp. A
+    /// process that was stopped reads the frames of the meantime, and takes those clocks for late.
     pub(super) fn stamps_follow_right_clocks(&self, stamp_us: u64, now: u64) {
         let late_us = ODD_US + SLACK_US + self.stopped_us;
         claim!(
@@ -197,7 +199,7 @@ impl Watch {
     }
 }
 
-/// R6: who could forget a vote could give another one in the same term.
+/// R6: a node that forgets its vote could vote twice in a term.
 pub(super) fn a_vote_leaves_when_it_is_durable(node: &Node, vote: &RaftMessage) {
     let HardState { term, vote: durable, .. } = node.synced.hard_state;
     claim!(
@@ -210,13 +212,13 @@ pub(super) fn a_vote_leaves_when_it_is_durable(node: &Node, vote: &RaftMessage) 
     );
 }
 
-/// R10 torn-is-cut-corrupt-is-kept: no crash leaves what is taken for damage.
+/// R10 torn-is-cut-corrupt-is-kept: no crash leaves a log that counts as damaged.
 pub(super) fn only_a_damaged_log_is_given_up(node: &Node, fault: &LogError) {
     claim!(node.flipped, "only a damaged log is given up", "{:#x}: {fault}", node.id);
 }
 
-/// Architecture, Stamped time: while a node is primary its stamps move as time does, whatever any clock does: by a tenth more or less, and what
-/// clocks drift by.
+/// Architecture, Stamped time: while a node is primary its stamps advance with time, whatever any clock does: by a tenth more
+/// or less, and the drift of clocks.
 pub(super) fn stamps_move_as_time_does(moved_us: u64, elapsed_us: u64) {
     let (least, most) = (elapsed_us * 85 / 100, elapsed_us * 115 / 100);
     claim!(
@@ -226,12 +228,12 @@ pub(super) fn stamps_move_as_time_does(moved_us: u64, elapsed_us: u64) {
     );
 }
 
-/// Whether more than half of some voters are such; of none: yes.
+/// Whether more than half of some voters are such; of no voters: yes.
 pub(super) fn majority(ids: &[RaftId], such: impl Fn(&RaftId) -> bool) -> bool {
     ids.is_empty() || ids.iter().filter(|id| such(id)).count() > ids.len() / 2
 }
 
-/// Whether every set of nodes that decides under one membership has a node of every set that does under the other.
+/// Whether every quorum of one membership shares a node with every quorum of the other.
 fn overlap(one: &ConfState, other: &ConfState) -> bool {
     let mut ids = members::ids(one);
     ids.extend(members::ids(other));
@@ -241,7 +243,7 @@ fn overlap(one: &ConfState, other: &ConfState) -> bool {
         let inside = |id: &RaftId| ids.iter().position(|known| known == id).is_some_and(|at| set >> at & 1 == 1);
         majority(&conf.voters, inside) && majority(&conf.voters_outgoing, inside)
     };
-    // what is outside a set that decides must not decide
+    // the nodes outside a quorum must not be a quorum
     let all = (1_u32 << ids.len()) - 1;
     (0..=all).all(|set| !(decides(one, set) && decides(other, all & !set)))
 }

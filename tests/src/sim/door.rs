@@ -1,8 +1,8 @@
-//! What a data node does around the log for its clients: request ids, forward and hold, stamps, reads, the role.
+//! The handling of clients around a data node's log: request ids, forward and hold, stamps, reads, the role.
 //!
-//! Follows the node's own loop (`node::forward`) step by step: the same id to the next primary after an attempt whose
-//! outcome is not known, an end in a reply, in UNAVAILABLE if it was never handed over, else in OUTCOME_UNKNOWN.
-//! Called by `world`.
+//! Follows the node's own loop (`node::forward`) step by step: the same id to the next primary after an attempt with an unknown
+//! outcome; an end in a reply, in UNAVAILABLE for a request that was never handed over, else in OUTCOME_UNKNOWN. Called by
+//! `world`.
 
 use bytes::Bytes;
 use consensus::{Kind, ProposeError, RaftId};
@@ -22,14 +22,14 @@ use super::{
 
 /// How long a request waits for a primary, microseconds.
 const HOLD_US: u64 = 2_000_000;
-/// A request's deadline, microseconds after it came.
+/// A request's deadline, microseconds after its arrival.
 const DEADLINE_US: u64 = 4_000_000;
 /// First and longest pause before a known primary is asked again.
 const PAUSE_US: (u64, u64) = (5_000, 100_000);
-/// No quorum within this: the role is not confirmed.
+/// Time without a quorum after which the role is not confirmed, microseconds.
 const ROUND_US: u64 = 200_000;
 
-/// Who takes updates, as a node sees it.
+/// The node that takes updates, as a node sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Primary {
     Here,
@@ -40,7 +40,7 @@ pub(super) enum Primary {
 /// Term and primary.
 pub(super) type Leadership = (u64, Primary);
 
-/// An update on its way.
+/// An update in flight.
 #[derive(Debug)]
 pub(super) struct Submission {
     pub(super) operation: u64,
@@ -48,7 +48,7 @@ pub(super) struct Submission {
     /// Another request had its id.
     repeated: bool,
     pub(super) handed: bool,
-    /// An attempt under way, by number; none: it waits.
+    /// The attempt in flight, by number; none: the update waits.
     pub(super) attempt: Option<u64>,
     attempts: u64,
     pub(super) tried: Leadership,
@@ -58,7 +58,7 @@ pub(super) struct Submission {
     again_at: u64,
 }
 
-/// What came of one attempt.
+/// The outcome of one attempt.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
     Reply(Reply),
@@ -83,7 +83,7 @@ fn leadership(mode: Mode, life: &Life) -> Leadership {
 impl World {
     // === updates ===
 
-    /// A request was read here: it gets its id, once.
+    /// Reads a client's request and gives the request its id, once.
     pub(super) fn submit(&mut self, at: usize, operation: u64) {
         let now = self.now;
         let repeated = self.draw_repeated_id(at);
@@ -136,13 +136,13 @@ impl World {
         self.after(deadline - self.now.min(deadline), Event::Wake(Who { node: at, boot }));
     }
 
-    /// A request of a stream between nodes: if it is lost, the stream breaks and says so.
+    /// Forwards a request over a stream between nodes: the loss of a request breaks the stream, and the sender learns so.
     fn forward(&mut self, from: Who, to: usize, event: Event) {
         let Event::Forward { submission, attempt, .. } = &event else { return };
         let (submission, attempt) = (*submission, *attempt);
         let lost = |outcome| Event::Forwarded { to: from, submission, attempt, outcome };
         if self.nodes[to].life.is_none() {
-            return self.after(1_000, lost(Outcome::NotTaken)); // nobody listens there
+            return self.after(1_000, lost(Outcome::NotTaken)); // the port is closed
         }
         // A stream gives each request once. A second copy could reach the next process, and its "not taken" outrun the answer.
         match self.net.ways(&mut self.rng, from.node, to).first() {
@@ -154,7 +154,7 @@ impl World {
         }
     }
 
-    /// A peer forwarded a request: it is proposed here, or this is not the primary; never a second hop.
+    /// Proposes a request that a peer forwarded, or answers that this node is not the primary; never a second hop.
     pub(super) fn on_forward(&mut self, at: usize, id: RequestId, operation: u64, waiter: Waiter) {
         let mode = self.mode;
         let Some(life) = &self.nodes[at].life else { return };
@@ -169,7 +169,7 @@ impl World {
         Body::Request(self.clients.request(operation))
     }
 
-    /// Into the queue of the batch task.
+    /// Puts a request into the queue of the batch task.
     pub(super) fn enqueue(&mut self, at: usize, id: RequestId, body: Body, waiter: Waiter) {
         let delay_us = self.rng.random_range(0..1_500);
         let Some(life) = &mut self.nodes[at].life else { return };
@@ -182,7 +182,7 @@ impl World {
         }
     }
 
-    /// The batch task: stamps what has queued and proposes it as one entry.
+    /// The batch task: stamps the queued requests and proposes them as one entry.
     pub(super) fn propose(&mut self, at: usize) {
         let clocks = self.clocks(at);
         let (now, mono_us, mode) = (self.now, self.mono_us(at), self.mode);
@@ -232,7 +232,7 @@ impl World {
         }
     }
 
-    /// Nobody here will learn more.
+    /// Ends every waiter without an outcome: this node will learn no more.
     pub(super) fn overtaken(&mut self, at: usize) {
         let Some(life) = &mut self.nodes[at].life else { return };
         let waiters = std::mem::take(&mut life.waiters);
@@ -299,7 +299,7 @@ impl World {
         self.after(again_us, Event::Wake(who));
     }
 
-    /// Looks at every update on its way: who waits may try again, or has waited for too long.
+    /// Looks at every update in flight: a waiting update is tried again, or has waited for too long.
     pub(super) fn poll_submissions(&mut self, at: usize) {
         let (now, mode) = (self.now, self.mode);
         let Some(life) = &mut self.nodes[at].life else { return };
@@ -350,7 +350,7 @@ impl World {
         self.ask(at, Asked::Read { operation, until });
     }
 
-    /// Somebody asks for the role.
+    /// Asks a quorum for the role.
     pub(super) fn ask_for_role(&mut self, at: usize) {
         let asked = Asked::Role { floor: self.watch.claimed, until: self.now + ROUND_US };
         self.ask(at, asked);
@@ -369,7 +369,7 @@ impl World {
         life.core.ask(life.next_question);
     }
 
-    /// Gives up questions that took too long, as who asked has.
+    /// Gives up questions whose time is over, as their client has.
     pub(super) fn expire_questions(&mut self, at: usize) {
         let now = self.now;
         let Some(life) = &mut self.nodes[at].life else { return };
@@ -391,7 +391,7 @@ impl World {
         }
     }
 
-    /// A round came back.
+    /// A quorum round came back.
     pub(super) fn answered(&mut self, at: usize, question: u64, confirmed: consensus::Confirmed) {
         let Some(life) = &mut self.nodes[at].life else { return };
         let Some(asked) = life.asked.remove(&question) else { return };
@@ -401,7 +401,7 @@ impl World {
                 let primary = confirmed.leader == core.id() && core.serving() && confirmed.term == core.term();
                 self.watch.claim(at, confirmed, floor, primary);
                 if primary && life.core.paused_for() != 0 && life.core.conf_state().paused_for != 0 {
-                    self.watch.pause(life); // an operator who handed over sees that it is done
+                    self.watch.pause(life); // an operator's handover ends with this answer
                 }
             }
             Asked::Paused { .. } => {
@@ -459,7 +459,7 @@ impl World {
         node.life.as_ref().map_or(0, |life| node.drifted(self.now - life.began))
     }
 
-    /// Between batches: what the primary has stamped meanwhile.
+    /// Between batches: follows the stamps of the primary.
     pub(super) fn look_at_clocks(&mut self, at: usize) {
         let (clocks, mono_us) = (self.clocks(at), self.mono_us(at));
         let Some(life) = &mut self.nodes[at].life else { return };

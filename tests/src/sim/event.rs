@@ -1,4 +1,4 @@
-//! Whatever can happen in the simulation, and whose process must run for it.
+//! The events of the simulation, and the node whose process must run for each.
 //!
 //! Called by `world`.
 
@@ -8,14 +8,14 @@ use outbound::RequestId;
 
 use super::{clients::Answer, door::Outcome, faults::Fault, operators::Order};
 
-/// A process: its node's place, and which of its lives.
+/// A process: the place of its node, and the number of the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Who {
     pub(super) node: usize,
     pub(super) boot: u64,
 }
 
-/// Whatever happens.
+/// An event of a run.
 #[allow(clippy::large_enum_variant)] // most events are frames, and those are the large ones
 #[derive(Debug, Clone)]
 pub(super) enum Event {
@@ -78,7 +78,7 @@ pub(super) enum Event {
         answer: Answer,
     },
     Judge(Who),
-    /// A table of evidence is durable; what waited for it leaves.
+    /// A table of evidence is durable; the messages that waited for the table leave.
     EvidenceKept {
         who: Who,
         write: Box<(Evidence, Vec<(RaftId, StartMessage)>)>,
@@ -94,7 +94,7 @@ pub(super) enum Event {
 }
 
 impl Event {
-    /// The node that must run for it to happen; it waits while that node is stopped for a while.
+    /// The node that must run for the event to happen; while that node is stopped, the event waits.
     pub(super) fn place(&self) -> Option<usize> {
         match self {
             Event::Tick(who)
@@ -128,12 +128,12 @@ impl Event {
         }
     }
 
-    /// It is read by a process or by none: who sent it learns nothing of that.
+    /// Whether a process reads the event or drops it: the sender learns nothing of that.
     pub(super) fn is_of_a_stream(&self) -> bool {
         matches!(self, Event::Frame { .. } | Event::JoinAsked { .. } | Event::EpochTold { .. })
     }
 
-    /// The life that it belongs to, where it does not outlive one.
+    /// The life that the event belongs to, where the event ends with that life.
     pub(super) fn life(&self) -> Option<Who> {
         match self {
             Event::Tick(who)

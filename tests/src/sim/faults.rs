@@ -1,4 +1,4 @@
-//! What goes wrong, and when: drawn from the seed, within what the group promises to survive.
+//! The faults of a run and their times: drawn from the seed, within the losses that the group promises to survive.
 //!
 //! A disk is lost only while every other node is whole, and a store only while another data node has one. Every seed has
 //! faults of its own liking, so that rare ones meet each other. Called by `world`.
@@ -17,20 +17,20 @@ use super::{
     world::World,
 };
 
-/// Length of the time of faults, and of that of some seeds, microseconds.
+/// Length of the time of faults in most seeds and in some, microseconds.
 const FAULTS_US: u64 = 7_000_000;
 const FAULTS_LONG_US: u64 = 21_000_000;
-/// Entries that are kept and that must be worth forgetting, and those of a log that nears its limit.
+/// Entries kept and entries worth forgetting: usual counts, and those of a log that nears its limit.
 const USUAL: (u64, u64) = (12, 8);
 const PRESSED: (u64, u64) = (0, 1);
 
-/// A disk hangs for so long at least, microseconds: long enough for its node to hand over.
+/// A disk hangs for at least so long, microseconds: long enough for its node to hand over.
 const HANG_US: u64 = 3_500_000;
 
 /// The newest part of a log, bytes.
 const NEWEST_BYTES: u64 = 8 * 1024;
 
-/// Something that befalls the group, or ends again.
+/// A fault of the group, or the end of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// One direction between two nodes is cut, or mended.
@@ -41,15 +41,15 @@ pub(super) enum Fault {
     Room(usize),
     /// A process ends once more, and so many times after that.
     Flap(usize, u32),
-    /// What is sent to a node is held back from when it knows its leader.
+    /// Frames to a node are held back from the moment when the node knows its leader.
     HoldBack(usize),
-    /// An older copy of its disk is put in its place.
+    /// An older copy of a node's disk is put in its place.
     OldDisk(usize),
     /// An operator puts the newest disk back.
     NewestDisk(usize),
-    /// It ends, and what is on its way comes to its next process.
+    /// The process ends, and frames on their way reach the next process.
     EndBeforeAnswers(usize, u64),
-    /// What is sent to it comes in time again.
+    /// Frames to a node are on time again.
     InTime(usize),
 }
 
@@ -115,10 +115,10 @@ const KINDS: [(Kind, u32); 27] = [
     FORCE_PRIMARY,
 ];
 
-/// Every seed with a pair likes it: there it is the only way out.
+/// Every seed with a pair likes this fault: there a forced primary is the only way out.
 const FORCE_PRIMARY: (Kind, u32) = (Kind::ForcePrimary, 6);
 
-/// What a seed likes.
+/// The faults and the settings of a seed.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) mode: Mode,
@@ -127,9 +127,9 @@ pub(super) struct Plan {
     kinds: Vec<(Kind, u32)>,
     /// Pause between faults, microseconds.
     pause_us: u64,
-    /// How long things go wrong, microseconds.
+    /// Length of the time of faults, microseconds.
     pub(super) lasts_us: u64,
-    /// Entries that are kept although nobody needs them, and that must be worth forgetting: few, so that much is forgotten.
+    /// Entries that are kept though every node has them, and entries that are worth forgetting: few, so that much is forgotten.
     pub(super) keep: (u64, u64),
     /// No more faults.
     pub(super) calm: bool,
@@ -146,7 +146,7 @@ pub(super) struct Plan {
     pub(super) rules: RulesPlan,
     /// Frames that come shortly after each other are one event for their node.
     pub(super) joins_frames: bool,
-    /// How many befell, for the report.
+    /// Faults so far, for the report.
     pub(super) befallen: u64,
 }
 
@@ -164,7 +164,7 @@ impl Plan {
             kinds.push(FORCE_PRIMARY);
         }
         let joins_frames = rng.random_ratio(1, 4);
-        // one that leads alone forgets what another needs who is to vote: rare, unless much is forgotten
+        // a node that leads alone forgets entries that a later voter needs: rare, unless the seed forgets much
         let pressed = if kinds.contains(&FORCE_PRIMARY) { 3 } else { 1 };
         Self {
             mode,
@@ -324,7 +324,7 @@ impl World {
         }
     }
 
-    /// A process ends without a word: killed, or with its machine's power, which may also go where no process runs.
+    /// A process ends without a word: killed, or with its machine's power, which can also fail where no process runs.
     pub(super) fn end_process(&mut self, at: usize, killed: bool) {
         if !self.nodes[at].runs() {
             if !killed {
@@ -351,8 +351,9 @@ impl World {
         }
     }
 
-    /// What a process asked first is answered to its next one, which has asked as often: a start must make questions unique
-    /// (R5 leader-is-not-primary). Begins with a start, since only first questions can be mistaken for each other.
+    /// The next process gets the answer to the first question of the process before, and has asked as many questions: a start
+    /// must make questions unique (R5 leader-is-not-primary). Begins with a start, since only first questions can be mistaken
+    /// for each other.
     fn answer_late(&mut self, at: usize) {
         if self.nodes[at].life.is_some() {
             self.end_for_a_moment(at);
@@ -383,7 +384,7 @@ impl World {
         }
     }
 
-    /// As [`World::end_process`], and nobody starts it again.
+    /// As [`World::end_process`], without a restart.
     pub(super) fn die(&mut self, at: usize, killed: bool) {
         let node = &mut self.nodes[at];
         node.asking = None;
@@ -397,7 +398,7 @@ impl World {
         if killed {
             node.disk.kill();
             if let Some(state) = life.state.filter(|_| self.rng.random_ratio(1, 2)) {
-                node.store = Some(state); // what a process wrote, its machine may still hold
+                node.store = Some(state); // the machine may still hold the writes of the process
             }
         } else {
             node.disk.crash_seeded(self.rng.random());
@@ -415,7 +416,7 @@ impl World {
         }
     }
 
-    /// The streams of a killed process end, and nobody listens at its port.
+    /// The streams of a killed process end, and connections to its port are refused.
     fn tell_peers(&mut self, gone: usize) {
         for at in self.places().filter(|at| *at != gone) {
             let Some(life) = self.nodes[at].life.as_ref().filter(|_| self.net.connected(gone, at)) else { continue };
@@ -425,7 +426,7 @@ impl World {
         }
     }
 
-    /// A data node whose log ends in entries in whose place others were applied.
+    /// A data node whose log ends in stale entries: others were applied at their indexes.
     fn overtaken_one(&self) -> Option<usize> {
         let last = |at: &usize| self.nodes[*at].synced.terms.last_key_value();
         let overtaken =
@@ -443,7 +444,8 @@ impl World {
         }
     }
 
-    /// The membership by which a node would live if it started now: what its disk knows to be committed. None: it knows nothing.
+    /// The membership by which a node would live if its process started now: the newest one that its disk knows to be
+    /// committed. None: a lost disk.
     fn lives_by(&self, node: &Node) -> Option<&ConfState> {
         let store = node.store.as_ref().map_or(0, |state| state.mark.index);
         let known = node.synced.hard_state.commit.max(node.synced.start.index).max(store);
@@ -451,8 +453,8 @@ impl World {
         memberships.map(|(_, conf)| conf).next_back()
     }
 
-    /// Whether a node has a log that can be trusted, and counts in every majority, by every membership by which any node
-    /// lives: while one is replaced they differ.
+    /// Whether a node's log can be trusted, and the node counts in every majority, by every membership by which any node lives:
+    /// memberships differ while a node is replaced.
     pub(super) fn whole(&self, node: &Node) -> bool {
         let votes = |ids: &[u64]| ids.is_empty() || ids.contains(&node.id);
         let counts = |conf: &ConfState| votes(&conf.voters) && votes(&conf.voters_outgoing);
@@ -460,29 +462,29 @@ impl World {
         !node.disk_gone() && !node.flipped && known.chain([self.watch.membership()]).all(counts)
     }
 
-    /// Whether the others decide without one node, by every membership by which one of them lives. A disk that was lost stays
-    /// lost until all of them know that it was replaced: until then that loss is the one that the contract covers.
+    /// Whether the others decide without a node, by every membership by which any of them lives. A lost disk counts as lost
+    /// until all of them know of its replacement: until then that loss is the single one that the contract covers.
     pub(super) fn spares_node(&self, gone: usize) -> bool {
         let left = || self.nodes.iter().filter(|node| node.at != gone && !node.disk_gone());
         let decide = |ids: &[u64]| disks::majority(ids, |id| left().any(|node| node.id == *id));
-        // what a node has applied it lives by, though its disk may not know it committed yet
+        // a node lives by its applied membership, though its disk may not know that entry committed yet
         let mut known = left().filter_map(|node| self.lives_by(node)).chain([self.watch.membership()]);
         self.mode == Mode::Pair || known.all(|conf| decide(&conf.voters) && decide(&conf.voters_outgoing))
     }
 
-    /// Whether the group does without one node's state: with three full copies each forgets its log by its own.
+    /// Whether the group can lose one node's state: with three full copies each node forgets its log by its own state.
     pub(super) fn spares_state(&self, at: usize) -> bool {
         let mut others = self.nodes.iter().filter(|other| other.at != at && other.is_data());
         others.all(|other| self.whole(other) && other.has_state())
     }
 
-    /// Whether the group does without one node's disk (architecture, What loses what).
+    /// Whether the group can lose one node's disk (architecture, What loses what).
     pub(super) fn spares_disk(&self, at: usize) -> bool {
         let others = self.nodes.iter().filter(|node| node.at != at);
         self.mode != Mode::Pair && others.into_iter().all(|node| self.whole(node)) && self.spares_state(at)
     }
 
-    /// A data node's store is damaged; its log is not.
+    /// A data node's store is damaged; the log is not.
     fn lose_store(&mut self, at: usize) {
         let node = &self.nodes[at];
         if !node.is_data() || !self.whole(node) || !self.spares_state(at) {
@@ -492,7 +494,7 @@ impl World {
         (self.nodes[at].store, self.nodes[at].doubted) = (Some(State::lost()), false);
     }
 
-    /// A machine comes back with an empty disk, as often as the others can do without what was on it.
+    /// A machine comes back with an empty disk, as often as the others can spare its content.
     fn lose_disk(&mut self, at: usize) {
         if self.nodes[at].disk_gone() || !self.spares_disk(at) {
             return;
@@ -503,7 +505,7 @@ impl World {
         self.forget_confirmations(at);
     }
 
-    /// A bit of a log flips while its process is down. It says so at its next start, or nothing was hit that counts.
+    /// A bit of a log flips while the process is down. The next start reports the damage, or the bit hit nothing that counts.
     fn flip(&mut self, at: usize) {
         if self.nodes[at].disk_gone() || self.nodes[at].flipped || !self.spares_disk(at) {
             return;
@@ -514,7 +516,7 @@ impl World {
         let Some(name) = names.choose(&mut self.rng) else { return };
         let bytes = disk.contents(name).unwrap_or_default();
         let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) as u64;
-        // where it hurts: the newest part may be damaged or torn
+        // the newest part hurts most: there damage and a torn write look alike
         let newest = if self.rng.random_ratio(1, 2) { used.saturating_sub(NEWEST_BYTES) } else { 0 };
         let (offset, bit) = (self.rng.random_range(newest..=used), self.rng.random_range(0..8));
         self.nodes[at].flipped = disk.flip(name, offset, bit);

@@ -1,4 +1,4 @@
-//! Frames between the simulated nodes: what their heads tell, who hears them, and the trace that they leave.
+//! Frames between the simulated nodes: the content of heads, the receivers, and the trace of frames and disks.
 //!
 //! Called by `world`.
 

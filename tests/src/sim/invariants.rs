@@ -1,4 +1,4 @@
-//! What must hold after every step, whatever happened: one function each, named as a claim.
+//! The claims that hold after every step, whatever the faults: one function each, named as a claim.
 //!
 //! A claim that does not hold panics with its own name; `run` turns that into a violation with its seed. Knows the
 //! nodes from outside only: logs, states, replies. Called by `world`.
@@ -26,7 +26,7 @@ macro_rules! claim {
 }
 pub(super) use claim;
 
-/// What the simulator remembers to compare with.
+/// The simulator's record, for comparison.
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) mode: Mode,
@@ -36,17 +36,17 @@ pub(super) struct Watch {
     agreed: BTreeMap<u64, (u64, u32)>,
     /// Term of entries that a node counted as committed, by index.
     pub(super) committed: BTreeMap<u64, u64>,
-    /// Highest of them.
+    /// Highest index of them.
     pub(super) commit_max: u64,
     /// Every membership that was committed, from its index on.
     pub(super) memberships: BTreeMap<u64, ConfState>,
-    /// What stood on disks that are lost, by the id that it stood for.
+    /// Content of lost disks, by the id under which the node wrote it.
     buried: BTreeMap<RaftId, Synced>,
     /// Every id under which a log was begun.
     pub(super) ids: BTreeSet<RaftId>,
     /// Highest stamp applied.
     pub(super) stamp_us: u64,
-    /// For how long processes were stopped, all together: one after another they hold the time up by all of it.
+    /// Total time for which processes were stopped: stops one after another delay stamps by the sum.
     pub(super) stopped_us: u64,
     /// Places whose wall clock ever jumped.
     pub(super) odd_clocks: BTreeSet<usize>,
@@ -54,7 +54,7 @@ pub(super) struct Watch {
     leaders: BTreeMap<u64, u64>,
     /// By index and term: the term before it, and its checksum.
     written: HashMap<(u64, u64), (u64, u32)>,
-    /// How often an operation had an effect, and when first.
+    /// By operation: number of its effects, and the moment of the first.
     effects: HashMap<u64, (u32, u64)>,
     effects_by_id: HashMap<RequestId, u32>,
     /// Ids of requests that ended in "not applied".
@@ -67,17 +67,17 @@ pub(super) struct Watch {
     told: BTreeMap<u64, u64>,
     pub(super) acknowledged: u64,
     pub(super) paused: Option<Paused>,
-    /// Highest term whose leader began to hand over: whoever it asked may still win, however late.
+    /// Highest term whose leader began a handover: the chosen node may still win, however late.
     pub(super) handed_over: u64,
     /// An operator resumes failover meanwhile, and may be obeyed late.
     pub(super) resuming: bool,
     /// An operator ever forced a node to lead alone.
     pub(super) forced: bool,
-    /// An operator said that single-copy may end.
+    /// An operator ordered the end of single-copy.
     pub(super) single_copy_may_end: bool,
 }
 
-/// R6 and R10: after any crash a log holds what it had synced, and what was being written as a whole or not at all.
+/// R6 and R10: after any crash a log holds its synced entries, and the batch in flight as a whole or not at all.
 pub(super) fn what_was_synced_is_there(id: RaftId, unexplained: Option<String>) {
     let why = unexplained.unwrap_or_default();
     claim!(why.is_empty(), "what was synced is there after a crash", "the log of {id:#x}: {why}");
@@ -129,7 +129,7 @@ impl Watch {
         self.leaders.len()
     }
 
-    /// The highest of them.
+    /// The highest of these terms.
     pub(super) fn last_term(&self) -> u64 {
         self.leaders.last_key_value().map_or(0, |(term, _)| *term)
     }
@@ -149,18 +149,18 @@ impl Watch {
         self.memberships.last_key_value().map(|(_, conf)| conf).expect("a group begins with one")
     }
 
-    /// A node's log is lost: until then it counted.
+    /// Keeps the content of a node's log that is lost now: until the loss the log counted.
     pub(super) fn bury(&mut self, node: &Node) {
         self.buried.insert(node.id, node.synced.clone());
     }
 
-    /// What an id has, or had, on its disk.
+    /// The synced part of an id's log, also of a lost one.
     pub(super) fn synced<'a>(&'a self, nodes: &'a [Node], id: RaftId) -> Option<&'a Synced> {
         let current = nodes.get(place(id)).filter(|node| node.id == id && !node.disk_gone()).map(|node| &node.synced);
         current.or_else(|| self.buried.get(&id))
     }
 
-    /// What an id holds.
+    /// The kind of a node by its id.
     pub(super) fn kind(&self, id: RaftId) -> Kind {
         self.mode.kind(place(id))
     }
@@ -171,13 +171,13 @@ impl Watch {
         claim!(!(serves && self.mode.kind(at) == Kind::Witness), "the witness never serves", "it serves or applies");
     }
 
-    /// Raft: at most one leader a term, and it has every entry that was applied before it was elected.
+    /// Raft: at most one leader a term, and the leader has every entry that was applied before its election.
     pub(super) fn one_leader_a_term(&mut self, life: &Life) {
         let core = &life.core;
         if core.role() != RaftRole::Leader {
             return;
         }
-        // one that learns late that it was elected leads nobody any more, and need not have what a later term's leader took
+        // a leader that learns of its election late leads nobody any more, and may lack entries of a later term's leader
         let fresh = self.leaders.range(core.term()..).next().is_none();
         let leader = *self.leaders.entry(core.term()).or_insert(core.id());
         claim!(leader == core.id(), "one leader a term", "{leader} and {} in term {}", core.id(), core.term());
@@ -193,7 +193,7 @@ impl Watch {
         }
     }
 
-    /// Raft: what a node counts as committed is what every other does.
+    /// Raft: all nodes count the same entries as committed.
     pub(super) fn what_is_committed_is_the_same(&mut self, life: &Life) {
         let core = &life.core;
         let Some(mark) = core.mark(core.commit()) else { return };
@@ -209,7 +209,7 @@ impl Watch {
         );
     }
 
-    /// The `data_durable` of a leader: its count now, or that of a frame which left in the middle of an event.
+    /// The `data_durable` of a leader: its count now, or the count in a frame which left in the middle of an event.
     pub(super) fn leader_told(&mut self, term: u64, data_durable: u64) {
         let told = self.told.entry(term).or_insert(0);
         *told = (*told).max(data_durable);
@@ -232,7 +232,7 @@ impl Watch {
         );
     }
 
-    /// Raft: entries of one index and term are the same in every log, and so is all before them.
+    /// Raft: entries of one index and term are the same in every log, and so are all entries before them.
     pub(super) fn logs_match(&mut self, batch: &Batch, before: Option<u64>) {
         let mut previous = before.unwrap_or(0);
         for entry in &batch.entries {
@@ -304,7 +304,7 @@ impl Watch {
         );
     }
 
-    /// An operation is over: what was answered agrees with the state, at this moment.
+    /// An operation is over: at this moment its reply agrees with the state.
     pub(super) fn over(&mut self, number: u64, call: &Call, reads: bool) {
         let effects = self.effects.get(&number).map_or(0, |effect| effect.0);
         match &call.outcome {
@@ -334,7 +334,7 @@ impl Watch {
         }
     }
 
-    /// R5 leader-is-not-primary: no claim of a term from a round that began after one of a later term was given.
+    /// R5 leader-is-not-primary: no claim of a term from a round that began after a claim of a later term.
     pub(super) fn claim(&mut self, at: usize, confirmed: Confirmed, floor: u64, primary: bool) {
         claim!(
             confirmed.term >= floor,
@@ -354,7 +354,7 @@ impl Watch {
         }
     }
 
-    /// Every record's history has an order that explains it: looked at whenever an operation on it is over.
+    /// Some order of operations explains the history of every record: checked whenever an operation on the record is over.
     pub(super) fn a_records_history_is_linearizable(&self, clients: &Clients, handle: Handle) {
         let operations = history(clients, handle, |number| self.effects.get(&number).map(|effect| effect.1));
         let order = linearizable(Shown::new(), operations);

@@ -1,4 +1,4 @@
-//! A node that lost its log in the simulation: it asks to be taken in under a new id, and begins as one that knows nothing.
+//! A node that lost its log in the simulation: the node asks to be taken in under a new id, and begins with an empty log.
 //!
 //! Follows `peers::join` of the node and the driver's answer to it; the group's part is the real `Core::admit`. Called by
 //! `world`.
@@ -12,13 +12,13 @@ use super::{
     world::World,
 };
 
-/// How often it asks.
+/// Time between two questions of such a node, microseconds.
 const ASK_US: u64 = 250_000;
 /// A node heard within this under any id is not taken in under another one.
 const SILENT_US: u64 = 1_500_000;
 
 impl World {
-    /// A log that is lost or cannot be trusted goes, and with it its id, for ever.
+    /// Drops a log that is lost or corrupt, and with it the node's id, for ever.
     pub(super) fn lose_log(&mut self, at: usize) {
         #[cfg(mutant)]
         if consensus::mutant::on(consensus::mutant::Mutant::OldIdAfterWipe) {
@@ -37,7 +37,7 @@ impl World {
         self.after(0, Event::AskToJoin(who));
     }
 
-    /// It asks every peer, again and again.
+    /// Asks every peer, again and again.
     pub(super) fn ask_to_join(&mut self, who: Who) {
         let Some(token) = self.nodes[who.node].asking else { return };
         for to in self.places().filter(|to| *to != who.node) {
@@ -54,7 +54,7 @@ impl World {
         self.answer_joins(at);
     }
 
-    /// Who waits is told its id once the change is committed; who is refused asks again.
+    /// Tells a waiting node its id once the change is committed; a refused node asks again.
     pub(super) fn answer_joins(&mut self, at: usize) {
         let (now, mode) = (self.now, self.mode);
         let waiting = self.nodes[at].life.as_mut().map(|life| std::mem::take(&mut life.joins));
@@ -62,7 +62,7 @@ impl World {
             let Some(life) = &mut self.nodes[at].life else { return };
             let heard = life.heard.get(&asking).map(|heard| heard.at_us).max(life.given.get(&asking).copied());
             if heard.is_some_and(|heard| now - heard < SILENT_US) {
-                continue; // its old id still speaks, or was just given another
+                continue; // the node's old id still speaks, or has just been replaced
             }
             match life.core.admit(asking as u16 + 1, mode.kind(asking), token) {
                 Ok(None) => drop(life.joins.insert(asking, (to, token))),
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    /// It begins under its new id, unless it ends in the middle of that: then nobody ever speaks under it.
+    /// Begins under the new id, unless the process ends in the middle of that: then no node ever speaks under this id.
     pub(super) fn on_admitted(&mut self, at: usize, id: RaftId, token: u64, epoch: u64) {
         debug_assert_eq!(place(id), at, "an id of this node");
         if self.nodes[at].asking != Some(token) {
@@ -92,7 +92,7 @@ impl World {
             return self.end_process(at, false);
         }
         if self.nodes[at].life.is_some() {
-            self.die(at, true); // it ran on an old disk, silent, until it was given an id
+            self.die(at, true); // the process ran on an old disk, silent, until the group gave the node an id
         }
         self.watch.an_id_stands_for_one_log(id);
         self.forget_confirmations(at);

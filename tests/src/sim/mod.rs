@@ -5,19 +5,19 @@
 //!
 //! | file | job |
 //! | --- | --- |
-//! | `world`, `event` | time, events, what stands in for the driver |
-//! | `frames`, `work` | what nodes tell each other; the log's thread, the apply thread, fetching |
+//! | `world`, `event` | time, events, the driver's stand-in |
+//! | `frames`, `work` | frames between nodes; the log's thread, the apply thread, fetching |
 //! | `node` | a process and the disk that outlives it |
 //! | `door` | request ids, forward and hold, stamps, reads, the role |
-//! | `clients`, `requests` | who asks, and what |
+//! | `clients`, `requests` | clients and their requests |
 //! | `join` | a node that lost its log, and the group that takes it in |
-//! | `net`, `faults` | what goes wrong |
-//! | `old_disk` | disks that are put back from an older copy, and what starts are worth |
-//! | `operators` | what is ordered: pausing failover, forcing a node to lead alone |
+//! | `net`, `faults` | the network and the faults |
+//! | `old_disk` | disks that are put back from an older copy, and the confirming of starts |
+//! | `operators` | orders: pausing failover, forcing a node to lead alone |
 //! | `quarantine` | states that are wrong, and their replacement |
 //! | `state` | the rules over a map |
 //! | `upgrade` | the rules version is raised, options are set, ids are given twice |
-//! | `invariants`, `disks`, `contract` | what must hold; histories of records: the crate `ocs-history` |
+//! | `invariants`, `disks`, `contract` | the claims; histories of records: the crate `ocs-history` |
 
 mod clients;
 mod contract;
@@ -66,10 +66,10 @@ const STILL_US: u64 = 3_000_000;
 /// All nodes must agree within this, microseconds.
 const AGREE_US: u64 = 25_000_000;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Report {
-    /// Folds all that the nodes told each other, and every byte on their disks: equal seeds have equal traces.
+    /// Folds all frames between the nodes, and every byte on their disks: equal seeds have equal traces.
     pub trace: u64,
     /// Entries applied.
     pub entries: u64,
@@ -77,7 +77,7 @@ pub struct Report {
     pub acknowledged: u64,
     /// Terms that had a leader.
     pub terms: u64,
-    /// Faults that befell.
+    /// Faults so far.
     pub faults: u64,
     /// Disks that were lost, and taken in again under another id.
     pub lost: u64,
@@ -86,7 +86,7 @@ pub struct Report {
 /// Runs a seed.
 ///
 /// # Errors
-/// Which claim did not hold, and why.
+/// The claim that failed, and why.
 pub fn run(seed: u64) -> Result<Report, String> {
     run_talking(seed, false)
 }
@@ -118,7 +118,7 @@ thread_local! {
     static PLAYING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A claim that fails is told by its run, not by the panic's own words.
+/// A run reports a failed claim, so the panic's own message is dropped.
 fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -158,8 +158,9 @@ fn play(seed: u64, talks: bool) -> Report {
     }
 }
 
-/// Architecture, services/consensus: while failover is paused a primary that restarts is primary again, without its operator. One that lost its log is
-/// not, nor one that ended before its own disk had what those of the others had: that group waits for him.
+/// Architecture, services/consensus: while failover is paused, a primary that restarts is primary again, without its operator.
+/// The exceptions are a primary that lost its log, and a primary that ended before its own disk had the entries of the others'
+/// disks: that group waits for the operator.
 fn paused_primary_is_primary_again(world: &mut World) {
     let Some(holder) = world.watch.holder().filter(|_| world.nodes.iter().all(|node| !node.fenced)) else { return };
     world.calm_down();
@@ -172,8 +173,8 @@ fn paused_primary_is_primary_again(world: &mut World) {
     claim!(served || lost, "a primary is primary again while failover is paused", "not {holder:#x}");
 }
 
-/// What operators ordered, and what is known to be wrong, comes to its end while every node is up: a group that waits for its
-/// operator promises nothing by itself.
+/// Orders and known wrong states come to their end while every node is up: a group that waits for its operator promises nothing
+/// by itself.
 fn end_orders(world: &mut World) {
     if !world.ordered {
         return;
@@ -190,8 +191,9 @@ fn end_orders(world: &mut World) {
     claim!(ended, "what operators order comes to its end", "not within {AGREE_US} us");
 }
 
-/// In some runs the time of two begins in the worst moment: a leader was cut off and has taken more than its successor,
-/// which then goes. The one that must go on has the longer log, the witness the newer one (R2 witness-never-serves). The successor's place.
+/// In some runs the time of two begins in the worst moment: a leader was cut off and has taken more entries than its successor,
+/// which then goes. The old leader must go on and has the longer log, the witness the newer one (R2 witness-never-serves).
+/// Returns the successor's place.
 fn part_the_leader(world: &mut World) -> Option<usize> {
     let leads = |at: &usize| world.nodes[*at].life.as_ref().is_some_and(|life| life.core.serving());
     let all = world.mode != Mode::Pair && world.nodes.iter().all(|node| node.life.is_some());
@@ -214,8 +216,8 @@ fn part_the_leader(world: &mut World) -> Option<usize> {
     parted.then_some(successor)
 }
 
-/// Everything works again but for one node, which is down: the one that was to go, or any that the others can do without.
-/// While a node is being replaced that is the one that is replaced.
+/// Everything works again but for one node, which is down: the successor that was to go, or any node that the others can spare.
+/// While a node is being replaced, only that node can be spared.
 fn leave_one_out(world: &mut World, parted: Option<usize>) -> usize {
     world.calm_down();
     world.places().for_each(|at| world.start(at));
@@ -237,33 +239,33 @@ fn leave_one_out(world: &mut World, parted: Option<usize>) -> usize {
     gone
 }
 
-/// Whether an update that was asked for since has been acknowledged.
+/// Whether an update requested since then has been acknowledged.
 fn updated_since(world: &World, begun: u64) -> bool {
     let mut since = world.clients.calls().filter(|(_, call)| call.called_us > begun);
     since.any(|(_, call)| call.outcome == Some(ocs_history::Outcome::Done))
 }
 
-/// Whether a read that was asked for since has been answered.
+/// Whether a read requested since then has been answered.
 fn read_since(world: &World, begun: u64) -> bool {
     let mut since = world.clients.calls().filter(|(_, call)| call.called_us > begun);
     since.any(|(_, call)| matches!(call.outcome, Some(ocs_history::Outcome::Shown(_))))
 }
 
-/// Architecture, What loses what: with one node gone the others serve by themselves.
+/// Architecture, What loses what: without one node the others serve by themselves.
 fn two_of_three_serve(world: &mut World, gone: usize) {
     let begun = world.now;
     let served = world.run_until(begun + PAIR_US, |world| updated_since(world, begun) && read_since(world, begun));
     claim!(served, "two of three serve by themselves", "without node {}{}", gone + 1, standings(world));
 }
 
-/// Architecture, What loses what: a pair that has lost one node takes no update.
+/// Architecture, What loses what: a pair without one of its nodes takes no update.
 fn one_of_two_stands_still(world: &mut World, gone: usize) {
     let begun = world.now;
     let updated = world.run_until(begun + STILL_US, |world| updated_since(world, begun));
     claim!(!updated, "one of two takes no update", "without node {}", gone + 1);
 }
 
-/// At the end everybody who has a disk has everything.
+/// At the end every node that has a disk has every entry.
 fn all_agree(world: &mut World) {
     world.clients.quiet = true;
     world.watch.answered.clear();

@@ -18,25 +18,25 @@ pub(super) struct Net {
     pub(super) loss: u32,
     /// Messages in a thousand that come twice.
     pub(super) doubled: u32,
-    /// Added to the spread, microseconds: beyond it, messages overtake each other.
+    /// Added to the spread, microseconds: beyond the spread, messages overtake each other.
     pub(super) jitter_us: u64,
     /// How much longer every message to a place takes, microseconds.
     pub(super) late_us: [u64; 3],
 }
 
 impl Net {
-    /// Cuts one direction, or mends one cut of it.
+    /// Cuts one direction, or mends one cut of that direction.
     pub(super) fn cut(&mut self, from: usize, to: usize, cut: bool) {
         let cuts = &mut self.cuts[from][to];
         *cuts = if cut { *cuts + 1 } else { cuts.saturating_sub(1) };
     }
 
-    /// Whether anything gets from one place to another.
+    /// Whether messages get from one place to another.
     pub(super) fn connected(&self, from: usize, to: usize) -> bool {
         self.cuts[from][to] == 0
     }
 
-    /// How long a message takes, each time that it arrives.
+    /// The delay of each copy of a message.
     pub(super) fn ways(&self, rng: &mut StdRng, from: usize, to: usize) -> Vec<u64> {
         if !self.connected(from, to) || rng.random_ratio(self.loss.min(1000), 1000) {
             return Vec::new();

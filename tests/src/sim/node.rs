@@ -1,7 +1,7 @@
 //! A simulated node: the disk that outlives it, and the life between a start and an end of its process.
 //!
-//! Stands in for the driver and its threads: the same core, the same log, the same merging of writes, the same rule of
-//! what may be forgotten. Never draws a random number and never reads a clock. Called by `world`.
+//! Stands in for the driver and its threads: the same core, log and merging of writes, the same rule for forgetting entries.
+//! Never draws a random number and never reads a clock. Called by `world`.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,7 +26,7 @@ use super::{
     state::State,
 };
 
-/// Places that there are at most.
+/// Nodes in a cluster, at most.
 pub(super) const PLACES_MAX: usize = 3;
 /// Length of a tick, microseconds.
 pub(super) const TICK_US: u64 = 50_000;
@@ -49,17 +49,17 @@ impl Mode {
         if self == Self::Pair { 2 } else { 3 }
     }
 
-    /// What the node at a place holds.
+    /// Kind of the node at a place.
     pub(super) fn kind(self, at: usize) -> Kind {
         if self == Self::Witness && at == 2 { Kind::Witness } else { Kind::Data }
     }
 
-    /// How many nodes hold the state: they have the first places.
+    /// Number of nodes that hold the state; they have the first places.
     pub(super) fn data_nodes(self) -> usize {
         (0..self.nodes()).filter(|at| self.kind(*at) == Kind::Data).count()
     }
 
-    /// The ids with which a group begins.
+    /// The ids with which a cluster begins.
     fn first_ids(self) -> Vec<RaftId> {
         (1..=self.nodes() as RaftId).collect()
     }
@@ -70,92 +70,92 @@ pub(super) fn place(id: RaftId) -> usize {
     usize::from(members::number(id)).wrapping_sub(1)
 }
 
-/// What stays when a process ends.
+/// The part of a node that outlives its process.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) mode: Mode,
     pub(super) at: usize,
-    /// Stands for the log on the disk.
+    /// Identifies the log on the disk.
     pub(super) id: RaftId,
-    /// Its log is lost or cannot be trusted: whenever it runs it asks to be taken in under a new id (R11 one-id-one-log).
+    /// The log is lost or corrupt: whenever the node runs, it asks to be taken in under a new id (R11 one-id-one-log).
     pub(super) log_lost: bool,
-    /// It runs, and asks under this token.
+    /// The token under which a running node asks to be taken in.
     pub(super) asking: Option<u64>,
     pub(super) disk: MemDisk,
-    /// What it remembers of starts, as durable.
+    /// The durable table of starts.
     pub(super) evidence: Evidence,
-    /// Its disk was put back from an older copy: it counts as lost.
+    /// An older copy of the disk was put back: the disk counts as lost.
     pub(super) old: Option<OldDisk>,
-    /// The store as it was made durable; on a data node.
+    /// The durable store of a data node.
     pub(super) store: Option<State>,
-    /// It was found wrong, and not replaced since.
+    /// The state was found wrong, and has not been replaced since.
     pub(super) doubted: bool,
-    /// Counts the times that an operator forced its group.
+    /// Number of times that an operator forced this node's group.
     pub(super) epoch: u64,
-    /// What the disk said it has, for comparison after a crash.
+    /// The acknowledged part of the log, for comparison after a crash.
     pub(super) synced: Synced,
     /// Starts so far.
     pub(super) boots: u64,
     /// Starts counted on this disk.
     pub(super) disk_boots: u64,
     pub(super) life: Option<Life>,
-    /// Nobody starts it.
+    /// The process stays down.
     pub(super) held: bool,
-    /// An operator keeps it off while he forces the other one.
+    /// An operator keeps the node off while another node is forced.
     pub(super) fenced: bool,
-    /// A bit of its log flipped since its last start.
+    /// A bit of the log flipped since the last start.
     pub(super) flipped: bool,
     pub(super) paused_until: u64,
-    /// Its process ended while it was stopped until then: what waited for it is lost.
+    /// The process ended while it was stopped until then: frames that waited for the process are lost.
     pub(super) unread_at: u64,
-    /// Its disk is slow until then.
+    /// The disk is slow until then.
     pub(super) slow_until: u64,
-    /// A write that its disk begins does not end before then.
+    /// A write that the disk begins does not end before then.
     pub(super) hung_until: u64,
-    /// Its state takes its time to apply until then.
+    /// The state applies slowly until then.
     pub(super) sluggish_until: u64,
-    /// Its wall clock minus the true time.
+    /// Wall clock minus the true time.
     pub(super) wall_offset_us: i64,
-    /// How much longer its ticks are, parts in a million.
+    /// How much longer ticks are, parts in a million.
     pub(super) drift_ppm: i64,
-    /// How much faster its clocks go, parts in a million.
+    /// How much faster clocks go, parts in a million.
     pub(super) clock_ppm: i64,
 }
 
-/// What was made durable in a log, as far as anybody was told.
+/// The durable part of a log, as far as the disk has acknowledged.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Synced {
     pub(super) hard_state: HardState,
     pub(super) start: SnapshotMark,
     /// Term by index.
     pub(super) terms: BTreeMap<u64, u64>,
-    /// Being written when the process ended: it may be there, as a whole or not at all.
+    /// The batch in flight when the process ended: either all of it is on the disk or nothing.
     pub(super) in_doubt: Option<Batch>,
 }
 
-/// Who waits for a command's reply.
+/// The receiver of a command's reply.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Waiter {
-    /// A request that was read here.
+    /// A client of this node.
     Here { submission: u64, attempt: u64 },
-    /// One that a peer forwarded.
+    /// A peer that forwarded the request.
     Peer { who: Who, submission: u64, attempt: u64 },
-    /// What comes of it is seen in the state.
+    /// No receiver: the result shows in the state.
     Nobody,
 }
 
-/// Who asked a quorum.
+/// The purpose of a quorum round.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Asked {
     /// A read.
     Read { operation: u64, until: u64 },
-    /// For the role; `floor`: the highest term that had been claimed when it was asked.
+    /// For the role; `floor`: the highest term that had been claimed when the round began.
     Role { floor: u64, until: u64 },
-    /// For the role, since failover is paused as this node knows it: what an operator is told.
+    /// For the role, since failover is paused as far as this node knows: an operator gets the answer.
     Paused { until: u64 },
 }
 
-/// What the log's thread does next.
+/// The next work of the log's thread.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // a handful in a queue
 pub(super) enum Job {
@@ -168,18 +168,18 @@ pub(super) struct Life {
     pub(super) boot: u64,
     /// Unique for ever together with the node's number: names requests.
     pub(super) incarnation: u64,
-    /// Of this start.
+    /// Identifies this start.
     pub(super) token: u128,
     pub(super) core: Core<MemDisk>,
     pub(super) log: Log<MemDisk>,
     pub(super) queued: VecDeque<Job>,
-    /// Taken by the disk; empty: it is idle.
+    /// Taken by the disk; empty: the disk is idle.
     pub(super) writing: VecDeque<Job>,
-    /// For how long it has been at it, by ticks.
+    /// Age of the write in flight, by ticks.
     pub(super) write_age_us: u64,
     /// None on the witness.
     pub(super) state: Option<State>,
-    /// Which membership holds from which index on; kept with the state.
+    /// Memberships by the index from which they hold; kept with the state.
     pub(super) memberships: BTreeMap<u64, ConfState>,
     pub(super) to_apply: Vec<Entry>,
     pub(super) applying: bool,
@@ -202,32 +202,32 @@ pub(super) struct Life {
     pub(super) stamps: StampClock,
     /// The term in which this node stamps.
     pub(super) stamping: Option<u64>,
-    /// The last one that it gave: in which term, and when.
+    /// The newest stamp: its term, the stamp, and when this node gave it.
     pub(super) stamped: Option<(u64, u64, u64)>,
-    /// What the last frame of a place told.
+    /// The newest frame of each place.
     pub(super) heard: BTreeMap<usize, Heard>,
-    /// Who waits to be taken in, and under which token.
+    /// Nodes that wait to be taken in, with their token.
     pub(super) joins: BTreeMap<usize, (Who, u64)>,
     /// When a node was last given an id.
     pub(super) given: BTreeMap<usize, u64>,
     pub(super) care: Care,
     pub(super) began: u64,
-    /// Version of the table of evidence that was sent to the disk last.
+    /// Version of the newest table of evidence that was sent to the disk.
     pub(super) evidence_sent: u64,
-    /// What a leader counted as acknowledged by each id, and when.
+    /// The index that a leader counted as acknowledged by each id, and the time.
     pub(super) counted: BTreeMap<RaftId, VecDeque<Counted>>,
 }
 
-/// What a frame told of its sender.
+/// The content of a frame about its sender.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Heard {
-    /// Its id.
+    /// Id of the sender.
     pub(super) id: RaftId,
     pub(super) at_us: u64,
     pub(super) wall_us: u64,
-    /// Its disk is full.
+    /// The sender's disk is full.
     pub(super) short: bool,
-    /// Its newest digest, whether it serves from its state, and for which difference it stands.
+    /// The sender's newest digest, whether the sender serves from its state, and the difference for which its state vouches.
     pub(super) digest: Option<(u64, u128)>,
     pub(super) ready: bool,
     pub(super) vouched: u64,
@@ -307,7 +307,8 @@ impl Synced {
         self.start.index >= index || self.terms.get(&index) == Some(&term)
     }
 
-    /// Why a log that was opened is neither what was synced nor that and the batch in doubt; none: it is one of them.
+    /// Why an opened log equals neither the synced log nor the synced log with the batch in doubt; none: the log equals one of
+    /// them.
     fn unexplained(&self, log: &Log<MemDisk>, found: &Recovered) -> Option<String> {
         let known = self.difference(log, found)?;
         let Some(batch) = &self.in_doubt else { return Some(known) };
@@ -316,7 +317,7 @@ impl Synced {
         with.difference(log, found).map(|doubt| format!("{known}; with the batch that was being written: {doubt}"))
     }
 
-    /// What a log that was opened has otherwise.
+    /// The difference between an opened log and the synced one.
     fn difference(&self, log: &Log<MemDisk>, found: &Recovered) -> Option<String> {
         let (reader, start, last) = (log.reader(), found.start.index, log.last_index());
         let other = self.terms.range(start + 1..).find(|(index, term)| reader.term(**index) != Some(**term));
@@ -372,36 +373,36 @@ impl Node {
         self.mode.kind(self.at) == Kind::Data
     }
 
-    /// Its disk counts for nothing any more: lost, damaged, or an older copy of itself.
+    /// The disk counts for nothing any more: lost, damaged, or an older copy of itself.
     pub(super) fn disk_gone(&self) -> bool {
         self.log_lost || self.old.is_some()
     }
 
-    /// Its process runs, as a member or to become one.
+    /// The process runs, as a member or to become one.
     pub(super) fn runs(&self) -> bool {
         self.life.is_some() || self.asking.is_some()
     }
 
-    /// A store that was not lost: the state, up to some index, and not a wrong one.
+    /// The store was not lost: the state, up to some index, and not a wrong one.
     pub(super) fn has_state(&self) -> bool {
         self.store.as_ref().is_some_and(|state| state.mark.index > 0) && !self.is_wrong()
     }
 
-    /// Its log is given up together with its id; what else stood on the disk is not looked at any more.
+    /// Gives the log up together with the id; the rest of the disk is not read any more.
     pub(super) fn give_log_up(&mut self) {
         self.log_lost = true;
         (self.flipped, self.doubted) = (false, false);
         self.store = self.is_data().then(State::lost);
     }
 
-    /// The mistake of a node that comes back under its old id.
+    /// The mistake of a node that returns under its old id.
     #[cfg(mutant)]
     pub(super) fn form_again(&mut self) {
         let (boots, disk_boots) = (self.boots, self.disk_boots);
         *self = Self { boots, disk_boots, ..Self::new(self.mode, self.at) };
     }
 
-    /// Begins as a member that knows nothing, under the id that the group gave; its process does not run yet.
+    /// Begins as a member with an empty log, under the id that the cluster gave; the process does not run yet.
     pub(super) fn begin_as(&mut self, id: RaftId, epoch: u64) {
         let (start, hard_state) = nothing();
         self.disk = new_disk(&start, hard_state);
@@ -411,7 +412,7 @@ impl Node {
         self.old = None;
     }
 
-    /// Begins a new log above a state that has taken in the old one; its process does not run yet.
+    /// Begins a new log above a state that has taken in the old one; the process does not run yet.
     pub(super) fn begin_alone(&mut self, id: RaftId, epoch: u64, beginning: Beginning, state: State) {
         let Beginning { mark, hard_state } = beginning;
         self.disk = new_disk(&mark, hard_state);
@@ -420,10 +421,10 @@ impl Node {
         (self.id, self.epoch, self.disk_boots) = (id, epoch, 0);
     }
 
-    /// Opens the log, which must be what was synced.
+    /// Opens the log; the claim is that the log equals the synced one.
     ///
     /// # Errors
-    /// The log says that it is corrupt, and was not changed; or the disk failed.
+    /// The log is corrupt, and was not changed; or the disk failed.
     pub(super) fn open_log(&mut self) -> Result<(Log<MemDisk>, Recovered), LogError> {
         let (log, recovered) = Log::open(self.disk.clone(), log_config())?;
         super::invariants::what_was_synced_is_there(self.id, self.synced.unexplained(&log, &recovered));
@@ -446,7 +447,7 @@ impl Node {
         let (log, recovered) = self.open_log()?;
         self.boots += 1;
         self.disk_boots += 1;
-        self.flipped = false; // it hit nothing that counts
+        self.flipped = false; // the flipped bit hit nothing that counts
         let mark = self.store.as_ref().map(|state| state.mark.clone()).unwrap_or_default();
         let token = (u128::from(self.boots) << 64 | u128::from(seed)).to_le_bytes();
         let start = self.evidence.begin(self.id, self.epoch, token);
@@ -482,7 +483,7 @@ impl Node {
         (super::state::NOON_US + self.drifted(now)).saturating_add_signed(self.wall_offset_us)
     }
 
-    /// So long a time by its clocks.
+    /// A duration as this node's clocks measure it.
     pub(super) fn drifted(&self, elapsed_us: u64) -> u64 {
         elapsed_us.saturating_add_signed(elapsed_us.cast_signed() * self.clock_ppm / 1_000_000)
     }
@@ -490,7 +491,7 @@ impl Node {
     /// Writes the next job of the disk.
     ///
     /// # Errors
-    /// The disk is full, and it may be tried again; or it failed, and the process must end.
+    /// The disk is full, and the write may be tried again; or the disk failed, and the process must end.
     pub(super) fn write_one(&mut self) -> Result<Option<Done>, LogError> {
         let Some(life) = &mut self.life else { return Ok(None) };
         let Some(job) = life.writing.front() else { return Ok(None) };
@@ -521,7 +522,7 @@ impl Node {
         Ok(Some(done))
     }
 
-    /// What the disk was writing when the process ended: on its way to the platter, not synced.
+    /// Leaves the batch in flight at the end of the process on its way to the platter, not synced.
     pub(super) fn leave_in_doubt(&mut self) {
         let Some(life) = &mut self.life else { return };
         let Some(Job::Append(merged)) = life.writing.front() else { return };
@@ -533,13 +534,13 @@ impl Node {
         }
     }
 
-    /// Whether it runs, and is not stopped for a while.
+    /// Whether the process runs and is not stopped.
     pub(super) fn awake(&self, now: u64) -> bool {
         self.life.is_some() && self.paused_until <= now
     }
 }
 
-/// What the disk has done.
+/// A finished job of the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Done {
     Written,
@@ -588,7 +589,7 @@ impl Life {
         }
     }
 
-    /// A write for the disk; joined to the one before it where the log's thread would join them.
+    /// Queues a write for the disk, merged with the write before where the log's thread would merge them.
     pub(super) fn queue(&mut self, write: Write) {
         match self.queued.back_mut() {
             Some(Job::Append(open)) if open.joins(&write) => open.join(write),

@@ -1,8 +1,8 @@
 //! Disks that are put back from an older copy of themselves, and the confirming of starts (R12 disks-are-evidence).
 //!
-//! A copy is put back only where another node knows better for certain, by what the simulator saw itself and not by what that node
-//! wrote down; the checks of the old disk reach only such nodes until one of them has answered. So an old disk must never take
-//! part. Called by `world` and `faults`.
+//! A copy is put back only where another node knows better for certain, by the observations of the simulator and not by that
+//! node's own records; the checks of the old disk reach only such nodes until one of them has answered. So an old disk must
+//! never take part. Called by `world` and `faults`.
 
 use std::collections::BTreeMap;
 
@@ -25,14 +25,14 @@ use super::{
     world::World,
 };
 
-/// Ticks between two writes of the table that nothing waits for.
+/// Ticks between two writes of the table without a waiter.
 const KEEP_TICKS: u64 = 10;
-/// A count of the leader is in its table, and that on its disk, after so long, microseconds.
+/// After so long a leader's count is in its table, and the table on its disk, microseconds.
 const KEPT_US: u64 = 1_000_000;
 /// Counts of a leader that are remembered.
 const COUNTS_MAX: usize = 64;
 
-/// What a leader counted as acknowledged by a voter.
+/// The index that a leader counted as acknowledged by a voter.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counted {
     at_us: u64,
@@ -45,7 +45,7 @@ pub(super) struct Counted {
 pub(super) struct OldDisk {
     /// Places of the nodes that know better now.
     knowing: Vec<usize>,
-    /// Those that knew better at first: one of them may run on an older copy itself for a while.
+    /// Nodes that knew better at first: one of them may run on an older copy itself for a while.
     knew: Vec<usize>,
 }
 
@@ -62,17 +62,17 @@ struct DiskCopy {
     doubted: bool,
     synced: Synced,
     evidence: Evidence,
-    /// From just before a start or a vote, and put back as soon as somebody knows of that alone.
+    /// From just before a start or a vote, and put back as soon as another node knows of that alone.
     close: bool,
 }
 
-/// The copies that operators keep, and what the simulator saw of starts.
+/// The copies that operators keep, and the starts that the simulator saw.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
     kept: BTreeMap<usize, DiskCopy>,
     /// The newest disks of nodes that run on an older copy until an operator puts them back.
     newest: BTreeMap<usize, DiskCopy>,
-    /// By the place of a voter and the id that it confirmed: the newest start, as the simulator counts them.
+    /// By the place of a voter and the id of the confirmed start: the newest start, as the simulator counts starts.
     confirmed: BTreeMap<(usize, RaftId), u64>,
 }
 
@@ -96,10 +96,10 @@ impl DiskCopy {
 impl World {
     // === the fault ===
 
-    /// Takes a copy of a disk, or puts the one that was taken earlier back, as far as somebody knows better.
+    /// Takes a copy of a disk, or puts the earlier copy back, provided that another node knows better.
     pub(super) fn age_disk(&mut self, at: usize) {
         let node = &self.nodes[at];
-        // a copy from the time of single-copy needs nobody's word: what it lacks cannot be detected where the others are not heard
+        // entries missing in a copy from the time of single-copy cannot be detected while the others are not heard
         let alone = self.nodes[at].life.as_ref().is_none_or(|life| life.core.conf_state().voters.len() == 1);
         let usable = !node.disk_gone() && !node.flipped && !alone;
         let fits = self.copies.kept.get(&at).is_some_and(|copy| copy.id == node.id && copy.epoch == node.epoch);
@@ -181,13 +181,13 @@ impl World {
         }
     }
 
-    /// A node's table of evidence goes, and with it the starts that it has confirmed.
+    /// Drops a node's table of evidence, and with it the starts that the node has confirmed.
     pub(super) fn forget_confirmations(&mut self, at: usize) {
         self.copies.confirmed.retain(|(by, _), _| *by != at);
     }
 
-    /// Two old disks are two lost ones: nothing is decided until an operator puts the newest one of the second node back. The third node
-    /// knows better of both, and is asked first.
+    /// Two old disks are two lost ones: the group decides nothing until an operator puts the newest disk of the second node
+    /// back. The third node knows better of both, and is asked first.
     fn put_back_as_second(&mut self, at: usize, first: usize, log_only: bool, knowing: &[usize]) {
         let third = self.places().find(|other| *other != at && *other != first);
         let knows = |third: &usize| {
@@ -224,7 +224,7 @@ impl World {
         others.filter(|old| old.knew.contains(&at)).for_each(|old| old.knowing.push(at));
     }
 
-    /// Places of the nodes of which the simulator has seen that they know more of a disk than its copy holds.
+    /// Places of the nodes that know more of a disk than its copy holds, as the simulator has seen.
     fn nodes_that_know_better(&self, at: usize, log_only: bool) -> Vec<usize> {
         let Some(copy) = self.copies.kept.get(&at) else { return Vec::new() };
         let others = self.places().filter(|other| *other != at);
@@ -246,12 +246,12 @@ impl World {
         confirmed == running && (counted.term > copy.synced.hard_state.term || counted.index > copy.synced.last())
     }
 
-    /// Of the nodes that are up beside an old disk the first one that answers knows better.
+    /// Of the nodes that are up beside an old disk, the first that answers knows better.
     pub(super) fn may_be_asked(&self, from: usize, to: usize) -> bool {
         self.nodes[from].old.as_ref().is_none_or(|old| old.knowing.contains(&to))
     }
 
-    // === what stands in for the driver ===
+    // === stand-in for the driver ===
 
     pub(super) fn send_starts(
         &mut self,
@@ -288,7 +288,7 @@ impl World {
         }
     }
 
-    /// What changed since the last write, twice a second; and what a leader has counted, for the simulator's own knowledge.
+    /// Writes the changes since the last write, twice a second; keeps a leader's counts for the simulator's own record.
     pub(super) fn keep_evidence(&mut self, at: usize) {
         let now = self.now;
         let Some(life) = &mut self.nodes[at].life else { return };
@@ -308,7 +308,7 @@ impl World {
         }
     }
 
-    /// A voter has confirmed a start, and it is told so.
+    /// A voter has confirmed a start, and the starting node learns so.
     pub(super) fn note_confirmation(&mut self, at: usize, frame: &PeerFrame) {
         let Some(head) = &frame.head else { return };
         let Some(life) = &self.nodes[at].life else { return };
@@ -324,7 +324,7 @@ impl World {
         }
     }
 
-    /// An old disk is found out before it takes part; its node asks for a new id, and whoever is whole keeps its own.
+    /// The group detects an old disk before it takes part; its node asks for a new id, and every whole node keeps its own.
     pub(super) fn look_at_start(&mut self, at: usize) {
         let node = &self.nodes[at];
         let Some(life) = &node.life else { return };

@@ -1,4 +1,4 @@
-//! What operators order in the simulation: pausing and resuming failover, forcing a node to lead alone, ending that.
+//! The orders of operators in the simulation: pausing and resuming failover, forcing a node to lead alone, ending that.
 //!
 //! Follows `control::{pause, mode}` and `run::force` of the node; the real `Core::set_paused`, `Core::leave_single_copy` and
 //! `force::bring_up` do the work. Called by `world` and `faults`.
@@ -23,7 +23,7 @@ use super::{
     world::World,
 };
 
-/// How often an order that is not settled yet is given again.
+/// Time until an order that is not settled is given again, microseconds.
 const AGAIN_US: u64 = 100_000;
 /// An operator ends single-copy so long after the other node was let back, at the latest, microseconds.
 const END_LATEST_US: u64 = 2_000_000;
@@ -37,18 +37,18 @@ const PAUSES_MAX: u32 = 20;
 pub(super) enum Order {
     /// Pause failover at a node; so many attempts are left.
     Pause(usize, u32),
-    /// Hand over while it is paused, look who is primary, have the new primary die.
+    /// Hand over while failover is paused, look which node is primary, have the new primary die.
     HandOver,
     KillPrimary,
-    /// Resume it, wherever it is still paused.
+    /// Resume failover at every node where it is still paused.
     Resume,
     /// A node that was fenced may run again.
     LetBack(usize),
-    /// End single-copy, as soon as somebody can.
+    /// End single-copy at the first node that can.
     EndSingleCopy,
 }
 
-/// A state that takes in a log with nothing else running; what is not persisted is lost with it.
+/// A state that takes in a log while nothing else runs; a crash loses the part that is not persisted.
 struct Book {
     at: usize,
     state: State,
@@ -101,7 +101,7 @@ impl World {
         }
     }
 
-    /// An operator wants nobody to take over for a while.
+    /// An operator pauses failover for a while.
     pub(super) fn begin_pause(&mut self, lasts_us: u64) {
         self.ordered = true;
         let primary = self.places().find(|at| self.nodes[*at].life.as_ref().is_some_and(|life| life.core.serving()));
@@ -113,7 +113,7 @@ impl World {
 
     fn pause(&mut self, at: usize, left: u32) {
         if self.plan.calm || !self.nodes[at].awake(self.now) {
-            return; // its operator resumes by now, or has no answer
+            return; // the operator resumes by now, or has no answer
         }
         let Some(life) = &mut self.nodes[at].life else { return };
         match life.core.set_paused(true) {
@@ -124,7 +124,7 @@ impl World {
         self.settle(at);
     }
 
-    /// An operator was told that failover is paused, and may try what it does.
+    /// An operator was told that failover is paused, and may try a handover or a kill.
     pub(super) fn try_the_pause(&mut self) {
         if self.rng.random_ratio(1, 2) {
             let soon_us = self.rng.random_range(1_000..300_000);
@@ -141,7 +141,7 @@ impl World {
         self.after(looks_us, Event::Ordered(Order::KillPrimary));
     }
 
-    /// Asks for the role first: what is confirmed is told even if who said it is dead by then.
+    /// Asks for the role first: a confirmed answer counts even if its node is dead by then.
     fn kill_primary(&mut self) {
         let primary = self.places().find(|at| self.nodes[*at].life.as_ref().is_some_and(|life| life.core.serving()));
         let Some(at) = primary.filter(|_| !self.plan.calm) else { return };
@@ -154,7 +154,7 @@ impl World {
         self.after(later_us, Event::Ordered(Order::KillPrimary));
     }
 
-    /// Asks any node; one that is not the primary asks for votes if there is none.
+    /// Asks any node; a node that is not the primary asks for votes if there is no primary.
     fn resume(&mut self) {
         self.watch.paused = None;
         self.watch.resuming = true;
@@ -166,7 +166,7 @@ impl World {
         }
         let at = still.get(self.rng.random_range(0..still.len().max(1))).copied();
         if let Some((at, life)) = at.and_then(|at| Some((at, self.nodes[at].life.as_mut()?))) {
-            let _ = life.core.set_paused(false); // refused: another one is asked the next time
+            let _ = life.core.set_paused(false); // refused: the next attempt asks another node
             let who = Who { node: at, boot: life.boot };
             self.after(0, Event::Wake(who));
         }
@@ -203,8 +203,8 @@ impl World {
         }
     }
 
-    /// Whether nothing is lost by forcing a node: of a pair either has all that was acknowledged. Elsewhere one may lack updates,
-    /// and a term of those who are fenced; an operator who wants no loss looks for one that does not.
+    /// Whether forcing a node loses nothing. In a pair either node has every acknowledged update. Elsewhere a node may lack
+    /// updates, and the term of a fenced node; an operator who wants no loss looks for a node that lacks neither.
     fn may_be_forced(&self, at: usize) -> bool {
         let fit = |node: &Node| node.is_data() && self.whole(node) && node.has_state();
         if self.nodes.iter().any(|node| node.fenced) {
@@ -222,7 +222,7 @@ impl World {
         (members::forced_id(at as u16 + 1, epoch), epoch)
     }
 
-    /// The state takes in the log; in some runs a crash cuts that short, before or after the state is durable.
+    /// The state takes in the log; in some runs a crash interrupts this, before or after the state is durable.
     fn execute(&mut self, at: usize) -> Option<(Beginning, State)> {
         let (log, recovered) = self.open_to_force(at)?;
         let state = self.nodes[at].store.clone()?;
@@ -262,7 +262,7 @@ impl World {
         bring_up(Force { id, epoch }, &kinds, (&found.0.reader(), found.1), book).ok()
     }
 
-    /// One at a time: two who have not heard of the order yet would be the group that they were.
+    /// Nodes return one at a time: two nodes that have not heard of the order yet would form the old group.
     fn let_back(&mut self, at: usize) {
         let newest = self.nodes.iter().map(|node| node.epoch).max();
         let unaware = |node: &Node| !node.fenced && !node.log_lost && Some(node.epoch) < newest;
@@ -271,7 +271,7 @@ impl World {
         }
         self.nodes[at].fenced = false;
         if !self.plan.calm && self.rng.random_ratio(3, 4) {
-            self.nodes[at].slow_until = self.now + self.rng.random_range(0..BUSY_US); // it has much to write
+            self.nodes[at].slow_until = self.now + self.rng.random_range(0..BUSY_US); // the node has much to write
         }
         self.start(at);
         let later_us = self.rng.random_range(AGAIN_US..END_LATEST_US);
@@ -285,14 +285,14 @@ impl World {
         self.watch.single_copy_may_end = true;
         for at in self.places() {
             let Some(life) = &mut self.nodes[at].life else { continue };
-            let _ = life.core.leave_single_copy(); // not the primary, or nobody has caught up yet
+            let _ = life.core.leave_single_copy(); // not the primary, or no backup has caught up yet
             let who = Who { node: at, boot: life.boot };
             self.after(0, Event::Wake(who));
         }
         self.after(AGAIN_US, Event::Ordered(Order::EndSingleCopy));
     }
 
-    /// A node heard of a higher epoch: its own is over, and with it its id.
+    /// A node heard of a higher epoch: its own epoch is over, and so is its id.
     pub(super) fn give_up_for(&mut self, at: usize, epoch: u64) {
         if epoch <= self.nodes[at].epoch {
             return;
@@ -301,7 +301,7 @@ impl World {
         self.nodes[at].epoch = epoch;
     }
 
-    /// A node's id is over: it begins anew.
+    /// A node's id is over: the node begins anew.
     pub(super) fn give_up(&mut self, at: usize) {
         self.die(at, true);
         self.lose_log(at);
@@ -309,7 +309,7 @@ impl World {
         self.after(down_us, Event::Start(at));
     }
 
-    /// Whether anything waits for an operator, or for the end of what was ordered or found out; who does not run may know of more.
+    /// Whether anything waits for an operator, for the end of an order or of a repair; a node that is down may know of more.
     pub(super) fn orders_open(&self) -> bool {
         let open = |node: &Node| {
             let busy = |life: &super::node::Life| life.core.paused_for() != 0 || life.care.under_way(&life.core);

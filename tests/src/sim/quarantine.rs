@@ -1,7 +1,7 @@
-//! States that are wrong in the simulation: how one becomes so, how nodes find out which it is, and its replacement.
+//! Wrong states in the simulation: how a state becomes wrong, how nodes find out which state is wrong, and its replacement.
 //!
-//! Follows `run::judge` and `machine::judge` of the node; what becomes of a wrong state is decided by the real
-//! `consensus::repair`. Called by `world`, `work` and `faults`.
+//! Follows `run::judge` and `machine::judge` of the node; the real `consensus::repair` decides on a wrong state. Called by
+//! `world`, `work` and `faults`.
 
 use std::{collections::VecDeque, rc::Rc};
 
@@ -30,7 +30,7 @@ const DIGESTS_MAX: usize = 64;
 /// A peer heard within this is there, microseconds.
 const SILENT_US: u64 = 1_500_000;
 
-/// What a process knows of its state and of those of others.
+/// A process's knowledge of its state and of the states of others.
 #[derive(Debug, Default)]
 pub(super) struct Care {
     pub(super) repair: Repair,
@@ -38,13 +38,15 @@ pub(super) struct Care {
     /// The state at the newest digest, and the last one on which the nodes agreed.
     newest: Option<Rc<State>>,
     agreed: Option<Rc<State>>,
-    /// Differences that are looked into, in their order; each with what was agreed then, and how many states had been taken over.
+    /// Differences under examination, in order; each with the state agreed then, and the number of states taken over until
+    /// then.
     judging: VecDeque<(Comparison, Option<Rc<State>>, u32)>,
-    /// It applies nothing until another state is there.
+    /// The node applies nothing until another state is there.
     pub(super) standing: bool,
     /// States taken over from others.
     installed: u32,
-    /// The state was found wrong before this start, or yielded then: served again where nobody had another one, it still goes later.
+    /// The state was found wrong before this start, or yielded then: if no node had another state, this node serves from it
+    /// again, and still replaces it later.
     doubted: bool,
 }
 
@@ -54,7 +56,7 @@ impl Care {
         Self { repair: Repair::new(doubted), doubted, ..Self::default() }
     }
 
-    /// The state stands at an index with a digest.
+    /// Notes the state at an index with a digest.
     pub(super) fn note(&mut self, state: &State) {
         if self.digests.len() == DIGESTS_MAX {
             self.digests.pop_front();
@@ -63,7 +65,7 @@ impl Care {
         self.newest = Some(Rc::new(state.clone()));
     }
 
-    /// Something is wrong here, and known.
+    /// A wrong state, or a difference under examination, is known here.
     pub(super) fn under_way(&self, core: &Core<MemDisk>) -> bool {
         self.repair.wanted() || core.distrusting() || !self.judging.is_empty()
     }
@@ -74,7 +76,8 @@ impl Care {
         self.repair.compare(peer, theirs, at)
     }
 
-    /// Equal: that is the state to judge from; a difference is to be looked into. Whether it is.
+    /// Takes a comparison: after equal digests later differences are judged from this state. Returns whether the digests
+    /// differ.
     fn take(&mut self, compared: Comparison) -> bool {
         if compared.ours != compared.theirs {
             self.judging.push_back((compared, self.agreed.clone(), self.installed));
@@ -86,7 +89,7 @@ impl Care {
         false
     }
 
-    /// Another state stands.
+    /// Another state replaces this one.
     pub(super) fn install(&mut self) {
         self.digests.clear();
         (self.newest, self.agreed, self.doubted) = (None, None, false);
@@ -95,7 +98,7 @@ impl Care {
 }
 
 impl World {
-    /// A data node's state becomes another one than the log makes of it: an entry was applied wrongly, or its disk changed a row.
+    /// A data node's state differs from the log from now on: an entry was applied wrongly, or the disk changed a row.
     pub(super) fn spoil(&mut self, at: usize) {
         let any_wrong = self.nodes.iter().any(|node| node.is_data() && !node.has_state());
         if any_wrong || !self.spares_state(at) || !self.nodes[at].is_data() || !self.whole(&self.nodes[at]) {
@@ -108,7 +111,7 @@ impl World {
         }
     }
 
-    /// As the driver does at each tick.
+    /// Follows the driver at each tick.
     pub(super) fn look_after_states(&mut self, at: usize) {
         if !self.plan.spoils || !self.nodes[at].is_data() {
             return;
@@ -141,7 +144,7 @@ impl World {
         }
     }
 
-    /// Looks into a difference: what the log makes of the agreed state, and what the rows say.
+    /// Judges a difference: by the digest of the log's entries above the agreed state, and by the rows.
     pub(super) fn judge(&mut self, at: usize) {
         let Some(life) = &mut self.nodes[at].life else { return };
         let Some((compared, agreed, installed)) = life.care.judging.pop_front() else { return };
@@ -158,7 +161,7 @@ impl World {
         }
     }
 
-    /// No state came: as the driver does then.
+    /// No state came: follows the driver.
     pub(super) fn fetch_failed(&mut self, at: usize) {
         let others = self.other_data_nodes(at);
         let node = &mut self.nodes[at];
@@ -186,7 +189,7 @@ impl World {
     }
 }
 
-/// The digest that the log makes of a state at an index, if it still has all entries in between.
+/// The digest that the log gives a state at an index, if the log still has all entries in between.
 fn replay(life: &Life, agreed: &State, index: u64) -> Option<u128> {
     let entries: Vec<Entry> = life.log.reader().entries(agreed.mark.index + 1, index + 1, usize::MAX).ok()?;
     if entries.last()?.index != index {
@@ -198,7 +201,7 @@ fn replay(life: &Life, agreed: &State, index: u64) -> Option<u128> {
 }
 
 impl Node {
-    /// Its state is another one than the log makes, on the disk or in its process.
+    /// The state differs from the log, on the disk or in the process.
     pub(super) fn is_wrong(&self) -> bool {
         let running = self.life.as_ref().and_then(|life| life.state.as_ref());
         self.doubted || running.into_iter().chain(&self.store).any(|state| state.wrong)

@@ -18,7 +18,7 @@ pub(super) fn first_commands() -> Vec<Body> {
     std::iter::once(Body::CreateList(list)).chain((0..RECORDS_FIRST).map(record)).collect()
 }
 
-/// The request of one operation; the same however often it is sent.
+/// The request of one operation; the same in every attempt.
 pub(super) fn request(act: &Act, handle: Handle, operation: u64, idempotency_key: Option<Vec<u8>>) -> Request {
     let mut attributes = Attributes::default();
     attributes.set(key::REFERENCE_ID, Value::Int(operation.cast_signed()));
@@ -47,7 +47,7 @@ pub(super) fn phone(operation: u64) -> String {
     format!("+1555{operation:08}")
 }
 
-/// What a reply says to the checker; none: nothing is known by it.
+/// The reply as the checker reads it; none: the outcome stays unknown.
 pub(super) fn outcome(act: &Act, reply: &Reply) -> Option<Outcome> {
     match &reply.body {
         ReplyBody::Done(done) if *act == Act::Read => Some(Outcome::Shown(shown(done))),
@@ -61,7 +61,7 @@ pub(super) fn outcome(act: &Act, reply: &Reply) -> Option<Outcome> {
     }
 }
 
-/// What a record shows of what operations change.
+/// The attributes of a record that operations change.
 pub(super) fn shown(done: &Done) -> Shown {
     let int = |name: &str| match done.attributes.iter().find(|(key, _)| key == name) {
         Some((_, Value::Int(number))) => *number,

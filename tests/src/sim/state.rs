@@ -1,6 +1,6 @@
-//! The state behind the log in the simulator: the real rules over a map, with what a store knows besides its rows.
+//! The state behind the log in the simulator: the real rules over a map, with a store's knowledge besides its rows.
 //!
-//! Never decides anything itself. Called by the simulated nodes, and by the reference that they are compared with.
+//! Makes no decision itself. Called by the simulated nodes, and by the reference that they are compared with.
 
 use std::sync::Arc;
 
@@ -24,13 +24,13 @@ const STAMP_FIRST_US: u64 = 1_700_000_000_000_000;
 /// The true time when a run begins, microseconds since 1970.
 pub(super) const NOON_US: u64 = STAMP_FIRST_US + 1_000_000;
 
-/// What one command came to, as the reference saw it.
+/// The result of one command, as the reference saw it.
 #[derive(Debug)]
 pub(super) struct Decided {
     pub(super) id: RequestId,
     /// The operation that the request belongs to.
     pub(super) operation: Option<u64>,
-    /// It changed anything: no repetition of a request that was known.
+    /// The command changed anything: no repetition of a known request.
     pub(super) new: bool,
     /// A record was added or changed.
     pub(super) effect: bool,
@@ -44,7 +44,7 @@ pub(super) struct State {
     pub(super) map: MapView,
     pub(super) mark: SnapshotMark,
     pub(super) digest: u128,
-    /// It is known to the simulator to be another one than the log makes.
+    /// The simulator knows that the state differs from the log.
     pub(super) wrong: bool,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn rules() -> Rules {
 }
 
 impl State {
-    /// What every data node holds before the first entry: a list with a few records.
+    /// The content of every data node before the first entry: a list with a few records.
     pub(super) fn first() -> Self {
         thread_local! {
             static FIRST: State = State::build();
@@ -78,7 +78,7 @@ impl State {
         Self { mark: mark.clone(), ..Self::first() }
     }
 
-    /// The same without an index: what a node has whose store is lost.
+    /// The same without an index: the state of a node whose store is lost.
     pub(super) fn lost() -> Self {
         Self { mark: SnapshotMark::default(), ..Self::first() }
     }
@@ -88,8 +88,8 @@ impl State {
         records::settings(&self.map).map_or(RULES_FIRST, |settings| settings.rules_version())
     }
 
-    /// Applies entries as one batch, as the node's machine does. `conf_state`: the membership behind the last of them; `own`: what the
-    /// node's file says.
+    /// Applies entries as one batch, as the node's machine does. `conf_state`: the membership behind the last of them; `own`:
+    /// the options of the node's file.
     pub(super) fn apply(
         &mut self,
         entries: &[Entry],
@@ -136,8 +136,8 @@ impl State {
         }
     }
 
-    /// A record becomes another one, in a column on which nothing depends here. `applied`: the digest knows of it, as of an entry that
-    /// was applied wrongly; else a disk did it.
+    /// A record becomes another one, in a column on which nothing depends here. `applied`: the digest includes the change, as
+    /// of an entry that was applied wrongly; else a disk made the change.
     pub(super) fn spoil(&mut self, row: u64, applied: bool) {
         let records = self.map.table(Table::Record);
         let Some((key, old)) = records.get(row as usize % records.len().max(1)).cloned() else { return };

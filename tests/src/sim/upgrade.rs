@@ -1,7 +1,8 @@
-//! The group's rules version is raised step by step at some moments of a run, and options of the rules are set from version 2 on, as by
-//! an operator. From the first raise on every node's own file says something else: nothing that decides may come from there.
+//! Raises the group's rules version step by step at some moments of a run, and sets options of the rules from version 2 on, as
+//! an operator does. From the first raise on, every node's own file has other options: no decision may use them.
 //!
-//! In some runs a node gives an id a second time, to another request: it must never get the first one's answer. Called by `world`.
+//! In some runs a node gives an id a second time, to another request, which must never get the first request's answer. Called
+//! by `world`.
 
 use outbound::{Body, RULES_NEWEST, RULES_WITH_SETTINGS, RaiseRules, RequestId, RewritePhones, Setting};
 use rand::{Rng, rngs::StdRng};
@@ -19,12 +20,12 @@ const OWN_WINDOWS_US: [u64; PLACES_MAX] = [0, 3_000_000, 100_000];
 /// Replay windows that the group is set to, milliseconds.
 const WINDOWS_MS: [u64; 4] = [0, 50, 500, 5_000];
 
-/// What a seed does with the rules version.
+/// A seed's use of the rules version.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RulesPlan {
-    /// It is raised.
+    /// The run raises the version.
     pub(super) raises: bool,
-    /// Ids are given twice, now and then.
+    /// The run gives ids twice, now and then.
     repeats_ids: bool,
 }
 
@@ -61,7 +62,8 @@ impl Life {
 }
 
 impl World {
-    /// Raises the rules version, or sets an option where it is raised, at the primary of the moment; and again some time later.
+    /// Raises the rules version, or sets an option once the version is raised, at the primary of the moment; and again some
+    /// time later.
     pub(super) fn change_rules(&mut self) {
         if self.clients.quiet {
             return;
@@ -84,7 +86,7 @@ impl World {
         self.enqueue(at, id, body, Waiter::Nobody);
     }
 
-    /// In some runs a fault of ours: an id that was given before, whose request is answered and nowhere on its way any more.
+    /// In some runs a fault of ours: an id that was given before, whose request is answered and no longer in flight.
     pub(super) fn draw_repeated_id(&mut self, at: usize) -> Option<RequestId> {
         if !self.plan.rules.repeats_ids || !self.rng.random_ratio(1, 20) {
             return None;

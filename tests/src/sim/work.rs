@@ -1,4 +1,4 @@
-//! What stands in for a driver's workers: the log's thread, the apply thread, and the fetching of a state.
+//! The stand-ins for a driver's workers: the log's thread, the apply thread, and the fetching of a state.
 //!
 //! Called by `world`.
 
@@ -19,7 +19,7 @@ use super::{
 const ROOM_RETRY_US: u64 = 250_000;
 
 impl Life {
-    /// As the driver does at each tick: a state that waits for room does not hang.
+    /// Follows the driver at each tick: a state that waits for room does not hang.
     pub(super) fn note_write_age(&mut self) {
         let idle = self.writing.is_empty() || self.no_room;
         self.write_age_us = if idle { 0 } else { self.write_age_us + TICK_US };
@@ -28,7 +28,7 @@ impl Life {
 }
 
 impl World {
-    /// The disk has done what it took.
+    /// The disk has finished its jobs.
     pub(super) fn disk(&mut self, at: usize) {
         loop {
             let before = self.term_before(at);
@@ -96,7 +96,7 @@ impl World {
         }
     }
 
-    /// The apply thread takes what has queued.
+    /// The apply thread takes the queued entries.
     pub(super) fn apply(&mut self, at: usize) {
         let Some(life) = &mut self.nodes[at].life else { return };
         life.applying = false;
@@ -142,7 +142,7 @@ impl World {
         self.after(way_us, Event::Fetch { who, index_min });
     }
 
-    /// A state comes from the other data node, or does not.
+    /// A state comes from the other data node, or the fetch fails.
     pub(super) fn fetch(&mut self, who: Who, index_min: u64) {
         let at = who.node;
         let found = self.state_elsewhere(at, index_min.max(1));

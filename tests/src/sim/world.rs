@@ -1,4 +1,4 @@
-//! The world of one seed: a clock, a queue of events, three nodes, a network, clients; one thread, one source of chance.
+//! The world of a seed: a clock, a queue of events, three nodes, a network, clients; one thread, a single source of chance.
 //!
 //! Everything that happens is an event with a time, drawn from the seed; equal times keep their order. Called by `run`.
 
@@ -38,12 +38,12 @@ pub(super) struct World {
     pub(super) clients: Clients,
     pub(super) watch: Watch,
     pub(super) plan: Plan,
-    /// An operator ordered something, or a state became wrong: there is something to be brought to its end.
+    /// An operator gave an order, or a state became wrong: the run has a matter to bring to its end.
     pub(super) ordered: bool,
     pub(super) copies: Copies,
-    /// Folds everything that nodes told each other.
+    /// Folds all frames between the nodes.
     pub(super) trace: u64,
-    /// Tells every event on standard error, for whoever looks into a seed.
+    /// Prints every event on standard error, for a person who debugs a seed.
     talks: bool,
 }
 
@@ -93,7 +93,7 @@ impl World {
         self.queue.insert((self.now + delay_us, self.queued), Box::new(event));
     }
 
-    /// A process that was stopped goes on now: it reads what came meanwhile.
+    /// A process that was stopped goes on: its node reads the frames of the meantime.
     pub(super) fn go_on(&mut self, at: usize) {
         let until = std::mem::take(&mut self.nodes[at].paused_until);
         let waiting = self.queue.range((until, 0)..=(until, u64::MAX));
@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    /// Until a time, or until something is so.
+    /// Runs until a time, or until a condition holds.
     pub(super) fn run_until(&mut self, end: u64, mut enough: impl FnMut(&Self) -> bool) -> bool {
         let mut look = self.now;
         while self.now < end {
@@ -121,7 +121,7 @@ impl World {
 
     fn step(&mut self) {
         let Some(((at, _), event)) = self.queue.pop_first() else {
-            self.now += TICK_US; // everything is down
+            self.now += TICK_US; // all nodes are down
             return;
         };
         self.now = at;
@@ -154,7 +154,7 @@ impl World {
         }
     }
 
-    /// A driver takes all events that have come meanwhile before it looks at the output of its core.
+    /// A driver takes all pending events before the output of its core.
     fn settle_later(&mut self, at: usize) {
         let Some(boot) = self.nodes[at].life.as_ref().map(|life| life.boot) else { return };
         let later_us = self.rng.random_range(0..20_000);
@@ -220,7 +220,7 @@ impl World {
 
     // === a node's process ===
 
-    /// Starts a process. One whose log is lost, or cannot be trusted, asks to be taken in under a new id.
+    /// Starts a process. A node whose log is lost or corrupt asks to be taken in under a new id.
     pub(super) fn start(&mut self, at: usize) {
         if self.nodes[at].runs() || self.nodes[at].held || self.nodes[at].fenced {
             return;
@@ -242,7 +242,7 @@ impl World {
                 if self.talks {
                     eprintln!("node {} does not start: {fault}", self.nodes[at].id);
                 }
-                return self.after(300_000, Event::Start(at)); // the disk fails: it is started again
+                return self.after(300_000, Event::Start(at)); // the disk fails: the supervisor starts the node again
             }
         }
         let who = Who { node: at, boot: self.nodes[at].boots };
@@ -273,8 +273,8 @@ impl World {
         self.after(TICK_US.saturating_add_signed(longer), Event::Tick(who));
     }
 
-    /// Every node hears every other at some pace: heads carry clocks, and how far data is durable. Whom it knows as no member
-    /// it goes on to dial, and tells its epoch.
+    /// Every node hears every other at some pace: heads carry clocks, and the index up to which data is durable. The node also
+    /// dials nodes that are no members as far as it knows, and tells them its epoch.
     fn greet(&mut self, at: usize) {
         if !self.rng.random_ratio(1, 4) {
             return;
@@ -312,7 +312,7 @@ impl World {
         broken.into_iter().for_each(|(key, attempt)| self.attempted(at, key, attempt, Outcome::Unknown));
     }
 
-    /// R1 forget-what-both-have: what may be forgotten goes to the disk's queue.
+    /// R1 forget-what-both-have: the entries that may be forgotten go to the disk's queue.
     fn forget(&mut self, at: usize) {
         let Some(life) = &mut self.nodes[at].life else { return };
         if life.forgetting {
@@ -326,9 +326,9 @@ impl World {
         self.watch.what_is_forgotten_is_on_every_data_node(at, &mark, &conf_state, &self.nodes);
     }
 
-    // === what the core wants done ===
+    // === the core's output ===
 
-    /// Does what the core wants done, keeps the workers busy, and looks whether all still holds.
+    /// Executes the core's output, keeps the workers busy, and checks that all claims hold.
     pub(super) fn settle(&mut self, at: usize) {
         let Some(life) = &mut self.nodes[at].life else { return };
         let output = life.core.output();
@@ -354,7 +354,7 @@ impl World {
         self.keep_busy(at);
     }
 
-    /// What a core must never show.
+    /// Faults that a core must never report.
     fn look_at(&mut self, at: usize, memberships: &[(u64, ConfState)]) {
         let Some(life) = &self.nodes[at].life else { return };
         self.watch.single_copy_ends_when_an_operator_says_so(memberships);
@@ -368,7 +368,7 @@ impl World {
         self.watch.the_witness_never_serves(at, life);
     }
 
-    /// What must be on disks for a core to believe what it does.
+    /// The content that disks must have for a core to believe its counts.
     fn look_at_disks(&mut self, at: usize) {
         let Some(life) = &self.nodes[at].life else { return };
         self.watch.what_is_committed_is_on_a_majority_of_disks(life, &self.nodes);
@@ -400,7 +400,7 @@ impl World {
         }
     }
 
-    /// Whether every node is a voter with all that there is, and nothing is on its way.
+    /// Whether every node is a voter with all entries, and no message is on its way.
     pub(super) fn converged(&self) -> bool {
         let reference = self.watch.reference.mark.index;
         let conf = self.watch.membership();

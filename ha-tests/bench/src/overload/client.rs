@@ -1,4 +1,4 @@
-//! One connection of many: asks when something is due, and notes what it got. Never asks twice for one that was due.
+//! One connection of many: sends a due request, and notes the outcome. Never sends a due request twice.
 
 use std::{
     io,
@@ -14,7 +14,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Semaphore, time::timeout};
 use super::tally::{Fate, Seen};
 use crate::http_load::{Request, read_whole, value_of};
 
-/// Asks over one connection, which is opened when it is first needed and again when it was closed.
+/// Sends requests over one connection, which is opened at the first use and again after a close.
 pub(super) struct Client {
     request: Request,
     patience: Duration,
@@ -30,7 +30,7 @@ impl Client {
         Self { request, patience, window, socket: None, sending: Vec::new(), answer: Vec::new() }
     }
 
-    /// Until nothing more is due.
+    /// Runs until no more requests fall due.
     pub(super) async fn run(mut self, due: Arc<Semaphore>, idle: Arc<AtomicUsize>) -> Seen {
         let mut seen = Seen::default();
         loop {
@@ -88,7 +88,7 @@ impl Client {
     }
 }
 
-/// One request over a connection of its own; how long a good answer took.
+/// One request over a connection of its own; returns the latency of a good answer.
 pub(super) async fn once(request: Request, patience: Duration) -> Option<Duration> {
     let now = Instant::now();
     let mut client = Client::new(request, patience, (now, now));

@@ -1,8 +1,8 @@
-//! What became of all that was offered. Filled by the clients; never asks anything.
+//! The outcomes of all offered requests. Filled by the clients; does no IO.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-/// What became of one request.
+/// The outcome of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// 200
@@ -19,7 +19,7 @@ pub(super) enum Fate {
     NotConnected,
 }
 
-/// What one client saw: of good answers and refusals those within the window, of defects all.
+/// The outcomes of one client: good answers and refusals within the window, all defects.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     good_us: Vec<u32>,
@@ -42,7 +42,7 @@ impl Seen {
     }
 }
 
-/// All of it.
+/// The outcomes of all clients.
 pub(super) struct Tally {
     secs: f64,
     unsent: u64,

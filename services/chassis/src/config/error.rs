@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, in one line: what, where, what to do. Called by the parent module only.
+//! The fault of a configuration in one line: fault, place, remedy. Called only by the parent module.
 
 use std::path::PathBuf;
 
@@ -6,15 +6,15 @@ use figment::{Error, Source, error::Kind};
 
 use super::{COMMAND_LINE, ENVIRONMENT};
 
-/// Why there is no configuration. Each displays as one line.
+/// Why a configuration is refused. Each error displays as one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// The file cannot be read.
+    /// The file is unreadable.
     #[error("{}: cannot be read: {reason}", file.display())]
     Unreadable {
         /// Which.
         file: PathBuf,
-        /// Why, in the system's words.
+        /// The reason, in the system's words.
         reason: String,
     },
     /// The file is not TOML.
@@ -22,36 +22,36 @@ pub enum ConfigError {
     Syntax {
         /// Which.
         file: PathBuf,
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: usize,
         /// The parser's words.
         reason: String,
     },
-    /// An override of the command line that is not one.
+    /// An override of the command line without a key or a value.
     #[error("{COMMAND_LINE}: {pair:?} is not key=value: write it as in peer.listen=127.0.0.1:7301")]
     Pair {
         /// As given.
         pair: String,
     },
-    /// A variable that begins like ours and names no key.
+    /// An environment variable with the prefix and without a key.
     #[error("{ENVIRONMENT}: {variable} names no key: write {prefix}TABLE__KEY")]
     Variable {
         /// As given.
         variable: String,
-        /// What ours begin with.
+        /// The prefix of the process's variables.
         prefix: String,
     },
-    /// A key or a value that is not taken.
+    /// An unknown key or a bad value.
     #[error("{place}: {reason}")]
     Key {
-        /// Source and key, as its writer wrote it.
+        /// Source and key, in the notation of the source.
         place: String,
-        /// What is wrong and what to do.
+        /// The fault and the remedy.
         reason: String,
     },
 }
 
-/// One line from figment's error; the first, where there are several.
+/// One line from figment's error, the first of several.
 pub(super) fn explain(error: Error, env_prefix: &str) -> ConfigError {
     let first = error.into_iter().next().expect("an error has itself");
     let mut path = first.path.clone();

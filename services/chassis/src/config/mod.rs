@@ -1,7 +1,7 @@
 //! Configuration from four sources: defaults, then the file, then the environment, then the command line.
 //!
-//! Knows no key: the caller's type is the list of keys, and what is not in it is refused with its place. Called by `main`
-//! of each binary, before anything is bound or opened.
+//! The caller's type is the list of keys; an unknown key is refused with its place. Called by `main` of each binary, before the
+//! process binds a socket or opens a file.
 
 mod error;
 
@@ -27,7 +27,7 @@ const ENVIRONMENT: &str = "the environment";
 /// `overrides` comes from [`overrides`]. The type should refuse unknown keys (`serde(deny_unknown_fields)`).
 ///
 /// # Errors
-/// One line that says what is wrong, where, and what to do.
+/// One line with the fault, its place, and the remedy.
 pub fn load<T>(file: Option<&Path>, env_prefix: &str, overrides: Dict) -> Result<T, ConfigError>
 where
     T: Default + Serialize + DeserializeOwned,
@@ -57,8 +57,7 @@ where
     figment.extract().map_err(|error| error::explain(error, env_prefix))
 }
 
-/// Reads `key=value` pairs of the command line, as in `peer.listen=127.0.0.1:7301`. A value is read as in TOML where that
-/// works, else it is a string.
+/// Reads `key=value` pairs of the command line, as in `peer.listen=127.0.0.1:7301`. A value that is no TOML is a string.
 ///
 /// # Errors
 /// A pair without `=` or with an empty part in its key.
@@ -88,7 +87,7 @@ fn from_environment(prefix: &str, variables: impl IntoIterator<Item = (String, S
     Ok(keys)
 }
 
-/// Puts `value` under a dotted key; what stands there already is replaced, its neighbours stay.
+/// Puts `value` under a dotted key; the new value replaces an earlier value, and neighbouring keys stay.
 fn insert(keys: &mut Dict, key: &str, value: &str) {
     let value: Value = value.parse().unwrap_or_else(|_: std::convert::Infallible| Value::from(value));
     if let Some(nested) = nest(key, value).into_dict() {
@@ -105,7 +104,7 @@ fn merge(into: &mut Dict, from: Dict) {
     }
 }
 
-/// Keys that stand in no file.
+/// Keys from another source than a file.
 struct Given {
     name: &'static str,
     keys: Dict,
@@ -121,7 +120,7 @@ impl Provider for Given {
     }
 }
 
-/// The text of a file, which is read once: a pipe has no second reading.
+/// The text of a file, read once: a pipe allows no second read.
 struct FileText<'a> {
     path: &'a Path,
     text: String,
@@ -137,7 +136,7 @@ impl Provider for FileText<'_> {
     }
 }
 
-/// Reads a file, and says where it stops being TOML; figment's own answer takes several lines.
+/// Reads a file, and names the line of the first syntax error; figment's own error spans several lines.
 fn read(path: &Path) -> Result<String, ConfigError> {
     let text = fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), reason: source.to_string() })?;

@@ -1,4 +1,4 @@
-//! What an operator reads when the configuration is wrong, and which source wins.
+//! The messages for a wrong configuration, and the precedence of sources.
 
 use std::{io::Write, net::SocketAddr, os::fd::AsRawFd, path::PathBuf};
 
@@ -61,7 +61,7 @@ fn lists_and_ipv6_addresses_can_be_given_in_the_environment() {
     assert_eq!(whole.members[1], Member { name: "b".into(), weight: 2 });
 }
 
-/// File, environment, command line, and the beginning of what is said.
+/// File, environment, command line, and the beginning of the message.
 type Case = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str], &'static str);
 
 #[test]

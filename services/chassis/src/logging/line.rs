@@ -1,4 +1,4 @@
-//! One record is one line: whatever a stranger wrote into a name, no record looks like two, and none is longer than a bound.
+//! One record is one line: text from a stranger can neither make a record look like two, nor make a line exceed its bound.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,12 +8,12 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Longest line, bytes; the rest is left out, and the line says so.
+/// Longest line, bytes; a cut line ends with a note.
 const LINE_BYTES_MAX: usize = 16 * 1024;
-/// Characters of a text from outside that are shown.
+/// Characters shown of a text from outside.
 const SHOWN_CHARACTERS_MAX: usize = 64;
 
-/// Formats as the format inside does, and then sees to it that this is one line.
+/// Formats with the inner format, and reduces the result to one line.
 pub(super) struct OneLine<F>(pub(super) F);
 
 impl<S, N, F> FormatEvent<S, N> for OneLine<F>
@@ -30,7 +30,7 @@ where
     }
 }
 
-/// The text, if it is one line of a bounded length; else escaped and cut.
+/// The text, escaped and cut unless already one line of a bounded length.
 pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     let end = (0..=LINE_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     let (kept, rest) = text.split_at(end);
@@ -52,13 +52,13 @@ fn escaped(text: impl Iterator<Item = char>) -> String {
     out
 }
 
-/// Ends a line, moves the cursor, or turns the direction of what follows.
+/// Whether a character ends a line, moves the cursor, or changes the direction of text.
 fn breaks_a_line(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A text from outside as the log and answers show it: escaped, in quotes, and no longer than 64 characters.
+/// A text from outside, as shown in the log and in answers: escaped, in quotes, and at most 64 characters.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a>(pub &'a str);
 

@@ -1,7 +1,7 @@
-//! Lines of the libraries that read what strangers send: each place in their code may write so many a minute.
+//! Rate limits for the libraries that parse input from strangers: each place in their code has a budget of lines a minute.
 //!
-//! A line of a library has no budget of its own, and a stranger that causes one (a TLS greeting, a reset of a stream) could fill
-//! the disk with it. Our own lines are never left out here: their budgets stand where they are written.
+//! Library lines have no budget of their own, and a stranger could fill the disk with such lines (a TLS greeting, a reset of a
+//! stream). This layer never drops lines of ocs: their budgets are at the place of writing.
 
 use std::{
     collections::HashMap,
@@ -19,16 +19,17 @@ use tracing_subscriber::{Layer, layer::Context};
 
 use crate::lines::LineBudget;
 
-/// The libraries, by the beginning of their targets.
+/// The libraries, by the first segment of their targets.
 const LIBRARIES: [&str; 9] =
     ["axum", "h2", "hyper", "hyper_util", "rustls", "tokio_rustls", "tokio_util", "tonic", "tower"];
 /// Lines of one place in a minute.
 const PER_MINUTE: u32 = 5;
-/// Places that are told apart; further ones share one budget. Each is a line of a library's code, so there are far fewer.
+/// Places with a budget of their own; further places share one budget. A place is a line of a library's code, and the libraries
+/// have far fewer.
 const PLACES_MAX: usize = 1024;
-/// How often lines that were left out are summed up.
+/// The interval of the summaries of lines left out.
 const SUM_UP: Duration = Duration::from_secs(60);
-/// The target of records that came by way of the crate `log`; the library's own is a field of theirs.
+/// The target of records from the crate `log`; a field of such a record has the library's target.
 const BY_LOG: &str = "log";
 
 /// A place in a library's code.
@@ -46,7 +47,7 @@ pub(super) struct Strangers {
 }
 
 impl Strangers {
-    /// Writes now and then how many lines were left out; never ends.
+    /// Logs the count of lines left out at intervals; never ends.
     pub(super) async fn sum_up(&self) {
         loop {
             tokio::time::sleep(SUM_UP).await;
@@ -72,7 +73,7 @@ impl Strangers {
 }
 
 impl<S: Subscriber> Layer<S> for Strangers {
-    /// What an operator asked for below the level "info" is not left out.
+    /// Whether a record passes. Records below the level "info" always pass: the operator has requested them.
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         if *metadata.level() > Level::INFO {
@@ -93,7 +94,7 @@ fn is_library(target: &str) -> bool {
     LIBRARIES.contains(&target.split("::").next().unwrap_or(target))
 }
 
-/// Which place a record of the crate `log` came from.
+/// The place of a record from the crate `log`.
 #[derive(Debug, Default)]
 struct Logged {
     target: String,
@@ -122,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts what comes through.
+    /// Collects the targets of the records that pass.
     #[derive(Clone, Default)]
     struct Count(Arc<Mutex<Vec<String>>>);
 

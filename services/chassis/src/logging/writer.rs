@@ -1,8 +1,8 @@
-//! The way of log lines to standard error: a bounded queue, and a thread that writes.
+//! The path of log lines to standard error: a bounded queue, and a thread that writes.
 //!
-//! A pipe that nobody reads blocks its writer for ever, so no thread but this one writes to standard error. Never makes a
-//! caller wait, except in [`Lines::flush`], which has a time limit. Lines beyond the bound are dropped and counted; the
-//! writer says the count after the lines that came before the gap.
+//! A pipe without a reader blocks its writer for ever, so only this thread writes to standard error. Never makes a caller wait,
+//! except in [`Lines::flush`], which has a time limit. Lines beyond the bound are dropped and counted; the writer reports the
+//! count at the gap.
 
 use std::{
     io::{self, Write},
@@ -12,15 +12,15 @@ use std::{
     time::Duration,
 };
 
-/// Bytes of lines that wait for the writer; as many again may be in its hands.
+/// Bytes of lines in the queue; the batch of the writer may have as many again.
 const QUEUE_BYTES_MAX: usize = 512 * 1024;
 /// Bytes beyond that bound, kept free for the last words of a panic or of a fatal error.
 const RESERVE_BYTES: usize = 64 * 1024;
 
-/// A line about so many dropped ones, with its end of line.
+/// Formats the line about a count of dropped lines, with its end of line.
 pub(super) type Notice = fn(u64) -> String;
 
-/// The queue of a process's log lines. Clones share it.
+/// The queue of a process's log lines. Clones share the queue.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lines(Arc<Shared>);
 
@@ -35,9 +35,9 @@ struct Shared {
 struct Queue {
     /// Whole lines, each with its end.
     waiting: Vec<u8>,
-    /// The writer has lines in its hands.
+    /// The writer has a batch in progress.
     writing: bool,
-    /// Dropped, and not said yet.
+    /// Dropped and not yet reported.
     dropped: u64,
     /// Dropped since the start.
     dropped_total: u64,
@@ -51,7 +51,7 @@ impl Queue {
 }
 
 impl Lines {
-    /// Starts the thread that writes. The thread ends with the process.
+    /// Starts the log thread. The thread ends with the process.
     ///
     /// # Errors
     /// The system has no room for a thread.
@@ -62,7 +62,7 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Queues a line; drops and counts the line where the queue is full.
+    /// Queues a line; with a full queue, drops and counts the line.
     pub(super) fn push(&self, line: &[u8]) {
         self.push_within(line, QUEUE_BYTES_MAX);
     }
@@ -72,7 +72,7 @@ impl Lines {
         self.push_within(line, QUEUE_BYTES_MAX + RESERVE_BYTES);
     }
 
-    /// Waits until the queue is written, at most `timeout`. False: lines are left.
+    /// Waits until the queue is written, at most `timeout`. False: lines remain.
     pub(super) fn flush(&self, timeout: Duration) -> bool {
         let busy = |queue: &mut Queue| queue.writing || !queue.waiting.is_empty();
         let waited = self.0.written.wait_timeout_while(self.queue(), timeout, busy);
@@ -95,7 +95,7 @@ impl Lines {
         self.0.came.notify_one();
     }
 
-    /// All lines that wait, once there are any, and how many dropped ones are to be said after them.
+    /// Waits for lines; answers all queued lines, and the count of dropped lines to report after them.
     fn take(&self) -> (Vec<u8>, u64) {
         let empty = |queue: &mut Queue| queue.waiting.is_empty();
         let waited = self.0.came.wait_while(self.queue(), empty);
@@ -104,7 +104,7 @@ impl Lines {
         (mem::take(&mut queue.waiting), queue.dropped)
     }
 
-    /// The batch is out, except for `failed` lines; `said` dropped lines were told.
+    /// Ends a batch with `failed` unwritten lines and a report about `said` dropped lines.
     fn written(&self, failed: u64, said: u64) {
         let mut queue = self.queue();
         queue.writing = false;
@@ -119,7 +119,7 @@ impl Lines {
     }
 }
 
-/// For the subscriber, which writes each record by one call.
+/// For the subscriber, which writes each record with one call.
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line);
@@ -131,7 +131,7 @@ impl Write for Lines {
     }
 }
 
-/// The thread's share.
+/// The state of the log thread.
 struct LineWriter<W> {
     lines: Lines,
     out: W,
@@ -145,7 +145,7 @@ impl<W: Write> LineWriter<W> {
         }
     }
 
-    /// Line by line: other processes may write to the same pipe, which keeps short writes whole.
+    /// Writes line by line: other processes may write to the same pipe, and a pipe keeps short writes whole.
     fn write_batch(&mut self) {
         let (batch, dropped) = self.lines.take();
         let mut failed = 0;
@@ -163,10 +163,10 @@ mod tests {
 
     use super::*;
 
-    /// Longer than any test takes.
+    /// Longer than any test.
     const LONG: Duration = Duration::from_secs(60);
 
-    /// Blocks in each write until the test lets the writer go on, as a full pipe does.
+    /// Blocks each write until the test permits the write, like a full pipe.
     struct Pipe {
         permits: Receiver<()>,
         written: Sender<String>,
@@ -188,8 +188,8 @@ mod tests {
         format!("{lines} dropped\n")
     }
 
-    /// A queue whose writer is blocked with the line "held", the permits of its pipe (gone: the pipe never blocks again), and
-    /// the lines that were written.
+    /// A queue whose writer is blocked with the line "held", the permits of its pipe (once dropped, the pipe never blocks again),
+    /// and the written lines.
     fn blocked() -> (Lines, Sender<()>, Receiver<String>) {
         let ((permit, permits), (written, out)) = (channel(), channel());
         let lines = Lines::start(Pipe { permits, written }, notice).unwrap();

@@ -22,7 +22,7 @@ fn params(node: &str) -> CertificateParams {
     CertificateParams::new(vec![node.to_owned()]).unwrap()
 }
 
-/// Writes what a node of `ca` would have.
+/// Writes the TLS files of a node of `ca`.
 fn files(directory: &Path, ca: &Ca, node: &str, params: CertificateParams) -> TlsFiles {
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, ca).unwrap();
@@ -105,7 +105,7 @@ fn files_that_are_missing_or_hold_something_else_are_named() {
     assert!(no_key.ends_with("a.pem: there is no private key in it (PEM expected)"), "{no_key}");
 }
 
-/// What the server saw of its client, and what the client read.
+/// The client's certificate as seen by the server, and the bytes that the client read.
 async fn meet(server: &TlsIdentity, client: &TlsIdentity, ask_for: &str) -> Result<(Option<String>, String), String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

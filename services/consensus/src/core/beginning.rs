@@ -1,6 +1,6 @@
-//! What a core begins from: a new group, a node that joins one, and how far a log that was found may count as applied.
+//! The beginning of a core: a new cluster, a joining node, and how far an opened log may count as applied.
 //!
-//! Pure. Called by [`super::Core::new`], and by whoever forms a group.
+//! Pure. Called by [`super::Core::new`], and by the node that forms a cluster.
 
 use ocs_proto::peer::{ConfState, SnapshotMark};
 
@@ -11,12 +11,12 @@ use crate::{
     log::{Disk, HardState},
 };
 
-/// Up to where the witness has applied: what is committed, as far as its memberships are known.
+/// The witness's applied index: the commit index, as far as the memberships are known.
 pub(super) fn witness_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
     up_to_unrecorded(found, found.hard_state.commit.max(found.start.index).min(last))
 }
 
-/// Not past a change of the membership that is not recorded: it takes effect once it is handed over again.
+/// Not past an unrecorded change of the membership: that change takes effect once its entry is handed over again.
 fn up_to_unrecorded<D: Disk>(found: &Found<D>, committed: u64) -> u64 {
     let recorded = found.reader.conf_states().last().map_or(found.start.index, |(index, _)| *index);
     #[cfg(mutant)]
@@ -27,14 +27,13 @@ fn up_to_unrecorded<D: Disk>(found: &Found<D>, committed: u64) -> u64 {
     unrecorded.map_or(committed, |index| index - 1)
 }
 
-/// The mark at which the log of a node begins that joins a group: it knows nothing, and everything comes to it.
+/// The mark at which a joining node's log begins: without entries and members, which the leader sends.
 pub fn nothing() -> (SnapshotMark, HardState) {
     (SnapshotMark { index: 0, term: 0, conf_state: Some(ConfState::default()) }, HardState::default())
 }
 
-/// Up to where Raft may count the log as applied. A state that was fetched can be ahead of the log behind it: entries that
-/// stand there and are not known committed may be others than those which the state has applied; and the membership that it
-/// brings is of a later index.
+/// The index up to which Raft may count the log as applied. A fetched state can be ahead of its log: entries there that are not
+/// known committed may differ from the entries that the state has applied, and the membership of the state is of a later index.
 pub(super) fn data_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
     let (start, state) = (found.start.index, &found.state);
     #[cfg(mutant)]
@@ -47,12 +46,12 @@ pub(super) fn data_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
     up_to_unrecorded(found, found.hard_state.commit.min(state.index).clamp(start, last))
 }
 
-/// The mark at which a new group begins: both data nodes and the witness, as configured.
+/// The mark at which a new cluster begins: both data nodes and the witness, as configured.
 pub fn genesis(voters: &[RaftId]) -> (SnapshotMark, HardState) {
     genesis_at(voters, Versions::FIRST)
 }
 
-/// As [`genesis`], of a group that begins at the newest versions that all its nodes know.
+/// As [`genesis`], of a cluster that begins at the newest versions that all its nodes know.
 pub fn genesis_at(voters: &[RaftId], versions: Versions) -> (SnapshotMark, HardState) {
     let told = |version: u32| if version > 1 { version } else { 0 }; // as the first release writes it
     let (formats, rules_wanted) = (told(versions.formats), told(versions.rules));

@@ -1,7 +1,8 @@
-//! Bounds of Raft's messages: what raft-rs would panic on, or keep for ever, is refused before raft-rs sees it.
+//! Bounds of Raft's messages: the core refuses a message on which raft-rs would panic, or from which raft-rs would keep something
+//! for ever.
 //!
-//! [`check`] is pure. A refusal is one of two kinds: a message that no release sends, and a message that contradicts what is
-//! durable here, which is evidence that one of the two disks is an old one. Never changes what Raft knows. Called by `step_one`.
+//! [`check`] is pure. A refusal is one of two kinds: a message that no release sends, and a message that contradicts the durable
+//! log here, which is evidence that one of the two disks is old. Never changes Raft's state. Called by `step_one`.
 
 use ocs_proto::peer::{ConfChangeV2, Entry, RaftMessage};
 use prost::Message as _;
@@ -16,8 +17,8 @@ use crate::{
     members, reads,
 };
 
-/// Terms that a message may be ahead. Each is an election: a node that was away for half a year of an election a second is
-/// within it, and nobody can use the terms up that are left.
+/// Terms that a message may be ahead. A term is an election: an absence of half a year, with an election a second, is within the
+/// limit, and no peer can use up the terms that are left.
 const TERM_JUMP_MAX: u64 = 1 << 24;
 /// Bytes that name a round, or that say why a vote is asked for.
 const CONTEXT_BYTES_MAX: usize = 256;
@@ -30,13 +31,13 @@ const PRIORITY_MAX: i64 = 16;
 /// Rounds that wait at a leader for a quorum's answer.
 const ROUNDS_MAX: usize = 1024;
 
-/// Where a message and what is durable here cannot both be right.
+/// A message and a durable log that cannot both be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
     /// A leader knows that this node had entries which are not here.
     #[error("it counts entry {commit} as durable here, and this log ends with {last}")]
     CommitBeyondLog {
-        /// What the leader says is committed, and was acknowledged by this node.
+        /// The commit index that the leader tells, as acknowledged by this node.
         commit: u64,
         /// The last index here.
         last: u64,
@@ -51,10 +52,10 @@ pub enum Contradiction {
         /// Its term there.
         theirs: u64,
     },
-    /// A follower of this leader acknowledges or knows committed what this leader does not have.
+    /// A follower of this leader acknowledges, or knows committed, an entry that this leader does not have.
     #[error("it follows this node and has entries up to {theirs}, and this log ends with {last}")]
     FollowerBeyondLog {
-        /// What the follower has.
+        /// The follower's index.
         theirs: u64,
         /// The last index here.
         last: u64,
@@ -68,13 +69,13 @@ impl Contradiction {
     }
 }
 
-/// Why a message goes no further.
+/// Why a message is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
-    /// No release sends it.
+    /// No release sends such a message.
     #[error("{0}")]
     Malformed(&'static str),
-    /// It contradicts the log here.
+    /// The message contradicts the log here.
     #[error(transparent)]
     Contradiction(#[from] Contradiction),
 }
@@ -85,7 +86,7 @@ impl From<&'static str> for Refusal {
     }
 }
 
-/// What a core knows when a message comes.
+/// A core's knowledge when a message comes.
 pub(super) struct Known<'a> {
     id: RaftId,
     term: u64,
@@ -94,7 +95,7 @@ pub(super) struct Known<'a> {
     leads: bool,
     commit: u64,
     last: u64,
-    /// The log is durable up to its end, as it is whenever votes are asked for.
+    /// The log is durable up to its end, as whenever a candidate asks for votes.
     settled: bool,
     /// Rounds that wait for a quorum.
     rounds: usize,
@@ -102,15 +103,15 @@ pub(super) struct Known<'a> {
     term_of: &'a dyn Fn(u64) -> Option<u64>,
 }
 
-/// What was refused since the start.
+/// Messages refused since the start.
 #[derive(Debug, Default)]
 pub(super) struct Refused {
     malformed: u64,
 }
 
 impl<D: Disk> Core<D> {
-    /// Whether raft-rs may see a message; a malformed one is counted, and told to the log at each power of two; a
-    /// contradiction is told to operators.
+    /// Whether raft-rs may see a message. The core counts malformed messages, with a warning at each power of two, and reports a
+    /// contradiction to operators.
     pub(super) fn admits(&mut self, message: &RaftMessage) -> bool {
         let log = &self.raw.raft.raft_log;
         let known = Known {
@@ -158,7 +159,7 @@ impl Refused {
 /// Looks at a message before raft-rs does.
 ///
 /// # Errors
-/// Why it goes no further.
+/// Why the message is refused.
 pub(super) fn check(message: &RaftMessage, known: &Known<'_>) -> Result<(), Refusal> {
     use MessageType as Type;
     let kind = kind_from_wire(message.kind).ok_or("a kind of message that stays at home")?;
@@ -191,7 +192,7 @@ pub(super) fn check(message: &RaftMessage, known: &Known<'_>) -> Result<(), Refu
     }
 }
 
-/// What holds for every message: whose it is, its numbers, and that it carries what its kind carries.
+/// The rules for every message: its sender, its numbers, and the contents of its kind.
 fn shape(kind: MessageType, message: &RaftMessage, known: &Known<'_>) -> Result<(), &'static str> {
     use MessageType as Type;
     let entries = match kind {
@@ -199,7 +200,7 @@ fn shape(kind: MessageType, message: &RaftMessage, known: &Known<'_>) -> Result<
         Type::MsgReadIndex | Type::MsgReadIndexResp => 1..=1,
         _ => 0..=0,
     };
-    // raft-rs takes a message without a term as its own node's: it looks at no term then
+    // raft-rs takes a message without a term as its own node's, and looks at no term then
     let terms = if kind == Type::MsgReadIndex { 0..=0 } else { 1..=TERM_MAX };
     let near = known.last == 0 || message.term <= known.term.saturating_add(TERM_JUMP_MAX);
     let numbers = [message.index, message.commit, message.reject_hint];
@@ -268,7 +269,7 @@ fn payload(entry: &Entry) -> Result<(), &'static str> {
     ])
 }
 
-/// What is committed here is the same in every leader's log.
+/// An entry committed here is the same in every leader's log.
 fn appended(message: &RaftMessage, known: &Known<'_>) -> Result<(), Refusal> {
     let follows = (message.index, message.log_term);
     let entries = message.entries.iter().map(|entry| (entry.index, entry.term));
@@ -295,7 +296,7 @@ fn snapshot(message: &RaftMessage, known: &Known<'_>) -> Result<(), Refusal> {
     if given.index <= known.commit { same_entry(given.index, given.term, known) } else { Ok(()) }
 }
 
-/// A leader tells nobody more than that one has acknowledged.
+/// A leader tells a follower no commit index above the follower's acknowledged index.
 fn heartbeat(message: &RaftMessage, known: &Known<'_>) -> Result<(), Refusal> {
     if message.commit > known.last {
         return Err(Contradiction::CommitBeyondLog { commit: message.commit, last: known.last }.into());
@@ -303,7 +304,7 @@ fn heartbeat(message: &RaftMessage, known: &Known<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// An answer to this leader's entries is about entries that it has.
+/// An answer to this leader's entries is about entries of this leader's log.
 fn response(message: &RaftMessage, known: &Known<'_>) -> Result<(), Refusal> {
     if message.term > known.term || !known.leads {
         return Ok(());
@@ -315,8 +316,8 @@ fn response(message: &RaftMessage, known: &Known<'_>) -> Result<(), Refusal> {
     Ok(all(&[(!message.reject || message.reject_hint <= message.index, "a hint beyond what was refused")])?)
 }
 
-/// Its log ends at or above what it knows committed. The last term may be a later one than it asks for: a fetched state can be
-/// ahead of the term known beside it, and the answer tells that term.
+/// A candidate's log ends at or above its commit index. Its last term may be later than the term of the request: a fetched state
+/// can be ahead of the term known beside it, and the answer tells that term.
 fn candidate(message: &RaftMessage) -> Result<(), &'static str> {
     all(&[
         (message.index > 0 && message.log_term > 0, "a candidate without a log"),
@@ -325,7 +326,7 @@ fn candidate(message: &RaftMessage) -> Result<(), &'static str> {
     ])
 }
 
-/// Votes are asked for once the log is durable; raft-rs asserts that it is where they are enough.
+/// A candidate asks for votes once its log is durable; raft-rs asserts a durable log where the votes are enough.
 fn vote(message: &RaftMessage, known: &Known<'_>) -> Result<(), &'static str> {
     all(&[(message.reject || known.settled || known.leads, "a vote that was not asked for yet")])
 }

@@ -1,12 +1,12 @@
-//! A state that is wrong (R11 one-id-one-log): it serves no more and is replaced, while log and vote stay in service. Never decides
-//! what is wrong. Called by the driver.
+//! Replacement of a wrong state (R11 one-id-one-log): the state serves no more, while log and vote stay in service. Never decides
+//! which state is wrong. Called by the driver.
 
 use super::Core;
 use crate::log::Disk;
 
 impl<D: Disk> Core<D> {
-    /// The state here is wrong: nothing is served from it any more; log and vote stay in service, and a leader hands over before
-    /// anything else. False: one is being fetched already. [`Core::replace`] follows once the machine stands still.
+    /// The state here is wrong and serves no more; log and vote stay in service, and a leader hands over before anything else.
+    /// False: a fetch is in flight already. [`Core::replace`] follows once the machine stands still.
     pub fn distrust(&mut self) -> bool {
         if self.fetching {
             return false;
@@ -17,7 +17,7 @@ impl<D: Disk> Core<D> {
         true
     }
 
-    /// The machine stands still at an index: a state that reaches it is fetched.
+    /// The machine stands still at an index: the core fetches a state at or above that index.
     pub fn replace(&mut self, index: u64) {
         if self.distrusted.is_some() {
             self.distrusted = Some(index);
@@ -25,7 +25,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Nobody has another state to give: this one serves again.
+    /// No other node has a state to give: the state here serves again.
     pub fn trust_again(&mut self) {
         if self.distrusted.take().is_some() {
             self.fetching = false;
@@ -33,7 +33,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Fetching failed; it is asked for again when the leader repeats itself, or at once if the state is still missing.
+    /// A fetch failed. The core asks again at once for a missing or wrong state, otherwise when the leader repeats its snapshot.
     pub fn on_fetch_failed(&mut self) {
         #[cfg(mutant)]
         if crate::mutant::on(crate::mutant::Mutant::FetchNotTriedAgain) {

@@ -1,4 +1,4 @@
-//! What the core knows, for whoever drives it. Changes nothing.
+//! Read access to the core, for the driver and the simulator. Changes nothing.
 
 use ocs_proto::peer::{ConfState, SnapshotMark};
 use raft::StateRole;
@@ -12,7 +12,7 @@ impl<D: Disk> Core<D> {
         self.config.id
     }
 
-    /// What this core was built with.
+    /// The configuration of this core.
     pub fn config(&self) -> &CoreConfig {
         &self.config
     }
@@ -42,8 +42,8 @@ impl<D: Disk> Core<D> {
         self.raw.raft.state == StateRole::Leader
     }
 
-    /// Whether proposals are taken: leads, is a data node, has applied an entry of its own term, hands nothing over, and is the
-    /// one for whom failover is paused, if it is.
+    /// Whether this node takes proposals: a data node that leads, has its state, has applied an entry of its own term and hands
+    /// nothing over; while failover is paused, only the node for which failover is paused.
     pub fn serving(&self) -> bool {
         #[cfg(mutant)]
         if crate::mutant::on(crate::mutant::Mutant::WitnessServes) && self.config.kind() == Kind::Witness {
@@ -70,8 +70,8 @@ impl<D: Disk> Core<D> {
         self.raw.raft.raft_log.committed
     }
 
-    /// Highest index applied by the state here; 0 while that state is missing or wrong and another one is fetched: for Raft it stands where the
-    /// log begins, but nothing may be read from it.
+    /// Highest index applied by the state here; 0 while that state is missing or wrong and another state is fetched: for Raft
+    /// such a state stands where the log begins, but no read may use the state.
     pub fn applied(&self) -> u64 {
         #[cfg(not(mutant))]
         let distrusted = self.distrusted.is_some();
@@ -102,7 +102,7 @@ impl<D: Disk> Core<D> {
         self.raw.store().conf_state().clone()
     }
 
-    /// The epoch in which the group was forced, 0: never; and whether one disk is enough by an operator's order.
+    /// The epoch in which the cluster was forced, 0: never; and whether one disk is enough by an operator's order.
     pub fn forced(&self) -> (u64, bool) {
         let conf = self.raw.store().conf_state();
         (conf.epoch, conf.single_copy)
@@ -113,7 +113,7 @@ impl<D: Disk> Core<D> {
         self.fetching
     }
 
-    /// Whether that is because the one here is wrong.
+    /// Whether the fetch replaces a state that is wrong.
     pub fn distrusting(&self) -> bool {
         self.distrusted.is_some()
     }
@@ -123,15 +123,15 @@ impl<D: Disk> Core<D> {
         self.leads().then(|| self.raw.raft.prs().get(peer).map(|progress| progress.matched)).flatten()
     }
 
-    /// Lowest index durable on both data voters: counted by the leader, told to the others, believed only from the
+    /// Lowest index durable on both data voters: counted by the leader, told to the other nodes, believed only from the
     /// leader of the current term (R1 forget-what-both-have).
     pub fn data_durable(&self) -> u64 {
         if self.leads() && self.full_copies() >= 3 {
-            return self.counted_durable(); // each forgets by its own state, whatever the others have
+            return self.counted_durable(); // each data node forgets by its own state, whatever the other nodes have
         }
         if self.leads() {
-            // What this log has forgotten was on both; a new leader has heard of nobody yet, and a witness that is behind
-            // its log could never be helped while the other data node is away.
+            // Both data nodes had the entries that this log has forgotten. A new leader has no acknowledgements yet, and without
+            // this floor a witness that is behind the log could not catch up while the other data node is away.
             #[cfg(mutant)]
             if crate::mutant::on(crate::mutant::Mutant::NewLeaderCountsNothing) {
                 return self.counted_durable();
@@ -150,7 +150,7 @@ impl<D: Disk> Core<D> {
         conf.voters.iter().filter(|id| self.kind_of(**id) == Kind::Data).count()
     }
 
-    /// Whether a data node may forget what its own state has durable, whatever the others have: with three copies, or by an
+    /// Whether a data node may forget what its own state has durable, whatever the other nodes have: with three copies, or by an
     /// operator's order.
     pub(super) fn is_its_own_copy(&self) -> bool {
         self.full_copies() >= 3 || self.forced().1

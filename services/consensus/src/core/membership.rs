@@ -1,8 +1,8 @@
-//! Changes of the membership (R11 one-id-one-log): a node that lost its log comes back under a new id, as a learner, and takes
-//! its old id's place in one joint change when it has caught up.
+//! Changes of the membership (R11 one-id-one-log): a node that lost its log comes back under a new id, as a learner. A learner
+//! that has caught up takes the place of the node's old id in one joint change.
 //!
 //! A change takes effect on this thread where its entry is handed over to be applied; the witness takes part. Only a primary
-//! proposes one, and raft-rs lets no second one be proposed before the first is applied, so that ids are given once.
+//! proposes a change, and raft-rs refuses a second change until the first is applied, so that ids are given once.
 
 use ocs_proto::peer::{ConfChangeV2, ConfState, Member};
 use prost::Message as _;
@@ -48,8 +48,8 @@ pub enum ModeError {
 }
 
 impl<D: Disk> Core<D> {
-    /// Takes the node with this number in under a new id, as a learner. To be called again until it answers the id: the
-    /// change must be committed first. The same token gets the same id.
+    /// Admits the node with this number under a new id, as a learner. None until the change is committed: the caller repeats the
+    /// call. The same token gets the same id.
     ///
     /// # Errors
     /// [`JoinError`]: nothing was begun.
@@ -61,7 +61,7 @@ impl<D: Disk> Core<D> {
             return Err(JoinError::Primary);
         }
         if self.changing() {
-            return Ok(None); // it may be that this node's id is being replaced, for what an earlier process of it had asked
+            return Ok(None); // the change may replace this very node's id, on a request of an earlier process
         }
         if let Some(id) = self.admitted(number, token) {
             return Ok(Some(id));
@@ -89,26 +89,26 @@ impl<D: Disk> Core<D> {
         self.raw.raft.has_pending_conf() || !self.raw.store().conf_state().voters_outgoing.is_empty()
     }
 
-    /// Every id of the membership, and what it holds.
+    /// Every id of the membership, and its kind.
     pub fn members(&self) -> Vec<(RaftId, Kind)> {
         let conf = self.raw.store().conf_state();
         members::ids(conf).into_iter().map(|id| (id, self.kind_of(id))).collect()
     }
 
-    /// What the node with this id holds.
+    /// The kind of the node with this id.
     pub fn kind_of(&self, id: RaftId) -> Kind {
         members::kind_of(self.raw.store().conf_state(), &self.config.kinds, id)
     }
 
-    /// Whether an id was replaced: it is no member, and its node has a newer one. What still comes from it is dropped.
+    /// Whether an id was replaced: the id is no member, and its node has a newer id. The core drops frames under a replaced id.
     pub fn is_former(&self, id: RaftId) -> bool {
         let conf = self.raw.store().conf_state();
         !members::ids(conf).contains(&id)
             && members::newest(conf, members::number(id)).is_some_and(|newest| newest > id)
     }
 
-    /// The ids that a primary tells in its heads while one of them is a learner, and whoever speaks under one that was replaced: it
-    /// would else wait for a leader for ever ([`members::replaced`]).
+    /// The ids in the heads of a leader: told to every node while a member is a learner, and always to a node that speaks under a
+    /// replaced id, which would otherwise wait for a leader for ever ([`members::replaced`]).
     pub fn members_to_tell(&self, to: RaftId) -> Vec<RaftId> {
         let conf = self.raw.store().conf_state();
         let told = !conf.learners.is_empty() || self.is_former(to);
@@ -120,9 +120,9 @@ impl<D: Disk> Core<D> {
         self.raw.store().conf_state().voters.contains(&id)
     }
 
-    /// As counted by the leader: lowest index durable on every data node. One whose newest id does not vote yet counts 0,
-    /// whatever its old id had (R1 forget-what-both-have). In single-copy nobody is to vote, and a learner counts with what it has: the
-    /// witness then keeps what a data node lacks that becomes a voter.
+    /// The lowest index durable on every data node, as counted by the leader. A data node whose newest id does not vote yet
+    /// counts 0, whatever its old id had (R1 forget-what-both-have). In single-copy no other node votes, and a learner counts
+    /// with its own index: the witness then keeps the entries that a later voter lacks.
     pub(super) fn counted_durable(&self) -> u64 {
         let conf = self.raw.store().conf_state();
         #[cfg(mutant)]
@@ -152,7 +152,7 @@ impl<D: Disk> Core<D> {
         self.after();
     }
 
-    /// A learner that has caught up takes its place; a joint membership that nobody leaves is left.
+    /// Makes a learner that has caught up a voter; leaves a joint membership that its leader did not leave.
     pub(super) fn tick_members(&mut self) {
         let conf = self.raw.store().conf_state();
         let quiet = conf.learners.is_empty() && conf.voters_outgoing.is_empty();
@@ -160,7 +160,7 @@ impl<D: Disk> Core<D> {
             return;
         }
         if !conf.voters_outgoing.is_empty() {
-            return self.propose_change(&ConfChangeV2::default()); // its leader ended before it could
+            return self.propose_change(&ConfChangeV2::default()); // the leader of the joint change ended first
         }
         #[cfg(not(mutant))]
         let ends = false;
@@ -177,8 +177,8 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Ends single-copy: every learner that has caught up becomes a voter in one joint change. To be called again until it
-    /// answers true: the change must be committed first, by the new voters too.
+    /// Ends single-copy: every learner that has caught up becomes a voter in one joint change. False until the change is
+    /// committed, by the new voters too: the caller repeats the call.
     ///
     /// # Errors
     /// [`ModeError`]: nothing was begun.
@@ -191,7 +191,7 @@ impl<D: Disk> Core<D> {
         if changing || !conf.single_copy {
             return Ok(!changing);
         }
-        // in single-copy a log forgets by the state beside it: nobody votes who would need what is gone
+        // in single-copy a log forgets by the state beside it: a learner that lacks forgotten entries must not vote
         let forgotten = self.to_forget.max(self.raw.store().start().index);
         #[cfg(mutant)]
         let forgotten = crate::mutant::instead(crate::mutant::Mutant::UnfedVotes, forgotten, 0);
@@ -224,7 +224,7 @@ impl<D: Disk> Core<D> {
         self.raw.raft.prs().get(id).is_some_and(near)
     }
 
-    /// A committed change takes effect, and is recorded. What raft-rs refuses changes nothing, on every node alike.
+    /// A committed change takes effect and is recorded. A change that raft-rs refuses changes nothing, on every node alike.
     pub(super) fn apply_change(&mut self, entry: &Entry) {
         let change = match ConfChangeV2::decode(entry.data.clone()) {
             Ok(change) => change,
@@ -248,7 +248,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// A leader that is a member no more leads no more: raft-rs would look for its own progress, and panic.
+    /// A leader that is no voter any more steps down: raft-rs would look for its own progress, and panic.
     fn step_down_if_removed(&mut self) {
         if self.leads() && !self.raw.raft.promotable() {
             tracing::warn!("this node leads, and is no voter any more: it steps down");
@@ -257,7 +257,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// The mistake of a joint membership that is left where it begins.
+    /// The mistake: a joint membership ends in the step that begins it.
     #[cfg(mutant)]
     fn left_at_once(&mut self, now: raft::eraftpb::ConfState) -> raft::eraftpb::ConfState {
         if now.get_voters_outgoing().is_empty() || !crate::mutant::on(crate::mutant::Mutant::JointSkipped) {
@@ -266,7 +266,7 @@ impl<D: Disk> Core<D> {
         self.raw.apply_conf_change(&raft::eraftpb::ConfChangeV2::default()).expect("a joint membership can be left")
     }
 
-    /// What was applied goes into the log; whether it arrives before a crash does not matter, since the entries stand there.
+    /// Writes applied memberships to the log. A crash before such a write does no harm, since the entries stand in the log.
     pub(super) fn record_changes(&mut self, output: &mut Output) {
         for (index, conf_state) in std::mem::take(&mut self.unrecorded) {
             self.memberships.push((index, conf_state.clone()));

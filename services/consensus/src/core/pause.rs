@@ -1,8 +1,8 @@
-//! Pausing of automatic failover: while it is on, only the node that was primary last asks for votes by itself; all others need
-//! an operator, who hands over or resumes.
+//! Pause of automatic failover: during a pause only the last primary campaigns by itself; every other node needs an operator,
+//! and a handover or a resume.
 //!
-//! The setting stands in the membership, so that every voter has it, the witness too, over any restart. It holds from its entry
-//! in the log on, committed or not. Called by `core` and the driver.
+//! The setting stands in the membership, so that every voter has it, the witness too, over any restart. The setting holds from
+//! its entry in the log on, committed or not. Called by `core` and the driver.
 
 use ocs_proto::peer::ChangeContext;
 
@@ -12,7 +12,7 @@ use crate::{Kind, RaftId, log::Disk, members};
 /// Why failover was not paused or resumed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PauseError {
-    /// Only a primary changes it; where there is none, it can be resumed on any node.
+    /// Only a primary changes the setting; without a primary any node resumes failover.
     #[error("this node is not the primary")]
     NotPrimary,
     /// The node is stopping.
@@ -21,13 +21,13 @@ pub enum PauseError {
 }
 
 impl<D: Disk> Core<D> {
-    /// For whom automatic failover is paused: the id that was primary last; 0: it is not paused.
+    /// The last primary, for which automatic failover is paused; 0: failover is not paused.
     pub fn paused_for(&self) -> RaftId {
         self.raw.store().paused_for()
     }
 
-    /// Pauses or resumes. To be called again until it answers true: the change must be committed first. Resumed where there is
-    /// no leader, this node asks for votes, and whoever then leads clears the setting.
+    /// Pauses or resumes failover. False until the change is committed: the caller repeats the call. Without a leader a resume
+    /// makes this node campaign, and clear the setting once elected.
     ///
     /// # Errors
     /// [`PauseError`]: nothing was begun here.
@@ -45,7 +45,7 @@ impl<D: Disk> Core<D> {
         if !paused && (self.leads() || witness_leads) {
             return Ok(false);
         }
-        // what stands here may be old: only a primary says that it is settled
+        // the setting here may be stale: only a primary says that the change is settled
         if !paused && !settled && (self.leader() == 0 || self.resuming) {
             self.resume_alone();
             return Ok(false);
@@ -53,7 +53,7 @@ impl<D: Disk> Core<D> {
         Err(PauseError::NotPrimary)
     }
 
-    /// An operator wants a primary where there is none.
+    /// An operator asks for a primary while there is none.
     fn resume_alone(&mut self) {
         if !std::mem::replace(&mut self.resuming, true) {
             tracing::warn!("automatic failover is resumed here: this node asks for votes");
@@ -64,7 +64,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Whether this node must not ask for votes by itself: failover is paused for another one, or the disk here hangs.
+    /// Whether this node must not campaign by itself: failover is paused for another node, or the disk here hangs.
     pub(super) fn held(&self) -> bool {
         #[cfg(mutant)]
         if crate::mutant::on(crate::mutant::Mutant::PauseNotHeld) {
@@ -81,8 +81,8 @@ impl<D: Disk> Core<D> {
         self.paused_for() != 0 && !self.resuming
     }
 
-    /// In place of Raft's tick: where it would ask for votes, the leader is forgotten instead, so that it gets this node's vote
-    /// when it is back.
+    /// In place of Raft's tick: at the election timeout this node forgets the leader and does not campaign, so that a returning
+    /// leader gets this node's vote.
     pub(super) fn tick_held(&mut self) {
         self.raw.raft.election_elapsed += 1;
         if self.raw.raft.pass_election_timeout() {
@@ -96,9 +96,8 @@ impl<D: Disk> Core<D> {
         self.draw_timeout();
     }
 
-    /// Whether the role may be served here as far as pausing goes: while failover is paused, a leader serves only when its own
-    /// name stands as the holder's. Else it could die as primary before its name stood, and who was primary before it would ask
-    /// for votes by itself.
+    /// Whether the pause lets this node serve: while failover is paused, a leader serves only once its own name stands as the
+    /// holder's. Otherwise a primary could die before its name stands, and the primary before that would campaign by itself.
     pub(super) fn named(&self) -> bool {
         let stands = self.raw.store().conf_state().paused_for;
         #[cfg(mutant)]
@@ -108,7 +107,8 @@ impl<D: Disk> Core<D> {
         stands == 0 || stands == self.config.id || self.resuming
     }
 
-    /// A leader clears what an operator resumed, and puts its name in the place of another's as soon as it can.
+    /// A leader clears the setting that an operator resumed, and else puts its own name in the place of another's as soon as
+    /// possible.
     pub(super) fn settle_pause(&mut self) {
         if self.paused_for() == 0 {
             self.resuming = false;

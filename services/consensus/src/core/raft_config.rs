@@ -1,4 +1,4 @@
-//! What Raft's library is configured with: sizes of messages, elections, reads. Called by [`super::Core::new`].
+//! The configuration of raft-rs: sizes of messages, elections, reads. Called by [`super::Core::new`].
 
 use raft::{Config as RaftConfig, ReadOnlyOption};
 
@@ -43,8 +43,8 @@ pub(super) fn raft_config(config: &CoreConfig, applied: u64) -> RaftConfig {
         read_only_option: ReadOnlyOption::Safe,
         #[cfg(mutant)]
         read_only_option: if on(Mutant::LeaseReads) { ReadOnlyOption::LeaseBased } else { ReadOnlyOption::Safe },
-        // raft-rs would add entries to an empty append that stands further along: the follower then acknowledges more
-        // than it has
+        // raft-rs would add entries to an empty append that stands further along: the follower would then acknowledge entries
+        // that are not in its log
         batch_append: {
             #[cfg(not(mutant))]
             let joined = false;
@@ -52,8 +52,8 @@ pub(super) fn raft_config(config: &CoreConfig, applied: u64) -> RaftConfig {
             let joined = on(Mutant::AppendsJoined);
             joined
         },
-        // Followers learn what is committed with the next append, heartbeat or question: a frame and its answer less for each
-        // of them and each batch, which is half of all.
+        // Followers learn the commit index with the next append, heartbeat or question: a frame and its answer less for each
+        // follower and each batch, which is half of all.
         skip_bcast_commit: true,
         priority: if config.kind() == Kind::Witness { -1 } else { 0 },
         max_uncommitted_size: UNCOMMITTED_BYTES_MAX,

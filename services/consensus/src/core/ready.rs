@@ -8,7 +8,7 @@ use crate::{
     log::{Batch, Disk},
 };
 
-/// Writes under way beyond which one without anything to write is dropped with its messages, as a network may do: a follower whose
+/// Writes in flight beyond which an empty write is dropped with its messages, as a network may do: a follower whose
 /// disk hangs would keep its answers to every heartbeat.
 const WRITES_PENDING_MAX: usize = 4096;
 /// Bytes of entries that are read at a time to catch up behind a fetched state.
@@ -20,7 +20,7 @@ impl<D: Disk> Core<D> {
         let mut output = Output::default();
         self.settle_pause();
         self.open_reign_if_due();
-        self.begin_round(); // here and not at the first question: those that came with it go along
+        self.begin_round(); // here and not at the first question: questions that came with it join the round
         while self.raw.has_ready() {
             self.one_ready(&mut output);
         }
@@ -38,7 +38,7 @@ impl<D: Disk> Core<D> {
     }
 
     pub(super) fn one_ready(&mut self, output: &mut Output) {
-        // 1. What changed since the last Ready.
+        // 1. The changes since the last Ready.
         let mut ready = self.raw.ready();
         // 2. A leader's messages leave at once, beside its own write, once its term is durable.
         let sent: Vec<_> = ready.take_messages().into_iter().filter_map(crate::eraft::message_to_wire).collect();
@@ -65,7 +65,7 @@ impl<D: Disk> Core<D> {
         if (ready.must_sync() && kept) || !batch.entries.is_empty() {
             batch.hard_state = Some(hard_state(&self.raw.raft.hard_state()));
         }
-        // 6. Promises to others leave only when all this is durable.
+        // 6. Promises to peers leave only when all this is durable.
         let promises = ready.take_persisted_messages().into_iter().filter_map(crate::eraft::message_to_wire);
         let then: Vec<_> = with_term.into_iter().chain(promises).collect();
         // 7. Raft goes on; the disk reports later.
@@ -82,13 +82,13 @@ impl<D: Disk> Core<D> {
         let committed = ready.take_committed_entries();
         self.raw.advance_append_async(ready);
         self.write(Write { number, batch, then, evidence: None }, last, output);
-        // 8. What is committed, and durable here, is to be applied.
+        // 8. Entries that are committed, and durable here, are to be applied.
         self.hand_over(committed, output);
     }
 
-    /// Whether the term stands on the disk. A candidate writes it before its requests for votes leave; the only voter elects itself in the
-    /// call that raises the term, and after a crash before that write the same term would be opened a second time, with learners that hold
-    /// entries of the first.
+    /// Whether the term stands on the disk. A candidate writes the term before its requests for votes leave. The only voter
+    /// elects itself in the call that raises the term, and after a crash before that write the same term would be opened a second
+    /// time, with learners that hold entries of the first.
     fn term_is_durable(&mut self, number: u64) -> bool {
         let term = self.term();
         if self.term_written.0 != term {
@@ -123,18 +123,18 @@ impl<D: Disk> Core<D> {
                 if self.held_from.is_none() {
                     output.apply.extend(committed.iter().map(crate::eraft::entry_to_wire));
                 }
-                self.applied // a fetched state may be ahead of what was handed over until now
+                self.applied // a fetched state may be ahead of the entries handed over until now
             }
-            Kind::Witness => self.handed, // it applies nothing, but Raft must see it advance (architecture, raft-rs)
+            Kind::Witness => self.handed, // the witness applies nothing, but Raft must see an advance (architecture, raft-rs)
         };
         self.on_applied(reached);
     }
 
-    /// Once the fetched state stands: what was committed above it meanwhile, out of the log, a piece at a time.
+    /// Applies the entries committed above an installed state, from the log, a piece at a time.
     fn apply_held(&mut self, output: &mut Output) {
         let Some(next) = self.held_from.filter(|_| !self.fetching) else { return };
         if next > self.handed {
-            self.held_from = None; // the apply thread skips what the state holds already
+            self.held_from = None; // the apply thread skips entries that the state holds already
             return;
         }
         let context = GetEntriesContext::empty(false);

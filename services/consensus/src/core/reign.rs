@@ -1,4 +1,4 @@
-//! How this node came to lead: what it saw of the leader before, for the history of the role. Decides nothing.
+//! How this node came to lead, by the last signs of the leader before, for the history of the role. Decides nothing.
 //!
 //! Called by `core`; the driver adds the times, of which the core knows ticks only.
 
@@ -7,7 +7,7 @@ use ocs_proto::peer::Head;
 use super::Core;
 use crate::{Came, RaftId, log::Disk};
 
-/// What is known of the last leader.
+/// The last leader, as this node sees that leader.
 #[derive(Debug, Default)]
 pub(super) struct LastLeader {
     id: RaftId,
@@ -17,7 +17,7 @@ pub(super) struct LastLeader {
 }
 
 impl<D: Disk> Core<D> {
-    /// A frame came: if it is the leader's, it lives.
+    /// Notes a frame of the leader as a sign of life.
     pub(super) fn note_leader(&mut self, head: &Head) {
         if head.from == self.leader() && head.from != self.config.id {
             let handing_over = head.handing_over.clone();
@@ -45,7 +45,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// To be noted where this node begins to lead.
+    /// How this node comes to lead; noted where the leadership begins.
     pub(super) fn came(&self) -> Came {
         let last = &self.last_leader;
         let fresh = last.quiet_ticks <= self.config.election_ticks_min;
@@ -67,7 +67,7 @@ impl<D: Disk> Core<D> {
         (self.reign.0, &self.reign.1)
     }
 
-    /// Why leadership is being handed to this node; none: it is not.
+    /// Why this leader hands over to a node; none: no handover to that node is in flight.
     pub fn handing_over_to(&self, to: RaftId) -> Option<&str> {
         let transfer = self.transfer.as_ref().filter(|transfer| transfer.to == to && self.leads());
         transfer.map(|transfer| transfer.why.as_str())

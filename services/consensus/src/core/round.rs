@@ -1,24 +1,24 @@
-//! ReadIndex rounds in Raft: when one begins, whom it asks, what it settles.
+//! ReadIndex rounds in Raft: their beginning, the voters asked, the questions settled.
 //!
-//! The other data node and the leader are a quorum: while that node is the first to answer, the witness is not asked at all,
-//! which would cost a frame and its answer a round. Never asks fewer than a quorum. Called by `core`.
+//! The other data node and the leader are a quorum: while that node answers first, the leader does not ask the witness, which
+//! saves a frame and its answer a round. Never asks fewer than a quorum. Called by `core`.
 
 use raft::eraftpb::{Message, MessageType};
 
 use super::Core;
 use crate::{Confirmed, Kind, RaftId, log::Disk};
 
-/// Whether the witness is left in peace.
+/// Whether rounds leave the witness out.
 #[derive(Debug, Default)]
 pub(super) struct Spared {
     /// The other data node settled the last round.
     witness: bool,
-    /// A round was settled since the last tick, or none waited then.
+    /// A round was settled since the last tick, or no round waited then.
     moved: bool,
 }
 
 impl<D: Disk> Core<D> {
-    /// With all who wait, if none is under way.
+    /// Begins a round with all waiting questions, unless a round is in flight.
     pub(super) fn begin_round(&mut self) {
         if self.rounds.due() {
             let context = self.rounds.begin();
@@ -26,7 +26,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// The round under way once more, and everybody.
+    /// Repeats the round in flight, and asks every voter.
     pub(super) fn ask_again(&mut self) {
         self.spared.witness = false;
         let context = self.rounds.again();
@@ -39,7 +39,7 @@ impl<D: Disk> Core<D> {
         self.collect_answers();
     }
 
-    /// Raft takes a message of a peer; what that does to rounds, this node's and those of followers.
+    /// Passes a peer's message to Raft, and follows its effect on rounds, this node's and those of followers.
     pub(super) fn step_round(&mut self, message: Message) -> Result<(), raft::Error> {
         let asked = message.get_msg_type() == MessageType::MsgReadIndex;
         let context = if asked { message.entries.first().map(|entry| entry.data.clone()) } else { None };
@@ -63,7 +63,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// A round that saw a whole tick without an answer: the data node is slow, or gone.
+    /// A round without an answer for a whole tick asks every voter: the data node is slow, or gone.
     pub(super) fn tick_round(&mut self) {
         let waits = self.raw.raft.pending_read_count() > 0;
         if waits && !self.spared.moved {
@@ -75,7 +75,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// The round under way asks the witness too, if it did not yet.
+    /// Repeats the round in flight with the witness, unless the round has asked the witness already.
     pub(super) fn ask_everybody(&mut self) {
         let spared = std::mem::take(&mut self.spared.witness);
         if spared && self.rounds.under_way() {
@@ -83,7 +83,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Takes the question back that Raft has just put for the witness.
+    /// Takes back the question that Raft has just put for the witness.
     fn spare_witness(&mut self, context: &[u8]) {
         if !self.spared.witness || !self.leads() {
             return;

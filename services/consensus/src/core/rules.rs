@@ -1,4 +1,4 @@
-//! What the core does of itself: randomness from outside, rounds, transfers, snapshots that got lost, the witness's rules.
+//! The core's own actions: randomness from outside, rounds, transfers, lost snapshots, the witness's rules.
 
 use ocs_proto::peer::RaftMessage;
 use raft::{ProgressState, StateRole};
@@ -38,7 +38,7 @@ impl<D: Disk> Core<D> {
         self.draw_timeout();
     }
 
-    /// In place of the one that raft-rs drew (R8 chance-from-outside).
+    /// Draws the timeout in place of raft-rs (R8 chance-from-outside).
     pub(super) fn draw_timeout(&mut self) {
         let timeout = self.rng.random_range(self.config.election_ticks_min..self.config.election_ticks_max);
         self.raw.raft.set_randomized_election_timeout(timeout);
@@ -53,7 +53,7 @@ impl<D: Disk> Core<D> {
         self.snapshot_held = Some(message);
     }
 
-    /// The only voter waits for nobody.
+    /// The only voter campaigns without an election timeout.
     pub(super) fn lead_alone(&mut self, alone: bool) {
         if alone && self.leader() == 0 && self.raw.raft.promotable() {
             let _ = self.raw.campaign(); // tried again at the next tick
@@ -88,7 +88,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// A snapshot message that was lost would leave the peer waiting for ever: it is reported failed and sent again.
+    /// A lost snapshot message would leave the peer waiting for ever: the leader reports a failure to raft-rs, which sends again.
     pub(super) fn tick_snapshots(&mut self) {
         let waiting = |(_, peer): (&u64, &raft::Progress)| peer.state == ProgressState::Snapshot;
         if !self.leads() || !self.raw.raft.prs().iter().any(waiting) {
@@ -130,7 +130,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// A data node whose state is still being fetched votes and leads like any other, but cannot serve: it hands over.
+    /// A data node whose state is still being fetched votes and leads like any other, but cannot serve: such a leader hands over.
     pub(super) fn hand_over_without_state(&mut self) {
         if !(self.leads() && self.fetching && self.transfer.is_none()) || self.paused() {
             return;
@@ -141,8 +141,8 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Whom leadership may go to now, who has most of the log first. One that has just died looks eligible until raft-rs counts
-    /// who answered, and it does not count while transfers to it are begun again and again.
+    /// Candidates for a leadership transfer, longest log first. A node that has just died looks eligible until raft-rs counts
+    /// recent answers, and raft-rs does not count while transfers to the dead node begin again and again.
     pub fn successors(&self) -> Vec<RaftId> {
         let mut able: Vec<RaftId> = self.members().into_iter().map(|(id, _)| id).collect();
         able.retain(|id| self.eligible(*id).is_ok());
@@ -153,7 +153,7 @@ impl<D: Disk> Core<D> {
     /// Whether leadership may go to a node now.
     ///
     /// # Errors
-    /// Why not, in words.
+    /// The reason, in words.
     pub fn eligible(&self, to: RaftId) -> Result<(), String> {
         if to == self.config.id {
             return Err("it leads already".to_owned());

@@ -12,8 +12,8 @@ use crate::{RaftId, log::Disk};
 
 /// Age of a write at which its disk counts as hanging where nothing else is configured, milliseconds.
 pub const DISK_STALL_MS_DEFAULT: u64 = 3000;
-/// For so much longer a leader looks for a successor before it says that there is none, milliseconds: the voters that answered lately are
-/// counted anew at each election timeout.
+/// Extra time for which a leader looks for a successor before reporting none, milliseconds: raft-rs counts the voters that
+/// answered lately anew only at each election timeout.
 const SEARCH_MS: u64 = 1000;
 const WHY: &str = "handover because the disk hangs";
 
@@ -22,7 +22,7 @@ const WHY: &str = "handover because the disk hangs";
 pub(super) struct Stall {
     limit_ms: u64,
     own_ms: u64,
-    /// Of voters; one without a late write is not here.
+    /// Of voters; a voter without a late write is not here.
     peers: BTreeMap<RaftId, u64>,
 }
 
@@ -70,7 +70,7 @@ impl<D: Disk> Core<D> {
         settled && (self.paused() || self.stall_successor().is_none())
     }
 
-    /// Most heads tell no late write, and most groups know none.
+    /// Most heads tell no late write, and most clusters know none.
     pub(super) fn note_write_age(&mut self, head: &Head) {
         if head.oldest_write_ms == 0 && self.stall.peers.is_empty() {
             return;
@@ -82,7 +82,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// A paused group keeps its primary.
+    /// A paused cluster keeps its primary.
     pub(super) fn tick_stall(&mut self) {
         let voters = &self.raw.store().conf_state().voters;
         self.stall.peers.retain(|id, _| voters.contains(id));

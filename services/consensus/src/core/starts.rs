@@ -1,5 +1,5 @@
-//! Whether this node's disk may be trusted, and those of the others (R12 disks-are-evidence): a start is confirmed by other voters
-//! before the node votes, acknowledges or campaigns, and a leader whose log contradicts what is committed here is not followed.
+//! Whether the disks of this node and of the other nodes may be trusted (R12 disks-are-evidence). Other voters confirm a start
+//! before the node votes, acknowledges or campaigns. No node follows a leader whose log contradicts the node's committed entries.
 //!
 //! Decides with [`Evidence`] alone: no clock but ticks, no disk. Called by `core`.
 
@@ -23,11 +23,11 @@ use crate::{
 const CHECK_TICKS: u32 = 2;
 /// Ticks between two checks of voters that have not answered yet, once the start is confirmed.
 const LATE_CHECK_TICKS: u32 = 20;
-/// Ticks for which a leader's log must be seen to end below what is committed here: heads come late.
+/// Ticks for which a leader's log must end below the commit index here to count as a contradiction: heads come late.
 const SHORT_TICKS: u32 = 60;
 /// Ticks for which the only voter listens for a node that knows better.
 const ALONE_TICKS: u32 = 20;
-/// Ticks of silence after which a stream counts as ended, though nobody saw its end.
+/// Ticks of silence after which a stream counts as ended, even without news of its end.
 const LIVING_TICKS: u32 = 30;
 
 /// A question or an answer about a start, on its way to a peer.
@@ -40,7 +40,7 @@ pub enum StartMessage {
 }
 
 impl StartMessage {
-    /// The frame that carries it.
+    /// The frame with this message.
     pub fn into_frame(self, head: Head) -> PeerFrame {
         let frame = PeerFrame { head: Some(head), ..PeerFrame::default() };
         match self {
@@ -62,12 +62,13 @@ pub struct EvidenceWrite {
 /// A voter that has confirmed a start.
 #[derive(Debug, Clone, Copy)]
 struct Confirmer {
-    /// The id under which it remembers the start: under a newer one it begins anew.
+    /// The voter's id at the confirmation: under a newer id the voter does not remember the start.
     id: RaftId,
-    /// Its own start was confirmed by then. Otherwise its disk may be an older copy, which forgets the start once the newest one is put back:
-    /// it counts, since nodes that start together confirm each other, and is asked again.
+    /// The voter's own start was confirmed by then. The disk of an unconfirmed voter may be an older copy, whose memory of the
+    /// start goes once the newest copy is put back. Such a yes counts, since nodes that start together confirm each other, but
+    /// this node asks that voter again.
     lasting: bool,
-    /// In the membership that it knows, it and this node are voters, and enough to decide.
+    /// In the membership that the voter knows, both nodes are voters, and together a quorum.
     enough: bool,
 }
 
@@ -79,9 +80,9 @@ pub(super) struct Starts {
     standing: StartStanding,
     /// By the number of a node: the voters that have confirmed this start.
     yes: BTreeMap<u16, Confirmer>,
-    /// The last answer that was no yes, by node number.
+    /// The last answer other than yes, by node number.
     waiting: BTreeMap<u16, String>,
-    /// Confirmed starts that speak, by Raft id, and the ticks since.
+    /// Confirmed starts of running processes, by Raft id, and the ticks since their last frame.
     living: BTreeMap<RaftId, (Token, u32)>,
     /// Numbers of the nodes of a release without starts: they count as a yes until the formats are raised, and remember nothing.
     older: BTreeSet<u16>,
@@ -90,13 +91,13 @@ pub(super) struct Starts {
     answers: Vec<(RaftId, StartMessage)>,
     /// The end of its log that each peer told, the highest of its newest term: frames come late.
     ends: BTreeMap<RaftId, (u64, u64)>,
-    /// Ticks since the leader's log was first seen to end below what is committed here; 0: it does not. A fetched state may be ahead of every
-    /// head that is on its way.
+    /// Ticks since the leader's log was first seen to end below the commit index here; 0: the leader's log reaches that index. A
+    /// fetched state may be ahead of every head in flight.
     short_ticks: u32,
     /// A vote was counted or granted since the table was last handed out with a write.
     vote_noted: bool,
     contradiction: String,
-    /// This node must not follow: what it has committed contradicts the leader.
+    /// This node must not follow: its committed entries contradict the leader.
     frozen: bool,
     /// A term in which this node leads and its opening entry is not proposed yet.
     to_open: bool,
@@ -134,7 +135,7 @@ impl Starts {
         self.yes.get(&number(id)).is_some_and(|by| by.id >= id)
     }
 
-    /// As [`Starts::confirmed_by`], on a disk that others have confirmed.
+    /// As [`Starts::confirmed_by`], by a voter whose own start was confirmed.
     fn remembered_by(&self, id: RaftId) -> bool {
         self.yes.get(&number(id)).is_some_and(|by| by.lasting && by.id >= id)
     }
@@ -146,7 +147,7 @@ impl<D: Disk> Core<D> {
         self.starts.as_ref().map_or(StartStanding::Confirmed, |starts| starts.standing.clone())
     }
 
-    /// Whether this node may take part: its start is confirmed, and nothing that it has committed contradicts the leader.
+    /// Whether this node may take part: its start is confirmed, and no entry committed here contradicts the leader.
     pub fn confirmed(&self) -> bool {
         #[cfg(mutant)]
         if crate::mutant::on(crate::mutant::Mutant::StartNotConfirmed) {
@@ -160,12 +161,12 @@ impl<D: Disk> Core<D> {
         self.starts.as_ref().map_or("", |starts| &starts.contradiction)
     }
 
-    /// Whether this node follows nobody, since the leader contradicts what is committed here.
+    /// Whether this node follows no leader, since the leader contradicts the entries committed here.
     pub fn frozen(&self) -> bool {
         self.starts.as_ref().is_some_and(|starts| starts.frozen)
     }
 
-    /// The table, as it is now.
+    /// The table of evidence.
     pub fn evidence(&self) -> Option<&Evidence> {
         self.starts.as_ref().map(|starts| &starts.evidence)
     }
@@ -175,10 +176,10 @@ impl<D: Disk> Core<D> {
         self.starts.as_ref().map(|starts| starts.own.token)
     }
 
-    /// What a leader's head tells of the voters at the pace of heartbeats.
+    /// The evidence in a leader's head about the voters, at the pace of heartbeats.
     pub fn evidence_to_tell(&self) -> Vec<ocs_proto::peer::VoterEvidence> {
         let Some(starts) = self.starts.as_ref().filter(|_| self.leads()) else { return Vec::new() };
-        // the only voter leads a term before that is durable; the term of a durable entry is
+        // the only voter leads in a term before that term is durable; the term of a durable entry is durable
         let durable = self.log_range().2;
         let term = self.raw.raft.raft_log.term(durable).unwrap_or(0);
         let own = Known { start: Some(starts.own), term, index: self.commit().min(durable) };
@@ -212,8 +213,8 @@ impl<D: Disk> Core<D> {
         starts.messages.extend(open.into_iter().map(|id| (id, StartMessage::Check(check.clone()))));
     }
 
-    /// Every other voter, as far as this node knows. Where it knows one voter or none, a later membership may have more: every configured
-    /// node.
+    /// Every other voter of the known membership. With at most one known voter every other configured node too, since a later
+    /// membership may have more voters.
     fn other_voters(&self) -> Vec<RaftId> {
         let conf = self.raw.store().conf_state();
         let own = number(self.config.id);
@@ -224,7 +225,7 @@ impl<D: Disk> Core<D> {
         unnamed.chain(known.iter().copied()).filter(|id| number(*id) != own).collect()
     }
 
-    /// What an earlier start of this node heard of its own disk holds for this one too.
+    /// A refusal that an earlier start of this node heard holds for this start too.
     pub(super) fn recall_refusal(&mut self) {
         let (term, last) = (self.raw.raft.hard_state().term, self.log_range().2);
         let Some(starts) = &mut self.starts else { return };
@@ -235,7 +236,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Enough: with this node those that confirmed it are a majority.
+    /// Settles this start: confirmed once this node and the voters that confirmed the start are a quorum.
     pub(super) fn settle_start(&mut self) {
         let others = self.other_voters();
         let own = number(self.config.id);
@@ -250,11 +251,11 @@ impl<D: Disk> Core<D> {
         let by_all = others.iter().chain(configured).all(|id| remembers(*id));
         let enough = match conf.voters.len() {
             0 => others.iter().any(|id| said_yes(*id)),
-            // the only voter needs nobody else, but an older copy of its disk is told so by those that are there
+            // the only voter needs no confirmation, but nodes that are present refuse an older copy of its disk
             1 if conf.voters == [self.config.id] => {
                 others.iter().all(|id| said_yes(*id)) || starts.ticks >= ALONE_TICKS
             }
-            // another one was the only voter: it may be gone, while a later membership counts this node
+            // another node was the only voter: that node may be gone, while a later membership counts this node
             1 => self.is_quorum(said_yes) || starts.yes.values().any(|by| by.enough),
             _ => self.is_quorum(said_yes),
         };
@@ -305,8 +306,8 @@ impl<D: Disk> Core<D> {
         self.settle_start();
     }
 
-    /// A voter knows what this disk lacks. Before the start is confirmed the disk is old; later the two histories contradict each other,
-    /// and nobody is ended by it.
+    /// A voter knows facts that this disk lacks. Before the start is confirmed the disk is old; later the two histories
+    /// contradict each other, and neither process ends.
     fn on_refused_start(&mut self, from: RaftId, answer: &StartAnswer) {
         let (term, last) = (self.raw.raft.hard_state().term, self.log_range().2);
         let Some(starts) = &mut self.starts else { return };
@@ -332,7 +333,7 @@ impl<D: Disk> Core<D> {
 
     // === the starts of others ===
 
-    /// A frame of a peer came: which start speaks, and whether its release knows starts at all.
+    /// Notes which start of a peer sent a frame, and whether the peer's release knows starts at all.
     pub(super) fn hear_start(&mut self, head: &Head) {
         let Some(starts) = &mut self.starts else { return };
         if head.formats_max == 0 {
@@ -340,7 +341,7 @@ impl<D: Disk> Core<D> {
             return self.settle_start();
         }
         starts.older.remove(&number(head.from));
-        // a start that nobody confirmed keeps no other one out: it may be that of a copied disk
+        // an unconfirmed start keeps no other start out: its disk may be a copy
         if let Ok(token) = <Token>::try_from(&head.start[..])
             && !head.unconfirmed
         {
@@ -399,7 +400,7 @@ impl<D: Disk> Core<D> {
 
     // === evidence ===
 
-    /// What peers acknowledged to this leader, and what it has itself.
+    /// Notes the committed indexes that peers have acknowledged to this leader.
     fn note_acknowledged(&mut self) {
         if !self.leads() || self.starts.is_none() {
             return;
@@ -423,8 +424,8 @@ impl<D: Disk> Core<D> {
         start.is_none() || start == starts.evidence.of(id).start.map(|kept| kept.token)
     }
 
-    /// Whether a message of this frame counts here. A promise does where its start is the confirmed one that is known here: the next start
-    /// of that node must show the promises that were noted, and a start that another voter confirmed will be told.
+    /// Whether a message of this frame counts here. A promise counts only from the start that is confirmed here: the sender's
+    /// next start must show the noted promises. The leader tells of a start that another voter confirmed.
     pub(super) fn is_kept(&self, head: &Head, message: &RaftMessage) -> bool {
         let Some(starts) = &self.starts else { return true };
         let kinds = [MessageType::MsgAppendResponse, MessageType::MsgRequestVoteResponse, MessageType::MsgRequestVote];
@@ -434,7 +435,7 @@ impl<D: Disk> Core<D> {
             || <Token>::try_from(&head.start[..]).is_ok_and(|token| self.keeps(head.from, Some(token)))
     }
 
-    /// A vote that came to this candidate, and the term in which a candidate voted for itself.
+    /// Notes a vote for this candidate, and the term in which another candidate voted for itself.
     pub(super) fn note_votes(&mut self, message: &RaftMessage) {
         let kind = message.kind;
         let granted = kind == MessageType::MsgRequestVoteResponse as u32 && !message.reject;
@@ -453,7 +454,7 @@ impl<D: Disk> Core<D> {
         std::mem::take(&mut starts.vote_noted).then(|| starts.evidence.clone())
     }
 
-    /// Replaced ids are forgotten: nothing that comes from one is listened to.
+    /// Forgets replaced ids: the core drops their frames.
     pub(super) fn forget_former(&mut self) {
         let Some(starts) = &self.starts else { return };
         let former: Vec<RaftId> = starts.evidence.voters().filter(|id| self.is_former(*id)).collect();
@@ -464,7 +465,7 @@ impl<D: Disk> Core<D> {
 
     // === contradictions ===
 
-    /// Looks at a frame before Raft does. False: nothing of it is for Raft.
+    /// Looks at a frame before Raft does. False: the frame holds nothing for Raft.
     pub(super) fn may_step(&mut self, head: &Head) -> bool {
         if !self.confirmed() || head.unconfirmed {
             return false;
@@ -497,7 +498,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// A message contradicts the log here, and goes no further. Where the sender leads, nobody here follows it any more.
+    /// A message contradicts the log here and is dropped. Where the sender leads, this node follows no leader any more.
     pub(super) fn contradicted(&mut self, message: &RaftMessage, contradiction: Contradiction) {
         let leads = contradiction.is_of_a_leader();
         let sender = if leads { "leader" } else { "node" };
@@ -505,7 +506,7 @@ impl<D: Disk> Core<D> {
         self.contradict(why, leads);
     }
 
-    /// Two histories: said once, and for ever until an operator decides. `freeze`: this node follows nobody any more.
+    /// Reports two histories once; the report stands until an operator decides. `freeze`: this node follows no leader any more.
     fn contradict(&mut self, why: String, freeze: bool) {
         let Some(starts) = &mut self.starts else {
             return tracing::error!("contradiction: {why}");
@@ -547,9 +548,10 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    // === what leaves ===
+    // === outgoing messages ===
 
-    /// Questions at once; answers with the table that they need. A stored start is durable before its node hears of it.
+    /// Questions leave at once, answers after the table that they need. A confirmed start is durable here before its node hears
+    /// of it.
     pub(super) fn take_start_messages(&mut self, output: &mut Output) {
         let Some(starts) = &mut self.starts else { return };
         output.starts.append(&mut starts.messages);
@@ -559,7 +561,7 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Takes what a frame says of starts.
+    /// Takes a frame's check, answer and start.
     pub(super) fn step_starts(&mut self, head: &Head, check: Option<StartCheck>, answer: Option<StartAnswer>) {
         if let Some(check) = check {
             self.on_start_check(head.from, &check);

@@ -1,14 +1,15 @@
-//! The versions by which the group writes and decides (R13 versions-are-replicated): formats of frames, logs and rows, and the rules.
+//! The versions by which the cluster writes and decides (R13 versions-are-replicated): formats of frames, logs and rows, and the
+//! rules.
 //!
-//! Both stand in the membership, so that the witness has them too and no restart forgets them; they only go up. What a version
-//! means is known elsewhere. Called by the driver and the node.
+//! Both versions stand in the membership, so that the witness has them too and no restart forgets them; versions only go up. The
+//! meaning of a version is defined elsewhere. Called by the driver and the node.
 
 use ocs_proto::peer::ChangeContext;
 
 use super::Core;
 use crate::{log::Disk, members};
 
-/// Why the group's versions were not raised.
+/// Why the cluster's versions were not raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RaiseError {
     /// Only a primary changes them.
@@ -20,18 +21,18 @@ pub enum RaiseError {
 }
 
 impl<D: Disk> Core<D> {
-    /// The version of the formats that the group writes and sends, from 1.
+    /// The version of the formats that the cluster writes and sends, from 1.
     pub fn formats(&self) -> u32 {
         self.raw.store().conf_state().formats.max(1)
     }
 
-    /// The rules version that the group is to decide by, from 1.
+    /// The rules version that the cluster is to decide by, from 1.
     pub fn rules_wanted(&self) -> u32 {
         self.raw.store().conf_state().rules_wanted.max(1)
     }
 
-    /// Raises the versions. To be called again until it answers true: the change must be committed first. The caller has looked
-    /// whether every member knows them.
+    /// Raises the versions. False until the change is committed: the caller repeats the call. The caller has checked that every
+    /// member knows them.
     ///
     /// # Errors
     /// [`RaiseError`]: nothing was begun.

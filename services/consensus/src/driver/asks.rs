@@ -1,5 +1,5 @@
-//! What operators and nodes ask of the group beside updates: handing over, taking in, pausing; each is answered when it is
-//! committed or refused. And how this node came to lead, for who keeps the history.
+//! Requests of operators and nodes besides updates: handover, admission, pause, versions, the end of single-copy. The driver
+//! answers a request once its change is committed or refused. Also how this node came to lead, for the history of the role.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::{
     members,
 };
 
-/// Versions of formats and rules that are asked for, and the way of the answer.
+/// The requested versions of formats and rules, and the way of the answer.
 pub(super) type AskedRaise = (u32, u32, oneshot::Sender<Result<(), RaiseError>>);
 
 impl<D: Disk, M: Machine> Driver<D, M> {
@@ -26,7 +26,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// R11 one-id-one-log: taken in when the change is committed; refused while the node's old id still speaks.
+    /// R11 one-id-one-log: a node is admitted once the change is committed, and refused while its old id still speaks.
     pub(super) fn answer_joins(&mut self) {
         for (ask, answer) in std::mem::take(&mut self.joins) {
             if answer.is_closed() {
@@ -41,7 +41,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 Ok(None) => self.joins.push((ask, answer)),
                 Ok(Some(id)) => {
                     self.given.insert(ask.number, Instant::now());
-                    let _ = answer.send(Ok(id)); // who gave up asks again, under the same token
+                    let _ = answer.send(Ok(id)); // a caller that gave up asks again, under the same token
                 }
                 Err(refusal) => drop(answer.send(Err(refusal))),
             }
@@ -55,13 +55,13 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             }
             match self.core.set_paused(paused) {
                 Ok(false) => self.pauses.push((paused, answer)),
-                Ok(true) => drop(answer.send(Ok(()))), // who gave up can look
+                Ok(true) => drop(answer.send(Ok(()))), // a caller that gave up can look
                 Err(refusal) => drop(answer.send(Err(refusal))),
             }
         }
     }
 
-    /// The group's versions are raised when the change is committed.
+    /// The cluster's versions are raised when the change is committed.
     pub(super) fn answer_raises(&mut self) {
         for (formats, rules_wanted, answer) in std::mem::take(&mut self.raises) {
             if answer.is_closed() {
@@ -75,8 +75,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// Who was just given an id counts as heard before its first frame comes: what an earlier process of that node had asked may
-    /// come late, and would replace it.
+    /// A node with a new id counts as heard before its first frame comes: a late request of an earlier process of that node would
+    /// otherwise replace the new id.
     fn is_heard(&self, number: u16) -> bool {
         if self.given.get(&number).is_some_and(|given| given.elapsed() < SILENT) {
             return true;
@@ -89,7 +89,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.core.is_quorum(|id| id == self.config.core.id || self.peers.get(&id).is_some_and(Seen::lately))
     }
 
-    /// Tried at each tick while somebody waits: the membership may be changing for another reason first.
+    /// Tried at each tick while a caller waits: another change of the membership may be in flight first.
     pub(super) fn leave_single_copy(&mut self) {
         self.leaving_single_copy.retain(|answer| !answer.is_closed());
         if self.leaving_single_copy.is_empty() {
@@ -101,11 +101,11 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             Err(refusal) => Err(refusal),
         };
         for answer in self.leaving_single_copy.drain(..) {
-            let _ = answer.send(result); // who gave up asks again
+            let _ = answer.send(result); // a caller that gave up asks again
         }
     }
 
-    /// This node serves: how it came to that, once a term.
+    /// Notes, once a term, how this node came to serve.
     pub(super) fn note_reign(&mut self) {
         let (term, came) = self.core.reign();
         if self.core.serving() && self.reign.as_ref().is_none_or(|reign| reign.term != term) {

@@ -1,7 +1,7 @@
 //! Disks that are full or hang, as the driver sees them: a primary hands over to a node whose disk takes writes.
 //!
-//! Reads how long a write has been under way from atomic numbers, so that it learns of one that hangs. Never touches a disk. Called
-//! by the driver.
+//! Reads the age of a write in flight from atomic numbers, so that the driver learns of a hanging write. Never touches a disk.
+//! Called by the driver.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,7 @@ use std::sync::{
 use super::{Driver, SILENT, Seen};
 use crate::{Machine, RaftId, Stall, log::Disk, write_clock::WriteClock};
 
-/// Writes that are younger count as none, milliseconds: a disk may take its time, and heads tell nothing of it.
+/// Age below which a write does not count, milliseconds: a working disk takes some time, and heads tell nothing of that.
 const LATE_MS: u64 = 100;
 /// Ticks by which an age grows at most from one tick to the next: while the process or the machine stood still the disk may have
 /// done its work.
@@ -30,7 +30,7 @@ pub(super) struct Disks {
     room: Arc<AtomicBool>,
     /// Ages of the writes of the log and of the state at the last tick, milliseconds.
     ages_ms: (u64, u64),
-    /// Since it was looked at last.
+    /// The stall at the last look; none: the disk works.
     pub(super) stall: Option<Stall>,
     /// Whether the log says that this stall keeps updates waiting.
     said_alone: bool,
@@ -49,7 +49,7 @@ impl Disks {
         self.ages_ms = (grown(self.log.age_ms(), log_before, tick_ms), grown(apply_ms, apply_before, tick_ms));
     }
 
-    /// The age of the oldest write, milliseconds; 0: none is late. And whether it is the log's.
+    /// The age of the oldest write, milliseconds, 0: none is late; and whether that write is the log's.
     fn oldest(&self) -> (u64, bool) {
         let (log_ms, apply_ms) = self.ages_ms;
         let oldest_ms = log_ms.max(apply_ms);
@@ -57,7 +57,7 @@ impl Disks {
     }
 }
 
-/// The age of a write, of which no more counts than this process ran.
+/// The age of a write, as far as this process ran meanwhile.
 fn grown(age_ms: u64, before_ms: u64, tick_ms: u64) -> u64 {
     age_ms.min(before_ms.saturating_add(tick_ms.saturating_mul(TICKS_COUNTED_MAX)))
 }
@@ -69,8 +69,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.seek_room();
     }
 
-    /// A primary without room hands over to a peer that has some, as soon as one can take over (architecture, What loses what). The periodic look at the
-    /// disk is enough: no update has to find out first that it cannot be written.
+    /// A primary without room hands over to a peer with room, as soon as such a peer can take over
+    /// (architecture, What loses what). The periodic look at the disk is enough: no update has to fail first.
     pub(super) fn seek_room(&mut self) {
         let full = self.disk_short() && self.core.leads() && !self.core.transferring() && !self.core.paused();
         if !full || !self.others_have_room() {
@@ -82,7 +82,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// Whether the other voters are a quorum without this one: it could not write its vote for a successor.
+    /// Whether the other voters with room are a quorum: this node could not write its vote for a successor.
     fn others_have_room(&self) -> bool {
         let able = |seen: &Seen| !seen.short && !seen.lost && seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
         let own = self.config.core.id;

@@ -1,4 +1,4 @@
-//! What can wake the driver's loop: the closed set of its events.
+//! The closed set of events that wake the driver's loop.
 
 use ocs_proto::peer::{PeerFrame, RaftMessage, SnapshotMark};
 use tokio::sync::oneshot;
@@ -8,9 +8,9 @@ use crate::{
     core::{JoinError, ModeError, PauseError, RaiseError},
 };
 
-/// Updates under way that are few.
+/// Updates in flight that still count as few.
 pub(super) const FEW: usize = 2;
-/// Bytes of entries that are those of few updates.
+/// Bytes of entries that still count as those of few updates.
 const FEW_BYTES: usize = 1024;
 
 /// Everything that can wake the loop.
@@ -31,13 +31,13 @@ pub(crate) enum Event<I, R> {
     Compacted { mark: SnapshotMark, log_bytes: u64 },
     /// The log could not forget: there was no room for the record that says so.
     NotCompacted,
-    /// The machine has applied what is waited for ([`crate::apply::Progress`]).
+    /// The machine has made progress for which the driver waits ([`crate::apply::Progress`]).
     Applied,
     /// The machine's state is durable up to here.
     Persisted(u64),
     /// A fetched state was taken over.
     Installed(SnapshotMark),
-    /// A state was fetched, or why not.
+    /// A fetched state, or why the fetch failed.
     Fetched(Result<FetchedState, String>),
     /// The state here is wrong, and why.
     Distrust(String),
@@ -51,7 +51,7 @@ pub(crate) enum Event<I, R> {
     Join { ask: JoinAsk, answer: oneshot::Sender<Result<RaftId, JoinError>> },
     /// Automatic failover is to be paused, or resumed.
     Pause { paused: bool, answer: oneshot::Sender<Result<(), PauseError>> },
-    /// The group's versions are to be raised.
+    /// The cluster's versions are to be raised.
     Raise { formats: u32, rules_wanted: u32, answer: oneshot::Sender<Result<(), RaiseError>> },
     /// Single-copy is to end.
     LeaveSingleCopy { answer: oneshot::Sender<Result<(), ModeError>> },
@@ -62,7 +62,7 @@ pub(crate) enum Event<I, R> {
 }
 
 impl<I, R> Event<I, R> {
-    /// Whether it comes of many updates at once.
+    /// Whether the event comes of many updates at once.
     pub(super) fn is_of_many(&self) -> bool {
         let bytes = |message: &RaftMessage| message.entries.iter().map(|entry| entry.data.len()).sum::<usize>();
         match self {

@@ -1,5 +1,5 @@
-//! Evidence on its way to the disk and to the peers (R12): answers leave when the table that they need is durable; what leaders tell
-//! is written twice a second, on a thread of its own, so that no answer waits for it.
+//! Evidence on its way to the disk and to the peers (R12). Answers leave once the table that they need is durable. The evidence
+//! that leaders tell is written twice a second, on a thread of its own, so that no answer waits for that write.
 
 use std::{
     sync::{Arc, mpsc::Receiver},
@@ -18,15 +18,15 @@ use crate::{
     write_clock::WriteClock,
 };
 
-/// How often the table is made durable where nothing waits for it: a follower may forget so much of what its leader told.
+/// Interval of writes for which no answer waits: a crash takes so much of the leader's evidence from a follower.
 const KEEP: Duration = Duration::from_millis(500);
 
-/// What the evidence thread is asked to do, in order.
+/// Jobs of the evidence thread, in order.
 #[derive(Debug)]
 pub(crate) enum EvidenceJob {
     /// Make the table durable, then send the frames.
     Write(Evidence, Promises),
-    /// Finish what has queued, and end.
+    /// Finish the queued jobs, and end.
     Stop,
 }
 
@@ -66,12 +66,12 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         message.into_frame(self.head(to))
     }
 
-    /// What changed since the last write, at the pace of [`KEEP`].
+    /// Writes a table that has changed, at the pace of [`KEEP`].
     pub(super) fn keep_evidence(&mut self) {
         let every = (KEEP.as_micros() / self.config.tick.as_micros().max(1)) as u64;
         let Some(evidence) = self.core.evidence() else { return };
         let (version, tick) = self.tables_sent;
-        let hangs = self.disks.evidence.age_ms() > 0; // tables would queue behind one that is not written
+        let hangs = self.disks.evidence.age_ms() > 0; // tables would queue behind a hanging write
         if evidence.version() != version && self.ticks >= tick + every && !hangs {
             self.write_table(evidence.clone(), Promises::new());
         }

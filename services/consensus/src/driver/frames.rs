@@ -1,4 +1,4 @@
-//! Frames of peers: what their heads tell is kept, the rest goes to the core. Called by the driver.
+//! Frames of peers: the driver keeps the facts of a frame's head and passes the rest to the core. Called by the driver.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::{
     members::{self, Epochs},
 };
 
-/// Raft ids of which something is remembered: a node that was replaced many times has had many.
+/// Raft ids with a remembered head: a node that was replaced many times has had many ids.
 const PEERS_MAX: usize = 64;
 
 impl<D: Disk, M: Machine> Driver<D, M> {
@@ -53,7 +53,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         let from = head.from;
         self.core.step(frame);
         if self.core.leads() && self.core.is_former(from) {
-            self.transmit(from, Vec::new()); // its head says so
+            self.transmit(from, Vec::new()); // the head of this frame tells the members
         }
     }
 }

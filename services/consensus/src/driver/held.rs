@@ -1,7 +1,7 @@
 //! Entries that the witness need not have at once: gathered for a moment, and sent as one frame.
 //!
-//! While the other data node answers, an update is durable on two disks without the witness, and each frame to it costs a write, a
-//! sync and an answer. Only entries wait; whatever else goes to the witness takes them along. Called by `tell`.
+//! While the other data node answers, an update is durable on two disks without the witness, and each frame to the witness costs
+//! a write, a sync and an answer. Only entries wait; any other frame to the witness takes them along. Called by `tell`.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ const WAIT: Duration = Duration::from_millis(5);
 /// Bytes of entries that are not held any longer.
 const BYTES_MAX: usize = 256 * 1024;
 
-/// What waits for the witness.
+/// Messages that wait for the witness.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     messages: Vec<RaftMessage>,
@@ -24,7 +24,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// When they must go; none: nothing waits.
+    /// When the messages must leave; none: no message waits.
     pub(super) fn due(&self) -> Option<Instant> {
         self.since.map(|since| if self.bytes > BYTES_MAX { since } else { since + WAIT })
     }
@@ -37,7 +37,7 @@ impl Held {
 }
 
 impl<D: Disk, M: Machine> Driver<D, M> {
-    /// The message, unless it may wait.
+    /// Returns the message, or holds a message that may wait.
     pub(super) fn unless_held(&mut self, message: RaftMessage) -> Option<RaftMessage> {
         if self.may_wait(&message) {
             self.held.push(message);
@@ -56,7 +56,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             })
     }
 
-    /// What waits, for one who gets something else.
+    /// The held messages for a peer that is about to get another frame.
     pub(super) fn held_for(&mut self, to: u64) -> Vec<RaftMessage> {
         match self.held.messages.first() {
             Some(first) if first.to == to => std::mem::take(&mut self.held).messages,
@@ -64,7 +64,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// Sends what has waited long enough.
+    /// Sends the held messages that are due.
     pub(super) fn release_held(&mut self, now: Instant) {
         if self.held.due().is_some_and(|due| due <= now) {
             let held = std::mem::take(&mut self.held).messages;

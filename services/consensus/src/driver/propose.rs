@@ -1,4 +1,5 @@
-//! Everything that has queued becomes as few entries as the limits allow: where the throughput is (architecture, The way of one request).
+//! Batches queued proposals into as few entries as the limits allow, which makes the throughput
+//! (architecture, The way of one request).
 
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use crate::{Machine, Proposal, ProposeError, log::Disk};
 const GATHERED_MAX: usize = 1024;
 
 impl<D: Disk, M: Machine> Driver<D, M> {
-    /// Everything that has queued becomes as few entries as the limits allow.
+    /// Batches all queued proposals into as few entries as the limits allow.
     pub(super) fn propose_queued(&mut self) {
         if self.proposals.is_empty() {
             return;
@@ -44,8 +45,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// What comes while the last batch is being written is the next batch: each costs a sync on every node and two messages, so
-    /// few large ones do far more than many small ones. Tried again at the latest when the log reports.
+    /// Proposals that come during a write are the next batch: a batch costs a sync on every node and two messages, so few large
+    /// batches do far more than many small ones. Tried again at the latest when the log reports.
     fn gathering(&self) -> bool {
         let (_, last, durable) = self.core.log_range();
         last > durable && self.proposals.len() < GATHERED_MAX
@@ -68,7 +69,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.log_bytes >= self.config.log_bytes_max
     }
 
-    /// What would be proposed would have to go into that log too. One that is silent holds nobody up.
+    /// Whether a peer's log is full: new entries would have to go into that log too. A silent peer holds no update up.
     fn a_peers_log_is_full(&self) -> bool {
         let full = |seen: &Seen| seen.log_full && seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
         self.peers.iter().any(|(id, seen)| full(seen) && self.core.members().iter().any(|(member, _)| member == id))
@@ -89,7 +90,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     }
 }
 
-/// Tells who proposed that nothing was put into the log.
+/// Tells the proposer that the command was not put into the log.
 pub(super) fn refuse<I, R>(proposal: Proposal<I, R>, refusal: ProposeError) {
     let _ = proposal.waiter.send(Err(refusal)); // a client that hung up needs no answer
 }

@@ -1,4 +1,4 @@
-//! Feeds the decision what to do about a state that is wrong ([`crate::repair`]), and does what it says.
+//! Feeds [`crate::repair`], which decides about a wrong state, and carries the decisions out.
 
 use super::{Driver, SILENT, Work};
 use crate::{
@@ -21,7 +21,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// A leader hands over by itself once it has no state to serve from.
+    /// Begins a repair that is due. A leader without a state to serve from hands over by itself.
     pub(super) fn seek_repair(&mut self) {
         let others = self.other_data_nodes();
         if self.repair.due(Here::of(&self.core), &others) && self.core.distrust() {

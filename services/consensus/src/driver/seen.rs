@@ -1,14 +1,14 @@
-//! What is known of a peer by its frames. Called by the driver.
+//! A peer as its frames show the peer. Called by the driver.
 
 use std::time::{Duration, Instant};
 
 use super::SILENT;
 use crate::{Versions, evidence::Token};
 
-/// A log that does not grow for so long, though it lacks entries, does not count as a copy.
+/// A log that lacks entries and does not grow for so long does not count as a copy.
 const STALLED: Duration = Duration::from_secs(3);
 
-/// What the last frames of a peer told.
+/// The facts in a peer's last frames.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) heard: Option<Instant>,
@@ -22,15 +22,15 @@ pub(super) struct Seen {
     /// Its wall clock then, microseconds.
     pub(super) wall_us: u64,
     pub(super) digest: Option<(u64, u128)>,
-    /// Its state takes part, and it stands by its digest at this index.
+    /// Its state serves; and the last index at which the peer stands by a differing digest.
     pub(super) ready: bool,
     pub(super) vouched: u64,
     pub(super) versions: Versions,
-    /// Its start is not confirmed: it takes no part yet.
+    /// Its start is not confirmed: the peer takes no part yet.
     pub(super) unconfirmed: bool,
     /// The start that speaks; none: of a release without starts.
     pub(super) start: Option<Token>,
-    /// Last index that it had acknowledged, and when that grew or was all there is; none: it is not counted here.
+    /// Last acknowledged index, and when that index last grew or was all there is; none: this node does not lead.
     moved: Option<(u64, Instant)>,
 }
 
@@ -55,7 +55,7 @@ impl Default for Seen {
 }
 
 impl Seen {
-    /// What the leader counts of it now; none: this node does not lead.
+    /// Notes the index that the leader counts for the peer; none: this node does not lead.
     pub(super) fn note_matched(&mut self, matched: Option<u64>, commit: u64, now: Instant) {
         self.moved = matched.map(|matched| match self.moved {
             Some((before, at)) if matched <= before && matched < commit => (matched, at),
@@ -63,12 +63,12 @@ impl Seen {
         });
     }
 
-    /// It lacks committed entries, and its log has not grown for [`STALLED`].
+    /// The peer lacks committed entries, and its log has not grown for [`STALLED`].
     pub(super) fn stalled(&self) -> bool {
         self.moved.is_some_and(|(_, at)| at.elapsed() > STALLED)
     }
 
-    /// It was heard a moment ago, and takes part.
+    /// The peer was heard within [`SILENT`], and takes part.
     pub(super) fn lately(&self) -> bool {
         !self.unconfirmed && self.heard.is_some_and(|heard| heard.elapsed() < SILENT)
     }

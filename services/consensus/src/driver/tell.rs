@@ -1,4 +1,4 @@
-//! What the driver tells others: frames with their heads to the peers, the status to those who watch here.
+//! The driver's output: frames with their heads to the peers, the status to the watchers on this node.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -14,10 +14,10 @@ use crate::{
     disk::Promises, log::Disk, members,
 };
 
-/// How often a follower greets another: three times within the silence after which one counts as away ([`super::SILENT`]).
+/// Interval of greetings between followers: three within the silence after which a node counts as away ([`super::SILENT`]).
 const GREETING: Duration = Duration::from_millis(300);
 
-/// What those who watch the status are woken for.
+/// The news for which watchers of the status are woken.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct News {
     role: Option<RaftRole>,
@@ -50,8 +50,8 @@ fn by_peer(messages: Vec<RaftMessage>) -> Vec<(RaftId, Vec<RaftMessage>)> {
 }
 
 impl<D: Disk, M: Machine> Driver<D, M> {
-    /// Every node hears every other, followers each other too: heads carry clocks and digests. Leader and followers do at the
-    /// pace of heartbeats, whose frames are enough; so does everybody while there is no leader.
+    /// Every node hears every other node, followers each other too: heads carry clocks and digests. Leader and followers hear
+    /// each other at the pace of heartbeats, whose frames are enough; without a leader all nodes greet at that pace.
     pub(super) fn greet(&mut self) {
         self.ticks += 1;
         if matches!(self.core.start_standing(), StartStanding::Old(_)) {
@@ -104,7 +104,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.no_room || !self.room.load(Ordering::Relaxed)
     }
 
-    /// Tells every peer at once when the disk runs short, and when it has room again.
+    /// Tells every peer at once when the disk runs short, and when the disk has room again.
     pub(super) fn tell_room(&mut self) {
         let short = self.disk_short();
         if short == self.short_told || matches!(self.core.start_standing(), StartStanding::Old(_)) {
@@ -117,8 +117,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// Messages that leave once a write is durable, as frames for the log's thread. A log that waits for room sends none of them, so
-    /// greetings go on meanwhile.
+    /// Messages that leave once a write is durable, as frames for the log's thread. A log that waits for room sends none of them,
+    /// so greetings go on meanwhile.
     pub(super) fn promises(&mut self, messages: Vec<RaftMessage>) -> Promises {
         let frame = |(to, messages)| {
             if !self.no_room {
@@ -161,8 +161,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         }
     }
 
-    /// Shows a change of role at once, everything else at each tick; wakes those who watch for what they may act on only: indexes
-    /// and when a peer was heard change all the time, and who wants those looks.
+    /// Shows a change of role at once, everything else at each tick. Watchers are woken only for news on which they may act:
+    /// indexes and the times of frames change all the time, and a reader of those polls.
     pub(super) fn publish(&mut self, ticked: bool) {
         let news = self.news();
         let wake = news != self.news;
@@ -282,7 +282,7 @@ fn members_of(status: &Status) -> impl Iterator<Item = (RaftId, Kind, bool)> {
     status.peers.iter().map(|peer| (peer.id, peer.kind, peer.voter))
 }
 
-/// What is shown before the first event; in single-copy every answer says so from the beginning.
+/// The status before the first event; in single-copy every answer says so from the beginning.
 pub(super) fn initial_status<D: Disk>(core: &Core<D>) -> Status {
     let (forced_epoch, single_copy) = core.forced();
     Status {

@@ -33,11 +33,11 @@ pub struct EvidenceFile<F> {
 }
 
 impl<F: File> EvidenceFile<F> {
-    /// Opens the file, or makes an empty one. Where neither slot is whole the table is empty: the node has forgotten its starts, and
-    /// the other voters will say so.
+    /// Opens the file, or makes an empty one. Where neither slot is whole the table is empty: the node has forgotten its starts,
+    /// and the other voters will say so.
     ///
     /// # Errors
-    /// What the disk says; a full disk where the file has to be made.
+    /// The disk's error; a full disk where the file has to be made.
     pub fn open<D: Disk<File = F>>(disk: &D) -> io::Result<(Self, Evidence)> {
         let file = match disk.open(NAME) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(disk)?,
@@ -59,10 +59,10 @@ impl<F: File> EvidenceFile<F> {
         Ok(file)
     }
 
-    /// Makes a table durable, unless a newer one is: two threads may write.
+    /// Makes a table durable, unless a newer table is durable already: two threads may write.
     ///
     /// # Errors
-    /// What the disk says: the process must end, since it is not known what stands there (R6).
+    /// The disk's error: the process must end, since the contents of the slot are unknown (R6).
     pub fn write(&mut self, evidence: &Evidence) -> io::Result<()> {
         if evidence.version() <= self.written {
             return Ok(());
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(found, Evidence::default());
         file.write(&evidence(1)).unwrap();
         file.write(&evidence(3)).unwrap();
-        file.write(&evidence(2)).unwrap(); // an older one comes late
+        file.write(&evidence(2)).unwrap(); // an older table comes late
         assert_eq!(EvidenceFile::open(&disk).unwrap().1, evidence(3));
     }
 

@@ -1,4 +1,4 @@
-//! The table: what is known, and what a start's check makes of it. Never does IO.
+//! The table of evidence, and the check of a start against the table. Never does IO.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::{RaftId, members};
 /// Sixteen random bytes, drawn at each start of a process.
 pub type Token = [u8; 16];
 
-/// Own starts that are kept: those that some voter may not have confirmed yet. With more, the oldest ones go.
+/// Own starts that are kept, since some voter may not have confirmed them yet. With more, the oldest starts go.
 const STARTS_MAX: usize = 1_000;
 /// Reigns that are kept, the newest.
 const REIGNS_MAX: usize = 16;
@@ -24,14 +24,14 @@ pub struct Start {
     pub token: Token,
 }
 
-/// What is known of another voter.
+/// The evidence about another voter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Known {
-    /// Its newest confirmed start; none: it was never confirmed here.
+    /// Its newest confirmed start; none: no start of the voter was confirmed here.
     pub start: Option<Start>,
-    /// The highest term in which it granted a vote or acknowledged an entry.
+    /// The highest term in which the voter granted a vote or acknowledged an entry.
     pub term: u64,
-    /// The highest index that it acknowledged and that is committed.
+    /// The highest committed index that the voter acknowledged.
     pub index: u64,
 }
 
@@ -47,8 +47,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Begins a start of the node's process under a Raft id and an epoch. Evidence of another one is over: the group tells a node that
-    /// joins, and its own evidence may come from an older disk, whose starts the voters have left behind.
+    /// Begins a start of the node's process under a Raft id and an epoch. Evidence of another id or epoch is over: the cluster
+    /// tells a joining node, whose own evidence may come from an older disk with starts that the voters have left behind.
     pub fn begin(&mut self, id: RaftId, epoch: u64, token: Token) -> Start {
         if self.epoch != epoch {
             self.reigns.clear();
@@ -72,7 +72,7 @@ impl Evidence {
         self.version
     }
 
-    /// What is known of a voter.
+    /// The evidence about a voter.
     pub fn of(&self, id: RaftId) -> Known {
         self.voters.get(&id).copied().unwrap_or_default()
     }
@@ -99,16 +99,16 @@ impl Evidence {
         self.version += 1;
     }
 
-    /// What a voter knew of this node's disk at an earlier start, and the disk lacks.
+    /// The evidence of a voter, heard at an earlier start, that this node's disk lacks; none: the disk lacks nothing.
     pub fn lacking(&self, check: &StartCheck) -> Option<Known> {
         self.check(self.id, check, 0).err()
     }
 
-    /// Whether a start agrees with what is known of its node, and with what this node counts as acknowledged by it while it leads: an
-    /// index, 0 for none.
+    /// Whether a start agrees with the evidence about its node, and with the index that this leader counts as acknowledged by
+    /// that node, 0 for none.
     ///
     /// # Errors
-    /// What is known, and the disk of that node lacks.
+    /// The evidence that the disk of that node lacks.
     pub fn check(&self, from: RaftId, check: &StartCheck, counted: u64) -> Result<(), Known> {
         let known = self.of(from);
         let known = Known { index: known.index.max(counted), ..known };
@@ -117,7 +117,7 @@ impl Evidence {
             return if known.term <= check.term && known.index <= check.last_index { Ok(()) } else { Err(known) };
         };
         if check.start.as_ref().is_some_and(|start| start.token[..] == kept.token) {
-            return Ok(()); // confirmed already: what it has acknowledged since is its own
+            return Ok(()); // confirmed already: later acknowledgements are those of this start
         }
         let listed = check.starts.iter().any(|start| start.token[..] == kept.token);
         let has_all = known.term <= check.term && known.index <= check.last_index;
@@ -130,7 +130,7 @@ impl Evidence {
         self.reigns.iter().filter(other).cloned().collect()
     }
 
-    /// A start is confirmed here. False: it was already.
+    /// Confirms a start here. False: the start was confirmed already.
     pub fn confirm(&mut self, from: RaftId, start: Start) -> bool {
         let known = self.voters.entry(from).or_default();
         if known.start == Some(start) {
@@ -151,8 +151,8 @@ impl Evidence {
         }
     }
 
-    /// What the leader tells of other voters. A start that the leader confirmed counts as confirmed here too; facts of an older start
-    /// than the one known are known already.
+    /// Takes over the leader's evidence about other voters. A start that the leader confirmed counts as confirmed here too; facts
+    /// of an older start than the known start are known already.
     pub fn learn(&mut self, told: &[VoterEvidence]) {
         for told in told.iter().filter(|told| told.id != self.id) {
             let start = told.start.as_ref().and_then(Start::from_wire);
@@ -169,15 +169,15 @@ impl Evidence {
         }
     }
 
-    /// Every voter has confirmed this start: older ones need not be named any more.
+    /// Every voter has confirmed this start: older starts need not be named any more.
     pub fn confirmed_by_all(&mut self, own: Start) {
         let before = self.starts.len();
         self.starts.retain(|start| start.counter >= own.counter);
         self.version += u64::from(self.starts.len() != before);
     }
 
-    /// Whether a refusal shows the refusing voter's own disk to be old: the start that it names is older than one that every voter has
-    /// confirmed.
+    /// Whether a refusal shows the refusing voter's own disk to be old: the start in the refusal is older than a start that every
+    /// voter has confirmed.
     pub fn is_outdated(&self, known: &Known) -> bool {
         let floor = self.starts.first().map_or(0, |start| start.counter);
         let listed = |kept: &Start| self.starts.contains(kept);
@@ -196,19 +196,19 @@ impl Evidence {
         self.version += 1;
     }
 
-    /// Ids of which something is known.
+    /// Ids with evidence.
     pub fn voters(&self) -> impl Iterator<Item = RaftId> {
         self.voters.keys().copied()
     }
 
-    /// Forgets what is known of these ids.
+    /// Forgets the evidence about these ids.
     pub fn forget(&mut self, ids: &[RaftId]) {
         let before = self.voters.len();
         self.voters.retain(|id, _| !ids.contains(id));
         self.version += u64::from(self.voters.len() != before);
     }
 
-    /// What a leader's head tells: everything known of these voters, its own part included.
+    /// The evidence in a leader's head: everything known of these voters, the leader's own part included.
     pub fn told(&self, own: (RaftId, Known), ids: &[RaftId]) -> Vec<VoterEvidence> {
         let others = ids.iter().filter(|id| **id != own.0).map(|id| (*id, self.of(*id)));
         others
@@ -218,7 +218,7 @@ impl Evidence {
             .collect()
     }
 
-    /// As it stands on disk.
+    /// The table in its form on disk.
     pub(super) fn to_wire(&self) -> EvidenceTable {
         EvidenceTable {
             version: self.version,
@@ -230,7 +230,7 @@ impl Evidence {
         }
     }
 
-    /// As it stood on disk.
+    /// The table from its form on disk.
     pub(super) fn from_wire(table: EvidenceTable) -> Self {
         Self {
             version: table.version,
@@ -249,7 +249,7 @@ impl Start {
         wire::Start { counter: self.counter, token: Bytes::copy_from_slice(&self.token) }
     }
 
-    /// From the wire; none: it has no token of 16 bytes.
+    /// From the wire; none: the token has another length than 16 bytes.
     pub fn from_wire(start: &wire::Start) -> Option<Self> {
         Some(Self { counter: start.counter, token: start.token[..].try_into().ok()? })
     }
@@ -266,7 +266,7 @@ impl Known {
         Self { start: told.start.as_ref().and_then(Start::from_wire), term: told.term, index: told.index }
     }
 
-    /// What a disk lacks of it, for a person.
+    /// The piece of this evidence that a disk lacks, for a person.
     pub fn lacking(&self, starts: &[wire::Start], term: u64, last_index: u64) -> String {
         let listed = |kept: Start| starts.iter().any(|start| start.token[..] == kept.token);
         match self.start {
@@ -295,7 +295,7 @@ mod tests {
         (evidence, *starts.last().unwrap())
     }
 
-    /// What `A` knows after it has confirmed a start of `B`, and heard of its term and index.
+    /// The evidence of `A` after a confirmed start of `B`, with the term and index of `B`.
     fn witness(start: Start, term: u64, index: u64) -> Evidence {
         let mut evidence = Evidence::default();
         evidence.begin(A, 1, [9; 16]);

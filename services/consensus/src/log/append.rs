@@ -1,7 +1,7 @@
-//! The log's own thread: appends batches, one write and one fdatasync each, and forgets what compaction allows.
+//! The log's own thread: appends batches, one write and one fdatasync each, and forgets the entries that compaction allows.
 //!
-//! Never tries a failed write or sync again: the log is poisoned and its process ends (R6 durable-before-acknowledged). Called by the driver's
-//! log thread and by the simulator.
+//! Never tries a failed write or sync again: the log is poisoned and its process ends (R6 durable-before-acknowledged). Called by
+//! the driver's log thread and by the simulator.
 
 use std::{
     sync::Arc,
@@ -54,7 +54,7 @@ impl<D: Disk> std::fmt::Debug for Log<D> {
     }
 }
 
-/// What goes into one batch of records.
+/// The contents of one batch of records.
 #[derive(Default)]
 struct Work<'a> {
     start: Option<&'a SnapshotMark>,
@@ -132,7 +132,7 @@ impl<D: Disk> Log<D> {
         }
     }
 
-    /// Opens the log that is there, cutting a torn write (R10 torn-is-cut-corrupt-is-kept); what it did is in the notes.
+    /// Opens the log of the disk and cuts a torn write (R10 torn-is-cut-corrupt-is-kept); the notes tell of every repair.
     ///
     /// # Errors
     /// [`LogError::Missing`], [`LogError::Corrupt`], [`LogError::NewerFormat`], [`LogError::ForeignCluster`],
@@ -171,7 +171,7 @@ impl<D: Disk> Log<D> {
         }
     }
 
-    /// Makes a batch durable, as a whole or not at all. An entry at or below the last takes out those that follow it.
+    /// Makes a batch durable, as a whole or not at all. An entry at or below the last index takes out the entries from there on.
     ///
     /// # Errors
     /// [`LogError::OutOfOrder`], [`LogError::TooLarge`], [`LogError::NoRoom`]: nothing was written and the log goes on.
@@ -219,7 +219,7 @@ impl<D: Disk> Log<D> {
         LogReader::new(self.shared.clone())
     }
 
-    /// Bytes that the log takes, without what is zero-filled ahead.
+    /// Bytes that the log takes, without space that is zero-filled ahead.
     pub fn bytes(&self) -> u64 {
         self.shared.state().bytes()
     }
@@ -290,7 +290,7 @@ impl<D: Disk> Log<D> {
         self.rotate(needed).inspect_err(|error| self.poisoned = !matches!(error, LogError::NoRoom { .. }))
     }
 
-    /// What a new segment's first batch holds besides its own records.
+    /// Bytes of a new segment's first batch besides its own records.
     fn base_bytes(&self) -> u64 {
         format::base_bytes(&self.shared.state().base()) as u64
     }
@@ -345,7 +345,7 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
-    /// Removes the segments that nobody needs any more. The mark goes to disk first: it must not name one of them.
+    /// Removes the segments that hold no needed entry. The mark becomes durable first: a mark must not name a removed segment.
     fn forget(&mut self) -> Result<(), LogError> {
         let gone = self.shared.state_mut().take_forgotten();
         if gone.is_empty() {
@@ -387,7 +387,7 @@ fn first_end(base: &Base) -> u64 {
     HEADER_BYTES + (format::head_bytes() + format::base_bytes(base)) as u64
 }
 
-/// The first segment has its first batch before it has its name: a crash leaves a log or none.
+/// The first segment gets its first batch before its name: a crash leaves a log or none.
 fn first_segment<D: Disk>(segments: &Segments<D>, config: &LogConfig, base: &Base) -> Result<D::File, LogError> {
     let file = segments.fill_now(config.segment_bytes)?;
     let header = SegmentHeader {

@@ -22,64 +22,64 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// Opens an existing file for reading and writing.
     ///
     /// # Errors
-    /// `NotFound`, or what the system says.
+    /// `NotFound`, or the system's error.
     fn open(&self, name: &str) -> io::Result<Self::File>;
 
     /// Creates an empty file, in place of one of the same name. Its name is durable after [`Disk::sync_directory`].
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     fn create(&self, name: &str) -> io::Result<Self::File>;
 
-    /// Renames a file, over one that may be there. Durable after [`Disk::sync_directory`].
+    /// Renames a file, over a file that may be there. Durable after [`Disk::sync_directory`].
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file. Durable after [`Disk::sync_directory`].
     ///
     /// # Errors
-    /// `NotFound`, or what the system says.
+    /// `NotFound`, or the system's error.
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Names of all files, in any order.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     fn list(&self) -> io::Result<Vec<String>>;
 
     /// Makes creations, renames and removals durable.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     fn sync_directory(&self) -> io::Result<()>;
 }
 
-/// An open file; shared between the thread that writes and those that read.
+/// An open file; shared between the writing thread and the reading threads.
 pub trait File: Send + Sync + 'static {
     /// Reads at a place; fewer bytes than asked for only at the end of the file.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
 
     /// Writes all bytes at a place; durable after [`File::sync`].
     ///
     /// # Errors
-    /// `StorageFull` where the file cannot grow, or what the system says.
+    /// `StorageFull` where the file cannot grow, or the system's error.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// fdatasync: contents and length are durable when it returns.
+    /// fdatasync: contents and length are durable on return.
     ///
     /// # Errors
-    /// What the system says; what was written since the last success may be lost then.
+    /// The system's error; bytes written since the last success may be lost then.
     fn sync(&self) -> io::Result<()>;
 
     /// Length in bytes.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     fn length(&self) -> io::Result<u64>;
 }
 
@@ -93,15 +93,15 @@ pub struct FileDisk {
 struct Directory {
     path: PathBuf,
     handle: fs::File,
-    /// Descriptors that are good for nothing but to be closed when there are no others.
+    /// Spare descriptors, to be closed when no other descriptor is left.
     reserve: Mutex<Vec<fs::File>>,
 }
 
-/// Descriptors kept for the log's own files: the next segment, and those that readers open.
+/// Descriptors kept for the log's own files: the next segment, and the segments that readers open.
 const RESERVE_DESCRIPTORS: usize = 16;
 
 impl Directory {
-    /// False: there is none left to give.
+    /// Gives a descriptor of the reserve back to the process. False: the reserve is empty.
     fn give(&self) -> bool {
         self.reserve.lock().unwrap_or_else(PoisonError::into_inner).pop().is_some()
     }
@@ -116,10 +116,10 @@ impl Directory {
 }
 
 impl FileDisk {
-    /// Opens a directory, made if it is not there (its parent must be).
+    /// Opens a directory, and makes a missing one (its parent must exist).
     ///
     /// # Errors
-    /// `WouldBlock` if another process has it, or what the system says.
+    /// `WouldBlock` if another process has it, or the system's error.
     pub fn new(path: &Path) -> io::Result<Self> {
         match fs::create_dir(path) {
             Ok(()) => sync_parent(path)?,
@@ -133,7 +133,7 @@ impl FileDisk {
         Ok(Self { directory: Arc::new(directory) })
     }
 
-    /// Opens a file, with a descriptor of the reserve where there is no other: connections that are too many must not end the log.
+    /// Opens a file, with a descriptor of the reserve where no other is left: too many connections must not end the log.
     fn opened(&self, open: impl Fn() -> io::Result<fs::File>) -> io::Result<fs::File> {
         loop {
             match open() {

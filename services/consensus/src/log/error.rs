@@ -1,4 +1,4 @@
-//! What can go wrong with the log, and what the owner must do about it.
+//! The faults of the log, and what the owner must do about each.
 
 use std::{fmt, io};
 
@@ -11,11 +11,11 @@ pub enum LogError {
     /// A file operation failed. After a failed write or sync the log is poisoned (R6 durable-before-acknowledged).
     #[error("log file {file}: {action} failed: {source}")]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
         /// On which file of the log's directory.
         file: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// There is no room for the next segment. Nothing of the batch was written and the log goes on as before: the same
@@ -24,13 +24,13 @@ pub enum LogError {
     NoRoom {
         /// Size of the segment that did not fit.
         bytes: u64,
-        /// What there is too little of.
+        /// The missing resource.
         lack: Lack,
     },
-    /// An earlier write or sync failed, so nothing is known of what the disk holds: the process must end.
+    /// An earlier write or sync failed, so the contents of the disk are unknown: the process must end.
     #[error("an earlier write or sync of the log failed; it is not tried again")]
     Poisoned,
-    /// Bytes that had been made durable are not what was written (R10 torn-is-cut-corrupt-is-kept). Nothing was changed.
+    /// Durable bytes differ from the written bytes (R10 torn-is-cut-corrupt-is-kept). Nothing was changed.
     #[error(
         "log file {file} is damaged at byte {offset}, where entry {index} or the state next to it was expected: {found}. \
          These bytes had been durable, so nothing was cut. This log must not be used again: keep its directory for \
@@ -43,7 +43,7 @@ pub enum LogError {
         offset: u64,
         /// First entry that is in doubt.
         index: u64,
-        /// What was found.
+        /// The bytes there, in words.
         found: String,
     },
     /// The file was written by a newer version.
@@ -53,7 +53,7 @@ pub enum LogError {
     NewerFormat {
         /// The file.
         file: String,
-        /// What is unknown: "format 7".
+        /// The unknown part: "format 7".
         what: String,
     },
     /// The file belongs to another cluster.
@@ -108,7 +108,7 @@ pub enum LogError {
         first: u64,
         /// Last index of the log.
         last: u64,
-        /// What is wrong.
+        /// The broken rule.
         why: &'static str,
     },
     /// The batch is larger than any segment may be. Nothing was written.
@@ -137,7 +137,7 @@ pub enum LogError {
     },
 }
 
-/// What there is too little of, for now.
+/// The resource that is missing, for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lack {
     /// Bytes on the log's disk.

@@ -18,7 +18,7 @@ use prost::Message;
 
 use super::{HardState, LogConfig, error::LogError};
 
-/// The format this version writes; it reads no other.
+/// The format that this version writes, and the only format that this version reads.
 pub(super) const FORMAT: u32 = 1;
 /// Where the first batch of a segment begins.
 pub(super) const HEADER_BYTES: u64 = 4096;
@@ -48,7 +48,7 @@ pub(super) const HARD_STATE: u8 = 3;
 pub(super) const START: u8 = 4;
 /// All entries are forgotten; the log goes on after the mark.
 pub(super) const RESET: u8 = 5;
-/// One entry; one at or below the last takes out what follows it.
+/// One entry; an entry at or below the last index takes out the entries from there on.
 pub(super) const ENTRY: u8 = 6;
 /// The membership at an index.
 pub(super) const CONF_STATE: u8 = 7;
@@ -69,7 +69,7 @@ impl Mark {
     }
 }
 
-/// What a segment says of itself.
+/// The header of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SegmentHeader {
     pub(super) cluster: [u8; 16],
@@ -203,7 +203,7 @@ impl RecordHeader {
         (tail[1..] == RECORD_MAGIC).then_some(Self { crc, length, kind: tail[0] })
     }
 
-    /// CRC of everything before the payload: what the payload's CRC goes on from.
+    /// CRC of everything before the payload, from which the payload's CRC goes on.
     pub(super) fn seed(&self, sequence: u64, offset: u64) -> u32 {
         let mut prefix = [0u8; 24];
         prefix[..8].copy_from_slice(&sequence.to_le_bytes());
@@ -420,7 +420,7 @@ pub(super) fn encode_slot(mark: &Mark) -> [u8; SLOT_USED] {
     out
 }
 
-/// The mark in a slot, if it is whole.
+/// The mark in a slot; none: the slot is not whole.
 pub(super) fn decode_slot(bytes: &[u8]) -> Option<Mark> {
     let used = bytes.get(..SLOT_USED)?;
     let mut rest = Bytes(used.strip_prefix(&SLOT_MAGIC)?);
@@ -430,7 +430,7 @@ pub(super) fn decode_slot(bytes: &[u8]) -> Option<Mark> {
     Some(Mark { segment: rest.u64()?, offset: rest.u64()?, index: rest.u64()?, term: rest.u64()? })
 }
 
-/// Refuses a header that this node must not go on from; a damaged one is left to the caller.
+/// Refuses a header that this node must not go on from; a damaged header is left to the caller.
 pub(super) fn check_header(
     file: &str,
     sequence: u64,

@@ -18,7 +18,7 @@ pub(super) struct MarkFile<F> {
     next: u64,
 }
 
-/// What the slots say.
+/// The marks in the slots.
 pub(super) struct Marks {
     pub(super) best: Option<Mark>,
     /// Slots that hold neither a mark nor nothing.

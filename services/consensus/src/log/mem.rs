@@ -1,6 +1,6 @@
 //! A disk in memory that can crash, tear, flip, fill up and fail: the second implementation of [`Disk`].
 //!
-//! Deterministic: no threads, no clock, no randomness but the seed it is given. Used by tests and by the simulator.
+//! Deterministic: no threads, no clock, no randomness but a given seed. Used by tests and by the simulator.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,18 +29,18 @@ pub enum Unsynced<'a> {
     Directory,
 }
 
-/// What a crash leaves of it.
+/// What a crash leaves of an unsynced change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// What was durable before.
+    /// The durable contents from before.
     Old,
-    /// What was written.
+    /// The written contents.
     New,
     /// The first so many sectors of 512 bytes as written, the rest as before (a page; else as [`Keep::Old`]).
     Sectors(usize),
 }
 
-/// The disk; clones share it, and it outlives the log on it, as a disk outlives a process.
+/// The disk. Clones share one disk, which outlives the log on it, as a disk outlives a process.
 #[derive(Debug, Clone, Default)]
 pub struct MemDisk {
     state: Arc<Mutex<State>>,
@@ -85,7 +85,7 @@ impl MemDisk {
         Self::default()
     }
 
-    /// The power goes: `keep` decides what is left of everything unsynced. Files opened before answer with errors from now on.
+    /// The power goes: `keep` decides about every unsynced change. Files opened before answer with errors from now on.
     pub fn crash(&self, mut keep: impl FnMut(Unsynced<'_>) -> Keep) {
         let mut state = lock(&self.state);
         state.generation += 1;
@@ -111,7 +111,7 @@ impl MemDisk {
         });
     }
 
-    /// Another disk with what is durable on this one now: what a snapshot of a volume holds.
+    /// Another disk with the contents that are durable on this disk now, as in a snapshot of a volume.
     pub fn copy_durable(&self) -> Self {
         let state = lock(&self.state);
         let copied = |contents: &Arc<Mutex<Contents>>| {
@@ -147,7 +147,7 @@ impl MemDisk {
         }
     }
 
-    /// What a process would read from a file now.
+    /// The bytes that a process would read from a file now.
     pub fn contents(&self, file: &str) -> Option<Vec<u8>> {
         let contents = lock(&self.state).names.get(file).cloned()?;
         let bytes = lock(&contents).live.clone();
@@ -164,7 +164,7 @@ impl MemDisk {
         lock(&self.state).used()
     }
 
-    /// The next sync of any file fails, and what it was to make durable is not written by a later one.
+    /// The next sync of any file fails, and no later sync writes the pages of that sync.
     pub fn fail_next_sync(&self) {
         lock(&self.state).fail_sync = true;
     }
@@ -362,7 +362,7 @@ impl File for MemFile {
             return Err(io::ErrorKind::StorageFull.into());
         }
         if std::mem::take(&mut state.fail_write) {
-            let sector = (offset as usize + bytes.len() / 2) / SECTOR * SECTOR; // nothing is written by halves of those
+            let sector = (offset as usize + bytes.len() / 2) / SECTOR * SECTOR; // a sector is never written by halves
             let written = sector.saturating_sub(offset as usize);
             lock(&self.contents).write(&bytes[..written], offset as usize);
             return Err(io::Error::other("injected: the write failed"));

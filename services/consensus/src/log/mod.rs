@@ -8,11 +8,11 @@
 //! | `append` | the writer: batches, rotation, compaction |
 //! | `recover`, `torn` | opening: torn or corrupt |
 //! | `reader` | reading entries while the writer appends |
-//! | `state` | what is known of the log, and the sparse index |
+//! | `state` | hard state, start, memberships, terms, and the sparse index |
 //! | `format` | the bytes |
-//! | `owner` | whose log it is, without opening it |
+//! | `owner` | the owner of a log, without opening the log |
 //! | `segment`, `mark`, `window` | files zero-filled ahead; the mark file; bounded reading |
-//! | `disk`, `mem` | the file operations: the real disk, and one that crashes |
+//! | `disk`, `mem` | the file operations: the real disk, and a disk in memory that crashes |
 
 mod append;
 mod disk;
@@ -47,9 +47,9 @@ pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 /// How a log is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogConfig {
-    /// The cluster; a log of another one is refused.
+    /// The cluster; a log of another cluster is refused.
     pub cluster: [u8; 16],
-    /// The node's number in the configuration; a log of another one is refused. 0: not known, and nothing is refused.
+    /// The node's number in the configuration; a log of another node is refused. 0: not known, and no log is refused.
     pub node: u16,
     /// Size of a segment: a multiple of 4096 from 64 KiB to 1 GiB. May differ from run to run.
     pub segment_bytes: u64,
@@ -57,25 +57,25 @@ pub struct LogConfig {
     pub prepare_ahead: bool,
 }
 
-/// What Raft must not forget besides entries.
+/// Raft's durable state besides entries.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct HardState {
     /// The newest term seen.
     pub term: u64,
-    /// Who has this node's vote in it; 0: nobody.
+    /// The candidate with this node's vote in that term; 0: none.
     pub vote: u64,
     /// Highest index known committed.
     pub commit: u64,
 }
 
-/// What becomes durable at once. In effect in this order: reset, hard state, entries, membership.
+/// Changes that become durable at once. They take effect in this order: reset, hard state, entries, membership.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// Replaces the hard state.
     pub hard_state: Option<HardState>,
-    /// In order of index, without gaps, joining the log; the first at or below the last takes out what follows it.
+    /// In order of index, without gaps, joining the log; an entry at or below the last index takes out the entries from there on.
     pub entries: Vec<Entry>,
-    /// All entries are forgotten and the log goes on after this mark: what a snapshot leaves.
+    /// All entries are forgotten and the log goes on after this mark, as after a snapshot.
     pub reset: Option<SnapshotMark>,
     /// The membership as of the change applied at an index.
     pub conf_state: Option<(u64, ConfState)>,
@@ -88,7 +88,7 @@ impl Batch {
     }
 }
 
-/// What [`Log::open`] found.
+/// The log that [`Log::open`] found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recovered {
     /// The last hard state written.
@@ -101,7 +101,7 @@ pub struct Recovered {
     pub last_index: u64,
     /// Memberships above the start, in order of index.
     pub conf_states: Vec<(u64, ConfState)>,
-    /// What was mended, for people: "cut 312 bytes of a torn write: ...".
+    /// Repairs of the log, for people: "cut 312 bytes of a torn write: ...".
     pub notes: Vec<String>,
     /// There are no entries above the start (there is a log all the same).
     pub empty: bool,

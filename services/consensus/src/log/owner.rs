@@ -18,7 +18,7 @@ pub struct Owner {
     pub node: Option<u16>,
 }
 
-/// The owners that the whole headers of a log's segments name, oldest segment first. A header that is not whole names nobody.
+/// The owners that the whole headers of a log's segments name, oldest segment first. A header that is not whole names no owner.
 ///
 /// # Errors
 /// [`LogError::Io`].

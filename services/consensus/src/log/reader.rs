@@ -1,7 +1,7 @@
 //! Reads entries while the log's thread appends.
 //!
-//! Sees only what is durable. Holds no file open and no entry in memory between calls. Used by the core's storage, by the
-//! apply thread and by whoever sends entries to a peer that is behind.
+//! Sees only durable entries. Holds no file open and no entry in memory between calls. Used by the core's storage, by a
+//! force-primary and by the proof of an epoch.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ use super::{
 /// Bytes read at a time; the distance of two points of the index.
 const WINDOW_BYTES: usize = 64 * 1024;
 
-/// What the writer and the readers share.
+/// The part that the writer and the readers share.
 pub(super) struct Shared<D: Disk> {
     pub(super) disk: D,
     state: RwLock<State>,
@@ -68,7 +68,7 @@ struct Collected {
 }
 
 impl Collected {
-    /// False: the limit is reached, unless this is the first.
+    /// False: the limit is reached. The first entry always has room.
     fn has_room(&self, bytes: usize) -> bool {
         self.entries.is_empty() || bytes <= self.bytes_left
     }
@@ -86,11 +86,11 @@ impl<D: Disk> LogReader<D> {
     }
 
     /// Entries from `low` to `high` (exclusive), as many as fit into `bytes_max` bytes of log, but at least one. Fewer where the
-    /// log ends, or where it was changed meanwhile.
+    /// log ends, or where the writer took entries out meanwhile.
     ///
     /// # Errors
     /// [`LogError::Compacted`] and [`LogError::Beyond`] where `low` is not in the log; [`LogError::Corrupt`] where the disk does
-    /// not give back what was written.
+    /// not give back the written bytes.
     pub fn entries(&self, low: u64, high: u64, bytes_max: usize) -> Result<Vec<Entry>, LogError> {
         let mut collected = Collected { next: low, high, bytes_left: bytes_max, entries: Vec::new() };
         let mut cuts = None;
@@ -140,12 +140,12 @@ impl<D: Disk> LogReader<D> {
         self.shared.state().conf_states.clone()
     }
 
-    /// Indexes of the entries that change the membership, whether it is recorded what came of them or not.
+    /// Indexes of the entries that change the membership, with or without a record of the result.
     pub fn changes(&self) -> Vec<u64> {
         self.shared.state().changes.clone()
     }
 
-    /// Bytes that the log takes, without what is zero-filled ahead.
+    /// Bytes that the log takes, without space that is zero-filled ahead.
     pub fn bytes(&self) -> u64 {
         self.shared.state().bytes()
     }
@@ -160,7 +160,7 @@ impl<D: Disk> LogReader<D> {
         }
     }
 
-    /// A segment that compaction removed while it was being read is no fault.
+    /// A segment that compaction removed during a read is no fault.
     fn forgotten(&self, span: &Span, collected: Collected, error: LogError) -> Result<Vec<Entry>, LogError> {
         let gone = matches!(&error, LogError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound);
         let state = self.shared.state();

@@ -1,9 +1,9 @@
 //! Opens a log: reads all segments once, and tells a torn write from corruption (R10 torn-is-cut-corrupt-is-kept).
 //!
-//! What is known to be durable (the proof) is the furthest of: the mark file's slots, the marks in the heads of batches, the
-//! end that a segment's successor states, and the marks in valid heads beyond the first bad byte. Bad bytes below the proof
-//! are refused and nothing is changed; above it they are a torn write and cut, unless their sectors show that they were
-//! written as a whole. All reading comes before any writing. Called by [`super::Log::open`].
+//! The proof (the highest place known to be durable) is the furthest of: the mark file's slots, the marks in the heads of
+//! batches, the end that a segment's successor states, and the marks in valid heads beyond the first bad byte. Recovery refuses
+//! bad bytes below the proof and changes nothing. Bad bytes above the proof are a torn write and are cut, unless their sectors
+//! show that they were written as a whole. All reading comes before any writing. Called by [`super::Log::open`].
 
 use std::{collections::BTreeSet, io};
 
@@ -34,7 +34,7 @@ pub(super) struct Opened<F> {
     pub(super) notes: Vec<String>,
 }
 
-/// A segment file and what its header says.
+/// A segment file and its header.
 struct SegmentFile<F> {
     sequence: u64,
     name: String,
@@ -82,7 +82,7 @@ pub(super) fn sequences<'a>(names: impl IntoIterator<Item = &'a String>) -> BTre
     names.into_iter().filter_map(|name| segment_sequence(name)).collect()
 }
 
-/// The mark file, if there is one, and what it says.
+/// The mark file, if there is one, and its marks.
 type OpenedMark<D> = (Option<MarkFile<<D as Disk>::File>>, Marks);
 
 fn open_mark<D: Disk>(disk: &D, names: &BTreeSet<String>) -> Result<OpenedMark<D>, LogError> {
@@ -110,8 +110,8 @@ impl<'a, D: Disk> Recovery<'a, D> {
         recovery
     }
 
-    /// The segments to read: those without a gap up to the newest. Older ones beyond a gap are left from an interrupted
-    /// removal, or [`Recovery::check_whole`] finds that they are not.
+    /// The segments to read: the segments without a gap up to the newest. Older segments beyond a gap are left from an
+    /// interrupted removal, or [`Recovery::check_whole`] finds that they are not.
     fn segments(&mut self, names: &BTreeSet<String>, mark: Option<Mark>) -> Result<Vec<u64>, LogError> {
         let mut all: Vec<u64> = sequences(names).into_iter().collect();
         if let Some(newest) = all.last().copied().filter(|_| all.len() > 1)
@@ -131,7 +131,7 @@ impl<'a, D: Disk> Recovery<'a, D> {
         Ok(run)
     }
 
-    /// The newest segment has no valid header and nothing says that it was ever written to.
+    /// Whether the newest segment has no valid header and no proof of a write.
     fn never_used(&self, sequence: u64) -> Result<bool, LogError> {
         let segment = self.open_segment(sequence)?;
         if segment.header.is_ok() || self.proof.segment >= sequence {
@@ -188,7 +188,7 @@ impl<'a, D: Disk> Recovery<'a, D> {
         Ok(Stop { cut, bad: cut, why: "the next segment begins" })
     }
 
-    /// Puts a batch's effects aside; where it ends, or the first wrong byte.
+    /// Puts a batch's effects aside; returns the end of the batch, or the first wrong byte.
     fn read_batch(
         &mut self,
         window: &mut Window<'_, D::File>,
@@ -228,7 +228,7 @@ impl<'a, D: Disk> Recovery<'a, D> {
         }
     }
 
-    /// A whole batch from `at` to `end` takes effect; its base, if it has one, must agree with what was read before.
+    /// A whole batch from `at` to `end` takes effect; its base, if there is one, must agree with the segments before.
     fn apply(&mut self, segment: &SegmentFile<D::File>, at: u64, end: u64) -> Result<(), LogError> {
         if let Some(Effect::Base(base)) = self.effects.first() {
             match &self.state {
@@ -254,7 +254,7 @@ impl<'a, D: Disk> Recovery<'a, D> {
         Ok(())
     }
 
-    /// Corrupt or torn: looks at what lies beyond the last whole batch.
+    /// Corrupt or torn: looks at the bytes beyond the last whole batch.
     fn judge(&mut self, last: &SegmentFile<D::File>, stop: Stop) -> Result<Rest, LogError> {
         let rest = self.scan_rest(last, stop.cut)?;
         if let Some(proof) = rest.proof {
@@ -304,8 +304,8 @@ impl<'a, D: Disk> Recovery<'a, D> {
         }
     }
 
-    /// Cuts a torn write, and makes durable whatever was read: a process that ended between write and sync left bytes that
-    /// only look durable, and after a failed sync only writing them again makes the next sync mean anything.
+    /// Cuts a torn write, and makes all read batches durable: a process that ended between write and sync left bytes that only
+    /// look durable, and after a failed sync only a second write of the bytes makes the next sync mean anything.
     fn mend(
         &mut self,
         last: &SegmentFile<D::File>,
@@ -336,7 +336,7 @@ impl<'a, D: Disk> Recovery<'a, D> {
         }
     }
 
-    /// Removes what is not needed and hands over.
+    /// Removes files that are not needed and hands over.
     fn finish(mut self, active: D::File, mut mark_file: MarkFile<D::File>) -> Result<Opened<D::File>, LogError> {
         let spare = self.check_spare()?;
         for name in &self.obsolete {
@@ -373,7 +373,7 @@ impl<'a, D: Disk> Recovery<'a, D> {
     }
 }
 
-/// Decodes a payload whose checksum matched; what cannot be decoded then was written by a newer version.
+/// Decodes a payload whose checksum matched; a newer version wrote a payload that cannot be decoded then.
 fn read_payload<F: File, T>(
     window: &mut Window<'_, F>,
     at: u64,

@@ -1,7 +1,7 @@
 //! Makes segment files: zero-filled ahead of use, so that an append changes no length and allocates nothing.
 //!
-//! The next one, the spare, is filled on a thread of its own where the configuration says so; the append path waits for
-//! it only if it is late. Called by the writer.
+//! The next segment, the spare, is filled on a thread of its own where the configuration says so; the append path waits only for
+//! a late spare. Called by the writer.
 
 use std::{
     io,
@@ -77,7 +77,7 @@ impl<D: Disk> Segments<D> {
         self.disk.sync_directory().map_err(LogError::io("sync", "."))
     }
 
-    /// The spare if it is large enough; otherwise a file made at once.
+    /// A spare that is large enough; otherwise a file made at once.
     fn draft(&mut self, bytes: u64) -> Result<(&'static str, u64), LogError> {
         if let Some(thread) = self.filling.take() {
             self.spare = matches!(thread.join(), Ok(Ok(())));
@@ -101,7 +101,7 @@ impl<D: Disk> Drop for Segments<D> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.filling.take() {
-            let _ = thread.join(); // the thread removes what it has not finished
+            let _ = thread.join(); // the thread removes an unfinished file
         }
     }
 }

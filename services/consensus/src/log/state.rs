@@ -1,7 +1,7 @@
-//! What the log knows of itself: hard state, start, memberships, terms, and a sparse index of where entries stand.
+//! The state of a log: hard state, start, memberships, terms, and a sparse index of where entries stand.
 //!
-//! Changed in one place, [`State::apply`], by the writer after its fdatasync and by recovery as it reads: what is replayed is
-//! what was written. Its size grows with the log by 8 bytes per 64 KiB. Never does IO.
+//! Changed in one place, [`State::apply`], by the writer after its fdatasync and by recovery during its read: the same effects
+//! change the state in both. Its size grows with the log by 8 bytes per 64 KiB. Never does IO.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ use super::{
 /// Log bytes between two points of the sparse index.
 const POINT_BYTES: u64 = 64 * 1024;
 
-/// What one record does.
+/// The effect of one record.
 #[derive(Debug)]
 pub(super) enum Effect {
     Base(Base),
@@ -74,7 +74,7 @@ pub(super) struct Span {
     pub(super) cuts: u64,
 }
 
-/// All of it.
+/// Everything that the log knows of itself.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) hard_state: HardState,
@@ -148,7 +148,7 @@ impl State {
         }
     }
 
-    /// All that a segment must know of those before it.
+    /// The state that a segment must hold of the segments before.
     pub(super) fn base(&self) -> Base {
         Base {
             hard_state: self.hard_state,
@@ -261,7 +261,7 @@ impl State {
         }
     }
 
-    /// Takes out the entries after `index`; what stands in the files stays there.
+    /// Takes out the entries after `index`; the bytes in the files stay there.
     fn cut_after(&mut self, index: u64) {
         for segment in self.segments.iter_mut().rev() {
             segment.cut_after(index);
@@ -310,7 +310,7 @@ impl State {
         self.segments.drain(..gone).map(|s| s.sequence).collect()
     }
 
-    /// A new segment follows; the one before gives back what its index does not use.
+    /// A new segment follows; the segment before gives back unused memory of its index.
     pub(super) fn add_segment(&mut self, segment: Segment) {
         if let Some(full) = self.segments.back_mut() {
             full.points.shrink_to_fit();

@@ -1,7 +1,8 @@
-//! What stands beyond the last whole batch: what proves that it was durable, and what tells a damaged batch from a torn one.
+//! The bytes beyond the last whole batch: the proof that they were durable, and the difference between a damaged and a torn
+//! batch.
 //!
-//! A write that was cut short leaves at least one sector as it was, and where a log writes next there were zeros. Never
-//! writes. Called by recovery.
+//! A torn write leaves at least one sector unwritten, and the place of a log's next write holds zeros. Never writes. Called by
+//! recovery.
 
 use std::io;
 
@@ -12,10 +13,10 @@ use super::{
     window::{Found, Window},
 };
 
-/// What a disk writes as a whole or not at all, bytes; larger sectors are several of these.
+/// Bytes that a disk writes as a whole or not at all; larger sectors are several of these.
 const SECTOR_BYTES: u64 = 512;
 
-/// What stands beyond the last whole batch of the last segment.
+/// The bytes beyond the last whole batch of the last segment.
 pub(super) struct Rest {
     /// The furthest mark in a valid head.
     pub(super) proof: Option<Mark>,
@@ -23,8 +24,8 @@ pub(super) struct Rest {
     pub(super) end: u64,
 }
 
-/// Whether the batch at `at`, which is not whole, had been written to its last sector: its bytes changed since. Where a sector of it
-/// holds nothing but zeros of its own, that cannot be told, and it counts as torn.
+/// Whether the batch at `at`, which is not whole, had been written to its last sector, so that its bytes changed since. A batch
+/// with a sector of nothing but its own zeros cannot be told from a torn batch, and counts as torn.
 pub(super) fn damaged<F: File>(window: &mut Window<'_, F>, sequence: u64, at: u64) -> io::Result<bool> {
     let Some(end) = known_end(window, sequence, at)? else { return Ok(false) };
     let mut from = at;
@@ -38,8 +39,8 @@ pub(super) fn damaged<F: File>(window: &mut Window<'_, F>, sequence: u64, at: u6
     Ok(true)
 }
 
-/// Where a batch ends by its head; where its head ends, if that is damaged and a record of this place follows it. `None`:
-/// nothing there says that this log wrote it.
+/// The end of a batch by its head; where the head is damaged and a record of this place follows, the end of the head. `None`:
+/// nothing there shows that this log wrote the bytes.
 fn known_end<F: File>(window: &mut Window<'_, F>, sequence: u64, at: u64) -> io::Result<Option<u64>> {
     let (behind, limit) = (at + format::head_bytes() as u64, window.limit());
     if matches!(window.record(sequence, at, limit)?, Found::Record(head) if head.kind == HEAD) {

@@ -9,7 +9,7 @@ use super::{
     format::{RECORD_BYTES, RecordHeader},
 };
 
-/// What stands at an offset.
+/// The kind of bytes at an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// A record whose checksum matches.
@@ -64,7 +64,7 @@ impl<'f, F: File> Window<'f, F> {
         Ok(self.slice(offset, RECORD_BYTES)?.and_then(RecordHeader::decode))
     }
 
-    /// What stands at a place of a segment; a record must end at `end` or before. A damaged length costs no memory.
+    /// Reads the record at a place of a segment; a record must end at `end` or before. A damaged length costs no memory.
     pub(super) fn record(&mut self, sequence: u64, offset: u64, end: u64) -> io::Result<Found> {
         let Some(front) = self.slice(offset, RECORD_BYTES)? else { return Ok(Found::Bad("the file ends here")) };
         if front.iter().all(|byte| *byte == 0) {

@@ -12,7 +12,7 @@ fn other(id: RaftId) -> Other {
     Other { id, lively: true, ready: true, vouched: 0, able: true }
 }
 
-/// A node that differs from its peer at an index, and what its own look found.
+/// A node that differs from its peer at an index, and the result of its own look.
 fn differing(peer: RaftId, found: Option<&str>) -> Repair {
     let mut repair = Repair::default();
     let compared = repair.compare(peer, (1024, 7), |_| Some(8)).unwrap();
@@ -99,12 +99,12 @@ fn what_was_found_of_a_state_that_has_gone_is_not_held_against_the_next_one() {
     assert!(!behind.wanted(), "a snapshot took its place");
 }
 
-/// A data node of two: what it shows in its heads, and what the other sees of it.
+/// A data node of two: the facts in its heads, and the other node's view of them.
 struct Node {
     id: RaftId,
     repair: Repair,
     distrusting: bool,
-    /// Whose state it has.
+    /// The node whose state this node has.
     state: RaftId,
 }
 
@@ -126,7 +126,7 @@ impl Node {
         self.distrusting |= self.repair.due(self.here(), &[other]);
     }
 
-    /// `given`: the state of the other one, if it gives any.
+    /// `given`: the state of the other node; none: the other node gives none.
     fn fetched(&mut self, given: Option<RaftId>, other: Other) {
         match given {
             Some(state) => {
@@ -139,7 +139,7 @@ impl Node {
     }
 }
 
-/// Both act in lockstep, on what the other showed before: the worst that their timing can be.
+/// Both nodes act in lockstep, each on the other's last head: the worst timing.
 #[test]
 fn of_two_that_are_wrong_at_once_one_serves_and_both_end_with_one_state() {
     let (mut one, mut two) = (Node::wrong(1), Node::wrong(2));

@@ -1,4 +1,4 @@
-//! Whom a leader asks before a read: the other data node alone while that one answers first, everybody once it does not.
+//! The nodes that a leader asks before a read: the other data node alone while that node answers first, else every voter.
 
 use crate::world::{WITNESS, World};
 use consensus::RaftId;
@@ -16,7 +16,7 @@ fn answered(world: &mut World, leader: RaftId, question: u64) {
     world.until("the wire is empty", |world| world.wire.is_empty());
 }
 
-/// Who is being asked by what is on the wire.
+/// The receivers of questions on the wire.
 fn asked(world: &World) -> Vec<RaftId> {
     let messages = world.wire.iter().flat_map(|frame| &frame.messages);
     messages.filter(|asks| asks.kind == HEARTBEAT && !asks.context.is_empty()).map(|asks| asks.to).collect()

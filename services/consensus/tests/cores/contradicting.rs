@@ -1,5 +1,5 @@
-//! A follower and a leader of two histories (R12 disks-are-evidence): nothing that contradicts what is committed reaches the Raft
-//! library, which would end the process, and the follower follows nobody from then on.
+//! A follower and a leader of two histories (R12 disks-are-evidence): no message that contradicts a committed entry reaches the
+//! Raft library, which would end the process, and the follower follows no leader from then on.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ fn follower() -> (Core<MemDisk>, Log<MemDisk>) {
     member_of(&[1, 2, 3], &[])
 }
 
-/// Node 2 in a group of these voters and learners.
+/// Node 2 in a cluster of these voters and learners.
 fn member_of(voters: &[u64], learners: &[u64]) -> (Core<MemDisk>, Log<MemDisk>) {
     let disk = MemDisk::new();
     let config = LogConfig { segment_bytes: 64 * 1024, prepare_ahead: false, ..log_config() };
@@ -97,7 +97,7 @@ fn candidate(from: u64, term: u64) -> PeerFrame {
     PeerFrame { head: Some(head(from, term, 1)), messages: vec![message], ..PeerFrame::default() }
 }
 
-/// Votes that leave, after what they wait for.
+/// Votes that leave, after the writes for which they wait.
 fn votes(core: &mut Core<MemDisk>) -> usize {
     let output = core.output();
     let promised = output.writes.iter().flat_map(|write| &write.then);
@@ -231,7 +231,7 @@ fn asked(core: &mut Core<MemDisk>) -> Vec<u64> {
     asked.into_iter().collect()
 }
 
-/// An unconfirmed voter may run on an older copy of its disk: its memory goes when the newest one is put back.
+/// An unconfirmed voter may run on an older copy of its disk: its memory goes when the newest copy is put back.
 #[test]
 fn a_voter_that_confirmed_a_start_before_its_own_was_is_asked_again() {
     let (mut core, _log) = follower();

@@ -1,4 +1,4 @@
-//! A primary whose state turns out to be wrong: it hands over before anything else, however soon another state is there.
+//! A primary whose state turns out to be wrong hands over before anything else, however soon another state is there.
 
 use crate::world::World;
 

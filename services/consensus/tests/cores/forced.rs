@@ -1,5 +1,5 @@
-//! A node that an operator forces to lead alone: its state takes in the whole log, it leads at once under a new id, those who
-//! come back learn until the operator ends single-copy (decision 0011).
+//! A node that an operator forces to lead alone: its state takes in the whole log, the node leads at once under a new id, and
+//! returning nodes learn until the operator ends single-copy (decision 0011).
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +16,7 @@ use prost::Message;
 
 use crate::world::*;
 
-/// The state of a test as a machine; what is not persisted is lost with it.
+/// The state of a test as a machine; a crash loses the unpersisted part.
 struct Book {
     state: State,
     durable: State,
@@ -146,7 +146,7 @@ fn a_state_that_does_not_reach_the_log_cannot_be_forced_and_one_ahead_of_it_is_a
     );
 }
 
-/// The node with this number is all that is left, and is forced; nothing that it had in memory is used.
+/// The node with this number is the only node left, and is forced; nothing of its memory is used.
 fn forced(world: &mut World, number: u16) -> RaftId {
     let node = world.nodes.remove(&RaftId::from(number)).unwrap();
     world.nodes.clear();
@@ -161,7 +161,7 @@ fn forced(world: &mut World, number: u16) -> RaftId {
     id
 }
 
-/// A forced group that has taken updates, and what had been applied anywhere before.
+/// A forced cluster that has taken updates, and still has every entry that any node had applied before.
 fn alone() -> (World, RaftId) {
     let mut world = World::formed();
     world.propose(20);
@@ -257,7 +257,7 @@ fn nobody_votes_who_lacks_what_the_forced_log_has_forgotten() {
     }
     let lost = |frame: &PeerFrame| frame.messages.iter().any(|one| one.to == data && !one.entries.is_empty());
     for _ in 0..300 {
-        world.wire.retain(|frame| !lost(frame)); // it is heard, and gets nothing
+        world.wire.retain(|frame| !lost(frame)); // the learner is heard, and gets no entry
         world.event();
     }
     let persisted = world.nodes[&alone].core.commit();

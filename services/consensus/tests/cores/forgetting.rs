@@ -1,15 +1,16 @@
-//! What a log may forget where its disk is behind what its node knows committed (R1 forget-what-both-have and R6 durable-before-acknowledged).
+//! How far a log may forget where its disk is behind its node's commit index (R1 forget-what-both-have and
+//! R6 durable-before-acknowledged).
 
 use crate::world::*;
 
-/// raft-rs hands over only what is durable here, and passes over what it does not find any more: changes of the membership too.
+/// raft-rs hands over only durable entries, and passes over missing entries: changes of the membership too.
 #[test]
 fn nothing_is_forgotten_that_was_not_handed_over() {
     let mut world = World::formed();
     world.propose(20);
     (0..500).for_each(|_| world.event());
     world.stuck = Some(WITNESS.into());
-    // It learns with the second what is committed of the first.
+    // The witness learns with the second batch that the first is committed.
     for count in [30, 1] {
         world.propose(count);
         (0..500).for_each(|_| world.event());

@@ -10,7 +10,7 @@ const STALL_MS: u64 = consensus::core::DISK_STALL_MS_DEFAULT;
 /// Ticks that are many election timeouts.
 const LONG: u64 = 400;
 
-/// A group with a primary, and the other data node.
+/// A cluster with a primary, and the other data node.
 fn formed() -> (World, RaftId, RaftId) {
     let mut world = World::formed();
     world.until("there is a primary", |world| world.leader().is_some());

@@ -1,4 +1,4 @@
-//! Cores on disks and a network in memory, one thread: groups whose nodes crash, lose their disk, are forced, paused or
+//! Cores on disks and a network in memory, one thread: clusters whose nodes crash, lose their disk, are forced, paused or
 //! replaced. One program, since each is linked with everything below it.
 
 mod asking;

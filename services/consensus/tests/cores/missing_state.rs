@@ -1,4 +1,4 @@
-//! A data node whose log is good and whose state is gone: what it must not claim until a state was fetched.
+//! A data node whose log is good and whose state is gone: the claims that are forbidden until a state was fetched.
 
 use consensus::{
     Kind,

@@ -1,5 +1,5 @@
-//! Pausing of automatic failover: three cores on logs in memory, one thread. Nobody but the last primary asks for votes by
-//! itself, whoever starts again, and an operator can always hand over or resume.
+//! Pausing of automatic failover: three cores on logs in memory, one thread. Only the last primary campaigns by itself,
+//! whichever nodes start again, and an operator can always hand over or resume.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,7 +16,7 @@ const B: RaftId = 2;
 const W: RaftId = 3;
 /// Many election timeouts.
 const LONG: usize = 400;
-/// Events until a group that works must be where it should be.
+/// Events within which a working cluster must reach the expected state.
 const EVENTS_MAX: usize = 60_000;
 
 struct Node {
@@ -30,10 +30,10 @@ struct Node {
 #[derive(Default)]
 struct World {
     nodes: BTreeMap<RaftId, Node>,
-    /// What a node that does not run left.
+    /// Disks and starts of the nodes that do not run.
     down: BTreeMap<RaftId, (MemDisk, u64)>,
     wire: VecDeque<PeerFrame>,
-    /// What comes to A late, once it is to.
+    /// Frames that reach A late; none: frames to A are not held back.
     late: Option<VecDeque<PeerFrame>>,
 }
 
@@ -188,7 +188,7 @@ impl World {
         self.nodes.insert(id, Node::boot(id, disk, boots + 1));
     }
 
-    /// The primary's process is gone, and its port refuses: nobody takes over, however long it is away.
+    /// The primary's process is gone, and its port refuses: no node takes over, however long the primary is away.
     fn nobody_takes_over(&mut self) {
         let elections: u64 = self.nodes.values().map(|node| node.core.elections()).sum();
         for id in self.nodes.keys().copied().collect::<Vec<_>>() {
@@ -240,8 +240,8 @@ fn an_operator_hands_over_while_it_is_paused_and_the_pause_follows_the_role() {
     world.until("B is primary again", |world| world.leader() == Some(B));
 }
 
-/// A hands over to B, which ends after so many events: whether it was primary by then. Whoever takes over hurries. `late`: what
-/// B sends as a leader arrives after its end was seen.
+/// A hands over to B, which ends after so many events; returns whether B was primary by then. The new leader hurries. `late`: the
+/// frames of B as a leader arrive after the news of its end.
 fn handover_cut_off(events: usize, late: bool) -> bool {
     let mut world = World::paused();
     let _ = world.node(A).core.transfer(B, "a test");
@@ -269,7 +269,7 @@ fn handover_cut_off(events: usize, late: bool) -> bool {
         }
         assert!(!was_primary || world.leader().is_none(), "after {events} events {:?} took over", world.leader());
     }
-    world.start(B); // it waits for an operator if the others have its name and its own disk has not
+    world.start(B); // B waits for an operator if the other nodes have its name and its own disk has not
     world.until("there is a primary", |world| {
         let _ = world.node(A).core.set_paused(false);
         world.collect(A);

@@ -5,7 +5,7 @@ use consensus::{Kind, RaftId, members};
 
 use crate::world::*;
 
-/// The whole story; how many events it took from the loss on, and when that was.
+/// The whole story; returns the event of the loss, and the number of events from the loss on.
 fn replaced(number: u16, crash: Option<(usize, RaftId)>) -> (usize, usize) {
     let mut world = World::formed();
     world.propose(20);
@@ -19,7 +19,7 @@ fn replaced(number: u16, crash: Option<(usize, RaftId)>) -> (usize, usize) {
     world.settle(id);
     let took = world.events - lost;
     world.crash = None;
-    // It carries the group: with it and one other, the old voters' majority is not needed any more.
+    // The new id carries the cluster: with one other voter, the old voters' majority is not needed any more.
     let other = if number == 1 { 2 } else { 1 };
     let survivor = if number == WITNESS { 2 } else { id };
     let acknowledged = world.agreed.clone();
@@ -107,7 +107,7 @@ fn a_node_that_joins_counts_nothing_until_it_votes() {
     });
 }
 
-/// What an earlier process of a node had asked comes late and takes its place: the living one hears no id that is about to go.
+/// A late request of an earlier process of a node takes its place: the running process hears no id that is about to go.
 #[test]
 fn an_id_is_not_told_while_it_is_being_replaced() {
     const LIVING: u64 = 2;

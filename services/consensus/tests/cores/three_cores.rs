@@ -1,7 +1,7 @@
 //! Three cores on a disk and a network in memory, in one thread: everything that happens is drawn from a seed.
 //!
 //! Shows that the core takes time, randomness and the outside from nowhere else: the same seed gives the same trace. The
-//! network loses, delays, reorders and doubles messages; nodes crash and lose what was not synced.
+//! network loses, delays, reorders and doubles messages; nodes crash and lose unsynced bytes.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -25,7 +25,7 @@ struct Node {
     core: Core<MemDisk>,
     writes: VecDeque<Write>,
     to_apply: VecDeque<Entry>,
-    /// What the state behind the log has applied; kept over a crash, as a store that was made durable.
+    /// Entries that the state behind the log has applied; kept over a crash, as in a durable store.
     state: BTreeMap<u64, Bytes>,
     applied: SnapshotMark,
     boots: u64,
@@ -37,7 +37,7 @@ struct World {
     wire: Vec<PeerFrame>,
     /// Leader by term: at most one.
     leaders: BTreeMap<u64, u64>,
-    /// What any node has applied at an index: the same everywhere, for ever.
+    /// The entry that any node has applied at an index: the same everywhere, for ever.
     agreed: BTreeMap<u64, (u64, Bytes)>,
     trace: u64,
     proposals: u64,
@@ -168,7 +168,7 @@ impl World {
         self.collect(at);
     }
 
-    /// The process dies: what was not synced is lost page by page.
+    /// The process dies: unsynced bytes are lost page by page.
     fn crash(&mut self, at: usize) {
         let seed = self.rng.random();
         let id = at as u64 + 1;

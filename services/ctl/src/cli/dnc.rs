@@ -11,7 +11,7 @@ use super::FormatArg;
 pub(crate) enum DncVerb {
     /// Show the entries: for which phone, since when, for which lists
     List(DncListArgs),
-    /// Say whether a phone is on the Do-Not-Call list, since when, and in which form it is compared
+    /// Say whether a phone is on the Do-Not-Call list, since when, and in which form phones are compared
     Check(DncPhoneArgs),
     /// Take an entry back; records stay as they are
     Remove(DncRemoveArgs),
@@ -53,7 +53,7 @@ pub(crate) struct DncRemoveArgs {
 /// `dnc export`
 #[derive(Debug, Args)]
 pub(crate) struct DncExportArgs {
-    /// Write to a file instead of standard output; it appears when it is whole. A device or a FIFO is written through
+    /// Write to a file instead of standard output; the file appears once complete. A device or a FIFO is written through
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Replace a file that exists

@@ -11,7 +11,7 @@ use super::{FormatArg, pair};
 pub(crate) enum ListVerb {
     /// Create a list, and fill it from a file
     Create(ListCreateArgs),
-    /// Import the rows of a CSV file; an interrupted import goes on when it is run again
+    /// Import the rows of a CSV file; an interrupted import goes on when the same command is run again
     Import(ListImportArgs),
     /// Write the records of a list as CSV: one consistent state
     Export(ListExportArgs),
@@ -107,7 +107,8 @@ fn delimiter(text: &str) -> Result<u8, String> {
 pub(crate) struct ListExportArgs {
     /// The list
     pub(crate) name: String,
-    /// Write to a file instead of standard output; it appears, or replaces an earlier one, when it is whole. A device or a FIFO is
+    /// Write to a file instead of standard output; the file appears, or replaces an earlier file, once complete. A device or
+    /// a FIFO is
     /// written through
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -136,7 +137,7 @@ pub(crate) struct ListShowArgs {
 pub(crate) struct ListDeleteArgs {
     /// The list
     pub(crate) name: String,
-    /// Delete it; without this only what would go is said
+    /// Delete the list; without this option the list and its records are only shown
     #[arg(long)]
     pub(crate) yes: bool,
     /// Also while clients use it

@@ -1,4 +1,4 @@
-//! The bars of architecture, Failover, and what a drill's figures are worth against them. Never measures. Called by `report`.
+//! The bars of architecture, Failover, and the verdict on a drill's figures. Never measures. Called by `report`.
 
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ impl Bar {
         }
     }
 
-    /// What figures are worth; `bad`: requests that failed or whose outcome is not known, at nodes that were up.
+    /// The verdict on figures; `bad`: requests that failed or whose outcome is unknown, at nodes that were up.
     pub(crate) fn judge(&self, figures: Option<&Figures>, bad: u64) -> Judged {
         let (percentile, target) = self.target;
         let failures = if self.none_fails { ", 0 failed" } else { "" };

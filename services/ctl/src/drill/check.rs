@@ -1,4 +1,4 @@
-//! Compares what was acknowledged with what the list holds, on every data node. Never trusts one node for the other.
+//! Compares the acknowledged updates with the list, on every data node. Never trusts one node for the other.
 //! Called by `drill` at the end.
 
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use crate::{
     group,
 };
 
-/// What one node's export says.
+/// The result of comparing one node's export.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Check {
     /// Acknowledged, and not in the list.
@@ -24,8 +24,8 @@ pub(crate) struct Check {
     pub(crate) rows: u64,
 }
 
-/// Exports the list from every data node that answers, and takes the worst of each count. With it comes why a node was
-/// left out, if one was.
+/// Exports the list from every data node that answers, and takes the worst of each count. The second result names the reason
+/// why a node was left out, if any.
 pub(crate) async fn run(cluster: &Cluster, list: &str, probes: &Probes) -> Result<(Check, Option<String>), Failure> {
     let group = group::survey(cluster).await;
     let (mut worst, mut left_out): (Option<Check>, Option<Failure>) = (None, None);
@@ -45,7 +45,7 @@ pub(crate) async fn run(cluster: &Cluster, list: &str, probes: &Probes) -> Resul
     }
 }
 
-/// How often each phone is in the list, as one node has it.
+/// The number of times that each phone is in a node's list.
 async fn phones(cluster: &Cluster, node: &Node, list: &str) -> Result<HashMap<String, u64>, Failure> {
     let mut export = export::begin_at(cluster, node, list, &["contact_info".to_owned()]).await?;
     let mut phones = HashMap::<String, u64>::new();

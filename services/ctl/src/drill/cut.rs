@@ -1,8 +1,8 @@
 //! A node cut off from the others: packets of its peer connections are dropped, in a table of nftables of our own. Never
 //! touches another table, and takes its own away in any case; the ports are forgotten by themselves should we be killed.
 //!
-//! Connections of the others among themselves stay, but none is opened anew meanwhile: on one address nothing tells whose
-//! a new one is. Called by `drill`.
+//! Connections of the others among themselves stay, but new connections are blocked for all: on one address nothing tells
+//! whose a new connection is. Called by `drill`.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::failure::Failure;
 
-/// Ours alone.
+/// The table of this drill alone.
 const TABLE: &str = "inet ocs_drill";
 /// Longer than a node is ever cut off.
 const FORGOTTEN_AFTER: &str = "30s";
@@ -40,12 +40,12 @@ pub(crate) fn possible(one: Process, others: &[Process]) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A node that is cut off; in touch again when this goes, whatever the reason.
+/// A node that is cut off, reconnected on drop.
 #[derive(Debug)]
 pub(crate) struct Cut;
 
 impl Cut {
-    /// Cuts one off from the others; with the moment before.
+    /// Cuts a node off from the others; with the moment before.
     pub(crate) fn off(one: Process, others: &[Process]) -> Result<(Self, Instant), Failure> {
         let rules = rules(&find(one, others)?);
         let (cut, moment) = (Self, Instant::now());
@@ -67,7 +67,7 @@ fn find(one: Process, others: &[Process]) -> Result<Links, Failure> {
     sockets::links(Path::new("/proc"), one.number(), &others).map_err(Failure::Refused)
 }
 
-/// Adding first, so that deleting finds it in any case.
+/// Removes the table; the add before the delete makes sure that the table exists.
 fn gone() -> String {
     format!("add table {TABLE}\ndelete table {TABLE}\n")
 }

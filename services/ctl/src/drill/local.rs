@@ -1,4 +1,4 @@
-//! Processes of nodes on this machine: killed, stopped, let go on. Never touches anything but an ocsd here. Called by `drill`.
+//! Kills, stops and continues processes of nodes on this machine. Never touches anything but an ocsd here. Called by `drill`.
 
 use std::{
     fs,
@@ -15,8 +15,8 @@ use crate::{failure::Failure, group::Seen};
 
 /// The only program that is ever touched.
 const PROGRAM: &str = "ocsd";
-/// The keeper of a stopped process: lets process $1 go on once its standard input ends, as it does with the drill, however the
-/// drill ends, or after $2 seconds.
+/// The keeper of a stopped process: continues process $1 once the keeper's standard input ends, as happens at every end of
+/// the drill, or after $2 seconds.
 const KEEPER: &str = "timeout \"$2\" cat >/dev/null; kill -CONT \"$1\"";
 /// Longer than a process is ever stopped: `UNAVAILABLE_MAX` and a bit.
 const STOPPED_SECONDS_MAX: &str = "75";
@@ -25,7 +25,7 @@ const STOPPED_SECONDS_MAX: &str = "75";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Process(Pid);
 
-/// The process of a node, or why it is left alone.
+/// The process of a node, or why the drill leaves the process alone.
 pub(crate) fn process(seen: &Seen<'_>) -> Result<Process, Failure> {
     let address = &seen.node.address;
     if !is_loopback(address) {
@@ -46,20 +46,20 @@ impl Process {
         self.0.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Kills it; returns the moment before.
+    /// Kills the process; returns the moment before.
     pub(crate) fn kill(self) -> Result<Instant, Failure> {
         let moment = Instant::now();
         self.signal(Signal::KILL).map(|()| moment)
     }
 
-    /// Stops it until the guard goes, or the drill ends in any way; with the moment before.
+    /// Stops the process until the guard is dropped, or the drill ends in any way; with the moment before.
     pub(crate) fn stop(self) -> Result<(Stopped, Instant), Failure> {
         let stopped = Stopped { process: self, keeper: self.keeper()? };
         let moment = Instant::now();
         self.signal(Signal::STOP).map(|()| (stopped, moment))
     }
 
-    /// A process group of its own: a terminal that is lost or says Ctrl-C ends the drill and not the keeper.
+    /// Starts the keeper in a process group of its own: a lost terminal or Ctrl-C ends the drill and not the keeper.
     fn keeper(self) -> Result<Child, Failure> {
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "sh", &self.number().to_string(), STOPPED_SECONDS_MAX]).process_group(0);
@@ -75,7 +75,7 @@ impl Process {
     }
 }
 
-/// A process that stands still; it goes on when this goes, whatever the reason.
+/// A stopped process, continued on drop.
 #[derive(Debug)]
 pub(crate) struct Stopped {
     process: Process,
@@ -84,9 +84,9 @@ pub(crate) struct Stopped {
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        let _ = self.process.signal(Signal::CONT); // it may have ended
+        let _ = self.process.signal(Signal::CONT); // the process may have ended
         drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait(); // it has nothing left to wait for
+        let _ = self.keeper.wait(); // the keeper's input has ended, so the keeper ends
     }
 }
 
@@ -97,7 +97,7 @@ fn is_loopback(address: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// By the name of the file it runs; by the name of the process where that file may not be seen.
+/// Whether a process is a node: by the name of its executable, or of the process where the executable may not be read.
 fn is_node(proc: &Path, pid: u32) -> bool {
     let dir = proc.join(pid.to_string());
     match fs::read_link(dir.join("exe")) {

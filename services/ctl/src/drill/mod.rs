@@ -1,4 +1,4 @@
-//! Does the same harm again and again while updates arrive at a fixed rate, and counts what became of them. Never touches a
+//! Does the same harm again and again while updates arrive at a fixed rate, and counts their outcomes. Never touches a
 //! process that is not an ocsd on this machine. Called by the verb `drill`.
 
 mod bars;
@@ -37,14 +37,14 @@ use crate::{
 const LAG_MAX: u64 = 200;
 /// How long updates may stay away before the round counts as failed.
 const UNAVAILABLE_MAX: Duration = Duration::from_secs(60);
-/// How often a refused switchover is asked for in one round.
+/// Attempts at a switchover in one round, refusals included.
 const ATTEMPTS: u32 = 3;
-/// What is looked at around a switchover.
+/// Margin before and after a switchover in which a pause still counts.
 const MARGIN: Duration = Duration::from_millis(500);
-/// How often results that are being waited for are looked at; times are taken where things happen, not here.
+/// Interval of polling for awaited results; times are taken where events happen, not here.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// What a drill does.
+/// The plan of a drill.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// Which harm.
@@ -59,8 +59,8 @@ pub(crate) struct Plan {
     pub(crate) proxies: Vec<Target>,
 }
 
-/// Runs the rounds, then compares what was acknowledged with what the list holds. A round that cannot be run ends the
-/// rounds, not the comparison.
+/// Runs the rounds, then compares the acknowledged updates with the list. A round that cannot be run ends the rounds, not the
+/// comparison.
 pub(crate) async fn run(cluster: &Cluster, mut plan: Plan, progress: impl Fn(&str)) -> Result<Report, Failure> {
     group::survey(cluster).await.require_primary()?; // a wrong address need not be waited for
     wait_whole(cluster, 0, plan.settle)
@@ -95,7 +95,7 @@ pub(crate) async fn run(cluster: &Cluster, mut plan: Plan, progress: impl Fn(&st
     Ok(Report::new(drill.plan.kind, ran, &probes, &check))
 }
 
-/// The list of a drill that found a fault is left, for somebody to look at. Returns why it is left.
+/// Keeps the list of a drill that found a fault, as evidence. Returns why the list is left.
 async fn delete_list(cluster: &Cluster, list: &str, check: &Check) -> Option<String> {
     if check.lost > 0 || check.duplicates > 0 {
         return Some("it shows what was lost or came twice".to_owned());
@@ -103,7 +103,7 @@ async fn delete_list(cluster: &Cluster, list: &str, check: &Check) -> Option<Str
     list_delete::order(cluster, list, true).await.err().map(|failure| failure.to_string())
 }
 
-/// Nobody would take over.
+/// Refuses a drill that needs automatic failover while failover is paused.
 fn refuse_while_paused(group: &Group<'_>) -> Result<(), Failure> {
     let paused = group.seen.iter().filter_map(|seen| seen.role()).any(|role| role.failover_paused);
     if paused {
@@ -122,7 +122,7 @@ struct Drill<'a> {
 }
 
 impl Drill<'_> {
-    /// The rounds that could be run, and why not all. Told to end, it mends what it has done before it says so.
+    /// The rounds that could be run, and why not all. An interrupted drill undoes its harm before this returns.
     async fn rounds(&self, progress: impl Fn(&str)) -> (Vec<Round>, Option<String>) {
         let mut rounds = Vec::new();
         for number in 1..=self.plan.rounds {
@@ -141,7 +141,7 @@ impl Drill<'_> {
         (rounds, None)
     }
 
-    /// A refused switchover changes nothing: it is counted, and asked for again.
+    /// A refused switchover changes nothing: the refusal is counted, and the switchover asked for again.
     async fn round(&self) -> Result<Round, String> {
         for _ in 1..ATTEMPTS {
             match self.attempt().await? {
@@ -152,7 +152,7 @@ impl Drill<'_> {
         self.attempt().await?
     }
 
-    /// Looks at the probes that ended so far until they show something.
+    /// Polls the probes that have ended until `shows` finds a result in them.
     async fn until<T>(&self, limit: Duration, shows: impl Fn(&[Probe]) -> Option<T>) -> Option<T> {
         let began = Instant::now();
         while began.elapsed() < limit {
@@ -177,15 +177,15 @@ async fn told_to_end() {
     }
 }
 
-/// Those that ended after a moment, or shortly before it: the rest need not be looked at again and again.
+/// The updates that ended after a moment, or shortly before it: a poll need not read the others again.
 fn recent(probes: &[Probe], moment: Instant) -> &[Probe] {
-    // they stand in the order in which they ended
+    // the updates stand in the order in which they ended
     let from = probes.partition_point(|probe| probe.done + MARGIN < moment);
     &probes[from..]
 }
 
-/// The longest time in a window without an acknowledged update, counted from the first one there is: before it, nobody
-/// had asked yet.
+/// The longest time in a window without an acknowledged update, counted from the first acknowledgement on: before the first
+/// one, no update was due yet.
 fn longest_pause(probes: &[Probe], (from, to): (Instant, Instant)) -> Duration {
     let acked = recent(probes, from).iter().filter(|probe| probe.outcome == Outcome::Acked).map(|probe| probe.done);
     let mut last: Option<Instant> = None;

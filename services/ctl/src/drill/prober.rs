@@ -1,5 +1,5 @@
-//! Updates at a fixed rate, through the proxies in turn, whatever becomes of those before. Never sends one twice. Called by
-//! `drill`.
+//! Updates at a fixed rate, through the proxies in turn, regardless of the fate of earlier updates. Never sends an update
+//! twice. Called by `drill`.
 
 use std::{
     sync::{
@@ -14,39 +14,39 @@ use tokio::{sync::Semaphore, time::MissedTickBehavior};
 
 use crate::http_client::{Connection, NoAnswer, Post, Target};
 
-/// Updates on their way at most; at 200 a second, 20 s of silence.
+/// Most updates in flight; at 200 a second, 20 s of silence.
 const IN_FLIGHT_MAX: usize = 4096;
 /// Longer than one update may take.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What became of an update.
+/// The fate of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// 200: it must be in the list.
+    /// 200: the update must be in the list.
     Acked,
-    /// Refused with this status, or not delivered (0): it should not be in the list.
+    /// Refused with this status, or not delivered (0): the update should not be in the list.
     Failed(u16),
-    /// The connection broke, or 504: it may be in the list.
+    /// Broken connection, no answer, 502 or 504: the update may be in the list.
     Unknown,
 }
 
 /// One update.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Probe {
-    /// Makes its phone.
+    /// Number of the update, of which its phone is made.
     pub(crate) number: u64,
-    /// Through which proxy, by place.
+    /// Index of the proxy.
     pub(crate) proxy: usize,
-    /// When it was due and sent.
+    /// When the update was sent.
     pub(crate) sent: Instant,
-    /// When its end was known.
+    /// When the outcome was known.
     pub(crate) done: Instant,
-    /// How it ended.
+    /// The outcome.
     pub(crate) outcome: Outcome,
 }
 
 impl Probe {
-    /// Whether it was sent after a moment and acknowledged.
+    /// Whether the update was sent after a moment and acknowledged.
     pub(crate) fn acked_since(&self, moment: Instant) -> bool {
         self.outcome == Outcome::Acked && self.sent > moment
     }
@@ -62,13 +62,13 @@ pub(crate) fn phone(number: u64) -> String {
 pub(crate) struct Probes {
     /// In the order in which they ended.
     pub(crate) probes: Vec<Probe>,
-    /// The node behind each proxy, where it was ever heard.
+    /// The node behind each proxy, if an answer named one.
     pub(crate) nodes: Vec<Option<String>>,
-    /// Not sent, because too many were on their way.
+    /// Updates not sent, because too many were in flight.
     pub(crate) skipped: u64,
 }
 
-/// Sends until it is stopped.
+/// Sends updates until [`Prober::stop`].
 #[derive(Debug)]
 pub(crate) struct Prober {
     shared: Arc<Shared>,
@@ -95,7 +95,7 @@ struct Proxy {
 }
 
 impl Prober {
-    /// Begins at once.
+    /// Begins to send at once.
     pub(crate) fn start(list: &str, targets: Vec<Target>, rate: u32) -> Self {
         let (tasks, connections) = (Tasks::new(), Tasks::new());
         let proxy = |target| Proxy { target, node: OnceLock::new(), idle: Mutex::default() };
@@ -112,17 +112,17 @@ impl Prober {
         Self { shared, tasks, connections }
     }
 
-    /// Looks at what ended so far.
+    /// Reads the updates that have ended so far.
     pub(crate) fn look<T>(&self, at: impl FnOnce(&[Probe]) -> T) -> T {
         at(&lock(&self.shared.probes))
     }
 
-    /// The node behind a proxy, once it was heard.
+    /// The node behind a proxy, once an answer has named one.
     pub(crate) fn node_of(&self, proxy: usize) -> Option<String> {
         self.shared.proxies.get(proxy)?.node.get().cloned()
     }
 
-    /// Sends no more, waits for what is on its way, and hands everything out.
+    /// Stops sending, waits for the updates in flight, and returns all updates.
     pub(crate) async fn stop(&self) -> Probes {
         self.tasks.drain(DRAIN_TIMEOUT).await; // each update ends within its own time
         self.shared.proxies.iter().for_each(|proxy| lock(&proxy.idle).clear());
@@ -170,7 +170,7 @@ impl Shared {
         probes.push(Probe { number, proxy, sent, done, outcome });
     }
 
-    /// On an idle connection; on a new one when there is none, or it turns out to be closed before anything was sent.
+    /// Sends on an idle connection; opens a new connection if every idle one turns out to be closed.
     async fn send(&self, proxy: &Proxy, post: &Post) -> Outcome {
         loop {
             let idle = lock(&proxy.idle).pop();

@@ -1,4 +1,4 @@
-//! What a drill measured. Never sends. Called by `drill`, and by the verb that shows it.
+//! The measurements of a drill. Never sends. Called by `drill`, and by the verb that shows the report.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{cli::DrillKind, latency::nearest_rank, print};
 
-/// One time that harm was done.
+/// One round of harm.
 #[derive(Debug)]
 pub(crate) struct Round {
     /// The node that was primary.
@@ -23,7 +23,7 @@ pub(crate) struct Round {
 }
 
 impl Round {
-    /// For a person who waits.
+    /// A line of progress.
     pub(crate) fn line(&self, kind: DrillKind, number: u32, of: u32) -> String {
         let moved = match kind {
             DrillKind::Kill => "killed",
@@ -41,7 +41,7 @@ impl Round {
     }
 }
 
-/// What was run.
+/// The course of a drill.
 #[derive(Debug)]
 pub(crate) struct Ran {
     /// The list that the updates went to.
@@ -80,9 +80,9 @@ pub(crate) struct Report {
     failed: u64,
     /// Connection broken after sending, no answer, or 504, at a node that was not down.
     unknown: u64,
-    /// Either of these at the proxy of the node that was not to be reached, until it was back.
+    /// Failed or unknown at the proxy of the node that was away, until its return.
     at_down_node: u64,
-    /// Not sent, because too many were on their way.
+    /// Not sent, because too many were in flight.
     skipped: u64,
     lost: u64,
     duplicates: u64,
@@ -92,7 +92,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Puts it together.
+    /// Builds the report.
     pub(crate) fn new(kind: DrillKind, ran: Ran, probes: &Probes, check: &Check) -> Self {
         let bar = Bar::of(kind);
         let each_ms: Vec<f64> = ran.rounds.iter().map(|round| ms(round.unavailable)).collect();

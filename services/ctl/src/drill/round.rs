@@ -1,5 +1,5 @@
-//! One round of each kind of drill. Never touches a process before it has been found to be an ocsd on this machine. Called by
-//! `drill`.
+//! One round of each kind of drill. Never touches a process before `local` has found that the process is an ocsd on this
+//! machine. Called by `drill`.
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ fn others(group: &Group<'_>, one: &Seen<'_>) -> Result<Vec<Process>, Failure> {
 }
 
 impl Drill<'_> {
-    /// The inner result is that of a switchover that may be asked for again, the outer one of everything else.
+    /// The inner error is a refused switchover, which may be asked for again; the outer error ends the drill.
     pub(super) async fn attempt(&self) -> Result<Result<Round, String>, String> {
         self.healthy().await?;
         tokio::time::sleep(Duration::from_micros(rand::random_range(0..250_000))).await; // any phase of the heartbeat
@@ -85,7 +85,7 @@ impl Drill<'_> {
             .ok_or_else(|| "not every HTTP front end acknowledges updates".to_owned())
     }
 
-    /// The pause is looked for from shortly before `from` on.
+    /// Looks for the longest pause from shortly before `from` on.
     async fn switchover(&self, primary: &Node, node: String, from: Instant) -> Result<Result<Round, String>, String> {
         let reply = switchover::ask(self.cluster, primary, "", false).await.map_err(said)?;
         if !reply.done {
@@ -120,7 +120,7 @@ impl Drill<'_> {
         Ok(Round { node, unavailable, down: Some((killed, Instant::now())) })
     }
 
-    /// A primary that is kept away by a guard, beyond an election timeout, and comes back.
+    /// Keeps the primary away by a guard, beyond an election timeout, and lets it come back.
     async fn away<G>(&self, guard: G, moment: Instant, node: String) -> Result<Round, String> {
         let unavailable = self.first_elsewhere(moment, &node).await?;
         tokio::time::sleep_until((moment + AWAY).into()).await;
@@ -129,7 +129,7 @@ impl Drill<'_> {
         Ok(Round { node, unavailable, down: Some((moment, Instant::now())) })
     }
 
-    /// How long it took from a moment to the first update sent after it and acknowledged through another node's proxy.
+    /// The time from a moment to the first update sent after it and acknowledged through another node's proxy.
     async fn first_elsewhere(&self, moment: Instant, node: &str) -> Result<Duration, String> {
         let through_another = |probes: &[Probe]| {
             let others = probes.iter().filter(|probe| self.prober.node_of(probe.proxy).as_deref() != Some(node));

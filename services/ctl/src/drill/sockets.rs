@@ -18,12 +18,12 @@ struct Socket {
     listens: bool,
 }
 
-/// What has to be dropped to cut one process off from others.
+/// The ports and connections to block to cut one process off from others.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Links {
     /// Ports on which any of them listens for another.
     pub(crate) listening: BTreeSet<u16>,
-    /// Connections of the one that is cut off to the others: its port and theirs.
+    /// Connections of the process that is cut off to the others: its port and theirs.
     pub(crate) own: BTreeSet<(u16, u16)>,
 }
 

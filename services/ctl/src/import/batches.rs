@@ -1,5 +1,5 @@
 //! Cuts the rows of a CSV file into batches, the same way at every run, so that an import that was interrupted goes on.
-//! Never skips a row silently: what CSV itself cannot make a row of is handed out by number. Called by `source`.
+//! Never skips a row silently: bytes that are no valid row are returned with their row number. Called by `source`.
 
 use std::io::{self, BufRead};
 
@@ -37,9 +37,9 @@ pub(crate) struct BadRow {
     pub(crate) row: u64,
     /// Why, in one sentence.
     pub(crate) reason: String,
-    /// Rows that it makes, those that an open quote swallowed included.
+    /// Rows that the record counts as, those swallowed by an open quote included.
     pub(crate) rows: u64,
-    /// Where it stands.
+    /// The row's place in the file.
     pub(crate) span: Span,
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum Piece {
     Bad(BadRow),
 }
 
-/// How cells become values.
+/// The conversion of cells to values.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     /// Columns that have a name.
@@ -69,7 +69,7 @@ pub(crate) struct Pieces<R> {
     records: Records<R>,
     layout: Layout,
     row: u64,
-    /// Read, and not fit for the batch that was just handed out.
+    /// A row that was read and did not fit into the last batch.
     held: Option<Numbered>,
 }
 
@@ -133,7 +133,8 @@ impl<R: BufRead> Iterator for Pieces<R> {
     }
 }
 
-/// Makes a row of a record, or says why it is none. Missing cells at the end are empty; empty cells beyond the header are dropped.
+/// Makes a row of a record, or returns the reason for its rejection. Missing cells at the end are empty; empty cells beyond
+/// the header are dropped.
 fn judge(mut record: RawRecord, layout: &Layout) -> Result<ImportRow, String> {
     if let Some(open) = record.open_quote {
         return Err(unclosed(open));

@@ -1,5 +1,5 @@
-//! The character encodings in which CSV files come, and how one is recognised. Never guesses between alphabets: bytes that are
-//! not UTF-8 count as Windows-1252, the superset of Latin-1, where no cell of the file is UTF-8. Called by `source`.
+//! The character encodings of CSV files, and their recognition. Never guesses between alphabets: bytes that are not UTF-8
+//! count as Windows-1252, the superset of Latin-1, where no cell of the file is UTF-8. Called by `source`.
 
 use std::{
     fs::File,

@@ -31,12 +31,12 @@ use crate::{
     failure::Failure,
 };
 
-/// Batches on their way at the same time; the first goes alone, since it may define fields.
+/// Batches in flight; the first batch goes alone, since it may define fields.
 const IN_FLIGHT: usize = 8;
 /// How long one batch is tried again, over failovers.
 const RETRY_FOR: Duration = Duration::from_secs(60);
 
-/// What became of a file; rows = added + duplicates + rejected.
+/// The result of an import; rows = added + duplicates + rejected.
 #[derive(Debug, Default, Serialize, PartialEq)]
 pub(crate) struct Summary {
     /// Rows under the header.
@@ -45,7 +45,7 @@ pub(crate) struct Summary {
     pub(crate) added: u64,
     /// Rows that were there already.
     pub(crate) duplicates: u64,
-    /// Rows not taken, by the node or because they cannot be read.
+    /// Rows rejected by the node or unreadable.
     pub(crate) rejected: u64,
     /// Of those added, rows whose status Retrieved became Ready.
     pub(crate) made_ready: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Summary {
     pub(crate) no_call: u64,
     /// Where the rejected rows are, if there are any.
     pub(crate) rejects_file: Option<PathBuf>,
-    /// How long it took.
+    /// Duration of the import.
     pub(crate) seconds: f64,
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn new_id() -> Vec<u8> {
     rand::random::<[u8; 32]>().to_vec()
 }
 
-/// Sends the whole file. An error leaves what was taken in place; the same import run again goes on from there.
+/// Sends the whole file. After an error the rows imported so far stay; the same import run again goes on from there.
 pub(crate) async fn run(
     cluster: &Cluster,
     list: &str,
@@ -104,7 +104,7 @@ pub(crate) async fn run(
     tally.finish()
 }
 
-/// What every batch has in common.
+/// The head that all batches share.
 struct Head<'a> {
     cluster: &'a Cluster,
     list: &'a str,
@@ -112,7 +112,7 @@ struct Head<'a> {
     columns: Vec<String>,
 }
 
-/// A piece of the file and, if it was sent, what became of it.
+/// A piece of the file and its result; empty for a piece that was not sent.
 struct Outcome {
     piece: Piece,
     imported: Imported,
@@ -127,7 +127,7 @@ impl Head<'_> {
         Ok(Outcome { piece, imported })
     }
 
-    /// Any node, again and again: a batch is applied once, whoever got it how often.
+    /// Sends a batch to any node, with retries: the nodes apply a batch once, whatever the number of attempts.
     async fn send(&self, batch: &Batch) -> Result<Imported, Failure> {
         let attempts = AtomicU32::new(0);
         let attempt = |mut client: Client| {
@@ -162,8 +162,8 @@ impl Head<'_> {
     }
 }
 
-/// What an earlier run of the same file has added is a duplicate of this one. (A repeat within this run is not: its
-/// first answer was lost.)
+/// Rows that an earlier run of the same file has added count as duplicates of this run. (A repeat within this run does not:
+/// its first answer was lost.)
 fn taken_before(imported: Imported) -> Imported {
     Imported { added: 0, made_ready: 0, no_call: 0, duplicates: imported.duplicates + imported.added, ..imported }
 }

@@ -1,5 +1,5 @@
-//! The first rows of a file as they would be stored, and the rows that would be rejected: by a node's word, where one answers. Never
-//! changes anything, and never writes a file. Called by `list import --dry-run` and `list create --dry-run`.
+//! The first rows of a file as they would be stored, and the rows that would be rejected, as judged by a node if any answers.
+//! Never changes anything, and never writes a file. Called by `list import --dry-run` and `list create --dry-run`.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ struct Preview {
     rows: u64,
     /// Rows that would be rejected.
     rejected: u64,
-    /// Why, of the first ones.
+    /// Reasons of the first rejections.
     reasons: Vec<String>,
     notes: Vec<String>,
     /// A node was asked.

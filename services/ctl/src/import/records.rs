@@ -1,12 +1,12 @@
-//! Splits bytes into CSV records and knows where each one stands. Holds one record in memory, and of a long one the beginning alone.
-//! Called by `source` for the header and by `batches` for the rows.
+//! Splits bytes into CSV records and their places in the file. Holds one record in memory, and only the beginning of a long
+//! record. Called by `source` for the header and by `batches` for the rows.
 
 use std::{io, io::BufRead};
 
 /// Bytes of a record's cells that are kept; a longer record fits into no batch.
 const KEPT_BYTES_MAX: usize = 256 << 10;
 
-/// Where a record stands in the bytes, its line end included.
+/// The bytes of a record in the file, its line end included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     /// Offset of its first byte.
@@ -18,11 +18,11 @@ pub(crate) struct Span {
 /// A quote that does not end where a cell ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OpenQuote {
-    /// The line in which it opens; the first line is 1.
+    /// The line of the quote; the first line is 1.
     pub(crate) line: u64,
-    /// Further lines that it made part of its cell.
+    /// Further lines that the quote made part of its cell.
     pub(crate) swallowed: u64,
-    /// The line of the quote that ends it in the middle of a cell; none: the file ends first.
+    /// The line of the next quote, inside a cell; none: the file ends first.
     pub(crate) met: Option<u64>,
 }
 
@@ -33,9 +33,9 @@ pub(crate) struct RawRecord {
     /// Offset behind its second delimiter.
     pub(crate) third_cell: Option<u64>,
     pub(crate) cells: Vec<Vec<u8>>,
-    /// One of its cells has quotes: it is a row also where that cell is empty.
+    /// A cell has quotes: the record is a row even with an empty cell.
     pub(crate) quoted: bool,
-    /// Its cells are longer than the part of them that is kept.
+    /// The cells are longer than the part that is kept.
     pub(crate) cut: bool,
     pub(crate) open_quote: Option<OpenQuote>,
 }
@@ -49,14 +49,14 @@ enum At {
     AfterReturn,
 }
 
-/// Reads records one after the other; empty lines are none.
+/// Reads records one after the other; skips empty lines.
 #[derive(Debug)]
 pub(crate) struct Records<R> {
     from: R,
     splitter: Splitter,
 }
 
-/// Where the reader stands.
+/// The state of the parser.
 #[derive(Debug)]
 struct Splitter {
     delimiter: u8,
@@ -70,7 +70,7 @@ struct Splitter {
 }
 
 impl RawRecord {
-    /// Where the record stands without the two columns that a rejects file has in front.
+    /// The bytes of the record without the two columns that a rejects file has in front.
     pub(crate) fn span_without(&self, skipped: usize) -> Span {
         match self.third_cell {
             Some(start) if skipped == 2 => Span { start, ..self.span },
@@ -80,7 +80,7 @@ impl RawRecord {
 }
 
 impl<R: BufRead> Records<R> {
-    /// `offset` and `line` say where `from` stands.
+    /// `offset` and `line` are those of the first byte of `from`.
     pub(crate) fn new(from: R, delimiter: u8, offset: u64, line: u64) -> Self {
         let (at, cell) = (At::CellStart, Vec::new());
         Self { from, splitter: Splitter { delimiter, offset, line, at, cell, kept: 0, quote_line: 0, last: 0 } }
@@ -123,7 +123,7 @@ impl<R: BufRead> Records<R> {
 }
 
 impl Splitter {
-    /// Returns how many bytes belong to the record, and whether it ends there.
+    /// Returns the number of bytes that belong to the record, and whether the record ends there.
     fn take(&mut self, chunk: &[u8], record: &mut RawRecord) -> (usize, bool) {
         let mut index = 0;
         while let Some(byte) = chunk.get(index).copied() {
@@ -204,7 +204,7 @@ impl Splitter {
         record.cut |= room < bytes.len();
     }
 
-    /// The buffer of the cell is used again: each cell is one allocation of its own size.
+    /// The buffer of the cell is reused: each cell is one allocation of its own size.
     fn end_cell(&mut self, record: &mut RawRecord) {
         record.cells.push(self.cell.clone());
         self.cell.clear();

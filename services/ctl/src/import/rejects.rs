@@ -19,7 +19,7 @@ const CHUNK: u64 = 64 << 10;
 /// Bytes in which the end of a line is looked for at once.
 const LINE_CHUNK: u64 = 4 << 10;
 
-/// Open from the start, so that a place that cannot be written is found before the first row.
+/// The file, open from the start, so that a write fault shows before the first row.
 #[derive(Debug)]
 pub(crate) struct Rejects {
     path: PathBuf,
@@ -51,12 +51,13 @@ impl Rejects {
         self.add_rows(row, 1, reason, span)
     }
 
-    /// Rows that an open quote made one. Each has a number and a reason of its own: all are rows again once the quote is corrected.
+    /// Rows that an open quote joined into one. Each has a number and a reason of its own: all are rows again once the quote
+    /// is corrected.
     pub(crate) fn add_rows(&mut self, row: u64, rows: u64, reason: &str, span: Span) -> Result<(), Failure> {
         self.write_rows(row, rows, reason, span).map_err(|error| Failure::file(&self.path, error))
     }
 
-    /// The quote opens in the last line but as many as it swallowed: lines before that one are of a cell that ends.
+    /// The line of the open quote precedes the swallowed lines, which are the last; earlier lines belong to a complete cell.
     fn write_rows(&mut self, row: u64, rows: u64, reason: &str, span: Span) -> io::Result<()> {
         let swallowed = rows.saturating_sub(1);
         let mut lines = if swallowed == 0 { 1 } else { self.lines(span)?.saturating_sub(swallowed).max(1) };
@@ -86,7 +87,7 @@ impl Rejects {
         Ok(lines)
     }
 
-    /// Behind so many lines, or where the part ends.
+    /// The offset behind so many lines, or the end of the part.
     fn line_end(&self, mut start: u64, end: u64, mut lines: u64) -> io::Result<u64> {
         while start < end && lines > 0 {
             let mut bytes = vec![0; usize::try_from((end - start).min(LINE_CHUNK)).unwrap_or(usize::MAX)];
@@ -158,7 +159,7 @@ impl Rejects {
         self.file.write_all(&encoding::bytes("\n", self.encoding))
     }
 
-    /// Says where the file is if it holds a row.
+    /// Makes the file durable, and returns its path if the file holds a row.
     pub(crate) fn finish(self) -> Result<Option<PathBuf>, Failure> {
         if self.blank {
             return Ok(None);
@@ -175,7 +176,7 @@ impl Rejects {
 impl Drop for Rejects {
     fn drop(&mut self) {
         if self.blank && self.file.metadata().is_ok_and(|found| found.is_file()) {
-            let _ = fs::remove_file(&self.path); // this run made it, and wrote nothing
+            let _ = fs::remove_file(&self.path); // this run made the file, and wrote nothing
         }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) struct Source {
     piped: bool,
     /// UTF-8, or bytes of a superset of ASCII.
     file: File,
-    /// Of `file`, when all of it had been hashed.
+    /// Metadata of `file` after all bytes were hashed.
     hashed: Metadata,
     header: Header,
     layout: Layout,
@@ -59,11 +59,11 @@ struct Header {
     theirs: Vec<String>,
     columns: Vec<String>,
     delimiter: u8,
-    /// Where it stands, without the columns of a rejects file.
+    /// The bytes of the header, without the columns of a rejects file.
     span: Span,
-    /// Where a byte-order mark and a line `sep=` stand.
+    /// The bytes of a byte-order mark and a line `sep=`.
     before: Span,
-    /// The line behind it.
+    /// The line behind the header.
     line: u64,
 }
 
@@ -110,7 +110,7 @@ impl Source {
         &self.header.columns
     }
 
-    /// Checks that a list that is made from it can bear its columns as fields.
+    /// Checks that a new list can have the file's columns as fields.
     pub(crate) fn check_new_names(&self) -> Result<(), Failure> {
         let refused = |column: &str| {
             let line =
@@ -208,7 +208,7 @@ fn check_unchanged(file: io::Result<File>, hashed: &Metadata) -> io::Result<()> 
 fn hash_of(list: &str, args: &CsvArgs) -> Sha256 {
     let mut hash = Sha256::new();
     hash.update(list.as_bytes());
-    hash.update([0]); // no name holds it: names and files cannot run into each other
+    hash.update([0]); // no name has this byte: names and files cannot run into each other
     let options = (args.delimiter, args.encoding, &args.renamed, args.guard_formulas);
     if options != (None, None, &Vec::new(), false) {
         hash.update(format!("{options:?}"));
@@ -322,7 +322,7 @@ impl Header {
     }
 }
 
-/// The name of a column as it is written, without blanks around it and without the guard of an export.
+/// The name of a column as written, without blanks around and without the guard of an export.
 fn plain(cell: &str, args: &CsvArgs) -> String {
     let name = cell.trim();
     if args.guard_formulas { formulas::unguarded(name).to_owned() } else { name.to_owned() }

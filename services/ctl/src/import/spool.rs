@@ -1,5 +1,5 @@
-//! The bytes of a source, read once and hashed while they are read: a pipe goes to an unnamed file first, a regular file is read
-//! where it lies. Never leaves a file behind. Called by `source`.
+//! The bytes of a source, read once and hashed meanwhile: a pipe goes to an unnamed file first, a regular file is read in
+//! place. Never leaves a file behind. Called by `source`.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -24,7 +24,7 @@ pub(super) struct Spool {
 
 /// Reads the whole source; `-` is standard input. `hash` takes every byte.
 pub(super) fn read(path: &Path, hash: &mut Sha256) -> io::Result<Spool> {
-    let standard = path == Path::new("-"); // copied also where it is a file: others may have moved its offset
+    let standard = path == Path::new("-"); // a file is copied, too: other processes may move its offset
     let mut from = if standard { File::from(io::stdin().as_fd().try_clone_to_owned()?) } else { File::open(path)? };
     let found = from.metadata()?;
     if found.is_dir() {

@@ -1,4 +1,4 @@
-//! What a person or a program reads on standard output. The only room that writes there. Called by every verb.
+//! Standard output, for a person or a program. No other module writes there. Called by every verb.
 
 pub(crate) mod status;
 mod visible;
@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
 };
 
-/// Columns of a terminal that everything for a person fits.
+/// Columns of the narrowest terminal that output for a person fits.
 pub(crate) const WIDTH: usize = 80;
 /// A last column narrower than this is left to the layout of the whole table.
 const LAST_WIDTH_MIN: usize = 20;
@@ -30,12 +30,12 @@ pub(crate) struct Out {
 }
 
 impl Out {
-    /// The format behind the verb wins over the one before it.
+    /// The format behind the verb wins over the format before it.
     pub(crate) fn new(before: FormatArg, behind: FormatArg) -> Self {
         Self { json: behind.format.or(before.format) == Some(Format::Json) }
     }
 
-    /// Shows a result: the document to a program, what `table` makes of it to a person.
+    /// Shows a result: to a program as a document, to a person as the text of `table`.
     pub(crate) fn show<T: Serialize>(self, result: &T, table: impl FnOnce(&T) -> String) -> Result<(), Failure> {
         if !self.json {
             return line(&table(result));
@@ -148,14 +148,14 @@ fn trimmed(table: &str) -> String {
     lines.join("\n")
 }
 
-/// A bar on standard error, drawn only when that is a terminal. Its position is in `total`'s unit, its message is free.
+/// A bar on standard error, drawn only on a terminal. Its position is in `total`'s unit, its message is free.
 pub(crate) fn bar(total: u64) -> ProgressBar {
     const TEMPLATE: &str = "{wide_bar} {percent:>3} %  {msg}  ETA {eta}";
     let style = ProgressStyle::with_template(TEMPLATE).expect("the template is constant and valid");
     ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10)).with_style(style)
 }
 
-/// As [`bar`], for bytes of which nobody knows how many come.
+/// As [`bar`], for an unknown number of bytes.
 pub(crate) fn bytes_counter() -> ProgressBar {
     let style = ProgressStyle::with_template("{bytes}  {bytes_per_sec}").expect("the template is constant and valid");
     ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)).with_style(style)

@@ -22,7 +22,7 @@ pub(crate) struct NodeView {
     said: Option<Said>,
 }
 
-/// What only a node that answers can say.
+/// The part of the view that only a node's answer has.
 #[derive(Debug, Serialize)]
 struct Said {
     role: &'static str,
@@ -74,7 +74,7 @@ struct Said {
     /// Lists that are being deleted, a line each.
     deletions: Vec<String>,
     upgrade_waits_for: Vec<String>,
-    /// None: the node makes none by itself.
+    /// None: the node schedules no backups.
     backups: Option<BackupsView>,
     peers: Vec<PeerView>,
 }
@@ -109,7 +109,7 @@ struct MissedView {
     reason: String,
 }
 
-/// Another node, as this one sees it.
+/// A node's view of another node.
 #[derive(Debug, Serialize)]
 struct PeerView {
     node: String,
@@ -131,7 +131,7 @@ pub(crate) struct GroupView {
     primary: Option<String>,
     /// `whole`, `degraded`, `no_primary` or `unreachable`, as `status --check` tells them apart.
     health: &'static str,
-    /// Why it is not whole.
+    /// Why the group is not whole.
     why: Option<String>,
     /// Nodes that answered.
     answered: usize,
@@ -151,7 +151,7 @@ struct ReportView {
 }
 
 impl GroupView {
-    /// Takes over what the nodes said.
+    /// Builds the view of the nodes' answers.
     pub(crate) fn new(group: &Group<'_>) -> Self {
         let primary = group.primary().map(|seen| group.name(seen));
         let (health, why) = match group.health() {

@@ -1,10 +1,11 @@
-//! Letters of foreign texts that would act on a terminal instead of being seen: shown as escapes. Files and pipes get them as they are.
+//! Escapes for letters of foreign texts that would act on a terminal instead of being seen. Files and pipes get such letters
+//! unchanged.
 //!
 //! Never changes output that a program reads.
 
 use std::borrow::Cow;
 
-/// A text in one line in which every letter is seen.
+/// A text in one line in which every letter is visible.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     if text.chars().any(acts) { Cow::Owned(escaped(text, |_| false)) } else { Cow::Borrowed(text) }
 }

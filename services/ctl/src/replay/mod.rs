@@ -1,5 +1,5 @@
-//! Sends a file of requests through HTTP Proxies: those of one record in order, those of different records side by side,
-//! each until it succeeds. Never sends one under two keys. Called by the verb `replay`.
+//! Sends a file of requests through HTTP Proxies: those of one record in order, those of different records side by side, each
+//! with retries until success. Never sends a request under two keys. Called by the verb `replay`.
 
 mod report;
 mod trace;
@@ -23,16 +23,16 @@ use self::{report::Meter, worker::Worker};
 pub(crate) use self::{report::Report, trace::Trace};
 use crate::{cluster::Cluster, export, failure::Failure, http_client::Target};
 
-/// What a replay needs to know.
+/// The plan of a replay.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// Where requests go; half of the workers begin at each.
+    /// Where requests go; the workers begin at them in turn.
     pub(crate) proxies: Vec<Target>,
     /// Workers, each with one request in flight.
     pub(crate) connections: usize,
-    /// How long one request is tried again.
+    /// Time limit for the retries of one request.
     pub(crate) retry_for: Duration,
-    /// Begins every key.
+    /// Prefix of every key.
     pub(crate) run_id: String,
     /// Requests a second at most, over all workers.
     pub(crate) rate: Option<u32>,
@@ -59,7 +59,7 @@ impl Pace {
     }
 }
 
-/// Reads which handle each record of a list has.
+/// Reads the handles of a list's records, by record id.
 pub(crate) async fn handles(cluster: &Cluster, list: &str) -> Result<HashMap<u64, u64>, Failure> {
     let columns = ["record_id", "handle"].map(str::to_owned);
     let mut export = export::begin(cluster, list, &columns, None).await?;
@@ -79,7 +79,7 @@ pub(crate) async fn handles(cluster: &Cluster, list: &str) -> Result<HashMap<u64
     Ok(handles)
 }
 
-/// Sends everything, and says how it went.
+/// Sends all requests, and returns the report.
 pub(crate) async fn run(trace: Trace, plan: Plan, bar: &ProgressBar) -> Report {
     let tasks = Tasks::new();
     let meter = Arc::new(Meter::new(bar.clone()));
@@ -91,11 +91,11 @@ pub(crate) async fn run(trace: Trace, plan: Plan, bar: &ProgressBar) -> Report {
         let mut worker = Worker::new(number, plan.clone(), meter.clone(), pace.clone(), tasks.clone());
         let (trace, next) = (trace.clone(), next.clone());
         tasks.spawn("replay worker", AtEnd::Quiet, async move {
-            // whoever is free takes the next record: its requests stay in order, and no worker is left with a long queue
+            // A free worker takes the next record: its requests stay in order, and no worker is left with a long queue.
             while let Some(record) = trace.records.get(next.fetch_add(1, Relaxed)) {
                 worker.replay(record).await;
             }
-            let _ = finished.send(()); // nobody waits any more when the command was interrupted
+            let _ = finished.send(()); // an interrupted command no longer waits
         });
         end
     });

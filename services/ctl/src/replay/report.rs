@@ -1,4 +1,4 @@
-//! What a replay measured. Never sends. Called by its workers, and by the verb that shows it.
+//! The measurements of a replay. Never sends. Called by its workers, and by the verb that shows the report.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ const EXAMPLES_MAX: usize = 5;
 pub(super) enum End {
     /// 200.
     Succeeded {
-        /// It was the answer of an earlier attempt, or of an earlier replay of the same file.
+        /// The answer was that of an earlier attempt, or of an earlier replay of the same file.
         replayed: bool,
     },
     /// Another status.
@@ -46,7 +46,7 @@ impl End {
 /// The result of a replay.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
-    /// Requests that ended; each counts once, however often it was sent.
+    /// Requests that ended; each counts once, whatever the number of attempts.
     pub(crate) requests: u64,
     /// Of those, ended in 200.
     pub(crate) succeeded: u64,

@@ -39,7 +39,7 @@ pub(crate) struct Step {
 pub(crate) struct Record {
     /// Its handle.
     pub(crate) handle: u64,
-    /// What is asked of it.
+    /// The requests on the record.
     pub(crate) steps: Vec<Step>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Trace {
     pub(crate) records: Vec<Record>,
     /// Of all records together.
     pub(crate) requests: u64,
-    /// SHA-256 of the file, hex, shortened: what makes two replays the same replay.
+    /// SHA-256 of the file, hex, shortened: the identity of a replay.
     pub(crate) digest: String,
 }
 

@@ -1,5 +1,5 @@
-//! One worker of a replay: a connection to a proxy, one request at a time, moved to the next proxy when one fails. Never
-//! goes on to a record's next request before the last one ended. Called by `replay`.
+//! One worker of a replay: a connection to a proxy, one request at a time, moved to the next proxy after a failure. Never
+//! goes on to a record's next request before the last request has ended. Called by `replay`.
 
 use std::{
     sync::Arc,
@@ -83,7 +83,7 @@ impl Worker {
     }
 }
 
-/// The key stands for the line: whoever replays the same file into the same list again gets the first answers.
+/// The key stands for the line: a second replay of the same file into the same list gets the first answers.
 fn post(run_id: &str, handle: u64, step: &Step) -> Post {
     Post {
         path: format!("/records/{handle}?req={}", step.req),
@@ -92,7 +92,8 @@ fn post(run_id: &str, handle: u64, step: &Step) -> Post {
     }
 }
 
-/// Not now, or nobody knows; under the same key both may be asked again. 502 and 408 are a load balancer's.
+/// Whether a retry under the same key is safe and may help: the request was not applied, or its outcome is unknown. 502 and
+/// 408 are a load balancer's.
 fn may_be_tried_again(status: u16) -> bool {
     matches!(status, 408 | 429 | 502 | 503 | 504)
 }

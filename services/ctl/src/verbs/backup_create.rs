@@ -1,5 +1,5 @@
-//! `backup create`: the state of a data node as a file, while the group serves. Never leaves half a file under the name that was
-//! asked for: what comes is checked as it comes, and the file appears when its trailer has come.
+//! `backup create`: the state of a data node as a file, while the group serves. Never leaves half a file under the name that
+//! was asked for: the bytes are checked on arrival, and the file appears after its trailer.
 
 use std::{
     io::{self, Write},
@@ -21,7 +21,7 @@ use crate::{
     print::{self, Out},
 };
 
-/// Until a node begins: its state must have everything that was acknowledged.
+/// Until a node begins: its state must have every acknowledged update.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a node may pause between two messages.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -48,7 +48,7 @@ struct Bytes<'a> {
     node: &'a Node,
 }
 
-/// At the named node, or at the first data node that can: one that is not primary has more time.
+/// Begins at the named node, or at the first data node that can: the backup first, since the primary has more work.
 async fn begin<'a>(cluster: &Cluster, group: &'a Group<'_>, args: &BackupCreateArgs) -> Result<Bytes<'a>, Failure> {
     let mut refusal = None;
     for node in candidates(group, args.node.as_deref())? {
@@ -81,7 +81,7 @@ async fn open(mut client: Client, request: CreateBackupRequest) -> Result<Stream
     Ok(client.create_backup(request).await?.into_inner())
 }
 
-/// Writes what comes, and checks it; the length.
+/// Writes and checks the bytes of a backup; returns its head, its trailer and its length.
 async fn copy(
     mut from: Bytes<'_>,
     mut to: impl Write,

@@ -1,6 +1,6 @@
 //! `backup restore`: has ocsd make the data directory of a node on this machine from a file, with the node stopped.
 //!
-//! Decides nothing: ocsd checks the file, the directory and whose they are, and says what is wrong.
+//! Decides nothing: ocsd checks the file, the directory and their owner, and reports faults.
 
 use std::{
     env,

@@ -1,6 +1,6 @@
 //! `dnc list`, `dnc check`, `dnc remove` and `dnc export`: Do-Not-Call entries, as a node streams them from one state.
 //!
-//! Never compares phones itself: which spellings are the same phone, the node says. Never changes a record.
+//! Never compares phones itself: the node decides which spellings are the same phone. Never changes a record.
 
 use std::{
     io::{self, BufWriter, Write},
@@ -35,19 +35,19 @@ const COLUMNS: [&str; 7] = ["phone", "given", "since", "list", "list_dbid", "kin
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct EntryView {
-    /// The form in which it is compared.
+    /// The form in which the phone is compared.
     phone: String,
-    /// As it was given when the entry was made.
+    /// The phone as given when the entry was made.
     given: String,
     /// RFC 3339, UTC.
     since: String,
-    /// The list for which it holds; none: all lists.
+    /// The list for which the entry holds; none: all lists.
     list_dbid: Option<u32>,
     /// Its name; none: all lists, or the list is deleted.
     list: Option<String>,
     /// `phone` or `customer`.
     kind: &'static str,
-    /// Why, in the words of the request that gave one last; none: none did.
+    /// The message of the last request that gave one, if any.
     message: Option<String>,
 }
 
@@ -55,7 +55,7 @@ struct EntryView {
 struct CheckView {
     phone: String,
     listed: bool,
-    /// The forms in which it is compared: one, or two until all rows stand under the newest.
+    /// The forms in which the phone is compared: one, or two until all rows stand under the newest form.
     forms: Vec<String>,
     entries: Vec<EntryView>,
 }
@@ -67,7 +67,7 @@ struct RemovedView {
     left: Vec<EntryView>,
 }
 
-/// Entries under way from a node.
+/// Entries in flight from a node.
 #[derive(Debug)]
 struct Entries {
     forms: Vec<String>,
@@ -89,7 +89,7 @@ impl Entries {
         cluster.on_any(RETRY_FOR, open).await
     }
 
-    /// Some more; none at the end.
+    /// The next entries; none at the end.
     async fn more(&mut self) -> Result<Option<Vec<EntryView>>, Failure> {
         let entries = match self.next.take() {
             Some(entries) => Some(entries),
@@ -179,7 +179,7 @@ fn check_table(view: &CheckView) -> String {
     }
 }
 
-/// Takes one entry back, and says which others go on stopping calls.
+/// Takes one entry back, and names the other entries that still stop calls.
 pub(crate) async fn remove(cluster: &Cluster, out: Out, args: &DncRemoveArgs) -> Result<(), Failure> {
     not_empty(&args.phone)?;
     let list = args.list.clone().unwrap_or_default();
@@ -196,7 +196,7 @@ pub(crate) async fn remove(cluster: &Cluster, out: Out, args: &DncRemoveArgs) ->
     })
 }
 
-/// After an attempt whose outcome is not known, "there is none" means that it was ours.
+/// After an attempt of unknown outcome, "there is none" means that the attempt had succeeded.
 async fn take_back(cluster: &Cluster, request: RemoveDoNotCall) -> Result<bool, Failure> {
     let maybe_ours = AtomicBool::new(false);
     let attempt = |mut client: Client| {
@@ -233,7 +233,7 @@ fn others(left: &[EntryView]) -> String {
     format!("; an entry stays for {}: `dnc remove --list` takes that of one list back", print::visible(&scopes))
 }
 
-/// Writes to standard output or to a file, which appears when it is whole.
+/// Writes to standard output or to a file, which appears once complete.
 pub(crate) async fn export(cluster: &Cluster, args: &DncExportArgs) -> Result<(), Failure> {
     if args.output.as_deref().is_some_and(is_format) {
         let line = "an export is CSV, and -o names its file here: ./json is a file of that name";

@@ -1,5 +1,5 @@
-//! `drill`: moves, kills, stops or cuts off the primary, or stops the witness, under load. Never run against a group that somebody relies on without knowing what
-//! it does: it adds a list named `drill-<time>`, which goes at the end, and does harm.
+//! `drill`: moves, kills, stops or cuts off the primary, or stops the witness, under load. Never run a drill against a group
+//! in use without an announcement: a drill adds a list named `drill-…`, which is deleted at the end, and does harm.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::{
     print::Out,
 };
 
-/// Shows the report; fails if an acknowledged update was lost, one was applied twice, or not all rounds could be run.
+/// Shows the report; fails if an acknowledged update was lost or applied twice, or if not all rounds could be run.
 /// `ca`: the authority of HTTPS front ends.
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &DrillArgs, ca: Option<&Path>) -> Result<(), Failure> {
     let proxies = Target::parse_all(args.proxies.named(), ca)?;

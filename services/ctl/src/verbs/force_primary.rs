@@ -1,5 +1,5 @@
-//! `force-primary`: an operator lets a node lead alone. Shows what the node has before anything is changed; whether it may be
-//! done, the node decides.
+//! `force-primary`: an operator lets a node lead alone. Shows the state of the node's log before anything is changed; the
+//! node decides whether the order is allowed.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,9 @@ use crate::{
 
 /// For one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Until the node leads: it drains, takes its whole log into its state, and starts again.
+/// Until the node leads: the node drains, applies its whole log, and starts again.
 const LEADS_TIMEOUT: Duration = Duration::from_secs(120);
-/// How the reason of a dry run begins that could be carried out.
+/// Beginning of the reason of a dry run whose order would be carried out.
 const DRY_RUN: &str = "dry run";
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -35,7 +35,7 @@ struct View {
     reason: String,
 }
 
-/// Asks what would be lost, says it, gives the order, and waits until the node leads.
+/// Shows the possible loss, gives the order, and waits until the node leads.
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ForcePrimaryArgs) -> Result<(), Failure> {
     let group = group::survey(cluster).await;
     let Some(seen) = group.named(&args.node) else {
@@ -72,7 +72,7 @@ fn refused(reply: &ForcePrimaryReply) -> Failure {
     Failure::Refused(format!("force-primary refused: {}", reply.reason))
 }
 
-/// What must be known before.
+/// The facts that an operator must know before the order.
 fn warning(reply: &ForcePrimaryReply) -> String {
     let loss = if reply.may_lose {
         format!("Acknowledged updates that exist only on {} WILL BE LOST.", reply.fence.join(" or "))

@@ -32,7 +32,7 @@ struct Change {
     pause_ms: u64,
 }
 
-/// Any data node knows it.
+/// Asks any data node.
 pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
     let ask =
         |mut client: crate::cluster::Client| async move { Ok(client.history(HistoryRequest {}).await?.into_inner()) };

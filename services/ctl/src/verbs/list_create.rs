@@ -1,4 +1,4 @@
-//! `list create`: makes a list, and fills it from a file. Never creates one when the file cannot be imported at all.
+//! `list create`: makes a list, and fills the list from a file. Never creates a list when the file cannot be imported at all.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -17,7 +17,7 @@ use crate::{
     verbs::list_import::{self, Prepared},
 };
 
-/// How long to look for a node that takes it, over a failover.
+/// How long to look for a node that accepts the order, over a failover.
 const RETRY_FOR: Duration = Duration::from_secs(15);
 
 /// Reads the file's header first: a file without contact_info leaves nothing behind.
@@ -42,7 +42,8 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListCreateArgs) -> R
     }
 }
 
-/// Creates a list at any node. After an attempt whose outcome is not known, "there is one already" means that it was ours.
+/// Creates a list at any node. After an attempt of unknown outcome, "there is one already" means that the attempt had
+/// succeeded.
 pub(crate) async fn create(cluster: &Cluster, name: &str, time_zone: &str) -> Result<(), Failure> {
     let request = CreateList { name: name.to_owned(), time_zone: time_zone.to_owned(), fields: Vec::new() };
     let maybe_ours = AtomicBool::new(false);

@@ -1,7 +1,7 @@
-//! `list delete`: a list goes with its records. Names the list and its records first, and waits until nothing is left; the primary goes on by
-//! itself where nobody waits.
+//! `list delete`: a list goes with its records. Names the list and its records first, and waits until nothing is left; the
+//! primary also finishes a deletion for which no client waits.
 //!
-//! Never decides whether clients use the list: the node says it.
+//! Never decides whether clients use the list: the node does.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -21,18 +21,18 @@ use crate::{
 
 /// How long to look for a node that answers, over a failover.
 const RETRY_FOR: Duration = Duration::from_secs(15);
-/// For the order: the node looks at the records first, whether clients use them.
+/// For the order: the node first checks the records for use by clients.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(180);
 /// Until nothing is left.
 const WAIT: Duration = Duration::from_secs(3600);
-/// How often the rest is counted.
+/// Pause between two counts of the rest.
 const LOOK: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Serialize)]
 struct View {
     list: String,
     dbid: u32,
-    /// That it had.
+    /// Records that the list had.
     records: u64,
 }
 
@@ -68,8 +68,8 @@ async fn lists(cluster: &Cluster, name: &str) -> Result<Vec<ListInfo>, Failure> 
     cluster.on_any(RETRY_FOR, ask).await
 }
 
-/// Has the list marked at any node; from then on its records are gone for every client. After an attempt whose outcome is not known,
-/// "there is no such list" means that it was ours.
+/// Has the list marked at any node; from then on its records are gone for every client. After an attempt of unknown outcome,
+/// "there is no such list" means that the attempt had succeeded.
 pub(crate) async fn order(cluster: &Cluster, list: &str, in_use: bool) -> Result<(), Failure> {
     let request = DeleteListRequest { list: list.to_owned(), in_use };
     let maybe_ours = AtomicBool::new(false);
@@ -93,8 +93,8 @@ pub(crate) async fn order(cluster: &Cluster, list: &str, in_use: bool) -> Result
     cluster.on_any_within(ORDER_TIMEOUT, RETRY_FOR, attempt).await
 }
 
-/// Looks until the list is gone, and returns the most records that it was seen with: some may have been added before the order. A list
-/// that was made anew under its name has another DBID.
+/// Polls until the list is gone, and returns the highest count of its records: clients may have added some before the order.
+/// A new list of the same name has another DBID.
 async fn wait(cluster: &Cluster, list: &ListInfo) -> Result<u64, Failure> {
     let (began, bar, mut records) = (Instant::now(), print::bar(list.records), list.records);
     loop {

@@ -1,5 +1,5 @@
-//! `list export`: the records of a list as CSV. Never leaves a half-written file under the name that was asked for, and never changes
-//! the mode of a file that was there.
+//! `list export`: the records of a list as CSV. Never leaves a half-written file under the name that was asked for, and never
+//! changes the mode of an existing file.
 
 use std::{
     borrow::Cow,
@@ -18,10 +18,11 @@ use crate::{
     print,
 };
 
-/// Names of standard output. The system would open it anew, and begin at its start where it is a file.
+/// Names of standard output. Opening such a name would start at the beginning of a file to which standard output is
+/// redirected.
 const STANDARD_NAMES: [&str; 4] = [STANDARD, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
-/// Writes to standard output or to a file, which appears when it is whole. `format` is the one before the verb.
+/// Writes to standard output or to a file, which appears once complete. `format` is the option before the verb.
 pub(crate) async fn run(cluster: &Cluster, format: FormatArg, args: &ListExportArgs) -> Result<(), Failure> {
     let word = args.output.as_deref().filter(|path| is_format(path)).map(|path| path.display().to_string());
     if let Some(word) = word.or_else(|| (format.format == Some(Format::Json)).then(|| "json".to_owned())) {
@@ -43,7 +44,7 @@ pub(crate) async fn run(cluster: &Cluster, format: FormatArg, args: &ListExportA
     Ok(())
 }
 
-/// With other verbs, `-o` says how to show the result.
+/// Whether a path is a format: with other verbs, `-o` names the format of the result.
 pub(super) fn is_format(path: &Path) -> bool {
     ["json", "table"].map(Path::new).contains(&path)
 }

@@ -22,11 +22,11 @@ struct View {
     records: u64,
     next_record_id: u64,
     next_chain_id: u64,
-    /// It goes with its records, which are gone for every client; `records` are those that are left.
+    /// The list is being deleted with its records, which are gone for every client; `records` are those that are left.
     deleting: bool,
-    /// Of one list: records that were looked at; none: its nodes run an older release, or are busy.
+    /// Of a single list: records that the count covers; none: its nodes run an older release, or are busy.
     counted: Option<u64>,
-    /// Of these, records whose window is empty: they are never dialled.
+    /// Of these, records whose window is empty, and which are never dialled.
     never_open: Option<u64>,
     fields: Vec<FieldView>,
 }

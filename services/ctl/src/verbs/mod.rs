@@ -44,7 +44,7 @@ fn without_a_node(cli: &Cli) -> Option<Result<(), Failure>> {
     }
 }
 
-/// Does what the command line says.
+/// Runs the verb of the command line.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let before = cli.format;
     if let Some(done) = without_a_node(&cli) {

@@ -1,4 +1,4 @@
-//! `mode set`: ends single-copy. Whether the group is ready for it, the primary decides.
+//! `mode set`: ends single-copy. The primary decides whether the group is ready.
 
 use std::time::Duration;
 

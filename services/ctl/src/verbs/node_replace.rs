@@ -1,7 +1,7 @@
-//! `node replace`: follows a node on its way back into the group under a new id, or begins it with one that runs.
+//! `node replace`: follows a node on its way back into the group under a new id; a running node is made to leave first.
 //!
-//! Never changes the membership: the node asks, and the primary takes it in (R11 one-id-one-log). Ends when it votes and its old
-//! id is out, which is one step.
+//! Never changes the membership: the node asks, and the primary takes the node in (R11 one-id-one-log). Ends when the node
+//! votes and its old id is out, which is one step.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use crate::{
 /// A large state takes its time.
 const TIMEOUT: Duration = Duration::from_secs(600);
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-/// Between two looks.
+/// Pause between two surveys.
 const LOOK: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Serialize)]
@@ -30,16 +30,16 @@ struct View {
     took_ms: u64,
 }
 
-/// How far it is.
+/// The progress of a replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// It has not asked yet.
+    /// The node has not asked yet.
     Awaited,
-    /// It catches up, so many entries behind as far as known.
+    /// The node catches up as a learner; its lag, entries, if known.
     Learner(Option<u64>),
-    /// It votes, and is not heard yet.
+    /// The node is a voter, and the primary does not hear it yet.
     Silent,
-    /// It votes under this id.
+    /// The node votes under this id.
     Voter(u64),
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &NodeReplaceArgs) -> 
     out.show(&view, |view| format!("{} is a full member again, after {:.1} s", view.node, view.took_ms as f64 / 1000.0))
 }
 
-/// What the primary knows of the node now, if it may be replaced.
+/// The primary's view of the node, if the node may be replaced.
 fn check(group: &Group<'_>, node: &str, live: bool) -> Result<PeerLag, Failure> {
     let refused = |why: String| Err(Failure::Refused(why));
     let primary = group.primary().ok_or_else(|| {
@@ -104,7 +104,7 @@ async fn give_up(cluster: &Cluster, group: &Group<'_>, node: &str) -> Result<(),
     }
 }
 
-/// Looks until it votes under another id, and tells each step once.
+/// Surveys the group until the node votes under another id, and reports each step once.
 async fn wait(cluster: &Cluster, node: &str, old: &PeerLag, began: Instant) -> Result<u64, Failure> {
     let mut told = None;
     loop {
@@ -126,7 +126,7 @@ async fn wait(cluster: &Cluster, node: &str, old: &PeerLag, began: Instant) -> R
     }
 }
 
-/// None: there is no primary to say it.
+/// The step that the primary reports; none without a primary.
 fn step(group: &Group<'_>, node: &str, old: &PeerLag) -> Option<Step> {
     let peers = &group.primary()?.role()?.peers;
     let peer = peers.iter().find(|peer| peer.node == node)?;

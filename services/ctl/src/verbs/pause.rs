@@ -1,4 +1,4 @@
-//! `pause` and `resume` of automatic failover. Never asks a node again by itself: what it says is what one attempt brought.
+//! `pause` and `resume` of automatic failover. Never retries by itself: the result is that of one attempt.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     print::Out,
 };
 
-/// Longer than a node's own deadline of 10 s, so that its answer is what is heard.
+/// Longer than a node's own deadline of 10 s, so that the node's answer comes first.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Serialize)]
@@ -35,7 +35,8 @@ pub(crate) async fn pause(cluster: &Cluster, out: Out) -> Result<(), Failure> {
     })
 }
 
-/// Asks every node, since there may be no primary: the nodes that answer then elect one. One that has settled it is enough.
+/// Asks every node, since there may be no primary: the nodes that answer then elect one. The success of a single node is
+/// enough.
 pub(crate) async fn resume(cluster: &Cluster, out: Out) -> Result<(), Failure> {
     let answers = join_all(cluster.nodes().iter().map(|node| ask(cluster, node, false))).await;
     if !answers.iter().flatten().any(|reply| reply.done) {

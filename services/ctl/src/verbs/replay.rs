@@ -42,7 +42,7 @@ fn fresh() -> String {
     format!("{:016x}", rand::random::<u64>())
 }
 
-/// The same for the same file and list: an interrupted replay goes on when it is run again.
+/// The run id of a file and a list, always the same: an interrupted replay goes on when run again.
 fn stable(list: &str, digest: &str) -> String {
     let hash = Sha256::new().chain_update(list).chain_update([0]).chain_update(digest).finalize();
     hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()

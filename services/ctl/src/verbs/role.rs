@@ -1,4 +1,4 @@
-//! `role`: who is primary, as each node sees it. Never changes anything.
+//! `role`: the primary, as each node sees it. Never changes anything.
 
 use crate::{
     cluster::Cluster,

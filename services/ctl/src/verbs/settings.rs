@@ -36,7 +36,7 @@ struct OptionView {
     value: String,
 }
 
-/// Any data node knows them.
+/// Any data node answers.
 pub(crate) async fn show(cluster: &Cluster, out: Out) -> Result<(), Failure> {
     let ask = |mut client: Client| async move { Ok(client.show_settings(ShowSettingsRequest {}).await?.into_inner()) };
     out.show(&view(cluster.on_any(RETRY_FOR, ask).await?), table)
@@ -78,7 +78,7 @@ struct Change {
     to: String,
 }
 
-/// Any data node takes it to the primary. Setting the same again changes nothing.
+/// Any data node forwards the order to the primary. Setting the same value again changes nothing.
 pub(crate) async fn set(cluster: &Cluster, out: Out, args: &SettingsSetArgs) -> Result<(), Failure> {
     let setting = |(key, value): &(String, String)| Setting { key: key.clone(), value: value.clone() };
     let request = SetSettings { settings: args.settings.iter().map(setting).collect() };
@@ -93,7 +93,7 @@ pub(crate) async fn set(cluster: &Cluster, out: Out, args: &SettingsSetArgs) -> 
     out.show(&Changes { changed: changes(&done.attributes) }, changed)
 }
 
-/// Every option that changed is there twice: before and now.
+/// Every changed option comes twice: before and now.
 fn changes(pairs: &[Attribute]) -> Vec<Change> {
     let text = |pair: &Attribute| match pair.value.as_ref().and_then(|value| value.kind.as_ref()) {
         Some(Kind::Str(text)) => text.clone(),

@@ -1,5 +1,5 @@
-//! `upgrade finalize`: raises the versions of the group's formats and rules. Whether every node knows them, the primary decides; its
-//! answer comes when its state decides by the new rules.
+//! `upgrade finalize`: raises the versions of the group's formats and rules. The primary decides whether every node knows
+//! them, and answers once its state decides by the new rules.
 
 use std::time::Duration;
 

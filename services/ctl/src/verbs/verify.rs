@@ -1,6 +1,6 @@
-//! `verify`: every data node recomputes its digest from its rows; compared with what it recorded, and across nodes, at the index
-//! at which they stand or at the newest one at which all of them kept a digest.
-//! Says which node is wrong and what comes of it. Never repairs anything: a node that finds itself wrong does.
+//! `verify`: every data node recomputes its digest from its rows. The digest is compared with the recorded one, and across
+//! nodes: at the current index if they share one, else at the newest index at which all of them kept a digest.
+//! Names the wrong node and the consequence. Never repairs anything: a node that finds itself wrong does.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(600);
 /// How often to ask nodes that stand at different indexes.
 const ATTEMPTS: usize = 5;
-/// Between two attempts: a node that is a moment behind moves meanwhile.
+/// Pause between two attempts: a node that is a moment behind moves meanwhile.
 const PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Serialize)]
@@ -28,11 +28,11 @@ struct View {
     equal: bool,
     /// Whether the nodes were compared with each other.
     compared: bool,
-    /// The index at which they were; none: not at all.
+    /// The index of the comparison; none: no comparison.
     compared_at: Option<u64>,
-    /// Nodes whose rows are not what they recorded.
+    /// Nodes whose rows differ from their recorded digest.
     wrong: Vec<String>,
-    /// What it means and what to do; empty: nothing.
+    /// The meaning of the result and the remedy; empty: all is well.
     advice: String,
     nodes: Vec<NodeView>,
 }
@@ -47,7 +47,7 @@ struct NodeView {
     equal: bool,
 }
 
-/// Fails on any difference, where a node stands still behind another one, and when a data node could not be asked or compared.
+/// Fails on any difference, on a node that stands still behind another, and on a data node that was not asked or compared.
 pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
     let group = group::survey(cluster).await;
     let nodes: Vec<&Node> = group.data_nodes().map(|(seen, _)| seen.node).collect();
@@ -95,7 +95,7 @@ async fn ask_all(cluster: &Cluster, nodes: &[&Node]) -> Result<Vec<VerifyReply>,
     join_all(asked).await.into_iter().collect()
 }
 
-/// What the answers mean, and whether asking again could show more. `first`: what the same nodes answered before.
+/// The verdict on the answers, and whether a further attempt could show more. `first`: earlier answers of the same nodes.
 fn compare(replies: &[VerifyReply], first: Option<&[VerifyReply]>) -> (View, bool) {
     let nodes: Vec<NodeView> = replies.iter().map(NodeView::of).collect();
     let wrong: Vec<String> = nodes.iter().filter(|node| !node.equal).map(|node| node.node.clone()).collect();
@@ -149,7 +149,7 @@ fn recomputed_same(replies: &[VerifyReply]) -> bool {
     replies.windows(2).all(|pair| pair[0].recomputed == pair[1].recomputed)
 }
 
-/// The newest index at which every node has a digest, and whether it is the same one.
+/// The newest index at which every node has a digest, and whether these digests are equal.
 fn kept_same(replies: &[VerifyReply]) -> (Option<u64>, bool) {
     let mut by_index: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
     for reply in replies {
@@ -162,7 +162,7 @@ fn kept_same(replies: &[VerifyReply]) -> (Option<u64>, bool) {
     common.map_or((None, true), |(index, digests)| (Some(index), digests.windows(2).all(|pair| pair[0] == pair[1])))
 }
 
-/// Nodes that are behind another one and have not moved since the first answers.
+/// Nodes that are behind another node and have not moved since the first answers.
 fn standing(replies: &[VerifyReply], first: &[VerifyReply]) -> Vec<String> {
     let newest = replies.iter().map(|reply| reply.index).max().unwrap_or(0);
     let moved = |reply: &VerifyReply| first.iter().any(|one| one.node == reply.node && one.index != reply.index);

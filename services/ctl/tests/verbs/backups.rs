@@ -72,7 +72,7 @@ async fn a_file_that_exists_is_replaced_by_force_alone_and_a_device_never() {
     assert_eq!(forced.code, 0, "{}", forced.err);
     assert!(fs::read(&place).unwrap() == whole && link.is_symlink());
     for (device, code) in [("/dev/null", 0), ("/dev/full", 1)] {
-        let link = dir.path().join(device.trim_start_matches("/dev/")); // a fault would replace it, and not the machine's device
+        let link = dir.path().join(device.trim_start_matches("/dev/")); // a fault would replace the link, not the device
         std::os::unix::fs::symlink(device, &link).unwrap();
         let ran = ocsctl(&double, &["backup", "create", link.to_str().unwrap(), "--force"]).await;
         assert_eq!((ran.code, ran.err.contains("No space left")), (code, code == 1), "{}", ran.err);

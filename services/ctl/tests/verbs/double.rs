@@ -1,5 +1,5 @@
 //! Two data nodes that share one state, each with an HTTP Proxy: just enough of the control API and of HTTP to answer
-//! `ocsctl`, and knobs to misbehave. Never stands for what the rules of lists are.
+//! `ocsctl`, and knobs to misbehave. Never a model of the rules of lists.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,7 +30,7 @@ use tonic::{
     transport::{Certificate, Identity, Server, ServerTlsConfig},
 };
 
-/// What both nodes hold, and how they are to misbehave.
+/// The state of both nodes, and their misbehaviour.
 #[derive(Default)]
 pub(crate) struct State {
     /// Rows by list, under the columns `record_id`, `contact_info`, `handle`.
@@ -70,9 +70,9 @@ pub(crate) struct State {
     pub(crate) http_addresses: [String; 2],
     /// Warnings of the second node.
     pub(crate) warning_of_b: Option<String>,
-    /// What `CreateBackup` gives.
+    /// The bytes that `CreateBackup` streams.
     pub(crate) backup: Vec<u8>,
-    /// What the second node recomputes.
+    /// The digest that the second node recomputes.
     pub(crate) digest_of_b: String,
     pub(crate) entries_of_b_more: u64,
     /// The one option of the rules.
@@ -83,7 +83,7 @@ pub(crate) struct State {
     pub(crate) records_before_deletion: u64,
     /// A list that is being deleted, and its records.
     going: Option<(String, u64)>,
-    /// Do-Not-Call entries; a phone is compared as it is.
+    /// Do-Not-Call entries; phones are compared as given.
     pub(crate) entries: Vec<DoNotCallEntry>,
 }
 
@@ -93,7 +93,7 @@ impl State {
     }
 }
 
-/// The stand-ins, for as long as it lives.
+/// The stand-ins, stopped on drop.
 pub(crate) struct Double {
     pub(crate) state: Arc<Mutex<State>>,
     controls: [String; 2],
@@ -411,7 +411,7 @@ impl control_server::Control for Node {
         Ok(Response::new(tokio_stream::iter(messages)))
     }
 
-    /// Takes a list away at once, unless it has a record and `in_use` does not stand in the request.
+    /// Deletes a list at once, unless the list has a record and the request lacks `in_use`.
     async fn delete_list(&self, request: Request<DeleteListRequest>) -> Result<Response<DeleteListReply>, Status> {
         let mut state = self.state.lock().unwrap();
         let asked = request.into_inner();
@@ -525,7 +525,7 @@ where
 {
     let service = service_fn(|request| answer(name, state.clone(), request));
     let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let _ = stopping.run_until_cancelled(connection).await; // one that is cut ends in an error
+    let _ = stopping.run_until_cancelled(connection).await; // a cut connection ends in an error
 }
 
 /// An error cuts the connection.

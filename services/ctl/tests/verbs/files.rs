@@ -221,7 +221,7 @@ async fn an_export_goes_through_fifos_devices_and_links_and_keeps_modes() {
     fs::set_permissions(place("private"), Permissions::from_mode(0o600)).unwrap();
     fs::write(place("target"), "stale").unwrap();
     symlink("target", place("link")).unwrap();
-    symlink("/dev/null", place("null")).unwrap(); // a link: what a fault would replace is not the machine's device
+    symlink("/dev/null", place("null")).unwrap(); // a fault would replace the link, not the device
     let script = "to() { ocsctl list export demo --columns contact_info -o \"$1\"; }; \
                   mkfifo fifo && { cat fifo > got & to fifo && wait; } && to private && to link && to null && \
                   if mknod device c 1 3 2>/dev/null && : 2>/dev/null > device; then to device; fi";

@@ -1,4 +1,4 @@
-//! What `ocsctl` says of the group, and its exit codes.
+//! The report of `ocsctl` on the group, and its exit codes.
 
 use ocs_proto::control::UpgradeReply;
 

@@ -103,7 +103,7 @@ async fn an_export_is_csv_and_a_file_appears_whole() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "of yesterday");
     assert_eq!(ocsctl(&double, &["list", "export", "demo", "-o", path.to_str().unwrap()]).await.code, 0);
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("record_id,"));
-    let link = dir.path().join("full"); // a link: what a fault would replace is not the machine's device
+    let link = dir.path().join("full"); // a fault would replace the link, not the machine's device
     std::os::unix::fs::symlink("/dev/full", &link).unwrap();
     let full = ocsctl(&double, &["list", "export", "demo", "-o", link.to_str().unwrap()]).await;
     assert_eq!((full.code, full.err.contains("No space left")), (1, true), "{}", full.err);

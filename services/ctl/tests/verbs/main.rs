@@ -1,5 +1,5 @@
-//! `ocsctl` as a process against stand-ins for nodes and HTTP Proxies on real sockets. What real nodes do with these calls
-//! is shown by the end-to-end tests; here it is what the command line makes of their answers.
+//! `ocsctl` as a process against stand-ins for nodes and HTTP Proxies on real sockets. These tests show how the command line
+//! treats the nodes' answers; the end-to-end tests show how real nodes treat the calls.
 
 #![allow(clippy::unwrap_used)] // a helper that cannot go on fails its test
 
@@ -17,7 +17,7 @@ use std::process::Output;
 
 use double::Double;
 
-/// What a run of `ocsctl` left behind.
+/// The result of a run of `ocsctl`.
 struct Ran {
     code: i32,
     out: String,
@@ -54,7 +54,7 @@ async fn ocsctl(double: &Double, words: &[&str]) -> Ran {
     ocsctl_at(&double.endpoints(), words).await
 }
 
-/// An address where nobody listens.
+/// An address without a listener.
 async fn nobody() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().to_string()

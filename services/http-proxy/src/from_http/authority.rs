@@ -12,7 +12,7 @@ const NAME_BYTES_MAX: usize = 255;
 /// Digits of a port, at most.
 const PORT_DIGITS_MAX: usize = 5;
 
-/// The host that a request addresses, with its port; none where it names none.
+/// The host that a request addresses, with its port; none if the request names no host.
 ///
 /// HTTP/1.1 asks for exactly one `Host`, HTTP/1.0 for at most one; an absolute-form target must agree with it.
 ///
@@ -108,7 +108,7 @@ fn is_ipv6(host: &str) -> bool {
     address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 
-/// A name or an IPv4 address: percent-encoded ones are nobody's.
+/// A name or an IPv4 address; percent-encoded names are refused.
 fn is_name(host: &str) -> bool {
     let fits = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
     fits && host.len() <= NAME_BYTES_MAX && host.bytes().any(|byte| byte.is_ascii_alphanumeric())
@@ -184,7 +184,7 @@ mod tests {
             ("http://user:word@ocs.example/lists/demo", "ocs.example", "user-info"),
             ("http://ocs.example:99999/lists/demo", "ocs.example", "names no host"),
         ] {
-            let Ok(target) = target.parse::<Uri>() else { continue }; // what is no URI never comes here
+            let Ok(target) = target.parse::<Uri>() else { continue }; // hyper refuses a target that is no URI
             assert!(asked(&target, &[host], Version::HTTP_11).unwrap_err().contains(why), "{target} {host}");
         }
     }

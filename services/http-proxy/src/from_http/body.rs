@@ -1,6 +1,6 @@
-//! Bodies and queries to pairs: the content decides what a body is, never its `Content-Type` (spec 4, MEASURED).
+//! Bodies and queries to pairs: the content decides the form of a body, never its `Content-Type` (spec 4, MEASURED).
 //!
-//! Knows nothing of attributes; what a value means is `value`'s to say. Called by `from_http` alone.
+//! Knows nothing of attributes; `value` decides the meaning of a value. Called by `from_http` alone.
 
 use std::{borrow::Cow, fmt};
 
@@ -100,7 +100,7 @@ pub(super) fn decode<'a>(body: &'a [u8], charset: &'static Encoding) -> Result<C
 /// The attributes of a body: `{` first is JSON, else `k=v` pairs are a form, and a blank body says nothing.
 ///
 /// # Errors
-/// BAD_BODY for anything else: a body that nobody understood changes nothing (spec 4).
+/// BAD_BODY for anything else: a body that is not understood changes nothing (spec 4).
 pub(super) fn content<'a>(text: &'a str, charset: &'static Encoding) -> Result<Content<'a>, Refusal> {
     let text = text.trim_matches(BLANKS);
     if text.starts_with('{') {
@@ -133,7 +133,7 @@ fn form_pairs<'a>(text: &'a str, charset: &'static Encoding, place: &str) -> Res
     })
 }
 
-/// The value of a form; a phone whose number begins with a bare `+` keeps it, as its client meant it (spec 2).
+/// The value of a form; a phone whose number begins with a bare `+` keeps this `+`, as its client meant it (spec 2).
 fn form_value<'a>(name: &str, value: &'a str, charset: &'static Encoding) -> Option<Cow<'a, str>> {
     let meant = if name.eq_ignore_ascii_case(key::PHONE) { meant_plus(value, charset) } else { None };
     let Some(at) = meant else { return form_text(value, charset) };
@@ -192,7 +192,7 @@ fn bad_json(error: &serde_json::Error) -> Refusal {
     Refusal::new(RefusalCode::BadBody, format!("the body is no JSON object: {error}"))
 }
 
-/// Text that borrows from the body where it has no escapes.
+/// Text that borrows from the body unless escapes must be undone.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 

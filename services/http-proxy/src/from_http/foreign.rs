@@ -1,6 +1,6 @@
 //! Bodies that are neither a JSON object nor a form: the name of each kind, and the form that a client can send instead (spec 4).
 //!
-//! Never takes anything from such a body: a record must not be closed by a body that nobody understood. Called by `body` alone.
+//! Never takes anything from such a body: a body that is not understood must not close a record. Called by `body` alone.
 
 use outbound::{Refusal, RefusalCode};
 

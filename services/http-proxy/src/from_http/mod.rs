@@ -1,6 +1,6 @@
 //! HTTP to [`outbound::Request`]: pure translation, or a refusal (spec 2, 3, 4).
 //!
-//! Never does IO and never asks the node. What a path segment, a query parameter, a header or a byte of a body means is
+//! Never does IO and never asks the node. The meaning of a path segment, a query parameter, a header or a byte of a body is
 //! decided here and nowhere else. Called by `serve`, once a request.
 
 mod authority;
@@ -28,7 +28,7 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 pub const TENANT_BYTES_MAX: usize = 255;
 /// See [`TENANT_BYTES_MAX`].
 pub const IDENTIFIER_BYTES_MAX: usize = 1024;
-/// Characters of what a client sent that a message to it shows.
+/// Characters of a client's text that a message quotes.
 const SHOWN_CHARS_MAX: usize = 64;
 
 /// One HTTP request, its body read.
@@ -44,11 +44,11 @@ pub struct Incoming<'a> {
     pub headers: &'a HeaderMap,
     /// The whole body.
     pub body: &'a [u8],
-    /// How the bytes of a body are read that names no charset (option `encoding`).
+    /// Encoding of a body that names no charset (option `encoding`).
     pub encoding: &'static Encoding,
 }
 
-/// What HTTP asked for.
+/// The translation of an HTTP request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Translated {
     /// A request for the node.
@@ -57,12 +57,12 @@ pub enum Translated {
     Options(&'static str),
 }
 
-/// Why a request is refused before it reaches the rules.
+/// Why a request is refused before any rule is applied.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// What the client is told.
+    /// The refusal that the client gets.
     pub refusal: Refusal,
-    /// The request name, where one was recognised.
+    /// The verb, if its name was recognised.
     pub verb: Option<Verb>,
     /// Value of the `Allow` header of a 405.
     pub allow: Option<&'static str>,
@@ -97,7 +97,7 @@ fn allow(kind: ResourceType) -> &'static str {
     }
 }
 
-/// What method and `req` ask for together (spec 3: POST and PUT do anything, GET only what reads).
+/// The verb of method and `req` together (spec 3: POST and PUT take every verb, GET only verbs that read).
 fn verb(method: &Method, kind: ResourceType, req: Option<&str>) -> Result<Verb, Rejected> {
     let changes = *method == Method::POST || *method == Method::PUT;
     match req {
@@ -147,7 +147,7 @@ fn check_limits(of_query: &[body::Pair<'_>], of_body: &[body::Pair<'_>]) -> Resu
     Ok(())
 }
 
-/// The attributes of query and body, of which the body wins, and how they were sent, as far as the rules ask.
+/// The attributes of query and body, of which the body wins, and the facts about their origin that the rules need.
 fn attributes(
     verb: Verb,
     of_query: Vec<body::Pair<'_>>,
@@ -172,7 +172,7 @@ fn attributes(
     Ok((attributes, sent))
 }
 
-/// Of pairs with one key only the last counts, even if it is `null` (spec 4).
+/// Only the last pair of a key counts, even a `null` (spec 4).
 fn last_wins(pairs: Vec<body::Pair<'_>>) -> impl Iterator<Item = body::Pair<'_>> {
     let is_last = |(at, (name, _)): (usize, &body::Pair<'_>)| {
         !pairs[at + 1..].iter().any(|(later, _)| later.eq_ignore_ascii_case(name))
@@ -181,7 +181,7 @@ fn last_wins(pairs: Vec<body::Pair<'_>>) -> impl Iterator<Item = body::Pair<'_>>
     pairs.into_iter().zip(kept).filter_map(|(pair, kept)| kept.then_some(pair))
 }
 
-/// The attribute that says the same as the path is ignored if it is equal (spec 5); attributes carry it no further.
+/// Drops the attribute that repeats the identifier of the path; a different value is refused (spec 5).
 fn without_identifying(attributes: Attributes, resource: &Resource) -> Result<Attributes, Refusal> {
     let (identifying, from_path) = match resource {
         Resource::Record(handle) => (key::RECORD_HANDLE, i64::try_from(handle.0).map(Value::Int).ok()),
@@ -202,7 +202,7 @@ fn without_identifying(attributes: Attributes, resource: &Resource) -> Result<At
     }
 }
 
-/// As much of what a client sent as a message shows: an answer is no larger because a request was.
+/// The part of a client's text that a message quotes: a large request does not cause a large answer.
 fn shown(text: &str) -> &str {
     text.char_indices().nth(SHOWN_CHARS_MAX).map_or(text, |(end, _)| &text[..end])
 }

@@ -1,6 +1,6 @@
-//! Request names: which `req` works on which resource, and what is said of one that does not (spec 5).
+//! Request names: the verb of a `req` on a resource, and the refusal of a name that does not work there (spec 5).
 //!
-//! The names that this version answers stand in `outbound`'s table of verbs; here stand those that it only recognises.
+//! `outbound`'s table of verbs holds the names that this version answers; this file adds the names that are only recognised.
 
 use outbound::{Refusal, RefusalCode, ResourceType, Verb};
 
@@ -57,7 +57,7 @@ fn is_one_of(names: &[&str], name: &str) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Says what is wrong, and which names are accepted there.
+/// The refusal that names the problem and the request names accepted on this resource.
 fn refuse(kind: ResourceType, problem: &str) -> Refusal {
     let names = Verb::names_on(kind);
     let accepted = if names.is_empty() {

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use super::{IDENTIFIER_BYTES_MAX, shown};
 use crate::health;
 
-/// The type that a path names, and the resource itself or why there is no such one.
+/// The resource type that a path names, and the resource itself or the refusal of its identifier.
 ///
 /// The outer error is for a path of another shape. In a path `%2B` is `+` and a bare `+` stays `+`.
 pub(super) fn resource(path: &str) -> Result<(ResourceType, Result<Resource, Refusal>), Refusal> {

@@ -17,25 +17,26 @@ const NO_INTEGER: &str = "is not a whole number";
 pub(super) enum Raw<'a> {
     /// A JSON string, or the value of a form or a query.
     Text(Cow<'a, str>),
-    /// A JSON number, as it was written.
+    /// A JSON number, as written.
     Number(&'a str),
-    /// `null`: the attribute is absent, as if it had not been sent.
+    /// `null`: the attribute counts as not sent.
     Absent,
-    /// What no attribute can be.
+    /// A JSON value that no attribute can have; the text names its type.
     Unfit(&'static str),
 }
 
-/// Whether a key means anything to a request, as far as the protocols know; a list knows its fields.
+/// Whether the protocols use a key in this request; only the list knows its own fields.
 pub(super) fn is_used(name: &str, verb: Verb) -> bool {
     spec_of(name).is_some_and(|spec| verb.uses(spec.key)) || is_request_name(name)
 }
 
-/// The path's `req` says it: in a body it is passed over (spec 5).
+/// Whether a key repeats the `req` of the query; a body's request name is ignored (spec 5).
 fn is_request_name(name: &str) -> bool {
     name.eq_ignore_ascii_case(AGENT_REQ_TYPE)
 }
 
-/// The attribute that a pair means; none if it is absent, as an empty text is that is no user-defined field's (spec 4).
+/// The attribute that a pair means; none for a `null`, an empty text (except of a user-defined field; spec 4) and a request
+/// name.
 pub(super) fn read(name: &str, raw: Raw<'_>) -> Result<Option<(String, Value)>, Refusal> {
     let spec = spec_of(name);
     let key = match spec {
@@ -69,13 +70,14 @@ pub(super) fn read(name: &str, raw: Raw<'_>) -> Result<Option<(String, Value)>, 
     Ok(Some((key, value)))
 }
 
-/// Keys of the protocols are words; any other text keeps its letters, as a line of another format that begins like one.
+/// Whether a key is a word of the protocols. Any other text keeps its letters, such as a line of another format that begins
+/// with `GSW_`.
 fn is_protocol_key(name: &str) -> bool {
     let is_word = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     name.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("GSW_")) && is_word(name)
 }
 
-/// The text of a phone: of a JSON number with an integral value its integer's, in any notation (spec 9).
+/// The text of a phone; a JSON number with an integral value becomes that integer's text, in any notation (spec 9).
 fn phone(raw: &Raw<'_>) -> Option<String> {
     match raw {
         Raw::Number(text) if !text.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -120,7 +122,7 @@ fn word(raw: &Raw<'_>, words: &Word) -> Option<&'static str> {
     }
 }
 
-/// Keeps the type in which it came: a user-defined field's type is the list's to know.
+/// Keeps the type as sent: the list knows the type of a user-defined field.
 fn any(raw: Raw<'_>) -> Value {
     match raw {
         Raw::Number(text) => text.parse().map_or_else(|_| Value::text(text), Value::Int),

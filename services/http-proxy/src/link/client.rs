@@ -1,7 +1,7 @@
-//! HTTP Proxy's end of the link: hands requests over, each once, and brings every reply to who waits for it.
+//! HTTP Proxy's end of the link: hands each request over once and routes every reply to its waiter.
 //!
-//! Never sends a request again and never decides what a client sees; it says what is known of a request's fate. Called by
-//! `serve` and `health`; [`Wires::run`] is driven by the crate's `run`.
+//! Never sends a request again and never decides what a client sees: [`Unanswered`] states the fate of a request without a
+//! reply. Called by `serve` and `health`; [`Wires::run`] is driven by the crate's `run`.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,10 @@ use std::{
 };
 
 use ocs_proto::{
-    link::{Echo, HealthKind, HealthReply, HealthRequest, LinkRequest, Listening, LogRecord, Stats, ToNode, ToProxy},
+    link::{
+        Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord, Stats, ToNode,
+        ToProxy,
+    },
     outbound as wire,
 };
 use prost::Message;
@@ -31,25 +34,25 @@ use crate::to_http::Standing;
 
 /// The node answers at the deadline by itself; HTTP Proxy waits this much longer for that answer.
 const ANSWER_GRACE: Duration = Duration::from_millis(500);
-/// Room in a frame beside one request, bytes.
+/// Largest request, bytes: a frame that is nearly a full batch still has room for one.
 const REQUEST_BYTES_MAX: usize = FRAME_BYTES_MAX / 2;
 /// Places in the queue beside the requests: health, log, stats.
 const QUEUE_EXTRA: usize = 1024;
 
-/// What became of a request that got no reply.
+/// The fate of a request that got no reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unanswered {
-    /// It was never handed over: the queue is full.
+    /// The queue is full; the request was never handed over.
     Busy,
-    /// It is too large for the link, and was never handed over.
+    /// The request is too large for the link and was never handed over.
     TooLarge,
-    /// It was never handed over: the node is gone, or did not take it in time.
+    /// The request was never handed over: the node is gone, or did not take the request in time.
     NotSent,
-    /// It was handed over; nobody knows whether it was applied.
+    /// The request was handed over and may have been applied.
     Unknown,
 }
 
-/// What travels to the node.
+/// An item on its way to the node.
 enum Outgoing {
     Request { request: LinkRequest, waiter: oneshot::Sender<wire::Reply> },
     Health { request: HealthRequest, waiter: oneshot::Sender<HealthReply> },
@@ -59,13 +62,13 @@ enum Outgoing {
     Echo(Echo),
 }
 
-/// Who waits for an answer that has been asked for.
+/// Wakes the caller of a request or a health check in flight.
 enum Waiter {
     Request(oneshot::Sender<wire::Reply>),
     Health(oneshot::Sender<HealthReply>),
 }
 
-/// State that both directions share. Whoever is in the table has been handed over.
+/// State that both directions share. Every request in the table of waiters has been handed over.
 #[derive(Default)]
 struct Shared {
     waiters: Mutex<HashMap<u64, Waiter>>,
@@ -94,17 +97,17 @@ pub(crate) struct Link {
     ids: Arc<AtomicU64>,
 }
 
-/// The two directions of the link, to be run until it ends.
+/// The two directions of the link, to be run until the link ends.
 pub(crate) struct Wires {
     reader: FrameReader<ReadHalf>,
     writer: FrameWriter<WriteHalf>,
     queue: mpsc::Receiver<Outgoing>,
-    /// Where echoes are answered; does not keep the queue open.
+    /// The queue for answers to echoes; this sender does not keep the queue open.
     echoes: mpsc::WeakSender<Outgoing>,
     shared: Arc<Shared>,
 }
 
-/// Both sides of a link whose first frame has been read; what that frame held besides the configuration is taken in.
+/// A link and its wires, once the first frame has been read; the rest of that frame beside the configuration is applied here.
 pub(crate) fn open(
     reader: FrameReader<ReadHalf>,
     writer: FrameWriter<WriteHalf>,
@@ -140,11 +143,11 @@ impl Link {
                 waiting.done = true;
                 Ok(reply)
             }
-            Ok(Err(_)) | Err(_) => Err(waiting.give_up()),
+            Ok(Err(_)) | Err(_) => waiting.give_up(),
         }
     }
 
-    /// Asks the node about its health; none if it does not answer in time.
+    /// Asks the node about its health; none if the node does not answer in time.
     pub(crate) async fn health(&self, kind: HealthKind, patience: Duration) -> Option<HealthReply> {
         let id = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
         let (waiter, answer) = oneshot::channel();
@@ -156,9 +159,9 @@ impl Link {
         Some(reply)
     }
 
-    /// Says where HTTP Proxy listens, or why it does not.
+    /// Tells the node the address of the open port, or why the port is not open.
     pub(crate) async fn listening(&self, listening: Listening) {
-        let _ = self.queue.send(Outgoing::Listening(listening)).await; // a lost link is noticed by who runs it
+        let _ = self.queue.send(Outgoing::Listening(listening)).await; // `Wires::run` reports a lost link
     }
 
     /// Passes counters on.
@@ -171,7 +174,7 @@ impl Link {
         let _ = self.queue.send(Outgoing::Log(record)).await;
     }
 
-    /// The node as it last described itself.
+    /// The node's role and mode, as last notified.
     pub(crate) fn standing(&self) -> Standing {
         Standing {
             role: ROLES[usize::from(self.shared.role.load(Ordering::Relaxed))],
@@ -190,7 +193,7 @@ impl Link {
     }
 }
 
-/// Takes the waiter out of the table when nobody waits any more.
+/// Removes the waiter from the table when its caller stops waiting.
 struct Waiting<'a, T> {
     id: u64,
     answer: oneshot::Receiver<T>,
@@ -199,26 +202,29 @@ struct Waiting<'a, T> {
 }
 
 impl<T> Waiting<'_, T> {
-    /// Stops waiting. A request that is not in the table yet will not be sent any more; one whose link was lost has been
-    /// taken out of the table already and says so by the marker of [`Wires::run`].
-    fn give_up(&mut self) -> Unanswered {
+    /// Stops waiting. A request that is not in the table yet is never sent, because its waiter is closed; a request in the
+    /// table has been handed over, and a lost link leaves its entry there. A reply that came meanwhile counts: [`take`] holds
+    /// the table from the removal of the entry until the reply is delivered.
+    fn give_up(&mut self) -> Result<T, Unanswered> {
         self.done = true;
+        let mut waiters = self.shared.waiters();
+        let handed_over = waiters.remove(&self.id).is_some();
         self.answer.close();
-        let handed_over = self.shared.waiters().remove(&self.id).is_some();
-        if handed_over { Unanswered::Unknown } else { Unanswered::NotSent }
+        let refused = if handed_over { Unanswered::Unknown } else { Unanswered::NotSent };
+        self.answer.try_recv().map_err(|_| refused)
     }
 }
 
 impl<T> Drop for Waiting<'_, T> {
     fn drop(&mut self) {
         if !self.done {
-            self.give_up();
+            let _ = self.give_up(); // the caller is gone
         }
     }
 }
 
 impl Wires {
-    /// Runs both directions until one ends, or until `finish` is cancelled and what had queued is written.
+    /// Runs both directions until either ends, or until `finish` is cancelled and the queue is written.
     pub(crate) async fn run(mut self, finish: CancellationToken) -> Result<(), LinkError> {
         let result = {
             let read = read_frames(&mut self.reader, &self.shared, &self.echoes);
@@ -234,8 +240,8 @@ impl Wires {
         result
     }
 
-    /// Wakes everyone. What is still in the queue was never handed over; what is in the table was, and stays there so
-    /// that [`Waiting::give_up`] finds it.
+    /// Wakes all callers. A request still in the queue was never handed over; a request in the table was, and its entry stays
+    /// so that [`Waiting::give_up`] finds it.
     fn lose(mut self) {
         self.queue.close();
         while let Ok(item) = self.queue.try_recv() {
@@ -257,7 +263,7 @@ async fn read_frames(
 ) -> Result<(), LinkError> {
     while let Some(mut frame) = reader.next::<ToProxy>().await? {
         if let (Some(echo), Some(queue)) = (frame.echo.take(), echoes.upgrade()) {
-            let _ = queue.try_send(Outgoing::Echo(echo)); // a full queue is being written, which says the same
+            let _ = queue.try_send(Outgoing::Echo(echo)); // a full queue is being written: a sign of life, too
         }
         take(shared, frame);
     }
@@ -272,8 +278,9 @@ fn take(shared: &Shared, frame: ToProxy) {
     }
     {
         let mut waiters = shared.waiters();
-        for reply in frame.replies {
-            if let (Some(Waiter::Request(waiter)), Some(reply)) = (waiters.remove(&reply.id), reply.reply) {
+        for LinkReply { id, reply } in frame.replies {
+            let Some(reply) = reply else { continue }; // an entry that stays says that the request was handed over
+            if let Some(Waiter::Request(waiter)) = waiters.remove(&id) {
                 let _ = waiter.send(reply); // the client hung up
             }
         }
@@ -288,8 +295,8 @@ fn take(shared: &Shared, frame: ToProxy) {
     }
 }
 
-/// Puts an item into the frame and answers its size. A request is entered into the table of waiters first, unless nobody
-/// waits for it any more: then it is known not to be applied.
+/// Puts an item into the frame and returns its size, bytes. A request first enters the table of waiters, unless its caller
+/// has given up: such a request is not sent, so the node never applies it.
 fn add(shared: &Shared, frame: &mut ToNode, item: Outgoing) -> usize {
     match item {
         Outgoing::Request { request, waiter } => {
@@ -333,8 +340,46 @@ fn sized<M: Message>(items: &mut Vec<M>, item: M) -> usize {
     size
 }
 
-/// Two counts that wait for the same frame become one.
+/// Merges two counts that wait for the same frame.
 fn join(into: &mut Stats, stats: Stats) {
     into.connections = stats.connections;
     into.requests.extend(stats.requests);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: u64 = 7;
+
+    fn asked(shared: &Shared) -> Waiting<'_, wire::Reply> {
+        let (waiter, answer) = oneshot::channel();
+        let item = Outgoing::Request { request: LinkRequest { id: ID, ..LinkRequest::default() }, waiter };
+        assert!(add(shared, &mut ToNode::default(), item) > 0);
+        Waiting { id: ID, answer, shared, done: false }
+    }
+
+    fn answered(reply: Option<wire::Reply>) -> ToProxy {
+        ToProxy { replies: vec![LinkReply { id: ID, reply }], ..ToProxy::default() }
+    }
+
+    #[test]
+    fn a_reply_that_comes_as_its_caller_gives_up_is_heard() {
+        let shared = Shared::default();
+        let mut waiting = asked(&shared);
+        let reply = wire::Reply { replayed: true, ..wire::Reply::default() };
+        take(&shared, answered(Some(reply.clone())));
+        assert_eq!(waiting.give_up(), Ok(reply));
+    }
+
+    #[test]
+    fn a_request_that_was_handed_over_is_never_told_as_not_sent() {
+        let shared = Shared::default();
+        assert_eq!(asked(&shared).give_up(), Err(Unanswered::Unknown));
+        let mut waiting = asked(&shared);
+        take(&shared, answered(None));
+        assert_eq!(waiting.give_up(), Err(Unanswered::Unknown));
+        let (_waiter, answer) = oneshot::channel::<wire::Reply>();
+        assert_eq!(Waiting { id: 8, answer, shared: &shared, done: false }.give_up(), Err(Unanswered::NotSent));
+    }
 }

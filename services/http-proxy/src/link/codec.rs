@@ -1,6 +1,7 @@
 //! Frames: a 4-byte big-endian length, then one protobuf message. Called by both ends of the link.
 //!
-//! Never interprets a message. A writer drains everything that has queued into one frame and one write (architecture, The way of one request).
+//! Never interprets a message. A writer drains all queued items into one frame and one write
+//! (architecture, The way of one request).
 
 use std::io;
 
@@ -14,16 +15,16 @@ use tokio_util::sync::CancellationToken;
 
 /// Largest frame, bytes.
 pub const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// A frame takes no further item once it is this large, bytes.
+/// A frame of this size takes no further item, bytes.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
-/// Room for one read, bytes: a buffer that is nearly used up would make many of few bytes.
+/// Least room for one read, bytes: a nearly full buffer would cause many small reads.
 const READ_BYTES_MIN: usize = 16 * 1024;
 /// Items that one frame takes at most.
 const BATCH_ITEMS_MAX: usize = 1024;
 /// A buffer that grew beyond this is given back after use, bytes.
 const BUFFER_KEPT_BYTES: usize = 1024 * 1024;
 
-/// Why the link cannot go on. The other end is to blame, or is gone; there is nothing to retry.
+/// Why the link cannot go on. The other end is at fault or gone; a retry cannot help.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// Reading or writing failed.
@@ -114,10 +115,10 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
     }
 }
 
-/// Drains `queue` into frames: everything that has queued goes into one frame and one write.
+/// Drains `queue` into frames: all queued items go into one frame and one write.
 ///
-/// Returns when no sender is left, or when `finish` is cancelled and what had queued by then is written.
-/// `add` puts an item into the frame and answers its size in bytes; an item alone must stay below [`FRAME_BYTES_MAX`].
+/// Returns when no sender is left, or when `finish` is cancelled and all items queued by then are written.
+/// `add` puts an item into the frame and returns its size in bytes; a single item must stay below [`FRAME_BYTES_MAX`].
 pub async fn write_batches<T, M, W>(
     queue: &mut mpsc::Receiver<T>,
     writer: &mut FrameWriter<W>,
@@ -145,9 +146,9 @@ where
     Ok(())
 }
 
-/// Waits for items and takes all that there are, at most [`BATCH_ITEMS_MAX`]; 0: nothing is left and nothing will come.
+/// Waits for items and drains the queue, up to [`BATCH_ITEMS_MAX`] items; 0: the queue is empty and closed.
 ///
-/// Whoever is ready to run has its turn before: what it has to say then travels in the same write. Nobody is waited for.
+/// Yields once, so that producers that are ready to run join this batch; waits for no other producer.
 async fn next_items<T>(queue: &mut mpsc::Receiver<T>, items: &mut Vec<T>, finish: &CancellationToken) -> usize {
     let count = tokio::select! {
         biased;

@@ -1,7 +1,8 @@
-//! The socket of the link, which wakes its owner for what has come and not for what the other end has read.
+//! The socket of the link. A task that reads is woken for incoming bytes, not for room in the send buffer.
 //!
-//! A Unix socket tells everybody who waits for room on it whenever the other end reads, and who registers it for both directions
-//! is woken then, for nothing: twice a request. Here room is waited for only where a write found none. Never interprets bytes.
+//! A Unix socket reports room for writes whenever the other end reads, and a task registered for both directions is woken
+//! each time: two useless wake-ups a request. A write half therefore registers only after a write found no room. Never
+//! interprets bytes.
 
 use std::{
     io::{self, Read, Write},
@@ -20,24 +21,24 @@ use tokio::{
 /// Bytes that one read takes at most.
 const READ_BYTES_MAX: usize = 64 * 1024;
 
-/// The end from which is read.
+/// The read half.
 #[derive(Debug)]
 pub struct ReadHalf {
     stream: Arc<AsyncFd<StdUnixStream>>,
-    /// Bytes on their way out of the socket: a caller's buffer would have to be zeroed before each read, all of it, which was
-    /// two fifths of a node's instructions for a `GET`.
+    /// Buffer of one read: a caller's buffer would have to be zeroed whole before each read, which was two fifths of a node's
+    /// instructions for a `GET`.
     scratch: Box<[u8]>,
 }
 
-/// The end to which is written; dropping it ends the stream for the other side.
+/// The write half; its drop ends the stream for the other side.
 #[derive(Debug)]
 pub struct WriteHalf {
     stream: Arc<AsyncFd<StdUnixStream>>,
-    /// The socket once more, while there is no room in it.
+    /// A second registration of the socket, while the send buffer is full.
     full: Option<AsyncFd<StdUnixStream>>,
 }
 
-/// Takes a connected socket apart. To be called in a runtime.
+/// Splits a connected socket. Must be called within a runtime.
 ///
 /// # Errors
 /// The runtime cannot watch the socket.
@@ -47,7 +48,7 @@ pub fn split(stream: UnixStream) -> io::Result<(ReadHalf, WriteHalf)> {
     Ok((ReadHalf { stream: Arc::clone(&stream), scratch }, WriteHalf { stream, full: None }))
 }
 
-/// The socket is owned and never exchanged, which is what the newer, unsafe function asks its caller to see to.
+/// The socket is owned and never exchanged: the condition that the newer, unsafe function leaves to its caller.
 #[expect(deprecated, reason = "the safe one of the two, and sound for a socket that is owned")]
 fn watch(stream: StdUnixStream, interest: Interest) -> io::Result<AsyncFd<StdUnixStream>> {
     AsyncFd::with_interest(stream, interest)
@@ -157,7 +158,7 @@ mod tests {
         assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         for _ in 0..3 {
             writer.write_all(b"x").await.unwrap();
-            assert_eq!(other.read_u8().await.unwrap(), b'x'); // the runtime hears of the socket here
+            assert_eq!(other.read_u8().await.unwrap(), b'x'); // the runtime sees the socket's events here
         }
         assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
         back.write_all(b"y").await.unwrap();

@@ -1,8 +1,9 @@
-//! Which version of the link both ends speak: each names a range, the highest common one counts. Never refuses a mixture that works.
+//! Negotiates the version of the link: each end names a range, and the highest common version counts. Never refuses a mixture
+//! that works.
 
 use std::fmt;
 
-/// What this build speaks.
+/// The versions that this build speaks.
 pub const LINK_VERSIONS: LinkVersions = LinkVersions { min: 1, max: 2 };
 /// From this version on HTTP Proxy answers echoes and knows the settings of `Configure` from `format_max` on.
 pub const LINK_WITH_ECHO: u32 = 2;
@@ -17,7 +18,8 @@ pub struct LinkVersions {
 }
 
 impl LinkVersions {
-    /// What the other end named; a number that it left out is 0 here, and means version 1, or the lowest alone.
+    /// The range that the other end named. An absent number is 0: an absent minimum means version 1, an absent maximum the
+    /// minimum alone.
     pub fn named(min: u32, max: u32) -> Self {
         let min = min.max(1);
         Self { min, max: max.max(min) }

@@ -1,4 +1,4 @@
-//! How many connections each address has: one client that opens many leaves places for the others.
+//! Counts the connections of each address: a client that opens many leaves places for the others.
 //!
 //! Balancers, behind which many clients stand, have no bound of their own. Never looks into a connection. Called by `connection`,
 //! at the beginning and at the end of each.
@@ -11,7 +11,7 @@ use std::{
 
 use crate::networks::Network;
 
-/// The last bits of an IPv6 address that one client chooses as it likes.
+/// The last bits of an IPv6 address, which a client chooses freely.
 const IPV6_HOST_BITS: u32 = 64;
 
 /// The connections of all addresses.
@@ -24,7 +24,7 @@ pub(crate) struct Addresses {
     exempt: Vec<Network>,
 }
 
-/// One connection of its address, until it is dropped.
+/// A counted connection of an address, released on drop.
 #[derive(Debug)]
 pub(crate) struct Entered {
     addresses: Arc<Addresses>,
@@ -32,7 +32,7 @@ pub(crate) struct Entered {
 }
 
 impl Addresses {
-    /// At most `connections_max` connections of an address, 0: any number; `exempt` ones have no bound.
+    /// At most `connections_max` connections of an address, 0: any number; `exempt` addresses have no bound.
     pub(crate) fn new(connections_max: usize, exempt: Vec<Network>) -> Self {
         Self { counts: Mutex::default(), connections_max, exempt }
     }
@@ -42,14 +42,14 @@ impl Addresses {
         self.exempt.iter().any(|network| network.contains(address))
     }
 
-    /// Counts a connection of this address; none: the address has as many as it may.
+    /// Counts a connection of this address; none if the address is at its limit.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Entered> {
         let counted = (self.connections_max > 0 && !self.is_balancer(address)).then(|| client_of(address));
         if let Some(client) = counted {
             let mut counts = self.counts.lock().expect("no code panics while it counts connections");
             let count = counts.entry(client).or_default();
             if *count >= self.connections_max {
-                return None; // not 0, since the bound is not
+                return None; // the bound is not 0, nor is this count
             }
             *count += 1;
         }
@@ -57,7 +57,7 @@ impl Addresses {
     }
 }
 
-/// What counts as one client.
+/// The address or network under which a client is counted.
 fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),

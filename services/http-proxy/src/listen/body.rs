@@ -1,4 +1,4 @@
-//! Reads the body of a request, up to its limit, its deadline, and the room that there is for all bodies. Never looks into it.
+//! Reads the body of a request within its size limit, its deadline and the budget of all bodies. Never interprets a body.
 //! Called by `serve`.
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::budget::{BodyBudget, NoRoom, Share};
 
-/// First room of a body that comes in several pieces, bytes.
+/// First allocation for a body in several pieces, bytes.
 const ROOM_BYTES_MIN: usize = 4096;
 
 /// Why a body could not be read.
@@ -21,7 +21,7 @@ pub(crate) enum Unread {
     TooLate,
     /// Its framing is broken, or the client went away.
     Broken,
-    /// All bodies together take as many bytes as they may.
+    /// The budget of all bodies is used up.
     NoRoom,
 }
 
@@ -31,8 +31,8 @@ impl From<NoRoom> for Unread {
     }
 }
 
-/// The whole body, and its share of the budget, to be kept until the request is answered. A body that says that it is too large, or
-/// for which there is no room, is not read at all, so that `100 Continue` is never sent for it.
+/// The whole body, and its share of the budget, which the caller keeps until the request is answered. A body whose announced
+/// length exceeds the limit or the budget is not read at all, so that `100 Continue` is never sent for it.
 pub(crate) async fn read(
     body: Incoming,
     bytes_max: usize,
@@ -55,8 +55,8 @@ pub(crate) async fn read(
     Ok((collected.unwrap_or(Err(Unread::TooLate))?, share))
 }
 
-/// Most bodies come in one piece and are not copied. The pieces of another one are: as they are, each would keep a whole buffer of
-/// its connection.
+/// Most bodies arrive in one piece and are not copied. Several pieces are copied into one buffer: each uncopied piece would
+/// pin a whole buffer of its connection.
 async fn collect(
     mut body: Incoming,
     bytes_max: usize,
@@ -88,16 +88,17 @@ async fn collect(
     Ok(whole.bytes.into())
 }
 
-/// A body that comes in several pieces, as far as it has come.
+/// The part received so far of a body in several pieces.
 struct Whole {
     bytes: Vec<u8>,
     bytes_max: usize,
-    /// It needs no more room than this, if what was announced is true.
+    /// Most room that the body needs, bytes, if its announced length is true.
     room_max: usize,
 }
 
 impl Whole {
-    /// Adds a piece. Room is doubled, so that a piece is copied a few times at most, and counted before it is taken.
+    /// Adds a piece. The buffer doubles, so that a byte is copied a few times at most; the budget counts new room before its
+    /// allocation.
     fn add(&mut self, piece: &[u8], share: &mut Share<'_>) -> Result<(), Unread> {
         let needed = self.bytes.len() + piece.len();
         if needed > self.bytes_max {

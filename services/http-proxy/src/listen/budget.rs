@@ -1,8 +1,9 @@
-//! The bytes of all bodies under way, from the first that is kept until the request is answered: what clients make HTTP Proxy hold
-//! has a bound, however many they are.
+//! The bytes of all bodies in flight, from the first byte kept until the request is answered: the memory that clients make
+//! HTTP Proxy hold has a bound, whatever their number.
 //!
-//! No request waits for room: one without room is refused at once, so that holders cannot lock each other out, and each of them ends by its
-//! deadline. Counts what is allocated, not what a client announces: who announces much and sends nothing takes nothing from others.
+//! No request waits for room: a request without room is refused at once, so that holders cannot lock each other out, and each
+//! holder ends by its deadline. The budget counts allocated bytes, not announced ones: a client that announces much and sends
+//! nothing takes nothing from the others.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,7 +22,7 @@ pub(crate) struct BodyBudget {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoRoom;
 
-/// What one body has of the budget, until it is dropped.
+/// One body's share of the budget, released on drop.
 #[derive(Debug)]
 pub(crate) struct Share<'a> {
     budget: &'a BodyBudget,
@@ -47,7 +48,7 @@ impl BodyBudget {
 }
 
 impl Share<'_> {
-    /// Makes the share large enough for a body that takes so many bytes. It does not shrink.
+    /// Grows the share to fit a body of so many bytes. A share never shrinks.
     pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let more = bytes.saturating_sub(FREE_BYTES).saturating_sub(self.counted);
         if more == 0 {

@@ -27,14 +27,14 @@ use crate::{
     to_http::Answer,
 };
 
-/// How long a connection may take.
+/// Time limits of a connection.
 struct Patience {
     /// For its TLS handshake.
     handshake: Duration,
     /// Until its first head is complete, so that half-open connections do not hold places.
     first_head: Duration,
-    /// After an answer that came before the end of its request, what still arrives is read and dropped for so long: closing
-    /// at once would reset the connection and take the answer away from the client.
+    /// After an answer that precedes the end of its request, further bytes are read and dropped for so long: an immediate
+    /// close would reset the connection and take the answer away from the client.
     linger: Duration,
 }
 
@@ -43,16 +43,17 @@ const SERVED: Patience = Patience {
     first_head: Duration::from_secs(10),
     linger: Duration::from_secs(2),
 };
-/// One that is turned away hears so soon, and makes room for the next: silent ones must not keep others from their answer.
+/// A connection that is turned away gets its refusal soon and makes room for the next: silent connections must not delay
+/// refusals to others.
 const TURNED_AWAY: Patience = Patience {
     handshake: Duration::from_secs(2),
     first_head: Duration::from_millis(500),
     linger: Duration::from_millis(500),
 };
-/// A further head is complete, and a connection is used again, after this: longer than load balancers keep theirs.
+/// Limit for a further head, idle time included: longer than load balancers keep idle connections.
 const HEAD_PATIENCE: Duration = Duration::from_secs(75);
-/// A connection that is idle when HTTP Proxy is told to end stays open for so long: closed at once, it could cross a request
-/// that is on its way, and the client would not know whether it was read. Long enough for a balancer to see `/readyz` fail.
+/// An idle connection stays open for so long after the drain begins: an immediate close could cross a request on its way, and
+/// the client would not know whether the request was read. Long enough for a balancer to see `/readyz` fail.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// Lines about connections that are not served, a minute and cause.
@@ -62,7 +63,7 @@ static REFUSED: Causes = Causes::new(6);
 pub(super) struct Arrival {
     pub(super) socket: TcpStream,
     pub(super) from: IpAddr,
-    /// Why it is served only to refuse its first request.
+    /// Why the connection is served only to refuse its first request.
     pub(super) turned_away: Option<&'static str>,
 }
 
@@ -91,7 +92,7 @@ pub(super) async fn serve(
     }
 }
 
-/// What is known of a connection before its first byte of HTTP.
+/// The state of a connection before its first byte of HTTP.
 struct Visit {
     server: Arc<Server>,
     draining: CancellationToken,
@@ -106,7 +107,7 @@ impl Visit {
     }
 }
 
-/// The address that counts: the client's, of which a balancer tells; none: the balancer did not, and has been told.
+/// The client's address, which a balancer names in its header; none: the balancer sent no valid header, and has been refused.
 async fn client(
     socket: &mut TcpStream,
     from: IpAddr,
@@ -156,9 +157,9 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_header_size(server.settings.head_bytes_max)
-        .max_buf_size(server.settings.head_bytes_max) // a body is gathered by `body`, where it is counted
+        .max_buf_size(server.settings.head_bytes_max) // `body` gathers bodies and counts their bytes
         .half_close(true)
-        .writev(false) // an answer is small: copied behind its head it costs less than a second piece
+        .writev(false) // an answer is small: a copy behind its head costs less than a second slice
         .serve_connection(io, service);
     let mut end = Pin::new(&mut connection);
     let first_head = tokio::time::sleep_until(began + patience.first_head);
@@ -170,7 +171,7 @@ where
         tokio::select! {
             result = end.as_mut() => break Some(result),
             () = draining.cancelled(), if !told_to_drain => {
-                told_to_drain = true; // from now on every answer says that the connection ends after it
+                told_to_drain = true; // after the node's drain notice every answer ends its connection
                 let grace = if server.link.lost().is_cancelled() { Duration::ZERO } else { IDLE_GRACE };
                 last_request.as_mut().reset(tokio::time::Instant::now() + grace);
             }
@@ -219,7 +220,7 @@ fn unread_head(server: &Server, status: u16) -> Vec<u8> {
     server.unasked(answer)
 }
 
-/// Says that nothing more will be written, and drops what still arrives.
+/// Shuts down the write side and drops further input.
 async fn linger<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S, patience: Duration) {
     let dropping = async {
         let _ = socket.shutdown().await; // hyper may have done so already

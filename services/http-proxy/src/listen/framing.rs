@@ -1,7 +1,8 @@
-//! Follows the framing of the requests on one connection, beside hyper, to notice what hyper lets pass.
+//! Follows the framing of the requests on one connection, beside hyper, to detect ambiguous heads that hyper accepts.
 //!
-//! A head with both `Content-Length` and `Transfer-Encoding` is what request smuggling is made of. hyper takes it, goes by the
-//! latter and removes the former, so that nobody behind it can refuse it. Never changes a byte. Fed by `guard`.
+//! A head with both `Content-Length` and `Transfer-Encoding` is the means of request smuggling. hyper accepts such a head,
+//! goes by the latter and removes the former, so that no code behind hyper can refuse the request. Never changes a byte. Fed
+//! by `guard`.
 
 /// Longest part of a line that is looked at, bytes: enough for the names and values that matter.
 const LINE_BYTES_MAX: usize = 64;
@@ -53,7 +54,7 @@ impl Framing {
         }
     }
 
-    /// The first head (counted from 1) that must be refused, if there was one; all behind it must be, too.
+    /// The first head (counted from 1) that must be refused, if any; all later heads must be refused, too.
     pub(super) fn ambiguous(&self) -> Option<u64> {
         self.ambiguous
     }
@@ -63,7 +64,7 @@ impl Framing {
         self.place == Place::Head && (self.head_begun || !self.line.is_empty())
     }
 
-    /// Follows what has arrived.
+    /// Follows the bytes that have arrived.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = match self.place {
@@ -158,7 +159,7 @@ impl Framing {
         };
     }
 
-    /// hyper refuses what brings us here. Should it not, nothing further on this connection is taken.
+    /// hyper refuses such framing by itself; in case hyper does not, all further heads of this connection are refused.
     fn lose(&mut self) -> Place {
         self.ambiguous.get_or_insert(self.heads + 1);
         Place::Lost

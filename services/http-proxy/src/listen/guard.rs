@@ -1,5 +1,5 @@
-//! The socket as hyper sees it: follows the framing of what is read, gives up on a client that takes no answer, and gives the
-//! answers that hyper would give by itself, which are bare, the body and the headers of every other answer (spec 6).
+//! The socket as hyper sees it: follows the framing of incoming bytes, times out a client that takes no answer, and replaces
+//! hyper's own bare answers by answers with the usual body and headers (spec 6).
 //!
 //! Never changes a byte of a request or of an answer of ours. Called by `connection`.
 
@@ -21,10 +21,10 @@ use tokio::{
 
 use super::framing::Framing;
 
-/// How long a client may take no byte of an answer.
+/// Time limit for a client that takes no byte of an answer.
 const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the guard saw, for the service of the same connection.
+/// The guard's observations, for the service of the same connection.
 #[derive(Debug)]
 pub(crate) struct Seen {
     /// First head that must be refused, counted from 1.
@@ -53,13 +53,13 @@ impl Seen {
         }
     }
 
-    /// Counts the next request of the connection. True: its framing is ambiguous, or that of one before it was.
+    /// Counts the next request of the connection. True if the framing of this request, or of an earlier one, is ambiguous.
     pub(crate) fn is_ambiguous(&self) -> bool {
         let number = self.served.fetch_add(1, Ordering::Relaxed) + 1;
         number >= self.ambiguous.load(Ordering::Relaxed)
     }
 
-    /// The connection is one too many, for this reason, and ends after its first answer.
+    /// Why the connection exceeds a limit and ends after its first answer; none: the connection is served.
     pub(crate) fn turned_away(&self) -> Option<&'static str> {
         self.turned_away
     }
@@ -86,11 +86,11 @@ impl Seen {
     }
 }
 
-/// What is sent in place of a bare answer of this status.
+/// Builds the answer that replaces a bare answer of this status.
 pub(super) type InPlaceOf = Box<dyn Fn(u16) -> Vec<u8> + Send>;
 
-/// The status of an answer that hyper gives by itself to a head that it cannot take: an error without a body, which none of
-/// ours is.
+/// The status of hyper's own answer to a head that hyper refuses: an error without a body. Errors of HTTP Proxy always have a
+/// body.
 fn bare_status(bytes: &[u8]) -> Option<u16> {
     let status = match bytes.get(..13)? {
         b"HTTP/1.1 400 " => 400,
@@ -110,7 +110,7 @@ pub(super) struct Guarded<S> {
     seen: Arc<Seen>,
     stalled: Option<Pin<Box<Sleep>>>,
     in_place_of: InPlaceOf,
-    /// What is being sent in place of a bare answer, and how much of it is out.
+    /// The replacement of a bare answer, and its bytes sent so far.
     replacing: Option<(Vec<u8>, usize)>,
 }
 
@@ -135,7 +135,7 @@ impl<S> Guarded<S> {
         self.seen.in_head.store(self.framing.in_head(), Ordering::Relaxed);
     }
 
-    /// Turns a write that has been waiting for too long into an error.
+    /// Turns a write that stalls for too long into an error.
     fn patience<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.stalled = None;
@@ -148,7 +148,7 @@ impl<S> Guarded<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Guarded<S> {
-    /// Sends our answer where hyper's is a bare one; none: it is not.
+    /// Sends our answer in place of a bare one of hyper; none: `bytes` are no bare answer.
     fn poll_replace(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
         if self.replacing.is_none() {
             self.replacing = Some(((self.in_place_of)(bare_status(bytes)?), 0));

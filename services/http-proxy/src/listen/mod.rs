@@ -1,7 +1,7 @@
-//! The port: binds it, accepts connections, and ends them gracefully (spec 10).
+//! Binds the port, accepts connections, and ends them gracefully (spec 10).
 //!
-//! Never looks into a request. A port scan, a half-open connection or garbage never ends or stalls it: every handshake and
-//! every head is read by the connection's own task, under a timeout. Called by `run`.
+//! Never looks into a request. A port scan, a half-open connection or garbage never ends or stalls the port: every handshake
+//! and every head is read by the connection's own task, under a timeout. Called by `run`.
 
 mod addresses;
 mod body;
@@ -37,10 +37,10 @@ const BACKLOG: i32 = 4096;
 const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(10);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 const ACCEPT_LINES_PER_MINUTE: u32 = 1;
-/// A peer that vanished without a word is noticed after this.
+/// Silence after which keepalive probes begin to look for a vanished peer.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// Opens the port; the address that it really has comes with it.
+/// Opens the port; returns the listener and its actual address.
 pub(crate) async fn bind(listen: &str) -> io::Result<(TcpListener, SocketAddr)> {
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
     for address in tokio::net::lookup_host(listen).await? {
@@ -64,7 +64,7 @@ fn bind_address(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts connections until `draining` is cancelled; `connections` knows each of them.
+/// Accepts connections until `draining` is cancelled; `connections` tracks each of them.
 pub(crate) async fn accept(
     listener: TcpListener,
     server: Arc<Server>,
@@ -77,7 +77,7 @@ pub(crate) async fn accept(
     let addresses = Arc::new(addresses);
     let lines = Causes::new(ACCEPT_LINES_PER_MINUTE);
     let mut pause = ACCEPT_PAUSE_MIN;
-    let mut last_ones = 0..BACKLOG; // whom the system has let in before the end
+    let mut last_ones = 0..BACKLOG; // connections that the backlog held before the drain
     loop {
         if draining.is_cancelled() && last_ones.next().is_none() {
             return;
@@ -118,7 +118,7 @@ pub(crate) async fn accept(
     }
 }
 
-/// Errors of a connection that went away before it was accepted.
+/// Whether an error belongs to one connection that ended before its accept.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)

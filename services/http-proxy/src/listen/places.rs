@@ -1,5 +1,5 @@
-//! Places for connections, and the few besides for those that are turned away: one beyond the limit is taken in to be told
-//! when to come back, instead of waiting without an answer.
+//! Places for connections, and a few more for refusals: a connection beyond the limit is accepted to be told when to come
+//! back, instead of waiting without an answer.
 //!
 //! Never looks into a connection. Called by `listen`, before each accept.
 
@@ -10,8 +10,8 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Connections that are being turned away at a time. With the pause before each refusal this bounds what refusals cost, about
-/// a thousand a second; what comes faster waits where it costs nothing, to be accepted.
+/// Connections that are being turned away at a time. With the pause before each refusal this bounds refusals to about a
+/// thousand a second; further connections wait in the backlog, where they cost nothing.
 const TURNED_AWAY_MAX: usize = 256;
 /// Between two warnings.
 const WARN_EVERY: Duration = Duration::from_secs(10);
@@ -24,9 +24,9 @@ pub(super) struct Places {
     warned: Option<Instant>,
 }
 
-/// One of them, until it is dropped.
+/// One place, released on drop.
 pub(super) struct Place {
-    /// Why it is served no further than its first request, which is refused.
+    /// Why the connection is served no further than its first request, which is refused.
     pub(super) turned_away: Option<&'static str>,
     _permit: OwnedSemaphorePermit,
 }
@@ -41,7 +41,7 @@ impl Places {
         }
     }
 
-    /// Waits for a place of either kind; takes the better one.
+    /// Waits for a place of either kind; prefers a place that is served.
     pub(super) async fn take(&mut self) -> Place {
         if let Ok(permit) = self.served.clone().try_acquire_owned() {
             return Place { turned_away: None, _permit: permit };

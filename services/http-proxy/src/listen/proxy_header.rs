@@ -1,7 +1,7 @@
-//! The header of the PROXY protocol, version 2, with which a balancer says for whom it opened a connection.
+//! The header of the PROXY protocol, version 2, in which a balancer names the client of a connection.
 //!
-//! Taken from balancers alone, since anybody can write one. Never guesses: where it is switched on, a balancer's connection begins
-//! with it. Called by `connection`, before TLS.
+//! Taken from balancers alone, since any client can forge a header. Never guesses: with the protocol switched on, a
+//! balancer's connection begins with a header. Called by `connection`, before TLS.
 
 use std::{
     io,
@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family, length.
 const FIXED_BYTES: usize = 16;
-/// Longest rest: addresses, and what a balancer adds about TLS.
+/// Longest rest, bytes: addresses, and a balancer's additions about TLS.
 const REST_BYTES_MAX: usize = 4096;
 const VERSION: u8 = 2;
 const LOCAL: u8 = 0;
@@ -27,15 +27,16 @@ pub(super) enum NoHeader {
     /// The connection ended or broke.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// What came is none.
+    /// The bytes are no header.
     #[error("{0}")]
     Malformed(&'static str),
 }
 
-/// Reads a header and nothing behind it; none: the balancer speaks for itself, or for a client whose address it does not say.
+/// Reads a header and no byte behind it; none if the header names no client address: a balancer's own connection, or another
+/// family.
 pub(super) async fn read<S: AsyncRead + Unpin>(socket: &mut S) -> Result<Option<IpAddr>, NoHeader> {
     let mut fixed = [0; FIXED_BYTES];
-    // Compared as soon as it differs: a client that speaks HTTP sends fewer bytes than a header has, and waits.
+    // The signature is compared after each read: an HTTP client may send fewer bytes than a header has, and wait.
     let mut filled = 0;
     while filled < FIXED_BYTES {
         let count = socket.read(&mut fixed[filled..]).await?;
@@ -57,7 +58,7 @@ pub(super) async fn read<S: AsyncRead + Unpin>(socket: &mut S) -> Result<Option<
     client(fixed[12], fixed[13], &rest).map_err(NoHeader::Malformed)
 }
 
-/// The client of a header: version and command, family and protocol, and what follows the length.
+/// The client that a header names: version and command, family and protocol, and the bytes behind the length.
 fn client(version_command: u8, family_protocol: u8, rest: &[u8]) -> Result<Option<IpAddr>, &'static str> {
     match (version_command >> 4, version_command & 0xf) {
         (VERSION, LOCAL) => return Ok(None),
@@ -89,7 +90,7 @@ mod tests {
         [&SIGNATURE[..], &[version_command, family_protocol], &length, rest].concat()
     }
 
-    /// What is read, and what is left behind it.
+    /// The result of a read, and the bytes left behind the header.
     async fn read_all(bytes: &[u8]) -> (Result<Option<IpAddr>, String>, Vec<u8>) {
         let mut rest = bytes;
         let read = read(&mut rest).await.map_err(|error| error.to_string());

@@ -1,4 +1,4 @@
-//! A node end of the link and an HTTP client that speaks raw bytes: what the tests of the port share.
+//! The tools that the tests of the port share: a node's end of the link, and an HTTP client that speaks raw bytes.
 
 #![allow(dead_code)] // no test file uses all of it
 
@@ -21,7 +21,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-/// What every test begins with.
+/// The configuration that every test begins with.
 pub(crate) fn configure() -> Configure {
     Configure {
         format: LINK_VERSIONS.min,
@@ -42,7 +42,7 @@ pub(crate) fn configure() -> Configure {
     }
 }
 
-/// What the node has been told and asked.
+/// The messages to the node beside requests.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     /// Counts of answers.
@@ -59,7 +59,7 @@ pub(crate) struct Node {
     pub(crate) address: String,
     /// Requests that no rule answers; the test does.
     pub(crate) requests: mpsc::UnboundedReceiver<(u64, Request)>,
-    /// What came besides requests.
+    /// The messages that came beside requests.
     pub(crate) heard: Arc<Mutex<Heard>>,
     writer: mpsc::UnboundedSender<ToProxy>,
     ended: oneshot::Receiver<Result<(), ProxyError>>,
@@ -170,14 +170,14 @@ fn hear(
 }
 
 impl Node {
-    /// Starts one that listens.
+    /// Starts an HTTP Proxy that listens.
     pub(crate) async fn with(configure: Configure, rule: Rule) -> Self {
         let (listening, node) = start(configure, rule).await;
         assert_eq!(listening.error, "");
         node
     }
 
-    /// The usual one: acknowledges everything.
+    /// Starts the usual HTTP Proxy, whose node acknowledges everything.
     pub(crate) async fn acknowledging() -> Self {
         Self::with(configure(), acknowledge).await
     }
@@ -203,13 +203,13 @@ impl Node {
         self.notice_all(role, false);
     }
 
-    /// The same, and whether updates are on one disk only.
+    /// Tells HTTP Proxy the role, and whether updates are on one disk only.
     pub(crate) fn notice_all(&self, role: &str, single_copy: bool) {
         let role = Some(RoleNotice { role: role.to_owned(), single_copy });
         self.writer.send(ToProxy { role, ..ToProxy::default() }).unwrap();
     }
 
-    /// How HTTP Proxy ended, everything that it said having been heard.
+    /// How HTTP Proxy ended, once all its messages have been read.
     pub(crate) async fn ended(self) -> Result<(), ProxyError> {
         self.heard_all.await.unwrap();
         self.ended.await.unwrap()
@@ -228,7 +228,7 @@ impl Node {
     }
 }
 
-/// An answer as it came.
+/// An answer of HTTP Proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// Its status.
@@ -253,7 +253,7 @@ impl Answer {
     }
 }
 
-/// A client that sends what it is told, byte for byte.
+/// A client that sends given bytes unchanged.
 pub(crate) struct Client {
     socket: TcpStream,
     buffer: Vec<u8>,
@@ -265,7 +265,7 @@ impl Client {
         let _ = self.socket.write_all(bytes.as_ref()).await;
     }
 
-    /// Says that nothing more will be sent.
+    /// Shuts down the write side.
     pub(crate) async fn finish(&mut self) {
         self.socket.shutdown().await.unwrap();
     }
@@ -298,7 +298,7 @@ impl Client {
         }
     }
 
-    /// Whether the server has closed the connection, nothing more having come.
+    /// Whether the server has closed the connection without a further byte.
     pub(crate) async fn is_closed(&mut self) -> bool {
         self.buffer.is_empty() && !self.more().await
     }

@@ -1,7 +1,8 @@
-//! Backups by themselves (`[backup]`): the confirmed primary writes one file after the other, and removes the oldest.
+//! Scheduled backups (`[backup]`): the confirmed primary writes one file after the other, and removes the oldest.
 //!
-//! A file is written beside its place and renamed when it is whole and durable. What is removed bears a name of this pattern and says
-//! itself that it is of this cluster. Called by `run`; `status` and `metrics` show how it goes.
+//! The writer puts a file beside its final name and renames the file once the bytes are whole and durable. Retention removes only
+//! files whose name has this pattern and whose head names this cluster. Called by `run`; `status` and `metrics` show the
+//! schedule.
 
 mod files;
 
@@ -21,17 +22,17 @@ use crate::{
     role::{Role, RoleService},
 };
 
-/// Between two looks whether one is due.
+/// Interval of the check whether a backup is due.
 const TICK: Duration = Duration::from_secs(1);
-/// From the start of the process, or the change of the role, to the first backup, unless they are to come more often.
+/// From the start of the process, or the change of the role, to the first backup, unless the schedule is shorter.
 const FIRST_AFTER: Duration = Duration::from_secs(60);
-/// From a failure to the next attempt, unless they are to come more often.
+/// From a failure to the next attempt, unless the schedule is shorter.
 const RETRY_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Made {
-    /// When it was begun, microseconds since 1970.
+    /// Begin of the backup, microseconds since 1970.
     pub created_us: u64,
     /// Its file.
     pub file: PathBuf,
@@ -41,7 +42,7 @@ pub struct Made {
     pub index: u64,
     /// Records in it.
     pub records: u64,
-    /// How long it took; 0: an earlier process made it.
+    /// Duration of the backup; 0: an earlier process made the file.
     pub took: Duration,
 }
 
@@ -54,29 +55,29 @@ pub struct Missed {
     pub reason: String,
 }
 
-/// What is known of the backups that this node makes by itself.
+/// State of this node's scheduled backups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BackupStatus {
-    /// From one to the next; zero: none are made.
+    /// Interval between backups; zero: the node makes none.
     pub every: Duration,
-    /// Where.
+    /// Directory of the files.
     pub directory: PathBuf,
-    /// How many are kept.
+    /// Number of files that are kept.
     pub keep: u32,
-    /// One is under way.
+    /// A backup is under way.
     pub running: bool,
-    /// The newest one in this node's directory.
+    /// The newest backup in this node's directory.
     pub last: Option<Made>,
     /// The last failure of this process.
     pub missed: Option<Missed>,
-    /// Made by this process.
+    /// Number of backups that this process made.
     pub made: u64,
-    /// Failed in this process.
+    /// Number of backups that failed in this process.
     pub failures: u64,
 }
 
 impl BackupStatus {
-    /// What is wrong, in words, at a node that is primary; none: nothing.
+    /// The fault, in words, at a node that is primary; none: the schedule works.
     pub fn warning(&self, now_us: u64) -> Option<String> {
         if let Some(missed) = self.missed.as_ref().filter(|missed| missed.at_us >= self.last_us()) {
             return Some(format!("the last backup failed: {}", missed.reason));
@@ -91,7 +92,7 @@ impl BackupStatus {
     }
 }
 
-/// What a node without a schedule shows.
+/// The status of a node without a schedule.
 pub fn none() -> watch::Receiver<BackupStatus> {
     watch::channel(BackupStatus::default()).1
 }
@@ -150,7 +151,7 @@ impl Schedule {
         view.confirmed && view.role == Role::Primary
     }
 
-    /// Makes one, and removes what is too old. False: it failed.
+    /// Makes a backup, and removes surplus files. False: the backup failed.
     async fn one(&self) -> bool {
         self.status.send_modify(|status| status.running = true);
         let made = self.make().await;
@@ -199,7 +200,7 @@ impl Schedule {
     }
 }
 
-/// Whether the newest one is old enough, or from a time that has not come yet.
+/// Whether the newest backup is older than the interval, or dated in the future.
 fn is_due(status: &BackupStatus, now_us: u64) -> bool {
     let Some(last) = &status.last else { return true };
     let every_us = u64::try_from(status.every.as_micros()).unwrap_or(u64::MAX);

@@ -1,8 +1,8 @@
-//! What an address says without asking anybody: its form, and whether it stays on this machine. Called by the check.
+//! The form of an address, and whether the address stays on this machine. Never resolves a name. Called by the check.
 
 use std::net::IpAddr;
 
-/// Takes `host:port` or `[v6]:port` apart. None: it is neither.
+/// Takes `host:port` or `[v6]:port` apart. None: the text has neither form.
 pub(super) fn split(address: &str) -> Option<(&str, u16)> {
     let (host, port) = address.rsplit_once(':')?;
     let host = match host.strip_prefix('[') {
@@ -14,7 +14,7 @@ pub(super) fn split(address: &str) -> Option<(&str, u16)> {
     (!host.is_empty() && port != 0).then_some((host, port))
 }
 
-/// Whether it names another machine, or may. A host name may, `localhost` excepted; what is no address does not.
+/// Whether the address names another machine, or may. A host name may, `localhost` excepted; a malformed address does not.
 pub(super) fn is_outside(address: &str) -> bool {
     let Some((host, _)) = split(address) else { return false };
     !host.eq_ignore_ascii_case("localhost") && !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

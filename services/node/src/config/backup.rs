@@ -1,4 +1,4 @@
-//! `[backup]`: whether the primary makes backups by itself, how often, where, and how many are kept.
+//! `[backup]`: whether and how often the primary makes backups, the directory, and the number of files that are kept.
 //!
 //! Called by [`super::Config`] alone.
 
@@ -6,15 +6,15 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// `[backup]`; a witness has none, whatever stands here.
+/// `[backup]`; a witness makes no backups, with or without this section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Backup {
-    /// From one backup to the next, as in `24h`; empty: none is made by itself.
+    /// Interval between backups, as in `24h`; empty: no schedule.
     pub every: String,
-    /// How many are kept in the directory; the oldest go.
+    /// Number of files that are kept in the directory; the oldest are removed.
     pub keep: u32,
-    /// Where they are written.
+    /// Directory of the files.
     pub directory: PathBuf,
 }
 
@@ -25,13 +25,13 @@ impl Default for Backup {
 }
 
 impl Backup {
-    /// From one backup to the next; none: none is made by itself, or [`super::Config::check`] says what is wrong.
+    /// Interval between backups; none: no schedule, or a bad value, which [`super::Config::check`] reports.
     pub fn every(&self) -> Option<Duration> {
         duration(&self.every)
     }
 }
 
-/// A number and its unit, s, m, h or d; more than nothing.
+/// A number above zero and its unit, s, m, h or d.
 fn duration(text: &str) -> Option<Duration> {
     let unit = text.chars().last()?;
     let seconds = match unit {

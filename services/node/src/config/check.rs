@@ -12,20 +12,20 @@ use crate::{data_dir::STAMP_FILE, peers::PeerSecret};
 /// Smallest segment: the largest entry (1.5 MiB) and its frame must fit with room to spare.
 const SEGMENT_BYTES_MIN: u64 = 4 * MIB;
 const SEGMENT_BYTES_MAX: u64 = 1024 * MIB;
-/// The log must be able to drop a segment while it writes others.
+/// The log must be able to drop a segment while writing others.
 const SEGMENTS_MIN: u64 = 4;
-/// The answers of the replay window are the ones kept for request ids, and those are kept for a minute.
+/// The replay window uses the answers kept for request ids, and those are kept for a minute.
 const REPLAY_WINDOW_MS_MAX: u64 = 60_000;
 
-/// Shorter, a busy disk would count as one that hangs; longer, clients have given up.
+/// Below, a busy disk would count as hanging; above, clients have given up.
 const DISK_STALL_MS: (u64, u64) = (500, 60_000);
 
-/// One thing that is wrong.
+/// A fault of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The key, as in `peer.listen`.
     pub key: String,
-    /// What is wrong and what to do.
+    /// The fault and its remedy.
     pub message: String,
     /// The problem passes by itself: the same configuration may be fine at the next start.
     pub passes: bool,
@@ -38,7 +38,7 @@ impl fmt::Display for Problem {
 }
 
 impl Config {
-    /// Whether the node could start with this: values first, then the certificates that they name, as of now.
+    /// Whether the node could start with this configuration: values first, then the certificates that they name, as of now.
     ///
     /// # Errors
     /// Every problem found.
@@ -47,8 +47,8 @@ impl Config {
         self.check_files()
     }
 
-    /// As [`Config::check`], for a start with `--bootstrap`: a group is formed with peers that know each other. A data directory
-    /// that was formed before is left as it is.
+    /// As [`Config::check`], for a start with `--bootstrap`: peers must authenticate each other where a group is formed. A
+    /// stamped data directory is exempt.
     ///
     /// # Errors
     /// Every problem found.
@@ -293,7 +293,7 @@ fn check_members(members: &[Member], found: &mut Found) {
     }
 }
 
-/// A directory that is absent is made; the rest of the way is looked at when the node opens it.
+/// An absent directory is made later; the parents are checked when the node opens the directory.
 fn check_data_dir(directory: &Path, found: &mut Found) {
     let is_file = match fs::metadata(directory) {
         Ok(there) => !there.is_dir(),

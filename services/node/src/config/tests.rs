@@ -1,4 +1,4 @@
-//! What an operator reads when the configuration makes no sense, and that the sample files tell the truth.
+//! The messages that an operator reads for a wrong configuration; and that the sample files tell the truth.
 
 use std::{
     fs,
@@ -13,8 +13,7 @@ fn read(file: &Path) -> Config {
     Config::load(&Args { config: Some(file.to_owned()), ..Args::default() }).unwrap()
 }
 
-/// The example as it would be with every setting in it switched on: a line that begins with `#` and no blank is a setting
-/// that is off.
+/// The example with every setting switched on: a line that begins with `#` and no blank is a setting that is off.
 fn example_with_everything() -> String {
     let text = fs::read_to_string(format!("{DEPLOY}/ocsd.example.toml")).unwrap();
     let on = |line: &str| match line.strip_prefix('#') {
@@ -34,7 +33,7 @@ fn problems(config: &Config) -> Vec<String> {
     config.check().err().unwrap_or_default().iter().map(Problem::to_string).collect()
 }
 
-/// The one problem of the example changed like this.
+/// The only problem of the example with this change.
 fn problem(change: impl FnOnce(&mut Config)) -> String {
     let mut config = good();
     change(&mut config);

@@ -1,4 +1,4 @@
-//! Settings that are allowed and most likely not meant. Never refuses anything.
+//! Settings that are allowed and most likely a mistake. Never refuses anything.
 //!
 //! Called by `main` for `--check`, and by `run` at each start.
 
@@ -11,7 +11,7 @@ use chassis::tls::{TlsError, check_dates};
 
 use super::{Config, address};
 
-/// One thing that is most likely not meant.
+/// A setting that is most likely a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// The key, as in `cluster.nodes.0.peer`.
@@ -34,7 +34,7 @@ impl Config {
         self.plain_peers().into_iter().chain(own.into_iter().flatten()).chain(files.into_iter().flatten()).collect()
     }
 
-    /// Backups are written into a directory that is there.
+    /// Warns of a backup directory that is absent or no directory.
     fn backup_place(&self) -> Option<Warning> {
         let directory = &self.backup.directory;
         let wanted = self.backup.every().is_some() && !directory.as_os_str().is_empty() && !directory.is_dir();
@@ -44,7 +44,7 @@ impl Config {
         })
     }
 
-    /// Clients judge it, so that it does not keep the node from its work.
+    /// Clients judge the dates of the certificate, so a wrong date does not stop the node.
     fn https_dates(&self) -> Option<Warning> {
         let fault = check_dates(self.proxy()?.tls_certificate.as_deref()?).err()?;
         let dated = matches!(fault, TlsError::Expired { .. } | TlsError::NotYetValid { .. });
@@ -92,7 +92,7 @@ impl Config {
     }
 }
 
-/// How an entry leads elsewhere than to a listener; none: it leads there, or is no address.
+/// How an entry differs from the listener's address; none: the entry leads to the listener, or is no address.
 fn mismatch(entry: &str, listen: SocketAddr) -> Option<&'static str> {
     let (host, port) = address::split(entry)?;
     if port != listen.port() {
@@ -104,7 +104,7 @@ fn mismatch(entry: &str, listen: SocketAddr) -> Option<&'static str> {
     }
 }
 
-/// Whether a caller of this host can come out at a listener of this address. A host name may be any address but loopback's.
+/// Whether a caller of this host can reach a listener of this address. A host name may be any address but loopback's.
 fn reaches(host: &str, listen: IpAddr) -> bool {
     if listen.is_unspecified() {
         return true;

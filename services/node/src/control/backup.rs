@@ -1,6 +1,7 @@
 //! `CreateBackup`: this node's state as the bytes of a backup file.
 //!
-//! The state has everything that was acknowledged before the call, unless the caller takes what this node knows. Never writes a file.
+//! The state has everything that was acknowledged before the call, unless the caller accepts this node's own knowledge. Never
+//! writes a file.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::{
 /// Bytes of a message: far below the largest that is taken.
 const MESSAGE_BYTES: usize = 1 << 20;
 
-/// Begins it.
+/// Begins a backup.
 pub(super) async fn create(
     door: &Arc<OutboundApi>,
     archives: Option<&Archives>,

@@ -1,7 +1,7 @@
-//! What the group survives now, and what it would take to lose an acknowledged update: architecture, What loses what, in words
-//! made of who is connected, who votes and who has caught up. Pure.
+//! The losses that the group survives now, and the failures that would lose an acknowledged update
+//! (architecture, What loses what), in words made of the nodes that are connected, that vote and that have caught up. Pure.
 //!
-//! Never better than the facts: where no quorum answers, nothing is promised. Called by the status.
+//! Never better than the facts: without a quorum the words promise nothing. Called by the status.
 
 use consensus::ProposeError;
 use ocs_proto::control::PeerLag;
@@ -11,18 +11,18 @@ use crate::role::{Role, RoleView};
 /// A data node within so many entries counts as caught up: one batch.
 const LAG_ENTRIES_MAX: u64 = 1024;
 
-/// What the words are made of.
+/// The facts behind the words.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts<'a> {
     /// This node's name.
     pub(super) own: &'a str,
     /// Its role.
     pub(super) view: &'a RoleView,
-    /// What it knows of the others.
+    /// This node's knowledge of its peers.
     pub(super) peers: &'a [PeerLag],
-    /// Why it, as primary, takes no updates.
+    /// Why this node, as primary, takes no updates.
     pub(super) stopped: Option<ProposeError>,
-    /// Why it acknowledges nothing itself; none: it does.
+    /// Why this node acknowledges no update; none: the node acknowledges.
     pub(super) own_silence: Option<&'static str>,
     /// Whether automatic failover is paused.
     pub(super) paused: bool,
@@ -38,7 +38,7 @@ impl<'a> Facts<'a> {
         self.view.role == Role::Witness
     }
 
-    /// Names of the nodes that hold records, this one first.
+    /// Names of the nodes that hold records, this node first.
     fn data(&self) -> Vec<&'a str> {
         let own = (!self.witness_here()).then_some(self.own);
         let others = self.peers.iter().filter(|peer| !peer.witness).map(|peer| peer.node.as_str());
@@ -54,7 +54,7 @@ impl<'a> Facts<'a> {
         self.peers.iter().filter(|peer| !peer.connected || peer.unconfirmed).collect()
     }
 
-    /// Nodes that acknowledge nothing now, this one first, each with the reason.
+    /// Nodes that acknowledge nothing now, this node first, each with the reason.
     fn silent(&self) -> Vec<(&'a str, &'static str)> {
         let own = self.own_silence.map(|why| (self.own, why));
         let peers = self.peers.iter().filter_map(|peer| Some((peer.node.as_str(), silence(peer)?)));
@@ -72,27 +72,27 @@ impl<'a> Facts<'a> {
         self.peers.iter().filter(|peer| peer.connected && peer.voter && !peer.witness).find(far)
     }
 
-    /// Nodes that vote and acknowledge, this one first.
+    /// Nodes that vote and acknowledge, this node first.
     fn acknowledging(&self) -> Vec<&'a str> {
         let own = self.own_silence.is_none().then_some(self.own);
         let peers = self.peers.iter().filter(|peer| peer.voter && silence(peer).is_none());
         own.into_iter().chain(peers.map(|peer| peer.node.as_str())).collect()
     }
 
-    /// Names of the data nodes that vote and acknowledge; of the one that holds everything acknowledged so far, where none does.
+    /// Names of the data nodes that vote and acknowledge; this node alone where none does.
     fn full_copies(&self) -> Vec<&'a str> {
         let witness = self.witness();
         let copies: Vec<&str> = self.acknowledging().into_iter().filter(|node| Some(*node) != witness).collect();
         if copies.is_empty() { vec![self.own] } else { copies }
     }
 
-    /// The primary, where no other node takes its place by itself.
+    /// The primary, while no other node takes over by itself.
     fn fixed_primary(&self) -> Option<&'a str> {
         self.paused.then_some(self.view.primary.as_str()).filter(|primary| !primary.is_empty())
     }
 }
 
-/// Why a voter acknowledges nothing now; none: it does.
+/// Why a voter acknowledges nothing now; none: the voter acknowledges.
 fn silence(peer: &PeerLag) -> Option<&'static str> {
     match peer {
         PeerLag { connected: false, .. } => Some("is down"),
@@ -104,7 +104,7 @@ fn silence(peer: &PeerLag) -> Option<&'static str> {
     }
 }
 
-/// What the group survives now.
+/// The losses that the group survives now.
 pub(super) fn survives(facts: &Facts<'_>) -> String {
     let silent = facts.silent();
     if !facts.view.confirmed {
@@ -156,7 +156,7 @@ fn degraded(facts: &Facts<'_>, silent: &[(&str, &str)]) -> String {
     }
 }
 
-/// What it would take to lose an acknowledged update.
+/// The failures that would lose an acknowledged update.
 pub(super) fn loses(facts: &Facts<'_>) -> String {
     let (copies, data) = (facts.full_copies(), facts.data());
     let holders = facts.acknowledging();
@@ -183,7 +183,7 @@ pub(super) fn loss_of(disks: &[&str]) -> String {
     }
 }
 
-/// Why no updates are taken, and the way out; empty: they are.
+/// Why updates are stopped, and the way out; empty: the group takes updates.
 pub(super) fn updates_stopped(facts: &Facts<'_>, own_log_full: bool) -> String {
     // The first update would find out that there is no room.
     let full = facts.view.role == Role::Primary && facts.own_silence == Some(DISK_FULL);
@@ -246,7 +246,7 @@ mod tests {
         Facts { own: "a", view, peers, stopped: None, own_silence: None, paused: false }
     }
 
-    /// Each row of "What loses what", in every mode.
+    /// Every row of the table in architecture, What loses what, in every mode.
     #[test]
     fn each_row_of_what_loses_what_has_its_words() {
         let joining = PeerLag { voter: false, ..peer("b", true) };

@@ -1,4 +1,4 @@
-//! Lists and records over the control API: everything goes through the native door, as it does for HTTP Proxy.
+//! Lists and records over the control API: every request goes through the native door, like HTTP Proxy's requests.
 //!
 //! Reads are linearizable (R4 reads-ask-a-quorum), except `Verify`, which is about this node's disk. Work on many rows runs on
 //! threads of its own, a few at a time. Never contains a rule.
@@ -34,10 +34,10 @@ type Door = Arc<OutboundApi>;
 
 /// Counts of a list's records that run at a time.
 const COUNTS_MAX: usize = 2;
-/// How long the records of a list are counted before as many are shown as there was time for.
+/// Time limit of a count of a list's records; a larger list is shown with the count so far.
 const COUNT_TIME: Duration = Duration::from_secs(2);
 
-/// What reads many rows.
+/// The operations that read many rows.
 #[derive(Debug)]
 pub(super) struct Long {
     pub(super) exports: Bulk,
@@ -55,7 +55,7 @@ impl Long {
     }
 }
 
-/// A name that cannot be shown or reached is refused here under every rules version, and by the rules from version 3 on.
+/// Refuses a name that cannot be shown or reached under every rules version; the rules refuse such a name from version 3 on.
 pub(super) async fn create_list(door: &Door, list: wire::CreateList, deadline: Instant) -> wire::Reply {
     if let Err(why) = records::check_list_name(&list.name) {
         return reply_into_wire(Refusal::new(RefusalCode::BadValue, why).into());
@@ -96,7 +96,7 @@ pub(super) async fn show_list(
     }
 }
 
-/// None where too many counts run, or the list is being deleted.
+/// None: too many counts run, or the list is being deleted.
 async fn count(door: &Door, long: &Long, list: String) -> Option<ListCounts> {
     let (state, began) = (door.state().clone(), std::time::Instant::now());
     let counted = long.counts.run(move || state.tally(&list, 0, &|| began.elapsed() < COUNT_TIME)).await;
@@ -126,7 +126,7 @@ fn by(handle: Handle) -> Request {
     }
 }
 
-/// The rows of one consistent state, read no faster than they are taken.
+/// The rows of one consistent state, read no faster than the client takes them.
 pub(super) async fn export(
     door: &Door,
     long: &Long,
@@ -138,7 +138,7 @@ pub(super) async fn export(
     long.exports.pieces(move || Ok(state.export(&asked).map_err(refused)?.map(Ok))).await
 }
 
-/// Every change of the role that was acknowledged, or, where no quorum answers, those that this node knows.
+/// Every acknowledged change of the role; without a quorum, the changes that this node knows.
 pub(super) async fn history(door: &Door, deadline: Instant) -> Result<HistoryReply, Status> {
     let confirmed = door.wait_until_readable(deadline).await.is_ok();
     let state = door.state().clone();
@@ -146,7 +146,7 @@ pub(super) async fn history(door: &Door, deadline: Instant) -> Result<HistoryRep
     Ok(HistoryReply { entries, confirmed })
 }
 
-/// A state that turns out to be wrong is replaced.
+/// Verifies the rows of the state; a state that proves wrong is replaced.
 pub(super) async fn verify(door: &Door, long: &Long) -> Result<VerifyReply, Status> {
     let state = door.state().clone();
     let verified = long.verifications.run(move || state.verify()).await?;
@@ -158,7 +158,7 @@ pub(super) async fn verify(door: &Door, long: &Long) -> Result<VerifyReply, Stat
     verified.map_err(Status::data_loss)
 }
 
-/// Reads the state once it has everything that was acknowledged before.
+/// Reads the state once all updates acknowledged before the call are applied.
 async fn read<T: Send + 'static>(
     door: &Door,
     deadline: Instant,

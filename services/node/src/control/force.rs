@@ -1,7 +1,7 @@
-//! `ForcePrimary`: an operator orders that this node lead alone, on one disk. Says what could be lost before it changes
-//! anything, and refuses where a quorum decides by itself.
+//! `ForcePrimary`: an operator orders that this node lead alone, on one disk. The answer names the possible loss before anything
+//! changes; where a quorum decides by itself, the node refuses the order.
 //!
-//! Never executes the order: it is made durable in the data directory, and `run` executes it with everything stopped.
+//! Never executes the order: the data directory keeps it durably, and `run` executes it with everything stopped.
 
 use std::{
     sync::Arc,
@@ -46,7 +46,7 @@ impl Orders {
         self.mode
     }
 
-    /// Makes an order durable. A disk that fails ends the process.
+    /// Makes an order durable. A failing disk ends the process.
     async fn give(&self, order: Forced) -> Result<(), DataDirError> {
         let directory = Arc::clone(&self.directory);
         let written = tokio::task::spawn_blocking(move || directory.order(order)).await;
@@ -62,7 +62,7 @@ impl Orders {
     }
 }
 
-/// Gives the order, or says why not; both say what this node has.
+/// Gives the order, or says why not; both answers name the end of this node's log.
 pub(super) async fn force(role: &RoleService, orders: &Orders, asked: ForcePrimaryRequest) -> ForcePrimaryReply {
     let confirmed = role.ask().await.confirmed;
     let (status, own) = (role.status(), role.roster().own());
@@ -106,7 +106,7 @@ pub(super) async fn force(role: &RoleService, orders: &Orders, asked: ForcePrima
     reply
 }
 
-/// Why the order makes no sense here, whatever is accepted.
+/// Why the order makes no sense here, with or without `--accept-loss`.
 fn refusal(kind: Kind, confirmed: bool, status: &Status) -> Option<String> {
     if kind == Kind::Witness {
         Some("this is a witness: it holds no records and never serves".to_owned())
@@ -126,7 +126,7 @@ fn refusal(kind: Kind, confirmed: bool, status: &Status) -> Option<String> {
     }
 }
 
-/// In a pair every acknowledged update is on both disks, unless this node was only learning or the other one was alone.
+/// In a pair every acknowledged update is on both disks, unless this node was a learner or the other node led alone.
 fn may_lose(mode: &str, status: &Status) -> bool {
     mode != PAIR || !status.voter || status.single_copy
 }

@@ -17,7 +17,7 @@ use crate::{
     role::{Role, RoleView},
 };
 
-/// How often readiness is looked at while the role does not change: its grace runs out by itself.
+/// How often readiness is checked while the role does not change: the grace ends without an event.
 const LOOK: Duration = Duration::from_millis(500);
 const READY: &str = "ocs.ready";
 const PRIMARY: &str = "ocs.primary";
@@ -25,7 +25,7 @@ const PRIMARY: &str = "ocs.primary";
 /// The service, not ready for now, and the handle that keeps it up to date.
 pub(super) async fn service() -> (HealthReporter, HealthServer<impl HealthRpc>) {
     let (reporter, server) = health_reporter();
-    // Known by name from the first call on.
+    // Both names are known from the first call on.
     reporter.set_service_status(READY, ServingStatus::NotServing).await;
     reporter.set_service_status(PRIMARY, ServingStatus::NotServing).await;
     (reporter, server)

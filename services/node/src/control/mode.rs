@@ -1,6 +1,6 @@
-//! `SetMode`: ends single-copy once another data node has caught up, and says what the configured mode still lacks.
+//! `SetMode`: ends single-copy once another data node has caught up, or names the nodes that the configured mode still lacks.
 //!
-//! Never sets another mode than the configured one: who the nodes are is the configuration's to say.
+//! Never sets another mode than the configured one: the configuration names the nodes.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) async fn set(
     reply
 }
 
-/// What a node lacks to vote.
+/// The reason why a node does not vote yet.
 fn missing(member: &Member, role: &RoleService, peers: &[PeerStatus], last_index: u64) -> Option<String> {
     let name = &member.name;
     let what = if member.kind == Kind::Witness { "witness" } else { "data node" };

@@ -1,6 +1,6 @@
 //! Pausing and resuming of automatic failover: asks the group, bounded in time, and says why not.
 //!
-//! Never decides who may become primary: consensus does. Called by the control API.
+//! Never decides which node may become primary: consensus does. Called by the control API.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use ocs_proto::control::{PauseReply, PauseRequest};
 
 use crate::role::{Role, RoleService};
 
-/// Pauses on the primary; resumes there, or, where there is no primary, on the node that is asked.
+/// Pauses on the primary; resumes there, or, without a primary, on the node that received the call.
 pub(super) async fn set_paused(role: &RoleService, asked: PauseRequest, deadline: Duration) -> PauseReply {
     let own = &role.roster().own().name;
     let reason = match tokio::time::timeout(deadline, role.group().set_paused(asked.paused)).await {
         Ok(Ok(())) => match role.ask().await {
             now if now.role == Role::Primary => return PauseReply { done: true, reason: String::new() },
-            // One that is cut off does not know that another one has taken over (R5 leader-is-not-primary).
+            // A node that is cut off does not know that another node has taken over (R5 leader-is-not-primary).
             _ => format!("no quorum confirms that {own} is the primary: ask again"),
         },
         Ok(Err(PauseError::NotPrimary)) => match role.watch().borrow().primary.as_str() {

@@ -1,5 +1,5 @@
-//! The control port from the first second on: health and reflection answer at once, the control API says why the start waits
-//! until the parts run.
+//! The control port from the first second on: health and reflection answer at once; until the parts run, the control API answers
+//! why the start waits.
 //!
 //! Never answers a call by itself. Called by `run`.
 

@@ -1,8 +1,8 @@
-//! A node that runs gives its Raft id up, to join again under a new one (R11 one-id-one-log).
+//! A running node gives its Raft id up, to join again under a new id (R11 one-id-one-log).
 //!
-//! Never the primary, and never where the others are no quorum without it: updates would stop, and nobody could take it in. A node
-//! whose start the other voters do not confirm hears of no primary; the operator's command has seen one before it asks.
-//! Called by the control API.
+//! Never the primary, and never a node without which the others are no quorum: updates would stop, and no primary could take the
+//! node in. A node whose start the other voters do not confirm hears of no primary; the operator's command asks only after seeing
+//! one. Called by the control API.
 
 use consensus::{StartStanding, Status};
 use ocs_proto::control::{GiveUpReply, PeerLag};
@@ -30,7 +30,7 @@ fn takes_part(status: &Status) -> bool {
     status.start == StartStanding::Confirmed && !status.frozen
 }
 
-/// Whether the others go on without this node: a primary among them, and with it a majority of all voters.
+/// Whether the others go on without this node: a primary among them, and with that primary a majority of all voters.
 fn may_give_up(view: &RoleView, takes_part: bool, peers: &[PeerLag]) -> Result<(), String> {
     let others: Vec<&PeerLag> = peers.iter().filter(|peer| peer.voter).collect();
     let connected = others.iter().filter(|peer| peer.connected).count();

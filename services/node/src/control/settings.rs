@@ -1,6 +1,6 @@
 //! The options of the rules over the control API: shown as the state has them, set by a command through the primary.
 //!
-//! Never contains a rule: what an option takes, `records` says. Called by the control API.
+//! Never contains a rule: `records` decides which values an option takes. Called by the control API.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::outbound_api::{OutboundApi, too_early};
 
-/// Under rules version 1 each node's own file decides: `own` is this one's.
+/// Under rules version 1 each node's own file decides: `own` is this node's.
 pub(super) async fn show(door: &Arc<OutboundApi>, node: &str, own: &[Setting], deadline: Instant) -> ShowSettingsReply {
     let confirmed = door.wait_until_readable(deadline).await.is_ok();
     let stand = door.state().settings();
@@ -37,8 +37,8 @@ fn to_wire(options: &[Setting]) -> Vec<WireSetting> {
     settings_to_wire(options.to_vec()).settings
 }
 
-/// Not before the group decides by a version that has settings: the primary may run a release that cannot read the request. That is
-/// no matter of seconds, and not worth another try.
+/// Refused before the group decides by a version that has settings: the primary may run a release that cannot read the request.
+/// The raise takes longer than seconds, so a retry is not worth its cost.
 pub(super) async fn set(door: &Arc<OutboundApi>, settings: wire::SetSettings, deadline: Instant) -> wire::Reply {
     let version = door.state().rules_version();
     if version < RULES_WITH_SETTINGS {

@@ -22,7 +22,7 @@ use tonic_prost::ProstCodec;
 use super::About;
 use crate::{role::Roster, startup::Startup};
 
-/// The one call that has an answer.
+/// The only call that has an answer.
 const STATUS: &str = "/ocs.v1.Control/Status";
 
 /// The status of a node whose parts do not run yet. Cheap to clone.

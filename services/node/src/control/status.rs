@@ -1,6 +1,6 @@
-//! Everything that an operator should know of a node, in one answer: numbers, and words for what is not as it should be.
+//! The state of a node for operators, in one answer: numbers, and words for every irregularity.
 //!
-//! Never hides a doubt: what is not confirmed is said so. Called by the control API.
+//! Never hides a doubt: an unconfirmed answer says so. Called by the control API.
 
 use std::{collections::HashMap, time::Instant};
 
@@ -20,7 +20,7 @@ use crate::{
     versions,
 };
 
-/// A data node further behind is worth a warning.
+/// A data node further behind gets a warning.
 const LAG_WARN_ENTRIES: u64 = 10_000;
 
 const PAUSED: &str =
@@ -30,12 +30,12 @@ const ON_ONE_DISK: &str = "single-copy: updates are acknowledged on one disk onl
 /// The losses that a forced or restored group survives.
 const ALONE: &str = "nothing: the loss of the primary's disk loses every update since the group was forced or restored";
 
-/// What never changes while the process runs.
+/// Facts that never change while the process runs.
 #[derive(Debug, Clone)]
 pub struct About {
-    /// The group's name or id, for people.
+    /// The group's name or id, for display.
     pub cluster: String,
-    /// When this process began.
+    /// Start time of this process.
     pub started: Instant,
     /// The options of the rules as this node's own file has them: they count under rules version 1.
     pub options: Vec<outbound::Setting>,
@@ -116,7 +116,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
     }
 }
 
-/// Why this node acknowledges nothing; none: it does.
+/// Why this node acknowledges nothing; none: the node acknowledges.
 fn own_silence(core: &Status, disk_short: bool) -> Option<&'static str> {
     if disk_short || core.no_room && !core.log_full {
         Some(contract::DISK_FULL)
@@ -140,7 +140,7 @@ fn stall_words(stall: Stall) -> String {
     )
 }
 
-/// How far the phones are in the form of the rules; nothing where the rules have the first form.
+/// Progress of the rewriting of the phones in the form of the rules; empty where the rules have the first form.
 fn phones(state: &dyn StateReader) -> String {
     if state.rules_version() < RULES_WITH_PHONE_FORM {
         return String::new();
@@ -152,13 +152,13 @@ fn phones(state: &dyn StateReader) -> String {
     }
 }
 
-/// What a primary knows of it; nothing where the versions are the newest.
+/// The nodes that hold up the raise, as a primary knows them; empty where the versions are the newest.
 fn upgrade_waits_for(core: &Status, roster: &Roster) -> Vec<String> {
     let waits = core.serving && !versions::is_newest(core);
     if waits { versions::holding_up(core, roster) } else { Vec::new() }
 }
 
-/// A line for each thing that is not as it should be.
+/// A line for each irregularity.
 fn warnings(
     view: &RoleView,
     peers: &[PeerLag],
@@ -228,7 +228,7 @@ fn core_warnings(core: &Status) -> Vec<String> {
     lines
 }
 
-/// One line for a want of room: the disk's own, or the log's where the disk has room.
+/// A line for a want of room: on the disk, or in the log where the disk has room.
 fn room_warning(core: &Status, disk: Option<String>) -> Option<String> {
     let of_log =
         || "the log has no room (disk, quota or file descriptors): this node does not acknowledge updates".to_owned();

@@ -1,7 +1,7 @@
-//! Planned switchover: who could take over, and handing over to it.
+//! Planned switchover: the candidates for the primary's role, and the handover.
 //!
-//! Who is eligible is a table of reasons, pure; the driver checks once more and aborts what does not come about
-//! (architecture, Failover). Never moves leadership on a node that does not have it: it names the one that does.
+//! Eligibility is a table of reasons, pure; the driver checks once more and aborts a transfer that does not complete
+//! (architecture, Failover). Never moves leadership on another node than the leader: the answer names the leader.
 
 use std::time::Instant;
 
@@ -10,10 +10,10 @@ use ocs_proto::control::{Candidate, PeerLag, SwitchoverReply, SwitchoverRequest}
 
 use crate::role::{Role, RoleService};
 
-/// A target further behind is not within one batch.
+/// A target further behind cannot catch up within one batch.
 const LAG_ENTRIES_MAX: u64 = 1024;
 
-/// Hands over, or says why not and who could.
+/// Hands over, or says why not and names the candidates.
 pub(super) async fn switchover(role: &RoleService, asked: SwitchoverRequest) -> SwitchoverReply {
     let view = role.ask().await;
     let (own, peers) = (role.roster().own().name.clone(), role.peers());
@@ -61,7 +61,7 @@ fn id_of(role: &RoleService, status: &Status, name: &str) -> Option<RaftId> {
     status.peers.iter().map(|peer| peer.id).find(|id| role.roster().name_of(*id) == name)
 }
 
-/// Every node, and why it can or cannot take over.
+/// Every node, with the reason for or against its eligibility.
 fn candidates(own: &str, peers: &[PeerLag]) -> Vec<Candidate> {
     let own = Candidate { node: own.to_owned(), eligible: false, reason: "is the primary already".to_owned() };
     let peer = |peer: &PeerLag| {
@@ -92,7 +92,7 @@ fn unheard(peer: &PeerLag) -> String {
     }
 }
 
-/// The node asked for, or the first that can.
+/// The requested node, or the first eligible node.
 fn choose(candidates: &[Candidate], asked: &str) -> Result<String, String> {
     if asked.is_empty() {
         let first = candidates.iter().find(|candidate| candidate.eligible);

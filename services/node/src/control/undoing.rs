@@ -1,7 +1,7 @@
 //! Undoing over the control API: lists with their records, and Do-Not-Call entries.
 //!
-//! Never contains a rule. Whether clients use a list is looked up here and not decided by the rules: a warning for an operator, not a
-//! lock. Called by the control API.
+//! Never contains a rule. Whether clients use a list is checked here and not by the rules: a warning for an operator, not a lock.
+//! Called by the control API.
 
 use std::{
     sync::Arc,
@@ -27,12 +27,12 @@ use crate::{
 
 /// A list whose records were changed or added within this time is in use.
 const IN_USE: Duration = Duration::from_secs(60);
-/// How long the records of a list are looked at for it; those behind are not.
+/// Time limit of the scan of a list's records for signs of use; later records are not checked.
 const LOOK_TIME: Duration = Duration::from_secs(120);
 
 type Door = Arc<OutboundApi>;
 
-/// Has a list marked as being deleted, unless clients use it; the primary deletes its rows.
+/// Marks a list as being deleted, unless clients use the list; the primary deletes its rows.
 pub(super) async fn delete_list(
     door: &Door,
     long: &Long,
@@ -51,14 +51,15 @@ pub(super) async fn delete_list(
     Ok(reply_into_wire(reply))
 }
 
-/// Before the raise the primary may run a release that cannot read the request: no matter of seconds, and not worth another try.
+/// Before the raise the primary may run a release that cannot read the request. The raise takes longer than seconds, so a retry
+/// is not worth its cost.
 fn not_yet(door: &Door) -> Option<wire::Reply> {
     let version = door.state().rules_version();
     let reply = || reply_into_wire(too_early(version, RULES_WITH_UNDOING, RefusalCode::Conflict));
     (version < RULES_WITH_UNDOING).then(reply)
 }
 
-/// Why a list is in use; none: no client uses it, or the rules have more to say of it.
+/// Why a list is in use; none: no client uses the list, or the rules answer the request.
 async fn in_use(door: &Door, long: &Long, list: &str, limit: Duration) -> Result<Option<Refusal>, Status> {
     door.wait_until_readable(Instant::now() + limit).await.map_err(unreadable)?;
     let since_us = wall_us().saturating_sub(u64::try_from(IN_USE.as_micros()).unwrap_or(u64::MAX));
@@ -93,7 +94,7 @@ fn use_of(list: &str, tally: &ListTally, since_us: u64) -> Option<Refusal> {
     Some(Refusal::new(RefusalCode::Conflict, message).with(key::CALLING_LIST, Value::text(list)))
 }
 
-/// The entries of one consistent state, read no faster than they are taken.
+/// The entries of one consistent state, read no faster than the client takes them.
 pub(super) async fn do_not_call(
     door: &Door,
     long: &Long,

@@ -1,7 +1,7 @@
 //! `Upgrade`: raises the versions of the group's formats and rules, once every node runs a release that knows them (R13).
 //!
-//! Never raises what a voter or a learner does not know, and answers "done" only when the state decides by the new rules.
-//! Called by the control API.
+//! Never raises a version that a voter or a learner does not know, and answers "done" only when the state decides by the new
+//! rules. Called by the control API.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
 
 /// Longest wait for the raise and for the rules in the state; below the time for which `ocsctl` waits for the answer.
 const RAISED_WITHIN: Duration = Duration::from_secs(10);
-/// Between two looks at the state.
+/// Interval of the checks of the state.
 const LOOK: Duration = Duration::from_millis(50);
 
 const BEING_RAISED: &str = "being raised: ask `ocsctl status`";
@@ -72,7 +72,7 @@ fn is_newest(versions: Versions) -> bool {
     versions.formats >= NEWEST.formats && versions.rules >= NEWEST.rules
 }
 
-/// Ends when the state decides by the newest versions; the membership may have them `ordered` already.
+/// Ends when the state decides by the newest versions; `ordered`: the membership has them already.
 async fn raise(sources: &Sources, ordered: bool) -> Result<(), RaiseError> {
     if !ordered {
         sources.role.group().raise(NEWEST).await?;

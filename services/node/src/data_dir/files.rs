@@ -1,4 +1,4 @@
-//! What is done to the files of the data directory: the lock, names that last, whole replacement. Knows nothing of their content.
+//! File operations of the data directory: the lock, durable names, whole replacement. Knows nothing of the files' content.
 //! Called by [`super::DataDir`].
 
 use std::{
@@ -22,7 +22,7 @@ pub(super) fn create_durably(path: &Path) -> Result<(), DataDirError> {
     Ok(())
 }
 
-/// The names in a directory, without those that belong to the file system.
+/// The names in a directory, without the file system's own.
 pub(super) fn entries(path: &Path) -> Result<Vec<String>, DataDirError> {
     let listing = match fs::read_dir(path) {
         Ok(listing) => listing,
@@ -35,15 +35,15 @@ pub(super) fn entries(path: &Path) -> Result<Vec<String>, DataDirError> {
     Ok(names)
 }
 
-/// What a file system puts into a directory by itself: the root of an ext4, a volume with snapshots, a file on NFS that was
-/// removed while open.
+/// Names that a file system creates by itself: the root of an ext4, a volume with snapshots, a file on NFS that was removed while
+/// open.
 fn is_of_the_file_system(name: &str) -> bool {
     const KNOWN: [&str; 8] =
         ["lost+found", ".snapshot", ".snapshots", ".zfs", "aquota.user", "aquota.group", "quota.user", "quota.group"];
     KNOWN.contains(&name) || name.starts_with(".nfs")
 }
 
-/// Takes the lock or says who has it. The kernel gives it back when the process ends, however it ends.
+/// Takes the lock or names its holder. The kernel releases the lock however the process ends.
 pub(super) fn lock(path: &Path) -> Result<File, DataDirError> {
     let file_path = path.join(LOCK_FILE);
     let mut options = File::options();
@@ -61,7 +61,8 @@ pub(super) fn lock(path: &Path) -> Result<File, DataDirError> {
         }
         Err(TryLockError::Error(error)) => return Err(failed("lock", &file_path)(error)),
     }
-    // over what stands there, and of one length: a full disk has no room for a file that grows, and nobody needs the number
+    // overwritten in place, at a fixed length: a full disk has no room for a file that grows, and the node works without the
+    // number
     match file.write_all_at(format!("{:<10}\n", std::process::id()).as_bytes(), 0) {
         Err(error) if error.kind() != io::ErrorKind::StorageFull => Err(failed("write", &file_path)(error)),
         _ => Ok(file),
@@ -98,8 +99,8 @@ pub(super) fn write_aside(directory: &Path, name: &str, text: &str) -> Result<()
     sync_directory(directory)
 }
 
-/// As [`write_aside`], and a full disk does not matter: the file of before becomes the next one's draft, with the room that it
-/// takes. A file system that cannot exchange two names makes a new draft each time.
+/// As [`write_aside`], but also works on a full disk: the former file becomes the next draft and keeps its blocks. A file system
+/// that cannot exchange two names makes a new draft each time.
 pub(super) fn write_in_room(directory: &Path, name: &str, text: &str) -> Result<(), DataDirError> {
     let (draft, target) = (directory.join(format!("{name}.new")), directory.join(name));
     let mut options = File::options();
@@ -108,7 +109,7 @@ pub(super) fn write_in_room(directory: &Path, name: &str, text: &str) -> Result<
     overwritten.and_then(|()| file.sync_all()).map_err(failed("write", &draft))?;
     if renameat_with(CWD, &draft, CWD, &target, RenameFlags::EXCHANGE).is_err() {
         fs::rename(&draft, &target).map_err(failed("rename to", &target))?;
-        // the next start needs it; one that cannot be had is asked for again with the next write
+        // the next write needs the draft; after a failure here the next write asks for the room again
         let _ = File::create(&draft).and_then(|draft| draft.write_all_at(text.as_bytes(), 0));
     }
     sync_directory(directory)

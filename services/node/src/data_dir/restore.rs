@@ -1,7 +1,7 @@
-//! A data directory that is made from a backup: empty before, marked while it is made, and stamped last.
+//! A data directory made from a backup: empty before, marked during the restore, stamped last.
 //!
-//! Without the stamp the mark keeps every start away, so a restore that is cut short is done again or nothing. What the state was
-//! made of stands in a file of its own beside the stamp, and counts as long as the node is in the epoch that the restore began.
+//! Without the stamp the mark keeps every start away, so a restore that is cut short must be repeated. A file of its own beside
+//! the stamp names the backup, and counts as long as the node is in the epoch that the restore began.
 
 use std::{fs, io, path::Path};
 
@@ -20,24 +20,24 @@ const RESTORING_TEXT: &str =
     "A restore of a backup is under way here, or was cut short. Until it is done nothing starts here.\n";
 const PREAMBLE: &str = "# Written by ocsd: the backup that this node's state was made of.\n";
 
-/// The backup that a directory was made of.
+/// The backup from which a directory was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restored {
     /// The epoch that the restore began.
     pub epoch: u64,
     /// The index of the backup's state.
     pub index: u64,
-    /// When the backup was made, microseconds since 1970.
+    /// Time of the backup, microseconds since 1970.
     pub created_us: u64,
-    /// The release that made it.
+    /// The release that made the backup.
     pub release: String,
-    /// Its file.
+    /// The backup's file.
     pub file: String,
 }
 
 impl DataDir {
-    /// Whether a backup may be restored into a directory: it is absent, empty, or left by a restore that was cut short. Changes
-    /// nothing.
+    /// Whether a backup may be restored into a directory: absent, empty, left by a restore that was cut short, or left by a node
+    /// that never spoke. Changes nothing.
     ///
     /// # Errors
     /// [`DataDirError::Occupied`].
@@ -86,11 +86,11 @@ impl DataDir {
         stamp.forced = Some(forced);
         self.replace(&mut self.state(), stamp)?;
         let mark = self.path.join(RESTORING_FILE);
-        fs::remove_file(&mark).map_err(failed("remove", &mark))?; // left by a crash it would mean nothing beside a stamp
+        fs::remove_file(&mark).map_err(failed("remove", &mark))?; // a mark that a crash leaves here means nothing beside a stamp
         sync_directory(&self.path)
     }
 
-    /// The backup that this node's epoch was begun with; none where it was begun in another way, or the note cannot be read.
+    /// The backup with which this node's epoch began; none where the epoch began in another way, or the note cannot be read.
     pub fn restored_from(&self) -> Option<Restored> {
         let file = self.path.join(RESTORED_FILE);
         let text = match fs::read_to_string(&file) {

@@ -1,7 +1,7 @@
-//! The stamp's content: what it says, how it is read and checked. Never writes to disk; called by [`super::DataDir`].
+//! The stamp's content: its fields, its text form and its checks. Never writes to disk; called by [`super::DataDir`].
 //!
-//! The last line is a comment with a checksum over all bytes before it, and the first line says so: an older version, which reads
-//! comments of any kind, reads the file, and no flipped bit makes a sealed file look like one that was never sealed.
+//! The last line is a comment with a checksum over all bytes before that line, and the first line announces the checksum. An
+//! older version, which reads comments of any kind, still reads the file, and no flipped bit makes a sealed file look unsealed.
 
 use std::{collections::BTreeSet, fs, io, path::Path};
 
@@ -17,13 +17,13 @@ const FORMAT: i64 = 2;
 const FORMAT_FIRST: i64 = 1;
 /// The epoch of a group that was never forced.
 pub(super) const EPOCH_FIRST: u64 = 1;
-/// Ids that are remembered of one node.
+/// Limit of remembered ids of one node.
 const HEARD_OF_MAX: usize = 256;
 const PREAMBLE: &str = "# Written by ocsd. Do not edit, copy or restore by hand: it says who this node is, and its last line is a \
                         checksum.\n";
-/// What a version wrote that knew no checksum.
+/// The first line of a version without checksum.
 const PREAMBLE_UNSEALED: &str = "# Written by ocsd. Do not edit, copy or restore by hand: it says who this node is.\n";
-/// The last line goes on with the SHA-256 of all bytes before the line, 64 hexadecimal digits.
+/// The SHA-256 of all bytes before this line follows, in 64 hexadecimal digits.
 const SEAL: &str = "# sha256: ";
 const SEAL_BYTES: usize = SEAL.len() + 64 + 1;
 
@@ -41,10 +41,10 @@ pub(super) struct Stamp {
     /// Starts since the stamp.
     pub(super) boots: u64,
     pub(super) epoch: u64,
-    /// The log behind this id cannot be trusted: the node joins under a new one (R11).
+    /// The log behind this id cannot be trusted: the node joins under a new id (R11).
     #[serde(default)]
     pub(super) given_up: bool,
-    /// Every Raft id that a message came from.
+    /// Every Raft id from which a message came.
     pub(super) heard_of: BTreeSet<RaftId>,
     /// An operator's order that is to be executed before anything is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,13 +54,13 @@ pub(super) struct Stamp {
     pub(super) forced: Option<Forced>,
 }
 
-/// An operator's order that this node lead alone, and what could be lost with it.
+/// An operator's order that this node lead alone, with the facts that bound the possible loss.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Forced {
-    /// When it came, microseconds since 1970.
+    /// Time of the order, microseconds since 1970.
     pub at_us: u64,
-    /// The epoch that it begins.
+    /// The epoch that the order begins.
     pub epoch: u64,
     /// Last index of this node's log.
     pub last_index: u64,
@@ -68,7 +68,7 @@ pub struct Forced {
     pub last_commit: u64,
     /// The operator accepted that acknowledged updates may be lost.
     pub accept_loss: bool,
-    /// The term in which the new log begins; 0: it does not yet.
+    /// The term in which the new log begins; 0: no new log yet.
     pub term: u64,
 }
 
@@ -90,7 +90,7 @@ impl Stamp {
         }
     }
 
-    /// Reads a stamp and checks whose it is; none: there is no such file.
+    /// Reads a stamp and checks its owner; none: there is no stamp.
     pub(super) fn read(file: &Path, identity: &DataIdentity) -> Result<Option<Self>, DataDirError> {
         let bytes = match fs::read(file) {
             Ok(bytes) => bytes,
@@ -102,7 +102,7 @@ impl Stamp {
         Ok(Some(stamp))
     }
 
-    /// Goes up to a format of the group; false: it is there already.
+    /// Raises the format to the group's; false: the stamp has that format already.
     pub(super) fn raise(&mut self, formats: i64) -> bool {
         let raised = formats.min(FORMAT) > self.format;
         self.format = self.format.max(formats.min(FORMAT));
@@ -113,7 +113,7 @@ impl Stamp {
         (self.raft_incarnation << 32) | self.boots
     }
 
-    /// Remembers an id; of one node the oldest ids go when they are too many. False: the id is there already.
+    /// Remembers an id; beyond the limit of a node its oldest id is forgotten. False: the id is known already.
     pub(super) fn hear(&mut self, id: RaftId) -> bool {
         let of_node = |other: &&RaftId| members::number(**other) == members::number(id);
         if self.heard_of.iter().filter(of_node).count() >= HEARD_OF_MAX
@@ -136,7 +136,7 @@ impl Stamp {
         text + &seal
     }
 
-    /// A member of a group that never speaks under its old id again, and knows no more than that.
+    /// The stamp of a member that never speaks under its old id again, and knows nothing else.
     pub(super) fn given_up(identity: &DataIdentity) -> Self {
         Self { given_up: true, ..Self::first(identity) }
     }
@@ -145,7 +145,7 @@ impl Stamp {
         self.format > FORMAT_FIRST
     }
 
-    /// The checksum is looked at before any field, and the format before the others: a newer one may have other fields.
+    /// Checks the checksum before any field, and the format before the other fields: a newer format may have other fields.
     fn parse(file: &Path, bytes: &[u8]) -> Result<Self, DataDirError> {
         let (text, sealed) = unsealed(bytes).map_err(|reason| damaged(file, &reason))?;
         let table: toml::Table = toml::from_str(text).map_err(|error| damaged(file, error.message()))?;
@@ -178,7 +178,7 @@ impl Stamp {
     }
 }
 
-/// The text of a file that is whole, and whether a checksum says so.
+/// The text of an intact file, and whether a checksum covers it.
 fn unsealed(bytes: &[u8]) -> Result<(&str, bool), String> {
     let sealed = bytes.starts_with(PREAMBLE.as_bytes());
     if !sealed && !bytes.starts_with(PREAMBLE_UNSEALED.as_bytes()) {

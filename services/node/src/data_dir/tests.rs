@@ -234,7 +234,7 @@ fn no_flipped_bit_of_the_mark_of_a_forming_is_believed() {
     }
 }
 
-/// As an older version writes it, which knows no checksum and reads every comment.
+/// The stamp of an older version, which knows no checksum and reads every comment.
 const OLDER: &str = r#"# Written by ocsd. Do not edit, copy or restore by hand: it says who this node is.
 format = 1
 cluster_id = "demo"

@@ -1,4 +1,4 @@
-//! Takes connections off a listener, one after the other, and finds each a place. Never waits for a caller.
+//! Takes connections off a listener, one after the other, and finds a place for each. Never waits for a caller.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -7,14 +7,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{Place, Places, Refusals, reserve::Reserve};
 
-/// After accept itself failed (no file descriptors left).
+/// Pause after accept itself failed (no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// So many connections that were refused, or that pushed another one out, and then a pause: a flood costs so much and no more.
-/// What comes faster waits in the system's queue. With more places than these the newest has long enough to say who it is.
+/// Number of refused or pushed-out connections before a pause: this bounds the cost of a flood. Faster arrivals wait in the
+/// system's queue. With more places than these, the newest connection has enough time to identify itself.
 const CROWDED_AT_ONCE: u32 = 8;
 const CROWDED_PAUSE: Duration = Duration::from_millis(1);
 
-/// A listener of ours.
+/// A listener of the node.
 #[derive(Debug)]
 pub(crate) struct Accepting {
     listener: TcpListener,
@@ -24,7 +24,7 @@ pub(crate) struct Accepting {
 }
 
 impl Accepting {
-    /// `reserve`: descriptors kept for connections that come when there are no others.
+    /// `reserve`: descriptors kept for connections that arrive when no others are left.
     pub(crate) fn new(listener: TcpListener, refusals: Arc<Refusals>, reserve: usize) -> Self {
         Self { listener, refusals, reserve: Reserve::new(reserve), crowded: 0 }
     }
@@ -49,7 +49,7 @@ impl Accepting {
         }
     }
 
-    /// Its place; none: it was refused.
+    /// A place for the connection; none: the connection was refused.
     pub(crate) async fn place(&mut self, places: &Places, from: SocketAddr) -> Option<Place> {
         match places.take(from.ip()) {
             Ok((place, false)) => Some(place),

@@ -1,4 +1,4 @@
-//! One connection from its handshake to its end, whoever ends it: the client, its patience, a newer connection, or the stop.
+//! One connection from its handshake to its end: by the client, by a time limit, by a newer connection, or by the stop.
 
 use std::{
     convert::Infallible,
@@ -37,11 +37,11 @@ use super::{
 /// Largest head of a request, bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
-/// What a client may send before the node has taken it: of one request, and of all of a connection.
+/// Bytes that a client may send ahead of the node: for one request, and for all requests of a connection.
 const WINDOW_BYTES: u32 = 256 << 10;
-/// A peer that vanished without a word is noticed after this, twice.
+/// Interval and time limit of keep-alive pings: a vanished peer is noticed after twice this time.
 const KEEPALIVE: Duration = Duration::from_secs(20);
-/// A connection that is told to end has so long for what is under way.
+/// Time for the requests in flight of a connection that is told to end.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Serves a connection that was just accepted.
@@ -75,10 +75,10 @@ pub(super) async fn serve(
     let builder = builder(&entrance, tasks);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
     let mut told_to_end = false;
-    let mut until = std::pin::pin!(tokio::time::sleep(Duration::ZERO)); // the first verdict says when the next is due
+    let mut until = std::pin::pin!(tokio::time::sleep(Duration::ZERO)); // the first verdict sets the time of the next
     loop {
         tokio::select! {
-            _ = connection.as_mut() => return, // its client's fault, or as it should be
+            _ = connection.as_mut() => return, // closed by the client, or by a fault of the client
             () = requests.place().pushed_out() => return entrance.refusals.connection(from, "pushed out", &"it asked for nothing while others waited"),
             () = closing.cancelled(), if !told_to_end => {}
             () = until.as_mut() => {
@@ -106,7 +106,7 @@ fn too_slow(entrance: &Entrance) -> String {
     format!("no handshake and no request within {} s", entrance.limits.first_head.as_secs())
 }
 
-/// Nothing is said to a client that has said nothing: HTTP/2 would begin with its settings.
+/// Sends nothing to a client that has sent nothing: HTTP/2 would begin with its settings.
 async fn first_byte(entrance: &Entrance, requests: &Requests, stream: &TcpStream) -> Result<(), String> {
     let mut first = [0];
     tokio::select! {

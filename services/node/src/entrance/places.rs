@@ -1,10 +1,10 @@
-//! Places for connections: so many in all, so many from one address, and, once they are all taken, which connection makes room
-//! for a new one.
+//! Places for connections: limits in all and per address, and, once all places are taken, the choice of the connection that makes
+//! room for a new one.
 //!
-//! A connection that has not yet asked for anything goes first, the oldest before the others; then one that is kept alive
-//! without a request. One with a request under way is never pushed out. So a flood of silent connections cannot keep the door
-//! shut: each takes the place of another silent one, and a caller that speaks at once finds its place. Never reads a byte and never
-//! reads a clock.
+//! The first to be pushed out is the oldest connection that has not completed a request; then the oldest connection kept alive
+//! without a request. A connection with a request in flight is never pushed out. So a flood of silent connections cannot block
+//! the port: each takes the place of another silent connection, and a caller that speaks at once keeps its place. Never reads a
+//! byte and never reads a clock.
 
 use std::{
     collections::BTreeMap,
@@ -17,21 +17,21 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 /// How far a connection has come; the first are pushed out first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
-    /// Its handshake or its first request is not complete.
+    /// The handshake or the first request is not complete.
     Unfinished,
-    /// Nothing is asked of it now.
+    /// No request is in flight.
     Idle,
-    /// A request is under way, or the caller is known: keeps its place.
+    /// A request is in flight, or the caller is authenticated: the connection keeps its place.
     Busy,
 }
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Full {
-    /// All are taken, and busy.
+    /// All places are taken, and busy.
     #[error("all {0} connections are busy")]
     All(usize),
-    /// All of this address are.
+    /// All places of this address are taken, and busy.
     #[error("all {0} connections of this address are busy")]
     Address(usize),
 }
@@ -49,13 +49,13 @@ pub(crate) struct Place {
 }
 
 impl Places {
-    /// `per_address_max` does not count for loopback, behind which everybody on this machine is one address.
+    /// `per_address_max` does not count for loopback, which is the address of every client on this machine.
     pub(crate) fn new(connections_max: usize, per_address_max: usize) -> Self {
         let table = Table { connections_max, per_address_max, taken: BTreeMap::new(), events: 0 };
         Self(Arc::new(Mutex::new(table)))
     }
 
-    /// A place for a connection that was just accepted, and whether another one had to make room for it.
+    /// A place for a connection that was just accepted, and whether another connection had to make room.
     pub(crate) fn take(&self, from: IpAddr) -> Result<(Place, bool), Full> {
         let mut table = self.table();
         let pushed_out = table.room(origin(from))?;
@@ -66,7 +66,7 @@ impl Places {
         Ok((Place { places: self.clone(), number, out }, pushed_out.is_some()))
     }
 
-    /// Connections now.
+    /// Number of connections.
     #[cfg(test)]
     pub(crate) fn taken(&self) -> usize {
         self.table().taken.len()
@@ -78,7 +78,7 @@ impl Places {
 }
 
 impl Place {
-    /// How far the connection has come.
+    /// Notes how far the connection has come.
     pub(crate) fn is(&self, phase: Phase) {
         self.places.table().is(self.number, phase);
     }
@@ -95,13 +95,13 @@ impl Drop for Place {
     }
 }
 
-/// Who has which place.
+/// The connections and their places.
 #[derive(Debug)]
 struct Table {
     connections_max: usize,
     per_address_max: usize,
     taken: BTreeMap<u64, Taken>,
-    /// Counts what happened: the order in which connections came into their phases.
+    /// Counts changes of phase: gives the order in which connections entered their phases.
     events: u64,
 }
 
@@ -114,7 +114,7 @@ struct Taken {
 }
 
 impl Table {
-    /// Room for one more of this origin: none is to leave, or which one.
+    /// Room for one more connection of this origin: the connection that has to leave, if any.
     fn room(&self, origin: IpAddr) -> Result<Option<u64>, Full> {
         let of_origin = |taken: &Taken| taken.origin == origin;
         let count = self.taken.values().filter(|taken| of_origin(taken)).count();
@@ -153,7 +153,7 @@ impl Table {
     }
 }
 
-/// Whose a connection is: an address, or the network of 64 bits that one customer has of IPv6.
+/// The origin of a connection: an address, or the 64-bit network that one customer has of IPv6.
 fn origin(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),

@@ -1,4 +1,4 @@
-//! Who was refused at a port: counted, and told to the log in a bounded number of lines of each cause.
+//! Refusals at a port: counted, and logged in a bounded number of lines of each cause.
 
 use std::{
     fmt::Display,
@@ -24,7 +24,7 @@ pub(crate) struct Refusals {
 }
 
 impl Refusals {
-    /// `port` as the log names it: "admin".
+    /// `port`: the name in the log, as in "admin".
     pub(crate) const fn new(port: &'static str) -> Self {
         Self {
             port,

@@ -1,7 +1,7 @@
-//! The requests of one connection: counted while they are under way, with the bytes that they bring and the answers that wait for
-//! the client. So the connection knows whether it is used.
+//! The requests of one connection: counted while in flight, with their bytes and with the answers that wait for the client. The
+//! counts tell the connection whether a client uses it.
 //!
-//! Never reads a body and never makes an answer, but the one that there are too many.
+//! Never reads a body, and makes no answer except the refusal of too many requests.
 
 use std::{
     collections::HashMap,
@@ -20,16 +20,16 @@ use tower::ServiceExt;
 
 use super::{Entrance, Limits, Phase, Place, Protocol};
 
-/// What the connection is to do.
+/// The next step of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nothing before this moment.
+    /// No step before this moment.
     Wait(Instant),
-    /// Its first request did not come in time.
+    /// The first request did not come in time.
     Silent,
-    /// Nothing was asked of it for long.
+    /// No request came for long.
     Idle,
-    /// Its client takes no answers.
+    /// The client takes no answers.
     Untaken,
 }
 
@@ -47,7 +47,7 @@ struct Used {
     requests: u64,
     under_way: usize,
     ended: Instant,
-    /// Answers of which a part was handed over and not yet taken by the client, and since when.
+    /// Answers with a part that the client has not taken yet, and since when.
     waiting: HashMap<u64, Instant>,
 }
 
@@ -62,7 +62,7 @@ impl Requests {
         &self.place
     }
 
-    /// How the connection is used.
+    /// Whether the client still uses the connection.
     pub(super) fn verdict(&self, now: Instant) -> Verdict {
         self.used().verdict(&self.entrance.limits, now)
     }
@@ -90,13 +90,13 @@ impl Used {
             _ if self.requests == 0 => (self.begun, limits.first_head, Verdict::Silent),
             Some(since) => (*since, limits.untaken, Verdict::Untaken),
             None if self.under_way == 0 => (self.ended, limits.idle, Verdict::Idle),
-            None => (now, limits.untaken, Verdict::Untaken), // the answer is ours to give
+            None => (now, limits.untaken, Verdict::Untaken), // the node still owes the answer
         };
         if now.saturating_duration_since(since) >= patience { over } else { Verdict::Wait(since + patience) }
     }
 }
 
-/// The answer where more are asked than are taken.
+/// The answer beyond the limit of requests.
 fn too_many(protocol: Protocol) -> Response<Body> {
     let why = "too many requests are under way at this port: try again";
     match protocol {
@@ -105,7 +105,7 @@ fn too_many(protocol: Protocol) -> Response<Body> {
     }
 }
 
-/// A request that is under way, until its answer has gone.
+/// A request in flight, until its answer has gone.
 #[derive(Debug)]
 struct UnderWay {
     requests: Arc<Requests>,
@@ -129,7 +129,7 @@ impl UnderWay {
         self.requests.used().waiting.insert(self.number, Instant::now());
     }
 
-    /// The client took what was handed over.
+    /// The client took the part.
     fn taken(&self) {
         self.requests.used().waiting.remove(&self.number);
     }

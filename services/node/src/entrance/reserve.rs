@@ -1,11 +1,11 @@
-//! A few descriptors that are kept for when there are no others: they are closed, and what matters takes their place.
+//! A few descriptors kept for the case that none are left: the reserve closes them, and important uses take their place.
 
 use std::{
     fs::File,
     sync::{Mutex, PoisonError},
 };
 
-/// Open, and good for nothing else.
+/// The open file of a kept descriptor, which has no other use.
 const KEPT: &str = "/dev/null";
 
 /// The reserve of one user.
@@ -16,14 +16,14 @@ pub(crate) struct Reserve {
 }
 
 impl Reserve {
-    /// So many, where there are as many.
+    /// Opens up to this many descriptors.
     pub(crate) fn new(descriptors: usize) -> Self {
         let reserve = Self { descriptors, kept: Mutex::default() };
         reserve.refill();
         reserve
     }
 
-    /// Opens what was given away, as far as that is possible again.
+    /// Reopens the descriptors that were given away, as far as possible.
     pub(crate) fn refill(&self) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         while kept.len() < self.descriptors {
@@ -32,7 +32,7 @@ impl Reserve {
         }
     }
 
-    /// Gives one away; false: there is none left.
+    /// Gives one descriptor away; false: none is left.
     pub(crate) fn give(&self) -> bool {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop().is_some()
     }

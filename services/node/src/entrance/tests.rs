@@ -1,4 +1,4 @@
-//! A port over real sockets: who is let in, who has to go, and that nobody stalls the others.
+//! A port over real sockets: which clients are let in, which have to go, and that no client stalls the others.
 
 mod fixture;
 

@@ -1,6 +1,6 @@
 //! A request as it travels to the primary's node: a head, and behind it the body of a command, byte for byte.
 //!
-//! Never looks into the body. Called by [`super`], which reads and writes it, and by the streams between nodes, which carry it.
+//! Never decodes the body. Called by [`super`], for the content, and by the streams between nodes, for the bytes.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use ocs_proto::peer::ForwardRequest;
@@ -22,7 +22,7 @@ pub struct Forwarded {
 }
 
 impl Forwarded {
-    /// Its bytes on the stream.
+    /// The bytes on the stream.
     pub fn encode(&self) -> Bytes {
         let mut bytes = BytesMut::with_capacity(self.encoded_len());
         self.head.encode(&mut bytes).expect("a BytesMut grows");
@@ -30,7 +30,7 @@ impl Forwarded {
         bytes.freeze()
     }
 
-    /// The number of those bytes.
+    /// Number of the bytes on the stream.
     pub fn encoded_len(&self) -> usize {
         self.head.encoded_len() + self.body.len()
     }

@@ -1,4 +1,4 @@
-//! What is held while there is no primary, and how much may be (architecture, Failover).
+//! The requests held while there is no primary, and their limits (architecture, Failover).
 //!
 //! Never decides when holding ends. Called by [`super::Forward`] and by reads that find no quorum.
 
@@ -39,7 +39,7 @@ pub struct Hold {
     counts: Arc<Mutex<Counts>>,
 }
 
-/// A place among the held; given back when dropped.
+/// A place among the held requests; given back when dropped.
 #[derive(Debug)]
 pub struct Held {
     bytes: usize,
@@ -47,7 +47,7 @@ pub struct Held {
 }
 
 impl Hold {
-    /// Nothing held.
+    /// No requests are held yet.
     pub fn new(config: HoldConfig) -> Self {
         Self { config, counts: Arc::default() }
     }
@@ -75,7 +75,7 @@ impl Hold {
         (counts.requests, counts.bytes)
     }
 
-    /// Requests that were ever held, and attempts whose outcome was not known, so that they were sent again.
+    /// Totals: requests that were held, and attempts with an unknown outcome, which are sent again.
     pub fn totals(&self) -> (u64, u64) {
         let counts = lock(&self.counts);
         (counts.held_total, counts.resent_total)
@@ -94,7 +94,7 @@ impl Drop for Held {
     }
 }
 
-/// Counts stay right whatever happened to the holder of the lock: no step in between can panic.
+/// The counts are right even after a panic of a lock holder: no step in between can panic.
 fn lock(counts: &Mutex<Counts>) -> std::sync::MutexGuard<'_, Counts> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
-//! Who takes updates now, out of what the core publishes: changes only when that does.
+//! The node that takes updates now, derived from the core's status: readers are woken only when this changes.
 //!
-//! The one place where Raft's leader becomes the primary to send to. It is a guess to act on, never a proof (R5 leader-is-not-primary):
-//! the node that is asked decides.
+//! The one place where Raft's leader becomes the primary to send to. The result is a guess to act on, never a proof
+//! (R5 leader-is-not-primary): the receiving node decides.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ pub enum Primary {
     Here,
     /// To this peer.
     At(RaftId),
-    /// Nowhere: no leader, or one that does not serve.
+    /// Nowhere: no leader, or a leader that does not serve.
     None,
 }
 
-/// Who takes updates, and in which term.
+/// The node that takes updates, and its term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leadership {
     /// Raft's term.
@@ -71,7 +71,7 @@ pub(super) async fn moved(leadership: &mut watch::Receiver<Leadership>, tried: L
     }
 }
 
-/// Completes at the next change; never, once nobody follows the core any more (the node is stopping).
+/// Completes at the next change; never, once the task that follows the core has ended (the node is stopping).
 pub(super) async fn changed(leadership: &mut watch::Receiver<Leadership>) {
     if leadership.changed().await.is_err() {
         std::future::pending::<()>().await;

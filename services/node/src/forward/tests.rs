@@ -13,7 +13,7 @@ use ocs_proto::outbound as wire;
 use prost::Message;
 use tokio::sync::oneshot;
 
-/// A peer that answers by script, else with an acknowledgement; silent once it is frozen.
+/// A peer that answers by script, else with an acknowledgement; silent once frozen.
 #[derive(Default)]
 struct FakePeer {
     sent: Mutex<Vec<(RaftId, Forwarded)>>,
@@ -71,7 +71,7 @@ impl Stage {
         self.api.answer(add_record("1"), Origin::Http, in_ten_seconds()).await
     }
 
-    /// Runs an update; once it is held, sent or proposed, the group goes through `change`.
+    /// Runs an update; once the update is held, sent or proposed, the group goes through `change`.
     async fn add_while(&self, change: impl FnOnce()) -> Reply {
         let under_way = || {
             self.api.forward().hold().held().0 > 0 || !self.peer.sent().is_empty() || !self.group.proposed().is_empty()

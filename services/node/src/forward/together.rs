@@ -1,7 +1,8 @@
-//! Updates that came together: as long as all goes well one task follows all of them, with one timer and one eye on leadership.
+//! Updates that came together: as long as no attempt fails, one task follows all of them, with one timer and one watch on
+//! leadership.
 //!
-//! Their replies come in the order of the log, so that waiting for one after the other delays none. At the first sign of trouble
-//! each goes its own way, as if it had come alone. Never decides what trouble means: [`Forward::go_on`] does.
+//! The replies come in the order of the log, so that waiting for one after the other delays none. At the first failure each
+//! update goes its own way, like a single update. Never decides how to handle the failure: [`Forward::go_on`] does.
 
 use std::{collections::VecDeque, pin::pin};
 
@@ -16,14 +17,15 @@ use crate::outbound_api::{Awaited, heard};
 enum First {
     /// Still to be made.
     ToMake,
-    /// It was handed to this node's door, and what came of it will be heard here.
+    /// The update was handed to this node's door; the outcome arrives here.
     Made(Awaited),
-    /// What came of it.
+    /// The outcome.
     Known(Attempt),
 }
 
 impl Forward {
-    /// Brings updates to the primary; `answered` hears every reply by the place of its update, as soon as it is known.
+    /// Brings updates to the primary; calls `answered` with every reply and the place of its update, as soon as the reply is
+    /// known.
     pub async fn submit_all<F: Future<Output = ()> + Send>(
         &self,
         submissions: &[Submission],
@@ -37,7 +39,7 @@ impl Forward {
             (0..submissions.len()).map(|place| (place, First::ToMake)).collect()
         };
         let alone = left.into_iter().map(|(place, first)| {
-            // a clone has not seen what happened since the attempt: nobody misses a change of leadership
+            // a clone still sees every change since the attempt, so no change of leadership is missed
             let leadership = leadership.clone();
             async move { (place, self.follow(&submissions[place], leadership, tried, first).await) }
         });
@@ -47,7 +49,7 @@ impl Forward {
         }
     }
 
-    /// Hands all to this node's door and answers one after the other. Those that could not be answered so are left.
+    /// Hands all updates to this node's door and answers one after the other. Returns the updates that still lack an answer.
     async fn propose_all<F: Future<Output = ()> + Send>(
         &self,
         submissions: &[Submission],
@@ -65,7 +67,7 @@ impl Forward {
             }
         });
         if left.iter().any(|(_, first)| matches!(first, First::Known(_))) {
-            return left; // refused at once, and to be told so at once
+            return left; // a refused update is answered at once
         }
         while let Some((place, First::Made(awaited))) = left.front_mut() {
             let place = *place;
@@ -90,7 +92,7 @@ impl Forward {
         }
     }
 
-    /// The way of one update after its first attempt.
+    /// Follows one update after its first attempt.
     async fn follow(
         &self,
         submission: &Submission,

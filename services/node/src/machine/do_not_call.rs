@@ -1,6 +1,6 @@
 //! Do-Not-Call entries in pieces, from one state: those of one phone, or all in the order of their keys.
 //!
-//! Holds one page in memory, however many there are. Called by the reader; the control API sends the pieces.
+//! Holds one page in memory, for any number of entries. Called by the reader; the control API sends the pieces.
 
 use ocs_proto::control::{DoNotCallEntries, DoNotCallEntry, DoNotCallRequest};
 use outbound::{RULES_WITH_PHONE_FORM, Refusal, RefusalCode};
@@ -12,10 +12,10 @@ use store::StateSnapshot;
 /// Entries of one piece; far below the largest message.
 const PAGE: u32 = 1_000;
 
-/// The entries that a request asks for; the first piece comes also where there are none.
+/// The entries that a request asks for; the first piece comes even without an entry.
 ///
 /// # Errors
-/// A text that is no number any more and has no entry: "not on the list" would be said of another phone than the one that is meant.
+/// A text that is no number any more and has no entry: "not on the list" would be an answer about another phone.
 pub(super) fn entries(
     state: StateSnapshot,
     request: &DoNotCallRequest,

@@ -1,6 +1,7 @@
-//! An entry of the log as commands. What this version cannot decide stops the node, with what to do (architecture, Storage).
+//! An entry of the log as commands. An entry that this version cannot decide stops the node, with the remedy
+//! (architecture, Storage).
 //!
-//! Never skips anything: a node that skipped what others decide would part from them. Called by the machine.
+//! Never skips an entry: a node that skipped an entry which other nodes decide would diverge from them. Called by the machine.
 
 use consensus::MachineError;
 use ocs_proto::{

@@ -1,6 +1,6 @@
 //! A list as rows of a file, in pieces, from one state, in the order of record_id (spec 9).
 //!
-//! Holds one page in memory, however long the list is. Called by the reader; the control API sends the pieces.
+//! Holds one page in memory, for a list of any length. Called by the reader; the control API sends the pieces.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -11,7 +11,7 @@ use store::StateSnapshot;
 
 /// Records fetched at a time.
 const PAGE: u32 = 256;
-/// A piece is closed when it has this many bytes of text; far below the largest message, whatever the last row adds.
+/// A piece is closed at this many bytes of text; far below the largest message, even with a long last row.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// The pieces of an export; the first carries the columns, and comes for an empty list too.
@@ -27,7 +27,7 @@ pub(super) struct Export {
 }
 
 impl Export {
-    /// `columns` empty: all of the list.
+    /// `columns` empty: all columns of the list.
     pub(super) fn new(
         state: StateSnapshot,
         dbid: u32,

@@ -1,7 +1,7 @@
 //! The rules version and the options of the group, as the state has them, for threads that do not read the state: the door stamps
 //! every batch with the version, and gives every request id by it.
 //!
-//! Written by the machine alone, after the state has them.
+//! Only the machine writes them, after the state has them.
 
 use std::sync::{
     Arc,
@@ -12,7 +12,7 @@ use outbound::{RULES_FIRST, RULES_NEWEST};
 use records::Settings;
 use tokio::sync::watch;
 
-/// Cheap to clone; all clones show the same.
+/// Cheap to clone; all clones show the same values.
 #[derive(Debug, Clone)]
 pub(super) struct GroupRules(Arc<Shown>);
 
@@ -28,7 +28,7 @@ impl GroupRules {
         Self(Arc::new(Shown { version, settings: watch::Sender::new(settings.cloned()) }))
     }
 
-    /// Shows these from now on, if they are others.
+    /// Shows these settings from now on, if they differ.
     pub(super) fn show(&self, settings: Option<&Arc<Settings>>) {
         let same = |shown: &Option<Arc<Settings>>| match (shown, settings) {
             (None, None) => true,

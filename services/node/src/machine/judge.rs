@@ -1,8 +1,8 @@
-//! Which state is wrong when digests differ: what the log makes of the last state on which the nodes agreed, and what the rows
-//! on disk say, against what this node holds.
+//! Which state is wrong when digests differ: checks this node's state against a replay of the log from the last state on which
+//! the nodes agreed, and against the rows on disk.
 //!
-//! Never looks at the other node: each judges itself, by the same rules. Reads everything, so never on a thread that others
-//! wait for. Called by the node's judge ([`crate::run`]).
+//! Never looks at the other node: each node judges itself, by the same rules. Reads everything, so never runs on a thread that
+//! others wait for. Called by the node's judge ([`crate::run`]).
 
 use consensus::{Comparison, MachineError};
 use ocs_proto::peer::Entry;
@@ -11,16 +11,16 @@ use store::StateSnapshot;
 
 use super::{RecordsReader, entry};
 
-/// What a node finds out about its own state.
+/// A node's finding about its own state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// It is wrong, and why.
+    /// The state is wrong, and why.
     Wrong(String),
-    /// Nothing shows it wrong.
+    /// No check shows the state wrong.
     Sound,
 }
 
-/// The digest that the log makes of a state.
+/// The digest of a state after a replay of entries.
 ///
 /// # Errors
 /// An entry that this version does not know, or rows that cannot be read.
@@ -37,8 +37,8 @@ pub fn replay(from: &StateSnapshot, entries: &[Entry], rules: &Rules) -> Result<
     Ok(from.digest_after(&overlay.into_changes()))
 }
 
-/// Judges this node's state. `agreed`: a state whose digest was the peer's too, and the entries from there to where the digests
-/// differ; none: it is too long ago.
+/// Judges this node's state. `agreed`: a state whose digest equalled the peer's, and the entries from there to the index where
+/// the digests differ; none: that state is too old.
 pub fn judge(
     state: &RecordsReader,
     agreed: Option<(&StateSnapshot, &[Entry])>,
@@ -62,7 +62,7 @@ pub fn rows(state: &RecordsReader) -> Finding {
     found(state.verify_paced(|_| true)).unwrap_or(Finding::Sound)
 }
 
-/// What a verification found; none: broken off.
+/// The finding of a verification; none: broken off.
 pub fn found(verified: Result<Option<store::Verified>, store::StoreError>) -> Option<Finding> {
     match verified {
         Err(error) => Some(Finding::Wrong(format!("its rows cannot be read: {error}"))),

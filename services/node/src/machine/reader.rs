@@ -1,6 +1,6 @@
 //! The state of this node for reads, lists, export and verify: each answer from one consistent state.
 //!
-//! Never writes and never waits for anything but the disk; whether the state is recent enough is asked before
+//! Never writes, and waits only for the disk; the caller checks before whether the state is recent enough
 //! ([`crate::outbound_api`]). Called by the door and the control API.
 
 use std::{cell::RefCell, sync::Arc};
@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use super::{do_not_call, export::Export, group_rules::GroupRules, preview, tally};
 use crate::outbound_api::{ListTally, StateReader};
 
-/// Changes of the role that are shown.
+/// Limit of the changes of the role that are shown.
 const HISTORY_ENTRIES_MAX: usize = 100;
 
 /// Reads the state. Cheap to clone; outlives a change of the state for a fetched one.
@@ -43,7 +43,7 @@ impl RecordsReader {
         self.group_rules.settings()
     }
 
-    /// One consistent state, for what is not among the methods here.
+    /// One consistent state, for questions without a method here.
     pub fn snapshot(&self) -> StateSnapshot {
         self.store.snapshot()
     }
@@ -147,7 +147,7 @@ impl StateReader for RecordsReader {
             pause_ms: change.pause_ms,
         };
         let all: Vec<HistoryEntry> = changes.iter().zip(before).map(entry).collect();
-        let hidden = all.len().saturating_sub(HISTORY_ENTRIES_MAX); // it is there to say where the next one came from
+        let hidden = all.len().saturating_sub(HISTORY_ENTRIES_MAX); // a hidden entry only shows the origin of the next
         all.into_iter().skip(hidden).collect()
     }
 
@@ -173,7 +173,7 @@ impl StateReader for RecordsReader {
     }
 }
 
-/// A state of which the few rows that every read wants are looked up once.
+/// A state that looks up the few rows that every read needs only once.
 struct Remembering {
     state: StateSnapshot,
     rows: RefCell<Vec<(Key, Option<Row>)>>,
@@ -197,7 +197,7 @@ impl View for Remembering {
     }
 }
 
-/// A list that is being deleted has nothing to show: its records are gone for every client.
+/// A list that is being deleted is refused: its records are gone for every client.
 pub(super) fn known_list(state: &impl View, name: &str) -> Result<(u32, Arc<ListRow>), Refusal> {
     let (dbid, list) = find_list(state, name).ok_or_else(|| unknown_list(name))?;
     if list.deleting {

@@ -1,4 +1,4 @@
-//! The records of a list by their state, counted from one consistent state. Holds one page in memory, however long the list is.
+//! The records of a list by their state, counted from one consistent state. Holds one page in memory, for a list of any length.
 //!
 //! Called by the reader, on a thread for work on many rows.
 
@@ -12,7 +12,7 @@ use crate::outbound_api::ListTally;
 /// Records fetched at a time.
 const PAGE: u32 = 1_000;
 
-/// Looks at the records in the order of record_id, for as long as `go_on` says so.
+/// Counts the records in the order of record_id, while `go_on` returns true.
 pub(super) fn tally(
     state: &StateSnapshot,
     list: &str,

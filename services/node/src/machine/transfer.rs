@@ -1,7 +1,7 @@
 //! The state as chunks between nodes: the store's snapshot in the wire's envelope.
 //!
 //! Never opens a connection: chunks come from and go to [`crate::peers`]. Both directions block on the disk, so they run on
-//! threads that may. The store checks every byte; the envelope is for whoever looks at the stream.
+//! threads that may. The store checks every byte; the envelope only describes the stream.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub struct StateOut {
 }
 
 impl StateOut {
-    /// The state as it is now; none: it has not yet reached `index_min`.
+    /// The current state; none: the state has not yet reached `index_min`.
     pub fn begin(reader: &RecordsReader, cluster: [u8; 16], index_min: u64) -> Option<Self> {
         let export = reader.snapshot().export();
         let head = export.head();
@@ -58,11 +58,11 @@ impl Iterator for StateOut {
     }
 }
 
-/// Makes a state that another node sends ready in `dir`, for [`consensus::Machine::install`]. Whatever stood in `dir` is
-/// removed. `chunks` may block; its errors say why the sender broke off.
+/// Prepares a state from another node in `dir`, for [`consensus::Machine::install`]. Earlier files in `dir` are removed. `chunks`
+/// may block; its errors say why the sender broke off.
 ///
 /// # Errors
-/// Nothing of a state that is not whole, not ours or not equal to the sender's digest is used.
+/// A state that is not whole, not ours or not equal to the sender's digest is not used at all.
 pub fn take_in(
     dir: &Path,
     config: &StoreConfig,

@@ -1,4 +1,4 @@
-//! Where the figures of status and metrics come from: read, never changed.
+//! Sources of the figures of status and metrics: read, never changed.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     scan::ScanStatus, supervisor::ProxyStatus,
 };
 
-/// What a node can tell of itself. Cheap to clone.
+/// The parts of a node that know its figures. Cheap to clone.
 #[derive(Clone)]
 pub struct Sources {
     /// The role and the peers.
@@ -21,7 +21,7 @@ pub struct Sources {
     pub proxy: watch::Receiver<ProxyStatus>,
     /// The scan of the state; a witness has none.
     pub scan: watch::Receiver<ScanStatus>,
-    /// The backups that this node makes by itself; a witness makes none.
+    /// This node's scheduled backups; a witness makes none.
     pub backups: watch::Receiver<BackupStatus>,
     /// The room on the disk of the data directory.
     pub disk: Arc<DiskRoom>,
@@ -30,7 +30,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Nodes whose clock is odd, as far as this node sees; a witness does not look.
+    /// Nodes whose clock is odd, as far as this node sees; a witness does not check.
     pub fn odd_clocks(&self) -> Vec<RaftId> {
         self.api.as_ref().map(|api| api.forward().door().odd_clocks().borrow().clone()).unwrap_or_default()
     }

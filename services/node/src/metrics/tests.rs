@@ -1,4 +1,4 @@
-//! Each metric moves with what it stands for.
+//! Each metric moves with the figure behind it.
 
 use std::sync::Arc;
 

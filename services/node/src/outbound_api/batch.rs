@@ -1,7 +1,7 @@
-//! The primary's side of the door: one task drains what has queued, stamps it in order, and proposes it as one.
+//! The primary's side of the door: one task drains the queue, stamps the updates in order, and proposes them as one batch.
 //!
-//! The only place that stamps. Never decides whether this node may serve: the driver does, once more. Called by
-//! [`crate::forward`], for this node's requests and for those that a peer forwarded.
+//! The only place that stamps. Never decides whether this node may serve: the driver checks that once more. Called by
+//! [`crate::forward`], for this node's requests and for forwarded requests.
 
 use std::{
     sync::Arc,
@@ -15,12 +15,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{EncodedBody, Group, StampClock, StateReader, odd_clocks, walls};
 
-/// How often the clocks and the last stamp applied are looked at while nothing is asked.
+/// Interval at which the clocks and the last applied stamp are read while no update comes.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What became of a proposal.
+/// The outcome of a proposal.
 pub(crate) type Answer = Result<Reply, ProposeError>;
-/// Where that will be heard.
+/// The receiver of an outcome.
 pub(crate) type Awaited = oneshot::Receiver<Answer>;
 
 /// Limits of the door.
@@ -86,12 +86,12 @@ impl PrimaryDoor {
     /// Puts a body into the log under its id, and waits for the reply.
     ///
     /// # Errors
-    /// See [`ProposeError`]; all but `Overtaken` mean that it was not put into the log by this call.
+    /// See [`ProposeError`]; all but `Overtaken` mean that this call did not put the command into the log.
     pub(crate) async fn propose(&self, id: RequestId, origin: Origin, body: EncodedBody) -> Answer {
         heard(&mut self.enqueue(id, origin, body)?).await
     }
 
-    /// The first half of [`Self::propose`]: the other one is [`heard`].
+    /// The first half of [`Self::propose`]; [`heard`] is the other half.
     ///
     /// # Errors
     /// Busy or stopped.
@@ -110,7 +110,7 @@ impl PrimaryDoor {
     }
 }
 
-/// Waits for what becomes of a proposal. A waiter that is dropped tells nothing about its command.
+/// Waits for the outcome of a proposal. A waiter that is dropped tells nothing about its command.
 pub(crate) async fn heard(awaited: &mut Awaited) -> Answer {
     awaited.await.unwrap_or(Err(ProposeError::Overtaken))
 }
@@ -160,14 +160,14 @@ impl Batch {
     }
 }
 
-/// Reads this machine's clocks and feeds the pure ones.
+/// Reads this machine's clocks and feeds the pure stamp clock.
 struct Stamper {
     clock: StampClock,
     status: watch::Receiver<Arc<Status>>,
     state: Arc<dyn StateReader>,
     odd: watch::Sender<Vec<RaftId>>,
     started: Instant,
-    /// The term in which this node stamps; the last stamp applied was taken over when it began.
+    /// The term in which this node stamps; the last applied stamp was taken over at its beginning.
     term: Option<u64>,
 }
 
@@ -176,7 +176,7 @@ impl Stamper {
         Self { clock: StampClock::new(), status, state, odd, started: Instant::now(), term: None }
     }
 
-    /// Between batches: the clocks, who is odd, and what the primary has stamped meanwhile.
+    /// Between batches: a backup takes over applied stamps, the primary lets time pass, and both publish the odd clocks.
     fn look(&mut self) {
         let (status, mono_us, clocks) = self.read_clocks();
         if !status.serving {
@@ -193,7 +193,7 @@ impl Stamper {
         });
     }
 
-    /// The term in which this node stamps; none: it must not.
+    /// The term in which this node stamps; none: the node must not stamp.
     fn begin_batch(&mut self) -> Option<u64> {
         let (status, mono_us, clocks) = self.read_clocks();
         if !status.serving {
@@ -238,7 +238,7 @@ mod tests {
         RequestId { node: 1, incarnation: 1, token: 0, counter }
     }
 
-    /// What the group's log has after these were asked in a group that decides by a rules version.
+    /// The group's log and the answers after these bodies were proposed in a group that decides by a rules version.
     async fn proposed_at(rules_version: u32, bodies: Vec<Body>) -> (Vec<outbound::Command>, Vec<Answer>) {
         let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
         let door = PrimaryDoor::new(DoorConfig::default(), group.clone(), Arc::new(Reader::at(rules_version)), &tasks);

@@ -1,7 +1,7 @@
-//! The nodes' wall clocks and when each peer was last heard, out of what the core shows of the peers' frames.
+//! The nodes' wall clocks and the time of each peer's last frame, out of the core's status.
 //!
-//! Pure: this node's clocks come in. A peer's clock runs on with this node's monotonic one, so that a jump of this node's wall
-//! clock does not look like one of every peer. Called by the batch task and by the role service.
+//! Pure: this node's clocks are arguments. A peer's clock runs on with this node's monotonic clock, so that a jump of this node's
+//! wall clock does not look like a jump of every peer's. Called by the batch task and by the role service.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use consensus::{PeerStatus, RaftId, Status};
 
 use super::batch::micros;
 
-/// A peer not heard for longer counts for nothing.
+/// A peer not heard for longer is left out.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// The wall clocks of this node and of every peer heard lately, microseconds since 1970.
@@ -29,7 +29,7 @@ pub fn offset_us(peer: &PeerStatus, wall_us: u64, now: Instant) -> Option<i64> {
     peer.heard.map(|_| peer_us(peer, now).cast_signed().wrapping_sub(wall_us.cast_signed()))
 }
 
-/// A peer's wall clock now: as in its last frame, and what elapsed since.
+/// A peer's wall clock now: the time of its last frame plus the time since.
 fn peer_us(peer: &PeerStatus, now: Instant) -> u64 {
     peer.wall_us.saturating_add(heard_ago(peer, now).map_or(0, micros))
 }

@@ -1,4 +1,4 @@
-//! The body of a command as bytes: read once, to be checked, and put into the log as it came.
+//! The body of a command as bytes: decoded once, for the check, and put into the log unchanged.
 //!
 //! The head goes in front of the same bytes when the command is stamped: protobuf's fields may be written one after the other.
 //! Never decides anything about a record. Called by the link, by [`crate::forward`] and by [`super::batch`].
@@ -18,12 +18,12 @@ use super::too_early;
 
 /// Random bytes a command carries.
 const RANDOM_BYTES: usize = 16;
-/// More than every head needs beside names: eight fields, the random bytes and a token among them.
+/// Upper bound of a head without its names: eight fields, the random bytes and a token among them.
 const HEAD_BYTES_MAX: usize = 128;
 /// Number of a client's request among the fields of the wire's `Command`.
 const REQUEST_FIELD: u32 = 10;
 
-/// A body as its field of the wire's `Command`, number and length included, and what of it the head says again.
+/// A body as its field of the wire's `Command`, number and length included, and the fields of the body that the head repeats.
 #[derive(Debug, Clone, Default)]
 pub struct EncodedBody {
     bytes: Bytes,
@@ -32,15 +32,15 @@ pub struct EncodedBody {
     rules: RulesOf,
 }
 
-/// The rules version that a body asks for.
+/// The rules version that a body needs.
 #[derive(Debug, Clone, Copy, Default)]
 enum RulesOf {
-    /// The group's.
+    /// The group's version.
     #[default]
     Any,
-    /// The group's, if it is this one at least.
+    /// The group's version, if it is at least this.
     AtLeast(u32),
-    /// This one: it raises the group's.
+    /// This version: the command raises the group's.
     RaisedTo(u32),
 }
 
@@ -78,8 +78,8 @@ impl EncodedBody {
         Self { bytes, tenant, principal, rules }
     }
 
-    /// The body of a client's request, of the request's bytes. A field that this release does not know is left out: it has no
-    /// meaning in the log before the rules version that gives it one.
+    /// The body of a client's request, from the request's bytes. Bytes with fields of a newer release are encoded anew without
+    /// them: such a field has no meaning in the log before the rules version that introduces it.
     pub(crate) fn of_request(bytes: &[u8], fully_known: bool, request: Request) -> Self {
         if !fully_known {
             return Self::of(Body::Request(request));
@@ -126,10 +126,10 @@ impl EncodedBody {
         Err(Refusal::new(RefusalCode::Limit, message).into())
     }
 
-    /// The version that decides it in a group that decides by `group`.
+    /// The version that decides the command in a group that decides by `group`.
     ///
     /// # Errors
-    /// Why it is not to be put into the log: a node that cannot decide it would stop.
+    /// Why the command must not enter the log: a node that cannot decide it would stop.
     pub(super) fn rules_version(&self, group: u32) -> Result<u32, Reply> {
         match self.rules {
             RulesOf::AtLeast(version) if group < version => Err(too_early(group, version, RefusalCode::Unavailable)),

@@ -1,4 +1,4 @@
-//! The group as a node sees it: what the node asks of consensus. Implemented by its handle, and by the tests' group.
+//! The group as a node sees it: the node's calls to consensus. Implemented by the consensus handle, and by the tests' group.
 //!
 //! Never contains logic.
 
@@ -16,7 +16,7 @@ pub trait Group: Send + Sync + 'static {
     /// Puts commands into the log; every waiter is answered, here or later.
     fn propose(&self, proposals: Vec<Proposal<RequestId, Reply>>);
 
-    /// Asks a quorum who leads.
+    /// Asks a quorum for the leader.
     ///
     /// # Errors
     /// No quorum answered within `timeout`.
@@ -28,7 +28,7 @@ pub trait Group: Send + Sync + 'static {
     /// No quorum answered, or the index was not applied, within `timeout`.
     async fn read(&self, timeout: Duration) -> Result<Confirmed, ReadError>;
 
-    /// What the core knows; the latest at any time.
+    /// The core's status, always the latest.
     fn status(&self) -> watch::Receiver<Arc<Status>>;
 
     /// Hands leadership over, for this reason; completes when the target leads.
@@ -37,13 +37,13 @@ pub trait Group: Send + Sync + 'static {
     /// See [`TransferError`].
     async fn transfer(&self, to: RaftId, why: &str) -> Result<(), TransferError>;
 
-    /// Pauses automatic failover, or resumes it; completes when that is committed.
+    /// Pauses automatic failover, or resumes it; completes when the change is committed.
     ///
     /// # Errors
     /// See [`PauseError`].
     async fn set_paused(&self, paused: bool) -> Result<(), PauseError>;
 
-    /// The state here is wrong: it is to serve no more, and to be fetched from another data node.
+    /// Marks the state here as wrong: the state serves no more, and is fetched from another data node.
     fn distrust(&self, reason: String);
 
     /// Ends single-copy; completes when the other voters' membership holds.
@@ -52,7 +52,7 @@ pub trait Group: Send + Sync + 'static {
     /// See [`ModeError`].
     async fn leave_single_copy(&self) -> Result<(), ModeError>;
 
-    /// Raises the group's versions; completes when that is committed. The caller has looked whether every member knows them.
+    /// Raises the group's versions; completes when the raise is committed. The caller has checked that every member knows them.
     ///
     /// # Errors
     /// See [`RaiseError`].

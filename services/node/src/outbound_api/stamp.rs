@@ -1,27 +1,27 @@
-//! Stamped time (architecture, Stamped time): never goes back, stands still or jumps, whatever the nodes' wall clocks do.
+//! Stamped time (architecture, Stamped time): never goes back, stands still or jumps, however the nodes' wall clocks behave.
 //!
 //! Pure: every clock comes in as a number of microseconds. Never reads a clock itself. Called by the batch task, the one
 //! place that stamps.
 
 use consensus::RaftId;
 
-/// A clock further off than this is odd, and a median further ahead is followed only when two clocks agree.
+/// A clock further off than this is odd; time follows a median further ahead only when two clocks agree.
 const FAR_US: i64 = 2_000_000;
 /// Two clocks agree within this.
 const AGREE_US: i64 = 1_000_000;
 /// Steering changes the pace by at most one part in this many.
 const STEER_PART: i64 = 10;
 
-/// The stamps of one node: its own while it is primary, the last applied otherwise.
+/// The stamps of one node: given here while the node is primary, the last applied otherwise.
 #[derive(Debug, Default)]
 pub struct StampClock {
-    /// The running time, without the ones added to keep stamps apart.
+    /// The running time, without the microseconds added to keep stamps apart.
     base_us: i64,
     /// The monotonic clock when `base_us` was right.
     base_mono_us: i64,
     /// Highest stamp given or applied.
     last_us: i64,
-    /// `base_us` is known to belong to `base_mono_us`. Not so for a stamp found at start-up: it may be a day old.
+    /// `base_us` is known to belong to `base_mono_us`. Not so for a stamp found at start-up, which may be a day old.
     aged: bool,
 }
 
@@ -31,11 +31,11 @@ impl StampClock {
         Self::default()
     }
 
-    /// A command stamped elsewhere was applied here: a new primary goes on from it.
+    /// A command stamped elsewhere was applied here: a new primary goes on from its stamp.
     ///
-    /// A stamp near the running time was made just now, or came late, as to a node that was cut off: it holds time up by at most
-    /// a tenth of what elapsed. One near the clocks was made just now. Any other is one that a start has replayed: its age is
-    /// not known.
+    /// A stamp near the running time was made just now, or came late, as to a node that was cut off: such a stamp holds time up
+    /// by at most a tenth of the elapsed time. A stamp near the clocks was made just now. Any other stamp comes from the replay
+    /// of a start: its age is not known.
     pub fn applied(&mut self, stamp_us: u64, mono_us: u64, clocks: &[(RaftId, u64)]) {
         let (stamp_us, mono_us) = (signed(stamp_us), signed(mono_us));
         if stamp_us <= self.last_us {
@@ -50,7 +50,7 @@ impl StampClock {
         (self.base_us, self.base_mono_us, self.last_us) = (held_us.max(stamp_us), mono_us, stamp_us);
     }
 
-    /// Lets time pass up to now: what elapsed, steered to the median by at most a tenth of it.
+    /// Lets time pass up to now: by the elapsed time, steered to the median by at most a tenth of that time.
     pub fn advance(&mut self, mono_us: u64, clocks: &[(RaftId, u64)]) {
         let mono_us = signed(mono_us);
         let elapsed_us = (mono_us - self.base_mono_us).max(0);
@@ -79,15 +79,15 @@ impl StampClock {
         (self.base_us + (signed(mono_us) - self.base_mono_us).max(0)).unsigned_abs()
     }
 
-    /// Where time begins when the age of the last stamp is not known: at the clocks, if they agree or if nothing was ever
-    /// stamped; else it runs on from the last stamp.
+    /// The running time while the age of the last stamp is not known: begins at the clocks, if they agree or if no stamp was ever
+    /// made; else runs on from the last stamp.
     fn first(&self, running_us: i64, median_us: i64, clocks: &[(RaftId, u64)]) -> i64 {
         let believed = self.last_us == 0 || agreed(median_us, clocks);
         if believed { median_us.max(running_us) } else { running_us }
     }
 }
 
-/// How much to add to what elapsed.
+/// Microseconds to add to the elapsed time.
 fn steer(running_us: i64, median_us: i64, elapsed_us: i64, clocks: &[(RaftId, u64)]) -> i64 {
     let ahead_us = median_us - running_us;
     if ahead_us > FAR_US && !agreed(median_us, clocks) {
@@ -103,7 +103,7 @@ fn median(clocks: &[(RaftId, u64)]) -> Option<i64> {
     sorted.get(sorted.len() / 2).copied()
 }
 
-/// Whether two clocks stand behind the median. A single clock has nobody to disagree with.
+/// Whether two clocks stand behind the median. A single clock has no other clock to disagree with.
 fn agreed(median_us: i64, clocks: &[(RaftId, u64)]) -> bool {
     #[cfg(mutant)]
     if consensus::mutant::on(consensus::mutant::Mutant::OddClockFollowed) {
@@ -135,7 +135,7 @@ mod tests {
     /// Wall time at the start of every test.
     const T: u64 = 1_800_000_000 * S;
 
-    /// Three clocks that are right `after` the start, plus what each is off by.
+    /// Three clocks that are right `after` the start, plus the error of each.
     fn clocks(after: u64, off: [i64; 3]) -> Vec<(RaftId, u64)> {
         let clock = |(at, off): (usize, &i64)| (at as u64 + 1, (T + after).checked_add_signed(*off).unwrap());
         off.iter().enumerate().map(clock).collect()

@@ -55,7 +55,7 @@ fn peer(id: RaftId, kind: Kind) -> PeerStatus {
     }
 }
 
-/// What node A's core knows when `leader` leads in `term`.
+/// The status of node A's core when `leader` leads in `term`.
 pub(crate) fn status(term: u64, leader: RaftId) -> Status {
     Status {
         id: A,
@@ -112,14 +112,14 @@ fn request(verb: Verb, resource: Resource, attributes: Attributes) -> Request {
     Request { verb, resource, attributes, tenant: String::new(), principal: String::new(), idempotency_key: None }
 }
 
-/// What the fake group does with the next proposal.
+/// The fake group's answer to the next proposal.
 pub(crate) enum Script {
     Answer(Result<Reply, ProposeError>),
     /// Answers when the test says so.
     Later(oneshot::Receiver<Result<Reply, ProposeError>>),
 }
 
-/// A group of one node whose log is a vector: keeps what was proposed and answers by script, else with an acknowledgement.
+/// A group of one node whose log is a vector: keeps the proposals and answers by script, else with an acknowledgement.
 pub(crate) struct FakeGroup {
     status: watch::Sender<Arc<Status>>,
     proposed: Mutex<Vec<Command>>,
@@ -146,7 +146,7 @@ impl FakeGroup {
         self.status.send_replace(Arc::new(status));
     }
 
-    /// What a quorum answers from now on; none: no quorum.
+    /// The quorum's answer from now on; none: no quorum.
     pub(crate) fn confirm_as(&self, confirmed: Option<Confirmed>) {
         self.confirmed.send_replace(confirmed);
     }
@@ -358,7 +358,7 @@ impl StateReader for Reader {
 /// The token of node A's start.
 pub(crate) const TOKEN: u128 = 7 << 64;
 
-/// Nobody to forward to.
+/// A node without peers to forward to.
 pub(crate) struct NoPeers;
 
 #[tonic::async_trait]
@@ -391,14 +391,14 @@ pub(crate) fn in_ten_seconds() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }
 
-/// Lets the other tasks run until something holds.
+/// Lets the other tasks run until the condition holds.
 pub(crate) async fn until(holds: impl Fn() -> bool) {
     while !holds() {
         tokio::task::yield_now().await;
     }
 }
 
-/// Holds so shortly that a test can wait for the end of it.
+/// A hold time so short that a test can wait for its end.
 pub(crate) fn short_hold() -> HoldConfig {
     HoldConfig { hold_time: Duration::from_millis(50), ..Default::default() }
 }

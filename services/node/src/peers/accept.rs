@@ -1,7 +1,7 @@
-//! The door: accepts connections, finds out who calls before a byte of HTTP/2 is read, and hands on who may come in.
+//! The door: accepts connections, authenticates each caller before a byte of HTTP/2 is read, and hands admitted connections on.
 //!
-//! Every handshake runs beside the listener and under a deadline. When all places are taken the oldest caller of whom nothing is known
-//! makes room for the newest, so that a configured node finds a place however many others call.
+//! Every handshake runs beside the listener and under a deadline. When all places are taken, the oldest unknown caller makes room
+//! for the newest, so that a configured node finds a place under any number of other callers.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -36,12 +36,12 @@ const ADMITTED_MAX: usize = 64;
 const PER_ADDRESS_MAX: usize = 64;
 /// Requests of one connection at a time; a peer has two streams and a greeting.
 const STREAMS_MAX: u32 = 32;
-/// Descriptors kept for connections of peers that come when there are no others.
+/// Descriptors kept for connections of peers that come when no others are left.
 const RESERVE_DESCRIPTORS: usize = 8;
 const KEEPALIVE: Duration = Duration::from_secs(5);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Why a caller is not let in.
+/// Why a caller is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
     #[error("no handshake within {} s", HANDSHAKE_TIMEOUT.as_secs())]
@@ -61,7 +61,7 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    /// What the log counts together.
+    /// The cause under which the log counts a refusal.
     fn cause(&self) -> &'static str {
         match self {
             Self::Slow => "slow",
@@ -75,10 +75,10 @@ impl Refused {
     }
 }
 
-/// Decides who may come in.
+/// Decides which callers are admitted.
 pub(super) struct Doorkeeper {
     tls: Option<TlsAcceptor>,
-    /// The secret, and what its proofs are about: the cluster and this node's number.
+    /// The secret, and the facts that its proofs cover: the cluster and this node's number.
     secret: Option<(PeerSecret, [u8; 16], u16)>,
     names: Vec<(u16, String)>,
     refusals: Arc<Refusals>,
@@ -109,7 +109,7 @@ impl Doorkeeper {
         Arc::clone(&self.refusals)
     }
 
-    /// Finds out who calls; the answer goes to the log or into the house.
+    /// Authenticates the caller; the connection goes into the house, or its refusal into the log.
     async fn admit(&self, stream: TcpStream, address: SocketAddr, place: Place, house: mpsc::Sender<io::Result<Wire>>) {
         let introduced = tokio::select! {
             introduced = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.introduce(stream)) => introduced,
@@ -122,14 +122,14 @@ impl Doorkeeper {
                 if certified.is_some() {
                     standing.make_known();
                 }
-                // The house is closed only while the node stops.
+                // The house closes only while the node stops.
                 drop(house.send(Ok(Wire::new(bytes, Caller { address, certified, standing }))).await);
             }
             Err(refused) => self.refusals.connection(address, refused.cause(), &refused),
         }
     }
 
-    /// The connection, and the numbers of the nodes that it is known to be of.
+    /// The connection, and the numbers of the nodes that the caller may be.
     async fn introduce(&self, stream: TcpStream) -> Result<(Box<dyn Duplex>, Option<Arc<[u16]>>), Refused> {
         let Some(acceptor) = &self.tls else { return self.introduce_plain(stream).await };
         let stream = acceptor.accept(stream).await.map_err(Refused::Handshake)?;
@@ -137,7 +137,7 @@ impl Doorkeeper {
         Ok((Box::new(stream), Some(certified)))
     }
 
-    /// Without TLS: a caller that knows the secret is the node that it says; without a secret anybody is.
+    /// Without TLS: a caller that knows the secret is the node that it claims to be; without a secret every caller is.
     async fn introduce_plain(&self, mut stream: TcpStream) -> Result<(Box<dyn Duplex>, Option<Arc<[u16]>>), Refused> {
         let Some((secret, cluster, own)) = &self.secret else {
             expect_preface(&stream).await?;
@@ -158,7 +158,7 @@ impl Doorkeeper {
     }
 }
 
-/// Looks at the first bytes without taking them.
+/// Peeks at the first bytes.
 async fn expect_preface(stream: &TcpStream) -> Result<(), Refused> {
     let mut first = [0; PREFACE.len()];
     let len = stream.peek(&mut first).await.map_err(Refused::Handshake)?;

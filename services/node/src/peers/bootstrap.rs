@@ -16,13 +16,13 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 /// Why no group is formed with this node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BootstrapError {
-    /// It voted before.
+    /// This node was a member before.
     #[error(
         "node \"{peer}\" has heard of this node before, but the data directory here is empty: with --bootstrap it could vote \
          twice in one term; start it without --bootstrap, and it joins the group under a new id"
     )]
     WasMember {
-        /// Who remembers.
+        /// The peer that remembers this node.
         peer: String,
     },
     /// The configuration mixes clusters.
@@ -30,32 +30,32 @@ pub enum BootstrapError {
         "at {address}, where \"{peer}\" should be, another cluster answers; correct cluster_id or the peer's address"
     )]
     ForeignCluster {
-        /// Who should be there.
+        /// The expected node.
         peer: String,
-        /// Where.
+        /// Its address.
         address: String,
     },
     /// The configuration mixes addresses.
     #[error("at {address}, where \"{peer}\" should be, node \"{found}\" answers; correct the peer's name or address")]
     OtherNode {
-        /// Who should be there.
+        /// The expected node.
         peer: String,
-        /// Where.
+        /// Its address.
         address: String,
-        /// Who is.
+        /// The answering node.
         found: String,
     },
-    /// Told to stop while waiting.
+    /// The node was told to stop while waiting.
     #[error("stopped before every node had answered; nothing was formed")]
     Stopped,
 }
 
-/// What the answers of all peers mean.
+/// The conclusion from the answers of all peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Every node answered and none has heard of this one: it is new.
+    /// Every node answered, and none has heard of this node: the node is new.
     Go,
-    /// Not all have answered.
+    /// Some nodes have not answered.
     Wait(Missing),
 }
 
@@ -68,7 +68,7 @@ pub struct Missing {
     pub reasons: String,
 }
 
-/// Decides from one round of greetings. A peer that is formed already is no obstacle: this node may be the last one.
+/// Decides from one round of greetings. A peer that is a member already is no obstacle: this node may be the last to form.
 ///
 /// # Errors
 /// [`BootstrapError`]: waiting would not help.
@@ -104,7 +104,7 @@ fn check(own: &PeerSelf, peer: &PeerAddress, reply: &HelloReply) -> Result<(), B
     Ok(())
 }
 
-/// The newest versions that this node and every one that answered know: the group begins with them (R13 versions-are-replicated).
+/// The newest versions that this node and every answering node know: the group begins with them (R13 versions-are-replicated).
 fn common_versions(answers: &[(PeerAddress, Result<HelloReply, DialError>)]) -> Versions {
     let told = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
     told.fold(versions::NEWEST, |common, reply| Versions {
@@ -113,8 +113,8 @@ fn common_versions(answers: &[(PeerAddress, Result<HelloReply, DialError>)]) -> 
     })
 }
 
-/// Waits until every configured node has answered in one round. While it waits this node answers greetings itself, as not
-/// formed. After it, the caller creates the log and then stamps the directory. `waits` hears of each round whose answers are missing.
+/// Waits until every configured node has answered in one round. Meanwhile this node answers greetings itself, as not formed.
+/// Afterwards the caller creates the log and then stamps the directory. `waits` hears of each round with missing answers.
 ///
 /// # Errors
 /// [`BootstrapError`], one clear line.

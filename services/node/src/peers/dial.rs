@@ -1,5 +1,5 @@
-//! Reaching a peer: one TCP connection, TLS or the group's secret, HTTP/2, and a greeting that proves who answers. Never retries by itself; how
-//! long to wait before the next attempt is [`Backoff`].
+//! Reaching a peer: one TCP connection, TLS or the group's secret, HTTP/2, and a greeting that proves the peer's identity. Never
+//! retries by itself; [`Backoff`] gives the wait before the next attempt.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -28,13 +28,13 @@ use crate::entrance::Reserve;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEPALIVE: Duration = Duration::from_secs(2);
-/// A node of a version that does not say its epoch was never forced.
+/// A node of a version that does not name its epoch was never forced.
 const EPOCH_UNSAID: u64 = 1;
 
 /// Why a peer was not reached.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// Nobody listens there.
+    /// No process listens at the address.
     #[error("connection refused")]
     Refused,
     /// No connection.
@@ -43,13 +43,13 @@ pub enum DialError {
     /// Connected, but no answer in time.
     #[error("no answer within {} s", .0.as_secs())]
     Slow(Duration),
-    /// The secret was not proven.
+    /// The secret was not proved.
     #[error("the group's secret: {0}")]
     Secret(String),
     /// TLS failed.
     #[error("TLS: {0}")]
     Tls(io::Error),
-    /// Connected, but the greeting was not answered, or refused.
+    /// Connected, but the peer did not answer the greeting, or refused it.
     #[error("{0}")]
     Greeting(String),
     /// Another cluster answers there.
@@ -61,12 +61,12 @@ pub enum DialError {
     /// An operator forced another node.
     #[error("it is in epoch {theirs}, this node in epoch {ours}: {}", if theirs > ours { "its log is to prove that" } else { "it is to join again" })]
     Epoch {
-        /// The epoch of who answers.
+        /// The answering node's epoch.
         theirs: u64,
-        /// Ours.
+        /// This node's epoch.
         ours: u64,
     },
-    /// There is no such peer in the configuration.
+    /// The configuration has no such peer.
     #[error("node number {} is not configured", .0 & 0xffff)]
     Unknown(RaftId),
 }
@@ -92,7 +92,7 @@ impl Dialer {
         Self { peer: peer.clone(), own: Arc::clone(own), tls, secret: None, reserve: Reserve::new(1) }
     }
 
-    /// The way to one peer as it is configured.
+    /// The way to one peer, as configured.
     pub(super) fn of(config: &PeersConfig, peer: &PeerAddress, own: &Arc<Own>) -> Self {
         Self { secret: config.secret.clone(), ..Self::new(peer, config.tls.as_ref(), own) }
     }
@@ -105,7 +105,7 @@ impl Dialer {
         if theirs == ours { Ok(channel) } else { Err(DialError::Epoch { theirs, ours }) }
     }
 
-    /// The same, and its epoch, whichever that is.
+    /// As [`Dialer::dial`], in any epoch; returns the peer's epoch too.
     pub(super) async fn dial_any_epoch(&self) -> Result<(Channel, u64), DialError> {
         let channel = self.connect().await?;
         let reply = self.greet(channel.clone()).await?;
@@ -118,7 +118,7 @@ impl Dialer {
         Ok((channel, reply.epoch.max(EPOCH_UNSAID)))
     }
 
-    /// Greets, whoever answers.
+    /// Greets the node at the address, whichever node that is.
     pub(super) async fn hello(&self) -> Result<HelloReply, DialError> {
         self.greet(self.connect().await?).await
     }
@@ -152,7 +152,7 @@ impl Dialer {
         channel_over(secured.unwrap_or(Err(DialError::Slow(HANDSHAKE_TIMEOUT)))?).await
     }
 
-    /// With the descriptor that is kept for it, where there is no other.
+    /// Connects, with the reserved descriptor where no other is left.
     async fn reach(&self) -> io::Result<TcpStream> {
         let reached = TcpStream::connect(&self.peer.address).await;
         match reached {
@@ -185,7 +185,7 @@ impl Dialer {
     }
 }
 
-/// gRPC over a connection that stands. When it breaks, the channel is done: who dials again knows of the loss.
+/// gRPC over an open connection. When the connection breaks, the channel is done: the next dial shows the loss to its caller.
 ///
 /// Boxed: inside a larger future the compiler forgets that the trait object of the bytes lives long enough.
 fn channel_over(bytes: Box<dyn Duplex>) -> BoxFuture<'static, Result<Channel, DialError>> {

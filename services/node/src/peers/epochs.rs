@@ -1,7 +1,7 @@
 //! Higher epochs that peers claim: each is proved by the claiming node's log before this node gives anything up.
 //!
 //! A damaged stamp, and any bytes in a greeting, can name a high epoch; the membership in a log cannot, without an operator's
-//! order. Nothing is given up here: what is proved is told to [`Own::believe_epoch`]. Called by `peers`, which runs [`prove`].
+//! order. Gives nothing up: a proved epoch goes to [`Own::believe_epoch`]. Called by `peers`, which runs [`prove`].
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,12 +20,12 @@ use super::{
     guard::Own,
 };
 
-/// For the answer of a peer that was reached.
+/// Time limit of the answer of a peer that was reached.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Between two rounds: a peer that is not believed is greeted again and again, and claims again.
+/// Pause between two rounds: a peer that is not believed is greeted again and again, and claims again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Epochs by the name of the configured node that claims it.
+/// Claimed epochs, by the name of the claiming node.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     by_node: Mutex<BTreeMap<String, u64>>,
@@ -89,8 +89,8 @@ pub(super) async fn prove(own: Arc<Own>, dialers: HashMap<u16, Arc<Dialer>>) {
     }
 }
 
-/// The epoch that the claiming node's log proves. An older version cannot prove what it says: it is believed until the group's
-/// formats are raised, as it always was.
+/// The epoch that the claiming node's log proves. An older version cannot prove its epoch: the claim is believed until the
+/// group's formats are raised.
 async fn proved(dialer: &Dialer, own: &Own, claimed: u64) -> Result<u64, Doubt> {
     match ask(dialer, own).await? {
         Some(shown) => proof::check(&shown, own.node.epoch).map_err(Doubt::Unproven),
@@ -99,7 +99,7 @@ async fn proved(dialer: &Dialer, own: &Own, claimed: u64) -> Result<u64, Doubt> 
     }
 }
 
-/// What a peer's log shows; none: its version does not know the question.
+/// The evidence in a peer's log; none: the peer's version does not know the question.
 async fn ask(dialer: &Dialer, own: &Own) -> Result<Option<EpochProofReply>, Doubt> {
     let unreachable = |error: DialError| Doubt::Unreachable(error.to_string());
     let (channel, _) = dialer.dial_any_epoch().await.map_err(unreachable)?;

@@ -1,8 +1,8 @@
 //! Requests to the primary: one stream to each peer, many in flight, and an honest answer about each (R7 unknown-is-not-failed).
 //!
-//! What was never put on the stream is [`ForwardResult::NotSent`]; what was, and then the stream broke, is
-//! [`ForwardResult::Lost`]: it may have been applied. Never sends a request twice. Called by [`crate::forward`], which
-//! decides what to do with either.
+//! A request that was never put on the stream is [`ForwardResult::NotSent`]; a request on a stream that broke is
+//! [`ForwardResult::Lost`]: it may have been applied. Never sends a request twice. Called by [`crate::forward`], which decides
+//! the next step in both cases.
 
 use std::{
     collections::HashMap,
@@ -52,12 +52,12 @@ struct Job {
 
 #[derive(Debug)]
 struct Waiter {
-    /// Tells apart two waits for the same request id.
+    /// Distinguishes two waits for the same request id.
     ticket: u64,
     answer: oneshot::Sender<ForwardResult>,
 }
 
-/// Who waits for what that was put on the stream.
+/// The callers that wait for requests on the stream.
 #[derive(Debug, Default)]
 struct Book {
     pages: Mutex<Pages>,
@@ -65,16 +65,16 @@ struct Book {
 
 #[derive(Debug, Default)]
 struct Pages {
-    /// A stream stands; jobs are taken only then.
+    /// A stream is up; jobs are taken only then.
     open: bool,
     tickets: u64,
-    /// Given out and not given back: queued or on the stream.
+    /// Places given out and not given back: jobs queued or on the stream.
     waiting: usize,
     sent: HashMap<RequestId, Waiter>,
 }
 
 impl ForwardClient {
-    /// Sends a request to a peer and waits for what becomes of it. Dropping the future forgets the answer, not the request.
+    /// Sends a request to a peer and waits for its outcome. Dropping the future forgets the answer, not the request.
     pub async fn forward(&self, to: RaftId, request: Forwarded) -> ForwardResult {
         let Some(lane) = self.lanes.get(&number(to)) else { return ForwardResult::NotSent("not a configured node") };
         let Some(id) = request.head.id else { return ForwardResult::NotSent("a request without an id") };
@@ -84,7 +84,7 @@ impl ForwardClient {
         }
     }
 
-    /// Whether a stream to the peer stands.
+    /// Whether a stream to the peer is up.
     pub fn connected(&self, to: RaftId) -> bool {
         self.lanes.get(&number(to)).is_some_and(|lane| lane.book.pages().open)
     }
@@ -100,7 +100,7 @@ impl ForwardTo for ForwardClient {
 type Queued = (oneshot::Receiver<ForwardResult>, Place);
 
 impl Lane {
-    /// Queues under the book's lock: a stream that ends meanwhile finds the job in the queue, or it is not taken.
+    /// Queues under the book's lock: a stream that ends meanwhile finds the job in the queue, or the job is refused.
     fn queue(&self, id: RequestId, request: Forwarded) -> Result<Queued, &'static str> {
         let mut pages = self.book.pages();
         if !pages.open {
@@ -119,7 +119,7 @@ impl Lane {
     }
 }
 
-/// A caller's place among those in flight; given back when it no longer waits.
+/// A caller's place among the requests in flight; given back when the caller stops waiting.
 #[derive(Debug)]
 struct Place {
     id: RequestId,
@@ -146,7 +146,7 @@ impl Book {
         self.pages().open = true;
     }
 
-    /// No more jobs; the queue can be emptied after this.
+    /// Takes no more jobs; the queue can be emptied afterwards.
     fn close(&self) {
         self.pages().open = false;
     }
@@ -159,7 +159,7 @@ impl Book {
             if job.waiter.answer.is_closed() {
                 continue;
             }
-            // An earlier wait for the same id has nothing more to hope for: its sender goes, and it ends as lost.
+            // An earlier wait for the same id can get no answer any more: its sender is dropped, and that wait ends as lost.
             pages.sent.insert(job.id, job.waiter);
             requests.push(job.request.encode());
         }
@@ -169,7 +169,7 @@ impl Book {
     fn settle(&self, reply: ForwardReply) {
         let waiter = reply.id.and_then(|id| self.pages().sent.remove(&id));
         if let Some(waiter) = waiter {
-            // A caller that stopped waiting meanwhile has been told so by its own clock.
+            // The deadline of a caller that stopped waiting has told the caller already.
             drop(waiter.answer.send(ForwardResult::Reply(reply)));
         }
     }
@@ -224,7 +224,7 @@ impl Link {
         }
     }
 
-    /// The stream of frames tells the log why a peer is not reached; here it would say so twice.
+    /// The stream of frames logs why a peer is not reached; a line here would repeat the reason.
     async fn reach(&self) -> Channel {
         let mut backoff = Backoff::default();
         loop {
@@ -248,7 +248,7 @@ impl Link {
     }
 }
 
-/// In this order: nothing new is queued, what is queued was not sent, what was sent is lost.
+/// In this order: no new job is queued, queued jobs were not sent, sent jobs are lost.
 fn end(book: &Book, queue: &Queue<Job>) {
     book.close();
     for job in queue.end_session() {

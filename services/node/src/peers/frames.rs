@@ -1,6 +1,6 @@
-//! The stream of Raft's frames to each peer: kept up, merged on the way out, and its loss told at once.
+//! The stream of Raft's frames to each peer: kept up, merged on the way out, and its loss reported at once.
 //!
-//! Never waits for a peer on behalf of the caller: what cannot be queued is dropped, and Raft sends it again.
+//! Never waits for a peer on behalf of the caller: a frame that cannot be queued is dropped, and Raft sends it again.
 
 use std::{
     collections::HashMap,
@@ -31,9 +31,9 @@ use super::{
 
 const QUEUE_FRAMES_MAX: usize = 1024;
 const QUEUE_BYTES_MAX: usize = 64 << 20;
-/// Before the next attempt with a peer that hears another process under this node's name.
+/// Pause before the next attempt with a peer that hears another process under this node's name.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
-/// What signing may add to a head.
+/// Bytes that signing may add to a head.
 const HEAD_BYTES_MAX: usize = 256;
 
 /// The way to the other nodes: a queue to each. Cheap to clone.
@@ -49,7 +49,7 @@ struct Lane {
     bytes: Arc<AtomicUsize>,
 }
 
-/// A frame that waits, and its share of the queue's bytes.
+/// A waiting frame, and its share of the queue's bytes.
 #[derive(Debug)]
 struct Queued {
     frame: PeerFrame,
@@ -72,7 +72,7 @@ impl Transport for PeerTransport {
 }
 
 impl Lane {
-    /// Queues a frame, or drops it: without a connection, or when too much is waiting.
+    /// Queues a frame, or drops it: without a connection, or with too many bytes waiting.
     fn send(&self, frame: PeerFrame) {
         if !*self.connected.borrow() {
             return;
@@ -144,7 +144,7 @@ impl<H: PeerHandler> Link<H> {
         }
     }
 
-    /// Dials until the peer answers, and tells of a loss as soon as the first attempt shows what kind it is.
+    /// Dials until the peer answers, and reports a loss as soon as the first attempt shows its kind.
     async fn reach(&self, outage: &mut Outage) -> Channel {
         let mut backoff = Backoff::default();
         loop {
@@ -161,7 +161,7 @@ impl<H: PeerHandler> Link<H> {
         }
     }
 
-    /// Sends what is queued until the stream ends, by whatever side. `unheard`: what the peer made of the streams before.
+    /// Sends queued frames until either side ends the stream. `unheard`: the peer's refusals of the streams before.
     async fn send_until_lost(&self, channel: Channel, unheard: &mut Unheard) {
         let peer = &self.dialer.peer;
         drop(self.queue.end_session()); // stale: Raft has long sent it again
@@ -189,23 +189,23 @@ impl<H: PeerHandler> Link<H> {
 /// Why a peer that answers does not take this node's frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
-    /// It hears another process under this node's name.
+    /// The peer hears another process under this node's name.
     Twin,
-    /// It refuses what they say: the two configurations differ.
+    /// The peer refuses the content of the frames: the two configurations differ.
     Content,
 }
 
-/// Streams that a peer refuses one after the other, as long as its reason stands.
+/// Streams that a peer refuses one after the other, while its reason stays the same.
 #[derive(Debug, Default)]
 struct Unheard {
-    /// Of the last stream; none: it was no refusal that ended it.
+    /// The refusal that ended the last stream; none: another end.
     refusal: Option<Refusal>,
     repeats: Repeats,
     backoff: Backoff,
 }
 
 impl Unheard {
-    /// Notes how a stream ended; whether the log is to have a line of it.
+    /// Notes how a stream ended; true: a log line is due.
     fn note(&mut self, fault: Option<&Status>, now: Instant) -> bool {
         let told = self.refusal;
         self.refusal = fault.and_then(|status| refusal(status.code()));
@@ -247,7 +247,8 @@ fn merge(batch: Vec<Queued>, own: &Own) -> PeerFrame {
     merged
 }
 
-/// What only some frames carry is not lost to a later one: the question and the answer about a start, and the leader's evidence.
+/// Fields that only some frames carry survive a later frame: the question and the answer about a start, and the leader's
+/// evidence.
 fn join(merged: &mut PeerFrame, frame: PeerFrame) {
     let evidence = merged.head.take().map(|head| head.evidence).unwrap_or_default();
     merged.messages.extend(frame.messages);
@@ -259,7 +260,7 @@ fn join(merged: &mut PeerFrame, frame: PeerFrame) {
     merged.start_answer = frame.start_answer.or(merged.start_answer.take());
 }
 
-/// What was told of a time without a connection.
+/// The reports about a time without a connection.
 #[derive(Debug)]
 struct Outage {
     /// There was a stream before, so that its loss is news.
@@ -267,13 +268,13 @@ struct Outage {
     told: bool,
     told_refused: bool,
     began: Instant,
-    /// The reason that the log has, and whether as a warning.
+    /// The last logged reason, and whether as a warning.
     logged: Option<(String, bool)>,
 }
 
-/// Nodes of a group start one after the other: for so long a peer that was never there is no cause for a warning.
+/// Nodes of a group start one after the other: for this long a peer never reached is no cause for a warning.
 const START_PATIENCE: Duration = Duration::from_secs(10);
-/// A peer that starts again, or is replaced, is back within this time.
+/// A peer that restarts, or is replaced, is back within this time.
 const RESTART_PATIENCE: Duration = Duration::from_secs(3);
 
 impl Outage {
@@ -285,7 +286,7 @@ impl Outage {
         Self { lost: true, ..Self::before_first_connection() }
     }
 
-    /// After each attempt: the first one of a loss is told whatever it showed, a refusal once, even if it comes later.
+    /// After each attempt: the first attempt of a loss is reported with its result, a refusal once, even a later one.
     fn tell(&mut self, refused: bool) -> Option<bool> {
         let news = self.lost && (!self.told || (refused && !self.told_refused));
         self.told = true;
@@ -303,7 +304,7 @@ impl Outage {
         }
     }
 
-    /// Whether this failure after so long is a line, and whether that is a warning.
+    /// The log line for this failure after so long, and whether as a warning; none: no line.
     fn line(&mut self, reason: &str, lasted: Duration) -> Option<bool> {
         let warns = lasted >= if self.lost { RESTART_PATIENCE } else { START_PATIENCE };
         let news = self.logged.as_ref().is_none_or(|(known, warned)| known != reason || warns && !warned);

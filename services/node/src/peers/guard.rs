@@ -1,4 +1,4 @@
-//! Heads: what this node writes into its own, and what it accepts in those of others.
+//! Heads: the identity that this node writes into its own, and the checks on the heads of other nodes.
 
 use std::{
     net::SocketAddr,
@@ -34,17 +34,18 @@ pub(super) fn number(id: RaftId) -> u16 {
     (id & 0xffff) as u16
 }
 
-/// Who is at the other end of an accepted connection.
+/// The other end of an accepted connection.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub(super) address: SocketAddr,
-    /// Numbers of the configured nodes that its certificate names or that it proved to be; none: a plain connection.
+    /// Numbers of the configured nodes that the caller's certificate names or that the caller proved to be; none: a plain
+    /// connection.
     pub(super) certified: Option<Arc<[u16]>>,
-    /// Its connection's place among the others.
+    /// The connection's place among the others.
     pub(super) standing: Arc<Standing>,
 }
 
-/// Whether it is known who is at the other end: until then a connection makes room for others.
+/// Whether the caller is known: until then the connection makes room for others.
 #[derive(Debug)]
 pub(super) struct Standing {
     place: Place,
@@ -56,7 +57,7 @@ impl Standing {
         Self { place, known: AtomicBool::new(false) }
     }
 
-    /// The connection has shown that it is a configured node's, and keeps its place.
+    /// The connection has proved to be a configured node's, and keeps its place.
     pub(super) fn is_known(&self) -> bool {
         self.known.load(Ordering::Relaxed)
     }
@@ -86,11 +87,11 @@ pub(super) struct Own {
     cluster: Bytes,
     start: Bytes,
     directory: Arc<DataDir>,
-    /// The highest epoch that the log of a node of this cluster proved.
+    /// The highest epoch that a log of this cluster proved, or that an older version claimed.
     highest: watch::Sender<u64>,
-    /// What is to be proved.
+    /// Claims that are still to be proved.
     claims: Claims,
-    /// Whether a primary of this epoch told that this node's id was replaced.
+    /// Whether a primary of this epoch reported that this node's id was replaced.
     replaced: watch::Sender<bool>,
 }
 
@@ -101,16 +102,16 @@ impl Own {
         Self { node, cluster, start, directory, highest, claims: Claims::default(), replaced }
     }
 
-    /// A node of this cluster, whose certificate was checked, says that it is in this epoch. A higher one than ours is a claim that
-    /// its log has to prove before anything is given up (see [`super::epochs`]).
+    /// Notes the epoch that a node of this cluster, whose certificate was checked, claims. The node's log must prove an epoch
+    /// higher than ours before anything is given up (see [`super::epochs`]).
     pub(super) fn heard_epoch(&self, epoch: u64, from: &str) {
         if epoch > *self.highest.borrow() {
             self.claims.add(from, epoch);
         }
     }
 
-    /// The log of a node of this cluster is of this epoch. A higher one than ours: an operator forced another node, and what this
-    /// one's log promises is over (R11 one-id-one-log).
+    /// Notes the epoch of a log of this cluster. An epoch higher than ours means that an operator forced another node, and that
+    /// the promises of this node's log are over (R11 one-id-one-log).
     pub(super) fn believe_epoch(&self, epoch: u64, from: &str) {
         let news = |highest: &mut u64| {
             let higher = epoch > *highest;
@@ -132,24 +133,24 @@ impl Own {
         &self.claims
     }
 
-    /// Whether every voter and learner knows what this version knows.
+    /// Whether the group's formats were raised, so that every voter and learner knows this version's formats.
     pub(super) fn raised(&self) -> bool {
         self.directory.raised()
     }
 
-    /// A primary of this epoch, whose certificate was checked, told the membership (R11).
+    /// Notes the membership that a primary of this epoch, whose certificate was checked, told (R11).
     fn heard_members(&self, told: &[RaftId], from: &str) {
         if members::replaced(self.node.raft_id, told) && !self.replaced.send_replace(true) {
             tracing::error!(from, ours = self.node.raft_id, ?told, "this node's Raft id was replaced by a newer one");
         }
     }
 
-    /// The highest epoch heard of, and whether this node's id was replaced, to wait for a change.
+    /// The highest believed epoch, and whether this node's id was replaced, to wait for a change.
     pub(super) fn watch_over(&self) -> (watch::Receiver<u64>, watch::Receiver<bool>) {
         (self.highest.subscribe(), self.replaced.subscribe())
     }
 
-    /// Says in a head who sends it; what the sender knows is left as it is.
+    /// Writes the sender into a head; the fields of consensus stay as they are.
     pub(super) fn sign(&self, head: &mut Head) {
         head.format = FORMAT;
         head.cluster = self.cluster.clone();
@@ -161,7 +162,7 @@ impl Own {
         (head.rules_min, head.rules_max) = versions::RULES;
     }
 
-    /// A head that says no more than who sends it, and when.
+    /// A head with the sender and the time, and nothing else.
     pub(super) fn head(&self) -> Head {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut head = Head { wall_clock_us: u64::try_from(now.as_micros()).unwrap_or(u64::MAX), ..Head::default() };
@@ -170,8 +171,8 @@ impl Own {
     }
 }
 
-/// Formats are ranges; a head without one is of a release that knows the first format alone. Once the group's formats are raised it
-/// cannot read what is written here.
+/// Formats are ranges; a head without a range is of a release that knows only the first format. Once the group's formats are
+/// raised, that release cannot read this node's frames.
 fn check_formats(head: &Head, raised: bool) -> Result<(), Status> {
     let (lowest, highest) = (head.formats_min.max(1), head.formats_max.max(1));
     let (format, ours) = (head.format, if raised { (FORMATS.1, FORMATS.1) } else { FORMATS });
@@ -184,7 +185,7 @@ fn check_formats(head: &Head, raised: bool) -> Result<(), Status> {
     )))
 }
 
-/// Checks the heads of others.
+/// Checks the heads of other nodes.
 #[derive(Debug)]
 pub(super) struct Guard {
     own: Arc<Own>,
@@ -197,7 +198,7 @@ impl Guard {
         Self { own: Arc::clone(own), names }
     }
 
-    /// The sender, if its frame may be looked at.
+    /// The sender, if the frame is acceptable.
     pub(super) fn check(&self, head: Option<&Head>, caller: &Caller) -> Result<RaftId, Status> {
         let head = head.ok_or_else(|| Status::invalid_argument("a frame without a head"))?;
         within_bounds(head)?;
@@ -211,7 +212,7 @@ impl Guard {
         Ok(head.from)
     }
 
-    /// Nothing is exchanged across epochs; the lower side is told, and gives its Raft id up (R11).
+    /// Nodes of different epochs exchange nothing; the lower side is told, and gives its Raft id up (R11).
     fn check_epoch(&self, epoch: u64, from: &str) -> Result<(), Status> {
         let ours = self.own.node.epoch;
         match members::epochs(ours, epoch) {
@@ -228,7 +229,7 @@ impl Guard {
         }
     }
 
-    /// A greeting: who greets may be in a higher epoch.
+    /// A greeting: the caller may be in any epoch, and a higher epoch becomes a claim.
     pub(super) fn check_hello(&self, request: &HelloRequest, caller: &Caller) -> Result<(), Status> {
         self.check_name(&request.node, caller)?;
         let ours = |head: &&Head| head.cluster == self.own.cluster && check_formats(head, false).is_ok();
@@ -239,7 +240,7 @@ impl Guard {
         Ok(())
     }
 
-    /// A node of a lower epoch that asks for what shows this one.
+    /// A node of a lower epoch asks for the evidence of this node's epoch.
     pub(super) fn check_proof(&self, request: &EpochProofRequest, caller: &Caller) -> Result<(), Status> {
         if request.head.as_ref().is_none_or(|head| head.cluster != self.own.cluster) {
             return Err(Status::failed_precondition("not a node of this cluster"));
@@ -259,14 +260,14 @@ impl Guard {
         }
         self.check_name(&request.node, caller)?;
         request.head.as_ref().map_or(Ok(()), within_bounds)?;
-        // Of a lower epoch, or of none, it may be; of a higher one, this group is over.
+        // The node may be of a lower epoch or of none; if it is of a higher epoch, this group is over.
         let epoch = request.head.as_ref().map_or(0, |head| head.epoch);
         self.check_epoch(epoch.max(self.own.node.epoch), &request.node)?;
         let number = self.names.iter().find(|(_, known)| *known == request.node).map(|(number, _)| *number);
         number.ok_or_else(|| Status::permission_denied("not configured here"))
     }
 
-    /// A greeting says its name instead of a head that could be checked: the answer tells whether the clusters are the same.
+    /// A greeting carries a name instead of a head that could be checked: the answer tells whether the clusters are the same.
     pub(super) fn check_name(&self, name: &str, caller: &Caller) -> Result<(), Status> {
         match self.names.iter().find(|(_, known)| known == name) {
             Some((number, _)) => self.identify(*number, caller).map(drop),
@@ -274,12 +275,12 @@ impl Guard {
         }
     }
 
-    /// Whether a message is between that sender and this node's log (R11: never a former one).
+    /// Whether a message is from that sender to this node's log (R11: never to a former log).
     pub(super) fn is_between(&self, from: RaftId, message: &ocs_proto::peer::RaftMessage) -> bool {
         message.from == from && message.to == self.own.node.raft_id
     }
 
-    /// Whether a message is for an id that this node had before: ordinary while it is being replaced.
+    /// Whether a message is for a former id of this node: ordinary while the node is being replaced.
     pub(super) fn is_for_former(&self, from: RaftId, message: &ocs_proto::peer::RaftMessage) -> bool {
         let own = self.own.node.raft_id;
         message.from == from && number(message.to) == number(own) && message.to < own
@@ -311,12 +312,12 @@ impl Guard {
     }
 }
 
-/// A head whose numbers cannot be is refused before any of them is believed.
+/// A head with impossible numbers is refused before any of them is believed.
 fn within_bounds(head: &Head) -> Result<(), Status> {
     bounds::head(head).map_err(|why| Status::invalid_argument(format!("a head with {why}")))
 }
 
-/// A request bears the number of the node that read it: under another one it would take the place of that node's requests.
+/// A request bears the number of the node that read it: under another number it would take the place of that node's requests.
 pub(super) fn check_forward(from: RaftId, request: &Bytes) -> Result<Forwarded, Status> {
     let unreadable = |error| Status::invalid_argument(format!("a forwarded request that is no message: {error}"));
     let request = Forwarded::decode(request).map_err(unreadable)?;
@@ -327,7 +328,7 @@ pub(super) fn check_forward(from: RaftId, request: &Bytes) -> Result<Forwarded, 
     }
 }
 
-/// A frame has no more messages than one of any release.
+/// A frame never has more messages than a frame of any release.
 pub(super) fn check_messages(frame: &PeerFrame) -> Result<(), Status> {
     let fits = frame.messages.len() <= bounds::MESSAGES_MAX;
     if fits { Ok(()) } else { Err(Status::invalid_argument("a frame with too many messages")) }

@@ -1,5 +1,5 @@
-//! A node that has lost its log asks the group for a new Raft id (R11 one-id-one-log). Asks only; answers nobody: until it has one,
-//! it does not listen.
+//! A node that has lost its log asks the group for a new Raft id (R11 one-id-one-log). Asks only, and answers no caller: a node
+//! without an id does not listen.
 //!
 //! Called by `run` before anything is bound.
 
@@ -23,13 +23,13 @@ use crate::data_dir::DataDir;
 const ASK_INTERVAL: Duration = Duration::from_millis(250);
 /// A group takes a node in within this time; a longer wait is a warning.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Until the change of the membership is committed; then it is asked again.
+/// Time limit for the commit of the membership's change; then the node asks again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the group gave.
+/// The group's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admission {
-    /// The id to speak under.
+    /// The id under which the node speaks.
     pub raft_id: RaftId,
     /// The group's epoch.
     pub epoch: u64,
@@ -65,7 +65,7 @@ pub async fn ask_to_join(config: &PeersConfig, directory: Arc<DataDir>) -> Admis
     }
 }
 
-/// The lines that the log has of the wait.
+/// The log lines about the wait.
 #[derive(Debug)]
 struct Waiting {
     began: Instant,
@@ -78,7 +78,7 @@ impl Waiting {
         Self { began, begun: false, repeats: Repeats::default() }
     }
 
-    /// Whether these answers are a line, and whether that is a warning: one at the beginning, then one for each reason that lasts.
+    /// The log line for these answers, and whether as a warning: one at the beginning, then one for each reason that lasts.
     fn line(&mut self, why: &str, now: Instant) -> Option<bool> {
         if !std::mem::replace(&mut self.begun, true) {
             return Some(false);

@@ -1,5 +1,5 @@
-//! A bounded queue that is read in batches: whatever waits goes out together, in order. There is no timer: what comes while
-//! the last batch is being written is the next batch (architecture, The way of one request).
+//! A bounded queue that is read in batches: all waiting items go out together, in order. There is no timer: items that arrive
+//! while the last batch is being written form the next batch (architecture, The way of one request).
 //!
 //! A queue outlives the connections that drain it. Each connection reads in a session of its own; once a session is over,
 //! its reader gets nothing more, even if its connection is still about to die.
@@ -13,7 +13,7 @@ use std::{
 use futures::Stream;
 use tokio::sync::mpsc;
 
-/// Items a batch, whatever their size.
+/// Limit of the items in a batch, of any size.
 const BATCH_ITEMS_MAX: usize = 4096;
 
 pub(super) struct Queue<T> {
@@ -28,7 +28,7 @@ impl<T> Clone for Queue<T> {
 
 struct Inner<T> {
     items: mpsc::Receiver<T>,
-    /// Taken, and too large for the last batch.
+    /// An item that was too large for the last batch.
     held: Option<T>,
     session: u64,
     weigh: fn(&T) -> usize,
@@ -48,7 +48,7 @@ impl<T: Send + 'static> Queue<T> {
         Batches { queue: self.clone(), session: inner.session, bytes_max, form }
     }
 
-    /// Ends the session and answers what no batch took.
+    /// Ends the session and returns the items that no batch took.
     pub(super) fn end_session(&self) -> Vec<T> {
         let mut inner = self.lock();
         inner.session += 1;
@@ -64,7 +64,7 @@ impl<T: Send + 'static> Queue<T> {
     }
 }
 
-/// The stream of a session. Its type has a name, because a boxed one does not pass through the generated client.
+/// The stream of a session. The type has a name, because a boxed stream does not pass through the generated client.
 pub(super) struct Batches<T, F> {
     queue: Queue<T>,
     session: u64,

@@ -1,4 +1,4 @@
-//! Lines about a state that lasts: one when it begins, one when its reason changes, and one a minute.
+//! Lines about a state that lasts: the first at its beginning, another at each change of its reason, and one a minute.
 //!
 //! Reads no clock and writes nothing. Called by `frames` and `join`.
 
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// The reason that the log has, and since when.
+/// The last logged reason, and its time.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
     told: Option<(String, Instant)>,
 }
 
 impl Repeats {
-    /// Whether a line about this reason is due; it counts as written then.
+    /// Whether a line about this reason is due; a due line counts as written.
     pub(super) fn is_news(&mut self, reason: &str, now: Instant) -> bool {
         let same = |(told, at): &(String, Instant)| told == reason && now.saturating_duration_since(*at) < AGAIN;
         let news = !self.told.as_ref().is_some_and(same);

@@ -1,8 +1,9 @@
-//! The shared secret of a group without TLS: before a byte of HTTP/2 both ends of a connection prove that they know it.
+//! The shared secret of a group without TLS: before a byte of HTTP/2 both ends of a connection prove that they know the secret.
 //!
-//! The secret itself never travels, and each connection has its own numbers, so that what was overheard proves nothing later.
-//! Both numbers of the nodes are part of the proof: a stranger that listens at a stopped node's address cannot pass its calls on
-//! to another node. Encrypts nothing: it is for loopback, and off loopback TLS is required. Called by `accept` and `dial`.
+//! The secret itself never travels, and each connection has its own random numbers, so that an overheard exchange proves nothing
+//! later. The numbers of both nodes are part of the proof: a stranger that listens at a stopped node's address cannot pass its
+//! calls on to another node. Encrypts nothing: the secret is for loopback, and off loopback TLS is required. Called by `accept`
+//! and `dial`.
 //!
 //! ```text
 //! caller   magic 8 | caller's number 2 | called node's number 2 | random 32
@@ -22,7 +23,7 @@ use super::wire::Duplex;
 
 /// Fewest characters of a secret.
 const CHARACTERS_MIN: usize = 32;
-/// Most bytes of its file.
+/// Most bytes of the secret's file.
 const FILE_BYTES_MAX: u64 = 4096;
 const MAGIC: [u8; 8] = *b"OCSPEER1";
 const RANDOM_BYTES: usize = 32;
@@ -33,34 +34,34 @@ const READABLE_BY_OTHERS: u32 = 0o004;
 /// Why a file is no secret. Each displays as one line.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{file}: {source}")]
     Unreadable {
-        /// Which.
+        /// The file.
         file: String,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// It is too short to be one, or no text.
+    /// The file is too short for a secret, or no text.
     #[error(
         "{file}: a secret is one line of at least {CHARACTERS_MIN} characters: make one with `openssl rand -hex 32`, the same \
          for all nodes"
     )]
     Weak {
-        /// Which.
+        /// The file.
         file: String,
     },
-    /// Everybody may read it.
+    /// Every user may read the file.
     #[error("{file}: every user of this machine may read the secret (mode {mode:04o}): chmod 600")]
     Open {
-        /// Which.
+        /// The file.
         file: String,
-        /// Its mode.
+        /// The file's mode.
         mode: u32,
     },
 }
 
-/// What the nodes of a group know and nobody else does.
+/// The secret that only the nodes of a group know.
 #[derive(Clone)]
 pub struct PeerSecret(Key);
 
@@ -70,7 +71,7 @@ impl std::fmt::Debug for PeerSecret {
     }
 }
 
-/// Why a caller did not prove that it knows the secret.
+/// Why a caller did not prove the secret.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unproven {
     #[error("{0}")]
@@ -95,7 +96,7 @@ impl PeerSecret {
     /// Reads the secret; white space around it does not count.
     ///
     /// # Errors
-    /// [`SecretError`]: what to do about it.
+    /// [`SecretError`], with the remedy.
     pub fn load(path: &Path) -> Result<Self, SecretError> {
         let file = path.display().to_string();
         let read = || -> io::Result<(u32, Option<String>)> {
@@ -117,7 +118,7 @@ impl PeerSecret {
         Self(Key::new(HMAC_SHA256, secret.as_bytes()))
     }
 
-    /// The caller's part: proves who calls and learns that the called node knows the secret.
+    /// The caller's part: proves the caller's identity and learns whether the called node knows the secret.
     pub(super) async fn call<S: Duplex>(&self, stream: &mut S, ends: Ends) -> Result<(), Unproven> {
         let mut said = Vec::with_capacity(CALL_BYTES + RANDOM_BYTES);
         said.extend(MAGIC);
@@ -134,7 +135,7 @@ impl PeerSecret {
         Ok(())
     }
 
-    /// The called node's part: the caller's number.
+    /// The called node's part: returns the caller's number.
     pub(super) async fn answer<S: Duplex>(&self, stream: &mut S, cluster: [u8; 16], own: u16) -> Result<u16, Unproven> {
         let mut said = vec![0; CALL_BYTES];
         stream.read_exact(&mut said[..MAGIC.len()]).await?;
@@ -176,7 +177,7 @@ fn random() -> io::Result<[u8; RANDOM_BYTES]> {
     Ok(bytes)
 }
 
-/// An end that hangs up instead of its proof does not know the secret, or wants none.
+/// An end that hangs up instead of sending its proof does not know the secret, or wants none.
 async fn read<S: Duplex>(stream: &mut S, bytes: &mut [u8]) -> Result<(), Unproven> {
     match stream.read_exact(bytes).await {
         Ok(_) => Ok(()),
@@ -239,7 +240,7 @@ mod tests {
         assert!(call.is_err() && matches!(answer, Err(Unproven::Misdirected(2))));
     }
 
-    /// What a caller and a called node said to each other.
+    /// The bytes that a caller and a called node exchanged.
     async fn overheard() -> (Vec<u8>, Vec<u8>) {
         let (mut caller, mut near) = tokio::io::duplex(4096);
         let (mut far, mut called) = tokio::io::duplex(4096);

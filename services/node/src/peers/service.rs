@@ -1,4 +1,4 @@
-//! What peers ask of this node: checks every head, remembers who was heard, and passes on to the handler.
+//! The service that peers call: checks every head, remembers every node that was heard, and passes on to the handler.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -135,7 +135,7 @@ impl<H: PeerHandler> PeerService<H> {
         }
     }
 
-    /// Counts and logs a refusal on its way out; from whom it was accepted is known from then on.
+    /// Counts and logs a refusal on its way out; a caller whose request is accepted is known from then on.
     fn noted<T>(&self, caller: &Caller, checked: Result<T, Status>) -> Result<T, Status> {
         match &checked {
             Ok(_) => caller.standing.make_known(),
@@ -144,7 +144,7 @@ impl<H: PeerHandler> PeerService<H> {
         checked
     }
 
-    /// Nothing of Raft from a node is seen here before it is on disk that it was heard (R11 one-id-one-log).
+    /// Passes a frame on only once the disk remembers that its sender was heard (R11 one-id-one-log).
     async fn pass_on(
         &self,
         mut frame: PeerFrame,
@@ -155,13 +155,13 @@ impl<H: PeerHandler> PeerService<H> {
         let from = self.speaker(frame.head.as_ref(), caller, speaking)?;
         self.drop_strays(from, &mut frame, caller.address);
         if self.remember(from).await? {
-            // A frame that is not taken is dropped: Raft sends again.
+            // A frame that the handler does not take is dropped: Raft sends again.
             self.handler.on_frame(frame);
         }
         Ok(())
     }
 
-    /// The sender of a frame, if it may be heard: its head is right, and it is the one start of its node that speaks.
+    /// The sender of a frame, if acceptable: the head is right, and the start is the only one of its node that speaks.
     fn speaker(&self, head: Option<&Head>, caller: &Caller, speaking: &mut Option<Speaking>) -> Result<RaftId, Status> {
         let from = self.noted(caller, self.guard.check(head, caller))?;
         if let Some(head) = head {
@@ -183,7 +183,7 @@ impl<H: PeerHandler> PeerService<H> {
         }
     }
 
-    /// False: this node is no member yet, so nobody is heard.
+    /// False: this node is no member yet, so no frame is passed on.
     async fn remember(&self, from: RaftId) -> Result<bool, Status> {
         if self.directory.has_heard_of(from) {
             return Ok(true);
@@ -202,7 +202,7 @@ impl<H: PeerHandler> PeerService<H> {
         }
     }
 
-    /// Reads requests until the peer or this node ends the stream; the replies of those begun still go out.
+    /// Reads requests until the peer or this node ends the stream; the replies to requests already begun still go out.
     async fn serve_forwards(
         self,
         mut frames: Streaming<ForwardFrame>,
@@ -237,7 +237,8 @@ impl<H: PeerHandler> PeerService<H> {
         let handler = Arc::clone(&self.handler);
         self.tasks.spawn("forwarded request", AtEnd::Quiet, async move {
             let reply = handler.forward(from, request).await;
-            // Nobody waits any more: the asking node has seen its stream break, and asks again under the same id.
+            // A reply without a receiver is ordinary: the asking node has seen its stream break, and asks again under the same
+            // id.
             drop(replies.send(reply).await);
             drop(place);
         });

@@ -1,5 +1,5 @@
-//! Which start of a node speaks under a Raft id: two processes with one identity (a copied data directory, a cloned machine)
-//! count the same starts and give the same request ids, so the second one is not heard while the first one speaks.
+//! The start of a node that speaks under a Raft id: two processes with one identity (a copied data directory, a cloned machine)
+//! count the same starts and give the same request ids, so the second process is not heard while the first speaks.
 //!
 //! A frame of an admitted stream costs a comparison and a store; the lock is taken where a stream begins and ends. Called by
 //! `service`.
@@ -19,12 +19,12 @@ use consensus::{RaftId, members};
 use ocs_proto::peer::Head;
 use tonic::Status;
 
-/// How long after its last frame a start still has its place, on a stream that did not end: a connection can be half open.
+/// A start keeps its place for so long after its last frame, on a stream that did not end: a connection can be half open.
 const LIVES: Duration = Duration::from_millis(1500);
 /// Bytes of a start's token.
 const TOKEN_BYTES: usize = 16;
 
-/// The starts that speak, by Raft id; none is kept longer than its streams.
+/// The starts that speak, by Raft id; no start is kept longer than its streams.
 #[derive(Debug)]
 pub(super) struct Speakers {
     by_id: Mutex<HashMap<RaftId, Known>>,
@@ -42,20 +42,21 @@ struct Known {
 struct Speaker {
     id: RaftId,
     start: Start,
-    /// Of its first stream.
+    /// The address of the first stream.
     address: SocketAddr,
-    /// Since [`Speakers::began`].
+    /// The time of the last frame, since [`Speakers::began`].
     heard_ms: AtomicU64,
-    /// Its last frame said that no majority has confirmed it: it does not keep another start out, which may be the genuine one.
+    /// The last frame said that no majority has confirmed this start: such a start does not keep out another, perhaps the genuine
+    /// start.
     unconfirmed: AtomicBool,
     /// Another start has taken its place.
     over: AtomicBool,
 }
 
-/// What tells two starts of a node apart.
+/// The difference between two starts of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Start {
-    /// Empty: an older version, which draws none.
+    /// Empty: an older version, which draws no token.
     token: Bytes,
     incarnation: u64,
 }
@@ -105,7 +106,7 @@ impl Speakers {
         Arc::new(Self { by_id: Mutex::default(), began: Instant::now() })
     }
 
-    /// A frame came on a stream; `speaking` is kept with the stream, and is none before its first frame.
+    /// Takes a frame that came on a stream; `speaking` is kept with the stream, and is none before its first frame.
     ///
     /// # Errors
     /// A status that names both addresses: another start speaks under this Raft id.
@@ -130,7 +131,7 @@ impl Speakers {
             known.speaker.hear(head, now_ms);
             return Ok(());
         }
-        *speaking = None; // before the lock: it gives its place back
+        *speaking = None; // before the lock, which dropping the old place needs
         *speaking = Some(self.admit(head, address, now_ms)?);
         Ok(())
     }

@@ -1,9 +1,9 @@
-//! Words that a peer sent, on their way to a log line or a status: one line, and no longer than a line is read.
+//! A peer's words, on their way to a log line or a status: one line of bounded length.
 
 /// Characters of a peer's words that are shown.
 const SHOWN_MAX: usize = 200;
 
-/// The words as one line: what ends a line or moves a cursor is escaped, what is too much is cut.
+/// The words as one line: characters that end a line or move a cursor are escaped, the excess is cut.
 pub(super) fn shown(words: &str) -> String {
     let mut line = String::new();
     for character in words.chars().take(SHOWN_MAX) {

@@ -1,4 +1,4 @@
-//! The bytes of an accepted connection, and who sent them: plain or TLS looks the same from here on.
+//! The bytes of an accepted connection, and its caller: plain or TLS looks the same from here on.
 
 use std::{
     future::Future,
@@ -18,17 +18,17 @@ pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Duplex for T {}
 
-/// How long a caller of whom nothing is known may stay without a greeting that is accepted.
+/// How long an unknown caller may stay without an accepted greeting.
 const UNKNOWN_PATIENCE: Duration = Duration::from_secs(10);
-/// And how much such a caller may send: a greeting is small.
+/// Bytes that an unknown caller may send: a greeting is small.
 const UNKNOWN_BYTES_MAX: usize = 64 << 10;
 
 pub(super) struct Wire {
     bytes: Box<dyn Duplex>,
     caller: Caller,
-    /// Completes when a caller of whom nothing is known has to go; none: the caller is known.
+    /// Completes when an unknown caller has to go; none: the caller is known.
     has_to_go: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// What came before the caller was known.
+    /// Bytes that came before the caller was known.
     unknown_bytes: usize,
 }
 
@@ -41,7 +41,7 @@ impl Wire {
         Self { bytes, caller, has_to_go: Some(has_to_go), unknown_bytes: 0 }
     }
 
-    /// A caller that becomes known is not looked after any more.
+    /// A caller that becomes known is not watched any more.
     fn may_stay(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let Some(has_to_go) = &mut self.has_to_go else { return Ok(()) };
         if self.caller.standing.is_known() {

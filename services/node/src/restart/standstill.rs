@@ -8,30 +8,30 @@ use std::time::Duration;
 
 /// From one tick to the next.
 pub const TICK: Duration = Duration::from_millis(250);
-/// So many ticks in a row with neither a frame nor work are a standstill: 2.75 s after the last frame at most.
+/// This many ticks in a row with neither a frame nor work are a standstill: 2.75 s after the last frame at most.
 const STILL_TICKS_MAX: u32 = 10;
-/// So many ticks in a row without a frame are one whatever the process does: it does not get back to its link.
+/// This many ticks in a row without a frame are a standstill even with work: the process does not get back to its link.
 const SILENT_TICKS_MAX: u32 = 120;
 
-/// What came of HTTP Proxy since the last tick.
+/// The sign of life of HTTP Proxy since the last tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
     /// A frame.
     Frame,
-    /// No frame, but its process has used the processor.
+    /// No frame, but the process has used the processor.
     Work,
     /// Neither.
     Nothing,
 }
 
-/// What to do now.
+/// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Wait for the next tick.
     Wait,
     /// Ask for an echo.
     Ask,
-    /// It stands still.
+    /// HTTP Proxy stands still.
     StandsStill,
 }
 
@@ -43,7 +43,7 @@ pub struct Standstill {
 }
 
 impl Standstill {
-    /// Takes in what came since the last tick.
+    /// Takes in the sign since the last tick.
     pub fn tick(&mut self, sign: Sign) -> Verdict {
         (self.silent, self.still) = match sign {
             Sign::Frame => (0, 0),
@@ -61,7 +61,7 @@ impl Standstill {
 mod tests {
     use super::{Sign::*, Verdict::*, *};
 
-    /// Each row: so many ticks with this sign, and what the last of them leads to; none before it is a standstill.
+    /// Each row: this many ticks with this sign, and the verdict of the last; no earlier tick is a standstill.
     fn plays(rows: &[(u32, Sign, Verdict)]) {
         let mut standstill = Standstill::default();
         for (row, (ticks, sign, last)) in rows.iter().enumerate() {
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_pause_of_the_node_is_one_late_tick() {
-        // Both were stopped for an hour: the node looks once, and HTTP Proxy answers what it is asked then.
+        // Both were stopped for an hour: the node sees one late tick, and HTTP Proxy answers the question then.
         plays(&[(3, Frame, Wait), (1, Nothing, Ask), (1, Nothing, Wait), (1, Frame, Wait)]);
     }
 }

@@ -1,7 +1,7 @@
-//! Whether this process may use its data directory: found out before anything is opened, so that a person reads owner, mode and
+//! Whether this process may use its data directory: checked before anything is opened, so that an operator reads owner, mode and
 //! user at once.
 //!
-//! Looks, and changes nothing. Called by `run`.
+//! Checks, and changes nothing. Called by `run`.
 
 use std::{
     fmt, fs,
@@ -19,7 +19,7 @@ use rustix::{
 use super::open;
 use crate::data_dir::{LOCK_FILE, STAMP_FILE};
 
-/// Levels below the data directory that are looked at: log and state lie flat.
+/// Levels below the data directory that are checked: log and state lie flat.
 const DEPTH_MAX: u32 = 4;
 
 /// A file or a directory that this process may not use.
@@ -40,10 +40,10 @@ pub struct Denied {
     gid: u32,
 }
 
-/// The right that is missing.
+/// The missing right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Missing {
-    /// To use what is there, in the data directory.
+    /// To use the path, inside the data directory.
     Use,
     /// To make the data directory, in the path.
     Make,
@@ -98,7 +98,7 @@ fn named(accounts: &str, uid: u32) -> Option<String> {
     })
 }
 
-/// The first thing in the way; a path that is not there yet is made later, in a directory that must let us.
+/// The first obstacle; an absent path is made later, in a directory that must let this process.
 pub(super) fn check(data_dir: &Path) -> Result<(), Box<Denied>> {
     let whole = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
     match fs::metadata(data_dir) {
@@ -138,7 +138,7 @@ fn below(path: &Path, data_dir: &Path, depth: u32) -> Result<(), Box<Denied>> {
     entries.map(|entry| entry.path()).try_for_each(|path| below(&path, data_dir, depth - 1))
 }
 
-/// Anything but a right that is missing is told by the step that meets it.
+/// Reports missing rights only: the step that meets another fault reports that fault.
 fn allowed(path: &Path, wanted: Access, data_dir: &Path) -> Result<(), Box<Denied>> {
     if access(path, wanted) != Err(Errno::ACCESS) {
         return Ok(());

@@ -1,7 +1,7 @@
-//! Room that is kept for a start on a full disk: a data node needs some to open its state, which it then serves for reading.
+//! Room that is kept for a start on a full disk: a data node needs some room to open its state, and then serves reads.
 //!
-//! A file of that size stands beside log and state while the disk has room; a start that finds less gives it up, and it is made
-//! anew once there is room again. Called by `run` before the log is opened, and by `room`.
+//! A file of that size stands beside log and state while the disk has room. A start that finds less room removes the file; `room`
+//! makes a new file once there is room again. Called by `run` before the log is opened, and by `room`.
 
 use std::{fs, io, path::Path};
 
@@ -9,7 +9,7 @@ use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
 /// The file, in the data directory.
 const FILE: &str = "start-reserve";
-/// What opening a state may write: its journal's tail and a table of what that holds.
+/// Bytes that opening a state may write: the tail of its journal and a table of that tail.
 pub(super) const BYTES: u64 = 32 << 20;
 
 /// Gives the room up if the disk has less left; a failure shows where the room is needed.
@@ -20,7 +20,7 @@ pub(super) fn give_up_if_short(directory: &Path) {
     }
 }
 
-/// Keeps the room, where there is none yet; best called while the disk has more left than that.
+/// Makes the file, if absent; best called while the disk has more room than this left.
 pub(super) fn keep(directory: &Path) {
     let path = directory.join(FILE);
     if path.exists() {
@@ -30,7 +30,7 @@ pub(super) fn keep(directory: &Path) {
         .and_then(|file| fallocate(&file, FallocateFlags::empty(), 0, BYTES).map_err(io::Error::from));
     if let Err(error) = made {
         tracing::debug!(%error, "no room is kept for a start on a full disk");
-        let _ = fs::remove_file(&path); // half of it is of no use
+        let _ = fs::remove_file(&path); // half of the room is of no use
     }
 }
 

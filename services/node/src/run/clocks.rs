@@ -1,6 +1,6 @@
-//! Says in this process's log when a node's wall clock is odd, and when all agree again (architecture, Stamped time).
+//! Logs when a node's wall clock is odd, and when all clocks agree again (architecture, Stamped time).
 //!
-//! Never touches a stamp: what is followed is decided in `outbound_api/stamp`. Called by `run`.
+//! Never touches a stamp: `outbound_api/stamp` decides which clock time follows. Called by `run`.
 
 use chassis::tasks::Tasks;
 use consensus::RaftId;

@@ -1,7 +1,7 @@
-//! Deletes the records of lists that are being deleted, a few hundred a command, and the list behind the last one. Which lists and what
-//! is left of them stands in the state, so that another primary goes on.
+//! Deletes the records of lists that are being deleted, a few hundred a command, and the list behind the last record. The state
+//! has the lists and their remaining records, so that another primary goes on.
 //!
-//! Proposes only while this node is primary; every data node shows the rest. Called by `run`.
+//! Proposes only while this node is primary; every data node shows the progress. Called by `run`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,19 +13,19 @@ use tokio::{sync::watch, time::Instant};
 use super::spawn_quiet;
 use crate::{outbound_api::OutboundApi, role::RoleService};
 
-/// How often it is looked at whether a list is being deleted.
+/// Interval of the check whether a list is being deleted.
 const LOOK: Duration = Duration::from_secs(1);
-/// Between two commands, so that clients' updates go first.
+/// Pause between two commands, so that clients' updates go first.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Commands between two looks.
+/// Commands between two checks.
 const COMMANDS: u32 = 50;
-/// For one command.
+/// Deadline of a command.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Lists that are being deleted, a line each.
 pub(super) type Deletions = watch::Receiver<Arc<[String]>>;
 
-/// Deletes records from now on, wherever a list is marked; the rest is shown.
+/// Deletes records from now on, in every marked list; shows the rest.
 pub(super) fn go_on(role: RoleService, api: Arc<OutboundApi>, tasks: &Tasks) -> Deletions {
     let (shown, deletions) = watch::channel(Arc::default());
     let stopping = tasks.stopping();
@@ -38,7 +38,7 @@ pub(super) fn go_on(role: RoleService, api: Arc<OutboundApi>, tasks: &Tasks) -> 
     deletions
 }
 
-/// Where nothing is deleted: a witness.
+/// No deletions: for a witness.
 pub(super) fn none() -> Deletions {
     watch::channel(Arc::default()).1
 }
@@ -54,7 +54,7 @@ async fn delete_all(role: RoleService, api: Arc<OutboundApi>, shown: watch::Send
     }
 }
 
-/// None are before the rules version that deletes.
+/// No list is marked before the rules version that deletes.
 async fn marked(api: &Arc<OutboundApi>) -> Vec<ListInfo> {
     if api.state().rules_version() < RULES_WITH_UNDOING {
         return Vec::new();
@@ -68,7 +68,7 @@ fn words(list: &ListInfo) -> String {
     format!("{:?} is being deleted: {} records are left", list.name, list.records)
 }
 
-/// Some commands, until nothing is left.
+/// Proposes some commands, until no record is left.
 async fn delete(role: &RoleService, api: &OutboundApi, list: u32) {
     for _ in 0..COMMANDS {
         if !role.status().serving {

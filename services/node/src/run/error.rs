@@ -1,4 +1,4 @@
-//! Why a node does not start or does not go on, and with which exit code. One line each.
+//! Why a node does not start or does not go on, and the exit code for that. One line each.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
@@ -26,20 +26,20 @@ pub enum RunError {
     /// The secret of the group cannot be used.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// A port cannot be had.
+    /// A port cannot be bound.
     #[error("cannot listen for {name} on {address}: {source}; free the port or change {name}.listen")]
     Listen {
-        /// Which.
+        /// The port's name.
         name: &'static str,
-        /// Where.
+        /// The configured address.
         address: SocketAddr,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// The peers' port, or the certificate for it.
     #[error(transparent)]
     Peers(#[from] PeersError),
-    /// The data directory belongs to somebody else.
+    /// This process may not use the data directory.
     #[error(transparent)]
     Denied(#[from] Box<Denied>),
     /// The data directory.
@@ -68,39 +68,39 @@ pub enum RunError {
     /// An operator's order that this node lead alone cannot be executed.
     #[error("the order to lead alone cannot be executed: {0}")]
     Force(#[from] ForceError),
-    /// The group goes by versions that this release does not know.
+    /// The group uses versions that this release does not know.
     #[error(
         "the group writes formats {formats} and decides by rules {rules}; this release {} knows formats up to {} and rules up to {}: install \
          release {release} or a newer one on this node",
         env!("CARGO_PKG_VERSION"), versions::NEWEST.formats, versions::NEWEST.rules
     )]
     Versions {
-        /// Of the group.
+        /// The group's formats.
         formats: u32,
-        /// Of the group.
+        /// The group's rules.
         rules: u32,
-        /// That raised them.
+        /// The release that raised them.
         release: String,
     },
     /// The system.
     #[error("cannot {doing}: {source}")]
     Io {
-        /// What.
+        /// The failed step.
         doing: &'static str,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// A broken build.
     #[error("the descriptors of the control API are not whole: {0}")]
     Reflection(String),
-    /// A part ended that the node cannot do without; its own line says why.
+    /// A part without which the node cannot go on has ended; the part's own line says why.
     #[error("fatal error, see above; shutting down")]
     PartFailed,
 }
 
 impl RunError {
-    /// What the process ends with: 75 where the cause passes by itself, 2 where a person must mend it, 74 where the disk is at
-    /// fault, else 1.
+    /// The exit code: 75 where the cause passes by itself, 2 where an operator must fix the cause, 74 where the disk is at fault,
+    /// else 1.
     pub fn exit_code(&self) -> u8 {
         if self.passes() {
             return exit::TEMPORARY;
@@ -128,7 +128,7 @@ impl RunError {
         }
     }
 
-    /// A certificate comes of age or is renewed by a tool, and a process that is just ending gives back its lock and its ports.
+    /// A certificate becomes valid or is renewed by a tool, and a process that is just ending gives back its lock and its ports.
     fn passes(&self) -> bool {
         match self {
             Self::Tls(error) => error.passes(),

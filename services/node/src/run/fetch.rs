@@ -1,6 +1,6 @@
 //! Fetches a state for this node from the other data node, when consensus asks for one (R11 one-id-one-log).
 //!
-//! Never touches the state in service: what came stands beside it until the apply thread takes it over.
+//! Never touches the state in service: the fetched state stands beside it until the apply thread takes it over.
 
 use std::{
     path::{Path, PathBuf},
@@ -23,7 +23,7 @@ use crate::{
 
 /// Chunks that may wait for the disk.
 const CHUNKS_MAX: usize = 4;
-/// Pause before consensus is told that it failed, so that it is not asked again at once.
+/// Pause before consensus hears of a failed fetch, so that consensus does not ask again at once.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Fetches states. Cheap to clone.
@@ -42,21 +42,21 @@ struct Inner {
 }
 
 impl Fetcher {
-    /// `directory`: where the state is made ready. Must run inside a runtime.
+    /// `directory`: where the state is prepared. Must run inside a runtime.
     pub(super) fn new(peers: Peers, config: StoreConfig, directory: PathBuf, tasks: &Tasks) -> Self {
         let runtime = tokio::runtime::Handle::current();
         let inner = Inner { peers, config, directory, tasks: tasks.clone(), raft: OnceLock::new(), runtime };
         Self { inner: Arc::new(inner) }
     }
 
-    /// Whom to tell.
+    /// Sets the handle of consensus, which hears the results.
     pub(super) fn connect(&self, raft: Handle<RequestId, Reply>) {
         if self.inner.raft.set(raft).is_err() {
             unreachable!("a node starts once");
         }
     }
 
-    /// What consensus calls, from its own thread.
+    /// The trigger that consensus calls, from its own thread.
     pub(super) fn trigger(&self) -> Box<dyn FnMut(u64) + Send> {
         let fetcher = self.clone();
         Box::new(move |index_min| {
@@ -72,7 +72,7 @@ impl Fetcher {
             tokio::time::sleep(PAUSE).await;
         }
         while self.inner.raft.get().is_none() {
-            tokio::task::yield_now().await; // consensus asks from its first breath
+            tokio::task::yield_now().await; // consensus may ask before `connect` is called
         }
         if let Some(raft) = self.inner.raft.get() {
             raft.fetched(fetched);

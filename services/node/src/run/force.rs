@@ -1,8 +1,8 @@
-//! Executes an operator's order that this node lead alone (`ocsctl force-primary`), with everything stopped: the state takes
-//! in the whole log, a new log begins above it, and the stamp is written last.
+//! Executes an operator's order that this node lead alone (`ocsctl force-primary`), with everything stopped: the state takes the
+//! whole log in, a new log begins above it, and the stamp is written last.
 //!
-//! Each step finds out from the disk whether it was done, so that after a crash the order is executed again and ends in the
-//! same place. Never deletes the old log: it is moved aside. Called by `run` before a log is opened.
+//! Each step looks for its own result on the disk first, so that after a crash the order is executed again and ends the same.
+//! Never deletes the old log: a step moves that log aside. Called by `run` before a log is opened.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -28,7 +28,7 @@ const STEPS: [Step; 4] = [begin_log, old_log_aside, new_log_in_place, stamp];
 
 type Step = fn(&Ordered<'_>) -> Result<(), RunError>;
 
-/// An order, and where it is executed.
+/// An order, and the node that executes it.
 struct Ordered<'a> {
     config: &'a Config,
     directory: &'a DataDir,
@@ -36,7 +36,7 @@ struct Ordered<'a> {
     number: u16,
 }
 
-/// Executes the order that stands in the stamp; without one nothing happens.
+/// Executes the order in the stamp; without an order nothing happens.
 pub(super) fn execute(config: &Config, directory: &DataDir) -> Result<(), RunError> {
     execute_steps(config, directory, STEPS.len())
 }
@@ -58,12 +58,12 @@ impl Ordered<'_> {
         open::log_dir(self.directory)
     }
 
-    /// Where the new log is made; once the old one has gone, it is whole.
+    /// The directory of the new log; once the old log has gone, the new log is whole.
     fn new_log_dir(&self) -> PathBuf {
         self.directory.path().join("log.forced")
     }
 
-    /// The log of before; none: it has been moved aside.
+    /// The old log; none: already moved aside.
     fn old_log(&self) -> Result<Option<OpenLog>, RunError> {
         if !self.log_dir().exists() {
             return Ok(None);
@@ -89,7 +89,7 @@ fn begin_log(ordered: &Ordered<'_>) -> Result<(), RunError> {
     sync(ordered)
 }
 
-/// From here on the new log is the one that counts.
+/// From here on the new log counts.
 fn old_log_aside(ordered: &Ordered<'_>) -> Result<(), RunError> {
     if let Some(old) = ordered.old_log()? {
         drop(old);

@@ -1,8 +1,9 @@
-//! A state that meets a full disk while the node runs: the apply thread waits, reads go on from what was applied, and the node starts
-//! again from its beginning once the disk has room.
+//! A state that meets a full disk while the node runs: the apply thread waits, reads go on from the applied state, and the node
+//! starts again from its beginning once the disk has room.
 //!
-//! The log refuses updates at the reserve, long before (see `room`); the state comes here where something else takes the reserve. The
-//! state's engine takes no write after a failed one, so nothing is tried again in this process. Never writes a file. Called by `run`.
+//! The log refuses updates at the reserve, long before (see `room`); the state comes here where another program takes the
+//! reserve. The state's engine takes no write after a failed one, so no write is repeated in this process. Never writes a file.
+//! Called by `run`.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{room, spawn_quiet};
 use crate::{disk_room::DiskRoom, machine::OnFault, role::RoleService};
 
-/// How often the disk is asked; the node does not start again more often on a disk that only seems to have room.
+/// Interval of the disk checks; also the shortest time between two starts on a disk that only seems to have room.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long a handover may take.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,8 +44,8 @@ impl FullDisk {
         Arc::new(Self { room, waiting: OnceLock::new(), met, again })
     }
 
-    /// What the apply thread does where the state cannot be written: on a full disk it waits until the node starts again or stops;
-    /// after any other fault it goes on to the end of the process. Must be called inside a runtime.
+    /// The apply thread's part when the state cannot be written: on a full disk the thread waits until the node starts again or
+    /// stops; after any other fault the thread goes on to the end of the process. Must be called inside a runtime.
     pub(super) fn on_fault(self: &Arc<Self>, tasks: &Tasks) -> OnFault {
         let (disk, runtime, stopping) = (Arc::clone(self), runtime::Handle::current(), tasks.stopping());
         Box::new(move |error| {
@@ -69,7 +70,7 @@ impl FullDisk {
         })
     }
 
-    /// Ends the process, unless the thread that failed has waited for room: the node then starts again or stops already.
+    /// Ends the process, unless the failed thread has waited for room: then the node starts again or stops already.
     pub(super) fn fatal(self: &Arc<Self>) -> Arc<dyn Fn(String) + Send + Sync> {
         let disk = Arc::clone(self);
         Arc::new(move |message| {
@@ -79,7 +80,7 @@ impl FullDisk {
         })
     }
 
-    /// Looks for room once the apply thread waits; meanwhile the other data node is to be primary.
+    /// Checks for room once the apply thread waits; meanwhile the other data node is to be primary.
     pub(super) fn follow(self: &Arc<Self>, role: RoleService, raft: Handle<RequestId, Reply>, tasks: &Tasks) {
         let (disk, stopping) = (Arc::clone(self), tasks.stopping());
         spawn_quiet(tasks, "full-disk", async move {
@@ -95,7 +96,7 @@ impl FullDisk {
         self.again.cancelled().await;
     }
 
-    /// The engine names no cause after its first failed write, which may be one of its own threads': then the disk is asked.
+    /// The engine names no cause after its first failed write, which its own threads may have made: then the disk is checked.
     fn is_cause(&self, error: &StoreError) -> bool {
         error.is_of_a_full_disk() || error.follows_a_failed_write() && self.is_short()
     }

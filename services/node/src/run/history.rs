@@ -1,7 +1,7 @@
-//! The history of the role: whoever becomes primary puts it into the replicated state, with what it saw of the one before.
+//! The history of the role: each new primary writes a row into the replicated state, with its view of the primary before.
 //!
-//! Decides nothing about the role. Asks again until the group has taken the note, or another term of this node has begun: a
-//! note that comes late finds its place by its term.
+//! Decides nothing about the role. Proposes again until the group has taken the row, or another term of this node has begun: a
+//! late row finds its place by its term.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,15 +19,15 @@ use crate::{
     role::RoleService,
 };
 
-/// For one attempt.
+/// Deadline of an attempt.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// Between two attempts.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How the epoch of this node was begun, if not by forming the group.
+/// How the epoch of this node began, if not by forming the group.
 type Begun = (Option<Forced>, Option<Restored>);
 
-/// Keeps it from now on.
+/// Keeps the history from now on.
 pub(super) fn kept(role: RoleService, api: Arc<OutboundApi>, begun: Begun, tasks: &Tasks) {
     let stopping = tasks.stopping();
     spawn_quiet(tasks, "history", async move {
@@ -72,7 +72,7 @@ async fn note(api: &OutboundApi, change: RoleChange) -> bool {
     matches!(reply.body, ReplyBody::Done(_))
 }
 
-/// The first time as primary after an operator forced it: what this node had then, for ever.
+/// The first time as primary after an operator's force or a restore: the facts of that order, for ever.
 fn forced_reason((forced, restored): &Begun, before: Option<&HistoryEntry>) -> Option<String> {
     let forced = forced.as_ref().filter(|forced| before.is_none_or(|before| before.term <= forced.term))?;
     if let Some(Restored { epoch, index, created_us, .. }) = restored {
@@ -87,7 +87,7 @@ fn forced_reason((forced, restored): &Begun, before: Option<&HistoryEntry>) -> O
     ))
 }
 
-/// Why, in words; `before`: the last change known.
+/// The reason, in words; `before`: the last known change.
 fn reason(reign: &Reign, own: &str, before: Option<&HistoryEntry>) -> String {
     let Some(before) = before else { return "the group was formed".to_owned() };
     let lost = before.to.as_str();

@@ -1,4 +1,4 @@
-//! A stamp that cannot be read: whether the directory is this node's all the same, by what its log and its state name.
+//! A stamp that cannot be read: whether log or state names this node as the owner of the directory.
 //!
 //! Reads headers only and changes nothing. Called by `run` before anything is opened.
 
@@ -14,8 +14,8 @@ use crate::{
     data_dir::{DataDir, DataDirError, DataIdentity, STAMP_FILE},
 };
 
-/// Opens the data directory. Where its stamp is damaged, and log and state name this cluster and node, the Raft id is given up:
-/// the damaged stamp may have said so before (R11 one-id-one-log).
+/// Opens the data directory. Where the stamp is damaged, and log or state names this cluster and node, the Raft id is given up:
+/// the damaged stamp may have given it up before (R11 one-id-one-log).
 pub(super) fn open_directory(config: &Config, bootstrap: bool) -> Result<DataDir, RunError> {
     let identity = identity(config)?;
     let path = &config.node.data_dir;
@@ -29,7 +29,7 @@ pub(super) fn open_directory(config: &Config, bootstrap: bool) -> Result<DataDir
     }
 }
 
-/// Who this node is to its data directory.
+/// This node's identity for its data directory.
 pub(super) fn identity(config: &Config) -> Result<DataIdentity, RunError> {
     let member = config.member().ok_or_else(|| RunError::Unnamed(config.node.name.clone()))?;
     Ok(DataIdentity {
@@ -40,11 +40,11 @@ pub(super) fn identity(config: &Config) -> Result<DataIdentity, RunError> {
     })
 }
 
-/// What log and state name: this node.
+/// A log or state that names this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Named;
 
-/// Whether log and state name this cluster and node, and neither names another one; else says why not.
+/// Whether log or state names this cluster and node, and neither names another node; else the reason.
 fn names_this_node(config: &Config) -> Result<(), String> {
     let log = named_by_log(config)?;
     let state = if config.member().is_some_and(|member| Kind::from(member.role) == Kind::Data) {
@@ -55,7 +55,7 @@ fn names_this_node(config: &Config) -> Result<(), String> {
     log.or(state).map(|Named| ()).ok_or_else(|| "neither log nor state names this node".to_owned())
 }
 
-/// None: there is no log, or a version wrote it that did not name its node.
+/// None: there is no log, or a version without owner names wrote it.
 fn named_by_log(config: &Config) -> Result<Option<Named>, String> {
     let dir = open::log_in(&config.node.data_dir);
     if !dir.exists() {
@@ -73,7 +73,7 @@ fn named_by_log(config: &Config) -> Result<Option<Named>, String> {
     }
 }
 
-/// None: there is no state that can be read, or a version wrote it that did not name its node.
+/// None: there is no readable state, or a version without owner names wrote it.
 fn named_by_state(config: &Config) -> Result<Option<Named>, String> {
     match store::owner(&open::state_in(&config.node.data_dir)) {
         Ok(owner) if owner.cluster != config.cluster_id() => Err("its state is of another cluster".to_owned()),

@@ -1,7 +1,7 @@
-//! Looks after differences of digests: keeps the last state on which the nodes agreed, and when they differ finds out whether
-//! this node is the one that is wrong (`machine::judge`).
+//! Watches for differing digests: keeps the last state on which the nodes agreed, and when digests differ finds out whether this
+//! node's state is wrong (`machine::judge`).
 //!
-//! Never replaces a state: it tells consensus, which does so when another node can serve. Called by `run`.
+//! Never replaces a state: consensus replaces it, once another node can serve. Called by `run`.
 
 use std::time::Duration;
 
@@ -19,23 +19,22 @@ use tokio::sync::mpsc;
 use super::spawn_quiet;
 use crate::machine::{Finding, RecordsReader, judge};
 
-/// Comparisons that may wait; one that finds no room is passed over, and the next one says the same.
+/// Limit of waiting comparisons; a comparison beyond is dropped, and the next comparison says the same.
 const WAITING_MAX: usize = 16;
-/// A state on which the nodes agreed is given up when it is so many entries old: it keeps old rows on disk, and what is
-/// written meanwhile in memory.
+/// The last agreed state is dropped at this age, in entries: the snapshot keeps old rows on disk, and newer writes in memory.
 const AGREED_AGE_MAX: u64 = 16 * 1024;
-/// How often its age is looked at.
+/// Interval of the checks of that age.
 const LOOK: Duration = Duration::from_secs(10);
-/// Bytes of entries that are read for a replay; more: the rows on disk alone decide.
+/// Bytes of entries that are read for a replay; beyond, only the rows on disk decide.
 const REPLAY_BYTES_MAX: usize = 64 << 20;
 
-/// What consensus calls with each comparison, and where they come out.
+/// The sender that consensus calls with each comparison, and the inbox of the judge.
 pub(super) fn channel() -> (Box<dyn FnMut(Comparison) + Send>, mpsc::Receiver<Comparison>) {
     let (sender, inbox) = mpsc::channel(WAITING_MAX);
     (Box::new(move |comparison| _ = sender.try_send(comparison)), inbox)
 }
 
-/// What it works with.
+/// The parts that a judgement uses.
 pub(super) struct Judge {
     pub(super) state: RecordsReader,
     pub(super) log: LogReader<FileDisk>,
@@ -43,7 +42,7 @@ pub(super) struct Judge {
     pub(super) raft: Handle<RequestId, Reply>,
 }
 
-/// Goes on until the process stops.
+/// Judges until the process stops.
 pub(super) fn start(judge: Judge, mut inbox: mpsc::Receiver<Comparison>, tasks: &Tasks) {
     let stopping = tasks.stopping();
     spawn_quiet(tasks, "judge", async move {
@@ -95,7 +94,7 @@ impl Judge {
         }
     }
 
-    /// The entries behind one index up to another, if the log still has them all.
+    /// The entries behind one index up to another, if the log still has all of them.
     fn entries(&self, behind: u64, to: u64) -> Option<Vec<Entry>> {
         let entries = self.log.entries(behind + 1, to + 1, REPLAY_BYTES_MAX).ok()?;
         (entries.last()?.index == to).then_some(entries)

@@ -1,4 +1,4 @@
-//! The sizes of architecture, Limits, fit into each other: asserted when this is compiled, so that no start-up can get past it.
+//! The sizes of architecture, Limits, fit into each other: asserted at compile time, so that no start can get past a mismatch.
 //!
 //! A command fits into an entry, an entry into a frame, a frame into a gRPC message on both sides (a message that no peer
 //! takes would wedge the group), and a request into the link.
@@ -8,7 +8,7 @@ use outbound::COMMAND_BYTES_MAX;
 
 use crate::peers::{FRAME_BYTES_MAX, MESSAGE_BYTES_MAX};
 
-/// What stands around the bytes of an entry in a message, and around messages in a frame; generous.
+/// Bytes around an entry in a message, and around messages in a frame; generous.
 const WRAPPING_BYTES: usize = 64 * 1024;
 
 const _: () = assert!(COMMAND_BYTES_MAX + WRAPPING_BYTES <= ENTRY_BYTES_MAX, "a command fits into an entry");

@@ -1,6 +1,7 @@
-//! Opens what is on disk: forms a group once, opens log and state, moves a state that does not open out of the way.
+//! Opens the files of a node: forms a group once, opens log and state, moves a state that does not open aside.
 //!
-//! Never repairs a log: one that is corrupt is given up together with its Raft id (R10 torn-is-cut-corrupt-is-kept, R11 one-id-one-log).
+//! Never repairs a log: a corrupt log is given up together with its Raft id (R10 torn-is-cut-corrupt-is-kept,
+//! R11 one-id-one-log).
 
 use std::{
     fs,
@@ -31,10 +32,10 @@ use crate::{
     versions,
 };
 
-/// A log, and what was found in it.
+/// A log, and the findings of its recovery.
 pub(super) type OpenLog = (Log<FileDisk>, Recovered);
 
-/// Forms the group if this node has not yet: waits for all, writes the log's beginning, and stamps the directory last.
+/// Forms the group if this node is no member yet: waits for all nodes, writes the log's beginning, and stamps the directory last.
 pub(super) async fn form_if_new(
     config: &Config,
     directory: &DataDir,
@@ -49,7 +50,7 @@ pub(super) async fn form_if_new(
     let versions = bootstrap_gate(peers, &tasks.stopping(), waits).await?;
     startup.say(OPENING);
     for left_over in [log_dir(directory), state_dir(directory)] {
-        remove(&left_over)?; // of a forming that was cut short: nobody has heard of it
+        remove(&left_over)?; // left by a forming that was cut short: no peer has heard of it
     }
     let voters: Vec<u64> = config.voters().into_iter().map(|(id, _)| id).collect();
     let (mark, hard_state) = genesis_at(&voters, versions);
@@ -60,8 +61,8 @@ pub(super) async fn form_if_new(
     Ok(())
 }
 
-/// Opens the log of a member; none where there is no member yet. One that cannot be trusted, or that is of another epoch than the
-/// stamp says, is given up with its id, and this node is to join under a new one (R11).
+/// Opens the log of a member; none where this node is no member yet. A log that cannot be trusted, or whose epoch differs from
+/// the stamp's, is given up with its id, and this node is to join under a new id (R11).
 pub(super) fn trusted_log(config: &Config, directory: &DataDir) -> Result<Option<OpenLog>, RunError> {
     if directory.formation() != Formation::Formed {
         return Ok(None);
@@ -91,7 +92,7 @@ pub(super) fn trusted_log(config: &Config, directory: &DataDir) -> Result<Option
     }
 }
 
-/// Whether this release knows the versions by which the group writes and decides: an older one must not go on.
+/// Whether this release knows the versions by which the group writes and decides: an older release must not go on.
 pub(super) fn knows_versions(recovered: &Recovered) -> Result<(), RunError> {
     let conf_states = recovered.conf_states.iter().map(|(_, conf)| conf).chain(recovered.start.conf_state.as_ref());
     let newest = |of: fn(&ConfState) -> u32| conf_states.clone().map(of).max().unwrap_or_default();
@@ -104,14 +105,14 @@ pub(super) fn knows_versions(recovered: &Recovered) -> Result<(), RunError> {
     Ok(())
 }
 
-/// The epoch of the log, where it is not the stamp's. One of the two is wrong: an order is executed, and its epoch stamped, before
-/// the log is looked at. A log that was not fed yet names none.
+/// The epoch of the log, if it differs from the stamp's. One of the two is wrong: an order is executed, and its epoch stamped,
+/// before this check. A log without a membership names no epoch.
 fn disputed(stamped: u64, recovered: &Recovered) -> Option<u64> {
     proof::epoch_of(recovered.conf_states.last().map(|(_, conf)| conf).or(recovered.start.conf_state.as_ref())?)
         .filter(|of_log| *of_log != stamped)
 }
 
-/// Begins as a member that knows nothing, under the id that the group gave. What stood here is moved aside.
+/// Begins as a member without entries, under the id that the group gave. The caller has moved the former log and state aside.
 pub(super) fn begin_as(config: &Config, directory: &DataDir, admission: Admission) -> Result<(), RunError> {
     let (mark, hard_state) = nothing();
     let disk = FileDisk::new(&log_dir(directory)).map_err(|source| RunError::Io { doing: "make the log", source })?;
@@ -121,7 +122,7 @@ pub(super) fn begin_as(config: &Config, directory: &DataDir, admission: Admissio
     Ok(())
 }
 
-/// What a former life of this node left is kept for inspection, never used.
+/// Keeps log and state of a former life of this node for inspection, never for use.
 pub(super) fn clear_aside(directory: &DataDir) -> Result<(), RunError> {
     for left in [log_dir(directory), state_dir(directory)] {
         if left.exists() {
@@ -150,8 +151,8 @@ pub(super) fn log(config: &Config, directory: &DataDir) -> Result<(Log<FileDisk>
     Ok(Log::open(disk, log_config(config))?)
 }
 
-/// Opens the state; none on a witness. One that does not open is moved aside, and an empty one takes its place: what it
-/// lacks comes from the log, or from the other data node (R11).
+/// Opens the state; none on a witness. A state that does not open is moved aside, and an empty state takes its place: the missing
+/// entries come from the log, or a whole state from the other data node (R11).
 pub(super) fn machine(
     config: &Config,
     directory: &DataDir,
@@ -199,7 +200,7 @@ pub(super) fn store_config(config: &Config) -> StoreConfig {
     }
 }
 
-/// Where a state that comes from another node is made ready.
+/// Where a state from another node is prepared.
 pub(super) fn fetched_dir(directory: &DataDir) -> PathBuf {
     directory.path().join("state.fetched")
 }

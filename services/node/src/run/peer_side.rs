@@ -1,5 +1,5 @@
-//! What comes from other nodes, handed to the parts: frames to consensus, forwarded requests to the door, the state to who
-//! lacks it. Answers greetings before there is any of it.
+//! Messages from other nodes, handed to the parts: frames to consensus, forwarded requests to the door, the state to a node that
+//! lacks it. Answers greetings before the parts run.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -29,9 +29,9 @@ use crate::{
     versions,
 };
 
-/// States that are given away at a time: each other node may ask for one.
+/// States that are sent at a time: each other node may ask for one.
 const STATES_MAX: usize = 2;
-/// Half of the time is left to updates that go on.
+/// Half of the time is left to updates while updates go on.
 const RESTS: u32 = 1;
 
 /// The node's side of `peers`.
@@ -43,7 +43,7 @@ pub(super) struct PeerSide {
     parts: OnceLock<Parts>,
 }
 
-/// What there is once Raft runs.
+/// The parts once Raft runs.
 struct Parts {
     raft: Handle<RequestId, Reply>,
     log: LogReader<FileDisk>,

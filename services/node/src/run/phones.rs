@@ -1,7 +1,7 @@
 //! Brings Do-Not-Call entries and index entries to the phone form of the group's rules version, a few hundred rows a command, once that
 //! version is raised (R13 versions-are-replicated). Until all are, look-ups ask both forms.
 //!
-//! Acts only while this node is primary; which rows are next stands in the state. Called by `run`.
+//! Acts only while this node is primary; the state names the next rows. Called by `run`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,14 +12,14 @@ use tokio::time::Instant;
 use super::spawn_quiet;
 use crate::{outbound_api::OutboundApi, role::RoleService};
 
-/// How often it is looked at whether rows are to be rewritten.
+/// Interval of the check whether rows are to be rewritten.
 const LOOK: Duration = Duration::from_secs(1);
-/// Between two commands, so that clients' updates go first.
+/// Pause between two commands, so that clients' updates go first.
 const PAUSE: Duration = Duration::from_millis(10);
-/// For one command.
+/// Deadline of a command.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Rewrites rows from now on, until all are.
+/// Rewrites rows from now on, until every row is rewritten.
 pub(super) fn rewrite(role: RoleService, api: Arc<OutboundApi>, tasks: &Tasks) {
     let stopping = tasks.stopping();
     spawn_quiet(tasks, "phones", async move {

@@ -1,5 +1,4 @@
-//! The ports for operators and monitoring, open before there is anything to show: until the parts run they tell what the start waits
-//! for.
+//! The ports for operators and monitoring, open from the beginning: until the parts run, the ports tell why the start waits.
 //!
 //! Never decides an answer. Called by `run`.
 
@@ -39,7 +38,7 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    /// Takes the ports and answers. The supervisor hears that the process is ready for requests.
+    /// Binds the ports and answers. The supervisor hears that the process is ready for requests.
     pub(super) async fn open(config: &Config, tasks: &Tasks) -> Result<Self, RunError> {
         let control = Port::bind("control", config.control.listen, config.control.tls.as_ref(), &[b"h2"])?;
         let admin = Port::bind("admin", config.admin.listen, config.admin.tls.as_ref(), &[b"http/1.1"])?;
@@ -66,7 +65,7 @@ impl Ports {
         Ok(Self { startup, about, control, admin: first, refusals })
     }
 
-    /// Refused connections and requests of both ports are counted.
+    /// Adds the refused connections and requests of both ports to the metrics.
     pub(super) fn count_refusals(&self, metrics: &Metrics) {
         self.refusals.iter().for_each(|(port, refusals)| metrics.count_refusals(port, refusals.clone()));
     }
@@ -79,7 +78,7 @@ impl Ports {
     }
 }
 
-/// A port that was taken, and how it is to be secured.
+/// A bound port, and its TLS configuration.
 struct Port {
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,

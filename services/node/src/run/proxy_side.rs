@@ -1,4 +1,4 @@
-//! What comes from HTTP Proxy, handed to the parts: requests to the native door, health checks, counters.
+//! Messages from HTTP Proxy, handed to the parts: requests to the native door, health checks, counters.
 
 use std::sync::Arc;
 

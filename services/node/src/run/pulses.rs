@@ -1,8 +1,8 @@
-//! Which parts of a node must never stand still: the Raft loop and the runtime. Each moves a pulse, and the watcher ends the process
-//! when one of them does not (status 70).
+//! The parts of a node that must never stand still: the Raft loop and the runtime. Each moves a pulse, and the watcher ends the
+//! process when a pulse stops (status 70).
 //!
-//! Neither may ever wait for a disk's write: the log's thread, the apply thread and threads of their own do. Called by `run` once
-//! the node is started, until it stops.
+//! Neither part may ever wait for a disk's write: the log's thread, the apply thread and threads of their own do. Called by `run`
+//! once the node is started, until the stop begins.
 
 use std::{
     sync::{
@@ -19,7 +19,7 @@ use chassis::{
 
 use super::{RunError, spawn_quiet};
 
-/// How often the runtime shows that it works.
+/// Interval of the runtime's pulse.
 const BEAT: Duration = Duration::from_millis(250);
 
 /// Watches from now on until the returned guard is dropped. `raft`: the pulse of the Raft loop.

@@ -1,8 +1,8 @@
 //! Makes a data node's directory from a backup, with the node stopped (`ocsd --restore`): the state, a log that begins above it
 //! with this node as the only voter of a new epoch, and the stamp last.
 //!
-//! Changes nothing before the file was read to its end and the directory was found to be empty. A crash leaves a directory that
-//! refuses to start and is restored again. Called by `main`, in place of running the node.
+//! Changes nothing before the whole file is read and the directory is found empty. A crash leaves a directory that refuses to
+//! start, and the restore is repeated. Called by `main`, in place of running the node.
 
 use std::{
     fs::File,
@@ -32,12 +32,12 @@ use crate::{
 
 /// Chunks that wait for the disk, decompressed.
 const CHUNKS_MAX: usize = 4;
-/// Between two lines about the progress.
+/// Between two progress lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 /// The highest epoch: request ids have room for no more.
 const EPOCH_MAX: u64 = u16::MAX as u64;
 
-/// What is restored.
+/// The backup to restore, and the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoreOrder {
     /// The backup.
@@ -60,18 +60,18 @@ pub enum RestoreError {
     File {
         /// The backup.
         file: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// The file is no backup that can be used.
+    /// The file is no usable backup.
     #[error("{}: {source}; nothing was changed", file.display())]
     Refused {
         /// The backup.
         file: PathBuf,
-        /// Why.
+        /// The reason.
         source: ArchiveError,
     },
-    /// Another cluster's.
+    /// The backup of another cluster.
     #[error(
         "{}: it is a backup of cluster {found:?}, and the configuration says {expected:?}: a state is restored into its own cluster \
          only, so set cluster.id = {found:?} or take another file; nothing was changed",
@@ -80,7 +80,7 @@ pub enum RestoreError {
     Foreign {
         /// The backup.
         file: PathBuf,
-        /// Its cluster.
+        /// The backup's cluster.
         found: String,
         /// The configured one.
         expected: String,
@@ -93,12 +93,12 @@ pub enum RestoreError {
         /// The release that wrote it.
         release: String,
     },
-    /// An epoch that is none to begin.
+    /// An epoch that cannot begin.
     #[error(
         "epoch {epoch} cannot begin: the backup is of epoch {backup}, and {EPOCH_MAX} is the highest; nothing was changed"
     )]
     Epoch {
-        /// What was asked for.
+        /// The requested epoch.
         epoch: u64,
         /// The backup's.
         backup: u64,
@@ -106,10 +106,10 @@ pub enum RestoreError {
     /// The data directory.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
-    /// The state was not made.
+    /// The state could not be made.
     #[error("the restore was cut short ({0}); the node does not start until it is done again")]
     Ingest(#[from] IngestError),
-    /// The file is not what it was when it was checked.
+    /// The file has changed since the check.
     #[error("the restore was cut short ({0}); the node does not start until it is done again")]
     Changed(ArchiveError),
     /// The state does not open, or takes no entry.
@@ -124,8 +124,8 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
-    /// What the process ends with: 2 for a wrong directory or configuration, 1 for a file that cannot be used, 74 for the disk,
-    /// 75 while another process holds the directory.
+    /// The exit code: 2 for a wrong directory or configuration, 1 for an unusable file, 74 for the disk, 75 while another process
+    /// holds the directory.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Unnamed(_) | Self::Witness(_) | Self::Foreign { .. } | Self::Versions { .. } | Self::Epoch { .. } => {
@@ -208,7 +208,7 @@ fn refused(file: &Path) -> impl FnOnce(ArchiveError) -> RestoreError {
     move |source| RestoreError::Refused { file, source }
 }
 
-/// Reads the whole file before anything is changed: whose it is, and every checksum.
+/// Reads the whole file before anything is changed: its owner, and every checksum.
 fn check_file(config: &Config, file: &Path) -> Result<ArchiveHead, RestoreError> {
     let archive = opened(file)?;
     let head = archive.head().clone();
@@ -233,7 +233,7 @@ fn take_in(config: &Config, directory: &DataDir, file: &Path) -> Result<Ingested
             let mut told = Told::new("restoring the backup");
             while let Some(chunk) = chunks.next() {
                 if sender.send(chunk?).is_err() {
-                    break; // the other side ended, and says why
+                    break; // the other side ended, and reports why
                 }
                 told.tell(chunks.read_bytes());
             }
@@ -261,7 +261,7 @@ fn make_log(config: &Config, directory: &DataDir, beginning: Beginning) -> Resul
     Ok(())
 }
 
-/// A line about the progress now and then.
+/// The progress lines.
 struct Told {
     doing: &'static str,
     last: Instant,

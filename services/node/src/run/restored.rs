@@ -1,7 +1,7 @@
 //! A node that was restored from a backup leads alone at first; its group becomes whole by itself.
 //!
-//! Ends single-copy as soon as another data node has caught up: nobody ordered that one disk is enough, and every other node of the
-//! epoch came to it empty. Never touches a group that an operator forced. Called by `run`.
+//! Ends single-copy as soon as another data node has caught up: no operator ordered single-copy, and every other node of the
+//! epoch joined it empty. Never touches a group that an operator forced. Called by `run`.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use consensus::{ModeError, Status};
 use super::spawn_quiet;
 use crate::{data_dir::Restored, role::RoleService};
 
-/// Between two attempts.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
-/// For one attempt.
+/// Time limit of an attempt.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Until the group has a second copy.
+/// Tries until the group has a second copy.
 pub(super) fn becomes_whole(role: RoleService, restored: Restored, tasks: &Tasks) {
     let stopping = tasks.stopping();
     spawn_quiet(tasks, "restored", async move {

@@ -1,6 +1,6 @@
-//! Watches the room on the disk of the data directory: with less than the reserve left the node takes no more updates.
+//! Watches the room on the disk of the data directory: with less than the reserve free the node takes no more updates.
 //!
-//! Never deletes anything. What it means for a primary and a backup is consensus's to decide (architecture, What loses what).
+//! Never deletes anything. Consensus decides the consequences for a primary and a backup (architecture, What loses what).
 
 use std::{path::Path, sync::Arc, thread, time::Duration};
 
@@ -9,11 +9,11 @@ use chassis::tasks::Tasks;
 use super::{RunError, ballast};
 use crate::disk_room::DiskRoom;
 
-/// How often the disk is asked: the line of `survives` is to be right within a second.
+/// Interval of the disk checks: the line of `survives` must be right within a second.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The room on the disk of `directory`, kept from now on. A thread of its own asks the disk: one that hangs answers nothing, and the
-/// last answer stands.
+/// The room on the disk of `directory`, kept from now on. A thread of its own asks the disk: a hanging disk gives no answer, and
+/// the last answer stays.
 ///
 /// # Errors
 /// The system has no room for a thread.
@@ -35,7 +35,7 @@ pub(super) fn watched(directory: &Path, reserve_bytes: u64, tasks: &Tasks) -> Re
     Ok(room)
 }
 
-/// A disk that does not answer is not called full: the log finds out for itself.
+/// A disk that does not answer does not count as full: the log finds out for itself.
 fn look(room: &DiskRoom) -> Option<u64> {
     let free_bytes = free_bytes(room.directory())?;
     if room.note(free_bytes) {
@@ -52,7 +52,7 @@ fn look(room: &DiskRoom) -> Option<u64> {
     Some(free_bytes)
 }
 
-/// Whether no more than the reserve is left now. A disk that does not answer is not called full.
+/// Whether no more than the reserve is free now. A disk that does not answer does not count as full.
 pub(super) fn is_short(directory: &Path, reserve_bytes: u64) -> bool {
     free_bytes(directory).is_some_and(|free| free <= reserve_bytes)
 }

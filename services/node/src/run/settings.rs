@@ -1,5 +1,5 @@
-//! The options of the rules between this node's file and the state: what the file gives a group that has none yet, and where it
-//! says something else than the group decides by.
+//! The options of the rules between this node's file and the state: first settings for a group without any, and warnings about
+//! options whose values differ.
 //!
 //! Never decides: an option counts as the state has it, from rules version 2 on. Called by `run`.
 
@@ -13,13 +13,13 @@ use tokio::sync::watch;
 use super::spawn_quiet;
 use crate::config;
 
-/// The command that raises the group's rules version. What this node's file names becomes the first settings.
+/// The command that raises the group's rules version. The options in this node's file become the first settings.
 pub(super) fn raise(file: &config::Rules, to: u32) -> Body {
     let release = env!("CARGO_PKG_VERSION").to_owned();
     Body::RaiseRules(RaiseRules { to, settings: first_settings(file), release })
 }
 
-/// A value that no option takes was never checked by an earlier release: the nearest one counts.
+/// An earlier release did not check an option's value: in place of an invalid value the nearest valid value counts.
 fn first_settings(file: &config::Rules) -> Vec<Setting> {
     let setting = |(key, given): (&'static str, u64)| {
         let value = nearest_setting(key, given);
@@ -36,7 +36,7 @@ fn first_settings(file: &config::Rules) -> Vec<Setting> {
     file.given().into_iter().map(setting).collect()
 }
 
-/// Says, once settings stand in the state, which of them this node's file contradicts.
+/// Logs, once settings stand in the state, which of them this node's file contradicts.
 pub(super) fn compare(file: &config::Rules, mut settings: watch::Receiver<Option<Arc<Settings>>>, tasks: &Tasks) {
     let (given, stopping) = (file.given(), tasks.stopping());
     spawn_quiet(tasks, "settings", async move {
@@ -54,7 +54,7 @@ pub(super) fn compare(file: &config::Rules, mut settings: watch::Receiver<Option
     });
 }
 
-/// Key, the file's value, the group's.
+/// Key, the file's value, the group's value.
 fn contradictions<'a>(given: &[(&'static str, u64)], settings: &'a Settings) -> Vec<(&'static str, u64, &'a str)> {
     let differs = |(key, file): &(&'static str, u64)| {
         let group = settings.value(key).filter(|group| **group != *file.to_string())?;

@@ -1,7 +1,7 @@
-//! Signs of life for a supervisor that wants them (systemd, `WatchdogSec=`): while the node starts or stops the process is alive,
-//! while it runs its runtime must have turned since the last sign.
+//! Signs of life for a supervisor that wants them (systemd, `WatchdogSec=`): while the node starts or stops, a living process is
+//! enough; while the node runs, the runtime must have turned since the last sign.
 //!
-//! Never decides that the process ends: a supervisor that hears nothing does. Called by `run`.
+//! Never decides that the process ends: a supervisor that hears no sign does. Called by `run`.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ const TURNS: u32 = 2;
 /// Signs within the time after which the supervisor gives up.
 const SIGNS: u32 = 3;
 
-/// Whether the runtime must turn, and how often it has.
+/// Whether the runtime must turn, and the count of its turns.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SignsOfLife {
     must_turn: Arc<AtomicBool>,
@@ -43,7 +43,7 @@ impl SignsOfLife {
         Ok(signs)
     }
 
-    /// From now on (true) a runtime that stands still is no sign of life.
+    /// From now on (true) a runtime that stands still gives no sign of life.
     pub(super) fn expect_turns(&self, expected: bool) {
         self.must_turn.store(expected, Relaxed);
     }

@@ -1,5 +1,5 @@
-//! The start of this process among the group's (R12 disks-are-evidence): what is remembered of it on disk, and what becomes of a
-//! node whose disk turns out to be an older copy of itself.
+//! The start of this process among the group's (R12 disks-are-evidence): its record on disk, and the readmission of a node whose
+//! disk turns out to be an older copy of itself.
 //!
 //! Decides nothing: the core does. Called by `run`.
 
@@ -23,8 +23,8 @@ use crate::{
 /// The table of evidence with this start in it, durable.
 pub(super) type OpenEvidence = (EvidenceFile<File>, Evidence, Start);
 
-/// Counts this start in the table of evidence, durably, before anybody hears of it. None: the disk has no room for the file yet, which
-/// older releases did not make: until the formats are raised the start is not witnessed then.
+/// Counts this start in the table of evidence, durably, before any peer hears of the start. None: the disk has no room for the
+/// file yet, which older releases did not make: until the formats are raised such a start is not witnessed.
 pub(super) fn begin(
     directory: &DataDir,
     raft_id: RaftId,
@@ -45,8 +45,8 @@ pub(super) fn begin(
     Ok(Some((file, evidence, start)))
 }
 
-/// Asks the group for a new id once this node's disk is known to be an older copy of itself. Log and state stay where they are until
-/// a primary has given the id; the answer comes when it has.
+/// Asks the group for a new id once this node's disk is known to be an older copy of itself. Log and state stay in place until a
+/// primary has given the id; then the receiver gets the answer.
 pub(super) fn readmission(
     role: &RoleService,
     peers: PeersConfig,

@@ -1,6 +1,6 @@
-//! What deciding tells the node (`records::Event`), as counters and as lines of the log.
+//! The events of deciding (`records::Event`), as counters and as lines of the log.
 //!
-//! Clients choose the keys of their requests: nothing of a key is kept but a hash, and lines have a budget. Called by the apply thread.
+//! Clients choose the keys of their requests: only a hash of a key is kept, and lines have a budget. Called by the apply thread.
 
 use std::{
     collections::HashSet,
@@ -13,16 +13,16 @@ use records::Event;
 
 use crate::{machine::EventSink, metrics::Metrics};
 
-/// Ignored keys that are remembered as logged; then they are forgotten, and may be logged again.
+/// Ignored keys that are remembered as logged; beyond, all are forgotten, and may be logged again.
 const LOGGED_KEYS_MAX: usize = 10_000;
-/// Characters of a list's name that are shown.
+/// Characters of a list's name in a line.
 const LIST_CHARS_MAX: usize = 64;
-/// Lines about keys of requests and about ids that came twice, a minute and cause.
+/// Lines about keys of requests and about repeated ids, a minute and cause.
 const LINES_PER_MINUTE: u32 = 60;
-/// Lines about idempotency keys that went before their time.
+/// Lines about idempotency keys that were forgotten before their time.
 const SHORTENED_LINES_PER_MINUTE: u32 = 1;
 
-/// What has been said already.
+/// The keys and lines logged already.
 pub(super) struct Told {
     metrics: Arc<Metrics>,
     keys: LoggedKeys,

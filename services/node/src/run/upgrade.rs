@@ -1,5 +1,5 @@
 //! Raises the group's versions once every node runs a release that knows them (R13 versions-are-replicated): by itself after ten
-//! minutes, or where `cluster.upgrade` is "manual" by an operator alone. Until then the older release can be put back.
+//! minutes, or, where `cluster.upgrade` is "manual", on an operator's order. Until then the older release can be put back.
 //!
 //! Acts only while this node is primary. Called by `run`.
 
@@ -12,18 +12,18 @@ use tokio::time::Instant;
 use super::{settings, spawn_quiet};
 use crate::{config, data_dir::DataDir, outbound_api::OutboundApi, role::RoleService, versions};
 
-/// All nodes on the new release for so long, and the older one is not put back any more.
+/// After all nodes have run the new release for so long, the older release is not expected back.
 const SETTLED: Duration = Duration::from_secs(600);
-/// How often that is looked at.
+/// Interval of the check of the releases.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often it is looked at whether the rules are to be raised.
+/// Interval of the check whether the rules are to be raised.
 const LOOK_AT_RULES: Duration = Duration::from_millis(200);
-/// For one attempt to raise them.
+/// Deadline of an attempt to raise the rules.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Formats below which no rules version is raised.
 const FORMATS_OF_RULES: u32 = 2;
 
-/// Raises the versions from now on, where `auto`.
+/// Raises the versions from now on, if `auto`.
 pub(super) fn keep(role: RoleService, auto: bool, tasks: &Tasks) {
     if !auto {
         return;
@@ -59,7 +59,8 @@ async fn raise_when_settled(role: RoleService) {
     }
 }
 
-/// Proposes the raise of the rules, once the membership says that every data node knows them and the formats that they need are raised.
+/// Proposes the raise of the rules, once the membership says that every data node knows them and the formats that they need are
+/// raised.
 pub(super) fn decide(role: RoleService, api: Arc<OutboundApi>, file: config::Rules, tasks: &Tasks) {
     let stopping = tasks.stopping();
     spawn_quiet(tasks, "rules version", async move {
@@ -78,7 +79,7 @@ async fn raise_rules(role: RoleService, api: Arc<OutboundApi>, file: config::Rul
         let status = role.status();
         let (decides, wanted) = (api.state().rules_version(), status.rules_wanted.min(versions::NEWEST.rules));
         if !status.serving || status.formats < FORMATS_OF_RULES || wanted <= decides {
-            let changed = tokio::time::timeout(LOOK_AT_RULES, view.changed()); // a new primary looks at once
+            let changed = tokio::time::timeout(LOOK_AT_RULES, view.changed()); // a new primary checks at once
             if matches!(changed.await, Ok(Err(_))) {
                 return;
             }
@@ -92,7 +93,8 @@ async fn raise_rules(role: RoleService, api: Arc<OutboundApi>, file: config::Rul
     }
 }
 
-/// Writes the identity file in the group's format once that was raised: from then on an older release refuses the directory.
+/// Writes the identity file in the group's format once that format was raised: from then on an older release refuses the
+/// directory.
 pub(super) fn follow(role: &RoleService, directory: Arc<DataDir>, tasks: &Tasks) {
     let (mut status, stopping, tasks_of) = (role.group().status(), tasks.stopping(), tasks.clone());
     spawn_quiet(tasks, "formats of the data directory", async move {

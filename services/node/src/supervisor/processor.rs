@@ -1,8 +1,8 @@
-//! How much of the processor a process has used. Never waits; a process that is gone has used nothing that could be told.
+//! The processor time that a process has used. Never waits; a process that is gone has no figure.
 
 use std::fs;
 
-/// Time on the processor so far, all threads together, in ticks of the system (10 ms); none: there is no such process.
+/// Processor time so far, all threads together, in ticks of the system (10 ms); none: there is no such process.
 pub(super) fn used(pid: u32) -> Option<u64> {
     of_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }

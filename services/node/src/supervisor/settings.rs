@@ -1,4 +1,4 @@
-//! The configuration of HTTP Proxy: what the node is told, checks, and passes on. HTTP Proxy reads none of it itself.
+//! The configuration of HTTP Proxy: the node reads and checks it, and passes it on. HTTP Proxy reads no configuration itself.
 
 use std::{collections::BTreeMap, net::Ipv6Addr, path::PathBuf};
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 const NO_BASE: &str = "must be http:// or https:// and a host, with a port at most: URIs of records are this and /records/<handle>, \
                        without a path before it, a query, a fragment or a user";
 
-/// How HTTP Proxy runs.
+/// The form in which HTTP Proxy runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunAs {
@@ -36,27 +36,28 @@ pub struct ProxySettings {
     pub tls_certificate: Option<PathBuf>,
     /// PEM file with the private key.
     pub tls_key: Option<PathBuf>,
-    /// Base of the record URIs, for example of a load balancer: `https://ocs.example.com`. Empty: what the client named.
+    /// Base of the record URIs, for example of a load balancer: `https://ocs.example.com`. Empty: the name that the client used.
     pub advertised_url: String,
-    /// A request is answered within this.
+    /// Time limit of the answer to a request.
     pub deadline_ms: u32,
     /// Largest body.
     pub body_bytes_max: u32,
     /// Largest head: request line and headers.
     pub head_bytes_max: u32,
-    /// Bytes of bodies under way, all connections together; a body beyond is refused with 503.
+    /// Bytes of bodies in flight, all connections together; a body beyond is refused with 503.
     pub bodies_bytes_max: u64,
     /// Open connections; further ones are refused and end.
     pub connections_max: u32,
-    /// The same for each address; 0: no bound of their own.
+    /// The same for each address; 0: no bound per address.
     pub connections_per_address_max: u32,
-    /// Addresses and networks of balancers, behind which many clients stand: `connections_per_address_max` is not theirs.
+    /// Addresses and networks of balancers, behind which many clients stand: `connections_per_address_max` does not count for
+    /// them.
     pub balancers: Vec<String>,
-    /// Each connection of a balancer begins with a PROXY protocol v2 header; the address in it counts.
+    /// Each connection of a balancer begins with a PROXY protocol v2 header; the address in that header counts.
     pub proxy_protocol: bool,
     /// Requests that wait for their reply; further ones are refused with 429.
     pub requests_in_flight_max: u32,
-    /// For what is in flight when HTTP Proxy is asked to end.
+    /// For the requests in flight when HTTP Proxy is asked to end.
     pub drain_timeout_ms: u32,
     /// The Reconnect Timeout: from an end of HTTP Proxy to its next start.
     pub reconnect_timeout_ms: u32,
@@ -93,8 +94,8 @@ impl Default for ProxySettings {
 }
 
 impl ProxySettings {
-    /// What is wrong: the key inside `[http_proxy]`, and the problem. What only HTTP Proxy can find out (a name without an
-    /// address, a malformed PEM file) shows in its status.
+    /// Each fault: the key inside `[http_proxy]`, and the problem. Faults that only HTTP Proxy can find (a name without an
+    /// address, a malformed PEM file) show in its status.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         let mut check = |wrong: bool, key, problem: &str| {
@@ -130,7 +131,7 @@ impl ProxySettings {
         problems
     }
 
-    /// What HTTP Proxy is told.
+    /// The configuration message for HTTP Proxy.
     pub(super) fn configure(&self, node: &str, log_filter: &str) -> Configure {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         let header = |(name, value): (&String, &String)| Header { name: name.clone(), value: value.clone() };

@@ -1,6 +1,6 @@
 //! One run of HTTP Proxy, as a process or as a task, with the link to it. Called by `supervisor` alone.
 //!
-//! The process gets its end of a Unix socket pair as standard input, so that it ends with this node however this node ends.
+//! The process gets its end of a Unix socket pair as standard input, so that every end of this node ends the process too.
 
 use std::{
     io,
@@ -30,25 +30,25 @@ use crate::{
     restart::Sign,
 };
 
-/// Name of the program beside this one.
+/// Name of the program beside this program.
 const PROGRAM: &str = "ocs-http-proxy";
-/// After HTTP Proxy has ended, its last words are read for so long.
+/// How long the last events are read after HTTP Proxy has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Longest line of standard error that is logged, bytes.
 const LINE_BYTES_MAX: usize = 4096;
 
-/// What the supervisor waits for.
+/// An event that the supervisor waits for.
 #[derive(Debug)]
 pub(super) enum Happening {
     /// The port is open, at this address, and the link has this version.
     Listening(String, u32),
-    /// The port is not open, and why.
+    /// The port is not open, for this reason.
     BindFailed(String),
-    /// It gives no sign of life.
+    /// HTTP Proxy gives no sign of life.
     StandsStill,
-    /// The link ended; HTTP Proxy has not, yet.
+    /// The link ended, and HTTP Proxy has not ended yet.
     LinkLost,
-    /// It has ended, and how.
+    /// HTTP Proxy has ended, in this way.
     Ended(String),
 }
 
@@ -61,12 +61,12 @@ pub(super) struct Running {
     ended: Option<String>,
     kill: CancellationToken,
     pid: u32,
-    /// Of the processor, when it was looked at last; none: it has spoken since.
+    /// Processor time at the last check; none: a frame has come since.
     used: Option<u64>,
 }
 
 impl Running {
-    /// Starts one; the error says why that was not possible.
+    /// Starts an HTTP Proxy; the error says why that failed.
     pub(super) fn start<H: ProxyHandler>(
         settings: &ProxySettings,
         configure: Configure,
@@ -83,17 +83,17 @@ impl Running {
         Ok(Self { link, events, link_ended: false, end, ended: None, kill, pid, used: None })
     }
 
-    /// Its process.
+    /// The id of the process.
     pub(super) fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Asks it to finish and to end.
+    /// Asks HTTP Proxy to finish and to end.
     pub(super) fn drain(&self) {
         self.link.drain();
     }
 
-    /// What came of it since the last call.
+    /// The sign of life since the last call.
     pub(super) fn sign(&mut self) -> Sign {
         if self.link.heard() {
             self.used = None;
@@ -104,17 +104,17 @@ impl Running {
         if self.used > before && before.is_some() { Sign::Work } else { Sign::Nothing }
     }
 
-    /// Asks it for a sign of life.
+    /// Asks HTTP Proxy for a sign of life.
     pub(super) fn ask_echo(&self, id: u64) {
         self.link.ask_echo(id);
     }
 
-    /// Ends it now.
+    /// Ends HTTP Proxy now.
     pub(super) fn kill(&self) {
         self.kill.cancel();
     }
 
-    /// What happens next; its end comes last. Safe to cancel.
+    /// The next event; the end of HTTP Proxy comes last. Safe to cancel.
     pub(super) async fn next(&mut self) -> Happening {
         loop {
             if let Some(how) = &self.ended {
@@ -145,7 +145,7 @@ fn told(event: LinkEvent) -> Happening {
     }
 }
 
-/// The node's end of the link, the process, and the word of its end.
+/// The node's end of the link, the process, and the message of its end.
 type Started = (UnixStream, u32, oneshot::Receiver<String>);
 
 // === as a process ===
@@ -186,14 +186,14 @@ async fn wait(mut child: Child, kill: CancellationToken) -> String {
     let status = tokio::select! {
         status = child.wait() => status,
         () = kill.cancelled() => {
-            let _ = child.start_kill(); // it may just have ended
+            let _ = child.start_kill(); // the process may just have ended
             child.wait().await
         }
     };
     status.map_or_else(|error| error.to_string(), |status| status.to_string())
 }
 
-/// What HTTP Proxy writes there is a panic, or said before the link was open.
+/// HTTP Proxy writes a panic to standard error, or lines from before the link was open.
 async fn log_lines(stderr: ChildStderr) {
     let mut lines = BufReader::new(stderr).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {

@@ -17,12 +17,12 @@ use tokio::{
 use super::*;
 use crate::{link::Taken, outbound_api::EncodedBody};
 
-/// No stop of these tests is late.
+/// A deadline that no stop of these tests reaches.
 fn far() -> std::time::Instant {
     std::time::Instant::now() + Duration::from_secs(60)
 }
 
-/// A node that acknowledges everything, once it may.
+/// A node that acknowledges every update, once the test allows answers.
 struct Acknowledges {
     role: watch::Sender<RoleNotice>,
     arrived: Notify,
@@ -90,7 +90,7 @@ fn settings() -> ProxySettings {
     }
 }
 
-/// Waits until the status says this, and answers it.
+/// Waits until the status begins with this state, and returns the status.
 async fn becomes(status: &mut watch::Receiver<ProxyStatus>, state: &str) -> ProxyStatus {
     status.wait_for(|status| status.state.starts_with(state)).await.expect("the supervisor lives").clone()
 }
@@ -200,7 +200,7 @@ async fn as_a_process_it_serves_drains_and_comes_back_when_it_is_killed() {
 
 #[tokio::test]
 async fn a_process_that_does_not_end_in_time_is_killed_with_the_stop() {
-    // Reads the word to drain, and does nothing about it.
+    // Reads the message to drain, and does not react.
     let tasks = Tasks::new();
     let settings = ProxySettings { run_as: RunAs::Process, program: Some("/bin/cat".into()), ..settings() };
     let supervisor = Supervisor::start(settings, "a", "info", Acknowledges::at_once(), &tasks);

@@ -1,6 +1,7 @@
-//! Idempotency keys: a client names its request, and the name holds for a day, over both nodes and a failover (spec 6, Exactly once).
+//! Idempotency keys (spec 6, Exactly once): a client names its request, and the name holds for a day, over both nodes and a
+//! failover.
 //!
-//! Refusals of the rules are remembered as well: the client asked, and was answered.
+//! A key keeps a refusal of the rules as well: a refusal is an answer too.
 
 use outbound::{Refusal, RefusalCode, Reply};
 
@@ -14,7 +15,7 @@ use crate::{
     view::View,
 };
 
-/// The first answer under this key, or a new one that is remembered.
+/// The first answer under this key, or a new answer to remember.
 pub(crate) fn answer<V: View>(
     asked: &LazyContent<'_>,
     scope: Scope,
@@ -62,13 +63,13 @@ fn remember<V: View>(
     shorten(turn);
 }
 
-/// Forgets a few keys whose time is over.
+/// Forgets a few expired keys.
 pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {
     let window_us = turn.rules.idempotency_window_us;
     forget_while(turn, |turn| !turn.counts(turn.meta.keys_first_stamp_us, window_us));
 }
 
-/// Forgets the oldest keys where there are too many.
+/// Forgets the oldest keys beyond the limit.
 fn shorten<V: View>(turn: &mut Turn<'_, '_, V>) {
     let max = turn.rules.idempotency_keys_max;
     let keys = forget_while(turn, |turn| turn.meta.keys_next - turn.meta.keys_first > max);
@@ -77,7 +78,7 @@ fn shorten<V: View>(turn: &mut Turn<'_, '_, V>) {
     }
 }
 
-/// Forgets a few keys, oldest first; how many. A sequence whose key was used anew is empty and passed over.
+/// Forgets a few keys, oldest first; answers their count. The sequence of a reused key is empty and skipped.
 fn forget_while<V: View>(turn: &mut Turn<'_, '_, V>, condition: impl Fn(&Turn<'_, '_, V>) -> bool) -> u32 {
     let mut keys = 0;
     for _ in 0..FORGOTTEN_PER_COMMAND {
@@ -100,7 +101,7 @@ fn forget_first<V: View>(turn: &mut Turn<'_, '_, V>) -> bool {
     true
 }
 
-/// The stamp of the oldest key; 0, which is too old, where its sequence is empty: the next round passes over it.
+/// The stamp of the oldest key; 0, which is expired, for an empty sequence: the next round skips this sequence.
 fn first_stamp_us<V: View>(turn: &Turn<'_, '_, V>) -> u64 {
     let place = place_of(&Key::KeyByAge(turn.meta.keys_first), turn);
     place.and_then(|place| row_of(&place, turn)).map_or(0, |row| row.stamp_us)

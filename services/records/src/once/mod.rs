@@ -1,8 +1,8 @@
-//! Exactly once (spec 6, Exactly once; R7 unknown-is-not-failed): three memories of what was answered, all of them replicated state.
+//! Exactly once (spec 6, Exactly once; R7 unknown-is-not-failed): three memories of replies, all of them replicated state.
 //!
-//! [`request_ids`] for what our own nodes send again, [`idempotency`] for clients that name their requests, [`window`]
-//! for clients whose library sends again without a word. A row counts as absent once its stamp is too old, whether it
-//! is still there or not, and each command deletes a few of the oldest: both nodes forget the same at the same index.
+//! [`request_ids`] serves retries of our own nodes, [`idempotency`] serves clients that name their requests, [`window`] serves
+//! clients whose library retries silently. An expired row counts as absent before its deletion, and each command deletes a few
+//! of the oldest rows: both nodes forget the same rows at the same index.
 
 pub(crate) mod idempotency;
 pub(crate) mod request_ids;
@@ -15,13 +15,13 @@ use prost::Message;
 
 use crate::{key::Scope, rules::NAME_BYTES_MAX, turn::Turn, view::View};
 
-/// Deletes a few rows that are too old.
+/// Deletes a few expired rows.
 pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {
     request_ids::forget_old(turn);
     idempotency::forget_old(turn);
 }
 
-/// The hash of what a command asks for, counted at most once.
+/// The hash of a command's content, computed at most once.
 pub(crate) struct LazyContent<'a> {
     body: &'a Body,
     hash: OnceCell<ContentHash>,
@@ -37,10 +37,10 @@ impl<'a> LazyContent<'a> {
     }
 }
 
-/// Whose memories a request uses: as the command's head says, from rules version 2 on.
+/// The scope of a request's memories: that of the command's head, from rules version 2 on.
 ///
 /// # Errors
-/// BAD_VALUE where a name is too long for a key.
+/// BAD_VALUE if a name is too long for a key.
 pub(crate) fn scope_of(command: &Command, request: &Request) -> Result<Scope, Refusal> {
     let (tenant, principal) = match command.rules {
         ..RULES_WITH_SETTINGS => (&request.tenant, &request.principal),
@@ -55,12 +55,12 @@ pub(crate) fn scope_of(command: &Command, request: &Request) -> Result<Scope, Re
     Ok(Scope { tenant: tenant.clone(), principal: principal.clone() })
 }
 
-/// A reply as it is remembered.
+/// The stored form of a reply.
 pub(crate) fn encode(reply: &Reply) -> Vec<u8> {
     wire::reply_to_wire(reply).encode_to_vec()
 }
 
-/// A remembered reply; one that this version cannot read was given, but is not known.
+/// A stored reply; a reply unreadable to this release has an unknown outcome.
 pub(crate) fn decode(bytes: &[u8]) -> Reply {
     let reply = Message::decode(bytes).ok().and_then(|reply| wire::reply_from_wire(reply).ok());
     reply.unwrap_or_else(unknown)

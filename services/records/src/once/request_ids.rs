@@ -1,11 +1,11 @@
-//! Request ids: a command that comes a second time under its id gets its reply again and changes nothing (R7 unknown-is-not-failed).
+//! Request ids: a retried command gets the reply of its id again and changes nothing (R7 unknown-is-not-failed).
 //!
-//! Ids are forgotten in their own order, a node at a time; the highest one forgotten is that node's floor. What is at
-//! or below the floor and not found may have been applied and forgotten, so it is never applied: its outcome is unknown.
-//! Ids with a token have floors of their own.
+//! The rules forget ids in order, a node at a time; the highest forgotten id is that node's floor. An absent id at or below the
+//! floor may have been applied and forgotten, so the rules never apply its command: its outcome is unknown. Ids with a token
+//! have floors of their own.
 //!
-//! From rules version 2 on the hash of what was asked stands beside the reply: an id that names another request gets no
-//! remembered answer, whatever a node did to its ids.
+//! From rules version 2 on, a row holds the hash of the content beside the reply: another request under the same id never gets
+//! that reply, even if a node reuses its ids.
 
 use outbound::{ContentHash, Refusal, RefusalCode, Reply, RequestId};
 
@@ -19,10 +19,10 @@ use crate::{
     view::{Bound, View},
 };
 
-/// How long the oldest id waits beyond its time, microseconds, so that ids go in batches and not one ordered read each.
+/// Extra time of the oldest id, microseconds, so that an ordered read forgets a batch of ids instead of a single id.
 const BATCH_US: u64 = 100_000;
 
-/// The reply that this id must get without being decided.
+/// The reply to this id without a decision; none: the id is new.
 pub(crate) fn known<V: View>(id: RequestId, asked: &LazyContent<'_>, turn: &mut Turn<'_, '_, V>) -> Option<Reply> {
     #[cfg(mutant)]
     if crate::mutant::request_ids_off() {
@@ -41,7 +41,7 @@ pub(crate) fn known<V: View>(id: RequestId, asked: &LazyContent<'_>, turn: &mut 
     (id <= floor).then(unknown)
 }
 
-/// A row of rules version 1 does not say what was asked.
+/// Whether the row belongs to another request; a row of rules version 1 has no content to compare.
 fn names_another(row: &RequestRow, asked: &LazyContent<'_>) -> bool {
     #[cfg(mutant)]
     if crate::mutant::content_passed_over() {
@@ -50,13 +50,13 @@ fn names_another(row: &RequestRow, asked: &LazyContent<'_>) -> bool {
     !row.content.is_empty() && row.content != asked.hash()
 }
 
-/// Never the reply of another request: this one is answered by nobody.
+/// The refusal of a reused id: the reply of the other request must never answer this request.
 fn reused(id: RequestId) -> Reply {
     let message = format!("Request id {id} was given twice: the nodes' logs say more");
     Refusal::new(RefusalCode::Internal, message).into()
 }
 
-/// Remembers the reply that an id got, what was asked, and under which contents it is known again.
+/// Remembers the reply of an id, the hash of its content, and the contents under which a repeat finds this reply.
 pub(crate) fn remember<V: View>(
     id: RequestId,
     asked: Option<ContentHash>,
@@ -75,7 +75,7 @@ pub(crate) fn remember<V: View>(
     }
 }
 
-/// Forgets a few ids whose time is over, of each node in turn.
+/// Forgets a few expired ids, of each node in turn.
 pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {
     let mut left = FORGOTTEN_PER_COMMAND;
     for with_token in [false, true] {
@@ -90,7 +90,7 @@ pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {
     }
 }
 
-/// Raises a node's floor over at most `limit` ids; how many were forgotten.
+/// Raises a node's floor over at most `limit` ids; answers the count of forgotten ids.
 fn forget_of_node<V: View>(floor: &mut FloorRow, with_token: bool, limit: u32, turn: &mut Turn<'_, '_, V>) -> u32 {
     let from = above(floor, with_token).into_vec();
     let bound = Bound { table: Table::Request, from, prefix: node_prefix(floor.node) };
@@ -100,7 +100,7 @@ fn forget_of_node<V: View>(floor: &mut FloorRow, with_token: bool, limit: u32, t
     for (key, row) in rows {
         let (Key::Request(id), Row::Request(row)) = (key, row) else { continue };
         if (id.token != 0) != with_token {
-            more = false; // those with a token stand behind the others
+            more = false; // ids with a token sort after the others
             break;
         }
         if turn.counts(row.stamp_us, window_us(turn)) {
@@ -118,7 +118,7 @@ fn forget_of_node<V: View>(floor: &mut FloorRow, with_token: bool, limit: u32, t
     forgotten
 }
 
-/// The first key that is not forgotten.
+/// The first key above the floor.
 fn above(floor: &FloorRow, with_token: bool) -> Encoded {
     match floor.id() {
         Some(id) => Key::Request(RequestId { counter: id.counter.saturating_add(1), ..id }).encode(),
@@ -127,18 +127,19 @@ fn above(floor: &FloorRow, with_token: bool) -> Encoded {
     }
 }
 
-/// The contents by which it was known go with its row ([`crate::Change::forgotten_contents`]), unless the engine never saw that row.
+/// Forgets an id. The engine drops the id's contents with its row ([`crate::Change::forgotten_contents`]); for a row that never
+/// reached the engine, this function removes the contents.
 fn forget<V: View>(id: RequestId, row: RequestRow, turn: &mut Turn<'_, '_, V>) {
     let Some(Row::Request(row)) = turn.overlay.remove_read(Key::Request(id), Row::Request(row)) else { return };
     for content in row.contents.iter().filter_map(|content| Key::decode(Table::Content, content)) {
-        // A later request with the same content may have taken the place over.
+        // A later request with the same content may own the row.
         if turn.overlay.get(&content) == Some(Row::Content(RequestIdRow::from(id))) {
             turn.overlay.remove(content);
         }
     }
 }
 
-/// The answers of the replay window stand under request ids, so these stay at least as long.
+/// Lifetime of request ids: at least the replay window, whose answers are rows of request ids.
 fn window_us<V: View>(turn: &Turn<'_, '_, V>) -> u64 {
     turn.rules.request_window_us.max(turn.rules.replay_window_us)
 }

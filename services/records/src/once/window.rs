@@ -1,18 +1,18 @@
-//! The replay window: a request without a key that repeats the content of one applied a moment ago gets its answer
-//! (spec 6, Exactly once). That is what a client's library sends by itself when a connection breaks.
+//! The replay window: a request without a key that repeats the content of a recently applied request gets that request's answer
+//! (spec 6, Exactly once). A client's library sends such repeats by itself when a connection breaks.
 //!
-//! A load balancer that sends again gives the request a key of its own making, the same each time. Such a request still
-//! takes part in the window, since its client named nothing and may send it again under another key of the balancer's;
-//! and it is known under that key for as long as its request id is.
+//! A load balancer gives all its retries of a request the same key. Such a request still takes part in the window, since its
+//! client gave no key and may retry under another key of the balancer. A repeat finds the request under the balancer's key for
+//! as long as its request id is remembered.
 //!
-//! From rules version 3 on the window ends early: for a request on a record as soon as another request has changed that record, for
-//! AddRecord and DoNotCall as soon as the phone's Do-Not-Call entry has changed, and for AddRecord as soon as its record is deleted. An entry
-//! that was made and taken back meanwhile has changed: the record of the first AddRecord may be NoCall.
-//! An update that was acknowledged meanwhile is not lost: A, B, A ends with A. A balancer's key names one passage, which is the same request
-//! also where the record has changed since.
+//! From rules version 3 on, the window ends early: for a request on a record once another request has changed that record, for
+//! AddRecord and DoNotCall once the phone's Do-Not-Call entry has changed, and for AddRecord once its record is deleted. An
+//! entry made and taken back in between counts as changed: the record of the first AddRecord may be NoCall. An update
+//! acknowledged in between is thus not lost: A, B, A ends with A. A balancer's key names one passage through the balancer: its
+//! retries are the same request even after a change of the record.
 //!
-//! Only what was applied counts: a refused request changed nothing, so deciding it once more is harmless, and its
-//! client may have mended the cause. A repeat does not lengthen the window.
+//! Only applied requests open a window: a refused request changed nothing, so a second decision is harmless, and its client may
+//! have fixed the cause. A repeat does not extend the window.
 
 use outbound::{
     Handle, RULES_WITH_WINDOW_ENDS, Reply, ReplyBody, Request, RequestId, Resource, Value, content_under, key,
@@ -28,15 +28,15 @@ use crate::{
     view::View,
 };
 
-/// How a key begins that a load balancer made (`deploy/haproxy.cfg`).
+/// The prefix of a load balancer's keys (`deploy/haproxy.cfg`).
 const BALANCERS: &[u8] = b"balancer-";
 
-/// Whether a client named its request by this key, and not a load balancer on the way.
+/// Whether this key is from the client, and not from a load balancer.
 pub(crate) fn is_clients(key: &[u8]) -> bool {
     !key.starts_with(BALANCERS)
 }
 
-/// The answer of the request that this one repeats, or a new one; with the content keys under which it stands.
+/// The answer of the repeated request, or a new answer; with the content keys that point to this request.
 pub(crate) fn answer<V: View>(
     id: RequestId,
     request: &Request,
@@ -65,7 +65,7 @@ pub(crate) fn answer<V: View>(
     }
 }
 
-/// Lets the answer of a request be found in these places.
+/// Points these content keys to a request.
 fn stand<V: View>(id: RequestId, places: Vec<Key>, turn: &mut Turn<'_, '_, V>) -> Vec<Key> {
     for place in &places {
         turn.overlay.put(place.clone(), Row::Content(RequestIdRow::from(id)));
@@ -73,13 +73,13 @@ fn stand<V: View>(id: RequestId, places: Vec<Key>, turn: &mut Turn<'_, '_, V>) -
     places
 }
 
-/// The request whose answer stands under a content.
+/// The request to which a content points.
 struct First {
     stamp_us: u64,
     reply: Reply,
 }
 
-/// The first request with a content. A row that says it answered something else is passed over.
+/// The first request with a content; a row of another content is skipped.
 fn repeated<V: View>(content: &Key, asked: &LazyContent<'_>, window_us: u64, turn: &Turn<'_, '_, V>) -> Option<First> {
     let Some(Row::Content(first)) = turn.overlay.get(content) else { return None };
     let Some(Row::Request(row)) = turn.overlay.get(&Key::Request((&first).into())) else { return None };
@@ -88,7 +88,7 @@ fn repeated<V: View>(content: &Key, asked: &LazyContent<'_>, window_us: u64, tur
     counts.then(|| First { stamp_us: row.stamp_us, reply: decode(&row.reply) })
 }
 
-/// Whether the window of a request that was applied then has ended before its time.
+/// Whether the window of the first request has ended early.
 fn has_ended<V: View>(request: &Request, first: &First, turn: &Turn<'_, '_, V>) -> bool {
     if turn.version < RULES_WITH_WINDOW_ENDS {
         return false;
@@ -98,7 +98,7 @@ fn has_ended<V: View>(request: &Request, first: &First, turn: &Turn<'_, '_, V>) 
         || added_record_is_gone(request, &first.reply, turn)
 }
 
-/// Whether the record that an AddRecord added has been deleted with its list since: a list that was made anew lacks it.
+/// Whether the record of an AddRecord has been deleted with its list since: a new list of the same name lacks this record.
 fn added_record_is_gone<V: View>(request: &Request, reply: &Reply, turn: &Turn<'_, '_, V>) -> bool {
     let (Resource::List(_), ReplyBody::Done(done)) = (&request.resource, &reply.body) else { return false };
     let handle = done.attributes.iter().find_map(|(name, value)| match value {
@@ -109,7 +109,7 @@ fn added_record_is_gone<V: View>(request: &Request, reply: &Reply, turn: &Turn<'
     record.and_then(|record| lookup::list(turn.overlay, record.list)).is_none_or(|list| list.deleting)
 }
 
-/// Whether another request has changed the record of a request since.
+/// Whether another request has changed the record of a request after `since_us`.
 fn has_changed<V: View>(resource: &Resource, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
     let Resource::Record(handle) = resource else { return false };
     matches!(turn.overlay.get(&Key::Record(*handle)), Some(Row::Record(record)) if record.changed_us > since_us)

@@ -1,22 +1,22 @@
-//! The canonical form of spec 9, in the order of its steps, and the check of texts that have lost the number once written.
+//! The canonical form of spec 9, in the order of its steps, and the check for texts that have lost their number.
 //!
-//! Part of rules version 3: no step changes once that version is released. Called by `phone` alone.
+//! Part of rules version 3: no step changes once that version is released. Called only by `phone`.
 
 use std::ops::Range;
 
 use super::{international, letters};
 
-/// Contact types whose contact_info need not be a number: e-mail, instant messaging.
+/// Contact types with a free-text contact_info: e-mail, instant messaging.
 const TEXT_TYPES: [i64; 2] = [10, 11];
 /// Digits of a country code, at most.
 const COUNTRY_DIGITS_MAX: u32 = 3;
 
-/// The form in which phones are compared from rules version 3 on; of an address its lower case.
+/// The form in which phones are compared from rules version 3 on; for an address, its lower case.
 pub fn canonical_phone(given: &str) -> String {
     if is_canonical(given) { given.to_owned() } else { step_by_step(given) }
 }
 
-/// Digits alone, behind `+` or not, and no `00` in front: no step changes them. Most numbers are written so.
+/// Whether every step leaves a text as given: only digits, perhaps after `+`, and no leading `00`. Most numbers are so.
 fn is_canonical(given: &str) -> bool {
     let digits = given.strip_prefix('+').unwrap_or(given);
     !digits.is_empty() && digits.bytes().all(|letter| letter.is_ascii_digit()) && !given.starts_with("00")
@@ -36,7 +36,7 @@ fn step_by_step(given: &str) -> String {
     international(number.iter().enumerate().filter_map(kept).collect())
 }
 
-/// Whether a contact_info is an address and no phone.
+/// Whether a contact_info is an address.
 pub(crate) fn is_address(given: &str) -> bool {
     given.contains('@')
 }
@@ -44,7 +44,7 @@ pub(crate) fn is_address(given: &str) -> bool {
 /// Whether a contact_info of this type can be a phone or an address at all.
 ///
 /// # Errors
-/// Why not, to follow the attribute's name in a sentence.
+/// The reason, as a text that follows the attribute's name in a sentence.
 pub(crate) fn check(given: &str, contact_info_type: i64) -> Result<(), &'static str> {
     if is_canonical(given) {
         return Ok(());
@@ -66,7 +66,7 @@ pub(crate) fn check(given: &str, contact_info_type: i64) -> Result<(), &'static 
     Ok(())
 }
 
-/// Without `tel:`, an apostrophe and a spreadsheet's `="…"` around it.
+/// The text without `tel:`, an apostrophe and a spreadsheet's `="…"` around the number.
 fn unguarded(plain: &[char]) -> &[char] {
     let mut text = trimmed(plain);
     loop {
@@ -90,7 +90,7 @@ fn strip_guard(text: &[char]) -> &[char] {
     }
 }
 
-/// Without white space at both ends.
+/// The text without white space at both ends.
 fn trimmed(text: &[char]) -> &[char] {
     let seen = |letter: &char| !letter.is_whitespace();
     match (text.iter().position(seen), text.iter().rposition(seen)) {
@@ -99,7 +99,7 @@ fn trimmed(text: &[char]) -> &[char] {
     }
 }
 
-/// A whole number without the `.0` of a float or the `.00` of an amount; any other dot is a separator.
+/// The text without the `.0` of a float or the `.00` of an amount after a whole number; any other dot is a separator.
 fn without_fraction(text: &[char]) -> &[char] {
     let ([whole @ .., '.', '0'] | [whole @ .., '.', '0', '0']) = text else { return text };
     let digits = whole.strip_prefix(&['+']).unwrap_or(whole);
@@ -107,7 +107,7 @@ fn without_fraction(text: &[char]) -> &[char] {
     if is_whole && digits.iter().any(char::is_ascii_digit) { whole } else { text }
 }
 
-/// Compatible letters as one, digits of any script as ASCII, and no format characters.
+/// The letters with compatibility forms folded, digits of any script as ASCII, and format characters dropped.
 fn plain(text: &str) -> Vec<char> {
     let mut plain = Vec::with_capacity(text.len());
     for letter in text.chars().filter(|letter| !letters::is_ignorable(*letter)) {
@@ -116,7 +116,8 @@ fn plain(text: &str) -> Vec<char> {
     plain
 }
 
-/// Where `(0)` stands behind `+` or `00` and one to three digits, with any separators, and blanks in the parentheses; nowhere: empty.
+/// The place of a `(0)` after `+` or `00` and one to three digits, with any separators, and blanks in the parentheses; empty:
+/// none.
 fn trunk_zero(text: &[char]) -> Range<usize> {
     let Some(begin) = country_code(text) else { return 0..0 };
     let mut digits = 0;
@@ -131,14 +132,14 @@ fn trunk_zero(text: &[char]) -> Range<usize> {
     0..0
 }
 
-/// The letters of a `(0)` with which a text begins.
+/// The count of letters of a `(0)` at the beginning of a text.
 fn zero_in_parentheses(text: &[char]) -> Option<usize> {
     let inner = text.strip_prefix(&['('])?;
     let close = inner.iter().position(|letter| *letter == ')')?;
     (trimmed(&inner[..close]) == ['0']).then_some(close + 2)
 }
 
-/// Where the digits behind `+` or `00` begin.
+/// The begin of the digits after `+` or `00`.
 fn country_code(text: &[char]) -> Option<usize> {
     let first = text.iter().position(|letter| !letters::is_separator(*letter))?;
     match &text[first..] {
@@ -148,7 +149,7 @@ fn country_code(text: &[char]) -> Option<usize> {
     }
 }
 
-/// Whether a text is a number as a spreadsheet shows a large one: `1.5E+10`.
+/// Whether a text is a number in a spreadsheet's notation for large numbers: `1.5E+10`.
 fn has_exponent(text: &[char]) -> bool {
     let text: String = text.iter().filter(|letter| !letter.is_whitespace()).collect();
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };

@@ -1,12 +1,12 @@
-//! Letters for the canonical form: the part of Unicode 14.0 that numbers meet, as tables of this crate.
+//! Letters for the canonical form: the part of Unicode 14.0 that occurs in numbers, as tables of this crate.
 //!
-//! Part of rules version 3: a compiler or a crate with a later Unicode changes nothing here (`tests/tables.rs`). Of NFKC the tables have
-//! letters that become digits, signs, brackets and ASCII. Called by `canonical`, and by the check of names.
+//! Part of rules version 3: a compiler or a crate with a later Unicode changes nothing here (`tests/tables.rs`). From NFKC, the
+//! tables have the letters that become digits, signs, brackets and ASCII. Called by `canonical`, and by the check of names.
 
 /// First and last letter.
 type Range = (char, char);
 
-/// Format characters (Cf), variation selectors, and the other letters that take no room by default (Default_Ignorable_Code_Point).
+/// Format characters (Cf), variation selectors, and the other invisible letters (Default_Ignorable_Code_Point).
 const IGNORABLE: [Range; 25] = [
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),
@@ -35,11 +35,11 @@ const IGNORABLE: [Range; 25] = [
     ('\u{e0000}', '\u{e0fff}'),
 ];
 
-/// Those of the letters above that choose between shapes of the letter before.
+/// The ignorable letters that select a shape of the letter before.
 const VARIATION_SELECTORS: [Range; 4] =
     [('\u{180b}', '\u{180d}'), ('\u{180f}', '\u{180f}'), ('\u{fe00}', '\u{fe0f}'), ('\u{e0100}', '\u{e01ef}')];
 
-/// Dashes (Pd), and letters that are written for one: minus signs, the hyphen bullet, and the sound mark of Japanese.
+/// Dashes (Pd), and letters used as a dash: minus signs, the hyphen bullet, and the sound mark of Japanese.
 const DASHES: [Range; 25] = [
     ('\u{2d}', '\u{2d}'),
     ('\u{2d7}', '\u{2d7}'),
@@ -112,7 +112,7 @@ const DOTS_AND_SLASHES: [char; 19] = [
     '\u{2219}', '\u{22c5}', '\u{29f8}', '\u{3002}', '\u{30fb}', '\u{fe19}', '\u{fe30}', '\u{ff61}', '\u{ff65}',
 ];
 
-/// The digit 0 of every script; nine others follow each (Nd).
+/// The digit 0 of every script (Nd); the digits 1 to 9 follow each.
 const ZEROS: [char; 66] = [
     '\u{30}',
     '\u{660}',
@@ -182,7 +182,7 @@ const ZEROS: [char; 66] = [
     '\u{1fbf0}',
 ];
 
-/// First and last letter, and the NFKC of the first one; those behind it follow in order.
+/// First and last letter, and the NFKC of the first letter; the other letters follow in order.
 const COMPATIBLE: [(char, char, char); 22] = [
     ('\u{b2}', '\u{b3}', '2'),
     ('\u{b9}', '\u{b9}', '1'),
@@ -208,7 +208,7 @@ const COMPATIBLE: [(char, char, char); 22] = [
     ('\u{ff01}', '\u{ff5e}', '!'),
 ];
 
-/// First and last letter that is a number, and the number of the first: circled, in parentheses, with a full stop.
+/// First and last letter of a run of numbers, and the first number: circled, in parentheses, with a full stop.
 const NUMBERS: [(char, char, u32); 5] = [
     ('\u{2460}', '\u{2473}', 1),
     ('\u{2474}', '\u{2487}', 1),
@@ -216,10 +216,10 @@ const NUMBERS: [(char, char, u32); 5] = [
     ('\u{3251}', '\u{325f}', 21),
     ('\u{32b1}', '\u{32bf}', 36),
 ];
-/// A digit with a full stop, and those with a comma behind it.
+/// A digit 0 with a full stop, then the digits with a comma.
 const DIGITS_WITH_MARK: Range = ('\u{1f100}', '\u{1f10a}');
 
-/// First and last capital letter, and how far behind the small one stands.
+/// First and last capital letter, and the distance to the small letters.
 const CAPITALS: [(char, char, u32); 8] = [
     ('\u{41}', '\u{5a}', 32),
     ('\u{c0}', '\u{d6}', 32),
@@ -230,17 +230,17 @@ const CAPITALS: [(char, char, u32); 8] = [
     ('\u{400}', '\u{40f}', 80),
     ('\u{410}', '\u{42f}', 32),
 ];
-/// Where a capital letter of Latin Extended-A has an even number, and its small one the next.
+/// Ranges of Latin Extended-A whose capital letters are even, each followed by its small letter.
 const EVEN_CAPITALS: [Range; 3] = [('\u{100}', '\u{12f}'), ('\u{132}', '\u{137}'), ('\u{14a}', '\u{177}')];
-/// And where an odd one.
+/// Ranges whose capital letters are odd.
 const ODD_CAPITALS: [Range; 2] = [('\u{139}', '\u{148}'), ('\u{179}', '\u{17e}')];
 
-/// Whether a letter is dropped before all others are looked at.
+/// Whether a letter is dropped before every other step.
 pub(super) fn is_ignorable(letter: char) -> bool {
     !letter.is_ascii() && within(&IGNORABLE, letter)
 }
 
-/// Whether a letter is not seen, or turns the direction of the text (Cf): those above without variation selectors.
+/// Whether a letter is invisible or changes the direction of the text (Cf): ignorable letters without variation selectors.
 pub(crate) fn is_format(letter: char) -> bool {
     is_ignorable(letter) && !within(&VARIATION_SELECTORS, letter)
 }
@@ -259,7 +259,7 @@ pub(super) fn digit(letter: char) -> Option<u32> {
     if letter.is_ascii() { letter.to_digit(10) } else { ZEROS.iter().find_map(behind) }
 }
 
-/// Puts a letter down as the plain ones that it is compatible with.
+/// Appends the plain letters to which a letter is compatible.
 pub(super) fn push_plain(letter: char, plain: &mut Vec<char>) {
     if letter.is_ascii() {
         return plain.push(letter);
@@ -273,7 +273,7 @@ pub(super) fn push_plain(letter: char, plain: &mut Vec<char>) {
     }
 }
 
-/// The number that a letter is.
+/// The number of a letter.
 fn number(letter: char) -> Option<u32> {
     if within(&[DIGITS_WITH_MARK], letter) {
         return Some((u32::from(letter) - u32::from(DIGITS_WITH_MARK.0)).saturating_sub(1));
@@ -282,7 +282,7 @@ fn number(letter: char) -> Option<u32> {
     run.map(|(first, _, number)| number + u32::from(letter) - u32::from(*first)).or_else(|| digit(letter))
 }
 
-/// The small letter of a capital one, in the scripts of addresses; any other letter as it is.
+/// The small letter of a capital letter, in the scripts of addresses; every other letter unchanged.
 pub(super) fn lower(letter: char) -> char {
     let run = CAPITALS.iter().find(|(first, last, _)| (*first..=*last).contains(&letter));
     let even = u32::from(letter) & 1 == 0;

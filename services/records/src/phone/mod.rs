@@ -1,7 +1,7 @@
-//! Phones: the forms in which they are compared (spec 9, OURS), and texts that are no phone any more.
+//! Phones: the forms for comparison (spec 9, OURS), and the check for texts that have lost their number.
 //!
-//! The form belongs to the rules version: versions 1 and 2 have the first one, version 3 the canonical one of spec 9. Never changes a phone that
-//! is stored: records keep phones as given. Called by the verbs, by the index and by look-ups.
+//! The form belongs to the rules version: versions 1 and 2 have the first form, version 3 the canonical form of spec 9. Never
+//! changes a stored phone: records keep phones as given. Called by the verbs, by the index and by look-ups.
 
 mod canonical;
 mod letters;
@@ -11,13 +11,13 @@ pub(crate) use canonical::{check, is_address};
 pub(crate) use letters::is_format;
 use outbound::RULES_WITH_PHONE_FORM;
 
-/// The form of rules versions 1 and 2: spaces, dots, dashes, slashes and parentheses dropped, a leading `00` is `+`.
+/// The form of rules versions 1 and 2: drops spaces, dots, dashes, slashes and parentheses; a leading `00` becomes `+`.
 pub fn first_phone_form(given: &str) -> String {
     let kept = given.chars().filter(|letter| !letter.is_whitespace() && !".-/()".contains(*letter));
     international(kept.collect())
 }
 
-/// A leading `00` is `+`.
+/// A leading `00` becomes `+`.
 fn international(phone: String) -> String {
     match phone.strip_prefix("00") {
         Some(rest) => format!("+{rest}"),
@@ -25,10 +25,10 @@ fn international(phone: String) -> String {
     }
 }
 
-/// Whether a text can be the number of a phone, or an address.
+/// Whether a text can be a phone number or an address.
 ///
 /// # Errors
-/// Why not, to follow the text in a sentence.
+/// The reason, as a text that follows the number in a sentence.
 pub fn check_number(given: &str) -> Result<(), &'static str> {
     const OF_A_NUMBER: i64 = 0;
     check(given, OF_A_NUMBER)
@@ -39,7 +39,8 @@ pub fn phone_form(version: u32, given: &str) -> String {
     if version < RULES_WITH_PHONE_FORM { first_phone_form(given) } else { canonical_phone(given) }
 }
 
-/// The forms under which a phone may stand in the state, the version's own first: also the first form, until all rows are rewritten.
+/// The forms under which the state may have a phone, the version's own form first; until all rows are rewritten, the first form
+/// too.
 pub(crate) fn forms_to_ask(version: u32, rewritten: bool, given: &str) -> Vec<String> {
     let mut forms = vec![phone_form(version, given)];
     if version >= RULES_WITH_PHONE_FORM && !rewritten {

@@ -18,7 +18,7 @@ use crate::{
     zones,
 };
 
-/// What is to be added, checked.
+/// The checked addition.
 struct Plan {
     dbid: u32,
     list: ListRow,
@@ -49,7 +49,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     Ok(Plan { dbid, list: Arc::unwrap_or_clone(list), record, values })
 }
 
-/// From rules version 3 on a text that is no number any more is refused (spec 9).
+/// Refuses a text that has lost its number, from rules version 3 on (spec 9).
 fn check_phone<V: View>(record: &RecordRow, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
     if turn.version < RULES_WITH_PHONE_FORM {
         return Ok(());
@@ -69,7 +69,7 @@ fn set_numbers(request: &Request, record: &mut RecordRow) -> Result<(), Refusal>
     Ok(())
 }
 
-/// A time in the past is taken: due at once (spec 9, Small print).
+/// A time in the past is accepted: the record is due at once (spec 9, Small print).
 fn set_zone_and_time(request: &Request, list: &ListRow, record: &mut RecordRow) -> Result<(), Refusal> {
     if let Some(name) = given::text(request, key::TZ_NAME, usize::MAX)? {
         record.tz_name = zones::canonical(&name).ok_or_else(|| bad_value(key::TZ_NAME, "is no known time zone"))?;
@@ -84,7 +84,7 @@ fn set_zone_and_time(request: &Request, list: &ListRow, record: &mut RecordRow) 
     Ok(())
 }
 
-/// An explicit type wins, a personal callback without an agent too (spec 9, Small print).
+/// An explicit type wins, even a personal callback without an agent (spec 9, Small print).
 fn set_type_and_status(request: &Request, record: &mut RecordRow) -> Result<(), Refusal> {
     let by_rule = match record.dial_sched_time {
         None => record_type::GENERAL,
@@ -124,7 +124,7 @@ fn check_do_not_call<V: View>(dbid: u32, record: &RecordRow, turn: &Turn<'_, '_,
     Err(Refusal::new(RefusalCode::DoNotCall, message).with(key::PHONE, Value::text(&record.contact_info)))
 }
 
-/// Whether the phone of a request that was applied then has been off the Do-Not-Call list ever since.
+/// Whether the phone of a request applied at `since_us` has been off the Do-Not-Call list since.
 pub(super) fn is_free_since<V: View>(request: &Request, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
     let list = target::list(request, turn.overlay).ok();
     let phone = given::text(request, key::PHONE, PHONE_LETTERS_MAX).ok().flatten();
@@ -157,7 +157,7 @@ fn acknowledge(request: &Request, handle: outbound::Handle, plan: &Plan, version
     done.ignored(&plan.values.ignored, version).done("AddRecordAcknowledge")
 }
 
-/// The known attributes that the request gave, with the values that they have now.
+/// The known attributes that the request gave, with their present values.
 fn what_was_set<'a>(request: &Request, list: &ListRow, record: &RecordRow) -> Vec<(&'a str, Value)> {
     let zone_name = zones::name_of(record, list);
     let date_time = record.dial_sched_time.map(|at| date_time::show(at, &zones::zone(zone_name)));

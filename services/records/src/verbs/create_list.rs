@@ -1,4 +1,4 @@
-//! CreateList: a new calling list. Asked for through the control API.
+//! CreateList: a new calling list. Requested through the control API.
 
 use outbound::{NewList, RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key};
 

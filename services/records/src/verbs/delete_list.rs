@@ -1,7 +1,7 @@
-//! DeleteList: a list is marked as being deleted. From then on its records answer as if there were none, and nothing is added to it;
-//! the rows go by DeleteRecords. Asked for through the control API.
+//! DeleteList: marks a list as being deleted. From then on, its records answer as not found, and the list takes no new records;
+//! DeleteRecords deletes the rows. Requested through the control API.
 //!
-//! Never touches a Do-Not-Call entry, not even one that holds for this list alone: a call that was stopped stays stopped.
+//! Never touches a Do-Not-Call entry, not even an entry of this list alone: a stopped call stays stopped.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ fn check<V: View>(identifier: &str, turn: &Turn<'_, '_, V>) -> Result<(u32, Arc<
     })
 }
 
-/// Whether the command is decided by rules that take something back.
+/// Refuses the command under a rules version without deletion.
 pub(super) fn check_version<V: View>(turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
     if turn.version >= RULES_WITH_UNDOING {
         return Ok(());
@@ -33,7 +33,7 @@ pub(super) fn check_version<V: View>(turn: &Turn<'_, '_, V>) -> Result<(), Refus
     Err(Refusal::new(RefusalCode::Unavailable, message))
 }
 
-/// A list that is being deleted already goes on being deleted.
+/// A repeat on a list in deletion changes nothing.
 fn apply<V: View>(dbid: u32, list: Arc<ListRow>, turn: &mut Turn<'_, '_, V>) {
     if list.deleting {
         return;

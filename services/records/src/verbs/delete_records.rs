@@ -1,7 +1,7 @@
-//! DeleteRecords: the next records of a list that is being deleted go, then the memory of its imports, then the list itself. The
-//! state names the rest, so a command that comes once more goes on. Asked for by the primary itself.
+//! DeleteRecords: deletes the next records of a list in deletion, then the memory of its imports, then the list itself. The state
+//! holds the progress, so a repeated command continues. Requested by the primary itself.
 //!
-//! Never changes a list that is not being deleted. Handles, record ids and DBIDs are never given again.
+//! Never changes a list outside deletion. Handles, record ids and DBIDs are never reused.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(crate) fn decide<V: View>(asked: DeleteRecords, turn: &mut Turn<'_, '_, V>) 
     Ok(Reply::done("RecordsDeleted", vec![("done".to_owned(), Value::Int(done.into()))]))
 }
 
-/// The list; none: nothing is left of it.
+/// The list; none: already deleted.
 fn check<V: View>(asked: DeleteRecords, turn: &Turn<'_, '_, V>) -> Result<Option<Arc<ListRow>>, Refusal> {
     check_version(turn)?;
     if !(1..=DELETED_ROWS_MAX).contains(&asked.rows_max) {
@@ -40,7 +40,7 @@ fn check<V: View>(asked: DeleteRecords, turn: &Turn<'_, '_, V>) -> Result<Option
     Ok(list)
 }
 
-/// Whether nothing is left.
+/// Deletes the next rows; true: the list is gone.
 fn apply<V: View>(asked: DeleteRecords, mut list: ListRow, turn: &mut Turn<'_, '_, V>) -> bool {
     let deleted = delete_records(asked, &mut list, turn);
     let room = asked.rows_max - deleted;
@@ -54,7 +54,8 @@ fn apply<V: View>(asked: DeleteRecords, mut list: ListRow, turn: &mut Turn<'_, '
     false
 }
 
-/// The number of records that went. Goes on where the last command ended: an engine passes over every key that it has deleted.
+/// Deletes the next records; answers their count. Continues after the last command's end: a read from the beginning would pass
+/// over the tombstones of all deleted keys.
 fn delete_records<V: View>(asked: DeleteRecords, list: &mut ListRow, turn: &mut Turn<'_, '_, V>) -> u32 {
     let from = Key::RecordById { list: asked.list, record_id: list.deleted_below }.encode().into_vec();
     let bound = Bound { table: Table::RecordById, from, prefix: list_prefix(asked.list) };
@@ -78,7 +79,7 @@ fn delete_record<V: View>(handle: Handle, list: &mut ListRow, turn: &mut Turn<'_
     }
 }
 
-/// The number of batches that are forgotten.
+/// Forgets import batches; answers their count.
 fn forget_imports<V: View>(list: u32, rows_max: u32, turn: &mut Turn<'_, '_, V>) -> u32 {
     let mut forgotten = 0;
     let prefix = list_prefix(list);

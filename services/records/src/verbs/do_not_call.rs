@@ -1,5 +1,5 @@
-//! DoNotCall on a record: its phone goes on the Do-Not-Call list, and the record is marked, whatever its state; with
-//! AllChain, which is the default, the other records of its chain too (spec 5; spec 9, Do-Not-Call).
+//! DoNotCall on a record: enters its phone on the Do-Not-Call list and marks the record in any state; with AllChain, the default,
+//! also the other records of its chain (spec 5; spec 9, Do-Not-Call).
 
 use outbound::{Handle, RULES_WITH_BODY_CHECKS, Refusal, Reply, Request, key};
 
@@ -16,14 +16,14 @@ use crate::{
     view::View,
 };
 
-/// What is to be entered and marked, checked.
+/// The checked entry and marks.
 struct Plan {
     target: Target,
     others: Vec<(Handle, RecordRow)>,
     scope: DncScope,
-    /// The message of the entry; none: the request gives none.
+    /// The message of the request, if given.
     message: Option<String>,
-    /// Keys that were ignored.
+    /// The ignored keys.
     ignored: Vec<String>,
 }
 
@@ -47,12 +47,12 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     Ok(Plan { target, others, scope, message, ignored })
 }
 
-/// Told from rules version 3 on.
+/// The ignored keys, reported from rules version 3 on.
 fn ignored(request: &Request, target: &Target, version: u32) -> Vec<String> {
     if version < RULES_WITH_BODY_CHECKS { Vec::new() } else { ignored_keys(request, &target.list, version) }
 }
 
-/// Taken from rules version 3 on (spec 8).
+/// The message, read from rules version 3 on (spec 8).
 fn message(request: &Request, version: u32) -> Result<Option<String>, Refusal> {
     if version < RULES_WITH_BODY_CHECKS { Ok(None) } else { given::text(request, key::MESSAGE, MESSAGE_LETTERS_MAX) }
 }
@@ -65,7 +65,7 @@ fn scope_of<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<DncSco
     })
 }
 
-/// Whether the entry stands as a request, once applied, has made or found it, and was not taken back meanwhile.
+/// Whether the entry of a request applied at `since_us` still exists with the same message, and was never taken back since.
 pub(super) fn stands_since<V: View>(request: &Request, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
     let target = target::record(request, turn.overlay, || turn.version).ok();
     let Some((target, scope)) = target.zip(scope_of(request, turn).ok()) else { return false };

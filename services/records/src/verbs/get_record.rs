@@ -1,4 +1,4 @@
-//! `GET /records/<handle>`: every attribute that the record has (spec 9, Small print). Only reads.
+//! `GET /records/<handle>`: every attribute of the record (spec 9, Small print). Only reads.
 
 use outbound::{Refusal, Reply, Request, Value, key};
 
@@ -53,7 +53,7 @@ fn non_empty(text: &str) -> Option<Value> {
     (!text.is_empty()).then(|| Value::text(text))
 }
 
-/// A read has no stamp: the state's own time decides between summer and winter.
+/// The time for a read, which has no stamp: the state's last stamp selects summer or winter time.
 fn state_time_s(view: &impl View) -> i64 {
     i64::try_from(lookup::meta(view).last_stamp_us / 1_000_000).unwrap_or_default()
 }

@@ -1,8 +1,8 @@
-//! ImportBatch: rows of a file become records of a list. Asked for through the control API.
+//! ImportBatch: rows of a file become records of a list. Requested through the control API.
 //!
-//! A batch is known by (list, import id, its rows) for ever and applied once, so that an import that is sent again over
-//! a failover, or started again tomorrow, adds nothing twice even where its rows name no record_id. A row that cannot
-//! be taken is rejected by itself; a header that cannot is refused with the whole batch.
+//! The state remembers an applied batch by (list, import id, its rows) for ever: an import retried over a failover, or restarted
+//! tomorrow, adds no record twice, even without a record_id in its rows. A bad row is rejected alone; a bad header refuses the
+//! whole batch.
 
 use std::sync::Arc;
 
@@ -26,27 +26,27 @@ use crate::{
 /// Bytes of an import id.
 const IMPORT_ID_BYTES_MAX: usize = 64;
 
-/// Where the cells of a column go.
+/// The destination of a column's cells.
 enum Place {
     Column(&'static Column),
     /// Position in the list's fields.
     Field(usize),
-    /// `handle`: given anew.
+    /// `handle`: the import assigns new handles.
     Nowhere,
 }
 
-/// A batch whose header is checked.
+/// A batch with a checked header.
 struct Plan {
     dbid: u32,
-    /// With the fields that the header adds.
+    /// The list with the fields that the header adds.
     list: ListRow,
     places: Vec<Place>,
     last_row: u64,
-    /// Rows that another cut of the same import has brought already: first and last.
+    /// Rows that a differently cut batch of the same import has already added: first and last.
     taken: Vec<(u64, u64)>,
 }
 
-/// What became of a row.
+/// The outcome of a row.
 enum Taken {
     Added { made_ready: bool, no_call: bool },
     Duplicate,
@@ -111,7 +111,7 @@ fn check<V: View>(
     Ok(Plan { dbid, list, places, last_row, taken })
 }
 
-/// Where a column's cells go; one that the list does not know becomes a user-defined field.
+/// The destination of a column's cells; an unknown column becomes a user-defined field.
 fn place<V: View>(name: &str, list: &mut ListRow, turn: &Turn<'_, '_, V>) -> Result<Place, Refusal> {
     if let Some(column) = columns::named(list, name, turn.version) {
         return Ok(Place::Column(column));
@@ -134,8 +134,8 @@ fn place<V: View>(name: &str, list: &mut ListRow, turn: &Turn<'_, '_, V>) -> Res
     Ok(Place::Field(list.fields.len() - 1))
 }
 
-/// The batches of this import that share rows with this one: same file, cut in another way. None has more than
-/// `import_rows_max` rows, so none that ends further behind reaches this one.
+/// The batches of this import that share rows with this batch: the same file, cut in another way. No batch has more than
+/// `import_rows_max` rows, so a batch that ends further behind never reaches this batch.
 fn taken_rows<V: View>(batch: &ImportBatch, list: u32, last_row: u64, turn: &Turn<'_, '_, V>) -> Vec<(u64, u64)> {
     let import_id = batch.import_id.clone();
     let from = Key::ImportBatch { list, import_id, last_row: batch.first_row, first_row: 0 }.encode().into_vec();
@@ -172,7 +172,7 @@ fn apply<V: View>(batch: &ImportBatch, mut plan: Plan, turn: &mut Turn<'_, '_, V
     imported
 }
 
-/// Takes one row, or says why not.
+/// Adds the record of a row, or answers the reason for its rejection.
 fn take<V: View>(cells: &[String], plan: &mut Plan, turn: &mut Turn<'_, '_, V>) -> Result<Taken, String> {
     let mut draft = read(cells, plan)?;
     check_phone(&draft.record, turn)?;
@@ -192,7 +192,7 @@ fn take<V: View>(cells: &[String], plan: &mut Plan, turn: &mut Turn<'_, '_, V>) 
     Ok(Taken::Added { made_ready, no_call })
 }
 
-/// Whether Do-Not-Call stops calls to the phone of a row: no export is to offer its record for dialling.
+/// Whether Do-Not-Call stops calls to the phone of a row: exports must not offer such a record for dialling.
 fn is_stopped<V: View>(draft: &Draft, list: u32, turn: &Turn<'_, '_, V>) -> bool {
     turn.version >= RULES_WITH_NO_CALL_IMPORTS && dnc::stops(list, &draft.record.contact_info, turn)
 }
@@ -217,7 +217,7 @@ fn read(cells: &[String], plan: &Plan) -> Result<Draft, String> {
     Ok(draft)
 }
 
-/// From rules version 3 on a text that is no number any more is rejected (spec 9).
+/// Rejects a text that has lost its number, from rules version 3 on (spec 9).
 fn check_phone<V: View>(record: &RecordRow, turn: &Turn<'_, '_, V>) -> Result<(), String> {
     let RecordRow { contact_info, contact_info_type, .. } = record;
     if turn.version < RULES_WITH_PHONE_FORM {
@@ -233,7 +233,7 @@ fn read_field(at: usize, cell: &str, list: &ListRow, record: &mut RecordRow) -> 
     Ok(())
 }
 
-/// The record with its ids: those of the row, else the list's next; a chain without a position goes on at its end.
+/// The record with its ids: those of the row, else the list's next; a row without a chain position extends its chain.
 fn give_ids<V: View>(draft: Draft, plan: &Plan, turn: &Turn<'_, '_, V>) -> Result<RecordRow, String> {
     let record_id = draft.record_id.unwrap_or(plan.list.next_record_id);
     let chain_id = draft.chain_id.unwrap_or(plan.list.next_chain_id);

@@ -1,5 +1,5 @@
-//! What can be asked: one file a verb, each with `decide`, and under it `check` (reads, refuses), `apply` (writes, cannot
-//! refuse) and `acknowledge`, in this order. Another verb is another file, and a line in `decide` or `read`.
+//! The verbs: one file a verb, each with `decide`, then `check` (reads, refuses), `apply` (writes, cannot refuse) and
+//! `acknowledge`, in this order. A new verb needs a file, and a line in `decide` or `read`.
 
 pub(crate) mod create_list;
 pub(crate) mod delete_list;
@@ -33,8 +33,8 @@ pub(crate) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> 
     }
 }
 
-/// Whether the Do-Not-Call entry of a request's phone has changed since the request was applied: another one stands than it has left
-/// behind, or one was taken back meanwhile.
+/// Whether the Do-Not-Call entry of a request's phone has changed since the request was applied: a different entry exists, or an
+/// entry was taken back since.
 pub(crate) fn entry_has_changed<V: View>(request: &Request, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
     match request.verb {
         Verb::AddRecord => !add_record::is_free_since(request, since_us, turn),

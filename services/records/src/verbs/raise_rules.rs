@@ -1,7 +1,7 @@
-//! RaiseRules: the group decides by a higher rules version from now on, and never by a lower one again. The first raise makes the
-//! settings: what the proposing node's file names, and defaults.
+//! RaiseRules: raises the group to a higher rules version, which never falls again. The first raise makes the settings from the
+//! proposing node's file and defaults.
 //!
-//! Commands of a lower version that stand behind it in the log are decided as they were stamped.
+//! Commands of a lower version behind the raise in the log are decided as stamped.
 
 use outbound::{RULES_FIRST, RaiseRules, Refusal, RefusalCode, Reply, Value};
 

@@ -1,6 +1,6 @@
-//! RecordProcessed: an open record is finalised, and the other open records of its chain with it (spec 5; spec 9, Life of a record).
+//! RecordProcessed: finalises an open record and the other open records of its chain (spec 5; spec 9, Life of a record).
 //!
-//! A record with a reschedule pending will become Ready again here instead, once RecordReschedule exists.
+//! Once RecordReschedule exists, a record with a pending reschedule will become Ready here instead.
 
 use outbound::{Handle, RULES_WITH_BODY_CHECKS, Refusal, Reply, Request, key, record_status};
 
@@ -15,7 +15,7 @@ use crate::{
     view::View,
 };
 
-/// The records as they are to be, checked.
+/// The checked records with their new values.
 struct Plan {
     target: Target,
     others: Vec<(Handle, RecordRow)>,
@@ -48,7 +48,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     Ok(Plan { target, others, values })
 }
 
-/// Taken from rules version 3 on.
+/// The attempts, read from rules version 3 on.
 fn attempts(request: &Request, version: u32) -> Result<Option<i64>, Refusal> {
     if version < RULES_WITH_BODY_CHECKS { Ok(None) } else { given::int(request, key::ATTEMPTS, 0, INT_MAX) }
 }

@@ -1,6 +1,6 @@
-//! RemoveDoNotCall: a Do-Not-Call entry that was made by mistake is taken back. Asked for through the control API.
+//! RemoveDoNotCall: takes back a Do-Not-Call entry made by mistake. Requested through the control API.
 //!
-//! Never changes a record: those that were marked meanwhile stay as they are.
+//! Never changes a record: records marked by the entry stay marked.
 
 use outbound::{Refusal, RefusalCode, RemoveDoNotCall, Reply, RequestId, Value, key};
 
@@ -14,7 +14,7 @@ use crate::{
     view::View,
 };
 
-/// The reply, and the marks by which the replay window knows that the entry has changed.
+/// The reply, and the marks that tell the replay window of the entry's change.
 pub(crate) fn decide<V: View>(
     id: RequestId,
     asked: &RemoveDoNotCall,
@@ -28,12 +28,12 @@ pub(crate) fn decide<V: View>(
     Ok((acknowledge(&asked.phone, !marks.is_empty()), marks))
 }
 
-/// A text that is no number has an entry where a record of another type has it; without one the text is a mistake.
+/// Refuses a text that is no number and has no entry; only an entry from a record of another type may have such a text.
 fn check_number(phone: &str) -> Result<(), Refusal> {
     phone::check_number(phone).map_err(|why| Refusal::new(RefusalCode::BadValue, format!("The phone {phone:?} {why}")))
 }
 
-/// Whose entry is meant.
+/// The scope of the entry.
 fn check<V: View>(asked: &RemoveDoNotCall, turn: &Turn<'_, '_, V>) -> Result<DncScope, Refusal> {
     check_version(turn)?;
     if asked.phone.trim().is_empty() || asked.phone.chars().count() > PHONE_LETTERS_MAX {
@@ -48,7 +48,7 @@ fn check<V: View>(asked: &RemoveDoNotCall, turn: &Turn<'_, '_, V>) -> Result<Dnc
         let message = format!("There is no calling list {:?}", asked.list);
         Refusal::new(RefusalCode::ListNotFound, message).with(key::CALLING_LIST, Value::text(&asked.list))
     };
-    // entries outlive their list, whose DBID then names them
+    // an entry outlives its list: the DBID still names its scope
     let dbid = known.or_else(|| asked.list.parse().ok()).ok_or_else(unknown)?;
     Ok(DncScope::List(dbid))
 }

@@ -1,5 +1,5 @@
-//! RewritePhones: the next rows are brought to the phone form of rules version 3, Do-Not-Call entries first, records behind them. The state
-//! says which rows are next, so a command that comes once more goes on. Asked for by the primary itself.
+//! RewritePhones: rewrites the next rows to the phone form of rules version 3, Do-Not-Call entries first, then records. The state
+//! holds the progress, so a repeated command continues. Requested by the primary itself.
 //!
 //! Never changes a record: its index entry moves, and its phone stays as given.
 
@@ -21,7 +21,7 @@ pub(crate) fn decide<V: View>(asked: RewritePhones, turn: &mut Turn<'_, '_, V>) 
     Ok(reply)
 }
 
-/// How far the rows are.
+/// The progress so far.
 fn check<V: View>(asked: RewritePhones, turn: &Turn<'_, '_, V>) -> Result<PhonesRow, Refusal> {
     if turn.version < RULES_WITH_PHONE_FORM {
         let message = format!("Phones are not rewritten under rules version {}", turn.version);

@@ -1,4 +1,4 @@
-//! RoleChange: a node became primary and says so; the newest are kept for whoever asks later. Once a term.
+//! RoleChange: a new primary records its role, once a term. The state keeps the newest changes for the control API.
 
 use outbound::{Reply, RoleChange};
 
@@ -36,7 +36,7 @@ fn forget_oldest<V: View>(turn: &mut Turn<'_, '_, V>) {
     }
 }
 
-/// At most so many bytes, cut between characters.
+/// The text, cut between characters to at most `bytes_max` bytes.
 fn shortened(text: &str, bytes_max: usize) -> String {
     text[..text.floor_char_boundary(bytes_max)].to_owned()
 }

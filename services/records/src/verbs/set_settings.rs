@@ -1,4 +1,4 @@
-//! SetSettings: options of the rules are set, all or none. Asked for through the control API, from rules version 2 on.
+//! SetSettings: sets options of the rules, all or none. Requested through the control API, from rules version 2 on.
 
 use outbound::{Refusal, RefusalCode, Reply, Setting, Value};
 
@@ -24,13 +24,13 @@ fn apply<V: View>(before: &[Setting], settings: Settings, turn: &mut Turn<'_, '_
     turn.overlay.put_settings(settings);
 }
 
-/// Every option that changes, twice: with its value before and with the one now.
+/// Every changed option twice: with its old value and with its new value.
 fn acknowledge(before: &[Setting], settings: &Settings) -> Reply {
     let pairs = changed(before, settings).flat_map(|(old, new)| [old, new]);
     Reply::done("SettingsSet", pairs.map(|one| (one.key.clone(), Value::text(&one.value))).collect())
 }
 
-/// Tells of every option whose value is another one now.
+/// Adds an event for every option with a new value.
 pub(super) fn tell_changes(before: &[Setting], settings: &Settings, events: &mut Vec<Event>) {
     events.extend(changed(before, settings).map(|(old, new)| Event::SettingChanged {
         key: new.key.clone(),

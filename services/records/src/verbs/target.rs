@@ -1,4 +1,4 @@
-//! What a request is about: the record or list that its path names, and whether the body agrees.
+//! The target of a request: the record or list that its path names, checked against its body.
 //!
 //! Never writes. Called by the verbs.
 
@@ -16,14 +16,14 @@ use crate::{
     view::View,
 };
 
-/// A record that a request is about.
+/// The record that a request names.
 pub(crate) struct Target {
     pub(crate) handle: Handle,
     pub(crate) record: RecordRow,
     pub(crate) list: Arc<ListRow>,
 }
 
-/// The record that the path names, in any state. `version`: the rules version that decides, asked where the body names a phone.
+/// The record that the path names, in any state. `version`: the rules version that decides, read only if the body has a phone.
 pub(crate) fn record(request: &Request, view: &impl View, version: impl FnOnce() -> u32) -> Result<Target, Refusal> {
     let Resource::Record(handle) = request.resource else {
         return Err(wrong_resource(request));
@@ -39,7 +39,7 @@ pub(crate) fn record(request: &Request, view: &impl View, version: impl FnOnce()
     Ok(Target { handle, record, list })
 }
 
-/// The record that the path names, if it is open (spec 9, Life of a record), and the body names no other list.
+/// The open record that the path names (spec 9, Life of a record); refused if the body names another list.
 pub(crate) fn open_record<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Target, Refusal> {
     let target = record(request, turn.overlay, || turn.version)?;
     check_form(request, &target.list, turn.version)?;
@@ -62,7 +62,7 @@ pub(crate) fn list(request: &Request, view: &impl View) -> Result<(u32, Arc<List
     Ok((dbid, list))
 }
 
-/// The list of an identifier, unless it is being deleted.
+/// The list of an identifier; an unknown list and a list in deletion are refused.
 pub(crate) fn find_list(view: &impl View, identifier: &str) -> Result<(u32, Arc<ListRow>), Refusal> {
     let about = |code, message| Refusal::new(code, message).with(key::CALLING_LIST, Value::text(identifier));
     match lookup::find_list(view, identifier) {
@@ -79,7 +79,7 @@ pub(crate) fn is_open(record: &RecordRow) -> bool {
     matches!(record.record_status, record_status::READY | record_status::RETRIEVED)
 }
 
-/// The other records of a target's chain that a change would touch, refused if these and the target are too many.
+/// The other records of the target's chain that a change touches; refused if target and others exceed the limit.
 pub(crate) fn others_of_chain<V: View>(
     target: &Target,
     turn: &Turn<'_, '_, V>,
@@ -110,7 +110,7 @@ pub(crate) fn set_user_values(list: &ListRow, record: &mut RecordRow, values: &U
     }
 }
 
-/// Tells of the keys of a request that belong to no field.
+/// Adds an event for every ignored key of a request.
 pub(crate) fn tell_ignored(list: &ListRow, ignored: Vec<String>, events: &mut Vec<Event>) {
     events.extend(ignored.into_iter().map(|key| Event::KeyIgnored { list: list.name.clone(), key }));
 }
@@ -125,7 +125,7 @@ fn wrong_resource(request: &Request) -> Refusal {
     Refusal::new(RefusalCode::BadRequestName, format!("{verb} is not a request on {word}"))
 }
 
-/// The list in the body is ignored if it is the one meant, and refused if it is another (spec 5).
+/// Refuses a body that names another list than the path; a body with the same list is fine (spec 5).
 fn check_list(request: &Request, dbid: u32, list: &ListRow) -> Result<(), Refusal> {
     let name = given::text(request, key::CALLING_LIST, usize::MAX)?;
     if name.is_some_and(|name| name != list.name && name != dbid.to_string()) {

@@ -1,4 +1,4 @@
-//! UpdateCallCompletionStats: sets call result, attempts and user fields of an open record, which stays as it is
+//! UpdateCallCompletionStats: sets call result, attempts and user fields of an open record, which stays open
 //! (spec 5; spec 9, Life of a record).
 
 use outbound::{Refusal, Reply, Request, key};
@@ -13,7 +13,7 @@ use crate::{
     view::View,
 };
 
-/// The record as it is to be, checked.
+/// The checked record with its new values.
 struct Plan {
     target: Target,
     values: UserValues,

@@ -1,5 +1,5 @@
-//! A state in a map, with the clock and the ids that a primary would stamp; after every command it checks that the
-//! rows agree with each other. Used by the tests of this crate.
+//! A state in a map, with the clock and the ids of a primary. After every command the world checks that its rows agree with each
+//! other. Used by the tests of this crate.
 
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test uses a part; a test may unwrap
 
@@ -53,14 +53,14 @@ impl World {
         self.ask_as(id, body)
     }
 
-    /// An id as nodes give it under the rules version of the moment: each start has a token of its own.
+    /// An id as from a node under the present rules version: each start has a token of its own.
     pub fn id(&self, node: u32, incarnation: u64, counter: u64) -> RequestId {
         let token =
             if self.version < RULES_WITH_SETTINGS { 0 } else { u128::from(incarnation) << 100 | u128::from(node) };
         RequestId { node, incarnation, token, counter }
     }
 
-    /// The rules version goes up.
+    /// Raises the rules version.
     pub fn raise(&mut self, to: u32, settings: Vec<Setting>) -> Reply {
         let reply = self.ask(Body::RaiseRules(RaiseRules { to, settings, release: "0.1.0".into() }));
         self.version = to;
@@ -80,7 +80,7 @@ impl World {
         Command::new(self.version.max(body.rules_min()), id, self.now_us, Origin::Http, body)
     }
 
-    /// Applies what was decided, and checks the state.
+    /// Applies a decision, and checks the state.
     pub fn take(&mut self, replies: &[Reply], changes: Changes, events: Vec<Event>) {
         self.digest = self.digest.wrapping_add(digest_of_changes(CLUSTER_KEY, &changes));
         self.map.apply(&changes);
@@ -108,7 +108,7 @@ fn assert_only_memory_changed(changes: &Changes) {
     }
 }
 
-/// Every index agrees with the rows from which it follows, and every row comes back from its bytes.
+/// Checks that every index agrees with its rows, and that every row decodes to itself.
 pub fn check(map: &MapView) {
     for table in Table::ALL {
         for (key, row) in map.table(table) {
@@ -145,7 +145,7 @@ fn check_records(map: &MapView) {
     assert_eq!(stand.collect::<BTreeSet<_>>(), expected);
 }
 
-/// The form under which the index has a phone: until the rows are rewritten one of two, afterwards the canonical one.
+/// The form of a phone in the index: one of two until the rows are rewritten, then the canonical form.
 fn index_form(map: &MapView, handle: Handle, given: &str) -> String {
     let (first, canonical) = (first_phone_form(given), canonical_phone(given));
     let rewritten = records::meta(map).phones_are_rewritten();

@@ -1,9 +1,9 @@
-//! The layout of a backup file, and the check that bytes follow it.
+//! The layout of a backup file, and the check of bytes against that layout.
 //!
-//! A file: magic (8), format (4), then pieces. A piece: kind (1), sequence from 0 (8), length of the payload (4), payload, XXH3-64
-//! of all of the piece before it (8); numbers little-endian. The first piece is the head, the last one the trailer, which holds
-//! the XXH3-128 of every byte of the file before the trailer; nothing follows it. Between them stand frames: the length of a
-//! chunk of the state (4) and the chunk in LZ4. Nothing else knows the bytes.
+//! A file: magic (8), format (4), then pieces. A piece: kind (1), sequence from 0 (8), length of the payload (4), payload,
+//! XXH3-64 of the piece up to here (8); numbers little-endian. The first piece is the head. The last piece is the trailer, which
+//! holds the XXH3-128 of every byte of the file before the trailer. Pieces between them are frames: the length of a chunk of the
+//! state (4) and the chunk in LZ4. No other module knows these bytes.
 
 use prost::Message;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -14,7 +14,7 @@ const MAGIC: &[u8; 8] = b"ocsbckup";
 const PREAMBLE_BYTES: usize = 8 + 4;
 const PIECE_HEAD_BYTES: usize = 1 + 8 + 4;
 const CHECKSUM_BYTES: usize = 8;
-/// A payload that claims to be longer is damaged. A frame holds a chunk, and a chunk at most one row beyond its target.
+/// A longer payload is damaged: a frame holds one chunk, and a chunk exceeds its target by at most one row.
 const PAYLOAD_BYTES_MAX: usize = 256 << 20;
 
 const HEAD: u8 = 1;
@@ -50,7 +50,7 @@ struct HeadRow {
     rules: u32,
 }
 
-/// [`ArchiveTail`] in the file, with the checksum of what stands before it.
+/// [`ArchiveTail`] in the file, with the checksum of all bytes before the trailer.
 #[derive(Clone, PartialEq, Eq, Message)]
 struct TailRow {
     #[prost(bytes = "vec", tag = "1")]
@@ -113,7 +113,7 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Of a file of which nothing is written yet.
+    /// The writer of a new file.
     pub(super) fn new() -> Self {
         Self { sequence: 0, whole: Xxh3::new() }
     }
@@ -168,13 +168,13 @@ pub(super) fn unpacked(frame: &[u8]) -> Option<Vec<u8>> {
     (length <= PAYLOAD_BYTES_MAX).then(|| lz4_flex::block::decompress_size_prepended(frame).ok()).flatten()
 }
 
-/// Checks the bytes of a backup file as they come, in parts of any size: every piece's checksum and order, and at the end the
-/// checksum of the whole. Looks into no frame.
+/// Checks the bytes of a backup file in parts of any size: every piece's checksum and order, and at the end the checksum of the
+/// whole file. Frames stay unread.
 #[derive(Default)]
 pub struct Checker {
-    /// Bytes of a piece that is not whole yet.
+    /// Bytes of a piece that is still incomplete.
     open: Vec<u8>,
-    /// Where `open` stands in the file.
+    /// The position of `open` in the file.
     at: u64,
     sequence: u64,
     whole: Xxh3,
@@ -183,20 +183,20 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Of a file of which nothing has come yet.
+    /// The checker of a new file.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What the file says of itself, once that has come.
+    /// The head of the file, once read.
     pub fn head(&self) -> Option<&ArchiveHead> {
         self.head.as_ref()
     }
 
-    /// Checks the next bytes. `frame` gets the payload of every frame that is whole now, with its place in the file.
+    /// Checks the next bytes. `frame` gets the payload of every frame that these bytes complete, with its place in the file.
     ///
     /// # Errors
-    /// The bytes are not those of a backup file.
+    /// The bytes differ from those of a backup file.
     pub fn push(&mut self, bytes: &[u8], mut frame: impl FnMut(u64, &[u8])) -> Result<(), ArchiveError> {
         self.open.extend_from_slice(bytes);
         let open = std::mem::take(&mut self.open);
@@ -211,10 +211,10 @@ impl Checker {
         Ok(())
     }
 
-    /// The file has ended.
+    /// Ends the check at the end of the file.
     ///
     /// # Errors
-    /// [`ArchiveError::Cut`]: before its trailer.
+    /// [`ArchiveError::Cut`]: the file ends before its trailer.
     pub fn finish(self) -> Result<(ArchiveHead, ArchiveTail), ArchiveError> {
         let at = self.at + self.open.len() as u64;
         self.head.zip(self.tail).ok_or(ArchiveError::Cut { at })
@@ -229,7 +229,7 @@ impl Checker {
         if self.head.is_none() { PREAMBLE_BYTES } else { 0 }
     }
 
-    /// The length of the piece that begins here; none: it is not whole yet.
+    /// The length of the piece that begins here; none: the piece is still incomplete.
     fn length(&self, rest: &[u8]) -> Result<Option<usize>, ArchiveError> {
         if self.tail.is_some() && !rest.is_empty() {
             return self.damaged("something follows the trailer");
@@ -284,7 +284,7 @@ impl Checker {
     }
 }
 
-/// As far as there are bytes of it.
+/// Checks the bytes of the preamble that have arrived.
 fn check_preamble(rest: &[u8]) -> Result<(), ArchiveError> {
     let magic = rest.len().min(MAGIC.len());
     if rest[..magic] != MAGIC[..magic] {

@@ -1,11 +1,11 @@
-//! A state as the bytes of a backup file, from one consistent snapshot, while the store goes on being written.
+//! A state as the bytes of a backup file, from one consistent snapshot, beside further writes.
 //!
 //! Holds one chunk in memory. Called by `node`, on a thread that may block.
 
 use super::{ArchiveHead, ArchiveTail, format::Pieces};
 use crate::{Export, StateSnapshot, StoreError};
 
-/// The bytes of a backup file in parts, in order: the head, a frame a part, the trailer. Ends after the trailer, or after an error.
+/// The bytes of a backup file in parts, in order: the head, each frame, the trailer. Ends after the trailer, or after an error.
 pub struct ArchiveOut {
     head: ArchiveHead,
     tail: ArchiveTail,
@@ -14,7 +14,7 @@ pub struct ArchiveOut {
     stage: Stage,
 }
 
-/// What comes next.
+/// The next part of the file.
 enum Stage {
     Head,
     Frames,
@@ -22,7 +22,7 @@ enum Stage {
 }
 
 impl ArchiveOut {
-    /// The state of a snapshot. `about` says what the store does not know of it: the names, the epoch, the time, the release.
+    /// The state of a snapshot. `about` gives the facts that the store lacks: the names, the epoch, the time, the release.
     pub fn new(snapshot: &StateSnapshot, about: ArchiveHead) -> Self {
         let applied = snapshot.applied();
         let head = ArchiveHead {
@@ -37,7 +37,7 @@ impl ArchiveOut {
         Self { head, tail, export: snapshot.export(), pieces: Pieces::new(), stage: Stage::Head }
     }
 
-    /// What the file says of itself.
+    /// The head of the file.
     pub fn head(&self) -> &ArchiveHead {
         &self.head
     }

@@ -1,7 +1,7 @@
-//! A backup file as a state: what it says of itself, its chunks, and the check of every row, without a store.
+//! A backup file as a state: head, chunks, and the check of every row, without a store.
 //!
-//! A part of a file that is used before the trailer was read may be that of a file which turns out to be cut: a caller that
-//! changes anything reads the file to its end first ([`Archive::check`]). Called by `node` and `ocsctl`.
+//! Only the trailer proves that a file is whole: a caller that changes anything reads the file to its end first
+//! ([`Archive::check`]). Called by `node` and `ocsctl`.
 
 use std::{collections::VecDeque, io::Read};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{IngestError, Ingested, examine};
 
-/// Read at a time.
+/// Bytes of one read.
 const READ_BYTES: usize = 1 << 20;
 
 /// A backup file that is read from its beginning.
@@ -19,7 +19,7 @@ pub struct Archive<R> {
     from: R,
     checker: Checker,
     head: ArchiveHead,
-    /// Frames that were read and not given yet, each with its place in the file.
+    /// Frames read and not yet given to the caller, each with its place in the file.
     frames: VecDeque<(u64, Vec<u8>)>,
     read_bytes: u64,
     buffer: Vec<u8>,
@@ -30,7 +30,7 @@ impl<R: Read> Archive<R> {
     /// Reads up to the end of the head.
     ///
     /// # Errors
-    /// Not the beginning of a backup file that this release knows.
+    /// The bytes do not begin a backup file that this release knows.
     pub fn open(from: R) -> Result<Self, ArchiveError> {
         let mut archive = Self {
             from,
@@ -50,7 +50,7 @@ impl<R: Read> Archive<R> {
         Ok(archive)
     }
 
-    /// What the file says of itself.
+    /// The head of the file.
     pub fn head(&self) -> &ArchiveHead {
         &self.head
     }
@@ -60,7 +60,7 @@ impl<R: Read> Archive<R> {
         self.read_bytes
     }
 
-    /// Reads to the end and checks every checksum; looks into no row. `progress` hears the bytes read so far.
+    /// Reads to the end and checks every checksum; rows stay unread. `progress` gets the bytes read so far.
     ///
     /// # Errors
     /// The file is cut, damaged, or cannot be read.
@@ -76,7 +76,7 @@ impl<R: Read> Archive<R> {
         ArchiveChunks { archive: self, failed: false, tail: None }
     }
 
-    /// Reads some more; false: the file has ended.
+    /// Reads the next bytes; false: the file has ended.
     fn read(&mut self, keep: bool) -> Result<bool, ArchiveError> {
         if self.ended {
             return Ok(false);
@@ -107,7 +107,7 @@ pub struct ArchiveChunks<R> {
 }
 
 impl<R: Read> ArchiveChunks<R> {
-    /// What the file says at its end, once all chunks were given.
+    /// The trailer of the file, after the last chunk.
     pub fn tail(&self) -> Option<&ArchiveTail> {
         self.tail.as_ref()
     }
@@ -145,18 +145,18 @@ impl<R: Read> Iterator for ArchiveChunks<R> {
     }
 }
 
-/// A backup file that is whole, and whose rows are those of its digest.
+/// The facts of a whole backup file whose rows match its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// What it says of itself.
+    /// Its head.
     pub head: ArchiveHead,
-    /// What it says at its end.
+    /// Its trailer.
     pub tail: ArchiveTail,
     /// Its length.
     pub bytes: u64,
 }
 
-/// Reads a backup file to its end: recomputes every checksum, and the digest from every row. Needs no store. `progress` hears the
+/// Reads a backup file to its end: recomputes every checksum, and the digest from every row. Needs no store. `progress` gets the
 /// bytes read so far.
 ///
 /// # Errors
@@ -194,7 +194,7 @@ pub fn verify(from: impl Read, mut progress: impl FnMut(u64)) -> Result<Verified
     }
 }
 
-/// Whether head and trailer are those of the state.
+/// Checks that head and trailer match the state.
 fn agree(head: &ArchiveHead, found: &Ingested, tail: &ArchiveTail) -> Result<(), ArchiveError> {
     if (head.index, head.term, head.digest) != (found.applied.index, found.applied.term, found.digest) {
         return Err(ArchiveError::Contradiction("its head is that of another state"));

@@ -77,7 +77,7 @@ pub fn mark(index: u64) -> AppliedMark {
     AppliedMark { index, term: 3, conf_state: vec![8, 1, 8, 2] }
 }
 
-/// Goes on to `last`, one batch an index, on the store and on the map.
+/// Writes one batch an index up to `last`, to the store and to the map.
 pub fn write_up_to(store: &mut Store, map: &mut MapView, random: &mut Random, last: u64) {
     for index in store.applied().index + 1..=last {
         let changes = random_changes(random, &store.view());
@@ -94,7 +94,7 @@ pub fn assert_same_rows(view: &impl View, map: &MapView) {
     }
 }
 
-/// A request of a node is remembered, and those from `kept` ids ago on are forgotten as the rules do it: with their floor.
+/// Remembers a request of a node, and forgets older ids beyond the last `kept` as the rules do: by raising the floor.
 pub fn remember_and_forget(
     view: &impl View,
     random: &mut Random,

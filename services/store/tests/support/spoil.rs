@@ -1,5 +1,5 @@
-//! Changes a row on disk behind the store's back, as a disk would that gives back something else than was written. For tests
-//! alone; the store must be closed.
+//! Changes a row on disk behind the store's back, like a disk that returns other bytes than were written. Only for tests; the
+//! store must be closed.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! Messages that no release sends, those that every release sends, and those that contradict a log.
+//! Messages that no release sends, messages that every release sends, and messages that contradict a log.
 
 use ocs_proto::peer::{ConfState, SnapshotMark};
 

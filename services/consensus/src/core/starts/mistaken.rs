@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Starts {
-    /// The mistakes of a voter that looks at less than it knows.
+    /// The mistakes of a voter that compares only a part of its evidence.
     pub(super) fn mistaken(&self, from: RaftId, check: &StartCheck, checked: Result<(), Known>) -> Result<(), Known> {
         let known = self.evidence.of(from);
         let listed = known.start.is_none_or(|kept| check.starts.iter().any(|start| start.token[..] == kept.token));

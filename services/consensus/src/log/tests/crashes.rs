@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use super::*;
 use crate::log::{Keep, Unsynced};
 
-/// What must be there: acknowledged for certain, or with the batch that was under way when the power went.
+/// The log that a recovery must find: acknowledged for certain, or with the batch that was in flight when the power went.
 #[derive(Clone, Default, Debug)]
 struct Model {
     start: u64,
@@ -104,7 +104,7 @@ fn run(seed: u64) {
     }
 }
 
-/// The power goes, or the process alone; one of the models must be what is found.
+/// The power goes, or the process alone; the recovered log must equal one of the models.
 fn crash(draw: &mut StdRng, disk: &MemDisk, log: Log<MemDisk>, models: &[&Model], seed: u64) -> (Log<MemDisk>, Model) {
     drop(log);
     if draw.random_bool(0.3) {

@@ -92,7 +92,7 @@ fn a_later_batch_proves_corruption_where_the_mark_is_lost() {
     assert_corrupt(&disk, 1);
 }
 
-/// The power goes after an entry was acknowledged and before its mark is durable; then a bit of it flips.
+/// The power goes after an entry was acknowledged and before its mark is durable; then a bit of the entry flips.
 #[test]
 fn a_flipped_bit_of_the_last_batch_is_noticed_where_its_mark_is_lost() {
     let (disk, file, begin) = ten();
@@ -144,7 +144,7 @@ fn a_missing_mark_file_is_made_anew() {
 }
 
 /// One entry a batch until the second segment begins; its first entry is longer by a head record, so that its batches
-/// stand exactly where those of the first segment stand.
+/// stand exactly where the batches of the first segment stand.
 fn aligned(fitting: u64) -> (MemDisk, Log<MemDisk>) {
     let disk = MemDisk::new();
     let mut log = create(&disk);

@@ -1,4 +1,4 @@
-//! What an append, a compaction and a reset leave behind, on a disk that behaves; and what is refused.
+//! What an append, a compaction and a reset leave behind, on a disk that behaves; and the batches that the log refuses.
 
 use super::*;
 use crate::log::{Disk, File, FileDisk, Lack};

@@ -1,4 +1,4 @@
-//! Cores on disks and a network in memory, one thread: groups of data nodes 1 and 2 and witness 3. Called by the stories
+//! Cores on disks and a network in memory, one thread: clusters of data nodes 1 and 2 and witness 3. Called by the stories
 //! beside it.
 
 #![allow(dead_code)] // no story tells everything
@@ -18,7 +18,7 @@ pub(crate) const CLUSTER: [u8; 16] = [7; 16];
 pub(crate) const WITNESS: u16 = 3;
 /// The length of a tick.
 pub(crate) const TICK_MS: u64 = 50;
-/// Events until a group that works must be where it should be.
+/// Events within which a working cluster must reach the expected state.
 pub(crate) const EVENTS_MAX: usize = 60_000;
 /// Applied entries between two moments at which a state is made durable.
 pub(crate) const PERSIST_EVERY: u64 = 7;
@@ -48,15 +48,15 @@ pub(crate) struct World {
     pub(crate) wire: VecDeque<PeerFrame>,
     pub(crate) leaders: BTreeMap<u64, RaftId>,
     pub(crate) agreed: BTreeMap<u64, Bytes>,
-    /// The event before which somebody crashes, and who.
+    /// The event before which a node crashes, and the node.
     pub(crate) crash: Option<(usize, RaftId)>,
-    /// Whose disk does nothing.
+    /// The node whose disk does nothing.
     pub(crate) stuck: Option<RaftId>,
-    /// Whose disk hangs, and for how long by now, milliseconds.
+    /// The nodes whose disks hang, and the age of each stall, milliseconds.
     pub(crate) hung: BTreeMap<RaftId, u64>,
     pub(crate) events: usize,
     pub(crate) proposals: u64,
-    /// Questions that were settled, and where.
+    /// Settled questions, after the node that asked.
     pub(crate) answered: Vec<(RaftId, u64)>,
 }
 
@@ -125,7 +125,7 @@ impl World {
         Self { nodes, ..Self::default() }
     }
 
-    /// Deliver, write and apply what is there; tick where nothing is.
+    /// Delivers a frame, or writes and applies on every node; without such work every node ticks.
     pub(crate) fn event(&mut self) {
         self.events += 1;
         if let Some((at, who)) = self.crash
@@ -269,7 +269,7 @@ impl World {
         self.wire.retain(|frame| members::number(frame.messages[0].from) != number);
     }
 
-    /// Asks until it has a new id, and runs under it.
+    /// Asks for a new id until the leader gives one, and starts the node under that id.
     pub(crate) fn rejoin(&mut self, number: u16, token: u64) -> RaftId {
         let mut given = None;
         self.until("it is taken in", |world| {
@@ -286,7 +286,7 @@ impl World {
         id
     }
 
-    /// The new id votes, the old one is gone, everybody has the same.
+    /// Waits until the new id votes, the old id is gone, and both data nodes hold the same.
     pub(crate) fn settle(&mut self, id: RaftId) {
         self.until("the new id takes the old one's place", |world| {
             let joined = |node: &Node| {

@@ -109,8 +109,8 @@ impl GroupView {
         told.into_iter().map(line).collect()
     }
 
-    /// Whether a warning about another node stands elsewhere: that node does not answer here either, or says it itself, or what
-    /// the group survives names it.
+    /// Whether another line tells of the same node: the node does not answer here either, or has the same warning, or stands
+    /// in the line on survival.
     fn is_told(&self, warning: &str) -> bool {
         let silent =
             |node: &NodeView| node.said.is_none() && warning.starts_with(&format!("{} is unreachable", node.node));
@@ -205,7 +205,7 @@ fn last_backup(backups: &BackupsView) -> String {
     }
 }
 
-/// A role that nobody confirmed is said to be so; a witness never changes its role.
+/// The role, marked if unconfirmed; a witness never changes its role.
 fn shown_role(said: &Said) -> String {
     if !said.starting.is_empty() {
         return "starting".to_owned();

@@ -1,7 +1,7 @@
-//! The directory of a schedule's backups: names that sort by time, files that appear when they are whole, and the oldest that go.
+//! The directory of a schedule's backups: names sort by time, files appear once they are whole, retention removes the oldest.
 //!
-//! Never touches a file whose name is not of this pattern, nor one of another cluster. Called by `schedule`, on threads that may
-//! block.
+//! Never touches a file whose name is not of this pattern, nor a file of another cluster. Called by `schedule`, on threads that
+//! may block.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -21,14 +21,14 @@ const ENDING: &str = ".ocsbackup";
 const TIME_FORM: &str = "%Y%m%dT%H%M%SZ";
 const TIME_CHARS: usize = 16;
 
-/// Where the backups of a cluster stand.
+/// The directory and the file names of a cluster's backups.
 #[derive(Debug)]
 pub(super) struct Files {
     directory: PathBuf,
     cluster: [u8; 16],
-    /// What their names begin with.
+    /// Prefix of the names.
     begins: String,
-    /// Part of the names of unfinished ones, so that two nodes may share a directory.
+    /// Part of the names of unfinished files, so that two nodes may share a directory.
     node: String,
 }
 
@@ -39,7 +39,7 @@ impl Files {
         Self { directory: directory.to_owned(), cluster, begins, node: node.to_owned() }
     }
 
-    /// The newest backup of this cluster that is there.
+    /// The newest backup of this cluster in the directory.
     pub(super) fn newest(&self) -> Option<Made> {
         let all = self.all().ok()?;
         all.iter().rev().find_map(|name| {
@@ -49,7 +49,7 @@ impl Files {
         })
     }
 
-    /// Writes a backup under its name, durably; nothing stands there before.
+    /// Writes a backup under its name, durably; no file of that name exists before.
     pub(super) fn write(&self, stream: ArchiveStream) -> Result<Made, String> {
         self.prepare().map_err(self.failed())?;
         let name = self.name(&stream.head);
@@ -61,12 +61,12 @@ impl Files {
             Ok(Made { bytes, file, ..made(&head) })
         });
         if written.is_err() {
-            let _ = fs::remove_file(&part); // the next attempt does it otherwise
+            let _ = fs::remove_file(&part); // a left-over file is removed by the next attempt
         }
         written
     }
 
-    /// Removes the oldest beyond the number to be kept.
+    /// Removes the oldest files beyond the number to be kept.
     pub(super) fn retain(&self, keep: u32) -> Result<(), String> {
         let all = self.all().map_err(self.failed())?;
         let ours: Vec<PathBuf> =
@@ -79,7 +79,7 @@ impl Files {
         Ok(())
     }
 
-    /// The directory, without what an earlier attempt of this node left.
+    /// Makes the directory, and removes the unfinished files of this node's earlier attempts.
     fn prepare(&self) -> io::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
         let ending = format!("{ENDING}.{}.part", self.node);
@@ -108,7 +108,7 @@ impl Files {
         Ok(all)
     }
 
-    /// What a file says of itself, if it is a backup of this cluster.
+    /// The head of a file, if the file is a backup of this cluster.
     fn head(&self, file: &Path) -> Option<ArchiveHead> {
         let archive = Archive::open(BufReader::new(File::open(file).ok()?)).ok()?;
         Some(archive.head().clone()).filter(|head| head.cluster == self.cluster)
@@ -138,7 +138,7 @@ fn names(directory: &Path) -> io::Result<Vec<String>> {
     fs::read_dir(directory)?.map(name).collect()
 }
 
-/// Writes every part, durably; the length.
+/// Writes every part, durably; returns the length.
 fn write_part(part: &Path, mut stream: ArchiveStream) -> Result<u64, String> {
     let failed = |error: io::Error| format!("{}: {error}", part.display());
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).map_err(failed)?;
@@ -175,7 +175,7 @@ mod tests {
         Files::new(directory, "demo/1", CLUSTER, "a")
     }
 
-    /// Of an empty state, begun at this second; `parts`: so many of its parts come before the node stops.
+    /// A backup of an empty state, begun at this second; the node stops after `parts` parts.
     fn backup(cluster: [u8; 16], second: u64, parts: usize) -> ArchiveStream {
         let home = TempDir::new().unwrap();
         let config = StoreConfig { cache_bytes: 8 << 20, ..StoreConfig::new(cluster) };

@@ -1,4 +1,4 @@
-//! Who is let in, and that nobody who is not can disturb the others.
+//! The callers that are let in, and that no other caller can disturb them.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -29,12 +29,12 @@ fn guarded(ca: &Ca) -> Node {
     a.serve()
 }
 
-/// Another node's way to `node`, with whatever certificate.
+/// Another node's way to `node`, with any certificate.
 fn way_to(node: &Node, tls: Option<&TlsIdentity>, name: &str, raft_id: RaftId) -> Dialer {
     way_of([9; 16], node, tls, name, raft_id)
 }
 
-/// The same, of a start.
+/// The same, of a start with this token.
 fn way_of(start: [u8; 16], node: &Node, tls: Option<&TlsIdentity>, name: &str, raft_id: RaftId) -> Dialer {
     let own = PeerSelf { name: name.into(), raft_id, cluster: CLUSTER, epoch: 1, start };
     let address = node.peers.local_addr().to_string();
@@ -169,7 +169,7 @@ async fn a_configured_node_finds_its_place_however_many_silent_callers_there_are
     }
 }
 
-/// Speaks HTTP/2 and says nothing with it.
+/// Speaks HTTP/2 without sending a greeting.
 async fn greets_nobody(node: &Node) -> TcpStream {
     let mut stream = TcpStream::connect(node.peers.local_addr()).await.unwrap();
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
@@ -290,7 +290,7 @@ fn pair_in_epochs(theirs: u64) -> (Node, Node) {
     (a.serve(), b.serve())
 }
 
-/// Where a log begins, of a group that was formed or forced.
+/// The beginning of a log, of a group that was formed or forced.
 fn begun(voters: &[RaftId], epoch: u64) -> SnapshotMark {
     let conf_state = ConfState { voters: voters.to_vec(), epoch, single_copy: epoch > 1, ..ConfState::default() };
     SnapshotMark { index: 9, term: 4, conf_state: Some(conf_state) }
@@ -347,7 +347,7 @@ async fn of_two_processes_with_one_identity_the_first_is_heard_and_both_are_name
         frames.send(say(&original)).unwrap();
         a.frames.recv().await.unwrap();
         let mut client = dial::client(copy.dial().await.unwrap());
-        // The first one speaks until the second one was refused.
+        // The first process speaks until the second was refused.
         let refused = loop {
             frames.send(say(&original)).unwrap();
             a.frames.recv().await.unwrap();

@@ -1,4 +1,4 @@
-//! Nodes that record what comes to them, and a relay whose connections can be cut.
+//! Nodes that record all messages to them, and a relay whose connections can be cut.
 
 use std::{
     fs,
@@ -31,7 +31,7 @@ use crate::data_dir::DataIdentity;
 pub(super) const CLUSTER: [u8; 16] = [7; 16];
 const NAMES: [&str; 3] = ["a", "b", "w"];
 
-/// Writes down everything; answers forwarded requests while it has permits.
+/// Records everything; answers forwarded requests while permits are left.
 pub(super) struct Recorder {
     own: PeerSelf,
     peers: Vec<PeerAddress>,
@@ -40,7 +40,7 @@ pub(super) struct Recorder {
     lost: mpsc::UnboundedSender<(RaftId, bool)>,
     arrived: mpsc::UnboundedSender<(RaftId, Forwarded)>,
     pub(super) answers: Semaphore,
-    /// Where its log begins, if its version tells; and how often it was asked.
+    /// The beginning of the node's log, if its version tells; and how often peers asked for it.
     pub(super) log: std::sync::Mutex<Option<SnapshotMark>>,
     pub(super) proofs_asked: AtomicUsize,
 }
@@ -73,7 +73,7 @@ impl PeerHandler for Recorder {
         Ok(EpochProofReply { cluster, node, start: Some(start), membership, ..EpochProofReply::default() })
     }
 
-    /// As many chunks as the index says, then an error if it is odd.
+    /// As many chunks as the index says, then an error for an odd index.
     async fn state(&self, index_min: u64) -> Result<StateChunks, Status> {
         let chunk = |sequence| Ok(StateChunk { sequence, ..StateChunk::default() });
         let mut chunks: Vec<_> = (0..index_min).map(chunk).collect();
@@ -86,7 +86,7 @@ impl PeerHandler for Recorder {
     }
 }
 
-/// A node that has its port but does not answer yet.
+/// A node that holds its port but does not answer yet.
 pub(super) struct Bound {
     pub(super) bound: BoundPeers,
     pub(super) directory: Arc<DataDir>,
@@ -132,7 +132,7 @@ impl Bound {
         self.bound.local_addr().unwrap().to_string()
     }
 
-    /// Lets it know another node.
+    /// Makes another node known to this node.
     pub(super) fn knows(&mut self, number: u16, address: &str) {
         let name = NAMES[usize::from(number) - 1].to_owned();
         let peer = PeerAddress { name, raft_id: number.into(), address: address.into(), witness: number == 3 };
@@ -201,7 +201,7 @@ pub(super) async fn pair_over_relay() -> (Node, Node, Relay) {
     (a, b, relay)
 }
 
-/// Passes bytes on until it is cut.
+/// A relay that passes bytes on until cut.
 pub(super) struct Relay {
     pub(super) address: String,
     connections: std::sync::Mutex<CancellationToken>,
@@ -270,7 +270,7 @@ pub(super) fn message(from: RaftId, to: RaftId, index: u64) -> RaftMessage {
     RaftMessage { from, to, index, ..RaftMessage::default() }
 }
 
-/// A frame as consensus hands it over: it knows its term, not who it is.
+/// A frame as consensus hands it over: with its term, without its sender.
 pub(super) fn frame(term: u64, messages: Vec<RaftMessage>) -> PeerFrame {
     PeerFrame { head: Some(Head { term, ..Head::default() }), messages, ..PeerFrame::default() }
 }

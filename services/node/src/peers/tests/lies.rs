@@ -1,5 +1,5 @@
-//! Greetings, frames and requests for admission that no release sends, from seeds: nothing of them ends this node, nor its next
-//! start. `FUZZ_SECONDS` makes the test go on for longer.
+//! Greetings, frames and requests for admission that no release sends, from seeds: none of them ends this node, nor spoils its
+//! next start. `FUZZ_SECONDS` makes the test go on for longer.
 
 use std::{
     sync::Arc,
@@ -57,7 +57,7 @@ impl Listener {
         Self { home, directory, own, guard, caller }
     }
 
-    /// What the service does with each of them, up to the handler.
+    /// The service handles each of them, up to the handler.
     fn hear(&self, rng: &mut StdRng) {
         match rng.random_range(0..4) {
             0 => {
@@ -99,7 +99,7 @@ impl Listener {
         }
     }
 
-    /// The epoch that the guard believes is given in to, and the next start reads what that wrote.
+    /// The node gives in to the epoch that the guard believes, and the next start reads the stamp that this wrote.
     fn start_again(self) {
         let (epoch, _) = self.own.watch_over();
         let heard = *epoch.borrow();
@@ -157,7 +157,7 @@ fn name(rng: &mut StdRng) -> String {
     }
 }
 
-/// The message as it is, or with a byte changed and decoded again.
+/// The message unchanged, or with a byte changed and decoded again.
 fn mutated<M: prost::Message + Default + Clone>(message: &M, rng: &mut StdRng) -> Option<M> {
     let mut bytes = message.encode_to_vec();
     if rng.random_bool(0.3) && !bytes.is_empty() {

@@ -70,7 +70,7 @@ fn ordered(config: &Config) -> DataDir {
     directory
 }
 
-/// What a start finds: identity, log and state.
+/// The identity, log and state that a start finds.
 fn found(config: &Config) -> (u64, u64, Option<Forced>, SnapshotMark, HardState, SnapshotMark) {
     let directory = opened(config);
     assert_eq!(directory.ordered(), None);

@@ -128,7 +128,7 @@ fn a_backup_with_a_full_disk_is_up_and_does_not_acknowledge() {
     assert!(!flat.contains("is lost") && !flat.contains("unreachable"), "{shown}");
 }
 
-/// A node that no other one answers.
+/// A node without an answer from any other node.
 fn cut_off(name: &str, role: Role) -> NodeView {
     let mut node = node(name, role, StatusReply::default());
     let said = node.said.as_mut().unwrap();
