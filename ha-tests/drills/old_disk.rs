@@ -34,6 +34,17 @@ enum Age {
     WithinThisStart,
 }
 
+/// The nodes that are up when the old disk starts.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    /// Both others.
+    Live,
+    /// None but one that knows better.
+    Cold,
+    /// The primary, which knows better; the witness missed the updates, starts at the same time, and sees no fault in the disk.
+    BesideTheWitness,
+}
+
 /// The incarnation of each node's newest id.
 #[derive(Debug, Default)]
 struct OldDisk(BTreeMap<&'static str, u64>);
@@ -45,23 +56,32 @@ impl Scenario for OldDisk {
 
     fn round(&mut self, stage: &mut Stage) -> Round {
         let (primary, backup) = stage.roles();
-        let aged = [primary, backup, "w"][stage.rng.random_range(0..3)];
-        let age = [Age::OneStart, Age::ManyUpdates, Age::WithinThisStart][stage.rng.random_range(0..3)];
+        let order = [Order::Live, Order::Cold, Order::BesideTheWitness][stage.rng.random_range(0..3)];
+        let beside = matches!(order, Order::BesideTheWitness);
+        let aged = if beside { backup } else { [primary, backup, "w"][stage.rng.random_range(0..3)] };
+        let ages = [Age::WithinThisStart, Age::OneStart, Age::ManyUpdates];
+        let age = ages[if beside { 0 } else { stage.rng.random_range(0..3) }];
         let others: Vec<&'static str> = ["a", "b", "w"].into_iter().filter(|node| *node != aged).collect();
         let first = others[stage.rng.random_range(0..2)];
-        let cold = stage.rng.random_ratio(1, 2);
+        let cold = matches!(order, Order::Cold);
         let copy = stage.cluster.path(&format!("copy-{}", stage.number));
         let data = stage.cluster.settings().data(aged);
+        if beside {
+            stage.kill("w");
+            stage.cluster.kill("w"); // reaps the process
+        }
         take_copy(stage, aged, age, &copy);
         stage.kill(aged);
         stage.cluster.kill(aged); // reaps the process
         fs::remove_dir_all(&data).expect("its data directory");
         copy_to(&copy, &data);
-        if cold {
-            stop_all_and_start(stage, first, aged);
-        } else {
-            stage.more(stage.cluster.other(aged), 30);
-            stage.cluster.start_node(aged, &[]);
+        match order {
+            Order::Cold => stop_all_and_start(stage, first, aged),
+            Order::Live => {
+                stage.more(stage.cluster.other(aged), 30);
+                stage.cluster.start_node(aged, &[]);
+            }
+            Order::BesideTheWitness => ["w", aged].iter().for_each(|node| stage.cluster.start_node(node, &[])),
         }
         let started = Instant::now();
         until("the node says that its disk is old", || stage.said(aged).contains("older copy of itself"));
@@ -75,7 +95,11 @@ impl Scenario for OldDisk {
         let ready = started.elapsed();
         assert!(ready <= READY_MAX, "the group was whole after {ready:?} only");
         clear(&copy, &data);
-        let order = if cold { format!("cold, {first} first") } else { "live".to_owned() };
+        let order = match order {
+            Order::Cold => format!("cold, {first} first"),
+            Order::Live => "live".to_owned(),
+            Order::BesideTheWitness => "beside the witness, which missed the updates".to_owned(),
+        };
         Round::of(format!("{aged}, {age:?}, {order}, whole after {:.1} s", ready.as_secs_f32()))
     }
 }

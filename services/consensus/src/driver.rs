@@ -1,7 +1,6 @@
 //! The driver: one loop that feeds the core from a closed set of events and does the work that the core wants done.
 //!
-//! Reads the clocks, owns the threads of the log and of apply, and waits for neither. Called by the node through
-//! [`spawn`]; everything else reaches the driver as an [`Event`].
+//! Reads the clocks, owns the threads of log and apply, waits for neither. Called through [`spawn`], then by [`Event`]s.
 
 mod asks;
 mod disks;

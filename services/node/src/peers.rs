@@ -350,7 +350,7 @@ impl BoundPeers {
             .iter()
             .map(|peer| (guard::number(peer.raft_id), Arc::new(Dialer::of(&config, peer, &own))))
             .collect();
-        let service = service::PeerService::new(&own, &config.peers, &handler, directory, tasks, &refused);
+        let service = service::PeerService::new(&own, &config.peers, &handler, directory, tasks, &refused, &dialers);
         accept::start(listener, doorkeeper, service, tasks);
         let (transport, connected) = frames::start(&dialers, &own, &handler, tasks);
         let forward = forward::start(&dialers, tasks);

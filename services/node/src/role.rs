@@ -24,7 +24,7 @@ const ROUND: Duration = Duration::from_millis(200);
 /// How often the role is confirmed anew while nothing changes.
 const REFRESH: Duration = Duration::from_secs(1);
 /// A peer heard within this counts as connected, unless its stream ended since.
-const CONNECTED: Duration = Duration::from_millis(1500);
+const CONNECTED: Duration = Duration::from_millis(900);
 
 /// The mode of a forced or restored group, until the group has a second copy again.
 pub const SINGLE_COPY: &str = "single-copy";

@@ -46,7 +46,7 @@ pub struct Overlay<'a, V: View> {
 }
 
 /// Slots reserved at once: two commands touch this many, and a full vector moves its slots to grow.
-const SLOTS_MIN: usize = 32;
+const SLOTS_MIN: usize = 16;
 
 /// Rows by place. The tree holds only places and positions: with rows in the tree, every insertion would move rows.
 #[derive(Debug, Default)]

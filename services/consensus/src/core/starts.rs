@@ -3,12 +3,14 @@
 //!
 //! Decides with [`Evidence`] alone: no clock but ticks, no disk. Called by `core`.
 
+mod messages;
 #[cfg(mutant)]
 mod mistaken;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ocs_proto::peer::{Head, PeerFrame, RaftMessage, Reign, StartAnswer, StartCheck, StartVerdict};
+pub use messages::{EvidenceWrite, StartMessage};
+use ocs_proto::peer::{Head, RaftMessage, Reign, StartAnswer, StartCheck, StartVerdict};
 use prost::Message as _;
 use raft::eraftpb::{Entry, Message, MessageType};
 
@@ -27,37 +29,11 @@ const LATE_CHECK_TICKS: u32 = 20;
 const SHORT_TICKS: u32 = 60;
 /// Ticks for which the only voter listens for a node that knows better.
 const ALONE_TICKS: u32 = 20;
+/// Ticks for which a start with enough confirmations listens for a voter that knows better. Longer than [`LIVING_TICKS`]: a voter
+/// that still takes an earlier process of this node for alive answers neither yes nor no.
+const LISTEN_TICKS: u32 = 40;
 /// Ticks of silence after which a stream counts as ended, even without news of its end.
 const LIVING_TICKS: u32 = 30;
-
-/// A question or an answer about a start, on its way to a peer.
-#[derive(Debug, Clone, PartialEq)]
-pub enum StartMessage {
-    /// To a voter that is to confirm this node's start.
-    Check(StartCheck),
-    /// To a node that asked.
-    Answer(StartAnswer),
-}
-
-impl StartMessage {
-    /// The frame with this message.
-    pub fn into_frame(self, head: Head) -> PeerFrame {
-        let frame = PeerFrame { head: Some(head), ..PeerFrame::default() };
-        match self {
-            Self::Check(check) => PeerFrame { start_check: Some(check), ..frame },
-            Self::Answer(answer) => PeerFrame { start_answer: Some(answer), ..frame },
-        }
-    }
-}
-
-/// A table to be made durable before some answers leave.
-#[derive(Debug)]
-pub struct EvidenceWrite {
-    /// The table.
-    pub evidence: Evidence,
-    /// Answers that wait for it.
-    pub then: Vec<(RaftId, StartMessage)>,
-}
 
 /// A voter that has confirmed a start.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +63,8 @@ pub(super) struct Starts {
     /// Numbers of the nodes of a release without starts: they count as a yes until the formats are raised, and remember nothing.
     older: BTreeSet<u16>,
     ticks: u32,
+    /// The tick at which the confirmations were enough for the first time.
+    enough_at: Option<u32>,
     messages: Vec<(RaftId, StartMessage)>,
     answers: Vec<(RaftId, StartMessage)>,
     /// The end of its log that each peer told, the highest of its newest term: frames come late.
@@ -116,6 +94,7 @@ impl Starts {
             living: BTreeMap::new(),
             older: BTreeSet::new(),
             ticks: 0,
+            enough_at: None,
             messages: Vec::new(),
             answers: Vec::new(),
             ends: BTreeMap::new(),
@@ -236,7 +215,8 @@ impl<D: Disk> Core<D> {
         }
     }
 
-    /// Settles this start: confirmed once this node and the voters that confirmed the start are a quorum.
+    /// Settles this start: confirmed once this node and the voters that confirmed the start are a quorum, and every other voter has
+    /// confirmed too or had two seconds to refuse. The voters of a quorum may all have missed the entries that this disk lost.
     pub(super) fn settle_start(&mut self) {
         let others = self.other_voters();
         let own = number(self.config.id);
@@ -267,12 +247,17 @@ impl<D: Disk> Core<D> {
             let open: Vec<String> = others.iter().filter(|id| !said_yes(**id)).map(reason).collect();
             open.join(", ")
         };
+        let enough_at = starts.enough_at.or(enough.then_some(starts.ticks)).filter(|_| enough);
+        let heard = conf.voters.len() <= 1
+            || others.iter().all(|id| said_yes(*id))
+            || enough_at.is_some_and(|since| starts.ticks - since >= LISTEN_TICKS);
         let standing = match &starts.standing {
-            StartStanding::Asking(_) if enough => Some(StartStanding::Confirmed),
+            StartStanding::Asking(_) if enough && heard => Some(StartStanding::Confirmed),
             StartStanding::Asking(_) => Some(StartStanding::Asking(missing())),
             _ => None,
         };
         let Some(starts) = &mut self.starts else { return };
+        starts.enough_at = enough_at;
         if let Some(standing) = standing {
             starts.standing = standing;
         }
@@ -387,7 +372,11 @@ impl<D: Disk> Core<D> {
             }
         };
         answer.verdict = verdict.into();
-        starts.answers.push((from, StartMessage::Answer(answer.clone())));
+        let answered = (from, StartMessage::Answer(answer.clone()));
+        match verdict {
+            StartVerdict::Yes => starts.answers.push(answered),
+            _ => starts.messages.push(answered), // a refusal needs no table
+        }
         if !told.is_empty() && starts.waiting.insert(number(from), told.to_owned()).is_none() {
             tracing::error!(from, known = ?answer.known, "{told}");
         }

@@ -44,6 +44,15 @@ impl<F: File> EvidenceFile<F> {
             opened => opened?,
         };
         let slots = [read_slot(&file, 0)?, read_slot(&file, 1)?];
+        for (at, slot) in slots.iter().enumerate().filter(|(_, slot)| **slot == Slot::Damaged) {
+            tracing::warn!(
+                file = NAME,
+                slot = at,
+                ?slot,
+                "a table of evidence has a wrong checksum and does not count"
+            );
+        }
+        let slots = slots.map(Slot::table);
         let versions = slots.each_ref().map(|slot| slot.as_ref().map(Evidence::version));
         let next = u64::from(versions[0] > versions[1]);
         let newest = slots.into_iter().flatten().max_by_key(Evidence::version).unwrap_or_default();
@@ -82,10 +91,31 @@ fn slot_of(evidence: &Evidence) -> Vec<u8> {
     [&MAGIC[..], &length, &crc.to_le_bytes(), &payload].concat()
 }
 
-fn read_slot<F: File>(file: &F, slot: u64) -> io::Result<Option<Evidence>> {
+/// The contents of a slot.
+#[derive(Debug, PartialEq)]
+enum Slot {
+    /// Never written.
+    Empty,
+    /// Torn by a crash, or damaged.
+    Damaged,
+    Table(Evidence),
+}
+
+impl Slot {
+    fn table(self) -> Option<Evidence> {
+        match self {
+            Self::Table(table) => Some(table),
+            Self::Empty | Self::Damaged => None,
+        }
+    }
+}
+
+fn read_slot<F: File>(file: &F, slot: u64) -> io::Result<Slot> {
     let mut bytes = vec![0; SLOT_BYTES];
     let read = file.read_at(&mut bytes, slot * SLOT_BYTES as u64)?;
-    Ok(decode_slot(&bytes[..read]))
+    let bytes = &bytes[..read];
+    let empty = || if bytes.iter().all(|byte| *byte == 0) { Slot::Empty } else { Slot::Damaged };
+    Ok(decode_slot(bytes).map_or_else(empty, Slot::Table))
 }
 
 /// The table of a slot; none: the slot is empty, torn or damaged.

@@ -69,8 +69,9 @@ pub enum LogError {
     /// The file belongs to another node of this cluster.
     #[error(
         "log file {file} is of the node with number {found}, and this is node {expected}: a node never goes on from another \
-         one's log. Put this node's own log directory back, or move this one aside: without it the node joins the group again \
-         under a new id"
+         one's log. If cluster.nodes lists the nodes in another order than on the other nodes, put the order right: a node's place in \
+         that list is its number. Else put this node's own log directory back; only if that is lost, move this one aside: without \
+         it the node joins the group again under a new id"
     )]
     ForeignNode {
         /// The file.

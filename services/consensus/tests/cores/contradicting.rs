@@ -10,7 +10,9 @@ use consensus::{
     evidence::{Evidence, Start},
     log::{Log, LogConfig, MemDisk},
 };
-use ocs_proto::peer::{Entry, Head, PeerFrame, RaftMessage, Start as WireStart, StartAnswer, StartCheck, StartVerdict};
+use ocs_proto::peer::{
+    Entry, Head, PeerFrame, RaftMessage, Start as WireStart, StartAnswer, StartCheck, StartVerdict, VoterEvidence,
+};
 
 const OWN: u64 = 2;
 const TOKEN: [u8; 16] = [2; 16];
@@ -66,6 +68,7 @@ fn head(from: u64, term: u64, last_index: u64) -> Head {
 
 fn confirm(core: &mut Core<MemDisk>) {
     confirm_by(core, 1);
+    confirm_by(core, 3);
 }
 
 fn confirm_by(core: &mut Core<MemDisk>, from: u64) {
@@ -251,6 +254,28 @@ fn a_voter_that_confirmed_a_start_before_its_own_was_is_asked_again() {
     confirm_by(&mut core, 3);
     assert!(asked(&mut core).is_empty());
     assert_eq!(core.evidence().map(Evidence::own_starts), Some(1));
+}
+
+/// The voters of a quorum may all have missed the entries that an older copy lacks, while the voter beside the quorum has them.
+#[test]
+fn a_quorum_confirms_a_start_once_the_other_voter_had_time_to_refuse() {
+    let (mut core, _log) = follower();
+    confirm_by(&mut core, 3);
+    assert!(matches!(core.start_standing(), StartStanding::Asking(_)), "node 1 may know better");
+    let known = VoterEvidence { id: OWN, term: 1, index: 9, ..VoterEvidence::default() };
+    let token = Bytes::copy_from_slice(&TOKEN);
+    let verdict = StartVerdict::No.into();
+    let refusal = StartAnswer { token, verdict, known: Some(known), ..StartAnswer::default() };
+    core.step(PeerFrame { head: Some(head(1, 1, 9)), start_answer: Some(refusal), ..PeerFrame::default() });
+    assert!(matches!(core.start_standing(), StartStanding::Old(_)));
+
+    let (mut core, _log) = follower();
+    (0..100).for_each(|_| core.tick());
+    confirm_by(&mut core, 3);
+    (0..39).for_each(|_| core.tick());
+    assert!(matches!(core.start_standing(), StartStanding::Asking(_)), "the time begins with the quorum");
+    core.tick();
+    assert_eq!(core.start_standing(), StartStanding::Confirmed, "node 1 is away");
 }
 
 #[test]

@@ -198,7 +198,7 @@ fn core_warnings(core: &Status) -> Vec<String> {
     if !core.contradiction.is_empty() {
         let serves = if core.frozen { "this node serves no reads" } else { "acknowledged updates may be lost" };
         lines.push(format!(
-            "two histories: {}; {serves}; compare the nodes, then `ocsctl node replace` the one that is to go",
+            "two histories: {}; {serves}; compare the nodes before any is replaced (two-of-three-lost.md, \"Two histories\")",
             core.contradiction
         ));
     }

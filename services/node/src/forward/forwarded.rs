@@ -1,4 +1,4 @@
-//! A request as it travels to the primary's node: a head, and behind it the body of a command, byte for byte.
+//! A request on its way to the primary's node: a head, and behind the head the body of a command, byte for byte.
 //!
 //! Never decodes the body. Called by [`super`], for the content, and by the streams between nodes, for the bytes.
 

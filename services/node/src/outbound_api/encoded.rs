@@ -38,7 +38,7 @@ enum RulesOf {
     /// The group's version.
     #[default]
     Any,
-    /// The group's version, if it is at least this.
+    /// The group's version, if not lower than this.
     AtLeast(u32),
     /// This version: the command raises the group's.
     RaisedTo(u32),
@@ -129,7 +129,7 @@ impl EncodedBody {
     /// The version that decides the command in a group that decides by `group`.
     ///
     /// # Errors
-    /// Why the command must not enter the log: a node that cannot decide it would stop.
+    /// Why the command must not enter the log: a node that cannot decide the command would stop.
     pub(super) fn rules_version(&self, group: u32) -> Result<u32, Reply> {
         match self.rules {
             RulesOf::AtLeast(version) if group < version => Err(too_early(group, version, RefusalCode::Unavailable)),
@@ -164,7 +164,7 @@ impl EncodedBody {
     }
 }
 
-/// A field behind the body would stand behind the command's head, and be believed instead of it.
+/// A field behind the body would stand behind the command's head, and replace the head's own.
 fn is_one_field(mut bytes: Bytes) -> Result<(), BodyError> {
     if bytes.is_empty() {
         return Err(WireError::Missing("body").into());

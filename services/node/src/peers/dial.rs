@@ -12,7 +12,7 @@ use futures::{FutureExt, future::BoxFuture};
 use hyper_util::rt::TokioIo;
 use ocs_proto::peer::{Head, HelloReply, HelloRequest, peer_client::PeerClient};
 use rustls::pki_types::ServerName;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, sync::Notify, time::timeout};
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
@@ -78,6 +78,8 @@ pub(super) struct Dialer {
     tls: Option<TlsConnector>,
     secret: Option<PeerSecret>,
     reserve: Reserve,
+    /// Wakes dials that pause: the peer speaks, so that its port is open.
+    heard: Notify,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -89,12 +91,29 @@ impl std::fmt::Debug for Dialer {
 impl Dialer {
     pub(super) fn new(peer: &PeerAddress, tls: Option<&TlsIdentity>, own: &Arc<Own>) -> Self {
         let tls = tls.map(|identity| TlsConnector::from(identity.client_config(&[ALPN_H2])));
-        Self { peer: peer.clone(), own: Arc::clone(own), tls, secret: None, reserve: Reserve::new(1) }
+        Self {
+            peer: peer.clone(),
+            own: Arc::clone(own),
+            tls,
+            secret: None,
+            reserve: Reserve::new(1),
+            heard: Notify::new(),
+        }
     }
 
     /// The way to one peer, as configured.
     pub(super) fn of(config: &PeersConfig, peer: &PeerAddress, own: &Arc<Own>) -> Self {
         Self { secret: config.secret.clone(), ..Self::new(peer, config.tls.as_ref(), own) }
+    }
+
+    /// A stream of the peer has begun here.
+    pub(super) fn note_heard(&self) {
+        self.heard.notify_waiters();
+    }
+
+    /// Pauses before the next dial, at most until the peer is heard.
+    pub(super) async fn pause(&self, pause: Duration) {
+        let _ = timeout(pause, self.heard.notified()).await; // either way the next dial is due
     }
 
     /// A connection to the right node of the right cluster, in our epoch.

@@ -230,7 +230,7 @@ impl Link {
         loop {
             match self.dialer.dial().await {
                 Ok(channel) => return channel,
-                Err(_) => tokio::time::sleep(backoff.next()).await,
+                Err(_) => self.dialer.pause(backoff.next()).await,
             }
         }
     }

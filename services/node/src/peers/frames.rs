@@ -157,7 +157,7 @@ impl<H: PeerHandler> Link<H> {
                 Ok(channel) => return channel,
                 Err(error) => outage.log(&self.dialer, &error),
             }
-            tokio::time::sleep(backoff.next()).await;
+            self.dialer.pause(backoff.next()).await;
         }
     }
 

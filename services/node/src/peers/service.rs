@@ -1,6 +1,6 @@
 //! The service that peers call: checks every head, remembers every node that was heard, and passes on to the handler.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use chassis::tasks::{AtEnd, Tasks};
 use consensus::{RaftId, Versions};
@@ -15,7 +15,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     FORWARDS_MAX, FRAME_BYTES_MAX, PeerAddress, PeerHandler, StateChunks,
-    guard::{self, Caller, Guard, Own},
+    dial::Dialer,
+    guard::{self, Caller, Guard, Own, number},
     queue::Queue,
     speakers::{Speakers, Speaking},
 };
@@ -32,6 +33,7 @@ pub(super) struct PeerService<H> {
     tasks: Tasks,
     refusals: Arc<Refusals>,
     speakers: Arc<Speakers>,
+    dialers: Arc<HashMap<u16, Arc<Dialer>>>,
 }
 
 impl<H> Clone for PeerService<H> {
@@ -43,6 +45,7 @@ impl<H> Clone for PeerService<H> {
             tasks: self.tasks.clone(),
             refusals: Arc::clone(&self.refusals),
             speakers: Arc::clone(&self.speakers),
+            dialers: Arc::clone(&self.dialers),
         }
     }
 }
@@ -124,6 +127,7 @@ impl<H: PeerHandler> PeerService<H> {
         directory: Arc<DataDir>,
         tasks: &Tasks,
         refusals: &Arc<Refusals>,
+        dialers: &HashMap<u16, Arc<Dialer>>,
     ) -> Self {
         Self {
             guard: Arc::new(Guard::new(own, peers)),
@@ -132,6 +136,7 @@ impl<H: PeerHandler> PeerService<H> {
             tasks: tasks.clone(),
             refusals: Arc::clone(refusals),
             speakers: Speakers::new(),
+            dialers: Arc::new(dialers.clone()),
         }
     }
 
@@ -164,8 +169,12 @@ impl<H: PeerHandler> PeerService<H> {
     /// The sender of a frame, if acceptable: the head is right, and the start is the only one of its node that speaks.
     fn speaker(&self, head: Option<&Head>, caller: &Caller, speaking: &mut Option<Speaking>) -> Result<RaftId, Status> {
         let from = self.noted(caller, self.guard.check(head, caller))?;
+        let begins = speaking.is_none();
         if let Some(head) = head {
             self.noted(caller, self.speakers.heard(speaking, head, caller.address))?;
+        }
+        if let Some(dialer) = self.dialers.get(&number(from)).filter(|_| begins) {
+            dialer.note_heard(); // the peer's port is open: an answer to the peer does not wait for a pause to end
         }
         Ok(from)
     }

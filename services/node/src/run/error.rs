@@ -112,6 +112,8 @@ impl RunError {
             | Self::Bootstrap(_)
             | Self::Denied(_)
             | Self::Versions { .. }
+            | Self::Log(LogError::ForeignCluster { .. } | LogError::ForeignNode { .. })
+            | Self::Store(StoreError::ForeignCluster { .. } | StoreError::ForeignNode { .. })
             | Self::Rules(_) => exit::USAGE,
             Self::DataDir(DataDirError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
                 exit::USAGE
@@ -167,6 +169,7 @@ mod tests {
             (RunError::DataDir(DataDirError::Restoring { path: path.clone() }), exit::USAGE),
             (RunError::DataDir(io(io::ErrorKind::PermissionDenied)), exit::USAGE),
             (RunError::DataDir(io(io::ErrorKind::Other)), exit::IO),
+            (RunError::Log(LogError::ForeignNode { file: "0.log".into(), found: 2, expected: 1 }), exit::USAGE),
             (RunError::Peers(peers), exit::TEMPORARY),
             (listen(io::ErrorKind::AddrInUse), exit::TEMPORARY),
             (listen(io::ErrorKind::PermissionDenied), exit::FAILED),

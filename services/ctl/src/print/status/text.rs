@@ -10,6 +10,10 @@ use crate::print;
 /// How the sentences begin that need no label before them; those of older releases have none of these.
 const SENTENCES: [&str; 4] = ["Degraded", "Updates", "Data loss", "Not known"];
 
+/// No promise holds while two nodes hold different histories.
+const TWO_HISTORIES: &str = "not known: two nodes hold different histories, and updates may exist on one of them alone; read \
+                             two-of-three-lost.md, \"Two histories\", before a node is replaced or gets another disk";
+
 impl GroupView {
     /// `status` for a person: a table, and under it the warnings of each node.
     pub(crate) fn status_table(&self) -> String {
@@ -50,8 +54,12 @@ impl GroupView {
             lines.extend(primary.deletions.iter().cloned());
             lines.extend(primary.backups.as_ref().map(last_backup));
             lines.extend(upgrade_line(primary));
-            lines.extend(labelled("survives", &primary.survives));
-            lines.extend(labelled("would lose an update", &primary.loses));
+            if self.said().all(|(_, said)| said.contradiction.is_empty()) {
+                lines.extend(labelled("survives", &primary.survives));
+                lines.extend(labelled("would lose an update", &primary.loses));
+            } else {
+                lines.extend(labelled("survives", TWO_HISTORIES));
+            }
         }
         lines
     }
