@@ -69,8 +69,11 @@ impl Scenario for OldDisk {
         if beside {
             stage.kill("w");
             stage.cluster.kill("w"); // reaps the process
+            copy_running(stage, aged, &copy);
+            stage.more(primary, 40);
+        } else {
+            take_copy(stage, aged, age, &copy);
         }
-        take_copy(stage, aged, age, &copy);
         stage.kill(aged);
         stage.cluster.kill(aged); // reaps the process
         fs::remove_dir_all(&data).expect("its data directory");
@@ -110,10 +113,7 @@ fn take_copy(stage: &mut Stage, aged: &'static str, age: Age, copy: &Path) {
     let other = stage.cluster.other(aged);
     match age {
         Age::WithinThisStart => {
-            stage.excuse(aged);
-            stage.cluster.signal(aged, Signal::STOP);
-            copy_to(&data, copy);
-            stage.cluster.signal(aged, Signal::CONT);
+            copy_running(stage, aged, copy);
             stage.back(aged);
         }
         Age::OneStart | Age::ManyUpdates => {
@@ -127,6 +127,14 @@ fn take_copy(stage: &mut Stage, aged: &'static str, age: Age, copy: &Path) {
     }
     stage.more(other, if matches!(age, Age::ManyUpdates) { 600 } else { 40 });
     std::thread::sleep(WRITTEN_DOWN);
+}
+
+/// Copies the directory of a process that is stopped for so long.
+fn copy_running(stage: &mut Stage, aged: &'static str, copy: &Path) {
+    stage.excuse(aged);
+    stage.cluster.signal(aged, Signal::STOP);
+    copy_to(&stage.cluster.settings().data(aged), copy);
+    stage.cluster.signal(aged, Signal::CONT);
 }
 
 /// All nodes are down; the node that knows better is up first beside the old disk.
