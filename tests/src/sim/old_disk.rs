@@ -342,10 +342,8 @@ impl World {
             node.id,
             life.core.contradiction()
         );
-        if !matches!(life.core.start_standing(), StartStanding::Old(_)) {
-            return;
-        }
-        claim!(node.old.is_some(), "a node on its own newest disk keeps its id", "{:#x} gives it up", node.id);
+        let StartStanding::Old(why) = life.core.start_standing() else { return };
+        claim!(node.old.is_some(), "a node on its own newest disk keeps its id", "{:#x} gives it up: {why}", node.id);
         if node.asking.is_none() {
             self.nodes[at].asking = Some(self.rng.random_range(1..=u64::MAX));
             let who = Who { node: at, boot: self.nodes[at].boots };
