@@ -317,8 +317,11 @@ impl World {
             .start_answer
             .as_ref()
             .filter(|answer| answer.verdict() == StartVerdict::Yes && own.is_some_and(|own| answer.token[..] == own));
-        // an older copy forgets the start when the newest disk is put back
-        if confirmed.is_some() && self.nodes[place(head.from)].old.is_none() {
+        // an older copy forgets the start when the newest disk is put back, also while its answer is in flight
+        let sender = &self.nodes[place(head.from)];
+        let token = sender.life.as_ref().and_then(|life| life.core.start_token());
+        let remembers = sender.old.is_none() && token.is_some_and(|token| head.start[..] == token);
+        if confirmed.is_some() && remembers {
             self.copies.confirmed.insert((place(head.from), self.nodes[at].id), self.nodes[at].boots);
             self.put_close_back(self.nodes[at].id, 500);
         }
