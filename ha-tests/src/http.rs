@@ -4,6 +4,7 @@
 use std::{
     io::{self, BufRead, BufReader, ErrorKind, Read, Write},
     net::TcpStream,
+    thread,
     time::Duration,
 };
 
@@ -55,6 +56,8 @@ impl Answer {
 pub struct Client {
     address: String,
     patience: Duration,
+    /// The pause between head and body, where the two travel in segments of their own.
+    pause: Option<Duration>,
     connection: Option<BufReader<TcpStream>>,
 }
 
@@ -66,7 +69,12 @@ impl Client {
 
     /// The same with a timeout for the connection, and for each part of an answer.
     pub fn patient(address: &str, patience: Duration) -> Self {
-        Self { address: address.to_owned(), patience, connection: None }
+        Self { address: address.to_owned(), patience, pause: None, connection: None }
+    }
+
+    /// Sends the body in a segment of its own, so long after the head (spec 4).
+    pub fn with_body_apart(self, pause: Duration) -> Self {
+        Self { pause: Some(pause), ..self }
     }
 
     /// Connects if there is no connection, or if the server has closed the kept one, as after a restart: an error here means
@@ -89,8 +97,14 @@ impl Client {
         };
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.address);
         headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
-        head.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
-        connection.get_mut().write_all(head.as_bytes())?;
+        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+        if let Some(pause) = self.pause {
+            connection.get_mut().write_all(head.as_bytes())?;
+            thread::sleep(pause);
+            connection.get_mut().write_all(body.as_bytes())?;
+        } else {
+            connection.get_mut().write_all((head + body).as_bytes())?;
+        }
         let answer = read_answer(&mut connection, method)?;
         if answer.header("connection") != Some("close") {
             self.connection = Some(connection);

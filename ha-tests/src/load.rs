@@ -20,6 +20,8 @@ use crate::{
 
 /// Pace of one client: between an answer and its next request.
 const PAUSE: Duration = Duration::from_millis(2);
+/// Pause of a client that sends head and body in segments of their own.
+const BODY_PAUSE: Duration = Duration::from_millis(2);
 /// Pause between two attempts at one request.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -67,7 +69,8 @@ impl Load {
         Self::start_with(list, targets, workers_each, true)
     }
 
-    /// The same with clients that send no key, and therefore never retry: a failure is final.
+    /// The same with clients that send no key, and therefore never retry: a failure is final. Every second client sends head and
+    /// body in segments of their own.
     pub fn start_keyless(list: &str, targets: &[Target], workers_each: usize) -> Self {
         Self::start_with(list, targets, workers_each, false)
     }
@@ -78,12 +81,17 @@ impl Load {
         for target in targets {
             let acked = load.acked.entry(target.home.clone()).or_default().clone();
             for _ in 0..workers_each {
+                let number = WORKERS.fetch_add(1, Relaxed);
+                let client = |address: &String| match Client::new(address) {
+                    client if keyed || number.is_multiple_of(2) => client,
+                    client => client.with_body_apart(BODY_PAUSE),
+                };
                 let worker = Worker {
                     list: list.to_owned(),
                     keyed,
-                    number: WORKERS.fetch_add(1, Relaxed),
+                    number,
                     target: target.clone(),
-                    clients: target.addresses.iter().map(|address| Client::new(address)).collect(),
+                    clients: target.addresses.iter().map(client).collect(),
                 };
                 let (stop, acked) = (load.stop.clone(), acked.clone());
                 load.workers.push(thread::spawn(move || worker.run(&stop, &acked)));

@@ -6,14 +6,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read the repository fails")]
 
+mod tree;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
-/// Directories of build products and of clusters.
-const MADE: [&str; 3] = ["target", "tests/fuzz/target", "run"];
+use tree::{Prose, children, files, root};
+
 /// This file.
 const OWN: &str = "tests/tests/citations.rs";
 /// Tags of the specification: how sure a rule is.
@@ -118,60 +120,17 @@ impl Block {
     }
 }
 
-/// How a file marks its prose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Prose {
-    /// Behind `//`.
-    Slashes,
-    /// Behind `#`.
-    Hash,
-    /// Everything outside fences.
-    Markdown,
-}
-
-impl Prose {
-    fn of(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_str()?;
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        match extension {
-            Some("rs" | "proto") => Some(Self::Slashes),
-            Some("sh" | "py" | "toml" | "yml" | "yaml" | "service" | "cfg") => Some(Self::Hash),
-            Some("md") => Some(Self::Markdown),
-            _ if ["Makefile", "Containerfile", "run", "with-mutants"].contains(&name) => Some(Self::Hash),
-            _ => None,
+/// The paragraphs of a text.
+fn blocks(prose: Prose, text: &str) -> Vec<Block> {
+    let mut blocks = vec![Block::default()];
+    for (number, prose) in (1..).zip(prose.lines(text)) {
+        match prose {
+            Some(prose) => blocks.last_mut().unwrap().push(prose, number),
+            None => blocks.push(Block::default()),
         }
     }
-
-    /// The prose of a line of code.
-    fn behind_mark(self, line: &str) -> Option<&str> {
-        let mark = if self == Self::Slashes { "//" } else { "#" };
-        let trimmed = line.trim_start();
-        if let Some(comment) = trimmed.strip_prefix(mark) {
-            return Some(comment.trim_start_matches(['/', '!', '#']));
-        }
-        let (code, comment) = line.split_once(&format!(" {mark} "))?;
-        (code.matches('"').count() % 2 == 0).then_some(comment)
-    }
-
-    fn blocks(self, text: &str) -> Vec<Block> {
-        let mut blocks = vec![Block::default()];
-        let mut fenced = false;
-        for (at, line) in text.lines().enumerate() {
-            let prose = if self == Self::Markdown {
-                let fence = line.trim_start().starts_with("```");
-                fenced ^= fence;
-                (!fence && !fenced && !line.trim().is_empty()).then_some(line)
-            } else {
-                self.behind_mark(line)
-            };
-            match prose {
-                Some(prose) => blocks.last_mut().unwrap().push(prose, at + 1),
-                None => blocks.push(Block::default()),
-            }
-        }
-        blocks.retain(|block| !block.text.is_empty());
-        blocks
-    }
+    blocks.retain(|block| !block.text.is_empty());
+    blocks
 }
 
 // === citations ===
@@ -341,36 +300,12 @@ fn old_forms(text: &str) -> Vec<(usize, String)> {
 
 // === the repository ===
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-fn children(directory: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    found.sort();
-    found
-}
-
 fn stems(directory: &Path) -> Vec<String> {
     children(directory).iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
 }
 
-fn files(directory: &Path, found: &mut Vec<PathBuf>) {
-    for path in children(directory) {
-        let name = path.file_name().unwrap().to_string_lossy();
-        let hidden = name.starts_with('.') && name != ".ci";
-        let made = MADE.iter().any(|made| path == root().join(made));
-        if path.is_dir() && !hidden && !made {
-            files(&path, found);
-        } else if path.is_file() {
-            found.push(path);
-        }
-    }
-}
-
 fn all() -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    files(&root(), &mut found);
+    let mut found = files(&root());
     found.retain(|path| !path.ends_with(OWN));
     found
 }
@@ -379,7 +314,7 @@ fn faults_of(path: &Path, sources: &Sources) -> Vec<String> {
     let Some(prose) = Prose::of(path) else { return Vec::new() };
     let text = fs::read_to_string(path).unwrap();
     let shown = path.strip_prefix(root()).unwrap_or(path).display().to_string();
-    let blocks = prose.blocks(&text);
+    let blocks = blocks(prose, &text);
     let faults = blocks.iter().flat_map(|block| {
         let wrong = wrong_citations(&block.text, sources);
         wrong.into_iter().map(|(at, fault)| (block.line_of(at), fault)).collect::<Vec<_>>()
@@ -570,15 +505,15 @@ fn the_forms_of_documents_that_are_not_here_are_told() {
 #[test]
 fn a_citation_that_is_broken_between_two_lines_is_found_in_its_line() {
     let rust = "let rule = 6; // a comment\n\n/// One (spec\n/// 3), and (R1\n/// second-rule).\nlet url = \"http://x // R9\";\n";
-    let blocks = Prose::Slashes.blocks(rust);
+    let found = blocks(Prose::Slashes, rust);
     let place = |block: &Block| {
         let wrong = wrong_citations(&block.text, &example());
         wrong.into_iter().map(|(at, _)| block.line_of(at)).collect::<Vec<_>>()
     };
-    assert_eq!(blocks.iter().flat_map(place).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(found.iter().flat_map(place).collect::<Vec<_>>(), [3, 4]);
     let page = "text (R1)\n```\nR9\n```\n| R9 |\n";
-    assert_eq!(Prose::Markdown.blocks(page).iter().flat_map(place).collect::<Vec<_>>(), [5]);
-    assert_eq!(Prose::Hash.blocks("x = 1 # R9\n#R9\n").iter().flat_map(place).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(blocks(Prose::Markdown, page).iter().flat_map(place).collect::<Vec<_>>(), [5]);
+    assert_eq!(blocks(Prose::Hash, "x = 1 # R9\n#R9\n").iter().flat_map(place).collect::<Vec<_>>(), [1, 2]);
 }
 
 #[test]

@@ -5,11 +5,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read the repository fails")]
 
+mod tree;
+
 use std::{
     collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
 };
+
+use tree::{Prose, files, root};
 
 /// Subjects without a noun per 1,000 words of the whole tree.
 const PER_THOUSAND_MAX: usize = 4;
@@ -17,8 +21,6 @@ const PER_THOUSAND_MAX: usize = 4;
 const TABLE: &str = "tests/nouns.tsv";
 /// This file.
 const OWN: &str = "tests/tests/nouns.rs";
-/// Directories of build products and of clusters, with their path from the root.
-const MADE: [&str; 3] = ["target", "tests/fuzz/target", "run"];
 /// Documents whose text is given or generated.
 const LEFT_OUT: [&str; 3] = ["docs/spec/", "docs/benchmarks/", "docs/drills/"];
 /// The variable that records lower ceilings.
@@ -117,68 +119,10 @@ fn words(prose: &str) -> usize {
 
 // === the prose of a file ===
 
-/// How a file marks its prose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Prose {
-    /// Behind `//`.
-    Slashes,
-    /// Behind `#`.
-    Hash,
-    /// Everything outside fences.
-    Markdown,
-}
-
-impl Prose {
-    fn of(path: &str) -> Option<Self> {
-        let ends = |endings: &[&str]| endings.iter().any(|ending| path.ends_with(ending));
-        if ends(&[".rs", ".proto"]) {
-            Some(Self::Slashes)
-        } else if ends(&[".sh", ".py", ".toml", ".service", "Makefile"]) {
-            Some(Self::Hash)
-        } else {
-            path.ends_with(".md").then_some(Self::Markdown)
-        }
-    }
-
-    fn mark(self) -> &'static str {
-        if self == Self::Slashes { "//" } else { "#" }
-    }
-
-    /// The comment of a line of code.
-    fn comment(self, line: &str) -> Option<&str> {
-        match line.trim_start().strip_prefix(self.mark()) {
-            Some(comment) if self == Self::Slashes => Some(comment.strip_prefix(['/', '!']).unwrap_or(comment)),
-            Some(comment) if !comment.starts_with('!') => Some(comment),
-            _ => self.trailing(line),
-        }
-    }
-
-    /// The comment behind code: its mark stands between white space; the end of a text or of a URL is no code.
-    fn trailing(self, line: &str) -> Option<&str> {
-        line.match_indices(self.mark()).find_map(|(at, _)| {
-            let (code, comment) = (&line[..at], &line[at + self.mark().len()..]);
-            let before = code.strip_suffix(char::is_whitespace)?;
-            let text = self == Self::Slashes && (before.is_empty() || before.ends_with([':', '"', '\'']));
-            comment.strip_prefix(char::is_whitespace).filter(|_| !text)
-        })
-    }
-
-    /// Each line of prose with its number, and with code in back-quotes shortened.
-    fn lines(self, text: &str) -> Vec<(usize, String)> {
-        let mut fenced = false;
-        let mut found = Vec::new();
-        for (at, line) in text.lines().enumerate() {
-            let prose = if self == Self::Markdown {
-                let fence = line.trim_start().starts_with("```");
-                fenced ^= fence;
-                (!fence && !fenced).then_some(line)
-            } else {
-                self.comment(line)
-            };
-            found.extend(prose.map(|prose| (at + 1, without_code(prose))));
-        }
-        found
-    }
+/// Each line of prose with its number, and with code in back-quotes shortened.
+fn lines(prose: Prose, text: &str) -> Vec<(usize, String)> {
+    let numbered = (1..).zip(prose.lines(text));
+    numbered.filter_map(|(number, prose)| Some((number, without_code(prose?)))).collect()
 }
 
 /// A line with each part in back-quotes replaced by a word that is neither subject nor verb.
@@ -211,7 +155,7 @@ struct Count {
 impl Count {
     fn of(prose: Prose, text: &str) -> Self {
         let mut count = Self::default();
-        for (line, prose) in prose.lines(text) {
+        for (line, prose) in lines(prose, text) {
             count.words += words(&prose);
             count.hits.extend(subjects(&prose).into_iter().map(|hit| (line, hit)));
         }
@@ -268,33 +212,15 @@ fn faults(ceilings: &Ceilings, counts: &BTreeMap<String, Count>) -> Vec<String> 
 
 // === the repository ===
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-fn files(directory: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        let hidden = path.file_name().unwrap().to_string_lossy().starts_with('.');
-        if path.is_dir() && !hidden && !MADE.iter().any(|made| path == root().join(made)) {
-            files(&path, found);
-        } else if path.is_file() {
-            found.push(path);
-        }
-    }
-}
-
 /// Each counted file by its path from the root.
 fn counts() -> BTreeMap<String, Count> {
-    let mut found = Vec::new();
-    files(&root(), &mut found);
     let count = |path: PathBuf| {
         let name = path.strip_prefix(root()).unwrap().to_str()?.to_owned();
-        let prose = Prose::of(&name)?;
+        let prose = Prose::of(&path)?;
         let counted = name != OWN && !LEFT_OUT.iter().any(|directory| name.starts_with(directory));
         counted.then(|| (name, Count::of(prose, &String::from_utf8_lossy(&fs::read(&path).unwrap()))))
     };
-    found.into_iter().filter_map(count).collect()
+    files(&root()).into_iter().filter_map(count).collect()
 }
 
 #[test]
@@ -365,7 +291,8 @@ fn words_are_counted_as_a_reader_counts_them() {
 
 #[test]
 fn only_prose_is_counted() {
-    let lines = |prose: Prose, text: &str| prose.lines(text).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+    let lines = |prose: Prose, text: &str| lines(prose, text).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+    let of = |path: &str| Prose::of(Path::new(path));
     let rust = "//! a\n/// b\n  // c\nlet it = 1; // d\nlet url = \"http://it is\";\nlet x = \"// it is\";\nlet y = \" // it\";\n";
     assert_eq!(lines(Prose::Slashes, rust), [1, 2, 3, 4]);
     assert_eq!(lines(Prose::Hash, "#!/bin/sh\n# a\nx=1 # b\nx=${1#it is}\n[it]\n"), [2, 3]);
@@ -373,9 +300,9 @@ fn only_prose_is_counted() {
     assert_eq!(without_code("`it` is `what is` here"), "`x` is `x` here");
     assert_eq!(without_code("`it is` and `it is"), "`x` and `it is");
     assert_eq!(without_code("no code"), "no code");
-    assert_eq!(["a.rs", "a.proto"].map(Prose::of), [Some(Prose::Slashes); 2]);
-    assert_eq!(["a.sh", "a.py", "a.toml", "a/Makefile", "a.service"].map(Prose::of), [Some(Prose::Hash); 5]);
-    assert_eq!(["a.md", "a.tsv"].map(Prose::of), [Some(Prose::Markdown), None]);
+    assert_eq!(["a.rs", "a.proto"].map(of), [Some(Prose::Slashes); 2]);
+    assert_eq!(["a.sh", "a.py", "a.toml", "a/Makefile", "a.service"].map(of), [Some(Prose::Hash); 5]);
+    assert_eq!(["a.md", "a.tsv"].map(of), [Some(Prose::Markdown), None]);
 }
 
 #[test]

@@ -5,12 +5,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read the repository fails")]
 
+mod tree;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
+
+use tree::{MADE, children, files, root};
 
 /// Each crate of ours and the crates of ours that it may use (architecture, Code map). The table is complete.
 const EDGES: [(&str, &[&str]); 9] = [
@@ -60,14 +64,7 @@ const TOP: [&str; 14] = [
     "tests",
 ];
 
-/// Directories of build products and of clusters.
-const MADE: [&str; 3] = ["target", "tests/fuzz/target", "run"];
-
 const CODE_LINES_MAX: usize = 600;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 struct Manifest {
     directory: PathBuf,
@@ -113,31 +110,14 @@ fn manifests() -> BTreeMap<String, Manifest> {
     directories.into_iter().map(read).collect()
 }
 
-fn children(directory: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    found.sort();
-    found
-}
-
 /// Every file below a directory whose name ends so.
-fn files(directory: &Path, ending: &str, found: &mut Vec<PathBuf>) {
-    for path in children(directory) {
-        let name = path.file_name().unwrap().to_string_lossy();
-        if path.is_dir() {
-            let made = MADE.iter().any(|made| path == root().join(made));
-            if !made && !name.starts_with('.') {
-                files(&path, ending, found);
-            }
-        } else if name.ends_with(ending) {
-            found.push(path);
-        }
-    }
+fn named(directory: &Path, ending: &str) -> Vec<PathBuf> {
+    let ends = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().ends_with(ending);
+    files(directory).into_iter().filter(ends).collect()
 }
 
 fn all(ending: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    files(&root(), ending, &mut found);
-    found
+    named(&root(), ending)
 }
 
 fn shown(path: &Path) -> String {
@@ -204,8 +184,7 @@ fn the_rules_of_records_see_no_clock_no_chance_and_no_file() {
         "HashSet",
     ];
     let manifests = manifests();
-    let mut sources = Vec::new();
-    files(&manifests["records"].directory.join("src"), ".rs", &mut sources);
+    let sources = named(&manifests["records"].directory.join("src"), ".rs");
     let mut wrong = Vec::new();
     for path in sources {
         let text = fs::read_to_string(&path).unwrap();

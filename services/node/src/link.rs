@@ -32,7 +32,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::outbound_api::EncodedBody;
+use crate::outbound_api::{EncodedBody, is_whole};
 
 /// Replies that wait to be written.
 const QUEUE_MAX: usize = 4096;
@@ -274,10 +274,10 @@ enum Asked {
 fn readable(bytes: &Bytes) -> Result<Asked, Reply> {
     let request =
         ocs_proto::outbound::Request::decode(bytes.clone()).map_err(|error| unreadable(&error.to_string()))?;
-    let fully_known = request.encoded_len() == bytes.len();
+    let whole = is_whole(&request, bytes);
     let request = wire::request_from_wire(request).map_err(|error| unreadable(&error.to_string()))?;
     let reads = request.verb.reads();
-    Ok(if reads { Asked::Read(request) } else { Asked::Update(EncodedBody::of_request(bytes, fully_known, request)) })
+    Ok(if reads { Asked::Read(request) } else { Asked::Update(EncodedBody::of_request(bytes, whole, request)) })
 }
 
 /// Both ends come from one build, so an unreadable request is a bug.

@@ -29,6 +29,7 @@ pub(crate) use batch::{Answer, Awaited, heard, too_early, wall_us};
 pub use batch::{DoorConfig, PrimaryDoor};
 pub use clocks::{heard_ago, offset_us, walls};
 pub use encoded::EncodedBody;
+pub(crate) use encoded::is_whole;
 pub use group::Group;
 pub use stamp::{StampClock, odd_clocks};
 

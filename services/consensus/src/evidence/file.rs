@@ -44,13 +44,8 @@ impl<F: File> EvidenceFile<F> {
             opened => opened?,
         };
         let slots = [read_slot(&file, 0)?, read_slot(&file, 1)?];
-        for (at, slot) in slots.iter().enumerate().filter(|(_, slot)| **slot == Slot::Damaged) {
-            tracing::warn!(
-                file = NAME,
-                slot = at,
-                ?slot,
-                "a table of evidence has a wrong checksum and does not count"
-            );
+        for (at, _) in slots.iter().enumerate().filter(|(_, slot)| **slot == Slot::Damaged) {
+            tracing::warn!(file = NAME, slot = at, "a table of evidence does not count: torn by a crash, or damaged");
         }
         let slots = slots.map(Slot::table);
         let versions = slots.each_ref().map(|slot| slot.as_ref().map(Evidence::version));

@@ -78,10 +78,9 @@ impl EncodedBody {
         Self { bytes, tenant, principal, rules }
     }
 
-    /// The body of a client's request, from the request's bytes. Bytes with fields of a newer release are encoded anew without
-    /// them: such a field has no meaning in the log before the rules version that introduces it.
-    pub(crate) fn of_request(bytes: &[u8], fully_known: bool, request: Request) -> Self {
-        if !fully_known {
+    /// The body of a client's request, from the request's bytes; `whole`: see [`is_whole`].
+    pub(crate) fn of_request(bytes: &[u8], whole: bool, request: Request) -> Self {
+        if !whole {
             return Self::of(Body::Request(request));
         }
         let mut field = BytesMut::with_capacity(HEAD_BYTES_MAX + bytes.len());
@@ -99,9 +98,9 @@ impl EncodedBody {
     pub(crate) fn read(bytes: Bytes) -> Result<Self, BodyError> {
         is_one_field(bytes.clone())?;
         let command = wire::Command::decode(bytes.clone())?;
-        let fully_known = command.encoded_len() == bytes.len();
+        let whole = is_whole(&command, &bytes);
         let body = outbound::wire::body_from_wire(command.body)?;
-        if !fully_known {
+        if !whole {
             return Ok(Self::of(body));
         }
         let (rules, (tenant, principal)) = (RulesOf::of(&body), body.whose());
@@ -162,6 +161,12 @@ impl EncodedBody {
     fn head_bytes_max(&self) -> usize {
         HEAD_BYTES_MAX + self.tenant.len() + self.principal.len()
     }
+}
+
+/// Whether a message has all that its bytes say: no encoding is shorter than this release's, so a field of a newer release shows in
+/// the length. Such bytes are encoded anew, because the field has no meaning in the log before the rules version that introduces it.
+pub(crate) fn is_whole(message: &impl Message, bytes: &[u8]) -> bool {
+    message.encoded_len() == bytes.len()
 }
 
 /// A field behind the body would stand behind the command's head, and replace the head's own.
