@@ -34,13 +34,13 @@ use raft::{
     eraftpb::{HardState as RaftHardState, Message, MessageType},
 };
 use raft_config::raft_config;
+use raft_log::{Batch, Disk, HardState, LogReader};
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
     Came, Confirmed, Kind, ProposeError, RaftId, TransferError,
     eraft::message_from_wire,
     evidence::{Evidence, Start},
-    log::{Batch, Disk, HardState, LogReader},
     members,
     reads::{Question, Rounds},
     storage::LogView,

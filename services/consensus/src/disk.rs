@@ -12,13 +12,13 @@ use std::{
 };
 
 use ocs_proto::peer::{PeerFrame, RaftMessage, SnapshotMark};
+use raft_log::{Batch, Disk, Lack, Log, LogError};
 
 use crate::{
     Observer, RaftId, Transport,
     core::Write,
     driver::{Event, wall_clock_us},
     evidence::{Evidence, EvidenceFile},
-    log::{Batch, Disk, Lack, Log, LogError},
     write_clock::WriteClock,
 };
 
@@ -267,9 +267,9 @@ mod tests {
     use std::sync::Mutex;
 
     use ocs_proto::peer::Head;
+    use raft_log::{HardState, LogConfig, MemDisk};
 
     use super::*;
-    use crate::log::{HardState, LogConfig, MemDisk};
 
     type Sent = Arc<Mutex<Promises>>;
 

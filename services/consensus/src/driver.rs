@@ -27,6 +27,7 @@ use std::{
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use event::Event;
+use raft_log::{Disk, Log, Recovered};
 use seen::Seen;
 
 use crate::{
@@ -36,7 +37,6 @@ use crate::{
     core::{Core, CoreConfig, Found, JoinError, ModeError, Output, PauseError},
     disk::{Job, LogThread},
     evidence::{Evidence, EvidenceFile, Start},
-    log::{Disk, Log, Recovered},
     members,
     reads::Question,
     repair::{Here, Repair},

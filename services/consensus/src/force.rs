@@ -6,13 +6,9 @@
 
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 use prost::Message as _;
+use raft_log::{Disk, HardState, LogError, LogReader, Recovered};
 
-use crate::{
-    ApplyBatch, Kind, Machine, MachineError, RaftId,
-    core::GENESIS,
-    log::{Disk, HardState, LogError, LogReader, Recovered},
-    members,
-};
+use crate::{ApplyBatch, Kind, Machine, MachineError, RaftId, core::GENESIS, members};
 
 /// Bytes of entries read and applied at a time.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;

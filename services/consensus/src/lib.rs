@@ -1,4 +1,4 @@
-//! Raft for a pair and a witness: a sans-IO core, the durable log, the driver that feeds the core, peer frames, waiters.
+//! Raft for a pair and a witness: a sans-IO core, the driver that feeds the core, peer frames, waiters.
 //!
 //! The only crate that sees raft-rs and slog. The crate knows nothing of records: the state behind the log is a [`Machine`].
 //! Called by `node`, and by the simulator.
@@ -13,7 +13,6 @@ mod eraft;
 pub mod evidence;
 pub mod force;
 mod handle;
-pub mod log;
 pub mod members;
 #[cfg(mutant)]
 pub mod mutant;

@@ -4,11 +4,9 @@
 //! first. Pure. Called by the node, for its own log and for the proof of a peer.
 
 use ocs_proto::peer::{ConfState, EpochProofReply, SnapshotMark};
+use raft_log::{Disk, LogReader};
 
-use crate::{
-    log::{Disk, LogReader},
-    members::{first_incarnation, incarnation},
-};
+use crate::members::{first_incarnation, incarnation};
 
 /// The epoch of a cluster that was never forced.
 const EPOCH_FIRST: u64 = 1;
@@ -81,10 +79,11 @@ pub fn check(shown: &EpochProofReply, ours: u64) -> Result<u64, Unproven> {
 
 #[cfg(test)]
 mod tests {
+    use raft_log::{HardState, Log, LogConfig, MemDisk};
+
     use super::*;
     use crate::{
         core::{genesis, nothing},
-        log::{HardState, Log, LogConfig, MemDisk},
         members::{forced, forced_id},
     };
 

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Comparison, RaftId, core::Core, log::Disk, members};
+use raft_log::Disk;
+
+use crate::{Comparison, RaftId, core::Core, members};
 
 /// Failed fetches after which the data node of the lowest number serves again from a wrong state, and after which any data node
 /// does: two nodes that began in the same moment must not end in the same moment again and again.

@@ -11,11 +11,11 @@ use raft::{
     Error, GetEntriesContext, RaftState, StorageError,
     eraftpb::{Entry, EntryType, HardState as RaftHardState, Snapshot},
 };
+use raft_log::{Disk, HardState, LogReader};
 
 use crate::{
     Kind, RaftId,
     eraft::{conf_state_from_wire, entry_from_wire, snapshot_from_mark},
-    log::{Disk, HardState, LogReader},
     members,
 };
 

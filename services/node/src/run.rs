@@ -40,8 +40,9 @@ use chassis::{
     tasks::{AtEnd, Tasks, worker_threads},
     tls::TlsIdentity,
 };
-use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig, log::FileDisk};
+use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig};
 use outbound::{Reply, RequestId};
+use raft_log::FileDisk;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 

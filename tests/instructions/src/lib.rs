@@ -4,7 +4,6 @@
 //! No network, no disk, no clock, no thread. Called by the program `instructions`, which a test runs under callgrind.
 
 use bytes::Bytes;
-use consensus::log::{Batch, HardState, Log, LogConfig, MemDisk};
 use http_proxy::{
     from_http::{Incoming, Translated, from_http},
     link::{FrameReader, FrameWriter},
@@ -18,6 +17,7 @@ use outbound::{
     Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, Request, RequestId, UserField, wire,
 };
 use prost::Message;
+use raft_log::{Batch, HardState, Log, LogConfig, MemDisk};
 use records::{MapView, Rules, decide};
 
 /// Requests of one frame on the link.

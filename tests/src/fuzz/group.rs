@@ -7,9 +7,9 @@ use bytes::Bytes;
 use consensus::{
     Kind, RaftId, bounds,
     core::{Core, CoreConfig, Found, Write, genesis},
-    log::{Log, LogConfig, MemDisk},
 };
 use ocs_proto::peer::{ConfState, Entry, Head, PeerFrame, RaftMessage, SnapshotMark};
+use raft_log::{Log, LogConfig, MemDisk};
 
 use super::{
     Reached,

@@ -2,12 +2,9 @@
 //!
 //! Called by `operators`, `quarantine` and `world`.
 
-use consensus::{
-    RaftId,
-    force::Beginning,
-    log::{LogReader, MemDisk},
-};
+use consensus::{RaftId, force::Beginning};
 use ocs_proto::peer::{ConfState, Head, RaftMessage};
+use raft_log::{LogReader, MemDisk};
 
 use super::{
     invariants::{Watch, claim},

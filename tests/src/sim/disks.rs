@@ -2,12 +2,9 @@
 //!
 //! Called by `world` after every step.
 
-use consensus::{
-    Kind, RaftId,
-    log::{HardState, LogError},
-    members,
-};
+use consensus::{Kind, RaftId, members};
 use ocs_proto::peer::{ConfState, RaftMessage, SnapshotMark};
+use raft_log::{HardState, LogError};
 
 use super::{
     invariants::{Watch, claim},

@@ -512,7 +512,7 @@ impl World {
         }
         self.end_process(at, true);
         let disk = &self.nodes[at].disk;
-        let Ok(names) = consensus::log::Disk::list(disk) else { return };
+        let Ok(names) = raft_log::Disk::list(disk) else { return };
         let Some(name) = names.choose(&mut self.rng) else { return };
         let bytes = disk.contents(name).unwrap_or_default();
         let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) as u64;

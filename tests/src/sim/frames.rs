@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use consensus::{
     RaftId,
-    log::Disk,
     members::{self, Epochs},
 };
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
+use raft_log::Disk;
 
 use super::{
     contract, disks,

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use consensus::{Confirmed, Kind, RaftId, RaftRole, core::genesis, log::Batch};
+use consensus::{Confirmed, Kind, RaftId, RaftRole, core::genesis};
 use ocs_history::{Act, Outcome, Shown, linearizable};
 use ocs_proto::peer::{ConfState, Entry};
 use outbound::{Handle, RequestId};
+use raft_log::Batch;
 
 use super::{
     clients::{Call, Clients, history},

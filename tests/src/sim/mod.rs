@@ -109,6 +109,11 @@ pub fn run_talking(seed: u64, talks: bool) -> Result<Report, String> {
 pub fn mistake(mutant: Option<consensus::mutant::Mutant>) {
     use consensus::mutant::Mutant;
     consensus::mutant::set(mutant);
+    raft_log::mutant::set(raft_log::mutant::Bugs {
+        failed_sync_retried: mutant == Some(Mutant::FailedSyncRetried),
+        read_counts_as_durable: mutant == Some(Mutant::ReadCountsAsDurable),
+        mark_ignored: mutant == Some(Mutant::MarkIgnored),
+    });
     records::mutant::set(mutant == Some(Mutant::RequestIdsOff), mutant == Some(Mutant::IdempotencyKeysOff));
     records::mutant::set_of_rules_2(mutant == Some(Mutant::ContentPassedOver), mutant == Some(Mutant::OwnOptions));
 }

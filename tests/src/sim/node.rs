@@ -11,11 +11,11 @@ use consensus::{
     core::{Core, CoreConfig, Found, Write, genesis, nothing},
     evidence::Evidence,
     force::Beginning,
-    log::{Batch, HardState, Log, LogConfig, LogError, MemDisk, Recovered},
     members,
 };
 use ocs_proto::peer::{ConfState, Entry, Head, SnapshotMark};
 use outbound::RequestId;
+use raft_log::{Batch, HardState, Log, LogConfig, LogError, MemDisk, Recovered};
 
 use super::{
     door::Submission,

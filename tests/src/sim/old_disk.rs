@@ -10,9 +10,9 @@ use consensus::{
     RaftId, StartStanding,
     core::{EvidenceWrite, StartMessage},
     evidence::Evidence,
-    log::MemDisk,
 };
 use ocs_proto::peer::{PeerFrame, RaftMessage, StartVerdict};
+use raft_log::MemDisk;
 use rand::Rng;
 
 use super::{

@@ -6,12 +6,12 @@
 use consensus::{
     ApplyBatch, FetchedState, Machine, MachineError, Replies,
     force::{Beginning, Force, bring_up},
-    log::{Log, LogError, MemDisk, Recovered},
     members,
 };
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 use outbound::{Reply, RequestId};
 use prost::Message;
+use raft_log::{Log, LogError, MemDisk, Recovered};
 use rand::Rng;
 
 use super::{

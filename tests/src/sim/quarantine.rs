@@ -8,11 +8,11 @@ use std::{collections::VecDeque, rc::Rc};
 use consensus::{
     Comparison, Kind, RaftId,
     core::Core,
-    log::MemDisk,
     members,
     repair::{Here, Other, Repair},
 };
 use ocs_proto::peer::Entry;
+use raft_log::MemDisk;
 use rand::Rng;
 
 use super::{

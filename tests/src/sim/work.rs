@@ -2,8 +2,9 @@
 //!
 //! Called by `world`.
 
-use consensus::{RaftId, log::LogError, repair::Here};
+use consensus::{RaftId, repair::Here};
 use ocs_proto::peer::Entry;
+use raft_log::LogError;
 use rand::Rng;
 
 use super::{

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use consensus::{RaftId, core::Output, log::LogError};
+use consensus::{RaftId, core::Output};
 use ocs_proto::peer::{ConfState, PeerFrame};
+use raft_log::LogError;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{

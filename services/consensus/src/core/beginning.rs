@@ -3,13 +3,10 @@
 //! Pure. Called by [`super::Core::new`], and by the node that forms a cluster.
 
 use ocs_proto::peer::{ConfState, SnapshotMark};
+use raft_log::{Disk, HardState};
 
 use super::{Found, GENESIS};
-use crate::{
-    RaftId, Versions,
-    eraft::snapshot_from_mark,
-    log::{Disk, HardState},
-};
+use crate::{RaftId, Versions, eraft::snapshot_from_mark};
 
 /// The witness's applied index: the commit index, as far as the memberships are known.
 pub(super) fn witness_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {

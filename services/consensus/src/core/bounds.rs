@@ -7,13 +7,13 @@
 use ocs_proto::peer::{ConfChangeV2, Entry, RaftMessage};
 use prost::Message as _;
 use raft::eraftpb::{EntryType, MessageType};
+use raft_log::Disk;
 
 use super::{Core, ENTRY_BYTES_MAX};
 use crate::{
     RaftId,
     bounds::{INDEX_MAX, TERM_MAX, all, is_id, mark},
     eraft::kind_from_wire,
-    log::Disk,
     members, reads,
 };
 

@@ -1,8 +1,9 @@
 //! Replacement of a wrong state (R11 one-id-one-log): the state serves no more, while log and vote stay in service. Never decides
 //! which state is wrong. Called by the driver.
 
+use raft_log::Disk;
+
 use super::Core;
-use crate::log::Disk;
 
 impl<D: Disk> Core<D> {
     /// The state here is wrong and serves no more; log and vote stay in service, and a leader hands over before anything else.

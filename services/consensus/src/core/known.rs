@@ -2,9 +2,10 @@
 
 use ocs_proto::peer::{ConfState, SnapshotMark};
 use raft::StateRole;
+use raft_log::Disk;
 
 use super::{Core, CoreConfig};
-use crate::{Kind, RaftId, RaftRole, log::Disk};
+use crate::{Kind, RaftId, RaftRole};
 
 impl<D: Disk> Core<D> {
     /// This node.

@@ -7,14 +7,10 @@
 use ocs_proto::peer::{ConfChangeV2, ConfState, Member};
 use prost::Message as _;
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
+use raft_log::{Batch, Disk};
 
 use super::{Core, Output, TRANSFER_LAG_MAX, Write};
-use crate::{
-    Kind, RaftId,
-    eraft::conf_state_to_wire,
-    log::{Batch, Disk},
-    members,
-};
+use crate::{Kind, RaftId, eraft::conf_state_to_wire, members};
 
 /// Why a node is not taken in, or not yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

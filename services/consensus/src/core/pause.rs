@@ -5,9 +5,10 @@
 //! its entry in the log on, committed or not. Called by `core` and the driver.
 
 use ocs_proto::peer::ChangeContext;
+use raft_log::Disk;
 
 use super::{Core, FAST_TICKS_MAX};
-use crate::{Kind, RaftId, log::Disk, members};
+use crate::{Kind, RaftId, members};
 
 /// Why failover was not paused or resumed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,12 +1,10 @@
 //! Raft's Ready as a numbered list of calls, in the library's order: the room that orders persist, send, apply.
 
 use raft::{GetEntriesContext, Storage as _, eraftpb::EntryType};
+use raft_log::{Batch, Disk};
 
 use super::{Core, Output, Pending, Write, hard_state};
-use crate::{
-    Kind,
-    log::{Batch, Disk},
-};
+use crate::Kind;
 
 /// Writes in flight beyond which an empty write is dropped with its messages, as a network may do: a follower whose
 /// disk hangs would keep its answers to every heartbeat.

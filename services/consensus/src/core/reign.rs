@@ -3,9 +3,10 @@
 //! Called by `core`; the driver adds the times, of which the core knows ticks only.
 
 use ocs_proto::peer::Head;
+use raft_log::Disk;
 
 use super::Core;
-use crate::{Came, RaftId, log::Disk};
+use crate::{Came, RaftId};
 
 /// The last leader, as this node sees that leader.
 #[derive(Debug, Default)]

@@ -4,9 +4,10 @@
 //! saves a frame and its answer a round. Never asks fewer than a quorum. Called by `core`.
 
 use raft::eraftpb::{Message, MessageType};
+use raft_log::Disk;
 
 use super::Core;
-use crate::{Confirmed, Kind, RaftId, log::Disk};
+use crate::{Confirmed, Kind, RaftId};
 
 /// Whether rounds leave the witness out.
 #[derive(Debug, Default)]

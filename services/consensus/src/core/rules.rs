@@ -2,10 +2,11 @@
 
 use ocs_proto::peer::RaftMessage;
 use raft::{ProgressState, StateRole};
+use raft_log::Disk;
 use rand::Rng;
 
 use super::{Core, SNAPSHOT_TICKS_MAX, TRANSFER_LAG_MAX, TRANSFER_TICKS_MAX};
-use crate::{Kind, RaftId, TransferError, log::Disk};
+use crate::{Kind, RaftId, TransferError};
 
 impl<D: Disk> Core<D> {
     /// Runs after every event: randomness from outside, answers, and the round under way.

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use ocs_proto::peer::Head;
+use raft_log::Disk;
 
 use super::Core;
-use crate::{RaftId, log::Disk};
+use crate::RaftId;
 
 /// Age of a write at which its disk counts as hanging where nothing else is configured, milliseconds.
 pub const DISK_STALL_MS_DEFAULT: u64 = 3000;

@@ -13,12 +13,12 @@ pub use messages::{EvidenceWrite, StartMessage};
 use ocs_proto::peer::{Head, RaftMessage, Reign, StartAnswer, StartCheck, StartVerdict};
 use prost::Message as _;
 use raft::eraftpb::{Entry, Message, MessageType};
+use raft_log::Disk;
 
 use super::{Core, Output, Write, bounds::Contradiction};
 use crate::{
     RaftId, StartStanding,
     evidence::{Evidence, Known, Start, Token, number},
-    log::Disk,
 };
 
 /// Ticks between two checks while the start is not confirmed.

@@ -5,9 +5,10 @@
 //! meaning of a version is defined elsewhere. Called by the driver and the node.
 
 use ocs_proto::peer::ChangeContext;
+use raft_log::Disk;
 
 use super::Core;
-use crate::{log::Disk, members};
+use crate::members;
 
 /// Why the cluster's versions were not raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

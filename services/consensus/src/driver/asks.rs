@@ -3,13 +3,13 @@
 
 use std::time::Instant;
 
+use raft_log::Disk;
 use tokio::sync::oneshot;
 
 use super::{Driver, SILENT, Seen};
 use crate::{
     Machine, RaftId, Reign, TransferError,
     core::{JoinError, RaiseError},
-    log::Disk,
     members,
 };
 

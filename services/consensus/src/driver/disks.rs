@@ -8,8 +8,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use raft_log::Disk;
+
 use super::{Driver, SILENT, Seen};
-use crate::{Machine, RaftId, Stall, log::Disk, write_clock::WriteClock};
+use crate::{Machine, RaftId, Stall, write_clock::WriteClock};
 
 /// Age below which a write does not count, milliseconds: a working disk takes some time, and heads tell nothing of that.
 const LATE_MS: u64 = 100;

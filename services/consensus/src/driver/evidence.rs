@@ -7,6 +7,7 @@ use std::{
 };
 
 use ocs_proto::peer::PeerFrame;
+use raft_log::{Disk, LogError};
 
 use super::Driver;
 use crate::{
@@ -14,7 +15,6 @@ use crate::{
     core::{EvidenceWrite, StartMessage},
     disk::{Promises, SharedEvidence, write_evidence},
     evidence::Evidence,
-    log::{Disk, LogError},
     write_clock::WriteClock,
 };
 

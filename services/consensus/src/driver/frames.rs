@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use ocs_proto::peer::PeerFrame;
+use raft_log::Disk;
 
 use super::{Driver, FRAME_FORMAT};
 use crate::{
     Machine, Versions,
-    log::Disk,
     members::{self, Epochs},
 };
 

@@ -6,9 +6,10 @@
 use std::time::{Duration, Instant};
 
 use ocs_proto::peer::RaftMessage;
+use raft_log::Disk;
 
 use super::Driver;
-use crate::{Kind, Machine, eraft, log::Disk};
+use crate::{Kind, Machine, eraft};
 
 /// How long entries wait at most.
 const WAIT: Duration = Duration::from_millis(5);

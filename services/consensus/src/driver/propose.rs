@@ -6,9 +6,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use ocs_proto::peer::Commands;
 use prost::Message as _;
+use raft_log::Disk;
 
 use super::{BATCH_BYTES_MAX, Driver, SILENT, Seen};
-use crate::{Machine, Proposal, ProposeError, log::Disk};
+use crate::{Machine, Proposal, ProposeError};
 
 /// Proposals that wait for a write at most; more are put into the log at once, whose own limits then hold.
 const GATHERED_MAX: usize = 1024;

@@ -1,10 +1,10 @@
 //! Feeds [`crate::repair`], which decides about a wrong state, and carries the decisions out.
 
+use raft_log::Disk;
+
 use super::{Driver, SILENT, Work};
 use crate::{
-    Kind, Machine, RaftId,
-    log::Disk,
-    members,
+    Kind, Machine, RaftId, members,
     repair::{Here, Other},
 };
 

@@ -7,11 +7,12 @@ use std::{
 
 use bytes::Bytes;
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
+use raft_log::Disk;
 
 use super::{Driver, FORMATS, FRAME_FORMAT, Seen, wall_clock_us};
 use crate::{
     Kind, Machine, PeerStatus, ProposeError, RaftId, RaftRole, StartStanding, Status, Versions, core::Core,
-    disk::Promises, log::Disk, members,
+    disk::Promises, members,
 };
 
 /// Interval of greetings between followers: three within the silence after which a node counts as away ([`super::SILENT`]).

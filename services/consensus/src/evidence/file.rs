@@ -12,9 +12,9 @@ use std::io;
 
 use ocs_proto::peer::EvidenceTable;
 use prost::Message as _;
+use raft_log::{Disk, File};
 
 use super::Evidence;
-use crate::log::{Disk, File};
 
 /// Its name in the data directory.
 const NAME: &str = "evidence";
@@ -126,8 +126,9 @@ fn decode_slot(bytes: &[u8]) -> Option<Evidence> {
 
 #[cfg(test)]
 mod tests {
+    use raft_log::MemDisk;
+
     use super::*;
-    use crate::log::MemDisk;
 
     fn evidence(starts: u8) -> Evidence {
         let mut evidence = Evidence::default();

@@ -8,11 +8,11 @@ use consensus::{
     Kind, StartStanding,
     core::{Core, CoreConfig, Found, StartMessage, genesis},
     evidence::{Evidence, Start},
-    log::{Log, LogConfig, MemDisk},
 };
 use ocs_proto::peer::{
     Entry, Head, PeerFrame, RaftMessage, Start as WireStart, StartAnswer, StartCheck, StartVerdict, VoterEvidence,
 };
+use raft_log::{Log, LogConfig, MemDisk};
 
 const OWN: u64 = 2;
 const TOKEN: [u8; 16] = [2; 16];

@@ -8,11 +8,11 @@ use consensus::{
     ApplyBatch, FetchedState, Kind, Machine, MachineError, ModeError, RaftId,
     core::GENESIS,
     force::{Beginning, Force, ForceError, bring_up, is_of},
-    log::{Batch, HardState, Log, MemDisk},
     members,
 };
 use ocs_proto::peer::{ConfState, Entry, Member, PeerFrame, SnapshotMark};
 use prost::Message;
+use raft_log::{Batch, HardState, Log, MemDisk};
 
 use crate::world::*;
 

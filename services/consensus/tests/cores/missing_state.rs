@@ -3,10 +3,10 @@
 use consensus::{
     Kind,
     core::{Core, CoreConfig, Found, genesis},
-    log::{Batch, HardState, Log, LogConfig, MemDisk},
 };
 use ocs_proto::peer::{ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, SnapshotMark};
 use prost::Message;
+use raft_log::{Batch, HardState, Log, LogConfig, MemDisk};
 
 fn config() -> CoreConfig {
     CoreConfig {

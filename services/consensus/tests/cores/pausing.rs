@@ -7,9 +7,9 @@ use bytes::Bytes;
 use consensus::{
     Kind, PauseError, RaftId,
     core::{Core, CoreConfig, Found, Write, genesis},
-    log::{Log, LogConfig, MemDisk},
 };
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage, SnapshotMark};
+use raft_log::{Log, LogConfig, MemDisk};
 
 const A: RaftId = 1;
 const B: RaftId = 2;

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use consensus::{
     Kind, RaftRole,
     core::{Core, CoreConfig, Found, Write, genesis},
-    log::{Log, LogConfig, MemDisk},
 };
 use ocs_proto::peer::{Entry, Head, PeerFrame, RaftMessage, SnapshotMark};
+use raft_log::{Log, LogConfig, MemDisk};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 const STEPS: usize = 10_000;

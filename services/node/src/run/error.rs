@@ -3,7 +3,8 @@
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use chassis::{exit, tls::TlsError};
-use consensus::{force::ForceError, log::LogError};
+use consensus::force::ForceError;
+use raft_log::LogError;
 use store::StoreError;
 
 use super::access::Denied;

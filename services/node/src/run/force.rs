@@ -9,9 +9,9 @@ use std::{fs, path::PathBuf, sync::Arc};
 use consensus::{
     RaftId,
     force::{Beginning, Force, bring_up, is_of},
-    log::{FileDisk, Log},
     members,
 };
+use raft_log::{FileDisk, Log};
 
 use super::{
     RunError,

@@ -2,10 +2,8 @@
 //!
 //! Reads headers only and changes nothing. Called by `run` before anything is opened.
 
-use consensus::{
-    Kind,
-    log::{FileDisk, owners},
-};
+use consensus::Kind;
+use raft_log::{FileDisk, owners};
 use store::StoreError;
 
 use super::{RunError, open};

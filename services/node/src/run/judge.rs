@@ -6,12 +6,10 @@
 use std::time::Duration;
 
 use chassis::tasks::Tasks;
-use consensus::{
-    Comparison, Handle,
-    log::{FileDisk, LogReader},
-};
+use consensus::{Comparison, Handle};
 use ocs_proto::peer::Entry;
 use outbound::{Reply, RequestId};
+use raft_log::{FileDisk, LogReader};
 use records::Rules;
 use store::{KEPT_BYTES_MAX, StateSnapshot};
 use tokio::sync::mpsc;

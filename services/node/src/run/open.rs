@@ -14,10 +14,10 @@ use chassis::tasks::Tasks;
 use consensus::{
     Kind,
     core::{genesis_at, nothing},
-    log::{FileDisk, Log, LogConfig, LogError, Recovered},
     proof,
 };
 use ocs_proto::peer::ConfState;
+use raft_log::{FileDisk, Log, LogConfig, LogError, Recovered};
 use records::Rules;
 use store::StoreConfig;
 

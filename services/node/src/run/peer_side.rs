@@ -8,14 +8,11 @@ use std::{
 };
 
 use chassis::tasks::Tasks;
-use consensus::{
-    Handle, JoinAsk, Kind, RaftId, Versions,
-    log::{FileDisk, LogReader},
-    members, proof,
-};
+use consensus::{Handle, JoinAsk, Kind, RaftId, Versions, members, proof};
 use futures::StreamExt;
 use ocs_proto::peer::{EpochProofReply, ForwardOutcome, ForwardReply, HelloReply, JoinReply, PeerFrame};
 use outbound::{Reply, RequestId};
+use raft_log::{FileDisk, LogReader};
 use tonic::Status;
 
 use crate::{

@@ -17,9 +17,9 @@ use chassis::exit;
 use consensus::{
     Kind,
     force::{Beginning, Force, ForceError, begin_above},
-    log::{FileDisk, Log, LogError},
     members,
 };
+use raft_log::{FileDisk, Log, LogError};
 use store::{Archive, ArchiveError, ArchiveHead, ArchiveTail, IngestError, Ingested, StoreError, ingest};
 
 use super::{RunError, identity::identity, open};

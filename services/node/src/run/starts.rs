@@ -9,8 +9,8 @@ use chassis::tasks::Tasks;
 use consensus::{
     RaftId, StartStanding,
     evidence::{Evidence, EvidenceFile, Start, Token},
-    log::FileDisk,
 };
+use raft_log::FileDisk;
 use tokio::sync::oneshot;
 
 use super::{RunError, spawn_quiet};

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use consensus::{
     Kind, RaftId, RaftRole,
     core::{Core, CoreConfig, Found, Write, genesis, nothing},
-    log::{Log, LogConfig, MemDisk},
     members,
 };
 use ocs_proto::peer::{ConfState, Entry, Head, PeerFrame, RaftMessage, SnapshotMark};
+use raft_log::{Log, LogConfig, MemDisk};
 
 pub(crate) const CLUSTER: [u8; 16] = [7; 16];
 pub(crate) const WITNESS: u16 = 3;
@@ -69,7 +69,7 @@ pub(crate) fn log_config() -> LogConfig {
 }
 
 impl Node {
-    pub(crate) fn new(id: RaftId, start: SnapshotMark, hard_state: consensus::log::HardState) -> Self {
+    pub(crate) fn new(id: RaftId, start: SnapshotMark, hard_state: raft_log::HardState) -> Self {
         let disk = MemDisk::new();
         drop(Log::create(disk.clone(), log_config(), start.clone(), hard_state).expect("a new log"));
         Self::boot(id, disk, State { mark: start, ..State::default() }, 1)

@@ -1,10 +1,8 @@
 //! Orders on real files, cut short after every step and executed again.
 
-use consensus::{
-    Machine,
-    log::{Batch, HardState},
-};
+use consensus::Machine;
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
+use raft_log::{Batch, HardState};
 use tempfile::TempDir;
 
 use super::*;

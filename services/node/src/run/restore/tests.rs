@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use consensus::{ApplyBatch, Machine, log::HardState};
+use consensus::{ApplyBatch, Machine};
 use ocs_proto::peer::{ConfState, Entry, Member as GroupMember};
 use prost::Message;
+use raft_log::HardState;
 use store::ArchiveOut;
 use tempfile::TempDir;
 

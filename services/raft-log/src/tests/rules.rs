@@ -1,7 +1,7 @@
 //! What an append, a compaction and a reset leave behind, on a disk that behaves; and the batches that the log refuses.
 
 use super::*;
-use crate::log::{Disk, File, FileDisk, Lack};
+use crate::{Disk, File, FileDisk, Lack};
 
 #[test]
 fn what_was_appended_is_there_after_a_restart() {
@@ -281,7 +281,7 @@ fn a_failed_sync_poisons_the_log() {
     assert!(matches!(log.append(&entries(2..=2, 1, 10)), Err(LogError::Poisoned)));
     assert!(matches!(log.compact(mark_at(1, 1)), Err(LogError::Poisoned)));
     assert_eq!(log.last_index(), 1, "what was not synced is not seen by readers");
-    disk.crash(|_| crate::log::Keep::Old);
+    disk.crash(|_| crate::Keep::Old);
     assert_eq!(open(&disk).1.last_index, 1);
 }
 
@@ -306,7 +306,7 @@ fn what_a_failed_sync_left_in_the_page_cache_is_written_again() {
     disk.fail_next_sync();
     log.append(&entries(2..=2, 1, 10)).unwrap_err();
     assert_eq!(open(&disk).1.last_index, 2, "whole, so it counts");
-    disk.crash(|_| crate::log::Keep::Old);
+    disk.crash(|_| crate::Keep::Old);
     assert_eq!(open(&disk).1.last_index, 2, "and was made durable before it counted");
 }
 

@@ -4,8 +4,8 @@
 
 use std::fs::File;
 
-use consensus::log::{Batch, FileDisk, HardState, Log, LogConfig};
 use ocs_proto::peer::{Entry, SnapshotMark};
+use raft_log::{Batch, FileDisk, HardState, Log, LogConfig};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const SEGMENT_BYTES: u64 = 64 * 1024;

@@ -1,7 +1,7 @@
 //! Torn or corrupt (R10 torn-is-cut-corrupt-is-kept).
 
 use super::*;
-use crate::log::{Disk, Keep, Unsynced};
+use crate::{Disk, Keep, Unsynced};
 
 /// A log of ten entries, its file, and where the last batch begins.
 fn ten() -> (MemDisk, String, u64) {

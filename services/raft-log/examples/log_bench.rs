@@ -1,6 +1,6 @@
 //! Measures the cost of a commit on this disk: p50 and p99 of `Log::append` for batches of 1 and of 64 entries of 256 bytes.
 //!
-//! `cargo run --release -p consensus --example log_bench -- DIRECTORY [ROUNDS]`; removes its own files at the end.
+//! `cargo run --release -p raft-log --example log_bench -- DIRECTORY [ROUNDS]`; removes its own files at the end.
 #![allow(clippy::print_stdout)] // a program for a person at a terminal
 
 use std::{
@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use consensus::log::{Batch, FileDisk, HardState, Log, LogConfig, SEGMENT_BYTES_DEFAULT};
 use ocs_proto::peer::{Entry, SnapshotMark};
+use raft_log::{Batch, FileDisk, HardState, Log, LogConfig, SEGMENT_BYTES_DEFAULT};
 
 const ENTRY_BYTES: usize = 256;
 

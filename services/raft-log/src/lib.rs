@@ -1,7 +1,8 @@
 //! The durable log: entries, hard state, start and memberships in one stream of segments (R6 and R10).
 //!
 //! A batch is durable when [`Log::append`] returns, and there as a whole or not at all. Bytes that were durable are never
-//! cut. Knows nothing of raft-rs. Called by the driver's log thread, by the core's storage and by the simulator.
+//! cut. Knows nothing of raft-rs. Called by the log thread and the storage of `consensus`, and by the
+//! simulator.
 //!
 //! | file | job |
 //! | --- | --- |
@@ -20,6 +21,8 @@ mod error;
 mod format;
 mod mark;
 mod mem;
+#[cfg(mutant)]
+pub mod mutant;
 mod owner;
 mod reader;
 mod recover;

@@ -336,7 +336,7 @@ impl<D: Disk> Log<D> {
         let began = Instant::now();
         let synced = self.active.sync();
         #[cfg(mutant)]
-        let synced = match crate::mutant::on(crate::mutant::Mutant::FailedSyncRetried) {
+        let synced = match crate::mutant::bugs().failed_sync_retried {
             true => synced.or_else(|_| self.active.sync()),
             false => synced,
         };

@@ -74,7 +74,7 @@ fn readers_see_one_state_while_the_writer_appends_cuts_and_compacts() {
 }
 
 /// Terms never fall and indexes never skip, whatever the writer does meanwhile.
-fn read_once(reader: &crate::log::LogReader<MemDisk>) {
+fn read_once(reader: &crate::LogReader<MemDisk>) {
     let (low, high) = (reader.first_index(), reader.last_index() + 1);
     match reader.entries(low, high, usize::MAX) {
         Ok(read) => {

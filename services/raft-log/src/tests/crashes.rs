@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::*;
-use crate::log::{Keep, Unsynced};
+use crate::{Keep, Unsynced};
 
 /// The log that a recovery must find: acknowledged for certain, or with the batch that was in flight when the power went.
 #[derive(Clone, Default, Debug)]

@@ -265,7 +265,7 @@ impl<'a, D: Disk> Recovery<'a, D> {
             return Err(self.missing(last.sequence + 1));
         }
         #[cfg(mutant)]
-        let proof = if crate::mutant::on(crate::mutant::Mutant::MarkIgnored) { Mark::default() } else { proof };
+        let proof = if crate::mutant::bugs().mark_ignored { Mark::default() } else { proof };
         if proof.place() > (last.sequence, stop.cut) {
             let found = format!("{} (durable up to byte {}, entry {})", stop.why, proof.offset, proof.index);
             return Err(self.corrupt(&last.name, stop.bad, &found));
@@ -283,7 +283,7 @@ impl<'a, D: Disk> Recovery<'a, D> {
     /// The mark of the last batch may be lost with the power: its sectors still tell damage from a torn write.
     fn damaged(&self, last: &SegmentFile<D::File>, at: u64) -> Result<bool, LogError> {
         #[cfg(mutant)]
-        if crate::mutant::on(crate::mutant::Mutant::MarkIgnored) {
+        if crate::mutant::bugs().mark_ignored {
             return Ok(false);
         }
         let mut window = Window::new(&last.file, last.length, WINDOW_BYTES);
@@ -323,7 +323,7 @@ impl<'a, D: Disk> Recovery<'a, D> {
         let write = || LogError::io("write", &last.name);
         let known = if self.proof.segment == last.sequence { self.proof.offset } else { HEADER_BYTES };
         #[cfg(mutant)]
-        let known = crate::mutant::instead(crate::mutant::Mutant::ReadCountsAsDurable, known, stop.cut);
+        let known = if crate::mutant::bugs().read_counts_as_durable { stop.cut } else { known };
         rewrite(&last.file, known, stop.cut).map_err(write())?;
         zero(&last.file, stop.cut, rest.end).map_err(write())?;
         last.file.sync().map_err(LogError::io("sync", &last.name))?;
