@@ -9,7 +9,6 @@ pub mod config;
 pub mod control;
 pub mod data_dir;
 pub mod disk_room;
-mod entrance;
 pub mod forward;
 pub mod health;
 pub mod link;

@@ -23,9 +23,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use entrance::Refusals;
 pub use sources::Sources;
 
-use crate::{archive::schedule::BackupStatus, entrance::Refusals, role::Role, supervisor::ProxyStatus};
+use crate::{archive::schedule::BackupStatus, role::Role, supervisor::ProxyStatus};
 
 /// A gauge of an unsigned number: an index, a count, bytes.
 type Count = Gauge<u64, AtomicU64>;

@@ -3,9 +3,8 @@
 //!
 //! Never looks into a request: its path names the order. Called by `control`; the entrance names the caller.
 
-use std::{net::SocketAddr, sync::Arc};
-
 use axum::Router;
+use entrance::Caller;
 use http::Request;
 use tower::util::MapRequestLayer;
 
@@ -24,15 +23,6 @@ const ORDERS: [&str; 10] = [
     "DeleteList",
     "RemoveDoNotCall",
 ];
-
-/// The caller at the other end of a connection; an extension of each of its requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The remote address of the connection.
-    pub address: SocketAddr,
-    /// The first DNS name of the verified certificate; none: the connection has no certificate.
-    pub principal: Option<Arc<str>>,
-}
 
 /// The same routes; each order is logged.
 pub fn logged(routes: Router) -> Router {

@@ -29,17 +29,13 @@ use chassis::{
     tls::TlsIdentity,
 };
 use consensus::{FORMATS, RaftId, Versions};
+use entrance::Refusals;
 use futures::stream::BoxStream;
 use ocs_proto::peer::{EpochProofReply, FetchStateRequest, ForwardReply, HelloReply, JoinReply, PeerFrame, StateChunk};
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{Status, Streaming, transport::Channel};
 
-use crate::{
-    data_dir::DataDir,
-    entrance::{self, Refusals},
-    forward::Forwarded,
-    versions,
-};
+use crate::{data_dir::DataDir, forward::Forwarded, versions};
 use accept::Doorkeeper;
 use dial::Dialer;
 use guard::Own;

@@ -41,6 +41,7 @@ use chassis::{
     tls::TlsIdentity,
 };
 use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig};
+use entrance::Limits;
 use outbound::{Reply, RequestId};
 use raft_log::FileDisk;
 use tokio::sync::{oneshot, watch};
@@ -52,7 +53,6 @@ use crate::{
     config::{Config, UPGRADE_AUTO},
     control::{ControlApi, Orders},
     data_dir::{DataDir, Formation},
-    entrance::Limits,
     forward::{Forward, HoldConfig},
     health::Health,
     machine::{RecordsMachine, RecordsReader},

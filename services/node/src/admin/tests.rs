@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use chassis::tasks::Tasks;
 use consensus::Confirmed;
+use entrance::{Entrance, Limits, Protocol};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -12,7 +13,6 @@ use tokio::{
 
 use super::*;
 use crate::{
-    entrance::{Entrance, Limits, Protocol},
     forward::HoldConfig,
     outbound_api::tests::{A, B, FakeGroup, NoPeers, api, status},
     role::{RoleService, tests::roster},

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use chassis::tasks::Tasks;
+use entrance::Entrance;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
 use super::{ControlApi, StartingNode, health};
-use crate::{entrance::Entrance, health::Health, operator_orders, startup::LateRoutes};
+use crate::{health::Health, operator_orders, startup::LateRoutes};
 
 /// The open port of a node that starts.
 pub(crate) struct ControlPort {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use consensus::{Confirmed, PeerStatus};
+use entrance::{Entrance, Limits, Protocol};
 use ocs_proto::{
     control::{Role, control_client::ControlClient},
     outbound::{self as wire, reply},
@@ -15,7 +16,6 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 use super::*;
 use crate::{
     data_dir::{DataDir, DataIdentity},
-    entrance::{Entrance, Limits, Protocol},
     forward::HoldConfig,
     health::Health,
     outbound_api::tests::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status},

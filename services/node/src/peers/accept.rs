@@ -9,6 +9,7 @@ use chassis::{
     tasks::{AtEnd, Tasks},
     tls::{self, ALPN_H2, Clients},
 };
+use entrance::{Accepting, Phase, Place, Places, Refusals};
 use ocs_proto::peer::peer_server::PeerServer;
 use rustls::pki_types::CertificateDer;
 use tokio::{
@@ -27,7 +28,6 @@ use super::{
     spawn_vital,
     wire::{Duplex, Wire},
 };
-use crate::entrance::{Accepting, Phase, Place, Places, Refusals};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that are past their handshake and wait for the server.

@@ -8,6 +8,7 @@ use chassis::{
     tls::{ALPN_H2, TlsIdentity},
 };
 use consensus::{RaftId, bounds::EPOCH_MAX};
+use entrance::Reserve;
 use futures::{FutureExt, future::BoxFuture};
 use hyper_util::rt::TokioIo;
 use ocs_proto::peer::{Head, HelloReply, HelloRequest, peer_client::PeerClient};
@@ -23,7 +24,6 @@ use super::{
     text::shown,
     wire::Duplex,
 };
-use crate::entrance::Reserve;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);

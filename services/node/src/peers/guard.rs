@@ -14,17 +14,13 @@ use consensus::{
     FORMATS, RaftId, bounds,
     members::{self, Epochs},
 };
+use entrance::{Phase, Place};
 use ocs_proto::peer::{EpochProofRequest, Head, HelloRequest, JoinRequest, PeerFrame};
 use tokio::sync::watch;
 use tonic::Status;
 
 use super::{PeerAddress, PeerSelf, epochs::Claims, text::shown};
-use crate::{
-    data_dir::DataDir,
-    entrance::{Phase, Place},
-    forward::Forwarded,
-    versions,
-};
+use crate::{data_dir::DataDir, forward::Forwarded, versions};
 
 /// The version of our frames (architecture, Storage).
 pub(super) const FORMAT: u32 = 1;

@@ -4,6 +4,7 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use chassis::tasks::{AtEnd, Tasks};
 use consensus::{RaftId, Versions};
+use entrance::Refusals;
 use futures::{StreamExt, stream::BoxStream};
 use ocs_proto::peer::{
     EpochProofReply, EpochProofRequest, FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, Head,
@@ -22,7 +23,6 @@ use super::{
 };
 use crate::{
     data_dir::{DataDir, DataDirError},
-    entrance::Refusals,
     forward::Forwarded,
 };
 

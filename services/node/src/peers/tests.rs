@@ -103,7 +103,7 @@ async fn a_peer_that_stops_is_refused_at_once_and_found_again() {
     while a.lost.recv().await.unwrap() != (2, true) {}
     let mut again = bind(2, None);
     again.bound.config.listen = address;
-    again.bound.listener = crate::entrance::listen(address).unwrap();
+    again.bound.listener = entrance::listen(address).unwrap();
     again.knows(1, &a.peers.local_addr().to_string());
     let _again = again.serve();
     a.connected(2).await;

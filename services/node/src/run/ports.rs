@@ -9,6 +9,7 @@ use chassis::{
     tasks::Tasks,
     tls::{Clients, TlsFiles, TlsIdentity},
 };
+use entrance::{Entrance, Limits, Protocol, Refusals};
 use tokio::net::TcpListener;
 
 use super::{RunError, open, roster};
@@ -16,7 +17,6 @@ use crate::{
     admin::{self, Admin},
     config::Config,
     control::{About, ControlApi, ControlPort, StartingNode},
-    entrance::{self, Entrance, Limits, Protocol, Refusals},
     metrics::Metrics,
     startup::{LateRoutes, Startup},
 };

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use entrance::Places;
 use ocs_proto::{
     outbound::RequestId,
     peer::{ForwardRequest, Head, HelloRequest, JoinRequest, PeerFrame},
@@ -17,7 +18,6 @@ use tempfile::TempDir;
 use super::{super::*, fixture::*};
 use crate::{
     data_dir::{DataIdentity, Formation},
-    entrance::Places,
     peers::guard::{self, Caller, Guard, Standing},
 };
 

@@ -10,21 +10,21 @@ const KEPT: &str = "/dev/null";
 
 /// The reserve of one user.
 #[derive(Debug)]
-pub(crate) struct Reserve {
+pub struct Reserve {
     descriptors: usize,
     kept: Mutex<Vec<File>>,
 }
 
 impl Reserve {
     /// Opens up to this many descriptors.
-    pub(crate) fn new(descriptors: usize) -> Self {
+    pub fn new(descriptors: usize) -> Self {
         let reserve = Self { descriptors, kept: Mutex::default() };
         reserve.refill();
         reserve
     }
 
     /// Reopens the descriptors that were given away, as far as possible.
-    pub(crate) fn refill(&self) {
+    pub fn refill(&self) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         while kept.len() < self.descriptors {
             let Ok(file) = File::open(KEPT) else { return };
@@ -33,7 +33,7 @@ impl Reserve {
     }
 
     /// Gives one descriptor away; false: none is left.
-    pub(crate) fn give(&self) -> bool {
+    pub fn give(&self) -> bool {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop().is_some()
     }
 }

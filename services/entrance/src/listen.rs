@@ -1,4 +1,4 @@
-//! Opens a port of the node. Never accepts. Called by `run` for admin and control, and by `peers`.
+//! Opens a port of the node. Never accepts. Called for admin, control and the port for peers.
 
 use std::{io, net::SocketAddr};
 
@@ -11,7 +11,7 @@ const BACKLOG: u32 = 4096;
 ///
 /// # Errors
 /// The address is taken, or is none of this machine.
-pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

@@ -16,7 +16,7 @@ const REQUEST_LINES: u32 = 10;
 
 /// The refusals of one port.
 #[derive(Debug)]
-pub(crate) struct Refusals {
+pub struct Refusals {
     port: &'static str,
     total: AtomicU64,
     connections: Causes,
@@ -25,7 +25,7 @@ pub(crate) struct Refusals {
 
 impl Refusals {
     /// `port`: the name in the log, as in "admin".
-    pub(crate) const fn new(port: &'static str) -> Self {
+    pub const fn new(port: &'static str) -> Self {
         Self {
             port,
             total: AtomicU64::new(0),
@@ -35,24 +35,24 @@ impl Refusals {
     }
 
     /// Connections and requests refused since the start.
-    pub(crate) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
     }
 
     /// Counts a connection that is closed.
-    pub(crate) fn connection(&self, from: SocketAddr, cause: &'static str, reason: &dyn Display) {
+    pub fn connection(&self, from: SocketAddr, cause: &'static str, reason: &dyn Display) {
         self.total.fetch_add(1, Ordering::Relaxed);
         self.tell(&self.connections, from, cause, reason);
     }
 
     /// Counts a request that is refused on a connection that stays.
-    pub(crate) fn request(&self, from: SocketAddr, refusal: &Status) {
+    pub fn request(&self, from: SocketAddr, refusal: &Status) {
         self.total.fetch_add(1, Ordering::Relaxed);
         self.tell(&self.requests, from, refusal.code().description(), &refusal.message());
     }
 
     /// Tells a fault of this node at its port, at the same rate.
-    pub(crate) fn fault(&self, cause: &'static str, reason: &dyn Display) {
+    pub fn fault(&self, cause: &'static str, reason: &dyn Display) {
         if let Some(more) = self.connections.line(cause) {
             tracing::warn!("the {} port: {reason}{more}", self.port);
         }

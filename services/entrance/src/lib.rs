@@ -1,10 +1,9 @@
-//! The ports for operators and monitoring, admin and control: admission of clients, limits on their number, and limits on the
-//! time for which a client keeps its place.
+//! The ports of a node: admission of clients, limits on their number, and limits on the time for which a client keeps its place.
 //!
 //! A connection has ten seconds for its handshake and its first request. The port closes an idle connection, and the connection
 //! of a client that takes no answers. Connections, requests and the bytes of requests are bounded; the port refuses any excess at
-//! once. Never looks into a request. Called by `admin` and `control`; `peers` shares the places and authenticates its own
-//! callers.
+//! once. Never looks into a request. The admin port and the control port of `node` are an [`Entrance`] each; the port for peers
+//! shares the places and authenticates its own callers.
 
 mod accept;
 mod connection;
@@ -16,7 +15,7 @@ mod reserve;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use chassis::tasks::{AtEnd, Tasks};
@@ -24,15 +23,24 @@ use rustls::ServerConfig;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_rustls::TlsAcceptor;
 
-pub(crate) use accept::Accepting;
-pub(crate) use listen::listen;
-pub(crate) use places::{Phase, Place, Places};
-pub(crate) use refusals::Refusals;
-pub(crate) use reserve::Reserve;
+pub use accept::Accepting;
+pub use listen::listen;
+pub use places::{Full, Phase, Place, Places};
+pub use refusals::Refusals;
+pub use reserve::Reserve;
+
+/// The caller at the other end of a connection; an extension of each of its requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The remote address of the connection.
+    pub address: SocketAddr,
+    /// The first DNS name of the verified certificate; none: the connection has no certificate.
+    pub principal: Option<Arc<str>>,
+}
 
 /// The protocol of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub enum Protocol {
     /// HTTP/1.1.
     Http1,
     /// gRPC over HTTP/2.
@@ -41,23 +49,23 @@ pub(crate) enum Protocol {
 
 /// The limits of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// Connections.
-    pub(crate) connections_max: usize,
+    pub connections_max: usize,
     /// Connections of one address; loopback has no such bound.
-    pub(crate) per_address_max: usize,
+    pub per_address_max: usize,
     /// Requests of one connection at a time.
-    pub(crate) streams_max: u32,
+    pub streams_max: u32,
     /// Requests of all connections at a time.
-    pub(crate) requests_max: usize,
+    pub requests_max: usize,
     /// Bytes of requests that are being read or answered.
-    pub(crate) bytes_max: usize,
+    pub bytes_max: usize,
     /// Time for the handshake and the first request's head.
-    pub(crate) first_head: Duration,
+    pub first_head: Duration,
     /// How long a connection is kept without a request: longer than load balancers and scrapers pause.
-    pub(crate) idle: Duration,
+    pub idle: Duration,
     /// How long an answer may wait for its client.
-    pub(crate) untaken: Duration,
+    pub untaken: Duration,
 }
 
 impl Limits {
@@ -65,7 +73,7 @@ impl Limits {
     const DESCRIPTORS_SHARE: u64 = 16;
 
     /// Limits that fit a process with this many descriptors.
-    pub(crate) fn fitting(descriptors: u64) -> Self {
+    pub fn fitting(descriptors: u64) -> Self {
         let share = usize::try_from(descriptors / Self::DESCRIPTORS_SHARE).unwrap_or(usize::MAX);
         let connections_max = share.clamp(8, 256);
         Self {
@@ -83,7 +91,7 @@ impl Limits {
 
 /// One port.
 #[derive(Debug)]
-pub(crate) struct Entrance {
+pub struct Entrance {
     protocol: Protocol,
     limits: Limits,
     places: Places,
@@ -94,7 +102,7 @@ pub(crate) struct Entrance {
 
 impl Entrance {
     /// `name`: the port's name in the log.
-    pub(crate) fn new(name: &'static str, protocol: Protocol, limits: Limits) -> Self {
+    pub fn new(name: &'static str, protocol: Protocol, limits: Limits) -> Self {
         Self {
             protocol,
             limits,
@@ -106,12 +114,12 @@ impl Entrance {
     }
 
     /// The refusals at this port.
-    pub(crate) fn refusals(&self) -> Arc<Refusals> {
+    pub fn refusals(&self) -> Arc<Refusals> {
         self.refusals.clone()
     }
 
     /// Serves `router` on a bound listener until the process stops. TLS, where given, must offer the protocol.
-    pub(crate) fn serve(self, listener: TcpListener, tls: Option<Arc<ServerConfig>>, router: Router, tasks: &Tasks) {
+    pub fn serve(self, listener: TcpListener, tls: Option<Arc<ServerConfig>>, router: Router, tasks: &Tasks) {
         let entrance = Arc::new(self);
         let (tls, stopping, owner) = (tls.map(TlsAcceptor::from), tasks.stopping(), tasks.clone());
         let mut accepting = Accepting::new(listener, entrance.refusals(), 0);

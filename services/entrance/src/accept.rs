@@ -16,7 +16,7 @@ const CROWDED_PAUSE: Duration = Duration::from_millis(1);
 
 /// A listener of the node.
 #[derive(Debug)]
-pub(crate) struct Accepting {
+pub struct Accepting {
     listener: TcpListener,
     refusals: Arc<Refusals>,
     reserve: Reserve,
@@ -25,12 +25,12 @@ pub(crate) struct Accepting {
 
 impl Accepting {
     /// `reserve`: descriptors kept for connections that arrive when no others are left.
-    pub(crate) fn new(listener: TcpListener, refusals: Arc<Refusals>, reserve: usize) -> Self {
+    pub fn new(listener: TcpListener, refusals: Arc<Refusals>, reserve: usize) -> Self {
         Self { listener, refusals, reserve: Reserve::new(reserve), crowded: 0 }
     }
 
     /// The next connection. Safe to cancel.
-    pub(crate) async fn next(&mut self) -> (TcpStream, SocketAddr) {
+    pub async fn next(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, from)) => {
@@ -50,7 +50,7 @@ impl Accepting {
     }
 
     /// A place for the connection; none: the connection was refused.
-    pub(crate) async fn place(&mut self, places: &Places, from: SocketAddr) -> Option<Place> {
+    pub async fn place(&mut self, places: &Places, from: SocketAddr) -> Option<Place> {
         match places.take(from.ip()) {
             Ok((place, false)) => Some(place),
             Ok((place, true)) => {

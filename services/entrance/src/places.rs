@@ -16,7 +16,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// How far a connection has come; the first are pushed out first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
+pub enum Phase {
     /// The handshake or the first request is not complete.
     Unfinished,
     /// No request is in flight.
@@ -27,7 +27,7 @@ pub(crate) enum Phase {
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Full {
+pub enum Full {
     /// All places are taken, and busy.
     #[error("all {0} connections are busy")]
     All(usize),
@@ -38,11 +38,11 @@ pub(crate) enum Full {
 
 /// The places of one port. Clones share them.
 #[derive(Debug, Clone)]
-pub(crate) struct Places(Arc<Mutex<Table>>);
+pub struct Places(Arc<Mutex<Table>>);
 
 /// A place, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     places: Places,
     number: u64,
     out: CancellationToken,
@@ -50,13 +50,16 @@ pub(crate) struct Place {
 
 impl Places {
     /// `per_address_max` does not count for loopback, which is the address of every client on this machine.
-    pub(crate) fn new(connections_max: usize, per_address_max: usize) -> Self {
+    pub fn new(connections_max: usize, per_address_max: usize) -> Self {
         let table = Table { connections_max, per_address_max, taken: BTreeMap::new(), events: 0 };
         Self(Arc::new(Mutex::new(table)))
     }
 
     /// A place for a connection that was just accepted, and whether another connection had to make room.
-    pub(crate) fn take(&self, from: IpAddr) -> Result<(Place, bool), Full> {
+    ///
+    /// # Errors
+    /// Every place that the connection could take is busy.
+    pub fn take(&self, from: IpAddr) -> Result<(Place, bool), Full> {
         let mut table = self.table();
         let pushed_out = table.room(origin(from))?;
         if let Some(number) = pushed_out {
@@ -79,12 +82,12 @@ impl Places {
 
 impl Place {
     /// Notes how far the connection has come.
-    pub(crate) fn is(&self, phase: Phase) {
+    pub fn is(&self, phase: Phase) {
         self.places.table().is(self.number, phase);
     }
 
     /// Completes when the connection has to make room.
-    pub(crate) fn pushed_out(&self) -> WaitForCancellationFuture<'_> {
+    pub fn pushed_out(&self) -> WaitForCancellationFuture<'_> {
         self.out.cancelled()
     }
 }

@@ -27,10 +27,8 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use crate::operator_orders::Caller;
-
 use super::{
-    Entrance, Place, Protocol,
+    Caller, Entrance, Place, Protocol,
     requests::{Requests, Verdict},
 };
 
