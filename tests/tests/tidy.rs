@@ -17,7 +17,7 @@ use std::{
 use tree::{MADE, children, files, root};
 
 /// Each crate of ours and the crates of ours that it may use (architecture, Code map). The table is complete.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("ocs-proto", &[]),
     ("outbound", &["ocs-proto"]),
     ("records", &["outbound"]),
@@ -26,10 +26,22 @@ const EDGES: [(&str, &[&str]); 11] = [
     ("consensus", &["ocs-proto", "raft-log"]),
     ("chassis", &[]),
     ("entrance", &["chassis"]),
+    ("data-dir", &["consensus", "chassis"]),
     ("http-proxy", &["ocs-proto", "outbound", "chassis"]),
     (
         "node",
-        &["ocs-proto", "outbound", "records", "store", "raft-log", "consensus", "chassis", "entrance", "http-proxy"],
+        &[
+            "ocs-proto",
+            "outbound",
+            "records",
+            "store",
+            "raft-log",
+            "consensus",
+            "chassis",
+            "entrance",
+            "data-dir",
+            "http-proxy",
+        ],
     ),
     ("ocsctl", &["ocs-proto", "chassis", "store"]),
 ];

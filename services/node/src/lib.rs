@@ -7,8 +7,6 @@ pub mod archive;
 mod bulk;
 pub mod config;
 pub mod control;
-pub mod data_dir;
-pub mod disk_room;
 pub mod forward;
 pub mod health;
 pub mod link;

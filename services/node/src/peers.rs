@@ -29,13 +29,14 @@ use chassis::{
     tls::TlsIdentity,
 };
 use consensus::{FORMATS, RaftId, Versions};
+use data_dir::DataDir;
 use entrance::Refusals;
 use futures::stream::BoxStream;
 use ocs_proto::peer::{EpochProofReply, FetchStateRequest, ForwardReply, HelloReply, JoinReply, PeerFrame, StateChunk};
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{Status, Streaming, transport::Channel};
 
-use crate::{data_dir::DataDir, forward::Forwarded, versions};
+use crate::{forward::Forwarded, versions};
 use accept::Doorkeeper;
 use dial::Dialer;
 use guard::Own;
@@ -178,7 +179,7 @@ pub fn hello_reply(own: &PeerSelf, peers: &[PeerAddress], directory: &DataDir, a
     HelloReply {
         cluster: own.cluster.to_vec().into(),
         node: own.name.clone(),
-        formed: directory.formation() == crate::data_dir::Formation::Formed,
+        formed: directory.formation() == data_dir::Formation::Formed,
         heard_of_you: number.is_some_and(|number| directory.has_heard_of_node(number)),
         epoch: own.epoch,
         formats_min: FORMATS.0,

@@ -41,6 +41,7 @@ use chassis::{
     tls::TlsIdentity,
 };
 use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig};
+use data_dir::{DataDir, Formation};
 use entrance::Limits;
 use outbound::{Reply, RequestId};
 use raft_log::FileDisk;
@@ -52,7 +53,6 @@ use crate::{
     archive::{Archives, schedule},
     config::{Config, UPGRADE_AUTO},
     control::{ControlApi, Orders},
-    data_dir::{DataDir, Formation},
     forward::{Forward, HoldConfig},
     health::Health,
     machine::{RecordsMachine, RecordsReader},

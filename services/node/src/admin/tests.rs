@@ -37,7 +37,7 @@ async fn stage() -> Stage {
         proxy: watch::channel(ProxyStatus::default()).1,
         scan: watch::channel(Default::default()).1,
         backups: crate::archive::schedule::none(),
-        disk: crate::disk_room::DiskRoom::new(std::path::Path::new("data"), 0),
+        disk: data_dir::DiskRoom::new(std::path::Path::new("data"), 0),
         deletions: watch::channel(Arc::default()).1,
     };
     let health = Health::new(role, Duration::from_secs(5));

@@ -10,13 +10,11 @@ use std::{
 
 use chassis::tasks::Tasks;
 use consensus::{Kind, Status};
+use data_dir::{DataDir, DataDirError, Forced};
 use ocs_proto::control::{ForcePrimaryReply, ForcePrimaryRequest};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    data_dir::{DataDir, DataDirError, Forced},
-    role::RoleService,
-};
+use crate::role::RoleService;
 
 /// The mode in which both nodes hold every acknowledged update.
 const PAIR: &str = "pair";

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use consensus::{Confirmed, PeerStatus};
+use data_dir::{DataDir, DataIdentity};
 use entrance::{Entrance, Limits, Protocol};
 use ocs_proto::{
     control::{Role, control_client::ControlClient},
@@ -15,7 +16,6 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 
 use super::*;
 use crate::{
-    data_dir::{DataDir, DataIdentity},
     forward::HoldConfig,
     health::Health,
     outbound_api::tests::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status},
@@ -52,7 +52,7 @@ fn sources(role: &RoleService, api: Option<Arc<OutboundApi>>) -> Sources {
         proxy,
         scan,
         backups: crate::archive::schedule::none(),
-        disk: crate::disk_room::DiskRoom::new(std::path::Path::new("data"), 0),
+        disk: data_dir::DiskRoom::new(std::path::Path::new("data"), 0),
         deletions: watch::channel(Arc::default()).1,
     }
 }
@@ -309,7 +309,7 @@ async fn an_order_to_lead_alone_says_what_may_be_lost_before_it_is_durable() {
     assert_eq!(refused.fence, ["b", "w"]);
     assert!(!ask(true, true).await.ordered && !stage.ordered.is_cancelled());
     assert!(ask(true, false).await.ordered && stage.ordered.is_cancelled());
-    let stamp = std::fs::read_to_string(stage.home.path().join(crate::data_dir::STAMP_FILE)).unwrap();
+    let stamp = std::fs::read_to_string(stage.home.path().join(data_dir::STAMP_FILE)).unwrap();
     assert!(stamp.contains("[order]") && stamp.contains("last_index = 12"), "{stamp}");
 }
 

@@ -34,7 +34,7 @@ async fn stage() -> Stage {
         proxy: receiver,
         scan: watch::channel(Default::default()).1,
         backups: crate::archive::schedule::none(),
-        disk: crate::disk_room::DiskRoom::new(std::path::Path::new("data"), 0),
+        disk: data_dir::DiskRoom::new(std::path::Path::new("data"), 0),
         deletions: watch::channel(Arc::default()).1,
     };
     Stage { metrics: Metrics::new(), sources, group, proxy, _tasks: tasks }

@@ -14,13 +14,14 @@ use consensus::{
     FORMATS, RaftId, bounds,
     members::{self, Epochs},
 };
+use data_dir::DataDir;
 use entrance::{Phase, Place};
 use ocs_proto::peer::{EpochProofRequest, Head, HelloRequest, JoinRequest, PeerFrame};
 use tokio::sync::watch;
 use tonic::Status;
 
 use super::{PeerAddress, PeerSelf, epochs::Claims, text::shown};
-use crate::{data_dir::DataDir, forward::Forwarded, versions};
+use crate::{forward::Forwarded, versions};
 
 /// The version of our frames (architecture, Storage).
 pub(super) const FORMAT: u32 = 1;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use consensus::{RaftId, bounds};
+use data_dir::DataDir;
 use ocs_proto::peer::{JoinReply, JoinRequest};
 
 use super::{
@@ -18,7 +19,6 @@ use super::{
     repeats::Repeats,
     text::shown,
 };
-use crate::data_dir::DataDir;
 
 const ASK_INTERVAL: Duration = Duration::from_millis(250);
 /// A group takes a node in within this time; a longer wait is a warning.

@@ -4,6 +4,7 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use chassis::tasks::{AtEnd, Tasks};
 use consensus::{RaftId, Versions};
+use data_dir::{DataDir, DataDirError};
 use entrance::Refusals;
 use futures::{StreamExt, stream::BoxStream};
 use ocs_proto::peer::{
@@ -21,10 +22,7 @@ use super::{
     queue::Queue,
     speakers::{Speakers, Speaking},
 };
-use crate::{
-    data_dir::{DataDir, DataDirError},
-    forward::Forwarded,
-};
+use crate::forward::Forwarded;
 
 pub(super) struct PeerService<H> {
     guard: Arc<Guard>,

@@ -5,11 +5,12 @@ mod fixture;
 mod lies;
 
 use consensus::Transport;
+use data_dir::Formation;
 use futures::future::join_all;
 use ocs_proto::{outbound::RequestId, peer::ForwardRequest};
 
 use super::*;
-use crate::{data_dir::Formation, forward::ForwardResult};
+use crate::forward::ForwardResult;
 use fixture::{bind, frame, message, pair, pair_over_relay};
 
 fn request(counter: u64) -> Forwarded {
@@ -58,7 +59,7 @@ async fn a_peer_is_remembered_on_disk_before_its_first_frame_is_passed_on() {
     assert!(!b.directory.has_heard_of(1));
     a.peers.transport().send(2, frame(1, vec![message(1, 2, 1)]));
     b.frames.recv().await.unwrap();
-    let stamp = std::fs::read_to_string(b.directory.path().join(crate::data_dir::STAMP_FILE)).unwrap();
+    let stamp = std::fs::read_to_string(b.directory.path().join(data_dir::STAMP_FILE)).unwrap();
     assert!(stamp.contains("heard_of = [1]"), "{stamp}");
     assert!(a.peers.hello(2).await.unwrap().heard_of_you);
 }

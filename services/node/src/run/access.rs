@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_dir::{LOCK_FILE, STAMP_FILE};
 use rustix::{
     fs::{Access, access},
     io::Errno,
@@ -17,7 +18,6 @@ use rustix::{
 };
 
 use super::open;
-use crate::data_dir::{LOCK_FILE, STAMP_FILE};
 
 /// Levels below the data directory that are checked: log and state lie flat.
 const DEPTH_MAX: u32 = 4;

@@ -11,17 +11,14 @@ use consensus::{
     force::{Beginning, Force, bring_up, is_of},
     members,
 };
+use data_dir::{DataDir, Forced};
 use raft_log::{FileDisk, Log};
 
 use super::{
     RunError,
     open::{self, OpenLog},
 };
-use crate::{
-    config::Config,
-    data_dir::{DataDir, Forced},
-    metrics::Metrics,
-};
+use crate::{config::Config, metrics::Metrics};
 
 /// In this order.
 const STEPS: [Step; 4] = [begin_log, old_log_aside, new_log_in_place, stamp];

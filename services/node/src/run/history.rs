@@ -7,17 +7,14 @@ use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::Tasks;
 use consensus::{Came, Reign};
+use data_dir::{Forced, Restored};
 use jiff::Timestamp;
 use ocs_proto::control::HistoryEntry;
 use outbound::{Body, Origin, ReplyBody, RoleChange};
 use tokio::time::Instant;
 
 use super::spawn_quiet;
-use crate::{
-    data_dir::{Forced, Restored},
-    outbound_api::OutboundApi,
-    role::RoleService,
-};
+use crate::{outbound_api::OutboundApi, role::RoleService};
 
 /// Deadline of an attempt.
 const DEADLINE: Duration = Duration::from_secs(10);

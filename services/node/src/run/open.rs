@@ -16,6 +16,7 @@ use consensus::{
     core::{genesis_at, nothing},
     proof,
 };
+use data_dir::{DataDir, Formation};
 use ocs_proto::peer::ConfState;
 use raft_log::{FileDisk, Log, LogConfig, LogError, Recovered};
 use records::Rules;
@@ -24,7 +25,6 @@ use store::StoreConfig;
 use super::{RunError, ports::OPENING, told::Told};
 use crate::{
     config::Config,
-    data_dir::{DataDir, Formation},
     machine::RecordsMachine,
     metrics::Metrics,
     peers::{Admission, Missing, Peers, bootstrap_gate},

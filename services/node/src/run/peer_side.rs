@@ -9,6 +9,7 @@ use std::{
 
 use chassis::tasks::Tasks;
 use consensus::{Handle, JoinAsk, Kind, RaftId, Versions, members, proof};
+use data_dir::DataDir;
 use futures::StreamExt;
 use ocs_proto::peer::{EpochProofReply, ForwardOutcome, ForwardReply, HelloReply, JoinReply, PeerFrame};
 use outbound::{Reply, RequestId};
@@ -17,7 +18,6 @@ use tonic::Status;
 
 use crate::{
     bulk::Bulk,
-    data_dir::DataDir,
     forward::Forwarded,
     machine::{RecordsReader, StateOut},
     outbound_api::OutboundApi,

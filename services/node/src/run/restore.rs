@@ -19,16 +19,12 @@ use consensus::{
     force::{Beginning, Force, ForceError, begin_above},
     members,
 };
+use data_dir::{DataDir, DataDirError, Forced, Restored};
 use raft_log::{FileDisk, Log, LogError};
 use store::{Archive, ArchiveError, ArchiveHead, ArchiveTail, IngestError, Ingested, StoreError, ingest};
 
 use super::{RunError, identity::identity, open};
-use crate::{
-    config::Config,
-    data_dir::{DataDir, DataDirError, Forced, Restored},
-    metrics::Metrics,
-    versions,
-};
+use crate::{config::Config, metrics::Metrics, versions};
 
 /// Chunks that wait for the disk, decompressed.
 const CHUNKS_MAX: usize = 4;

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use chassis::tasks::Tasks;
 use consensus::{ModeError, Status};
+use data_dir::Restored;
 
 use super::spawn_quiet;
-use crate::{data_dir::Restored, role::RoleService};
+use crate::role::RoleService;
 
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);

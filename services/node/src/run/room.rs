@@ -5,9 +5,9 @@
 use std::{path::Path, sync::Arc, thread, time::Duration};
 
 use chassis::tasks::Tasks;
+use data_dir::DiskRoom;
 
 use super::{RunError, ballast};
-use crate::disk_room::DiskRoom;
 
 /// Interval of the disk checks: the line of `survives` must be right within a second.
 const LOOK: Duration = Duration::from_millis(250);

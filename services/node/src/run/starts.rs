@@ -10,12 +10,12 @@ use consensus::{
     RaftId, StartStanding,
     evidence::{Evidence, EvidenceFile, Start, Token},
 };
+use data_dir::DataDir;
 use raft_log::FileDisk;
 use tokio::sync::oneshot;
 
 use super::{RunError, spawn_quiet};
 use crate::{
-    data_dir::DataDir,
     peers::{Admission, PeersConfig, ask_to_join},
     role::RoleService,
 };

@@ -13,6 +13,7 @@ use chassis::{
     tls::{TlsFiles, TlsIdentity},
 };
 use consensus::{Kind, RaftId};
+use data_dir::DataIdentity;
 use ocs_proto::peer::{
     EpochProofReply, ForwardReply, Head, HelloReply, PeerFrame, RaftMessage, SnapshotMark, StateChunk,
 };
@@ -26,7 +27,6 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::super::*;
-use crate::data_dir::DataIdentity;
 
 pub(super) const CLUSTER: [u8; 16] = [7; 16];
 const NAMES: [&str; 3] = ["a", "b", "w"];

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use data_dir::{DataIdentity, Formation};
 use entrance::Places;
 use ocs_proto::{
     outbound::RequestId,
@@ -16,10 +17,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
 
 use super::{super::*, fixture::*};
-use crate::{
-    data_dir::{DataIdentity, Formation},
-    peers::guard::{self, Caller, Guard, Standing},
-};
+use crate::peers::guard::{self, Caller, Guard, Standing};
 
 const SEEDS: u64 = 300;
 const LIES_A_SEED: usize = 20;

@@ -1,15 +1,13 @@
 //! Orders on real files, cut short after every step and executed again.
 
 use consensus::Machine;
+use data_dir::DataIdentity;
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 use raft_log::{Batch, HardState};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{
-    config::{Member, MemberRole},
-    data_dir::DataIdentity,
-};
+use crate::config::{Member, MemberRole};
 
 const LAST: u64 = 9;
 
@@ -34,7 +32,7 @@ fn unlocked<T>(mut attempt: impl FnMut() -> Result<T, RunError>) -> Result<T, Ru
     loop {
         match attempt() {
             Err(RunError::Io { source, .. }) if source.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(RunError::DataDir(crate::data_dir::DataDirError::Locked { .. })) => {}
+            Err(RunError::DataDir(data_dir::DataDirError::Locked { .. })) => {}
             Err(RunError::Store(store::StoreError::Locked(_))) => {}
             other => return other,
         }

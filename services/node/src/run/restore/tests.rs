@@ -3,6 +3,7 @@
 use std::fs;
 
 use consensus::{ApplyBatch, Machine};
+use data_dir::Formation;
 use ocs_proto::peer::{ConfState, Entry, Member as GroupMember};
 use prost::Message;
 use raft_log::HardState;
@@ -12,7 +13,6 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     config::{Member, MemberRole},
-    data_dir::Formation,
     machine::RecordsMachine,
 };
 

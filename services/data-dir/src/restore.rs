@@ -116,7 +116,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::data_dir::Formation;
+    use crate::Formation;
 
     fn identity() -> DataIdentity {
         DataIdentity { cluster_id: "demo".into(), cluster: [7; 16], node: "a".into(), kind: Kind::Data }

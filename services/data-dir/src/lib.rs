@@ -2,8 +2,9 @@
 //!
 //! A stamp means that this node is a member of a formed group (R11 one-id-one-log). Forming a group writes the stamp last, and no
 //! function here stamps a directory whose past is unknown. Knows nothing of the log and the store beside the stamp. Called by
-//! `run` at start, and by `peers` before the first frame of a peer is passed on.
+//! `node` at start, and by the peer side before the first frame of a peer is passed on. [`DiskRoom`] is the room on its disk.
 
+mod disk_room;
 mod files;
 mod restore;
 mod stamp;
@@ -23,6 +24,7 @@ use consensus::{Kind, RaftId};
 use files::{create_durably, entries, failed, keep, lock, sync_directory, write_aside, write_in_room};
 use stamp::Stamp;
 
+pub use disk_room::DiskRoom;
 pub use restore::Restored;
 pub use stamp::Forced;
 
@@ -31,7 +33,7 @@ pub const STAMP_FILE: &str = "ocs-node.toml";
 const FORMING_FILE: &str = "forming.toml";
 const FORMING_ASIDE: &str = "forming.toml.new";
 /// The name of the file that is locked.
-pub(crate) const LOCK_FILE: &str = "lock";
+pub const LOCK_FILE: &str = "lock";
 /// A mark that stands while a backup is restored.
 const RESTORING_FILE: &str = "restoring";
 const RESTORED_FILE: &str = "restored.toml";

@@ -1,6 +1,6 @@
 //! The room on the disk of the data directory, as last measured, and the words for it.
 //!
-//! Never measures the disk: `run::room` and `run::full_disk` do, and note the result here. Called by the status.
+//! Never measures the disk: `node` does, and notes the result here. Called by the status.
 
 use std::{
     path::{Path, PathBuf},
@@ -33,39 +33,39 @@ impl DiskRoom {
     }
 
     /// The data directory.
-    pub(crate) fn directory(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// At this number of free bytes or fewer the node acknowledges no update: `node.disk_reserve_bytes`.
-    pub(crate) fn reserve_bytes(&self) -> u64 {
+    pub fn reserve_bytes(&self) -> u64 {
         self.reserve_bytes
     }
 
     /// Whether more than the reserve is free, for the log's thread.
-    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+    pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.enough)
     }
 
     /// Notes the free bytes; true: [`DiskRoom::is_enough`] has changed.
-    pub(crate) fn note(&self, free_bytes: u64) -> bool {
+    pub fn note(&self, free_bytes: u64) -> bool {
         self.free_bytes.store(free_bytes, Relaxed);
         let enough = free_bytes > self.reserve_bytes;
         self.enough.swap(enough, Relaxed) != enough
     }
 
     /// The apply thread waits for room, until the node starts again.
-    pub(crate) fn state_waits(&self) {
+    pub fn state_waits(&self) {
         self.state_waits.store(true, Relaxed);
     }
 
     /// Whether more than the reserve is free.
-    pub(crate) fn is_enough(&self) -> bool {
+    pub fn is_enough(&self) -> bool {
         self.enough.load(Relaxed)
     }
 
     /// The warning for operators: directory, bytes and setting; none: there is room.
-    pub(crate) fn warning(&self) -> Option<String> {
+    pub fn warning(&self) -> Option<String> {
         let what = if self.state_waits.load(Relaxed) {
             "the state takes no further updates, and reads show what was applied"
         } else if !self.is_enough() {
