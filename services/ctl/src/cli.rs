@@ -2,6 +2,8 @@
 
 mod dnc;
 mod list;
+#[cfg(test)]
+mod tests;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -460,56 +462,4 @@ fn handle(text: &str) -> Result<u64, String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn the_format_may_stand_before_or_after_the_verb() {
-        let before = Cli::try_parse_from(["ocsctl", "-o", "json", "status"]).unwrap();
-        assert_eq!(before.format.format, Some(Format::Json));
-        let after = Cli::try_parse_from(["ocsctl", "status", "-o", "json"]).unwrap();
-        let Verb::Status(StatusArgs { check: false, format }) = after.verb else { panic!("another verb") };
-        assert_eq!(format.format, Some(Format::Json));
-    }
-
-    #[test]
-    fn an_export_takes_o_for_its_file() {
-        let cli = Cli::try_parse_from(["ocsctl", "list", "export", "demo", "-o", "demo.csv"]).unwrap();
-        let Verb::List(ListVerb::Export(args)) = cli.verb else { panic!("another verb") };
-        assert_eq!(args.output, Some(PathBuf::from("demo.csv")));
-    }
-
-    #[test]
-    fn a_record_is_named_by_handle_or_by_list_and_record_id() {
-        let parses = |words: &[&str]| Cli::try_parse_from([&["ocsctl", "record", "get"], words].concat()).is_ok();
-        assert!(parses(&["15"]));
-        assert!(!parses(&["0"]));
-        let word = Cli::try_parse_from(["ocsctl", "record", "get", "abc"]).unwrap_err().to_string();
-        assert!(word.contains("abc is no handle"), "{word}");
-        assert!(parses(&["--list", "demo", "--record-id", "7"]));
-        assert!(!parses(&[]));
-        assert!(!parses(&["--list", "demo"]));
-        assert!(!parses(&["15", "--list", "demo", "--record-id", "7"]));
-    }
-
-    #[test]
-    fn a_timeout_is_a_number_of_seconds() {
-        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
-        assert!(seconds("-1").is_err());
-        assert!(seconds("soon").is_err());
-        assert_eq!(timeout("0.5"), Ok(Duration::from_millis(500)));
-        assert!(timeout("0").unwrap_err().contains("no time to wait"));
-        let verb = Cli::try_parse_from(["ocsctl", "--timeout", "0", "status"]);
-        assert!(verb.unwrap_err().to_string().contains("0 is no time to wait"));
-    }
 }

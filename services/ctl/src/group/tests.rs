@@ -1,0 +1,205 @@
+//! The group as nodes that answer, contradict each other or stay silent describe it.
+
+use clap::Parser;
+
+use super::*;
+use crate::cli::Cli;
+
+fn cluster() -> Cluster {
+    Cluster::new(&Cli::parse_from(["ocsctl", "--endpoints", "h:1,h:2,h:3", "role"]).reach, false).unwrap()
+}
+
+fn said(node: &str, role: Role, confirmed: bool, term: u64) -> Result<Box<StatusReply>, CallError> {
+    let peers = ["a", "b", "w"].iter().filter(|peer| **peer != node);
+    let lag = |peer: &&str| PeerLag {
+        node: (*peer).to_owned(),
+        connected: true,
+        lag_entries: Some(0),
+        witness: *peer == "w",
+        ..PeerLag::default()
+    };
+    let role = GetRoleReply {
+        role: role.into(),
+        confirmed,
+        term,
+        node: node.to_owned(),
+        peers: peers.map(lag).collect(),
+        ..GetRoleReply::default()
+    };
+    Ok(Box::new(StatusReply {
+        role: Some(role),
+        commit_index: 100,
+        applied_index: 100,
+        http_proxy: "running".to_owned(),
+        controls: [("b".to_owned(), "h:2".to_owned())].into(),
+        ..StatusReply::default()
+    }))
+}
+
+fn group(cluster: &Cluster, statuses: [Result<Box<StatusReply>, CallError>; 3]) -> Group<'_> {
+    let seen = cluster.nodes().iter().zip(statuses).map(|(node, status)| Seen { node, status }).collect();
+    Group { seen }
+}
+
+fn whole() -> [Result<Box<StatusReply>, CallError>; 3] {
+    [said("a", Role::Primary, true, 5), said("b", Role::Backup, true, 5), said("w", Role::Witness, true, 5)]
+}
+
+#[tokio::test]
+async fn a_group_of_three_with_one_confirmed_primary_is_whole() {
+    let cluster = cluster();
+    let group = group(&cluster, whole());
+    assert_eq!(group.not_whole(0), None);
+    assert_eq!(group.name(group.primary().unwrap()), "a");
+}
+
+#[tokio::test]
+async fn an_unconfirmed_primary_is_no_primary() {
+    let cluster = cluster();
+    let mut statuses = whole();
+    statuses[0] = said("a", Role::Primary, false, 5);
+    assert!(matches!(group(&cluster, statuses).require_primary(), Err(Failure::NoPrimary(_))));
+}
+
+#[tokio::test]
+async fn of_two_confirmed_primaries_the_later_term_counts() {
+    let cluster = cluster();
+    let mut statuses = whole();
+    statuses[1] = said("b", Role::Primary, true, 6);
+    let group = group(&cluster, statuses);
+    assert_eq!(group.name(group.primary().unwrap()), "b");
+}
+
+#[tokio::test]
+async fn a_silent_node_is_named_by_the_others_and_makes_the_group_not_whole() {
+    let cluster = cluster();
+    let mut statuses = whole();
+    statuses[1] = Err(CallError::TimedOut);
+    let group = group(&cluster, statuses);
+    assert_eq!(group.not_whole(0), Some("b: no answer in time".to_owned()));
+}
+
+#[tokio::test]
+async fn a_node_that_starts_makes_the_group_not_whole_and_says_what_it_waits_for() {
+    let cluster = cluster();
+    let mut statuses = whole();
+    statuses[2].as_mut().unwrap().starting = "waiting to join".to_owned();
+    assert_eq!(group(&cluster, statuses).not_whole(0), Some("w: waiting to join".to_owned()));
+}
+
+/// A whole group, but for a backup that is ten entries behind.
+fn lagging(cluster: &Cluster) -> Group<'_> {
+    let mut statuses = whole();
+    statuses[1].as_mut().unwrap().applied_index = 90;
+    group(cluster, statuses)
+}
+
+#[tokio::test]
+async fn a_backup_that_lags_makes_the_group_not_whole() {
+    let cluster = cluster();
+    let group = lagging(&cluster);
+    assert_eq!(group.not_whole(9), Some("b: 10 entries behind".to_owned()));
+    assert_eq!(group.not_whole(10), None);
+}
+
+#[tokio::test]
+async fn a_backup_that_has_applied_what_was_committed_at_an_earlier_look_has_caught_up() {
+    let cluster = cluster();
+    let group = lagging(&cluster);
+    let earlier = |index| Some(Committed { term: 5, index });
+    assert_eq!(group.committed(), earlier(100));
+    assert_eq!(group.not_whole_since(0, earlier(90)), None, "updates went on meanwhile");
+    assert_eq!(group.not_whole_since(0, earlier(91)), Some("b: 10 entries behind".to_owned()));
+    assert_eq!(group.not_whole_since(0, None), Some("b: 10 entries behind".to_owned()));
+}
+
+#[test]
+fn what_was_committed_under_an_earlier_primary_does_not_count() {
+    let of = |term, index| Some(Committed { term, index });
+    assert_eq!(of_this_reign(of(5, 90), of(5, 100)), of(5, 90));
+    assert_eq!(of_this_reign(of(5, 90), of(6, 100)), None);
+    assert_eq!(of_this_reign(of(5, 90), None), None);
+}
+
+#[tokio::test]
+async fn rules_that_are_ordered_and_do_not_count_yet_make_the_group_not_whole() {
+    let cluster = cluster();
+    let by = |rules: u32, rules_wanted: u32, rules_known: u32| {
+        let mut statuses = whole();
+        let a = statuses[0].as_mut().unwrap();
+        (a.rules, a.rules_wanted, a.rules_known) = (rules, rules_wanted, rules_known);
+        group(&cluster, statuses).not_whole(0)
+    };
+    let why = "a: the group still decides by rules version 1, 3 is ordered".to_owned();
+    assert_eq!(by(1, 3, 3), Some(why));
+    assert_eq!(by(3, 3, 3), None);
+    assert_eq!(by(2, 3, 2), None, "this release cannot raise them");
+}
+
+#[tokio::test]
+async fn a_start_that_the_others_have_not_confirmed_makes_the_group_not_whole() {
+    let cluster = cluster();
+    let asking = |node: usize, start: &str| {
+        let mut statuses = whole();
+        statuses[node].as_mut().unwrap().start = start.to_owned();
+        statuses
+    };
+    for confirmed in ["", "confirmed"] {
+        assert_eq!(group(&cluster, asking(1, confirmed)).not_whole(0), None, "{confirmed:?}");
+    }
+    for (node, name) in [(1, "b"), (2, "w")] {
+        let group = group(&cluster, asking(node, "asking: 1: no answer"));
+        let why = format!("{name}: the other voters have not confirmed its start (asking: 1: no answer)");
+        assert_eq!(group.not_whole(0), Some(why));
+        assert!(group.is_unconfirmed(name) && !group.is_unconfirmed("a"));
+    }
+    let mut statuses = whole();
+    statuses[0].as_mut().unwrap().role.as_mut().unwrap().peers[0].unconfirmed = true;
+    let group = group(&cluster, statuses);
+    assert_eq!(group.not_whole(0), Some("b: the primary has not confirmed its start".to_owned()));
+    assert!(group.is_unconfirmed("b"));
+}
+
+fn code(statuses: [Result<Box<StatusReply>, CallError>; 3]) -> u8 {
+    let cluster = cluster();
+    group(&cluster, statuses).health().err().map_or(0, |failure| failure.exit_code())
+}
+
+#[tokio::test]
+async fn a_check_tells_whole_degraded_without_primary_and_unreachable_apart() {
+    let silent = || Err(CallError::TimedOut);
+    let by = |primary: &str, mut said: Result<Box<StatusReply>, CallError>| {
+        said.as_mut().unwrap().role.as_mut().unwrap().primary = primary.to_owned();
+        said
+    };
+    assert_eq!(code(whole()), 0);
+    let mut warns = whole();
+    warns[1].as_mut().unwrap().warnings = vec!["disk full".to_owned()];
+    assert_eq!(code(warns), 5, "a warning of any node");
+    let [a, b, w] = whole();
+    assert_eq!(code([a, silent(), w]), 5, "a node is down");
+    assert_eq!(code([silent(), by("a", b), silent()]), 5, "a quorum told b that a is primary");
+    let alone = || said("b", Role::Unknown, false, 5);
+    assert_eq!(code([silent(), by("a", alone()), silent()]), 4, "no quorum confirms it");
+    assert_eq!(code([silent(), alone(), silent()]), 4);
+    assert_eq!(code([silent(), silent(), silent()]), 3);
+}
+
+#[tokio::test]
+async fn what_is_not_visible_from_here_is_said_so_with_what_others_report() {
+    let cluster = cluster();
+    let mut said = said("b", Role::Backup, true, 5);
+    said.as_mut().unwrap().role.as_mut().unwrap().primary = "a".to_owned();
+    let one = group(&cluster, [Err(CallError::TimedOut), said, Err(CallError::TimedOut)]);
+    let line = "no primary visible from here (1 of 3 nodes answered); b reports that a is primary";
+    assert_eq!(one.no_primary_line(), line);
+    let none = group(&cluster, [const { Err(CallError::TimedOut) }; 3]);
+    assert_eq!(none.no_primary_line(), "no primary visible from here (0 of 3 nodes answered)");
+}
+
+#[tokio::test]
+async fn no_answer_from_any_node_is_unreachable() {
+    let cluster = cluster();
+    let group = group(&cluster, [const { Err(CallError::TimedOut) }; 3]);
+    assert!(matches!(group.require_primary(), Err(Failure::Unreachable(_))));
+}

@@ -1,0 +1,155 @@
+//! CSV files: the header, the rejects file and the import's id.
+
+use super::*;
+
+fn open_with(text: &[u8], args: &CsvArgs) -> Result<Source, Failure> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("list.csv");
+    std::fs::write(&path, text).unwrap();
+    Source::open(&path, "demo", args)
+}
+
+fn open(text: &[u8]) -> Result<Source, Failure> {
+    open_with(text, &CsvArgs::default())
+}
+
+fn refusal(header: &str) -> String {
+    refusal_of(header.as_bytes())
+}
+
+fn refusal_of(bytes: &[u8]) -> String {
+    let failure = open(bytes).unwrap_err();
+    assert_eq!(failure.exit_code(), 2);
+    failure.to_string()
+}
+
+fn values(source: Source) -> Vec<Vec<String>> {
+    let rows = |piece: Result<Piece, Failure>| match piece.unwrap() {
+        Piece::Batch(batch) => batch.rows.into_iter().map(|row| row.values).collect::<Vec<_>>(),
+        Piece::Bad(bad) => panic!("{bad:?}"),
+    };
+    source.into_pieces().flat_map(rows).collect()
+}
+
+#[test]
+fn a_file_without_contact_info_is_told_with_what_was_seen_and_the_option_that_helps() {
+    let told = refusal("record_id,phone\n1,+1\n");
+    assert!(told.contains("no column contact_info; its columns are `record_id`, `phone` (--columns"), "{told}");
+    let told = refusal("contact_info:NAME\n");
+    assert!(told.contains("the only column is `contact_info:NAME` (--delimiter"), "{told}");
+    let told = refusal(&format!("\x1b[2J{},b,c,d,e,f,g,h,i\n", "x".repeat(1000)));
+    assert!(told.len() < 400 && !told.contains('\x1b') && told.contains("`h`, `…`"), "{told}");
+    assert!(refusal("").contains("the file is empty"));
+    assert!(refusal("contact_info,\"NAME\n+1,x\n").contains("opened in line 1"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_wrong_command_line() {
+    let failure = Source::open(Path::new("/nowhere/list.csv"), "demo", &CsvArgs::default()).unwrap_err();
+    assert_eq!(failure.exit_code(), 2);
+    assert!(failure.to_string().starts_with("/nowhere/list.csv: No such file"), "{failure}");
+}
+
+#[test]
+fn a_compressed_file_is_told_with_the_command_that_reads_it() {
+    let told = refusal_of(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xfe\x80");
+    assert!(told.contains("gzip") && told.contains("| ocsctl list import demo -`"), "{told}");
+    assert!(!told.contains("--encoding"), "{told}");
+}
+
+#[test]
+fn a_header_that_names_a_column_twice_or_not_at_all_is_refused() {
+    assert!(refusal("contact_info,JOB,job\n").ends_with("the column job twice"));
+    assert!(refusal("contact_info,,JOB\n").ends_with("column 2 of the header has no name"));
+}
+
+#[test]
+fn an_option_that_renames_no_column_is_refused() {
+    let renamed = vec![("remrk".to_owned(), "NOTE".to_owned())];
+    let args = CsvArgs { renamed, ..CsvArgs::default() };
+    let told = open_with(b"contact_info,remark\n+1,x\n", &args).unwrap_err().to_string();
+    assert!(told.ends_with("--columns renames remrk, and the header has no such column"), "{told}");
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_a_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("list.csv");
+    std::fs::write(&path, "contact_info\n+1\n+2\n").unwrap();
+    let source = Source::open(&path, "demo", &CsvArgs::default()).unwrap();
+    std::fs::write(&path, "contact_info\n+1\n").unwrap();
+    let pieces: Vec<_> = source.into_pieces().collect();
+    let failure = pieces.into_iter().find_map(Result::err).unwrap();
+    assert!(failure.exit_code() == 1 && failure.to_string().contains("changed while it was read"), "{failure}");
+}
+
+#[test]
+fn empty_columns_at_the_end_of_the_header_mean_nothing() {
+    let source = open(b"contact_info,NAME,,,\n+1,North,,,\n").unwrap();
+    assert_eq!(source.columns(), ["contact_info", "NAME"]);
+    assert_eq!(values(source), [["+1", "North"]]);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_column() {
+    assert_eq!(open(b"\xef\xbb\xbfcontact_info , JOB\n").unwrap().columns(), ["contact_info", "JOB"]);
+}
+
+#[test]
+fn delimiters_and_encodings_are_recognised() {
+    let utf16 = encoding::bytes("\u{feff}contact_info\tNAME\r\n+1\tgröße\r\n", CsvEncoding::Utf16le);
+    for text in [
+        "\u{feff}contact_info;NAME\n+1;größe\n".as_bytes(),
+        "sep=|\r\ncontact_info|NAME\r\n+1|größe\r\n".as_bytes(),
+        b"contact_info,NAME\n+1,gr\xf6\xdfe\n",
+        &utf16,
+    ] {
+        let source = open(text).unwrap();
+        assert_eq!(source.columns(), ["contact_info", "NAME"]);
+        assert_eq!(values(source), [["+1", "größe"]]);
+    }
+}
+
+#[test]
+fn options_say_what_is_not_recognised_and_make_another_import() {
+    let renamed = vec![("phone".to_owned(), "contact_info".to_owned())];
+    let args = CsvArgs { delimiter: Some(b':'), renamed, encoding: Some(CsvEncoding::Utf8), ..CsvArgs::default() };
+    let source = open_with(b"phone:NAME\n+1:x\n", &args).unwrap();
+    assert_eq!(source.columns(), ["contact_info", "NAME"]);
+    let guard = CsvArgs { guard_formulas: true, ..CsvArgs::default() };
+    let text = b"contact_info\n'+1\n";
+    assert_ne!(open(text).unwrap().id(), open_with(text, &guard).unwrap().id());
+}
+
+#[test]
+fn the_id_of_an_import_is_that_of_its_list_and_its_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = |name: &str, list: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Source::open(&path, list, &CsvArgs::default()).unwrap().id()
+    };
+    let one = id("1", "demo", "contact_info\n+1\n");
+    assert_eq!(one, id("2", "demo", "contact_info\n+1\n"));
+    assert_ne!(one, id("3", "demo", "contact_info\n+2\n"));
+    assert_ne!(one, id("1", "demo2", "contact_info\n+1\n"));
+    assert_eq!(one.len(), 32);
+}
+
+#[test]
+fn the_columns_row_and_reason_of_a_rejects_file_are_no_fields() {
+    let source = open(b"row,reason,contact_info,NAME\n3,\"why, not\",+1,x\n").unwrap();
+    assert_eq!(source.columns(), ["contact_info", "NAME"]);
+    assert_eq!(values(source), [["+1", "x"]]);
+}
+
+#[test]
+fn rejects_of_files_that_differ_in_their_ending_alone_have_other_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, "contact_info\n").unwrap();
+        Source::open(&path, "demo", &CsvArgs::default()).unwrap().rejects_place()
+    };
+    assert_ne!(place("a.csv"), place("a.txt"));
+}
