@@ -1,6 +1,6 @@
-//! The exit codes of a process, and the only way to end a process at once.
+//! The exit codes of a process.
 //!
-//! Every other end returns an exit code from `main`, after the drain. Unit files and scripts rely on these numbers.
+//! `main` returns one of them after the drain; unit files and scripts rely on these numbers.
 
 /// Success.
 pub const OK: u8 = 0;
@@ -14,12 +14,3 @@ pub const STALLED: u8 = 70;
 pub const IO: u8 = 74;
 /// A transient obstacle (`EX_TEMPFAIL`), such as the lock of a process about to end: the supervisor starts the process again.
 pub const TEMPORARY: u8 = 75;
-
-/// Ends the process now, without drain: for a fault that makes every further step wrong, such as a failed fdatasync.
-/// Standard error gets the message, unless its reader stalls for half a second.
-pub fn fatal(code: u8, message: &str) -> ! {
-    tracing::error!("{message}");
-    crate::logging::last_words(&format!("fatal: {message}"));
-    #[allow(clippy::disallowed_methods)] // the only fatal path, to which the ban points
-    std::process::exit(i32::from(code))
-}

@@ -5,6 +5,7 @@
 pub mod config;
 pub mod descriptors;
 pub mod exit;
+mod fatal;
 pub mod lines;
 pub mod logging;
 pub mod memory;
@@ -16,4 +17,4 @@ pub mod tasks;
 pub mod tls;
 pub mod watcher;
 
-pub use exit::fatal;
+pub use fatal::fatal;

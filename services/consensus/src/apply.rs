@@ -16,7 +16,7 @@ use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 use prost::Message as _;
 
 use crate::{
-    ApplyBatch, FetchedState, Machine, MachineError, Observer, driver::Event, waiters::Waiters, write_clock::WriteClock,
+    ApplyBatch, FetchedState, Machine, MachineError, Observer, event::Event, waiters::Waiters, write_clock::WriteClock,
 };
 
 /// Bytes of entries applied as one batch (architecture, Limits).

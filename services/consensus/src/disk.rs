@@ -1,6 +1,6 @@
 //! The log's thread: makes the core's writes durable, one fdatasync for all queued writes.
 //!
-//! Calls fdatasync (through `log`); no other thread blocks on it. Called by the driver.
+//! Calls fdatasync (through `raft-log`); no other thread blocks on it. Called by the driver.
 
 use std::{
     sync::{
@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use ocs_proto::peer::{PeerFrame, RaftMessage, SnapshotMark};
@@ -17,7 +17,7 @@ use raft_log::{Batch, Disk, Lack, Log, LogError};
 use crate::{
     Observer, RaftId, Transport,
     core::Write,
-    driver::{Event, wall_clock_us},
+    event::Event,
     evidence::{Evidence, EvidenceFile},
     write_clock::WriteClock,
 };
@@ -258,6 +258,11 @@ fn together(promises: Promises) -> Promises {
 
 fn weigh(batch: &Batch) -> usize {
     batch.entries.iter().map(|entry| entry.data.len() + 64).sum()
+}
+
+/// Microseconds since 1970, by this machine's clock.
+pub(crate) fn wall_clock_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 
 mod asks;
 mod disks;
-mod event;
 mod evidence;
 mod frames;
 mod held;
@@ -21,12 +20,11 @@ use std::{
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread::JoinHandle,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{oneshot, watch};
 
-pub(crate) use event::Event;
 use raft_log::{Disk, Log, Recovered};
 use seen::Seen;
 
@@ -36,6 +34,7 @@ use crate::{
     apply::{ApplyThread, Digests, Memberships, PersistPolicy, Progress, Work},
     core::{Core, CoreConfig, Found, JoinError, ModeError, Output, PauseError},
     disk::{Job, LogThread},
+    event::{Event, FEW},
     evidence::{Evidence, EvidenceFile, Start},
     members,
     reads::Question,
@@ -387,7 +386,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     /// Drains the inbox. With many updates in flight, yields once so that producers can join this batch; with few, a yield only
     /// adds latency.
     fn on_events(&mut self, first: Event<M::Id, M::Reply>) {
-        let busy = first.is_of_many() || self.waiters.len() > event::FEW || self.askers.len() > 1;
+        let busy = first.is_of_many() || self.waiters.len() > FEW || self.askers.len() > 1;
         self.on_event(first);
         if busy {
             std::thread::yield_now();
@@ -592,9 +591,4 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.waiters.overtaken();
         tracing::debug!(ran_s = self.begun.elapsed().as_secs(), "the Raft loop ended");
     }
-}
-
-/// Microseconds since 1970, by this machine's clock.
-pub(crate) fn wall_clock_us() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }

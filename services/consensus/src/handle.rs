@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     Confirmed, FetchedState, JoinAsk, JoinError, ModeError, PauseError, Proposal, ProposeError, RaftId, RaiseError,
-    ReadError, Status, TransferError, driver::Event,
+    ReadError, Status, TransferError, event::Event,
 };
 
 /// Frames and proposals that may wait for the Raft loop; beyond, frames are dropped and proposals refused.

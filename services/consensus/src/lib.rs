@@ -10,6 +10,7 @@ pub mod core;
 mod disk;
 mod driver;
 mod eraft;
+mod event;
 pub mod evidence;
 pub mod force;
 mod handle;

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use store::{ArchiveHead, ArchiveTail};
 
@@ -42,7 +41,7 @@ impl View {
             index: head.index,
             epoch: head.epoch,
             records: head.records,
-            created: time(head.created_us),
+            created: print::time(head.created_us),
             release: head.release.clone(),
             digest: format!("{:032x}", head.digest),
             rows: None,
@@ -72,10 +71,4 @@ impl View {
         let known: Vec<_> = lines.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         print::pairs(&known)
     }
-}
-
-/// A moment in microseconds since 1970, to the second.
-pub(crate) fn time(us: u64) -> String {
-    let time = i64::try_from(us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
-    time.map_or_else(|| "?".to_owned(), |time| format!("{time:.0}"))
 }

@@ -24,6 +24,7 @@ mod group;
 mod http_client;
 mod import;
 mod latency;
+mod orders;
 mod output_file;
 mod print;
 mod replay;

@@ -5,7 +5,9 @@
 //!
 //! The way of a request: `listen` reads it, [`from_http`] translates it, `link` hands it over, [`to_http`] answers.
 
+mod body;
 pub mod from_http;
+mod guard;
 mod health;
 pub mod link;
 mod listen;

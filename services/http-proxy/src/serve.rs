@@ -21,10 +21,11 @@ use hyper::body::Incoming as IncomingBody;
 use outbound::{Refusal, RefusalCode, Request, Verb, wire};
 
 use crate::{
+    body::{self, BodyBudget, Unread},
     from_http::{self, Incoming, Rejected, Translated},
+    guard::Seen,
     health,
     link::client::{Link, Unanswered},
-    listen::{BodyBudget, Seen, Unread, read_body},
     settings::Settings,
     stats::Stats,
     to_http::{Answer, Dress},
@@ -140,7 +141,7 @@ async fn dispatch(server: &Server, seen: &Seen, request: hyper::Request<Incoming
     }
     let deadline = tokio::time::Instant::now() + server.settings.deadline;
     // The share counts until the request is answered: the node's copies of bodies are bounded, too.
-    let (body, _share) = match read_body(body, server.settings.body_bytes_max, &server.bodies, deadline).await {
+    let (body, _share) = match body::read(body, server.settings.body_bytes_max, &server.bodies, deadline).await {
         Ok(read) => read,
         Err(unread) => {
             seen.cut_short();

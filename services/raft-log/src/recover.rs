@@ -19,11 +19,8 @@ use super::{
     segment::{NEXT_FILE, SPARE_DRAFT, SPARE_FILE},
     state::{Effect, Segment, State},
     torn::{self, Rest},
-    window::{Found, Window},
+    window::{Found, OPENING_WINDOW_BYTES, Window},
 };
-
-/// Bytes read at a time.
-pub(super) const WINDOW_BYTES: usize = 256 * 1024;
 
 /// A log that was read and mended.
 pub(super) struct Opened<F> {
@@ -171,7 +168,7 @@ impl<'a, D: Disk> Recovery<'a, D> {
     /// Applies whole batches up to the end or the first that is not whole.
     fn replay_segment(&mut self, segment: &SegmentFile<D::File>, end: Option<u64>) -> Result<Stop, LogError> {
         segment.header.map_err(|why| self.corrupt(&segment.name, 0, why))?;
-        let mut window = Window::new(&segment.file, segment.length, WINDOW_BYTES);
+        let mut window = Window::new(&segment.file, segment.length, OPENING_WINDOW_BYTES);
         if let Some(state) = &mut self.state {
             state.add_segment(Segment::new(segment.sequence, segment.length));
         }
@@ -286,13 +283,13 @@ impl<'a, D: Disk> Recovery<'a, D> {
         if crate::mutant::bugs().mark_ignored {
             return Ok(false);
         }
-        let mut window = Window::new(&last.file, last.length, WINDOW_BYTES);
+        let mut window = Window::new(&last.file, last.length, OPENING_WINDOW_BYTES);
         torn::damaged(&mut window, last.sequence, at).map_err(LogError::io("read", &last.name))
     }
 
     /// Reads from `from` to the end of a segment.
     fn scan_rest(&self, segment: &SegmentFile<D::File>, from: u64) -> Result<Rest, LogError> {
-        let mut window = Window::new(&segment.file, segment.length, WINDOW_BYTES);
+        let mut window = Window::new(&segment.file, segment.length, OPENING_WINDOW_BYTES);
         torn::scan_rest(&mut window, segment.sequence, from).map_err(LogError::io("read", &segment.name))
     }
 
@@ -412,7 +409,7 @@ fn read_effect<F: File>(
 
 /// Writes the bytes of a stretch over themselves.
 fn rewrite<F: File>(file: &F, from: u64, to: u64) -> io::Result<()> {
-    let mut bytes = vec![0; (to.saturating_sub(from)).min(WINDOW_BYTES as u64) as usize];
+    let mut bytes = vec![0; (to.saturating_sub(from)).min(OPENING_WINDOW_BYTES as u64) as usize];
     let mut at = from;
     while at < to {
         let step = (to - at).min(bytes.len() as u64) as usize;
@@ -428,7 +425,7 @@ fn rewrite<F: File>(file: &F, from: u64, to: u64) -> io::Result<()> {
 
 /// Writes zeros over a stretch.
 fn zero<F: File>(file: &F, from: u64, to: u64) -> io::Result<()> {
-    let zeros = vec![0; (to.saturating_sub(from)).min(WINDOW_BYTES as u64) as usize];
+    let zeros = vec![0; (to.saturating_sub(from)).min(OPENING_WINDOW_BYTES as u64) as usize];
     let mut at = from;
     while at < to {
         let step = (to - at).min(zeros.len() as u64);

@@ -9,8 +9,7 @@ use std::io;
 use super::{
     disk::File,
     format::{self, HEAD, HEAD_BYTES, Mark, RECORD_BYTES, RecordHeader},
-    recover::WINDOW_BYTES,
-    window::{Found, Window},
+    window::{Found, OPENING_WINDOW_BYTES, Window},
 };
 
 /// Bytes that a disk writes as a whole or not at all; larger sectors are several of these.
@@ -57,7 +56,7 @@ pub(super) fn scan_rest<F: File>(window: &mut Window<'_, F>, sequence: u64, from
     let overlap = format::head_bytes() as u64 - 1;
     let mut at = from;
     while at < window.limit() {
-        let length = (window.limit() - at).min(WINDOW_BYTES as u64);
+        let length = (window.limit() - at).min(OPENING_WINDOW_BYTES as u64);
         let Some(bytes) = window.slice(at, length as usize)? else { break };
         if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
             rest.end = at + last as u64 + 1;

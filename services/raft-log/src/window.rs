@@ -9,6 +9,9 @@ use super::{
     format::{RECORD_BYTES, RecordHeader},
 };
 
+/// Bytes read at a time while a log is opened.
+pub(super) const OPENING_WINDOW_BYTES: usize = 256 * 1024;
+
 /// The kind of bytes at an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {

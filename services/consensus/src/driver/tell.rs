@@ -9,10 +9,12 @@ use bytes::Bytes;
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
 use raft_log::Disk;
 
-use super::{Driver, FORMATS, FRAME_FORMAT, Seen, wall_clock_us};
+use super::{Driver, FORMATS, FRAME_FORMAT, Seen};
 use crate::{
-    Kind, Machine, PeerStatus, ProposeError, RaftId, RaftRole, StartStanding, Status, Versions, core::Core,
-    disk::Promises, members,
+    Kind, Machine, PeerStatus, ProposeError, RaftId, RaftRole, StartStanding, Status, Versions,
+    core::Core,
+    disk::{Promises, wall_clock_us},
+    members,
 };
 
 /// Interval of greetings between followers: three within the silence after which a node counts as away ([`super::SILENT`]).

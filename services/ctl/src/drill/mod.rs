@@ -30,7 +30,7 @@ use crate::{
     front_ends,
     group::{self, Group, wait_whole},
     http_client::Target,
-    verbs::{list_create, list_delete},
+    orders,
 };
 
 /// Entries that a backup may be behind while updates arrive, and still count as caught up.
@@ -76,7 +76,7 @@ pub(crate) async fn run(cluster: &Cluster, mut plan: Plan, progress: impl Fn(&st
     }
     front_ends::require_all(&plan.proxies).await?;
     let list = format!("drill-{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis());
-    list_create::create(cluster, &list, "").await?;
+    orders::create_list(cluster, &list, "").await?;
     let prober = Prober::start(&list, plan.proxies.clone(), plan.rate);
     let drill = Drill { cluster, prober, plan, refusals: AtomicU32::new(0) };
     let (rounds, mut stopped) = drill.rounds(&progress).await;
@@ -100,7 +100,7 @@ async fn delete_list(cluster: &Cluster, list: &str, check: &Check) -> Option<Str
     if check.lost > 0 || check.duplicates > 0 {
         return Some("it shows what was lost or came twice".to_owned());
     }
-    list_delete::order(cluster, list, true).await.err().map(|failure| failure.to_string())
+    orders::delete_list(cluster, list, true).await.err().map(|failure| failure.to_string())
 }
 
 /// Refuses a drill that needs automatic failover while failover is paused.

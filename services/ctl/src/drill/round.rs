@@ -16,7 +16,7 @@ use crate::{
     cluster::Node,
     failure::Failure,
     group::{self, Group, Seen, wait_whole},
-    verbs::switchover,
+    orders,
 };
 
 /// How long a node is kept away at least: beyond the longest election timeout, 20 ticks of 50 ms.
@@ -87,9 +87,9 @@ impl Drill<'_> {
 
     /// Looks for the longest pause from shortly before `from` on.
     async fn switchover(&self, primary: &Node, node: String, from: Instant) -> Result<Result<Round, String>, String> {
-        let reply = switchover::ask(self.cluster, primary, "", false).await.map_err(said)?;
+        let reply = orders::switch_over(self.cluster, primary, "", false).await.map_err(said)?;
         if !reply.done {
-            return Ok(Err(switchover::refusal(&reply)));
+            return Ok(Err(orders::refusal(&reply)));
         }
         let ended = Instant::now();
         let past_it = |probes: &[Probe]| probes.iter().any(|probe| probe.acked_since(ended + MARGIN)).then_some(());

@@ -10,6 +10,7 @@ use std::{
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 use serde::Serialize;
 
 pub(crate) use self::visible::{visible, visible_lines};
@@ -159,6 +160,12 @@ pub(crate) fn bar(total: u64) -> ProgressBar {
 pub(crate) fn bytes_counter() -> ProgressBar {
     let style = ProgressStyle::with_template("{bytes}  {bytes_per_sec}").expect("the template is constant and valid");
     ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)).with_style(style)
+}
+
+/// A moment in microseconds since 1970, to the second.
+pub(crate) fn time(us: u64) -> String {
+    let time = i64::try_from(us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
+    time.map_or_else(|| "?".to_owned(), |time| format!("{time:.0}"))
 }
 
 #[cfg(test)]

@@ -5,10 +5,7 @@ mod text;
 use ocs_proto::control::{BackupSchedule, PeerLag, Role, StatusReply};
 use serde::Serialize;
 
-use crate::{
-    backup::time,
-    group::{Group, Reported, Seen},
-};
+use crate::group::{Group, Reported, Seen};
 
 /// One node's description.
 #[derive(Debug, Serialize)]
@@ -252,14 +249,16 @@ fn backups_view(schedule: BackupSchedule) -> BackupsView {
         directory: schedule.directory,
         running: schedule.running,
         last: schedule.last.map(|last| MadeView {
-            created: time(last.created_us),
+            created: super::time(last.created_us),
             file: last.file,
             bytes: last.bytes,
             index: last.index,
             records: last.records,
             took_ms: last.took_ms,
         }),
-        last_failure: schedule.last_failure.map(|missed| MissedView { at: time(missed.at_us), reason: missed.reason }),
+        last_failure: schedule
+            .last_failure
+            .map(|missed| MissedView { at: super::time(missed.at_us), reason: missed.reason }),
         failures: schedule.failures,
     }
 }

@@ -17,7 +17,6 @@ use tonic::Streaming;
 
 use super::list_export::is_format;
 use crate::{
-    backup::time,
     call::{self, CallError},
     cli::{DncExportArgs, DncListArgs, DncRemoveArgs},
     cluster::{Client, Cluster},
@@ -119,7 +118,7 @@ fn view(entry: DoNotCallEntry) -> EntryView {
     EntryView {
         phone: entry.form,
         given: entry.given,
-        since: time(entry.since_us),
+        since: print::time(entry.since_us),
         list_dbid: (entry.list_dbid != 0).then_some(entry.list_dbid),
         list: (!entry.list.is_empty()).then_some(entry.list),
         kind: if entry.customer { "customer" } else { "phone" },

@@ -3,26 +3,21 @@
 //!
 //! Never decides whether clients use the list: the node does.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use ocs_proto::control::{DeleteListRequest, ListInfo, ShowListRequest};
+use ocs_proto::control::{ListInfo, ShowListRequest};
 use serde::Serialize;
 
 use crate::{
-    call::{self, CallError},
     cli::ListDeleteArgs,
     cluster::{Client, Cluster},
     failure::Failure,
+    orders,
     print::{self, Out},
 };
 
 /// How long to look for a node that answers, over a failover.
 const RETRY_FOR: Duration = Duration::from_secs(15);
-/// For the order: the node first checks the records for use by clients.
-const ORDER_TIMEOUT: Duration = Duration::from_secs(180);
 /// Until nothing is left.
 const WAIT: Duration = Duration::from_secs(3600);
 /// Pause between two counts of the rest.
@@ -46,7 +41,7 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListDeleteArgs) -> R
             list.records
         )));
     }
-    order(cluster, &list.name, args.in_use).await?;
+    orders::delete_list(cluster, &list.name, args.in_use).await?;
     let records = wait(cluster, &list).await?;
     let view = View { list: list.name.clone(), dbid: list.dbid, records };
     out.show(&view, |view| format!("list {name} is deleted, with {} records", view.records))
@@ -66,31 +61,6 @@ async fn lists(cluster: &Cluster, name: &str) -> Result<Vec<ListInfo>, Failure> 
         async move { Ok(client.show_list(request).await?.into_inner().lists) }
     };
     cluster.on_any(RETRY_FOR, ask).await
-}
-
-/// Has the list marked at any node; from then on its records are gone for every client. After an attempt of unknown outcome,
-/// "there is no such list" means that the attempt had succeeded.
-pub(crate) async fn order(cluster: &Cluster, list: &str, in_use: bool) -> Result<(), Failure> {
-    let request = DeleteListRequest { list: list.to_owned(), in_use };
-    let maybe_ours = AtomicBool::new(false);
-    let attempt = |mut client: Client| {
-        let (request, maybe_ours) = (request.clone(), &maybe_ours);
-        async move {
-            let result = match client.delete_list(request).await {
-                Ok(reply) => call::done(reply.into_inner().reply).map(|_| ()),
-                Err(status) => Err(CallError::from(status)),
-            };
-            match result {
-                Err(CallError::Refused(no)) if no.code == "LIST_NOT_FOUND" && maybe_ours.load(Relaxed) => Ok(()),
-                Err(error) => {
-                    maybe_ours.fetch_or(error.maybe_applied(), Relaxed);
-                    Err(error)
-                }
-                Ok(()) => Ok(()),
-            }
-        }
-    };
-    cluster.on_any_within(ORDER_TIMEOUT, RETRY_FOR, attempt).await
 }
 
 /// Polls until the list is gone, and returns the highest count of its records: clients may have added some before the order.

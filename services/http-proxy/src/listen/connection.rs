@@ -19,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     addresses::{Addresses, Entered},
-    guard::{Guarded, Seen},
     proxy_header,
 };
 use crate::{
+    guard::{Guarded, Seen},
     serve::{self, Server},
     to_http::Answer,
 };

@@ -4,11 +4,7 @@
 //! and every head is read by the connection's own task, under a timeout. Called by `run`.
 
 mod addresses;
-mod body;
-mod budget;
 mod connection;
-mod framing;
-mod guard;
 mod places;
 mod proxy_header;
 
@@ -24,11 +20,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{addresses::Addresses, connection::Arrival, places::Places};
-pub(crate) use self::{
-    body::{Unread, read as read_body},
-    budget::BodyBudget,
-    guard::Seen,
-};
 use crate::serve::Server;
 
 /// Connections that wait to be accepted; the system may allow fewer.

@@ -79,7 +79,7 @@ impl FullDisk {
         let disk = Arc::clone(self);
         Arc::new(move |message| {
             if disk.waiting.get() != Some(&thread::current().id()) {
-                exit::fatal(exit::IO, &message);
+                chassis::fatal(exit::IO, &message);
             }
         })
     }

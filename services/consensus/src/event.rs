@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Updates in flight that still count as few.
-pub(super) const FEW: usize = 2;
+pub(crate) const FEW: usize = 2;
 /// Bytes of entries that still count as those of few updates.
 const FEW_BYTES: usize = 1024;
 
@@ -63,7 +63,7 @@ pub(crate) enum Event<I, R> {
 
 impl<I, R> Event<I, R> {
     /// Whether the event comes of many updates at once.
-    pub(super) fn is_of_many(&self) -> bool {
+    pub(crate) fn is_of_many(&self) -> bool {
         let bytes = |message: &RaftMessage| message.entries.iter().map(|entry| entry.data.len()).sum::<usize>();
         match self {
             Self::Propose(proposals) => proposals.len() > FEW,

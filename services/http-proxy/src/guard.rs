@@ -1,7 +1,10 @@
 //! The socket as hyper sees it: follows the framing of incoming bytes, times out a client that takes no answer, and replaces
 //! hyper's own bare answers by answers with the usual body and headers (spec 6).
 //!
-//! Never changes a byte of a request or of an answer of ours. Called by `connection`.
+//! Never changes a byte of a request or of an answer of ours. Called by the connections of `listen`; `serve` reads what the
+//! guard has seen of its connection.
+
+mod framing;
 
 use std::{
     io,
@@ -19,7 +22,7 @@ use tokio::{
     time::Sleep,
 };
 
-use super::framing::Framing;
+use framing::Framing;
 
 /// Time limit for a client that takes no byte of an answer.
 const WRITE_PATIENCE: Duration = Duration::from_secs(60);
@@ -42,7 +45,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn new(turned_away: Option<&'static str>) -> Self {
+    pub(crate) fn new(turned_away: Option<&'static str>) -> Self {
         Self {
             turned_away,
             ambiguous: AtomicU64::new(u64::MAX),
@@ -69,25 +72,25 @@ impl Seen {
         self.cut_short.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn was_cut_short(&self) -> bool {
+    pub(crate) fn was_cut_short(&self) -> bool {
         self.cut_short.load(Ordering::Relaxed)
     }
 
-    pub(super) fn served_any(&self) -> bool {
+    pub(crate) fn served_any(&self) -> bool {
         self.served.load(Ordering::Relaxed) > 0
     }
 
-    pub(super) fn in_head(&self) -> bool {
+    pub(crate) fn in_head(&self) -> bool {
         self.in_head.load(Ordering::Relaxed)
     }
 
-    pub(super) fn ended(&self) -> bool {
+    pub(crate) fn ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
 }
 
 /// Builds the answer that replaces a bare answer of this status.
-pub(super) type InPlaceOf = Box<dyn Fn(u16) -> Vec<u8> + Send>;
+pub(crate) type InPlaceOf = Box<dyn Fn(u16) -> Vec<u8> + Send>;
 
 /// The status of hyper's own answer to a head that hyper refuses: an error without a body. Errors of HTTP Proxy always have a
 /// body.
@@ -104,7 +107,7 @@ fn bare_status(bytes: &[u8]) -> Option<u16> {
 }
 
 /// A socket with its guard.
-pub(super) struct Guarded<S> {
+pub(crate) struct Guarded<S> {
     socket: S,
     framing: Framing,
     seen: Arc<Seen>,
@@ -115,12 +118,12 @@ pub(super) struct Guarded<S> {
 }
 
 impl<S> Guarded<S> {
-    pub(super) fn new(socket: S, seen: Arc<Seen>, in_place_of: InPlaceOf) -> Self {
+    pub(crate) fn new(socket: S, seen: Arc<Seen>, in_place_of: InPlaceOf) -> Self {
         Self { socket, framing: Framing::new(), seen, stalled: None, in_place_of, replacing: None }
     }
 
     /// The socket alone.
-    pub(super) fn into_socket(self) -> S {
+    pub(crate) fn into_socket(self) -> S {
         self.socket
     }
 

@@ -1,13 +1,16 @@
 //! Reads the body of a request within its size limit, its deadline and the budget of all bodies. Never interprets a body.
 //! Called by `serve`.
 
+mod budget;
+
 use bytes::Bytes;
 use futures::FutureExt;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 
-use super::budget::{BodyBudget, NoRoom, Share};
+pub(crate) use budget::BodyBudget;
+use budget::{NoRoom, Share};
 
 /// First allocation for a body in several pieces, bytes.
 const ROOM_BYTES_MIN: usize = 4096;
@@ -126,7 +129,7 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Unread> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::budget::FREE_BYTES, *};
+    use super::{budget::FREE_BYTES, *};
 
     fn whole(bytes_max: usize, room_max: usize) -> Whole {
         Whole { bytes: Vec::new(), bytes_max, room_max }
