@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make campaign: a real campaign through both nodes while the primary moves every 20 s and is once killed.
+# make trace: a real campaign through both nodes while the primary moves every 20 s and is once killed.
 #
 # Makes the calling list and its requests from ../shared/data, imports the list, replays the requests through both HTTP Proxies,
 # and compares the exports of both nodes with the export that expected.py computes from the same two inputs. Skipped, with the
@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.."
 
 DATA=../shared/data
 if [ ! -e "$DATA/make_calling_list.py" ]; then
-  echo "campaign: skipped: the data set ($DATA) is not here"
+  echo "trace: skipped: the data set ($DATA) is not here"
   exit 0
 fi
 BIN_DIR=${BIN_DIR:-target/release}
@@ -27,15 +27,15 @@ else
   RATE=${RATE:-300} SWITCH_EVERY=${SWITCH_EVERY:-4} # long enough for moves and the kill
 fi
 PORT_OFFSET=${PORT_OFFSET:-200}
-WORK=$(mktemp -d -t ocs-campaign.XXXXXX)
-HERE=ha-tests/campaign
+WORK=$(mktemp -d -t ocs-trace.XXXXXX)
+HERE=ha-tests/trace
 
 endpoint() { echo "127.0.0.1:$((740$1 + PORT_OFFSET))"; }
 OCSCTL_ENDPOINTS=$(endpoint 1),$(endpoint 2),$(endpoint 3)
 OCSCTL_PROXIES=http://127.0.0.1:$((8080 + PORT_OFFSET)),http://127.0.0.1:$((8081 + PORT_OFFSET))
 export OCSCTL_ENDPOINTS OCSCTL_PROXIES
 ctl() { "$BIN_DIR/ocsctl" "$@"; }
-say() { printf 'campaign | %s\n' "$*"; }
+say() { printf 'trace | %s\n' "$*"; }
 
 nodes='' mover=''
 clean_up() {
