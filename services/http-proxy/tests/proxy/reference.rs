@@ -1,7 +1,5 @@
 //! `docs/http/reference.md`, made of the tables that the code uses: a table that changes without its page fails here.
-//! `UPDATE_DOCS=1 cargo test -p http-proxy --test reference` writes the page anew; read the difference.
-
-#![allow(clippy::unwrap_used)] // a panic fails the test
+//! `UPDATE_DOCS=1 cargo test -p http-proxy --test proxy reference` writes the page anew; read the difference.
 
 use std::{fmt::Write, fs, path::Path};
 
@@ -22,7 +20,7 @@ const HEAD: &str = "\
 # HTTP interface: reference
 
 The tables that the code uses. [The interface](README.md) explains them, [examples](examples.md) show them at work. This page is generated:
-`UPDATE_DOCS=1 cargo test -p http-proxy --test reference` writes it anew, and a test fails where it differs from the tables.
+`UPDATE_DOCS=1 cargo test -p http-proxy --test proxy reference` writes it anew, and a test fails where it differs from the tables.
 ";
 
 /// The meaning of each key, with its unit; the order of the table of keys decides the order of the page.
@@ -102,7 +100,7 @@ fn the_reference_page_is_what_the_tables_give() {
     if let Some(at) = differs.or((made != kept).then(|| made.lines().count())) {
         panic!(
             "docs/http/reference.md differs from the tables in line {}: {:?} stands there, {:?} is right; \
-             `UPDATE_DOCS=1 cargo test -p http-proxy --test reference` writes it anew",
+             `UPDATE_DOCS=1 cargo test -p http-proxy --test proxy reference` writes it anew",
             at + 1,
             kept.lines().nth(at),
             made.lines().nth(at)

@@ -1,19 +1,15 @@
 //! Greedy clients: bodies that are held, silent connections, endless names. The other clients are served, or hear when to
 //! come back.
 
-#![allow(clippy::unwrap_used)] // a panic fails the test
-
-mod support;
-
 use std::{
     os::{fd::OwnedFd, unix::net::UnixStream as StdUnixStream},
     process::Stdio,
 };
 
+use crate::support::{Answer, Client, Node, acknowledge, configure, serve};
 use chassis::tasks::Tasks;
 use ocs_proto::link::Configure;
 use outbound::{Handle, Reply, Request, Resource};
-use support::{Answer, Client, Node, acknowledge, configure, serve};
 use tokio::{net::UnixStream, process::Command, sync::oneshot};
 
 const PROCESSED: &str = "POST /records/15?req=RecordProcessed HTTP/1.1\r\nHost: x\r\n";

@@ -1,10 +1,6 @@
 //! The requests that client libraries really send (spec 4, MEASURED), as raw bytes over a real socket.
 
-#![allow(clippy::unwrap_used)] // a panic fails the test
-
-mod support;
-
-use support::{Node, acknowledge, configure};
+use crate::support::{Node, acknowledge, configure};
 
 const DONE: &str =
     "{\"GSW_USER_EVENT\":\"RecordProcessedAcknowledge\",\"GSW_RECORD_HANDLE\":15,\"GSW_CALL_RESULT\":33}";

@@ -1,21 +1,17 @@
 //! The life of HTTP Proxy as its node sees it (spec 10): as a task and as the real program.
 
-#![allow(clippy::unwrap_used)] // a panic fails the test
-
-mod support;
-
 use std::{
     os::{fd::OwnedFd, unix::net::UnixStream as StdUnixStream},
     process::Stdio,
 };
 
+use crate::support::{Node, acknowledge, configure, hold, serve, start};
 use chassis::tasks::{AtEnd, Tasks};
 use http_proxy::{
     ProxyError,
     link::{FrameWriter, LINK_VERSIONS},
 };
 use ocs_proto::link::{Configure, Drain, Header, RoleNotice, ToProxy};
-use support::{Node, acknowledge, configure, hold, serve, start};
 use tokio::{
     net::{TcpListener, TcpStream, UnixStream},
     process::{Child, Command},

@@ -1,10 +1,6 @@
 //! The authority of requests: an ambiguous target or `Host` is refused, and the connection ends (spec 10).
 
-#![allow(clippy::unwrap_used)] // a panic fails the test
-
-mod support;
-
-use support::{Node, configure, hold};
+use crate::support::{Node, configure, hold};
 
 #[tokio::test]
 async fn a_target_that_names_another_host_than_the_host_header_is_refused_and_ends_the_connection() {

@@ -1,7 +1,5 @@
 //! Translation, as golden scripts: the name of a file under `golden/` is a claim, its lines with `>` are HTTP, the others the
-//! translation. `UPDATE_GOLDEN=1 cargo test -p http-proxy --test golden` writes them anew; read the difference.
-
-#![allow(clippy::unwrap_used)] // a panic fails the test
+//! translation. `UPDATE_GOLDEN=1 cargo test -p http-proxy --test proxy golden` writes them anew; read the difference.
 
 use std::{fmt::Write, fs, path::Path};
 

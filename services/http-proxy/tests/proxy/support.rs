@@ -1,7 +1,5 @@
 //! The tools that the tests of the port share: a node's end of the link, and an HTTP client that speaks raw bytes.
 
-#![allow(dead_code)] // no test file uses all of it
-
 use std::sync::{Arc, Mutex};
 
 use chassis::tasks::{AtEnd, Tasks};

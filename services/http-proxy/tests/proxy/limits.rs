@@ -1,11 +1,7 @@
 //! Limits, wrong methods and malformed input: every request gets its answer, and none stalls the port.
 
-#![allow(clippy::unwrap_used)] // a panic fails the test
-
-mod support;
-
+use crate::support::{Answer, Node, acknowledge, configure, hold};
 use outbound::{Refusal, RefusalCode, Reply, Value};
-use support::{Answer, Node, acknowledge, configure, hold};
 
 const PROCESSED: &str = "POST /records/15?req=RecordProcessed HTTP/1.1\r\nHost: x\r\n";
 

@@ -1,14 +1,10 @@
 //! HTTPS is HTTP over TLS on that port (spec 10.8).
 
-#![allow(clippy::unwrap_used)] // a panic fails the test
-
-mod support;
-
 use std::{fs, sync::Arc};
 
+use crate::support::{Node, acknowledge, configure};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
-use support::{Node, acknowledge, configure};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

@@ -1,11 +1,7 @@
 //! A body that is not understood changes nothing: its request never reaches the node, and the connection goes on (spec 4).
 
-#![allow(clippy::unwrap_used)] // a panic fails the test
-
-mod support;
-
+use crate::support::{Node, configure, hold};
 use outbound::Value;
-use support::{Node, configure, hold};
 
 /// A request with this body, as bytes.
 fn post(target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
