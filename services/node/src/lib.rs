@@ -9,6 +9,7 @@ pub mod config;
 pub mod control;
 pub mod data_dir;
 pub mod disk_room;
+mod duties;
 mod entrance;
 pub mod forward;
 pub mod health;

@@ -5,59 +5,70 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::tasks::Tasks;
 use consensus::{Came, Reign};
 use jiff::Timestamp;
 use ocs_proto::control::HistoryEntry;
-use outbound::{Body, Origin, ReplyBody, RoleChange};
-use tokio::time::Instant;
+use outbound::{Body, ReplyBody, RoleChange};
 
-use super::spawn_quiet;
+use super::{Duty, decide};
 use crate::{
     data_dir::{Forced, Restored},
     outbound_api::OutboundApi,
     role::RoleService,
 };
 
-/// Deadline of an attempt.
-const DEADLINE: Duration = Duration::from_secs(10);
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How the epoch of this node began, if not by forming the group.
 type Begun = (Option<Forced>, Option<Restored>);
 
-/// Keeps the history from now on.
-pub(super) fn kept(role: RoleService, api: Arc<OutboundApi>, begun: Begun, tasks: &Tasks) {
-    let stopping = tasks.stopping();
-    spawn_quiet(tasks, "history", async move {
-        tokio::select! {
-            () = keep(role, api, begun) => {}
-            () = stopping.cancelled() => {}
-        }
-    });
+/// Writes a row for each term of this node.
+pub(crate) struct History {
+    role: RoleService,
+    api: Arc<OutboundApi>,
+    begun: Begun,
+    /// The newest term with a row.
+    noted: u64,
 }
 
-async fn keep(role: RoleService, api: Arc<OutboundApi>, begun: Begun) {
-    let (mut status, mut noted) = (role.group().status(), 0);
-    let own = &role.roster().own().name;
-    loop {
-        let fresh = status.wait_for(|now| now.reign.as_ref().is_some_and(|reign| reign.term > noted)).await;
-        let Some(reign) = fresh.ok().and_then(|now| now.reign.clone()) else { return };
-        let before = api.state().history().pop();
-        let forced = forced_reason(&begun, before.as_ref());
-        let renewed = forced.is_none() && is_renewed(own, before.as_ref());
-        let change = RoleChange {
-            term: reign.term,
-            to: own.clone(),
-            reason: forced.unwrap_or_else(|| reason(&reign, own, before.as_ref())),
-            pause_ms: if before.is_some() { reign.pause_ms } else { 0 },
-        };
-        tracing::info!(term = change.term, reason = change.reason, pause_ms = change.pause_ms, "this node is primary");
-        if renewed || note(&api, change).await {
-            noted = reign.term;
-        } else {
-            tokio::time::sleep(PAUSE).await;
+impl History {
+    /// `begun`: how this node's epoch began.
+    pub(crate) fn new(role: RoleService, api: Arc<OutboundApi>, begun: Begun) -> Self {
+        Self { role, api, begun, noted: 0 }
+    }
+}
+
+impl Duty for History {
+    const NAME: &'static str = "history";
+
+    async fn perform(&mut self) {
+        let mut status = self.role.group().status();
+        let own = self.role.roster().own().name.clone();
+        loop {
+            let noted = self.noted;
+            let fresh = status.wait_for(|now| now.reign.as_ref().is_some_and(|reign| reign.term > noted)).await;
+            let Some(reign) = fresh.ok().and_then(|now| now.reign.clone()) else { return };
+            let before = self.api.state().history().pop();
+            let forced = forced_reason(&self.begun, before.as_ref());
+            let renewed = forced.is_none() && is_renewed(&own, before.as_ref());
+            let change = RoleChange {
+                term: reign.term,
+                to: own.clone(),
+                reason: forced.unwrap_or_else(|| reason(&reign, &own, before.as_ref())),
+                pause_ms: if before.is_some() { reign.pause_ms } else { 0 },
+            };
+            tracing::info!(
+                term = change.term,
+                reason = change.reason,
+                pause_ms = change.pause_ms,
+                "this node is primary"
+            );
+            if renewed || matches!(decide(&self.api, Body::RoleChange(change)).await, Ok(ReplyBody::Done(_))) {
+                self.noted = reign.term;
+            } else {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }
@@ -65,11 +76,6 @@ async fn keep(role: RoleService, api: Arc<OutboundApi>, begun: Begun) {
 /// The role has not moved: the log has the pause, and the history no row from a node to itself.
 fn is_renewed(own: &str, before: Option<&HistoryEntry>) -> bool {
     before.is_some_and(|before| before.to == own)
-}
-
-async fn note(api: &OutboundApi, change: RoleChange) -> bool {
-    let reply = api.answer(Body::RoleChange(change), Origin::Control, Instant::now() + DEADLINE).await;
-    matches!(reply.body, ReplyBody::Done(_))
 }
 
 /// The first time as primary after an operator's force or a restore: the facts of that order, for ever.
