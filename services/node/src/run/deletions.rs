@@ -8,10 +8,11 @@ use std::{sync::Arc, time::Duration};
 use chassis::tasks::Tasks;
 use ocs_proto::control::ListInfo;
 use outbound::{Body, DELETED_ROWS_MAX, DeleteRecords, Origin, RULES_WITH_UNDOING, ReplyBody};
+use pair::OutboundApi;
 use tokio::{sync::watch, time::Instant};
 
 use super::spawn_quiet;
-use crate::{outbound_api::OutboundApi, role::RoleService};
+use crate::role::RoleService;
 
 /// Interval of the check whether a list is being deleted.
 const LOOK: Duration = Duration::from_secs(1);

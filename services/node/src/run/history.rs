@@ -10,12 +10,12 @@ use consensus::{Came, Reign};
 use jiff::Timestamp;
 use ocs_proto::control::HistoryEntry;
 use outbound::{Body, Origin, ReplyBody, RoleChange};
+use pair::OutboundApi;
 use tokio::time::Instant;
 
 use super::spawn_quiet;
 use crate::{
     data_dir::{Forced, Restored},
-    outbound_api::OutboundApi,
     role::RoleService,
 };
 

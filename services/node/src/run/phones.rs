@@ -7,10 +7,11 @@ use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::Tasks;
 use outbound::{Body, Origin, REWRITTEN_ROWS_MAX, RULES_WITH_PHONE_FORM, ReplyBody, RewritePhones};
+use pair::OutboundApi;
 use tokio::time::Instant;
 
 use super::spawn_quiet;
-use crate::{outbound_api::OutboundApi, role::RoleService};
+use crate::role::RoleService;
 
 /// Interval of the check whether rows are to be rewritten.
 const LOOK: Duration = Duration::from_secs(1);

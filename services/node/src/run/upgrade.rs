@@ -7,10 +7,11 @@ use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::Tasks;
 use outbound::{Origin, ReplyBody};
+use pair::OutboundApi;
 use tokio::time::Instant;
 
 use super::{settings, spawn_quiet};
-use crate::{config, data_dir::DataDir, outbound_api::OutboundApi, role::RoleService, versions};
+use crate::{config, data_dir::DataDir, role::RoleService, versions};
 
 /// After all nodes have run the new release for so long, the older release is not expected back.
 const SETTLED: Duration = Duration::from_secs(600);
