@@ -17,7 +17,7 @@ use std::{
 use tree::{MADE, children, files, root};
 
 /// Each crate of ours and the crates of ours that it may use (architecture, Code map). The table is complete.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("ocs-proto", &[]),
     ("outbound", &["ocs-proto"]),
     ("records", &["outbound"]),
@@ -25,7 +25,9 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("consensus", &["ocs-proto"]),
     ("chassis", &[]),
     ("http-proxy", &["ocs-proto", "outbound", "chassis"]),
-    ("node", &["ocs-proto", "outbound", "records", "store", "consensus", "chassis", "http-proxy"]),
+    ("dispatch", &["ocs-proto", "outbound", "chassis"]),
+    ("pair", &["ocs-proto", "outbound", "records", "store", "consensus", "dispatch", "chassis"]),
+    ("node", &["ocs-proto", "outbound", "records", "store", "consensus", "dispatch", "pair", "chassis", "http-proxy"]),
     ("ocsctl", &["ocs-proto", "chassis", "store"]),
 ];
 

@@ -14,12 +14,10 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use chassis::tasks::{AtEnd, Tasks};
 use outbound::{Body, Origin, Refusal, ReplyBody};
+use pair::OutboundApi;
 use tokio::{sync::watch, time::Instant};
 
-use crate::{
-    outbound_api::OutboundApi,
-    role::{Role, RoleService, RoleView},
-};
+use crate::role::{Role, RoleService, RoleView};
 
 pub(crate) use deletions::{Deletions, Remaining};
 pub(crate) use history::History;

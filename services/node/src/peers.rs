@@ -31,13 +31,13 @@ use chassis::{
 use consensus::{FORMATS, RaftId, Versions};
 use futures::stream::BoxStream;
 use ocs_proto::peer::{EpochProofReply, FetchStateRequest, ForwardReply, HelloReply, JoinReply, PeerFrame, StateChunk};
+use pair::Forwarded;
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{Status, Streaming, transport::Channel};
 
 use crate::{
     data_dir::DataDir,
     entrance::{self, Refusals},
-    forward::Forwarded,
     versions,
 };
 use accept::Doorkeeper;

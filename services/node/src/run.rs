@@ -37,7 +37,12 @@ use chassis::{
     tls::TlsIdentity,
 };
 use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig, log::FileDisk};
+use dispatch::RequestIds;
 use outbound::{Reply, RequestId};
+use pair::{
+    DoorConfig, Forward, Group, HoldConfig, OutboundApi, PrimaryDoor,
+    machine::{RecordsMachine, RecordsReader},
+};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -49,11 +54,8 @@ use crate::{
     data_dir::{DataDir, Formation},
     duties::{Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules},
     entrance::Limits,
-    forward::{Forward, HoldConfig},
     health::Health,
-    machine::{RecordsMachine, RecordsReader},
     metrics::{Metrics, Sources},
-    outbound_api::{DoorConfig, Group, OutboundApi, PrimaryDoor, RequestIds},
     peers::{Admission, BoundPeers, PeerAddress, PeerSecret, PeerSelf, Peers, PeersConfig, ask_to_join},
     role::{Member, RoleService, Roster},
     scan::{self, Pace, ScanStatus},

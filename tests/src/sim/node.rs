@@ -16,13 +16,13 @@ use consensus::{
 };
 use ocs_proto::peer::{ConfState, Entry, Head, SnapshotMark};
 use outbound::RequestId;
+use pair::StampClock;
 
 use super::{
     door::Submission,
     event::Who,
     old_disk::{Counted, OldDisk},
     quarantine::Care,
-    stamp::StampClock,
     state::State,
 };
 

@@ -8,6 +8,10 @@ use ocs_proto::{
     outbound::{self as wire, reply},
 };
 use outbound::RULES_FIRST;
+use pair::{
+    HoldConfig,
+    fakes::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status},
+};
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -16,9 +20,7 @@ use super::*;
 use crate::{
     data_dir::{DataDir, DataIdentity},
     entrance::{Entrance, Limits, Protocol},
-    forward::HoldConfig,
     health::Health,
-    outbound_api::tests::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status},
     role::{RoleService, tests::roster},
     startup::Startup,
     supervisor::ProxyStatus,

@@ -6,10 +6,10 @@ use std::{sync::Arc, time::Duration};
 use chassis::tasks::{AtEnd, Tasks};
 use ocs_proto::control::ListInfo;
 use outbound::{Body, DELETED_ROWS_MAX, DeleteRecords, RULES_WITH_UNDOING, ReplyBody};
+use pair::OutboundApi;
 use tokio::sync::watch;
 
 use super::{Duty, decide};
-use crate::outbound_api::OutboundApi;
 
 /// Interval of the check whether a list is being deleted.
 const LOOK: Duration = Duration::from_secs(1);

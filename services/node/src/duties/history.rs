@@ -9,11 +9,11 @@ use consensus::{Came, Reign};
 use jiff::Timestamp;
 use ocs_proto::control::HistoryEntry;
 use outbound::{Body, ReplyBody, RoleChange};
+use pair::OutboundApi;
 
 use super::{Duty, decide};
 use crate::{
     data_dir::{Forced, Restored},
-    outbound_api::OutboundApi,
     role::RoleService,
 };
 

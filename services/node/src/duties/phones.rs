@@ -4,9 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use outbound::{Body, REWRITTEN_ROWS_MAX, RULES_WITH_PHONE_FORM, RewritePhones};
+use pair::OutboundApi;
 
 use super::{Duty, decide};
-use crate::outbound_api::OutboundApi;
 
 /// Interval of the check whether rows are to be rewritten.
 const LOOK: Duration = Duration::from_secs(1);

@@ -4,11 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use outbound::{Body, RaiseRules, Setting};
+use pair::OutboundApi;
 use records::nearest_setting;
 use tokio::time::Instant;
 
 use super::{Duty, decide};
-use crate::{config, outbound_api::OutboundApi, role::RoleService, versions};
+use crate::{config, role::RoleService, versions};
 
 /// After all nodes have run the new release for so long, the older release is not expected back.
 const SETTLED: Duration = Duration::from_secs(600);

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use consensus::RaftId;
+use pair::OutboundApi;
 use tokio::sync::watch;
 
 use crate::{
-    archive::schedule::BackupStatus, disk_room::DiskRoom, outbound_api::OutboundApi, role::RoleService,
-    scan::ScanStatus, supervisor::ProxyStatus,
+    archive::schedule::BackupStatus, disk_room::DiskRoom, role::RoleService, scan::ScanStatus, supervisor::ProxyStatus,
 };
 
 /// The parts of a node that know its figures. Cheap to clone.

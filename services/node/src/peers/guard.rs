@@ -15,6 +15,7 @@ use consensus::{
     members::{self, Epochs},
 };
 use ocs_proto::peer::{EpochProofRequest, Head, HelloRequest, JoinRequest, PeerFrame};
+use pair::Forwarded;
 use tokio::sync::watch;
 use tonic::Status;
 
@@ -22,7 +23,6 @@ use super::{PeerAddress, PeerSelf, epochs::Claims, text::shown};
 use crate::{
     data_dir::DataDir,
     entrance::{Phase, Place},
-    forward::Forwarded,
     versions,
 };
 

@@ -9,6 +9,7 @@ use ocs_proto::peer::{
     EpochProofReply, EpochProofRequest, FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, Head,
     HelloReply, HelloRequest, JoinReply, JoinRequest, PeerFrame, PeerFrameEnd, peer_server::Peer,
 };
+use pair::Forwarded;
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
 use tonic::{Request, Response, Status, Streaming};
@@ -23,7 +24,6 @@ use super::{
 use crate::{
     data_dir::{DataDir, DataDirError},
     entrance::Refusals,
-    forward::Forwarded,
 };
 
 pub(super) struct PeerService<H> {

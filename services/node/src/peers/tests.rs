@@ -7,9 +7,10 @@ mod lies;
 use consensus::Transport;
 use futures::future::join_all;
 use ocs_proto::{outbound::RequestId, peer::ForwardRequest};
+use pair::ForwardResult;
 
 use super::*;
-use crate::{data_dir::Formation, forward::ForwardResult};
+use crate::data_dir::Formation;
 use fixture::{bind, frame, message, pair, pair_over_relay};
 
 fn request(counter: u64) -> Forwarded {

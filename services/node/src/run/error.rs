@@ -4,12 +4,12 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use chassis::{exit, tls::TlsError};
 use consensus::{force::ForceError, log::LogError};
+use pair::machine::UnknownRules;
 use store::StoreError;
 
 use super::access::Denied;
 use crate::{
     data_dir::DataDirError,
-    machine::UnknownRules,
     peers::{BootstrapError, PeersError, SecretError},
     versions,
 };

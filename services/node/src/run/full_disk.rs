@@ -14,12 +14,13 @@ use std::{
 use chassis::{exit, tasks::Tasks};
 use consensus::{Handle, Kind};
 use outbound::{Reply, RequestId};
+use pair::machine::OnFault;
 use store::StoreError;
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::{room, spawn_quiet};
-use crate::{disk_room::DiskRoom, machine::OnFault, role::RoleService};
+use crate::{disk_room::DiskRoom, role::RoleService};
 
 /// Interval of the disk checks; also the shortest time between two starts on a disk that only seems to have room.
 const LOOK: Duration = Duration::from_secs(5);

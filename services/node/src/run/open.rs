@@ -18,6 +18,7 @@ use consensus::{
     proof,
 };
 use ocs_proto::peer::ConfState;
+use pair::machine::RecordsMachine;
 use records::Rules;
 use store::StoreConfig;
 
@@ -25,7 +26,6 @@ use super::{RunError, ports::OPENING, told::Told};
 use crate::{
     config::Config,
     data_dir::{DataDir, Formation},
-    machine::RecordsMachine,
     metrics::Metrics,
     peers::{Admission, Missing, Peers, bootstrap_gate},
     startup::Startup,

@@ -16,14 +16,15 @@ use consensus::{
 use futures::StreamExt;
 use ocs_proto::peer::{EpochProofReply, ForwardOutcome, ForwardReply, HelloReply, JoinReply, PeerFrame};
 use outbound::{Reply, RequestId};
+use pair::{
+    Forwarded, OutboundApi,
+    machine::{RecordsReader, StateOut},
+};
 use tonic::Status;
 
 use crate::{
     bulk::Bulk,
     data_dir::DataDir,
-    forward::Forwarded,
-    machine::{RecordsReader, StateOut},
-    outbound_api::OutboundApi,
     pace::Pace,
     peers::{PeerAddress, PeerHandler, PeerSelf, StateChunks, hello_reply},
     versions,

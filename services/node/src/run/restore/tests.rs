@@ -4,6 +4,7 @@ use std::fs;
 
 use consensus::{ApplyBatch, Machine, log::HardState};
 use ocs_proto::peer::{ConfState, Entry, Member as GroupMember};
+use pair::machine::RecordsMachine;
 use prost::Message;
 use store::ArchiveOut;
 use tempfile::TempDir;
@@ -12,7 +13,6 @@ use super::*;
 use crate::{
     config::{Member, MemberRole},
     data_dir::Formation,
-    machine::RecordsMachine,
 };
 
 const LAST: u64 = 90;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::*;
-use crate::outbound_api::tests::{
+use crate::fakes::{
     A, B, FakeGroup, NoPeers, Script, W, add_record, api, done, in_ten_seconds, refusal_code, short_hold, status, until,
 };
 use ocs_proto::outbound as wire;
@@ -52,7 +52,7 @@ fn outcome(id: Option<wire::RequestId>, outcome: ForwardOutcome, reply: Option<R
 struct Stage {
     group: Arc<FakeGroup>,
     peer: Arc<FakePeer>,
-    api: crate::outbound_api::OutboundApi,
+    api: crate::OutboundApi,
     tasks: Tasks,
 }
 

@@ -2,7 +2,7 @@
 //! the nodes agreed, and against the rows on disk.
 //!
 //! Never looks at the other node: each node judges itself, by the same rules. Reads everything, so never runs on a thread that
-//! others wait for. Called by the node's judge ([`crate::run`]).
+//! others wait for. Called by the node's judge.
 
 use consensus::{Comparison, MachineError};
 use ocs_proto::peer::Entry;

@@ -13,7 +13,7 @@ use consensus::{Proposal, ProposeError, RaftId, Status};
 use outbound::{Origin, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, RequestId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{EncodedBody, Group, StampClock, StateReader, odd_clocks, walls};
+use crate::{EncodedBody, Group, StampClock, StateReader, odd_clocks, walls};
 
 /// Interval at which the clocks and the last applied stamp are read while no update comes.
 const LOOK: Duration = Duration::from_millis(100);
@@ -54,7 +54,7 @@ struct Queued {
 }
 
 /// The refusal of a command that a group cannot decide before its rules version is raised to `needed`.
-pub(crate) fn too_early(group: u32, needed: u32, code: RefusalCode) -> Reply {
+pub fn too_early(group: u32, needed: u32, code: RefusalCode) -> Reply {
     let why = match needed {
         RULES_WITH_SETTINGS => "whose options stand in the nodes' files".to_owned(),
         _ => format!("and this needs version {needed}"),
@@ -215,7 +215,7 @@ impl Stamper {
 }
 
 /// This machine's wall clock, microseconds since 1970; before 1970 counts as 1970.
-pub(crate) fn wall_us() -> u64 {
+pub fn wall_us() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, micros)
 }
 
@@ -228,7 +228,7 @@ mod tests {
     use outbound::{Body, RULES_FIRST, RULES_NEWEST, RaiseRules, Request};
 
     use super::*;
-    use crate::outbound_api::tests::{A, B, FakeGroup, Reader, add_record, status};
+    use crate::fakes::{A, B, FakeGroup, Reader, add_record, status};
 
     fn door(group: &Arc<FakeGroup>, tasks: &Tasks) -> PrimaryDoor {
         PrimaryDoor::new(DoorConfig::default(), group.clone(), Arc::new(Reader::at(RULES_FIRST)), tasks)
@@ -267,7 +267,7 @@ mod tests {
         let (commands, answers) = proposed_at(1, vec![Body::SetSettings(Vec::new()), later]).await;
         assert_eq!(commands, []);
         for answer in answers {
-            let refused = crate::outbound_api::tests::refusal_code(&answer.unwrap());
+            let refused = crate::fakes::refusal_code(&answer.unwrap());
             assert_eq!(refused, Some(RefusalCode::Unavailable));
         }
         assert_eq!(proposed_at(2, vec![Body::SetSettings(Vec::new())]).await.0.len(), 1);

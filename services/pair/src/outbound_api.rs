@@ -1,144 +1,19 @@
 //! The native door: answers the requests of HTTP Proxy's link and of the control API, on any data node.
 //!
 //! Reads ask a quorum and then the local state (R4 reads-ask-a-quorum); updates get their request id here, once, and go to the
-//! primary by [`crate::forward`]. Never decides anything about a record, and never knows HTTP. Called by the link and by
+//! primary by [`Forward`]. Never decides anything about a record, and never knows HTTP. Called by the link and by
 //! the control API.
 
-mod batch;
-mod clocks;
-mod encoded;
-mod group;
-mod stamp;
+use std::{sync::Arc, time::Duration};
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
-
-use ocs_proto::control::{
-    DoNotCallEntries, DoNotCallRequest, ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply,
-};
-use outbound::{Body, ImportBatch, Origin, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, RequestId};
-use records::{PhonesRow, Settings};
+use dispatch::RequestIds;
+use outbound::{Body, Origin, Refusal, RefusalCode, Reply, Request, RequestId};
 use tokio::time::Instant;
 
-pub(crate) use batch::{Answer, Awaited, heard, too_early, wall_us};
-pub use batch::{DoorConfig, PrimaryDoor};
-pub use clocks::{heard_ago, offset_us, walls};
-pub use encoded::EncodedBody;
-pub(crate) use encoded::is_whole;
-pub use group::Group;
-pub use stamp::{StampClock, odd_clocks};
-
-use crate::forward::{Forward, Submission};
+use crate::{EncodedBody, Forward, Group, StateReader, Submission};
 
 /// How long one round to a quorum may take before the read counts as held.
 const ROUND: Duration = Duration::from_millis(200);
-
-/// The records of a list, counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ListTally {
-    /// Records that were counted.
-    pub records: u64,
-    /// Of these, records whose window is empty (from = till).
-    pub never_open: u64,
-    /// Of these, records that a client has taken and not given back.
-    pub retrieved: u64,
-    /// Of these, records that a request changed since the given moment.
-    pub changed: u64,
-    /// When the last record was added to the list, microseconds since 1970; 0: never, or under a rules version before 3.
-    pub added_us: u64,
-}
-
-/// The state of this node, read at one index. Every method reads one consistent state.
-pub trait StateReader: Send + Sync + 'static {
-    /// Answers a request whose verb only reads.
-    fn read(&self, request: &Request) -> Reply;
-
-    /// Answers several such requests, in their order.
-    fn read_all(&self, requests: &[&Request]) -> Vec<Reply>;
-
-    /// As the read of a record by its handle, by list and record_id.
-    fn read_by_id(&self, list: &str, record_id: u64) -> Reply;
-
-    /// Stamp of the last command applied, microseconds since 1970; 0: none.
-    fn last_stamp_us(&self) -> u64;
-
-    /// Number of records in all lists.
-    fn records(&self) -> u64;
-
-    /// The rules version by which the group decides, as of the commands applied here. Called for every request: no lookup.
-    fn rules_version(&self) -> u32;
-
-    /// The options of the rules; none: rules version 1, and every node's own file.
-    fn settings(&self) -> Option<Arc<Settings>>;
-
-    /// How far rows are brought to the phone form of the rules, and the last handle given.
-    fn phones(&self) -> (PhonesRow, u64);
-
-    /// The reply that an import batch would get; `create`: after its list was created. Changes nothing.
-    fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply;
-
-    /// The list of that name, or all lists.
-    fn lists(&self, name: Option<&str>) -> Vec<ListInfo>;
-
-    /// Counts the records of a list, a page at a time, while `go_on` returns true.
-    ///
-    /// # Errors
-    /// There is no such list.
-    fn tally(&self, list: &str, changed_since_us: u64, go_on: &dyn Fn() -> bool) -> Result<ListTally, Refusal>;
-
-    /// Do-Not-Call entries from one state, in pieces; the first piece comes even without an entry.
-    ///
-    /// # Errors
-    /// The requested text is no number, and has no entry.
-    fn do_not_call(
-        &self,
-        request: &DoNotCallRequest,
-    ) -> Result<Box<dyn Iterator<Item = DoNotCallEntries> + Send>, Refusal>;
-
-    /// Changes of the role, oldest first, at most a hundred.
-    fn history(&self) -> Vec<HistoryEntry>;
-
-    /// The rows of a list from one state, in pieces; the first carries the columns.
-    ///
-    /// # Errors
-    /// Why there is nothing to export: an unknown list or column.
-    fn export(&self, request: &ExportRequest) -> Result<Box<dyn Iterator<Item = ExportRows> + Send>, Refusal>;
-
-    /// Recomputes the digest from disk.
-    ///
-    /// # Errors
-    /// The fault of a read.
-    fn verify(&self) -> Result<VerifyReply, String>;
-}
-
-/// Gives request ids: each once, for ever (R7 unknown-is-not-failed).
-#[derive(Debug)]
-pub struct RequestIds {
-    node: u32,
-    incarnation: u64,
-    token: u128,
-    last: AtomicU64,
-}
-
-impl RequestIds {
-    /// `incarnation` counts the starts of this node's process and never repeats, unless an older copy of the disk is put back;
-    /// `token` is the start's own, random and not 0.
-    pub fn new(node: u32, incarnation: u64, token: u128) -> Self {
-        Self { node, incarnation, token, last: AtomicU64::new(0) }
-    }
-
-    /// An id for a group that decides by this version: an older release never sees a token.
-    fn give(&self, rules_version: u32) -> RequestId {
-        let counter = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let token = if rules_version < RULES_WITH_SETTINGS { 0 } else { self.token };
-        RequestId { node: self.node, incarnation: self.incarnation, token, counter }
-    }
-}
 
 /// The door of one data node.
 pub struct OutboundApi {
@@ -266,4 +141,4 @@ fn unreadable(why: &str) -> Reply {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -2,11 +2,10 @@
 //! again under the same id when that primary is lost; holds the update while there is no primary.
 //!
 //! A request never makes a second hop: a forwarded request that finds no primary here is answered so at once. Never says "failed"
-//! of a request that was handed to a primary. Called by [`crate::outbound_api`] and by the peers' server.
+//! of a request that was handed to a primary. Called by [`crate::OutboundApi`] and by the peers' server.
 
 mod forwarded;
 mod hold;
-mod leadership;
 mod together;
 
 use std::{sync::Arc, time::Duration};
@@ -19,9 +18,8 @@ use tokio::{sync::watch, time::Instant};
 
 pub use forwarded::Forwarded;
 pub use hold::{Hold, HoldConfig};
-pub use leadership::{Leadership, Primary};
 
-use crate::outbound_api::{Answer, EncodedBody, Group, PrimaryDoor};
+use crate::{EncodedBody, Group, Leadership, Primary, PrimaryDoor, batch::Answer, leadership};
 
 /// First pause before a known primary is asked again; doubled each time.
 const PAUSE_FIRST: Duration = Duration::from_millis(5);

@@ -1,4 +1,8 @@
-//! The group, the state and the requests that the tests of the door and of the way to the primary share.
+//! The group, the state and the requests that tests share, in this crate and in `node`.
+//!
+//! Compiled for tests alone (feature `fakes`).
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot lock its own script fails")]
 
 use std::{
     collections::VecDeque,
@@ -9,15 +13,17 @@ use std::{
     time::Duration,
 };
 
+use chassis::tasks::{AtEnd, Tasks};
 use consensus::{
     Confirmed, Kind, ModeError, PauseError, PeerStatus, Proposal, ProposeError, RaftId, RaftRole, RaiseError,
     ReadError, StartStanding, Status, TransferError, Versions,
 };
+use dispatch::RequestIds;
 use ocs_proto::control::{
     DoNotCallEntries, DoNotCallEntry, DoNotCallRequest, ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply,
 };
 use outbound::{
-    Attributes, Body, Command, Origin, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId,
+    Attributes, Body, Command, ImportBatch, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId,
     Resource, Value, Verb, key,
 };
 use prost::Message;
@@ -27,13 +33,17 @@ use tokio::{
     time::Instant,
 };
 
-use super::*;
-use crate::forward::{ForwardResult, ForwardTo, HoldConfig};
+use crate::{
+    DoorConfig, Forward, ForwardResult, ForwardTo, Forwarded, Group, HoldConfig, ListTally, OutboundApi, PrimaryDoor,
+    StateReader,
+};
 
 /// Raft ids of the tests' nodes; the tests run on the first.
-pub(crate) const A: RaftId = 1;
-pub(crate) const B: RaftId = 2;
-pub(crate) const W: RaftId = 3;
+pub const A: RaftId = 1;
+/// The other data node.
+pub const B: RaftId = 2;
+/// The witness.
+pub const W: RaftId = 3;
 
 fn peer(id: RaftId, kind: Kind) -> PeerStatus {
     PeerStatus {
@@ -56,7 +66,7 @@ fn peer(id: RaftId, kind: Kind) -> PeerStatus {
 }
 
 /// The status of node A's core when `leader` leads in `term`.
-pub(crate) fn status(term: u64, leader: RaftId) -> Status {
+pub fn status(term: u64, leader: RaftId) -> Status {
     Status {
         id: A,
         role: if leader == A { RaftRole::Leader } else { RaftRole::Follower },
@@ -98,13 +108,15 @@ pub(crate) fn status(term: u64, leader: RaftId) -> Status {
     }
 }
 
-pub(crate) fn add_record(phone: &str) -> Body {
+/// An update.
+pub fn add_record(phone: &str) -> Body {
     let mut attributes = Attributes::default();
     attributes.set(key::PHONE, Value::text(phone));
     Body::Request(request(Verb::AddRecord, Resource::List("demo".into()), attributes))
 }
 
-pub(crate) fn get_record() -> Body {
+/// A read.
+pub fn get_record() -> Body {
     Body::Request(request(Verb::GetRecord, Resource::Record(outbound::Handle(1)), Attributes::default()))
 }
 
@@ -113,14 +125,15 @@ fn request(verb: Verb, resource: Resource, attributes: Attributes) -> Request {
 }
 
 /// The fake group's answer to the next proposal.
-pub(crate) enum Script {
+pub enum Script {
+    /// At once.
     Answer(Result<Reply, ProposeError>),
     /// Answers when the test says so.
     Later(oneshot::Receiver<Result<Reply, ProposeError>>),
 }
 
 /// A group of one node whose log is a vector: keeps the proposals and answers by script, else with an acknowledgement.
-pub(crate) struct FakeGroup {
+pub struct FakeGroup {
     status: watch::Sender<Arc<Status>>,
     proposed: Mutex<Vec<Command>>,
     batches: Mutex<usize>,
@@ -130,7 +143,8 @@ pub(crate) struct FakeGroup {
 }
 
 impl FakeGroup {
-    pub(crate) fn new(first: Status) -> Self {
+    /// A group with this status.
+    pub fn new(first: Status) -> Self {
         let confirmed = Confirmed { index: first.commit, term: first.term, leader: first.leader };
         Self {
             status: watch::channel(Arc::new(first)).0,
@@ -142,29 +156,33 @@ impl FakeGroup {
         }
     }
 
-    pub(crate) fn become_status(&self, status: Status) {
+    /// From now on the core has this status.
+    pub fn become_status(&self, status: Status) {
         self.status.send_replace(Arc::new(status));
     }
 
     /// The quorum's answer from now on; none: no quorum.
-    pub(crate) fn confirm_as(&self, confirmed: Option<Confirmed>) {
+    pub fn confirm_as(&self, confirmed: Option<Confirmed>) {
         self.confirmed.send_replace(confirmed);
     }
 
-    pub(crate) fn script(&self, script: impl IntoIterator<Item = Script>) {
+    /// The answers to the next proposals.
+    pub fn script(&self, script: impl IntoIterator<Item = Script>) {
         self.script.lock().unwrap().extend(script);
     }
 
-    pub(crate) fn proposed(&self) -> Vec<Command> {
+    /// The log.
+    pub fn proposed(&self) -> Vec<Command> {
         self.proposed.lock().unwrap().clone()
     }
 
-    pub(crate) fn batches(&self) -> usize {
+    /// How often commands were proposed.
+    pub fn batches(&self) -> usize {
         *self.batches.lock().unwrap()
     }
 
     /// How often a quorum was asked.
-    fn asked(&self) -> usize {
+    pub fn asked(&self) -> usize {
         *self.asked.lock().unwrap()
     }
 }
@@ -244,13 +262,13 @@ fn answer_later(answer: oneshot::Receiver<Answer>, waiter: oneshot::Sender<Answe
     });
 }
 
-use chassis::tasks::{AtEnd, Tasks};
-
-pub(crate) fn done() -> Reply {
+/// The acknowledgement of an update.
+pub fn done() -> Reply {
     Reply::done("AddRecordAcknowledge", Vec::new())
 }
 
-pub(crate) fn refusal_code(reply: &Reply) -> Option<RefusalCode> {
+/// The code of a refusal.
+pub fn refusal_code(reply: &Reply) -> Option<RefusalCode> {
     match &reply.body {
         ReplyBody::Refused(refusal) => Some(refusal.code),
         _ => None,
@@ -258,17 +276,18 @@ pub(crate) fn refusal_code(reply: &Reply) -> Option<RefusalCode> {
 }
 
 /// A state with one record and nothing else, under a rules version.
-pub(crate) struct Reader {
+pub struct Reader {
     rules_version: AtomicU32,
 }
 
 impl Reader {
-    pub(crate) fn at(rules_version: u32) -> Self {
+    /// A state under this version.
+    pub fn at(rules_version: u32) -> Self {
         Self { rules_version: AtomicU32::new(rules_version) }
     }
 
     /// The state decides by this version from now on.
-    pub(crate) fn raise(&self, rules_version: u32) {
+    pub fn raise(&self, rules_version: u32) {
         self.rules_version.store(rules_version, Ordering::Relaxed);
     }
 }
@@ -356,25 +375,25 @@ impl StateReader for Reader {
 }
 
 /// The token of node A's start.
-pub(crate) const TOKEN: u128 = 7 << 64;
+pub const TOKEN: u128 = 7 << 64;
 
 /// A node without peers to forward to.
-pub(crate) struct NoPeers;
+pub struct NoPeers;
 
 #[tonic::async_trait]
 impl ForwardTo for NoPeers {
-    async fn forward(&self, _: RaftId, _: crate::forward::Forwarded) -> ForwardResult {
+    async fn forward(&self, _: RaftId, _: Forwarded) -> ForwardResult {
         ForwardResult::NotSent("nobody is there")
     }
 }
 
 /// The door of node A.
-pub(crate) fn api(group: &Arc<FakeGroup>, peers: Arc<dyn ForwardTo>, hold: HoldConfig, tasks: &Tasks) -> OutboundApi {
+pub fn api(group: &Arc<FakeGroup>, peers: Arc<dyn ForwardTo>, hold: HoldConfig, tasks: &Tasks) -> OutboundApi {
     api_over(Arc::new(Reader::at(RULES_FIRST)), group, peers, hold, tasks)
 }
 
 /// The door of node A over this state.
-pub(crate) fn api_over(
+pub fn api_over(
     state: Arc<dyn StateReader>,
     group: &Arc<FakeGroup>,
     peers: Arc<dyn ForwardTo>,
@@ -387,95 +406,18 @@ pub(crate) fn api_over(
 }
 
 /// A deadline that no test reaches unless it means to.
-pub(crate) fn in_ten_seconds() -> Instant {
+pub fn in_ten_seconds() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }
 
 /// Lets the other tasks run until the condition holds.
-pub(crate) async fn until(holds: impl Fn() -> bool) {
+pub async fn until(holds: impl Fn() -> bool) {
     while !holds() {
         tokio::task::yield_now().await;
     }
 }
 
 /// A hold time so short that a test can wait for its end.
-pub(crate) fn short_hold() -> HoldConfig {
+pub fn short_hold() -> HoldConfig {
     HoldConfig { hold_time: Duration::from_millis(50), ..Default::default() }
-}
-
-#[tokio::test]
-async fn a_read_needs_a_quorum_and_is_held_for_one() {
-    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
-    let api = api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks);
-    group.confirm_as(None);
-    let quorum = async {
-        until(|| api.forward().hold().held().0 == 1).await;
-        group.confirm_as(Some(Confirmed { index: 10, term: 3, leader: B }));
-    };
-    let (reply, ()) = tokio::join!(api.answer(get_record(), Origin::Http, in_ten_seconds()), quorum);
-    assert_eq!(reply, Reply::done("Record", Vec::new()));
-    assert_eq!(api.forward().hold().held().0, 0);
-}
-
-fn three_reads() -> Vec<(Request, Instant)> {
-    let Body::Request(request) = get_record() else { panic!("a request") };
-    vec![(request, in_ten_seconds()); 3]
-}
-
-#[tokio::test]
-async fn reads_that_came_together_ask_a_quorum_once() {
-    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
-    let api = api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks);
-    let replies = api.answer_reads(&three_reads()).await;
-    assert_eq!(replies, vec![Reply::done("Record", Vec::new()); 3]);
-    assert_eq!(group.asked(), 1);
-    assert!(api.answer_reads(&[]).await.is_empty());
-}
-
-#[tokio::test]
-async fn reads_that_came_together_are_held_each_for_itself() {
-    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
-    let api = api(&group, Arc::new(NoPeers), HoldConfig { requests_max: 2, ..HoldConfig::default() }, &tasks);
-    group.confirm_as(None);
-    let quorum = async {
-        until(|| api.forward().hold().held().0 == 2).await;
-        group.confirm_as(Some(Confirmed { index: 10, term: 3, leader: B }));
-    };
-    let reads = three_reads();
-    let (replies, ()) = tokio::join!(api.answer_reads(&reads), quorum);
-    let stale: Vec<bool> = replies.iter().map(|reply| reply.stale).collect();
-    assert_eq!(stale, [false, false, true], "the third finds no place, and hears what is known");
-}
-
-#[tokio::test]
-async fn a_read_without_a_quorum_for_longer_than_hold_time_is_marked_stale_and_unavailable_without_a_state() {
-    for (applied, fetching, answered) in [(10, false, true), (10, true, false), (0, false, false)] {
-        let status = Status { applied, fetching, ..status(3, B) };
-        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status)));
-        let api = api(&group, Arc::new(NoPeers), short_hold(), &tasks);
-        group.confirm_as(None);
-        let reply = api.answer(get_record(), Origin::Http, in_ten_seconds()).await;
-        let refused = (!answered).then_some(RefusalCode::Unavailable);
-        assert_eq!((refusal_code(&reply), reply.stale), (refused, answered));
-    }
-}
-
-#[tokio::test]
-async fn every_update_gets_an_id_of_its_own() {
-    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
-    let api = api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks);
-    for _ in 0..3 {
-        assert_eq!(api.answer(add_record("1"), Origin::Control, in_ten_seconds()).await, done());
-    }
-    let counters: Vec<u64> = group.proposed().iter().map(|command| command.id.counter).collect();
-    assert_eq!(counters, [1, 2, 3]);
-}
-
-#[test]
-fn ids_carry_the_token_of_the_start_once_the_group_decides_by_rules_that_know_it() {
-    for (rules_version, token) in [(1, 0), (2, TOKEN)] {
-        let ids = RequestIds::new(1, 1, TOKEN);
-        assert_eq!([ids.give(rules_version).token, ids.give(rules_version).token], [token; 2]);
-        assert_eq!(ids.give(rules_version).counter, 3);
-    }
 }

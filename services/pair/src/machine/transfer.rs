@@ -1,6 +1,6 @@
 //! The state as chunks between nodes: the store's snapshot in the wire's envelope.
 //!
-//! Never opens a connection: chunks come from and go to [`crate::peers`]. Both directions block on the disk, so they run on
+//! Never opens a connection: chunks come from and go to the node's peers. Both directions block on the disk, so they run on
 //! threads that may. The store checks every byte; the envelope only describes the stream.
 
 use std::path::Path;

@@ -10,8 +10,12 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use outbound::Reply;
 use tokio::sync::watch;
 
-use super::{Attempt, Forward, Leadership, Primary, Submission, leadership, unless_moved};
-use crate::outbound_api::{Awaited, heard};
+use super::{Attempt, Forward, Submission, unless_moved};
+use crate::{
+    Leadership, Primary,
+    batch::{Awaited, heard},
+    leadership,
+};
 
 /// The first attempt of an update.
 enum First {

@@ -5,10 +5,6 @@
 use std::{path::Path, sync::mpsc};
 
 use consensus::{ApplyBatch, Comparison, FetchedState, Machine, MachineError};
-use node::{
-    machine::{Finding, RecordsMachine, RecordsReader, StateOut, judge, take_in},
-    outbound_api::StateReader,
-};
 use ocs_proto::{
     control::{DoNotCallRequest, ExportRequest, ExportRows},
     peer::{Commands, ConfState, Entry},
@@ -17,6 +13,10 @@ use outbound::{
     Attributes, Body, Command, DeleteRecords, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, RULES_NEWEST,
     RaiseRules, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, UserField, Value, Verb, key,
     wire::command_to_wire,
+};
+use pair::{
+    StateReader,
+    machine::{Finding, RecordsMachine, RecordsReader, StateOut, judge, take_in},
 };
 use prost::Message;
 use records::{Event, Rules};

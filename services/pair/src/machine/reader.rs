@@ -1,7 +1,7 @@
 //! The state of this node for reads, lists, export and verify: each answer from one consistent state.
 //!
 //! Never writes, and waits only for the disk; the caller checks before whether the state is recent enough
-//! ([`crate::outbound_api`]). Called by the door and the control API.
+//! ([`crate::OutboundApi`]). Called by the door and the control API.
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -20,7 +20,7 @@ use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
 
 use super::{do_not_call, export::Export, group_rules::GroupRules, preview, tally};
-use crate::outbound_api::{ListTally, StateReader};
+use crate::{ListTally, StateReader};
 
 /// Limit of the changes of the role that are shown.
 const HISTORY_ENTRIES_MAX: usize = 100;

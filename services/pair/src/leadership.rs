@@ -44,7 +44,7 @@ impl From<&Status> for Leadership {
 }
 
 /// Follows the core's status; wakes its readers only when leadership changes.
-pub(super) fn follow(mut status: watch::Receiver<Arc<Status>>, tasks: &Tasks) -> watch::Receiver<Leadership> {
+pub(crate) fn follow(mut status: watch::Receiver<Arc<Status>>, tasks: &Tasks) -> watch::Receiver<Leadership> {
     let (sender, receiver) = watch::channel(Leadership::from(&**status.borrow_and_update()));
     let stopping = tasks.stopping();
     tasks.spawn("leadership", AtEnd::Log, async move {
@@ -61,7 +61,7 @@ pub(super) fn follow(mut status: watch::Receiver<Arc<Status>>, tasks: &Tasks) ->
 }
 
 /// Completes when there is a primary other than the one that was tried: another node, or the same in a later term.
-pub(super) async fn moved(leadership: &mut watch::Receiver<Leadership>, tried: Leadership) {
+pub(crate) async fn moved(leadership: &mut watch::Receiver<Leadership>, tried: Leadership) {
     loop {
         changed(leadership).await;
         let now = *leadership.borrow();
@@ -72,7 +72,7 @@ pub(super) async fn moved(leadership: &mut watch::Receiver<Leadership>, tried: L
 }
 
 /// Completes at the next change; never, once the task that follows the core has ended (the node is stopping).
-pub(super) async fn changed(leadership: &mut watch::Receiver<Leadership>) {
+pub(crate) async fn changed(leadership: &mut watch::Receiver<Leadership>) {
     if leadership.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
@@ -81,7 +81,7 @@ pub(super) async fn changed(leadership: &mut watch::Receiver<Leadership>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbound_api::tests::{A, B, W, status};
+    use crate::fakes::{A, B, W, status};
 
     #[test]
     fn the_primary_is_a_data_node_that_leads_and_serves() {

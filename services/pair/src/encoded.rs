@@ -1,7 +1,7 @@
 //! The body of a command as bytes: decoded once, for the check, and put into the log unchanged.
 //!
 //! The head goes in front of the same bytes when the command is stamped: protobuf's fields may be written one after the other.
-//! Never decides anything about a record. Called by the link, by [`crate::forward`] and by [`super::batch`].
+//! Never decides anything about a record. Called by the link, by [`crate::forward`] and by [`crate::batch`].
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use ocs_proto::outbound as wire;
@@ -14,7 +14,7 @@ use prost::{
     encoding::{self, WireType},
 };
 
-use super::too_early;
+use crate::too_early;
 
 /// Random bytes a command carries.
 const RANDOM_BYTES: usize = 16;
@@ -70,7 +70,7 @@ pub(crate) enum BodyError {
 
 impl EncodedBody {
     /// Encodes a body that begins on this node.
-    pub(crate) fn of(body: Body) -> Self {
+    pub fn of(body: Body) -> Self {
         let (rules, (tenant, principal)) = (RulesOf::of(&body), body.whose());
         let (tenant, principal) = (tenant.to_owned(), principal.to_owned());
         let body = Some(outbound::wire::body_to_wire(body));
@@ -79,7 +79,7 @@ impl EncodedBody {
     }
 
     /// The body of a client's request, from the request's bytes; `whole`: see [`is_whole`].
-    pub(crate) fn of_request(bytes: &[u8], whole: bool, request: Request) -> Self {
+    pub fn of_request(bytes: &[u8], whole: bool, request: Request) -> Self {
         if !whole {
             return Self::of(Body::Request(request));
         }
@@ -108,7 +108,7 @@ impl EncodedBody {
     }
 
     /// The bytes, as a peer takes them.
-    pub(crate) fn bytes(&self) -> &Bytes {
+    pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
@@ -129,7 +129,7 @@ impl EncodedBody {
     ///
     /// # Errors
     /// Why the command must not enter the log: a node that cannot decide the command would stop.
-    pub(super) fn rules_version(&self, group: u32) -> Result<u32, Reply> {
+    pub(crate) fn rules_version(&self, group: u32) -> Result<u32, Reply> {
         match self.rules {
             RulesOf::AtLeast(version) if group < version => Err(too_early(group, version, RefusalCode::Unavailable)),
             RulesOf::RaisedTo(version) if version > RULES_NEWEST => Err(unknown_rules(version)),
@@ -139,7 +139,7 @@ impl EncodedBody {
     }
 
     /// The command: a head of now, and the body.
-    pub(super) fn into_command(self, id: RequestId, origin: Origin, rules: u32, stamp_us: u64) -> Bytes {
+    pub(crate) fn into_command(self, id: RequestId, origin: Origin, rules: u32, stamp_us: u64) -> Bytes {
         let mut bytes = BytesMut::with_capacity(self.head_bytes_max() + self.bytes.len());
         let named = rules >= RULES_WITH_SETTINGS;
         let head = wire::Command {
@@ -165,7 +165,7 @@ impl EncodedBody {
 
 /// Whether a message has all that its bytes say: no encoding is shorter than this release's, so a field of a newer release shows in
 /// the length. Such bytes are encoded anew, because the field has no meaning in the log before the rules version that introduces it.
-pub(crate) fn is_whole(message: &impl Message, bytes: &[u8]) -> bool {
+pub fn is_whole(message: &impl Message, bytes: &[u8]) -> bool {
     message.encoded_len() == bytes.len()
 }
 
@@ -189,7 +189,7 @@ mod tests {
     use outbound::ReplyBody;
 
     use super::*;
-    use crate::outbound_api::tests::add_record;
+    use crate::fakes::add_record;
 
     fn id(counter: u64) -> RequestId {
         RequestId { node: 1, incarnation: 1, token: 0, counter }

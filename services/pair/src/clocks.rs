@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use consensus::{PeerStatus, RaftId, Status};
 
-use super::batch::micros;
+use crate::batch::micros;
 
 /// A peer not heard for longer is left out.
 const FRESH: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ fn peer_us(peer: &PeerStatus, now: Instant) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbound_api::tests::{A, B, W, status};
+    use crate::fakes::{A, B, W, status};
 
     const S: u64 = 1_000_000;
     const SECOND: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use records::{RecordRow, records_from};
 use store::StateSnapshot;
 
 use super::reader::known_list;
-use crate::outbound_api::ListTally;
+use crate::ListTally;
 
 /// Records fetched at a time.
 const PAGE: u32 = 1_000;
