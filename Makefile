@@ -7,7 +7,7 @@ BIN_DIR ?= $(OUT)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CONTACTS ?=
 export BIN_DIR CONTACTS
 
-.PHONY: help sim mutants fuzz run test build fmt lint campaign bench bench-growth bench-overload bench-backup drill drills upgrade clean-run
+.PHONY: help sim mutants fuzz run test build fmt lint trace bench bench-growth bench-overload bench-backup drill drills upgrade clean-run
 
 help:
 	@echo 'make sim        SEEDS=n seeds of the simulator from FIRST=n on, or one with SEED=n'
@@ -16,7 +16,7 @@ help:
 	@echo 'make run        two nodes and a witness in this terminal'
 	@echo 'make test       every test'
 	@echo 'make lint       formatting, clippy, and cargo deny where it is installed'
-	@echo 'make campaign   a real campaign through both nodes, with failovers (CONTACTS=n: the first n contacts)'
+	@echo 'make trace      the requests of a real campaign through both nodes, with failovers (CONTACTS=n: the first n contacts)'
 	@echo 'make bench      our pair beside PostgreSQL, etcd, Redis and the floor (ROUNDS=n, SECS=n); names missing packages'
 	@echo 'make bench-growth    cost at RECORDS="10000 1000000 10000000": updates, memory, restart, catch-up, disk'
 	@echo 'make bench-overload  four times the updates that the pair can carry (ROUNDS=n, SECS=n)'
@@ -70,8 +70,8 @@ lint:
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	@if command -v cargo-deny > /dev/null; then cargo deny check; else echo 'cargo deny: skipped, not installed'; fi
 
-campaign: build
-	ha-tests/campaign/run.sh
+trace: build
+	ha-tests/trace/run.sh
 
 bench: build
 	cargo build --locked --profile $(PROFILE) -p ocs-bench

@@ -17,7 +17,7 @@ use std::{
 use tree::{MADE, children, files, root};
 
 /// Each crate of ours and the crates of ours that it may use (architecture, Code map). The table is complete.
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("ocs-proto", &[]),
     ("outbound", &["ocs-proto"]),
     ("records", &["outbound"]),
@@ -28,6 +28,8 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("entrance", &["chassis"]),
     ("data-dir", &["consensus", "chassis"]),
     ("http-proxy", &["ocs-proto", "outbound", "chassis"]),
+    ("dispatch", &["ocs-proto", "outbound", "chassis"]),
+    ("pair", &["ocs-proto", "outbound", "records", "store", "consensus", "dispatch", "chassis"]),
     (
         "node",
         &[
@@ -37,6 +39,8 @@ const EDGES: [(&str, &[&str]); 12] = [
             "store",
             "raft-log",
             "consensus",
+            "dispatch",
+            "pair",
             "chassis",
             "entrance",
             "data-dir",

@@ -8,12 +8,13 @@
 use std::time::{Duration, Instant};
 
 use consensus::{ApplyBatch, Machine};
-use node::machine::RecordsMachine;
+
 use ocs_proto::peer::{Commands, Entry};
 use outbound::{
     Attributes, Body, Command, Handle, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, Request, RequestId,
     Resource, UserField, Value, Verb, wire::command_to_wire,
 };
+use pair::machine::RecordsMachine;
 use prost::Message;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use records::Rules;

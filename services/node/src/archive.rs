@@ -15,6 +15,7 @@ use std::{
 use chassis::tasks::Tasks;
 use consensus::Status;
 use ocs_proto::peer::ConfState;
+use pair::machine::RecordsReader;
 use prost::Message;
 use store::{ArchiveHead, ArchiveOut, StateSnapshot};
 use tokio::{
@@ -23,7 +24,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{bulk::Bulk, machine::RecordsReader, pace::Pace};
+use crate::{bulk::Bulk, pace::Pace};
 
 /// Backups at a time: one of the schedule and one of an operator.
 const ARCHIVES_MAX: usize = 2;

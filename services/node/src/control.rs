@@ -38,11 +38,12 @@ use ocs_proto::{
     },
     outbound::{CreateList, ImportBatch, RemoveDoNotCall, SetSettings},
 };
+use pair::OutboundApi;
 use tokio::time::Instant;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes};
 
-use crate::{archive::Archives, metrics::Sources, outbound_api::OutboundApi, role::SINGLE_COPY};
+use crate::{archive::Archives, metrics::Sources, role::SINGLE_COPY};
 
 pub use force::Orders;
 pub(crate) use port::ControlPort;

@@ -141,12 +141,10 @@ fn decide(check: Check, view: &RoleView, answered_ago: Option<Duration>, hold_ti
 mod tests {
     use chassis::tasks::Tasks;
     use consensus::Status;
+    use pair::fakes::{A, B, FakeGroup, status};
 
     use super::*;
-    use crate::{
-        outbound_api::tests::{A, B, FakeGroup, status},
-        role::tests::roster,
-    };
+    use crate::role::tests::roster;
 
     const HOLD: Duration = Duration::from_secs(5);
 

@@ -25,14 +25,13 @@ use ocs_proto::link::{
     RoleNotice, Stats, ToNode, ToProxy,
 };
 use outbound::{Refusal, RefusalCode, Reply, Request, wire};
+use pair::{EncodedBody, is_whole};
 use prost::Message;
 use tokio::{
     net::UnixStream,
     sync::{mpsc, watch},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
-
-use crate::outbound_api::{EncodedBody, is_whole};
 
 /// Replies that wait to be written.
 const QUEUE_MAX: usize = 4096;

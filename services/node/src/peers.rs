@@ -33,10 +33,12 @@ use data_dir::DataDir;
 use entrance::Refusals;
 use futures::stream::BoxStream;
 use ocs_proto::peer::{EpochProofReply, FetchStateRequest, ForwardReply, HelloReply, JoinReply, PeerFrame, StateChunk};
+use pair::Forwarded;
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{Status, Streaming, transport::Channel};
 
-use crate::{forward::Forwarded, versions};
+use crate::versions;
+
 use accept::Doorkeeper;
 use dial::Dialer;
 use guard::Own;

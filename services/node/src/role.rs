@@ -12,12 +12,8 @@ use std::{
 use chassis::tasks::{AtEnd, Tasks};
 use consensus::{Confirmed, Kind, PeerStatus, RaftId, Status};
 use ocs_proto::control::{self, GetRoleReply, PeerLag};
+use pair::{Group, Leadership, Primary, heard_ago, offset_us, wall_us};
 use tokio::sync::watch;
-
-use crate::{
-    forward::{Leadership, Primary},
-    outbound_api::{Group, heard_ago, offset_us, wall_us},
-};
 
 /// Time limit of a round: without a quorum until then, the role is unconfirmed (R5).
 const ROUND: Duration = Duration::from_millis(200);
@@ -336,7 +332,7 @@ pub fn leads(status: &Status) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::outbound_api::tests::{A, B, FakeGroup, W, status};
+    use pair::fakes::{A, B, FakeGroup, W, status};
 
     fn member(number: RaftId, name: &str, kind: Kind) -> Member {
         let number = u16::try_from(number).unwrap();

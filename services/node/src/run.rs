@@ -6,29 +6,25 @@
 mod access;
 mod ballast;
 mod clocks;
-mod deletions;
 mod error;
 mod fetch;
 mod force;
+mod formats;
 mod full_disk;
-mod history;
 mod identity;
 mod judge;
 mod limits;
 mod open;
 mod peer_side;
-mod phones;
 mod ports;
 mod proxy_side;
 mod pulses;
 mod restore;
-mod restored;
 mod room;
 mod settings;
 mod signs_of_life;
 mod starts;
 mod told;
-mod upgrade;
 
 use std::{
     sync::Arc,
@@ -42,8 +38,13 @@ use chassis::{
 };
 use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig};
 use data_dir::{DataDir, Formation};
+use dispatch::RequestIds;
 use entrance::Limits;
 use outbound::{Reply, RequestId};
+use pair::{
+    DoorConfig, Forward, Group, HoldConfig, OutboundApi, PrimaryDoor,
+    machine::{RecordsMachine, RecordsReader},
+};
 use raft_log::FileDisk;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -53,11 +54,9 @@ use crate::{
     archive::{Archives, schedule},
     config::{Config, UPGRADE_AUTO},
     control::{ControlApi, Orders},
-    forward::{Forward, HoldConfig},
+    duties::{Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules},
     health::Health,
-    machine::{RecordsMachine, RecordsReader},
     metrics::{Metrics, Sources},
-    outbound_api::{DoorConfig, Group, OutboundApi, PrimaryDoor, RequestIds},
     peers::{Admission, BoundPeers, PeerAddress, PeerSecret, PeerSelf, Peers, PeersConfig, ask_to_join},
     role::{Member, RoleService, Roster},
     scan::{self, Pace, ScanStatus},
@@ -65,13 +64,14 @@ use crate::{
     versions,
 };
 
-pub use error::RunError;
 use full_disk::FullDisk;
 use open::OpenLog;
 use peer_side::PeerSide;
 use ports::Ports;
-pub use restore::{RestoreError, RestoreOrder, restore};
 use signs_of_life::SignsOfLife;
+
+pub use error::RunError;
+pub use restore::{RestoreError, RestoreOrder, restore};
 
 /// Memory for entries of the log: a data node has room, the witness must stay small and reads entries from its disk.
 const LOG_CACHE_BYTES_DATA: usize = 32 << 20;
@@ -316,8 +316,7 @@ async fn start(
     let role = RoleService::new(roster(config), group.clone(), config.mode(), tasks);
     let readmitted = starts::readmission(&role, peers_config, directory.clone(), tasks);
     full_disk.follow(role.clone(), running.handle.clone(), tasks);
-    upgrade::keep(role.clone(), config.cluster.upgrade == UPGRADE_AUTO, tasks);
-    upgrade::follow(&role, directory.clone(), tasks);
+    formats::follow(&role, directory.clone(), tasks);
     let health = Health::new(role.clone(), Duration::from_millis(config.limits.hold_time_ms));
     let api = reader.clone().map(|reader| Arc::new(doors(config, &own, boot, group, reader, &peers, tasks)));
     let archives = reader
@@ -334,14 +333,9 @@ async fn start(
     if let Some(supervisor) = &supervisor {
         health.follow_proxy(supervisor.status());
     }
-    let deletions = api.as_ref().map_or_else(deletions::none, |api| deletions::go_on(role.clone(), api.clone(), tasks));
+    let deletions = api.as_ref().map_or_else(Remaining::none, |api| Remaining::shown(api.clone(), tasks));
     if let Some(api) = &api {
-        history::kept(role.clone(), api.clone(), (directory.forced(), directory.restored_from()), tasks);
-        upgrade::decide(role.clone(), api.clone(), config.rules.clone(), tasks);
-        phones::rewrite(role.clone(), api.clone(), tasks);
-        if let Some(restored) = directory.restored_from() {
-            restored::becomes_whole(role.clone(), restored, tasks);
-        }
+        assign_duties(config, &role, api, &directory, tasks);
     }
     // 5. The callers.
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
@@ -424,6 +418,21 @@ fn doors(
     let forward = Arc::new(Forward::new(door, Arc::new(peers.forward()), &*group, hold, tasks));
     let ids = RequestIds::new((own.raft_id & 0xffff) as u32, boot, u128::from_be_bytes(own.start));
     OutboundApi::new(ids, forward, group, state)
+}
+
+/// The work of the primary, one duty a line.
+fn assign_duties(config: &Config, role: &RoleService, api: &Arc<OutboundApi>, directory: &DataDir, tasks: &Tasks) {
+    let duties = Duties::new(role.clone(), tasks);
+    duties.assign(History::new(role.clone(), api.clone(), (directory.forced(), directory.restored_from())));
+    duties.assign(Rules { role: role.clone(), api: api.clone(), file: config.rules.clone() });
+    duties.assign(Phones(api.clone()));
+    duties.assign(Deletions(api.clone()));
+    if config.cluster.upgrade == UPGRADE_AUTO {
+        duties.assign(Formats(role.clone()));
+    }
+    if let Some(restored) = directory.restored_from() {
+        duties.assign(Restoration { role: role.clone(), epoch: restored.epoch });
+    }
 }
 
 /// Gives this node's Raft id up, and ends the process: after a restart the node joins under a new id (R11).

@@ -10,10 +10,9 @@ use std::{
 };
 
 use chassis::tasks::{AtEnd, Tasks};
+use pair::machine::{Finding, RecordsReader, found};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
-
-use crate::machine::{Finding, RecordsReader, found};
 
 /// From the start of the process to the first scan, unless the interval is shorter.
 const FIRST_AFTER: Duration = Duration::from_secs(15 * 60);
@@ -122,11 +121,11 @@ fn scan(
 
 #[cfg(test)]
 mod tests {
+    use pair::machine::RecordsMachine;
     use records::Rules;
     use store::StoreConfig;
 
     use super::*;
-    use crate::machine::RecordsMachine;
 
     #[tokio::test]
     async fn a_scan_comes_when_it_is_due_and_is_shown() {

@@ -1,6 +1,6 @@
 //! The handling of clients around a data node's log: request ids, forward and hold, stamps, reads, the role.
 //!
-//! Follows the node's own loop (`node::forward`) step by step: the same id to the next primary after an attempt with an unknown
+//! Follows the node's own loop (`pair::Forward`) step by step: the same id to the next primary after an attempt with an unknown
 //! outcome; an end in a reply, in UNAVAILABLE for a request that was never handed over, else in OUTCOME_UNKNOWN. Called by
 //! `world`.
 

@@ -34,9 +34,6 @@ mod old_disk;
 mod operators;
 mod quarantine;
 mod requests;
-#[path = "../../../services/node/src/outbound_api/stamp.rs"]
-#[allow(dead_code, unreachable_pub, clippy::unwrap_used)] // pure, and the rest of `node` would come with its crate
-mod stamp;
 mod state;
 mod upgrade;
 mod work;

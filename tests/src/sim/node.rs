@@ -15,6 +15,7 @@ use consensus::{
 };
 use ocs_proto::peer::{ConfState, Entry, Head, SnapshotMark};
 use outbound::RequestId;
+use pair::StampClock;
 use raft_log::{Batch, HardState, Log, LogConfig, LogError, MemDisk, Recovered};
 
 use super::{
@@ -22,7 +23,6 @@ use super::{
     event::Who,
     old_disk::{Counted, OldDisk},
     quarantine::Care,
-    stamp::StampClock,
     state::State,
 };
 

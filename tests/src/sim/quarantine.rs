@@ -1,6 +1,6 @@
 //! Wrong states in the simulation: how a state becomes wrong, how nodes find out which state is wrong, and its replacement.
 //!
-//! Follows `run::judge` and `machine::judge` of the node; the real `consensus::repair` decides on a wrong state. Called by
+//! Follows `run::judge` and `pair::machine::judge`; the real `consensus::repair` decides on a wrong state. Called by
 //! `world`, `work` and `faults`.
 
 use std::{collections::VecDeque, rc::Rc};

@@ -5,6 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use chassis::tasks::Tasks;
 use consensus::Confirmed;
 use entrance::{Entrance, Limits, Protocol};
+use pair::{
+    HoldConfig,
+    fakes::{A, B, FakeGroup, NoPeers, api, status},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -13,8 +17,6 @@ use tokio::{
 
 use super::*;
 use crate::{
-    forward::HoldConfig,
-    outbound_api::tests::{A, B, FakeGroup, NoPeers, api, status},
     role::{RoleService, tests::roster},
     supervisor::ProxyStatus,
 };

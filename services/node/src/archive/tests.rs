@@ -1,13 +1,13 @@
 //! Backups beside a state that is in use.
 
+use pair::{
+    fakes::{A, status},
+    machine::RecordsMachine,
+};
 use store::{StoreConfig, verify_archive};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{
-    machine::RecordsMachine,
-    outbound_api::tests::{A, status},
-};
 
 fn archives(home: &TempDir, status: Status) -> Archives {
     let config = StoreConfig { cache_bytes: 8 << 20, ..StoreConfig::new([5; 16]) };

@@ -7,15 +7,13 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt, stream};
 use ocs_proto::control::{BackupBytes, CreateBackupRequest};
+use pair::OutboundApi;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::data::unreadable;
-use crate::{
-    archive::{Archives, NoArchive},
-    outbound_api::OutboundApi,
-};
+use crate::archive::{Archives, NoArchive};
 
 /// Bytes of a message: far below the largest that is taken.
 const MESSAGE_BYTES: usize = 1 << 20;

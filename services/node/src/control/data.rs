@@ -17,13 +17,11 @@ use outbound::{
     Attributes, Body, Handle, Origin, Refusal, RefusalCode, Reply, ReplyBody, Request, Resource, Verb,
     wire::{batch_from_wire, list_from_wire, reply_into_wire},
 };
+use pair::{ListTally, OutboundApi, StateReader};
 use tokio::time::Instant;
 use tonic::Status;
 
-use crate::{
-    bulk::{Bulk, Pieces},
-    outbound_api::{ListTally, OutboundApi, StateReader},
-};
+use crate::bulk::{Bulk, Pieces};
 
 /// Exports that run at a time.
 const EXPORTS_MAX: usize = 4;

@@ -132,7 +132,7 @@ fn may_lose(mode: &str, status: &Status) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbound_api::tests::{A, status};
+    use pair::fakes::{A, status};
 
     fn cut_off() -> Status {
         Status { quorum_heard: false, ..status(3, 0) }

@@ -54,7 +54,7 @@ fn may_give_up(view: &RoleView, takes_part: bool, peers: &[PeerLag]) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbound_api::tests::{A, status as core_status};
+    use pair::fakes::{A, status as core_status};
 
     fn view(role: Role, primary: &str) -> RoleView {
         RoleView { role, confirmed: true, term: 3, primary: primary.into() }

@@ -12,9 +12,8 @@ use outbound::{
     Body, Origin, RULES_FIRST, RULES_WITH_SETTINGS, RefusalCode, Setting,
     wire::{reply_into_wire, settings_from_wire, settings_to_wire},
 };
+use pair::{OutboundApi, too_early};
 use tokio::time::Instant;
-
-use crate::outbound_api::{OutboundApi, too_early};
 
 /// Under rules version 1 each node's own file decides: `own` is this node's.
 pub(super) async fn show(door: &Arc<OutboundApi>, node: &str, own: &[Setting], deadline: Instant) -> ShowSettingsReply {

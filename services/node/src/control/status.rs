@@ -7,13 +7,13 @@ use std::{collections::HashMap, time::Instant};
 use consensus::{Stall, StartStanding, Status};
 use ocs_proto::control::{BackupMade, BackupMissed, BackupSchedule, PeerLag, StatusReply};
 use outbound::RULES_WITH_PHONE_FORM;
+use pair::{StateReader, wall_us};
 use records::PhonesRow;
 
 use super::contract::{self, Facts};
 use crate::{
     archive::schedule::BackupStatus,
     metrics::Sources,
-    outbound_api::{StateReader, wall_us},
     role::{Role, RoleView, Roster},
     scan::ScanStatus,
     supervisor::ProxyStatus,
@@ -282,8 +282,8 @@ fn peer_warning(peer: &PeerLag) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbound_api::tests::{A, status as core_status};
     use crate::role::Role;
+    use pair::fakes::{A, status as core_status};
 
     fn view(confirmed: bool, primary: &str) -> RoleView {
         let role = if confirmed { Role::Primary } else { Role::Unknown };

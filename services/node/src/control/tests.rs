@@ -10,15 +10,17 @@ use ocs_proto::{
     outbound::{self as wire, reply},
 };
 use outbound::RULES_FIRST;
+use pair::{
+    HoldConfig,
+    fakes::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status},
+};
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use super::*;
 use crate::{
-    forward::HoldConfig,
     health::Health,
-    outbound_api::tests::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status},
     role::{RoleService, tests::roster},
     startup::Startup,
     supervisor::ProxyStatus,

@@ -16,14 +16,12 @@ use outbound::{
     Body, Origin, RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key,
     wire::{remove_from_wire, reply_into_wire},
 };
+use pair::{ListTally, OutboundApi, too_early, wall_us};
 use tokio::time::Instant;
 use tonic::Status;
 
 use super::data::{Long, refused, unreadable};
-use crate::{
-    bulk::Pieces,
-    outbound_api::{ListTally, OutboundApi, too_early, wall_us},
-};
+use crate::bulk::Pieces;
 
 /// A list whose records were changed or added within this time is in use.
 const IN_USE: Duration = Duration::from_secs(60);

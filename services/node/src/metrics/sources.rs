@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use consensus::RaftId;
 use data_dir::DiskRoom;
+use pair::OutboundApi;
 use tokio::sync::watch;
 
-use crate::{
-    archive::schedule::BackupStatus, outbound_api::OutboundApi, role::RoleService, scan::ScanStatus,
-    supervisor::ProxyStatus,
-};
+use crate::{archive::schedule::BackupStatus, role::RoleService, scan::ScanStatus, supervisor::ProxyStatus};
 
 /// The parts of a node that know its figures. Cheap to clone.
 #[derive(Clone)]

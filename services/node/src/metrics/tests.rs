@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use chassis::tasks::Tasks;
 use ocs_proto::link::RequestCount;
+use pair::{
+    HoldConfig,
+    fakes::{A, FakeGroup, NoPeers, api, status},
+};
 use tokio::sync::watch;
 
 use super::*;
-use crate::{
-    forward::HoldConfig,
-    outbound_api::tests::{A, FakeGroup, NoPeers, api, status},
-    role::{RoleService, tests::roster},
-};
+use crate::role::{RoleService, tests::roster};
 
 /// A node whose proxy and group the test moves.
 struct Stage {

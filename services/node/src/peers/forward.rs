@@ -1,7 +1,7 @@
 //! Requests to the primary: one stream to each peer, many in flight, and an honest answer about each (R7 unknown-is-not-failed).
 //!
 //! A request that was never put on the stream is [`ForwardResult::NotSent`]; a request on a stream that broke is
-//! [`ForwardResult::Lost`]: it may have been applied. Never sends a request twice. Called by [`crate::forward`], which decides
+//! [`ForwardResult::Lost`]: it may have been applied. Never sends a request twice. Called by `pair::Forward`, which decides
 //! the next step in both cases.
 
 use std::{
@@ -16,11 +16,10 @@ use ocs_proto::{
     outbound::RequestId,
     peer::{ForwardFrame, ForwardReply},
 };
+use pair::{ForwardResult, ForwardTo, Forwarded};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Channel};
-
-use crate::forward::{ForwardResult, ForwardTo, Forwarded};
 
 use super::{
     FORWARDS_MAX, FRAME_BYTES_MAX,

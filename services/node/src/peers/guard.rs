@@ -17,11 +17,12 @@ use consensus::{
 use data_dir::DataDir;
 use entrance::{Phase, Place};
 use ocs_proto::peer::{EpochProofRequest, Head, HelloRequest, JoinRequest, PeerFrame};
+use pair::Forwarded;
 use tokio::sync::watch;
 use tonic::Status;
 
 use super::{PeerAddress, PeerSelf, epochs::Claims, text::shown};
-use crate::{forward::Forwarded, versions};
+use crate::versions;
 
 /// The version of our frames (architecture, Storage).
 pub(super) const FORMAT: u32 = 1;

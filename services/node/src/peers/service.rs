@@ -11,6 +11,7 @@ use ocs_proto::peer::{
     EpochProofReply, EpochProofRequest, FetchStateRequest, ForwardFrame, ForwardReplies, ForwardReply, Head,
     HelloReply, HelloRequest, JoinReply, JoinRequest, PeerFrame, PeerFrameEnd, peer_server::Peer,
 };
+use pair::Forwarded;
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
 use tonic::{Request, Response, Status, Streaming};
@@ -22,7 +23,6 @@ use super::{
     queue::Queue,
     speakers::{Speakers, Speaking},
 };
-use crate::forward::Forwarded;
 
 pub(super) struct PeerService<H> {
     guard: Arc<Guard>,

@@ -8,9 +8,10 @@ use consensus::Transport;
 use data_dir::Formation;
 use futures::future::join_all;
 use ocs_proto::{outbound::RequestId, peer::ForwardRequest};
+use pair::ForwardResult;
 
 use super::*;
-use crate::forward::ForwardResult;
+
 use fixture::{bind, frame, message, pair, pair_over_relay};
 
 fn request(counter: u64) -> Forwarded {

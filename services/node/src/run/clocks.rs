@@ -1,6 +1,6 @@
 //! Logs when a node's wall clock is odd, and when all clocks agree again (architecture, Stamped time).
 //!
-//! Never touches a stamp: `outbound_api/stamp` decides which clock time follows. Called by `run`.
+//! Never touches a stamp: `pair::StampClock` decides which clock time follows. Called by `run`.
 
 use chassis::tasks::Tasks;
 use consensus::RaftId;

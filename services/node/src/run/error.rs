@@ -5,12 +5,12 @@ use std::{io, net::SocketAddr, path::PathBuf};
 use chassis::{exit, tls::TlsError};
 use consensus::force::ForceError;
 use data_dir::DataDirError;
+use pair::machine::UnknownRules;
 use raft_log::LogError;
 use store::StoreError;
 
 use super::access::Denied;
 use crate::{
-    machine::UnknownRules,
     peers::{BootstrapError, PeersError, SecretError},
     versions,
 };

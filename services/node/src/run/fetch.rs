@@ -12,14 +12,12 @@ use chassis::tasks::Tasks;
 use consensus::{FetchedState, Handle, bounds};
 use ocs_proto::peer::StateChunk;
 use outbound::{Reply, RequestId};
+use pair::machine::take_in;
 use store::StoreConfig;
 use tokio::sync::mpsc;
 
 use super::spawn_quiet;
-use crate::{
-    machine::take_in,
-    peers::{PeerAddress, Peers},
-};
+use crate::peers::{PeerAddress, Peers};
 
 /// Chunks that may wait for the disk.
 const CHUNKS_MAX: usize = 4;

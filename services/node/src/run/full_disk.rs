@@ -18,12 +18,13 @@ use chassis::{exit, tasks::Tasks};
 use consensus::{Handle, Kind};
 use data_dir::DiskRoom;
 use outbound::{Reply, RequestId};
+use pair::machine::OnFault;
 use store::StoreError;
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::{room, spawn_quiet};
-use crate::{machine::OnFault, role::RoleService};
+use crate::role::RoleService;
 
 /// Interval of the disk checks; also the shortest time between two starts on a disk that only seems to have room.
 const LOOK: Duration = Duration::from_secs(5);

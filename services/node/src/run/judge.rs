@@ -1,5 +1,5 @@
 //! Watches for differing digests: keeps the last state on which the nodes agreed, and when digests differ finds out whether this
-//! node's state is wrong (`machine::judge`).
+//! node's state is wrong (`pair::machine::judge`).
 //!
 //! Never replaces a state: consensus replaces it, once another node can serve. Called by `run`.
 
@@ -9,13 +9,13 @@ use chassis::tasks::Tasks;
 use consensus::{Comparison, Handle};
 use ocs_proto::peer::Entry;
 use outbound::{Reply, RequestId};
+use pair::machine::{Finding, RecordsReader, judge};
 use raft_log::{FileDisk, LogReader};
 use records::Rules;
 use store::{KEPT_BYTES_MAX, StateSnapshot};
 use tokio::sync::mpsc;
 
 use super::spawn_quiet;
-use crate::machine::{Finding, RecordsReader, judge};
 
 /// Limit of waiting comparisons; a comparison beyond is dropped, and the next comparison says the same.
 const WAITING_MAX: usize = 16;

@@ -18,6 +18,7 @@ use consensus::{
 };
 use data_dir::{DataDir, Formation};
 use ocs_proto::peer::ConfState;
+use pair::machine::RecordsMachine;
 use raft_log::{FileDisk, Log, LogConfig, LogError, Recovered};
 use records::Rules;
 use store::StoreConfig;
@@ -25,7 +26,6 @@ use store::StoreConfig;
 use super::{RunError, ports::OPENING, told::Told};
 use crate::{
     config::Config,
-    machine::RecordsMachine,
     metrics::Metrics,
     peers::{Admission, Missing, Peers, bootstrap_gate},
     startup::Startup,

@@ -13,14 +13,15 @@ use data_dir::DataDir;
 use futures::StreamExt;
 use ocs_proto::peer::{EpochProofReply, ForwardOutcome, ForwardReply, HelloReply, JoinReply, PeerFrame};
 use outbound::{Reply, RequestId};
+use pair::{
+    Forwarded, OutboundApi,
+    machine::{RecordsReader, StateOut},
+};
 use raft_log::{FileDisk, LogReader};
 use tonic::Status;
 
 use crate::{
     bulk::Bulk,
-    forward::Forwarded,
-    machine::{RecordsReader, StateOut},
-    outbound_api::OutboundApi,
     pace::Pace,
     peers::{PeerAddress, PeerHandler, PeerSelf, StateChunks, hello_reply},
     versions,

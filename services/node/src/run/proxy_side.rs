@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chassis::tasks::Tasks;
 use ocs_proto::link::{HealthKind, RoleNotice, Stats};
 use outbound::{Origin, Reply, Request};
+use pair::{EncodedBody, OutboundApi};
 use tokio::{sync::watch, time::Instant};
 
 use super::spawn_quiet;
@@ -12,7 +13,6 @@ use crate::{
     health::{Check, Health},
     link::{ProxyHandler, Taken},
     metrics::Metrics,
-    outbound_api::{EncodedBody, OutboundApi},
     role::{Role, RoleService, RoleView},
 };
 

@@ -9,9 +9,10 @@ use std::{
 };
 
 use chassis::lines::Causes;
+use pair::machine::EventSink;
 use records::Event;
 
-use crate::{machine::EventSink, metrics::Metrics};
+use crate::metrics::Metrics;
 
 /// Ignored keys that are remembered as logged; beyond, all are forgotten, and may be logged again.
 const LOGGED_KEYS_MAX: usize = 10_000;

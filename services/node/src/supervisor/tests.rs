@@ -7,6 +7,7 @@ use ocs_proto::{
     outbound as wire,
 };
 use outbound::{Reply, Request};
+use pair::EncodedBody;
 use prost::Message;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,7 +16,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{link::Taken, outbound_api::EncodedBody};
+use crate::link::Taken;
 
 /// A deadline that no stop of these tests reaches.
 fn far() -> std::time::Instant {

@@ -5,16 +5,14 @@ use std::fs;
 use consensus::{ApplyBatch, Machine};
 use data_dir::Formation;
 use ocs_proto::peer::{ConfState, Entry, Member as GroupMember};
+use pair::machine::RecordsMachine;
 use prost::Message;
 use raft_log::HardState;
 use store::ArchiveOut;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{
-    config::{Member, MemberRole},
-    machine::RecordsMachine,
-};
+use crate::config::{Member, MemberRole};
 
 const LAST: u64 = 90;
 /// The epoch that the backup is of.

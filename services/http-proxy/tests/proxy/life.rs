@@ -1,0 +1,295 @@
+//! The life of HTTP Proxy as its node sees it (spec 10): as a task and as the real program.
+
+use std::{
+    os::{fd::OwnedFd, unix::net::UnixStream as StdUnixStream},
+    process::Stdio,
+};
+
+use crate::support::{Node, acknowledge, configure, hold, serve, start};
+use chassis::tasks::{AtEnd, Tasks};
+use http_proxy::{
+    ProxyError,
+    link::{FrameWriter, LINK_VERSIONS},
+};
+use ocs_proto::link::{Configure, Drain, Header, RoleNotice, ToProxy};
+use tokio::{
+    net::{TcpListener, TcpStream, UnixStream},
+    process::{Child, Command},
+    sync::oneshot,
+};
+
+const PROCESSED: &str = "POST /records/15?req=RecordProcessed HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[tokio::test]
+async fn health_checks_are_the_nodes_except_livez() {
+    let node = Node::acknowledging().await;
+    let table = [
+        ("GET", "/livez", 200, "{\"ok\":true,\"reason\":\"live\"}"),
+        ("GET", "/readyz", 200, "{\"asked\":1}"),
+        ("OPTIONS", "/readyz", 200, "{\"asked\":1}"),
+        ("GET", "/readyz?now", 503, "{\"asked\":2}"),
+        ("GET", "/primary", 503, "{\"asked\":3}"),
+        ("GET", "/backup", 503, "{\"asked\":4}"),
+    ];
+    for (method, path, status, body) in table {
+        let answer = node.ask(format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+        assert_eq!((answer.status, answer.body.as_str()), (status, body), "{method} {path}");
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+    assert_eq!(node.ask("POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.status, 405);
+    let mut client = node.connect().await;
+    client.send("HEAD /primary HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(client.head().await.unwrap().starts_with("HTTP/1.1 503 "));
+    assert_eq!(client.answer().await.unwrap().status, 200, "HEAD has no body");
+}
+
+#[tokio::test]
+async fn a_drain_finishes_what_is_in_flight_closes_the_port_and_ends() {
+    let mut node = Node::with(configure(), hold).await;
+    let (mut idle, mut busy, mut late) = (node.connect().await, node.connect().await, node.connect().await);
+    for client in [&mut idle, &mut late] {
+        client.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert_eq!(client.answer().await.unwrap().header("connection"), None);
+    }
+    busy.send(PROCESSED).await;
+    let (id, request) = node.requests.recv().await.unwrap();
+    node.drain();
+    // The port closes at once; a request that crosses the drain notice on an open connection is still answered, as the last
+    // one.
+    while TcpStream::connect(&node.address).await.is_ok() {}
+    late.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let answer = late.answer().await.unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    assert!(late.is_closed().await);
+    assert!(idle.is_closed().await);
+    node.reply(id, &acknowledge(&request).unwrap());
+    let answer = busy.answer().await.unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    assert!(busy.is_closed().await);
+    node.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_link_leaves_what_was_handed_over_unknown_and_ends_http_proxy() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let (tasks, (ended, end)) = (Tasks::new(), oneshot::channel());
+    tasks.spawn("proxy", AtEnd::Quiet, async move {
+        let _ = ended.send(http_proxy::run(theirs, Tasks::new()).await);
+    });
+    let cut = ours.into_std().unwrap();
+    let ours = UnixStream::from_std(cut.try_clone().unwrap()).unwrap();
+    let (_, mut node) = serve(ours, configure(), hold, tasks, end).await;
+    let mut client = node.connect().await;
+    client.send(PROCESSED).await;
+    node.requests.recv().await.unwrap();
+    cut.shutdown(std::net::Shutdown::Both).unwrap();
+    let answer = client.answer().await.unwrap();
+    assert_eq!((answer.status, answer.code().as_str()), (504, "OUTCOME_UNKNOWN"));
+    assert!(matches!(node.ended().await, Err(ProxyError::LinkLost(_))));
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_said_and_http_proxy_ends() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut configured = configure();
+    configured.listen = taken.local_addr().unwrap().to_string();
+    let (listening, node) = start(configured.clone(), acknowledge).await;
+    assert!(listening.error.contains(&configured.listen) && listening.error.contains("in use"), "{listening:?}");
+    assert!(matches!(node.ended().await, Err(ProxyError::Bind { .. })));
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_used_are_named() {
+    let mut no_file = configure();
+    (no_file.tls_certificate, no_file.tls_key) = ("/nonexistent.pem".into(), "/nonexistent.key".into());
+    let mut no_charset = configure();
+    no_charset.encoding = "klingon".into();
+    let mut no_network = configure();
+    no_network.balancers = vec!["haproxy".into()];
+    for (configured, problem) in [(no_file, "/nonexistent.pem"), (no_charset, "klingon"), (no_network, "haproxy")] {
+        let (listening, node) = start(configured, acknowledge).await;
+        assert!(listening.error.contains(problem), "{listening:?}");
+        assert!(matches!(node.ended().await, Err(ProxyError::Settings(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_node_without_a_version_of_the_link_in_common_is_refused_and_both_ranges_are_named() {
+    for (min, max, named) in [(7, 0, "version 7 "), (7, 9, "version 7 to 9 ")] {
+        let configured = Configure { format: min, format_max: max, ..configure() };
+        let (listening, node) = start(configured, acknowledge).await;
+        assert!(listening.error.contains(named), "{listening:?}");
+        assert!(listening.error.contains(&format!("HTTP Proxy {LINK_VERSIONS}")), "{listening:?}");
+        assert_eq!((listening.format_min, listening.format_max), (LINK_VERSIONS.min, LINK_VERSIONS.max));
+        assert!(matches!(node.ended().await, Err(ProxyError::Settings(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_node_of_an_older_or_a_newer_release_is_served() {
+    let older = Configure {
+        format_max: 0,
+        bodies_bytes_max: 0,
+        connections_per_address_max: 0,
+        balancers: Vec::new(),
+        ..configure()
+    };
+    let newer = Configure { format_max: 99, ..configure() };
+    for configured in [older, newer] {
+        let (listening, node) = start(configured, acknowledge).await;
+        assert_eq!((listening.error.as_str(), listening.format_max), ("", LINK_VERSIONS.max));
+        let body = format!(r#"{{"k":"{}"}}"#, "v".repeat(60_000)); // large enough to need room
+        let head =
+            format!("POST /records/15?req=RecordProcessed HTTP/1.1\r\nHost: x\r\nContent-Length: {}", body.len());
+        assert_eq!(node.ask(format!("{head}\r\n\r\n{body}")).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn an_echo_is_answered_with_its_number_while_requests_are_held() {
+    let mut node = Node::with(configure(), hold).await;
+    let mut client = node.connect().await;
+    client.send(PROCESSED).await;
+    let (id, request) = node.requests.recv().await.unwrap();
+    for number in [7, 8] {
+        node.ask_echo(number);
+    }
+    node.reply(id, &acknowledge(&request).unwrap());
+    assert_eq!(client.answer().await.unwrap().status, 200);
+    node.drain();
+    let heard = node.heard.clone();
+    node.ended().await.unwrap();
+    // Two echoes in one frame count as one sign of life.
+    assert_eq!(heard.lock().unwrap().echoes.last(), Some(&8));
+}
+
+#[tokio::test]
+async fn every_answer_carries_node_role_and_the_custom_headers() {
+    let mut dressed = configure();
+    dressed.custom_headers = vec![Header { name: "X-Frame-Options".into(), value: "DENY".into() }];
+    let node = Node::with(dressed, acknowledge).await;
+    node.notice("primary");
+    let mut client = node.connect().await;
+    client.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await; // answered behind the notice
+    client.answer().await.unwrap();
+    for request in [PROCESSED, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        client.send(request).await;
+        let answer = client.answer().await.unwrap();
+        assert_eq!(answer.header("x-ocs-role"), Some("primary"));
+        assert_eq!(answer.header("x-ocs-node"), Some("a"));
+        assert_eq!(answer.header("x-frame-options"), Some("DENY"));
+    }
+}
+
+#[tokio::test]
+async fn every_answer_says_that_updates_are_on_one_disk_only_while_they_are() {
+    let node = Node::with(configure(), acknowledge).await;
+    let mut client = node.connect().await;
+    for (single_copy, header) in [(false, None), (true, Some("single-copy")), (false, None)] {
+        node.notice_all("primary", single_copy);
+        client.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await; // answered behind the notice
+        client.answer().await.unwrap();
+        for request in [PROCESSED, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"] {
+            client.send(request).await;
+            assert_eq!(client.answer().await.unwrap().header("x-ocs-mode"), header);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_comes_in_one_frame_with_the_configuration_counts() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let (tasks, (ended, end)) = (Tasks::new(), oneshot::channel());
+    let mut first = ToProxy { configure: Some(configure()), ..ToProxy::default() };
+    first.role = Some(RoleNotice { role: "backup".into(), single_copy: false });
+    first.drain = Some(Drain {});
+    let mut writer = FrameWriter::new(ours);
+    writer.send(&first).await.unwrap();
+    tasks.spawn("proxy", AtEnd::Quiet, async move {
+        let _ = ended.send(http_proxy::run(theirs, Tasks::new()).await);
+    });
+    end.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn answers_are_counted_by_name_and_status_before_http_proxy_ends() {
+    let node = Node::acknowledging().await;
+    node.ask(PROCESSED).await;
+    node.ask(PROCESSED).await;
+    node.ask("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    node.ask("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    node.drain();
+    let heard = node.heard.clone();
+    node.ended().await.unwrap();
+    let count = |name: &str, status| {
+        let counts = &heard.lock().unwrap().counts;
+        let named = counts.iter().filter(|count| count.request == name && count.status == status);
+        named.map(|count| count.durations_us.len()).sum::<usize>()
+    };
+    assert_eq!((count("RecordProcessed", 200), count("-", 404), count("-", 200)), (2, 1, 0));
+}
+
+// === the real program ===
+
+fn spawn_program(stdin: Stdio) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_ocs-http-proxy"))
+        .stdin(stdin)
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_program_serves_logs_to_its_node_and_ends_with_the_link() {
+    let (ours, theirs) = StdUnixStream::pair().unwrap();
+    let mut child = spawn_program(Stdio::from(OwnedFd::from(theirs)));
+    ours.set_nonblocking(true).unwrap();
+    let cut = ours.try_clone().unwrap();
+    let stream = UnixStream::from_std(ours).unwrap();
+    let (listening, node) = serve(stream, configure(), acknowledge, Tasks::new(), oneshot::channel().1).await;
+    assert_eq!(listening.error, "");
+    assert_eq!(node.ask(PROCESSED).await.status, 200);
+    assert_eq!(node.ask("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 200);
+    cut.shutdown(std::net::Shutdown::Both).unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
+    let logs = node.heard.lock().unwrap().logs.clone();
+    assert!(logs.iter().any(|record| record.message.contains("HTTP Proxy listens")), "{logs:?}");
+}
+
+#[tokio::test]
+async fn the_program_gives_up_a_protection_from_the_oom_killer_that_it_inherited() {
+    let own = "/proc/self/oom_score_adj";
+    let before = std::fs::read_to_string(own).unwrap();
+    if std::fs::write(own, "-500").is_err() {
+        eprintln!("skipped: {own} cannot be lowered here");
+        return;
+    }
+    let (ours, theirs) = StdUnixStream::pair().unwrap();
+    let child = spawn_program(Stdio::from(OwnedFd::from(theirs)));
+    std::fs::write(own, before).unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let stream = UnixStream::from_std(ours).unwrap();
+    let (_listening, _node) = serve(stream, configure(), acknowledge, Tasks::new(), oneshot::channel().1).await;
+    let score = std::fs::read_to_string(format!("/proc/{}/oom_score_adj", child.id().unwrap())).unwrap();
+    assert_eq!(score.trim(), "0");
+}
+
+#[tokio::test]
+async fn the_program_ends_well_when_it_is_drained() {
+    let (ours, theirs) = StdUnixStream::pair().unwrap();
+    let mut child = spawn_program(Stdio::from(OwnedFd::from(theirs)));
+    ours.set_nonblocking(true).unwrap();
+    let stream = UnixStream::from_std(ours).unwrap();
+    let (_, node) = serve(stream, configure(), acknowledge, Tasks::new(), oneshot::channel().1).await;
+    node.drain();
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn the_program_started_by_hand_says_in_one_line_who_starts_it() {
+    let output = spawn_program(Stdio::null()).wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("started by ocsd") && said.lines().count() == 1, "{said}");
+}

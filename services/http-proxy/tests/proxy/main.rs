@@ -1,0 +1,16 @@
+//! HTTP Proxy as its clients and its node see it: a process, or its parts, between real sockets.
+//!
+//! One program: each test program more is linked with everything again.
+
+#![allow(clippy::unwrap_used)] // a panic fails the test
+
+mod bodies;
+mod clients;
+mod golden;
+mod life;
+mod limits;
+mod neighbours;
+mod reference;
+mod support;
+mod targets;
+mod tls;

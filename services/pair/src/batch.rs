@@ -1,0 +1,310 @@
+//! The primary's side of the door: one task drains the queue, stamps the updates in order, and proposes them as one batch.
+//!
+//! The only place that stamps. Never decides whether this node may serve: the driver checks that once more. Called by
+//! [`crate::forward`], for this node's requests and for forwarded requests.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use chassis::tasks::{AtEnd, Tasks};
+use consensus::{Proposal, ProposeError, RaftId, Status};
+use outbound::{Origin, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, RequestId};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{EncodedBody, Group, StampClock, StateReader, odd_clocks, walls};
+
+/// Interval at which the clocks and the last applied stamp are read while no update comes.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The outcome of a proposal.
+pub(crate) type Answer = Result<Reply, ProposeError>;
+/// The receiver of an outcome.
+pub(crate) type Awaited = oneshot::Receiver<Answer>;
+
+/// Limits of the door.
+#[derive(Debug, Clone, Copy)]
+pub struct DoorConfig {
+    /// Updates that may wait to be stamped; beyond: busy.
+    pub queue_requests_max: usize,
+    /// Updates handed to the driver at a time.
+    pub batch_requests_max: usize,
+}
+
+impl Default for DoorConfig {
+    fn default() -> Self {
+        Self { queue_requests_max: 20_000, batch_requests_max: 1024 }
+    }
+}
+
+/// The entry to the log of a node that is primary. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PrimaryDoor {
+    queue: mpsc::Sender<Queued>,
+    odd: watch::Receiver<Vec<RaftId>>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    id: RequestId,
+    origin: Origin,
+    body: EncodedBody,
+    waiter: oneshot::Sender<Answer>,
+}
+
+/// The refusal of a command that a group cannot decide before its rules version is raised to `needed`.
+pub fn too_early(group: u32, needed: u32, code: RefusalCode) -> Reply {
+    let why = match needed {
+        RULES_WITH_SETTINGS => "whose options stand in the nodes' files".to_owned(),
+        _ => format!("and this needs version {needed}"),
+    };
+    let message = format!(
+        "The group decides by rules version {group}, {why}. `ocsctl upgrade finalize` raises the version once every node runs a \
+         release that knows version {needed}, or names the nodes that do not"
+    );
+    Refusal::new(code, message).into()
+}
+
+impl PrimaryDoor {
+    /// Starts the batch task.
+    pub fn new(config: DoorConfig, group: Arc<dyn Group>, state: Arc<dyn StateReader>, tasks: &Tasks) -> Self {
+        let (queue, queued) = mpsc::channel(config.queue_requests_max);
+        let (odd_sender, odd) = watch::channel(Vec::new());
+        let stamper = Stamper::new(group.status(), state, odd_sender);
+        let batch = Batch { group, stamper, size_max: config.batch_requests_max };
+        let stopping = tasks.stopping();
+        tasks.spawn("batch", AtEnd::Stop, async move {
+            tokio::select! {
+                () = batch.run(queued) => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+        Self { queue, odd }
+    }
+
+    /// Puts a body into the log under its id, and waits for the reply.
+    ///
+    /// # Errors
+    /// See [`ProposeError`]; all but `Overtaken` mean that this call did not put the command into the log.
+    pub(crate) async fn propose(&self, id: RequestId, origin: Origin, body: EncodedBody) -> Answer {
+        heard(&mut self.enqueue(id, origin, body)?).await
+    }
+
+    /// The first half of [`Self::propose`]; [`heard`] is the other half.
+    ///
+    /// # Errors
+    /// Busy or stopped.
+    pub(crate) fn enqueue(&self, id: RequestId, origin: Origin, body: EncodedBody) -> Result<Awaited, ProposeError> {
+        let (waiter, reply) = oneshot::channel();
+        self.queue.try_send(Queued { id, origin, body, waiter }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => ProposeError::Busy,
+            mpsc::error::TrySendError::Closed(_) => ProposeError::Stopped,
+        })?;
+        Ok(reply)
+    }
+
+    /// Nodes whose clock is odd, as far as this node sees.
+    pub fn odd_clocks(&self) -> watch::Receiver<Vec<RaftId>> {
+        self.odd.clone()
+    }
+}
+
+/// Waits for the outcome of a proposal. A waiter that is dropped tells nothing about its command.
+pub(crate) async fn heard(awaited: &mut Awaited) -> Answer {
+    awaited.await.unwrap_or(Err(ProposeError::Overtaken))
+}
+
+struct Batch {
+    group: Arc<dyn Group>,
+    stamper: Stamper,
+    size_max: usize,
+}
+
+impl Batch {
+    async fn run(mut self, mut queue: mpsc::Receiver<Queued>) {
+        let mut queued = Vec::with_capacity(self.size_max);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                taken = queue.recv_many(&mut queued, self.size_max) => {
+                    if taken == 0 { return }
+                    self.propose(&mut queued);
+                }
+                _ = look.tick() => self.stamper.look(),
+            }
+        }
+    }
+
+    fn propose(&mut self, queued: &mut Vec<Queued>) {
+        let Some(term) = self.stamper.begin_batch() else {
+            queued.drain(..).for_each(|one| drop(one.waiter.send(Err(ProposeError::NotPrimary))));
+            return;
+        };
+        let group_rules = self.stamper.state.rules_version();
+        let clock = &mut self.stamper.clock;
+        let proposal = |one: Queued| match one.body.rules_version(group_rules) {
+            Ok(rules) => {
+                let command = one.body.into_command(one.id, one.origin, rules, clock.stamp());
+                Some(Proposal { id: one.id, term, command, waiter: one.waiter })
+            }
+            Err(refused) => {
+                drop(one.waiter.send(Ok(refused)));
+                None
+            }
+        };
+        let proposals = queued.drain(..).filter_map(proposal).collect();
+        self.group.propose(proposals);
+    }
+}
+
+/// Reads this machine's clocks and feeds the pure stamp clock.
+struct Stamper {
+    clock: StampClock,
+    status: watch::Receiver<Arc<Status>>,
+    state: Arc<dyn StateReader>,
+    odd: watch::Sender<Vec<RaftId>>,
+    started: Instant,
+    /// The term in which this node stamps; the last applied stamp was taken over at its beginning.
+    term: Option<u64>,
+}
+
+impl Stamper {
+    fn new(status: watch::Receiver<Arc<Status>>, state: Arc<dyn StateReader>, odd: watch::Sender<Vec<RaftId>>) -> Self {
+        Self { clock: StampClock::new(), status, state, odd, started: Instant::now(), term: None }
+    }
+
+    /// Between batches: a backup takes over applied stamps, the primary lets time pass, and both publish the odd clocks.
+    fn look(&mut self) {
+        let (status, mono_us, clocks) = self.read_clocks();
+        if !status.serving {
+            self.term = None;
+            self.clock.applied(self.state.last_stamp_us(), mono_us, &clocks);
+        } else if self.term == Some(status.term) {
+            self.clock.advance(mono_us, &clocks);
+        }
+        let odd = odd_clocks(self.clock.running_us(mono_us), &clocks);
+        self.odd.send_if_modified(|known| {
+            let changed = *known != odd;
+            *known = odd;
+            changed
+        });
+    }
+
+    /// The term in which this node stamps; none: the node must not stamp.
+    fn begin_batch(&mut self) -> Option<u64> {
+        let (status, mono_us, clocks) = self.read_clocks();
+        if !status.serving {
+            return None;
+        }
+        if self.term.replace(status.term) != Some(status.term) {
+            self.clock.applied(self.state.last_stamp_us(), mono_us, &clocks);
+        }
+        self.clock.advance(mono_us, &clocks);
+        Some(status.term)
+    }
+
+    fn read_clocks(&self) -> (Arc<Status>, u64, Vec<(RaftId, u64)>) {
+        let status = self.status.borrow().clone();
+        let now = Instant::now();
+        let clocks = walls(&status, wall_us(), now);
+        (status, micros(now - self.started), clocks)
+    }
+}
+
+/// This machine's wall clock, microseconds since 1970; before 1970 counts as 1970.
+pub fn wall_us() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, micros)
+}
+
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use outbound::{Body, RULES_FIRST, RULES_NEWEST, RaiseRules, Request};
+
+    use super::*;
+    use crate::fakes::{A, B, FakeGroup, Reader, add_record, status};
+
+    fn door(group: &Arc<FakeGroup>, tasks: &Tasks) -> PrimaryDoor {
+        PrimaryDoor::new(DoorConfig::default(), group.clone(), Arc::new(Reader::at(RULES_FIRST)), tasks)
+    }
+
+    fn id(counter: u64) -> RequestId {
+        RequestId { node: 1, incarnation: 1, token: 0, counter }
+    }
+
+    /// The group's log and the answers after these bodies were proposed in a group that decides by a rules version.
+    async fn proposed_at(rules_version: u32, bodies: Vec<Body>) -> (Vec<outbound::Command>, Vec<Answer>) {
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
+        let door = PrimaryDoor::new(DoorConfig::default(), group.clone(), Arc::new(Reader::at(rules_version)), &tasks);
+        let asked = (1..).zip(bodies);
+        let answers = asked.map(|(at, body)| door.propose(id(at), Origin::Control, EncodedBody::of(body)));
+        let answers = futures::future::join_all(answers).await;
+        (group.proposed(), answers)
+    }
+
+    #[tokio::test]
+    async fn commands_are_stamped_with_the_rules_version_of_the_state_and_a_raise_with_the_one_it_brings() {
+        let raise = |to| Body::RaiseRules(RaiseRules { to, settings: Vec::new(), release: String::new() });
+        let Body::Request(request) = add_record("1") else { panic!("a request") };
+        let request = Body::Request(Request { tenant: "north".into(), principal: "crm".into(), ..request });
+        for (group, stamped, heads) in [(1, [1, 2], ["", ""]), (2, [2, 2], ["north", "crm"])] {
+            let (commands, _) = proposed_at(group, vec![request.clone(), raise(2)]).await;
+            assert_eq!(commands.iter().map(|command| command.rules).collect::<Vec<_>>(), stamped);
+            assert_eq!([commands[0].tenant.as_str(), commands[0].principal.as_str()], heads);
+            assert_eq!(commands[0].body, request, "the request's own fields stay");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_group_cannot_decide_yet_never_reaches_the_log() {
+        let later = Body::RaiseRules(RaiseRules { to: RULES_NEWEST + 1, settings: Vec::new(), release: String::new() });
+        let (commands, answers) = proposed_at(1, vec![Body::SetSettings(Vec::new()), later]).await;
+        assert_eq!(commands, []);
+        for answer in answers {
+            let refused = crate::fakes::refusal_code(&answer.unwrap());
+            assert_eq!(refused, Some(RefusalCode::Unavailable));
+        }
+        assert_eq!(proposed_at(2, vec![Body::SetSettings(Vec::new())]).await.0.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn stamps_increase_in_the_order_of_the_queue_and_what_queued_is_one_batch() {
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
+        let door = door(&group, &tasks);
+        let body = EncodedBody::of(add_record("1"));
+        let three = (1..=3).map(|counter| door.propose(id(counter), Origin::Http, body.clone()));
+        let answers = futures::future::join_all(three).await;
+        assert!(answers.iter().all(Result::is_ok));
+        let proposed = group.proposed();
+        assert_eq!(proposed.iter().map(|command| command.id.counter).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(proposed.windows(2).all(|pair| pair[0].stamp_us < pair[1].stamp_us));
+        assert_eq!(group.batches(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_backup_stamps_nothing() {
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
+        let body = EncodedBody::of(add_record("1"));
+        let answer = door(&group, &tasks).propose(id(1), Origin::Http, body).await;
+        assert_eq!(answer, Err(ProposeError::NotPrimary));
+        assert_eq!(group.batches(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_busy() {
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
+        let config = DoorConfig { queue_requests_max: 1, batch_requests_max: 1 };
+        let door = PrimaryDoor::new(config, group, Arc::new(Reader::at(RULES_FIRST)), &tasks);
+        let body = EncodedBody::of(add_record("1"));
+        let two = [1, 2].map(|counter| door.propose(id(counter), Origin::Http, body.clone()));
+        let answers = futures::future::join_all(two).await;
+        assert!(answers[0].is_ok());
+        assert_eq!(answers[1], Err(ProposeError::Busy));
+    }
+}

@@ -1,0 +1,423 @@
+//! The group, the state and the requests that tests share, in this crate and in `node`.
+//!
+//! Compiled for tests alone (feature `fakes`).
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot lock its own script fails")]
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use chassis::tasks::{AtEnd, Tasks};
+use consensus::{
+    Confirmed, Kind, ModeError, PauseError, PeerStatus, Proposal, ProposeError, RaftId, RaftRole, RaiseError,
+    ReadError, StartStanding, Status, TransferError, Versions,
+};
+use dispatch::RequestIds;
+use ocs_proto::control::{
+    DoNotCallEntries, DoNotCallEntry, DoNotCallRequest, ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply,
+};
+use outbound::{
+    Attributes, Body, Command, ImportBatch, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId,
+    Resource, Value, Verb, key,
+};
+use prost::Message;
+use records::{PhonesRow, Settings};
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
+
+use crate::{
+    DoorConfig, Forward, ForwardResult, ForwardTo, Forwarded, Group, HoldConfig, ListTally, OutboundApi, PrimaryDoor,
+    StateReader,
+};
+
+/// Raft ids of the tests' nodes; the tests run on the first.
+pub const A: RaftId = 1;
+/// The other data node.
+pub const B: RaftId = 2;
+/// The witness.
+pub const W: RaftId = 3;
+
+fn peer(id: RaftId, kind: Kind) -> PeerStatus {
+    PeerStatus {
+        id,
+        kind,
+        voter: true,
+        log_full: false,
+        disk_short: false,
+        matched: None,
+        applied: 0,
+        heard: None,
+        lost: false,
+        wall_us: 0,
+        versions: Versions::FIRST,
+        unconfirmed: false,
+        stalled: false,
+        oldest_write_ms: 0,
+        hangs: false,
+    }
+}
+
+/// The status of node A's core when `leader` leads in `term`.
+pub fn status(term: u64, leader: RaftId) -> Status {
+    Status {
+        id: A,
+        role: if leader == A { RaftRole::Leader } else { RaftRole::Follower },
+        term,
+        leader,
+        serving: leader == A,
+        transferring: false,
+        commit: 10,
+        applied: 10,
+        persisted: 8,
+        first_index: 1,
+        last_index: 12,
+        durable_index: 12,
+        data_durable: 9,
+        log_bytes: 4096,
+        peers: vec![peer(B, Kind::Data), peer(W, Kind::Witness)],
+        digest_mismatches: 0,
+        differs_at: 0,
+        distrust: String::new(),
+        repairs: 0,
+        elections: 0,
+        waiting: 0,
+        no_room: false,
+        log_full: false,
+        stopped: None,
+        reign: None,
+        paused_for: 0,
+        fetching: false,
+        forced_epoch: 0,
+        single_copy: false,
+        voter: true,
+        quorum_heard: true,
+        start: StartStanding::Confirmed,
+        contradiction: String::new(),
+        frozen: false,
+        stall: None,
+        formats: 1,
+        rules_wanted: 1,
+    }
+}
+
+/// An update.
+pub fn add_record(phone: &str) -> Body {
+    let mut attributes = Attributes::default();
+    attributes.set(key::PHONE, Value::text(phone));
+    Body::Request(request(Verb::AddRecord, Resource::List("demo".into()), attributes))
+}
+
+/// A read.
+pub fn get_record() -> Body {
+    Body::Request(request(Verb::GetRecord, Resource::Record(outbound::Handle(1)), Attributes::default()))
+}
+
+fn request(verb: Verb, resource: Resource, attributes: Attributes) -> Request {
+    Request { verb, resource, attributes, tenant: String::new(), principal: String::new(), idempotency_key: None }
+}
+
+/// The fake group's answer to the next proposal.
+pub enum Script {
+    /// At once.
+    Answer(Result<Reply, ProposeError>),
+    /// Answers when the test says so.
+    Later(oneshot::Receiver<Result<Reply, ProposeError>>),
+}
+
+/// A group of one node whose log is a vector: keeps the proposals and answers by script, else with an acknowledgement.
+pub struct FakeGroup {
+    status: watch::Sender<Arc<Status>>,
+    proposed: Mutex<Vec<Command>>,
+    batches: Mutex<usize>,
+    asked: Mutex<usize>,
+    script: Mutex<VecDeque<Script>>,
+    confirmed: watch::Sender<Option<Confirmed>>,
+}
+
+impl FakeGroup {
+    /// A group with this status.
+    pub fn new(first: Status) -> Self {
+        let confirmed = Confirmed { index: first.commit, term: first.term, leader: first.leader };
+        Self {
+            status: watch::channel(Arc::new(first)).0,
+            proposed: Mutex::default(),
+            batches: Mutex::default(),
+            asked: Mutex::default(),
+            script: Mutex::default(),
+            confirmed: watch::channel(Some(confirmed)).0,
+        }
+    }
+
+    /// From now on the core has this status.
+    pub fn become_status(&self, status: Status) {
+        self.status.send_replace(Arc::new(status));
+    }
+
+    /// The quorum's answer from now on; none: no quorum.
+    pub fn confirm_as(&self, confirmed: Option<Confirmed>) {
+        self.confirmed.send_replace(confirmed);
+    }
+
+    /// The answers to the next proposals.
+    pub fn script(&self, script: impl IntoIterator<Item = Script>) {
+        self.script.lock().unwrap().extend(script);
+    }
+
+    /// The log.
+    pub fn proposed(&self) -> Vec<Command> {
+        self.proposed.lock().unwrap().clone()
+    }
+
+    /// How often commands were proposed.
+    pub fn batches(&self) -> usize {
+        *self.batches.lock().unwrap()
+    }
+
+    /// How often a quorum was asked.
+    pub fn asked(&self) -> usize {
+        *self.asked.lock().unwrap()
+    }
+}
+
+#[tonic::async_trait]
+impl Group for FakeGroup {
+    fn distrust(&self, reason: String) {
+        panic!("the state of a test is not wrong: {reason}");
+    }
+
+    fn propose(&self, proposals: Vec<Proposal<RequestId, Reply>>) {
+        *self.batches.lock().unwrap() += 1;
+        for proposal in proposals {
+            let command = ocs_proto::outbound::Command::decode(proposal.command).unwrap();
+            self.proposed.lock().unwrap().push(outbound::wire::command_from_wire(command).unwrap());
+            match self.script.lock().unwrap().pop_front() {
+                None => drop(proposal.waiter.send(Ok(done()))),
+                Some(Script::Answer(answer)) => drop(proposal.waiter.send(answer)),
+                Some(Script::Later(answer)) => answer_later(answer, proposal.waiter),
+            }
+        }
+    }
+
+    async fn confirm(&self, timeout: Duration) -> Result<Confirmed, ReadError> {
+        self.read(timeout).await
+    }
+
+    async fn read(&self, timeout: Duration) -> Result<Confirmed, ReadError> {
+        *self.asked.lock().unwrap() += 1;
+        let mut confirmed = self.confirmed.subscribe();
+        let quorum = tokio::time::timeout(timeout, confirmed.wait_for(Option::is_some)).await;
+        let confirmed = quorum.map_err(|_| ReadError::Unconfirmed)?.map_err(|_| ReadError::Stopped)?;
+        Ok(confirmed.expect("waited for"))
+    }
+
+    fn status(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.subscribe()
+    }
+
+    async fn raise(&self, to: Versions) -> Result<(), RaiseError> {
+        let now = self.status.borrow().clone();
+        self.become_status(Status { formats: to.formats, rules_wanted: to.rules, ..(*now).clone() });
+        Ok(())
+    }
+
+    async fn leave_single_copy(&self) -> Result<(), ModeError> {
+        if self.status.borrow().peers.iter().any(|peer| peer.kind == Kind::Data) {
+            Ok(())
+        } else {
+            Err(ModeError::NoCopy)
+        }
+    }
+
+    async fn transfer(&self, to: RaftId, _: &str) -> Result<(), TransferError> {
+        let term = self.status.borrow().term + 1;
+        self.become_status(status(term, to));
+        Ok(())
+    }
+
+    async fn set_paused(&self, paused: bool) -> Result<(), PauseError> {
+        let now = self.status.borrow().clone();
+        if now.leader != A {
+            return Err(PauseError::NotPrimary);
+        }
+        self.become_status(Status { paused_for: if paused { A } else { 0 }, ..(*now).clone() });
+        Ok(())
+    }
+}
+
+type Answer = Result<Reply, ProposeError>;
+
+fn answer_later(answer: oneshot::Receiver<Answer>, waiter: oneshot::Sender<Answer>) {
+    Tasks::new().spawn("answer", AtEnd::Quiet, async move {
+        if let Ok(answer) = answer.await {
+            drop(waiter.send(answer));
+        }
+    });
+}
+
+/// The acknowledgement of an update.
+pub fn done() -> Reply {
+    Reply::done("AddRecordAcknowledge", Vec::new())
+}
+
+/// The code of a refusal.
+pub fn refusal_code(reply: &Reply) -> Option<RefusalCode> {
+    match &reply.body {
+        ReplyBody::Refused(refusal) => Some(refusal.code),
+        _ => None,
+    }
+}
+
+/// A state with one record and nothing else, under a rules version.
+pub struct Reader {
+    rules_version: AtomicU32,
+}
+
+impl Reader {
+    /// A state under this version.
+    pub fn at(rules_version: u32) -> Self {
+        Self { rules_version: AtomicU32::new(rules_version) }
+    }
+
+    /// The state decides by this version from now on.
+    pub fn raise(&self, rules_version: u32) {
+        self.rules_version.store(rules_version, Ordering::Relaxed);
+    }
+}
+
+impl StateReader for Reader {
+    fn read(&self, _: &Request) -> Reply {
+        Reply::done("Record", Vec::new())
+    }
+
+    fn read_all(&self, requests: &[&Request]) -> Vec<Reply> {
+        requests.iter().map(|request| self.read(request)).collect()
+    }
+
+    fn read_by_id(&self, list: &str, _: u64) -> Reply {
+        Refusal::new(RefusalCode::ListNotFound, format!("No list {list}")).into()
+    }
+
+    fn last_stamp_us(&self) -> u64 {
+        0
+    }
+
+    fn history(&self) -> Vec<HistoryEntry> {
+        vec![HistoryEntry { to: "a".into(), term: 2, ..HistoryEntry::default() }]
+    }
+
+    fn records(&self) -> u64 {
+        1
+    }
+
+    fn rules_version(&self) -> u32 {
+        self.rules_version.load(Ordering::Relaxed)
+    }
+
+    fn settings(&self) -> Option<Arc<Settings>> {
+        let version = self.rules_version();
+        let settings = || Settings::first(version, "0.1.0", &[]).unwrap();
+        (version > RULES_FIRST).then(|| Arc::new(settings()))
+    }
+
+    fn phones(&self) -> (PhonesRow, u64) {
+        (PhonesRow { done: true, ..PhonesRow::default() }, 1)
+    }
+
+    fn preview_import(&self, batch: ImportBatch, _: bool) -> Reply {
+        Refusal::new(RefusalCode::ListNotFound, format!("No list {}", batch.list)).into()
+    }
+
+    fn lists(&self, _: Option<&str>) -> Vec<ListInfo> {
+        vec![ListInfo { name: "demo".into(), records: 1, ..Default::default() }]
+    }
+
+    fn tally(&self, list: &str, _: u64, _: &dyn Fn() -> bool) -> Result<ListTally, Refusal> {
+        match list {
+            "demo" => Ok(ListTally { records: 1, never_open: 1, ..ListTally::default() }),
+            "busy" => {
+                Ok(ListTally { records: 9, changed: 2, retrieved: 1, added_us: u64::MAX, ..ListTally::default() })
+            }
+            _ => Err(Refusal::new(RefusalCode::ListNotFound, "no such list")),
+        }
+    }
+
+    fn do_not_call(
+        &self,
+        asked: &DoNotCallRequest,
+    ) -> Result<Box<dyn Iterator<Item = DoNotCallEntries> + Send>, Refusal> {
+        if asked.phone == "hello" {
+            return Err(Refusal::new(RefusalCode::BadValue, "The phone \"hello\" has no digit"));
+        }
+        let entry = DoNotCallEntry { form: "+9991".into(), given: "+999 1".into(), since_us: 7, ..Default::default() };
+        let forms = (!asked.phone.is_empty()).then(|| "+9991".to_owned());
+        Ok(Box::new(std::iter::once(DoNotCallEntries { forms: forms.into_iter().collect(), entries: vec![entry] })))
+    }
+
+    fn export(&self, request: &ExportRequest) -> Result<Box<dyn Iterator<Item = ExportRows> + Send>, Refusal> {
+        if request.list != "demo" {
+            return Err(Refusal::new(RefusalCode::ListNotFound, "no such list"));
+        }
+        let first = ExportRows { columns: vec!["handle".into()], index: 10, ..Default::default() };
+        Ok(Box::new([first, ExportRows::default()].into_iter()))
+    }
+
+    fn verify(&self) -> Result<VerifyReply, String> {
+        Ok(VerifyReply { equal: true, ..Default::default() })
+    }
+}
+
+/// The token of node A's start.
+pub const TOKEN: u128 = 7 << 64;
+
+/// A node without peers to forward to.
+pub struct NoPeers;
+
+#[tonic::async_trait]
+impl ForwardTo for NoPeers {
+    async fn forward(&self, _: RaftId, _: Forwarded) -> ForwardResult {
+        ForwardResult::NotSent("nobody is there")
+    }
+}
+
+/// The door of node A.
+pub fn api(group: &Arc<FakeGroup>, peers: Arc<dyn ForwardTo>, hold: HoldConfig, tasks: &Tasks) -> OutboundApi {
+    api_over(Arc::new(Reader::at(RULES_FIRST)), group, peers, hold, tasks)
+}
+
+/// The door of node A over this state.
+pub fn api_over(
+    state: Arc<dyn StateReader>,
+    group: &Arc<FakeGroup>,
+    peers: Arc<dyn ForwardTo>,
+    hold: HoldConfig,
+    tasks: &Tasks,
+) -> OutboundApi {
+    let door = PrimaryDoor::new(DoorConfig::default(), group.clone(), state.clone(), tasks);
+    let forward = Forward::new(door, peers, &**group, hold, tasks);
+    OutboundApi::new(RequestIds::new(1, 1, TOKEN), Arc::new(forward), group.clone(), state)
+}
+
+/// A deadline that no test reaches unless it means to.
+pub fn in_ten_seconds() -> Instant {
+    Instant::now() + Duration::from_secs(10)
+}
+
+/// Lets the other tasks run until the condition holds.
+pub async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A hold time so short that a test can wait for its end.
+pub fn short_hold() -> HoldConfig {
+    HoldConfig { hold_time: Duration::from_millis(50), ..Default::default() }
+}

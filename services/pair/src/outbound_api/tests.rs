@@ -1,0 +1,81 @@
+//! Reads, and the ids of updates, on node A.
+
+use chassis::tasks::Tasks;
+use consensus::{Confirmed, Status};
+
+use super::*;
+use crate::{
+    HoldConfig,
+    fakes::{
+        A, B, FakeGroup, NoPeers, add_record, api, done, get_record, in_ten_seconds, refusal_code, short_hold, status,
+        until,
+    },
+};
+
+#[tokio::test]
+async fn a_read_needs_a_quorum_and_is_held_for_one() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
+    let api = api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks);
+    group.confirm_as(None);
+    let quorum = async {
+        until(|| api.forward().hold().held().0 == 1).await;
+        group.confirm_as(Some(Confirmed { index: 10, term: 3, leader: B }));
+    };
+    let (reply, ()) = tokio::join!(api.answer(get_record(), Origin::Http, in_ten_seconds()), quorum);
+    assert_eq!(reply, Reply::done("Record", Vec::new()));
+    assert_eq!(api.forward().hold().held().0, 0);
+}
+
+fn three_reads() -> Vec<(Request, Instant)> {
+    let Body::Request(request) = get_record() else { panic!("a request") };
+    vec![(request, in_ten_seconds()); 3]
+}
+
+#[tokio::test]
+async fn reads_that_came_together_ask_a_quorum_once() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
+    let api = api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks);
+    let replies = api.answer_reads(&three_reads()).await;
+    assert_eq!(replies, vec![Reply::done("Record", Vec::new()); 3]);
+    assert_eq!(group.asked(), 1);
+    assert!(api.answer_reads(&[]).await.is_empty());
+}
+
+#[tokio::test]
+async fn reads_that_came_together_are_held_each_for_itself() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
+    let api = api(&group, Arc::new(NoPeers), HoldConfig { requests_max: 2, ..HoldConfig::default() }, &tasks);
+    group.confirm_as(None);
+    let quorum = async {
+        until(|| api.forward().hold().held().0 == 2).await;
+        group.confirm_as(Some(Confirmed { index: 10, term: 3, leader: B }));
+    };
+    let reads = three_reads();
+    let (replies, ()) = tokio::join!(api.answer_reads(&reads), quorum);
+    let stale: Vec<bool> = replies.iter().map(|reply| reply.stale).collect();
+    assert_eq!(stale, [false, false, true], "the third finds no place, and hears what is known");
+}
+
+#[tokio::test]
+async fn a_read_without_a_quorum_for_longer_than_hold_time_is_marked_stale_and_unavailable_without_a_state() {
+    for (applied, fetching, answered) in [(10, false, true), (10, true, false), (0, false, false)] {
+        let status = Status { applied, fetching, ..status(3, B) };
+        let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status)));
+        let api = api(&group, Arc::new(NoPeers), short_hold(), &tasks);
+        group.confirm_as(None);
+        let reply = api.answer(get_record(), Origin::Http, in_ten_seconds()).await;
+        let refused = (!answered).then_some(RefusalCode::Unavailable);
+        assert_eq!((refusal_code(&reply), reply.stale), (refused, answered));
+    }
+}
+
+#[tokio::test]
+async fn every_update_gets_an_id_of_its_own() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
+    let api = api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks);
+    for _ in 0..3 {
+        assert_eq!(api.answer(add_record("1"), Origin::Control, in_ten_seconds()).await, done());
+    }
+    let counters: Vec<u64> = group.proposed().iter().map(|command| command.id.counter).collect();
+    assert_eq!(counters, [1, 2, 3]);
+}

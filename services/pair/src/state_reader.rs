@@ -1,0 +1,89 @@
+//! The state of a node as the control API and the duties of the primary read it.
+//!
+//! Never writes. Implemented by the machine's reader, and by the tests' reader.
+
+use std::sync::Arc;
+
+use ocs_proto::control::{
+    DoNotCallEntries, DoNotCallRequest, ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply,
+};
+use outbound::{ImportBatch, Refusal, Reply, Request};
+use records::{PhonesRow, Settings};
+
+/// The records of a list, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ListTally {
+    /// Records that were counted.
+    pub records: u64,
+    /// Of these, records whose window is empty (from = till).
+    pub never_open: u64,
+    /// Of these, records that a client has taken and not given back.
+    pub retrieved: u64,
+    /// Of these, records that a request changed since the given moment.
+    pub changed: u64,
+    /// When the last record was added to the list, microseconds since 1970; 0: never, or under a rules version before 3.
+    pub added_us: u64,
+}
+
+/// The state of this node, read at one index. Every method reads one consistent state.
+pub trait StateReader: Send + Sync + 'static {
+    /// Answers a request whose verb only reads.
+    fn read(&self, request: &Request) -> Reply;
+
+    /// Answers several such requests, in their order.
+    fn read_all(&self, requests: &[&Request]) -> Vec<Reply>;
+
+    /// As the read of a record by its handle, by list and record_id.
+    fn read_by_id(&self, list: &str, record_id: u64) -> Reply;
+
+    /// Stamp of the last command applied, microseconds since 1970; 0: none.
+    fn last_stamp_us(&self) -> u64;
+
+    /// Number of records in all lists.
+    fn records(&self) -> u64;
+
+    /// The rules version by which the group decides, as of the commands applied here. Called for every request: no lookup.
+    fn rules_version(&self) -> u32;
+
+    /// The options of the rules; none: rules version 1, and every node's own file.
+    fn settings(&self) -> Option<Arc<Settings>>;
+
+    /// How far rows are brought to the phone form of the rules, and the last handle given.
+    fn phones(&self) -> (PhonesRow, u64);
+
+    /// The reply that an import batch would get; `create`: after its list was created. Changes nothing.
+    fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply;
+
+    /// The list of that name, or all lists.
+    fn lists(&self, name: Option<&str>) -> Vec<ListInfo>;
+
+    /// Counts the records of a list, a page at a time, while `go_on` returns true.
+    ///
+    /// # Errors
+    /// There is no such list.
+    fn tally(&self, list: &str, changed_since_us: u64, go_on: &dyn Fn() -> bool) -> Result<ListTally, Refusal>;
+
+    /// Do-Not-Call entries from one state, in pieces; the first piece comes even without an entry.
+    ///
+    /// # Errors
+    /// The requested text is no number, and has no entry.
+    fn do_not_call(
+        &self,
+        request: &DoNotCallRequest,
+    ) -> Result<Box<dyn Iterator<Item = DoNotCallEntries> + Send>, Refusal>;
+
+    /// Changes of the role, oldest first, at most a hundred.
+    fn history(&self) -> Vec<HistoryEntry>;
+
+    /// The rows of a list from one state, in pieces; the first carries the columns.
+    ///
+    /// # Errors
+    /// Why there is nothing to export: an unknown list or column.
+    fn export(&self, request: &ExportRequest) -> Result<Box<dyn Iterator<Item = ExportRows> + Send>, Refusal>;
+
+    /// Recomputes the digest from disk.
+    ///
+    /// # Errors
+    /// The fault of a read.
+    fn verify(&self) -> Result<VerifyReply, String>;
+}

@@ -1,0 +1,423 @@
+//! The machine on a real store: the same entries make the same state, on every node and after every restart.
+
+#![allow(clippy::unwrap_used)] // a fault ends the test
+
+use std::{path::Path, sync::mpsc};
+
+use consensus::{ApplyBatch, Comparison, FetchedState, Machine, MachineError};
+use ocs_proto::{
+    control::{DoNotCallRequest, ExportRequest, ExportRows},
+    peer::{Commands, ConfState, Entry},
+};
+use outbound::{
+    Attributes, Body, Command, DeleteRecords, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, RULES_NEWEST,
+    RaiseRules, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, UserField, Value, Verb, key,
+    wire::command_to_wire,
+};
+use pair::{
+    StateReader,
+    machine::{Finding, RecordsMachine, RecordsReader, StateOut, judge, take_in},
+};
+use prost::Message;
+use records::{Event, Rules};
+use store::StoreConfig;
+
+const CLUSTER: [u8; 16] = [5; 16];
+
+fn config() -> StoreConfig {
+    StoreConfig { cache_bytes: 8 << 20, ..StoreConfig::new(CLUSTER) }
+}
+
+fn open(dir: &Path) -> RecordsMachine {
+    RecordsMachine::open(dir, config(), Rules::default(), Box::new(|_, _| {})).unwrap()
+}
+
+fn command(counter: u64, body: Body) -> Command {
+    let (id, stamp_us) =
+        (RequestId { node: 1, incarnation: 1, token: 0, counter }, 1_700_000_000_000_000 + counter * 1000);
+    Command { random: vec![counter as u8; 16], ..Command::new(RULES_FIRST, id, stamp_us, Origin::Http, body) }
+}
+
+fn entry(index: u64, commands: &[Command]) -> Entry {
+    let commands = commands.iter().map(|command| command_to_wire(command).encode_to_vec().into()).collect();
+    Entry { term: 2, index, data: Commands { commands }.encode_to_vec().into(), ..Entry::default() }
+}
+
+fn create_list() -> Body {
+    let field = UserField {
+        column: "client_id".into(),
+        kind: "varchar(20)".into(),
+        default: "none".into(),
+        send_attribute: String::new(),
+    };
+    Body::CreateList(NewList { name: "demo".into(), time_zone: String::new(), fields: vec![field] })
+}
+
+#[test]
+fn a_preview_says_what_an_import_would_reject_and_leaves_the_state_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let reader = machine.reader("a");
+    let batch = |list: &str| ImportBatch {
+        list: list.into(),
+        import_id: vec![9; 32],
+        first_row: 1,
+        columns: vec!["contact_info".into(), "attempt".into()],
+        rows: [["+15550000001", "1"], ["+15550000002", "many"], ["", "1"]]
+            .map(|cells| ImportRow { values: cells.map(str::to_owned).to_vec() })
+            .to_vec(),
+    };
+    let rejected = |reply: Reply| match reply.body {
+        ReplyBody::Imported(imported) => imported.rejected.iter().map(|row| row.row).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    let code = |reply: Reply| match reply.body {
+        ReplyBody::Refused(refusal) => refusal.code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(reader.preview_import(batch("demo"), false)), RefusalCode::ListNotFound);
+    assert_eq!(rejected(reader.preview_import(batch("demo"), true)), [2, 3]);
+    apply(&mut machine, &[entry(1, &[command(1, create_list())])]);
+    assert_eq!(code(reader.preview_import(batch("demo"), true)), RefusalCode::Conflict);
+    for _ in 0..2 {
+        assert_eq!(rejected(reader.preview_import(batch("demo"), false)), [2, 3], "nothing of the first one was kept");
+    }
+    assert_eq!(reader.records(), 0);
+}
+
+fn import(first_row: u64, rows: u64) -> Body {
+    let row = |n| ImportRow { values: vec![format!("+1555{n:07}"), format!("client {n}")] };
+    Body::ImportBatch(ImportBatch {
+        list: "demo".into(),
+        import_id: vec![9; 32],
+        first_row,
+        columns: vec!["contact_info".into(), "client_id".into()],
+        rows: (first_row..first_row + rows).map(row).collect(),
+    })
+}
+
+fn request(verb: Verb, resource: Resource, attributes: &[(&str, Value)]) -> Body {
+    let attributes: Attributes = attributes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let (tenant, principal) = (String::new(), String::new());
+    Body::Request(Request { verb, resource, attributes, tenant, principal, idempotency_key: None })
+}
+
+fn add_record(phone: &str) -> Body {
+    request(Verb::AddRecord, Resource::List("demo".into()), &[(key::PHONE, Value::text(phone))])
+}
+
+fn update(handle: u64, attempts: i64) -> Body {
+    let resource = Resource::Record(outbound::Handle(handle));
+    let attributes = [(key::ATTEMPTS, Value::Int(attempts)), ("unheard-of", Value::Int(1))];
+    request(Verb::UpdateCallCompletionStats, resource, &attributes)
+}
+
+/// A list, 500 records, one more, then updates: one command an entry, a new leader's entry now and then.
+fn story(last: u64) -> Vec<Entry> {
+    (1..=last)
+        .map(|index| match index {
+            1 => entry(1, &[command(1, create_list())]),
+            2 => entry(2, &[command(2, import(1, 500)), command(3, add_record("+49 30 1234"))]),
+            _ if index % 50 == 0 => Entry { term: 2, index, ..Entry::default() },
+            _ => entry(index, &[command(10 + index, update(1 + index % 500, index as i64))]),
+        })
+        .collect()
+}
+
+fn conf_state() -> Vec<u8> {
+    ConfState { voters: vec![1, 2, 3], ..ConfState::default() }.encode_to_vec()
+}
+
+fn apply(machine: &mut RecordsMachine, entries: &[Entry]) -> Vec<(RequestId, Reply)> {
+    let mut answers = Vec::new();
+    machine.apply(&ApplyBatch { entries, conf_state: &conf_state() }, &mut |replies| answers.extend(replies)).unwrap();
+    answers
+}
+
+fn rows(reader: &RecordsReader) -> Vec<Vec<String>> {
+    let request = ExportRequest { list: "demo".into(), columns: Vec::new() };
+    let pieces = reader.export(&request).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+    pieces.flat_map(|piece| piece.rows).map(|row| row.values).collect()
+}
+
+fn code(reply: &Reply) -> Option<RefusalCode> {
+    match &reply.body {
+        ReplyBody::Refused(refusal) => Some(refusal.code),
+        _ => None,
+    }
+}
+
+#[test]
+fn commands_are_answered_in_order_under_their_ids() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let replies = apply(&mut machine, &story(3));
+    assert_eq!(replies.iter().map(|(id, _)| id.counter).collect::<Vec<_>>(), [1, 2, 3, 13]);
+    let ReplyBody::Imported(imported) = &replies[1].1.body else { panic!("{:?}", replies[1]) };
+    assert_eq!((imported.added, imported.duplicates, imported.rejected.len()), (500, 0, 0));
+    assert!(replies.iter().all(|(_, reply)| code(reply).is_none()), "{replies:?}");
+    assert_eq!(machine.applied().index, 3);
+    assert_eq!(machine.applied().conf_state.unwrap().voters, [1, 2, 3]);
+}
+
+#[test]
+fn a_request_that_is_decided_again_keeps_its_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let first = apply(&mut machine, &story(2));
+    let again = apply(&mut machine, &[entry(3, &[command(3, add_record("+49 30 1234"))])]);
+    assert_eq!(again[0].0, first[2].0);
+    assert_eq!(again[0].1.body, first[2].1.body);
+    assert_eq!(machine.reader("a").records(), 501);
+}
+
+#[test]
+fn however_entries_are_batched_the_state_is_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut at_once, mut singly) = (open(&dir.path().join("a")), open(&dir.path().join("b")));
+    let story = story(1100);
+    let together = apply(&mut at_once, &story);
+    let alone: Vec<_> = story.chunks(1).flat_map(|one| apply(&mut singly, one)).collect();
+    assert_eq!(together, alone);
+    assert_eq!(at_once.digest().unwrap().0, 1024);
+    assert_eq!(at_once.digest(), singly.digest());
+    assert_eq!(at_once.digest_at(1024), singly.digest_at(1024));
+    let verified = [&at_once, &singly].map(|machine| machine.reader("a").verify().unwrap());
+    assert!(verified[0].equal && verified[0] == verified[1], "{verified:?}");
+    assert_eq!(rows(&at_once.reader("a")), rows(&singly.reader("a")));
+}
+
+#[test]
+fn a_machine_opened_again_goes_on_to_the_same_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let story = story(1500);
+    let mut whole = open(&dir.path().join("whole"));
+    apply(&mut whole, &story);
+    let mut machine = open(&dir.path().join("restarted"));
+    apply(&mut machine, &story[..700]);
+    assert_eq!(machine.persist().unwrap(), 700);
+    drop(machine);
+    let mut machine = open(&dir.path().join("restarted"));
+    let from = usize::try_from(machine.applied().index).unwrap();
+    assert_eq!(from, 700);
+    apply(&mut machine, &story[from..]);
+    assert_eq!(machine.digest(), whole.digest());
+    assert_eq!(machine.reader("a").verify().unwrap(), whole.reader("a").verify().unwrap());
+}
+
+#[test]
+fn entries_without_commands_only_move_the_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    assert_eq!(machine.applied().conf_state, None);
+    let change = Entry { kind: 2, term: 1, index: 2, data: vec![1, 2, 3].into(), ..Entry::default() };
+    let empty = Entry { term: 1, index: 3, ..Entry::default() };
+    assert_eq!(apply(&mut machine, &[change, empty]), []);
+    assert_eq!((machine.applied().index, machine.applied().term), (3, 1));
+    assert_eq!(machine.reader("a").verify().unwrap().rows, 0);
+}
+
+#[test]
+fn an_entry_of_an_unknown_version_stops_the_machine_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let newer = Command { rules: RULES_NEWEST + 1, ..command(1, create_list()) };
+    let mut format = command_to_wire(&command(1, create_list()));
+    format.format = 99;
+    let data = Commands { commands: vec![format.encode_to_vec().into()] }.encode_to_vec();
+    let bad = [
+        (entry(1, &[newer]), "rules version 4"),
+        (Entry { data: data.into(), ..entry(1, &[]) }, "command format 99"),
+        (Entry { data: vec![255; 9].into(), ..entry(1, &[]) }, "not a list of commands"),
+    ];
+    for (entry, why) in bad {
+        let Err(MachineError::Entry { index: 1, reason }) =
+            machine.apply(&ApplyBatch { entries: &[entry], conf_state: &[] }, &mut |_| panic!("{why} was answered"))
+        else {
+            panic!("{why} was applied")
+        };
+        assert!(reason.contains(why), "{reason}");
+        assert_eq!(machine.applied().index, 0);
+    }
+}
+
+#[test]
+fn events_come_with_the_index_of_their_entry() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sink, events) = mpsc::channel();
+    let sink = Box::new(move |index, events| sink.send((index, events)).unwrap());
+    let mut machine = RecordsMachine::open(dir.path(), config(), Rules::default(), sink).unwrap();
+    apply(&mut machine, &story(3));
+    drop(machine);
+    let events: Vec<(u64, Vec<Event>)> = events.into_iter().collect();
+    assert_eq!(events.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 2, 3]);
+    let ignored = Event::KeyIgnored { list: "demo".into(), key: "unheard-of".into() };
+    assert!(events[2].1.contains(&ignored), "{:?}", events[2]);
+}
+
+#[test]
+fn reads_lists_and_exports_show_what_was_applied() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let reader = machine.reader("a");
+    assert_eq!((reader.records(), reader.last_stamp_us(), reader.lists(None).len()), (0, 0, 0));
+    apply(&mut machine, &story(2));
+    assert_eq!((reader.records(), reader.last_stamp_us()), (501, 1_700_000_000_003_000));
+    let lists = reader.lists(Some("demo"));
+    assert_eq!((lists.len(), lists[0].records, lists[0].fields.len()), (1, 501, 1));
+    assert_eq!(reader.lists(Some("none")), []);
+    assert_eq!(code(&reader.read_by_id("none", 1)), Some(RefusalCode::ListNotFound));
+    assert_eq!(code(&reader.read_by_id("demo", 9999)), Some(RefusalCode::RecordNotFound));
+    let first = lists[0].next_record_id - 501;
+    assert_eq!(code(&reader.read_by_id("demo", first)), None);
+
+    let rows = rows(&reader);
+    let ids: Vec<u64> = rows.iter().map(|row| row[0].parse().unwrap()).collect();
+    assert!(ids.len() == 501 && ids.is_sorted());
+    let some = ExportRequest { list: "demo".into(), columns: vec!["CLIENT_ID".into(), "contact_info".into()] };
+    let pieces: Vec<ExportRows> = reader.export(&some).unwrap_or_else(|refusal| panic!("{refusal:?}")).collect();
+    assert_eq!((pieces[0].columns.clone(), pieces[0].index), (some.columns, 2));
+    assert_eq!(pieces[0].rows[0].values, ["client 1", "+15550000001"]);
+    let unknown = ExportRequest { list: "demo".into(), columns: vec!["no such".into()] };
+    assert_eq!(reader.export(&unknown).err().map(|refusal| refusal.code), Some(RefusalCode::BadValue));
+}
+
+#[test]
+fn a_state_fetched_from_another_node_replaces_this_one_under_its_readers() {
+    let dir = tempfile::tempdir().unwrap();
+    let story = story(1300);
+    let (mut ahead, mut behind) = (open(&dir.path().join("ahead")), open(&dir.path().join("behind")));
+    apply(&mut ahead, &story[..1200]);
+    apply(&mut behind, &story[..10]);
+    let (reader, from) = (behind.reader("b"), ahead.reader("a"));
+    assert!(StateOut::begin(&from, CLUSTER, 1201).is_none());
+    let chunks = StateOut::begin(&from, CLUSTER, 1200).unwrap().map(|chunk| chunk.map_err(|error| error.to_string()));
+    let chunks: Vec<_> = chunks.map(Result::unwrap).collect();
+    assert!(chunks[0].mark.is_some() && chunks.last().is_some_and(|last| last.last && last.digest.len() == 16));
+
+    let fetched = dir.path().join("fetched");
+    let fetched: FetchedState = take_in(&fetched, &config(), chunks.into_iter().map(Ok)).unwrap();
+    assert_eq!(fetched.mark, ahead.applied());
+    assert_eq!(behind.install(fetched).unwrap(), ahead.applied());
+
+    assert_eq!(behind.digest(), ahead.digest());
+    assert_eq!(rows(&reader), rows(&from));
+    apply(&mut ahead, &story[1200..]);
+    apply(&mut behind, &story[1200..]);
+    assert_eq!(ahead.reader("x").verify().unwrap(), behind.reader("x").verify().unwrap());
+}
+
+#[test]
+fn a_state_that_is_not_what_the_log_makes_of_the_last_agreed_one_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let entries = story(2048);
+    apply(&mut machine, &entries);
+    let state = machine.reader("a");
+    let agreed = state.at_digest(1024).unwrap();
+    let ours = machine.digest_at(2048).unwrap();
+    let at = |ours| Comparison { peer: 2, index: 2048, ours, theirs: 1 };
+    let by_log = Some((&agreed, &entries[1024..]));
+    assert_eq!(judge(&state, by_log, &Rules::default(), &at(ours)), Finding::Sound);
+    let wrong = judge(&state, by_log, &Rules::default(), &at(ours + 1));
+    assert!(matches!(&wrong, Finding::Wrong(why) if why.contains("index 1024, where the nodes agreed")), "{wrong:?}");
+    // Without a state to replay from only the rows can tell, and these are as they were written.
+    assert_eq!(judge(&state, None, &Rules::default(), &at(ours + 1)), Finding::Sound);
+}
+
+/// A command with the stamp of a group whose rules version was raised.
+fn raised_command(counter: u64, body: Body) -> Command {
+    Command { rules: RULES_NEWEST, ..command(counter, body) }
+}
+
+#[test]
+fn a_list_goes_in_batches_over_a_restart_and_every_way_to_apply_them_makes_one_state() {
+    let raise = Body::RaiseRules(RaiseRules { to: RULES_NEWEST, settings: Vec::new(), release: "0.1.0".into() });
+    let batch = |index| {
+        let body = Body::DeleteRecords(DeleteRecords { list: 101, rows_max: 200 });
+        entry(index, &[raised_command(100 + index, body)])
+    };
+    let marked =
+        [entry(11, &[raised_command(111, raise)]), entry(12, &[raised_command(112, Body::DeleteList("demo".into()))])];
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut machine = open(one.path());
+    apply(&mut machine, &story(10));
+    apply(&mut machine, &[marked[0].clone(), marked[1].clone(), batch(13)]);
+    assert_eq!(machine.reader("a").records(), 301);
+    machine.persist().unwrap();
+    drop(machine);
+
+    let mut machine = open(one.path());
+    let reader = machine.reader("a");
+    let list = &reader.lists(Some("demo"))[0];
+    assert_eq!((list.deleting, list.records), (true, 301));
+    assert_eq!(code(&reader.read_by_id("demo", 450)), Some(RefusalCode::RecordNotFound), "marked, and still there");
+    let asked = ExportRequest { list: "demo".into(), columns: Vec::new() };
+    assert_eq!(reader.export(&asked).err().map(|refusal| refusal.code), Some(RefusalCode::Conflict));
+    (14..=15).for_each(|index| drop(apply(&mut machine, &[batch(index)])));
+    assert_eq!((reader.records(), reader.lists(None).len()), (0, 0));
+    assert!(reader.verify().unwrap().equal);
+
+    let mut at_once = open(other.path());
+    let entries: Vec<Entry> = story(10).into_iter().chain(marked).chain((13..=15).map(batch)).collect();
+    apply(&mut at_once, &entries);
+    assert_eq!(at_once.reader("b").verify().unwrap().recomputed, reader.verify().unwrap().recomputed);
+}
+
+#[test]
+fn records_are_counted_by_what_they_are_and_entries_come_page_by_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let never_open = |n: u64| {
+        let attributes =
+            [(key::PHONE, Value::text(format!("+777{n}"))), (key::FROM, Value::Int(8)), (key::UNTIL, Value::Int(8))];
+        request(Verb::AddRecord, Resource::List("demo".into()), &attributes)
+    };
+    apply(&mut machine, &[entry(1, &[command(1, create_list())]), entry(2, &[command(2, import(1, 500))])]);
+    apply(&mut machine, &[entry(3, &[command(3, never_open(1)), command(4, never_open(2))])]);
+    let stop = |handle: u64, counter: u64| {
+        command(counter, request(Verb::DoNotCall, Resource::Record(outbound::Handle(handle)), &[]))
+    };
+    apply(&mut machine, &[entry(4, &[stop(1, 5), stop(2, 6), stop(3, 7)])]);
+    let reader = machine.reader("a");
+    let counted = reader.tally("demo", 0, &|| true).unwrap();
+    assert_eq!((counted.records, counted.never_open, counted.retrieved), (502, 2, 0));
+    assert_eq!(reader.tally("demo", 0, &|| false).unwrap().records, 0, "told to end at once");
+    assert!(reader.tally("none", 0, &|| true).is_err());
+
+    let entries = |phone: &str, entries_max| {
+        let asked = DoNotCallRequest { phone: phone.to_owned(), entries_max };
+        reader.do_not_call(&asked).unwrap().flat_map(|piece| piece.entries).map(|entry| entry.form).collect::<Vec<_>>()
+    };
+    assert_eq!(entries("", 0), ["+15550000001", "+15550000002", "+15550000003"]);
+    assert_eq!(entries("", 2).len(), 2);
+    assert_eq!(entries("+1 555 000-0002", 0), ["+15550000002"]);
+    assert!(entries("+777", 0).is_empty());
+    assert!(entries("hello", 0).is_empty(), "any text is a phone to rules version 1");
+}
+
+#[test]
+fn a_look_up_of_what_is_no_number_is_refused_unless_an_entry_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let raise = RaiseRules { to: RULES_NEWEST, settings: Vec::new(), release: "0.1.0".to_owned() };
+    let of_type = [(key::PHONE, Value::text("hello")), (key::PHONE_TYPE, Value::Int(11))];
+    let message = [(key::MESSAGE, Value::text("by chat"))];
+    let bodies = [
+        Body::RaiseRules(raise),
+        create_list(),
+        request(Verb::AddRecord, Resource::List("demo".into()), &of_type),
+        request(Verb::DoNotCall, Resource::Record(outbound::Handle(1)), &message),
+    ];
+    for (at, body) in (1..).zip(bodies) {
+        apply(&mut machine, &[entry(at, &[raised_command(at, body)])]);
+    }
+    let reader = machine.reader("a");
+    let asked = |phone: &str| reader.do_not_call(&DoNotCallRequest { phone: phone.to_owned(), entries_max: 0 });
+    let refused = |phone: &str| asked(phone).err().map(|refusal| refusal.message).unwrap();
+    assert!(refused("1.5E+10").contains("an exponent"));
+    assert_eq!(refused("hullo"), "The phone \"hullo\" has no digit");
+    let entries: Vec<_> = asked("hello").unwrap().flat_map(|piece| piece.entries).collect();
+    assert_eq!((entries[0].form.as_str(), entries[0].message.as_str()), ("hello", "by chat"));
+    assert_eq!(asked("+9991").unwrap().flat_map(|piece| piece.entries).count(), 0);
+}
