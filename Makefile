@@ -60,7 +60,7 @@ MINUTES ?= 10
 
 fuzz:
 	SEED=$(SEED) cargo run --locked -p ocs-tests --bin fuzz -- $(MINUTES) $(FIRST)
-	FUZZ_SECONDS=$(if $(SEED),0,60) cargo test --locked -p node --lib -- peers::tests::lies
+	FUZZ_SECONDS=$(if $(SEED),0,60) cargo test --locked -p peers --lib -- tests::lies
 
 fmt:
 	cargo fmt --all

@@ -17,7 +17,7 @@ use std::{
 use tree::{MADE, children, files, root};
 
 /// Each crate of ours and the crates of ours that it may use (architecture, Code map). The table is complete.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("ocs-proto", &[]),
     ("outbound", &["ocs-proto"]),
     ("records", &["outbound"]),
@@ -30,6 +30,7 @@ const EDGES: [(&str, &[&str]); 14] = [
     ("http-proxy", &["ocs-proto", "outbound", "chassis"]),
     ("dispatch", &["ocs-proto", "outbound", "chassis"]),
     ("pair", &["ocs-proto", "outbound", "records", "store", "consensus", "dispatch", "chassis"]),
+    ("peers", &["ocs-proto", "outbound", "consensus", "pair", "chassis", "entrance", "data-dir"]),
     (
         "node",
         &[
@@ -44,6 +45,7 @@ const EDGES: [(&str, &[&str]); 14] = [
             "chassis",
             "entrance",
             "data-dir",
+            "peers",
             "http-proxy",
         ],
     ),

@@ -13,7 +13,6 @@ pub mod link;
 pub mod metrics;
 pub mod operator_orders;
 mod pace;
-pub mod peers;
 mod proxy_log;
 pub mod restart;
 pub mod role;

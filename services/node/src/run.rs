@@ -45,6 +45,7 @@ use pair::{
     DoorConfig, Forward, Group, HoldConfig, OutboundApi, PrimaryDoor,
     machine::{RecordsMachine, RecordsReader},
 };
+use peers::{Admission, BoundPeers, PeerAddress, PeerSecret, PeerSelf, Peers, PeersConfig, ask_to_join};
 use raft_log::FileDisk;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -57,7 +58,6 @@ use crate::{
     duties::{Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules},
     health::Health,
     metrics::{Metrics, Sources},
-    peers::{Admission, BoundPeers, PeerAddress, PeerSecret, PeerSelf, Peers, PeersConfig, ask_to_join},
     role::{Member, RoleService, Roster},
     scan::{self, Pace, ScanStatus},
     supervisor::{ProxyStatus, Supervisor},

@@ -1,17 +1,13 @@
-//! The versions of formats and rules that this release knows, and the nodes that keep the group from raising them
-//! (R13 versions-are-replicated). Pure. Called by the duty that raises them, the control API and the peers' guard.
+//! The nodes that keep the group from raising the versions of formats and rules to those that this release knows
+//! (R13 versions-are-replicated). Pure. Called by the duty that raises them and the control API.
 
 use std::time::Duration;
 
-use consensus::{FORMATS, Kind, PeerStatus, Status, Versions};
-use outbound::{RULES_FIRST, RULES_NEWEST};
+use consensus::{Kind, PeerStatus, Status, Versions};
+pub use peers::{NEWEST, RULES};
 
 use crate::role::Roster;
 
-/// The newest versions that this release knows.
-pub const NEWEST: Versions = Versions { formats: FORMATS.1, rules: RULES_NEWEST };
-/// Rules versions that this release decides, lowest and highest.
-pub const RULES: (u32, u32) = (RULES_FIRST, RULES_NEWEST);
 /// A member heard within this time counts as present.
 const HEARD: Duration = Duration::from_millis(1500);
 

@@ -6,9 +6,9 @@ use std::{collections::HashSet, fmt, fs, io::ErrorKind, os::unix::fs::Permission
 
 use chassis::tls::{TlsError, TlsFiles, TlsIdentity, public_server_config};
 use data_dir::STAMP_FILE;
+use peers::PeerSecret;
 
 use super::{Config, MIB, MODES, Member, MemberRole, Raft, UPGRADE_AUTO, UPGRADE_MANUAL, address};
-use crate::peers::PeerSecret;
 
 /// Smallest segment: the largest entry (1.5 MiB) and its frame must fit with room to spare.
 const SEGMENT_BYTES_MIN: u64 = 4 * MIB;

@@ -6,14 +6,12 @@ use chassis::{exit, tls::TlsError};
 use consensus::force::ForceError;
 use data_dir::DataDirError;
 use pair::machine::UnknownRules;
+use peers::{BootstrapError, PeersError, SecretError};
 use raft_log::LogError;
 use store::StoreError;
 
 use super::access::Denied;
-use crate::{
-    peers::{BootstrapError, PeersError, SecretError},
-    versions,
-};
+use crate::versions;
 
 /// Why the node ends.
 #[derive(Debug, thiserror::Error)]

@@ -13,11 +13,11 @@ use consensus::{FetchedState, Handle, bounds};
 use ocs_proto::peer::StateChunk;
 use outbound::{Reply, RequestId};
 use pair::machine::take_in;
+use peers::{PeerAddress, Peers};
 use store::StoreConfig;
 use tokio::sync::mpsc;
 
 use super::spawn_quiet;
-use crate::peers::{PeerAddress, Peers};
 
 /// Chunks that may wait for the disk.
 const CHUNKS_MAX: usize = 4;

@@ -6,7 +6,7 @@
 use consensus::core::ENTRY_BYTES_MAX;
 use outbound::COMMAND_BYTES_MAX;
 
-use crate::peers::{FRAME_BYTES_MAX, MESSAGE_BYTES_MAX};
+use peers::{FRAME_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 /// Bytes around an entry in a message, and around messages in a frame; generous.
 const WRAPPING_BYTES: usize = 64 * 1024;

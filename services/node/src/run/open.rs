@@ -19,18 +19,13 @@ use consensus::{
 use data_dir::{DataDir, Formation};
 use ocs_proto::peer::ConfState;
 use pair::machine::RecordsMachine;
+use peers::{Admission, Missing, Peers, bootstrap_gate};
 use raft_log::{FileDisk, Log, LogConfig, LogError, Recovered};
 use records::Rules;
 use store::StoreConfig;
 
 use super::{RunError, ports::OPENING, told::Told};
-use crate::{
-    config::Config,
-    metrics::Metrics,
-    peers::{Admission, Missing, Peers, bootstrap_gate},
-    startup::Startup,
-    versions,
-};
+use crate::{config::Config, metrics::Metrics, startup::Startup, versions};
 
 /// A log, and the findings of its recovery.
 pub(super) type OpenLog = (Log<FileDisk>, Recovered);

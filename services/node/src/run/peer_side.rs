@@ -17,15 +17,11 @@ use pair::{
     Forwarded, OutboundApi,
     machine::{RecordsReader, StateOut},
 };
+use peers::{PeerAddress, PeerHandler, PeerSelf, StateChunks, hello_reply};
 use raft_log::{FileDisk, LogReader};
 use tonic::Status;
 
-use crate::{
-    bulk::Bulk,
-    pace::Pace,
-    peers::{PeerAddress, PeerHandler, PeerSelf, StateChunks, hello_reply},
-    versions,
-};
+use crate::{bulk::Bulk, pace::Pace, versions};
 
 /// States that are sent at a time: each other node may ask for one.
 const STATES_MAX: usize = 2;

@@ -11,14 +11,12 @@ use consensus::{
     evidence::{Evidence, EvidenceFile, Start, Token},
 };
 use data_dir::DataDir;
+use peers::{Admission, PeersConfig, ask_to_join};
 use raft_log::FileDisk;
 use tokio::sync::oneshot;
 
 use super::{RunError, spawn_quiet};
-use crate::{
-    peers::{Admission, PeersConfig, ask_to_join},
-    role::RoleService,
-};
+use crate::role::RoleService;
 
 /// The table of evidence with this start in it, durable.
 pub(super) type OpenEvidence = (EvidenceFile<File>, Evidence, Start);

@@ -1,8 +1,8 @@
 //! Node to node: frames of Raft, forwarded requests, state for a node that is behind, and the greeting before them.
 //!
 //! gRPC over mutual TLS (plain only on loopback, between ends that know the group's secret). Never decides anything about Raft or
-//! a request: a [`PeerHandler`] gets frames and requests unchanged. Called by `run`, which binds first and serves later, and by
-//! `forward`.
+//! a request: a [`PeerHandler`] gets frames and requests unchanged. Called by `node`, which binds first and serves later, and by
+//! `pair`, whose way to the primary is a [`ForwardClient`].
 
 mod accept;
 mod bootstrap;
@@ -20,6 +20,7 @@ mod speakers;
 #[cfg(test)]
 mod tests;
 mod text;
+mod versions;
 mod wire;
 
 use std::{collections::HashMap, future::Future, io, net::SocketAddr, sync::Arc};
@@ -37,8 +38,6 @@ use pair::Forwarded;
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{Status, Streaming, transport::Channel};
 
-use crate::versions;
-
 use accept::Doorkeeper;
 use dial::Dialer;
 use guard::Own;
@@ -49,6 +48,7 @@ pub use forward::ForwardClient;
 pub use frames::PeerTransport;
 pub use join::{Admission, ask_to_join};
 pub use secret::{PeerSecret, SecretError};
+pub use versions::{NEWEST, RULES};
 
 /// Largest message either side accepts or sends (architecture, Limits).
 pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
@@ -186,8 +186,8 @@ pub fn hello_reply(own: &PeerSelf, peers: &[PeerAddress], directory: &DataDir, a
         epoch: own.epoch,
         formats_min: FORMATS.0,
         formats_max: FORMATS.1,
-        rules_min: versions::RULES.0,
-        rules_max: versions::RULES.1,
+        rules_min: RULES.0,
+        rules_max: RULES.1,
     }
 }
 
@@ -302,7 +302,7 @@ impl Peers {
     }
 
     /// The refusals at the port.
-    pub(crate) fn refusals(&self) -> Arc<Refusals> {
+    pub fn refusals(&self) -> Arc<Refusals> {
         self.shared.refused.clone()
     }
 

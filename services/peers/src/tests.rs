@@ -169,8 +169,8 @@ async fn a_group_forms_when_every_node_is_there() {
     let a = a.serve();
     let stopping = a.tasks.stopping();
     let (formed, b) = tokio::join!(bootstrap_gate(&a.peers, &stopping, |_| {}), async { b.serve() });
-    assert_eq!(formed, Ok(crate::versions::NEWEST));
-    assert_eq!(bootstrap_gate(&b.peers, &stopping, |_| {}).await, Ok(crate::versions::NEWEST));
+    assert_eq!(formed, Ok(crate::NEWEST));
+    assert_eq!(bootstrap_gate(&b.peers, &stopping, |_| {}).await, Ok(crate::NEWEST));
     a.directory.stamp().unwrap();
     assert_eq!(a.directory.formation(), Formation::Formed);
     assert!(b.peers.hello(1).await.unwrap().formed);

@@ -17,7 +17,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
 
 use super::{super::*, fixture::*};
-use crate::peers::guard::{self, Caller, Guard, Standing};
+use crate::guard::{self, Caller, Guard, Standing};
 
 const SEEDS: u64 = 300;
 const LIES_A_SEED: usize = 20;
