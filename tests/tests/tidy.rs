@@ -17,7 +17,7 @@ use std::{
 use tree::{MADE, children, files, root};
 
 /// Each crate of ours and the crates of ours that it may use (architecture, Code map). The table is complete.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("ocs-proto", &[]),
     ("outbound", &["ocs-proto"]),
     ("records", &["outbound"]),
@@ -31,6 +31,7 @@ const EDGES: [(&str, &[&str]); 15] = [
     ("dispatch", &["ocs-proto", "outbound", "chassis"]),
     ("pair", &["ocs-proto", "outbound", "records", "store", "consensus", "dispatch", "chassis"]),
     ("peers", &["ocs-proto", "outbound", "consensus", "pair", "chassis", "entrance", "data-dir"]),
+    ("node-config", &["ocs-proto", "consensus", "chassis", "data-dir", "peers", "http-proxy"]),
     (
         "node",
         &[
@@ -46,6 +47,7 @@ const EDGES: [(&str, &[&str]); 15] = [
             "entrance",
             "data-dir",
             "peers",
+            "node-config",
             "http-proxy",
         ],
     ),

@@ -5,7 +5,6 @@
 pub mod admin;
 pub mod archive;
 mod bulk;
-pub mod config;
 pub mod control;
 mod duties;
 pub mod health;

@@ -9,10 +9,8 @@ use std::{
 
 use chassis::{config::ConfigError, descriptors, exit, logging, memory, private};
 use clap::Parser;
-use node::{
-    config::{Args, Config, Problem},
-    run,
-};
+use node::run;
+use node_config::{Args, Config, Problem};
 
 #[global_allocator]
 static ALLOCATOR: memory::Jemalloc = memory::Jemalloc;

@@ -40,6 +40,7 @@ use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreCon
 use data_dir::{DataDir, Formation};
 use dispatch::RequestIds;
 use entrance::Limits;
+use node_config::{Config, UPGRADE_AUTO};
 use outbound::{Reply, RequestId};
 use pair::{
     DoorConfig, Forward, Group, HoldConfig, OutboundApi, PrimaryDoor,
@@ -53,7 +54,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::Admin,
     archive::{Archives, schedule},
-    config::{Config, UPGRADE_AUTO},
     control::{ControlApi, Orders},
     duties::{Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules},
     health::Health,
@@ -388,7 +388,7 @@ fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {
 }
 
 fn roster(config: &Config) -> Roster {
-    let member = |(number, member): (u16, &crate::config::Member)| Member {
+    let member = |(number, member): (u16, &node_config::Member)| Member {
         number,
         name: member.name.clone(),
         kind: member.role.into(),

@@ -4,7 +4,6 @@
 //! reports the fault in its log and its status. Called by `run`.
 
 mod processor;
-mod settings;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -13,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::{AtEnd, Tasks};
 use http_proxy::link::{LINK_VERSIONS, LINK_WITH_ECHO};
+use node_config::{ProxySettings, RunAs};
 use ocs_proto::link::Configure;
 use tokio::{
     sync::watch,
@@ -20,7 +20,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::settings::{ProxySettings, RunAs};
 use self::start::{Happening, Running};
 use crate::{
     link::ProxyHandler,
@@ -77,7 +76,7 @@ impl Supervisor {
         let kill = CancellationToken::new();
         let watched = Watched {
             configure: settings.configure(node, log_filter),
-            life: Life::new(settings.times()),
+            life: Life::new(times(&settings)),
             settings,
             handler,
             tasks: tasks.clone(),
@@ -305,11 +304,9 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-impl ProxySettings {
-    fn times(&self) -> Times {
-        Times {
-            reconnect_timeout: Duration::from_millis(self.reconnect_timeout_ms.into()),
-            drain_timeout: Duration::from_millis(self.drain_timeout_ms.into()),
-        }
+fn times(settings: &ProxySettings) -> Times {
+    Times {
+        reconnect_timeout: Duration::from_millis(settings.reconnect_timeout_ms.into()),
+        drain_timeout: Duration::from_millis(settings.drain_timeout_ms.into()),
     }
 }

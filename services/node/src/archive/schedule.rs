@@ -13,14 +13,12 @@ use std::{
 };
 
 use chassis::tasks::{AtEnd, Tasks};
+use node_config::Config;
 use tokio::sync::watch;
 
 use self::files::Files;
 use super::Archives;
-use crate::{
-    config::Config,
-    role::{Role, RoleService},
-};
+use crate::role::{Role, RoleService};
 
 /// Interval of the check whether a backup is due.
 const TICK: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use records::nearest_setting;
 use tokio::time::Instant;
 
 use super::{Duty, decide};
-use crate::{config, role::RoleService, versions};
+use crate::{role::RoleService, versions};
 
 /// After all nodes have run the new release for so long, the older release is not expected back.
 const SETTLED: Duration = Duration::from_secs(600);
@@ -56,7 +56,7 @@ pub(crate) struct Rules {
     /// Where the raise is decided.
     pub(crate) api: Arc<OutboundApi>,
     /// The options in this node's file.
-    pub(crate) file: config::Rules,
+    pub(crate) file: node_config::Rules,
 }
 
 impl Duty for Rules {
@@ -80,13 +80,13 @@ impl Duty for Rules {
 }
 
 /// The command that raises the group's rules version. The options in this node's file become the first settings.
-fn raise(file: &config::Rules, to: u32) -> Body {
+fn raise(file: &node_config::Rules, to: u32) -> Body {
     let release = env!("CARGO_PKG_VERSION").to_owned();
     Body::RaiseRules(RaiseRules { to, settings: first_settings(file), release })
 }
 
 /// An earlier release did not check an option's value: in place of an invalid value the nearest valid value counts.
-fn first_settings(file: &config::Rules) -> Vec<Setting> {
+fn first_settings(file: &node_config::Rules) -> Vec<Setting> {
     let setting = |(key, given): (&'static str, u64)| {
         let value = nearest_setting(key, given);
         if value != given {
@@ -110,8 +110,11 @@ mod tests {
 
     #[test]
     fn what_the_file_names_becomes_the_first_settings_within_their_ranges() {
-        let file =
-            config::Rules { replay_window_ms: Some(0), idempotency_hours: Some(u64::MAX), ..config::Rules::default() };
+        let file = node_config::Rules {
+            replay_window_ms: Some(0),
+            idempotency_hours: Some(u64::MAX),
+            ..node_config::Rules::default()
+        };
         let Body::RaiseRules(raised) = raise(&file, 2) else { panic!("a raise") };
         let settings = Settings::first(2, &raised.release, &raised.settings).unwrap();
         assert_eq!(raised.settings.len(), 2);

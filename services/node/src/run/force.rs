@@ -12,13 +12,14 @@ use consensus::{
     members,
 };
 use data_dir::{DataDir, Forced};
+use node_config::Config;
 use raft_log::{FileDisk, Log};
 
 use super::{
     RunError,
     open::{self, OpenLog},
 };
-use crate::{config::Config, metrics::Metrics};
+use crate::metrics::Metrics;
 
 /// In this order.
 const STEPS: [Step; 4] = [begin_log, old_log_aside, new_log_in_place, stamp];

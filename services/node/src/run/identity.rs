@@ -4,11 +4,11 @@
 
 use consensus::Kind;
 use data_dir::{DataDir, DataDirError, DataIdentity, STAMP_FILE};
+use node_config::Config;
 use raft_log::{FileDisk, owners};
 use store::StoreError;
 
 use super::{RunError, open};
-use crate::config::Config;
 
 /// Opens the data directory. Where the stamp is damaged, and log or state names this cluster and node, the Raft id is given up:
 /// the damaged stamp may have given it up before (R11 one-id-one-log).

@@ -17,6 +17,7 @@ use consensus::{
     proof,
 };
 use data_dir::{DataDir, Formation};
+use node_config::Config;
 use ocs_proto::peer::ConfState;
 use pair::machine::RecordsMachine;
 use peers::{Admission, Missing, Peers, bootstrap_gate};
@@ -25,7 +26,7 @@ use records::Rules;
 use store::StoreConfig;
 
 use super::{RunError, ports::OPENING, told::Told};
-use crate::{config::Config, metrics::Metrics, startup::Startup, versions};
+use crate::{metrics::Metrics, startup::Startup, versions};
 
 /// A log, and the findings of its recovery.
 pub(super) type OpenLog = (Log<FileDisk>, Recovered);

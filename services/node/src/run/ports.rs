@@ -10,12 +10,12 @@ use chassis::{
     tls::{Clients, TlsFiles, TlsIdentity},
 };
 use entrance::{Entrance, Limits, Protocol, Refusals};
+use node_config::Config;
 use tokio::net::TcpListener;
 
 use super::{RunError, open, roster};
 use crate::{
     admin::{self, Admin},
-    config::Config,
     control::{About, ControlApi, ControlPort, StartingNode},
     metrics::Metrics,
     startup::{LateRoutes, Startup},

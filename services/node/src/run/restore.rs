@@ -20,11 +20,12 @@ use consensus::{
     members,
 };
 use data_dir::{DataDir, DataDirError, Forced, Restored};
+use node_config::Config;
 use raft_log::{FileDisk, Log, LogError};
 use store::{Archive, ArchiveError, ArchiveHead, ArchiveTail, IngestError, Ingested, StoreError, ingest};
 
 use super::{RunError, identity::identity, open};
-use crate::{config::Config, metrics::Metrics, versions};
+use crate::{metrics::Metrics, versions};
 
 /// Chunks that wait for the disk, decompressed.
 const CHUNKS_MAX: usize = 4;

@@ -9,10 +9,9 @@ use records::Settings;
 use tokio::sync::watch;
 
 use super::spawn_quiet;
-use crate::config;
 
 /// Logs, once settings stand in the state, which of them this node's file contradicts.
-pub(super) fn compare(file: &config::Rules, mut settings: watch::Receiver<Option<Arc<Settings>>>, tasks: &Tasks) {
+pub(super) fn compare(file: &node_config::Rules, mut settings: watch::Receiver<Option<Arc<Settings>>>, tasks: &Tasks) {
     let (given, stopping) = (file.given(), tasks.stopping());
     spawn_quiet(tasks, "settings", async move {
         let stand = tokio::select! {
@@ -45,7 +44,11 @@ mod tests {
     #[test]
     fn a_file_contradicts_the_settings_where_it_names_another_value_alone() {
         let settings = Settings::first(2, "", &[]).unwrap();
-        let file = config::Rules { replay_window_ms: Some(0), idempotency_hours: Some(24), ..config::Rules::default() };
+        let file = node_config::Rules {
+            replay_window_ms: Some(0),
+            idempotency_hours: Some(24),
+            ..node_config::Rules::default()
+        };
         assert_eq!(contradictions(&file.given(), &settings), [("replay_window_ms", 0, "5000")]);
     }
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use chassis::tasks::{AtEnd, Tasks};
+use node_config::{ProxySettings, RunAs};
 use ocs_proto::link::Configure;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -21,10 +22,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    processor,
-    settings::{ProxySettings, RunAs},
-};
+use super::processor;
 use crate::{
     link::{LinkEvent, ProxyHandler, ProxyLink},
     restart::Sign,

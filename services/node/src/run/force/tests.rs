@@ -2,12 +2,12 @@
 
 use consensus::Machine;
 use data_dir::DataIdentity;
+use node_config::{Member, MemberRole};
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 use raft_log::{Batch, HardState};
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{Member, MemberRole};
 
 const LAST: u64 = 9;
 

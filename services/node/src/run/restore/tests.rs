@@ -4,6 +4,7 @@ use std::fs;
 
 use consensus::{ApplyBatch, Machine};
 use data_dir::Formation;
+use node_config::{Member, MemberRole};
 use ocs_proto::peer::{ConfState, Entry, Member as GroupMember};
 use pair::machine::RecordsMachine;
 use prost::Message;
@@ -12,7 +13,6 @@ use store::ArchiveOut;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{Member, MemberRole};
 
 const LAST: u64 = 90;
 /// The epoch that the backup is of.
@@ -114,7 +114,7 @@ fn what_cannot_be_restored_is_refused_before_anything_is_changed() {
         assert!(error.to_string().contains(why) && error.exit_code() == exit::FAILED, "{error}");
     }
     let other =
-        Config { cluster: crate::config::Cluster { id: "other".into(), ..config.cluster.clone() }, ..config.clone() };
+        Config { cluster: node_config::Cluster { id: "other".into(), ..config.cluster.clone() }, ..config.clone() };
     let error = refused(&other, &order(&file));
     assert!(error.to_string().contains("backup of cluster \"ocs\"") && error.exit_code() == exit::USAGE, "{error}");
     let mut witness = config.clone();

@@ -1,5 +1,5 @@
 //! `ocsd`'s configuration: every key, its unit and its default, and the command line. Read and checked before anything is
-//! bound or opened; called by `main`.
+//! bound or opened; called by `main` of `ocsd`.
 //!
 //! Never acts on a key: each part of the node takes its section. `deploy/ocsd.example.toml` documents the same keys for
 //! operators, and a test holds the two together.
@@ -7,6 +7,7 @@
 mod address;
 mod backup;
 mod check;
+mod proxy;
 #[cfg(test)]
 mod tests;
 mod warnings;
@@ -21,15 +22,14 @@ use consensus::{Kind, RaftId, core::DISK_STALL_MS_DEFAULT};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::supervisor::ProxySettings;
-
 pub use backup::Backup;
 pub use check::Problem;
+pub use proxy::{ProxySettings, RunAs};
 pub use warnings::Warning;
 
 /// `cluster.upgrade`: the primary raises the versions by itself, or an operator does.
 pub const UPGRADE_AUTO: &str = "auto";
-pub(crate) const UPGRADE_MANUAL: &str = "manual";
+const UPGRADE_MANUAL: &str = "manual";
 
 /// Prefix of the environment variables: `OCS__PEER__LISTEN` is `peer.listen`.
 pub const ENV_PREFIX: &str = "OCS__";

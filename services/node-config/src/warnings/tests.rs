@@ -1,7 +1,7 @@
 //! Settings that are allowed, and the warning for each.
 
 use super::*;
-use crate::config::{Member, MemberRole};
+use crate::{Member, MemberRole};
 
 fn warned(peer: &str, listen: &str) -> Vec<String> {
     let mut config = Config::default();

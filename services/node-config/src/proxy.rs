@@ -1,4 +1,7 @@
-//! The configuration of HTTP Proxy: the node reads and checks it, and passes it on. HTTP Proxy reads no configuration itself.
+//! `[http_proxy]`: the node reads and checks the section, and passes it on. HTTP Proxy reads no configuration itself.
+
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, net::Ipv6Addr, path::PathBuf};
 
@@ -132,7 +135,7 @@ impl ProxySettings {
     }
 
     /// The configuration message for HTTP Proxy.
-    pub(super) fn configure(&self, node: &str, log_filter: &str) -> Configure {
+    pub fn configure(&self, node: &str, log_filter: &str) -> Configure {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         let header = |(name, value): (&String, &String)| Header { name: name.clone(), value: value.clone() };
         Configure {
