@@ -5,14 +5,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    mem,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use consensus::proof::{self, Unproven};
 use ocs_proto::peer::{EpochProofReply, EpochProofRequest};
-use tokio::{sync::Notify, time::timeout};
+use tokio::time::timeout;
 use tonic::Code;
 
 use super::{
@@ -24,26 +23,6 @@ use super::{
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause between two rounds: a peer that is not believed is greeted again and again, and claims again.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// Claimed epochs, by the name of the claiming node.
-#[derive(Debug, Default)]
-pub(super) struct Claims {
-    by_node: Mutex<BTreeMap<String, u64>>,
-    news: Notify,
-}
-
-impl Claims {
-    /// `from`: the checked name of a configured node, so that there are no more claims than nodes.
-    pub(super) fn add(&self, from: &str, epoch: u64) {
-        self.by_node.lock().unwrap_or_else(PoisonError::into_inner).insert(from.to_owned(), epoch);
-        self.news.notify_one();
-    }
-
-    async fn next(&self) -> BTreeMap<String, u64> {
-        self.news.notified().await;
-        mem::take(&mut *self.by_node.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// Why a claim counts for nothing, at least for now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

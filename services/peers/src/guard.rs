@@ -21,7 +21,7 @@ use pair::Forwarded;
 use tokio::sync::watch;
 use tonic::Status;
 
-use super::{PeerAddress, PeerSelf, epochs::Claims, text::shown};
+use super::{PeerAddress, PeerSelf, claims::Claims, text::shown};
 use crate::versions;
 
 /// The version of our frames (architecture, Storage).

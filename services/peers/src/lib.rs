@@ -6,6 +6,7 @@
 
 mod accept;
 mod bootstrap;
+mod claims;
 mod dial;
 mod epochs;
 mod forward;
