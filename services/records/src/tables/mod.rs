@@ -50,7 +50,7 @@ pub(crate) use request::node_prefix;
 pub use request::{RequestRow, ids_with_token};
 pub use role_change::RoleChangeRow;
 #[cfg(any(test, feature = "contract"))]
-pub use sample::Sample;
+pub(crate) use sample::Sample;
 pub use scope::Scope;
 pub use settings::{SettingRow, SettingsRow};
 
@@ -183,6 +183,11 @@ impl Table {
     /// The table of a number.
     pub fn from_tag(tag: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|table| table.tag() == tag)
+    }
+
+    /// Whether views read the table in order; the index of contents is only looked up, so that an engine may hash its keys.
+    pub const fn is_ordered(self) -> bool {
+        !matches!(self, Self::Content)
     }
 
     /// Whether the digest covers the table's rows; indexes are derived from covered rows.

@@ -4,15 +4,15 @@ use super::{Key, Row};
 
 /// A row, and its bytes in hexadecimal digits.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// The name of the row.
-    pub key: Key,
+    pub(crate) key: Key,
     /// The row.
-    pub row: Row,
+    pub(crate) row: Row,
     /// Bytes of the key, without the table's tag.
-    pub key_bytes: &'static str,
+    pub(crate) key_bytes: &'static str,
     /// Bytes of the row.
-    pub row_bytes: &'static str,
+    pub(crate) row_bytes: &'static str,
 }
 
 pub(super) const fn sample(key: Key, row: Row, key_bytes: &'static str, row_bytes: &'static str) -> Sample {
