@@ -143,7 +143,7 @@ impl<'a, V: View> Overlay<'a, V> {
         self.slots.get_mut().get_or_insert_with(place, read).new = Some(None);
     }
 
-    /// Removes a row if it is this one: a later command may have replaced the row.
+    /// Removes a row that equals this row: a later command may have replaced the row.
     pub(crate) fn remove_if(&mut self, key: Key, row: &Row) {
         let place = (key.table(), key.encode());
         let base = self.base;

@@ -1,7 +1,7 @@
 //! The views of the state: the newest, for the apply thread, and consistent states, for all other threads.
 //!
-//! A fault of the disk below a view that decides poisons the view ([`CurrentView::check`]); below a client's read, it ends the
-//! process (`fatal`). Called through [`records::View`].
+//! A fault of the disk below a view that decides poisons the view ([`CurrentView::check`]); a fault below a client's read ends
+//! the process (`fatal`). Called through [`records::View`].
 
 use std::sync::Arc;
 

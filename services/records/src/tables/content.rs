@@ -1,6 +1,6 @@
 //! Index: content of a request without a key, to its request id (spec 6, Exactly once).
 //!
-//! The rules remove a row together with the request to which it points. The table has no order: no view reads it in order.
+//! The rules remove a row together with its request. The table has no order: no view reads this table in order.
 
 use outbound::{
     ContentHash, RequestId,
