@@ -344,6 +344,9 @@ fn what_can_be_cited_is_found() {
 
 // === rules and their holders ===
 
+/// The files that list deliberate mistakes.
+const MUTANTS: [&str; 2] = ["services/consensus/src/mutant.rs", "services/dispatch/src/mutant.rs"];
+
 /// Tests, mutants and claims that a rule may name as its holders.
 #[derive(Debug, Default)]
 struct Holders {
@@ -366,7 +369,7 @@ impl Holders {
             }
             let text = fs::read_to_string(&path).unwrap();
             holders.tests.extend(tests_of(&text));
-            if path.ends_with("services/consensus/src/mutant.rs") {
+            if MUTANTS.iter().any(|file| path.ends_with(file)) {
                 holders.mutants.extend(text.lines().filter_map(mutant_of));
             }
             if path.starts_with(root().join("tests/src/sim")) {

@@ -64,11 +64,13 @@ const ROOMS: [(&str, &str); 5] = [
 ];
 
 /// Foreign crates that a crate must never use, in tests neither.
-const NEVER: [(&str, &[&str]); 5] = [
+const NEVER: [(&str, &[&str]); 7] = [
     ("outbound", &["tokio", "futures", "http", "hyper", "axum", "tonic", "fjall", "raft", "rand"]),
     ("records", &["tokio", "futures", "http", "hyper", "axum", "tonic", "fjall", "raft", "rand", "rustix"]),
     ("store", &["tokio", "http", "hyper", "axum", "tonic", "raft", "rustls"]),
     ("raft-log", &["tokio", "futures", "http", "hyper", "axum", "tonic", "fjall", "rand", "rustls"]),
+    ("dispatch", &["http", "hyper", "axum", "tonic", "fjall", "raft", "rand", "rustls"]),
+    ("pair", &["http", "hyper", "axum", "fjall", "raft", "rustls"]),
     ("consensus", &["http", "hyper", "axum", "tonic", "fjall", "rustls"]),
 ];
 

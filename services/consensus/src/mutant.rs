@@ -31,8 +31,6 @@ pub enum Mutant {
     AcknowledgeBeforeSync,
     /// R7 unknown-is-not-failed: the state does not know request ids again.
     RequestIdsOff,
-    /// R7: a request that is sent again gets another id.
-    NewIdWhenSentAgain,
     /// Spec 6, Exactly once: the state does not know idempotency keys again.
     IdempotencyKeysOff,
     /// R10 torn-is-cut-corrupt-is-kept: bad bytes below the mark are cut as if torn.
@@ -65,8 +63,6 @@ pub enum Mutant {
     FailedSyncRetried,
     /// R6: bytes that a start reads count as durable, though a failed fdatasync may have left them behind.
     ReadCountsAsDurable,
-    /// R7: an unknown outcome is told as not applied.
-    UnknownToldAsFailed,
     /// R7: waiters are woken in their order.
     WaitersByOrder,
     /// R7: a node that lost its disk begins its request ids again.
@@ -113,7 +109,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 49] = [
         Self::StartNotConfirmed,
         Self::StartsNotCompared,
         Self::TermsNotCompared,
@@ -126,7 +122,6 @@ impl Mutant {
         Self::RoleByRaftState,
         Self::AcknowledgeBeforeSync,
         Self::RequestIdsOff,
-        Self::NewIdWhenSentAgain,
         Self::IdempotencyKeysOff,
         Self::MarkIgnored,
         Self::EmptyStateAccepted,
@@ -143,7 +138,6 @@ impl Mutant {
         Self::VoteNotKept,
         Self::FailedSyncRetried,
         Self::ReadCountsAsDurable,
-        Self::UnknownToldAsFailed,
         Self::WaitersByOrder,
         Self::RequestIdsBeginAgain,
         Self::ReadBeforeApplied,

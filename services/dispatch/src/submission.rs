@@ -1,10 +1,37 @@
-//! Request ids: given once, by the node that reads the request, for all attempts of the request.
+//! An update on its way: its request id, its body as bytes, and its deadline.
 //!
-//! Never knows an engine. Called by the entrances' side of the engine.
+//! The node that reads a request gives the id, once, for all attempts (R7 unknown-is-not-failed). Never knows an engine.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use outbound::{RULES_WITH_SETTINGS, RequestId};
+use outbound::{Origin, RULES_WITH_SETTINGS, Reply, RequestId};
+use tokio::time::Instant;
+
+use crate::EncodedBody;
+
+/// An update on its way, with an id that is unique for ever.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The id of every attempt.
+    pub id: RequestId,
+    /// The entrance through which the request came.
+    pub origin: Origin,
+    /// The body; names tenant and principal.
+    pub body: EncodedBody,
+    /// The end of the wait for a reply.
+    pub deadline: Instant,
+}
+
+impl Submission {
+    /// Puts a submission together.
+    ///
+    /// # Errors
+    /// LIMIT, if its command would be larger than a command may be.
+    pub fn new(id: RequestId, origin: Origin, body: EncodedBody, deadline: Instant) -> Result<Self, Reply> {
+        body.check_size()?;
+        Ok(Self { id, origin, body, deadline })
+    }
+}
 
 /// Gives request ids: each once, for ever (R7 unknown-is-not-failed).
 #[derive(Debug)]

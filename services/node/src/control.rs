@@ -16,6 +16,7 @@ mod settings;
 mod starting;
 mod status;
 mod switchover;
+mod to_wire;
 mod undoing;
 mod upgrade;
 
@@ -38,7 +39,7 @@ use ocs_proto::{
     },
     outbound::{CreateList, ImportBatch, RemoveDoNotCall, SetSettings},
 };
-use pair::OutboundApi;
+use pair::Door;
 use tokio::time::Instant;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes};
@@ -85,7 +86,7 @@ impl ControlApi {
     }
 
     /// The native door; a witness has none and names the data nodes instead.
-    fn door(&self) -> Result<&Arc<OutboundApi>, Status> {
+    fn door(&self) -> Result<&Arc<Door>, Status> {
         self.sources.api.as_ref().ok_or_else(|| {
             let data = self.sources.role.roster().members().iter().filter(|member| member.kind == Kind::Data);
             let names: Vec<String> = data.map(|member| format!("{} ({})", member.name, member.control)).collect();
@@ -222,7 +223,8 @@ impl Control for Service {
     }
 
     async fn verify(&self, _: Request<VerifyRequest>) -> Result<Response<VerifyReply>, Status> {
-        data::verify(self.api.door()?, &self.long).await.map(|reply| self.said(reply))
+        let node = &self.api.sources.role.roster().own().name;
+        data::verify(self.api.door()?, &self.long, node).await.map(|reply| self.said(reply))
     }
 
     async fn delete_list(&self, asked: Request<DeleteListRequest>) -> Result<Response<DeleteListReply>, Status> {

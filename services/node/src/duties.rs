@@ -14,7 +14,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use chassis::tasks::{AtEnd, Tasks};
 use outbound::{Body, Origin, Refusal, ReplyBody};
-use pair::OutboundApi;
+use pair::Door;
 use tokio::{sync::watch, time::Instant};
 
 use crate::role::{Role, RoleService, RoleView};
@@ -80,7 +80,7 @@ async fn while_primary<D: Duty>(mut view: watch::Receiver<RoleView>, mut duty: D
 }
 
 /// Has the group decide a command of a duty.
-async fn decide(api: &Arc<OutboundApi>, body: Body) -> Result<ReplyBody, Refusal> {
+async fn decide(api: &Arc<Door>, body: Body) -> Result<ReplyBody, Refusal> {
     match api.answer(body, Origin::Control, Instant::now() + DEADLINE).await.body {
         ReplyBody::Refused(refusal) => Err(refusal),
         reply => Ok(reply),

@@ -6,6 +6,7 @@
 use std::{
     future::Future,
     io,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,6 +16,8 @@ use std::{
 
 use bytes::Bytes;
 use chassis::tasks::{AtEnd, Tasks};
+use dispatch::{EncodedBody, is_whole};
+use futures::{Stream, StreamExt};
 use http_proxy::link::{
     FrameReader, FrameWriter, LINK_VERSIONS, LinkError, LinkVersions,
     stream::{self, ReadHalf, WriteHalf},
@@ -25,7 +28,6 @@ use ocs_proto::link::{
     RoleNotice, Stats, ToNode, ToProxy,
 };
 use outbound::{Refusal, RefusalCode, Reply, Request, wire};
-use pair::{EncodedBody, is_whole};
 use prost::Message;
 use tokio::{
     net::UnixStream,
@@ -47,13 +49,9 @@ pub type Taken<T> = (T, Duration);
 
 /// The node's services for its HTTP Proxy.
 pub trait ProxyHandler: Send + Sync + 'static {
-    /// Answers updates that came together, each before its deadline; calls `answered` with every reply and the place of its
-    /// update, as soon as the reply is known.
-    fn updates<F: Future<Output = ()> + Send>(
-        &self,
-        updates: Vec<Taken<EncodedBody>>,
-        answered: impl Fn(usize, Reply) -> F + Send + Sync,
-    ) -> impl Future<Output = ()> + Send;
+    /// The replies to updates that came together, each before its deadline and with the place of its update, as soon as the reply is
+    /// known.
+    fn updates(&self, updates: Vec<Taken<EncodedBody>>) -> impl Stream<Item = (usize, Reply)> + Send;
 
     /// Answers reads that came together, in their order, each before its deadline.
     fn reads(&self, reads: Vec<Taken<Request>>) -> impl Future<Output = Vec<Reply>> + Send;
@@ -243,8 +241,10 @@ fn in_groups<T>(mut requests: Vec<(u64, Taken<T>)>, size_max: usize, mut take: i
 fn take_updates<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, updates: Vec<Taken<EncodedBody>>) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy updates", AtEnd::Quiet, async move {
-        let answered = |place: usize, reply: Reply| of_task.reply(ids[place], reply);
-        of_task.handler.updates(updates, answered).await;
+        let mut replies = pin!(of_task.handler.updates(updates));
+        while let Some((place, reply)) = replies.next().await {
+            of_task.reply(ids[place], reply).await;
+        }
     });
 }
 

@@ -390,7 +390,7 @@ impl Requests {
     }
 
     fn refresh(&self, sources: &Sources) {
-        let Some(hold) = sources.api.as_ref().map(|api| api.forward().hold()) else { return };
+        let Some(hold) = sources.api.as_ref().map(|api| api.hold()) else { return };
         let (requests, bytes) = hold.held();
         let (held_total, resent) = hold.totals();
         self.held.set(requests as u64);

@@ -11,8 +11,9 @@ use std::{
 
 use chassis::tasks::{AtEnd, Tasks};
 use consensus::{Confirmed, Kind, PeerStatus, RaftId, Status};
+use dispatch::Standing;
 use ocs_proto::control::{self, GetRoleReply, PeerLag};
-use pair::{Group, Leadership, Primary, heard_ago, offset_us, wall_us};
+use pair::{Group, Primary, heard_ago, offset_us, primary_of, standing, wall_us};
 use tokio::sync::watch;
 
 /// Time limit of a round: without a quorum until then, the role is unconfirmed (R5).
@@ -279,7 +280,7 @@ impl RoleService {
     async fn keep(self) {
         let mut status = self.inner.group.status();
         loop {
-            let before = Leadership::from(&**status.borrow_and_update());
+            let before = standing(&status.borrow_and_update());
             self.ask().await;
             let moved = async {
                 let moved = status.wait_for(|now| differs(before, now)).await.is_err();
@@ -320,13 +321,13 @@ fn lag_of(peer: &PeerStatus, status: &Status, connected: bool) -> Option<u64> {
     Some(unlogged.max(unapplied)).filter(|lag| connected || *lag > 0)
 }
 
-fn differs(before: Leadership, now: &Status) -> bool {
-    Leadership::from(now) != before
+fn differs(before: Standing, now: &Status) -> bool {
+    standing(now) != before
 }
 
 /// Whether updates go to this node, as far as it knows without asking.
 pub fn leads(status: &Status) -> bool {
-    Leadership::from(status).primary == Primary::Here
+    primary_of(standing(status), status.id) == Primary::Here
 }
 
 #[cfg(test)]

@@ -38,12 +38,12 @@ use chassis::{
 };
 use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig};
 use data_dir::{DataDir, Formation};
-use dispatch::RequestIds;
+use dispatch::{HoldConfig, RequestIds};
 use entrance::Limits;
 use node_config::{Config, UPGRADE_AUTO};
 use outbound::{Reply, RequestId};
 use pair::{
-    DoorConfig, Forward, Group, HoldConfig, OutboundApi, PrimaryDoor,
+    Door, DoorConfig, Group, Pair, PrimaryDoor,
     machine::{RecordsMachine, RecordsReader},
 };
 use peers::{Admission, BoundPeers, PeerAddress, PeerSecret, PeerSelf, Peers, PeersConfig, ask_to_join};
@@ -272,7 +272,7 @@ async fn start(
     if let Some(machine) = &mut machine {
         machine.on_fault(full_disk.on_fault(tasks));
     }
-    let reader = machine.as_ref().map(|machine| machine.reader(&own.name));
+    let reader = machine.as_ref().map(|machine| machine.reader());
     // 3. Consensus.
     let driver = driver_config(config, &own, boot);
     let fetcher = fetch::Fetcher::new(peers.clone(), open::store_config(config), open::fetched_dir(&directory), tasks);
@@ -324,7 +324,7 @@ async fn start(
         .map(|reader| Archives::new(reader, running.handle.status(), (&config.cluster.id, &config.node.name), tasks));
     side.connect(running.handle.clone(), log_reader, api.clone(), reader);
     if let Some(api) = &api {
-        clocks::announce(api.forward().door().odd_clocks(), role.roster().clone(), tasks);
+        clocks::announce(api.engine().odd_clocks(), role.roster().clone(), tasks);
     }
     let supervisor = api.as_ref().map(|api| {
         let handler = Arc::new(proxy_side::ProxySide::new(api.clone(), &role, health.clone(), metrics.clone(), tasks));
@@ -407,7 +407,7 @@ fn doors(
     reader: RecordsReader,
     peers: &Peers,
     tasks: &Tasks,
-) -> OutboundApi {
+) -> Door {
     let state = Arc::new(reader);
     let door = PrimaryDoor::new(DoorConfig::default(), group.clone(), state.clone(), tasks);
     let hold = HoldConfig {
@@ -415,13 +415,12 @@ fn doors(
         requests_max: config.limits.hold_requests_max,
         bytes_max: config.limits.hold_bytes_max,
     };
-    let forward = Arc::new(Forward::new(door, Arc::new(peers.forward()), &*group, hold, tasks));
     let ids = RequestIds::new((own.raft_id & 0xffff) as u32, boot, u128::from_be_bytes(own.start));
-    OutboundApi::new(ids, forward, group, state)
+    Door::new(ids, Pair::new(door, Arc::new(peers.forward()), group, state, tasks), hold)
 }
 
 /// The work of the primary, one duty a line.
-fn assign_duties(config: &Config, role: &RoleService, api: &Arc<OutboundApi>, directory: &DataDir, tasks: &Tasks) {
+fn assign_duties(config: &Config, role: &RoleService, api: &Arc<Door>, directory: &DataDir, tasks: &Tasks) {
     let duties = Duties::new(role.clone(), tasks);
     duties.assign(History::new(role.clone(), api.clone(), (directory.forced(), directory.restored_from())));
     duties.assign(Rules { role: role.clone(), api: api.clone(), file: config.rules.clone() });

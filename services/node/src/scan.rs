@@ -135,10 +135,10 @@ mod tests {
             RecordsMachine::open(&dir.path().join("state"), config, Rules::default(), Box::new(|_, _| {})).unwrap();
         let tasks = Tasks::new();
         let pace = Pace { every: Duration::from_millis(1), bytes_per_s: 1 << 20 };
-        let mut shown = start(machine.reader("a"), pace, &tasks, |why| panic!("{why}"));
+        let mut shown = start(machine.reader(), pace, &tasks, |why| panic!("{why}"));
         let status = shown.wait_for(|status| status.done >= 2).await.unwrap().clone();
         assert_eq!((status.bad, status.last.as_str()), (0, "0 rows are as they were written"));
-        let never = start(machine.reader("a"), Pace { every: Duration::ZERO, ..pace }, &tasks, drop);
+        let never = start(machine.reader(), Pace { every: Duration::ZERO, ..pace }, &tasks, drop);
         assert_eq!(*never.borrow(), ScanStatus::default());
         tasks.drain(Duration::from_secs(10)).await;
     }

@@ -8,6 +8,7 @@ mod command;
 mod content;
 mod enumerations;
 mod ids;
+mod query;
 mod reply;
 mod request;
 pub mod wire;
@@ -23,6 +24,7 @@ pub use enumerations::{
     record_type,
 };
 pub use ids::{Handle, RequestId};
+pub use query::{Answer, Answers, Cursor, DoNotCallEntry, HistoryEntry, ListInfo, Page, Query};
 pub use reply::Refusal;
 pub use reply::{Done, Imported, RefusalCode, RejectedRow, Reply, ReplyBody};
 pub use request::{Request, Resource, ResourceType, Verb};

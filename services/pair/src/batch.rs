@@ -1,7 +1,7 @@
-//! The primary's side of the door: one task drains the queue, stamps the updates in order, and proposes them as one batch.
+//! The entry to the log: one task drains the queue, stamps the updates in order, and proposes them as one batch.
 //!
 //! The only place that stamps. Never decides whether this node may serve: the driver checks that once more. Called by
-//! [`crate::forward`], for this node's requests and for forwarded requests.
+//! [`crate::Pair`], for this node's requests and for forwarded requests.
 
 use std::{
     sync::Arc,
@@ -10,10 +10,16 @@ use std::{
 
 use chassis::tasks::{AtEnd, Tasks};
 use consensus::{Proposal, ProposeError, RaftId, Status};
-use outbound::{Origin, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, RequestId};
+use dispatch::{EncodedBody, Heard, NotTaken};
+use outbound::{Origin, Reply, RequestId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{EncodedBody, Group, StampClock, StateReader, odd_clocks, walls};
+use crate::{
+    Group, StateReader,
+    clocks::micros,
+    stamping::{Queued, Stamped, Stamping},
+    walls,
+};
 
 /// Interval at which the clocks and the last applied stamp are read while no update comes.
 const LOOK: Duration = Duration::from_millis(100);
@@ -41,30 +47,11 @@ impl Default for DoorConfig {
 /// The entry to the log of a node that is primary. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PrimaryDoor {
-    queue: mpsc::Sender<Queued>,
+    queue: mpsc::Sender<Waiting>,
     odd: watch::Receiver<Vec<RaftId>>,
 }
 
-#[derive(Debug)]
-struct Queued {
-    id: RequestId,
-    origin: Origin,
-    body: EncodedBody,
-    waiter: oneshot::Sender<Answer>,
-}
-
-/// The refusal of a command that a group cannot decide before its rules version is raised to `needed`.
-pub fn too_early(group: u32, needed: u32, code: RefusalCode) -> Reply {
-    let why = match needed {
-        RULES_WITH_SETTINGS => "whose options stand in the nodes' files".to_owned(),
-        _ => format!("and this needs version {needed}"),
-    };
-    let message = format!(
-        "The group decides by rules version {group}, {why}. `ocsctl upgrade finalize` raises the version once every node runs a \
-         release that knows version {needed}, or names the nodes that do not"
-    );
-    Refusal::new(code, message).into()
-}
+type Waiting = Queued<oneshot::Sender<Answer>>;
 
 impl PrimaryDoor {
     /// Starts the batch task.
@@ -88,10 +75,11 @@ impl PrimaryDoor {
     /// # Errors
     /// See [`ProposeError`]; all but `Overtaken` mean that this call did not put the command into the log.
     pub(crate) async fn propose(&self, id: RequestId, origin: Origin, body: EncodedBody) -> Answer {
-        heard(&mut self.enqueue(id, origin, body)?).await
+        let answer = self.enqueue(id, origin, body)?;
+        answer.await.unwrap_or(Err(ProposeError::Overtaken)) // a waiter that is dropped tells nothing about its command
     }
 
-    /// The first half of [`Self::propose`]; [`heard`] is the other half.
+    /// The first half of [`Self::propose`]; the other half waits for the answer.
     ///
     /// # Errors
     /// Busy or stopped.
@@ -110,9 +98,17 @@ impl PrimaryDoor {
     }
 }
 
-/// Waits for the outcome of a proposal. A waiter that is dropped tells nothing about its command.
-pub(crate) async fn heard(awaited: &mut Awaited) -> Answer {
-    awaited.await.unwrap_or(Err(ProposeError::Overtaken))
+/// The outcome of a proposal, as an engine tells outcomes.
+pub fn heard(answer: Answer) -> Heard {
+    match answer {
+        Ok(reply) => Heard::Reply(reply),
+        Err(ProposeError::Overtaken) => Heard::Lost,
+        Err(ProposeError::NotPrimary | ProposeError::Stopped) => Heard::NotTaken(NotTaken::NotServing),
+        Err(ProposeError::Busy) => Heard::NotTaken(NotTaken::Busy),
+        Err(error @ (ProposeError::NoRoom | ProposeError::LogFull)) => {
+            Heard::NotTaken(NotTaken::NoRoom(error.to_string()))
+        }
+    }
 }
 
 struct Batch {
@@ -122,7 +118,7 @@ struct Batch {
 }
 
 impl Batch {
-    async fn run(mut self, mut queue: mpsc::Receiver<Queued>) {
+    async fn run(mut self, mut queue: mpsc::Receiver<Waiting>) {
         let mut queued = Vec::with_capacity(self.size_max);
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -138,54 +134,39 @@ impl Batch {
         }
     }
 
-    fn propose(&mut self, queued: &mut Vec<Queued>) {
+    fn propose(&mut self, queued: &mut Vec<Waiting>) {
         let Some(term) = self.stamper.begin_batch() else {
             queued.drain(..).for_each(|one| drop(one.waiter.send(Err(ProposeError::NotPrimary))));
             return;
         };
-        let group_rules = self.stamper.state.rules_version();
-        let clock = &mut self.stamper.clock;
-        let proposal = |one: Queued| match one.body.rules_version(group_rules) {
-            Ok(rules) => {
-                let command = one.body.into_command(one.id, one.origin, rules, clock.stamp());
-                Some(Proposal { id: one.id, term, command, waiter: one.waiter })
-            }
-            Err(refused) => {
-                drop(one.waiter.send(Ok(refused)));
-                None
-            }
-        };
-        let proposals = queued.drain(..).filter_map(proposal).collect();
-        self.group.propose(proposals);
+        let rules_version = self.stamper.state.rules_version();
+        let refused = |waiter: oneshot::Sender<Answer>, refusal| drop(waiter.send(Ok(refusal)));
+        let commands = self.stamper.stamping.commands(queued.drain(..), rules_version, rand::random, refused);
+        let proposal = |Stamped { id, command, waiter, .. }| Proposal { id, term, command, waiter };
+        self.group.propose(commands.map(proposal).collect());
     }
 }
 
-/// Reads this machine's clocks and feeds the pure stamp clock.
+/// Reads this machine's clocks and feeds the pure stamping.
 struct Stamper {
-    clock: StampClock,
+    stamping: Stamping,
     status: watch::Receiver<Arc<Status>>,
     state: Arc<dyn StateReader>,
     odd: watch::Sender<Vec<RaftId>>,
     started: Instant,
-    /// The term in which this node stamps; the last applied stamp was taken over at its beginning.
-    term: Option<u64>,
 }
 
 impl Stamper {
     fn new(status: watch::Receiver<Arc<Status>>, state: Arc<dyn StateReader>, odd: watch::Sender<Vec<RaftId>>) -> Self {
-        Self { clock: StampClock::new(), status, state, odd, started: Instant::now(), term: None }
+        Self { stamping: Stamping::default(), status, state, odd, started: Instant::now() }
     }
 
-    /// Between batches: a backup takes over applied stamps, the primary lets time pass, and both publish the odd clocks.
+    /// Between batches; publishes the odd clocks.
     fn look(&mut self) {
         let (status, mono_us, clocks) = self.read_clocks();
-        if !status.serving {
-            self.term = None;
-            self.clock.applied(self.state.last_stamp_us(), mono_us, &clocks);
-        } else if self.term == Some(status.term) {
-            self.clock.advance(mono_us, &clocks);
-        }
-        let odd = odd_clocks(self.clock.running_us(mono_us), &clocks);
+        let serving = status.serving.then_some(status.term);
+        self.stamping.look(serving, || self.state.last_stamp_us(), mono_us, &clocks);
+        let odd = self.stamping.odd_clocks(mono_us, &clocks);
         self.odd.send_if_modified(|known| {
             let changed = *known != odd;
             *known = odd;
@@ -199,10 +180,7 @@ impl Stamper {
         if !status.serving {
             return None;
         }
-        if self.term.replace(status.term) != Some(status.term) {
-            self.clock.applied(self.state.last_stamp_us(), mono_us, &clocks);
-        }
-        self.clock.advance(mono_us, &clocks);
+        self.stamping.begin_batch(status.term, || self.state.last_stamp_us(), mono_us, &clocks);
         Some(status.term)
     }
 
@@ -219,13 +197,9 @@ pub fn wall_us() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, micros)
 }
 
-pub(crate) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
-    use outbound::{Body, RULES_FIRST, RULES_NEWEST, RaiseRules, Request};
+    use outbound::{Body, RULES_FIRST, RULES_NEWEST, RaiseRules, RefusalCode, Request};
 
     use super::*;
     use crate::fakes::{A, B, FakeGroup, Reader, add_record, status};

@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 
 use consensus::{PeerStatus, RaftId, Status};
 
-use crate::batch::micros;
-
 /// A peer not heard for longer is left out.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -32,6 +30,10 @@ pub fn offset_us(peer: &PeerStatus, wall_us: u64, now: Instant) -> Option<i64> {
 /// A peer's wall clock now: the time of its last frame plus the time since.
 fn peer_us(peer: &PeerStatus, now: Instant) -> u64 {
     peer.wall_us.saturating_add(heard_ago(peer, now).map_or(0, micros))
+}
+
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

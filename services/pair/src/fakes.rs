@@ -18,13 +18,10 @@ use consensus::{
     Confirmed, Kind, ModeError, PauseError, PeerStatus, Proposal, ProposeError, RaftId, RaftRole, RaiseError,
     ReadError, StartStanding, Status, TransferError, Versions,
 };
-use dispatch::RequestIds;
-use ocs_proto::control::{
-    DoNotCallEntries, DoNotCallEntry, DoNotCallRequest, ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply,
-};
+use dispatch::{HoldConfig, RequestIds};
 use outbound::{
-    Attributes, Body, Command, ImportBatch, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId,
-    Resource, Value, Verb, key,
+    Answer as Answered, Answers, Attributes, Body, Command, DoNotCallEntry, HistoryEntry, ImportBatch, ListInfo, Page,
+    Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value, Verb, key,
 };
 use prost::Message;
 use records::{PhonesRow, Settings};
@@ -34,8 +31,7 @@ use tokio::{
 };
 
 use crate::{
-    DoorConfig, Forward, ForwardResult, ForwardTo, Forwarded, Group, HoldConfig, ListTally, OutboundApi, PrimaryDoor,
-    StateReader,
+    Door, DoorConfig, ForwardResult, ForwardTo, Forwarded, Group, ListTally, Pair, PrimaryDoor, StateCheck, StateReader,
 };
 
 /// Raft ids of the tests' nodes; the tests run on the first.
@@ -309,10 +305,6 @@ impl StateReader for Reader {
         0
     }
 
-    fn history(&self) -> Vec<HistoryEntry> {
-        vec![HistoryEntry { to: "a".into(), term: 2, ..HistoryEntry::default() }]
-    }
-
     fn records(&self) -> u64 {
         1
     }
@@ -335,10 +327,6 @@ impl StateReader for Reader {
         Refusal::new(RefusalCode::ListNotFound, format!("No list {}", batch.list)).into()
     }
 
-    fn lists(&self, _: Option<&str>) -> Vec<ListInfo> {
-        vec![ListInfo { name: "demo".into(), records: 1, ..Default::default() }]
-    }
-
     fn tally(&self, list: &str, _: u64, _: &dyn Fn() -> bool) -> Result<ListTally, Refusal> {
         match list {
             "demo" => Ok(ListTally { records: 1, never_open: 1, ..ListTally::default() }),
@@ -349,29 +337,39 @@ impl StateReader for Reader {
         }
     }
 
-    fn do_not_call(
-        &self,
-        asked: &DoNotCallRequest,
-    ) -> Result<Box<dyn Iterator<Item = DoNotCallEntries> + Send>, Refusal> {
-        if asked.phone == "hello" {
-            return Err(Refusal::new(RefusalCode::BadValue, "The phone \"hello\" has no digit"));
-        }
-        let entry = DoNotCallEntry { form: "+9991".into(), given: "+999 1".into(), since_us: 7, ..Default::default() };
-        let forms = (!asked.phone.is_empty()).then(|| "+9991".to_owned());
-        Ok(Box::new(std::iter::once(DoNotCallEntries { forms: forms.into_iter().collect(), entries: vec![entry] })))
+    fn query(&self, query: Query) -> Result<Answers, Refusal> {
+        let page = |rows| Page { rows, next: None };
+        let answers = match query {
+            Query::Lists { .. } => {
+                vec![Answered::Lists(page(vec![ListInfo { name: "demo".into(), records: 1, ..Default::default() }]))]
+            }
+            Query::History => {
+                vec![Answered::History(vec![HistoryEntry { to: "a".into(), term: 2, ..Default::default() }])]
+            }
+            Query::DoNotCall { phone, .. } => vec![do_not_call(phone.as_deref())?],
+            Query::Export { list, .. } if list != "demo" => {
+                return Err(Refusal::new(RefusalCode::ListNotFound, "no such list"));
+            }
+            Query::Export { .. } => {
+                let rows = |columns| Answered::Rows { columns, index: 10, page: Page { rows: Vec::new(), next: None } };
+                vec![rows(vec!["handle".into()]), rows(Vec::new())]
+            }
+        };
+        Ok(Box::new(answers.into_iter()))
     }
 
-    fn export(&self, request: &ExportRequest) -> Result<Box<dyn Iterator<Item = ExportRows> + Send>, Refusal> {
-        if request.list != "demo" {
-            return Err(Refusal::new(RefusalCode::ListNotFound, "no such list"));
-        }
-        let first = ExportRows { columns: vec!["handle".into()], index: 10, ..Default::default() };
-        Ok(Box::new([first, ExportRows::default()].into_iter()))
+    fn verify(&self) -> Result<StateCheck, String> {
+        Ok(StateCheck::default())
     }
+}
 
-    fn verify(&self) -> Result<VerifyReply, String> {
-        Ok(VerifyReply { equal: true, ..Default::default() })
+fn do_not_call(phone: Option<&str>) -> Result<Answered, Refusal> {
+    if phone == Some("hello") {
+        return Err(Refusal::new(RefusalCode::BadValue, "The phone \"hello\" has no digit"));
     }
+    let entry = DoNotCallEntry { form: "+9991".into(), given: "+999 1".into(), since_us: 7, ..Default::default() };
+    let forms = phone.map(|_| "+9991".to_owned()).into_iter().collect();
+    Ok(Answered::DoNotCall { forms, page: Page { rows: vec![entry], next: None } })
 }
 
 /// The token of node A's start.
@@ -388,7 +386,7 @@ impl ForwardTo for NoPeers {
 }
 
 /// The door of node A.
-pub fn api(group: &Arc<FakeGroup>, peers: Arc<dyn ForwardTo>, hold: HoldConfig, tasks: &Tasks) -> OutboundApi {
+pub fn api(group: &Arc<FakeGroup>, peers: Arc<dyn ForwardTo>, hold: HoldConfig, tasks: &Tasks) -> Door {
     api_over(Arc::new(Reader::at(RULES_FIRST)), group, peers, hold, tasks)
 }
 
@@ -399,13 +397,13 @@ pub fn api_over(
     peers: Arc<dyn ForwardTo>,
     hold: HoldConfig,
     tasks: &Tasks,
-) -> OutboundApi {
+) -> Door {
     let door = PrimaryDoor::new(DoorConfig::default(), group.clone(), state.clone(), tasks);
-    let forward = Forward::new(door, peers, &**group, hold, tasks);
-    OutboundApi::new(RequestIds::new(1, 1, TOKEN), Arc::new(forward), group.clone(), state)
+    let pair = Pair::new(door, peers, group.clone(), state, tasks);
+    Door::new(RequestIds::new(1, 1, TOKEN), pair, hold)
 }
 
-/// A deadline that no test reaches unless it means to.
+/// A deadline that a test reaches on purpose only.
 pub fn in_ten_seconds() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }

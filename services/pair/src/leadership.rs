@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chassis::tasks::{AtEnd, Tasks};
 use consensus::{Kind, RaftId, Status};
+use dispatch::{Standing, Target};
 use tokio::sync::watch;
 
 /// Where updates go.
@@ -20,32 +21,34 @@ pub enum Primary {
     None,
 }
 
-/// The node that takes updates, and its term.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Leadership {
-    /// Raft's term.
-    pub term: u64,
-    /// Where updates go.
-    pub primary: Primary,
+/// Where updates go, as this node's core sees it.
+pub fn standing(status: &Status) -> Standing {
+    let leader_has_data = status.peers.iter().any(|peer| peer.id == status.leader && peer.kind == Kind::Data);
+    let serves = status.serving && !status.transferring;
+    standing_of(status.id, status.term, status.leader, serves, leader_has_data)
 }
 
-impl From<&Status> for Leadership {
-    fn from(status: &Status) -> Self {
-        let data_peer = || status.peers.iter().any(|peer| peer.id == status.leader && peer.kind == Kind::Data);
-        let primary = if status.serving && !status.transferring {
-            Primary::Here
-        } else if status.leader != status.id && data_peer() {
-            Primary::At(status.leader)
-        } else {
-            Primary::None
-        };
-        Self { term: status.term, primary }
+/// As [`standing`], from the facts alone. `serves`: this node takes updates; `leader_has_data`: the leader is a data node.
+pub fn standing_of(own: RaftId, term: u64, leader: RaftId, serves: bool, leader_has_data: bool) -> Standing {
+    let target = match serves {
+        true => Some(own),
+        false => Some(leader).filter(|leader| *leader != own && leader_has_data),
+    };
+    Standing { era: term, target: target.map(Target) }
+}
+
+/// The place behind a standing, for the node with this id.
+pub fn primary_of(standing: Standing, own: RaftId) -> Primary {
+    match standing.target {
+        Some(Target(id)) if id == own => Primary::Here,
+        Some(Target(id)) => Primary::At(id),
+        None => Primary::None,
     }
 }
 
-/// Follows the core's status; wakes its readers only when leadership changes.
-pub(crate) fn follow(mut status: watch::Receiver<Arc<Status>>, tasks: &Tasks) -> watch::Receiver<Leadership> {
-    let (sender, receiver) = watch::channel(Leadership::from(&**status.borrow_and_update()));
+/// Follows the core's status; wakes its readers only when the standing changes.
+pub(crate) fn follow(mut status: watch::Receiver<Arc<Status>>, tasks: &Tasks) -> watch::Receiver<Standing> {
+    let (sender, receiver) = watch::channel(standing(&status.borrow_and_update()));
     let stopping = tasks.stopping();
     tasks.spawn("leadership", AtEnd::Log, async move {
         loop {
@@ -53,29 +56,11 @@ pub(crate) fn follow(mut status: watch::Receiver<Arc<Status>>, tasks: &Tasks) ->
                 changed = status.changed() => if changed.is_err() { return },
                 () = stopping.cancelled() => return,
             }
-            let now = Leadership::from(&**status.borrow_and_update());
+            let now = standing(&status.borrow_and_update());
             sender.send_if_modified(|known| std::mem::replace(known, now) != now);
         }
     });
     receiver
-}
-
-/// Completes when there is a primary other than the one that was tried: another node, or the same in a later term.
-pub(crate) async fn moved(leadership: &mut watch::Receiver<Leadership>, tried: Leadership) {
-    loop {
-        changed(leadership).await;
-        let now = *leadership.borrow();
-        if now.primary != Primary::None && now != tried {
-            return;
-        }
-    }
-}
-
-/// Completes at the next change; never, once the task that follows the core has ended (the node is stopping).
-pub(crate) async fn changed(leadership: &mut watch::Receiver<Leadership>) {
-    if leadership.changed().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 #[cfg(test)]
@@ -95,7 +80,8 @@ mod tests {
             (transferring, Primary::None),
             (fresh, Primary::None),
         ] {
-            assert_eq!(Leadership::from(&status), Leadership { term: 3, primary });
+            assert_eq!(primary_of(standing(&status), A), primary);
+            assert_eq!(standing(&status).era, 3);
         }
     }
 }

@@ -1,28 +1,27 @@
 //! The first engine: a pair of data nodes and a witness, whose log orders all updates.
 //!
 //! An update is stamped by the primary, proposed to `consensus`, and decided by `records` on the state in `store`; a backup sends
-//! the update to the primary, or holds it while there is none. Never contains a rule of records, and never knows HTTP. Called by
-//! `node`, and by the simulator for its pure parts.
+//! the update to the primary. Never contains a rule of records, and never knows HTTP. Called by `dispatch` and `node`, and by the
+//! simulator for its pure parts.
 
 mod batch;
 mod clocks;
-mod encoded;
+mod engine;
 #[cfg(any(test, feature = "fakes"))]
 pub mod fakes;
 mod forward;
 mod group;
 mod leadership;
 pub mod machine;
-mod outbound_api;
 mod stamp;
+pub mod stamping;
 mod state_reader;
 
-pub use batch::{DoorConfig, PrimaryDoor, too_early, wall_us};
+pub use batch::{DoorConfig, PrimaryDoor, heard, wall_us};
 pub use clocks::{heard_ago, offset_us, walls};
-pub use encoded::{EncodedBody, is_whole};
-pub use forward::{Forward, ForwardResult, ForwardTo, Forwarded, Hold, HoldConfig, Submission};
+pub use engine::{Attempts, Door, Pair};
+pub use forward::{ForwardResult, ForwardTo, Forwarded};
 pub use group::Group;
-pub use leadership::{Leadership, Primary};
-pub use outbound_api::OutboundApi;
+pub use leadership::{Primary, primary_of, standing, standing_of};
 pub use stamp::{StampClock, odd_clocks};
-pub use state_reader::{ListTally, StateReader};
+pub use state_reader::{ListTally, StateCheck, StateReader};

@@ -8,6 +8,7 @@ mod entry;
 mod export;
 mod group_rules;
 mod judge;
+mod lists;
 mod preview;
 mod reader;
 mod tally;
@@ -76,9 +77,9 @@ impl RecordsMachine {
         group_rules::check(self.store.settings())
     }
 
-    /// The state for every other thread. `node` is the name that answers of this node bear.
-    pub fn reader(&self, node: &str) -> RecordsReader {
-        RecordsReader::new(self.store.reader(), self.group_rules.clone(), node)
+    /// The state for every other thread.
+    pub fn reader(&self) -> RecordsReader {
+        RecordsReader::new(self.store.reader(), self.group_rules.clone())
     }
 
     /// Decides some entries in order, answers, and writes them as one batch.

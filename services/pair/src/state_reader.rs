@@ -4,10 +4,7 @@
 
 use std::sync::Arc;
 
-use ocs_proto::control::{
-    DoNotCallEntries, DoNotCallRequest, ExportRequest, ExportRows, HistoryEntry, ListInfo, VerifyReply,
-};
-use outbound::{ImportBatch, Refusal, Reply, Request};
+use outbound::{Answer, Answers, HistoryEntry, ImportBatch, ListInfo, Query, Refusal, Reply, Request};
 use records::{PhonesRow, Settings};
 
 /// The records of a list, counted.
@@ -23,6 +20,28 @@ pub struct ListTally {
     pub changed: u64,
     /// When the last record was added to the list, microseconds since 1970; 0: never, or under a rules version before 3.
     pub added_us: u64,
+}
+
+/// The state of this node, checked against the rows on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StateCheck {
+    /// Index of the state.
+    pub index: u64,
+    /// The digest as kept along the way.
+    pub recorded: u128,
+    /// The digest as recomputed from the rows.
+    pub recomputed: u128,
+    /// Number of the rows.
+    pub rows: u64,
+    /// The digests that this node has kept, with their indexes.
+    pub kept: Vec<(u64, u128)>,
+}
+
+impl StateCheck {
+    /// Whether the rows on disk are those that were written.
+    pub fn equal(&self) -> bool {
+        self.recorded == self.recomputed
+    }
 }
 
 /// The state of this node, read at one index. Every method reads one consistent state.
@@ -54,36 +73,40 @@ pub trait StateReader: Send + Sync + 'static {
     /// The reply that an import batch would get; `create`: after its list was created. Changes nothing.
     fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply;
 
-    /// The list of that name, or all lists.
-    fn lists(&self, name: Option<&str>) -> Vec<ListInfo>;
-
     /// Counts the records of a list, a page at a time, while `go_on` returns true.
     ///
     /// # Errors
     /// There is no such list.
     fn tally(&self, list: &str, changed_since_us: u64, go_on: &dyn Fn() -> bool) -> Result<ListTally, Refusal>;
 
-    /// Do-Not-Call entries from one state, in pieces; the first piece comes even without an entry.
+    /// Answers a question from one state.
     ///
     /// # Errors
-    /// The requested text is no number, and has no entry.
-    fn do_not_call(
-        &self,
-        request: &DoNotCallRequest,
-    ) -> Result<Box<dyn Iterator<Item = DoNotCallEntries> + Send>, Refusal>;
+    /// Why there is no answer: an unknown list or column, a text that is no number.
+    fn query(&self, query: Query) -> Result<Answers, Refusal>;
+
+    /// The list of that name, or all lists.
+    fn lists(&self, name: Option<&str>) -> Vec<ListInfo> {
+        let answers = self.query(Query::Lists { name: name.map(str::to_owned), after: None });
+        let lists = |answer| match answer {
+            Answer::Lists(page) => page.rows,
+            _ => Vec::new(),
+        };
+        answers.into_iter().flatten().flat_map(lists).collect()
+    }
 
     /// Changes of the role, oldest first, at most a hundred.
-    fn history(&self) -> Vec<HistoryEntry>;
-
-    /// The rows of a list from one state, in pieces; the first carries the columns.
-    ///
-    /// # Errors
-    /// Why there is nothing to export: an unknown list or column.
-    fn export(&self, request: &ExportRequest) -> Result<Box<dyn Iterator<Item = ExportRows> + Send>, Refusal>;
+    fn history(&self) -> Vec<HistoryEntry> {
+        let changes = |answer| match answer {
+            Answer::History(changes) => changes,
+            _ => Vec::new(),
+        };
+        self.query(Query::History).into_iter().flatten().flat_map(changes).collect()
+    }
 
     /// Recomputes the digest from disk.
     ///
     /// # Errors
     /// The fault of a read.
-    fn verify(&self) -> Result<VerifyReply, String>;
+    fn verify(&self) -> Result<StateCheck, String>;
 }

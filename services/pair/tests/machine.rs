@@ -5,14 +5,11 @@
 use std::{path::Path, sync::mpsc};
 
 use consensus::{ApplyBatch, Comparison, FetchedState, Machine, MachineError};
-use ocs_proto::{
-    control::{DoNotCallRequest, ExportRequest, ExportRows},
-    peer::{Commands, ConfState, Entry},
-};
+use ocs_proto::peer::{Commands, ConfState, Entry};
 use outbound::{
-    Attributes, Body, Command, DeleteRecords, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, RULES_NEWEST,
-    RaiseRules, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, UserField, Value, Verb, key,
-    wire::command_to_wire,
+    Answer, Attributes, Body, Command, Cursor, DeleteRecords, DoNotCallEntry, ImportBatch, ImportRow, NewList, Origin,
+    Page, Query, RULES_FIRST, RULES_NEWEST, RaiseRules, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId,
+    Resource, UserField, Value, Verb, key, wire::command_to_wire,
 };
 use pair::{
     StateReader,
@@ -57,7 +54,7 @@ fn create_list() -> Body {
 fn a_preview_says_what_an_import_would_reject_and_leaves_the_state_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let mut machine = open(dir.path());
-    let reader = machine.reader("a");
+    let reader = machine.reader();
     let batch = |list: &str| ImportBatch {
         list: list.into(),
         import_id: vec![9; 32],
@@ -134,10 +131,45 @@ fn apply(machine: &mut RecordsMachine, entries: &[Entry]) -> Vec<(RequestId, Rep
     answers
 }
 
+/// The columns, the index and the rows of an export, from a cursor on.
+fn exported(
+    reader: &RecordsReader,
+    columns: &[&str],
+    after: Option<Cursor>,
+) -> Result<(Vec<String>, u64, Vec<Page<ImportRow>>), Refusal> {
+    let columns = columns.iter().map(|column| (*column).to_owned()).collect();
+    let (mut first, mut pages) = ((Vec::new(), 0), Vec::new());
+    for answer in reader.query(Query::Export { list: "demo".into(), columns, after })? {
+        let Answer::Rows { columns, index, page } = answer else { panic!("{answer:?}") };
+        if pages.is_empty() {
+            first = (columns, index);
+        }
+        pages.push(page);
+    }
+    Ok((first.0, first.1, pages))
+}
+
+fn values(pages: Vec<Page<ImportRow>>) -> Vec<Vec<String>> {
+    pages.into_iter().flat_map(|page| page.rows).map(|row| row.values).collect()
+}
+
 fn rows(reader: &RecordsReader) -> Vec<Vec<String>> {
-    let request = ExportRequest { list: "demo".into(), columns: Vec::new() };
-    let pieces = reader.export(&request).unwrap_or_else(|refusal| panic!("{refusal:?}"));
-    pieces.flat_map(|piece| piece.rows).map(|row| row.values).collect()
+    values(exported(reader, &[], None).unwrap_or_else(|refusal| panic!("{refusal:?}")).2)
+}
+
+/// The pages of a Do-Not-Call question.
+fn do_not_call(
+    reader: &RecordsReader,
+    phone: &str,
+    entries_max: u64,
+    after: Option<Cursor>,
+) -> Result<Vec<Page<DoNotCallEntry>>, Refusal> {
+    let phone = (!phone.is_empty()).then(|| phone.to_owned());
+    let page = |answer| match answer {
+        Answer::DoNotCall { page, .. } => page,
+        other => panic!("{other:?}"),
+    };
+    Ok(reader.query(Query::DoNotCall { phone, entries_max, after })?.map(page).collect())
 }
 
 fn code(reply: &Reply) -> Option<RefusalCode> {
@@ -168,7 +200,7 @@ fn a_request_that_is_decided_again_keeps_its_answer() {
     let again = apply(&mut machine, &[entry(3, &[command(3, add_record("+49 30 1234"))])]);
     assert_eq!(again[0].0, first[2].0);
     assert_eq!(again[0].1.body, first[2].1.body);
-    assert_eq!(machine.reader("a").records(), 501);
+    assert_eq!(machine.reader().records(), 501);
 }
 
 #[test]
@@ -182,9 +214,9 @@ fn however_entries_are_batched_the_state_is_the_same() {
     assert_eq!(at_once.digest().unwrap().0, 1024);
     assert_eq!(at_once.digest(), singly.digest());
     assert_eq!(at_once.digest_at(1024), singly.digest_at(1024));
-    let verified = [&at_once, &singly].map(|machine| machine.reader("a").verify().unwrap());
+    let verified = [&at_once, &singly].map(|machine| machine.reader().verify().unwrap());
     assert!(verified[0].equal && verified[0] == verified[1], "{verified:?}");
-    assert_eq!(rows(&at_once.reader("a")), rows(&singly.reader("a")));
+    assert_eq!(rows(&at_once.reader()), rows(&singly.reader()));
 }
 
 #[test]
@@ -202,7 +234,7 @@ fn a_machine_opened_again_goes_on_to_the_same_state() {
     assert_eq!(from, 700);
     apply(&mut machine, &story[from..]);
     assert_eq!(machine.digest(), whole.digest());
-    assert_eq!(machine.reader("a").verify().unwrap(), whole.reader("a").verify().unwrap());
+    assert_eq!(machine.reader().verify().unwrap(), whole.reader().verify().unwrap());
 }
 
 #[test]
@@ -214,7 +246,7 @@ fn entries_without_commands_only_move_the_index() {
     let empty = Entry { term: 1, index: 3, ..Entry::default() };
     assert_eq!(apply(&mut machine, &[change, empty]), []);
     assert_eq!((machine.applied().index, machine.applied().term), (3, 1));
-    assert_eq!(machine.reader("a").verify().unwrap().rows, 0);
+    assert_eq!(machine.reader().verify().unwrap().rows, 0);
 }
 
 #[test]
@@ -284,7 +316,7 @@ fn events_come_with_the_index_of_their_entry() {
 fn reads_lists_and_exports_show_what_was_applied() {
     let dir = tempfile::tempdir().unwrap();
     let mut machine = open(dir.path());
-    let reader = machine.reader("a");
+    let reader = machine.reader();
     assert_eq!((reader.records(), reader.last_stamp_us(), reader.lists(None).len()), (0, 0, 0));
     apply(&mut machine, &story(2));
     assert_eq!((reader.records(), reader.last_stamp_us()), (501, 1_700_000_000_003_000));
@@ -299,12 +331,18 @@ fn reads_lists_and_exports_show_what_was_applied() {
     let rows = rows(&reader);
     let ids: Vec<u64> = rows.iter().map(|row| row[0].parse().unwrap()).collect();
     assert!(ids.len() == 501 && ids.is_sorted());
-    let some = ExportRequest { list: "demo".into(), columns: vec!["CLIENT_ID".into(), "contact_info".into()] };
-    let pieces: Vec<ExportRows> = reader.export(&some).unwrap_or_else(|refusal| panic!("{refusal:?}")).collect();
-    assert_eq!((pieces[0].columns.clone(), pieces[0].index), (some.columns, 2));
-    assert_eq!(pieces[0].rows[0].values, ["client 1", "+15550000001"]);
-    let unknown = ExportRequest { list: "demo".into(), columns: vec!["no such".into()] };
-    assert_eq!(reader.export(&unknown).err().map(|refusal| refusal.code), Some(RefusalCode::BadValue));
+    let some = ["CLIENT_ID", "contact_info"];
+    let (columns, index, pages) = exported(&reader, &some, None).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+    assert_eq!(
+        (columns.as_slice(), index, pages.last().unwrap().next.clone()),
+        (&some.map(str::to_owned)[..], 2, None)
+    );
+    assert_eq!(pages[0].rows[0].values, ["client 1", "+15550000001"]);
+    let behind = Cursor((first + 1).to_be_bytes().to_vec());
+    assert_eq!(values(exported(&reader, &[], Some(behind)).unwrap().2), rows[1..]);
+    let refused = |columns: &[&str], after| exported(&reader, columns, after).err().map(|refusal| refusal.code);
+    assert_eq!(refused(&["no such"], None), Some(RefusalCode::BadValue));
+    assert_eq!(refused(&[], Some(Cursor(vec![1]))), Some(RefusalCode::BadValue));
 }
 
 #[test]
@@ -314,7 +352,7 @@ fn a_state_fetched_from_another_node_replaces_this_one_under_its_readers() {
     let (mut ahead, mut behind) = (open(&dir.path().join("ahead")), open(&dir.path().join("behind")));
     apply(&mut ahead, &story[..1200]);
     apply(&mut behind, &story[..10]);
-    let (reader, from) = (behind.reader("b"), ahead.reader("a"));
+    let (reader, from) = (behind.reader(), ahead.reader());
     assert!(StateOut::begin(&from, CLUSTER, 1201).is_none());
     let chunks = StateOut::begin(&from, CLUSTER, 1200).unwrap().map(|chunk| chunk.map_err(|error| error.to_string()));
     let chunks: Vec<_> = chunks.map(Result::unwrap).collect();
@@ -329,7 +367,7 @@ fn a_state_fetched_from_another_node_replaces_this_one_under_its_readers() {
     assert_eq!(rows(&reader), rows(&from));
     apply(&mut ahead, &story[1200..]);
     apply(&mut behind, &story[1200..]);
-    assert_eq!(ahead.reader("x").verify().unwrap(), behind.reader("x").verify().unwrap());
+    assert_eq!(ahead.reader().verify().unwrap(), behind.reader().verify().unwrap());
 }
 
 #[test]
@@ -338,7 +376,7 @@ fn a_state_that_is_not_what_the_log_makes_of_the_last_agreed_one_is_wrong() {
     let mut machine = open(dir.path());
     let entries = story(2048);
     apply(&mut machine, &entries);
-    let state = machine.reader("a");
+    let state = machine.reader();
     let agreed = state.at_digest(1024).unwrap();
     let ours = machine.digest_at(2048).unwrap();
     let at = |ours| Comparison { peer: 2, index: 2048, ours, theirs: 1 };
@@ -368,25 +406,24 @@ fn a_list_goes_in_batches_over_a_restart_and_every_way_to_apply_them_makes_one_s
     let mut machine = open(one.path());
     apply(&mut machine, &story(10));
     apply(&mut machine, &[marked[0].clone(), marked[1].clone(), batch(13)]);
-    assert_eq!(machine.reader("a").records(), 301);
+    assert_eq!(machine.reader().records(), 301);
     machine.persist().unwrap();
     drop(machine);
 
     let mut machine = open(one.path());
-    let reader = machine.reader("a");
+    let reader = machine.reader();
     let list = &reader.lists(Some("demo"))[0];
     assert_eq!((list.deleting, list.records), (true, 301));
     assert_eq!(code(&reader.read_by_id("demo", 450)), Some(RefusalCode::RecordNotFound), "marked, and still there");
-    let asked = ExportRequest { list: "demo".into(), columns: Vec::new() };
-    assert_eq!(reader.export(&asked).err().map(|refusal| refusal.code), Some(RefusalCode::Conflict));
+    assert_eq!(exported(&reader, &[], None).err().map(|refusal| refusal.code), Some(RefusalCode::Conflict));
     (14..=15).for_each(|index| drop(apply(&mut machine, &[batch(index)])));
     assert_eq!((reader.records(), reader.lists(None).len()), (0, 0));
-    assert!(reader.verify().unwrap().equal);
+    assert!(reader.verify().unwrap().equal());
 
     let mut at_once = open(other.path());
     let entries: Vec<Entry> = story(10).into_iter().chain(marked).chain((13..=15).map(batch)).collect();
     apply(&mut at_once, &entries);
-    assert_eq!(at_once.reader("b").verify().unwrap().recomputed, reader.verify().unwrap().recomputed);
+    assert_eq!(at_once.reader().verify().unwrap().recomputed, reader.verify().unwrap().recomputed);
 }
 
 #[test]
@@ -404,21 +441,24 @@ fn records_are_counted_by_what_they_are_and_entries_come_page_by_page() {
         command(counter, request(Verb::DoNotCall, Resource::Record(outbound::Handle(handle)), &[]))
     };
     apply(&mut machine, &[entry(4, &[stop(1, 5), stop(2, 6), stop(3, 7)])]);
-    let reader = machine.reader("a");
+    let reader = machine.reader();
     let counted = reader.tally("demo", 0, &|| true).unwrap();
     assert_eq!((counted.records, counted.never_open, counted.retrieved), (502, 2, 0));
     assert_eq!(reader.tally("demo", 0, &|| false).unwrap().records, 0, "told to end at once");
     assert!(reader.tally("none", 0, &|| true).is_err());
 
     let entries = |phone: &str, entries_max| {
-        let asked = DoNotCallRequest { phone: phone.to_owned(), entries_max };
-        reader.do_not_call(&asked).unwrap().flat_map(|piece| piece.entries).map(|entry| entry.form).collect::<Vec<_>>()
+        let pages = do_not_call(&reader, phone, entries_max, None).unwrap();
+        pages.into_iter().flat_map(|page| page.rows).map(|entry| entry.form).collect::<Vec<_>>()
     };
-    assert_eq!(entries("", 0), ["+15550000001", "+15550000002", "+15550000003"]);
+    assert_eq!(entries("", u64::MAX), ["+15550000001", "+15550000002", "+15550000003"]);
     assert_eq!(entries("", 2).len(), 2);
-    assert_eq!(entries("+1 555 000-0002", 0), ["+15550000002"]);
-    assert!(entries("+777", 0).is_empty());
-    assert!(entries("hello", 0).is_empty(), "any text is a phone to rules version 1");
+    assert_eq!(entries("+1 555 000-0002", u64::MAX), ["+15550000002"]);
+    assert!(entries("+777", u64::MAX).is_empty());
+    assert!(entries("hello", u64::MAX).is_empty(), "any text is a phone to rules version 1");
+    let next = do_not_call(&reader, "", 2, None).unwrap().remove(0).next;
+    let behind = do_not_call(&reader, "", u64::MAX, next).unwrap();
+    assert_eq!(behind[0].rows[0].form, "+15550000003", "goes on behind the page");
 }
 
 #[test]
@@ -437,12 +477,12 @@ fn a_look_up_of_what_is_no_number_is_refused_unless_an_entry_has_it() {
     for (at, body) in (1..).zip(bodies) {
         apply(&mut machine, &[entry(at, &[raised_command(at, body)])]);
     }
-    let reader = machine.reader("a");
-    let asked = |phone: &str| reader.do_not_call(&DoNotCallRequest { phone: phone.to_owned(), entries_max: 0 });
+    let reader = machine.reader();
+    let asked = |phone: &str| do_not_call(&reader, phone, u64::MAX, None);
     let refused = |phone: &str| asked(phone).err().map(|refusal| refusal.message).unwrap();
     assert!(refused("1.5E+10").contains("an exponent"));
     assert_eq!(refused("hullo"), "The phone \"hullo\" has no digit");
-    let entries: Vec<_> = asked("hello").unwrap().flat_map(|piece| piece.entries).collect();
+    let entries: Vec<_> = asked("hello").unwrap().remove(0).rows;
     assert_eq!((entries[0].form.as_str(), entries[0].message.as_str()), ("hello", "by chat"));
-    assert_eq!(asked("+9991").unwrap().flat_map(|piece| piece.entries).count(), 0);
+    assert_eq!(asked("+9991").unwrap().remove(0).rows.len(), 0);
 }

@@ -13,19 +13,19 @@ fn main() -> ExitCode {
 
 #[cfg(mutant)]
 fn main() -> ExitCode {
-    use consensus::mutant::Mutant;
+    use ocs_tests::sim::{Mistake, mistake};
 
     let mut arguments = std::env::args().skip(1);
     let seeds: u64 = arguments.next().map_or(500, |text| text.parse().expect("a number of seeds"));
     let wanted = arguments.next();
     let mut survived = 0;
     println!("{:<26} {:>8}  caught by", "mutant", "seed");
-    for mutant in Mutant::ALL {
-        let name = format!("{mutant:?}");
+    for one in Mistake::all() {
+        let name = one.name();
         if wanted.as_ref().is_some_and(|wanted| *wanted != name) {
             continue;
         }
-        ocs_tests::sim::mistake(Some(mutant));
+        mistake(Some(one));
         match (1..=seeds).find_map(|seed| Some((seed, ocs_tests::sim::run(seed).err()?))) {
             Some((seed, violation)) => println!("{name:<26} {seed:>8}  {}", shown(&violation)),
             None => {
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             }
         }
     }
-    ocs_tests::sim::mistake(None);
+    mistake(None);
     if survived == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -1,13 +1,23 @@
-//! The handling of clients around a data node's log: request ids, forward and hold, stamps, reads, the role.
+//! The handling of clients around a data node's log: request ids, attempts, stamps, reads, the role.
 //!
-//! Follows the node's own loop (`pair::Forward`) step by step: the same id to the next primary after an attempt with an unknown
-//! outcome; an end in a reply, in UNAVAILABLE for a request that was never handed over, else in OUTCOME_UNKNOWN. Called by
-//! `world`.
+//! Stands in for the tasks of `dispatch` and `pair`: an attempt goes to this node's queue or to a peer, and its outcome comes back as
+//! an event. The decisions are the shipped ones: `dispatch::policy` gives the next step after an outcome or a wait, `pair::standing_of` where
+//! updates go, `pair::stamping` which commands enter the log. Called by `world`.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use consensus::{Kind, ProposeError, RaftId};
+use dispatch::{
+    EncodedBody, Heard, NotTaken, Standing,
+    policy::{Course, Now, Step},
+};
 use ocs_proto::peer::Commands;
-use outbound::{Body, Command, Origin, Reply, RequestId, wire::command_to_wire};
+use outbound::{Body, Origin, RefusalCode, Reply, ReplyBody, RequestId};
+use pair::{
+    Primary,
+    stamping::{Queued, RANDOM_BYTES, Stamped},
+};
 use prost::Message;
 use rand::Rng;
 
@@ -16,68 +26,55 @@ use super::{
     contract, disks,
     event::{Event, Who},
     invariants,
-    node::{Asked, Heard, Life, Mode, Waiter, place},
+    node::{Asked, Heard as PeerClock, Life, Mode, Waiter, place},
+    updates,
     world::World,
 };
 
 /// How long a request waits for a primary, microseconds.
-const HOLD_US: u64 = 2_000_000;
+pub(super) const HOLD_US: u64 = 2_000_000;
 /// A request's deadline, microseconds after its arrival.
 const DEADLINE_US: u64 = 4_000_000;
-/// First and longest pause before a known primary is asked again.
-const PAUSE_US: (u64, u64) = (5_000, 100_000);
 /// Time without a quorum after which the role is not confirmed, microseconds.
 const ROUND_US: u64 = 200_000;
-
-/// The node that takes updates, as a node sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Primary {
-    Here,
-    At(usize),
-    None,
-}
-
-/// Term and primary.
-pub(super) type Leadership = (u64, Primary);
 
 /// An update in flight.
 #[derive(Debug)]
 pub(super) struct Submission {
     pub(super) operation: u64,
+    /// The id of the newest attempt.
     pub(super) id: RequestId,
     /// Another request had its id.
     repeated: bool,
-    pub(super) handed: bool,
+    course: Course,
     /// The attempt in flight, by number; none: the update waits.
     pub(super) attempt: Option<u64>,
     attempts: u64,
-    pub(super) tried: Leadership,
-    deadline: u64,
-    held_since: Option<u64>,
-    pause_us: u64,
-    again_at: u64,
+    /// Where updates went when the newest attempt was made.
+    pub(super) tried: Standing,
+    pub(super) deadline: u64,
+    /// When the update first waited.
+    pub(super) held_since: Option<u64>,
+    /// The end of the newest attempt.
+    pub(super) ended_at: Option<u64>,
+    /// Updates went elsewhere, or nowhere, since the newest attempt was made.
+    pub(super) moved: bool,
+    /// The outcome of an attempt is not known.
+    pub(super) unknown: bool,
+    wake_at: u64,
 }
 
-/// The outcome of one attempt.
-#[derive(Debug, Clone)]
-pub(super) enum Outcome {
-    Reply(Reply),
-    Refused,
-    NotTaken,
-    Unknown,
-}
-
-/// The node's `Leadership::from` its status.
-fn leadership(mode: Mode, life: &Life) -> Leadership {
+/// Where updates go, as a node sees it.
+fn standing(mode: Mode, life: &Life) -> Standing {
     let core = &life.core;
-    let at = place(core.leader());
-    let primary = match core.leader() {
-        _ if core.serving() => Primary::Here,
-        0 => Primary::None,
-        leader if leader != core.id() && mode.kind(at) == Kind::Data => Primary::At(at),
-        _ => Primary::None,
-    };
-    (core.term(), primary)
+    let (leader, serves) = (core.leader(), core.serving() && !core.transferring());
+    let leader_has_data = leader != 0 && mode.kind(place(leader)) == Kind::Data;
+    pair::standing_of(core.id(), core.term(), leader, serves, leader_has_data)
+}
+
+/// Whether updates go to a peer in this place.
+pub(super) fn goes_to(standing: Standing, own: RaftId, peer: usize) -> bool {
+    matches!(pair::primary_of(standing, own), Primary::At(id) if place(id) == peer)
 }
 
 impl World {
@@ -85,53 +82,57 @@ impl World {
 
     /// Reads a client's request and gives the request its id, once.
     pub(super) fn submit(&mut self, at: usize, operation: u64) {
-        let now = self.now;
+        let (now, mode) = (self.now, self.mode);
         let repeated = self.draw_repeated_id(at);
         let Some(life) = &mut self.nodes[at].life else { return };
-        let id = life.next_id(at);
-        let counter = id.counter;
+        let tried = standing(mode, life);
+        let given = life.next_id(at);
+        let id = repeated.unwrap_or(given);
+        let deadline = now + DEADLINE_US;
         let submission = Submission {
             operation,
-            id: repeated.unwrap_or(id),
+            id,
             repeated: repeated.is_some(),
-            handed: false,
+            course: Course::new(id, moment(deadline), moment(HOLD_US), tried),
             attempt: None,
             attempts: 0,
-            tried: (0, Primary::None),
-            deadline: now + DEADLINE_US,
+            tried,
+            deadline,
             held_since: None,
-            pause_us: PAUSE_US.0,
-            again_at: now,
+            ended_at: None,
+            moved: false,
+            unknown: false,
+            wake_at: 0,
         };
-        life.submissions.insert(counter, submission);
-        self.attempt(at, counter);
+        life.submissions.insert(given.counter, submission);
+        self.attempt(at, given.counter);
     }
 
-    /// One attempt at the primary of the moment.
+    /// One attempt where updates go now.
     fn attempt(&mut self, at: usize, key: u64) {
-        let mode = self.mode;
+        let (now, mode) = (self.now, self.mode);
         let Some(life) = &mut self.nodes[at].life else { return };
-        let tried = leadership(mode, life);
+        let tried = standing(mode, life);
         let Some(submission) = life.submissions.get_mut(&key) else { return };
-        submission.attempts += 1;
-        (submission.tried, submission.attempt) = (tried, Some(submission.attempts));
-        #[cfg(mutant)]
-        if submission.attempts > 1 && consensus::mutant::on(consensus::mutant::Mutant::NewIdWhenSentAgain) {
-            submission.id.counter = 1_000_000 + key * 1000 + submission.attempts;
+        if submission.attempts > 0 {
+            updates::a_known_primary_is_asked_again_after_a_pause(submission, tried, now);
+            submission.id = submission.course.attempt(tried);
         }
+        submission.attempts += 1;
+        (submission.tried, submission.attempt, submission.moved) = (tried, Some(submission.attempts), false);
         let (attempt, id, operation, deadline) =
             (submission.attempts, submission.id, submission.operation, submission.deadline);
-        let boot = life.boot;
-        match tried.1 {
+        let (own, boot) = (life.core.id(), life.boot);
+        match pair::primary_of(tried, own) {
             Primary::Here => {
                 let body = self.body_of(operation);
                 self.enqueue(at, id, body, Waiter::Here { submission: key, attempt });
             }
-            Primary::At(to) => {
-                let from = Who { node: at, boot };
+            Primary::At(peer) => {
+                let (from, to) = (Who { node: at, boot }, place(peer));
                 self.forward(from, to, Event::Forward { to, from, submission: key, attempt, id, operation });
             }
-            Primary::None => self.attempted(at, key, attempt, Outcome::NotTaken),
+            Primary::None => self.attempted(at, key, attempt, Heard::NotTaken(NotTaken::NotServing)),
         }
         self.after(deadline - self.now.min(deadline), Event::Wake(Who { node: at, boot }));
     }
@@ -140,16 +141,16 @@ impl World {
     fn forward(&mut self, from: Who, to: usize, event: Event) {
         let Event::Forward { submission, attempt, .. } = &event else { return };
         let (submission, attempt) = (*submission, *attempt);
-        let lost = |outcome| Event::Forwarded { to: from, submission, attempt, outcome };
+        let ended = |heard| Event::Forwarded { to: from, submission, attempt, heard };
         if self.nodes[to].life.is_none() {
-            return self.after(1_000, lost(Outcome::NotTaken)); // the port is closed
+            return self.after(1_000, ended(Heard::NotTaken(NotTaken::NotServing))); // the port is closed
         }
         // A stream gives each request once. A second copy could reach the next process, and its "not taken" outrun the answer.
         match self.net.ways(&mut self.rng, from.node, to).first() {
             Some(way) => self.after(*way, event),
             None => {
                 let broken_us = self.rng.random_range(50_000..1_500_000);
-                self.after(broken_us, lost(Outcome::Unknown));
+                self.after(broken_us, ended(Heard::Lost));
             }
         }
     }
@@ -158,8 +159,8 @@ impl World {
     pub(super) fn on_forward(&mut self, at: usize, id: RequestId, operation: u64, waiter: Waiter) {
         let mode = self.mode;
         let Some(life) = &self.nodes[at].life else { return };
-        if leadership(mode, life).1 != Primary::Here {
-            return self.answer_waiter(at, waiter, Outcome::NotTaken);
+        if pair::primary_of(standing(mode, life), life.core.id()) != Primary::Here {
+            return self.answer_waiter(at, waiter, Heard::NotTaken(NotTaken::NotServing));
         }
         let body = self.body_of(operation);
         self.enqueue(at, id, body, waiter);
@@ -173,9 +174,7 @@ impl World {
     pub(super) fn enqueue(&mut self, at: usize, id: RequestId, body: Body, waiter: Waiter) {
         let delay_us = self.rng.random_range(0..1_500);
         let Some(life) = &mut self.nodes[at].life else { return };
-        let command = Command::new(life.version_of(&body), id, 0, Origin::Http, body);
-        let bytes = command_to_wire(&command).encode_to_vec();
-        life.door.push((id, bytes.into(), waiter));
+        life.door.push(Queued { id, origin: Origin::Http, body: EncodedBody::of(body), waiter });
         if !std::mem::replace(&mut life.batch_pending, true) {
             let who = Who { node: at, boot: life.boot };
             self.after(delay_us, Event::Batch(who));
@@ -190,37 +189,35 @@ impl World {
         life.batch_pending = false;
         let queued = std::mem::take(&mut life.door);
         if !life.core.serving() {
-            return queued.into_iter().for_each(|(.., waiter)| self.answer_waiter(at, waiter, Outcome::NotTaken));
+            let not_primary = pair::heard(Err(ProposeError::NotPrimary));
+            return queued.into_iter().for_each(|one| self.answer_waiter(at, one.waiter, not_primary.clone()));
         }
         contract::a_state_that_is_being_replaced_serves_nothing(life);
-        let term = life.core.term();
-        if life.stamping.replace(term) != Some(term) {
-            life.stamps.applied(last_stamp_us(life), mono_us, &clocks);
-        }
-        life.stamps.advance(mono_us, &clocks);
+        let (term, last_us, rules) = (life.core.term(), last_stamp_us(life), life.rules_version());
+        life.stamping.begin_batch(term, || last_us, mono_us, &clocks);
         if life.no_room {
-            return queued.into_iter().for_each(|(.., waiter)| self.answer_waiter(at, waiter, Outcome::Refused));
+            let no_room = pair::heard(Err(ProposeError::NoRoom));
+            return queued.into_iter().for_each(|one| self.answer_waiter(at, one.waiter, no_room.clone()));
         }
-        let given: Vec<u64> = queued.iter().map(|_| life.stamps.stamp()).collect();
-        let commands =
-            queued.iter().zip(&given).map(|((_, command, _), stamp_us)| stamped(command, *stamp_us)).collect();
-        if let Some(stamp_us) = given.first() {
-            self.watch.stamps_follow_right_clocks(*stamp_us, now);
-            if let Some((_, before_us, then)) = life.stamped.filter(|stamped| stamped.0 == term) {
-                disks::stamps_move_as_time_does(stamp_us - before_us, now - then);
-            }
-            life.stamped = Some((term, *stamp_us, now));
+        let mut refused = Vec::new();
+        let refuse = |waiter, refusal| refused.push((waiter, refusal));
+        let commands = life.stamping.commands(queued.into_iter(), rules, || [0; RANDOM_BYTES], refuse);
+        let commands: Vec<Stamped<Waiter>> = commands.collect();
+        refused.into_iter().for_each(|(waiter, refusal)| self.answer_waiter(at, waiter, Heard::Reply(refusal)));
+        let Some(Stamped { stamp_us, .. }) = commands.first() else { return };
+        let Some(life) = &mut self.nodes[at].life else { return };
+        self.watch.stamps_follow_right_clocks(*stamp_us, now);
+        if let Some((_, before_us, then)) = life.stamped.filter(|stamped| stamped.0 == term) {
+            disks::stamps_move_as_time_does(stamp_us - before_us, now - then);
         }
-        let data = Bytes::from(Commands { commands }.encode_to_vec());
-        let taken = life.core.propose(data);
+        life.stamped = Some((term, *stamp_us, now));
+        let bytes = commands.iter().map(|one| one.command.clone()).collect();
+        let taken = life.core.propose(Bytes::from(Commands { commands: bytes }.encode_to_vec()));
         invariants::the_witness_takes_no_proposal(mode.kind(at), taken.is_ok());
-        for (id, _, waiter) in queued {
+        for Stamped { id, waiter, .. } in commands {
             match taken {
                 Ok(()) => self.enter(at, id, waiter),
-                Err(ProposeError::NotPrimary | ProposeError::Stopped) => {
-                    self.answer_waiter(at, waiter, Outcome::NotTaken);
-                }
-                Err(_) => self.answer_waiter(at, waiter, Outcome::Refused),
+                Err(error) => self.answer_waiter(at, waiter, pair::heard(Err(error))),
             }
         }
     }
@@ -228,7 +225,7 @@ impl World {
     fn enter(&mut self, at: usize, id: RequestId, waiter: Waiter) {
         let Some(life) = &mut self.nodes[at].life else { return };
         if let Some(earlier) = life.waiters.insert(id, waiter) {
-            self.answer_waiter(at, earlier, Outcome::Unknown);
+            self.answer_waiter(at, earlier, Heard::Lost);
         }
     }
 
@@ -236,7 +233,7 @@ impl World {
     pub(super) fn overtaken(&mut self, at: usize) {
         let Some(life) = &mut self.nodes[at].life else { return };
         let waiters = std::mem::take(&mut life.waiters);
-        waiters.into_values().for_each(|waiter| self.answer_waiter(at, waiter, Outcome::Unknown));
+        waiters.into_values().for_each(|waiter| self.answer_waiter(at, waiter, Heard::Lost));
     }
 
     pub(super) fn wake_waiters(&mut self, at: usize, replies: Vec<(RequestId, Reply)>) {
@@ -248,22 +245,22 @@ impl World {
                 false => id,
             };
             if let Some(waiter) = life.waiters.remove(&id) {
-                self.answer_waiter(at, waiter, Outcome::Reply(reply));
+                self.answer_waiter(at, waiter, Heard::Reply(reply));
             }
         }
     }
 
-    fn answer_waiter(&mut self, at: usize, waiter: Waiter, outcome: Outcome) {
+    fn answer_waiter(&mut self, at: usize, waiter: Waiter, heard: Heard) {
         match waiter {
             Waiter::Nobody => {}
-            Waiter::Here { submission, attempt } => self.attempted(at, submission, attempt, outcome),
+            Waiter::Here { submission, attempt } => self.attempted(at, submission, attempt, heard),
             Waiter::Peer { who, submission, attempt } => {
-                let event = |outcome| Event::Forwarded { to: who, submission, attempt, outcome };
+                let event = |heard| Event::Forwarded { to: who, submission, attempt, heard };
                 match self.net.ways(&mut self.rng, at, who.node).first() {
-                    Some(way) => self.after(*way, event(outcome)),
+                    Some(way) => self.after(*way, event(heard)),
                     None => {
                         let broken_us = self.rng.random_range(50_000..1_500_000);
-                        self.after(broken_us, event(Outcome::Unknown));
+                        self.after(broken_us, event(Heard::Lost));
                     }
                 }
             }
@@ -271,68 +268,71 @@ impl World {
     }
 
     /// An attempt ended.
-    pub(super) fn attempted(&mut self, at: usize, key: u64, attempt: u64, outcome: Outcome) {
+    pub(super) fn attempted(&mut self, at: usize, key: u64, attempt: u64, heard: Heard) {
         let (now, mode) = (self.now, self.mode);
         let Some(life) = &mut self.nodes[at].life else { return };
-        let seen = leadership(mode, life);
-        let who = Who { node: at, boot: life.boot };
+        let seen = Now { at: moment(now), standing: standing(mode, life) };
         let Some(submission) = life.submissions.get_mut(&key) else { return };
         if submission.attempt != Some(attempt) {
             return; // given up for another
         }
         submission.attempt = None;
-        match outcome {
-            Outcome::Reply(reply) => return self.finish(at, key, Answer::Reply(reply)),
-            Outcome::Refused if !submission.handed => return self.finish(at, key, Answer::Unavailable),
-            Outcome::Refused | Outcome::NotTaken => {}
-            #[cfg(mutant)]
-            Outcome::Unknown if consensus::mutant::on(consensus::mutant::Mutant::UnknownToldAsFailed) => {}
-            Outcome::Unknown => submission.handed = true,
-        }
-        submission.held_since.get_or_insert(now);
-        let moved = seen != submission.tried && seen.1 != Primary::None;
-        submission.again_at = if moved { now } else { now + submission.pause_us };
-        if !moved && submission.tried.1 != Primary::None {
-            submission.pause_us = (submission.pause_us * 2).min(PAUSE_US.1);
-        }
-        let again_us = submission.again_at - now;
-        self.after(again_us, Event::Wake(who));
+        submission.ended_at = Some(now);
+        submission.unknown |= matches!(heard, Heard::Lost | Heard::Moved(_));
+        let step = submission.course.on(heard, || seen);
+        self.step(at, key, step);
     }
 
-    /// Looks at every update in flight: a waiting update is tried again, or has waited for too long.
+    /// Takes the step that the policy has decided on.
+    fn step(&mut self, at: usize, key: u64, step: Step) {
+        let now = self.now;
+        let Some(life) = &mut self.nodes[at].life else { return };
+        let who = Who { node: at, boot: life.boot };
+        let Some(submission) = life.submissions.get_mut(&key) else { return };
+        match step {
+            Step::Attempt => self.attempt(at, key),
+            Step::Answer(reply) => self.finish(at, key, reply),
+            Step::Wait(until) => {
+                submission.held_since.get_or_insert(now);
+                let until = u64::try_from(until.as_micros()).unwrap_or(u64::MAX);
+                if std::mem::replace(&mut submission.wake_at, until) != until {
+                    self.after(until.saturating_sub(now), Event::Wake(who));
+                }
+            }
+        }
+    }
+
+    /// Looks at every update in flight: an attempt may not be worth waiting for any more, and a wait may be over.
     pub(super) fn poll_submissions(&mut self, at: usize) {
         let (now, mode) = (self.now, self.mode);
         let Some(life) = &mut self.nodes[at].life else { return };
-        let seen = leadership(mode, life);
-        let (mut again, mut ended) = (Vec::new(), Vec::new());
+        let seen = Now { at: moment(now), standing: standing(mode, life) };
+        let (mut given_up, mut steps) = (Vec::new(), Vec::new());
         for (key, submission) in &mut life.submissions {
-            let moved = seen != submission.tried && seen.1 != Primary::None;
-            let end = submission.held_since.map_or(u64::MAX, |since| since + HOLD_US).min(submission.deadline);
+            submission.moved |= seen.standing != submission.tried;
             match submission.attempt {
-                Some(attempt) if moved || now >= submission.deadline => again.push((*key, Some(attempt))),
-                Some(_) => {}
-                None if now >= end => ended.push((*key, submission.handed)),
-                None if moved || (now >= submission.again_at && submission.tried.1 != Primary::None) => {
-                    again.push((*key, None));
+                Some(attempt) => {
+                    given_up.extend(submission.course.unanswered(seen).map(|heard| (*key, attempt, heard)));
                 }
-                None if seen != submission.tried => submission.tried = seen,
-                None => {}
+                None => steps.push((*key, submission.course.on_wake(seen))),
             }
         }
-        for (key, handed) in ended {
-            self.finish(at, key, if handed { Answer::Unknown } else { Answer::Unavailable });
-        }
-        for (key, attempt) in again {
-            match attempt {
-                Some(attempt) => self.attempted(at, key, attempt, Outcome::Unknown),
-                None => self.attempt(at, key),
-            }
+        given_up.into_iter().for_each(|(key, attempt, heard)| self.attempted(at, key, attempt, heard));
+        steps.into_iter().for_each(|(key, step)| self.step(at, key, step));
+        let Some(life) = &self.nodes[at].life else { return };
+        let seen = standing(mode, life);
+        for submission in life.submissions.values() {
+            updates::an_update_ends_at_its_deadline(submission, now);
+            updates::an_update_is_held_no_longer_than_hold_time(submission, now);
+            updates::a_primary_that_was_left_is_not_waited_for(submission, seen);
         }
     }
 
-    fn finish(&mut self, at: usize, key: u64, answer: Answer) {
+    fn finish(&mut self, at: usize, key: u64, reply: Reply) {
         let Some(life) = &mut self.nodes[at].life else { return };
         let Some(submission) = life.submissions.remove(&key) else { return };
+        let answer = told(reply);
+        updates::an_answer_says_what_is_known(&submission, &answer);
         match answer {
             Answer::Reply(_) if submission.attempts == 1 => life.settled.push(submission.id),
             // the ids of an unconfirmed start never leave the process, and an older disk counts its starts again
@@ -447,7 +447,7 @@ impl World {
         let node = &self.nodes[at];
         let own = (node.id, node.wall_us(self.now));
         let heard = node.life.iter().flat_map(|life| &life.heard);
-        let ago = |heard: &Heard| node.drifted(self.now - heard.at_us);
+        let ago = |heard: &PeerClock| node.drifted(self.now - heard.at_us);
         let fresh = heard.filter(|(_, heard)| ago(heard) <= 5_000_000);
         std::iter::once(own)
             .chain(fresh.map(|(place, heard)| (*place as RaftId + 1, heard.wall_us + ago(heard))))
@@ -463,12 +463,8 @@ impl World {
     pub(super) fn look_at_clocks(&mut self, at: usize) {
         let (clocks, mono_us) = (self.clocks(at), self.mono_us(at));
         let Some(life) = &mut self.nodes[at].life else { return };
-        if !life.core.serving() {
-            life.stamping = None;
-            life.stamps.applied(last_stamp_us(life), mono_us, &clocks);
-        } else if life.stamping == Some(life.core.term()) {
-            life.stamps.advance(mono_us, &clocks);
-        }
+        let (serving, last_us) = (life.core.serving().then_some(life.core.term()), last_stamp_us(life));
+        life.stamping.look(serving, || last_us, mono_us, &clocks);
     }
 }
 
@@ -476,8 +472,18 @@ fn last_stamp_us(life: &Life) -> u64 {
     life.state.as_ref().map_or(0, |state| records::meta(&state.map).last_stamp_us)
 }
 
-/// A later field of the same number takes the earlier one's place (protobuf).
-fn stamped(command: &Bytes, stamp_us: u64) -> Bytes {
-    let stamp = ocs_proto::outbound::Command { stamp_us, ..Default::default() };
-    [command.as_ref(), &stamp.encode_to_vec()].concat().into()
+/// A moment of the policy.
+fn moment(us: u64) -> Duration {
+    Duration::from_micros(us)
+}
+
+/// The answer as a client tells answers apart.
+fn told(reply: Reply) -> Answer {
+    match &reply.body {
+        ReplyBody::Refused(refusal) if refusal.code == RefusalCode::OutcomeUnknown => Answer::Unknown,
+        ReplyBody::Refused(refusal) if matches!(refusal.code, RefusalCode::Unavailable | RefusalCode::Busy) => {
+            Answer::Unavailable
+        }
+        _ => Answer::Reply(reply),
+    }
 }

@@ -3,10 +3,11 @@
 //! Called by `world`.
 
 use consensus::{RaftId, core::StartMessage, evidence::Evidence};
+use dispatch::Heard;
 use ocs_proto::peer::PeerFrame;
 use outbound::RequestId;
 
-use super::{clients::Answer, door::Outcome, faults::Fault, operators::Order};
+use super::{clients::Answer, faults::Fault, operators::Order};
 
 /// A process: the place of its node, and the number of the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub(super) enum Event {
         to: Who,
         submission: u64,
         attempt: u64,
-        outcome: Outcome,
+        heard: Heard,
     },
     Disk(Who),
     Apply(Who),

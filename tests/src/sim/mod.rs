@@ -8,7 +8,7 @@
 //! | `world`, `event` | time, events, the driver's stand-in |
 //! | `frames`, `work` | frames between nodes; the log's thread, the apply thread, fetching |
 //! | `node` | a process and the disk that outlives it |
-//! | `door` | request ids, forward and hold, stamps, reads, the role |
+//! | `door` | request ids, attempts, stamps, reads, the role: decided by `dispatch::policy` and `pair::stamping` |
 //! | `clients`, `requests` | clients and their requests |
 //! | `join` | a node that lost its log, and the group that takes it in |
 //! | `net`, `faults` | the network and the faults |
@@ -17,7 +17,7 @@
 //! | `quarantine` | states that are wrong, and their replacement |
 //! | `state` | the rules over a map |
 //! | `upgrade` | the rules version is raised, options are set, ids are given twice |
-//! | `invariants`, `disks`, `contract` | the claims; histories of records: the crate `ocs-history` |
+//! | `invariants`, `disks`, `contract`, `updates` | the claims; histories of records: the crate `ocs-history` |
 
 mod clients;
 mod contract;
@@ -35,6 +35,7 @@ mod operators;
 mod quarantine;
 mod requests;
 mod state;
+mod updates;
 mod upgrade;
 mod work;
 mod world;
@@ -101,18 +102,51 @@ pub fn run_talking(seed: u64, talks: bool) -> Result<Report, String> {
     result.map_err(|_| format!("seed {seed}: {}", reason.unwrap_or_default()))
 }
 
+/// A deliberate mistake.
+#[cfg(mutant)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mistake {
+    /// Of the core, the log, the rules or the simulator's stand-ins.
+    Core(consensus::mutant::Mutant),
+    /// Of the policy.
+    Policy(dispatch::mutant::Mutant),
+}
+
+#[cfg(mutant)]
+impl Mistake {
+    /// Every mistake.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let core = consensus::mutant::Mutant::ALL.into_iter().map(Self::Core);
+        core.chain(dispatch::mutant::Mutant::ALL.into_iter().map(Self::Policy))
+    }
+
+    /// The mistake's own name.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Core(mutant) => format!("{mutant:?}"),
+            Self::Policy(mutant) => format!("{mutant:?}"),
+        }
+    }
+}
+
 /// Makes a deliberate mistake in every run of this thread from now on, or none.
 #[cfg(mutant)]
-pub fn mistake(mutant: Option<consensus::mutant::Mutant>) {
+pub fn mistake(mistake: Option<Mistake>) {
     use consensus::mutant::Mutant;
-    consensus::mutant::set(mutant);
+    let (core, policy) = match mistake {
+        Some(Mistake::Core(mutant)) => (Some(mutant), None),
+        Some(Mistake::Policy(mutant)) => (None, Some(mutant)),
+        None => (None, None),
+    };
+    consensus::mutant::set(core);
+    dispatch::mutant::set(policy);
     raft_log::mutant::set(raft_log::mutant::Bugs {
-        failed_sync_retried: mutant == Some(Mutant::FailedSyncRetried),
-        read_counts_as_durable: mutant == Some(Mutant::ReadCountsAsDurable),
-        mark_ignored: mutant == Some(Mutant::MarkIgnored),
+        failed_sync_retried: core == Some(Mutant::FailedSyncRetried),
+        read_counts_as_durable: core == Some(Mutant::ReadCountsAsDurable),
+        mark_ignored: core == Some(Mutant::MarkIgnored),
     });
-    records::mutant::set(mutant == Some(Mutant::RequestIdsOff), mutant == Some(Mutant::IdempotencyKeysOff));
-    records::mutant::set_of_rules_2(mutant == Some(Mutant::ContentPassedOver), mutant == Some(Mutant::OwnOptions));
+    records::mutant::set(core == Some(Mutant::RequestIdsOff), core == Some(Mutant::IdempotencyKeysOff));
+    records::mutant::set_of_rules_2(core == Some(Mutant::ContentPassedOver), core == Some(Mutant::OwnOptions));
 }
 
 thread_local! {

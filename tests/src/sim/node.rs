@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
 use consensus::{
     Confirmed, Kind, Merged, RaftId,
     core::{Core, CoreConfig, Found, Write, genesis, nothing},
@@ -15,7 +14,7 @@ use consensus::{
 };
 use ocs_proto::peer::{ConfState, Entry, Head, SnapshotMark};
 use outbound::RequestId;
-use pair::StampClock;
+use pair::stamping::{Queued, Stamping};
 use raft_log::{Batch, HardState, Log, LogConfig, LogError, MemDisk, Recovered};
 
 use super::{
@@ -190,7 +189,7 @@ pub(super) struct Life {
     pub(super) hurry_pending: bool,
     pub(super) batch_pending: bool,
     pub(super) waiters: BTreeMap<RequestId, Waiter>,
-    pub(super) door: Vec<(RequestId, Bytes, Waiter)>,
+    pub(super) door: Vec<Queued<Waiter>>,
     pub(super) submissions: BTreeMap<u64, Submission>,
     pub(super) next_submission: u64,
     /// Ids whose requests were answered after one attempt.
@@ -199,9 +198,7 @@ pub(super) struct Life {
     pub(super) asked: BTreeMap<u64, Asked>,
     /// Reads that wait for an index to be applied here.
     pub(super) reads: Vec<(Confirmed, Asked)>,
-    pub(super) stamps: StampClock,
-    /// The term in which this node stamps.
-    pub(super) stamping: Option<u64>,
+    pub(super) stamping: Stamping,
     /// The newest stamp: its term, the stamp, and when this node gave it.
     pub(super) stamped: Option<(u64, u64, u64)>,
     /// The newest frame of each place.
@@ -576,8 +573,7 @@ impl Life {
             next_question: 0,
             asked: BTreeMap::new(),
             reads: Vec::new(),
-            stamps: StampClock::new(),
-            stamping: None,
+            stamping: Stamping::default(),
             stamped: None,
             heard: BTreeMap::new(),
             joins: BTreeMap::new(),

@@ -44,7 +44,8 @@ pub(super) fn own_file(at: usize, state: &State) -> Rules {
 }
 
 impl Life {
-    fn rules_version(&self) -> u32 {
+    /// The rules version by which this node decides.
+    pub(super) fn rules_version(&self) -> u32 {
         self.state.as_ref().map_or(1, State::rules_version)
     }
 
@@ -53,11 +54,6 @@ impl Life {
         self.next_submission += 1;
         let token = if self.rules_version() < RULES_WITH_SETTINGS { 0 } else { self.token };
         RequestId { node: at as u32 + 1, incarnation: self.incarnation, token, counter: self.next_submission }
-    }
-
-    /// The version under which a command is stamped here.
-    pub(super) fn version_of(&self, body: &Body) -> u32 {
-        self.rules_version().max(body.rules_min())
     }
 }
 

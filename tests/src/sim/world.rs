@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 
 use consensus::{RaftId, core::Output};
+use dispatch::Heard;
 use ocs_proto::peer::{ConfState, PeerFrame};
 use raft_log::LogError;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
     clients::Clients,
-    disks,
-    door::Outcome,
+    disks, door,
     event::{Event, Who},
     faults::Plan,
     invariants::Watch,
@@ -186,8 +186,8 @@ impl World {
             Event::Forward { to, from, submission, attempt, id, operation } => {
                 self.on_forward(to, id, operation, Waiter::Peer { who: from, submission, attempt });
             }
-            Event::Forwarded { to, submission, attempt, outcome } => {
-                self.attempted(to.node, submission, attempt, outcome);
+            Event::Forwarded { to, submission, attempt, heard } => {
+                self.attempted(to.node, submission, attempt, heard);
             }
             Event::Disk(who) => self.disk(who.node),
             Event::Apply(who) => self.apply(who.node),
@@ -306,11 +306,11 @@ impl World {
         if refused {
             life.core.on_refused(number);
         }
-        let to_peer = |(key, one): (&u64, &super::door::Submission)| {
-            (one.tried.1 == super::door::Primary::At(peer)).then_some((*key, one.attempt?))
-        };
+        let own = life.core.id();
+        let to_peer =
+            |(key, one): (&u64, &door::Submission)| door::goes_to(one.tried, own, peer).then_some((*key, one.attempt?));
         let broken: Vec<_> = life.submissions.iter().filter_map(to_peer).collect();
-        broken.into_iter().for_each(|(key, attempt)| self.attempted(at, key, attempt, Outcome::Unknown));
+        broken.into_iter().for_each(|(key, attempt)| self.attempted(at, key, attempt, Heard::Lost));
     }
 
     /// R1 forget-what-both-have: the entries that may be forgotten go to the disk's queue.

@@ -4,11 +4,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use chassis::tasks::Tasks;
 use consensus::Confirmed;
+use dispatch::HoldConfig;
 use entrance::{Entrance, Limits, Protocol};
-use pair::{
-    HoldConfig,
-    fakes::{A, B, FakeGroup, NoPeers, api, status},
-};
+use pair::fakes::{A, B, FakeGroup, NoPeers, api, status};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

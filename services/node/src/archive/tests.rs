@@ -14,7 +14,7 @@ fn archives(home: &TempDir, status: Status) -> Archives {
     let state = home.path().join("state");
     let machine = RecordsMachine::open(&state, config, records::Rules::default(), Box::new(|_, _| {})).unwrap();
     let status = watch::channel(Arc::new(status)).1;
-    Archives::new(machine.reader("a"), status, ("demo", "a"), &Tasks::new())
+    Archives::new(machine.reader(), status, ("demo", "a"), &Tasks::new())
 }
 
 async fn whole(mut stream: ArchiveStream) -> Vec<u8> {

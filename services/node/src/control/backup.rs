@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt, stream};
 use ocs_proto::control::{BackupBytes, CreateBackupRequest};
-use pair::OutboundApi;
+use pair::Door;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -20,7 +20,7 @@ const MESSAGE_BYTES: usize = 1 << 20;
 
 /// Begins a backup.
 pub(super) async fn create(
-    door: &Arc<OutboundApi>,
+    door: &Arc<Door>,
     archives: Option<&Archives>,
     asked: CreateBackupRequest,
     deadline: Instant,

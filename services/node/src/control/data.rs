@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::Tasks;
+use dispatch::Engine;
 use ocs_proto::{
     control::{
         ExportRequest, ExportRows, GetRecordRequest, HistoryReply, ListCounts, PreviewImportRequest, ShowListReply,
@@ -14,13 +15,14 @@ use ocs_proto::{
     outbound as wire,
 };
 use outbound::{
-    Attributes, Body, Handle, Origin, Refusal, RefusalCode, Reply, ReplyBody, Request, Resource, Verb,
+    Attributes, Body, Handle, Origin, Query, Refusal, RefusalCode, Reply, ReplyBody, Request, Resource, Verb,
     wire::{batch_from_wire, list_from_wire, reply_into_wire},
 };
-use pair::{ListTally, OutboundApi, StateReader};
+use pair::{ListTally, StateReader};
 use tokio::time::Instant;
 use tonic::Status;
 
+use super::to_wire;
 use crate::bulk::{Bulk, Pieces};
 
 /// Exports that run at a time.
@@ -28,7 +30,7 @@ const EXPORTS_MAX: usize = 4;
 /// Verifications that run at a time.
 const VERIFICATIONS_MAX: usize = 2;
 
-type Door = Arc<OutboundApi>;
+type Door = Arc<pair::Door>;
 
 /// Counts of a list's records that run at a time.
 const COUNTS_MAX: usize = 2;
@@ -84,7 +86,8 @@ pub(super) async fn show_list(
 ) -> Result<ShowListReply, Status> {
     let name = (!asked.name.is_empty()).then_some(asked.name);
     let wanted = name.clone();
-    let mut lists = read(door, deadline, move |state| state.lists(wanted.as_deref())).await?;
+    let lists = read(door, deadline, move |state| state.lists(wanted.as_deref())).await?;
+    let mut lists: Vec<_> = lists.into_iter().map(to_wire::list).collect();
     if let ([list], Some(name), true) = (lists.as_mut_slice(), &name, asked.count) {
         list.counts = count(door, long, name.clone()).await;
     }
@@ -96,7 +99,7 @@ pub(super) async fn show_list(
 
 /// None: too many counts run, or the list is being deleted.
 async fn count(door: &Door, long: &Long, list: String) -> Option<ListCounts> {
-    let (state, began) = (door.state().clone(), std::time::Instant::now());
+    let (state, began) = (door.engine().state().clone(), std::time::Instant::now());
     let counted = long.counts.run(move || state.tally(&list, 0, &|| began.elapsed() < COUNT_TIME)).await;
     let ListTally { records, never_open, .. } = counted.ok()?.ok()?;
     Some(ListCounts { records, never_open })
@@ -132,28 +135,35 @@ pub(super) async fn export(
     deadline: Instant,
 ) -> Result<Pieces<ExportRows>, Status> {
     door.wait_until_readable(deadline).await.map_err(unreadable)?;
-    let state = door.state().clone();
-    long.exports.pieces(move || Ok(state.export(&asked).map_err(refused)?.map(Ok))).await
+    let (door, ExportRequest { list, columns }) = (door.clone(), asked);
+    let query = Query::Export { list, columns, after: None };
+    let open = move || {
+        let pages = door.engine().query(query).map_err(refused);
+        pages.map(|pages| pages.filter_map(to_wire::export_rows).map(Ok))
+    };
+    long.exports.pieces(open).await
 }
 
 /// Every acknowledged change of the role; without a quorum, the changes that this node knows.
 pub(super) async fn history(door: &Door, deadline: Instant) -> Result<HistoryReply, Status> {
     let confirmed = door.wait_until_readable(deadline).await.is_ok();
-    let state = door.state().clone();
+    let state = door.engine().state().clone();
     let entries = beside(move || state.history()).await?;
-    Ok(HistoryReply { entries, confirmed })
+    Ok(HistoryReply { entries: entries.into_iter().map(to_wire::history_entry).collect(), confirmed })
 }
 
 /// Verifies the rows of the state; a state that proves wrong is replaced.
-pub(super) async fn verify(door: &Door, long: &Long) -> Result<VerifyReply, Status> {
-    let state = door.state().clone();
+pub(super) async fn verify(door: &Door, long: &Long, node: &str) -> Result<VerifyReply, Status> {
+    let state = door.engine().state().clone();
     let verified = long.verifications.run(move || state.verify()).await?;
     match &verified {
-        Err(why) => door.distrust(format!("its rows cannot be read: {why}")),
-        Ok(found) if !found.equal => door.distrust("its rows on disk are not those that were written".to_owned()),
+        Err(why) => door.engine().distrust(format!("its rows cannot be read: {why}")),
+        Ok(found) if !found.equal() => {
+            door.engine().distrust("its rows on disk are not those that were written".to_owned())
+        }
         Ok(_) => {}
     }
-    verified.map_err(Status::data_loss)
+    verified.map(|check| to_wire::verified(node, check)).map_err(Status::data_loss)
 }
 
 /// Reads the state once all updates acknowledged before the call are applied.
@@ -163,7 +173,7 @@ async fn read<T: Send + 'static>(
     what: impl FnOnce(&dyn StateReader) -> T + Send + 'static,
 ) -> Result<T, Status> {
     door.wait_until_readable(deadline).await.map_err(unreadable)?;
-    let state = door.state().clone();
+    let state = door.engine().state().clone();
     beside(move || what(&*state)).await
 }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use dispatch::too_early;
 use ocs_proto::{
     control::ShowSettingsReply,
     outbound::{self as wire, Setting as WireSetting},
@@ -12,13 +13,13 @@ use outbound::{
     Body, Origin, RULES_FIRST, RULES_WITH_SETTINGS, RefusalCode, Setting,
     wire::{reply_into_wire, settings_from_wire, settings_to_wire},
 };
-use pair::{OutboundApi, too_early};
+use pair::Door;
 use tokio::time::Instant;
 
 /// Under rules version 1 each node's own file decides: `own` is this node's.
-pub(super) async fn show(door: &Arc<OutboundApi>, node: &str, own: &[Setting], deadline: Instant) -> ShowSettingsReply {
+pub(super) async fn show(door: &Arc<Door>, node: &str, own: &[Setting], deadline: Instant) -> ShowSettingsReply {
     let confirmed = door.wait_until_readable(deadline).await.is_ok();
-    let stand = door.state().settings();
+    let stand = door.engine().state().settings();
     let (version, options) = match &stand {
         Some(settings) => (settings.rules_version(), settings.values()),
         None => (RULES_FIRST, own),
@@ -38,8 +39,8 @@ fn to_wire(options: &[Setting]) -> Vec<WireSetting> {
 
 /// Refused before the group decides by a version that has settings: the primary may run a release that cannot read the request.
 /// The raise takes longer than seconds, so a retry is not worth its cost.
-pub(super) async fn set(door: &Arc<OutboundApi>, settings: wire::SetSettings, deadline: Instant) -> wire::Reply {
-    let version = door.state().rules_version();
+pub(super) async fn set(door: &Arc<Door>, settings: wire::SetSettings, deadline: Instant) -> wire::Reply {
+    let version = door.engine().state().rules_version();
     if version < RULES_WITH_SETTINGS {
         return reply_into_wire(too_early(version, RULES_WITH_SETTINGS, RefusalCode::Conflict));
     }

@@ -4,16 +4,14 @@ use std::net::SocketAddr;
 
 use consensus::{Confirmed, PeerStatus};
 use data_dir::{DataDir, DataIdentity};
+use dispatch::HoldConfig;
 use entrance::{Entrance, Limits, Protocol};
 use ocs_proto::{
     control::{Role, control_client::ControlClient},
     outbound::{self as wire, reply},
 };
 use outbound::RULES_FIRST;
-use pair::{
-    HoldConfig,
-    fakes::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status},
-};
+use pair::fakes::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status};
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -45,7 +43,7 @@ fn stamped(path: &std::path::Path) -> DataDir {
     directory
 }
 
-fn sources(role: &RoleService, api: Option<Arc<OutboundApi>>) -> Sources {
+fn sources(role: &RoleService, api: Option<Arc<Door>>) -> Sources {
     let proxy = watch::channel(ProxyStatus { state: "listening".into(), ..Default::default() }).1;
     let scan = watch::channel(Default::default()).1;
     Sources {

@@ -8,19 +8,23 @@ use std::{
     time::{Duration, Instant as StdInstant},
 };
 
+use dispatch::{Engine, too_early};
 use ocs_proto::{
     control::{DeleteListRequest, DoNotCallEntries, DoNotCallRequest},
     outbound as wire,
 };
 use outbound::{
-    Body, Origin, RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key,
+    Body, Origin, Query, RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key,
     wire::{remove_from_wire, reply_into_wire},
 };
-use pair::{ListTally, OutboundApi, too_early, wall_us};
+use pair::{ListTally, wall_us};
 use tokio::time::Instant;
 use tonic::Status;
 
-use super::data::{Long, refused, unreadable};
+use super::{
+    data::{Long, refused, unreadable},
+    to_wire,
+};
 use crate::bulk::Pieces;
 
 /// A list whose records were changed or added within this time is in use.
@@ -28,7 +32,7 @@ const IN_USE: Duration = Duration::from_secs(60);
 /// Time limit of the scan of a list's records for signs of use; later records are not checked.
 const LOOK_TIME: Duration = Duration::from_secs(120);
 
-type Door = Arc<OutboundApi>;
+type Door = Arc<pair::Door>;
 
 /// Marks a list as being deleted, unless clients use the list; the primary deletes its rows.
 pub(super) async fn delete_list(
@@ -52,7 +56,7 @@ pub(super) async fn delete_list(
 /// Before the raise the primary may run a release that cannot read the request. The raise takes longer than seconds, so a retry
 /// is not worth its cost.
 fn not_yet(door: &Door) -> Option<wire::Reply> {
-    let version = door.state().rules_version();
+    let version = door.engine().state().rules_version();
     let reply = || reply_into_wire(too_early(version, RULES_WITH_UNDOING, RefusalCode::Conflict));
     (version < RULES_WITH_UNDOING).then(reply)
 }
@@ -61,7 +65,7 @@ fn not_yet(door: &Door) -> Option<wire::Reply> {
 async fn in_use(door: &Door, long: &Long, list: &str, limit: Duration) -> Result<Option<Refusal>, Status> {
     door.wait_until_readable(Instant::now() + limit).await.map_err(unreadable)?;
     let since_us = wall_us().saturating_sub(u64::try_from(IN_USE.as_micros()).unwrap_or(u64::MAX));
-    let (state, name, began) = (door.state().clone(), list.to_owned(), StdInstant::now());
+    let (state, name, began) = (door.engine().state().clone(), list.to_owned(), StdInstant::now());
     let counted = long.counts.run(move || state.tally(&name, since_us, &|| began.elapsed() < LOOK_TIME)).await?;
     Ok(counted.ok().and_then(|tally| use_of(list, &tally, since_us)))
 }
@@ -100,8 +104,15 @@ pub(super) async fn do_not_call(
     deadline: Instant,
 ) -> Result<Pieces<DoNotCallEntries>, Status> {
     door.wait_until_readable(deadline).await.map_err(unreadable)?;
-    let state = door.state().clone();
-    long.exports.pieces(move || Ok(state.do_not_call(&asked).map_err(refused)?.map(Ok))).await
+    let (door, DoNotCallRequest { phone, entries_max }) = (door.clone(), asked);
+    let phone = (!phone.is_empty()).then_some(phone);
+    let entries_max = if entries_max == 0 { u64::MAX } else { entries_max };
+    let query = Query::DoNotCall { phone, entries_max, after: None };
+    let open = move || {
+        let pages = door.engine().query(query).map_err(refused);
+        pages.map(|pages| pages.filter_map(to_wire::do_not_call).map(Ok))
+    };
+    long.exports.pieces(open).await
 }
 
 pub(super) async fn remove_do_not_call(door: &Door, asked: wire::RemoveDoNotCall, deadline: Instant) -> wire::Reply {

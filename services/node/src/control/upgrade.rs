@@ -64,7 +64,7 @@ fn not_primary(view: &RoleView) -> String {
 /// The versions by which this node decides now: raised rules count once the state has them.
 fn decided(sources: &Sources) -> Versions {
     let status = sources.role.status();
-    let rules = sources.api.as_ref().map_or(status.rules_wanted, |api| api.state().rules_version());
+    let rules = sources.api.as_ref().map_or(status.rules_wanted, |api| api.engine().state().rules_version());
     Versions { formats: status.formats, rules }
 }
 

@@ -4,9 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::{AtEnd, Tasks};
-use ocs_proto::control::ListInfo;
-use outbound::{Body, DELETED_ROWS_MAX, DeleteRecords, RULES_WITH_UNDOING, ReplyBody};
-use pair::OutboundApi;
+use outbound::{Body, DELETED_ROWS_MAX, DeleteRecords, ListInfo, RULES_WITH_UNDOING, ReplyBody};
+use pair::Door;
 use tokio::sync::watch;
 
 use super::{Duty, decide};
@@ -23,7 +22,7 @@ pub(crate) struct Remaining;
 
 impl Remaining {
     /// Shows the lists that this node's state has marked.
-    pub(crate) fn shown(api: Arc<OutboundApi>, tasks: &Tasks) -> watch::Receiver<Arc<[String]>> {
+    pub(crate) fn shown(api: Arc<Door>, tasks: &Tasks) -> watch::Receiver<Arc<[String]>> {
         let (shown, remaining) = watch::channel(Arc::default());
         let stopping = tasks.stopping();
         tasks.spawn("deletions shown", AtEnd::Quiet, async move {
@@ -48,7 +47,7 @@ impl Remaining {
 }
 
 /// Deletes the records of every marked list.
-pub(crate) struct Deletions(pub(crate) Arc<OutboundApi>);
+pub(crate) struct Deletions(pub(crate) Arc<Door>);
 
 impl Duty for Deletions {
     const NAME: &'static str = "deletions";
@@ -64,11 +63,11 @@ impl Duty for Deletions {
 }
 
 /// No list is marked before the rules version that deletes.
-async fn marked(api: &Arc<OutboundApi>) -> Vec<ListInfo> {
-    if api.state().rules_version() < RULES_WITH_UNDOING {
+async fn marked(api: &Arc<Door>) -> Vec<ListInfo> {
+    if api.engine().state().rules_version() < RULES_WITH_UNDOING {
         return Vec::new();
     }
-    let state = api.state().clone();
+    let state = api.engine().state().clone();
     let lists = tokio::task::spawn_blocking(move || state.lists(None)).await.unwrap_or_default();
     lists.into_iter().filter(|list| list.deleting).collect()
 }
@@ -78,7 +77,7 @@ fn words(list: &ListInfo) -> String {
 }
 
 /// Proposes some commands, until no record is left.
-async fn delete(api: &Arc<OutboundApi>, list: u32) {
+async fn delete(api: &Arc<Door>, list: u32) {
     for _ in 0..COMMANDS {
         match decide(api, Body::DeleteRecords(DeleteRecords { list, rows_max: DELETED_ROWS_MAX })).await {
             Ok(ReplyBody::Done(done)) if is_done(&done) => return,

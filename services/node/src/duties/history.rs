@@ -8,9 +8,8 @@ use std::{sync::Arc, time::Duration};
 use consensus::{Came, Reign};
 use data_dir::{Forced, Restored};
 use jiff::Timestamp;
-use ocs_proto::control::HistoryEntry;
-use outbound::{Body, ReplyBody, RoleChange};
-use pair::OutboundApi;
+use outbound::{Body, HistoryEntry, ReplyBody, RoleChange};
+use pair::Door;
 
 use super::{Duty, decide};
 use crate::role::RoleService;
@@ -24,7 +23,7 @@ type Begun = (Option<Forced>, Option<Restored>);
 /// Writes a row for each term of this node.
 pub(crate) struct History {
     role: RoleService,
-    api: Arc<OutboundApi>,
+    api: Arc<Door>,
     begun: Begun,
     /// The newest term with a row.
     noted: u64,
@@ -32,7 +31,7 @@ pub(crate) struct History {
 
 impl History {
     /// `begun`: how this node's epoch began.
-    pub(crate) fn new(role: RoleService, api: Arc<OutboundApi>, begun: Begun) -> Self {
+    pub(crate) fn new(role: RoleService, api: Arc<Door>, begun: Begun) -> Self {
         Self { role, api, begun, noted: 0 }
     }
 }
@@ -47,7 +46,7 @@ impl Duty for History {
             let noted = self.noted;
             let fresh = status.wait_for(|now| now.reign.as_ref().is_some_and(|reign| reign.term > noted)).await;
             let Some(reign) = fresh.ok().and_then(|now| now.reign.clone()) else { return };
-            let before = self.api.state().history().pop();
+            let before = self.api.engine().state().history().pop();
             let forced = forced_reason(&self.begun, before.as_ref());
             let renewed = forced.is_none() && is_renewed(&own, before.as_ref());
             let change = RoleChange {

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use outbound::{Body, REWRITTEN_ROWS_MAX, RULES_WITH_PHONE_FORM, RewritePhones};
-use pair::OutboundApi;
+use pair::Door;
 
 use super::{Duty, decide};
 
@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Rewrites rows until the state says that every row is rewritten.
-pub(crate) struct Phones(pub(crate) Arc<OutboundApi>);
+pub(crate) struct Phones(pub(crate) Arc<Door>);
 
 impl Duty for Phones {
     const NAME: &'static str = "phones";

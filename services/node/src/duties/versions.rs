@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use outbound::{Body, RaiseRules, Setting};
-use pair::OutboundApi;
+use pair::Door;
 use records::nearest_setting;
 use tokio::time::Instant;
 
@@ -54,7 +54,7 @@ pub(crate) struct Rules {
     /// The role, and the group behind it.
     pub(crate) role: RoleService,
     /// Where the raise is decided.
-    pub(crate) api: Arc<OutboundApi>,
+    pub(crate) api: Arc<Door>,
     /// The options in this node's file.
     pub(crate) file: node_config::Rules,
 }
@@ -64,9 +64,10 @@ impl Duty for Rules {
 
     /// Ends when the state has the newest version that this release decides.
     async fn perform(&mut self) {
-        while self.api.state().rules_version() < versions::NEWEST.rules {
+        while self.api.engine().state().rules_version() < versions::NEWEST.rules {
             let status = self.role.status();
-            let (decides, wanted) = (self.api.state().rules_version(), status.rules_wanted.min(versions::NEWEST.rules));
+            let (decides, wanted) =
+                (self.api.engine().state().rules_version(), status.rules_wanted.min(versions::NEWEST.rules));
             if status.formats < FORMATS_OF_RULES || wanted <= decides {
                 tokio::time::sleep(LOOK_AT_RULES).await;
                 continue;

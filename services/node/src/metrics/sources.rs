@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use consensus::RaftId;
 use data_dir::DiskRoom;
-use pair::OutboundApi;
+use pair::Door;
 use tokio::sync::watch;
 
 use crate::{archive::schedule::BackupStatus, role::RoleService, scan::ScanStatus, supervisor::ProxyStatus};
@@ -15,7 +15,7 @@ pub struct Sources {
     /// The role and the peers.
     pub role: RoleService,
     /// The native door; none on a witness.
-    pub api: Option<Arc<OutboundApi>>,
+    pub api: Option<Arc<Door>>,
     /// HTTP Proxy.
     pub proxy: watch::Receiver<ProxyStatus>,
     /// The scan of the state; a witness has none.
@@ -31,16 +31,16 @@ pub struct Sources {
 impl Sources {
     /// Nodes whose clock is odd, as far as this node sees; a witness does not check.
     pub fn odd_clocks(&self) -> Vec<RaftId> {
-        self.api.as_ref().map(|api| api.forward().door().odd_clocks().borrow().clone()).unwrap_or_default()
+        self.api.as_ref().map(|api| api.engine().odd_clocks().borrow().clone()).unwrap_or_default()
     }
 
     /// Records in all lists; 0 on a witness.
     pub fn records(&self) -> u64 {
-        self.api.as_ref().map_or(0, |api| api.state().records())
+        self.api.as_ref().map_or(0, |api| api.engine().state().records())
     }
 
     /// Requests held now.
     pub fn held_requests(&self) -> u64 {
-        self.api.as_ref().map_or(0, |api| api.forward().hold().held().0 as u64)
+        self.api.as_ref().map_or(0, |api| api.hold().held().0 as u64)
     }
 }

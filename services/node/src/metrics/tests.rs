@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use chassis::tasks::Tasks;
+use dispatch::HoldConfig;
 use ocs_proto::link::RequestCount;
-use pair::{
-    HoldConfig,
-    fakes::{A, FakeGroup, NoPeers, api, status},
-};
+use pair::fakes::{A, FakeGroup, NoPeers, api, status};
 use tokio::sync::watch;
 
 use super::*;
@@ -130,7 +128,7 @@ async fn what_http_proxy_counts_is_by_request_and_code() {
 #[tokio::test]
 async fn held_requests_and_the_proxy_are_on_the_page() {
     let stage = stage().await;
-    let held = stage.sources.api.as_ref().unwrap().forward().hold().enter(100);
+    let held = stage.sources.api.as_ref().unwrap().hold().enter(100);
     assert_eq!(stage.sample("ocs_held_requests"), 1.0);
     assert_eq!(stage.sample("ocs_held_bytes"), 100.0);
     drop(held);

@@ -14,7 +14,7 @@ use futures::StreamExt;
 use ocs_proto::peer::{EpochProofReply, ForwardOutcome, ForwardReply, HelloReply, JoinReply, PeerFrame};
 use outbound::{Reply, RequestId};
 use pair::{
-    Forwarded, OutboundApi,
+    Door, Forwarded,
     machine::{RecordsReader, StateOut},
 };
 use peers::{PeerAddress, PeerHandler, PeerSelf, StateChunks, hello_reply};
@@ -41,7 +41,7 @@ pub(super) struct PeerSide {
 struct Parts {
     raft: Handle<RequestId, Reply>,
     log: LogReader<FileDisk>,
-    api: Option<Arc<OutboundApi>>,
+    api: Option<Arc<Door>>,
     reader: Option<RecordsReader>,
 }
 
@@ -57,7 +57,7 @@ impl PeerSide {
         &self,
         raft: Handle<RequestId, Reply>,
         log: LogReader<FileDisk>,
-        api: Option<Arc<OutboundApi>>,
+        api: Option<Arc<Door>>,
         reader: Option<RecordsReader>,
     ) {
         if self.parts.set(Parts { raft, log, api, reader }).is_err() {
@@ -79,7 +79,7 @@ impl PeerHandler for PeerSide {
 
     async fn forward(&self, from: RaftId, request: Forwarded) -> ForwardReply {
         match self.parts.get().and_then(|parts| parts.api.as_ref()) {
-            Some(api) => api.forward().on_forward(from, request).await,
+            Some(api) => api.engine().on_forward(from, request).await,
             None => ForwardReply { id: request.head.id, outcome: ForwardOutcome::NotPrimary.into(), reply: None },
         }
     }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use chassis::tasks::Tasks;
+use dispatch::EncodedBody;
+use futures::Stream;
 use ocs_proto::link::{HealthKind, RoleNotice, Stats};
 use outbound::{Origin, Reply, Request};
-use pair::{EncodedBody, OutboundApi};
+use pair::Door;
 use tokio::{sync::watch, time::Instant};
 
 use super::spawn_quiet;
@@ -18,7 +20,7 @@ use crate::{
 
 /// The node's side of the link.
 pub(super) struct ProxySide {
-    api: Arc<OutboundApi>,
+    api: Arc<Door>,
     health: Health,
     metrics: Arc<Metrics>,
     role: watch::Receiver<RoleNotice>,
@@ -27,7 +29,7 @@ pub(super) struct ProxySide {
 impl ProxySide {
     /// Follows role and mode for the headers that every answer bears.
     pub(super) fn new(
-        api: Arc<OutboundApi>,
+        api: Arc<Door>,
         role: &RoleService,
         health: Health,
         metrics: Arc<Metrics>,
@@ -70,16 +72,12 @@ fn from_now_on<T>(requests: Vec<Taken<T>>) -> Vec<(T, Instant)> {
 }
 
 impl ProxyHandler for ProxySide {
-    async fn updates<F: Future<Output = ()> + Send>(
-        &self,
-        updates: Vec<Taken<EncodedBody>>,
-        answered: impl Fn(usize, Reply) -> F + Send + Sync,
-    ) {
-        self.api.answer_updates(from_now_on(updates), Origin::Http, answered).await;
+    fn updates(&self, updates: Vec<Taken<EncodedBody>>) -> impl Stream<Item = (usize, Reply)> + Send {
+        self.api.updates(from_now_on(updates), Origin::Http)
     }
 
     async fn reads(&self, reads: Vec<Taken<Request>>) -> Vec<Reply> {
-        self.api.answer_reads(&from_now_on(reads)).await
+        self.api.reads(&from_now_on(reads)).await
     }
 
     async fn health(&self, kind: HealthKind) -> (bool, String) {

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
+use dispatch::EncodedBody;
+use futures::{FutureExt, Stream, stream};
 use ocs_proto::{
     link::{HealthKind, RoleNotice, Stats},
     outbound as wire,
 };
 use outbound::{Reply, Request};
-use pair::EncodedBody;
 use prost::Message;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -53,17 +54,14 @@ fn acknowledge(name: &str) -> Reply {
 }
 
 impl ProxyHandler for Acknowledges {
-    async fn updates<F: Future<Output = ()> + Send>(
-        &self,
-        updates: Vec<Taken<EncodedBody>>,
-        answered: impl Fn(usize, Reply) -> F + Send + Sync,
-    ) {
-        self.wait().await;
-        for (place, (body, _)) in updates.into_iter().enumerate() {
+    fn updates(&self, updates: Vec<Taken<EncodedBody>>) -> impl Stream<Item = (usize, Reply)> + Send {
+        let reply = |(place, (body, _)): (usize, Taken<EncodedBody>)| {
             let command = wire::Command::decode(body.bytes().clone()).unwrap();
             let Some(wire::command::Body::Request(request)) = command.body else { panic!("a request") };
-            answered(place, acknowledge(&request.name)).await;
-        }
+            (place, acknowledge(&request.name))
+        };
+        let replies = updates.into_iter().enumerate().map(reply);
+        self.wait().map(|()| stream::iter(replies)).flatten_stream()
     }
 
     async fn reads(&self, reads: Vec<Taken<Request>>) -> Vec<Reply> {

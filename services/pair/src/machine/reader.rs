@@ -1,26 +1,23 @@
 //! The state of this node for reads, lists, export and verify: each answer from one consistent state.
 //!
 //! Never writes, and waits only for the disk; the caller checks before whether the state is recent enough
-//! ([`crate::OutboundApi`]). Called by the door and the control API.
+//! ([`crate::Door`]). Called by the door and the control API.
 
 use std::{cell::RefCell, sync::Arc};
 
-use ocs_proto::control::{
-    DoNotCallEntries, DoNotCallRequest, ExportRequest, ExportRows, HistoryEntry, KeptDigest, ListInfo, VerifyReply,
-};
 use outbound::{
-    Attributes, ImportBatch, Refusal, RefusalCode, Reply, Request, Resource, UserField, Value, Verb, key,
-    wire::field_to_wire,
+    Answer, Answers, Attributes, HistoryEntry, ImportBatch, Query, Refusal, RefusalCode, Reply, Request, Resource,
+    Value, Verb, key,
 };
 use records::{
-    Below, Bound, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, find_list, lists, meta, read,
+    Below, Bound, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, find_list, meta, read,
     record_by_id, role_changes,
 };
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
 
-use super::{do_not_call, export::Export, group_rules::GroupRules, preview, tally};
-use crate::{ListTally, StateReader};
+use super::{do_not_call, export::Export, group_rules::GroupRules, lists::Lists, preview, tally};
+use crate::{ListTally, StateCheck, StateReader};
 
 /// Limit of the changes of the role that are shown.
 const HISTORY_ENTRIES_MAX: usize = 100;
@@ -30,12 +27,11 @@ const HISTORY_ENTRIES_MAX: usize = 100;
 pub struct RecordsReader {
     store: StoreReader,
     group_rules: GroupRules,
-    node: String,
 }
 
 impl RecordsReader {
-    pub(super) fn new(store: StoreReader, group_rules: GroupRules, node: &str) -> Self {
-        Self { store, group_rules, node: node.to_owned() }
+    pub(super) fn new(store: StoreReader, group_rules: GroupRules) -> Self {
+        Self { store, group_rules }
     }
 
     /// Rules version and options of the group, as they change; none: rules version 1.
@@ -115,62 +111,56 @@ impl StateReader for RecordsReader {
         preview::preview(batch, create, self.rules_version(), &self.store.snapshot())
     }
 
-    fn lists(&self, name: Option<&str>) -> Vec<ListInfo> {
-        let state = self.store.snapshot();
-        let found: Vec<(u32, Arc<ListRow>)> = match name {
-            Some(name) => find_list(&state, name).into_iter().collect(),
-            None => lists(&state),
-        };
-        found.into_iter().map(|(dbid, list)| info(dbid, &list)).collect()
-    }
-
     fn tally(&self, list: &str, changed_since_us: u64, go_on: &dyn Fn() -> bool) -> Result<ListTally, Refusal> {
         tally::tally(&self.store.snapshot(), list, changed_since_us, go_on)
     }
 
-    fn do_not_call(
-        &self,
-        request: &DoNotCallRequest,
-    ) -> Result<Box<dyn Iterator<Item = DoNotCallEntries> + Send>, Refusal> {
-        do_not_call::entries(self.store.snapshot(), request)
-    }
-
-    fn history(&self) -> Vec<HistoryEntry> {
-        let changes = role_changes(&self.store.snapshot());
-        let before = std::iter::once(String::new()).chain(changes.iter().map(|(_, change)| change.to.clone()));
-        let entry = |((term, change), from): (&(u64, RoleChangeRow), String)| HistoryEntry {
-            at_us: change.stamp_us,
-            from,
-            to: change.to.clone(),
-            term: *term,
-            reason: change.reason.clone(),
-            pause_ms: change.pause_ms,
-        };
-        let all: Vec<HistoryEntry> = changes.iter().zip(before).map(entry).collect();
-        let hidden = all.len().saturating_sub(HISTORY_ENTRIES_MAX); // a hidden entry only shows the origin of the next
-        all.into_iter().skip(hidden).collect()
-    }
-
-    fn export(&self, request: &ExportRequest) -> Result<Box<dyn Iterator<Item = ExportRows> + Send>, Refusal> {
+    fn query(&self, query: Query) -> Result<Answers, Refusal> {
         let state = self.store.snapshot();
-        let (dbid, list) = known_list(&state, &request.list)?;
-        Ok(Box::new(Export::new(state, dbid, list, &request.columns)?))
+        match query {
+            Query::Lists { name, after } => Ok(Box::new(Lists::new(&state, name.as_deref(), after.as_ref()))),
+            Query::History => Ok(Box::new(std::iter::once(Answer::History(history(&state))))),
+            Query::DoNotCall { phone: Some(phone), entries_max, after: _ } => {
+                Ok(Box::new(std::iter::once(do_not_call::of_phone(&state, &phone, entries_max)?)))
+            }
+            Query::DoNotCall { phone: None, entries_max, after } => {
+                Ok(Box::new(do_not_call::All::new(state, entries_max, after.as_ref())?))
+            }
+            Query::Export { list, columns, after } => {
+                let (dbid, list) = known_list(&state, &list)?;
+                Ok(Box::new(Export::new(state, dbid, list, &columns, after.as_ref())?))
+            }
+        }
     }
 
-    fn verify(&self) -> Result<VerifyReply, String> {
+    fn verify(&self) -> Result<StateCheck, String> {
         let verified = self.store.verify().map_err(|error| error.to_string())?;
         let kept = self.store.snapshot().kept_digests().map_err(|error| error.to_string())?;
-        let kept = kept.into_iter().map(|(index, digest)| KeptDigest { index, recorded: format!("{digest:032x}") });
-        Ok(VerifyReply {
-            node: self.node.clone(),
-            index: verified.index,
-            recorded: format!("{:032x}", verified.recorded),
-            recomputed: format!("{:032x}", verified.recomputed),
-            rows: verified.rows,
-            equal: verified.equal(),
-            kept: kept.collect(),
-        })
+        let (recorded, recomputed) = (verified.recorded, verified.recomputed);
+        Ok(StateCheck { index: verified.index, recorded, recomputed, rows: verified.rows, kept })
     }
+}
+
+/// The newest changes of the role.
+fn history(state: &StateSnapshot) -> Vec<HistoryEntry> {
+    let changes = role_changes(state);
+    let before = std::iter::once(String::new()).chain(changes.iter().map(|(_, change)| change.to.clone()));
+    let entry = |((term, change), from): (&(u64, RoleChangeRow), String)| HistoryEntry {
+        at_us: change.stamp_us,
+        from,
+        to: change.to.clone(),
+        term: *term,
+        reason: change.reason.clone(),
+        pause_ms: change.pause_ms,
+    };
+    let all: Vec<HistoryEntry> = changes.iter().zip(before).map(entry).collect();
+    let hidden = all.len().saturating_sub(HISTORY_ENTRIES_MAX); // a hidden entry only shows the origin of the next
+    all.into_iter().skip(hidden).collect()
+}
+
+/// The refusal of a cursor that no state has given.
+pub(super) fn unknown_cursor() -> Refusal {
+    Refusal::new(RefusalCode::BadValue, "The cursor is none that an answer to this question gave")
 }
 
 /// A state that looks up the few rows that every read needs only once.
@@ -226,19 +216,5 @@ fn get_record(resource: Resource) -> Request {
         tenant: String::new(),
         principal: String::new(),
         idempotency_key: None,
-    }
-}
-
-fn info(dbid: u32, list: &ListRow) -> ListInfo {
-    ListInfo {
-        dbid,
-        records: list.records,
-        next_record_id: list.next_record_id,
-        next_chain_id: list.next_chain_id,
-        fields: list.fields.iter().map(|field| field_to_wire(&UserField::from(field))).collect(),
-        name: list.name.clone(),
-        time_zone: list.time_zone.clone(),
-        deleting: list.deleting,
-        counts: None,
     }
 }

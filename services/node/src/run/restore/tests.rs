@@ -48,7 +48,7 @@ fn backup(home: &TempDir) -> PathBuf {
         created_us: 1_790_000_000_000_000,
         ..ArchiveHead::default()
     };
-    let bytes: Vec<u8> = ArchiveOut::new(&machine.reader("a").snapshot(), about).flat_map(Result::unwrap).collect();
+    let bytes: Vec<u8> = ArchiveOut::new(&machine.reader().snapshot(), about).flat_map(Result::unwrap).collect();
     let file = home.path().join("b.ocsbackup");
     fs::write(&file, bytes).unwrap();
     file

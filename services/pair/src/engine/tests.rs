@@ -1,17 +1,30 @@
 //! Hold and resend, told as stories: node A has the request, the group and the peer answer by script.
 
+mod reads;
+
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},
 };
 
-use super::*;
-use crate::fakes::{
-    A, B, FakeGroup, NoPeers, Script, W, add_record, api, done, in_ten_seconds, refusal_code, short_hold, status, until,
+use dispatch::{EncodedBody, HoldConfig, Submission};
+use ocs_proto::{
+    outbound as wire,
+    peer::{ForwardOutcome, ForwardReply, ForwardRequest},
 };
-use ocs_proto::outbound as wire;
+use outbound::{Origin, RefusalCode, RequestId};
 use prost::Message;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
+
+use super::*;
+use crate::{
+    ForwardResult,
+    fakes::{
+        A, B, FakeGroup, NoPeers, Script, W, add_record, api, done, in_ten_seconds, refusal_code, short_hold, status,
+        until,
+    },
+    forward::to_peer,
+};
 
 /// A peer that answers by script, else with an acknowledgement; silent once frozen.
 #[derive(Default)]
@@ -52,7 +65,7 @@ fn outcome(id: Option<wire::RequestId>, outcome: ForwardOutcome, reply: Option<R
 struct Stage {
     group: Arc<FakeGroup>,
     peer: Arc<FakePeer>,
-    api: crate::OutboundApi,
+    api: Door,
     tasks: Tasks,
 }
 
@@ -73,9 +86,8 @@ impl Stage {
 
     /// Runs an update; once the update is held, sent or proposed, the group goes through `change`.
     async fn add_while(&self, change: impl FnOnce()) -> Reply {
-        let under_way = || {
-            self.api.forward().hold().held().0 > 0 || !self.peer.sent().is_empty() || !self.group.proposed().is_empty()
-        };
+        let under_way =
+            || self.api.hold().held().0 > 0 || !self.peer.sent().is_empty() || !self.group.proposed().is_empty();
         let change = async {
             until(under_way).await;
             change();
@@ -102,12 +114,12 @@ async fn a_backup_forwards_to_the_primary() {
 async fn a_request_is_held_until_there_is_a_primary() {
     let stage = stage(3, 0, FakePeer::answering([]));
     let reply = stage.add_while(|| {
-        assert_eq!(stage.api.forward().hold().held().0, 1);
+        assert_eq!(stage.api.hold().held().0, 1);
         stage.group.become_status(status(4, A));
     });
     assert_eq!(reply.await, done());
     assert_eq!(stage.group.proposed().len(), 1);
-    assert_eq!(stage.api.forward().hold().held(), (0, 0));
+    assert_eq!(stage.api.hold().held(), (0, 0));
 }
 
 #[tokio::test]
@@ -143,7 +155,7 @@ async fn an_overtaken_proposal_is_sent_again_under_the_same_id() {
     assert_eq!(reply.await, done());
     assert_eq!(stage.group.proposed()[0].id.counter, 1);
     assert_eq!(stage.ids(), [1]);
-    assert_eq!(stage.api.forward().hold().totals().1, 1);
+    assert_eq!(stage.api.hold().totals().1, 1);
 }
 
 #[tokio::test]
@@ -205,7 +217,7 @@ async fn beyond_the_limits_of_holding_it_is_unavailable_at_once() {
     let api = api(&group, Arc::new(NoPeers), one, &tasks);
     let add = || api.answer(add_record("1"), Origin::Http, in_ten_seconds());
     let second = async {
-        until(|| api.forward().hold().held().0 == 1).await;
+        until(|| api.hold().held().0 == 1).await;
         let reply = add().await;
         assert_eq!(refusal_code(&reply), Some(RefusalCode::Unavailable));
         assert!(format!("{reply:?}").contains("too much is held"));
@@ -232,7 +244,7 @@ async fn a_forwarded_request_makes_no_second_hop() {
     let submission =
         Submission::new(RequestId::default(), Origin::Http, EncodedBody::of(add_record("1")), in_ten_seconds())
             .unwrap();
-    let reply = stage.api.forward().on_forward(W, submission.to_peer()).await;
+    let reply = stage.api.engine().on_forward(W, to_peer(&submission)).await;
     assert_eq!(reply.outcome(), ForwardOutcome::NotPrimary);
     assert!(stage.peer.sent().is_empty());
 }
@@ -246,7 +258,7 @@ async fn a_primary_answers_what_was_forwarded_and_says_how_it_ended() {
     let submission = Submission::new(id, Origin::Control, EncodedBody::of(add_record("1")), in_ten_seconds()).unwrap();
     let mut outcomes = Vec::new();
     for _ in 0..5 {
-        let reply = stage.api.forward().on_forward(B, submission.to_peer()).await;
+        let reply = stage.api.engine().on_forward(B, to_peer(&submission)).await;
         assert_eq!(reply.id, Some(id.into()));
         outcomes.push(reply.outcome());
     }
@@ -264,7 +276,7 @@ async fn a_forwarded_request_that_this_version_cannot_read_never_enters_the_log(
     let body = wire::Command { body, ..wire::Command::default() }.encode_to_vec().into();
     let origin = wire::Origin::Http.into();
     let head = ForwardRequest { id: Some(RequestId::default().into()), deadline_ms: 1000, origin };
-    let reply = stage.api.forward().on_forward(B, Forwarded { head, body }).await;
+    let reply = stage.api.engine().on_forward(B, Forwarded { head, body }).await;
     assert_eq!(reply.outcome(), ForwardOutcome::Refused);
     assert!(stage.group.proposed().is_empty());
 }
@@ -275,18 +287,12 @@ impl Stage {
     /// Runs three updates that came together; once they are proposed, the group goes through `change`. Places and answers, in
     /// the order in which they came.
     async fn three_while(&self, change: impl FnOnce()) -> Vec<(usize, Reply)> {
-        let answers = Mutex::new(Vec::new());
-        let answered = |place, reply| {
-            answers.lock().unwrap().push((place, reply));
-            std::future::ready(())
-        };
         let change = async {
             until(|| self.group.proposed().len() == 3).await;
             change();
         };
         let updates = vec![(EncodedBody::of(add_record("1")), in_ten_seconds()); 3];
-        tokio::join!(self.api.answer_updates(updates, Origin::Http, answered), change);
-        answers.into_inner().unwrap()
+        tokio::join!(self.api.updates(updates, Origin::Http).collect(), change).0
     }
 }
 

@@ -1,16 +1,10 @@
 //! Reads, and the ids of updates, on node A.
 
-use chassis::tasks::Tasks;
 use consensus::{Confirmed, Status};
+use outbound::Body;
 
 use super::*;
-use crate::{
-    HoldConfig,
-    fakes::{
-        A, B, FakeGroup, NoPeers, add_record, api, done, get_record, in_ten_seconds, refusal_code, short_hold, status,
-        until,
-    },
-};
+use crate::fakes::get_record;
 
 #[tokio::test]
 async fn a_read_needs_a_quorum_and_is_held_for_one() {
@@ -18,12 +12,12 @@ async fn a_read_needs_a_quorum_and_is_held_for_one() {
     let api = api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks);
     group.confirm_as(None);
     let quorum = async {
-        until(|| api.forward().hold().held().0 == 1).await;
+        until(|| api.hold().held().0 == 1).await;
         group.confirm_as(Some(Confirmed { index: 10, term: 3, leader: B }));
     };
     let (reply, ()) = tokio::join!(api.answer(get_record(), Origin::Http, in_ten_seconds()), quorum);
     assert_eq!(reply, Reply::done("Record", Vec::new()));
-    assert_eq!(api.forward().hold().held().0, 0);
+    assert_eq!(api.hold().held().0, 0);
 }
 
 fn three_reads() -> Vec<(Request, Instant)> {
@@ -35,10 +29,10 @@ fn three_reads() -> Vec<(Request, Instant)> {
 async fn reads_that_came_together_ask_a_quorum_once() {
     let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
     let api = api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks);
-    let replies = api.answer_reads(&three_reads()).await;
+    let replies = api.reads(&three_reads()).await;
     assert_eq!(replies, vec![Reply::done("Record", Vec::new()); 3]);
     assert_eq!(group.asked(), 1);
-    assert!(api.answer_reads(&[]).await.is_empty());
+    assert!(api.reads(&[]).await.is_empty());
 }
 
 #[tokio::test]
@@ -47,11 +41,11 @@ async fn reads_that_came_together_are_held_each_for_itself() {
     let api = api(&group, Arc::new(NoPeers), HoldConfig { requests_max: 2, ..HoldConfig::default() }, &tasks);
     group.confirm_as(None);
     let quorum = async {
-        until(|| api.forward().hold().held().0 == 2).await;
+        until(|| api.hold().held().0 == 2).await;
         group.confirm_as(Some(Confirmed { index: 10, term: 3, leader: B }));
     };
     let reads = three_reads();
-    let (replies, ()) = tokio::join!(api.answer_reads(&reads), quorum);
+    let (replies, ()) = tokio::join!(api.reads(&reads), quorum);
     let stale: Vec<bool> = replies.iter().map(|reply| reply.stale).collect();
     assert_eq!(stale, [false, false, true], "the third finds no place, and hears what is known");
 }

@@ -1,6 +1,6 @@
 //! The requests held while there is no primary, and their limits (architecture, Failover).
 //!
-//! Never decides when holding ends. Called by [`super::Forward`] and by reads that find no quorum.
+//! Never decides when holding ends. Called for updates without a primary and for reads that find no quorum.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -81,7 +81,7 @@ impl Hold {
         (counts.held_total, counts.resent_total)
     }
 
-    pub(super) fn note_resend(&self) {
+    pub(crate) fn note_resend(&self) {
         lock(&self.counts).resent_total += 1;
     }
 }

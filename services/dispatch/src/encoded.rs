@@ -1,25 +1,21 @@
 //! The body of a command as bytes: decoded once, for the check, and put into the log unchanged.
 //!
-//! The head goes in front of the same bytes when the command is stamped: protobuf's fields may be written one after the other.
-//! Never decides anything about a record. Called by the link, by [`crate::forward`] and by [`crate::batch`].
+//! An engine puts the head in front of the same bytes when the command is stamped. Never decides anything about a record. Called by
+//! the link, by [`crate::Dispatch`] and by the engines.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use ocs_proto::outbound as wire;
 use outbound::{
-    Body, COMMAND_BYTES_MAX, COMMAND_FORMAT, Origin, RULES_FIRST, RULES_NEWEST, RULES_WITH_SETTINGS, Refusal,
-    RefusalCode, Reply, Request, RequestId, wire::WireError,
+    Body, COMMAND_BYTES_MAX, RULES_FIRST, RULES_NEWEST, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request,
+    wire::WireError,
 };
 use prost::{
     DecodeError, Message,
     encoding::{self, WireType},
 };
 
-use crate::too_early;
-
-/// Random bytes a command carries.
-const RANDOM_BYTES: usize = 16;
-/// Upper bound of a head without its names: eight fields, the random bytes and a token among them.
-const HEAD_BYTES_MAX: usize = 128;
+/// Upper bound of a command's head without its names: eight fields, 16 random bytes and a token among them.
+pub const HEAD_BYTES_MAX: usize = 128;
 /// Number of a client's request among the fields of the wire's `Command`.
 const REQUEST_FIELD: u32 = 10;
 
@@ -56,7 +52,7 @@ impl RulesOf {
 
 /// Bytes that are no body of a command.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BodyError {
+pub enum BodyError {
     /// Not protobuf.
     #[error("{0}")]
     Bytes(#[from] DecodeError),
@@ -95,7 +91,7 @@ impl EncodedBody {
     ///
     /// # Errors
     /// No body that this release knows.
-    pub(crate) fn read(bytes: Bytes) -> Result<Self, BodyError> {
+    pub fn read(bytes: Bytes) -> Result<Self, BodyError> {
         is_one_field(bytes.clone())?;
         let command = wire::Command::decode(bytes.clone())?;
         let whole = is_whole(&command, &bytes);
@@ -116,7 +112,7 @@ impl EncodedBody {
     ///
     /// # Errors
     /// LIMIT.
-    pub(crate) fn check_size(&self) -> Result<(), Reply> {
+    pub fn check_size(&self) -> Result<(), Reply> {
         let bytes = self.bytes.len();
         if bytes + self.head_bytes_max() <= COMMAND_BYTES_MAX {
             return Ok(());
@@ -129,7 +125,7 @@ impl EncodedBody {
     ///
     /// # Errors
     /// Why the command must not enter the log: a node that cannot decide the command would stop.
-    pub(crate) fn rules_version(&self, group: u32) -> Result<u32, Reply> {
+    pub fn rules_version(&self, group: u32) -> Result<u32, Reply> {
         match self.rules {
             RulesOf::AtLeast(version) if group < version => Err(too_early(group, version, RefusalCode::Unavailable)),
             RulesOf::RaisedTo(version) if version > RULES_NEWEST => Err(unknown_rules(version)),
@@ -138,24 +134,9 @@ impl EncodedBody {
         }
     }
 
-    /// The command: a head of now, and the body.
-    pub(crate) fn into_command(self, id: RequestId, origin: Origin, rules: u32, stamp_us: u64) -> Bytes {
-        let mut bytes = BytesMut::with_capacity(self.head_bytes_max() + self.bytes.len());
-        let named = rules >= RULES_WITH_SETTINGS;
-        let head = wire::Command {
-            format: COMMAND_FORMAT,
-            rules,
-            id: Some(id.into()),
-            stamp_us,
-            origin: outbound::wire::origin_to_wire(origin).into(),
-            random: Bytes::copy_from_slice(&rand::random::<[u8; RANDOM_BYTES]>()),
-            tenant: if named { self.tenant } else { String::new() },
-            principal: if named { self.principal } else { String::new() },
-            body: None,
-        };
-        head.encode(&mut bytes).expect("a BytesMut grows");
-        bytes.put_slice(&self.bytes);
-        bytes.freeze()
+    /// The bytes, and the names of tenant and principal.
+    pub fn into_parts(self) -> (Bytes, String, String) {
+        (self.bytes, self.tenant, self.principal)
     }
 
     fn head_bytes_max(&self) -> usize {
@@ -179,6 +160,19 @@ fn is_one_field(mut bytes: Bytes) -> Result<(), BodyError> {
     if field >= REQUEST_FIELD && whole { Ok(()) } else { Err(BodyError::NotOneField) }
 }
 
+/// The refusal of a command that a group cannot decide before its rules version is raised to `needed`.
+pub fn too_early(group: u32, needed: u32, code: RefusalCode) -> Reply {
+    let why = match needed {
+        RULES_WITH_SETTINGS => "whose options stand in the nodes' files".to_owned(),
+        _ => format!("and this needs version {needed}"),
+    };
+    let message = format!(
+        "The group decides by rules version {group}, {why}. `ocsctl upgrade finalize` raises the version once every node runs a \
+         release that knows version {needed}, or names the nodes that do not"
+    );
+    Refusal::new(code, message).into()
+}
+
 fn unknown_rules(version: u32) -> Reply {
     let message = format!("This release knows the rules up to version {RULES_NEWEST}, not {version}");
     Refusal::new(RefusalCode::Unavailable, message).into()
@@ -186,29 +180,21 @@ fn unknown_rules(version: u32) -> Reply {
 
 #[cfg(test)]
 mod tests {
-    use outbound::ReplyBody;
+    use outbound::{Attributes, ReplyBody, Resource, Value, Verb, key};
 
     use super::*;
-    use crate::fakes::add_record;
 
-    fn id(counter: u64) -> RequestId {
-        RequestId { node: 1, incarnation: 1, token: 0, counter }
+    fn add_record(phone: &str) -> Body {
+        let mut attributes = Attributes::default();
+        attributes.set(key::PHONE, Value::text(phone));
+        let (verb, resource) = (Verb::AddRecord, Resource::List("demo".into()));
+        let (tenant, principal) = (String::new(), String::new());
+        Body::Request(Request { verb, resource, attributes, tenant, principal, idempotency_key: None })
     }
 
     fn request(phone: &str) -> (Request, wire::Request) {
         let Body::Request(request) = add_record(phone) else { panic!("a request") };
         (request.clone(), outbound::wire::request_to_wire(request))
-    }
-
-    #[test]
-    fn head_and_body_written_apart_are_one_command() {
-        let body = add_record("5551234");
-        let bytes = EncodedBody::of(body.clone()).into_command(id(7), Origin::Http, RULES_FIRST, 99);
-        let command = wire::Command::decode(bytes.clone()).unwrap();
-        assert_eq!(command.encode_to_vec(), bytes);
-        let command = outbound::wire::command_from_wire(command).unwrap();
-        assert_eq!((command.id, command.stamp_us, command.rules, command.body), (id(7), 99, RULES_FIRST, body));
-        assert_eq!(command.random.len(), RANDOM_BYTES);
     }
 
     #[test]
