@@ -9,8 +9,8 @@ use outbound::{
 };
 
 use crate::{
-    row::{ListRow, RecordRow},
     rules::{AGENT_LETTERS_MAX, DAY_END, ID_MAX, INT_MAX, PHONE_LETTERS_MAX, TIME_MAX},
+    tables::{ListRow, RecordRow},
     zones,
 };
 

@@ -3,8 +3,7 @@
 //! Never covers an index, which is derived from the rows. Called by the engine at every change and by a full count.
 
 use crate::{
-    key::Table,
-    row::Row,
+    tables::{Row, Table},
     view::{Change, Changes},
 };
 

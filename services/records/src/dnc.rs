@@ -11,10 +11,9 @@ use outbound::{ContentHash, RULES_WITH_PHONE_FORM, RequestId, call_result, conte
 use crate::{
     canonical_phone,
     event::Event,
-    key::{DncScope, DncSubject, Key, Scope},
     phone::is_address,
-    row::{DncRow, RecordRow, RequestIdRow, Row},
     rules::LIST_TENANT,
+    tables::{DncRow, DncScope, DncSubject, Key, RecordRow, RequestIdRow, Row, Scope},
     turn::Turn,
     view::View,
 };

@@ -7,7 +7,7 @@ use outbound::{Handle, RULES_NEWEST};
 use crate::{
     columns::{self, HANDLE},
     fields::{field_of_column, user_value},
-    row::{ListRow, RecordRow},
+    tables::{ListRow, RecordRow},
 };
 
 /// All columns of a list in their order, by the group's rules version: those of every list, the list's own, `handle`.

@@ -9,7 +9,7 @@ use crate::{
     columns, date_time,
     event::IGNORED_KEY_CHARS_MAX,
     names::hidden_letter,
-    row::{FieldRow, ListRow, RecordRow},
+    tables::{FieldRow, ListRow, RecordRow},
 };
 
 /// Letters of a varchar, at most.

@@ -14,7 +14,6 @@ mod event;
 mod export;
 mod fields;
 mod given;
-mod key;
 mod lookup;
 mod map;
 #[cfg(mutant)]
@@ -23,9 +22,9 @@ mod names;
 mod once;
 mod overlay;
 mod phone;
-mod row;
 mod rules;
 mod settings;
+mod tables;
 mod turn;
 mod verbs;
 mod view;
@@ -35,7 +34,6 @@ pub use decide::{decide, decide_entry, decide_on, read};
 pub use digest::{RowBytes, digest_of, digest_of_changes};
 pub use event::{Event, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
-pub use key::{DncScope, DncSubject, Encoded, Key, Scope, Table, ids_with_token};
 pub use lookup::{
     chain, chain_end, do_not_call_behind, do_not_call_of, find_list, list, lists, meta, record, record_by_id,
     records_by_phone, records_from, role_changes, rules_version, settings,
@@ -44,10 +42,11 @@ pub use map::MapView;
 pub use names::check_list_name;
 pub use overlay::Overlay;
 pub use phone::{canonical_phone, check_number, first_phone_form, phone_form};
-pub use row::{
-    DncRow, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, KeyRow, ListRow, MetaRow, NumberRow, PhonesRow,
-    RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, SettingRow, SettingsRow,
-};
 pub use rules::Rules;
 pub use settings::{Settings, check_setting, nearest_setting, options_of};
+pub use tables::{
+    DncRow, DncScope, DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, Key, KeyRow,
+    ListRow, MetaRow, NumberRow, PhonesRow, RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, Scope, SettingRow,
+    SettingsRow, Table, ids_with_token,
+};
 pub use view::{Bound, Change, Changes, View};

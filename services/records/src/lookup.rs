@@ -7,11 +7,13 @@ use std::sync::Arc;
 use outbound::{Handle, RULES_FIRST};
 
 use crate::{
-    key::{DncScope, DncSubject, Key, Table, chain_prefix, phone_prefix},
     phone,
-    row::{DncRow, ListRow, MetaRow, RecordRow, RoleChangeRow, Row},
     rules::{LIST_DBID_FIRST, LIST_TENANT, NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     settings::Settings,
+    tables::{
+        DncRow, DncScope, DncSubject, Key, ListRow, MetaRow, RecordRow, RoleChangeRow, Row, Table, chain_prefix,
+        phone_prefix,
+    },
     view::{Bound, View},
 };
 

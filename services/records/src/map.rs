@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     digest::digest_of,
-    key::{Key, Table},
-    row::{RequestIdRow, Row},
+    tables::{Key, RequestIdRow, Row, Table},
     view::{Bound, Change, Changes, View},
 };
 

@@ -11,10 +11,9 @@ use std::{
 };
 
 use crate::{
-    key::{Encoded, Key, Table},
-    row::Row,
     rules::Rules,
     settings::Settings,
+    tables::{Encoded, Key, Row, Table},
     view::{Bound, Change, Changes, View},
 };
 
@@ -267,7 +266,7 @@ impl<'a, V: View> Pages<'a, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{map::MapView, row::NumberRow};
+    use crate::{map::MapView, tables::NumberRow};
 
     fn id(record_id: u64) -> Key {
         Key::RecordById { list: 101, record_id }

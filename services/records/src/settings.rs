@@ -8,8 +8,8 @@
 use outbound::{Refusal, RefusalCode, Setting};
 
 use crate::{
-    row::{SettingRow, SettingsRow},
     rules::Rules,
+    tables::{SettingRow, SettingsRow},
 };
 
 /// An option (spec 11).

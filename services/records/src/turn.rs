@@ -8,12 +8,11 @@ use outbound::{Command, Handle, RULES_WITH_UNDOING, RULES_WITH_WINDOW_ENDS};
 
 use crate::{
     event::Event,
-    key::Key,
     lookup,
     overlay::Overlay,
     phone,
-    row::{ListRow, MetaRow, NumberRow, RecordRow, Row},
     rules::Rules,
+    tables::{EmptyRow, Key, ListRow, MetaRow, NumberRow, RecordRow, Row},
     view::View,
 };
 
@@ -98,7 +97,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         let phone = phone::phone_form(self.version, &record.contact_info);
         self.overlay.put(Key::RecordById { list, record_id }, Row::RecordById(number.clone()));
         self.overlay.put(Key::RecordByChain { list, chain_id, chain_n }, Row::RecordByChain(number));
-        self.overlay.put(Key::RecordByPhone { phone, handle }, Row::RecordByPhone);
+        self.overlay.put(Key::RecordByPhone { phone, handle }, Row::RecordByPhone(EmptyRow));
     }
 
     /// Removes a record that the caller has just read, with its index entries except the entry by record_id. The caller removes

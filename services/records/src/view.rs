@@ -2,7 +2,7 @@
 
 use outbound::RequestId;
 
-use crate::{key::Key, row::Row};
+use crate::tables::{Key, Row};
 
 /// A consistent state at one index.
 ///
@@ -21,7 +21,7 @@ pub trait View {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bound {
     /// The table to read.
-    pub table: crate::key::Table,
+    pub table: crate::tables::Table,
     /// First encoded key, inclusive.
     pub from: Vec<u8>,
     /// The prefix of every returned key; empty: the whole table.

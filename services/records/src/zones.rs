@@ -10,7 +10,7 @@ use jiff::{
     tz::{TimeZone, TimeZoneDatabase},
 };
 
-use crate::row::{ListRow, RecordRow};
+use crate::tables::{ListRow, RecordRow};
 
 static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 

@@ -8,9 +8,8 @@ use outbound::{Refusal, RefusalCode, Reply};
 use super::{LazyContent, decode, encode};
 use crate::{
     event::Event,
-    key::{Key, Scope, Table},
-    row::{IdempotencyRow, KeyRow, Row},
     rules::{FORGOTTEN_PER_COMMAND, NAME_BYTES_MAX},
+    tables::{IdempotencyRow, Key, KeyRow, Row, Scope, Table},
     turn::Turn,
     view::View,
 };

@@ -13,7 +13,7 @@ use std::cell::OnceCell;
 use outbound::{Body, Command, ContentHash, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, wire};
 use prost::Message;
 
-use crate::{key::Scope, rules::NAME_BYTES_MAX, turn::Turn, view::View};
+use crate::{rules::NAME_BYTES_MAX, tables::Scope, turn::Turn, view::View};
 
 /// Deletes a few expired rows.
 pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {

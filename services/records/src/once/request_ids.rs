@@ -12,9 +12,8 @@ use outbound::{ContentHash, Refusal, RefusalCode, Reply, RequestId};
 use super::{LazyContent, decode, encode, unknown};
 use crate::{
     event::Event,
-    key::{Encoded, Key, Table, ids_with_token, node_prefix},
-    row::{FloorRow, MetaRow, RequestIdRow, RequestRow, Row},
     rules::FORGOTTEN_PER_COMMAND,
+    tables::{Encoded, FloorRow, Key, MetaRow, RequestIdRow, RequestRow, Row, Table, ids_with_token, node_prefix},
     turn::Turn,
     view::{Bound, View},
 };

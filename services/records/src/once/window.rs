@@ -20,9 +20,8 @@ use outbound::{
 
 use super::{LazyContent, decode};
 use crate::{
-    key::{Key, Scope},
     lookup,
-    row::{RequestIdRow, Row},
+    tables::{Key, RequestIdRow, Row, Scope},
     turn::Turn,
     verbs,
     view::View,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use outbound::{RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key};
 
-use crate::{acknowledge::int, event::Event, lookup, row::ListRow, turn::Turn, view::View};
+use crate::{acknowledge::int, event::Event, lookup, tables::ListRow, turn::Turn, view::View};
 
 pub(crate) fn decide<V: View>(identifier: &str, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
     let (dbid, list) = check(identifier, turn)?;

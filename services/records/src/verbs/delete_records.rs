@@ -10,9 +10,8 @@ use outbound::{DELETED_ROWS_MAX, DeleteRecords, Handle, Refusal, RefusalCode, Re
 use super::delete_list::check_version;
 use crate::{
     event::Event,
-    key::{Key, Table, list_prefix},
     lookup,
-    row::{ListRow, Row},
+    tables::{Key, ListRow, Row, Table, list_prefix},
     turn::Turn,
     view::{Bound, View},
 };

@@ -9,9 +9,8 @@ use crate::{
     dnc,
     fields::{check_form, ignored_keys},
     given,
-    key::DncScope,
-    row::{DncRow, RecordRow},
     rules::{LIST_TENANT, MESSAGE_LETTERS_MAX},
+    tables::{DncRow, DncScope, RecordRow},
     turn::Turn,
     view::View,
 };

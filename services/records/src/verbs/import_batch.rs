@@ -16,9 +16,8 @@ use crate::{
     columns::{self, Column, Draft},
     dnc,
     fields::{self, IMPORTED_KIND, field_of_column, set_user_value},
-    key::{Key, Table, import_prefix},
     lookup, once, phone,
-    row::{FieldRow, ImportBatchRow, ListRow, RecordRow, Row},
+    tables::{FieldRow, ImportBatchRow, Key, ListRow, RecordRow, Row, Table, import_prefix},
     turn::Turn,
     view::{Bound, View},
 };

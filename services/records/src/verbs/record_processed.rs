@@ -9,8 +9,8 @@ use crate::{
     acknowledge::Acknowledge,
     fields::{UserValues, user_values},
     given,
-    row::RecordRow,
     rules::INT_MAX,
+    tables::RecordRow,
     turn::Turn,
     view::View,
 };

@@ -6,10 +6,9 @@ use outbound::{Refusal, RefusalCode, RemoveDoNotCall, Reply, RequestId, Value, k
 
 use super::delete_list::check_version;
 use crate::{
-    dnc,
-    key::{DncScope, Key},
-    lookup, phone,
+    dnc, lookup, phone,
     rules::{LIST_TENANT, PHONE_LETTERS_MAX},
+    tables::{DncScope, Key},
     turn::Turn,
     view::View,
 };

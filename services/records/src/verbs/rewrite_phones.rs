@@ -7,8 +7,7 @@ use outbound::{Handle, REWRITTEN_ROWS_MAX, RULES_WITH_PHONE_FORM, Refusal, Refus
 
 use crate::{
     canonical_phone, dnc, first_phone_form,
-    key::{DncSubject, Key, Table},
-    row::{PhonesRow, RecordRow, Row},
+    tables::{DncSubject, EmptyRow, Key, PhonesRow, RecordRow, Row, Table},
     turn::Turn,
     view::{Bound, View},
 };
@@ -77,7 +76,7 @@ fn move_index<V: View>(handle: Handle, record: &RecordRow, turn: &mut Turn<'_, '
     let [first, canonical] = [first_phone_form, canonical_phone].map(|form| form(&record.contact_info));
     if first != canonical {
         turn.overlay.remove(Key::RecordByPhone { phone: first, handle });
-        turn.overlay.put(Key::RecordByPhone { phone: canonical, handle }, Row::RecordByPhone);
+        turn.overlay.put(Key::RecordByPhone { phone: canonical, handle }, Row::RecordByPhone(EmptyRow));
     }
 }
 

@@ -3,9 +3,8 @@
 use outbound::{Reply, RoleChange};
 
 use crate::{
-    key::{Key, Table},
-    row::{RoleChangeRow, Row},
     rules::{NAME_BYTES_MAX, REASON_BYTES_MAX, ROLE_CHANGES_MAX},
+    tables::{Key, RoleChangeRow, Row, Table},
     turn::Turn,
     view::{Bound, View},
 };

@@ -11,7 +11,7 @@ use crate::{
     event::Event,
     fields::{UserValues, check_form, set_user_value},
     given, lookup, phone_form,
-    row::{ListRow, RecordRow},
+    tables::{ListRow, RecordRow},
     turn::Turn,
     view::View,
 };

@@ -5,7 +5,9 @@
 use std::path::Path;
 
 use outbound::{Handle, RequestId};
-use records::{Changes, FloorRow, Key, MapView, MetaRow, NumberRow, Overlay, RecordRow, RequestRow, Row, Table, View};
+use records::{
+    Changes, EmptyRow, FloorRow, Key, MapView, MetaRow, NumberRow, Overlay, RecordRow, RequestRow, Row, Table, View,
+};
 use store::{AppliedMark, Store, StoreConfig};
 
 pub const CLUSTER: [u8; 16] = *b"one test cluster";
@@ -58,7 +60,7 @@ fn random_row(random: &mut Random) -> (Key, Row) {
         }
         _ => {
             let phone = format!("+{}", number % 20);
-            (Key::RecordByPhone { phone, handle: Handle(number) }, Row::RecordByPhone)
+            (Key::RecordByPhone { phone, handle: Handle(number) }, Row::RecordByPhone(EmptyRow))
         }
     }
 }
