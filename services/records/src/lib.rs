@@ -6,6 +6,8 @@
 
 mod acknowledge;
 mod columns;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 mod date_time;
 mod decide;
 mod digest;
@@ -49,4 +51,4 @@ pub use tables::{
     ListRow, MetaRow, NumberRow, PhonesRow, RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, Scope, SettingRow,
     SettingsRow, Table, ids_with_token,
 };
-pub use view::{Bound, Change, Changes, View};
+pub use view::{Below, Bound, Change, Changes, View, behind_prefix};

@@ -14,7 +14,7 @@ use crate::{
         DncRow, DncScope, DncSubject, Key, ListRow, MetaRow, RecordRow, RoleChangeRow, Row, Table, chain_prefix,
         phone_prefix,
     },
-    view::{Bound, View},
+    view::{Below, Bound, View},
 };
 
 /// Rows of one page of a full read.
@@ -180,26 +180,13 @@ pub fn chain(view: &impl View, list: u32, chain_id: u64) -> impl Iterator<Item =
     })
 }
 
-/// The highest chain_n of a chain; none: the chain is unknown. Searches in growing, then shrinking steps, because a view reads
-/// upwards only.
+/// The highest chain_n of a chain; none: the chain is unknown.
 pub fn chain_end(view: &impl View, list: u32, chain_id: u64) -> Option<u64> {
-    let prefix = chain_prefix(list, chain_id);
-    let at_least = |chain_n| {
-        let from = Key::RecordByChain { list, chain_id, chain_n }.encode().into_vec();
-        match view.next(&Bound { table: Table::RecordByChain, from, prefix: prefix.clone() }, 1).first() {
-            Some((Key::RecordByChain { chain_n, .. }, _)) => Some(*chain_n),
-            _ => None,
-        }
-    };
-    let mut end = at_least(0)?;
-    let mut step = 1u64;
-    while step > 0 {
-        match end.checked_add(step).and_then(at_least) {
-            Some(further) => (end, step) = (further, step.saturating_mul(2)),
-            None => step /= 2,
-        }
+    let below = Below { table: Table::RecordByChain, prefix: chain_prefix(list, chain_id), before: None };
+    match view.last(&below) {
+        Some((Key::RecordByChain { chain_n, .. }, _)) => Some(chain_n),
+        _ => None,
     }
-    Some(end)
 }
 
 fn with_record(view: &impl View, handle: Handle) -> Option<(Handle, RecordRow)> {

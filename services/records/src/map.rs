@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::{
     digest::digest_of,
     tables::{Key, RequestIdRow, Row, Table},
-    view::{Bound, Change, Changes, View},
+    view::{Below, Bound, Change, Changes, View},
 };
 
 /// All rows, encoded, in the order of tags and keys.
@@ -59,15 +59,18 @@ impl View for MapView {
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
-        let decoded = |((table, key), row): (&(Table, Vec<u8>), &Vec<u8>)| {
-            let key = Key::decode(*table, key).expect("this key was encoded here");
-            (key, Row::decode(*table, row).expect("these bytes were encoded here"))
-        };
-        self.rows
-            .range((bound.table, bound.from.clone())..)
-            .take_while(|((table, key), _)| *table == bound.table && key.starts_with(&bound.prefix))
-            .take(limit as usize)
-            .map(decoded)
-            .collect()
+        let from = (&bound.from).max(&bound.prefix).clone();
+        let rows = self.rows.range((bound.table, from)..);
+        let within = rows.take_while(|((table, key), _)| *table == bound.table && key.starts_with(&bound.prefix));
+        within.take(limit as usize).map(decoded).collect()
     }
+
+    fn last(&self, below: &Below) -> Option<(Key, Row)> {
+        self.rows.range::<(Table, Vec<u8>), _>(below.range()?).next_back().map(decoded)
+    }
+}
+
+fn decoded(((table, key), row): (&(Table, Vec<u8>), &Vec<u8>)) -> (Key, Row) {
+    let key = Key::decode(*table, key).expect("this key was encoded here");
+    (key, Row::decode(*table, row).expect("these bytes were encoded here"))
 }

@@ -14,7 +14,7 @@ use crate::{
     rules::Rules,
     settings::Settings,
     tables::{Encoded, Key, Row, Table},
-    view::{Bound, Change, Changes, View},
+    view::{Below, Bound, Change, Changes, View},
 };
 
 /// Table and encoded key: the order of changes.
@@ -74,6 +74,13 @@ impl Slots {
     /// The slots from a place on, in order.
     fn from(&self, place: Place) -> impl Iterator<Item = (&Place, &Slot)> {
         self.places.range(place..).map(|(place, at)| (place, &self.slots[*at]))
+    }
+
+    /// The changed slots of a range, in order.
+    fn changed(&self, below: &Below) -> impl DoubleEndedIterator<Item = (&Encoded, &Slot)> {
+        let places = below.range().map(|range| self.places.range::<Place, _>(range));
+        let slots = places.into_iter().flatten().map(|(place, at)| (&place.1, &self.slots[*at]));
+        slots.filter(|(_, slot)| slot.new.is_some())
     }
 
     /// All slots, in order.
@@ -164,6 +171,8 @@ impl<'a, V: View> Overlay<'a, V> {
 }
 
 impl<V: View> View for Overlay<'_, V> {
+    const LACKS: &'static [Table] = V::LACKS;
+
     fn get(&self, key: &Key) -> Option<Row> {
         let place = (key.table(), key.encode());
         if let Some(slot) = self.slots.borrow().get(&place) {
@@ -177,7 +186,7 @@ impl<V: View> View for Overlay<'_, V> {
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
         let slots = self.slots.borrow();
-        let from = (bound.table, Encoded::from_slice(&bound.from));
+        let from = (bound.table, Encoded::from_slice((&bound.from).max(&bound.prefix)));
         let covered = |place: &Place| place.0 == bound.table && place.1.starts_with(&bound.prefix);
         let mut ours = slots
             .from(from)
@@ -209,12 +218,32 @@ impl<V: View> View for Overlay<'_, V> {
         }
         rows
     }
+
+    fn last(&self, below: &Below) -> Option<(Key, Row)> {
+        let slots = self.slots.borrow();
+        let of_base = |below: &Below| self.base.last(below).map(|(key, row)| (key.encode(), key, row));
+        let mut theirs = of_base(below);
+        for (our_key, slot) in slots.changed(below).rev() {
+            if theirs.as_ref().is_some_and(|(their_key, ..)| their_key > our_key) {
+                break;
+            }
+            if let Some(row) = slot.current() {
+                return Some((slot.key.clone(), row.clone()));
+            }
+            if theirs.as_ref().is_some_and(|(their_key, ..)| their_key == our_key) {
+                theirs = of_base(&Below { before: Some(our_key.to_vec()), ..below.clone() });
+            }
+        }
+        theirs.map(|(_, key, row)| (key, row))
+    }
 }
 
 /// An overlay without caching.
 pub(crate) struct Uncached<'o, 'a, V: View>(&'o Overlay<'a, V>);
 
 impl<V: View> View for Uncached<'_, '_, V> {
+    const LACKS: &'static [Table] = V::LACKS;
+
     fn get(&self, key: &Key) -> Option<Row> {
         let slots = self.0.slots.borrow();
         match slots.get(&(key.table(), key.encode())) {
@@ -225,6 +254,10 @@ impl<V: View> View for Uncached<'_, '_, V> {
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
         self.0.next(bound, limit)
+    }
+
+    fn last(&self, below: &Below) -> Option<(Key, Row)> {
+        self.0.last(below)
     }
 }
 
@@ -265,8 +298,45 @@ impl<'a, V: View> Pages<'a, V> {
 
 #[cfg(test)]
 mod tests {
+    use outbound::RequestId;
+
     use super::*;
-    use crate::{map::MapView, tables::NumberRow};
+    use crate::{
+        contract::{rows, view_contract},
+        map::MapView,
+        tables::{NumberRow, RequestRow},
+    };
+
+    /// A base with a part of the suite's rows, some of them otherwise, and with other rows; the overlay makes the suite's rows.
+    #[test]
+    fn an_overlay_keeps_the_contract_of_a_view() {
+        let mut map = MapView::default();
+        let set = |key: Key, new: Row| Change { key, old: None, new: Some(new) };
+        let of_base = rows().into_iter().step_by(2).map(|(key, row)| match row {
+            Row::RecordById(_) => set(key, Row::RecordById(NumberRow { number: 5 })),
+            row => set(key, row),
+        });
+        let strays = [u64::MAX - 1, 2, 254].map(id).into_iter();
+        map.apply(&Changes(of_base.chain(strays.clone().map(|key| set(key, row(1)))).collect()));
+        let request = Key::Request(RequestId { node: 9, ..RequestId::default() });
+        map.apply(&Changes(vec![set(request.clone(), Row::Request(RequestRow::default()))]));
+
+        let mut overlay = Overlay::new(&map);
+        strays.chain([request]).for_each(|key| overlay.remove(key));
+        rows().into_iter().for_each(|(key, row)| overlay.put(key, row));
+        view_contract(&overlay.uncached(), &rows());
+        view_contract(&overlay, &rows());
+        rows().into_iter().for_each(|(key, _)| overlay.remove(key));
+        view_contract(&overlay, &[]);
+    }
+
+    #[test]
+    fn an_overlay_without_changes_shows_its_base() {
+        let map = MapView::default();
+        let mut of_map = Overlay::new(&map);
+        rows().into_iter().for_each(|(key, row)| of_map.put(key, row));
+        view_contract(&Overlay::new(&of_map), &rows());
+    }
 
     fn id(record_id: u64) -> Key {
         Key::RecordById { list: 101, record_id }

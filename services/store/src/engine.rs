@@ -21,6 +21,7 @@ use fjall::{
     Snapshot, compaction::Leveled,
 };
 use lsm_tree::Guard as _;
+use records::behind_prefix;
 
 use crate::{
     StoreConfig,
@@ -175,7 +176,7 @@ impl Engine {
 
     /// All rows from `from` on whose key begins with `prefix`, in order.
     pub(crate) fn range(&self, at: Option<&Snapshot>, space: Space, from: &[u8], prefix: &[u8]) -> Option<Iter> {
-        let (lower, upper) = (from.max(prefix), after(prefix));
+        let (lower, upper) = (from.max(prefix), behind_prefix(prefix));
         if upper.as_ref().is_some_and(|upper| upper[..] <= *lower) {
             return None;
         }
@@ -291,26 +292,5 @@ impl Drop for Engine {
         {
             tracing::warn!(%error, path = %self.path.display(), "an old state stays until the store opens again");
         }
-    }
-}
-
-/// The first key after all keys with this prefix; none: no key follows them.
-fn after(prefix: &[u8]) -> Option<Vec<u8>> {
-    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
-    let mut bytes = prefix[..=last].to_vec();
-    bytes[last] += 1;
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_key_behind_a_prefix_carries_over_full_bytes() {
-        assert_eq!(after(&[1, 2]), Some(vec![1, 3]));
-        assert_eq!(after(&[1, 255, 255]), Some(vec![2]));
-        assert_eq!(after(&[255]), None);
-        assert_eq!(after(&[]), None);
     }
 }

@@ -98,11 +98,29 @@ pub(crate) fn range(
     from: &[u8],
     prefix: &[u8],
 ) -> impl Iterator<Item = fjall::Result<(Slice, Slice)>> + use<> {
-    let lanes = if prefix.len() < PREFIX_BYTES { 0..=LANES as u8 - 1 } else { lane(prefix)..=lane(prefix) };
-    let ranges: Vec<_> = lanes.filter_map(|lane| engine.range(at, Space::Requests(lane), from, prefix)).collect();
+    let ranges: Vec<_> =
+        lanes(prefix).filter_map(|lane| engine.range(at, Space::Requests(lane), from, prefix)).collect();
     let floors = floors.clone();
     let remembered = move |pair: &fjall::Result<(Slice, Slice)>| pair.as_ref().is_ok_and(|(key, _)| !floors.hides(key));
     ranges.into_iter().flatten().map(Guard::into_inner).filter(move |pair| pair.is_err() || remembered(pair))
+}
+
+/// The last remembered row of the table whose key begins with `prefix` and is lower than `until`.
+pub(crate) fn last(
+    engine: &Engine,
+    at: Option<&Snapshot>,
+    floors: &Floors,
+    prefix: &[u8],
+    until: &[u8],
+) -> Option<fjall::Result<(Slice, Slice)>> {
+    let lane = |lane| engine.between(at, Space::Requests(lane), prefix, Some(until.to_vec())).rev();
+    let mut rows = lanes(prefix).rev().flat_map(lane).map(Guard::into_inner);
+    rows.find(|pair| pair.as_ref().map_or(true, |(key, _)| !floors.hides(key)))
+}
+
+/// The lanes of the keys with a prefix, in the order of the keys.
+fn lanes(prefix: &[u8]) -> RangeInclusive<u8> {
+    if prefix.len() < PREFIX_BYTES { 0..=LANES as u8 - 1 } else { lane(prefix)..=lane(prefix) }
 }
 
 /// All remembered rows of the table, in order.

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use fjall::{Slice, Snapshot};
-use records::{Bound, Changes, Encoded, Key, Row, Settings, Table, View, digest_of_changes};
+use fjall::{Guard, Slice, Snapshot};
+use records::{Below, Bound, Changes, Encoded, Key, Row, Settings, Table, View, digest_of_changes};
 
 use crate::{
     AppliedMark, Export,
@@ -65,6 +65,10 @@ impl View for CurrentView<'_> {
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
         next((self.engine, None), self.floors, bound, limit)
+    }
+
+    fn last(&self, below: &Below) -> Option<(Key, Row)> {
+        last((self.engine, None), self.floors, below)
     }
 }
 
@@ -170,12 +174,21 @@ impl StateSnapshot {
 }
 
 impl View for StateSnapshot {
+    const LACKS: &'static [Table] = &[Table::Content];
+
     fn get(&self, key: &Key) -> Option<Row> {
+        if key.table() == Table::Content {
+            return None;
+        }
         get((&self.0.engine, self.at()), &self.0.floors, key.table(), &place(key))
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
         next((&self.0.engine, self.at()), &self.0.floors, bound, limit)
+    }
+
+    fn last(&self, below: &Below) -> Option<(Key, Row)> {
+        last((&self.0.engine, self.at()), &self.0.floors, below)
     }
 }
 
@@ -196,6 +209,10 @@ impl View for ReplayView<'_> {
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
         self.state.next(bound, limit)
     }
+
+    fn last(&self, below: &Below) -> Option<(Key, Row)> {
+        self.state.last(below)
+    }
 }
 
 fn place(key: &Key) -> Encoded {
@@ -214,16 +231,37 @@ fn get((engine, at): Source<'_>, floors: &Floors, table: Table, place: &[u8]) ->
 }
 
 fn next((engine, at): Source<'_>, floors: &Floors, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
-    debug_assert_ne!(bound.table, Table::Content, "contents have no order");
+    debug_assert!(bound.table.is_ordered(), "{:?} has no order", bound.table);
     let from = rows::tagged(bound.table, &bound.from);
     let prefix = rows::tagged(bound.table, &bound.prefix);
-    let read = |pair: fjall::Result<(Slice, Slice)>| {
-        let (key, value) = or_fatal(engine, "reading a range", pair);
-        or_fatal(engine, "reading a range", rows::pair(&key, &value))
-    };
+    let read = |pair| read(engine, pair);
     if bound.table == Table::Request {
         return requests::range(engine, at, floors, &from, &prefix).take(limit as usize).map(read).collect();
     }
     let range = engine.range(at, rows::space(&prefix), &from, &prefix).into_iter().flatten();
     range.take(limit as usize).map(|pair| read(pair.into_inner())).collect()
+}
+
+fn last((engine, at): Source<'_>, floors: &Floors, below: &Below) -> Option<(Key, Row)> {
+    debug_assert!(below.table.is_ordered(), "{:?} has no order", below.table);
+    let prefix = rows::tagged(below.table, &below.prefix);
+    let until = match below.until() {
+        Some(until) => rows::tagged(below.table, &until),
+        None => Encoded::from_slice(&[below.table.tag() + 1]),
+    };
+    if until <= prefix {
+        return None;
+    }
+    let found = match below.table {
+        Table::Request => requests::last(engine, at, floors, &prefix, &until),
+        _ => {
+            engine.between(at, rows::space(&prefix), &prefix, Some(until.into_vec())).next_back().map(Guard::into_inner)
+        }
+    };
+    found.map(|pair| read(engine, pair))
+}
+
+fn read(engine: &Engine, pair: fjall::Result<(Slice, Slice)>) -> (Key, Row) {
+    let (key, value) = or_fatal(engine, "reading a range", pair);
+    or_fatal(engine, "reading a range", rows::pair(&key, &value))
 }

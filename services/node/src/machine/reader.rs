@@ -13,8 +13,8 @@ use outbound::{
     wire::field_to_wire,
 };
 use records::{
-    Bound, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, View, find_list, lists, meta, read, record_by_id,
-    role_changes,
+    Below, Bound, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, find_list, lists, meta, read,
+    record_by_id, role_changes,
 };
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
@@ -180,6 +180,8 @@ struct Remembering {
 }
 
 impl View for Remembering {
+    const LACKS: &'static [Table] = StateSnapshot::LACKS;
+
     fn get(&self, key: &Key) -> Option<Row> {
         if !matches!(key, Key::Meta | Key::List(_)) {
             return self.state.get(key);
@@ -194,6 +196,10 @@ impl View for Remembering {
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
         self.state.next(bound, limit)
+    }
+
+    fn last(&self, below: &Below) -> Option<(Key, Row)> {
+        self.state.last(below)
     }
 }
 

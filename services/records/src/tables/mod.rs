@@ -185,6 +185,11 @@ impl Table {
         Self::ALL.into_iter().find(|table| table.tag() == tag)
     }
 
+    /// Whether views read the table in order; the index of contents is only looked up, so that an engine may hash its keys.
+    pub const fn is_ordered(self) -> bool {
+        !matches!(self, Self::Content)
+    }
+
     /// Whether the digest covers the table's rows; indexes are derived from covered rows.
     pub const fn is_state(self) -> bool {
         self.tag() < Self::Content.tag()
