@@ -19,7 +19,7 @@ use consensus::{ApplyBatch, FetchedState, Machine, MachineError};
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 use outbound::{Reply, RequestId};
 use prost::Message;
-use records::{Event, Overlay, Rules, decide_on};
+use records::{Changes, Event, Overlay, Rules, decide_on};
 use store::{AppliedMark, DIGEST_INTERVAL, Store, StoreConfig, StoreError};
 
 use group_rules::GroupRules;
@@ -89,22 +89,8 @@ impl RecordsMachine {
         answer: &mut dyn FnMut(Replies),
     ) -> Result<(), MachineError> {
         let Some(last) = entries.last() else { return Ok(()) };
-        let view = self.store.view();
-        let mut overlay = Overlay::new(&view);
-        let (mut replies, mut events) = (Vec::new(), Vec::new());
-        for entry in entries {
-            let mut of_entry = Vec::new();
-            for command in entry::commands(entry)? {
-                let reply = decide_on(&command, &mut overlay, &self.rules, &mut of_entry);
-                replies.push((command.id, reply));
-                if replies.len() == ANSWERED_TOGETHER {
-                    answer(std::mem::take(&mut replies));
-                }
-            }
-            events.push((entry.index, of_entry));
-        }
-        answer(replies);
-        let changes = overlay.into_changes();
+        let decided = self.decide_together(entries, answer)?;
+        let (changes, events) = self.heard(decided)?;
         let mark = AppliedMark { index: last.index, term: last.term, conf_state: conf_state.to_vec() };
         let written = self.store.write(&changes, &mark);
         self.heard(written)?;
@@ -113,6 +99,33 @@ impl RecordsMachine {
             (self.events)(index, of_entry);
         }
         Ok(())
+    }
+
+    /// Decides some entries in order and answers: the changes of all, and the events of each. The inner error is a fault below
+    /// the view: every read since then answered none, so neither a reply nor a change of the run may be used.
+    fn decide_together(
+        &self,
+        entries: &[Entry],
+        answer: &mut dyn FnMut(Replies),
+    ) -> Result<Result<(Changes, EventsByIndex), StoreError>, MachineError> {
+        let view = self.store.view();
+        let mut overlay = Overlay::new(&view);
+        let (mut replies, mut events) = (Vec::new(), Vec::new());
+        let mut give = |replies: Replies| view.check().map(|()| answer(replies));
+        for entry in entries {
+            let mut of_entry = Vec::new();
+            for command in entry::commands(entry)? {
+                let reply = decide_on(&command, &mut overlay, &self.rules, &mut of_entry);
+                replies.push((command.id, reply));
+                if replies.len() == ANSWERED_TOGETHER
+                    && let Err(fault) = give(std::mem::take(&mut replies))
+                {
+                    return Ok(Err(fault));
+                }
+            }
+            events.push((entry.index, of_entry));
+        }
+        Ok(give(replies).map(|()| (overlay.into_changes(), events)))
     }
 
     fn heard<T>(&mut self, done: Result<T, StoreError>) -> Result<T, MachineError> {
@@ -124,6 +137,7 @@ impl RecordsMachine {
 }
 
 type Replies = Vec<(RequestId, Reply)>;
+type EventsByIndex = Vec<(u64, Vec<Event>)>;
 
 impl Machine for RecordsMachine {
     type Id = RequestId;

@@ -19,8 +19,8 @@ use outbound::{
     wire::command_to_wire,
 };
 use prost::Message;
-use records::{Event, Rules};
-use store::StoreConfig;
+use records::{Change, Changes, DncRow, Event, Key, NumberRow, Row, Rules};
+use store::{AppliedMark, Store, StoreConfig};
 
 const CLUSTER: [u8; 16] = [5; 16];
 
@@ -239,6 +239,31 @@ fn an_entry_of_an_unknown_version_stops_the_machine_and_changes_nothing() {
         assert!(reason.contains(why), "{reason}");
         assert_eq!(machine.applied().index, 0);
     }
+}
+
+#[test]
+fn no_reply_leaves_that_was_decided_below_a_fault_of_the_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), config()).unwrap();
+    let set = |key, row| Change { key, old: None, new: Some(row) };
+    let unreadable = set(Key::List(777), Row::Dnc(DncRow { stamp_us: 1, ..DncRow::default() })); // no list has these bytes
+    let name = set(Key::ListByName("demo".into()), Row::ListByName(NumberRow { number: 777 }));
+    let mark = AppliedMark { index: 1, term: 2, conf_state: Vec::new() };
+    store.write(&Changes(vec![unreadable, name]), &mark).unwrap();
+    store.persist().unwrap();
+    drop(store);
+
+    let mut machine = open(dir.path());
+    let list = |name: u64| NewList { name: name.to_string(), time_zone: String::new(), fields: Vec::new() };
+    let mut commands: Vec<_> = (1..=20).map(|n| command(n, Body::CreateList(list(n)))).collect();
+    commands.push(command(21, add_record("+15550000001")));
+    commands.extend((22..=60).map(|n| command(n, Body::CreateList(list(n)))));
+    let mut replies = 0;
+    let batch = ApplyBatch { entries: &[entry(2, &commands)], conf_state: &[] };
+    let failed = machine.apply(&batch, &mut |given| replies += given.len());
+    assert!(matches!(failed, Err(MachineError::Store(_))), "{failed:?}");
+    assert_eq!(replies, 16, "a group of replies from before the fault");
+    assert_eq!(machine.applied().index, 1);
 }
 
 #[test]

@@ -9,15 +9,19 @@ use crate::tables::{Key, Row, Table};
 /// Implemented by `store` (fjall), by [`crate::Overlay`] (an entry's changes over another view) and by [`crate::MapView`]
 /// (simulator and tests). The suite `contract::view_contract` (feature `contract`) holds an implementation to the contract below.
 ///
-/// **Tables.** [`View::get`] answers for every table, indexes included; the rows of a table in [`View::LACKS`] are absent, and no
-/// update may be decided on a view that lacks a table. [`View::next`] and [`View::last`] answer for every table that has an order
-/// ([`Table::is_ordered`]); the rules never read another table in order.
+/// **Tables.** [`View::get`] answers for every table, indexes included. A view for reads alone may lack tables
+/// ([`View::LACKS`]): their rows are absent, and a decision on such a view is a preview. [`View::next`] and [`View::last`] answer
+/// for every table that has an order ([`Table::is_ordered`]); the rules never read another table in order.
 ///
 /// **Order and bounds.** Rows come in the order of their encoded keys, bytes compared as numbers without a sign. Bounds are
 /// encoded keys, or any other bytes, without the table's tag (see [`Key::encode`]); a read never leaves its table.
 ///
 /// **Consistency.** All reads of a view show the same state: equal reads give equal rows, an ordered read gives the rows that
 /// `get` gives, and no write after the view was made shows.
+///
+/// **Faults.** A read has no error. After a fault of its engine a view answers none to every read, and its type tells the fault
+/// (as `store::CurrentView::check`). A decision is pure and ends on any answers, so its caller asks for a fault before a reply
+/// leaves or a change is written, and drops the decision.
 pub trait View {
     /// The tables whose rows this view lacks; none for a view on which updates are decided.
     const LACKS: &'static [Table] = &[];

@@ -5,9 +5,11 @@
 
 mod common;
 
+use std::cell::Cell;
+
 use common::{World, batch, field, request};
 use outbound::{Body, Command, NewList, RaiseRules, ReplyBody, RewritePhones, RoleChange, Setting, Value};
-use records::{decide_entry, read, role_changes};
+use records::{Below, Bound, Key, MapView, Row, View, decide_entry, read, role_changes};
 
 /// Splitmix64: a few lines instead of a dependency, the same numbers on every machine.
 struct Random(u64);
@@ -152,6 +154,65 @@ fn an_id_that_is_sent_again_changes_nothing_whenever_it_comes() {
         let (second, changes, _) = records::decide(&again, &world.map, &world.rules);
         assert_eq!(second, reply);
         assert!(changes.0.is_empty());
+    }
+}
+
+/// A view that fails at a read, and answers none from then on.
+struct Failing<'a> {
+    map: &'a MapView,
+    reads_left: Cell<u32>,
+}
+
+impl Failing<'_> {
+    fn read<T: Default>(&self, read: impl FnOnce() -> T) -> T {
+        match self.reads_left.get().checked_sub(1) {
+            Some(left) => {
+                self.reads_left.set(left);
+                read()
+            }
+            None => T::default(),
+        }
+    }
+}
+
+impl View for Failing<'_> {
+    fn get(&self, key: &Key) -> Option<Row> {
+        self.read(|| self.map.get(key))
+    }
+
+    fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+        self.read(|| self.map.next(bound, limit))
+    }
+
+    fn last(&self, below: &Below) -> Option<(Key, Row)> {
+        self.read(|| self.map.last(below))
+    }
+}
+
+#[test]
+fn deciding_ends_at_whichever_read_the_view_begins_to_fail() {
+    for seed in 0..4 {
+        let mut random = Random(seed);
+        let mut world = World::default();
+        world.rules.idempotency_keys_max = 5;
+        let mut sent = Vec::new();
+        for turn in 0..120 {
+            if turn % 40 == 39 && turn < 100 {
+                world.raise(world.version + 1, Vec::new());
+            }
+            let command = any_command(&mut random, &mut world, &mut sent);
+            let sound = records::decide(&command, &world.map, &world.rules);
+            for reads in 0.. {
+                let view = Failing { map: &world.map, reads_left: Cell::new(reads) };
+                let decided = records::decide(&command, &view, &world.rules);
+                if view.reads_left.get() > 0 {
+                    assert_eq!(decided, sound, "seed {seed}: no read failed");
+                    break;
+                }
+            }
+            let (reply, changes, events) = sound;
+            world.take(&[reply], changes, events);
+        }
     }
 }
 

@@ -57,6 +57,9 @@ pub enum StoreError {
         /// The newest known here.
         known: u32,
     },
+    /// A read of the state failed before; the first error told why.
+    #[error("a read of the state failed before: the state takes no more updates")]
+    FaultBefore,
     /// The bytes differ from any that a store writes.
     #[error("the store is damaged: {0}")]
     Damaged(String),

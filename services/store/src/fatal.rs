@@ -1,5 +1,6 @@
-//! The only path on which a fault of the disk under a read ends the process (architecture, Storage: a fault of the store stops
-//! the process). A `View` cannot answer an error, and a guessed answer would let the nodes' states diverge.
+//! The only path on which a fault of the disk under a client's read ends the process (architecture, Storage: a fault of the store
+//! stops the process). Such a read has no error to answer, and a guessed answer would reach a client. Below a decision, see
+//! `fault`.
 
 use std::{fmt::Display, sync::OnceLock};
 

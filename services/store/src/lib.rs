@@ -14,6 +14,7 @@ mod engine;
 mod error;
 mod export;
 mod fatal;
+mod fault;
 mod ingest;
 mod journal;
 mod mark;

@@ -18,6 +18,7 @@ use crate::{
     AppliedMark, CurrentView, DIGEST_INTERVAL, STORE_FORMAT, StateSnapshot, StoreConfig, StoreError, StoreReader,
     contents::Contents,
     engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY, Space},
+    fault::Fault,
     mark::{Digests, State},
     owner,
     recent::Recent,
@@ -44,6 +45,8 @@ pub struct Store {
     lists_phones: bool,
     floors: Floors,
     forgetting: Forgetting,
+    /// A read below a view failed: the store takes no more batches.
+    fault: Fault,
     bytes: RowBytes,
     doubted: bool,
     /// Written since opening, in bytes of the engine's memory.
@@ -100,6 +103,7 @@ impl Store {
             lists_phones,
             floors,
             forgetting: Forgetting::default(),
+            fault: Fault::default(),
             bytes,
             doubted,
             written: 0,
@@ -154,7 +158,7 @@ impl Store {
     pub fn view(&self) -> CurrentView<'_> {
         let remembered = (&self.seen, &self.contents);
         let recent = (&self.recent, self.settings.as_ref(), self.lists_phones);
-        CurrentView::new(&self.engine, remembered, recent, &self.floors)
+        CurrentView::new(&self.engine, remembered, recent, (&self.floors, &self.fault))
     }
 
     /// Rules version and options of the rules; none: rules version 1.
@@ -171,8 +175,10 @@ impl Store {
     /// end at every index divisible by [`DIGEST_INTERVAL`]: the kept digest is that of the last batch.
     ///
     /// # Errors
-    /// A fault of the disk. The effect of the batch is unknown then: the process must end.
+    /// A fault of the disk. The effect of the batch is unknown then: the process must end. A read that failed while the changes
+    /// were decided: nothing is written.
     pub fn write(&mut self, changes: &Changes, applied: &AppliedMark) -> Result<(), StoreError> {
+        self.fault.check()?;
         let before = self.state.applied.index;
         assert!(applied.index > before, "entries are applied in order: {} after {before}", applied.index);
         let mut next = State { applied: applied.clone(), digest: self.state.digest };
@@ -290,6 +296,7 @@ impl Store {
         }
         (self.stamp, self.engine, self.state, self.digests) = (stamp, engine, state, digests);
         (self.seen, self.contents, self.recent, self.floors) = (seen, contents, Recent::default(), floors);
+        self.fault = Fault::default();
         self.publish();
         self.settings = records::settings(&self.reader.snapshot());
         self.lists_phones = lists_phones(&self.reader);

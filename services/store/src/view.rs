@@ -1,6 +1,7 @@
 //! The views of the state: the newest, for the apply thread, and consistent states, for all other threads.
 //!
-//! A fault of the disk ends the process ([`crate::fatal`]): the trait has no error. Called through [`records::View`].
+//! A fault of the disk below a view that decides poisons the view ([`CurrentView::check`]); a fault below a client's read ends
+//! the process (`fatal`). Called through [`records::View`].
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::{
     engine::Engine,
     error::StoreError,
     fatal::or_fatal,
+    fault::Fault,
     mark::{Digests, State},
     recent::Recent,
     requests::{self, Floors},
@@ -30,6 +32,7 @@ pub struct CurrentView<'a> {
     /// Whether the state may have a Do-Not-Call entry: each added record looks up two.
     lists_phones: bool,
     floors: &'a Floors,
+    fault: &'a Fault,
 }
 
 impl<'a> CurrentView<'a> {
@@ -37,14 +40,25 @@ impl<'a> CurrentView<'a> {
         engine: &'a Engine,
         (seen, contents): (&'a Seen, &'a Contents),
         (recent, settings, lists_phones): (&'a Recent, Option<&'a Arc<Settings>>, bool),
-        floors: &'a Floors,
+        (floors, fault): (&'a Floors, &'a Fault),
     ) -> Self {
-        Self { engine, seen, contents, recent, settings, lists_phones, floors }
+        Self { engine, seen, contents, recent, settings, lists_phones, floors, fault }
+    }
+
+    /// Whether every read so far was answered. Asked before a reply of a decision leaves; [`crate::Store::write`] asks by itself.
+    ///
+    /// # Errors
+    /// A read failed, and every read since then answered none: nothing that was decided on this view may be used.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.fault.check()
     }
 }
 
 impl View for CurrentView<'_> {
     fn get(&self, key: &Key) -> Option<Row> {
+        if self.fault.is_met() {
+            return None;
+        }
         match key {
             Key::Content(..) => return self.contents.get(&key.encode()),
             Key::Settings => return self.settings.cloned().map(Row::Settings),
@@ -60,15 +74,21 @@ impl View for CurrentView<'_> {
         if key.table() == Table::Request && !self.seen.may_hold(&place) {
             return None;
         }
-        get((self.engine, None), self.floors, key.table(), &place)
+        self.fault.sound(self.engine, get((self.engine, None), self.floors, key.table(), &place)).flatten()
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
-        next((self.engine, None), self.floors, bound, limit)
+        if self.fault.is_met() {
+            return Vec::new();
+        }
+        self.fault.sound(self.engine, next((self.engine, None), self.floors, bound, limit)).unwrap_or_default()
     }
 
     fn last(&self, below: &Below) -> Option<(Key, Row)> {
-        last((self.engine, None), self.floors, below)
+        if self.fault.is_met() {
+            return None;
+        }
+        self.fault.sound(self.engine, last((self.engine, None), self.floors, below)).flatten()
     }
 }
 
@@ -112,12 +132,6 @@ impl StateSnapshot {
         self.0.state.digest
     }
 
-    /// The digest of the state after these changes.
-    pub fn digest_after(&self, changes: &Changes) -> u128 {
-        let seed = rows::digest_seed(self.0.engine.cluster());
-        self.digest().wrapping_add(digest_of_changes(seed, changes))
-    }
-
     /// Count of records over all lists.
     pub fn records(&self) -> u64 {
         match self.get(&Key::Meta) {
@@ -132,7 +146,7 @@ impl StateSnapshot {
     /// Rows that cannot be read.
     pub fn for_replay(&self) -> Result<ReplayView<'_>, StoreError> {
         let contents = Contents::of(self.engine(), self.at(), self.floors(), |_| {})?;
-        Ok(ReplayView { state: self, contents })
+        Ok(ReplayView { state: self, contents, fault: Fault::default() })
     }
 
     /// The whole state as chunks; the first chunk identifies the state.
@@ -171,6 +185,22 @@ impl StateSnapshot {
     pub(crate) fn at(&self) -> Option<&Snapshot> {
         Some(&self.0.snapshot)
     }
+
+    fn source(&self) -> Source<'_> {
+        (&self.0.engine, self.at())
+    }
+
+    fn try_get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
+        get(self.source(), self.floors(), key.table(), &place(key))
+    }
+
+    fn try_next(&self, bound: &Bound, limit: u32) -> Result<Vec<(Key, Row)>, StoreError> {
+        next(self.source(), self.floors(), bound, limit)
+    }
+
+    fn try_last(&self, below: &Below) -> Result<Option<(Key, Row)>, StoreError> {
+        last(self.source(), self.floors(), below)
+    }
 }
 
 impl View for StateSnapshot {
@@ -180,15 +210,15 @@ impl View for StateSnapshot {
         if key.table() == Table::Content {
             return None;
         }
-        get((&self.0.engine, self.at()), &self.0.floors, key.table(), &place(key))
+        or_fatal(self.engine(), "reading a row", self.try_get(key))
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
-        next((&self.0.engine, self.at()), &self.0.floors, bound, limit)
+        or_fatal(self.engine(), "reading a range", self.try_next(bound, limit))
     }
 
     fn last(&self, below: &Below) -> Option<(Key, Row)> {
-        last((&self.0.engine, self.at()), &self.0.floors, below)
+        or_fatal(self.engine(), "reading a range", self.try_last(below))
     }
 }
 
@@ -196,22 +226,44 @@ impl View for StateSnapshot {
 pub struct ReplayView<'a> {
     state: &'a StateSnapshot,
     contents: Contents,
+    fault: Fault,
+}
+
+impl ReplayView<'_> {
+    /// The digest of the state after these changes, which were decided on this view.
+    ///
+    /// # Errors
+    /// A read failed, and every read since then answered none: the changes are not those of the log.
+    pub fn digest_after(&self, changes: &Changes) -> Result<u128, StoreError> {
+        self.fault.check()?;
+        let seed = rows::digest_seed(self.state.cluster());
+        Ok(self.state.digest().wrapping_add(digest_of_changes(seed, changes)))
+    }
+
+    /// The answer of a read; none from the first fault on.
+    fn sound<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Option<T> {
+        if self.fault.is_met() {
+            return None;
+        }
+        self.fault.sound(self.state.engine(), read())
+    }
 }
 
 impl View for ReplayView<'_> {
     fn get(&self, key: &Key) -> Option<Row> {
-        match key {
-            Key::Content(..) => self.contents.get(&key.encode()),
-            _ => self.state.get(key),
-        }
+        self.sound(|| match key {
+            Key::Content(..) => Ok(self.contents.get(&key.encode())),
+            _ => self.state.try_get(key),
+        })
+        .flatten()
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
-        self.state.next(bound, limit)
+        self.sound(|| self.state.try_next(bound, limit)).unwrap_or_default()
     }
 
     fn last(&self, below: &Below) -> Option<(Key, Row)> {
-        self.state.last(below)
+        self.sound(|| self.state.try_last(below)).flatten()
     }
 }
 
@@ -222,19 +274,18 @@ fn place(key: &Key) -> Encoded {
 /// The engine and a snapshot of it; none: the newest state.
 type Source<'a> = (&'a Engine, Option<&'a Snapshot>);
 
-fn get((engine, at): Source<'_>, floors: &Floors, table: Table, place: &[u8]) -> Option<Row> {
+fn get((engine, at): Source<'_>, floors: &Floors, table: Table, place: &[u8]) -> Result<Option<Row>, StoreError> {
     if table == Table::Request && floors.hides(place) {
-        return None;
+        return Ok(None);
     }
-    let found = or_fatal(engine, "reading a row", engine.get(at, rows::space(place), place));
-    found.map(|bytes| or_fatal(engine, "reading a row", rows::row(table, &bytes)))
+    let found = engine.get(at, rows::space(place), place).map_err(StoreError::engine("reading a row"))?;
+    found.map(|bytes| rows::row(table, &bytes)).transpose()
 }
 
-fn next((engine, at): Source<'_>, floors: &Floors, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+fn next((engine, at): Source<'_>, floors: &Floors, bound: &Bound, limit: u32) -> Result<Vec<(Key, Row)>, StoreError> {
     debug_assert!(bound.table.is_ordered(), "{:?} has no order", bound.table);
     let from = rows::tagged(bound.table, &bound.from);
     let prefix = rows::tagged(bound.table, &bound.prefix);
-    let read = |pair| read(engine, pair);
     if bound.table == Table::Request {
         return requests::range(engine, at, floors, &from, &prefix).take(limit as usize).map(read).collect();
     }
@@ -242,7 +293,7 @@ fn next((engine, at): Source<'_>, floors: &Floors, bound: &Bound, limit: u32) ->
     range.take(limit as usize).map(|pair| read(pair.into_inner())).collect()
 }
 
-fn last((engine, at): Source<'_>, floors: &Floors, below: &Below) -> Option<(Key, Row)> {
+fn last((engine, at): Source<'_>, floors: &Floors, below: &Below) -> Result<Option<(Key, Row)>, StoreError> {
     debug_assert!(below.table.is_ordered(), "{:?} has no order", below.table);
     let prefix = rows::tagged(below.table, &below.prefix);
     let until = match below.until() {
@@ -250,7 +301,7 @@ fn last((engine, at): Source<'_>, floors: &Floors, below: &Below) -> Option<(Key
         None => Encoded::from_slice(&[below.table.tag() + 1]),
     };
     if until <= prefix {
-        return None;
+        return Ok(None);
     }
     let found = match below.table {
         Table::Request => requests::last(engine, at, floors, &prefix, &until),
@@ -258,10 +309,10 @@ fn last((engine, at): Source<'_>, floors: &Floors, below: &Below) -> Option<(Key
             engine.between(at, rows::space(&prefix), &prefix, Some(until.into_vec())).next_back().map(Guard::into_inner)
         }
     };
-    found.map(|pair| read(engine, pair))
+    found.map(read).transpose()
 }
 
-fn read(engine: &Engine, pair: fjall::Result<(Slice, Slice)>) -> (Key, Row) {
-    let (key, value) = or_fatal(engine, "reading a range", pair);
-    or_fatal(engine, "reading a range", rows::pair(&key, &value))
+fn read(pair: fjall::Result<(Slice, Slice)>) -> Result<(Key, Row), StoreError> {
+    let (key, value) = pair.map_err(StoreError::engine("reading a range"))?;
+    rows::pair(&key, &value)
 }

@@ -7,7 +7,7 @@
 use consensus::{Comparison, MachineError};
 use ocs_proto::peer::Entry;
 use records::{Overlay, Rules, decide_on};
-use store::StateSnapshot;
+use store::{StateSnapshot, StoreError};
 
 use super::{RecordsReader, entry};
 
@@ -25,7 +25,8 @@ pub enum Finding {
 /// # Errors
 /// An entry that this version does not know, or rows that cannot be read.
 pub fn replay(from: &StateSnapshot, entries: &[Entry], rules: &Rules) -> Result<u128, MachineError> {
-    let state = from.for_replay().map_err(|error| MachineError::Store(error.to_string()))?;
+    let unread = |error: StoreError| MachineError::Store(error.to_string());
+    let state = from.for_replay().map_err(unread)?;
     let mut overlay = Overlay::new(&state);
     let mut events = Vec::new();
     for entry in entries {
@@ -34,7 +35,8 @@ pub fn replay(from: &StateSnapshot, entries: &[Entry], rules: &Rules) -> Result<
         }
         events.clear();
     }
-    Ok(from.digest_after(&overlay.into_changes()))
+    let changes = overlay.into_changes();
+    state.digest_after(&changes).map_err(unread)
 }
 
 /// Judges this node's state. `agreed`: a state whose digest equalled the peer's, and the entries from there to the index where
