@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     digest::digest_of,
-    tables::{Key, RequestIdRow, Row, Table},
-    view::{Below, Bound, Change, Changes, View},
+    tables::{Key, Row, Table},
+    view::{Below, Bound, Changes, View},
 };
 
 /// All rows, encoded, in the order of tags and keys.
@@ -23,20 +23,13 @@ impl MapView {
     /// If a change's old row differs from the row in the map: the change was decided on another state.
     pub fn apply(&mut self, changes: &Changes) {
         for change in &changes.0 {
-            assert_eq!(self.get(&change.key), change.old, "decided on another state: {:?}", change.key);
             let place = (change.key.table(), change.key.encode().into_vec());
+            let there = self.rows.get(&place).map(|bytes| decoded_row(place.0, bytes));
+            assert_eq!(there, change.old, "decided on another state: {:?}", change.key);
             match &change.new {
                 Some(row) => self.rows.insert(place, row.encode()),
                 None => self.rows.remove(&place),
             };
-        }
-        let forgotten = changes.0.iter().filter_map(Change::forgotten_contents);
-        for (id, content) in forgotten.flat_map(|(id, contents)| contents.iter().map(move |content| (id, content))) {
-            let place = (Table::Content, content.clone());
-            let leads_there = Row::Content(RequestIdRow::from(id)).encode();
-            if self.rows.get(&place) == Some(&leads_there) {
-                self.rows.remove(&place);
-            }
         }
     }
 
@@ -55,7 +48,7 @@ impl MapView {
 impl View for MapView {
     fn get(&self, key: &Key) -> Option<Row> {
         let bytes = self.rows.get(&(key.table(), key.encode().into_vec()))?;
-        Some(Row::decode(key.table(), bytes).expect("these bytes were encoded here"))
+        Some(decoded_row(key.table(), bytes))
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
@@ -72,5 +65,9 @@ impl View for MapView {
 
 fn decoded(((table, key), row): (&(Table, Vec<u8>), &Vec<u8>)) -> (Key, Row) {
     let key = Key::decode(*table, key).expect("this key was encoded here");
-    (key, Row::decode(*table, row).expect("these bytes were encoded here"))
+    (key, decoded_row(*table, row))
+}
+
+fn decoded_row(table: Table, bytes: &[u8]) -> Row {
+    Row::decode(table, bytes).expect("these bytes were encoded here")
 }

@@ -136,13 +136,22 @@ impl<'a, V: View> Overlay<'a, V> {
         self.set(key, None);
     }
 
-    /// Removes a row that [`View::next`] has just given, without a second read; answers the row if the base lacks it.
-    pub(crate) fn remove_read(&mut self, key: Key, row: Row) -> Option<Row> {
+    /// Removes a row that [`View::next`] has just given, without a second read.
+    pub(crate) fn remove_read(&mut self, key: Key, row: Row) {
         let place = (key.table(), key.encode());
         let read = || Slot { key, old: Some(row), new: None };
-        let slot = self.slots.get_mut().get_or_insert_with(place, read);
-        let removed = slot.new.replace(None).flatten();
-        if slot.old.is_some() { None } else { removed }
+        self.slots.get_mut().get_or_insert_with(place, read).new = Some(None);
+    }
+
+    /// Removes a row that equals this row: a later command may have replaced the row.
+    pub(crate) fn remove_if(&mut self, key: Key, row: &Row) {
+        let place = (key.table(), key.encode());
+        let base = self.base;
+        let fresh = || Slot { old: base.get(&key), key, new: None };
+        let slot = self.slots.get_mut().get_or_insert_with(place, fresh);
+        if slot.current() == Some(row) {
+            slot.new = Some(None);
+        }
     }
 
     fn set(&mut self, key: Key, new: Option<Row>) {
@@ -388,6 +397,18 @@ mod tests {
             overlay.remove_read(key, row);
         }
         assert_eq!(overlay.into_changes(), Changes(vec![Change { key: id(1), old: Some(row(1)), new: None }]));
+    }
+
+    #[test]
+    fn a_row_that_was_replaced_since_is_not_removed_in_place_of_the_first() {
+        let base = base(&[1, 2, 3]);
+        let mut overlay = Overlay::new(&base);
+        overlay.put(id(2), row(20));
+        for at in [1, 2, 4] {
+            overlay.remove_if(id(at), &row(at));
+        }
+        overlay.remove_if(id(3), &row(30));
+        assert_eq!(ids(&overlay, 0, 9), [20, 3]);
     }
 
     #[test]

@@ -103,17 +103,6 @@ pub struct Change {
     pub new: Option<Row>,
 }
 
-impl Change {
-    /// The request that this change forgets, with its encoded contents. An engine drops the row of a content that still points to
-    /// this request: the engine sees the row anyway, while the rules would need a look-up each.
-    pub fn forgotten_contents(&self) -> Option<(outbound::RequestId, &[Vec<u8>])> {
-        match (&self.key, &self.old, &self.new) {
-            (Key::Request(id), Some(Row::Request(row)), None) => Some((*id, &row.contents)),
-            _ => None,
-        }
-    }
-}
-
 /// The changes of an entry, a key at most once, in key order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Changes(pub Vec<Change>);

@@ -1,7 +1,8 @@
 //! The index from a content to its request (spec 6, Exactly once): held in memory, never written.
 //!
-//! The remembered requests, at most a minute of them, are its source. Every update changes this index twice: in the engine the
-//! index would cost two of five writes, and as many reads of flushed rows. Never part of the digest. Kept by [`crate::Store`],
+//! The remembered requests, at most a minute of them, are its source: the index is a cache of a table that the rules write and
+//! remove. Every update changes this index twice: in the engine the index would cost two of five writes, and as many reads of
+//! flushed rows. Never part of the digest. Kept by [`crate::Store`],
 //! the only writer; a judge builds an index of an older state.
 
 use std::collections::HashMap;
@@ -53,16 +54,7 @@ impl Contents {
         self.0.get(content).map(|id| Row::Content(RequestIdRow::from(*id)))
     }
 
-    /// Forgets a request; a content of a later request stays.
-    pub(crate) fn forget(&mut self, id: RequestId, contents: &[Vec<u8>]) {
-        for content in contents {
-            if self.0.get(content.as_slice()) == Some(&id) {
-                self.0.remove(content.as_slice());
-            }
-        }
-    }
-
-    /// Replaces the row under a content.
+    /// Takes a change of the rules over.
     pub(crate) fn set(&mut self, content: Encoded, row: Option<&Row>) {
         match row {
             Some(Row::Content(id)) => self.0.insert(content, id.into()),

@@ -229,9 +229,6 @@ impl Store {
             Some(Row::Dnc(_)) => self.lists_phones = true,
             _ => {}
         }
-        if let Some((id, contents)) = change.forgotten_contents() {
-            self.contents.forget(id, contents);
-        }
         self.written += (place.len() + ROW_BYTES) as u64;
         let seed = rows::digest_seed(&self.config.cluster);
         let share = |bytes: &RowBytes| if table.is_state() { bytes.digest(seed) } else { 0 };

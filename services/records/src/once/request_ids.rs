@@ -13,7 +13,7 @@ use super::{LazyContent, decode, encode, unknown};
 use crate::{
     event::Event,
     rules::FORGOTTEN_PER_COMMAND,
-    tables::{Encoded, FloorRow, Key, MetaRow, RequestIdRow, RequestRow, Row, Table, ids_with_token, node_prefix},
+    tables::{Encoded, FloorRow, Key, MetaRow, RequestRow, Row, Table, ids_with_token, node_prefix},
     turn::Turn,
     view::{Bound, View},
 };
@@ -126,16 +126,13 @@ fn above(floor: &FloorRow, with_token: bool) -> Encoded {
     }
 }
 
-/// Forgets an id. The engine drops the id's contents with its row ([`crate::Change::forgotten_contents`]); for a row that never
-/// reached the engine, this function removes the contents.
+/// Forgets an id, with its contents: a content that a later request owns stays.
 fn forget<V: View>(id: RequestId, row: RequestRow, turn: &mut Turn<'_, '_, V>) {
-    let Some(Row::Request(row)) = turn.overlay.remove_read(Key::Request(id), Row::Request(row)) else { return };
+    let leads_here = Row::Content(id.into());
     for content in row.contents.iter().filter_map(|content| Key::decode(Table::Content, content)) {
-        // A later request with the same content may own the row.
-        if turn.overlay.get(&content) == Some(Row::Content(RequestIdRow::from(id))) {
-            turn.overlay.remove(content);
-        }
+        turn.overlay.remove_if(content, &leads_here);
     }
+    turn.overlay.remove_read(Key::Request(id), Row::Request(row));
 }
 
 /// Lifetime of request ids: at least the replay window, whose answers are rows of request ids.

@@ -159,8 +159,7 @@ tables! {
     RoleChange = 8 in role_change(term: u64) => RoleChangeRow;
     /// Rules version and options of the rules, one row; none: rules version 1.
     Settings = 9 in settings => Arc<Settings>;
-    /// Index: content of a request without a key, to its request id (spec 6, Exactly once). An engine drops a row that points to
-    /// a forgotten request ([`crate::Change::forgotten_contents`]).
+    /// Index: content of a request without a key, to its request id (spec 6, Exactly once).
     Content = 32 in content(content: ContentHash, scope: Scope) => RequestIdRow;
     /// Index: idempotency keys by age, to the encoded key of the row.
     KeyByAge = 33 in key_by_age(sequence: u64) => KeyRow;
