@@ -49,6 +49,6 @@ pub use settings::{Settings, check_setting, nearest_setting, options_of};
 pub use tables::{
     DncRow, DncScope, DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, Key, KeyRow,
     ListRow, MetaRow, NumberRow, PhonesRow, RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, Scope, SettingRow,
-    SettingsRow, Table, ids_with_token,
+    SettingsRow, Table, ids_with_token, indexes_of,
 };
 pub use view::{Below, Bound, Change, Changes, View, behind_prefix};

@@ -12,7 +12,7 @@ use crate::{
     overlay::Overlay,
     phone,
     rules::Rules,
-    tables::{EmptyRow, Key, ListRow, MetaRow, NumberRow, RecordRow, Row},
+    tables::{Key, ListRow, MetaRow, RecordRow, Row, indexes},
     view::View,
 };
 
@@ -92,22 +92,19 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
     }
 
     fn put_indexes(&mut self, handle: Handle, record: &RecordRow) {
-        let RecordRow { list, record_id, chain_id, chain_n, .. } = *record;
-        let number = NumberRow { number: handle.0 };
         let phone = phone::phone_form(self.version, &record.contact_info);
-        self.overlay.put(Key::RecordById { list, record_id }, Row::RecordById(number.clone()));
-        self.overlay.put(Key::RecordByChain { list, chain_id, chain_n }, Row::RecordByChain(number));
-        self.overlay.put(Key::RecordByPhone { phone, handle }, Row::RecordByPhone(EmptyRow));
+        for (key, row) in indexes::of_record(handle, record, phone) {
+            self.overlay.put(key, row);
+        }
     }
 
-    /// Removes a record that the caller has just read, with its index entries except the entry by record_id. The caller removes
-    /// that entry, and writes the list back afterwards.
+    /// Removes a record that the caller has just read, with its index entries. The caller writes the list back afterwards.
     pub(crate) fn delete_record(&mut self, list: &mut ListRow, handle: Handle, record: Arc<RecordRow>) {
-        let RecordRow { list: dbid, chain_id, chain_n, .. } = *record;
         for phone in self.forms_of(&record.contact_info) {
-            self.overlay.remove(Key::RecordByPhone { phone, handle });
+            for (key, _) in indexes::of_record(handle, &record, phone) {
+                self.overlay.remove(key);
+            }
         }
-        self.overlay.remove(Key::RecordByChain { list: dbid, chain_id, chain_n });
         self.overlay.remove_read(Key::Record(handle), Row::Record(record));
         list.records = list.records.saturating_sub(1);
         self.meta.records = self.meta.records.saturating_sub(1);

@@ -9,7 +9,7 @@ use super::{LazyContent, decode, encode};
 use crate::{
     event::Event,
     rules::{FORGOTTEN_PER_COMMAND, NAME_BYTES_MAX},
-    tables::{IdempotencyRow, Key, KeyRow, Row, Scope, Table},
+    tables::{IdempotencyRow, Key, Row, Scope, Table, indexes},
     turn::Turn,
     view::View,
 };
@@ -49,15 +49,16 @@ fn remember<V: View>(
     turn: &mut Turn<'_, '_, V>,
 ) {
     if let Some(row) = expired {
-        turn.overlay.remove(Key::KeyByAge(row.sequence));
+        turn.overlay.remove(indexes::of_idempotency(&place, row).0);
     }
     let sequence = turn.meta.keys_next;
     if turn.meta.keys_first == sequence {
         turn.meta.keys_first_stamp_us = turn.now_us;
     }
     turn.meta.keys_next += 1;
-    turn.overlay.put(Key::KeyByAge(sequence), Row::KeyByAge(KeyRow { key: place.encode().into_vec() }));
     let row = IdempotencyRow { stamp_us: turn.now_us, content, reply: encode(reply), sequence };
+    let (by_age, entry) = indexes::of_idempotency(&place, &row);
+    turn.overlay.put(by_age, entry);
     turn.overlay.put(place, Row::Idempotency(row));
     shorten(turn);
 }

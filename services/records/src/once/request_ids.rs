@@ -13,7 +13,7 @@ use super::{LazyContent, decode, encode, unknown};
 use crate::{
     event::Event,
     rules::FORGOTTEN_PER_COMMAND,
-    tables::{Encoded, FloorRow, Key, MetaRow, RequestRow, Row, Table, ids_with_token, node_prefix},
+    tables::{Encoded, FloorRow, Key, MetaRow, RequestRow, Row, Table, ids_with_token, indexes, node_prefix},
     turn::Turn,
     view::{Bound, View},
 };
@@ -128,8 +128,7 @@ fn above(floor: &FloorRow, with_token: bool) -> Encoded {
 
 /// Forgets an id, with its contents: a content that a later request owns stays.
 fn forget<V: View>(id: RequestId, row: RequestRow, turn: &mut Turn<'_, '_, V>) {
-    let leads_here = Row::Content(id.into());
-    for content in row.contents.iter().filter_map(|content| Key::decode(Table::Content, content)) {
+    for (content, leads_here) in indexes::of_request(id, &row) {
         turn.overlay.remove_if(content, &leads_here);
     }
     turn.overlay.remove_read(Key::Request(id), Row::Request(row));

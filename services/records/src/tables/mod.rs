@@ -10,6 +10,7 @@ mod content;
 mod dnc;
 mod idempotency;
 mod import_batch;
+pub(crate) mod indexes;
 mod key_by_age;
 mod list;
 mod list_by_name;
@@ -37,6 +38,7 @@ pub use dnc::{DncRow, DncScope, DncSubject};
 pub use idempotency::IdempotencyRow;
 pub use import_batch::ImportBatchRow;
 pub(crate) use import_batch::import_prefix;
+pub use indexes::indexes_of;
 pub use key_by_age::KeyRow;
 pub(crate) use list::list_prefix;
 pub use list::{FieldRow, ListRow};
@@ -189,7 +191,7 @@ impl Table {
         !matches!(self, Self::Content)
     }
 
-    /// Whether the digest covers the table's rows; indexes are derived from covered rows.
+    /// Whether the digest covers the table's rows; indexes are derived from covered rows ([`indexes_of`]).
     pub const fn is_state(self) -> bool {
         self.tag() < Self::Content.tag()
     }

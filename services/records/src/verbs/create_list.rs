@@ -7,7 +7,7 @@ use crate::{
     fields, lookup,
     names::check_list_name,
     rules::{LIST_DBID_FIRST, NAME_BYTES_MAX},
-    tables::{FieldRow, Key, ListRow, NumberRow, Row},
+    tables::{FieldRow, Key, ListRow, Row, indexes},
     turn::Turn,
     view::View,
     zones,
@@ -58,8 +58,8 @@ fn check_is_free<V: View>(name: &str, turn: &Turn<'_, '_, V>) -> Result<(), Refu
 fn apply<V: View>(list: ListRow, turn: &mut Turn<'_, '_, V>) -> u32 {
     let dbid = turn.meta.last_list.saturating_add(1).max(LIST_DBID_FIRST);
     turn.meta.last_list = dbid;
-    let number = NumberRow { number: dbid.into() };
-    turn.overlay.put(Key::ListByName(list.name.clone()), Row::ListByName(number));
+    let (name, number) = indexes::of_list(dbid, &list);
+    turn.overlay.put(name, number);
     turn.put_list(dbid, list);
     turn.events.push(Event::ListCreated { list: dbid });
     dbid

@@ -11,7 +11,7 @@ use super::delete_list::check_version;
 use crate::{
     event::Event,
     lookup,
-    tables::{Key, ListRow, Row, Table, list_prefix},
+    tables::{Key, ListRow, Row, Table, indexes, list_prefix},
     turn::Turn,
     view::{Bound, View},
 };
@@ -44,7 +44,7 @@ fn apply<V: View>(asked: DeleteRecords, mut list: ListRow, turn: &mut Turn<'_, '
     let deleted = delete_records(asked, &mut list, turn);
     let room = asked.rows_max - deleted;
     if room > 0 && forget_imports(asked.list, room, turn) < room {
-        turn.overlay.remove(Key::ListByName(list.name.clone()));
+        turn.overlay.remove(indexes::of_list(asked.list, &list).0);
         turn.overlay.remove(Key::List(asked.list));
         turn.events.push(Event::ListDeleted { list: asked.list, name: list.name });
         return true;
@@ -62,11 +62,11 @@ fn delete_records<V: View>(asked: DeleteRecords, list: &mut ListRow, turn: &mut 
     let mut deleted = 0;
     for (key, row) in rows {
         deleted += 1;
-        if let (Key::RecordById { record_id, .. }, Row::RecordById(number)) = (&key, &row) {
-            list.deleted_below = record_id.saturating_add(1);
-            delete_record(Handle(number.number), list, turn);
-        }
+        let (Key::RecordById { record_id, .. }, Row::RecordById(number)) = (&key, &row) else { continue };
+        list.deleted_below = record_id.saturating_add(1);
+        let handle = Handle(number.number);
         turn.overlay.remove_read(key, row);
+        delete_record(handle, list, turn);
     }
     deleted
 }

@@ -10,7 +10,8 @@ use outbound::{
     RaiseRules, Reply, ReplyBody, Request, RequestId, Resource, ResourceType, Setting, UserField, Value, Verb,
 };
 use records::{
-    Changes, Event, Key, MapView, Row, Rules, Table, View, canonical_phone, decide, digest_of_changes, first_phone_form,
+    Changes, Event, Key, MapView, Row, Rules, Table, View, canonical_phone, decide, digest_of_changes,
+    first_phone_form, indexes_of,
 };
 
 /// Seed of the digest.
@@ -115,34 +116,27 @@ pub fn check(map: &MapView) {
             assert_eq!(Row::decode(table, &row.encode()).unwrap(), row, "{key:?}");
         }
     }
-    check_records(map);
+    check_indexes(map);
     check_lists(map);
     check_memories(map);
 }
 
-fn check_records(map: &MapView) {
-    let mut expected = BTreeSet::new();
-    for (key, row) in map.table(Table::Record) {
-        let (Key::Record(handle), Row::Record(record)) = (key, row) else { panic!("not a record") };
-        let phone = index_form(map, handle, &record.contact_info);
-        let (list, chain_id, chain_n) = (record.list, record.chain_id, record.chain_n);
-        let places = [
-            (Key::RecordById { list, record_id: record.record_id }, Some(handle.0)),
-            (Key::RecordByChain { list, chain_id, chain_n }, Some(handle.0)),
-            (Key::RecordByPhone { phone, handle }, None),
-        ];
-        for (place, number) in places {
-            let stands = match map.get(&place).unwrap_or_else(|| panic!("{place:?} is missing")) {
-                Row::RecordById(row) | Row::RecordByChain(row) => Some(row.number),
-                _ => None,
-            };
-            assert_eq!(stands, number, "{place:?}");
-            expected.insert(format!("{place:?}"));
-        }
-    }
-    let indexes = [Table::RecordById, Table::RecordByChain, Table::RecordByPhone];
-    let stand = indexes.into_iter().flat_map(|table| map.table(table)).map(|(key, _)| format!("{key:?}"));
-    assert_eq!(stand.collect::<BTreeSet<_>>(), expected);
+/// Checks that the rows of the indexes are those derived from the rows of the state, no more and no fewer. A content leads to the
+/// last of its requests.
+fn check_indexes(map: &MapView) {
+    let state = Table::ALL.into_iter().filter(|table| table.is_state()).flat_map(|table| map.table(table));
+    let derived = state.flat_map(|(key, row)| {
+        let handle = if let Key::Record(handle) = &key { *handle } else { Handle(0) };
+        indexes_of(&key, &row, |given| index_form(map, handle, given))
+    });
+    let indexes = Table::ALL.into_iter().filter(|table| !table.is_state()).flat_map(|table| map.table(table));
+    let bytes = |(key, row): (Key, Row)| (key.table(), key.encode().into_vec(), row.encode());
+    let is_content = |row: &(Table, Vec<u8>, Vec<u8>)| row.0 == Table::Content;
+    let (contents, derived): (BTreeSet<_>, BTreeSet<_>) = derived.map(bytes).partition(is_content);
+    let (standing_contents, standing): (BTreeSet<_>, BTreeSet<_>) = indexes.map(bytes).partition(is_content);
+    let wrong = standing.symmetric_difference(&derived).chain(standing_contents.difference(&contents));
+    let wrong: Vec<_> = wrong.map(|(table, key, _)| Key::decode(*table, key)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 /// The form of a phone in the index: one of two until the rows are rewritten, then the canonical form.
