@@ -405,7 +405,7 @@ pub fn api_over(
     OutboundApi::new(RequestIds::new(1, 1, TOKEN), Arc::new(forward), group.clone(), state)
 }
 
-/// A deadline that no test reaches unless it means to.
+/// A deadline beyond the length of a test.
 pub fn in_ten_seconds() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }

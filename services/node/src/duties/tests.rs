@@ -1,8 +1,10 @@
+//! The runner of duties, with a duty that tells of its begin and its end.
+
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
 
-/// A duty that tells when it begins and when it is dropped; `ends`: returns at once.
+/// A duty that tells of its begin and its end; `ends`: returns at once.
 struct Told {
     told: UnboundedSender<&'static str>,
     ends: bool,
@@ -58,7 +60,7 @@ async fn a_duty_is_performed_on_the_confirmed_primary_alone_and_dropped_with_the
 }
 
 #[tokio::test]
-async fn a_duty_without_work_left_is_performed_again_by_the_next_term_as_primary_alone() {
+async fn a_duty_without_work_left_is_performed_again_at_the_next_time_as_primary_alone() {
     let (role, mut hears, task) = performed(true);
     for _ in 0..2 {
         role.send_replace(view(Role::Primary));
