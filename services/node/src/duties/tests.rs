@@ -1,8 +1,10 @@
+//! Duties begin with the confirmed role of the primary and are dropped with the role.
+
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
 
-/// A duty that tells when it begins and when it is dropped; `ends`: returns at once.
+/// A duty that sends a word at its beginning and another one when dropped; `ends`: returns at once.
 struct Told {
     told: UnboundedSender<&'static str>,
     ends: bool,
