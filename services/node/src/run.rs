@@ -415,7 +415,7 @@ fn assign_duties(config: &Config, role: &RoleService, api: &Arc<OutboundApi>, di
     duties.assign(Phones(api.clone()));
     duties.assign(Deletions(api.clone()));
     if config.cluster.upgrade == UPGRADE_AUTO {
-        duties.assign(Formats(role.clone()));
+        duties.assign(Formats::new(role.clone()));
     }
     if let Some(restored) = directory.restored_from() {
         duties.assign(Restoration { role: role.clone(), epoch: restored.epoch });
