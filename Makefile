@@ -33,9 +33,10 @@ run:
 	cargo build --locked -p node -p http-proxy -p ocsctl --bins --profile $(PROFILE)
 	@BIN_DIR='$(BIN_DIR)' exec deploy/dev/run.sh
 
-# The end-to-end tests start the binaries of this build. No document has code to be tested, and a clean clone gains nothing from
-# incremental compilation but gigabytes of target.
+# The end-to-end tests start the binaries of this build, and wait more than they compute: four run at a time on a small machine.
+# No document has code to be tested, and a clean clone gains nothing from incremental compilation but gigabytes of target.
 test: export CARGO_INCREMENTAL ?= 0
+test: export RUST_TEST_THREADS ?= $(shell n=$$(nproc); echo $$((n < 4 ? 4 : n)))
 test:
 	cargo build --locked --workspace --bins --examples
 	cargo test --locked --workspace --lib --bins --tests

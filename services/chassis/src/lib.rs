@@ -8,7 +8,6 @@ pub mod exit;
 mod fatal;
 pub mod lines;
 pub mod logging;
-pub mod memory;
 pub mod metrics;
 pub mod notify;
 pub mod private;

@@ -28,7 +28,7 @@ const STEP_US: u64 = 100;
 const REPORT_EVERY: u64 = 100_000;
 
 #[global_allocator]
-static ALLOCATOR: chassis::memory::Jemalloc = chassis::memory::Jemalloc;
+static ALLOCATOR: node::memory::Jemalloc = node::memory::Jemalloc;
 
 fn main() {
     let given: Vec<u64> = std::env::args().skip(1).map(|given| given.parse().expect("a number")).collect();

@@ -9,6 +9,7 @@ pub mod control;
 mod duties;
 pub mod health;
 pub mod link;
+pub mod memory;
 pub mod metrics;
 pub mod operator_orders;
 mod pace;

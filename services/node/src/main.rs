@@ -7,9 +7,9 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use chassis::{config::ConfigError, descriptors, exit, logging, memory, private};
+use chassis::{config::ConfigError, descriptors, exit, logging, private};
 use clap::Parser;
-use node::run;
+use node::{memory, run};
 use node_config::{Args, Config, Problem};
 
 #[global_allocator]

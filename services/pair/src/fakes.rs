@@ -403,7 +403,7 @@ pub fn api_over(
     Door::new(RequestIds::new(1, 1, TOKEN), pair, hold)
 }
 
-/// A deadline that a test reaches on purpose only.
+/// A deadline beyond the length of a test.
 pub fn in_ten_seconds() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }

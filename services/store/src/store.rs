@@ -293,6 +293,7 @@ impl Store {
         }
         (self.stamp, self.engine, self.state, self.digests) = (stamp, engine, state, digests);
         (self.seen, self.contents, self.recent, self.floors) = (seen, contents, Recent::default(), floors);
+        self.fault = Fault::default();
         self.publish();
         self.settings = records::settings(&self.reader.snapshot());
         self.lists_phones = lists_phones(&self.reader);

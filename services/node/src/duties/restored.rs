@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use consensus::{ModeError, Status};
-use data_dir::Restored;
 
 use super::Duty;
 use crate::role::RoleService;

@@ -1,8 +1,10 @@
+//! The runner of duties, with a duty that tells of its begin and its end.
+
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
 
-/// A duty that tells when it begins and when it is dropped; `ends`: returns at once.
+/// A duty that tells of its begin and its end; `ends`: returns at once.
 struct Told {
     told: UnboundedSender<&'static str>,
     ends: bool,
@@ -32,18 +34,19 @@ fn view(role: Role) -> RoleView {
     RoleView { role, confirmed: role != Role::Unknown, term: 1, primary: "a".into() }
 }
 
-fn performed(ends: bool) -> (watch::Sender<RoleView>, UnboundedReceiver<&'static str>, tokio::task::JoinHandle<()>) {
+/// A duty under way, on a node that is backup. The task ends with the sender of the role.
+fn performed(ends: bool) -> (watch::Sender<RoleView>, UnboundedReceiver<&'static str>, Tasks) {
     let (role, of_duty) = watch::channel(view(Role::Backup));
     let (told, hears) = unbounded_channel();
     let duty = Told { told, ends };
-    #[allow(clippy::disallowed_methods, reason = "the test awaits its task")]
-    let task = tokio::spawn(while_primary(of_duty, duty));
-    (role, hears, task)
+    let tasks = Tasks::new();
+    tasks.spawn(Told::NAME, AtEnd::Quiet, while_primary(of_duty, duty));
+    (role, hears, tasks)
 }
 
 #[tokio::test]
 async fn a_duty_is_performed_on_the_confirmed_primary_alone_and_dropped_with_the_role() {
-    let (role, mut hears, task) = performed(false);
+    let (role, mut hears, tasks) = performed(false);
     for other in [Role::Unknown, Role::Backup] {
         role.send_replace(view(other));
         tokio::task::yield_now().await;
@@ -54,12 +57,12 @@ async fn a_duty_is_performed_on_the_confirmed_primary_alone_and_dropped_with_the
         assert_eq!(hears.recv().await, Some("over"), "{other:?}");
     }
     drop(role);
-    task.await.unwrap();
+    assert!(tasks.drain(Duration::from_secs(10)).await, "the task goes on without a role");
 }
 
 #[tokio::test]
-async fn a_duty_without_work_left_is_performed_again_by_the_next_term_as_primary_alone() {
-    let (role, mut hears, task) = performed(true);
+async fn a_duty_without_work_left_is_performed_again_at_the_next_time_as_primary_alone() {
+    let (role, mut hears, tasks) = performed(true);
     for _ in 0..2 {
         role.send_replace(view(Role::Primary));
         assert_eq!([hears.recv().await, hears.recv().await], [Some("begins"), Some("over")]);
@@ -70,5 +73,5 @@ async fn a_duty_without_work_left_is_performed_again_by_the_next_term_as_primary
         tokio::task::yield_now().await;
     }
     drop(role);
-    task.await.unwrap();
+    assert!(tasks.drain(Duration::from_secs(10)).await, "the task goes on without a role");
 }

@@ -21,22 +21,32 @@ const LOOK_AT_RULES: Duration = Duration::from_millis(200);
 const FORMATS_OF_RULES: u32 = 2;
 
 /// Raises the versions once every node has run this release for ten minutes. Assigned where `cluster.upgrade` is "auto".
-pub(crate) struct Formats(pub(crate) RoleService);
+pub(crate) struct Formats {
+    role: RoleService,
+    /// The term in which this node saw every node on this release, and since when. A role that is unconfirmed for a moment, as
+    /// under load, costs none of the ten minutes.
+    since: Option<(u64, Instant)>,
+}
+
+impl Formats {
+    pub(crate) fn new(role: RoleService) -> Self {
+        Self { role, since: None }
+    }
+}
 
 impl Duty for Formats {
     const NAME: &'static str = "upgrade";
 
     async fn perform(&mut self) {
-        let mut since: Option<Instant> = None;
         loop {
             tokio::time::sleep(LOOK).await;
-            let status = self.0.status();
-            if versions::is_newest(&status) || !versions::holding_up(&status, self.0.roster()).is_empty() {
-                since = None;
+            let status = self.role.status();
+            if versions::is_newest(&status) || !versions::holding_up(&status, self.role.roster()).is_empty() {
+                self.since = None;
                 continue;
             }
-            let settled = since.get_or_insert_with(Instant::now).elapsed() >= SETTLED;
-            if settled && self.0.group().raise(versions::NEWEST).await.is_ok() {
+            let settled = is_settled(&mut self.since, status.term, Instant::now());
+            if settled && self.role.group().raise(versions::NEWEST).await.is_ok() {
                 let (formats, rules) = (versions::NEWEST.formats, versions::NEWEST.rules);
                 tracing::info!(
                     formats,
@@ -46,6 +56,13 @@ impl Duty for Formats {
             }
         }
     }
+}
+
+/// Whether ten minutes of this term have passed since the first look at which every node ran this release.
+fn is_settled(since: &mut Option<(u64, Instant)>, term: u64, now: Instant) -> bool {
+    let of_term = since.filter(|(begun_in, _)| *begun_in == term);
+    let (_, begun) = *since.insert(of_term.unwrap_or((term, now)));
+    now - begun >= SETTLED
 }
 
 /// Proposes the raise of the rules, once the membership says that every data node knows them and the formats that they need are
@@ -108,6 +125,17 @@ mod tests {
     use records::Settings;
 
     use super::*;
+
+    #[test]
+    fn ten_minutes_of_one_term_settle_a_release_however_often_the_duty_began() {
+        let (begun, mut since) = (Instant::now(), None);
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        for (term, seconds, settled) in
+            [(3, 0, false), (3, 599, false), (3, 600, true), (4, 601, false), (4, 1201, true)]
+        {
+            assert_eq!(is_settled(&mut since, term, at(seconds)), settled, "term {term}, second {seconds}");
+        }
+    }
 
     #[test]
     fn what_the_file_names_becomes_the_first_settings_within_their_ranges() {
