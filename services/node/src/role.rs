@@ -13,7 +13,7 @@ use chassis::tasks::{AtEnd, Tasks};
 use consensus::{Confirmed, Kind, PeerStatus, RaftId, Status};
 use dispatch::Standing;
 use ocs_proto::control::{self, GetRoleReply, PeerLag};
-use pair::{Group, Primary, heard_ago, offset_us, primary_of, standing, wall_us};
+use pair::{Group, heard_ago, offset_us, wall_us};
 use tokio::sync::watch;
 
 /// Time limit of a round: without a quorum until then, the role is unconfirmed (R5).
@@ -162,6 +162,8 @@ struct Inner {
     group: Arc<dyn Group>,
     mode: &'static str,
     latest: watch::Sender<RoleView>,
+    /// Where updates go, for every reader in this node.
+    standing: watch::Receiver<Standing>,
     /// When this node could last answer.
     answered: Mutex<Option<Instant>>,
 }
@@ -170,8 +172,9 @@ impl RoleService {
     /// Starts the task that keeps the role confirmed.
     pub fn new(roster: Roster, group: Arc<dyn Group>, mode: &'static str, tasks: &Tasks) -> Self {
         let first = view_of(&roster, &group.status().borrow(), None);
-        let latest = watch::channel(first).0;
-        let service = Self { inner: Arc::new(Inner { roster, group, mode, latest, answered: Mutex::default() }) };
+        let (latest, standing) = (watch::channel(first).0, pair::follow(group.status(), tasks));
+        let inner = Inner { roster, group, mode, latest, standing, answered: Mutex::default() };
+        let service = Self { inner: Arc::new(inner) };
         let (kept, told, stopping) = (service.clone(), service.clone(), tasks.stopping());
         tasks.spawn("role", AtEnd::Log, async move {
             tokio::select! {
@@ -202,6 +205,11 @@ impl RoleService {
     /// The role as last confirmed; changes with the role, the term or the confirmation.
     pub fn watch(&self) -> watch::Receiver<RoleView> {
         self.inner.latest.subscribe()
+    }
+
+    /// Where updates go, always the latest; the role is confirmed anew at each change.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.inner.standing.clone()
     }
 
     /// The word for `X-OCS-Role`: information, not proof (spec 6, OURS).
@@ -278,13 +286,12 @@ impl RoleService {
 
     /// Confirms the role at once after each change of leadership, else every second.
     async fn keep(self) {
-        let mut status = self.inner.group.status();
+        let mut standing = self.standing();
         loop {
-            let before = standing(&status.borrow_and_update());
+            standing.mark_unchanged();
             self.ask().await;
             let moved = async {
-                let moved = status.wait_for(|now| differs(before, now)).await.is_err();
-                if moved {
+                if standing.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
             };
@@ -319,15 +326,6 @@ fn lag_of(peer: &PeerStatus, status: &Status, connected: bool) -> Option<u64> {
     let told = peer.kind == Kind::Data && peer.heard.is_some();
     let unapplied = if told { status.commit.saturating_sub(peer.applied) } else { 0 };
     Some(unlogged.max(unapplied)).filter(|lag| connected || *lag > 0)
-}
-
-fn differs(before: Standing, now: &Status) -> bool {
-    standing(now) != before
-}
-
-/// Whether updates go to this node, as far as it knows without asking.
-pub fn leads(status: &Status) -> bool {
-    primary_of(standing(status), status.id) == Primary::Here
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ use chassis::{
 };
 use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig};
 use data_dir::{DataDir, Formation};
-use dispatch::{HoldConfig, RequestIds};
+use dispatch::{HoldConfig, RequestIds, Standing};
 use entrance::Limits;
 use node_config::{Config, UPGRADE_AUTO};
 use outbound::{Reply, RequestId};
@@ -305,7 +305,9 @@ async fn start(
     full_disk.follow(role.clone(), running.handle.clone(), tasks);
     formats::follow(&role, directory.clone(), tasks);
     let health = Health::new(role.clone(), Duration::from_millis(config.limits.hold_time_ms));
-    let api = reader.clone().map(|reader| Arc::new(doors(config, &own, boot, group, reader, &peers, tasks)));
+    let api = reader
+        .clone()
+        .map(|reader| Arc::new(doors(config, &own, boot, (group, role.standing()), reader, &peers, tasks)));
     let archives = reader
         .clone()
         .map(|reader| Archives::new(reader, running.handle.status(), (&config.cluster.id, &config.node.name), tasks));
@@ -390,7 +392,7 @@ fn doors(
     config: &Config,
     own: &PeerSelf,
     boot: u64,
-    group: Arc<dyn Group>,
+    (group, standing): (Arc<dyn Group>, watch::Receiver<Standing>),
     reader: RecordsReader,
     peers: &Peers,
     tasks: &Tasks,
@@ -403,7 +405,7 @@ fn doors(
         bytes_max: config.limits.hold_bytes_max,
     };
     let ids = RequestIds::new((own.raft_id & 0xffff) as u32, boot, u128::from_be_bytes(own.start));
-    Door::new(ids, Pair::new(door, Arc::new(peers.forward()), group, state, tasks), hold)
+    Door::new(ids, Pair::new(door, Arc::new(peers.forward()), group, state, standing), hold)
 }
 
 /// The work of the primary, one duty a line.

@@ -13,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use chassis::tasks::Tasks;
 use consensus::{ProposeError, RaftId};
 use dispatch::{Engine, Heard, NotTaken, Standing, Submission};
 use futures::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -41,15 +40,15 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Follows the group's status and forwards through `peers`.
+    /// Forwards through `peers`. `standing`: where updates go, as [`crate::follow`] tells.
     pub fn new(
         door: PrimaryDoor,
         peers: Arc<dyn ForwardTo>,
         group: Arc<dyn Group>,
         state: Arc<dyn StateReader>,
-        tasks: &Tasks,
+        standing: watch::Receiver<Standing>,
     ) -> Self {
-        let (own, standing) = (group.status().borrow().id, leadership::follow(group.status(), tasks));
+        let own = group.status().borrow().id;
         Self { own, door, peers, group, state, standing }
     }
 

@@ -31,7 +31,8 @@ use tokio::{
 };
 
 use crate::{
-    Door, DoorConfig, ForwardResult, ForwardTo, Forwarded, Group, ListTally, Pair, PrimaryDoor, StateCheck, StateReader,
+    Door, DoorConfig, ForwardResult, ForwardTo, Forwarded, Group, ListTally, Pair, PrimaryDoor, StateCheck,
+    StateReader, follow,
 };
 
 /// Raft ids of the tests' nodes; the tests run on the first.
@@ -399,7 +400,7 @@ pub fn api_over(
     tasks: &Tasks,
 ) -> Door {
     let door = PrimaryDoor::new(DoorConfig::default(), group.clone(), state.clone(), tasks);
-    let pair = Pair::new(door, peers, group.clone(), state, tasks);
+    let pair = Pair::new(door, peers, group.clone(), state, follow(group.status(), tasks));
     Door::new(RequestIds::new(1, 1, TOKEN), pair, hold)
 }
 

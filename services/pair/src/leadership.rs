@@ -46,8 +46,8 @@ pub fn primary_of(standing: Standing, own: RaftId) -> Primary {
     }
 }
 
-/// Follows the core's status; wakes its readers only when the standing changes.
-pub(crate) fn follow(mut status: watch::Receiver<Arc<Status>>, tasks: &Tasks) -> watch::Receiver<Standing> {
+/// Follows the core's status; wakes its readers only when the standing changes. A node follows once, for all readers.
+pub fn follow(mut status: watch::Receiver<Arc<Status>>, tasks: &Tasks) -> watch::Receiver<Standing> {
     let (sender, receiver) = watch::channel(standing(&status.borrow_and_update()));
     let stopping = tasks.stopping();
     tasks.spawn("leadership", AtEnd::Log, async move {
