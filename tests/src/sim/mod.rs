@@ -121,7 +121,7 @@ impl Mistake {
     }
 
     /// The mistake's own name.
-    pub fn name(&self) -> String {
+    pub fn name(self) -> String {
         match self {
             Self::Core(mutant) => format!("{mutant:?}"),
             Self::Policy(mutant) => format!("{mutant:?}"),
