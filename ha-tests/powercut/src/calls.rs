@@ -34,7 +34,7 @@ pub(crate) enum Power {
 }
 
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct FaultState {
     pub(crate) tree: Tree,
     pub(crate) power: Power,
     /// Cuts so far; a handle belongs to one.
@@ -47,34 +47,34 @@ pub(crate) struct State {
 
 /// The disk, shared by FUSE's threads and by the holder of the mount.
 #[derive(Debug, Clone)]
-pub(crate) struct Disk(pub(crate) Arc<(Mutex<State>, Condvar)>);
+pub(crate) struct Disk(pub(crate) Arc<(Mutex<FaultState>, Condvar)>);
 
 impl Disk {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, FaultState> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The disk, when there is power.
-    fn enter(&self) -> Result<MutexGuard<'_, State>, Errno> {
-        let waits = |state: &mut State| state.power == Power::Cut;
+    fn enter(&self) -> Result<MutexGuard<'_, FaultState>, Errno> {
+        let waits = |state: &mut FaultState| state.power == Power::Cut;
         let state = self.0.1.wait_while(self.lock(), waits).unwrap_or_else(PoisonError::into_inner);
         if state.power == Power::On { Ok(state) } else { Err(Errno::EIO) }
     }
 
     /// The same for a file that was opened.
-    fn enter_open(&self, handle: FileHandle) -> Result<MutexGuard<'_, State>, Errno> {
+    fn enter_open(&self, handle: FileHandle) -> Result<MutexGuard<'_, FaultState>, Errno> {
         let state = self.enter()?;
         if handle.0 == state.cuts { Ok(state) } else { Err(Errno::EIO) }
     }
 
     /// Waits while the disk hangs.
-    fn wait_to_go_on(&self) -> MutexGuard<'_, State> {
-        let hangs = |state: &mut State| state.hangs && state.power == Power::On;
+    fn wait_to_go_on(&self) -> MutexGuard<'_, FaultState> {
+        let hangs = |state: &mut FaultState| state.hangs && state.power == Power::On;
         self.0.1.wait_while(self.lock(), hangs).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same for a call that a slow disk delays.
-    fn enter_slowly(&self, handle: FileHandle) -> Result<MutexGuard<'_, State>, Errno> {
+    fn enter_slowly(&self, handle: FileHandle) -> Result<MutexGuard<'_, FaultState>, Errno> {
         let slow = self.wait_to_go_on().slow;
         if !slow.is_zero() {
             thread::sleep(slow); // the delay that a drill asked for

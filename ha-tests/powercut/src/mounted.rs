@@ -11,7 +11,7 @@ use std::{
 use fuser::{BackgroundSession, Config, MountOption};
 
 use crate::{
-    calls::{Disk, Power, State},
+    calls::{Disk, FaultState, Power},
     tree::{Lost, Tree},
 };
 
@@ -46,7 +46,7 @@ impl Mounted {
     /// The error of FUSE.
     pub fn at(path: &Path, bytes_max: u64) -> io::Result<Self> {
         let tree = Tree::new(bytes_max, 0);
-        let state = State { tree, power: Power::On, cuts: 0, slow: Duration::ZERO, hangs: false };
+        let state = FaultState { tree, power: Power::On, cuts: 0, slow: Duration::ZERO, hangs: false };
         let disk = Disk(Arc::new((Mutex::new(state), Condvar::new())));
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("powercut".to_owned())];

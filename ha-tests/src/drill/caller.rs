@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     call::{Attempt, Call, Ended},
-    recorder::Shared,
+    recorder::Recording,
 };
 use crate::http::{Answer, Client};
 
@@ -29,7 +29,7 @@ const RESULTS: i64 = 50;
 /// A client. The history holds its calls.
 #[derive(Debug)]
 pub struct Caller {
-    shared: Arc<Shared>,
+    shared: Arc<Recording>,
     clients: Vec<Client>,
     home: usize,
     rng: StdRng,
@@ -43,7 +43,7 @@ enum Heard {
 }
 
 impl Caller {
-    pub(super) fn new(shared: Arc<Shared>, home: usize, seed: u64) -> Self {
+    pub(super) fn new(shared: Arc<Recording>, home: usize, seed: u64) -> Self {
         let clients = shared.proxies.iter().map(|(_, at)| Client::patient(at, shared.patience)).collect();
         Self { shared, clients, home, rng: StdRng::seed_from_u64(seed) }
     }

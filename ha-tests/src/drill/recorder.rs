@@ -40,7 +40,7 @@ pub struct Load {
 
 /// State shared by all clients of a history.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct Recording {
     pub(super) clock: Clock,
     pub(super) list: String,
     pub(super) proxies: Vec<(&'static str, String)>,
@@ -52,7 +52,7 @@ pub(super) struct Shared {
     stop: AtomicBool,
 }
 
-impl Shared {
+impl Recording {
     pub(super) fn number(&self) -> u64 {
         self.numbers.fetch_add(1, Relaxed)
     }
@@ -82,7 +82,7 @@ impl Shared {
 /// Clients at work. They end with the value.
 #[derive(Debug)]
 pub struct Recorder {
-    shared: Arc<Shared>,
+    shared: Arc<Recording>,
     workers: Vec<JoinHandle<()>>,
     seed: u64,
 }
@@ -92,7 +92,7 @@ impl Recorder {
     pub fn start(clock: Clock, load: Load) -> Self {
         let Load { list, proxies, patience, seed, first } = load;
         let answered = proxies.iter().map(|_| AtomicU64::new(0)).collect();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Recording {
             clock,
             list,
             proxies,
@@ -162,7 +162,7 @@ impl Drop for Recorder {
     }
 }
 
-fn work(mut caller: Caller, shared: &Shared) {
+fn work(mut caller: Caller, shared: &Recording) {
     while !shared.stop.load(Relaxed) {
         caller.any();
         thread::sleep(PAUSE);

@@ -5,12 +5,12 @@ use futures::future::join_all;
 
 use crate::{
     failure::Failure,
-    group::{Group, Seen},
+    group::{GroupAnswers, NodeAnswer},
     http_client::Target,
 };
 
 /// The front ends of all nodes that answer and have one.
-pub(crate) fn of(group: &Group<'_>) -> Result<Vec<Target>, Failure> {
+pub(crate) fn of(group: &GroupAnswers<'_>) -> Result<Vec<Target>, Failure> {
     let urls: Vec<String> = group.seen.iter().filter_map(url).collect();
     if urls.is_empty() {
         let why = "no node says where its HTTP front end listens: name them with --proxies or OCSCTL_PROXIES";
@@ -32,7 +32,7 @@ pub(crate) async fn require_all(targets: &[Target]) -> Result<(), Failure> {
 
 /// The URL of a node's front end; a front end that listens on every address is reached at the host of the node's control
 /// port.
-fn url(seen: &Seen<'_>) -> Option<String> {
+fn url(seen: &NodeAnswer<'_>) -> Option<String> {
     let (host, port) = seen.status()?.http_address.rsplit_once(':')?;
     let everywhere = matches!(host, "0.0.0.0" | "[::]" | "");
     let host = if everywhere { seen.node.address.rsplit_once(':')?.0 } else { host };
@@ -54,12 +54,12 @@ mod tests {
         let said = ["10.0.0.1:8080", "0.0.0.0:8081", "[::]:8082", ""];
         let seen = cluster.nodes().iter().zip(said).map(|(node, address)| {
             let status = StatusReply { http_address: address.to_owned(), ..StatusReply::default() };
-            Seen { node, status: Ok(Box::new(status)) }
+            NodeAnswer { node, status: Ok(Box::new(status)) }
         });
-        let found = of(&Group { seen: seen.collect() }).unwrap();
+        let found = of(&GroupAnswers { seen: seen.collect() }).unwrap();
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(found, ["10.0.0.1:8080", "h2:8081", "[::1]:8082"]);
-        let none = of(&Group { seen: Vec::new() }).unwrap_err();
+        let none = of(&GroupAnswers { seen: Vec::new() }).unwrap_err();
         assert!(none.to_string().contains("--proxies"), "{none}");
     }
 }

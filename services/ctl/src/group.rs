@@ -26,14 +26,14 @@ const CONFIRMED: &str = "confirmed";
 
 /// The answer of one node, or the error of its call.
 #[derive(Debug)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct NodeAnswer<'a> {
     /// The node as the command line names it.
     pub(crate) node: &'a Node,
     /// Its own description.
     pub(crate) status: Result<Box<StatusReply>, CallError>,
 }
 
-impl Seen<'_> {
+impl NodeAnswer<'_> {
     /// The node's description, if the node answered.
     pub(crate) fn status(&self) -> Option<&StatusReply> {
         self.status.as_deref().ok()
@@ -90,16 +90,16 @@ struct Committed {
 
 /// The answers of all nodes, in the order of the command line.
 #[derive(Debug)]
-pub(crate) struct Group<'a> {
+pub(crate) struct GroupAnswers<'a> {
     /// One answer for each node.
-    pub(crate) seen: Vec<Seen<'a>>,
+    pub(crate) seen: Vec<NodeAnswer<'a>>,
 }
 
 /// Asks every node at the same time.
-pub(crate) async fn survey(cluster: &Cluster) -> Group<'_> {
+pub(crate) async fn survey(cluster: &Cluster) -> GroupAnswers<'_> {
     let limit = cluster.timeout_or(SURVEY_TIMEOUT).min(SURVEY_TIMEOUT);
-    let ask = |node| async move { Seen { node, status: status(node, limit).await } };
-    Group { seen: join_all(cluster.nodes().iter().map(ask)).await }
+    let ask = |node| async move { NodeAnswer { node, status: status(node, limit).await } };
+    GroupAnswers { seen: join_all(cluster.nodes().iter().map(ask)).await }
 }
 
 async fn status(node: &Node, limit: Duration) -> Result<Box<StatusReply>, CallError> {
@@ -107,14 +107,14 @@ async fn status(node: &Node, limit: Duration) -> Result<Box<StatusReply>, CallEr
         .await
 }
 
-impl Group<'_> {
+impl GroupAnswers<'_> {
     /// The confirmed primary; of two (the first answered a moment before the second took over) the primary of the later term.
-    pub(crate) fn primary(&self) -> Option<&Seen<'_>> {
+    pub(crate) fn primary(&self) -> Option<&NodeAnswer<'_>> {
         self.seen.iter().filter(|seen| seen.is_confirmed_primary()).max_by_key(|seen| seen.term())
     }
 
     /// The primary, or the failure that tells no primary from no answer.
-    pub(crate) fn require_primary(&self) -> Result<&Seen<'_>, Failure> {
+    pub(crate) fn require_primary(&self) -> Result<&NodeAnswer<'_>, Failure> {
         self.primary().ok_or_else(|| self.no_primary())
     }
 
@@ -146,7 +146,7 @@ impl Group<'_> {
 
     /// A node's report that another node is primary; a report that a quorum confirmed comes first.
     pub(crate) fn reported(&self) -> Option<Reported> {
-        let report = |seen: &Seen<'_>| {
+        let report = |seen: &NodeAnswer<'_>| {
             let role = seen.role().filter(|role| !role.primary.is_empty() && role.primary != role.node)?;
             Some(Reported { by: role.node.clone(), primary: role.primary.clone(), confirmed: role.confirmed })
         };
@@ -167,17 +167,17 @@ impl Group<'_> {
     }
 
     fn warned(&self) -> Option<String> {
-        let first = |seen: &Seen<'_>| Some(format!("{}: {}", self.name(seen), seen.status()?.warnings.first()?));
+        let first = |seen: &NodeAnswer<'_>| Some(format!("{}: {}", self.name(seen), seen.status()?.warnings.first()?));
         self.seen.iter().find_map(first)
     }
 
     fn silent(&self) -> impl Iterator<Item = String> {
-        let line = |seen: &Seen<'_>| Some(format!("{}: {}", self.name(seen), seen.status.as_ref().err()?));
+        let line = |seen: &NodeAnswer<'_>| Some(format!("{}: {}", self.name(seen), seen.status.as_ref().err()?));
         self.seen.iter().filter_map(line)
     }
 
     /// The name of a node: from its own answer, else from another node's configuration of its address, else the address.
-    pub(crate) fn name(&self, seen: &Seen<'_>) -> String {
+    pub(crate) fn name(&self, seen: &NodeAnswer<'_>) -> String {
         if let Some(role) = seen.role() {
             return role.node.clone();
         }
@@ -185,16 +185,16 @@ impl Group<'_> {
         let named = |status: &StatusReply| {
             status.controls.iter().find(|(_, control)| *control == address).map(|(name, _)| name.clone())
         };
-        self.seen.iter().filter_map(Seen::status).find_map(named).unwrap_or_else(|| address.clone())
+        self.seen.iter().filter_map(NodeAnswer::status).find_map(named).unwrap_or_else(|| address.clone())
     }
 
     /// The node of this name, if that node answered.
-    pub(crate) fn named(&self, name: &str) -> Option<&Seen<'_>> {
+    pub(crate) fn named(&self, name: &str) -> Option<&NodeAnswer<'_>> {
         self.seen.iter().find(|seen| seen.role().is_some_and(|role| role.node == name))
     }
 
     /// The nodes that answered and hold records.
-    pub(crate) fn data_nodes(&self) -> impl Iterator<Item = (&Seen<'_>, &StatusReply)> {
+    pub(crate) fn data_nodes(&self) -> impl Iterator<Item = (&NodeAnswer<'_>, &StatusReply)> {
         self.seen.iter().filter(|seen| !seen.is_witness()).filter_map(|seen| Some((seen, seen.status()?)))
     }
 
@@ -205,7 +205,7 @@ impl Group<'_> {
 
     /// The node whose start is not confirmed, and the missing confirmations: by its own answer, or by the primary's.
     fn unconfirmed(&self) -> Option<String> {
-        let of_itself = |seen: &Seen<'_>| {
+        let of_itself = |seen: &NodeAnswer<'_>| {
             Some(format!("{}: the other voters have not confirmed its start ({})", self.name(seen), seen.open_start()?))
         };
         let of_primary = || {
@@ -239,13 +239,13 @@ impl Group<'_> {
         self.not_whole_since(lag_max, None)
     }
 
-    /// As [`Group::not_whole`]; a data node that has applied every entry committed at an `earlier` survey is not behind
+    /// As [`GroupAnswers::not_whole`]; a data node that has applied every entry committed at an `earlier` survey is not behind
     /// either: while updates go on, a backup is always some entries behind the newest one.
     fn not_whole_since(&self, lag_max: u64, earlier: Option<Committed>) -> Option<String> {
         if let Some(silent) = self.silent().next() {
             return Some(silent);
         }
-        let starting = |seen: &Seen<'_>| Some(format!("{}: {}", self.name(seen), seen.starting()?));
+        let starting = |seen: &NodeAnswer<'_>| Some(format!("{}: {}", self.name(seen), seen.starting()?));
         if let Some(starting) = self.seen.iter().find_map(starting) {
             return Some(starting);
         }
@@ -283,7 +283,7 @@ fn rules_are_raised(primary: &StatusReply) -> Option<String> {
     (rules < ordered).then(|| format!("the group still decides by rules version {rules}, {ordered} is ordered"))
 }
 
-/// Surveys the group until every condition of [`Group::not_whole`] is met, for at most `limit`; the error then names the
+/// Surveys the group until every condition of [`GroupAnswers::not_whole`] is met, for at most `limit`; the error then names the
 /// fault. A data node has caught up once its applied index reaches the commit index of an earlier survey of this wait.
 pub(crate) async fn wait_whole(cluster: &Cluster, lag_max: u64, limit: Duration) -> Result<(), String> {
     const PAUSE: Duration = Duration::from_millis(100);

@@ -22,7 +22,7 @@ use std::{
 use chassis::private;
 use consensus::{Kind, RaftId};
 use files::{create_durably, entries, failed, keep, lock, sync_directory, write_aside, write_in_room};
-use stamp::Stamp;
+use stamp::NodeFile;
 
 pub use disk_room::DiskRoom;
 pub use restore::Restored;
@@ -188,20 +188,20 @@ pub struct DataDir {
     identity: DataIdentity,
     /// Drawn by this process: distinguishes this start from every other start.
     start: [u8; 16],
-    state: Mutex<State>,
+    state: Mutex<Phase>,
     _lock: File,
 }
 
 #[derive(Debug)]
-enum State {
+enum Phase {
     Forming,
     /// The node joins no group of a lower epoch than this.
     Joining {
         epoch_min: u64,
     },
-    Formed(Stamp),
+    Formed(NodeFile),
     /// A write failed; the stamp of before is still true.
-    Failed(Option<Stamp>),
+    Failed(Option<NodeFile>),
 }
 
 impl DataDir {
@@ -226,9 +226,9 @@ impl DataDir {
     /// As [`DataDir::open`].
     pub fn open_damaged(path: &Path, identity: DataIdentity, bootstrap: bool) -> Result<Self, DataDirError> {
         let lock = lock(path)?;
-        if let Err(DataDirError::Damaged { file, reason }) = Stamp::read(&path.join(STAMP_FILE), &identity) {
+        if let Err(DataDirError::Damaged { file, reason }) = NodeFile::read(&path.join(STAMP_FILE), &identity) {
             let kept = keep(&file)?;
-            write_aside(path, STAMP_FILE, &Stamp::given_up(&identity).to_text())?;
+            write_aside(path, STAMP_FILE, &NodeFile::given_up(&identity).to_text())?;
             tracing::error!(
                 kept = %kept.display(),
                 "the stamp is damaged ({reason}), and what stands beside it is this node's: it gives its Raft id up and joins the \
@@ -241,16 +241,16 @@ impl DataDir {
     fn open_locked(path: &Path, identity: DataIdentity, bootstrap: bool, lock: File) -> Result<Self, DataDirError> {
         // Surveys once more under the lock: the former holder of the lock may have formed a group meanwhile.
         let state = match survey(path, &identity)? {
-            Found::Stamp(stamp) if stamp.given_up => State::Joining { epoch_min: stamp.epoch },
-            Found::Stamp(stamp) => {
+            Survey::NodeFile(stamp) if stamp.given_up => Phase::Joining { epoch_min: stamp.epoch },
+            Survey::NodeFile(stamp) => {
                 if bootstrap {
                     tracing::info!(directory = %path.display(), "already formed: --bootstrap is ignored");
                 }
-                State::Formed(*stamp)
+                Phase::Formed(*stamp)
             }
-            Found::Forming | Found::Nothing => {
+            Survey::Forming | Survey::Nothing => {
                 begin_forming(path, &identity)?;
-                if bootstrap { State::Forming } else { State::Joining { epoch_min: stamp::EPOCH_FIRST } }
+                if bootstrap { Phase::Forming } else { Phase::Joining { epoch_min: stamp::EPOCH_FIRST } }
             }
         };
         Ok(Self { path: path.to_owned(), identity, start: rand::random(), state: Mutex::new(state), _lock: lock })
@@ -264,9 +264,9 @@ impl DataDir {
     /// Whether this node is a member, or how it becomes one.
     pub fn formation(&self) -> Formation {
         match &*self.state() {
-            State::Formed(_) | State::Failed(Some(_)) => Formation::Formed,
-            State::Joining { .. } => Formation::Joining,
-            State::Forming | State::Failed(None) => Formation::Forming,
+            Phase::Formed(_) | Phase::Failed(Some(_)) => Formation::Formed,
+            Phase::Joining { .. } => Formation::Joining,
+            Phase::Forming | Phase::Failed(None) => Formation::Forming,
         }
     }
 
@@ -276,10 +276,10 @@ impl DataDir {
     /// [`DataDirError::Io`]: the process must end.
     pub fn stamp(&self) -> Result<(), DataDirError> {
         let mut state = self.state();
-        if matches!(*state, State::Formed(_)) {
+        if matches!(*state, Phase::Formed(_)) {
             return Ok(());
         }
-        self.replace(&mut state, Stamp::first(&self.identity))?;
+        self.replace(&mut state, NodeFile::first(&self.identity))?;
         self.forget_forming()
     }
 
@@ -289,7 +289,7 @@ impl DataDir {
     /// [`DataDirError::Io`]: the process must end.
     pub fn join(&self, raft_id: RaftId, epoch: u64) -> Result<(), DataDirError> {
         let mut state = self.state();
-        let mut stamp = Stamp::first(&self.identity);
+        let mut stamp = NodeFile::first(&self.identity);
         (stamp.raft_incarnation, stamp.epoch) = (raft_id >> 16, epoch);
         self.replace(&mut state, stamp)?;
         self.forget_forming()
@@ -315,7 +315,7 @@ impl DataDir {
             stamp.order = None;
             Some(())
         })?;
-        *self.state() = State::Joining { epoch_min: epoch };
+        *self.state() = Phase::Joining { epoch_min: epoch };
         Ok(())
     }
 
@@ -329,7 +329,7 @@ impl DataDir {
             (stamp.given_up, stamp.epoch, stamp.order) = (true, epoch_min, None);
             Some(())
         })?;
-        *self.state() = State::Joining { epoch_min };
+        *self.state() = Phase::Joining { epoch_min };
         Ok(())
     }
 
@@ -344,7 +344,7 @@ impl DataDir {
 
     /// Whether the group's formats were raised, as far as this node knows.
     pub fn raised(&self) -> bool {
-        self.stamped(Stamp::is_raised).unwrap_or(false)
+        self.stamped(NodeFile::is_raised).unwrap_or(false)
     }
 
     /// Orders, durably, that this node lead alone under a new epoch: the next start executes the order before serving anything.
@@ -410,7 +410,7 @@ impl DataDir {
 
     /// The incarnation that the last [`DataDir::boot`] answered; 0 before the stamp.
     pub fn incarnation(&self) -> u64 {
-        self.stamped(Stamp::incarnation).unwrap_or(0)
+        self.stamped(NodeFile::incarnation).unwrap_or(0)
     }
 
     /// This node's Raft id, from its number in the configuration (from 1).
@@ -421,9 +421,9 @@ impl DataDir {
     /// The epoch of the group as this node knows it; raised by force.
     pub fn epoch(&self) -> u64 {
         match &*self.state() {
-            State::Formed(stamp) | State::Failed(Some(stamp)) => stamp.epoch,
-            State::Joining { epoch_min } => *epoch_min,
-            State::Forming | State::Failed(None) => stamp::EPOCH_FIRST,
+            Phase::Formed(stamp) | Phase::Failed(Some(stamp)) => stamp.epoch,
+            Phase::Joining { epoch_min } => *epoch_min,
+            Phase::Forming | Phase::Failed(None) => stamp::EPOCH_FIRST,
         }
     }
 
@@ -450,66 +450,66 @@ impl DataDir {
         self.stamped(|stamp| stamp.heard_of.iter().any(is_it)).unwrap_or(false)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Phase> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stamped<T>(&self, read: impl FnOnce(&Stamp) -> T) -> Option<T> {
+    fn stamped<T>(&self, read: impl FnOnce(&NodeFile) -> T) -> Option<T> {
         match &*self.state() {
-            State::Formed(stamp) | State::Failed(Some(stamp)) => Some(read(stamp)),
-            State::Forming | State::Joining { .. } | State::Failed(None) => None,
+            Phase::Formed(stamp) | Phase::Failed(Some(stamp)) => Some(read(stamp)),
+            Phase::Forming | Phase::Joining { .. } | Phase::Failed(None) => None,
         }
     }
 
     /// Changes the stamp on disk, then in memory. `None` from the change: no write is needed.
-    fn change<T: Default>(&self, change: impl FnOnce(&mut Stamp) -> Option<T>) -> Result<T, DataDirError> {
+    fn change<T: Default>(&self, change: impl FnOnce(&mut NodeFile) -> Option<T>) -> Result<T, DataDirError> {
         let mut state = self.state();
         let mut next = match &*state {
-            State::Formed(stamp) => stamp.clone(),
-            State::Forming | State::Joining { .. } => return Err(DataDirError::NotStamped { path: self.path.clone() }),
-            State::Failed(_) => return Err(DataDirError::Failed { path: self.path.clone() }),
+            Phase::Formed(stamp) => stamp.clone(),
+            Phase::Forming | Phase::Joining { .. } => return Err(DataDirError::NotStamped { path: self.path.clone() }),
+            Phase::Failed(_) => return Err(DataDirError::Failed { path: self.path.clone() }),
         };
         let Some(answer) = change(&mut next) else { return Ok(T::default()) };
         self.replace(&mut state, next)?;
         Ok(answer)
     }
 
-    fn replace(&self, state: &mut State, next: Stamp) -> Result<(), DataDirError> {
+    fn replace(&self, state: &mut Phase, next: NodeFile) -> Result<(), DataDirError> {
         let text = next.to_text();
         if !next.reads_back_from(&text) {
             return Err(DataDirError::Unreadable { path: self.path.clone() });
         }
         if let Err(error) = write_in_room(&self.path, STAMP_FILE, &text) {
-            let known = std::mem::replace(state, State::Failed(None));
-            *state = State::Failed(if let State::Formed(stamp) = known { Some(stamp) } else { None });
+            let known = std::mem::replace(state, Phase::Failed(None));
+            *state = Phase::Failed(if let Phase::Formed(stamp) = known { Some(stamp) } else { None });
             return Err(error);
         }
-        *state = State::Formed(next);
+        *state = Phase::Formed(next);
         Ok(())
     }
 }
 
-enum Found {
+enum Survey {
     Nothing,
     Forming,
-    Stamp(Box<Stamp>),
+    NodeFile(Box<NodeFile>),
 }
 
 /// Surveys the directory, and changes nothing.
-fn survey(path: &Path, identity: &DataIdentity) -> Result<Found, DataDirError> {
-    if let Some(stamp) = Stamp::read(&path.join(STAMP_FILE), identity)? {
-        return Ok(Found::Stamp(Box::new(stamp)));
+fn survey(path: &Path, identity: &DataIdentity) -> Result<Survey, DataDirError> {
+    if let Some(stamp) = NodeFile::read(&path.join(STAMP_FILE), identity)? {
+        return Ok(Survey::NodeFile(Box::new(stamp)));
     }
     if path.join(RESTORING_FILE).exists() {
         return Err(DataDirError::Restoring { path: path.to_owned() });
     }
-    if Stamp::read(&path.join(FORMING_FILE), identity)?.is_some() {
-        return Ok(Found::Forming);
+    if NodeFile::read(&path.join(FORMING_FILE), identity)?.is_some() {
+        return Ok(Survey::Forming);
     }
     let ours = [LOCK_FILE, FORMING_ASIDE];
     match entries(path)?.into_iter().find(|name| !ours.contains(&name.as_str())) {
         Some(entry) => Err(DataDirError::Unstamped { path: path.to_owned(), entry }),
-        None => Ok(Found::Nothing),
+        None => Ok(Survey::Nothing),
     }
 }
 
@@ -524,7 +524,7 @@ fn begin_forming(path: &Path, identity: &DataIdentity) -> Result<(), DataDirErro
         let removed = if leftover.is_dir() { fs::remove_dir_all(&leftover) } else { fs::remove_file(&leftover) };
         removed.map_err(failed("remove", &leftover))?;
     }
-    write_aside(path, FORMING_FILE, &Stamp::first(identity).to_text())
+    write_aside(path, FORMING_FILE, &NodeFile::first(identity).to_text())
 }
 
 /// A value of the stamp and of the configuration differ.

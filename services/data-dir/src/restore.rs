@@ -10,9 +10,9 @@ use consensus::RaftId;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DataDir, DataDirError, DataIdentity, FORMING_ASIDE, FORMING_FILE, Forced, LOCK_FILE, RESTORED_FILE, RESTORING_FILE,
-    STAMP_FILE, State, create_durably, entries, failed, lock,
-    stamp::{EPOCH_FIRST, Stamp},
+    DataDir, DataDirError, DataIdentity, FORMING_ASIDE, FORMING_FILE, Forced, LOCK_FILE, Phase, RESTORED_FILE,
+    RESTORING_FILE, STAMP_FILE, create_durably, entries, failed, lock,
+    stamp::{EPOCH_FIRST, NodeFile},
     sync_directory, write_aside,
 };
 
@@ -48,7 +48,7 @@ impl DataDir {
             return occupied(STAMP_FILE);
         }
         let ours = found.iter().any(|name| name == RESTORING_FILE)
-            || Stamp::read(&path.join(FORMING_FILE), identity)?.is_some(); // a node that was started and never spoke
+            || NodeFile::read(&path.join(FORMING_FILE), identity)?.is_some(); // a node that was started and never spoke
         let strays = found.iter().find(|name| ![LOCK_FILE, FORMING_ASIDE].contains(&name.as_str()));
         strays.filter(|_| !ours).map_or(Ok(()), |entry| occupied(entry))
     }
@@ -70,7 +70,7 @@ impl DataDir {
             removed.map_err(failed("remove", &left))?;
         }
         sync_directory(path)?;
-        let state = State::Forming.into();
+        let state = Phase::Forming.into();
         Ok(Self { path: path.to_owned(), identity, start: rand::random(), state, _lock: lock })
     }
 
@@ -81,7 +81,7 @@ impl DataDir {
     pub fn restored(&self, raft_id: RaftId, forced: Forced, from: &Restored) -> Result<(), DataDirError> {
         let text = toml::to_string(from).expect("a table of words and numbers has a TOML form");
         write_aside(&self.path, RESTORED_FILE, &format!("{PREAMBLE}{text}"))?;
-        let mut stamp = Stamp::first(&self.identity);
+        let mut stamp = NodeFile::first(&self.identity);
         (stamp.raft_incarnation, stamp.epoch) = (raft_id >> 16, forced.epoch);
         stamp.forced = Some(forced);
         self.replace(&mut self.state(), stamp)?;

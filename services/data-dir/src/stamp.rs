@@ -29,7 +29,7 @@ const SEAL_BYTES: usize = SEAL.len() + 64 + 1;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Stamp {
+pub(super) struct NodeFile {
     format: i64,
     cluster_id: String,
     /// 32 hexadecimal digits.
@@ -72,7 +72,7 @@ pub struct Forced {
     pub term: u64,
 }
 
-impl Stamp {
+impl NodeFile {
     pub(super) fn first(identity: &DataIdentity) -> Self {
         Self {
             format: FORMAT_FIRST,

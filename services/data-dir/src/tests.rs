@@ -207,13 +207,13 @@ fn no_flipped_bit_of_a_stamp_is_believed() {
             whole.clone()
         };
         fs::write(&file, &whole).unwrap();
-        let found = Stamp::read(&file, &identity("a")).unwrap().unwrap();
+        let found = NodeFile::read(&file, &identity("a")).unwrap().unwrap();
         assert_eq!(found.is_raised(), raised);
         for (at, bit) in (0..whole.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             let mut bad = whole.clone();
             bad[at] ^= 1 << bit;
             fs::write(&file, bad).unwrap();
-            let refused = Stamp::read(&file, &identity("a"));
+            let refused = NodeFile::read(&file, &identity("a"));
             assert!(matches!(refused, Err(DataDirError::Damaged { .. })), "bit {bit} of byte {at}: {refused:?}");
         }
     }
@@ -229,7 +229,7 @@ fn no_flipped_bit_of_the_mark_of_a_forming_is_believed() {
         let mut bad = whole.clone();
         bad[at] ^= 1 << bit;
         fs::write(&file, bad).unwrap();
-        let refused = Stamp::read(&file, &identity("a"));
+        let refused = NodeFile::read(&file, &identity("a"));
         assert!(matches!(refused, Err(DataDirError::Damaged { .. })), "bit {bit} of byte {at}: {refused:?}");
     }
 }

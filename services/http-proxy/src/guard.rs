@@ -29,7 +29,7 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The guard's observations, for the service of the same connection.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct HeadCounts {
     /// First head that must be refused, counted from 1.
     ambiguous: AtomicU64,
     /// Heads that hyper has handed to the service.
@@ -44,7 +44,7 @@ pub(crate) struct Seen {
     turned_away: Option<&'static str>,
 }
 
-impl Seen {
+impl HeadCounts {
     pub(crate) fn new(turned_away: Option<&'static str>) -> Self {
         Self {
             turned_away,
@@ -110,7 +110,7 @@ fn bare_status(bytes: &[u8]) -> Option<u16> {
 pub(crate) struct Guarded<S> {
     socket: S,
     framing: Framing,
-    seen: Arc<Seen>,
+    seen: Arc<HeadCounts>,
     stalled: Option<Pin<Box<Sleep>>>,
     in_place_of: InPlaceOf,
     /// The replacement of a bare answer, and its bytes sent so far.
@@ -118,7 +118,7 @@ pub(crate) struct Guarded<S> {
 }
 
 impl<S> Guarded<S> {
-    pub(crate) fn new(socket: S, seen: Arc<Seen>, in_place_of: InPlaceOf) -> Self {
+    pub(crate) fn new(socket: S, seen: Arc<HeadCounts>, in_place_of: InPlaceOf) -> Self {
         Self { socket, framing: Framing::new(), seen, stalled: None, in_place_of, replacing: None }
     }
 

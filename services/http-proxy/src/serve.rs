@@ -23,7 +23,7 @@ use outbound::{Refusal, RefusalCode, Request, Verb, wire};
 use crate::{
     body::{self, BodyBudget, Unread},
     from_http::{self, Incoming, Rejected, Translated},
-    guard::Seen,
+    guard::HeadCounts,
     health,
     link::client::{Link, Unanswered},
     settings::Settings,
@@ -97,7 +97,7 @@ impl Server {
 /// Answers every request: a panic here becomes a 500, not a closed connection.
 pub(crate) async fn answer(
     server: Arc<Server>,
-    seen: Arc<Seen>,
+    seen: Arc<HeadCounts>,
     request: hyper::Request<IncomingBody>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let began = Instant::now();
@@ -117,7 +117,7 @@ fn fault(server: &Server) -> Answer {
     Answer::of_refusal(&Refusal::new(RefusalCode::Internal, format!("internal fault {number}; the log says more")))
 }
 
-async fn dispatch(server: &Server, seen: &Seen, request: hyper::Request<IncomingBody>) -> Counted {
+async fn dispatch(server: &Server, seen: &HeadCounts, request: hyper::Request<IncomingBody>) -> Counted {
     let (head, body) = request.into_parts();
     if seen.is_ambiguous() {
         seen.cut_short();

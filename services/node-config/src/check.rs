@@ -55,7 +55,7 @@ impl Config {
     /// Every problem found.
     pub fn check_to_form(&self) -> Result<(), Vec<Problem>> {
         self.check()?;
-        let mut found = Found::default();
+        let mut found = Problems::default();
         if self.peers_are_plain() && !self.node.data_dir.join(STAMP_FILE).exists() {
             found.add(
                 "peer.secret_file",
@@ -71,7 +71,7 @@ impl Config {
     /// # Errors
     /// Every problem found.
     pub fn check_values(&self) -> Result<(), Vec<Problem>> {
-        let mut found = Found::default();
+        let mut found = Problems::default();
         self.check_group(&mut found);
         self.check_listeners(&mut found);
         self.check_sizes(&mut found);
@@ -86,7 +86,7 @@ impl Config {
     }
 
     fn check_files(&self) -> Result<(), Vec<Problem>> {
-        let mut found = Found::default();
+        let mut found = Problems::default();
         check_data_dir(&self.node.data_dir, &mut found);
         if let Some(program) = self.proxy().and_then(|proxy| proxy.program.as_deref()) {
             check_program(program, &mut found);
@@ -117,7 +117,7 @@ impl Config {
         found.into_result()
     }
 
-    fn check_group(&self, found: &mut Found) {
+    fn check_group(&self, found: &mut Problems) {
         if self.cluster.id.is_empty() {
             found.add("cluster.id", "is empty: name the group, alike on all nodes");
         }
@@ -149,7 +149,7 @@ impl Config {
         }
     }
 
-    fn check_listeners(&self, found: &mut Found) {
+    fn check_listeners(&self, found: &mut Problems) {
         let outside = self.cluster.nodes.iter().find(|member| address::is_outside(&member.peer));
         if self.peer.tls.is_some() && self.peer.secret_file.is_some() {
             found.add("peer.secret_file", "is for peers without peer.tls: remove one of the two");
@@ -171,7 +171,7 @@ impl Config {
         self.check_ports(found);
     }
 
-    fn check_ports(&self, found: &mut Found) {
+    fn check_ports(&self, found: &mut Problems) {
         let mut taken: Vec<(&str, String)> = Vec::new();
         let listeners = [
             ("peer.listen", self.peer.listen.to_string()),
@@ -188,7 +188,7 @@ impl Config {
         }
     }
 
-    fn check_backup(&self, found: &mut Found) {
+    fn check_backup(&self, found: &mut Problems) {
         let backup = &self.backup;
         if !backup.every.is_empty() {
             if backup.every().is_none() {
@@ -209,7 +209,7 @@ impl Config {
         found.positive("backup.keep", backup.keep.into());
     }
 
-    fn check_limits(&self, found: &mut Found) {
+    fn check_limits(&self, found: &mut Problems) {
         let limits = &self.limits;
         found.positive("limits.hold_requests_max", limits.hold_requests_max as u64);
         found.positive("limits.hold_bytes_max", limits.hold_bytes_max as u64);
@@ -220,7 +220,7 @@ impl Config {
         }
     }
 
-    fn check_proxy(&self, found: &mut Found) {
+    fn check_proxy(&self, found: &mut Problems) {
         if self.proxy().is_none() {
             return;
         }
@@ -232,7 +232,7 @@ impl Config {
         }
     }
 
-    fn check_sizes(&self, found: &mut Found) {
+    fn check_sizes(&self, found: &mut Problems) {
         let segment_bytes = self.log.segment_bytes;
         if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&segment_bytes) {
             found.add(
@@ -256,7 +256,7 @@ impl Config {
     }
 }
 
-fn check_mode((mode, data_wanted, witnesses_wanted): (&str, usize, usize), members: &[Member], found: &mut Found) {
+fn check_mode((mode, data_wanted, witnesses_wanted): (&str, usize, usize), members: &[Member], found: &mut Problems) {
     let count = |role| members.iter().filter(|member| member.role == role).count();
     let (data, witnesses) = (count(MemberRole::Data), count(MemberRole::Witness));
     if (data, witnesses) != (data_wanted, witnesses_wanted) {
@@ -270,7 +270,7 @@ fn check_mode((mode, data_wanted, witnesses_wanted): (&str, usize, usize), membe
     }
 }
 
-fn check_members(members: &[Member], found: &mut Found) {
+fn check_members(members: &[Member], found: &mut Problems) {
     let (mut names, mut peers, mut controls) = (HashSet::new(), HashSet::new(), HashSet::new());
     for (place, member) in members.iter().enumerate() {
         let key = |name: &str| format!("cluster.nodes.{place}.{name}");
@@ -295,7 +295,7 @@ fn check_members(members: &[Member], found: &mut Found) {
 }
 
 /// An absent directory is made later; the parents are checked when the node opens the directory.
-fn check_data_dir(directory: &Path, found: &mut Found) {
+fn check_data_dir(directory: &Path, found: &mut Problems) {
     let is_file = match fs::metadata(directory) {
         Ok(there) => !there.is_dir(),
         Err(error) => error.kind() == ErrorKind::NotADirectory,
@@ -306,7 +306,7 @@ fn check_data_dir(directory: &Path, found: &mut Found) {
     }
 }
 
-fn check_program(program: &Path, found: &mut Found) {
+fn check_program(program: &Path, found: &mut Problems) {
     let why = match fs::metadata(program) {
         Err(error) => error.to_string(),
         Ok(there) if !there.is_file() => "it is no file".to_owned(),
@@ -324,7 +324,7 @@ fn is_name(name: &str) -> bool {
     (1..=63).contains(&name.len()) && name.bytes().all(inside) && !name.starts_with('-') && !name.ends_with('-')
 }
 
-fn check_raft(raft: &Raft, found: &mut Found) {
+fn check_raft(raft: &Raft, found: &mut Problems) {
     if !(10..=1000).contains(&raft.tick_ms) {
         found.add("raft.tick_ms", format!("{} is not within 10 and 1000", raft.tick_ms));
     }
@@ -346,9 +346,9 @@ fn not_named(files: &TlsFiles, node: &str) -> String {
 }
 
 #[derive(Default)]
-struct Found(Vec<Problem>);
+struct Problems(Vec<Problem>);
 
-impl Found {
+impl Problems {
     fn add(&mut self, key: &str, message: impl Into<String>) {
         self.0.push(Problem { key: key.to_owned(), message: message.into(), passes: false });
     }

@@ -103,7 +103,7 @@ pub struct ProxyLink {
 }
 
 /// State shared by the tasks of one link.
-struct Shared<H> {
+struct LinkTasks<H> {
     handler: Arc<H>,
     queue: mpsc::Sender<Outgoing>,
     /// A frame has come since the last look.
@@ -111,7 +111,7 @@ struct Shared<H> {
     tasks: Tasks,
 }
 
-impl<H> Shared<H> {
+impl<H> LinkTasks<H> {
     async fn reply(&self, id: u64, reply: Reply) {
         let reply = LinkReply { id, reply: Some(wire::reply_into_wire(reply)) };
         let _ = self.queue.send(Outgoing::Reply(reply)).await; // HTTP Proxy is gone, and the client with it
@@ -136,7 +136,7 @@ impl ProxyLink {
         queue.try_send(Outgoing::Configure(Box::new(configure))).expect("the queue is new and empty");
         let heard = Arc::new(AtomicBool::new(false));
         let shared =
-            Shared { handler: handler.clone(), queue: queue.clone(), heard: heard.clone(), tasks: tasks.clone() };
+            LinkTasks { handler: handler.clone(), queue: queue.clone(), heard: heard.clone(), tasks: tasks.clone() };
         let shared = Arc::new(shared);
         let reading = read(FrameReader::new(reader), shared, events.clone());
         let writing = write(FrameWriter::new(writer), queued, closed.clone());
@@ -184,7 +184,7 @@ fn log_end(result: Result<(), LinkError>) {
 
 async fn read<H: ProxyHandler>(
     mut reader: FrameReader<ReadHalf>,
-    shared: Arc<Shared<H>>,
+    shared: Arc<LinkTasks<H>>,
     events: mpsc::Sender<LinkEvent>,
 ) -> Result<(), LinkError> {
     while let Some(frame) = reader.next::<ToNode>().await? {
@@ -216,7 +216,7 @@ fn told(listening: Listening) -> LinkEvent {
 }
 
 /// One task for each group of updates or reads; HTTP Proxy limits the requests in flight (`requests_in_flight_max`).
-fn take_requests<H: ProxyHandler>(shared: &Arc<Shared<H>>, requests: Vec<LinkRequest>) {
+fn take_requests<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, requests: Vec<LinkRequest>) {
     let (mut updates, mut reads) = (Vec::new(), Vec::new());
     for LinkRequest { id, deadline_ms, request } in requests {
         let deadline = Duration::from_millis(deadline_ms.into());
@@ -238,7 +238,7 @@ fn in_groups<T>(mut requests: Vec<(u64, Taken<T>)>, size_max: usize, mut take: i
     }
 }
 
-fn take_updates<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, updates: Vec<Taken<EncodedBody>>) {
+fn take_updates<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, ids: Vec<u64>, updates: Vec<Taken<EncodedBody>>) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy updates", AtEnd::Quiet, async move {
         let mut replies = pin!(of_task.handler.updates(updates));
@@ -248,7 +248,7 @@ fn take_updates<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, updates
     });
 }
 
-fn take_reads<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, reads: Vec<Taken<Request>>) {
+fn take_reads<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, ids: Vec<u64>, reads: Vec<Taken<Request>>) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy reads", AtEnd::Quiet, async move {
         let replies = of_task.handler.reads(reads).await;
@@ -258,7 +258,7 @@ fn take_reads<H: ProxyHandler>(shared: &Arc<Shared<H>>, ids: Vec<u64>, reads: Ve
     });
 }
 
-fn take_unreadable<H: ProxyHandler>(shared: &Arc<Shared<H>>, id: u64, reply: Reply) {
+fn take_unreadable<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, id: u64, reply: Reply) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy request", AtEnd::Quiet, async move { of_task.reply(id, reply).await });
 }
@@ -285,7 +285,7 @@ fn unreadable(problem: &str) -> Reply {
     Refusal::new(RefusalCode::Internal, "The node could not read the request; its log says more").into()
 }
 
-fn take_health<H: ProxyHandler>(shared: &Arc<Shared<H>>, request: HealthRequest) {
+fn take_health<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, request: HealthRequest) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy health", AtEnd::Quiet, async move {
         let (ok, body) = of_task.handler.health(request.kind()).await;

@@ -13,7 +13,7 @@ use chassis::tasks::{AtEnd, Tasks};
 use consensus::{Confirmed, Kind, PeerStatus, RaftId, Status};
 use dispatch::Standing;
 use ocs_proto::control::{self, GetRoleReply, PeerLag};
-use pair::{Group, heard_ago, offset_us, wall_us};
+use pair::{RaftGroup, heard_ago, offset_us, wall_us};
 use tokio::sync::watch;
 
 /// Time limit of a round: without a quorum until then, the role is unconfirmed (R5).
@@ -159,7 +159,7 @@ pub struct RoleService {
 
 struct Inner {
     roster: Roster,
-    group: Arc<dyn Group>,
+    group: Arc<dyn RaftGroup>,
     mode: &'static str,
     latest: watch::Sender<RoleView>,
     /// Where updates go, for every reader in this node.
@@ -170,7 +170,7 @@ struct Inner {
 
 impl RoleService {
     /// Starts the task that keeps the role confirmed.
-    pub fn new(roster: Roster, group: Arc<dyn Group>, mode: &'static str, tasks: &Tasks) -> Self {
+    pub fn new(roster: Roster, group: Arc<dyn RaftGroup>, mode: &'static str, tasks: &Tasks) -> Self {
         let first = view_of(&roster, &group.status().borrow(), None);
         let (latest, standing) = (watch::channel(first).0, pair::follow(group.status(), tasks));
         let inner = Inner { roster, group, mode, latest, standing, answered: Mutex::default() };
@@ -233,7 +233,7 @@ impl RoleService {
     }
 
     /// The group behind this service.
-    pub fn group(&self) -> &Arc<dyn Group> {
+    pub fn group(&self) -> &Arc<dyn RaftGroup> {
         &self.inner.group
     }
 

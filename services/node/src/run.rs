@@ -40,7 +40,7 @@ use entrance::Limits;
 use node_config::{Config, UPGRADE_AUTO};
 use outbound::{Reply, RequestId};
 use pair::{
-    Door, DoorConfig, Group, Pair, PrimaryDoor,
+    Door, DoorConfig, Pair, PrimaryDoor, RaftGroup,
     machine::{RecordsMachine, RecordsReader},
 };
 use peers::{Admission, BoundPeers, PeerAddress, PeerSecret, PeerSelf, Peers, PeersConfig, ask_to_join};
@@ -298,7 +298,7 @@ async fn start(
         judge::start(judge, comparisons, tasks);
         scan::start(state, scan_pace(config), tasks, move |why| raft.distrust(why))
     });
-    let group: Arc<dyn Group> = Arc::new(running.handle.clone());
+    let group: Arc<dyn RaftGroup> = Arc::new(running.handle.clone());
     // 4. The role, and the doors.
     let role = RoleService::new(roster(config), group.clone(), config.mode(), tasks);
     let readmitted = starts::readmission(&role, peers_config, directory.clone(), tasks);
@@ -392,7 +392,7 @@ fn doors(
     config: &Config,
     own: &PeerSelf,
     boot: u64,
-    (group, standing): (Arc<dyn Group>, watch::Receiver<Standing>),
+    (group, standing): (Arc<dyn RaftGroup>, watch::Receiver<Standing>),
     reader: RecordsReader,
     peers: &Peers,
     tasks: &Tasks,

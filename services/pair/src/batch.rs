@@ -15,7 +15,7 @@ use outbound::{Origin, Reply, RequestId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Group, StateReader,
+    RaftGroup, StateReader,
     clocks::micros,
     stamping::{Queued, Stamped, Stamping},
     walls,
@@ -55,7 +55,7 @@ type Waiting = Queued<oneshot::Sender<Answer>>;
 
 impl PrimaryDoor {
     /// Starts the batch task.
-    pub fn new(config: DoorConfig, group: Arc<dyn Group>, state: Arc<dyn StateReader>, tasks: &Tasks) -> Self {
+    pub fn new(config: DoorConfig, group: Arc<dyn RaftGroup>, state: Arc<dyn StateReader>, tasks: &Tasks) -> Self {
         let (queue, queued) = mpsc::channel(config.queue_requests_max);
         let (odd_sender, odd) = watch::channel(Vec::new());
         let stamper = Stamper::new(group.status(), state, odd_sender);
@@ -112,7 +112,7 @@ pub fn heard(answer: Answer) -> Heard {
 }
 
 struct Batch {
-    group: Arc<dyn Group>,
+    group: Arc<dyn RaftGroup>,
     stamper: Stamper,
     size_max: usize,
 }

@@ -21,7 +21,7 @@ use outbound::{Answers, Query, Refusal, Reply, Request};
 use tokio::sync::watch;
 
 use crate::{
-    ForwardTo, Forwarded, Group, Primary, PrimaryDoor, StateReader,
+    ForwardTo, Forwarded, Primary, PrimaryDoor, RaftGroup, StateReader,
     batch::{Awaited, heard},
     forward, leadership,
 };
@@ -34,7 +34,7 @@ pub struct Pair {
     own: RaftId,
     door: PrimaryDoor,
     peers: Arc<dyn ForwardTo>,
-    group: Arc<dyn Group>,
+    group: Arc<dyn RaftGroup>,
     state: Arc<dyn StateReader>,
     standing: watch::Receiver<Standing>,
 }
@@ -44,7 +44,7 @@ impl Pair {
     pub fn new(
         door: PrimaryDoor,
         peers: Arc<dyn ForwardTo>,
-        group: Arc<dyn Group>,
+        group: Arc<dyn RaftGroup>,
         state: Arc<dyn StateReader>,
         standing: watch::Receiver<Standing>,
     ) -> Self {

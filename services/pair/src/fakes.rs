@@ -31,7 +31,7 @@ use tokio::{
 };
 
 use crate::{
-    Door, DoorConfig, ForwardResult, ForwardTo, Forwarded, Group, ListTally, Pair, PrimaryDoor, StateCheck,
+    Door, DoorConfig, ForwardResult, ForwardTo, Forwarded, ListTally, Pair, PrimaryDoor, RaftGroup, StateCheck,
     StateReader, follow,
 };
 
@@ -185,7 +185,7 @@ impl FakeGroup {
 }
 
 #[tonic::async_trait]
-impl Group for FakeGroup {
+impl RaftGroup for FakeGroup {
     fn distrust(&self, reason: String) {
         panic!("the state of a test is not wrong: {reason}");
     }

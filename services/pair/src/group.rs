@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 /// The group, through this node's driver.
 #[tonic::async_trait]
-pub trait Group: Send + Sync + 'static {
+pub trait RaftGroup: Send + Sync + 'static {
     /// Puts commands into the log; every waiter is answered, here or later.
     fn propose(&self, proposals: Vec<Proposal<RequestId, Reply>>);
 
@@ -60,7 +60,7 @@ pub trait Group: Send + Sync + 'static {
 }
 
 #[tonic::async_trait]
-impl Group for Handle<RequestId, Reply> {
+impl RaftGroup for Handle<RequestId, Reply> {
     fn propose(&self, proposals: Vec<Proposal<RequestId, Reply>>) {
         Handle::propose(self, proposals);
     }

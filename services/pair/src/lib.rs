@@ -21,7 +21,7 @@ pub use batch::{DoorConfig, PrimaryDoor, heard, wall_us};
 pub use clocks::{heard_ago, offset_us, walls};
 pub use engine::{Attempts, Door, Pair};
 pub use forward::{ForwardResult, ForwardTo, Forwarded};
-pub use group::Group;
+pub use group::RaftGroup;
 pub use leadership::{Primary, follow, primary_of, standing, standing_of};
 pub use stamp::{StampClock, odd_clocks};
 pub use state_reader::{ListTally, StateCheck, StateReader};

@@ -96,7 +96,7 @@ impl ForwardTo for ForwardClient {
     }
 }
 
-type Queued = (oneshot::Receiver<ForwardResult>, Place);
+type Queued = (oneshot::Receiver<ForwardResult>, InFlight);
 
 impl Lane {
     /// Queues under the book's lock: a stream that ends meanwhile finds the job in the queue, or the job is refused.
@@ -114,19 +114,19 @@ impl Lane {
         self.jobs.try_send(job).map_err(|_| "too many requests wait to be sent to this node")?;
         pages.tickets += 1;
         pages.waiting += 1;
-        Ok((receiver, Place { id, ticket, book: Arc::clone(&self.book) }))
+        Ok((receiver, InFlight { id, ticket, book: Arc::clone(&self.book) }))
     }
 }
 
 /// A caller's place among the requests in flight; given back when the caller stops waiting.
 #[derive(Debug)]
-struct Place {
+struct InFlight {
     id: RequestId,
     ticket: u64,
     book: Arc<Book>,
 }
 
-impl Drop for Place {
+impl Drop for InFlight {
     fn drop(&mut self) {
         let mut pages = self.book.pages();
         pages.waiting -= 1;

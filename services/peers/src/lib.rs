@@ -203,11 +203,11 @@ pub struct BoundPeers {
 /// The running side: ways to every peer. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Peers {
-    shared: Arc<Shared>,
+    shared: Arc<Connections>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct Connections {
     own: PeerSelf,
     peers: Vec<PeerAddress>,
     dialers: HashMap<u16, Arc<Dialer>>,
@@ -361,7 +361,7 @@ impl BoundPeers {
                 () = proving => {}
             }
         });
-        let shared = Shared {
+        let shared = Connections {
             own: config.own,
             peers: config.peers,
             dialers,

@@ -50,7 +50,7 @@ struct Node {
     led: bool,
 }
 
-pub(super) struct Group {
+pub(super) struct FuzzGroup {
     nodes: Vec<Node>,
     wire: VecDeque<PeerFrame>,
     reached: Reached,
@@ -114,7 +114,7 @@ impl Node {
     }
 }
 
-impl Group {
+impl FuzzGroup {
     /// A group with a leader and some commands applied.
     pub(super) fn working() -> Self {
         let nodes = IDS.map(Node::new).into();

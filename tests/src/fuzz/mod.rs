@@ -11,7 +11,7 @@ mod message;
 
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 
-use group::Group;
+use group::FuzzGroup;
 use input::Input;
 
 /// Length of a seed's input, bytes.
@@ -45,7 +45,7 @@ impl std::ops::AddAssign for Reached {
 /// A core panics: the failure that the fuzzer looks for.
 pub fn run(bytes: &[u8]) -> Reached {
     let mut input = Input::new(bytes);
-    let mut group = Group::working();
+    let mut group = FuzzGroup::working();
     while !input.is_empty() {
         group.step(&mut input);
     }

@@ -12,7 +12,7 @@ use super::{
     event::{Event, Who},
     net::Net,
     node::{Asked, Mode, Node, PLACES_MAX},
-    state::State,
+    state::SimState,
     upgrade::RulesPlan,
     world::World,
 };
@@ -491,7 +491,7 @@ impl World {
             return;
         }
         self.end_process(at, true);
-        (self.nodes[at].store, self.nodes[at].doubted) = (Some(State::lost()), false);
+        (self.nodes[at].store, self.nodes[at].doubted) = (Some(SimState::lost()), false);
     }
 
     /// A machine comes back with an empty disk, as often as the others can spare its content.

@@ -16,7 +16,7 @@ use super::{
     contract::Paused,
     node::{Life, Mode, Node, Synced, place},
     requests,
-    state::State,
+    state::SimState,
 };
 
 /// Fails a claim by its name.
@@ -32,7 +32,7 @@ pub(super) use claim;
 pub(super) struct Watch {
     pub(super) mode: Mode,
     /// Every entry that any node applied, applied once, by itself.
-    pub(super) reference: State,
+    pub(super) reference: SimState,
     /// Term and checksum of every entry applied, by index: the same everywhere, for ever.
     agreed: BTreeMap<u64, (u64, u32)>,
     /// Term of entries that a node counted as committed, by index.
@@ -91,7 +91,7 @@ pub(super) fn the_witness_takes_no_proposal(kind: Kind, taken: bool) {
 
 impl Watch {
     pub(super) fn new(mode: Mode) -> Self {
-        let reference = State::first();
+        let reference = SimState::first();
         let ids: Vec<RaftId> = (1..=mode.nodes() as RaftId).collect();
         let (mark, _) = genesis(&ids);
         let digests = BTreeMap::from([(reference.mark.index, reference.digest)]);
@@ -294,7 +294,7 @@ impl Watch {
     }
 
     /// Architecture, Storage: equal digests at equal index.
-    pub(super) fn digests_are_equal(&self, at: usize, state: &State) {
+    pub(super) fn digests_are_equal(&self, at: usize, state: &SimState) {
         let index = state.mark.index;
         let expected = self.digests.get(&index).copied();
         claim!(

@@ -22,7 +22,7 @@ use super::{
     event::Who,
     old_disk::{Counted, OldDisk},
     quarantine::Care,
-    state::State,
+    state::SimState,
 };
 
 /// Nodes in a cluster, at most.
@@ -86,7 +86,7 @@ pub(super) struct Node {
     /// An older copy of the disk was put back: the disk counts as lost.
     pub(super) old: Option<OldDisk>,
     /// The durable store of a data node.
-    pub(super) store: Option<State>,
+    pub(super) store: Option<SimState>,
     /// The state was found wrong, and has not been replaced since.
     pub(super) doubted: bool,
     /// Number of times that an operator forced this node's group.
@@ -177,7 +177,7 @@ pub(super) struct Life {
     /// Age of the write in flight, by ticks.
     pub(super) write_age_us: u64,
     /// None on the witness.
-    pub(super) state: Option<State>,
+    pub(super) state: Option<SimState>,
     /// Memberships by the index from which they hold; kept with the state.
     pub(super) memberships: BTreeMap<u64, ConfState>,
     pub(super) to_apply: Vec<Entry>,
@@ -335,7 +335,7 @@ impl Node {
     /// A node of a group that was just formed; its process does not run yet.
     pub(super) fn new(mode: Mode, at: usize) -> Self {
         let (start, hard_state) = genesis(&mode.first_ids());
-        let first = State::first_of(&start);
+        let first = SimState::first_of(&start);
         Self {
             mode,
             at,
@@ -389,7 +389,7 @@ impl Node {
     pub(super) fn give_log_up(&mut self) {
         self.log_lost = true;
         (self.flipped, self.doubted) = (false, false);
-        self.store = self.is_data().then(State::lost);
+        self.store = self.is_data().then(SimState::lost);
     }
 
     /// The mistake of a node that returns under its old id.
@@ -403,14 +403,14 @@ impl Node {
     pub(super) fn begin_as(&mut self, id: RaftId, epoch: u64) {
         let (start, hard_state) = nothing();
         self.disk = new_disk(&start, hard_state);
-        self.store = self.is_data().then(State::lost);
+        self.store = self.is_data().then(SimState::lost);
         self.synced = Synced { hard_state, start, ..Synced::default() };
         (self.id, self.epoch, self.log_lost, self.asking, self.disk_boots) = (id, epoch, false, None, 0);
         self.old = None;
     }
 
     /// Begins a new log above a state that has taken in the old one; the process does not run yet.
-    pub(super) fn begin_alone(&mut self, id: RaftId, epoch: u64, beginning: Beginning, state: State) {
+    pub(super) fn begin_alone(&mut self, id: RaftId, epoch: u64, beginning: Beginning, state: SimState) {
         let Beginning { mark, hard_state } = beginning;
         self.disk = new_disk(&mark, hard_state);
         self.store = Some(state);

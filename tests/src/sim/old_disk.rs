@@ -21,7 +21,7 @@ use super::{
     frames::VOTE,
     invariants::claim,
     node::{Node, Synced, place},
-    state::State,
+    state::SimState,
     world::World,
 };
 
@@ -58,7 +58,7 @@ struct DiskCopy {
     boots: u64,
     disk_boots: u64,
     disk: MemDisk,
-    store: Option<State>,
+    store: Option<SimState>,
     doubted: bool,
     synced: Synced,
     evidence: Evidence,

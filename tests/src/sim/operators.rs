@@ -18,7 +18,7 @@ use super::{
     contract, disks,
     event::{Event, Who},
     node::{Mode, Node},
-    state::State,
+    state::SimState,
     upgrade::own_file,
     world::World,
 };
@@ -51,8 +51,8 @@ pub(super) enum Order {
 /// A state that takes in a log while nothing else runs; a crash loses the part that is not persisted.
 struct Book {
     at: usize,
-    state: State,
-    durable: State,
+    state: SimState,
+    durable: SimState,
     taken: Vec<Entry>,
 }
 
@@ -223,7 +223,7 @@ impl World {
     }
 
     /// The state takes in the log; in some runs a crash interrupts this, before or after the state is durable.
-    fn execute(&mut self, at: usize) -> Option<(Beginning, State)> {
+    fn execute(&mut self, at: usize) -> Option<(Beginning, SimState)> {
         let (log, recovered) = self.open_to_force(at)?;
         let state = self.nodes[at].store.clone()?;
         let mut book = Book { at, durable: state.clone(), state, taken: Vec::new() };

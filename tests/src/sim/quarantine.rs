@@ -19,7 +19,7 @@ use super::{
     contract,
     event::{Event, Who},
     node::{Life, Node, place},
-    state::{CLUSTER_KEY, State},
+    state::{CLUSTER_KEY, SimState},
     world::World,
 };
 
@@ -36,11 +36,11 @@ pub(super) struct Care {
     pub(super) repair: Repair,
     pub(super) digests: VecDeque<(u64, u128)>,
     /// The state at the newest digest, and the last one on which the nodes agreed.
-    newest: Option<Rc<State>>,
-    agreed: Option<Rc<State>>,
+    newest: Option<Rc<SimState>>,
+    agreed: Option<Rc<SimState>>,
     /// Differences under examination, in order; each with the state agreed then, and the number of states taken over until
     /// then.
-    judging: VecDeque<(Comparison, Option<Rc<State>>, u32)>,
+    judging: VecDeque<(Comparison, Option<Rc<SimState>>, u32)>,
     /// The node applies nothing until another state is there.
     pub(super) standing: bool,
     /// States taken over from others.
@@ -57,7 +57,7 @@ impl Care {
     }
 
     /// Notes the state at an index with a digest.
-    pub(super) fn note(&mut self, state: &State) {
+    pub(super) fn note(&mut self, state: &SimState) {
         if self.digests.len() == DIGESTS_MAX {
             self.digests.pop_front();
         }
@@ -190,7 +190,7 @@ impl World {
 }
 
 /// The digest that the log gives a state at an index, if the log still has all entries in between.
-fn replay(life: &Life, agreed: &State, index: u64) -> Option<u128> {
+fn replay(life: &Life, agreed: &SimState, index: u64) -> Option<u128> {
     let entries: Vec<Entry> = life.log.reader().entries(agreed.mark.index + 1, index + 1, usize::MAX).ok()?;
     if entries.last()?.index != index {
         return None;

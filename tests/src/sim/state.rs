@@ -40,7 +40,7 @@ pub(super) struct Decided {
 
 /// All rows, the index up to which they stand, and their digest.
 #[derive(Debug, Clone)]
-pub(super) struct State {
+pub(super) struct SimState {
     pub(super) map: MapView,
     pub(super) mark: SnapshotMark,
     pub(super) digest: u128,
@@ -53,11 +53,11 @@ pub(super) fn rules() -> Rules {
     Rules { request_window_us: 20_000_000, replay_window_us: 500_000, ..Rules::default() }
 }
 
-impl State {
+impl SimState {
     /// The content of every data node before the first entry: a list with a few records.
     pub(super) fn first() -> Self {
         thread_local! {
-            static FIRST: State = State::build();
+            static FIRST: SimState = SimState::build();
         }
         FIRST.with(Clone::clone)
     }

@@ -11,7 +11,7 @@ use records::Rules;
 use super::{
     event::Event,
     node::{Life, PLACES_MAX, Waiter},
-    state::{State, rules},
+    state::{SimState, rules},
     world::World,
 };
 
@@ -36,7 +36,7 @@ impl RulesPlan {
 }
 
 /// The options of a node's own file.
-pub(super) fn own_file(at: usize, state: &State) -> Rules {
+pub(super) fn own_file(at: usize, state: &SimState) -> Rules {
     match state.rules_version() {
         ..RULES_WITH_SETTINGS => rules(),
         _ => Rules { replay_window_us: OWN_WINDOWS_US[at], ..rules() },
@@ -46,7 +46,7 @@ pub(super) fn own_file(at: usize, state: &State) -> Rules {
 impl Life {
     /// The rules version by which this node decides.
     pub(super) fn rules_version(&self) -> u32 {
-        self.state.as_ref().map_or(1, State::rules_version)
+        self.state.as_ref().map_or(1, SimState::rules_version)
     }
 
     /// The next id, as the group knows ids here.

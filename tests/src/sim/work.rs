@@ -11,7 +11,7 @@ use super::{
     event::{Event, Who},
     node::{Done, Job, Life, Node, TICK_US, place},
     quarantine::DIGEST_EVERY,
-    state::State,
+    state::SimState,
     upgrade::own_file,
     world::World,
 };
@@ -171,7 +171,7 @@ impl World {
     }
 
     /// The state of any data node that can be asked for it and has reached an index.
-    fn state_elsewhere(&self, at: usize, index_min: u64) -> Option<State> {
+    fn state_elsewhere(&self, at: usize, index_min: u64) -> Option<SimState> {
         let reachable = |other: &&Node| {
             let connected = self.net.connected(at, other.at) && self.net.connected(other.at, at);
             other.at != at && connected && other.awake(self.now) && other.epoch == self.nodes[at].epoch

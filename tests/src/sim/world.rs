@@ -19,7 +19,7 @@ use super::{
     net::Net,
     node::{Job, Mode, Node, TICK_US, Waiter, place},
     old_disk::Copies,
-    state::State,
+    state::SimState,
 };
 
 /// Pace of the fast path, microseconds.
@@ -407,7 +407,7 @@ impl World {
         let conf = self.watch.membership();
         let has_all = |node: &Node| {
             let Some(life) = &node.life else { return false };
-            let applied = life.state.as_ref().is_none_or(|state: &State| state.mark.index == reference);
+            let applied = life.state.as_ref().is_none_or(|state: &SimState| state.mark.index == reference);
             let cared_for = !life.care.under_way(&life.core);
             applied && cared_for && conf.voters.contains(&node.id) && life.core.conf_state() == *conf
         };

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Semaphore, time::timeout};
 
-use super::tally::{Fate, Seen};
+use super::tally::{Fate, Outcomes};
 use crate::http_load::{Request, read_whole, value_of};
 
 /// Sends requests over one connection, which is opened at the first use and again after a close.
@@ -31,8 +31,8 @@ impl Client {
     }
 
     /// Runs until no more requests fall due.
-    pub(super) async fn run(mut self, due: Arc<Semaphore>, idle: Arc<AtomicUsize>) -> Seen {
-        let mut seen = Seen::default();
+    pub(super) async fn run(mut self, due: Arc<Semaphore>, idle: Arc<AtomicUsize>) -> Outcomes {
+        let mut seen = Outcomes::default();
         loop {
             idle.fetch_add(1, Ordering::Relaxed);
             let Ok(one) = due.acquire().await else { return seen };

@@ -21,13 +21,13 @@ pub(super) enum Fate {
 
 /// The outcomes of one client: good answers and refusals within the window, all defects.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Outcomes {
     good_us: Vec<u32>,
     refused_us: Vec<u32>,
     others: Vec<Fate>,
 }
 
-impl Seen {
+impl Outcomes {
     pub(super) fn note(&mut self, fate: Fate, latency: Duration, in_window: bool) {
         let us = u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
         match fate {
@@ -64,7 +64,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn add(&mut self, seen: Seen) {
+    pub(super) fn add(&mut self, seen: Outcomes) {
         self.good_us.extend(seen.good_us);
         self.refused_us.extend(seen.refused_us);
         for fate in seen.others {
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_is_neither_good_nor_told_when_to_come_back_is_a_defect() {
-        let mut seen = Seen::default();
+        let mut seen = Outcomes::default();
         seen.note(Fate::Good, Duration::from_millis(5), true);
         seen.note(Fate::Good, Duration::from_millis(5), false);
         seen.note(Fate::Refused { status: 503, retry_after_secs: 1 }, Duration::from_millis(1), true);

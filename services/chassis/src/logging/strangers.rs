@@ -34,7 +34,7 @@ const BY_LOG: &str = "log";
 
 /// A place in a library's code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Place {
+enum CodeSite {
     Traced(Identifier),
     Logged(String, u64),
     Other,
@@ -43,7 +43,7 @@ enum Place {
 /// The budgets of all places. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Strangers {
-    places: Arc<Mutex<HashMap<Place, (String, LineBudget)>>>,
+    places: Arc<Mutex<HashMap<CodeSite, (String, LineBudget)>>>,
 }
 
 impl Strangers {
@@ -63,10 +63,10 @@ impl Strangers {
         told.filter(|(_, lines)| *lines > 0).collect()
     }
 
-    fn may_come(&self, place: Place, library: &str, now: Instant) -> bool {
+    fn may_come(&self, place: CodeSite, library: &str, now: Instant) -> bool {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let known = places.len() < PLACES_MAX || places.contains_key(&place);
-        let place = if known { place } else { Place::Other };
+        let place = if known { place } else { CodeSite::Other };
         let (_, budget) = places.entry(place).or_insert_with(|| (library.to_owned(), LineBudget::new(PER_MINUTE)));
         budget.line(now).is_some()
     }
@@ -80,12 +80,12 @@ impl<S: Subscriber> Layer<S> for Strangers {
             return true;
         }
         if metadata.target() != BY_LOG {
-            let place = Place::Traced(metadata.callsite());
+            let place = CodeSite::Traced(metadata.callsite());
             return !is_library(metadata.target()) || self.may_come(place, metadata.target(), Instant::now());
         }
         let mut logged = Logged::default();
         event.record(&mut logged);
-        let place = Place::Logged(logged.target.clone(), logged.line);
+        let place = CodeSite::Logged(logged.target.clone(), logged.line);
         !is_library(&logged.target) || self.may_come(place, &logged.target, Instant::now())
     }
 }
@@ -157,7 +157,7 @@ mod tests {
     fn places_beyond_a_bound_share_a_budget() {
         let (strangers, now) = (Strangers::default(), Instant::now());
         for line in 0..10 * PLACES_MAX as u64 {
-            strangers.may_come(Place::Logged("rustls".into(), line), "rustls", now);
+            strangers.may_come(CodeSite::Logged("rustls".into(), line), "rustls", now);
         }
         assert!(strangers.places.lock().unwrap().len() <= PLACES_MAX + 1);
     }

@@ -22,10 +22,10 @@ pub(super) type Notice = fn(u64) -> String;
 
 /// The queue of a process's log lines. Clones share the queue.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lines(Arc<Shared>);
+pub(super) struct Lines(Arc<LineQueue>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct LineQueue {
     queue: Mutex<Queue>,
     came: Condvar,
     written: Condvar,

@@ -14,7 +14,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{failure::Failure, group::Seen};
+use crate::{failure::Failure, group::NodeAnswer};
 
 /// The only program that is ever touched.
 const PROGRAM: &str = "ocsd";
@@ -29,7 +29,7 @@ const STOPPED_SECONDS_MAX: &str = "75";
 pub(crate) struct Process(Pid);
 
 /// The process of a node, or why the drill leaves the process alone.
-pub(crate) fn process(seen: &Seen<'_>) -> Result<Process, Failure> {
+pub(crate) fn process(seen: &NodeAnswer<'_>) -> Result<Process, Failure> {
     let address = &seen.node.address;
     if !is_loopback(address) {
         let why = format!("{address} is not on this machine: only a node reached over loopback is touched");

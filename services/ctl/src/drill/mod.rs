@@ -28,7 +28,7 @@ use crate::{
     cluster::Cluster,
     failure::Failure,
     front_ends,
-    group::{self, Group, wait_whole},
+    group::{self, GroupAnswers, wait_whole},
     http_client::Target,
     orders,
 };
@@ -104,7 +104,7 @@ async fn delete_list(cluster: &Cluster, list: &str, check: &Check) -> Option<Str
 }
 
 /// Refuses a drill that needs automatic failover while failover is paused.
-fn refuse_while_paused(group: &Group<'_>) -> Result<(), Failure> {
+fn refuse_while_paused(group: &GroupAnswers<'_>) -> Result<(), Failure> {
     let paused = group.seen.iter().filter_map(|seen| seen.role()).any(|role| role.failover_paused);
     if paused {
         let why = "automatic failover is paused: nobody would take over; `ocsctl resume` first";

@@ -71,13 +71,13 @@ pub(crate) struct Probes {
 /// Sends updates until [`Prober::stop`].
 #[derive(Debug)]
 pub(crate) struct Prober {
-    shared: Arc<Shared>,
+    shared: Arc<Probing>,
     tasks: Tasks,
     connections: Tasks,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct Probing {
     path: String,
     run_id: u64,
     proxies: Vec<Proxy>,
@@ -99,7 +99,7 @@ impl Prober {
     pub(crate) fn start(list: &str, targets: Vec<Target>, rate: u32) -> Self {
         let (tasks, connections) = (Tasks::new(), Tasks::new());
         let proxy = |target| Proxy { target, node: OnceLock::new(), idle: Mutex::default() };
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Probing {
             path: format!("/lists/{list}?req=AddRecord"),
             run_id: rand::random(),
             proxies: targets.into_iter().map(proxy).collect(),
@@ -133,7 +133,7 @@ impl Prober {
     }
 }
 
-async fn every(interval: Duration, shared: Arc<Shared>, tasks: Tasks) {
+async fn every(interval: Duration, shared: Arc<Probing>, tasks: Tasks) {
     let stopping = tasks.stopping();
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst); // the rate is kept over a hiccup of this machine
@@ -155,7 +155,7 @@ async fn every(interval: Duration, shared: Arc<Shared>, tasks: Tasks) {
     }
 }
 
-impl Shared {
+impl Probing {
     async fn probe(&self, number: u64) {
         let proxy = number as usize % self.proxies.len();
         let post = Post {

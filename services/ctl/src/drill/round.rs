@@ -15,7 +15,7 @@ use crate::{
     cli::DrillKind,
     cluster::Node,
     failure::Failure,
-    group::{self, Group, Seen, wait_whole},
+    group::{self, GroupAnswers, NodeAnswer, wait_whole},
     orders,
 };
 
@@ -23,7 +23,7 @@ use crate::{
 const AWAY: Duration = Duration::from_millis(1200);
 
 /// Why a drill cannot be run here, before anything is changed.
-pub(crate) fn refuse_early(kind: DrillKind, group: &Group<'_>) -> Result<(), Failure> {
+pub(crate) fn refuse_early(kind: DrillKind, group: &GroupAnswers<'_>) -> Result<(), Failure> {
     let primary = group.require_primary()?;
     match kind {
         DrillKind::Switchover => Ok(()),
@@ -34,13 +34,13 @@ pub(crate) fn refuse_early(kind: DrillKind, group: &Group<'_>) -> Result<(), Fai
 }
 
 /// The witness, where the group has one.
-fn witness<'g>(group: &'g Group<'_>) -> Result<&'g Seen<'g>, Failure> {
+fn witness<'g>(group: &'g GroupAnswers<'_>) -> Result<&'g NodeAnswer<'g>, Failure> {
     let none = || Failure::Refused("no node that answers is a witness".to_owned());
     group.seen.iter().find(|seen| seen.is_witness()).ok_or_else(none)
 }
 
 /// The processes of all nodes but one.
-fn others(group: &Group<'_>, one: &Seen<'_>) -> Result<Vec<Process>, Failure> {
+fn others(group: &GroupAnswers<'_>, one: &NodeAnswer<'_>) -> Result<Vec<Process>, Failure> {
     let others = group.seen.iter().filter(|seen| seen.node.address != one.node.address);
     others.map(local::process).collect()
 }

@@ -36,9 +36,9 @@ fn said(node: &str, role: Role, confirmed: bool, term: u64) -> Result<Box<Status
     }))
 }
 
-fn group(cluster: &Cluster, statuses: [Result<Box<StatusReply>, CallError>; 3]) -> Group<'_> {
-    let seen = cluster.nodes().iter().zip(statuses).map(|(node, status)| Seen { node, status }).collect();
-    Group { seen }
+fn group(cluster: &Cluster, statuses: [Result<Box<StatusReply>, CallError>; 3]) -> GroupAnswers<'_> {
+    let seen = cluster.nodes().iter().zip(statuses).map(|(node, status)| NodeAnswer { node, status }).collect();
+    GroupAnswers { seen }
 }
 
 fn whole() -> [Result<Box<StatusReply>, CallError>; 3] {
@@ -88,7 +88,7 @@ async fn a_node_that_starts_makes_the_group_not_whole_and_says_what_it_waits_for
 }
 
 /// A whole group, but for a backup that is ten entries behind.
-fn lagging(cluster: &Cluster) -> Group<'_> {
+fn lagging(cluster: &Cluster) -> GroupAnswers<'_> {
     let mut statuses = whole();
     statuses[1].as_mut().unwrap().applied_index = 90;
     group(cluster, statuses)

@@ -5,7 +5,7 @@ mod text;
 use ocs_proto::control::{BackupSchedule, PeerLag, Role, StatusReply};
 use serde::Serialize;
 
-use crate::group::{Group, Reported, Seen};
+use crate::group::{GroupAnswers, NodeAnswer, Reported};
 
 /// One node's description.
 #[derive(Debug, Serialize)]
@@ -149,7 +149,7 @@ struct ReportView {
 
 impl GroupView {
     /// Builds the view of the nodes' answers.
-    pub(crate) fn new(group: &Group<'_>) -> Self {
+    pub(crate) fn new(group: &GroupAnswers<'_>) -> Self {
         let primary = group.primary().map(|seen| group.name(seen));
         let (health, why) = match group.health() {
             Ok(()) => ("whole", None),
@@ -175,7 +175,7 @@ fn word_and_reason(text: &str) -> (String, Option<String>) {
     }
 }
 
-fn node_view(group: &Group<'_>, seen: &Seen<'_>) -> NodeView {
+fn node_view(group: &GroupAnswers<'_>, seen: &NodeAnswer<'_>) -> NodeView {
     let node = group.name(seen);
     NodeView {
         endpoint: seen.node.address.clone(),

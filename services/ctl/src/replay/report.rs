@@ -106,10 +106,10 @@ impl Report {
 pub(super) struct Meter {
     began: Instant,
     bar: ProgressBar,
-    state: Mutex<State>,
+    state: Mutex<Measured>,
 }
 
-struct State {
+struct Measured {
     report: Report,
     latencies: Latencies,
     last_success: Option<Instant>,
@@ -118,7 +118,7 @@ struct State {
 impl Meter {
     /// Begins to measure now.
     pub(super) fn new(bar: ProgressBar) -> Self {
-        let state = State { report: Report::default(), latencies: Latencies::new(), last_success: None };
+        let state = Measured { report: Report::default(), latencies: Latencies::new(), last_success: None };
         Self { began: Instant::now(), bar, state: Mutex::new(state) }
     }
 
@@ -150,12 +150,12 @@ impl Meter {
         report
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Measured> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Measured {
     fn ended(&mut self, line: u32, end: &End, began: Instant, now: Instant) {
         self.report.requests += 1;
         *self.report.by_status.entry(end.label()).or_default() += 1;
@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
 
-    fn state_after(ends: &[(u64, End)]) -> State {
+    fn state_after(ends: &[(u64, End)]) -> Measured {
         let mut state = Meter::new(ProgressBar::hidden()).state.into_inner().unwrap();
         let began = Instant::now();
         for (line, (at_ms, end)) in (1..).zip(ends) {

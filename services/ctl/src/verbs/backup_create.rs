@@ -16,7 +16,7 @@ use crate::{
     cli::BackupCreateArgs,
     cluster::{Client, Cluster, Node},
     failure::Failure,
-    group::{self, Group},
+    group::{self, GroupAnswers},
     output_file::{OutputFile, Readers},
     print::{self, Out},
 };
@@ -49,7 +49,11 @@ struct Bytes<'a> {
 }
 
 /// Begins at the named node, or at the first data node that can: the backup first, since the primary has more work.
-async fn begin<'a>(cluster: &Cluster, group: &'a Group<'_>, args: &BackupCreateArgs) -> Result<Bytes<'a>, Failure> {
+async fn begin<'a>(
+    cluster: &Cluster,
+    group: &'a GroupAnswers<'_>,
+    args: &BackupCreateArgs,
+) -> Result<Bytes<'a>, Failure> {
     let mut refusal = None;
     for node in candidates(group, args.node.as_deref())? {
         let request = CreateBackupRequest { stale: args.stale };
@@ -62,7 +66,7 @@ async fn begin<'a>(cluster: &Cluster, group: &'a Group<'_>, args: &BackupCreateA
     Err(refusal.unwrap_or_else(|| Failure::Unreachable("no data node answers".to_owned())))
 }
 
-fn candidates<'a>(group: &'a Group<'_>, name: Option<&str>) -> Result<Vec<&'a Node>, Failure> {
+fn candidates<'a>(group: &'a GroupAnswers<'_>, name: Option<&str>) -> Result<Vec<&'a Node>, Failure> {
     let Some(name) = name else {
         let primary = group.primary().map(|seen| &seen.node.address);
         let mut nodes: Vec<&Node> = group.data_nodes().map(|(seen, _)| seen.node).collect();

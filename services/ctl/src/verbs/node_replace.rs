@@ -12,7 +12,7 @@ use crate::{
     cli::NodeReplaceArgs,
     cluster::Cluster,
     failure::Failure,
-    group::{self, Group},
+    group::{self, GroupAnswers},
     print::Out,
 };
 
@@ -63,7 +63,7 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &NodeReplaceArgs) -> 
 }
 
 /// The primary's view of the node, if the node may be replaced.
-fn check(group: &Group<'_>, node: &str, live: bool) -> Result<PeerLag, Failure> {
+fn check(group: &GroupAnswers<'_>, node: &str, live: bool) -> Result<PeerLag, Failure> {
     let refused = |why: String| Err(Failure::Refused(why));
     let primary = group.primary().ok_or_else(|| {
         let why = "only a primary takes a node in: bring one of the nodes back that are away";
@@ -90,7 +90,7 @@ fn check(group: &Group<'_>, node: &str, live: bool) -> Result<PeerLag, Failure> 
     }
 }
 
-async fn give_up(cluster: &Cluster, group: &Group<'_>, node: &str) -> Result<(), Failure> {
+async fn give_up(cluster: &Cluster, group: &GroupAnswers<'_>, node: &str) -> Result<(), Failure> {
     let seen =
         group.named(node).ok_or_else(|| Failure::Unreachable(format!("{node} does not answer at --endpoints")))?;
     let limit = cluster.timeout_or(CALL_TIMEOUT).min(CALL_TIMEOUT);
@@ -127,7 +127,7 @@ async fn wait(cluster: &Cluster, node: &str, old: &PeerLag, began: Instant) -> R
 }
 
 /// The step that the primary reports; none without a primary.
-fn step(group: &Group<'_>, node: &str, old: &PeerLag) -> Option<Step> {
+fn step(group: &GroupAnswers<'_>, node: &str, old: &PeerLag) -> Option<Step> {
     let peers = &group.primary()?.role()?.peers;
     let peer = peers.iter().find(|peer| peer.node == node)?;
     let fresh = peer.raft_id != old.raft_id || !old.voter;

@@ -32,7 +32,7 @@ use tonic::{
 
 /// The state of both nodes, and their misbehaviour.
 #[derive(Default)]
-pub(crate) struct State {
+pub(crate) struct DoubleState {
     /// Rows by list, under the columns `record_id`, `contact_info`, `handle`.
     pub(crate) lists: BTreeMap<String, Vec<[String; 3]>>,
     /// Answers by (import id, first row).
@@ -87,7 +87,7 @@ pub(crate) struct State {
     pub(crate) entries: Vec<DoNotCallEntry>,
 }
 
-impl State {
+impl DoubleState {
     fn replay_window(&self) -> Setting {
         Setting { key: "replay_window_ms".to_owned(), value: self.replay_window_ms.clone() }
     }
@@ -95,7 +95,7 @@ impl State {
 
 /// The stand-ins, stopped on drop.
 pub(crate) struct Double {
-    pub(crate) state: Arc<Mutex<State>>,
+    pub(crate) state: Arc<Mutex<DoubleState>>,
     controls: [String; 2],
     proxies: [String; 2],
     tasks: Tasks,
@@ -110,7 +110,7 @@ impl Drop for Double {
 impl Double {
     pub(crate) async fn start() -> Self {
         let (primary, digest_of_b, replay_window_ms) = ("a".to_owned(), "ff".to_owned(), "5000".to_owned());
-        let state = State { primary, digest_of_b, replay_window_ms, ..State::default() };
+        let state = DoubleState { primary, digest_of_b, replay_window_ms, ..DoubleState::default() };
         let (state, tasks) = (Arc::new(Mutex::new(state)), Tasks::new());
         let controls = [control("a", None, &state, &tasks).await, control("b", None, &state, &tasks).await];
         let proxies = [proxy("a", None, &state, &tasks).await, proxy("b", None, &state, &tasks).await];
@@ -142,17 +142,22 @@ impl Double {
         self.proxies.each_ref().map(|proxy| format!("http://{proxy}")).join(",")
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, DoubleState> {
         self.state.lock().unwrap()
     }
 }
 
 struct Node {
     name: &'static str,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<DoubleState>>,
 }
 
-async fn control(name: &'static str, tls: Option<ServerTlsConfig>, state: &Arc<Mutex<State>>, tasks: &Tasks) -> String {
+async fn control(
+    name: &'static str,
+    tls: Option<ServerTlsConfig>,
+    state: &Arc<Mutex<DoubleState>>,
+    tasks: &Tasks,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (node, stopping) = (Node { name, state: state.clone() }, tasks.stopping());
@@ -496,7 +501,7 @@ impl control_server::Control for Node {
     }
 }
 
-async fn proxy(name: &'static str, tls: Option<TlsAcceptor>, state: &Arc<Mutex<State>>, tasks: &Tasks) -> String {
+async fn proxy(name: &'static str, tls: Option<TlsAcceptor>, state: &Arc<Mutex<DoubleState>>, tasks: &Tasks) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (state, connections) = (state.clone(), tasks.clone());
@@ -519,7 +524,7 @@ async fn proxy(name: &'static str, tls: Option<TlsAcceptor>, state: &Arc<Mutex<S
     address
 }
 
-async fn serve<S>(stream: S, name: &'static str, state: Arc<Mutex<State>>, stopping: CancellationToken)
+async fn serve<S>(stream: S, name: &'static str, state: Arc<Mutex<DoubleState>>, stopping: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -531,7 +536,7 @@ where
 /// An error cuts the connection.
 async fn answer(
     node: &'static str,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<DoubleState>>,
     request: HttpRequest<Incoming>,
 ) -> Result<HttpResponse<Full<bytes::Bytes>>, std::io::Error> {
     let path = request.uri().to_string();
@@ -554,7 +559,7 @@ async fn answer(
     Ok(response.body(text.into()).unwrap())
 }
 
-fn apply(state: &mut State, path: String, key: String, body: String) -> String {
+fn apply(state: &mut DoubleState, path: String, key: String, body: String) -> String {
     if let Some(known) = state.answers.get(&key) {
         return known.clone();
     }

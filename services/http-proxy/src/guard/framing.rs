@@ -9,7 +9,7 @@ const LINE_BYTES_MAX: usize = 64;
 
 /// Where in the stream of requests a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Expected {
     /// In a head, or before one.
     Head,
     /// In a body of known length, with so many bytes to come.
@@ -29,7 +29,7 @@ enum Place {
 /// Follows one connection.
 #[derive(Debug)]
 pub(super) struct Framing {
-    place: Place,
+    place: Expected,
     /// The start of a line that did not arrive whole.
     line: Vec<u8>,
     heads: u64,
@@ -43,7 +43,7 @@ pub(super) struct Framing {
 impl Framing {
     pub(super) fn new() -> Self {
         Self {
-            place: Place::Head,
+            place: Expected::Head,
             line: Vec::new(),
             heads: 0,
             head_begun: false,
@@ -61,22 +61,22 @@ impl Framing {
 
     /// Whether bytes of a head have arrived whose end has not.
     pub(super) fn in_head(&self) -> bool {
-        self.place == Place::Head && (self.head_begun || !self.line.is_empty())
+        self.place == Expected::Head && (self.head_begun || !self.line.is_empty())
     }
 
     /// Follows the bytes that have arrived.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = match self.place {
-                Place::Lost => return,
-                Place::Body(left) => self.skip(bytes, left, Place::Body, Place::Head),
-                Place::Chunk(left) => self.skip(bytes, left, Place::Chunk, Place::ChunkEnd),
-                Place::Head | Place::ChunkSize | Place::ChunkEnd | Place::Trailers => self.feed_line(bytes),
+                Expected::Lost => return,
+                Expected::Body(left) => self.skip(bytes, left, Expected::Body, Expected::Head),
+                Expected::Chunk(left) => self.skip(bytes, left, Expected::Chunk, Expected::ChunkEnd),
+                Expected::Head | Expected::ChunkSize | Expected::ChunkEnd | Expected::Trailers => self.feed_line(bytes),
             };
         }
     }
 
-    fn skip<'a>(&mut self, bytes: &'a [u8], left: u64, going_on: fn(u64) -> Place, then: Place) -> &'a [u8] {
+    fn skip<'a>(&mut self, bytes: &'a [u8], left: u64, going_on: fn(u64) -> Expected, then: Expected) -> &'a [u8] {
         let taken = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
         let left = left - taken as u64;
         self.place = if left == 0 { then } else { going_on(left) };
@@ -105,12 +105,12 @@ impl Framing {
     fn end_line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.place {
-            Place::Head if line.is_empty() && self.head_begun => self.end_head(),
-            Place::Head if line.is_empty() => {}
-            Place::Head => self.header(line),
-            Place::ChunkSize => self.chunk_size(line),
-            Place::ChunkEnd => self.place = if line.is_empty() { Place::ChunkSize } else { self.lose() },
-            Place::Trailers if line.is_empty() => self.place = Place::Head,
+            Expected::Head if line.is_empty() && self.head_begun => self.end_head(),
+            Expected::Head if line.is_empty() => {}
+            Expected::Head => self.header(line),
+            Expected::ChunkSize => self.chunk_size(line),
+            Expected::ChunkEnd => self.place = if line.is_empty() { Expected::ChunkSize } else { self.lose() },
+            Expected::Trailers if line.is_empty() => self.place = Expected::Head,
             _ => {}
         }
     }
@@ -142,9 +142,9 @@ impl Framing {
         }
         self.place = match (self.broken, self.chunked, self.length) {
             (true, ..) => self.lose(),
-            (_, true, _) => Place::ChunkSize,
-            (_, _, Some(length)) if length > 0 => Place::Body(length),
-            _ => Place::Head,
+            (_, true, _) => Expected::ChunkSize,
+            (_, _, Some(length)) if length > 0 => Expected::Body(length),
+            _ => Expected::Head,
         };
         (self.head_begun, self.length, self.chunked) = (false, None, false);
     }
@@ -153,16 +153,16 @@ impl Framing {
         let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
         let size = std::str::from_utf8(digits).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
         self.place = match size {
-            Some(0) => Place::Trailers,
-            Some(size) => Place::Chunk(size),
+            Some(0) => Expected::Trailers,
+            Some(size) => Expected::Chunk(size),
             None => self.lose(),
         };
     }
 
     /// hyper refuses such framing by itself; in case hyper does not, all further heads of this connection are refused.
-    fn lose(&mut self) -> Place {
+    fn lose(&mut self) -> Expected {
         self.ambiguous.get_or_insert(self.heads + 1);
-        Place::Lost
+        Expected::Lost
     }
 }
 

@@ -70,7 +70,7 @@ enum Waiter {
 
 /// State that both directions share. Every request in the table of waiters has been handed over.
 #[derive(Default)]
-struct Shared {
+struct LinkState {
     waiters: Mutex<HashMap<u64, Waiter>>,
     role: AtomicU8,
     single_copy: AtomicBool,
@@ -80,7 +80,7 @@ struct Shared {
     lost: CancellationToken,
 }
 
-impl Shared {
+impl LinkState {
     fn waiters(&self) -> MutexGuard<'_, HashMap<u64, Waiter>> {
         self.waiters.lock().expect("no code panics while it holds the table of waiters")
     }
@@ -93,7 +93,7 @@ const ROLES: [&str; 3] = ["unknown", "primary", "backup"];
 #[derive(Clone)]
 pub(crate) struct Link {
     queue: mpsc::Sender<Outgoing>,
-    shared: Arc<Shared>,
+    shared: Arc<LinkState>,
     ids: Arc<AtomicU64>,
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct Wires {
     queue: mpsc::Receiver<Outgoing>,
     /// The queue for answers to echoes; this sender does not keep the queue open.
     echoes: mpsc::WeakSender<Outgoing>,
-    shared: Arc<Shared>,
+    shared: Arc<LinkState>,
 }
 
 /// A link and its wires, once the first frame has been read; the rest of that frame beside the configuration is applied here.
@@ -115,7 +115,7 @@ pub(crate) fn open(
     in_flight_max: usize,
 ) -> (Link, Wires) {
     let (sender, queue) = mpsc::channel(in_flight_max + QUEUE_EXTRA);
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(LinkState::default());
     take(&shared, first);
     let echoes = sender.downgrade();
     let link = Link { queue: sender, shared: shared.clone(), ids: Arc::default() };
@@ -197,7 +197,7 @@ impl Link {
 struct Waiting<'a, T> {
     id: u64,
     answer: oneshot::Receiver<T>,
-    shared: &'a Shared,
+    shared: &'a LinkState,
     done: bool,
 }
 
@@ -258,7 +258,7 @@ impl Wires {
 
 async fn read_frames(
     reader: &mut FrameReader<ReadHalf>,
-    shared: &Shared,
+    shared: &LinkState,
     echoes: &mpsc::WeakSender<Outgoing>,
 ) -> Result<(), LinkError> {
     while let Some(mut frame) = reader.next::<ToProxy>().await? {
@@ -270,7 +270,7 @@ async fn read_frames(
     Ok(())
 }
 
-fn take(shared: &Shared, frame: ToProxy) {
+fn take(shared: &LinkState, frame: ToProxy) {
     if let Some(notice) = frame.role {
         let role = ROLES.iter().position(|role| *role == notice.role).unwrap_or_default();
         shared.role.store(role as u8, Ordering::Relaxed);
@@ -297,7 +297,7 @@ fn take(shared: &Shared, frame: ToProxy) {
 
 /// Puts an item into the frame and returns its size, bytes. A request first enters the table of waiters, unless its caller
 /// has given up: such a request is not sent, so the node never applies it.
-fn add(shared: &Shared, frame: &mut ToNode, item: Outgoing) -> usize {
+fn add(shared: &LinkState, frame: &mut ToNode, item: Outgoing) -> usize {
     match item {
         Outgoing::Request { request, waiter } => {
             let mut waiters = shared.waiters();
@@ -352,7 +352,7 @@ mod tests {
 
     const ID: u64 = 7;
 
-    fn asked(shared: &Shared) -> Waiting<'_, wire::Reply> {
+    fn asked(shared: &LinkState) -> Waiting<'_, wire::Reply> {
         let (waiter, answer) = oneshot::channel();
         let item = Outgoing::Request { request: LinkRequest { id: ID, ..LinkRequest::default() }, waiter };
         assert!(add(shared, &mut ToNode::default(), item) > 0);
@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_reply_that_comes_as_its_caller_gives_up_is_heard() {
-        let shared = Shared::default();
+        let shared = LinkState::default();
         let mut waiting = asked(&shared);
         let reply = wire::Reply { replayed: true, ..wire::Reply::default() };
         take(&shared, answered(Some(reply.clone())));
@@ -374,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_request_that_was_handed_over_is_never_told_as_not_sent() {
-        let shared = Shared::default();
+        let shared = LinkState::default();
         assert_eq!(asked(&shared).give_up(), Err(Unanswered::Unknown));
         let mut waiting = asked(&shared);
         take(&shared, answered(None));

@@ -22,7 +22,7 @@ use super::{
     proxy_header,
 };
 use crate::{
-    guard::{Guarded, Seen},
+    guard::{Guarded, HeadCounts},
     serve::{self, Server},
     to_http::Answer,
 };
@@ -148,7 +148,7 @@ where
 {
     let patience = visit.patience();
     let Visit { server, draining, turned_away, began, _entered } = visit;
-    let seen = Arc::new(Seen::new(turned_away));
+    let seen = Arc::new(HeadCounts::new(turned_away));
     let service = service_fn(|request| serve::answer(server.clone(), seen.clone(), request));
     let answering = server.clone();
     let in_place_of = Box::new(move |status| unread_head(&answering, status));
