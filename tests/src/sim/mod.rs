@@ -42,8 +42,14 @@ mod world;
 
 use std::{
     cell::{Cell, RefCell},
+    num::NonZero,
+    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Once,
+    sync::{
+        Once,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
 };
 
 use rand::Rng;
@@ -87,6 +93,22 @@ pub struct Report {
 /// The claim that failed, and why.
 pub fn run(seed: u64) -> Result<Report, String> {
     run_talking(seed, false)
+}
+
+/// Plays these seeds, on as many threads as there are processors. Returns their results in the order of the seeds.
+pub fn run_all(seeds: Range<u64>) -> Vec<Result<Report, String>> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let own = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds.end);
+        std::iter::from_fn(own).map(|seed| (seed, run(seed))).collect::<Vec<_>>()
+    };
+    let mut results: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a failed claim is caught in its thread")).collect()
+    });
+    results.sort_unstable_by_key(|(seed, _)| *seed);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// As [`run`]; `talks`: tells every event on standard error.
