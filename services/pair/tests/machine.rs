@@ -131,12 +131,11 @@ fn apply(machine: &mut RecordsMachine, entries: &[Entry]) -> Vec<(RequestId, Rep
     answers
 }
 
-/// The columns, the index and the rows of an export, from a cursor on.
-fn exported(
-    reader: &RecordsReader,
-    columns: &[&str],
-    after: Option<Cursor>,
-) -> Result<(Vec<String>, u64, Vec<Page<ImportRow>>), Refusal> {
+/// The columns, the index and the pages of an export.
+type Exported = (Vec<String>, u64, Vec<Page<ImportRow>>);
+
+/// An export from a cursor on.
+fn exported(reader: &RecordsReader, columns: &[&str], after: Option<Cursor>) -> Result<Exported, Refusal> {
     let columns = columns.iter().map(|column| (*column).to_owned()).collect();
     let (mut first, mut pages) = ((Vec::new(), 0), Vec::new());
     for answer in reader.query(Query::Export { list: "demo".into(), columns, after })? {
@@ -215,7 +214,7 @@ fn however_entries_are_batched_the_state_is_the_same() {
     assert_eq!(at_once.digest(), singly.digest());
     assert_eq!(at_once.digest_at(1024), singly.digest_at(1024));
     let verified = [&at_once, &singly].map(|machine| machine.reader().verify().unwrap());
-    assert!(verified[0].equal && verified[0] == verified[1], "{verified:?}");
+    assert!(verified[0].equal() && verified[0] == verified[1], "{verified:?}");
     assert_eq!(rows(&at_once.reader()), rows(&singly.reader()));
 }
 

@@ -280,11 +280,11 @@ impl World {
         submission.ended_at = Some(now);
         submission.unknown |= matches!(heard, Heard::Lost | Heard::Moved(_));
         let step = submission.course.on(heard, || seen);
-        self.step(at, key, step);
+        self.take_step(at, key, step);
     }
 
     /// Takes the step that the policy has decided on.
-    fn step(&mut self, at: usize, key: u64, step: Step) {
+    fn take_step(&mut self, at: usize, key: u64, step: Step) {
         let now = self.now;
         let Some(life) = &mut self.nodes[at].life else { return };
         let who = Who { node: at, boot: life.boot };
@@ -318,7 +318,7 @@ impl World {
             }
         }
         given_up.into_iter().for_each(|(key, attempt, heard)| self.attempted(at, key, attempt, heard));
-        steps.into_iter().for_each(|(key, step)| self.step(at, key, step));
+        steps.into_iter().for_each(|(key, step)| self.take_step(at, key, step));
         let Some(life) = &self.nodes[at].life else { return };
         let seen = standing(mode, life);
         for submission in life.submissions.values() {

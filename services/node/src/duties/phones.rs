@@ -20,8 +20,8 @@ impl Duty for Phones {
     const NAME: &'static str = "phones";
 
     async fn perform(&mut self) {
-        while !self.0.state().phones().0.done {
-            if self.0.state().rules_version() < RULES_WITH_PHONE_FORM {
+        while !self.0.engine().state().phones().0.done {
+            if self.0.engine().state().rules_version() < RULES_WITH_PHONE_FORM {
                 tokio::time::sleep(LOOK).await;
                 continue;
             }

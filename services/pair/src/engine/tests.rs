@@ -7,6 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use chassis::tasks::Tasks;
 use dispatch::{EncodedBody, HoldConfig, Submission};
 use ocs_proto::{
     outbound as wire,
