@@ -26,6 +26,7 @@ mod overlay;
 mod phone;
 mod rules;
 mod settings;
+mod stored_reply;
 mod tables;
 mod turn;
 mod verbs;

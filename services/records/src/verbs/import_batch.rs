@@ -16,7 +16,7 @@ use crate::{
     columns::{self, Column, Draft},
     dnc,
     fields::{self, IMPORTED_KIND, field_of_column, set_user_value},
-    lookup, once, phone,
+    lookup, phone, stored_reply,
     tables::{FieldRow, ImportBatchRow, Key, ListRow, RecordRow, Row, Table, import_prefix},
     turn::Turn,
     view::{Bound, View},
@@ -79,7 +79,7 @@ fn check_rows<V: View>(batch: &ImportBatch, turn: &Turn<'_, '_, V>) -> Result<u6
 
 fn known<V: View>(batch: &ImportBatch, list: u32, last_row: u64, turn: &Turn<'_, '_, V>) -> Option<Reply> {
     match turn.overlay.get(&key_of(batch, list, last_row)) {
-        Some(Row::ImportBatch(row)) => Some(once::decode(&row.reply)),
+        Some(Row::ImportBatch(row)) => Some(stored_reply::decode(&row.reply)),
         _ => None,
     }
 }
@@ -250,7 +250,7 @@ fn has_id<V: View>(list: u32, record_id: u64, turn: &Turn<'_, '_, V>) -> bool {
 }
 
 fn remember<V: View>(batch: &ImportBatch, list: u32, last_row: u64, imported: &Imported, turn: &mut Turn<'_, '_, V>) {
-    let reply = once::encode(&acknowledge(imported.clone()));
+    let reply = stored_reply::encode(&acknowledge(imported.clone()));
     let row = ImportBatchRow { stamp_us: turn.now_us, reply };
     turn.overlay.put(key_of(batch, list, last_row), Row::ImportBatch(row));
 }
