@@ -28,7 +28,7 @@ use crate::{
     error::StoreError,
     journal,
     mark::{Digests, State},
-    requests::{self, LANES},
+    rows::{LANES, Space},
     stamp::sync_directory,
 };
 
@@ -46,17 +46,6 @@ const LANE_BUFFER_PART: u64 = 4;
 pub(crate) const DOUBTED: &str = "DOUBTED";
 /// Level-0 tables at most, before a compaction. A compaction competes for the disk with the syncs of the log: seldom is better.
 const YOUNG_TABLES_MAX: u8 = 8;
-/// First byte of the keys of rows; lower bytes begin the store's own keys.
-pub(crate) const ROWS_FROM: u8 = 1;
-
-/// A keyspace of the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Space {
-    State,
-    Index,
-    /// By lane.
-    Requests(u8),
-}
 
 /// An open database, shared by the store and all readers.
 pub(crate) struct Engine {
@@ -89,20 +78,19 @@ impl Engine {
         if let Some(missing) = SPACES.into_iter().chain(lanes).find(|name| !database.keyspace_exists(name)) {
             return Err(StoreError::Damaged(format!("its keyspace {missing} is not there")));
         }
-        let engine = Self::with_keyspaces(database, path, config)?;
-        if format < 2 {
-            // Sync the directories first: after a power cut, moved rows in a keyspace without a durable name would be lost.
-            sync_directories(path).map_err(StoreError::io(format!("syncing {}", path.display())))?;
-            requests::move_out(&engine)?;
-        }
-        Ok(engine)
+        Self::with_keyspaces(database, path, config)
     }
 
     /// Makes an empty database in `path`, durable with every name in it: the engine leaves some of its directories unsynced.
     pub(crate) fn create(path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
         let engine = Self::with_keyspaces(open_database(path, config)?, path, config)?;
-        sync_directories(path).map_err(StoreError::io(format!("syncing {}", path.display())))?;
+        engine.sync_names()?;
         Ok(engine)
+    }
+
+    /// Makes the names of all directories of the database durable.
+    pub(crate) fn sync_names(&self) -> Result<(), StoreError> {
+        sync_directories(&self.path).map_err(StoreError::io(format!("syncing {}", self.path.display())))
     }
 
     fn with_keyspaces(database: Database, path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {

@@ -9,10 +9,11 @@ use fjall::Slice;
 use crate::{
     AppliedMark, CHUNK_BYTES_TARGET, StateSnapshot,
     chunk::{self, Body, HeadRow, Section, TailRow},
-    engine::{Engine, ROWS_FROM, Space},
+    engine::Engine,
     error::StoreError,
     mark::State,
     requests,
+    rows::{ROWS_FROM, Space},
 };
 
 /// The identity of the state that is sent.
@@ -49,8 +50,15 @@ enum Stage {
     Done,
 }
 
+impl StateSnapshot {
+    /// The whole state as chunks; the first chunk identifies the state.
+    pub fn export(&self) -> Export {
+        Export::new(self)
+    }
+}
+
 impl Export {
-    pub(crate) fn new(snapshot: &StateSnapshot) -> Self {
+    fn new(snapshot: &StateSnapshot) -> Self {
         let (engine, at, state) = (snapshot.engine(), snapshot.snapshot(), snapshot.state().clone());
         let head = snapshot.digests().map(|digests| HeadRow {
             cluster: engine.cluster().to_vec(),

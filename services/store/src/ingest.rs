@@ -12,10 +12,11 @@ use records::digest_of;
 use crate::{
     AppliedMark, STORE_FORMAT, StoreConfig,
     chunk::{self, Body, HeadRow, Section, TailRow},
-    engine::{DIGESTS_KEY, Engine, STATE_KEY, Space},
+    engine::{DIGESTS_KEY, Engine, STATE_KEY},
     error::{IngestError, StoreError, hex},
     mark::{Digests, State},
-    owner, rows,
+    owner,
+    rows::{self, Space},
     stamp::{Stamp, sync_parent},
 };
 

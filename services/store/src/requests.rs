@@ -16,25 +16,13 @@ use outbound::RequestId;
 use records::{Encoded, FloorRow, Key, MetaRow, Row, Table, ids_with_token};
 
 use crate::{
-    engine::{Engine, ROWS_FROM, Space},
+    engine::Engine,
     error::StoreError,
-    rows,
+    rows::{self, LANES, PREFIX_BYTES, ROWS_FROM, Space, lane},
 };
 
-/// Lanes: a group has at most three data nodes, numbered from 1. Nodes with higher numbers share the last lane, whose tables then
-/// stay until a compaction.
-pub(crate) const LANES: usize = 4;
-/// The bytes of tag and node number.
-pub(crate) const PREFIX_BYTES: usize = 5;
 /// Rows of one batch of the migration from format 1.
 const MOVED_TOGETHER: usize = 1000;
-
-/// The lane of an engine's key of the table, or of a prefix of such a key with the node number.
-pub(crate) fn lane(place: &[u8]) -> u8 {
-    let node = place.get(1..PREFIX_BYTES).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok());
-    let node = node.map_or(0, u32::from_be_bytes);
-    u8::try_from(node).unwrap_or(u8::MAX).min(LANES as u8 - 1)
-}
 
 /// The floors of all nodes at one index: requests at or below a floor count as deleted. Ids with a token have separate floors and
 /// sort after the other ids of their node.
@@ -165,6 +153,8 @@ pub(crate) fn state_rows_apart(
 
 /// Moves the requests of a store of format 1 into the lanes; the next call completes a move that a crash interrupts.
 pub(crate) fn move_out(engine: &Engine) -> Result<(), StoreError> {
+    // Sync the directories first: after a power cut, moved rows in a keyspace without a durable name would be lost.
+    engine.sync_names()?;
     let failed = StoreError::engine("moving remembered requests");
     let prefix = rows::tagged(Table::Request, &[]);
     let moved = || -> fjall::Result<usize> {
@@ -265,12 +255,6 @@ mod tests {
             overlay.put(Key::Request(id(1 + (counter % 3) as u32, counter)), Row::Request(row));
         }
         overlay.into_changes()
-    }
-
-    #[test]
-    fn a_node_has_a_lane_and_those_that_should_not_be_share_the_last() {
-        let place = |node| rows::tagged(Table::Request, &Key::Request(id(node, 7)).encode());
-        assert_eq!([0, 1, 2, 3, 4, 300, u32::MAX].map(|node| lane(&place(node))), [0, 1, 2, 3, 3, 3, 3]);
     }
 
     /// The same state as an earlier release leaves it: two keyspaces, with all rows of the digest in `state`.

@@ -6,7 +6,7 @@
 
 use records::Encoded;
 
-use crate::requests::PREFIX_BYTES;
+use crate::rows::PREFIX_BYTES;
 
 /// The engine's key of each node's highest id.
 #[derive(Debug, Default)]

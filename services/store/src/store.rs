@@ -17,13 +17,13 @@ use records::{Bound, Change, Changes, Key, Row, RowBytes, Settings, Table, View 
 use crate::{
     AppliedMark, CurrentView, DIGEST_INTERVAL, STORE_FORMAT, StateSnapshot, StoreConfig, StoreError, StoreReader,
     contents::Contents,
-    engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY, Space},
+    engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY},
     fault::Fault,
     mark::{Digests, State},
     owner,
     recent::Recent,
-    requests::{Floors, Forgetting},
-    rows,
+    requests::{self, Floors, Forgetting},
+    rows::{self, Space},
     seen::Seen,
     stamp::{Stamp, stamped, sync_directory, sync_parent},
 };
@@ -69,7 +69,7 @@ impl Store {
         let mut stamp = Stamp::read(dir, &config.cluster)?;
         owner::check(dir, &config)?;
         remove_other_generations(dir, stamp)?;
-        let engine = Arc::new(Engine::open(&stamp.database(dir), &config, stamp.format)?);
+        let engine = opened(&stamp.database(dir), &config, stamp.format)?;
         if stamp.format < STORE_FORMAT {
             stamp.format = STORE_FORMAT;
             stamp.write(dir)?;
@@ -278,7 +278,7 @@ impl Store {
         let what = || format!("taking over {}", source.display());
         fs::rename(fetched.database(source), &path).map_err(StoreError::io(what()))?;
         sync_directory(&self.dir).map_err(StoreError::io(what()))?;
-        let engine = Arc::new(Engine::open(&path, &self.config, stamp.format)?);
+        let engine = opened(&path, &self.config, stamp.format)?;
         let (state, digests) = (engine.state(None)?, engine.digests(None)?);
         let floors = Floors::read(&engine, None)?;
         let (seen, contents) = remembered(&engine, &floors)?;
@@ -299,6 +299,15 @@ impl Store {
         self.lists_phones = lists_phones(&self.reader);
         Ok(&self.state.applied)
     }
+}
+
+/// Opens a database of a format, and brings it up to the format of this release.
+fn opened(path: &Path, config: &StoreConfig, format: u32) -> Result<Arc<Engine>, StoreError> {
+    let engine = Engine::open(path, config, format)?;
+    if format < 2 {
+        requests::move_out(&engine)?;
+    }
+    Ok(Arc::new(engine))
 }
 
 /// Whether the state has a Do-Not-Call entry.

@@ -9,7 +9,7 @@ use fjall::{Guard, Slice, Snapshot};
 use records::{Below, Bound, Changes, Encoded, Key, Row, Settings, Table, View, digest_of_changes};
 
 use crate::{
-    AppliedMark, Export,
+    AppliedMark,
     contents::Contents,
     engine::Engine,
     error::StoreError,
@@ -147,11 +147,6 @@ impl StateSnapshot {
     pub fn for_replay(&self) -> Result<ReplayView<'_>, StoreError> {
         let contents = Contents::of(self.engine(), self.at(), self.floors(), |_| {})?;
         Ok(ReplayView { state: self, contents, fault: Fault::default() })
-    }
-
-    /// The whole state as chunks; the first chunk identifies the state.
-    pub fn export(&self) -> Export {
-        Export::new(self)
     }
 
     pub(crate) fn floors(&self) -> &Floors {
