@@ -2,7 +2,7 @@
 //!
 //! `state` holds the rows that the digest covers and, under tag 0, the store's own rows (mark, digests); `requests` holds the
 //! digest's short-lived rows; `index` holds derived rows. More keyspaces would cost disk: a seldom written keyspace keeps old
-//! journals alive until their limit. Never decides the meaning of a row. Called by `store`, `view`, `requests`, `ingest`.
+//! journals alive until their limit. Never decides the meaning of a row. Called by `store`, `view`, `requests`, `indexes`, `ingest`.
 
 use std::{
     fs,
@@ -27,11 +27,13 @@ use crate::{
     StoreConfig,
     error::StoreError,
     journal,
-    mark::{Digests, State},
+    mark::{Digests, IndexMark, State},
     rows::{LANES, Space},
     stamp::sync_directory,
 };
 
+/// Key of the mark of the index rows.
+pub(crate) const INDEXES_KEY: &[u8] = b"\0indexes";
 /// Key of the applied mark.
 pub(crate) const STATE_KEY: &[u8] = b"\0applied";
 /// Key of the digests kept.
@@ -204,6 +206,13 @@ impl Engine {
     pub(crate) fn digests(&self, at: Option<&Snapshot>) -> Result<Digests, StoreError> {
         let bytes = self.get(at, Space::State, DIGESTS_KEY).map_err(StoreError::engine("reading the digests"))?;
         bytes.map_or_else(|| Ok(Digests::default()), |bytes| Digests::decode(&bytes))
+    }
+
+    /// The form of the index rows.
+    pub(crate) fn index_mark(&self, at: Option<&Snapshot>) -> Result<IndexMark, StoreError> {
+        let bytes = self.get(at, Space::State, INDEXES_KEY);
+        let bytes = bytes.map_err(StoreError::engine("reading the mark of the indexes"))?;
+        bytes.map_or_else(|| Ok(IndexMark::first()), |bytes| IndexMark::of(&bytes))
     }
 
     /// Marks the state as wrong for the next start; best effort.

@@ -60,11 +60,7 @@ impl StateSnapshot {
 impl Export {
     fn new(snapshot: &StateSnapshot) -> Self {
         let (engine, at, state) = (snapshot.engine(), snapshot.snapshot(), snapshot.state().clone());
-        let head = snapshot.digests().map(|digests| HeadRow {
-            cluster: engine.cluster().to_vec(),
-            state: state.to_row(),
-            digests: digests.to_row(),
-        });
+        let head = head_of(snapshot);
         let state_rows = requests::state_rows_apart(engine, at, snapshot.floors());
         let index_rows = engine.between_apart(at, Space::Index, &[ROWS_FROM], None);
         let stage = Stage::Head(head, Box::new(state_rows));
@@ -137,6 +133,17 @@ impl Iterator for Export {
         }
         next.transpose()
     }
+}
+
+/// The identity of a state, for the first chunk.
+fn head_of(snapshot: &StateSnapshot) -> Result<HeadRow, StoreError> {
+    let engine = snapshot.engine();
+    Ok(HeadRow {
+        cluster: engine.cluster().to_vec(),
+        state: snapshot.state().to_row(),
+        digests: snapshot.digests()?.to_row(),
+        index_form: HeadRow::index_form_of(&engine.index_mark(snapshot.at())?),
+    })
 }
 
 /// Takes rows until the chunk is full; answers the content and the count of rows.

@@ -14,7 +14,8 @@ use crate::{
     chunk::{self, Body, HeadRow, Section, TailRow},
     engine::{DIGESTS_KEY, Engine, STATE_KEY},
     error::{IngestError, StoreError, hex},
-    mark::{Digests, State},
+    indexes::{self, INDEX_FORM},
+    mark::{Digests, INDEX_FORM_FIRST, IndexMark, State},
     owner,
     rows::{self, Space},
     stamp::{Stamp, sync_parent},
@@ -46,6 +47,7 @@ pub fn ingest<C: AsRef<[u8]>>(
     let mut source = Source::new(chunks, rows::digest_seed(&config.cluster));
     let head = source.head()?;
     check_cluster(&head, &config.cluster)?;
+    let index_mark = head.index_mark();
     let (state, digests) = (State::from_row(head.state)?, Digests::from_row(head.digests)?);
     empty(dir)?;
     let stamp = Stamp { format: STORE_FORMAT, cluster: config.cluster, generation: 1, index: state.applied.index };
@@ -53,7 +55,8 @@ pub fn ingest<C: AsRef<[u8]>>(
     load(&engine, Section::State, &mut source)?;
     load(&engine, Section::Index, &mut source)?;
     source.finish(state.digest)?;
-    mark(&engine, &state, &digests)?;
+    mark(&engine, &state, &digests, &index_mark)?;
+    indexes::bring_up(&engine, INDEX_FORM, &mut |_| {})?;
     drop(engine);
     owner::claim(dir, config)?;
     stamp.write(dir)?;
@@ -117,8 +120,11 @@ fn load<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>>(
     Ok(())
 }
 
-fn mark(engine: &Engine, state: &State, digests: &Digests) -> Result<(), StoreError> {
-    let mut batch = engine.batch(2);
+fn mark(engine: &Engine, state: &State, digests: &Digests, index_mark: &IndexMark) -> Result<(), StoreError> {
+    let mut batch = engine.batch(3);
+    if !index_mark.is_whole(INDEX_FORM_FIRST) {
+        indexes::put_mark(engine, &mut batch, index_mark);
+    }
     batch.insert(engine.keyspace(Space::State), STATE_KEY, state.to_row().encode_to_vec());
     batch.insert(engine.keyspace(Space::State), DIGESTS_KEY, digests.to_row().encode_to_vec());
     batch.commit().map_err(StoreError::engine("writing the applied mark"))?;

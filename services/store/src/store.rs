@@ -15,10 +15,12 @@ use prost::Message;
 use records::{Bound, Change, Changes, Key, Row, RowBytes, Settings, Table, View as _};
 
 use crate::{
-    AppliedMark, CurrentView, DIGEST_INTERVAL, STORE_FORMAT, StateSnapshot, StoreConfig, StoreError, StoreReader,
+    AppliedMark, CurrentView, DIGEST_INTERVAL, IndexRebuild, STORE_FORMAT, StateSnapshot, StoreConfig, StoreError,
+    StoreReader,
     contents::Contents,
     engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY},
     fault::Fault,
+    indexes::{self, INDEX_FORM},
     mark::{Digests, State},
     owner,
     recent::Recent,
@@ -63,13 +65,25 @@ impl Store {
     /// A foreign, newer, damaged or unreadable store. Its durable rows are unchanged then: the caller may move the store aside
     /// ([`set_aside`]) where [`StoreError::may_be_set_aside`] allows this.
     pub fn open(dir: &Path, config: StoreConfig) -> Result<Self, StoreError> {
+        Self::open_telling(dir, config, &mut |_| {})
+    }
+
+    /// As [`Store::open`]; `tell` gets the progress of a rebuild of the indexes, at its beginning, every 10 s and at its end.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_telling(
+        dir: &Path,
+        config: StoreConfig,
+        tell: &mut dyn FnMut(IndexRebuild),
+    ) -> Result<Self, StoreError> {
         if !stamped(dir) {
             create(dir, &config)?;
         }
         let mut stamp = Stamp::read(dir, &config.cluster)?;
         owner::check(dir, &config)?;
         remove_other_generations(dir, stamp)?;
-        let engine = opened(&stamp.database(dir), &config, stamp.format)?;
+        let engine = opened(&stamp.database(dir), &config, stamp.format, tell)?;
         if stamp.format < STORE_FORMAT {
             stamp.format = STORE_FORMAT;
             stamp.write(dir)?;
@@ -278,7 +292,7 @@ impl Store {
         let what = || format!("taking over {}", source.display());
         fs::rename(fetched.database(source), &path).map_err(StoreError::io(what()))?;
         sync_directory(&self.dir).map_err(StoreError::io(what()))?;
-        let engine = opened(&path, &self.config, stamp.format)?;
+        let engine = opened(&path, &self.config, stamp.format, &mut |_| {})?;
         let (state, digests) = (engine.state(None)?, engine.digests(None)?);
         let floors = Floors::read(&engine, None)?;
         let (seen, contents) = remembered(&engine, &floors)?;
@@ -301,12 +315,18 @@ impl Store {
     }
 }
 
-/// Opens a database of a format, and brings it up to the format of this release.
-fn opened(path: &Path, config: &StoreConfig, format: u32) -> Result<Arc<Engine>, StoreError> {
+/// Opens a database of a format, and brings it up to the format and the form of the indexes of this release.
+fn opened(
+    path: &Path,
+    config: &StoreConfig,
+    format: u32,
+    tell: &mut dyn FnMut(IndexRebuild),
+) -> Result<Arc<Engine>, StoreError> {
     let engine = Engine::open(path, config, format)?;
     if format < 2 {
         requests::move_out(&engine)?;
     }
+    indexes::bring_up(&engine, INDEX_FORM, tell)?;
     Ok(Arc::new(engine))
 }
 
