@@ -27,7 +27,7 @@ use crate::{
     StoreConfig,
     error::StoreError,
     journal,
-    mark::{Digests, IndexMark, State},
+    mark::{Digests, IndexMark, StateMark},
     rows::{LANES, Space},
     stamp::sync_directory,
 };
@@ -197,9 +197,9 @@ impl Engine {
     }
 
     /// The applied mark with the digest at this mark; a database without a mark is empty.
-    pub(crate) fn state(&self, at: Option<&Snapshot>) -> Result<State, StoreError> {
+    pub(crate) fn state(&self, at: Option<&Snapshot>) -> Result<StateMark, StoreError> {
         let bytes = self.get(at, Space::State, STATE_KEY).map_err(StoreError::engine("reading the applied mark"))?;
-        bytes.map_or_else(|| Ok(State::default()), |bytes| State::decode(&bytes))
+        bytes.map_or_else(|| Ok(StateMark::default()), |bytes| StateMark::decode(&bytes))
     }
 
     /// The digests kept.

@@ -11,7 +11,7 @@ use crate::{
     chunk::{self, Body, HeadRow, Section, TailRow},
     engine::Engine,
     error::StoreError,
-    mark::State,
+    mark::StateMark,
     requests,
     rows::{ROWS_FROM, Space},
 };
@@ -32,7 +32,7 @@ pub struct ExportHead {
 pub struct Export {
     /// The engine's drop may remove the directory of the tables.
     _engine: Arc<Engine>,
-    state: State,
+    state: StateMark,
     sequence: u64,
     stage: Stage,
     index_rows: Option<Rows>,

@@ -27,12 +27,12 @@ pub struct AppliedMark {
 
 /// The mark with the digest at its index.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct State {
+pub(crate) struct StateMark {
     pub(crate) applied: AppliedMark,
     pub(crate) digest: u128,
 }
 
-/// [`State`] on disk.
+/// [`StateMark`] on disk.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(crate) struct StateRow {
     #[prost(uint64, tag = "1")]
@@ -45,7 +45,7 @@ pub(crate) struct StateRow {
     digest: Vec<u8>,
 }
 
-impl State {
+impl StateMark {
     pub(crate) fn to_row(&self) -> StateRow {
         let AppliedMark { index, term, conf_state } = self.applied.clone();
         StateRow { index, term, conf_state, digest: self.digest.to_be_bytes().to_vec() }

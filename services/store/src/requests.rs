@@ -239,7 +239,7 @@ mod tests {
     use records::{Changes, Overlay, RequestRow};
 
     use super::*;
-    use crate::{AppliedMark, STORE_FORMAT, Store, StoreConfig, engine::STATE_KEY, stamp::Stamp};
+    use crate::{AppliedMark, STORE_FORMAT, Store, StoreConfig, engine::STATE_KEY, stamp::StoreStamp};
 
     const CONFIG: StoreConfig = StoreConfig::new([5; 16]);
 
@@ -259,7 +259,7 @@ mod tests {
 
     /// The same state as an earlier release leaves it: two keyspaces, with all rows of the digest in `state`.
     fn as_format_1(store: &Store, dir: &Path) {
-        let stamp = Stamp { format: 1, cluster: CONFIG.cluster, generation: 1, index: 0 };
+        let stamp = StoreStamp { format: 1, cluster: CONFIG.cluster, generation: 1, index: 0 };
         fs::create_dir_all(dir).unwrap();
         let database = Database::builder(stamp.database(dir)).open().unwrap();
         let [state, _] =
@@ -283,12 +283,12 @@ mod tests {
         for (name, moved) in [("old", 0), ("crashed", 700)] {
             let old = dir.path().join(name);
             as_format_1(&store, &old);
-            let stamp = Stamp::read(&old, &CONFIG.cluster).unwrap();
+            let stamp = StoreStamp::read(&old, &CONFIG.cluster).unwrap();
             if moved > 0 {
                 crash_while_moving(&stamp.database(&old), moved);
             }
             let opened = Store::open(&old, CONFIG).unwrap();
-            assert_eq!(Stamp::read(&old, &CONFIG.cluster).unwrap().format, STORE_FORMAT);
+            assert_eq!(StoreStamp::read(&old, &CONFIG.cluster).unwrap().format, STORE_FORMAT);
             let verified = opened.reader().verify().unwrap();
             assert_eq!((verified.rows, verified.recomputed), (1500, store.digest()), "{name}");
             let stays = opened.reader().snapshot().engine().range(

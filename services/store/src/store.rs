@@ -20,26 +20,26 @@ use crate::{
     contents::Contents,
     engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY},
     fault::Fault,
+    highest_ids::HighestIds,
     indexes::{self, INDEX_FORM},
-    mark::{Digests, State},
+    mark::{Digests, StateMark},
     owner,
     recent::Recent,
     requests::{self, Floors, Forgetting},
     rows::{self, Space},
-    seen::Seen,
-    stamp::{Stamp, stamped, sync_directory, sync_parent},
+    stamp::{StoreStamp, stamped, sync_directory, sync_parent},
 };
 
 /// The state of a node, with the only methods that change it.
 pub struct Store {
     dir: PathBuf,
     config: StoreConfig,
-    stamp: Stamp,
+    stamp: StoreStamp,
     engine: Arc<Engine>,
     reader: StoreReader,
-    state: State,
+    state: StateMark,
     digests: Digests,
-    seen: Seen,
+    seen: HighestIds,
     contents: Contents,
     recent: Recent,
     /// The row of the settings, cached: every batch reads this row.
@@ -80,7 +80,7 @@ impl Store {
         if !stamped(dir) {
             create(dir, &config)?;
         }
-        let mut stamp = Stamp::read(dir, &config.cluster)?;
+        let mut stamp = StoreStamp::read(dir, &config.cluster)?;
         owner::check(dir, &config)?;
         remove_other_generations(dir, stamp)?;
         let engine = opened(&stamp.database(dir), &config, stamp.format, tell)?;
@@ -195,7 +195,7 @@ impl Store {
         self.fault.check()?;
         let before = self.state.applied.index;
         assert!(applied.index > before, "entries are applied in order: {} after {before}", applied.index);
-        let mut next = State { applied: applied.clone(), digest: self.state.digest };
+        let mut next = StateMark { applied: applied.clone(), digest: self.state.digest };
         let mut batch = self.engine.batch(changes.0.len() + 2);
         self.raise_floors(changes);
         for change in &changes.0 {
@@ -284,9 +284,9 @@ impl Store {
     /// # Errors
     /// A fault of the disk, or a source that is no whole store of this cluster: the old state stays in use.
     pub fn install(&mut self, source: &Path) -> Result<&AppliedMark, StoreError> {
-        let fetched = Stamp::read(source, &self.config.cluster)?;
+        let fetched = StoreStamp::read(source, &self.config.cluster)?;
         owner::check(source, &self.config)?;
-        let stamp = Stamp { generation: self.stamp.generation + 1, ..fetched };
+        let stamp = StoreStamp { generation: self.stamp.generation + 1, ..fetched };
         self.forgetting = Forgetting::default();
         let path = stamp.database(&self.dir);
         let what = || format!("taking over {}", source.display());
@@ -337,8 +337,8 @@ fn lists_phones(reader: &StoreReader) -> bool {
 }
 
 /// The in-memory indexes over the remembered requests of a state.
-fn remembered(engine: &Engine, floors: &Floors) -> Result<(Seen, Contents), StoreError> {
-    let mut seen = Seen::default();
+fn remembered(engine: &Engine, floors: &Floors) -> Result<(HighestIds, Contents), StoreError> {
+    let mut seen = HighestIds::default();
     let contents = Contents::of(engine, None, floors, |key| seen.add(key))?;
     Ok((seen, contents))
 }
@@ -356,7 +356,7 @@ fn create(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> {
         _ => {}
     }
     fs::create_dir_all(&beside).map_err(failed())?;
-    let stamp = Stamp { format: STORE_FORMAT, cluster: config.cluster, generation: 1, index: 0 };
+    let stamp = StoreStamp { format: STORE_FORMAT, cluster: config.cluster, generation: 1, index: 0 };
     drop(Engine::create(&stamp.database(&beside), config)?);
     owner::claim(&beside, config)?;
     stamp.write(&beside)?;
@@ -365,7 +365,7 @@ fn create(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> {
 }
 
 /// Removes the generations that a crash left behind.
-fn remove_other_generations(dir: &Path, stamp: Stamp) -> Result<(), StoreError> {
+fn remove_other_generations(dir: &Path, stamp: StoreStamp) -> Result<(), StoreError> {
     let what = || format!("tidying {}", dir.display());
     for entry in fs::read_dir(dir).map_err(StoreError::io(what()))? {
         let path = entry.map_err(StoreError::io(what()))?.path();

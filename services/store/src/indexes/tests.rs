@@ -7,7 +7,9 @@ use records::{
 };
 
 use super::*;
-use crate::{AppliedMark, StateSnapshot, Store, StoreConfig, chunk::HeadRow, ingest, requests::Floors, stamp::Stamp};
+use crate::{
+    AppliedMark, StateSnapshot, Store, StoreConfig, chunk::HeadRow, ingest, requests::Floors, stamp::StoreStamp,
+};
 
 const CONFIG: StoreConfig = StoreConfig::new([5; 16]);
 const LIST: u32 = 101;
@@ -63,7 +65,7 @@ fn first_form(_: Handle, given: &str) -> String {
 }
 
 fn engine(dir: &Path) -> Engine {
-    let stamp = Stamp::read(dir, &CONFIG.cluster).unwrap();
+    let stamp = StoreStamp::read(dir, &CONFIG.cluster).unwrap();
     Engine::open(&stamp.database(dir), &CONFIG, stamp.format).unwrap()
 }
 
