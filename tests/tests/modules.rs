@@ -19,14 +19,6 @@ use tree::{children, files, root};
 /// The modules that each module uses.
 type Edges = BTreeMap<String, BTreeSet<String>>;
 
-/// Circles that still stand: the crate, and the modules of the circle. The table may only shrink.
-const KNOWN_CIRCLES: [(&str, &[&str]); 4] = [
-    ("records", &["settings", "tables"]),
-    ("records", &["once", "verbs"]),
-    ("store", &["engine", "requests", "rows"]),
-    ("store", &["export", "view"]),
-];
-
 /// Modules of `node` and the modules that may use them: `run` assembles, adapters stand at its edge, duties act.
 const USED_ONLY_BY: [(&str, &[&str]); 5] =
     [("run", &[]), ("control", &["run"]), ("admin", &["run"]), ("duties", &["run"]), ("link", &["run", "supervisor"])];
@@ -170,18 +162,37 @@ fn circles(edges: &Edges) -> BTreeSet<Vec<String>> {
 
 #[test]
 fn no_modules_of_a_crate_use_each_other_in_a_circle() {
-    let known: BTreeSet<(String, Vec<String>)> = KNOWN_CIRCLES
-        .iter()
-        .map(|(krate, circle)| ((*krate).to_owned(), circle.iter().map(|module| (*module).to_owned()).collect()))
-        .collect();
-    let found: BTreeSet<(String, Vec<String>)> = crates()
+    let circles: Vec<(String, Vec<String>)> = crates()
         .into_iter()
         .flat_map(|(name, edges)| circles(&edges).into_iter().map(move |circle| (name.clone(), circle)))
         .collect();
-    let fresh: Vec<_> = found.difference(&known).collect();
-    assert!(fresh.is_empty(), "new circles: {fresh:?}");
-    let mended: Vec<_> = known.difference(&found).collect();
-    assert!(mended.is_empty(), "take these circles out of KNOWN_CIRCLES: {mended:?}");
+    assert!(circles.is_empty(), "move the shared part to the lower module: {circles:?}");
+}
+
+#[test]
+fn every_crate_of_services_is_scanned_and_no_root_hides_the_module_of_a_name() {
+    let mut wrong = Vec::new();
+    for directory in children(&root().join("services")).into_iter().filter(|path| path.is_dir()) {
+        let sources = directory.join("src");
+        let roots = ["lib.rs", "main.rs"].map(|name| fs::read_to_string(sources.join(name)).unwrap_or_default());
+        let [library, program] = roots.map(|text| code(&text));
+        if modules(&library).is_empty() && modules(&program).is_empty() {
+            wrong.push(format!("{}: no modules found", directory.display()));
+        }
+        if !library.is_empty() && !modules(&program).is_empty() {
+            wrong.push(format!("{}: modules of the program beside those of the library", directory.display()));
+        }
+        let hides = |line: &&str| line.starts_with("pub") && line.contains("use ") && line.contains('*');
+        wrong.extend(
+            library
+                .lines()
+                .chain(program.lines())
+                .filter(hides)
+                .map(|line| format!("{}: a name that is exported by `{line}` leads to no module", directory.display())),
+        );
+    }
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+    assert!(crates().len() > 12, "the scan has lost its way");
 }
 
 #[test]

@@ -212,7 +212,7 @@ impl<D: Disk> std::fmt::Debug for Core<D> {
 
 /// The contents of the disk from which a core is built.
 #[derive(Debug)]
-pub struct Found<D: Disk> {
+pub struct DiskContents<D: Disk> {
     /// The log's reader.
     pub reader: LogReader<D>,
     /// Where the log begins.
@@ -230,7 +230,7 @@ impl<D: Disk> Core<D> {
     ///
     /// A data node whose state does not reach the log's first entry asks for a state by [`Output::fetch`] and applies
     /// nothing until that state is installed (R11).
-    pub fn new(config: CoreConfig, found: Found<D>) -> Self {
+    pub fn new(config: CoreConfig, found: DiskContents<D>) -> Self {
         let mut found = found;
         let witnessed = found.starts.take();
         let start = found.start.clone();

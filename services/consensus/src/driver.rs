@@ -7,9 +7,9 @@ mod disks;
 mod evidence;
 mod frames;
 mod held;
+mod peer_facts;
 mod propose;
 mod repair;
-mod seen;
 mod tell;
 
 use std::{
@@ -25,14 +25,14 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 
+use peer_facts::PeerFacts;
 use raft_log::{Disk, Log, Recovered};
-use seen::Seen;
 
 use crate::{
     Comparison, Confirmed, Handle, JoinAsk, Machine, Observer, Proposal, ProposeError, RaftId, Reign, Status,
     TransferError, Transport,
     apply::{ApplyThread, Digests, Memberships, PersistPolicy, Progress, Work},
-    core::{Core, CoreConfig, Found, JoinError, ModeError, Output, PauseError},
+    core::{Core, CoreConfig, DiskContents, JoinError, ModeError, Output, PauseError},
     disk::{Job, LogThread},
     event::{Event, FEW},
     evidence::{Evidence, EvidenceFile, Start},
@@ -145,7 +145,7 @@ where
     let doubted = parts.machine.as_ref().is_some_and(Machine::doubted);
     let (evidence_file, witnessed) = parts.evidence.map(|(file, table, start)| (file, (table, start))).unzip();
     let evidence_file = evidence_file.map(|file| Arc::new(Mutex::new(file)));
-    let found = Found {
+    let found = DiskContents {
         reader: parts.log.reader(),
         start: parts.recovered.start.clone(),
         hard_state: parts.recovered.hard_state,
@@ -299,7 +299,7 @@ struct Driver<D: Disk, M: Machine> {
     observer: Arc<dyn Observer>,
     status: watch::Sender<Arc<Status>>,
     queued: Arc<AtomicUsize>,
-    peers: HashMap<RaftId, Seen>,
+    peers: HashMap<RaftId, PeerFacts>,
     proposals: Vec<Proposal<M::Id, M::Reply>>,
     askers: HashMap<Question, Asker>,
     next_question: Question,

@@ -26,7 +26,11 @@ mod waiters;
 mod witness;
 mod write_clock;
 
-pub use api::*;
+pub use api::{
+    ApplyBatch, Came, Comparison, Confirmed, FetchedState, JoinAsk, Kind, Machine, MachineError, Observer, PeerStatus,
+    Proposal, ProposeError, RaftId, RaftRole, ReadError, Reign, Replies, Stall, StartStanding, Status, TransferError,
+    Transport, Versions,
+};
 pub use apply::PersistPolicy;
 pub use core::{JoinError, ModeError, PauseError, RaiseError};
 pub use disk::Merged;

@@ -21,7 +21,7 @@ use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
 use outbound::{Reply, RequestId};
 use prost::Message;
 use records::{Changes, Event, Overlay, Rules, decide_on};
-use store::{AppliedMark, DIGEST_INTERVAL, Store, StoreConfig, StoreError};
+use store::{AppliedMark, DIGEST_INTERVAL, IndexRebuild, Store, StoreConfig, StoreError};
 
 use group_rules::GroupRules;
 pub use group_rules::UnknownRules;
@@ -59,7 +59,21 @@ impl RecordsMachine {
     /// # Errors
     /// A store that does not open; [`StoreError::may_be_set_aside`] says what to do.
     pub fn open(dir: &Path, config: StoreConfig, rules: Rules, events: EventSink) -> Result<Self, StoreError> {
-        let store = Store::open(dir, config)?;
+        Self::open_telling(dir, config, rules, events, &mut |_| {})
+    }
+
+    /// As [`RecordsMachine::open`]; `tell` gets the progress of a rebuild of the indexes ([`Store::open_telling`]).
+    ///
+    /// # Errors
+    /// As [`RecordsMachine::open`].
+    pub fn open_telling(
+        dir: &Path,
+        config: StoreConfig,
+        rules: Rules,
+        events: EventSink,
+        tell: &mut dyn FnMut(IndexRebuild),
+    ) -> Result<Self, StoreError> {
+        let store = Store::open_telling(dir, config, tell)?;
         let group_rules = GroupRules::new(store.settings());
         Ok(Self { store, rules, group_rules, events, on_fault: Box::new(|_| {}) })
     }

@@ -16,10 +16,10 @@ use super::{
     error::LogError,
     format::{self, Base, Encoder, HEADER_BYTES, Mark, SegmentHeader, segment_name},
     mark::{MARK_FILE, MarkFile},
-    reader::{LogReader, Shared},
+    reader::{LogReader, SharedLog},
     recover::{recover, sequences},
     segment::{NEXT_FILE, Segments},
-    state::{Effect, Segment, State},
+    state::{Effect, LogState, Segment},
 };
 
 const PAGE_BYTES: u64 = 4096;
@@ -34,7 +34,7 @@ const BUFFER_BYTES_KEPT: usize = 4 * 1024 * 1024;
 
 /// The durable log: one writer, any number of [`LogReader`]s.
 pub struct Log<D: Disk> {
-    shared: Arc<Shared<D>>,
+    shared: Arc<SharedLog<D>>,
     config: LogConfig,
     segments: Segments<D>,
     active: D::File,
@@ -111,7 +111,7 @@ impl<D: Disk> Log<D> {
         let segments = Segments::new(disk.clone(), config.segment_bytes, config.prepare_ahead, false);
         let base = Base { hard_state, last_index: start.index, last_term: start.term, start, conf_states: Vec::new() };
         let active = first_segment(&segments, &config, &base)?;
-        let mut state = State::new(base);
+        let mut state = LogState::new(base);
         let mut segment = Segment::new(1, config.segment_bytes);
         segment.end = first_end(&state.base());
         state.add_segment(segment);
@@ -151,7 +151,7 @@ impl<D: Disk> Log<D> {
         disk: D,
         config: LogConfig,
         mut segments: Segments<D>,
-        state: State,
+        state: LogState,
         active: D::File,
         mark_file: MarkFile<D::File>,
     ) -> Self {
@@ -159,7 +159,7 @@ impl<D: Disk> Log<D> {
         Self {
             mark: state.mark(),
             capacity: state.segments.back().map_or(0, |s| s.capacity),
-            shared: Arc::new(Shared::new(disk, state)),
+            shared: Arc::new(SharedLog::new(disk, state)),
             config,
             segments,
             active,
@@ -408,7 +408,7 @@ fn first_segment<D: Disk>(segments: &Segments<D>, config: &LogConfig, base: &Bas
     Ok(file)
 }
 
-fn describe(state: &State, notes: Vec<String>) -> Recovered {
+fn describe(state: &LogState, notes: Vec<String>) -> Recovered {
     Recovered {
         hard_state: state.hard_state,
         start: state.start.clone(),
@@ -420,7 +420,7 @@ fn describe(state: &State, notes: Vec<String>) -> Recovered {
     }
 }
 
-fn with_conf_state(state: &State, mut mark: SnapshotMark) -> SnapshotMark {
+fn with_conf_state(state: &LogState, mut mark: SnapshotMark) -> SnapshotMark {
     if mark.conf_state.is_none() {
         let newest = state.conf_states.iter().rev().find(|(index, _)| *index <= mark.index).map(|(_, c)| c.clone());
         mark.conf_state = newest.or_else(|| state.start.conf_state.clone());
@@ -428,6 +428,6 @@ fn with_conf_state(state: &State, mut mark: SnapshotMark) -> SnapshotMark {
     mark
 }
 
-fn out_of_order(state: &State, index: u64, why: &'static str) -> LogError {
+fn out_of_order(state: &LogState, index: u64, why: &'static str) -> LogError {
     LogError::OutOfOrder { index, first: state.first_index(), last: state.last_index(), why }
 }

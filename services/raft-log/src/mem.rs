@@ -43,11 +43,11 @@ pub enum Keep {
 /// The disk. Clones share one disk, which outlives the log on it, as a disk outlives a process.
 #[derive(Debug, Clone, Default)]
 pub struct MemDisk {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<DiskState>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct DiskState {
     names: BTreeMap<String, Arc<Mutex<Contents>>>,
     durable_names: BTreeMap<String, Arc<Mutex<Contents>>>,
     pending: Vec<Change>,
@@ -120,7 +120,7 @@ impl MemDisk {
         };
         let names: BTreeMap<String, _> =
             state.durable_names.iter().map(|(name, contents)| (name.clone(), copied(contents))).collect();
-        let copy = State { durable_names: names.clone(), names, ..State::default() };
+        let copy = DiskState { durable_names: names.clone(), names, ..DiskState::default() };
         Self { state: Arc::new(Mutex::new(copy)) }
     }
 
@@ -198,7 +198,7 @@ fn split_mix(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-impl State {
+impl DiskState {
     fn descriptor(&self) -> io::Result<()> {
         if self.no_descriptors { Err(io::Error::from_raw_os_error(Errno::MFILE.raw_os_error())) } else { Ok(()) }
     }
@@ -335,7 +335,7 @@ pub struct MemFile {
 }
 
 impl MemFile {
-    fn alive(&self) -> io::Result<MutexGuard<'_, State>> {
+    fn alive(&self) -> io::Result<MutexGuard<'_, DiskState>> {
         let state = lock(&self.disk.state);
         if state.generation == self.generation {
             return Ok(state);

@@ -15,36 +15,36 @@ use super::{
     disk::Disk,
     error::LogError,
     format::{self, ENTRY, RECORD_BYTES, segment_name},
-    state::{Span, State},
-    window::{Found, Window},
+    state::{LogState, Span},
+    window::{Scanned, Window},
 };
 
 /// Bytes read at a time; the distance of two points of the index.
 const WINDOW_BYTES: usize = 64 * 1024;
 
 /// The part that the writer and the readers share.
-pub(super) struct Shared<D: Disk> {
+pub(super) struct SharedLog<D: Disk> {
     pub(super) disk: D,
-    state: RwLock<State>,
+    state: RwLock<LogState>,
 }
 
-impl<D: Disk> Shared<D> {
-    pub(super) fn new(disk: D, state: State) -> Self {
+impl<D: Disk> SharedLog<D> {
+    pub(super) fn new(disk: D, state: LogState) -> Self {
         Self { disk, state: RwLock::new(state) }
     }
 
-    pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
+    pub(super) fn state(&self) -> RwLockReadGuard<'_, LogState> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+    pub(super) fn state_mut(&self) -> RwLockWriteGuard<'_, LogState> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Reads the log; cheap to clone, and goes on working when the log itself is closed.
 pub struct LogReader<D: Disk> {
-    shared: Arc<Shared<D>>,
+    shared: Arc<SharedLog<D>>,
 }
 
 impl<D: Disk> Clone for LogReader<D> {
@@ -81,7 +81,7 @@ impl Collected {
 }
 
 impl<D: Disk> LogReader<D> {
-    pub(super) fn new(shared: Arc<Shared<D>>) -> Self {
+    pub(super) fn new(shared: Arc<SharedLog<D>>) -> Self {
         Self { shared }
     }
 
@@ -206,9 +206,9 @@ fn read_entry<F: super::File>(
     name: &str,
 ) -> Result<Entry, LogError> {
     let header = match window.record(span.sequence, at, span.end).map_err(LogError::io("read", name))? {
-        Found::Record(header) => header,
-        Found::Zero => return Err(corrupt(name, at, index, "zeros")),
-        Found::Bad(why) => return Err(corrupt(name, at, index, why)),
+        Scanned::Record(header) => header,
+        Scanned::Zero => return Err(corrupt(name, at, index, "zeros")),
+        Scanned::Bad(why) => return Err(corrupt(name, at, index, why)),
     };
     let payload = window
         .slice(at + RECORD_BYTES as u64, header.length as usize)

@@ -17,14 +17,14 @@ use super::{
     },
     mark::{MARK_FILE, MarkFile, Marks},
     segment::{NEXT_FILE, SPARE_DRAFT, SPARE_FILE},
-    state::{Effect, Segment, State},
+    state::{Effect, LogState, Segment},
     torn::{self, Rest},
-    window::{Found, OPENING_WINDOW_BYTES, Window},
+    window::{OPENING_WINDOW_BYTES, Scanned, Window},
 };
 
 /// A log that was read and mended.
 pub(super) struct Opened<F> {
-    pub(super) state: State,
+    pub(super) state: LogState,
     pub(super) mark_file: MarkFile<F>,
     pub(super) active: F,
     pub(super) spare: bool,
@@ -53,7 +53,7 @@ struct Stop {
 struct Recovery<'a, D: Disk> {
     disk: &'a D,
     config: &'a LogConfig,
-    state: Option<State>,
+    state: Option<LogState>,
     proof: Mark,
     effects: Vec<Effect>,
     notes: Vec<String>,
@@ -195,10 +195,10 @@ impl<'a, D: Disk> Recovery<'a, D> {
         self.effects.clear();
         let io = |e| LogError::io("read", &segment.name)(e);
         let head = match window.record(segment.sequence, at, segment.length).map_err(io)? {
-            Found::Record(head) if head.kind == HEAD => head,
-            Found::Record(_) => return Ok(Err((at, "a record outside of a batch"))),
-            Found::Zero => return Ok(Err((at, "zeros"))),
-            Found::Bad(why) => return Ok(Err((at, why))),
+            Scanned::Record(head) if head.kind == HEAD => head,
+            Scanned::Record(_) => return Ok(Err((at, "a record outside of a batch"))),
+            Scanned::Zero => return Ok(Err((at, "zeros"))),
+            Scanned::Bad(why) => return Ok(Err((at, why))),
         };
         let (length, before) = read_payload(window, at, &head, head.length, format::decode_head, &segment.name)?;
         let end = at + u64::from(length);
@@ -209,9 +209,9 @@ impl<'a, D: Disk> Recovery<'a, D> {
         let mut next = at + format::head_bytes() as u64;
         while next < end {
             let record = match window.record(segment.sequence, next, end).map_err(io)? {
-                Found::Record(record) => record,
-                Found::Zero => return Ok(Err((next, "zeros in the middle of a batch"))),
-                Found::Bad(why) => return Ok(Err((next, why))),
+                Scanned::Record(record) => record,
+                Scanned::Zero => return Ok(Err((next, "zeros in the middle of a batch"))),
+                Scanned::Bad(why) => return Ok(Err((next, why))),
             };
             self.effects.push(read_effect(window, next, &record, &segment.name)?);
             next += RECORD_BYTES as u64 + u64::from(record.length);
@@ -230,7 +230,7 @@ impl<'a, D: Disk> Recovery<'a, D> {
         if let Some(Effect::Base(base)) = self.effects.first() {
             match &self.state {
                 None => {
-                    let mut state = State::new(base.clone());
+                    let mut state = LogState::new(base.clone());
                     state.add_segment(Segment::new(segment.sequence, segment.length));
                     self.state = Some(state);
                 }

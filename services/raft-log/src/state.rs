@@ -1,6 +1,6 @@
 //! The state of a log: hard state, start, memberships, terms, and a sparse index of where entries stand.
 //!
-//! Changed in one place, [`State::apply`], by the writer after its fdatasync and by recovery during its read: the same effects
+//! Changed in one place, [`LogState::apply`], by the writer after its fdatasync and by recovery during its read: the same effects
 //! change the state in both. Its size grows with the log by 8 bytes per 64 KiB. Never does IO.
 
 use std::collections::VecDeque;
@@ -76,7 +76,7 @@ pub(super) struct Span {
 
 /// Everything that the log knows of itself.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct LogState {
     pub(super) hard_state: HardState,
     pub(super) start: SnapshotMark,
     pub(super) conf_states: Vec<(u64, ConfState)>,
@@ -128,7 +128,7 @@ impl Segment {
     }
 }
 
-impl State {
+impl LogState {
     /// As a base record says; segments come by themselves.
     pub(super) fn new(base: Base) -> Self {
         let mut terms = Vec::new();

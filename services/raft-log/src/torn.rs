@@ -9,7 +9,7 @@ use std::io;
 use super::{
     disk::File,
     format::{self, HEAD, HEAD_BYTES, Mark, RECORD_BYTES, RecordHeader},
-    window::{Found, OPENING_WINDOW_BYTES, Window},
+    window::{OPENING_WINDOW_BYTES, Scanned, Window},
 };
 
 /// Bytes that a disk writes as a whole or not at all; larger sectors are several of these.
@@ -42,11 +42,11 @@ pub(super) fn damaged<F: File>(window: &mut Window<'_, F>, sequence: u64, at: u6
 /// nothing there shows that this log wrote the bytes.
 fn known_end<F: File>(window: &mut Window<'_, F>, sequence: u64, at: u64) -> io::Result<Option<u64>> {
     let (behind, limit) = (at + format::head_bytes() as u64, window.limit());
-    if matches!(window.record(sequence, at, limit)?, Found::Record(head) if head.kind == HEAD) {
+    if matches!(window.record(sequence, at, limit)?, Scanned::Record(head) if head.kind == HEAD) {
         let head = window.slice(at + RECORD_BYTES as u64, HEAD_BYTES)?.and_then(format::decode_head);
         return Ok(head.map(|(length, _)| at + u64::from(length)));
     }
-    let follows = matches!(window.record(sequence, behind, limit)?, Found::Record(_));
+    let follows = matches!(window.record(sequence, behind, limit)?, Scanned::Record(_));
     Ok(follows.then_some(behind))
 }
 

@@ -14,7 +14,7 @@ pub(super) const OPENING_WINDOW_BYTES: usize = 256 * 1024;
 
 /// The kind of bytes at an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Scanned {
     /// A record whose checksum matches.
     Record(RecordHeader),
     /// Nothing but zeros where a record's first bytes would be.
@@ -68,21 +68,21 @@ impl<'f, F: File> Window<'f, F> {
     }
 
     /// Reads the record at a place of a segment; a record must end at `end` or before. A damaged length costs no memory.
-    pub(super) fn record(&mut self, sequence: u64, offset: u64, end: u64) -> io::Result<Found> {
-        let Some(front) = self.slice(offset, RECORD_BYTES)? else { return Ok(Found::Bad("the file ends here")) };
+    pub(super) fn record(&mut self, sequence: u64, offset: u64, end: u64) -> io::Result<Scanned> {
+        let Some(front) = self.slice(offset, RECORD_BYTES)? else { return Ok(Scanned::Bad("the file ends here")) };
         if front.iter().all(|byte| *byte == 0) {
-            return Ok(Found::Zero);
+            return Ok(Scanned::Zero);
         }
-        let Some(header) = RecordHeader::decode(front) else { return Ok(Found::Bad("no record begins here")) };
+        let Some(header) = RecordHeader::decode(front) else { return Ok(Scanned::Bad("no record begins here")) };
         let payload = offset + RECORD_BYTES as u64;
         if payload + u64::from(header.length) > end {
-            return Ok(Found::Bad("the record's length runs past its end"));
+            return Ok(Scanned::Bad("the record's length runs past its end"));
         }
         let crc = self.crc(header.seed(sequence, offset), payload, header.length as usize)?;
         Ok(if crc == Some(header.crc) {
-            Found::Record(header)
+            Scanned::Record(header)
         } else {
-            Found::Bad("the record's checksum does not match")
+            Scanned::Bad("the record's checksum does not match")
         })
     }
 

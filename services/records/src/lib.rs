@@ -26,6 +26,7 @@ mod overlay;
 mod phone;
 mod rules;
 mod settings;
+mod stored_reply;
 mod tables;
 mod turn;
 mod verbs;
@@ -37,8 +38,8 @@ pub use digest::{RowBytes, digest_of, digest_of_changes};
 pub use event::{Event, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use lookup::{
-    chain, chain_end, do_not_call_behind, do_not_call_of, find_list, list, lists, meta, record, record_by_id,
-    records_by_phone, records_from, role_changes, rules_version, settings,
+    chain, chain_end, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, lists, meta,
+    phones_have_two_forms, record, record_by_id, records_by_phone, records_from, role_changes, rules_version, settings,
 };
 pub use map::MapView;
 pub use names::check_list_name;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use outbound::{Handle, RULES_FIRST};
+use outbound::{Handle, RULES_FIRST, RULES_WITH_PHONE_FORM};
 
 use crate::{
     phone,
@@ -168,6 +168,18 @@ fn records_under(view: &impl View, form: &str, limit: u32) -> Vec<(Handle, Recor
         _ => None,
     };
     view.next(&bound, limit).into_iter().filter_map(record).collect()
+}
+
+/// Whether the state may have phones under two forms: from rules version 3 on, until the group has rewritten its phones.
+pub fn phones_have_two_forms(rules_version: u32, counters: &MetaRow) -> bool {
+    rules_version >= RULES_WITH_PHONE_FORM && !counters.phones_are_rewritten()
+}
+
+/// The forms under which the index of phones may have the phone of a record: two only while the group rewrites phones, for a
+/// record that the rewrite has not reached.
+pub fn indexed_forms(rules_version: u32, counters: &MetaRow, handle: Handle, given: &str) -> Vec<String> {
+    let reached = counters.phones.as_ref().is_some_and(|phones| handle.0 <= phones.handle);
+    phone::forms_to_ask(rules_version, counters.phones_are_rewritten() || reached, given)
 }
 
 /// Handles of a chain in the order of chain_n.

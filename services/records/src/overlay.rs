@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Table and encoded key: the order of changes.
-type Place = (Table, Encoded);
+type TableKey = (Table, Encoded);
 
 /// A row read or changed.
 #[derive(Debug)]
@@ -50,16 +50,16 @@ const SLOTS_MIN: usize = 16;
 /// Rows by place. The tree holds only places and positions: with rows in the tree, every insertion would move rows.
 #[derive(Debug, Default)]
 struct Slots {
-    places: BTreeMap<Place, usize>,
+    places: BTreeMap<TableKey, usize>,
     slots: Vec<Slot>,
 }
 
 impl Slots {
-    fn get(&self, place: &Place) -> Option<&Slot> {
+    fn get(&self, place: &TableKey) -> Option<&Slot> {
         self.places.get(place).map(|at| &self.slots[*at])
     }
 
-    fn get_or_insert_with(&mut self, place: Place, slot: impl FnOnce() -> Slot) -> &mut Slot {
+    fn get_or_insert_with(&mut self, place: TableKey, slot: impl FnOnce() -> Slot) -> &mut Slot {
         let Self { places, slots } = self;
         let at = *places.entry(place).or_insert_with(|| {
             if slots.len() == slots.capacity() {
@@ -72,13 +72,13 @@ impl Slots {
     }
 
     /// The slots from a place on, in order.
-    fn from(&self, place: Place) -> impl Iterator<Item = (&Place, &Slot)> {
+    fn from(&self, place: TableKey) -> impl Iterator<Item = (&TableKey, &Slot)> {
         self.places.range(place..).map(|(place, at)| (place, &self.slots[*at]))
     }
 
     /// The changed slots of a range, in order.
     fn changed(&self, below: &Below) -> impl DoubleEndedIterator<Item = (&Encoded, &Slot)> {
-        let places = below.range().map(|range| self.places.range::<Place, _>(range));
+        let places = below.range().map(|range| self.places.range::<TableKey, _>(range));
         let slots = places.into_iter().flatten().map(|(place, at)| (&place.1, &self.slots[*at]));
         slots.filter(|(_, slot)| slot.new.is_some())
     }
@@ -196,7 +196,7 @@ impl<V: View> View for Overlay<'_, V> {
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
         let slots = self.slots.borrow();
         let from = (bound.table, Encoded::from_slice((&bound.from).max(&bound.prefix)));
-        let covered = |place: &Place| place.0 == bound.table && place.1.starts_with(&bound.prefix);
+        let covered = |place: &TableKey| place.0 == bound.table && place.1.starts_with(&bound.prefix);
         let mut ours = slots
             .from(from)
             .take_while(|(place, _)| covered(place))

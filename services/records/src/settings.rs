@@ -7,10 +7,7 @@
 
 use outbound::{Refusal, RefusalCode, Setting};
 
-use crate::{
-    rules::Rules,
-    tables::{SettingRow, SettingsRow},
-};
+use crate::rules::Rules;
 
 /// An option (spec 11).
 struct Spec {
@@ -123,7 +120,8 @@ impl Settings {
         defaults.with(given)
     }
 
-    fn new(rules_version: u32, release: String, values: Vec<Setting>) -> Self {
+    /// Settings as the state holds them: `values` are sorted by key and in canonical form.
+    pub(crate) fn new(rules_version: u32, release: String, values: Vec<Setting>) -> Self {
         let counts = Counts::of(&values);
         Self { rules_version, release, values, counts }
     }
@@ -238,28 +236,8 @@ pub fn options_of(rules: &Rules) -> [Setting; 4] {
     ]
 }
 
-impl From<&Settings> for SettingsRow {
-    fn from(settings: &Settings) -> Self {
-        let setting = |Setting { key, value }: &Setting| SettingRow { key: key.clone(), value: value.clone() };
-        Self {
-            rules_version: settings.rules_version,
-            settings: settings.values.iter().map(setting).collect(),
-            release: settings.release.clone(),
-        }
-    }
-}
-
-impl From<SettingsRow> for Settings {
-    fn from(row: SettingsRow) -> Self {
-        let setting = |SettingRow { key, value }| Setting { key, value };
-        Self::new(row.rules_version, row.release, row.settings.into_iter().map(setting).collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use prost::Message;
-
     use super::*;
 
     fn setting(key: &str, value: &str) -> Setting {
@@ -305,15 +283,6 @@ mod tests {
             assert_eq!(refusal.code, RefusalCode::BadValue);
             assert!(refusal.message.contains(&changes[0].key), "{}", refusal.message);
         }
-    }
-
-    #[test]
-    fn options_of_a_later_release_survive_a_change_by_this_one() {
-        let mut row = SettingsRow::from(&first(&[]));
-        row.settings.insert(0, SettingRow { key: "a_later_one".into(), value: "on, off".into() });
-        let later = Settings::from(SettingsRow::decode(row.encode_to_vec().as_slice()).unwrap());
-        let changed = later.with(&[setting("reject_pause", "5")]).unwrap();
-        assert_eq!((changed.value("a_later_one"), changed.value("reject_pause")), (Some("on, off"), Some("5")));
     }
 
     #[test]

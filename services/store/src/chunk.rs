@@ -1,7 +1,7 @@
 //! The format of a snapshot: chunks in order, each with a magic and a checksum.
 //!
 //! A chunk: magic (8), format (4), kind (1), sequence (8), length of the body (4), body, XXH3-64 of all before it (8); numbers
-//! little-endian. The first chunk is the head: cluster, index, term, membership, digests. Chunks of rows follow, the state's
+//! little-endian. The first chunk is the head: cluster, index, term, membership, digests, form of the indexes. Chunks of rows follow, the state's
 //! before the indexes', in key order. The last chunk is the tail: counts of rows. Written by `export`, read by `ingest`; no
 //! other module knows these bytes.
 
@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     SNAPSHOT_FORMAT,
     error::IngestError,
-    mark::{DigestsRow, StateRow},
+    mark::{DigestsRow, INDEX_FORM_FIRST, IndexMark, StateRow},
 };
 
 /// A chunk of rows ends before the row that would exceed this size, bytes; a larger row gets a chunk of its own.
@@ -46,6 +46,21 @@ pub(crate) struct HeadRow {
     pub(crate) state: StateRow,
     #[prost(message, required, tag = "3")]
     pub(crate) digests: DigestsRow,
+    /// The form of the index rows; 0: the first form.
+    #[prost(uint32, tag = "4")]
+    pub(crate) index_form: u32,
+}
+
+impl HeadRow {
+    /// The number of a form in a head: the first form takes no byte, as before forms had numbers.
+    pub(crate) fn index_form_of(mark: &IndexMark) -> u32 {
+        if mark.is_whole(INDEX_FORM_FIRST) { 0 } else { mark.form }
+    }
+
+    /// The mark of a store with the rows of this state.
+    pub(crate) fn index_mark(&self) -> IndexMark {
+        IndexMark { form: self.index_form.max(INDEX_FORM_FIRST), rebuild: None }
+    }
 }
 
 /// The last chunk: the counts of rows that the receiver must have.

@@ -2,7 +2,7 @@
 //!
 //! `state` holds the rows that the digest covers and, under tag 0, the store's own rows (mark, digests); `requests` holds the
 //! digest's short-lived rows; `index` holds derived rows. More keyspaces would cost disk: a seldom written keyspace keeps old
-//! journals alive until their limit. Never decides the meaning of a row. Called by `store`, `view`, `requests`, `ingest`.
+//! journals alive until their limit. Never decides the meaning of a row. Called by `store`, `view`, `requests`, `indexes`, `ingest`.
 
 use std::{
     fs,
@@ -27,11 +27,13 @@ use crate::{
     StoreConfig,
     error::StoreError,
     journal,
-    mark::{Digests, State},
-    requests::{self, LANES},
+    mark::{Digests, IndexMark, StateMark},
+    rows::{LANES, Space},
     stamp::sync_directory,
 };
 
+/// Key of the mark of the index rows.
+pub(crate) const INDEXES_KEY: &[u8] = b"\0indexes";
 /// Key of the applied mark.
 pub(crate) const STATE_KEY: &[u8] = b"\0applied";
 /// Key of the digests kept.
@@ -46,17 +48,6 @@ const LANE_BUFFER_PART: u64 = 4;
 pub(crate) const DOUBTED: &str = "DOUBTED";
 /// Level-0 tables at most, before a compaction. A compaction competes for the disk with the syncs of the log: seldom is better.
 const YOUNG_TABLES_MAX: u8 = 8;
-/// First byte of the keys of rows; lower bytes begin the store's own keys.
-pub(crate) const ROWS_FROM: u8 = 1;
-
-/// A keyspace of the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Space {
-    State,
-    Index,
-    /// By lane.
-    Requests(u8),
-}
 
 /// An open database, shared by the store and all readers.
 pub(crate) struct Engine {
@@ -89,20 +80,19 @@ impl Engine {
         if let Some(missing) = SPACES.into_iter().chain(lanes).find(|name| !database.keyspace_exists(name)) {
             return Err(StoreError::Damaged(format!("its keyspace {missing} is not there")));
         }
-        let engine = Self::with_keyspaces(database, path, config)?;
-        if format < 2 {
-            // Sync the directories first: after a power cut, moved rows in a keyspace without a durable name would be lost.
-            sync_directories(path).map_err(StoreError::io(format!("syncing {}", path.display())))?;
-            requests::move_out(&engine)?;
-        }
-        Ok(engine)
+        Self::with_keyspaces(database, path, config)
     }
 
     /// Makes an empty database in `path`, durable with every name in it: the engine leaves some of its directories unsynced.
     pub(crate) fn create(path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
         let engine = Self::with_keyspaces(open_database(path, config)?, path, config)?;
-        sync_directories(path).map_err(StoreError::io(format!("syncing {}", path.display())))?;
+        engine.sync_names()?;
         Ok(engine)
+    }
+
+    /// Makes the names of all directories of the database durable.
+    pub(crate) fn sync_names(&self) -> Result<(), StoreError> {
+        sync_directories(&self.path).map_err(StoreError::io(format!("syncing {}", self.path.display())))
     }
 
     fn with_keyspaces(database: Database, path: &Path, config: &StoreConfig) -> Result<Self, StoreError> {
@@ -207,15 +197,22 @@ impl Engine {
     }
 
     /// The applied mark with the digest at this mark; a database without a mark is empty.
-    pub(crate) fn state(&self, at: Option<&Snapshot>) -> Result<State, StoreError> {
+    pub(crate) fn state(&self, at: Option<&Snapshot>) -> Result<StateMark, StoreError> {
         let bytes = self.get(at, Space::State, STATE_KEY).map_err(StoreError::engine("reading the applied mark"))?;
-        bytes.map_or_else(|| Ok(State::default()), |bytes| State::decode(&bytes))
+        bytes.map_or_else(|| Ok(StateMark::default()), |bytes| StateMark::decode(&bytes))
     }
 
     /// The digests kept.
     pub(crate) fn digests(&self, at: Option<&Snapshot>) -> Result<Digests, StoreError> {
         let bytes = self.get(at, Space::State, DIGESTS_KEY).map_err(StoreError::engine("reading the digests"))?;
         bytes.map_or_else(|| Ok(Digests::default()), |bytes| Digests::decode(&bytes))
+    }
+
+    /// The form of the index rows.
+    pub(crate) fn index_mark(&self, at: Option<&Snapshot>) -> Result<IndexMark, StoreError> {
+        let bytes = self.get(at, Space::State, INDEXES_KEY);
+        let bytes = bytes.map_err(StoreError::engine("reading the mark of the indexes"))?;
+        bytes.map_or_else(|| Ok(IndexMark::first()), |bytes| IndexMark::of(&bytes))
     }
 
     /// Marks the state as wrong for the next start; best effort.

@@ -9,10 +9,11 @@ use fjall::Slice;
 use crate::{
     AppliedMark, CHUNK_BYTES_TARGET, StateSnapshot,
     chunk::{self, Body, HeadRow, Section, TailRow},
-    engine::{Engine, ROWS_FROM, Space},
+    engine::Engine,
     error::StoreError,
-    mark::State,
+    mark::StateMark,
     requests,
+    rows::{ROWS_FROM, Space},
 };
 
 /// The identity of the state that is sent.
@@ -31,7 +32,7 @@ pub struct ExportHead {
 pub struct Export {
     /// The engine's drop may remove the directory of the tables.
     _engine: Arc<Engine>,
-    state: State,
+    state: StateMark,
     sequence: u64,
     stage: Stage,
     index_rows: Option<Rows>,
@@ -49,14 +50,17 @@ enum Stage {
     Done,
 }
 
+impl StateSnapshot {
+    /// The whole state as chunks; the first chunk identifies the state.
+    pub fn export(&self) -> Export {
+        Export::new(self)
+    }
+}
+
 impl Export {
-    pub(crate) fn new(snapshot: &StateSnapshot) -> Self {
+    fn new(snapshot: &StateSnapshot) -> Self {
         let (engine, at, state) = (snapshot.engine(), snapshot.snapshot(), snapshot.state().clone());
-        let head = snapshot.digests().map(|digests| HeadRow {
-            cluster: engine.cluster().to_vec(),
-            state: state.to_row(),
-            digests: digests.to_row(),
-        });
+        let head = head_of(snapshot);
         let state_rows = requests::state_rows_apart(engine, at, snapshot.floors());
         let index_rows = engine.between_apart(at, Space::Index, &[ROWS_FROM], None);
         let stage = Stage::Head(head, Box::new(state_rows));
@@ -129,6 +133,17 @@ impl Iterator for Export {
         }
         next.transpose()
     }
+}
+
+/// The identity of a state, for the first chunk.
+fn head_of(snapshot: &StateSnapshot) -> Result<HeadRow, StoreError> {
+    let engine = snapshot.engine();
+    Ok(HeadRow {
+        cluster: engine.cluster().to_vec(),
+        state: snapshot.state().to_row(),
+        digests: snapshot.digests()?.to_row(),
+        index_form: HeadRow::index_form_of(&engine.index_mark(snapshot.at())?),
+    })
 }
 
 /// Takes rows until the chunk is full; answers the content and the count of rows.

@@ -51,7 +51,10 @@ mod tests {
     use records::{Below, Bound, Changes, Key, ListRow, NumberRow, Overlay, Row, Table, View};
 
     use super::*;
-    use crate::{AppliedMark, CurrentView, Store, StoreConfig, engine::Space, rows};
+    use crate::{
+        AppliedMark, CurrentView, Store, StoreConfig,
+        rows::{self, Space},
+    };
 
     const NAME: &str = "demo";
 

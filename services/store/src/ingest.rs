@@ -12,11 +12,13 @@ use records::digest_of;
 use crate::{
     AppliedMark, STORE_FORMAT, StoreConfig,
     chunk::{self, Body, HeadRow, Section, TailRow},
-    engine::{DIGESTS_KEY, Engine, STATE_KEY, Space},
+    engine::{DIGESTS_KEY, Engine, STATE_KEY},
     error::{IngestError, StoreError, hex},
-    mark::{Digests, State},
-    owner, rows,
-    stamp::{Stamp, sync_parent},
+    indexes::{self, INDEX_FORM},
+    mark::{Digests, INDEX_FORM_FIRST, IndexMark, StateMark},
+    owner,
+    rows::{self, Space},
+    stamp::{StoreStamp, sync_parent},
 };
 
 /// A received state, ready on this disk.
@@ -45,14 +47,16 @@ pub fn ingest<C: AsRef<[u8]>>(
     let mut source = Source::new(chunks, rows::digest_seed(&config.cluster));
     let head = source.head()?;
     check_cluster(&head, &config.cluster)?;
-    let (state, digests) = (State::from_row(head.state)?, Digests::from_row(head.digests)?);
+    let index_mark = head.index_mark();
+    let (state, digests) = (StateMark::from_row(head.state)?, Digests::from_row(head.digests)?);
     empty(dir)?;
-    let stamp = Stamp { format: STORE_FORMAT, cluster: config.cluster, generation: 1, index: state.applied.index };
+    let stamp = StoreStamp { format: STORE_FORMAT, cluster: config.cluster, generation: 1, index: state.applied.index };
     let engine = Engine::create(&stamp.database(dir), config)?;
     load(&engine, Section::State, &mut source)?;
     load(&engine, Section::Index, &mut source)?;
     source.finish(state.digest)?;
-    mark(&engine, &state, &digests)?;
+    mark(&engine, &state, &digests, &index_mark)?;
+    indexes::bring_up(&engine, INDEX_FORM, &mut |_| {})?;
     drop(engine);
     owner::claim(dir, config)?;
     stamp.write(dir)?;
@@ -70,7 +74,7 @@ pub fn examine<C: AsRef<[u8]>>(
     let mut source = Source::new(chunks, rows::digest_seed(cluster));
     let head = source.head()?;
     check_cluster(&head, cluster)?;
-    let (state, _) = (State::from_row(head.state)?, Digests::from_row(head.digests)?);
+    let (state, _) = (StateMark::from_row(head.state)?, Digests::from_row(head.digests)?);
     for section in [Section::State, Section::Index] {
         while source.row(section)?.is_some() {}
     }
@@ -116,8 +120,11 @@ fn load<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>>(
     Ok(())
 }
 
-fn mark(engine: &Engine, state: &State, digests: &Digests) -> Result<(), StoreError> {
-    let mut batch = engine.batch(2);
+fn mark(engine: &Engine, state: &StateMark, digests: &Digests, index_mark: &IndexMark) -> Result<(), StoreError> {
+    let mut batch = engine.batch(3);
+    if !index_mark.is_whole(INDEX_FORM_FIRST) {
+        indexes::put_mark(engine, &mut batch, index_mark);
+    }
     batch.insert(engine.keyspace(Space::State), STATE_KEY, state.to_row().encode_to_vec());
     batch.insert(engine.keyspace(Space::State), DIGESTS_KEY, digests.to_row().encode_to_vec());
     batch.commit().map_err(StoreError::engine("writing the applied mark"))?;
@@ -223,7 +230,7 @@ impl<C: AsRef<[u8]>, I: Iterator<Item = Result<C, String>>> Source<C, I> {
         Ok(())
     }
 
-    fn ingested(&self, state: State) -> Ingested {
+    fn ingested(&self, state: StateMark) -> Ingested {
         let TailRow { state_rows: rows, index_rows } = self.rows;
         Ingested { applied: state.applied, digest: state.digest, rows, index_rows }
     }

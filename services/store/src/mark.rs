@@ -1,7 +1,7 @@
-//! The store's own facts about its state: the applied mark and the digests.
+//! The store's own facts about its state: the applied mark, the digests, the form of the index rows.
 //!
 //! Mark and digests are part of the batch of the changes that they cover. The digest excludes these rows. Called by `store`,
-//! `export`, `ingest`.
+//! `export`, `ingest`, `indexes`.
 
 use std::collections::VecDeque;
 
@@ -27,12 +27,12 @@ pub struct AppliedMark {
 
 /// The mark with the digest at its index.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct State {
+pub(crate) struct StateMark {
     pub(crate) applied: AppliedMark,
     pub(crate) digest: u128,
 }
 
-/// [`State`] on disk.
+/// [`StateMark`] on disk.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(crate) struct StateRow {
     #[prost(uint64, tag = "1")]
@@ -45,7 +45,7 @@ pub(crate) struct StateRow {
     digest: Vec<u8>,
 }
 
-impl State {
+impl StateMark {
     pub(crate) fn to_row(&self) -> StateRow {
         let AppliedMark { index, term, conf_state } = self.applied.clone();
         StateRow { index, term, conf_state, digest: self.digest.to_be_bytes().to_vec() }
@@ -115,6 +115,47 @@ impl Digests {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         let row = DigestsRow::decode(bytes).map_err(|error| damaged("digests", &error))?;
         Self::from_row(row)
+    }
+}
+
+/// The first form of the index rows. A store of this form has no mark of the form: releases without forms read the store.
+pub(crate) const INDEX_FORM_FIRST: u32 = 1;
+
+/// The form of the index rows on disk.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct IndexMark {
+    /// The form of the rows, or the form that a rebuild writes.
+    #[prost(uint32, tag = "1")]
+    pub(crate) form: u32,
+    /// The last transaction of a rebuild; none: every row is written.
+    #[prost(message, optional, tag = "2")]
+    pub(crate) rebuild: Option<RebuildMark>,
+}
+
+/// The last transaction of a rebuild of the index rows.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct RebuildMark {
+    /// The rows of the other form are removed, and the rebuild writes rows.
+    #[prost(bool, tag = "1")]
+    pub(crate) removed: bool,
+    /// The engine's key of the last row read: of the indexes during the removal, of the state afterwards. Empty: none yet.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) last: Vec<u8>,
+}
+
+impl IndexMark {
+    /// The mark of a store without a mark.
+    pub(crate) fn first() -> Self {
+        Self { form: INDEX_FORM_FIRST, rebuild: None }
+    }
+
+    pub(crate) fn of(bytes: &[u8]) -> Result<Self, StoreError> {
+        Self::decode(bytes).map_err(|error| damaged("mark of the indexes", &error))
+    }
+
+    /// Whether every index row has this form.
+    pub(crate) fn is_whole(&self, form: u32) -> bool {
+        self.form == form && self.rebuild.is_none()
     }
 }
 

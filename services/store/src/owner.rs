@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     StoreConfig, StoreError,
     error::hex,
-    stamp::{Stamp, replace_file},
+    stamp::{StoreStamp, replace_file},
 };
 
 const MAGIC: &[u8; 8] = b"ocsowner";
@@ -34,7 +34,7 @@ pub struct StateOwner {
 /// # Errors
 /// [`StoreError::Io`] without a store in `dir`; [`StoreError::Damaged`] and [`StoreError::NewerFormat`] for an unreadable owner.
 pub fn owner(dir: &Path) -> Result<StateOwner, StoreError> {
-    let cluster = Stamp::read_any(dir)?.cluster;
+    let cluster = StoreStamp::read_any(dir)?.cluster;
     Ok(StateOwner { cluster, node: named(dir, &cluster)? })
 }
 

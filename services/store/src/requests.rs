@@ -16,25 +16,13 @@ use outbound::RequestId;
 use records::{Encoded, FloorRow, Key, MetaRow, Row, Table, ids_with_token};
 
 use crate::{
-    engine::{Engine, ROWS_FROM, Space},
+    engine::Engine,
     error::StoreError,
-    rows,
+    rows::{self, LANES, PREFIX_BYTES, ROWS_FROM, Space, lane},
 };
 
-/// Lanes: a group has at most three data nodes, numbered from 1. Nodes with higher numbers share the last lane, whose tables then
-/// stay until a compaction.
-pub(crate) const LANES: usize = 4;
-/// The bytes of tag and node number.
-pub(crate) const PREFIX_BYTES: usize = 5;
 /// Rows of one batch of the migration from format 1.
 const MOVED_TOGETHER: usize = 1000;
-
-/// The lane of an engine's key of the table, or of a prefix of such a key with the node number.
-pub(crate) fn lane(place: &[u8]) -> u8 {
-    let node = place.get(1..PREFIX_BYTES).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok());
-    let node = node.map_or(0, u32::from_be_bytes);
-    u8::try_from(node).unwrap_or(u8::MAX).min(LANES as u8 - 1)
-}
 
 /// The floors of all nodes at one index: requests at or below a floor count as deleted. Ids with a token have separate floors and
 /// sort after the other ids of their node.
@@ -165,6 +153,8 @@ pub(crate) fn state_rows_apart(
 
 /// Moves the requests of a store of format 1 into the lanes; the next call completes a move that a crash interrupts.
 pub(crate) fn move_out(engine: &Engine) -> Result<(), StoreError> {
+    // Sync the directories first: after a power cut, moved rows in a keyspace without a durable name would be lost.
+    engine.sync_names()?;
     let failed = StoreError::engine("moving remembered requests");
     let prefix = rows::tagged(Table::Request, &[]);
     let moved = || -> fjall::Result<usize> {
@@ -249,7 +239,7 @@ mod tests {
     use records::{Changes, Overlay, RequestRow};
 
     use super::*;
-    use crate::{AppliedMark, STORE_FORMAT, Store, StoreConfig, engine::STATE_KEY, stamp::Stamp};
+    use crate::{AppliedMark, STORE_FORMAT, Store, StoreConfig, engine::STATE_KEY, stamp::StoreStamp};
 
     const CONFIG: StoreConfig = StoreConfig::new([5; 16]);
 
@@ -267,15 +257,9 @@ mod tests {
         overlay.into_changes()
     }
 
-    #[test]
-    fn a_node_has_a_lane_and_those_that_should_not_be_share_the_last() {
-        let place = |node| rows::tagged(Table::Request, &Key::Request(id(node, 7)).encode());
-        assert_eq!([0, 1, 2, 3, 4, 300, u32::MAX].map(|node| lane(&place(node))), [0, 1, 2, 3, 3, 3, 3]);
-    }
-
     /// The same state as an earlier release leaves it: two keyspaces, with all rows of the digest in `state`.
     fn as_format_1(store: &Store, dir: &Path) {
-        let stamp = Stamp { format: 1, cluster: CONFIG.cluster, generation: 1, index: 0 };
+        let stamp = StoreStamp { format: 1, cluster: CONFIG.cluster, generation: 1, index: 0 };
         fs::create_dir_all(dir).unwrap();
         let database = Database::builder(stamp.database(dir)).open().unwrap();
         let [state, _] =
@@ -299,12 +283,12 @@ mod tests {
         for (name, moved) in [("old", 0), ("crashed", 700)] {
             let old = dir.path().join(name);
             as_format_1(&store, &old);
-            let stamp = Stamp::read(&old, &CONFIG.cluster).unwrap();
+            let stamp = StoreStamp::read(&old, &CONFIG.cluster).unwrap();
             if moved > 0 {
                 crash_while_moving(&stamp.database(&old), moved);
             }
             let opened = Store::open(&old, CONFIG).unwrap();
-            assert_eq!(Stamp::read(&old, &CONFIG.cluster).unwrap().format, STORE_FORMAT);
+            assert_eq!(StoreStamp::read(&old, &CONFIG.cluster).unwrap().format, STORE_FORMAT);
             let verified = opened.reader().verify().unwrap();
             assert_eq!((verified.rows, verified.recomputed), (1500, store.digest()), "{name}");
             let stays = opened.reader().snapshot().engine().range(

@@ -23,7 +23,7 @@ const CHECKSUM_BYTES: usize = 8;
 
 /// The identity of a store's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct StoreStamp {
     /// The version of the store's format.
     pub(crate) format: u32,
     pub(crate) cluster: [u8; 16],
@@ -33,7 +33,7 @@ pub(crate) struct Stamp {
     pub(crate) index: u64,
 }
 
-impl Stamp {
+impl StoreStamp {
     fn encode(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(BYTES);
         bytes.extend_from_slice(MAGIC);
@@ -127,15 +127,15 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
 mod tests {
     use super::*;
 
-    const STAMP: Stamp = Stamp { format: STORE_FORMAT, cluster: [7; 16], generation: 3, index: 9 };
+    const STAMP: StoreStamp = StoreStamp { format: STORE_FORMAT, cluster: [7; 16], generation: 3, index: 9 };
 
     #[test]
     fn a_stamp_reads_as_written_and_a_second_replaces_it() {
         let dir = tempfile::tempdir().unwrap();
         STAMP.write(dir.path()).unwrap();
-        assert_eq!(Stamp::read(dir.path(), &[7; 16]).unwrap(), STAMP);
-        Stamp { generation: 4, ..STAMP }.write(dir.path()).unwrap();
-        assert_eq!(Stamp::read(dir.path(), &[7; 16]).unwrap().generation, 4);
+        assert_eq!(StoreStamp::read(dir.path(), &[7; 16]).unwrap(), STAMP);
+        StoreStamp { generation: 4, ..STAMP }.write(dir.path()).unwrap();
+        assert_eq!(StoreStamp::read(dir.path(), &[7; 16]).unwrap().generation, 4);
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
         for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             let mut bad = bytes.clone();
             bad[at] ^= 1 << bit;
-            let refused = Stamp::decode(&bad).unwrap_err();
+            let refused = StoreStamp::decode(&bad).unwrap_err();
             assert!(refused.may_be_set_aside(), "bit {bit} of byte {at}: {refused}");
         }
     }
@@ -156,6 +156,6 @@ mod tests {
         bytes[8] = STORE_FORMAT as u8 + 1;
         bytes.extend_from_slice(b"more of it");
         bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
-        assert!(matches!(Stamp::decode(&bytes), Err(StoreError::NewerFormat { found: 3, known: 2 })));
+        assert!(matches!(StoreStamp::decode(&bytes), Err(StoreError::NewerFormat { found: 3, known: 2 })));
     }
 }

@@ -15,29 +15,31 @@ use prost::Message;
 use records::{Bound, Change, Changes, Key, Row, RowBytes, Settings, Table, View as _};
 
 use crate::{
-    AppliedMark, CurrentView, DIGEST_INTERVAL, STORE_FORMAT, StateSnapshot, StoreConfig, StoreError, StoreReader,
+    AppliedMark, CurrentView, DIGEST_INTERVAL, IndexRebuild, STORE_FORMAT, StateSnapshot, StoreConfig, StoreError,
+    StoreReader,
     contents::Contents,
-    engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY, Space},
+    engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY},
     fault::Fault,
-    mark::{Digests, State},
+    highest_ids::HighestIds,
+    indexes::{self, INDEX_FORM},
+    mark::{Digests, StateMark},
     owner,
     recent::Recent,
-    requests::{Floors, Forgetting},
-    rows,
-    seen::Seen,
-    stamp::{Stamp, stamped, sync_directory, sync_parent},
+    requests::{self, Floors, Forgetting},
+    rows::{self, Space},
+    stamp::{StoreStamp, stamped, sync_directory, sync_parent},
 };
 
 /// The state of a node, with the only methods that change it.
 pub struct Store {
     dir: PathBuf,
     config: StoreConfig,
-    stamp: Stamp,
+    stamp: StoreStamp,
     engine: Arc<Engine>,
     reader: StoreReader,
-    state: State,
+    state: StateMark,
     digests: Digests,
-    seen: Seen,
+    seen: HighestIds,
     contents: Contents,
     recent: Recent,
     /// The row of the settings, cached: every batch reads this row.
@@ -63,13 +65,25 @@ impl Store {
     /// A foreign, newer, damaged or unreadable store. Its durable rows are unchanged then: the caller may move the store aside
     /// ([`set_aside`]) where [`StoreError::may_be_set_aside`] allows this.
     pub fn open(dir: &Path, config: StoreConfig) -> Result<Self, StoreError> {
+        Self::open_telling(dir, config, &mut |_| {})
+    }
+
+    /// As [`Store::open`]; `tell` gets the progress of a rebuild of the indexes, at its beginning, every 10 s and at its end.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_telling(
+        dir: &Path,
+        config: StoreConfig,
+        tell: &mut dyn FnMut(IndexRebuild),
+    ) -> Result<Self, StoreError> {
         if !stamped(dir) {
             create(dir, &config)?;
         }
-        let mut stamp = Stamp::read(dir, &config.cluster)?;
+        let mut stamp = StoreStamp::read(dir, &config.cluster)?;
         owner::check(dir, &config)?;
         remove_other_generations(dir, stamp)?;
-        let engine = Arc::new(Engine::open(&stamp.database(dir), &config, stamp.format)?);
+        let engine = opened(&stamp.database(dir), &config, stamp.format, tell)?;
         if stamp.format < STORE_FORMAT {
             stamp.format = STORE_FORMAT;
             stamp.write(dir)?;
@@ -181,7 +195,7 @@ impl Store {
         self.fault.check()?;
         let before = self.state.applied.index;
         assert!(applied.index > before, "entries are applied in order: {} after {before}", applied.index);
-        let mut next = State { applied: applied.clone(), digest: self.state.digest };
+        let mut next = StateMark { applied: applied.clone(), digest: self.state.digest };
         let mut batch = self.engine.batch(changes.0.len() + 2);
         self.raise_floors(changes);
         for change in &changes.0 {
@@ -270,15 +284,15 @@ impl Store {
     /// # Errors
     /// A fault of the disk, or a source that is no whole store of this cluster: the old state stays in use.
     pub fn install(&mut self, source: &Path) -> Result<&AppliedMark, StoreError> {
-        let fetched = Stamp::read(source, &self.config.cluster)?;
+        let fetched = StoreStamp::read(source, &self.config.cluster)?;
         owner::check(source, &self.config)?;
-        let stamp = Stamp { generation: self.stamp.generation + 1, ..fetched };
+        let stamp = StoreStamp { generation: self.stamp.generation + 1, ..fetched };
         self.forgetting = Forgetting::default();
         let path = stamp.database(&self.dir);
         let what = || format!("taking over {}", source.display());
         fs::rename(fetched.database(source), &path).map_err(StoreError::io(what()))?;
         sync_directory(&self.dir).map_err(StoreError::io(what()))?;
-        let engine = Arc::new(Engine::open(&path, &self.config, stamp.format)?);
+        let engine = opened(&path, &self.config, stamp.format, &mut |_| {})?;
         let (state, digests) = (engine.state(None)?, engine.digests(None)?);
         let floors = Floors::read(&engine, None)?;
         let (seen, contents) = remembered(&engine, &floors)?;
@@ -301,6 +315,21 @@ impl Store {
     }
 }
 
+/// Opens a database of a format, and brings it up to the format and the form of the indexes of this release.
+fn opened(
+    path: &Path,
+    config: &StoreConfig,
+    format: u32,
+    tell: &mut dyn FnMut(IndexRebuild),
+) -> Result<Arc<Engine>, StoreError> {
+    let engine = Engine::open(path, config, format)?;
+    if format < 2 {
+        requests::move_out(&engine)?;
+    }
+    indexes::bring_up(&engine, INDEX_FORM, tell)?;
+    Ok(Arc::new(engine))
+}
+
 /// Whether the state has a Do-Not-Call entry.
 fn lists_phones(reader: &StoreReader) -> bool {
     let any = Bound { table: Table::Dnc, from: Vec::new(), prefix: Vec::new() };
@@ -308,8 +337,8 @@ fn lists_phones(reader: &StoreReader) -> bool {
 }
 
 /// The in-memory indexes over the remembered requests of a state.
-fn remembered(engine: &Engine, floors: &Floors) -> Result<(Seen, Contents), StoreError> {
-    let mut seen = Seen::default();
+fn remembered(engine: &Engine, floors: &Floors) -> Result<(HighestIds, Contents), StoreError> {
+    let mut seen = HighestIds::default();
     let contents = Contents::of(engine, None, floors, |key| seen.add(key))?;
     Ok((seen, contents))
 }
@@ -327,7 +356,7 @@ fn create(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> {
         _ => {}
     }
     fs::create_dir_all(&beside).map_err(failed())?;
-    let stamp = Stamp { format: STORE_FORMAT, cluster: config.cluster, generation: 1, index: 0 };
+    let stamp = StoreStamp { format: STORE_FORMAT, cluster: config.cluster, generation: 1, index: 0 };
     drop(Engine::create(&stamp.database(&beside), config)?);
     owner::claim(&beside, config)?;
     stamp.write(&beside)?;
@@ -336,7 +365,7 @@ fn create(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> {
 }
 
 /// Removes the generations that a crash left behind.
-fn remove_other_generations(dir: &Path, stamp: Stamp) -> Result<(), StoreError> {
+fn remove_other_generations(dir: &Path, stamp: StoreStamp) -> Result<(), StoreError> {
     let what = || format!("tidying {}", dir.display());
     for entry in fs::read_dir(dir).map_err(StoreError::io(what()))? {
         let path = entry.map_err(StoreError::io(what()))?.path();

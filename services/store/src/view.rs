@@ -9,23 +9,23 @@ use fjall::{Guard, Slice, Snapshot};
 use records::{Below, Bound, Changes, Encoded, Key, Row, Settings, Table, View, digest_of_changes};
 
 use crate::{
-    AppliedMark, Export,
+    AppliedMark,
     contents::Contents,
     engine::Engine,
     error::StoreError,
     fatal::or_fatal,
     fault::Fault,
-    mark::{Digests, State},
+    highest_ids::HighestIds,
+    mark::{Digests, StateMark},
     recent::Recent,
     requests::{self, Floors},
     rows,
-    seen::Seen,
 };
 
 /// The newest state. Only the apply thread has this view, and the borrow excludes writes during reads.
 pub struct CurrentView<'a> {
     engine: &'a Engine,
-    seen: &'a Seen,
+    seen: &'a HighestIds,
     contents: &'a Contents,
     recent: &'a Recent,
     settings: Option<&'a Arc<Settings>>,
@@ -38,7 +38,7 @@ pub struct CurrentView<'a> {
 impl<'a> CurrentView<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
-        (seen, contents): (&'a Seen, &'a Contents),
+        (seen, contents): (&'a HighestIds, &'a Contents),
         (recent, settings, lists_phones): (&'a Recent, Option<&'a Arc<Settings>>, bool),
         (floors, fault): (&'a Floors, &'a Fault),
     ) -> Self {
@@ -100,7 +100,7 @@ pub struct StateSnapshot(Arc<Inner>);
 struct Inner {
     snapshot: Snapshot,
     engine: Arc<Engine>,
-    state: State,
+    state: StateMark,
     floors: Floors,
     written: u64,
 }
@@ -108,7 +108,7 @@ struct Inner {
 impl StateSnapshot {
     /// Only the writer takes a snapshot, and only between two batches (see `reader`). `written`: see
     /// [`StateSnapshot::written_since`].
-    pub(crate) fn new(engine: Arc<Engine>, state: State, floors: Floors, written: u64) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, state: StateMark, floors: Floors, written: u64) -> Self {
         Self(Arc::new(Inner { snapshot: engine.snapshot(), engine, state, floors, written }))
     }
 
@@ -149,16 +149,11 @@ impl StateSnapshot {
         Ok(ReplayView { state: self, contents, fault: Fault::default() })
     }
 
-    /// The whole state as chunks; the first chunk identifies the state.
-    pub fn export(&self) -> Export {
-        Export::new(self)
-    }
-
     pub(crate) fn floors(&self) -> &Floors {
         &self.0.floors
     }
 
-    pub(crate) fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &StateMark {
         &self.0.state
     }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use consensus::{
     Kind, RaftId, bounds,
-    core::{Core, CoreConfig, Found, Write, genesis},
+    core::{Core, CoreConfig, DiskContents, Write, genesis},
 };
 use ocs_proto::peer::{ConfState, Entry, Head, PeerFrame, RaftMessage, SnapshotMark};
 use raft_log::{Log, LogConfig, MemDisk};
@@ -67,7 +67,7 @@ impl Node {
     fn start(id: RaftId, disk: MemDisk, state: SnapshotMark, starts: u64) -> Self {
         let (log, recovered) = Log::open(disk.clone(), log_config()).expect("a log that was written opens again");
         let known = if kind(id) == Kind::Witness { SnapshotMark::default() } else { state.clone() };
-        let found = Found {
+        let found = DiskContents {
             reader: log.reader(),
             start: recovered.start,
             hard_state: recovered.hard_state,

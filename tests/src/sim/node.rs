@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use consensus::{
     Confirmed, Kind, Merged, RaftId,
-    core::{Core, CoreConfig, Found, Write, genesis, nothing},
+    core::{Core, CoreConfig, DiskContents, Write, genesis, nothing},
     evidence::Evidence,
     force::Beginning,
     members,
@@ -448,7 +448,7 @@ impl Node {
         let mark = self.store.as_ref().map(|state| state.mark.clone()).unwrap_or_default();
         let token = (u128::from(self.boots) << 64 | u128::from(seed)).to_le_bytes();
         let start = self.evidence.begin(self.id, self.epoch, token);
-        let found = Found {
+        let found = DiskContents {
             reader: log.reader(),
             start: recovered.start,
             hard_state: recovered.hard_state,

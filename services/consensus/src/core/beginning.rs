@@ -5,16 +5,16 @@
 use ocs_proto::peer::{ConfState, SnapshotMark};
 use raft_log::{Disk, HardState};
 
-use super::{Found, GENESIS};
+use super::{DiskContents, GENESIS};
 use crate::{RaftId, Versions, eraft::snapshot_from_mark};
 
 /// The witness's applied index: the commit index, as far as the memberships are known.
-pub(super) fn witness_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
+pub(super) fn witness_applied<D: Disk>(found: &DiskContents<D>, last: u64) -> u64 {
     up_to_unrecorded(found, found.hard_state.commit.max(found.start.index).min(last))
 }
 
 /// Not past an unrecorded change of the membership: that change takes effect once its entry is handed over again.
-fn up_to_unrecorded<D: Disk>(found: &Found<D>, committed: u64) -> u64 {
+fn up_to_unrecorded<D: Disk>(found: &DiskContents<D>, committed: u64) -> u64 {
     let recorded = found.reader.conf_states().last().map_or(found.start.index, |(index, _)| *index);
     #[cfg(mutant)]
     if crate::mutant::on(crate::mutant::Mutant::MembershipNotReplayed) {
@@ -31,7 +31,7 @@ pub fn nothing() -> (SnapshotMark, HardState) {
 
 /// The index up to which Raft may count the log as applied. A fetched state can be ahead of its log: entries there that are not
 /// known committed may differ from the entries that the state has applied, and the membership of the state is of a later index.
-pub(super) fn data_applied<D: Disk>(found: &Found<D>, last: u64) -> u64 {
+pub(super) fn data_applied<D: Disk>(found: &DiskContents<D>, last: u64) -> u64 {
     let (start, state) = (found.start.index, &found.state);
     #[cfg(mutant)]
     if crate::mutant::on(crate::mutant::Mutant::FetchedStateCommits) {

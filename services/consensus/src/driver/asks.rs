@@ -6,7 +6,7 @@ use std::time::Instant;
 use raft_log::Disk;
 use tokio::sync::oneshot;
 
-use super::{Driver, SILENT, Seen};
+use super::{Driver, PeerFacts, SILENT};
 use crate::{
     Machine, RaftId, Reign, TransferError,
     core::{JoinError, RaiseError},
@@ -86,7 +86,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 
     /// Whether enough voters were heard lately to decide anything without an operator.
     pub(super) fn quorum_heard(&self) -> bool {
-        self.core.is_quorum(|id| id == self.config.core.id || self.peers.get(&id).is_some_and(Seen::lately))
+        self.core.is_quorum(|id| id == self.config.core.id || self.peers.get(&id).is_some_and(PeerFacts::lately))
     }
 
     /// Tried at each tick while a caller waits: another change of the membership may be in flight first.

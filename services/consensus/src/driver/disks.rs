@@ -10,7 +10,7 @@ use std::sync::{
 
 use raft_log::Disk;
 
-use super::{Driver, SILENT, Seen};
+use super::{Driver, PeerFacts, SILENT};
 use crate::{Machine, RaftId, Stall, write_clock::WriteClock};
 
 /// Age below which a write does not count, milliseconds: a working disk takes some time, and heads tell nothing of that.
@@ -86,7 +86,8 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 
     /// Whether the other voters with room are a quorum: this node could not write its vote for a successor.
     fn others_have_room(&self) -> bool {
-        let able = |seen: &Seen| !seen.short && !seen.lost && seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
+        let able =
+            |seen: &PeerFacts| !seen.short && !seen.lost && seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
         let own = self.config.core.id;
         self.core.is_quorum(|id| id != own && self.peers.get(&id).is_some_and(able))
     }

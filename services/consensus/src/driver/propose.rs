@@ -8,7 +8,7 @@ use ocs_proto::peer::Commands;
 use prost::Message as _;
 use raft_log::Disk;
 
-use super::{BATCH_BYTES_MAX, Driver, SILENT, Seen};
+use super::{BATCH_BYTES_MAX, Driver, PeerFacts, SILENT};
 use crate::{Machine, Proposal, ProposeError};
 
 /// Proposals that wait for a write at most; more are put into the log at once, whose own limits then hold.
@@ -72,7 +72,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 
     /// Whether a peer's log is full: new entries would have to go into that log too. A silent peer holds no update up.
     fn a_peers_log_is_full(&self) -> bool {
-        let full = |seen: &Seen| seen.log_full && seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
+        let full = |seen: &PeerFacts| seen.log_full && seen.heard.is_some_and(|heard| heard.elapsed() < SILENT);
         self.peers.iter().any(|(id, seen)| full(seen) && self.core.members().iter().any(|(member, _)| member == id))
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage};
 use raft_log::Disk;
 
-use super::{Driver, FORMATS, FRAME_FORMAT, Seen};
+use super::{Driver, FORMATS, FRAME_FORMAT, PeerFacts};
 use crate::{
     Kind, Machine, PeerStatus, ProposeError, RaftId, RaftRole, StartStanding, Status, Versions,
     core::Core,
@@ -272,7 +272,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                     wall_us: seen.map_or(0, |seen| seen.wall_us),
                     versions: seen.map_or(Versions::FIRST, |seen| seen.versions),
                     unconfirmed: seen.is_some_and(|seen| seen.unconfirmed || !self.core.keeps(id, seen.start)),
-                    stalled: seen.is_some_and(Seen::stalled),
+                    stalled: seen.is_some_and(PeerFacts::stalled),
                     oldest_write_ms: self.core.write_age_of(id),
                     hangs: self.core.hangs(id),
                 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use consensus::{
     Kind, StartStanding,
-    core::{Core, CoreConfig, Found, StartMessage, genesis},
+    core::{Core, CoreConfig, DiskContents, StartMessage, genesis},
     evidence::{Evidence, Start},
 };
 use ocs_proto::peer::{
@@ -35,8 +35,13 @@ fn member_of(voters: &[u64], learners: &[u64]) -> (Core<MemDisk>, Log<MemDisk>) 
     let mut evidence = Evidence::default();
     evidence.begin(OWN, 1, [1; 16]);
     let start: Start = evidence.begin(OWN, 1, TOKEN);
-    let found =
-        Found { reader: log.reader(), start: mark.clone(), hard_state, state: mark, starts: Some((evidence, start)) };
+    let found = DiskContents {
+        reader: log.reader(),
+        start: mark.clone(),
+        hard_state,
+        state: mark,
+        starts: Some((evidence, start)),
+    };
     let config = CoreConfig {
         id: OWN,
         kinds: vec![(1, Kind::Data), (2, Kind::Data), (3, Kind::Witness)],

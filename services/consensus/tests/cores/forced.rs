@@ -18,12 +18,12 @@ use crate::world::*;
 
 /// The state of a test as a machine; a crash loses the unpersisted part.
 struct Book {
-    state: State,
-    durable: State,
+    state: AppliedState,
+    durable: AppliedState,
 }
 
 impl Book {
-    fn of(state: State) -> Self {
+    fn of(state: AppliedState) -> Self {
         Self { durable: state.clone(), state }
     }
 }
@@ -95,8 +95,8 @@ fn log() -> MemDisk {
     disk
 }
 
-fn state(index: u64, term: u64) -> State {
-    State { mark: SnapshotMark { index, term, conf_state: Some(conf()) }, ..State::default() }
+fn state(index: u64, term: u64) -> AppliedState {
+    AppliedState { mark: SnapshotMark { index, term, conf_state: Some(conf()) }, ..AppliedState::default() }
 }
 
 fn force(disk: &MemDisk, book: &mut Book) -> Result<Beginning, ForceError> {

@@ -2,7 +2,7 @@
 
 use consensus::{
     Kind,
-    core::{Core, CoreConfig, Found, genesis},
+    core::{Core, CoreConfig, DiskContents, genesis},
 };
 use ocs_proto::peer::{ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, SnapshotMark};
 use prost::Message;
@@ -33,8 +33,13 @@ fn nothing_may_be_read_from_a_state_that_is_still_to_be_fetched() {
     let start = SnapshotMark { index: 100, ..first };
     hard_state.commit = start.index;
     let log = log(&start, hard_state);
-    let found =
-        Found { reader: log.reader(), start: start.clone(), hard_state, state: SnapshotMark::default(), starts: None };
+    let found = DiskContents {
+        reader: log.reader(),
+        start: start.clone(),
+        hard_state,
+        state: SnapshotMark::default(),
+        starts: None,
+    };
 
     let mut core = Core::new(config(), found);
     assert_eq!(core.output().fetch, Some(100));
@@ -60,7 +65,7 @@ fn a_state_that_is_ahead_of_its_log_brings_no_membership_into_it() {
     let later = ConfState { voters: vec![1, 3, 0x1_0002], ..ConfState::default() };
     let state = SnapshotMark { index: 110, term: 1, conf_state: Some(later) };
 
-    let mut core = Core::new(config(), Found { reader: log.reader(), start, hard_state, state, starts: None });
+    let mut core = Core::new(config(), DiskContents { reader: log.reader(), start, hard_state, state, starts: None });
     let conf = core.conf_state();
     assert_eq!((conf.voters, conf.learners), (vec![1, 2, 3], vec![]), "the change is still to be handed over");
     core.output();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use consensus::{
     Kind, PauseError, RaftId,
-    core::{Core, CoreConfig, Found, Write, genesis},
+    core::{Core, CoreConfig, DiskContents, Write, genesis},
 };
 use ocs_proto::peer::{Head, PeerFrame, RaftMessage, SnapshotMark};
 use raft_log::{Log, LogConfig, MemDisk};
@@ -45,7 +45,7 @@ impl Node {
     fn boot(id: RaftId, disk: MemDisk, boots: u64) -> Self {
         let (log, recovered) = Log::open(disk.clone(), log_config()).expect("the log opens");
         let state = SnapshotMark::default();
-        let found = Found {
+        let found = DiskContents {
             reader: log.reader(),
             start: recovered.start,
             hard_state: recovered.hard_state,

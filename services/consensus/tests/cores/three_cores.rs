@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use consensus::{
     Kind, RaftRole,
-    core::{Core, CoreConfig, Found, Write, genesis},
+    core::{Core, CoreConfig, DiskContents, Write, genesis},
 };
 use ocs_proto::peer::{Entry, Head, PeerFrame, RaftMessage, SnapshotMark};
 use raft_log::{Log, LogConfig, MemDisk};
@@ -70,7 +70,7 @@ impl Node {
 
     fn boot(id: u64, disk: MemDisk, state: BTreeMap<u64, Bytes>, applied: SnapshotMark, boots: u64) -> Self {
         let (log, recovered) = Log::open(disk.clone(), log_config()).expect("the log opens after any crash");
-        let found = Found {
+        let found = DiskContents {
             reader: log.reader(),
             start: recovered.start,
             hard_state: recovered.hard_state,

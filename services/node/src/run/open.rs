@@ -23,7 +23,7 @@ use pair::machine::RecordsMachine;
 use peers::{Admission, Missing, Peers, bootstrap_gate};
 use raft_log::{FileDisk, Log, LogConfig, LogError, Recovered};
 use records::Rules;
-use store::StoreConfig;
+use store::{IndexRebuild, StoreConfig};
 
 use super::{RunError, ports::OPENING, told::Told};
 use crate::{metrics::Metrics, startup::Startup, versions};
@@ -154,14 +154,19 @@ pub(super) fn machine(
     directory: &DataDir,
     node: &str,
     metrics: &Arc<Metrics>,
+    startup: &Startup,
 ) -> Result<Option<RecordsMachine>, RunError> {
     if config.member().is_some_and(|member| Kind::from(member.role) == Kind::Witness) {
         return Ok(None);
     }
     let dir = state_dir(directory);
-    let open = || machine_as_it_is(config, directory, metrics);
+    let mut tell = |rebuild: IndexRebuild| startup.say(rebuilding(rebuild));
+    let mut open = || machine_telling(config, directory, metrics, &mut tell);
     match open() {
-        Ok(machine) => Ok(Some(machine)),
+        Ok(machine) => {
+            startup.say(OPENING);
+            Ok(Some(machine))
+        }
         Err(RunError::Store(error)) if error.may_be_set_aside() => {
             let aside =
                 store::set_aside(&dir).map_err(|source| RunError::Io { doing: "move the state aside", source })?;
@@ -181,10 +186,25 @@ pub(super) fn machine_as_it_is(
     directory: &DataDir,
     metrics: &Arc<Metrics>,
 ) -> Result<RecordsMachine, RunError> {
+    machine_telling(config, directory, metrics, &mut |_| {})
+}
+
+/// As [`machine_as_it_is`]; `tell` gets the progress of a rebuild of the indexes.
+fn machine_telling(
+    config: &Config,
+    directory: &DataDir,
+    metrics: &Arc<Metrics>,
+    tell: &mut dyn FnMut(IndexRebuild),
+) -> Result<RecordsMachine, RunError> {
     let (dir, events) = (state_dir(directory), Told::sink(metrics.clone()));
-    let machine = RecordsMachine::open(&dir, store_config(config), rules(config), events)?;
+    let machine = RecordsMachine::open_telling(&dir, store_config(config), rules(config), events, tell)?;
     machine.check_rules()?;
     Ok(machine)
+}
+
+/// The state of the start during a rebuild, as `status` shows it.
+fn rebuilding(IndexRebuild { read, written, .. }: IndexRebuild) -> String {
+    format!("rebuilding the indexes: {read} rows read, {written} index rows written")
 }
 
 /// The store's settings.

@@ -5,10 +5,11 @@
 
 use outbound::{Refusal, RefusalCode, Reply};
 
-use super::{LazyContent, decode, encode};
+use super::LazyContent;
 use crate::{
     event::Event,
     rules::{FORGOTTEN_PER_COMMAND, NAME_BYTES_MAX},
+    stored_reply::{decode, encode},
     tables::{IdempotencyRow, Key, Row, Scope, Table, indexes},
     turn::Turn,
     view::View,

@@ -10,8 +10,7 @@ pub(crate) mod window;
 
 use std::cell::OnceCell;
 
-use outbound::{Body, Command, ContentHash, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, wire};
-use prost::Message;
+use outbound::{Body, Command, ContentHash, RULES_WITH_SETTINGS, Refusal, RefusalCode, Request};
 
 use crate::{rules::NAME_BYTES_MAX, tables::Scope, turn::Turn, view::View};
 
@@ -53,23 +52,4 @@ pub(crate) fn scope_of(command: &Command, request: &Request) -> Result<Scope, Re
         }
     }
     Ok(Scope { tenant: tenant.clone(), principal: principal.clone() })
-}
-
-/// The stored form of a reply.
-pub(crate) fn encode(reply: &Reply) -> Vec<u8> {
-    wire::reply_to_wire(reply).encode_to_vec()
-}
-
-/// A stored reply; a reply unreadable to this release has an unknown outcome.
-pub(crate) fn decode(bytes: &[u8]) -> Reply {
-    let reply = Message::decode(bytes).ok().and_then(|reply| wire::reply_from_wire(reply).ok());
-    reply.unwrap_or_else(unknown)
-}
-
-/// The answer to a request that may have been applied long ago.
-pub(crate) fn unknown() -> Reply {
-    Reply::refused(Refusal::new(
-        RefusalCode::OutcomeUnknown,
-        "The request was sent again too late to know whether it was applied",
-    ))
 }

@@ -9,10 +9,11 @@
 
 use outbound::{ContentHash, Refusal, RefusalCode, Reply, RequestId};
 
-use super::{LazyContent, decode, encode, unknown};
+use super::LazyContent;
 use crate::{
     event::Event,
     rules::FORGOTTEN_PER_COMMAND,
+    stored_reply::{decode, encode, unknown},
     tables::{Encoded, FloorRow, Key, MetaRow, RequestRow, Row, Table, ids_with_token, indexes, node_prefix},
     turn::Turn,
     view::{Bound, View},

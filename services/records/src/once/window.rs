@@ -18,9 +18,10 @@ use outbound::{
     Handle, RULES_WITH_WINDOW_ENDS, Reply, ReplyBody, Request, RequestId, Resource, Value, content_under, key,
 };
 
-use super::{LazyContent, decode};
+use super::LazyContent;
 use crate::{
     lookup,
+    stored_reply::decode,
     tables::{Key, RequestIdRow, Row, Scope},
     turn::Turn,
     verbs,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use outbound::Setting;
 use prost::Message;
 
 use super::{
@@ -40,6 +41,24 @@ pub struct SettingRow {
     pub value: String,
 }
 
+impl From<&Settings> for SettingsRow {
+    fn from(settings: &Settings) -> Self {
+        let setting = |Setting { key, value }: &Setting| SettingRow { key: key.clone(), value: value.clone() };
+        Self {
+            rules_version: settings.rules_version(),
+            settings: settings.values().iter().map(setting).collect(),
+            release: settings.release().to_owned(),
+        }
+    }
+}
+
+impl From<SettingsRow> for Settings {
+    fn from(row: SettingsRow) -> Self {
+        let setting = |SettingRow { key, value }| Setting { key, value };
+        Self::new(row.rules_version, row.release, row.settings.into_iter().map(setting).collect())
+    }
+}
+
 pub(super) fn encode_key() -> Encoded {
     Encoded::new()
 }
@@ -66,4 +85,18 @@ pub(super) fn samples() -> Vec<Sample> {
         "",
         "080312150a107265706c61795f77696e646f775f6d731201371a05302e312e30",
     )]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_a_later_release_survive_a_change_by_this_one() {
+        let mut row = SettingsRow::from(&Settings::first(2, "0.1.0", &[]).unwrap());
+        row.settings.insert(0, SettingRow { key: "a_later_one".into(), value: "on, off".into() });
+        let later = Settings::from(SettingsRow::decode(row.encode_to_vec().as_slice()).unwrap());
+        let changed = later.with(&[Setting { key: "reject_pause".into(), value: "5".into() }]).unwrap();
+        assert_eq!((changed.value("a_later_one"), changed.value("reject_pause")), (Some("on, off"), Some("5")));
+    }
 }

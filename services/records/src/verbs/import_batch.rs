@@ -16,7 +16,7 @@ use crate::{
     columns::{self, Column, Draft},
     dnc,
     fields::{self, IMPORTED_KIND, field_of_column, set_user_value},
-    lookup, once, phone,
+    lookup, phone, stored_reply,
     tables::{FieldRow, ImportBatchRow, Key, ListRow, RecordRow, Row, Table, import_prefix},
     turn::Turn,
     view::{Bound, View},
@@ -26,7 +26,7 @@ use crate::{
 const IMPORT_ID_BYTES_MAX: usize = 64;
 
 /// The destination of a column's cells.
-enum Place {
+enum CellTarget {
     Column(&'static Column),
     /// Position in the list's fields.
     Field(usize),
@@ -39,7 +39,7 @@ struct Plan {
     dbid: u32,
     /// The list with the fields that the header adds.
     list: ListRow,
-    places: Vec<Place>,
+    places: Vec<CellTarget>,
     last_row: u64,
     /// Rows that a differently cut batch of the same import has already added: first and last.
     taken: Vec<(u64, u64)>,
@@ -79,7 +79,7 @@ fn check_rows<V: View>(batch: &ImportBatch, turn: &Turn<'_, '_, V>) -> Result<u6
 
 fn known<V: View>(batch: &ImportBatch, list: u32, last_row: u64, turn: &Turn<'_, '_, V>) -> Option<Reply> {
     match turn.overlay.get(&key_of(batch, list, last_row)) {
-        Some(Row::ImportBatch(row)) => Some(once::decode(&row.reply)),
+        Some(Row::ImportBatch(row)) => Some(stored_reply::decode(&row.reply)),
         _ => None,
     }
 }
@@ -102,7 +102,8 @@ fn check<V: View>(
         }
         places.push(place(name.trim(), &mut list, turn)?);
     }
-    let is_contact = |place: &Place| matches!(place, Place::Column(column) if column.name == columns::CONTACT_INFO);
+    let is_contact =
+        |place: &CellTarget| matches!(place, CellTarget::Column(column) if column.name == columns::CONTACT_INFO);
     if !places.iter().any(is_contact) {
         return Err(Refusal::new(RefusalCode::BadValue, "The file has no column contact_info"));
     }
@@ -111,15 +112,15 @@ fn check<V: View>(
 }
 
 /// The destination of a column's cells; an unknown column becomes a user-defined field.
-fn place<V: View>(name: &str, list: &mut ListRow, turn: &Turn<'_, '_, V>) -> Result<Place, Refusal> {
+fn place<V: View>(name: &str, list: &mut ListRow, turn: &Turn<'_, '_, V>) -> Result<CellTarget, Refusal> {
     if let Some(column) = columns::named(list, name, turn.version) {
-        return Ok(Place::Column(column));
+        return Ok(CellTarget::Column(column));
     }
     if name.eq_ignore_ascii_case(columns::HANDLE) {
-        return Ok(Place::Nowhere);
+        return Ok(CellTarget::Nowhere);
     }
     if let Some(at) = field_of_column(list, name) {
-        return Ok(Place::Field(at));
+        return Ok(CellTarget::Field(at));
     }
     let fields_max = turn.rules.fields_max;
     if list.fields.len() >= fields_max {
@@ -130,7 +131,7 @@ fn place<V: View>(name: &str, list: &mut ListRow, turn: &Turn<'_, '_, V>) -> Res
     let field = UserField { column, kind, default: String::new(), send_attribute: String::new() };
     let row: FieldRow = fields::check_new(&field, &list.fields, turn.version)?;
     list.fields.push(row);
-    Ok(Place::Field(list.fields.len() - 1))
+    Ok(CellTarget::Field(list.fields.len() - 1))
 }
 
 /// The batches of this import that share rows with this batch: the same file, cut in another way. No batch has more than
@@ -203,11 +204,11 @@ fn read(cells: &[String], plan: &Plan) -> Result<Draft, String> {
     let mut draft = Draft { record: columns::blank(plan.dbid), record_id: None, chain_id: None, chain_n: None };
     for (place, cell) in plan.places.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
         match place {
-            Place::Nowhere => {}
-            Place::Column(column) => {
+            CellTarget::Nowhere => {}
+            CellTarget::Column(column) => {
                 (column.read)(&mut draft, cell).map_err(|why| format!("{}: {why}", column.name))?
             }
-            Place::Field(at) => read_field(*at, cell, &plan.list, &mut draft.record)?,
+            CellTarget::Field(at) => read_field(*at, cell, &plan.list, &mut draft.record)?,
         }
     }
     if draft.record.contact_info.trim().is_empty() {
@@ -250,7 +251,7 @@ fn has_id<V: View>(list: u32, record_id: u64, turn: &Turn<'_, '_, V>) -> bool {
 }
 
 fn remember<V: View>(batch: &ImportBatch, list: u32, last_row: u64, imported: &Imported, turn: &mut Turn<'_, '_, V>) {
-    let reply = once::encode(&acknowledge(imported.clone()));
+    let reply = stored_reply::encode(&acknowledge(imported.clone()));
     let row = ImportBatchRow { stamp_us: turn.now_us, reply };
     turn.overlay.put(key_of(batch, list, last_row), Row::ImportBatch(row));
 }

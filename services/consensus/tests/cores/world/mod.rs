@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use consensus::{
     Kind, RaftId, RaftRole,
-    core::{Core, CoreConfig, Found, Write, genesis, nothing},
+    core::{Core, CoreConfig, DiskContents, Write, genesis, nothing},
     members,
 };
 use ocs_proto::peer::{ConfState, Entry, Head, PeerFrame, RaftMessage, SnapshotMark};
@@ -24,7 +24,7 @@ pub(crate) const EVENTS_MAX: usize = 60_000;
 pub(crate) const PERSIST_EVERY: u64 = 7;
 
 #[derive(Clone, Default)]
-pub(crate) struct State {
+pub(crate) struct AppliedState {
     pub(crate) entries: BTreeMap<u64, Bytes>,
     pub(crate) mark: SnapshotMark,
 }
@@ -36,9 +36,9 @@ pub(crate) struct Node {
     pub(crate) writes: VecDeque<Write>,
     pub(crate) to_apply: VecDeque<Entry>,
     pub(crate) memberships: BTreeMap<u64, ConfState>,
-    pub(crate) state: State,
+    pub(crate) state: AppliedState,
     /// What a crash leaves of the state.
-    pub(crate) durable: State,
+    pub(crate) durable: AppliedState,
     pub(crate) boots: u64,
 }
 
@@ -72,13 +72,13 @@ impl Node {
     pub(crate) fn new(id: RaftId, start: SnapshotMark, hard_state: raft_log::HardState) -> Self {
         let disk = MemDisk::new();
         drop(Log::create(disk.clone(), log_config(), start.clone(), hard_state).expect("a new log"));
-        Self::boot(id, disk, State { mark: start, ..State::default() }, 1)
+        Self::boot(id, disk, AppliedState { mark: start, ..AppliedState::default() }, 1)
     }
 
-    pub(crate) fn boot(id: RaftId, disk: MemDisk, state: State, boots: u64) -> Self {
+    pub(crate) fn boot(id: RaftId, disk: MemDisk, state: AppliedState, boots: u64) -> Self {
         let (log, recovered) = Log::open(disk.clone(), log_config()).expect("the log opens after any crash");
         let mark = if kind(id) == Kind::Witness { SnapshotMark::default() } else { state.mark.clone() };
-        let found = Found {
+        let found = DiskContents {
             reader: log.reader(),
             start: recovered.start,
             hard_state: recovered.hard_state,

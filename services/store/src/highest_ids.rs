@@ -6,13 +6,13 @@
 
 use records::Encoded;
 
-use crate::requests::PREFIX_BYTES;
+use crate::rows::PREFIX_BYTES;
 
 /// The engine's key of each node's highest id.
 #[derive(Debug, Default)]
-pub(crate) struct Seen(Vec<Encoded>);
+pub(crate) struct HighestIds(Vec<Encoded>);
 
-impl Seen {
+impl HighestIds {
     /// Whether a request may be remembered under this key.
     pub(crate) fn may_hold(&self, place: &[u8]) -> bool {
         self.0.iter().any(|highest| same_kind(highest, place) && *place <= highest[..])
@@ -47,7 +47,7 @@ mod tests {
             rows::tagged(Table::Request, &Key::Request(RequestId { node, incarnation, token, counter }).encode())
         };
         let place = |node, incarnation, counter| with_token(node, incarnation, 0, counter);
-        let mut seen = Seen::default();
+        let mut seen = HighestIds::default();
         assert!(!seen.may_hold(&place(1, 1, 1)));
         for counter in [5, 9, 7] {
             seen.add(&place(1, 1, counter));

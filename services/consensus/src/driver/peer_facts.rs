@@ -10,7 +10,7 @@ const STALLED: Duration = Duration::from_secs(3);
 
 /// The facts in a peer's last frames.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct PeerFacts {
     pub(super) heard: Option<Instant>,
     /// Its stream has ended since.
     pub(super) lost: bool,
@@ -34,7 +34,7 @@ pub(super) struct Seen {
     moved: Option<(u64, Instant)>,
 }
 
-impl Default for Seen {
+impl Default for PeerFacts {
     fn default() -> Self {
         Self {
             heard: None,
@@ -54,7 +54,7 @@ impl Default for Seen {
     }
 }
 
-impl Seen {
+impl PeerFacts {
     /// Notes the index that the leader counts for the peer; none: this node does not lead.
     pub(super) fn note_matched(&mut self, matched: Option<u64>, commit: u64, now: Instant) {
         self.moved = matched.map(|matched| match self.moved {
