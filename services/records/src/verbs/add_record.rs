@@ -44,7 +44,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     check_phone(&record, turn)?;
     set_zone_and_time(request, &list, &mut record)?;
     set_type_and_status(request, &mut record)?;
-    let is_new_chain = !extends_chain(request, &mut record, turn)?;
+    let is_new_chain = !set_chain(request, &mut record, turn)?;
     let values = user_values(request, &list, turn.version)?;
     target::set_user_values(&list, &mut record, &values);
     check_do_not_call(dbid, &record, turn)?;
@@ -101,8 +101,8 @@ fn set_type_and_status(request: &Request, record: &mut RecordRow) -> Result<(), 
     Ok(())
 }
 
-/// Whether the request names a chain, behind whose end the record is put.
-fn extends_chain<V: View>(request: &Request, record: &mut RecordRow, turn: &Turn<'_, '_, V>) -> Result<bool, Refusal> {
+/// Puts the record behind the end of the chain that the request names; false: the request names no chain.
+fn set_chain<V: View>(request: &Request, record: &mut RecordRow, turn: &Turn<'_, '_, V>) -> Result<bool, Refusal> {
     let Some(chain_id) = given::int(request, key::CHAIN_ID, 0, i64::MAX)? else { return Ok(false) };
     record.chain_id = chain_id.unsigned_abs();
     let end = lookup::chain_end(turn.overlay, record.list, record.chain_id);
