@@ -128,8 +128,9 @@ pub fn last_stamp_us(view: &impl View) -> u64 {
     }
 }
 
-/// The state decides where counters stand: a command stamped before the raise may follow the raise in the log.
-fn are_parted(view: &impl View) -> bool {
+/// Whether counters are rows of their own. The state decides, and not the version of a command: a command stamped before the
+/// raise may follow the raise in the log.
+pub(crate) fn are_parted(view: &impl View) -> bool {
     let settings = view.get(&Key::Settings);
     matches!(settings, Some(Row::Settings(settings)) if settings.rules_version() >= RULES_WITH_PARTED_COUNTERS)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use outbound::{Handle, RULES_FIRST};
 
 use crate::{
-    counters::counters,
+    counters::{are_parted, counters, whole},
     phone,
     rules::{LIST_DBID_FIRST, LIST_TENANT, NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     settings::Settings,
@@ -28,11 +28,14 @@ pub fn list_counters(view: &impl View, dbid: u32, list: &ListRow) -> ListCounter
 
 /// Records in all lists.
 pub fn records_of_all_lists(view: &impl View) -> u64 {
+    if !are_parted(view) {
+        return whole(view).records.unwrap_or_default();
+    }
     let records = |(_, row)| match row {
         Row::ListCounters(row) => row.records,
         _ => 0,
     };
-    counters(view).records.unwrap_or_else(|| table_pages(view, Table::ListCounters).map(records).sum())
+    table_pages(view, Table::ListCounters).map(records).sum()
 }
 
 /// Rules version and options of the rules; none: rules version 1, with the options of every node's own file.

@@ -28,7 +28,7 @@ pub trait Numbers {
 
     /// Whether ids of records and chains are free for certain. Rows of an import bring ids along, also out of a block that an
     /// engine has taken: if ids may be in use, the rules look each up and ask for another.
-    fn are_free(&self) -> bool;
+    fn ids_are_free(&self) -> bool;
 }
 
 /// Numbers of the pair: each is the last number of the counters plus 1.
@@ -53,7 +53,7 @@ impl Numbers for OneByOne {
         counters.next_chain_id
     }
 
-    fn are_free(&self) -> bool {
+    fn ids_are_free(&self) -> bool {
         true
     }
 }

@@ -142,7 +142,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
     pub(crate) fn new_record_id(&mut self, list: u32, counters: &ListCountersRow) -> u64 {
         loop {
             let record_id = self.numbers.record_id(list, counters);
-            if self.numbers.are_free() || self.overlay.get(&Key::RecordById { list, record_id }).is_none() {
+            if self.numbers.ids_are_free() || self.overlay.get(&Key::RecordById { list, record_id }).is_none() {
                 return record_id;
             }
         }
@@ -152,7 +152,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
     pub(crate) fn new_chain_id(&mut self, list: u32, counters: &ListCountersRow) -> u64 {
         loop {
             let chain_id = self.numbers.chain_id(list, counters);
-            if self.numbers.are_free() || lookup::chain_end(self.overlay, list, chain_id).is_none() {
+            if self.numbers.ids_are_free() || lookup::chain_end(self.overlay, list, chain_id).is_none() {
                 return chain_id;
             }
         }

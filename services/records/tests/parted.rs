@@ -160,7 +160,7 @@ impl Numbers for Blocks {
         self.number("chain", list)
     }
 
-    fn are_free(&self) -> bool {
+    fn ids_are_free(&self) -> bool {
         false
     }
 }
