@@ -35,7 +35,7 @@ pub const COMMAND_FORMAT: u32 = 1;
 pub const RULES_FIRST: u32 = 1;
 /// The newest rules version of this release, which decides all versions from the first to this (spec 11, rules version).
 /// A node stops at an entry of an unknown version (architecture, Storage).
-pub const RULES_NEWEST: u32 = 3;
+pub const RULES_NEWEST: u32 = 4;
 /// From this version on, the options of the rules are replicated state, request ids carry the token of their start, and a
 /// command's head carries tenant and principal.
 pub const RULES_WITH_SETTINGS: u32 = 2;
@@ -57,6 +57,8 @@ pub const REWRITTEN_ROWS_MAX: u32 = 500;
 /// From this version on, lists are deleted, Do-Not-Call entries are taken back, and the name of a new list or field has only
 /// visible characters.
 pub const RULES_WITH_UNDOING: u32 = 3;
+/// From this version on, the counters of the state and of lists are rows of their own, written only when they change.
+pub const RULES_WITH_PARTED_COUNTERS: u32 = 4;
 /// Records of one deletion command, at most.
 pub const DELETED_ROWS_MAX: u32 = 500;
 /// Largest encoded command, bytes (architecture, Limits).

@@ -6,6 +6,7 @@ use outbound::{Body, Command, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, 
 
 use crate::{
     event::Event,
+    numbers::{Numbers, OneByOne},
     once::{self, LazyContent},
     overlay::Overlay,
     rules::Rules,
@@ -39,12 +40,23 @@ pub fn decide_on<V: View>(
     rules: &Rules,
     events: &mut Vec<Event>,
 ) -> Reply {
+    decide_with(command, overlay, rules, &mut OneByOne, events)
+}
+
+/// Decides one command on an overlay with an engine's own numbers of new rows.
+pub fn decide_with<V: View>(
+    command: &Command,
+    overlay: &mut Overlay<'_, V>,
+    rules: &Rules,
+    numbers: &mut dyn Numbers,
+    events: &mut Vec<Event>,
+) -> Reply {
     if let Body::Request(request) = &command.body
         && request.verb.reads()
     {
         return read(request, overlay);
     }
-    let mut turn = Turn::begin(command, overlay, rules, events);
+    let mut turn = Turn::begin(command, overlay, rules, numbers, events);
     let asked = LazyContent::of(&command.body);
     if let Some(reply) = once::request_ids::known(command.id, &asked, &mut turn) {
         return reply;

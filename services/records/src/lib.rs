@@ -8,6 +8,7 @@ mod acknowledge;
 mod columns;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+mod counters;
 mod date_time;
 mod decide;
 mod digest;
@@ -21,6 +22,7 @@ mod map;
 #[cfg(mutant)]
 pub mod mutant;
 mod names;
+mod numbers;
 mod once;
 mod overlay;
 mod phone;
@@ -33,23 +35,26 @@ mod verbs;
 mod view;
 mod zones;
 
-pub use decide::{decide, decide_entry, decide_on, read};
+pub use counters::{Counters, counters, last_stamp_us};
+pub use decide::{decide, decide_entry, decide_on, decide_with, read};
 pub use digest::{RowBytes, digest_of, digest_of_changes};
 pub use event::{Event, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use lookup::{
-    chain, chain_end, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, lists, meta,
-    phones_have_two_forms, record, record_by_id, records_by_phone, records_from, role_changes, rules_version, settings,
+    chain, chain_end, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, list_counters, lists,
+    phones_have_two_forms, record, record_by_id, records_by_phone, records_from, records_of_all_lists, role_changes,
+    rules_version, settings,
 };
 pub use map::MapView;
 pub use names::check_list_name;
+pub use numbers::{Numbers, OneByOne};
 pub use overlay::Overlay;
 pub use phone::{canonical_phone, check_number, first_phone_form, phone_form};
 pub use rules::Rules;
 pub use settings::{Settings, check_setting, nearest_setting, options_of};
 pub use tables::{
-    DncRow, DncScope, DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, Key, KeyRow,
-    ListRow, MetaRow, NumberRow, PhonesRow, RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, Scope, SettingRow,
-    SettingsRow, Table, ids_with_token, indexes_of,
+    Counter, DncRow, DncScope, DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, Key,
+    KeyRow, ListCountersRow, ListRow, MetaRow, NumberRow, PhonesRow, RecordRow, RequestIdRow, RequestRow,
+    RoleChangeRow, Row, Scope, SettingRow, SettingsRow, Table, ids_with_token, indexes_of,
 };
 pub use view::{Below, Bound, Change, Changes, View, behind_prefix};

@@ -7,25 +7,35 @@ use std::sync::Arc;
 use outbound::{Handle, RULES_FIRST, RULES_WITH_PHONE_FORM};
 
 use crate::{
+    counters::{are_parted, counters, whole},
     phone,
     rules::{LIST_DBID_FIRST, LIST_TENANT, NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     settings::Settings,
     tables::{
-        DncRow, DncScope, DncSubject, Key, ListRow, MetaRow, RecordRow, RoleChangeRow, Row, Table, chain_prefix,
-        phone_prefix,
+        DncRow, DncScope, DncSubject, Key, ListCountersRow, ListRow, PhonesRow, RecordRow, RoleChangeRow, Row, Table,
+        chain_prefix, phone_prefix,
     },
-    view::{Below, Bound, View},
+    view::{Below, Bound, View, pages, table_pages},
 };
 
-/// Rows of one page of a full read.
-const PAGE: u32 = 256;
-
-/// Counters of the state.
-pub fn meta(view: &impl View) -> MetaRow {
-    match view.get(&Key::Meta) {
-        Some(Row::Meta(row)) => row,
-        _ => MetaRow::default(),
+/// The counters of a list, from its row or from a row of their own.
+pub fn list_counters(view: &impl View, dbid: u32, list: &ListRow) -> ListCountersRow {
+    match view.get(&Key::ListCounters(dbid)) {
+        Some(Row::ListCounters(row)) => row,
+        _ => ListCountersRow::of(list),
     }
+}
+
+/// Records in all lists.
+pub fn records_of_all_lists(view: &impl View) -> u64 {
+    if !are_parted(view) {
+        return whole(view).records.unwrap_or_default();
+    }
+    let records = |(_, row)| match row {
+        Row::ListCounters(row) => row.records,
+        _ => 0,
+    };
+    table_pages(view, Table::ListCounters).map(records).sum()
 }
 
 /// Rules version and options of the rules; none: rules version 1, with the options of every node's own file.
@@ -38,7 +48,7 @@ pub fn settings(view: &impl View) -> Option<Arc<Settings>> {
 
 /// Changes of the role and their terms, oldest first.
 pub fn role_changes(view: &impl View) -> Vec<(u64, RoleChangeRow)> {
-    let rows = pages(view, Bound { table: Table::RoleChange, from: Vec::new(), prefix: Vec::new() });
+    let rows = table_pages(view, Table::RoleChange);
     let change = |(key, row)| match (key, row) {
         (Key::RoleChange(term), Row::RoleChange(row)) => Some((term, row)),
         _ => None,
@@ -48,7 +58,7 @@ pub fn role_changes(view: &impl View) -> Vec<(u64, RoleChangeRow)> {
 
 /// All lists with their DBIDs, in the order of creation.
 pub fn lists(view: &impl View) -> Vec<(u32, Arc<ListRow>)> {
-    let rows = pages(view, Bound { table: Table::List, from: Vec::new(), prefix: Vec::new() });
+    let rows = table_pages(view, Table::List);
     let list = |(key, row)| match (key, row) {
         (Key::List(dbid), Row::List(row)) => Some((dbid, row)),
         _ => None,
@@ -115,9 +125,9 @@ pub fn do_not_call_of(view: &impl View, given: &str) -> (Vec<String>, Vec<(Key, 
     if given.chars().count() > PHONE_LETTERS_MAX {
         return (Vec::new(), Vec::new()); // no entry has so long a phone
     }
-    let meta = meta(view);
-    let forms = phone::forms_to_ask(rules_version(view), meta.phones_are_rewritten(), given);
-    let lists = (LIST_DBID_FIRST..=meta.last_list).map(DncScope::List);
+    let counters = counters(view);
+    let forms = phone::forms_to_ask(rules_version(view), counters.phones_are_rewritten(), given);
+    let lists = (LIST_DBID_FIRST..=counters.last_list).map(DncScope::List);
     let scopes = std::iter::once(DncScope::Tenant(LIST_TENANT.to_owned())).chain(lists);
     let keys = scopes.flat_map(|scope| forms.iter().map(move |form| (scope.clone(), form)));
     let entry = |(scope, form): (DncScope, &String)| {
@@ -152,7 +162,7 @@ pub fn records_by_phone(view: &impl View, phone: &str, limit: u32) -> Vec<(Handl
     if phone.chars().count() > PHONE_LETTERS_MAX {
         return Vec::new(); // no record has so long a phone
     }
-    let forms = phone::forms_to_ask(rules_version(view), meta(view).phones_are_rewritten(), phone);
+    let forms = phone::forms_to_ask(rules_version(view), counters(view).phones_are_rewritten(), phone);
     let mut found: Vec<_> = forms.iter().flat_map(|form| records_under(view, form, limit)).collect();
     found.sort_by_key(|(handle, _)| handle.0);
     found.dedup_by_key(|(handle, _)| handle.0);
@@ -170,16 +180,17 @@ fn records_under(view: &impl View, form: &str, limit: u32) -> Vec<(Handle, Recor
     view.next(&bound, limit).into_iter().filter_map(record).collect()
 }
 
-/// Whether the state may have phones under two forms: from rules version 3 on, until the group has rewritten its phones.
-pub fn phones_have_two_forms(rules_version: u32, counters: &MetaRow) -> bool {
-    rules_version >= RULES_WITH_PHONE_FORM && !counters.phones_are_rewritten()
+/// Whether the state may have phones under two forms: from rules version 3 on, until the group has rewritten its phones. `phones`:
+/// the progress of the rewrite; none: not begun.
+pub fn phones_have_two_forms(rules_version: u32, phones: Option<&PhonesRow>) -> bool {
+    rules_version >= RULES_WITH_PHONE_FORM && !phones.is_some_and(|phones| phones.done)
 }
 
 /// The forms under which the index of phones may have the phone of a record: two only while the group rewrites phones, for a
 /// record that the rewrite has not reached.
-pub fn indexed_forms(rules_version: u32, counters: &MetaRow, handle: Handle, given: &str) -> Vec<String> {
-    let reached = counters.phones.as_ref().is_some_and(|phones| handle.0 <= phones.handle);
-    phone::forms_to_ask(rules_version, counters.phones_are_rewritten() || reached, given)
+pub fn indexed_forms(rules_version: u32, phones: Option<&PhonesRow>, handle: Handle, given: &str) -> Vec<String> {
+    let rewritten = phones.is_some_and(|phones| phones.done || handle.0 <= phones.handle);
+    phone::forms_to_ask(rules_version, rewritten, given)
 }
 
 /// Handles of a chain in the order of chain_n.
@@ -203,16 +214,4 @@ pub fn chain_end(view: &impl View, list: u32, chain_id: u64) -> Option<u64> {
 
 fn with_record(view: &impl View, handle: Handle) -> Option<(Handle, RecordRow)> {
     Some((handle, record(view, handle)?))
-}
-
-/// All rows of a bound, a page at a time.
-fn pages(view: &impl View, mut bound: Bound) -> impl Iterator<Item = (Key, Row)> {
-    let mut ended = false;
-    let page = move || {
-        let rows = if ended { Vec::new() } else { view.next(&bound, PAGE) };
-        ended = rows.len() < PAGE as usize;
-        bound.from = [rows.last()?.0.encode().as_slice(), &[0]].concat();
-        Some(rows)
-    };
-    std::iter::from_fn(page).flatten()
 }

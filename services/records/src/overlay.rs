@@ -10,7 +10,10 @@ use std::{
     sync::Arc,
 };
 
+use outbound::RULES_WITH_PARTED_COUNTERS;
+
 use crate::{
+    counters::{self, Counters, Written},
     rules::Rules,
     settings::Settings,
     tables::{Encoded, Key, Row, Table},
@@ -42,6 +45,9 @@ pub struct Overlay<'a, V: View> {
     slots: RefCell<Slots>,
     /// The row of the settings, cached: every command reads this row. None: not read yet.
     settings: OnceCell<Option<Arc<Settings>>>,
+    /// The counters of rules versions from 4 on as the last command left them, with their rows: every command reads them. None:
+    /// not read yet, or taken by a command.
+    counters: Option<(Counters, Written)>,
 }
 
 /// Slots reserved at once: two commands touch this many, and a full vector moves its slots to grow.
@@ -93,7 +99,7 @@ impl Slots {
 impl<'a, V: View> Overlay<'a, V> {
     /// An overlay without changes over `base`.
     pub fn new(base: &'a V) -> Self {
-        Self { base, slots: RefCell::default(), settings: OnceCell::new() }
+        Self { base, slots: RefCell::default(), settings: OnceCell::new(), counters: None }
     }
 
     /// The same view without caching: for reads of unbounded number.
@@ -124,6 +130,29 @@ impl<'a, V: View> Overlay<'a, V> {
         let settings = Arc::new(settings);
         self.put(Key::Settings, Row::Settings(settings.clone()));
         self.settings = OnceCell::from(Some(settings));
+    }
+
+    /// Whether counters are rows of their own. The state decides, and not the version of a command.
+    fn has_parted_counters(&self) -> bool {
+        self.settings().is_some_and(|settings| settings.rules_version() >= RULES_WITH_PARTED_COUNTERS)
+    }
+
+    /// The counters for a command, with their rows; no rows: the counters are one row.
+    pub(crate) fn take_counters(&mut self) -> (Counters, Option<Written>) {
+        if !self.has_parted_counters() {
+            return (counters::whole(self), None);
+        }
+        let (counters, written) = self.counters.take().unwrap_or_else(|| {
+            let counters = counters::parted(self);
+            let written = Written::of(&counters);
+            (counters, written)
+        });
+        (counters, Some(written))
+    }
+
+    /// Keeps the counters that a command has written for the next command.
+    pub(crate) fn keep_counters(&mut self, counters: Counters, written: Written) {
+        self.counters = Some((counters, written));
     }
 
     /// Sets a row.
@@ -161,6 +190,7 @@ impl<'a, V: View> Overlay<'a, V> {
             let old = base.get(&key);
             Slot { key, old, new: None }
         };
+        self.counters = None; // the row may be of a counter
         self.slots.get_mut().get_or_insert_with(place, fresh).new = Some(new);
     }
 

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use outbound::{Command, Handle, RULES_WITH_UNDOING, RULES_WITH_WINDOW_ENDS};
 
 use crate::{
+    counters::{Counters, Written},
     event::Event,
     lookup,
+    numbers::Numbers,
     overlay::Overlay,
     phone,
     rules::Rules,
-    tables::{Key, ListRow, MetaRow, RecordRow, Row, indexes},
+    tables::{Key, ListCountersRow, ListRow, RecordRow, Row, indexes},
     view::View,
 };
 
@@ -21,7 +23,11 @@ pub(crate) struct Turn<'o, 'v, V: View> {
     /// The state with the changes so far.
     pub(crate) overlay: &'o mut Overlay<'v, V>,
     /// Counters, written back by [`Turn::end`].
-    pub(crate) meta: MetaRow,
+    pub(crate) counters: Counters,
+    /// The rows of the counters; none: the counters are one row, and those of a list stand in the list's row.
+    written: Option<Written>,
+    /// The numbers of new rows.
+    numbers: &'o mut dyn Numbers,
     /// Stamped time; at least that of the command before, and from rules version 3 on always later.
     pub(crate) now_us: u64,
     /// The rules version that decides the command.
@@ -38,19 +44,42 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         command: &Command,
         overlay: &'o mut Overlay<'v, V>,
         own: &'o Rules,
+        numbers: &'o mut dyn Numbers,
         events: &'o mut Vec<Event>,
     ) -> Self {
-        let mut meta = lookup::meta(overlay);
+        let (mut counters, written) = overlay.take_counters();
         // distinct stamps show which of two commands changed a record last
         let apart_us = u64::from(command.rules >= RULES_WITH_WINDOW_ENDS);
-        meta.last_stamp_us = meta.last_stamp_us.saturating_add(apart_us).max(command.stamp_us);
-        let rules = overlay.options(own);
-        Self { overlay, now_us: meta.last_stamp_us, meta, version: command.rules, rules, own, events }
+        counters.last_stamp_us = counters.last_stamp_us.saturating_add(apart_us).max(command.stamp_us);
+        let (rules, now_us) = (overlay.options(own), counters.last_stamp_us);
+        Self { overlay, counters, written, numbers, now_us, version: command.rules, rules, own, events }
     }
 
     /// Writes the counters back.
     pub(crate) fn end(self) {
-        self.overlay.put(Key::Meta, Row::Meta(self.meta));
+        let Self { overlay, counters, written, .. } = self;
+        match written {
+            None => overlay.put(Key::Meta, Row::Meta(counters.into())),
+            Some(mut written) => {
+                written.put_changed(&counters, |key, row| overlay.put(key, row));
+                overlay.keep_counters(counters, written);
+            }
+        }
+    }
+
+    /// Gives every counter a row of its own, once: two rows for each list, however many lists there are.
+    pub(crate) fn part_counters(&mut self) {
+        if self.written.is_some() {
+            return;
+        }
+        for (dbid, list) in lookup::lists(self.overlay) {
+            let counters = ListCountersRow::of(&list);
+            let list = ListCountersRow::default().put_into(Arc::unwrap_or_clone(list));
+            self.overlay.put(Key::List(dbid), Row::List(Arc::new(list)));
+            self.overlay.put(Key::ListCounters(dbid), Row::ListCounters(counters));
+        }
+        self.counters.records = None;
+        self.written = Some(Written::default());
     }
 
     /// UTC seconds.
@@ -65,20 +94,75 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
 
     /// The forms under which the state may have a phone, that of the command's rules version first.
     pub(crate) fn forms_of(&self, phone: &str) -> Vec<String> {
-        phone::forms_to_ask(self.version, self.meta.phones_are_rewritten(), phone)
+        phone::forms_to_ask(self.version, self.counters.phones_are_rewritten(), phone)
     }
 
-    /// Writes a list.
-    pub(crate) fn put_list(&mut self, dbid: u32, list: ListRow) {
+    /// The counters of a list, whose row the caller has just read.
+    pub(crate) fn list_counters(&self, dbid: u32, list: &ListRow) -> ListCountersRow {
+        if self.written.is_some() { lookup::list_counters(self.overlay, dbid, list) } else { ListCountersRow::of(list) }
+    }
+
+    /// Writes a list with its counters.
+    pub(crate) fn put_list(&mut self, dbid: u32, list: ListRow, counters: ListCountersRow) {
+        let list = if self.written.is_some() {
+            self.overlay.put(Key::ListCounters(dbid), Row::ListCounters(counters));
+            list
+        } else {
+            counters.put_into(list)
+        };
         self.overlay.put(Key::List(dbid), Row::List(Arc::new(list)));
     }
 
+    /// Writes the counters of a list that does not change itself.
+    pub(crate) fn put_list_counters(&mut self, dbid: u32, list: &ListRow, counters: ListCountersRow) {
+        if self.written.is_some() {
+            self.overlay.put(Key::ListCounters(dbid), Row::ListCounters(counters));
+        } else {
+            self.put_list(dbid, list.clone(), counters);
+        }
+    }
+
+    /// Removes a list, with its counters and its index entry.
+    pub(crate) fn remove_list(&mut self, dbid: u32, list: &ListRow) {
+        self.overlay.remove(indexes::of_list(dbid, list).0);
+        self.overlay.remove(Key::List(dbid));
+        if self.written.is_some() {
+            self.overlay.remove(Key::ListCounters(dbid));
+        }
+    }
+
+    /// The DBID of a new list.
+    pub(crate) fn new_dbid(&mut self) -> u32 {
+        let dbid = self.numbers.list(&self.counters);
+        self.counters.last_list = self.counters.last_list.max(dbid);
+        dbid
+    }
+
+    /// The record_id of a new record.
+    pub(crate) fn new_record_id(&mut self, list: u32, counters: &ListCountersRow) -> u64 {
+        loop {
+            let record_id = self.numbers.record_id(list, counters);
+            if self.numbers.ids_are_free() || self.overlay.get(&Key::RecordById { list, record_id }).is_none() {
+                return record_id;
+            }
+        }
+    }
+
+    /// The chain_id of a new chain.
+    pub(crate) fn new_chain_id(&mut self, list: u32, counters: &ListCountersRow) -> u64 {
+        loop {
+            let chain_id = self.numbers.chain_id(list, counters);
+            if self.numbers.ids_are_free() || lookup::chain_end(self.overlay, list, chain_id).is_none() {
+                return chain_id;
+            }
+        }
+    }
+
     /// Adds a record under a new handle, with its index entries. The caller has checked that the record's ids are free, and
-    /// writes the list back afterwards.
-    pub(crate) fn add_record(&mut self, list: &mut ListRow, record: RecordRow) -> Handle {
-        self.meta.last_handle += 1;
-        self.meta.records += 1;
-        let handle = Handle(self.meta.last_handle);
+    /// writes the list's counters back afterwards.
+    pub(crate) fn add_record(&mut self, list: &mut ListCountersRow, record: RecordRow) -> Handle {
+        let handle = self.numbers.handle(&mut self.counters);
+        self.counters.records = self.counters.records.map(|records| records + 1);
         list.records += 1;
         if self.version >= RULES_WITH_UNDOING {
             list.added_us = self.now_us;
@@ -98,8 +182,9 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         }
     }
 
-    /// Removes a record that the caller has just read, with its index entries. The caller writes the list back afterwards.
-    pub(crate) fn delete_record(&mut self, list: &mut ListRow, handle: Handle, record: Arc<RecordRow>) {
+    /// Removes a record that the caller has just read, with its index entries. The caller writes the list's counters back
+    /// afterwards.
+    pub(crate) fn delete_record(&mut self, list: &mut ListCountersRow, handle: Handle, record: Arc<RecordRow>) {
         for phone in self.forms_of(&record.contact_info) {
             for (key, _) in indexes::of_record(handle, &record, phone) {
                 self.overlay.remove(key);
@@ -107,7 +192,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         }
         self.overlay.remove_read(Key::Record(handle), Row::Record(record));
         list.records = list.records.saturating_sub(1);
-        self.meta.records = self.meta.records.saturating_sub(1);
+        self.counters.records = self.counters.records.map(|records| records.saturating_sub(1));
     }
 
     /// Overwrites an existing record. List, ids, chain and phone never change, so the indexes stay valid.

@@ -92,6 +92,26 @@ pub fn behind_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Rows of one page of a full read.
+const PAGE: u32 = 256;
+
+/// All rows of a bound, a page at a time.
+pub(crate) fn pages(view: &impl View, mut bound: Bound) -> impl Iterator<Item = (Key, Row)> {
+    let mut ended = false;
+    let page = move || {
+        let rows = if ended { Vec::new() } else { view.next(&bound, PAGE) };
+        ended = rows.len() < PAGE as usize;
+        bound.from = [rows.last()?.0.encode().as_slice(), &[0]].concat();
+        Some(rows)
+    };
+    std::iter::from_fn(page).flatten()
+}
+
+/// All rows of a table, a page at a time.
+pub(crate) fn table_pages(view: &impl View, table: Table) -> impl Iterator<Item = (Key, Row)> {
+    pages(view, Bound { table, from: Vec::new(), prefix: Vec::new() })
+}
+
 /// A row set or removed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {

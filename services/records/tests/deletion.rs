@@ -6,7 +6,7 @@
 mod common;
 
 use common::{World, batch, export, request};
-use outbound::{Body, DeleteRecords, Reply, ReplyBody, RewritePhones, Value};
+use outbound::{Body, DeleteRecords, RULES_NEWEST, Reply, ReplyBody, RewritePhones, Value};
 use records::{Key, MapView, Table};
 
 const DEMO: u32 = 101;
@@ -29,8 +29,9 @@ fn import(world: &mut World, list: &str, import_id: &str, phones: std::ops::Rang
     }
 }
 
-/// Two lists with records of every rules version, some phones in both lists, and Do-Not-Call entries.
-fn two_lists() -> World {
+/// Two lists with records of every rules version, some phones in both lists, and Do-Not-Call entries; under a rules version that
+/// deletes.
+fn two_lists(version: u32) -> World {
     let mut world = World::default();
     world.create("demo", "", Vec::new());
     world.create("other", "", Vec::new());
@@ -42,6 +43,7 @@ fn two_lists() -> World {
     world.raise(3, Vec::new());
     import(&mut world, "demo", "second", 100..140);
     add(&mut world, "other", "+999\u{2013}7777", None);
+    (4..=version).for_each(|version| drop(world.raise(version, Vec::new())));
     world
 }
 
@@ -59,13 +61,13 @@ fn attribute(reply: &Reply, name: &str) -> i64 {
 
 fn rows_of(map: &MapView, list: u32) -> usize {
     let of_list = |key: &Key| match key {
-        Key::List(dbid) => *dbid == list,
+        Key::List(dbid) | Key::ListCounters(dbid) => *dbid == list,
         Key::RecordById { list: of, .. } | Key::RecordByChain { list: of, .. } | Key::ImportBatch { list: of, .. } => {
             *of == list
         }
         _ => false,
     };
-    let tables = [Table::List, Table::RecordById, Table::RecordByChain, Table::ImportBatch];
+    let tables = [Table::List, Table::ListCounters, Table::RecordById, Table::RecordByChain, Table::ImportBatch];
     tables.into_iter().flat_map(|table| map.table(table)).filter(|(key, _)| of_list(key)).count()
 }
 
@@ -75,8 +77,8 @@ fn rows_of_other(world: &World) -> Vec<String> {
 
 #[test]
 fn a_list_goes_in_batches_with_all_that_was_its_own_and_nothing_else() {
-    for rows_max in [1, 3, 7, 500] {
-        let mut world = two_lists();
+    for (rows_max, version) in [(1, 3), (3, 4), (7, 3), (7, 4), (500, 4)] {
+        let mut world = two_lists(version);
         let (other, entries) = (rows_of_other(&world), world.map.table(Table::Dnc));
         assert!(rows_of(&world.map, DEMO) > 190, "records by id and chain, batches of imports, and the list");
         let begun = world.ask(Body::DeleteList("demo".into()));
@@ -84,7 +86,7 @@ fn a_list_goes_in_batches_with_all_that_was_its_own_and_nothing_else() {
         let batches = (1..STEPS_MAX).find(|_| delete_some(&mut world, rows_max)).unwrap();
         assert!(batches >= 95 / rows_max, "a command deletes no more than it may");
         assert_eq!(rows_of(&world.map, DEMO), 0);
-        assert_eq!(records::meta(&world.map).records, 11);
+        assert_eq!(records::records_of_all_lists(&world.map), 11);
         assert_eq!(rows_of_other(&world), other);
         assert_eq!(world.map.table(Table::Dnc), entries);
         assert_eq!(records::lists(&world.map).len(), 1);
@@ -93,26 +95,40 @@ fn a_list_goes_in_batches_with_all_that_was_its_own_and_nothing_else() {
 
 #[test]
 fn no_batch_deletes_more_records_than_it_may() {
-    let mut world = two_lists();
-    world.ask(Body::DeleteList("demo".into()));
-    let mut before = records::meta(&world.map).records;
-    while !delete_some(&mut world, 7) {
-        let now = records::meta(&world.map).records;
-        assert!(before - now <= 7, "{before} to {now}");
-        assert_eq!(records::list(&world.map, DEMO).unwrap().records, now - 11, "the list counts what is left");
-        before = now;
+    for version in 3..=RULES_NEWEST {
+        let mut world = two_lists(version);
+        world.ask(Body::DeleteList("demo".into()));
+        let mut before = records::records_of_all_lists(&world.map);
+        while !delete_some(&mut world, 7) {
+            let now = records::records_of_all_lists(&world.map);
+            assert!(before - now <= 7, "{before} to {now}");
+            let list = records::list(&world.map, DEMO).unwrap();
+            let left = records::list_counters(&world.map, DEMO, &list).records;
+            assert_eq!(left, now - 11, "the list counts what is left");
+            before = now;
+        }
     }
 }
 
 #[test]
 fn a_deletion_goes_on_beside_updates_rewritten_phones_and_another_node() {
-    let mut world = two_lists();
+    for raised_at in [0, 7, STEPS_MAX] {
+        goes_on_beside_others(raised_at);
+    }
+}
+
+/// `raised_at`: the step at which the group is raised to the newest rules version.
+fn goes_on_beside_others(raised_at: u32) {
+    let mut world = two_lists(3);
     let mut joined = None;
     world.ask(Body::DeleteList("demo".into()));
     for step in 0..STEPS_MAX {
+        if step == raised_at {
+            world.raise(RULES_NEWEST, Vec::new());
+        }
         if step == 5 {
             // a node that installs the state in the middle continues from there
-            joined = Some(world.map.clone());
+            joined = Some((world.map.clone(), world.version));
         }
         if step % 3 == 0 {
             world.ask(Body::RewritePhones(RewritePhones { rows_max: 9 }));
@@ -125,9 +141,11 @@ fn a_deletion_goes_on_beside_updates_rewritten_phones_and_another_node() {
     assert_eq!((rows_of(&world.map, DEMO), records::list(&world.map, DEMO)), (0, None));
     while attribute(&world.ask(Body::RewritePhones(RewritePhones { rows_max: 9 })), "done") == 0 {}
     let (dbid, other) = records::find_list(&world.map, "other").unwrap();
-    assert_eq!((dbid, other.records), (OTHER, records::meta(&world.map).records));
+    let counted = records::list_counters(&world.map, dbid, &other).records;
+    assert_eq!((dbid, counted), (OTHER, records::records_of_all_lists(&world.map)));
 
-    let mut again = World { map: joined.unwrap(), version: 3, now_us: world.now_us, ..World::default() };
+    let (map, version) = joined.unwrap();
+    let mut again = World { map, version, now_us: world.now_us, ..World::default() };
     again.digest = again.map.digest(common::CLUSTER_KEY);
     again.counter = 10_000;
     while !delete_some(&mut again, 500) {}
@@ -136,7 +154,7 @@ fn a_deletion_goes_on_beside_updates_rewritten_phones_and_another_node() {
 
 #[test]
 fn commands_of_one_entry_delete_as_if_they_came_alone() {
-    let mut world = two_lists();
+    let mut world = two_lists(RULES_NEWEST);
     world.ask(Body::DeleteList("demo".into()));
     let mut alone = world.map.clone();
     world.counter += 1;

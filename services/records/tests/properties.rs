@@ -8,8 +8,11 @@ mod common;
 use std::cell::Cell;
 
 use common::{World, batch, field, request};
-use outbound::{Body, Command, NewList, RaiseRules, ReplyBody, RewritePhones, RoleChange, Setting, Value};
-use records::{Below, Bound, Key, MapView, Row, View, decide_entry, read, role_changes};
+use outbound::{
+    Body, Command, NewList, RULES_NEWEST, RULES_WITH_PARTED_COUNTERS, RaiseRules, Reply, ReplyBody, RequestId,
+    RewritePhones, RoleChange, Setting, Value,
+};
+use records::{Below, Bound, Counters, Key, MapView, Row, Table, View, decide_entry, read, role_changes};
 
 /// Splitmix64: a few lines instead of a dependency, the same numbers on every machine.
 struct Random(u64);
@@ -101,7 +104,7 @@ fn any_command(random: &mut Random, world: &mut World, sent: &mut Vec<Command>) 
 #[test]
 fn whatever_comes_both_nodes_agree_and_the_rows_do_too() {
     for seed in 0..12 {
-        let raised_to = 2 + u32::try_from(seed % 2).unwrap();
+        let raised_to = 2 + u32::try_from(seed % 3).unwrap();
         let mut random = Random(seed);
         let (mut one, mut many) = (World::default(), World::default());
         one.rules.idempotency_keys_max = 5;
@@ -123,8 +126,82 @@ fn whatever_comes_both_nodes_agree_and_the_rows_do_too() {
             assert_eq!(one.digest, many.digest, "seed {seed}");
             assert_eq!(one.map, many.map, "seed {seed}");
         }
-        assert!(records::meta(&one.map).records > 20, "seed {seed} did something");
+        assert!(records::records_of_all_lists(&one.map) > 20, "seed {seed} did something");
         assert_eq!(records::settings(&one.map).map(|settings| settings.rules_version()), Some(raised_to));
+    }
+}
+
+/// A world under the rules before the counters are parted.
+fn with_whole_counters() -> World {
+    let mut world = World::default();
+    let few_keys = || vec![Setting { key: "idempotency_keys_max".into(), value: "5".into() }];
+    (2..RULES_WITH_PARTED_COUNTERS).for_each(|version| drop(world.raise(version, few_keys())));
+    world
+}
+
+/// Decides commands under the version of a world.
+fn decide_in(world: &mut World, commands: &[Command]) -> Vec<Reply> {
+    let stamped = |command: &Command| Command { rules: world.version, ..command.clone() };
+    let commands: Vec<_> = commands.iter().map(stamped).collect();
+    let (replies, changes, events) = decide_entry(&commands, &world.map, &world.rules);
+    world.take(&replies, changes, events);
+    replies
+}
+
+/// A raise to the newest version where the round has come, else a raise that changes nothing: both remember a request.
+fn maybe_raise(world: &mut World, round: u32, raises: bool, stamp_us: u64) {
+    world.version = if raises { RULES_NEWEST } else { world.version };
+    let id = RequestId { node: 9, incarnation: 1, token: 1, counter: 1 + u64::from(round) };
+    let body = Body::RaiseRules(RaiseRules { to: world.version, settings: Vec::new(), release: "0.1.0".into() });
+    let raise = Command { stamp_us, ..world.command(id, body) };
+    decide_in(world, &[raise]);
+}
+
+/// Every row except those of counters, and without the replies to the raise.
+fn rows_beside_counters(map: &MapView) -> Vec<(Key, Row)> {
+    let counters =
+        [Table::Meta, Table::List, Table::Counter, Table::Floor, Table::Phones, Table::ListCounters, Table::Settings];
+    let tables = Table::ALL.into_iter().filter(|table| !counters.contains(table));
+    let is_raise = |key: &Key| matches!(key, Key::Request(id) if id.node == 9);
+    tables.flat_map(|table| map.table(table)).filter(|(key, _)| !is_raise(key)).collect()
+}
+
+#[test]
+fn a_raise_to_parted_counters_keeps_every_answer_whenever_it_comes() {
+    const ROUNDS: u32 = 60;
+    for seed in 0..6 {
+        let mut random = Random(seed);
+        let mut source = with_whole_counters();
+        let mut worlds = [0, ROUNDS / 2, ROUNDS].map(|raised_in| (raised_in, with_whole_counters()));
+        let mut sent = Vec::new();
+        for round in 0..ROUNDS {
+            let before_us = source.now_us;
+            let commands: Vec<_> =
+                (0..1 + random.below(12)).map(|_| any_command(&mut random, &mut source, &mut sent)).collect();
+            let replies = worlds.each_mut().map(|(raised_in, world)| {
+                maybe_raise(world, round, round == *raised_in, before_us);
+                decide_in(world, &commands)
+            });
+            assert!(replies.iter().all(|of_world| *of_world == replies[0]), "seed {seed}, round {round}: {replies:?}");
+        }
+        let [early, late, never] = worlds.map(|(_, world)| world);
+        assert_eq!(
+            [&early, &late, &never].map(|world| records::rules_version(&world.map)),
+            [RULES_NEWEST, RULES_NEWEST, 3]
+        );
+        for world in [&early, &late] {
+            let counted = |map: &MapView| Counters { records: None, ..records::counters(map) };
+            assert_eq!(counted(&world.map), counted(&never.map), "seed {seed}");
+            assert_eq!(rows_beside_counters(&world.map), rows_beside_counters(&never.map), "seed {seed}");
+            for (dbid, list) in records::lists(&never.map) {
+                let of_world = records::list(&world.map, dbid).unwrap();
+                assert_eq!((&of_world.name, &of_world.fields), (&list.name, &list.fields));
+                let counted = [(&world.map, &of_world), (&never.map, &list)];
+                let [one, other] = counted.map(|(map, list)| records::list_counters(map, dbid, list));
+                assert_eq!(one, other, "seed {seed}, list {dbid}");
+            }
+        }
+        assert!(records::records_of_all_lists(&late.map) > 20, "seed {seed} did something");
     }
 }
 
@@ -143,7 +220,7 @@ fn an_id_that_is_sent_again_changes_nothing_whenever_it_comes() {
     world.create("one", "", vec![field("AGE", "int")]);
     let mut random = Random(7);
     for turn in 0..600 {
-        if turn % 200 == 199 && turn < 400 {
+        if turn % 150 == 149 && turn < 450 {
             world.raise(world.version + 1, Vec::new());
         }
         let command = any_command(&mut random, &mut world, &mut Vec::new());
@@ -197,7 +274,7 @@ fn deciding_ends_at_whichever_read_the_view_begins_to_fail() {
         world.rules.idempotency_keys_max = 5;
         let mut sent = Vec::new();
         for turn in 0..120 {
-            if turn % 40 == 39 && turn < 100 {
+            if turn % 30 == 29 && turn < 100 {
                 world.raise(world.version + 1, Vec::new());
             }
             let command = any_command(&mut random, &mut world, &mut sent);
@@ -218,7 +295,7 @@ fn deciding_ends_at_whichever_read_the_view_begins_to_fail() {
 
 #[test]
 fn memories_do_not_grow_for_ever() {
-    for version in [1, 2, 3] {
+    for version in 1..=RULES_NEWEST {
         memories_stay_small(version);
     }
 }
@@ -241,7 +318,7 @@ fn memories_stay_small(version: u32) {
         world.map.apply(&changes);
     }
     assert!(world.map.table(records::Table::Request).len() <= 125, "two a second, kept for a minute");
-    assert_eq!(records::meta(&world.map).floors_with_token.is_empty(), version == 1);
+    assert_eq!(records::counters(&world.map).floors_with_token.is_empty(), version == 1);
     assert_eq!(world.map.table(records::Table::Idempotency).len(), 1_000);
 }
 
@@ -255,7 +332,7 @@ fn a_clock_that_goes_back_does_not_take_the_rules_back() {
     world.now_us -= 8_000_000;
     let second = world.ask(Body::Request(added));
     assert_eq!((first.body, second.replayed), (second.body, true));
-    assert_eq!(records::meta(&world.map).last_stamp_us, common::START_US + 10_002_000);
+    assert_eq!(records::last_stamp_us(&world.map), common::START_US + 10_002_000);
 }
 
 #[test]
@@ -320,7 +397,7 @@ fn what_export_writes_import_reads_back_as_the_same_records() {
 /// A world under the newest rules.
 fn newest() -> World {
     let mut world = World::default();
-    (2..=outbound::RULES_NEWEST).for_each(|version| drop(world.raise(version, Vec::new())));
+    (2..=RULES_NEWEST).for_each(|version| drop(world.raise(version, Vec::new())));
     world
 }
 
@@ -345,7 +422,7 @@ fn a_zone_given_by_name_comes_back_from_an_export_in_a_list_of_another_zone() {
     ];
     world.ask(Body::Request(request("AddRecord", "lists/one", &by_name)));
     let (_, list) = records::find_list(&world.map, "one").unwrap();
-    let columns = records::export_columns(&list, outbound::RULES_NEWEST);
+    let columns = records::export_columns(&list, RULES_NEWEST);
     assert_eq!(columns[22..], ["switch_id", "tz_name", "handle"]);
     let exported = common::export(&world.map, "one", &columns);
     let lines: Vec<&str> = exported.iter().map(String::as_str).collect();
@@ -376,10 +453,10 @@ fn a_field_tz_name_of_an_earlier_rules_version_stays_a_field() {
     let mut world = World::default();
     world.create("old", "", Vec::new());
     world.ask(Body::ImportBatch(batch("old", "f", 1, &["contact_info,tz_name", "+1,theirs"])));
-    (2..=outbound::RULES_NEWEST).for_each(|version| drop(world.raise(version, Vec::new())));
+    (2..=RULES_NEWEST).for_each(|version| drop(world.raise(version, Vec::new())));
     world.ask(Body::ImportBatch(batch("old", "g", 1, &["contact_info,tz_name", "+2,no zone"])));
     let (_, list) = records::find_list(&world.map, "old").unwrap();
-    let columns = records::export_columns(&list, outbound::RULES_NEWEST);
+    let columns = records::export_columns(&list, RULES_NEWEST);
     assert_eq!(columns[22..], ["switch_id", "tz_name", "handle"]);
     let exported = common::export(&world.map, "old", &["contact_info", "tz_name"].map(str::to_owned));
     assert_eq!(exported[1..], ["+1,theirs", "+2,no zone"]);

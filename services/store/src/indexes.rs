@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use fjall::{Guard, OwnedWriteBatch, PersistMode, Slice};
 use outbound::{Handle, RULES_FIRST};
 use prost::Message;
-use records::{Key, MetaRow, RecordRow, Row, Table, indexed_forms, indexes_of, phones_have_two_forms};
+use records::{Key, PhonesRow, RecordRow, Row, Table, indexed_forms, indexes_of, phones_have_two_forms};
 
 use crate::{
     engine::{Engine, INDEXES_KEY},
@@ -170,7 +170,7 @@ impl<'a> Rebuild<'a> {
 struct PhoneIndex<'a> {
     engine: &'a Engine,
     rules_version: u32,
-    counters: MetaRow,
+    phones: Option<PhonesRow>,
     /// Whether the group rewrites phones now.
     tells_forms: bool,
 }
@@ -181,16 +181,17 @@ impl<'a> PhoneIndex<'a> {
             Some(Row::Settings(settings)) => settings.rules_version(),
             _ => RULES_FIRST,
         };
-        let counters = match row_of(engine, &Key::Meta)? {
-            Some(Row::Meta(counters)) => counters,
-            _ => MetaRow::default(),
+        let phones = match (row_of(engine, &Key::Phones)?, row_of(engine, &Key::Meta)?) {
+            (Some(Row::Phones(phones)), _) => Some(phones),
+            (_, Some(Row::Meta(counters))) => counters.phones,
+            _ => None,
         };
-        let tells_forms = phones_have_two_forms(rules_version, &counters);
-        Ok(Self { engine, rules_version, counters, tells_forms })
+        let tells_forms = phones_have_two_forms(rules_version, phones.as_ref());
+        Ok(Self { engine, rules_version, phones, tells_forms })
     }
 
     fn forms(&self, handle: Handle, record: &RecordRow) -> Vec<String> {
-        indexed_forms(self.rules_version, &self.counters, handle, &record.contact_info)
+        indexed_forms(self.rules_version, self.phones.as_ref(), handle, &record.contact_info)
     }
 
     /// Whether only this index row tells the form of its record's phone.

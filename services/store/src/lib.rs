@@ -10,6 +10,7 @@ mod archive;
 mod chunk;
 mod config;
 mod contents;
+mod counted;
 mod engine;
 mod error;
 mod export;

@@ -52,6 +52,7 @@ impl Floor {
 }
 
 impl Floors {
+    /// The floors in the counters' row, where rules versions before 4 have them.
     pub(crate) fn of(meta: &MetaRow) -> Self {
         let floors = meta.floors.iter().chain(&meta.floors_with_token);
         Self(floors.filter_map(FloorRow::id).map(Floor::of).collect())
@@ -61,10 +62,25 @@ impl Floors {
     pub(crate) fn read(engine: &Engine, at: Option<&Snapshot>) -> Result<Self, StoreError> {
         let place = rows::tagged(Table::Meta, &Key::Meta.encode());
         let bytes = engine.get(at, Space::State, &place).map_err(StoreError::engine("reading the counters"))?;
-        match bytes.map(|bytes| rows::row(Table::Meta, &bytes)).transpose()? {
-            Some(Row::Meta(meta)) => Ok(Self::of(&meta)),
-            _ => Ok(Self::default()),
+        let mut floors = match bytes.map(|bytes| rows::row(Table::Meta, &bytes)).transpose()? {
+            Some(Row::Meta(meta)) => Self::of(&meta),
+            _ => Self::default(),
+        };
+        let prefix = rows::tagged(Table::Floor, &[]);
+        for pair in engine.range(at, Space::State, &prefix, &prefix).into_iter().flatten() {
+            let (key, value) = pair.into_inner().map_err(StoreError::engine("reading the floors"))?;
+            if let (_, Row::Floor(row)) = rows::pair(&key, &value)? {
+                floors.raise(&row);
+            }
         }
+        Ok(floors)
+    }
+
+    /// Raises the floor of a node and kind of id, which never falls.
+    pub(crate) fn raise(&mut self, row: &FloorRow) {
+        let Some(floor) = row.id().map(Floor::of).filter(|floor| !self.0.contains(floor)) else { return };
+        let others = self.0.iter().filter(|other| other.first != floor.first).cloned();
+        self.0 = others.chain([floor.clone()]).collect();
     }
 
     /// Whether the request under this key is forgotten.
@@ -323,6 +339,21 @@ mod tests {
         assert!(hidden(id(2, 7)) && hidden(id(2, 1)) && hidden(RequestId { incarnation: 0, ..id(2, 9) }));
         assert!(!hidden(id(2, 8)) && !hidden(id(1, 7)) && !hidden(id(3, 7)));
         assert!(!hidden(RequestId { token: 1, ..id(2, 1) }), "ids with a token have a floor of their own");
+    }
+
+    #[test]
+    fn a_floor_that_is_raised_stands_beside_those_of_other_nodes_and_kinds() {
+        let floor =
+            |node, counter, token_low| FloorRow { node, incarnation: 1, counter, token_low, ..FloorRow::default() };
+        let mut floors = Floors::of(&MetaRow { floors: vec![floor(2, 7, 0), floor(1, 7, 0)], ..MetaRow::default() });
+        for row in [floor(2, 9, 0), floor(2, 3, 5), floor(3, 0, 0), floor(2, 9, 0)] {
+            floors.raise(&row);
+        }
+        let hidden = |id| floors.hides(&rows::tagged(Table::Request, &Key::Request(id).encode()));
+        assert!(hidden(id(2, 9)) && !hidden(id(2, 10)), "the raised floor");
+        assert!(hidden(id(1, 7)) && !hidden(id(1, 8)), "another node's");
+        assert!(hidden(RequestId { token: 5, ..id(2, 3) }) && !hidden(RequestId { token: 5, ..id(2, 4) }));
+        assert_eq!(floors.0.len(), 4);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::{
     AppliedMark, CurrentView, DIGEST_INTERVAL, IndexRebuild, STORE_FORMAT, StateSnapshot, StoreConfig, StoreError,
     StoreReader,
     contents::Contents,
+    counted::Counted,
     engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY},
     fault::Fault,
     highest_ids::HighestIds,
@@ -42,6 +43,7 @@ pub struct Store {
     seen: HighestIds,
     contents: Contents,
     recent: Recent,
+    counted: Counted,
     /// The row of the settings, cached: every batch reads this row.
     settings: Option<Arc<Settings>>,
     lists_phones: bool,
@@ -95,7 +97,8 @@ impl Store {
         let floors = Floors::read(&engine, None)?;
         owner::claim(dir, &config)?;
         let first = StateSnapshot::new(Arc::clone(&engine), state.clone(), floors.clone(), 0);
-        let settings = records::settings(&first);
+        let (settings, counted) =
+            (records::settings(&first), Counted::read(|bound, limit| first.try_next(bound, limit))?);
         let reader = StoreReader::new(first);
         let (seen, contents) = remembered(&engine, &floors)?;
         let doubted = dir.join(DOUBTED).exists();
@@ -113,6 +116,7 @@ impl Store {
             seen,
             contents,
             recent,
+            counted,
             settings,
             lists_phones,
             floors,
@@ -170,9 +174,9 @@ impl Store {
 
     /// The newest state.
     pub fn view(&self) -> CurrentView<'_> {
-        let remembered = (&self.seen, &self.contents);
-        let recent = (&self.recent, self.settings.as_ref(), self.lists_phones);
-        CurrentView::new(&self.engine, remembered, recent, (&self.floors, &self.fault))
+        let (remembered, rows) = ((&self.seen, &self.contents), (&self.recent, &self.counted));
+        let known = (self.settings.as_ref(), self.lists_phones);
+        CurrentView::new(&self.engine, remembered, rows, known, (&self.floors, &self.fault))
     }
 
     /// Rules version and options of the rules; none: rules version 1.
@@ -215,10 +219,18 @@ impl Store {
 
     fn raise_floors(&mut self, changes: &Changes) {
         let counters = changes.0.iter().find(|change| change.key == Key::Meta).and_then(|change| change.new.as_ref());
-        if let Some(Row::Meta(meta)) = counters {
+        if let Some(Row::Meta(meta)) = counters
+            && !(meta.floors.is_empty() && meta.floors_with_token.is_empty())
+        {
             let floors = Floors::of(meta);
             if floors != self.floors {
                 self.floors = floors;
+            }
+        }
+        let from = changes.0.partition_point(|change| change.key.table() < Table::Floor);
+        for change in changes.0[from..].iter().take_while(|change| change.key.table() == Table::Floor) {
+            if let Some(Row::Floor(row)) = &change.new {
+                self.floors.raise(row);
             }
         }
     }
@@ -265,6 +277,7 @@ impl Store {
             }
         };
         self.recent.change(change, new);
+        self.counted.change(change);
         new.wrapping_sub(old)
     }
 
@@ -296,6 +309,9 @@ impl Store {
         let (state, digests) = (engine.state(None)?, engine.digests(None)?);
         let floors = Floors::read(&engine, None)?;
         let (seen, contents) = remembered(&engine, &floors)?;
+        let whole = StateSnapshot::new(Arc::clone(&engine), state.clone(), floors.clone(), self.written);
+        let counted = Counted::read(|bound, limit| whole.try_next(bound, limit))?;
+        drop(whole);
         stamp.write(&self.dir)?;
         fs::remove_dir_all(source).map_err(StoreError::io(what()))?;
         if self.doubted {
@@ -307,6 +323,7 @@ impl Store {
         }
         (self.stamp, self.engine, self.state, self.digests) = (stamp, engine, state, digests);
         (self.seen, self.contents, self.recent, self.floors) = (seen, contents, Recent::default(), floors);
+        self.counted = counted;
         self.fault = Fault::default();
         self.publish();
         self.settings = records::settings(&self.reader.snapshot());

@@ -6,11 +6,14 @@
 use std::sync::Arc;
 
 use fjall::{Guard, Slice, Snapshot};
-use records::{Below, Bound, Changes, Encoded, Key, Row, Settings, Table, View, digest_of_changes};
+use records::{
+    Below, Bound, Changes, Encoded, Key, Row, Settings, Table, View, digest_of_changes, records_of_all_lists,
+};
 
 use crate::{
     AppliedMark,
     contents::Contents,
+    counted::Counted,
     engine::Engine,
     error::StoreError,
     fatal::or_fatal,
@@ -28,6 +31,7 @@ pub struct CurrentView<'a> {
     seen: &'a HighestIds,
     contents: &'a Contents,
     recent: &'a Recent,
+    counted: &'a Counted,
     settings: Option<&'a Arc<Settings>>,
     /// Whether the state may have a Do-Not-Call entry: each added record looks up two.
     lists_phones: bool,
@@ -39,10 +43,11 @@ impl<'a> CurrentView<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
         (seen, contents): (&'a HighestIds, &'a Contents),
-        (recent, settings, lists_phones): (&'a Recent, Option<&'a Arc<Settings>>, bool),
+        (recent, counted): (&'a Recent, &'a Counted),
+        (settings, lists_phones): (Option<&'a Arc<Settings>>, bool),
         (floors, fault): (&'a Floors, &'a Fault),
     ) -> Self {
-        Self { engine, seen, contents, recent, settings, lists_phones, floors, fault }
+        Self { engine, seen, contents, recent, counted, settings, lists_phones, floors, fault }
     }
 
     /// Whether every read so far was answered. Asked before a reply of a decision leaves; [`crate::Store::write`] asks by itself.
@@ -62,6 +67,7 @@ impl View for CurrentView<'_> {
         match key {
             Key::Content(..) => return self.contents.get(&key.encode()),
             Key::Settings => return self.settings.cloned().map(Row::Settings),
+            Key::Meta | Key::Counter(_) | Key::Floor { .. } | Key::Phones => return self.counted.get(key),
             Key::Dnc(..) if !self.lists_phones => return None,
             Key::Record(handle) => {
                 if let Some(row) = self.recent.get(*handle) {
@@ -80,6 +86,9 @@ impl View for CurrentView<'_> {
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
         if self.fault.is_met() {
             return Vec::new();
+        }
+        if Counted::has(bound.table) {
+            return self.counted.next(bound, limit);
         }
         self.fault.sound(self.engine, next((self.engine, None), self.floors, bound, limit)).unwrap_or_default()
     }
@@ -132,12 +141,9 @@ impl StateSnapshot {
         self.0.state.digest
     }
 
-    /// Count of records over all lists.
+    /// Count of records over all lists; under rules version 4 and later, reads a row of each list.
     pub fn records(&self) -> u64 {
-        match self.get(&Key::Meta) {
-            Some(Row::Meta(meta)) => meta.records,
-            _ => 0,
-        }
+        records_of_all_lists(self)
     }
 
     /// This state with a content index, for deciding updates; reads every remembered request.
@@ -189,7 +195,7 @@ impl StateSnapshot {
         get(self.source(), self.floors(), key.table(), &place(key))
     }
 
-    fn try_next(&self, bound: &Bound, limit: u32) -> Result<Vec<(Key, Row)>, StoreError> {
+    pub(crate) fn try_next(&self, bound: &Bound, limit: u32) -> Result<Vec<(Key, Row)>, StoreError> {
         next(self.source(), self.floors(), bound, limit)
     }
 

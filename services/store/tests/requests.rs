@@ -23,11 +23,13 @@ struct Pair {
     random: Random,
     /// From this index on ids have a token.
     tokens_from: u64,
+    /// From this index on floors are rows of their own.
+    parted_from: u64,
 }
 
 impl Pair {
     fn new(dir: &Path, tokens_from: u64) -> Self {
-        Self { store: open(dir), map: MapView::default(), random: Random(5), tokens_from }
+        Self { store: open(dir), map: MapView::default(), random: Random(5), tokens_from, parted_from: u64::MAX }
     }
 
     fn id(&self, node: u32, counter: u64) -> RequestId {
@@ -39,7 +41,8 @@ impl Pair {
     fn go_on(&mut self, indexes: u64) {
         for index in self.store.applied().index + 1..=self.store.applied().index + indexes {
             let id = self.id(1 + (index % 2) as u32, index.div_ceil(2));
-            let changes = remember_and_forget(&self.store.view(), &mut self.random, (id, BYTES), KEPT);
+            let floors = (KEPT, index >= self.parted_from);
+            let changes = remember_and_forget(&self.store.view(), &mut self.random, (id, BYTES), floors);
             self.map.apply(&changes);
             self.store.write(&changes, &mark(index)).unwrap();
             if index % PERSIST_EVERY == 0 {
@@ -70,9 +73,9 @@ fn table_bytes(dir: &Path) -> u64 {
 
 #[test]
 fn what_is_forgotten_is_gone_for_every_view_and_leaves_the_disk() {
-    for tokens_from in [u64::MAX, 3_000] {
+    for (tokens_from, parted_from) in [(u64::MAX, u64::MAX), (3_000, 9_000)] {
         let dir = tempfile::tempdir().unwrap();
-        let mut pair = Pair::new(dir.path(), tokens_from);
+        let mut pair = Pair { parted_from, ..Pair::new(dir.path(), tokens_from) };
         let mut most = 0;
         for _ in 0..10 {
             pair.go_on(2000);
@@ -112,7 +115,7 @@ fn a_state_that_is_held_keeps_what_was_forgotten_since() {
 #[test]
 fn after_a_restart_the_same_is_forgotten() {
     let dir = tempfile::tempdir().unwrap();
-    let mut pair = Pair::new(dir.path(), 6_000);
+    let mut pair = Pair { parted_from: 4_000, ..Pair::new(dir.path(), 6_000) };
     for _ in 0..5 {
         pair.go_on(2500);
         pair.store.persist().unwrap();

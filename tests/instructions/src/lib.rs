@@ -1,4 +1,4 @@
-//! Four steps of an update's way, each by itself and repeated: their cost is counted in instructions, which do not wobble as
+//! Steps of an update's way, each by itself and repeated: their cost is counted in instructions, which do not wobble as
 //! times do.
 //!
 //! No network, no disk, no clock, no thread. Called by the program `instructions`, which a test runs under callgrind.
@@ -14,7 +14,8 @@ use ocs_proto::{
     peer::{Entry, SnapshotMark},
 };
 use outbound::{
-    Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, Request, RequestId, UserField, wire,
+    Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, RULES_WITH_PARTED_COUNTERS, RaiseRules,
+    Request, RequestId, Resource, UserField, Value, Verb, key, wire,
 };
 use prost::Message;
 use raft_log::{Batch, HardState, Log, LogConfig, MemDisk};
@@ -29,8 +30,15 @@ const BATCH_ENTRIES: u64 = 16;
 pub type Step = (&'static str, fn(u64));
 
 /// All steps.
-pub const STEPS: [Step; 4] =
-    [("from_http", translate), ("decide", decide_updates), ("log_append", append), ("link_codec", frames)];
+pub const STEPS: [Step; 7] = [
+    ("from_http", translate),
+    ("decide", decide_updates),
+    ("decide_parted", decide_updates_parted),
+    ("decide_add", decide_adds),
+    ("decide_add_parted", decide_adds_parted),
+    ("log_append", append),
+    ("link_codec", frames),
+];
 
 /// The request of `make bench`: two user fields of 128 bytes.
 fn request(handle: u64) -> Request {
@@ -55,8 +63,37 @@ fn translate(count: u64) {
     (0..count).for_each(|at| drop(request(1 + at % 100)));
 }
 
-/// Decides on a state in memory; the cost of the engine is not counted here.
 fn decide_updates(count: u64) {
+    decide_all(RULES_FIRST, (0..count).map(|at| Body::Request(request(1 + at % 100))));
+}
+
+fn decide_updates_parted(count: u64) {
+    decide_all(RULES_WITH_PARTED_COUNTERS, (0..count).map(|at| Body::Request(request(1 + at % 100))));
+}
+
+fn decide_adds(count: u64) {
+    decide_all(RULES_FIRST, (0..count).map(addition));
+}
+
+fn decide_adds_parted(count: u64) {
+    decide_all(RULES_WITH_PARTED_COUNTERS, (0..count).map(addition));
+}
+
+/// An AddRecord to the list of the updates.
+fn addition(at: u64) -> Body {
+    let phone = (key::PHONE.to_owned(), Value::text(format!("+9996{at:08}")));
+    Body::Request(Request {
+        verb: Verb::AddRecord,
+        resource: Resource::List("bench".into()),
+        attributes: [phone].into_iter().collect(),
+        tenant: String::new(),
+        principal: String::new(),
+        idempotency_key: None,
+    })
+}
+
+/// Decides under a rules version on a state in memory; the cost of the engine is not counted here.
+fn decide_all(version: u32, bodies: impl Iterator<Item = Body>) {
     let (mut state, rules) = (MapView::default(), Rules::default());
     let field = |name: &str| UserField {
         column: name.into(),
@@ -68,19 +105,20 @@ fn decide_updates(count: u64) {
     let rows = (0..100).map(|n| ImportRow { values: vec![format!("+9995{n:08}")] }).collect();
     let columns = vec!["contact_info".into()];
     let import = ImportBatch { list: "bench".into(), import_id: vec![9; 32], first_row: 1, columns, rows };
-    let updates = (0..count).map(|at| Body::Request(request(1 + at % 100)));
-    for (at, body) in [Body::CreateList(list), Body::ImportBatch(import)].into_iter().chain(updates).enumerate() {
-        let (reply, changes, _) = decide(&command(at as u64, body), &state, &rules);
+    let raise = RaiseRules { to: version, settings: Vec::new(), release: String::new() };
+    let first = [Body::RaiseRules(raise), Body::CreateList(list), Body::ImportBatch(import)].into_iter();
+    for (at, body) in first.skip(usize::from(version == RULES_FIRST)).chain(bodies).enumerate() {
+        let (reply, changes, _) = decide(&command(version, at as u64, body), &state, &rules);
         assert!(!reply.replayed, "the same content comes again after its window only");
         state.apply(&changes);
     }
 }
 
 /// A tenth of a second between two requests: a content that comes again is new.
-fn command(at: u64, body: Body) -> Command {
+fn command(version: u32, at: u64, body: Body) -> Command {
     let (id, stamp_us) =
         (RequestId { node: 1, incarnation: 1, token: 0, counter: at + 1 }, 1_700_000_000_000_000 + at * 100_000);
-    Command { random: vec![7; 16], ..Command::new(RULES_FIRST, id, stamp_us, Origin::Http, body) }
+    Command { random: vec![7; 16], ..Command::new(version, id, stamp_us, Origin::Http, body) }
 }
 
 fn append(count: u64) {

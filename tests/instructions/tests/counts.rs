@@ -1,4 +1,4 @@
-//! Cost of four steps of an update's way, in instructions: a change that makes a step dearer shows, and is deliberate.
+//! Cost of the steps of an update's way, in instructions: a change that makes a step dearer shows, and is deliberate.
 //!
 //! Counted by callgrind as the difference between two runs, so that starting costs nothing, and compared with the counts kept
 //! in `tests/instructions/counts.toml`. The counts belong to one compiler and one profile; with another one, and without

@@ -469,7 +469,7 @@ impl World {
 }
 
 fn last_stamp_us(life: &Life) -> u64 {
-    life.state.as_ref().map_or(0, |state| records::meta(&state.map).last_stamp_us)
+    life.state.as_ref().map_or(0, |state| records::last_stamp_us(&state.map))
 }
 
 /// A moment of the policy.

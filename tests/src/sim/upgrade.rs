@@ -4,7 +4,9 @@
 //! In some runs a node gives an id a second time, to another request, which must never get the first request's answer. Called
 //! by `world`.
 
-use outbound::{Body, RULES_NEWEST, RULES_WITH_SETTINGS, RaiseRules, RequestId, RewritePhones, Setting};
+use outbound::{
+    Body, RULES_NEWEST, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS, RaiseRules, RequestId, RewritePhones, Setting,
+};
 use rand::{Rng, rngs::StdRng};
 use records::Rules;
 
@@ -75,7 +77,9 @@ impl World {
         let body = match life.rules_version() {
             version if version < RULES_WITH_SETTINGS => raised(version + 1),
             version if version < RULES_NEWEST && self.rng.random_ratio(1, 2) => raised(version + 1),
-            RULES_NEWEST if self.rng.random_ratio(1, 4) => Body::RewritePhones(RewritePhones { rows_max: 2 }),
+            RULES_WITH_PHONE_FORM.. if self.rng.random_ratio(1, 4) => {
+                Body::RewritePhones(RewritePhones { rows_max: 2 })
+            }
             _ => Body::SetSettings(settings),
         };
         let id = life.next_id(at);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, vec};
 
 use outbound::{Answer, Cursor, ListInfo, Page, UserField};
-use records::{ListRow, find_list, lists};
+use records::{ListCountersRow, ListRow, find_list, list_counters, lists};
 use store::StateSnapshot;
 
 /// Lists of one page.
@@ -11,7 +11,7 @@ const PAGE: usize = 1_000;
 
 /// The pages of an answer; there is a page even without a list.
 pub(super) struct Lists {
-    left: vec::IntoIter<(u32, Arc<ListRow>)>,
+    left: vec::IntoIter<(u32, Arc<ListRow>, ListCountersRow)>,
     begun: bool,
 }
 
@@ -23,7 +23,12 @@ impl Lists {
             None => lists(state),
         };
         let last = after.and_then(|cursor| cursor.0.as_slice().try_into().ok()).map(u32::from_be_bytes);
-        let left: Vec<_> = found.into_iter().filter(|(dbid, _)| last.is_none_or(|last| *dbid > last)).collect();
+        let left = found.into_iter().filter(|(dbid, _)| last.is_none_or(|last| *dbid > last));
+        let with_counters = |(dbid, list): (u32, Arc<ListRow>)| {
+            let counters = list_counters(state, dbid, &list);
+            (dbid, list, counters)
+        };
+        let left: Vec<_> = left.map(with_counters).collect();
         Self { left: left.into_iter(), begun: false }
     }
 }
@@ -36,22 +41,23 @@ impl Iterator for Lists {
             return None;
         }
         self.begun = true;
-        let rows: Vec<ListInfo> = self.left.by_ref().take(PAGE).map(|(dbid, list)| info(dbid, &list)).collect();
+        let rows: Vec<ListInfo> =
+            self.left.by_ref().take(PAGE).map(|(dbid, list, counters)| info(dbid, &list, counters)).collect();
         let more = !self.left.as_slice().is_empty();
         let next = rows.last().filter(|_| more).map(|last| Cursor(last.dbid.to_be_bytes().to_vec()));
         Some(Answer::Lists(Page { rows, next }))
     }
 }
 
-fn info(dbid: u32, list: &ListRow) -> ListInfo {
+fn info(dbid: u32, list: &ListRow, counters: ListCountersRow) -> ListInfo {
     ListInfo {
         dbid,
         name: list.name.clone(),
         time_zone: list.time_zone.clone(),
         fields: list.fields.iter().map(UserField::from).collect(),
-        records: list.records,
-        next_record_id: list.next_record_id,
-        next_chain_id: list.next_chain_id,
+        records: counters.records,
+        next_record_id: counters.next_record_id,
+        next_chain_id: counters.next_chain_id,
         deleting: list.deleting,
     }
 }

@@ -1,14 +1,14 @@
 //! A preview of an import: decided on one state like the import itself, and every change is dropped. Called by the reader.
 
 use outbound::{Body, Command, ImportBatch, NewList, Origin, Reply, ReplyBody, RequestId};
-use records::{Rules, View, decide_entry, meta};
+use records::{Rules, View, decide_entry, last_stamp_us};
 
 /// The reply that a batch would get. `create`: its list is made first, as `list create --from` does; if the list is refused, the
 /// reply is that refusal.
 pub(super) fn preview(batch: ImportBatch, create: bool, version: u32, state: &impl View) -> Reply {
     let list = NewList { name: batch.list.clone(), time_zone: String::new(), fields: Vec::new() };
     let bodies = create.then_some(Body::CreateList(list)).into_iter().chain([Body::ImportBatch(batch)]);
-    let stamp_us = meta(state).last_stamp_us.saturating_add(1);
+    let stamp_us = last_stamp_us(state).saturating_add(1);
     let command = |(counter, body)| {
         let id = RequestId { node: 0, incarnation: 0, token: 0, counter }; // an id of no node: no reply is remembered under it
         Command::new(version, id, stamp_us, Origin::Control, body)

@@ -10,8 +10,8 @@ use outbound::{
     Value, Verb, key,
 };
 use records::{
-    Below, Bound, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, find_list, meta, read,
-    record_by_id, role_changes,
+    Below, Bound, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, counters, find_list,
+    last_stamp_us, read, record_by_id, role_changes,
 };
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
@@ -87,7 +87,7 @@ impl StateReader for RecordsReader {
     }
 
     fn last_stamp_us(&self) -> u64 {
-        meta(&self.store.snapshot()).last_stamp_us
+        last_stamp_us(&self.store.snapshot())
     }
 
     fn records(&self) -> u64 {
@@ -103,7 +103,7 @@ impl StateReader for RecordsReader {
     }
 
     fn phones(&self) -> (PhonesRow, u64) {
-        let counters = meta(&self.store.snapshot());
+        let counters = counters(&self.store.snapshot());
         (counters.phones.unwrap_or_default(), counters.last_handle)
     }
 

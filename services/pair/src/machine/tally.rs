@@ -3,7 +3,7 @@
 //! Called by the reader, on a thread for work on many rows.
 
 use outbound::{Refusal, record_status};
-use records::{RecordRow, records_from};
+use records::{RecordRow, list_counters, records_from};
 use store::StateSnapshot;
 
 use super::reader::known_list;
@@ -20,7 +20,7 @@ pub(super) fn tally(
     go_on: &dyn Fn() -> bool,
 ) -> Result<ListTally, Refusal> {
     let (dbid, list) = known_list(state, list)?;
-    let mut tally = ListTally { added_us: list.added_us, ..ListTally::default() };
+    let mut tally = ListTally { added_us: list_counters(state, dbid, &list).added_us, ..ListTally::default() };
     let mut from = Some(0);
     while let Some(record_id) = from.filter(|_| go_on()) {
         let rows = records_from(state, dbid, record_id, PAGE);

@@ -52,11 +52,11 @@ fn remember<V: View>(
     if let Some(row) = expired {
         turn.overlay.remove(indexes::of_idempotency(&place, row).0);
     }
-    let sequence = turn.meta.keys_next;
-    if turn.meta.keys_first == sequence {
-        turn.meta.keys_first_stamp_us = turn.now_us;
+    let sequence = turn.counters.keys_next;
+    if turn.counters.keys_first == sequence {
+        turn.counters.keys_first_stamp_us = turn.now_us;
     }
-    turn.meta.keys_next += 1;
+    turn.counters.keys_next += 1;
     let row = IdempotencyRow { stamp_us: turn.now_us, content, reply: encode(reply), sequence };
     let (by_age, entry) = indexes::of_idempotency(&place, &row);
     turn.overlay.put(by_age, entry);
@@ -67,13 +67,13 @@ fn remember<V: View>(
 /// Forgets a few expired keys.
 pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {
     let window_us = turn.rules.idempotency_window_us;
-    forget_while(turn, |turn| !turn.counts(turn.meta.keys_first_stamp_us, window_us));
+    forget_while(turn, |turn| !turn.counts(turn.counters.keys_first_stamp_us, window_us));
 }
 
 /// Forgets the oldest keys beyond the limit.
 fn shorten<V: View>(turn: &mut Turn<'_, '_, V>) {
     let max = turn.rules.idempotency_keys_max;
-    let keys = forget_while(turn, |turn| turn.meta.keys_next - turn.meta.keys_first > max);
+    let keys = forget_while(turn, |turn| turn.counters.keys_next - turn.counters.keys_first > max);
     if keys > 0 {
         turn.events.push(Event::KeysShortened { keys });
     }
@@ -83,19 +83,19 @@ fn shorten<V: View>(turn: &mut Turn<'_, '_, V>) {
 fn forget_while<V: View>(turn: &mut Turn<'_, '_, V>, condition: impl Fn(&Turn<'_, '_, V>) -> bool) -> u32 {
     let mut keys = 0;
     for _ in 0..FORGOTTEN_PER_COMMAND {
-        if turn.meta.keys_first == turn.meta.keys_next || !condition(turn) {
+        if turn.counters.keys_first == turn.counters.keys_next || !condition(turn) {
             break;
         }
         keys += u32::from(forget_first(turn));
-        turn.meta.keys_first_stamp_us = first_stamp_us(turn);
+        turn.counters.keys_first_stamp_us = first_stamp_us(turn);
     }
     keys
 }
 
 /// Removes the oldest key; false: its sequence was empty.
 fn forget_first<V: View>(turn: &mut Turn<'_, '_, V>) -> bool {
-    let by_age = Key::KeyByAge(turn.meta.keys_first);
-    turn.meta.keys_first += 1;
+    let by_age = Key::KeyByAge(turn.counters.keys_first);
+    turn.counters.keys_first += 1;
     let Some(place) = place_of(&by_age, turn) else { return false };
     turn.overlay.remove(by_age);
     turn.overlay.remove(place);
@@ -104,7 +104,7 @@ fn forget_first<V: View>(turn: &mut Turn<'_, '_, V>) -> bool {
 
 /// The stamp of the oldest key; 0, which is expired, for an empty sequence: the next round skips this sequence.
 fn first_stamp_us<V: View>(turn: &Turn<'_, '_, V>) -> u64 {
-    let place = place_of(&Key::KeyByAge(turn.meta.keys_first), turn);
+    let place = place_of(&Key::KeyByAge(turn.counters.keys_first), turn);
     place.and_then(|place| row_of(&place, turn)).map_or(0, |row| row.stamp_us)
 }
 

@@ -14,7 +14,7 @@ use crate::{
     event::Event,
     rules::FORGOTTEN_PER_COMMAND,
     stored_reply::{decode, encode, unknown},
-    tables::{Encoded, FloorRow, Key, MetaRow, RequestRow, Row, Table, ids_with_token, indexes, node_prefix},
+    tables::{Encoded, FloorRow, Key, RequestRow, Row, Table, ids_with_token, indexes, node_prefix},
     turn::Turn,
     view::{Bound, View},
 };
@@ -36,7 +36,7 @@ pub(crate) fn known<V: View>(id: RequestId, asked: &LazyContent<'_>, turn: &mut 
         let fresh = turn.counts(row.stamp_us, window_us(turn));
         return Some(if fresh { decode(&row.reply) } else { unknown() });
     }
-    let floors = floors_of(id.token != 0, &mut turn.meta);
+    let floors = turn.counters.floors_of(id.token != 0);
     let floor = floors.iter().find(|floor| floor.node == id.node)?.id()?;
     (id <= floor).then(unknown)
 }
@@ -69,7 +69,7 @@ pub(crate) fn remember<V: View>(
     let row = RequestRow { stamp_us: turn.now_us, reply: encode(reply), contents, content };
     turn.overlay.put(Key::Request(id), Row::Request(row));
     let now_us = turn.now_us;
-    let floor = floor_of(floors_of(id.token != 0, &mut turn.meta), id.node);
+    let floor = floor_of(turn.counters.floors_of(id.token != 0), id.node);
     if floor.oldest_stamp_us == 0 {
         floor.oldest_stamp_us = now_us;
     }
@@ -79,14 +79,14 @@ pub(crate) fn remember<V: View>(
 pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {
     let mut left = FORGOTTEN_PER_COMMAND;
     for with_token in [false, true] {
-        let mut floors = std::mem::take(floors_of(with_token, &mut turn.meta));
+        let mut floors = std::mem::take(turn.counters.floors_of(with_token));
         for floor in &mut floors {
             let due = floor.oldest_stamp_us != 0 && !turn.counts(floor.oldest_stamp_us, window_us(turn) + BATCH_US);
             if due && left > 0 {
                 left -= forget_of_node(floor, with_token, left, turn);
             }
         }
-        *floors_of(with_token, &mut turn.meta) = floors;
+        *turn.counters.floors_of(with_token) = floors;
     }
 }
 
@@ -138,10 +138,6 @@ fn forget<V: View>(id: RequestId, row: RequestRow, turn: &mut Turn<'_, '_, V>) {
 /// Lifetime of request ids: at least the replay window, whose answers are rows of request ids.
 fn window_us<V: View>(turn: &Turn<'_, '_, V>) -> u64 {
     turn.rules.request_window_us.max(turn.rules.replay_window_us)
-}
-
-fn floors_of(with_token: bool, meta: &mut MetaRow) -> &mut Vec<FloorRow> {
-    if with_token { &mut meta.floors_with_token } else { &mut meta.floors }
 }
 
 fn floor_of(floors: &mut Vec<FloorRow>, node: u32) -> &mut FloorRow {

@@ -15,7 +15,8 @@ use super::{
     sample::{Sample, sample},
 };
 
-/// A calling list.
+/// A calling list. From rules version 4 on its counters (record ids, chain ids, records, `added_us`, `deleted_below`) are 0 here
+/// and stand in [`super::ListCountersRow`]: [`crate::list_counters`] reads them under every version.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct ListRow {
     /// 1 to 255 bytes, unique.

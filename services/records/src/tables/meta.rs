@@ -1,4 +1,6 @@
-//! Counters of the state, one row.
+//! Counters of the state, one row; from rules version 4 on, the last stamp alone.
+//!
+//! Read and written by `counters` alone, which knows where a counter stands.
 
 use outbound::{
     RequestId,
@@ -16,7 +18,7 @@ use super::{
     sample::{Sample, sample},
 };
 
-/// Counters of the state.
+/// Counters of the state. From rules version 4 on, every field but `last_stamp_us` is empty, and is a row of another table.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct MetaRow {
     /// Stamp of the last decided command, microseconds since 1970; later commands count as stamped at least here.
@@ -52,13 +54,6 @@ pub struct MetaRow {
     /// Progress of the rewrite to the phone form of rules version 3; absent: not begun.
     #[prost(message, optional, tag = "11")]
     pub phones: Option<PhonesRow>,
-}
-
-impl MetaRow {
-    /// Whether every row has the phone form of rules version 3.
-    pub fn phones_are_rewritten(&self) -> bool {
-        self.phones.as_ref().is_some_and(|phones| phones.done)
-    }
 }
 
 /// Progress of the rewrite to the phone form of rules version 3: Do-Not-Call entries first, then records.
@@ -168,6 +163,12 @@ mod tests {
         assert_eq!(floor.id(), None);
         floor.raise(id);
         assert_eq!(floor.id(), Some(id));
+    }
+
+    #[test]
+    fn a_last_stamp_alone_has_no_byte_of_another_counter() {
+        let meta = MetaRow { last_stamp_us: 7, ..MetaRow::default() };
+        assert_eq!(Row::Meta(meta).encode(), [0x08, 7]);
     }
 
     #[test]

@@ -7,15 +7,19 @@
 
 mod bytes;
 mod content;
+mod counter;
 mod dnc;
+mod floor;
 mod idempotency;
 mod import_batch;
 pub(crate) mod indexes;
 mod key_by_age;
 mod list;
 mod list_by_name;
+mod list_counters;
 mod meta;
 mod number;
+mod phones;
 mod record;
 mod record_by_chain;
 mod record_by_id;
@@ -34,6 +38,7 @@ use outbound::{ContentHash, Handle, RequestId};
 pub use bytes::Encoded;
 use bytes::KeyParts;
 pub use content::RequestIdRow;
+pub use counter::Counter;
 pub use dnc::{DncRow, DncScope, DncSubject};
 pub use idempotency::IdempotencyRow;
 pub use import_batch::ImportBatchRow;
@@ -42,6 +47,7 @@ pub use indexes::indexes_of;
 pub use key_by_age::KeyRow;
 pub(crate) use list::list_prefix;
 pub use list::{FieldRow, ListRow};
+pub use list_counters::ListCountersRow;
 pub use meta::{FloorRow, MetaRow, PhonesRow};
 pub use number::NumberRow;
 pub use record::RecordRow;
@@ -143,9 +149,9 @@ macro_rules! tables {
 }
 
 tables! {
-    /// Counters of the state, one row.
+    /// Counters of the state, one row; from rules version 4 on, the last stamp alone.
     Meta = 1 in meta => MetaRow;
-    /// Calling lists by DBID.
+    /// Calling lists by DBID, before rules version 4 with their counters.
     List = 2 in list(dbid: u32) => Arc<ListRow>;
     /// Records by handle.
     Record = 3 in record(handle: Handle) => Arc<RecordRow>;
@@ -161,6 +167,14 @@ tables! {
     RoleChange = 8 in role_change(term: u64) => RoleChangeRow;
     /// Rules version and options of the rules, one row; none: rules version 1.
     Settings = 9 in settings => Arc<Settings>;
+    /// Counters of the state, a row each, from rules version 4 on.
+    Counter = 10 in counter(counter: Counter) => NumberRow;
+    /// Floors of request ids by node, those of ids with a token apart, from rules version 4 on.
+    Floor = 11 in floor { node: u32, with_token: bool } => FloorRow;
+    /// Progress of the rewrite of phones, one row, from rules version 4 on.
+    Phones = 12 in phones => PhonesRow;
+    /// Counters of calling lists by DBID, from rules version 4 on.
+    ListCounters = 13 in list_counters(list: u32) => ListCountersRow;
     /// Index: content of a request without a key, to its request id (spec 6, Exactly once).
     Content = 32 in content(content: ContentHash, scope: Scope) => RequestIdRow;
     /// Index: idempotency keys by age, to the encoded key of the row.

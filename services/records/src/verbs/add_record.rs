@@ -21,8 +21,10 @@ use crate::{
 /// The checked addition.
 struct Plan {
     dbid: u32,
-    list: ListRow,
+    list: Arc<ListRow>,
+    /// Without its record_id, and without the chain_id of a new chain.
     record: RecordRow,
+    is_new_chain: bool,
     values: UserValues,
 }
 
@@ -42,11 +44,11 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     check_phone(&record, turn)?;
     set_zone_and_time(request, &list, &mut record)?;
     set_type_and_status(request, &mut record)?;
-    set_chain(request, &list, &mut record, turn)?;
+    let is_new_chain = !set_chain(request, &mut record, turn)?;
     let values = user_values(request, &list, turn.version)?;
     target::set_user_values(&list, &mut record, &values);
     check_do_not_call(dbid, &record, turn)?;
-    Ok(Plan { dbid, list: Arc::unwrap_or_clone(list), record, values })
+    Ok(Plan { dbid, list, record, is_new_chain, values })
 }
 
 /// Refuses a text that has lost its number, from rules version 3 on (spec 9).
@@ -99,21 +101,14 @@ fn set_type_and_status(request: &Request, record: &mut RecordRow) -> Result<(), 
     Ok(())
 }
 
-fn set_chain<V: View>(
-    request: &Request,
-    list: &ListRow,
-    record: &mut RecordRow,
-    turn: &Turn<'_, '_, V>,
-) -> Result<(), Refusal> {
-    record.record_id = list.next_record_id;
-    record.chain_id = list.next_chain_id;
-    if let Some(chain_id) = given::int(request, key::CHAIN_ID, 0, i64::MAX)? {
-        record.chain_id = chain_id.unsigned_abs();
-        let end = lookup::chain_end(turn.overlay, record.list, record.chain_id);
-        let unknown = || bad_value(key::CHAIN_ID, &format!("{chain_id} is no chain of this list"));
-        record.chain_n = end.ok_or_else(unknown)?.saturating_add(1);
-    }
-    Ok(())
+/// Puts the record behind the end of the chain that the request names; false: the request names no chain.
+fn set_chain<V: View>(request: &Request, record: &mut RecordRow, turn: &Turn<'_, '_, V>) -> Result<bool, Refusal> {
+    let Some(chain_id) = given::int(request, key::CHAIN_ID, 0, i64::MAX)? else { return Ok(false) };
+    record.chain_id = chain_id.unsigned_abs();
+    let end = lookup::chain_end(turn.overlay, record.list, record.chain_id);
+    let unknown = || bad_value(key::CHAIN_ID, &format!("{chain_id} is no chain of this list"));
+    record.chain_n = end.ok_or_else(unknown)?.saturating_add(1);
+    Ok(true)
 }
 
 fn check_do_not_call<V: View>(dbid: u32, record: &RecordRow, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
@@ -134,8 +129,13 @@ pub(super) fn is_free_since<V: View>(request: &Request, since_us: u64, turn: &Tu
 }
 
 fn apply<V: View>(plan: &mut Plan, turn: &mut Turn<'_, '_, V>) -> outbound::Handle {
-    let handle = turn.add_record(&mut plan.list, plan.record.clone());
-    turn.put_list(plan.dbid, plan.list.clone());
+    let mut counters = turn.list_counters(plan.dbid, &plan.list);
+    plan.record.record_id = turn.new_record_id(plan.dbid, &counters);
+    if plan.is_new_chain {
+        plan.record.chain_id = turn.new_chain_id(plan.dbid, &counters);
+    }
+    let handle = turn.add_record(&mut counters, plan.record.clone());
+    turn.put_list_counters(plan.dbid, &plan.list, counters);
     target::tell_ignored(&plan.list, plan.values.ignored.clone(), turn.events);
     handle
 }

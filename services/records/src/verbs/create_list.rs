@@ -6,8 +6,8 @@ use crate::{
     event::Event,
     fields, lookup,
     names::check_list_name,
-    rules::{LIST_DBID_FIRST, NAME_BYTES_MAX},
-    tables::{FieldRow, Key, ListRow, Row, indexes},
+    rules::NAME_BYTES_MAX,
+    tables::{FieldRow, Key, ListCountersRow, ListRow, Row, indexes},
     turn::Turn,
     view::View,
     zones,
@@ -40,7 +40,7 @@ fn check<V: View>(new: &NewList, turn: &Turn<'_, '_, V>) -> Result<ListRow, Refu
     }
     check_is_free(&new.name, turn)?;
     let name = new.name.clone();
-    Ok(ListRow { name, time_zone, fields, next_record_id: 1, next_chain_id: 1, ..ListRow::default() })
+    Ok(ListRow { name, time_zone, fields, ..ListRow::default() })
 }
 
 fn check_is_free<V: View>(name: &str, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
@@ -56,11 +56,10 @@ fn check_is_free<V: View>(name: &str, turn: &Turn<'_, '_, V>) -> Result<(), Refu
 }
 
 fn apply<V: View>(list: ListRow, turn: &mut Turn<'_, '_, V>) -> u32 {
-    let dbid = turn.meta.last_list.saturating_add(1).max(LIST_DBID_FIRST);
-    turn.meta.last_list = dbid;
+    let dbid = turn.new_dbid();
     let (name, number) = indexes::of_list(dbid, &list);
     turn.overlay.put(name, number);
-    turn.put_list(dbid, list);
+    turn.put_list(dbid, list, ListCountersRow::first());
     turn.events.push(Event::ListCreated { list: dbid });
     dbid
 }

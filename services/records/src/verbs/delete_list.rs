@@ -7,12 +7,20 @@ use std::sync::Arc;
 
 use outbound::{RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key};
 
-use crate::{acknowledge::int, event::Event, lookup, tables::ListRow, turn::Turn, view::View};
+use crate::{
+    acknowledge::int,
+    event::Event,
+    lookup,
+    tables::{ListCountersRow, ListRow},
+    turn::Turn,
+    view::View,
+};
 
 pub(crate) fn decide<V: View>(identifier: &str, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
     let (dbid, list) = check(identifier, turn)?;
-    let reply = acknowledge(dbid, &list);
-    apply(dbid, list, turn);
+    let counters = turn.list_counters(dbid, &list);
+    let reply = acknowledge(dbid, &list, counters.records);
+    apply(dbid, list, counters, turn);
     Ok(reply)
 }
 
@@ -34,20 +42,20 @@ pub(super) fn check_version<V: View>(turn: &Turn<'_, '_, V>) -> Result<(), Refus
 }
 
 /// A repeat on a list in deletion changes nothing.
-fn apply<V: View>(dbid: u32, list: Arc<ListRow>, turn: &mut Turn<'_, '_, V>) {
+fn apply<V: View>(dbid: u32, list: Arc<ListRow>, counters: ListCountersRow, turn: &mut Turn<'_, '_, V>) {
     if list.deleting {
         return;
     }
-    let (name, records) = (list.name.clone(), list.records);
+    let (name, records) = (list.name.clone(), counters.records);
     turn.events.push(Event::ListDeletionBegun { list: dbid, name, records });
-    turn.put_list(dbid, ListRow { deleting: true, ..Arc::unwrap_or_clone(list) });
+    turn.put_list(dbid, ListRow { deleting: true, ..Arc::unwrap_or_clone(list) }, counters);
 }
 
-fn acknowledge(dbid: u32, list: &ListRow) -> Reply {
+fn acknowledge(dbid: u32, list: &ListRow, records: u64) -> Reply {
     let pairs = [
         (key::CALLING_LIST, Value::text(&list.name)),
         (key::CALLING_LIST_DBID, Value::Int(dbid.into())),
-        ("records", int(list.records)),
+        ("records", int(records)),
     ];
     Reply::done("ListDeletionBegun", pairs.map(|(key, value)| (key.to_owned(), value)).to_vec())
 }

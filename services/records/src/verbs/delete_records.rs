@@ -11,14 +11,14 @@ use super::delete_list::check_version;
 use crate::{
     event::Event,
     lookup,
-    tables::{Key, ListRow, Row, Table, indexes, list_prefix},
+    tables::{Key, ListCountersRow, ListRow, Row, Table, list_prefix},
     turn::Turn,
     view::{Bound, View},
 };
 
 pub(crate) fn decide<V: View>(asked: DeleteRecords, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
     let done = match check(asked, turn)? {
-        Some(list) => apply(asked, Arc::unwrap_or_clone(list), turn),
+        Some(list) => apply(asked, &list, turn),
         None => true,
     };
     Ok(Reply::done("RecordsDeleted", vec![("done".to_owned(), Value::Int(done.into()))]))
@@ -40,22 +40,22 @@ fn check<V: View>(asked: DeleteRecords, turn: &Turn<'_, '_, V>) -> Result<Option
 }
 
 /// Deletes the next rows; true: the list is gone.
-fn apply<V: View>(asked: DeleteRecords, mut list: ListRow, turn: &mut Turn<'_, '_, V>) -> bool {
-    let deleted = delete_records(asked, &mut list, turn);
+fn apply<V: View>(asked: DeleteRecords, list: &ListRow, turn: &mut Turn<'_, '_, V>) -> bool {
+    let mut counters = turn.list_counters(asked.list, list);
+    let deleted = delete_records(asked, &mut counters, turn);
     let room = asked.rows_max - deleted;
     if room > 0 && forget_imports(asked.list, room, turn) < room {
-        turn.overlay.remove(indexes::of_list(asked.list, &list).0);
-        turn.overlay.remove(Key::List(asked.list));
-        turn.events.push(Event::ListDeleted { list: asked.list, name: list.name });
+        turn.remove_list(asked.list, list);
+        turn.events.push(Event::ListDeleted { list: asked.list, name: list.name.clone() });
         return true;
     }
-    turn.put_list(asked.list, list);
+    turn.put_list_counters(asked.list, list, counters);
     false
 }
 
 /// Deletes the next records; answers their count. Continues after the last command's end: a read from the beginning would pass
 /// over the tombstones of all deleted keys.
-fn delete_records<V: View>(asked: DeleteRecords, list: &mut ListRow, turn: &mut Turn<'_, '_, V>) -> u32 {
+fn delete_records<V: View>(asked: DeleteRecords, list: &mut ListCountersRow, turn: &mut Turn<'_, '_, V>) -> u32 {
     let from = Key::RecordById { list: asked.list, record_id: list.deleted_below }.encode().into_vec();
     let bound = Bound { table: Table::RecordById, from, prefix: list_prefix(asked.list) };
     let rows = turn.overlay.uncached().next(&bound, asked.rows_max);
@@ -71,7 +71,7 @@ fn delete_records<V: View>(asked: DeleteRecords, list: &mut ListRow, turn: &mut 
     deleted
 }
 
-fn delete_record<V: View>(handle: Handle, list: &mut ListRow, turn: &mut Turn<'_, '_, V>) {
+fn delete_record<V: View>(handle: Handle, list: &mut ListCountersRow, turn: &mut Turn<'_, '_, V>) {
     let record = turn.overlay.uncached().get(&Key::Record(handle));
     if let Some(Row::Record(record)) = record {
         turn.delete_record(list, handle, record);

@@ -5,6 +5,7 @@ use outbound::{Refusal, Reply, Request, Value, key};
 use super::target::{self, Target};
 use crate::{
     acknowledge::{Acknowledge, int},
+    counters::last_stamp_us,
     date_time,
     fields::user_value,
     lookup,
@@ -55,5 +56,5 @@ fn non_empty(text: &str) -> Option<Value> {
 
 /// The time for a read, which has no stamp: the state's last stamp selects summer or winter time.
 fn state_time_s(view: &impl View) -> i64 {
-    i64::try_from(lookup::meta(view).last_stamp_us / 1_000_000).unwrap_or_default()
+    i64::try_from(last_stamp_us(view) / 1_000_000).unwrap_or_default()
 }

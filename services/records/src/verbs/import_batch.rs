@@ -17,7 +17,7 @@ use crate::{
     dnc,
     fields::{self, IMPORTED_KIND, field_of_column, set_user_value},
     lookup, phone, stored_reply,
-    tables::{FieldRow, ImportBatchRow, Key, ListRow, RecordRow, Row, Table, import_prefix},
+    tables::{FieldRow, ImportBatchRow, Key, ListCountersRow, ListRow, RecordRow, Row, Table, import_prefix},
     turn::Turn,
     view::{Bound, View},
 };
@@ -39,6 +39,7 @@ struct Plan {
     dbid: u32,
     /// The list with the fields that the header adds.
     list: ListRow,
+    counters: ListCountersRow,
     places: Vec<CellTarget>,
     last_row: u64,
     /// Rows that a differently cut batch of the same import has already added: first and last.
@@ -95,6 +96,7 @@ fn check<V: View>(
     last_row: u64,
     turn: &Turn<'_, '_, V>,
 ) -> Result<Plan, Refusal> {
+    let counters = turn.list_counters(dbid, &list);
     let mut places = Vec::with_capacity(batch.columns.len());
     for (at, name) in batch.columns.iter().enumerate() {
         if batch.columns[..at].iter().any(|other| other.trim().eq_ignore_ascii_case(name.trim())) {
@@ -108,7 +110,7 @@ fn check<V: View>(
         return Err(Refusal::new(RefusalCode::BadValue, "The file has no column contact_info"));
     }
     let taken = taken_rows(batch, dbid, last_row, turn);
-    Ok(Plan { dbid, list, places, last_row, taken })
+    Ok(Plan { dbid, list, counters, places, last_row, taken })
 }
 
 /// The destination of a column's cells; an unknown column becomes a user-defined field.
@@ -167,7 +169,7 @@ fn apply<V: View>(batch: &ImportBatch, mut plan: Plan, turn: &mut Turn<'_, '_, V
             Err(reason) => imported.rejected.push(RejectedRow { row, reason }),
         }
     }
-    turn.put_list(plan.dbid, plan.list);
+    turn.put_list(plan.dbid, plan.list, plan.counters);
     remember(batch, plan.dbid, plan.last_row, &imported, turn);
     imported
 }
@@ -188,7 +190,7 @@ fn take<V: View>(cells: &[String], plan: &mut Plan, turn: &mut Turn<'_, '_, V>) 
         draft.record.record_status = record_status::READY;
     }
     let record = give_ids(draft, plan, turn)?;
-    turn.add_record(&mut plan.list, record);
+    turn.add_record(&mut plan.counters, record);
     Ok(Taken::Added { made_ready, no_call })
 }
 
@@ -233,17 +235,30 @@ fn read_field(at: usize, cell: &str, list: &ListRow, record: &mut RecordRow) -> 
     Ok(())
 }
 
-/// The record with its ids: those of the row, else the list's next; a row without a chain position extends its chain.
-fn give_ids<V: View>(draft: Draft, plan: &Plan, turn: &Turn<'_, '_, V>) -> Result<RecordRow, String> {
-    let record_id = draft.record_id.unwrap_or(plan.list.next_record_id);
-    let chain_id = draft.chain_id.unwrap_or(plan.list.next_chain_id);
-    let next_n = || lookup::chain_end(turn.overlay, plan.dbid, chain_id).map_or(0, |end| end.saturating_add(1));
-    let chain_n = draft.chain_n.unwrap_or_else(next_n);
-    let place = Key::RecordByChain { list: plan.dbid, chain_id, chain_n };
-    if turn.overlay.get(&place).is_some() {
+/// The record with its ids: those of the row, else new ids; a row without a chain position extends its chain.
+fn give_ids<V: View>(draft: Draft, plan: &Plan, turn: &mut Turn<'_, '_, V>) -> Result<RecordRow, String> {
+    let Plan { dbid: list, counters, .. } = *plan;
+    let (chain_id, chain_n) = match draft.chain_id {
+        Some(chain_id) => (chain_id, place_in_chain(list, chain_id, draft.chain_n, turn)?),
+        None => (turn.new_chain_id(list, &counters), draft.chain_n.unwrap_or(0)),
+    };
+    let record_id = draft.record_id.unwrap_or_else(|| turn.new_record_id(list, &counters));
+    Ok(RecordRow { record_id, chain_id, chain_n, ..draft.record })
+}
+
+/// The position in a chain that a row names, else the position behind the chain's end.
+fn place_in_chain<V: View>(
+    list: u32,
+    chain_id: u64,
+    given: Option<u64>,
+    turn: &Turn<'_, '_, V>,
+) -> Result<u64, String> {
+    let next_n = || lookup::chain_end(turn.overlay, list, chain_id).map_or(0, |end| end.saturating_add(1));
+    let chain_n = given.unwrap_or_else(next_n);
+    if turn.overlay.get(&Key::RecordByChain { list, chain_id, chain_n }).is_some() {
         return Err(format!("chain_n: chain {chain_id} has another record at {chain_n}"));
     }
-    Ok(RecordRow { record_id, chain_id, chain_n, ..draft.record })
+    Ok(chain_n)
 }
 
 fn has_id<V: View>(list: u32, record_id: u64, turn: &Turn<'_, '_, V>) -> bool {

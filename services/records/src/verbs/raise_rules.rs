@@ -1,9 +1,10 @@
 //! RaiseRules: raises the group to a higher rules version, which never falls again. The first raise makes the settings from the
-//! proposing node's file and defaults.
+//! proposing node's file and defaults. The raise to version 4 or beyond parts the counters: one command, however many lists there
+//! are.
 //!
 //! Commands of a lower version behind the raise in the log are decided as stamped.
 
-use outbound::{RULES_FIRST, RaiseRules, Refusal, RefusalCode, Reply, Value};
+use outbound::{RULES_FIRST, RULES_WITH_PARTED_COUNTERS, RaiseRules, Refusal, RefusalCode, Reply, Value};
 
 use super::set_settings;
 use crate::{
@@ -43,7 +44,11 @@ fn apply<V: View>(from: u32, settings: Settings, turn: &mut Turn<'_, '_, V>) {
         Some(before) => set_settings::tell_changes(before.values(), &settings, turn.events),
         None => set_settings::tell_changes(&options_of(turn.own), &settings, turn.events),
     }
+    let parts = settings.rules_version() >= RULES_WITH_PARTED_COUNTERS;
     turn.overlay.put_settings(settings);
+    if parts {
+        turn.part_counters();
+    }
 }
 
 fn acknowledge(version: u32) -> Reply {

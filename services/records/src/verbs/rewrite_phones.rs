@@ -16,7 +16,7 @@ pub(crate) fn decide<V: View>(asked: RewritePhones, turn: &mut Turn<'_, '_, V>) 
     let mut phones = check(asked, turn)?;
     apply(asked.rows_max, &mut phones, turn);
     let reply = acknowledge(&phones);
-    turn.meta.phones = Some(phones);
+    turn.counters.phones = Some(phones);
     Ok(reply)
 }
 
@@ -30,7 +30,7 @@ fn check<V: View>(asked: RewritePhones, turn: &Turn<'_, '_, V>) -> Result<Phones
         let message = format!("A command rewrites 1 to {REWRITTEN_ROWS_MAX} rows, not {}", asked.rows_max);
         return Err(Refusal::new(RefusalCode::BadValue, message));
     }
-    Ok(turn.meta.phones.clone().unwrap_or_default())
+    Ok(turn.counters.phones.clone().unwrap_or_default())
 }
 
 fn apply<V: View>(rows_max: u32, phones: &mut PhonesRow, turn: &mut Turn<'_, '_, V>) {

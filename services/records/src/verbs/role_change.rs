@@ -19,7 +19,7 @@ pub(crate) fn decide<V: View>(change: &RoleChange, turn: &mut Turn<'_, '_, V>) -
             pause_ms: change.pause_ms,
         };
         turn.overlay.put(key, Row::RoleChange(row));
-        turn.meta.role_changes += 1;
+        turn.counters.role_changes += 1;
         forget_oldest(turn);
     }
     Reply::done("RoleChangeNoted", Vec::new())
@@ -27,11 +27,11 @@ pub(crate) fn decide<V: View>(change: &RoleChange, turn: &mut Turn<'_, '_, V>) -
 
 fn forget_oldest<V: View>(turn: &mut Turn<'_, '_, V>) {
     let all = Bound { table: Table::RoleChange, from: Vec::new(), prefix: Vec::new() };
-    if turn.meta.role_changes > ROLE_CHANGES_MAX
+    if turn.counters.role_changes > ROLE_CHANGES_MAX
         && let Some((oldest, _)) = turn.overlay.next(&all, 1).into_iter().next()
     {
         turn.overlay.remove(oldest);
-        turn.meta.role_changes -= 1;
+        turn.counters.role_changes -= 1;
     }
 }
 

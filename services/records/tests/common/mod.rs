@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 
 use outbound::{
-    Attributes, Body, Command, Handle, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST, RULES_WITH_SETTINGS,
-    RaiseRules, Reply, ReplyBody, Request, RequestId, Resource, ResourceType, Setting, UserField, Value, Verb,
+    Attributes, Body, Command, Handle, ImportBatch, ImportRow, NewList, Origin, RULES_FIRST,
+    RULES_WITH_PARTED_COUNTERS, RULES_WITH_SETTINGS, RaiseRules, Reply, ReplyBody, Request, RequestId, Resource,
+    ResourceType, Setting, UserField, Value, Verb,
 };
 use records::{
-    Changes, Event, Key, MapView, Row, Rules, Table, View, canonical_phone, decide, digest_of_changes,
-    first_phone_form, indexes_of,
+    Changes, Counter, Event, Key, ListRow, MapView, MetaRow, Row, Rules, Table, View, canonical_phone, counters,
+    decide, digest_of_changes, first_phone_form, indexes_of, list_counters,
 };
 
 /// Seed of the digest.
@@ -103,9 +104,19 @@ impl World {
 }
 
 fn assert_only_memory_changed(changes: &Changes) {
-    let memory = [Table::Meta, Table::Request, Table::Idempotency, Table::Content, Table::KeyByAge];
+    let memory = [
+        Table::Meta,
+        Table::Request,
+        Table::Idempotency,
+        Table::Counter,
+        Table::Floor,
+        Table::Content,
+        Table::KeyByAge,
+    ];
     for change in &changes.0 {
-        assert!(memory.contains(&change.key.table()), "refused, and yet it changed {change:?}");
+        let is_number = matches!(change.key, Key::Counter(Counter::LastHandle | Counter::LastList));
+        let is_memory = memory.contains(&change.key.table()) && !is_number;
+        assert!(is_memory, "refused, and yet it changed {change:?}");
     }
 }
 
@@ -117,6 +128,7 @@ pub fn check(map: &MapView) {
         }
     }
     check_indexes(map);
+    check_counters(map);
     check_lists(map);
     check_memories(map);
 }
@@ -142,33 +154,52 @@ fn check_indexes(map: &MapView) {
 /// The form of a phone in the index: one of two until the rows are rewritten, then the canonical form.
 fn index_form(map: &MapView, handle: Handle, given: &str) -> String {
     let (first, canonical) = (first_phone_form(given), canonical_phone(given));
-    let rewritten = records::meta(map).phones_are_rewritten();
+    let rewritten = counters(map).phones_are_rewritten();
     let stands_first = map.get(&Key::RecordByPhone { phone: first.clone(), handle }).is_some();
     if !rewritten && stands_first { first } else { canonical }
 }
 
+/// Checks that every counter stands in one place: in the rows of version 1, or from version 4 on in rows of their own.
+fn check_counters(map: &MapView) {
+    let lists = records::lists(map);
+    let parted = [Table::Counter, Table::Floor, Table::Phones, Table::ListCounters].map(|table| map.table(table).len());
+    if records::rules_version(map) < RULES_WITH_PARTED_COUNTERS {
+        assert_eq!(parted, [0; 4]);
+        return;
+    }
+    let last_stamp_us = records::last_stamp_us(map);
+    assert_eq!(map.get(&Key::Meta), Some(Row::Meta(MetaRow { last_stamp_us, ..MetaRow::default() })));
+    assert_eq!(parted[3], lists.len());
+    for (_, list) in lists {
+        let ListRow { name, time_zone, fields, deleting, .. } = (*list).clone();
+        assert_eq!(*list, ListRow { name, time_zone, fields, deleting, ..ListRow::default() });
+    }
+}
+
 fn check_lists(map: &MapView) {
-    let meta = records::meta(map);
+    let last_handle = counters(map).last_handle;
     let records = map.table(Table::Record);
-    assert_eq!(meta.records, records.len() as u64);
+    assert_eq!(records::records_of_all_lists(map), records.len() as u64);
     assert_eq!(map.table(Table::ListByName).len(), records::lists(map).len());
     for (dbid, list) in records::lists(map) {
         assert_eq!(records::find_list(map, &list.name), Some((dbid, list.clone())));
         let rows = records::records_from(map, dbid, 0, u32::MAX);
-        assert_eq!(rows.len() as u64, list.records);
-        assert!(rows.iter().all(|(handle, _)| handle.0 <= meta.last_handle));
-        assert!(rows.iter().all(|(_, row)| row.record_id < list.next_record_id && row.chain_id < list.next_chain_id));
+        let counted = list_counters(map, dbid, &list);
+        assert_eq!(rows.len() as u64, counted.records);
+        assert!(rows.iter().all(|(handle, _)| handle.0 <= last_handle));
+        assert!(rows.iter().all(|(_, row)| row.record_id < counted.next_record_id));
+        assert!(rows.iter().all(|(_, row)| row.chain_id < counted.next_chain_id));
         assert!(rows.iter().all(|(_, row)| row.user.len() <= list.fields.len()));
     }
 }
 
 fn check_memories(map: &MapView) {
-    let meta = records::meta(map);
+    let counters = counters(map);
     let by_age = map.table(Table::KeyByAge);
     assert_eq!(by_age.len(), map.table(Table::Idempotency).len());
     for (key, row) in by_age {
         let (Key::KeyByAge(sequence), Row::KeyByAge(row)) = (key, row) else { panic!("not a key") };
-        assert!((meta.keys_first..meta.keys_next).contains(&sequence));
+        assert!((counters.keys_first..counters.keys_next).contains(&sequence));
         let place = Key::decode(Table::Idempotency, &row.key).unwrap();
         assert!(matches!(map.get(&place), Some(Row::Idempotency(row)) if row.sequence == sequence));
     }
@@ -182,7 +213,7 @@ fn check_memories(map: &MapView) {
     }
     for (key, _) in map.table(Table::Request) {
         let Key::Request(id) = key else { panic!("not a request") };
-        let floors = if id.token == 0 { &meta.floors } else { &meta.floors_with_token };
+        let floors = if id.token == 0 { &counters.floors } else { &counters.floors_with_token };
         let floor = floors.iter().find(|floor| floor.node == id.node).unwrap();
         assert!(floor.id().is_none_or(|floor| id > floor));
         assert_ne!(floor.oldest_stamp_us, 0, "what is remembered will be forgotten");

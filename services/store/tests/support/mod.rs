@@ -96,12 +96,13 @@ pub fn assert_same_rows(view: &impl View, map: &MapView) {
     }
 }
 
-/// Remembers a request of a node, and forgets older ids beyond the last `kept` as the rules do: by raising the floor.
+/// Remembers a request of a node, and forgets older ids beyond the last `kept` as the rules do: by raising the floor, in the
+/// counters' row, or in a row of its own if counters are `parted`.
 pub fn remember_and_forget(
     view: &impl View,
     random: &mut Random,
     (id, bytes): (RequestId, usize),
-    kept: u64,
+    (kept, parted): (u64, bool),
 ) -> Changes {
     let mut meta = match view.get(&Key::Meta) {
         Some(Row::Meta(meta)) => meta,
@@ -112,14 +113,24 @@ pub fn remember_and_forget(
         let counter = if id.token == 0 { 0 } else { id.counter - 1 };
         floors.push(FloorRow { node: id.node, counter, ..FloorRow::default() });
     }
-    let floor = floors.iter_mut().find(|floor| floor.node == id.node).unwrap();
+    let in_counters = floors.iter_mut().find(|floor| floor.node == id.node).unwrap();
+    let place = Key::Floor { node: id.node, with_token: id.token != 0 };
+    let mut floor = match view.get(&place) {
+        Some(Row::Floor(row)) => row,
+        _ => in_counters.clone(),
+    };
     let mut overlay = Overlay::new(view);
     while floor.counter + kept < id.counter {
         (floor.incarnation, floor.counter) = (id.incarnation, floor.counter + 1);
         (floor.token_high, floor.token_low) = outbound::wire::halves(id.token);
         overlay.remove(Key::Request(RequestId { counter: floor.counter, ..id }));
     }
-    overlay.put(Key::Meta, Row::Meta(meta));
+    if parted {
+        overlay.put(place, Row::Floor(floor));
+    } else {
+        *in_counters = floor;
+        overlay.put(Key::Meta, Row::Meta(meta));
+    }
     let reply = (0..bytes).map(|_| random.below(256) as u8).collect();
     overlay.put(Key::Request(id), Row::Request(RequestRow { stamp_us: id.counter, reply, ..RequestRow::default() }));
     overlay.into_changes()
