@@ -313,6 +313,10 @@ impl StateReader for Reader {
         self.rules_version.load(Ordering::Relaxed)
     }
 
+    fn ignored_keys(&self) -> u64 {
+        3
+    }
+
     fn settings(&self) -> Option<Arc<Settings>> {
         let version = self.rules_version();
         let settings = || Settings::first(version, "0.1.0", &[]).unwrap();

@@ -7,7 +7,6 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use chassis::tasks::Tasks;
@@ -25,8 +24,8 @@ use raft_log::{FileDisk, Log, LogConfig, LogError, Recovered};
 use records::Rules;
 use store::StoreConfig;
 
-use super::{RunError, ports::OPENING, told::Told};
-use crate::{metrics::Metrics, startup::Startup, versions};
+use super::{RunError, ports::OPENING};
+use crate::{startup::Startup, versions};
 
 /// A log, and the findings of its recovery.
 pub(super) type OpenLog = (Log<FileDisk>, Recovered);
@@ -149,17 +148,12 @@ pub(super) fn log(config: &Config, directory: &DataDir) -> Result<(Log<FileDisk>
 
 /// Opens the state; none on a witness. A state that does not open is moved aside, and an empty state takes its place: the missing
 /// entries come from the log, or a whole state from the other data node (R11).
-pub(super) fn machine(
-    config: &Config,
-    directory: &DataDir,
-    node: &str,
-    metrics: &Arc<Metrics>,
-) -> Result<Option<RecordsMachine>, RunError> {
+pub(super) fn machine(config: &Config, directory: &DataDir, node: &str) -> Result<Option<RecordsMachine>, RunError> {
     if config.member().is_some_and(|member| Kind::from(member.role) == Kind::Witness) {
         return Ok(None);
     }
     let dir = state_dir(directory);
-    let open = || machine_as_it_is(config, directory, metrics);
+    let open = || machine_as_it_is(config, directory);
     match open() {
         Ok(machine) => Ok(Some(machine)),
         Err(RunError::Store(error)) if error.may_be_set_aside() => {
@@ -176,13 +170,8 @@ pub(super) fn machine(
 }
 
 /// Opens the state of a data node, or says why it does not open.
-pub(super) fn machine_as_it_is(
-    config: &Config,
-    directory: &DataDir,
-    metrics: &Arc<Metrics>,
-) -> Result<RecordsMachine, RunError> {
-    let (dir, events) = (state_dir(directory), Told::sink(metrics.clone()));
-    let machine = RecordsMachine::open(&dir, store_config(config), rules(config), events)?;
+pub(super) fn machine_as_it_is(config: &Config, directory: &DataDir) -> Result<RecordsMachine, RunError> {
+    let machine = RecordsMachine::open(&state_dir(directory), store_config(config), rules(config))?;
     machine.check_rules()?;
     Ok(machine)
 }

@@ -16,7 +16,7 @@ use records::{
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
 
-use super::{do_not_call, export::Export, group_rules::GroupRules, lists::Lists, preview, tally};
+use super::{do_not_call, export::Export, group_rules::GroupRules, lists::Lists, preview, tally, told::EventCounts};
 use crate::{ListTally, StateCheck, StateReader};
 
 /// Limit of the changes of the role that are shown.
@@ -27,11 +27,12 @@ const HISTORY_ENTRIES_MAX: usize = 100;
 pub struct RecordsReader {
     store: StoreReader,
     group_rules: GroupRules,
+    counts: EventCounts,
 }
 
 impl RecordsReader {
-    pub(super) fn new(store: StoreReader, group_rules: GroupRules) -> Self {
-        Self { store, group_rules }
+    pub(super) fn new(store: StoreReader, group_rules: GroupRules, counts: EventCounts) -> Self {
+        Self { store, group_rules, counts }
     }
 
     /// Rules version and options of the group, as they change; none: rules version 1.
@@ -96,6 +97,10 @@ impl StateReader for RecordsReader {
 
     fn rules_version(&self) -> u32 {
         self.group_rules.version()
+    }
+
+    fn ignored_keys(&self) -> u64 {
+        self.counts.ignored_keys()
     }
 
     fn settings(&self) -> Option<Arc<Settings>> {

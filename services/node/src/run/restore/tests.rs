@@ -35,8 +35,7 @@ fn config(data_dir: &Path) -> Config {
 fn backup(home: &TempDir) -> PathBuf {
     let config = config(&home.path().join("source"));
     let state = home.path().join("source/state");
-    let mut machine =
-        RecordsMachine::open(&state, open::store_config(&config), open::rules(&config), Box::new(|_, _| {})).unwrap();
+    let mut machine = RecordsMachine::open(&state, open::store_config(&config), open::rules(&config)).unwrap();
     let b = GroupMember { id: 0x2_0003_0002, witness: false, token: 7 };
     let conf_state = ConfState { voters: vec![1, b.id, 3], members: vec![b], epoch: EPOCH, ..ConfState::default() };
     let entry = Entry { term: 8, index: LAST, ..Entry::default() };
@@ -78,7 +77,7 @@ fn a_restored_node_is_the_only_voter_of_a_new_epoch_above_the_backups_state() {
     assert_eq!((directory.formation(), directory.raft_id(1), directory.epoch()), (Formation::Formed, id, EPOCH + 1));
     assert_eq!(directory.restored_from(), Some(restored));
     let (_log, recovered) = open::log(&config, &directory).unwrap();
-    let machine = open::machine_as_it_is(&config, &directory, &Arc::new(Metrics::new())).unwrap();
+    let machine = open::machine_as_it_is(&config, &directory).unwrap();
     assert_eq!((recovered.start.index, recovered.start.term, recovered.empty), (LAST + 1, 9, true));
     assert_eq!(recovered.hard_state, HardState { term: 9, vote: 0, commit: LAST + 1 });
     assert_eq!(machine.applied(), recovered.start);
