@@ -20,8 +20,9 @@ use consensus::{
 };
 use dispatch::{HoldConfig, RequestIds};
 use outbound::{
-    Answer as Answered, Answers, Attributes, Body, Command, DoNotCallEntry, HistoryEntry, ImportBatch, ListInfo, Page,
-    Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value, Verb, key,
+    Answer as Answered, Answers, Attributes, Body, Command, DoNotCallEntry, HistoryEntry, ImportBatch, ListInfo,
+    OutboxPage, Page, Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value,
+    Verb, key,
 };
 use prost::Message;
 use records::{PhonesRow, Settings};
@@ -358,6 +359,7 @@ impl StateReader for Reader {
                 let rows = |columns| Answered::Rows { columns, index: 10, page: Page { rows: Vec::new(), next: None } };
                 vec![rows(vec!["handle".into()]), rows(Vec::new())]
             }
+            Query::Outbox { .. } => vec![Answered::Outbox(OutboxPage::default())],
         };
         Ok(Box::new(answers.into_iter()))
     }

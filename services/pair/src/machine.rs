@@ -10,6 +10,7 @@ mod export;
 mod group_rules;
 mod judge;
 mod lists;
+mod outbox;
 mod preview;
 mod reader;
 mod tally;

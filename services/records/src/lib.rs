@@ -22,6 +22,7 @@ mod map;
 pub mod mutant;
 mod names;
 mod once;
+mod outbox;
 mod overlay;
 mod phone;
 mod rules;
@@ -37,8 +38,8 @@ pub use digest::{RowBytes, digest_of, digest_of_changes};
 pub use event::{Event, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use lookup::{
-    chain, chain_end, do_not_call_behind, do_not_call_of, find_list, list, lists, meta, record, record_by_id,
-    records_by_phone, records_from, role_changes, rules_version, settings,
+    chain, chain_end, do_not_call_behind, do_not_call_of, find_list, list, lists, meta, outbox_behind, outbox_mark,
+    record, record_by_id, records_by_phone, records_from, role_changes, rules_version, settings,
 };
 pub use map::MapView;
 pub use names::check_list_name;
@@ -48,7 +49,7 @@ pub use rules::Rules;
 pub use settings::{Settings, check_setting, nearest_setting, options_of};
 pub use tables::{
     DncRow, DncScope, DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, Key, KeyRow,
-    ListRow, MetaRow, NumberRow, PhonesRow, RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, Scope, SettingRow,
-    SettingsRow, Table, ids_with_token, indexes_of,
+    ListRow, MetaRow, NumberRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow, RequestIdRow, RequestRow,
+    RoleChangeRow, Row, Scope, SettingRow, SettingsRow, Table, ids_with_token, indexes_of,
 };
 pub use view::{Below, Bound, Change, Changes, View, behind_prefix};

@@ -8,7 +8,10 @@ mod common;
 use std::cell::Cell;
 
 use common::{World, batch, field, request};
-use outbound::{Body, Command, NewList, RaiseRules, ReplyBody, RewritePhones, RoleChange, Setting, Value};
+use outbound::{
+    AcknowledgeEffects, Body, Command, NewList, RULES_WITH_OUTBOX, RaiseRules, ReplyBody, RewritePhones, RoleChange,
+    Setting, Value,
+};
 use records::{Below, Bound, Key, MapView, Row, View, decide_entry, read, role_changes};
 
 /// Splitmix64: a few lines instead of a dependency, the same numbers on every machine.
@@ -35,7 +38,8 @@ impl Random {
 fn any_body(random: &mut Random) -> Body {
     let list = random.one_of(&["one", "two", "three"]);
     let small = |random: &mut Random| random.below(12).to_string();
-    match random.below(17) {
+    match random.below(18) {
+        17 => Body::AcknowledgeEffects(AcknowledgeEffects { up_to: random.below(60) }),
         16 => Body::RewritePhones(RewritePhones { rows_max: 3 }),
         0 => Body::CreateList(NewList {
             name: list.into(),
@@ -101,7 +105,7 @@ fn any_command(random: &mut Random, world: &mut World, sent: &mut Vec<Command>) 
 #[test]
 fn whatever_comes_both_nodes_agree_and_the_rows_do_too() {
     for seed in 0..12 {
-        let raised_to = 2 + u32::try_from(seed % 2).unwrap();
+        let raised_to = 2 + u32::try_from(seed % 3).unwrap();
         let mut random = Random(seed);
         let (mut one, mut many) = (World::default(), World::default());
         one.rules.idempotency_keys_max = 5;
@@ -125,13 +129,24 @@ fn whatever_comes_both_nodes_agree_and_the_rows_do_too() {
         }
         assert!(records::meta(&one.map).records > 20, "seed {seed} did something");
         assert_eq!(records::settings(&one.map).map(|settings| settings.rules_version()), Some(raised_to));
+        let mark = records::outbox_mark(&one.map);
+        assert_eq!(mark.last > 20 && mark.dropped > 0, raised_to >= RULES_WITH_OUTBOX, "seed {seed}: {mark:?}");
     }
+}
+
+/// The options of an outbox that drops effects soon.
+fn outbox() -> [Setting; 2] {
+    let setting = |key: &str, value: &str| Setting { key: key.into(), value: value.into() };
+    [setting("outbox_effects", "record_added,record_changed,list_created"), setting("outbox_rows_max", "9")]
 }
 
 fn raise(world: &mut World, to: u32) -> Command {
     world.counter += 1;
     let id = world.id(1, 1 + world.counter / 300, world.counter);
-    let settings = vec![Setting { key: "idempotency_keys_max".into(), value: "5".into() }];
+    let mut settings = vec![Setting { key: "idempotency_keys_max".into(), value: "5".into() }];
+    if to >= RULES_WITH_OUTBOX {
+        settings.extend(outbox());
+    }
     let command = world.command(id, Body::RaiseRules(RaiseRules { to, settings, release: "0.1.0".into() }));
     world.version = to;
     command
@@ -197,8 +212,11 @@ fn deciding_ends_at_whichever_read_the_view_begins_to_fail() {
         world.rules.idempotency_keys_max = 5;
         let mut sent = Vec::new();
         for turn in 0..120 {
-            if turn % 40 == 39 && turn < 100 {
+            if turn % 30 == 29 && turn < 100 {
                 world.raise(world.version + 1, Vec::new());
+            }
+            if turn == 90 {
+                world.ask(Body::SetSettings(outbox().to_vec()));
             }
             let command = any_command(&mut random, &mut world, &mut sent);
             let sound = records::decide(&command, &world.map, &world.rules);

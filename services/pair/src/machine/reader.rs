@@ -16,7 +16,9 @@ use records::{
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
 
-use super::{do_not_call, export::Export, group_rules::GroupRules, lists::Lists, preview, tally, told::EventCounts};
+use super::{
+    do_not_call, export::Export, group_rules::GroupRules, lists::Lists, outbox, preview, tally, told::EventCounts,
+};
 use crate::{ListTally, StateCheck, StateReader};
 
 /// Limit of the changes of the role that are shown.
@@ -134,6 +136,9 @@ impl StateReader for RecordsReader {
             Query::Export { list, columns, after } => {
                 let (dbid, list) = known_list(&state, &list)?;
                 Ok(Box::new(Export::new(state, dbid, list, &columns, after.as_ref())?))
+            }
+            Query::Outbox { after, rows_max } => {
+                Ok(Box::new(std::iter::once(Answer::Outbox(outbox::page(&state, after, rows_max)))))
             }
         }
     }

@@ -16,6 +16,8 @@ mod list;
 mod list_by_name;
 mod meta;
 mod number;
+mod outbox;
+mod outbox_mark;
 mod record;
 mod record_by_chain;
 mod record_by_id;
@@ -44,6 +46,8 @@ pub(crate) use list::list_prefix;
 pub use list::{FieldRow, ListRow};
 pub use meta::{FloorRow, MetaRow, PhonesRow};
 pub use number::NumberRow;
+pub use outbox::OutboxRow;
+pub use outbox_mark::OutboxMarkRow;
 pub use record::RecordRow;
 pub(crate) use record_by_chain::chain_prefix;
 pub use record_by_phone::EmptyRow;
@@ -161,6 +165,10 @@ tables! {
     RoleChange = 8 in role_change(term: u64) => RoleChangeRow;
     /// Rules version and options of the rules, one row; none: rules version 1.
     Settings = 9 in settings => Arc<Settings>;
+    /// Effects that no reader has acknowledged, by number.
+    Outbox = 20 in outbox(number: u64) => OutboxRow;
+    /// Counters of the outbox, one row; none: no effect was ever kept.
+    OutboxMark = 21 in outbox_mark => OutboxMarkRow;
     /// Index: content of a request without a key, to its request id (spec 6, Exactly once).
     Content = 32 in content(content: ContentHash, scope: Scope) => RequestIdRow;
     /// Index: idempotency keys by age, to the encoded key of the row.

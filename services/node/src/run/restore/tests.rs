@@ -6,6 +6,7 @@ use consensus::{ApplyBatch, Machine};
 use data_dir::Formation;
 use node_config::{Member, MemberRole};
 use ocs_proto::peer::{ConfState, Entry, Member as GroupMember};
+use outbound::RequestId;
 use pair::machine::RecordsMachine;
 use prost::Message;
 use raft_log::HardState;
@@ -84,6 +85,20 @@ fn a_restored_node_is_the_only_voter_of_a_new_epoch_above_the_backups_state() {
     let conf = recovered.start.conf_state.unwrap();
     assert_eq!((conf.voters.as_slice(), conf.epoch, conf.single_copy), (&[id][..], EPOCH + 1, true));
     assert_eq!(members::newest(&conf, 2), Some(0x2_0003_0002), "no id that b ever had is given again");
+}
+
+#[test]
+fn the_id_of_a_request_names_the_epoch_of_the_node_that_gave_the_id() {
+    let epoch = |incarnation| RequestId { node: 1, incarnation, ..RequestId::default() }.epoch();
+    let home = TempDir::new().unwrap();
+    let (file, config) = (backup(&home), config(&home.path().join("a")));
+    restore(&config, &order(&file)).unwrap();
+    let directory = DataDir::open(&config.node.data_dir, identity(&config).unwrap(), false).unwrap();
+    assert_eq!(epoch(directory.boot().unwrap()), EPOCH + 1);
+    for of_epoch in [1, 2, EPOCH_MAX] {
+        let first = members::first_incarnation(of_epoch);
+        assert_eq!([first, first + 0xffff].map(|incarnation| epoch(incarnation << 32 | 7)), [of_epoch; 2]);
+    }
 }
 
 #[test]
