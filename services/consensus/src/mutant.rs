@@ -105,11 +105,13 @@ pub enum Mutant {
     OwnOptions,
     /// Spec 6, Exactly once: a remembered answer is given without a comparison of the requests.
     ContentPassedOver,
+    /// Architecture, The outbox: an empty outbox gives its numbers again.
+    OutboxBeginsAgain,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::StartNotConfirmed,
         Self::StartsNotCompared,
         Self::TermsNotCompared,
@@ -159,6 +161,7 @@ impl Mutant {
         Self::OddClockFollowed,
         Self::OwnOptions,
         Self::ContentPassedOver,
+        Self::OutboxBeginsAgain,
     ];
 }
 

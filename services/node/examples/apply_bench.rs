@@ -37,7 +37,7 @@ fn main() {
     let dir = tempfile::tempdir().unwrap();
     let config = StoreConfig::new([5; 16]);
     let mut bench = Bench {
-        machine: RecordsMachine::open(dir.path(), config, Rules::default(), Box::new(|_, _| {})).unwrap(),
+        machine: RecordsMachine::open(dir.path(), config, Rules::default()).unwrap(),
         random: SmallRng::seed_from_u64(1),
         index: 0,
         counter: 0,

@@ -200,11 +200,6 @@ impl Metrics {
         self.proxy.connections.set(stats.connections.into());
     }
 
-    /// Keys of requests that map to no field and were ignored (spec 4).
-    pub fn add_ignored_keys(&self, keys: u64) {
-        self.requests.ignored_keys.inc_by(keys);
-    }
-
     /// Shows the refusals at a port of the node from now on.
     pub(crate) fn count_refusals(&self, port: &'static str, refusals: Arc<Refusals>) {
         let mut sources = self.ports.sources.lock().unwrap_or_else(PoisonError::into_inner);
@@ -397,6 +392,7 @@ impl Requests {
         self.held_bytes.set(bytes as u64);
         store(&self.held_total, held_total);
         store(&self.resent, resent);
+        store(&self.ignored_keys, sources.ignored_keys());
     }
 }
 

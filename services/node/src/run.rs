@@ -24,7 +24,6 @@ mod settings;
 mod signs_of_life;
 mod starts;
 mod stop;
-mod told;
 
 use std::{sync::Arc, time::Duration};
 
@@ -255,7 +254,7 @@ async fn start(
     recovered.notes.iter().for_each(|note| tracing::warn!("the log: {note}"));
     let room = room::watched(&config.node.data_dir, config.node.disk_reserve_bytes, tasks)?;
     let full_disk = FullDisk::new(Arc::clone(&room));
-    let mut machine = open::machine(config, &directory, &own.name, &metrics, &ports.startup)?;
+    let mut machine = open::machine(config, &directory, &own.name, &ports.startup)?;
     if let Some(machine) = &mut machine {
         machine.on_fault(full_disk.on_fault(tasks));
     }

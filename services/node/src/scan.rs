@@ -131,8 +131,7 @@ mod tests {
     async fn a_scan_comes_when_it_is_due_and_is_shown() {
         let dir = tempfile::tempdir().unwrap();
         let config = StoreConfig { cache_bytes: 8 << 20, ..StoreConfig::new([5; 16]) };
-        let machine =
-            RecordsMachine::open(&dir.path().join("state"), config, Rules::default(), Box::new(|_, _| {})).unwrap();
+        let machine = RecordsMachine::open(&dir.path().join("state"), config, Rules::default()).unwrap();
         let tasks = Tasks::new();
         let pace = Pace { every: Duration::from_millis(1), bytes_per_s: 1 << 20 };
         let mut shown = start(machine.reader(), pace, &tasks, |why| panic!("{why}"));

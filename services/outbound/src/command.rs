@@ -1,6 +1,8 @@
 //! Commands, the content of the log: requests stamped by the primary.
 
-use crate::{RULES_FIRST, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS, RULES_WITH_UNDOING, Request, RequestId};
+use crate::{
+    RULES_FIRST, RULES_WITH_OUTBOX, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS, RULES_WITH_UNDOING, Request, RequestId,
+};
 
 /// The interface through which a request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +118,14 @@ pub struct RemoveDoNotCall {
     pub list: String,
 }
 
+/// An acknowledgement of effects: their rows are removed from the outbox, at most [`crate::ACKNOWLEDGED_EFFECTS_MAX`] by one
+/// command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcknowledgeEffects {
+    /// The last acknowledged number.
+    pub up_to: u64,
+}
+
 /// The content of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -139,6 +149,8 @@ pub enum Body {
     DeleteRecords(DeleteRecords),
     /// Takes a Do-Not-Call entry back; from rules version 3 on.
     RemoveDoNotCall(RemoveDoNotCall),
+    /// Removes acknowledged effects from the outbox; from rules version 4 on.
+    AcknowledgeEffects(AcknowledgeEffects),
 }
 
 impl Body {
@@ -149,6 +161,7 @@ impl Body {
             Self::SetSettings(_) => RULES_WITH_SETTINGS,
             Self::RewritePhones(_) => RULES_WITH_PHONE_FORM,
             Self::DeleteList(_) | Self::DeleteRecords(_) | Self::RemoveDoNotCall(_) => RULES_WITH_UNDOING,
+            Self::AcknowledgeEffects(_) => RULES_WITH_OUTBOX,
             _ => RULES_FIRST,
         }
     }

@@ -3,7 +3,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Body, DeleteRecords, ImportBatch, NewList, RaiseRules, Request, RewritePhones, RoleChange, Setting, Value,
+    AcknowledgeEffects, Body, DeleteRecords, ImportBatch, NewList, RaiseRules, Request, RewritePhones, RoleChange,
+    Setting, Value,
 };
 
 /// SHA-256 of name, resource and sorted attributes, cut to 16 bytes.
@@ -55,6 +56,7 @@ impl Body {
             Self::DeleteList(list) => texts(&mut hasher, ["DeleteList", list]),
             Self::DeleteRecords(delete) => hash_delete(&mut hasher, *delete),
             Self::RemoveDoNotCall(remove) => texts(&mut hasher, ["RemoveDoNotCall", &remove.phone, &remove.list]),
+            Self::AcknowledgeEffects(effects) => hash_acknowledgement(&mut hasher, *effects),
         }
         cut(hasher)
     }
@@ -107,6 +109,11 @@ fn hash_delete(hasher: &mut Sha256, delete: DeleteRecords) {
     texts(hasher, ["DeleteRecords"]);
     number(hasher, delete.list.into());
     number(hasher, delete.rows_max.into());
+}
+
+fn hash_acknowledgement(hasher: &mut Sha256, effects: AcknowledgeEffects) {
+    texts(hasher, ["AcknowledgeEffects"]);
+    number(hasher, effects.up_to);
 }
 
 fn texts<'a>(hasher: &mut Sha256, texts: impl IntoIterator<Item = &'a str>) {

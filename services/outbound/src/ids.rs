@@ -30,6 +30,14 @@ pub struct RequestId {
     pub counter: u64,
 }
 
+impl RequestId {
+    /// The epoch of the node that gave the id, from 1. The upper 32 bits of an incarnation are the node's Raft incarnation, and
+    /// each epoch has 65,536 Raft incarnations of its own (R11 one-id-one-log).
+    pub const fn epoch(&self) -> u64 {
+        (self.incarnation >> 48) + 1
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.node, self.incarnation, self.counter)?;

@@ -6,6 +6,7 @@
 mod attributes;
 mod command;
 mod content;
+mod effect;
 mod enumerations;
 mod ids;
 mod query;
@@ -15,10 +16,11 @@ pub mod wire;
 
 pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Sent, Value, key, spec_of};
 pub use command::{
-    Body, Command, DeleteRecords, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RemoveDoNotCall, RewritePhones,
-    RoleChange, Setting, UserField,
+    AcknowledgeEffects, Body, Command, DeleteRecords, ImportBatch, ImportRow, NewList, Origin, RaiseRules,
+    RemoveDoNotCall, RewritePhones, RoleChange, Setting, UserField,
 };
 pub use content::{ContentHash, content_under};
+pub use effect::{Effect, KeptEffect, OutboxPage, effect_kind};
 pub use enumerations::{
     CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, Word, call_result, record_status,
     record_type,
@@ -61,5 +63,11 @@ pub const RULES_WITH_UNDOING: u32 = 3;
 pub const RULES_WITH_PARTED_COUNTERS: u32 = 4;
 /// Records of one deletion command, at most.
 pub const DELETED_ROWS_MAX: u32 = 500;
+/// From this version on, effects that the settings name are kept in the outbox until they are acknowledged.
+pub const RULES_WITH_OUTBOX: u32 = 4;
+/// Effects of one acknowledgement, at most.
+pub const ACKNOWLEDGED_EFFECTS_MAX: u32 = 1_000;
+/// Effects of one page of the outbox, at most.
+pub const OUTBOX_PAGE_MAX: u32 = 1_000;
 /// Largest encoded command, bytes (architecture, Limits).
 pub const COMMAND_BYTES_MAX: usize = 1280 * 1024;

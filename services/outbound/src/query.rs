@@ -1,9 +1,10 @@
-//! Questions about the state and their answers: lists, the history of the role, Do-Not-Call entries, the rows of a list.
+//! Questions about the state and their answers: lists, the history of the role, Do-Not-Call entries, the rows of a list, the
+//! outbox.
 //!
 //! The vocabulary of every entrance; an entrance translates it into its own language. The pages of one answer come from one
 //! consistent state. The cursor of a page goes on behind that page, in the state of a later question.
 
-use crate::{ImportRow, UserField};
+use crate::{ImportRow, OutboxPage, UserField};
 
 /// A question about the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,13 @@ pub enum Query {
         /// Goes on behind a page.
         after: Option<Cursor>,
     },
+    /// Effects in the order of their numbers; answered by one [`Answer::Outbox`].
+    Outbox {
+        /// The number before the first wanted one; 0: from the first kept effect on.
+        after: u64,
+        /// Effects at most; beyond [`crate::OUTBOX_PAGE_MAX`] that limit counts.
+        rows_max: u32,
+    },
 }
 
 /// A page of an answer.
@@ -60,6 +68,8 @@ pub enum Answer {
         /// Rows with a value for each column.
         page: Page<ImportRow>,
     },
+    /// A page of the outbox.
+    Outbox(OutboxPage),
 }
 
 /// A run of an answer's rows.

@@ -5,9 +5,9 @@
 use ocs_proto::outbound as wire;
 
 use crate::{
-    Attributes, Body, COMMAND_FORMAT, Command, DeleteRecords, Done, ImportBatch, ImportRow, Imported, NewList, Origin,
-    RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply, ReplyBody, Request, RequestId, Resource,
-    ResourceType, RewritePhones, RoleChange, Sent, Setting, UserField, Value, Verb,
+    AcknowledgeEffects, Attributes, Body, COMMAND_FORMAT, Command, DeleteRecords, Done, ImportBatch, ImportRow,
+    Imported, NewList, Origin, RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply, ReplyBody,
+    Request, RequestId, Resource, ResourceType, RewritePhones, RoleChange, Sent, Setting, UserField, Value, Verb,
 };
 
 /// A message that no node sends.
@@ -236,6 +236,16 @@ pub fn remove_from_wire(remove: wire::RemoveDoNotCall) -> RemoveDoNotCall {
     RemoveDoNotCall { phone, list }
 }
 
+/// An acknowledgement of effects on the wire.
+pub fn acknowledge_to_wire(effects: AcknowledgeEffects) -> wire::AcknowledgeEffects {
+    wire::AcknowledgeEffects { up_to: effects.up_to }
+}
+
+/// An acknowledgement of effects from the wire.
+pub fn acknowledge_from_wire(effects: wire::AcknowledgeEffects) -> AcknowledgeEffects {
+    AcknowledgeEffects { up_to: effects.up_to }
+}
+
 // === commands ===
 
 /// An origin on the wire.
@@ -268,6 +278,7 @@ pub fn body_to_wire(body: Body) -> wire::command::Body {
         Body::DeleteList(list) => wire::command::Body::DeleteList(wire::DeleteList { list }),
         Body::DeleteRecords(delete) => wire::command::Body::DeleteRecords(delete_to_wire(delete)),
         Body::RemoveDoNotCall(remove) => wire::command::Body::RemoveDoNotCall(remove_to_wire(remove)),
+        Body::AcknowledgeEffects(effects) => wire::command::Body::AcknowledgeEffects(acknowledge_to_wire(effects)),
     }
 }
 
@@ -316,6 +327,7 @@ pub fn body_from_wire(body: Option<wire::command::Body>) -> Result<Body, WireErr
         wire::command::Body::DeleteList(delete) => Body::DeleteList(delete.list),
         wire::command::Body::DeleteRecords(delete) => Body::DeleteRecords(delete_from_wire(delete)),
         wire::command::Body::RemoveDoNotCall(remove) => Body::RemoveDoNotCall(remove_from_wire(remove)),
+        wire::command::Body::AcknowledgeEffects(effects) => Body::AcknowledgeEffects(acknowledge_from_wire(effects)),
     })
 }
 

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
 use outbound::{
-    Attributes, Body, Command, DeleteRecords, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RemoveDoNotCall,
-    Request, RequestId, Resource, RewritePhones, RoleChange, Sent, Setting, Verb,
+    AcknowledgeEffects, Attributes, Body, Command, DeleteRecords, ImportBatch, ImportRow, NewList, Origin, RaiseRules,
+    RemoveDoNotCall, Request, RequestId, Resource, RewritePhones, RoleChange, Sent, Setting, Verb,
     wire::{command_from_wire, command_to_wire},
 };
 use prost::Message;
@@ -55,6 +55,8 @@ fn one_of_each() -> Vec<Body> {
         Body::DeleteRecords(DeleteRecords { list: 1, rows_max: 101 }),
         Body::RemoveDoNotCall(RemoveDoNotCall { phone: "+999".into(), list: String::new() }),
         Body::RemoveDoNotCall(RemoveDoNotCall { phone: "+99".into(), list: "9".into() }),
+        Body::AcknowledgeEffects(AcknowledgeEffects { up_to: 1 }),
+        Body::AcknowledgeEffects(AcknowledgeEffects { up_to: 500 }),
     ]
 }
 

@@ -20,8 +20,9 @@ use consensus::{
 };
 use dispatch::{HoldConfig, RequestIds};
 use outbound::{
-    Answer as Answered, Answers, Attributes, Body, Command, DoNotCallEntry, HistoryEntry, ImportBatch, ListInfo, Page,
-    Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value, Verb, key,
+    Answer as Answered, Answers, Attributes, Body, Command, DoNotCallEntry, HistoryEntry, ImportBatch, ListInfo,
+    OutboxPage, Page, Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value,
+    Verb, key,
 };
 use prost::Message;
 use records::{PhonesRow, Settings};
@@ -314,6 +315,10 @@ impl StateReader for Reader {
         self.rules_version.load(Ordering::Relaxed)
     }
 
+    fn ignored_keys(&self) -> u64 {
+        3
+    }
+
     fn settings(&self) -> Option<Arc<Settings>> {
         let version = self.rules_version();
         let settings = || Settings::first(version, "0.1.0", &[]).unwrap();
@@ -355,6 +360,7 @@ impl StateReader for Reader {
                 let rows = |columns| Answered::Rows { columns, index: 10, page: Page { rows: Vec::new(), next: None } };
                 vec![rows(vec!["handle".into()]), rows(Vec::new())]
             }
+            Query::Outbox { .. } => vec![Answered::Outbox(OutboxPage::default())],
         };
         Ok(Box::new(answers.into_iter()))
     }

@@ -1,4 +1,5 @@
-//! The machine behind the log: takes entries, decides them by `records` on the state in `store`, and gives replies and events.
+//! The machine behind the log: takes entries, decides them by `records` on the state in `store`, gives replies, and counts and
+//! logs events.
 //!
 //! Lives on the apply thread, the only thread that writes the state. Never contains rules, and knows nothing of the callers.
 //! Called by `consensus`; put together by `run`, which gives every other part a [`RecordsReader`].
@@ -9,9 +10,11 @@ mod export;
 mod group_rules;
 mod judge;
 mod lists;
+mod outbox;
 mod preview;
 mod reader;
 mod tally;
+mod told;
 mod transfer;
 
 use std::path::Path;
@@ -27,6 +30,7 @@ use group_rules::GroupRules;
 pub use group_rules::UnknownRules;
 pub use judge::{Finding, found, judge, replay, rows};
 pub use reader::RecordsReader;
+use told::Told;
 pub use transfer::{StateOut, take_in};
 
 /// Bytes of entries that one batch of the store may hold, as many as an entry: an import puts ten thousand records into them, half a
@@ -35,10 +39,6 @@ const BATCH_BYTES_MAX: usize = 256 << 10;
 
 /// Replies are given in groups of this size while the rest of a batch is still being decided: their clients go on meanwhile.
 const ANSWERED_TOGETHER: usize = 16;
-
-/// Gets the events of each entry after its changes are in the store, with the entry's index. Must not block. After a crash
-/// the events of entries that were not yet durable come a second time.
-pub type EventSink = Box<dyn FnMut(u64, Vec<Event>) + Send>;
 
 /// Called on the apply thread with each failed write of the state, before the machine returns it. May block: no entry is applied
 /// afterwards.
@@ -49,7 +49,7 @@ pub struct RecordsMachine {
     store: Store,
     rules: Rules,
     group_rules: GroupRules,
-    events: EventSink,
+    told: Told,
     on_fault: OnFault,
 }
 
@@ -58,8 +58,8 @@ impl RecordsMachine {
     ///
     /// # Errors
     /// A store that does not open; [`StoreError::may_be_set_aside`] says what to do.
-    pub fn open(dir: &Path, config: StoreConfig, rules: Rules, events: EventSink) -> Result<Self, StoreError> {
-        Self::open_telling(dir, config, rules, events, &mut |_| {})
+    pub fn open(dir: &Path, config: StoreConfig, rules: Rules) -> Result<Self, StoreError> {
+        Self::open_telling(dir, config, rules, &mut |_| {})
     }
 
     /// As [`RecordsMachine::open`]; `tell` gets the progress of a rebuild of the indexes ([`Store::open_telling`]).
@@ -70,12 +70,11 @@ impl RecordsMachine {
         dir: &Path,
         config: StoreConfig,
         rules: Rules,
-        events: EventSink,
         tell: &mut dyn FnMut(IndexRebuild),
     ) -> Result<Self, StoreError> {
         let store = Store::open_telling(dir, config, tell)?;
         let group_rules = GroupRules::new(store.settings());
-        Ok(Self { store, rules, group_rules, events, on_fault: Box::new(|_| {}) })
+        Ok(Self { store, rules, group_rules, told: Told::new(), on_fault: Box::new(|_| {}) })
     }
 
     /// Sets the function that is called with failed writes.
@@ -93,7 +92,7 @@ impl RecordsMachine {
 
     /// The state for every other thread.
     pub fn reader(&self) -> RecordsReader {
-        RecordsReader::new(self.store.reader(), self.group_rules.clone())
+        RecordsReader::new(self.store.reader(), self.group_rules.clone(), self.told.counts())
     }
 
     /// Decides some entries in order, answers, and writes them as one batch.
@@ -110,27 +109,24 @@ impl RecordsMachine {
         let written = self.store.write(&changes, &mark);
         self.heard(written)?;
         self.group_rules.show(self.store.settings());
-        for (index, of_entry) in events.into_iter().filter(|(_, of_entry)| !of_entry.is_empty()) {
-            (self.events)(index, of_entry);
-        }
+        events.iter().for_each(|event| self.told.take(event));
         Ok(())
     }
 
-    /// Decides some entries in order and answers: the changes of all, and the events of each. The inner error is a fault below
-    /// the view: every read since then answered none, so neither a reply nor a change of the run may be used.
+    /// Decides some entries in order and answers: the changes and the events of all. The inner error is a fault below the view:
+    /// every read since then answered none, so neither a reply nor a change of the run may be used.
     fn decide_together(
         &self,
         entries: &[Entry],
         answer: &mut dyn FnMut(Replies),
-    ) -> Result<Result<(Changes, EventsByIndex), StoreError>, MachineError> {
+    ) -> Result<Result<(Changes, Vec<Event>), StoreError>, MachineError> {
         let view = self.store.view();
         let mut overlay = Overlay::new(&view);
         let (mut replies, mut events) = (Vec::new(), Vec::new());
         let mut give = |replies: Replies| view.check().map(|()| answer(replies));
         for entry in entries {
-            let mut of_entry = Vec::new();
             for command in entry::commands(entry)? {
-                let reply = decide_on(&command, &mut overlay, &self.rules, &mut of_entry);
+                let reply = decide_on(&command, &mut overlay, &self.rules, &mut events);
                 replies.push((command.id, reply));
                 if replies.len() == ANSWERED_TOGETHER
                     && let Err(fault) = give(std::mem::take(&mut replies))
@@ -138,7 +134,6 @@ impl RecordsMachine {
                     return Ok(Err(fault));
                 }
             }
-            events.push((entry.index, of_entry));
         }
         Ok(give(replies).map(|()| (overlay.into_changes(), events)))
     }
@@ -152,7 +147,6 @@ impl RecordsMachine {
 }
 
 type Replies = Vec<(RequestId, Reply)>;
-type EventsByIndex = Vec<(u64, Vec<Event>)>;
 
 impl Machine for RecordsMachine {
     type Id = RequestId;

@@ -67,6 +67,9 @@ pub trait StateReader: Send + Sync + 'static {
     /// The options of the rules; none: rules version 1, and every node's own file.
     fn settings(&self) -> Option<Arc<Settings>>;
 
+    /// Keys of requests that map to no field and were ignored (spec 4), in the entries that this process has applied.
+    fn ignored_keys(&self) -> u64;
+
     /// How far rows are brought to the phone form of the rules, and the last handle given.
     fn phones(&self) -> (PhonesRow, u64);
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a fault ends the test
 
-use std::{path::Path, sync::mpsc};
+use std::path::Path;
 
 use consensus::{ApplyBatch, Comparison, FetchedState, Machine, MachineError};
 use ocs_proto::peer::{Commands, ConfState, Entry};
@@ -16,7 +16,7 @@ use pair::{
     machine::{Finding, RecordsMachine, RecordsReader, StateOut, judge, take_in},
 };
 use prost::Message;
-use records::{Change, Changes, DncRow, Event, Key, NumberRow, Row, Rules};
+use records::{Change, Changes, DncRow, Key, NumberRow, Row, Rules};
 use store::{AppliedMark, Store, StoreConfig};
 
 const CLUSTER: [u8; 16] = [5; 16];
@@ -26,7 +26,7 @@ fn config() -> StoreConfig {
 }
 
 fn open(dir: &Path) -> RecordsMachine {
-    RecordsMachine::open(dir, config(), Rules::default(), Box::new(|_, _| {})).unwrap()
+    RecordsMachine::open(dir, config(), Rules::default()).unwrap()
 }
 
 fn command(counter: u64, body: Body) -> Command {
@@ -298,17 +298,15 @@ fn no_reply_leaves_that_was_decided_below_a_fault_of_the_state() {
 }
 
 #[test]
-fn events_come_with_the_index_of_their_entry() {
+fn an_ignored_key_is_counted_where_its_entry_is_applied() {
     let dir = tempfile::tempdir().unwrap();
-    let (sink, events) = mpsc::channel();
-    let sink = Box::new(move |index, events| sink.send((index, events)).unwrap());
-    let mut machine = RecordsMachine::open(dir.path(), config(), Rules::default(), sink).unwrap();
-    apply(&mut machine, &story(3));
-    drop(machine);
-    let events: Vec<(u64, Vec<Event>)> = events.into_iter().collect();
-    assert_eq!(events.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 2, 3]);
-    let ignored = Event::KeyIgnored { list: "demo".into(), key: "unheard-of".into() };
-    assert!(events[2].1.contains(&ignored), "{:?}", events[2]);
+    let mut machine = open(dir.path());
+    let reader = machine.reader();
+    for (last, ignored) in [(2, 0), (3, 1), (5, 3)] {
+        let applied = usize::try_from(machine.applied().index).unwrap();
+        apply(&mut machine, &story(last)[applied..]);
+        assert_eq!(reader.ignored_keys(), ignored, "of the first {last} entries");
+    }
 }
 
 #[test]

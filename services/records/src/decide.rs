@@ -8,6 +8,7 @@ use crate::{
     event::Event,
     numbers::{Numbers, OneByOne},
     once::{self, LazyContent},
+    outbox,
     overlay::Overlay,
     rules::Rules,
     turn::Turn,
@@ -62,11 +63,13 @@ pub fn decide_with<V: View>(
         return reply;
     }
     once::forget_old(&mut turn);
+    let first_event = turn.events.len();
     let (reply, contents) = answer(command, &asked, &mut turn);
     // an id with a token comes from a node that knows version 2, though the primary may still stamp version 1
     let names_content = command.rules >= RULES_WITH_SETTINGS || command.id.token != 0;
     let remembered = names_content.then(|| asked.hash());
     once::request_ids::remember(command.id, remembered, &reply, &contents, &mut turn);
+    outbox::keep(command.id, first_event, &mut turn);
     turn.end();
     reply
 }
@@ -88,6 +91,7 @@ fn answer<V: View>(command: &Command, asked: &LazyContent<'_>, turn: &mut Turn<'
         Body::RewritePhones(rewrite) => alone(verbs::rewrite_phones::decide(*rewrite, turn)),
         Body::DeleteList(list) => alone(verbs::delete_list::decide(list, turn)),
         Body::DeleteRecords(delete) => alone(verbs::delete_records::decide(*delete, turn)),
+        Body::AcknowledgeEffects(effects) => alone(verbs::acknowledge_effects::decide(*effects, turn)),
         Body::RemoveDoNotCall(remove) => verbs::remove_do_not_call::decide(command.id, remove, turn)
             .unwrap_or_else(|refusal| (Reply::refused(refusal), Vec::new())),
         Body::SetSettings(changes) => alone(verbs::set_settings::decide(changes, turn)),

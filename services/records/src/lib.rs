@@ -24,6 +24,7 @@ pub mod mutant;
 mod names;
 mod numbers;
 mod once;
+mod outbox;
 mod overlay;
 mod phone;
 mod rules;
@@ -42,8 +43,8 @@ pub use event::{Event, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use lookup::{
     chain, chain_end, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, list_counters, lists,
-    phones_have_two_forms, record, record_by_id, records_by_phone, records_from, records_of_all_lists, role_changes,
-    rules_version, settings,
+    outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id, records_by_phone, records_from,
+    records_of_all_lists, role_changes, rules_version, settings,
 };
 pub use map::MapView;
 pub use names::check_list_name;
@@ -54,7 +55,7 @@ pub use rules::Rules;
 pub use settings::{Settings, check_setting, nearest_setting, options_of};
 pub use tables::{
     Counter, DncRow, DncScope, DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, Key,
-    KeyRow, ListCountersRow, ListRow, MetaRow, NumberRow, PhonesRow, RecordRow, RequestIdRow, RequestRow,
-    RoleChangeRow, Row, Scope, SettingRow, SettingsRow, Table, ids_with_token, indexes_of,
+    KeyRow, ListCountersRow, ListRow, MetaRow, NumberRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow, RequestIdRow,
+    RequestRow, RoleChangeRow, Row, Scope, SettingRow, SettingsRow, Table, ids_with_token, indexes_of,
 };
 pub use view::{Below, Bound, Change, Changes, View, behind_prefix};

@@ -12,8 +12,8 @@ use crate::{
     rules::{LIST_DBID_FIRST, LIST_TENANT, NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     settings::Settings,
     tables::{
-        DncRow, DncScope, DncSubject, Key, ListCountersRow, ListRow, PhonesRow, RecordRow, RoleChangeRow, Row, Table,
-        chain_prefix, phone_prefix,
+        DncRow, DncScope, DncSubject, Key, ListCountersRow, ListRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow,
+        RoleChangeRow, Row, Table, chain_prefix, phone_prefix,
     },
     view::{Below, Bound, View, pages, table_pages},
 };
@@ -54,6 +54,25 @@ pub fn role_changes(view: &impl View) -> Vec<(u64, RoleChangeRow)> {
         _ => None,
     };
     rows.filter_map(change).collect()
+}
+
+/// Counters of the outbox.
+pub fn outbox_mark(view: &impl View) -> OutboxMarkRow {
+    match view.get(&Key::OutboxMark) {
+        Some(Row::OutboxMark(row)) => row,
+        _ => OutboxMarkRow::default(),
+    }
+}
+
+/// Up to `limit` kept effects in the order of their numbers, behind the number `after`.
+pub fn outbox_behind(view: &impl View, after: u64, limit: u32) -> Vec<(u64, OutboxRow)> {
+    let from = Key::Outbox(after.saturating_add(1)).encode().into_vec();
+    let rows = view.next(&Bound { table: Table::Outbox, from, prefix: Vec::new() }, limit).into_iter();
+    let effect = |(key, row)| match (key, row) {
+        (Key::Outbox(number), Row::Outbox(row)) => Some((number, row)),
+        _ => None,
+    };
+    rows.filter_map(effect).collect()
 }
 
 /// All lists with their DBIDs, in the order of creation.

@@ -9,6 +9,7 @@ thread_local! {
     static KEYS_OFF: Cell<bool> = const { Cell::new(false) };
     static CONTENT_PASSED_OVER: Cell<bool> = const { Cell::new(false) };
     static OWN_OPTIONS: Cell<bool> = const { Cell::new(false) };
+    static OUTBOX_BEGINS_AGAIN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Sets which memories of replies are skipped, from now on, on this thread.
@@ -22,6 +23,15 @@ pub fn set(request_ids_off: bool, keys_off: bool) {
 pub fn set_of_rules_2(content_passed_over: bool, own_options: bool) {
     CONTENT_PASSED_OVER.set(content_passed_over);
     OWN_OPTIONS.set(own_options);
+}
+
+/// Sets whether an empty outbox gives its numbers again, from now on, on this thread.
+pub fn set_of_rules_4(outbox_begins_again: bool) {
+    OUTBOX_BEGINS_AGAIN.set(outbox_begins_again);
+}
+
+pub(crate) fn outbox_begins_again() -> bool {
+    OUTBOX_BEGINS_AGAIN.get()
 }
 
 pub(crate) fn content_passed_over() -> bool {

@@ -24,6 +24,10 @@ pub struct Rules {
     pub import_rows_max: usize,
     /// User-defined fields of one list.
     pub fields_max: usize,
+    /// Kinds of effects that are kept in the outbox: the bits of their numbers.
+    pub outbox_effects: u32,
+    /// Effects kept in the outbox; beyond this limit the oldest are dropped.
+    pub outbox_rows_max: u64,
 }
 
 impl Default for Rules {
@@ -36,12 +40,16 @@ impl Default for Rules {
             records_per_request_max: 10_000,
             import_rows_max: 500,
             fields_max: 256,
+            outbox_effects: 0,
+            outbox_rows_max: 100_000,
         }
     }
 }
 
 /// Expired rows of one kind that a command deletes at most (spec 6, Exactly once).
 pub(crate) const FORGOTTEN_PER_COMMAND: u32 = 16;
+/// Effects that a command drops from the outbox beside as many as the command writes, once the limit is lower.
+pub(crate) const OUTBOX_DROPPED_PER_COMMAND: u64 = 1_000;
 /// The tenant of every list, until lists have tenants of their own. A Do-Not-Call entry of the list's tenant stops a request with
 /// any `tenant=`: the list defines the tenant, not the caller.
 pub(crate) const LIST_TENANT: &str = "";

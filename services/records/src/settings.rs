@@ -1,11 +1,12 @@
 //! Rules version and options of the rules in the state (spec 11): these values decide, even where a node's file differs.
 //!
 //! A single table has the key, default and range of every option. Each option belongs to a rules version, since two releases
-//! with different options decide differently. Unknown options of later releases stay unchanged. Never reads a
-//! configuration. Called by the verbs that change settings, by every command for its options, and by the node for display and
-//! comparison.
+//! with different options decide differently. The first settings have the options of rules version 2; an option of a later version
+//! is in the row once an operator has set the option, and the default counts before. Unknown options of later releases stay
+//! unchanged. Never reads a configuration. Called by the verbs that change settings, by every command for its options, and by the
+//! node for display and comparison.
 
-use outbound::{Refusal, RefusalCode, Setting};
+use outbound::{RULES_WITH_OUTBOX, RULES_WITH_SETTINGS, Refusal, RefusalCode, Setting, effect_kind};
 
 use crate::rules::Rules;
 
@@ -13,6 +14,8 @@ use crate::rules::Rules;
 struct Spec {
     key: &'static str,
     default: &'static str,
+    /// The rules version that introduced the option.
+    since: u32,
     kind: Kind,
 }
 
@@ -22,12 +25,16 @@ enum Kind {
     Number { min: u64, max: u64 },
     /// Names of hosts, separated by commas; none: empty.
     Hosts,
+    /// Names of kinds of effects, separated by commas; none: empty.
+    Effects,
 }
 
 /// Largest value of most numbers: seconds or hours.
 const NUMBER_MAX: u64 = 1_000_000_000;
 /// The replay window answers from the replies of request ids, which live for a minute.
 const REPLAY_WINDOW_MS_MAX: u64 = 60_000;
+/// Largest limit of the outbox, rows.
+const OUTBOX_ROWS_MAX_MAX: u64 = 10_000_000;
 /// Names in an option of host names, at most.
 const HOSTS_MAX: usize = 100;
 /// Longest name of a host, bytes.
@@ -38,28 +45,41 @@ pub(crate) const REPLAY_WINDOW_MS: &str = "replay_window_ms";
 pub(crate) const IDEMPOTENCY_HOURS: &str = "idempotency_hours";
 pub(crate) const IDEMPOTENCY_KEYS_MAX: &str = "idempotency_keys_max";
 pub(crate) const RECORDS_PER_REQUEST_MAX: &str = "records_per_request_max";
+pub(crate) const OUTBOX_EFFECTS: &str = "outbox_effects";
+pub(crate) const OUTBOX_ROWS_MAX: &str = "outbox_rows_max";
 
 /// All options, sorted by key.
-const SPECS: [Spec; 10] = [
+const SPECS: [Spec; 12] = [
     number("application_id", "0", 0, i32::MAX as u64),
     number("callback_expiry", "0", 0, NUMBER_MAX),
     number(IDEMPOTENCY_HOURS, "24", 1, NUMBER_MAX),
     number(IDEMPOTENCY_KEYS_MAX, "20000000", 1, i64::MAX as u64),
+    Spec { key: OUTBOX_EFFECTS, default: "", since: RULES_WITH_OUTBOX, kind: Kind::Effects },
+    Spec {
+        key: OUTBOX_ROWS_MAX,
+        default: "100000",
+        since: RULES_WITH_OUTBOX,
+        kind: Kind::Number { min: 1, max: OUTBOX_ROWS_MAX_MAX },
+    },
     number("personal_callback_grace", "1800", 0, NUMBER_MAX),
     number(RECORDS_PER_REQUEST_MAX, "1000", 1, u32::MAX as u64),
     number("reject_pause", "60", 1, NUMBER_MAX),
     number(REPLAY_WINDOW_MS, "5000", 0, REPLAY_WINDOW_MS_MAX),
     number("retrieved_timeout", "1800", 1, NUMBER_MAX),
-    Spec { key: "webhook_allow", default: "", kind: Kind::Hosts },
+    Spec { key: "webhook_allow", default: "", since: RULES_WITH_SETTINGS, kind: Kind::Hosts },
 ];
 
 const fn number(key: &'static str, default: &'static str, min: u64, max: u64) -> Spec {
-    Spec { key, default, kind: Kind::Number { min, max } }
+    Spec { key, default, since: RULES_WITH_SETTINGS, kind: Kind::Number { min, max } }
 }
 
 impl Spec {
     fn of(key: &str) -> Option<&'static Self> {
         SPECS.iter().find(|spec| spec.key == key)
+    }
+
+    fn by_default(&self) -> Setting {
+        Setting { key: self.key.to_owned(), value: self.default.to_owned() }
     }
 
     /// The canonical text of a value; none: the text is no value of this option.
@@ -74,6 +94,12 @@ impl Spec {
                 let hosts: Vec<&str> = value.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
                 (hosts.len() <= HOSTS_MAX && hosts.iter().all(|host| is_host(host))).then(|| hosts.join(","))
             }
+            Kind::Effects => {
+                let kinds = kinds_of(value)?;
+                let names =
+                    effect_kind::ALL.iter().filter(|(kind, _)| kinds & (1u32 << *kind) != 0).map(|(_, name)| *name);
+                Some(names.collect::<Vec<_>>().join(","))
+            }
         }
     }
 
@@ -81,8 +107,18 @@ impl Spec {
         match self.kind {
             Kind::Number { min, max } => format!("takes a number from {min} to {max}"),
             Kind::Hosts => format!("takes at most {HOSTS_MAX} names of hosts, separated by commas"),
+            Kind::Effects => {
+                let names = effect_kind::ALL.map(|(_, name)| name).join(", ");
+                format!("takes names of effects, separated by commas, out of {names}")
+            }
         }
     }
+}
+
+/// The bits of the kinds with these names; none: a name is no kind's.
+fn kinds_of(names: &str) -> Option<u32> {
+    let mut names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.try_fold(0, |kinds, name| Some(kinds | (1u32 << effect_kind::named(name)?)))
 }
 
 fn is_host(name: &str) -> bool {
@@ -107,6 +143,8 @@ struct Counts {
     idempotency_window_us: u64,
     idempotency_keys_max: u64,
     records_per_request_max: u64,
+    outbox_effects: u32,
+    outbox_rows_max: u64,
 }
 
 impl Settings {
@@ -115,8 +153,8 @@ impl Settings {
     /// # Errors
     /// BAD_VALUE, as [`Settings::with`].
     pub fn first(rules_version: u32, release: &str, given: &[Setting]) -> Result<Self, Refusal> {
-        let default = |spec: &Spec| Setting { key: spec.key.to_owned(), value: spec.default.to_owned() };
-        let defaults = Self::new(rules_version, release.to_owned(), SPECS.iter().map(default).collect());
+        let specs = SPECS.iter().filter(|spec| spec.since <= RULES_WITH_SETTINGS);
+        let defaults = Self::new(rules_version, release.to_owned(), specs.map(Spec::by_default).collect());
         defaults.with(given)
     }
 
@@ -136,7 +174,7 @@ impl Settings {
             if changes[..at].iter().any(|other| other.key == change.key) {
                 return Err(bad_value(&change.key, "is there twice"));
             }
-            let value = check_setting(&change.key, &change.value)?;
+            let value = check_setting(self.rules_version, &change.key, &change.value)?;
             match values.iter_mut().find(|setting| setting.key == change.key) {
                 Some(setting) => setting.value = value,
                 None => values.push(Setting { key: change.key.clone(), value }),
@@ -144,6 +182,13 @@ impl Settings {
         }
         values.sort_by(|one, other| one.key.cmp(&other.key));
         Ok(Self::new(self.rules_version, self.release.clone(), values))
+    }
+
+    /// The values before a change: all values of the row, and the defaults of changed options that were never set.
+    pub(crate) fn values_before(&self, changes: &[Setting]) -> Vec<Setting> {
+        let unset = changes.iter().filter(|change| self.value(&change.key).is_none());
+        let later = unset.filter_map(|change| Spec::of(&change.key)).filter(|spec| spec.since > RULES_WITH_SETTINGS);
+        self.values.iter().cloned().chain(later.map(Spec::by_default)).collect()
     }
 
     /// These settings under a higher rules version, raised by `release`.
@@ -173,9 +218,23 @@ impl Settings {
 
     /// The options in effect; limits without an option come from `own`.
     pub(crate) fn rules(&self, own: &Rules) -> Rules {
-        let Counts { replay_window_us, idempotency_window_us, idempotency_keys_max, records_per_request_max } =
-            self.counts;
-        Rules { replay_window_us, idempotency_window_us, idempotency_keys_max, records_per_request_max, ..*own }
+        let Counts {
+            replay_window_us,
+            idempotency_window_us,
+            idempotency_keys_max,
+            records_per_request_max,
+            outbox_effects,
+            outbox_rows_max,
+        } = self.counts;
+        Rules {
+            replay_window_us,
+            idempotency_window_us,
+            idempotency_keys_max,
+            records_per_request_max,
+            outbox_effects,
+            outbox_rows_max,
+            ..*own
+        }
     }
 }
 
@@ -187,22 +246,26 @@ impl Counts {
             let default = || Spec::of(key).and_then(|spec| spec.default.parse().ok());
             given.or_else(default).unwrap_or(0u64)
         };
+        let effects = values.iter().find(|setting| setting.key == OUTBOX_EFFECTS);
         Self {
             replay_window_us: number(REPLAY_WINDOW_MS).saturating_mul(1_000),
             idempotency_window_us: number(IDEMPOTENCY_HOURS).saturating_mul(3_600_000_000),
             idempotency_keys_max: number(IDEMPOTENCY_KEYS_MAX),
             records_per_request_max: number(RECORDS_PER_REQUEST_MAX),
+            outbox_effects: effects.and_then(|setting| kinds_of(&setting.value)).unwrap_or(0),
+            outbox_rows_max: number(OUTBOX_ROWS_MAX),
         }
     }
 }
 
-/// The canonical text of an option's value.
+/// The canonical text of an option's value, under a rules version.
 ///
 /// # Errors
 /// BAD_VALUE: an unknown key, or a value out of range.
-pub fn check_setting(key: &str, value: &str) -> Result<String, Refusal> {
-    let Some(spec) = Spec::of(key) else {
-        let known: Vec<&str> = SPECS.iter().map(|spec| spec.key).collect();
+pub fn check_setting(rules_version: u32, key: &str, value: &str) -> Result<String, Refusal> {
+    let is_known = |spec: &&Spec| spec.since <= rules_version;
+    let Some(spec) = Spec::of(key).filter(is_known) else {
+        let known: Vec<&str> = SPECS.iter().filter(is_known).map(|spec| spec.key).collect();
         return Err(bad_value(key, &format!("is no option of the rules; there are {}", known.join(", "))));
     };
     spec.canonical(value).ok_or_else(|| bad_value(key, &format!("{}, not {:?}", spec.expected(), shown(value))))
@@ -239,6 +302,7 @@ pub fn options_of(rules: &Rules) -> [Setting; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tables::SettingsRow;
 
     fn setting(key: &str, value: &str) -> Setting {
         Setting { key: key.into(), value: value.into() }
@@ -283,6 +347,23 @@ mod tests {
             assert_eq!(refusal.code, RefusalCode::BadValue);
             assert!(refusal.message.contains(&changes[0].key), "{}", refusal.message);
         }
+    }
+
+    #[test]
+    fn an_option_of_a_later_rules_version_is_unknown_before_it_and_in_no_row_until_it_is_set() {
+        let effects = [setting(OUTBOX_EFFECTS, "list_created,record_added")];
+        for version in [RULES_WITH_SETTINGS, RULES_WITH_OUTBOX - 1] {
+            let refusal = Settings::first(version, "", &effects).unwrap_err();
+            assert_eq!(refusal.message.matches("outbox").count(), 1, "{}", refusal.message);
+        }
+        let (three, four) = (first(&[]).raised(3, ""), first(&[]).raised(RULES_WITH_OUTBOX, ""));
+        assert_eq!(three.values(), four.values());
+        assert_eq!(Settings::first(RULES_WITH_OUTBOX, "", &[]).unwrap().values(), four.values());
+        assert_eq!(four.rules(&Rules::default()).outbox_effects, 0);
+        let set = four.with(&effects).unwrap();
+        assert_eq!(set.value(OUTBOX_EFFECTS), Some("record_added,list_created"));
+        let rules = Settings::from(SettingsRow::from(&set)).rules(&Rules::default());
+        assert_eq!((rules.outbox_effects, rules.outbox_rows_max), (0b10_0010, 100_000));
     }
 
     #[test]

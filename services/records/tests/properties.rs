@@ -9,8 +9,8 @@ use std::cell::Cell;
 
 use common::{World, batch, field, request};
 use outbound::{
-    Body, Command, NewList, RULES_NEWEST, RULES_WITH_PARTED_COUNTERS, RaiseRules, Reply, ReplyBody, RequestId,
-    RewritePhones, RoleChange, Setting, Value,
+    AcknowledgeEffects, Body, Command, NewList, RULES_NEWEST, RULES_WITH_OUTBOX, RULES_WITH_PARTED_COUNTERS,
+    RaiseRules, Reply, ReplyBody, RequestId, RewritePhones, RoleChange, Setting, Value,
 };
 use records::{Below, Bound, Counters, Key, MapView, Row, Table, View, decide_entry, read, role_changes};
 
@@ -38,7 +38,8 @@ impl Random {
 fn any_body(random: &mut Random) -> Body {
     let list = random.one_of(&["one", "two", "three"]);
     let small = |random: &mut Random| random.below(12).to_string();
-    match random.below(17) {
+    match random.below(18) {
+        17 => Body::AcknowledgeEffects(AcknowledgeEffects { up_to: random.below(60) }),
         16 => Body::RewritePhones(RewritePhones { rows_max: 3 }),
         0 => Body::CreateList(NewList {
             name: list.into(),
@@ -128,6 +129,8 @@ fn whatever_comes_both_nodes_agree_and_the_rows_do_too() {
         }
         assert!(records::records_of_all_lists(&one.map) > 20, "seed {seed} did something");
         assert_eq!(records::settings(&one.map).map(|settings| settings.rules_version()), Some(raised_to));
+        let mark = records::outbox_mark(&one.map);
+        assert_eq!(mark.last > 20 && mark.dropped > 0, raised_to >= RULES_WITH_OUTBOX, "seed {seed}: {mark:?}");
     }
 }
 
@@ -205,10 +208,19 @@ fn a_raise_to_parted_counters_keeps_every_answer_whenever_it_comes() {
     }
 }
 
+/// The options of an outbox that drops effects soon.
+fn outbox() -> [Setting; 2] {
+    let setting = |key: &str, value: &str| Setting { key: key.into(), value: value.into() };
+    [setting("outbox_effects", "record_added,record_changed,list_created"), setting("outbox_rows_max", "9")]
+}
+
 fn raise(world: &mut World, to: u32) -> Command {
     world.counter += 1;
     let id = world.id(1, 1 + world.counter / 300, world.counter);
-    let settings = vec![Setting { key: "idempotency_keys_max".into(), value: "5".into() }];
+    let mut settings = vec![Setting { key: "idempotency_keys_max".into(), value: "5".into() }];
+    if to >= RULES_WITH_OUTBOX {
+        settings.extend(outbox());
+    }
     let command = world.command(id, Body::RaiseRules(RaiseRules { to, settings, release: "0.1.0".into() }));
     world.version = to;
     command
@@ -276,6 +288,9 @@ fn deciding_ends_at_whichever_read_the_view_begins_to_fail() {
         for turn in 0..120 {
             if turn % 30 == 29 && turn < 100 {
                 world.raise(world.version + 1, Vec::new());
+            }
+            if turn == 90 {
+                world.ask(Body::SetSettings(outbox().to_vec()));
             }
             let command = any_command(&mut random, &mut world, &mut sent);
             let sound = records::decide(&command, &world.map, &world.rules);

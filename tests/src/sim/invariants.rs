@@ -16,7 +16,7 @@ use super::{
     contract::Paused,
     node::{Life, Mode, Node, Synced, place},
     requests,
-    state::SimState,
+    state::{Decided, SimState},
 };
 
 /// Fails a claim by its name.
@@ -60,6 +60,8 @@ pub(super) struct Watch {
     effects_by_id: HashMap<RequestId, u32>,
     /// Ids of requests that ended in "not applied".
     never: HashSet<RequestId>,
+    /// The highest number that the outbox gave.
+    last_effect: u64,
     /// Highest term in which the role was claimed.
     pub(super) claimed: u64,
     /// Nodes that a quorum has answered since this was last emptied.
@@ -113,6 +115,7 @@ impl Watch {
             effects: HashMap::new(),
             effects_by_id: HashMap::new(),
             never: HashSet::new(),
+            last_effect: 0,
             claimed: 0,
             answered: BTreeSet::new(),
             told: BTreeMap::new(),
@@ -264,11 +267,32 @@ impl Watch {
                 self.stamps_never_go_back_or_stand_still(decided.stamp_us);
             }
             self.one_odd_clock_is_not_followed(decided.stamp_us, now);
+            self.an_effect_is_kept_once_under_a_number_of_its_own(&decided);
             if decided.effect {
                 self.an_update_is_applied_once(decided.id, decided.operation, moment);
             }
         }
         self.digests.insert(entry.index, self.reference.digest);
+    }
+
+    /// Architecture, The outbox: a subscribed effect is kept, and no number is given twice.
+    fn an_effect_is_kept_once_under_a_number_of_its_own(&mut self, decided: &Decided) {
+        claim!(
+            !decided.subscribed || decided.effect != decided.kept.is_empty(),
+            "an effect of an applied update is in the outbox",
+            "request {} left {:?}",
+            decided.id,
+            decided.kept
+        );
+        for number in &decided.kept {
+            claim!(
+                *number > self.last_effect,
+                "an effect has a number of its own",
+                "{number} was given before, the last was {}",
+                self.last_effect
+            );
+            self.last_effect = *number;
+        }
     }
 
     /// R7 unknown-is-not-failed: one effect for a request id, and for all requests of one operation; none after "not applied".

@@ -169,6 +169,7 @@ pub fn mistake(mistake: Option<Mistake>) {
     });
     records::mutant::set(core == Some(Mutant::RequestIdsOff), core == Some(Mutant::IdempotencyKeysOff));
     records::mutant::set_of_rules_2(core == Some(Mutant::ContentPassedOver), core == Some(Mutant::OwnOptions));
+    records::mutant::set_of_rules_4(core == Some(Mutant::OutboxBeginsAgain));
 }
 
 thread_local! {

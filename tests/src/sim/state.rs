@@ -9,9 +9,11 @@ use ocs_proto::{
     outbound::Command as WireCommand,
     peer::{Commands, ConfState, Entry, SnapshotMark},
 };
-use outbound::{Body, Command, Origin, RULES_FIRST, Reply, Request, RequestId, key, wire::command_from_wire};
+use outbound::{
+    Body, Command, Origin, RULES_FIRST, RULES_WITH_OUTBOX, Reply, Request, RequestId, key, wire::command_from_wire,
+};
 use prost::Message;
-use records::{Change, Changes, Event, MapView, Overlay, Row, Rules, Table, decide, decide_on, digest_of_changes};
+use records::{Change, Changes, Event, Key, MapView, Overlay, Row, Rules, Table, decide, decide_on, digest_of_changes};
 
 use super::requests;
 
@@ -36,6 +38,10 @@ pub(super) struct Decided {
     pub(super) effect: bool,
     /// Stamped at.
     pub(super) stamp_us: u64,
+    /// Numbers of the effects that the command left in the outbox.
+    pub(super) kept: Vec<u64>,
+    /// The settings subscribe to the command's effect.
+    pub(super) subscribed: bool,
 }
 
 /// All rows, the index up to which they stand, and their digest.
@@ -119,7 +125,12 @@ impl SimState {
     }
 
     fn decide(&mut self, command: &Command) -> Decided {
+        let subscribed = self.keeps_effects() && command.rules >= RULES_WITH_OUTBOX;
         let (_, changes, events) = decide(command, &self.map, &rules());
+        let number = |change: &Change| match (&change.key, &change.new) {
+            (Key::Outbox(number), Some(_)) => Some(*number),
+            _ => None,
+        };
         self.digest = self.digest.wrapping_add(digest_of_changes(CLUSTER_KEY, &changes));
         self.map.apply(&changes);
         let operation = match &command.body {
@@ -133,7 +144,20 @@ impl SimState {
             operation,
             effect: events.iter().any(effect),
             stamp_us: command.stamp_us,
+            kept: changes.0.iter().filter_map(number).collect(),
+            subscribed,
         }
+    }
+
+    /// Whether the settings subscribe to added and changed records.
+    fn keeps_effects(&self) -> bool {
+        let settings = records::settings(&self.map);
+        settings.is_some_and(|settings| settings.value("outbox_effects").is_some_and(|effects| !effects.is_empty()))
+    }
+
+    /// The last number of an effect in the outbox.
+    pub(super) fn last_effect(&self) -> u64 {
+        records::outbox_mark(&self.map).last
     }
 
     /// A record becomes another one, in a column on which nothing depends here. `applied`: the digest includes the change, as

@@ -1,11 +1,12 @@
 //! Raises the group's rules version step by step at some moments of a run, and sets options of the rules from version 2 on, as
-//! an operator does. From the first raise on, every node's own file has other options: no decision may use them.
+//! an operator does, the subscription of the outbox among them; acknowledges effects as a reader does. From the first raise on, every node's own file has other options: no decision may use them.
 //!
 //! In some runs a node gives an id a second time, to another request, which must never get the first request's answer. Called
 //! by `world`.
 
 use outbound::{
-    Body, RULES_NEWEST, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS, RaiseRules, RequestId, RewritePhones, Setting,
+    AcknowledgeEffects, Body, RULES_NEWEST, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS, RaiseRules, RequestId,
+    RewritePhones, Setting,
 };
 use rand::{Rng, rngs::StdRng};
 use records::Rules;
@@ -21,6 +22,9 @@ use super::{
 const OWN_WINDOWS_US: [u64; PLACES_MAX] = [0, 3_000_000, 100_000];
 /// Replay windows that the group is set to, milliseconds.
 const WINDOWS_MS: [u64; 4] = [0, 50, 500, 5_000];
+
+/// Effects that the outbox keeps at most: more than one command of the simulation has.
+const OUTBOX_ROWS: u64 = 30;
 
 /// A seed's use of the rules version.
 #[derive(Debug, Clone, Copy)]
@@ -45,10 +49,22 @@ pub(super) fn own_file(at: usize, state: &SimState) -> Rules {
     }
 }
 
+/// The outbox keeps added and changed records.
+fn subscription() -> Vec<Setting> {
+    let setting = |key: &str, value: String| Setting { key: key.to_owned(), value };
+    let effects = "record_added,record_changed".to_owned();
+    vec![setting("outbox_effects", effects), setting("outbox_rows_max", OUTBOX_ROWS.to_string())]
+}
+
 impl Life {
     /// The rules version by which this node decides.
     pub(super) fn rules_version(&self) -> u32 {
         self.state.as_ref().map_or(1, SimState::rules_version)
+    }
+
+    /// The last number of the outbox, as this node knows the outbox.
+    fn last_effect(&self) -> u64 {
+        self.state.as_ref().map_or(0, SimState::last_effect)
     }
 
     /// The next id, as the group knows ids here.
@@ -77,6 +93,12 @@ impl World {
         let body = match life.rules_version() {
             version if version < RULES_WITH_SETTINGS => raised(version + 1),
             version if version < RULES_NEWEST && self.rng.random_ratio(1, 2) => raised(version + 1),
+            RULES_NEWEST => match self.rng.random_range(0..4) {
+                0 => Body::RewritePhones(RewritePhones { rows_max: 2 }),
+                1 => Body::SetSettings(subscription()),
+                2 => Body::AcknowledgeEffects(AcknowledgeEffects { up_to: life.last_effect() }),
+                _ => Body::SetSettings(settings),
+            },
             RULES_WITH_PHONE_FORM.. if self.rng.random_ratio(1, 4) => {
                 Body::RewritePhones(RewritePhones { rows_max: 2 })
             }

@@ -12,7 +12,7 @@ use super::*;
 fn archives(home: &TempDir, status: Status) -> Archives {
     let config = StoreConfig { cache_bytes: 8 << 20, ..StoreConfig::new([5; 16]) };
     let state = home.path().join("state");
-    let machine = RecordsMachine::open(&state, config, records::Rules::default(), Box::new(|_, _| {})).unwrap();
+    let machine = RecordsMachine::open(&state, config, records::Rules::default()).unwrap();
     let status = watch::channel(Arc::new(status)).1;
     Archives::new(machine.reader(), status, ("demo", "a"), &Tasks::new())
 }

@@ -39,6 +39,11 @@ impl Sources {
         self.api.as_ref().map_or(0, |api| api.engine().state().records())
     }
 
+    /// Keys of requests that map to no field and were ignored (spec 4); 0 on a witness.
+    pub fn ignored_keys(&self) -> u64 {
+        self.api.as_ref().map_or(0, |api| api.engine().state().ignored_keys())
+    }
+
     /// Requests held now.
     pub fn held_requests(&self) -> u64 {
         self.api.as_ref().map_or(0, |api| api.hold().held().0 as u64)

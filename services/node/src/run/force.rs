@@ -4,7 +4,7 @@
 //! Each step looks for its own result on the disk first, so that after a crash the order is executed again and ends the same.
 //! Never deletes the old log: a step moves that log aside. Called by `run` before a log is opened.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, path::PathBuf};
 
 use consensus::{
     RaftId,
@@ -19,7 +19,6 @@ use super::{
     RunError,
     open::{self, OpenLog},
 };
-use crate::metrics::Metrics;
 
 /// In this order.
 const STEPS: [Step; 4] = [begin_log, old_log_aside, new_log_in_place, stamp];
@@ -76,7 +75,7 @@ fn begin_log(ordered: &Ordered<'_>) -> Result<(), RunError> {
     let Some((log, recovered)) = ordered.old_log()? else { return Ok(()) };
     recovered.notes.iter().for_each(|note| tracing::warn!("the log: {note}"));
     let Beginning { mark, hard_state } = {
-        let mut machine = open::machine_as_it_is(ordered.config, ordered.directory, &Arc::new(Metrics::new()))?;
+        let mut machine = open::machine_as_it_is(ordered.config, ordered.directory)?;
         let force = Force { id: ordered.id(), epoch: ordered.order.epoch };
         bring_up(force, &ordered.config.voters(), (&log.reader(), &recovered), &mut machine)?
     };

@@ -7,7 +7,6 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use chassis::tasks::Tasks;
@@ -25,8 +24,8 @@ use raft_log::{FileDisk, Log, LogConfig, LogError, Recovered};
 use records::Rules;
 use store::{IndexRebuild, StoreConfig};
 
-use super::{RunError, ports::OPENING, told::Told};
-use crate::{metrics::Metrics, startup::Startup, versions};
+use super::{RunError, ports::OPENING};
+use crate::{startup::Startup, versions};
 
 /// A log, and the findings of its recovery.
 pub(super) type OpenLog = (Log<FileDisk>, Recovered);
@@ -153,7 +152,6 @@ pub(super) fn machine(
     config: &Config,
     directory: &DataDir,
     node: &str,
-    metrics: &Arc<Metrics>,
     startup: &Startup,
 ) -> Result<Option<RecordsMachine>, RunError> {
     if config.member().is_some_and(|member| Kind::from(member.role) == Kind::Witness) {
@@ -161,7 +159,7 @@ pub(super) fn machine(
     }
     let dir = state_dir(directory);
     let mut tell = |rebuild: IndexRebuild| startup.say(rebuilding(rebuild));
-    let mut open = || machine_telling(config, directory, metrics, &mut tell);
+    let mut open = || machine_telling(config, directory, &mut tell);
     match open() {
         Ok(machine) => {
             startup.say(OPENING);
@@ -181,23 +179,17 @@ pub(super) fn machine(
 }
 
 /// Opens the state of a data node, or says why it does not open.
-pub(super) fn machine_as_it_is(
-    config: &Config,
-    directory: &DataDir,
-    metrics: &Arc<Metrics>,
-) -> Result<RecordsMachine, RunError> {
-    machine_telling(config, directory, metrics, &mut |_| {})
+pub(super) fn machine_as_it_is(config: &Config, directory: &DataDir) -> Result<RecordsMachine, RunError> {
+    machine_telling(config, directory, &mut |_| {})
 }
 
 /// As [`machine_as_it_is`]; `tell` gets the progress of a rebuild of the indexes.
 fn machine_telling(
     config: &Config,
     directory: &DataDir,
-    metrics: &Arc<Metrics>,
     tell: &mut dyn FnMut(IndexRebuild),
 ) -> Result<RecordsMachine, RunError> {
-    let (dir, events) = (state_dir(directory), Told::sink(metrics.clone()));
-    let machine = RecordsMachine::open_telling(&dir, store_config(config), rules(config), events, tell)?;
+    let machine = RecordsMachine::open_telling(&state_dir(directory), store_config(config), rules(config), tell)?;
     machine.check_rules()?;
     Ok(machine)
 }

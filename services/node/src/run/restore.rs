@@ -8,7 +8,7 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc::sync_channel},
+    sync::mpsc::sync_channel,
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -25,7 +25,7 @@ use raft_log::{FileDisk, Log, LogError};
 use store::{Archive, ArchiveError, ArchiveHead, ArchiveTail, IngestError, Ingested, StoreError, ingest};
 
 use super::{RunError, identity::identity, open};
-use crate::{metrics::Metrics, versions};
+use crate::versions;
 
 /// Chunks that wait for the disk, decompressed.
 const CHUNKS_MAX: usize = 4;
@@ -159,7 +159,7 @@ pub fn restore(config: &Config, order: &RestoreOrder) -> Result<Restored, Restor
     take_in(config, &directory, &order.file)?;
     let force = Force { id: members::forced_id(number, epoch), epoch };
     let beginning = {
-        let mut machine = open::machine_as_it_is(config, &directory, &Arc::new(Metrics::new()))?;
+        let mut machine = open::machine_as_it_is(config, &directory)?;
         begin_above(force, &config.voters(), &mut machine)?
     };
     let term = beginning.mark.term;

@@ -16,7 +16,9 @@ use records::{
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
 
-use super::{do_not_call, export::Export, group_rules::GroupRules, lists::Lists, preview, tally};
+use super::{
+    do_not_call, export::Export, group_rules::GroupRules, lists::Lists, outbox, preview, tally, told::EventCounts,
+};
 use crate::{ListTally, StateCheck, StateReader};
 
 /// Limit of the changes of the role that are shown.
@@ -27,11 +29,12 @@ const HISTORY_ENTRIES_MAX: usize = 100;
 pub struct RecordsReader {
     store: StoreReader,
     group_rules: GroupRules,
+    counts: EventCounts,
 }
 
 impl RecordsReader {
-    pub(super) fn new(store: StoreReader, group_rules: GroupRules) -> Self {
-        Self { store, group_rules }
+    pub(super) fn new(store: StoreReader, group_rules: GroupRules, counts: EventCounts) -> Self {
+        Self { store, group_rules, counts }
     }
 
     /// Rules version and options of the group, as they change; none: rules version 1.
@@ -98,6 +101,10 @@ impl StateReader for RecordsReader {
         self.group_rules.version()
     }
 
+    fn ignored_keys(&self) -> u64 {
+        self.counts.ignored_keys()
+    }
+
     fn settings(&self) -> Option<Arc<Settings>> {
         self.group_rules.settings().borrow().clone()
     }
@@ -129,6 +136,9 @@ impl StateReader for RecordsReader {
             Query::Export { list, columns, after } => {
                 let (dbid, list) = known_list(&state, &list)?;
                 Ok(Box::new(Export::new(state, dbid, list, &columns, after.as_ref())?))
+            }
+            Query::Outbox { after, rows_max } => {
+                Ok(Box::new(std::iter::once(Answer::Outbox(outbox::page(&state, after, rows_max)))))
             }
         }
     }

@@ -19,6 +19,8 @@ mod list_by_name;
 mod list_counters;
 mod meta;
 mod number;
+mod outbox;
+mod outbox_mark;
 mod phones;
 mod record;
 mod record_by_chain;
@@ -50,6 +52,8 @@ pub use list::{FieldRow, ListRow};
 pub use list_counters::ListCountersRow;
 pub use meta::{FloorRow, MetaRow, PhonesRow};
 pub use number::NumberRow;
+pub use outbox::OutboxRow;
+pub use outbox_mark::OutboxMarkRow;
 pub use record::RecordRow;
 pub(crate) use record_by_chain::chain_prefix;
 pub use record_by_phone::EmptyRow;
@@ -175,6 +179,10 @@ tables! {
     Phones = 12 in phones => PhonesRow;
     /// Counters of calling lists by DBID, from rules version 4 on.
     ListCounters = 13 in list_counters(list: u32) => ListCountersRow;
+    /// Effects that no reader has acknowledged, by number.
+    Outbox = 20 in outbox(number: u64) => OutboxRow;
+    /// Counters of the outbox, one row; none: no effect was ever kept.
+    OutboxMark = 21 in outbox_mark => OutboxMarkRow;
     /// Index: content of a request without a key, to its request id (spec 6, Exactly once).
     Content = 32 in content(content: ContentHash, scope: Scope) => RequestIdRow;
     /// Index: idempotency keys by age, to the encoded key of the row.

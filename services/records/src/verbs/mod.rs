@@ -1,6 +1,7 @@
 //! The verbs: one file a verb, each with `decide`, then `check` (reads, refuses), `apply` (writes, cannot refuse) and
 //! `acknowledge`, in this order. A new verb needs a file, and a line in `decide` or `read`.
 
+pub(crate) mod acknowledge_effects;
 pub(crate) mod create_list;
 pub(crate) mod delete_list;
 pub(crate) mod delete_records;

@@ -16,7 +16,7 @@ fn check<V: View>(changes: &[Setting], turn: &Turn<'_, '_, V>) -> Result<(Vec<Se
         let message = "The group decides by rules version 1, whose options stand in the nodes' files";
         return Err(Refusal::new(RefusalCode::Unavailable, message));
     };
-    Ok((before.values().to_vec(), before.with(changes)?))
+    Ok((before.values_before(changes), before.with(changes)?))
 }
 
 fn apply<V: View>(before: &[Setting], settings: Settings, turn: &mut Turn<'_, '_, V>) {

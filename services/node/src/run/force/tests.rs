@@ -71,7 +71,7 @@ fn found(config: &Config) -> (u64, u64, Option<Forced>, SnapshotMark, HardState,
     let directory = opened(config);
     assert_eq!(directory.ordered(), None);
     let (_, recovered) = unlocked(|| open::log(config, &directory)).unwrap();
-    let machine = open::machine_as_it_is(config, &directory, &Arc::new(Metrics::new())).unwrap();
+    let machine = open::machine_as_it_is(config, &directory).unwrap();
     assert!(recovered.empty);
     let (id, epoch) = (directory.raft_id(2), directory.epoch());
     (id, epoch, directory.forced(), recovered.start, recovered.hard_state, machine.applied())

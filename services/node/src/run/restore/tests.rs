@@ -6,6 +6,7 @@ use consensus::{ApplyBatch, Machine};
 use data_dir::Formation;
 use node_config::{Member, MemberRole};
 use ocs_proto::peer::{ConfState, Entry, Member as GroupMember};
+use outbound::RequestId;
 use pair::machine::RecordsMachine;
 use prost::Message;
 use raft_log::HardState;
@@ -35,8 +36,7 @@ fn config(data_dir: &Path) -> Config {
 fn backup(home: &TempDir) -> PathBuf {
     let config = config(&home.path().join("source"));
     let state = home.path().join("source/state");
-    let mut machine =
-        RecordsMachine::open(&state, open::store_config(&config), open::rules(&config), Box::new(|_, _| {})).unwrap();
+    let mut machine = RecordsMachine::open(&state, open::store_config(&config), open::rules(&config)).unwrap();
     let b = GroupMember { id: 0x2_0003_0002, witness: false, token: 7 };
     let conf_state = ConfState { voters: vec![1, b.id, 3], members: vec![b], epoch: EPOCH, ..ConfState::default() };
     let entry = Entry { term: 8, index: LAST, ..Entry::default() };
@@ -78,13 +78,27 @@ fn a_restored_node_is_the_only_voter_of_a_new_epoch_above_the_backups_state() {
     assert_eq!((directory.formation(), directory.raft_id(1), directory.epoch()), (Formation::Formed, id, EPOCH + 1));
     assert_eq!(directory.restored_from(), Some(restored));
     let (_log, recovered) = open::log(&config, &directory).unwrap();
-    let machine = open::machine_as_it_is(&config, &directory, &Arc::new(Metrics::new())).unwrap();
+    let machine = open::machine_as_it_is(&config, &directory).unwrap();
     assert_eq!((recovered.start.index, recovered.start.term, recovered.empty), (LAST + 1, 9, true));
     assert_eq!(recovered.hard_state, HardState { term: 9, vote: 0, commit: LAST + 1 });
     assert_eq!(machine.applied(), recovered.start);
     let conf = recovered.start.conf_state.unwrap();
     assert_eq!((conf.voters.as_slice(), conf.epoch, conf.single_copy), (&[id][..], EPOCH + 1, true));
     assert_eq!(members::newest(&conf, 2), Some(0x2_0003_0002), "no id that b ever had is given again");
+}
+
+#[test]
+fn the_id_of_a_request_names_the_epoch_of_the_node_that_gave_the_id() {
+    let epoch = |incarnation| RequestId { node: 1, incarnation, ..RequestId::default() }.epoch();
+    let home = TempDir::new().unwrap();
+    let (file, config) = (backup(&home), config(&home.path().join("a")));
+    restore(&config, &order(&file)).unwrap();
+    let directory = DataDir::open(&config.node.data_dir, identity(&config).unwrap(), false).unwrap();
+    assert_eq!(epoch(directory.boot().unwrap()), EPOCH + 1);
+    for of_epoch in [1, 2, EPOCH_MAX] {
+        let first = members::first_incarnation(of_epoch);
+        assert_eq!([first, first + 0xffff].map(|incarnation| epoch(incarnation << 32 | 7)), [of_epoch; 2]);
+    }
 }
 
 #[test]

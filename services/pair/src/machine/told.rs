@@ -1,18 +1,19 @@
-//! The events of deciding (`records::Event`), as counters and as lines of the log.
+//! The events of deciding (`records::Event`), as counters and as lines of the log, once their changes are in the store.
 //!
-//! Clients choose the keys of their requests: only a hash of a key is kept, and lines have a budget. Called by the apply thread.
+//! Clients choose the keys of their requests: only a hash of a key is kept, and lines have a budget. Called by the machine on the
+//! apply thread.
 
 use std::{
     collections::HashSet,
     hash::{BuildHasher, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use chassis::lines::Causes;
-use pair::machine::EventSink;
 use records::Event;
-
-use crate::metrics::Metrics;
 
 /// Ignored keys that are remembered as logged; beyond, all are forgotten, and may be logged again.
 const LOGGED_KEYS_MAX: usize = 10_000;
@@ -23,27 +24,44 @@ const LINES_PER_MINUTE: u32 = 60;
 /// Lines about idempotency keys that were forgotten before their time.
 const SHORTENED_LINES_PER_MINUTE: u32 = 1;
 
-/// The keys and lines logged already.
+/// Counts of events since the start of this process. Cheap to clone; all clones show the same counts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct EventCounts {
+    ignored_keys: Arc<AtomicU64>,
+}
+
+impl EventCounts {
+    /// Keys of requests that map to no field and were ignored (spec 4).
+    pub(super) fn ignored_keys(&self) -> u64 {
+        self.ignored_keys.load(Ordering::Relaxed)
+    }
+}
+
+/// The counts, and the keys and lines logged already.
 pub(super) struct Told {
-    metrics: Arc<Metrics>,
+    counts: EventCounts,
     keys: LoggedKeys,
     lines: Causes,
     shortened_lines: Causes,
 }
 
 impl Told {
-    /// The machine's sink of events.
-    pub(super) fn sink(metrics: Arc<Metrics>) -> EventSink {
-        let mut told = Self {
-            metrics,
+    pub(super) fn new() -> Self {
+        Self {
+            counts: EventCounts::default(),
             keys: LoggedKeys::default(),
             lines: Causes::new(LINES_PER_MINUTE),
             shortened_lines: Causes::new(SHORTENED_LINES_PER_MINUTE),
-        };
-        Box::new(move |_, events| events.into_iter().for_each(|event| told.take(&event)))
+        }
     }
 
-    fn take(&mut self, event: &Event) {
+    /// The counts, for every other thread.
+    pub(super) fn counts(&self) -> EventCounts {
+        self.counts.clone()
+    }
+
+    /// Counts and logs an event. After a crash the events of entries that were not yet durable come a second time.
+    pub(super) fn take(&mut self, event: &Event) {
         match event {
             Event::KeyIgnored { list, key } => self.key_ignored(list, key),
             Event::KeysShortened { .. } => {
@@ -79,7 +97,7 @@ impl Told {
 
     /// Keys that map to no field are counted, and logged once per key and list (spec 4).
     fn key_ignored(&mut self, list: &str, key: &str) {
-        self.metrics.add_ignored_keys(1);
+        self.counts.ignored_keys.fetch_add(1, Ordering::Relaxed);
         let hash = self.keys.hash(list, key);
         if self.keys.knows(hash) {
             return;
