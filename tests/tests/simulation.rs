@@ -16,7 +16,7 @@ fn nothing_that_the_seeds_do_breaks_a_promise() {
 
 #[test]
 fn a_seed_replays_to_the_last_message() {
-    for seed in [3, 5, 8] {
+    for seed in [3, 5, 11] {
         let first = run(seed).expect("this seed runs");
         assert_eq!(first, run(seed).expect("this seed runs"), "seed {seed} did not replay");
         assert!(first.acknowledged > 20, "seed {seed}: the group did not work");

@@ -50,7 +50,7 @@ impl Written {
         }
         if self.random.below(2) == 0 {
             let id = RequestId { node: 3, incarnation: 1, token: 0, counter: self.requests + 1 };
-            changes.0.extend(remember_and_forget(&self.map, &mut self.random, (id, BYTES), KEPT).0);
+            changes.0.extend(remember_and_forget(&self.map, &mut self.random, (id, BYTES), (KEPT, false)).0);
             self.requests += 1;
         }
         changes

@@ -1,7 +1,7 @@
 //! The counters of the state: the only place that knows where a counter stands.
 //!
 //! Under rules versions before 4 all counters are one row, which every command writes. From version 4 on that row keeps the last
-//! stamp alone, and every other counter is a row of its own, written only when it changes: two commands of a transactional
+//! stamp alone, and every other counter is a row of its own, written only with a change: two commands of a transactional
 //! engine wait for each other only over a counter that both change. Called by the overlay, by every command, and by all readers
 //! outside the rules.
 

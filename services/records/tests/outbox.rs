@@ -1,4 +1,4 @@
-//! The outbox: subscribed effects are kept under numbers until they are acknowledged, and every other state stays as it is.
+//! The outbox: subscribed effects are kept under numbers until they are acknowledged, and every other state stays unchanged.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 

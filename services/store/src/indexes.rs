@@ -20,8 +20,8 @@ use crate::{
     rows::{self, ROWS_FROM, Space},
 };
 
-/// The form of the index rows that this build reads and writes. A build with another number rebuilds the indexes of every store
-/// that it opens; so does the release before that build, if an operator puts that release back. Releases before forms had numbers
+/// The form of the index rows that this build reads and writes. A build with another number rebuilds the indexes of every opened
+/// store; so does the release before that build, if an operator puts that release back. Releases before forms had numbers
 /// read the first form alone.
 pub(crate) const INDEX_FORM: u32 = INDEX_FORM_FIRST;
 /// Rows read in one transaction of a rebuild; a record has three index rows.
@@ -165,7 +165,7 @@ impl<'a> Rebuild<'a> {
 
 /// The forms of phones in the index of phones.
 ///
-/// While the group rewrites phones to a new form, only the index itself tells the form under which it has the phone of a record
+/// While the group rewrites phones to a new form, only the index itself tells the form of the indexed phone of a record
 /// that the rewrite has not reached. The rebuild keeps these rows.
 struct PhoneIndex<'a> {
     engine: &'a Engine,

@@ -84,7 +84,7 @@ fn of_version(dir: &Path, version: u32) -> Pair {
     pair
 }
 
-/// A store made of the chunks that a node sends, and one made of a backup.
+/// A store made of the chunks that a node sends, and a store made of a backup.
 fn copies(store: &Store, dir: &Path) -> [Store; 2] {
     let [sent, restored] = ["sent", "restored"].map(|name| dir.join(name));
     let snapshot = store.reader().snapshot();

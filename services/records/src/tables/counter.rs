@@ -1,4 +1,4 @@
-//! Counters of the state, a row each, from rules version 4 on: a command writes only the counters that it changes.
+//! Counters of the state, a row each, from rules version 4 on: a command writes the changed counters alone.
 
 use super::{
     Key,

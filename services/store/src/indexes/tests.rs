@@ -2,7 +2,7 @@ use std::{cell::Cell, collections::BTreeMap, path::Path, sync::Arc};
 
 use outbound::RequestId;
 use records::{
-    IdempotencyRow, ListRow, NumberRow, Overlay, PhonesRow, RequestRow, Scope, Settings, canonical_phone,
+    IdempotencyRow, ListRow, MetaRow, NumberRow, Overlay, PhonesRow, RequestRow, Scope, Settings, canonical_phone,
     first_phone_form,
 };
 
