@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::{World, batch, request};
 use outbound::{Body, Command, Handle, NewList, RULES_NEWEST, RULES_WITH_PARTED_COUNTERS, ReplyBody, Request, key};
 use records::{
-    Changes, Counter, Counters, DncScope, Key, ListCountersRow, Numbers, Overlay, Rules, Table, decide_with,
+    Changes, Counter, Counters, DncScope, Key, ListCountersRow, Numbers, Overlay, Row, Rules, Table, decide_with,
 };
 
 /// A list and two records, under a rules version.
@@ -197,9 +197,15 @@ impl Writers {
     }
 
     fn note(&mut self, Changes(changes): &Changes) {
-        let added = |key: &Key| matches!(key, Key::Record(_) | Key::RecordById { .. } | Key::RecordByChain { .. });
-        for change in changes.iter().filter(|change| added(&change.key)) {
-            assert_eq!(change.old, None, "a number was given twice: {change:?}");
+        for change in changes {
+            let twice = match (&change.key, &change.old, &change.new) {
+                (Key::Record(_), Some(Row::Record(old)), Some(Row::Record(new))) => {
+                    (old.list, old.record_id) != (new.list, new.record_id)
+                }
+                (Key::RecordById { .. } | Key::RecordByChain { .. }, old, _) => old.is_some(),
+                _ => false,
+            };
+            assert!(!twice, "a number was given twice: {change:?}");
         }
         self.changed.extend(changes.iter().filter_map(|change| match change.key {
             Key::Counter(counter) => Some(counter),

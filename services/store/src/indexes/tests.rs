@@ -1,3 +1,5 @@
+//! Rebuilds of indexes: damaged, cut off, of another form, and while phones have two forms.
+
 use std::{cell::Cell, collections::BTreeMap, path::Path, sync::Arc};
 
 use outbound::RequestId;
