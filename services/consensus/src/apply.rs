@@ -164,7 +164,7 @@ pub(crate) struct ApplyThread<M: Machine> {
     pub(crate) persisted_at: Instant,
     /// Work that waits until the state is trusted; none: the state is trusted.
     pub(crate) kept: Option<VecDeque<Work>>,
-    /// Runs while the machine applies or makes its state durable; taking over a fetched state may take its time.
+    /// Runs while this thread works; taking over a fetched state may take its time.
     pub(crate) clock: Arc<WriteClock>,
 }
 
@@ -185,28 +185,38 @@ impl<M: Machine> ApplyThread<M> {
                 }
                 Err(RecvTimeoutError::Disconnected) => Work::Stop,
             };
-            let mut queued: VecDeque<Work> = std::iter::once(work).chain(self.work.try_iter()).collect();
-            while let Some(work) = queued.pop_front() {
-                match work {
-                    Work::Apply(entries) => match &mut self.kept {
-                        Some(kept) => kept.push_back(Work::Apply(entries)),
-                        None => clock.during(|| self.apply(entries, &mut queued))?,
-                    },
-                    Work::Memberships(changes) => self.memberships.learn(&changes),
-                    Work::Install(state) => {
-                        self.install(state)?;
-                        self.go_on(&mut queued);
-                    }
-                    Work::Distrust => self.stand_still()?,
-                    Work::Trust => {
-                        self.machine.doubt(false)?;
-                        self.go_on(&mut queued);
-                    }
-                    Work::Stop => return self.persist(),
-                }
+            let queued: VecDeque<Work> = std::iter::once(work).chain(self.work.try_iter()).collect();
+            if !clock.turn(queued.len(), || self.run_all(queued))? {
+                return Ok(());
             }
-            clock.during(|| self.persist_if_due())?;
         }
+    }
+
+    /// False: a stop was among the work.
+    fn run_all(&mut self, mut queued: VecDeque<Work>) -> Result<bool, MachineError> {
+        let clock = Arc::clone(&self.clock);
+        while let Some(work) = queued.pop_front() {
+            match work {
+                Work::Apply(entries) => match &mut self.kept {
+                    Some(kept) => kept.push_back(Work::Apply(entries)),
+                    None => self.apply(entries, &mut queued)?,
+                },
+                Work::Memberships(changes) => self.memberships.learn(&changes),
+                Work::Install(state) => {
+                    clock.excused(|| self.install(state))?;
+                    self.go_on(&mut queued);
+                }
+                Work::Distrust => self.stand_still()?,
+                Work::Trust => {
+                    self.machine.doubt(false)?;
+                    self.go_on(&mut queued);
+                }
+                Work::Stop => return self.persist().map(|()| false),
+            }
+            clock.part_done();
+        }
+        self.persist_if_due()?;
+        Ok(true)
     }
 
     /// Applies these entries and queued entries, up to the size of one batch.
@@ -310,6 +320,7 @@ impl<M: Machine> ApplyThread<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::write_clock::Queue;
 
     fn conf(voter: u64) -> ConfState {
         ConfState { voters: vec![voter], ..ConfState::default() }
@@ -366,6 +377,49 @@ mod tests {
         }
     }
 
+    fn thread_of(
+        machine: Looking,
+        work: Receiver<Work>,
+        events: Sender<Event<u64, ()>>,
+        waiters: Arc<Waiters<u64, ()>>,
+    ) -> ApplyThread<Looking> {
+        let (clock, progress) = (Arc::clone(&machine.clock), Arc::clone(&machine.progress));
+        ApplyThread {
+            machine,
+            work,
+            events,
+            waiters,
+            digests: Arc::default(),
+            progress,
+            observer: Arc::new(()),
+            policy: PersistPolicy { every: Duration::from_secs(1), bytes: 1 },
+            memberships: Memberships::new(0, &conf(1)),
+            unpersisted: 0,
+            persisted_at: Instant::now(),
+            kept: None,
+            clock,
+        }
+    }
+
+    #[test]
+    fn work_waits_from_its_sending_until_the_thread_has_applied_or_kept_it() {
+        let (sender, work) = std::sync::mpsc::channel();
+        let (events, _told) = std::sync::mpsc::channel();
+        let (_, answered) = tokio::sync::oneshot::channel();
+        let clock = Arc::new(WriteClock::default());
+        let queue = Queue::new(sender, &clock);
+        let applied = SnapshotMark { index: 1, ..SnapshotMark::default() };
+        let machine = Looking { applied, clock: Arc::clone(&clock), progress: Arc::default(), answered };
+        let thread = thread_of(machine, work, events, Arc::new(Waiters::new()));
+        queue.send(Work::Apply(vec![Entry { index: 2, ..Entry::default() }]));
+        queue.send(Work::Distrust);
+        queue.send(Work::Apply(vec![Entry { index: 3, ..Entry::default() }]));
+        queue.send(Work::Stop);
+        assert_eq!(clock.left_waiting(), Some(0));
+        thread.run().unwrap();
+        assert_eq!(clock.left_waiting(), None);
+    }
+
     #[test]
     fn an_answer_comes_before_the_write_and_the_applied_index_after_it() {
         let (events, told) = std::sync::mpsc::channel();
@@ -381,21 +435,7 @@ mod tests {
             progress: progress.clone(),
             answered,
         };
-        let mut thread = ApplyThread {
-            machine,
-            work,
-            events,
-            waiters,
-            digests: Arc::default(),
-            progress: progress.clone(),
-            observer: Arc::new(()),
-            policy: PersistPolicy { every: Duration::from_secs(1), bytes: 1 },
-            memberships: Memberships::new(0, &conf(1)),
-            unpersisted: 0,
-            persisted_at: Instant::now(),
-            kept: None,
-            clock: Arc::clone(&clock),
-        };
+        let mut thread = thread_of(machine, work, events, waiters);
         let apply = |thread: &mut ApplyThread<Looking>, index: u64| {
             clock.during(|| thread.apply(vec![Entry { index, ..Entry::default() }], &mut VecDeque::new())).unwrap();
         };

@@ -53,7 +53,7 @@ pub(crate) struct LogThread<D: Disk, I, R> {
     pub(crate) room: Arc<AtomicBool>,
     /// Where the evidence of votes goes; none: starts are not witnessed.
     pub(crate) evidence: Option<SharedEvidence<D>>,
-    /// Runs while this thread waits for the disk, but not while the log waits for room.
+    /// Runs while this thread works, but not while the log waits for room.
     pub(crate) clock: Arc<WriteClock>,
 }
 
@@ -86,9 +86,10 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
     /// # Errors
     /// The disk failed: the process must end, nothing of the batch is acknowledged (R6 durable-before-acknowledged).
     pub(crate) fn run(mut self) -> Result<(), LogError> {
+        let clock = Arc::clone(&self.clock);
         while let Ok(job) = self.jobs.recv() {
             let queued: Vec<Job> = std::iter::once(job).chain(self.jobs.try_iter()).collect();
-            if !self.run_all(queued)? {
+            if !clock.turn(queued.len(), || self.run_all(queued))? {
                 return Ok(());
             }
         }
@@ -130,9 +131,11 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
         let Some(merged) = merged else { return Ok(()) };
         if !merged.is_empty() {
             self.append(&merged.batch)?;
+            self.clock.part_done();
         }
         if let (Some(file), Some(evidence)) = (&self.evidence, &merged.evidence) {
-            self.clock.during(|| write_evidence::<D>(file, evidence))?;
+            write_evidence::<D>(file, evidence)?;
+            self.clock.part_done();
         }
         for (to, mut frame) in together(std::mem::take(promises)) {
             if let Some(head) = &mut frame.head {
@@ -163,7 +166,7 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
                     if lacked.replace(lack) != Some(lack) {
                         self.tell_lack(lack);
                     }
-                    std::thread::sleep(ROOM_RETRY);
+                    self.clock.excused(|| std::thread::sleep(ROOM_RETRY));
                 }
                 Err(fault) => return Err(fault),
             }
@@ -187,14 +190,16 @@ impl<D: Disk, I, R> LogThread<D, I, R> {
     /// With less than the reserve left the log writes nothing: the rest is for making room (architecture, What loses what).
     fn append_if_room(&mut self, batch: &Batch) -> Result<(), LogError> {
         if self.room.load(Ordering::Relaxed) {
-            self.clock.during(|| self.log.append(batch))
+            self.log.append(batch)
         } else {
             Err(LogError::NoRoom { bytes: 0, lack: Lack::Disk })
         }
     }
 
     fn compact(&mut self, mark: SnapshotMark) -> Result<(), LogError> {
-        match self.clock.during(|| self.log.compact(mark.clone())) {
+        let compacted = self.log.compact(mark.clone());
+        self.clock.part_done();
+        match compacted {
             Ok(_) => {
                 let _ = self.events.send(Event::Compacted { mark, log_bytes: self.log.bytes() });
                 Ok(())
@@ -275,6 +280,7 @@ mod tests {
     use raft_log::{HardState, LogConfig, MemDisk};
 
     use super::*;
+    use crate::write_clock::Queue;
 
     type Sent = Arc<Mutex<Promises>>;
 
@@ -370,6 +376,28 @@ mod tests {
         assert_eq!(frame.messages.iter().map(|message| message.index).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(frame.head.as_ref().unwrap().applied, 2);
         assert!(frame.head.as_ref().unwrap().wall_clock_us > 0);
+    }
+
+    #[test]
+    fn a_write_waits_from_its_sending_until_the_log_has_done_all_of_its_turn() {
+        let config = LogConfig { cluster: [9; 16], node: 0, segment_bytes: 64 * 1024, prepare_ahead: false };
+        let log = Log::create(MemDisk::new(), config, SnapshotMark::default(), HardState::default()).unwrap();
+        let (sender, jobs) = std::sync::mpsc::channel();
+        let (events, _told) = std::sync::mpsc::channel::<Event<u64, ()>>();
+        let (transport, room) = (Arc::new(Wire::default()), Arc::new(AtomicBool::new(true)));
+        let (observer, evidence, clock) = (Arc::new(()), None, Arc::new(WriteClock::default()));
+        let queue = Queue::new(sender, &clock);
+        let thread = LogThread { log, jobs, events, transport, observer, room, evidence, clock: Arc::clone(&clock) };
+        for number in 1..=2 {
+            let batch = Batch { entries: vec![entry(number, 8)], ..Batch::default() };
+            let write = Write { number, batch, then: Vec::new(), evidence: None };
+            queue.send(Job::Write(Box::new(write), Promises::new()));
+        }
+        queue.send(Job::Compact(SnapshotMark { index: 1, term: 1, conf_state: None }));
+        queue.send(Job::Stop);
+        assert_eq!(clock.left_waiting(), Some(0));
+        thread.run().unwrap();
+        assert_eq!(clock.left_waiting(), None);
     }
 
     #[test]

@@ -40,6 +40,7 @@ use crate::{
     reads::Question,
     repair::{Here, Repair},
     waiters::Waiters,
+    write_clock::Queue,
 };
 
 /// Version of the frames' head; the driver refuses an unknown newer version by name.
@@ -78,7 +79,7 @@ pub struct DriverConfig {
     pub log_bytes_max: u64,
     /// When the state is made durable.
     pub persist: PersistPolicy,
-    /// A write that has not ended for so long counts as hanging: a primary hands over.
+    /// A write that has not ended for so long since its queueing counts as hanging: a primary hands over.
     pub disk_stall: Duration,
     /// Rules versions that this release decides, lowest and highest.
     pub rules: (u32, u32),
@@ -194,15 +195,17 @@ where
             clock: disks.apply.clone(),
         };
         threads.push(thread("ocs-apply", parts.fatal.clone(), move || apply.run().map_err(|fault| fault.to_string())));
+    } else {
+        drop(work_queue); // no work may count as waiting for a thread that does not run
     }
     let queued = Arc::new(AtomicUsize::new(0));
     let driver = Driver::<D, M> {
         core,
         inbox,
-        jobs,
+        jobs: Queue::new(jobs, &disks.log),
         tables,
         tables_sent: (0, 0),
-        work,
+        work: Queue::new(work, &disks.apply),
         waiters,
         digests,
         progress,
@@ -280,11 +283,11 @@ struct Driver<D: Disk, M: Machine> {
     config: DriverConfig,
     core: Core<D>,
     inbox: Receiver<Event<M::Id, M::Reply>>,
-    jobs: Sender<Job>,
+    jobs: Queue<Job>,
     /// To the evidence thread; the version of the table that was sent last, and the tick of that sending.
     tables: Sender<evidence::EvidenceJob>,
     tables_sent: (u64, u64),
-    work: Sender<Work>,
+    work: Queue<Work>,
     waiters: Arc<Waiters<M::Id, M::Reply>>,
     digests: Arc<Digests>,
     progress: Arc<Progress>,
@@ -428,7 +431,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                 self.on_applied(mark.index);
             }
             Event::Fetched(Ok(state)) => {
-                let _ = self.work.send(Work::Install(state));
+                self.work.send(Work::Install(state));
             }
             Event::Fetched(Err(reason)) => {
                 tracing::warn!(%reason, "the state could not be fetched; it is tried again");
@@ -536,7 +539,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         };
         if let Some(mark) = self.core.forgettable(self.persisted, keep, worth) {
             self.forgetting = true;
-            let _ = self.jobs.send(Job::Compact(mark));
+            self.jobs.send(Job::Compact(mark));
         }
     }
 
@@ -548,14 +551,14 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.send(messages);
         for mut write in writes {
             let then = self.promises(std::mem::take(&mut write.then));
-            let _ = self.jobs.send(Job::Write(Box::new(write), then));
+            self.jobs.send(Job::Write(Box::new(write), then));
         }
         let memberships = self.core.take_memberships();
         if !memberships.is_empty() {
-            let _ = self.work.send(Work::Memberships(memberships));
+            self.work.send(Work::Memberships(memberships));
         }
         if !apply.is_empty() {
-            let _ = self.work.send(Work::Apply(apply));
+            self.work.send(Work::Apply(apply));
         }
         answers.into_iter().for_each(|(question, confirmed)| self.answer(question, confirmed));
         if let Some(index) = fetch {
@@ -585,9 +588,9 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         for proposal in self.proposals.drain(..) {
             propose::refuse(proposal, ProposeError::Stopped);
         }
-        let _ = self.jobs.send(Job::Stop);
+        self.jobs.send(Job::Stop);
         let _ = self.tables.send(evidence::EvidenceJob::Stop);
-        let _ = self.work.send(Work::Stop);
+        self.work.send(Work::Stop);
         self.waiters.overtaken();
         tracing::debug!(ran_s = self.begun.elapsed().as_secs(), "the Raft loop ended");
     }

@@ -1,7 +1,8 @@
 //! Disks that are full or hang, as the driver sees them: a primary hands over to a node whose disk takes writes.
 //!
-//! Reads the age of a write in flight from atomic numbers, so that the driver learns of a hanging write. Never touches a disk.
-//! Called by the driver.
+//! Reads the age of a write in flight from atomic numbers, so that the driver learns of a hanging write, and of a thread that
+//! leaves its work waiting: a write has its age from the moment at which the driver hands it to the thread, as long as that
+//! thread makes no progress. Never touches a disk. Called by the driver.
 
 use std::sync::{
     Arc,
@@ -30,6 +31,8 @@ pub(super) struct Disks {
     pub(super) evidence: Arc<WriteClock>,
     /// False: the disk is full, and the apply thread may wait for room.
     room: Arc<AtomicBool>,
+    /// Work that the threads of log and state leave waiting.
+    waits: (Wait, Wait),
     /// Ages of the writes of the log and of the state at the last tick, milliseconds.
     ages_ms: (u64, u64),
     /// The stall at the last look; none: the disk works.
@@ -41,14 +44,18 @@ pub(super) struct Disks {
 impl Disks {
     pub(super) fn new(room: Arc<AtomicBool>) -> Self {
         let (log, apply, evidence) = Default::default();
-        Self { log, apply, evidence, room, ages_ms: (0, 0), stall: None, said_alone: false }
+        let (waits, ages_ms) = Default::default();
+        Self { log, apply, evidence, room, waits, ages_ms, stall: None, said_alone: false }
     }
 
     /// Looks at the ages of the writes, once a tick. A state that waits for room does not hang.
     fn look(&mut self, tick_ms: u64) {
-        let apply_ms = if self.room.load(Ordering::Relaxed) { self.apply.age_ms() } else { 0 };
+        let (log_waits, apply_waits) = &mut self.waits;
+        let log_ms = self.log.age_ms().max(log_waits.look(self.log.left_waiting(), tick_ms));
+        let apply_ms = self.apply.age_ms().max(apply_waits.look(self.apply.left_waiting(), tick_ms));
+        let apply_ms = if self.room.load(Ordering::Relaxed) { apply_ms } else { 0 };
         let (log_before, apply_before) = self.ages_ms;
-        self.ages_ms = (grown(self.log.age_ms(), log_before, tick_ms), grown(apply_ms, apply_before, tick_ms));
+        self.ages_ms = (grown(log_ms, log_before, tick_ms), grown(apply_ms, apply_before, tick_ms));
     }
 
     /// The age of the oldest write, milliseconds, 0: none is late; and whether that write is the log's.
@@ -56,6 +63,25 @@ impl Disks {
         let (log_ms, apply_ms) = self.ages_ms;
         let oldest_ms = log_ms.max(apply_ms);
         (if oldest_ms < LATE_MS { 0 } else { oldest_ms }, log_ms >= apply_ms)
+    }
+}
+
+/// Work that a thread leaves waiting. Counted in ticks, so that a pause of the process does not count.
+#[derive(Debug, Default)]
+struct Wait {
+    /// The pieces of work that the thread had finished at the last tick; none: no work was left waiting then.
+    finished: Option<u64>,
+    lasted_ms: u64,
+}
+
+impl Wait {
+    /// Looks at [`WriteClock::left_waiting`], once a tick. Returns for how long, in milliseconds, work has waited while the
+    /// thread made no progress: a thread with too much work makes progress.
+    fn look(&mut self, finished: Option<u64>, tick_ms: u64) -> u64 {
+        let goes_on = finished.is_some() && finished == self.finished;
+        self.lasted_ms = if goes_on { self.lasted_ms.saturating_add(tick_ms) } else { 0 };
+        self.finished = finished;
+        self.lasted_ms
     }
 }
 
@@ -130,7 +156,75 @@ impl<D: Disk, M: Machine> Driver<D, M> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{self, Receiver};
+
     use super::*;
+    use crate::write_clock::Queue;
+
+    const TICK_MS: u64 = 50;
+    /// Ticks that are longer than any write may take.
+    const LONG: u64 = 1300;
+
+    fn clock_of(disks: &Disks, of_log: bool) -> Arc<WriteClock> {
+        Arc::clone(if of_log { &disks.log } else { &disks.apply })
+    }
+
+    /// Disks that work, and the queue of the log's thread or of the apply thread.
+    fn queued(of_log: bool) -> (Disks, Queue<()>, Receiver<()>) {
+        let disks = Disks::new(Arc::new(AtomicBool::new(true)));
+        let (sender, pieces) = mpsc::channel();
+        let queue = Queue::new(sender, &clock_of(&disks, of_log));
+        (disks, queue, pieces)
+    }
+
+    #[test]
+    fn queued_work_that_its_thread_does_not_begin_grows_as_old_as_a_write_that_hangs() {
+        for of_log in [true, false] {
+            let (mut disks, queue, _pieces) = queued(of_log);
+            queue.send(());
+            disks.look(TICK_MS);
+            for ticks in 1..=60 {
+                queue.send(()); // further work makes the first piece no younger
+                disks.look(TICK_MS);
+                assert_eq!(disks.oldest().0, if ticks == 1 { 0 } else { ticks * TICK_MS });
+            }
+            assert_eq!(disks.oldest(), (3000, of_log));
+            clock_of(&disks, of_log).turn(61, || ());
+            disks.look(TICK_MS);
+            assert_eq!(disks.oldest().0, 0, "the thread has done its work");
+        }
+    }
+
+    #[test]
+    fn a_thread_that_makes_progress_does_not_hang_however_much_work_waits() {
+        for of_log in [true, false] {
+            let (mut disks, queue, _pieces) = queued(of_log);
+            let clock = clock_of(&disks, of_log);
+            queue.send(());
+            for tick in 0..LONG {
+                (0..2).for_each(|_| queue.send(()));
+                if tick % 20 == 0 {
+                    clock.turn(1, || ());
+                }
+                disks.look(TICK_MS);
+                assert!(disks.oldest().0 < 20 * TICK_MS, "a turn a second is progress");
+            }
+            assert!(clock.left_waiting().is_some());
+        }
+    }
+
+    #[test]
+    fn a_thread_without_work_does_not_hang() {
+        for of_log in [true, false] {
+            let (mut disks, queue, _pieces) = queued(of_log);
+            queue.send(());
+            clock_of(&disks, of_log).turn(1, || ());
+            for _ in 0..LONG {
+                disks.look(TICK_MS);
+                assert_eq!(disks.oldest().0, 0);
+            }
+        }
+    }
 
     #[test]
     fn a_write_that_hangs_grows_as_old_as_it_is_and_one_beside_a_pause_of_the_process_does_not() {

@@ -25,7 +25,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
     pub(super) fn seek_repair(&mut self) {
         let others = self.other_data_nodes();
         if self.repair.due(Here::of(&self.core), &others) && self.core.distrust() {
-            let _ = self.work.send(Work::Distrust);
+            self.work.send(Work::Distrust);
         }
     }
 
@@ -35,7 +35,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         self.core.on_fetch_failed();
         if trust {
             self.core.trust_again();
-            let _ = self.work.send(Work::Trust);
+            self.work.send(Work::Trust);
         }
     }
 

@@ -1,4 +1,5 @@
-//! Disks that hang without an error: nodes that hand over, take over, stay, or do not even ask for votes.
+//! Disks that hang without an error, and states that stand still: nodes that hand over, take over, stay, or do not even ask for
+//! votes.
 
 use crate::world::{TICK_MS, WITNESS, World};
 use consensus::{RaftId, TransferError};
@@ -53,6 +54,35 @@ fn a_primary_whose_disk_hangs_hands_over() {
     world.hung.clear();
     world.until("both have applied all", |world| world.commands(1) == 8 && world.commands(2) == 8);
     assert_eq!(world.nodes[&1].state.entries, world.nodes[&2].state.entries);
+}
+
+#[test]
+fn a_primary_whose_entries_wait_for_a_state_that_stands_still_hands_over() {
+    let (mut world, primary, backup) = formed();
+    world.unapplied.insert(primary, 0);
+    world.propose(2);
+    world.until("the entries wait", |world| world.unapplied[&primary] >= STALL_MS - TICK_MS);
+    assert_eq!(world.leader(), Some(primary), "a slow state is none that stands still");
+    world.until("the backup is primary", |world| world.leader() == Some(backup));
+    assert!(world.unapplied[&primary] < STALL_MS + 1000, "{:?}", world.unapplied);
+    world.propose(3);
+    world.unapplied.clear();
+    world.until("both have applied all", |world| world.commands(1) == 8 && world.commands(2) == 8);
+    assert_eq!(world.nodes[&1].state.entries, world.nodes[&2].state.entries);
+}
+
+#[test]
+fn nobody_hands_over_to_a_node_whose_entries_wait_for_a_state_that_stands_still() {
+    let (mut world, primary, backup) = formed();
+    world.unapplied.insert(backup, 0);
+    world.propose(2);
+    world.until("the primary knows", |world| world.node(primary).core.hangs(backup));
+    let refused = world.node(primary).core.transfer(backup, "a test");
+    assert!(matches!(&refused, Err(TransferError::NotEligible(_))), "{refused:?}");
+    world.unapplied.clear();
+    world.until("the backup may take over once its state goes on", |world| {
+        world.node(primary).core.eligible(backup).is_ok()
+    });
 }
 
 #[test]

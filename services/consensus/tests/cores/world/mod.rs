@@ -54,6 +54,8 @@ pub(crate) struct World {
     pub(crate) stuck: Option<RaftId>,
     /// The nodes whose disks hang, and the age of each stall, milliseconds.
     pub(crate) hung: BTreeMap<RaftId, u64>,
+    /// The nodes whose threads of the state stand still, and for how long entries have waited for them, milliseconds.
+    pub(crate) unapplied: BTreeMap<RaftId, u64>,
     pub(crate) events: usize,
     pub(crate) proposals: u64,
     /// Settled questions, after the node that asked.
@@ -148,7 +150,12 @@ impl World {
                 if let Some(age_ms) = self.hung.get_mut(&id) {
                     *age_ms += TICK_MS;
                 }
-                let age_ms = self.hung.get(&id).copied().unwrap_or(0);
+                let waits = !self.nodes[&id].to_apply.is_empty();
+                if let Some(age_ms) = self.unapplied.get_mut(&id) {
+                    *age_ms = if waits { *age_ms + TICK_MS } else { 0 };
+                }
+                let age_ms = [&self.hung, &self.unapplied].into_iter().filter_map(|ages| ages.get(&id)).max();
+                let age_ms = age_ms.copied().unwrap_or(0);
                 self.node(id).core.on_write_age(age_ms);
                 self.node(id).core.tick();
                 self.collect(id);
@@ -177,7 +184,10 @@ impl World {
             self.collect(id);
             return true;
         }
-        let Some(entry) = node.apply_one() else { return false };
+        if self.unapplied.contains_key(&id) {
+            return false;
+        }
+        let Some(entry) = self.node(id).apply_one() else { return false };
         let agreed = self.agreed.entry(entry.index).or_insert(entry.data.clone());
         assert_eq!(*agreed, entry.data, "two nodes applied different entries at {}", entry.index);
         self.collect(id);
