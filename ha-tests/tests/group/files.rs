@@ -68,6 +68,25 @@ fn fifty_thousand_rows_through_a_pipe_and_rows_without_their_last_cells_all_arri
 }
 
 #[test]
+fn a_file_that_is_rewritten_while_its_rows_are_sent_is_imported_as_it_was_read() {
+    let cluster = Cluster::start();
+    cluster.create_list("moving");
+    let file = |prefix: &str| format!("(echo contact_info; seq -f '{prefix}%07.0f' 0 29999)");
+    // the FIFO has a writer once the file was read, before the first row is sent; its last opening ends the wait in any case
+    let script = format!(
+        "{} > day.csv; {} > next.csv; mkfifo fifo; \
+         {{ ocsctl list import moving day.csv --rejects fifo -o json; code=$?; : <> fifo; exit $code; }} & \
+         exec 3< fifo; cat next.csv > day.csv; wait $!",
+        file("+9994"),
+        file("+9993")
+    );
+    let ran = bash(&cluster, &script);
+    assert_eq!((ran.code, ran.json()["added"].as_u64()), (0, Some(30_000)), "{}{}", ran.out, ran.err);
+    let rows = cluster.export("moving", cluster.primary());
+    assert!(rows.len() == 30_000 && rows.iter().all(|row| row["contact_info"].starts_with("+9994")));
+}
+
+#[test]
 fn rejected_rows_are_corrected_and_imported_and_the_list_gets_no_field_by_that() {
     let cluster = Cluster::start();
     cluster.create_list("demo");

@@ -101,7 +101,7 @@ pub(super) fn bytes(text: &str, encoding: CsvEncoding) -> Vec<u8> {
 pub(super) fn utf8_of(mut from: &File, encoding: CsvEncoding) -> io::Result<File> {
     let charset = if encoding == CsvEncoding::Utf16be { UTF_16BE } else { UTF_16LE };
     let mut decoder = charset.new_decoder_without_bom_handling();
-    let mut to = io::BufWriter::new(spool::unnamed()?);
+    let mut to = io::BufWriter::new(spool::unnamed().map_err(spool::not_copied)?);
     let (mut bytes, mut text) = (vec![0; 64 << 10], vec![0; 256 << 10]); // one unit of two bytes makes three at most
     loop {
         let count = from.read(&mut bytes)?;
@@ -112,9 +112,9 @@ pub(super) fn utf8_of(mut from: &File, encoding: CsvEncoding) -> io::Result<File
                 "its bytes are not UTF-16: --encoding names another",
             ));
         }
-        to.write_all(&text[..written])?;
+        to.write_all(&text[..written]).map_err(spool::not_copied)?;
         if count == 0 {
-            return to.into_inner().map_err(io::IntoInnerError::into_error);
+            return to.into_inner().map_err(|error| spool::not_copied(error.into_error()));
         }
     }
 }

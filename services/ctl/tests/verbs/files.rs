@@ -59,6 +59,36 @@ async fn each_day_that_comes_through_a_pipe_a_fifo_or_a_substitution_is_read_who
 }
 
 #[tokio::test]
+async fn a_file_that_is_cut_while_its_rows_are_sent_is_imported_as_it_was_read() {
+    let (double, dir) = prepared().await;
+    let filler = "x".repeat(300);
+    let rows: String = (0..5_000).map(|row| format!("+{row:05},{filler}\n")).collect();
+    fs::write(dir.path().join("day.csv"), format!("contact_info,NAME\n{rows}")).unwrap();
+    // the FIFO has a writer once the file was read, before the first row is sent; its last opening ends the wait in any case
+    let script = "mkfifo fifo; \
+                  { ocsctl list import demo day.csv --rejects fifo; code=$?; : <> fifo; exit $code; } & \
+                  exec 3< fifo; : > day.csv; wait $!";
+    let ran = bash(&double.endpoints(), dir.path(), script).await;
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (0, "Imported 5000 of 5000 rows (0 already there, 0 rejected)\n"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(fs::metadata(dir.path().join("day.csv")).unwrap().len(), 0, "the file was cut");
+}
+
+#[tokio::test]
+async fn a_place_without_room_for_the_copy_is_named_with_the_variable_that_names_another() {
+    let (double, dir) = prepared().await;
+    fs::write(dir.path().join("day.csv"), "contact_info\n+1\n").unwrap();
+    let ran = bash(&double.endpoints(), dir.path(), "TMPDIR=/nowhere ocsctl list import demo day.csv").await;
+    assert!(ran.code != 0 && ran.err.contains("it cannot be copied to /nowhere: "), "{}", ran.err);
+    assert!(ran.err.contains("TMPDIR names another place"), "{}", ran.err);
+    assert_eq!(double.state().batches.len(), 0);
+}
+
+#[tokio::test]
 async fn a_count_that_does_not_add_up_is_exit_code_1() {
     let (double, dir) = prepared().await;
     double.state().rows_uncounted = 1;
