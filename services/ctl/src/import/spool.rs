@@ -8,10 +8,17 @@ use std::{
     path::Path,
 };
 
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
 use sha2::{Digest, Sha256};
 
 use super::encoding::Survey;
 use crate::failure::Failure;
+
+/// Names of standard input. Opening one of the paths would fail for a socket.
+const STANDARD_INPUT: [&str; 4] = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
 /// Bytes that can be read again.
 #[derive(Debug)]
@@ -23,14 +30,14 @@ pub(super) struct Spool {
     pub(super) piped: bool,
 }
 
-/// Copies the whole source; `-` is standard input. `hash` takes every byte.
+/// Copies the whole source; `-` and `/dev/stdin` are standard input. `hash` takes every byte.
 pub(super) fn read(path: &Path, hash: &mut Sha256) -> Result<Spool, Failure> {
     let from = opened(path).map_err(|error| Failure::input(path, error))?;
-    spooled(path, &from, &from, hash)
+    spooled(path, &from, Patient(&from), hash)
 }
 
 fn is_standard_input(path: &Path) -> bool {
-    path == Path::new("-")
+    STANDARD_INPUT.iter().any(|name| path == Path::new(name))
 }
 
 fn opened(path: &Path) -> io::Result<File> {
@@ -38,6 +45,27 @@ fn opened(path: &Path) -> io::Result<File> {
         return Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?));
     }
     File::open(path)
+}
+
+/// Waits for the bytes of a source that does not block. The flag stays as found: all processes with the file share it.
+struct Patient<R>(R);
+
+impl<R: Read + AsFd> Read for Patient<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => wait_for_bytes(&self.0)?,
+                count => return count,
+            }
+        }
+    }
+}
+
+fn wait_for_bytes(from: &impl AsFd) -> io::Result<()> {
+    match poll(&mut [PollFd::new(from, PollFlags::IN)], None) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// `bytes` reads `from`.
@@ -96,7 +124,10 @@ pub(super) fn unnamed() -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use std::{
+        os::{fd::BorrowedFd, unix::net::UnixStream},
+        thread,
+    };
 
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -149,5 +180,36 @@ mod tests {
         let mut text = String::new();
         read(&path, &mut Sha256::new()).unwrap().file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "contact_info\n+1\n+2\n");
+    }
+
+    /// A socket that does not block, whose bytes come only once a read has found none.
+    struct Late {
+        reader: UnixStream,
+        writer: Option<UnixStream>,
+    }
+
+    impl AsFd for Late {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.reader.as_fd()
+        }
+    }
+
+    impl Read for Late {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.reader.read(buffer);
+            if count.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+                self.writer.take().unwrap().write_all(b"contact_info\n")?;
+            }
+            count
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_source_that_does_not_block_are_waited_for() {
+        let (reader, writer) = UnixStream::pair().unwrap();
+        reader.set_nonblocking(true).unwrap();
+        let mut text = String::new();
+        Patient(Late { reader, writer: Some(writer) }).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "contact_info\n");
     }
 }
