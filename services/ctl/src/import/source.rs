@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     batches::{Layout, Piece, Pieces},
-    encoding,
+    encoding::{self, Foreign},
     records::{Records, Span},
     spool,
 };
@@ -76,10 +76,10 @@ impl Source {
         let fault = |error: &dyn std::fmt::Display| Failure::input(path, error);
         let mut hash = hash_of(list, args);
         let spool = spool::read(path, &mut hash)?;
-        if let Some((kind, reader)) = spool.survey.compressed() {
+        if let Some(Foreign(format, reader)) = spool.survey.foreign() {
             let (file, list) = (path.display(), print::visible(list).into_owned());
-            let why = format!("it is compressed ({kind}): `{reader} {file} | ocsctl list import {list} -` reads it");
-            return Err(fault(&why));
+            let reads = |reader| format!(": `{reader} {file} | ocsctl list import {list} -` reads it");
+            return Err(fault(&format!("it is {format}{}", reader.map(reads).unwrap_or_default())));
         }
         let encoding = args.encoding.unwrap_or_else(|| spool.survey.encoding());
         let file = match encoding {

@@ -204,7 +204,7 @@ pub(crate) async fn remove(cluster: &Cluster, out: Out, args: &DncRemoveArgs) ->
     })
 }
 
-/// The entries of a phone; none where a node refuses the look-up, as it does for a text that is no number once its last entry is
+/// The entries of a phone; none where a node refuses the look-up: a text that is no number is refused once its last entry is
 /// gone.
 async fn entries_left(cluster: &Cluster, phone: &str) -> Result<Vec<EntryView>, Failure> {
     let request = DoNotCallRequest { phone: phone.to_owned(), entries_max: 0 };

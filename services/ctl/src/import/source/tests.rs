@@ -57,6 +57,28 @@ fn a_compressed_file_is_told_with_the_command_that_reads_it() {
     assert!(!told.contains("--encoding"), "{told}");
 }
 
+fn utf32(bytes_of: fn(u32) -> [u8; 4], text: &str) -> Vec<u8> {
+    text.chars().flat_map(|letter| bytes_of(letter.into())).collect()
+}
+
+#[test]
+fn an_archive_a_workbook_and_utf_32_are_named_with_the_way_to_csv() {
+    for (bytes, way) in [
+        (
+            b"PK\x03\x04\x14\0\x06\0".to_vec(),
+            "it is a ZIP archive: unpack it first, or save it as CSV if it is a workbook (.xlsx",
+        ),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec(), "it is a workbook, which must be saved as CSV first"),
+        (utf32(u32::to_le_bytes, "\u{feff}contact_info\n"), "it is UTF-32: `iconv -f UTF-32LE -t UTF-8 "),
+        (utf32(u32::to_le_bytes, "contact_info\n"), "it is UTF-32: `iconv -f UTF-32LE -t UTF-8 "),
+        (utf32(u32::to_be_bytes, "\u{feff}contact_info\n"), "it is UTF-32: `iconv -f UTF-32BE -t UTF-8 "),
+        (utf32(u32::to_be_bytes, "contact_info\n"), "it is UTF-32: `iconv -f UTF-32BE -t UTF-8 "),
+    ] {
+        let told = refusal_of(&bytes);
+        assert!(told.contains(way) && !told.contains("--encoding"), "{told}");
+    }
+}
+
 #[test]
 fn a_header_that_names_a_column_twice_or_not_at_all_is_refused() {
     assert!(refusal("contact_info,JOB,job\n").ends_with("the column job twice"));
