@@ -127,6 +127,8 @@ fn phones_as_spreadsheets_write_them_are_compared_with_do_not_call() {
     let guards = "contact_info,NAME\n\"=\"\"+99950801\"\"\",guard formula\n'+99950802,apostrophe\n\"\t+99950803\",tab\n \
                   +99950804,space\n9.99508E+11,exponent\n99950805.0,float\n\"+99950806\n\",newline inside\n";
     fs::write(cluster.path("guards.csv"), guards).unwrap();
+    let dry = cluster.ctl(&["list", "create", "demo", "--from", "guards.csv", "--dry-run", "-o", "json"]);
+    assert_eq!((dry.code, dry.json()["no_call"].as_u64()), (1, Some(6)), "{}{}", dry.out, dry.err);
     let ran = cluster.ctl(&["list", "create", "demo", "--from", "guards.csv", "-o", "json"]);
     let counts = ["rows", "added", "rejected", "no_call"].map(|name| ran.json()[name].as_u64().unwrap());
     assert_eq!((ran.code, counts), (1, [7, 6, 1, 6]), "{}{}", ran.out, ran.err);

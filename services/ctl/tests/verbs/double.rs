@@ -388,13 +388,15 @@ impl control_server::Control for Node {
         }
         let column = batch.columns.iter().position(|column| column == "contact_info").unwrap();
         let bad = |(_, row): &(u64, ImportRow)| !row.values[column].starts_with('+');
-        let rows = batch.rows.len() as u64;
+        let entries = self.state.lock().unwrap().entries.clone();
+        let stopped = |row: &&ImportRow| entries.iter().any(|entry| entry.form == row.values[column]);
+        let (rows, no_call) = (batch.rows.len() as u64, batch.rows.iter().filter(stopped).count() as u64);
         let rejected: Vec<RejectedRow> = (batch.first_row..)
             .zip(batch.rows)
             .filter(bad)
             .map(|(row, _)| RejectedRow { row, reason: "not a phone".to_owned() })
             .collect();
-        let imported = Imported { added: rows - rejected.len() as u64, rejected, ..Imported::default() };
+        let imported = Imported { added: rows - rejected.len() as u64, rejected, no_call, ..Imported::default() };
         Ok(Response::new(ImportReply { reply: reply(Body::Imported(imported)) }))
     }
 

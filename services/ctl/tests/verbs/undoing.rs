@@ -133,6 +133,22 @@ async fn an_entry_whose_phone_is_no_number_is_taken_back_and_what_has_no_entry_i
 }
 
 #[tokio::test]
+async fn a_dry_run_counts_the_rows_that_would_be_taken_as_no_call() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    with_list(&double, 0);
+    double.state().entries = vec![entry("+2", "+2", 0, ""), entry("+3", "+3", 0, "")];
+    let path = dir.path().join("day.csv");
+    std::fs::write(&path, "contact_info\n+1\n+2\n+3\n").unwrap();
+    let import = ["list", "import", "demo", path.to_str().unwrap(), "--dry-run"];
+    let shown = ocsctl(&double, &import).await;
+    let told =
+        "rows 3, of which 0 would be rejected and 2 would be taken as NoCall, by Do-Not-Call; nothing was changed\n";
+    assert!(shown.code == 0 && shown.out.ends_with(told), "{}{}", shown.out, shown.err);
+    let shown = ocsctl(&double, &[&import[..], &["-o", "json"]].concat()).await;
+    assert_eq!(shown.json()["no_call"], 2);
+}
+
+#[tokio::test]
 async fn the_message_of_an_entry_is_shown_with_it() {
     let double = Double::start().await;
     let asked = DoNotCallEntry { message: "asked \u{7}twice".into(), ..entry("+3", "+3", 0, "") };
