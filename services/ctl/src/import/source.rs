@@ -142,7 +142,10 @@ impl Source {
             notes.push(format!("the file is read as {name} (--encoding names another encoding)"));
         }
         if self.layout.skipped > 0 {
-            notes.push("the columns row and reason of a rejects file are left out".to_owned());
+            let keep = "--columns row=ROW,reason=REASON makes fields of them";
+            notes.push(format!(
+                "the columns row and reason in front are taken for those of a rejects file and left out ({keep})"
+            ));
         }
         if let Some(handle) = self.columns().iter().find(|column| column.eq_ignore_ascii_case("handle")) {
             notes.push(format!("the column {handle} is not imported: handles are given anew (--columns renames it)"));

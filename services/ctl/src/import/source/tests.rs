@@ -164,6 +164,18 @@ fn the_columns_row_and_reason_of_a_rejects_file_are_no_fields() {
 }
 
 #[test]
+fn columns_row_and_reason_of_another_file_are_kept_by_the_option_that_the_note_names() {
+    let text = b"row,reason,contact_info\n3,spam,+1\n";
+    let notes = open(text).unwrap().notes();
+    assert!(notes[0].contains("left out (--columns row=ROW,reason=REASON makes fields of them)"), "{notes:?}");
+    let renamed = [("row", "ROW"), ("reason", "REASON")].map(|(theirs, ours)| (theirs.to_owned(), ours.to_owned()));
+    let source = open_with(text, &CsvArgs { renamed: renamed.to_vec(), ..CsvArgs::default() }).unwrap();
+    assert_eq!(source.columns(), ["ROW", "REASON", "contact_info"]);
+    assert!(source.notes().is_empty());
+    assert_eq!(values(source), [["3", "spam", "+1"]]);
+}
+
+#[test]
 fn rejects_of_files_that_differ_in_their_ending_alone_have_other_names() {
     let dir = tempfile::tempdir().unwrap();
     let place = |name: &str| {
