@@ -78,7 +78,7 @@ impl Source {
         let spool = spool::read(path, &mut hash)?;
         if let Some(Foreign(format, reader)) = spool.survey.foreign() {
             let (file, list) = (path.display(), print::visible(list).into_owned());
-            let reads = |reader| format!(": `{reader} {file} | ocsctl list import {list} -` reads it");
+            let reads = |reader: &str| format!(": `{reader} {file} | ocsctl list import {list} -` reads it");
             return Err(fault(&format!("it is {format}{}", reader.map(reads).unwrap_or_default())));
         }
         let encoding = args.encoding.unwrap_or_else(|| spool.survey.encoding());
