@@ -58,3 +58,22 @@ fn a_do_not_call_entry_is_found_in_every_spelling_and_taken_back() {
     assert_eq!(record["GSW_RECORD_TYPE"], json!(7), "the record stays as it is: {record}");
     cluster.assert_equal();
 }
+
+#[test]
+fn a_do_not_call_entry_of_a_messenger_or_an_address_is_taken_back_and_the_order_says_so() {
+    let cluster = started();
+    cluster.create_list("demo");
+    let mut http = cluster.http(cluster.primary());
+    for (phone, kind) in [("live:jim", 11), ("skype:Jane", 11), ("abc", 10), ("jane@example.org", 10)] {
+        let body = json!({"GSW_PHONE": phone, "GSW_PHONE_TYPE": kind}).to_string();
+        let added = http.post("/lists/demo?req=AddRecord", &body);
+        let stopped = http.post(&format!("/records/{}?req=DoNotCall", added.handle()), "{}");
+        assert_eq!((added.status, stopped.status), (200, 200), "{added:?} {stopped:?}");
+        let removed = cluster.ctl(&["dnc", "remove", phone]).fine();
+        assert!(removed.contains(&format!("{phone} is taken off the Do-Not-Call list")), "{removed}");
+    }
+    assert_eq!(cluster.ctl(&["dnc", "export"]).out.lines().count(), 1, "the header alone");
+    let refused = cluster.ctl(&["dnc", "remove", "live:jim"]);
+    assert!(refused.code == 1 && refused.err.contains("has no digit"), "{}", refused.err);
+    cluster.assert_equal();
+}

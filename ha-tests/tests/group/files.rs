@@ -68,6 +68,25 @@ fn fifty_thousand_rows_through_a_pipe_and_rows_without_their_last_cells_all_arri
 }
 
 #[test]
+fn a_file_that_is_rewritten_while_its_rows_are_sent_is_imported_as_it_was_read() {
+    let cluster = Cluster::start();
+    cluster.create_list("moving");
+    let file = |prefix: &str| format!("(echo contact_info; seq -f '{prefix}%07.0f' 0 29999)");
+    // the FIFO has a writer once the file was read, before the first row is sent; its last opening ends the wait in any case
+    let script = format!(
+        "{} > day.csv; {} > next.csv; mkfifo fifo; \
+         {{ ocsctl list import moving day.csv --rejects fifo -o json; code=$?; : <> fifo; exit $code; }} & \
+         exec 3< fifo; cat next.csv > day.csv; wait $!",
+        file("+9994"),
+        file("+9993")
+    );
+    let ran = bash(&cluster, &script);
+    assert_eq!((ran.code, ran.json()["added"].as_u64()), (0, Some(30_000)), "{}{}", ran.out, ran.err);
+    let rows = cluster.export("moving", cluster.primary());
+    assert!(rows.len() == 30_000 && rows.iter().all(|row| row["contact_info"].starts_with("+9994")));
+}
+
+#[test]
 fn rejected_rows_are_corrected_and_imported_and_the_list_gets_no_field_by_that() {
     let cluster = Cluster::start();
     cluster.create_list("demo");
@@ -108,6 +127,8 @@ fn phones_as_spreadsheets_write_them_are_compared_with_do_not_call() {
     let guards = "contact_info,NAME\n\"=\"\"+99950801\"\"\",guard formula\n'+99950802,apostrophe\n\"\t+99950803\",tab\n \
                   +99950804,space\n9.99508E+11,exponent\n99950805.0,float\n\"+99950806\n\",newline inside\n";
     fs::write(cluster.path("guards.csv"), guards).unwrap();
+    let dry = cluster.ctl(&["list", "create", "demo", "--from", "guards.csv", "--dry-run", "-o", "json"]);
+    assert_eq!((dry.code, dry.json()["no_call"].as_u64()), (1, Some(6)), "{}{}", dry.out, dry.err);
     let ran = cluster.ctl(&["list", "create", "demo", "--from", "guards.csv", "-o", "json"]);
     let counts = ["rows", "added", "rejected", "no_call"].map(|name| ran.json()[name].as_u64().unwrap());
     assert_eq!((ran.code, counts), (1, [7, 6, 1, 6]), "{}{}", ran.out, ran.err);

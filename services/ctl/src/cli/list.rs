@@ -72,7 +72,8 @@ pub(crate) struct CsvArgs {
     /// Write rejected rows to this new file, device or FIFO; left out: beside the file, under a name that is free
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
-    /// Change nothing: read the file, show its first rows as they would be stored, and the rows that a node would reject
+    /// Change nothing: read the file, show its first rows as they would be stored, the rows that a node would reject, and how
+    /// many are on Do-Not-Call
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

@@ -13,15 +13,30 @@ use crate::cli::CsvEncoding;
 
 /// Bytes that show an encoding without a letter beyond ASCII.
 const MARK_BYTES: usize = 4;
-/// Bytes that show a compression.
+/// Bytes that show a format other than CSV.
 const BEGINNING_BYTES: usize = 6;
-/// First bytes, name and reader of each format in which a list may be packed.
-const COMPRESSED: [(&[u8], &str, &str); 4] = [
-    (b"\x1f\x8b", "gzip", "zcat"),
-    (b"BZh", "bzip2", "bzcat"),
-    (b"\xfd7zXZ\0", "xz", "xzcat"),
-    (b"\x28\xb5\x2f\xfd", "zstd", "zstdcat"),
+const WORKBOOK: &str = "a workbook, which must be saved as CSV first";
+/// First bytes of formats that are read by another program only.
+const FOREIGN: [(&[u8], Foreign); 9] = [
+    (b"\x1f\x8b", Foreign("compressed (gzip)", Some("zcat"))),
+    (b"BZh", Foreign("compressed (bzip2)", Some("bzcat"))),
+    (b"\xfd7zXZ\0", Foreign("compressed (xz)", Some("xzcat"))),
+    (b"\x28\xb5\x2f\xfd", Foreign("compressed (zstd)", Some("zstdcat"))),
+    (
+        b"PK\x03\x04",
+        Foreign("a ZIP archive: unpack it first, or save it as CSV if it is a workbook (.xlsx, .ods)", None),
+    ),
+    (b"PK\x05\x06", Foreign("a ZIP archive without a file", None)),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1", Foreign(WORKBOOK, None)),
+    (b"\xff\xfe\0\0", UTF32LE),
+    (b"\0\0\xfe\xff", UTF32BE),
 ];
+const UTF32LE: Foreign = Foreign("UTF-32", Some("iconv -f UTF-32LE -t UTF-8"));
+const UTF32BE: Foreign = Foreign("UTF-32", Some("iconv -f UTF-32BE -t UTF-8"));
+
+/// A format that no import reads: its name, and the program that makes CSV of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Foreign(pub(super) &'static str, pub(super) Option<&'static str>);
 
 /// The encoding of a file, as far as its bytes show it.
 #[derive(Debug, Default)]
@@ -59,12 +74,14 @@ impl Survey {
         self.letters |= !bytes.is_ascii();
     }
 
-    /// The compression that the first bytes show, and the program that undoes it.
-    pub(super) fn compressed(&self) -> Option<(&'static str, &'static str)> {
-        COMPRESSED
-            .iter()
-            .find(|(magic, ..)| self.beginning.starts_with(magic))
-            .map(|(_, kind, reader)| (*kind, *reader))
+    /// The format other than CSV that the first bytes show.
+    pub(super) fn foreign(&self) -> Option<Foreign> {
+        let known = FOREIGN.iter().find(|(first, _)| self.beginning.starts_with(first)).map(|(_, format)| *format);
+        known.or(match &self.beginning[..self.beginning.len().min(MARK_BYTES)] {
+            [1..=255, 0, 0, 0] => Some(UTF32LE),
+            [0, 0, 0, 1..=255] => Some(UTF32BE),
+            _ => None,
+        })
     }
 
     /// The encoding that the bytes have.
@@ -101,7 +118,7 @@ pub(super) fn bytes(text: &str, encoding: CsvEncoding) -> Vec<u8> {
 pub(super) fn utf8_of(mut from: &File, encoding: CsvEncoding) -> io::Result<File> {
     let charset = if encoding == CsvEncoding::Utf16be { UTF_16BE } else { UTF_16LE };
     let mut decoder = charset.new_decoder_without_bom_handling();
-    let mut to = io::BufWriter::new(spool::unnamed()?);
+    let mut to = io::BufWriter::new(spool::unnamed().map_err(spool::not_copied)?);
     let (mut bytes, mut text) = (vec![0; 64 << 10], vec![0; 256 << 10]); // one unit of two bytes makes three at most
     loop {
         let count = from.read(&mut bytes)?;
@@ -112,9 +129,9 @@ pub(super) fn utf8_of(mut from: &File, encoding: CsvEncoding) -> io::Result<File
                 "its bytes are not UTF-16: --encoding names another",
             ));
         }
-        to.write_all(&text[..written])?;
+        to.write_all(&text[..written]).map_err(spool::not_copied)?;
         if count == 0 {
-            return to.into_inner().map_err(io::IntoInnerError::into_error);
+            return to.into_inner().map_err(|error| spool::not_copied(error.into_error()));
         }
     }
 }

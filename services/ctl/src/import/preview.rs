@@ -45,6 +45,8 @@ struct Preview {
     rows: u64,
     /// Rows that would be rejected.
     rejected: u64,
+    /// Rows that would be added as NoCall: their phone is on Do-Not-Call.
+    no_call: u64,
     /// Reasons of the first rejections.
     reasons: Vec<String>,
     notes: Vec<String>,
@@ -109,6 +111,7 @@ impl Preview {
     fn judged(&mut self, asked: Result<Imported, &'static str>) {
         match asked {
             Ok(imported) => {
+                self.no_call += imported.no_call;
                 for rejected in imported.rejected {
                     self.reject(rejected.row, 1, &rejected.reason);
                 }
@@ -148,7 +151,12 @@ impl Preview {
         let rows = self.first_rows.iter().map(|row| row.iter().map(shown));
         let mut lines = vec![print::table(&headers, rows)];
         lines.extend(self.reasons.iter().chain(&self.notes).map(shown));
-        lines.push(format!("rows {}, of which {} would be rejected; nothing was changed", self.rows, self.rejected));
+        let stopped = match self.no_call {
+            0 => String::new(),
+            rows => format!(" and {rows} would be taken as NoCall, by Do-Not-Call"),
+        };
+        let (rows, rejected) = (self.rows, self.rejected);
+        lines.push(format!("rows {rows}, of which {rejected} would be rejected{stopped}; nothing was changed"));
         lines.join("\n")
     }
 }

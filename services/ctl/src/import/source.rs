@@ -1,5 +1,5 @@
-//! A CSV file that was read once, recognised, and whose header was found fit for an import. Never reads its rows before they are
-//! asked for. Called by `import` and by the verbs, before they send anything.
+//! A CSV file that was copied once, recognised, and whose header was found fit for an import. Its rows come from the copy: a
+//! later change of the file changes no import. Called by `import` and by the verbs, before they send anything.
 
 #[cfg(test)]
 mod tests;
@@ -7,7 +7,7 @@ mod tests;
 use std::{
     borrow::Cow,
     collections::HashSet,
-    fs::{File, Metadata},
+    fs::File,
     io::{self, BufReader, Seek, SeekFrom},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     batches::{Layout, Piece, Pieces},
-    encoding,
+    encoding::{self, Foreign},
     records::{Records, Span},
     spool,
 };
@@ -46,10 +46,10 @@ pub(crate) struct Source {
     path: PathBuf,
     id: Vec<u8>,
     piped: bool,
-    /// UTF-8, or bytes of a superset of ASCII.
+    /// The copy: UTF-8, or bytes of a superset of ASCII.
     file: File,
-    /// Metadata of `file` after all bytes were hashed.
-    hashed: Metadata,
+    /// Length of `file`.
+    bytes: u64,
     header: Header,
     layout: Layout,
     recognised: bool,
@@ -71,22 +71,22 @@ struct Header {
 }
 
 impl Source {
-    /// Reads a file, or a pipe to its end, and checks its header. `-` is standard input.
+    /// Copies a file, or a pipe to its end, and checks the header. `-` is standard input.
     pub(crate) fn open(path: &Path, list: &str, args: &CsvArgs) -> Result<Self, Failure> {
         let fault = |error: &dyn std::fmt::Display| Failure::input(path, error);
         let mut hash = hash_of(list, args);
-        let spool = spool::read(path, &mut hash).map_err(|error| fault(&error))?;
-        if let Some((kind, reader)) = spool.survey.compressed() {
+        let spool = spool::read(path, &mut hash)?;
+        if let Some(Foreign(format, reader)) = spool.survey.foreign() {
             let (file, list) = (path.display(), print::visible(list).into_owned());
-            let why = format!("it is compressed ({kind}): `{reader} {file} | ocsctl list import {list} -` reads it");
-            return Err(fault(&why));
+            let reads = |reader: &str| format!(": `{reader} {file} | ocsctl list import {list} -` reads it");
+            return Err(fault(&format!("it is {format}{}", reader.map(reads).unwrap_or_default())));
         }
         let encoding = args.encoding.unwrap_or_else(|| spool.survey.encoding());
         let file = match encoding {
             CsvEncoding::Utf8 | CsvEncoding::Latin1 => spool.file,
             _ => encoding::utf8_of(&spool.file, encoding).map_err(|error| fault(&error))?,
         };
-        let hashed = file.metadata().map_err(|error| fault(&error))?;
+        let bytes = file.metadata().map_err(|error| fault(&error))?.len();
         let beginning = beginning(&file).map_err(|error| fault(&error))?;
         let mut header = Header::of(&beginning, encoding, args).map_err(|why| fault(&why))?;
         let width = header.columns.len();
@@ -94,7 +94,7 @@ impl Source {
         header.columns.drain(..skipped);
         let layout = Layout { width, skipped, encoding, unguard: args.guard_formulas };
         let (id, recognised) = (hash.finalize().to_vec(), args.encoding.is_none());
-        Ok(Self { path: path.to_owned(), id, piped: spool.piped, file, hashed, header, layout, recognised })
+        Ok(Self { path: path.to_owned(), id, piped: spool.piped, file, bytes, header, layout, recognised })
     }
 
     /// SHA-256 of the list's name and the bytes, and of options that change rows: the same file imported again into the same list
@@ -131,7 +131,7 @@ impl Source {
 
     /// Its size.
     pub(crate) fn bytes(&self) -> u64 {
-        self.hashed.len()
+        self.bytes
     }
 
     /// Recognised properties, a line each.
@@ -142,7 +142,10 @@ impl Source {
             notes.push(format!("the file is read as {name} (--encoding names another encoding)"));
         }
         if self.layout.skipped > 0 {
-            notes.push("the columns row and reason of a rejects file are left out".to_owned());
+            let keep = "--columns row=ROW,reason=REASON makes fields of them";
+            notes.push(format!(
+                "the columns row and reason in front are taken for those of a rejects file and left out ({keep})"
+            ));
         }
         if let Some(handle) = self.columns().iter().find(|column| column.eq_ignore_ascii_case("handle")) {
             notes.push(format!("the column {handle} is not imported: handles are given anew (--columns renames it)"));
@@ -184,27 +187,16 @@ impl Source {
         }
     }
 
-    /// Its rows; an error at their end, where the file changed meanwhile and the rows may be those of two states.
+    /// Its rows.
     pub(crate) fn into_pieces(mut self) -> impl Iterator<Item = Result<Piece, Failure>> {
-        let (path, same_path, hashed, again) = (self.path.clone(), self.path, self.hashed, self.file.try_clone());
-        let changed = std::iter::once_with(move || check_unchanged(again, &hashed));
-        let changed = changed.filter_map(move |same| same.err().map(|error| Err(Failure::file(&same_path, error))));
+        let path = self.path;
         let (start, line, delimiter) = (self.header.span.end, self.header.line, self.header.delimiter);
         let sought = self.file.seek(SeekFrom::Start(start));
         let failed = sought.err().map(|error| Err(Failure::file(&path, error)));
         let records = Records::new(BufReader::with_capacity(1 << 18, self.file), delimiter, start, line);
         let pieces = Pieces::new(records, self.layout);
-        let pieces = pieces.map(move |piece| piece.map_err(|error| Failure::file(&path, error)));
-        failed.into_iter().chain(pieces).chain(changed)
+        failed.into_iter().chain(pieces.map(move |piece| piece.map_err(|error| Failure::file(&path, error))))
     }
-}
-
-fn check_unchanged(file: io::Result<File>, hashed: &Metadata) -> io::Result<()> {
-    let now = file?.metadata()?;
-    if (now.len(), now.modified()?) == (hashed.len(), hashed.modified()?) {
-        return Ok(());
-    }
-    Err(io::Error::other("the file changed while it was read: run it again once it is whole"))
 }
 
 /// Options that change rows make another import of the same bytes.

@@ -10,10 +10,10 @@ use std::{
 
 use ocs_proto::{
     control::{DoNotCallEntries, DoNotCallEntry, DoNotCallRequest},
-    outbound::{Done, RemoveDoNotCall, value::Kind},
+    outbound::{Done, Refusal, RemoveDoNotCall, value::Kind},
 };
 use serde::Serialize;
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 
 use super::list_export::is_format;
 use crate::{
@@ -77,15 +77,13 @@ struct Entries {
 impl Entries {
     async fn begin(cluster: &Cluster, phone: &str, entries_max: u64) -> Result<Self, Failure> {
         let request = DoNotCallRequest { phone: phone.to_owned(), entries_max };
-        let open = |mut client: Client| {
-            let request = request.clone();
-            async move {
-                let mut stream = client.do_not_call(request).await?.into_inner();
-                let first = message(&mut stream).await?.ok_or(CallError::Malformed)?;
-                Ok(Self { forms: first.forms, next: Some(first.entries), stream })
-            }
-        };
-        cluster.on_any(RETRY_FOR, open).await
+        cluster.on_any(RETRY_FOR, |client| Self::open(client, request.clone())).await
+    }
+
+    async fn open(mut client: Client, request: DoNotCallRequest) -> Result<Self, CallError> {
+        let mut stream = client.do_not_call(request).await?.into_inner();
+        let first = message(&mut stream).await?.ok_or(CallError::Malformed)?;
+        Ok(Self { forms: first.forms, next: Some(first.entries), stream })
     }
 
     /// The next entries; none at the end.
@@ -178,25 +176,64 @@ fn check_table(view: &CheckView) -> String {
     }
 }
 
-/// Takes one entry back, and names the other entries that still stop calls.
+/// Takes one entry back, and names the other entries that still stop calls. A node refuses a text that is neither a phone nor
+/// the phone of an entry, and changes nothing then.
 pub(crate) async fn remove(cluster: &Cluster, out: Out, args: &DncRemoveArgs) -> Result<(), Failure> {
     not_empty(&args.phone)?;
     let list = args.list.clone().unwrap_or_default();
-    let removed = take_back(cluster, RemoveDoNotCall { phone: args.phone.clone(), list: list.clone() }).await?;
-    let left = Entries::begin(cluster, &args.phone, 0).await?.all().await?;
+    let request = RemoveDoNotCall { phone: args.phone.clone(), list: list.clone() };
+    let removal = take_back(cluster, request).await?;
+    let left = entries_left(cluster, &args.phone).await;
+    let others_stay = left.as_ref().is_ok_and(|left| !left.is_empty());
     let phone = print::visible(&args.phone);
-    if !removed {
-        let whose = if list.is_empty() { "all lists".to_owned() } else { format!("list {}", print::visible(&list)) };
-        return Err(Failure::Refused(format!("{phone} has no Do-Not-Call entry for {whose}{}", others(&left))));
-    }
+    let left = match removal {
+        Removal::Done => left.unwrap_or_else(|failure| {
+            eprintln!("ocsctl: the entry is taken back, and entries of other scopes are not known: {failure}");
+            Vec::new()
+        }),
+        Removal::Refused(refusal) if !others_stay => return Err(CallError::Refused(refusal).into_failure("dnc")),
+        Removal::NoEntry | Removal::Refused(_) => {
+            let whose =
+                if list.is_empty() { "all lists".to_owned() } else { format!("list {}", print::visible(&list)) };
+            return Err(Failure::Refused(format!("{phone} has no Do-Not-Call entry for {whose}{}", others(&left?))));
+        }
+    };
     let view = RemovedView { phone: args.phone.clone(), left };
     out.show(&view, |view| {
         format!("{phone} is taken off the Do-Not-Call list; records stay as they are{}", others(&view.left))
     })
 }
 
+/// The entries of a phone; none where a node refuses the look-up: a text that is no number is refused once its last entry is
+/// gone.
+async fn entries_left(cluster: &Cluster, phone: &str) -> Result<Vec<EntryView>, Failure> {
+    let request = DoNotCallRequest { phone: phone.to_owned(), entries_max: 0 };
+    let open = |client: Client| {
+        let request = request.clone();
+        async move {
+            match Entries::open(client, request).await {
+                Err(CallError::Status(status)) if status.code() == Code::InvalidArgument => Ok(None),
+                entries => entries.map(Some),
+            }
+        }
+    };
+    match cluster.on_any(RETRY_FOR, open).await? {
+        Some(mut entries) => entries.all().await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The answer to a removal.
+enum Removal {
+    Done,
+    /// The phone has no entry of this scope.
+    NoEntry,
+    /// The value is refused: the text is no number, and has no entry of this scope.
+    Refused(Refusal),
+}
+
 /// After an attempt of unknown outcome, "there is none" means that the attempt had succeeded.
-async fn take_back(cluster: &Cluster, request: RemoveDoNotCall) -> Result<bool, Failure> {
+async fn take_back(cluster: &Cluster, request: RemoveDoNotCall) -> Result<Removal, Failure> {
     let maybe_ours = AtomicBool::new(false);
     let attempt = |mut client: Client| {
         let (request, maybe_ours) = (request.clone(), &maybe_ours);
@@ -205,8 +242,11 @@ async fn take_back(cluster: &Cluster, request: RemoveDoNotCall) -> Result<bool, 
                 Ok(reply) => call::done(reply.into_inner().reply),
                 Err(status) => Err(CallError::from(status)),
             };
+            let none = |removal| if maybe_ours.load(Relaxed) { Removal::Done } else { removal };
             match result {
-                Ok(done) => Ok(was_removed(&done) || maybe_ours.load(Relaxed)),
+                Ok(done) if was_removed(&done) => Ok(Removal::Done),
+                Ok(_) => Ok(none(Removal::NoEntry)),
+                Err(CallError::Refused(refusal)) if refusal.code == "BAD_VALUE" => Ok(none(Removal::Refused(refusal))),
                 Err(error) => {
                     maybe_ours.fetch_or(error.maybe_applied(), Relaxed);
                     Err(error)

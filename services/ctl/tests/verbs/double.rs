@@ -79,6 +79,8 @@ pub(crate) struct DoubleState {
     pub(crate) replay_window_ms: String,
     /// The answer to orders that take something back; none: they are done.
     pub(crate) too_early: Option<String>,
+    /// So many removals are applied and answered with ABORTED first.
+    pub(crate) removals_aborted: u32,
     /// So many records come to a list just before its deletion begins, which then shows once.
     pub(crate) records_before_deletion: u64,
     /// A list that is being deleted, and its records.
@@ -180,6 +182,12 @@ fn reply(body: Body) -> Option<Reply> {
 fn refused(code: &str, message: &str) -> Option<Reply> {
     let (code, message) = (code.to_owned(), message.to_owned());
     reply(Body::Refused(Refusal { code, message, attributes: Vec::new() }))
+}
+
+/// The refusal of a phone that has no entry.
+fn no_number(phone: &str) -> Option<String> {
+    let has_digit = phone.bytes().any(|byte| byte.is_ascii_digit());
+    (!has_digit).then(|| format!("The phone {phone:?} has no digit"))
 }
 
 type Stream<T> = tokio_stream::Iter<std::vec::IntoIter<Result<T, Status>>>;
@@ -380,13 +388,15 @@ impl control_server::Control for Node {
         }
         let column = batch.columns.iter().position(|column| column == "contact_info").unwrap();
         let bad = |(_, row): &(u64, ImportRow)| !row.values[column].starts_with('+');
-        let rows = batch.rows.len() as u64;
+        let entries = self.state.lock().unwrap().entries.clone();
+        let stopped = |row: &&ImportRow| entries.iter().any(|entry| entry.form == row.values[column]);
+        let (rows, no_call) = (batch.rows.len() as u64, batch.rows.iter().filter(stopped).count() as u64);
         let rejected: Vec<RejectedRow> = (batch.first_row..)
             .zip(batch.rows)
             .filter(bad)
             .map(|(row, _)| RejectedRow { row, reason: "not a phone".to_owned() })
             .collect();
-        let imported = Imported { added: rows - rejected.len() as u64, rejected, ..Imported::default() };
+        let imported = Imported { added: rows - rejected.len() as u64, rejected, no_call, ..Imported::default() };
         Ok(Response::new(ImportReply { reply: reply(Body::Imported(imported)) }))
     }
 
@@ -440,6 +450,9 @@ impl control_server::Control for Node {
         let most = if entries_max == 0 { usize::MAX } else { usize::try_from(entries_max).unwrap() };
         let of_phone = |entry: &&DoNotCallEntry| phone.is_empty() || entry.form == phone;
         let found: Vec<_> = state.entries.iter().filter(of_phone).take(most).cloned().collect();
+        if let (true, Some(why)) = (found.is_empty() && !phone.is_empty(), no_number(&phone)) {
+            return Err(Status::invalid_argument(why));
+        }
         let first = DoNotCallEntries { forms: vec![phone.clone()], entries: Vec::new() };
         let more = found.into_iter().map(|entry| DoNotCallEntries { forms: Vec::new(), entries: vec![entry] });
         let messages: Vec<_> = std::iter::once(first).chain(more).map(Ok).collect();
@@ -457,7 +470,15 @@ impl control_server::Control for Node {
         }
         let before = state.entries.len();
         state.entries.retain(|entry| entry.form != asked.phone || entry.list != asked.list);
-        let removed = Value { kind: Some(value::Kind::Int(i64::from(state.entries.len() < before))) };
+        let is_removed = state.entries.len() < before;
+        if state.removals_aborted > 0 {
+            state.removals_aborted -= 1;
+            return Err(Status::aborted("the outcome is unknown"));
+        }
+        if let (false, Some(why)) = (is_removed, no_number(&asked.phone)) {
+            return Ok(Response::new(RemoveDoNotCallReply { reply: refused("BAD_VALUE", &why) }));
+        }
+        let removed = Value { kind: Some(value::Kind::Int(i64::from(is_removed))) };
         let attributes = vec![Attribute { key: "removed".to_owned(), value: Some(removed) }];
         let done = Done { event: "DoNotCallRemoved".to_owned(), attributes };
         Ok(Response::new(RemoveDoNotCallReply { reply: reply(Body::Done(done)) }))

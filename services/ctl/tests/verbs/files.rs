@@ -2,8 +2,17 @@
 
 use std::{
     fs::{self, Permissions},
-    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink},
+    io::Write,
+    os::{
+        fd::OwnedFd,
+        unix::{
+            fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink},
+            net::UnixStream,
+        },
+    },
     path::Path,
+    process::Stdio,
+    thread,
 };
 
 use tempfile::TempDir;
@@ -56,6 +65,58 @@ async fn each_day_that_comes_through_a_pipe_a_fifo_or_a_substitution_is_read_who
     let records: Vec<_> = double.state().lists.values().map(Vec::len).collect();
     assert_eq!(records, [6, 2], "of demo and other");
     assert_eq!(names(dir.path()), ["fifo", "mon", "thu", "tue", "wed"], "no file of rejects is left");
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_while_its_rows_are_sent_is_imported_as_it_was_read() {
+    let (double, dir) = prepared().await;
+    let filler = "x".repeat(300);
+    let rows: String = (0..5_000).map(|row| format!("+{row:05},{filler}\n")).collect();
+    fs::write(dir.path().join("day.csv"), format!("contact_info,NAME\n{rows}")).unwrap();
+    // the FIFO has a writer once the file was read, before the first row is sent; its last opening ends the wait in any case
+    let script = "mkfifo fifo; \
+                  { ocsctl list import demo day.csv --rejects fifo; code=$?; : <> fifo; exit $code; } & \
+                  exec 3< fifo; : > day.csv; wait $!";
+    let ran = bash(&double.endpoints(), dir.path(), script).await;
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (0, "Imported 5000 of 5000 rows (0 already there, 0 rejected)\n"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(fs::metadata(dir.path().join("day.csv")).unwrap().len(), 0, "the file was cut");
+}
+
+#[tokio::test]
+async fn a_standard_input_that_is_a_socket_or_does_not_block_is_read_to_its_end_under_each_of_its_names() {
+    let (double, dir) = prepared().await;
+    let filler = "x".repeat(10_000); // more than a socket holds
+    for (at, name) in ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].into_iter().enumerate() {
+        let rows: String = (0..100).map(|row| format!("+{at}{row:02},{filler}\n")).collect();
+        let (theirs, mut ours) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_ocsctl"));
+        command.args(["list", "import", "demo", name]).env("OCSCTL_ENDPOINTS", double.endpoints());
+        command.current_dir(dir.path()).kill_on_drop(true).stdin(Stdio::from(OwnedFd::from(theirs)));
+        let ran = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let writer = thread::spawn(move || ours.write_all(format!("contact_info,NAME\n{rows}").as_bytes()));
+        drop(command); // its end of the socket, so that a program that ends early ends the writer
+        let output = ran.wait_with_output().await.unwrap();
+        let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!(out, "Imported 100 of 100 rows (0 already there, 0 rejected)\n", "{name}: {err}");
+        writer.join().unwrap().unwrap();
+    }
+    assert!(names(dir.path()).is_empty(), "no file of rejects is left");
+}
+
+#[tokio::test]
+async fn a_place_without_room_for_the_copy_is_named_with_the_variable_that_names_another() {
+    let (double, dir) = prepared().await;
+    fs::write(dir.path().join("day.csv"), "contact_info\n+1\n").unwrap();
+    let ran = bash(&double.endpoints(), dir.path(), "TMPDIR=/nowhere ocsctl list import demo day.csv").await;
+    assert!(ran.code != 0 && ran.err.contains("it cannot be copied to /nowhere: "), "{}", ran.err);
+    assert!(ran.err.contains("TMPDIR names another place"), "{}", ran.err);
+    assert_eq!(double.state().batches.len(), 0);
 }
 
 #[tokio::test]

@@ -104,6 +104,51 @@ async fn do_not_call_entries_are_shown_checked_and_taken_back_one_by_one() {
 }
 
 #[tokio::test]
+async fn an_entry_whose_phone_is_no_number_is_taken_back_and_what_has_no_entry_is_refused() {
+    let double = Double::start().await;
+    let of_list = entry("skype:Jane", "skype:Jane", 101, "demo");
+    double.state().entries =
+        vec![entry("live:jim", "live:jim", 0, ""), entry("skype:Jane", "skype:Jane", 0, ""), of_list];
+    let removed = ocsctl(&double, &["dnc", "remove", "live:jim"]).await;
+    assert_eq!((removed.code, removed.err.as_str()), (0, ""), "{}", removed.out);
+    assert_eq!(removed.out, "live:jim is taken off the Do-Not-Call list; records stay as they are\n");
+    let again = ocsctl(&double, &["dnc", "remove", "live:jim"]).await;
+    assert_eq!((again.code, again.out.as_str()), (1, ""));
+    assert!(again.err.contains("The phone \"live:jim\" has no digit"), "{}", again.err);
+
+    let first = ocsctl(&double, &["dnc", "remove", "skype:Jane"]).await;
+    assert!(first.code == 0 && first.out.contains("an entry stays for list demo"), "{}{}", first.out, first.err);
+    let other = ocsctl(&double, &["dnc", "remove", "skype:Jane"]).await;
+    let told = "skype:Jane has no Do-Not-Call entry for all lists; an entry stays for list demo";
+    assert!(other.code == 1 && other.err.contains(told), "{}", other.err);
+    double.state().removals_aborted = 1;
+    let last = ocsctl(&double, &["dnc", "remove", "skype:Jane", "--list", "demo", "-o", "json"]).await;
+    assert_eq!(
+        (last.code, &last.json()["left"]),
+        (0, &serde_json::json!([])),
+        "after an answer that was lost: {}",
+        last.err
+    );
+    assert!(double.state().entries.is_empty());
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_the_rows_that_would_be_taken_as_no_call() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    with_list(&double, 0);
+    double.state().entries = vec![entry("+2", "+2", 0, ""), entry("+3", "+3", 0, "")];
+    let path = dir.path().join("day.csv");
+    std::fs::write(&path, "contact_info\n+1\n+2\n+3\n").unwrap();
+    let import = ["list", "import", "demo", path.to_str().unwrap(), "--dry-run"];
+    let shown = ocsctl(&double, &import).await;
+    let told =
+        "rows 3, of which 0 would be rejected and 2 would be taken as NoCall, by Do-Not-Call; nothing was changed\n";
+    assert!(shown.code == 0 && shown.out.ends_with(told), "{}{}", shown.out, shown.err);
+    let shown = ocsctl(&double, &[&import[..], &["-o", "json"]].concat()).await;
+    assert_eq!(shown.json()["no_call"], 2);
+}
+
+#[tokio::test]
 async fn the_message_of_an_entry_is_shown_with_it() {
     let double = Double::start().await;
     let asked = DoNotCallEntry { message: "asked \u{7}twice".into(), ..entry("+3", "+3", 0, "") };

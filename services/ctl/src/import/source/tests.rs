@@ -57,6 +57,28 @@ fn a_compressed_file_is_told_with_the_command_that_reads_it() {
     assert!(!told.contains("--encoding"), "{told}");
 }
 
+fn utf32(bytes_of: fn(u32) -> [u8; 4], text: &str) -> Vec<u8> {
+    text.chars().flat_map(|letter| bytes_of(letter.into())).collect()
+}
+
+#[test]
+fn an_archive_a_workbook_and_utf_32_are_named_with_the_way_to_csv() {
+    for (bytes, way) in [
+        (
+            b"PK\x03\x04\x14\0\x06\0".to_vec(),
+            "it is a ZIP archive: unpack it first, or save it as CSV if it is a workbook (.xlsx",
+        ),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec(), "it is a workbook, which must be saved as CSV first"),
+        (utf32(u32::to_le_bytes, "\u{feff}contact_info\n"), "it is UTF-32: `iconv -f UTF-32LE -t UTF-8 "),
+        (utf32(u32::to_le_bytes, "contact_info\n"), "it is UTF-32: `iconv -f UTF-32LE -t UTF-8 "),
+        (utf32(u32::to_be_bytes, "\u{feff}contact_info\n"), "it is UTF-32: `iconv -f UTF-32BE -t UTF-8 "),
+        (utf32(u32::to_be_bytes, "contact_info\n"), "it is UTF-32: `iconv -f UTF-32BE -t UTF-8 "),
+    ] {
+        let told = refusal_of(&bytes);
+        assert!(told.contains(way) && !told.contains("--encoding"), "{told}");
+    }
+}
+
 #[test]
 fn a_header_that_names_a_column_twice_or_not_at_all_is_refused() {
     assert!(refusal("contact_info,JOB,job\n").ends_with("the column job twice"));
@@ -72,15 +94,13 @@ fn an_option_that_renames_no_column_is_refused() {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_read_is_a_failure() {
+fn a_file_that_changes_after_it_was_read_is_imported_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("list.csv");
     std::fs::write(&path, "contact_info\n+1\n+2\n").unwrap();
     let source = Source::open(&path, "demo", &CsvArgs::default()).unwrap();
-    std::fs::write(&path, "contact_info\n+1\n").unwrap();
-    let pieces: Vec<_> = source.into_pieces().collect();
-    let failure = pieces.into_iter().find_map(Result::err).unwrap();
-    assert!(failure.exit_code() == 1 && failure.to_string().contains("changed while it was read"), "{failure}");
+    std::fs::write(&path, "contact_info\n+3\n").unwrap();
+    assert_eq!(values(source), [["+1"], ["+2"]]);
 }
 
 #[test]
@@ -141,6 +161,18 @@ fn the_columns_row_and_reason_of_a_rejects_file_are_no_fields() {
     let source = open(b"row,reason,contact_info,NAME\n3,\"why, not\",+1,x\n").unwrap();
     assert_eq!(source.columns(), ["contact_info", "NAME"]);
     assert_eq!(values(source), [["+1", "x"]]);
+}
+
+#[test]
+fn columns_row_and_reason_of_another_file_are_kept_by_the_option_that_the_note_names() {
+    let text = b"row,reason,contact_info\n3,spam,+1\n";
+    let notes = open(text).unwrap().notes();
+    assert!(notes[0].contains("left out (--columns row=ROW,reason=REASON makes fields of them)"), "{notes:?}");
+    let renamed = [("row", "ROW"), ("reason", "REASON")].map(|(theirs, ours)| (theirs.to_owned(), ours.to_owned()));
+    let source = open_with(text, &CsvArgs { renamed: renamed.to_vec(), ..CsvArgs::default() }).unwrap();
+    assert_eq!(source.columns(), ["ROW", "REASON", "contact_info"]);
+    assert!(source.notes().is_empty());
+    assert_eq!(values(source), [["3", "spam", "+1"]]);
 }
 
 #[test]
