@@ -11,6 +11,8 @@ use std::{
 
 use ocs_ha_tests::{Cluster, PATIENCE, Ran, program, until};
 
+use crate::modes;
+
 /// Wrong use or configuration: a person must mend it.
 const USAGE: i32 = 2;
 /// A user that owns nothing.
@@ -45,6 +47,23 @@ fn a_node_that_waits_for_the_others_or_to_be_taken_in_says_so_from_its_first_sec
         assert_eq!(cluster.of_node(node)["starting"], "", "{node} runs");
         assert_eq!(cluster.admin(node).get("/metrics").status, 200, "{node}");
     }
+}
+
+#[test]
+fn a_node_whose_file_has_another_order_has_written_no_log_and_joins_in_once_the_order_is_right() {
+    const RIGHT: [&str; 3] = ["a", "b", "w"];
+    let mut cluster = Cluster::prepare(&[]);
+    modes::start(&mut cluster, "three", &RIGHT, "a");
+    modes::start(&mut cluster, "three", &RIGHT, "w");
+    modes::start(&mut cluster, "three", &["b", "a", "w"], "b");
+    wait_state(&cluster, "a", "waiting for b");
+    wait_state(&cluster, "b", "waiting for a, w");
+    assert!(!cluster.settings().data("b").join("log").exists(), "b has begun a log under the number of a");
+    assert_eq!(cluster.stop("b"), 0);
+
+    modes::start(&mut cluster, "three", &RIGHT, "b");
+    modes::primary(&cluster, &RIGHT);
+    until("b runs", || cluster.of_node("b")["starting"] == "");
 }
 
 #[test]

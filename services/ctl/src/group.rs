@@ -119,8 +119,8 @@ impl GroupAnswers<'_> {
     }
 
     fn no_primary(&self) -> Failure {
-        let silent: Vec<_> = self.silent().collect();
-        let why = if silent.is_empty() { String::new() } else { format!(" ({})", silent.join("; ")) };
+        let causes: Vec<_> = self.silent().chain(self.waits()).collect();
+        let why = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join("; ")) };
         let line = format!("{}{why}", self.no_primary_line());
         if self.answered() == 0 { Failure::Unreachable(line) } else { Failure::NoPrimary(line) }
     }
@@ -173,6 +173,12 @@ impl GroupAnswers<'_> {
 
     fn silent(&self) -> impl Iterator<Item = String> {
         let line = |seen: &NodeAnswer<'_>| Some(format!("{}: {}", self.name(seen), seen.status.as_ref().err()?));
+        self.seen.iter().filter_map(line)
+    }
+
+    /// The nodes that start, and why each start waits.
+    fn waits(&self) -> impl Iterator<Item = String> {
+        let line = |seen: &NodeAnswer<'_>| Some(format!("{}: {}", self.name(seen), seen.starting()?));
         self.seen.iter().filter_map(line)
     }
 
@@ -245,8 +251,7 @@ impl GroupAnswers<'_> {
         if let Some(silent) = self.silent().next() {
             return Some(silent);
         }
-        let starting = |seen: &NodeAnswer<'_>| Some(format!("{}: {}", self.name(seen), seen.starting()?));
-        if let Some(starting) = self.seen.iter().find_map(starting) {
+        if let Some(starting) = self.waits().next() {
             return Some(starting);
         }
         let Some(primary) = self.primary() else { return Some(self.no_primary().to_string()) };

@@ -1,18 +1,27 @@
 //! Refusals at a port: counted, and logged in a bounded number of lines of each cause.
 
 use std::{
+    collections::VecDeque,
     fmt::Display,
     net::SocketAddr,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
-use chassis::lines::Causes;
+use chassis::lines::{Causes, LineBudget};
 use tonic::Status;
 
 /// Lines in a minute of one cause that closes connections.
 const CONNECTION_LINES: u32 = 1;
 /// Lines in a minute of one kind of refused request.
 const REQUEST_LINES: u32 = 10;
+/// Lines in a minute of one reason for refused requests.
+const REASON_LINES: u32 = 1;
+/// Reasons that are remembered.
+const REASONS_MAX: usize = 32;
 
 /// The refusals of one port.
 #[derive(Debug)]
@@ -21,6 +30,7 @@ pub struct Refusals {
     total: AtomicU64,
     connections: Causes,
     requests: Causes,
+    reasons: Reasons,
 }
 
 impl Refusals {
@@ -31,6 +41,7 @@ impl Refusals {
             total: AtomicU64::new(0),
             connections: Causes::new(CONNECTION_LINES),
             requests: Causes::new(REQUEST_LINES),
+            reasons: Reasons::new(),
         }
     }
 
@@ -48,7 +59,10 @@ impl Refusals {
     /// Counts a request that is refused on a connection that stays.
     pub fn request(&self, from: SocketAddr, refusal: &Status) {
         self.total.fetch_add(1, Ordering::Relaxed);
-        self.tell(&self.requests, from, refusal.code().description(), &refusal.message());
+        if let Some(repeated) = self.reasons.line(refusal.message(), Instant::now()) {
+            let reason = format!("{}{repeated}", refusal.message());
+            self.tell(&self.requests, from, refusal.code().description(), &reason);
+        }
     }
 
     /// Tells a fault of this node at its port, at the same rate.
@@ -62,5 +76,56 @@ impl Refusals {
         if let Some(more) = causes.line(cause) {
             tracing::warn!(%from, "the {} port refused a caller: {reason}{more}", self.port);
         }
+    }
+}
+
+/// The last reasons for refused requests, each with its budget of lines. Strangers may cause any number of reasons, so that the
+/// oldest go.
+#[derive(Debug)]
+struct Reasons(Mutex<VecDeque<(String, LineBudget)>>);
+
+impl Reasons {
+    const fn new() -> Self {
+        Self(Mutex::new(VecDeque::new()))
+    }
+
+    /// Some: a line of this reason may be written now, ended by this text with the count of equal lines left out before.
+    fn line(&self, reason: &str, now: Instant) -> Option<String> {
+        let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, budget)) = reasons.iter_mut().find(|(told, _)| told == reason) {
+            return budget.line(now).map(|left_out| match left_out {
+                0 => String::new(),
+                more => format!(" (the same {more} more times before it)"),
+            });
+        }
+        if reasons.len() == REASONS_MAX {
+            reasons.pop_front();
+        }
+        let mut budget = LineBudget::new(REASON_LINES);
+        budget.line(now)?;
+        reasons.push_back((reason.to_owned(), budget));
+        Some(String::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn one_reason_is_told_once_a_minute_and_takes_no_line_from_another() {
+        let (reasons, start) = (Reasons::new(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(reasons.line("another order", at(0)), Some(String::new()));
+        assert_eq!([reasons.line("another order", at(1)), reasons.line("another order", at(59))], [None, None]);
+        assert_eq!(reasons.line("another cluster", at(59)), Some(String::new()));
+        let again = reasons.line("another order", at(60)).unwrap();
+        assert!(again.contains("2 more times"), "{again}");
+        for stranger in 0..REASONS_MAX {
+            assert_eq!(reasons.line(&stranger.to_string(), at(60)), Some(String::new()));
+        }
+        assert_eq!(reasons.0.lock().unwrap().len(), REASONS_MAX, "what strangers cause is bounded");
     }
 }

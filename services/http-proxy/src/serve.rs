@@ -179,7 +179,8 @@ pub(crate) fn turned_away(why: &str) -> Answer {
 }
 
 fn ambiguous() -> Answer {
-    let message = "both Content-Length and Transfer-Encoding: it is not clear where the request ends";
+    let message = "Content-Length beside Transfer-Encoding, or a transfer coding other than one chunked: it is not clear where \
+                   the request ends";
     Answer::of_refusal(&Refusal::new(RefusalCode::BadBody, message)).closing()
 }
 

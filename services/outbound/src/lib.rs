@@ -61,6 +61,8 @@ pub const REWRITTEN_ROWS_MAX: u32 = 500;
 pub const RULES_WITH_UNDOING: u32 = 3;
 /// From this version on, the counters of the state and of lists are rows of their own, written only when they change.
 pub const RULES_WITH_PARTED_COUNTERS: u32 = 4;
+/// From this version on, the offset of GSW_DATE_TIME is at most 23:59, and an answer names an ignored key without letters as `""`.
+pub const RULES_WITH_OFFSET_BOUND: u32 = 4;
 /// Records of one deletion command, at most.
 pub const DELETED_ROWS_MAX: u32 = 500;
 /// From this version on, effects that the settings name are kept in the outbox until they are acknowledged.

@@ -227,12 +227,14 @@ impl Guard {
         }
     }
 
-    /// A greeting: the caller may be in any epoch, and a higher epoch becomes a claim.
+    /// A greeting: the caller may be in any epoch, and a higher epoch becomes a claim. The caller's number is the same in both
+    /// configurations.
     pub(super) fn check_hello(&self, request: &HelloRequest, caller: &Caller) -> Result<(), Status> {
         self.check_name(&request.node, caller)?;
         let ours = |head: &&Head| head.cluster == self.own.cluster && check_formats(head, false).is_ok();
         if let Some(head) = request.head.as_ref().filter(ours) {
             within_bounds(head)?;
+            self.check_place(&request.node, number(head.from))?;
             self.own.heard_epoch(head.epoch, &request.node);
         }
         Ok(())
@@ -282,6 +284,19 @@ impl Guard {
     pub(super) fn is_for_former(&self, from: RaftId, message: &ocs_proto::peer::RaftMessage) -> bool {
         let own = self.own.node.raft_id;
         message.from == from && number(message.to) == number(own) && message.to < own
+    }
+
+    /// A number is a place in `cluster.nodes`: a node whose list has another order would form the group, and write its log, under
+    /// another node's number.
+    fn check_place(&self, name: &str, claimed: u16) -> Result<(), Status> {
+        match self.names.iter().find(|(_, known)| known == name) {
+            Some((known, name)) if *known != claimed => Err(Status::failed_precondition(format!(
+                "node \"{name}\" is number {claimed} in its own cluster.nodes and number {known} in that of node \"{}\": the order of \
+                 the nodes is the same in every file",
+                self.own.node.name
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// A number is a place in `cluster.nodes`: this node's own number from another node tells that the two lists differ.

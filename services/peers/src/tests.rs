@@ -9,6 +9,7 @@ use data_dir::Formation;
 use futures::future::join_all;
 use ocs_proto::{outbound::RequestId, peer::ForwardRequest};
 use pair::ForwardResult;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 
@@ -174,6 +175,29 @@ async fn a_group_forms_when_every_node_is_there() {
     a.directory.stamp().unwrap();
     assert_eq!(a.directory.formation(), Formation::Formed);
     assert!(b.peers.hello(1).await.unwrap().formed);
+}
+
+#[tokio::test]
+async fn nodes_whose_files_list_them_in_another_order_form_no_group_and_are_told_why() {
+    let (mut a, mut b) = (bind(1, None), bind(2, None));
+    a.knows(2, &b.address());
+    b.bound.config.own.raft_id = 1;
+    let a_there = PeerAddress { name: "a".into(), raft_id: 2, address: a.address(), witness: false };
+    b.bound.config.peers.push(a_there);
+    b.bound.doorkeeper = Doorkeeper::new(&b.bound.config);
+    let (a, b) = (a.serve(), b.serve());
+    for node in [&a, &b] {
+        let (reasons, stopping) = (std::sync::Mutex::new(String::new()), CancellationToken::new());
+        let waits = |missing: &Missing| {
+            reasons.lock().unwrap().clone_from(&missing.reasons);
+            stopping.cancel();
+        };
+        let ended = bootstrap_gate(&node.peers, &stopping, waits).await;
+        assert_eq!(ended, Err(BootstrapError::Stopped));
+        let reasons = reasons.into_inner().unwrap();
+        assert!(reasons.contains("is number 1 in its own cluster.nodes and number 2 in that of node"), "{reasons}");
+        assert_eq!(node.directory.formation(), Formation::Forming);
+    }
 }
 
 #[tokio::test]

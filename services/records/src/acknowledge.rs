@@ -2,7 +2,7 @@
 //!
 //! Never adds GSW_RECORD_URI: only HTTP Proxy knows its own address and adds this pair. Called by the verbs.
 
-use outbound::{Handle, RULES_WITH_BODY_CHECKS, Reply, Request, Value, key};
+use outbound::{Handle, RULES_WITH_BODY_CHECKS, RULES_WITH_OFFSET_BOUND, Reply, Request, Value, key};
 
 /// Ignored keys that an answer names (spec 8).
 const IGNORED_KEYS_MAX: usize = 10;
@@ -52,8 +52,12 @@ impl Acknowledge {
         if keys.is_empty() || version < RULES_WITH_BODY_CHECKS {
             return self;
         }
-        let named = keys[..keys.len().min(IGNORED_KEYS_MAX)].join(",");
-        self.text(key::IGNORED, &named)
+        let shown = |key: &String| match key.as_str() {
+            "" if version >= RULES_WITH_OFFSET_BOUND => "\"\"".to_owned(),
+            key => key.to_owned(),
+        };
+        let named: Vec<String> = keys.iter().take(IGNORED_KEYS_MAX).map(shown).collect();
+        self.text(key::IGNORED, &named.join(","))
     }
 
     /// The reply.

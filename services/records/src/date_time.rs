@@ -7,6 +7,8 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use crate::rules::TIME_MAX;
 
 const FORMAT: &str = "%m/%d/%Y %H:%M";
+/// Hours of an offset in ISO 8601, at most.
+const OFFSET_HOURS_MAX: u8 = 23;
 
 /// UTC seconds of a text. A local time that a change of clocks skips or repeats has the offset before the change, as in Java.
 /// None: not a time, or outside 1970 to 9999.
@@ -20,6 +22,14 @@ pub(crate) fn parse(text: &str, zone: &TimeZone) -> Option<i64> {
     let civil = || local().or_else(|| iso.and_then(|text| text.parse().ok())).and_then(in_zone);
     let seconds = instant.or_else(civil)?.as_second();
     (0..=TIME_MAX).contains(&seconds).then_some(seconds)
+}
+
+/// Whether the offset of a time that [`parse`] reads is one of ISO 8601: that parser reads up to 25 hours. True without an offset.
+pub(crate) fn has_offset_of_a_day(text: &str) -> bool {
+    let time = text.trim().split_once(['T', 't', ' ']).map_or("", |(_, time)| time);
+    let offset = time.split_once(['+', '-']).map_or("", |(_, offset)| offset);
+    let hours = offset.get(..2).unwrap_or(offset);
+    !hours.parse::<u8>().is_ok_and(|hours| hours > OFFSET_HOURS_MAX)
 }
 
 /// The text of UTC seconds, to the minute.
@@ -46,6 +56,18 @@ mod tests {
             assert_eq!(parse(text, &melbourne), Some(1_719_792_000), "{text}");
         }
         assert_eq!(show(1_719_792_000, &melbourne), "07/01/2024 10:00");
+    }
+
+    #[test]
+    fn an_offset_has_at_most_the_hours_of_a_day() {
+        for text in ["2024-07-01T10:00:00+25:00", "2024-07-01 10:00-24:00", " 2024-07-01t10:00:00-2400 "] {
+            assert!(parse(text, &TimeZone::UTC).is_some() && !has_offset_of_a_day(text), "{text}");
+        }
+        for text in
+            ["07/01/2024 10:00", "2024-07-01T10:00", "2024-07-01", "2024-07-01T10:00Z", "2024-07-01T10:00-23:59"]
+        {
+            assert!(has_offset_of_a_day(text), "{text}");
+        }
     }
 
     #[test]

@@ -87,6 +87,20 @@ async fn a_node_that_starts_makes_the_group_not_whole_and_says_what_it_waits_for
     assert_eq!(group(&cluster, statuses).not_whole(0), Some("w: waiting to join".to_owned()));
 }
 
+#[tokio::test]
+async fn an_order_that_needs_a_primary_is_told_which_nodes_still_start_and_why() {
+    let cluster = cluster();
+    let starts = |node: &str, waits: &str| {
+        let mut starts = said(node, Role::Unknown, false, 0);
+        starts.as_mut().unwrap().starting = waits.to_owned();
+        starts
+    };
+    let nodes = [starts("a", "waiting for b"), Err(CallError::TimedOut), starts("w", "waiting for b")];
+    let refused = group(&cluster, nodes).require_primary().unwrap_err().to_string();
+    let told = "(b: no answer in time; a: waiting for b; w: waiting for b)";
+    assert!(refused.contains("2 of 3 nodes answered") && refused.contains(told), "{refused}");
+}
+
 /// A whole group, but for a backup that is ten entries behind.
 fn lagging(cluster: &Cluster) -> GroupAnswers<'_> {
     let mut statuses = whole();

@@ -19,6 +19,23 @@ use super::{TENANT_BYTES_MAX, foreign, shown, value::Raw};
 /// White space around the content of a body.
 const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
 
+/// First and last of the invisible marks that stand before a number where a text was copied: direction marks, joiners, byte-order
+/// marks, soft hyphens, variation selectors.
+const INVISIBLE: [(char, char); 9] = [
+    ('\u{ad}', '\u{ad}'),
+    ('\u{34f}', '\u{34f}'),
+    ('\u{61c}', '\u{61c}'),
+    ('\u{180b}', '\u{180f}'),
+    ('\u{200b}', '\u{200f}'),
+    ('\u{202a}', '\u{202e}'),
+    ('\u{2060}', '\u{206f}'),
+    ('\u{fe00}', '\u{fe0f}'),
+    ('\u{feff}', '\u{feff}'),
+];
+
+/// Longest text before the plus of a number, its escapes included, bytes: a phone of more letters is refused anyhow.
+const GUARD_BYTES_MAX: usize = 2048;
+
 /// A pair as the client sent it.
 pub(super) type Pair<'a> = (Cow<'a, str>, Raw<'a>);
 
@@ -143,17 +160,28 @@ fn form_value<'a>(name: &str, value: &'a str, charset: &'static Encoding) -> Opt
 
 /// Where the bare `+` of a phone's number stands: the last one before the number, unless an escaped `+` begins the number.
 fn meant_plus(value: &str, charset: &'static Encoding) -> Option<usize> {
-    let is_before_the_number = |at: &usize| form_text(&value[..*at], charset).is_some_and(|before| is_guard(&before));
+    let is_before_the_number = |at: &usize| {
+        *at <= GUARD_BYTES_MAX && form_text(&value[..*at], charset).is_some_and(|before| is_guard(&before))
+    };
     let bare = value.match_indices('+').map(|(at, _)| at);
     let last = bare.take_while(is_before_the_number).last()?;
     let number = form_text(&value[last + 1..], charset)?;
-    (!number.trim_start().starts_with('+')).then_some(last)
+    let escaped = number.split_once('+').is_some_and(|(before, _)| is_guard(before));
+    (!escaped).then_some(last)
 }
 
-/// Whether a text before a number says nothing: blanks, `tel:`, and the guards of spreadsheets.
+/// Whether a text before a number says nothing: blanks, brackets, invisible marks, `tel:`, and the guards of spreadsheets.
 fn is_guard(text: &str) -> bool {
-    let text = text.trim_matches(|letter: char| letter.is_whitespace() || matches!(letter, '\'' | '"' | '='));
+    let text = text.trim_matches(is_passed_over);
     text.is_empty() || text.eq_ignore_ascii_case("tel:")
+}
+
+/// Whether a letter may stand before the plus of a number: the canonical form drops such a letter (spec 9).
+fn is_passed_over(letter: char) -> bool {
+    letter.is_whitespace()
+        || matches!(letter, '\'' | '"' | '=' | '(' | ')' | '[' | ']' | '{' | '}')
+        || matches!(letter, '\u{ff08}' | '\u{ff09}' | '\u{ff3b}' | '\u{ff3d}' | '\u{ff5b}' | '\u{ff5d}')
+        || INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&letter))
 }
 
 /// Undoes the escapes of a form; none if the bytes are not text in this charset.

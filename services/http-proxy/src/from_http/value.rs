@@ -97,15 +97,30 @@ fn text<'a>(raw: Raw<'a>) -> Cow<'a, str> {
 
 /// A number or its decimal text; `3.0` and `3e2` are whole numbers too.
 fn int(raw: &Raw<'_>) -> Option<i64> {
-    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53: from there on a float names several integers
     match raw {
         Raw::Text(text) => text.trim().parse().ok(),
-        Raw::Number(text) => text.parse().ok().or_else(|| {
-            let float: f64 = text.parse().ok()?;
-            (float.fract() == 0.0 && float.abs() < EXACT).then_some(float as i64)
-        }),
+        Raw::Number(text) => text.parse().ok().or_else(|| whole(text)),
         Raw::Absent | Raw::Unfit(_) => None,
     }
+}
+
+/// The value of a JSON number with a fraction or an exponent, from its digits as sent: a float would round the number to
+/// another one. None: not a whole number, or 2^53 and more.
+fn whole(number: &str) -> Option<i64> {
+    const EXACT: i64 = 1 << 53; // from there on the float of the sender names several integers
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or((1, mantissa), |digits| (-1, digits));
+    let (before, behind) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [before, behind].concat();
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        return Some(0);
+    }
+    let exponent = i64::from(exponent.parse::<i32>().ok()?); // a larger exponent moves the point past every digit
+    let zeros = exponent + digits.len() as i64 - significant.len() as i64 - behind.len() as i64;
+    let factor = 10_i64.checked_pow(u32::try_from(zeros).ok()?)?;
+    let value = significant.parse::<i64>().ok()?.checked_mul(factor)?;
+    (value < EXACT).then_some(sign * value)
 }
 
 fn number(raw: &Raw<'_>, enumeration: &Enumeration) -> Option<i64> {
@@ -145,4 +160,45 @@ fn bad(key: &str, problem: String) -> Refusal {
 
 fn too_long(key: &str) -> Refusal {
     Refusal::new(RefusalCode::Limit, format!("{}: a value may have {VALUE_BYTES_MAX} bytes", shown(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_whole_by_its_digits_and_never_by_rounding() {
+        for (sent, value) in [
+            ("12125550100.0", 12_125_550_100),
+            ("1.21255501e+10", 12_125_550_100),
+            ("12125550100000e-3", 12_125_550_100),
+            ("0.00012e5", 12),
+            ("7.2E4", 72_000),
+            ("-3.0", -3),
+            ("-0", 0),
+            ("-0.000", 0),
+            ("0e99999999999999999999", 0),
+            ("9007199254740991.0", 9_007_199_254_740_991),
+            ("9007199254740993", 9_007_199_254_740_993),
+        ] {
+            assert_eq!(int(&Raw::Number(sent)), Some(value), "{sent}");
+        }
+        for sent in [
+            "12125550188.9999999999999",
+            "12125550177.0000001",
+            "1.9999999999999999999",
+            "0.00000000000000000000000000000000001",
+            "1e-400",
+            "15e-1",
+            "1e16",
+            "1e400",
+            "1e99999999999999999999",
+            "1e-99999999999999999999",
+            "9007199254740992.0",
+            "9223372036854775807e1",
+            "123456789012345678901234567890",
+        ] {
+            assert_eq!(int(&Raw::Number(sent)), None, "{sent}");
+        }
+    }
 }

@@ -1,11 +1,13 @@
 //! Follows the framing of the requests on one connection, beside hyper, to detect ambiguous heads that hyper accepts.
 //!
 //! A head with both `Content-Length` and `Transfer-Encoding` is the means of request smuggling. hyper accepts such a head,
-//! goes by the latter and removes the former, so that no code behind hyper can refuse the request. Never changes a byte. Fed
-//! by `guard`.
+//! goes by the latter and removes the former, so that no code behind hyper can refuse the request. hyper also reads every list
+//! of transfer codings that ends in `chunked` as `chunked` alone. Never changes a byte. Fed by `guard`.
 
 /// Longest part of a line that is looked at, bytes: enough for the names and values that matter.
 const LINE_BYTES_MAX: usize = 64;
+/// The only transfer coding that is read, and never twice.
+const CHUNKED: &[u8] = b"chunked";
 
 /// Where in the stream of requests a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub(super) struct Framing {
     head_begun: bool,
     length: Option<u64>,
     chunked: bool,
+    /// A transfer coding is unknown or repeated.
+    miscoded: bool,
     broken: bool,
     ambiguous: Option<u64>,
 }
@@ -49,6 +53,7 @@ impl Framing {
             head_begun: false,
             length: None,
             chunked: false,
+            miscoded: false,
             broken: false,
             ambiguous: None,
         }
@@ -131,13 +136,14 @@ impl Framing {
                 None => self.broken = true,
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.miscoded |= self.chunked || !value.eq_ignore_ascii_case(CHUNKED);
             self.chunked = true;
         }
     }
 
     fn end_head(&mut self) {
         self.heads += 1;
-        if self.chunked && (self.length.is_some() || self.broken) {
+        if self.miscoded || self.chunked && (self.length.is_some() || self.broken) {
             self.ambiguous.get_or_insert(self.heads);
         }
         self.place = match (self.broken, self.chunked, self.length) {
@@ -146,7 +152,7 @@ impl Framing {
             (_, _, Some(length)) if length > 0 => Expected::Body(length),
             _ => Expected::Head,
         };
-        (self.head_begun, self.length, self.chunked) = (false, None, false);
+        (self.head_begun, self.length, self.chunked, self.miscoded) = (false, None, false, false);
     }
 
     fn chunk_size(&mut self, line: &[u8]) {
@@ -194,6 +200,20 @@ mod tests {
     fn length_and_transfer_encoding_together_are_ambiguous() {
         let bytes = b"GET /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nCONTENT-LENGTH:4\r\n\r\n0\r\n\r\n";
         assert_eq!(follow(bytes), (2, Some(2)));
+    }
+
+    #[test]
+    fn a_transfer_coding_other_than_one_chunked_is_ambiguous() {
+        for codings in ["gzip, chunked", "chunked, chunked", "identity,chunked", ", chunked", "chunked;q=1", "", "gzip"]
+        {
+            let head =
+                format!("GET /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\nTransfer-Encoding: {codings}\r\n\r\n0\r\n\r\n");
+            assert_eq!(follow(head.as_bytes()), (2, Some(2)), "{codings}");
+        }
+        let twice = b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        assert_eq!(follow(twice), (1, Some(1)));
+        let once = b"POST /a HTTP/1.1\r\nTRANSFER-ENCODING:\tChunked \r\n\r\n0\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
+        assert_eq!(follow(once), (2, None));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use outbound::{RULES_WITH_PHONE_FORM, Refusal, RefusalCode, Reply, Request, Value, key, record_status, record_type};
+use outbound::{
+    RULES_WITH_OFFSET_BOUND, RULES_WITH_PHONE_FORM, Refusal, RefusalCode, Reply, Request, Value, key, record_status,
+    record_type,
+};
 
 use super::target;
 use crate::{
@@ -42,7 +45,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     let mut record = RecordRow { contact_info: phone.ok_or_else(missing)?, ..columns::blank(dbid) };
     set_numbers(request, &mut record)?;
     check_phone(&record, turn)?;
-    set_zone_and_time(request, &list, &mut record)?;
+    set_zone_and_time(request, &list, &mut record, turn.version)?;
     set_type_and_status(request, &mut record)?;
     let is_new_chain = !set_chain(request, &mut record, turn)?;
     let values = user_values(request, &list, turn.version)?;
@@ -72,14 +75,15 @@ fn set_numbers(request: &Request, record: &mut RecordRow) -> Result<(), Refusal>
 }
 
 /// A time in the past is accepted: the record is due at once (spec 9, Small print).
-fn set_zone_and_time(request: &Request, list: &ListRow, record: &mut RecordRow) -> Result<(), Refusal> {
+fn set_zone_and_time(request: &Request, list: &ListRow, record: &mut RecordRow, version: u32) -> Result<(), Refusal> {
     if let Some(name) = given::text(request, key::TZ_NAME, usize::MAX)? {
         record.tz_name = zones::canonical(&name).ok_or_else(|| bad_value(key::TZ_NAME, "is no known time zone"))?;
         record.tz_dbid = Some(0);
     }
     if let Some(text) = given::text(request, key::DATE_TIME, usize::MAX)? {
         let zone = zones::zone(zones::name_of(record, list));
-        let seconds = date_time::parse(&text, &zone);
+        let is_taken = version < RULES_WITH_OFFSET_BOUND || date_time::has_offset_of_a_day(&text);
+        let seconds = date_time::parse(&text, &zone).filter(|_| is_taken);
         let wrong = || bad_value(key::DATE_TIME, "must be MM/dd/yyyy HH:mm or ISO 8601");
         record.dial_sched_time = Some(seconds.ok_or_else(wrong)?);
     }
