@@ -19,7 +19,7 @@ use serde_json::Value;
 /// Pause between two calls of status, which take processor time from the nodes.
 const LOOK: Duration = Duration::from_millis(500);
 /// Fifteen thousand entries: ten seconds where nothing else runs.
-const STUFFING: Duration = Duration::from_secs(150);
+const STUFFING: Duration = Duration::from_secs(400);
 
 fn add_some(cluster: &Cluster) {
     let load = cluster.load("demo", 2);
