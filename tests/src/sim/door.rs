@@ -38,6 +38,9 @@ const DEADLINE_US: u64 = 4_000_000;
 /// Time without a quorum after which the role is not confirmed, microseconds.
 const ROUND_US: u64 = 200_000;
 
+/// One in so many updates finds a full queue.
+const FULL_QUEUE_IN: u32 = 200;
+
 /// An update in flight.
 #[derive(Debug)]
 pub(super) struct Submission {
@@ -173,6 +176,9 @@ impl World {
     /// Puts a request into the queue of the batch task.
     pub(super) fn enqueue(&mut self, at: usize, id: RequestId, body: Body, waiter: Waiter) {
         let delay_us = self.rng.random_range(0..1_500);
+        if self.rng.random_ratio(1, FULL_QUEUE_IN) {
+            return self.answer_waiter(at, waiter, pair::heard(Err(ProposeError::Busy)));
+        }
         let Some(life) = &mut self.nodes[at].life else { return };
         life.door.push(Queued { id, origin: Origin::Http, body: EncodedBody::of(body), waiter });
         if !std::mem::replace(&mut life.batch_pending, true) {
