@@ -8,6 +8,7 @@
 use outbound::RULES_WITH_PARTED_COUNTERS;
 
 use crate::{
+    settings::Settings,
     tables::{Counter, FloorRow, Key, MetaRow, NumberRow, PhonesRow, Row, Table},
     view::{View, table_pages},
 };
@@ -132,7 +133,12 @@ pub fn last_stamp_us(view: &impl View) -> u64 {
 /// raise may follow the raise in the log.
 pub(crate) fn are_parted(view: &impl View) -> bool {
     let settings = view.get(&Key::Settings);
-    matches!(settings, Some(Row::Settings(settings)) if settings.rules_version() >= RULES_WITH_PARTED_COUNTERS)
+    matches!(settings, Some(Row::Settings(settings)) if are_parted_under(&settings))
+}
+
+/// As [`are_parted`], for the settings of the state.
+pub(crate) fn are_parted_under(settings: &Settings) -> bool {
+    settings.rules_version() >= RULES_WITH_PARTED_COUNTERS
 }
 
 /// The counters of rules versions before 4.

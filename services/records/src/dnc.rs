@@ -6,7 +6,9 @@
 //!
 //! Called by the verbs.
 
-use outbound::{ContentHash, RULES_WITH_PHONE_FORM, RequestId, call_result, content_under, record_status, record_type};
+use outbound::{
+    ContentHash, Effect, RULES_WITH_PHONE_FORM, RequestId, call_result, content_under, record_status, record_type,
+};
 
 use crate::{
     canonical_phone,
@@ -83,7 +85,7 @@ pub(crate) fn enter<V: View>(scope: &DncScope, phone: &str, message: Option<Stri
     let Some(form) = forms.into_iter().next().filter(|form| may_stand(form, turn)) else { return };
     turn.overlay.put(key(scope, form), Row::Dnc(row));
     if is_new {
-        turn.events.push(Event::DoNotCallEntered { list: list_of(scope) });
+        turn.events.push(Event::Effect(Effect::DoNotCallEntered { list: list_of(scope) }));
     }
 }
 
@@ -97,7 +99,7 @@ pub(crate) fn remove<V: View>(by: RequestId, scope: &DncScope, phone: &str, turn
         return Vec::new();
     }
     entries.into_iter().for_each(|entry| turn.overlay.remove(entry));
-    turn.events.push(Event::DoNotCallRemoved { list: list_of(scope) });
+    turn.events.push(Event::Effect(Effect::DoNotCallRemoved { list: list_of(scope) }));
     // under every form: rows may be rewritten before a repeat looks them up
     let marks: Vec<Key> = forms.into_iter().map(|form| mark(&key(scope, form))).collect();
     for mark in &marks {

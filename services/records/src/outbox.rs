@@ -22,7 +22,8 @@ pub(crate) fn keep<V: View>(id: RequestId, first: usize, turn: &mut Turn<'_, '_,
         return;
     }
     let is_kept = |effect: &Effect| 1u32.checked_shl(effect.kind()).is_some_and(|bit| kinds & bit != 0);
-    let effects: Vec<Effect> = turn.events[first..].iter().filter_map(effect_of).filter(is_kept).collect();
+    let effects: Vec<Effect> =
+        turn.events[first..].iter().filter_map(effect_of).filter(|effect| is_kept(effect)).cloned().collect();
     if effects.is_empty() {
         return;
     }
@@ -64,21 +65,9 @@ pub(crate) fn remove<V: View>(count: u64, mark: &mut OutboxMarkRow, turn: &mut T
 }
 
 /// The effect of an event. Events that only describe how a request was read or remembered have none.
-fn effect_of(event: &Event) -> Option<Effect> {
-    Some(match event {
-        Event::RecordAdded { handle, list } => Effect::RecordAdded { handle: *handle, list: *list },
-        Event::RecordChanged { handle, list } => Effect::RecordChanged { handle: *handle, list: *list },
-        Event::DoNotCallEntered { list } => Effect::DoNotCallEntered { list: *list },
-        Event::DoNotCallRemoved { list } => Effect::DoNotCallRemoved { list: *list },
-        Event::ListCreated { list } => Effect::ListCreated { list: *list },
-        Event::ListDeletionBegun { list, name, records } => {
-            Effect::ListDeletionBegun { list: *list, name: name.clone(), records: *records }
-        }
-        Event::ListDeleted { list, name } => Effect::ListDeleted { list: *list, name: name.clone() },
-        Event::RulesRaised { from, to } => Effect::RulesRaised { from: *from, to: *to },
-        Event::SettingChanged { key, from, to } => {
-            Effect::SettingChanged { key: key.clone(), from: from.clone(), to: to.clone() }
-        }
-        Event::KeyIgnored { .. } | Event::RequestIdReused { .. } | Event::KeysShortened { .. } => return None,
-    })
+fn effect_of(event: &Event) -> Option<&Effect> {
+    match event {
+        Event::Effect(effect) => Some(effect),
+        Event::KeyIgnored { .. } | Event::RequestIdReused { .. } | Event::KeysShortened { .. } => None,
+    }
 }

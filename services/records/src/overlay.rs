@@ -10,8 +10,6 @@ use std::{
     sync::Arc,
 };
 
-use outbound::RULES_WITH_PARTED_COUNTERS;
-
 use crate::{
     counters::{self, Counters, Written},
     rules::Rules,
@@ -134,7 +132,7 @@ impl<'a, V: View> Overlay<'a, V> {
 
     /// Whether counters are rows of their own. The state decides, and not the version of a command.
     fn has_parted_counters(&self) -> bool {
-        self.settings().is_some_and(|settings| settings.rules_version() >= RULES_WITH_PARTED_COUNTERS)
+        self.settings().is_some_and(|settings| counters::are_parted_under(settings))
     }
 
     /// The counters for a command, with their rows; no rows: the counters are one row.
@@ -143,7 +141,7 @@ impl<'a, V: View> Overlay<'a, V> {
             return (counters::whole(self), None);
         }
         let (counters, written) = self.counters.take().unwrap_or_else(|| {
-            let counters = counters::parted(self);
+            let counters = counters::parted(&self.uncached());
             let written = Written::of(&counters);
             (counters, written)
         });

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use outbound::{Command, Handle, RULES_WITH_UNDOING, RULES_WITH_WINDOW_ENDS};
+use outbound::{Command, Effect, Handle, RULES_WITH_UNDOING, RULES_WITH_WINDOW_ENDS};
 
 use crate::{
     counters::{Counters, Written},
@@ -170,7 +170,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         list.next_record_id = list.next_record_id.max(record.record_id.saturating_add(1));
         list.next_chain_id = list.next_chain_id.max(record.chain_id.saturating_add(1));
         self.put_indexes(handle, &record);
-        self.events.push(Event::RecordAdded { handle, list: record.list });
+        self.events.push(Event::Effect(Effect::RecordAdded { handle, list: record.list }));
         self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
         handle
     }
@@ -200,7 +200,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         if self.version >= RULES_WITH_WINDOW_ENDS {
             record.changed_us = self.now_us;
         }
-        self.events.push(Event::RecordChanged { handle, list: record.list });
+        self.events.push(Event::Effect(Effect::RecordChanged { handle, list: record.list }));
         self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
     }
 }

@@ -18,7 +18,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use common::{World, batch, export, field, request, show};
 use outbound::{Body, DeleteRecords, RemoveDoNotCall, RequestId, RewritePhones, Setting};
-use records::{DncSubject, Key, Row, Table};
+use records::{DncSubject, Event, Key, Row, Table};
 
 #[test]
 fn every_golden_script_comes_out_as_written() {
@@ -96,7 +96,7 @@ fn take_step(world: &mut World, words: &[String]) -> String {
             found.iter().map(|(handle, _)| handle.to_string()).collect::<Vec<_>>().join(" ")
         }
         ["settings"] => show_settings(world),
-        ["events"] => world.events.iter().map(|event| format!("{event:?}")).collect::<Vec<_>>().join("\n"),
+        ["events"] => world.events.iter().map(told).collect::<Vec<_>>().join("\n"),
         ["dnc"] => {
             let entries = world.map.table(Table::Dnc);
             entries.iter().map(|(key, _)| format!("{key:?}")).collect::<Vec<_>>().join("\n")
@@ -108,6 +108,13 @@ fn take_step(world: &mut World, words: &[String]) -> String {
 }
 
 /// The messages of Do-Not-Call entries.
+fn told(event: &Event) -> String {
+    match event {
+        Event::Effect(effect) => format!("{effect:?}"),
+        event => format!("{event:?}"),
+    }
+}
+
 fn messages(world: &World) -> String {
     let line = |(key, row)| match (key, row) {
         (Key::Dnc(_, DncSubject::Phone(form)), Row::Dnc(entry)) => {

@@ -10,7 +10,8 @@ use ocs_proto::{
     peer::{Commands, ConfState, Entry, SnapshotMark},
 };
 use outbound::{
-    Body, Command, Origin, RULES_FIRST, RULES_WITH_OUTBOX, Reply, Request, RequestId, key, wire::command_from_wire,
+    Body, Command, Effect, Origin, RULES_FIRST, RULES_WITH_OUTBOX, Reply, Request, RequestId, key,
+    wire::command_from_wire,
 };
 use prost::Message;
 use records::{Change, Changes, Event, Key, MapView, Overlay, Row, Rules, Table, decide, decide_on, digest_of_changes};
@@ -137,7 +138,8 @@ impl SimState {
             Body::Request(request) => operation_of(request),
             _ => None,
         };
-        let effect = |event: &Event| matches!(event, Event::RecordAdded { .. } | Event::RecordChanged { .. });
+        let effect =
+            |event: &Event| matches!(event, Event::Effect(Effect::RecordAdded { .. } | Effect::RecordChanged { .. }));
         Decided {
             id: command.id,
             new: !changes.0.is_empty(),

@@ -13,6 +13,7 @@ use std::{
 };
 
 use chassis::lines::Causes;
+use outbound::Effect;
 use records::Event;
 
 /// Ignored keys that are remembered as logged; beyond, all are forgotten, and may be logged again.
@@ -71,16 +72,16 @@ impl Told {
                     );
                 }
             }
-            Event::RulesRaised { from, to } => {
+            Event::Effect(Effect::RulesRaised { from, to }) => {
                 tracing::info!("the group decides by rules version {to} from now on, not {from}: for good");
             }
-            Event::SettingChanged { key, from, to } => {
+            Event::Effect(Effect::SettingChanged { key, from, to }) => {
                 tracing::info!("the option {key} of the rules changes from {from} to {to}");
             }
-            Event::ListDeletionBegun { list, name, records } => {
+            Event::Effect(Effect::ListDeletionBegun { list, name, records }) => {
                 tracing::info!(dbid = list, list = name.as_str(), records, "a list is being deleted with its records");
             }
-            Event::ListDeleted { list, name } => {
+            Event::Effect(Effect::ListDeleted { list, name }) => {
                 tracing::info!(dbid = list, list = name.as_str(), "a list is deleted");
             }
             Event::RequestIdReused { id } => {
@@ -91,7 +92,7 @@ impl Told {
                     );
                 }
             }
-            _ => {}
+            Event::Effect(_) => {}
         }
     }
 

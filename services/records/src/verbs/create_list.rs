@@ -1,6 +1,6 @@
 //! CreateList: a new calling list. Requested through the control API.
 
-use outbound::{NewList, RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key};
+use outbound::{Effect, NewList, RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key};
 
 use crate::{
     event::Event,
@@ -60,7 +60,7 @@ fn apply<V: View>(list: ListRow, turn: &mut Turn<'_, '_, V>) -> u32 {
     let (name, number) = indexes::of_list(dbid, &list);
     turn.overlay.put(name, number);
     turn.put_list(dbid, list, ListCountersRow::first());
-    turn.events.push(Event::ListCreated { list: dbid });
+    turn.events.push(Event::Effect(Effect::ListCreated { list: dbid }));
     dbid
 }
 

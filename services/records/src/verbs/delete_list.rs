@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use outbound::{RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key};
+use outbound::{Effect, RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key};
 
 use crate::{
     acknowledge::int,
@@ -47,7 +47,7 @@ fn apply<V: View>(dbid: u32, list: Arc<ListRow>, counters: ListCountersRow, turn
         return;
     }
     let (name, records) = (list.name.clone(), counters.records);
-    turn.events.push(Event::ListDeletionBegun { list: dbid, name, records });
+    turn.events.push(Event::Effect(Effect::ListDeletionBegun { list: dbid, name, records }));
     turn.put_list(dbid, ListRow { deleting: true, ..Arc::unwrap_or_clone(list) }, counters);
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use outbound::{DELETED_ROWS_MAX, DeleteRecords, Handle, Refusal, RefusalCode, Reply, Value};
+use outbound::{DELETED_ROWS_MAX, DeleteRecords, Effect, Handle, Refusal, RefusalCode, Reply, Value};
 
 use super::delete_list::check_version;
 use crate::{
@@ -46,7 +46,7 @@ fn apply<V: View>(asked: DeleteRecords, list: &ListRow, turn: &mut Turn<'_, '_, 
     let room = asked.rows_max - deleted;
     if room > 0 && forget_imports(asked.list, room, turn) < room {
         turn.remove_list(asked.list, list);
-        turn.events.push(Event::ListDeleted { list: asked.list, name: list.name.clone() });
+        turn.events.push(Event::Effect(Effect::ListDeleted { list: asked.list, name: list.name.clone() }));
         return true;
     }
     turn.put_list_counters(asked.list, list, counters);

@@ -4,7 +4,7 @@
 //!
 //! Commands of a lower version behind the raise in the log are decided as stamped.
 
-use outbound::{RULES_FIRST, RULES_WITH_PARTED_COUNTERS, RaiseRules, Refusal, RefusalCode, Reply, Value};
+use outbound::{Effect, RULES_FIRST, RULES_WITH_PARTED_COUNTERS, RaiseRules, Refusal, RefusalCode, Reply, Value};
 
 use super::set_settings;
 use crate::{
@@ -39,7 +39,7 @@ fn check<V: View>(raise: &RaiseRules, turn: &Turn<'_, '_, V>) -> Result<Settings
 }
 
 fn apply<V: View>(from: u32, settings: Settings, turn: &mut Turn<'_, '_, V>) {
-    turn.events.push(Event::RulesRaised { from, to: settings.rules_version() });
+    turn.events.push(Event::Effect(Effect::RulesRaised { from, to: settings.rules_version() }));
     match turn.overlay.settings().cloned() {
         Some(before) => set_settings::tell_changes(before.values(), &settings, turn.events),
         None => set_settings::tell_changes(&options_of(turn.own), &settings, turn.events),

@@ -1,6 +1,6 @@
 //! SetSettings: sets options of the rules, all or none. Requested through the control API, from rules version 2 on.
 
-use outbound::{Refusal, RefusalCode, Reply, Setting, Value};
+use outbound::{Effect, Refusal, RefusalCode, Reply, Setting, Value};
 
 use crate::{event::Event, settings::Settings, turn::Turn, view::View};
 
@@ -32,11 +32,12 @@ fn acknowledge(before: &[Setting], settings: &Settings) -> Reply {
 
 /// Adds an event for every option with a new value.
 pub(super) fn tell_changes(before: &[Setting], settings: &Settings, events: &mut Vec<Event>) {
-    events.extend(changed(before, settings).map(|(old, new)| Event::SettingChanged {
+    let effect = |(old, new): (&Setting, &Setting)| Effect::SettingChanged {
         key: new.key.clone(),
         from: old.value.clone(),
         to: new.value.clone(),
-    }));
+    };
+    events.extend(changed(before, settings).map(effect).map(Event::Effect));
 }
 
 fn changed<'a>(before: &'a [Setting], settings: &'a Settings) -> impl Iterator<Item = (&'a Setting, &'a Setting)> {
