@@ -48,7 +48,7 @@ pub(super) struct Submission {
     /// The id of the newest attempt.
     pub(super) id: RequestId,
     /// Another request had its id.
-    repeated: bool,
+    pub(super) repeated: bool,
     course: Course,
     /// The attempt in flight, by number; none: the update waits.
     pub(super) attempt: Option<u64>,

@@ -51,7 +51,8 @@ pub(super) fn a_known_primary_is_asked_again_after_a_pause(update: &Submission, 
 /// R7 unknown-is-not-failed: "not known" is told where the outcome of an attempt is not known, and "not applied" never there.
 pub(super) fn an_answer_says_what_is_known(update: &Submission, answer: &Answer) {
     let right = match answer {
-        Answer::Unknown => update.unknown,
+        // an id of an earlier request may lie below the floor of forgotten ids
+        Answer::Unknown => update.unknown || update.repeated,
         Answer::Unavailable => !update.unknown,
         _ => true,
     };

@@ -114,6 +114,11 @@ impl Starts {
         self.yes.get(&number(id)).is_some_and(|by| by.id >= id)
     }
 
+    /// Whether the node of an id, at its confirmation of this start, counted both nodes as a quorum of voters.
+    fn is_enough_with(&self, id: RaftId) -> bool {
+        self.yes.get(&number(id)).is_some_and(|by| by.enough)
+    }
+
     /// As [`Starts::confirmed_by`], by a voter whose own start was confirmed.
     fn remembered_by(&self, id: RaftId) -> bool {
         self.yes.get(&number(id)).is_some_and(|by| by.lasting && by.id >= id)
@@ -186,9 +191,13 @@ impl<D: Disk> Core<D> {
     fn ask_for_confirmation(&mut self) {
         let (term, last_index) = (self.raw.raft.hard_state().term, self.log_range().2);
         let others = self.other_voters();
+        let is_voter = self.is_voter(self.config.id);
         let Some(starts) = &mut self.starts else { return };
         let check = starts.evidence.check_of(starts.own, term, last_index);
-        let open: Vec<RaftId> = others.into_iter().filter(|id| !starts.remembered_by(*id)).collect();
+        // another node's membership may count this node since that node's yes
+        let may_count = !is_voter && matches!(starts.standing, StartStanding::Asking(_));
+        let is_open = |id: &RaftId| !starts.remembered_by(*id) || (may_count && !starts.is_enough_with(*id));
+        let open: Vec<RaftId> = others.into_iter().filter(is_open).collect();
         starts.messages.extend(open.into_iter().map(|id| (id, StartMessage::Check(check.clone()))));
     }
 
@@ -235,8 +244,8 @@ impl<D: Disk> Core<D> {
             1 if conf.voters == [self.config.id] => {
                 others.iter().all(|id| said_yes(*id)) || starts.ticks >= ALONE_TICKS
             }
-            // another node was the only voter: that node may be gone, while a later membership counts this node
-            1 => self.is_quorum(said_yes) || starts.yes.values().any(|by| by.enough),
+            // this node was no voter yet: a voter of that time may be gone, while a later membership counts this node
+            _ if !self.is_voter(self.config.id) => self.is_quorum(said_yes) || starts.yes.values().any(|by| by.enough),
             _ => self.is_quorum(said_yes),
         };
         let missing = || {

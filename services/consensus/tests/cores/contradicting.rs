@@ -296,6 +296,7 @@ fn only_the_only_voter_does_without_the_word_of_another_one() {
     assert_eq!(asked(&mut learner), [1, 3], "whoever may know a later membership is asked too");
     confirm_by(&mut learner, 3);
     assert!(matches!(learner.start_standing(), StartStanding::Asking(_)), "a yes of a learner decides nothing");
+    assert_eq!(asked(&mut learner), [1, 3], "the learner may be a voter by now, and this node too");
 }
 
 #[test]
@@ -313,8 +314,17 @@ fn a_voter_of_a_later_membership_confirms_where_the_only_voter_of_an_earlier_one
     let answer = answer_of(&[1, OWN, 3], &[]);
     assert!(answer.enough);
     let answer = StartAnswer { token: Bytes::copy_from_slice(&TOKEN), ..answer };
-    behind.step(PeerFrame { head: Some(head(3, 1, 1)), start_answer: Some(answer), ..PeerFrame::default() });
+    let told = PeerFrame { head: Some(head(3, 1, 1)), start_answer: Some(answer.clone()), ..PeerFrame::default() };
+    behind.step(told);
     assert_eq!(behind.start_standing(), StartStanding::Confirmed);
+
+    let (mut learner, _log) = member_of(&[1, 3], &[OWN]);
+    confirm_by(&mut learner, 3);
+    (0..100).for_each(|_| learner.tick());
+    assert!(matches!(learner.start_standing(), StartStanding::Asking(_)), "node 3 does not count this node yet");
+    learner.step(PeerFrame { head: Some(head(3, 1, 1)), start_answer: Some(answer), ..PeerFrame::default() });
+    (0..100).for_each(|_| learner.tick());
+    assert_eq!(learner.start_standing(), StartStanding::Confirmed, "node 1 is gone");
 }
 
 #[test]
