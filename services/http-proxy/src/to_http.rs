@@ -22,7 +22,7 @@ const STALE: HeaderName = HeaderName::from_static("x-ocs-stale");
 const WITH_URI: [&str; 3] = ["AddRecordAcknowledge", "Record", "PreviewRecord"];
 
 /// Status and code of every refusal, and whether a client should retry later: the table of spec 6.
-pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 19] = [
+pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 24] = [
     (RefusalCode::BadBody, StatusCode::BAD_REQUEST, "BAD_BODY", false),
     (RefusalCode::BadValue, StatusCode::BAD_REQUEST, "BAD_VALUE", false),
     (RefusalCode::MissingAttribute, StatusCode::BAD_REQUEST, "MISSING_ATTRIBUTE", false),
@@ -32,7 +32,12 @@ pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 19] = [
     (RefusalCode::ListNotFound, StatusCode::NOT_FOUND, "LIST_NOT_FOUND", false),
     (RefusalCode::RecordFinalised, StatusCode::NOT_FOUND, "RECORD_FINALISED", false),
     (RefusalCode::Conflict, StatusCode::CONFLICT, "CONFLICT", false),
+    (RefusalCode::GroupNotFound, StatusCode::NOT_FOUND, "GROUP_NOT_FOUND", false),
+    (RefusalCode::PhoneNotFound, StatusCode::NOT_FOUND, "PHONE_NOT_FOUND", false),
+    (RefusalCode::CustomerNotFound, StatusCode::NOT_FOUND, "CUSTOMER_NOT_FOUND", false),
+    (RefusalCode::TenantNotFound, StatusCode::NOT_FOUND, "TENANT_NOT_FOUND", false),
     (RefusalCode::DoNotCall, StatusCode::CONFLICT, "DO_NOT_CALL", false),
+    (RefusalCode::Duplicate, StatusCode::CONFLICT, "DUPLICATE", false),
     (RefusalCode::TooMany, StatusCode::CONFLICT, "TOO_MANY", false),
     (RefusalCode::KeyReused, StatusCode::UNPROCESSABLE_ENTITY, "KEY_REUSED", false),
     (RefusalCode::Method, StatusCode::METHOD_NOT_ALLOWED, "METHOD", false),
@@ -74,7 +79,7 @@ impl Answer {
         let answer = match &reply.body {
             ReplyBody::Done(done) => Self::new(StatusCode::OK, done_json(done, base)),
             ReplyBody::Refused(refusal) => Self::of_refusal(refusal),
-            ReplyBody::Imported(_) => Self::of_refusal(&unfit_reply()),
+            ReplyBody::Imported(_) | ReplyBody::Again => Self::of_refusal(&unfit_reply()),
         };
         Self { replayed: reply.replayed, stale: reply.stale, ..answer }
     }

@@ -15,7 +15,7 @@ use crate::{
     event::Event,
     phone::is_address,
     rules::LIST_TENANT,
-    tables::{DncRow, DncScope, DncSubject, Key, RecordRow, RequestIdRow, Row, Scope},
+    tables::{DncRow, DncScope, DncSubject, Key, ListRow, RecordRow, RequestIdRow, Row, Scope},
     turn::Turn,
     view::View,
 };
@@ -27,6 +27,18 @@ const TAKEN_BACK: ContentHash = *b"entry taken back";
 pub(crate) fn stops<V: View>(list: u32, phone: &str, turn: &Turn<'_, '_, V>) -> bool {
     let forms = turn.forms_of(phone);
     scopes_of(list).iter().any(|scope| stands_under(scope, &forms, turn))
+}
+
+/// Whether an entry about a record's phone or customer stops calls to it: of its list's tenant, of its list, or of `campaign`. From
+/// rules version 5 on.
+pub(crate) fn stops_record<V: View>(
+    record: &RecordRow,
+    list: &ListRow,
+    campaign: Option<u32>,
+    turn: &Turn<'_, '_, V>,
+) -> bool {
+    let _ = (list, campaign); // STUB
+    stops(record.list, &record.contact_info, turn)
 }
 
 /// The scopes whose entries stop calls out of a list.
@@ -79,7 +91,7 @@ pub(crate) fn enter<V: View>(scope: &DncScope, phone: &str, message: Option<Stri
     let forms = turn.forms_of(phone);
     let standing = forms.iter().find_map(|form| of_form(scope, form.clone(), turn));
     let is_new = standing.is_none();
-    let fresh = || DncRow { stamp_us: turn.now_us, given: phone.to_owned(), message: String::new() };
+    let fresh = || DncRow { stamp_us: turn.now_us, given: phone.to_owned(), ..DncRow::default() };
     let mut row = standing.unwrap_or_else(fresh);
     row.message = message.unwrap_or(row.message);
     let Some(form) = forms.into_iter().next().filter(|form| may_stand(form, turn)) else { return };
@@ -116,7 +128,7 @@ fn may_stand<V: View>(form: &str, turn: &Turn<'_, '_, V>) -> bool {
 fn list_of(scope: &DncScope) -> Option<u32> {
     match scope {
         DncScope::List(dbid) => Some(*dbid),
-        DncScope::Tenant(_) => None,
+        DncScope::Tenant(_) | DncScope::Campaign(_) => None,
     }
 }
 

@@ -3,7 +3,9 @@
 //! Values are text, checked on arrival against the field's kind. Never stored as floats.
 
 use jiff::tz::TimeZone;
-use outbound::{RULES_WITH_BODY_CHECKS, RULES_WITH_UNDOING, Refusal, RefusalCode, Request, UserField, Value, spec_of};
+use outbound::{
+    RULES_WITH_BODY_CHECKS, RULES_WITH_UNDOING, Refusal, RefusalCode, Request, UserField, Value, spec_under,
+};
 
 use crate::{
     columns, date_time,
@@ -120,7 +122,10 @@ pub(crate) fn ignored_keys(request: &Request, list: &ListRow, version: u32) -> V
 /// earlier versions skip them silently.
 fn other_pairs(request: &Request, version: u32) -> impl Iterator<Item = (&str, &Value)> {
     let is_passed_over = move |key: &str| version < RULES_WITH_BODY_CHECKS || request.verb.uses(key);
-    request.attributes.iter().filter(move |(key, _)| !spec_of(key).is_some_and(|spec| is_passed_over(spec.key)))
+    request
+        .attributes
+        .iter()
+        .filter(move |(key, _)| !spec_under(key, version).is_some_and(|spec| is_passed_over(spec.key)))
 }
 
 /// The reported part of an ignored key; none for a key of the query, which is ignored silently (spec 2).
@@ -224,7 +229,7 @@ pub(crate) fn check_new(field: &UserField, others: &[FieldRow], version: u32) ->
             "has a control, format or line-separator character, U+{number:04X}, in its name or send_attribute: rename it"
         ));
     }
-    let known = [&field.column, &field.send_attribute].into_iter().any(|name| spec_of(name).is_some());
+    let known = [&field.column, &field.send_attribute].into_iter().any(|name| spec_under(name, version).is_some());
     let column_taken = |other: &FieldRow| other.column.eq_ignore_ascii_case(&row.column);
     let key_taken = |other: &FieldRow| other.key().eq_ignore_ascii_case(row.key());
     match () {

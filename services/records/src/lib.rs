@@ -5,18 +5,22 @@
 //! with a [`View`] of `store`, and by the simulator with a [`MapView`].
 
 mod acknowledge;
+mod chain;
 mod columns;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod counters;
 mod date_time;
 mod decide;
+mod declared;
 mod digest;
 mod dnc;
 mod event;
 mod export;
 mod fields;
 mod given;
+mod hold;
+mod limits;
 mod lookup;
 mod map;
 #[cfg(mutant)]
@@ -31,13 +35,16 @@ mod rules;
 mod settings;
 mod stored_reply;
 mod tables;
+mod treatments;
 mod turn;
 mod verbs;
 mod view;
+mod windows;
 mod zones;
 
 pub use counters::{Counters, counters, last_stamp_us};
 pub use decide::{decide, decide_entry, decide_on, decide_with, read};
+pub use declared::{Declared, group_name, lists_of};
 pub use digest::{RowBytes, digest_of, digest_of_changes};
 pub use event::{Event, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
@@ -54,8 +61,10 @@ pub use phone::{canonical_phone, check_number, first_phone_form, phone_form};
 pub use rules::Rules;
 pub use settings::{Settings, check_setting, nearest_setting, options_of};
 pub use tables::{
-    Counter, DncRow, DncScope, DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, Key,
-    KeyRow, ListCountersRow, ListRow, MetaRow, NumberRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow, RequestIdRow,
-    RequestRow, RoleChangeRow, Row, Scope, SettingRow, SettingsRow, Table, ids_with_token, indexes_of,
+    AttemptRow, AttemptSubject, BringUpRow, Class, Counter, CustomersRow, DeclaredRow, DncRestRow, DncRow, DncScope,
+    DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, GroupRow, IdempotencyRow, ImportBatchRow, Key, KeyRow,
+    ListCountersRow, ListRow, ListTurnRow, MetaRow, NumberRow, OutboxMarkRow, OutboxRow, PendingRow, PhonesRow,
+    RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, Scope, SentColumnRow, SettingRow, SettingsRow, Table,
+    Window, WindowRow, WindowZone, WindowsRow, group_state, ids_with_token, indexes_of, unique_phone,
 };
 pub use view::{Below, Bound, Change, Changes, View, behind_prefix};

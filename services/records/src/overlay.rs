@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     counters::{self, Counters, Written},
+    declared::Declared,
     rules::Rules,
     settings::Settings,
     tables::{Encoded, Key, Row, Table},
@@ -43,6 +44,8 @@ pub struct Overlay<'a, V: View> {
     slots: RefCell<Slots>,
     /// The row of the settings, cached: every command reads this row. None: not read yet.
     settings: OnceCell<Option<Arc<Settings>>>,
+    /// What is declared, cached as `settings`.
+    declared: OnceCell<Arc<Declared>>,
     /// The counters of rules versions from 4 on as the last command left them, with their rows: every command reads them. None:
     /// not read yet, or taken by a command.
     counters: Option<(Counters, Written)>,
@@ -97,7 +100,7 @@ impl Slots {
 impl<'a, V: View> Overlay<'a, V> {
     /// An overlay without changes over `base`.
     pub fn new(base: &'a V) -> Self {
-        Self { base, slots: RefCell::default(), settings: OnceCell::new(), counters: None }
+        Self { base, slots: RefCell::default(), settings: OnceCell::new(), declared: OnceCell::new(), counters: None }
     }
 
     /// The same view without caching: for reads of unbounded number.
@@ -128,6 +131,21 @@ impl<'a, V: View> Overlay<'a, V> {
         let settings = Arc::new(settings);
         self.put(Key::Settings, Row::Settings(settings.clone()));
         self.settings = OnceCell::from(Some(settings));
+    }
+
+    /// What is declared beside lists and options.
+    pub(crate) fn declared(&self) -> &Arc<Declared> {
+        self.declared.get_or_init(|| match self.base.get(&Key::Declared) {
+            Some(Row::Declared(declared)) => declared,
+            _ => Arc::default(),
+        })
+    }
+
+    /// Sets what is declared.
+    pub(crate) fn put_declared(&mut self, declared: Declared) {
+        let declared = Arc::new(declared);
+        self.put(Key::Declared, Row::Declared(declared.clone()));
+        self.declared = OnceCell::from(declared);
     }
 
     /// Whether counters are rows of their own. The state decides, and not the version of a command.

@@ -2,11 +2,14 @@
 //!
 //! Verbs check everything first and write afterwards: a refusal leaves no trace. This module decides nothing itself.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use outbound::{Command, Effect, Handle, RULES_WITH_UNDOING, RULES_WITH_WINDOW_ENDS};
+use outbound::{
+    Command, Effect, Handle, RULES_WITH_CAMPAIGNS, RULES_WITH_UNDOING, RULES_WITH_WINDOW_ENDS, record_status,
+};
 
 use crate::{
+    chain,
     counters::{Counters, Written},
     event::Event,
     lookup,
@@ -36,12 +39,16 @@ pub(crate) struct Turn<'o, 'v, V: View> {
     pub(crate) rules: Rules,
     /// The options of the node's own file.
     pub(crate) own: &'o Rules,
+    /// Random bytes of the command.
+    pub(crate) random: &'o [u8],
+    /// Chains with a change that may hold other records of theirs back, or free them; settled at the end at the latest.
+    unsettled: BTreeSet<(u32, u64)>,
     pub(crate) events: &'o mut Vec<Event>,
 }
 
 impl<'o, 'v, V: View> Turn<'o, 'v, V> {
     pub(crate) fn begin(
-        command: &Command,
+        command: &'o Command,
         overlay: &'o mut Overlay<'v, V>,
         own: &'o Rules,
         numbers: &'o mut dyn Numbers,
@@ -52,11 +59,14 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         let apart_us = u64::from(command.rules >= RULES_WITH_WINDOW_ENDS);
         counters.last_stamp_us = counters.last_stamp_us.saturating_add(apart_us).max(command.stamp_us);
         let (rules, now_us) = (overlay.options(own), counters.last_stamp_us);
-        Self { overlay, counters, written, numbers, now_us, version: command.rules, rules, own, events }
+        let (version, random) = (command.rules, command.random.as_slice());
+        let unsettled = BTreeSet::new();
+        Self { overlay, counters, written, numbers, now_us, version, rules, own, random, unsettled, events }
     }
 
-    /// Writes the counters back.
-    pub(crate) fn end(self) {
+    /// Settles chains, and writes the counters back.
+    pub(crate) fn end(mut self) {
+        self.settle();
         let Self { overlay, counters, written, .. } = self;
         match written {
             None => overlay.put(Key::Meta, Row::Meta(counters.into())),
@@ -80,6 +90,13 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         }
         self.counters.records = None;
         self.written = Some(Written::default());
+    }
+
+    /// Settles every chain with a change: which of its records wait for another (spec 9, The next record).
+    pub(crate) fn settle(&mut self) {
+        while let Some((list, chain_id)) = self.unsettled.pop_first() {
+            chain::settle(list, chain_id, self);
+        }
     }
 
     /// UTC seconds.
@@ -167,8 +184,12 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         if self.version >= RULES_WITH_UNDOING {
             list.added_us = self.now_us;
         }
+        let joins_chain = record.chain_id < list.next_chain_id;
         list.next_record_id = list.next_record_id.max(record.record_id.saturating_add(1));
         list.next_chain_id = list.next_chain_id.max(record.chain_id.saturating_add(1));
+        if self.version >= RULES_WITH_CAMPAIGNS && joins_chain {
+            self.unsettled.insert((record.list, record.chain_id));
+        }
         self.put_indexes(handle, &record);
         self.events.push(Event::Effect(Effect::RecordAdded { handle, list: record.list }));
         self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
@@ -195,12 +216,63 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.counters.records = self.counters.records.map(|records| records.saturating_sub(1));
     }
 
-    /// Overwrites an existing record. List, ids, chain and phone never change, so the indexes stay valid.
+    /// Overwrites an existing record on a request. List, ids, chain and phone never change.
     pub(crate) fn change_record(&mut self, handle: Handle, mut record: RecordRow) {
         if self.version >= RULES_WITH_WINDOW_ENDS {
             record.changed_us = self.now_us;
         }
         self.events.push(Event::Effect(Effect::RecordChanged { handle, list: record.list }));
-        self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
+        self.overwrite(handle, record);
     }
+
+    /// Overwrites an existing record, with the index entries that change.
+    pub(crate) fn overwrite(&mut self, handle: Handle, record: RecordRow) {
+        let key = Key::Record(handle);
+        if let Some(Row::Record(before)) = self.overlay.get(&key) {
+            self.move_indexes(handle, &before, &record);
+        }
+        self.overlay.put(key, Row::Record(Arc::new(record)));
+    }
+
+    fn move_indexes(&mut self, handle: Handle, before: &RecordRow, after: &RecordRow) {
+        if before.customer != after.customer {
+            let (old, new) = (indexes::of_customer(handle, before), indexes::of_customer(handle, after));
+            old.into_iter().for_each(|(key, _)| self.overlay.remove(key));
+            new.into_iter().for_each(|(key, row)| self.overlay.put(key, row));
+        }
+        if !is_dialled_alike(before, after) {
+            let (old, new) = (indexes::of_dialling(handle, before), indexes::of_dialling(handle, after));
+            for (key, _) in old.iter().filter(|row| !new.contains(row)) {
+                self.overlay.remove(key.clone());
+            }
+            for (key, row) in new.into_iter().filter(|row| !old.contains(row)) {
+                self.overlay.put(key, row);
+            }
+        }
+        if self.version >= RULES_WITH_CAMPAIGNS && !holds_alike(before, after) {
+            self.unsettled.insert((after.list, after.chain_id));
+        }
+    }
+}
+
+/// Whether two rows of a record have the same index entries of dialling.
+fn is_dialled_alike(one: &RecordRow, other: &RecordRow) -> bool {
+    let is_held = |record: &RecordRow| record.record_status == record_status::RETRIEVED;
+    let times = |record: &RecordRow| (record.held_since_us, record.changed_us, record.group_id);
+    one.record_status == other.record_status
+        && one.record_type == other.record_type
+        && one.dial_sched_time == other.dial_sched_time
+        && one.waits == other.waits
+        && one.not_before_s == other.not_before_s
+        && one.agent_id == other.agent_id
+        && (one.daily_from, one.daily_till, one.tz_dbid) == (other.daily_from, other.daily_till, other.tz_dbid)
+        && one.tz_name == other.tz_name
+        && (!is_held(one) || times(one) == times(other))
+}
+
+/// Whether two rows of a record hold the rest of its chain back alike.
+fn holds_alike(one: &RecordRow, other: &RecordRow) -> bool {
+    one.record_status == other.record_status
+        && one.record_type == other.record_type
+        && one.dial_sched_time == other.dial_sched_time
 }

@@ -101,7 +101,10 @@ pub(crate) fn pages(view: &impl View, mut bound: Bound) -> impl Iterator<Item = 
     let page = move || {
         let rows = if ended { Vec::new() } else { view.next(&bound, PAGE) };
         ended = rows.len() < PAGE as usize;
-        bound.from = [rows.last()?.0.encode().as_slice(), &[0]].concat();
+        let (last, _) = rows.last()?;
+        if !ended {
+            bound.from = [last.encode().as_slice(), &[0]].concat();
+        }
         Some(rows)
     };
     std::iter::from_fn(page).flatten()

@@ -10,7 +10,10 @@ use jiff::{
     tz::{TimeZone, TimeZoneDatabase},
 };
 
-use crate::tables::{ListRow, RecordRow};
+use crate::{
+    declared::Declared,
+    tables::{ListRow, RecordRow},
+};
 
 static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
@@ -24,6 +27,16 @@ pub(crate) fn canonical(name: &str) -> Option<String> {
 /// zone (spec 9).
 pub(crate) fn name_of<'a>(record: &'a RecordRow, list: &'a ListRow) -> &'a str {
     if record.tz_name.is_empty() { &list.time_zone } else { &record.tz_name }
+}
+
+/// The IANA name of a record's zone, configured zones included, from rules version 5 on: its own by name, else the configured
+/// zone of its DBID, else its list's.
+pub(crate) fn name_under<'a>(record: &'a RecordRow, list: &'a ListRow, declared: &'a Declared) -> &'a str {
+    let configured = || declared.zone_of_dbid(record.tz_dbid?)?.time_zone.as_deref();
+    match record.tz_name.as_str() {
+        "" => configured().unwrap_or(&list.time_zone),
+        name => name,
+    }
 }
 
 /// The zone of a canonical name.

@@ -57,7 +57,7 @@ pub(super) fn outcome(act: &Act, reply: &Reply) -> Option<Outcome> {
             None
         }
         ReplyBody::Refused(refusal) => Some(Outcome::Refused(refusal.code.word().to_owned())),
-        ReplyBody::Imported(_) => None,
+        ReplyBody::Imported(_) | ReplyBody::Again => None,
     }
 }
 

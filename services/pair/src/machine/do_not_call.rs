@@ -73,7 +73,7 @@ fn entry(state: &StateSnapshot, key: &Key, row: &DncRow) -> Option<DoNotCallEntr
         DncSubject::Customer(form) => (form, true),
     };
     let list_dbid = match scope {
-        DncScope::Tenant(_) => 0,
+        DncScope::Tenant(_) | DncScope::Campaign(_) => 0,
         DncScope::List(dbid) => *dbid,
     };
     let name = list(state, list_dbid).filter(|_| list_dbid != 0).map(|list| list.name.clone());
