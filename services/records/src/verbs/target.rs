@@ -126,7 +126,7 @@ fn wrong_resource(request: &Request) -> Refusal {
 }
 
 /// Refuses a body that names another list than the path; a body with the same list is fine (spec 5).
-fn check_list(request: &Request, dbid: u32, list: &ListRow) -> Result<(), Refusal> {
+pub(crate) fn check_list(request: &Request, dbid: u32, list: &ListRow) -> Result<(), Refusal> {
     let name = given::text(request, key::CALLING_LIST, usize::MAX)?;
     if name.is_some_and(|name| name != list.name && name != dbid.to_string()) {
         return Err(given::bad_value(key::CALLING_LIST, &format!("is not {:?}, which the path means", list.name)));
