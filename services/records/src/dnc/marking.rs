@@ -85,7 +85,7 @@ pub(crate) fn mark_matching<V: View>(
     all_chain: bool,
     turn: &mut Turn<'_, '_, V>,
 ) -> Marked {
-    let Some(own) = about.forms().first() else { return Marked { records: 0, left: Left::Exactly(0) } };
+    let Some(own) = about.forms().first() else { return Marked::none() };
     let place = DncRestRow { entry: entry_key(scope, own), all_chain, ..DncRestRow::default() };
     let marks = turn.rules.records_per_request_max;
     begin(Walk::new(scope.clone(), about.forms().to_vec(), place), marks, turn)
@@ -98,7 +98,7 @@ pub(crate) fn mark_chain<V: View>(
     handle: Handle,
     turn: &mut Turn<'_, '_, V>,
 ) -> Marked {
-    let Some(own) = about.forms().first() else { return Marked { records: 0, left: Left::Exactly(0) } };
+    let Some(own) = about.forms().first() else { return Marked::none() };
     let entry = entry_key(scope, own);
     let place = DncRestRow { entry, chain_of: handle.0, one_record: true, ..DncRestRow::default() };
     let marks = turn.rules.records_per_request_max.saturating_sub(1);

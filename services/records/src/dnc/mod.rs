@@ -17,7 +17,7 @@ pub(crate) use subjects::{Subjects, add_national};
 
 use crate::{
     hold, lookup,
-    rules::LIST_TENANT,
+    rules::{CUSTOMER_BYTES_MAX, LIST_TENANT},
     tables::{DncScope, DncSubject, ListRow, RecordRow},
     turn::Turn,
     view::View,
@@ -47,7 +47,7 @@ pub(crate) fn stops_record<V: View>(
     if forms.any(|form| entries::stands_in(scopes(), DncSubject::Phone(form), turn)) {
         return true;
     }
-    let customer = Some(&record.customer).filter(|customer| !customer.is_empty());
+    let customer = Some(&record.customer).filter(|customer| (1..=CUSTOMER_BYTES_MAX).contains(&customer.len()));
     customer.is_some_and(|customer| entries::stands_in(scopes(), DncSubject::Customer(customer.clone()), turn))
 }
 

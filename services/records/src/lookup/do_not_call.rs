@@ -8,7 +8,7 @@ use crate::{
     declared::Declared,
     dnc::add_national,
     phone,
-    rules::{CUSTOMER_LETTERS_MAX, PHONE_LETTERS_MAX},
+    rules::{CUSTOMER_BYTES_MAX, PHONE_LETTERS_MAX},
     tables::{DncRow, DncScope, DncSubject, Key, Row, Table, scope_prefix},
     view::{Bound, View, behind_prefix},
 };
@@ -42,7 +42,7 @@ pub fn do_not_call_of(view: &impl View, given: &str) -> (Vec<String>, Vec<(Key, 
 /// The Do-Not-Call entries of a customer, in the order of [`do_not_call_of`].
 pub fn do_not_call_of_customer(view: &impl View, customer: &str) -> Vec<(Key, DncRow)> {
     let customer = customer.trim();
-    if customer.chars().count() > CUSTOMER_LETTERS_MAX {
+    if customer.len() > CUSTOMER_BYTES_MAX {
         return Vec::new(); // no entry has so long a customer id
     }
     let of_scope = |scope| entry(view, &scope, DncSubject::Customer(customer.to_owned()));

@@ -13,7 +13,7 @@ use super::do_not_call::scope::{self, Scoped};
 use crate::{
     dnc::{self, Expiry, Given, Subjects},
     phone,
-    rules::{CUSTOMER_LETTERS_MAX, MESSAGE_LETTERS_MAX, PHONE_LETTERS_MAX, TIME_MAX},
+    rules::{CUSTOMER_BYTES_MAX, MESSAGE_LETTERS_MAX, PHONE_LETTERS_MAX, TIME_MAX},
     stored_reply,
     tables::{ImportBatchRow, Key, Row, Table, import_prefix},
     turn::Turn,
@@ -139,8 +139,8 @@ fn about<V: View>(row: &DoNotCallRow, tenant: &str, turn: &Turn<'_, '_, V>) -> R
         (false, false) => Err("has neither a phone nor a customer_id".to_owned()),
         (true, true) => Err("has a phone and a customer_id: an entry is about one of them".to_owned()),
         (true, false) => of_phone(&row.phone, tenant, turn),
-        (false, true) if row.customer.trim().chars().count() > CUSTOMER_LETTERS_MAX => {
-            Err(format!("customer_id: must have at most {CUSTOMER_LETTERS_MAX} letters"))
+        (false, true) if row.customer.trim().len() > CUSTOMER_BYTES_MAX => {
+            Err(format!("customer_id: must have at most {CUSTOMER_BYTES_MAX} bytes"))
         }
         (false, true) => Ok(Subjects::of_customer(&row.customer)),
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     dnc::{self, Subjects},
     phone,
-    rules::{CUSTOMER_LETTERS_MAX, PHONE_LETTERS_MAX},
+    rules::{CUSTOMER_BYTES_MAX, PHONE_LETTERS_MAX},
     tables::Key,
     turn::Turn,
     view::View,
@@ -76,12 +76,12 @@ fn check_phone(phone: &str) -> Result<(), Refusal> {
 
 fn check_customer(asked: &RemoveDoNotCall) -> Result<(), Refusal> {
     let refuse = |message: String| Err(Refusal::new(RefusalCode::BadValue, message));
-    let letters = asked.customer.trim().chars().count();
+    let bytes = asked.customer.trim().len();
     if !asked.phone.is_empty() {
         return refuse("An entry is about a phone or about a customer, not about both".to_owned());
     }
-    if !(1..=CUSTOMER_LETTERS_MAX).contains(&letters) {
-        return refuse(format!("A customer id has 1 to {CUSTOMER_LETTERS_MAX} letters, and not white space alone"));
+    if !(1..=CUSTOMER_BYTES_MAX).contains(&bytes) {
+        return refuse(format!("A customer id has 1 to {CUSTOMER_BYTES_MAX} bytes, and not white space alone"));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use outbound::{Refusal, Reply, Request, Resource, key};
+use outbound::{Refusal, RefusalCode, Reply, Request, Resource, Value, key};
 
 use super::{
     Entry, all_chain, message,
@@ -13,9 +13,9 @@ use crate::{
     acknowledge::{Acknowledge, int},
     dnc::{self, Marked, Subjects},
     fields::{check_form, ignored_keys},
-    given, phone,
-    rules::{CUSTOMER_LETTERS_MAX, PHONE_LETTERS_MAX},
-    tables::ListRow,
+    given, lookup, phone,
+    rules::{CUSTOMER_BYTES_MAX, PHONE_LETTERS_MAX},
+    tables::{Key, ListRow, Row},
     turn::Turn,
     verbs::target,
     view::View,
@@ -63,6 +63,7 @@ fn about<V: View>(
     let (key, about, repeated) = match &request.resource {
         Resource::Customer(customer) => {
             check_customer(customer)?;
+            check_indexed(&scoped.tenant, turn)?;
             let repeated = given::text(request, key::CUSTOMER_ID, usize::MAX)?;
             (key::CUSTOMER_ID, Subjects::of_customer(customer), repeated.map(|text| Subjects::of_customer(&text)))
         }
@@ -92,12 +93,20 @@ fn check_phone(phone: &str) -> Result<(), Refusal> {
 }
 
 fn check_customer(customer: &str) -> Result<(), Refusal> {
-    let letters = customer.trim().chars().count();
-    if (1..=CUSTOMER_LETTERS_MAX).contains(&letters) {
+    if (1..=CUSTOMER_BYTES_MAX).contains(&customer.trim().len()) {
         return Ok(());
     }
-    let why = format!("must have 1 to {CUSTOMER_LETTERS_MAX} letters, and not white space alone");
+    let why = format!("must have 1 to {CUSTOMER_BYTES_MAX} bytes, and not white space alone");
     Err(given::bad_value(key::CUSTOMER_ID, &why))
+}
+
+/// Refuses a request by customer until the customers of all lists of the tenant are indexed (spec 9, Customer).
+fn check_indexed<V: View>(tenant: &str, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
+    let Some(Row::BringUp(progress)) = turn.overlay.get(&Key::BringUp) else { return Ok(()) };
+    let mut lists = progress.customers.iter().filter_map(|of| lookup::list(turn.overlay, of.list));
+    let Some(list) = lists.find(|list| list.tenant == tenant) else { return Ok(()) };
+    let message = format!("The customer ids of calling list {:?} are being indexed: ask again later", list.name);
+    Err(Refusal::new(RefusalCode::Conflict, message).with(key::CALLING_LIST, Value::text(&list.name)))
 }
 
 fn apply<V: View>(plan: &Plan, turn: &mut Turn<'_, '_, V>) -> Marked {
