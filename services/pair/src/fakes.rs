@@ -20,9 +20,9 @@ use consensus::{
 };
 use dispatch::{HoldConfig, RequestIds};
 use outbound::{
-    Answer as Answered, Answers, Attributes, Body, Command, DoNotCallEntry, HistoryEntry, ImportBatch, ListInfo,
-    OutboxPage, Page, Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value,
-    Verb, key,
+    Answer as Answered, Answers, Attributes, Body, Command, DoNotCallBatch, DoNotCallEntry, HistoryEntry, ImportBatch,
+    Imported, ListInfo, OutboxPage, Page, Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request,
+    RequestId, Resource, Value, Verb, key,
 };
 use prost::Message;
 use records::{PhonesRow, Settings};
@@ -331,6 +331,11 @@ impl StateReader for Reader {
 
     fn preview_import(&self, batch: ImportBatch, _: bool) -> Reply {
         Refusal::new(RefusalCode::ListNotFound, format!("No list {}", batch.list)).into()
+    }
+
+    fn preview_do_not_call(&self, batch: DoNotCallBatch) -> Reply {
+        let imported = Imported { added: batch.rows.len() as u64, ..Imported::default() };
+        Reply { body: ReplyBody::Imported(imported), replayed: false, stale: false }
     }
 
     fn tally(&self, list: &str, _: u64, _: &dyn Fn() -> bool) -> Result<ListTally, Refusal> {

@@ -167,7 +167,7 @@ pub(super) async fn verify(door: &Door, long: &Long, node: &str) -> Result<Verif
 }
 
 /// Reads the state once all updates acknowledged before the call are applied.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     door: &Door,
     deadline: Instant,
     what: impl FnOnce(&dyn StateReader) -> T + Send + 'static,
