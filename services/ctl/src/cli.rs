@@ -10,7 +10,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
-    dnc::{DncExportArgs, DncListArgs, DncRemoveArgs, DncVerb},
+    dnc::{
+        DncAboutArgs, DncAddArgs, DncApplyArgs, DncCheckArgs, DncExportArgs, DncImportArgs, DncListArgs, DncRemoveArgs,
+        DncScopeArgs, DncVerb, moment,
+    },
     list::{
         CsvArgs, CsvEncoding, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
     },

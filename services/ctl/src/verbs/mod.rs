@@ -27,7 +27,7 @@ mod verify;
 mod wait;
 
 use crate::{
-    cli::{BackupVerb, Cli, DncVerb, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb, UpgradeVerb, Verb},
+    cli::{BackupVerb, Cli, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb, UpgradeVerb, Verb},
     cluster::Cluster,
     failure::Failure,
     print::Out,
@@ -71,10 +71,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::List(ListVerb::Export(args)) => list_export::run(&cluster, before, &args).await,
         Verb::List(ListVerb::Show(args)) => list_show::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Delete(args)) => list_delete::run(&cluster, out(args.format), &args).await,
-        Verb::Dnc(DncVerb::List(args)) => dnc::list(&cluster, out(args.format), &args).await,
-        Verb::Dnc(DncVerb::Check(args)) => dnc::check(&cluster, out(args.format), &args.phone).await,
-        Verb::Dnc(DncVerb::Remove(args)) => dnc::remove(&cluster, out(args.format), &args).await,
-        Verb::Dnc(DncVerb::Export(args)) => dnc::export(&cluster, &args).await,
+        Verb::Dnc(verb) => Box::pin(dnc::run(&cluster, before, verb)).await,
         Verb::Record(RecordVerb::Get(args)) => record_get::run(&cluster, out(args.format), &args).await,
         Verb::Backup(BackupVerb::Create(args)) => backup_create::run(&cluster, out(args.format), &args).await,
         Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args, ca)).await,

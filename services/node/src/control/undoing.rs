@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant as StdInstant},
 };
 
-use dispatch::Engine;
 use ocs_proto::{control::DeleteListRequest, outbound as wire};
 use outbound::{Body, Origin, RULES_WITH_UNDOING, Refusal, RefusalCode, Value, key, wire::reply_into_wire};
 use pair::{ListTally, wall_us};
