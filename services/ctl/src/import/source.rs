@@ -38,8 +38,6 @@ struct FileKind {
 
 const RECORDS: FileKind = FileKind { required: &["contact_info"], bare: None };
 const ENTRIES: FileKind = FileKind { required: &["phone", "customer_id"], bare: Some("phone") };
-/// Digits of a phone, at least.
-const PHONE_DIGITS_MIN: usize = 2;
 /// The columns that `rejects` writes before those of its source.
 const REJECTS: [&str; 2] = ["row", "reason"];
 /// Delimiters that are tried, the most usual first.
@@ -249,8 +247,8 @@ impl Source {
 fn notes_of_entries(entries: &EntryColumns) -> Option<String> {
     let names: Vec<String> = entries.ignored().iter().take(NAMED_COLUMNS_MAX).map(|name| excerpt(name)).collect();
     let columns = if names.len() == 1 { "the column" } else { "the columns" };
-    let read = "phone, customer_id, message and expires are read (--columns renames one)";
-    (!names.is_empty()).then(|| format!("{columns} `{}` of the file are left out: {read}", names.join("`, `")))
+    let read = "phone, customer_id, message and expires are read; --columns renames one";
+    (!names.is_empty()).then(|| format!("not read: {columns} `{}` ({read})", names.join("`, `")))
 }
 
 /// Options that change rows make another import of the same bytes.
@@ -289,8 +287,7 @@ impl FileKind {
 /// Whether a cell is a phone or an address, and not the name of a column.
 fn is_phone(cell: &str) -> bool {
     let text = cell.to_lowercase().replacen("tel:", "", 1);
-    let digits = text.chars().filter(|letter| letter.is_numeric()).count();
-    text.contains('@') || (digits >= PHONE_DIGITS_MIN && !text.chars().any(char::is_alphabetic))
+    text.contains('@') || (text.chars().any(char::is_numeric) && !text.chars().any(char::is_alphabetic))
 }
 
 impl Header {

@@ -44,7 +44,8 @@ impl ImportView {
     /// The closing line.
     fn line(&self) -> String {
         let [rows, added, stood, rejected] = [self.rows, self.added, self.stood, self.rejected].map(print::grouped);
-        format!("{rows} rows: {added} added, {stood} stood already, {rejected} rejected")
+        let noun = if self.rows == 1 { "row" } else { "rows" };
+        format!("{rows} {noun}: {added} added, {stood} stood already, {rejected} rejected")
     }
 }
 
