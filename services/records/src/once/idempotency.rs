@@ -3,7 +3,7 @@
 //!
 //! A key keeps a refusal of the rules as well: a refusal is an answer too.
 
-use outbound::{Refusal, RefusalCode, Reply};
+use outbound::{Refusal, RefusalCode, Reply, ReplyBody};
 
 use super::LazyContent;
 use crate::{
@@ -36,7 +36,9 @@ pub(crate) fn answer<V: View>(
         Some(_) => Refusal::new(RefusalCode::KeyReused, "This Idempotency-Key was used for another request").into(),
         None => {
             let reply = decide(turn);
-            remember(place, content.to_vec(), &reply, stands.as_ref(), turn);
+            if reply.body != ReplyBody::Again {
+                remember(place, content.to_vec(), &reply, stands.as_ref(), turn);
+            }
             reply
         }
     }
