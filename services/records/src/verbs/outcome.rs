@@ -105,3 +105,68 @@ fn assigned(record: RecordRow) -> RecordRow {
     };
     RecordRow { record_type: to_type, agent_id: String::new(), ..record }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CELL: &str = "6.1.2";
+
+    /// A record that agent `a` holds.
+    fn held(record_type: i64) -> RecordRow {
+        RecordRow {
+            record_type,
+            record_status: record_status::RETRIEVED,
+            agent_id: "a".to_owned(),
+            agent_before: "own".to_owned(),
+            held_since_us: 5,
+            attempt_guid: vec![7; 16],
+            attempts_set: true,
+            ..RecordRow::default()
+        }
+    }
+
+    #[test]
+    fn every_outcome_ends_the_attempt_in_its_status() {
+        use record_type::{CAMPAIGN_CALLBACK, CAMPAIGN_RESCHEDULED, GENERAL, PERSONAL_CALLBACK, PERSONAL_RESCHEDULED};
+        let cell = || CELL.to_owned();
+        let retry = |record_type| Outcome::Retry { record_type, due_s: 9, cell: cell() };
+        let (ready, updated) = (record_status::READY, record_status::UPDATED);
+        for (before, outcome, status, after, agent, due_s, column) in [
+            (GENERAL, Outcome::Finish, updated, GENERAL, "a", None, ""),
+            (GENERAL, Outcome::NextInChain { due_s: Some(9), cell: cell() }, updated, GENERAL, "a", None, CELL),
+            (GENERAL, Outcome::UpdateRecord { cell: cell() }, updated, GENERAL, "a", None, CELL),
+            (GENERAL, Outcome::UpdateChain { cell: cell() }, updated, GENERAL, "a", None, CELL),
+            (GENERAL, Outcome::AgentError { cell: cell() }, record_status::AGENT_ERROR, GENERAL, "a", None, CELL),
+            (GENERAL, retry(CAMPAIGN_RESCHEDULED), ready, CAMPAIGN_RESCHEDULED, "", Some(9), CELL),
+            (GENERAL, retry(PERSONAL_RESCHEDULED), ready, PERSONAL_RESCHEDULED, "a", Some(9), CELL),
+            (GENERAL, Outcome::AssignToGroup { cell: cell() }, ready, GENERAL, "own", None, CELL),
+            (PERSONAL_CALLBACK, Outcome::AssignToGroup { cell: cell() }, ready, CAMPAIGN_CALLBACK, "", None, CELL),
+            (
+                PERSONAL_RESCHEDULED,
+                Outcome::AssignToGroup { cell: cell() },
+                ready,
+                CAMPAIGN_RESCHEDULED,
+                "",
+                None,
+                CELL,
+            ),
+        ] {
+            let record = with_outcome(held(before), outcome.clone());
+            assert_eq!((record.record_status, record.record_type), (status, after), "{outcome:?}");
+            assert_eq!((record.agent_id.as_str(), record.dial_sched_time), (agent, due_s), "{outcome:?}");
+            assert_eq!(record.treatments, column, "{outcome:?}");
+            assert_eq!((record.held_since_us, record.attempts_set, record.agent_before.as_str()), (0, false, ""));
+            assert_eq!(record.attempt_guid, [7; 16], "a late answer is recognised");
+        }
+    }
+
+    #[test]
+    fn a_ready_record_that_is_called_again_waits_with_its_chain_as_before() {
+        let ready = RecordRow { waits: true, record_status: record_status::READY, ..held(record_type::GENERAL) };
+        let outcome =
+            || Outcome::Retry { record_type: record_type::CAMPAIGN_RESCHEDULED, due_s: 9, cell: CELL.to_owned() };
+        assert!(with_outcome(ready, outcome()).waits);
+        assert!(!with_outcome(held(record_type::GENERAL), outcome()).waits);
+    }
+}
