@@ -1,5 +1,5 @@
-//! The life of a record under rules with campaigns: the tables of spec 9, Life of a record and Small print, a row a test or a line of
-//! a test. A record is handed out here by a written row, as the hand-out leaves it.
+//! The life of a record under rules with campaigns: the tables of spec 9, Life of a record and Small print, a row a test or a line
+//! of a test. A record is handed out here by a written row, as the hand-out leaves it.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 

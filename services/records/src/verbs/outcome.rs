@@ -1,5 +1,5 @@
-//! What becomes of a record whose attempt has ended: a pending reschedule is carried out, else the treatment of its result (spec 9, Life
-//! of a record, Treatments).
+//! What becomes of a record whose attempt has ended: a pending reschedule is carried out, else the treatment of its result
+//! (spec 9, Life of a record, Treatments).
 //!
 //! Reads the state and changes rows; the caller writes them. Called by RecordProcessed.
 
@@ -14,8 +14,9 @@ use crate::{
     view::View,
 };
 
-/// Ends the attempt of the target, whose row has the result and the count of attempts already, and is still held. Answers the other
-/// records of its chain that change, with their new values. `personally`: a treatment calls again for the agent who held the record.
+/// Ends the attempt of the target, whose row has the result and the count of attempts already, and is still held. Answers the
+/// other records of its chain that change, with their new values. `personally`: a treatment calls again for the agent who held
+/// the record.
 ///
 /// # Errors
 /// TOO_MANY, for a chain of more records than one request may change.

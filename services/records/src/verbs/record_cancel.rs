@@ -1,5 +1,5 @@
-//! RequestRecordCancel: cancels an open record, or every open record of a phone or customer; with AllChain the open records of their
-//! chains too (spec 5; spec 9, Life of a record).
+//! RequestRecordCancel: cancels an open record, or every open record of a phone or customer; with AllChain the open records of
+//! their chains too (spec 5; spec 9, Life of a record).
 //!
 //! A record that an agent holds is cancelled as well: the agent's next request is told that the record is finalised.
 

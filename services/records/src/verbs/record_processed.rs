@@ -1,5 +1,5 @@
-//! RecordProcessed: ends an attempt on an open record (spec 5; spec 9, Life of a record). A pending reschedule, or the treatment of the
-//! result, decides on what becomes of the record; without either the record and the other open records of its chain are finalised.
+//! RecordProcessed: ends an attempt on an open record (spec 5; spec 9, Life of a record). A pending reschedule, or the treatment
+//! of the result, decides on the record; without either the record and the other open records of its chain are finalised.
 //!
 //! Before rules version 5 there is neither, and the column `treatments` holds GSW_TREATMENT.
 

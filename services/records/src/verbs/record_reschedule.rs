@@ -1,8 +1,8 @@
 //! RecordReschedule and ScheduledRecordReschedule: the time of the next attempt (spec 5; spec 9, Life of a record).
 //!
-//! A Ready record takes the time at once and stays Ready. A Retrieved record waits with it until RecordProcessed, or until its time
-//! without a request is over. A later reschedule replaces an earlier one. ScheduledRecordReschedule is for a record that is itself a
-//! callback.
+//! A Ready record takes the time at once and stays Ready. A Retrieved record keeps the reschedule until RecordProcessed, or until
+//! its time without a request is over. A later reschedule replaces an earlier one. ScheduledRecordReschedule is for a record that
+//! is itself a callback.
 
 use outbound::{Refusal, RefusalCode, Reply, Request, Verb, key, record_status, record_type};
 

@@ -1,5 +1,5 @@
-//! The records of a request by phone or customer: all that match in the lists of a tenant, or in the list that GSW_CALLING_LIST names
-//! (spec 2; spec 5; spec 9, Life of a record).
+//! The records of a request by phone or customer: all that match in the lists of a tenant, or in the list that GSW_CALLING_LIST
+//! names (spec 2; spec 5; spec 9, Life of a record).
 //!
 //! Never writes. Called by RequestRecordCancel, by DoNotCall and by the replay window.
 

@@ -9,9 +9,10 @@ use outbound::{Handle, RULES_WITH_CAMPAIGNS, Refusal, RefusalCode, Request, Reso
 use crate::{
     acknowledge::int,
     date_time,
+    declared::Declared,
     event::Event,
     fields::{UserValues, check_form, field_of_column, set_user_value, user_value},
-    given, lookup, phone_form,
+    given, lookup, phone, phone_form,
     tables::{Key, ListRow, RecordRow, Row},
     tenants,
     turn::Turn,
@@ -40,7 +41,7 @@ pub(crate) fn record(request: &Request, view: &impl View, version: impl Fn() -> 
     if given_handle.is_some_and(|given| Value::Int(given) != int(handle.0)) {
         return Err(given::bad_value(key::RECORD_HANDLE, "is not the handle of the path"));
     }
-    check_phone(request, &record, &version)?;
+    check_phone(request, &record, &list, view, &version)?;
     check_customer(request, &record, &version)?;
     Ok(Target { handle, record, list })
 }
@@ -107,6 +108,14 @@ pub(super) fn unknown_list(identifier: &str) -> Refusal {
     Refusal::new(RefusalCode::ListNotFound, message).with(key::CALLING_LIST, Value::text(identifier))
 }
 
+/// What is declared, for a view that may be no overlay.
+fn declared(view: &impl View) -> Arc<Declared> {
+    match view.get(&Key::Declared) {
+        Some(Row::Declared(declared)) => declared,
+        _ => Arc::default(),
+    }
+}
+
 /// Refuses a record or list of another tenant than the one that the request names, as if it were not there (spec 2).
 fn check_tenant(
     request: &Request,
@@ -117,11 +126,7 @@ fn check_tenant(
     if request.tenant.is_empty() {
         return Ok(()); // a record or list answers for its own tenant
     }
-    let declared = match view.get(&Key::Declared) {
-        Some(Row::Declared(declared)) => declared,
-        _ => Arc::default(),
-    };
-    let named = tenants::of_request(request, &declared)?;
+    let named = tenants::of_request(request, &declared(view))?;
     if tenants::is_visible(named.as_deref(), &list.tenant) { Ok(()) } else { Err(unknown()) }
 }
 
@@ -203,13 +208,25 @@ pub(super) fn check_list(request: &Request, dbid: u32, list: &ListRow) -> Result
     Ok(())
 }
 
-fn check_phone(request: &Request, record: &RecordRow, version: &impl Fn() -> u32) -> Result<(), Refusal> {
-    let Some(phone) = given::text(request, key::PHONE, usize::MAX)? else { return Ok(()) };
+/// Refuses another phone than the record's; from rules version 5 on the forms that the list's tenant declares are the same phone.
+fn check_phone(
+    request: &Request,
+    record: &RecordRow,
+    list: &ListRow,
+    view: &impl View,
+    version: &impl Fn() -> u32,
+) -> Result<(), Refusal> {
+    let Some(given) = given::text(request, key::PHONE, usize::MAX)? else { return Ok(()) };
     let version = version();
-    if phone_form(version, &phone) != phone_form(version, &record.contact_info) {
-        return Err(given::bad_value(key::PHONE, "is not the phone of this record"));
+    let (given, own) = (phone_form(version, &given), phone_form(version, &record.contact_info));
+    let is_declared = || {
+        let declared = declared(view);
+        phone::forms_declared(&own, declared.tenant(&list.tenant)).contains(&given)
+    };
+    if given == own || (version >= RULES_WITH_CAMPAIGNS && is_declared()) {
+        return Ok(());
     }
-    Ok(())
+    Err(given::bad_value(key::PHONE, "is not the phone of this record"))
 }
 
 /// Refuses another customer than the record's, where the record has one and the request may name it.
