@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use dispatch::too_early;
 use ocs_proto::{
-    control::{
-        ControlGroupRequest, PlanDeclarationReply, ShowDeclarationReply, ShowGroupsReply, ShowGroupsRequest,
-    },
+    control::{ControlGroupRequest, PlanDeclarationReply, ShowDeclarationReply, ShowGroupsReply, ShowGroupsRequest},
     outbound as wire,
 };
 use outbound::{
@@ -76,9 +74,8 @@ async fn ask<T: Send + 'static>(
     deadline: Instant,
     shape: fn(Answer) -> Option<T>,
 ) -> Result<T, Status> {
-    let answered = read(door, deadline, move |state| {
-        state.query(query).map(|mut answers| answers.next().and_then(shape))
-    });
+    let answered =
+        read(door, deadline, move |state| state.query(query).map(|mut answers| answers.next().and_then(shape)));
     let answer = answered.await?.map_err(refused)?;
     answer.ok_or_else(|| Status::internal("the state gave another kind of answer"))
 }

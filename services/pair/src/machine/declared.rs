@@ -4,7 +4,9 @@ use outbound::{
     Answer, ApplyDeclaration, DeclarationFault, DeclarationPlan, GroupInfo, Handle, HeldRecord, NotDialable, Refusal,
     RefusalCode, Value, key,
 };
-use records::{Fault, GroupState, Key, Plan, Row, View, declaration_of, group_state, plan_declaration, why_not_dialable};
+use records::{
+    Fault, GroupState, Key, Plan, Row, View, declaration_of, group_state, plan_declaration, why_not_dialable,
+};
 
 /// The declaration that would make the state.
 pub(super) fn declaration(state: &impl View) -> Answer {
@@ -72,11 +74,8 @@ const fn state_name(state: u32) -> &'static str {
 /// The reason why no group gets a record at a moment.
 pub(super) fn not_dialable(state: &impl View, handle: Handle, now_us: u64) -> Answer {
     let found = why_not_dialable(state, handle, now_us);
-    let reason = |why: records::NotDialable| NotDialable {
-        condition: why.condition,
-        reason: why.reason,
-        until_s: why.until_s,
-    };
+    let reason =
+        |why: records::NotDialable| NotDialable { condition: why.condition, reason: why.reason, until_s: why.until_s };
     Answer::NotDialable(found.map(reason))
 }
 
