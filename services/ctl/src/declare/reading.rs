@@ -172,8 +172,8 @@ impl<'t, 'i> Section<'t, 'i> {
     /// Notes the places of all keys, and faults those that are not known. `what`: the table in words.
     pub(super) fn check(&self, what: &str, known: &[&str], reading: &mut Reading) {
         for (key, _) in self.table.iter() {
-            let (name, at) = (key.get_ref().as_ref(), key.span().start);
-            let place = self.place(name);
+            let name: &str = key.get_ref();
+            let (place, at) = (self.place(name), key.span().start);
             if !known.contains(&name) {
                 reading.fault(at, &place, format!("is no key of {what}; there are {}", known.join(", ")));
             } else if !self.path.is_empty() {
@@ -262,8 +262,8 @@ impl<'t, 'i> Section<'t, 'i> {
         entries.sort_by_key(|(name, _)| name.span().start);
         let mut pairs = Vec::new();
         for (name, value) in entries {
-            let (word, at) = (name.get_ref().as_ref(), name.span().start);
-            let place = section.place(word);
+            let word: &str = name.get_ref();
+            let (place, at) = (section.place(word), name.span().start);
             reading.note(&place, at);
             match convert(value.get_ref()) {
                 Some(value) => pairs.push((word.to_owned(), value)),

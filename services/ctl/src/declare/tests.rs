@@ -11,7 +11,7 @@ use outbound::{
 
 use super::*;
 
-/// The file of spec 11, complete.
+/// The complete file of spec 11.
 const EXAMPLE: &str = r#"
 [options]                       # whole seconds unless the name says otherwise
 reject_pause = 60

@@ -87,7 +87,7 @@ pub(crate) struct DoubleState {
     going: Option<(String, u64)>,
     /// Do-Not-Call entries; phones are compared as given.
     pub(crate) entries: Vec<DoNotCallEntry>,
-    /// What is declared, and its revision.
+    /// The declarations, and their revision.
     pub(crate) declared: Declaration,
     pub(crate) revision: u64,
     /// Faults of the next plans.
