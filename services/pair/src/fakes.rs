@@ -20,9 +20,9 @@ use consensus::{
 };
 use dispatch::{HoldConfig, RequestIds};
 use outbound::{
-    Answer as Answered, Answers, Attributes, Body, Command, DoNotCallEntry, HistoryEntry, ImportBatch, ListInfo,
-    OutboxPage, Page, Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value,
-    Verb, key,
+    Answer as Answered, Answers, ApplyDeclaration, Attributes, Body, Command, DeclarationFault, DeclarationPlan,
+    DoNotCallEntry, GroupInfo, HeldRecord, HistoryEntry, ImportBatch, ListInfo, NotDialable, OutboxPage, Page, Query,
+    RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value, Verb, key,
 };
 use prost::Message;
 use records::{PhonesRow, Settings};
@@ -361,6 +361,13 @@ impl StateReader for Reader {
                 vec![rows(vec!["handle".into()]), rows(Vec::new())]
             }
             Query::Outbox { .. } => vec![Answered::Outbox(OutboxPage::default())],
+            Query::Declaration => vec![Answered::Declaration { revision: 3, declaration: Box::default() }],
+            Query::Plan(apply) => vec![Answered::Plan(plan(&apply))],
+            Query::Groups { identifier } => vec![Answered::Groups(groups(identifier.as_deref())?)],
+            Query::NotDialable { .. } => {
+                let reason = "its window opens at 08:00".to_owned();
+                vec![Answered::NotDialable(Some(NotDialable { condition: 3, reason, until_s: Some(1) }))]
+            }
         };
         Ok(Box::new(answers.into_iter()))
     }
@@ -368,6 +375,26 @@ impl StateReader for Reader {
     fn verify(&self) -> Result<StateCheck, String> {
         Ok(StateCheck::default())
     }
+}
+
+/// A declaration without a list has no difference; a list without a name is a fault.
+fn plan(apply: &ApplyDeclaration) -> DeclarationPlan {
+    let names = || apply.declaration.lists.iter().map(|list| list.name.as_str());
+    let fault = |_| DeclarationFault { path: "lists.".into(), message: "it has no name".into() };
+    DeclarationPlan {
+        revision: 3,
+        differences: names().filter(|name| !name.is_empty()).map(|name| format!("list {name}: new")).collect(),
+        faults: names().filter(|name| name.is_empty()).map(fault).collect(),
+    }
+}
+
+fn groups(identifier: Option<&str>) -> Result<Vec<GroupInfo>, Refusal> {
+    if identifier.is_some_and(|identifier| identifier != "demo@Agents") {
+        return Err(Refusal::new(RefusalCode::GroupNotFound, "There is no campaign group of this name"));
+    }
+    let held = vec![HeldRecord { agent: "agent1".into(), handle: 1, since_us: 7 }];
+    let (name, campaign) = ("demo@Agents".to_owned(), "demo".to_owned());
+    Ok(vec![GroupInfo { dbid: 101, name, campaign, campaign_dbid: 102, state: "Running", held, held_total: 1 }])
 }
 
 fn do_not_call(phone: Option<&str>) -> Result<Answered, Refusal> {

@@ -14,6 +14,8 @@ pub struct ListTally {
     pub records: u64,
     /// Of these, records whose window is empty (from = till).
     pub never_open: u64,
+    /// Of these, records behind the first hundred of their chain, which take no part in dialling.
+    pub beyond_chain: u64,
     /// Of these, records that a client has taken and not given back.
     pub retrieved: u64,
     /// Of these, records that a request changed since the given moment.

@@ -17,7 +17,8 @@ use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
 
 use super::{
-    do_not_call, export::Export, group_rules::GroupRules, lists::Lists, outbox, preview, tally, told::EventCounts,
+    declared, do_not_call, export::Export, group_rules::GroupRules, lists::Lists, outbox, preview, tally,
+    told::EventCounts,
 };
 use crate::{ListTally, StateCheck, StateReader};
 
@@ -139,6 +140,14 @@ impl StateReader for RecordsReader {
             }
             Query::Outbox { after, rows_max } => {
                 Ok(Box::new(std::iter::once(Answer::Outbox(outbox::page(&state, after, rows_max)))))
+            }
+            Query::Declaration => Ok(Box::new(std::iter::once(declared::declaration(&state)))),
+            Query::Plan(apply) => Ok(Box::new(std::iter::once(declared::plan(&state, &apply)))),
+            Query::Groups { identifier } => {
+                Ok(Box::new(std::iter::once(declared::groups(&state, identifier.as_deref())?)))
+            }
+            Query::NotDialable { handle, now_us } => {
+                Ok(Box::new(std::iter::once(declared::not_dialable(&state, handle, now_us))))
             }
         }
     }
