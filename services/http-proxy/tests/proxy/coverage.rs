@@ -1,4 +1,4 @@
-//! What has a golden script: every request name, alias, attribute, value of an enumeration and code of the tables of `outbound`, and
+//! Every request name, alias, attribute, value of an enumeration and code of the tables of `outbound` has a golden script, and so has
 //! every row of the tables of the specification's sections 4 to 8. A new row, name or value without a script fails here.
 
 use std::{fs, path::Path};
@@ -198,7 +198,7 @@ const SPEC: &str = include_str!("../../../../docs/spec/http-interface.md");
 /// Rows that no release answers yet: authentication.
 const LATER: [(u8, &str); 1] = [(6, "not authenticated / not allowed")];
 
-/// A row of a table of the specification, by its section and the beginning of its first cell; where it is shown: a script under
+/// A row of a table of the specification, by its section and the beginning of its first cell, and the place that shows the row: a script under
 /// `tests/golden/` with a comment that has this text, or a file of tests with a test of this name.
 const ROWS: &[(u8, &str, &str, &str)] = &[
     (4, "one flat JSON object", "values_are_taken_in_every_type_that_callers_send", "User-defined fields keep theirs"),

@@ -1,7 +1,7 @@
 //! Attributes that say the same as the path: a contradiction is refused (spec 5).
 //!
-//! HTTP Proxy has dropped what equals the path letter by letter; here phones are compared in their form, and a campaign group by its
-//! name and its DBID. Never writes. Called by the verbs on phones, customers and campaign groups, before other checks.
+//! HTTP Proxy has dropped attributes that equal the path letter by letter; here phones are compared in their form, and a campaign
+//! group by its name and its DBID. Never writes. Called by the verbs on phones, customers and campaign groups, before other checks.
 
 use outbound::{Refusal, Request, Resource, key};
 
