@@ -198,8 +198,8 @@ const SPEC: &str = include_str!("../../../../docs/spec/http-interface.md");
 /// Rows that no release answers yet: authentication.
 const LATER: [(u8, &str); 1] = [(6, "not authenticated / not allowed")];
 
-/// A row of a table of the specification, by its section and the beginning of its first cell, and the place that shows the row: a script under
-/// `tests/golden/` with a comment that has this text, or a file of tests with a test of this name.
+/// A row of a table of the specification, by its section and the beginning of its first cell, and the place that shows the row: a
+/// script under `tests/golden/` with a comment that has this text, or a file of tests with a test of this name.
 const ROWS: &[(u8, &str, &str, &str)] = &[
     (4, "one flat JSON object", "values_are_taken_in_every_type_that_callers_send", "User-defined fields keep theirs"),
     (4, "`Content-Type` and `Accept` decide", "clients.rs", "json_is_read_whatever_its_label"),
