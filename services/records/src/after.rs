@@ -6,7 +6,7 @@ use outbound::{Handle, record_status, record_type};
 
 use crate::{
     hold, lookup,
-    tables::{ListRow, PendingRow, RecordRow},
+    tables::{Class, ListRow, PendingRow, RecordRow},
     treatments::Outcome,
     turn::Turn,
     view::View,
@@ -54,7 +54,7 @@ fn outcome_of(record: RecordRow, outcome: Outcome) -> (RecordRow, Rest) {
         Outcome::NextInChain { due_s, cell } => {
             (updated(with_cell(record, cell)), due_s.map_or(Rest::Open, Rest::NextAt))
         }
-        Outcome::AssignToGroup { cell } => (for_group(hold::ready_again(with_cell(record, cell))), Rest::Open),
+        Outcome::AssignToGroup { cell } => (assigned(with_cell(record, cell)), Rest::Open),
         Outcome::AgentError { cell } => {
             (hold::finalised(with_cell(record, cell), record_status::AGENT_ERROR), Rest::Open)
         }
@@ -67,11 +67,19 @@ fn with_cell(record: RecordRow, treatments: String) -> RecordRow {
     RecordRow { treatments, ..record }
 }
 
-/// Ready again with a time: for the agent of the attempt if the type is personal, else for any agent.
+/// Ready again with a time: for the agent of the attempt if the type is personal, else for any agent. A record that was Ready waits
+/// with its chain as before.
 fn rescheduled(record: RecordRow, record_type: i64, dial_sched_time: i64) -> RecordRow {
     let is_personal = record_type == record_type::PERSONAL_RESCHEDULED;
     let agent_id = if is_personal { record.agent_id.clone() } else { String::new() };
-    hold::rescheduled(record, &PendingRow { record_type, dial_sched_time, agent_id })
+    let waits = record.waits;
+    RecordRow { waits, ..hold::rescheduled(record, &PendingRow { record_type, dial_sched_time, agent_id }) }
+}
+
+/// Ready again, for any agent.
+fn assigned(record: RecordRow) -> RecordRow {
+    let is_held = record.record_status == record_status::RETRIEVED;
+    for_group(if is_held { hold::give_back(record) } else { record })
 }
 
 /// A record for any agent: a personal callback or retry becomes the same kind for the campaign.
@@ -79,7 +87,7 @@ pub(crate) fn for_group(record: RecordRow) -> RecordRow {
     let record_type = match record.record_type {
         record_type::PERSONAL_CALLBACK => record_type::CAMPAIGN_CALLBACK,
         record_type::PERSONAL_RESCHEDULED => record_type::CAMPAIGN_RESCHEDULED,
-        other => other,
+        _ => return record,
     };
     RecordRow { record_type, agent_id: String::new(), ..record }
 }
@@ -99,18 +107,24 @@ fn rest_of_chain<V: View>(
         }
         Rest::NextAt(due_s) => {
             let next = next_of(record, open_others(handle, record, turn));
-            let due = |(other, record)| (other, rescheduled(record, record_type::CAMPAIGN_RESCHEDULED, due_s));
-            next.map(due).into_iter().collect()
+            next.map(|(other, record)| (other, called_at(record, due_s))).into_iter().collect()
         }
     }
 }
 
-/// The next Ready record of a chain: behind the record by chain_n, else the first of the chain. A record that an agent holds stays
-/// with its agent.
+/// The next record of a chain: behind the record by chain_n, else the first of the chain. Neither a record that an agent holds nor a
+/// record of a type that is not dialled is the next.
 fn next_of(record: &RecordRow, others: Vec<(Handle, RecordRow)>) -> Option<(Handle, RecordRow)> {
-    let ready = others.into_iter().filter(|(_, other)| other.record_status == record_status::READY);
+    let is_ready = |other: &RecordRow| other.record_status == record_status::READY && Class::of(other).is_some();
+    let ready = others.into_iter().filter(|(_, other)| is_ready(other));
     let (before, behind): (Vec<_>, Vec<_>) = ready.partition(|(_, other)| other.chain_n < record.chain_n);
     behind.into_iter().chain(before).next()
+}
+
+/// A Ready record that is called for the campaign at a time.
+fn called_at(record: RecordRow, due_s: i64) -> RecordRow {
+    let record_type = record_type::CAMPAIGN_RESCHEDULED;
+    RecordRow { record_type, dial_sched_time: Some(due_s), agent_id: String::new(), ..record }
 }
 
 /// The other open records of a chain by chain_n, as many as a request may change: an older release may have left a longer chain.

@@ -6,15 +6,16 @@
 use outbound::RULES_WITH_CAMPAIGNS;
 
 use crate::{
+    groups::groups_are_due,
     lookup,
     rules::Rules,
-    tables::{GroupRow, Key, Row, Table, callback_prefix, group_prefix, group_state},
-    view::{Bound, View, behind_prefix, table_pages},
+    tables::{Key, Table, callback_prefix},
+    view::{Bound, View},
 };
 
 const SECOND_US: u64 = 1_000_000;
 
-/// Whether a Due command stamped at `now_us` has anything to do: reads the first row of each queue, and the rows of groups.
+/// Whether a Due command stamped at `now_us` has anything to do: reads the first row of each queue, and the states of groups.
 pub fn is_due(view: &impl View, now_us: u64) -> bool {
     let Some(rules) = rules_of(view) else { return false };
     let first = |table, prefix: Vec<u8>| first_key(view, table, prefix);
@@ -73,33 +74,4 @@ fn has_passed(due_s: u64, wait_s: u64, now_us: u64) -> bool {
 
 fn first_key(view: &impl View, table: Table, prefix: Vec<u8>) -> Option<Key> {
     view.next(&Bound { table, from: prefix.clone(), prefix }, 1).pop().map(|(key, _)| key)
-}
-
-/// Whether a group that is not loaded holds a record, or a group that unloads holds none.
-fn groups_are_due(view: &impl View) -> bool {
-    let holding = holding_groups(view);
-    let states: Vec<(u32, u32)> = table_pages(view, Table::Group).filter_map(state_of).collect();
-    let is_loaded = |group: &u32| states.iter().any(|(dbid, state)| dbid == group && *state != group_state::NOT_LOADED);
-    let unloading = states.iter().filter(|(_, state)| *state == group_state::UNLOADING);
-    !holding.iter().all(is_loaded) || unloading.map(|(dbid, _)| dbid).any(|dbid| !holding.contains(dbid))
-}
-
-fn state_of((key, row): (Key, Row)) -> Option<(u32, u32)> {
-    match (key, row) {
-        (Key::Group(dbid), Row::Group(GroupRow { state, .. })) => Some((dbid, state)),
-        _ => None,
-    }
-}
-
-/// The groups that hold a Retrieved record: one read a group, however many records the group holds.
-fn holding_groups(view: &impl View) -> Vec<u32> {
-    let (mut groups, mut next) = (Vec::new(), Some(Vec::new()));
-    while let Some(from) = next.take() {
-        let rows = view.next(&Bound { table: Table::HeldByGroup, from, prefix: Vec::new() }, 1);
-        if let Some((Key::HeldByGroup { group, .. }, _)) = rows.first() {
-            groups.push(*group);
-            next = behind_prefix(&group_prefix(*group));
-        }
-    }
-    groups
 }

@@ -55,11 +55,6 @@ pub(crate) fn rescheduled(record: RecordRow, to: &PendingRow) -> RecordRow {
     }
 }
 
-/// A record that is Ready again after its attempt, with the type, time and agent that it has.
-pub(crate) fn ready_again(record: RecordRow) -> RecordRow {
-    RecordRow { record_status: record_status::READY, ..ended(record) }
-}
-
 /// A record in its last status.
 pub(crate) fn finalised(record: RecordRow, status: i64) -> RecordRow {
     RecordRow { record_status: status, ..ended(record) }

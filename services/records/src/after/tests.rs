@@ -35,7 +35,13 @@ fn chain() -> Vec<RecordRow> {
     let promised = member(3, record_status::READY, record_type::PERSONAL_CALLBACK);
     vec![
         member(0, record_status::UPDATED, record_type::GENERAL),
-        RecordRow { agent_id: "ann".into(), held_since_us: 5, attempt_guid: vec![1; 16], ..held },
+        RecordRow {
+            agent_id: "ann".into(),
+            agent_before: "own".into(),
+            held_since_us: 5,
+            attempt_guid: vec![1; 16],
+            ..held
+        },
         member(2, record_status::READY, record_type::GENERAL),
         RecordRow { agent_id: "bob".into(), dial_sched_time: Some(100), ..promised },
     ]
@@ -69,8 +75,9 @@ fn after(records: Vec<RecordRow>, handle: Handle, outcome: Outcome, by_request: 
     let written = apply_outcome(handle, record, &ListRow::default(), outcome, by_request, &mut turn);
     turn.end();
     let found: Vec<_> = (1..=count).map(|at| lookup::record(&overlay, Handle(at)).unwrap()).collect();
-    let settled = RecordRow { waits: false, ..found[handle.0 as usize - 1].clone() };
-    assert_eq!(settled, written, "the record as written");
+    let without_chain = |record: &RecordRow| RecordRow { waits: false, ..record.clone() };
+    let settled = &found[handle.0 as usize - 1];
+    assert_eq!(without_chain(settled), without_chain(&written), "the record as written");
     found
 }
 
@@ -99,7 +106,7 @@ fn every_outcome_ends_the_record_and_leaves_or_ends_the_rest_of_the_chain() {
             Outcome::NextInChain { due_s: Some(60), cell: cell() },
             ["Updated General - ann", "Ready CampaignRescheduled 60", fourth],
         ),
-        (Outcome::AssignToGroup { cell: cell() }, ["Ready General -", third, fourth]),
+        (Outcome::AssignToGroup { cell: cell() }, ["Ready General - own", third, fourth]),
         (Outcome::AgentError { cell: cell() }, ["AgentError General - ann", third, fourth]),
         (Outcome::UpdateRecord { cell: cell() }, ["Updated General - ann", third, fourth]),
         (Outcome::UpdateChain { cell: cell() }, ["Updated General - ann", no_third, no_fourth]),
@@ -125,14 +132,18 @@ fn what_is_assigned_to_the_group_is_no_longer_for_one_agent() {
         (record_type::PERSONAL_RESCHEDULED, "Ready CampaignRescheduled 40"),
         (record_type::CAMPAIGN_CALLBACK, "Ready CampaignCallback 40"),
     ] {
-        let outcome = Outcome::AssignToGroup { cell: cell() };
-        let found = after(vec![callback(before)], Handle(1), outcome, true);
-        assert_eq!(short(&found[0]), expected);
+        let held = callback(before);
+        let ready = RecordRow { record_status: record_status::READY, held_since_us: 0, ..held.clone() };
+        let assign = || Outcome::AssignToGroup { cell: cell() };
+        assert_eq!(short(&after(vec![held], Handle(1), assign(), true)[0]), expected);
+        if before != record_type::CAMPAIGN_CALLBACK {
+            assert_eq!(short(&after(vec![ready], Handle(1), assign(), false)[0]), expected);
+        }
     }
 }
 
 #[test]
-fn behind_the_end_of_a_chain_its_first_ready_record_comes_next_and_none_that_is_held() {
+fn behind_the_end_of_a_chain_its_first_record_comes_next_and_none_that_is_held_or_never_called() {
     let last = |chain: &mut Vec<RecordRow>| chain.truncate(2);
     let next = || Outcome::NextInChain { due_s: Some(60), cell: cell() };
     let mut first_is_ready = chain();
@@ -146,6 +157,23 @@ fn behind_the_end_of_a_chain_its_first_ready_record_comes_next_and_none_that_is_
     first_is_held[0].record_status = record_status::RETRIEVED;
     let found = after(first_is_held, Handle(2), next(), true);
     assert_eq!([short(&found[0]), short(&found[1])], ["Retrieved General -", "Updated General - ann"]);
+
+    let mut third_is_never_called = chain();
+    third_is_never_called[2].record_type = record_type::NO_CALL;
+    let found = after(third_is_never_called, Handle(2), next(), true);
+    assert_eq!([short(&found[2]), short(&found[3])], ["Ready NoCall -", "Ready CampaignRescheduled 60"]);
+}
+
+#[test]
+fn a_ready_record_that_is_called_again_at_its_own_time_waits_with_its_chain_as_before() {
+    let callback = |chain_n, at, waits| {
+        let ready = member(chain_n, record_status::READY, record_type::CAMPAIGN_RESCHEDULED);
+        RecordRow { dial_sched_time: Some(at), waits, ..ready }
+    };
+    let chain = vec![callback(0, 10, false), callback(1, 50, true)];
+    let retry = Outcome::Retry { record_type: record_type::CAMPAIGN_RESCHEDULED, due_s: 50, cell: cell() };
+    let found = after(chain, Handle(2), retry, true);
+    assert_eq!([found[0].waits, found[1].waits], [false, true]);
 }
 
 #[test]
