@@ -14,11 +14,11 @@ use crate::{
 
 /// What becomes of the other open records of the chain.
 enum Rest {
-    /// They stay as they are.
+    /// No change.
     Open,
-    /// They become ChainUpdated.
+    /// ChainUpdated.
     ChainUpdated,
-    /// The next Ready one becomes CampaignRescheduled, due at this time, UTC seconds.
+    /// The next Ready record becomes CampaignRescheduled, due at this time, UTC seconds.
     NextAt(i64),
 }
 

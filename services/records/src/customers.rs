@@ -34,12 +34,13 @@ mod tests {
 
     #[test]
     fn a_customer_is_the_fields_value_without_spaces_at_both_ends() {
+        let [longest, too_long] = [CUSTOMER_BYTES_MAX, CUSTOMER_BYTES_MAX + 1].map(|bytes| "c".repeat(bytes));
         for (column, value, customer) in [
             ("CLIENT_ID", " C 1\t", "C 1"),
             ("client_id", "C1", "C1"),
             ("CLIENT_ID", "   ", ""),
-            ("CLIENT_ID", &"c".repeat(CUSTOMER_BYTES_MAX), &"c".repeat(CUSTOMER_BYTES_MAX)),
-            ("CLIENT_ID", &"c".repeat(CUSTOMER_BYTES_MAX + 1), ""),
+            ("CLIENT_ID", longest.as_str(), longest.as_str()),
+            ("CLIENT_ID", too_long.as_str(), ""),
             ("", "C1", ""),
             ("GONE", "C1", ""),
         ] {
