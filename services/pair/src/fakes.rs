@@ -8,7 +8,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -25,7 +25,7 @@ use outbound::{
     RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value, Verb, key,
 };
 use prost::Message;
-use records::{PhonesRow, Settings};
+use records::{BringUpRow, PhonesRow, Settings};
 use tokio::{
     sync::{oneshot, watch},
     time::Instant,
@@ -276,12 +276,29 @@ pub fn refusal_code(reply: &Reply) -> Option<RefusalCode> {
 /// A state with one record and nothing else, under a rules version.
 pub struct Reader {
     rules_version: AtomicU32,
+    /// Something is due from this moment on, microseconds since 1970.
+    due_us: AtomicU64,
+    bring_up: Mutex<BringUpRow>,
 }
 
 impl Reader {
     /// A state under this version.
     pub fn at(rules_version: u32) -> Self {
-        Self { rules_version: AtomicU32::new(rules_version) }
+        Self {
+            rules_version: AtomicU32::new(rules_version),
+            due_us: AtomicU64::new(u64::MAX),
+            bring_up: Mutex::default(),
+        }
+    }
+
+    /// Something is due from this moment on, microseconds since 1970.
+    pub fn come_due(&self, at_us: u64) {
+        self.due_us.store(at_us, Ordering::Relaxed);
+    }
+
+    /// Records are brought up so far.
+    pub fn brought_up(&self, progress: BringUpRow) {
+        *self.bring_up.lock().unwrap() = progress;
     }
 
     /// The state decides by this version from now on.
@@ -327,6 +344,14 @@ impl StateReader for Reader {
 
     fn phones(&self) -> (PhonesRow, u64) {
         (PhonesRow { done: true, ..PhonesRow::default() }, 1)
+    }
+
+    fn is_due(&self, now_us: u64) -> bool {
+        now_us >= self.due_us.load(Ordering::Relaxed)
+    }
+
+    fn bring_up(&self) -> (BringUpRow, u64) {
+        (self.bring_up.lock().unwrap().clone(), 1)
     }
 
     fn preview_import(&self, batch: ImportBatch, _: bool) -> Reply {

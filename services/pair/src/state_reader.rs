@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use outbound::{Answer, Answers, HistoryEntry, ImportBatch, ListInfo, Query, Refusal, Reply, Request};
-use records::{PhonesRow, Settings};
+use records::{BringUpRow, PhonesRow, Settings};
 
 /// The records of a list, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,6 +74,12 @@ pub trait StateReader: Send + Sync + 'static {
 
     /// How far rows are brought to the phone form of the rules, and the last handle given.
     fn phones(&self) -> (PhonesRow, u64);
+
+    /// Whether a Due command stamped at this moment, microseconds since 1970, has anything to do. Called ten times a second: no scan.
+    fn is_due(&self, now_us: u64) -> bool;
+
+    /// How far records are brought up to the rules of campaigns, and the last handle given.
+    fn bring_up(&self) -> (BringUpRow, u64);
 
     /// The reply that an import batch would get; `create`: after its list was created. Changes nothing.
     fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply;

@@ -2,7 +2,7 @@
 //!
 //! Deterministic and infallible; never reads a clock. Called by the node's apply thread and by the simulator.
 
-use outbound::{Body, Command, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, key};
+use outbound::{Body, Command, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, RequestId, key};
 
 use crate::{
     event::Event,
@@ -65,7 +65,7 @@ pub fn decide_with<V: View>(
     once::forget_old(&mut turn);
     let first_event = turn.events.len();
     let (reply, contents) = answer(command, &asked, &mut turn);
-    if reply.body == ReplyBody::Again {
+    if !once::is_remembered(&reply) {
         outbox::keep(command.id, first_event, &mut turn);
         turn.end();
         return reply;

@@ -12,8 +12,8 @@ use crate::{
     rules::{LIST_DBID_FIRST, LIST_TENANT, NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     settings::Settings,
     tables::{
-        DncRow, DncScope, DncSubject, Key, ListCountersRow, ListRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow,
-        RoleChangeRow, Row, Table, chain_prefix, phone_prefix,
+        BringUpRow, DncRow, DncScope, DncSubject, Key, ListCountersRow, ListRow, OutboxMarkRow, OutboxRow, PhonesRow,
+        RecordRow, RoleChangeRow, Row, Table, chain_prefix, phone_prefix,
     },
     view::{Below, Bound, View, pages, table_pages},
 };
@@ -54,6 +54,14 @@ pub fn role_changes(view: &impl View) -> Vec<(u64, RoleChangeRow)> {
         _ => None,
     };
     rows.filter_map(change).collect()
+}
+
+/// Progress of bringing records up to the rules of campaigns.
+pub fn bring_up(view: &impl View) -> BringUpRow {
+    match view.get(&Key::BringUp) {
+        Some(Row::BringUp(row)) => row,
+        _ => BringUpRow::default(),
+    }
 }
 
 /// Counters of the outbox.

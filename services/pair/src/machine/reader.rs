@@ -10,8 +10,8 @@ use outbound::{
     Value, Verb, key,
 };
 use records::{
-    Below, Bound, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, counters, find_list,
-    last_stamp_us, read, record_by_id, role_changes,
+    Below, Bound, BringUpRow, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, bring_up, counters,
+    find_list, is_due, last_stamp_us, read, record_by_id, role_changes,
 };
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
@@ -113,6 +113,15 @@ impl StateReader for RecordsReader {
     fn phones(&self) -> (PhonesRow, u64) {
         let counters = counters(&self.store.snapshot());
         (counters.phones.unwrap_or_default(), counters.last_handle)
+    }
+
+    fn is_due(&self, now_us: u64) -> bool {
+        is_due(&self.store.snapshot(), now_us)
+    }
+
+    fn bring_up(&self) -> (BringUpRow, u64) {
+        let state = self.store.snapshot();
+        (bring_up(&state), counters(&state).last_handle)
     }
 
     fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply {
