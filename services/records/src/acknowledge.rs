@@ -21,6 +21,11 @@ impl Acknowledge {
         Self { pairs, reference_id: request.attributes.get(key::REFERENCE_ID).cloned() }
     }
 
+    /// Begins without pairs, for an event whose own pairs come first. The reference stands at the end of every event.
+    pub(crate) fn plain(request: &Request) -> Self {
+        Self { pairs: Vec::new(), reference_id: request.attributes.get(key::REFERENCE_ID).cloned() }
+    }
+
     /// Adds a pair; a key already present keeps its value.
     pub(crate) fn pair(mut self, key: &str, value: impl Into<Value>) -> Self {
         if !self.pairs.iter().any(|(other, _)| other == key) {

@@ -13,12 +13,14 @@ mod counters;
 mod date_time;
 mod decide;
 mod declared;
+mod dialling;
 mod digest;
 mod dnc;
 mod event;
 mod export;
 mod fields;
 mod given;
+mod groups;
 mod hold;
 mod limits;
 mod lookup;
@@ -45,9 +47,11 @@ mod zones;
 pub use counters::{Counters, counters, last_stamp_us};
 pub use decide::{decide, decide_entry, decide_on, decide_with, read};
 pub use declared::{Declared, group_name, lists_of};
+pub use dialling::{NotDialable, why_not_dialable};
 pub use digest::{RowBytes, digest_of, digest_of_changes};
-pub use event::{Event, IGNORED_KEY_CHARS_MAX};
+pub use event::{Event, HandOutClass, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
+pub use groups::{GroupState, groups, groups_are_due};
 pub use lookup::{
     chain, chain_end, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, list_counters, lists,
     outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id, records_by_phone, records_from,

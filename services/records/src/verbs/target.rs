@@ -120,7 +120,8 @@ pub(crate) fn refusal(code: RefusalCode, handle: Handle, what: &str) -> Refusal 
     Refusal::new(code, format!("Record handle {handle} {what}")).with(key::RECORD_HANDLE, int(handle.0))
 }
 
-fn wrong_resource(request: &Request) -> Refusal {
+/// The refusal of a request that its resource does not take.
+pub(super) fn wrong_resource(request: &Request) -> Refusal {
     let (verb, word) = (request.verb.name(), request.resource.kind().word());
     Refusal::new(RefusalCode::BadRequestName, format!("{verb} is not a request on {word}"))
 }
