@@ -25,15 +25,15 @@ use outbound::{
     Verb, key,
 };
 use prost::Message;
-use records::{PhonesRow, Settings};
+use records::{HandOutClass, PhonesRow, Settings};
 use tokio::{
     sync::{oneshot, watch},
     time::Instant,
 };
 
 use crate::{
-    Door, DoorConfig, ForwardResult, ForwardTo, Forwarded, ListTally, Pair, PrimaryDoor, RaftGroup, StateCheck,
-    StateReader, follow,
+    Door, DoorConfig, ForwardResult, ForwardTo, Forwarded, ListTally, Pair, PreviewCounts, PrimaryDoor, RaftGroup,
+    StateCheck, StateReader, follow,
 };
 
 /// Raft ids of the tests' nodes; the tests run on the first.
@@ -317,6 +317,11 @@ impl StateReader for Reader {
 
     fn ignored_keys(&self) -> u64 {
         3
+    }
+
+    fn preview_counts(&self) -> PreviewCounts {
+        let handed_out = [((101, HandOutClass::General), 5)].into();
+        PreviewCounts { handed_out, empty: [(101, 2)].into(), met_on_do_not_call: 4, held_back: 1 }
     }
 
     fn settings(&self) -> Option<Arc<Settings>> {

@@ -2,10 +2,10 @@
 //!
 //! Never writes. Implemented by the machine's reader, and by the tests' reader.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use outbound::{Answer, Answers, HistoryEntry, ImportBatch, ListInfo, Query, Refusal, Reply, Request};
-use records::{PhonesRow, Settings};
+use records::{HandOutClass, PhonesRow, Settings};
 
 /// The records of a list, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,6 +20,19 @@ pub struct ListTally {
     pub changed: u64,
     /// When the last record was added to the list, microseconds since 1970; 0: never, or under a rules version before 3.
     pub added_us: u64,
+}
+
+/// Counts of previews, in the entries that a process has applied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PreviewCounts {
+    /// Records handed out, by DBID of the campaign group and class.
+    pub handed_out: BTreeMap<(u32, HandOutClass), u64>,
+    /// Answers without a record, by DBID of the campaign group.
+    pub empty: BTreeMap<u32, u64>,
+    /// Records that were met on Do-Not-Call, and became NoCall.
+    pub met_on_do_not_call: u64,
+    /// Records that were met and that a contact limit held back.
+    pub held_back: u64,
 }
 
 /// The state of this node, checked against the rows on disk.
@@ -69,6 +82,9 @@ pub trait StateReader: Send + Sync + 'static {
 
     /// Keys of requests that map to no field and were ignored (spec 4), in the entries that this process has applied.
     fn ignored_keys(&self) -> u64;
+
+    /// What previews handed out, and what they met, in the entries that this process has applied.
+    fn preview_counts(&self) -> PreviewCounts;
 
     /// How far rows are brought to the phone form of the rules, and the last handle given.
     fn phones(&self) -> (PhonesRow, u64);
