@@ -11,7 +11,7 @@ use crate::{
     hold, lookup,
     tables::{GroupRow, Key, Row, Table, group_prefix, group_state},
     turn::Turn,
-    view::{Bound, View, pages},
+    view::{Bound, View, behind_prefix, pages, table_pages},
 };
 
 /// Records that [`GroupState::held`] names, at most.
@@ -30,8 +30,8 @@ pub struct GroupState {
     pub campaign_dbid: u32,
     /// A number of [`group_state`].
     pub state: u32,
-    /// The held records by agent and time, at most a thousand: the agent, the handle, and the time of the hand-out in microseconds
-    /// since 1970.
+    /// The held records by agent and time, at most a thousand: the agent, the handle, and the time of the hand-out in
+    /// microseconds since 1970.
     pub held: Vec<(String, u64, u64)>,
     /// Held records in all.
     pub held_total: u64,
@@ -55,15 +55,6 @@ pub fn groups(view: &impl View) -> Vec<GroupState> {
         GroupState { dbid, name, campaign, campaign_dbid, state: row(view, dbid).state, held, held_total }
     };
     declared.groups().iter().map(state).collect()
-}
-
-/// Whether something is due at a group: a group that unloads holds no record any more, or a group that is not loaded still holds one.
-pub fn groups_are_due(view: &impl View) -> bool {
-    declared(view).groups().iter().filter_map(|group| group.dbid).any(|dbid| match row(view, dbid).state {
-        group_state::NOT_LOADED => holds_any(view, dbid),
-        group_state::UNLOADING => !holds_any(view, dbid),
-        _ => false,
-    })
 }
 
 /// What is declared.
@@ -115,8 +106,8 @@ fn held_bound(dbid: u32) -> Bound {
     Bound { table: Table::HeldByGroup, from: prefix.clone(), prefix }
 }
 
-/// Makes up to `rows_max` records that a group holds Ready again, as they were; answers their count. `by_request`: a request on the
-/// group changes them, and not the passing of time.
+/// Makes up to `rows_max` records that a group holds Ready again, as they were; answers their count. `by_request`: a request on
+/// the group changes them, and not the passing of time.
 pub(crate) fn give_back<V: View>(dbid: u32, rows_max: u32, by_request: bool, turn: &mut Turn<'_, '_, V>) -> u32 {
     let held = turn.overlay.next(&held_bound(dbid), rows_max);
     let mut given = 0;
@@ -134,12 +125,11 @@ pub(crate) fn give_back<V: View>(dbid: u32, rows_max: u32, by_request: bool, tur
     given
 }
 
-/// Makes up to `rows_max` records Ready again that groups still hold which are not loaded any more: the rest of a large
-/// ForceUnloadCampaign. Answers their count.
+/// Makes up to `rows_max` records Ready again that groups hold which are not loaded: the rest of a large ForceUnloadCampaign,
+/// and what a group held that is not declared any more. Answers their count.
 pub(crate) fn give_back_of_unloaded<V: View>(rows_max: u32, turn: &mut Turn<'_, '_, V>) -> u32 {
-    let declared = turn.overlay.declared().clone();
     let mut given = 0;
-    for dbid in declared.groups().iter().filter_map(|group| group.dbid) {
+    for dbid in holding(turn.overlay) {
         if given < rows_max && row(turn.overlay, dbid).state == group_state::NOT_LOADED {
             given += give_back(dbid, rows_max - given, false, turn);
         }
@@ -149,13 +139,30 @@ pub(crate) fn give_back_of_unloaded<V: View>(rows_max: u32, turn: &mut Turn<'_, 
 
 /// Ends the unloading of every group that holds no record any more; answers their count.
 pub(crate) fn finish_unloading<V: View>(turn: &mut Turn<'_, '_, V>) -> u32 {
-    let declared = turn.overlay.declared().clone();
+    let is_unloading = |(key, row)| match (key, row) {
+        (Key::Group(dbid), Row::Group(row)) if row.state == group_state::UNLOADING => Some(dbid),
+        _ => None,
+    };
+    let unloading: Vec<u32> = table_pages(turn.overlay, Table::Group).filter_map(is_unloading).collect();
     let mut finished = 0;
-    for dbid in declared.groups().iter().filter_map(|group| group.dbid) {
-        if row(turn.overlay, dbid).state == group_state::UNLOADING && !holds_any(turn.overlay, dbid) {
+    for dbid in unloading {
+        if !holds_any(turn.overlay, dbid) {
             set_state(dbid, group_state::NOT_LOADED, turn);
             finished += 1;
         }
     }
     finished
+}
+
+/// The groups that hold a record: one read a group, however many records the group holds.
+fn holding(view: &impl View) -> Vec<u32> {
+    let (mut groups, mut from) = (Vec::new(), Some(Vec::new()));
+    while let Some(first) = from.take() {
+        let rows = view.next(&Bound { table: Table::HeldByGroup, from: first, prefix: Vec::new() }, 1);
+        if let Some((Key::HeldByGroup { group, .. }, _)) = rows.first() {
+            groups.push(*group);
+            from = behind_prefix(&group_prefix(*group));
+        }
+    }
+    groups
 }

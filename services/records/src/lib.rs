@@ -51,7 +51,7 @@ pub use dialling::{NotDialable, why_not_dialable};
 pub use digest::{RowBytes, digest_of, digest_of_changes};
 pub use event::{Event, HandOutClass, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
-pub use groups::{GroupState, groups, groups_are_due};
+pub use groups::{GroupState, groups};
 pub use lookup::{
     chain, chain_end, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, list_counters, lists,
     outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id, records_by_phone, records_from,

@@ -1,7 +1,7 @@
 //! Hours: whether a window and a calendar are open in a zone, and when both open next (spec 9, Windows).
 //!
-//! Wall-clock seconds decide: hour × 3600 + minute × 60 + second, on days of 23 and of 25 hours too. Never reads a clock: the caller
-//! gives the time.
+//! Wall-clock seconds decide: hour × 3600 + minute × 60 + second, on days of 23 and of 25 hours too. Never reads a clock: the
+//! caller gives the time.
 
 use jiff::{
     Span, Timestamp,

@@ -38,8 +38,8 @@ impl DialledList {
     }
 }
 
-/// The lists of a campaign from which something is handed out: weight 0 excludes a list (spec 9, Campaign groups), and so does its
-/// deletion.
+/// The lists of a campaign from which something is handed out: weight 0 excludes a list (spec 9, Campaign groups), and so does
+/// its deletion.
 pub(super) fn of(
     campaign: &DeclaredCampaign,
     declared: &Declared,

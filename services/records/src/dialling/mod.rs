@@ -1,8 +1,8 @@
 //! Dialling: which record a campaign group gets next, and why a record is not dialable (spec 9, The next record).
 //!
-//! A search reads the index of dialable records ([`crate::Table::Dialable`]), window by window, and takes the first entry of each
-//! open window: closed windows, waiting records and finalised records cost no read. Called by the previews, by what comes due, and
-//! by the node's questions.
+//! A search reads the index of dialable records ([`crate::Table::Dialable`]), window by window, and takes the first entry of
+//! each open window: closed windows, waiting records and finalised records cost no read. Called by previews, and by the node's
+//! questions.
 
 mod heads;
 mod hours;
@@ -13,5 +13,4 @@ mod turns;
 mod why;
 
 pub(crate) use next::{Asker, Candidate, UsedUp, next};
-pub(crate) use pauses::free_paused;
 pub use why::{NotDialable, why_not_dialable};

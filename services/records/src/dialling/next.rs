@@ -1,8 +1,8 @@
 //! The search for the next record of a campaign group (spec 9, The next record): personal callbacks of the asking agent, then
 //! campaign callbacks, then General records by the turns of their lists.
 //!
-//! The index holds what meets the conditions 1, 2 and 4 but for the time and the windows; the search meets the others. A candidate that
-//! fails a condition leaves the index in the same command, so that no later command meets it again: at most
+//! The index holds what meets the conditions 1, 2 and 4 but for the time and the windows; the search meets the others. A
+//! candidate that fails a condition leaves the index in the same command, so that no later command meets it again: at most
 //! [`DUE_RECORDS_MAX`] such changes a command. The bound holds the command's time, whatever stands ahead.
 
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use super::{
 use crate::{
     chain,
     declared::Declared,
-    dnc,
+    dnc, due,
     event::{Event, HandOutClass},
-    hold, limits, lookup,
-    tables::{Class, GroupRow, Key, ListRow, RecordRow, Row},
+    groups, hold, limits, lookup,
+    tables::{Class, Key, ListRow, RecordRow, Row, dialable},
     turn::Turn,
     view::View,
 };
@@ -157,7 +157,7 @@ impl Search<'_> {
         if contenders.len() <= 1 {
             return Ok(found.pop().map(|candidate| *candidate));
         }
-        let mut row = group_row(self.asker.group, turn);
+        let mut row = groups::row(turn.overlay, self.asker.group);
         row.turns.retain(|turn| self.lists.iter().any(|list| list.dbid == turn.list));
         let chosen = turns::take(&contenders, &mut row);
         turn.overlay.put(Key::Group(self.asker.group), Row::Group(row));
@@ -221,18 +221,19 @@ impl Search<'_> {
         has_all_attempts(record, row).then_some(Obstacle::Attempts)
     }
 
-    /// Whether another callback of the chain that is due at the same time has a lower chain_n and may be called now (condition 5).
+    /// Whether another callback of the chain that is due at the same time has a lower chain_n and may be called now (condition
+    /// 5).
     fn has_tie<V: View>(&mut self, list: usize, handle: Handle, record: &RecordRow, turn: &Turn<'_, '_, V>) -> bool {
         if record.chain_n == 0 || !chain::is_callback(record) {
             return false;
         }
         let DialledList { dbid, row, .. } = &self.lists[list];
-        let due = |record: &RecordRow| record.dial_sched_time.unwrap_or(0);
+        let due_s = |record: &RecordRow| record.dial_sched_time.unwrap_or(0);
         chain::members(*dbid, record.chain_id, turn).iter().any(|(other, before)| {
             *other != handle
                 && before.chain_n < record.chain_n
                 && chain::is_callback(before)
-                && due(before) == due(record)
+                && due_s(before) == due_s(record)
                 && before.not_before_s.is_none()
                 && lists::is_callable(before, row, self.declared, &mut self.clock)
         })
@@ -244,8 +245,8 @@ fn first_of(heads: &[Heads]) -> Option<(usize, Head)> {
     heads.iter().enumerate().find_map(|(at, heads)| Some((at, heads.first()?)))
 }
 
-/// Whether a chain of an earlier release has a hundred records before this one, which then takes no part. A lower chain_n has fewer
-/// records before it.
+/// Whether a chain of an earlier release has a hundred records before this one, which then takes no part. A lower chain_n has
+/// fewer records before it.
 fn is_beyond_chain<V: View>(handle: Handle, record: &RecordRow, turn: &Turn<'_, '_, V>) -> bool {
     record.chain_n >= CHAIN_RECORDS_MAX
         && !chain::members(record.list, record.chain_id, turn).iter().any(|(member, _)| *member == handle)
@@ -253,9 +254,9 @@ fn is_beyond_chain<V: View>(handle: Handle, record: &RecordRow, turn: &Turn<'_, 
 
 /// Whether a callback is past `callback_expiry`. A callback without a time is due at once, for as long as it takes.
 fn is_expired<V: View>(record: &RecordRow, turn: &Turn<'_, '_, V>) -> bool {
-    let expiry_s = i64::try_from(turn.rules.callback_expiry_s).unwrap_or(i64::MAX);
-    let is_over = |due_s: i64| due_s.saturating_add(expiry_s) <= turn.now_s();
-    expiry_s != 0 && chain::is_callback(record) && record.dial_sched_time.is_some_and(is_over)
+    chain::is_callback(record)
+        && record.dial_sched_time.is_some()
+        && due::is_expired(dialable::due_s(record), &turn.rules, turn.now_us)
 }
 
 /// Whether a record has had `attempts_max` attempts (condition 7).
@@ -292,12 +293,5 @@ fn class_of(record: &RecordRow) -> HandOutClass {
         Some(Class::Personal(_)) => HandOutClass::Personal,
         Some(Class::Callback) => HandOutClass::Callback,
         _ => HandOutClass::General,
-    }
-}
-
-fn group_row<V: View>(group: u32, turn: &Turn<'_, '_, V>) -> GroupRow {
-    match turn.overlay.get(&Key::Group(group)) {
-        Some(Row::Group(row)) => row,
-        _ => GroupRow::default(),
     }
 }

@@ -1,6 +1,6 @@
 //! Pauses: the end of what holds a Ready record back for a time, a rejection or a contact limit (spec 9, The next record).
 //!
-//! Called by the search, so that a pause ends on time, and by what comes due.
+//! The search ends pauses itself, so that they end on time whatever else is due.
 
 use outbound::Handle;
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Frees up to `rows_max` records whose pause is over, the earliest first; answers their count.
-pub(crate) fn free_paused<V: View>(rows_max: u32, turn: &mut Turn<'_, '_, V>) -> u32 {
+pub(super) fn free_paused<V: View>(rows_max: u32, turn: &mut Turn<'_, '_, V>) -> u32 {
     // most commands find no pause that is over: one row tells
     if over(1, turn).is_empty() {
         return 0;

@@ -1,7 +1,7 @@
 //! Turns: the list whose General record is next, by smooth weighted round robin (spec 9, The next record).
 //!
-//! Each list that has a record now gains its weight; the list with the highest sum is next, and pays the weights of all. With weights
-//! 5, 1 and 1 the lists follow each other as a a b a c a a. The sums are replicated state.
+//! Each list that has a record now gains its weight; the list with the highest sum is next, and pays the weights of all. With
+//! weights 5, 1 and 1 the lists follow each other as a a b a c a a. The sums are replicated state.
 
 use crate::tables::{GroupRow, ListTurnRow};
 

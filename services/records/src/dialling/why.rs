@@ -1,8 +1,8 @@
-//! The explanation of a record that is not dialable: the first of the seven conditions that fails, and until when (spec 9, The next
-//! record).
+//! The explanation of a record that is not dialable: the first of the seven conditions that fails, and until when (spec 9, The
+//! next record).
 //!
-//! Judges the rows themselves and not the index, so that the explanation also holds while rows are brought up. Never writes. Called by
-//! the node's questions.
+//! Judges the rows themselves and not the index, so that the explanation also holds while rows are brought up. Never writes.
+//! Called by the node's questions.
 
 use std::sync::Arc;
 
@@ -41,8 +41,8 @@ pub struct NotDialable {
     pub until_s: Option<i64>,
 }
 
-/// The first condition that a record fails at a time; none: the record is dialable, or there is no such record. Do-Not-Call entries and
-/// limits of campaigns count if they hold in every campaign of the record's list.
+/// The first condition that a record fails at a time; none: the record is dialable, or there is no such record. Do-Not-Call
+/// entries and limits of campaigns count if they hold in every campaign of the record's list.
 pub fn why_not_dialable(view: &impl View, handle: Handle, now_us: u64) -> Option<NotDialable> {
     let version = lookup::rules_version(view);
     let record = lookup::record(view, handle)?;
@@ -110,8 +110,8 @@ impl<V: View> Judge<'_, '_, '_, V> {
         because(2, format!("a contact limit holds the record back until {}", shown(until_s)), Some(until_s))
     }
 
-    /// The time at which the limits of a campaign allow a record first; none: a campaign may hand the record out now, or no campaign
-    /// has the list.
+    /// The time at which the limits of a campaign allow a record first; none: a campaign may hand the record out now, or no
+    /// campaign has the list.
     fn limited_until(&self, record: &RecordRow) -> Option<i64> {
         let mut until_s = None;
         for campaign in self.campaigns() {

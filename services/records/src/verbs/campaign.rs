@@ -1,5 +1,5 @@
-//! LoadCampaign, StartDialing, StopDialing, UnloadCampaign, ForceUnloadCampaign, and the status of a campaign group (spec 5; spec 9,
-//! Campaign groups).
+//! LoadCampaign, StartDialing, StopDialing, UnloadCampaign, ForceUnloadCampaign, and the status of a campaign group (spec 5;
+//! spec 9, Campaign groups).
 
 use outbound::{
     Refusal, RefusalCode, Reply, Request, Resource, Value, Verb,
@@ -23,8 +23,8 @@ use crate::{
 /// Records that ForceUnloadCampaign makes Ready in its own command; the others follow as they come due.
 const GIVEN_BACK_MAX: u32 = 1_000;
 
-/// The states after each request, by the state before; none: 409 (spec 9, Campaign groups). Unloading is skipped where the group holds
-/// no record.
+/// The states after each request, by the state before; none: 409 (spec 9, Campaign groups). Unloading is skipped where the
+/// group holds no record.
 const STATES: [(Verb, [Option<u32>; 5]); 5] = {
     use group_state::{LOADED, NOT_LOADED, RUNNING, STOPPED, UNLOADING};
     // NotLoaded, Loaded, Running, Stopped, Unloading
@@ -145,9 +145,8 @@ pub(super) fn with_group(reply: Acknowledge, target: &Target<'_>) -> Acknowledge
 
 /// The campaign group that the path names, checked against the body.
 ///
-/// # Errors
-/// GROUP_NOT_FOUND, for a group of another tenant too; BAD_VALUE where the body names another group; BAD_BODY for a form that nobody
-/// understood.
+/// # Errors GROUP_NOT_FOUND, for a group of another tenant too; BAD_VALUE where the body names another group; BAD_BODY for a
+/// form that nobody understood.
 pub(super) fn target<'a>(request: &Request, declared: &'a Declared) -> Result<Target<'a>, Refusal> {
     let Resource::CampaignGroup(identifier) = &request.resource else { return Err(wrong_resource(request)) };
     let unknown = || {
