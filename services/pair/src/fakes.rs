@@ -25,7 +25,7 @@ use outbound::{
     Verb, key,
 };
 use prost::Message;
-use records::{HandOutClass, PhonesRow, Settings};
+use records::{PhonesRow, Settings};
 use tokio::{
     sync::{oneshot, watch},
     time::Instant,
@@ -320,7 +320,7 @@ impl StateReader for Reader {
     }
 
     fn preview_counts(&self) -> PreviewCounts {
-        let handed_out = [((101, HandOutClass::General), 5)].into();
+        let handed_out = [((101, records::HandOutClass::General), 5)].into();
         PreviewCounts { handed_out, empty: [(101, 2)].into(), met_on_do_not_call: 4, held_back: 1 }
     }
 

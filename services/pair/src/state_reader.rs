@@ -2,10 +2,10 @@
 //!
 //! Never writes. Implemented by the machine's reader, and by the tests' reader.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use outbound::{Answer, Answers, HistoryEntry, ImportBatch, ListInfo, Query, Refusal, Reply, Request};
-use records::{HandOutClass, PhonesRow, Settings};
+use records::{PhonesRow, Settings};
 
 /// The records of a list, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,9 +26,9 @@ pub struct ListTally {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PreviewCounts {
     /// Records handed out, by DBID of the campaign group and class.
-    pub handed_out: BTreeMap<(u32, HandOutClass), u64>,
+    pub handed_out: std::collections::BTreeMap<(u32, records::HandOutClass), u64>,
     /// Answers without a record, by DBID of the campaign group.
-    pub empty: BTreeMap<u32, u64>,
+    pub empty: std::collections::BTreeMap<u32, u64>,
     /// Records that were met on Do-Not-Call, and became NoCall.
     pub met_on_do_not_call: u64,
     /// Records that were met and that a contact limit held back.

@@ -14,16 +14,16 @@ pub(crate) struct Acknowledge {
 }
 
 impl Acknowledge {
+    /// Begins without pairs, for an event whose own pairs come first. The reference stands at the end of every event.
+    pub(crate) fn plain(request: &Request) -> Self {
+        Self { pairs: Vec::new(), reference_id: request.attributes.get(key::REFERENCE_ID).cloned() }
+    }
+
     /// Begins with the pairs that every request may carry and gets echoed.
     pub(crate) fn to(request: &Request) -> Self {
         let echo = |key: &str| request.attributes.get(key).map(|value| (key.to_owned(), value.clone()));
         let pairs = [key::APPLICATION_ID, key::CAMPAIGN_NAME].into_iter().filter_map(echo).collect();
         Self { pairs, reference_id: request.attributes.get(key::REFERENCE_ID).cloned() }
-    }
-
-    /// Begins without pairs, for an event whose own pairs come first. The reference stands at the end of every event.
-    pub(crate) fn plain(request: &Request) -> Self {
-        Self { pairs: Vec::new(), reference_id: request.attributes.get(key::REFERENCE_ID).cloned() }
     }
 
     /// Adds a pair; a key already present keeps its value.
