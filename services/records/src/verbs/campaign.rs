@@ -83,12 +83,12 @@ fn state_after(verb: Verb, before: u32) -> Option<u32> {
 /// The refusal of a request in a state that does not allow the request.
 pub(super) fn wrong_state(target: &Target<'_>, state: u32, verb: Verb) -> Refusal {
     let what = match state {
-        group_state::NOT_LOADED => "is not loaded: LoadCampaign comes first",
-        group_state::STOPPED => "is stopped: StartDialing comes first",
-        group_state::UNLOADING => "is being unloaded: its records are waited for",
+        group_state::NOT_LOADED => "is not loaded; LoadCampaign comes first",
+        group_state::STOPPED => "is stopped; StartDialing comes first",
+        group_state::UNLOADING => "is being unloaded, and waits for the records that it holds",
         _ => "is in a state that does not allow it",
     };
-    let message = format!("{} is not done, campaign group {:?} {what}", verb.name(), target.name);
+    let message = format!("{} is not possible now: campaign group {:?} {what}", verb.name(), target.name);
     Refusal::new(RefusalCode::Conflict, message).with(key::CAMPAIGN_GROUP_NAME, Value::text(&target.name))
 }
 
