@@ -107,14 +107,15 @@ fn a_zone_is_shown_by_its_configured_name_where_the_record_names_it() {
     });
     let handle = stage.add("demo", &[]);
     stage.edit(handle, |record| record.tz_dbid = Some(122));
-    note_window(&mut stage, &stage.record(handle));
+    note_window(&mut stage, handle);
     let reply = stage.preview_reply("a");
     assert_eq!((text(&reply, key::TZ_NAME), int(&reply, key::TZ_OFFSET)), ("VIC".to_owned(), 11 * HOUR));
 }
 
 /// Notes the window of a record that was changed past the rules.
-fn note_window(stage: &mut Stage, record: &records::RecordRow) {
-    let windows = vec![WindowRow::from(&Window::of(record))];
+fn note_window(stage: &mut Stage, handle: u64) {
+    let record = stage.record(handle);
+    let windows = vec![WindowRow::from(&Window::of(&record))];
     stage.put(vec![(Key::Windows(record.list), Row::Windows(WindowsRow { windows }.into()))]);
 }
 
