@@ -32,8 +32,8 @@ use tokio::{
 };
 
 use crate::{
-    Door, DoorConfig, ForwardResult, ForwardTo, Forwarded, ListTally, Pair, PrimaryDoor, RaftGroup, StateCheck,
-    StateReader, follow,
+    Door, DoorConfig, ForwardResult, ForwardTo, Forwarded, ListTally, Pair, PreviewCounts, PrimaryDoor, RaftGroup,
+    StateCheck, StateReader, follow,
 };
 
 /// Raft ids of the tests' nodes; the tests run on the first.
@@ -334,6 +334,11 @@ impl StateReader for Reader {
 
     fn ignored_keys(&self) -> u64 {
         3
+    }
+
+    fn preview_counts(&self) -> PreviewCounts {
+        let handed_out = [((101, records::HandOutClass::General), 5)].into();
+        PreviewCounts { handed_out, empty: [(101, 2)].into(), met_on_do_not_call: 4, held_back: 1 }
     }
 
     fn settings(&self) -> Option<Arc<Settings>> {

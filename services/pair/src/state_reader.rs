@@ -24,6 +24,19 @@ pub struct ListTally {
     pub added_us: u64,
 }
 
+/// Counts of previews, in the entries that a process has applied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PreviewCounts {
+    /// Records handed out, by DBID of the campaign group and class.
+    pub handed_out: std::collections::BTreeMap<(u32, records::HandOutClass), u64>,
+    /// Answers without a record, by DBID of the campaign group.
+    pub empty: std::collections::BTreeMap<u32, u64>,
+    /// Records that were met on Do-Not-Call, and became NoCall.
+    pub met_on_do_not_call: u64,
+    /// Records that were met and that a contact limit held back.
+    pub held_back: u64,
+}
+
 /// The state of this node, checked against the rows on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StateCheck {
@@ -71,6 +84,9 @@ pub trait StateReader: Send + Sync + 'static {
 
     /// Keys of requests that map to no field and were ignored (spec 4), in the entries that this process has applied.
     fn ignored_keys(&self) -> u64;
+
+    /// What previews handed out, and what they met, in the entries that this process has applied.
+    fn preview_counts(&self) -> PreviewCounts;
 
     /// How far rows are brought to the phone form of the rules, and the last handle given.
     fn phones(&self) -> (PhonesRow, u64);

@@ -14,6 +14,11 @@ pub(crate) struct Acknowledge {
 }
 
 impl Acknowledge {
+    /// Begins without pairs, for an event whose own pairs come first. The reference stands at the end of every event.
+    pub(crate) fn plain(request: &Request) -> Self {
+        Self { pairs: Vec::new(), reference_id: request.attributes.get(key::REFERENCE_ID).cloned() }
+    }
+
     /// Begins with the pairs that every request may carry and gets echoed.
     pub(crate) fn to(request: &Request) -> Self {
         let echo = |key: &str| request.attributes.get(key).map(|value| (key.to_owned(), value.clone()));

@@ -15,6 +15,7 @@ mod customers;
 mod date_time;
 mod decide;
 mod declared;
+mod dialling;
 mod digest;
 mod dnc;
 mod due;
@@ -22,6 +23,7 @@ mod event;
 mod export;
 mod fields;
 mod given;
+mod groups;
 mod hold;
 mod limits;
 mod lookup;
@@ -48,10 +50,12 @@ mod zones;
 pub use counters::{Counters, counters, last_stamp_us};
 pub use decide::{decide, decide_entry, decide_on, decide_with, read};
 pub use declared::{Declared, group_name, lists_of};
+pub use dialling::{NotDialable, why_not_dialable};
 pub use digest::{RowBytes, digest_of, digest_of_changes};
 pub use due::is_due;
-pub use event::{Event, IGNORED_KEY_CHARS_MAX};
+pub use event::{Event, HandOutClass, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
+pub use groups::{GroupState, groups};
 pub use lookup::{
     bring_up, chain, chain_end, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, list_counters,
     lists, outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id, records_by_phone, records_from,

@@ -20,7 +20,7 @@ use super::{
     declared, do_not_call, export::Export, group_rules::GroupRules, lists::Lists, outbox, preview, tally,
     told::EventCounts,
 };
-use crate::{ListTally, StateCheck, StateReader};
+use crate::{ListTally, PreviewCounts, StateCheck, StateReader};
 
 /// Limit of the changes of the role that are shown.
 const HISTORY_ENTRIES_MAX: usize = 100;
@@ -104,6 +104,10 @@ impl StateReader for RecordsReader {
 
     fn ignored_keys(&self) -> u64 {
         self.counts.ignored_keys()
+    }
+
+    fn preview_counts(&self) -> PreviewCounts {
+        self.counts.previews()
     }
 
     fn settings(&self) -> Option<Arc<Settings>> {
