@@ -107,6 +107,9 @@ impl Sequence {
         }
         for _ in 0..STEPS {
             self.pass_time();
+            if !self.random.one_in(4) {
+                self.due();
+            }
             let step = any_step(&mut self.random, &self.model, self.model.now_s());
             self.step(&step);
         }
@@ -151,7 +154,7 @@ impl Sequence {
 
     /// Does a step, after what is due if the step would show it, and compares everything.
     fn step(&mut self, step: &Step) {
-        if step.needs_due() || !self.random.one_in(4) {
+        if step.needs_due() {
             self.due();
         }
         self.counter += 1;
