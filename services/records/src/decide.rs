@@ -6,6 +6,7 @@ use outbound::{Body, Command, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, 
 
 use crate::{
     event::Event,
+    limits,
     numbers::{Numbers, OneByOne},
     once::{self, LazyContent},
     outbox,
@@ -63,6 +64,7 @@ pub fn decide_with<V: View>(
         return reply;
     }
     once::forget_old(&mut turn);
+    limits::forget_old(&mut turn);
     let first_event = turn.events.len();
     let (reply, contents) = answer(command, &asked, &mut turn);
     if !once::is_remembered(&reply) {
