@@ -3,7 +3,7 @@
 //!
 //! A key keeps a refusal of the rules as well: a refusal is an answer too.
 
-use outbound::{Refusal, RefusalCode, Reply};
+use outbound::{Refusal, RefusalCode, Reply, ReplyBody};
 
 use super::{LazyContent, is_remembered};
 use crate::{
@@ -36,7 +36,7 @@ pub(crate) fn answer<V: View>(
         Some(_) => Refusal::new(RefusalCode::KeyReused, "This Idempotency-Key was used for another request").into(),
         None => {
             let reply = decide(turn);
-            if is_remembered(&reply) {
+            if is_remembered(&reply) && !is_unavailable(&reply) {
                 remember(place, content.to_vec(), &reply, stands.as_ref(), turn);
             }
             reply
@@ -64,6 +64,11 @@ fn remember<V: View>(
     turn.overlay.put(by_age, entry);
     turn.overlay.put(place, Row::Idempotency(row));
     shorten(turn);
+}
+
+/// Whether the request may succeed a moment later: such a refusal answers no later request under the same key.
+fn is_unavailable(reply: &Reply) -> bool {
+    matches!(&reply.body, ReplyBody::Refused(refusal) if refusal.code == RefusalCode::Unavailable)
 }
 
 /// Forgets a few expired keys.
