@@ -51,7 +51,7 @@ const EDGES: [(&str, &[&str]); 16] = [
             "http-proxy",
         ],
     ),
-    ("ocsctl", &["ocs-proto", "chassis", "store"]),
+    ("ocsctl", &["ocs-proto", "outbound", "chassis", "store"]),
 ];
 
 /// Foreign crates that belong to one room alone.

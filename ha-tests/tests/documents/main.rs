@@ -14,8 +14,9 @@ use ocs_ha_tests::{Cluster, Process, Ran, disk::SmallDisk, ocsctl, until};
 use crate::site::{Site, missing, outside, repository};
 
 /// Pages whose commands are run; each has a test below.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "backup.md",
+    "campaigns.md",
     "certificates.md",
     "disk-full.md",
     "http/examples.md",
@@ -210,6 +211,13 @@ fn with_two_of_three_lost_the_page_leads_to_a_whole_group_either_way() {
     let phones: Vec<String> =
         site.cluster.export("demo", "a").into_iter().map(|row| row["contact_info"].clone()).collect();
     assert_eq!(phones, ["+12125550150", "+12125550151"]);
+}
+
+#[test]
+fn lists_and_campaigns_are_declared_as_the_page_says() {
+    let mut site = Site::start();
+    site.follow("campaigns.md", |_, _| {});
+    site.cluster.assert_equal();
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod call;
 mod certificates;
 mod cli;
 mod cluster;
+mod declare;
 mod drill;
 mod export;
 mod failure;

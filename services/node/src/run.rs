@@ -51,7 +51,7 @@ use crate::{
     admin::Admin,
     archive::{Archives, schedule},
     control::{ControlApi, Orders},
-    duties::{Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules},
+    duties::{BringingUp, Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules, WhatIsDue},
     health::Health,
     memory,
     metrics::{Metrics, Sources},
@@ -414,6 +414,8 @@ fn assign_duties(config: &Config, role: &RoleService, api: &Arc<Door>, directory
     duties.assign(Rules { role: role.clone(), api: api.clone(), file: config.rules.clone() });
     duties.assign(Phones(api.clone()));
     duties.assign(Deletions(api.clone()));
+    duties.assign(BringingUp::new(role.clone(), api.clone()));
+    duties.assign(WhatIsDue::new(api.clone()));
     if config.cluster.upgrade == UPGRADE_AUTO {
         duties.assign(Formats::new(role.clone()));
     }

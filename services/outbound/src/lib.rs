@@ -28,7 +28,10 @@ pub use enumerations::{
     record_type,
 };
 pub use ids::{Handle, RequestId};
-pub use query::{Answer, Answers, Cursor, DoNotCallEntry, HistoryEntry, ListInfo, Page, Query};
+pub use query::{
+    Answer, Answers, Cursor, DeclarationFault, DeclarationPlan, DoNotCallEntry, GroupInfo, HeldRecord, HistoryEntry,
+    ListInfo, NotDialable, Page, Query,
+};
 pub use reply::Refusal;
 pub use reply::{Done, Imported, Pairs, RefusalCode, RejectedRow, Reply, ReplyBody};
 pub use request::{Request, Resource, ResourceType, Verb};

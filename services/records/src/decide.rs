@@ -2,10 +2,11 @@
 //!
 //! Deterministic and infallible; never reads a clock. Called by the node's apply thread and by the simulator.
 
-use outbound::{Body, Command, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, key};
+use outbound::{Body, Command, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, RequestId, key};
 
 use crate::{
     event::Event,
+    limits,
     numbers::{Numbers, OneByOne},
     once::{self, LazyContent},
     outbox,
@@ -63,9 +64,10 @@ pub fn decide_with<V: View>(
         return reply;
     }
     once::forget_old(&mut turn);
+    limits::forget_old(&mut turn);
     let first_event = turn.events.len();
     let (reply, contents) = answer(command, &asked, &mut turn);
-    if reply.body == ReplyBody::Again {
+    if !once::is_remembered(&reply) {
         outbox::keep(command.id, first_event, &mut turn);
         turn.end();
         return reply;

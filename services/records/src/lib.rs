@@ -5,20 +5,25 @@
 //! with a [`View`] of `store`, and by the simulator with a [`MapView`].
 
 mod acknowledge;
+mod after;
 mod chain;
 mod columns;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod counters;
+mod customers;
 mod date_time;
 mod decide;
 mod declared;
+mod dialling;
 mod digest;
 mod dnc;
+mod due;
 mod event;
 mod export;
 mod fields;
 mod given;
+mod groups;
 mod hold;
 mod limits;
 mod lookup;
@@ -45,13 +50,16 @@ mod zones;
 pub use counters::{Counters, counters, last_stamp_us};
 pub use decide::{decide, decide_entry, decide_on, decide_with, read};
 pub use declared::{Declared, group_name, lists_of};
+pub use dialling::{NotDialable, why_not_dialable};
 pub use digest::{RowBytes, digest_of, digest_of_changes};
-pub use event::{Event, IGNORED_KEY_CHARS_MAX};
+pub use due::is_due;
+pub use event::{Event, HandOutClass, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
+pub use groups::{GroupState, groups};
 pub use lookup::{
-    chain, chain_end, do_not_call_behind, do_not_call_of, do_not_call_of_customer, find_list, indexed_forms, list, list_counters, lists,
-    outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id, records_by_phone, records_from,
-    records_of_all_lists, role_changes, rules_version, settings,
+    bring_up, chain, chain_end, do_not_call_behind, do_not_call_of, do_not_call_of_customer, find_list, indexed_forms,
+    list, list_counters, lists, outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id,
+    records_by_phone, records_from, records_of_all_lists, role_changes, rules_version, settings,
 };
 pub use map::MapView;
 pub use names::check_list_name;

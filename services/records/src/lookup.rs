@@ -15,8 +15,8 @@ use crate::{
     rules::{NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     settings::Settings,
     tables::{
-        Key, ListCountersRow, ListRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow, RoleChangeRow, Row, Table,
-        chain_prefix, phone_prefix,
+        BringUpRow, Key, ListCountersRow, ListRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow, RoleChangeRow, Row,
+        Table, chain_prefix, phone_prefix,
     },
     view::{Below, Bound, View, pages, table_pages},
 };
@@ -57,6 +57,14 @@ pub fn role_changes(view: &impl View) -> Vec<(u64, RoleChangeRow)> {
         _ => None,
     };
     rows.filter_map(change).collect()
+}
+
+/// Progress of bringing records up to the rules of campaigns.
+pub fn bring_up(view: &impl View) -> BringUpRow {
+    match view.get(&Key::BringUp) {
+        Some(Row::BringUp(row)) => row,
+        _ => BringUpRow::default(),
+    }
 }
 
 /// Counters of the outbox.

@@ -10,6 +10,7 @@ thread_local! {
     static CONTENT_PASSED_OVER: Cell<bool> = const { Cell::new(false) };
     static OWN_OPTIONS: Cell<bool> = const { Cell::new(false) };
     static OUTBOX_BEGINS_AGAIN: Cell<bool> = const { Cell::new(false) };
+    static AGAIN_REMEMBERED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Sets which memories of replies are skipped, from now on, on this thread.
@@ -28,6 +29,15 @@ pub fn set_of_rules_2(content_passed_over: bool, own_options: bool) {
 /// Sets whether an empty outbox gives its numbers again, from now on, on this thread.
 pub fn set_of_rules_4(outbox_begins_again: bool) {
     OUTBOX_BEGINS_AGAIN.set(outbox_begins_again);
+}
+
+/// Sets whether a reply that asks for another proposal is remembered, from now on, on this thread.
+pub fn set_of_rules_5(again_remembered: bool) {
+    AGAIN_REMEMBERED.set(again_remembered);
+}
+
+pub(crate) fn again_remembered() -> bool {
+    AGAIN_REMEMBERED.get()
 }
 
 pub(crate) fn outbox_begins_again() -> bool {

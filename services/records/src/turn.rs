@@ -92,6 +92,11 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.written = Some(Written::default());
     }
 
+    /// Marks a chain for settling though none of its records changes in this command: rules before version 5 settled no chain.
+    pub(crate) fn unsettle(&mut self, list: u32, chain_id: u64) {
+        self.unsettled.insert((list, chain_id));
+    }
+
     /// Settles every chain with a change: which of its records wait for another (spec 9, The next record).
     pub(crate) fn settle(&mut self) {
         while let Some((list, chain_id)) = self.unsettled.pop_first() {

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub(crate) use self::visible::{visible, visible_lines};
+pub(crate) use self::visible::{acts, visible, visible_lines};
 use crate::{
     cli::{Format, FormatArg},
     failure::Failure,

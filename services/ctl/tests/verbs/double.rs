@@ -16,8 +16,9 @@ use hyper_util::rt::TokioIo;
 use ocs_proto::{
     control::{control_server::ControlServer, *},
     outbound::{
-        ApplyDoNotCall, Attribute, CreateList, DoNotCallBatch, Done, ImportBatch, ImportRow, Imported, Refusal,
-        RejectedRow, RemoveDoNotCall, Reply, SetSettings, Setting, Value, reply::Body, value,
+        ApplyDeclaration, ApplyDoNotCall, Attribute, CreateList, Declaration, DoNotCallBatch, Done, ImportBatch,
+        ImportRow, Imported, Refusal, RejectedRow, RemoveDoNotCall, Reply, SetSettings, Setting, Value, reply::Body,
+        value,
     },
 };
 use tokio::{
@@ -91,6 +92,23 @@ pub(crate) struct DoubleState {
     pub(crate) entries: Vec<DoNotCallEntry>,
     /// Batches of entries that were applied or previewed.
     pub(crate) entries_sent: Vec<DoNotCallBatch>,
+    /// The declarations, and their revision.
+    pub(crate) declared: Declaration,
+    pub(crate) revision: u64,
+    /// Faults of the next plans.
+    pub(crate) faults: Vec<DeclarationFault>,
+    /// Another revision follows each plan.
+    pub(crate) changes_meanwhile: bool,
+    /// So many declarations are applied and answered with ABORTED first.
+    pub(crate) declarations_aborted: u32,
+    /// The nodes' release knows no declarations.
+    pub(crate) knows_no_declarations: bool,
+    /// Campaign groups.
+    pub(crate) groups: Vec<GroupInfo>,
+    /// Requests that controlled a group.
+    pub(crate) controlled: Vec<ControlGroupRequest>,
+    /// The answer to `GetRecord`; none: there is no such record.
+    pub(crate) record: Option<GetRecordReply>,
 }
 
 impl DoubleState {
@@ -538,7 +556,82 @@ impl control_server::Control for Node {
     }
 
     async fn get_record(&self, _: Request<GetRecordRequest>) -> Result<Response<GetRecordReply>, Status> {
-        Ok(Response::new(GetRecordReply { reply: refused("RECORD_NOT_FOUND", "There is no record 15") }))
+        let none = || GetRecordReply {
+            reply: refused("RECORD_NOT_FOUND", "There is no record 15"),
+            ..GetRecordReply::default()
+        };
+        Ok(Response::new(self.state.lock().unwrap().record.clone().unwrap_or_else(none)))
+    }
+
+    /// A line for each list of the file, unless the file is the present declaration.
+    async fn plan_declaration(
+        &self,
+        request: Request<ApplyDeclaration>,
+    ) -> Result<Response<PlanDeclarationReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        if state.knows_no_declarations {
+            return Err(Status::unimplemented(""));
+        }
+        let declared = request.into_inner().declaration.unwrap();
+        let names = declared.lists.iter().map(|list| format!("list {}: new", list.name));
+        let differences = if declared == state.declared { Vec::new() } else { names.collect() };
+        let reply = PlanDeclarationReply { revision: state.revision, differences, faults: state.faults.clone() };
+        state.revision += u64::from(state.changes_meanwhile);
+        Ok(Response::new(reply))
+    }
+
+    async fn apply_declaration(
+        &self,
+        request: Request<ApplyDeclaration>,
+    ) -> Result<Response<ApplyDeclarationReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        let asked = request.into_inner();
+        if asked.revision != state.revision {
+            let why = format!("The declarations have revision {}, not {}", state.revision, asked.revision);
+            return Ok(Response::new(ApplyDeclarationReply { reply: refused("CONFLICT", &why) }));
+        }
+        state.declared = asked.declaration.unwrap();
+        state.revision += 1;
+        if state.declarations_aborted > 0 {
+            state.declarations_aborted -= 1;
+            return Err(Status::aborted("the outcome is unknown"));
+        }
+        let done = Done { event: "DeclarationApplied".to_owned(), attributes: Vec::new(), records: None };
+        Ok(Response::new(ApplyDeclarationReply { reply: reply(Body::Done(done)) }))
+    }
+
+    async fn show_declaration(
+        &self,
+        _: Request<ShowDeclarationRequest>,
+    ) -> Result<Response<ShowDeclarationReply>, Status> {
+        let state = self.state.lock().unwrap();
+        let (revision, declaration) = (state.revision, Some(state.declared.clone()));
+        Ok(Response::new(ShowDeclarationReply { revision, declaration }))
+    }
+
+    async fn show_groups(&self, request: Request<ShowGroupsRequest>) -> Result<Response<ShowGroupsReply>, Status> {
+        let (group, mut groups) = (request.into_inner().group, self.state.lock().unwrap().groups.clone());
+        groups.retain(|one| group.is_empty() || one.name == group || one.dbid.to_string() == group);
+        if groups.is_empty() && !group.is_empty() {
+            return Err(Status::not_found(format!("There is no campaign group {group:?}")));
+        }
+        Ok(Response::new(ShowGroupsReply { groups }))
+    }
+
+    async fn control_group(
+        &self,
+        request: Request<ControlGroupRequest>,
+    ) -> Result<Response<ControlGroupReply>, Status> {
+        let asked = request.into_inner();
+        let event = match asked.request.as_str() {
+            "StartDialing" => "DialingStarted",
+            "StopDialing" => "DialingStopped",
+            "LoadCampaign" => "CampaignLoaded",
+            _ => "CampaignUnloaded",
+        };
+        self.state.lock().unwrap().controlled.push(asked);
+        let done = Done { event: event.to_owned(), attributes: Vec::new(), records: None };
+        Ok(Response::new(ControlGroupReply { reply: reply(Body::Done(done)) }))
     }
 
     async fn verify(&self, _: Request<VerifyRequest>) -> Result<Response<VerifyReply>, Status> {

@@ -8,7 +8,7 @@ use dispatch::HoldConfig;
 use entrance::{Entrance, Limits, Protocol};
 use ocs_proto::{
     control::{Role, control_client::ControlClient},
-    outbound::{self as wire, reply},
+    outbound::{self as wire, Declaration, DeclaredList, reply},
 };
 use outbound::RULES_FIRST;
 use pair::fakes::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status};
@@ -238,6 +238,66 @@ async fn a_name_that_cannot_be_shown_is_refused_under_every_rules_version() {
         assert_eq!(refusal(made.into_inner().reply).code, "BAD_VALUE", "{name:?}");
     }
     assert!(stage.group.proposed().is_empty());
+}
+
+#[tokio::test]
+async fn a_declaration_is_planned_and_applied_only_by_rules_that_know_declarations() {
+    let tasks = Tasks::new();
+    let (state, sources) = before_the_raise(&tasks);
+    let (door, deadline) = (sources.api.unwrap(), pair::fakes::in_ten_seconds());
+    let list = |name: &str| DeclaredList { name: name.into(), ..Default::default() };
+    let asked = || ApplyDeclaration {
+        declaration: Some(Declaration { lists: vec![list("new"), list("")], ..Default::default() }),
+        ..Default::default()
+    };
+    let early = declared::plan(&door, asked(), deadline).await.unwrap_err();
+    assert!(early.code() == Code::InvalidArgument && early.message().contains("this needs version 5"), "{early}");
+    let early = refusal(Some(declared::apply(&door, asked(), deadline).await));
+    assert!(early.code == "CONFLICT" && early.message.contains("this needs version 5"), "{early:?}");
+
+    state.raise(NEWEST.rules);
+    let plan = declared::plan(&door, asked(), deadline).await.unwrap();
+    assert_eq!((plan.revision, plan.differences.as_slice()), (3, &["list new: new".to_owned()][..]));
+    assert_eq!((plan.faults.len(), plan.faults[0].path.as_str()), (1, "lists."));
+    let applied = declared::apply(&door, asked(), deadline).await;
+    assert!(matches!(applied.body, Some(reply::Body::Done(_))), "{applied:?}");
+    assert_eq!(declared::show(&door, deadline).await.unwrap().revision, 3);
+}
+
+#[tokio::test]
+async fn groups_are_shown_with_their_holders_and_controlled_by_the_requests_of_clients() {
+    let tasks = Tasks::new();
+    let (state, sources) = before_the_raise(&tasks);
+    state.raise(NEWEST.rules);
+    let (door, deadline) = (sources.api.unwrap(), pair::fakes::in_ten_seconds());
+    let shown = |group: &str| declared::groups(&door, ShowGroupsRequest { group: group.into() }, deadline);
+    let groups = shown("").await.unwrap().groups;
+    assert_eq!((groups[0].state.as_str(), groups[0].held_total), ("Running", 1));
+    assert_eq!((groups[0].held[0].agent.as_str(), groups[0].held[0].handle), ("agent1", 1));
+    assert_eq!(shown("none@Agents").await.unwrap_err().code(), Code::NotFound);
+
+    let control = |request: &str| {
+        let asked = ControlGroupRequest { group: "demo@Agents".into(), request: request.into() };
+        declared::control_group(&door, asked, deadline)
+    };
+    assert!(matches!(control("StartDialing").await.unwrap().body, Some(reply::Body::Done(_))));
+    for wrong in ["PreviewRecordRequest", "startdialing", ""] {
+        let status = control(wrong).await.unwrap_err();
+        assert!(status.code() == Code::InvalidArgument && status.message().contains("StartDialing"), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_shown_has_the_reason_why_no_group_gets_it() {
+    let tasks = Tasks::new();
+    let (state, sources) = before_the_raise(&tasks);
+    let (door, deadline) = (sources.api.unwrap(), pair::fakes::in_ten_seconds());
+    let get = || data::get_record(&door, GetRecordRequest { handle: 1, ..Default::default() }, deadline);
+    let shown = get().await.unwrap();
+    assert_eq!((shown.not_dialable, shown.dialable), (None, false), "these rules know no previews");
+    state.raise(NEWEST.rules);
+    let why = get().await.unwrap().not_dialable.unwrap();
+    assert_eq!((why.condition, why.until_s), (3, Some(1)));
 }
 
 #[tokio::test]

@@ -10,16 +10,17 @@ use outbound::{
     Request, Resource, Value, Verb, key,
 };
 use records::{
-    Below, Bound, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, counters, find_list,
-    last_stamp_us, read, record_by_id, role_changes,
+    Below, Bound, BringUpRow, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, bring_up, counters,
+    find_list, is_due, last_stamp_us, read, record_by_id, role_changes,
 };
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
 
 use super::{
-    do_not_call, export::Export, group_rules::GroupRules, lists::Lists, outbox, preview, tally, told::EventCounts,
+    declared, do_not_call, export::Export, group_rules::GroupRules, lists::Lists, outbox, preview, tally,
+    told::EventCounts,
 };
-use crate::{ListTally, StateCheck, StateReader};
+use crate::{ListTally, PreviewCounts, StateCheck, StateReader};
 
 /// Limit of the changes of the role that are shown.
 const HISTORY_ENTRIES_MAX: usize = 100;
@@ -105,6 +106,10 @@ impl StateReader for RecordsReader {
         self.counts.ignored_keys()
     }
 
+    fn preview_counts(&self) -> PreviewCounts {
+        self.counts.previews()
+    }
+
     fn settings(&self) -> Option<Arc<Settings>> {
         self.group_rules.settings().borrow().clone()
     }
@@ -112,6 +117,15 @@ impl StateReader for RecordsReader {
     fn phones(&self) -> (PhonesRow, u64) {
         let counters = counters(&self.store.snapshot());
         (counters.phones.unwrap_or_default(), counters.last_handle)
+    }
+
+    fn is_due(&self, now_us: u64) -> bool {
+        is_due(&self.store.snapshot(), now_us)
+    }
+
+    fn bring_up(&self) -> (BringUpRow, u64) {
+        let state = self.store.snapshot();
+        (bring_up(&state), counters(&state).last_handle)
     }
 
     fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply {
@@ -146,6 +160,14 @@ impl StateReader for RecordsReader {
             }
             Query::Outbox { after, rows_max } => {
                 Ok(Box::new(std::iter::once(Answer::Outbox(outbox::page(&state, after, rows_max)))))
+            }
+            Query::Declaration => Ok(Box::new(std::iter::once(declared::declaration(&state)))),
+            Query::Plan(apply) => Ok(Box::new(std::iter::once(declared::plan(&state, &apply)))),
+            Query::Groups { identifier } => {
+                Ok(Box::new(std::iter::once(declared::groups(&state, identifier.as_deref())?)))
+            }
+            Query::NotDialable { handle, now_us } => {
+                Ok(Box::new(std::iter::once(declared::not_dialable(&state, handle, now_us))))
             }
         }
     }

@@ -139,8 +139,17 @@ pub(crate) fn window_prefix(list: u32, class: &Class, window: &Window) -> Vec<u8
     of_window(list, class, window).0.into_vec()
 }
 
+/// The prefix of the records of a class, in all windows of a list.
+pub(crate) fn class_prefix(list: u32, class: &Class) -> Vec<u8> {
+    of_class(list, class).0.into_vec()
+}
+
 fn of_window(list: u32, class: &Class, window: &Window) -> KeyBytes {
-    window.encode(class.encode(KeyBytes::default().u32(list)))
+    window.encode(of_class(list, class))
+}
+
+fn of_class(list: u32, class: &Class) -> KeyBytes {
+    class.encode(KeyBytes::default().u32(list))
 }
 
 pub(super) fn encode_key(list: &u32, class: &Class, window: &Window, order: &(u64, u64), handle: &Handle) -> Encoded {

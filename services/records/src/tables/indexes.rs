@@ -58,7 +58,8 @@ pub(crate) fn of_dialling(handle: Handle, record: &RecordRow) -> SmallVec<[(Key,
                 let until_s = until_s.max(0).unsigned_abs();
                 rows.push((Key::WaitingUntil { until_s, handle }, Row::WaitingUntil(EmptyRow)));
             }
-            if let Some(Class::Personal(_) | Class::Callback) = class {
+            // without a time nothing was promised, so no time is overdue or expires
+            if let (Some(Class::Personal(_) | Class::Callback), Some(_)) = (&class, record.dial_sched_time) {
                 let personal = matches!(class, Some(Class::Personal(_)));
                 let due_s = dialable::due_s(record);
                 rows.push((Key::CallbackByDue { personal, due_s, handle }, Row::CallbackByDue(EmptyRow)));

@@ -59,7 +59,7 @@ pub(crate) use callback_by_due::callback_prefix;
 pub use content::RequestIdRow;
 pub use counter::Counter;
 pub use declared::DeclaredRow;
-pub(crate) use dialable::window_prefix;
+pub(crate) use dialable::{class_prefix, window_prefix};
 pub use dialable::{Class, Window, WindowZone};
 pub(crate) use dnc::scope_prefix;
 pub use dnc::{DncRow, DncScope, DncSubject};

@@ -19,9 +19,14 @@ pub(super) fn decide(request: &Request, view: &impl View) -> Result<Reply, Refus
 }
 
 fn acknowledge(request: &Request, target: &Target, view: &impl View) -> Reply {
+    pairs(Acknowledge::to(request), target, view).done("Record")
+}
+
+/// Adds every attribute of a record.
+pub(super) fn pairs(begun: Acknowledge, target: &Target, view: &impl View) -> Acknowledge {
     let Target { handle, record, list } = target;
     let zone_name = zones::name_of(record, list);
-    let begun = Acknowledge::to(request)
+    let begun = begun
         .maybe(key::APPLICATION_ID, record.app_id)
         .record(&list.name, *handle)
         .text(key::PHONE, &record.contact_info)
@@ -41,9 +46,7 @@ fn acknowledge(request: &Request, target: &Target, view: &impl View) -> Reply {
         .pair(key::CHAIN_N, int(record.chain_n))
         .maybe(key::TREATMENT, non_empty(&record.treatments));
     let fields = list.fields.iter().enumerate();
-    let all = fields
-        .fold(begun, |reply, (at, field)| reply.pair(field.key(), field.held().show(user_value(list, record, at))));
-    all.done("Record")
+    fields.fold(begun, |reply, (at, field)| reply.pair(field.key(), field.held().show(user_value(list, record, at))))
 }
 
 fn shown_time(at_s: i64, zone_name: &str) -> Value {

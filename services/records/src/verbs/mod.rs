@@ -22,11 +22,13 @@ mod campaign;
 mod chained_records;
 mod do_not_call;
 mod get_record;
+mod outcome;
 mod preview;
 mod record_cancel;
 mod record_processed;
 mod record_reject;
 mod record_reschedule;
+mod several;
 mod target;
 mod update_call_completion_stats;
 
@@ -62,6 +64,11 @@ pub(crate) fn entry_has_changed<V: View>(request: &Request, since_us: u64, turn:
         Verb::DoNotCall => !do_not_call::stands_since(request, since_us, turn),
         _ => false,
     }
+}
+
+/// Whether another request has changed a record of a request by phone or customer since that request was applied.
+pub(crate) fn records_have_changed<V: View>(request: &Request, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
+    several::have_changed(request, since_us, turn)
 }
 
 /// Answers a request that only reads.
