@@ -12,6 +12,7 @@ pub mod contract;
 mod counters;
 mod date_time;
 mod decide;
+mod declare;
 mod declared;
 mod digest;
 mod dnc;
@@ -32,9 +33,11 @@ mod outbox;
 mod overlay;
 mod phone;
 mod rules;
+mod sent;
 mod settings;
 mod stored_reply;
 mod tables;
+mod tenants;
 mod treatments;
 mod turn;
 mod verbs;
@@ -44,12 +47,13 @@ mod zones;
 
 pub use counters::{Counters, counters, last_stamp_us};
 pub use decide::{decide, decide_entry, decide_on, decide_with, read};
+pub use declare::{Fault, Plan, declaration_of, plan_declaration};
 pub use declared::{Declared, group_name, lists_of};
 pub use digest::{RowBytes, digest_of, digest_of_changes};
 pub use event::{Event, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use lookup::{
-    chain, chain_end, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, list_counters, lists,
+    chain, chain_end, declared, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, list_counters, lists,
     outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id, records_by_phone, records_from,
     records_of_all_lists, role_changes, rules_version, settings,
 };

@@ -4,14 +4,19 @@
 
 use std::sync::Arc;
 
-use outbound::{Handle, Refusal, RefusalCode, Request, Resource, Value, key, record_status};
+use outbound::{
+    Handle, RULES_WITH_CAMPAIGNS, Refusal, RefusalCode, Request, Resource, Value, key, record_status,
+};
 
 use crate::{
     acknowledge::int,
     event::Event,
     fields::{UserValues, check_form, set_user_value},
-    given, lookup, phone_form,
+    given, lookup,
+    phone::{canonical_phone, forms_declared},
+    phone_form,
     tables::{ListRow, RecordRow},
+    tenants,
     turn::Turn,
     view::View,
 };
@@ -31,12 +36,24 @@ pub(crate) fn record(request: &Request, view: &impl View, version: impl FnOnce()
     let unknown = || refusal(RefusalCode::RecordNotFound, handle, "does not exist");
     let record = lookup::record(view, handle).ok_or_else(unknown)?;
     let list = lookup::list(view, record.list).filter(|list| !list.deleting).ok_or_else(unknown)?;
+    if !is_visible(request, &list, view)? {
+        return Err(unknown());
+    }
     let given_handle = given::int(request, key::RECORD_HANDLE, 0, i64::MAX)?;
     if given_handle.is_some_and(|given| Value::Int(given) != int(handle.0)) {
         return Err(given::bad_value(key::RECORD_HANDLE, "is not the handle of the path"));
     }
-    check_phone(request, &record, version)?;
+    check_phone(request, &record, &list, view, version)?;
     Ok(Target { handle, record, list })
+}
+
+/// Whether a list and its records are there for the tenant that a request names.
+fn is_visible(request: &Request, list: &ListRow, view: &impl View) -> Result<bool, Refusal> {
+    if request.tenant.is_empty() {
+        return Ok(true);
+    }
+    let named = tenants::of_request(request, &lookup::declared(view))?;
+    Ok(tenants::is_visible(named.as_deref(), &list.tenant))
 }
 
 /// The open record that the path names (spec 9, Life of a record); refused if the body names another list.
@@ -58,20 +75,31 @@ pub(crate) fn list(request: &Request, view: &impl View) -> Result<(u32, Arc<List
         return Err(wrong_resource(request));
     };
     let (dbid, list) = find_list(view, identifier)?;
+    if !is_visible(request, &list, view)? {
+        return Err(unknown_list(identifier));
+    }
     check_list(request, dbid, &list)?;
     Ok((dbid, list))
 }
 
 /// The list of an identifier; an unknown list and a list in deletion are refused.
 pub(crate) fn find_list(view: &impl View, identifier: &str) -> Result<(u32, Arc<ListRow>), Refusal> {
-    let about = |code, message| Refusal::new(code, message).with(key::CALLING_LIST, Value::text(identifier));
     match lookup::find_list(view, identifier) {
         Some((_, list)) if list.deleting => {
-            Err(about(RefusalCode::Conflict, format!("Calling list {identifier:?} is being deleted with its records")))
+            let message = format!("Calling list {identifier:?} is being deleted with its records");
+            Err(about_list(RefusalCode::Conflict, message, identifier))
         }
         Some(found) => Ok(found),
-        None => Err(about(RefusalCode::ListNotFound, format!("There is no calling list {identifier:?}"))),
+        None => Err(unknown_list(identifier)),
     }
+}
+
+fn unknown_list(identifier: &str) -> Refusal {
+    about_list(RefusalCode::ListNotFound, format!("There is no calling list {identifier:?}"), identifier)
+}
+
+fn about_list(code: RefusalCode, message: String, identifier: &str) -> Refusal {
+    Refusal::new(code, message).with(key::CALLING_LIST, Value::text(identifier))
 }
 
 /// Whether a record is open.
@@ -138,11 +166,25 @@ fn check_list(request: &Request, dbid: u32, list: &ListRow) -> Result<(), Refusa
     Ok(())
 }
 
-fn check_phone(request: &Request, record: &RecordRow, version: impl FnOnce() -> u32) -> Result<(), Refusal> {
+/// Refuses a body with another phone than the record's; from rules version 5 on, any form of the number is the record's.
+fn check_phone(
+    request: &Request,
+    record: &RecordRow,
+    list: &ListRow,
+    view: &impl View,
+    version: impl FnOnce() -> u32,
+) -> Result<(), Refusal> {
     let Some(phone) = given::text(request, key::PHONE, usize::MAX)? else { return Ok(()) };
     let version = version();
-    if phone_form(version, &phone) != phone_form(version, &record.contact_info) {
-        return Err(given::bad_value(key::PHONE, "is not the phone of this record"));
+    let is_same = phone_form(version, &phone) == phone_form(version, &record.contact_info);
+    if is_same || (version >= RULES_WITH_CAMPAIGNS && is_other_form(&phone, record, list, view)) {
+        return Ok(());
     }
-    Ok(())
+    Err(given::bad_value(key::PHONE, "is not the phone of this record"))
+}
+
+fn is_other_form(phone: &str, record: &RecordRow, list: &ListRow, view: &impl View) -> bool {
+    let declared = lookup::declared(view);
+    let forms = forms_declared(&canonical_phone(&record.contact_info), declared.tenant(&list.tenant));
+    forms.contains(&canonical_phone(phone))
 }
