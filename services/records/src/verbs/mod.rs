@@ -27,6 +27,7 @@ mod record_cancel;
 mod record_processed;
 mod record_reject;
 mod record_reschedule;
+mod room;
 mod target;
 mod unique;
 mod update_call_completion_stats;

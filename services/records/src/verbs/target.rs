@@ -4,9 +4,7 @@
 
 use std::sync::Arc;
 
-use outbound::{
-    Handle, RULES_WITH_CAMPAIGNS, Refusal, RefusalCode, Request, Resource, Value, key, record_status,
-};
+use outbound::{Handle, RULES_WITH_CAMPAIGNS, Refusal, RefusalCode, Request, Resource, Value, key, record_status};
 
 use crate::{
     acknowledge::int,
