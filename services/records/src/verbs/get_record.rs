@@ -24,28 +24,17 @@ pub(super) fn decide(request: &Request, view: &impl View) -> Result<Reply, Refus
 }
 
 fn acknowledge(request: &Request, target: &Target, view: &impl View) -> Reply {
-    let Target { handle, record, list } = target;
+    let Target { record, list, .. } = target;
     let declared = (lookup::rules_version(view) >= RULES_WITH_CAMPAIGNS).then(|| lookup::declared(view));
     let (zone_name, shown_zone) = match &declared {
         Some(declared) => (zones::name_under(record, list, declared), zones::shown_under(record, list, declared)),
         None => (zones::name_of(record, list), zones::name_of(record, list)),
     };
+    let offset_s = zones::offset_s(zone_name, state_time_s(view));
     let treatment = Some(record.treatments.as_str()).filter(|text| declared.is_none() || WORDS.contains(text));
-    let begun = Acknowledge::to(request)
-        .maybe(key::APPLICATION_ID, record.app_id)
-        .record(&list.name, *handle)
-        .text(key::PHONE, &record.contact_info)
-        .pair(key::PHONE_TYPE, record.contact_info_type)
-        .pair(key::RECORD_TYPE, record.record_type)
-        .pair(key::RECORD_STATUS, record.record_status)
-        .pair(key::CALL_RESULT, record.call_result)
-        .pair(key::ATTEMPTS, record.attempt)
-        .maybe(key::DATE_TIME, record.dial_sched_time.map(|at| shown_time(at, zone_name)))
-        .maybe(key::CALL_TIME, record.call_time)
-        .pair(key::FROM, record.daily_from)
-        .pair(key::UNTIL, record.daily_till)
+    let begun = of_columns(Acknowledge::to(request), target, zone_name)
         .text(key::TZ_NAME, shown_zone)
-        .pair(key::TZ_OFFSET, zones::offset_s(zone_name, state_time_s(view)))
+        .pair(key::TZ_OFFSET, offset_s)
         .maybe(key::AGENT_ID, non_empty(&record.agent_id))
         .pair(key::CHAIN_ID, int(record.chain_id))
         .pair(key::CHAIN_N, int(record.chain_n))
@@ -61,6 +50,24 @@ fn acknowledge(request: &Request, target: &Target, view: &impl View) -> Reply {
         reply.pair(field.key(), field.held().show(user_value(list, record, at)))
     });
     all.done("Record")
+}
+
+/// Adds the attributes before those of the zone. `zone_name`: IANA name of the record's zone.
+fn of_columns(reply: Acknowledge, target: &Target, zone_name: &str) -> Acknowledge {
+    let Target { handle, record, list } = target;
+    reply
+        .maybe(key::APPLICATION_ID, record.app_id)
+        .record(&list.name, *handle)
+        .text(key::PHONE, &record.contact_info)
+        .pair(key::PHONE_TYPE, record.contact_info_type)
+        .pair(key::RECORD_TYPE, record.record_type)
+        .pair(key::RECORD_STATUS, record.record_status)
+        .pair(key::CALL_RESULT, record.call_result)
+        .pair(key::ATTEMPTS, record.attempt)
+        .maybe(key::DATE_TIME, record.dial_sched_time.map(|at| shown_time(at, zone_name)))
+        .maybe(key::CALL_TIME, record.call_time)
+        .pair(key::FROM, record.daily_from)
+        .pair(key::UNTIL, record.daily_till)
 }
 
 /// Adds the attributes that records have from rules version 5 on.
