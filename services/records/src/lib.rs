@@ -53,8 +53,8 @@ pub use digest::{RowBytes, digest_of, digest_of_changes};
 pub use event::{Event, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use lookup::{
-    chain, chain_end, declared, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, list_counters, lists,
-    outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id, records_by_phone, records_from,
+    chain, chain_end, declared, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, list_counters,
+    lists, outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id, records_by_phone, records_from,
     records_of_all_lists, role_changes, rules_version, settings,
 };
 pub use map::MapView;
