@@ -171,8 +171,8 @@ fn check_counters(map: &MapView) {
     assert_eq!(map.get(&Key::Meta), Some(Row::Meta(MetaRow { last_stamp_us, ..MetaRow::default() })));
     assert_eq!(parted[3], lists.len());
     for (_, list) in lists {
-        let ListRow { name, time_zone, fields, deleting, .. } = (*list).clone();
-        assert_eq!(*list, ListRow { name, time_zone, fields, deleting, ..ListRow::default() });
+        let without = ListRow { next_record_id: 0, next_chain_id: 0, records: 0, added_us: 0, ..(*list).clone() };
+        assert_eq!(*list, ListRow { deleted_below: 0, ..without });
     }
 }
 
@@ -265,6 +265,7 @@ pub fn show(reply: &Reply) -> String {
     let pairs = |pairs: &[(String, Value)]| pairs.iter().map(pair).collect::<String>();
     let shown = match &reply.body {
         ReplyBody::Done(done) => format!("{}{}", done.event, pairs(&done.attributes)),
+        ReplyBody::Again => "Again".to_owned(),
         ReplyBody::Refused(refusal) => {
             format!("{} \"{}\"{}", refusal.code.word(), refusal.message, pairs(&refusal.attributes))
         }
