@@ -12,7 +12,7 @@ use crate::{
     event::Event,
     fields::{UserValues, check_form, field_of_column, set_user_value, user_value},
     given, lookup, phone, phone_form,
-    tables::{Key, ListRow, RecordRow, Row},
+    tables::{ListRow, RecordRow},
     tenants,
     turn::Turn,
     view::View,
