@@ -158,6 +158,11 @@ static COLUMNS: [Column; 24] = [
     column(TZ_NAME, |record| record.tz_name.clone(), read_zone),
 ];
 
+/// The columns of every list, in their order.
+pub(crate) fn of_every_list() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter()
+}
+
 /// The columns of a list beside its fields, in their order.
 pub(crate) fn of(list: &ListRow, version: u32) -> impl Iterator<Item = &'static Column> {
     COLUMNS.iter().filter(move |column| stands(column, list, version))

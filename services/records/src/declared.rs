@@ -132,4 +132,4 @@ pub fn lists_of(campaign: &DeclaredCampaign) -> impl Iterator<Item = (&str, u32)
 }
 
 /// The weight of a list that a campaign names without one (spec 9, Campaign groups).
-const WEIGHT_BY_DEFAULT: u32 = 10;
+pub(crate) const WEIGHT_BY_DEFAULT: u32 = 10;

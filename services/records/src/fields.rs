@@ -4,13 +4,15 @@
 
 use jiff::tz::TimeZone;
 use outbound::{
-    RULES_WITH_BODY_CHECKS, RULES_WITH_UNDOING, Refusal, RefusalCode, Request, UserField, Value, spec_under,
+    RULES_WITH_BODY_CHECKS, RULES_WITH_CAMPAIGNS, RULES_WITH_UNDOING, Refusal, RefusalCode, Request, UserField, Value,
+    spec_under,
 };
 
 use crate::{
     columns, date_time,
     event::IGNORED_KEY_CHARS_MAX,
     names::hidden_letter,
+    sent,
     tables::{FieldRow, ListRow, RecordRow},
 };
 
@@ -102,7 +104,8 @@ pub(crate) fn user_values(request: &Request, list: &ListRow, version: u32) -> Re
     let mut values = UserValues::default();
     for (key, value) in other_pairs(request, version) {
         let Some(at) = field_of_key(list, key) else {
-            values.ignored.extend(told_key(request, key));
+            let is_column = sent::column_of(list, key).is_some();
+            values.ignored.extend(told_key(request, key).filter(|_| !is_column));
             continue;
         };
         let (field, text) = (&list.fields[at], text_of(value));
@@ -114,8 +117,13 @@ pub(crate) fn user_values(request: &Request, list: &ListRow, version: u32) -> Re
 
 /// The ignored keys, for a verb without user-defined values.
 pub(crate) fn ignored_keys(request: &Request, list: &ListRow, version: u32) -> Vec<String> {
-    let keys = other_pairs(request, version).map(|(key, _)| key).filter(|key| field_of_key(list, key).is_none());
+    let keys = other_pairs(request, version).map(|(key, _)| key).filter(|key| !is_of_list(list, key));
     keys.filter_map(|key| told_key(request, key)).collect()
+}
+
+/// Whether a key is that of a field or of a default column.
+fn is_of_list(list: &ListRow, key: &str) -> bool {
+    field_of_key(list, key).is_some() || sent::column_of(list, key).is_some()
 }
 
 /// The pairs that are no attributes of the request. Attributes of other verbs count among these pairs from rules version 3 on;
@@ -138,14 +146,30 @@ fn is_of_query(request: &Request, key: &str) -> bool {
     request.attributes.sent.query_keys.iter().any(|of_query| of_query == key)
 }
 
-/// Checks that a form in the body was understood: at least one key is an attribute that the request uses, or a field (spec 4).
+/// Checks that a body was understood: of a form, at least one key is an attribute that the request uses, or a field; and of a list
+/// that refuses unknown keys, every key is (spec 4).
 ///
 /// # Errors
-/// BAD_BODY with keys of the form, from rules version 3 on.
+/// BAD_BODY with keys of the form, from rules version 3 on; BAD_VALUE with an unknown key, from rules version 5 on.
 pub(crate) fn check_form(request: &Request, list: &ListRow, version: u32) -> Result<(), Refusal> {
-    if !request.attributes.sent.unknown_form || version < RULES_WITH_BODY_CHECKS {
-        return Ok(());
+    if request.attributes.sent.unknown_form && version >= RULES_WITH_BODY_CHECKS {
+        check_any_known(request, list, version)?;
     }
+    if list.refuses_unknown_keys && version >= RULES_WITH_CAMPAIGNS {
+        check_all_known(request, list, version)?;
+    }
+    Ok(())
+}
+
+/// Refuses the keys that an answer would name as ignored.
+fn check_all_known(request: &Request, list: &ListRow, version: u32) -> Result<(), Refusal> {
+    let Some(key) = ignored_keys(request, list, version).into_iter().next() else { return Ok(()) };
+    let (verb, list) = (request.verb.name(), &list.name);
+    let message = format!("{key:?} is no attribute of {verb} and no field of {list:?}, which refuses unknown keys");
+    Err(Refusal::new(RefusalCode::BadValue, message))
+}
+
+fn check_any_known(request: &Request, list: &ListRow, version: u32) -> Result<(), Refusal> {
     let pairs: Vec<_> = other_pairs(request, version).filter(|(key, _)| !is_of_query(request, key)).collect();
     if pairs.iter().any(|(key, _)| field_of_key(list, key).is_some()) {
         return Ok(());
@@ -203,6 +227,13 @@ pub(crate) fn user_value<'a>(list: &'a ListRow, record: &'a RecordRow, at: usize
     record.user.get(at).unwrap_or(&list.fields[at].default)
 }
 
+/// The value of the list's customer field in a record, without white space at both ends; empty: none (spec 9, Customer).
+pub(crate) fn customer_of(list: &ListRow, record: &RecordRow) -> String {
+    let column = Some(list.customer_column.as_str()).filter(|column| !column.is_empty());
+    let at = column.and_then(|column| field_of_column(list, column));
+    at.map(|at| user_value(list, record, at).trim().to_owned()).unwrap_or_default()
+}
+
 /// Stores the value of a field in a record.
 pub(crate) fn set_user_value(list: &ListRow, record: &mut RecordRow, at: usize, value: String) {
     let missing = list.fields.iter().take(at + 1).skip(record.user.len());
@@ -249,6 +280,19 @@ pub(crate) fn check_new(field: &UserField, others: &[FieldRow], version: u32) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_customer_is_the_value_of_its_field_without_spaces_or_the_fields_default() {
+        let [column, kind, default] = ["CLIENT_ID", "varchar(64)", " c0"].map(str::to_owned);
+        let fields = vec![FieldRow { column, kind, default, send_attribute: String::new() }];
+        let list = ListRow { fields, customer_column: "client_id".into(), ..ListRow::default() };
+        let of = |user: &[&str]| {
+            let user = user.iter().map(|value| (*value).to_owned()).collect();
+            customer_of(&list, &RecordRow { user, ..RecordRow::default() })
+        };
+        assert_eq!([of(&[" C 7 "]), of(&[]), of(&["  "])], ["C 7", "c0", ""]);
+        assert_eq!(customer_of(&ListRow { customer_column: String::new(), ..list.clone() }, &RecordRow::default()), "");
+    }
 
     #[test]
     fn values_are_checked_against_their_kind() {

@@ -14,6 +14,7 @@ mod counters;
 mod customers;
 mod date_time;
 mod decide;
+mod declare;
 mod declared;
 mod dialling;
 mod digest;
@@ -37,9 +38,11 @@ mod outbox;
 mod overlay;
 mod phone;
 mod rules;
+mod sent;
 mod settings;
 mod stored_reply;
 mod tables;
+mod tenants;
 mod treatments;
 mod turn;
 mod verbs;
@@ -49,6 +52,7 @@ mod zones;
 
 pub use counters::{Counters, counters, last_stamp_us};
 pub use decide::{decide, decide_entry, decide_on, decide_with, read};
+pub use declare::{Fault, Plan, declaration_of, plan_declaration};
 pub use declared::{Declared, group_name, lists_of};
 pub use dialling::{NotDialable, why_not_dialable};
 pub use digest::{RowBytes, digest_of, digest_of_changes};
@@ -57,8 +61,8 @@ pub use event::{Event, HandOutClass, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use groups::{GroupState, groups};
 pub use lookup::{
-    bring_up, chain, chain_end, do_not_call_behind, do_not_call_of, do_not_call_of_customer, find_list, indexed_forms,
-    list, list_counters, lists, outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id,
+    bring_up, chain, chain_end, declared, do_not_call_behind, do_not_call_of, do_not_call_of_customer, find_list,
+    indexed_forms, list, list_counters, lists, outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id,
     records_by_phone, records_from, records_of_all_lists, role_changes, rules_version, settings,
 };
 pub use map::MapView;

@@ -11,6 +11,7 @@ use outbound::{Handle, RULES_FIRST, RULES_WITH_PHONE_FORM};
 
 use crate::{
     counters::{are_parted, counters, whole},
+    declared::Declared,
     phone,
     rules::{NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     settings::Settings,
@@ -46,6 +47,14 @@ pub fn settings(view: &impl View) -> Option<Arc<Settings>> {
     match view.get(&Key::Settings) {
         Some(Row::Settings(settings)) => Some(settings),
         _ => None,
+    }
+}
+
+/// What is declared beside lists and options.
+pub fn declared(view: &impl View) -> Arc<Declared> {
+    match view.get(&Key::Declared) {
+        Some(Row::Declared(declared)) => declared,
+        _ => Arc::default(),
     }
 }
 

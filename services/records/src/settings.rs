@@ -226,6 +226,16 @@ impl Settings {
         self.values.iter().find(|setting| setting.key == key).map(|setting| setting.value.as_str())
     }
 
+    /// Every option that the rules version has, with its value in effect, sorted by key.
+    pub(crate) fn in_effect(&self) -> Vec<Setting> {
+        let specs = SPECS.iter().filter(|spec| spec.since <= self.rules_version);
+        let value = |spec: &Spec| {
+            let set = self.values.iter().find(|setting| setting.key == spec.key);
+            set.cloned().unwrap_or_else(|| spec.by_default())
+        };
+        specs.map(value).collect()
+    }
+
     /// The options in effect; limits without an option come from `own`.
     pub(crate) fn rules(&self, own: &Rules) -> Rules {
         let Counts {

@@ -12,6 +12,7 @@ use crate::{
     chain,
     counters::{Counters, Written},
     event::Event,
+    fields::customer_of,
     lookup,
     numbers::Numbers,
     overlay::Overlay,
@@ -144,10 +145,11 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         }
     }
 
-    /// Removes a list, with its counters and its index entry.
+    /// Removes a list, with its counters, its windows and its index entry.
     pub(crate) fn remove_list(&mut self, dbid: u32, list: &ListRow) {
         self.overlay.remove(indexes::of_list(dbid, list).0);
         self.overlay.remove(Key::List(dbid));
+        self.overlay.remove(Key::Windows(dbid));
         if self.written.is_some() {
             self.overlay.remove(Key::ListCounters(dbid));
         }
@@ -182,7 +184,10 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
 
     /// Adds a record under a new handle, with its index entries. The caller has checked that the record's ids are free, and
     /// writes the list's counters back afterwards.
-    pub(crate) fn add_record(&mut self, list: &mut ListCountersRow, record: RecordRow) -> Handle {
+    pub(crate) fn add_record(&mut self, list: &mut ListCountersRow, mut record: RecordRow) -> Handle {
+        if self.version >= RULES_WITH_CAMPAIGNS {
+            record.customer = self.customer_of(&record);
+        }
         let handle = self.numbers.handle(&mut self.counters);
         self.counters.records = self.counters.records.map(|records| records + 1);
         list.records += 1;
@@ -199,6 +204,12 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.events.push(Event::Effect(Effect::RecordAdded { handle, list: record.list }));
         self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
         handle
+    }
+
+    /// The customer of a record, by the field that its list declares.
+    fn customer_of(&self, record: &RecordRow) -> String {
+        let list = lookup::list(self.overlay, record.list);
+        list.map(|list| customer_of(&list, record)).unwrap_or_default()
     }
 
     fn put_indexes(&mut self, handle: Handle, record: &RecordRow) {
@@ -221,22 +232,38 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.counters.records = self.counters.records.map(|records| records.saturating_sub(1));
     }
 
-    /// Overwrites an existing record on a request. List, ids, chain and phone never change.
+    /// Overwrites an existing record on a request. List, ids, chain and phone never change; the customer follows the user-defined
+    /// fields.
     pub(crate) fn change_record(&mut self, handle: Handle, mut record: RecordRow) {
         if self.version >= RULES_WITH_WINDOW_ENDS {
             record.changed_us = self.now_us;
         }
         self.events.push(Event::Effect(Effect::RecordChanged { handle, list: record.list }));
-        self.overwrite(handle, record);
+        let before = self.record_before(handle);
+        if self.version >= RULES_WITH_CAMPAIGNS && before.as_ref().is_some_and(|before| before.user != record.user) {
+            record.customer = self.customer_of(&record);
+        }
+        self.replace(handle, before, record);
     }
 
     /// Overwrites an existing record, with the index entries that change.
     pub(crate) fn overwrite(&mut self, handle: Handle, record: RecordRow) {
-        let key = Key::Record(handle);
-        if let Some(Row::Record(before)) = self.overlay.get(&key) {
+        let before = self.record_before(handle);
+        self.replace(handle, before, record);
+    }
+
+    fn record_before(&self, handle: Handle) -> Option<Arc<RecordRow>> {
+        match self.overlay.get(&Key::Record(handle)) {
+            Some(Row::Record(before)) => Some(before),
+            _ => None,
+        }
+    }
+
+    fn replace(&mut self, handle: Handle, before: Option<Arc<RecordRow>>, record: RecordRow) {
+        if let Some(before) = before {
             self.move_indexes(handle, &before, &record);
         }
-        self.overlay.put(key, Row::Record(Arc::new(record)));
+        self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
     }
 
     fn move_indexes(&mut self, handle: Handle, before: &RecordRow, after: &RecordRow) {

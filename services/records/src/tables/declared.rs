@@ -40,6 +40,9 @@ pub struct DeclaredRow {
     #[prost(uint32, tag = "7")]
     #[allow(missing_docs)] // as last_tenant
     pub last_group: u32,
+    /// Some list sends default columns under keys of their own: requests look their list up for such keys only then.
+    #[prost(bool, tag = "8")]
+    pub sends_columns: bool,
 }
 
 pub(super) fn encode_key() -> Encoded {

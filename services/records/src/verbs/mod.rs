@@ -28,16 +28,19 @@ mod record_cancel;
 mod record_processed;
 mod record_reject;
 mod record_reschedule;
+mod room;
 mod several;
 mod target;
+mod unique;
 mod update_call_completion_stats;
 
 use outbound::{RULES_FIRST, RULES_WITH_CAMPAIGNS, Refusal, RefusalCode, Reply, Request, Verb};
 
-use crate::{lookup, turn::Turn, view::View};
+use crate::{lookup, sent, turn::Turn, view::View};
 
 /// Decides a request that changes state.
 pub(crate) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
+    let request: &Request = &sent::as_attributes(request, turn);
     match request.verb {
         Verb::AddRecord => add_record::decide(request, turn),
         Verb::UpdateCallCompletionStats => update_call_completion_stats::decide(request, turn),
@@ -59,6 +62,7 @@ pub(crate) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> 
 /// Whether the Do-Not-Call entry of a request's phone has changed since the request was applied: a different entry exists, or an
 /// entry was taken back since.
 pub(crate) fn entry_has_changed<V: View>(request: &Request, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
+    let request: &Request = &sent::as_attributes(request, turn);
     match request.verb {
         Verb::AddRecord => !add_record::is_free_since(request, since_us, turn),
         Verb::DoNotCall => !do_not_call::stands_since(request, since_us, turn),

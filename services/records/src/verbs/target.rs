@@ -9,11 +9,10 @@ use outbound::{Handle, RULES_WITH_CAMPAIGNS, Refusal, RefusalCode, Request, Reso
 use crate::{
     acknowledge::int,
     date_time,
-    declared::Declared,
     event::Event,
     fields::{UserValues, check_form, field_of_column, set_user_value, user_value},
     given, lookup, phone, phone_form,
-    tables::{Key, ListRow, RecordRow, Row},
+    tables::{ListRow, RecordRow},
     tenants,
     turn::Turn,
     view::View,
@@ -108,14 +107,6 @@ pub(super) fn unknown_list(identifier: &str) -> Refusal {
     Refusal::new(RefusalCode::ListNotFound, message).with(key::CALLING_LIST, Value::text(identifier))
 }
 
-/// What is declared, for a view that may be no overlay.
-fn declared(view: &impl View) -> Arc<Declared> {
-    match view.get(&Key::Declared) {
-        Some(Row::Declared(declared)) => declared,
-        _ => Arc::default(),
-    }
-}
-
 /// Refuses a record or list of another tenant than the one that the request names, as if it were not there (spec 2).
 fn check_tenant(
     request: &Request,
@@ -126,7 +117,7 @@ fn check_tenant(
     if request.tenant.is_empty() {
         return Ok(()); // a record or list answers for its own tenant
     }
-    let named = tenants::of_request(request, &declared(view))?;
+    let named = tenants::of_request(request, &lookup::declared(view))?;
     if tenants::is_visible(named.as_deref(), &list.tenant) { Ok(()) } else { Err(unknown()) }
 }
 
@@ -220,7 +211,7 @@ fn check_phone(
     let version = version();
     let (given, own) = (phone_form(version, &given), phone_form(version, &record.contact_info));
     let is_declared = || {
-        let declared = declared(view);
+        let declared = lookup::declared(view);
         phone::forms_declared(&own, declared.tenant(&list.tenant)).contains(&given)
     };
     if given == own || (version >= RULES_WITH_CAMPAIGNS && is_declared()) {
