@@ -5,12 +5,12 @@
 
 mod common;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use common::{START_US, World, batch, field, request};
 use outbound::{
     ApplyDoNotCall, Body, DoNotCallBatch, DoNotCallRow, DoNotCallScope, Due, Effect, Handle, Imported, RULES_NEWEST,
-    RemoveDoNotCall, Reply, ReplyBody, Request, Setting, Value, call_result,
+    RemoveDoNotCall, Reply, ReplyBody, Request, RewritePhones, Setting, Value, call_result,
     declaration::{Declaration, DeclaredCampaign, DeclaredTenant},
     key, record_status, record_type,
 };
@@ -26,8 +26,6 @@ const NORTH: u32 = 103;
 const CAMPAIGN: u32 = 201;
 /// The hour of the tests, UTC seconds.
 const NOW_S: i64 = (START_US / 1_000_000) as i64;
-/// Longer than the replay window.
-const LATER_MS: u64 = 10_000;
 
 type Pair<'a> = (&'a str, &'a str);
 
@@ -35,6 +33,7 @@ type Pair<'a> = (&'a str, &'a str);
 fn lists(max: u64) -> World {
     let mut world = World::default();
     world.raise(RULES_NEWEST, vec![Setting { key: "records_per_request_max".into(), value: max.to_string() }]);
+    (0..2).for_each(|_| drop(world.ask(Body::RewritePhones(RewritePhones { rows_max: 500 }))));
     for list in ["demo", "other", "north"] {
         world.create(list, "UTC", vec![field("CLIENT_ID", "varchar(64)")]);
     }
@@ -460,7 +459,7 @@ fn requests_that_are_left_are_finished_in_their_order() {
     stop(&mut world, "customer_ids/c7", &[]);
     assert_eq!(world.map.table(Table::DncRest).len(), 2);
     world.ask(Body::Due(Due { rows_max: 2 }));
-    assert!(BTreeSet::from_iter(marked(&world)).is_superset(&BTreeSet::from([1, 3])));
+    assert_eq!(marked(&world), [1, 2, 3, 4, 5, 7], "those of the phone first");
     finish(&mut world, 100);
     assert_eq!(marked(&world).len(), 8);
     assert_eq!(shown(&stop(&mut world, "phones/+9991", &[]), key::MESSAGE), "0 records marked");
@@ -494,7 +493,7 @@ fn a_long_chain_of_one_record_is_marked_to_its_end() {
 #[test]
 fn the_rest_passes_over_records_that_were_deleted_and_reaches_every_form() {
     let mut world = lists(1);
-    for spelling in ["030 12345", "+49 30 12345", "0049 30 12345", "+49 30 12345"] {
+    for spelling in ["030 12345", "+49 30 12345", "0049 30 12345", "+49-30-12345"] {
         add(&mut world, "north", &[("GSW_PHONE", spelling)]);
     }
     let asked = Request { tenant: "north".into(), ..request("DoNotCall", "phones/+493012345", &[]) };
