@@ -13,7 +13,7 @@ use crate::{
     declared::{Declared, group_name},
     event::Event,
     fields::ignored_keys,
-    given, groups,
+    given, groups, lookup,
     tables::{ListRow, group_state},
     tenants,
     turn::Turn,

@@ -8,7 +8,7 @@ use super::target::is_open;
 use crate::{
     lookup,
     phone::forms_declared,
-    tables::{Key, ListRow, RecordRow, Row, Table, phone_prefix, unique_phone},
+    tables::{Key, ListRow, RecordRow, Table, phone_prefix, unique_phone},
     turn::Turn,
     view::{Bound, View, pages},
 };
