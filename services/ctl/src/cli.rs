@@ -14,7 +14,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::{
     campaign::{CampaignShowArgs, CampaignVerb, GroupArgs, GroupShowArgs, GroupVerb},
     declare::{ApplyArgs, ExportConfigArgs},
-    dnc::{DncExportArgs, DncListArgs, DncRemoveArgs, DncVerb},
+    dnc::{
+        DncAboutArgs, DncAddArgs, DncApplyArgs, DncCheckArgs, DncExportArgs, DncImportArgs, DncListArgs, DncRemoveArgs,
+        DncScopeArgs, DncVerb, moment,
+    },
     list::{
         CsvArgs, CsvEncoding, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
     },

@@ -23,8 +23,10 @@ pub enum Query {
     History,
     /// Do-Not-Call entries; answered by [`Answer::DoNotCall`], the first page even without an entry.
     DoNotCall {
-        /// The entries of this phone; none: all entries.
+        /// The entries of this phone in every form, expired ones left out; none: all entries, or those of the customer.
         phone: Option<String>,
+        /// The entries of this customer, expired ones left out; never beside a phone.
+        customer: Option<String>,
         /// Entries of the whole answer, at most.
         entries_max: u64,
         /// Goes on behind a page of all entries.
@@ -245,18 +247,28 @@ pub struct HistoryEntry {
 pub struct DoNotCallEntry {
     /// The phone or the customer id in the form of comparisons.
     pub form: String,
-    /// The phone as the record had it.
+    /// The phone or the customer id as it was given.
     pub given: String,
     /// Time of the entry, microseconds since 1970.
     pub since_us: u64,
-    /// DBID of the list that the entry holds for; 0: for all lists.
+    /// DBID of the list that the entry holds for; 0: for no list alone.
     pub list_dbid: u32,
-    /// Name of that list; empty: for all lists.
+    /// Name of that list; empty: for no list alone, or the list is gone.
     pub list: String,
     /// The entry is about a customer id.
     pub customer: bool,
     /// The client's message.
     pub message: String,
+    /// The tenant that the entry holds for; empty: the default tenant, or one list or campaign.
+    pub tenant: String,
+    /// DBID of the campaign that the entry holds for; 0: for no campaign alone.
+    pub campaign_dbid: u32,
+    /// Name of that campaign; empty: for no campaign alone, or the campaign is gone.
+    pub campaign: String,
+    /// The origin of the entry, for a person; empty: a client's request.
+    pub source: String,
+    /// UTC seconds from which on the entry counts as absent; none: never.
+    pub expires_s: Option<i64>,
 }
 
 /// The pages of an answer, from one consistent state. Reading a page may wait for the disk.

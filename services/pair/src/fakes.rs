@@ -21,8 +21,9 @@ use consensus::{
 use dispatch::{HoldConfig, RequestIds};
 use outbound::{
     Answer as Answered, Answers, ApplyDeclaration, Attributes, Body, Command, DeclarationFault, DeclarationPlan,
-    DoNotCallEntry, GroupInfo, HeldRecord, HistoryEntry, ImportBatch, ListInfo, NotDialable, OutboxPage, Page, Query,
-    RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value, Verb, key,
+    DoNotCallBatch, DoNotCallEntry, GroupInfo, HeldRecord, HistoryEntry, ImportBatch, Imported, ListInfo, NotDialable,
+    OutboxPage, Page, Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value,
+    Verb, key,
 };
 use prost::Message;
 use records::{BringUpRow, PhonesRow, Settings};
@@ -361,6 +362,11 @@ impl StateReader for Reader {
 
     fn preview_import(&self, batch: ImportBatch, _: bool) -> Reply {
         Refusal::new(RefusalCode::ListNotFound, format!("No list {}", batch.list)).into()
+    }
+
+    fn preview_do_not_call(&self, batch: DoNotCallBatch) -> Reply {
+        let imported = Imported { added: batch.rows.len() as u64, ..Imported::default() };
+        Reply { body: ReplyBody::Imported(imported), replayed: false, stale: false }
     }
 
     fn tally(&self, list: &str, _: u64, _: &dyn Fn() -> bool) -> Result<ListTally, Refusal> {

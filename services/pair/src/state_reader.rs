@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use outbound::{Answer, Answers, HistoryEntry, ImportBatch, ListInfo, Query, Refusal, Reply, Request};
+use outbound::{Answer, Answers, DoNotCallBatch, HistoryEntry, ImportBatch, ListInfo, Query, Refusal, Reply, Request};
 use records::{BringUpRow, PhonesRow, Settings};
 
 /// The records of a list, counted.
@@ -99,6 +99,9 @@ pub trait StateReader: Send + Sync + 'static {
 
     /// The reply that an import batch would get; `create`: after its list was created. Changes nothing.
     fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply;
+
+    /// The reply that a batch of Do-Not-Call entries would get. Changes nothing.
+    fn preview_do_not_call(&self, batch: DoNotCallBatch) -> Reply;
 
     /// Counts the records of a list, a page at a time, while `go_on` returns true.
     ///

@@ -168,7 +168,7 @@ fn do_not_call(
         Answer::DoNotCall { page, .. } => page,
         other => panic!("{other:?}"),
     };
-    Ok(reader.query(Query::DoNotCall { phone, entries_max, after })?.map(page).collect())
+    Ok(reader.query(Query::DoNotCall { phone, customer: None, entries_max, after })?.map(page).collect())
 }
 
 fn code(reply: &Reply) -> Option<RefusalCode> {

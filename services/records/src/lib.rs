@@ -61,9 +61,9 @@ pub use event::{Event, HandOutClass, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use groups::{GroupState, groups};
 pub use lookup::{
-    bring_up, chain, chain_end, declared, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, list_counters,
-    lists, outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id, records_by_phone, records_from,
-    records_of_all_lists, role_changes, rules_version, settings,
+    bring_up, chain, chain_end, declared, do_not_call_behind, do_not_call_of, do_not_call_of_customer, find_list,
+    indexed_forms, list, list_counters, lists, outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id,
+    records_by_phone, records_from, records_of_all_lists, role_changes, rules_version, settings,
 };
 pub use map::MapView;
 pub use names::check_list_name;

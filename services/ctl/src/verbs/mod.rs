@@ -34,8 +34,8 @@ mod wait;
 use self::group_control::{LOAD, START, STOP, UNLOAD, UNLOAD_NOW};
 use crate::{
     cli::{
-        BackupVerb, CampaignVerb, Cli, DncVerb, GroupVerb, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb,
-        UpgradeVerb, Verb,
+        BackupVerb, CampaignVerb, Cli, GroupVerb, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb, UpgradeVerb,
+        Verb,
     },
     cluster::Cluster,
     failure::Failure,
@@ -91,10 +91,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::List(ListVerb::Export(args)) => list_export::run(&cluster, before, &args).await,
         Verb::List(ListVerb::Show(args)) => list_show::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Delete(args)) => list_delete::run(&cluster, out(args.format), &args).await,
-        Verb::Dnc(DncVerb::List(args)) => dnc::list(&cluster, out(args.format), &args).await,
-        Verb::Dnc(DncVerb::Check(args)) => dnc::check(&cluster, out(args.format), &args.phone).await,
-        Verb::Dnc(DncVerb::Remove(args)) => dnc::remove(&cluster, out(args.format), &args).await,
-        Verb::Dnc(DncVerb::Export(args)) => dnc::export(&cluster, &args).await,
+        Verb::Dnc(verb) => Box::pin(dnc::run(&cluster, before, verb)).await,
         Verb::Record(RecordVerb::Get(args)) => record_get::run(&cluster, out(args.format), &args).await,
         Verb::Backup(BackupVerb::Create(args)) => backup_create::run(&cluster, out(args.format), &args).await,
         Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args, ca)).await,

@@ -1,6 +1,8 @@
 //! Two data nodes that share one state, each with an HTTP Proxy: just enough of the control API and of HTTP to answer
 //! `ocsctl`, and knobs to misbehave. Never a model of the rules of lists.
 
+mod entries;
+
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
@@ -14,8 +16,9 @@ use hyper_util::rt::TokioIo;
 use ocs_proto::{
     control::{control_server::ControlServer, *},
     outbound::{
-        ApplyDeclaration, Attribute, CreateList, Declaration, Done, ImportBatch, ImportRow, Imported, Refusal,
-        RejectedRow, RemoveDoNotCall, Reply, SetSettings, Setting, Value, reply::Body, value,
+        ApplyDeclaration, ApplyDoNotCall, Attribute, CreateList, Declaration, DoNotCallBatch, Done, ImportBatch,
+        ImportRow, Imported, Refusal, RejectedRow, RemoveDoNotCall, Reply, SetSettings, Setting, Value, reply::Body,
+        value,
     },
 };
 use tokio::{
@@ -87,6 +90,8 @@ pub(crate) struct DoubleState {
     going: Option<(String, u64)>,
     /// Do-Not-Call entries; phones are compared as given.
     pub(crate) entries: Vec<DoNotCallEntry>,
+    /// Batches of entries that were applied or previewed.
+    pub(crate) entries_sent: Vec<DoNotCallBatch>,
     /// The declarations, and their revision.
     pub(crate) declared: Declaration,
     pub(crate) revision: u64,
@@ -462,11 +467,12 @@ impl control_server::Control for Node {
     }
 
     async fn do_not_call(&self, request: Request<DoNotCallRequest>) -> Result<Response<Self::DoNotCallStream>, Status> {
-        let DoNotCallRequest { phone, entries_max } = request.into_inner();
+        let asked = request.into_inner();
+        let DoNotCallRequest { phone, entries_max, .. } = asked.clone();
         let state = self.state.lock().unwrap();
         let most = if entries_max == 0 { usize::MAX } else { usize::try_from(entries_max).unwrap() };
-        let of_phone = |entry: &&DoNotCallEntry| phone.is_empty() || entry.form == phone;
-        let found: Vec<_> = state.entries.iter().filter(of_phone).take(most).cloned().collect();
+        let is_asked_for = |entry: &&DoNotCallEntry| entries::is_asked_for(entry, &asked);
+        let found: Vec<_> = state.entries.iter().filter(is_asked_for).take(most).cloned().collect();
         if let (true, Some(why)) = (found.is_empty() && !phone.is_empty(), no_number(&phone)) {
             return Err(Status::invalid_argument(why));
         }
@@ -486,19 +492,43 @@ impl control_server::Control for Node {
             return Ok(Response::new(RemoveDoNotCallReply { reply: refused("CONFLICT", why) }));
         }
         let before = state.entries.len();
-        state.entries.retain(|entry| entry.form != asked.phone || entry.list != asked.list);
+        state.entries.retain(|entry| !entries::is_taken_back(entry, &asked));
         let is_removed = state.entries.len() < before;
         if state.removals_aborted > 0 {
             state.removals_aborted -= 1;
             return Err(Status::aborted("the outcome is unknown"));
         }
-        if let (false, Some(why)) = (is_removed, no_number(&asked.phone)) {
+        if let (false, true, Some(why)) = (is_removed, asked.customer.is_empty(), no_number(&asked.phone)) {
             return Ok(Response::new(RemoveDoNotCallReply { reply: refused("BAD_VALUE", &why) }));
         }
         let removed = Value { kind: Some(value::Kind::Int(i64::from(is_removed))) };
         let attributes = vec![Attribute { key: "removed".to_owned(), value: Some(removed) }];
         let done = Done { event: "DoNotCallRemoved".to_owned(), attributes, records: None };
         Ok(Response::new(RemoveDoNotCallReply { reply: reply(Body::Done(done)) }))
+    }
+
+    async fn enter_do_not_call(
+        &self,
+        request: Request<DoNotCallBatch>,
+    ) -> Result<Response<EnterDoNotCallReply>, Status> {
+        let reply = entries::enter(&mut self.state.lock().unwrap(), request.into_inner(), true);
+        Ok(Response::new(EnterDoNotCallReply { reply }))
+    }
+
+    async fn preview_do_not_call(
+        &self,
+        request: Request<DoNotCallBatch>,
+    ) -> Result<Response<EnterDoNotCallReply>, Status> {
+        let reply = entries::enter(&mut self.state.lock().unwrap(), request.into_inner(), false);
+        Ok(Response::new(EnterDoNotCallReply { reply }))
+    }
+
+    async fn apply_do_not_call(
+        &self,
+        request: Request<ApplyDoNotCall>,
+    ) -> Result<Response<ApplyDoNotCallReply>, Status> {
+        let reply = entries::apply(&self.state.lock().unwrap(), &request.into_inner());
+        Ok(Response::new(ApplyDoNotCallReply { reply }))
     }
 
     async fn show_settings(&self, _: Request<ShowSettingsRequest>) -> Result<Response<ShowSettingsReply>, Status> {

@@ -5,6 +5,7 @@
 
 mod backups;
 mod declared;
+mod dnc;
 mod double;
 mod files;
 mod group;

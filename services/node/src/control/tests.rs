@@ -166,7 +166,7 @@ async fn nothing_is_taken_back_before_the_raise_and_the_refusal_says_what_raises
         assert!(refusal.message.contains("this needs version 3. `ocsctl upgrade finalize`"), "{}", refusal.message);
     }
     assert!(stage.group.proposed().is_empty());
-    let asked = DoNotCallRequest { phone: "+999 1".into(), entries_max: 0 };
+    let asked = DoNotCallRequest { phone: "+999 1".into(), ..Default::default() };
     let mut entries = client.do_not_call(asked).await.unwrap().into_inner();
     let first = entries.message().await.unwrap().unwrap();
     assert_eq!((first.forms[0].as_str(), first.entries[0].since_us), ("+9991", 7));
@@ -177,9 +177,39 @@ async fn nothing_is_taken_back_before_the_raise_and_the_refusal_says_what_raises
 async fn what_is_no_number_is_refused_where_entries_are_looked_up() {
     let stage = stage(false).await;
     let mut client = stage.client();
-    let asked = DoNotCallRequest { phone: "hello".into(), entries_max: 0 };
+    let asked = DoNotCallRequest { phone: "hello".into(), ..Default::default() };
     let status = client.do_not_call(asked).await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "The phone \"hello\" has no digit"));
+}
+
+#[tokio::test]
+async fn entries_of_an_operator_wait_for_the_rules_that_know_them() {
+    let tasks = Tasks::new();
+    let (state, sources) = before_the_raise(&tasks);
+    let (door, deadline) = (sources.api.unwrap(), pair::fakes::in_ten_seconds());
+    let row = || wire::DoNotCallRow { phone: "+9991".into(), ..Default::default() };
+    let batch = || DoNotCallBatch { rows: vec![row()], ..Default::default() };
+    let application = || ApplyDoNotCall { list: "demo".into(), rows_max: 1, ..Default::default() };
+    let of_customer = || RemoveDoNotCall { customer: "c7".into(), ..Default::default() };
+    let too_early = |reply| {
+        let refusal = refusal(Some(reply));
+        assert!(refusal.code == "CONFLICT" && refusal.message.contains("this needs version 5"), "{refusal:?}");
+    };
+    too_early(do_not_call::enter(&door, batch(), deadline).await);
+    too_early(do_not_call::preview(&door, batch(), deadline).await.unwrap());
+    too_early(do_not_call::apply(&door, application(), deadline).await);
+    too_early(do_not_call::remove(&door, of_customer(), deadline).await);
+
+    state.raise(NEWEST.rules);
+    let previewed = do_not_call::preview(&door, batch(), deadline).await.unwrap();
+    assert!(matches!(previewed.body, Some(reply::Body::Imported(imported)) if imported.added == 1));
+    for reply in [
+        do_not_call::enter(&door, batch(), deadline).await,
+        do_not_call::apply(&door, application(), deadline).await,
+        do_not_call::remove(&door, of_customer(), deadline).await,
+    ] {
+        assert!(matches!(reply.body, Some(reply::Body::Done(_))), "{reply:?}");
+    }
 }
 
 #[tokio::test]

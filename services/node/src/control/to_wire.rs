@@ -1,5 +1,5 @@
 //! Answers about the state as messages of the control API. The one place of `control` that knows both. Called by `data`,
-//! `declared` and `undoing`.
+//! `declared` and `do_not_call`.
 
 use ocs_proto::{
     control::{
@@ -95,8 +95,22 @@ pub(super) fn history_entry(entry: outbound::HistoryEntry) -> HistoryEntry {
 /// A page of Do-Not-Call entries; none: a page of another answer.
 pub(super) fn do_not_call(answer: Answer) -> Option<DoNotCallEntries> {
     let entry = |entry: outbound::DoNotCallEntry| {
-        let outbound::DoNotCallEntry { form, given, since_us, list_dbid, list, customer, message } = entry;
-        DoNotCallEntry { form, given, since_us, list_dbid, list, customer, message }
+        let outbound::DoNotCallEntry { form, given, since_us, list_dbid, list, customer, message, .. } = entry;
+        let outbound::DoNotCallEntry { tenant, campaign_dbid, campaign, source, expires_s, .. } = entry;
+        DoNotCallEntry {
+            form,
+            given,
+            since_us,
+            list_dbid,
+            list,
+            customer,
+            message,
+            tenant,
+            campaign_dbid,
+            campaign,
+            source,
+            expires_s,
+        }
     };
     match answer {
         Answer::DoNotCall { forms, page } => {

@@ -6,8 +6,8 @@
 use std::{cell::RefCell, sync::Arc};
 
 use outbound::{
-    Answer, Answers, Attributes, HistoryEntry, ImportBatch, Query, Refusal, RefusalCode, Reply, Request, Resource,
-    Value, Verb, key,
+    Answer, Answers, Attributes, DoNotCallBatch, HistoryEntry, ImportBatch, Query, Refusal, RefusalCode, Reply,
+    Request, Resource, Value, Verb, key,
 };
 use records::{
     Below, Bound, BringUpRow, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, bring_up, counters,
@@ -132,6 +132,10 @@ impl StateReader for RecordsReader {
         preview::preview(batch, create, self.rules_version(), &self.store.snapshot())
     }
 
+    fn preview_do_not_call(&self, batch: DoNotCallBatch) -> Reply {
+        preview::preview_entries(batch, self.rules_version(), &self.store.snapshot())
+    }
+
     fn tally(&self, list: &str, changed_since_us: u64, go_on: &dyn Fn() -> bool) -> Result<ListTally, Refusal> {
         tally::tally(&self.store.snapshot(), list, changed_since_us, go_on)
     }
@@ -141,10 +145,13 @@ impl StateReader for RecordsReader {
         match query {
             Query::Lists { name, after } => Ok(Box::new(Lists::new(&state, name.as_deref(), after.as_ref()))),
             Query::History => Ok(Box::new(std::iter::once(Answer::History(history(&state))))),
-            Query::DoNotCall { phone: Some(phone), entries_max, after: _ } => {
+            Query::DoNotCall { phone: Some(phone), entries_max, .. } => {
                 Ok(Box::new(std::iter::once(do_not_call::of_phone(&state, &phone, entries_max)?)))
             }
-            Query::DoNotCall { phone: None, entries_max, after } => {
+            Query::DoNotCall { customer: Some(customer), entries_max, .. } => {
+                Ok(Box::new(std::iter::once(do_not_call::of_customer(&state, &customer, entries_max))))
+            }
+            Query::DoNotCall { entries_max, after, .. } => {
                 Ok(Box::new(do_not_call::All::new(state, entries_max, after.as_ref())?))
             }
             Query::Export { list, columns, after } => {

@@ -68,7 +68,7 @@ impl DncSubject {
     }
 }
 
-/// A Do-Not-Call entry; phone or customer, tenant or list are its key.
+/// A Do-Not-Call entry; phone or customer, and tenant, list or campaign are its key.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct DncRow {
     /// Time of the entry's creation, microseconds since 1970.
@@ -90,6 +90,11 @@ pub struct DncRow {
 
 pub(super) fn encode_key(scope: &DncScope, subject: &DncSubject) -> Encoded {
     subject.encode(scope.encode(KeyBytes::default())).0
+}
+
+/// The prefix of the entries of a scope.
+pub(crate) fn scope_prefix(scope: &DncScope) -> Vec<u8> {
+    scope.encode(KeyBytes::default()).0.into_vec()
 }
 
 pub(super) fn decode_key(parts: &mut KeyParts<'_>) -> Option<Key> {

@@ -61,6 +61,7 @@ pub use counter::Counter;
 pub use declared::DeclaredRow;
 pub(crate) use dialable::{class_prefix, window_prefix};
 pub use dialable::{Class, Window, WindowZone};
+pub(crate) use dnc::scope_prefix;
 pub use dnc::{DncRow, DncScope, DncSubject};
 pub use dnc_rest::DncRestRow;
 pub use group::{GroupRow, ListTurnRow, group_state};
