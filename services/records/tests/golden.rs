@@ -89,7 +89,11 @@ fn take_step(world: &mut World, words: &[String]) -> String {
         }
         ["take-back", phone, rest @ ..] => {
             let list = rest.first().copied().unwrap_or_default().to_owned();
-            show(&world.ask(Body::RemoveDoNotCall(RemoveDoNotCall { phone: (*phone).to_owned(), list })))
+            show(&world.ask(Body::RemoveDoNotCall(RemoveDoNotCall {
+                phone: (*phone).to_owned(),
+                list,
+                ..RemoveDoNotCall::default()
+            })))
         }
         ["find", phone] => {
             let found = records::records_by_phone(&world.map, phone, 10);

@@ -21,7 +21,7 @@ pub(super) fn holder<V: View>(record: &RecordRow, list: &ListRow, turn: &Turn<'_
     let holds =
         |other: &RecordRow| other.list == record.list && (list.unique_phone == unique_phone::EVER || is_open(other));
     let forms = forms_of(&record.contact_info, list, turn);
-    forms.iter().filter(|form| !form.is_empty()).find_map(|form| first_under(form, &holds, turn))
+    forms.iter().filter(|form| !form.is_empty()).find_map(|form| first_under(form, holds, turn))
 }
 
 /// Every form under which the state may have a phone.
