@@ -111,7 +111,7 @@ pub struct DeleteRecords {
 }
 
 /// The taking back of a Do-Not-Call entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RemoveDoNotCall {
     /// In any spelling.
     pub phone: String,

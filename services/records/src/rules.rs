@@ -72,7 +72,7 @@ pub(crate) const LIST_TENANT: &str = "";
 pub(crate) const NAME_BYTES_MAX: usize = 255;
 /// Letters of contact_info (spec 9).
 pub(crate) const PHONE_LETTERS_MAX: usize = 128;
-/// Bytes of a customer id in a Do-Not-Call entry: a part of a row key, and an engine limits the length of keys.
+/// Longest customer id that is looked up, or that a Do-Not-Call entry may have, bytes: an engine limits the length of keys.
 pub(crate) const CUSTOMER_BYTES_MAX: usize = 4_096;
 /// Letters of the message of a Do-Not-Call entry (spec 8).
 pub(crate) const MESSAGE_LETTERS_MAX: usize = 255;

@@ -271,7 +271,7 @@ fn do_not_call_entries_of_a_list_out_of_a_block_are_found() {
     writers.ask(1, new_list("second"));
     writers.add(1, "second", 9997);
     let of_list = [(key::CALLING_LIST, "second")];
-    let stopped = writers.ask(0, Body::Request(request("DoNotCall", "records/6", &of_list)));
+    let stopped = writers.ask(0, Body::Request(request("DoNotCall", "phones/9997", &of_list)));
     assert!(matches!(stopped, ReplyBody::Done(_)), "{stopped:?}");
     let (_, entries) = records::do_not_call_of(&writers.world.map, "9997");
     let scopes: Vec<_> = entries.iter().map(|(key, _)| key.clone()).collect();

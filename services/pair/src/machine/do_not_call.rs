@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use outbound::{Answer, Cursor, DoNotCallEntry, Page, RULES_WITH_PHONE_FORM, Refusal, RefusalCode};
 use records::{
-    Declared, DncRow, DncScope, DncSubject, Key, Row, Table, View, check_number, do_not_call_behind, do_not_call_of,
+    Declared, DncRow, DncScope, DncSubject, Key, Table, check_number, declared, do_not_call_behind, do_not_call_of,
     do_not_call_of_customer, last_stamp_us, list, rules_version,
 };
 use store::StateSnapshot;
@@ -83,13 +83,6 @@ impl Iterator for All {
         self.last = found.into_iter().next_back().map(|(key, _)| key);
         let next = self.last.as_ref().filter(|_| whole_page).map(|key| Cursor(key.encode().to_vec()));
         Some(Answer::DoNotCall { forms: Vec::new(), page: Page { rows, next } })
-    }
-}
-
-fn declared(state: &StateSnapshot) -> Arc<Declared> {
-    match state.get(&Key::Declared) {
-        Some(Row::Declared(declared)) => declared,
-        _ => Arc::default(),
     }
 }
 

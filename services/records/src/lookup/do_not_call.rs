@@ -1,8 +1,6 @@
 //! Do-Not-Call entries for operators: those of one phone or customer in every scope, and all in key order.
 
-use std::sync::Arc;
-
-use super::rules_version;
+use super::{declared, list, rules_version};
 use crate::{
     counters::counters,
     declared::Declared,
@@ -21,7 +19,7 @@ pub fn do_not_call_of(view: &impl View, given: &str) -> (Vec<String>, Vec<(Key, 
         return (Vec::new(), Vec::new()); // no entry has so long a phone
     }
     let own = phone::forms_to_ask(rules_version(view), counters(view).phones_are_rewritten(), given);
-    let declared = declared_in(view);
+    let declared = declared(view);
     let of_tenant = |tenant: &str| {
         let mut forms = own.clone();
         add_national(&mut forms, declared.tenant(tenant));
@@ -83,16 +81,9 @@ fn scopes(view: &impl View) -> impl Iterator<Item = DncScope> {
 fn tenant_of(view: &impl View, declared: &Declared, scope: &DncScope) -> String {
     match scope {
         DncScope::Tenant(name) => name.clone(),
-        DncScope::List(dbid) => super::list(view, *dbid).map(|list| list.tenant.clone()).unwrap_or_default(),
+        DncScope::List(dbid) => list(view, *dbid).map(|list| list.tenant.clone()).unwrap_or_default(),
         DncScope::Campaign(dbid) => {
             declared.campaign(*dbid).and_then(|campaign| campaign.tenant.clone()).unwrap_or_default()
         }
-    }
-}
-
-fn declared_in(view: &impl View) -> Arc<Declared> {
-    match view.get(&Key::Declared) {
-        Some(Row::Declared(declared)) => declared,
-        _ => Arc::default(),
     }
 }

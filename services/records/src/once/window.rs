@@ -11,14 +11,14 @@
 //! acknowledged in between is thus not lost: A, B, A ends with A. A balancer's key names one passage through the balancer: its
 //! retries are the same request even after a change of the record.
 //!
-//! From rules version 5 on, the window of a request by phone or customer ends with a change of a record that matches. Previews and
+//! From rules version 5 on, the window of a cancel by phone or customer ends with a change of a record that matches. Previews and
 //! campaign control take no part in the window, since an agent that asks twice wants two records: only a key names their repeats.
 //!
 //! Only applied requests open a window: a refused request changed nothing, so a second decision is harmless, and its client may
 //! have fixed the cause. A repeat does not extend the window.
 
 use outbound::{
-    Handle, RULES_WITH_WINDOW_ENDS, Reply, ReplyBody, Request, RequestId, Resource, Value, content_under, key,
+    Handle, RULES_WITH_WINDOW_ENDS, Reply, ReplyBody, Request, RequestId, Resource, Value, Verb, content_under, key,
 };
 
 use super::LazyContent;
@@ -120,6 +120,8 @@ fn has_changed<V: View>(request: &Request, since_us: u64, turn: &Turn<'_, '_, V>
             let row = turn.overlay.get(&Key::Record(*handle));
             matches!(row, Some(Row::Record(record)) if record.changed_us > since_us)
         }
+        // the records of a large DoNotCall go on changing by themselves: only its entry counts
+        Resource::Phone(_) | Resource::Customer(_) if request.verb == Verb::DoNotCall => false,
         Resource::Phone(_) | Resource::Customer(_) => verbs::records_have_changed(request, since_us, turn),
         Resource::List(_) | Resource::CampaignGroup(_) => false,
     }

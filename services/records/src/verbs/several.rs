@@ -16,7 +16,7 @@ use crate::{
     fields::check_form,
     given::{self, bad_value},
     lookup, phone,
-    rules::PHONE_LETTERS_MAX,
+    rules::{CUSTOMER_BYTES_MAX, PHONE_LETTERS_MAX},
     tables::{Key, ListRow, RecordRow, Row, Table, customer_prefix, phone_prefix},
     tenants,
     turn::Turn,
@@ -25,8 +25,6 @@ use crate::{
 
 /// Records that a look-up counts beside those that it collects: GSW_RECORDS of a refusal never says more.
 const COUNTED_MAX: u64 = 10_000;
-/// Longest customer id that is looked up, bytes: an engine limits the length of keys.
-const CUSTOMER_BYTES_MAX: usize = 4_096;
 
 /// A record with its handle and its list.
 pub(crate) type RecordOfList = (Handle, RecordRow, Arc<ListRow>);
@@ -283,7 +281,7 @@ fn of_customer<V: View>(
 }
 
 /// Refuses a request by customer until the customers of all lists of the tenant are indexed (spec 9, Customer).
-fn check_indexed<V: View>(tenant: &str, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
+pub(super) fn check_indexed<V: View>(tenant: &str, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
     let Some(Row::BringUp(row)) = turn.overlay.get(&Key::BringUp) else { return Ok(()) };
     let mut lists = row.customers.iter().filter_map(|of| lookup::list(turn.overlay, of.list));
     match lists.find(|list| tenants::is_visible(Some(tenant), &list.tenant)) {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use outbound::{
-    DoNotCallScope, Refusal, RefusalCode, Request, Value,
+    DoNotCallScope, Refusal, RefusalCode, Request,
     declaration::{DEFAULT_TENANT, DeclaredCampaign},
     key,
 };
@@ -13,6 +13,7 @@ use outbound::{
 use crate::{
     given, lookup,
     tables::{DncScope, ListRow},
+    tenants,
     turn::Turn,
     verbs::target,
     view::View,
@@ -39,7 +40,8 @@ impl Scoped {
     }
 }
 
-/// The scope of a request by phone or customer: the tenant of `tenant=`, or the list that the body names, with its row (spec 2).
+/// The scope of a request by phone or customer: the tenant of `tenant=`, without it the default tenant (spec 2); or the list that the
+/// body names, with its row.
 ///
 /// # Errors
 /// TENANT_NOT_FOUND; LIST_NOT_FOUND, for a list of another tenant too.
@@ -47,19 +49,19 @@ pub(super) fn of_request<V: View>(
     request: &Request,
     turn: &Turn<'_, '_, V>,
 ) -> Result<(Scoped, Option<Arc<ListRow>>), Refusal> {
-    // as long as no tenant is declared, every name means the default tenant
-    let has_tenants = turn.overlay.declared().has_tenants();
-    let tenant = if has_tenants { known_tenant(&request.tenant, turn)? } else { String::new() };
-    let Some(identifier) = given::text(request, key::CALLING_LIST, usize::MAX)? else {
+    let tenant = tenants::of_request(request, turn.overlay.declared())?.unwrap_or_default();
+    let given_dbid = given::int(request, key::CALLING_LIST_DBID, 0, i64::MAX)?;
+    let name = given::text(request, key::CALLING_LIST, usize::MAX)?;
+    let Some(identifier) = name.or_else(|| given_dbid.map(|dbid| dbid.to_string())) else {
         return Ok((Scoped::of_tenant(tenant), None));
     };
     let (dbid, list) = target::find_list(turn.overlay, &identifier)?;
-    if list.tenant != tenant {
-        return Err(unknown_list(&identifier));
+    if !tenants::is_visible(Some(&tenant), &list.tenant) {
+        return Err(target::unknown_list(&identifier));
     }
-    let given_dbid = given::int(request, key::CALLING_LIST_DBID, 0, i64::MAX)?;
     if given_dbid.is_some_and(|given| given != i64::from(dbid)) {
-        return Err(given::bad_value(key::CALLING_LIST_DBID, &format!("is not {dbid}, which GSW_CALLING_LIST means")));
+        let why = format!("is not {dbid}, the DBID of {:?}", list.name);
+        return Err(given::bad_value(key::CALLING_LIST_DBID, &why));
     }
     Ok((Scoped::of_list(dbid, &list), Some(list)))
 }
@@ -95,7 +97,7 @@ pub(in crate::verbs) fn to_take_back<V: View>(
         ("", "") => return Ok(Scoped::of_tenant(tenant)),
         ("", list) => match lookup::find_list(turn.overlay, list) {
             Some((dbid, list)) => Scoped::of_list(dbid, &list),
-            None => return dbid(list).map(|dbid| gone(DncScope::List(dbid))).ok_or_else(|| unknown_list(list)),
+            None => return dbid(list).map(|dbid| gone(DncScope::List(dbid))).ok_or_else(|| target::unknown_list(list)),
         },
         (campaign, "") => match known_campaign(campaign, turn) {
             Some(scoped) => scoped,
@@ -114,7 +116,7 @@ fn of_tenant(asked: &DoNotCallScope, tenant: &str, scoped: Scoped) -> Result<Sco
     match asked.list.as_str() {
         _ if asked.tenant.is_empty() || scoped.tenant == tenant => Ok(scoped),
         "" => Err(unknown_campaign(&asked.campaign)),
-        list => Err(unknown_list(list)),
+        list => Err(target::unknown_list(list)),
     }
 }
 
@@ -133,11 +135,6 @@ fn row_name(name: &str) -> &str {
 
 fn known_campaign<V: View>(identifier: &str, turn: &Turn<'_, '_, V>) -> Option<Scoped> {
     turn.overlay.declared().find_campaign(identifier).and_then(Scoped::of_campaign)
-}
-
-fn unknown_list(identifier: &str) -> Refusal {
-    let message = format!("There is no calling list {identifier:?}");
-    Refusal::new(RefusalCode::ListNotFound, message).with(key::CALLING_LIST, Value::text(identifier))
 }
 
 fn unknown_campaign(identifier: &str) -> Refusal {

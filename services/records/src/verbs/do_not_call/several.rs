@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use outbound::{Refusal, RefusalCode, Reply, Request, Resource, Value, key};
+use outbound::{Refusal, Reply, Request, Resource, key};
 
 use super::{
     Entry, all_chain, message,
@@ -12,12 +12,12 @@ use super::{
 use crate::{
     acknowledge::{Acknowledge, int},
     dnc::{self, Marked, Subjects},
-    fields::{check_form, ignored_keys},
-    given, lookup, phone,
+    fields::ignored_keys,
+    given, phone,
     rules::{CUSTOMER_BYTES_MAX, PHONE_LETTERS_MAX},
-    tables::{Key, ListRow, Row},
+    tables::ListRow,
     turn::Turn,
-    verbs::target,
+    verbs::{several, target},
     view::View,
 };
 
@@ -42,7 +42,7 @@ pub(super) fn decide<V: View>(request: &Request, turn: &mut Turn<'_, '_, V>) -> 
 fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Refusal> {
     let (scoped, list) = scope::of_request(request, turn)?;
     let list = list.unwrap_or_default();
-    check_form(request, &list, turn.version)?;
+    several::check_body(request, turn)?;
     let (key, about) = about(request, &scoped, turn)?;
     let (all_chain, message) = (all_chain(request)?, message(request, turn.version)?);
     let ignored = ignored_keys(request, &list, turn.version);
@@ -63,7 +63,7 @@ fn about<V: View>(
     let (key, about, repeated) = match &request.resource {
         Resource::Customer(customer) => {
             check_customer(customer)?;
-            check_indexed(&scoped.tenant, turn)?;
+            several::check_indexed(&scoped.tenant, turn)?;
             let repeated = given::text(request, key::CUSTOMER_ID, usize::MAX)?;
             (key::CUSTOMER_ID, Subjects::of_customer(customer), repeated.map(|text| Subjects::of_customer(&text)))
         }
@@ -98,15 +98,6 @@ fn check_customer(customer: &str) -> Result<(), Refusal> {
     }
     let why = format!("must have 1 to {CUSTOMER_BYTES_MAX} bytes, and not white space alone");
     Err(given::bad_value(key::CUSTOMER_ID, &why))
-}
-
-/// Refuses a request by customer until the customers of all lists of the tenant are indexed (spec 9, Customer).
-fn check_indexed<V: View>(tenant: &str, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
-    let Some(Row::BringUp(progress)) = turn.overlay.get(&Key::BringUp) else { return Ok(()) };
-    let mut lists = progress.customers.iter().filter_map(|of| lookup::list(turn.overlay, of.list));
-    let Some(list) = lists.find(|list| list.tenant == tenant) else { return Ok(()) };
-    let message = format!("The customer ids of calling list {:?} are being indexed: ask again later", list.name);
-    Err(Refusal::new(RefusalCode::Conflict, message).with(key::CALLING_LIST, Value::text(&list.name)))
 }
 
 fn apply<V: View>(plan: &Plan, turn: &mut Turn<'_, '_, V>) -> Marked {
