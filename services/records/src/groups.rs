@@ -2,12 +2,10 @@
 //!
 //! A group without a row is NotLoaded. Called by the verbs, by what comes due, and by the node's questions.
 
-use std::sync::Arc;
-
 use outbound::{Handle, declaration::DeclaredGroup};
 
 use crate::{
-    declared::{Declared, group_name},
+    declared::group_name,
     hold, lookup,
     tables::{GroupRow, Key, Row, Table, group_prefix, group_state},
     turn::Turn,
@@ -39,7 +37,7 @@ pub struct GroupState {
 
 /// All campaign groups, in the order of their declaration.
 pub fn groups(view: &impl View) -> Vec<GroupState> {
-    let declared = declared(view);
+    let declared = lookup::declared(view);
     let state = |group: &DeclaredGroup| {
         let dbid = group.dbid.unwrap_or(0);
         let mut held: Vec<(String, u64, u64)> = Vec::new();
@@ -55,14 +53,6 @@ pub fn groups(view: &impl View) -> Vec<GroupState> {
         GroupState { dbid, name, campaign, campaign_dbid, state: row(view, dbid).state, held, held_total }
     };
     declared.groups().iter().map(state).collect()
-}
-
-/// What is declared.
-pub(crate) fn declared(view: &impl View) -> Arc<Declared> {
-    match view.get(&Key::Declared) {
-        Some(Row::Declared(declared)) => declared,
-        _ => Arc::default(),
-    }
 }
 
 /// The state of a group, with the turns of its lists.
@@ -139,19 +129,29 @@ pub(crate) fn give_back_of_unloaded<V: View>(rows_max: u32, turn: &mut Turn<'_, 
 
 /// Ends the unloading of every group that holds no record any more; answers their count.
 pub(crate) fn finish_unloading<V: View>(turn: &mut Turn<'_, '_, V>) -> u32 {
-    let is_unloading = |(key, row)| match (key, row) {
-        (Key::Group(dbid), Row::Group(row)) if row.state == group_state::UNLOADING => Some(dbid),
-        _ => None,
-    };
-    let unloading: Vec<u32> = table_pages(turn.overlay, Table::Group).filter_map(is_unloading).collect();
     let mut finished = 0;
-    for dbid in unloading {
+    for dbid in unloading(turn.overlay) {
         if !holds_any(turn.overlay, dbid) {
             set_state(dbid, group_state::NOT_LOADED, turn);
             finished += 1;
         }
     }
     finished
+}
+
+/// Whether what comes due has anything to do for groups: to give records back, or to end an unloading.
+pub(crate) fn groups_are_due(view: &impl View) -> bool {
+    let is_unloaded = |dbid: &u32| row(view, *dbid).state == group_state::NOT_LOADED;
+    unloading(view).iter().any(|dbid| !holds_any(view, *dbid)) || holding(view).iter().any(is_unloaded)
+}
+
+/// The groups that are unloading.
+fn unloading(view: &impl View) -> Vec<u32> {
+    let is_unloading = |(key, row)| match (key, row) {
+        (Key::Group(dbid), Row::Group(row)) if row.state == group_state::UNLOADING => Some(dbid),
+        _ => None,
+    };
+    table_pages(view, Table::Group).filter_map(is_unloading).collect()
 }
 
 /// The groups that hold a record: one read a group, however many records the group holds.

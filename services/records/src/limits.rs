@@ -89,11 +89,11 @@ fn held_until<V: View>(
     turn: &Turn<'_, '_, V>,
 ) -> Option<i64> {
     let spans: Vec<Span> = limits.iter().map(|limit| Span::of(limit, zone, turn.now_us)).collect();
-    let from_us = spans.iter().map(Span::from_us).min()?;
+    let from_us = spans.iter().map(Span::begun_us).min()?;
     let attempts = attempts_from(from_us, subject, turn);
     let until_s = |(limit, span): (&&DeclaredLimit, &Span)| {
         let counts =
-            |(stamp_us, attempt): &&(u64, AttemptRow)| *stamp_us >= span.from_us() && counts_in(limit, attempt, turn);
+            |(stamp_us, attempt): &&(u64, AttemptRow)| *stamp_us >= span.begun_us() && counts_in(limit, attempt, turn);
         let stamps: Vec<u64> = attempts.iter().filter(counts).map(|(stamp_us, _)| *stamp_us).collect();
         let max = usize::try_from(limit.max.unwrap_or(0)).unwrap_or(usize::MAX);
         let excess = stamps.len().checked_sub(max)?;

@@ -33,7 +33,7 @@ fn list(name: &str) -> DeclaredList {
 }
 
 fn column(column: &str, kind: &str) -> DeclaredField {
-    DeclaredField { column: column.into(), kind: kind.into(), ..DeclaredField::default() }
+    DeclaredField { column: column.into(), kind: kind.into(), ..Default::default() }
 }
 
 fn option(key: &str, value: &str) -> DeclaredOption {

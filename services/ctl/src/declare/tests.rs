@@ -107,7 +107,7 @@ fn names(names: &[&str]) -> Option<DeclaredNames> {
 /// What the example declares, written out.
 fn example() -> Declaration {
     let option = |key: &str, value: &str| DeclaredOption { key: key.into(), value: value.into() };
-    let day = |day, from, till| DeclaredDay { day, from: from * 3600, till: till * 3600 };
+    let day = |day, from: u32, till: u32| DeclaredDay { day, from: from * 3600, till: till * 3600 };
     Declaration {
         options: vec![
             option("reject_pause", "60"),

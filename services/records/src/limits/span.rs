@@ -42,7 +42,7 @@ impl Span {
     }
 
     /// The first stamp that counts, microseconds since 1970.
-    pub(super) fn from_us(&self) -> u64 {
+    pub(super) fn begun_us(&self) -> u64 {
         match self {
             Self::Rolling { from_us, .. } | Self::Day { from_us, .. } => *from_us,
         }

@@ -13,7 +13,7 @@ use crate::{
     declared::{Declared, group_name},
     event::Event,
     fields::ignored_keys,
-    given, groups,
+    given, groups, lookup,
     tables::{ListRow, group_state},
     tenants,
     turn::Turn,
@@ -121,7 +121,7 @@ fn acknowledge<V: View>(request: &Request, plan: &Plan<'_>, turn: &Turn<'_, '_, 
 
 /// Answers the state of a group.
 pub(super) fn status(request: &Request, view: &impl View) -> Result<Reply, Refusal> {
-    let declared = groups::declared(view);
+    let declared = lookup::declared(view);
     let target = target(request, &declared)?;
     let state = groups::row(view, target.dbid).state;
     let event = match state {

@@ -223,7 +223,7 @@ fn of_list<V: View>(mut record: RecordRow, list: &ListRow, turn: &Turn<'_, '_, V
 fn is_stopped<V: View>(record: &RecordRow, plan: &Plan, turn: &Turn<'_, '_, V>) -> bool {
     match turn.version {
         ..RULES_WITH_NO_CALL_IMPORTS => false,
-        ..RULES_WITH_CAMPAIGNS => dnc::stops(plan.dbid, &record.contact_info, turn),
+        RULES_WITH_NO_CALL_IMPORTS..RULES_WITH_CAMPAIGNS => dnc::stops(plan.dbid, &record.contact_info, turn),
         _ => dnc::stops_record(record, &plan.list, None, turn),
     }
 }

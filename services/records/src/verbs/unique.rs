@@ -8,7 +8,7 @@ use super::target::is_open;
 use crate::{
     lookup,
     phone::forms_declared,
-    tables::{Key, ListRow, RecordRow, Row, Table, phone_prefix, unique_phone},
+    tables::{Key, ListRow, RecordRow, Table, phone_prefix, unique_phone},
     turn::Turn,
     view::{Bound, View, pages},
 };
@@ -21,7 +21,7 @@ pub(super) fn holder<V: View>(record: &RecordRow, list: &ListRow, turn: &Turn<'_
     let holds =
         |other: &RecordRow| other.list == record.list && (list.unique_phone == unique_phone::EVER || is_open(other));
     let forms = forms_of(&record.contact_info, list, turn);
-    forms.iter().filter(|form| !form.is_empty()).find_map(|form| first_under(form, &holds, turn))
+    forms.iter().filter(|form| !form.is_empty()).find_map(|form| first_under(form, holds, turn))
 }
 
 /// Every form under which the state may have a phone.
