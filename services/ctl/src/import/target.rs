@@ -13,9 +13,9 @@ use super::{
 };
 use crate::cluster::Client;
 
-/// Batches of records in flight; the first batch goes alone, since it may define fields.
+/// Batches of records in flight; the first batch goes alone, since its header may define fields.
 const RECORDS_IN_FLIGHT: usize = 8;
-/// Batches of Do-Not-Call entries in flight: one is applied while the next one travels, and updates of clients go on.
+/// Batches of Do-Not-Call entries in flight: a batch travels while the nodes apply the batch before, and updates of clients go on.
 const ENTRIES_IN_FLIGHT: usize = 2;
 
 /// The receiver of a file's rows.
@@ -55,7 +55,7 @@ impl Head {
         }
     }
 
-    /// A batch as it is sent.
+    /// A batch in the form of the receiver.
     pub(super) fn sent(&self, batch: &Batch) -> Sent {
         let (import_id, first_row) = (self.id.clone().into(), batch.first_row);
         match &self.target {

@@ -2,8 +2,8 @@
 //! request, the others in later commands that the primary proposes (spec 9, Do-Not-Call).
 //!
 //! A walk visits the records under each form of the subject in the order of handles, and after each record the rest of its chain.
-//! The walk's place stands in a row between commands ([`DncRestRow`]), so that a new primary goes on there. Called by DoNotCall,
-//! and by what comes due.
+//! The walk's place stands in a row between commands ([`DncRestRow`]), so that a new primary goes on there. Called by DoNotCall
+//! and by Due.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -23,7 +23,8 @@ use crate::{
     view::{Below, Bound, View},
 };
 
-/// Records that the command of a request looks at beside those that it may mark: to pass over marked ones, and to count those left.
+/// Records that the command of a request looks at beside the records that may be marked: marked ones are passed over, and the rest is
+/// counted.
 const LOOKS_MAX: u64 = 10_000;
 
 /// Records marked by the command of a request, and those left for later commands.
@@ -121,8 +122,8 @@ fn begin<V: View>(mut walk: Walk, marks: u64, turn: &mut Turn<'_, '_, V>) -> Mar
     Marked { records, left }
 }
 
-/// Goes on with the oldest rest of a large DoNotCall, then with the next one. Looks at up to `rows_max` records, and answers at how
-/// many it looked, a finished rest included; 0: nothing is left.
+/// Goes on with the oldest rest of a large DoNotCall, then with the next one. Looks at up to `rows_max` records. Answers the
+/// count of records looked at, a finished rest included; 0: nothing is left.
 pub(crate) fn mark_rest<V: View>(rows_max: u32, turn: &mut Turn<'_, '_, V>) -> u32 {
     let mut budget = Budget { marks: rows_max.into(), looks: rows_max.into() };
     while budget.looks > 0 && budget.marks > 0 {

@@ -105,7 +105,7 @@ fn apply<V: View>(batch: &DoNotCallBatch, scoped: &Scoped, last_row: u64, turn: 
             Err(reason) => imported.rejected.push(RejectedRow { row, reason }),
         }
     }
-    // readers of events hear of a single entry, and never of an import's (spec 12)
+    // the entries of an import make no event (spec 12)
     if batch.rows.len() == 1 && imported.added == 1 {
         dnc::tell_entered(&scoped.scope, turn.events);
     }

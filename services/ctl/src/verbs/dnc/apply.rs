@@ -1,5 +1,5 @@
 //! `dnc apply`: marks the open records of a list that Do-Not-Call stops, a few hundred records by one order. Interrupted, the same
-//! command begins again and marks what is left.
+//! command begins again and marks the records that are left.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! DoNotCall on a record, from rules version 5 on: the entry holds for the whole tenant of the record's list, since real clients name
-//! the list of every record and mean the person (spec 9, Do-Not-Call). Whoever holds the record is told RECORD_FINALISED.
+//! the list of every record and mean the person (spec 9, Do-Not-Call). The agent that holds the record gets
+//! RECORD_FINALISED from then on.
 
 use outbound::{Refusal, Reply, Request, key, record_status};
 
