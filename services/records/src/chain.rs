@@ -20,6 +20,12 @@ pub(crate) fn members<V: View>(list: u32, chain_id: u64, turn: &Turn<'_, '_, V>)
     first.filter_map(|handle| Some((handle, lookup::record(turn.overlay, handle)?))).collect()
 }
 
+/// The end of the pause of a whole chain, UTC seconds, if it lasts: a record that joins the chain shares the pause.
+pub(crate) fn pause<V: View>(list: u32, chain_id: u64, turn: &Turn<'_, '_, V>) -> Option<i64> {
+    let paused = members(list, chain_id, turn).into_iter().filter(|(_, record)| record.chain_paused);
+    paused.filter_map(|(_, record)| record.not_before_s).max().filter(|until_s| *until_s > turn.now_s())
+}
+
 /// Marks the records of a chain that wait, and those that do not wait any more.
 pub(crate) fn settle<V: View>(list: u32, chain_id: u64, turn: &mut Turn<'_, '_, V>) {
     let members = members(list, chain_id, turn);

@@ -34,6 +34,7 @@ pub(crate) fn hand_out(record: RecordRow, to: &HandOut<'_>) -> RecordRow {
         pending: None,
         attempts_set: false,
         not_before_s: None,
+        chain_paused: false,
         ..record
     }
 }
@@ -68,6 +69,7 @@ fn ended(record: RecordRow) -> RecordRow {
         attempts_set: false,
         waits: false,
         not_before_s: None,
+        chain_paused: false,
         agent_before: String::new(),
         ..record
     }

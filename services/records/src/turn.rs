@@ -199,6 +199,9 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         list.next_chain_id = list.next_chain_id.max(record.chain_id.saturating_add(1));
         if self.version >= RULES_WITH_CAMPAIGNS && joins_chain {
             self.unsettled.insert((record.list, record.chain_id));
+            if let Some(until_s) = chain::pause(record.list, record.chain_id, self) {
+                (record.not_before_s, record.chain_paused) = (Some(until_s), true);
+            }
         }
         self.put_indexes(handle, &record);
         self.events.push(Event::Effect(Effect::RecordAdded { handle, list: record.list }));

@@ -272,18 +272,24 @@ fn put_away<V: View>(handle: Handle, record: RecordRow, obstacle: &Obstacle, tur
         Obstacle::BeyondChain => turn.overwrite(handle, RecordRow { waits: true, ..record }),
         Obstacle::Expired => turn.change_record(handle, hold::finalised(record, record_status::MISSED_CALLBACK)),
         Obstacle::Tie => {
-            turn.overwrite(handle, RecordRow { not_before_s: until(now_s + TIE_PAUSE_S), ..record });
+            turn.overwrite(
+                handle,
+                RecordRow { not_before_s: until(now_s + TIE_PAUSE_S), chain_paused: false, ..record },
+            );
         }
         Obstacle::DoNotCall => {
             turn.change_record(handle, dnc::marked(hold::finalised(record, record_status::UPDATED)));
             turn.events.push(Event::MetOnDoNotCall);
         }
         Obstacle::Limit { until_s } => {
-            turn.overwrite(handle, RecordRow { not_before_s: until(*until_s), ..record });
+            turn.overwrite(handle, RecordRow { not_before_s: until(*until_s), chain_paused: false, ..record });
             turn.events.push(Event::HeldBack);
         }
         Obstacle::Attempts => {
-            turn.overwrite(handle, RecordRow { not_before_s: until(now_s + ATTEMPTS_PAUSE_S), ..record });
+            turn.overwrite(
+                handle,
+                RecordRow { not_before_s: until(now_s + ATTEMPTS_PAUSE_S), chain_paused: false, ..record },
+            );
         }
     }
 }

@@ -68,9 +68,10 @@ pub(crate) fn of_dialling(handle: Handle, record: &RecordRow) -> SmallVec<[(Key,
         record_status::RETRIEVED if record.held_since_us != 0 => {
             let RecordRow { held_since_us, changed_us, .. } = *record;
             rows.push((Key::HeldByTime { changed_us, handle }, Row::HeldByTime(EmptyRow)));
-            let group = record.group_id.and_then(|group| u32::try_from(group).ok()).unwrap_or(0);
-            let agent = record.agent_id.clone();
-            rows.push((Key::HeldByGroup { group, agent, held_since_us, handle }, Row::HeldByGroup(EmptyRow)));
+            if let Some(group) = record.group_id.and_then(|group| u32::try_from(group).ok()) {
+                let agent = record.agent_id.clone();
+                rows.push((Key::HeldByGroup { group, agent, held_since_us, handle }, Row::HeldByGroup(EmptyRow)));
+            }
         }
         _ => {}
     }

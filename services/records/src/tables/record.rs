@@ -104,6 +104,9 @@ pub struct RecordRow {
     /// agent_id before the hand-out, which a record that is given back gets again.
     #[prost(string, tag = "35")]
     pub agent_before: String,
+    /// The pause until `not_before_s` is that of the whole chain, after RecordReject.
+    #[prost(bool, tag = "36")]
+    pub chain_paused: bool,
 }
 
 /// A reschedule of a Retrieved record.
@@ -175,11 +178,12 @@ pub(super) fn samples() -> Vec<Sample> {
         customer: "c".to_owned(),
         attempts_set: true,
         agent_before: "d".to_owned(),
+        chain_paused: true,
     };
     vec![sample(
         Key::Record(Handle(15)),
         Row::Record(Arc::new(row)),
         "000000000000000f",
-        "086510071a022b31200228023001381c4003480a500b580c600d68007203555443780e8201056167656e7488010f9001109801ffffffffffffffffff01a00111aa010174b00112ba010173c00113c80114d2010161d20100d80115e00116ea010117f20107080310181a0170f801018002198a0201639002019a020164",
+        "086510071a022b31200228023001381c4003480a500b580c600d68007203555443780e8201056167656e7488010f9001109801ffffffffffffffffff01a00111aa010174b00112ba010173c00113c80114d2010161d20100d80115e00116ea010117f20107080310181a0170f801018002198a0201639002019a020164a00201",
     )]
 }

@@ -49,11 +49,13 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
 fn apply<V: View>(plan: Plan, turn: &mut Turn<'_, '_, V>) {
     let Plan { target: Target { handle, record, list }, others, until_s, values } = plan;
     limits::take_back(handle, &record, &list, turn);
-    turn.change_record(handle, RecordRow { not_before_s: Some(until_s), ..hold::give_back(record) });
+    let paused = RecordRow { not_before_s: Some(until_s), chain_paused: true, ..hold::give_back(record) };
+    turn.change_record(handle, paused);
     for (handle, record) in others {
         // a longer pause or limit of its own still counts
-        let not_before_s = record.not_before_s.max(Some(until_s));
-        turn.overwrite(handle, RecordRow { not_before_s, ..record });
+        if record.not_before_s <= Some(until_s) {
+            turn.overwrite(handle, RecordRow { not_before_s: Some(until_s), chain_paused: true, ..record });
+        }
     }
     target::tell_ignored(&list, values.ignored, turn.events);
 }
