@@ -43,7 +43,7 @@ pub(super) struct Call {
     caller: usize,
     pub(super) ask: Ask,
     body: Body,
-    /// A second request has the effect of the first: it has a key, or a name of its own.
+    /// A second request has the effect of the first: the request has a key, or a name of its own.
     may_repeat: bool,
     pub(super) called: u64,
     /// The attempt of the first answer, none for an empty one; absent: no answer yet, or no second answer is wanted.
@@ -89,6 +89,36 @@ impl CampaignPlan {
 
     pub(super) fn has_campaign(&self) -> bool {
         self.callers > 0
+    }
+}
+
+impl Caller {
+    /// The report of the attempt that the caller holds; none: the caller holds none, or throws it away.
+    fn draw_report(&mut self, rng: &mut StdRng, now_us: u64) -> Option<Ask> {
+        let attempt = self.holds.take()?;
+        match rng.random_range(0..10) {
+            0..3 => Some(Ask::Process(attempt)),
+            3..5 => Some(Ask::Reject(attempt)),
+            5..7 => {
+                let at_s = (NOON_US + now_us) / 1_000_000 + rng.random_range(0..=RESCHEDULE_MAX_S);
+                self.holds = Some(attempt.clone());
+                Some(Ask::Reschedule(attempt, at_s))
+            }
+            _ => {
+                self.late.push(attempt);
+                None
+            }
+        }
+    }
+
+    /// Now and then, the late report of an attempt that was thrown away.
+    fn draw_late_report(&mut self, rng: &mut StdRng) -> Option<Ask> {
+        if self.late.is_empty() || !rng.random_ratio(1, 5) {
+            return None;
+        }
+        let at = rng.random_range(0..self.late.len());
+        let attempt = self.late.swap_remove(at);
+        Some(if rng.random_ratio(1, 2) { Ask::Process(attempt) } else { Ask::Reject(attempt) })
     }
 }
 
@@ -154,29 +184,15 @@ impl Callers {
 
     fn draw_ask(&mut self, caller: usize, now_us: u64) -> Ask {
         let Self { rng, callers, .. } = self;
-        let Caller { holds, late, chain_id } = &mut callers[caller];
-        if let Some(attempt) = holds.take() {
-            match rng.random_range(0..10) {
-                0..3 => return Ask::Process(attempt),
-                3..5 => return Ask::Reject(attempt),
-                5..7 => {
-                    let at_s = (NOON_US + now_us) / 1_000_000 + rng.random_range(0..=RESCHEDULE_MAX_S);
-                    *holds = Some(attempt.clone());
-                    return Ask::Reschedule(attempt, at_s);
-                }
-                _ => late.push(attempt),
-            }
-        }
-        if !late.is_empty() && rng.random_ratio(1, 5) {
-            let at = rng.random_range(0..late.len());
-            let attempt = late.swap_remove(at);
-            return if rng.random_ratio(1, 2) { Ask::Process(attempt) } else { Ask::Reject(attempt) };
+        let caller = &mut callers[caller];
+        if let Some(report) = caller.draw_report(rng, now_us).or_else(|| caller.draw_late_report(rng)) {
+            return report;
         }
         let phone = campaign::phone(rng.random_range(0..campaign::PHONES), rng.random_ratio(1, 3));
         match rng.random_range(0..24) {
             0 => Ask::Stop(phone),
             1 => Ask::Enter(phone),
-            2..6 => Ask::Add(phone, chain_id.filter(|_| rng.random_ratio(1, 3))),
+            2..6 => Ask::Add(phone, caller.chain_id.filter(|_| rng.random_ratio(1, 3))),
             _ => Ask::Preview,
         }
     }

@@ -107,31 +107,37 @@ pub(super) fn declaration(limit: Limit) -> Body {
         lists: Some(CampaignLists { lists }),
         ..DeclaredCampaign::default()
     };
-    let group = DeclaredGroup {
+    let declaration = Declaration {
+        options: vec![option("reject_pause", REJECT_PAUSE_S), option("retrieved_timeout", RETRIEVED_TIMEOUT_S)],
+        campaigns: vec![campaign],
+        campaign_groups: vec![declared_group()],
+        contact_limits: vec![declared_limit(limit)],
+        ..Declaration::default()
+    };
+    Body::ApplyDeclaration(Box::new(ApplyDeclaration { declaration, revision: 0, prune: false }))
+}
+
+fn declared_group() -> DeclaredGroup {
+    DeclaredGroup {
         campaign: CAMPAIGN.to_owned(),
         group: "Callers".to_owned(),
         dbid: Some(GROUP),
         desktop_chains_limit: Some(0),
-    };
-    let limit = DeclaredLimit {
+    }
+}
+
+fn declared_limit(limit: Limit) -> DeclaredLimit {
+    DeclaredLimit {
         name: "attempts".to_owned(),
         campaign: Some(CAMPAIGN.to_owned()),
         max: Some(limit.max),
         per: Some("phone".to_owned()),
         within: Some(limit.within_s),
         ..DeclaredLimit::default()
-    };
-    let declaration = Declaration {
-        options: vec![option("reject_pause", REJECT_PAUSE_S), option("retrieved_timeout", RETRIEVED_TIMEOUT_S)],
-        campaigns: vec![campaign],
-        campaign_groups: vec![group],
-        contact_limits: vec![limit],
-        ..Declaration::default()
-    };
-    Body::ApplyDeclaration(Box::new(ApplyDeclaration { declaration, revision: 0, prune: false }))
+    }
 }
 
-/// An operator's Do-Not-Call entry of a phone; sent again under the same name, it is the same entry.
+/// An operator's Do-Not-Call entry of a phone; a batch that is sent again under its name changes nothing.
 pub(super) fn entry(phone: &str, name: &[u8]) -> Body {
     let row = DoNotCallRow { phone: phone.to_owned(), ..DoNotCallRow::default() };
     Body::DoNotCallBatch(DoNotCallBatch {
@@ -186,7 +192,7 @@ impl Ask {
         Body::Request(request(verb, resource, attributes, idempotency_key))
     }
 
-    /// The number of effects that the operation has once it is done; none: the state decides whether a record changes.
+    /// Effects of a done operation; none: the state decides whether a record changes.
     pub(super) fn effects(&self) -> Option<u32> {
         match self {
             Self::Process(_) | Self::Reject(_) | Self::Reschedule(..) | Self::Add(..) => Some(1),

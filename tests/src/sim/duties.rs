@@ -1,5 +1,5 @@
 //! The campaign's way through a run: an operator raises the rules version, declares and loads; the primary brings records up, and
-//! does what comes due.
+//! does the changes that are due.
 //!
 //! Follows `node::duties` and `ocsctl apply`: each step is a command that a primary proposes while its state shows the step
 //! undone, so that another primary goes on. Called by `world` and `callers`.
@@ -18,7 +18,7 @@ use super::{
 
 /// Records of one command that brings records up: a few, so that there are several commands.
 const BROUGHT_UP_ROWS: u32 = 5;
-/// Records of one command for what is due.
+/// Records of one command that does due changes.
 const DUE_ROWS: u32 = 3;
 
 impl World {

@@ -1,5 +1,6 @@
 //! Raises the group's rules version step by step at some moments of a run, and sets options of the rules from version 2 on, as
-//! an operator does, the subscription of the outbox among them; acknowledges effects as a reader does. From the first raise on, every node's own file has other options: no decision may use them. A campaign's operator raises faster (`duties`).
+//! an operator does, the subscription of the outbox among them; acknowledges effects as a reader does. From the first raise on,
+//! every node's own file has other options: no decision may use them. A campaign's operator raises faster (`duties`).
 //!
 //! In some runs a node gives an id a second time, to another request, which must never get the first request's answer. Called
 //! by `world`.
