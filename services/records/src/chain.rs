@@ -28,6 +28,10 @@ pub(crate) fn pause<V: View>(list: u32, chain_id: u64, turn: &Turn<'_, '_, V>) -
 
 /// Marks the records of a chain that wait, and those that do not wait any more.
 pub(crate) fn settle<V: View>(list: u32, chain_id: u64, turn: &mut Turn<'_, '_, V>) {
+    #[cfg(mutant)]
+    if crate::mutant::on(crate::mutant::Mutant::ChainNotSettled) {
+        return;
+    }
     let members = members(list, chain_id, turn);
     let is_held = members.iter().any(|(_, record)| record.record_status == record_status::RETRIEVED);
     let callbacks = members.iter().filter(|(_, record)| is_callback(record));

@@ -59,3 +59,46 @@ pub(crate) fn request_ids_off() -> bool {
 pub(crate) fn keys_off() -> bool {
     KEYS_OFF.get()
 }
+
+/// A mistake of the rules of campaigns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// Spec 5: the attempt that a request names is not compared with the attempt that holds the record.
+    AttemptNotCompared,
+    /// Spec 9, Contact limits: a hand-out is not counted.
+    HandOutNotCounted,
+    /// Spec 9, The next record: a chain does not wait for its record that is held.
+    ChainNotSettled,
+    /// Spec 9, The next record: a reply that asks for another proposal is remembered.
+    AgainRemembered,
+    /// Spec 9, Do-Not-Call: a preview does not look entries up.
+    EntryPassedOver,
+    /// Spec 9, Life of a record: a held record is given back whatever the stamp.
+    HoldWithoutTime,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::AttemptNotCompared,
+        Self::HandOutNotCounted,
+        Self::ChainNotSettled,
+        Self::AgainRemembered,
+        Self::EntryPassedOver,
+        Self::HoldWithoutTime,
+    ];
+}
+
+thread_local! {
+    static OF_CAMPAIGNS: Cell<Option<Mutant>> = const { Cell::new(None) };
+}
+
+/// Makes this mistake from now on, on this thread. The memories of replies ask [`set_of_rules_5`].
+pub fn set_of_campaigns(mutant: Option<Mutant>) {
+    OF_CAMPAIGNS.set(mutant);
+}
+
+/// Whether this mistake is made.
+pub(crate) fn on(mutant: Mutant) -> bool {
+    OF_CAMPAIGNS.get() == Some(mutant)
+}

@@ -64,6 +64,10 @@ pub(crate) fn open_record<V: View>(request: &Request, turn: &Turn<'_, '_, V>) ->
 
 /// Refuses a request of an attempt while another attempt holds the record: a late answer never ends another agent's call (spec 5).
 pub(super) fn check_attempt(request: &Request, target: &Target) -> Result<(), Refusal> {
+    #[cfg(mutant)]
+    if crate::mutant::on(crate::mutant::Mutant::AttemptNotCompared) {
+        return Ok(());
+    }
     let Some(given) = given::text(request, key::CALL_ATTEMPT_GUID, usize::MAX)? else { return Ok(()) };
     let Target { handle, record, .. } = target;
     let is_held = record.record_status == record_status::RETRIEVED;
