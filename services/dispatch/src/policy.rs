@@ -83,7 +83,7 @@ impl Course {
     /// Decides on the outcome of an attempt. `now` is asked only where the decision depends on it.
     pub fn on(&mut self, heard: Heard, now: impl FnOnce() -> Now) -> Step {
         let moved = match heard {
-            Heard::Reply(reply) if reply.body == ReplyBody::Again => return self.on_again(now().at),
+            Heard::Reply(reply) if asks_again(&reply) => return self.on_again(now().at),
             Heard::Reply(reply) => return Step::Answer(reply),
             Heard::NotTaken(why) => {
                 if let Some(refusal) = self.refusal(why) {
@@ -221,6 +221,15 @@ impl Course {
         };
         refusal.into()
     }
+}
+
+/// Whether a reply is for this node: another attempt goes on where the command ended.
+fn asks_again(reply: &Reply) -> bool {
+    #[cfg(mutant)]
+    if mutant::on(Mutant::AgainToldAsAnswer) {
+        return false;
+    }
+    reply.body == ReplyBody::Again
 }
 
 /// The refusal behind an attempt that took nothing; none: another attempt may take the update.

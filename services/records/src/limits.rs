@@ -179,6 +179,10 @@ pub(crate) fn count<V: View>(
     campaign: Option<u32>,
     turn: &mut Turn<'_, '_, V>,
 ) {
+    #[cfg(mutant)]
+    if campaign.is_some() && crate::mutant::on(crate::mutant::Mutant::HandOutNotCounted) {
+        return;
+    }
     let declared = turn.overlay.declared().clone();
     if declared.limits().is_empty() {
         return;

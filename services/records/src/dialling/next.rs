@@ -212,7 +212,10 @@ impl Search<'_> {
             return Some(Obstacle::Tie);
         }
         let (row, campaign) = (&self.lists[list].row, self.asker.campaign_dbid);
-        if dnc::stops_record(record, row, Some(campaign), turn) {
+        let stops = dnc::stops_record(record, row, Some(campaign), turn);
+        #[cfg(mutant)]
+        let stops = stops && !crate::mutant::on(crate::mutant::Mutant::EntryPassedOver);
+        if stops {
             return Some(Obstacle::DoNotCall);
         }
         if let Err(until_s) = limits::check(record, row, campaign, turn) {
