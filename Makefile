@@ -58,7 +58,7 @@ mutants: SEEDS = 1000
 mutants:
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/with-mutants cargo run --locked --release -p ocs-tests --bin mutants -- $(SEEDS)
 
-# Frames of peers that lie: to three cores, and to a node's guard. The dev profile checks overflows. Coverage-guided: tests/fuzz.
+# Frames of peers that lie: to three cores, and to a node's guard. The dev profile checks overflows. Coverage-guided, with the readers of tests/outside: tests/fuzz.
 MINUTES ?= 10
 
 fuzz:
