@@ -189,8 +189,8 @@ impl Upgrade {
     }
 }
 
-/// A campaign is declared, loaded, and worked off at both doors: every record is handed out once. The records of the older release may
-/// still be brought up meanwhile: previews wait for them.
+/// A campaign is declared, loaded, and worked off at both doors: every record is handed out once. Previews wait until the records of
+/// the older release are brought up.
 fn works_off_a_campaign(stage: &Stage) {
     let cluster = &stage.cluster;
     fs::write(cluster.path("campaign.toml"), DECLARED).expect("a temporary file can be written");

@@ -34,7 +34,7 @@ pub fn entries(bytes: &[u8]) -> Result<(), String> {
     in_a_file(bytes, |path| all_rows(Source::open_entries(path, &EntryScope::default(), &CsvArgs::default())?))
 }
 
-/// Reads the file of `apply`, and writes what it declares as `export-config` does.
+/// Reads the file of `apply`, and writes its declaration as `export-config` does.
 ///
 /// # Errors
 /// As [`records`].

@@ -15,7 +15,7 @@ impl<'a> Draw<'a> {
         (usize::from(self.byte()) << 8 | usize::from(self.byte())) % count.max(1)
     }
 
-    /// As many bytes as the next one says, or as are left.
+    /// As many bytes as the next byte says, or as are left.
     pub(super) fn bytes(&mut self) -> &'a [u8] {
         let count = usize::from(self.byte()).min(self.0.len());
         let (drawn, rest) = self.0.split_at(count);

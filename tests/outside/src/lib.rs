@@ -1,5 +1,4 @@
-//! Readers of bytes from outside, each behind one function of bytes: whatever the bytes, a reader takes or refuses them, and ends no
-//! program.
+//! Readers of bytes from outside, each behind one function of bytes. A reader takes or refuses its bytes, and never ends a program.
 //!
 //! Never asks a node and never touches a disk. Called by the test `replay`, which plays the seeds of `tests/outside/seeds` and
 //! changes of them, and by the targets of cargo-fuzz in `tests/fuzz`.
@@ -43,10 +42,10 @@ impl Target {
         *TARGETS.iter().find(|target| target.name == name).expect("a name out of the table")
     }
 
-    /// Plays an input, or its beginning; true: the reader took the bytes, false: it refused them.
+    /// Plays an input, or its beginning; true: the reader took the bytes, false: the reader refused them.
     ///
     /// # Panics
-    /// The reader panics, or what it took does not come back as it was: the failures that a fuzzer looks for.
+    /// The reader panics, or its outcome does not survive a way there and back: the failures that a fuzzer looks for.
     pub fn play(self, bytes: &[u8]) -> bool {
         (self.read)(&bytes[..bytes.len().min(INPUT_BYTES_MAX)])
     }

@@ -1,4 +1,4 @@
-//! Bytes on the link between HTTP Proxy and its node: the first says who reads, the others are frames.
+//! Bytes on the link between HTTP Proxy and its node: the first byte names the reader, the others are frames.
 
 use std::{
     pin::pin,

@@ -1,5 +1,5 @@
-//! A log that the bytes describe, damage to its files, and its opening. Records of a newer release have right checksums; other damage has
-//! not, and the log's own records are never forged: their author is the node itself.
+//! A log that the bytes describe, damage to its files, and its opening. Records of a newer release have right checksums, and other
+//! damage has not. The log's own records are never forged: their author is the node itself.
 
 use ocs_proto::{
     outbound as wire,
@@ -66,7 +66,7 @@ fn write(disk: &MemDisk, draw: &mut Draw<'_>) -> Vec<Entry> {
     written.split_off(kept_from)
 }
 
-/// A batch that joins the entries before; the entries that it takes out are gone from these.
+/// A batch that joins the entries before; entries that the batch takes out are gone from `before`.
 fn batch(before: &mut Vec<Entry>, draw: &mut Draw<'_>) -> Batch {
     let count = draw.below(ENTRIES_MAX + 1);
     let gone = draw.below(3).min(before.len());

@@ -74,7 +74,7 @@ fn next_line(bytes: &[u8]) -> Option<(&str, &[u8])> {
     Some((line.strip_suffix('\r').unwrap_or(line), &bytes[end + 1..]))
 }
 
-/// A request comes to the node as it was translated.
+/// The node gets the same request.
 fn travels(request: Request) {
     let _ = request.content();
     let bytes = request_to_wire(request.clone()).encode_to_vec();

@@ -1,4 +1,4 @@
-//! Every seed that is kept, as it is and with changes, before its reader; `tests/fuzz` plays many more.
+//! Every kept seed, unchanged and with changes, before its reader; `tests/fuzz` plays many more.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its seeds fails")]
 

@@ -12,7 +12,7 @@ use ocs_ha_tests::{Cluster, Signal, until};
 
 use super::agents::{Agent, HandedOut, declare, import, load, shown};
 
-/// Agents of the first group have keys; agents of the second one have none, and are found again by the limit.
+/// Agents of the first group have keys; agents of the second group have none, and the limit finds their records again.
 const DECLARED: &str = r#"
 [[lists]]
 name = "people"

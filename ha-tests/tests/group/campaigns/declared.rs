@@ -98,7 +98,7 @@ fn revision(cluster: &Cluster) -> u64 {
     apply(cluster, &["-f", "site.toml", "--dry-run", "-o", "json"]).json()["revision"].as_u64().unwrap()
 }
 
-/// A dry run shows the difference, the first application makes it, and the second one finds none.
+/// A dry run shows the difference, the first application makes it, and the second application finds none.
 fn is_applied_once(cluster: &Cluster) {
     let before = exported(cluster);
     assert!(apply(cluster, &["-f", "site.toml", "--dry-run"]).fine().contains("renewals"));
@@ -134,7 +134,7 @@ fn a_field_keeps_its_kind(cluster: &Cluster) {
     assert!(ran.code == 2 && ran.err.contains(&format!("bad.toml:{line}: ")), "{} {}{}", ran.code, ran.out, ran.err);
 }
 
-/// Of two files at once both are applied, one after the other, or one is refused whole.
+/// Of two files at once both are applied in turn, or the later file is refused whole.
 fn two_at_once_are_applied_in_turn(cluster: &Cluster) {
     let files = ["one.toml", "two.toml"];
     for (file, attempts) in files.iter().zip([5, 7]) {

@@ -1,5 +1,5 @@
-//! Changes that come due by themselves (spec 9, Life of a record): records that are held too long, callbacks that are not fetched. A
-//! new primary goes on where the old one stopped.
+//! Changes that come due by themselves (spec 9, Life of a record): records that are held too long, callbacks that are not fetched.
+//! A new primary goes on where the old primary stopped.
 
 use ocs_ha_tests::{Cluster, until};
 use serde_json::{Value, json};
