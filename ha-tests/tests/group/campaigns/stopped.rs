@@ -105,11 +105,20 @@ fn works(mut agent: Agent, end: &AtomicBool) -> Vec<(Instant, HandedOut)> {
     }
 }
 
+/// Ends the agents' work with the test's, even where the test fails.
+struct EndOfWork<'a>(&'a AtomicBool);
+
+impl Drop for EndOfWork<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 /// Every number that is stopped, with the time from which on, and every record that was handed out.
 type Outcome = (BTreeMap<usize, Instant>, Vec<(Instant, HandedOut)>);
 
 /// Clients stop numbers while agents work; the primary is killed, and a file of further numbers is imported meanwhile.
-fn outcome(cluster: &mut Cluster, handles: &BTreeMap<usize, String>) -> Outcome {
+fn outcome(cluster: &mut Cluster, killed: &'static str, handles: &BTreeMap<usize, String>) -> Outcome {
     let client = |number: usize| {
         let home = if number % 2 == 0 { "a" } else { "b" };
         Agent::new(cluster, &format!("client-{number}"), home, true)
@@ -117,8 +126,8 @@ fn outcome(cluster: &mut Cluster, handles: &BTreeMap<usize, String>) -> Outcome 
     let clients: Vec<Agent> = (0..CLIENTS).map(client).collect();
     let agents = ["a", "b"].map(|home| Agent::new(cluster, &format!("agent-{home}"), home, true));
     let (told, end) = (&AtomicUsize::new(0), &AtomicBool::new(false));
-    let killed = cluster.primary();
     thread::scope(|scope| {
+        let end_of_work = EndOfWork(end);
         let agents = agents.map(|agent| scope.spawn(move || works(agent, end)));
         let clients = clients.into_iter().enumerate();
         let clients: Vec<_> =
@@ -130,7 +139,7 @@ fn outcome(cluster: &mut Cluster, handles: &BTreeMap<usize, String>) -> Outcome 
         let mut stopped: BTreeMap<usize, Instant> =
             clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
         stopped.extend((BY_CLIENTS..BY_CLIENTS + BY_FILE).map(|number| (number, imported)));
-        end.store(true, Relaxed);
+        drop(end_of_work);
         (stopped, agents.into_iter().flat_map(|agent| agent.join().unwrap()).collect())
     })
 }
@@ -146,7 +155,7 @@ fn no_stopped_number_is_handed_out_or_added_in_any_form_though_the_primary_is_ki
     let handles = rows.iter().map(|row| (number(&row["contact_info"]), row["handle"].clone())).collect();
     load(&cluster, GROUP);
     let killed = cluster.primary();
-    let (stopped, fetched) = outcome(&mut cluster, &handles);
+    let (stopped, fetched) = outcome(&mut cluster, killed, &handles);
     cluster.start_node(killed, &[]);
     cluster.assert_equal();
 
