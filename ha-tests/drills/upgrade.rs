@@ -3,15 +3,15 @@
 //! Odd rounds replace the older release by the newer one, even rounds put the older one back. The last round raises the group's
 //! versions, if the newer release runs then.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use ocs_ha_tests::{
     Balancer, Cluster, Release,
     disk::bytes_below,
     drill::{DATA, Drill, Options, Round, Scenario, Stage},
-    program, until,
+    program, until, until_some,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) const DRILL: Drill =
     Drill { name: "upgrade", bar: None, network: false, scenario: || Box::new(Upgrade::default()) };
@@ -20,6 +20,22 @@ pub(crate) const DRILL: Drill =
 const BY_ORDER: &str = "cluster.upgrade=manual";
 /// Answers at every door between two steps.
 const BETWEEN: u64 = 20;
+
+/// Declared once the versions are raised: the older release knows no campaign.
+const DECLARED: &str = r#"
+[[lists]]
+name = "previewed"
+
+[[campaigns]]
+name = "Upgrade"
+lists = [{ list = "previewed" }]
+
+[[campaign_groups]]
+campaign = "Upgrade"
+group = "Agents"
+"#;
+/// Records that the campaign hands out.
+const PREVIEWED: usize = 20;
 
 /// Both releases.
 #[derive(Debug, Default)]
@@ -123,6 +139,7 @@ impl Upgrade {
         cluster.ctl(&["upgrade", "finalize"]).fine();
         until("the versions are raised", || versions(&cluster.status()) == [newest; 2]);
         everywhere(stage);
+        works_off_a_campaign(stage);
         let (primary, backup) = stage.roles();
         for node in ["w", backup, primary] {
             if node == primary {
@@ -131,7 +148,9 @@ impl Upgrade {
             self.refused(stage, node);
         }
         self.not_taken_in(stage);
-        format!("raised from {before:?} to {newest:?}, and the older release is refused")
+        format!(
+            "raised from {before:?} to {newest:?}, a campaign of {PREVIEWED} records is worked off, and the older release is refused"
+        )
     }
 
     /// The older release does not start on a node's directory, names the unknown version, and changes nothing.
@@ -168,6 +187,36 @@ impl Upgrade {
         stage.back("w");
         everywhere(stage);
     }
+}
+
+/// A campaign is declared, loaded, and worked off at both doors: every record is handed out once. Previews wait until the records of
+/// the older release are brought up.
+fn works_off_a_campaign(stage: &Stage) {
+    let cluster = &stage.cluster;
+    fs::write(cluster.path("campaign.toml"), DECLARED).expect("a temporary file can be written");
+    cluster.ctl(&["apply", "-f", "campaign.toml"]).fine();
+    let mut doors = DATA.map(|node| cluster.http(node));
+    let phones = (0..PREVIEWED).map(|number| json!({ "GSW_PHONE": format!("+99985{number:02}") }));
+    let added = phones.zip([0usize, 1].iter().cycle()).map(|(body, door)| {
+        let answer = doors[*door].post("/lists/previewed?req=AddRecord", &body.to_string());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.handle()
+    });
+    let added: BTreeSet<u64> = added.collect();
+    let loaded = doors[0].post("/campaigngroups/Upgrade@Agents?req=LoadCampaign", "");
+    assert_eq!(loaded.status, 200, "{loaded:?}");
+    let mut handed_out = BTreeSet::new();
+    for door in [0usize, 1].iter().cycle().take(PREVIEWED + 1) {
+        let answer = until_some("records are brought up", || {
+            let answer = doors[*door].post("/campaigngroups/Upgrade@Agents?req=PreviewRecordRequest", "");
+            (answer.status != 503).then_some(answer)
+        });
+        assert_eq!(answer.status, 200, "{answer:?}");
+        if answer.attribute("GSW_USER_EVENT") == "PreviewRecord" {
+            assert!(handed_out.insert(answer.handle()), "handed out twice: {answer:?}");
+        }
+    }
+    assert_eq!(handed_out, added, "the campaign is not worked off");
 }
 
 /// Every file of a node except its lock, which names a process.

@@ -127,6 +127,7 @@ fn manifests() -> BTreeMap<String, Manifest> {
         root().join("tests"),
         root().join("tests/history"),
         root().join("tests/instructions"),
+        root().join("tests/outside"),
         root().join("ha-tests"),
     ];
     directories.extend(children(&root().join("services")).into_iter().filter(|path| path.is_dir()));

@@ -1,5 +1,5 @@
 //! `ocsctl`: the operator's command line. Asks nodes over their control API, and, where a verb sends updates, HTTP
-//! Proxies over HTTP. Decides nothing that a node could answer itself. Called by people and by scripts.
+//! Proxies over HTTP. Decides nothing that a node could answer itself. Called by the program, and by the fuzzers of its readers.
 
 /// As the macro of the standard library, but without its panic: a standard error that takes nothing (`2>/dev/full`, a closed
 /// terminal) changes no exit code. The macro stands before the modules, so that they use it.
@@ -28,6 +28,7 @@ mod latency;
 mod orders;
 mod output_file;
 mod print;
+pub mod readers;
 mod replay;
 mod usage;
 mod verbs;
@@ -36,7 +37,8 @@ use std::process::ExitCode;
 
 use crate::{cli::Cli, failure::Failure};
 
-fn main() -> ExitCode {
+/// The program: acts by the command line, and returns the exit code.
+pub fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     let json = usage::wants_json(&words);
     let cli = match usage::parse(words) {
