@@ -345,9 +345,14 @@ fn a_reschedule_waits_with_a_retrieved_record_and_moves_a_ready_one_at_once() {
     }
 }
 
+/// Attributes of a reschedule; the time in the state and in the answer, or the code of the refusal.
+type RescheduleCase = (&'static [Pair<'static>], Result<(i64, &'static str), &'static str>);
+/// A resource, attributes of a cancel; the cancelled handles, or the code of the refusal.
+type CancelCase = (&'static str, &'static [Pair<'static>], Result<&'static [u64], &'static str>);
+
 #[test]
 fn the_time_of_a_reschedule_is_read_in_its_zone_and_shown_in_that_of_the_record() {
-    let cases: [(&[Pair<'_>], Result<(i64, &str), &str>); 13] = [
+    let cases: [RescheduleCase; 13] = [
         (&[("GSW_DATE_TIME", TEN)], Ok((TEN_S, TEN))),
         (&[("GSW_DATE_TIME", TEN), ("GSW_TZ_NAME", "America/New_York")], Ok((TEN_S + 6 * 3_600, "01/02/2024 16:00"))),
         (&[("GSW_DATE_TIME", TEN), ("GSW_TZ_NAME", "vic")], Ok((TEN_S - 10 * 3_600, "01/02/2024 00:00"))),
@@ -452,7 +457,7 @@ fn a_cancel_ends_the_record_or_its_chain_whoever_holds_it() {
 fn a_cancel_by_phone_or_customer_finds_every_open_record_and_no_other() {
     let demo = ("GSW_CALLING_LIST", "demo");
     let all = ("GSW_CHAIN_ATTR", "AllChain");
-    let cases: [(&str, &[Pair<'_>], Result<&[u64], &str>); 19] = [
+    let cases: [CancelCase; 19] = [
         ("phones/+9991", &[], Ok(&[1, 4, 5])),
         ("phones/(+999)-1", &[("GSW_PHONE", "+999 1")], Ok(&[1, 4, 5])),
         ("phones/+9991", &[demo], Ok(&[1, 4])),

@@ -80,6 +80,9 @@ pub fn state(model: &Model, map: &MapView) -> Option<String> {
     of_records().or_else(|| of_groups(model, map)).or_else(|| of_entries(model, map))
 }
 
+/// The hand-out, campaign, group, the pending reschedule, the GUID.
+type Held = (u64, i64, i64, Option<(i64, i64)>, String);
+
 /// What both know of a record, to be compared.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Shown {
@@ -97,7 +100,7 @@ struct Shown {
     /// Of a Retrieved record and of a personal callback.
     agent: String,
     /// Of a Retrieved record: the hand-out, campaign, group, the pending reschedule, the GUID.
-    held: Option<(u64, i64, i64, Option<(i64, i64)>, String)>,
+    held: Option<Held>,
 }
 
 fn of_record(model: &Model, record: &Record, map: &MapView) -> Option<String> {

@@ -107,7 +107,7 @@ impl Model {
         // the attempt after whose end one less than the limit is left
         let Some(last) = stamps.get(stamps.len() - limit.max) else { return Some(self.now_s() + YEAR_S) };
         let end_us = last + within_us;
-        let end_s = i64::try_from(end_us / SECOND_US).unwrap() + i64::from(end_us % SECOND_US > 0);
+        let end_s = i64::try_from(end_us / SECOND_US).unwrap() + i64::from(!end_us.is_multiple_of(SECOND_US));
         Some(if limit.within_s == 0 { next_s } else { end_s })
     }
 }
