@@ -55,7 +55,7 @@ fn changing() -> impl Iterator<Item = Verb> {
 /// The reply to a request with its needed attributes and one extra attribute. Requests on a record find it handed out.
 fn asked(verb: Verb, key: &str, value: &str) -> Reply {
     let resource = resource(verb);
-    let needed = |needed: &'static str| if *needed == key::DATE_TIME { TIME } else { "+9992" };
+    let needed = |needed: &'static str| if needed == key::DATE_TIME { TIME } else { "+9992" };
     let needs = verb.needs().iter().filter(|needed| **needed != key).map(|name| (*name, needed(name)));
     let pairs: Vec<(&str, &str)> = needs.chain([(key, value)]).collect();
     let mut world = world();

@@ -348,7 +348,7 @@ fn a_reschedule_waits_with_a_retrieved_record_and_moves_a_ready_one_at_once() {
 /// Attributes of a reschedule; the time in the state and in the answer, or the code of the refusal.
 type RescheduleCase = (&'static [Pair<'static>], Result<(i64, &'static str), &'static str>);
 /// A resource, attributes of a cancel; the cancelled handles, or the code of the refusal.
-type CancelCase = (&'static str, &'static [Pair<'static>], Result<&'static [u64], &'static str>);
+type CancelCase<'a> = (&'a str, &'a [Pair<'a>], Result<&'a [u64], &'a str>);
 
 #[test]
 fn the_time_of_a_reschedule_is_read_in_its_zone_and_shown_in_that_of_the_record() {
@@ -457,7 +457,7 @@ fn a_cancel_ends_the_record_or_its_chain_whoever_holds_it() {
 fn a_cancel_by_phone_or_customer_finds_every_open_record_and_no_other() {
     let demo = ("GSW_CALLING_LIST", "demo");
     let all = ("GSW_CHAIN_ATTR", "AllChain");
-    let cases: [CancelCase; 19] = [
+    let cases: [CancelCase<'_>; 19] = [
         ("phones/+9991", &[], Ok(&[1, 4, 5])),
         ("phones/(+999)-1", &[("GSW_PHONE", "+999 1")], Ok(&[1, 4, 5])),
         ("phones/+9991", &[demo], Ok(&[1, 4])),

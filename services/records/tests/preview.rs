@@ -178,14 +178,14 @@ fn the_preview_of_a_callback_says_what_was_promised() {
 }
 
 /// A resource, attributes of a preview, the code of the refusal.
-type RefusalCase = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+type RefusalCase<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
 
 #[test]
 fn a_preview_is_refused_with_its_reason_and_leaves_no_trace() {
     let mut stage = Stage::new();
     stage.add("demo", &[]);
     let long = "a".repeat(33);
-    let table: [RefusalCase; 9] = [
+    let table: [RefusalCase<'_>; 9] = [
         ("campaigngroups/999", &[], "GROUP_NOT_FOUND"),
         ("campaigngroups/Renewals@Others", &[], "GROUP_NOT_FOUND"),
         ("campaigngroups/renewals@agents", &[], "GROUP_NOT_FOUND"),

@@ -193,7 +193,7 @@ fn every_chain_is_handed_out_once_while_the_primary_is_killed_moved_and_paused()
     import(&cluster, "people", &people(chains));
     [KEYED, HELD].iter().for_each(|group| load(&cluster, group));
     let agent = |number: usize| {
-        let home = if number % 2 == 0 { "a" } else { "b" };
+        let home = if number.is_multiple_of(2) { "a" } else { "b" };
         Agent::new(&cluster, &format!("agent-{number}"), home, number % 4 < 2)
     };
     let agents: Vec<Agent> = (0..agents).map(agent).collect();

@@ -85,7 +85,7 @@ fn no_phone_is_handed_out_a_fourth_time_in_a_day_though_the_primary_is_killed() 
     import(&cluster, "people", &people());
     load(&cluster, GROUP);
     let agent = |number: usize| {
-        let home = if number % 2 == 0 { "a" } else { "b" };
+        let home = if number.is_multiple_of(2) { "a" } else { "b" };
         Agent::new(&cluster, &format!("agent-{number}"), home, true)
     };
     let agents: Vec<Agent> = (0..AGENTS).map(agent).collect();

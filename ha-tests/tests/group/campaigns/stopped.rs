@@ -120,7 +120,7 @@ type Outcome = (BTreeMap<usize, Instant>, Vec<(Instant, HandedOut)>);
 /// Clients stop numbers while agents work; the primary is killed, and a file of further numbers is imported meanwhile.
 fn outcome(cluster: &mut Cluster, killed: &'static str, handles: &BTreeMap<usize, String>) -> Outcome {
     let client = |number: usize| {
-        let home = if number % 2 == 0 { "a" } else { "b" };
+        let home = if number.is_multiple_of(2) { "a" } else { "b" };
         Agent::new(cluster, &format!("client-{number}"), home, true)
     };
     let clients: Vec<Agent> = (0..CLIENTS).map(client).collect();
