@@ -248,8 +248,8 @@ fn tenants_do_not_share_their_phones() {
     world.attempt(0, Some(CAMPAIGN), None);
     world.list.tenant = "north".to_owned();
     assert_eq!(world.held_until(1, CAMPAIGN), None);
-    world.attempt(1, Some(CAMPAIGN), None);
-    assert_eq!(world.held_until(2, CAMPAIGN), Some(DAY_S + 1));
+    world.attempt(2, Some(CAMPAIGN), None);
+    assert_eq!(world.held_until(3, CAMPAIGN), Some(DAY_S + 2));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     config::AGENT_CALL_BACK_ERROR,
-    model::{MISSED_CALLBACK, Model, READY, State, campaigns_kind},
+    model::{MISSED_CALLBACK, Model, READY, State},
     readings,
 };
 
@@ -61,7 +61,7 @@ impl Model {
             let fate = self.fate(at, false);
             self.end(at, fate);
         } else {
-            self.records[at].kind = campaigns_kind(self.records[at].kind);
+            self.records[at].becomes_the_campaigns();
         }
         true
     }

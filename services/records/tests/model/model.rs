@@ -354,7 +354,7 @@ impl Model {
             Fate::AssignToGroup => {
                 let record = &mut self.records[at];
                 record.ready();
-                record.kind = campaigns_kind(record.kind);
+                record.becomes_the_campaigns();
             }
             Fate::AgentError => self.records[at].finalise(AGENT_ERROR),
             Fate::UpdateRecord => self.records[at].finalise(UPDATED),
@@ -507,6 +507,20 @@ impl Model {
 impl Record {
     pub fn is_open(&self) -> bool {
         self.status == READY || self.status == RETRIEVED
+    }
+
+    /// A personal callback becomes the same kind of campaign callback, and no agent's any more.
+    pub fn becomes_the_campaigns(&mut self) {
+        let kind = campaigns_kind(self.kind);
+        if kind != self.kind {
+            self.agent.clear();
+        }
+        self.kind = kind;
+    }
+
+    /// Ready, and of a type that is called.
+    pub fn is_to_be_called(&self) -> bool {
+        self.status == READY && (self.kind == GENERAL || self.is_callback())
     }
 
     /// Types 3 to 6.

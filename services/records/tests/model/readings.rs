@@ -6,10 +6,12 @@ use crate::model::Model;
 /// handed out again".
 pub const A_NEW_RECORD_SHARES_THE_PAUSE_OF_ITS_CHAIN: bool = true;
 
-/// The next record of a chain is the next open one behind the treated record, not one before it.
+/// The next record of a chain is the next one behind the treated record that waits to be called, else the first of the chain.
 pub fn next_in_chain(model: &Model, at: usize) -> Option<usize> {
-    let mut others = model.others(at).into_iter();
-    others.find(|other| model.records[*other].is_open() && model.records[*other].n > model.records[at].n)
+    let others: Vec<usize> =
+        model.others(at).into_iter().filter(|other| model.records[*other].is_to_be_called()).collect();
+    let is_behind = |other: &&usize| model.records[**other].n > model.records[at].n;
+    others.iter().find(is_behind).or(others.first()).copied()
 }
 
 /// A reschedule that the end of `retrieved_timeout` carries out is not counted as an attempt of the record.
