@@ -178,6 +178,11 @@ pub(crate) fn is_default(name: &str, version: u32) -> bool {
     by_name(name).is_some_and(|column| is_known(column, version)) || name.eq_ignore_ascii_case(HANDLE)
 }
 
+/// The default column that travels under a key, in any case (spec 11, send_attributes).
+pub(crate) fn sent_under<'a>(list: &'a ListRow, key: &str) -> Option<&'a str> {
+    list.send_attributes.iter().find(|sent| sent.key.eq_ignore_ascii_case(key)).map(|sent| sent.column.as_str())
+}
+
 fn by_name(name: &str) -> Option<&'static Column> {
     COLUMNS.iter().find(|column| column.name.eq_ignore_ascii_case(name))
 }

@@ -4,11 +4,9 @@
 
 use crate::{
     fields::{field_of_column, user_value},
+    rules::CUSTOMER_BYTES_MAX,
     tables::{ListRow, RecordRow},
 };
-
-/// Bytes of a customer id: an engine limits the length of keys. A longer value names no customer.
-pub(crate) const CUSTOMER_BYTES_MAX: usize = 1_024;
 
 /// The customer of a record, without spaces at both ends; empty: the list has no customer field, or the record no value in it.
 pub(crate) fn value_of(list: &ListRow, record: &RecordRow) -> String {

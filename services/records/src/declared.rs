@@ -7,8 +7,36 @@ use outbound::declaration::{
     CampaignList, DEFAULT_TENANT, Declaration, DeclaredCalendar, DeclaredCampaign, DeclaredGroup, DeclaredLimit,
     DeclaredPrefix, DeclaredTenant, DeclaredTreatment, DeclaredZone,
 };
+use prost::Message;
 
-use crate::tables::DeclaredRow;
+/// The row of what is declared; as [`Declared`].
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct DeclaredRow {
+    /// Grows with each applied file that changed something.
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    /// Without options and lists, which have rows of their own; every key has its value.
+    #[prost(message, optional, tag = "2")]
+    pub declaration: Option<Declaration>,
+    /// Last DBID given, by kind; 0: none yet.
+    #[prost(uint32, tag = "3")]
+    pub last_tenant: u32,
+    #[prost(uint32, tag = "4")]
+    #[allow(missing_docs)] // as last_tenant
+    pub last_zone: u32,
+    #[prost(uint32, tag = "5")]
+    #[allow(missing_docs)] // as last_tenant
+    pub last_treatment: u32,
+    #[prost(uint32, tag = "6")]
+    #[allow(missing_docs)] // as last_tenant
+    pub last_campaign: u32,
+    #[prost(uint32, tag = "7")]
+    #[allow(missing_docs)] // as last_tenant
+    pub last_group: u32,
+    /// Some list sends default columns under keys of their own: requests look their list up for such keys only then.
+    #[prost(bool, tag = "8")]
+    pub sends_columns: bool,
+}
 
 /// What is declared beside lists and options; the default: nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

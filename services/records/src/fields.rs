@@ -12,7 +12,6 @@ use crate::{
     columns, date_time,
     event::IGNORED_KEY_CHARS_MAX,
     names::hidden_letter,
-    sent,
     tables::{FieldRow, ListRow, RecordRow},
 };
 
@@ -104,7 +103,7 @@ pub(crate) fn user_values(request: &Request, list: &ListRow, version: u32) -> Re
     let mut values = UserValues::default();
     for (key, value) in other_pairs(request, version) {
         let Some(at) = field_of_key(list, key) else {
-            let is_column = sent::column_of(list, key).is_some();
+            let is_column = columns::sent_under(list, key).is_some();
             values.ignored.extend(told_key(request, key).filter(|_| !is_column));
             continue;
         };
@@ -123,7 +122,7 @@ pub(crate) fn ignored_keys(request: &Request, list: &ListRow, version: u32) -> V
 
 /// Whether a key is that of a field or of a default column.
 fn is_of_list(list: &ListRow, key: &str) -> bool {
-    field_of_key(list, key).is_some() || sent::column_of(list, key).is_some()
+    field_of_key(list, key).is_some() || columns::sent_under(list, key).is_some()
 }
 
 /// The pairs that are no attributes of the request. Attributes of other verbs count among these pairs from rules version 3 on;
@@ -227,13 +226,6 @@ pub(crate) fn user_value<'a>(list: &'a ListRow, record: &'a RecordRow, at: usize
     record.user.get(at).unwrap_or(&list.fields[at].default)
 }
 
-/// The value of the list's customer field in a record, without white space at both ends; empty: none (spec 9, Customer).
-pub(crate) fn customer_of(list: &ListRow, record: &RecordRow) -> String {
-    let column = Some(list.customer_column.as_str()).filter(|column| !column.is_empty());
-    let at = column.and_then(|column| field_of_column(list, column));
-    at.map(|at| user_value(list, record, at).trim().to_owned()).unwrap_or_default()
-}
-
 /// Stores the value of a field in a record.
 pub(crate) fn set_user_value(list: &ListRow, record: &mut RecordRow, at: usize, value: String) {
     let missing = list.fields.iter().take(at + 1).skip(record.user.len());
@@ -280,19 +272,6 @@ pub(crate) fn check_new(field: &UserField, others: &[FieldRow], version: u32) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_customer_is_the_value_of_its_field_without_spaces_or_the_fields_default() {
-        let [column, kind, default] = ["CLIENT_ID", "varchar(64)", " c0"].map(str::to_owned);
-        let fields = vec![FieldRow { column, kind, default, send_attribute: String::new() }];
-        let list = ListRow { fields, customer_column: "client_id".into(), ..ListRow::default() };
-        let of = |user: &[&str]| {
-            let user = user.iter().map(|value| (*value).to_owned()).collect();
-            customer_of(&list, &RecordRow { user, ..RecordRow::default() })
-        };
-        assert_eq!([of(&[" C 7 "]), of(&[]), of(&["  "])], ["C 7", "c0", ""]);
-        assert_eq!(customer_of(&ListRow { customer_column: String::new(), ..list.clone() }, &RecordRow::default()), "");
-    }
 
     #[test]
     fn values_are_checked_against_their_kind() {

@@ -6,7 +6,6 @@
 
 mod acknowledge;
 mod after;
-mod chain;
 mod columns;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;

@@ -73,7 +73,7 @@ pub(crate) const NAME_BYTES_MAX: usize = 255;
 /// Letters of contact_info (spec 9).
 pub(crate) const PHONE_LETTERS_MAX: usize = 128;
 /// Longest customer id that is looked up, or that a Do-Not-Call entry may have, bytes: an engine limits the length of keys.
-pub(crate) const CUSTOMER_BYTES_MAX: usize = 4_096;
+pub(crate) const CUSTOMER_BYTES_MAX: usize = 1_024;
 /// Letters of the message of a Do-Not-Call entry (spec 8).
 pub(crate) const MESSAGE_LETTERS_MAX: usize = 255;
 /// Letters of agent_id (spec 9).

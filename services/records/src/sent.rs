@@ -43,11 +43,6 @@ fn attribute_of(column: &str) -> Option<&'static str> {
     ATTRIBUTES.iter().find(|(known, _)| *known == column).map(|(_, attribute)| *attribute)
 }
 
-/// The column of a key, in any case.
-pub(crate) fn column_of<'a>(list: &'a ListRow, key: &str) -> Option<&'a str> {
-    list.send_attributes.iter().find(|sent| sent.key.eq_ignore_ascii_case(key)).map(|sent| sent.column.as_str())
-}
-
 /// The request with the keys of default columns as attributes, from rules version 5 on.
 pub(crate) fn as_attributes<'r, V: View>(request: &'r Request, turn: &Turn<'_, '_, V>) -> Cow<'r, Request> {
     let may_have_keys = turn.version >= RULES_WITH_CAMPAIGNS
@@ -72,7 +67,7 @@ fn list_of<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Option<Arc<Lis
 
 fn renamed<'r>(request: &'r Request, list: &ListRow) -> Cow<'r, Request> {
     let attribute = |key: &str| {
-        let attribute = column_of(list, key).and_then(attribute_of)?;
+        let attribute = columns::sent_under(list, key).and_then(attribute_of)?;
         request.verb.uses(attribute).then_some(attribute)
     };
     let renamed: Vec<(&str, &str)> =

@@ -2,6 +2,8 @@
 //!
 //! Verbs check everything first and write afterwards: a refusal leaves no trace. This module decides nothing itself.
 
+pub(crate) mod chain;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use outbound::{
@@ -9,10 +11,9 @@ use outbound::{
 };
 
 use crate::{
-    chain,
     counters::{Counters, Written},
+    customers,
     event::Event,
-    fields::customer_of,
     lookup,
     numbers::Numbers,
     overlay::Overlay,
@@ -212,7 +213,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
     /// The customer of a record, by the field that its list declares.
     fn customer_of(&self, record: &RecordRow) -> String {
         let list = lookup::list(self.overlay, record.list);
-        list.map(|list| customer_of(&list, record)).unwrap_or_default()
+        list.map(|list| customers::value_of(&list, record)).unwrap_or_default()
     }
 
     fn put_indexes(&mut self, handle: Handle, record: &RecordRow) {

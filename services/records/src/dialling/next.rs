@@ -17,13 +17,12 @@ use super::{
     turns::{self, Contender},
 };
 use crate::{
-    chain,
     declared::Declared,
     dnc, due,
     event::{Event, HandOutClass},
     groups, hold, limits, lookup,
     tables::{Class, Key, ListRow, RecordRow, Row, dialable},
-    turn::Turn,
+    turn::{Turn, chain},
     view::View,
 };
 

@@ -18,14 +18,13 @@ use super::{
     next::has_all_attempts,
 };
 use crate::{
-    chain,
     declared::Declared,
     dnc, limits, lookup,
     numbers::OneByOne,
     overlay::Overlay,
     rules::Rules,
     tables::{Class, ListRow, RecordRow},
-    turn::Turn,
+    turn::{Turn, chain},
     view::View,
     zones,
 };

@@ -13,7 +13,7 @@ use outbound::{Handle, RULES_WITH_CAMPAIGNS, call_result, record_status, record_
 
 pub(crate) use entries::{Expiry, Given, enter, entry, remove, rewrite, tell_entered, was_removed, was_taken_back};
 pub(crate) use marking::{Marked, mark_chain, mark_matching, mark_rest};
-pub(crate) use subjects::{Subjects, add_national};
+pub(crate) use subjects::Subjects;
 
 use crate::{
     hold, lookup,

@@ -1,8 +1,6 @@
 //! The subject of an entry: a phone under each form that the state may have, or a customer.
 
-use outbound::declaration::DeclaredTenant;
-
-use crate::{phone::forms_declared, tables::DncSubject, turn::Turn, view::View};
+use crate::{phone::add_national, tables::DncSubject, turn::Turn, view::View};
 
 /// A phone in all its forms, or a customer.
 #[derive(Debug, Clone)]
@@ -41,16 +39,4 @@ pub(super) fn forms<V: View>(phone: &str, tenant: &str, turn: &Turn<'_, '_, V>) 
     let mut forms = turn.forms_of(phone);
     add_national(&mut forms, turn.overlay.declared().tenant(tenant));
     forms
-}
-
-/// Adds the forms that are the same number by the declaration of a tenant. The first form is the canonical form.
-pub(crate) fn add_national(forms: &mut Vec<String>, tenant: Option<&DeclaredTenant>) {
-    let declares = |tenant: &&DeclaredTenant| tenant.country_code.as_deref().is_some_and(|code| !code.is_empty());
-    let Some(tenant) = tenant.filter(declares) else { return };
-    let national = forms.first().map(|canonical| forms_declared(canonical, Some(tenant))).unwrap_or_default();
-    for form in national {
-        if !forms.contains(&form) {
-            forms.push(form);
-        }
-    }
 }

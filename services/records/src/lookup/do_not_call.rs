@@ -4,8 +4,7 @@ use super::{declared, list, rules_version};
 use crate::{
     counters::counters,
     declared::Declared,
-    dnc::add_national,
-    phone,
+    phone::{self, add_national},
     rules::{CUSTOMER_BYTES_MAX, PHONE_LETTERS_MAX},
     tables::{DncRow, DncScope, DncSubject, Key, Row, Table, scope_prefix},
     view::{Bound, View, behind_prefix},

@@ -86,6 +86,18 @@ fn are_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Adds the forms that are the same number by the declaration of a tenant. The first form is the canonical form.
+pub(crate) fn add_national(forms: &mut Vec<String>, tenant: Option<&DeclaredTenant>) {
+    let declares = |tenant: &&DeclaredTenant| tenant.country_code.as_deref().is_some_and(|code| !code.is_empty());
+    let Some(tenant) = tenant.filter(declares) else { return };
+    let national = forms.first().map(|canonical| forms_declared(canonical, Some(tenant))).unwrap_or_default();
+    for form in national {
+        if !forms.contains(&form) {
+            forms.push(form);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ mod letters;
 
 pub use canonical::canonical_phone;
 pub(crate) use canonical::{check, is_address};
-pub(crate) use forms::{forms_declared, international};
+pub(crate) use forms::{add_national, forms_declared, international};
 pub(crate) use letters::is_format;
 use outbound::RULES_WITH_PHONE_FORM;
 

@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use outbound::declaration::Declaration;
-use prost::Message;
-
 use super::{
     Key,
     bytes::{Encoded, KeyParts, message, put},
@@ -15,35 +12,8 @@ use super::{
     sample::{Sample, sample},
 };
 use crate::declared::Declared;
-
-/// What is declared; as [`Declared`].
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct DeclaredRow {
-    /// Grows with each applied file that changed something.
-    #[prost(uint64, tag = "1")]
-    pub revision: u64,
-    /// Without options and lists, which have rows of their own; every key has its value.
-    #[prost(message, optional, tag = "2")]
-    pub declaration: Option<Declaration>,
-    /// Last DBID given, by kind; 0: none yet.
-    #[prost(uint32, tag = "3")]
-    pub last_tenant: u32,
-    #[prost(uint32, tag = "4")]
-    #[allow(missing_docs)] // as last_tenant
-    pub last_zone: u32,
-    #[prost(uint32, tag = "5")]
-    #[allow(missing_docs)] // as last_tenant
-    pub last_treatment: u32,
-    #[prost(uint32, tag = "6")]
-    #[allow(missing_docs)] // as last_tenant
-    pub last_campaign: u32,
-    #[prost(uint32, tag = "7")]
-    #[allow(missing_docs)] // as last_tenant
-    pub last_group: u32,
-    /// Some list sends default columns under keys of their own: requests look their list up for such keys only then.
-    #[prost(bool, tag = "8")]
-    pub sends_columns: bool,
-}
+pub use crate::declared::DeclaredRow;
+use outbound::declaration::Declaration;
 
 pub(super) fn encode_key() -> Encoded {
     Encoded::new()

@@ -10,8 +10,8 @@ use outbound::{
 use super::{room, target, unique};
 use crate::{
     acknowledge::{Acknowledge, int},
-    columns, date_time, dnc,
-    fields::{UserValues, check_form, customer_of, user_value, user_values},
+    columns, customers, date_time, dnc,
+    fields::{UserValues, check_form, user_value, user_values},
     given::{self, bad_value},
     lookup, phone,
     rules::{AGENT_LETTERS_MAX, DAY_END, INT_MAX, PHONE_LETTERS_MAX, TIME_MAX},
@@ -55,7 +55,7 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     if turn.version < RULES_WITH_CAMPAIGNS {
         check_do_not_call(dnc::stops(dbid, &record.contact_info, turn), &record)?;
     } else {
-        record.customer = customer_of(&list, &record);
+        record.customer = customers::value_of(&list, &record);
         check_of_list(&record, &list, turn)?;
     }
     Ok(Plan { dbid, list, record, is_new_chain, values })
@@ -206,7 +206,7 @@ fn stops<V: View>(request: &Request, dbid: u32, list: &ListRow, phone: &str, tur
     if let Ok(values) = user_values(request, list, turn.version) {
         target::set_user_values(list, &mut record, &values);
     }
-    record.customer = customer_of(list, &record);
+    record.customer = customers::value_of(list, &record);
     dnc::stops_record(&record, list, None, turn)
 }
 

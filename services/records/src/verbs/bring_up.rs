@@ -10,9 +10,9 @@ use outbound::{
 };
 
 use crate::{
-    chain, customers, lookup,
+    customers, lookup,
     tables::{BringUpRow, Key, ListRow, RecordRow, Row, Table},
-    turn::Turn,
+    turn::{Turn, chain},
     view::{Bound, View},
     windows,
 };

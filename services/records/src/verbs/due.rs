@@ -8,10 +8,10 @@ use outbound::{
 };
 
 use crate::{
-    after, chain, dnc, due, groups, hold, lookup,
+    after, dnc, due, groups, hold, lookup,
     tables::{Class, Key, RecordRow, Table, callback_prefix},
     treatments::{self, Outcome},
-    turn::Turn,
+    turn::{Turn, chain},
     view::{Bound, View},
 };
 

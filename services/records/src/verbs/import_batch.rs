@@ -14,9 +14,9 @@ use outbound::{
 use super::{add_record, room, target, unique};
 use crate::{
     columns::{self, Column, Draft},
-    dnc,
-    fields::{self, IMPORTED_KIND, customer_of, field_of_column, set_user_value},
-    lookup, phone, sent, stored_reply,
+    customers, dnc,
+    fields::{self, IMPORTED_KIND, field_of_column, set_user_value},
+    lookup, phone, stored_reply,
     tables::{FieldRow, ImportBatchRow, Key, ListCountersRow, ListRow, RecordRow, Row, Table, import_prefix},
     turn::Turn,
     view::{Bound, View},
@@ -125,7 +125,8 @@ fn place<V: View>(name: &str, list: &mut ListRow, turn: &Turn<'_, '_, V>) -> Res
     if let Some(at) = field_of_column(list, name) {
         return Ok(CellTarget::Field(at));
     }
-    if let Some(column) = sent::column_of(list, name).and_then(|column| columns::named(list, column, turn.version)) {
+    if let Some(column) = columns::sent_under(list, name).and_then(|column| columns::named(list, column, turn.version))
+    {
         return Ok(CellTarget::Column(column));
     }
     let fields_max = turn.rules.fields_max;
@@ -214,7 +215,7 @@ fn of_list<V: View>(mut record: RecordRow, list: &ListRow, turn: &Turn<'_, '_, V
         return Err(format!("contact_info: the list takes a phone once, and record handle {holder} has this one"));
     }
     windows::check(&record, turn).map_err(|refusal| refusal.message)?;
-    record.customer = customer_of(list, &record);
+    record.customer = customers::value_of(list, &record);
     Ok(record)
 }
 

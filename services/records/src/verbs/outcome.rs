@@ -7,10 +7,10 @@ use outbound::{Handle, Refusal, record_status, record_type};
 
 use super::target::{self, Target};
 use crate::{
-    chain, hold,
+    hold,
     tables::{Class, PendingRow, RecordRow},
     treatments::{self, Outcome},
-    turn::Turn,
+    turn::{Turn, chain},
     view::View,
 };
 

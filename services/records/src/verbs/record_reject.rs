@@ -6,11 +6,10 @@ use outbound::{Handle, Refusal, RefusalCode, Reply, Request, record_status};
 use super::target::{self, Target};
 use crate::{
     acknowledge::Acknowledge,
-    chain,
     fields::{UserValues, user_values},
     hold, limits,
     tables::RecordRow,
-    turn::Turn,
+    turn::{Turn, chain},
     view::View,
 };
 

@@ -6,10 +6,10 @@
 
 use outbound::{CHAIN_RECORDS_MAX, Handle, record_status};
 
+use super::Turn;
 use crate::{
     lookup,
     tables::{Class, RecordRow},
-    turn::Turn,
     view::View,
 };
 
