@@ -113,7 +113,7 @@ impl Course {
     }
 
     /// Decides on a reply that asks for another attempt: the update was decided and not done, so an attempt at once goes on where
-    /// the last one ended. Such a reply is remembered under no id, and hands nothing over.
+    /// the last attempt ended. Such a reply is remembered under no id, and hands nothing over.
     fn on_again(&self, at: Moment) -> Step {
         if self.is_late(at) { Step::Answer(self.ended("the deadline passed")) } else { Step::Attempt }
     }

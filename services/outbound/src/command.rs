@@ -194,7 +194,7 @@ pub struct ApplyDoNotCall {
     pub rows_max: u32,
 }
 
-/// Does the next of what is due by the stamp: Retrieved records whose time is over, overdue and expired callbacks, groups that
+/// Does the next work that is due by the stamp: Retrieved records whose time is over, overdue and expired callbacks, groups that
 /// unload, the rest of a large DoNotCall, records whose pause or limit is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
@@ -240,7 +240,7 @@ pub enum Body {
     DoNotCallBatch(DoNotCallBatch),
     /// Marks records of a list that Do-Not-Call stops; from rules version 5 on.
     ApplyDoNotCall(ApplyDoNotCall),
-    /// Does what is due; from rules version 5 on.
+    /// Does due work; from rules version 5 on.
     Due(Due),
     /// Brings records up; from rules version 5 on.
     BringUp(BringUp),

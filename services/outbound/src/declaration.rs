@@ -1,6 +1,6 @@
-//! What is declared (spec 11): tenants, time zones, calendars, treatments, lists, campaigns, groups, limits.
+//! Declarations (spec 11): tenants, time zones, calendars, treatments, lists, campaigns, groups, limits.
 //!
-//! Declarations are data without behaviour, so the wire's messages are the domain's types too: a file, a command and the state
+//! A declaration is data without behaviour, so the wire's messages are the domain's types too: a file, a command and the state
 //! share one shape. `records` checks and applies them.
 
 pub use ocs_proto::outbound::{

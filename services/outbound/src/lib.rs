@@ -71,7 +71,7 @@ pub const RULES_WITH_OFFSET_BOUND: u32 = 4;
 /// From this version on, all requests of spec 5 are decided, declarations (spec 11) are replicated state, and a record may be
 /// handed out, rescheduled and held back.
 pub const RULES_WITH_CAMPAIGNS: u32 = 5;
-/// Records of one command of what comes due by itself, at most.
+/// Records of one command of due work, at most.
 pub const DUE_RECORDS_MAX: u32 = 100;
 /// Rows of one command that brings rows up to [`RULES_WITH_CAMPAIGNS`] or to a changed declaration, at most.
 pub const BROUGHT_UP_ROWS_MAX: u32 = 500;

@@ -247,7 +247,7 @@ pub struct HistoryEntry {
 pub struct DoNotCallEntry {
     /// The phone or the customer id in the form of comparisons.
     pub form: String,
-    /// The phone or the customer id as it was given.
+    /// The phone or the customer id as given.
     pub given: String,
     /// Time of the entry, microseconds since 1970.
     pub since_us: u64,

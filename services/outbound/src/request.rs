@@ -162,7 +162,7 @@ pub enum Verb {
     StartDialing,
     /// Stops dialling.
     StopDialing,
-    /// Unloads a campaign group once it holds no record.
+    /// Unloads a campaign group once the group holds no record.
     UnloadCampaign,
     /// Unloads a campaign group and makes its records Ready again.
     ForceUnloadCampaign,

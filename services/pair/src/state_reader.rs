@@ -85,7 +85,7 @@ pub trait StateReader: Send + Sync + 'static {
     /// Keys of requests that map to no field and were ignored (spec 4), in the entries that this process has applied.
     fn ignored_keys(&self) -> u64;
 
-    /// What previews handed out, and what they met, in the entries that this process has applied.
+    /// Counts of previews, in the entries that this process has applied.
     fn preview_counts(&self) -> PreviewCounts;
 
     /// How far rows are brought to the phone form of the rules, and the last handle given.

@@ -1,6 +1,6 @@
 //! After an attempt: what its treatment makes of the record and of the rest of its chain (spec 9, Treatments).
 //!
-//! Called by RecordProcessed, and by what comes due for callbacks that no agent has fetched.
+//! Called by RecordProcessed, and by due work for callbacks that no agent has fetched.
 
 use outbound::{Handle, record_status, record_type};
 
@@ -12,7 +12,7 @@ use crate::{
     view::View,
 };
 
-/// What becomes of the other open records of the chain.
+/// The change of the other open records of the chain.
 enum Rest {
     /// No change.
     Open,
@@ -22,7 +22,7 @@ enum Rest {
     NextAt(i64),
 }
 
-/// Writes a record, and what changes in its chain, as the outcome of its attempt says. Answers the record as written.
+/// Writes a record, and the changes in its chain, as the outcome of its attempt says. Answers the record as written.
 ///
 /// `record` has the attempt's result and its count of attempts already, and its status from before the end of the attempt.
 /// `by_request`: a request ended the attempt; else the attempt ended by itself.
@@ -43,7 +43,7 @@ pub(crate) fn apply_outcome<V: View>(
     record
 }
 
-/// The record after its attempt, and what becomes of the rest of its chain.
+/// The record after its attempt, and the change of the rest of its chain.
 fn outcome_of(record: RecordRow, outcome: Outcome) -> (RecordRow, Rest) {
     let updated = |record| hold::finalised(record, record_status::UPDATED);
     match outcome {

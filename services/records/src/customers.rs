@@ -1,4 +1,4 @@
-//! The customer of a record: the value of its list's customer field (spec 9, Customer).
+//! The customer of a record: the value of its list's customer field (spec 9, The record).
 //!
 //! Pure. Called by the turn, and by bringing up for the records that are there.
 

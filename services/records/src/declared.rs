@@ -1,6 +1,6 @@
-//! What is declared (spec 11), as decisions read it: tenants, zones, calendars, prefixes, treatments, campaigns, groups, limits.
+//! The declaration (spec 11) as decisions read it: tenants, zones, calendars, prefixes, treatments, campaigns, groups, limits.
 //!
-//! Lists and options stand in rows of their own. Everything is named in the row that it comes from, so look-ups are short
+//! Lists and options stand in rows of their own. Every item has its name in the row of its declaration, so look-ups are short
 //! searches: a site declares tens of things. Called by the verbs and by the node's questions.
 
 use outbound::declaration::{
@@ -9,7 +9,7 @@ use outbound::declaration::{
 };
 use prost::Message;
 
-/// The row of what is declared; as [`Declared`].
+/// The row of the declaration; as [`Declared`].
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct DeclaredRow {
     /// Grows with each applied file that changed something.
@@ -38,7 +38,7 @@ pub struct DeclaredRow {
     pub sends_columns: bool,
 }
 
-/// What is declared beside lists and options; the default: nothing.
+/// The declaration beside lists and options; the default: no items.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Declared {
     row: DeclaredRow,

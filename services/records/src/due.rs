@@ -1,4 +1,4 @@
-//! What comes due by itself: times after which a record changes though no request asks for a change (spec 9, Life of a record).
+//! Due work: times after which a record changes though no request asks for a change (spec 9, Life of a record).
 //!
 //! The stamp of a Due command decides; [`is_due`] tells the primary whether such a command has anything to do. Never writes.
 //! Called by the verb Due, and by the node for its duty.

@@ -1,6 +1,6 @@
 //! Campaign groups: their states, and the records that they hold (spec 9, Campaign groups).
 //!
-//! A group without a row is NotLoaded. Called by the verbs, by what comes due, and by the node's questions.
+//! A group without a row is NotLoaded. Called by the verbs, by due work, and by the node's questions.
 
 use outbound::{Handle, declaration::DeclaredGroup};
 
@@ -15,7 +15,7 @@ use crate::{
 /// Records that [`GroupState::held`] names, at most.
 const HELD_SHOWN_MAX: usize = 1_000;
 
-/// A campaign group with its state, and the records that it holds.
+/// A campaign group with its state and its held records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupState {
     /// DBID.
@@ -139,7 +139,7 @@ pub(crate) fn finish_unloading<V: View>(turn: &mut Turn<'_, '_, V>) -> u32 {
     finished
 }
 
-/// Whether what comes due has anything to do for groups: to give records back, or to end an unloading.
+/// Whether groups have due work: to give records back, or to end an unloading.
 pub(crate) fn groups_are_due(view: &impl View) -> bool {
     let is_unloaded = |dbid: &u32| row(view, *dbid).state == group_state::NOT_LOADED;
     unloading(view).iter().any(|dbid| !holds_any(view, *dbid)) || holding(view).iter().any(is_unloaded)

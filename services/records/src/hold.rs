@@ -1,6 +1,6 @@
 //! Holding a record: the changes of a row at its hand-out, at its return, and at the end of an attempt (spec 9, Life of a record).
 //!
-//! Pure changes of a row; the caller writes the row through the turn. Called by the verbs and by what comes due.
+//! Pure changes of a row; the caller writes the row through the turn. Called by the verbs and by due work.
 
 use outbound::record_status;
 
@@ -39,7 +39,7 @@ pub(crate) fn hand_out(record: RecordRow, to: &HandOut<'_>) -> RecordRow {
     }
 }
 
-/// A Retrieved record that is Ready again as it was; a pending reschedule is forgotten.
+/// A Retrieved record that is Ready again as before its hand-out; a pending reschedule is forgotten.
 pub(crate) fn give_back(record: RecordRow) -> RecordRow {
     let agent_id = record.agent_before.clone();
     RecordRow { record_status: record_status::READY, agent_id, campaign_id: None, group_id: None, ..ended(record) }

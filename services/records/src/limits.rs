@@ -50,7 +50,7 @@ impl Per {
 }
 
 /// A command looks for old attempts of a kind once in so many commands, and then forgets more than so many commands write: an ordered
-/// read in every command would cost more than it forgets.
+/// read in every command would cost more than the removals.
 const FORGETS_ONE_IN: u64 = 8;
 /// How long a limit of 0 attempts holds a record back: the declaration may have changed then.
 const NEVER_S: i64 = 365 * 24 * 3600;

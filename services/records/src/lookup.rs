@@ -50,7 +50,7 @@ pub fn settings(view: &impl View) -> Option<Arc<Settings>> {
     }
 }
 
-/// What is declared beside lists and options.
+/// The declaration beside lists and options.
 pub fn declared(view: &impl View) -> Arc<Declared> {
     match view.get(&Key::Declared) {
         Some(Row::Declared(declared)) => declared,

@@ -44,7 +44,7 @@ pub struct Overlay<'a, V: View> {
     slots: RefCell<Slots>,
     /// The row of the settings, cached: every command reads this row. None: not read yet.
     settings: OnceCell<Option<Arc<Settings>>>,
-    /// What is declared, cached as `settings`.
+    /// The declaration, cached as `settings`.
     declared: OnceCell<Arc<Declared>>,
     /// The counters of rules versions from 4 on as the last command left them, with their rows: every command reads them. None:
     /// not read yet, or taken by a command.
@@ -133,7 +133,7 @@ impl<'a, V: View> Overlay<'a, V> {
         self.settings = OnceCell::from(Some(settings));
     }
 
-    /// What is declared beside lists and options.
+    /// The declaration beside lists and options.
     pub(crate) fn declared(&self) -> &Arc<Declared> {
         self.declared.get_or_init(|| match self.base.get(&Key::Declared) {
             Some(Row::Declared(declared)) => declared,
@@ -141,7 +141,7 @@ impl<'a, V: View> Overlay<'a, V> {
         })
     }
 
-    /// Sets what is declared.
+    /// Sets the declaration.
     pub(crate) fn put_declared(&mut self, declared: Declared) {
         let declared = Arc::new(declared);
         self.put(Key::Declared, Row::Declared(declared.clone()));

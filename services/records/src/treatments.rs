@@ -1,8 +1,8 @@
-//! Treatments: what becomes of a record whose call did not reach anybody (spec 9, Treatments).
+//! Treatments: the outcome for a record whose call did not reach anybody (spec 9, Treatments).
 //!
 //! The treatments of one call result form a sequence. The column `treatments` of a record says how far the record is in the sequence
 //! of its last treated result. A single table has the outcome of every action. Pure; the caller writes the outcome. Called by
-//! RecordProcessed and by what comes due.
+//! RecordProcessed and by due work.
 
 use jiff::{
     Timestamp,
@@ -18,7 +18,7 @@ use crate::{
     zones,
 };
 
-/// What becomes of a record whose attempt has ended. `cell`: the new value of the column `treatments`.
+/// The change of a record whose attempt has ended. `cell`: the new value of the column `treatments`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// No treatment: Updated, and the chain's other open records ChainUpdated.

@@ -1,7 +1,7 @@
 //! Time zones by name.
 //!
 //! Only the compiled-in database decides: the system's database may differ between nodes, and all nodes must agree. From rules
-//! version 5 on, configured zones (a site's `VIC`) come before the IANA names (spec 9, Time zones).
+//! version 5 on, configured zones (a site's `VIC`) come before the IANA names (spec 9, The record).
 
 use std::sync::LazyLock;
 

@@ -52,7 +52,7 @@ fn changing() -> impl Iterator<Item = Verb> {
     Verb::all().filter(|verb| !verb.reads())
 }
 
-/// The reply to a request with its needed attributes and one extra attribute. Requests on a record find it handed out.
+/// The reply to a request with its needed attributes and one extra attribute. Requests on a record find the record handed out.
 fn asked(verb: Verb, key: &str, value: &str) -> Reply {
     let resource = resource(verb);
     let needed = |needed: &'static str| if needed == key::DATE_TIME { TIME } else { "+9992" };

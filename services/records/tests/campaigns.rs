@@ -11,7 +11,7 @@ use stage::{GROUP, PATH, Stage, event, int, text, value};
 
 const STATES: [&str; 5] = ["NotLoaded", "Loaded", "Running", "Stopped", "Unloading"];
 
-/// Each request with what comes of it in each state, as the specification has it.
+/// Each request with its effect in each state, as the specification has it.
 const TABLE: [(&str, [&str; 5]); 6] = [
     ("LoadCampaign", ["Loaded", "stays", "stays", "stays", "409"]),
     ("StartDialing", ["409", "Running", "stays", "Running", "409"]),

@@ -1,4 +1,4 @@
-//! Declarations: every row of the table of spec 11, and what declarations mean for the records that are added afterwards.
+//! Declarations: every row of the table of spec 11, and the effect of declarations on records that are added afterwards.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -425,7 +425,7 @@ fn taken_names_and_dbids() -> Vec<Refused> {
     ]
 }
 
-/// What has records keeps its kind, tenant and DBID.
+/// An item with records keeps its kind, tenant and DBID.
 fn changes_of_what_has_records() -> Vec<Refused> {
     let of = Declaration::default;
     let dbid = Some(9);

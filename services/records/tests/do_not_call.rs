@@ -1,5 +1,5 @@
 //! Do-Not-Call under rules with campaigns: the entries of requests and of operators, the records that they mark, and the calls that
-//! they stop (spec 5, DoNotCall; spec 9, Do-Not-Call).
+//! they stop (spec 5; spec 9, Do-Not-Call).
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -191,7 +191,7 @@ fn enter_one(world: &mut World, scope: DoNotCallScope, row: DoNotCallRow) -> Imp
     enter(world, DoNotCallBatch { scope, ..file(&import_id, 1, vec![row]) })
 }
 
-/// Does what is due, `rows_max` records a command, until nothing of a DoNotCall is left; answers the count of commands.
+/// Does due work, `rows_max` records a command, until nothing of a DoNotCall is left; answers the count of commands.
 fn finish(world: &mut World, rows_max: u32) -> usize {
     for commands in 0..1_000 {
         if world.map.table(Table::DncRest).is_empty() {

@@ -1,4 +1,4 @@
-//! What comes due by itself: each cause as a row of a table, just before its time and at it, and many causes within the limit of a
+//! Due work: each cause as a row of a table, just before its time and at it, and many causes within the limit of a
 //! command.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap

@@ -61,7 +61,7 @@ fn ask(world: &mut World, verb: &str, resource: &str, pairs: &[Pair<'_>]) -> Rep
     world.ask(Body::Request(request(verb, resource, pairs)))
 }
 
-/// Asks for what must be done.
+/// The reply to a request that must be done.
 fn done(world: &mut World, verb: &str, resource: &str, pairs: &[Pair<'_>]) -> Reply {
     let reply = ask(world, verb, resource, pairs);
     assert_eq!(code(&reply), "ok", "{verb} {resource} {pairs:?}: {reply:?}");

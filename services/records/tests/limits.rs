@@ -1,5 +1,5 @@
-//! Contact limits at the hand-out and by what ends an attempt (spec 9, Contact limits). Every record is on the same phone, in a chain
-//! of its own, and a result Busy makes it Ready again at once.
+//! Contact limits at the hand-out and at the end of an attempt (spec 9, Contact limits). Every record is on the same phone, in a
+//! chain of its own, and a result Busy makes it Ready again at once.
 
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
@@ -63,8 +63,8 @@ fn attempts(world: &World) -> usize {
     world.map.table(Table::Attempt).len()
 }
 
-/// Each row: the limit; seconds of attempts with their result; the second at which the record is held back, and the first at which
-/// it is handed out.
+/// Each row: the limit; seconds of attempts with their result; the second at which the record is held back, and the first second
+/// of the next hand-out.
 #[test]
 fn a_record_is_held_back_until_the_limit_allows_it() {
     let weekly: Vec<(u64, &str)> = (0..7).map(|day| (1_000 + day * DAY, "Busy")).collect();

@@ -664,7 +664,7 @@ fn a_command_changes_a_hundred_records_at_most_and_the_next_one_goes_on() {
         let is_no_call = |handle: &&u64| stage.record(**handle).record_type == record_type::NO_CALL;
         handles.iter().filter(is_no_call).count()
     };
-    // the same command each time: it is remembered under no id
+    // the same command each time: a reply Again is remembered under no id
     let body = Body::Request(request("PreviewRecordRequest", PATH, &[(key::AGENT_ID, "a")]));
     let id = stage.world.id(1, 1, 10_000);
     for met in [100, 200] {

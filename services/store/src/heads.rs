@@ -4,7 +4,7 @@
 //! the first row: the more records a day has seen, the longer each preview would take. A head is a lower bound of the keys of a
 //! queue, so a read that begins there misses no row. Never holds a row. Kept by [`crate::Store`], the only writer.
 //!
-//! Two kinds: the heads of the few queues of what comes due are exact, and consistent states of other threads have them too; the
+//! Two kinds: the heads of the few queues of due work are exact, and consistent states of other threads have them too; the
 //! heads of all other prefixes are found by the reads of the newest state.
 
 use std::{
@@ -51,7 +51,7 @@ pub(crate) enum Start {
     Empty,
 }
 
-/// The first key of each queue of what comes due, by the queue's prefix; both are engine's keys. A queue without an entry is empty.
+/// The first key of each queue of due work, by the queue's prefix; both are engine's keys. A queue without an entry is empty.
 /// Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Queues(Arc<BTreeMap<Encoded, Encoded>>);

@@ -48,7 +48,7 @@ pub struct Store {
     heads: Heads,
     /// The row of the settings, cached: every batch reads this row.
     settings: Option<Arc<Settings>>,
-    /// The row of what is declared, cached as `settings`.
+    /// The row of the declaration, cached as `settings`.
     declared: Option<Arc<Declared>>,
     lists_phones: bool,
     floors: Floors,
@@ -361,7 +361,7 @@ fn opened(
     Ok(Arc::new(engine))
 }
 
-/// What is declared in a state; none: nothing.
+/// The declaration of a state; none: nothing is declared.
 fn declared(view: &impl View) -> Option<Arc<Declared>> {
     match view.get(&Key::Declared) {
         Some(Row::Declared(declared)) => Some(declared),

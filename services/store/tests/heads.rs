@@ -1,4 +1,4 @@
-//! The heads of queues: reads that begin at a remembered head give the rows of a map, whatever was set and removed before, in every
+//! The heads of queues: reads that begin at a remembered head give the rows of a map, after any sets and removals, in every
 //! view, after a restart, and in a state that was taken over.
 
 #![allow(clippy::unwrap_used)] // a failed `unwrap` fails the test

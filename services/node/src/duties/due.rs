@@ -1,6 +1,6 @@
-//! Does what comes due by itself: proposes a command for the next of it, at most ten a second, and none while the state shows nothing
-//! due (spec 9, Life of a record). The stamp decides what is due; the look here only tells whether a command is worth its place in
-//! the log. The state has all that is left, so that another primary goes on.
+//! The duty of due work: proposes commands for it, at most ten a second, and none while the state shows nothing due (spec 9, Life
+//! of a record). The stamp decides which work is due; the look here only tells whether a command is worth its place in the log.
+//! The state has all that is left, so that another primary goes on.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Pause after a command that found nothing due, or that was not decided.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Proposes commands for what is due.
+/// Proposes commands for due work.
 pub(crate) struct WhatIsDue {
     api: Arc<Door>,
     time: StampedTime,

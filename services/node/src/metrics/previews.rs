@@ -1,4 +1,4 @@
-//! Metrics of previews: hand-outs by group and class, empty answers, and what previews met.
+//! Metrics of previews: hand-outs by group and class, empty answers, and records that previews passed over.
 
 use pair::PreviewCounts;
 use prometheus_client::{

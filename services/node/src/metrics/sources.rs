@@ -44,7 +44,7 @@ impl Sources {
         self.api.as_ref().map_or(0, |api| api.engine().state().ignored_keys())
     }
 
-    /// What previews handed out and met; nothing on a witness.
+    /// Counts of previews; all empty on a witness.
     pub fn preview_counts(&self) -> PreviewCounts {
         self.api.as_ref().map(|api| api.engine().state().preview_counts()).unwrap_or_default()
     }

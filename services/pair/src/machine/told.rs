@@ -40,7 +40,7 @@ impl EventCounts {
         self.ignored_keys.load(Ordering::Relaxed)
     }
 
-    /// What previews handed out, and what they met.
+    /// Counts of previews.
     pub(super) fn previews(&self) -> PreviewCounts {
         self.previews.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

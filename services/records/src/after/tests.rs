@@ -28,8 +28,8 @@ fn member(chain_n: u64, record_status: i64, record_type: i64) -> RecordRow {
     }
 }
 
-/// A chain whose second record is held by Ann. The first record is finalised, the third one is Ready, and Bob has promised to call
-/// at the number of the fourth one.
+/// A chain whose second record is held by Ann. The first record is finalised, the third record is Ready, and Bob has promised to
+/// call at the number of the fourth record.
 fn chain() -> Vec<RecordRow> {
     let held = member(1, record_status::RETRIEVED, record_type::GENERAL);
     let promised = member(3, record_status::READY, record_type::PERSONAL_CALLBACK);

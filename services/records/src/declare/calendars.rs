@@ -1,4 +1,4 @@
-//! Calendars: hours by day of the week, and closed dates (spec 9, Windows).
+//! Calendars: hours by day of the week, and closed dates (spec 9, The record).
 
 use jiff::civil::Date;
 use outbound::declaration::{DeclaredCalendar, DeclaredDay, DeclaredHours, DeclaredNames};

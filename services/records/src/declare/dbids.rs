@@ -1,7 +1,7 @@
 //! DBIDs: given by a file, else the next free ones from 101, unique by kind (spec 11, DBIDs).
 //!
-//! A DBID that the state gives was never a standing item's before: the highest one ever is kept by kind. Lists get theirs where the
-//! command is applied, as lists that a request creates.
+//! A DBID that the state gives was never a standing item's before: the highest DBID ever given is kept by kind. Lists get theirs
+//! where the command is applied, as lists that a request creates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,7 +63,7 @@ pub(super) fn noted(row: DeclaredRow, declaration: &Declaration) -> DeclaredRow 
     }
 }
 
-/// Checks that DBIDs are unique, and that those of what has records stay.
+/// Checks that DBIDs are unique, and that those of items with records stay.
 pub(super) fn check(view: &impl View, standing: &Standing, declaration: &Declaration, faults: &mut Faults) {
     let stands = &standing.declaration;
     let of_tenant = |name: &str| standing.any_has_records(|list| list.tenant.as_deref() == Some(name));

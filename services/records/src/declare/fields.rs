@@ -17,7 +17,7 @@ use crate::{
 
 /// Fields of a list, at most.
 const FIELDS_MAX: usize = 256;
-/// Letters of a customer id, at most: it is part of keys.
+/// Letters of a customer id, at most: customer ids are part of keys.
 const CUSTOMER_LETTERS_MAX: usize = 255;
 
 /// A field as differences show it.
@@ -75,7 +75,7 @@ pub(super) fn check_named(named: &DeclaredList, faults: &mut Faults) {
     }
 }
 
-/// Removes the fields that a file does not name from the lists that it names, but for lists with records.
+/// Removes the fields that a file does not name from the lists of the file, but for lists with records.
 pub(super) fn prune(named: &[DeclaredList], lists: &mut [DeclaredList], standing: &Standing) {
     for named in named {
         let empty = lists.iter_mut().find(|list| list.name == named.name && !standing.has_records(&list.name));
@@ -110,7 +110,7 @@ pub(super) fn check(list: &mut DeclaredList, standing: &Standing, faults: &mut F
     check_customer(list, faults);
 }
 
-/// Why a field cannot be beside the others of its list; none: it can.
+/// Why a field cannot be beside the others of its list; none: the field has a place.
 fn why_not(list: &DeclaredList, at: usize) -> Option<String> {
     let others = list.fields.iter().enumerate().filter(|(other, _)| *other != at);
     let others: Vec<FieldRow> = others.map(|(_, field)| row(field)).collect();

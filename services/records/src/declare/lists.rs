@@ -193,7 +193,7 @@ pub(super) fn declared(dbid: u32, row: &ListRow) -> DeclaredList {
     }
 }
 
-/// The row of a complete list; what is not declared is as in the standing row.
+/// The row of a complete list; columns that no declaration has are as in the standing row.
 pub(super) fn row(list: DeclaredList, standing: Option<&ListRow>, zones: &Declared) -> ListRow {
     let zone = list.time_zone.as_deref().and_then(|name| zones::named(name, zones));
     let (zone_name, time_zone) = zone

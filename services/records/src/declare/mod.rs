@@ -3,7 +3,7 @@
 //! A plan merges the file into the standing declaration, item by item and key by key: what the file does not name is left alone.
 //! The merged declaration is then checked as a whole, so that references may lead to new items and to standing ones, and a
 //! difference is a comparison of two declarations with all of their values. With `prune`, items that the file does not name go, and
-//! fields of the lists that it names; never a list, or a field of a list, that has records, nor the default tenant, a key or an
+//! fields of the lists of the file; never a list, or a field of a list, that has records, nor the default tenant, a key or an
 //! option. Reads, and never writes. Called by the verb ApplyDeclaration, and by the node for the difference and the export.
 
 mod calendars;
@@ -55,7 +55,7 @@ pub struct Plan {
 pub struct Fault {
     /// Kind, item and key, as `lists.renewals.calendar`, `campaign_groups.Renewals@Agents.dbid` or `options.reject_pause`.
     pub path: String,
-    /// What is wrong there, to be read behind the path.
+    /// The fault, to be read behind the path.
     pub message: String,
 }
 
@@ -71,7 +71,7 @@ impl Faults {
     }
 }
 
-/// The changes of a file on a state, or why it is refused.
+/// The changes of a file on a state, or why the file is refused.
 pub fn plan_declaration(view: &impl View, apply: &ApplyDeclaration) -> Plan {
     let standing = Standing::read(view);
     let mut faults = Faults::default();
@@ -96,8 +96,8 @@ pub fn plan_declaration(view: &impl View, apply: &ApplyDeclaration) -> Plan {
     Plan { revision: standing.row.revision, differences, faults: Vec::new(), next }
 }
 
-/// Everything that is declared, with all values, options and lists included: applied to an empty state, it makes this state; applied
-/// to this state, it changes nothing.
+/// The whole declaration, with all values, options and lists included: applied to an empty state, the declaration makes this
+/// state; applied to this state, the declaration changes nothing.
 pub fn declaration_of(view: &impl View) -> Declaration {
     Standing::read(view).declaration
 }

@@ -18,7 +18,7 @@ use crate::{
     tables::{DeclaredRow, ListRow},
 };
 
-/// The rows after a plan, and what goes.
+/// The rows after a plan, and the DBIDs of removed items.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Next {
     /// Everything declared beside lists and options, under the next revision.
@@ -47,7 +47,7 @@ pub(crate) struct NextList {
 }
 
 impl Next {
-    /// Bytes of the row of what is declared.
+    /// Bytes of the row of the declaration.
     pub(super) fn bytes(&self) -> usize {
         self.row.encoded_len()
     }

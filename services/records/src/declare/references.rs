@@ -1,4 +1,4 @@
-//! References between items, and what only holds for the declaration as a whole (spec 11, refused).
+//! References between items, and rules about the declaration as a whole (spec 11, refused).
 
 use std::collections::{BTreeMap, BTreeSet};
 

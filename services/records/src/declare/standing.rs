@@ -1,4 +1,4 @@
-//! The state that a file meets: everything that is declared, and which of it has records.
+//! The state that a file meets: the standing declaration, and which of its items have records.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -66,7 +66,7 @@ impl Standing {
         self.lists.get(name)
     }
 
-    /// A list as it is declared.
+    /// The declaration of a list.
     pub(super) fn list(&self, name: &str) -> Option<&DeclaredList> {
         self.declaration.lists.get(self.lists.get(name)?.place)
     }

@@ -1,4 +1,4 @@
-//! Tenants: names, and how their country writes numbers (spec 9, Phones).
+//! Tenants: names, and how their country writes numbers (spec 9, The record).
 
 use outbound::declaration::DeclaredTenant;
 

@@ -1,4 +1,4 @@
-//! Treatments: what becomes of a record whose call did not reach anybody (spec 9, Treatments).
+//! Treatments: the outcome for a record whose call did not reach anybody (spec 9, Treatments).
 
 use jiff::civil::{DateTime, Time};
 use outbound::{

@@ -1,4 +1,4 @@
-//! Time zones by a site's own names, and zones by the prefix of a phone (spec 9, Time zones).
+//! Time zones by a site's own names, and zones by the prefix of a phone (spec 9, The record).
 
 use outbound::declaration::{DeclaredPrefix, DeclaredZone};
 

@@ -107,7 +107,7 @@ impl Heads {
         self.entry(key)
     }
 
-    /// The entry of a key of this class; none for a callback that is not due: what follows in its window is due later.
+    /// The entry of a key of this class; none for a callback that is not due: later callbacks of its window are due later.
     fn entry(&self, key: Key) -> Option<Entry> {
         let (order, handle) = match &key {
             Key::Dialable { order, handle, class, .. } if *class == self.class => (*order, *handle),

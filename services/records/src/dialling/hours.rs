@@ -1,4 +1,4 @@
-//! Hours: whether a window and a calendar are open in a zone, and when both open next (spec 9, Windows).
+//! Hours: whether a window and a calendar are open in a zone, and when both open next (spec 9, The record).
 //!
 //! Wall-clock seconds decide: hour × 3600 + minute × 60 + second, on days of 23 and of 25 hours too. Never reads a clock: the
 //! caller gives the time.
@@ -19,7 +19,7 @@ const CALENDAR_DAYS_MAX: i64 = 400;
 const DAY_S: i64 = 86_400;
 const DAY_SECONDS: u32 = 86_400;
 
-/// A calendar that is never open, in the place of a calendar that is not declared: nobody is called outside of hours by mistake.
+/// A calendar that is never open, in the place of an undeclared calendar: no customer is called outside of hours by mistake.
 static NEVER: DeclaredCalendar = DeclaredCalendar { name: String::new(), hours: None, closed: None };
 
 /// The wall clock of a zone.

@@ -1,9 +1,9 @@
 //! The search for the next record of a campaign group (spec 9, The next record): personal callbacks of the asking agent, then
 //! campaign callbacks, then General records by the turns of their lists.
 //!
-//! The index holds what meets the conditions 1, 2 and 4 but for the time and the windows; the search meets the others. A
+//! The index holds records that meet the conditions 1, 2 and 4 but for the time and the windows; the search meets the others. A
 //! candidate that fails a condition leaves the index in the same command, so that no later command meets it again: at most
-//! [`DUE_RECORDS_MAX`] such changes a command. The bound holds the command's time, whatever stands ahead.
+//! [`DUE_RECORDS_MAX`] such changes a command. The bound limits the command's time for any number of candidates ahead.
 
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ struct Search<'a> {
 /// The result of a look at a head.
 enum Look {
     Found(Box<Candidate>),
-    /// The record stays as it is.
+    /// The record stays without a change.
     PassedOver,
     /// The record has left the index, and its chain may have another candidate.
     Changed {
@@ -143,7 +143,7 @@ impl Search<'_> {
         }
     }
 
-    /// The General record of the list whose turn it is among the lists that have one now.
+    /// The General record of the list with the next turn among the lists that have a record now.
     fn general<V: View>(&mut self, turn: &mut Turn<'_, '_, V>) -> Result<Option<Candidate>, UsedUp> {
         let mut found = Vec::new();
         let mut contenders = Vec::new();
@@ -254,7 +254,7 @@ fn is_beyond_chain<V: View>(handle: Handle, record: &RecordRow, turn: &Turn<'_, 
         && !chain::members(record.list, record.chain_id, turn).iter().any(|(member, _)| *member == handle)
 }
 
-/// Whether a callback is past `callback_expiry`. A callback without a time is due at once, for as long as it takes.
+/// Whether a callback is past `callback_expiry`. A callback without a time is due at once, and never expires.
 fn is_expired<V: View>(record: &RecordRow, turn: &Turn<'_, '_, V>) -> bool {
     chain::is_callback(record)
         && record.dial_sched_time.is_some()
@@ -266,7 +266,7 @@ pub(super) fn has_all_attempts(record: &RecordRow, list: &ListRow) -> bool {
     list.attempts_max != 0 && record.attempt >= i64::from(list.attempts_max)
 }
 
-/// Takes a candidate out of the index. Finalised records change as by a request; what holds a record back is no column.
+/// Takes a candidate out of the index. Finalised records change as by a request; the end of a pause or limit is no column.
 fn put_away<V: View>(handle: Handle, record: RecordRow, obstacle: &Obstacle, turn: &mut Turn<'_, '_, V>) {
     let now_s = turn.now_s();
     let until = |until_s: i64| Some(until_s.max(now_s.saturating_add(1)));

@@ -1,6 +1,6 @@
-//! Pauses: the end of what holds a Ready record back for a time, a rejection or a contact limit (spec 9, The next record).
+//! Pauses: the end of the time for which a rejection or a contact limit holds a Ready record back (spec 9, The next record).
 //!
-//! The search ends pauses itself, so that they end on time whatever else is due.
+//! The search ends pauses itself, so that pauses end on time with any backlog of due work.
 
 use outbound::Handle;
 

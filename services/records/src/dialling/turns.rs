@@ -13,7 +13,7 @@ pub(super) struct Contender {
     pub(super) weight: u32,
 }
 
-/// The position of the list whose turn it is; of equals the first. `contenders` is not empty.
+/// The position of the list with the next turn; of equals the first. `contenders` is not empty.
 pub(super) fn take(contenders: &[Contender], row: &mut GroupRow) -> usize {
     let total: i64 = contenders.iter().map(|contender| i64::from(contender.weight)).sum();
     let (mut chosen, mut highest) = (0, i64::MIN);

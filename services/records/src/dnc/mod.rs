@@ -2,7 +2,7 @@
 //! Do-Not-Call).
 //!
 //! An entry holds for a tenant, a list or a campaign, and is about a phone in each of its forms or about a customer. From rules
-//! version 5 on an entry may expire: it then counts as absent. Called by the verbs.
+//! version 5 on an entry may expire: an expired entry counts as absent. Called by the verbs.
 
 mod entries;
 mod marking;

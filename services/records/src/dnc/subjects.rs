@@ -34,7 +34,7 @@ impl Subjects {
 }
 
 /// The forms under which the state may have a phone, that of the command's rules version first: its first and its canonical form
-/// until all rows are rewritten, and the national forms that a tenant declares (spec 9, Phones).
+/// until all rows are rewritten, and the national forms that a tenant declares (spec 9, The record).
 pub(super) fn forms<V: View>(phone: &str, tenant: &str, turn: &Turn<'_, '_, V>) -> Vec<String> {
     let mut forms = turn.forms_of(phone);
     add_national(&mut forms, turn.overlay.declared().tenant(tenant));

@@ -1,3 +1,5 @@
+//! Tests of contact limits: the end of a limit, the subjects of an attempt, and the rows that attempts leave.
+
 use outbound::{
     Body, BringUp, Command, Origin, RequestId,
     declaration::{CampaignList, CampaignLists, Declaration, DeclaredCampaign, DeclaredResults, DeclaredTenant},

@@ -65,7 +65,7 @@ fn entry(view: &impl View, scope: &DncScope, subject: DncSubject) -> Option<(Key
     }
 }
 
-/// Every scope that has an entry, in key order: one ordered read a scope, however many lists or entries there are.
+/// Every scope that has an entry, in key order: an ordered read a scope, however many lists or entries there are.
 fn scopes(view: &impl View) -> impl Iterator<Item = DncScope> {
     let mut from = Some(Vec::new());
     std::iter::from_fn(move || {

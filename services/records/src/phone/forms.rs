@@ -1,7 +1,7 @@
-//! The forms of one number under what a tenant declares: the international form and the national ones (spec 9, Phones).
+//! The forms of one number under what a tenant declares: the international form and the national ones (spec 9, The record).
 //!
 //! Part of rules version 5. Records keep phones as given and indexes keep the canonical form, so a look-up asks for every form, and a
-//! later declaration changes nothing stored. Called by whatever looks a phone up.
+//! later declaration changes nothing stored. Called by every look-up of a phone.
 
 use outbound::declaration::DeclaredTenant;
 

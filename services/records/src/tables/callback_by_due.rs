@@ -1,5 +1,5 @@
-//! Index: Ready callbacks with a time by this time, personal ones apart, whatever holds them back. The row is empty, all is in the
-//! key.
+//! Index: Ready callbacks with a time by this time, personal callbacks apart, with those that are held back. The row is empty,
+//! all is in the key.
 
 use outbound::Handle;
 

@@ -1,4 +1,4 @@
-//! What is declared (spec 11) beside lists and options, one row; none: nothing is declared.
+//! The declaration (spec 11) beside lists and options, one row; none: nothing is declared.
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use super::{
     sample::{Sample, sample},
 };
 
-/// What is left of a DoNotCall by phone or customer.
+/// The remaining work of a DoNotCall by phone or customer.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct DncRestRow {
     /// Encoded key of the entry ([`super::Table::Dnc`]).

@@ -47,7 +47,7 @@ pub(crate) fn of_customer(handle: Handle, record: &RecordRow) -> Option<(Key, Ro
     Some((Key::RecordByCustomer { customer, handle }, Row::RecordByCustomer(EmptyRow)))
 }
 
-/// The index rows of a record by which it is handed out, held, and comes due; they change with nearly every request on it.
+/// The index rows for the hand-out, the hold and the due times of a record; nearly every request on a record changes them.
 pub(crate) fn of_dialling(handle: Handle, record: &RecordRow) -> SmallVec<[(Key, Row); 2]> {
     let mut rows = SmallVec::new();
     match record.record_status {

@@ -205,7 +205,7 @@ tables! {
     Phones = 12 in phones => PhonesRow;
     /// Counters of calling lists by DBID, from rules version 4 on.
     ListCounters = 13 in list_counters(list: u32) => ListCountersRow;
-    /// What is declared beside lists and options, one row; none: nothing.
+    /// The declaration beside lists and options, one row; none: nothing is declared.
     Declared = 14 in declared => Arc<Declared>;
     /// States of campaign groups by DBID.
     Group = 15 in group(dbid: u32) => GroupRow;
@@ -215,7 +215,7 @@ tables! {
     BringUp = 17 in bring_up => BringUpRow;
     /// Attempts that count in contact limits.
     Attempt = 18 in attempt { subject: AttemptSubject, stamp_us: u64, handle: Handle } => AttemptRow;
-    /// What is left of large DoNotCalls, by number.
+    /// The remaining work of large DoNotCalls, by number.
     DncRest = 19 in dnc_rest(number: u64) => DncRestRow;
     /// Effects that no reader has acknowledged, by number.
     Outbox = 20 in outbox(number: u64) => OutboxRow;

@@ -1,3 +1,5 @@
+//! Tests of treatments: the outcome of every action, and the position in a sequence.
+
 use outbound::record_type::{CAMPAIGN_RESCHEDULED, PERSONAL_RESCHEDULED};
 
 use super::*;

@@ -1,6 +1,6 @@
 //! Chains: which of a chain's records wait for another one (spec 9, The next record, condition 4).
 //!
-//! A person who waits for a callback, or is being called, is not called at another number meanwhile: the rest of a chain waits
+//! A person with a promised callback, or in a call, is not called at another number meanwhile: the rest of a chain waits
 //! while one of its records is Retrieved, and for its earliest callback. The mark stands in each record that waits
 //! ([`RecordRow::waits`]), so that the index of dialling follows from a single row. Called by the turn.
 
@@ -20,7 +20,7 @@ pub(crate) fn members<V: View>(list: u32, chain_id: u64, turn: &Turn<'_, '_, V>)
     first.filter_map(|handle| Some((handle, lookup::record(turn.overlay, handle)?))).collect()
 }
 
-/// The end of the pause of a whole chain, UTC seconds, if it lasts: a record that joins the chain shares the pause.
+/// The end of the pause of a whole chain, UTC seconds, while the pause lasts: a record that joins the chain shares the pause.
 pub(crate) fn pause<V: View>(list: u32, chain_id: u64, turn: &Turn<'_, '_, V>) -> Option<i64> {
     let paused = members(list, chain_id, turn).into_iter().filter(|(_, record)| record.chain_paused);
     paused.filter_map(|(_, record)| record.not_before_s).max().filter(|until_s| *until_s > turn.now_s())

@@ -1,7 +1,7 @@
 //! ApplyDeclaration: applies a file of declarations, all or nothing (spec 11). Requested through the control API.
 //!
-//! [`crate::plan_declaration`] says what changes; this verb refuses a file with faults, or one shown against another revision, and
-//! writes the rows.
+//! [`crate::plan_declaration`] gives the changes; this verb refuses a file with faults, or one shown against another revision,
+//! and writes the rows.
 
 use outbound::{ApplyDeclaration, Effect, Refusal, RefusalCode, Reply, Value};
 
@@ -105,7 +105,7 @@ fn write_lists<V: View>(lists: Vec<NextList>, turn: &mut Turn<'_, '_, V>) {
     }
 }
 
-/// The counters of a standing list, which is removed where it gets another DBID.
+/// The counters of a standing list; a list with another DBID in the plan is removed.
 fn leave<V: View>(dbid: u32, next: Option<u32>, turn: &mut Turn<'_, '_, V>) -> ListCountersRow {
     let Some(list) = lookup::list(turn.overlay, dbid) else { return ListCountersRow::first() };
     let counters = turn.list_counters(dbid, &list);

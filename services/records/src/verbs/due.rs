@@ -1,4 +1,4 @@
-//! Due: does the next of what is due by the stamp (spec 9, Life of a record; The next record; Campaign groups; Do-Not-Call).
+//! Due: does the next work that is due by the stamp (spec 9, Life of a record; The next record; Campaign groups; Do-Not-Call).
 //! Requested by the primary itself, when its state shows something due.
 //!
 //! Never decides by a node's clock, and never counts as a request on a record.
@@ -75,7 +75,7 @@ fn apply<V: View>(rows_max: u32, turn: &mut Turn<'_, '_, V>) -> Changed {
 }
 
 /// Retrieved records on which no request came for `retrieved_timeout`: a pending reschedule is carried out, else the record is Ready
-/// again as it was.
+/// again as before its hand-out.
 fn return_held<V: View>(room: u32, turn: &mut Turn<'_, '_, V>) -> u32 {
     let is_due = |key: &Key| match key {
         Key::HeldByTime { changed_us, handle } => {

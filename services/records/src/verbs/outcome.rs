@@ -1,4 +1,4 @@
-//! What becomes of a record whose attempt has ended: a pending reschedule is carried out, else the treatment of its result
+//! The outcome for a record whose attempt has ended: a pending reschedule is carried out, else the treatment of its result
 //! (spec 9, Life of a record, Treatments).
 //!
 //! Reads the state and changes rows; the caller writes them. Called by RecordProcessed.
@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// Ends the attempt of the target, whose row has the result and the count of attempts already, and is still held. Answers the
-/// other records of its chain that change, with their new values. `personally`: a treatment calls again for the agent who held
-/// the record.
+/// other records of its chain that change, with their new values. `personally`: a treatment calls again for the agent of the
+/// ended attempt.
 ///
 /// # Errors
 /// TOO_MANY, for a chain of more records than one request may change.
@@ -86,7 +86,7 @@ fn with_outcome(record: RecordRow, outcome: Outcome) -> RecordRow {
     }
 }
 
-/// A record that is called again: a personal one for the agent who held it.
+/// A record that is called again: a personal one for the agent of the ended attempt.
 fn again(record: RecordRow, to_type: i64, due_s: i64) -> RecordRow {
     let is_personal = to_type == record_type::PERSONAL_RESCHEDULED;
     let agent_id = if is_personal { record.agent_id.clone() } else { String::new() };

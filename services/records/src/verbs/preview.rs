@@ -183,7 +183,7 @@ fn shown_zone<'a>(record: &'a RecordRow, list: &'a ListRow, declared: &'a Declar
     }
 }
 
-/// Adds time and type of a callback, so that an agent sees what was promised (spec 7).
+/// Adds time and type of a callback, so that an agent sees the promise (spec 7).
 fn with_promise(reply: Acknowledge, record: &RecordRow, zone: &str) -> Acknowledge {
     let Some(Class::Personal(_) | Class::Callback) = Class::of(record) else { return reply };
     let date_time = record.dial_sched_time.map(|at_s| Value::Str(date_time::show(at_s, &zones::zone(zone))));

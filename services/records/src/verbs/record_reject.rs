@@ -1,4 +1,4 @@
-//! RecordReject: gives a record back that was handed out, Ready as it was; neither the record nor its chain is handed out again for
+//! RecordReject: gives a record back that was handed out, Ready as before. The record and its chain are not handed out again for
 //! `reject_pause` (spec 5; spec 9, Life of a record).
 
 use outbound::{Handle, Refusal, RefusalCode, Reply, Request, record_status};

@@ -8,7 +8,7 @@ use crate::{acknowledge::int, lookup, turn::Turn, view::View};
 
 /// Whether a chain with a last position may have another record.
 pub(super) fn is_behind<V: View>(end: u64, list: u32, chain_id: u64, turn: &Turn<'_, '_, V>) -> bool {
-    // positions are unique, from 0: the last one bounds the count, and short chains are not counted
+    // positions are unique, from 0: the last position bounds the count, and short chains are not counted
     if end < CHAIN_RECORDS_MAX - 1 {
         return true;
     }

@@ -23,7 +23,7 @@ use crate::{
     view::{Bound, View, pages},
 };
 
-/// Records that a look-up counts beside those that it collects: GSW_RECORDS of a refusal never says more.
+/// Records that a look-up counts beside the collected records: GSW_RECORDS of a refusal never says more.
 const COUNTED_MAX: u64 = 10_000;
 
 /// A record with its handle and its list.
@@ -102,7 +102,7 @@ pub(super) fn check_body<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> 
     Err(Refusal::new(RefusalCode::BadBody, message))
 }
 
-/// Whether a request is about whole chains (GSW_CHAIN_ATTR). `by_default`: what counts without the attribute.
+/// Whether a request is about whole chains (GSW_CHAIN_ATTR). `by_default`: the value without the attribute.
 pub(super) fn asks_for_chains(request: &Request, by_default: bool) -> Result<bool, Refusal> {
     Ok(given::word(request, key::CHAIN_ATTR)?.map_or(by_default, |word| word == "AllChain"))
 }
@@ -120,7 +120,7 @@ pub(super) fn have_changed<V: View>(request: &Request, since_us: u64, turn: &Tur
     several.records.iter().any(|(_, record, _)| record.changed_us > since_us)
 }
 
-/// The first pairs of what acknowledges a request by phone or customer.
+/// The first pairs of the acknowledgement of a request by phone or customer.
 pub(super) fn acknowledge(request: &Request) -> Acknowledge {
     let begun = Acknowledge::to(request);
     match &request.resource {
@@ -280,7 +280,7 @@ fn of_customer<V: View>(
     Ok(vec![whole(Table::RecordByCustomer, customer_prefix(customer))])
 }
 
-/// Refuses a request by customer until the customers of all lists of the tenant are indexed (spec 9, Customer).
+/// Refuses a request by customer until the customers of all lists of the tenant are indexed (spec 9, The record).
 pub(super) fn check_indexed<V: View>(tenant: &str, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
     let Some(Row::BringUp(row)) = turn.overlay.get(&Key::BringUp) else { return Ok(()) };
     let mut lists = row.customers.iter().filter_map(|of| lookup::list(turn.overlay, of.list));

@@ -111,7 +111,7 @@ pub(super) fn unknown_list(identifier: &str) -> Refusal {
     Refusal::new(RefusalCode::ListNotFound, message).with(key::CALLING_LIST, Value::text(identifier))
 }
 
-/// Refuses a record or list of another tenant than the one that the request names, as if it were not there (spec 2).
+/// Refuses a record or list of another tenant than the one that the request names, with the refusal of an unknown one (spec 2).
 fn check_tenant(
     request: &Request,
     list: &ListRow,

@@ -33,15 +33,15 @@ pub fn held_back(model: &Model, map: &MapView) -> Vec<Option<i64>> {
 }
 
 /// Lets the model follow what the rules do where the specification leaves the moment open: the records that a preview passes over, and
-/// the end of a limit as it was when the record was met. Whatever else the rules did is a difference. `before`: as
-/// [`held_back`] says before the step.
+/// the end of a limit at the time of that preview. Any other change by the rules is a difference. `before`: the times of
+/// [`held_back`] before the step.
 pub fn follow(model: &mut Model, step: &Step, before: &[Option<i64>], map: &MapView) -> Option<String> {
     for at in 0..model.records.len() {
         let handle = Handle(model.records[at].handle);
         let Some(row) = records::record(map, handle) else { return Some(format!("there is no record {handle}")) };
         let until_s = row.not_before_s;
         let Step::Preview { group, .. } = step else {
-            // whatever ends a limit earlier: the hand-out looks at limits anew
+            // any step may end a limit earlier: the hand-out looks at limits anew
             let limited_s = model.records[at].limited_s;
             model.records[at].limited_s = limited_s.filter(|_| until_s >= limited_s);
             continue;
@@ -156,7 +156,7 @@ fn shown_row(record: &Record, row: RecordRow) -> Shown {
     }
 }
 
-/// Whether the agent of a record matters: nobody waits for the agent of another record.
+/// Whether the agent of a record matters: no decision depends on the agent of another record.
 fn has_agent(record: &Record) -> bool {
     record.status == RETRIEVED || (record.status == READY && record.is_personal())
 }

@@ -152,7 +152,7 @@ impl Config {
         options.map(|(key, value)| Setting { key: key.to_owned(), value: value.to_string() }).to_vec()
     }
 
-    /// The rows of what is declared. The lists are there already, with their fields.
+    /// The rows of the declaration. The lists are there already, with their fields.
     pub fn rows(&self, map: &MapView) -> Vec<(Key, Row)> {
         let declared = DeclaredRow { revision: 1, declaration: Some(self.declaration()), ..DeclaredRow::default() };
         let bring_up = BringUpRow { done: true, ..BringUpRow::default() };

@@ -1,4 +1,4 @@
-//! What comes due by itself (spec 9: Life of a record, Campaign groups, The next record).
+//! Due work (spec 9: Life of a record, Campaign groups, The next record).
 
 use crate::{
     config::AGENT_CALL_BACK_ERROR,
@@ -66,7 +66,7 @@ impl Model {
         true
     }
 
-    /// Whether something is due, or ends, within two seconds of now: whether it is due then is a matter of rounding.
+    /// Whether a due time or an end is within two seconds of now: rounding decides on which side of now such a time is.
     pub fn is_near_an_end(&self) -> bool {
         let is_near = |end_s: i64| (end_s - self.now_s()).abs() <= 2;
         self.records.iter().any(|record| {

@@ -31,7 +31,7 @@ use steps::{Step, any_add, any_step};
 
 const SEQUENCES: u64 = 300;
 const STEPS: u64 = 60;
-/// Commands of what is due until nothing is due any more: what one of them does may make something else due.
+/// Commands of due work until no work is left: the changes of a command may make other work due.
 const DUE_COMMANDS: u32 = 4;
 /// A preview that is asked again and again is a difference.
 const AGAIN_MAX: u32 = 5;
@@ -152,7 +152,7 @@ impl Sequence {
         reply
     }
 
-    /// Does a step, after what is due if the step would show it, and compares everything.
+    /// Does a step, after due work if the step would show that work, and compares everything.
     fn step(&mut self, step: &Step) {
         if step.needs_due() {
             self.due();

@@ -1,5 +1,6 @@
-//! The model: what the specification says of records and requests, in the plainest form. It looks at every record each time, keeps no
-//! index, and shares no code with the rules. Where the specification leaves a choice, the model's reading stands in `readings`.
+//! The model: what the specification says of records and requests, in the plainest form. The model looks at every record each
+//! time, keeps no index, and shares no code with the rules. Where the specification leaves a choice, the model's reading stands
+//! in `readings`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,7 +80,7 @@ pub struct Record {
     pub held: Option<Held>,
     /// The end of a pause after a reject.
     pub paused_s: Option<i64>,
-    /// The end of a limit that held the record back when it was met.
+    /// The end of a limit that held the record back at a preview.
     pub limited_s: Option<i64>,
 }
 
@@ -174,7 +175,7 @@ impl Model {
         others
     }
 
-    /// Does a step, and says what it is answered with.
+    /// Does a step; the answer to its request.
     pub fn apply(&mut self, step: &Step) -> Answer {
         match step {
             Step::Add(add) => self.add(add),
@@ -546,7 +547,7 @@ impl Record {
         (self.status, self.held, self.paused_s, self.limited_s) = (READY, None, None, None);
     }
 
-    /// Ready again as it was.
+    /// Ready again as before the hand-out.
     pub fn give_back(&mut self) {
         self.ready();
         self.agent.clone_from(&self.agent_before);

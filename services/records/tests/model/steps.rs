@@ -146,7 +146,7 @@ impl Pairs {
 }
 
 impl Step {
-    /// Whether everything that is due is done before this step: hand-outs and campaigns would show that it is not.
+    /// Whether all due work is done before this step: hand-outs and campaigns would show work that is left.
     pub fn needs_due(&self) -> bool {
         matches!(self, Self::Preview { .. } | Self::Campaign { .. })
     }
@@ -322,7 +322,7 @@ fn any_campaign_step(random: &mut Random, model: &Model, groups: usize) -> Step 
         Verb::ForceUnloadCampaign,
         Verb::CampaignStatusRequest,
     ]);
-    // the specification does not say what becomes of a pending reschedule when its group is unloaded by force
+    // the specification leaves open the fate of a pending reschedule when its group is unloaded by force
     let has_pending = model.holds(group).any(|record| record.held.as_ref().is_some_and(|held| held.pending.is_some()));
     let verb = if verb == Verb::ForceUnloadCampaign && has_pending { Verb::StopDialing } else { verb };
     Step::Campaign { verb, group }
@@ -343,7 +343,7 @@ fn any_handle(random: &mut Random, model: &Model, rest: u64) -> u64 {
     random.pick(&held)
 }
 
-/// Fewer attempts than a limit of the list: the specification does not say what becomes of a Ready record with more.
+/// Fewer attempts than a limit of the list: the specification leaves open the fate of a Ready record with more.
 fn any_attempts(random: &mut Random, model: &Model, handle: u64) -> Option<i64> {
     let record = model.records.iter().find(|record| record.handle == handle)?;
     let max = model.config.lists[record.list].attempts_max;
@@ -437,7 +437,7 @@ fn any_reschedule(random: &mut Random, model: &Model, now_s: i64) -> Reschedule 
     let is_past = random.one_in(8);
     let (first_s, last_s) = if is_past { (now_s - 90_000, now_s - 120) } else { (now_s, now_s + 14_400) };
     let personal = random.one_in(2);
-    // of a Ready record's own agent, the specification does not say that an agent who is not given is meant
+    // the specification does not say that a request without an agent means a Ready record's own agent
     let names_agent = record.is_some_and(|record| record.status == READY && !record.agent.is_empty());
     Reschedule {
         handle,

@@ -1,4 +1,5 @@
-//! Times of the model. A local time is written as the seconds that it would be in UTC. Only the offsets come from a library.
+//! Times of the model. A local time is written as the seconds of the same wall-clock time in UTC. Only the offsets come from a
+//! library.
 
 use std::sync::LazyLock;
 

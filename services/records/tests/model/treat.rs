@@ -6,14 +6,14 @@ use crate::{
     time::{self, DAY_S},
 };
 
-/// What becomes of a record.
+/// The change of a record after its attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     Retry {
         personal: bool,
         due_s: i64,
     },
-    /// With the time of the next record, if it has one.
+    /// With the time of the next record, if the treatment gives a time.
     NextInChain(Option<i64>),
     AssignToGroup,
     AgentError,
@@ -24,7 +24,7 @@ pub enum Fate {
 }
 
 impl Model {
-    /// What becomes of a record after its attempt, and its new cell of the column `treatments`.
+    /// The fate of a record after its attempt, and its new cell of the column `treatments`.
     pub fn fate(&self, at: usize, personally: bool) -> (Fate, Option<String>) {
         self.treatment(at, personally).map_or((Fate::UpdateChain, None), |(fate, cell)| (fate, Some(cell)))
     }

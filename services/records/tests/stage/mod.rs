@@ -70,7 +70,7 @@ impl Stage {
         self.put(vec![(Key::Declared, Row::Declared(Arc::new(row.into())))]);
     }
 
-    /// Changes what is declared.
+    /// Changes the declaration.
     pub fn redeclare(&mut self, change: impl FnOnce(&mut Declaration)) {
         let Some(Row::Declared(declared)) = self.world.map.get(&Key::Declared) else { panic!("nothing is declared") };
         let mut declaration = declared.declaration().clone();
@@ -182,7 +182,7 @@ impl Stage {
         self.world.ask(Body::Request(request(verb, resource, &pairs)))
     }
 
-    /// The reply to an agent who asks for the next record; empty: no agent asks.
+    /// The reply to a preview request of an agent; empty: the request names no agent.
     pub fn preview_reply(&mut self, agent: &str) -> Reply {
         let agent = [(key::AGENT_ID, agent)];
         let pairs = if agent[0].1.is_empty() { &[][..] } else { &agent[..] };
