@@ -50,7 +50,11 @@ async fn a_file_is_shown_then_applied_and_the_second_time_there_is_nothing_to_ch
     let applied = apply(&double, &file, &["-o", "json"]).await;
     let wanted = serde_json::json!({ "revision": 0, "differences": ["list renewals: new"], "applied": true });
     assert_eq!((applied.code, applied.json()), (0, wanted), "{}", applied.err);
-    assert_eq!((double.state().revision, double.state().declared.lists.len()), (1, 1));
+    let (revision, lists) = {
+        let state = double.state();
+        (state.revision, state.declared.lists.len())
+    };
+    assert_eq!((revision, lists), (1, 1));
     for more in [&[][..], &["--dry-run"], &["--dry-run", "--exit-code"]] {
         let again = apply(&double, &file, more).await;
         let wanted = "nothing to change: the group is as the file declares\n";
