@@ -44,8 +44,8 @@ fn a_command_writes_the_counters_that_it_changes_and_no_other() {
     world.ask(Body::Request(update("1")));
     world.ask(Body::Request(update("2")));
     assert_eq!(written(&world), [Key::Meta, Key::Record(Handle(1))]);
-    add(&mut world, "demo", "2");
     add(&mut world, "demo", "3");
+    add(&mut world, "demo", "4");
     let handle = Key::Counter(Counter::LastHandle);
     assert_eq!(written(&world), [Key::Meta, Key::Record(Handle(4)), handle, Key::ListCounters(101)]);
     let keyed = Request { idempotency_key: Some(vec![7]), ..update("3") };

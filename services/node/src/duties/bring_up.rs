@@ -12,7 +12,7 @@ use super::{Duty, decide};
 use crate::role::RoleService;
 
 /// Interval of the check whether records are to be brought up.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(200);
 /// Shortest pause between two commands while clients' updates go on.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Longest such pause.
