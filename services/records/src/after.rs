@@ -5,15 +5,15 @@
 use outbound::{Handle, record_status, record_type};
 
 use crate::{
-    hold, lookup,
-    tables::{Class, ListRow, PendingRow, RecordRow},
+    hold,
+    tables::{Class, PendingRow, RecordRow},
     treatments::Outcome,
-    turn::Turn,
+    turn::{Turn, chain},
     view::View,
 };
 
 /// The change of the other open records of the chain.
-enum Rest {
+pub(crate) enum Rest {
     /// No change.
     Open,
     /// ChainUpdated.
@@ -22,29 +22,19 @@ enum Rest {
     NextAt(i64),
 }
 
-/// Writes a record, and the changes in its chain, as the outcome of its attempt says. Answers the record as written.
-///
-/// `record` has the attempt's result and its count of attempts already, and its status from before the end of the attempt.
-/// `by_request`: a request ended the attempt; else the attempt ended by itself.
-pub(crate) fn apply_outcome<V: View>(
-    handle: Handle,
-    record: RecordRow,
-    _: &ListRow,
-    outcome: Outcome,
-    by_request: bool,
-    turn: &mut Turn<'_, '_, V>,
-) -> RecordRow {
+/// Writes a record whose attempt has ended by itself, and the changes in its chain. `record` has the attempt's result, and its status
+/// from before the end of the attempt.
+pub(crate) fn apply_outcome<V: View>(handle: Handle, record: RecordRow, outcome: Outcome, turn: &mut Turn<'_, '_, V>) {
     let (record, rest) = outcome_of(record, outcome);
     let others = rest_of_chain(handle, &record, rest, turn);
-    let record = write(handle, record, by_request, turn);
+    turn.overwrite(handle, record);
     for (other, record) in others {
-        write(other, record, by_request, turn);
+        turn.overwrite(other, record);
     }
-    record
 }
 
 /// The record after its attempt, and the change of the rest of its chain.
-fn outcome_of(record: RecordRow, outcome: Outcome) -> (RecordRow, Rest) {
+pub(crate) fn outcome_of(record: RecordRow, outcome: Outcome) -> (RecordRow, Rest) {
     let updated = |record| hold::finalised(record, record_status::UPDATED);
     match outcome {
         Outcome::Finish => (updated(record), Rest::ChainUpdated),
@@ -92,60 +82,45 @@ pub(crate) fn for_group(record: RecordRow) -> RecordRow {
     RecordRow { record_type, agent_id: String::new(), ..record }
 }
 
-/// The other records of the chain that change.
+/// The other records of the chain that change: of a chain that an older release has left longer, the members.
 fn rest_of_chain<V: View>(
     handle: Handle,
     record: &RecordRow,
     rest: Rest,
     turn: &Turn<'_, '_, V>,
 ) -> Vec<(Handle, RecordRow)> {
+    let is_open = |record: &RecordRow| matches!(record.record_status, record_status::READY | record_status::RETRIEVED);
     match rest {
         Rest::Open => Vec::new(),
         Rest::ChainUpdated => {
-            let updated = |(other, record)| (other, hold::finalised(record, record_status::CHAIN_UPDATED));
-            open_others(handle, record, turn).into_iter().map(updated).collect()
+            let members = chain::members(record.list, record.chain_id, turn).into_iter();
+            let open = members.filter(|(other, record)| *other != handle && is_open(record));
+            open.map(|(other, record)| (other, hold::finalised(record, record_status::CHAIN_UPDATED))).collect()
         }
-        Rest::NextAt(due_s) => {
-            let next = next_of(record, open_others(handle, record, turn));
-            next.map(|(other, record)| (other, called_at(record, due_s))).into_iter().collect()
-        }
+        Rest::NextAt(due_s) => next_at(handle, record, due_s, turn).into_iter().collect(),
     }
 }
 
-/// The next record of a chain: behind the record by chain_n, else the first of the chain. Neither a record that an agent holds nor a
-/// record of a type that is not dialled is the next.
-fn next_of(record: &RecordRow, others: Vec<(Handle, RecordRow)>) -> Option<(Handle, RecordRow)> {
+/// The next record of a chain, called for the campaign at a time: behind the record by chain_n, else the first of the chain. Neither a
+/// record that an agent holds nor a record of a type that is not dialled is the next.
+pub(crate) fn next_at<V: View>(
+    handle: Handle,
+    record: &RecordRow,
+    due_s: i64,
+    turn: &Turn<'_, '_, V>,
+) -> Option<(Handle, RecordRow)> {
     let is_ready = |other: &RecordRow| other.record_status == record_status::READY && Class::of(other).is_some();
-    let ready = others.into_iter().filter(|(_, other)| is_ready(other));
+    let members = chain::members(record.list, record.chain_id, turn).into_iter();
+    let ready = members.filter(|(other, record)| *other != handle && is_ready(record));
     let (before, behind): (Vec<_>, Vec<_>) = ready.partition(|(_, other)| other.chain_n < record.chain_n);
-    behind.into_iter().chain(before).next()
+    let (other, record) = behind.into_iter().chain(before).next()?;
+    Some((other, called_at(record, due_s)))
 }
 
 /// A Ready record that is called for the campaign at a time.
 fn called_at(record: RecordRow, due_s: i64) -> RecordRow {
     let record_type = record_type::CAMPAIGN_RESCHEDULED;
     RecordRow { record_type, dial_sched_time: Some(due_s), agent_id: String::new(), ..record }
-}
-
-/// The other open records of a chain by chain_n, as many as a request may change: an older release may have left a longer chain.
-fn open_others<V: View>(handle: Handle, record: &RecordRow, turn: &Turn<'_, '_, V>) -> Vec<(Handle, RecordRow)> {
-    let max = usize::try_from(turn.rules.records_per_request_max).unwrap_or(usize::MAX);
-    let others = lookup::chain(turn.overlay, record.list, record.chain_id).filter(|other| *other != handle);
-    let with_record = others.filter_map(|other| Some((other, lookup::record(&turn.overlay.uncached(), other)?)));
-    let is_open = |record: &RecordRow| matches!(record.record_status, record_status::READY | record_status::RETRIEVED);
-    with_record.filter(|(_, record)| is_open(record)).take(max).collect()
-}
-
-/// Writes a record; answers the record as written.
-fn write<V: View>(handle: Handle, record: RecordRow, by_request: bool, turn: &mut Turn<'_, '_, V>) -> RecordRow {
-    if by_request {
-        let record = RecordRow { changed_us: turn.now_us, ..record };
-        turn.change_record(handle, record.clone());
-        record
-    } else {
-        turn.overwrite(handle, record.clone());
-        record
-    }
 }
 
 #[cfg(test)]

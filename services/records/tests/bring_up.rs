@@ -22,9 +22,15 @@ fn with_customers(state: &mut State) {
     state.put(Key::List(LIST), Row::List(list.into()));
 }
 
+/// The raise found records, and visited none yet.
+fn not_begun(state: &mut State) {
+    state.put(Key::BringUp, Row::BringUp(BringUpRow::default()));
+}
+
 /// Records as an earlier release leaves them: no record waits, and none has a customer.
 fn of_an_earlier_release() -> State {
     let mut state = State::with_list();
+    not_begun(&mut state);
     with_customers(&mut state);
     let of_client = |client: &str, record: RecordRow| RecordRow { user: vec![client.into()], ..record };
     for at in 1..=40 {
@@ -66,8 +72,11 @@ fn a_command_is_refused_before_its_rules_and_beyond_its_limit() {
         let reply = state.ask(Body::BringUp(BringUp { rows_max }));
         assert_eq!(refused(reply).code, RefusalCode::BadValue, "{rows_max}");
     }
-    assert_eq!(bring_up(&state.map), BringUpRow::default());
+    let nothing_left = BringUpRow { done: true, ..BringUpRow::default() };
+    assert_eq!(bring_up(&state.map), nothing_left, "the raise of a state that never had a record leaves nothing");
+    not_begun(&mut state);
     assert_eq!(brought_up(&mut state, 1), 1, "a state without records is brought up at once");
+    assert_eq!(bring_up(&state.map), nothing_left);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use outbound::{Body, Command, Due, Origin, RECORD_STATUS, RECORD_TYPE, RULES_NEW
 
 use super::*;
 use crate::{
+    lookup,
     map::MapView,
     numbers::OneByOne,
     overlay::Overlay,
@@ -64,7 +65,7 @@ fn state(records: Vec<RecordRow>) -> MapView {
 }
 
 /// The records of a chain after an outcome of the attempt on one of them.
-fn after(records: Vec<RecordRow>, handle: Handle, outcome: Outcome, by_request: bool) -> Vec<RecordRow> {
+fn after(records: Vec<RecordRow>, handle: Handle, outcome: Outcome) -> Vec<RecordRow> {
     let (map, count) = (state(records.clone()), records.len() as u64);
     let body = Body::Due(Due { rows_max: 1 });
     let command = Command::new(RULES_NEWEST, RequestId::default(), NOW_US, Origin::Control, body);
@@ -72,13 +73,9 @@ fn after(records: Vec<RecordRow>, handle: Handle, outcome: Outcome, by_request: 
     let mut overlay = Overlay::new(&map);
     let mut turn = Turn::begin(&command, &mut overlay, &own, &mut numbers, &mut events);
     let record = lookup::record(turn.overlay, handle).unwrap();
-    let written = apply_outcome(handle, record, &ListRow::default(), outcome, by_request, &mut turn);
+    apply_outcome(handle, record, outcome, &mut turn);
     turn.end();
-    let found: Vec<_> = (1..=count).map(|at| lookup::record(&overlay, Handle(at)).unwrap()).collect();
-    let without_chain = |record: &RecordRow| RecordRow { waits: false, ..record.clone() };
-    let settled = &found[handle.0 as usize - 1];
-    assert_eq!(without_chain(settled), without_chain(&written), "the record as written");
-    found
+    (1..=count).map(|at| lookup::record(&overlay, Handle(at)).unwrap()).collect()
 }
 
 fn short(record: &RecordRow) -> String {
@@ -113,7 +110,7 @@ fn every_outcome_ends_the_record_and_leaves_or_ends_the_rest_of_the_chain() {
     ];
     for (outcome, expected) in rows {
         let has_cell = outcome != Outcome::Finish;
-        let found = after(chain(), Handle(2), outcome.clone(), true);
+        let found = after(chain(), Handle(2), outcome.clone());
         assert_eq!(found.iter().map(short).collect::<Vec<_>>()[1..], expected, "{outcome:?}");
         assert_eq!(short(&found[0]), "Updated General -", "a finalised record stays: {outcome:?}");
         assert_eq!(found[1].treatments, if has_cell { CELL } else { "" }, "{outcome:?}");
@@ -135,9 +132,9 @@ fn what_is_assigned_to_the_group_is_no_longer_for_one_agent() {
         let held = callback(before);
         let ready = RecordRow { record_status: record_status::READY, held_since_us: 0, ..held.clone() };
         let assign = || Outcome::AssignToGroup { cell: cell() };
-        assert_eq!(short(&after(vec![held], Handle(1), assign(), true)[0]), expected);
+        assert_eq!(short(&after(vec![held], Handle(1), assign())[0]), expected);
         if before != record_type::CAMPAIGN_CALLBACK {
-            assert_eq!(short(&after(vec![ready], Handle(1), assign(), false)[0]), expected);
+            assert_eq!(short(&after(vec![ready], Handle(1), assign())[0]), expected);
         }
     }
 }
@@ -149,18 +146,18 @@ fn behind_the_end_of_a_chain_its_first_record_comes_next_and_none_that_is_held_o
     let mut first_is_ready = chain();
     last(&mut first_is_ready);
     first_is_ready[0].record_status = record_status::READY;
-    let found = after(first_is_ready, Handle(2), next(), true);
+    let found = after(first_is_ready, Handle(2), next());
     assert_eq!(short(&found[0]), "Ready CampaignRescheduled 60");
 
     let mut first_is_held = chain();
     last(&mut first_is_held);
     first_is_held[0].record_status = record_status::RETRIEVED;
-    let found = after(first_is_held, Handle(2), next(), true);
+    let found = after(first_is_held, Handle(2), next());
     assert_eq!([short(&found[0]), short(&found[1])], ["Retrieved General -", "Updated General - ann"]);
 
     let mut third_is_never_called = chain();
     third_is_never_called[2].record_type = record_type::NO_CALL;
-    let found = after(third_is_never_called, Handle(2), next(), true);
+    let found = after(third_is_never_called, Handle(2), next());
     assert_eq!([short(&found[2]), short(&found[3])], ["Ready NoCall -", "Ready CampaignRescheduled 60"]);
 }
 
@@ -172,14 +169,61 @@ fn a_ready_record_that_is_called_again_at_its_own_time_waits_with_its_chain_as_b
     };
     let chain = vec![callback(0, 10, false), callback(1, 50, true)];
     let retry = Outcome::Retry { record_type: record_type::CAMPAIGN_RESCHEDULED, due_s: 50, cell: cell() };
-    let found = after(chain, Handle(2), retry, true);
+    let found = after(chain, Handle(2), retry);
     assert_eq!([found[0].waits, found[1].waits], [false, true]);
 }
 
 #[test]
-fn only_a_request_counts_as_a_change_by_a_request() {
-    for (by_request, changed_us) in [(true, NOW_US), (false, 0)] {
-        let found = after(chain(), Handle(2), Outcome::Finish, by_request);
-        assert!(found[1..].iter().all(|record| record.changed_us == changed_us), "{by_request} {found:?}");
+fn no_request_has_changed_a_record_whose_attempt_ended_by_itself() {
+    let found = after(chain(), Handle(2), Outcome::Finish);
+    assert!(found[1..].iter().all(|record| record.changed_us == 0), "{found:?}");
+}
+
+/// A record that agent `a` holds.
+fn held_record(record_type: i64) -> RecordRow {
+    RecordRow {
+        record_type,
+        record_status: record_status::RETRIEVED,
+        agent_id: "a".to_owned(),
+        agent_before: "own".to_owned(),
+        held_since_us: 5,
+        attempt_guid: vec![7; 16],
+        attempts_set: true,
+        ..RecordRow::default()
     }
+}
+
+#[test]
+fn every_outcome_ends_the_attempt_in_its_status() {
+    use record_type::{CAMPAIGN_CALLBACK, CAMPAIGN_RESCHEDULED, GENERAL, PERSONAL_CALLBACK, PERSONAL_RESCHEDULED};
+    let cell = || CELL.to_owned();
+    let retry = |record_type| Outcome::Retry { record_type, due_s: 9, cell: cell() };
+    let (ready, updated) = (record_status::READY, record_status::UPDATED);
+    for (before, outcome, status, after, agent, due_s, column) in [
+        (GENERAL, Outcome::Finish, updated, GENERAL, "a", None, ""),
+        (GENERAL, Outcome::NextInChain { due_s: Some(9), cell: cell() }, updated, GENERAL, "a", None, CELL),
+        (GENERAL, Outcome::UpdateRecord { cell: cell() }, updated, GENERAL, "a", None, CELL),
+        (GENERAL, Outcome::UpdateChain { cell: cell() }, updated, GENERAL, "a", None, CELL),
+        (GENERAL, Outcome::AgentError { cell: cell() }, record_status::AGENT_ERROR, GENERAL, "a", None, CELL),
+        (GENERAL, retry(CAMPAIGN_RESCHEDULED), ready, CAMPAIGN_RESCHEDULED, "", Some(9), CELL),
+        (GENERAL, retry(PERSONAL_RESCHEDULED), ready, PERSONAL_RESCHEDULED, "a", Some(9), CELL),
+        (GENERAL, Outcome::AssignToGroup { cell: cell() }, ready, GENERAL, "own", None, CELL),
+        (PERSONAL_CALLBACK, Outcome::AssignToGroup { cell: cell() }, ready, CAMPAIGN_CALLBACK, "", None, CELL),
+        (PERSONAL_RESCHEDULED, Outcome::AssignToGroup { cell: cell() }, ready, CAMPAIGN_RESCHEDULED, "", None, CELL),
+    ] {
+        let (record, _) = outcome_of(held_record(before), outcome.clone());
+        assert_eq!((record.record_status, record.record_type), (status, after), "{outcome:?}");
+        assert_eq!((record.agent_id.as_str(), record.dial_sched_time), (agent, due_s), "{outcome:?}");
+        assert_eq!(record.treatments, column, "{outcome:?}");
+        assert_eq!((record.held_since_us, record.attempts_set, record.agent_before.as_str()), (0, false, ""));
+        assert_eq!(record.attempt_guid, [7; 16], "a late answer is recognised");
+    }
+}
+
+#[test]
+fn a_ready_record_that_is_called_again_waits_with_its_chain_as_before() {
+    let ready = RecordRow { waits: true, record_status: record_status::READY, ..held_record(record_type::GENERAL) };
+    let outcome = || Outcome::Retry { record_type: record_type::CAMPAIGN_RESCHEDULED, due_s: 9, cell: CELL.to_owned() };
+    assert!(outcome_of(ready, outcome()).0.waits);
+    assert!(!outcome_of(held_record(record_type::GENERAL), outcome()).0.waits);
 }

@@ -119,7 +119,7 @@ fn end_personal<V: View>(handle: Handle, record: RecordRow, turn: &mut Turn<'_, 
     let record = RecordRow { call_result: call_result::AGENT_CALL_BACK_ERROR, ..record };
     match treatments::outcome(&record, &list, false, turn) {
         Outcome::Finish => turn.overwrite(handle, after::for_group(record)),
-        outcome => drop(after::apply_outcome(handle, record, &list, outcome, false, turn)),
+        outcome => after::apply_outcome(handle, record, outcome, turn),
     }
 }
 
