@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+#[cfg(any(test, feature = "contract"))]
+use outbound::declaration::Declaration;
+
 use super::{
     Key,
     bytes::{Encoded, KeyParts, message, put},
@@ -13,7 +16,6 @@ use super::{
 };
 use crate::declared::Declared;
 pub use crate::declared::DeclaredRow;
-use outbound::declaration::Declaration;
 
 pub(super) fn encode_key() -> Encoded {
     Encoded::new()
