@@ -3,7 +3,7 @@
 //! A fault of the disk below a view that decides poisons the view ([`CurrentView::check`]); a fault below a client's read ends
 //! the process (`fatal`). Called through [`records::View`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use fjall::{Guard, Slice, Snapshot};
 use records::{
@@ -125,13 +125,18 @@ struct Inner {
     floors: Floors,
     queues: Queues,
     written: u64,
+    /// The rows of the settings and of the declaration, cached: every read of a client looks at both.
+    settings: OnceLock<Option<Row>>,
+    declared: OnceLock<Option<Row>>,
 }
 
 impl StateSnapshot {
     /// Only the writer takes a snapshot, and only between two batches (see `reader`). `written`: see
     /// [`StateSnapshot::written_since`].
     pub(crate) fn new(engine: Arc<Engine>, state: StateMark, floors: Floors, queues: Queues, written: u64) -> Self {
-        Self(Arc::new(Inner { snapshot: engine.snapshot(), engine, state, floors, queues, written }))
+        let (settings, declared) = (OnceLock::new(), OnceLock::new());
+        let snapshot = engine.snapshot();
+        Self(Arc::new(Inner { snapshot, engine, state, floors, queues, written, settings, declared }))
     }
 
     /// Bytes of the engine's memory that this process wrote between an earlier state and this state.
@@ -224,10 +229,13 @@ impl View for StateSnapshot {
     const LACKS: &'static [Table] = &[Table::Content];
 
     fn get(&self, key: &Key) -> Option<Row> {
-        if key.table() == Table::Content {
-            return None;
+        let read = || or_fatal(self.engine(), "reading a row", self.try_get(key));
+        match key {
+            Key::Content(..) => None,
+            Key::Settings => self.0.settings.get_or_init(read).clone(),
+            Key::Declared => self.0.declared.get_or_init(read).clone(),
+            _ => read(),
         }
-        or_fatal(self.engine(), "reading a row", self.try_get(key))
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
