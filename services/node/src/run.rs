@@ -249,7 +249,7 @@ async fn start(
     // 2. Log and state.
     let metrics = Arc::new(Metrics::new());
     let (log, recovered) = log.map_or_else(|| open::log(config, &directory), Ok)?;
-    open::knows_versions(&recovered)?;
+    open::knows_versions(&recovered, config.member().map_or(Kind::Data, |member| member.role.into()))?;
     let evidence = starts::begin(&directory, own.raft_id, own.epoch, own.start)?;
     recovered.notes.iter().for_each(|note| tracing::warn!("the log: {note}"));
     let room = room::watched(&config.node.data_dir, config.node.disk_reserve_bytes, tasks)?;
