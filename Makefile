@@ -5,7 +5,9 @@ OUT = $(or $(CARGO_TARGET_DIR),target)
 BIN_DIR ?= $(OUT)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 # Contacts of the campaign; empty: all.
 CONTACTS ?=
-export BIN_DIR CONTACTS
+# 1: the campaign of make trace is driven by previews.
+PREVIEW ?=
+export BIN_DIR CONTACTS PREVIEW
 
 .PHONY: help sim mutants fuzz run test build fmt lint trace bench bench-growth bench-overload bench-backup drill drills upgrade clean-run
 
@@ -16,7 +18,7 @@ help:
 	@echo 'make run        two nodes and a witness in this terminal'
 	@echo 'make test       every test'
 	@echo 'make lint       formatting, clippy, and cargo deny where it is installed'
-	@echo 'make trace      the requests of a real campaign through both nodes, with failovers (CONTACTS=n: the first n contacts)'
+	@echo 'make trace      the requests of a real campaign through both nodes, with failovers (CONTACTS=n: the first n contacts; PREVIEW=1: agents fetch them)'
 	@echo 'make bench      our pair beside PostgreSQL, etcd, Redis and the floor (ROUNDS=n, SECS=n); names missing packages'
 	@echo 'make bench-growth    cost at RECORDS="10000 1000000 10000000": updates, memory, restart, catch-up, disk'
 	@echo 'make bench-overload  four times the updates that the pair can carry (ROUNDS=n, SECS=n)'
@@ -56,7 +58,7 @@ mutants: SEEDS = 1000
 mutants:
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/with-mutants cargo run --locked --release -p ocs-tests --bin mutants -- $(SEEDS)
 
-# Frames of peers that lie: to three cores, and to a node's guard. The dev profile checks overflows. Coverage-guided: tests/fuzz.
+# Frames of peers that lie: to three cores, and to a node's guard. The dev profile checks overflows. Coverage-guided, with the readers of tests/outside: tests/fuzz.
 MINUTES ?= 10
 
 fuzz:

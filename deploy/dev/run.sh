@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # make run: nodes a, b and witness w in this terminal, each log line prefixed by its node, until Ctrl-C or SIGTERM.
 #
-# First start: makes development certificates, forms the group, creates the list "demo" with 10,000 generated records. A later
-# start goes on with the data in RUN_DIR. A node that ends is started again after a second, as systemd would.
+# First start: makes development certificates, forms the group, creates the list "demo" with 10,000 generated records, and the
+# campaign of deploy/dev/campaign.toml with its list "customers". A later start goes on with the data in RUN_DIR. A node that ends is
+# started again after a second, as systemd would.
 #
 # Refuses, in one line and before anything starts: missing programs, ports in use, a directory in use by another run, a disk
 # without room, a directory whose nodes do not belong together.
@@ -10,7 +11,7 @@
 # RUN_DIR       where data and certificates are kept       (run)
 # BIN_DIR       where the binaries are                     (target/demo, as make run builds them, else target/release)
 # PORT_OFFSET   added to every port, for a second cluster  (0)
-# LIST_RECORDS  records of the demonstration list; 0: none (10000)
+# LIST_RECORDS  records of the demonstration list; 0: none, and no campaign (10000)
 # JOIN_EMPTY    1: nodes whose data are gone join the others, as after a restore of one node (0: the start is refused)
 # RESTART_SECONDS  pause before a node is started again     (1)
 #
@@ -26,6 +27,9 @@ LIST_RECORDS=${LIST_RECORDS:-10000}
 RESTART_SECONDS=${RESTART_SECONDS:-1}
 JOIN_EMPTY=${JOIN_EMPTY:-0}
 READY_SECONDS=60
+RAISE_SECONDS=30
+# Customers of the campaign, each with two numbers.
+CUSTOMERS=100
 NODES='a b w'
 # A first start writes 400 MB, and each node leaves 256 MB free (disk_reserve_bytes).
 FIRST_FREE_MB=1000
@@ -154,6 +158,58 @@ make_demo() {
   touch "$RUN_DIR/demo.done"
 }
 
+# Two numbers of a customer are a chain; every second customer lives in the other zone. The last record is a callback, due now, that
+# was promised to the agent ann.
+campaign_list() { # file
+  awk -v customers="$CUSTOMERS" -v now="$(date +%s)" 'BEGIN {
+    print "record_id,contact_info,contact_info_type,chain_id,chain_n,tz_dbid,record_type,dial_sched_time,agent_id,CLIENT_ID,customer_name"
+    for (i = 1; i <= customers; i++)
+      for (n = 0; n < 2; n++)
+        printf "%d,+9997%07d,%d,%d,%d,%d,,,,K-%d,Customer %d\n", 2 * i - 1 + n, 2 * i - 1 + n, n ? 4 : 1, i, n, 201 + i % 2, i, i
+    printf "%d,+9997%07d,4,%d,0,202,5,%d,ann,K-%d,Customer %d\n", 2 * i - 1, 2 * i - 1, i, now, i, i
+  }' > "$1"
+}
+
+# A POST without a body to the front end of node a; prints the body of the answer.
+post() ( # target
+  exec 3<> "/dev/tcp/${HTTP_A%:*}/${HTTP_A##*:}"
+  printf 'POST %s HTTP/1.0\r\nContent-Length: 0\r\n\r\n' "$1" >&3
+  sed '1,/^\r$/d' <&3
+)
+
+# Asks the campaign group, and expects the event.
+asked() { # request event
+  local answer
+  answer=$(post "/campaigngroups/demo@demo?req=$1") || return 1
+  case $answer in
+    *"\"GSW_USER_EVENT\":\"$2\""*) ;;
+    *) say "$1: $answer" && return 1 ;;
+  esac
+}
+
+# Campaigns need the newest rules. A new group has them at once; a group of an earlier release waits ten minutes, in which the earlier
+# release could be put back, and a demonstration does not wait for that.
+raise_rules() {
+  local second=0 told
+  until told=$("$BIN_DIR/ocsctl" upgrade finalize 2>&1); do
+    [ "$second" -lt "$RAISE_SECONDS" ] || { say "$told" && return 1; }
+    sleep 1
+    second=$((second + 1))
+  done
+}
+
+make_campaign() {
+  [ "$LIST_RECORDS" -gt 0 ] && [ ! -e "$RUN_DIR/campaign.done" ] || return 0
+  say "creating the campaign demo with its list customers of $((2 * CUSTOMERS + 1)) records"
+  raise_rules || return 1
+  "$BIN_DIR/ocsctl" apply -f deploy/dev/campaign.toml || return 1
+  [ -e "$RUN_DIR/campaign.csv" ] || campaign_list "$RUN_DIR/campaign.csv" || return 1
+  "$BIN_DIR/ocsctl" list import customers "$RUN_DIR/campaign.csv" || return 1
+  "$BIN_DIR/ocsctl" dnc add +99970000001 || return 1
+  asked LoadCampaign CampaignLoaded && asked StartDialing DialingStarted || return 1
+  touch "$RUN_DIR/campaign.done"
+}
+
 # === checks before anything starts ===
 
 check_programs() {
@@ -217,7 +273,7 @@ check_nodes() {
   [ -e "$RUN_DIR/formed" ] && [ -n "$missing" ] || return 0
   [ -z "$there" ] || [ "$JOIN_EMPTY" != 1 ] || return 0
   [ -z "$there" ] || refuse "in $RUN_DIR/data the data of$missing is missing: rm -rf $RUN_DIR to start anew"
-  rm -f "$RUN_DIR/formed" "$RUN_DIR/demo.done"
+  rm -f "$RUN_DIR/formed" "$RUN_DIR/demo.done" "$RUN_DIR/campaign.done" "$RUN_DIR/campaign.csv"
 }
 
 check_room() {
@@ -247,6 +303,22 @@ is_own_cluster() {
   [ "$found" = "$CLUSTER_ID" ]
 }
 
+# The handle of the record that an agent has fetched is H in the lines below.
+explain_campaign() {
+  [ -e "$RUN_DIR/campaign.done" ] || return 0
+  cat <<END
+
+The campaign demo: the agent ann fetches a record, reschedules it and reports the call; a number asks to be called no more, and is
+refused from then on. One after the other, in one shell:
+  curl -s 'http://$HTTP_B/campaigngroups/demo@demo'
+  H=\$(curl -s 'http://$HTTP_A/campaigngroups/demo@demo?req=PreviewRecordRequest' -d '{"GSW_AGENT_ID":"ann"}' | tee /dev/stderr | sed 's/.*"GSW_RECORD_HANDLE":\([0-9]*\).*/\1/')
+  curl -s "http://$HTTP_B/records/\$H?req=RecordReschedule" -d '{"GSW_DATE_TIME":"12/24/2035 10:00","GSW_CALLBACK_TYPE":"Campaign"}'
+  curl -s "http://$HTTP_A/records/\$H?req=RecordProcessed" -d '{"GSW_CALL_RESULT":"Answer"}'
+  curl -s -X POST 'http://$HTTP_B/phones/+99970000999?req=DoNotCall'
+  curl -s 'http://$HTTP_A/lists/customers?req=AddRecord' -d '{"GSW_PHONE":"+999 (7000) 0999"}'
+END
+}
+
 explain() {
   "$BIN_DIR/ocsctl" status || true
   cat <<END
@@ -255,6 +327,7 @@ Try:
   curl -s 'http://$HTTP_A/lists/demo?req=AddRecord' -d '{"GSW_PHONE":"+99960000001"}'
   curl -s 'http://$HTTP_B/records/1'
   curl -s -X POST 'http://$HTTP_B/records/2?req=DoNotCall'
+$(explain_campaign)
 
   OCSCTL_ENDPOINTS=$OCSCTL_ENDPOINTS $BIN_DIR/ocsctl status
 
@@ -286,6 +359,7 @@ first_steps() {
   is_own_cluster || refuse "another cluster answers at the ports of this one: stop it, or take other ports with PORT_OFFSET"
   touch "$RUN_DIR/formed"
   make_demo
+  make_campaign || say "there is no campaign demo: see above; the next start tries again"
   explain
 }
 first_steps &

@@ -54,11 +54,34 @@ class Ocs:
     def processed(self, handle, attributes, key=None):
         return self.request("RecordProcessed", f"records/{handle}", attributes, key)
 
+    def reschedule(self, handle, attributes, key=None):
+        return self.request("RecordReschedule", f"records/{handle}", attributes, key)
+
+    def reject(self, handle, attributes=None, key=None):
+        return self.request("RecordReject", f"records/{handle}", attributes, key)
+
     def do_not_call(self, handle, attributes=None, key=None):
         return self.request("DoNotCall", f"records/{handle}", attributes, key)
 
+    def cancel_phone(self, phone, attributes=None, key=None):
+        return self.request("RequestRecordCancel", f"phones/{urllib.parse.quote(phone, safe='+')}", attributes, key)
+
+    def do_not_call_phone(self, phone, attributes=None, key=None):
+        return self.request("DoNotCall", f"phones/{urllib.parse.quote(phone, safe='+')}", attributes, key)
+
+    def preview(self, group, agent_id, key=None):
+        """Hands out the next record; without one the answer is PreviewRecordEmpty."""
+        return self.campaign("PreviewRecordRequest", group, {"GSW_AGENT_ID": agent_id}, key)
+
+    def campaign(self, req, group, attributes=None, key=None):
+        return self.request(req, f"campaigngroups/{urllib.parse.quote(group, safe='@')}", attributes, key)
+
     def record(self, handle):
         return self._until_answered(f"/records/{handle}", None, None)
+
+    def chain(self, handle):
+        """The other records of a record's chain."""
+        return self._until_answered(f"/records/{handle}?req=ChainedRecordRequest", None, None)["records"]
 
     def request(self, req, resource, attributes=None, key=None):
         """Sends a request until it is answered. A caller that may restart passes a key that survives the restart."""

@@ -3,15 +3,15 @@
 //! Odd rounds replace the older release by the newer one, even rounds put the older one back. The last round raises the group's
 //! versions, if the newer release runs then.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use ocs_ha_tests::{
     Balancer, Cluster, Release,
     disk::bytes_below,
     drill::{DATA, Drill, Options, Round, Scenario, Stage},
-    program, until,
+    program, until, until_some,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) const DRILL: Drill =
     Drill { name: "upgrade", bar: None, network: false, scenario: || Box::new(Upgrade::default()) };
@@ -20,6 +20,22 @@ pub(crate) const DRILL: Drill =
 const BY_ORDER: &str = "cluster.upgrade=manual";
 /// Answers at every door between two steps.
 const BETWEEN: u64 = 20;
+
+/// Declared once the versions are raised: the older release knows no campaign.
+const DECLARED: &str = r#"
+[[lists]]
+name = "previewed"
+
+[[campaigns]]
+name = "Upgrade"
+lists = [{ list = "previewed" }]
+
+[[campaign_groups]]
+campaign = "Upgrade"
+group = "Agents"
+"#;
+/// Records that the campaign hands out.
+const PREVIEWED: usize = 20;
 
 /// Both releases.
 #[derive(Debug, Default)]
@@ -123,15 +139,22 @@ impl Upgrade {
         cluster.ctl(&["upgrade", "finalize"]).fine();
         until("the versions are raised", || versions(&cluster.status()) == [newest; 2]);
         everywhere(stage);
+        works_off_a_campaign(stage);
         let (primary, backup) = stage.roles();
-        for node in ["w", backup, primary] {
+        let raises_formats = before.0 < newest.0; // a witness knows no rules
+        let nodes = if raises_formats { &["w", backup, primary][..] } else { &[backup, primary] };
+        for node in nodes.iter().copied() {
             if node == primary {
                 stage.cluster.move_primary_under_load(backup);
             }
             self.refused(stage, node);
         }
-        self.not_taken_in(stage);
-        format!("raised from {before:?} to {newest:?}, and the older release is refused")
+        if raises_formats {
+            self.not_taken_in(stage);
+        }
+        format!(
+            "raised from {before:?} to {newest:?}, a campaign of {PREVIEWED} records is worked off, and the older release is refused"
+        )
     }
 
     /// The older release does not start on a node's directory, names the unknown version, and changes nothing.
@@ -144,7 +167,9 @@ impl Upgrade {
         let complaints = ran.complaints().join("\n");
         let names = complaints.contains("format") || complaints.contains("version");
         assert!(ran.code != 0 && names, "{node} of the older release ended with {}: {}", ran.code, ran.err);
-        assert!(content(stage, node) == before, "{node} of the older release was refused and changed its directory");
+        let after = content(stage, node);
+        let changed: Vec<_> = after.iter().filter(|file| !before.contains(file)).map(|(path, _)| path).collect();
+        assert!(after == before, "{node} of the older release was refused and changed its directory: {changed:?}");
         stage.cluster.install(node, &self.new);
         stage.cluster.start_node(node, &[]);
         stage.back(node);
@@ -170,10 +195,43 @@ impl Upgrade {
     }
 }
 
+/// A campaign is declared, loaded, and worked off at both doors: every record is handed out once. Previews wait until the records of
+/// the older release are brought up.
+fn works_off_a_campaign(stage: &Stage) {
+    let cluster = &stage.cluster;
+    fs::write(cluster.path("campaign.toml"), DECLARED).expect("a temporary file can be written");
+    cluster.ctl(&["apply", "-f", "campaign.toml"]).fine();
+    let mut doors = DATA.map(|node| cluster.http(node));
+    let phones = (0..PREVIEWED).map(|number| json!({ "GSW_PHONE": format!("+99985{number:02}") }));
+    let added = phones.zip([0usize, 1].iter().cycle()).map(|(body, door)| {
+        let answer = doors[*door].post("/lists/previewed?req=AddRecord", &body.to_string());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.handle()
+    });
+    let added: BTreeSet<u64> = added.collect();
+    let loaded = doors[0].post("/campaigngroups/Upgrade@Agents?req=LoadCampaign", "");
+    assert_eq!(loaded.status, 200, "{loaded:?}");
+    let mut handed_out = BTreeSet::new();
+    for door in [0usize, 1].iter().cycle().take(PREVIEWED + 1) {
+        let answer = until_some("records are brought up", || {
+            let answer = doors[*door].post("/campaigngroups/Upgrade@Agents?req=PreviewRecordRequest", "");
+            (answer.status != 503).then_some(answer)
+        });
+        assert_eq!(answer.status, 200, "{answer:?}");
+        if answer.attribute("GSW_USER_EVENT") == "PreviewRecord" {
+            assert!(handed_out.insert(answer.handle()), "handed out twice: {answer:?}");
+        }
+    }
+    assert_eq!(handed_out, added, "the campaign is not worked off");
+}
+
+/// Files that any start writes: a release learns of a rules version that it does not know from its log, after it has counted its start.
+const OF_A_START: [&str; 4] = ["lock", "mark", "ocs-node.toml", "ocs-node.toml.new"];
+
 /// Every file of a node except its lock, which names a process.
 fn content(stage: &Stage, node: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = bytes_below(&stage.cluster.settings().data(node));
-    files.retain(|(path, _)| path.file_name().is_some_and(|name| name != "lock"));
+    files.retain(|(path, _)| path.file_name().is_some_and(|name| !OF_A_START.iter().any(|file| name == *file)));
     files
 }
 

@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
 """What a campaign must leave behind, computed from its two inputs alone, without the product.
 
-usage: expected.py CALLING_LIST.csv REQUESTS.jsonl EXPECTED.csv
+usage: expected.py CALLING_LIST.csv REQUESTS.jsonl EXPECTED.csv [preview]
 
 Reads the calling list and the requests, follows the rules of the specification for the requests that occur
 (UpdateCallCompletionStats, RecordProcessed, DoNotCall with its chain) and writes the list as it must be exported, in the
 same columns and order; `call_time` is `set` or empty, since the time itself is known only within the run.
+
+With `preview` agents fetched each record as often as the file has calls for it, and rescheduled it for anybody after every call but
+the last: the columns that a hand-out sets are `any`.
 """
 import csv
 import json
 import sys
 
 READY, RETRIEVED, UPDATED, CHAIN_UPDATED = "1", "2", "3", "7"
-NO_CALL, DO_NOT_CALL = "7", "51"
+CAMPAIGN_RESCHEDULED, NO_CALL, DO_NOT_CALL = "3", "7", "51"
+OF_A_HAND_OUT = ("agent_id", "campaign_id", "group_id", "dial_sched_time")
 
 
 def chain_of(record, chains):
@@ -43,7 +47,15 @@ def do_not_call(record, body, chains):
         each.update(record_type=NO_CALL, call_result=DO_NOT_CALL, record_status=UPDATED)
 
 
-def main(list_path, requests_path, out_path):
+def fetched(record, calls):
+    record.update({column: "any" for column in OF_A_HAND_OUT})
+    if calls > 1:
+        record["call_time"] = "set"
+        if record["record_type"] != NO_CALL:
+            record["record_type"] = CAMPAIGN_RESCHEDULED
+
+
+def main(list_path, requests_path, out_path, mode=""):
     with open(list_path, newline="") as source:
         reader = csv.DictReader(source)
         columns = reader.fieldnames
@@ -51,10 +63,12 @@ def main(list_path, requests_path, out_path):
     chains = {}
     for record in records.values():
         chains.setdefault(record["chain_id"], []).append(record)
+    calls = {}
     with open(requests_path) as trace:
         for line in trace:
             request = json.loads(line)
             record, body = records[request["record_id"]], request["body"]
+            calls[request["record_id"]] = calls.get(request["record_id"], 0) + (request["req"] != "RecordProcessed")
             if request["req"] == "UpdateCallCompletionStats":
                 update(record, body)
             elif request["req"] == "RecordProcessed":
@@ -63,6 +77,9 @@ def main(list_path, requests_path, out_path):
                 do_not_call(record, body, chains)
             else:
                 sys.exit(f"a request this program does not know: {request['req']}")
+    if mode == "preview":
+        for record_id, count in calls.items():
+            fetched(records[record_id], count)
     with open(out_path, "w", newline="") as out:
         writer = csv.DictWriter(out, columns, lineterminator="\n")
         writer.writeheader()
@@ -70,6 +87,6 @@ def main(list_path, requests_path, out_path):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
+    if len(sys.argv) not in (4, 5):
         sys.exit(__doc__)
     main(*sys.argv[1:])

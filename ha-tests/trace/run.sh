@@ -5,10 +5,11 @@
 # and compares the exports of both nodes with the export that expected.py computes from the same two inputs. Skipped, with the
 # reason, where the data set is not there. Prints a report; exit 1 if anything was lost, applied twice, or not answered.
 #
+# PREVIEW       1: agents fetch the records from a campaign group, report each call and reschedule what the file says (0)
 # CONTACTS      first contacts of the campaign only   (all 45,211)
 # BIN_DIR       where the binaries are                (target/release)
-# CONNECTIONS   connections of the replay             (64)
-# RATE          requests a second; 0: no limit        (1500; 300 for a part of the campaign)
+# CONNECTIONS   connections of the replay, or agents  (64)
+# RATE          requests a second of a replay; 0: no limit (1500; 300 for a part of the campaign)
 # SWITCH_EVERY  seconds between switchovers           (20; 4 for a part of the campaign)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -19,6 +20,7 @@ if [ ! -e "$DATA/make_calling_list.py" ]; then
   exit 0
 fi
 BIN_DIR=${BIN_DIR:-target/release}
+PREVIEW=${PREVIEW:-0}
 CONTACTS=${CONTACTS:-}
 CONNECTIONS=${CONNECTIONS:-64}
 if [ -z "$CONTACTS" ]; then
@@ -82,7 +84,17 @@ print(next(node["pid"] for node in status["nodes"] if node["node"] == status["pr
 
 say "making the list and the requests"
 python3 "$DATA/make_calling_list.py" ${CONTACTS:+--contacts "$CONTACTS"} "$WORK" > /dev/null
-python3 "$HERE/expected.py" "$WORK/calling-list.csv" "$WORK/requests.jsonl" "$WORK/expected.csv"
+mode=''
+if [ "$PREVIEW" = 1 ]; then
+  mode=preview
+  # a campaign is worked off at any time of the day: every window is open
+  python3 -c 'import csv, sys
+rows = list(csv.DictReader(open(sys.argv[1], newline="")))
+out = csv.DictWriter(open(sys.argv[1], "w", newline=""), rows[0], lineterminator="\n")
+out.writeheader()
+out.writerows({**row, "daily_from": 0, "daily_till": 86400} for row in rows)' "$WORK/calling-list.csv"
+fi
+python3 "$HERE/expected.py" "$WORK/calling-list.csv" "$WORK/requests.jsonl" "$WORK/expected.csv" ${mode:+"$mode"}
 
 say "starting the nodes"
 RUN_DIR=$WORK/run BIN_DIR=$BIN_DIR PORT_OFFSET=$PORT_OFFSET LIST_RECORDS=0 RESTART_SECONDS=10 \
@@ -98,14 +110,26 @@ begun=$(date +%s)
 say "importing $(($(wc -l < "$WORK/calling-list.csv") - 1)) records"
 ctl list create campaign > /dev/null
 ctl list import campaign "$WORK/calling-list.csv"
-say "replaying $(wc -l < "$WORK/requests.jsonl") requests over $CONNECTIONS connections (at most $RATE/s, 0: no limit)"
 : > "$WORK/moves"
-move &
-mover=$!
 replayed=0
-pace=()
-[ "$RATE" -eq 0 ] || pace=(--rate "$RATE")
-ctl replay --list campaign "$WORK/requests.jsonl" --connections "$CONNECTIONS" "${pace[@]}" || replayed=$?
+if [ "$PREVIEW" = 1 ]; then
+  printf '%s\n' '[[campaigns]]' 'name = "Trace"' 'lists = [{ list = "campaign" }]' \
+    '[[campaign_groups]]' 'campaign = "Trace"' 'group = "Agents"' > "$WORK/campaign.toml"
+  ctl apply -f "$WORK/campaign.toml"
+  ctl list export campaign -o "$WORK/handles.csv"
+  say "$CONNECTIONS agents work the campaign off by preview"
+  move &
+  mover=$!
+  OCS_PROXIES=$OCSCTL_PROXIES python3 "$HERE/agents.py" Trace@Agents "$WORK/handles.csv" "$WORK/requests.jsonl" \
+    "$CONNECTIONS" 2> "$WORK/agents.log" || replayed=$?
+else
+  say "replaying $(wc -l < "$WORK/requests.jsonl") requests over $CONNECTIONS connections (at most $RATE/s, 0: no limit)"
+  move &
+  mover=$!
+  pace=()
+  [ "$RATE" -eq 0 ] || pace=(--rate "$RATE")
+  ctl replay --list campaign "$WORK/requests.jsonl" --connections "$CONNECTIONS" "${pace[@]}" || replayed=$?
+fi
 kill "$mover" 2> /dev/null || true
 wait "$mover" 2> /dev/null || true
 mover=''

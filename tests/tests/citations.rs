@@ -345,7 +345,8 @@ fn what_can_be_cited_is_found() {
 // === rules and their holders ===
 
 /// The files that list deliberate mistakes.
-const MUTANTS: [&str; 2] = ["services/consensus/src/mutant.rs", "services/dispatch/src/mutant.rs"];
+const MUTANTS: [&str; 3] =
+    ["services/consensus/src/mutant.rs", "services/dispatch/src/mutant.rs", "services/records/src/mutant.rs"];
 
 /// Tests, mutants and claims that a rule may name as its holders.
 #[derive(Debug, Default)]

@@ -51,7 +51,7 @@ const EDGES: [(&str, &[&str]); 16] = [
             "http-proxy",
         ],
     ),
-    ("ocsctl", &["ocs-proto", "chassis", "store"]),
+    ("ocsctl", &["ocs-proto", "outbound", "chassis", "store"]),
 ];
 
 /// Foreign crates that belong to one room alone.
@@ -127,6 +127,7 @@ fn manifests() -> BTreeMap<String, Manifest> {
         root().join("tests"),
         root().join("tests/history"),
         root().join("tests/instructions"),
+        root().join("tests/outside"),
         root().join("ha-tests"),
     ];
     directories.extend(children(&root().join("services")).into_iter().filter(|path| path.is_dir()));

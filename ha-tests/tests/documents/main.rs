@@ -14,8 +14,9 @@ use ocs_ha_tests::{Cluster, Process, Ran, disk::SmallDisk, ocsctl, until};
 use crate::site::{Site, missing, outside, repository};
 
 /// Pages whose commands are run; each has a test below.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "backup.md",
+    "campaigns.md",
     "certificates.md",
     "disk-full.md",
     "http/examples.md",
@@ -213,6 +214,13 @@ fn with_two_of_three_lost_the_page_leads_to_a_whole_group_either_way() {
 }
 
 #[test]
+fn lists_and_campaigns_are_declared_as_the_page_says() {
+    let mut site = Site::start();
+    site.follow("campaigns.md", |_, _| {});
+    site.cluster.assert_equal();
+}
+
+#[test]
 fn monitoring_asks_what_the_page_says_and_every_metric_on_it_is_there() {
     if let Some(why) = missing(&["curl"]) {
         println!("{why}");
@@ -223,6 +231,7 @@ fn monitoring_asks_what_the_page_says_and_every_metric_on_it_is_there() {
     site.follow("monitoring.md", |_, _| {});
     let added = site.cluster.http("a").post("/lists/demo?req=AddRecord", r#"{"GSW_PHONE":"+12125550160"}"#);
     assert_eq!(added.status, 200, "{added:?}");
+    preview_twice(&site.cluster);
     until("the request is counted", || site.cluster.metric("a", "ocs_requests_total") >= 1.0);
     let metrics = ["a", "b"].map(|node| site.cluster.admin(node).get("/metrics").body).concat();
     let text = page::read("monitoring.md");
@@ -231,4 +240,20 @@ fn monitoring_asks_what_the_page_says_and_every_metric_on_it_is_there() {
     assert!(names.len() > 20, "{names:?}");
     let unknown: Vec<&&str> = names.iter().filter(|name| !metrics.contains(name.trim_end_matches("_total"))).collect();
     assert!(unknown.is_empty(), "no node has {unknown:?}");
+}
+
+/// Hands out the record of list `demo`, and finds no second one: counts by group appear with the first previews of a group.
+fn preview_twice(cluster: &Cluster) {
+    let campaign = "[[campaigns]]\nname = \"counted\"\nlists = [{ list = \"demo\" }]\n";
+    let group = "[[campaign_groups]]\ncampaign = \"counted\"\ngroup = \"agents\"\n";
+    fs::write(cluster.path("counted.toml"), format!("{campaign}{group}")).unwrap();
+    cluster.ctl(&["apply", "-f", "counted.toml"]).fine();
+    for (name, event) in [
+        ("LoadCampaign", "CampaignLoaded"),
+        ("PreviewRecordRequest", "PreviewRecord"),
+        ("PreviewRecordRequest", "PreviewRecordEmpty"),
+    ] {
+        let answer = cluster.http("a").post(&format!("/campaigngroups/counted@agents?req={name}"), "");
+        assert_eq!((answer.status, answer.attribute("GSW_USER_EVENT").as_str()), (200, Some(event)), "{answer:?}");
+    }
 }

@@ -1,5 +1,5 @@
-//! `make run`'s script itself: a group in one terminal, curl lines that work, everything gone after SIGTERM, and the same data
-//! at the second start; a start that cannot work is refused in one line before anything starts.
+//! `make run`'s script itself: a group in one terminal, curl lines that work, a campaign, everything gone after SIGTERM, and the same
+//! data at the second start; a start that cannot work is refused in one line before anything starts.
 
 use std::{
     collections::BTreeSet,
@@ -15,6 +15,19 @@ use ocs_ha_tests::{Process, Ran, Signal, ocsctl, program, runs, until, until_som
 use serde_json::Value;
 
 const RECORDS: u64 = 200;
+/// Records of the script's campaign: two for each customer, and a callback.
+const CAMPAIGN_RECORDS: u64 = 201;
+/// The answers to the script's lines, in their order; the fetched record goes to standard error.
+const EVENTS: [&str; 8] = [
+    "AddRecordAcknowledge",
+    "Record",
+    "DoNotCallAcknowledge",
+    "CampaignStarted",
+    "RecordRescheduleAcknowledge",
+    "RecordProcessedAcknowledge",
+    "DoNotCallAcknowledge",
+    "Error",
+];
 /// The contract of `make run`: Ctrl-C or SIGTERM ends every process within it.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -80,8 +93,15 @@ fn explained(script: &mut Script, output: &Path) -> String {
     })
 }
 
-fn curl_lines(said: &str) -> Vec<&str> {
-    said.lines().map(str::trim).filter(|line| line.starts_with("curl ")).collect()
+/// The lines that the script offers for a try, as one program: each answer ends its line.
+fn tries(said: &str) -> String {
+    let lines = said.lines().map(str::trim).filter(|line| line.starts_with("curl ") || line.starts_with("H="));
+    lines.map(|line| format!("{line}\necho\n")).collect()
+}
+
+/// The answers on an output, a line each.
+fn answers(output: &str) -> Vec<Value> {
+    output.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 fn pids(status: &Value) -> Vec<u32> {
@@ -120,19 +140,16 @@ fn one_command_runs_a_group_that_goes_on_with_its_data() {
         }
         assert!(said.contains("OCSCTL_ENDPOINTS=127.0.0.1:"), "no way for ocsctl: {said}");
         assert!(said.contains("primary") && said.contains("backup") && said.contains("witness"), "no roles: {said}");
-        let lines = curl_lines(&said);
-        assert_eq!(lines.len(), 3, "{said}");
-        for line in lines {
-            let ran = Ran::of(Command::new("bash").args(["-c", line]));
-            let answer = ran.json();
-            let event = answer["GSW_USER_EVENT"].as_str().unwrap_or_default().to_owned();
-            assert!(ran.code == 0 && !event.is_empty() && event != "Error", "{line}: {answer}");
-            if event == "AddRecordAcknowledge" {
-                added.insert(answer["GSW_RECORD_HANDLE"].as_u64());
-            }
-        }
+        let ran = Ran::of(Command::new("bash").args(["-c", &tries(&said)]));
+        let (came, fetched) = (answers(&ran.out), answers(&ran.err));
+        let events: Vec<&str> = came.iter().filter_map(|answer| answer["GSW_USER_EVENT"].as_str()).collect();
+        assert_eq!(events, EVENTS, "start {start}: {said}{}{}", ran.out, ran.err);
+        assert_eq!(came[EVENTS.len() - 1]["GSW_ERROR_CODE"], "DO_NOT_CALL", "{}", ran.out);
+        assert!(fetched.len() == 1 && fetched[0]["GSW_USER_EVENT"] == "PreviewRecord", "{}", ran.err);
+        assert_eq!(fetched[0]["GSW_RECORD_HANDLE"], came[4]["GSW_RECORD_HANDLE"], "{}{}", ran.out, ran.err);
+        added.insert(came[0]["GSW_RECORD_HANDLE"].as_u64());
         let status = ctl(&["status", "-o", "json"]).json();
-        let records = RECORDS + added.len() as u64;
+        let records = RECORDS + CAMPAIGN_RECORDS + added.len() as u64;
         assert!(status["nodes"][0]["records"].as_u64() == Some(records), "start {start}: {status}");
         let pids = pids(&status);
         assert_eq!(pids.len(), 5, "{status}");

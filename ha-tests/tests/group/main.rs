@@ -6,6 +6,7 @@
 
 mod backup;
 mod balancer;
+mod campaigns;
 mod control;
 mod deleted;
 mod dev_run;

@@ -6,7 +6,7 @@ mod tests;
 
 use std::{error::Error as _, fmt};
 
-use ocs_proto::outbound::{Done, Imported, Refusal, Reply, reply::Body};
+use ocs_proto::outbound::{Done, Imported, Refusal, Reply, reply::Body, value::Kind};
 use tonic::{Code, Status};
 
 use crate::failure::Failure;
@@ -150,6 +150,15 @@ pub(crate) fn done(reply: Option<Reply>) -> Result<Done, CallError> {
         Some(Body::Done(done)) => Ok(done),
         Some(Body::Refused(refusal)) => Err(CallError::Refused(refusal)),
         _ => Err(CallError::Malformed),
+    }
+}
+
+/// The number under a key of an acknowledging event.
+pub(crate) fn number(done: &Done, key: &str) -> Option<i64> {
+    let pair = done.attributes.iter().find(|pair| pair.key == key)?;
+    match pair.value.as_ref()?.kind.as_ref()? {
+        Kind::Int(number) => Some(*number),
+        Kind::Str(_) => None,
     }
 }
 

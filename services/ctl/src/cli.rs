@@ -1,5 +1,7 @@
 //! The command line: verbs, flags, defaults. Never acts. Called by `main`.
 
+mod campaign;
+mod declare;
 mod dnc;
 mod list;
 #[cfg(test)]
@@ -10,7 +12,12 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
-    dnc::{DncExportArgs, DncListArgs, DncRemoveArgs, DncVerb},
+    campaign::{CampaignShowArgs, CampaignVerb, GroupArgs, GroupShowArgs, GroupVerb},
+    declare::{ApplyArgs, ExportConfigArgs},
+    dnc::{
+        DncAboutArgs, DncAddArgs, DncApplyArgs, DncCheckArgs, DncExportArgs, DncImportArgs, DncListArgs, DncRemoveArgs,
+        DncScopeArgs, DncVerb, moment,
+    },
     list::{
         CsvArgs, CsvEncoding, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
     },
@@ -113,12 +120,22 @@ pub(crate) enum Verb {
     /// How many disks an acknowledged update is on
     #[command(subcommand)]
     Mode(ModeVerb),
+    /// Declare lists, campaigns, limits and more by a file: all of it by one command, or nothing
+    Apply(ApplyArgs),
+    /// Write the file that would declare all this
+    ExportConfig(ExportConfigArgs),
     /// Options of the rules: the same for the whole group
     #[command(subcommand)]
     Settings(SettingsVerb),
     /// Calling lists
     #[command(subcommand)]
     List(ListVerb),
+    /// Campaigns
+    #[command(subcommand)]
+    Campaign(CampaignVerb),
+    /// Campaign groups: campaigns with their groups of agents
+    #[command(subcommand)]
+    Group(GroupVerb),
     /// Records
     #[command(subcommand)]
     Record(RecordVerb),

@@ -44,9 +44,12 @@ impl RulesOf {
     fn of(body: &Body) -> Self {
         match body {
             Body::RaiseRules(raise) => Self::RaisedTo(raise.to),
-            _ if body.rules_min() > RULES_FIRST => Self::AtLeast(body.rules_min()),
-            _ => Self::Any,
+            _ => Self::at_least(body.rules_min()),
         }
+    }
+
+    fn at_least(version: u32) -> Self {
+        if version > RULES_FIRST { Self::AtLeast(version) } else { Self::Any }
     }
 }
 
@@ -83,8 +86,9 @@ impl EncodedBody {
         encoding::encode_key(REQUEST_FIELD, WireType::LengthDelimited, &mut field);
         encoding::encode_varint(bytes.len() as u64, &mut field);
         field.put_slice(bytes);
+        let rules = RulesOf::at_least(request.rules_min());
         let Request { tenant, principal, .. } = request;
-        Self { bytes: field.freeze(), tenant, principal, rules: RulesOf::Any }
+        Self { bytes: field.freeze(), tenant, principal, rules }
     }
 
     /// The body that a peer has sent, checked.

@@ -24,11 +24,13 @@ pub enum Mutant {
     HeldBeyondHoldTime,
     /// An update has no end at its deadline.
     DeadlinePassedOver,
+    /// A reply that asks for another attempt is told as the answer.
+    AgainToldAsAnswer,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::UnknownToldAsFailed,
         Self::RefusedAfterHandedTold,
         Self::NotAppliedToldAsUnknown,
@@ -37,6 +39,7 @@ impl Mutant {
         Self::PauseSkipped,
         Self::HeldBeyondHoldTime,
         Self::DeadlinePassedOver,
+        Self::AgainToldAsAnswer,
     ];
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use outbound::{Refusal, RefusalCode, Reply, RequestId};
+use outbound::{Refusal, RefusalCode, Reply, ReplyBody, RequestId};
 
 use crate::{Heard, NotTaken, Standing};
 
@@ -83,6 +83,7 @@ impl Course {
     /// Decides on the outcome of an attempt. `now` is asked only where the decision depends on it.
     pub fn on(&mut self, heard: Heard, now: impl FnOnce() -> Now) -> Step {
         let moved = match heard {
+            Heard::Reply(reply) if asks_again(&reply) => return self.on_again(now().at),
             Heard::Reply(reply) => return Step::Answer(reply),
             Heard::NotTaken(why) => {
                 if let Some(refusal) = self.refusal(why) {
@@ -109,6 +110,12 @@ impl Course {
         self.held_since.get_or_insert(now.at);
         self.again_at = self.tried.target.map(|_| now.at + self.pause());
         Step::Wait(self.wake_at())
+    }
+
+    /// Decides on a reply that asks for another attempt: the update was decided and not done, so an attempt at once goes on where
+    /// the last attempt ended. Such a reply is remembered under no id, and hands nothing over.
+    fn on_again(&self, at: Moment) -> Step {
+        if self.is_late(at) { Step::Answer(self.ended("the deadline passed")) } else { Step::Attempt }
     }
 
     /// Decides after a wait.
@@ -214,6 +221,15 @@ impl Course {
         };
         refusal.into()
     }
+}
+
+/// Whether a reply is for this node: another attempt goes on where the command ended.
+fn asks_again(reply: &Reply) -> bool {
+    #[cfg(mutant)]
+    if mutant::on(Mutant::AgainToldAsAnswer) {
+        return false;
+    }
+    reply.body == ReplyBody::Again
 }
 
 /// The refusal behind an attempt that took nothing; none: another attempt may take the update.

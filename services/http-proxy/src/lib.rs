@@ -6,6 +6,7 @@
 //! The way of a request: `listen` reads it, [`from_http`] translates it, `link` hands it over, [`to_http`] answers.
 
 mod body;
+pub mod charset;
 pub mod from_http;
 mod guard;
 mod health;

@@ -55,7 +55,8 @@ const REFUSAL_PAUSE: Duration = Duration::from_millis(250);
 
 impl Server {
     pub(crate) fn new(settings: Settings, link: Link, stats: Arc<Stats>, address: String) -> Self {
-        let dress = Dress { node: settings.node.clone(), custom: settings.custom_headers.clone() };
+        let (node, custom) = (settings.node.clone(), settings.custom_headers.clone());
+        let dress = Dress { node, custom, charset: settings.encoding };
         Self {
             bodies: BodyBudget::new(settings.bodies_bytes_max),
             body_lines: Causes::new(BODY_LINES_PER_MINUTE),
@@ -71,8 +72,8 @@ impl Server {
 
     /// The bytes on the wire of an answer to input that never became a request; the connection ends after this answer.
     pub(crate) fn unasked(&self, answer: Answer) -> Vec<u8> {
-        let (status, body) = (answer.status, answer.body.clone());
         let response = self.dress.put_on(answer.closing(), self.link.standing());
+        let (status, body) = (response.status(), response.body());
         let mut bytes = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n", body.len()).into_bytes();
         for (name, value) in response.headers() {
             bytes.extend_from_slice(name.as_str().as_bytes());
@@ -81,7 +82,7 @@ impl Server {
             bytes.extend_from_slice(b"\r\n");
         }
         bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(&body);
+        bytes.extend_from_slice(body);
         bytes
     }
 
@@ -107,7 +108,7 @@ pub(crate) async fn answer(
         server.stats.answered(name, answer.status.as_u16(), began.elapsed());
     }
     let answer = if server.link.drain().is_cancelled() { answer.closing() } else { answer };
-    Ok(server.dress.put_on(answer, server.link.standing()))
+    Ok(server.dress.put_on(answer, server.link.standing()).map(Full::new))
 }
 
 /// The panic itself has gone to the log; the client gets a number to look for.

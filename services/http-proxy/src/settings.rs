@@ -3,13 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use encoding_rs::{Encoding, UTF_8};
 use http::{HeaderName, HeaderValue};
 use ocs_proto::link::Configure;
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use crate::{
+    charset::Charset,
     link::{LINK_VERSIONS, LINK_WITH_ECHO, LinkVersions},
     networks::Network,
 };
@@ -49,7 +49,7 @@ pub(crate) struct Settings {
     pub(crate) bodies_bytes_max: usize,
     pub(crate) requests_in_flight_max: usize,
     pub(crate) drain_timeout: Duration,
-    pub(crate) encoding: &'static Encoding,
+    pub(crate) encoding: Charset,
     pub(crate) custom_headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -113,11 +113,11 @@ fn at_least_1(name: &'static str, value: u32) -> Result<u32, SettingsError> {
     if value == 0 { Err(key(name, "must be at least 1")) } else { Ok(value) }
 }
 
-fn encoding(label: &str) -> Result<&'static Encoding, SettingsError> {
+fn encoding(label: &str) -> Result<Charset, SettingsError> {
     if label.is_empty() {
-        return Ok(UTF_8);
+        return Ok(Charset::UTF_8);
     }
-    Encoding::for_label(label.as_bytes()).ok_or_else(|| key("encoding", format!("{label:?} is not known")))
+    Charset::for_label(label).ok_or_else(|| key("encoding", format!("{label:?} is not known")))
 }
 
 fn custom_headers(configure: &Configure) -> Result<Vec<(HeaderName, HeaderValue)>, SettingsError> {

@@ -6,8 +6,9 @@ use std::io::Write;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
 use outbound::{Done, Refusal, RefusalCode, Reply, ReplyBody, Value, key};
+
+use crate::charset::Charset;
 
 /// Seconds after which a client should retry.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -18,11 +19,15 @@ const MODE: HeaderName = HeaderName::from_static("x-ocs-mode");
 const SINGLE_COPY: HeaderValue = HeaderValue::from_static("single-copy");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const STALE: HeaderName = HeaderName::from_static("x-ocs-stale");
+/// The event of a record in the answer to ChainedRecordRequest.
+const CHAINED: &str = "ChainedRecord";
+/// The member of an answer that has these records.
+const RECORDS: &str = "records";
 /// Events whose answer names the record's URI.
-const WITH_URI: [&str; 3] = ["AddRecordAcknowledge", "Record", "PreviewRecord"];
+const WITH_URI: [&str; 4] = ["AddRecordAcknowledge", "Record", "PreviewRecord", CHAINED];
 
 /// Status and code of every refusal, and whether a client should retry later: the table of spec 6.
-pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 19] = [
+pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 24] = [
     (RefusalCode::BadBody, StatusCode::BAD_REQUEST, "BAD_BODY", false),
     (RefusalCode::BadValue, StatusCode::BAD_REQUEST, "BAD_VALUE", false),
     (RefusalCode::MissingAttribute, StatusCode::BAD_REQUEST, "MISSING_ATTRIBUTE", false),
@@ -32,7 +37,12 @@ pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 19] = [
     (RefusalCode::ListNotFound, StatusCode::NOT_FOUND, "LIST_NOT_FOUND", false),
     (RefusalCode::RecordFinalised, StatusCode::NOT_FOUND, "RECORD_FINALISED", false),
     (RefusalCode::Conflict, StatusCode::CONFLICT, "CONFLICT", false),
+    (RefusalCode::GroupNotFound, StatusCode::NOT_FOUND, "GROUP_NOT_FOUND", false),
+    (RefusalCode::PhoneNotFound, StatusCode::NOT_FOUND, "PHONE_NOT_FOUND", false),
+    (RefusalCode::CustomerNotFound, StatusCode::NOT_FOUND, "CUSTOMER_NOT_FOUND", false),
+    (RefusalCode::TenantNotFound, StatusCode::NOT_FOUND, "TENANT_NOT_FOUND", false),
     (RefusalCode::DoNotCall, StatusCode::CONFLICT, "DO_NOT_CALL", false),
+    (RefusalCode::Duplicate, StatusCode::CONFLICT, "DUPLICATE", false),
     (RefusalCode::TooMany, StatusCode::CONFLICT, "TOO_MANY", false),
     (RefusalCode::KeyReused, StatusCode::UNPROCESSABLE_ENTITY, "KEY_REUSED", false),
     (RefusalCode::Method, StatusCode::METHOD_NOT_ALLOWED, "METHOD", false),
@@ -74,7 +84,7 @@ impl Answer {
         let answer = match &reply.body {
             ReplyBody::Done(done) => Self::new(StatusCode::OK, done_json(done, base)),
             ReplyBody::Refused(refusal) => Self::of_refusal(refusal),
-            ReplyBody::Imported(_) => Self::of_refusal(&unfit_reply()),
+            ReplyBody::Imported(_) | ReplyBody::Again => Self::of_refusal(&unfit_reply()),
         };
         Self { replayed: reply.replayed, stale: reply.stale, ..answer }
     }
@@ -114,16 +124,19 @@ fn unfit_reply() -> Refusal {
 
 fn done_json(done: &Done, base: impl Fn() -> String) -> Vec<u8> {
     let mut json = Json::opening(&done.event);
-    let knows_uri = done.attributes.iter().any(|(name, _)| name == key::RECORD_URI);
-    let wants_uri = !knows_uri && WITH_URI.contains(&done.event.as_str());
-    for (name, value) in &done.attributes {
-        json.pair(name, value);
-        if wants_uri
-            && name == key::RECORD_HANDLE
-            && let Value::Int(handle) = value
-        {
-            json.text(key::RECORD_URI, &format!("{}/records/{handle}", base()));
+    json.pairs(&done.event, &done.attributes, &base);
+    if let Some(records) = &done.records {
+        json.name(RECORDS);
+        json.0.push(b'[');
+        for (at, record) in records.iter().enumerate() {
+            if at > 0 {
+                json.0.push(b',');
+            }
+            json.open(CHAINED);
+            json.pairs(CHAINED, record, &base);
+            json.0.push(b'}');
         }
+        json.0.push(b']');
     }
     json.closed()
 }
@@ -136,17 +149,37 @@ fn error_json(refusal: &Refusal, word: &str) -> Vec<u8> {
     json.closed()
 }
 
-/// One flat object, written pair by pair, `GSW_USER_EVENT` first.
+/// An object, written pair by pair, `GSW_USER_EVENT` first.
 struct Json(Vec<u8>);
 
 impl Json {
     fn opening(event: &str) -> Self {
         let mut json = Self(Vec::with_capacity(512));
-        json.0.push(b'{');
-        json.string(key::USER_EVENT);
-        json.0.push(b':');
-        json.string(event);
+        json.open(event);
         json
+    }
+
+    /// Begins an object.
+    fn open(&mut self, event: &str) {
+        self.0.push(b'{');
+        self.string(key::USER_EVENT);
+        self.0.push(b':');
+        self.string(event);
+    }
+
+    /// The pairs of an event, and the URI of its record behind the handle where the event names one.
+    fn pairs(&mut self, event: &str, pairs: &[(String, Value)], base: impl Fn() -> String) {
+        let knows_uri = pairs.iter().any(|(name, _)| name == key::RECORD_URI);
+        let wants_uri = !knows_uri && WITH_URI.contains(&event);
+        for (name, value) in pairs {
+            self.pair(name, value);
+            if wants_uri
+                && name == key::RECORD_HANDLE
+                && let Value::Int(handle) = value
+            {
+                self.text(key::RECORD_URI, &format!("{}/records/{handle}", base()));
+            }
+        }
     }
 
     fn pair(&mut self, name: &str, value: &Value) {
@@ -198,17 +231,19 @@ pub struct Dress {
     pub node: HeaderValue,
     /// Option `http_custom_headers`.
     pub custom: Vec<(HeaderName, HeaderValue)>,
+    /// Option `encoding`: the charset of every answer, whatever charset its request had (spec 4).
+    pub charset: Charset,
 }
 
 impl Dress {
-    /// Puts the headers on: the answer's own, then those that every answer carries.
-    pub fn put_on(&self, answer: Answer, standing: Standing) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(answer.body));
+    /// Puts the headers on: the answer's own, then those that every answer carries. The body is in the charset of answers.
+    pub fn put_on(&self, answer: Answer, standing: Standing) -> Response<Bytes> {
+        let mut response = Response::new(self.charset.encode_json(answer.body));
         *response.status_mut() = answer.status;
         let headers = response.headers_mut();
         headers.reserve(6 + self.custom.len());
         if answer.status != StatusCode::NO_CONTENT {
-            headers.insert(header::CONTENT_TYPE, JSON);
+            headers.insert(header::CONTENT_TYPE, self.content_type());
         }
         headers.insert(NODE, self.node.clone());
         headers.insert(ROLE, HeaderValue::from_static(standing.role));
@@ -233,6 +268,15 @@ impl Dress {
         headers.extend(self.custom.iter().cloned());
         response
     }
+
+    /// `application/json`, which is UTF-8 unless a parameter says otherwise.
+    fn content_type(&self) -> HeaderValue {
+        if self.charset == Charset::UTF_8 {
+            return JSON;
+        }
+        let named = format!("application/json; charset={}", self.charset.name());
+        HeaderValue::from_str(&named).expect("a charset's name is ASCII")
+    }
 }
 
 #[cfg(test)]
@@ -244,5 +288,24 @@ mod tests {
         for (code, ..) in STATUS {
             assert_eq!(STATUS.iter().filter(|row| row.0 == code).count(), 1, "{code:?}");
         }
+    }
+
+    #[test]
+    fn each_record_of_a_chain_begins_with_its_event_and_has_its_uri() {
+        let record =
+            |handle| vec![(key::RECORD_HANDLE.to_owned(), Value::Int(handle)), ("city".to_owned(), Value::text("Ulm"))];
+        let body = |records| {
+            let reply = Reply::with_records("ChainedRecordsDataEnd", vec![], records);
+            let body = Answer::of_reply(&reply, || "http://x:8080".to_owned()).body;
+            String::from_utf8(body.to_vec()).unwrap()
+        };
+        let chained = |handle| {
+            let uri = format!("http://x:8080/records/{handle}");
+            let event = r#""GSW_USER_EVENT":"ChainedRecord""#;
+            format!(r#"{{{event},"GSW_RECORD_HANDLE":{handle},"GSW_RECORD_URI":"{uri}","city":"Ulm"}}"#)
+        };
+        let end = r#"{"GSW_USER_EVENT":"ChainedRecordsDataEnd","records":["#;
+        assert_eq!(body(vec![]), format!("{end}]}}"));
+        assert_eq!(body(vec![record(16), record(17)]), format!("{end}{},{}]}}", chained(16), chained(17)));
     }
 }

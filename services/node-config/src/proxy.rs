@@ -64,7 +64,7 @@ pub struct ProxySettings {
     pub drain_timeout_ms: u32,
     /// The Reconnect Timeout: from an end of HTTP Proxy to its next start.
     pub reconnect_timeout_ms: u32,
-    /// Charset of bodies that name none; empty: UTF-8.
+    /// Charset of answers, and of bodies that name none; empty: UTF-8.
     pub encoding: String,
     /// Headers that every answer carries, for example X-Frame-Options.
     pub http_custom_headers: BTreeMap<String, String>,

@@ -6,6 +6,8 @@
 mod backup;
 mod contract;
 mod data;
+mod declared;
+mod do_not_call;
 mod force;
 mod health;
 mod mode;
@@ -28,16 +30,20 @@ use consensus::Kind;
 use futures::{Stream, StreamExt};
 use ocs_proto::{
     control::{
-        BackupBytes, CreateBackupRequest, CreateListReply, DeleteListReply, DeleteListRequest, DoNotCallEntries,
-        DoNotCallRequest, ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest, GetRecordReply,
+        ApplyDeclarationReply, ApplyDoNotCallReply, BackupBytes, ControlGroupReply, ControlGroupRequest,
+        CreateBackupRequest, CreateListReply, DeleteListReply, DeleteListRequest, DoNotCallEntries, DoNotCallRequest,
+        EnterDoNotCallReply, ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest, GetRecordReply,
         GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest,
-        ImportReply, PauseReply, PauseRequest, PreviewImportRequest, RemoveDoNotCallReply, SetModeReply,
-        SetModeRequest, SetSettingsReply, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest,
-        StatusReply, StatusRequest, SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply,
-        VerifyRequest, WatchRoleRequest,
+        ImportReply, PauseReply, PauseRequest, PlanDeclarationReply, PreviewImportRequest, RemoveDoNotCallReply,
+        SetModeReply, SetModeRequest, SetSettingsReply, ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
+        ShowGroupsRequest, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply,
+        StatusRequest, SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply, VerifyRequest,
+        WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
-    outbound::{CreateList, ImportBatch, RemoveDoNotCall, SetSettings},
+    outbound::{
+        ApplyDeclaration, ApplyDoNotCall, CreateList, DoNotCallBatch, ImportBatch, RemoveDoNotCall, SetSettings,
+    },
 };
 use pair::Door;
 use tokio::time::Instant;
@@ -208,7 +214,7 @@ impl Control for Service {
 
     async fn get_record(&self, asked: Request<GetRecordRequest>) -> Result<Response<GetRecordReply>, Status> {
         let reply = data::get_record(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
-        Ok(self.said(GetRecordReply { reply: Some(reply) }))
+        Ok(self.said(reply))
     }
 
     async fn show_settings(&self, _: Request<ShowSettingsRequest>) -> Result<Response<ShowSettingsReply>, Status> {
@@ -234,16 +240,67 @@ impl Control for Service {
 
     async fn do_not_call(&self, asked: Request<DoNotCallRequest>) -> Result<Response<Self::DoNotCallStream>, Status> {
         let (door, deadline) = (self.api.door()?, self.api.deadline());
-        let entries = undoing::do_not_call(door, &self.long, asked.into_inner(), deadline).await?;
+        let entries = do_not_call::entries(door, &self.long, asked.into_inner(), deadline).await?;
         Ok(self.said(Box::pin(entries) as Self::DoNotCallStream))
+    }
+
+    async fn enter_do_not_call(&self, asked: Request<DoNotCallBatch>) -> Result<Response<EnterDoNotCallReply>, Status> {
+        let reply = do_not_call::enter(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        Ok(self.said(EnterDoNotCallReply { reply: Some(reply) }))
+    }
+
+    async fn preview_do_not_call(
+        &self,
+        asked: Request<DoNotCallBatch>,
+    ) -> Result<Response<EnterDoNotCallReply>, Status> {
+        let reply = do_not_call::preview(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
+        Ok(self.said(EnterDoNotCallReply { reply: Some(reply) }))
+    }
+
+    async fn apply_do_not_call(&self, asked: Request<ApplyDoNotCall>) -> Result<Response<ApplyDoNotCallReply>, Status> {
+        let reply = do_not_call::apply(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        Ok(self.said(ApplyDoNotCallReply { reply: Some(reply) }))
     }
 
     async fn remove_do_not_call(
         &self,
         asked: Request<RemoveDoNotCall>,
     ) -> Result<Response<RemoveDoNotCallReply>, Status> {
-        let reply = undoing::remove_do_not_call(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        let reply = do_not_call::remove(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
         Ok(self.said(RemoveDoNotCallReply { reply: Some(reply) }))
+    }
+
+    async fn plan_declaration(
+        &self,
+        asked: Request<ApplyDeclaration>,
+    ) -> Result<Response<PlanDeclarationReply>, Status> {
+        let plan = declared::plan(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
+        Ok(self.said(plan))
+    }
+
+    async fn apply_declaration(
+        &self,
+        asked: Request<ApplyDeclaration>,
+    ) -> Result<Response<ApplyDeclarationReply>, Status> {
+        let reply = declared::apply(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        Ok(self.said(ApplyDeclarationReply { reply: Some(reply) }))
+    }
+
+    async fn show_declaration(
+        &self,
+        _: Request<ShowDeclarationRequest>,
+    ) -> Result<Response<ShowDeclarationReply>, Status> {
+        declared::show(self.api.door()?, self.api.deadline()).await.map(|reply| self.said(reply))
+    }
+
+    async fn show_groups(&self, asked: Request<ShowGroupsRequest>) -> Result<Response<ShowGroupsReply>, Status> {
+        let groups = declared::groups(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
+        Ok(self.said(groups))
+    }
+
+    async fn control_group(&self, asked: Request<ControlGroupRequest>) -> Result<Response<ControlGroupReply>, Status> {
+        let reply = declared::control_group(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
+        Ok(self.said(ControlGroupReply { reply: Some(reply) }))
     }
 
     async fn create_backup(

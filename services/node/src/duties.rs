@@ -4,7 +4,9 @@
 //! itself is a command that `records` decides: a duty that is dropped between two commands has lost nothing, and the next primary
 //! goes on from the state. Never decides about the role. Called by `run`.
 
+mod bring_up;
 mod deletions;
+mod due;
 mod history;
 mod phones;
 mod restored;
@@ -19,7 +21,9 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::role::{Role, RoleService, RoleView};
 
+pub(crate) use bring_up::BringingUp;
 pub(crate) use deletions::{Deletions, Remaining};
+pub(crate) use due::WhatIsDue;
 pub(crate) use history::History;
 pub(crate) use phones::Phones;
 pub(crate) use restored::Restoration;

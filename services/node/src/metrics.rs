@@ -3,6 +3,7 @@
 //! Never decides anything by a metric. Counters of events in this module's callers are updated where the events happen; the
 //! figures of the core, the supervisor and the held requests are read at each scrape, out of [`Sources`].
 
+mod previews;
 mod sources;
 
 use std::sync::{
@@ -24,6 +25,7 @@ use prometheus_client::{
 };
 
 use entrance::Refusals;
+use previews::Previews;
 pub use sources::Sources;
 
 use crate::{archive::schedule::BackupStatus, role::Role, supervisor::ProxyStatus};
@@ -62,6 +64,7 @@ pub struct Metrics {
     peers: Peers,
     log: Log,
     requests: Requests,
+    previews: Previews,
     proxy: Proxy,
     backups: Backups,
     ports: Ports,
@@ -181,6 +184,7 @@ impl Metrics {
             peers: Peers::registered(metrics),
             log: Log::registered(metrics),
             requests: Requests::registered(metrics),
+            previews: Previews::registered(metrics),
             proxy: Proxy::registered(metrics),
             backups: Backups::registered(metrics),
             ports: Ports::registered(metrics),
@@ -220,6 +224,7 @@ impl Metrics {
         self.peers.refresh(sources);
         self.log.refresh(&status);
         self.requests.refresh(sources);
+        self.previews.refresh(&sources.preview_counts());
         self.proxy.refresh(&sources.proxy.borrow());
         self.backups.refresh(&sources.backups.borrow());
         self.ports.refresh();

@@ -11,7 +11,7 @@ use tower::util::MapRequestLayer;
 /// The service whose calls may be orders.
 const SERVICE: &str = "/ocs.v1.Control/";
 /// Calls that change the group or this node, or take its state away. Every other call reads, or is a client's update.
-const ORDERS: [&str; 10] = [
+const ORDERS: [&str; 12] = [
     "Switchover",
     "Pause",
     "Upgrade",
@@ -22,6 +22,8 @@ const ORDERS: [&str; 10] = [
     "CreateBackup",
     "DeleteList",
     "RemoveDoNotCall",
+    "ApplyDeclaration",
+    "ControlGroup",
 ];
 
 /// The same routes; each order is logged.

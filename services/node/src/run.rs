@@ -51,7 +51,7 @@ use crate::{
     admin::Admin,
     archive::{Archives, schedule},
     control::{ControlApi, Orders},
-    duties::{Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules},
+    duties::{BringingUp, Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules, WhatIsDue},
     health::Health,
     memory,
     metrics::{Metrics, Sources},
@@ -249,7 +249,7 @@ async fn start(
     // 2. Log and state.
     let metrics = Arc::new(Metrics::new());
     let (log, recovered) = log.map_or_else(|| open::log(config, &directory), Ok)?;
-    open::knows_versions(&recovered)?;
+    open::knows_versions(&recovered, config.member().map_or(Kind::Data, |member| member.role.into()))?;
     let evidence = starts::begin(&directory, own.raft_id, own.epoch, own.start)?;
     recovered.notes.iter().for_each(|note| tracing::warn!("the log: {note}"));
     let room = room::watched(&config.node.data_dir, config.node.disk_reserve_bytes, tasks)?;
@@ -414,6 +414,8 @@ fn assign_duties(config: &Config, role: &RoleService, api: &Arc<Door>, directory
     duties.assign(Rules { role: role.clone(), api: api.clone(), file: config.rules.clone() });
     duties.assign(Phones(api.clone()));
     duties.assign(Deletions(api.clone()));
+    duties.assign(BringingUp::new(role.clone(), api.clone()));
+    duties.assign(WhatIsDue::new(api.clone()));
     if config.cluster.upgrade == UPGRADE_AUTO {
         duties.assign(Formats::new(role.clone()));
     }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::enumerations::{CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, Word};
+use crate::{
+    RULES_FIRST, RULES_WITH_CAMPAIGNS,
+    enumerations::{CALL_RESULT, CONTACT_INFO_TYPE, Enumeration, RECORD_STATUS, RECORD_TYPE, Word},
+};
 
 /// An attribute value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +38,8 @@ pub struct AttributeSpec {
     pub key: &'static str,
     /// The type of its value.
     pub kind: Kind,
+    /// The rules version that introduced the key: before it, a list may have a field of this name.
+    pub since: u32,
 }
 
 /// Names of the known keys.
@@ -72,6 +77,11 @@ pub mod key {
     pub const ERROR_CODE: &str = "GSW_ERROR_CODE";
     /// Only in answers: under rules version 2 a list may have a field of this name, so the table of known keys omits this key.
     pub const IGNORED: &str = "GSW_IGNORED";
+    /// Records that a request changed, or that are still held.
+    pub const RECORDS: &str = "GSW_RECORDS";
+    pub const CALL_ATTEMPT_GUID: &str = "GSW_CALL_ATTEMPT_GUID";
+    pub const CAMPAIGN_GROUP_NAME: &str = "GSW_CAMPAIGN_GROUP_NAME";
+    pub const CAMPAIGN_GROUP_DBID: &str = "GSW_CAMPAIGN_GROUP_DBID";
     pub const AGENT_REQ_TYPE: &str = "GSW_AGENT_REQ_TYPE";
 }
 
@@ -85,38 +95,55 @@ static TREATMENT: Word = Word {
 
 /// Every known key of the protocols with the type of its value (spec 4, 8).
 pub static ATTRIBUTES: &[AttributeSpec] = &[
-    AttributeSpec { key: key::RECORD_HANDLE, kind: Kind::Int },
-    AttributeSpec { key: key::RECORD_URI, kind: Kind::Str },
-    AttributeSpec { key: key::PHONE, kind: Kind::Str },
-    AttributeSpec { key: key::PHONE_TYPE, kind: Kind::Number(&CONTACT_INFO_TYPE) },
-    AttributeSpec { key: key::RECORD_TYPE, kind: Kind::Number(&RECORD_TYPE) },
-    AttributeSpec { key: key::RECORD_STATUS, kind: Kind::Number(&RECORD_STATUS) },
-    AttributeSpec { key: key::CALL_RESULT, kind: Kind::Number(&CALL_RESULT) },
-    AttributeSpec { key: key::ATTEMPTS, kind: Kind::Int },
-    AttributeSpec { key: key::DATE_TIME, kind: Kind::Str },
-    AttributeSpec { key: key::CALL_TIME, kind: Kind::Int },
-    AttributeSpec { key: key::FROM, kind: Kind::Int },
-    AttributeSpec { key: key::UNTIL, kind: Kind::Int },
-    AttributeSpec { key: key::TZ_NAME, kind: Kind::Str },
-    AttributeSpec { key: key::TZ_OFFSET, kind: Kind::Int },
-    AttributeSpec { key: key::AGENT_ID, kind: Kind::Str },
-    AttributeSpec { key: key::CALLBACK_TYPE, kind: Kind::Word(&CALLBACK_TYPE) },
-    AttributeSpec { key: key::CHAIN_ATTR, kind: Kind::Word(&CHAIN_ATTR) },
-    AttributeSpec { key: key::CHAIN_ID, kind: Kind::Int },
-    AttributeSpec { key: key::CHAIN_N, kind: Kind::Int },
-    AttributeSpec { key: key::CUSTOMER_ID, kind: Kind::Str },
-    AttributeSpec { key: key::TREATMENT, kind: Kind::Word(&TREATMENT) },
-    AttributeSpec { key: key::APPLICATION_ID, kind: Kind::Int },
-    AttributeSpec { key: key::CAMPAIGN_NAME, kind: Kind::Str },
-    AttributeSpec { key: key::CALLING_LIST, kind: Kind::Str },
-    AttributeSpec { key: key::CALLING_LIST_DBID, kind: Kind::Int },
-    AttributeSpec { key: key::REFERENCE_ID, kind: Kind::Any },
-    AttributeSpec { key: key::MESSAGE, kind: Kind::Str },
+    known(key::RECORD_HANDLE, Kind::Int),
+    known(key::RECORD_URI, Kind::Str),
+    known(key::PHONE, Kind::Str),
+    known(key::PHONE_TYPE, Kind::Number(&CONTACT_INFO_TYPE)),
+    known(key::RECORD_TYPE, Kind::Number(&RECORD_TYPE)),
+    known(key::RECORD_STATUS, Kind::Number(&RECORD_STATUS)),
+    known(key::CALL_RESULT, Kind::Number(&CALL_RESULT)),
+    known(key::ATTEMPTS, Kind::Int),
+    known(key::DATE_TIME, Kind::Str),
+    known(key::CALL_TIME, Kind::Int),
+    known(key::FROM, Kind::Int),
+    known(key::UNTIL, Kind::Int),
+    known(key::TZ_NAME, Kind::Str),
+    known(key::TZ_OFFSET, Kind::Int),
+    known(key::AGENT_ID, Kind::Str),
+    known(key::CALLBACK_TYPE, Kind::Word(&CALLBACK_TYPE)),
+    known(key::CHAIN_ATTR, Kind::Word(&CHAIN_ATTR)),
+    known(key::CHAIN_ID, Kind::Int),
+    known(key::CHAIN_N, Kind::Int),
+    known(key::CUSTOMER_ID, Kind::Str),
+    known(key::TREATMENT, Kind::Word(&TREATMENT)),
+    known(key::APPLICATION_ID, Kind::Int),
+    known(key::CAMPAIGN_NAME, Kind::Str),
+    known(key::CALLING_LIST, Kind::Str),
+    known(key::CALLING_LIST_DBID, Kind::Int),
+    known(key::REFERENCE_ID, Kind::Any),
+    known(key::MESSAGE, Kind::Str),
+    with_campaigns(key::RECORDS, Kind::Int),
+    with_campaigns(key::CALL_ATTEMPT_GUID, Kind::Str),
+    with_campaigns(key::CAMPAIGN_GROUP_NAME, Kind::Str),
+    with_campaigns(key::CAMPAIGN_GROUP_DBID, Kind::Int),
 ];
+
+const fn known(key: &'static str, kind: Kind) -> AttributeSpec {
+    AttributeSpec { key, kind, since: RULES_FIRST }
+}
+
+const fn with_campaigns(key: &'static str, kind: Kind) -> AttributeSpec {
+    AttributeSpec { key, kind, since: RULES_WITH_CAMPAIGNS }
+}
 
 /// The known key of a name, in any case.
 pub fn spec_of(name: &str) -> Option<&'static AttributeSpec> {
     ATTRIBUTES.iter().find(|spec| spec.key.eq_ignore_ascii_case(name))
+}
+
+/// The key of a name that a rules version knows, in any case.
+pub fn spec_under(name: &str, version: u32) -> Option<&'static AttributeSpec> {
+    spec_of(name).filter(|spec| spec.since <= version)
 }
 
 /// Facts of the HTTP message that the rules need: only the list tells which unknown keys are its fields (spec 2, 4).

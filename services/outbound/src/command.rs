@@ -1,7 +1,8 @@
 //! Commands, the content of the log: requests stamped by the primary.
 
 use crate::{
-    RULES_FIRST, RULES_WITH_OUTBOX, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS, RULES_WITH_UNDOING, Request, RequestId,
+    RULES_FIRST, RULES_WITH_CAMPAIGNS, RULES_WITH_OUTBOX, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS,
+    RULES_WITH_UNDOING, Request, RequestId, declaration::Declaration,
 };
 
 /// The interface through which a request arrived.
@@ -110,12 +111,18 @@ pub struct DeleteRecords {
 }
 
 /// The taking back of a Do-Not-Call entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RemoveDoNotCall {
     /// In any spelling.
     pub phone: String,
     /// Name or DBID of the entry's list; empty: the entry for all lists.
     pub list: String,
+    /// The customer of the entry, instead of a phone; from rules version 5 on.
+    pub customer: String,
+    /// The tenant of the entry for all lists; empty: the default tenant; from rules version 5 on.
+    pub tenant: String,
+    /// Name or DBID of the entry's campaign; empty: no campaign's; from rules version 5 on.
+    pub campaign: String,
 }
 
 /// An acknowledgement of effects: their rows are removed from the outbox, at most [`crate::ACKNOWLEDGED_EFFECTS_MAX`] by one
@@ -124,6 +131,82 @@ pub struct RemoveDoNotCall {
 pub struct AcknowledgeEffects {
     /// The last acknowledged number.
     pub up_to: u64,
+}
+
+/// A file of declarations to apply (spec 11), all or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyDeclaration {
+    /// What the file declares; absent keys are left alone.
+    pub declaration: Declaration,
+    /// The revision that the difference was shown against; another one in the state: refused.
+    pub revision: u64,
+    /// Whether what the file does not name is removed, but for lists that have records.
+    pub prune: bool,
+}
+
+/// The scope of a Do-Not-Call entry as an operator names it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DoNotCallScope {
+    /// Empty: the default tenant.
+    pub tenant: String,
+    /// Name or DBID of a campaign; empty: not for one campaign alone.
+    pub campaign: String,
+    /// Name or DBID of a list; empty: not for one list alone.
+    pub list: String,
+}
+
+/// A Do-Not-Call entry of a batch: a phone or a customer, never both, never neither.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DoNotCallRow {
+    /// In any spelling; empty: the entry is about a customer.
+    pub phone: String,
+    /// Customer id; empty: the entry is about a phone.
+    pub customer: String,
+    /// At most 255 letters; empty: none.
+    pub message: String,
+    /// UTC seconds from which on the entry counts as absent; none: never.
+    pub expires_s: Option<i64>,
+}
+
+/// Do-Not-Call entries of `ocsctl dnc add` or of a file; a piece of an import is applied once, by import id and first row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DoNotCallBatch {
+    /// The scope of all entries.
+    pub scope: DoNotCallScope,
+    /// SHA-256 of file and scope, or a random id; 1 to 64 bytes.
+    pub import_id: Vec<u8>,
+    /// Row number of the first row, from 1.
+    pub first_row: u64,
+    /// Where the entries come from, for a person: `ocsctl`, or the name of a file; at most 255 letters.
+    pub source: String,
+    /// 1 to [`crate::DO_NOT_CALL_ROWS_MAX`].
+    pub rows: Vec<DoNotCallRow>,
+}
+
+/// Marks the next records of a list whose phone or customer is on Do-Not-Call (`ocsctl dnc apply`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyDoNotCall {
+    /// Name or DBID of the list.
+    pub list: String,
+    /// The first record_id to look at.
+    pub from_record_id: u64,
+    /// Records at most, from 1 to [`crate::DO_NOT_CALL_ROWS_MAX`].
+    pub rows_max: u32,
+}
+
+/// Does the next work that is due by the stamp: Retrieved records whose time is over, overdue and expired callbacks, groups that
+/// unload, the rest of a large DoNotCall, records whose pause or limit is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// Records at most, from 1 to [`crate::DUE_RECORDS_MAX`].
+    pub rows_max: u32,
+}
+
+/// Brings the next records up to the rules of campaigns, or to a changed customer field; the state holds the progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BringUp {
+    /// Records at most, from 1 to [`crate::BROUGHT_UP_ROWS_MAX`].
+    pub rows_max: u32,
 }
 
 /// The content of a command.
@@ -151,6 +234,16 @@ pub enum Body {
     RemoveDoNotCall(RemoveDoNotCall),
     /// Removes acknowledged effects from the outbox; from rules version 4 on.
     AcknowledgeEffects(AcknowledgeEffects),
+    /// Applies a file of declarations; from rules version 5 on.
+    ApplyDeclaration(Box<ApplyDeclaration>),
+    /// Enters Do-Not-Call entries; from rules version 5 on.
+    DoNotCallBatch(DoNotCallBatch),
+    /// Marks records of a list that Do-Not-Call stops; from rules version 5 on.
+    ApplyDoNotCall(ApplyDoNotCall),
+    /// Does due work; from rules version 5 on.
+    Due(Due),
+    /// Brings records up; from rules version 5 on.
+    BringUp(BringUp),
 }
 
 impl Body {
@@ -162,6 +255,12 @@ impl Body {
             Self::RewritePhones(_) => RULES_WITH_PHONE_FORM,
             Self::DeleteList(_) | Self::DeleteRecords(_) | Self::RemoveDoNotCall(_) => RULES_WITH_UNDOING,
             Self::AcknowledgeEffects(_) => RULES_WITH_OUTBOX,
+            Self::ApplyDeclaration(_)
+            | Self::DoNotCallBatch(_)
+            | Self::ApplyDoNotCall(_)
+            | Self::Due(_)
+            | Self::BringUp(_) => RULES_WITH_CAMPAIGNS,
+            Self::Request(request) => request.rules_min(),
             _ => RULES_FIRST,
         }
     }

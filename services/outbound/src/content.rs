@@ -1,10 +1,11 @@
 //! The content of a request or of a command: a repeat has the same content as its first request (spec 6, Exactly once).
 
+use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    AcknowledgeEffects, Body, DeleteRecords, ImportBatch, NewList, RaiseRules, Request, RewritePhones, RoleChange,
-    Setting, Value,
+    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Body, DeleteRecords, DoNotCallBatch, DoNotCallScope,
+    ImportBatch, NewList, RaiseRules, RemoveDoNotCall, Request, RewritePhones, RoleChange, Setting, Value,
 };
 
 /// SHA-256 of name, resource and sorted attributes, cut to 16 bytes.
@@ -55,8 +56,13 @@ impl Body {
             Self::RewritePhones(rewrite) => hash_rewrite(&mut hasher, *rewrite),
             Self::DeleteList(list) => texts(&mut hasher, ["DeleteList", list]),
             Self::DeleteRecords(delete) => hash_delete(&mut hasher, *delete),
-            Self::RemoveDoNotCall(remove) => texts(&mut hasher, ["RemoveDoNotCall", &remove.phone, &remove.list]),
+            Self::RemoveDoNotCall(remove) => hash_removal(&mut hasher, remove),
             Self::AcknowledgeEffects(effects) => hash_acknowledgement(&mut hasher, *effects),
+            Self::ApplyDeclaration(apply) => hash_apply(&mut hasher, apply),
+            Self::DoNotCallBatch(batch) => hash_entries(&mut hasher, batch),
+            Self::ApplyDoNotCall(apply) => hash_application(&mut hasher, apply),
+            Self::Due(due) => hash_rows(&mut hasher, "Due", due.rows_max),
+            Self::BringUp(rows) => hash_rows(&mut hasher, "BringUp", rows.rows_max),
         }
         cut(hasher)
     }
@@ -109,6 +115,46 @@ fn hash_delete(hasher: &mut Sha256, delete: DeleteRecords) {
     texts(hasher, ["DeleteRecords"]);
     number(hasher, delete.list.into());
     number(hasher, delete.rows_max.into());
+}
+
+/// Fields of rules version 5 are left out where they are empty, so that earlier content keeps its hash.
+fn hash_removal(hasher: &mut Sha256, remove: &RemoveDoNotCall) {
+    texts(hasher, ["RemoveDoNotCall", &remove.phone, &remove.list]);
+    let later = [remove.customer.as_str(), &remove.tenant, &remove.campaign];
+    if later.iter().any(|text| !text.is_empty()) {
+        texts(hasher, later);
+    }
+}
+
+/// The bytes of a declaration are canonical: its messages have no maps and no floats.
+fn hash_apply(hasher: &mut Sha256, apply: &ApplyDeclaration) {
+    texts(hasher, ["ApplyDeclaration"]);
+    number(hasher, apply.revision);
+    number(hasher, apply.prune.into());
+    field(hasher, &apply.declaration.encode_to_vec());
+}
+
+fn hash_entries(hasher: &mut Sha256, batch: &DoNotCallBatch) {
+    let DoNotCallScope { tenant, campaign, list } = &batch.scope;
+    texts(hasher, ["DoNotCallBatch", tenant, campaign, list, &batch.source]);
+    field(hasher, &batch.import_id);
+    number(hasher, batch.first_row);
+    for row in &batch.rows {
+        texts(hasher, [row.phone.as_str(), &row.customer, &row.message]);
+        number(hasher, row.expires_s.is_some().into());
+        number(hasher, row.expires_s.unwrap_or(0).cast_unsigned());
+    }
+}
+
+fn hash_application(hasher: &mut Sha256, apply: &ApplyDoNotCall) {
+    texts(hasher, ["ApplyDoNotCall", &apply.list]);
+    number(hasher, apply.from_record_id);
+    number(hasher, apply.rows_max.into());
+}
+
+fn hash_rows(hasher: &mut Sha256, what: &str, rows_max: u32) {
+    texts(hasher, [what]);
+    number(hasher, rows_max.into());
 }
 
 fn hash_acknowledgement(hasher: &mut Sha256, effects: AcknowledgeEffects) {

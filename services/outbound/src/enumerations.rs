@@ -178,14 +178,20 @@ pub mod record_status {
     pub const READY: i64 = 1;
     pub const RETRIEVED: i64 = 2;
     pub const UPDATED: i64 = 3;
+    pub const STALE: i64 = 4;
+    pub const CANCELLED: i64 = 5;
+    pub const AGENT_ERROR: i64 = 6;
     pub const CHAIN_UPDATED: i64 = 7;
+    pub const MISSED_CALLBACK: i64 = 8;
 }
 
 /// Values of call_result that rules name.
 pub mod call_result {
     #![allow(missing_docs)] // the names are the documentation
     pub const UNKNOWN: i64 = 28;
+    pub const AGENT_CALL_BACK_ERROR: i64 = 47;
     pub const DO_NOT_CALL: i64 = 51;
+    pub const CANCEL_RECORD: i64 = 52;
 }
 
 #[cfg(test)]
@@ -196,6 +202,9 @@ mod tests {
     fn named_values_stand_where_the_specification_puts_them() {
         assert_eq!(CALL_RESULT.parse("DoNotCall"), Some(call_result::DO_NOT_CALL));
         assert_eq!(CALL_RESULT.parse("unknown"), Some(call_result::UNKNOWN));
+        assert_eq!(CALL_RESULT.parse("AgentCallBackError"), Some(call_result::AGENT_CALL_BACK_ERROR));
+        assert_eq!(CALL_RESULT.parse("CancelRecord"), Some(call_result::CANCEL_RECORD));
+        assert_eq!(RECORD_STATUS.parse("MissedCallback"), Some(record_status::MISSED_CALLBACK));
         assert_eq!(CALL_RESULT.parse("WrongNumber"), Some(53));
         assert_eq!(RECORD_STATUS.parse("chainupdated"), Some(record_status::CHAIN_UPDATED));
         assert_eq!(RECORD_TYPE.parse("7"), Some(record_type::NO_CALL));

@@ -6,6 +6,7 @@
 mod attributes;
 mod command;
 mod content;
+pub mod declaration;
 mod effect;
 mod enumerations;
 mod ids;
@@ -14,10 +15,11 @@ mod reply;
 mod request;
 pub mod wire;
 
-pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Sent, Value, key, spec_of};
+pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Sent, Value, key, spec_of, spec_under};
 pub use command::{
-    AcknowledgeEffects, Body, Command, DeleteRecords, ImportBatch, ImportRow, NewList, Origin, RaiseRules,
-    RemoveDoNotCall, RewritePhones, RoleChange, Setting, UserField,
+    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Body, BringUp, Command, DeleteRecords, DoNotCallBatch,
+    DoNotCallRow, DoNotCallScope, Due, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RemoveDoNotCall,
+    RewritePhones, RoleChange, Setting, UserField,
 };
 pub use content::{ContentHash, content_under};
 pub use effect::{Effect, KeptEffect, OutboxPage, effect_kind};
@@ -26,9 +28,12 @@ pub use enumerations::{
     record_type,
 };
 pub use ids::{Handle, RequestId};
-pub use query::{Answer, Answers, Cursor, DoNotCallEntry, HistoryEntry, ListInfo, Page, Query};
+pub use query::{
+    Answer, Answers, Cursor, DeclarationFault, DeclarationPlan, DoNotCallEntry, GroupInfo, HeldRecord, HistoryEntry,
+    ListInfo, NotDialable, Page, Query,
+};
 pub use reply::Refusal;
-pub use reply::{Done, Imported, RefusalCode, RejectedRow, Reply, ReplyBody};
+pub use reply::{Done, Imported, Pairs, RefusalCode, RejectedRow, Reply, ReplyBody};
 pub use request::{Request, Resource, ResourceType, Verb};
 
 /// Version of the formats of [`Command`]; an unknown newer version is refused by name.
@@ -37,7 +42,7 @@ pub const COMMAND_FORMAT: u32 = 1;
 pub const RULES_FIRST: u32 = 1;
 /// The newest rules version of this release, which decides all versions from the first to this (spec 11, rules version).
 /// A node stops at an entry of an unknown version (architecture, Storage).
-pub const RULES_NEWEST: u32 = 4;
+pub const RULES_NEWEST: u32 = 5;
 /// From this version on, the options of the rules are replicated state, request ids carry the token of their start, and a
 /// command's head carries tenant and principal.
 pub const RULES_WITH_SETTINGS: u32 = 2;
@@ -63,6 +68,19 @@ pub const RULES_WITH_UNDOING: u32 = 3;
 pub const RULES_WITH_PARTED_COUNTERS: u32 = 4;
 /// From this version on, the offset of GSW_DATE_TIME is at most 23:59, and an answer names an ignored key without letters as `""`.
 pub const RULES_WITH_OFFSET_BOUND: u32 = 4;
+/// From this version on, all requests of spec 5 are decided, declarations (spec 11) are replicated state, and a record may be
+/// handed out, rescheduled and held back.
+pub const RULES_WITH_CAMPAIGNS: u32 = 5;
+/// Records of one command of due work, at most.
+pub const DUE_RECORDS_MAX: u32 = 100;
+/// Rows of one command that brings rows up to [`RULES_WITH_CAMPAIGNS`] or to a changed declaration, at most.
+pub const BROUGHT_UP_ROWS_MAX: u32 = 500;
+/// Rows of one command that enters Do-Not-Call entries, or applies them to a list, at most.
+pub const DO_NOT_CALL_ROWS_MAX: u32 = 500;
+/// Records of a chain that take part in dialling (spec 6, TOO_MANY).
+pub const CHAIN_RECORDS_MAX: u64 = 100;
+/// Different windows of the records of a list (spec 6, TOO_MANY).
+pub const WINDOWS_MAX: usize = 1_000;
 /// Records of one deletion command, at most.
 pub const DELETED_ROWS_MAX: u32 = 500;
 /// From this version on, effects that the settings name are kept in the outbox until they are acknowledged.

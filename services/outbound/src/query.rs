@@ -1,10 +1,13 @@
 //! Questions about the state and their answers: lists, the history of the role, Do-Not-Call entries, the rows of a list, the
-//! outbox.
+//! outbox, declarations, campaign groups, the reason why a record is not dialable.
 //!
 //! The vocabulary of every entrance; an entrance translates it into its own language. The pages of one answer come from one
 //! consistent state. The cursor of a page goes on behind that page, in the state of a later question.
 
-use crate::{ImportRow, OutboxPage, UserField};
+use crate::{
+    ApplyDeclaration, Handle, ImportRow, OutboxPage, UserField,
+    declaration::{Declaration, DeclaredPair},
+};
 
 /// A question about the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +23,10 @@ pub enum Query {
     History,
     /// Do-Not-Call entries; answered by [`Answer::DoNotCall`], the first page even without an entry.
     DoNotCall {
-        /// The entries of this phone; none: all entries.
+        /// The entries of this phone in every form, expired ones left out; none: all entries, or those of the customer.
         phone: Option<String>,
+        /// The entries of this customer, expired ones left out; never beside a phone.
+        customer: Option<String>,
         /// Entries of the whole answer, at most.
         entries_max: u64,
         /// Goes on behind a page of all entries.
@@ -42,6 +47,22 @@ pub enum Query {
         after: u64,
         /// Effects at most; beyond [`crate::OUTBOX_PAGE_MAX`] that limit counts.
         rows_max: u32,
+    },
+    /// The declaration that would make the state; answered by one [`Answer::Declaration`].
+    Declaration,
+    /// The effect that an application of this declaration would have, whatever its revision; answered by one [`Answer::Plan`].
+    Plan(Box<ApplyDeclaration>),
+    /// Campaign groups; answered by one [`Answer::Groups`].
+    Groups {
+        /// `Campaign@Group`, or the DBID in decimal digits; none: all groups.
+        identifier: Option<String>,
+    },
+    /// The reason why no group gets a record; answered by one [`Answer::NotDialable`].
+    NotDialable {
+        /// The record.
+        handle: Handle,
+        /// The moment for which the conditions are looked at, microseconds since 1970.
+        now_us: u64,
     },
 }
 
@@ -70,6 +91,19 @@ pub enum Answer {
     },
     /// A page of the outbox.
     Outbox(OutboxPage),
+    /// The declaration that would make the state.
+    Declaration {
+        /// The revision of the state.
+        revision: u64,
+        /// Every key with its value.
+        declaration: Box<Declaration>,
+    },
+    /// The effect of a declaration.
+    Plan(DeclarationPlan),
+    /// Campaign groups.
+    Groups(Vec<GroupInfo>),
+    /// The reason why no group gets the record; none: a preview may hand the record out.
+    NotDialable(Option<NotDialable>),
 }
 
 /// A run of an answer's rows.
@@ -104,6 +138,91 @@ pub struct ListInfo {
     pub next_chain_id: u64,
     /// The list is being deleted with its records.
     pub deleting: bool,
+    /// Empty: the default tenant.
+    pub tenant: String,
+    /// Column of the field that is the customer id; empty: none.
+    pub customer_id: String,
+    /// Names of the list's treatments.
+    pub treatments: Vec<String>,
+    /// Name of the list's calendar; empty: none.
+    pub calendar: String,
+    /// Attempts of a record at most; 0: any number.
+    pub attempts_max: u32,
+    /// `no`, `open` or `ever`.
+    pub unique_phone: &'static str,
+    /// Unknown keys are refused.
+    pub refuses_unknown_keys: bool,
+    /// A record without a zone gets the zone of the longest declared prefix.
+    pub zone_by_phone: bool,
+    /// Windows and the calendar do not bind callbacks.
+    pub callbacks_any_time: bool,
+    /// Columns of every list, and the keys under which they travel too.
+    pub send_attributes: Vec<DeclaredPair>,
+    /// Different windows that the list's records have or had.
+    pub windows: u32,
+    /// Of these, windows that never open (from = till).
+    pub windows_never_open: u32,
+}
+
+/// The effect that an application of a declaration would have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeclarationPlan {
+    /// The revision of the state.
+    pub revision: u64,
+    /// Differences between declaration and state, a line each.
+    pub differences: Vec<String>,
+    /// With a fault nothing is applied.
+    pub faults: Vec<DeclarationFault>,
+}
+
+/// A fault of a declaration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeclarationFault {
+    /// The place in the declaration, as in `lists.renewals.calendar`.
+    pub path: String,
+    /// A sentence for a person.
+    pub message: String,
+}
+
+/// A campaign group with its state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupInfo {
+    /// DBID of the campaign group.
+    pub dbid: u32,
+    /// `Campaign@Group`.
+    pub name: String,
+    /// Name of the campaign.
+    pub campaign: String,
+    /// DBID of the campaign.
+    pub campaign_dbid: u32,
+    /// The state's name (spec 9, Campaign groups).
+    pub state: &'static str,
+    /// The first thousand held records.
+    pub held: Vec<HeldRecord>,
+    /// All held records.
+    pub held_total: u64,
+}
+
+/// A record that an agent holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeldRecord {
+    /// Empty: no agent was named.
+    pub agent: String,
+    /// Handle of the record.
+    pub handle: u64,
+    /// Time of the hand-out, microseconds since 1970.
+    pub since_us: u64,
+}
+
+/// The first condition of a dialable record that fails (spec 9, The next record).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NotDialable {
+    /// The condition's number, 1 to 7.
+    pub condition: u32,
+    /// A sentence for a person.
+    pub reason: String,
+    /// UTC seconds from which on the condition holds; none: no time alone ends the reason.
+    pub until_s: Option<i64>,
 }
 
 /// A change of the role.
@@ -128,18 +247,28 @@ pub struct HistoryEntry {
 pub struct DoNotCallEntry {
     /// The phone or the customer id in the form of comparisons.
     pub form: String,
-    /// The phone as the record had it.
+    /// The phone or the customer id as given.
     pub given: String,
     /// Time of the entry, microseconds since 1970.
     pub since_us: u64,
-    /// DBID of the list that the entry holds for; 0: for all lists.
+    /// DBID of the list that the entry holds for; 0: for no list alone.
     pub list_dbid: u32,
-    /// Name of that list; empty: for all lists.
+    /// Name of that list; empty: for no list alone, or the list is gone.
     pub list: String,
     /// The entry is about a customer id.
     pub customer: bool,
     /// The client's message.
     pub message: String,
+    /// The tenant that the entry holds for; empty: the default tenant, or one list or campaign.
+    pub tenant: String,
+    /// DBID of the campaign that the entry holds for; 0: for no campaign alone.
+    pub campaign_dbid: u32,
+    /// Name of that campaign; empty: for no campaign alone, or the campaign is gone.
+    pub campaign: String,
+    /// The origin of the entry, for a person; empty: a client's request.
+    pub source: String,
+    /// UTC seconds from which on the entry counts as absent; none: never.
+    pub expires_s: Option<i64>,
 }
 
 /// The pages of an answer, from one consistent state. Reading a page may wait for the disk.

@@ -23,8 +23,18 @@ pub enum RefusalCode {
     RecordFinalised,
     /// The state does not allow the request.
     Conflict,
-    /// The phone is on the Do-Not-Call list.
+    /// No campaign group has the DBID or name.
+    GroupNotFound,
+    /// No record has the phone.
+    PhoneNotFound,
+    /// No record has the customer id.
+    CustomerNotFound,
+    /// No tenant has the name.
+    TenantNotFound,
+    /// The phone or the customer is on the Do-Not-Call list.
     DoNotCall,
+    /// The list takes a phone once, and has it.
+    Duplicate,
     /// More records than one request may change.
     TooMany,
     /// An idempotency key with other content.
@@ -45,7 +55,7 @@ pub enum RefusalCode {
     OutcomeUnknown,
 }
 
-const CODES: [(RefusalCode, &str); 19] = [
+const CODES: [(RefusalCode, &str); 24] = [
     (RefusalCode::BadBody, "BAD_BODY"),
     (RefusalCode::BadValue, "BAD_VALUE"),
     (RefusalCode::MissingAttribute, "MISSING_ATTRIBUTE"),
@@ -55,7 +65,12 @@ const CODES: [(RefusalCode, &str); 19] = [
     (RefusalCode::ListNotFound, "LIST_NOT_FOUND"),
     (RefusalCode::RecordFinalised, "RECORD_FINALISED"),
     (RefusalCode::Conflict, "CONFLICT"),
+    (RefusalCode::GroupNotFound, "GROUP_NOT_FOUND"),
+    (RefusalCode::PhoneNotFound, "PHONE_NOT_FOUND"),
+    (RefusalCode::CustomerNotFound, "CUSTOMER_NOT_FOUND"),
+    (RefusalCode::TenantNotFound, "TENANT_NOT_FOUND"),
     (RefusalCode::DoNotCall, "DO_NOT_CALL"),
+    (RefusalCode::Duplicate, "DUPLICATE"),
     (RefusalCode::TooMany, "TOO_MANY"),
     (RefusalCode::KeyReused, "KEY_REUSED"),
     (RefusalCode::Method, "METHOD"),
@@ -116,7 +131,12 @@ pub struct Done {
     pub event: String,
     /// The pairs without `GSW_USER_EVENT`.
     pub attributes: Vec<(String, Value)>,
+    /// The records of `ChainedRecordsDataEnd`, each with its pairs; none: the event has no records.
+    pub records: Option<Vec<Pairs>>,
 }
+
+/// Keys and values in the order of display.
+pub type Pairs = Vec<(String, Value)>;
 
 /// A rejected row of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,6 +171,9 @@ pub enum ReplyBody {
     Refused(Refusal),
     /// An import batch was applied.
     Imported(Imported),
+    /// The command passed over as many records as a command may change, without an answer: the node proposes the request again.
+    /// Remembered under no id, key or content.
+    Again,
 }
 
 /// The answer to a request.
@@ -168,7 +191,19 @@ pub struct Reply {
 impl Reply {
     /// An acknowledging event.
     pub fn done(event: impl Into<String>, attributes: Vec<(String, Value)>) -> Self {
-        Self { body: ReplyBody::Done(Done { event: event.into(), attributes }), replayed: false, stale: false }
+        let done = Done { event: event.into(), attributes, records: None };
+        Self { body: ReplyBody::Done(done), replayed: false, stale: false }
+    }
+
+    /// An acknowledging event with records.
+    pub fn with_records(event: impl Into<String>, attributes: Pairs, records: Vec<Pairs>) -> Self {
+        let done = Done { event: event.into(), attributes, records: Some(records) };
+        Self { body: ReplyBody::Done(done), replayed: false, stale: false }
+    }
+
+    /// No answer yet: the node proposes the request again.
+    pub const fn again() -> Self {
+        Self { body: ReplyBody::Again, replayed: false, stale: false }
     }
 
     /// A refusal.

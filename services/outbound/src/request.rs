@@ -1,6 +1,6 @@
 //! The request of a client: a verb on a resource, with attributes.
 
-use crate::{Attributes, ids::Handle, key};
+use crate::{Attributes, RULES_FIRST, RULES_WITH_CAMPAIGNS, ids::Handle, key};
 
 /// The kinds of resource in a path (spec 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,6 +116,8 @@ struct VerbRow {
     name: &'static str,
     aliases: &'static [&'static str],
     on: &'static [ResourceType],
+    /// The rules version that introduced the verb.
+    since: u32,
     reads: bool,
     /// Mandatory attributes; `takes` has them too.
     needs: &'static [&'static str],
@@ -129,30 +131,76 @@ struct VerbRow {
     event: &'static str,
 }
 
-/// The verb of a request. Only the verbs of this release are here; the rest of spec 5 will join this table.
+/// The verb of a request: the requests of spec 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// Adds a record to a list.
     AddRecord,
     /// Sets call result, attempts, user fields.
     UpdateCallCompletionStats,
-    /// Finalises a record and its chain.
+    /// Ends an attempt: reschedules, treats or finalises the record.
     RecordProcessed,
-    /// Enters a phone into the Do-Not-Call list and marks its records.
+    /// Sets the time of the next attempt.
+    RecordReschedule,
+    /// Sets another time for a callback.
+    ScheduledRecordReschedule,
+    /// Cancels a record, or the open records of a phone or customer.
+    RequestRecordCancel,
+    /// Enters a phone or customer into the Do-Not-Call list and marks its records.
     DoNotCall,
+    /// Gives a record back that was handed out.
+    RecordReject,
+    /// The other records of a record's chain.
+    ChainedRecordRequest,
+    /// Hands out the next record of a campaign group.
+    PreviewRecordRequest,
+    /// The state of a campaign group.
+    CampaignStatusRequest,
+    /// Loads a campaign group.
+    LoadCampaign,
+    /// Starts dialling.
+    StartDialing,
+    /// Stops dialling.
+    StopDialing,
+    /// Unloads a campaign group once the group holds no record.
+    UnloadCampaign,
+    /// Unloads a campaign group and makes its records Ready again.
+    ForceUnloadCampaign,
     /// `GET /records/<handle>` without `req`.
     GetRecord,
 }
 
-const VERBS: [VerbRow; 5] = {
-    use ResourceType::{Lists, Records};
-    const OF_AN_OPEN_RECORD: &[&str] = &[key::RECORD_HANDLE, key::PHONE, key::CALLING_LIST, key::CALLING_LIST_DBID];
+const VERBS: [VerbRow; 17] = {
+    use ResourceType::{CampaignGroups, CustomerIds, Lists, Phones, Records};
+    const OF_AN_OPEN_RECORD: &[&str] =
+        &[key::RECORD_HANDLE, key::PHONE, key::CALLING_LIST, key::CALLING_LIST_DBID, key::CALL_ATTEMPT_GUID];
+    const RESCHEDULES: &[&str] = &[key::DATE_TIME, key::CALLBACK_TYPE, key::AGENT_ID, key::TZ_NAME, key::CALL_RESULT];
+    const OF_SEVERAL: &[&str] =
+        &[key::RECORD_HANDLE, key::PHONE, key::CUSTOMER_ID, key::CALLING_LIST_DBID, key::CALL_ATTEMPT_GUID];
+    const OF_A_GROUP: &[&str] = &[key::CAMPAIGN_GROUP_NAME, key::CAMPAIGN_GROUP_DBID];
+    /// A row without attributes, for a campaign group.
+    const fn campaign(verb: Verb, name: &'static str, event: &'static str) -> VerbRow {
+        VerbRow {
+            verb,
+            name,
+            aliases: &[],
+            on: &[CampaignGroups],
+            since: RULES_WITH_CAMPAIGNS,
+            reads: false,
+            needs: &[],
+            takes: &[],
+            repeats: OF_A_GROUP,
+            sets_fields: false,
+            event,
+        }
+    }
     [
         VerbRow {
             verb: Verb::AddRecord,
             name: "AddRecord",
             aliases: &[],
             on: &[Lists],
+            since: RULES_FIRST,
             reads: false,
             needs: &[key::PHONE],
             takes: &[
@@ -179,6 +227,7 @@ const VERBS: [VerbRow; 5] = {
             name: "UpdateCallCompletionStats",
             aliases: &["UpdateRecord"],
             on: &[Records],
+            since: RULES_FIRST,
             reads: false,
             needs: &[],
             takes: &[key::CALL_RESULT, key::ATTEMPTS],
@@ -191,6 +240,7 @@ const VERBS: [VerbRow; 5] = {
             name: "RecordProcessed",
             aliases: &[],
             on: &[Records],
+            since: RULES_FIRST,
             reads: false,
             needs: &[],
             takes: &[key::CALL_RESULT, key::ATTEMPTS, key::TREATMENT],
@@ -199,22 +249,104 @@ const VERBS: [VerbRow; 5] = {
             event: "RecordProcessedAcknowledge",
         },
         VerbRow {
+            verb: Verb::RecordReschedule,
+            name: "RecordReschedule",
+            aliases: &["RescheduleRecord"],
+            on: &[Records],
+            since: RULES_WITH_CAMPAIGNS,
+            reads: false,
+            needs: &[key::DATE_TIME],
+            takes: RESCHEDULES,
+            repeats: OF_AN_OPEN_RECORD,
+            sets_fields: true,
+            event: "RecordRescheduleAcknowledge",
+        },
+        VerbRow {
+            verb: Verb::ScheduledRecordReschedule,
+            name: "ScheduledRecordReschedule",
+            aliases: &[],
+            on: &[Records],
+            since: RULES_WITH_CAMPAIGNS,
+            reads: false,
+            needs: &[key::DATE_TIME],
+            takes: RESCHEDULES,
+            repeats: OF_AN_OPEN_RECORD,
+            sets_fields: true,
+            event: "ScheduledRecordRescheduleAcknowledge",
+        },
+        VerbRow {
+            verb: Verb::RequestRecordCancel,
+            name: "RequestRecordCancel",
+            aliases: &["RecordCancel", "CancelRecord", "RecordCancelRequest"],
+            on: &[Records, Phones, CustomerIds],
+            since: RULES_WITH_CAMPAIGNS,
+            reads: false,
+            needs: &[],
+            takes: &[key::CALLING_LIST, key::CHAIN_ATTR],
+            repeats: OF_SEVERAL,
+            sets_fields: false,
+            event: "RecordCancelAcknowledge",
+        },
+        VerbRow {
             verb: Verb::DoNotCall,
             name: "DoNotCall",
             aliases: &["DoNotCallRecord"],
-            on: &[Records],
+            on: &[Records, Phones, CustomerIds],
+            since: RULES_FIRST,
             reads: false,
             needs: &[],
             takes: &[key::CALLING_LIST, key::CHAIN_ATTR, key::MESSAGE],
-            repeats: &[key::RECORD_HANDLE, key::PHONE],
+            repeats: OF_SEVERAL,
             sets_fields: false,
             event: "DoNotCallAcknowledge",
         },
+        VerbRow {
+            verb: Verb::RecordReject,
+            name: "RecordReject",
+            aliases: &[],
+            on: &[Records],
+            since: RULES_WITH_CAMPAIGNS,
+            reads: false,
+            needs: &[],
+            takes: &[],
+            repeats: OF_AN_OPEN_RECORD,
+            sets_fields: true,
+            event: "RecordRejectAcknowledge",
+        },
+        VerbRow {
+            verb: Verb::ChainedRecordRequest,
+            name: "ChainedRecordRequest",
+            aliases: &[],
+            on: &[Records],
+            since: RULES_WITH_CAMPAIGNS,
+            reads: true,
+            needs: &[],
+            takes: &[],
+            repeats: OF_AN_OPEN_RECORD,
+            sets_fields: false,
+            event: "ChainedRecordsDataEnd",
+        },
+        VerbRow {
+            takes: &[key::AGENT_ID],
+            aliases: &["GetPreviewRecord"],
+            ..campaign(Verb::PreviewRecordRequest, "PreviewRecordRequest", "PreviewRecord")
+        },
+        VerbRow {
+            reads: true,
+            aliases: &["GetCampaignStatus"],
+            ..campaign(Verb::CampaignStatusRequest, "CampaignStatusRequest", "CampaignLoaded")
+        },
+        campaign(Verb::LoadCampaign, "LoadCampaign", "CampaignLoaded"),
+        campaign(Verb::StartDialing, "StartDialing", "DialingStarted"),
+        campaign(Verb::StopDialing, "StopDialing", "DialingStopped"),
+        campaign(Verb::UnloadCampaign, "UnloadCampaign", "CampaignUnloaded"),
+        campaign(Verb::ForceUnloadCampaign, "ForceUnloadCampaign", "CampaignUnloaded"),
         VerbRow {
             verb: Verb::GetRecord,
             name: "GetRecord",
             aliases: &[],
             on: &[Records],
+            since: RULES_FIRST,
             reads: true,
             needs: &[],
             takes: &[],
@@ -286,6 +418,18 @@ impl Verb {
         self.row().on
     }
 
+    /// The rules version that introduced this verb.
+    pub const fn since(self) -> u32 {
+        let mut at = 0;
+        while at < VERBS.len() {
+            if VERBS[at].verb as u8 == self as u8 {
+                return VERBS[at].since;
+            }
+            at += 1;
+        }
+        RULES_FIRST
+    }
+
     /// The verb of a name or alias, in any case.
     pub fn parse(name: &str) -> Option<Self> {
         let named = |row: &&VerbRow| {
@@ -316,4 +460,14 @@ pub struct Request {
     pub principal: String,
     /// The client's idempotency key, 1 to 255 bytes. Present: exactly once for as long as the state remembers keys.
     pub idempotency_key: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// The lowest rules version that decides this request: requests by phone and customer came later than those on a record.
+    pub const fn rules_min(&self) -> u32 {
+        match self.resource {
+            Resource::Phone(_) | Resource::Customer(_) | Resource::CampaignGroup(_) => RULES_WITH_CAMPAIGNS,
+            Resource::Record(_) | Resource::List(_) => self.verb.since(),
+        }
+    }
 }

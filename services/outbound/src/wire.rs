@@ -5,9 +5,10 @@
 use ocs_proto::outbound as wire;
 
 use crate::{
-    AcknowledgeEffects, Attributes, Body, COMMAND_FORMAT, Command, DeleteRecords, Done, ImportBatch, ImportRow,
-    Imported, NewList, Origin, RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply, ReplyBody,
-    Request, RequestId, Resource, ResourceType, RewritePhones, RoleChange, Sent, Setting, UserField, Value, Verb,
+    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Attributes, Body, BringUp, COMMAND_FORMAT, Command,
+    DeleteRecords, DoNotCallBatch, DoNotCallRow, DoNotCallScope, Done, Due, ImportBatch, ImportRow, Imported, NewList,
+    Origin, RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply, ReplyBody, Request, RequestId,
+    Resource, ResourceType, RewritePhones, RoleChange, Sent, Setting, UserField, Value, Verb,
 };
 
 /// A message that no node sends.
@@ -226,14 +227,14 @@ pub fn delete_from_wire(delete: wire::DeleteRecords) -> DeleteRecords {
 
 /// A removal of a Do-Not-Call entry on the wire.
 pub fn remove_to_wire(remove: RemoveDoNotCall) -> wire::RemoveDoNotCall {
-    let RemoveDoNotCall { phone, list } = remove;
-    wire::RemoveDoNotCall { phone, list }
+    let RemoveDoNotCall { phone, list, customer, tenant, campaign } = remove;
+    wire::RemoveDoNotCall { phone, list, customer, tenant, campaign }
 }
 
 /// A removal of a Do-Not-Call entry from the wire.
 pub fn remove_from_wire(remove: wire::RemoveDoNotCall) -> RemoveDoNotCall {
-    let wire::RemoveDoNotCall { phone, list } = remove;
-    RemoveDoNotCall { phone, list }
+    let wire::RemoveDoNotCall { phone, list, customer, tenant, campaign } = remove;
+    RemoveDoNotCall { phone, list, customer, tenant, campaign }
 }
 
 /// An acknowledgement of effects on the wire.
@@ -244,6 +245,54 @@ pub fn acknowledge_to_wire(effects: AcknowledgeEffects) -> wire::AcknowledgeEffe
 /// An acknowledgement of effects from the wire.
 pub fn acknowledge_from_wire(effects: wire::AcknowledgeEffects) -> AcknowledgeEffects {
     AcknowledgeEffects { up_to: effects.up_to }
+}
+
+/// A file of declarations on the wire.
+pub fn declaration_to_wire(apply: ApplyDeclaration) -> wire::ApplyDeclaration {
+    let ApplyDeclaration { declaration, revision, prune } = apply;
+    wire::ApplyDeclaration { declaration: Some(declaration), revision, prune }
+}
+
+/// A file of declarations from the wire.
+pub fn declaration_from_wire(apply: wire::ApplyDeclaration) -> ApplyDeclaration {
+    let wire::ApplyDeclaration { declaration, revision, prune } = apply;
+    ApplyDeclaration { declaration: declaration.unwrap_or_default(), revision, prune }
+}
+
+/// Do-Not-Call entries on the wire.
+pub fn entries_to_wire(batch: DoNotCallBatch) -> wire::DoNotCallBatch {
+    let DoNotCallBatch { scope, import_id, first_row, source, rows } = batch;
+    let DoNotCallScope { tenant, campaign, list } = scope;
+    let row = |row: DoNotCallRow| {
+        let DoNotCallRow { phone, customer, message, expires_s } = row;
+        wire::DoNotCallRow { phone, customer, message, expires_s }
+    };
+    let rows = rows.into_iter().map(row).collect();
+    wire::DoNotCallBatch { tenant, campaign, list, import_id: import_id.into(), first_row, source, rows }
+}
+
+/// Do-Not-Call entries from the wire.
+pub fn entries_from_wire(batch: wire::DoNotCallBatch) -> DoNotCallBatch {
+    let wire::DoNotCallBatch { tenant, campaign, list, import_id, first_row, source, rows } = batch;
+    let row = |row: wire::DoNotCallRow| {
+        let wire::DoNotCallRow { phone, customer, message, expires_s } = row;
+        DoNotCallRow { phone, customer, message, expires_s }
+    };
+    let rows = rows.into_iter().map(row).collect();
+    let scope = DoNotCallScope { tenant, campaign, list };
+    DoNotCallBatch { scope, import_id: import_id.to_vec(), first_row, source, rows }
+}
+
+/// An application of Do-Not-Call to a list, on the wire.
+pub fn application_to_wire(apply: ApplyDoNotCall) -> wire::ApplyDoNotCall {
+    let ApplyDoNotCall { list, from_record_id, rows_max } = apply;
+    wire::ApplyDoNotCall { list, from_record_id, rows_max }
+}
+
+/// An application of Do-Not-Call to a list, from the wire.
+pub fn application_from_wire(apply: wire::ApplyDoNotCall) -> ApplyDoNotCall {
+    let wire::ApplyDoNotCall { list, from_record_id, rows_max } = apply;
+    ApplyDoNotCall { list, from_record_id, rows_max }
 }
 
 // === commands ===
@@ -279,6 +328,11 @@ pub fn body_to_wire(body: Body) -> wire::command::Body {
         Body::DeleteRecords(delete) => wire::command::Body::DeleteRecords(delete_to_wire(delete)),
         Body::RemoveDoNotCall(remove) => wire::command::Body::RemoveDoNotCall(remove_to_wire(remove)),
         Body::AcknowledgeEffects(effects) => wire::command::Body::AcknowledgeEffects(acknowledge_to_wire(effects)),
+        Body::ApplyDeclaration(apply) => wire::command::Body::ApplyDeclaration(declaration_to_wire(*apply)),
+        Body::DoNotCallBatch(batch) => wire::command::Body::DoNotCallBatch(entries_to_wire(batch)),
+        Body::ApplyDoNotCall(apply) => wire::command::Body::ApplyDoNotCall(application_to_wire(apply)),
+        Body::Due(due) => wire::command::Body::Due(wire::Due { rows_max: due.rows_max }),
+        Body::BringUp(rows) => wire::command::Body::BringUp(wire::BringUp { rows_max: rows.rows_max }),
     }
 }
 
@@ -328,6 +382,11 @@ pub fn body_from_wire(body: Option<wire::command::Body>) -> Result<Body, WireErr
         wire::command::Body::DeleteRecords(delete) => Body::DeleteRecords(delete_from_wire(delete)),
         wire::command::Body::RemoveDoNotCall(remove) => Body::RemoveDoNotCall(remove_from_wire(remove)),
         wire::command::Body::AcknowledgeEffects(effects) => Body::AcknowledgeEffects(acknowledge_from_wire(effects)),
+        wire::command::Body::ApplyDeclaration(apply) => Body::ApplyDeclaration(Box::new(declaration_from_wire(apply))),
+        wire::command::Body::DoNotCallBatch(batch) => Body::DoNotCallBatch(entries_from_wire(batch)),
+        wire::command::Body::ApplyDoNotCall(apply) => Body::ApplyDoNotCall(application_from_wire(apply)),
+        wire::command::Body::Due(due) => Body::Due(Due { rows_max: due.rows_max }),
+        wire::command::Body::BringUp(rows) => Body::BringUp(BringUp { rows_max: rows.rows_max }),
     })
 }
 
@@ -342,7 +401,14 @@ pub fn reply_to_wire(reply: &Reply) -> wire::Reply {
 pub fn reply_into_wire(reply: Reply) -> wire::Reply {
     let body = match reply.body {
         ReplyBody::Done(done) => {
-            wire::reply::Body::Done(wire::Done { event: done.event, attributes: pairs_to_wire(done.attributes) })
+            let pairs = |attributes| wire::Pairs { attributes: pairs_to_wire(attributes) };
+            let records =
+                done.records.map(|records| wire::Records { records: records.into_iter().map(pairs).collect() });
+            wire::reply::Body::Done(wire::Done {
+                event: done.event,
+                attributes: pairs_to_wire(done.attributes),
+                records,
+            })
         }
         ReplyBody::Refused(refusal) => wire::reply::Body::Refused(wire::Refusal {
             code: refusal.code.word().to_owned(),
@@ -350,6 +416,7 @@ pub fn reply_into_wire(reply: Reply) -> wire::Reply {
             attributes: pairs_to_wire(refusal.attributes),
         }),
         ReplyBody::Imported(imported) => wire::reply::Body::Imported(imported_to_wire(imported)),
+        ReplyBody::Again => wire::reply::Body::Again(wire::Again {}),
     };
     wire::Reply { body: Some(body), replayed: reply.replayed, stale: reply.stale }
 }
@@ -369,7 +436,10 @@ fn imported_to_wire(imported: Imported) -> wire::Imported {
 pub fn reply_from_wire(reply: wire::Reply) -> Result<Reply, WireError> {
     let body = match reply.body.ok_or(WireError::Missing("body"))? {
         wire::reply::Body::Done(done) => {
-            ReplyBody::Done(Done { event: done.event, attributes: pairs_from_wire(done.attributes)? })
+            let pairs =
+                |records: wire::Records| records.records.into_iter().map(|pairs| pairs_from_wire(pairs.attributes));
+            let records = done.records.map(|records| pairs(records).collect::<Result<_, _>>()).transpose()?;
+            ReplyBody::Done(Done { event: done.event, attributes: pairs_from_wire(done.attributes)?, records })
         }
         wire::reply::Body::Refused(refusal) => ReplyBody::Refused(Refusal {
             code: RefusalCode::parse(&refusal.code),
@@ -377,6 +447,7 @@ pub fn reply_from_wire(reply: wire::Reply) -> Result<Reply, WireError> {
             attributes: pairs_from_wire(refusal.attributes)?,
         }),
         wire::reply::Body::Imported(imported) => ReplyBody::Imported(imported_from_wire(imported)),
+        wire::reply::Body::Again(wire::Again {}) => ReplyBody::Again,
     };
     Ok(Reply { body, replayed: reply.replayed, stale: reply.stale })
 }

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
 use outbound::{
-    AcknowledgeEffects, Attributes, Body, Command, DeleteRecords, ImportBatch, ImportRow, NewList, Origin, RaiseRules,
-    RemoveDoNotCall, Request, RequestId, Resource, RewritePhones, RoleChange, Sent, Setting, Verb,
+    AcknowledgeEffects, ApplyDoNotCall, Attributes, Body, Command, DeleteRecords, DoNotCallBatch, DoNotCallRow,
+    DoNotCallScope, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RemoveDoNotCall, Request, RequestId, Resource,
+    RewritePhones, RoleChange, Sent, Setting, Verb,
     wire::{command_from_wire, command_to_wire},
 };
 use prost::Message;
@@ -26,6 +27,17 @@ fn id(token: u128) -> RequestId {
 
 fn setting(key: &str, value: &str) -> Setting {
     Setting { key: key.into(), value: value.into() }
+}
+
+fn removal(phone: &str, list: &str, customer: &str) -> RemoveDoNotCall {
+    let [phone, list, customer] = [phone, list, customer].map(str::to_owned);
+    RemoveDoNotCall { phone, list, customer, ..RemoveDoNotCall::default() }
+}
+
+fn entries(phone: &str, expires_s: Option<i64>) -> DoNotCallBatch {
+    let row = DoNotCallRow { phone: phone.into(), message: "m".into(), expires_s, ..DoNotCallRow::default() };
+    let scope = DoNotCallScope { tenant: "north".into(), campaign: "c".into(), list: String::new() };
+    DoNotCallBatch { scope, import_id: vec![7], first_row: 1, source: "day.csv".into(), rows: vec![row] }
 }
 
 fn one_of_each() -> Vec<Body> {
@@ -53,8 +65,14 @@ fn one_of_each() -> Vec<Body> {
         Body::DeleteList("demo".into()),
         Body::DeleteRecords(DeleteRecords { list: 101, rows_max: 1 }),
         Body::DeleteRecords(DeleteRecords { list: 1, rows_max: 101 }),
-        Body::RemoveDoNotCall(RemoveDoNotCall { phone: "+999".into(), list: String::new() }),
-        Body::RemoveDoNotCall(RemoveDoNotCall { phone: "+99".into(), list: "9".into() }),
+        Body::RemoveDoNotCall(removal("+999", "", "")),
+        Body::RemoveDoNotCall(removal("+99", "9", "")),
+        Body::RemoveDoNotCall(removal("+99", "9", "c7")),
+        Body::DoNotCallBatch(entries("+1", None)),
+        Body::DoNotCallBatch(entries("+1", Some(0))),
+        Body::DoNotCallBatch(entries("+12", None)),
+        Body::ApplyDoNotCall(ApplyDoNotCall { list: "demo".into(), from_record_id: 0, rows_max: 500 }),
+        Body::ApplyDoNotCall(ApplyDoNotCall { list: "demo".into(), from_record_id: 500, rows_max: 0 }),
         Body::AcknowledgeEffects(AcknowledgeEffects { up_to: 1 }),
         Body::AcknowledgeEffects(AcknowledgeEffects { up_to: 500 }),
     ]

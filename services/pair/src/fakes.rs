@@ -8,7 +8,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -20,20 +20,21 @@ use consensus::{
 };
 use dispatch::{HoldConfig, RequestIds};
 use outbound::{
-    Answer as Answered, Answers, Attributes, Body, Command, DoNotCallEntry, HistoryEntry, ImportBatch, ListInfo,
+    Answer as Answered, Answers, ApplyDeclaration, Attributes, Body, Command, DeclarationFault, DeclarationPlan,
+    DoNotCallBatch, DoNotCallEntry, GroupInfo, HeldRecord, HistoryEntry, ImportBatch, Imported, ListInfo, NotDialable,
     OutboxPage, Page, Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value,
     Verb, key,
 };
 use prost::Message;
-use records::{PhonesRow, Settings};
+use records::{BringUpRow, PhonesRow, Settings};
 use tokio::{
     sync::{oneshot, watch},
     time::Instant,
 };
 
 use crate::{
-    Door, DoorConfig, ForwardResult, ForwardTo, Forwarded, ListTally, Pair, PrimaryDoor, RaftGroup, StateCheck,
-    StateReader, follow,
+    Door, DoorConfig, ForwardResult, ForwardTo, Forwarded, ListTally, Pair, PreviewCounts, PrimaryDoor, RaftGroup,
+    StateCheck, StateReader, follow,
 };
 
 /// Raft ids of the tests' nodes; the tests run on the first.
@@ -276,12 +277,29 @@ pub fn refusal_code(reply: &Reply) -> Option<RefusalCode> {
 /// A state with one record and nothing else, under a rules version.
 pub struct Reader {
     rules_version: AtomicU32,
+    /// Something is due from this moment on, microseconds since 1970.
+    due_us: AtomicU64,
+    bring_up: Mutex<BringUpRow>,
 }
 
 impl Reader {
     /// A state under this version.
     pub fn at(rules_version: u32) -> Self {
-        Self { rules_version: AtomicU32::new(rules_version) }
+        Self {
+            rules_version: AtomicU32::new(rules_version),
+            due_us: AtomicU64::new(u64::MAX),
+            bring_up: Mutex::default(),
+        }
+    }
+
+    /// Something is due from this moment on, microseconds since 1970.
+    pub fn come_due(&self, at_us: u64) {
+        self.due_us.store(at_us, Ordering::Relaxed);
+    }
+
+    /// Records are brought up so far.
+    pub fn brought_up(&self, progress: BringUpRow) {
+        *self.bring_up.lock().unwrap() = progress;
     }
 
     /// The state decides by this version from now on.
@@ -319,6 +337,11 @@ impl StateReader for Reader {
         3
     }
 
+    fn preview_counts(&self) -> PreviewCounts {
+        let handed_out = [((101, records::HandOutClass::General), 5)].into();
+        PreviewCounts { handed_out, empty: [(101, 2)].into(), met_on_do_not_call: 4, held_back: 1 }
+    }
+
     fn settings(&self) -> Option<Arc<Settings>> {
         let version = self.rules_version();
         let settings = || Settings::first(version, "0.1.0", &[]).unwrap();
@@ -329,8 +352,21 @@ impl StateReader for Reader {
         (PhonesRow { done: true, ..PhonesRow::default() }, 1)
     }
 
+    fn is_due(&self, now_us: u64) -> bool {
+        now_us >= self.due_us.load(Ordering::Relaxed)
+    }
+
+    fn bring_up(&self) -> (BringUpRow, u64) {
+        (self.bring_up.lock().unwrap().clone(), 1)
+    }
+
     fn preview_import(&self, batch: ImportBatch, _: bool) -> Reply {
         Refusal::new(RefusalCode::ListNotFound, format!("No list {}", batch.list)).into()
+    }
+
+    fn preview_do_not_call(&self, batch: DoNotCallBatch) -> Reply {
+        let imported = Imported { added: batch.rows.len() as u64, ..Imported::default() };
+        Reply { body: ReplyBody::Imported(imported), replayed: false, stale: false }
     }
 
     fn tally(&self, list: &str, _: u64, _: &dyn Fn() -> bool) -> Result<ListTally, Refusal> {
@@ -361,6 +397,13 @@ impl StateReader for Reader {
                 vec![rows(vec!["handle".into()]), rows(Vec::new())]
             }
             Query::Outbox { .. } => vec![Answered::Outbox(OutboxPage::default())],
+            Query::Declaration => vec![Answered::Declaration { revision: 3, declaration: Box::default() }],
+            Query::Plan(apply) => vec![Answered::Plan(plan(&apply))],
+            Query::Groups { identifier } => vec![Answered::Groups(groups(identifier.as_deref())?)],
+            Query::NotDialable { .. } => {
+                let reason = "its window opens at 08:00".to_owned();
+                vec![Answered::NotDialable(Some(NotDialable { condition: 3, reason, until_s: Some(1) }))]
+            }
         };
         Ok(Box::new(answers.into_iter()))
     }
@@ -368,6 +411,26 @@ impl StateReader for Reader {
     fn verify(&self) -> Result<StateCheck, String> {
         Ok(StateCheck::default())
     }
+}
+
+/// A declaration without a list has no difference; a list without a name is a fault.
+fn plan(apply: &ApplyDeclaration) -> DeclarationPlan {
+    let names = || apply.declaration.lists.iter().map(|list| list.name.as_str());
+    let fault = |_| DeclarationFault { path: "lists.".into(), message: "it has no name".into() };
+    DeclarationPlan {
+        revision: 3,
+        differences: names().filter(|name| !name.is_empty()).map(|name| format!("list {name}: new")).collect(),
+        faults: names().filter(|name| name.is_empty()).map(fault).collect(),
+    }
+}
+
+fn groups(identifier: Option<&str>) -> Result<Vec<GroupInfo>, Refusal> {
+    if identifier.is_some_and(|identifier| identifier != "demo@Agents") {
+        return Err(Refusal::new(RefusalCode::GroupNotFound, "There is no campaign group of this name"));
+    }
+    let held = vec![HeldRecord { agent: "agent1".into(), handle: 1, since_us: 7 }];
+    let (name, campaign) = ("demo@Agents".to_owned(), "demo".to_owned());
+    Ok(vec![GroupInfo { dbid: 101, name, campaign, campaign_dbid: 102, state: "Running", held, held_total: 1 }])
 }
 
 fn do_not_call(phone: Option<&str>) -> Result<Answered, Refusal> {

@@ -4,6 +4,7 @@
 //! Lives on the apply thread, the only thread that writes the state. Never contains rules, and knows nothing of the callers.
 //! Called by `consensus`; put together by `run`, which gives every other part a [`RecordsReader`].
 
+mod declared;
 mod do_not_call;
 mod entry;
 mod export;

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use outbound::{Answer, Answers, HistoryEntry, ImportBatch, ListInfo, Query, Refusal, Reply, Request};
-use records::{PhonesRow, Settings};
+use outbound::{Answer, Answers, DoNotCallBatch, HistoryEntry, ImportBatch, ListInfo, Query, Refusal, Reply, Request};
+use records::{BringUpRow, PhonesRow, Settings};
 
 /// The records of a list, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,12 +14,27 @@ pub struct ListTally {
     pub records: u64,
     /// Of these, records whose window is empty (from = till).
     pub never_open: u64,
+    /// Of these, records behind the first hundred of their chain, which take no part in dialling.
+    pub beyond_chain: u64,
     /// Of these, records that a client has taken and not given back.
     pub retrieved: u64,
     /// Of these, records that a request changed since the given moment.
     pub changed: u64,
     /// When the last record was added to the list, microseconds since 1970; 0: never, or under a rules version before 3.
     pub added_us: u64,
+}
+
+/// Counts of previews, in the entries that a process has applied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PreviewCounts {
+    /// Records handed out, by DBID of the campaign group and class.
+    pub handed_out: std::collections::BTreeMap<(u32, records::HandOutClass), u64>,
+    /// Answers without a record, by DBID of the campaign group.
+    pub empty: std::collections::BTreeMap<u32, u64>,
+    /// Records that were met on Do-Not-Call, and became NoCall.
+    pub met_on_do_not_call: u64,
+    /// Records that were met and that a contact limit held back.
+    pub held_back: u64,
 }
 
 /// The state of this node, checked against the rows on disk.
@@ -70,11 +85,23 @@ pub trait StateReader: Send + Sync + 'static {
     /// Keys of requests that map to no field and were ignored (spec 4), in the entries that this process has applied.
     fn ignored_keys(&self) -> u64;
 
+    /// Counts of previews, in the entries that this process has applied.
+    fn preview_counts(&self) -> PreviewCounts;
+
     /// How far rows are brought to the phone form of the rules, and the last handle given.
     fn phones(&self) -> (PhonesRow, u64);
 
+    /// Whether a Due command stamped at this moment, microseconds since 1970, has anything to do. Called ten times a second: no scan.
+    fn is_due(&self, now_us: u64) -> bool;
+
+    /// How far records are brought up to the rules of campaigns, and the last handle given.
+    fn bring_up(&self) -> (BringUpRow, u64);
+
     /// The reply that an import batch would get; `create`: after its list was created. Changes nothing.
     fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply;
+
+    /// The reply that a batch of Do-Not-Call entries would get. Changes nothing.
+    fn preview_do_not_call(&self, batch: DoNotCallBatch) -> Reply;
 
     /// Counts the records of a list, a page at a time, while `go_on` returns true.
     ///

@@ -7,9 +7,9 @@ use std::path::Path;
 use consensus::{ApplyBatch, Comparison, FetchedState, Machine, MachineError};
 use ocs_proto::peer::{Commands, ConfState, Entry};
 use outbound::{
-    Answer, Attributes, Body, Command, Cursor, DeleteRecords, DoNotCallEntry, ImportBatch, ImportRow, NewList, Origin,
-    Page, Query, RULES_FIRST, RULES_NEWEST, RaiseRules, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId,
-    Resource, UserField, Value, Verb, key, wire::command_to_wire,
+    Answer, Attributes, Body, Command, Cursor, DeleteRecords, DoNotCallBatch, DoNotCallEntry, DoNotCallRow,
+    ImportBatch, ImportRow, NewList, Origin, Page, Query, RULES_FIRST, RULES_NEWEST, RaiseRules, Refusal, RefusalCode,
+    Reply, ReplyBody, Request, RequestId, Resource, UserField, Value, Verb, key, wire::command_to_wire,
 };
 use pair::{
     StateReader,
@@ -168,7 +168,7 @@ fn do_not_call(
         Answer::DoNotCall { page, .. } => page,
         other => panic!("{other:?}"),
     };
-    Ok(reader.query(Query::DoNotCall { phone, entries_max, after })?.map(page).collect())
+    Ok(reader.query(Query::DoNotCall { phone, customer: None, entries_max, after })?.map(page).collect())
 }
 
 fn code(reply: &Reply) -> Option<RefusalCode> {
@@ -257,7 +257,7 @@ fn an_entry_of_an_unknown_version_stops_the_machine_and_changes_nothing() {
     format.format = 99;
     let data = Commands { commands: vec![format.encode_to_vec().into()] }.encode_to_vec();
     let bad = [
-        (entry(1, &[newer]), "rules version 5"),
+        (entry(1, &[newer]), "rules version 6"),
         (Entry { data: data.into(), ..entry(1, &[]) }, "command format 99"),
         (Entry { data: vec![255; 9].into(), ..entry(1, &[]) }, "not a list of commands"),
     ];
@@ -482,4 +482,39 @@ fn a_look_up_of_what_is_no_number_is_refused_unless_an_entry_has_it() {
     let entries: Vec<_> = asked("hello").unwrap().remove(0).rows;
     assert_eq!((entries[0].form.as_str(), entries[0].message.as_str()), ("hello", "by chat"));
     assert_eq!(asked("+9991").unwrap().remove(0).rows.len(), 0);
+}
+
+#[test]
+fn entries_of_a_customer_are_found_and_an_expired_entry_is_listed_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let raise = RaiseRules { to: RULES_NEWEST, settings: Vec::new(), release: "0.1.0".to_owned() };
+    let row = |phone: &str, customer: &str, expires_s| DoNotCallRow {
+        phone: phone.to_owned(),
+        customer: customer.to_owned(),
+        expires_s,
+        ..DoNotCallRow::default()
+    };
+    let rows = vec![row("+9991", "", Some(1)), row("", "c7", None)];
+    let batch =
+        DoNotCallBatch { import_id: vec![1], first_row: 1, source: "day.csv".to_owned(), rows, ..Default::default() };
+    for (at, body) in (1..).zip([Body::RaiseRules(raise), Body::DoNotCallBatch(batch)]) {
+        apply(&mut machine, &[entry(at, &[raised_command(at, body)])]);
+    }
+    let reader = machine.reader();
+    let of_customer = |customer: &str| {
+        let customer = Some(customer.to_owned());
+        let query = Query::DoNotCall { phone: None, customer, entries_max: u64::MAX, after: None };
+        let mut answers = reader.query(query).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        match answers.next() {
+            Some(Answer::DoNotCall { page, .. }) => page.rows,
+            other => panic!("{other:?}"),
+        }
+    };
+    let found = of_customer(" c7 ");
+    assert_eq!((found[0].form.as_str(), found[0].customer, found[0].source.as_str()), ("c7", true, "day.csv"));
+    assert!(of_customer("c8").is_empty());
+    assert!(do_not_call(&reader, "+9991", u64::MAX, None).unwrap()[0].rows.is_empty(), "it has expired");
+    let all = do_not_call(&reader, "", u64::MAX, None).unwrap().remove(0).rows;
+    assert_eq!(all.iter().map(|entry| entry.expires_s).collect::<Vec<_>>(), [Some(1), None]);
 }

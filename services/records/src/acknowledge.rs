@@ -2,7 +2,7 @@
 //!
 //! Never adds GSW_RECORD_URI: only HTTP Proxy knows its own address and adds this pair. Called by the verbs.
 
-use outbound::{Handle, RULES_WITH_BODY_CHECKS, RULES_WITH_OFFSET_BOUND, Reply, Request, Value, key};
+use outbound::{Handle, Pairs, RULES_WITH_BODY_CHECKS, RULES_WITH_OFFSET_BOUND, Reply, Request, Value, key};
 
 /// Ignored keys that an answer names (spec 8).
 const IGNORED_KEYS_MAX: usize = 10;
@@ -14,11 +14,26 @@ pub(crate) struct Acknowledge {
 }
 
 impl Acknowledge {
+    /// Begins without pairs, for an event whose own pairs come first. The reference stands at the end of every event.
+    pub(crate) fn plain(request: &Request) -> Self {
+        Self { pairs: Vec::new(), reference_id: request.attributes.get(key::REFERENCE_ID).cloned() }
+    }
+
     /// Begins with the pairs that every request may carry and gets echoed.
     pub(crate) fn to(request: &Request) -> Self {
         let echo = |key: &str| request.attributes.get(key).map(|value| (key.to_owned(), value.clone()));
         let pairs = [key::APPLICATION_ID, key::CAMPAIGN_NAME].into_iter().filter_map(echo).collect();
         Self { pairs, reference_id: request.attributes.get(key::REFERENCE_ID).cloned() }
+    }
+
+    /// Begins the pairs of a record among others, which echoes nothing.
+    pub(crate) fn of_record() -> Self {
+        Self { pairs: Vec::new(), reference_id: None }
+    }
+
+    /// The pairs of a record among others.
+    pub(crate) fn into_pairs(self) -> Pairs {
+        self.pairs
     }
 
     /// Adds a pair; a key already present keeps its value.
@@ -62,8 +77,17 @@ impl Acknowledge {
 
     /// The reply.
     pub(crate) fn done(self, event: &str) -> Reply {
+        Reply::done(event, self.with_reference())
+    }
+
+    /// The reply, with records.
+    pub(crate) fn done_with(self, event: &str, records: Vec<Pairs>) -> Reply {
+        Reply::with_records(event, self.with_reference(), records)
+    }
+
+    fn with_reference(self) -> Pairs {
         let reference_id = self.reference_id.clone();
-        Reply::done(event, self.maybe(key::REFERENCE_ID, reference_id).pairs)
+        self.maybe(key::REFERENCE_ID, reference_id).pairs
     }
 }
 

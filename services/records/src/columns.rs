@@ -158,6 +158,11 @@ static COLUMNS: [Column; 24] = [
     column(TZ_NAME, |record| record.tz_name.clone(), read_zone),
 ];
 
+/// The columns of every list, in their order.
+pub(crate) fn of_every_list() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter()
+}
+
 /// The columns of a list beside its fields, in their order.
 pub(crate) fn of(list: &ListRow, version: u32) -> impl Iterator<Item = &'static Column> {
     COLUMNS.iter().filter(move |column| stands(column, list, version))
@@ -171,6 +176,11 @@ pub(crate) fn named(list: &ListRow, name: &str, version: u32) -> Option<&'static
 /// Whether every new list has a column of this name, `handle` included.
 pub(crate) fn is_default(name: &str, version: u32) -> bool {
     by_name(name).is_some_and(|column| is_known(column, version)) || name.eq_ignore_ascii_case(HANDLE)
+}
+
+/// The default column that travels under a key, in any case (spec 11, send_attributes).
+pub(crate) fn sent_under<'a>(list: &'a ListRow, key: &str) -> Option<&'a str> {
+    list.send_attributes.iter().find(|sent| sent.key.eq_ignore_ascii_case(key)).map(|sent| sent.column.as_str())
 }
 
 fn by_name(name: &str) -> Option<&'static Column> {

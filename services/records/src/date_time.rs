@@ -10,7 +10,8 @@ const FORMAT: &str = "%m/%d/%Y %H:%M";
 /// Hours of an offset in ISO 8601, at most.
 const OFFSET_HOURS_MAX: u8 = 23;
 
-/// UTC seconds of a text. A local time that a change of clocks skips or repeats has the offset before the change, as in Java.
+/// UTC seconds of a text. A local time that a change of clocks skips or repeats has the offset before the change, as in Java: the
+/// time that long after the change, or the first (spec 8).
 /// None: not a time, or outside 1970 to 9999.
 pub(crate) fn parse(text: &str, zone: &TimeZone) -> Option<i64> {
     let text = text.trim();
@@ -71,7 +72,34 @@ mod tests {
     }
 
     #[test]
+    fn a_local_time_that_is_left_out_comes_after_the_change_and_one_that_is_doubled_is_the_first() {
+        let berlin = zones::zone("Europe/Berlin");
+        for (text, shown, utc) in [
+            // 02:00 becomes 03:00
+            ("03/31/2024 01:59", "03/31/2024 01:59", "2024-03-31T00:59:00Z"),
+            ("03/31/2024 02:00", "03/31/2024 03:00", "2024-03-31T01:00:00Z"),
+            ("03/31/2024 02:30", "03/31/2024 03:30", "2024-03-31T01:30:00Z"),
+            ("2024-03-31T02:59:59", "03/31/2024 03:59", "2024-03-31T01:59:59Z"),
+            ("03/31/2024 03:30", "03/31/2024 03:30", "2024-03-31T01:30:00Z"),
+            // 03:00 becomes 02:00
+            ("10/27/2024 02:30", "10/27/2024 02:30", "2024-10-27T00:30:00Z"),
+            ("2024-10-27T02:30+01:00", "10/27/2024 02:30", "2024-10-27T01:30:00Z"),
+            ("10/27/2024 03:00", "10/27/2024 03:00", "2024-10-27T02:00:00Z"),
+        ] {
+            let seconds = parse(text, &berlin);
+            assert_eq!(seconds, utc.parse::<Timestamp>().ok().map(Timestamp::as_second), "{text}");
+            assert_eq!(seconds.map(|at| show(at, &berlin)).as_deref(), Some(shown), "{text}");
+        }
+        let apia = zones::zone("Pacific/Apia");
+        // 30 December 2011 is left out
+        assert_eq!(parse("12/30/2011 10:00", &apia), parse("12/31/2011 10:00", &apia));
+    }
+
+    #[test]
     fn what_is_no_time_is_refused() {
+        for text in ["02/30/2024 10:00", "2023-02-29T10:00", "2024-02-30T10:00:00Z", "02/01/2024 24:00"] {
+            assert_eq!(parse(text, &TimeZone::UTC), None, "{text}");
+        }
         for text in ["", "tomorrow", "13/01/2024 10:00", "07/01/2024", "1969-12-31T00:00:00Z", "2024-07-01T10:00[UTC]"]
         {
             assert_eq!(parse(text, &TimeZone::UTC), None, "{text}");

@@ -6,6 +6,7 @@ use outbound::{Body, Command, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, 
 
 use crate::{
     event::Event,
+    limits,
     numbers::{Numbers, OneByOne},
     once::{self, LazyContent},
     outbox,
@@ -63,8 +64,14 @@ pub fn decide_with<V: View>(
         return reply;
     }
     once::forget_old(&mut turn);
+    limits::forget_old(&mut turn);
     let first_event = turn.events.len();
     let (reply, contents) = answer(command, &asked, &mut turn);
+    if !once::is_remembered(&reply) {
+        outbox::keep(command.id, first_event, &mut turn);
+        turn.end();
+        return reply;
+    }
     // an id with a token comes from a node that knows version 2, though the primary may still stamp version 1
     let names_content = command.rules >= RULES_WITH_SETTINGS || command.id.token != 0;
     let remembered = names_content.then(|| asked.hash());
@@ -94,6 +101,11 @@ fn answer<V: View>(command: &Command, asked: &LazyContent<'_>, turn: &mut Turn<'
         Body::AcknowledgeEffects(effects) => alone(verbs::acknowledge_effects::decide(*effects, turn)),
         Body::RemoveDoNotCall(remove) => verbs::remove_do_not_call::decide(command.id, remove, turn)
             .unwrap_or_else(|refusal| (Reply::refused(refusal), Vec::new())),
+        Body::ApplyDeclaration(apply) => alone(verbs::apply_declaration::decide(apply, turn)),
+        Body::DoNotCallBatch(batch) => alone(verbs::do_not_call_batch::decide(batch, turn)),
+        Body::ApplyDoNotCall(apply) => alone(verbs::apply_do_not_call::decide(apply, turn)),
+        Body::Due(due) => alone(verbs::due::decide(*due, turn)),
+        Body::BringUp(rows) => alone(verbs::bring_up::decide(*rows, turn)),
         Body::SetSettings(changes) => alone(verbs::set_settings::decide(changes, turn)),
         Body::Request(request) => match once::scope_of(command, request) {
             Err(refusal) => (refused(request, refusal), Vec::new()),

@@ -29,4 +29,42 @@ pub enum Event {
         /// Count of keys forgotten.
         keys: u32,
     },
+    /// A record was handed out.
+    HandedOut {
+        /// DBID of the campaign group.
+        group: u32,
+        /// The class of the record.
+        class: HandOutClass,
+    },
+    /// A preview found no record.
+    PreviewEmpty {
+        /// DBID of the campaign group.
+        group: u32,
+    },
+    /// A preview met a record on Do-Not-Call, which became NoCall.
+    MetOnDoNotCall,
+    /// A preview met a record that a contact limit holds back.
+    HeldBack,
+}
+
+/// The class of a record at its hand-out (spec 9, The next record).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HandOutClass {
+    /// A personal callback of the asking agent.
+    Personal,
+    /// A callback of the campaign.
+    Callback,
+    /// Neither.
+    General,
+}
+
+impl HandOutClass {
+    /// The class in metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Personal => "personal",
+            Self::Callback => "callback",
+            Self::General => "general",
+        }
+    }
 }

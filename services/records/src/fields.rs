@@ -3,7 +3,10 @@
 //! Values are text, checked on arrival against the field's kind. Never stored as floats.
 
 use jiff::tz::TimeZone;
-use outbound::{RULES_WITH_BODY_CHECKS, RULES_WITH_UNDOING, Refusal, RefusalCode, Request, UserField, Value, spec_of};
+use outbound::{
+    RULES_WITH_BODY_CHECKS, RULES_WITH_CAMPAIGNS, RULES_WITH_UNDOING, Refusal, RefusalCode, Request, UserField, Value,
+    spec_under,
+};
 
 use crate::{
     columns, date_time,
@@ -100,7 +103,8 @@ pub(crate) fn user_values(request: &Request, list: &ListRow, version: u32) -> Re
     let mut values = UserValues::default();
     for (key, value) in other_pairs(request, version) {
         let Some(at) = field_of_key(list, key) else {
-            values.ignored.extend(told_key(request, key));
+            let is_column = columns::sent_under(list, key).is_some();
+            values.ignored.extend(told_key(request, key).filter(|_| !is_column));
             continue;
         };
         let (field, text) = (&list.fields[at], text_of(value));
@@ -112,15 +116,23 @@ pub(crate) fn user_values(request: &Request, list: &ListRow, version: u32) -> Re
 
 /// The ignored keys, for a verb without user-defined values.
 pub(crate) fn ignored_keys(request: &Request, list: &ListRow, version: u32) -> Vec<String> {
-    let keys = other_pairs(request, version).map(|(key, _)| key).filter(|key| field_of_key(list, key).is_none());
+    let keys = other_pairs(request, version).map(|(key, _)| key).filter(|key| !is_of_list(list, key));
     keys.filter_map(|key| told_key(request, key)).collect()
+}
+
+/// Whether a key is that of a field or of a default column.
+fn is_of_list(list: &ListRow, key: &str) -> bool {
+    field_of_key(list, key).is_some() || columns::sent_under(list, key).is_some()
 }
 
 /// The pairs that are no attributes of the request. Attributes of other verbs count among these pairs from rules version 3 on;
 /// earlier versions skip them silently.
 fn other_pairs(request: &Request, version: u32) -> impl Iterator<Item = (&str, &Value)> {
     let is_passed_over = move |key: &str| version < RULES_WITH_BODY_CHECKS || request.verb.uses(key);
-    request.attributes.iter().filter(move |(key, _)| !spec_of(key).is_some_and(|spec| is_passed_over(spec.key)))
+    request
+        .attributes
+        .iter()
+        .filter(move |(key, _)| !spec_under(key, version).is_some_and(|spec| is_passed_over(spec.key)))
 }
 
 /// The reported part of an ignored key; none for a key of the query, which is ignored silently (spec 2).
@@ -133,14 +145,30 @@ fn is_of_query(request: &Request, key: &str) -> bool {
     request.attributes.sent.query_keys.iter().any(|of_query| of_query == key)
 }
 
-/// Checks that a form in the body was understood: at least one key is an attribute that the request uses, or a field (spec 4).
+/// Checks that a body was understood: of a form, at least one key is an attribute that the request uses, or a field; and of a list
+/// that refuses unknown keys, every key is (spec 4).
 ///
 /// # Errors
-/// BAD_BODY with keys of the form, from rules version 3 on.
+/// BAD_BODY with keys of the form, from rules version 3 on; BAD_VALUE with an unknown key, from rules version 5 on.
 pub(crate) fn check_form(request: &Request, list: &ListRow, version: u32) -> Result<(), Refusal> {
-    if !request.attributes.sent.unknown_form || version < RULES_WITH_BODY_CHECKS {
-        return Ok(());
+    if request.attributes.sent.unknown_form && version >= RULES_WITH_BODY_CHECKS {
+        check_any_known(request, list, version)?;
     }
+    if list.refuses_unknown_keys && version >= RULES_WITH_CAMPAIGNS {
+        check_all_known(request, list, version)?;
+    }
+    Ok(())
+}
+
+/// Refuses the keys that an answer would name as ignored.
+fn check_all_known(request: &Request, list: &ListRow, version: u32) -> Result<(), Refusal> {
+    let Some(key) = ignored_keys(request, list, version).into_iter().next() else { return Ok(()) };
+    let (verb, list) = (request.verb.name(), &list.name);
+    let message = format!("{key:?} is no attribute of {verb} and no field of {list:?}, which refuses unknown keys");
+    Err(Refusal::new(RefusalCode::BadValue, message))
+}
+
+fn check_any_known(request: &Request, list: &ListRow, version: u32) -> Result<(), Refusal> {
     let pairs: Vec<_> = other_pairs(request, version).filter(|(key, _)| !is_of_query(request, key)).collect();
     if pairs.iter().any(|(key, _)| field_of_key(list, key).is_some()) {
         return Ok(());
@@ -224,7 +252,7 @@ pub(crate) fn check_new(field: &UserField, others: &[FieldRow], version: u32) ->
             "has a control, format or line-separator character, U+{number:04X}, in its name or send_attribute: rename it"
         ));
     }
-    let known = [&field.column, &field.send_attribute].into_iter().any(|name| spec_of(name).is_some());
+    let known = [&field.column, &field.send_attribute].into_iter().any(|name| spec_under(name, version).is_some());
     let column_taken = |other: &FieldRow| other.column.eq_ignore_ascii_case(&row.column);
     let key_taken = |other: &FieldRow| other.key().eq_ignore_ascii_case(row.key());
     match () {

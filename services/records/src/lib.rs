@@ -5,18 +5,27 @@
 //! with a [`View`] of `store`, and by the simulator with a [`MapView`].
 
 mod acknowledge;
+mod after;
 mod columns;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod counters;
+mod customers;
 mod date_time;
 mod decide;
+mod declare;
+mod declared;
+mod dialling;
 mod digest;
 mod dnc;
+mod due;
 mod event;
 mod export;
 mod fields;
 mod given;
+mod groups;
+mod hold;
+mod limits;
 mod lookup;
 mod map;
 #[cfg(mutant)]
@@ -28,23 +37,32 @@ mod outbox;
 mod overlay;
 mod phone;
 mod rules;
+mod sent;
 mod settings;
 mod stored_reply;
 mod tables;
+mod tenants;
+mod treatments;
 mod turn;
 mod verbs;
 mod view;
+mod windows;
 mod zones;
 
 pub use counters::{Counters, counters, last_stamp_us};
 pub use decide::{decide, decide_entry, decide_on, decide_with, read};
+pub use declare::{Fault, Plan, declaration_of, plan_declaration};
+pub use declared::{Declared, group_name, lists_of};
+pub use dialling::{NotDialable, why_not_dialable};
 pub use digest::{RowBytes, digest_of, digest_of_changes};
-pub use event::{Event, IGNORED_KEY_CHARS_MAX};
+pub use due::is_due;
+pub use event::{Event, HandOutClass, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
+pub use groups::{GroupState, groups};
 pub use lookup::{
-    chain, chain_end, do_not_call_behind, do_not_call_of, find_list, indexed_forms, list, list_counters, lists,
-    outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id, records_by_phone, records_from,
-    records_of_all_lists, role_changes, rules_version, settings,
+    bring_up, chain, chain_end, declared, do_not_call_behind, do_not_call_of, do_not_call_of_customer, find_list,
+    indexed_forms, list, list_counters, lists, outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id,
+    records_by_phone, records_from, records_of_all_lists, role_changes, rules_version, settings,
 };
 pub use map::MapView;
 pub use names::check_list_name;
@@ -54,8 +72,10 @@ pub use phone::{canonical_phone, check_number, first_phone_form, phone_form};
 pub use rules::Rules;
 pub use settings::{Settings, check_setting, nearest_setting, options_of};
 pub use tables::{
-    Counter, DncRow, DncScope, DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, IdempotencyRow, ImportBatchRow, Key,
-    KeyRow, ListCountersRow, ListRow, MetaRow, NumberRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow, RequestIdRow,
-    RequestRow, RoleChangeRow, Row, Scope, SettingRow, SettingsRow, Table, ids_with_token, indexes_of,
+    AttemptRow, AttemptSubject, BringUpRow, Class, Counter, CustomersRow, DeclaredRow, DncRestRow, DncRow, DncScope,
+    DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, GroupRow, IdempotencyRow, ImportBatchRow, Key, KeyRow,
+    ListCountersRow, ListRow, ListTurnRow, MetaRow, NumberRow, OutboxMarkRow, OutboxRow, PendingRow, PhonesRow,
+    RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, Scope, SentColumnRow, SettingRow, SettingsRow, Table,
+    Window, WindowRow, WindowZone, WindowsRow, group_state, ids_with_token, indexes_of, unique_phone,
 };
 pub use view::{Below, Bound, Change, Changes, View, behind_prefix};

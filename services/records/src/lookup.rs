@@ -2,18 +2,22 @@
 //!
 //! Never writes. Called by the verbs, and by the node for reads, show and export.
 
+mod do_not_call;
+
 use std::sync::Arc;
 
+pub use do_not_call::{do_not_call_behind, do_not_call_of, do_not_call_of_customer};
 use outbound::{Handle, RULES_FIRST, RULES_WITH_PHONE_FORM};
 
 use crate::{
     counters::{are_parted, counters, whole},
+    declared::Declared,
     phone,
-    rules::{LIST_DBID_FIRST, LIST_TENANT, NAME_BYTES_MAX, PHONE_LETTERS_MAX},
+    rules::{NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     settings::Settings,
     tables::{
-        DncRow, DncScope, DncSubject, Key, ListCountersRow, ListRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow,
-        RoleChangeRow, Row, Table, chain_prefix, phone_prefix,
+        BringUpRow, Key, ListCountersRow, ListRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow, RoleChangeRow, Row,
+        Table, chain_prefix, phone_prefix,
     },
     view::{Below, Bound, View, pages, table_pages},
 };
@@ -46,6 +50,14 @@ pub fn settings(view: &impl View) -> Option<Arc<Settings>> {
     }
 }
 
+/// The declaration beside lists and options.
+pub fn declared(view: &impl View) -> Arc<Declared> {
+    match view.get(&Key::Declared) {
+        Some(Row::Declared(declared)) => declared,
+        _ => Arc::default(),
+    }
+}
+
 /// Changes of the role and their terms, oldest first.
 pub fn role_changes(view: &impl View) -> Vec<(u64, RoleChangeRow)> {
     let rows = table_pages(view, Table::RoleChange);
@@ -54,6 +66,14 @@ pub fn role_changes(view: &impl View) -> Vec<(u64, RoleChangeRow)> {
         _ => None,
     };
     rows.filter_map(change).collect()
+}
+
+/// Progress of bringing records up to the rules of campaigns.
+pub fn bring_up(view: &impl View) -> BringUpRow {
+    match view.get(&Key::BringUp) {
+        Some(Row::BringUp(row)) => row,
+        _ => BringUpRow::default(),
+    }
 }
 
 /// Counters of the outbox.
@@ -136,39 +156,6 @@ pub fn records_from(view: &impl View, list: u32, record_id: u64, limit: u32) -> 
         _ => None,
     };
     view.next(&bound, limit).into_iter().filter_map(handle).collect()
-}
-
-/// The forms under which the state may have a phone, that of the rules version first, with the Do-Not-Call entries of these
-/// forms: the tenant's, then those of single lists, deleted lists included.
-pub fn do_not_call_of(view: &impl View, given: &str) -> (Vec<String>, Vec<(Key, DncRow)>) {
-    if given.chars().count() > PHONE_LETTERS_MAX {
-        return (Vec::new(), Vec::new()); // no entry has so long a phone
-    }
-    let counters = counters(view);
-    let forms = phone::forms_to_ask(rules_version(view), counters.phones_are_rewritten(), given);
-    let lists = (LIST_DBID_FIRST..=counters.last_list).map(DncScope::List);
-    let scopes = std::iter::once(DncScope::Tenant(LIST_TENANT.to_owned())).chain(lists);
-    let keys = scopes.flat_map(|scope| forms.iter().map(move |form| (scope.clone(), form)));
-    let entry = |(scope, form): (DncScope, &String)| {
-        let key = Key::Dnc(scope, DncSubject::Phone(form.clone()));
-        match view.get(&key) {
-            Some(Row::Dnc(row)) => Some((key, row)),
-            _ => None,
-        }
-    };
-    let entries = keys.filter_map(entry).collect();
-    (forms, entries)
-}
-
-/// Up to `limit` Do-Not-Call entries in key order, after `last` or from the first.
-pub fn do_not_call_behind(view: &impl View, last: Option<&Key>, limit: u32) -> Vec<(Key, DncRow)> {
-    let from = last.map(|key| [key.encode().as_slice(), &[0]].concat()).unwrap_or_default();
-    let rows = view.next(&Bound { table: Table::Dnc, from, prefix: Vec::new() }, limit).into_iter();
-    let entry = |(key, row)| match row {
-        Row::Dnc(row) => Some((key, row)),
-        _ => None,
-    };
-    rows.filter_map(entry).collect()
 }
 
 /// The rules version by which the state decides.

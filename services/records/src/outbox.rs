@@ -64,10 +64,16 @@ pub(crate) fn remove<V: View>(count: u64, mark: &mut OutboxMarkRow, turn: &mut T
     mark.gone += count;
 }
 
-/// The effect of an event. Events that only describe how a request was read or remembered have none.
+/// The effect of an event. Events that only describe how a request was read, remembered or searched for have none.
 fn effect_of(event: &Event) -> Option<&Effect> {
     match event {
         Event::Effect(effect) => Some(effect),
-        Event::KeyIgnored { .. } | Event::RequestIdReused { .. } | Event::KeysShortened { .. } => None,
+        Event::KeyIgnored { .. }
+        | Event::RequestIdReused { .. }
+        | Event::KeysShortened { .. }
+        | Event::HandedOut { .. }
+        | Event::PreviewEmpty { .. }
+        | Event::MetOnDoNotCall
+        | Event::HeldBack => None,
     }
 }

@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     counters::{self, Counters, Written},
+    declared::Declared,
     rules::Rules,
     settings::Settings,
     tables::{Encoded, Key, Row, Table},
@@ -43,6 +44,8 @@ pub struct Overlay<'a, V: View> {
     slots: RefCell<Slots>,
     /// The row of the settings, cached: every command reads this row. None: not read yet.
     settings: OnceCell<Option<Arc<Settings>>>,
+    /// The declaration, cached as `settings`.
+    declared: OnceCell<Arc<Declared>>,
     /// The counters of rules versions from 4 on as the last command left them, with their rows: every command reads them. None:
     /// not read yet, or taken by a command.
     counters: Option<(Counters, Written)>,
@@ -97,7 +100,7 @@ impl Slots {
 impl<'a, V: View> Overlay<'a, V> {
     /// An overlay without changes over `base`.
     pub fn new(base: &'a V) -> Self {
-        Self { base, slots: RefCell::default(), settings: OnceCell::new(), counters: None }
+        Self { base, slots: RefCell::default(), settings: OnceCell::new(), declared: OnceCell::new(), counters: None }
     }
 
     /// The same view without caching: for reads of unbounded number.
@@ -128,6 +131,21 @@ impl<'a, V: View> Overlay<'a, V> {
         let settings = Arc::new(settings);
         self.put(Key::Settings, Row::Settings(settings.clone()));
         self.settings = OnceCell::from(Some(settings));
+    }
+
+    /// The declaration beside lists and options.
+    pub(crate) fn declared(&self) -> &Arc<Declared> {
+        self.declared.get_or_init(|| match self.base.get(&Key::Declared) {
+            Some(Row::Declared(declared)) => declared,
+            _ => Arc::default(),
+        })
+    }
+
+    /// Sets the declaration.
+    pub(crate) fn put_declared(&mut self, declared: Declared) {
+        let declared = Arc::new(declared);
+        self.put(Key::Declared, Row::Declared(declared.clone()));
+        self.declared = OnceCell::from(declared);
     }
 
     /// Whether counters are rows of their own. The state decides, and not the version of a command.
@@ -298,10 +316,15 @@ impl<V: View> View for Uncached<'_, '_, V> {
     }
 }
 
+/// Rows of a page, at least, once changes have hidden rows of the page before: the commands of an entry hide the rows that they take
+/// from the front of a queue, and a page of a row each would search the engine for each of them.
+const HIDDEN_PAGE: u32 = 64;
+
 /// The rows of the base from a bound on, read in pages because changes may hide some rows.
 struct Pages<'a, V: View> {
     base: &'a V,
     bound: Bound,
+    /// Rows of the next page.
     limit: u32,
     page: VecDeque<(Encoded, Key, Row)>,
     ended: bool,
@@ -326,6 +349,7 @@ impl<'a, V: View> Pages<'a, V> {
     fn fetch(&mut self) {
         let rows = self.base.next(&self.bound, self.limit);
         self.ended = rows.len() < self.limit as usize;
+        self.limit = self.limit.max(HIDDEN_PAGE);
         self.page = rows.into_iter().map(|(key, row)| (key.encode(), key, row)).collect();
         if let Some((last, ..)) = self.page.back() {
             self.bound.from = [last.as_slice(), &[0]].concat();
@@ -335,6 +359,8 @@ impl<'a, V: View> Pages<'a, V> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use outbound::RequestId;
 
     use super::*;
@@ -414,6 +440,42 @@ mod tests {
         assert_eq!(ids(&overlay, 0, 2), [3, 40]);
         assert_eq!(ids(&overlay, 4, 9), [40, 5, 6, 8]);
         assert_eq!(ids(&base, 0, 2), [1, 2]);
+    }
+
+    /// A base that counts its reads in order.
+    struct Counting {
+        base: MapView,
+        reads: Cell<u32>,
+    }
+
+    impl View for Counting {
+        fn get(&self, key: &Key) -> Option<Row> {
+            self.base.get(key)
+        }
+
+        fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
+            self.reads.set(self.reads.get() + 1);
+            self.base.next(bound, limit)
+        }
+
+        fn last(&self, below: &Below) -> Option<(Key, Row)> {
+            self.base.last(below)
+        }
+    }
+
+    #[test]
+    fn rows_that_changes_hide_are_passed_over_in_few_reads_of_the_base() {
+        let all: Vec<u64> = (1..=300).collect();
+        let base = Counting { base: base(&all), reads: Cell::new(0) };
+        for hidden in [0, 1, 64, 65, 200] {
+            let mut overlay = Overlay::new(&base);
+            (1..=hidden).for_each(|at| overlay.remove(id(at)));
+            base.reads.set(0);
+            assert_eq!(ids(&overlay, 0, 1), [hidden + 1]);
+            let reads = u64::from(base.reads.get());
+            assert!(reads <= 2 + hidden / u64::from(HIDDEN_PAGE), "{reads} reads for {hidden} hidden rows");
+            assert_eq!(ids(&overlay, 0, 3), [hidden + 1, hidden + 2, hidden + 3]);
+        }
     }
 
     #[test]

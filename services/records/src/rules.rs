@@ -1,7 +1,7 @@
 //! Options of the rules: all parameters of a decision beside the state.
 //!
 //! Under rules version 1 the caller passes the options in: different options on two nodes let their states diverge, which the
-//! digest shows. From version 2 on, the state's settings replace the four options that an operator can set
+//! digest shows. From version 2 on, the state's settings replace the options that an operator can set
 //! ([`crate::Settings`]).
 
 const SECOND_US: u64 = 1_000_000;
@@ -28,6 +28,16 @@ pub struct Rules {
     pub outbox_effects: u32,
     /// Effects kept in the outbox; beyond this limit the oldest are dropped.
     pub outbox_rows_max: u64,
+    /// Seconds without a request after which a Retrieved record is given back (spec 9, Life of a record).
+    pub retrieved_timeout_s: u64,
+    /// Seconds for which a rejected record and its chain are not handed out.
+    pub reject_pause_s: u64,
+    /// Seconds after which a personal callback no longer waits for its agent (spec 9, The next record); 0: waits for ever.
+    pub personal_callback_grace_s: u64,
+    /// Seconds after which a callback that was not handed out is missed; 0: never.
+    pub callback_expiry_s: u64,
+    /// GSW_APPLICATION_ID of a preview where neither request nor record has one (spec 7).
+    pub application_id: i64,
 }
 
 impl Default for Rules {
@@ -42,6 +52,11 @@ impl Default for Rules {
             fields_max: 256,
             outbox_effects: 0,
             outbox_rows_max: 100_000,
+            retrieved_timeout_s: 1_800,
+            reject_pause_s: 60,
+            personal_callback_grace_s: 1_800,
+            callback_expiry_s: 0,
+            application_id: 0,
         }
     }
 }
@@ -57,6 +72,8 @@ pub(crate) const LIST_TENANT: &str = "";
 pub(crate) const NAME_BYTES_MAX: usize = 255;
 /// Letters of contact_info (spec 9).
 pub(crate) const PHONE_LETTERS_MAX: usize = 128;
+/// Longest customer id that is looked up, or that a Do-Not-Call entry may have, bytes: an engine limits the length of keys.
+pub(crate) const CUSTOMER_BYTES_MAX: usize = 1_024;
 /// Letters of the message of a Do-Not-Call entry (spec 8).
 pub(crate) const MESSAGE_LETTERS_MAX: usize = 255;
 /// Letters of agent_id (spec 9).

@@ -47,11 +47,16 @@ pub(crate) const IDEMPOTENCY_KEYS_MAX: &str = "idempotency_keys_max";
 pub(crate) const RECORDS_PER_REQUEST_MAX: &str = "records_per_request_max";
 pub(crate) const OUTBOX_EFFECTS: &str = "outbox_effects";
 pub(crate) const OUTBOX_ROWS_MAX: &str = "outbox_rows_max";
+pub(crate) const RETRIEVED_TIMEOUT: &str = "retrieved_timeout";
+pub(crate) const REJECT_PAUSE: &str = "reject_pause";
+pub(crate) const PERSONAL_CALLBACK_GRACE: &str = "personal_callback_grace";
+pub(crate) const CALLBACK_EXPIRY: &str = "callback_expiry";
+pub(crate) const APPLICATION_ID: &str = "application_id";
 
 /// All options, sorted by key.
 const SPECS: [Spec; 12] = [
-    number("application_id", "0", 0, i32::MAX as u64),
-    number("callback_expiry", "0", 0, NUMBER_MAX),
+    number(APPLICATION_ID, "0", 0, i32::MAX as u64),
+    number(CALLBACK_EXPIRY, "0", 0, NUMBER_MAX),
     number(IDEMPOTENCY_HOURS, "24", 1, NUMBER_MAX),
     number(IDEMPOTENCY_KEYS_MAX, "20000000", 1, i64::MAX as u64),
     Spec { key: OUTBOX_EFFECTS, default: "", since: RULES_WITH_OUTBOX, kind: Kind::Effects },
@@ -61,11 +66,11 @@ const SPECS: [Spec; 12] = [
         since: RULES_WITH_OUTBOX,
         kind: Kind::Number { min: 1, max: OUTBOX_ROWS_MAX_MAX },
     },
-    number("personal_callback_grace", "1800", 0, NUMBER_MAX),
+    number(PERSONAL_CALLBACK_GRACE, "1800", 0, NUMBER_MAX),
     number(RECORDS_PER_REQUEST_MAX, "1000", 1, u32::MAX as u64),
-    number("reject_pause", "60", 1, NUMBER_MAX),
+    number(REJECT_PAUSE, "60", 1, NUMBER_MAX),
     number(REPLAY_WINDOW_MS, "5000", 0, REPLAY_WINDOW_MS_MAX),
-    number("retrieved_timeout", "1800", 1, NUMBER_MAX),
+    number(RETRIEVED_TIMEOUT, "1800", 1, NUMBER_MAX),
     Spec { key: "webhook_allow", default: "", since: RULES_WITH_SETTINGS, kind: Kind::Hosts },
 ];
 
@@ -145,6 +150,11 @@ struct Counts {
     records_per_request_max: u64,
     outbox_effects: u32,
     outbox_rows_max: u64,
+    retrieved_timeout_s: u64,
+    reject_pause_s: u64,
+    personal_callback_grace_s: u64,
+    callback_expiry_s: u64,
+    application_id: i64,
 }
 
 impl Settings {
@@ -216,6 +226,16 @@ impl Settings {
         self.values.iter().find(|setting| setting.key == key).map(|setting| setting.value.as_str())
     }
 
+    /// Every option that the rules version has, with its value in effect, sorted by key.
+    pub(crate) fn in_effect(&self) -> Vec<Setting> {
+        let specs = SPECS.iter().filter(|spec| spec.since <= self.rules_version);
+        let value = |spec: &Spec| {
+            let set = self.values.iter().find(|setting| setting.key == spec.key);
+            set.cloned().unwrap_or_else(|| spec.by_default())
+        };
+        specs.map(value).collect()
+    }
+
     /// The options in effect; limits without an option come from `own`.
     pub(crate) fn rules(&self, own: &Rules) -> Rules {
         let Counts {
@@ -225,6 +245,11 @@ impl Settings {
             records_per_request_max,
             outbox_effects,
             outbox_rows_max,
+            retrieved_timeout_s,
+            reject_pause_s,
+            personal_callback_grace_s,
+            callback_expiry_s,
+            application_id,
         } = self.counts;
         Rules {
             replay_window_us,
@@ -233,6 +258,11 @@ impl Settings {
             records_per_request_max,
             outbox_effects,
             outbox_rows_max,
+            retrieved_timeout_s,
+            reject_pause_s,
+            personal_callback_grace_s,
+            callback_expiry_s,
+            application_id,
             ..*own
         }
     }
@@ -254,6 +284,11 @@ impl Counts {
             records_per_request_max: number(RECORDS_PER_REQUEST_MAX),
             outbox_effects: effects.and_then(|setting| kinds_of(&setting.value)).unwrap_or(0),
             outbox_rows_max: number(OUTBOX_ROWS_MAX),
+            retrieved_timeout_s: number(RETRIEVED_TIMEOUT),
+            reject_pause_s: number(REJECT_PAUSE),
+            personal_callback_grace_s: number(PERSONAL_CALLBACK_GRACE),
+            callback_expiry_s: number(CALLBACK_EXPIRY),
+            application_id: i64::try_from(number(APPLICATION_ID)).unwrap_or_default(),
         }
     }
 }
@@ -327,6 +362,10 @@ mod tests {
         assert_eq!((rules.replay_window_us, rules.idempotency_window_us), (0, 48 * 3_600_000_000));
         assert_eq!((rules.records_per_request_max, rules.idempotency_keys_max), (1000, 20_000_000));
         assert_eq!(rules.import_rows_max, 7, "what is no option stays the node's");
+        let given = [setting("reject_pause", "5"), setting("callback_expiry", "0"), setting("application_id", "134")];
+        let rules = first(&given).rules(&own);
+        assert_eq!((rules.reject_pause_s, rules.retrieved_timeout_s), (5, 1_800));
+        assert_eq!((rules.personal_callback_grace_s, rules.callback_expiry_s, rules.application_id), (1_800, 0, 134));
     }
 
     #[test]

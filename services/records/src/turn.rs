@@ -2,12 +2,17 @@
 //!
 //! Verbs check everything first and write afterwards: a refusal leaves no trace. This module decides nothing itself.
 
-use std::sync::Arc;
+pub(crate) mod chain;
 
-use outbound::{Command, Effect, Handle, RULES_WITH_UNDOING, RULES_WITH_WINDOW_ENDS};
+use std::{collections::BTreeSet, sync::Arc};
+
+use outbound::{
+    Command, Effect, Handle, RULES_WITH_CAMPAIGNS, RULES_WITH_UNDOING, RULES_WITH_WINDOW_ENDS, record_status,
+};
 
 use crate::{
     counters::{Counters, Written},
+    customers,
     event::Event,
     lookup,
     numbers::Numbers,
@@ -36,12 +41,16 @@ pub(crate) struct Turn<'o, 'v, V: View> {
     pub(crate) rules: Rules,
     /// The options of the node's own file.
     pub(crate) own: &'o Rules,
+    /// Random bytes of the command.
+    pub(crate) random: &'o [u8],
+    /// Chains with a change that may hold other records of theirs back, or free them; settled at the end at the latest.
+    unsettled: BTreeSet<(u32, u64)>,
     pub(crate) events: &'o mut Vec<Event>,
 }
 
 impl<'o, 'v, V: View> Turn<'o, 'v, V> {
     pub(crate) fn begin(
-        command: &Command,
+        command: &'o Command,
         overlay: &'o mut Overlay<'v, V>,
         own: &'o Rules,
         numbers: &'o mut dyn Numbers,
@@ -52,11 +61,14 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         let apart_us = u64::from(command.rules >= RULES_WITH_WINDOW_ENDS);
         counters.last_stamp_us = counters.last_stamp_us.saturating_add(apart_us).max(command.stamp_us);
         let (rules, now_us) = (overlay.options(own), counters.last_stamp_us);
-        Self { overlay, counters, written, numbers, now_us, version: command.rules, rules, own, events }
+        let (version, random) = (command.rules, command.random.as_slice());
+        let unsettled = BTreeSet::new();
+        Self { overlay, counters, written, numbers, now_us, version, rules, own, random, unsettled, events }
     }
 
-    /// Writes the counters back.
-    pub(crate) fn end(self) {
+    /// Settles chains, and writes the counters back.
+    pub(crate) fn end(mut self) {
+        self.settle();
         let Self { overlay, counters, written, .. } = self;
         match written {
             None => overlay.put(Key::Meta, Row::Meta(counters.into())),
@@ -80,6 +92,18 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         }
         self.counters.records = None;
         self.written = Some(Written::default());
+    }
+
+    /// Marks a chain for settling though none of its records changes in this command: rules before version 5 settled no chain.
+    pub(crate) fn unsettle(&mut self, list: u32, chain_id: u64) {
+        self.unsettled.insert((list, chain_id));
+    }
+
+    /// Settles every chain with a change: which of its records wait for another (spec 9, The next record).
+    pub(crate) fn settle(&mut self) {
+        while let Some((list, chain_id)) = self.unsettled.pop_first() {
+            chain::settle(list, chain_id, self);
+        }
     }
 
     /// UTC seconds.
@@ -122,10 +146,11 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         }
     }
 
-    /// Removes a list, with its counters and its index entry.
+    /// Removes a list, with its counters, its windows and its index entry.
     pub(crate) fn remove_list(&mut self, dbid: u32, list: &ListRow) {
         self.overlay.remove(indexes::of_list(dbid, list).0);
         self.overlay.remove(Key::List(dbid));
+        self.overlay.remove(Key::Windows(dbid));
         if self.written.is_some() {
             self.overlay.remove(Key::ListCounters(dbid));
         }
@@ -160,19 +185,35 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
 
     /// Adds a record under a new handle, with its index entries. The caller has checked that the record's ids are free, and
     /// writes the list's counters back afterwards.
-    pub(crate) fn add_record(&mut self, list: &mut ListCountersRow, record: RecordRow) -> Handle {
+    pub(crate) fn add_record(&mut self, list: &mut ListCountersRow, mut record: RecordRow) -> Handle {
+        if self.version >= RULES_WITH_CAMPAIGNS {
+            record.customer = self.customer_of(&record);
+        }
         let handle = self.numbers.handle(&mut self.counters);
         self.counters.records = self.counters.records.map(|records| records + 1);
         list.records += 1;
         if self.version >= RULES_WITH_UNDOING {
             list.added_us = self.now_us;
         }
+        let joins_chain = record.chain_id < list.next_chain_id;
         list.next_record_id = list.next_record_id.max(record.record_id.saturating_add(1));
         list.next_chain_id = list.next_chain_id.max(record.chain_id.saturating_add(1));
+        if self.version >= RULES_WITH_CAMPAIGNS && joins_chain {
+            self.unsettled.insert((record.list, record.chain_id));
+            if let Some(until_s) = chain::pause(record.list, record.chain_id, self) {
+                (record.not_before_s, record.chain_paused) = (Some(until_s), true);
+            }
+        }
         self.put_indexes(handle, &record);
         self.events.push(Event::Effect(Effect::RecordAdded { handle, list: record.list }));
         self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
         handle
+    }
+
+    /// The customer of a record, by the field that its list declares.
+    fn customer_of(&self, record: &RecordRow) -> String {
+        let list = lookup::list(self.overlay, record.list);
+        list.map(|list| customers::value_of(&list, record)).unwrap_or_default()
     }
 
     fn put_indexes(&mut self, handle: Handle, record: &RecordRow) {
@@ -195,12 +236,79 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.counters.records = self.counters.records.map(|records| records.saturating_sub(1));
     }
 
-    /// Overwrites an existing record. List, ids, chain and phone never change, so the indexes stay valid.
+    /// Overwrites an existing record on a request. List, ids, chain and phone never change; the customer follows the user-defined
+    /// fields.
     pub(crate) fn change_record(&mut self, handle: Handle, mut record: RecordRow) {
         if self.version >= RULES_WITH_WINDOW_ENDS {
             record.changed_us = self.now_us;
         }
         self.events.push(Event::Effect(Effect::RecordChanged { handle, list: record.list }));
+        let before = self.record_before(handle);
+        if self.version >= RULES_WITH_CAMPAIGNS && before.as_ref().is_some_and(|before| before.user != record.user) {
+            record.customer = self.customer_of(&record);
+        }
+        self.replace(handle, before, record);
+    }
+
+    /// Overwrites an existing record, with the index entries that change.
+    pub(crate) fn overwrite(&mut self, handle: Handle, record: RecordRow) {
+        let before = self.record_before(handle);
+        self.replace(handle, before, record);
+    }
+
+    fn record_before(&self, handle: Handle) -> Option<Arc<RecordRow>> {
+        match self.overlay.get(&Key::Record(handle)) {
+            Some(Row::Record(before)) => Some(before),
+            _ => None,
+        }
+    }
+
+    fn replace(&mut self, handle: Handle, before: Option<Arc<RecordRow>>, record: RecordRow) {
+        if let Some(before) = before {
+            self.move_indexes(handle, &before, &record);
+        }
         self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
     }
+
+    fn move_indexes(&mut self, handle: Handle, before: &RecordRow, after: &RecordRow) {
+        if before.customer != after.customer {
+            let (old, new) = (indexes::of_customer(handle, before), indexes::of_customer(handle, after));
+            old.into_iter().for_each(|(key, _)| self.overlay.remove(key));
+            new.into_iter().for_each(|(key, row)| self.overlay.put(key, row));
+        }
+        if !is_dialled_alike(before, after) {
+            let (old, new) = (indexes::of_dialling(handle, before), indexes::of_dialling(handle, after));
+            for (key, _) in old.iter().filter(|row| !new.contains(row)) {
+                self.overlay.remove(key.clone());
+            }
+            for (key, row) in new.into_iter().filter(|row| !old.contains(row)) {
+                self.overlay.put(key, row);
+            }
+        }
+        if self.version >= RULES_WITH_CAMPAIGNS && !holds_alike(before, after) {
+            self.unsettled.insert((after.list, after.chain_id));
+        }
+    }
+}
+
+/// Whether two rows of a record have the same index entries of dialling.
+fn is_dialled_alike(one: &RecordRow, other: &RecordRow) -> bool {
+    let is_held = |record: &RecordRow| record.record_status == record_status::RETRIEVED;
+    let times = |record: &RecordRow| (record.held_since_us, record.changed_us, record.group_id);
+    one.record_status == other.record_status
+        && one.record_type == other.record_type
+        && one.dial_sched_time == other.dial_sched_time
+        && one.waits == other.waits
+        && one.not_before_s == other.not_before_s
+        && one.agent_id == other.agent_id
+        && (one.daily_from, one.daily_till, one.tz_dbid) == (other.daily_from, other.daily_till, other.tz_dbid)
+        && one.tz_name == other.tz_name
+        && (!is_held(one) || times(one) == times(other))
+}
+
+/// Whether two rows of a record hold the rest of its chain back alike.
+fn holds_alike(one: &RecordRow, other: &RecordRow) -> bool {
+    one.record_status == other.record_status
+        && one.record_type == other.record_type
+        && one.dial_sched_time == other.dial_sched_time
 }

@@ -88,8 +88,8 @@ fn take_step(world: &mut World, words: &[String]) -> String {
             show(&world.ask(Body::DeleteRecords(DeleteRecords { list, rows_max })))
         }
         ["take-back", phone, rest @ ..] => {
-            let list = rest.first().copied().unwrap_or_default().to_owned();
-            show(&world.ask(Body::RemoveDoNotCall(RemoveDoNotCall { phone: (*phone).to_owned(), list })))
+            let (phone, list) = ((*phone).to_owned(), rest.first().copied().unwrap_or_default().to_owned());
+            show(&world.ask(Body::RemoveDoNotCall(RemoveDoNotCall { phone, list, ..RemoveDoNotCall::default() })))
         }
         ["find", phone] => {
             let found = records::records_by_phone(&world.map, phone, 10);

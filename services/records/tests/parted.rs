@@ -45,8 +45,9 @@ fn a_command_writes_the_counters_that_it_changes_and_no_other() {
     world.ask(Body::Request(update("2")));
     assert_eq!(written(&world), [Key::Meta, Key::Record(Handle(1))]);
     add(&mut world, "demo", "3");
+    add(&mut world, "demo", "4");
     let handle = Key::Counter(Counter::LastHandle);
-    assert_eq!(written(&world), [Key::Meta, Key::Record(Handle(3)), handle, Key::ListCounters(101)]);
+    assert_eq!(written(&world), [Key::Meta, Key::Record(Handle(4)), handle, Key::ListCounters(101)]);
     let keyed = Request { idempotency_key: Some(vec![7]), ..update("3") };
     world.ask(Body::Request(keyed));
     let keys = [Counter::KeysNext, Counter::KeysFirstStampUs].map(Key::Counter);
@@ -271,7 +272,7 @@ fn do_not_call_entries_of_a_list_out_of_a_block_are_found() {
     writers.ask(1, new_list("second"));
     writers.add(1, "second", 9997);
     let of_list = [(key::CALLING_LIST, "second")];
-    let stopped = writers.ask(0, Body::Request(request("DoNotCall", "records/6", &of_list)));
+    let stopped = writers.ask(0, Body::Request(request("DoNotCall", "phones/9997", &of_list)));
     assert!(matches!(stopped, ReplyBody::Done(_)), "{stopped:?}");
     let (_, entries) = records::do_not_call_of(&writers.world.map, "9997");
     let scopes: Vec<_> = entries.iter().map(|(key, _)| key.clone()).collect();

@@ -151,9 +151,9 @@ fn decide_in(world: &mut World, commands: &[Command]) -> Vec<Reply> {
     replies
 }
 
-/// A raise to the newest version where the round has come, else a raise that changes nothing: both remember a request.
+/// A raise to the version with parted counters where the round has come, else a raise that changes nothing: both remember a request.
 fn maybe_raise(world: &mut World, round: u32, raises: bool, stamp_us: u64) {
-    world.version = if raises { RULES_NEWEST } else { world.version };
+    world.version = if raises { RULES_WITH_PARTED_COUNTERS } else { world.version };
     let id = RequestId { node: 9, incarnation: 1, token: 1, counter: 1 + u64::from(round) };
     let body = Body::RaiseRules(RaiseRules { to: world.version, settings: Vec::new(), release: "0.1.0".into() });
     let raise = Command { stamp_us, ..world.command(id, body) };
@@ -190,7 +190,7 @@ fn a_raise_to_parted_counters_keeps_every_answer_whenever_it_comes() {
         let [early, late, never] = worlds.map(|(_, world)| world);
         assert_eq!(
             [&early, &late, &never].map(|world| records::rules_version(&world.map)),
-            [RULES_NEWEST, RULES_NEWEST, 3]
+            [RULES_WITH_PARTED_COUNTERS, RULES_WITH_PARTED_COUNTERS, 3]
         );
         for world in [&early, &late] {
             let counted = |map: &MapView| Counters { records: None, ..records::counters(map) };

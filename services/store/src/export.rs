@@ -5,16 +5,21 @@
 use std::sync::Arc;
 
 use fjall::Slice;
+use outbound::{RULES_FIRST, RULES_WITH_CAMPAIGNS};
+use records::{Key, Row, Table};
 
 use crate::{
     AppliedMark, CHUNK_BYTES_TARGET, StateSnapshot,
     chunk::{self, Body, HeadRow, Section, TailRow},
     engine::Engine,
     error::StoreError,
-    mark::StateMark,
+    mark::{IndexMark, StateMark},
     requests,
     rows::{ROWS_FROM, Space},
 };
+
+/// The first table of index rows that releases before [`RULES_WITH_CAMPAIGNS`] do not know.
+const LATER_INDEXES: Table = Table::RecordByCustomer;
 
 /// The identity of the state that is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,9 +65,11 @@ impl StateSnapshot {
 impl Export {
     fn new(snapshot: &StateSnapshot) -> Self {
         let (engine, at, state) = (snapshot.engine(), snapshot.snapshot(), snapshot.state().clone());
-        let head = head_of(snapshot);
+        let of_first_form = is_for_earlier_releases(snapshot);
+        let head = head_of(snapshot, of_first_form);
         let state_rows = requests::state_rows_apart(engine, at, snapshot.floors());
-        let index_rows = engine.between_apart(at, Space::Index, &[ROWS_FROM], None);
+        let until = of_first_form.then(|| vec![LATER_INDEXES.tag()]);
+        let index_rows = engine.between_apart(at, Space::Index, &[ROWS_FROM], until);
         let stage = Stage::Head(head, Box::new(state_rows));
         let (index_rows, tail) = (Some(Box::new(index_rows) as Rows), TailRow::default());
         Self { _engine: Arc::clone(engine), state, sequence: 0, stage, index_rows, tail }
@@ -135,14 +142,27 @@ impl Iterator for Export {
     }
 }
 
+/// Whether the index rows of tables that earlier releases do not know are left out: until the group's rules version is raised, such
+/// a release may be the receiver. The rest are index rows of the first form, to which a receiver of this release adds the others.
+fn is_for_earlier_releases(snapshot: &StateSnapshot) -> bool {
+    let rules_version = match snapshot.try_get(&Key::Settings) {
+        Ok(Some(Row::Settings(settings))) => settings.rules_version(),
+        Ok(_) => RULES_FIRST,
+        Err(_) => return false, // the rows to send tell the fault
+    };
+    let mut later = snapshot.engine().between(snapshot.at(), Space::Index, &[LATER_INDEXES.tag()], None);
+    rules_version < RULES_WITH_CAMPAIGNS && later.next().is_some()
+}
+
 /// The identity of a state, for the first chunk.
-fn head_of(snapshot: &StateSnapshot) -> Result<HeadRow, StoreError> {
+fn head_of(snapshot: &StateSnapshot, of_first_form: bool) -> Result<HeadRow, StoreError> {
     let engine = snapshot.engine();
+    let mark = if of_first_form { IndexMark::first() } else { engine.index_mark(snapshot.at())? };
     Ok(HeadRow {
         cluster: engine.cluster().to_vec(),
         state: snapshot.state().to_row(),
         digests: snapshot.digests()?.to_row(),
-        index_form: HeadRow::index_form_of(&engine.index_mark(snapshot.at())?),
+        index_form: HeadRow::index_form_of(&mark),
     })
 }
 

@@ -16,16 +16,18 @@ use records::{Key, PhonesRow, RecordRow, Row, Table, indexed_forms, indexes_of, 
 use crate::{
     engine::{Engine, INDEXES_KEY},
     error::StoreError,
-    mark::{INDEX_FORM_FIRST, IndexMark, RebuildMark},
+    mark::{IndexMark, RebuildMark},
     rows::{self, ROWS_FROM, Space},
 };
 
 /// The form of the index rows that this build reads and writes. A build with another number rebuilds the indexes of every opened
 /// store; so does the release before that build, if an operator puts that release back. Releases before forms had numbers
-/// read the first form alone.
-pub(crate) const INDEX_FORM: u32 = INDEX_FORM_FIRST;
-/// Rows read in one transaction of a rebuild; a record has three index rows.
+/// read the first form alone. Form 2 adds the indexes from [`Table::RecordByCustomer`] on to the rows of the first form.
+pub(crate) const INDEX_FORM: u32 = 2;
+/// Rows read in one transaction of a rebuild.
 const PIECE_ROWS: usize = 1000;
+/// Index rows of a record, as most records have them.
+const ROWS_OF_RECORD: usize = 5;
 /// Time between two reports of the progress.
 const TELL_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -65,6 +67,14 @@ pub(crate) fn bring_up(engine: &Engine, form: u32, tell: &mut dyn FnMut(IndexReb
     tracing::info!(removed, read, written, "the indexes are rebuilt");
     tell(rebuild.progress);
     Ok(())
+}
+
+/// Marks an empty database: there are no rows of another form.
+pub(crate) fn mark_new(engine: &Engine) -> Result<(), StoreError> {
+    let mut batch = engine.batch(1);
+    put_mark(engine, &mut batch, &IndexMark { form: INDEX_FORM, rebuild: None });
+    batch.commit().map_err(StoreError::engine("marking a new database"))?;
+    engine.persist(PersistMode::SyncAll)
 }
 
 /// Adds the mark to a batch. The first form has no mark: releases before forms had numbers open such a store.
@@ -117,7 +127,7 @@ impl<'a> Rebuild<'a> {
     /// Writes the index rows of some rows of the state.
     fn write(&mut self, rows_max: usize) -> Result<bool, StoreError> {
         let rows = self.rows_behind(Space::State, rows_max)?;
-        let mut batch = self.engine.batch(3 * rows.len() + 1);
+        let mut batch = self.engine.batch(ROWS_OF_RECORD * rows.len() + 1);
         for (place, value) in &rows {
             for (key, row) in self.derived(place, value)? {
                 let place = rows::tagged(key.table(), &key.encode());

@@ -16,6 +16,7 @@ mod error;
 mod export;
 mod fatal;
 mod fault;
+mod heads;
 mod highest_ids;
 mod indexes;
 mod ingest;

@@ -12,7 +12,7 @@ use std::{
 
 use fjall::{OwnedWriteBatch, PersistMode};
 use prost::Message;
-use records::{Bound, Change, Changes, Key, Row, RowBytes, Settings, Table, View as _};
+use records::{Bound, Change, Changes, Declared, Key, Row, RowBytes, Settings, Table, View};
 
 use crate::{
     AppliedMark, CurrentView, DIGEST_INTERVAL, IndexRebuild, STORE_FORMAT, StateSnapshot, StoreConfig, StoreError,
@@ -21,6 +21,7 @@ use crate::{
     counted::Counted,
     engine::{DIGESTS_KEY, DOUBTED, Engine, STATE_KEY},
     fault::Fault,
+    heads::Heads,
     highest_ids::HighestIds,
     indexes::{self, INDEX_FORM},
     mark::{Digests, StateMark},
@@ -44,8 +45,11 @@ pub struct Store {
     contents: Contents,
     recent: Recent,
     counted: Counted,
+    heads: Heads,
     /// The row of the settings, cached: every batch reads this row.
     settings: Option<Arc<Settings>>,
+    /// The row of the declaration, cached as `settings`.
+    declared: Option<Arc<Declared>>,
     lists_phones: bool,
     floors: Floors,
     forgetting: Forgetting,
@@ -95,10 +99,11 @@ impl Store {
             return Err(StoreError::Damaged(format!("it began at index {} and lost its mark", stamp.index)));
         }
         let floors = Floors::read(&engine, None)?;
+        let heads = Heads::read(&engine)?;
         owner::claim(dir, &config)?;
-        let first = StateSnapshot::new(Arc::clone(&engine), state.clone(), floors.clone(), 0);
-        let (settings, counted) =
-            (records::settings(&first), Counted::read(|bound, limit| first.try_next(bound, limit))?);
+        let first = StateSnapshot::new(Arc::clone(&engine), state.clone(), floors.clone(), heads.queues(), 0);
+        let (settings, declared) = (records::settings(&first), declared(&first));
+        let counted = Counted::read(|bound, limit| first.try_next(bound, limit))?;
         let reader = StoreReader::new(first);
         let (seen, contents) = remembered(&engine, &floors)?;
         let doubted = dir.join(DOUBTED).exists();
@@ -117,7 +122,9 @@ impl Store {
             contents,
             recent,
             counted,
+            heads,
             settings,
+            declared,
             lists_phones,
             floors,
             forgetting: Forgetting::default(),
@@ -174,8 +181,8 @@ impl Store {
 
     /// The newest state.
     pub fn view(&self) -> CurrentView<'_> {
-        let (remembered, rows) = ((&self.seen, &self.contents), (&self.recent, &self.counted));
-        let known = (self.settings.as_ref(), self.lists_phones);
+        let (remembered, rows) = ((&self.seen, &self.contents), (&self.recent, &self.counted, &self.heads));
+        let known = (self.settings.as_ref(), self.declared.as_ref(), self.lists_phones);
         CurrentView::new(&self.engine, remembered, rows, known, (&self.floors, &self.fault))
     }
 
@@ -212,6 +219,7 @@ impl Store {
             batch.insert(state_space, DIGESTS_KEY, self.digests.to_row().encode_to_vec());
         }
         batch.commit().map_err(StoreError::engine("writing a batch"))?;
+        self.heads.refresh(&self.engine)?;
         self.state = next;
         self.publish();
         Ok(())
@@ -236,8 +244,8 @@ impl Store {
     }
 
     fn publish(&self) {
-        let (engine, floors) = (Arc::clone(&self.engine), self.floors.clone());
-        self.reader.publish(StateSnapshot::new(engine, self.state.clone(), floors, self.written));
+        let (engine, floors, queues) = (Arc::clone(&self.engine), self.floors.clone(), self.heads.queues());
+        self.reader.publish(StateSnapshot::new(engine, self.state.clone(), floors, queues, self.written));
     }
 
     /// Adds a change to the batch; answers its change of the digest (wrapping).
@@ -252,9 +260,12 @@ impl Store {
         match &change.new {
             Some(Row::Request(_)) => self.seen.add(&place),
             Some(Row::Settings(settings)) => self.settings = Some(settings.clone()),
+            Some(Row::Declared(declared)) => self.declared = Some(declared.clone()),
+            None if table == Table::Declared => self.declared = None,
             Some(Row::Dnc(_)) => self.lists_phones = true,
             _ => {}
         }
+        self.heads.change(table, &place, change.new.is_some());
         self.written += (place.len() + ROW_BYTES) as u64;
         let seed = rows::digest_seed(&self.config.cluster);
         let share = |bytes: &RowBytes| if table.is_state() { bytes.digest(seed) } else { 0 };
@@ -309,7 +320,9 @@ impl Store {
         let (state, digests) = (engine.state(None)?, engine.digests(None)?);
         let floors = Floors::read(&engine, None)?;
         let (seen, contents) = remembered(&engine, &floors)?;
-        let whole = StateSnapshot::new(Arc::clone(&engine), state.clone(), floors.clone(), self.written);
+        let heads = Heads::read(&engine)?;
+        let queues = heads.queues();
+        let whole = StateSnapshot::new(Arc::clone(&engine), state.clone(), floors.clone(), queues, self.written);
         let counted = Counted::read(|bound, limit| whole.try_next(bound, limit))?;
         drop(whole);
         stamp.write(&self.dir)?;
@@ -323,10 +336,11 @@ impl Store {
         }
         (self.stamp, self.engine, self.state, self.digests) = (stamp, engine, state, digests);
         (self.seen, self.contents, self.recent, self.floors) = (seen, contents, Recent::default(), floors);
-        self.counted = counted;
+        (self.counted, self.heads) = (counted, heads);
         self.fault = Fault::default();
         self.publish();
         self.settings = records::settings(&self.reader.snapshot());
+        self.declared = declared(&self.reader.snapshot());
         self.lists_phones = lists_phones(&self.reader);
         Ok(&self.state.applied)
     }
@@ -345,6 +359,14 @@ fn opened(
     }
     indexes::bring_up(&engine, INDEX_FORM, tell)?;
     Ok(Arc::new(engine))
+}
+
+/// The declaration of a state; none: nothing is declared.
+fn declared(view: &impl View) -> Option<Arc<Declared>> {
+    match view.get(&Key::Declared) {
+        Some(Row::Declared(declared)) => Some(declared),
+        _ => None,
+    }
 }
 
 /// Whether the state has a Do-Not-Call entry.
@@ -374,7 +396,7 @@ fn create(dir: &Path, config: &StoreConfig) -> Result<(), StoreError> {
     }
     fs::create_dir_all(&beside).map_err(failed())?;
     let stamp = StoreStamp { format: STORE_FORMAT, cluster: config.cluster, generation: 1, index: 0 };
-    drop(Engine::create(&stamp.database(&beside), config)?);
+    indexes::mark_new(&Engine::create(&stamp.database(&beside), config)?)?;
     owner::claim(&beside, config)?;
     stamp.write(&beside)?;
     fs::rename(&beside, dir).map_err(failed())?;

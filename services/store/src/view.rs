@@ -3,11 +3,11 @@
 //! A fault of the disk below a view that decides poisons the view ([`CurrentView::check`]); a fault below a client's read ends
 //! the process (`fatal`). Called through [`records::View`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use fjall::{Guard, Slice, Snapshot};
 use records::{
-    Below, Bound, Changes, Encoded, Key, Row, Settings, Table, View, digest_of_changes, records_of_all_lists,
+    Below, Bound, Changes, Declared, Encoded, Key, Row, Settings, Table, View, digest_of_changes, records_of_all_lists,
 };
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     error::StoreError,
     fatal::or_fatal,
     fault::Fault,
+    heads::{Heads, Queues, Start},
     highest_ids::HighestIds,
     mark::{Digests, StateMark},
     recent::Recent,
@@ -32,7 +33,9 @@ pub struct CurrentView<'a> {
     contents: &'a Contents,
     recent: &'a Recent,
     counted: &'a Counted,
+    heads: &'a Heads,
     settings: Option<&'a Arc<Settings>>,
+    declared: Option<&'a Arc<Declared>>,
     /// Whether the state may have a Do-Not-Call entry: each added record looks up two.
     lists_phones: bool,
     floors: &'a Floors,
@@ -43,11 +46,11 @@ impl<'a> CurrentView<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
         (seen, contents): (&'a HighestIds, &'a Contents),
-        (recent, counted): (&'a Recent, &'a Counted),
-        (settings, lists_phones): (Option<&'a Arc<Settings>>, bool),
+        (recent, counted, heads): (&'a Recent, &'a Counted, &'a Heads),
+        (settings, declared, lists_phones): (Option<&'a Arc<Settings>>, Option<&'a Arc<Declared>>, bool),
         (floors, fault): (&'a Floors, &'a Fault),
     ) -> Self {
-        Self { engine, seen, contents, recent, counted, settings, lists_phones, floors, fault }
+        Self { engine, seen, contents, recent, counted, heads, settings, declared, lists_phones, floors, fault }
     }
 
     /// Whether every read so far was answered. Asked before a reply of a decision leaves; [`crate::Store::write`] asks by itself.
@@ -67,6 +70,7 @@ impl View for CurrentView<'_> {
         match key {
             Key::Content(..) => return self.contents.get(&key.encode()),
             Key::Settings => return self.settings.cloned().map(Row::Settings),
+            Key::Declared => return self.declared.cloned().map(Row::Declared),
             Key::Meta | Key::Counter(_) | Key::Floor { .. } | Key::Phones => return self.counted.get(key),
             Key::Dnc(..) if !self.lists_phones => return None,
             Key::Record(handle) => {
@@ -90,7 +94,15 @@ impl View for CurrentView<'_> {
         if Counted::has(bound.table) {
             return self.counted.next(bound, limit);
         }
-        self.fault.sound(self.engine, next((self.engine, None), self.floors, bound, limit)).unwrap_or_default()
+        let start = match self.heads.start(bound) {
+            Start::Empty => return Vec::new(),
+            start => start,
+        };
+        let rows = self.fault.sound(self.engine, next((self.engine, None), self.floors, bound, &start, limit));
+        if let Some(rows) = rows.as_ref().filter(|_| limit > 0) {
+            self.heads.note(bound, rows.first().map(|(key, _)| key));
+        }
+        rows.unwrap_or_default()
     }
 
     fn last(&self, below: &Below) -> Option<(Key, Row)> {
@@ -111,14 +123,20 @@ struct Inner {
     engine: Arc<Engine>,
     state: StateMark,
     floors: Floors,
+    queues: Queues,
     written: u64,
+    /// The rows of the settings and of the declaration, cached: every read of a client looks at both.
+    settings: OnceLock<Option<Row>>,
+    declared: OnceLock<Option<Row>>,
 }
 
 impl StateSnapshot {
     /// Only the writer takes a snapshot, and only between two batches (see `reader`). `written`: see
     /// [`StateSnapshot::written_since`].
-    pub(crate) fn new(engine: Arc<Engine>, state: StateMark, floors: Floors, written: u64) -> Self {
-        Self(Arc::new(Inner { snapshot: engine.snapshot(), engine, state, floors, written }))
+    pub(crate) fn new(engine: Arc<Engine>, state: StateMark, floors: Floors, queues: Queues, written: u64) -> Self {
+        let (settings, declared) = (OnceLock::new(), OnceLock::new());
+        let snapshot = engine.snapshot();
+        Self(Arc::new(Inner { snapshot, engine, state, floors, queues, written, settings, declared }))
     }
 
     /// Bytes of the engine's memory that this process wrote between an earlier state and this state.
@@ -191,12 +209,15 @@ impl StateSnapshot {
         (&self.0.engine, self.at())
     }
 
-    fn try_get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
+    pub(crate) fn try_get(&self, key: &Key) -> Result<Option<Row>, StoreError> {
         get(self.source(), self.floors(), key.table(), &place(key))
     }
 
     pub(crate) fn try_next(&self, bound: &Bound, limit: u32) -> Result<Vec<(Key, Row)>, StoreError> {
-        next(self.source(), self.floors(), bound, limit)
+        match self.0.queues.start(bound) {
+            Start::Empty => Ok(Vec::new()),
+            start => next(self.source(), self.floors(), bound, &start, limit),
+        }
     }
 
     fn try_last(&self, below: &Below) -> Result<Option<(Key, Row)>, StoreError> {
@@ -208,10 +229,13 @@ impl View for StateSnapshot {
     const LACKS: &'static [Table] = &[Table::Content];
 
     fn get(&self, key: &Key) -> Option<Row> {
-        if key.table() == Table::Content {
-            return None;
+        let read = || or_fatal(self.engine(), "reading a row", self.try_get(key));
+        match key {
+            Key::Content(..) => None,
+            Key::Settings => self.0.settings.get_or_init(read).clone(),
+            Key::Declared => self.0.declared.get_or_init(read).clone(),
+            _ => read(),
         }
-        or_fatal(self.engine(), "reading a row", self.try_get(key))
     }
 
     fn next(&self, bound: &Bound, limit: u32) -> Vec<(Key, Row)> {
@@ -283,9 +307,18 @@ fn get((engine, at): Source<'_>, floors: &Floors, table: Table, place: &[u8]) ->
     found.map(|bytes| rows::row(table, &bytes)).transpose()
 }
 
-fn next((engine, at): Source<'_>, floors: &Floors, bound: &Bound, limit: u32) -> Result<Vec<(Key, Row)>, StoreError> {
+fn next(
+    (engine, at): Source<'_>,
+    floors: &Floors,
+    bound: &Bound,
+    start: &Start,
+    limit: u32,
+) -> Result<Vec<(Key, Row)>, StoreError> {
     debug_assert!(bound.table.is_ordered(), "{:?} has no order", bound.table);
-    let from = rows::tagged(bound.table, &bound.from);
+    let from = match start {
+        Start::At(head) => head.clone(),
+        Start::Unknown | Start::Empty => rows::tagged(bound.table, &bound.from),
+    };
     let prefix = rows::tagged(bound.table, &bound.prefix);
     if bound.table == Table::Request {
         return requests::range(engine, at, floors, &from, &prefix).take(limit as usize).map(read).collect();

@@ -87,7 +87,8 @@ fn a_do_not_call_entry_is_found_once_written_after_a_restart_and_in_a_state_that
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     let key = Key::Dnc(DncScope::List(1), DncSubject::Phone("+99950101".to_owned()));
-    let entry = Row::Dnc(DncRow { stamp_us: 1, given: "+99950101".to_owned(), message: "asked twice".to_owned() });
+    let (given, message) = ("+99950101".to_owned(), "asked twice".to_owned());
+    let entry = Row::Dnc(DncRow { stamp_us: 1, given, message, ..DncRow::default() });
     let found = |store: &Store| store.view().get(&key) == Some(entry.clone());
     let mut store = open(&path("listing"));
     assert!(!found(&store));

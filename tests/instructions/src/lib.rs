@@ -53,7 +53,7 @@ fn request(handle: u64) -> Request {
         query: Some("req=UpdateCallCompletionStats"),
         headers: &headers,
         body: body.as_bytes(),
-        encoding: encoding_rs::UTF_8,
+        encoding: encoding_rs::UTF_8.into(),
     };
     match from_http(&incoming) {
         Ok(Translated::Request(request)) => request,

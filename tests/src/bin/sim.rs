@@ -45,6 +45,7 @@ fn many(first: u64, seeds: u64) -> ExitCode {
                 sum.terms += report.terms;
                 sum.faults += report.faults;
                 sum.lost += report.lost;
+                sum.handed_out += report.handed_out;
                 lost += u64::from(report.lost > 0);
             }
             Err(violation) => {
@@ -57,11 +58,13 @@ fn many(first: u64, seeds: u64) -> ExitCode {
     let ms = begun.elapsed().as_secs_f64() * 1000.0 / seeds as f64;
     println!("{seeds} seeds from {first}: {failed} failed; {ms:.1} ms a seed");
     println!(
-        "a seed: {:.0} entries, {:.0} acknowledged, {:.1} terms, {:.1} faults; {lost} lost a disk, {} disks in all",
+        "a seed: {:.0} entries, {:.0} acknowledged, {:.1} terms, {:.1} faults, {:.1} handed out; {lost} lost a disk, {} disks \
+         in all",
         each(sum.entries),
         each(sum.acknowledged),
         each(sum.terms),
         each(sum.faults),
+        each(sum.handed_out),
         sum.lost
     );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

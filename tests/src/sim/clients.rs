@@ -9,7 +9,7 @@ use ocs_history::{Act, Operation, Outcome};
 use outbound::{Handle, Reply, Request};
 use rand::Rng;
 
-use super::{event::Event, requests, world::World};
+use super::{callers::is_of_caller, event::Event, requests, world::World};
 
 /// Clients at a time.
 const CLIENTS: usize = 7;
@@ -156,9 +156,10 @@ impl World {
         if self.nodes[node].life.is_none() {
             return self.answer_client(operation, Answer::NotSent);
         }
-        match self.clients.call(operation).act {
-            Act::Read => self.ask_to_read(node, operation),
-            _ => self.submit(node, operation),
+        if !is_of_caller(operation) && self.clients.call(operation).act == Act::Read {
+            self.ask_to_read(node, operation);
+        } else {
+            self.submit(node, operation);
         }
     }
 
@@ -170,6 +171,9 @@ impl World {
 
     /// A client hears an answer: the operation ends, or the client sends the request again.
     pub(super) fn hear(&mut self, operation: u64, answer: Answer) {
+        if is_of_caller(operation) {
+            return self.hear_of_caller(operation, &answer);
+        }
         let moment = self.moment;
         let call = &mut self.clients.calls[operation as usize];
         let outcome = match &answer {
@@ -208,7 +212,7 @@ impl World {
     }
 
     pub(super) fn send_again(&mut self, operation: u64) {
-        self.send_request(operation);
+        if is_of_caller(operation) { self.send_of_caller(operation) } else { self.send_request(operation) }
     }
 }
 

@@ -22,6 +22,7 @@ use prost::Message;
 use rand::Rng;
 
 use super::{
+    callers::is_of_caller,
     clients::Answer,
     contract, disks,
     event::{Event, Who},
@@ -64,6 +65,8 @@ pub(super) struct Submission {
     pub(super) moved: bool,
     /// The outcome of an attempt is not known.
     pub(super) unknown: bool,
+    /// The newest attempt asked for another one: the command has passed over as many records as a command may.
+    pub(super) asks_again: bool,
     wake_at: u64,
 }
 
@@ -105,6 +108,7 @@ impl World {
             ended_at: None,
             moved: false,
             unknown: false,
+            asks_again: false,
             wake_at: 0,
         };
         life.submissions.insert(given.counter, submission);
@@ -170,6 +174,9 @@ impl World {
     }
 
     fn body_of(&self, operation: u64) -> Body {
+        if is_of_caller(operation) {
+            return self.callers.body(operation);
+        }
         Body::Request(self.clients.request(operation))
     }
 
@@ -285,6 +292,7 @@ impl World {
         submission.attempt = None;
         submission.ended_at = Some(now);
         submission.unknown |= matches!(heard, Heard::Lost | Heard::Moved(_));
+        submission.asks_again = matches!(&heard, Heard::Reply(reply) if reply.body == ReplyBody::Again);
         let step = submission.course.on(heard, || seen);
         self.take_step(at, key, step);
     }

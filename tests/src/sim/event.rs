@@ -90,6 +90,8 @@ pub(super) enum Event {
     },
     Ordered(Order),
     ChangeRules,
+    Caller(usize),
+    Campaign,
     Fault(Fault),
     NextFault,
 }
@@ -124,6 +126,8 @@ impl Event {
             | Event::Answer { .. }
             | Event::Ordered(_)
             | Event::ChangeRules
+            | Event::Caller(_)
+            | Event::Campaign
             | Event::Fault(_)
             | Event::NextFault => None,
         }

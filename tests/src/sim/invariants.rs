@@ -14,9 +14,10 @@ use raft_log::Batch;
 use super::{
     clients::{Call, Clients, history},
     contract::Paused,
+    hand_outs::HandOuts,
     node::{Life, Mode, Node, Synced, place},
     requests,
-    state::{Decided, SimState},
+    state::{Decided, SimState, commands},
 };
 
 /// Fails a claim by its name.
@@ -62,6 +63,7 @@ pub(super) struct Watch {
     never: HashSet<RequestId>,
     /// The highest number that the outbox gave.
     last_effect: u64,
+    pub(super) hand_outs: HandOuts,
     /// Highest term in which the role was claimed.
     pub(super) claimed: u64,
     /// Nodes that a quorum has answered since this was last emptied.
@@ -92,7 +94,7 @@ pub(super) fn the_witness_takes_no_proposal(kind: Kind, taken: bool) {
 }
 
 impl Watch {
-    pub(super) fn new(mode: Mode) -> Self {
+    pub(super) fn new(mode: Mode, hand_outs: HandOuts) -> Self {
         let reference = SimState::first();
         let ids: Vec<RaftId> = (1..=mode.nodes() as RaftId).collect();
         let (mark, _) = genesis(&ids);
@@ -116,6 +118,7 @@ impl Watch {
             effects_by_id: HashMap::new(),
             never: HashSet::new(),
             last_effect: 0,
+            hand_outs,
             claimed: 0,
             answered: BTreeSet::new(),
             told: BTreeMap::new(),
@@ -262,16 +265,21 @@ impl Watch {
         }
         let next = self.reference.mark.index + 1;
         claim!(entry.index == next, "no entry is passed over", "{} was applied before {next}", entry.index);
-        for decided in self.reference.apply_one(entry) {
+        for command in commands(entry) {
+            let decided = self.reference.decide(command);
+            let stamp_us = decided.command.stamp_us;
             if decided.new {
-                self.stamps_never_go_back_or_stand_still(decided.stamp_us);
+                self.stamps_never_go_back_or_stand_still(stamp_us);
             }
-            self.one_odd_clock_is_not_followed(decided.stamp_us, now);
+            self.one_odd_clock_is_not_followed(stamp_us, now);
             self.an_effect_is_kept_once_under_a_number_of_its_own(&decided);
-            if decided.effect {
-                self.an_update_is_applied_once(decided.id, decided.operation, moment);
+            // a command that asks for another proposal is an update only with its last proposal
+            if decided.effect && !decided.asks_again() {
+                self.an_update_is_applied_once(decided.command.id, decided.operation, moment);
             }
+            self.hand_outs.decided(&decided, &self.reference.map);
         }
+        self.reference.move_to(Some(entry));
         self.digests.insert(entry.index, self.reference.digest);
     }
 
@@ -281,7 +289,7 @@ impl Watch {
             !decided.subscribed || decided.effect != decided.kept.is_empty(),
             "an effect of an applied update is in the outbox",
             "request {} left {:?}",
-            decided.id,
+            decided.command.id,
             decided.kept
         );
         for number in &decided.kept {
@@ -305,6 +313,11 @@ impl Watch {
         let effect = self.effects.entry(operation).or_insert((0, moment));
         effect.0 += 1;
         claim!(effect.0 == 1, "an update is present once", "operation {operation} was applied {} times", effect.0);
+    }
+
+    /// Effects of an operation.
+    pub(super) fn effects_of(&self, operation: u64) -> u32 {
+        self.effects.get(&operation).map_or(0, |effect| effect.0)
     }
 
     /// A request ended in "not applied".
@@ -331,7 +344,7 @@ impl Watch {
 
     /// An operation is over: at this moment its reply agrees with the state.
     pub(super) fn over(&mut self, number: u64, call: &Call, reads: bool) {
-        let effects = self.effects.get(&number).map_or(0, |effect| effect.0);
+        let effects = self.effects_of(number);
         match &call.outcome {
             Some(Outcome::Done) => {
                 self.acknowledged += 1;

@@ -10,6 +10,7 @@
 //! | `node` | a process and the disk that outlives it |
 //! | `door` | request ids, attempts, stamps, reads, the role: decided by `dispatch::policy` and `pair::stamping` |
 //! | `clients`, `requests` | clients and their requests |
+//! | `campaign`, `callers`, `duties` | a campaign, its callers, and the commands of its operator and of the primary |
 //! | `join` | a node that lost its log, and the group that takes it in |
 //! | `net`, `faults` | the network and the faults |
 //! | `old_disk` | disks that are put back from an older copy, and the confirming of starts |
@@ -17,15 +18,19 @@
 //! | `quarantine` | states that are wrong, and their replacement |
 //! | `state` | the rules over a map |
 //! | `upgrade` | the rules version is raised, options are set, ids are given twice |
-//! | `invariants`, `disks`, `contract`, `updates` | the claims; histories of records: the crate `ocs-history` |
+//! | `invariants`, `disks`, `contract`, `updates`, `hand_outs` | the claims; histories of records: the crate `ocs-history` |
 
+mod callers;
+mod campaign;
 mod clients;
 mod contract;
 mod disks;
 mod door;
+mod duties;
 mod event;
 mod faults;
 mod frames;
+mod hand_outs;
 mod invariants;
 mod join;
 mod net;
@@ -85,6 +90,8 @@ pub struct Report {
     pub faults: u64,
     /// Disks that were lost, and taken in again under another id.
     pub lost: u64,
+    /// Records handed out to callers.
+    pub handed_out: u64,
 }
 
 /// Runs a seed.
@@ -132,6 +139,8 @@ pub enum Mistake {
     Core(consensus::mutant::Mutant),
     /// Of the policy.
     Policy(dispatch::mutant::Mutant),
+    /// Of the rules of campaigns.
+    Campaign(records::mutant::Mutant),
 }
 
 #[cfg(mutant)]
@@ -139,7 +148,8 @@ impl Mistake {
     /// Every mistake.
     pub fn all() -> impl Iterator<Item = Self> {
         let core = consensus::mutant::Mutant::ALL.into_iter().map(Self::Core);
-        core.chain(dispatch::mutant::Mutant::ALL.into_iter().map(Self::Policy))
+        let policy = dispatch::mutant::Mutant::ALL.into_iter().map(Self::Policy);
+        core.chain(policy).chain(records::mutant::Mutant::ALL.into_iter().map(Self::Campaign))
     }
 
     /// The mistake's own name.
@@ -147,6 +157,7 @@ impl Mistake {
         match self {
             Self::Core(mutant) => format!("{mutant:?}"),
             Self::Policy(mutant) => format!("{mutant:?}"),
+            Self::Campaign(mutant) => format!("{mutant:?}"),
         }
     }
 }
@@ -155,13 +166,16 @@ impl Mistake {
 #[cfg(mutant)]
 pub fn mistake(mistake: Option<Mistake>) {
     use consensus::mutant::Mutant;
-    let (core, policy) = match mistake {
-        Some(Mistake::Core(mutant)) => (Some(mutant), None),
-        Some(Mistake::Policy(mutant)) => (None, Some(mutant)),
-        None => (None, None),
+    let (core, policy, campaign) = match mistake {
+        Some(Mistake::Core(mutant)) => (Some(mutant), None, None),
+        Some(Mistake::Policy(mutant)) => (None, Some(mutant), None),
+        Some(Mistake::Campaign(mutant)) => (None, None, Some(mutant)),
+        None => (None, None, None),
     };
     consensus::mutant::set(core);
     dispatch::mutant::set(policy);
+    records::mutant::set_of_campaigns(campaign);
+    records::mutant::set_of_rules_5(campaign == Some(records::mutant::Mutant::AgainRemembered));
     raft_log::mutant::set(raft_log::mutant::Bugs {
         failed_sync_retried: core == Some(Mutant::FailedSyncRetried),
         read_counts_as_durable: core == Some(Mutant::ReadCountsAsDurable),
@@ -214,6 +228,7 @@ fn play(seed: u64, talks: bool) -> Report {
         terms: world.watch.terms() as u64,
         faults: world.plan.befallen,
         lost: (world.watch.ids.len() - world.nodes.len()) as u64,
+        handed_out: world.watch.hand_outs.count(),
     }
 }
 

@@ -196,7 +196,7 @@ fn replay(life: &Life, agreed: &SimState, index: u64) -> Option<u128> {
         return None;
     }
     let mut from = agreed.clone();
-    entries.iter().for_each(|entry| drop(from.apply_one(entry)));
+    entries.iter().for_each(|entry| from.apply_one(entry));
     Some(from.digest)
 }
 

@@ -7,15 +7,18 @@ use outbound::{
     Attributes, Body, Done, Handle, NewList, RefusalCode, Reply, ReplyBody, Request, Resource, Value, Verb, key,
 };
 
+use super::campaign;
+
 /// Records that are there from the beginning.
 pub(super) const RECORDS_FIRST: u64 = 3;
 const LIST: &str = "demo";
 
-/// The list and its first records.
+/// The list and its first records, then those of the campaign.
 pub(super) fn first_commands() -> Vec<Body> {
     let list = NewList { name: LIST.to_owned(), time_zone: "UTC".to_owned(), fields: Vec::new() };
     let record = |at: u64| Body::Request(request(&Act::Add, Handle(0), 1_000_000 + at, None));
-    std::iter::once(Body::CreateList(list)).chain((0..RECORDS_FIRST).map(record)).collect()
+    let own = std::iter::once(Body::CreateList(list)).chain((0..RECORDS_FIRST).map(record));
+    own.chain(campaign::first_commands()).collect()
 }
 
 /// The request of one operation; the same in every attempt.
@@ -57,7 +60,7 @@ pub(super) fn outcome(act: &Act, reply: &Reply) -> Option<Outcome> {
             None
         }
         ReplyBody::Refused(refusal) => Some(Outcome::Refused(refusal.code.word().to_owned())),
-        ReplyBody::Imported(_) => None,
+        ReplyBody::Imported(_) | ReplyBody::Again => None,
     }
 }
 

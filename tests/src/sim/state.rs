@@ -10,7 +10,7 @@ use ocs_proto::{
     peer::{Commands, ConfState, Entry, SnapshotMark},
 };
 use outbound::{
-    Body, Command, Effect, Origin, RULES_FIRST, RULES_WITH_OUTBOX, Reply, Request, RequestId, key,
+    Body, Command, Effect, Origin, RULES_FIRST, RULES_WITH_OUTBOX, Reply, ReplyBody, Request, RequestId, key,
     wire::command_from_wire,
 };
 use prost::Message;
@@ -30,19 +30,31 @@ pub(super) const NOON_US: u64 = STAMP_FIRST_US + 1_000_000;
 /// The result of one command, as the reference saw it.
 #[derive(Debug)]
 pub(super) struct Decided {
-    pub(super) id: RequestId,
+    pub(super) command: Command,
+    pub(super) reply: Reply,
     /// The operation that the request belongs to.
     pub(super) operation: Option<u64>,
     /// The command changed anything: no repetition of a known request.
     pub(super) new: bool,
     /// A record was added or changed.
     pub(super) effect: bool,
-    /// Stamped at.
-    pub(super) stamp_us: u64,
     /// Numbers of the effects that the command left in the outbox.
     pub(super) kept: Vec<u64>,
     /// The settings subscribe to the command's effect.
     pub(super) subscribed: bool,
+}
+
+impl Decided {
+    /// The command has passed over as many records as a command may, and is proposed again.
+    pub(super) fn asks_again(&self) -> bool {
+        self.reply.body == ReplyBody::Again
+    }
+
+    /// The command was done, and is no repetition of one that was done before.
+    pub(super) fn is_done(&self) -> bool {
+        let done = matches!(self.reply.body, ReplyBody::Done(_) | ReplyBody::Imported(_));
+        done && self.new && !self.reply.replayed
+    }
 }
 
 /// All rows, the index up to which they stand, and their digest.
@@ -61,7 +73,7 @@ pub(super) fn rules() -> Rules {
 }
 
 impl SimState {
-    /// The content of every data node before the first entry: a list with a few records.
+    /// The content of every data node before the first entry: two lists with a few records.
     pub(super) fn first() -> Self {
         thread_local! {
             static FIRST: SimState = SimState::build();
@@ -75,7 +87,8 @@ impl SimState {
         for (counter, body) in requests::first_commands().into_iter().enumerate() {
             let id = RequestId { node: 9, incarnation: 0, token: 0, counter: counter as u64 + 1 };
             let stamp_us = STAMP_FIRST_US + counter as u64;
-            state.decide(&Command::new(RULES_FIRST, id, stamp_us, Origin::Control, body));
+            let decided = state.decide(Command::new(RULES_FIRST, id, stamp_us, Origin::Control, body));
+            assert!(decided.is_done(), "a first command was not done: {decided:?}");
         }
         state
     }
@@ -119,15 +132,15 @@ impl SimState {
     }
 
     /// Applies one entry, a command at a time.
-    pub(super) fn apply_one(&mut self, entry: &Entry) -> Vec<Decided> {
-        let decided = commands(entry).iter().map(|command| self.decide(command)).collect();
+    pub(super) fn apply_one(&mut self, entry: &Entry) {
+        commands(entry).into_iter().for_each(|command| drop(self.decide(command)));
         self.move_to(Some(entry));
-        decided
     }
 
-    fn decide(&mut self, command: &Command) -> Decided {
+    /// Decides a command; the caller moves the mark behind the last command of an entry.
+    pub(super) fn decide(&mut self, command: Command) -> Decided {
         let subscribed = self.keeps_effects() && command.rules >= RULES_WITH_OUTBOX;
-        let (_, changes, events) = decide(command, &self.map, &rules());
+        let (reply, changes, events) = decide(&command, &self.map, &rules());
         let number = |change: &Change| match (&change.key, &change.new) {
             (Key::Outbox(number), Some(_)) => Some(*number),
             _ => None,
@@ -141,13 +154,13 @@ impl SimState {
         let effect =
             |event: &Event| matches!(event, Event::Effect(Effect::RecordAdded { .. } | Effect::RecordChanged { .. }));
         Decided {
-            id: command.id,
             new: !changes.0.is_empty(),
             operation,
             effect: events.iter().any(effect),
-            stamp_us: command.stamp_us,
             kept: changes.0.iter().filter_map(number).collect(),
             subscribed,
+            command,
+            reply,
         }
     }
 
@@ -177,7 +190,7 @@ impl SimState {
         self.wrong = true;
     }
 
-    fn move_to(&mut self, entry: Option<&Entry>) {
+    pub(super) fn move_to(&mut self, entry: Option<&Entry>) {
         if let Some(entry) = entry {
             (self.mark.index, self.mark.term) = (entry.index, entry.term);
         }
@@ -189,7 +202,8 @@ pub(super) fn operation_of(request: &Request) -> Option<u64> {
     request.attributes.int(key::REFERENCE_ID).map(i64::unsigned_abs)
 }
 
-fn commands(entry: &Entry) -> Vec<Command> {
+/// The commands of an entry.
+pub(super) fn commands(entry: &Entry) -> Vec<Command> {
     if entry.kind != NORMAL || entry.data.is_empty() {
         return Vec::new();
     }

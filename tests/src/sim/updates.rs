@@ -36,11 +36,11 @@ pub(super) fn a_primary_that_was_left_is_not_waited_for(update: &Submission, see
     );
 }
 
-/// A primary that refuses is not asked in a busy loop.
+/// A primary that refuses is not asked in a busy loop. A search for a record goes on at once.
 pub(super) fn a_known_primary_is_asked_again_after_a_pause(update: &Submission, seen: Standing, now: u64) {
     let paused = update.ended_at.is_none_or(|ended| now >= ended + PAUSE_US);
     claim!(
-        paused || update.moved || seen != update.tried,
+        paused || update.moved || update.asks_again || seen != update.tried,
         "a known primary is asked again after a pause",
         "{} was sent to {seen:?} again at {now}, after {:?}",
         update.id,

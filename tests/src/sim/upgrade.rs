@@ -1,5 +1,6 @@
 //! Raises the group's rules version step by step at some moments of a run, and sets options of the rules from version 2 on, as
-//! an operator does, the subscription of the outbox among them; acknowledges effects as a reader does. From the first raise on, every node's own file has other options: no decision may use them.
+//! an operator does, the subscription of the outbox among them; acknowledges effects as a reader does. From the first raise on,
+//! every node's own file has other options: no decision may use them. A campaign's operator raises faster (`duties`).
 //!
 //! In some runs a node gives an id a second time, to another request, which must never get the first request's answer. Called
 //! by `world`.
@@ -23,7 +24,7 @@ const OWN_WINDOWS_US: [u64; PLACES_MAX] = [0, 3_000_000, 100_000];
 /// Replay windows that the group is set to, milliseconds.
 const WINDOWS_MS: [u64; 4] = [0, 50, 500, 5_000];
 
-/// Effects that the outbox keeps at most: more than one command of the simulation has.
+/// Effects that the outbox keeps at most: more than one command of a client has, fewer than the campaign's queue.
 const OUTBOX_ROWS: u64 = 30;
 
 /// A seed's use of the rules version.
@@ -47,6 +48,11 @@ pub(super) fn own_file(at: usize, state: &SimState) -> Rules {
         ..RULES_WITH_SETTINGS => rules(),
         _ => Rules { replay_window_us: OWN_WINDOWS_US[at], ..rules() },
     }
+}
+
+/// Raises the group to a rules version, with options for its first settings.
+pub(super) fn raise(to: u32, settings: Vec<Setting>) -> Body {
+    Body::RaiseRules(RaiseRules { to, settings, release: "sim".to_owned() })
 }
 
 /// The outbox keeps added and changed records.
@@ -89,7 +95,7 @@ impl World {
         let Some(at) = self.places().find(serves) else { return };
         let Some(life) = &mut self.nodes[at].life else { return };
         let settings = vec![Setting { key: "replay_window_ms".to_owned(), value: window_ms.to_string() }];
-        let raised = |to| Body::RaiseRules(RaiseRules { to, settings: settings.clone(), release: "sim".to_owned() });
+        let raised = |to| raise(to, settings.clone());
         let body = match life.rules_version() {
             version if version < RULES_WITH_SETTINGS => raised(version + 1),
             version if version < RULES_NEWEST && self.rng.random_ratio(1, 2) => raised(version + 1),

@@ -1,4 +1,4 @@
-//! The world of a seed: a clock, a queue of events, three nodes, a network, clients; one thread, a single source of chance.
+//! The world of a seed: a clock, a queue of events, three nodes, a network, clients; one thread, and chance from the seed alone.
 //!
 //! Everything that happens is an event with a time, drawn from the seed; equal times keep their order. Called by `run`.
 
@@ -11,10 +11,12 @@ use raft_log::LogError;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
+    callers::Callers,
     clients::Clients,
     disks, door,
     event::{Event, Who},
     faults::Plan,
+    hand_outs::HandOuts,
     invariants::Watch,
     net::Net,
     node::{Job, Mode, Node, TICK_US, Waiter, place},
@@ -37,6 +39,7 @@ pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     pub(super) net: Net,
     pub(super) clients: Clients,
+    pub(super) callers: Callers,
     pub(super) watch: Watch,
     pub(super) plan: Plan,
     /// An operator gave an order, or a state became wrong: the run has a matter to bring to its end.
@@ -57,6 +60,7 @@ impl World {
         let node = |at: usize| Node { drift_ppm: drift_ppm[at], clock_ppm: clock_ppm[at], ..Node::new(mode, at) };
         let nodes: Vec<Node> = (0..mode.nodes()).map(node).collect();
         let think_us = rng.random_range(5_000..60_000);
+        let callers = Callers::new(seed, plan.rules.raises, mode.data_nodes());
         let mut world = Self {
             rng,
             now: 0,
@@ -67,7 +71,8 @@ impl World {
             nodes,
             net: plan.net(),
             clients: Clients::new(think_us, mode.data_nodes()),
-            watch: Watch::new(mode),
+            watch: Watch::new(mode, HandOuts::new(callers.plan.limit)),
+            callers,
             plan,
             ordered: false,
             copies: Copies::default(),
@@ -81,6 +86,7 @@ impl World {
             let raised_us = world.rng.random_range(0..world.plan.lasts_us);
             world.after(raised_us, Event::ChangeRules);
         }
+        world.begin_campaign();
         world
     }
 
@@ -214,6 +220,8 @@ impl World {
             Event::EpochTold { to, epoch } => self.give_up_for(to, epoch),
             Event::Ordered(order) => self.obey(order),
             Event::ChangeRules => self.change_rules(),
+            Event::Caller(caller) => self.turn_of_caller(caller),
+            Event::Campaign => self.look_after_campaign(),
             Event::Fault(fault) => self.befall(fault),
             Event::NextFault => self.next_fault(),
         }
@@ -412,6 +420,6 @@ impl World {
             applied && cared_for && conf.voters.contains(&node.id) && life.core.conf_state() == *conf
         };
         let settled = conf.voters_outgoing.is_empty() && conf.learners.is_empty();
-        settled && self.nodes.iter().all(has_all) && self.clients.idle()
+        settled && self.nodes.iter().all(has_all) && self.clients.idle() && self.callers.idle()
     }
 }

@@ -3,20 +3,92 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-use super::FormatArg;
+use super::{CsvArgs, CsvEncoding, FormatArg, list::delimiter, pair};
+
+/// Digits of a moment in UTC seconds: fewer could be a date without separators.
+const SECONDS_DIGITS: std::ops::RangeInclusive<usize> = 9..=12;
 
 /// `dnc …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DncVerb {
-    /// Show the entries: for which phone, since when, for which lists
-    List(DncListArgs),
-    /// Say whether a phone is on the Do-Not-Call list, since when, and in which form phones are compared
-    Check(DncPhoneArgs),
+    /// Enter a phone or a customer; records stay as they are until `dnc apply`
+    Add(DncAddArgs),
     /// Take an entry back; records stay as they are
     Remove(DncRemoveArgs),
+    /// Say whether a phone or a customer is on the Do-Not-Call list, by which entries, and in which form phones are compared
+    Check(DncCheckArgs),
+    /// Show the entries: for which phone or customer, since when, for which tenant, campaign or list
+    List(DncListArgs),
+    /// Enter the phones or customers of a file; an interrupted import goes on when the same command is run again
+    Import(DncImportArgs),
     /// Write all entries as CSV: one consistent state
     Export(DncExportArgs),
+    /// Mark the open records of a list that Do-Not-Call stops
+    Apply(DncApplyArgs),
+}
+
+/// The subject of an entry.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DncAboutArgs {
+    /// The phone, in whatever spelling
+    #[arg(required_unless_present = "customer", conflicts_with = "customer")]
+    pub(crate) phone: Option<String>,
+    /// A customer by the customer id, instead of a phone
+    #[arg(long, value_name = "ID")]
+    pub(crate) customer: Option<String>,
+}
+
+/// The scope of an entry.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct DncScopeArgs {
+    /// The tenant; left out: the default tenant, or that of the list or campaign
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
+    /// The campaign, or its DBID, for which alone an entry holds
+    #[arg(long, value_name = "NAME", conflicts_with = "list")]
+    pub(crate) campaign: Option<String>,
+    /// The list, or its DBID, for which alone an entry holds; left out, and no campaign either: all lists of the tenant
+    #[arg(long, value_name = "NAME")]
+    pub(crate) list: Option<String>,
+}
+
+/// `dnc add`
+#[derive(Debug, Args)]
+pub(crate) struct DncAddArgs {
+    #[command(flatten)]
+    pub(crate) about: DncAboutArgs,
+    #[command(flatten)]
+    pub(crate) scope: DncScopeArgs,
+    /// Why, for a person: at most 255 letters
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) message: Option<String>,
+    /// From when on the entry counts as absent: 2027-01-31 (midnight, UTC) or 2027-01-31T10:00:00+01:00; left out: never
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) expires: Option<i64>,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `dnc remove`
+#[derive(Debug, Args)]
+pub(crate) struct DncRemoveArgs {
+    #[command(flatten)]
+    pub(crate) about: DncAboutArgs,
+    #[command(flatten)]
+    pub(crate) scope: DncScopeArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// `dnc check`
+#[derive(Debug, Args)]
+pub(crate) struct DncCheckArgs {
+    #[command(flatten)]
+    pub(crate) about: DncAboutArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
 }
 
 /// `dnc list`
@@ -29,25 +101,48 @@ pub(crate) struct DncListArgs {
     pub(crate) format: FormatArg,
 }
 
-/// `dnc check`
+/// `dnc import`
 #[derive(Debug, Args)]
-pub(crate) struct DncPhoneArgs {
-    /// The phone, in whatever spelling
-    pub(crate) phone: String,
+pub(crate) struct DncImportArgs {
+    /// A column of numbers, or CSV with a header: phone or customer_id, message, expires, in any order; `-`: standard input
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) scope: DncScopeArgs,
+    /// The character between two cells, or `tab`; left out: the one of `,` `;` tab `|` with which the header has phone or
+    /// customer_id
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    pub(crate) delimiter: Option<u8>,
+    /// The encoding; left out: recognised by the bytes
+    #[arg(long, value_enum)]
+    pub(crate) encoding: Option<CsvEncoding>,
+    /// Names of the file's columns here, comma-separated: number=phone,reason=message
+    #[arg(long = "columns", value_name = "THEIRS=OURS", value_delimiter = ',', value_parser = pair)]
+    pub(crate) renamed: Vec<(String, String)>,
+    /// Write rejected rows to this new file, device or FIFO; left out: beside the file, under a name that is free
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// Change nothing: read the file, show its first rows and the rows that a node would reject
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Enter the rows again although the same file was imported before, as after entries were taken back
+    #[arg(long)]
+    pub(crate) as_new: bool,
     #[command(flatten)]
     pub(crate) format: FormatArg,
 }
 
-/// `dnc remove`
-#[derive(Debug, Args)]
-pub(crate) struct DncRemoveArgs {
-    /// The phone, in whatever spelling
-    pub(crate) phone: String,
-    /// The list, or its DBID, whose own entry is meant; left out: the entry for all lists
-    #[arg(long, value_name = "NAME")]
-    pub(crate) list: Option<String>,
-    #[command(flatten)]
-    pub(crate) format: FormatArg,
+impl DncImportArgs {
+    /// How the file is read.
+    pub(crate) fn csv(&self) -> CsvArgs {
+        CsvArgs {
+            delimiter: self.delimiter,
+            encoding: self.encoding,
+            renamed: self.renamed.clone(),
+            guard_formulas: false,
+            rejects: self.rejects.clone(),
+            dry_run: self.dry_run,
+        }
+    }
 }
 
 /// `dnc export`
@@ -59,4 +154,53 @@ pub(crate) struct DncExportArgs {
     /// Replace a file that exists
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
+}
+
+/// `dnc apply`
+#[derive(Debug, Args)]
+pub(crate) struct DncApplyArgs {
+    /// The list, or its DBID
+    pub(crate) list: String,
+    #[command(flatten)]
+    pub(crate) format: FormatArg,
+}
+
+/// The UTC seconds of a moment: a date is its midnight in UTC, a time without an offset is UTC.
+pub(crate) fn moment(text: &str) -> Result<i64, String> {
+    let seconds = seconds_of(text.trim()).filter(|seconds| *seconds >= 0);
+    let forms = "2027-01-31 (midnight, UTC), 2027-01-31T10:00:00+01:00, or UTC seconds";
+    seconds.ok_or_else(|| format!("{text:?} is no moment of the form {forms}"))
+}
+
+fn seconds_of(text: &str) -> Option<i64> {
+    if SECONDS_DIGITS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().ok();
+    }
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Some(moment.as_second());
+    }
+    let civil: DateTime = text.parse().ok()?;
+    Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_date_a_time_or_seconds_and_never_a_short_number() {
+        for (text, seconds) in [
+            ("1970-01-02", 86_400),
+            ("2027-01-31", 1_801_353_600),
+            ("2027-01-31T10:00:00+01:00", 1_801_386_000),
+            ("2027-01-31T09:00:00Z", 1_801_386_000),
+            ("2027-01-31 09:00", 1_801_386_000),
+            (" 1801386000 ", 1_801_386_000),
+        ] {
+            assert_eq!(moment(text), Ok(seconds), "{text}");
+        }
+        for text in ["", "soon", "1801386", "1969-12-31", "2027-02-30", "31.01.2027", "99999999999999"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
 }

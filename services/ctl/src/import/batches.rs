@@ -11,6 +11,7 @@ use prost::Message;
 
 use super::{
     encoding,
+    entries::EntryColumns,
     records::{OpenQuote, RawRecord, Records, Span},
 };
 use crate::{cli::CsvEncoding, formulas};
@@ -65,6 +66,8 @@ pub(crate) struct Layout {
     pub(crate) encoding: CsvEncoding,
     /// The apostrophe of `export --guard-formulas` is taken off.
     pub(crate) unguard: bool,
+    /// The columns of Do-Not-Call entries, each row of which must be one; none: the rows are records.
+    pub(crate) entries: Option<EntryColumns>,
 }
 
 /// The parts of a file, in order; together they are every row.
@@ -154,6 +157,9 @@ fn judge(mut record: RawRecord, layout: &Layout) -> Result<ImportRow, String> {
     let row = ImportRow { values: cells.map(|(index, cell)| value(index, cell, layout)).collect::<Result<_, _>>()? };
     if size(&row) > BYTES_MAX {
         return Err(format!("the row is longer than {BYTES_MAX} bytes"));
+    }
+    if let Some(entries) = &layout.entries {
+        entries.row(&row.values)?;
     }
     Ok(row)
 }

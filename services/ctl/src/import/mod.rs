@@ -1,13 +1,15 @@
 //! The import of a CSV file of any size, in batches that a node applies once. Never holds more than a few batches in memory.
-//! Called by `list import` and `list create --from`.
+//! Called by `list import`, `list create --from` and `dnc import`.
 
 mod batches;
 mod encoding;
+pub(crate) mod entries;
 pub(crate) mod preview;
 mod records;
 pub(crate) mod rejects;
 pub(crate) mod source;
 mod spool;
+pub(crate) mod target;
 #[cfg(test)]
 mod tests;
 
@@ -19,13 +21,14 @@ use std::{
 
 use futures::{StreamExt, stream};
 use indicatif::ProgressBar;
-use ocs_proto::outbound::{ImportBatch, Imported};
+use ocs_proto::outbound::Imported;
 use serde::Serialize;
 
 use self::{
     batches::{Batch, Piece},
     rejects::Rejects,
     source::Source,
+    target::{Head, Target},
 };
 use crate::{
     call::{self, CallError},
@@ -33,8 +36,6 @@ use crate::{
     failure::Failure,
 };
 
-/// Batches in flight; the first batch goes alone, since it may define fields.
-const IN_FLIGHT: usize = 8;
 /// How long one batch is tried again, over failovers.
 const RETRY_FOR: Duration = Duration::from_secs(60);
 
@@ -82,7 +83,7 @@ pub(crate) fn new_id() -> Vec<u8> {
 /// Sends the whole file. After an error the rows imported so far stay; the same import run again goes on from there.
 pub(crate) async fn run(
     cluster: &Cluster,
-    list: &str,
+    target: Target,
     source: Source,
     rejects: Rejects,
     id: Vec<u8>,
@@ -90,28 +91,27 @@ pub(crate) async fn run(
 ) -> Result<Summary, Failure> {
     let began = Instant::now();
     let mut tally = Tally { summary: Summary::default(), rejects, bar: bar.clone(), began };
-    let head = Head { cluster, list, id, columns: source.columns().to_vec() };
+    let sender = Sender { cluster, head: Head::new(target, id, &source) };
     let mut pieces = source.into_pieces();
     for piece in pieces.by_ref() {
         let first_batch = matches!(piece, Ok(Piece::Batch(_)));
-        tally.add(head.take(piece?).await?)?;
+        tally.add(sender.take(piece?).await?)?;
         if first_batch {
             break;
         }
     }
-    let mut outcomes = stream::iter(pieces).map(|piece| async { head.take(piece?).await }).buffered(IN_FLIGHT);
+    let in_flight = sender.head.in_flight();
+    let mut outcomes = stream::iter(pieces).map(|piece| async { sender.take(piece?).await }).buffered(in_flight);
     while let Some(outcome) = outcomes.next().await {
         tally.add(outcome?)?;
     }
     tally.finish()
 }
 
-/// The head that all batches share.
-struct Head<'a> {
+/// Sends the batches of an import.
+struct Sender<'a> {
     cluster: &'a Cluster,
-    list: &'a str,
-    id: Vec<u8>,
-    columns: Vec<String>,
+    head: Head,
 }
 
 /// A piece of the file and its result; empty for a piece that was not sent.
@@ -120,7 +120,7 @@ struct Outcome {
     imported: Imported,
 }
 
-impl Head<'_> {
+impl Sender<'_> {
     async fn take(&self, piece: Piece) -> Result<Outcome, Failure> {
         let imported = match &piece {
             Piece::Batch(batch) => self.send(batch).await?,
@@ -133,10 +133,10 @@ impl Head<'_> {
     async fn send(&self, batch: &Batch) -> Result<Imported, Failure> {
         let attempts = AtomicU32::new(0);
         let attempt = |mut client: Client| {
-            let request = self.request(batch);
+            let sent = self.head.sent(batch);
             let first = attempts.fetch_add(1, Relaxed) == 0;
             async move {
-                let reply = client.import(request).await.map_err(CallError::from)?.into_inner().reply;
+                let reply = sent.import(&mut client).await.map_err(CallError::from)?;
                 let earlier_run = first && reply.as_ref().is_some_and(|reply| reply.replayed);
                 let imported = call::imported(reply)?;
                 Ok(if earlier_run { taken_before(imported) } else { imported })
@@ -151,16 +151,6 @@ impl Head<'_> {
             return Err(Failure::Refused(line));
         }
         Ok(imported)
-    }
-
-    fn request(&self, batch: &Batch) -> ImportBatch {
-        ImportBatch {
-            list: self.list.to_owned(),
-            import_id: self.id.clone().into(),
-            first_row: batch.first_row,
-            columns: self.columns.clone(),
-            rows: batch.rows.clone(),
-        }
     }
 }
 

@@ -1,18 +1,17 @@
 //! The first rows of a file as they would be stored, and the rows that would be rejected, as judged by a node if any answers.
-//! Never changes anything, and never writes a file. Called by `list import --dry-run` and `list create --dry-run`.
+//! Never changes anything, and never writes a file. Called by `list import --dry-run`, `list create --dry-run` and
+//! `dnc import --dry-run`.
 
 use std::time::Duration;
 
-use ocs_proto::{
-    control::PreviewImportRequest,
-    outbound::{ImportBatch, Imported},
-};
+use ocs_proto::outbound::Imported;
 use serde::Serialize;
 use tonic::Code;
 
 use super::{
     batches::{Batch, Piece},
     source::Source,
+    target::{Head, Target},
 };
 use crate::{
     call::{self, CallError},
@@ -33,7 +32,7 @@ const ROWS_MAX: usize = 5;
 /// The import that is not made.
 pub(crate) struct Wanted<'a> {
     pub(crate) cluster: &'a Cluster,
-    pub(crate) list: &'a str,
+    pub(crate) target: Target,
     /// The list is to be created first.
     pub(crate) create: bool,
 }
@@ -56,14 +55,15 @@ struct Preview {
 
 /// Reads the whole file; fails if the import would be refused, or one of its rows would be rejected.
 pub(crate) async fn show(out: Out, source: Source, wanted: &Wanted<'_>) -> Result<(), Failure> {
-    let (columns, notes, id) = (source.columns().to_vec(), source.notes(), source.id());
+    let head = Head::new(wanted.target.clone(), source.id(), &source);
+    let (columns, notes) = (source.columns().to_vec(), source.notes());
     let mut preview = Preview { columns, notes, asked: true, ..Preview::default() };
     for piece in source.into_pieces() {
         let piece = piece?;
         if let Piece::Batch(batch) = &piece
             && preview.asked
         {
-            let asked = wanted.ask(&preview.columns, &id, batch).await?;
+            let asked = wanted.ask(&head, batch).await?;
             preview.judged(asked);
         }
         preview.add(piece);
@@ -77,24 +77,12 @@ pub(crate) async fn show(out: Out, source: Source, wanted: &Wanted<'_>) -> Resul
 
 impl Wanted<'_> {
     /// A node's judgement of a batch; else the reason why no node was asked.
-    async fn ask(
-        &self,
-        columns: &[String],
-        id: &[u8],
-        batch: &Batch,
-    ) -> Result<Result<Imported, &'static str>, Failure> {
+    async fn ask(&self, head: &Head, batch: &Batch) -> Result<Result<Imported, &'static str>, Failure> {
         let attempt = |mut client: Client| {
-            let batch = ImportBatch {
-                list: self.list.to_owned(),
-                import_id: id.to_vec().into(),
-                first_row: batch.first_row,
-                columns: columns.to_vec(),
-                rows: batch.rows.clone(),
-            };
-            let request = PreviewImportRequest { batch: Some(batch), create: self.create };
+            let (sent, create) = (head.sent(batch), self.create);
             async move {
-                match client.preview_import(request).await {
-                    Ok(reply) => call::imported(reply.into_inner().reply).map(Ok),
+                match sent.preview(create, &mut client).await {
+                    Ok(reply) => call::imported(reply).map(Ok),
                     Err(status) if status.code() == Code::Unimplemented => Ok(Err(OLDER)),
                     Err(status) => Err(CallError::from(status)),
                 }

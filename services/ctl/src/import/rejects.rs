@@ -29,6 +29,8 @@ pub(crate) struct Rejects {
     source: File,
     /// The columns before those of the header, and the header.
     head: [Span; 2],
+    /// The name of the only column of a file without a header.
+    bare: Option<&'static str>,
     delimiter: u8,
     encoding: CsvEncoding,
 }
@@ -41,9 +43,9 @@ impl Rejects {
             None => beside(&source.rejects_place())?,
         };
         let (delimiter, encoding) = (source.delimiter(), source.encoding());
-        let head = source.head();
+        let (head, bare) = (source.head(), source.bare_column());
         let source = source.bytes_again().map_err(|error| Failure::file(source.path(), error))?;
-        Ok(Self { path, file, blank, source, head, delimiter, encoding })
+        Ok(Self { path, file, blank, source, head, bare, delimiter, encoding })
     }
 
     /// One row.
@@ -105,7 +107,10 @@ impl Rejects {
             let [before, header] = self.head;
             self.copy(before)?;
             self.put(&["row", "reason"])?;
-            self.copy(header)?;
+            match self.bare {
+                Some(name) => self.file.write_all(&encoding::bytes(name, self.encoding))?,
+                None => self.copy(header)?,
+            }
             self.end_line(header)?;
         }
         let reason = format!("\"{}\"", reason.replace('"', "\"\"").replace(['\r', '\n'], " "));

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::{
     batches::{Layout, Piece, Pieces},
     encoding::{self, Foreign},
+    entries::{EntryColumns, EntryScope},
     records::{Records, Span},
     spool,
 };
@@ -27,8 +28,16 @@ use crate::{
     formulas, print,
 };
 
-/// The one column that every file must have (the others take their defaults).
-const REQUIRED: &str = "contact_info";
+/// A kind of file.
+struct FileKind {
+    /// Columns of which a header has at least one; the others take their defaults.
+    required: &'static [&'static str],
+    /// The column of a file without a header, which begins with a phone; none: a header is needed.
+    bare: Option<&'static str>,
+}
+
+const RECORDS: FileKind = FileKind { required: &["contact_info"], bare: None };
+const ENTRIES: FileKind = FileKind { required: &["phone", "customer_id"], bare: Some("phone") };
 /// The columns that `rejects` writes before those of its source.
 const REJECTS: [&str; 2] = ["row", "reason"];
 /// Delimiters that are tried, the most usual first.
@@ -66,19 +75,36 @@ struct Header {
     span: Span,
     /// The bytes of a byte-order mark and a line `sep=`.
     before: Span,
+    /// The line of the header.
+    first_line: u64,
     /// The line behind the header.
     line: u64,
+    /// The name of the only column; none: the file has a header.
+    bare: Option<&'static str>,
 }
 
 impl Source {
-    /// Copies a file, or a pipe to its end, and checks the header. `-` is standard input.
+    /// Copies a file of records, or a pipe to its end, and checks the header. `-` is standard input.
     pub(crate) fn open(path: &Path, list: &str, args: &CsvArgs) -> Result<Self, Failure> {
+        let command = format!("list import {}", print::visible(list));
+        Self::open_as(&RECORDS, path, &command, hash_of(list, args), args)
+    }
+
+    /// As [`Source::open`], for a file of Do-Not-Call entries: a column of phones, or a header.
+    pub(crate) fn open_entries(path: &Path, scope: &EntryScope, args: &CsvArgs) -> Result<Self, Failure> {
+        // no name has this byte: another scope makes another import
+        let name = ["dnc", &scope.tenant, &scope.campaign, &scope.list].join("\u{1}");
+        let mut source = Self::open_as(&ENTRIES, path, "dnc import", hash_of(&name, args), args)?;
+        source.layout.entries = Some(EntryColumns::of(source.columns(), scope));
+        Ok(source)
+    }
+
+    fn open_as(kind: &FileKind, path: &Path, command: &str, mut hash: Sha256, args: &CsvArgs) -> Result<Self, Failure> {
         let fault = |error: &dyn std::fmt::Display| Failure::input(path, error);
-        let mut hash = hash_of(list, args);
         let spool = spool::read(path, &mut hash)?;
         if let Some(Foreign(format, reader)) = spool.survey.foreign() {
-            let (file, list) = (path.display(), print::visible(list).into_owned());
-            let reads = |reader: &str| format!(": `{reader} {file} | ocsctl list import {list} -` reads it");
+            let file = path.display();
+            let reads = |reader: &str| format!(": `{reader} {file} | ocsctl {command} -` reads it");
             return Err(fault(&format!("it is {format}{}", reader.map(reads).unwrap_or_default())));
         }
         let encoding = args.encoding.unwrap_or_else(|| spool.survey.encoding());
@@ -88,17 +114,17 @@ impl Source {
         };
         let bytes = file.metadata().map_err(|error| fault(&error))?.len();
         let beginning = beginning(&file).map_err(|error| fault(&error))?;
-        let mut header = Header::of(&beginning, encoding, args).map_err(|why| fault(&why))?;
+        let mut header = Header::of(kind, &beginning, encoding, args).map_err(|why| fault(&why))?;
         let width = header.columns.len();
         let skipped = if header.is_rejects() { REJECTS.len() } else { 0 };
         header.columns.drain(..skipped);
-        let layout = Layout { width, skipped, encoding, unguard: args.guard_formulas };
+        let layout = Layout { width, skipped, encoding, unguard: args.guard_formulas, entries: None };
         let (id, recognised) = (hash.finalize().to_vec(), args.encoding.is_none());
         Ok(Self { path: path.to_owned(), id, piped: spool.piped, file, bytes, header, layout, recognised })
     }
 
-    /// SHA-256 of the list's name and the bytes, and of options that change rows: the same file imported again into the same list
-    /// is the same import.
+    /// SHA-256 of the list's name or the scope and the bytes, and of options that change rows: the same file imported again into the
+    /// same list, or for the same scope, is the same import.
     pub(crate) fn id(&self) -> Vec<u8> {
         self.id.clone()
     }
@@ -111,6 +137,16 @@ impl Source {
     /// The columns that are sent.
     pub(crate) fn columns(&self) -> &[String] {
         &self.header.columns
+    }
+
+    /// The columns of Do-Not-Call entries; none: the rows are records.
+    pub(crate) fn entries(&self) -> Option<&EntryColumns> {
+        self.layout.entries.as_ref()
+    }
+
+    /// The name of the only column of a file without a header.
+    pub(super) fn bare_column(&self) -> Option<&'static str> {
+        self.header.bare
     }
 
     /// Checks that a new list can have the file's columns as fields.
@@ -141,6 +177,15 @@ impl Source {
             let name = if self.encoding() == CsvEncoding::Latin1 { "latin1" } else { "UTF-16" };
             notes.push(format!("the file is read as {name} (--encoding names another encoding)"));
         }
+        match self.entries() {
+            Some(entries) => notes.extend(notes_of_entries(entries)),
+            None => notes.extend(self.notes_of_records()),
+        }
+        notes
+    }
+
+    fn notes_of_records(&self) -> Vec<String> {
+        let mut notes = Vec::new();
         if self.layout.skipped > 0 {
             let keep = "--columns row=ROW,reason=REASON makes fields of them";
             notes.push(format!(
@@ -199,6 +244,13 @@ impl Source {
     }
 }
 
+fn notes_of_entries(entries: &EntryColumns) -> Option<String> {
+    let names: Vec<String> = entries.ignored().iter().take(NAMED_COLUMNS_MAX).map(|name| excerpt(name)).collect();
+    let columns = if names.len() == 1 { "the column" } else { "the columns" };
+    let read = "phone, customer_id, message and expires are read; --columns renames one";
+    (!names.is_empty()).then(|| format!("not read: {columns} `{}` ({read})", names.join("`, `")))
+}
+
 /// Options that change rows make another import of the same bytes.
 fn hash_of(list: &str, args: &CsvArgs) -> Sha256 {
     let mut hash = Sha256::new();
@@ -225,11 +277,24 @@ fn beginning(file: &File) -> io::Result<Vec<u8>> {
     }
 }
 
+impl FileKind {
+    /// The columns of which a header needs one, in words.
+    fn needed(&self) -> String {
+        self.required.join(" or ")
+    }
+}
+
+/// Whether a cell is a phone or an address, and not the name of a column.
+fn is_phone(cell: &str) -> bool {
+    let text = cell.to_lowercase().replacen("tel:", "", 1);
+    text.contains('@') || (text.chars().any(char::is_numeric) && !text.chars().any(char::is_alphabetic))
+}
+
 impl Header {
-    /// With the delimiter that was asked for, that a line `sep=` names, or with which there is a column contact_info.
-    fn of(bytes: &[u8], encoding: CsvEncoding, args: &CsvArgs) -> Result<Self, String> {
+    /// With the delimiter that was asked for, that a line `sep=` names, or with which there is a column that the file needs.
+    fn of(kind: &FileKind, bytes: &[u8], encoding: CsvEncoding, args: &CsvArgs) -> Result<Self, String> {
         if bytes.is_empty() {
-            return Err(format!("the file is empty: a header with the column {REQUIRED} is needed"));
+            return Err(format!("the file is empty: a header with the column {} is needed", kind.needed()));
         }
         let mark = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let (said, behind) = separator_line(&bytes[mark..]);
@@ -241,18 +306,22 @@ impl Header {
         let mut first = None;
         for delimiter in tried {
             let header = Self::read(bytes, start, delimiter, encoding, args)?;
-            if header.has_required() {
+            if header.has_required(kind) {
                 header.check(args)?;
                 return Ok(header);
             }
             first.get_or_insert(header);
         }
-        Err(first.map(|header| header.without_required()).unwrap_or_default())
+        if let Some(bare) = first.as_ref().and_then(|header| header.without_a_header(kind)) {
+            bare.check(args)?;
+            return Ok(bare);
+        }
+        Err(first.map(|header| header.without_required(kind)).unwrap_or_default())
     }
 
     fn read(bytes: &[u8], start: usize, delimiter: u8, encoding: CsvEncoding, args: &CsvArgs) -> Result<Self, String> {
-        let line = if bytes[..start].contains(&b'\n') { 2 } else { 1 };
-        let mut records = Records::new(&bytes[start..], delimiter, start as u64, line);
+        let first_line = if bytes[..start].contains(&b'\n') { 2 } else { 1 };
+        let mut records = Records::new(&bytes[start..], delimiter, start as u64, first_line);
         let record = records.read().map_err(|error| error.to_string())?.unwrap_or_default();
         if let Some(open) = record.open_quote {
             return Err(format!("the header has a quote, opened in line {}, that does not end in its cell", open.line));
@@ -266,7 +335,7 @@ impl Header {
         let mut columns: Vec<String> = theirs.iter().map(|name| ours(name, args)).collect();
         let named = columns.iter().rposition(|column| !column.is_empty()).map_or(0, |last| last + 1);
         columns.truncate(named); // a column without a name at the end means nothing
-        let mut header = Self { theirs, columns, delimiter, span, before, line };
+        let mut header = Self { theirs, columns, delimiter, span, before, first_line, line, bare: None };
         if header.is_rejects() {
             header.span = third_cell;
         }
@@ -277,24 +346,37 @@ impl Header {
         self.columns.len() > REJECTS.len() && self.columns[..REJECTS.len()] == REJECTS
     }
 
-    fn has_required(&self) -> bool {
-        self.columns.iter().any(|column| column.eq_ignore_ascii_case(REQUIRED))
+    fn has_required(&self, kind: &FileKind) -> bool {
+        let is_required = |column: &String| kind.required.iter().any(|name| column.eq_ignore_ascii_case(name));
+        self.columns.iter().any(is_required)
     }
 
-    fn without_required(&self) -> String {
-        let start = format!("the header has no column {REQUIRED}");
+    /// The header that a column of phones has not; none: the first line is no phone.
+    fn without_a_header(&self, kind: &FileKind) -> Option<Self> {
+        let name =
+            kind.bare.filter(|_| self.columns.len() == 1 && self.theirs.first().is_some_and(|cell| is_phone(cell)))?;
+        let names = || vec![name.to_owned()];
+        let span = Span { start: self.before.end, end: self.before.end };
+        let Self { delimiter, before, first_line, .. } = *self;
+        let (theirs, columns) = (names(), names());
+        Some(Self { theirs, columns, delimiter, span, before, first_line, line: first_line, bare: Some(name) })
+    }
+
+    fn without_required(&self, kind: &FileKind) -> String {
+        let required = kind.required[0];
+        let start = format!("the header has no column {}", kind.needed());
         match self.columns.as_slice() {
             [only] => {
                 let only = excerpt(only);
                 format!(
-                    "{start}; the only column is `{only}` (--delimiter names its separator, --columns '{only}={REQUIRED}' renames it)"
+                    "{start}; the only column is `{only}` (--delimiter names its separator, --columns '{only}={required}' renames it)"
                 )
             }
             columns => {
                 let mut names: Vec<String> = columns.iter().take(NAMED_COLUMNS_MAX).map(|name| excerpt(name)).collect();
                 names.extend((columns.len() > NAMED_COLUMNS_MAX).then(|| "…".to_owned()));
                 let names = names.join("`, `");
-                format!("{start}; its columns are `{names}` (--columns THEIRS={REQUIRED} renames one)")
+                format!("{start}; its columns are `{names}` (--columns THEIRS={required} renames one)")
             }
         }
     }

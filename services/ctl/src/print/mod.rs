@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub(crate) use self::visible::{visible, visible_lines};
+pub(crate) use self::visible::{acts, visible, visible_lines};
 use crate::{
     cli::{Format, FormatArg},
     failure::Failure,
@@ -162,6 +162,19 @@ pub(crate) fn bytes_counter() -> ProgressBar {
     ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)).with_style(style)
 }
 
+/// A number with a comma between groups of three digits.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
 /// A moment in microseconds since 1970, to the second.
 pub(crate) fn time(us: u64) -> String {
     let time = i64::try_from(us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
@@ -176,6 +189,12 @@ mod tests {
     fn a_table_has_headers_and_no_trailing_blanks() {
         let rows = [["a".to_owned(), "primary".to_owned()], ["b".to_owned(), "backup".to_owned()]];
         assert_eq!(table(&["node", "role"], rows), "NODE  ROLE\na     primary\nb     backup");
+    }
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        let shown = [0, 999, 1_000, 1_234_567].map(grouped);
+        assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
     }
 
     fn widest(text: &str) -> usize {

@@ -70,6 +70,8 @@ struct Said {
     phones: String,
     /// Lists that are being deleted, a line each.
     deletions: Vec<String>,
+    /// Empty: no record is left to be brought up.
+    bringing_up: String,
     upgrade_waits_for: Vec<String>,
     /// None: the node schedules no backups.
     backups: Option<BackupsView>,
@@ -236,6 +238,7 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         rules_known: status.rules_known,
         phones: status.phones,
         deletions: status.deletions,
+        bringing_up: status.bringing_up,
         upgrade_waits_for: status.upgrade_waits_for,
         backups: status.backups.map(backups_view),
         peers: role.peers.into_iter().map(peer_view).collect(),

@@ -4,7 +4,7 @@ use crate::{
     cli::ListCreateArgs,
     cluster::Cluster,
     failure::Failure,
-    import::{preview, source::Source},
+    import::{preview, source::Source, target::Target},
     orders,
     print::Out,
     verbs::list_import::{self, Prepared},
@@ -18,7 +18,7 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListCreateArgs) -> R
     if args.csv.dry_run {
         let source =
             source.ok_or_else(|| Failure::Usage("--dry-run shows rows of a file: --from names it".to_owned()))?;
-        let wanted = preview::Wanted { cluster, list: &args.name, create: true };
+        let wanted = preview::Wanted { cluster, target: Target::List(args.name.clone()), create: true };
         return preview::show(out, source, &wanted).await;
     }
     let id = source.as_ref().map(Source::id).unwrap_or_default();

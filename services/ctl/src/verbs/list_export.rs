@@ -49,7 +49,8 @@ pub(super) fn is_format(path: &Path) -> bool {
     ["json", "table"].map(Path::new).contains(&path)
 }
 
-fn is_standard(path: &Path) -> bool {
+/// Whether a path is a name of standard output.
+pub(super) fn is_standard(path: &Path) -> bool {
     STANDARD_NAMES.map(Path::new).contains(&path)
 }
 

@@ -5,7 +5,7 @@ use crate::{
     cli::{CsvArgs, ListImportArgs},
     cluster::Cluster,
     failure::Failure,
-    import::{self, Summary, preview, rejects::Rejects, source::Source},
+    import::{self, Summary, preview, rejects::Rejects, source::Source, target::Target},
     print::{self, Out},
 };
 
@@ -27,7 +27,7 @@ impl Prepared {
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListImportArgs) -> Result<(), Failure> {
     let source = Source::open(&args.file, &args.name, &args.csv)?;
     if args.csv.dry_run {
-        let wanted = preview::Wanted { cluster, list: &args.name, create: false };
+        let wanted = preview::Wanted { cluster, target: Target::List(args.name.clone()), create: false };
         return preview::show(out, source, &wanted).await;
     }
     let id = if args.as_new { import::new_id() } else { source.id() };
@@ -45,7 +45,7 @@ pub(crate) async fn import(
     let Prepared { source, rejects } = prepared;
     let bar = print::bar(source.bytes());
     let notes = source.notes();
-    let result = import::run(cluster, list, source, rejects, id, &bar).await;
+    let result = import::run(cluster, Target::List(list.to_owned()), source, rejects, id, &bar).await;
     bar.finish_and_clear();
     let summary = result?;
     for note in notes {

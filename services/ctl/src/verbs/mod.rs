@@ -1,12 +1,17 @@
 //! One file a verb. Called by `main`.
 
+mod apply;
 mod backup_create;
 mod backup_restore;
 mod backup_verify;
+mod campaign_show;
 mod certs;
 mod dnc;
 mod drill;
+mod export_config;
 mod force_primary;
+mod group_control;
+mod group_show;
 mod history;
 pub(crate) mod list_create;
 pub(crate) mod list_delete;
@@ -26,8 +31,12 @@ mod upgrade;
 mod verify;
 mod wait;
 
+use self::group_control::{LOAD, START, STOP, UNLOAD, UNLOAD_NOW};
 use crate::{
-    cli::{BackupVerb, Cli, DncVerb, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb, UpgradeVerb, Verb},
+    cli::{
+        BackupVerb, CampaignVerb, Cli, GroupVerb, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb, UpgradeVerb,
+        Verb,
+    },
     cluster::Cluster,
     failure::Failure,
     print::Out,
@@ -64,6 +73,17 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::ForcePrimary(args) => force_primary::run(&cluster, out(args.format), &args).await,
         Verb::Upgrade(UpgradeVerb::Finalize(args)) => upgrade::finalize(&cluster, out(args.format), &args).await,
         Verb::Mode(ModeVerb::Set(args)) => mode_set::run(&cluster, out(args.format), &args).await,
+        Verb::Apply(args) => apply::run(&cluster, out(args.format), &args).await,
+        Verb::ExportConfig(args) => export_config::run(&cluster, before, &args).await,
+        Verb::Campaign(CampaignVerb::Show(args)) => campaign_show::run(&cluster, out(args.format), &args).await,
+        Verb::Group(GroupVerb::Show(args)) => group_show::run(&cluster, out(args.format), &args).await,
+        Verb::Group(GroupVerb::Load(args)) => group_control::run(&cluster, out(args.format), &args, LOAD).await,
+        Verb::Group(GroupVerb::Start(args)) => group_control::run(&cluster, out(args.format), &args, START).await,
+        Verb::Group(GroupVerb::Stop(args)) => group_control::run(&cluster, out(args.format), &args, STOP).await,
+        Verb::Group(GroupVerb::Unload(args)) => group_control::run(&cluster, out(args.format), &args, UNLOAD).await,
+        Verb::Group(GroupVerb::UnloadNow(args)) => {
+            group_control::run(&cluster, out(args.format), &args, UNLOAD_NOW).await
+        }
         Verb::Settings(SettingsVerb::Show(format)) => settings::show(&cluster, out(format)).await,
         Verb::Settings(SettingsVerb::Set(args)) => settings::set(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Create(args)) => list_create::run(&cluster, out(args.format), &args).await,
@@ -71,10 +91,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::List(ListVerb::Export(args)) => list_export::run(&cluster, before, &args).await,
         Verb::List(ListVerb::Show(args)) => list_show::run(&cluster, out(args.format), &args).await,
         Verb::List(ListVerb::Delete(args)) => list_delete::run(&cluster, out(args.format), &args).await,
-        Verb::Dnc(DncVerb::List(args)) => dnc::list(&cluster, out(args.format), &args).await,
-        Verb::Dnc(DncVerb::Check(args)) => dnc::check(&cluster, out(args.format), &args.phone).await,
-        Verb::Dnc(DncVerb::Remove(args)) => dnc::remove(&cluster, out(args.format), &args).await,
-        Verb::Dnc(DncVerb::Export(args)) => dnc::export(&cluster, &args).await,
+        Verb::Dnc(verb) => Box::pin(dnc::run(&cluster, before, verb)).await,
         Verb::Record(RecordVerb::Get(args)) => record_get::run(&cluster, out(args.format), &args).await,
         Verb::Backup(BackupVerb::Create(args)) => backup_create::run(&cluster, out(args.format), &args).await,
         Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args, ca)).await,

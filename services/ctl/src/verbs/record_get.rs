@@ -1,9 +1,9 @@
-//! `record get`: one record, as the nodes hold it. Never changes anything.
+//! `record get`: one record, as the nodes hold it, and the reason why no group gets the record now. Never changes anything.
 
 use std::time::Duration;
 
 use ocs_proto::{
-    control::GetRecordRequest,
+    control::{GetRecordRequest, NotDialable},
     outbound::{Attribute, Done, Value, value::Kind},
 };
 use serde_json::Map;
@@ -27,14 +27,58 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &RecordGetArgs) -> Re
     };
     let ask = |mut client: crate::cluster::Client| {
         let request = request.clone();
-        async move { call::done(client.get_record(request).await?.into_inner().reply) }
+        async move {
+            let reply = client.get_record(request).await?.into_inner();
+            let dialable = Dialable { now: reply.dialable, not: reply.not_dialable };
+            Ok((call::done(reply.reply)?, dialable))
+        }
     };
-    let done = cluster.on_any(RETRY_FOR, ask).await?;
-    out.show(&view(done), table)
+    let (done, dialable) = cluster.on_any(RETRY_FOR, ask).await?;
+    let pairs = view(done);
+    let shown = dialable.beside(pairs.clone());
+    out.show(&shown, |_| match dialable.sentence() {
+        Some(sentence) => format!("{}\n\n{}", table(&pairs), print::paragraph(&sentence)),
+        None => table(&pairs),
+    })
+}
+
+/// Whether a preview may hand the record out.
+#[derive(Debug)]
+struct Dialable {
+    now: bool,
+    not: Option<NotDialable>,
+}
+
+impl Dialable {
+    /// The pairs of a record with the keys `dialable` and `not_dialable`; without them where the node did not look.
+    fn beside(&self, mut pairs: Map<String, serde_json::Value>) -> Map<String, serde_json::Value> {
+        if self.now || self.not.is_some() {
+            pairs.insert("dialable".to_owned(), self.not.is_none().into());
+        }
+        if let Some(NotDialable { condition, reason, until_s }) = &self.not {
+            let why = serde_json::json!({ "condition": condition, "reason": reason, "until": until_s.map(time) });
+            pairs.insert("not_dialable".to_owned(), why);
+        }
+        pairs
+    }
+
+    /// For a person; none: the node did not look.
+    fn sentence(&self) -> Option<String> {
+        let Some(NotDialable { reason, until_s, .. }) = &self.not else {
+            return self.now.then(|| "dialable now".to_owned());
+        };
+        let until = until_s.map(|until_s| format!(" (until {})", time(until_s))).unwrap_or_default();
+        Some(format!("not dialable: {}{until}", shown(reason)))
+    }
+}
+
+/// UTC seconds, to the second.
+fn time(seconds: i64) -> String {
+    print::time(u64::try_from(seconds).unwrap_or_default().saturating_mul(1_000_000))
 }
 
 /// The pairs in the order of the reply, as HTTP shows them.
-fn view(done: Done) -> Map<String, serde_json::Value> {
+pub(super) fn view(done: Done) -> Map<String, serde_json::Value> {
     let event =
         Attribute { key: "GSW_USER_EVENT".to_owned(), value: Some(Value { kind: Some(Kind::Str(done.event)) }) };
     std::iter::once(event).chain(done.attributes).map(|pair| (pair.key, json(pair.value))).collect()
@@ -68,9 +112,33 @@ mod tests {
         let pair = |key: &str, kind| Attribute { key: key.to_owned(), value: Some(Value { kind: Some(kind) }) };
         let attributes =
             vec![pair("GSW_RECORD_HANDLE", Kind::Int(15)), pair("GSW_PHONE", Kind::Str("+123".to_owned()))];
-        let view = view(Done { event: "Record".to_owned(), attributes });
+        let view = view(Done { event: "Record".to_owned(), attributes, records: None });
         let shown = r#"{"GSW_USER_EVENT":"Record","GSW_RECORD_HANDLE":15,"GSW_PHONE":"+123"}"#;
         assert_eq!(serde_json::to_string(&view).unwrap(), shown);
         assert!(table(&view).ends_with("GSW_PHONE          +123"));
+    }
+
+    #[test]
+    fn a_record_says_why_and_until_when_no_group_gets_it() {
+        let reason = "its window opens at 08:00".to_owned();
+        let why =
+            |until_s| Dialable { now: false, not: Some(NotDialable { condition: 3, reason: reason.clone(), until_s }) };
+        let until = why(Some(1_700_000_000));
+        let sentence = "not dialable: its window opens at 08:00 (until 2023-11-14T22:13:20Z)";
+        assert_eq!(until.sentence().as_deref(), Some(sentence));
+        let json = serde_json::to_string(&until.beside(Map::new())).unwrap();
+        let wanted = r#"{"dialable":false,"not_dialable":{"condition":3,"reason":"its window opens at 08:00","until":"2023-11-14T22:13:20Z"}}"#;
+        assert_eq!(json, wanted);
+        assert_eq!(why(None).sentence().as_deref(), Some("not dialable: its window opens at 08:00"));
+        assert_eq!(why(None).beside(Map::new())["not_dialable"]["until"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn a_record_that_a_preview_may_hand_out_says_so_and_an_older_node_says_nothing() {
+        let now = Dialable { now: true, not: None };
+        assert_eq!(now.sentence().as_deref(), Some("dialable now"));
+        assert_eq!(serde_json::to_string(&now.beside(Map::new())).unwrap(), r#"{"dialable":true}"#);
+        let unknown = Dialable { now: false, not: None };
+        assert!(unknown.sentence().is_none() && unknown.beside(Map::new()).is_empty());
     }
 }

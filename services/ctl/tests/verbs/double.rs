@@ -1,6 +1,8 @@
 //! Two data nodes that share one state, each with an HTTP Proxy: just enough of the control API and of HTTP to answer
 //! `ocsctl`, and knobs to misbehave. Never a model of the rules of lists.
 
+mod entries;
+
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
@@ -14,8 +16,9 @@ use hyper_util::rt::TokioIo;
 use ocs_proto::{
     control::{control_server::ControlServer, *},
     outbound::{
-        Attribute, CreateList, Done, ImportBatch, ImportRow, Imported, Refusal, RejectedRow, RemoveDoNotCall, Reply,
-        SetSettings, Setting, Value, reply::Body, value,
+        ApplyDeclaration, ApplyDoNotCall, Attribute, CreateList, Declaration, DoNotCallBatch, Done, ImportBatch,
+        ImportRow, Imported, Refusal, RejectedRow, RemoveDoNotCall, Reply, SetSettings, Setting, Value, reply::Body,
+        value,
     },
 };
 use tokio::{
@@ -87,6 +90,25 @@ pub(crate) struct DoubleState {
     going: Option<(String, u64)>,
     /// Do-Not-Call entries; phones are compared as given.
     pub(crate) entries: Vec<DoNotCallEntry>,
+    /// Batches of entries that were applied or previewed.
+    pub(crate) entries_sent: Vec<DoNotCallBatch>,
+    /// The declarations, and their revision.
+    pub(crate) declared: Declaration,
+    pub(crate) revision: u64,
+    /// Faults of the next plans.
+    pub(crate) faults: Vec<DeclarationFault>,
+    /// Another revision follows each plan.
+    pub(crate) changes_meanwhile: bool,
+    /// So many declarations are applied and answered with ABORTED first.
+    pub(crate) declarations_aborted: u32,
+    /// The nodes' release knows no declarations.
+    pub(crate) knows_no_declarations: bool,
+    /// Campaign groups.
+    pub(crate) groups: Vec<GroupInfo>,
+    /// Requests that controlled a group.
+    pub(crate) controlled: Vec<ControlGroupRequest>,
+    /// The answer to `GetRecord`; none: there is no such record.
+    pub(crate) record: Option<GetRecordReply>,
 }
 
 impl DoubleState {
@@ -333,7 +355,7 @@ impl control_server::Control for Node {
             return Ok(Response::new(CreateListReply { reply: refused("CONFLICT", "There is a list of this name") }));
         }
         state.lists.insert(name, Vec::new());
-        let done = Done { event: "ListCreated".to_owned(), attributes: Vec::new() };
+        let done = Done { event: "ListCreated".to_owned(), attributes: Vec::new(), records: None };
         Ok(Response::new(CreateListReply { reply: reply(Body::Done(done)) }))
     }
 
@@ -438,18 +460,19 @@ impl control_server::Control for Node {
                 let rows = state.lists.remove(&asked.list).unwrap_or_default();
                 let late = state.records_before_deletion;
                 state.going = (late > 0).then(|| (asked.list, rows.len() as u64 + late));
-                reply(Body::Done(Done { event: "ListDeletionBegun".to_owned(), attributes: Vec::new() }))
+                reply(Body::Done(Done { event: "ListDeletionBegun".to_owned(), attributes: Vec::new(), records: None }))
             }
         };
         Ok(Response::new(DeleteListReply { reply }))
     }
 
     async fn do_not_call(&self, request: Request<DoNotCallRequest>) -> Result<Response<Self::DoNotCallStream>, Status> {
-        let DoNotCallRequest { phone, entries_max } = request.into_inner();
+        let asked = request.into_inner();
+        let DoNotCallRequest { phone, entries_max, .. } = asked.clone();
         let state = self.state.lock().unwrap();
         let most = if entries_max == 0 { usize::MAX } else { usize::try_from(entries_max).unwrap() };
-        let of_phone = |entry: &&DoNotCallEntry| phone.is_empty() || entry.form == phone;
-        let found: Vec<_> = state.entries.iter().filter(of_phone).take(most).cloned().collect();
+        let is_asked_for = |entry: &&DoNotCallEntry| entries::is_asked_for(entry, &asked);
+        let found: Vec<_> = state.entries.iter().filter(is_asked_for).take(most).cloned().collect();
         if let (true, Some(why)) = (found.is_empty() && !phone.is_empty(), no_number(&phone)) {
             return Err(Status::invalid_argument(why));
         }
@@ -469,19 +492,43 @@ impl control_server::Control for Node {
             return Ok(Response::new(RemoveDoNotCallReply { reply: refused("CONFLICT", why) }));
         }
         let before = state.entries.len();
-        state.entries.retain(|entry| entry.form != asked.phone || entry.list != asked.list);
+        state.entries.retain(|entry| !entries::is_taken_back(entry, &asked));
         let is_removed = state.entries.len() < before;
         if state.removals_aborted > 0 {
             state.removals_aborted -= 1;
             return Err(Status::aborted("the outcome is unknown"));
         }
-        if let (false, Some(why)) = (is_removed, no_number(&asked.phone)) {
+        if let (false, true, Some(why)) = (is_removed, asked.customer.is_empty(), no_number(&asked.phone)) {
             return Ok(Response::new(RemoveDoNotCallReply { reply: refused("BAD_VALUE", &why) }));
         }
         let removed = Value { kind: Some(value::Kind::Int(i64::from(is_removed))) };
         let attributes = vec![Attribute { key: "removed".to_owned(), value: Some(removed) }];
-        let done = Done { event: "DoNotCallRemoved".to_owned(), attributes };
+        let done = Done { event: "DoNotCallRemoved".to_owned(), attributes, records: None };
         Ok(Response::new(RemoveDoNotCallReply { reply: reply(Body::Done(done)) }))
+    }
+
+    async fn enter_do_not_call(
+        &self,
+        request: Request<DoNotCallBatch>,
+    ) -> Result<Response<EnterDoNotCallReply>, Status> {
+        let reply = entries::enter(&mut self.state.lock().unwrap(), request.into_inner(), true);
+        Ok(Response::new(EnterDoNotCallReply { reply }))
+    }
+
+    async fn preview_do_not_call(
+        &self,
+        request: Request<DoNotCallBatch>,
+    ) -> Result<Response<EnterDoNotCallReply>, Status> {
+        let reply = entries::enter(&mut self.state.lock().unwrap(), request.into_inner(), false);
+        Ok(Response::new(EnterDoNotCallReply { reply }))
+    }
+
+    async fn apply_do_not_call(
+        &self,
+        request: Request<ApplyDoNotCall>,
+    ) -> Result<Response<ApplyDoNotCallReply>, Status> {
+        let reply = entries::apply(&self.state.lock().unwrap(), &request.into_inner());
+        Ok(Response::new(ApplyDoNotCallReply { reply }))
     }
 
     async fn show_settings(&self, _: Request<ShowSettingsRequest>) -> Result<Response<ShowSettingsReply>, Status> {
@@ -504,12 +551,87 @@ impl control_server::Control for Node {
         };
         let attributes = vec![pair(state.replay_window()), pair(asked.clone())];
         state.replay_window_ms = asked.value;
-        let done = Done { event: "SettingsSet".to_owned(), attributes };
+        let done = Done { event: "SettingsSet".to_owned(), attributes, records: None };
         Ok(Response::new(SetSettingsReply { reply: reply(Body::Done(done)) }))
     }
 
     async fn get_record(&self, _: Request<GetRecordRequest>) -> Result<Response<GetRecordReply>, Status> {
-        Ok(Response::new(GetRecordReply { reply: refused("RECORD_NOT_FOUND", "There is no record 15") }))
+        let none = || GetRecordReply {
+            reply: refused("RECORD_NOT_FOUND", "There is no record 15"),
+            ..GetRecordReply::default()
+        };
+        Ok(Response::new(self.state.lock().unwrap().record.clone().unwrap_or_else(none)))
+    }
+
+    /// A line for each list of the file, unless the file is the present declaration.
+    async fn plan_declaration(
+        &self,
+        request: Request<ApplyDeclaration>,
+    ) -> Result<Response<PlanDeclarationReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        if state.knows_no_declarations {
+            return Err(Status::unimplemented(""));
+        }
+        let declared = request.into_inner().declaration.unwrap();
+        let names = declared.lists.iter().map(|list| format!("list {}: new", list.name));
+        let differences = if declared == state.declared { Vec::new() } else { names.collect() };
+        let reply = PlanDeclarationReply { revision: state.revision, differences, faults: state.faults.clone() };
+        state.revision += u64::from(state.changes_meanwhile);
+        Ok(Response::new(reply))
+    }
+
+    async fn apply_declaration(
+        &self,
+        request: Request<ApplyDeclaration>,
+    ) -> Result<Response<ApplyDeclarationReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        let asked = request.into_inner();
+        if asked.revision != state.revision {
+            let why = format!("The declarations have revision {}, not {}", state.revision, asked.revision);
+            return Ok(Response::new(ApplyDeclarationReply { reply: refused("CONFLICT", &why) }));
+        }
+        state.declared = asked.declaration.unwrap();
+        state.revision += 1;
+        if state.declarations_aborted > 0 {
+            state.declarations_aborted -= 1;
+            return Err(Status::aborted("the outcome is unknown"));
+        }
+        let done = Done { event: "DeclarationApplied".to_owned(), attributes: Vec::new(), records: None };
+        Ok(Response::new(ApplyDeclarationReply { reply: reply(Body::Done(done)) }))
+    }
+
+    async fn show_declaration(
+        &self,
+        _: Request<ShowDeclarationRequest>,
+    ) -> Result<Response<ShowDeclarationReply>, Status> {
+        let state = self.state.lock().unwrap();
+        let (revision, declaration) = (state.revision, Some(state.declared.clone()));
+        Ok(Response::new(ShowDeclarationReply { revision, declaration }))
+    }
+
+    async fn show_groups(&self, request: Request<ShowGroupsRequest>) -> Result<Response<ShowGroupsReply>, Status> {
+        let (group, mut groups) = (request.into_inner().group, self.state.lock().unwrap().groups.clone());
+        groups.retain(|one| group.is_empty() || one.name == group || one.dbid.to_string() == group);
+        if groups.is_empty() && !group.is_empty() {
+            return Err(Status::not_found(format!("There is no campaign group {group:?}")));
+        }
+        Ok(Response::new(ShowGroupsReply { groups }))
+    }
+
+    async fn control_group(
+        &self,
+        request: Request<ControlGroupRequest>,
+    ) -> Result<Response<ControlGroupReply>, Status> {
+        let asked = request.into_inner();
+        let event = match asked.request.as_str() {
+            "StartDialing" => "DialingStarted",
+            "StopDialing" => "DialingStopped",
+            "LoadCampaign" => "CampaignLoaded",
+            _ => "CampaignUnloaded",
+        };
+        self.state.lock().unwrap().controlled.push(asked);
+        let done = Done { event: event.to_owned(), attributes: Vec::new(), records: None };
+        Ok(Response::new(ControlGroupReply { reply: reply(Body::Done(done)) }))
     }
 
     async fn verify(&self, _: Request<VerifyRequest>) -> Result<Response<VerifyReply>, Status> {

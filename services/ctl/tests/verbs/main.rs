@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)] // a helper that cannot go on fails its test
 
 mod backups;
+mod declared;
+mod dnc;
 mod double;
 mod files;
 mod group;

@@ -84,6 +84,15 @@ fn every_outcome_of_an_attempt_has_its_decision() {
     for (case, mut course, heard, at, expected) in [
         ("a reply", fresh(HERE), Heard::Reply(reply()), now(1, HERE), Done),
         ("a late reply", handed(HERE), Heard::Reply(reply()), now(DEADLINE, NOWHERE), Done),
+        ("not yet", fresh(HERE), Heard::Reply(Reply::again()), now(1, HERE), Attempt),
+        ("not yet, and lost", fresh(HERE), Heard::Reply(Reply::again()), now(1, NOWHERE), Attempt),
+        (
+            "not yet, and too late",
+            fresh(HERE),
+            Heard::Reply(Reply::again()),
+            now(DEADLINE, HERE),
+            Short::Refused(NOT_APPLIED, "not applied: the deadline passed"),
+        ),
         // not handed over
         ("no primary", fresh(NOWHERE), not(NotServing), now(1, NOWHERE), WaitMs(1 + HOLD)),
         ("not reached", fresh(HERE), not(NotServing), now(1, HERE), WaitMs(6)),
@@ -114,6 +123,14 @@ fn every_outcome_of_an_attempt_has_its_decision() {
         ("then busy", handed(HERE), not(Busy), now(9, HERE), WaitMs(14)),
         ("then full", handed(HERE), full(), now(9, HERE), WaitMs(14)),
         ("then refused", handed(HERE), not(Refused(refusal())), now(9, THERE), Attempt),
+        ("then not yet", handed(HERE), Heard::Reply(Reply::again()), now(9, HERE), Attempt),
+        (
+            "then not yet, and too late",
+            handed(HERE),
+            Heard::Reply(Reply::again()),
+            now(DEADLINE, HERE),
+            Short::Refused(UNKNOWN, "the deadline passed"),
+        ),
         (
             "then too late",
             handed(HERE),

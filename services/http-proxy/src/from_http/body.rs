@@ -4,7 +4,6 @@
 
 use std::{borrow::Cow, fmt};
 
-use encoding_rs::{Encoding, UTF_8};
 use http::{HeaderMap, header};
 use outbound::{Refusal, RefusalCode, key};
 use percent_encoding::percent_decode;
@@ -15,6 +14,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{TENANT_BYTES_MAX, foreign, shown, value::Raw};
+use crate::charset::Charset;
 
 /// White space around the content of a body.
 const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
@@ -62,7 +62,7 @@ pub(super) struct Content<'a> {
 /// Takes a query apart; in it a `+` is a space.
 pub(super) fn query_pairs(query: &str) -> Result<Query<'_>, Refusal> {
     let mut result = Query::default();
-    for (name, value) in form_pairs(query, UTF_8, "query")? {
+    for (name, value) in form_pairs(query, Charset::UTF_8, "query")? {
         if name.eq_ignore_ascii_case("req") {
             result.req = Some(value);
         } else if name.eq_ignore_ascii_case("tenant") {
@@ -79,7 +79,7 @@ pub(super) fn query_pairs(query: &str) -> Result<Query<'_>, Refusal> {
 }
 
 /// The charset that the `Content-Type` names, else the configured one.
-pub(super) fn charset(headers: &HeaderMap, default: &'static Encoding) -> Result<&'static Encoding, Refusal> {
+pub(super) fn charset(headers: &HeaderMap, default: Charset) -> Result<Charset, Refusal> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
     let mut named = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
@@ -88,7 +88,7 @@ pub(super) fn charset(headers: &HeaderMap, default: &'static Encoding) -> Result
     if label.is_empty() {
         return Ok(default);
     }
-    Encoding::for_label(label.as_bytes())
+    Charset::for_label(label)
         .ok_or_else(|| Refusal::new(RefusalCode::BadBody, format!("the charset {:?} is not known", shown(label))))
 }
 
@@ -105,20 +105,16 @@ pub(super) fn check_coding(body: &[u8], headers: &HeaderMap) -> Result<(), Refus
     }
 }
 
-/// The text of a body; a byte-order mark wins over the charset.
-pub(super) fn decode<'a>(body: &'a [u8], charset: &'static Encoding) -> Result<Cow<'a, str>, Refusal> {
-    let (text, used, malformed) = charset.decode(body);
-    if malformed {
-        return Err(foreign::no_text(body, used.name()));
-    }
-    Ok(text)
+/// The text of a body, and the charset that counted: a byte-order mark wins over the named one.
+pub(super) fn decode(body: &[u8], charset: Charset) -> Result<(Cow<'_, str>, Charset), Refusal> {
+    charset.decode(body).map_err(|used| foreign::no_text(body, used.name()))
 }
 
 /// The attributes of a body: `{` first is JSON, else `k=v` pairs are a form, and a blank body says nothing.
 ///
 /// # Errors
 /// BAD_BODY for anything else: a body that is not understood changes nothing (spec 4).
-pub(super) fn content<'a>(text: &'a str, charset: &'static Encoding) -> Result<Content<'a>, Refusal> {
+pub(super) fn content(text: &str, charset: Charset) -> Result<Content<'_>, Refusal> {
     let text = text.trim_matches(BLANKS);
     if text.starts_with('{') {
         return Ok(Content { pairs: json_members(text)?, is_form: false });
@@ -137,7 +133,8 @@ pub(super) fn content<'a>(text: &'a str, charset: &'static Encoding) -> Result<C
 /// Name and value, their escapes undone.
 type FormPair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-fn form_pairs<'a>(text: &'a str, charset: &'static Encoding, place: &str) -> Result<Vec<FormPair<'a>>, Refusal> {
+fn form_pairs<'a>(text: &'a str, charset: Charset, place: &str) -> Result<Vec<FormPair<'a>>, Refusal> {
+    let charset = charset.of_escapes();
     let pieces = text.split('&').filter(|piece| !piece.is_empty());
     let pairs = pieces.map(|piece| {
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
@@ -151,7 +148,7 @@ fn form_pairs<'a>(text: &'a str, charset: &'static Encoding, place: &str) -> Res
 }
 
 /// The value of a form; a phone whose number begins with a bare `+` keeps this `+`, as its client meant it (spec 2).
-fn form_value<'a>(name: &str, value: &'a str, charset: &'static Encoding) -> Option<Cow<'a, str>> {
+fn form_value<'a>(name: &str, value: &'a str, charset: Charset) -> Option<Cow<'a, str>> {
     let meant = if name.eq_ignore_ascii_case(key::PHONE) { meant_plus(value, charset) } else { None };
     let Some(at) = meant else { return form_text(value, charset) };
     let (before, number) = (form_text(&value[..at], charset)?, form_text(&value[at + 1..], charset)?);
@@ -159,7 +156,7 @@ fn form_value<'a>(name: &str, value: &'a str, charset: &'static Encoding) -> Opt
 }
 
 /// Where the bare `+` of a phone's number stands: the last one before the number, unless an escaped `+` begins the number.
-fn meant_plus(value: &str, charset: &'static Encoding) -> Option<usize> {
+fn meant_plus(value: &str, charset: Charset) -> Option<usize> {
     let is_before_the_number = |at: &usize| {
         *at <= GUARD_BYTES_MAX && form_text(&value[..*at], charset).is_some_and(|before| is_guard(&before))
     };
@@ -185,7 +182,9 @@ fn is_passed_over(letter: char) -> bool {
 }
 
 /// Undoes the escapes of a form; none if the bytes are not text in this charset.
-fn form_text<'a>(text: &'a str, charset: &'static Encoding) -> Option<Cow<'a, str>> {
+///
+/// The escapes and the letters around them are the bytes of one text: in Shift_JIS the second byte of a character may be a letter.
+fn form_text(text: &str, charset: Charset) -> Option<Cow<'_, str>> {
     if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
         return Some(Cow::Borrowed(text));
     }
@@ -193,9 +192,8 @@ fn form_text<'a>(text: &'a str, charset: &'static Encoding) -> Option<Cow<'a, st
         return Some(Cow::Owned(text.replace('+', " ")));
     }
     let spaced = text.replace('+', " ");
-    let bytes: Vec<u8> = percent_decode(spaced.as_bytes()).collect();
-    let (text, malformed) = charset.decode_without_bom_handling(&bytes);
-    (!malformed).then(|| Cow::Owned(text.into_owned()))
+    let bytes: Vec<u8> = percent_decode(&charset.encode(&spaced)?).collect();
+    charset.decode_unmarked(&bytes).map(|text| Cow::Owned(text.into_owned()))
 }
 
 // === JSON ===

@@ -10,11 +10,11 @@ mod names;
 mod path;
 mod value;
 
-use encoding_rs::Encoding;
 use http::{HeaderMap, Method};
 use outbound::{Attributes, Refusal, RefusalCode, Request, Resource, ResourceType, Sent, Value, Verb, key, spec_of};
 
 pub use self::authority::host;
+use crate::charset::Charset;
 
 /// Attributes a request may carry, query and body together (spec 4, OURS).
 pub const ATTRIBUTES_MAX: usize = 256;
@@ -44,8 +44,8 @@ pub struct Incoming<'a> {
     pub headers: &'a HeaderMap,
     /// The whole body.
     pub body: &'a [u8],
-    /// Encoding of a body that names no charset (option `encoding`).
-    pub encoding: &'static Encoding,
+    /// Charset of a body that names none (option `encoding`).
+    pub encoding: Charset,
 }
 
 /// The translation of an HTTP request.
@@ -89,11 +89,20 @@ pub fn from_http(incoming: &Incoming<'_>) -> Result<Translated, Rejected> {
     })
 }
 
+/// The methods of a verb that changes state (spec 3).
+const CHANGING: &str = "POST, PUT, OPTIONS";
+
 /// The methods of a resource type (spec 3).
 fn allow(kind: ResourceType) -> &'static str {
+    if read_without_name(kind).is_some() { "GET, POST, PUT, OPTIONS" } else { CHANGING }
+}
+
+/// The verb of a GET without `req` (spec 3).
+fn read_without_name(kind: ResourceType) -> Option<Verb> {
     match kind {
-        ResourceType::Records => "GET, POST, PUT, OPTIONS",
-        _ => "POST, PUT, OPTIONS",
+        ResourceType::Records => Some(Verb::GetRecord),
+        ResourceType::CampaignGroups => Some(Verb::CampaignStatusRequest),
+        ResourceType::Phones | ResourceType::CustomerIds | ResourceType::Lists => None,
     }
 }
 
@@ -104,11 +113,10 @@ fn verb(method: &Method, kind: ResourceType, req: Option<&str>) -> Result<Verb, 
         _ if !changes && *method != Method::GET => Err(wrong_method(method, allow(kind))),
         Some(name) => {
             let verb = names::verb(kind, name)?;
-            if changes || verb.reads() { Ok(verb) } else { Err(wrong_method(method, "POST, PUT, OPTIONS")) }
+            if changes || verb.reads() { Ok(verb) } else { Err(wrong_method(method, CHANGING)) }
         }
         None if changes => Err(names::absent(kind).into()),
-        None if kind == ResourceType::Records => Ok(Verb::GetRecord),
-        None => Err(wrong_method(method, allow(kind))),
+        None => read_without_name(kind).ok_or_else(|| wrong_method(method, allow(kind))),
     }
 }
 
@@ -126,7 +134,7 @@ fn request(
     let idempotency_key = idempotency_key(incoming.headers)?;
     body::check_coding(incoming.body, incoming.headers)?;
     let charset = body::charset(incoming.headers, incoming.encoding)?;
-    let text = body::decode(incoming.body, charset)?;
+    let (text, charset) = body::decode(incoming.body, charset)?;
     let content = body::content(&text, charset)?;
     check_limits(&query.pairs, &content.pairs)?;
     let (attributes, sent) = attributes(verb, query.pairs, content)?;
@@ -181,24 +189,44 @@ fn last_wins(pairs: Vec<body::Pair<'_>>) -> impl Iterator<Item = body::Pair<'_>>
     pairs.into_iter().zip(kept).filter_map(|(pair, kept)| kept.then_some(pair))
 }
 
-/// Drops the attribute that repeats the identifier of the path; a different value is refused (spec 5).
+/// Drops the attribute that repeats the identifier of the path (spec 5).
+///
+/// A handle and a customer that differ are refused here. Only the node compares phones in all their forms, and knows the names of
+/// DBIDs: another phone, list or campaign group than that of the path stays an attribute, for the rules to compare.
 fn without_identifying(attributes: Attributes, resource: &Resource) -> Result<Attributes, Refusal> {
-    let (identifying, from_path) = match resource {
-        Resource::Record(handle) => (key::RECORD_HANDLE, i64::try_from(handle.0).map(Value::Int).ok()),
-        Resource::Phone(phone) => (key::PHONE, Some(Value::text(phone))),
-        Resource::Customer(customer) => (key::CUSTOMER_ID, Some(Value::text(customer))),
-        Resource::List(list) => (key::CALLING_LIST, Some(Value::text(list))),
-        Resource::CampaignGroup(_) => return Ok(attributes),
-    };
+    let Some((identifying, of_path)) = identifying(resource) else { return Ok(attributes) };
     match attributes.get(identifying) {
         None => Ok(attributes),
-        Some(value) if Some(value) == from_path.as_ref() => {
+        Some(value) if is_same(resource, value, &of_path) => {
             Ok(attributes.iter().filter(|(name, _)| *name != identifying).map(owned).collect())
         }
-        Some(_) => {
+        Some(_) if matches!(resource, Resource::Record(_) | Resource::Customer(_)) => {
             let message = format!("{identifying} differs from the {:?} of the path", shown(&resource.identifier()));
             Err(Refusal::new(RefusalCode::BadValue, message))
         }
+        Some(_) => Ok(attributes),
+    }
+}
+
+/// The attribute that says the same as the path, and its value there; none: a handle that no record can have.
+fn identifying(resource: &Resource) -> Option<(&'static str, Value)> {
+    Some(match resource {
+        Resource::Record(handle) => (key::RECORD_HANDLE, Value::Int(i64::try_from(handle.0).ok()?)),
+        Resource::Phone(phone) => (key::PHONE, Value::text(phone)),
+        Resource::Customer(customer) => (key::CUSTOMER_ID, Value::text(customer)),
+        Resource::List(list) => (key::CALLING_LIST, Value::text(list)),
+        Resource::CampaignGroup(group) => match group.parse() {
+            Ok(dbid) => (key::CAMPAIGN_GROUP_DBID, Value::Int(dbid)),
+            Err(_) => (key::CAMPAIGN_GROUP_NAME, Value::text(group)),
+        },
+    })
+}
+
+/// Whether a value is that of the path; blanks around a customer id do not count (spec 2).
+fn is_same(resource: &Resource, value: &Value, of_path: &Value) -> bool {
+    match (resource, value, of_path) {
+        (Resource::Customer(_), Value::Str(value), Value::Str(of_path)) => value.trim() == of_path.trim(),
+        _ => value == of_path,
     }
 }
 

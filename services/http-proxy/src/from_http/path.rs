@@ -1,6 +1,6 @@
 //! `/<resource-type>/<identifier>` (spec 2). Called by `from_http` alone.
 
-use outbound::{Refusal, RefusalCode, Resource, ResourceType, Verb};
+use outbound::{Refusal, RefusalCode, Resource, ResourceType};
 use percent_encoding::percent_decode_str;
 
 use super::{IDENTIFIER_BYTES_MAX, shown};
@@ -38,10 +38,9 @@ fn named(kind: ResourceType, identifier: &str) -> Result<Resource, Refusal> {
     })
 }
 
-/// Offers only resources that this version answers.
+/// Offers every resource of this port.
 fn unknown() -> Refusal {
-    let answered = ResourceType::ALL.into_iter().filter(|kind| !Verb::names_on(*kind).is_empty());
-    let resources = answered.map(|kind| format!("/{}/<{}>", kind.word(), identifier_of(kind)));
+    let resources = ResourceType::ALL.into_iter().map(|kind| format!("/{}/<{}>", kind.word(), identifier_of(kind)));
     let valid: Vec<_> = resources.chain(health::PATHS.map(str::to_owned)).collect();
     refuse(&format!("No such resource. Valid: {}", valid.join(", ")))
 }

@@ -1,5 +1,7 @@
 //! The requests that client libraries really send (spec 4, MEASURED), as raw bytes over a real socket.
 
+use ocs_proto::link::Configure;
+
 use crate::support::{Node, acknowledge, configure};
 
 const DONE: &str =
@@ -153,9 +155,54 @@ async fn a_body_in_another_charset_is_transcoded() {
     let named =
         [head.as_bytes(), b"Content-Type: text/plain; charset=iso-8859-1\r\n\r\n{\"city\": \"K\xf6\"}"].concat();
     assert!(node.ask(named).await.body.contains("\"city\":\"Kö\""));
-    let mut latin = configure();
-    latin.encoding = "windows-1252".into();
-    let node = Node::with(latin, acknowledge).await;
+    let node = Node::with(encoded("windows-1252"), acknowledge).await;
     let unnamed = [head.as_bytes(), b"\r\n{\"city\": \"K\xf6\"}"].concat();
-    assert!(node.ask(unnamed).await.body.contains("\"city\":\"Kö\""));
+    let answer = node.ask(unnamed).await;
+    assert!(answer.bytes.windows(10).any(|bytes| bytes == b"\"city\":\"K\xf6"), "{answer:?}");
+}
+
+/// The configuration with a charset of bodies and answers.
+fn encoded(charset: &str) -> Configure {
+    Configure { encoding: charset.into(), ..configure() }
+}
+
+#[tokio::test]
+async fn every_answer_is_in_the_charset_of_the_option_and_says_so() {
+    let head =
+        "POST /records/15?req=RecordProcessed HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain; charset=utf-8\r\n";
+    let body = "{\"city\":\"K\u{f6}ln \u{20ac}\u{1f600}\"}";
+    let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    let table: [(&str, &str, &[u8]); 4] = [
+        ("", "application/json", "K\u{f6}ln \u{20ac}\u{1f600}".as_bytes()),
+        ("utf8", "application/json", "K\u{f6}ln \u{20ac}\u{1f600}".as_bytes()),
+        ("latin1", "application/json; charset=ISO-8859-1", b"K\xf6ln \\u20ac\\ud83d\\ude00"),
+        ("windows-1252", "application/json; charset=windows-1252", b"K\xf6ln \x80\\ud83d\\ude00"),
+    ];
+    for (charset, content_type, city) in table {
+        let node = Node::with(encoded(charset), acknowledge).await;
+        let answer = node.ask(&request).await;
+        let wanted = [&b"\"city\":\""[..], city, b"\"}"].concat();
+        assert!(answer.bytes.ends_with(&wanted), "{charset}: {answer:?}");
+        assert_eq!(answer.header("content-type"), Some(content_type), "{charset}");
+        let refused = node.ask("POST /records/K%C3%B6ln?req=RecordProcessed HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert_eq!((refused.status, refused.header("content-type")), (404, Some(content_type)), "{charset}");
+        let garbage = node.ask("garbage\r\n\r\n").await;
+        assert_eq!((garbage.status, garbage.header("content-type")), (400, Some(content_type)), "{charset}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_of_every_byte_comes_back_in_its_charset() {
+    for charset in ["iso-8859-1", "windows-1252"] {
+        let node = Node::with(encoded(charset), acknowledge).await;
+        let letters: Vec<u8> = (0xa0..=0xff).collect();
+        let body = [&b"{\"city\":\""[..], &letters, b"\"}"].concat();
+        let head = format!(
+            "POST /records/15?req=RecordProcessed HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let answer = node.ask([head.as_bytes(), &body].concat()).await;
+        assert_eq!(answer.status, 200, "{charset}: {answer:?}");
+        assert!(answer.bytes.ends_with(&body[1..]), "{charset}: {answer:?}");
+    }
 }

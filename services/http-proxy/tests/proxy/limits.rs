@@ -40,7 +40,11 @@ async fn a_wrong_method_names_the_right_ones() {
     let node = Node::acknowledging().await;
     let allow = async |request| node.ask(request).await.header("allow").unwrap_or_default().to_owned();
     assert_eq!(allow("DELETE /records/15 HTTP/1.1\r\nHost: x\r\n\r\n").await, "GET, POST, PUT, OPTIONS");
+    assert_eq!(allow("DELETE /campaigngroups/101 HTTP/1.1\r\nHost: x\r\n\r\n").await, "GET, POST, PUT, OPTIONS");
     assert_eq!(allow("GET /lists/demo HTTP/1.1\r\nHost: x\r\n\r\n").await, "POST, PUT, OPTIONS");
+    assert_eq!(allow("GET /phones/1 HTTP/1.1\r\nHost: x\r\n\r\n").await, "POST, PUT, OPTIONS");
+    let preview = "GET /campaigngroups/101?req=PreviewRecordRequest HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert_eq!(allow(preview).await, "POST, PUT, OPTIONS");
     assert_eq!(allow("GET /records/15?req=RecordProcessed HTTP/1.1\r\nHost: x\r\n\r\n").await, "POST, PUT, OPTIONS");
     let options = node.ask("OPTIONS /records/15 HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!((options.status, options.header("allow")), (204, Some("GET, POST, PUT, OPTIONS")));

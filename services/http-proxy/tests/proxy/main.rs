@@ -6,11 +6,13 @@
 
 mod bodies;
 mod clients;
+mod coverage;
 mod golden;
 mod life;
 mod limits;
 mod neighbours;
 mod reference;
+mod stacks;
 mod support;
 mod targets;
 mod tls;

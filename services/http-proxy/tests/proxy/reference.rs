@@ -41,33 +41,45 @@ const MEANINGS: &[(&str, &str)] = &[
     (key::ATTEMPTS, "attempts so far"),
     (
         key::DATE_TIME,
-        "when the record is due: `MM/dd/yyyy HH:mm` in the record's time zone; ISO 8601 is taken too, with or without an offset",
+        "when the record is due: `MM/dd/yyyy HH:mm` in the record's time zone, or in GSW_TZ_NAME of a reschedule; ISO 8601 is taken too, with or without an offset",
     ),
     (key::CALL_TIME, "last call, seconds since 1970 UTC"),
     (key::FROM, "the day's window begins, seconds since midnight in the record's time zone, 0 to 86400"),
     (key::UNTIL, "the window ends; 86400 is the end of the day, and a window that ends where it begins is never open"),
-    (key::TZ_NAME, "time zone, an IANA name such as `Europe/Berlin`"),
+    (key::TZ_NAME, "time zone: the name of a declared zone, or an IANA name such as `Europe/Berlin`"),
     (key::TZ_OFFSET, "the record's offset from UTC now, seconds"),
     (
         key::AGENT_ID,
         "agent of a personal callback, or the one who holds the record; at most 32 letters, compared exactly",
     ),
-    (key::CALLBACK_TYPE, "for any agent, or for one"),
-    (key::CHAIN_ATTR, "whether the request is about the whole chain or the record alone"),
+    (key::CALLBACK_TYPE, "a callback for any agent, the default, or for one"),
+    (
+        key::CHAIN_ATTR,
+        "whether the request is about the whole chain, as DoNotCall by default, or the record alone, as RequestRecordCancel by default",
+    ),
     (key::CHAIN_ID, "the chain, a number within its list; in AddRecord: the chain that the record joins"),
     (key::CHAIN_N, "place in the chain, from 0"),
     (key::CUSTOMER_ID, "value of the field that a list declares as its customer id"),
     (key::TREATMENT, "who calls again after a treatment: anybody, or the agent who held the record"),
     (key::APPLICATION_ID, "echoed; decides nothing"),
     (key::CAMPAIGN_NAME, "echoed; decides nothing"),
-    (key::CALLING_LIST, "name of the list, or its DBID"),
+    (key::CALLING_LIST, "name of the list, or its DBID; narrows requests on phones and customers to this list"),
     (key::CALLING_LIST_DBID, "DBID of the list"),
     (
         key::REFERENCE_ID,
         "the caller's own reference, echoed in every answer, refusals too, in the type in which it came",
     ),
     (key::MESSAGE, "in answers one sentence for a person; in DoNotCall the message of the entry, at most 255 letters"),
-    (RECORDS, "how many records the request changed, or would have changed"),
+    (
+        key::RECORDS,
+        "how many records the request changed or would have changed, or how many a campaign group that unloads still holds",
+    ),
+    (
+        key::CALL_ATTEMPT_GUID,
+        "the attempt, 32 characters 0-9A-F, another one each time that the record is handed out; optional in a request on a record: 409 where another attempt holds it",
+    ),
+    (key::CAMPAIGN_GROUP_NAME, "campaign and group of agents, as in `Renewals@Agents`"),
+    (key::CAMPAIGN_GROUP_DBID, "DBID of the campaign group"),
     (
         IGNORED,
         "keys of the request that belong to no field and to no attribute that it takes, at most 10, separated by commas; absent where there are none",
@@ -83,8 +95,7 @@ const ANSWERED: &[(&str, &str, &str)] = &[
     (key::AGENT_REQ_TYPE, "str", "taken and ignored: `req` in the query says the same"),
 ];
 
-const RECORDS: &str = "GSW_RECORDS";
-const IGNORED: &str = "GSW_IGNORED";
+const IGNORED: &str = key::IGNORED;
 
 #[test]
 fn the_reference_page_is_what_the_tables_give() {
@@ -111,7 +122,7 @@ fn the_reference_page_is_what_the_tables_give() {
 #[test]
 fn every_key_has_one_meaning_and_every_code_one_status() {
     for (key, _) in MEANINGS {
-        let known = spec_of(key).is_some() || [RECORDS, IGNORED].contains(key);
+        let known = spec_of(key).is_some() || *key == IGNORED;
         assert!(known, "{key} is no key");
         assert_eq!(MEANINGS.iter().filter(|(other, _)| other == key).count(), 1, "{key}");
     }
@@ -152,8 +163,7 @@ fn resources() -> String {
             ResourceType::Lists => "a list by its name; by its DBID where no list bears that name",
             ResourceType::CampaignGroups => "a campaign group by its DBID, or `Campaign@Group`",
         };
-        let names = Verb::names_on(kind);
-        let names = if names.is_empty() { "none in this release".to_owned() } else { listed(names) };
+        let names = listed(Verb::names_on(kind));
         vec![format!("`/{}/`", kind.word()), listed(kind.aliases()), identifier.to_owned(), names]
     };
     let headers = ["path", "also taken", "names", "requests"];
@@ -164,19 +174,36 @@ fn requests() -> String {
     let row = |verb: Verb| {
         let name = match verb {
             Verb::GetRecord => "none".to_owned(),
+            Verb::CampaignStatusRequest => format!("`{}`, or none in a GET", verb.name()),
             verb => format!("`{}`", verb.name()),
         };
-        let methods = if verb.reads() { "GET" } else { "POST, PUT" };
+        let methods = match verb {
+            Verb::GetRecord => "GET",
+            verb if verb.reads() => "GET, POST, PUT",
+            _ => "POST, PUT",
+        };
         let needed = verb.needs().iter().map(|key| format!("**{key}**"));
         let others = verb.takes().iter().filter(|key| !verb.needs().contains(key)).map(|key| (*key).to_owned());
         let fields = verb.sets_fields().then(|| "user-defined fields".to_owned());
         let taken: Vec<String> = needed.chain(others).chain(fields).collect();
         let taken = if taken.is_empty() { "–".to_owned() } else { taken.join(", ") };
         let on = listed(verb.on().iter().map(|kind| kind.word()));
-        vec![name, listed(verb.aliases().iter().copied()), methods.to_owned(), on, taken, format!("`{}`", verb.event())]
+        vec![name, listed(verb.aliases().iter().copied()), methods.to_owned(), on, taken, listed(events(verb))]
     };
     let headers = ["`req`", "also taken", "methods", "on", "attributes (bold: mandatory)", "acknowledged by"];
     table("Requests", &headers, Verb::all().map(row))
+}
+
+/// The acknowledging events of a verb; of a campaign group they tell its state.
+fn events(verb: Verb) -> Vec<&'static str> {
+    match verb {
+        Verb::PreviewRecordRequest => vec![verb.event(), "PreviewRecordEmpty"],
+        Verb::CampaignStatusRequest => {
+            vec!["CampaignUnloaded", verb.event(), "CampaignStarted", "CampaignStopped", "CampaignUnloading"]
+        }
+        Verb::UnloadCampaign => vec![verb.event(), "CampaignUnloading"],
+        verb => vec![verb.event()],
+    }
 }
 
 const fn meaning_of(key: &str) -> &'static str {
@@ -249,21 +276,31 @@ fn explained(code: RefusalCode) -> (&'static str, &'static str) {
         RefusalCode::BadResource => ("no resource has this path", NO),
         RefusalCode::RecordNotFound => ("no record bears the handle", "no"),
         RefusalCode::ListNotFound => ("no list bears the name", "no"),
+        RefusalCode::GroupNotFound => ("no campaign group has the DBID or the name", "no"),
+        RefusalCode::PhoneNotFound => ("no record has the phone", "no"),
+        RefusalCode::CustomerNotFound => ("no record has the customer id", "no"),
+        RefusalCode::TenantNotFound => ("no tenant has the name", "no"),
         RefusalCode::RecordFinalised => ("the record is finalised; another request may have done it", "no"),
-        RefusalCode::Conflict => ("the state of the record does not allow it", "no"),
-        RefusalCode::DoNotCall => ("the phone is on the Do-Not-Call list", "no, never"),
-        RefusalCode::TooMany => {
-            ("the request would change more records than `records_per_request_max`; none was changed", "no")
-        }
+        RefusalCode::Conflict => (
+            "the state of the record or of the campaign group does not allow the request, the time is past, or another attempt holds the record",
+            "no",
+        ),
+        RefusalCode::DoNotCall => ("the phone or the customer is on the Do-Not-Call list", "no, never"),
+        RefusalCode::Duplicate => ("the list takes a phone once, and the record GSW_RECORD_HANDLE has it", "no"),
+        RefusalCode::TooMany => (
+            "the request would change more than `records_per_request_max` records, a chain pass 100 records, or a list 1,000 different windows; nothing was changed",
+            "no",
+        ),
         RefusalCode::KeyReused => ("the Idempotency-Key was used for another request", "no: take a new key"),
         RefusalCode::Method => ("the method does not fit; `Allow` names those that do", NO),
         RefusalCode::RequestTimeout => ("the request was not complete in time; nothing was changed", "yes"),
         RefusalCode::Limit => ("too many attributes, or one that is too long", NO),
         RefusalCode::Busy => ("too many requests are under way; nothing was changed", "yes, after `Retry-After`"),
         RefusalCode::Internal => ("a bug; the log says more", "only with the same Idempotency-Key"),
-        RefusalCode::Unavailable => {
-            ("no primary, HTTP Proxy is ending, or no room: known not to be applied", "yes, after `Retry-After`")
-        }
+        RefusalCode::Unavailable => (
+            "no primary, HTTP Proxy is ending, no room, or a node of an older release that does not know the request: known not to be applied",
+            "yes, after `Retry-After`",
+        ),
         RefusalCode::OutcomeUnknown => {
             ("handed to a primary, and no answer in time: it may be applied", "yes, with the same Idempotency-Key")
         }

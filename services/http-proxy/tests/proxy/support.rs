@@ -233,8 +233,10 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Status line and headers.
     pub(crate) head: String,
-    /// Its body.
+    /// Its body; bytes that are not UTF-8 are replaced.
     pub(crate) body: String,
+    /// The bytes of the body.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -272,14 +274,15 @@ impl Client {
     pub(crate) async fn answer(&mut self) -> Option<Answer> {
         let head = self.head().await?;
         let status: u16 = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let mut answer = Answer { status, head, body: String::new() };
+        let mut answer = Answer { status, head, body: String::new(), bytes: Vec::new() };
         let length: usize = answer.header("content-length").unwrap_or("0").parse().unwrap();
         while self.buffer.len() < length {
             if !self.more().await {
                 return None;
             }
         }
-        answer.body = String::from_utf8(self.buffer.drain(..length).collect()).unwrap();
+        answer.bytes = self.buffer.drain(..length).collect();
+        answer.body = String::from_utf8_lossy(&answer.bytes).into_owned();
         Some(answer)
     }
 

@@ -54,12 +54,48 @@ async fn a_path_that_is_no_resource_is_told_those_that_are_answered() {
         assert_eq!((answer.status, answer.code().as_str()), (404, "BAD_RESOURCE"), "{path}: {answer:?}");
         let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         let valid = told["GSW_ERROR"].as_str().unwrap().strip_prefix("No such resource. Valid: ").unwrap().to_owned();
+        assert_eq!(valid.split(", ").count(), 9, "{valid}");
         for offered in valid.split(", ") {
-            let request = offered.replace("<handle>", "15").replace("<name>", "demo");
-            let method = if offered.starts_with("/lists/") { "POST" } else { "GET" };
-            let query = if method == "POST" { "?req=AddRecord" } else { "" };
+            let (request, method, query) = match offered.split('<').next().unwrap() {
+                "/records/" => ("/records/15", "GET", ""),
+                "/phones/" => ("/phones/+12125550100", "POST", "?req=DoNotCall"),
+                "/customer_ids/" => ("/customer_ids/K-7", "POST", "?req=DoNotCall"),
+                "/lists/" => ("/lists/demo", "POST", "?req=AddRecord"),
+                "/campaigngroups/" => ("/campaigngroups/101", "GET", ""),
+                check => (check, "GET", ""),
+            };
             let asked = node.ask(format!("{method} {request}{query} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
             assert!(matches!(asked.status, 200 | 503), "{offered}: {asked:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_path_of_nul_or_of_10_000_letters_is_refused_or_is_for_the_rules_to_look_up() {
+    let node = Node::acknowledging().await;
+    let lengths = [("LONG", "n".repeat(10_000)), ("DIGITS", "1".repeat(10_000)), ("MOST", "n".repeat(1024))];
+    for (path, query, status, code) in [
+        ("/records/%00", "RecordProcessed", 404, "BAD_RESOURCE"),
+        ("/records/%0015", "RecordProcessed", 404, "BAD_RESOURCE"),
+        ("/lists/%00", "AddRecord", 200, ""),
+        ("/phones/%00", "DoNotCall", 200, ""),
+        ("/customer_ids/%00", "DoNotCall", 200, ""),
+        ("/campaigngroups/%00", "LoadCampaign", 200, ""),
+        ("/%00/15", "RecordProcessed", 404, "BAD_RESOURCE"),
+        ("/lists/%00%FF", "AddRecord", 404, "BAD_RESOURCE"),
+        ("/lists/%", "AddRecord", 200, ""),
+        ("/lists/%ZZ", "AddRecord", 200, ""),
+        ("/LONG", "AddRecord", 404, "BAD_RESOURCE"),
+        ("/LONG/15", "AddRecord", 404, "BAD_RESOURCE"),
+        ("/records/DIGITS", "RecordProcessed", 400, "LIMIT"),
+        ("/lists/LONG", "AddRecord", 400, "LIMIT"),
+        ("/phones/LONG", "DoNotCall", 400, "LIMIT"),
+        ("/customer_ids/LONG", "RequestRecordCancel", 400, "LIMIT"),
+        ("/campaigngroups/LONG", "StartDialing", 400, "LIMIT"),
+        ("/lists/MOST", "AddRecord", 200, ""),
+    ] {
+        let whole = lengths.iter().fold(path.to_owned(), |path, (word, text)| path.replace(word, text));
+        let answer = node.ask(format!("POST {whole}?req={query} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{path}: {answer:?}");
     }
 }

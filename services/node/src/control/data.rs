@@ -9,16 +9,17 @@ use chassis::tasks::Tasks;
 use dispatch::Engine;
 use ocs_proto::{
     control::{
-        ExportRequest, ExportRows, GetRecordRequest, HistoryReply, ListCounts, PreviewImportRequest, ShowListReply,
-        ShowListRequest, VerifyReply,
+        ExportRequest, ExportRows, GetRecordReply, GetRecordRequest, HistoryReply, ListCounts, PreviewImportRequest,
+        ShowListReply, ShowListRequest, VerifyReply,
     },
     outbound as wire,
 };
 use outbound::{
-    Attributes, Body, Handle, Origin, Query, Refusal, RefusalCode, Reply, ReplyBody, Request, Resource, Verb,
+    Answer, Attributes, Body, Handle, NotDialable, Origin, Query, RULES_WITH_CAMPAIGNS, Refusal, RefusalCode, Reply,
+    ReplyBody, Request, Resource, Value, Verb, key,
     wire::{batch_from_wire, list_from_wire, reply_into_wire},
 };
-use pair::{ListTally, StateReader};
+use pair::{ListTally, StateReader, wall_us};
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -101,19 +102,59 @@ pub(super) async fn show_list(
 async fn count(door: &Door, long: &Long, list: String) -> Option<ListCounts> {
     let (state, began) = (door.engine().state().clone(), std::time::Instant::now());
     let counted = long.counts.run(move || state.tally(&list, 0, &|| began.elapsed() < COUNT_TIME)).await;
-    let ListTally { records, never_open, .. } = counted.ok()?.ok()?;
-    Some(ListCounts { records, never_open })
+    let ListTally { records, never_open, beyond_chain, .. } = counted.ok()?.ok()?;
+    Some(ListCounts { records, never_open, beyond_chain })
 }
 
-pub(super) async fn get_record(door: &Door, asked: GetRecordRequest, deadline: Instant) -> Result<wire::Reply, Status> {
+/// The record, and the reason why no group gets it now.
+pub(super) async fn get_record(
+    door: &Door,
+    asked: GetRecordRequest,
+    deadline: Instant,
+) -> Result<GetRecordReply, Status> {
     let by_handle = asked.list.is_empty();
     if by_handle && asked.handle == 0 {
         return Err(Status::invalid_argument("name the record by its handle, or by its list and record_id"));
     }
-    let reply = read(door, deadline, move |state| {
-        if by_handle { state.read(&by(Handle(asked.handle))) } else { state.read_by_id(&asked.list, asked.record_id) }
+    let found = read(door, deadline, move |state| {
+        let (named, reply) = if by_handle {
+            (Some(Handle(asked.handle)), state.read(&by(Handle(asked.handle))))
+        } else {
+            (None, state.read_by_id(&asked.list, asked.record_id))
+        };
+        let why = handle_of(&reply, named).and_then(|handle| not_dialable(state, handle));
+        (reply, why)
     });
-    reply.await.map(reply_into_wire)
+    let (reply, why) = found.await?;
+    let dialable = matches!(why, Some(None));
+    let not_dialable = why.flatten().map(to_wire::not_dialable);
+    Ok(GetRecordReply { reply: Some(reply_into_wire(reply)), not_dialable, dialable })
+}
+
+/// The handle of the record that a reply shows: the named one, else the handle in the reply; none: no record is shown.
+fn handle_of(reply: &Reply, named: Option<Handle>) -> Option<Handle> {
+    let ReplyBody::Done(done) = &reply.body else { return None };
+    let of_reply = || {
+        done.attributes.iter().find_map(|(name, value)| match value {
+            Value::Int(handle) if name == key::RECORD_HANDLE => u64::try_from(*handle).ok().map(Handle),
+            _ => None,
+        })
+    };
+    named.or_else(of_reply)
+}
+
+/// The reason why no group gets a record now, as of a stamp that a command would get at this moment; the inner none: a preview
+/// may hand the record out. None: the group's rules know no previews.
+fn not_dialable(state: &dyn StateReader, handle: Handle) -> Option<Option<NotDialable>> {
+    if state.rules_version() < RULES_WITH_CAMPAIGNS {
+        return None;
+    }
+    let now_us = wall_us().max(state.last_stamp_us());
+    let mut answers = state.query(Query::NotDialable { handle, now_us }).ok()?;
+    match answers.next() {
+        Some(Answer::NotDialable(why)) => Some(why),
+        _ => None,
+    }
 }
 
 fn by(handle: Handle) -> Request {
@@ -167,7 +208,7 @@ pub(super) async fn verify(door: &Door, long: &Long, node: &str) -> Result<Verif
 }
 
 /// Reads the state once all updates acknowledged before the call are applied.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     door: &Door,
     deadline: Instant,
     what: impl FnOnce(&dyn StateReader) -> T + Send + 'static,
@@ -195,7 +236,9 @@ pub(super) fn unreadable(reply: Reply) -> Status {
 pub(super) fn refused(refusal: Refusal) -> Status {
     match refusal.code {
         RefusalCode::Unavailable => Status::unavailable(refusal.message),
-        RefusalCode::ListNotFound | RefusalCode::RecordNotFound => Status::not_found(refusal.message),
+        RefusalCode::ListNotFound | RefusalCode::RecordNotFound | RefusalCode::GroupNotFound => {
+            Status::not_found(refusal.message)
+        }
         _ => Status::invalid_argument(refusal.message),
     }
 }

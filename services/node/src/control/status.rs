@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Instant};
 
 use consensus::{Stall, StartStanding, Status};
 use ocs_proto::control::{BackupMade, BackupMissed, BackupSchedule, PeerLag, StatusReply};
-use outbound::RULES_WITH_PHONE_FORM;
+use outbound::{RULES_WITH_CAMPAIGNS, RULES_WITH_PHONE_FORM};
 use pair::{StateReader, wall_us};
 use records::PhonesRow;
 
@@ -108,6 +108,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         rules_wanted: core.rules_wanted,
         phones: sources.api.as_ref().map(|api| phones(&**api.engine().state())).unwrap_or_default(),
         deletions: sources.deletions.borrow().to_vec(),
+        bringing_up: sources.api.as_ref().map(|api| bringing_up(&**api.engine().state())).unwrap_or_default(),
         upgrade_waits_for: upgrade_waits_for(&core, sources.role.roster()),
         backups: (!backups.every.is_zero()).then(|| schedule(backups)),
         starting: String::new(),
@@ -149,6 +150,22 @@ fn phones(state: &dyn StateReader) -> String {
         (PhonesRow { done: true, .. }, _) => "done".to_owned(),
         (PhonesRow { entries_done: false, .. }, _) => "Do-Not-Call entries are being rewritten".to_owned(),
         (PhonesRow { handle, .. }, last) => format!("records are being rewritten: handle {handle} of {last}"),
+    }
+}
+
+/// Progress of bringing records up to the rules of campaigns; empty where nothing is left to do, or the rules have no campaigns.
+fn bringing_up(state: &dyn StateReader) -> String {
+    if state.rules_version() < RULES_WITH_CAMPAIGNS {
+        return String::new();
+    }
+    let (progress, last) = state.bring_up();
+    match progress.customers.first() {
+        _ if !progress.done => format!("bringing records up: {} of {last}", progress.handle),
+        Some(job) => {
+            let (list, record_id, lists) = (job.list, job.record_id, progress.customers.len());
+            format!("bringing customers up: list {list} from record_id {record_id} on, lists left: {lists}")
+        }
+        None => String::new(),
     }
 }
 
@@ -283,7 +300,8 @@ fn peer_warning(peer: &PeerLag) -> Option<String> {
 mod tests {
     use super::*;
     use crate::role::Role;
-    use pair::fakes::{A, status as core_status};
+    use pair::fakes::{A, Reader, status as core_status};
+    use records::{BringUpRow, CustomersRow};
 
     fn view(confirmed: bool, primary: &str) -> RoleView {
         let role = if confirmed { Role::Primary } else { Role::Unknown };
@@ -304,6 +322,26 @@ mod tests {
         assert_eq!(own_silence(&log_full, false), None, "such a log still takes what a quorum needs");
         let stall = Some(Stall { age_ms: 4200, of_log: true, alone: false });
         assert_eq!(own_silence(&Status { stall, ..core_status(3, A) }, false), Some(contract::DISK_HANGS));
+    }
+
+    #[test]
+    fn bringing_up_is_told_with_its_progress_until_nothing_is_left() {
+        let state = Reader::at(RULES_WITH_CAMPAIGNS - 1);
+        assert_eq!(bringing_up(&state), "");
+        state.raise(RULES_WITH_CAMPAIGNS);
+        let jobs = |list: u32| vec![CustomersRow { list, record_id: 7 }];
+        for (progress, words) in [
+            (BringUpRow::default(), "bringing records up: 0 of 1"),
+            (BringUpRow { handle: 1, customers: jobs(9), ..BringUpRow::default() }, "bringing records up: 1 of 1"),
+            (
+                BringUpRow { done: true, customers: jobs(101), ..BringUpRow::default() },
+                "bringing customers up: list 101 from record_id 7 on, lists left: 1",
+            ),
+            (BringUpRow { done: true, ..BringUpRow::default() }, ""),
+        ] {
+            state.brought_up(progress);
+            assert_eq!(bringing_up(&state), words);
+        }
     }
 
     #[test]

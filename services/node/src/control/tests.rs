@@ -8,7 +8,7 @@ use dispatch::HoldConfig;
 use entrance::{Entrance, Limits, Protocol};
 use ocs_proto::{
     control::{Role, control_client::ControlClient},
-    outbound::{self as wire, reply},
+    outbound::{self as wire, Declaration, DeclaredList, reply},
 };
 use outbound::RULES_FIRST;
 use pair::fakes::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status};
@@ -158,7 +158,7 @@ async fn nothing_is_taken_back_before_the_raise_and_the_refusal_says_what_raises
     let stage = stage(false).await;
     let mut client = stage.client();
     let deleted = client.delete_list(DeleteListRequest { list: "demo".into(), in_use: true }).await.unwrap();
-    let asked = RemoveDoNotCall { phone: "+9991".into(), list: String::new() };
+    let asked = RemoveDoNotCall { phone: "+9991".into(), ..Default::default() };
     let removed = client.remove_do_not_call(asked).await.unwrap();
     for reply in [deleted.into_inner().reply, removed.into_inner().reply] {
         let refusal = refusal(reply);
@@ -166,7 +166,7 @@ async fn nothing_is_taken_back_before_the_raise_and_the_refusal_says_what_raises
         assert!(refusal.message.contains("this needs version 3. `ocsctl upgrade finalize`"), "{}", refusal.message);
     }
     assert!(stage.group.proposed().is_empty());
-    let asked = DoNotCallRequest { phone: "+999 1".into(), entries_max: 0 };
+    let asked = DoNotCallRequest { phone: "+999 1".into(), ..Default::default() };
     let mut entries = client.do_not_call(asked).await.unwrap().into_inner();
     let first = entries.message().await.unwrap().unwrap();
     assert_eq!((first.forms[0].as_str(), first.entries[0].since_us), ("+9991", 7));
@@ -177,9 +177,39 @@ async fn nothing_is_taken_back_before_the_raise_and_the_refusal_says_what_raises
 async fn what_is_no_number_is_refused_where_entries_are_looked_up() {
     let stage = stage(false).await;
     let mut client = stage.client();
-    let asked = DoNotCallRequest { phone: "hello".into(), entries_max: 0 };
+    let asked = DoNotCallRequest { phone: "hello".into(), ..Default::default() };
     let status = client.do_not_call(asked).await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "The phone \"hello\" has no digit"));
+}
+
+#[tokio::test]
+async fn entries_of_an_operator_wait_for_the_rules_that_know_them() {
+    let tasks = Tasks::new();
+    let (state, sources) = before_the_raise(&tasks);
+    let (door, deadline) = (sources.api.unwrap(), pair::fakes::in_ten_seconds());
+    let row = || wire::DoNotCallRow { phone: "+9991".into(), ..Default::default() };
+    let batch = || DoNotCallBatch { rows: vec![row()], ..Default::default() };
+    let application = || ApplyDoNotCall { list: "demo".into(), rows_max: 1, ..Default::default() };
+    let of_customer = || RemoveDoNotCall { customer: "c7".into(), ..Default::default() };
+    let too_early = |reply| {
+        let refusal = refusal(Some(reply));
+        assert!(refusal.code == "CONFLICT" && refusal.message.contains("this needs version 5"), "{refusal:?}");
+    };
+    too_early(do_not_call::enter(&door, batch(), deadline).await);
+    too_early(do_not_call::preview(&door, batch(), deadline).await.unwrap());
+    too_early(do_not_call::apply(&door, application(), deadline).await);
+    too_early(do_not_call::remove(&door, of_customer(), deadline).await);
+
+    state.raise(NEWEST.rules);
+    let previewed = do_not_call::preview(&door, batch(), deadline).await.unwrap();
+    assert!(matches!(previewed.body, Some(reply::Body::Imported(imported)) if imported.added == 1));
+    for reply in [
+        do_not_call::enter(&door, batch(), deadline).await,
+        do_not_call::apply(&door, application(), deadline).await,
+        do_not_call::remove(&door, of_customer(), deadline).await,
+    ] {
+        assert!(matches!(reply.body, Some(reply::Body::Done(_))), "{reply:?}");
+    }
 }
 
 #[tokio::test]
@@ -208,6 +238,66 @@ async fn a_name_that_cannot_be_shown_is_refused_under_every_rules_version() {
         assert_eq!(refusal(made.into_inner().reply).code, "BAD_VALUE", "{name:?}");
     }
     assert!(stage.group.proposed().is_empty());
+}
+
+#[tokio::test]
+async fn a_declaration_is_planned_and_applied_only_by_rules_that_know_declarations() {
+    let tasks = Tasks::new();
+    let (state, sources) = before_the_raise(&tasks);
+    let (door, deadline) = (sources.api.unwrap(), pair::fakes::in_ten_seconds());
+    let list = |name: &str| DeclaredList { name: name.into(), ..Default::default() };
+    let asked = || ApplyDeclaration {
+        declaration: Some(Declaration { lists: vec![list("new"), list("")], ..Default::default() }),
+        ..Default::default()
+    };
+    let early = declared::plan(&door, asked(), deadline).await.unwrap_err();
+    assert!(early.code() == Code::InvalidArgument && early.message().contains("this needs version 5"), "{early}");
+    let early = refusal(Some(declared::apply(&door, asked(), deadline).await));
+    assert!(early.code == "CONFLICT" && early.message.contains("this needs version 5"), "{early:?}");
+
+    state.raise(NEWEST.rules);
+    let plan = declared::plan(&door, asked(), deadline).await.unwrap();
+    assert_eq!((plan.revision, plan.differences.as_slice()), (3, &["list new: new".to_owned()][..]));
+    assert_eq!((plan.faults.len(), plan.faults[0].path.as_str()), (1, "lists."));
+    let applied = declared::apply(&door, asked(), deadline).await;
+    assert!(matches!(applied.body, Some(reply::Body::Done(_))), "{applied:?}");
+    assert_eq!(declared::show(&door, deadline).await.unwrap().revision, 3);
+}
+
+#[tokio::test]
+async fn groups_are_shown_with_their_holders_and_controlled_by_the_requests_of_clients() {
+    let tasks = Tasks::new();
+    let (state, sources) = before_the_raise(&tasks);
+    state.raise(NEWEST.rules);
+    let (door, deadline) = (sources.api.unwrap(), pair::fakes::in_ten_seconds());
+    let shown = |group: &str| declared::groups(&door, ShowGroupsRequest { group: group.into() }, deadline);
+    let groups = shown("").await.unwrap().groups;
+    assert_eq!((groups[0].state.as_str(), groups[0].held_total), ("Running", 1));
+    assert_eq!((groups[0].held[0].agent.as_str(), groups[0].held[0].handle), ("agent1", 1));
+    assert_eq!(shown("none@Agents").await.unwrap_err().code(), Code::NotFound);
+
+    let control = |request: &str| {
+        let asked = ControlGroupRequest { group: "demo@Agents".into(), request: request.into() };
+        declared::control_group(&door, asked, deadline)
+    };
+    assert!(matches!(control("StartDialing").await.unwrap().body, Some(reply::Body::Done(_))));
+    for wrong in ["PreviewRecordRequest", "startdialing", ""] {
+        let status = control(wrong).await.unwrap_err();
+        assert!(status.code() == Code::InvalidArgument && status.message().contains("StartDialing"), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_shown_has_the_reason_why_no_group_gets_it() {
+    let tasks = Tasks::new();
+    let (state, sources) = before_the_raise(&tasks);
+    let (door, deadline) = (sources.api.unwrap(), pair::fakes::in_ten_seconds());
+    let get = || data::get_record(&door, GetRecordRequest { handle: 1, ..Default::default() }, deadline);
+    let shown = get().await.unwrap();
+    assert_eq!((shown.not_dialable, shown.dialable), (None, false), "these rules know no previews");
+    state.raise(NEWEST.rules);
+    let why = get().await.unwrap().not_dialable.unwrap();
+    assert_eq!((why.condition, why.until_s), (3, Some(1)));
 }
 
 #[tokio::test]

@@ -1,8 +1,11 @@
-//! Answers about the state as messages of the control API. The one place of `control` that knows both. Called by `data` and
-//! `undoing`.
+//! Answers about the state as messages of the control API. The one place of `control` that knows both. Called by `data`,
+//! `declared` and `do_not_call`.
 
 use ocs_proto::{
-    control::{DoNotCallEntries, DoNotCallEntry, ExportRows, HistoryEntry, KeptDigest, ListInfo, VerifyReply},
+    control::{
+        DeclarationFault, DoNotCallEntries, DoNotCallEntry, ExportRows, GroupInfo, HeldRecord, HistoryEntry,
+        KeptDigest, ListInfo, NotDialable, PlanDeclarationReply, ShowDeclarationReply, ShowGroupsReply, VerifyReply,
+    },
     outbound::ImportRow,
 };
 use outbound::{Answer, wire::field_to_wire};
@@ -20,7 +23,67 @@ pub(super) fn list(list: outbound::ListInfo) -> ListInfo {
         next_chain_id: list.next_chain_id,
         deleting: list.deleting,
         counts: None,
+        tenant: list.tenant,
+        customer_id: list.customer_id,
+        treatments: list.treatments,
+        calendar: list.calendar,
+        attempts_max: list.attempts_max,
+        unique_phone: list.unique_phone.to_owned(),
+        refuses_unknown_keys: list.refuses_unknown_keys,
+        zone_by_phone: list.zone_by_phone,
+        callbacks_any_time: list.callbacks_any_time,
+        send_attributes: list.send_attributes,
+        windows: list.windows,
+        windows_never_open: list.windows_never_open,
     }
+}
+
+/// The declaration that would make the state; none: another answer.
+pub(super) fn declaration(answer: Answer) -> Option<ShowDeclarationReply> {
+    match answer {
+        Answer::Declaration { revision, declaration } => {
+            Some(ShowDeclarationReply { revision, declaration: Some(*declaration) })
+        }
+        _ => None,
+    }
+}
+
+/// The effect of a declaration; none: another answer.
+pub(super) fn plan(answer: Answer) -> Option<PlanDeclarationReply> {
+    let Answer::Plan(plan) = answer else { return None };
+    let outbound::DeclarationPlan { revision, differences, faults } = plan;
+    let fault = |fault: outbound::DeclarationFault| DeclarationFault { path: fault.path, message: fault.message };
+    Some(PlanDeclarationReply { revision, differences, faults: faults.into_iter().map(fault).collect() })
+}
+
+/// Campaign groups; none: another answer.
+pub(super) fn groups(answer: Answer) -> Option<ShowGroupsReply> {
+    match answer {
+        Answer::Groups(groups) => Some(ShowGroupsReply { groups: groups.into_iter().map(group).collect() }),
+        _ => None,
+    }
+}
+
+fn group(group: outbound::GroupInfo) -> GroupInfo {
+    let held = |held: outbound::HeldRecord| {
+        let outbound::HeldRecord { agent, handle, since_us } = held;
+        HeldRecord { agent, handle, since_us }
+    };
+    GroupInfo {
+        dbid: group.dbid,
+        name: group.name,
+        campaign: group.campaign,
+        campaign_dbid: group.campaign_dbid,
+        state: group.state.to_owned(),
+        held: group.held.into_iter().map(held).collect(),
+        held_total: group.held_total,
+    }
+}
+
+/// The reason why no group gets a record.
+pub(super) fn not_dialable(why: outbound::NotDialable) -> NotDialable {
+    let outbound::NotDialable { condition, reason, until_s } = why;
+    NotDialable { condition, reason, until_s }
 }
 
 /// A change of the role.
@@ -32,8 +95,22 @@ pub(super) fn history_entry(entry: outbound::HistoryEntry) -> HistoryEntry {
 /// A page of Do-Not-Call entries; none: a page of another answer.
 pub(super) fn do_not_call(answer: Answer) -> Option<DoNotCallEntries> {
     let entry = |entry: outbound::DoNotCallEntry| {
-        let outbound::DoNotCallEntry { form, given, since_us, list_dbid, list, customer, message } = entry;
-        DoNotCallEntry { form, given, since_us, list_dbid, list, customer, message }
+        let outbound::DoNotCallEntry { form, given, since_us, list_dbid, list, customer, message, .. } = entry;
+        let outbound::DoNotCallEntry { tenant, campaign_dbid, campaign, source, expires_s, .. } = entry;
+        DoNotCallEntry {
+            form,
+            given,
+            since_us,
+            list_dbid,
+            list,
+            customer,
+            message,
+            tenant,
+            campaign_dbid,
+            campaign,
+            source,
+            expires_s,
+        }
     };
     match answer {
         Answer::DoNotCall { forms, page } => {

@@ -1,4 +1,4 @@
-//! Undoing over the control API: lists with their records, and Do-Not-Call entries.
+//! Undoing over the control API: lists with their records.
 //!
 //! Never contains a rule. Whether clients use a list is checked here and not by the rules: a warning for an operator, not a lock.
 //! Called by the control API.
@@ -8,24 +8,16 @@ use std::{
     time::{Duration, Instant as StdInstant},
 };
 
-use dispatch::{Engine, too_early};
-use ocs_proto::{
-    control::{DeleteListRequest, DoNotCallEntries, DoNotCallRequest},
-    outbound as wire,
-};
-use outbound::{
-    Body, Origin, Query, RULES_WITH_UNDOING, Refusal, RefusalCode, Reply, Value, key,
-    wire::{remove_from_wire, reply_into_wire},
-};
+use ocs_proto::{control::DeleteListRequest, outbound as wire};
+use outbound::{Body, Origin, RULES_WITH_UNDOING, Refusal, RefusalCode, Value, key, wire::reply_into_wire};
 use pair::{ListTally, wall_us};
 use tokio::time::Instant;
 use tonic::Status;
 
 use super::{
-    data::{Long, refused, unreadable},
-    to_wire,
+    data::{Long, unreadable},
+    do_not_call::not_yet,
 };
-use crate::bulk::Pieces;
 
 /// A list whose records were changed or added within this time is in use.
 const IN_USE: Duration = Duration::from_secs(60);
@@ -41,7 +33,7 @@ pub(super) async fn delete_list(
     asked: DeleteListRequest,
     limit: Duration,
 ) -> Result<wire::Reply, Status> {
-    if let Some(reply) = not_yet(door) {
+    if let Some(reply) = not_yet(door, RULES_WITH_UNDOING) {
         return Ok(reply);
     }
     if !asked.in_use
@@ -51,14 +43,6 @@ pub(super) async fn delete_list(
     }
     let reply = door.answer(Body::DeleteList(asked.list), Origin::Control, Instant::now() + limit).await;
     Ok(reply_into_wire(reply))
-}
-
-/// Before the raise the primary may run a release that cannot read the request. The raise takes longer than seconds, so a retry
-/// is not worth its cost.
-fn not_yet(door: &Door) -> Option<wire::Reply> {
-    let version = door.engine().state().rules_version();
-    let reply = || reply_into_wire(too_early(version, RULES_WITH_UNDOING, RefusalCode::Conflict));
-    (version < RULES_WITH_UNDOING).then(reply)
 }
 
 /// Why a list is in use; none: no client uses the list, or the rules answer the request.
@@ -94,33 +78,6 @@ fn use_of(list: &str, tally: &ListTally, since_us: u64) -> Option<Refusal> {
         seen.join(", ")
     );
     Some(Refusal::new(RefusalCode::Conflict, message).with(key::CALLING_LIST, Value::text(list)))
-}
-
-/// The entries of one consistent state, read no faster than the client takes them.
-pub(super) async fn do_not_call(
-    door: &Door,
-    long: &Long,
-    asked: DoNotCallRequest,
-    deadline: Instant,
-) -> Result<Pieces<DoNotCallEntries>, Status> {
-    door.wait_until_readable(deadline).await.map_err(unreadable)?;
-    let (door, DoNotCallRequest { phone, entries_max }) = (door.clone(), asked);
-    let phone = (!phone.is_empty()).then_some(phone);
-    let entries_max = if entries_max == 0 { u64::MAX } else { entries_max };
-    let query = Query::DoNotCall { phone, entries_max, after: None };
-    let open = move || {
-        let pages = door.engine().query(query).map_err(refused);
-        pages.map(|pages| pages.filter_map(to_wire::do_not_call).map(Ok))
-    };
-    long.exports.pieces(open).await
-}
-
-pub(super) async fn remove_do_not_call(door: &Door, asked: wire::RemoveDoNotCall, deadline: Instant) -> wire::Reply {
-    if let Some(reply) = not_yet(door) {
-        return reply;
-    }
-    let reply: Reply = door.answer(Body::RemoveDoNotCall(remove_from_wire(asked)), Origin::Control, deadline).await;
-    reply_into_wire(reply)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use consensus::RaftId;
 use data_dir::DiskRoom;
-use pair::Door;
+use pair::{Door, PreviewCounts};
 use tokio::sync::watch;
 
 use crate::{archive::schedule::BackupStatus, role::RoleService, scan::ScanStatus, supervisor::ProxyStatus};
@@ -42,6 +42,11 @@ impl Sources {
     /// Keys of requests that map to no field and were ignored (spec 4); 0 on a witness.
     pub fn ignored_keys(&self) -> u64 {
         self.api.as_ref().map_or(0, |api| api.engine().state().ignored_keys())
+    }
+
+    /// Counts of previews; all empty on a witness.
+    pub fn preview_counts(&self) -> PreviewCounts {
+        self.api.as_ref().map(|api| api.engine().state().preview_counts()).unwrap_or_default()
     }
 
     /// Requests held now.

@@ -122,6 +122,10 @@ async fn what_http_proxy_counts_is_by_request_and_code() {
     assert_eq!(stage.sample(&format!("ocs_request_duration_seconds_sum{labels}")), 0.004);
     assert_eq!(stage.sample("ocs_http_connections"), 9.0);
     assert_eq!(stage.sample("ocs_ignored_keys_total"), 3.0);
+    assert_eq!(stage.sample("ocs_handed_out_total{group=\"101\",class=\"general\"}"), 5.0);
+    assert_eq!(stage.sample("ocs_previews_empty_total{group=\"101\"}"), 2.0);
+    assert_eq!(stage.sample("ocs_met_on_do_not_call_total"), 4.0);
+    assert_eq!(stage.sample("ocs_held_back_total"), 1.0);
 }
 
 #[tokio::test]

@@ -87,12 +87,14 @@ pub(super) fn trusted_log(config: &Config, directory: &DataDir) -> Result<Option
     }
 }
 
-/// Whether this release knows the versions by which the group writes and decides: an older release must not go on.
-pub(super) fn knows_versions(recovered: &Recovered) -> Result<(), RunError> {
+/// Whether this release knows the versions by which the group writes and decides: an older release must not go on. A witness decides
+/// nothing, and needs the formats alone.
+pub(super) fn knows_versions(recovered: &Recovered, kind: Kind) -> Result<(), RunError> {
     let conf_states = recovered.conf_states.iter().map(|(_, conf)| conf).chain(recovered.start.conf_state.as_ref());
     let newest = |of: fn(&ConfState) -> u32| conf_states.clone().map(of).max().unwrap_or_default();
     let (formats, rules) = (newest(|conf| conf.formats), newest(|conf| conf.rules_wanted));
-    if formats > versions::NEWEST.formats || rules > versions::NEWEST.rules {
+    let knows_rules = kind == Kind::Witness || rules <= versions::NEWEST.rules;
+    if formats > versions::NEWEST.formats || !knows_rules {
         let release = recovered.conf_states.last().map(|(_, conf)| conf).or(recovered.start.conf_state.as_ref());
         let release = release.map(|conf| conf.release.clone()).unwrap_or_default();
         return Err(RunError::Versions { formats, rules, release });

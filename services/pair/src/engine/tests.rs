@@ -145,6 +145,20 @@ async fn a_primary_that_cannot_be_reached_is_asked_again_under_the_same_id() {
 }
 
 #[tokio::test]
+async fn a_reply_that_asks_for_another_proposal_gets_one_under_the_same_id_here_and_at_the_primary() {
+    let here = stage(3, A, FakePeer::answering([]));
+    here.group.script([Reply::again(), Reply::again()].map(|reply| Script::Answer(Ok(reply))));
+    assert_eq!(here.add().await, done());
+    let counters: Vec<u64> = here.group.proposed().iter().map(|command| command.id.counter).collect();
+    assert_eq!(counters, [1, 1, 1]);
+
+    let asks = || outcome(None, ForwardOutcome::Reply, Some(Reply::again()));
+    let there = stage(3, B, FakePeer::answering([asks(), asks()]));
+    assert_eq!(there.add().await, done());
+    assert_eq!(there.ids(), [1, 1, 1]);
+}
+
+#[tokio::test]
 async fn an_overtaken_proposal_is_sent_again_under_the_same_id() {
     let stage = stage(3, A, FakePeer::answering([]));
     let (overtake, overtaken) = oneshot::channel();

@@ -6,20 +6,21 @@
 use std::{cell::RefCell, sync::Arc};
 
 use outbound::{
-    Answer, Answers, Attributes, HistoryEntry, ImportBatch, Query, Refusal, RefusalCode, Reply, Request, Resource,
-    Value, Verb, key,
+    Answer, Answers, Attributes, DoNotCallBatch, HistoryEntry, ImportBatch, Query, Refusal, RefusalCode, Reply,
+    Request, Resource, Value, Verb, key,
 };
 use records::{
-    Below, Bound, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, counters, find_list,
-    last_stamp_us, read, record_by_id, role_changes,
+    Below, Bound, BringUpRow, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, bring_up, counters,
+    find_list, is_due, last_stamp_us, read, record_by_id, role_changes,
 };
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
 
 use super::{
-    do_not_call, export::Export, group_rules::GroupRules, lists::Lists, outbox, preview, tally, told::EventCounts,
+    declared, do_not_call, export::Export, group_rules::GroupRules, lists::Lists, outbox, preview, tally,
+    told::EventCounts,
 };
-use crate::{ListTally, StateCheck, StateReader};
+use crate::{ListTally, PreviewCounts, StateCheck, StateReader};
 
 /// Limit of the changes of the role that are shown.
 const HISTORY_ENTRIES_MAX: usize = 100;
@@ -105,6 +106,10 @@ impl StateReader for RecordsReader {
         self.counts.ignored_keys()
     }
 
+    fn preview_counts(&self) -> PreviewCounts {
+        self.counts.previews()
+    }
+
     fn settings(&self) -> Option<Arc<Settings>> {
         self.group_rules.settings().borrow().clone()
     }
@@ -114,8 +119,21 @@ impl StateReader for RecordsReader {
         (counters.phones.unwrap_or_default(), counters.last_handle)
     }
 
+    fn is_due(&self, now_us: u64) -> bool {
+        is_due(&self.store.snapshot(), now_us)
+    }
+
+    fn bring_up(&self) -> (BringUpRow, u64) {
+        let state = self.store.snapshot();
+        (bring_up(&state), counters(&state).last_handle)
+    }
+
     fn preview_import(&self, batch: ImportBatch, create: bool) -> Reply {
         preview::preview(batch, create, self.rules_version(), &self.store.snapshot())
+    }
+
+    fn preview_do_not_call(&self, batch: DoNotCallBatch) -> Reply {
+        preview::preview_entries(batch, self.rules_version(), &self.store.snapshot())
     }
 
     fn tally(&self, list: &str, changed_since_us: u64, go_on: &dyn Fn() -> bool) -> Result<ListTally, Refusal> {
@@ -127,10 +145,13 @@ impl StateReader for RecordsReader {
         match query {
             Query::Lists { name, after } => Ok(Box::new(Lists::new(&state, name.as_deref(), after.as_ref()))),
             Query::History => Ok(Box::new(std::iter::once(Answer::History(history(&state))))),
-            Query::DoNotCall { phone: Some(phone), entries_max, after: _ } => {
+            Query::DoNotCall { phone: Some(phone), entries_max, .. } => {
                 Ok(Box::new(std::iter::once(do_not_call::of_phone(&state, &phone, entries_max)?)))
             }
-            Query::DoNotCall { phone: None, entries_max, after } => {
+            Query::DoNotCall { customer: Some(customer), entries_max, .. } => {
+                Ok(Box::new(std::iter::once(do_not_call::of_customer(&state, &customer, entries_max))))
+            }
+            Query::DoNotCall { entries_max, after, .. } => {
                 Ok(Box::new(do_not_call::All::new(state, entries_max, after.as_ref())?))
             }
             Query::Export { list, columns, after } => {
@@ -139,6 +160,14 @@ impl StateReader for RecordsReader {
             }
             Query::Outbox { after, rows_max } => {
                 Ok(Box::new(std::iter::once(Answer::Outbox(outbox::page(&state, after, rows_max)))))
+            }
+            Query::Declaration => Ok(Box::new(std::iter::once(declared::declaration(&state)))),
+            Query::Plan(apply) => Ok(Box::new(std::iter::once(declared::plan(&state, &apply)))),
+            Query::Groups { identifier } => {
+                Ok(Box::new(std::iter::once(declared::groups(&state, identifier.as_deref())?)))
+            }
+            Query::NotDialable { handle, now_us } => {
+                Ok(Box::new(std::iter::once(declared::not_dialable(&state, handle, now_us))))
             }
         }
     }

@@ -7,7 +7,7 @@ use std::{
     collections::HashSet,
     hash::{BuildHasher, RandomState},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -15,6 +15,8 @@ use std::{
 use chassis::lines::Causes;
 use outbound::Effect;
 use records::Event;
+
+use crate::PreviewCounts;
 
 /// Ignored keys that are remembered as logged; beyond, all are forgotten, and may be logged again.
 const LOGGED_KEYS_MAX: usize = 10_000;
@@ -29,12 +31,29 @@ const SHORTENED_LINES_PER_MINUTE: u32 = 1;
 #[derive(Debug, Clone, Default)]
 pub(super) struct EventCounts {
     ignored_keys: Arc<AtomicU64>,
+    previews: Arc<Mutex<PreviewCounts>>,
 }
 
 impl EventCounts {
     /// Keys of requests that map to no field and were ignored (spec 4).
     pub(super) fn ignored_keys(&self) -> u64 {
         self.ignored_keys.load(Ordering::Relaxed)
+    }
+
+    /// Counts of previews.
+    pub(super) fn previews(&self) -> PreviewCounts {
+        self.previews.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count_preview(&self, event: &Event) {
+        let mut counts = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::HandedOut { group, class } => *counts.handed_out.entry((*group, *class)).or_default() += 1,
+            Event::PreviewEmpty { group } => *counts.empty.entry(*group).or_default() += 1,
+            Event::MetOnDoNotCall => counts.met_on_do_not_call += 1,
+            Event::HeldBack => counts.held_back += 1,
+            _ => {}
+        }
     }
 }
 
@@ -92,6 +111,9 @@ impl Told {
                     );
                 }
             }
+            Event::HandedOut { .. } | Event::PreviewEmpty { .. } | Event::MetOnDoNotCall | Event::HeldBack => {
+                self.counts.count_preview(event);
+            }
             Event::Effect(_) => {}
         }
     }
@@ -136,7 +158,35 @@ impl LoggedKeys {
 
 #[cfg(test)]
 mod tests {
+    use records::HandOutClass;
+
     use super::*;
+
+    #[test]
+    fn hand_outs_count_by_group_and_class_and_empty_answers_by_group() {
+        let mut told = Told::new();
+        let counts = told.counts();
+        let handed_out = |group, class| Event::HandedOut { group, class };
+        let (personal, general) = (HandOutClass::Personal, HandOutClass::General);
+        let events = [
+            handed_out(101, general),
+            handed_out(101, general),
+            handed_out(101, personal),
+            handed_out(102, general),
+            Event::PreviewEmpty { group: 102 },
+            Event::MetOnDoNotCall,
+            Event::HeldBack,
+            Event::HeldBack,
+        ];
+        events.iter().for_each(|event| told.take(event));
+        let expected = PreviewCounts {
+            handed_out: [((101, personal), 1), ((101, general), 2), ((102, general), 1)].into(),
+            empty: [(102, 1)].into(),
+            met_on_do_not_call: 1,
+            held_back: 2,
+        };
+        assert_eq!(counts.previews(), expected);
+    }
 
     #[test]
     fn a_key_is_known_by_its_list_and_its_name() {

@@ -3,9 +3,9 @@
 //!
 //! A key keeps a refusal of the rules as well: a refusal is an answer too.
 
-use outbound::{Refusal, RefusalCode, Reply};
+use outbound::{Refusal, RefusalCode, Reply, ReplyBody};
 
-use super::LazyContent;
+use super::{LazyContent, is_remembered};
 use crate::{
     event::Event,
     rules::{FORGOTTEN_PER_COMMAND, NAME_BYTES_MAX},
@@ -36,7 +36,9 @@ pub(crate) fn answer<V: View>(
         Some(_) => Refusal::new(RefusalCode::KeyReused, "This Idempotency-Key was used for another request").into(),
         None => {
             let reply = decide(turn);
-            remember(place, content.to_vec(), &reply, stands.as_ref(), turn);
+            if is_remembered(&reply) && !is_unavailable(&reply) {
+                remember(place, content.to_vec(), &reply, stands.as_ref(), turn);
+            }
             reply
         }
     }
@@ -62,6 +64,11 @@ fn remember<V: View>(
     turn.overlay.put(by_age, entry);
     turn.overlay.put(place, Row::Idempotency(row));
     shorten(turn);
+}
+
+/// Whether the request may succeed a moment later: such a refusal answers no later request under the same key.
+fn is_unavailable(reply: &Reply) -> bool {
+    matches!(&reply.body, ReplyBody::Refused(refusal) if refusal.code == RefusalCode::Unavailable)
 }
 
 /// Forgets a few expired keys.
@@ -119,5 +126,29 @@ fn row_of<V: View>(place: &Key, turn: &Turn<'_, '_, V>) -> Option<IdempotencyRow
     match turn.overlay.get(place) {
         Some(Row::Idempotency(row)) => Some(row),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outbound::{Body, Command, Origin, RULES_NEWEST, RequestId};
+
+    use super::*;
+    use crate::{map::MapView, numbers::OneByOne, overlay::Overlay, rules::Rules};
+
+    #[test]
+    fn a_reply_that_asks_for_another_proposal_is_kept_under_no_key_and_the_answer_behind_it_is() {
+        let (map, own) = (MapView::default(), Rules::default());
+        let body = Body::DeleteList("a body".to_owned());
+        let command = Command::new(RULES_NEWEST, RequestId::default(), 1, Origin::Http, body);
+        let (mut overlay, mut numbers, mut events) = (Overlay::new(&map), OneByOne, Vec::new());
+        let mut turn = Turn::begin(&command, &mut overlay, &own, &mut numbers, &mut events);
+        let asked = LazyContent::of(&command.body);
+        let mut ask = |decided: Reply| answer(&asked, Scope::default(), b"key", &mut turn, |_| decided);
+        let done = || Reply::done("PreviewRecord", Vec::new());
+        assert_eq!(ask(Reply::again()), Reply::again());
+        assert_eq!(ask(Reply::again()), Reply::again(), "decided anew");
+        assert_eq!(ask(done()), done());
+        assert_eq!(ask(Reply::again()), Reply { replayed: true, ..done() }, "the answer is kept");
     }
 }

@@ -10,9 +10,18 @@ pub(crate) mod window;
 
 use std::cell::OnceCell;
 
-use outbound::{Body, Command, ContentHash, RULES_WITH_SETTINGS, Refusal, RefusalCode, Request};
+use outbound::{Body, Command, ContentHash, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, ReplyBody, Request};
 
 use crate::{rules::NAME_BYTES_MAX, tables::Scope, turn::Turn, view::View};
+
+/// Whether a memory may keep a reply: a reply that asks for another proposal is no answer yet.
+pub(crate) fn is_remembered(reply: &Reply) -> bool {
+    #[cfg(mutant)]
+    if crate::mutant::again_remembered() {
+        return true;
+    }
+    reply.body != ReplyBody::Again
+}
 
 /// Deletes a few expired rows.
 pub(crate) fn forget_old<V: View>(turn: &mut Turn<'_, '_, V>) {

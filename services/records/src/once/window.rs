@@ -11,11 +11,14 @@
 //! acknowledged in between is thus not lost: A, B, A ends with A. A balancer's key names one passage through the balancer: its
 //! retries are the same request even after a change of the record.
 //!
+//! From rules version 5 on, the window of a cancel by phone or customer ends with a change of a record that matches. Previews and
+//! campaign control take no part in the window, since an agent that asks twice wants two records: only a key names their repeats.
+//!
 //! Only applied requests open a window: a refused request changed nothing, so a second decision is harmless, and its client may
 //! have fixed the cause. A repeat does not extend the window.
 
 use outbound::{
-    Handle, RULES_WITH_WINDOW_ENDS, Reply, ReplyBody, Request, RequestId, Resource, Value, content_under, key,
+    Handle, RULES_WITH_WINDOW_ENDS, Reply, ReplyBody, Request, RequestId, Resource, Value, Verb, content_under, key,
 };
 
 use super::LazyContent;
@@ -52,7 +55,8 @@ pub(crate) fn answer<V: View>(
         return (Reply { replayed: true, ..first.reply }, Vec::new());
     }
     let window_us = turn.rules.replay_window_us;
-    let content = (window_us != 0).then(|| Key::Content(asked.hash(), scope));
+    let is_of_group = matches!(request.resource, Resource::CampaignGroup(_));
+    let content = (window_us != 0 && !is_of_group).then(|| Key::Content(asked.hash(), scope));
     let first = content.as_ref().and_then(|place| repeated(place, asked, window_us, turn));
     if let Some(First { reply, .. }) = first.filter(|first| !has_ended(request, first, turn)) {
         let places = stand(id, attempt.into_iter().collect(), turn);
@@ -93,7 +97,7 @@ fn has_ended<V: View>(request: &Request, first: &First, turn: &Turn<'_, '_, V>) 
     if turn.version < RULES_WITH_WINDOW_ENDS {
         return false;
     }
-    has_changed(&request.resource, first.stamp_us, turn)
+    has_changed(request, first.stamp_us, turn)
         || verbs::entry_has_changed(request, first.stamp_us, turn)
         || added_record_is_gone(request, &first.reply, turn)
 }
@@ -109,8 +113,16 @@ fn added_record_is_gone<V: View>(request: &Request, reply: &Reply, turn: &Turn<'
     record.and_then(|record| lookup::list(turn.overlay, record.list)).is_none_or(|list| list.deleting)
 }
 
-/// Whether another request has changed the record of a request after `since_us`.
-fn has_changed<V: View>(resource: &Resource, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
-    let Resource::Record(handle) = resource else { return false };
-    matches!(turn.overlay.get(&Key::Record(*handle)), Some(Row::Record(record)) if record.changed_us > since_us)
+/// Whether another request has changed the record of a request, or one of its records, after `since_us`.
+fn has_changed<V: View>(request: &Request, since_us: u64, turn: &Turn<'_, '_, V>) -> bool {
+    match &request.resource {
+        Resource::Record(handle) => {
+            let row = turn.overlay.get(&Key::Record(*handle));
+            matches!(row, Some(Row::Record(record)) if record.changed_us > since_us)
+        }
+        // the records of a large DoNotCall go on changing by themselves: only its entry counts
+        Resource::Phone(_) | Resource::Customer(_) if request.verb == Verb::DoNotCall => false,
+        Resource::Phone(_) | Resource::Customer(_) => verbs::records_have_changed(request, since_us, turn),
+        Resource::List(_) | Resource::CampaignGroup(_) => false,
+    }
 }

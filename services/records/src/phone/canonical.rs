@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::{international, letters};
+use super::{letters, with_plus};
 
 /// Contact types with a free-text contact_info: e-mail, instant messaging.
 const TEXT_TYPES: [i64; 2] = [10, 11];
@@ -33,7 +33,7 @@ fn step_by_step(given: &str) -> String {
         let drops = zero.contains(&at) || letters::is_separator(*letter);
         (!drops).then_some(*letter)
     };
-    international(number.iter().enumerate().filter_map(kept).collect())
+    with_plus(number.iter().enumerate().filter_map(kept).collect())
 }
 
 /// Whether a contact_info is an address.

@@ -4,21 +4,23 @@
 //! changes a stored phone: records keep phones as given. Called by the verbs, by the index and by look-ups.
 
 mod canonical;
+mod forms;
 mod letters;
 
 pub use canonical::canonical_phone;
 pub(crate) use canonical::{check, is_address};
+pub(crate) use forms::{add_national, forms_declared, international};
 pub(crate) use letters::is_format;
 use outbound::RULES_WITH_PHONE_FORM;
 
 /// The form of rules versions 1 and 2: drops spaces, dots, dashes, slashes and parentheses; a leading `00` becomes `+`.
 pub fn first_phone_form(given: &str) -> String {
     let kept = given.chars().filter(|letter| !letter.is_whitespace() && !".-/()".contains(*letter));
-    international(kept.collect())
+    with_plus(kept.collect())
 }
 
 /// A leading `00` becomes `+`.
-fn international(phone: String) -> String {
+fn with_plus(phone: String) -> String {
     match phone.strip_prefix("00") {
         Some(rest) => format!("+{rest}"),
         None => phone,

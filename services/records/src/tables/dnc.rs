@@ -19,6 +19,8 @@ pub enum DncScope {
     Tenant(String),
     /// One list, by DBID.
     List(u32),
+    /// One campaign, by DBID; from rules version 5 on.
+    Campaign(u32),
 }
 
 /// The subject of a Do-Not-Call entry.
@@ -35,6 +37,7 @@ impl DncScope {
         match self {
             Self::Tenant(name) => bytes.u8(0).text(name.as_bytes()),
             Self::List(dbid) => bytes.u8(1).u32(*dbid),
+            Self::Campaign(dbid) => bytes.u8(2).u32(*dbid),
         }
     }
 
@@ -42,6 +45,7 @@ impl DncScope {
         match parts.u8()? {
             0 => Some(Self::Tenant(parts.string()?)),
             1 => Some(Self::List(parts.u32()?)),
+            2 => Some(Self::Campaign(parts.u32()?)),
             _ => None,
         }
     }
@@ -64,7 +68,7 @@ impl DncSubject {
     }
 }
 
-/// A Do-Not-Call entry; phone or customer, tenant or list are its key.
+/// A Do-Not-Call entry; phone or customer, and tenant, list or campaign are its key.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct DncRow {
     /// Time of the entry's creation, microseconds since 1970.
@@ -76,10 +80,21 @@ pub struct DncRow {
     /// The message of the last DoNotCall with a message; empty: no message yet, or an entry of a rules version before 3.
     #[prost(string, tag = "3")]
     pub message: String,
+    /// Where the entry comes from, for a person; empty: a client's request, or an entry of a rules version before 5.
+    #[prost(string, tag = "4")]
+    pub source: String,
+    /// UTC seconds from which on the entry counts as absent; none: never.
+    #[prost(int64, optional, tag = "5")]
+    pub expires_s: Option<i64>,
 }
 
 pub(super) fn encode_key(scope: &DncScope, subject: &DncSubject) -> Encoded {
     subject.encode(scope.encode(KeyBytes::default())).0
+}
+
+/// The prefix of the entries of a scope.
+pub(crate) fn scope_prefix(scope: &DncScope) -> Vec<u8> {
+    scope.encode(KeyBytes::default()).0.into_vec()
 }
 
 pub(super) fn decode_key(parts: &mut KeyParts<'_>) -> Option<Key> {
@@ -96,19 +111,32 @@ pub(super) fn decode_row(bytes: &[u8]) -> Option<DncRow> {
 
 #[cfg(any(test, feature = "contract"))]
 pub(super) fn samples() -> Vec<Sample> {
-    let row = DncRow { stamp_us: 5, given: "+1 0".to_owned(), message: "no".to_owned() };
+    let row = DncRow {
+        stamp_us: 5,
+        given: "+1 0".to_owned(),
+        message: "no".to_owned(),
+        source: "f".to_owned(),
+        expires_s: Some(6),
+    };
+    let bytes = "080512042b3120301a026e6f2201662806";
     vec![
         sample(
             Key::Dnc(DncScope::Tenant("t".to_owned()), DncSubject::Phone("+1".to_owned())),
             Row::Dnc(row.clone()),
             "00000174002b31",
-            "080512042b3120301a026e6f",
+            bytes,
         ),
         sample(
             Key::Dnc(DncScope::List(101), DncSubject::Customer("c".to_owned())),
-            Row::Dnc(row),
+            Row::Dnc(row.clone()),
             "01000000650163",
-            "080512042b3120301a026e6f",
+            bytes,
+        ),
+        sample(
+            Key::Dnc(DncScope::Campaign(101), DncSubject::Phone("+1".to_owned())),
+            Row::Dnc(row),
+            "0200000065002b31",
+            bytes,
         ),
     ]
 }

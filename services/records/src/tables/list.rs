@@ -46,6 +46,58 @@ pub struct ListRow {
     /// Progress of a deletion: records with a lower record_id are gone.
     #[prost(uint64, tag = "9")]
     pub deleted_below: u64,
+    /// The list's tenant; empty: the default tenant. This and the fields below: from rules version 5 on, set by declarations.
+    #[prost(string, tag = "10")]
+    pub tenant: String,
+    /// Column of the customer field; empty: none.
+    #[prost(string, tag = "11")]
+    pub customer_column: String,
+    /// Names of the list's treatments.
+    #[prost(string, repeated, tag = "12")]
+    pub treatments: Vec<String>,
+    /// Name of the list's calendar; empty: none.
+    #[prost(string, tag = "13")]
+    pub calendar: String,
+    /// 0: any number of attempts.
+    #[prost(uint32, tag = "14")]
+    pub attempts_max: u32,
+    /// A number of [`unique_phone`].
+    #[prost(uint32, tag = "15")]
+    pub unique_phone: u32,
+    /// Unknown keys are refused.
+    #[prost(bool, tag = "16")]
+    pub refuses_unknown_keys: bool,
+    /// A record without a zone gets that of the longest declared prefix.
+    #[prost(bool, tag = "17")]
+    pub zone_by_phone: bool,
+    /// Windows and the calendar do not bind callbacks.
+    #[prost(bool, tag = "18")]
+    pub callbacks_any_time: bool,
+    /// Default columns and the keys under which they travel too, in the order of the columns.
+    #[prost(message, repeated, tag = "19")]
+    pub send_attributes: Vec<SentColumnRow>,
+    /// Name of the declared zone that `time_zone` came from; empty: an IANA name was given.
+    #[prost(string, tag = "20")]
+    pub zone_name: String,
+}
+
+/// A default column that travels under a key of its own.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SentColumnRow {
+    /// Column of every list.
+    #[prost(string, tag = "1")]
+    pub column: String,
+    /// Its key in requests and replies.
+    #[prost(string, tag = "2")]
+    pub key: String,
+}
+
+/// Values of [`ListRow::unique_phone`] (spec 9, Small print).
+pub mod unique_phone {
+    #![allow(missing_docs)] // the names are the documentation
+    pub const NO: u32 = 0;
+    pub const OPEN: u32 = 1;
+    pub const EVER: u32 = 2;
 }
 
 /// A user-defined field of a list (spec 9).
@@ -113,11 +165,22 @@ pub(super) fn samples() -> Vec<Sample> {
         deleting: true,
         added_us: 9,
         deleted_below: 3,
+        tenant: "t".to_owned(),
+        customer_column: "AGE".to_owned(),
+        treatments: vec!["b".to_owned()],
+        calendar: "c".to_owned(),
+        attempts_max: 12,
+        unique_phone: unique_phone::EVER,
+        refuses_unknown_keys: true,
+        zone_by_phone: true,
+        callbacks_any_time: true,
+        send_attributes: vec![SentColumnRow { column: "c".to_owned(), key: "k".to_owned() }],
+        zone_name: "V".to_owned(),
     };
     vec![sample(
         Key::List(101),
         Row::List(Arc::new(row)),
         "00000065",
-        "0a0464656d6f12035554431a120a034147451203696e741a01312203616765200528063004380140094803",
+        "0a0464656d6f12035554431a120a034147451203696e741a013122036167652005280630043801400948035201745a034147456201626a0163700c78028001018801019001019a01060a016312016ba2010156",
     )]
 }

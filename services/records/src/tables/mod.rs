@@ -5,11 +5,21 @@
 //! rows are canonical, because nodes compare digests: no maps, no floats, a single encoding of every value. A field number is
 //! never reused for another meaning. Called by the rules and by every engine.
 
+mod attempt;
+mod attempt_by_age;
+mod bring_up;
 mod bytes;
+mod callback_by_due;
 mod content;
 mod counter;
+mod declared;
+pub(crate) mod dialable;
 mod dnc;
+mod dnc_rest;
 mod floor;
+mod group;
+mod held_by_group;
+mod held_by_time;
 mod idempotency;
 mod import_batch;
 pub(crate) mod indexes;
@@ -24,6 +34,7 @@ mod outbox_mark;
 mod phones;
 mod record;
 mod record_by_chain;
+mod record_by_customer;
 mod record_by_id;
 mod record_by_phone;
 mod request;
@@ -32,30 +43,44 @@ mod role_change;
 mod sample;
 mod scope;
 mod settings;
+mod waiting_until;
+mod windows;
 
 use std::sync::Arc;
 
 use outbound::{ContentHash, Handle, RequestId};
 
+pub(crate) use attempt::attempts_prefix;
+pub use attempt::{AttemptRow, AttemptSubject};
+pub use bring_up::{BringUpRow, CustomersRow};
 pub use bytes::Encoded;
 use bytes::KeyParts;
+pub(crate) use callback_by_due::callback_prefix;
 pub use content::RequestIdRow;
 pub use counter::Counter;
+pub use declared::DeclaredRow;
+pub use dialable::{Class, Window, WindowZone};
+pub(crate) use dialable::{class_prefix, window_prefix};
+pub(crate) use dnc::scope_prefix;
 pub use dnc::{DncRow, DncScope, DncSubject};
+pub use dnc_rest::DncRestRow;
+pub use group::{GroupRow, ListTurnRow, group_state};
+pub(crate) use held_by_group::{agent_prefix, group_prefix};
 pub use idempotency::IdempotencyRow;
 pub use import_batch::ImportBatchRow;
 pub(crate) use import_batch::import_prefix;
 pub use indexes::indexes_of;
 pub use key_by_age::KeyRow;
 pub(crate) use list::list_prefix;
-pub use list::{FieldRow, ListRow};
+pub use list::{FieldRow, ListRow, SentColumnRow, unique_phone};
 pub use list_counters::ListCountersRow;
 pub use meta::{FloorRow, MetaRow, PhonesRow};
 pub use number::NumberRow;
 pub use outbox::OutboxRow;
 pub use outbox_mark::OutboxMarkRow;
-pub use record::RecordRow;
+pub use record::{PendingRow, RecordRow};
 pub(crate) use record_by_chain::chain_prefix;
+pub(crate) use record_by_customer::customer_prefix;
 pub use record_by_phone::EmptyRow;
 pub(crate) use record_by_phone::phone_prefix;
 pub(crate) use request::node_prefix;
@@ -65,8 +90,9 @@ pub use role_change::RoleChangeRow;
 pub(crate) use sample::Sample;
 pub use scope::Scope;
 pub use settings::{SettingRow, SettingsRow};
+pub use windows::{WindowRow, WindowsRow};
 
-use crate::settings::Settings;
+use crate::{declared::Declared, settings::Settings};
 
 /// Makes [`Table`], [`Key`] and [`Row`] out of the list of tables. An entry: documentation; name, tag and file; the parts of the
 /// key, if any; the row. Each file has `encode_key`, `decode_key`, `encode_row`, `decode_row`, and `samples` for tests.
@@ -179,6 +205,18 @@ tables! {
     Phones = 12 in phones => PhonesRow;
     /// Counters of calling lists by DBID, from rules version 4 on.
     ListCounters = 13 in list_counters(list: u32) => ListCountersRow;
+    /// The declaration beside lists and options, one row; none: nothing is declared.
+    Declared = 14 in declared => Arc<Declared>;
+    /// States of campaign groups by DBID.
+    Group = 15 in group(dbid: u32) => GroupRow;
+    /// The different windows of lists by DBID.
+    Windows = 16 in windows(list: u32) => Arc<WindowsRow>;
+    /// Progress of bringing records up, one row, from rules version 5 on.
+    BringUp = 17 in bring_up => BringUpRow;
+    /// Attempts that count in contact limits.
+    Attempt = 18 in attempt { subject: AttemptSubject, stamp_us: u64, handle: Handle } => AttemptRow;
+    /// The remaining work of large DoNotCalls, by number.
+    DncRest = 19 in dnc_rest(number: u64) => DncRestRow;
     /// Effects that no reader has acknowledged, by number.
     Outbox = 20 in outbox(number: u64) => OutboxRow;
     /// Counters of the outbox, one row; none: no effect was ever kept.
@@ -195,6 +233,20 @@ tables! {
     RecordByPhone = 36 in record_by_phone { phone: String, handle: Handle } => EmptyRow;
     /// Index: record by list, chain and position, to its handle.
     RecordByChain = 37 in record_by_chain { list: u32, chain_id: u64, chain_n: u64 } => NumberRow;
+    /// Index: record by the value of its list's customer field; the row is empty.
+    RecordByCustomer = 38 in record_by_customer { customer: String, handle: Handle } => EmptyRow;
+    /// Index: records that may be handed out, by list, class and window, in their order; the row is empty.
+    Dialable = 39 in dialable { list: u32, class: Class, window: Window, order: (u64, u64), handle: Handle } => EmptyRow;
+    /// Index: Retrieved records by the time of the last request on them; the row is empty.
+    HeldByTime = 40 in held_by_time { changed_us: u64, handle: Handle } => EmptyRow;
+    /// Index: Retrieved records by group, agent and time of the hand-out; the row is empty.
+    HeldByGroup = 41 in held_by_group { group: u32, agent: String, held_since_us: u64, handle: Handle } => EmptyRow;
+    /// Index: Ready callbacks by time, personal ones apart; the row is empty.
+    CallbackByDue = 42 in callback_by_due { personal: bool, due_s: u64, handle: Handle } => EmptyRow;
+    /// Index: Ready records that a pause or a limit holds back, by its end; the row is empty.
+    WaitingUntil = 43 in waiting_until { until_s: u64, handle: Handle } => EmptyRow;
+    /// Index: attempts by age, to the encoded key of the row.
+    AttemptByAge = 44 in attempt_by_age { kind: u8, stamp_us: u64, handle: Handle } => KeyRow;
 }
 
 impl Table {

@@ -79,6 +79,48 @@ pub struct RecordRow {
     /// exports omit this time.
     #[prost(uint64, tag = "27")]
     pub changed_us: u64,
+    /// Time of the hand-out of a Retrieved record, microseconds since 1970. This and the fields below: from rules version 5 on, no
+    /// columns.
+    #[prost(uint64, tag = "28")]
+    pub held_since_us: u64,
+    /// GUID of the attempt for which the record was last handed out, 16 bytes; empty: never handed out.
+    #[prost(bytes = "vec", tag = "29")]
+    pub attempt_guid: Vec<u8>,
+    /// A reschedule that RecordProcessed carries out.
+    #[prost(message, optional, tag = "30")]
+    pub pending: Option<PendingRow>,
+    /// The chain holds this Ready record back: another of its records is Retrieved or is a callback that comes first.
+    #[prost(bool, tag = "31")]
+    pub waits: bool,
+    /// End of the pause or limit that holds this Ready record back, UTC seconds.
+    #[prost(int64, optional, tag = "32")]
+    pub not_before_s: Option<i64>,
+    /// Value of the list's customer field, without spaces at both ends; empty: none.
+    #[prost(string, tag = "33")]
+    pub customer: String,
+    /// A request has set GSW_ATTEMPTS since the hand-out.
+    #[prost(bool, tag = "34")]
+    pub attempts_set: bool,
+    /// agent_id before the hand-out, which a record that is given back gets again.
+    #[prost(string, tag = "35")]
+    pub agent_before: String,
+    /// The pause until `not_before_s` is that of the whole chain, after RecordReject.
+    #[prost(bool, tag = "36")]
+    pub chain_paused: bool,
+}
+
+/// A reschedule of a Retrieved record.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct PendingRow {
+    /// Type of the record from then on: CampaignRescheduled or PersonalRescheduled.
+    #[prost(int64, tag = "1")]
+    pub record_type: i64,
+    /// UTC seconds.
+    #[prost(int64, tag = "2")]
+    pub dial_sched_time: i64,
+    /// The agent of a personal callback.
+    #[prost(string, tag = "3")]
+    pub agent_id: String,
 }
 
 /// In one piece: every update writes such a key.
@@ -128,11 +170,20 @@ pub(super) fn samples() -> Vec<Sample> {
         switch_id: Some(20),
         user: vec!["a".to_owned(), String::new()],
         changed_us: 21,
+        held_since_us: 22,
+        attempt_guid: vec![23],
+        pending: Some(PendingRow { record_type: 3, dial_sched_time: 24, agent_id: "p".to_owned() }),
+        waits: true,
+        not_before_s: Some(25),
+        customer: "c".to_owned(),
+        attempts_set: true,
+        agent_before: "d".to_owned(),
+        chain_paused: true,
     };
     vec![sample(
         Key::Record(Handle(15)),
         Row::Record(Arc::new(row)),
         "000000000000000f",
-        "086510071a022b31200228023001381c4003480a500b580c600d68007203555443780e8201056167656e7488010f9001109801ffffffffffffffffff01a00111aa010174b00112ba010173c00113c80114d2010161d20100d80115",
+        "086510071a022b31200228023001381c4003480a500b580c600d68007203555443780e8201056167656e7488010f9001109801ffffffffffffffffff01a00111aa010174b00112ba010173c00113c80114d2010161d20100d80115e00116ea010117f20107080310181a0170f801018002198a0201639002019a020164a00201",
     )]
 }

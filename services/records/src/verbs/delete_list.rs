@@ -42,7 +42,7 @@ pub(super) fn check_version<V: View>(turn: &Turn<'_, '_, V>) -> Result<(), Refus
 }
 
 /// A repeat on a list in deletion changes nothing.
-fn apply<V: View>(dbid: u32, list: Arc<ListRow>, counters: ListCountersRow, turn: &mut Turn<'_, '_, V>) {
+pub(super) fn apply<V: View>(dbid: u32, list: Arc<ListRow>, counters: ListCountersRow, turn: &mut Turn<'_, '_, V>) {
     if list.deleting {
         return;
     }

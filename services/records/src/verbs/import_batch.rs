@@ -7,19 +7,20 @@
 use std::sync::Arc;
 
 use outbound::{
-    ImportBatch, Imported, RULES_WITH_NO_CALL_IMPORTS, RULES_WITH_PHONE_FORM, Refusal, RefusalCode, RejectedRow, Reply,
-    ReplyBody, UserField, record_status,
+    ImportBatch, Imported, RULES_WITH_CAMPAIGNS, RULES_WITH_NO_CALL_IMPORTS, RULES_WITH_PHONE_FORM, Refusal,
+    RefusalCode, RejectedRow, Reply, ReplyBody, UserField, record_status,
 };
 
-use super::target;
+use super::{add_record, room, target, unique};
 use crate::{
     columns::{self, Column, Draft},
-    dnc,
+    customers, dnc,
     fields::{self, IMPORTED_KIND, field_of_column, set_user_value},
     lookup, phone, stored_reply,
     tables::{FieldRow, ImportBatchRow, Key, ListCountersRow, ListRow, RecordRow, Row, Table, import_prefix},
     turn::Turn,
     view::{Bound, View},
+    windows, zones,
 };
 
 /// Bytes of an import id.
@@ -124,6 +125,10 @@ fn place<V: View>(name: &str, list: &mut ListRow, turn: &Turn<'_, '_, V>) -> Res
     if let Some(at) = field_of_column(list, name) {
         return Ok(CellTarget::Field(at));
     }
+    if let Some(column) = columns::sent_under(list, name).and_then(|column| columns::named(list, column, turn.version))
+    {
+        return Ok(CellTarget::Column(column));
+    }
     let fields_max = turn.rules.fields_max;
     if list.fields.len() >= fields_max {
         let message = format!("Column {name:?} would be user-defined field {}, {fields_max} may be", fields_max + 1);
@@ -181,7 +186,10 @@ fn take<V: View>(cells: &[String], plan: &mut Plan, turn: &mut Turn<'_, '_, V>) 
     if draft.record_id.is_some_and(|record_id| has_id(plan.dbid, record_id, turn)) {
         return Ok(Taken::Duplicate);
     }
-    let no_call = is_stopped(&draft, plan.dbid, turn);
+    if turn.version >= RULES_WITH_CAMPAIGNS {
+        draft.record = of_list(draft.record, &plan.list, turn)?;
+    }
+    let no_call = is_stopped(&draft.record, plan, turn);
     if no_call {
         draft.record = dnc::marked(draft.record);
     }
@@ -190,13 +198,35 @@ fn take<V: View>(cells: &[String], plan: &mut Plan, turn: &mut Turn<'_, '_, V>) 
         draft.record.record_status = record_status::READY;
     }
     let record = give_ids(draft, plan, turn)?;
+    if turn.version >= RULES_WITH_CAMPAIGNS {
+        windows::note(&record, turn);
+    }
     turn.add_record(&mut plan.counters, record);
     Ok(Taken::Added { made_ready, no_call })
 }
 
-/// Whether Do-Not-Call stops calls to the phone of a row: exports must not offer such a record for dialling.
-fn is_stopped<V: View>(draft: &Draft, list: u32, turn: &Turn<'_, '_, V>) -> bool {
-    turn.version >= RULES_WITH_NO_CALL_IMPORTS && dnc::stops(list, &draft.record.contact_info, turn)
+/// The record of a row with its zone and customer, from rules version 5 on; rejected where the list has its phone, or has no room
+/// for its window.
+fn of_list<V: View>(mut record: RecordRow, list: &ListRow, turn: &Turn<'_, '_, V>) -> Result<RecordRow, String> {
+    if list.zone_by_phone && zones::is_without(&record) {
+        record = add_record::by_phone(list, record, turn);
+    }
+    if let Some(holder) = unique::holder(&record, list, turn) {
+        return Err(format!("contact_info: the list takes a phone once, and record handle {holder} has this one"));
+    }
+    windows::check(&record, turn).map_err(|refusal| refusal.message)?;
+    record.customer = customers::value_of(list, &record);
+    Ok(record)
+}
+
+/// Whether Do-Not-Call stops calls to the phone of a row, or from rules version 5 on to its customer: exports must not offer such a
+/// record for dialling.
+fn is_stopped<V: View>(record: &RecordRow, plan: &Plan, turn: &Turn<'_, '_, V>) -> bool {
+    match turn.version {
+        ..RULES_WITH_NO_CALL_IMPORTS => false,
+        RULES_WITH_NO_CALL_IMPORTS..RULES_WITH_CAMPAIGNS => dnc::stops(plan.dbid, &record.contact_info, turn),
+        _ => dnc::stops_record(record, &plan.list, None, turn),
+    }
 }
 
 fn read(cells: &[String], plan: &Plan) -> Result<Draft, String> {
@@ -239,22 +269,29 @@ fn read_field(at: usize, cell: &str, list: &ListRow, record: &mut RecordRow) -> 
 fn give_ids<V: View>(draft: Draft, plan: &Plan, turn: &mut Turn<'_, '_, V>) -> Result<RecordRow, String> {
     let Plan { dbid: list, counters, .. } = *plan;
     let (chain_id, chain_n) = match draft.chain_id {
-        Some(chain_id) => (chain_id, place_in_chain(list, chain_id, draft.chain_n, turn)?),
+        Some(chain_id) => {
+            // a chain_id that was never given needs no look-up
+            let is_known = chain_id < counters.next_chain_id;
+            let end = if is_known { lookup::chain_end(turn.overlay, list, chain_id) } else { None };
+            (chain_id, place_in_chain(list, chain_id, (end, draft.chain_n), turn)?)
+        }
         None => (turn.new_chain_id(list, &counters), draft.chain_n.unwrap_or(0)),
     };
     let record_id = draft.record_id.unwrap_or_else(|| turn.new_record_id(list, &counters));
     Ok(RecordRow { record_id, chain_id, chain_n, ..draft.record })
 }
 
-/// The position in a chain that a row names, else the position behind the chain's end.
+/// The position in a chain that a row names, else the position behind the chain's end. `end`: the chain's last position.
 fn place_in_chain<V: View>(
     list: u32,
     chain_id: u64,
-    given: Option<u64>,
+    (end, given): (Option<u64>, Option<u64>),
     turn: &Turn<'_, '_, V>,
 ) -> Result<u64, String> {
-    let next_n = || lookup::chain_end(turn.overlay, list, chain_id).map_or(0, |end| end.saturating_add(1));
-    let chain_n = given.unwrap_or_else(next_n);
+    let chain_n = given.unwrap_or_else(|| end.map_or(0, |end| end.saturating_add(1)));
+    if turn.version >= RULES_WITH_CAMPAIGNS && end.is_some_and(|end| !room::is_behind(end, list, chain_id, turn)) {
+        return Err(format!("chain_id: {}", room::no_room(chain_id).message));
+    }
     if turn.overlay.get(&Key::RecordByChain { list, chain_id, chain_n }).is_some() {
         return Err(format!("chain_n: chain {chain_id} has another record at {chain_n}"));
     }

@@ -1,16 +1,20 @@
 //! RaiseRules: raises the group to a higher rules version, which never falls again. The first raise makes the settings from the
 //! proposing node's file and defaults. The raise to version 4 or beyond parts the counters: one command, however many lists there
-//! are.
+//! are. The raise to version 5 or beyond finds nothing to bring up in a state that never had a record.
 //!
 //! Commands of a lower version behind the raise in the log are decided as stamped.
 
-use outbound::{Effect, RULES_FIRST, RULES_WITH_PARTED_COUNTERS, RaiseRules, Refusal, RefusalCode, Reply, Value};
+use outbound::{
+    Effect, RULES_FIRST, RULES_WITH_CAMPAIGNS, RULES_WITH_PARTED_COUNTERS, RaiseRules, Refusal, RefusalCode, Reply,
+    Value,
+};
 
 use super::set_settings;
 use crate::{
     event::Event,
     rules::NAME_BYTES_MAX,
     settings::{Settings, options_of},
+    tables::{BringUpRow, Key, Row},
     turn::Turn,
     view::View,
 };
@@ -44,9 +48,12 @@ fn apply<V: View>(from: u32, settings: Settings, turn: &mut Turn<'_, '_, V>) {
         Some(before) => set_settings::tell_changes(before.values(), &settings, turn.events),
         None => set_settings::tell_changes(&options_of(turn.own), &settings, turn.events),
     }
-    let parts = settings.rules_version() >= RULES_WITH_PARTED_COUNTERS;
+    let to = settings.rules_version();
     turn.overlay.put_settings(settings);
-    if parts {
+    if from < RULES_WITH_CAMPAIGNS && to >= RULES_WITH_CAMPAIGNS && turn.counters.last_handle == 0 {
+        turn.overlay.put(Key::BringUp, Row::BringUp(BringUpRow { done: true, ..BringUpRow::default() }));
+    }
+    if to >= RULES_WITH_PARTED_COUNTERS {
         turn.part_counters();
     }
 }

@@ -1,7 +1,7 @@
 //! UpdateCallCompletionStats: sets call result, attempts and user fields of an open record, which stays open
 //! (spec 5; spec 9, Life of a record).
 
-use outbound::{Refusal, Reply, Request, key};
+use outbound::{RULES_WITH_CAMPAIGNS, Refusal, Reply, Request, key, record_status};
 
 use super::target::{self, Target};
 use crate::{
@@ -34,6 +34,9 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     let record = &mut target.record;
     record.call_result = result.unwrap_or(record.call_result);
     record.attempt = attempts.unwrap_or(record.attempt);
+    if turn.version >= RULES_WITH_CAMPAIGNS && record.record_status == record_status::RETRIEVED {
+        record.attempts_set |= attempts.is_some(); // RecordProcessed counts no attempt that a client counts
+    }
     target::set_user_values(&target.list, record, &values);
     Ok(Plan { target, values })
 }

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, collections::BTreeMap, path::Path, sync::Arc};
 
-use outbound::RequestId;
+use outbound::{RULES_WITH_CAMPAIGNS, RequestId, record_status, record_type};
 use records::{
     IdempotencyRow, ListRow, MetaRow, NumberRow, Overlay, PhonesRow, RequestRow, Scope, Settings, canonical_phone,
     first_phone_form,
@@ -10,7 +10,12 @@ use records::{
 
 use super::*;
 use crate::{
-    AppliedMark, StateSnapshot, Store, StoreConfig, chunk::HeadRow, ingest, requests::Floors, stamp::StoreStamp,
+    AppliedMark, StateSnapshot, Store, StoreConfig,
+    chunk::{self, Body, HeadRow, TailRow},
+    heads::Heads,
+    ingest,
+    requests::Floors,
+    stamp::StoreStamp,
 };
 
 const CONFIG: StoreConfig = StoreConfig::new([5; 16]);
@@ -23,7 +28,15 @@ const PIECE: usize = 7;
 fn record(number: u64) -> (Key, Row) {
     // the two forms of this phone differ
     let contact_info = format!("+999\u{2013}{}", 1000 + number);
-    let row = RecordRow { list: LIST, record_id: number, chain_id: number, contact_info, ..RecordRow::default() };
+    let row = RecordRow {
+        list: LIST,
+        record_id: number,
+        chain_id: number,
+        contact_info,
+        record_status: record_status::READY,
+        record_type: record_type::GENERAL,
+        ..RecordRow::default()
+    };
     (Key::Record(Handle(number)), Row::Record(Arc::new(row)))
 }
 
@@ -108,11 +121,11 @@ fn damaged_index_rows_are_right_after_a_rebuild_and_the_rows_of_the_state_stay()
     let digest = made(dir.path(), state_rows(), first_form);
     let engine = engine(dir.path());
     let (right, state) = (bytes(&engine, Space::Index), bytes(&engine, Space::State));
-    assert_eq!(right.len() as u64, 1 + 3 * RECORDS + u64::from(KEYS), "contents are never written");
+    assert_eq!(right.len() as u64, 1 + 4 * RECORDS + u64::from(KEYS), "contents are never written");
     damage(&engine);
     assert_ne!(bytes(&engine, Space::Index), right);
-    let done = rebuilt(&engine, 2).unwrap();
-    assert_eq!((done.form, done.written), (2, right.len() as u64));
+    let done = rebuilt(&engine, INDEX_FORM + 1).unwrap();
+    assert_eq!((done.form, done.written), (INDEX_FORM + 1, right.len() as u64));
     assert_eq!(bytes(&engine, Space::Index), right);
     assert_eq!(bytes(&engine, Space::State), state);
     drop(engine);
@@ -122,16 +135,79 @@ fn damaged_index_rows_are_right_after_a_rebuild_and_the_rows_of_the_state_stay()
 }
 
 #[test]
-fn a_store_of_the_form_of_this_build_is_not_rebuilt_and_has_no_mark() {
+fn a_store_of_the_form_of_this_build_is_not_rebuilt_not_even_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
+    let open = || drop(Store::open_telling(dir.path(), CONFIG, &mut |progress| panic!("{progress:?}")).unwrap());
+    open();
     made(dir.path(), state_rows(), first_form);
-    drop(Store::open_telling(dir.path(), CONFIG, &mut |progress| panic!("{progress:?}")).unwrap());
-    let engine = engine(dir.path());
-    assert_eq!(engine.get(None, Space::State, INDEXES_KEY).unwrap(), None);
+    open();
+    assert!(engine(dir.path()).index_mark(None).unwrap().is_whole(INDEX_FORM));
+}
+
+/// Leaves the database as the release before forms had numbers wrote it.
+fn as_first_form(engine: &Engine) {
+    let index = engine.keyspace(Space::Index);
+    let later = bytes(engine, Space::Index).into_keys().filter(|key| key[0] >= Table::RecordByCustomer.tag());
+    later.for_each(|key| index.remove(key).unwrap());
+    let mut batch = engine.batch(1);
+    put_mark(engine, &mut batch, &IndexMark::first());
+    batch.commit().unwrap();
+    engine.persist(PersistMode::SyncAll).unwrap();
 }
 
 #[test]
-fn a_store_of_another_form_is_rebuilt_when_it_is_opened_and_loses_its_mark() {
+fn a_store_of_an_earlier_release_gets_the_later_indexes_when_it_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    made(dir.path(), state_rows(), first_form);
+    let right = {
+        let engine = engine(dir.path());
+        let right = bytes(&engine, Space::Index);
+        as_first_form(&engine);
+        assert_eq!(right.len() - bytes(&engine, Space::Index).len(), RECORDS as usize);
+        assert_eq!(engine.get(None, Space::State, INDEXES_KEY).unwrap(), None);
+        right
+    };
+    let mut told = Vec::new();
+    drop(Store::open_telling(dir.path(), CONFIG, &mut |progress| told.push(progress)).unwrap());
+    assert_eq!(told[told.len() - 1].written, right.len() as u64);
+    let engine = engine(dir.path());
+    assert_eq!(bytes(&engine, Space::Index), right);
+    assert!(engine.index_mark(None).unwrap().is_whole(INDEX_FORM));
+}
+
+/// Head and tail of the chunks in which a node sends a state.
+fn sent(dir: &Path) -> (HeadRow, TailRow) {
+    let snapshot = snapshot(Arc::new(engine(dir)));
+    let chunks: Vec<Vec<u8>> = snapshot.export().map(Result::unwrap).collect();
+    let last = chunks.len() - 1;
+    match (chunk::decode(0, &chunks[0]).unwrap(), chunk::decode(last as u64, &chunks[last]).unwrap()) {
+        (Body::Head(head), Body::Tail(tail)) => (head, tail),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn snapshot(engine: Arc<Engine>) -> StateSnapshot {
+    let (state, floors) = (engine.state(None).unwrap(), Floors::read(&engine, None).unwrap());
+    let queues = Heads::read(&engine).unwrap().queues();
+    StateSnapshot::new(engine, state, floors, queues, 0)
+}
+
+#[test]
+fn a_state_is_sent_with_the_indexes_that_an_earlier_release_knows_until_the_rules_version_is_raised() {
+    let dir = tempfile::tempdir().unwrap();
+    let (before, after) = (dir.path().join("before"), dir.path().join("after"));
+    let settings = Settings::first(RULES_WITH_CAMPAIGNS, "0.1.0", &[]).unwrap();
+    made(&before, state_rows(), first_form);
+    made(&after, [state_rows(), vec![(Key::Settings, Row::Settings(Arc::new(settings)))]].concat(), first_form);
+    let all = bytes(&engine(&before), Space::Index).len() as u64;
+    for (dir, form, rows) in [(&before, 0, all - RECORDS), (&after, INDEX_FORM, all)] {
+        let (head, tail) = sent(dir);
+        assert_eq!((head.index_form, tail.index_rows), (form, rows), "{}", dir.display());
+    }
+}
+
+#[test]
+fn a_store_of_another_form_is_rebuilt_when_it_is_opened_and_gets_the_mark_of_this_build() {
     let dir = tempfile::tempdir().unwrap();
     made(dir.path(), state_rows(), first_form);
     let right = {
@@ -148,7 +224,7 @@ fn a_store_of_another_form_is_rebuilt_when_it_is_opened_and_loses_its_mark() {
     assert_eq!((last.form, last.written), (INDEX_FORM, right.len() as u64));
     let engine = engine(dir.path());
     assert_eq!(bytes(&engine, Space::Index), right);
-    assert_eq!(engine.get(None, Space::State, INDEXES_KEY).unwrap(), None);
+    assert!(engine.index_mark(None).unwrap().is_whole(INDEX_FORM));
 }
 
 #[test]
@@ -158,7 +234,7 @@ fn a_rebuild_that_is_cut_off_after_any_transaction_goes_on_behind_it() {
     let right = bytes(&engine(dir.path()), Space::Index);
     let mut cut_during = [0; 2];
     for transactions in (1..60).step_by(3) {
-        let form = 1 + transactions;
+        let form = INDEX_FORM + transactions;
         let (read, standing, cut) = {
             let engine = engine(dir.path());
             damage(&engine);
@@ -186,7 +262,7 @@ fn a_rebuild_that_is_cut_off_begins_again_for_a_newer_form() {
     let right = {
         let engine = engine(dir.path());
         let right = bytes(&engine, Space::Index);
-        let mut rebuild = Rebuild::begin(&engine, 2, IndexMark::first()).unwrap();
+        let mut rebuild = Rebuild::begin(&engine, INDEX_FORM + 1, IndexMark::first()).unwrap();
         while rebuild.progress.written < 30 {
             assert!(rebuild.step(PIECE).unwrap());
         }
@@ -195,10 +271,10 @@ fn a_rebuild_that_is_cut_off_begins_again_for_a_newer_form() {
         right
     };
     let engine = engine(dir.path());
-    let done = rebuilt(&engine, 3).unwrap();
+    let done = rebuilt(&engine, INDEX_FORM + 2).unwrap();
     assert_eq!(bytes(&engine, Space::Index), right);
     assert_eq!(done.read, bytes(&engine, Space::State).len() as u64);
-    assert!(engine.index_mark(None).unwrap().is_whole(3));
+    assert!(engine.index_mark(None).unwrap().is_whole(INDEX_FORM + 2));
 }
 
 /// Rules version 3, with the phones of the records up to a handle rewritten.
@@ -229,11 +305,11 @@ fn while_phones_are_rewritten_each_record_keeps_its_form_in_the_index() {
     index.remove(phone(canonical_phone(&fifth.contact_info), 5)).unwrap();
     index.insert(phone("+4930".to_owned(), 20), b"").unwrap();
     index.insert(phone("+4930".to_owned(), RECORDS + 1), b"").unwrap();
-    rebuilt(&engine, 2).unwrap();
+    rebuilt(&engine, INDEX_FORM + 1).unwrap();
     assert_eq!(bytes(&engine, Space::Index), right);
     let (Key::Record(_), Row::Record(twentieth)) = record(20) else { unreachable!() };
     index.remove(phone(first_phone_form(&twentieth.contact_info), 20)).unwrap();
-    let refused = rebuilt(&engine, 3).unwrap_err();
+    let refused = rebuilt(&engine, INDEX_FORM + 2).unwrap_err();
     assert!(refused.may_be_set_aside() && refused.to_string().contains("record 20"), "{refused}");
 }
 
@@ -247,8 +323,7 @@ fn a_received_state_with_another_form_of_its_indexes_is_rebuilt() {
     rebuilt(&engine_of_sender, INDEX_FORM + 1).unwrap();
     damage(&engine_of_sender);
     engine_of_sender.keyspace(Space::Index).remove([200_u8]).unwrap(); // a snapshot has rows of known tables alone
-    let (state, floors) = (engine_of_sender.state(None).unwrap(), Floors::read(&engine_of_sender, None).unwrap());
-    let snapshot = StateSnapshot::new(engine_of_sender, state, floors, 0);
+    let snapshot = snapshot(engine_of_sender);
     let chunks = snapshot.export().map(|chunk| chunk.map_err(|error| error.to_string()));
     assert_eq!(ingest(&receiver, &CONFIG, chunks).unwrap().digest, digest);
     let received = engine(&receiver);

@@ -9,7 +9,7 @@ fn pieces(text: &[u8]) -> Vec<Piece> {
 fn pieces_of(text: &[u8], unguard: bool) -> Vec<Piece> {
     let mut records = Records::new(text, b',', 0, 1);
     let width = records.read().unwrap().unwrap().cells.len();
-    let layout = Layout { width, skipped: 0, encoding: CsvEncoding::Utf8, unguard };
+    let layout = Layout { width, skipped: 0, encoding: CsvEncoding::Utf8, unguard, entries: None };
     Pieces::new(records, layout).collect::<Result<_, _>>().unwrap()
 }
 

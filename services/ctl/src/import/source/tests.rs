@@ -185,3 +185,38 @@ fn rejects_of_files_that_differ_in_their_ending_alone_have_other_names() {
     };
     assert_ne!(place("a.csv"), place("a.txt"));
 }
+
+fn entries(text: &[u8], scope: &EntryScope) -> Result<Source, Failure> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("dnc.csv");
+    std::fs::write(&path, text).unwrap();
+    Source::open_entries(&path, scope, &CsvArgs::default())
+}
+
+#[test]
+fn a_column_of_phones_needs_no_header_and_a_word_is_a_header() {
+    let everywhere = EntryScope::default();
+    for first in ["+49 30 1", "0049(30)1", "tel:+1", "'+1", "=\"+1\"", "1.0", "anna@b.example", "\u{661}\u{662}"] {
+        let quoted = format!("\"{}\"\n+2\n", first.replace('"', "\"\""));
+        let source = entries(quoted.as_bytes(), &everywhere).unwrap();
+        assert_eq!((source.columns(), source.bare_column()), (&["phone".to_owned()][..], Some("phone")), "{first}");
+        assert_eq!(values(source), [[first], ["+2"]]);
+    }
+    for header in ["Telefon", "phone1", "1-800-FLOWERS", "", "+1,+2"] {
+        let text = format!("{header}\n+2;x\n");
+        assert_eq!(entries(text.as_bytes(), &everywhere).unwrap_err().exit_code(), 2, "{header}");
+    }
+    let source = entries(b"row,reason,phone\n3,\"has no digit\",+1\n", &everywhere).unwrap();
+    assert_eq!((source.bare_column(), values(source)), (None, vec![vec!["+1".to_owned()]]));
+}
+
+#[test]
+fn the_id_of_an_import_of_entries_is_that_of_its_scope_and_its_bytes() {
+    let of_list = EntryScope { list: "demo".to_owned(), ..EntryScope::default() };
+    let of_campaign = EntryScope { campaign: "demo".to_owned(), ..EntryScope::default() };
+    let id = |text: &str, scope: &EntryScope| entries(text.as_bytes(), scope).unwrap().id();
+    assert_eq!(id("+1\n", &of_list), id("+1\n", &of_list));
+    assert_ne!(id("+1\n", &of_list), id("+2\n", &of_list));
+    assert_ne!(id("+1\n", &of_list), id("+1\n", &of_campaign));
+    assert_ne!(id("+1\n", &of_list), id("+1\n", &EntryScope::default()));
+}

@@ -52,6 +52,7 @@ impl GroupView {
         lines.extend(self.warnings());
         if let Some(primary) = self.primary() {
             lines.extend(primary.deletions.iter().cloned());
+            lines.extend(Some(&primary.bringing_up).filter(|words| !words.is_empty()).cloned());
             lines.extend(primary.backups.as_ref().map(last_backup));
             lines.extend(upgrade_line(primary));
             if self.said().all(|(_, said)| said.contradiction.is_empty()) {

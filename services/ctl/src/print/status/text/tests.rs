@@ -57,6 +57,16 @@ fn an_unconfirmed_primary_is_shown_as_such() {
 }
 
 #[test]
+fn bringing_up_is_one_line_as_the_primary_says() {
+    let words = "bringing records up: 7 of 9";
+    let reply = StatusReply { bringing_up: words.to_owned(), ..StatusReply::default() };
+    let nodes = vec![node("a", Role::Primary, reply.clone()), node("b", Role::Backup, reply)];
+    assert_eq!(group(Some("a"), nodes).status_table().matches(words).count(), 1);
+    let nodes = vec![node("a", Role::Primary, StatusReply::default())];
+    assert!(!group(Some("a"), nodes).status_table().contains("bringing"));
+}
+
+#[test]
 fn status_and_role_fit_80_columns_with_the_longest_values() {
     let long = StatusReply {
         commit_index: 123_456_789_012,

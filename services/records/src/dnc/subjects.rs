@@ -1,0 +1,42 @@
+//! The subject of an entry: a phone under each form that the state may have, or a customer.
+
+use crate::{phone::add_national, tables::DncSubject, turn::Turn, view::View};
+
+/// A phone in all its forms, or a customer.
+#[derive(Debug, Clone)]
+pub(crate) struct Subjects {
+    given: String,
+    forms: Vec<DncSubject>,
+}
+
+impl Subjects {
+    /// A phone in the forms of a tenant.
+    pub(crate) fn of_phone<V: View>(phone: &str, tenant: &str, turn: &Turn<'_, '_, V>) -> Self {
+        let forms = forms(phone, tenant, turn).into_iter().map(DncSubject::Phone).collect();
+        Self { given: phone.to_owned(), forms }
+    }
+
+    /// A customer id, without spaces at both ends.
+    pub(crate) fn of_customer(customer: &str) -> Self {
+        let given = customer.trim().to_owned();
+        Self { forms: vec![DncSubject::Customer(given.clone())], given }
+    }
+
+    /// The phone or customer as given.
+    pub(crate) fn given(&self) -> &str {
+        &self.given
+    }
+
+    /// Every form under which an entry or a record may stand, that of new entries first.
+    pub(crate) fn forms(&self) -> &[DncSubject] {
+        &self.forms
+    }
+}
+
+/// The forms under which the state may have a phone, that of the command's rules version first: its first and its canonical form
+/// until all rows are rewritten, and the national forms that a tenant declares (spec 9, The record).
+pub(super) fn forms<V: View>(phone: &str, tenant: &str, turn: &Turn<'_, '_, V>) -> Vec<String> {
+    let mut forms = turn.forms_of(phone);
+    add_national(&mut forms, turn.overlay.declared().tenant(tenant));
+    forms
+}

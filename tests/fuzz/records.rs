@@ -1,0 +1,6 @@
+//! Files of `list import`, chosen by libFuzzer: see `ocs_outside`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    ocs_outside::Target::named("records").play(bytes);
+});

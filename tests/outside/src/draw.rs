@@ -1,0 +1,25 @@
+//! Decisions out of bytes: at the end of the bytes every decision is 0.
+
+/// Bytes that are read once.
+pub(super) struct Draw<'a>(pub(super) &'a [u8]);
+
+impl<'a> Draw<'a> {
+    pub(super) fn byte(&mut self) -> u8 {
+        let Some((first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        *first
+    }
+
+    /// A number below `count`.
+    pub(super) fn below(&mut self, count: usize) -> usize {
+        (usize::from(self.byte()) << 8 | usize::from(self.byte())) % count.max(1)
+    }
+
+    /// As many bytes as the next byte says, or as are left.
+    pub(super) fn bytes(&mut self) -> &'a [u8] {
+        let count = usize::from(self.byte()).min(self.0.len());
+        let (drawn, rest) = self.0.split_at(count);
+        self.0 = rest;
+        drawn
+    }
+}
