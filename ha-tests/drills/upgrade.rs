@@ -1,6 +1,6 @@
 //! An older release is replaced under load, put back, and replaced for good: see `docs/drills/upgrade.md`. Called by `drill`.
 //!
-//! Odd rounds replace the older release by the newer one, even rounds put the older one back. The last round raises the group's
+//! In odd rounds the newer release replaces the older one, in even rounds the older release comes back. The last round raises the group's
 //! versions, if the newer release runs then.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
@@ -225,7 +225,8 @@ fn works_off_a_campaign(stage: &Stage) {
     assert_eq!(handed_out, added, "the campaign is not worked off");
 }
 
-/// Files that any start writes: a release learns of a rules version that it does not know from its log, after it has counted its start.
+/// Files that any start writes. A node counts its start before it reads its log, and only the log tells an older release of an
+/// unknown rules version.
 const OF_A_START: [&str; 4] = ["lock", "mark", "ocs-node.toml", "ocs-node.toml.new"];
 
 /// Every file of a node except its lock, which names a process.
