@@ -102,3 +102,14 @@ fn every_directory_of_seeds_has_its_target() {
     named.sort();
     assert_eq!(kept, named);
 }
+
+#[test]
+fn every_reader_has_its_target_of_cargo_fuzz() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
+    for Target { name, .. } in TARGETS {
+        assert!(manifest.contains(&format!("[[bin]]\nname = \"{name}\"\npath = \"{name}.rs\"\n")), "{name}");
+        let target = fs::read_to_string(directory.join(format!("{name}.rs"))).unwrap();
+        assert!(target.contains(&format!("Target::named(\"{name}\").play(bytes)")), "{name}");
+    }
+}
