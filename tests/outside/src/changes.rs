@@ -82,7 +82,7 @@ fn put_in(bytes: &mut Vec<u8>, new: &[u8], rng: &mut StdRng) {
     drop(bytes.splice(to..to, new.iter().copied()));
 }
 
-/// The rest of the input, or a place in it, becomes a run of another input.
+/// A run of another input replaces the rest of the input, or stands within the input.
 fn splice<B: AsRef<[u8]>>(bytes: &mut Vec<u8>, others: &[B], rng: &mut StdRng) {
     if others.is_empty() {
         return;

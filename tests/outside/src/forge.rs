@@ -59,7 +59,7 @@ fn message(message: &impl Message) -> Vec<u8> {
     [&(bytes.len() as u32).to_le_bytes()[..], &bytes].concat()
 }
 
-/// Appends a batch behind the end of the log; a second one stands behind the first.
+/// Appends a batch behind the end of the log; a second batch stands behind the first.
 pub(super) fn batch(disk: &MemDisk, written: &mut Written, draw: &mut Draw<'_>) {
     let Some((file, sequence)) = segment(disk) else { return };
     let at = written.end as usize;

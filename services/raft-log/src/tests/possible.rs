@@ -105,7 +105,7 @@ fn based_on(records: &[Record]) -> MemDisk {
     disk
 }
 
-/// The log is refused as damaged, with file, place and finding in its text, and nothing of it changes.
+/// The log is refused as damaged, with file, place and finding in the text, and no byte changes.
 fn refused(disk: &MemDisk, expected: &str) {
     let before = snapshot(disk);
     let error = open_error(disk);
