@@ -14,7 +14,7 @@ export BIN_DIR CONTACTS PREVIEW
 help:
 	@echo 'make sim        SEEDS=n seeds of the simulator from FIRST=n on, or one with SEED=n'
 	@echo 'make mutants    deliberate mistakes: each must be caught by the simulator'
-	@echo 'make fuzz       MINUTES=n of frames that no release sends, from seed FIRST=n on, or one with SEED=n'
+	@echo 'make fuzz       MINUTES=n of frames that no release sends, then MINUTES=n of changed seeds to all readers (TARGET=name: to one), from seed FIRST=n on, or one with SEED=n'
 	@echo 'make run        two nodes and a witness in this terminal'
 	@echo 'make test       every test'
 	@echo 'make lint       formatting, clippy, and cargo deny where it is installed'
@@ -58,12 +58,19 @@ mutants: SEEDS = 1000
 mutants:
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/with-mutants cargo run --locked --release -p ocs-tests --bin mutants -- $(SEEDS)
 
-# Frames of peers that lie: to three cores, and to a node's guard. The dev profile checks overflows. Coverage-guided, with the readers of tests/outside: tests/fuzz.
+# Frames of peers that lie: to three cores, and to a node's guard. Then changed seeds to the readers of tests/outside, which share
+# the minutes; TARGET: to one reader alone. The dev profile checks overflows. Coverage-guided: tests/fuzz.
 MINUTES ?= 10
+TARGET ?=
 
 fuzz:
+ifeq ($(TARGET),)
 	SEED=$(SEED) cargo run --locked -p ocs-tests --bin fuzz -- $(MINUTES) $(FIRST)
+endif
+	SEED=$(SEED) TARGET=$(TARGET) cargo run --locked -p ocs-outside --bin readers -- $(MINUTES) $(FIRST)
+ifeq ($(TARGET),)
 	FUZZ_SECONDS=$(if $(SEED),0,60) cargo test --locked -p peers --lib -- tests::lies
+endif
 
 fmt:
 	cargo fmt --all

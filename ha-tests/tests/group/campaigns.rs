@@ -5,4 +5,5 @@ mod callers;
 mod declared;
 mod due;
 mod limits;
+mod refused;
 mod stopped;

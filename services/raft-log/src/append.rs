@@ -252,7 +252,7 @@ impl<D: Disk> Log<D> {
         }
         match batch.entries.windows(2).find(|pair| pair[1].index != pair[0].index + 1) {
             Some(pair) => Err(out_of_order(&state, pair[1].index, "entries of a batch must follow each other")),
-            None => Ok(()),
+            None => check_terms(&state, batch, first.index),
         }
     }
 
@@ -426,6 +426,18 @@ fn with_conf_state(state: &LogState, mut mark: SnapshotMark) -> SnapshotMark {
         mark.conf_state = newest.or_else(|| state.start.conf_state.clone());
     }
     mark
+}
+
+/// Terms never fall from entry to entry; a log whose terms fall is not opened again.
+fn check_terms(state: &LogState, batch: &Batch, first: u64) -> Result<(), LogError> {
+    let before = match &batch.reset {
+        Some(mark) => Some(mark.term),
+        None => state.term(first - 1),
+    };
+    if before.into_iter().chain(batch.entries.iter().map(|entry| entry.term)).is_sorted() {
+        return Ok(());
+    }
+    Err(out_of_order(state, first, "an entry must have the term of the entry before, or a later one"))
 }
 
 fn out_of_order(state: &LogState, index: u64, why: &'static str) -> LogError {

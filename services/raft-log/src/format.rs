@@ -30,6 +30,8 @@ pub(super) const ENTRY_BYTES: usize = 24;
 pub(super) const HEAD_BYTES: usize = 36;
 /// Offset of the mark file's second slot; its length is twice that.
 pub(super) const SLOT_BYTES: u64 = 4096;
+/// Highest index, term and number of a segment: far above the bounds of a peer's message, and the next number still fits.
+pub(super) const NUMBER_MAX: u64 = 1 << 63;
 /// Bytes in use of a slot.
 pub(super) const SLOT_USED: usize = 40;
 
@@ -451,6 +453,7 @@ pub(super) fn check_header(
             Err(LogError::ForeignNode { file: file.to_owned(), found: header.node, expected: config.node })
         }
         Ok(header) if header.sequence != sequence => Ok(Err("the segment's number is not the one in its name")),
+        Ok(header) if !(1..=NUMBER_MAX).contains(&header.sequence) => Ok(Err("a segment's number that cannot be")),
         Ok(header) => Ok(Ok(header)),
     }
 }

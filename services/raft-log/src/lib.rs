@@ -7,7 +7,7 @@
 //! | file | job |
 //! | --- | --- |
 //! | `append` | the writer: batches, rotation, compaction |
-//! | `recover`, `torn` | opening: torn or corrupt |
+//! | `recover`, `torn`, `possible` | opening: torn or corrupt; numbers that no writer writes |
 //! | `reader` | reading entries while the writer appends |
 //! | `state` | hard state, start, memberships, terms, and the sparse index |
 //! | `format` | the bytes |
@@ -24,6 +24,7 @@ mod mem;
 #[cfg(mutant)]
 pub mod mutant;
 mod owner;
+mod possible;
 mod reader;
 mod recover;
 mod segment;

@@ -12,10 +12,11 @@ use super::{
     disk::{Disk, File},
     error::LogError,
     format::{
-        self, BASE, CONF_STATE, ENTRY, ENTRY_BYTES, EntryHeader, HARD_STATE, HEAD, HEADER_BYTES, Mark, RECORD_BYTES,
-        RESET, RecordHeader, START, SegmentHeader, segment_name, segment_sequence,
+        self, BASE, Base, CONF_STATE, ENTRY, ENTRY_BYTES, EntryHeader, HARD_STATE, HEAD, HEADER_BYTES, Mark,
+        RECORD_BYTES, RESET, RecordHeader, START, SegmentHeader, segment_name, segment_sequence,
     },
     mark::{MARK_FILE, MarkFile, Marks},
+    possible,
     segment::{NEXT_FILE, SPARE_DRAFT, SPARE_FILE},
     state::{Effect, LogState, Segment},
     torn::{self, Rest},
@@ -50,12 +51,16 @@ struct Stop {
     why: &'static str,
 }
 
+/// Found where the state is wanted and no base came before.
+const NO_BASE: &str = "no base at the beginning of the segment";
+
 struct Recovery<'a, D: Disk> {
     disk: &'a D,
     config: &'a LogConfig,
     state: Option<LogState>,
     proof: Mark,
-    effects: Vec<Effect>,
+    /// Of the batch that is being read, each with the offset of its record.
+    effects: Vec<(u64, Effect)>,
     notes: Vec<String>,
     /// Files that are not needed, to be removed at the end.
     obsolete: Vec<String>,
@@ -193,30 +198,71 @@ impl<'a, D: Disk> Recovery<'a, D> {
         at: u64,
     ) -> Result<Result<u64, (u64, &'static str)>, LogError> {
         self.effects.clear();
-        let io = |e| LogError::io("read", &segment.name)(e);
-        let head = match window.record(segment.sequence, at, segment.length).map_err(io)? {
-            Scanned::Record(head) if head.kind == HEAD => head,
-            Scanned::Record(_) => return Ok(Err((at, "a record outside of a batch"))),
-            Scanned::Zero => return Ok(Err((at, "zeros"))),
-            Scanned::Bad(why) => return Ok(Err((at, why))),
+        let end = match self.read_head(window, segment, at)? {
+            Ok(end) => end,
+            Err(why) => return Ok(Err((at, why))),
         };
-        let (length, before) = read_payload(window, at, &head, head.length, format::decode_head, &segment.name)?;
-        let end = at + u64::from(length);
-        if end > segment.length {
-            return Ok(Err((at, "the batch's length runs past the file's end")));
-        }
-        self.raise_proof(before);
         let mut next = at + format::head_bytes() as u64;
         while next < end {
-            let record = match window.record(segment.sequence, next, end).map_err(io)? {
-                Scanned::Record(record) => record,
-                Scanned::Zero => return Ok(Err((next, "zeros in the middle of a batch"))),
-                Scanned::Bad(why) => return Ok(Err((next, why))),
+            let why = match window.record(segment.sequence, next, end).map_err(LogError::io("read", &segment.name))? {
+                Scanned::Record(record) => {
+                    let effect = read_effect(window, next, &record, &segment.name)?;
+                    let effect = effect.map_err(|why| self.corrupt(&segment.name, next, why))?;
+                    self.effects.push((next, effect));
+                    next += RECORD_BYTES as u64 + u64::from(record.length);
+                    continue;
+                }
+                Scanned::Zero => "zeros in the middle of a batch",
+                Scanned::Bad(why) => why,
             };
-            self.effects.push(read_effect(window, next, &record, &segment.name)?);
-            next += RECORD_BYTES as u64 + u64::from(record.length);
+            self.refuse_overrun(window, segment, (next, end))?;
+            return Ok(Err((next, why)));
         }
         Ok(Ok(end))
+    }
+
+    /// The end of the batch at a place, by its head; or why no whole head stands there.
+    fn read_head(
+        &mut self,
+        window: &mut Window<'_, D::File>,
+        segment: &SegmentFile<D::File>,
+        at: u64,
+    ) -> Result<Result<u64, &'static str>, LogError> {
+        let scanned =
+            window.record(segment.sequence, at, segment.length).map_err(LogError::io("read", &segment.name))?;
+        let head = match scanned {
+            Scanned::Record(head) if head.kind == HEAD => head,
+            Scanned::Record(_) => return Err(self.corrupt(&segment.name, at, "a record outside of a batch")),
+            Scanned::Zero => return Ok(Err("zeros")),
+            Scanned::Bad(why) => return Ok(Err(why)),
+        };
+        let (length, before) = read_payload(window, at, &head, head.length, format::decode_head, &segment.name)?;
+        let here = (segment.sequence, at);
+        let known = self.state.as_ref().map(LogState::mark).filter(|mark| mark.place() == here);
+        if let Some(rule) = possible::head_rule((length, before), here, segment.length, known) {
+            return Err(self.corrupt(&segment.name, at, rule));
+        }
+        self.raise_proof(before);
+        Ok(Ok(at + u64::from(length)))
+    }
+
+    /// A torn write leaves no whole record: a whole record that its batch's end cuts in two was never written so, and neither was
+    /// a batch with fewer bytes left than a record has.
+    fn refuse_overrun(
+        &self,
+        window: &mut Window<'_, D::File>,
+        segment: &SegmentFile<D::File>,
+        (at, end): (u64, u64),
+    ) -> Result<(), LogError> {
+        let scanned =
+            window.record(segment.sequence, at, segment.length).map_err(LogError::io("read", &segment.name))?;
+        match scanned {
+            Scanned::Record(_) => Err(self.corrupt(&segment.name, at, "a record that ends behind its batch")),
+            _ if end - at < RECORD_BYTES as u64 => {
+                Err(self.corrupt(&segment.name, at, "a batch that ends in the middle of a record"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn raise_proof(&mut self, mark: Mark) {
@@ -225,29 +271,52 @@ impl<'a, D: Disk> Recovery<'a, D> {
         }
     }
 
-    /// A whole batch from `at` to `end` takes effect; its base, if there is one, must agree with the segments before.
+    /// A whole batch from `at` to `end` takes effect.
     fn apply(&mut self, segment: &SegmentFile<D::File>, at: u64, end: u64) -> Result<(), LogError> {
-        if let Some(Effect::Base(base)) = self.effects.first() {
-            match &self.state {
-                None => {
-                    let mut state = LogState::new(base.clone());
-                    state.add_segment(Segment::new(segment.sequence, segment.length));
-                    self.state = Some(state);
-                }
-                Some(state) if state.base() == *base => {}
-                Some(_) => {
-                    return Err(self.corrupt(&segment.name, at, "a base that contradicts the segments before it"));
-                }
-            }
+        let mut effects = std::mem::take(&mut self.effects);
+        for (offset, effect) in effects.drain(..) {
+            self.apply_effect(segment, offset, effect)?;
         }
+        self.effects = effects; // its memory serves the next batch
         let Some(state) = &mut self.state else {
-            return Err(self.corrupt(&segment.name, at, "no base at the beginning of the segment"));
+            return Err(self.corrupt(&segment.name, at, NO_BASE));
         };
-        state.apply_batch(self.effects.drain(..), end);
+        state.end_batch(end);
         let mark = state.mark();
         if mark.place() == self.proof.place() && self.proof.index != 0 && mark != self.proof {
             return Err(self.corrupt(&segment.name, at, "the mark names another entry here"));
         }
+        Ok(())
+    }
+
+    /// A record with possible numbers takes effect.
+    fn apply_effect(&mut self, segment: &SegmentFile<D::File>, at: u64, effect: Effect) -> Result<(), LogError> {
+        if let Effect::Base(base) = effect {
+            return self.take_base(segment, at, base);
+        }
+        let Some(state) = &mut self.state else {
+            return Err(self.corrupt(&segment.name, at, NO_BASE));
+        };
+        if let Some(rule) = possible::rule(&effect, state) {
+            return Err(self.corrupt(&segment.name, at, rule));
+        }
+        state.apply(effect);
+        Ok(())
+    }
+
+    /// The first base makes the state; each later base must agree with the segments before.
+    fn take_base(&mut self, segment: &SegmentFile<D::File>, at: u64, base: Base) -> Result<(), LogError> {
+        let broken = match &self.state {
+            Some(state) if state.base() == base => return Ok(()),
+            Some(_) => Some("a base that contradicts the segments before it"),
+            None => possible::base_rule(&base),
+        };
+        if let Some(rule) = broken {
+            return Err(self.corrupt(&segment.name, at, rule));
+        }
+        let mut state = LogState::new(base);
+        state.add_segment(Segment::new(segment.sequence, segment.length));
+        self.state = Some(state);
         Ok(())
     }
 
@@ -387,24 +456,37 @@ fn unknown(kind: u8, name: &str) -> LogError {
     LogError::NewerFormat { file: name.to_owned(), what: format!("a record of kind {kind} in a form") }
 }
 
+/// The effect of a whole record within a batch; or why no writer puts the record there.
 fn read_effect<F: File>(
     window: &mut Window<'_, F>,
     at: u64,
     record: &RecordHeader,
     name: &str,
-) -> Result<Effect, LogError> {
+) -> Result<Result<Effect, &'static str>, LogError> {
     let all = record.length;
-    match record.kind {
-        ENTRY => read_payload(window, at, record, all.min(ENTRY_BYTES as u32), EntryHeader::decode, name)
-            .map(|e| Effect::Entry { index: e.index, term: e.term, offset: at, change: e.kind != 0 }),
-        HARD_STATE => read_payload(window, at, record, all, format::decode_hard_state, name).map(Effect::HardState),
-        START => read_payload(window, at, record, all, format::decode_start, name).map(Effect::Start),
-        RESET => read_payload(window, at, record, all, format::decode_start, name).map(Effect::Reset),
-        BASE => read_payload(window, at, record, all, format::decode_base, name).map(Effect::Base),
-        CONF_STATE => read_payload(window, at, record, all, format::decode_conf_state, name)
-            .map(|(index, conf_state)| Effect::ConfState(index, conf_state)),
-        kind => Err(unknown(kind, name)),
-    }
+    let effect = match record.kind {
+        ENTRY => {
+            let entry = read_payload(window, at, record, all.min(ENTRY_BYTES as u32), EntryHeader::decode, name)?;
+            if u64::from(entry.context_bytes) + ENTRY_BYTES as u64 > u64::from(all) {
+                return Ok(Err("an entry whose context is longer than its record"));
+            }
+            Effect::Entry { index: entry.index, term: entry.term, offset: at, change: entry.kind != 0 }
+        }
+        HARD_STATE => Effect::HardState(read_payload(window, at, record, all, format::decode_hard_state, name)?),
+        START => Effect::Start(read_payload(window, at, record, all, format::decode_start, name)?),
+        RESET => Effect::Reset(read_payload(window, at, record, all, format::decode_start, name)?),
+        BASE if at != HEADER_BYTES + format::head_bytes() as u64 => {
+            return Ok(Err("a base that is not the first record of its segment"));
+        }
+        BASE => Effect::Base(read_payload(window, at, record, all, format::decode_base, name)?),
+        CONF_STATE => {
+            let (index, conf_state) = read_payload(window, at, record, all, format::decode_conf_state, name)?;
+            Effect::ConfState(index, conf_state)
+        }
+        HEAD => return Ok(Err("a head in the middle of a batch")),
+        kind => return Err(unknown(kind, name)),
+    };
+    Ok(Ok(effect))
 }
 
 /// Writes the bytes of a stretch over themselves.

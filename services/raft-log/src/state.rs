@@ -201,12 +201,18 @@ impl LogState {
     /// A batch came to stand at the end of the last segment.
     pub(super) fn apply_batch(&mut self, effects: impl Iterator<Item = Effect>, end: u64) {
         effects.for_each(|effect| self.apply(effect));
+        self.end_batch(end);
+    }
+
+    /// The batch whose effects were applied ends there.
+    pub(super) fn end_batch(&mut self, end: u64) {
         if let Some(segment) = self.segments.back_mut() {
             segment.end = end;
         }
     }
 
-    fn apply(&mut self, effect: Effect) {
+    /// One record takes effect. Recovery has looked at the record's numbers ([`super::possible`]), and the writer checked its batch.
+    pub(super) fn apply(&mut self, effect: Effect) {
         match effect {
             Effect::Base(_) => {}
             Effect::HardState(hard_state) => self.hard_state = hard_state,

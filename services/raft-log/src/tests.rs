@@ -2,6 +2,7 @@
 
 mod crashes;
 mod damage;
+mod possible;
 mod reading;
 mod rules;
 
@@ -51,6 +52,12 @@ fn all(log: &Log<MemDisk>) -> Vec<Entry> {
 fn segment_files(disk: &MemDisk) -> Vec<String> {
     use super::Disk;
     disk.list().unwrap().into_iter().filter(|name| name.ends_with(".log")).collect()
+}
+
+/// Every file with its bytes.
+fn snapshot(disk: &MemDisk) -> Vec<(String, Option<Vec<u8>>)> {
+    use super::Disk;
+    disk.list().unwrap().into_iter().map(|name| (name.clone(), disk.contents(&name))).collect()
 }
 
 fn newest(disk: &MemDisk) -> String {

@@ -15,6 +15,17 @@ impl<'a> Draw<'a> {
         (usize::from(self.byte()) << 8 | usize::from(self.byte())) % count.max(1)
     }
 
+    /// A number that is known, its neighbour, or an edge.
+    pub(super) fn near(&mut self, known: u64) -> u64 {
+        const EDGES: [u64; 7] = [0, 1, 2, u32::MAX as u64, 1 << 63, u64::MAX - 1, u64::MAX];
+        match self.byte() % 8 {
+            0..=3 => known,
+            4 => known.wrapping_add(1),
+            5 => known.wrapping_sub(1),
+            _ => EDGES[usize::from(self.byte()) % EDGES.len()],
+        }
+    }
+
     /// As many bytes as the next byte says, or as are left.
     pub(super) fn bytes(&mut self) -> &'a [u8] {
         let count = usize::from(self.byte()).min(self.0.len());

@@ -1,16 +1,19 @@
 //! Readers of bytes from outside, each behind one function of bytes. A reader takes or refuses its bytes, and never ends a program.
 //!
-//! Never asks a node and never touches a disk. Called by the test `replay`, which plays the seeds of `tests/outside/seeds` and
-//! changes of them, and by the targets of cargo-fuzz in `tests/fuzz`.
+//! Never asks a node, and of a disk reads the kept seeds alone. Called by the test `replay` and the program `readers`, which play
+//! the seeds of `tests/outside/seeds` and changes of them, and by the targets of cargo-fuzz in `tests/fuzz`.
 
 mod changes;
 mod draw;
 mod files;
+mod forge;
 mod link;
 mod log;
 mod requests;
+mod seeds;
 
 pub use changes::changed;
+pub use seeds::Seeds;
 
 /// Longest input that is played, bytes.
 pub const INPUT_BYTES_MAX: usize = 64 * 1024;

@@ -23,6 +23,8 @@ use crate::failure::Failure;
 
 /// Largest file, bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// Faults that are told, a line each.
+const FAULTS_MAX: usize = 50;
 /// The file that means standard input.
 const STANDARD: &str = "-";
 
@@ -67,7 +69,12 @@ impl DeclaredFile {
 }
 
 fn failure(name: &str, faults: &[Fault]) -> Failure {
-    let lines: Vec<String> = faults.iter().map(|fault| fault.in_file(name)).collect();
+    let mut lines: Vec<String> = faults.iter().take(FAULTS_MAX).map(|fault| fault.in_file(name)).collect();
+    match faults.len().saturating_sub(FAULTS_MAX) {
+        0 => {}
+        1 => lines.push(format!("{name}: and 1 more fault")),
+        more => lines.push(format!("{name}: and {more} more faults")),
+    }
     Failure::Usage(lines.join("\n"))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Never knows what a key means. Called by `things`.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use outbound::declaration::DeclaredNames;
 use toml::{
@@ -10,6 +10,10 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use crate::print::visible;
+
+/// Letters of a place that a fault shows, at most.
+const PATH_MAX: usize = 300;
 /// Letters of a wrong text that a fault shows, at most.
 const SHOWN_MAX: usize = 64;
 
@@ -25,13 +29,22 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    /// One line for a person: `FILE:LINE: place: sentence`.
+    /// One line for a person: `FILE:LINE: place: sentence`. A line end in a name begins no line of its own.
     pub(crate) fn in_file(&self, file: &str) -> String {
-        let place = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
+        let place = if self.path.is_empty() { String::new() } else { format!("{}: ", excerpt(&self.path)) };
+        let (place, message) = (visible(&place), visible(&self.message));
         match self.line {
-            Some(line) => format!("{file}:{line}: {place}{}", self.message),
-            None => format!("{file}: {place}{}", self.message),
+            Some(line) => format!("{file}:{line}: {place}{message}"),
+            None => format!("{file}: {place}{message}"),
         }
+    }
+}
+
+/// The beginning of a long place.
+fn excerpt(path: &str) -> Cow<'_, str> {
+    match path.char_indices().nth(PATH_MAX) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &path[..end])),
+        None => Cow::Borrowed(path),
     }
 }
 

@@ -5,6 +5,9 @@ use ocs_proto::outbound::DoNotCallRow;
 
 use crate::cli::moment;
 
+/// Letters of a cell that can be a moment or that a reason shows, at most.
+const LETTERS_MAX: usize = 64;
+
 /// The scope of all entries of a file, as the command line names it; empty texts: not named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct EntryScope {
@@ -54,14 +57,16 @@ impl EntryColumns {
             let of_row = cell(Some(*at));
             let of_row = of_row.trim();
             if !of_row.is_empty() && of_row != wanted && !(*name == "tenant" && is_default(of_row, wanted)) {
-                return Err(format!(
-                    "{name}: the entry holds for {of_row:?}: an import with --{name} enters such rows"
-                ));
+                let shown: String = of_row.chars().take(LETTERS_MAX).collect();
+                return Err(format!("{name}: the entry holds for {shown:?}: an import with --{name} enters such rows"));
             }
         }
         let expires = cell(self.expires);
         let expires_s = match expires.trim() {
             "" => None,
+            text if text.chars().nth(LETTERS_MAX).is_some() => {
+                return Err(format!("expires: a moment has at most {LETTERS_MAX} letters, and this cell has more"));
+            }
             text => Some(moment(text).map_err(|why| format!("expires: {why}"))?),
         };
         let [phone, customer, message] = [self.phone, self.customer, self.message].map(cell);
@@ -96,6 +101,8 @@ mod tests {
         assert_eq!((row.customer.as_str(), row.expires_s), ("", Some(1_801_353_600)));
         assert_eq!(columns.row(&values(",,,,c7")).unwrap().customer, "c7");
         assert!(columns.row(&values("soon,,+1,,")).unwrap_err().starts_with("expires: \"soon\" is no moment"));
+        let long = format!("{},,+1,,", "9".repeat(100_000));
+        assert!(columns.row(&values(&long)).unwrap_err().starts_with("expires: a moment has at most 64 letters"));
     }
 
     #[test]

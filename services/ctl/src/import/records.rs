@@ -6,7 +6,7 @@ mod tests;
 
 use std::{io, io::BufRead};
 
-/// Bytes of a record's cells that are kept; a longer record fits into no batch.
+/// Bytes of a record's cells that are kept, and cells; a longer record fits into no batch.
 const KEPT_BYTES_MAX: usize = 256 << 10;
 
 /// The bytes of a record in the file, its line end included.
@@ -207,9 +207,14 @@ impl Splitter {
         record.cut |= room < bytes.len();
     }
 
-    /// The buffer of the cell is reused: each cell is one allocation of its own size.
+    /// The buffer of the cell is reused: each cell is one allocation of its own size. Empty cells take memory too, so that a
+    /// record keeps as many cells as bytes at most.
     fn end_cell(&mut self, record: &mut RawRecord) {
-        record.cells.push(self.cell.clone());
+        if record.cells.len() < KEPT_BYTES_MAX {
+            record.cells.push(self.cell.clone());
+        } else {
+            record.cut = true;
+        }
         self.cell.clear();
     }
 

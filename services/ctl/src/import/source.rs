@@ -392,7 +392,7 @@ impl Header {
                 return Err(format!("column {} of the header has no name", index + 1));
             }
             if !known.insert(column.to_ascii_lowercase()) {
-                return Err(format!("the header has the column {column} twice"));
+                return Err(format!("the header has the column {} twice", excerpt(column)));
             }
         }
         Ok(())

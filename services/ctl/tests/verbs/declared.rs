@@ -82,7 +82,7 @@ async fn a_file_comes_from_standard_input_too() {
 async fn every_bad_file_is_exit_code_2_with_its_line_and_no_node_hears_of_it() {
     let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
     let long = format!("# {}\n", "x".repeat(2 << 20));
-    let files: [(&[u8], &str); 6] = [
+    let files: [(&[u8], &str); 7] = [
         (
             b"[[lists]]\nname = \"a\"\ncalender = \"b\"\n",
             "site.toml:3: lists.a.calender: is no key of [[lists]]; there are",
@@ -98,6 +98,7 @@ async fn every_bad_file_is_exit_code_2_with_its_line_and_no_node_hears_of_it() {
             b"[[lists]]\nname = \"a\"\n[[lists]]\nname = \"a\"\n",
             "site.toml:3: lists.a: is there twice: the first stands in line 1",
         ),
+        (b"[[lists]]\nname = \"a\"\n\"x\\ny\" = 1\n", "site.toml:3: lists.a.x\\ny: is no key of [[lists]]; there are"),
     ];
     for (text, line) in files {
         let file = write(dir.path(), text);
@@ -111,6 +112,17 @@ async fn every_bad_file_is_exit_code_2_with_its_line_and_no_node_hears_of_it() {
     assert!(directory.code == 2 && directory.err.contains("s a directory"), "{}", directory.err);
     assert_eq!(apply(&double, &dir.path().join("none.toml"), &["--exit-code"]).await.code, 2, "without --dry-run");
     assert_eq!(double.state().revision, 0);
+}
+
+#[tokio::test]
+async fn of_very_many_faults_and_of_a_very_long_name_the_beginning_is_told() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let keys: String = (0..60).map(|n| format!("k{n} = 1\n")).collect();
+    let file = write(dir.path(), format!("[options]\n{} = 1\n{keys}", "n".repeat(10_000)));
+    let ran = apply(&double, &file, &[]).await;
+    assert_eq!((ran.code, ran.err.lines().count()), (2, 51), "{}", ran.err);
+    assert!(ran.err.contains("site.toml:2: options.nnn") && ran.err.contains("nnn…: is no key of"), "{}", ran.err);
+    assert!(ran.err.ends_with("site.toml: and 11 more faults\n") && ran.err.len() < 50_000, "{}", ran.err);
 }
 
 #[tokio::test]

@@ -134,6 +134,24 @@ async fn rejected_rows_are_written_byte_for_byte_with_reasons_and_the_line_adds_
 }
 
 #[tokio::test]
+async fn cells_that_fit_into_no_row_are_rejected_with_reasons_in_every_encoding() {
+    let rows = |long: usize| format!("phone\n+1\n{}\n{}+2\n\"+3\n+4\n", "9".repeat(long), ",".repeat(long));
+    let utf16 = |text: String| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    for bytes in [rows(10_000_000).into_bytes(), utf16(format!("\u{feff}{}", rows(1_000_000)))] {
+        let (double, dir) = prepared().await;
+        let ran = import(&double, dir.path(), "day.csv", &bytes, &[]).await;
+        let line = "5 rows: 1 added, 0 stood already, 4 rejected\n";
+        assert_eq!((ran.code, ran.out.as_str()), (1, line), "{}", ran.err);
+        assert_eq!(phones(&double), ["+1"]);
+        let rejects = fs::read(dir.path().join("day.rejects.csv")).unwrap();
+        let rejects: String = rejects.into_iter().filter(|byte| *byte != 0).map(char::from).collect();
+        for (reason, count) in [("the row is longer than 122880 bytes", 2), ("opened in line 5 never ends", 1)] {
+            assert!(rejects.matches(reason).count() >= count, "{reason}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn rejected_rows_of_a_column_without_a_header_are_a_file_that_can_be_imported() {
     let (double, dir) = prepared().await;
     let ran = import(&double, dir.path(), "numbers.txt", b"+1\nn/a\n+2\n", &[]).await;

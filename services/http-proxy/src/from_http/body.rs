@@ -13,7 +13,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{TENANT_BYTES_MAX, foreign, shown, value::Raw};
+use super::{ATTRIBUTES_MAX, TENANT_BYTES_MAX, foreign, shown, value::Raw};
 use crate::charset::Charset;
 
 /// White space around the content of a body.
@@ -35,6 +35,12 @@ const INVISIBLE: [(char, char); 9] = [
 
 /// Longest text before the plus of a number, its escapes included, bytes: a phone of more letters is refused anyhow.
 const GUARD_BYTES_MAX: usize = 2048;
+
+/// Bare plus signs before the number of a phone that are looked at: each look reads all that stands before the sign.
+const PLUSES_MAX: usize = 64;
+
+/// Pieces of a form or a query, far more than the attributes that a request may have: beyond them nothing is decoded.
+const PIECES_MAX: usize = 1024;
 
 /// A pair as the client sent it.
 pub(super) type Pair<'a> = (Cow<'a, str>, Raw<'a>);
@@ -136,6 +142,9 @@ type FormPair<'a> = (Cow<'a, str>, Cow<'a, str>);
 fn form_pairs<'a>(text: &'a str, charset: Charset, place: &str) -> Result<Vec<FormPair<'a>>, Refusal> {
     let charset = charset.of_escapes();
     let pieces = text.split('&').filter(|piece| !piece.is_empty());
+    if pieces.clone().nth(PIECES_MAX).is_some() {
+        return Err(Refusal::new(RefusalCode::Limit, format!("more than {ATTRIBUTES_MAX} attributes")));
+    }
     let pairs = pieces.map(|piece| {
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
         let name = form_text(name, charset)?;
@@ -161,7 +170,7 @@ fn meant_plus(value: &str, charset: Charset) -> Option<usize> {
         *at <= GUARD_BYTES_MAX && form_text(&value[..*at], charset).is_some_and(|before| is_guard(&before))
     };
     let bare = value.match_indices('+').map(|(at, _)| at);
-    let last = bare.take_while(is_before_the_number).last()?;
+    let last = bare.take(PLUSES_MAX).take_while(is_before_the_number).last()?;
     let number = form_text(&value[last + 1..], charset)?;
     let escaped = number.split_once('+').is_some_and(|(before, _)| is_guard(before));
     (!escaped).then_some(last)

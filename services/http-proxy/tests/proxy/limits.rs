@@ -96,6 +96,7 @@ async fn too_many_attributes_and_too_long_values_get_400_limit() {
     let ask = async |body: String| node.ask(format!("{PROCESSED}Content-Length: {}\r\n\r\n{body}", body.len())).await;
     assert_eq!(ask(form(256)).await.status, 200);
     shows(&ask(form(257)).await, 400, "LIMIT");
+    shows(&ask(format!("{}&k=%", form(2000))).await, 400, "LIMIT");
     assert_eq!(ask(format!("{{\"k\":\"{}\"}}", "v".repeat(65_536))).await.status, 200);
     shows(&ask(format!("{{\"k\":\"{}\"}}", "v".repeat(65_537))).await, 400, "LIMIT");
 }

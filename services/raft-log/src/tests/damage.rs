@@ -14,10 +14,6 @@ fn ten() -> (MemDisk, String, u64) {
     (disk, file, end)
 }
 
-fn snapshot(disk: &MemDisk) -> Vec<(String, Option<Vec<u8>>)> {
-    disk.list().unwrap().into_iter().map(|name| (name.clone(), disk.contents(&name))).collect()
-}
-
 fn assert_corrupt(disk: &MemDisk, index: u64) {
     let before = snapshot(disk);
     let error = open_error(disk);

@@ -59,6 +59,15 @@ fn a_quote_that_ends_at_the_next_stray_quote_is_told_and_the_next_line_is_whole(
 }
 
 #[test]
+fn of_a_record_of_very_many_cells_the_first_are_kept_and_its_end_is_found() {
+    let text = format!("1,2,3{}\n4\n", ",".repeat(3 * KEPT_BYTES_MAX));
+    let records = all(text.as_bytes(), b',');
+    assert!(records[0].cut && records[0].cells.len() == KEPT_BYTES_MAX);
+    assert_eq!((records[0].third_cell, records[0].span.end), (Some(4), text.len() as u64 - 2));
+    assert!(!records[1].cut && records[1].cells == [b"4".to_vec()]);
+}
+
+#[test]
 fn of_a_long_record_the_beginning_is_kept_and_its_end_is_found() {
     let text = format!("{}\n2\n", "9".repeat(KEPT_BYTES_MAX + 10));
     let records = all(text.as_bytes(), b',');
