@@ -1,4 +1,4 @@
-//! Updates beside a request under measurement: when each was answered, and how long it took. Called by `first` and `pause`.
+//! Updates beside a request under measurement: the moment and the latency of each answer. Called by `first` and `pause`.
 
 use std::time::{Duration, Instant};
 

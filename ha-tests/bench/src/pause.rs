@@ -29,7 +29,7 @@ pub(crate) struct Pause {
     /// Path and query of the request that changes many records
     #[arg(long)]
     large: String,
-    /// Records that it must change
+    /// Records that the request must change
     #[arg(long, default_value_t = 1000)]
     changes: u64,
     /// Length of a span, s
