@@ -24,7 +24,6 @@ BIN_DIR=${BIN_DIR:-target/release}
 OUT=${OUT:-}
 PORT_OFFSET=${PORT_OFFSET:-800}
 CLIENTS=64
-SETTLE_SECONDS=60
 BENCH_NAME=backup
 WORK=${WORK_DIR:-$(mktemp -d -t ocs-backup.XXXXXX)}
 mkdir -p "$WORK"
@@ -40,29 +39,15 @@ figure() { # records, name, value, bar (as in ">= 200000"; empty: none)
   say "$1 records: $2 $3${4:+ (bar $4: $verdict)}"
   printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${4:+$4, $verdict}" >> "$WORK/figures.tsv"
 }
-ratio() { awk -v a="$1" -v b="$2" -v form="${3:-%.2f}" 'BEGIN { printf form, (b > 0 ? a / b : 0) }'; }
-median() { sort -n | awk '{ all[NR] = $1 } END { print NR % 2 ? all[(NR + 1) / 2] : (all[NR / 2] + all[NR / 2 + 1]) / 2 }'; }
 bench() { # records, seconds
   "$BIN_DIR/ocs-bench" http --label backup --clients "$CLIENTS" --round 1 --secs "$2" --warm-secs 1 --address "$(http_of "$(primary)")" --records "$1"
-}
-
-settle() { # until the primary's state has not changed for ten seconds
-  local now last='' same=0 second node
-  node=$(primary)
-  for second in $(seq "$SETTLE_SECONDS"); do
-    now=$(du -sm --apparent-size "$WORK/$GROUP/data/$node/state" | cut -f1)
-    if [ "$now" = "$last" ]; then same=$((same + 1)); else same=0; fi
-    last=$now
-    [ "$same" -lt 10 ] || break
-    sleep 1
-  done
 }
 
 fill() { # records
   make_list "$1" "$WORK/list.csv"
   ctl list create bench --from "$WORK/list.csv" > "$WORK/import.out"
   rm "$WORK/list.csv"
-  settle
+  settled_mb > /dev/null
 }
 
 idle() { # records

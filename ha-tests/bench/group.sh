@@ -7,6 +7,8 @@
 
 say() { printf '%s | %s\n' "$BENCH_NAME" "$*"; }
 
+SETTLE_SECONDS=60
+
 declare -A offset_of supervisor_of
 GROUP=''
 
@@ -80,6 +82,38 @@ rss_of_group() {
     text+="${text:+, }$node $(rss_mib "$pid") + $(rss_mib "$proxy")"
   done
   echo "$text"
+}
+
+ratio() { awk -v a="$1" -v b="$2" -v form="${3:-%.2f}" 'BEGIN { printf form, (b > 0 ? a / b : 0) }'; }
+median() { sort -n | awk '{ all[NR] = $1 } END { print NR % 2 ? all[(NR + 1) / 2] : (all[NR / 2] + all[NR / 2 + 1]) / 2 }'; }
+
+# Time until a node's /readyz says 200, from the moment when its process is there again.
+ready_again() { # node, pid that was killed
+  local tenths=0 began=''
+  while :; do
+    if [ -z "$began" ] && pgrep -f "data_dir=\"$WORK/$GROUP/data/$1\"" | grep -qvx "$2"; then began=$(now_ms); fi
+    [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$(admin_of "$1")/readyz" || true)" != 200 ] || break
+    tenths=$((tenths + 1))
+    [ "$tenths" -lt 1200 ] || { say "$1 did not get ready"; return 1; }
+    sleep 0.05
+  done
+  READY_MS=$(($(now_ms) - ${began:-$(now_ms)}))
+}
+
+# Tables that are merged away meanwhile are no fault of du.
+state_mb() { { du -sm --apparent-size "$WORK/$GROUP/data/$1/state" 2> /dev/null || true; } | cut -f1; }
+# Until the primary's state has not changed for ten seconds; its size then, MB.
+settled_mb() {
+  local now last='' same=0 second node
+  node=$(primary)
+  for second in $(seq "$SETTLE_SECONDS"); do
+    now=$(state_mb "$node")
+    if [ "$now" = "$last" ]; then same=$((same + 1)); else same=0; fi
+    last=$now
+    [ "$same" -lt 10 ] || break
+    sleep 1
+  done
+  echo "$now"
 }
 
 machine() {

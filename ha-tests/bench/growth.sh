@@ -26,7 +26,6 @@ OUT=${OUT:-docs/benchmarks/growth.md}
 PORT_OFFSET=${PORT_OFFSET:-800}
 CLIENTS=64
 EXPORT_ROWS_MAX=1000000
-SETTLE_SECONDS=60
 BENCH_NAME=growth
 WORK=${WORK_DIR:-$(mktemp -d -t ocs-growth.XXXXXX)}
 mkdir -p "$WORK"
@@ -43,11 +42,9 @@ figure() { # records, name, value
   say "$1 records: $2 $3"
   printf '%s\t%s\t%s\n' "$1" "$2" "$3" >> "$WORK/figures.tsv"
 }
-ratio() { awk -v a="$1" -v b="$2" -v form="${3:-%.2f}" 'BEGIN { printf form, (b > 0 ? a / b : 0) }'; }
 bench() { # records, address, seconds
   "$BIN_DIR/ocs-bench" http --label growth --clients "$CLIENTS" --round 1 --secs "$3" --warm-secs 1 --address "$2" --records "$1"
 }
-median() { sort -n | awk '{ all[NR] = $1 } END { print NR % 2 ? all[(NR + 1) / 2] : (all[NR / 2] + all[NR / 2 + 1]) / 2 }'; }
 
 import() { # records
   make_list "$1" "$WORK/list.csv"
@@ -87,19 +84,6 @@ updates() { # records, group
   done
   figure "$1" "updates/s" "$(median < "$WORK/rates")"
   figure "$1" "updates/s ÷ those at $SMALL" "$(median < "$WORK/ratios")"
-}
-
-# Time until a node's /readyz says 200, from the moment when its process is there again.
-ready_again() { # node, pid that was killed
-  local tenths=0 began=''
-  while :; do
-    if [ -z "$began" ] && pgrep -f "data_dir=\"$WORK/$GROUP/data/$1\"" | grep -qvx "$2"; then began=$(now_ms); fi
-    [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$(admin_of "$1")/readyz" || true)" != 200 ] || break
-    tenths=$((tenths + 1))
-    [ "$tenths" -lt 1200 ] || { say "$1 did not get ready"; return 1; }
-    sleep 0.05
-  done
-  READY_MS=$(($(now_ms) - ${began:-$(now_ms)}))
 }
 
 # The primary is killed while updates come in at the other node.
@@ -154,21 +138,6 @@ catch_up_under_load() { # records
   wait "$waiting" || { say "$LOST did not catch up under load within 120 s"; return 0; }
   figure "$1" "catch-up under load, records/s" "$(ratio "$1"000 $(($(cat "$WORK/caught-up") - LOST_MS)) %.0f)"
   figure "$1" "updates/s meanwhile ÷ before" "$(ratio "$(median < "$WORK/rates")" "$before")"
-}
-
-state_mb() { du -sm --apparent-size "$WORK/$GROUP/data/$1/state" | cut -f1; }
-# Until the primary's state has not changed for ten seconds; its size then, MB.
-settled_mb() {
-  local now last='' same=0 second node
-  node=$(primary)
-  for second in $(seq "$SETTLE_SECONDS"); do
-    now=$(state_mb "$node")
-    if [ "$now" = "$last" ]; then same=$((same + 1)); else same=0; fi
-    last=$now
-    [ "$same" -lt 10 ] || break
-    sleep 1
-  done
-  echo "$now"
 }
 
 disk() { # records

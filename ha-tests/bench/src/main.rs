@@ -4,11 +4,14 @@
 //! Starts no foreign system and installs nothing: `run.sh` beside it does the first, the user the second.
 
 mod bars;
+mod beside;
 mod etcd;
+mod first;
 mod floor;
 mod http_load;
 mod line;
 mod overload;
+mod pause;
 mod plain;
 mod redis;
 mod report;
@@ -32,18 +35,15 @@ struct Cli {
 enum Task {
     /// Closed loops of requests over HTTP
     Http {
-        /// host:port
-        #[arg(long)]
-        address: String,
-        /// What each request does
-        #[arg(long, value_enum, default_value = "update")]
-        what: http_load::What,
-        /// Records to choose from, by handles from 1 on
-        #[arg(long, default_value_t = 10_000)]
-        records: u64,
+        #[command(flatten)]
+        target: http_load::Target,
         #[command(flatten)]
         load: Load,
     },
+    /// Closed loops of updates, and the time until previews beside them are answered for the first time
+    First(first::First),
+    /// Closed loops of updates, and their longest pause around a request that changes many records
+    Pause(pause::Pause),
     /// The rate that closed loops sustain, a multiple of that rate offered, and the time until the latency is normal again
     Overload(overload::Offer),
     /// Closed loops of etcd's Put, at the leader
@@ -152,9 +152,9 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<(), Failure> {
     match task {
-        Task::Http { address, what, records, load } => {
-            report_line(one_thread()?.block_on(http_load::run(&address, what, records, &load))?)
-        }
+        Task::Http { target, load } => report_line(one_thread()?.block_on(http_load::run(&target, &load))?),
+        Task::First(first) => one_thread()?.block_on(first::run(&first, tell)),
+        Task::Pause(pause) => one_thread()?.block_on(pause::run(&pause, tell)),
         Task::Overload(offer) => one_thread()?.block_on(overload::run(&offer, tell)),
         Task::Etcd { endpoints, load } => report_line(one_thread()?.block_on(etcd::run(&endpoints, &load))?),
         Task::Redis { address, load } => report_line(one_thread()?.block_on(redis::run(&address, &load))?),

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use self::{client::Client, tally::Tally};
 use crate::{
     Failure, Load,
-    http_load::{self, Request, What},
+    http_load::{self, Place, Request, Target},
 };
 
 /// Pause between two probes, and the number of fine probes in a row.
@@ -63,12 +63,18 @@ pub(crate) struct Offer {
     patience_secs: u64,
 }
 
+impl Offer {
+    fn target(&self) -> Target {
+        Target::updates(&self.address, self.records)
+    }
+}
+
 /// The whole measurement; prints each part at its end.
 pub(crate) async fn run(offer: &Offer, tell: impl Fn(&str)) -> Result<(), Failure> {
     let (mut sustained, mut usual_p99) = (0.0, 0.0);
     for clients in &offer.clients {
         let load = Load { label: "sustained".into(), clients: *clients, round: 1, secs: offer.secs, warm_secs: 1 };
-        let line = http_load::run(&offer.address, What::Update, offer.records, &load).await?;
+        let line = http_load::run(&offer.target(), &load).await?;
         tell(&format!("sustained\tclients={clients}\trate={:.0}\tp99_ms={:.1}", line.rate, line.p99_ms));
         if line.rate > sustained {
             (sustained, usual_p99) = (line.rate, line.p99_ms);
@@ -92,7 +98,7 @@ async fn overload(offer: &Offer, rate: f64) -> Tally {
     let window = (start + Duration::from_secs(1), start + Duration::from_secs(1 + offer.secs));
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..offer.connections {
-        let request = Request::new(What::Update, offer.records, &offer.address);
+        let request = Request::new(offer.target(), Place::ALONE);
         let client = Client::new(request, Duration::from_secs(offer.patience_secs), window);
         clients.spawn(client.run(due.clone(), idle.clone()));
     }
@@ -126,7 +132,7 @@ async fn hand_out(rate: f64, window: (Instant, Instant), due: &Semaphore, idle: 
 }
 
 async fn probe(offer: &Offer) -> Option<Duration> {
-    let request = Request::new(What::Update, offer.records, &offer.address);
+    let request = Request::new(offer.target(), Place::ALONE);
     client::once(request, Duration::from_secs(offer.patience_secs)).await
 }
 

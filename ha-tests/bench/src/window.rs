@@ -72,13 +72,22 @@ pub(crate) async fn all<F>(loops: impl Iterator<Item = F>) -> Result<Samples, cr
 where
     F: Future<Output = Result<Samples, crate::Failure>> + Send + 'static,
 {
+    Ok(each(loops).await?.into_iter().fold(Samples::default(), Samples::and))
+}
+
+/// Starts the loops and waits for the ends of all of them.
+pub(crate) async fn each<T, F>(loops: impl Iterator<Item = F>) -> Result<Vec<T>, crate::Failure>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, crate::Failure>> + Send + 'static,
+{
     let mut running = tokio::task::JoinSet::new();
     for one in loops {
         running.spawn(one);
     }
-    let mut samples = Samples::default();
+    let mut ends = Vec::new();
     while let Some(ended) = running.join_next().await {
-        samples = samples.and(ended??);
+        ends.push(ended??);
     }
-    Ok(samples)
+    Ok(ends)
 }
