@@ -44,8 +44,9 @@ test:
 	cargo build --locked --workspace --bins --examples
 	cargo test --locked --workspace --lib --bins --tests
 
+# The dev profile builds what `make test` has built: with a package less, dependencies would have fewer features, and be built again.
 build:
-	cargo build --locked --workspace --exclude ocs-bench --bins --profile $(PROFILE)
+	cargo build --locked --workspace $(if $(filter dev,$(PROFILE)),,--exclude ocs-bench) --bins --profile $(PROFILE)
 
 # Seeds of the simulator; SEED: one of them alone.
 SEEDS ?= 500

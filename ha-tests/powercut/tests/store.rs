@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap fails the test
 
-#[path = "../../../services/store/tests/support/mod.rs"]
+#[path = "../../../services/store/tests/state/support/mod.rs"]
 mod support;
 
 use std::{

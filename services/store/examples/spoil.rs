@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)] // a tool of tests
 
-#[path = "../tests/support/spoil.rs"]
+#[path = "../tests/state/support/spoil.rs"]
 mod spoil;
 
 fn main() {

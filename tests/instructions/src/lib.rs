@@ -14,8 +14,8 @@ use ocs_proto::{
     peer::{Entry, SnapshotMark},
 };
 use outbound::{
-    Body, Command, ImportBatch, ImportRow, NewList, Origin, RULES_WITH_PARTED_COUNTERS, RaiseRules, Request, RequestId,
-    Resource, UserField, Value, Verb, key, wire,
+    Body, Command, Handle, ImportBatch, ImportRow, NewList, Origin, RULES_NEWEST, RULES_WITH_PARTED_COUNTERS,
+    RaiseRules, Request, RequestId, Resource, UserField, Value, Verb, key, wire,
 };
 use prost::Message;
 use raft_log::{Batch, HardState, Log, LogConfig, MemDisk};
@@ -25,6 +25,8 @@ use records::{MapView, Rules, decide};
 const FRAME_REQUESTS: u64 = 16;
 /// Entries of one batch of the log.
 const BATCH_ENTRIES: u64 = 16;
+/// Records of the list: more than a run has repetitions.
+const RECORDS: u64 = 1_000;
 /// The last rules version before the counters are parted: both have settings, so that the counters alone make the difference.
 const RULES_WITH_COUNTERS_IN_ONE_ROW: u32 = RULES_WITH_PARTED_COUNTERS - 1;
 
@@ -32,12 +34,16 @@ const RULES_WITH_COUNTERS_IN_ONE_ROW: u32 = RULES_WITH_PARTED_COUNTERS - 1;
 pub type Step = (&'static str, fn(u64));
 
 /// All steps.
-pub const STEPS: [Step; 7] = [
+pub const STEPS: [Step; 11] = [
     ("from_http", translate),
     ("decide", decide_updates),
     ("decide_parted", decide_updates_parted),
     ("decide_add", decide_adds),
     ("decide_add_parted", decide_adds_parted),
+    ("decide_newest", decide_updates_newest),
+    ("decide_add_newest", decide_adds_newest),
+    ("decide_processed_newest", decide_processed_newest),
+    ("decide_do_not_call_newest", decide_do_not_call_newest),
     ("log_append", append),
     ("link_codec", frames),
 ];
@@ -81,13 +87,40 @@ fn decide_adds_parted(count: u64) {
     decide_all(RULES_WITH_PARTED_COUNTERS, (0..count).map(addition));
 }
 
+fn decide_updates_newest(count: u64) {
+    decide_all(RULES_NEWEST, (0..count).map(|at| Body::Request(request(1 + at % 100))));
+}
+
+fn decide_adds_newest(count: u64) {
+    decide_all(RULES_NEWEST, (0..count).map(addition));
+}
+
+fn decide_processed_newest(count: u64) {
+    let result = || (key::CALL_RESULT.to_owned(), Value::text("33".to_owned()));
+    decide_all(RULES_NEWEST, (0..count).map(|at| about_record(Verb::RecordProcessed, at, [result()])));
+}
+
+fn decide_do_not_call_newest(count: u64) {
+    decide_all(RULES_NEWEST, (0..count).map(|at| about_record(Verb::DoNotCall, at, [])));
+}
+
 /// An AddRecord to the list of the updates.
 fn addition(at: u64) -> Body {
     let phone = (key::PHONE.to_owned(), Value::text(format!("+9996{at:08}")));
+    asked(Verb::AddRecord, Resource::List("bench".into()), [phone])
+}
+
+/// A request about a record that no earlier one has changed.
+fn about_record<const N: usize>(verb: Verb, at: u64, attributes: [(String, Value); N]) -> Body {
+    assert!(at < RECORDS, "a repetition has a record of its own");
+    asked(verb, Resource::Record(Handle(1 + at)), attributes)
+}
+
+fn asked<const N: usize>(verb: Verb, resource: Resource, attributes: [(String, Value); N]) -> Body {
     Body::Request(Request {
-        verb: Verb::AddRecord,
-        resource: Resource::List("bench".into()),
-        attributes: [phone].into_iter().collect(),
+        verb,
+        resource,
+        attributes: attributes.into_iter().collect(),
         tenant: String::new(),
         principal: String::new(),
         idempotency_key: None,
@@ -104,7 +137,7 @@ fn decide_all(version: u32, bodies: impl Iterator<Item = Body>) {
         send_attribute: String::new(),
     };
     let list = NewList { name: "bench".into(), time_zone: String::new(), fields: vec![field("note"), field("memo")] };
-    let rows = (0..100).map(|n| ImportRow { values: vec![format!("+9995{n:08}")] }).collect();
+    let rows = (0..RECORDS).map(|n| ImportRow { values: vec![format!("+9995{n:08}")] }).collect();
     let columns = vec!["contact_info".into()];
     let import = ImportBatch { list: "bench".into(), import_id: vec![9; 32], first_row: 1, columns, rows };
     let raise = RaiseRules { to: version, settings: Vec::new(), release: String::new() };
