@@ -30,7 +30,7 @@ const CALLERS: usize = 64;
 /// Chains of one to four records, 2.5 on average.
 const CHAINS: u64 = 4_000;
 const RECORDS: usize = 10_000;
-/// Every eighth chain, of four records, is called number by number; of each other chain the first number answers.
+/// Every eighth chain, of four records, is called number by number; of each other chain the first number alone.
 const BY_NUMBER: u64 = 8;
 /// Hand-outs before the fault: a quarter of all.
 const BEFORE: usize = 1_400;
@@ -52,7 +52,7 @@ const LOOK: Duration = Duration::from_millis(100);
 enum Habit {
     /// Each request has an Idempotency-Key.
     Keyed,
-    /// No request has a key, and a preview without an answer is asked again: a record that nobody heard of stays held.
+    /// No request has a key, and a preview without an answer is asked again: the record of a lost answer stays held.
     Keyless,
     /// No request has a key, and half of the answers are thrown away. The limit of the group finds the record again.
     Careless,
@@ -108,7 +108,7 @@ fn length(chain: u64) -> u64 {
     chain % 4 + 1
 }
 
-/// Whether no number of a chain but the last one answers.
+/// Whether every number of a chain is called: no number answers.
 fn is_called_by_number(chain: u64) -> bool {
     chain % BY_NUMBER == BY_NUMBER - 1
 }

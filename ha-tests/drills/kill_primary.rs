@@ -30,7 +30,7 @@ pub(crate) fn every_five_seconds(
     for _ in 0..kills {
         thread::sleep(PACE.saturating_sub(last.elapsed())); // the pace of the kills
         last = Instant::now();
-        let (_, outage) = kill(stage, |stage, node| while_down(stage, node));
+        let (_, outage) = kill(stage, &mut while_down);
         longest = longest.max(outage);
     }
     longest

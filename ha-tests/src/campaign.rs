@@ -65,7 +65,7 @@ pub struct HandedOut {
     pub chain: u64,
     /// The place in the chain, from 0.
     pub chain_n: u64,
-    /// The phone as it is stored.
+    /// The phone as stored.
     pub phone: String,
     /// GUID of the attempt: another one each time that a record is handed out.
     pub guid: String,
