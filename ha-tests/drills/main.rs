@@ -5,11 +5,14 @@
 //! failed; 2: wrong use.
 #![allow(clippy::print_stdout)] // the report is the product
 
+mod campaign_callers;
 mod clock_jump_one;
 mod clock_jump_two;
+mod contact_limit;
 mod corrupted_log;
 mod corrupted_store;
 mod disk_full;
+mod do_not_call;
 mod fsync_error;
 mod hung_disk;
 mod kill_backup;
@@ -49,12 +52,15 @@ use ocs_ha_tests::{
 };
 
 /// Every drill.
-const DRILLS: [Drill; 28] = [
+const DRILLS: [Drill; 31] = [
+    campaign_callers::DRILL,
     clock_jump_one::DRILL,
     clock_jump_two::DRILL,
+    contact_limit::DRILL,
     corrupted_log::DRILL,
     corrupted_store::DRILL,
     disk_full::DRILL,
+    do_not_call::DRILL,
     fsync_error::DRILL,
     hung_disk::DRILL,
     kill_backup::DRILL,

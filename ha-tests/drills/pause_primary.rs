@@ -10,7 +10,7 @@ use ocs_ha_tests::{
 pub(crate) const DRILL: Drill =
     Drill { name: "pause-primary", bar: Some(Bar::UNREACHABLE), network: false, scenario: || Box::new(Plain(round)) };
 
-fn round(stage: &mut Stage) -> Round {
+pub(crate) fn round(stage: &mut Stage) -> Round {
     let (primary, backup) = stage.roles();
     stage.excuse(primary);
     let frozen = Instant::now();

@@ -10,7 +10,7 @@ use ocs_ha_tests::{
 pub(crate) const DRILL: Drill =
     Drill { name: "switchover", bar: Some(Bar::SWITCHOVER), network: false, scenario: || Box::new(Plain(round)) };
 
-fn round(stage: &mut Stage) -> Round {
+pub(crate) fn round(stage: &mut Stage) -> Round {
     let (primary, backup) = stage.roles();
     let mut asked = Instant::now();
     until("a switchover that is not refused", || {

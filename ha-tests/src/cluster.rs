@@ -102,6 +102,7 @@ pub fn rows(export: &str) -> Vec<Row> {
 pub struct Cluster {
     nodes: BTreeMap<&'static str, Process>,
     releases: BTreeMap<&'static str, Release>,
+    environments: BTreeMap<&'static str, Vec<(String, String)>>,
     set: Vec<String>,
     settings: Settings,
     // In this order: processes end before their directory goes, and that before another group starts.
@@ -140,8 +141,15 @@ impl Cluster {
         let settings = Settings::new(dir.path(), net);
         NODES.iter().for_each(|node| settings.write_config(node));
         let set = set.iter().map(|pair| (*pair).to_owned()).collect();
-        let cluster =
-            Self { nodes: BTreeMap::new(), releases: BTreeMap::new(), set, settings, _dir: dir, _permit: permit };
+        let cluster = Self {
+            nodes: BTreeMap::new(),
+            releases: BTreeMap::new(),
+            environments: BTreeMap::new(),
+            set,
+            settings,
+            _dir: dir,
+            _permit: permit,
+        };
         cluster.make_certs(&cluster.settings.certs(), "a,b,w", 365);
         cluster
     }
@@ -166,6 +174,12 @@ impl Cluster {
         self.releases.insert(node, release.clone());
     }
 
+    /// Gives a node an environment, from its next start on.
+    pub fn give_environment(&mut self, node: &'static str, environment: &[(&str, &str)]) {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        self.environments.insert(node, environment.iter().map(pair).collect());
+    }
+
     // === processes ===
 
     fn command(&self, node: &str, words: &[&str]) -> Command {
@@ -178,6 +192,9 @@ impl Cluster {
             command.args(["--set", pair]);
         }
         command.args(words);
+        for (name, value) in self.environments.get(node).into_iter().flatten() {
+            command.env(name, value);
+        }
         command
     }
 

@@ -4,6 +4,7 @@
 //! processes. Called by the tests and drills beside it. A helper that cannot go on panics: that fails its test.
 
 mod balancer;
+pub mod campaign;
 mod cluster;
 pub mod disk;
 pub mod drill;

@@ -34,7 +34,7 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    /// Forms a group whose nodes' wall clocks can be moved.
+    /// Forms a group whose nodes' wall clocks can be moved, also those of nodes that are started again.
     ///
     /// # Errors
     /// libfaketime is not here.
@@ -53,9 +53,9 @@ impl Clocks {
                 ("FAKETIME_NO_CACHE", "1"),
                 ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
             ];
-            cluster.start_node_with(node, &["--bootstrap"], &environment);
+            cluster.give_environment(node, &environment);
         }
-        cluster.wait_whole();
+        cluster.form();
         cluster.create_list(LIST);
         Ok((clocks, cluster))
     }
@@ -68,6 +68,14 @@ impl Clocks {
         let (file, next) = (&self.files[node], self.files[node].with_extension("next"));
         fs::write(&next, format!("{seconds:+}\n")).expect("a temporary file can be written");
         fs::rename(&next, file).expect("it is seen whole or not at all");
+    }
+
+    /// Sets every node's wall clock so many seconds off, from now on.
+    ///
+    /// # Panics
+    /// When a file cannot be written.
+    pub fn set_all(&self, seconds: i64) {
+        NODES.iter().for_each(|node| self.set(node, seconds));
     }
 
     /// Waits until both data nodes name these clocks as odd, and no others.

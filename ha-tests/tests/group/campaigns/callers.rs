@@ -8,9 +8,11 @@ use std::{
     time::Duration,
 };
 
-use ocs_ha_tests::{Cluster, Signal, until};
-
-use super::agents::{Agent, HandedOut, declare, import, load, shown};
+use ocs_ha_tests::{
+    Cluster, Signal,
+    campaign::{Agent, HandedOut, declare, import, load, shown},
+    until,
+};
 
 /// Agents of the first group have keys; agents of the second group have none, and the limit finds their records again.
 const DECLARED: &str = r#"

@@ -1,10 +1,12 @@
 //! Changes that come due by themselves (spec 9, Life of a record): records that are held too long, callbacks that are not fetched.
 //! A new primary goes on where the old primary stopped.
 
-use ocs_ha_tests::{Cluster, until};
+use ocs_ha_tests::{
+    Cluster,
+    campaign::{Agent, declare, load},
+    until,
+};
 use serde_json::{Value, json};
-
-use super::agents::{Agent, declare, load};
 
 const DECLARED: &str = r#"
 [[lists]]

@@ -7,9 +7,11 @@ use std::{
     time::Duration,
 };
 
-use ocs_ha_tests::{Cluster, until};
-
-use super::agents::{Agent, HandedOut, declare, import, load};
+use ocs_ha_tests::{
+    Cluster,
+    campaign::{Agent, HandedOut, declare, import, load},
+    until,
+};
 
 /// A busy number is dialled again at once, as often as the limit allows.
 const DECLARED: &str = r#"

@@ -8,10 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ocs_ha_tests::{Cluster, until};
+use ocs_ha_tests::{
+    Cluster,
+    campaign::{Agent, HandedOut, declare, import, load},
+    until,
+};
 use serde_json::json;
-
-use super::agents::{Agent, HandedOut, declare, import, load};
 
 const DECLARED: &str = r#"
 [[tenants]]
