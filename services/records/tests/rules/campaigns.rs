@@ -101,7 +101,7 @@ fn a_group_belongs_to_the_tenant_of_its_campaign() {
         ("south", "GROUP_NOT_FOUND"),
         ("east", "TENANT_NOT_FOUND"),
     ] {
-        let mut request = common::request("LoadCampaign", PATH, &[]);
+        let mut request = crate::common::request("LoadCampaign", PATH, &[]);
         request.tenant = tenant.to_owned();
         assert_eq!(event(&stage.world.ask(Body::Request(request))), expected, "{tenant:?}");
     }
@@ -159,7 +159,7 @@ fn a_large_group_gives_a_thousand_records_back_at_once_and_the_rest_as_they_come
         record.record_status = record_status::RETRIEVED;
         (record.campaign_id, record.group_id) = (Some(201), Some(GROUP.into()));
         record.agent_id = "a".to_owned();
-        (record.held_since_us, record.changed_us) = (common::START_US, common::START_US);
+        (record.held_since_us, record.changed_us) = (crate::common::START_US, crate::common::START_US);
     });
     let held = |stage: &Stage| groups(&stage.world.map)[0].held_total;
     assert_eq!(event(&stage.ask("ForceUnloadCampaign", PATH, &[])), "CampaignUnloaded");
@@ -191,7 +191,7 @@ fn a_group_shows_what_each_agent_holds_and_since_when() {
 fn a_form_that_nobody_understood_loads_nothing() {
     let mut stage = Stage::new();
     stage.set_state(group_state::NOT_LOADED);
-    let mut request = common::request("LoadCampaign", PATH, &[("colour", "red")]);
+    let mut request = crate::common::request("LoadCampaign", PATH, &[("colour", "red")]);
     request.attributes.sent.unknown_form = true;
     let ReplyBody::Refused(refusal) = stage.world.ask(Body::Request(request)).body else { panic!("done") };
     assert_eq!((refusal.code.word(), stage.state()), ("BAD_BODY", group_state::NOT_LOADED));

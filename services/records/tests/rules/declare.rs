@@ -694,7 +694,7 @@ fn a_list_takes_a_phone_once_in_any_form_of_its_number() {
     {
         let mut world =
             World { map: world.map.clone(), version: world.version, now_us: world.now_us, ..World::default() };
-        (world.digest, world.counter) = (world.map.digest(common::CLUSTER_KEY), 1_000);
+        (world.digest, world.counter) = (world.map.digest(crate::common::CLUSTER_KEY), 1_000);
         if finalised {
             world.ask(Body::Request(request("RecordProcessed", "records/1", &[])));
         }

@@ -142,7 +142,7 @@ fn goes_on_beside_others(raised_at: u32) {
 
     let (map, version) = joined.unwrap();
     let mut again = World { map, version, now_us: world.now_us, ..World::default() };
-    again.digest = again.map.digest(common::CLUSTER_KEY);
+    again.digest = again.map.digest(crate::common::CLUSTER_KEY);
     again.counter = 10_000;
     while !delete_some(&mut again, 500) {}
     assert_eq!(rows_of(&again.map, DEMO), 0);

@@ -37,7 +37,8 @@ fn of_campaign(name: &str, limit: DeclaredLimit) -> DeclaredLimit {
 
 /// A world with a list `other` beside `demo`; both are of the campaign `Renewals`, the former of `Others` too.
 fn world(limits: Vec<DeclaredLimit>) -> World {
-    let mut world = declaring::world(Declaration { contact_limits: limits, ..Declaration::default() }, &["other"]);
+    let mut world =
+        crate::declaring::world(Declaration { contact_limits: limits, ..Declaration::default() }, &["other"]);
     let busy = DeclaredTreatment { cycle_attempts: Some(99), ..treatment(BUSY, 1, "Cycle") };
     treat(&mut world, vec![busy]);
     world
@@ -45,7 +46,7 @@ fn world(limits: Vec<DeclaredLimit>) -> World {
 
 /// Sets the clock, seconds from the start of the tests: 2024-01-01T00:00:00Z.
 fn clock(world: &mut World, seconds: u64) {
-    world.now_us = common::START_US + seconds * 1_000_000;
+    world.now_us = crate::common::START_US + seconds * 1_000_000;
 }
 
 fn processed(world: &mut World, handle: u64, result: &str) {
@@ -208,7 +209,7 @@ fn an_attempt_is_a_row_of_the_subject_with_campaign_list_and_result() {
     assert_eq!(rows.len(), expected.len(), "the record has no customer");
     for ((key, row), subject) in rows.into_iter().zip(expected) {
         assert_eq!(key, Key::Attempt { subject, stamp_us, handle: outbound::Handle(1) });
-        let campaign = declaring::CAMPAIGN;
+        let campaign = crate::declaring::CAMPAIGN;
         let expected = records::AttemptRow { campaign, list: DEMO, result: Some(BUSY) };
         assert_eq!(row, records::Row::Attempt(expected));
     }

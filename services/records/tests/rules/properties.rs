@@ -343,7 +343,7 @@ fn a_clock_that_goes_back_does_not_take_the_rules_back() {
     world.now_us -= 8_000_000;
     let second = world.ask(Body::Request(added));
     assert_eq!((first.body, second.replayed), (second.body, true));
-    assert_eq!(records::last_stamp_us(&world.map), common::START_US + 10_002_000);
+    assert_eq!(records::last_stamp_us(&world.map), crate::common::START_US + 10_002_000);
 }
 
 #[test]
@@ -393,16 +393,16 @@ fn what_export_writes_import_reads_back_as_the_same_records() {
     world.create("one", "", Vec::new());
     world.ask(Body::ImportBatch(batch("one", "f", 1, &lines)));
     let columns: Vec<String> = header.split(',').map(str::to_owned).collect();
-    assert_eq!(common::export(&world.map, "one", &columns), lines);
+    assert_eq!(crate::common::export(&world.map, "one", &columns), lines);
     let (_, list) = records::find_list(&world.map, "one").unwrap();
     assert_eq!(records::export_columns(&list, 1), [columns.as_slice(), &["handle".into()]].concat());
 
     let all = records::export_columns(&list, 1);
-    let exported = common::export(&world.map, "one", &all);
+    let exported = crate::common::export(&world.map, "one", &all);
     world.create("two", "", Vec::new());
     let again: Vec<&str> = exported.iter().map(String::as_str).collect();
     world.ask(Body::ImportBatch(batch("two", "f", 1, &again)));
-    assert_eq!(common::export(&world.map, "two", &columns), lines);
+    assert_eq!(crate::common::export(&world.map, "two", &columns), lines);
 }
 
 /// A world under the newest rules.
@@ -435,7 +435,7 @@ fn a_zone_given_by_name_comes_back_from_an_export_in_a_list_of_another_zone() {
     let (_, list) = records::find_list(&world.map, "one").unwrap();
     let columns = records::export_columns(&list, RULES_NEWEST);
     assert_eq!(columns[22..], ["switch_id", "tz_name", "handle"]);
-    let exported = common::export(&world.map, "one", &columns);
+    let exported = crate::common::export(&world.map, "one", &columns);
     let lines: Vec<&str> = exported.iter().map(String::as_str).collect();
     world.ask(Body::ImportBatch(batch("two", "f", 1, &lines)));
     let again = shown(&world, "records/2");
@@ -455,7 +455,7 @@ fn a_zone_that_nobody_knows_rejects_its_row() {
     assert_eq!((imported.added, imported.rejected.len()), (3, 1));
     assert_eq!(imported.rejected[0].reason, "tz_name: \"Nowhere/Land\" is no known time zone");
     let columns = ["contact_info", "tz_name", "tz_dbid"].map(str::to_owned);
-    let exported = common::export(&world.map, "one", &columns);
+    let exported = crate::common::export(&world.map, "one", &columns);
     assert_eq!(exported[1..], ["+1,Europe/Berlin,0", "+3,,", "+4,Asia/Tokyo,122"]);
 }
 
@@ -469,7 +469,7 @@ fn a_field_tz_name_of_an_earlier_rules_version_stays_a_field() {
     let (_, list) = records::find_list(&world.map, "old").unwrap();
     let columns = records::export_columns(&list, RULES_NEWEST);
     assert_eq!(columns[22..], ["switch_id", "tz_name", "handle"]);
-    let exported = common::export(&world.map, "old", &["contact_info", "tz_name"].map(str::to_owned));
+    let exported = crate::common::export(&world.map, "old", &["contact_info", "tz_name"].map(str::to_owned));
     assert_eq!(exported[1..], ["+1,theirs", "+2,no zone"]);
     let refused = world.create("new", "", vec![field("TZ_NAME", "int")]);
     assert!(matches!(refused.body, ReplyBody::Refused(_)), "every list has that column now");

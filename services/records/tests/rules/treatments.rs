@@ -16,7 +16,7 @@ const RESCHEDULED: i64 = 3;
 
 /// A world with a chain of three records, the first of which is handed out to the agent `a`.
 fn world(treatments: Vec<DeclaredTreatment>) -> World {
-    let mut world = declaring::world(Declaration::default(), &[]);
+    let mut world = crate::declaring::world(Declaration::default(), &[]);
     treat(&mut world, treatments);
     add(&mut world, "demo", &[("GSW_PHONE", "+15550001")]);
     for phone in ["+15550002", "+15550003"] {
@@ -62,7 +62,7 @@ fn every_action_decides_about_the_record_and_the_rest_of_its_chain() {
         let at = Some("12:00".to_owned());
         let treatment = DeclaredTreatment { interval: Some(30), at, ..treatment(BUSY, 1, action) };
         let mut world = world(if action.is_empty() { Vec::new() } else { vec![treatment] });
-        world.now_us = common::START_US + 60_000_000;
+        world.now_us = crate::common::START_US + 60_000_000;
         processed(&mut world, 1, "Busy");
         assert_eq!(statuses(&world), expected, "{action}");
         for (handle, cell) in [(1, treated), (2, next)] {
