@@ -61,6 +61,11 @@ pub(crate) fn finalised(record: RecordRow, status: i64) -> RecordRow {
     RecordRow { record_status: status, ..ended(record) }
 }
 
+/// A record that a limit or its attempts held back, free for the next hand-out, which asks anew. The pause of a chain stays.
+pub(crate) fn without_limit(record: RecordRow) -> RecordRow {
+    RecordRow { not_before_s: record.not_before_s.filter(|_| record.chain_paused), ..record }
+}
+
 /// A record whose attempt has ended, without a holder and without a pause. The GUID stays, so that a late answer is recognised.
 fn ended(record: RecordRow) -> RecordRow {
     RecordRow {

@@ -14,7 +14,7 @@ use crate::{
     counters::{Counters, Written},
     customers,
     event::Event,
-    lookup,
+    hold, lookup,
     numbers::Numbers,
     overlay::Overlay,
     phone,
@@ -244,6 +244,10 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         }
         self.events.push(Event::Effect(Effect::RecordChanged { handle, list: record.list }));
         let before = self.record_before(handle);
+        // a request may have changed what a limit or the number of attempts depends on
+        if self.version >= RULES_WITH_CAMPAIGNS {
+            record = hold::without_limit(record);
+        }
         if self.version >= RULES_WITH_CAMPAIGNS && before.as_ref().is_some_and(|before| before.user != record.user) {
             record.customer = self.customer_of(&record);
         }

@@ -73,7 +73,7 @@ fn requests_that_no_rule_can_follow_are_refused_at_both_proxies_and_change_nothi
 fn rejects_two_rows_and_a_swallowed_one(cluster: &Cluster, file: &str, bytes: &[u8], number: &str) {
     fs::write(cluster.path(file), bytes).unwrap();
     let ran = cluster.ctl(&["dnc", "import", file]);
-    let line = "4 rows: 1 added, 0 stood already, 3 rejected\n";
+    let line = "4 rows: 1 added, 0 entered before, 3 rejected\n";
     assert_eq!((ran.code, ran.out.as_str()), (1, line), "{file}: {}", ran.err);
     let checked = cluster.ctl(&["dnc", "check", number, "-o", "json"]).json();
     assert_eq!(checked["listed"], json!(true), "{file}: {checked}");
@@ -99,7 +99,7 @@ fn files_with_cells_that_cannot_be_are_told_row_by_row_and_a_file_that_is_too_la
         (
             "name.toml",
             "[options]\nreject_pause = 5\n\"a\\nb\" = 1\n".to_owned(),
-            "name.toml:3: options.a\\nb: is no key",
+            "name.toml:3: options.a\\nb: a\\nb is no option of the rules",
         ),
     ] {
         fs::write(cluster.path(file), text).unwrap();

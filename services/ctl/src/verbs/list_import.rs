@@ -53,7 +53,9 @@ pub(crate) async fn import(
     }
     out.show(&summary, Summary::line)?;
     match &summary.rejects_file {
-        Some(path) => Err(Failure::Refused(format!("{} rows were rejected: see {}", summary.rejected, path.display()))),
+        Some(path) => {
+            Err(Failure::Refused(format!("rows that were rejected: {}, see {}", summary.rejected, path.display())))
+        }
         None => Ok(()),
     }
 }

@@ -104,7 +104,7 @@ async fn a_column_of_numbers_and_a_header_in_any_order_are_taken_in_every_encodi
     ] {
         let (double, dir) = prepared().await;
         let ran = import(&double, dir.path(), "day.csv", text, &[]).await;
-        assert_eq!((ran.code, ran.out.as_str()), (0, "2 rows: 2 added, 0 stood already, 0 rejected\n"), "{}", ran.err);
+        assert_eq!((ran.code, ran.out.as_str()), (0, "2 rows: 2 added, 0 entered before, 0 rejected\n"), "{}", ran.err);
         assert_eq!(phones(&double), wanted);
         assert_eq!(double.state().entries_sent[0].source, "day.csv");
         assert_eq!(ran.err.contains("not read: the column `area` ("), text.ends_with(b"8\n"), "{}", ran.err);
@@ -117,7 +117,7 @@ async fn rejected_rows_are_written_byte_for_byte_with_reasons_and_the_line_adds_
     let text =
         "phone,customer_id,expires,list\r\n+1,,,\r\n\"n,body\",,,\r\n,c7,,\r\n+2,,soon,\r\n+3,,,demo\r\n+1,,,\r\n";
     let ran = import(&double, dir.path(), "day.csv", text.as_bytes(), &[]).await;
-    assert_eq!((ran.code, ran.out.as_str()), (1, "6 rows: 2 added, 1 stood already, 3 rejected\n"), "{}", ran.err);
+    assert_eq!((ran.code, ran.out.as_str()), (1, "6 rows: 2 added, 1 entered before, 3 rejected\n"), "{}", ran.err);
     let rejects = fs::read_to_string(dir.path().join("day.rejects.csv")).unwrap();
     let lines: Vec<&str> = rejects.split_inclusive('\n').collect();
     assert_eq!(lines[0], "row,reason,phone,customer_id,expires,list\r\n");
@@ -130,7 +130,7 @@ async fn rejected_rows_are_written_byte_for_byte_with_reasons_and_the_line_adds_
     }
     let fixed = rejects.replace("\"n,body\",,,", "+5,,,").replace("soon", "2027-01-31").replace("+3,,,demo", "+3,,,");
     let again = import(&double, dir.path(), "fixed.csv", fixed.as_bytes(), &[]).await;
-    assert_eq!(again.out, "3 rows: 3 added, 0 stood already, 0 rejected\n", "{}", again.err);
+    assert_eq!(again.out, "3 rows: 3 added, 0 entered before, 0 rejected\n", "{}", again.err);
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn cells_that_fit_into_no_row_are_rejected_with_reasons_in_every_encoding(
     for bytes in [rows(10_000_000).into_bytes(), utf16(format!("\u{feff}{}", rows(1_000_000)))] {
         let (double, dir) = prepared().await;
         let ran = import(&double, dir.path(), "day.csv", &bytes, &[]).await;
-        let line = "5 rows: 1 added, 0 stood already, 4 rejected\n";
+        let line = "5 rows: 1 added, 0 entered before, 4 rejected\n";
         assert_eq!((ran.code, ran.out.as_str()), (1, line), "{}", ran.err);
         assert_eq!(phones(&double), ["+1"]);
         let rejects = fs::read(dir.path().join("day.rejects.csv")).unwrap();
@@ -155,12 +155,12 @@ async fn cells_that_fit_into_no_row_are_rejected_with_reasons_in_every_encoding(
 async fn rejected_rows_of_a_column_without_a_header_are_a_file_that_can_be_imported() {
     let (double, dir) = prepared().await;
     let ran = import(&double, dir.path(), "numbers.txt", b"+1\nn/a\n+2\n", &[]).await;
-    assert_eq!(ran.out, "3 rows: 2 added, 0 stood already, 1 rejected\n", "{}", ran.err);
+    assert_eq!(ran.out, "3 rows: 2 added, 0 entered before, 1 rejected\n", "{}", ran.err);
     let rejects = fs::read_to_string(dir.path().join("numbers.txt.rejects.csv")).unwrap();
     assert_eq!(rejects, "row,reason,phone\n2,\"The phone \"\"n/a\"\" has no digit\",n/a\n");
     let fixed = rejects.replace(",n/a\n", ",+3\n");
     let again = import(&double, dir.path(), "fixed.csv", fixed.as_bytes(), &[]).await;
-    assert_eq!(again.out, "1 row: 1 added, 0 stood already, 0 rejected\n", "{}", again.err);
+    assert_eq!(again.out, "1 row: 1 added, 0 entered before, 0 rejected\n", "{}", again.err);
 }
 
 #[tokio::test]
@@ -169,17 +169,17 @@ async fn the_same_file_for_the_same_scope_is_one_import_and_as_new_another() {
     let numbers: String = (0..1_200).map(|n| format!("+{n:05}\n")).collect();
     let day = |options| import(&double, dir.path(), "day.csv", numbers.as_bytes(), options);
     double.state().imports_refused = 1;
-    assert_eq!(day(&[]).await.out, "1,200 rows: 1,200 added, 0 stood already, 0 rejected\n");
+    assert_eq!(day(&[]).await.out, "1,200 rows: 1,200 added, 0 entered before, 0 rejected\n");
     let mut batches: Vec<_> =
         double.state().entries_sent.iter().map(|batch| (batch.first_row, batch.rows.len())).collect();
     batches.sort();
     assert_eq!(batches, [(1, 500), (501, 500), (1_001, 200)]);
-    assert_eq!(day(&[]).await.out, "1,200 rows: 0 added, 1,200 stood already, 0 rejected\n");
+    assert_eq!(day(&[]).await.out, "1,200 rows: 0 added, 1,200 entered before, 0 rejected\n");
     assert_eq!(double.state().entries_sent.len(), 3, "every batch was known");
     double.state().entries.clear();
-    assert_eq!(day(&[]).await.out, "1,200 rows: 0 added, 1,200 stood already, 0 rejected\n");
-    assert_eq!(day(&["--as-new"]).await.out, "1,200 rows: 1,200 added, 0 stood already, 0 rejected\n");
-    assert_eq!(day(&["--list", "demo"]).await.out, "1,200 rows: 1,200 added, 0 stood already, 0 rejected\n");
+    assert_eq!(day(&[]).await.out, "1,200 rows: 0 added, 1,200 entered before, 0 rejected\n");
+    assert_eq!(day(&["--as-new"]).await.out, "1,200 rows: 1,200 added, 0 entered before, 0 rejected\n");
+    assert_eq!(day(&["--list", "demo"]).await.out, "1,200 rows: 1,200 added, 0 entered before, 0 rejected\n");
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn an_export_is_imported_as_it_is() {
     let before = double.state().entries.clone();
     double.state().entries.clear();
     let ran = import(&double, dir.path(), "dnc.csv", exported.as_bytes(), &[]).await;
-    assert_eq!(ran.out, "2 rows: 2 added, 0 stood already, 0 rejected\n", "{}", ran.err);
+    assert_eq!(ran.out, "2 rows: 2 added, 0 entered before, 0 rejected\n", "{}", ran.err);
     let after = double.state().entries.clone();
     for (before, after) in before.iter().zip(&after) {
         assert_eq!((&before.form, &before.message, before.expires_s), (&after.form, &after.message, after.expires_s));

@@ -161,6 +161,9 @@ fn bringing_up(state: &dyn StateReader) -> String {
     let (progress, last) = state.bring_up();
     match progress.customers.first() {
         _ if !progress.done => format!("bringing records up: {} of {last}", progress.handle),
+        _ if progress.held_back.is_some() => {
+            "freeing records that limits held back before the declaration changed".to_owned()
+        }
         Some(job) => {
             let (list, record_id, lists) = (job.list, job.record_id, progress.customers.len());
             format!("bringing customers up: list {list} from record_id {record_id} on, lists left: {lists}")

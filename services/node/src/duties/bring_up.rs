@@ -1,5 +1,5 @@
-//! Brings records up to the rules of campaigns once the group decides by them, and later the customers of lists whose customer field
-//! has changed: five hundred records a command. The state names the next records, so that another primary goes on.
+//! Brings records up to the rules of campaigns once the group decides by them, and later what a changed declaration asks: records
+//! that a limit holds back are freed, and lists whose customer field has changed get their customers, five hundred records a command. The state names the next records, so that another primary goes on.
 
 use std::{sync::Arc, time::Duration};
 
@@ -38,7 +38,7 @@ impl BringingUp {
 
     fn is_left(&self) -> bool {
         let state = self.api.engine().state();
-        state.rules_version() >= RULES_WITH_CAMPAIGNS && is_left(&state.bring_up().0)
+        state.rules_version() >= RULES_WITH_CAMPAIGNS && state.bring_up().0.is_left()
     }
 
     /// Proposes commands until nothing is left or a command is not decided.
@@ -79,11 +79,6 @@ impl Duty for BringingUp {
             }
         }
     }
-}
-
-/// Whether the state has records to bring up.
-fn is_left(progress: &BringUpRow) -> bool {
-    !progress.done || !progress.customers.is_empty()
 }
 
 /// The pauses between commands: none while this duty alone writes to the log.
@@ -140,18 +135,5 @@ mod tests {
         let mut rest = Rest::new(0);
         assert_eq!(rest.after(Duration::ZERO, 0), PAUSE);
         assert_eq!(rest.after(Duration::from_secs(9), 0), PAUSE_MAX);
-    }
-
-    #[test]
-    fn something_is_left_until_every_record_is_visited_and_every_list_has_its_customers() {
-        let list = CustomersRow { list: 101, record_id: 1 };
-        for (done, customers, left) in [
-            (false, Vec::new(), true),
-            (false, vec![list.clone()], true),
-            (true, vec![list], true),
-            (true, Vec::new(), false),
-        ] {
-            assert_eq!(is_left(&BringUpRow { done, customers, ..BringUpRow::default() }), left, "{done}");
-        }
     }
 }

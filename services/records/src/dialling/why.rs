@@ -76,7 +76,7 @@ impl<V: View> Judge<'_, '_, '_, V> {
     fn first(mut self) -> Option<NotDialable> {
         let by_itself = self.status().or_else(|| self.time()).or_else(|| self.hours());
         let by_chain = by_itself.or_else(|| self.chain()).or_else(|| self.place());
-        by_chain.or_else(|| self.do_not_call()).or_else(|| self.attempts())
+        by_chain.or_else(|| self.do_not_call()).or_else(|| self.attempts()).or_else(|| self.look())
     }
 
     /// Condition 1: Ready, of a type that is dialled.
@@ -101,12 +101,17 @@ impl<V: View> Judge<'_, '_, '_, V> {
         if let Some(due_s) = self.record.dial_sched_time.filter(is_later).filter(|_| chain::is_callback(&self.record)) {
             return because(2, format!("the callback is due at {}", shown(due_s)), Some(due_s));
         }
-        if let Some(until_s) = self.record.not_before_s.filter(is_later) {
-            let reason = format!("a pause or a contact limit holds the record back until {}", shown(until_s));
-            return because(2, reason, Some(until_s));
+        if let Some(until_s) = self.record.not_before_s.filter(is_later).filter(|_| self.record.chain_paused) {
+            return because(2, "a rejection holds the record and its chain back".to_owned(), Some(until_s));
         }
         let until_s = self.limited_until(&self.record)?;
-        because(2, format!("a contact limit holds the record back until {}", shown(until_s)), Some(until_s))
+        because(2, "a contact limit holds the record back".to_owned(), Some(until_s))
+    }
+
+    /// Condition 2 for a record whose obstacle is gone without a change of the record: the next look at the record is due later.
+    fn look(&self) -> Option<NotDialable> {
+        let until_s = self.record.not_before_s.filter(|until_s| *until_s > self.clock.now_s())?;
+        because(2, "a preview has passed the record over, and looks at the record again".to_owned(), Some(until_s))
     }
 
     /// The time at which the limits of a campaign allow a record first; none: a campaign may hand the record out now, or no

@@ -25,19 +25,8 @@ pub(crate) struct Given {
     pub(crate) message: Option<String>,
     /// Where a new entry comes from, for a person.
     pub(crate) source: String,
-    pub(crate) expiry: Expiry,
-}
-
-/// The expiry of an entry after a request.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) enum Expiry {
-    /// That of the standing entry; a new entry never expires.
-    #[default]
-    Kept,
-    /// The entry never expires.
-    Never,
-    /// UTC seconds.
-    At(i64),
+    /// UTC seconds; none: the entry never expires.
+    pub(crate) expires_s: Option<i64>,
 }
 
 /// The entry of a scope about a subject.
@@ -83,20 +72,16 @@ pub(super) fn stands_in<V: View>(
     false
 }
 
-/// Makes an entry under the first form of its subject. A standing entry, under whatever form, keeps its time and source. Answers
-/// whether the entry is new.
+/// Makes an entry under the first form of its subject. A standing entry, under whatever form, keeps its time and source, and
+/// stands until the later of both ends: no request shortens what an earlier one promised. Answers whether the entry is new.
 pub(crate) fn enter<V: View>(scope: &DncScope, about: &Subjects, given: Given, turn: &mut Turn<'_, '_, V>) -> bool {
     let standing = entry(scope, about, turn);
     let is_new = standing.is_none();
-    let Given { message, source, expiry } = given;
+    let Given { message, source, expires_s } = given;
     let fresh = || DncRow { stamp_us: turn.now_us, given: about.given().to_owned(), source, ..DncRow::default() };
     let mut row = standing.unwrap_or_else(fresh);
     row.message = message.unwrap_or(row.message);
-    row.expires_s = match expiry {
-        Expiry::Kept => row.expires_s,
-        Expiry::Never => None,
-        Expiry::At(expires_s) => Some(expires_s),
-    };
+    row.expires_s = if is_new { expires_s } else { row.expires_s.zip(expires_s).map(|(one, other)| one.max(other)) };
     let Some(subject) = about.forms().first().filter(|subject| may_stand(subject, turn)) else { return false };
     turn.overlay.put(key(scope, subject), Row::Dnc(row));
     is_new

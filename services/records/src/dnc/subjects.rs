@@ -1,6 +1,6 @@
 //! The subject of an entry: a phone under each form that the state may have, or a customer.
 
-use crate::{phone::add_national, tables::DncSubject, turn::Turn, view::View};
+use crate::{phone::add_national, rules::CUSTOMER_BYTES_MAX, tables::DncSubject, turn::Turn, view::View};
 
 /// A phone in all its forms, or a customer.
 #[derive(Debug, Clone)]
@@ -20,6 +20,19 @@ impl Subjects {
     pub(crate) fn of_customer(customer: &str) -> Self {
         let given = customer.trim().to_owned();
         Self { forms: vec![DncSubject::Customer(given.clone())], given }
+    }
+
+    /// # Errors
+    /// Why no entry can be about this customer id, in words that follow the name of a column or key.
+    pub(crate) fn check_customer(customer: &str) -> Result<(), String> {
+        let customer = customer.trim();
+        if !(1..=CUSTOMER_BYTES_MAX).contains(&customer.len()) {
+            return Err(format!("must have 1 to {CUSTOMER_BYTES_MAX} bytes, and not white space alone"));
+        }
+        match customer.chars().find(|letter| letter.is_control()) {
+            Some(letter) => Err(format!("has the control character U+{:04X}", u32::from(letter))),
+            None => Ok(()),
+        }
     }
 
     /// The phone or customer as given.

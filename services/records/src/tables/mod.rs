@@ -52,7 +52,7 @@ use outbound::{ContentHash, Handle, RequestId};
 
 pub(crate) use attempt::attempts_prefix;
 pub use attempt::{AttemptRow, AttemptSubject};
-pub use bring_up::{BringUpRow, CustomersRow};
+pub use bring_up::{BringUpRow, CustomersRow, HeldBackRow};
 pub use bytes::Encoded;
 use bytes::KeyParts;
 pub(crate) use callback_by_due::callback_prefix;

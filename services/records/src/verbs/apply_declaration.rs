@@ -11,9 +11,9 @@ use crate::{
     declare::{Fault, NextList, Plan, plan_declaration},
     event::Event,
     lookup,
-    tables::{BringUpRow, CustomersRow, Key, ListCountersRow, ListRow, Row, indexes},
+    tables::{BringUpRow, CustomersRow, HeldBackRow, Key, ListCountersRow, ListRow, Row, Table, indexes},
     turn::Turn,
-    view::View,
+    view::{Bound, View},
 };
 
 /// Faults that a refusal names as attributes, at most.
@@ -80,6 +80,17 @@ fn write<V: View>(plan: Plan, turn: &mut Turn<'_, '_, V>) {
         }
     }
     write_lists(next.lists, turn);
+    free_held_back(turn);
+}
+
+/// Has the records that a limit holds back freed: limits, campaigns and the attempts of lists may have changed.
+fn free_held_back<V: View>(turn: &mut Turn<'_, '_, V>) {
+    let waiting = Bound { table: Table::WaitingUntil, from: Vec::new(), prefix: Vec::new() };
+    if !turn.overlay.next(&waiting, 1).is_empty() {
+        let progress = lookup::bring_up(turn.overlay);
+        let held_back = Some(HeldBackRow::default());
+        turn.overlay.put(Key::BringUp, Row::BringUp(BringUpRow { held_back, ..progress }));
+    }
 }
 
 /// Writes lists. Those that get another DBID leave their old one first, since another list may get it.
@@ -135,10 +146,7 @@ fn put<V: View>(dbid: u32, list: ListRow, counters: ListCountersRow, turn: &mut 
 
 /// Has the customers of a list's records set anew, after those of lists that changed before.
 fn bring_up_customers<V: View>(list: u32, turn: &mut Turn<'_, '_, V>) {
-    let mut row = match turn.overlay.get(&Key::BringUp) {
-        Some(Row::BringUp(row)) => row,
-        _ => BringUpRow::default(),
-    };
+    let mut row = lookup::bring_up(turn.overlay);
     row.customers.retain(|customers| customers.list != list);
     row.customers.push(CustomersRow { list, record_id: 0 });
     turn.overlay.put(Key::BringUp, Row::BringUp(row));

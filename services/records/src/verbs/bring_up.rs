@@ -1,4 +1,5 @@
-//! BringUp: brings the next records up to the rules of campaigns, then records of lists whose customer field has changed. The state
+//! BringUp: brings the next records up to the rules of campaigns, then those that a limit held back before the declaration changed,
+//! then records of lists whose customer field has changed. The state
 //! holds the progress, so a repeated command continues. Requested by the primary itself.
 //!
 //! Never counts as a request on a record. A chain with records before and behind the end of a command settles twice, to the same end.
@@ -10,8 +11,8 @@ use outbound::{
 };
 
 use crate::{
-    customers, lookup,
-    tables::{BringUpRow, Key, ListRow, RecordRow, Row, Table},
+    customers, hold, lookup,
+    tables::{BringUpRow, HeldBackRow, Key, ListRow, RecordRow, Row, Table},
     turn::{Turn, chain},
     view::{Bound, View},
     windows,
@@ -39,11 +40,30 @@ fn check<V: View>(asked: BringUp, turn: &Turn<'_, '_, V>) -> Result<BringUpRow, 
 }
 
 fn apply<V: View>(rows_max: u32, progress: &mut BringUpRow, turn: &mut Turn<'_, '_, V>) {
-    if progress.done {
-        index_customers(rows_max, progress, turn);
-    } else {
+    if !progress.done {
         visit_records(rows_max, progress, turn);
+    } else if let Some(last) = progress.held_back.take() {
+        progress.held_back = free_held_back(rows_max, last, turn);
+    } else {
+        index_customers(rows_max, progress, turn);
     }
+}
+
+/// Frees the next records that a limit holds back: their next hand-out asks the limits that are declared now. Answers the last
+/// record; none: no record is left.
+fn free_held_back<V: View>(rows_max: u32, last: HeldBackRow, turn: &mut Turn<'_, '_, V>) -> Option<HeldBackRow> {
+    let last = Key::WaitingUntil { until_s: last.until_s, handle: Handle(last.handle) };
+    let from = [last.encode().as_slice(), &[0]].concat();
+    let rows = turn.overlay.next(&Bound { table: Table::WaitingUntil, from, prefix: Vec::new() }, rows_max);
+    let mut place = None;
+    for (key, _) in &rows {
+        let Key::WaitingUntil { until_s, handle } = key else { continue };
+        place = Some(HeldBackRow { until_s: *until_s, handle: handle.0 });
+        if let Some(record) = lookup::record(turn.overlay, *handle) {
+            turn.overwrite(*handle, hold::without_limit(record));
+        }
+    }
+    place.filter(|_| rows.len() == rows_max as usize)
 }
 
 /// Visits the next records of all lists by handle.
@@ -100,6 +120,6 @@ fn index_customers<V: View>(rows_max: u32, progress: &mut BringUpRow, turn: &mut
 
 /// `done`: no record is left to visit.
 fn acknowledge(progress: &BringUpRow) -> Reply {
-    let done = progress.done && progress.customers.is_empty();
+    let done = !progress.is_left();
     Reply::done("BroughtUp", vec![("done".to_owned(), Value::Int(done.into()))])
 }

@@ -47,7 +47,7 @@ pub(super) fn stands_since<V: View>(request: &Request, since_us: u64, turn: &Tur
 
 /// Makes the entry. The entry of a request never expires, not even one that an import gave an expiry.
 fn enter<V: View>(entry: &Entry, turn: &mut Turn<'_, '_, V>) {
-    let given = Given { message: entry.message.clone(), expiry: Expiry::Never, ..Given::default() };
+    let given = Given { message: entry.message.clone(), ..Given::default() };
     if dnc::enter(&entry.scope, &entry.about, given, turn) {
         dnc::tell_entered(&entry.scope, turn.events);
     }

@@ -4,6 +4,7 @@
 //! or restarted tomorrow, counts every row once. A bad row is rejected alone; an unknown scope refuses the whole batch. Never
 //! changes a record: AddRecord, imports and previews stop the records that an entry is about, and ApplyDoNotCall marks them.
 
+use jiff::tz::TimeZone;
 use outbound::{
     DO_NOT_CALL_ROWS_MAX, DoNotCallBatch, DoNotCallRow, Imported, RULES_WITH_CAMPAIGNS, Refusal, RefusalCode,
     RejectedRow, Reply, ReplyBody,
@@ -11,9 +12,10 @@ use outbound::{
 
 use super::do_not_call::scope::{self, Scoped};
 use crate::{
-    dnc::{self, Expiry, Given, Subjects},
+    date_time,
+    dnc::{self, Given, Subjects},
     phone,
-    rules::{CUSTOMER_BYTES_MAX, MESSAGE_LETTERS_MAX, PHONE_LETTERS_MAX, TIME_MAX},
+    rules::{MESSAGE_LETTERS_MAX, PHONE_LETTERS_MAX, TIME_MAX},
     stored_reply,
     tables::{ImportBatchRow, Key, Row, Table, import_prefix},
     turn::Turn,
@@ -124,13 +126,23 @@ fn take<V: View>(
     if row.message.chars().count() > MESSAGE_LETTERS_MAX {
         return Err(format!("message: must have at most {MESSAGE_LETTERS_MAX} letters"));
     }
-    let expiry = match row.expires_s {
-        None => Expiry::Kept,
-        Some(expires_s) if (0..=TIME_MAX).contains(&expires_s) => Expiry::At(expires_s),
-        Some(expires_s) => return Err(format!("expires: {expires_s} is no time from 1970 to 9999")),
-    };
+    if let Some(expires_s) = row.expires_s {
+        check_expiry(expires_s, turn)?;
+    }
     let message = Some(row.message.clone()).filter(|message| !message.is_empty());
-    Ok(dnc::enter(&scoped.scope, &about, Given { message, source: source.to_owned(), expiry }, turn))
+    let given = Given { message, source: source.to_owned(), expires_s: row.expires_s };
+    Ok(dnc::enter(&scoped.scope, &about, given, turn))
+}
+
+/// Refuses an end that no entry can have: an entry that has expired stops nothing.
+fn check_expiry<V: View>(expires_s: i64, turn: &Turn<'_, '_, V>) -> Result<(), String> {
+    if !(0..=TIME_MAX).contains(&expires_s) {
+        return Err(format!("expires: {expires_s} is no time from 1970 to 9999"));
+    }
+    if expires_s <= turn.now_s() {
+        return Err(format!("expires: {} is past", date_time::show(expires_s, &TimeZone::UTC)));
+    }
+    Ok(())
 }
 
 fn about<V: View>(row: &DoNotCallRow, tenant: &str, turn: &Turn<'_, '_, V>) -> Result<Subjects, String> {
@@ -139,10 +151,10 @@ fn about<V: View>(row: &DoNotCallRow, tenant: &str, turn: &Turn<'_, '_, V>) -> R
         (false, false) => Err("has neither a phone nor a customer_id".to_owned()),
         (true, true) => Err("has a phone and a customer_id: an entry is about one of them".to_owned()),
         (true, false) => of_phone(&row.phone, tenant, turn),
-        (false, true) if row.customer.trim().len() > CUSTOMER_BYTES_MAX => {
-            Err(format!("customer_id: must have at most {CUSTOMER_BYTES_MAX} bytes"))
+        (false, true) => {
+            Subjects::check_customer(&row.customer).map_err(|why| format!("customer_id: {why}"))?;
+            Ok(Subjects::of_customer(&row.customer))
         }
-        (false, true) => Ok(Subjects::of_customer(&row.customer)),
     }
 }
 

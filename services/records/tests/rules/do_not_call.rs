@@ -298,7 +298,10 @@ fn what_a_request_may_not_say_is_refused_and_makes_no_entry() {
 fn requests_by_customer_wait_until_the_customers_of_the_tenant_are_indexed() {
     let mut world = world();
     let customers = vec![CustomersRow { list: OTHER, record_id: 1 }];
-    put(&mut world, vec![(Key::BringUp, Row::BringUp(BringUpRow { done: true, handle: 6, customers }))]);
+    put(
+        &mut world,
+        vec![(Key::BringUp, Row::BringUp(BringUpRow { done: true, handle: 6, customers, ..BringUpRow::default() }))],
+    );
     assert_eq!(code(&ask(&mut world, "DoNotCall", "customer_ids/c7", &[])), "CONFLICT");
     stop(&mut world, "phones/+9991", &[]);
     let asked = Request { tenant: "north".into(), ..request("DoNotCall", "customer_ids/c7", &[]) };
@@ -595,7 +598,7 @@ fn each_row_of_a_batch_is_entered_stands_already_or_is_rejected_with_its_reason(
         (10, "phone: \"nobody\" has no digit"),
         (11, "phone: \"1.5E+10\" is a number with an exponent"),
         (12, "phone: must have at most 128 letters"),
-        (13, "customer_id: must have at most 1024 bytes"),
+        (13, "customer_id: must have 1 to 1024 bytes"),
         (14, "message: must have at most 255 letters"),
         (15, "expires: -1 is no time"),
         (16, "expires: 9223372036854775807 is no time"),
@@ -683,7 +686,7 @@ fn readers_of_events_hear_of_a_single_entry_and_never_of_a_files() {
     enter_one(&mut world, scope("", "", "other"), about_phone("+3"));
     assert!(world.events.contains(&Event::Effect(Effect::DoNotCallEntered { list: Some(OTHER) })));
     enter_one(&mut world, scope("", "", "other"), about_phone("+3"));
-    assert!(!world.events.iter().any(is_entry), "it stood already");
+    assert!(!world.events.iter().any(is_entry), "the entry stood already");
 }
 
 #[test]

@@ -542,7 +542,11 @@ fn a_list_that_is_being_deleted_has_no_phone_and_no_customer() {
 fn requests_by_customer_wait_until_the_customers_of_the_tenant_are_indexed() {
     let mut world = world();
     let customers = vec![CustomersRow { list: OTHER, record_id: 1 }];
-    write(&mut world, &Key::BringUp, Row::BringUp(BringUpRow { done: true, handle: 5, customers }));
+    write(
+        &mut world,
+        &Key::BringUp,
+        Row::BringUp(BringUpRow { done: true, handle: 5, customers, ..BringUpRow::default() }),
+    );
     assert_eq!(code(&ask(&mut world, "RequestRecordCancel", "customer_ids/c7", &[])), "CONFLICT");
     done(&mut world, "RequestRecordCancel", "phones/+9991", &[]);
     edit_list(&mut world, OTHER, |list| list.tenant = "north".to_owned());

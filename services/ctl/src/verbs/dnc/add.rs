@@ -24,7 +24,7 @@ struct AddedView {
     /// None: the entry is about a customer.
     phone: Option<String>,
     customer_id: Option<String>,
-    /// False: an entry stood already, and keeps its time.
+    /// False: an entry stands, and keeps its time.
     added: bool,
 }
 
@@ -41,7 +41,7 @@ pub(super) async fn run(cluster: &Cluster, out: Out, args: &DncAddArgs) -> Resul
     let whose = holds_for(&scope);
     out.show(&view, |view| match view.added {
         true => format!("{who} is on the Do-Not-Call list for {whose}; records stay as they are until `dnc apply`"),
-        false => format!("{who} was on the Do-Not-Call list for {whose} already; the entry keeps its time"),
+        false => format!("{who} was on the Do-Not-Call list for {whose} already; the entry keeps its time, and stands until the later end of both"),
     })
 }
 

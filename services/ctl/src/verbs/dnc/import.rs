@@ -23,7 +23,7 @@ struct ImportView {
     rows: u64,
     /// Entries that are new.
     added: u64,
-    /// Rows whose entry stood already, and keeps its time.
+    /// Rows whose entry stands and keeps its time, and rows that an earlier run of this import has taken.
     stood: u64,
     /// Rows rejected by the node or unreadable.
     rejected: u64,
@@ -45,7 +45,7 @@ impl ImportView {
     fn line(&self) -> String {
         let [rows, added, stood, rejected] = [self.rows, self.added, self.stood, self.rejected].map(print::grouped);
         let noun = if self.rows == 1 { "row" } else { "rows" };
-        format!("{rows} {noun}: {added} added, {stood} stood already, {rejected} rejected")
+        format!("{rows} {noun}: {added} added, {stood} entered before, {rejected} rejected")
     }
 }
 
@@ -68,7 +68,9 @@ pub(super) async fn run(cluster: &Cluster, out: Out, args: &DncImportArgs) -> Re
     }
     out.show(&view, ImportView::line)?;
     match &view.rejects_file {
-        Some(path) => Err(Failure::Refused(format!("{} rows were rejected: see {}", view.rejected, path.display()))),
+        Some(path) => {
+            Err(Failure::Refused(format!("rows that were rejected: {}, see {}", view.rejected, path.display())))
+        }
         None => Ok(()),
     }
 }
@@ -86,7 +88,7 @@ mod tests {
     #[test]
     fn the_closing_line_adds_up_and_groups_its_digits() {
         let summary = Summary { rows: 1_000, added: 990, duplicates: 8, rejected: 2, ..Summary::default() };
-        assert_eq!(ImportView::from(summary).line(), "1,000 rows: 990 added, 8 stood already, 2 rejected");
+        assert_eq!(ImportView::from(summary).line(), "1,000 rows: 990 added, 8 entered before, 2 rejected");
     }
 
     #[test]

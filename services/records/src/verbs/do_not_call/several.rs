@@ -14,7 +14,7 @@ use crate::{
     dnc::{self, Marked, Subjects},
     fields::ignored_keys,
     given, phone,
-    rules::{CUSTOMER_BYTES_MAX, PHONE_LETTERS_MAX},
+    rules::PHONE_LETTERS_MAX,
     tables::ListRow,
     turn::Turn,
     verbs::{several, target},
@@ -93,11 +93,7 @@ fn check_phone(phone: &str) -> Result<(), Refusal> {
 }
 
 fn check_customer(customer: &str) -> Result<(), Refusal> {
-    if (1..=CUSTOMER_BYTES_MAX).contains(&customer.trim().len()) {
-        return Ok(());
-    }
-    let why = format!("must have 1 to {CUSTOMER_BYTES_MAX} bytes, and not white space alone");
-    Err(given::bad_value(key::CUSTOMER_ID, &why))
+    Subjects::check_customer(customer).map_err(|why| given::bad_value(key::CUSTOMER_ID, &why))
 }
 
 fn apply<V: View>(plan: &Plan, turn: &mut Turn<'_, '_, V>) -> Marked {
