@@ -2,8 +2,10 @@
 //!
 //! An attempt is a row for each kind of subject by which a limit of the record's tenant or campaign counts; without such a limit
 //! no row is written. Counting and handing out are one command, so a limit holds over both nodes and a failover. The index of
-//! attempts by age leads from a held record to its rows, which stay under the subjects that the record had at the hand-out. Called by
-//! the verbs, by the hand-out, and by every command, which forgets a few old attempts.
+//! attempts by age leads from a held record to its rows, which stay under the subjects that the record had at the hand-out. The row
+//! of a phone stands under the canonical form of that hand-out, and a limit reads every form that the tenant declares now: a country
+//! that is declared, changed or withdrawn later neither loses an attempt nor counts one twice. Called by the verbs, by the hand-out,
+//! and by every command, which forgets a few old attempts.
 
 mod span;
 
@@ -16,7 +18,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     declared::Declared,
-    lookup, phone_form,
+    lookup,
+    phone::forms_declared,
+    phone_form,
     rules::FORGOTTEN_PER_COMMAND,
     tables::{AttemptRow, AttemptSubject, Key, ListRow, RecordRow, Row, Table, attempts_prefix, indexes},
     turn::Turn,
@@ -75,22 +79,22 @@ pub(crate) fn check<V: View>(
             return None;
         }
         let zone = zones::name_under(record, list, declared);
-        held_until(&of_kind, &subject_of(*per, record, list, turn)?, zone, turn)
+        held_until(&of_kind, &subjects_of(*per, record, list, turn)?, zone, turn)
     };
     Per::ALL.iter().filter_map(until_s).max().map_or(Ok(()), Err)
 }
 
-/// The time until which limits of one kind hold a subject back, the latest of all; none: they allow it. A single ordered read for
-/// all of them.
+/// The time until which limits of one kind hold a subject back, the latest of all; none: they allow it. A single ordered read a
+/// form of the subject for all of them.
 fn held_until<V: View>(
     limits: &[&DeclaredLimit],
-    subject: &AttemptSubject,
+    subjects: &[AttemptSubject],
     zone: &str,
     turn: &Turn<'_, '_, V>,
 ) -> Option<i64> {
     let spans: Vec<Span> = limits.iter().map(|limit| Span::of(limit, zone, turn.now_us)).collect();
     let from_us = spans.iter().map(Span::begun_us).min()?;
-    let attempts = attempts_from(from_us, subject, turn);
+    let attempts = attempts_of_all(from_us, subjects, turn);
     let until_s = |(limit, span): (&&DeclaredLimit, &Span)| {
         let counts =
             |(stamp_us, attempt): &&(u64, AttemptRow)| *stamp_us >= span.begun_us() && counts_in(limit, attempt, turn);
@@ -103,7 +107,18 @@ fn held_until<V: View>(
     limits.iter().zip(&spans).filter_map(until_s).max()
 }
 
-/// The attempts on a subject from a time on, oldest first.
+/// The attempts on a subject in all its forms from a time on, oldest first. An attempt stands under a single form.
+fn attempts_of_all<V: View>(
+    from_us: u64,
+    subjects: &[AttemptSubject],
+    turn: &Turn<'_, '_, V>,
+) -> Vec<(u64, AttemptRow)> {
+    let mut attempts: Vec<_> = subjects.iter().flat_map(|subject| attempts_from(from_us, subject, turn)).collect();
+    attempts.sort_by_key(|(stamp_us, _)| *stamp_us);
+    attempts
+}
+
+/// The attempts on a subject in one form from a time on, oldest first.
 fn attempts_from<V: View>(from_us: u64, subject: &AttemptSubject, turn: &Turn<'_, '_, V>) -> Vec<(u64, AttemptRow)> {
     let prefix = attempts_prefix(subject);
     let from = [prefix.as_slice(), &from_us.to_be_bytes()].concat();
@@ -151,7 +166,25 @@ fn tenant_of(limit: &DeclaredLimit) -> &str {
     limit.tenant.as_deref().filter(|name| *name != DEFAULT_TENANT).unwrap_or_default()
 }
 
-/// The subject of a record's attempts; none: the record has no phone, or no customer.
+/// Every subject under which a record's attempts may stand: a phone in each form that is the same number by the declaration of the
+/// tenant, the canonical form first.
+fn subjects_of<V: View>(
+    per: Per,
+    record: &RecordRow,
+    list: &ListRow,
+    turn: &Turn<'_, '_, V>,
+) -> Option<Vec<AttemptSubject>> {
+    Some(match subject_of(per, record, list, turn)? {
+        AttemptSubject::Phone(number, canonical) => {
+            let tenant = turn.overlay.declared().tenant(&list.tenant);
+            let forms = forms_declared(&canonical, tenant).into_iter();
+            forms.map(|form| AttemptSubject::Phone(number, form)).collect()
+        }
+        subject => vec![subject],
+    })
+}
+
+/// The subject under which a new attempt of a record counts; none: the record has no phone, or no customer.
 fn subject_of<V: View>(per: Per, record: &RecordRow, list: &ListRow, turn: &Turn<'_, '_, V>) -> Option<AttemptSubject> {
     let tenant = || tenant_number(list, turn.overlay.declared());
     let text = |text: String| (!text.is_empty()).then_some(text);

@@ -11,7 +11,7 @@ mod subjects;
 
 use outbound::{Handle, RULES_WITH_CAMPAIGNS, call_result, record_status, record_type};
 
-pub(crate) use entries::{Expiry, Given, enter, entry, remove, rewrite, tell_entered, was_removed, was_taken_back};
+pub(crate) use entries::{Given, enter, entry, remove, rewrite, tell_entered, was_removed, was_taken_back};
 pub(crate) use marking::{Marked, mark_chain, mark_matching, mark_rest};
 pub(crate) use subjects::Subjects;
 

@@ -18,6 +18,13 @@ const ANSWER: i64 = 33;
 const CAMPAIGN: u32 = 101;
 const OTHER: u32 = 102;
 
+/// country_code, trunk_prefix and national_digits of a tenant.
+type Country = (&'static str, &'static str, u32);
+const NONE: Country = ("", "", 0);
+const GERMANY: Country = ("49", "0", 0);
+const AUSTRIA: Country = ("43", "0", 0);
+const AMERICA: Country = ("1", "", 10);
+
 /// A state with limits, and the record of the tests.
 struct World {
     map: MapView,
@@ -107,6 +114,32 @@ impl World {
                 note_result(Handle(1), &held, &list, result, turn);
             }
         });
+    }
+
+    /// Declares the country of every tenant.
+    fn declare_country(&mut self, after_s: i64, country: Country) {
+        self.at(after_s, |turn| {
+            let mut declaration = turn.overlay.declared().declaration().clone();
+            for tenant in &mut declaration.tenants {
+                tenant.country_code = Some(country.0.to_owned());
+                tenant.trunk_prefix = Some(country.1.to_owned());
+                tenant.national_digits = Some(country.2);
+            }
+            let row = DeclaredRow { declaration: Some(declaration), ..DeclaredRow::default() };
+            turn.overlay.put_declared(row.into());
+        });
+    }
+
+    /// Hands a record with this phone out.
+    fn dial(&mut self, after_s: i64, phone: &str) {
+        self.record.contact_info = phone.to_owned();
+        self.attempt(after_s, Some(CAMPAIGN), None);
+    }
+
+    /// As [`World::held_until`], for a record with this phone.
+    fn phone_held_until(&mut self, after_s: i64, phone: &str) -> Option<i64> {
+        self.record.contact_info = phone.to_owned();
+        self.held_until(after_s, CAMPAIGN)
     }
 
     /// The seconds from noon until which the limits hold the record back; none: not held back.
@@ -252,6 +285,111 @@ fn tenants_do_not_share_their_phones() {
     assert_eq!(world.held_until(1, CAMPAIGN), None);
     world.attempt(2, Some(CAMPAIGN), None);
     assert_eq!(world.held_until(3, CAMPAIGN), Some(DAY_S + 2));
+}
+
+/// Each row: the country, spellings of one number, and a phone that is another number.
+#[test]
+fn all_spellings_of_a_number_share_one_allowance() {
+    for (country, spellings, other) in [
+        (GERMANY, ["+49 30 12345", "030 12345", "0049-30-12345"], "30 12345"),
+        (AMERICA, ["+1 212 555 0100", "1 212 555 0100", "212 555 0100"], "555 0100"),
+    ] {
+        for first in spellings {
+            for second in spellings {
+                let mut world = world(vec![limit(2, Per::Phone, DAY_S)]);
+                world.declare_country(0, country);
+                world.dial(1, first);
+                let asked = spellings.map(|phone| world.phone_held_until(2, phone));
+                assert_eq!(asked, [None; 3], "{first} counts once");
+                world.dial(3, second);
+                let asked = spellings.map(|phone| world.phone_held_until(4, phone));
+                assert_eq!(asked, [Some(DAY_S + 1); 3], "{first}, {second}");
+                assert_eq!(world.phone_held_until(4, other), None, "{other}");
+                assert_eq!(world.attempts(), 2);
+            }
+        }
+    }
+}
+
+#[test]
+fn attempts_under_several_spellings_count_in_the_order_of_their_times() {
+    let phones = ["030 12345", "+49 30 12345"];
+    for first in [0, 1] {
+        let mut world = world(vec![limit(2, Per::Phone, DAY_S)]);
+        world.declare_country(0, GERMANY);
+        for (second, at) in (1..).zip([first, 1 - first, first, 1 - first]) {
+            world.dial(second, phones[at]);
+        }
+        for phone in phones {
+            // the limit allows an attempt once the fourth alone counts
+            assert_eq!(world.phone_held_until(9, phone), Some(DAY_S + 3), "{phone}");
+        }
+    }
+}
+
+/// Each row: the phone of an attempt, the countries at the attempt and now, a phone, and whether it is held back now.
+#[test]
+fn a_country_that_is_declared_later_loses_no_attempt() {
+    let (national, german, austrian) = ("030 12345", "+49 30 12345", "+43 30 12345");
+    for (dialled, before, now, asked, is_held) in [
+        (national, NONE, GERMANY, german, true),
+        (german, NONE, GERMANY, national, true),
+        (national, NONE, GERMANY, national, true),
+        (national, NONE, GERMANY, austrian, false),
+        (national, GERMANY, NONE, national, true),
+        (german, GERMANY, NONE, german, true),
+        (national, GERMANY, NONE, german, false),
+        (national, GERMANY, AUSTRIA, national, true),
+        (national, GERMANY, AUSTRIA, austrian, true),
+        (national, GERMANY, AUSTRIA, german, false),
+        (german, GERMANY, AUSTRIA, national, false),
+        (german, GERMANY, AUSTRIA, german, true),
+    ] {
+        let mut world = world(vec![limit(1, Per::Phone, DAY_S)]);
+        world.declare_country(0, before);
+        world.dial(1, dialled);
+        world.declare_country(2, now);
+        let expected = is_held.then_some(DAY_S + 1);
+        assert_eq!(world.phone_held_until(3, asked), expected, "{dialled}, {before:?}, {now:?}, {asked}");
+    }
+}
+
+#[test]
+fn an_attempt_is_noted_and_taken_back_under_the_spelling_of_its_hand_out() {
+    let answers = of_result(ANSWER, limit(1, Per::Phone, DAY_S));
+    let mut world = world(vec![answers, limit(2, Per::Phone, DAY_S)]);
+    world.dial(1, "030 12345");
+    world.declare_country(2, GERMANY);
+    let held_since_us = (NOON_S.unsigned_abs() + 1) * 1_000_000;
+    let (list, held) = (world.list.clone(), RecordRow { held_since_us, ..world.record.clone() });
+    world.at(3, |turn| note_result(Handle(1), &held, &list, ANSWER, turn));
+    assert_eq!((world.attempts(), world.phone_held_until(4, "+49 30 12345")), (1, Some(DAY_S + 1)));
+    world.at(5, |turn| take_back(Handle(1), &held, &list, turn));
+    assert_eq!((world.attempts(), world.phone_held_until(6, "+49 30 12345")), (0, None));
+}
+
+#[test]
+fn without_a_country_the_spellings_of_a_number_are_numbers_of_their_own() {
+    let mut world = world(vec![limit(1, Per::Phone, DAY_S)]);
+    world.dial(1, "030 12345");
+    assert_eq!(world.phone_held_until(2, "030-12345"), Some(DAY_S + 1));
+    assert_eq!(world.phone_held_until(2, "+49 30 12345"), None);
+}
+
+/// Each row: an address, an address that is compared with it, and whether both are the same.
+#[test]
+fn an_address_has_no_national_form() {
+    for (dialled, asked, is_same) in [
+        ("Ann@b.example", "ann@B.example", true),
+        ("ann@b.example", "0ann@b.example", false),
+        ("0123@b.example", "+49123@b.example", false),
+        ("+49123@b.example", "0123@b.example", false),
+    ] {
+        let mut world = world(vec![limit(1, Per::Phone, DAY_S)]);
+        world.declare_country(0, GERMANY);
+        world.dial(1, dialled);
+        assert_eq!(world.phone_held_until(2, asked), is_same.then_some(DAY_S + 1), "{dialled}, {asked}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::{
 /// Whose attempts count together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AttemptSubject {
-    /// A phone in canonical form, of the records of a tenant (DBID; 0: the default tenant).
+    /// A phone in the canonical form of the hand-out, of the records of a tenant (DBID; 0: the default tenant).
     Phone(u32, String),
     /// A customer id, of the records of a tenant.
     Customer(u32, String),

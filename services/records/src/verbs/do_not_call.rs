@@ -9,7 +9,7 @@ mod several;
 use outbound::{RULES_WITH_BODY_CHECKS, RULES_WITH_CAMPAIGNS, Refusal, Reply, Request, Resource, key};
 
 use crate::{
-    dnc::{self, Expiry, Given, Subjects},
+    dnc::{self, Given, Subjects},
     given,
     rules::MESSAGE_LETTERS_MAX,
     tables::{DncRow, DncScope},

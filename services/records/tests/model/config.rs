@@ -37,6 +37,19 @@ pub fn iana(name: &'static str) -> &'static str {
     if name == "VIC" { "Australia/Melbourne" } else { name }
 }
 
+/// country_code of every declared country.
+pub const CODE: &str = "1";
+
+/// How a tenant's country writes its numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Country {
+    Undeclared,
+    /// National numbers begin with this prefix.
+    Trunk(&'static str),
+    /// National numbers have so many digits.
+    Digits(usize),
+}
+
 #[derive(Debug, Clone)]
 pub struct ListConfig {
     pub name: &'static str,
@@ -94,6 +107,8 @@ pub struct LimitConfig {
 pub struct Config {
     pub start_s: i64,
     pub has_tenants: bool,
+    /// The countries of the default tenant and of the other one.
+    pub countries: [Country; 2],
     pub lists: Vec<ListConfig>,
     pub campaigns: Vec<CampaignConfig>,
     pub groups: Vec<GroupConfig>,
@@ -124,9 +139,11 @@ impl Config {
         let closed = time::date_text(start_s + DAY_S);
         // callbacks that are overdue and expire at once would come due in no order that the specification gives
         let (grace_s, expiry_s) = random.pick(&[(1800, 0), (300, 0), (0, 0), (0, 7200), (0, 90_000)]);
+        let countries = [Country::Undeclared, Country::Undeclared, Country::Trunk("0"), Country::Digits(7)];
         Self {
             start_s,
             has_tenants,
+            countries: [(); 2].map(|()| random.pick(&countries)),
             lists,
             campaigns,
             groups,
@@ -139,6 +156,10 @@ impl Config {
             grace_s,
             expiry_s,
         }
+    }
+
+    pub fn country(&self, tenant: &str) -> Country {
+        self.countries[usize::from(tenant == NORTH)]
     }
 
     /// The options of the rules.
@@ -179,10 +200,9 @@ impl Config {
     }
 
     fn declaration(&self) -> Declaration {
-        let north = DeclaredTenant { name: NORTH.to_owned(), dbid: Some(108), ..DeclaredTenant::default() };
         let zone = DeclaredZone { name: "VIC".to_owned(), dbid: Some(122), time_zone: Some(iana("VIC").to_owned()) };
         Declaration {
-            tenants: if self.has_tenants { vec![north] } else { Vec::new() },
+            tenants: self.tenants(),
             time_zones: vec![zone],
             calendars: vec![self.calendar()],
             treatments: self.treatments.iter().map(TreatmentConfig::declared).collect(),
@@ -191,6 +211,14 @@ impl Config {
             contact_limits: self.limits.iter().map(|limit| self.limit(limit)).collect(),
             ..Declaration::default()
         }
+    }
+
+    /// The default tenant is declared for its country alone.
+    fn tenants(&self) -> Vec<DeclaredTenant> {
+        let [of_default, of_north] = self.countries;
+        let default = (of_default != Country::Undeclared).then(|| of_default.tenant("default", 107));
+        let north = self.has_tenants.then(|| of_north.tenant(NORTH, 108));
+        default.into_iter().chain(north).collect()
     }
 
     fn calendar(&self) -> DeclaredCalendar {
@@ -235,6 +263,23 @@ impl Config {
             per: Some(limit.per.to_owned()),
             within: u32::try_from(limit.within_s).ok(),
             results: Some(DeclaredResults { results: limit.results.clone() }),
+        }
+    }
+}
+
+impl Country {
+    fn tenant(self, name: &str, dbid: u32) -> DeclaredTenant {
+        let (code, trunk_prefix, digits) = match self {
+            Self::Undeclared => ("", "", 0),
+            Self::Trunk(prefix) => (CODE, prefix, 0),
+            Self::Digits(count) => (CODE, "", count),
+        };
+        DeclaredTenant {
+            name: name.to_owned(),
+            dbid: Some(dbid),
+            country_code: Some(code.to_owned()),
+            trunk_prefix: Some(trunk_prefix.to_owned()),
+            national_digits: u32::try_from(digits).ok(),
         }
     }
 }

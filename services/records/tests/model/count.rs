@@ -1,10 +1,6 @@
 //! Contact limits (spec 9, Contact limits): every attempt of a sequence, looked at anew each time.
 
-use crate::{
-    config::LimitConfig,
-    model::{Model, form},
-    time,
-};
+use crate::{config::LimitConfig, model::Model, time};
 
 #[derive(Debug, Clone)]
 pub struct Attempt {
@@ -32,7 +28,7 @@ impl Model {
             campaign,
             list: record.list,
             chain: record.chain,
-            phone: form(&record.phone),
+            phone: record.phone.clone(),
             customer: record.customer.clone(),
             result: campaign.is_none().then_some(record.result),
         });
@@ -72,7 +68,7 @@ impl Model {
         let is_same = |attempt: &Attempt| {
             let is_of_tenant = self.config.lists[attempt.list].tenant == tenant;
             match limit.per {
-                "phone" => is_of_tenant && attempt.phone == form(&record.phone),
+                "phone" => is_of_tenant && self.is_same_number(&attempt.phone, &record.phone, tenant),
                 "customer" => is_of_tenant && attempt.customer == record.customer,
                 _ => (attempt.list, attempt.chain) == (record.list, record.chain),
             }

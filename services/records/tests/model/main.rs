@@ -12,6 +12,7 @@ mod count;
 mod due;
 mod model;
 mod next;
+mod phones;
 mod random;
 mod readings;
 mod steps;

@@ -9,6 +9,7 @@ use outbound::{Value, key};
 use crate::{
     config::{Config, ListConfig, iana},
     count::Attempt,
+    phones::form,
     readings,
     steps::{Add, On, Reschedule, Step},
     time,
@@ -254,8 +255,10 @@ impl Model {
         if self.is_stopped(&record) {
             return Answer::Refused(vec!["DO_NOT_CALL"]);
         }
-        let has_phone =
-            |other: &&Record| form(&other.phone) == form(&add.phone) && (list.unique_phone == 2 || other.is_open());
+        let has_phone = |other: &&Record| {
+            let is_same = self.is_same_number(&other.phone, &add.phone, list.tenant);
+            is_same && (list.unique_phone == 2 || other.is_open())
+        };
         if list.unique_phone > 0 && of_list().any(|other| has_phone(&other)) {
             return Answer::Refused(vec!["DUPLICATE"]);
         }
@@ -444,7 +447,7 @@ impl Model {
                 |tenant: &str| self.list(record).tenant == tenant && list.is_none_or(|list| record.list == list);
             match on {
                 On::Record(handle) => record.handle == *handle,
-                On::Phone(phone, tenant) => is_of(tenant) && form(&record.phone) == form(phone),
+                On::Phone(phone, tenant) => is_of(tenant) && self.is_same_number(&record.phone, phone, tenant),
                 On::Customer(customer, tenant) => is_of(tenant) && record.customer == *customer,
             }
         };
@@ -497,11 +500,15 @@ impl Model {
 
     /// Whether an entry stops calls to a record.
     pub fn is_stopped(&self, record: &Record) -> bool {
-        let scopes = [Scope::Tenant(self.list(record).tenant), Scope::List(record.list)];
-        let phone = |scope: &Scope| Entry::Phone(scope.clone(), form(&record.phone));
-        let customer = |scope: &Scope| Entry::Customer(scope.clone(), record.customer.clone());
-        let of_customer = |scope: &Scope| !record.customer.is_empty() && self.entries.contains(&customer(scope));
-        scopes.iter().any(|scope| self.entries.contains(&phone(scope)) || of_customer(scope))
+        let tenant = self.list(record).tenant;
+        let scopes = [Scope::Tenant(tenant), Scope::List(record.list)];
+        let stops = |entry: &Entry| match entry {
+            Entry::Phone(scope, phone) => scopes.contains(scope) && self.is_same_number(phone, &record.phone, tenant),
+            Entry::Customer(scope, customer) => {
+                scopes.contains(scope) && !customer.is_empty() && *customer == record.customer
+            }
+        };
+        self.entries.iter().any(stops)
     }
 }
 
@@ -572,12 +579,6 @@ pub fn campaigns_kind(kind: i64) -> i64 {
         PERSONAL_CALLBACK => CAMPAIGN_CALLBACK,
         kind => kind,
     }
-}
-
-/// A phone without its punctuation.
-pub fn form(phone: &str) -> String {
-    let kept: String = phone.chars().filter(|letter| letter.is_ascii_digit() || *letter == '+').collect();
-    kept.strip_prefix("00").map_or(kept.clone(), |rest| format!("+{rest}"))
 }
 
 pub fn int(number: u64) -> Value {

@@ -244,8 +244,8 @@ impl Reschedule {
 }
 
 const AGENTS: [&str; 3] = ["a", "b", "c"];
-/// The same phones in several spellings.
-const PHONES: [&str; 10] = [
+/// The same phones in several spellings; the last are national ones.
+const PHONES: [&str; 14] = [
     "+15550001",
     "001 555-0001",
     "+1 (555) 0002",
@@ -256,6 +256,10 @@ const PHONES: [&str; 10] = [
     "+15550006",
     "+15550007",
     "+15550008",
+    "5550001",
+    "1-555-0002",
+    "0555 0003",
+    "0555-0005",
 ];
 const CUSTOMERS: [&str; 4] = ["ann", "bob", "cy", "dee"];
 

@@ -5,7 +5,7 @@ use crate::common::World;
 use crate::declaring::{DEMO, GROUP, add, ask, preview, record, treat, treatment};
 use outbound::{
     ReplyBody,
-    declaration::{Declaration, DeclaredLimit, DeclaredResults, DeclaredTreatment},
+    declaration::{Declaration, DeclaredLimit, DeclaredResults, DeclaredTenant, DeclaredTreatment},
 };
 use records::{AttemptSubject, Key, Table};
 
@@ -37,8 +37,12 @@ fn of_campaign(name: &str, limit: DeclaredLimit) -> DeclaredLimit {
 
 /// A world with a list `other` beside `demo`; both are of the campaign `Renewals`, the former of `Others` too.
 fn world(limits: Vec<DeclaredLimit>) -> World {
-    let mut world =
-        crate::declaring::world(Declaration { contact_limits: limits, ..Declaration::default() }, &["other"]);
+    world_of(Vec::new(), limits)
+}
+
+fn world_of(tenants: Vec<DeclaredTenant>, contact_limits: Vec<DeclaredLimit>) -> World {
+    let declaration = Declaration { tenants, contact_limits, ..Declaration::default() };
+    let mut world = crate::declaring::world(declaration, &["other"]);
     let busy = DeclaredTreatment { cycle_attempts: Some(99), ..treatment(BUSY, 1, "Cycle") };
     treat(&mut world, vec![busy]);
     world
@@ -149,6 +153,25 @@ fn records_of_one_phone_share_its_attempts_over_lists_and_spellings() {
     let handed = [preview(&mut world, GROUP).unwrap(), preview(&mut world, GROUP).unwrap()];
     assert!(handed.contains(&3) && handed != [3, 3], "{handed:?}");
     assert_eq!(preview(&mut world, GROUP), None);
+}
+
+#[test]
+fn records_of_one_number_share_its_attempts_in_every_form_that_the_tenant_declares() {
+    let germany = DeclaredTenant {
+        name: "default".to_owned(),
+        country_code: Some("49".to_owned()),
+        trunk_prefix: Some("0".to_owned()),
+        ..DeclaredTenant::default()
+    };
+    for (tenants, hand_outs) in [(vec![germany], 1), (Vec::new(), 2)] {
+        for phones in [["+49 30 12345", "030 12345"], ["030 12345", "0049 30 12345"]] {
+            let mut world = world_of(tenants.clone(), vec![limit(1, "phone", DAY)]);
+            add(&mut world, "demo", &[("GSW_PHONE", phones[0])]);
+            add(&mut world, "other", &[("GSW_PHONE", phones[1])]);
+            let handed = (0..3).filter_map(|_| preview(&mut world, GROUP)).count();
+            assert_eq!((handed, attempts(&world)), (hand_outs, hand_outs), "{phones:?}");
+        }
+    }
 }
 
 /// Each row: the limit, and whether the second campaign hands a record out after an attempt on another record of the same phone in
