@@ -133,7 +133,8 @@ fn every_request_on_every_resource_of_a_list_that_refuses_unknown_keys_is_refuse
         of_query.attributes.sent.query_keys = vec!["_".to_owned()];
         for understood in [request(name, &path, &known), of_query] {
             let reply = two_lists().ask(Body::Request(understood));
-            let is_of_state = |code| code == RefusalCode::Conflict && verb == Verb::ScheduledRecordReschedule;
+            let is_of_state =
+                |code: RefusalCode| code == RefusalCode::Conflict && verb == Verb::ScheduledRecordReschedule;
             let is_taken = match &reply.body {
                 ReplyBody::Done(_) => true,
                 ReplyBody::Refused(refusal) => is_of_state(refusal.code),
