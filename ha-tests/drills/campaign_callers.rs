@@ -319,7 +319,7 @@ fn each_number_was_handed_out_once(calls: &[HandOut]) {
     assert!(by_chain.is_empty(), "records of chains that were never added: {by_chain:?}");
 }
 
-/// At each node every number that was called is Updated after one attempt, and every other one is ChainUpdated after none.
+/// At each node every number that was called is Updated after one attempt, and every other number is ChainUpdated after none.
 fn the_list_is_worked_off(stage: &Stage) {
     for node in DATA {
         let begun = Instant::now();

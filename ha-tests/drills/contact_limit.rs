@@ -225,7 +225,7 @@ fn look_at_stopped(stage: &mut Stage, node: &'static str) -> String {
     told
 }
 
-/// The separate program reads the attempts of a stopped node, beside those that it has seen before; returns its summary.
+/// The separate program reads the attempts of a stopped node, beside the attempts of earlier looks; returns the program's summary.
 fn look(stage: &Stage, node: &str) -> String {
     let mut attempts = Command::new(program("attempts"));
     attempts.args(["--max", &MAX.to_string(), "--within", &WITHIN_S.to_string()]);

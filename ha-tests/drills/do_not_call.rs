@@ -363,7 +363,7 @@ fn work(stage: &mut Stage, town: &Town) -> (Duration, Vec<(Instant, HandedOut)>)
     })
 }
 
-/// No number was handed out to an agent who asked after the acknowledgement of its entry.
+/// No number was handed out to an agent's request that came after the acknowledgement of the number's entry.
 fn no_call_came_after_its_entry(entries: &[Entry], calls: &[(Instant, HandedOut)]) {
     let entered: BTreeMap<usize, &Entry> = entries.iter().map(|entry| (entry.number, entry)).collect();
     for (asked, record) in calls {

@@ -3,6 +3,7 @@
 //! Never decides anything by a metric. Counters of events in this module's callers are updated where the events happen; the
 //! figures of the core, the supervisor and the held requests are read at each scrape, out of [`Sources`].
 
+mod due;
 mod previews;
 mod sources;
 
@@ -24,6 +25,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use due::Due;
 use entrance::Refusals;
 use previews::Previews;
 pub use sources::Sources;
@@ -65,6 +67,7 @@ pub struct Metrics {
     log: Log,
     requests: Requests,
     previews: Previews,
+    due: Due,
     proxy: Proxy,
     backups: Backups,
     ports: Ports,
@@ -185,6 +188,7 @@ impl Metrics {
             log: Log::registered(metrics),
             requests: Requests::registered(metrics),
             previews: Previews::registered(metrics),
+            due: Due::registered(metrics),
             proxy: Proxy::registered(metrics),
             backups: Backups::registered(metrics),
             ports: Ports::registered(metrics),
@@ -225,6 +229,7 @@ impl Metrics {
         self.log.refresh(&status);
         self.requests.refresh(sources);
         self.previews.refresh(&sources.preview_counts());
+        self.due.refresh(sources.due_counts());
         self.proxy.refresh(&sources.proxy.borrow());
         self.backups.refresh(&sources.backups.borrow());
         self.ports.refresh();

@@ -33,8 +33,8 @@ use tokio::{
 };
 
 use crate::{
-    Door, DoorConfig, ForwardResult, ForwardTo, Forwarded, ListTally, Pair, PreviewCounts, PrimaryDoor, RaftGroup,
-    StateCheck, StateReader, follow,
+    Door, DoorConfig, DueCounts, ForwardResult, ForwardTo, Forwarded, ListTally, Pair, PreviewCounts, PrimaryDoor,
+    RaftGroup, StateCheck, StateReader, follow,
 };
 
 /// Raft ids of the tests' nodes; the tests run on the first.
@@ -340,6 +340,10 @@ impl StateReader for Reader {
     fn preview_counts(&self) -> PreviewCounts {
         let handed_out = [((101, records::HandOutClass::General), 5)].into();
         PreviewCounts { handed_out, empty: [(101, 2)].into(), met_on_do_not_call: 4, held_back: 1 }
+    }
+
+    fn due_counts(&self) -> DueCounts {
+        DueCounts { returned: 6, overdue: 7, missed: 8 }
     }
 
     fn settings(&self) -> Option<Arc<Settings>> {

@@ -24,4 +24,4 @@ pub use forward::{ForwardResult, ForwardTo, Forwarded};
 pub use group::RaftGroup;
 pub use leadership::{Primary, follow, primary_of, standing, standing_of};
 pub use stamp::{StampClock, odd_clocks};
-pub use state_reader::{ListTally, PreviewCounts, StateCheck, StateReader};
+pub use state_reader::{DueCounts, ListTally, PreviewCounts, StateCheck, StateReader};

@@ -37,6 +37,17 @@ pub struct PreviewCounts {
     pub held_back: u64,
 }
 
+/// Counts of records that changed by themselves, in the entries that a process has applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DueCounts {
+    /// Held records that went back, since no request came on them for `retrieved_timeout`.
+    pub returned: u64,
+    /// Personal callbacks that their agents did not fetch within `personal_callback_grace`.
+    pub overdue: u64,
+    /// Callbacks that were not handed out within `callback_expiry`.
+    pub missed: u64,
+}
+
 /// The state of this node, checked against the rows on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StateCheck {
@@ -87,6 +98,9 @@ pub trait StateReader: Send + Sync + 'static {
 
     /// Counts of previews, in the entries that this process has applied.
     fn preview_counts(&self) -> PreviewCounts;
+
+    /// Counts of records that changed by themselves, in the entries that this process has applied.
+    fn due_counts(&self) -> DueCounts;
 
     /// How far rows are brought to the phone form of the rules, and the last handle given.
     fn phones(&self) -> (PhonesRow, u64);

@@ -45,6 +45,21 @@ pub enum Event {
     MetOnDoNotCall,
     /// A preview met a record that a contact limit holds back.
     HeldBack,
+    /// Held records went back: no request came on them for `retrieved_timeout`.
+    Returned {
+        /// Count of records.
+        records: u32,
+    },
+    /// Personal callbacks were not fetched by their agents within `personal_callback_grace`.
+    Overdue {
+        /// Count of records.
+        records: u32,
+    },
+    /// Callbacks were not handed out within `callback_expiry`.
+    Missed {
+        /// Count of records.
+        records: u32,
+    },
 }
 
 /// The class of a record at its hand-out (spec 9, The next record).

@@ -154,21 +154,28 @@ pub(crate) fn check_form(request: &Request, list: &ListRow, version: u32) -> Res
     if request.attributes.sent.unknown_form && version >= RULES_WITH_BODY_CHECKS {
         check_any_known(request, list, version)?;
     }
-    if list.refuses_unknown_keys && version >= RULES_WITH_CAMPAIGNS {
-        check_all_known(request, list, version)?;
-    }
-    Ok(())
+    check_all_known(request, list, version)
 }
 
-/// Refuses the keys that an answer would name as ignored.
-fn check_all_known(request: &Request, list: &ListRow, version: u32) -> Result<(), Refusal> {
+/// Checks that a list which refuses unknown keys knows every key that an answer would name as ignored.
+///
+/// # Errors
+/// BAD_VALUE with an unknown key, from rules version 5 on.
+pub(crate) fn check_all_known(request: &Request, list: &ListRow, version: u32) -> Result<(), Refusal> {
+    if !list.refuses_unknown_keys || version < RULES_WITH_CAMPAIGNS {
+        return Ok(());
+    }
     let Some(key) = ignored_keys(request, list, version).into_iter().next() else { return Ok(()) };
     let (verb, list) = (request.verb.name(), &list.name);
     let message = format!("{key:?} is no attribute of {verb} and no field of {list:?}, which refuses unknown keys");
     Err(Refusal::new(RefusalCode::BadValue, message))
 }
 
-fn check_any_known(request: &Request, list: &ListRow, version: u32) -> Result<(), Refusal> {
+/// Checks that a form has a key of the list's fields; its keys are no attributes of the request.
+///
+/// # Errors
+/// BAD_BODY with keys of the form.
+pub(crate) fn check_any_known(request: &Request, list: &ListRow, version: u32) -> Result<(), Refusal> {
     let pairs: Vec<_> = other_pairs(request, version).filter(|(key, _)| !is_of_query(request, key)).collect();
     if pairs.iter().any(|(key, _)| field_of_key(list, key).is_some()) {
         return Ok(());

@@ -73,8 +73,8 @@ pub use rules::Rules;
 pub use settings::{Settings, check_setting, nearest_setting, options_of};
 pub use tables::{
     AttemptRow, AttemptSubject, BringUpRow, Class, Counter, CustomersRow, DeclaredRow, DncRestRow, DncRow, DncScope,
-    DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, GroupRow, IdempotencyRow, ImportBatchRow, Key, KeyRow,
-    ListCountersRow, ListRow, ListTurnRow, MetaRow, NumberRow, OutboxMarkRow, OutboxRow, PendingRow, PhonesRow,
+    DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, GroupRow, HeldBackRow, IdempotencyRow, ImportBatchRow, Key,
+    KeyRow, ListCountersRow, ListRow, ListTurnRow, MetaRow, NumberRow, OutboxMarkRow, OutboxRow, PendingRow, PhonesRow,
     RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, Scope, SentColumnRow, SettingRow, SettingsRow, Table,
     Window, WindowRow, WindowZone, WindowsRow, group_state, ids_with_token, indexes_of, unique_phone,
 };

@@ -18,12 +18,15 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     declared::Declared,
-    lookup,
+    hold, lookup,
     phone::forms_declared,
     phone_form,
     rules::FORGOTTEN_PER_COMMAND,
-    tables::{AttemptRow, AttemptSubject, Key, ListRow, RecordRow, Row, Table, attempts_prefix, indexes},
-    turn::Turn,
+    tables::{
+        AttemptRow, AttemptSubject, Key, ListRow, RecordRow, Row, Table, attempts_prefix, customer_prefix, indexes,
+        phone_prefix,
+    },
+    turn::{Turn, chain},
     view::{Bound, View},
     zones,
 };
@@ -56,6 +59,8 @@ impl Per {
 /// A command looks for old attempts of a kind once in so many commands, and then forgets more than so many commands write: an ordered
 /// read in every command would cost more than the removals.
 const FORGETS_ONE_IN: u64 = 8;
+/// Records of a subject that an attempt taken back frees, at most: more than a person has in lists.
+const FREED_MAX: u32 = 100;
 /// How long a limit of 0 attempts holds a record back: the declaration may have changed then.
 const NEVER_S: i64 = 365 * 24 * 3600;
 
@@ -257,12 +262,43 @@ pub(crate) fn note_result<V: View>(
     }
 }
 
-/// Takes back the attempt that a Retrieved record was handed out for (RecordReject, RequestRecordCancel).
-pub(crate) fn take_back<V: View>(handle: Handle, record: &RecordRow, _: &ListRow, turn: &mut Turn<'_, '_, V>) {
-    for (by_age, key) in rows_of_attempt(handle, record, turn) {
+/// Takes back the attempt that a Retrieved record was handed out for (RecordReject, RequestRecordCancel). Records of the same phone,
+/// customer or chain that limits hold back are free for the next hand-out, which asks the limits anew.
+pub(crate) fn take_back<V: View>(handle: Handle, record: &RecordRow, list: &ListRow, turn: &mut Turn<'_, '_, V>) {
+    let rows = rows_of_attempt(handle, record, turn);
+    if rows.is_empty() {
+        return;
+    }
+    for (by_age, key) in rows {
         turn.overlay.remove(by_age);
         turn.overlay.remove(key);
     }
+    let subjects: Vec<_> = Per::ALL.iter().filter_map(|per| subjects_of(*per, record, list, turn)).flatten().collect();
+    subjects.iter().for_each(|subject| free(subject, turn));
+}
+
+/// Frees the records of a subject that limits hold back, [`FREED_MAX`] at most.
+fn free<V: View>(subject: &AttemptSubject, turn: &mut Turn<'_, '_, V>) {
+    let records: Vec<(Handle, RecordRow)> = match subject {
+        AttemptSubject::Phone(_, form) => of_index(Table::RecordByPhone, phone_prefix(form), turn),
+        AttemptSubject::Customer(_, customer) => of_index(Table::RecordByCustomer, customer_prefix(customer), turn),
+        AttemptSubject::Chain(list, chain_id) => chain::members(*list, *chain_id, turn),
+    };
+    let is_held_back = |record: &RecordRow| record.not_before_s.is_some() && !record.chain_paused;
+    for (handle, record) in records.into_iter().filter(|(_, record)| is_held_back(record)) {
+        turn.overwrite(handle, hold::without_limit(record));
+    }
+}
+
+/// The first records of an index by phone or customer.
+fn of_index<V: View>(table: Table, prefix: Vec<u8>, turn: &Turn<'_, '_, V>) -> Vec<(Handle, RecordRow)> {
+    let rows = turn.overlay.next(&Bound { table, from: prefix.clone(), prefix }, FREED_MAX).into_iter();
+    let handle = |key| match key {
+        Key::RecordByPhone { handle, .. } | Key::RecordByCustomer { handle, .. } => Some(handle),
+        _ => None,
+    };
+    let handles = rows.filter_map(|(key, _)| handle(key));
+    handles.filter_map(|handle| Some((handle, lookup::record(turn.overlay, handle)?))).collect()
 }
 
 /// The rows of the attempt that a record was handed out for, each with its row in the index by age.

@@ -74,6 +74,9 @@ fn effect_of(event: &Event) -> Option<&Effect> {
         | Event::HandedOut { .. }
         | Event::PreviewEmpty { .. }
         | Event::MetOnDoNotCall
-        | Event::HeldBack => None,
+        | Event::HeldBack
+        | Event::Returned { .. }
+        | Event::Overdue { .. }
+        | Event::Missed { .. } => None,
     }
 }

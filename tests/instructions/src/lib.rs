@@ -110,7 +110,7 @@ fn addition(at: u64) -> Body {
     asked(Verb::AddRecord, Resource::List("bench".into()), [phone])
 }
 
-/// A request about a record that no earlier one has changed.
+/// A request about a record that no earlier request has changed.
 fn about_record<const N: usize>(verb: Verb, at: u64, attributes: [(String, Value); N]) -> Body {
     assert!(at < RECORDS, "a repetition has a record of its own");
     asked(verb, Resource::Record(Handle(1 + at)), attributes)

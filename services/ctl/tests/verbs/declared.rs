@@ -118,10 +118,10 @@ async fn every_bad_file_is_exit_code_2_with_its_line_and_no_node_hears_of_it() {
 async fn of_very_many_faults_and_of_a_very_long_name_the_beginning_is_told() {
     let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
     let keys: String = (0..60).map(|n| format!("k{n} = 1\n")).collect();
-    let file = write(dir.path(), format!("[options]\n{} = 1\n{keys}", "n".repeat(10_000)));
+    let file = write(dir.path(), format!("[[lists]]\nname = \"a\"\n{} = 1\n{keys}", "n".repeat(10_000)));
     let ran = apply(&double, &file, &[]).await;
     assert_eq!((ran.code, ran.err.lines().count()), (2, 51), "{}", ran.err);
-    assert!(ran.err.contains("site.toml:2: options.nnn") && ran.err.contains("nnn…: is no key of"), "{}", ran.err);
+    assert!(ran.err.contains("site.toml:3: lists.a.nnn") && ran.err.contains("nnn…: is no key of"), "{}", ran.err);
     assert!(ran.err.ends_with("site.toml: and 11 more faults\n") && ran.err.len() < 50_000, "{}", ran.err);
 }
 

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 
 use outbound::{BROUGHT_UP_ROWS_MAX, Body, BringUp, RULES_WITH_CAMPAIGNS};
 use pair::Door;
-use records::BringUpRow;
 use tokio::time::Instant;
 
 use super::{Duty, decide};
@@ -113,7 +112,6 @@ impl Rest {
 
 #[cfg(test)]
 mod tests {
-    use records::CustomersRow;
 
     use super::*;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use consensus::RaftId;
 use data_dir::DiskRoom;
-use pair::{Door, PreviewCounts};
+use pair::{Door, DueCounts, PreviewCounts};
 use tokio::sync::watch;
 
 use crate::{archive::schedule::BackupStatus, role::RoleService, scan::ScanStatus, supervisor::ProxyStatus};
@@ -47,6 +47,11 @@ impl Sources {
     /// Counts of previews; all empty on a witness.
     pub fn preview_counts(&self) -> PreviewCounts {
         self.api.as_ref().map(|api| api.engine().state().preview_counts()).unwrap_or_default()
+    }
+
+    /// Counts of records that changed by themselves; all 0 on a witness.
+    pub fn due_counts(&self) -> DueCounts {
+        self.api.as_ref().map(|api| api.engine().state().due_counts()).unwrap_or_default()
     }
 
     /// Requests held now.

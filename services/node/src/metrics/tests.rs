@@ -126,6 +126,9 @@ async fn what_http_proxy_counts_is_by_request_and_code() {
     assert_eq!(stage.sample("ocs_previews_empty_total{group=\"101\"}"), 2.0);
     assert_eq!(stage.sample("ocs_met_on_do_not_call_total"), 4.0);
     assert_eq!(stage.sample("ocs_held_back_total"), 1.0);
+    assert_eq!(stage.sample("ocs_returned_total"), 6.0);
+    assert_eq!(stage.sample("ocs_overdue_total"), 7.0);
+    assert_eq!(stage.sample("ocs_callbacks_missed_total"), 8.0);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use super::{
     declared, do_not_call, export::Export, group_rules::GroupRules, lists::Lists, outbox, preview, tally,
     told::EventCounts,
 };
-use crate::{ListTally, PreviewCounts, StateCheck, StateReader};
+use crate::{DueCounts, ListTally, PreviewCounts, StateCheck, StateReader};
 
 /// Limit of the changes of the role that are shown.
 const HISTORY_ENTRIES_MAX: usize = 100;
@@ -108,6 +108,10 @@ impl StateReader for RecordsReader {
 
     fn preview_counts(&self) -> PreviewCounts {
         self.counts.previews()
+    }
+
+    fn due_counts(&self) -> DueCounts {
+        self.counts.due()
     }
 
     fn settings(&self) -> Option<Arc<Settings>> {

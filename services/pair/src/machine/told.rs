@@ -16,7 +16,7 @@ use chassis::lines::Causes;
 use outbound::Effect;
 use records::Event;
 
-use crate::PreviewCounts;
+use crate::{DueCounts, PreviewCounts};
 
 /// Ignored keys that are remembered as logged; beyond, all are forgotten, and may be logged again.
 const LOGGED_KEYS_MAX: usize = 10_000;
@@ -32,6 +32,7 @@ const SHORTENED_LINES_PER_MINUTE: u32 = 1;
 pub(super) struct EventCounts {
     ignored_keys: Arc<AtomicU64>,
     previews: Arc<Mutex<PreviewCounts>>,
+    due: Arc<Mutex<DueCounts>>,
 }
 
 impl EventCounts {
@@ -43,6 +44,21 @@ impl EventCounts {
     /// Counts of previews.
     pub(super) fn previews(&self) -> PreviewCounts {
         self.previews.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts of records that changed by themselves.
+    pub(super) fn due(&self) -> DueCounts {
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_due(&self, event: &Event) {
+        let mut counts = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Returned { records } => counts.returned += u64::from(*records),
+            Event::Overdue { records } => counts.overdue += u64::from(*records),
+            Event::Missed { records } => counts.missed += u64::from(*records),
+            _ => {}
+        }
     }
 
     fn count_preview(&self, event: &Event) {
@@ -114,6 +130,7 @@ impl Told {
             Event::HandedOut { .. } | Event::PreviewEmpty { .. } | Event::MetOnDoNotCall | Event::HeldBack => {
                 self.counts.count_preview(event);
             }
+            Event::Returned { .. } | Event::Overdue { .. } | Event::Missed { .. } => self.counts.count_due(event),
             Event::Effect(_) => {}
         }
     }
@@ -186,6 +203,21 @@ mod tests {
             held_back: 2,
         };
         assert_eq!(counts.previews(), expected);
+    }
+
+    #[test]
+    fn records_that_change_by_themselves_count_by_their_cause() {
+        let mut told = Told::new();
+        let counts = told.counts();
+        let events = [
+            Event::Returned { records: 100 },
+            Event::Overdue { records: 2 },
+            Event::Missed { records: 3 },
+            Event::Returned { records: 1 },
+            Event::Missed { records: 1 },
+        ];
+        events.iter().for_each(|event| told.take(event));
+        assert_eq!(counts.due(), DueCounts { returned: 101, overdue: 2, missed: 4 });
     }
 
     #[test]

@@ -272,7 +272,10 @@ fn put_away<V: View>(handle: Handle, record: RecordRow, obstacle: &Obstacle, tur
     let until = |until_s: i64| Some(until_s.max(now_s.saturating_add(1)));
     match obstacle {
         Obstacle::BeyondChain => turn.overwrite(handle, RecordRow { waits: true, ..record }),
-        Obstacle::Expired => turn.change_record(handle, hold::finalised(record, record_status::MISSED_CALLBACK)),
+        Obstacle::Expired => {
+            turn.change_record(handle, hold::finalised(record, record_status::MISSED_CALLBACK));
+            turn.events.push(Event::Missed { records: 1 });
+        }
         Obstacle::Tie => {
             turn.overwrite(
                 handle,

@@ -73,7 +73,7 @@ pub(super) fn stands_in<V: View>(
 }
 
 /// Makes an entry under the first form of its subject. A standing entry, under whatever form, keeps its time and source, and
-/// stands until the later of both ends: no request shortens what an earlier one promised. Answers whether the entry is new.
+/// stands until the later of both ends: no request shortens an entry. Answers whether the entry is new.
 pub(crate) fn enter<V: View>(scope: &DncScope, about: &Subjects, given: Given, turn: &mut Turn<'_, '_, V>) -> bool {
     let standing = entry(scope, about, turn);
     let is_new = standing.is_none();

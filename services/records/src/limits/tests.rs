@@ -327,7 +327,7 @@ fn attempts_under_several_spellings_count_in_the_order_of_their_times() {
     }
 }
 
-/// Each row: the phone of an attempt, the countries at the attempt and now, a phone, and whether it is held back now.
+/// Each row: the phone of an attempt, the countries at the attempt and now, a phone, and whether that phone is held back now.
 #[test]
 fn a_country_that_is_declared_later_loses_no_attempt() {
     let (national, german, austrian) = ("030 12345", "+49 30 12345", "+43 30 12345");

@@ -132,7 +132,10 @@ pub(super) fn status(request: &Request, view: &impl View) -> Result<Reply, Refus
         _ => "CampaignUnloaded",
     };
     let held = (state == group_state::UNLOADING).then(|| groups::held_count(view, target.dbid));
-    Ok(with_group(Acknowledge::to(request), &target).maybe(key::RECORDS, held.map(int)).done(event))
+    let version = lookup::rules_version(view);
+    let ignored = ignored_keys(request, &ListRow::default(), version);
+    let reply = with_group(Acknowledge::to(request), &target).maybe(key::RECORDS, held.map(int));
+    Ok(reply.ignored(&ignored, version).done(event))
 }
 
 /// Adds the keys of a campaign group.

@@ -26,25 +26,10 @@ pub(crate) fn decide<V: View>(identifier: &str, turn: &mut Turn<'_, '_, V>) -> R
 
 fn check<V: View>(identifier: &str, turn: &Turn<'_, '_, V>) -> Result<(u32, Arc<ListRow>), Refusal> {
     check_version(turn)?;
-    let (dbid, list) = lookup::find_list(turn.overlay, identifier).ok_or_else(|| {
+    lookup::find_list(turn.overlay, identifier).ok_or_else(|| {
         let message = format!("There is no calling list {identifier:?}");
         Refusal::new(RefusalCode::ListNotFound, message).with(key::CALLING_LIST, Value::text(identifier))
-    })?;
-    check_use(&list, turn)?;
-    Ok((dbid, list))
-}
-
-/// Refuses the deletion of a list that a campaign names: a declaration refers to nothing that is not there (spec 11).
-fn check_use<V: View>(list: &ListRow, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
-    let declared = turn.overlay.declared().clone();
-    let Some((campaign, _)) = declared.campaigns_of(&list.name).next().filter(|_| !list.deleting) else {
-        return Ok(());
-    };
-    let message = format!(
-        "Campaign {:?} has the list {:?}: declare the campaign without it first (ocsctl apply), then delete the list",
-        campaign.name, list.name
-    );
-    Err(Refusal::new(RefusalCode::Conflict, message).with(key::CALLING_LIST, Value::text(&list.name)))
+    })
 }
 
 /// Refuses the command under a rules version without deletion.

@@ -8,7 +8,9 @@ use outbound::{
 };
 
 use crate::{
-    after, dnc, due, groups, hold, lookup,
+    after, dnc, due,
+    event::Event,
+    groups, hold, lookup,
     tables::{Class, Key, RecordRow, Table, callback_prefix},
     treatments::{self, Outcome},
     turn::{Turn, chain},
@@ -59,6 +61,16 @@ impl Changed {
     fn all(&self) -> u32 {
         self.returned + self.overdue + self.missed + self.other
     }
+
+    /// An event for each cause that has an event of its own and changed records.
+    fn events(&self) -> impl Iterator<Item = Event> {
+        let causes = [
+            (self.returned, Event::Returned { records: self.returned }),
+            (self.overdue, Event::Overdue { records: self.overdue }),
+            (self.missed, Event::Missed { records: self.missed }),
+        ];
+        causes.into_iter().filter(|(records, _)| *records > 0).map(|(_, event)| event)
+    }
 }
 
 fn apply<V: View>(rows_max: u32, turn: &mut Turn<'_, '_, V>) -> Changed {
@@ -71,6 +83,7 @@ fn apply<V: View>(rows_max: u32, turn: &mut Turn<'_, '_, V>) -> Changed {
     changed.other += changed.step(|room| groups::give_back_of_unloaded(room, turn));
     changed.other += changed.step(|_| groups::finish_unloading(turn));
     changed.other += changed.step(|room| dnc::mark_rest(room, turn));
+    turn.events.extend(changed.events());
     changed
 }
 

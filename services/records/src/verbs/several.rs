@@ -13,7 +13,7 @@ use outbound::{Handle, Refusal, RefusalCode, Request, Resource, Value, Verb, key
 use super::target;
 use crate::{
     acknowledge::{Acknowledge, int},
-    fields::check_form,
+    fields::{check_all_known, check_any_known, ignored_keys},
     given::{self, bad_value},
     lookup, phone,
     rules::{CUSTOMER_BYTES_MAX, PHONE_LETTERS_MAX},
@@ -91,9 +91,31 @@ pub(super) fn check_count<V: View>(several: &Several, turn: &Turn<'_, '_, V>) ->
 }
 
 /// Refuses a form that nobody understood: none of its keys is an attribute of the request, or a field of a list with a matching
-/// record (spec 4).
+/// record; and a body with a key that one of the lists concerned refuses (spec 4).
+///
+/// # Errors
+/// As [`matching`]; BAD_BODY and BAD_VALUE, with keys.
 pub(super) fn check_body<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
-    let knows = |(.., list): &RecordOfList| check_form(request, list, turn.version).is_ok();
+    check_form_of_any(request, turn)?;
+    // a key that no list could ignore costs no look-up
+    if ignored_keys(request, &ListRow::default(), turn.version).is_empty() {
+        return Ok(());
+    }
+    lists_concerned(request, turn)?.values().try_for_each(|list| check_all_known(request, list, turn.version))
+}
+
+/// The lists of a request by DBID: the list to which the request is narrowed, else the lists with a matching record.
+fn lists_concerned<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<BTreeMap<u32, Arc<ListRow>>, Refusal> {
+    if let Some(only) = subject(request, turn)?.only {
+        return Ok(lookup::list(turn.overlay, only).map(|list| (only, list)).into_iter().collect());
+    }
+    let records = matching(request, turn)?.records.into_iter();
+    Ok(records.map(|(_, record, list)| (record.list, list)).collect())
+}
+
+/// Refuses a form none of whose keys any list with a matching record knows.
+fn check_form_of_any<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<(), Refusal> {
+    let knows = |(.., list): &RecordOfList| check_any_known(request, list, turn.version).is_ok();
     if !request.attributes.sent.unknown_form || matching(request, turn)?.records.iter().any(knows) {
         return Ok(());
     }

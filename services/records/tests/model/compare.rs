@@ -55,6 +55,10 @@ pub fn follow(model: &mut Model, step: &Step, before: &[Option<i64>], map: &MapV
             continue;
         }
         let is_held_back = until_s.is_some() && before.get(at) != Some(&until_s);
+        if is_ready && is_held_back && model.has_all_attempts(at) {
+            // the model asks for the attempts each time; the rules look again after a while
+            continue;
+        }
         if is_ready && is_held_back {
             let expected = model.limited_until(at, campaign).filter(|_| is_met);
             if expected != until_s {

@@ -148,8 +148,14 @@ impl Model {
     fn is_dialable(&self, at: usize) -> bool {
         let record = &self.records[at];
         let comes_first = |other: &usize| self.records[*other].n > record.n || !self.may_be_dialled(*other);
+        self.may_be_dialled(at) && self.others(at).iter().all(comes_first) && !self.has_all_attempts(at)
+    }
+
+    /// Whether condition 7 fails.
+    pub fn has_all_attempts(&self, at: usize) -> bool {
+        let record = &self.records[at];
         let max = self.list(record).attempts_max;
-        self.may_be_dialled(at) && self.others(at).iter().all(comes_first) && (max == 0 || record.attempt < max)
+        max != 0 && record.attempt >= max
     }
 
     /// Conditions 1 to 4.

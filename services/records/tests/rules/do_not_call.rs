@@ -627,7 +627,7 @@ fn a_batch_is_applied_once_however_often_and_however_cut_it_comes() {
 }
 
 #[test]
-fn a_standing_entry_keeps_its_time_and_takes_what_a_row_gives() {
+fn a_standing_entry_keeps_its_time_and_its_end_and_takes_a_message() {
     let mut world = world();
     let everywhere = DoNotCallScope::default;
     stop(&mut world, "phones/+9991", &[("GSW_MESSAGE", "asked")]);
@@ -637,7 +637,7 @@ fn a_standing_entry_keeps_its_time_and_takes_what_a_row_gives() {
     let row = DoNotCallRow { message: "again".into(), expires_s: Some(NOW_S + 90), ..about_phone("+9991") };
     assert_eq!(enter_one(&mut world, everywhere(), row).duplicates, 1);
     let (.., after) = entries(&world).remove(0);
-    assert_eq!(after, DncRow { message: "again".into(), expires_s: Some(NOW_S + 90), ..first });
+    assert_eq!(after, DncRow { message: "again".into(), ..first });
 }
 
 #[test]
@@ -794,4 +794,22 @@ fn entries_of_a_phone_or_customer_are_found_in_every_scope() {
     assert_eq!(of(records::do_not_call_of_customer(&world.map, " c8")), scopes);
     assert!(records::do_not_call_of(&world.map, "+9997").1.is_empty());
     assert!(world.map.get(&Key::Dnc(tenant(""), phone("+9998"))).is_some());
+}
+
+/// Each row: the ends of two entries about one phone, seconds from now, and the end that counts.
+#[test]
+fn an_entry_stands_until_the_later_of_the_ends_that_were_given() {
+    for (first, second, end) in
+        [(None, Some(60), None), (Some(60), None, None), (Some(60), Some(90), Some(90)), (Some(90), Some(60), Some(90))]
+    {
+        let mut world = world();
+        let until = |seconds: Option<i64>| DoNotCallRow {
+            expires_s: seconds.map(|seconds| NOW_S + seconds),
+            ..about_phone("+9998")
+        };
+        enter_one(&mut world, DoNotCallScope::default(), until(first));
+        enter_one(&mut world, DoNotCallScope::default(), until(second));
+        let (.., row) = entries(&world).remove(0);
+        assert_eq!(row.expires_s, end.map(|seconds| NOW_S + seconds), "{first:?} {second:?}");
+    }
 }

@@ -7,7 +7,7 @@ use outbound::{
     declaration::{Declaration, DeclaredTreatment},
     record_status,
 };
-use records::{Declared, DeclaredRow, Key, ListRow, PendingRow, RecordRow, Row, Table, is_due};
+use records::{Declared, DeclaredRow, Event, Key, ListRow, PendingRow, RecordRow, Row, Table, is_due};
 
 /// The options of every state here, seconds.
 const TIMEOUT_S: u64 = 100;
@@ -113,6 +113,28 @@ fn a_personal_callback_that_is_overdue_and_expired_is_missed_by_one_command() {
     assert_eq!(due(&mut state, 100), [2, 0]);
     assert_eq!(short(&state.record(1)), "MissedCallback CampaignCallback 0");
     assert_eq!(state.record(1).call_result, call_result::AGENT_CALL_BACK_ERROR);
+}
+
+#[test]
+fn a_command_tells_the_count_of_its_changes_by_their_cause() {
+    let mut state = state();
+    state.set("callback_expiry", EXPIRY_S);
+    state.put_record(1, held(1, "ann", START_S));
+    state.put_record(2, held(2, "bob", START_S));
+    // overdue, and then missed as a campaign callback
+    state.put_record(3, callback(3, "ann", START_S));
+    state.put_record(4, callback(4, "", START_S));
+    state.put_record(5, RecordRow { not_before_s: Some((START_S + 60) as i64), ..ready(5) });
+    let causes = |state: &State| {
+        let told = state.events.iter().filter(|event| !matches!(event, Event::Effect(_)));
+        told.cloned().collect::<Vec<_>>()
+    };
+    state.now_s = START_S + EXPIRY_S;
+    assert_eq!(due(&mut state, 100), [6, 0]);
+    let expected = [Event::Returned { records: 2 }, Event::Overdue { records: 1 }, Event::Missed { records: 2 }];
+    assert_eq!(causes(&state), expected);
+    assert_eq!(due(&mut state, 100), [0, 0]);
+    assert_eq!(causes(&state), []);
 }
 
 #[test]

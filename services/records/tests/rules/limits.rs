@@ -2,12 +2,12 @@
 //! chain of its own, and a result Busy makes it Ready again at once.
 
 use crate::common::World;
-use crate::declaring::{DEMO, GROUP, add, ask, preview, record, treat, treatment};
+use crate::declaring::{DEMO, GROUP, add, ask, change_list, preview, record, treat, treatment};
 use outbound::{
-    ReplyBody,
+    ApplyDeclaration, Body, BringUp, Handle, ReplyBody,
     declaration::{Declaration, DeclaredLimit, DeclaredResults, DeclaredTenant, DeclaredTreatment},
 };
-use records::{AttemptSubject, Key, Table};
+use records::{AttemptSubject, Key, ListRow, Table};
 
 const BUSY: i64 = 6;
 const ANSWER: i64 = 33;
@@ -252,4 +252,60 @@ fn attempts_are_forgotten_once_they_are_older_than_the_longest_limit() {
         ask(&mut world, "CampaignStatusRequest", &format!("campaigngroups/{GROUP}"), &[]);
     }
     assert_eq!(attempts(&world), 0);
+}
+
+/// Each row: the request about the first record, and whether the first record may be handed out again after it.
+#[test]
+fn an_attempt_that_is_taken_back_frees_the_records_that_its_limit_held_back() {
+    for verb in ["RecordReject", "RequestRecordCancel"] {
+        for per in ["phone", "customer"] {
+            let mut world = world(vec![limit(1, per, 7 * DAY)]);
+            for _ in 0..3 {
+                add(&mut world, "demo", &[PHONE, ("CLIENT_ID", "c")]);
+            }
+            assert_eq!((preview(&mut world, GROUP), preview(&mut world, GROUP)), (Some(1), None), "{verb} {per}");
+            let reply = ask(&mut world, verb, "records/1", &[]);
+            assert!(matches!(reply.body, ReplyBody::Done(_)), "{reply:?}");
+            assert_eq!((preview(&mut world, GROUP), preview(&mut world, GROUP)), (Some(2), None), "{verb} {per}");
+        }
+    }
+}
+
+#[test]
+fn a_declaration_that_changes_frees_the_records_that_limits_held_back() {
+    let mut world = world(vec![limit(1, "phone", 7 * DAY)]);
+    for _ in 0..4 {
+        add(&mut world, "demo", &[PHONE]);
+    }
+    assert_eq!((preview(&mut world, GROUP), preview(&mut world, GROUP)), (Some(1), None));
+    let raised = DeclaredLimit { max: Some(2), ..limit(1, "phone", 7 * DAY) };
+    let raised = Declaration { contact_limits: vec![raised], ..Declaration::default() };
+    let revision = records::declared(&world.map).revision();
+    let reply =
+        world.ask(Body::ApplyDeclaration(Box::new(ApplyDeclaration { declaration: raised, revision, prune: false })));
+    assert!(matches!(reply.body, ReplyBody::Done(_)), "{reply:?}");
+    let mut commands = 0;
+    while records::bring_up(&world.map).is_left() {
+        world.ask(Body::BringUp(BringUp { rows_max: 2 }));
+        commands += 1;
+    }
+    assert_eq!(commands, 2, "three records, two a command");
+    assert_eq!((preview(&mut world, GROUP), preview(&mut world, GROUP)), (Some(2), None));
+}
+
+#[test]
+fn a_request_on_a_record_that_is_held_back_has_the_next_preview_ask_anew() {
+    let mut world = world(Vec::new());
+    change_list(&mut world, DEMO, |list| ListRow { attempts_max: 2, ..list });
+    add(&mut world, "demo", &[PHONE, ("GSW_ATTEMPTS", "2")]);
+    assert_eq!(preview(&mut world, GROUP), None);
+    assert_eq!(why(&world, 1), (7, None), "neither pause nor limit holds the record back");
+    ask(&mut world, "UpdateCallCompletionStats", "records/1", &[("GSW_ATTEMPTS", "1")]);
+    assert_eq!(preview(&mut world, GROUP), Some(1));
+}
+
+/// Number of the first condition that a record fails, and the end of the obstacle.
+fn why(world: &World, handle: u64) -> (u32, Option<i64>) {
+    let why = records::why_not_dialable(&world.map, Handle(handle), world.now_us).unwrap();
+    (why.condition, why.until_s)
 }

@@ -644,6 +644,7 @@ fn an_expired_callback_is_missed_at_the_hand_out() {
     let no_time = stage.add("demo", &[(key::RECORD_TYPE, "6")]);
     assert_eq!(stage.preview("a"), Some(no_time), "a callback without a time is due, and never expires");
     assert_eq!(stage.preview("a"), Some(in_time));
+    assert!(stage.world.events.contains(&Event::Missed { records: 1 }), "{:?}", stage.world.events);
     assert_eq!(stage.record(expired).record_status, record_status::MISSED_CALLBACK);
     assert_eq!(stage.preview("a"), Some(general), "its chain goes on");
 }

@@ -8,7 +8,7 @@ use outbound::{
     Setting, Value, record_status, record_type,
 };
 use records::{
-    Changes, Key, MapView, Overlay, RecordRow, Row, Rules, Table, View, canonical_phone, decide, indexes_of,
+    Changes, Event, Key, MapView, Overlay, RecordRow, Row, Rules, Table, View, canonical_phone, decide, indexes_of,
 };
 
 /// The list of every state.
@@ -21,12 +21,15 @@ pub struct State {
     /// The stamp of the next command, UTC seconds.
     pub now_s: u64,
     pub changes: Changes,
+    /// Of the last command.
+    pub events: Vec<Event>,
     counter: u64,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { map: MapView::default(), now_s: START_S, changes: Changes::default(), counter: 0 }
+        let (changes, events) = (Changes::default(), Vec::new());
+        Self { map: MapView::default(), now_s: START_S, changes, events, counter: 0 }
     }
 }
 
@@ -55,9 +58,9 @@ impl State {
         self.counter += 1;
         let id = RequestId { node: 1, incarnation: 1, token: 1 << 100, counter: self.counter };
         let command = Command::new(version, id, self.now_s * 1_000_000, Origin::Control, body);
-        let (reply, changes, _) = decide(&command, &self.map, &Rules::default());
+        let (reply, changes, events) = decide(&command, &self.map, &Rules::default());
         self.map.apply(&changes);
-        self.changes = changes;
+        (self.changes, self.events) = (changes, events);
         check_indexes(&self.map);
         reply
     }
