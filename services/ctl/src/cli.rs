@@ -160,7 +160,7 @@ pub(crate) enum Verb {
 /// `status`
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// Exit with 0 only if the group is whole: 5 degraded, 4 no primary, 3 no node answers
+    /// Exit with 0 only if the group is whole: 5 degraded, 4 no primary or updates are stopped, 3 no node answers
     #[arg(long)]
     pub(crate) check: bool,
     #[command(flatten)]

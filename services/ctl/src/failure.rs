@@ -17,7 +17,7 @@ pub(crate) enum Failure {
     /// No node or front end answered. Exit code 3.
     #[error("{0}")]
     Unreachable(String),
-    /// Nodes answered, and none of them is primary. Exit code 4.
+    /// Nodes answered, and none of them is primary, or the primary takes no updates. Exit code 4.
     #[error("{0}")]
     NoPrimary(String),
     /// Updates are accepted, and the group is not whole or a node warns. Exit code 5, of `status --check` alone.

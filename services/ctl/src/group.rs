@@ -159,9 +159,13 @@ impl GroupAnswers<'_> {
         if self.primary().is_some() || reported() { Ok(()) } else { Err(self.no_primary()) }
     }
 
-    /// Fails unless the group is whole and no node has a warning.
+    /// Fails unless the group takes updates, is whole, and no node has a warning.
     pub(crate) fn health(&self) -> Result<(), Failure> {
         self.known_primary()?;
+        let stopped = self.primary().and_then(NodeAnswer::status).map(|status| status.updates_stopped.as_str());
+        if let Some(why) = stopped.filter(|why| !why.is_empty()) {
+            return Err(Failure::NoPrimary(why.to_owned()));
+        }
         let why = self.not_whole(CHECK_LAG_MAX).or_else(|| self.warned());
         why.map_or(Ok(()), |why| Err(Failure::Degraded(why)))
     }
@@ -261,6 +265,10 @@ impl GroupAnswers<'_> {
         }
         if let Some(unconfirmed) = self.unconfirmed() {
             return Some(unconfirmed);
+        }
+        // a replaced node is a learner first, and has all entries a moment before its first vote
+        if let Some(learner) = peers.iter().find(|peer| !peer.voter) {
+            return Some(format!("{}: does not vote yet", learner.node));
         }
         if let Some(open) = primary.status().and_then(rules_are_raised) {
             return Some(format!("{}: {open}", self.name(primary)));

@@ -16,6 +16,7 @@ fn said(node: &str, role: Role, confirmed: bool, term: u64) -> Result<Box<Status
         connected: true,
         lag_entries: Some(0),
         witness: *peer == "w",
+        voter: true,
         ..PeerLag::default()
     };
     let role = GetRoleReply {
@@ -174,6 +175,14 @@ async fn a_start_that_the_others_have_not_confirmed_makes_the_group_not_whole() 
     assert!(group.is_unconfirmed("b"));
 }
 
+#[tokio::test]
+async fn a_node_that_does_not_vote_yet_makes_the_group_not_whole() {
+    let cluster = cluster();
+    let mut statuses = whole();
+    statuses[0].as_mut().unwrap().role.as_mut().unwrap().peers[0].voter = false;
+    assert_eq!(group(&cluster, statuses).not_whole(0), Some("b: does not vote yet".to_owned()));
+}
+
 fn code(statuses: [Result<Box<StatusReply>, CallError>; 3]) -> u8 {
     let cluster = cluster();
     group(&cluster, statuses).health().err().map_or(0, |failure| failure.exit_code())
@@ -190,6 +199,9 @@ async fn a_check_tells_whole_degraded_without_primary_and_unreachable_apart() {
     let mut warns = whole();
     warns[1].as_mut().unwrap().warnings = vec!["disk full".to_owned()];
     assert_eq!(code(warns), 5, "a warning of any node");
+    let mut stopped = whole();
+    stopped[0].as_mut().unwrap().updates_stopped = "updates are stopped: no room on the disk of a".to_owned();
+    assert_eq!(code(stopped), 4, "the primary takes no updates");
     let [a, b, w] = whole();
     assert_eq!(code([a, silent(), w]), 5, "a node is down");
     assert_eq!(code([silent(), by("a", b), silent()]), 5, "a quorum told b that a is primary");
