@@ -60,9 +60,12 @@ pub(crate) fn too_many(stamps: &[u64], max: usize, within_us: u64) -> Option<&[u
 mod tests {
     use super::*;
 
+    /// Stamps, the stamps of a violation, and the count of violations.
+    type Case = (&'static [u64], Option<&'static [u64]>, usize);
+
     #[test]
     fn a_fourth_attempt_counts_if_the_first_is_younger_than_the_time() {
-        let cases: [(&[u64], Option<&[u64]>, usize); 7] = [
+        let cases: [Case; 7] = [
             (&[], None, 0),
             (&[5], None, 1),
             (&[0, 1, 2], None, 3),

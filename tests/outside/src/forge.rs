@@ -78,7 +78,7 @@ pub(super) fn batch(disk: &MemDisk, written: &mut Written, draw: &mut Draw<'_>) 
 
 /// Not known, or near the end of the log.
 fn mark_before(sequence: u64, written: &Written, draw: &mut Draw<'_>) -> [u64; 4] {
-    if draw.byte() % 2 == 0 { [0; 4] } else { drawn_mark(sequence, written, draw) }
+    if draw.byte().is_multiple_of(2) { [0; 4] } else { drawn_mark(sequence, written, draw) }
 }
 
 fn drawn_mark(sequence: u64, written: &Written, draw: &mut Draw<'_>) -> [u64; 4] {
@@ -109,7 +109,7 @@ fn hard_state(written: &Written, draw: &mut Draw<'_>) -> Vec<u8> {
 
 fn mark(written: &Written, draw: &mut Draw<'_>) -> SnapshotMark {
     let (index, term) = (draw.near(written.last.0), draw.near(written.last.1));
-    SnapshotMark { index, term, conf_state: (draw.byte() % 2 == 0).then(members) }
+    SnapshotMark { index, term, conf_state: (draw.byte().is_multiple_of(2)).then(members) }
 }
 
 /// A base behind its hard state.

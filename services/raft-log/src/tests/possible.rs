@@ -119,6 +119,9 @@ fn refused(disk: &MemDisk, expected: &str) {
 
 // === tests ===
 
+/// A forged number and the words of its refusal.
+type Case<From, To> = (fn(From) -> To, &'static str);
+
 #[test]
 fn records_that_a_writer_can_have_written_are_taken() {
     let legal: [&[Record]; 6] = [
@@ -186,7 +189,7 @@ fn a_head_whose_length_cannot_be_is_damage() {
     };
     let short = "a batch that is shorter than its head";
     let beyond = "a batch that ends behind its file, or beyond 4 GiB";
-    let cases: [(fn(u32) -> u32, &str); 7] = [
+    let cases: [Case<u32, u32>; 7] = [
         (|_| 0, short),
         (|_| 1, short),
         (|_| 47, short),
@@ -210,7 +213,7 @@ fn a_head_whose_mark_names_what_cannot_be_durable_is_damage() {
     };
     let behind = "a head whose mark stands behind the head";
     let other = "a head whose mark names another entry";
-    let cases: [(fn(u64) -> Mark, &str); 5] = [
+    let cases: [Case<u64, Mark>; 5] = [
         (|at| Mark { segment: 1, offset: at + 1, index: 5, term: 2 }, behind),
         (|at| Mark { segment: 2, offset: at, index: 5, term: 2 }, behind),
         (|_| Mark { segment: MAX, offset: MAX, index: MAX, term: MAX }, behind),
