@@ -60,7 +60,7 @@ pub(crate) fn too_many(stamps: &[u64], max: usize, within_us: u64) -> Option<&[u
 mod tests {
     use super::*;
 
-    /// Stamps, the stamps of a violation, and the count of violations.
+    /// Stamps, those that are one too many within a time, and the most stamps within it.
     type Case = (&'static [u64], Option<&'static [u64]>, usize);
 
     #[test]
