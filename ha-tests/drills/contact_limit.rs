@@ -160,7 +160,7 @@ impl ContactLimit {
         let clocks = self.clocks.as_ref().expect("a group that was formed has clocks");
         let ahead_s = &mut self.ahead_s;
         excuse_both(stage);
-        kill_primary::every_five_seconds(stage, KILLS, |stage, killed| {
+        kill_primary::every_five_seconds(stage, KILLS, &DATA, |stage, killed| {
             stage.cluster.node(killed).wait();
             look(stage, killed);
             *ahead_s += STEP_S;

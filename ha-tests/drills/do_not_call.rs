@@ -355,7 +355,7 @@ fn work(stage: &mut Stage, town: &Town) -> (Duration, Vec<(Instant, HandedOut)>)
         let adders = adders.into_iter().map(|(adder, rng)| scope.spawn(move || adds_records(adder, rng, town)));
         others.extend(adders);
         others.extend((0..OPERATORS).map(|_| scope.spawn(move || adds_entries(endpoints, proxies, town))));
-        let outage = kill_primary::every_five_seconds(stage, KILLS, |_, _| ());
+        let outage = kill_primary::every_five_seconds(stage, KILLS, &[], |_, _| ());
         town.over.store(true, Relaxed);
         others.into_iter().for_each(|other| other.join().expect("a client does not panic"));
         drop(end_of_town);
