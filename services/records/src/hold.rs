@@ -61,9 +61,30 @@ pub(crate) fn finalised(record: RecordRow, status: i64) -> RecordRow {
     RecordRow { record_status: status, ..ended(record) }
 }
 
-/// A record that a limit or its attempts held back, free for the next hand-out, which asks anew. The pause of a chain stays.
-pub(crate) fn without_limit(record: RecordRow) -> RecordRow {
-    RecordRow { not_before_s: record.not_before_s.filter(|_| record.chain_paused), ..record }
+/// A Ready record that a limit, its attempts or its chain hold back until a time, UTC seconds.
+pub(crate) fn held_back(record: RecordRow, until_s: i64) -> RecordRow {
+    RecordRow { not_before_s: Some(until_s), chain_paused: false, ..record }
+}
+
+/// A Ready record of a chain that pauses after a rejection. A limit needs no time of its own meanwhile: the first hand-out behind the
+/// pause asks it anew. A longer pause stays.
+pub(crate) fn paused(record: RecordRow, until_s: i64) -> RecordRow {
+    let longer_s = record.not_before_s.filter(|_| record.chain_paused);
+    RecordRow {
+        not_before_s: Some(longer_s.map_or(until_s, |longer_s| longer_s.max(until_s))),
+        chain_paused: true,
+        ..record
+    }
+}
+
+/// A record whose pause or limit is over.
+pub(crate) fn freed(record: RecordRow) -> RecordRow {
+    RecordRow { not_before_s: None, chain_paused: false, ..record }
+}
+
+/// Whether something other than the pause of its chain holds a record back: the next hand-out may ask anew at any time.
+pub(crate) fn is_held_back(record: &RecordRow) -> bool {
+    record.not_before_s.is_some() && !record.chain_paused
 }
 
 /// A record whose attempt has ended, without a holder and without a pause. The GUID stays, so that a late answer is recognised.

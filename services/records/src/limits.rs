@@ -284,9 +284,8 @@ fn free<V: View>(subject: &AttemptSubject, turn: &mut Turn<'_, '_, V>) {
         AttemptSubject::Customer(_, customer) => of_index(Table::RecordByCustomer, customer_prefix(customer), turn),
         AttemptSubject::Chain(list, chain_id) => chain::members(*list, *chain_id, turn),
     };
-    let is_held_back = |record: &RecordRow| record.not_before_s.is_some() && !record.chain_paused;
-    for (handle, record) in records.into_iter().filter(|(_, record)| is_held_back(record)) {
-        turn.overwrite(handle, hold::without_limit(record));
+    for (handle, record) in records.into_iter().filter(|(_, record)| hold::is_held_back(record)) {
+        turn.overwrite(handle, hold::freed(record));
     }
 }
 

@@ -201,7 +201,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         if self.version >= RULES_WITH_CAMPAIGNS && joins_chain {
             self.unsettled.insert((record.list, record.chain_id));
             if let Some(until_s) = chain::pause(record.list, record.chain_id, self) {
-                (record.not_before_s, record.chain_paused) = (Some(until_s), true);
+                record = hold::paused(record, until_s);
             }
         }
         self.put_indexes(handle, &record);
@@ -245,8 +245,8 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.events.push(Event::Effect(Effect::RecordChanged { handle, list: record.list }));
         let before = self.record_before(handle);
         // a request may have changed what a limit or the number of attempts depends on
-        if self.version >= RULES_WITH_CAMPAIGNS {
-            record = hold::without_limit(record);
+        if self.version >= RULES_WITH_CAMPAIGNS && hold::is_held_back(&record) {
+            record = hold::freed(record);
         }
         if self.version >= RULES_WITH_CAMPAIGNS && before.as_ref().is_some_and(|before| before.user != record.user) {
             record.customer = self.customer_of(&record);

@@ -1,5 +1,6 @@
-//! Brings records up to the rules of campaigns once the group decides by them, and later what a changed declaration asks: records
-//! that a limit holds back are freed, and lists whose customer field has changed get their customers, five hundred records a command. The state names the next records, so that another primary goes on.
+//! Brings records up to the rules of campaigns once the group decides by them, and later to a changed declaration: records that a
+//! limit holds back are freed, and lists whose customer field has changed get their customers. A command changes five hundred
+//! records at most. The state names the next records, so that another primary goes on.
 
 use std::{sync::Arc, time::Duration};
 
@@ -112,7 +113,6 @@ impl Rest {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     const TOOK: Duration = Duration::from_millis(8);

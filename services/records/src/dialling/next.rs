@@ -269,33 +269,23 @@ pub(super) fn has_all_attempts(record: &RecordRow, list: &ListRow) -> bool {
 /// Takes a candidate out of the index. Finalised records change as by a request; the end of a pause or limit is no column.
 fn put_away<V: View>(handle: Handle, record: RecordRow, obstacle: &Obstacle, turn: &mut Turn<'_, '_, V>) {
     let now_s = turn.now_s();
-    let until = |until_s: i64| Some(until_s.max(now_s.saturating_add(1)));
+    let until = |until_s: i64| until_s.max(now_s.saturating_add(1));
     match obstacle {
         Obstacle::BeyondChain => turn.overwrite(handle, RecordRow { waits: true, ..record }),
         Obstacle::Expired => {
             turn.change_record(handle, hold::finalised(record, record_status::MISSED_CALLBACK));
             turn.events.push(Event::Missed { records: 1 });
         }
-        Obstacle::Tie => {
-            turn.overwrite(
-                handle,
-                RecordRow { not_before_s: until(now_s + TIE_PAUSE_S), chain_paused: false, ..record },
-            );
-        }
+        Obstacle::Tie => turn.overwrite(handle, hold::held_back(record, until(now_s + TIE_PAUSE_S))),
         Obstacle::DoNotCall => {
             turn.change_record(handle, dnc::marked(hold::finalised(record, record_status::UPDATED)));
             turn.events.push(Event::MetOnDoNotCall);
         }
         Obstacle::Limit { until_s } => {
-            turn.overwrite(handle, RecordRow { not_before_s: until(*until_s), chain_paused: false, ..record });
+            turn.overwrite(handle, hold::held_back(record, until(*until_s)));
             turn.events.push(Event::HeldBack);
         }
-        Obstacle::Attempts => {
-            turn.overwrite(
-                handle,
-                RecordRow { not_before_s: until(now_s + ATTEMPTS_PAUSE_S), chain_paused: false, ..record },
-            );
-        }
+        Obstacle::Attempts => turn.overwrite(handle, hold::held_back(record, until(now_s + ATTEMPTS_PAUSE_S))),
     }
 }
 

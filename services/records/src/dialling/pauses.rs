@@ -5,8 +5,8 @@
 use outbound::Handle;
 
 use crate::{
-    lookup,
-    tables::{Key, RecordRow, Table},
+    hold, lookup,
+    tables::{Key, Table},
     turn::Turn,
     view::{Bound, View},
 };
@@ -20,7 +20,7 @@ pub(super) fn free_paused<V: View>(rows_max: u32, turn: &mut Turn<'_, '_, V>) ->
     let mut freed = 0;
     for handle in over(rows_max, turn) {
         let Some(record) = lookup::record(turn.overlay, handle) else { continue };
-        turn.overwrite(handle, RecordRow { not_before_s: None, chain_paused: false, ..record });
+        turn.overwrite(handle, hold::freed(record));
         freed += 1;
     }
     freed

@@ -59,8 +59,8 @@ fn free_held_back<V: View>(rows_max: u32, last: HeldBackRow, turn: &mut Turn<'_,
     for (key, _) in &rows {
         let Key::WaitingUntil { until_s, handle } = key else { continue };
         place = Some(HeldBackRow { until_s: *until_s, handle: handle.0 });
-        if let Some(record) = lookup::record(turn.overlay, *handle) {
-            turn.overwrite(*handle, hold::without_limit(record));
+        if let Some(record) = lookup::record(turn.overlay, *handle).filter(hold::is_held_back) {
+            turn.overwrite(*handle, hold::freed(record));
         }
     }
     place.filter(|_| rows.len() == rows_max as usize)

@@ -155,7 +155,7 @@ fn free_waiting<V: View>(room: u32, turn: &mut Turn<'_, '_, V>) -> u32 {
         _ => None,
     };
     let over = first_due(Table::WaitingUntil, Vec::new(), room, turn, is_due);
-    change_each(&over, turn, |record| RecordRow { not_before_s: None, chain_paused: false, ..record })
+    change_each(&over, turn, hold::freed)
 }
 
 /// The records of the first rows of a queue, as long as they are due.

@@ -7,7 +7,7 @@ use super::target::{self, Target};
 use crate::{
     acknowledge::Acknowledge,
     fields::{UserValues, user_values},
-    hold, limits,
+    hold, limits, lookup,
     tables::RecordRow,
     turn::{Turn, chain},
     view::View,
@@ -17,7 +17,7 @@ use crate::{
 struct Plan {
     target: Target,
     /// Ready records of the chain.
-    others: Vec<(Handle, RecordRow)>,
+    others: Vec<Handle>,
     /// End of the pause, UTC seconds.
     until_s: i64,
     values: UserValues,
@@ -38,9 +38,9 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
     }
     let values = user_values(request, &target.list, turn.version)?;
     target::set_user_values(&target.list, &mut target.record, &values);
-    let is_ready = |record: &RecordRow| record.record_status == record_status::READY;
     let members = chain::members(target.record.list, target.record.chain_id, turn).into_iter();
-    let others = members.filter(|(handle, record)| *handle != target.handle && is_ready(record)).collect();
+    let is_ready = |(_, record): &(Handle, RecordRow)| record.record_status == record_status::READY;
+    let others = members.filter(is_ready).map(|(handle, _)| handle).filter(|handle| *handle != target.handle).collect();
     let until_s = turn.now_s().saturating_add_unsigned(turn.rules.reject_pause_s);
     Ok(Plan { target, others, until_s, values })
 }
@@ -48,12 +48,11 @@ fn check<V: View>(request: &Request, turn: &Turn<'_, '_, V>) -> Result<Plan, Ref
 fn apply<V: View>(plan: Plan, turn: &mut Turn<'_, '_, V>) {
     let Plan { target: Target { handle, record, list }, others, until_s, values } = plan;
     limits::take_back(handle, &record, &list, turn);
-    let paused = RecordRow { not_before_s: Some(until_s), chain_paused: true, ..hold::give_back(record) };
-    turn.change_record(handle, paused);
-    for (handle, record) in others {
-        // a longer pause or limit of its own still counts
-        if record.not_before_s <= Some(until_s) {
-            turn.overwrite(handle, RecordRow { not_before_s: Some(until_s), chain_paused: true, ..record });
+    turn.change_record(handle, hold::paused(hold::give_back(record), until_s));
+    for handle in others {
+        // the attempt that was taken back may have freed the record
+        if let Some(record) = lookup::record(turn.overlay, handle) {
+            turn.overwrite(handle, hold::paused(record, until_s));
         }
     }
     target::tell_ignored(&list, values.ignored, turn.events);

@@ -586,7 +586,7 @@ fn a_rejected_record_is_ready_as_it_was_and_its_chain_pauses() {
         (record.record_type, record.dial_sched_time) = (record_type::PERSONAL_CALLBACK, Some(NOW_S));
         record.agent_id = "own".to_owned();
     });
-    edit(&mut world, 3, |record| record.not_before_s = Some(NOW_S + 3_600));
+    edit(&mut world, 3, |record| (record.not_before_s, record.chain_paused) = (Some(NOW_S + 3_600), true));
     hold(&mut world, 1);
     done(&mut world, "RecordReschedule", "records/1", &[("GSW_DATE_TIME", TEN)]);
     let before = row(&world, 1);
@@ -604,6 +604,21 @@ fn a_rejected_record_is_ready_as_it_was_and_its_chain_pauses() {
         "a longer pause stays"
     );
     assert_eq!(code(&ask(&mut world, "RecordReject", "records/1", &[])), "CONFLICT", "Ready now");
+}
+
+#[test]
+fn the_pause_of_a_chain_holds_for_a_record_that_a_limit_held_back() {
+    let mut world = world();
+    edit(&mut world, 2, |record| record.not_before_s = Some(NOW_S + 3_600));
+    hold(&mut world, 1);
+    done(&mut world, "RecordReject", "records/1", &[]);
+    done(&mut world, "UpdateCallCompletionStats", "records/2", &[]);
+    let paused = row(&world, 2);
+    assert_eq!(
+        (paused.not_before_s, paused.chain_paused),
+        (Some(NOW_S + 60), true),
+        "the limit is asked behind the pause"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{SEED, assert_same_rows, config, mark, open};
+use crate::support::{assert_agree, config, mark, open};
 use outbound::{
     Attributes, Body, Command, Handle, NewList, Origin, RULES_NEWEST, RaiseRules, Request, RequestId, Resource, Value,
     Verb, key,
@@ -58,12 +58,7 @@ impl Pair {
     }
 
     fn agree(&self) {
-        assert_same_rows(&self.store.view(), &self.map);
-        assert_same_rows(&self.store.reader().snapshot(), &self.map);
-        assert_eq!(self.store.digest(), self.map.digest(SEED));
-        let verified = self.store.reader().verify().unwrap();
-        assert!(verified.equal(), "{verified:?}");
-        assert_eq!(self.store.reader().snapshot().records(), self.map.table(Table::Record).len() as u64);
+        assert_agree(&self.store, &self.map);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{Random, SEED, assert_same_rows, config, mark, open, remember_and_forget};
+use crate::support::{Random, SEED, assert_agree, assert_same_rows, config, mark, open, remember_and_forget};
 use outbound::RequestId;
 use records::{Key, MapView, View};
 use store::{Store, ingest};
@@ -48,11 +48,7 @@ impl Pair {
     }
 
     fn agree(&self) {
-        assert_same_rows(&self.store.view(), &self.map);
-        assert_same_rows(&self.store.reader().snapshot(), &self.map);
-        assert_eq!(self.store.digest(), self.map.digest(SEED));
-        let verified = self.store.reader().verify().unwrap();
-        assert!(verified.equal(), "{verified:?}");
+        assert_agree(&self.store, &self.map);
     }
 }
 

@@ -96,6 +96,17 @@ pub fn assert_same_rows(view: &impl View, map: &MapView) {
     }
 }
 
+/// Store and map have the same rows, digest and count of records, by the current view, by a snapshot, and read anew from the disk.
+pub fn assert_agree(store: &Store, map: &MapView) {
+    let snapshot = store.reader().snapshot();
+    assert_same_rows(&store.view(), map);
+    assert_same_rows(&snapshot, map);
+    assert_eq!(store.digest(), map.digest(SEED));
+    let verified = store.reader().verify().unwrap();
+    assert!(verified.equal(), "{verified:?}");
+    assert_eq!(snapshot.records(), map.table(Table::Record).len() as u64);
+}
+
 /// Remembers a request of a node, and forgets older ids beyond the last `kept` as the rules do: by raising the floor, in the
 /// counters' row, or in a row of its own if counters are `parted`.
 pub fn remember_and_forget(
