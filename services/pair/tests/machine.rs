@@ -495,7 +495,9 @@ fn entries_of_a_customer_are_found_and_an_expired_entry_is_listed_alone() {
         expires_s,
         ..DoNotCallRow::default()
     };
-    let rows = vec![row("+9991", "", Some(1)), row("", "c7", None)];
+    // the commands have stamps of second 1,700,000,000
+    let end_s = Some(1_700_000_001);
+    let rows = vec![row("+9991", "", end_s), row("", "c7", None)];
     let batch =
         DoNotCallBatch { import_id: vec![1], first_row: 1, source: "day.csv".to_owned(), rows, ..Default::default() };
     for (at, body) in (1..).zip([Body::RaiseRules(raise), Body::DoNotCallBatch(batch)]) {
@@ -516,5 +518,5 @@ fn entries_of_a_customer_are_found_and_an_expired_entry_is_listed_alone() {
     assert!(of_customer("c8").is_empty());
     assert!(do_not_call(&reader, "+9991", u64::MAX, None).unwrap()[0].rows.is_empty(), "it has expired");
     let all = do_not_call(&reader, "", u64::MAX, None).unwrap().remove(0).rows;
-    assert_eq!(all.iter().map(|entry| entry.expires_s).collect::<Vec<_>>(), [Some(1), None]);
+    assert_eq!(all.iter().map(|entry| entry.expires_s).collect::<Vec<_>>(), [end_s, None]);
 }
