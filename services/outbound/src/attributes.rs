@@ -77,6 +77,8 @@ pub mod key {
     pub const ERROR_CODE: &str = "GSW_ERROR_CODE";
     /// Only in answers: under rules version 2 a list may have a field of this name, so the table of known keys omits this key.
     pub const IGNORED: &str = "GSW_IGNORED";
+    /// Only in answers, as `IGNORED`: the scope that a credential lacks.
+    pub const SCOPE: &str = "GSW_SCOPE";
     /// Records that a request changed, or that are still held.
     pub const RECORDS: &str = "GSW_RECORDS";
     pub const CALL_ATTEMPT_GUID: &str = "GSW_CALL_ATTEMPT_GUID";

@@ -2,7 +2,7 @@
 
 use crate::{
     RULES_FIRST, RULES_WITH_CAMPAIGNS, RULES_WITH_OUTBOX, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS,
-    RULES_WITH_UNDOING, Request, RequestId, declaration::Declaration,
+    RULES_WITH_TOKENS, RULES_WITH_UNDOING, Request, RequestId, declaration::Declaration,
 };
 
 /// The interface through which a request arrived.
@@ -209,6 +209,32 @@ pub struct BringUp {
     pub rows_max: u32,
 }
 
+/// An API token to make. Its text never enters a command.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CreateToken {
+    /// SHA-256 of the token's text: 32 bytes.
+    pub hash: Vec<u8>,
+    /// The principal of the token's requests, 1 to 60 letters; two tokens may share a name.
+    pub name: String,
+    /// For a person, at most 255 letters.
+    pub note: String,
+    /// Words of [`crate::AccessScope`]; at least one.
+    pub scopes: Vec<String>,
+    /// Names or DBIDs of the lists that requests may reach; empty: all lists.
+    pub lists: Vec<String>,
+    /// The tenant of the token's requests; empty: any tenant.
+    pub tenant: String,
+    /// UTC seconds from which on the token is refused; none: never.
+    pub expires_s: Option<i64>,
+}
+
+/// The taking back of an API token.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RevokeToken {
+    /// As [`crate::token_id`] gives the id.
+    pub id: String,
+}
+
 /// The content of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -244,6 +270,10 @@ pub enum Body {
     Due(Due),
     /// Brings records up; from rules version 5 on.
     BringUp(BringUp),
+    /// Makes an API token; from rules version 6 on.
+    CreateToken(CreateToken),
+    /// Takes an API token back; from rules version 6 on.
+    RevokeToken(RevokeToken),
 }
 
 impl Body {
@@ -260,6 +290,7 @@ impl Body {
             | Self::ApplyDoNotCall(_)
             | Self::Due(_)
             | Self::BringUp(_) => RULES_WITH_CAMPAIGNS,
+            Self::CreateToken(_) | Self::RevokeToken(_) => RULES_WITH_TOKENS,
             Self::Request(request) => request.rules_min(),
             _ => RULES_FIRST,
         }
@@ -289,7 +320,8 @@ pub struct Command {
     pub random: Vec<u8>,
     /// The request's tenant; from rules version 2 on. Under version 1, only the request itself has a tenant.
     pub tenant: String,
-    /// The principal that the interface authenticated; from rules version 2 on, as `tenant`.
+    /// The principal that the interface authenticated; from rules version 2 on, as `tenant`. Of a command of the control API:
+    /// the operator.
     pub principal: String,
     /// The content.
     pub body: Body,

@@ -4,8 +4,9 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Body, DeleteRecords, DoNotCallBatch, DoNotCallScope,
-    ImportBatch, NewList, RaiseRules, RemoveDoNotCall, Request, RewritePhones, RoleChange, Setting, Value,
+    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Body, CreateToken, DeleteRecords, DoNotCallBatch,
+    DoNotCallScope, ImportBatch, NewList, RaiseRules, RemoveDoNotCall, Request, RewritePhones, RoleChange, Setting,
+    Value,
 };
 
 /// SHA-256 of name, resource and sorted attributes, cut to 16 bytes.
@@ -63,6 +64,8 @@ impl Body {
             Self::ApplyDoNotCall(apply) => hash_application(&mut hasher, apply),
             Self::Due(due) => hash_rows(&mut hasher, "Due", due.rows_max),
             Self::BringUp(rows) => hash_rows(&mut hasher, "BringUp", rows.rows_max),
+            Self::CreateToken(token) => hash_token(&mut hasher, token),
+            Self::RevokeToken(token) => texts(&mut hasher, ["RevokeToken", &token.id]),
         }
         cut(hasher)
     }
@@ -155,6 +158,17 @@ fn hash_application(hasher: &mut Sha256, apply: &ApplyDoNotCall) {
 fn hash_rows(hasher: &mut Sha256, what: &str, rows_max: u32) {
     texts(hasher, [what]);
     number(hasher, rows_max.into());
+}
+
+fn hash_token(hasher: &mut Sha256, token: &CreateToken) {
+    texts(hasher, ["CreateToken", &token.name, &token.note, &token.tenant]);
+    field(hasher, &token.hash);
+    for words in [&token.scopes, &token.lists] {
+        number(hasher, words.len() as u64);
+        texts(hasher, words.iter().map(String::as_str));
+    }
+    number(hasher, token.expires_s.is_some().into());
+    number(hasher, token.expires_s.unwrap_or(0).cast_unsigned());
 }
 
 fn hash_acknowledgement(hasher: &mut Sha256, effects: AcknowledgeEffects) {

@@ -3,6 +3,7 @@
 //! A request has three shapes (HTTP, domain, wire); [`wire`] is the only conversion between domain and wire. Never contains
 //! HTTP, async or IO. Used by every crate of the outbound domain.
 
+mod access;
 mod attributes;
 mod command;
 mod content;
@@ -15,11 +16,15 @@ mod reply;
 mod request;
 pub mod wire;
 
+pub use access::{
+    AccessScope, AccessScopes, TOKEN_ID_DIGITS, TOKEN_PREFIX, TOKEN_SECRET_BYTES, TokenHash, holds_token, token_hash,
+    token_id, token_text,
+};
 pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Sent, Value, key, spec_of, spec_under};
 pub use command::{
-    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Body, BringUp, Command, DeleteRecords, DoNotCallBatch,
-    DoNotCallRow, DoNotCallScope, Due, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RemoveDoNotCall,
-    RewritePhones, RoleChange, Setting, UserField,
+    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Body, BringUp, Command, CreateToken, DeleteRecords,
+    DoNotCallBatch, DoNotCallRow, DoNotCallScope, Due, ImportBatch, ImportRow, NewList, Origin, RaiseRules,
+    RemoveDoNotCall, RevokeToken, RewritePhones, RoleChange, Setting, UserField,
 };
 pub use content::{ContentHash, content_under};
 pub use effect::{Effect, KeptEffect, OutboxPage, effect_kind};
@@ -30,7 +35,7 @@ pub use enumerations::{
 pub use ids::{Handle, RequestId};
 pub use query::{
     Answer, Answers, Cursor, DeclarationFault, DeclarationPlan, DoNotCallEntry, GroupInfo, HeldRecord, HistoryEntry,
-    ListInfo, NotDialable, Page, Query,
+    ListInfo, NotDialable, Page, Query, TokenInfo,
 };
 pub use reply::Refusal;
 pub use reply::{Done, Imported, Pairs, RefusalCode, RejectedRow, Reply, ReplyBody};
@@ -42,7 +47,7 @@ pub const COMMAND_FORMAT: u32 = 1;
 pub const RULES_FIRST: u32 = 1;
 /// The newest rules version of this release, which decides all versions from the first to this (spec 11, rules version).
 /// A node stops at an entry of an unknown version (architecture, Storage).
-pub const RULES_NEWEST: u32 = 5;
+pub const RULES_NEWEST: u32 = 6;
 /// From this version on, the options of the rules are replicated state, request ids carry the token of their start, and a
 /// command's head carries tenant and principal.
 pub const RULES_WITH_SETTINGS: u32 = 2;
@@ -71,6 +76,10 @@ pub const RULES_WITH_OFFSET_BOUND: u32 = 4;
 /// From this version on, all requests of spec 5 are decided, declarations (spec 11) are replicated state, and a record may be
 /// handed out, rescheduled and held back.
 pub const RULES_WITH_CAMPAIGNS: u32 = 5;
+/// From this version on, API tokens are replicated state.
+pub const RULES_WITH_TOKENS: u32 = 6;
+/// API tokens of a group, at most.
+pub const TOKENS_MAX: usize = 1_000;
 /// Records of one command of due work, at most.
 pub const DUE_RECORDS_MAX: u32 = 100;
 /// Rows of one command that brings rows up to [`RULES_WITH_CAMPAIGNS`] or to a changed declaration, at most.

@@ -1,5 +1,5 @@
 //! Questions about the state and their answers: lists, the history of the role, Do-Not-Call entries, the rows of a list, the
-//! outbox, declarations, campaign groups, the reason why a record is not dialable.
+//! outbox, declarations, campaign groups, the reason why a record is not dialable, API tokens.
 //!
 //! The vocabulary of every entrance; an entrance translates it into its own language. The pages of one answer come from one
 //! consistent state. The cursor of a page goes on behind that page, in the state of a later question.
@@ -64,6 +64,8 @@ pub enum Query {
         /// The moment for which the conditions are looked at, microseconds since 1970.
         now_us: u64,
     },
+    /// All API tokens; answered by one [`Answer::Tokens`].
+    Tokens,
 }
 
 /// A page of an answer.
@@ -104,6 +106,8 @@ pub enum Answer {
     Groups(Vec<GroupInfo>),
     /// The reason why no group gets the record; none: a preview may hand the record out.
     NotDialable(Option<NotDialable>),
+    /// API tokens, in the order of creation.
+    Tokens(Vec<TokenInfo>),
 }
 
 /// A run of an answer's rows.
@@ -223,6 +227,29 @@ pub struct NotDialable {
     pub reason: String,
     /// UTC seconds from which on the condition holds; none: no time alone ends the reason.
     pub until_s: Option<i64>,
+}
+
+/// An API token, without its text and its whole hash.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TokenInfo {
+    /// As [`crate::token_id`] gives the id.
+    pub id: String,
+    /// The principal of the token's requests.
+    pub name: String,
+    /// For a person.
+    pub note: String,
+    /// Words of the token's scopes.
+    pub scopes: Vec<&'static str>,
+    /// Names of the lists that requests may reach; empty: all lists. A list that is gone is `#` and its DBID.
+    pub lists: Vec<String>,
+    /// Empty: any tenant.
+    pub tenant: String,
+    /// UTC seconds; none: never.
+    pub expires_s: Option<i64>,
+    /// Time of the creation, microseconds since 1970.
+    pub created_us: u64,
+    /// The operator that made the token; empty: without a certificate.
+    pub created_by: String,
 }
 
 /// A change of the role.

@@ -13,6 +13,10 @@ pub enum RefusalCode {
     MissingAttribute,
     /// No or unknown `req`, or not for this resource.
     BadRequestName,
+    /// The entrance wants a credential, and the request has none that is good.
+    Unauthenticated,
+    /// The credential does not reach the request: another scope, list or tenant.
+    Forbidden,
     /// Unknown resource type or shape of path.
     BadResource,
     /// No record has the handle.
@@ -55,11 +59,13 @@ pub enum RefusalCode {
     OutcomeUnknown,
 }
 
-const CODES: [(RefusalCode, &str); 24] = [
+const CODES: [(RefusalCode, &str); 26] = [
     (RefusalCode::BadBody, "BAD_BODY"),
     (RefusalCode::BadValue, "BAD_VALUE"),
     (RefusalCode::MissingAttribute, "MISSING_ATTRIBUTE"),
     (RefusalCode::BadRequestName, "BAD_REQUEST_NAME"),
+    (RefusalCode::Unauthenticated, "UNAUTHENTICATED"),
+    (RefusalCode::Forbidden, "FORBIDDEN"),
     (RefusalCode::BadResource, "BAD_RESOURCE"),
     (RefusalCode::RecordNotFound, "RECORD_NOT_FOUND"),
     (RefusalCode::ListNotFound, "LIST_NOT_FOUND"),

@@ -6,9 +6,10 @@ use ocs_proto::outbound as wire;
 
 use crate::{
     AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Attributes, Body, BringUp, COMMAND_FORMAT, Command,
-    DeleteRecords, DoNotCallBatch, DoNotCallRow, DoNotCallScope, Done, Due, ImportBatch, ImportRow, Imported, NewList,
-    Origin, RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply, ReplyBody, Request, RequestId,
-    Resource, ResourceType, RewritePhones, RoleChange, Sent, Setting, UserField, Value, Verb,
+    CreateToken, DeleteRecords, DoNotCallBatch, DoNotCallRow, DoNotCallScope, Done, Due, ImportBatch, ImportRow,
+    Imported, NewList, Origin, RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply, ReplyBody,
+    Request, RequestId, Resource, ResourceType, RevokeToken, RewritePhones, RoleChange, Sent, Setting, UserField, Value,
+    Verb,
 };
 
 /// A message that no node sends.
@@ -295,6 +296,18 @@ pub fn application_from_wire(apply: wire::ApplyDoNotCall) -> ApplyDoNotCall {
     ApplyDoNotCall { list, from_record_id, rows_max }
 }
 
+/// An API token to make, on the wire.
+pub fn token_to_wire(token: CreateToken) -> wire::CreateToken {
+    let CreateToken { hash, name, note, scopes, lists, tenant, expires_s } = token;
+    wire::CreateToken { hash: hash.into(), name, note, scopes, lists, tenant, expires_s }
+}
+
+/// An API token to make, from the wire.
+pub fn token_from_wire(token: wire::CreateToken) -> CreateToken {
+    let wire::CreateToken { hash, name, note, scopes, lists, tenant, expires_s } = token;
+    CreateToken { hash: hash.to_vec(), name, note, scopes, lists, tenant, expires_s }
+}
+
 // === commands ===
 
 /// An origin on the wire.
@@ -333,6 +346,8 @@ pub fn body_to_wire(body: Body) -> wire::command::Body {
         Body::ApplyDoNotCall(apply) => wire::command::Body::ApplyDoNotCall(application_to_wire(apply)),
         Body::Due(due) => wire::command::Body::Due(wire::Due { rows_max: due.rows_max }),
         Body::BringUp(rows) => wire::command::Body::BringUp(wire::BringUp { rows_max: rows.rows_max }),
+        Body::CreateToken(token) => wire::command::Body::CreateToken(token_to_wire(token)),
+        Body::RevokeToken(token) => wire::command::Body::RevokeToken(wire::RevokeToken { id: token.id }),
     }
 }
 
@@ -387,6 +402,8 @@ pub fn body_from_wire(body: Option<wire::command::Body>) -> Result<Body, WireErr
         wire::command::Body::ApplyDoNotCall(apply) => Body::ApplyDoNotCall(application_from_wire(apply)),
         wire::command::Body::Due(due) => Body::Due(Due { rows_max: due.rows_max }),
         wire::command::Body::BringUp(rows) => Body::BringUp(BringUp { rows_max: rows.rows_max }),
+        wire::command::Body::CreateToken(token) => Body::CreateToken(token_from_wire(token)),
+        wire::command::Body::RevokeToken(token) => Body::RevokeToken(RevokeToken { id: token.id }),
     })
 }
 

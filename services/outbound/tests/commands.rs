@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
 use outbound::{
-    AcknowledgeEffects, ApplyDoNotCall, Attributes, Body, Command, DeleteRecords, DoNotCallBatch, DoNotCallRow,
-    DoNotCallScope, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RemoveDoNotCall, Request, RequestId, Resource,
-    RewritePhones, RoleChange, Sent, Setting, Verb,
+    AcknowledgeEffects, ApplyDoNotCall, Attributes, Body, Command, CreateToken, DeleteRecords, DoNotCallBatch,
+    DoNotCallRow, DoNotCallScope, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RemoveDoNotCall, Request,
+    RequestId, Resource, RevokeToken, RewritePhones, RoleChange, Sent, Setting, Verb,
     wire::{command_from_wire, command_to_wire},
 };
 use prost::Message;
@@ -38,6 +38,12 @@ fn entries(phone: &str, expires_s: Option<i64>) -> DoNotCallBatch {
     let row = DoNotCallRow { phone: phone.into(), message: "m".into(), expires_s, ..DoNotCallRow::default() };
     let scope = DoNotCallScope { tenant: "north".into(), campaign: "c".into(), list: String::new() };
     DoNotCallBatch { scope, import_id: vec![7], first_row: 1, source: "day.csv".into(), rows: vec![row] }
+}
+
+fn token(scopes: &[&str], lists: &[&str], expires_s: Option<i64>) -> CreateToken {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let (name, note, tenant) = ("crm".into(), "n".into(), "north".into());
+    CreateToken { hash: vec![7; 32], name, note, scopes: words(scopes), lists: words(lists), tenant, expires_s }
 }
 
 fn one_of_each() -> Vec<Body> {
@@ -75,6 +81,10 @@ fn one_of_each() -> Vec<Body> {
         Body::ApplyDoNotCall(ApplyDoNotCall { list: "demo".into(), from_record_id: 500, rows_max: 0 }),
         Body::AcknowledgeEffects(AcknowledgeEffects { up_to: 1 }),
         Body::AcknowledgeEffects(AcknowledgeEffects { up_to: 500 }),
+        Body::CreateToken(token(&["read"], &["demo"], None)),
+        Body::CreateToken(token(&["read", "demo"], &[], None)),
+        Body::CreateToken(token(&["read"], &["demo"], Some(0))),
+        Body::RevokeToken(RevokeToken { id: "0123456789ab".into() }),
     ]
 }
 

@@ -106,6 +106,8 @@ fn answer<V: View>(command: &Command, asked: &LazyContent<'_>, turn: &mut Turn<'
         Body::ApplyDoNotCall(apply) => alone(verbs::apply_do_not_call::decide(apply, turn)),
         Body::Due(due) => alone(verbs::due::decide(*due, turn)),
         Body::BringUp(rows) => alone(verbs::bring_up::decide(*rows, turn)),
+        Body::CreateToken(token) => alone(verbs::create_token::decide(token, &command.principal, turn)),
+        Body::RevokeToken(token) => alone(verbs::revoke_token::decide(token, turn)),
         Body::SetSettings(changes) => alone(verbs::set_settings::decide(changes, turn)),
         Body::Request(request) => match once::scope_of(command, request) {
             Err(refusal) => (refused(request, refusal), Vec::new()),

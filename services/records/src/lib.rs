@@ -4,6 +4,7 @@
 //! contains a clock, a random number, a file, a task, or a word of Raft or HTTP. Called by `node` on the apply thread,
 //! with a [`View`] of `store`, and by the simulator with a [`MapView`].
 
+mod access;
 mod acknowledge;
 mod after;
 mod columns;
@@ -49,6 +50,7 @@ mod view;
 mod windows;
 mod zones;
 
+pub use access::{Reach, reach};
 pub use counters::{Counters, counters, last_stamp_us};
 pub use decide::{decide, decide_entry, decide_on, decide_with, read};
 pub use declare::{Fault, Plan, declaration_of, plan_declaration};
@@ -60,9 +62,9 @@ pub use event::{Event, HandOutClass, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use groups::{GroupState, groups};
 pub use lookup::{
-    bring_up, chain, chain_end, declared, do_not_call_behind, do_not_call_of, do_not_call_of_customer, find_list,
-    indexed_forms, list, list_counters, lists, outbox_behind, outbox_mark, phones_have_two_forms, record, record_by_id,
-    records_by_phone, records_from, records_of_all_lists, role_changes, rules_version, settings,
+    api_tokens, bring_up, chain, chain_end, declared, do_not_call_behind, do_not_call_of, do_not_call_of_customer,
+    find_list, indexed_forms, list, list_counters, lists, outbox_behind, outbox_mark, phones_have_two_forms, record,
+    record_by_id, records_by_phone, records_from, records_of_all_lists, role_changes, rules_version, settings,
 };
 pub use map::MapView;
 pub use names::check_list_name;
@@ -72,10 +74,10 @@ pub use phone::{canonical_phone, check_number, first_phone_form, phone_form};
 pub use rules::Rules;
 pub use settings::{Settings, check_setting, nearest_setting, options_of};
 pub use tables::{
-    AttemptRow, AttemptSubject, BringUpRow, Class, Counter, CustomersRow, DeclaredRow, DncRestRow, DncRow, DncScope,
-    DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, GroupRow, HeldBackRow, IdempotencyRow, ImportBatchRow, Key,
-    KeyRow, ListCountersRow, ListRow, ListTurnRow, MetaRow, NumberRow, OutboxMarkRow, OutboxRow, PendingRow, PhonesRow,
-    RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, Scope, SentColumnRow, SettingRow, SettingsRow, Table,
-    Window, WindowRow, WindowZone, WindowsRow, group_state, ids_with_token, indexes_of, unique_phone,
+    ApiTokenRow, AttemptRow, AttemptSubject, BringUpRow, Class, Counter, CustomersRow, DeclaredRow, DncRestRow, DncRow,
+    DncScope, DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, GroupRow, HeldBackRow, IdempotencyRow, ImportBatchRow,
+    Key, KeyRow, ListCountersRow, ListRow, ListTurnRow, MetaRow, NumberRow, OutboxMarkRow, OutboxRow, PendingRow,
+    PhonesRow, RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, Scope, SentColumnRow, SettingRow, SettingsRow,
+    Table, Window, WindowRow, WindowZone, WindowsRow, group_state, ids_with_token, indexes_of, unique_phone,
 };
 pub use view::{Below, Bound, Change, Changes, View, behind_prefix};

@@ -7,7 +7,7 @@ mod do_not_call;
 use std::sync::Arc;
 
 pub use do_not_call::{do_not_call_behind, do_not_call_of, do_not_call_of_customer};
-use outbound::{Handle, RULES_FIRST, RULES_WITH_PHONE_FORM};
+use outbound::{Handle, RULES_FIRST, RULES_WITH_PHONE_FORM, TokenHash};
 
 use crate::{
     counters::{are_parted, counters, whole},
@@ -16,8 +16,8 @@ use crate::{
     rules::{NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     settings::Settings,
     tables::{
-        BringUpRow, Key, ListCountersRow, ListRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow, RoleChangeRow, Row,
-        Table, chain_prefix, phone_prefix,
+        ApiTokenRow, BringUpRow, Key, ListCountersRow, ListRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow,
+        RoleChangeRow, Row, Table, chain_prefix, phone_prefix,
     },
     view::{Below, Bound, View, pages, table_pages},
 };
@@ -93,6 +93,15 @@ pub fn outbox_behind(view: &impl View, after: u64, limit: u32) -> Vec<(u64, Outb
         _ => None,
     };
     rows.filter_map(effect).collect()
+}
+
+/// All API tokens, in the order of their hashes.
+pub fn api_tokens(view: &impl View) -> Vec<(TokenHash, ApiTokenRow)> {
+    let token = |(key, row)| match (key, row) {
+        (Key::ApiToken(hash), Row::ApiToken(row)) => Some((hash, row)),
+        _ => None,
+    };
+    table_pages(view, Table::ApiToken).filter_map(token).collect()
 }
 
 /// All lists with their DBIDs, in the order of creation.

@@ -5,6 +5,7 @@
 //! rows are canonical, because nodes compare digests: no maps, no floats, a single encoding of every value. A field number is
 //! never reused for another meaning. Called by the rules and by every engine.
 
+mod api_token;
 mod attempt;
 mod attempt_by_age;
 mod bring_up;
@@ -48,8 +49,9 @@ mod windows;
 
 use std::sync::Arc;
 
-use outbound::{ContentHash, Handle, RequestId};
+use outbound::{ContentHash, Handle, RequestId, TokenHash};
 
+pub use api_token::ApiTokenRow;
 pub(crate) use attempt::attempts_prefix;
 pub use attempt::{AttemptRow, AttemptSubject};
 pub use bring_up::{BringUpRow, CustomersRow, HeldBackRow};
@@ -221,6 +223,8 @@ tables! {
     Outbox = 20 in outbox(number: u64) => OutboxRow;
     /// Counters of the outbox, one row; none: no effect was ever kept.
     OutboxMark = 21 in outbox_mark => OutboxMarkRow;
+    /// API tokens by the hash of their text, from rules version 6 on.
+    ApiToken = 22 in api_token(hash: TokenHash) => ApiTokenRow;
     /// Index: content of a request without a key, to its request id (spec 6, Exactly once).
     Content = 32 in content(content: ContentHash, scope: Scope) => RequestIdRow;
     /// Index: idempotency keys by age, to the encoded key of the row.

@@ -22,5 +22,6 @@ mod properties;
 mod stage;
 mod states;
 mod tables;
+mod tokens;
 mod treatments;
 mod unknown_keys;
