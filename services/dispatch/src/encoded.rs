@@ -18,6 +18,9 @@ use prost::{
 pub const HEAD_BYTES_MAX: usize = 128;
 /// Number of a client's request among the fields of the wire's `Command`.
 const REQUEST_FIELD: u32 = 10;
+/// Numbers of tenant and principal among the fields of the wire's `Request`.
+const TENANT_FIELD: u32 = 5;
+const PRINCIPAL_FIELD: u32 = 6;
 
 /// A body as its field of the wire's `Command`, number and length included, and the fields of the body that the head repeats.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +28,8 @@ pub struct EncodedBody {
     bytes: Bytes,
     tenant: String,
     principal: String,
+    /// The operator of a command that is no client's request; empty: none.
+    operator: String,
     rules: RulesOf,
 }
 
@@ -74,7 +79,7 @@ impl EncodedBody {
         let (tenant, principal) = (tenant.to_owned(), principal.to_owned());
         let body = Some(outbound::wire::body_to_wire(body));
         let bytes = wire::Command { body, ..Default::default() }.encode_to_vec().into();
-        Self { bytes, tenant, principal, rules }
+        Self { bytes, tenant, principal, operator: String::new(), rules }
     }
 
     /// The body of a client's request, from the request's bytes; `whole`: see [`is_whole`].
@@ -88,7 +93,39 @@ impl EncodedBody {
         field.put_slice(bytes);
         let rules = RulesOf::at_least(request.rules_min());
         let Request { tenant, principal, .. } = request;
-        Self { bytes: field.freeze(), tenant, principal, rules }
+        Self { bytes: field.freeze(), tenant, principal, operator: String::new(), rules }
+    }
+
+    /// As [`EncodedBody::of_request`], for a client that an entrance knows: tenant and principal stand behind the client's own
+    /// bytes, so that a known client costs no second encoding.
+    pub fn of_known(bytes: &[u8], whole: bool, mut request: Request, tenant: String, principal: String) -> Self {
+        let adds_tenant = request.tenant != tenant;
+        if !whole || !request.principal.is_empty() || (adds_tenant && !request.tenant.is_empty()) {
+            (request.tenant, request.principal) = (tenant, principal);
+            return Self::of(Body::Request(request));
+        }
+        let mut known = Vec::with_capacity(bytes.len() + tenant.len() + principal.len() + HEAD_BYTES_MAX);
+        known.extend_from_slice(bytes);
+        if adds_tenant {
+            encoding::string::encode(TENANT_FIELD, &tenant, &mut known);
+        }
+        if !principal.is_empty() {
+            encoding::string::encode(PRINCIPAL_FIELD, &principal, &mut known);
+        }
+        (request.tenant, request.principal) = (tenant, principal);
+        Self::of_request(&known, true, request)
+    }
+
+    /// Names the operator of a command that is no client's request, in the command's head.
+    #[must_use]
+    pub fn by(mut self, operator: &str) -> Self {
+        operator.clone_into(&mut self.operator);
+        self
+    }
+
+    /// The operator whom no field of the body names; empty: none.
+    pub fn operator(&self) -> &str {
+        &self.operator
     }
 
     /// The body that a peer has sent, checked.
@@ -104,7 +141,8 @@ impl EncodedBody {
             return Ok(Self::of(body));
         }
         let (rules, (tenant, principal)) = (RulesOf::of(&body), body.whose());
-        Ok(Self { tenant: tenant.to_owned(), principal: principal.to_owned(), rules, bytes })
+        let (tenant, principal) = (tenant.to_owned(), principal.to_owned());
+        Ok(Self { tenant, principal, operator: String::new(), rules, bytes })
     }
 
     /// The bytes, as a peer takes them.
@@ -138,13 +176,14 @@ impl EncodedBody {
         }
     }
 
-    /// The bytes, and the names of tenant and principal.
+    /// The bytes, and the names of tenant and principal: of the client, else of the operator.
     pub fn into_parts(self) -> (Bytes, String, String) {
-        (self.bytes, self.tenant, self.principal)
+        let principal = if self.principal.is_empty() { self.operator } else { self.principal };
+        (self.bytes, self.tenant, principal)
     }
 
     fn head_bytes_max(&self) -> usize {
-        HEAD_BYTES_MAX + self.tenant.len() + self.principal.len()
+        HEAD_BYTES_MAX + self.tenant.len() + self.principal.len().max(self.operator.len())
     }
 }
 
@@ -216,6 +255,40 @@ mod tests {
         assert_eq!(of_link.bytes, of_domain.bytes);
         assert_eq!(of_peer.bytes, of_domain.bytes);
         assert_eq!((of_peer.tenant, of_peer.principal), (of_link.tenant, of_link.principal));
+    }
+
+    #[test]
+    fn tenant_and_principal_of_a_known_client_are_in_body_and_head_whatever_the_client_sent() {
+        let (request, wire) = request("5551234");
+        let known = Request { tenant: "north".into(), principal: "crm".into(), ..request.clone() };
+        let of_north = Request { tenant: "north".into(), ..request.clone() };
+        let forged = Request { tenant: "south".into(), principal: "root".into(), ..request.clone() };
+        let bytes_of = |request: &Request| outbound::wire::request_to_wire(request.clone()).encode_to_vec();
+        let newer = [wire.encode_to_vec(), vec![0xa0, 0x06, 0x01]].concat(); // field 100, a number
+        for (bytes, whole, sent) in [
+            (wire.encode_to_vec(), true, request.clone()),
+            (bytes_of(&of_north), true, of_north),
+            (bytes_of(&forged), true, forged),
+            (newer, false, request.clone()),
+        ] {
+            let body = EncodedBody::of_known(&bytes, whole, sent, "north".into(), "crm".into());
+            assert_eq!((body.tenant.as_str(), body.principal.as_str()), ("north", "crm"));
+            let command = wire::Command::decode(body.bytes.clone()).unwrap();
+            assert!(is_whole(&command, &body.bytes), "a peer passes the bytes on unchanged");
+            assert_eq!(outbound::wire::body_from_wire(command.body).unwrap(), Body::Request(known.clone()));
+        }
+        let nobody = EncodedBody::of_known(&wire.encode_to_vec(), true, request.clone(), String::new(), String::new());
+        assert_eq!(nobody.bytes, EncodedBody::of_request(&wire.encode_to_vec(), true, request).bytes);
+    }
+
+    #[test]
+    fn an_operator_is_named_by_the_head_of_a_command_that_is_no_clients() {
+        let body = EncodedBody::of(Body::DeleteList("demo".into()));
+        let (bytes, _, principal) = body.clone().by("maria").into_parts();
+        assert_eq!((bytes, principal.as_str()), (body.bytes, "maria"));
+        let Body::Request(request) = add_record("1") else { panic!("a request") };
+        let of_client = EncodedBody::of(Body::Request(Request { principal: "crm".into(), ..request }));
+        assert_eq!(of_client.by("maria").into_parts().2, "crm");
     }
 
     #[test]

@@ -52,6 +52,12 @@ impl<E: Engine> Dispatch<E> {
         }
     }
 
+    /// As [`Dispatch::answer`], for an update of an operator, whose name the command's head carries.
+    pub async fn answer_operator(&self, operator: &str, body: Body, deadline: Instant) -> Reply {
+        let updates = vec![(EncodedBody::of(body).by(operator), deadline)];
+        self.updates(updates, Origin::Control).next().await.expect("each update has one reply").1
+    }
+
     /// The replies to updates that came together, each with the place of its update, as soon as the reply is known, and before
     /// the update's deadline. Dropping the replies ends the wait; updates that were handed over go on.
     pub fn updates(&self, updates: Vec<(EncodedBody, Instant)>, origin: Origin) -> Replies<E> {

@@ -290,7 +290,8 @@ async fn a_forwarded_request_that_this_version_cannot_read_never_enters_the_log(
     let body = Some(wire::command::Body::Request(newer));
     let body = wire::Command { body, ..wire::Command::default() }.encode_to_vec().into();
     let origin = wire::Origin::Http.into();
-    let head = ForwardRequest { id: Some(RequestId::default().into()), deadline_ms: 1000, origin };
+    let id = Some(RequestId::default().into());
+    let head = ForwardRequest { id, deadline_ms: 1000, origin, ..ForwardRequest::default() };
     let reply = stage.api.engine().on_forward(B, Forwarded { head, body }).await;
     assert_eq!(reply.outcome(), ForwardOutcome::Refused);
     assert!(stage.group.proposed().is_empty());
