@@ -22,19 +22,19 @@ use dispatch::{HoldConfig, RequestIds};
 use outbound::{
     Answer as Answered, Answers, ApplyDeclaration, Attributes, Body, Command, DeclarationFault, DeclarationPlan,
     DoNotCallBatch, DoNotCallEntry, GroupInfo, HeldRecord, HistoryEntry, ImportBatch, Imported, ListInfo, NotDialable,
-    OutboxPage, Page, Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, Value,
-    Verb, key,
+    OutboxPage, Page, Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource,
+    TokenInfo, Value, Verb, key,
 };
 use prost::Message;
-use records::{BringUpRow, PhonesRow, Settings};
+use records::{BringUpRow, PhonesRow, Reach, Settings};
 use tokio::{
     sync::{oneshot, watch},
     time::Instant,
 };
 
 use crate::{
-    Door, DoorConfig, DueCounts, ForwardResult, ForwardTo, Forwarded, ListTally, Pair, PreviewCounts, PrimaryDoor,
-    RaftGroup, StateCheck, StateReader, follow,
+    ApiTokens, Door, DoorConfig, DueCounts, ForwardResult, ForwardTo, Forwarded, ListTally, Pair, PreviewCounts,
+    PrimaryDoor, RaftGroup, StateCheck, StateReader, follow,
 };
 
 /// Raft ids of the tests' nodes; the tests run on the first.
@@ -280,6 +280,7 @@ pub struct Reader {
     /// Something is due from this moment on, microseconds since 1970.
     due_us: AtomicU64,
     bring_up: Mutex<BringUpRow>,
+    tokens: Mutex<Arc<ApiTokens>>,
 }
 
 impl Reader {
@@ -289,7 +290,13 @@ impl Reader {
             rules_version: AtomicU32::new(rules_version),
             due_us: AtomicU64::new(u64::MAX),
             bring_up: Mutex::default(),
+            tokens: Mutex::default(),
         }
+    }
+
+    /// The state has these tokens from now on.
+    pub fn take_tokens(&self, tokens: ApiTokens) {
+        *self.tokens.lock().unwrap() = Arc::new(tokens);
     }
 
     /// Something is due from this moment on, microseconds since 1970.
@@ -331,6 +338,21 @@ impl StateReader for Reader {
 
     fn rules_version(&self) -> u32 {
         self.rules_version.load(Ordering::Relaxed)
+    }
+
+    fn api_tokens(&self) -> Arc<ApiTokens> {
+        self.tokens.lock().unwrap().clone()
+    }
+
+    fn reach(&self, request: &Request) -> Reach {
+        reach(&request.resource)
+    }
+
+    fn list_name(&self, dbid: u32) -> String {
+        LISTS
+            .iter()
+            .find(|(_, known)| *known == dbid)
+            .map_or_else(|| format!("#{dbid}"), |(name, _)| (*name).to_owned())
     }
 
     fn ignored_keys(&self) -> u64 {
@@ -404,6 +426,7 @@ impl StateReader for Reader {
             Query::Declaration => vec![Answered::Declaration { revision: 3, declaration: Box::default() }],
             Query::Plan(apply) => vec![Answered::Plan(plan(&apply))],
             Query::Groups { identifier } => vec![Answered::Groups(groups(identifier.as_deref())?)],
+            Query::Tokens => vec![Answered::Tokens(vec![TokenInfo { name: "crm".into(), ..TokenInfo::default() }])],
             Query::NotDialable { .. } => {
                 let reason = "its window opens at 08:00".to_owned();
                 vec![Answered::NotDialable(Some(NotDialable { condition: 3, reason, until_s: Some(1) }))]
@@ -414,6 +437,22 @@ impl StateReader for Reader {
 
     fn verify(&self) -> Result<StateCheck, String> {
         Ok(StateCheck::default())
+    }
+}
+
+/// Lists by name and DBID, for requests that reach them.
+const LISTS: [(&str, u32); 2] = [("demo", 101), ("other", 300)];
+
+/// Record 1 is of the first list, record 2 of the second; the campaign group calls the first.
+fn reach(resource: &Resource) -> Reach {
+    let of_list = |name: &str| LISTS.iter().find(|(known, _)| *known == name).map_or(0, |(_, dbid)| *dbid);
+    match resource {
+        Resource::Record(outbound::Handle(1)) => Reach::Lists(vec![LISTS[0].1]),
+        Resource::Record(outbound::Handle(2)) => Reach::Lists(vec![LISTS[1].1]),
+        Resource::List(name) => Reach::Lists(vec![of_list(name)]),
+        Resource::Phone(_) | Resource::Customer(_) => Reach::All,
+        Resource::CampaignGroup(name) if name == "demo@Agents" => Reach::Lists(vec![LISTS[0].1]),
+        Resource::Record(_) | Resource::CampaignGroup(_) => Reach::Unknown,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod machine;
 mod stamp;
 pub mod stamping;
 mod state_reader;
+mod tokens;
 
 pub use batch::{DoorConfig, PrimaryDoor, heard, wall_us};
 pub use clocks::{heard_ago, offset_us, walls};
@@ -25,3 +26,4 @@ pub use group::RaftGroup;
 pub use leadership::{Primary, follow, primary_of, standing, standing_of};
 pub use stamp::{StampClock, odd_clocks};
 pub use state_reader::{DueCounts, ListTally, PreviewCounts, StateCheck, StateReader};
+pub use tokens::{ApiToken, ApiTokens};

@@ -4,6 +4,7 @@
 //! Lives on the apply thread, the only thread that writes the state. Never contains rules, and knows nothing of the callers.
 //! Called by `consensus`; put together by `run`, which gives every other part a [`RecordsReader`].
 
+mod access;
 mod declared;
 mod do_not_call;
 mod entry;
@@ -22,11 +23,12 @@ use std::path::Path;
 
 use consensus::{ApplyBatch, FetchedState, Machine, MachineError};
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
-use outbound::{Reply, RequestId};
+use outbound::{Body, Reply, RequestId};
 use prost::Message;
 use records::{Changes, Event, Overlay, Rules, decide_on};
 use store::{AppliedMark, DIGEST_INTERVAL, IndexRebuild, Store, StoreConfig, StoreError};
 
+use access::Tokens;
 use group_rules::GroupRules;
 pub use group_rules::UnknownRules;
 pub use judge::{Finding, found, judge, replay, rows};
@@ -50,6 +52,7 @@ pub struct RecordsMachine {
     store: Store,
     rules: Rules,
     group_rules: GroupRules,
+    tokens: Tokens,
     told: Told,
     on_fault: OnFault,
 }
@@ -75,7 +78,8 @@ impl RecordsMachine {
     ) -> Result<Self, StoreError> {
         let store = Store::open_telling(dir, config, tell)?;
         let group_rules = GroupRules::new(store.settings());
-        Ok(Self { store, rules, group_rules, told: Told::new(), on_fault: Box::new(|_| {}) })
+        let tokens = Tokens::of(&store.reader().snapshot());
+        Ok(Self { store, rules, group_rules, tokens, told: Told::new(), on_fault: Box::new(|_| {}) })
     }
 
     /// Sets the function that is called with failed writes.
@@ -93,7 +97,7 @@ impl RecordsMachine {
 
     /// The state for every other thread.
     pub fn reader(&self) -> RecordsReader {
-        RecordsReader::new(self.store.reader(), self.group_rules.clone(), self.told.counts())
+        RecordsReader::new(self.store.reader(), self.group_rules.clone(), self.tokens.clone(), self.told.counts())
     }
 
     /// Decides some entries in order, answers, and writes them as one batch.
@@ -128,6 +132,9 @@ impl RecordsMachine {
         for entry in entries {
             for command in entry::commands(entry)? {
                 let reply = decide_on(&command, &mut overlay, &self.rules, &mut events);
+                if matches!(command.body, Body::CreateToken(_) | Body::RevokeToken(_)) {
+                    self.tokens.show(&overlay); // before the reply: a token that is taken back counts no longer
+                }
                 replies.push((command.id, reply));
                 if replies.len() == ANSWERED_TOGETHER
                     && let Err(fault) = give(std::mem::take(&mut replies))
@@ -189,6 +196,7 @@ impl Machine for RecordsMachine {
         let stop = |unknown: UnknownRules| MachineError::Entry { index: installed.index, reason: unknown.to_string() };
         self.check_rules().map_err(stop)?;
         self.group_rules.show(self.store.settings());
+        self.tokens.show(&self.store.reader().snapshot());
         Ok(SnapshotMark { conf_state: installed.conf_state.or(source.mark.conf_state), ..installed })
     }
 }

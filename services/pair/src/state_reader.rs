@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use outbound::{Answer, Answers, DoNotCallBatch, HistoryEntry, ImportBatch, ListInfo, Query, Refusal, Reply, Request};
-use records::{BringUpRow, PhonesRow, Settings};
+use records::{BringUpRow, PhonesRow, Reach, Settings};
+
+use crate::ApiTokens;
 
 /// The records of a list, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,6 +94,15 @@ pub trait StateReader: Send + Sync + 'static {
 
     /// The options of the rules; none: rules version 1, and every node's own file.
     fn settings(&self) -> Option<Arc<Settings>>;
+
+    /// The API tokens. A token whose revocation this node has decided is not among them. Called for every request over HTTP: no lookup.
+    fn api_tokens(&self) -> Arc<ApiTokens>;
+
+    /// The lists that a request reaches.
+    fn reach(&self, request: &Request) -> Reach;
+
+    /// The name of a list; `#` and its DBID when the list is gone.
+    fn list_name(&self, dbid: u32) -> String;
 
     /// Keys of requests that map to no field and were ignored (spec 4), in the entries that this process has applied.
     fn ignored_keys(&self) -> u64;

@@ -7,9 +7,10 @@ use std::path::Path;
 use consensus::{ApplyBatch, Comparison, FetchedState, Machine, MachineError};
 use ocs_proto::peer::{Commands, ConfState, Entry};
 use outbound::{
-    Answer, Attributes, Body, Command, Cursor, DeleteRecords, DoNotCallBatch, DoNotCallEntry, DoNotCallRow,
-    ImportBatch, ImportRow, NewList, Origin, Page, Query, RULES_FIRST, RULES_NEWEST, RaiseRules, Refusal, RefusalCode,
-    Reply, ReplyBody, Request, RequestId, Resource, UserField, Value, Verb, key, wire::command_to_wire,
+    Answer, Attributes, Body, Command, CreateToken, Cursor, DeleteRecords, DoNotCallBatch, DoNotCallEntry,
+    DoNotCallRow, ImportBatch, ImportRow, NewList, Origin, Page, Query, RULES_FIRST, RULES_NEWEST, RaiseRules, Refusal,
+    RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, RevokeToken, TokenInfo, UserField, Value, Verb, key,
+    token_hash, token_id, wire::command_to_wire,
 };
 use pair::{
     StateReader,
@@ -421,6 +422,78 @@ fn a_list_goes_in_batches_over_a_restart_and_every_way_to_apply_them_makes_one_s
     let entries: Vec<Entry> = story(10).into_iter().chain(marked).chain((13..=15).map(batch)).collect();
     apply(&mut at_once, &entries);
     assert_eq!(at_once.reader().verify().unwrap().recomputed, reader.verify().unwrap().recomputed);
+}
+
+/// The names of the tokens as each reply is given.
+fn known(machine: &mut RecordsMachine, entries: &[Entry]) -> Vec<Vec<String>> {
+    let (reader, mut known) = (machine.reader(), Vec::new());
+    let mut see = |replies: Vec<(RequestId, Reply)>| {
+        let names = || reader.api_tokens().values().map(|token| token.name.clone()).collect();
+        known.extend(replies.iter().map(|_| names()));
+    };
+    machine.apply(&ApplyBatch { entries, conf_state: &conf_state() }, &mut see).unwrap();
+    known
+}
+
+#[test]
+fn a_token_counts_and_counts_no_longer_before_its_command_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let hash = token_hash(b"ocs_1");
+    let mut machine = open(&dir.path().join("ahead"));
+    let raise = Body::RaiseRules(RaiseRules { to: RULES_NEWEST, settings: Vec::new(), release: "0.1.0".into() });
+    apply(&mut machine, &[entry(1, &[command(1, create_list())]), entry(2, &[command(2, raise)])]);
+    let create = |lists: &[&str]| {
+        let lists = lists.iter().map(|list| (*list).to_owned()).collect();
+        let scopes = vec!["read".to_owned(), "update".to_owned()];
+        Body::CreateToken(CreateToken { hash: hash.to_vec(), name: "crm".into(), scopes, lists, ..Default::default() })
+    };
+    let made = entry(3, &[raised_command(3, create(&["demo"]))]);
+    assert_eq!(known(&mut machine, &[made]), [["crm"]]);
+    let token = machine.reader().api_tokens()[&hash].clone();
+    assert_eq!((token.id, token.lists, token.scopes.words()), (token_id(&hash), vec![101], vec!["read", "update"]));
+    let answers: Vec<Answer> = machine.reader().query(Query::Tokens).unwrap().collect();
+    let [Answer::Tokens(infos)] = answers.as_slice() else { panic!("{answers:?}") };
+    let info: TokenInfo = infos[0].clone();
+    assert_eq!((info.name.as_str(), info.lists, info.created_by.as_str()), ("crm", vec!["demo".to_owned()], ""));
+
+    machine.persist().unwrap();
+    drop(machine);
+    let mut machine = open(&dir.path().join("ahead"));
+    assert_eq!(machine.reader().api_tokens().len(), 1, "read from the rows at the start");
+    let revoke = Body::RevokeToken(RevokeToken { id: token_id(&hash) });
+    assert_eq!(known(&mut machine, &[entry(4, &[raised_command(4, revoke)])]), [Vec::<String>::new()]);
+    let again = entry(5, &[raised_command(5, create(&[])), raised_command(6, update(1, 1))]);
+    assert_eq!(known(&mut machine, &[again]), [["crm"], ["crm"]]);
+}
+
+#[test]
+fn a_fetched_state_brings_its_tokens() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ahead, mut behind) = (open(&dir.path().join("ahead")), open(&dir.path().join("behind")));
+    let raise = Body::RaiseRules(RaiseRules { to: RULES_NEWEST, settings: Vec::new(), release: "0.1.0".into() });
+    let token = |number: u8| CreateToken {
+        hash: token_hash(&[number]).to_vec(),
+        name: format!("{number}"),
+        scopes: vec!["admin".into()],
+        ..Default::default()
+    };
+    let made = |number: u8| raised_command(10 * u64::from(number), Body::CreateToken(token(number)));
+    let first = [entry(1, &[command(1, raise)]), entry(2, &[made(1)])];
+    apply(&mut behind, &first);
+    apply(&mut ahead, &first);
+    let rest: Vec<Entry> = (3..=1024).map(|index| Entry { term: 2, index, ..Entry::default() }).collect();
+    apply(
+        &mut ahead,
+        &[entry(3, &[raised_command(15, Body::RevokeToken(RevokeToken { id: token_id(&token_hash(&[1])) }))])],
+    );
+    apply(&mut ahead, &[entry(4, &[made(2)])]);
+    apply(&mut ahead, &rest[2..]);
+    let chunks = StateOut::begin(&ahead.reader(), CLUSTER, 1024).unwrap();
+    let chunks: Vec<_> = chunks.map(Result::unwrap).collect();
+    let fetched: FetchedState = take_in(&dir.path().join("fetched"), &config(), chunks.into_iter().map(Ok)).unwrap();
+    let reader = behind.reader();
+    behind.install(fetched).unwrap();
+    assert_eq!(reader.api_tokens().values().map(|token| token.name.as_str()).collect::<Vec<_>>(), ["2"]);
 }
 
 #[test]

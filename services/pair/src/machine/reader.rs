@@ -10,17 +10,22 @@ use outbound::{
     Request, Resource, Value, Verb, key,
 };
 use records::{
-    Below, Bound, BringUpRow, Key, ListRow, PhonesRow, RoleChangeRow, Row, Settings, Table, View, bring_up, counters,
-    find_list, is_due, last_stamp_us, read, record_by_id, role_changes,
+    Below, Bound, BringUpRow, Key, ListRow, PhonesRow, Reach, RoleChangeRow, Row, Settings, Table, View, bring_up,
+    counters, find_list, is_due, last_stamp_us, reach, read, record_by_id, role_changes,
 };
 use store::{StateSnapshot, StoreError, StoreReader, Verified};
 use tokio::sync::watch;
 
 use super::{
-    declared, do_not_call, export::Export, group_rules::GroupRules, lists::Lists, outbox, preview, tally,
+    access::{self, Tokens},
+    declared, do_not_call,
+    export::Export,
+    group_rules::GroupRules,
+    lists::Lists,
+    outbox, preview, tally,
     told::EventCounts,
 };
-use crate::{DueCounts, ListTally, PreviewCounts, StateCheck, StateReader};
+use crate::{ApiTokens, DueCounts, ListTally, PreviewCounts, StateCheck, StateReader};
 
 /// Limit of the changes of the role that are shown.
 const HISTORY_ENTRIES_MAX: usize = 100;
@@ -30,12 +35,13 @@ const HISTORY_ENTRIES_MAX: usize = 100;
 pub struct RecordsReader {
     store: StoreReader,
     group_rules: GroupRules,
+    tokens: Tokens,
     counts: EventCounts,
 }
 
 impl RecordsReader {
-    pub(super) fn new(store: StoreReader, group_rules: GroupRules, counts: EventCounts) -> Self {
-        Self { store, group_rules, counts }
+    pub(super) fn new(store: StoreReader, group_rules: GroupRules, tokens: Tokens, counts: EventCounts) -> Self {
+        Self { store, group_rules, tokens, counts }
     }
 
     /// Rules version and options of the group, as they change; none: rules version 1.
@@ -100,6 +106,18 @@ impl StateReader for RecordsReader {
 
     fn rules_version(&self) -> u32 {
         self.group_rules.version()
+    }
+
+    fn api_tokens(&self) -> Arc<ApiTokens> {
+        self.tokens.now()
+    }
+
+    fn reach(&self, request: &Request) -> Reach {
+        reach(request, &self.store.snapshot())
+    }
+
+    fn list_name(&self, dbid: u32) -> String {
+        access::list_name(&self.store.snapshot(), dbid)
     }
 
     fn ignored_keys(&self) -> u64 {
@@ -173,6 +191,7 @@ impl StateReader for RecordsReader {
             Query::NotDialable { handle, now_us } => {
                 Ok(Box::new(std::iter::once(declared::not_dialable(&state, handle, now_us))))
             }
+            Query::Tokens => Ok(Box::new(std::iter::once(Answer::Tokens(access::infos(&state))))),
         }
     }
 
