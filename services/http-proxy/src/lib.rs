@@ -7,6 +7,7 @@
 
 mod body;
 pub mod charset;
+mod credential;
 pub mod from_http;
 mod guard;
 mod health;

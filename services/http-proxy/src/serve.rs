@@ -15,13 +15,14 @@ use std::{
 use bytes::Bytes;
 use chassis::lines::Causes;
 use futures::FutureExt;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode, request::Parts};
 use http_body_util::Full;
 use hyper::body::Incoming as IncomingBody;
 use outbound::{Refusal, RefusalCode, Request, Verb, wire};
 
 use crate::{
     body::{self, BodyBudget, Unread},
+    credential::{Credential, Unfit},
     from_http::{self, Incoming, Rejected, Translated},
     guard::HeadCounts,
     health,
@@ -95,14 +96,16 @@ impl Server {
     }
 }
 
-/// Answers every request: a panic here becomes a 500, not a closed connection.
+/// Answers every request: a panic here becomes a 500, not a closed connection. `certificate` is the common name of the connection's
+/// verified certificate.
 pub(crate) async fn answer(
     server: Arc<Server>,
     seen: Arc<HeadCounts>,
+    certificate: Option<Arc<str>>,
     request: hyper::Request<IncomingBody>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let began = Instant::now();
-    let outcome = AssertUnwindSafe(dispatch(&server, &seen, request)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(dispatch(&server, &seen, certificate.as_deref(), request)).catch_unwind().await;
     let (answer, name) = outcome.unwrap_or_else(|_| (fault(&server), Some(UNNAMED)));
     if let Some(name) = name {
         server.stats.answered(name, answer.status.as_u16(), began.elapsed());
@@ -118,7 +121,12 @@ fn fault(server: &Server) -> Answer {
     Answer::of_refusal(&Refusal::new(RefusalCode::Internal, format!("internal fault {number}; the log says more")))
 }
 
-async fn dispatch(server: &Server, seen: &HeadCounts, request: hyper::Request<IncomingBody>) -> Counted {
+async fn dispatch(
+    server: &Server,
+    seen: &HeadCounts,
+    certificate: Option<&str>,
+    request: hyper::Request<IncomingBody>,
+) -> Counted {
     let (head, body) = request.into_parts();
     if seen.is_ambiguous() {
         seen.cut_short();
@@ -140,6 +148,13 @@ async fn dispatch(server: &Server, seen: &HeadCounts, request: hyper::Request<In
         tokio::time::sleep(REFUSAL_PAUSE).await;
         return (turned_away(why), Some(UNNAMED));
     }
+    let credential = match permit(server, &head, certificate) {
+        Ok(credential) => credential,
+        Err(answer) => {
+            seen.cut_short();
+            return (answer, Some(UNNAMED));
+        }
+    };
     let deadline = tokio::time::Instant::now() + server.settings.deadline;
     // The share counts until the request is answered: the node's copies of bodies are bounded, too.
     let (body, _share) = match body::read(body, server.settings.body_bytes_max, &server.bodies, deadline).await {
@@ -162,7 +177,7 @@ async fn dispatch(server: &Server, seen: &HeadCounts, request: hyper::Request<In
     match translated {
         Ok(Translated::Request(request)) => {
             let name = request.verb.name();
-            (hand_over(server, request, host, deadline).await, Some(name))
+            (hand_over(server, request, credential, host, deadline).await, Some(name))
         }
         Ok(Translated::Options(allow)) => {
             (Answer::new(StatusCode::NO_CONTENT, Bytes::new()).allowing(Some(allow)), Some(UNNAMED))
@@ -171,6 +186,22 @@ async fn dispatch(server: &Server, seen: &HeadCounts, request: hyper::Request<In
             (Answer::of_refusal(&refusal).allowing(allow), Some(verb.map_or(UNNAMED, Verb::name)))
         }
     }
+}
+
+/// The credential of a request, read before the body: a request without one takes no room. OPTIONS tells of no record and needs none.
+fn permit(server: &Server, head: &Parts, certificate: Option<&str>) -> Result<Credential, Answer> {
+    if head.method == Method::OPTIONS {
+        return Ok(Credential::default());
+    }
+    let auth = server.settings.auth;
+    auth.read(&head.uri, &head.headers, certificate).map_err(|unfit| {
+        server.stats.unfit(&unfit);
+        let (refusal, challenge) = match unfit {
+            Unfit::Missing(refusal) => (refusal, Some(auth.challenge())),
+            Unfit::Misplaced(refusal) => (refusal, None),
+        };
+        Answer::of_refusal(&refusal).challenging(challenge).closing()
+    })
 }
 
 /// The answer on a connection beyond a limit.
@@ -204,14 +235,23 @@ async fn no_body(server: &Server, unread: Unread) -> Answer {
     }
 }
 
-async fn hand_over(server: &Server, request: Request, host: Option<&str>, deadline: tokio::time::Instant) -> Answer {
+async fn hand_over(
+    server: &Server,
+    request: Request,
+    credential: Credential,
+    host: Option<&str>,
+    deadline: tokio::time::Instant,
+) -> Answer {
     let Some(_place) = Place::take(server) else {
         tokio::time::sleep(REFUSAL_PAUSE).await;
         return Answer::of_refusal(&unanswered(Unanswered::Busy));
     };
-    match server.link.call(wire::request_to_wire(request), deadline).await {
+    match server.link.call(wire::request_to_wire(request), credential, deadline).await {
         Ok(reply) => match wire::reply_from_wire(reply) {
-            Ok(reply) => Answer::of_reply(&reply, || server.base(host)),
+            Ok(reply) => {
+                let challenge = server.settings.auth.challenge_of(&reply);
+                Answer::of_reply(&reply, || server.base(host)).challenging(challenge)
+            }
             Err(error) => {
                 tracing::error!(%error, "the node sent a reply that cannot be read");
                 Answer::of_refusal(&unanswered(Unanswered::Unknown))

@@ -10,6 +10,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use crate::{
     charset::Charset,
+    credential::Auth,
     link::{LINK_VERSIONS, LINK_WITH_ECHO, LinkVersions},
     networks::Network,
 };
@@ -51,6 +52,7 @@ pub(crate) struct Settings {
     pub(crate) drain_timeout: Duration,
     pub(crate) encoding: Charset,
     pub(crate) custom_headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) auth: Auth,
 }
 
 impl Settings {
@@ -78,6 +80,7 @@ impl Settings {
             drain_timeout: Duration::from_millis(configure.drain_timeout_ms.into()),
             encoding: encoding(&configure.encoding)?,
             custom_headers: custom_headers(configure)?,
+            auth: auth(&configure.auth)?,
         })
     }
 
@@ -118,6 +121,10 @@ fn encoding(label: &str) -> Result<Charset, SettingsError> {
         return Ok(Charset::UTF_8);
     }
     Charset::for_label(label).ok_or_else(|| key("encoding", format!("{label:?} is not known")))
+}
+
+fn auth(word: &str) -> Result<Auth, SettingsError> {
+    Auth::parse(word).ok_or_else(|| key("auth", format!("{word:?} is not known")))
 }
 
 fn custom_headers(configure: &Configure) -> Result<Vec<(HeaderName, HeaderValue)>, SettingsError> {

@@ -13,6 +13,8 @@ use std::{
 
 use ocs_proto::link::{RequestCount, Stats as WireStats};
 
+use crate::credential::Unfit;
+
 /// Between two flushes.
 pub(crate) const FLUSH_PERIOD: Duration = Duration::from_millis(250);
 /// Durations kept for one name and status between two flushes; a node that takes no counts for so long loses some.
@@ -24,6 +26,8 @@ pub(crate) struct Stats {
     durations_us: Mutex<BTreeMap<(&'static str, u16), Vec<u32>>>,
     connections: AtomicU32,
     reported: AtomicU32,
+    without_credential: AtomicU32,
+    misplaced_credential: AtomicU32,
 }
 
 /// A connection that is open.
@@ -53,6 +57,15 @@ impl Stats {
         }
     }
 
+    /// Counts a request that went no further for its credential.
+    pub(crate) fn unfit(&self, unfit: &Unfit) {
+        let counter = match unfit {
+            Unfit::Missing(_) => &self.without_credential,
+            Unfit::Misplaced(_) => &self.misplaced_credential,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The counts since the last call; none without a change.
     pub(crate) fn take(&self) -> Option<WireStats> {
         let counted = std::mem::take(&mut *self.durations_us.lock().expect("no code panics while it counts"));
@@ -64,6 +77,10 @@ impl Stats {
             durations_us,
         };
         let requests: Vec<_> = counted.into_iter().map(count).collect();
-        (changed || !requests.is_empty()).then_some(WireStats { requests, connections })
+        let without_credential = self.without_credential.swap(0, Ordering::Relaxed);
+        let misplaced_credential = self.misplaced_credential.swap(0, Ordering::Relaxed);
+        let changed = changed || without_credential > 0 || misplaced_credential > 0;
+        let stats = WireStats { requests, connections, without_credential, misplaced_credential };
+        (changed || !stats.requests.is_empty()).then_some(stats)
     }
 }

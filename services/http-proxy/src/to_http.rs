@@ -27,11 +27,13 @@ const RECORDS: &str = "records";
 const WITH_URI: [&str; 4] = ["AddRecordAcknowledge", "Record", "PreviewRecord", CHAINED];
 
 /// Status and code of every refusal, and whether a client should retry later: the table of spec 6.
-pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 24] = [
+pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 26] = [
     (RefusalCode::BadBody, StatusCode::BAD_REQUEST, "BAD_BODY", false),
     (RefusalCode::BadValue, StatusCode::BAD_REQUEST, "BAD_VALUE", false),
     (RefusalCode::MissingAttribute, StatusCode::BAD_REQUEST, "MISSING_ATTRIBUTE", false),
     (RefusalCode::BadRequestName, StatusCode::BAD_REQUEST, "BAD_REQUEST_NAME", false),
+    (RefusalCode::Unauthenticated, StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", false),
+    (RefusalCode::Forbidden, StatusCode::FORBIDDEN, "FORBIDDEN", false),
     (RefusalCode::BadResource, StatusCode::NOT_FOUND, "BAD_RESOURCE", false),
     (RefusalCode::RecordNotFound, StatusCode::NOT_FOUND, "RECORD_NOT_FOUND", false),
     (RefusalCode::ListNotFound, StatusCode::NOT_FOUND, "LIST_NOT_FOUND", false),
@@ -69,6 +71,8 @@ pub struct Answer {
     pub stale: bool,
     /// Value of `Allow`.
     pub allow: Option<&'static str>,
+    /// Value of `WWW-Authenticate`.
+    pub challenge: Option<&'static str>,
     /// Whether the connection ends after this answer.
     pub close: bool,
 }
@@ -76,7 +80,16 @@ pub struct Answer {
 impl Answer {
     /// A plain answer.
     pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, body: body.into(), retry: false, replayed: false, stale: false, allow: None, close: false }
+        Self {
+            status,
+            body: body.into(),
+            retry: false,
+            replayed: false,
+            stale: false,
+            allow: None,
+            challenge: None,
+            close: false,
+        }
     }
 
     /// The answer to a request; `base` gives the start of a record's URI, for example `http://host:8080`.
@@ -112,6 +125,12 @@ impl Answer {
     #[must_use]
     pub fn allowing(self, allow: Option<&'static str>) -> Self {
         Self { allow, ..self }
+    }
+
+    /// The same with a `WWW-Authenticate` header.
+    #[must_use]
+    pub fn challenging(self, challenge: Option<&'static str>) -> Self {
+        Self { challenge, ..self }
     }
 }
 
@@ -261,6 +280,9 @@ impl Dress {
         }
         if let Some(allow) = answer.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(challenge) = answer.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if answer.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -30,7 +30,7 @@ use super::{
     codec::{FRAME_BYTES_MAX, FrameReader, FrameWriter, LinkError, write_batches},
     stream::{ReadHalf, WriteHalf},
 };
-use crate::to_http::Standing;
+use crate::{credential::Credential, to_http::Standing};
 
 /// The node answers at the deadline by itself; HTTP Proxy waits this much longer for that answer.
 const ANSWER_GRACE: Duration = Duration::from_millis(500);
@@ -124,14 +124,20 @@ pub(crate) fn open(
 
 impl Link {
     /// Hands a request over and waits for its reply until shortly after `deadline`.
-    pub(crate) async fn call(&self, request: wire::Request, deadline: Instant) -> Result<wire::Reply, Unanswered> {
+    pub(crate) async fn call(
+        &self,
+        request: wire::Request,
+        credential: Credential,
+        deadline: Instant,
+    ) -> Result<wire::Reply, Unanswered> {
         if request.encoded_len() > REQUEST_BYTES_MAX {
             return Err(Unanswered::TooLarge);
         }
         let id = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
         let deadline_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u32;
         let (waiter, answer) = oneshot::channel();
-        let request = LinkRequest { id, deadline_ms, request: request.encode_to_vec().into() };
+        let (request, Credential { token, certificate }) = (request.encode_to_vec().into(), credential);
+        let request = LinkRequest { id, deadline_ms, request, credential: token, certificate };
         let sent = self.queue.try_send(Outgoing::Request { request, waiter });
         sent.map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unanswered::Busy,
@@ -344,6 +350,8 @@ fn sized<M: Message>(items: &mut Vec<M>, item: M) -> usize {
 fn join(into: &mut Stats, stats: Stats) {
     into.connections = stats.connections;
     into.requests.extend(stats.requests);
+    into.without_credential += stats.without_credential;
+    into.misplaced_credential += stats.misplaced_credential;
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ pub(super) async fn serve(
     if turned_away.is_none() && entered.is_none() {
         turned_away = Some(crowded(&server, client));
     }
-    let visit = Visit { server, draining, turned_away, began, _entered: entered };
+    let visit = Visit { server, draining, turned_away, began, certificate: None, _entered: entered };
     let Some(tls) = visit.server.settings.tls.clone() else { return serve_http(socket, visit).await };
     match tokio::time::timeout(visit.patience().handshake, TlsAcceptor::from(tls).accept(socket)).await {
         Ok(Ok(socket)) => Box::pin(serve_http(socket, visit)).await,
@@ -98,6 +98,8 @@ struct Visit {
     draining: CancellationToken,
     turned_away: Option<&'static str>,
     began: Instant,
+    /// Common name of the client's verified certificate.
+    certificate: Option<Arc<str>>,
     _entered: Option<Entered>,
 }
 
@@ -147,9 +149,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let patience = visit.patience();
-    let Visit { server, draining, turned_away, began, _entered } = visit;
+    let Visit { server, draining, turned_away, began, certificate, _entered } = visit;
     let seen = Arc::new(HeadCounts::new(turned_away));
-    let service = service_fn(|request| serve::answer(server.clone(), seen.clone(), request));
+    let service = service_fn(|request| serve::answer(server.clone(), seen.clone(), certificate.clone(), request));
     let answering = server.clone();
     let in_place_of = Box::new(move |status| unread_head(&answering, status));
     let io = TokioIo::new(Guarded::new(socket, seen.clone(), in_place_of));

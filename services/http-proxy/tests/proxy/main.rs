@@ -7,6 +7,7 @@
 mod bodies;
 mod clients;
 mod coverage;
+mod credentials;
 mod golden;
 mod life;
 mod limits;

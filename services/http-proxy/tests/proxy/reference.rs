@@ -92,6 +92,7 @@ const ANSWERED: &[(&str, &str, &str)] = &[
     (key::ERROR, "str", "what is wrong, where, and what to do: one sentence"),
     (key::ERROR_CODE, "str", "a code of the [table of refusals](#refusals), for programs"),
     (IGNORED, "str", meaning_of(IGNORED)),
+    (key::SCOPE, "str", "the scope that the credential lacks: `read`, `update` or `admin`"),
     (key::AGENT_REQ_TYPE, "str", "taken and ignored: `req` in the query says the same"),
 ];
 
@@ -273,6 +274,14 @@ fn explained(code: RefusalCode) -> (&'static str, &'static str) {
         RefusalCode::BadValue => ("a value is of the wrong type or outside its range; the message names the key", NO),
         RefusalCode::MissingAttribute => ("a mandatory attribute is absent", NO),
         RefusalCode::BadRequestName => ("no `req`, an unknown one, or one that does not work on this resource", NO),
+        RefusalCode::Unauthenticated => (
+            "the entrance asks for a credential, and the request has none that is known and in force; `WWW-Authenticate` names the kind",
+            "no: get a good credential",
+        ),
+        RefusalCode::Forbidden => (
+            "the credential does not reach the request; GSW_SCOPE or GSW_CALLING_LIST names the lack",
+            "no: get another credential",
+        ),
         RefusalCode::BadResource => ("no resource has this path", NO),
         RefusalCode::RecordNotFound => ("no record bears the handle", "no"),
         RefusalCode::ListNotFound => ("no list bears the name", "no"),

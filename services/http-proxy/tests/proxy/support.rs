@@ -49,6 +49,10 @@ pub(crate) struct Heard {
     pub(crate) logs: Vec<LogRecord>,
     /// Echoes that were answered.
     pub(crate) echoes: Vec<u64>,
+    /// Token and certificate of each request.
+    pub(crate) credentials: Vec<(String, String)>,
+    /// Requests that went no further: without a credential, and with a misplaced one.
+    pub(crate) unfit: (u32, u32),
 }
 
 /// The node's end, and an HTTP Proxy at the other one.
@@ -149,7 +153,8 @@ fn hear(
     asked: &mpsc::UnboundedSender<(u64, Request)>,
 ) {
     let mut answer = ToProxy::default();
-    for LinkRequest { id, request, .. } in frame.requests {
+    for LinkRequest { id, request, credential, certificate, .. } in frame.requests {
+        heard.lock().unwrap().credentials.push((String::from_utf8_lossy(&credential).into_owned(), certificate));
         let request = wire::request_from_wire(ocs_proto::outbound::Request::decode(request).unwrap()).unwrap();
         match rule(&request) {
             Some(reply) => answer.replies.push(LinkReply { id, reply: Some(wire::reply_to_wire(&reply)) }),
@@ -161,7 +166,11 @@ fn hear(
         answer.health.push(HealthReply { id: request.id, ok, body: format!("{{\"asked\":{}}}", request.kind) });
     }
     let mut heard = heard.lock().unwrap();
-    heard.counts.extend(frame.stats.into_iter().flat_map(|stats| stats.requests));
+    if let Some(stats) = frame.stats {
+        heard.unfit.0 += stats.without_credential;
+        heard.unfit.1 += stats.misplaced_credential;
+        heard.counts.extend(stats.requests);
+    }
     heard.logs.extend(frame.logs);
     heard.echoes.extend(frame.echo.map(|echo| echo.id));
     let _ = replies.send(answer);

@@ -1,0 +1,281 @@
+//! The credential of a request: read here, carried in the link, judged in the node.
+//!
+//! Never judges and never logs a credential. Only the `Authorization` header and the connection's certificate count: a URI goes into
+//! logs, histories and `Referer` headers of others. Called by `serve`, once a request.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Uri, header};
+use outbound::{AccessScope, Refusal, RefusalCode, Reply, ReplyBody, Value, holds_token, key};
+use percent_encoding::percent_decode_str;
+
+/// Longest credential that the node gets, bytes; a token of ours has 68.
+const TOKEN_BYTES_MAX: usize = 256;
+/// The scheme of a token in the header, in any case.
+const BEARER: &[u8] = b"Bearer";
+/// The parameter that RFC 6750 has for tokens in a query, and that is refused here.
+const PARAMETER: &str = "access_token";
+
+const MISSING: &str = r#"Bearer realm="ocs""#;
+const INVALID: &str = r#"Bearer realm="ocs", error="invalid_token""#;
+const INSUFFICIENT: &str = r#"Bearer realm="ocs", error="insufficient_scope""#;
+const INSUFFICIENT_OF: [(AccessScope, &str); 3] = [
+    (AccessScope::Read, r#"Bearer realm="ocs", error="insufficient_scope", scope="read""#),
+    (AccessScope::Update, r#"Bearer realm="ocs", error="insufficient_scope", scope="update""#),
+    (AccessScope::Admin, r#"Bearer realm="ocs", error="insufficient_scope", scope="admin""#),
+];
+/// No scheme is registered for certificates of TLS, and a 401 must name one.
+const CERTIFICATE: &str = r#"Certificate realm="ocs""#;
+
+/// The credentials that the node takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Auth {
+    /// None is asked for, and none is read.
+    None,
+    /// API tokens.
+    Tokens,
+    /// Client certificates.
+    Certificates,
+    /// Either; a request with a token is judged by the token alone.
+    TokensOrCertificates,
+}
+
+/// The credentials of one request, as sent.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(crate) struct Credential {
+    /// Empty: none.
+    pub(crate) token: Bytes,
+    /// Common name of the connection's certificate; empty: none.
+    pub(crate) certificate: String,
+}
+
+/// Why a request goes no further.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// The request has no credential.
+    Missing(Refusal),
+    /// A credential stands where none belongs, or there are two.
+    Misplaced(Refusal),
+}
+
+impl Auth {
+    /// The mode of the node's word; empty: of a release without modes.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "" | "none" => Self::None,
+            "tokens" => Self::Tokens,
+            "certificates" => Self::Certificates,
+            "tokens_or_certificates" => Self::TokensOrCertificates,
+            _ => return None,
+        })
+    }
+
+    fn takes_tokens(self) -> bool {
+        matches!(self, Self::Tokens | Self::TokensOrCertificates)
+    }
+
+    fn takes_certificates(self) -> bool {
+        matches!(self, Self::Certificates | Self::TokensOrCertificates)
+    }
+
+    /// The credential of a request, whose connection may have a certificate.
+    pub(crate) fn read(self, uri: &Uri, headers: &HeaderMap, certificate: Option<&str>) -> Result<Credential, Unfit> {
+        if self == Self::None {
+            return Ok(Credential::default());
+        }
+        check_uri(uri).map_err(Unfit::Misplaced)?;
+        let token = if self.takes_tokens() { bearer(headers).map_err(Unfit::Misplaced)? } else { None };
+        let certificate = certificate.filter(|_| self.takes_certificates());
+        if token.is_none() && certificate.is_none() {
+            return Err(Unfit::Missing(Refusal::new(RefusalCode::Unauthenticated, self.wanted())));
+        }
+        Ok(Credential {
+            token: token.unwrap_or_default(),
+            certificate: certificate.map(str::to_owned).unwrap_or_default(),
+        })
+    }
+
+    fn wanted(self) -> &'static str {
+        match self {
+            Self::None | Self::Tokens => "the request has no API token: Authorization: Bearer TOKEN",
+            Self::Certificates => "the connection has no client certificate",
+            Self::TokensOrCertificates => {
+                "the request has no API token (Authorization: Bearer TOKEN), and its connection no client certificate"
+            }
+        }
+    }
+
+    /// `WWW-Authenticate` of the answer to a request without a credential.
+    pub(crate) fn challenge(self) -> &'static str {
+        if self == Self::Certificates { CERTIFICATE } else { MISSING }
+    }
+
+    /// `WWW-Authenticate` of the node's reply; none: the reply is about something else.
+    pub(crate) fn challenge_of(self, reply: &Reply) -> Option<&'static str> {
+        let ReplyBody::Refused(refusal) = &reply.body else { return None };
+        match refusal.code {
+            RefusalCode::Unauthenticated if self == Self::Certificates => Some(CERTIFICATE),
+            RefusalCode::Unauthenticated => Some(INVALID),
+            RefusalCode::Forbidden if self != Self::Certificates => Some(insufficient(refusal)),
+            _ => None,
+        }
+    }
+}
+
+fn insufficient(refusal: &Refusal) -> &'static str {
+    let lacking = refusal.attributes.iter().find(|(name, _)| name == key::SCOPE);
+    let row =
+        INSUFFICIENT_OF.iter().find(|(scope, _)| lacking.is_some_and(|(_, word)| *word == Value::text(scope.word())));
+    row.map_or(INSUFFICIENT, |(_, challenge)| *challenge)
+}
+
+/// The token of the header; another scheme is no credential here.
+fn bearer(headers: &HeaderMap) -> Result<Option<Bytes>, Refusal> {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(line) = lines.next() else { return Ok(None) };
+    if lines.next().is_some() {
+        return Err(misplaced("more than one Authorization header"));
+    }
+    let Some(token) = of_bearer(line) else { return Ok(None) };
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(misplaced("the Authorization header has no API token: an API token is shorter"));
+    }
+    Ok(Some(Bytes::copy_from_slice(token)))
+}
+
+fn of_bearer(line: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, token) = line.as_bytes().split_at_checked(BEARER.len())?;
+    let token = token.strip_prefix(b" ")?.trim_ascii();
+    (scheme.eq_ignore_ascii_case(BEARER) && !token.is_empty()).then_some(token)
+}
+
+/// Refuses a URI with a token, whichever client may have logged such a URI by now.
+fn check_uri(uri: &Uri) -> Result<(), Refusal> {
+    let query = uri.query().unwrap_or_default();
+    let is_parameter = |piece: &str| {
+        let name = piece.split_once('=').map_or(piece, |(name, _)| name);
+        decoded(name).eq_ignore_ascii_case(PARAMETER)
+    };
+    if query.split('&').any(is_parameter) || [uri.path(), query].iter().any(|text| holds_token(&decoded(text))) {
+        return Err(misplaced(
+            "a token belongs into the Authorization header, never into a URI, which ends up in logs: revoke the token",
+        ));
+    }
+    Ok(())
+}
+
+/// Without escapes nothing is copied.
+fn decoded(text: &str) -> std::borrow::Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
+}
+
+fn misplaced(message: &str) -> Refusal {
+    Refusal::new(RefusalCode::BadValue, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token() -> String {
+        outbound::token_text(&[7; outbound::TOKEN_SECRET_BYTES])
+    }
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::AUTHORIZATION, line.parse().unwrap());
+        }
+        headers
+    }
+
+    fn read(auth: Auth, uri: &str, lines: &[&str], certificate: Option<&str>) -> Result<(String, String), String> {
+        let read = auth.read(&uri.parse().unwrap(), &headers(lines), certificate);
+        read.map(|read| (String::from_utf8(read.token.to_vec()).unwrap(), read.certificate)).map_err(
+            |unfit| match unfit {
+                Unfit::Missing(refusal) => format!("missing: {}", refusal.message),
+                Unfit::Misplaced(refusal) => format!("misplaced: {}", refusal.message),
+            },
+        )
+    }
+
+    #[test]
+    fn each_mode_takes_its_credentials_and_no_other() {
+        const BOTH: Auth = Auth::TokensOrCertificates;
+        let (bearer, token) = (format!("Bearer {}", token()), token());
+        let none = || Ok((String::new(), String::new()));
+        let (by_token, by_both) = (Ok((token.clone(), String::new())), Ok((token.clone(), "crm".to_owned())));
+        let by_certificate = || Ok((String::new(), "crm".to_owned()));
+        let lines = [bearer.as_str()];
+        for (auth, lines, certificate, taken) in [
+            (Auth::None, &lines[..], Some("crm"), none()),
+            (Auth::Tokens, &lines, Some("crm"), by_token.clone()),
+            (Auth::Certificates, &lines, Some("crm"), by_certificate()),
+            (BOTH, &lines, Some("crm"), by_both),
+            (BOTH, &lines, None, by_token),
+            (BOTH, &[], Some("crm"), by_certificate()),
+        ] {
+            assert_eq!(read(auth, "/records/15", lines, certificate), taken, "{auth:?} {certificate:?}");
+        }
+        for (auth, lines, certificate) in
+            [(Auth::Tokens, &lines[..0], Some("crm")), (Auth::Certificates, &lines, None), (BOTH, &[], None)]
+        {
+            let missing = read(auth, "/records/15", lines, certificate).unwrap_err();
+            assert!(missing.starts_with("missing: "), "{auth:?}: {missing}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_read_from_one_bearer_header_alone() {
+        for line in ["Bearer abc", "bearer abc", "BEARER   abc"] {
+            assert_eq!(read(Auth::Tokens, "/", &[line], None), Ok(("abc".into(), String::new())), "{line}");
+        }
+        for line in ["Basic YTpi", "Bearer", "Bearer ", "Bearerabc", "abc", ""] {
+            let missing = read(Auth::Tokens, "/", &[line], None).unwrap_err();
+            assert!(missing.starts_with("missing: "), "{line}: {missing}");
+        }
+        let long = format!("Bearer {}", "a".repeat(TOKEN_BYTES_MAX + 1));
+        for lines in [&["Bearer abc", "Bearer abc"][..], &["Basic YTpi", "Bearer abc"], &[long.as_str()]] {
+            let misplaced = read(Auth::Tokens, "/", lines, None).unwrap_err();
+            assert!(misplaced.starts_with("misplaced: "), "{lines:?}: {misplaced}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_a_uri_is_refused_beside_a_good_header_and_never_repeated() {
+        let token = token();
+        let escaped = token.replace("ocs_", "%6fcs%5F");
+        for uri in [
+            "/records/15?access_token=x".to_owned(),
+            "/records/15?req=RecordReject&Access%5fToken".to_owned(),
+            format!("/records/15?key={token}"),
+            format!("/records/15?key={escaped}"),
+            format!("/lists/{token}"),
+            format!("http://x/lists/{escaped}?req=AddRecord"),
+        ] {
+            let refused = read(Auth::Tokens, &uri, &["Bearer abc"], None).unwrap_err();
+            assert!(refused.starts_with("misplaced: ") && !refused.contains("0707"), "{uri}: {refused}");
+            assert!(read(Auth::None, &uri, &[], None).is_ok(), "{uri}: without credentials every key is an attribute");
+        }
+        for uri in ["/lists/ocs_1?req=AddRecord&token=x", "/records/15?access_token_x=1", "/"] {
+            assert!(read(Auth::Tokens, uri, &["Bearer abc"], None).is_ok(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_challenge_names_the_lack() {
+        let refused = |refusal: Refusal| Reply::from(refusal);
+        let bad = refused(Refusal::new(RefusalCode::Unauthenticated, "unknown"));
+        let scope = refused(Refusal::new(RefusalCode::Forbidden, "x").with(key::SCOPE, Value::text("admin")));
+        let list = refused(Refusal::new(RefusalCode::Forbidden, "x").with(key::CALLING_LIST, Value::text("demo")));
+        let other = refused(Refusal::new(RefusalCode::Conflict, "x"));
+        let of = |auth: Auth| [&bad, &scope, &list, &other].map(|reply| auth.challenge_of(reply));
+        let by_scope = Some(r#"Bearer realm="ocs", error="insufficient_scope", scope="admin""#);
+        assert_eq!(of(Auth::Tokens), [Some(INVALID), by_scope, Some(INSUFFICIENT), None]);
+        assert_eq!(of(Auth::Certificates), [Some(CERTIFICATE), None, None, None]);
+        assert_eq!([Auth::Tokens, Auth::Certificates].map(Auth::challenge), [MISSING, CERTIFICATE]);
+        assert_eq!(INSUFFICIENT_OF.map(|(scope, _)| scope), AccessScope::ALL);
+        for (scope, challenge) in INSUFFICIENT_OF {
+            assert!(challenge.ends_with(&format!("scope=\"{}\"", scope.word())), "{challenge}");
+        }
+    }
+}
