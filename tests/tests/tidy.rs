@@ -31,7 +31,7 @@ const EDGES: [(&str, &[&str]); 16] = [
     ("dispatch", &["ocs-proto", "outbound", "chassis"]),
     ("pair", &["ocs-proto", "outbound", "records", "store", "consensus", "dispatch", "chassis"]),
     ("peers", &["ocs-proto", "outbound", "consensus", "pair", "chassis", "entrance", "data-dir"]),
-    ("node-config", &["ocs-proto", "consensus", "chassis", "data-dir", "peers", "http-proxy"]),
+    ("node-config", &["ocs-proto", "outbound", "consensus", "chassis", "data-dir", "peers", "http-proxy"]),
     (
         "node",
         &[

@@ -6,6 +6,7 @@
 
 mod disk_room;
 mod files;
+mod guarded;
 mod restore;
 mod stamp;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use files::{create_durably, entries, failed, keep, lock, sync_directory, write_a
 use stamp::NodeFile;
 
 pub use disk_room::DiskRoom;
+pub use guarded::{FormedBy, formed_by};
 pub use restore::Restored;
 pub use stamp::Forced;
 

@@ -55,7 +55,7 @@ impl Config {
     /// Every problem found.
     pub fn check_to_form(&self) -> Result<(), Vec<Problem>> {
         self.check()?;
-        let mut found = Problems::default();
+        let mut found = Problems(self.refused_door(true).into_iter().collect());
         if self.peers_are_plain() && !self.node.data_dir.join(STAMP_FILE).exists() {
             found.add(
                 "peer.secret_file",
@@ -79,6 +79,9 @@ impl Config {
         self.check_backup(&mut found);
         self.check_limits(&mut found);
         self.check_proxy(&mut found);
+        if let Some(problem) = self.operators_problem() {
+            found.add("control.operators", problem);
+        }
         if let Err(error) = self.logging.check() {
             found.add("logging.filter", error.to_string());
         }
@@ -86,7 +89,7 @@ impl Config {
     }
 
     fn check_files(&self) -> Result<(), Vec<Problem>> {
-        let mut found = Problems::default();
+        let mut found = Problems(self.refused_door(false).into_iter().collect());
         check_data_dir(&self.node.data_dir, &mut found);
         if let Some(program) = self.proxy().and_then(|proxy| proxy.program.as_deref()) {
             check_program(program, &mut found);

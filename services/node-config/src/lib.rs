@@ -4,6 +4,7 @@
 //! Never acts on a key: each part of the node takes its section. `deploy/ocsd.example.toml` documents the same keys for
 //! operators, and a test holds the two together.
 
+mod access;
 mod address;
 mod backup;
 mod check;
@@ -22,9 +23,10 @@ use consensus::{Kind, RaftId, core::DISK_STALL_MS_DEFAULT};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use access::Operators;
 pub use backup::Backup;
 pub use check::Problem;
-pub use proxy::{ProxySettings, RunAs};
+pub use proxy::{Auth, CertificateAccess, ProxySettings, RunAs};
 pub use warnings::Warning;
 
 /// `cluster.upgrade`: the primary raises the versions by itself, or an operator does.
@@ -230,6 +232,9 @@ impl Default for Peer {
 pub struct Control {
     /// The address on which gRPC listens.
     pub listen: SocketAddr,
+    /// The certificates that may change something. Absent: `required` in a group that this release formed, `any` in an earlier one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operators: Option<Operators>,
     /// Mutual TLS; may be left out only on loopback.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFiles>,
@@ -237,7 +242,7 @@ pub struct Control {
 
 impl Default for Control {
     fn default() -> Self {
-        Self { listen: loopback(7401), tls: None }
+        Self { listen: loopback(7401), operators: None, tls: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `[http_proxy]`: the node reads and checks the section, and passes it on. HTTP Proxy reads no configuration itself.
 
+mod auth;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +10,8 @@ use encoding_rs::Encoding;
 use http_proxy::{link::LINK_VERSIONS, networks::Network};
 use ocs_proto::link::{Configure, Header};
 use serde::{Deserialize, Serialize};
+
+pub use auth::{Auth, CertificateAccess};
 
 /// Clients take the URIs of records apart (spec 2).
 const NO_BASE: &str = "must be http:// or https:// and a host, with a port at most: URIs of records are this and /records/<handle>, \
@@ -66,8 +69,14 @@ pub struct ProxySettings {
     pub reconnect_timeout_ms: u32,
     /// Charset of answers, and of bodies that name none; empty: UTF-8.
     pub encoding: String,
+    /// The credentials that clients need. Absent: none, and a group that this release formed then listens on loopback alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
     /// Headers that every answer carries, for example X-Frame-Options.
     pub http_custom_headers: BTreeMap<String, String>,
+    /// The rights of client certificates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificateAccess>,
 }
 
 impl Default for ProxySettings {
@@ -91,7 +100,9 @@ impl Default for ProxySettings {
             drain_timeout_ms: 15_000,
             reconnect_timeout_ms: 10_000,
             encoding: String::new(),
+            auth: None,
             http_custom_headers: BTreeMap::new(),
+            certificates: Vec::new(),
         }
     }
 }
@@ -131,6 +142,7 @@ impl ProxySettings {
         check(!charset, "encoding", &unknown);
         let url = &self.advertised_url;
         check(!url.is_empty() && !is_base(url), "advertised_url", NO_BASE);
+        problems.extend(auth::problems(self));
         problems
     }
 
@@ -159,6 +171,7 @@ impl ProxySettings {
             connections_per_address_max: self.connections_per_address_max,
             balancers: self.balancers.clone(),
             proxy_protocol: self.proxy_protocol,
+            auth: self.auth.unwrap_or_default().word().to_owned(),
         }
     }
 }

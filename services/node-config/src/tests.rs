@@ -92,9 +92,11 @@ fn the_example_has_every_key_and_its_default() {
     (defaults.peer.tls, defaults.control.tls) = (whole.peer.tls.clone(), whole.control.tls.clone());
     defaults.admin.tls = whole.admin.tls.clone();
     defaults.peer.secret_file = whole.peer.secret_file.clone();
+    defaults.control.operators = whole.control.operators;
     let proxy = &mut defaults.http_proxy;
     proxy.http_custom_headers = whole.http_proxy.http_custom_headers.clone();
     proxy.program = whole.http_proxy.program.clone();
+    (proxy.auth, proxy.certificates) = (whole.http_proxy.auth, whole.http_proxy.certificates.clone());
     (proxy.tls_certificate, proxy.tls_key) =
         (whole.http_proxy.tls_certificate.clone(), whole.http_proxy.tls_key.clone());
     defaults.rules = whole.rules.clone();

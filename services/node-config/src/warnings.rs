@@ -34,7 +34,8 @@ impl Config {
     pub fn warnings(&self) -> Vec<Warning> {
         let own = [self.own_peer_entry(), self.own_control_entry()];
         let files = [self.backup_place(), self.https_dates()];
-        self.plain_peers().into_iter().chain(own.into_iter().flatten()).chain(files.into_iter().flatten()).collect()
+        let own = own.into_iter().chain(files).flatten();
+        self.plain_peers().into_iter().chain(own).chain(self.access_warnings()).collect()
     }
 
     /// Warns of a backup directory that is absent or no directory.

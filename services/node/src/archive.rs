@@ -69,14 +69,16 @@ pub struct Archives {
 }
 
 impl Archives {
-    /// `cluster_id` and `node`: the names that the file bears.
+    /// `cluster_id` and `node`: the names that the file bears; `guarded`: a release with credentials formed the group.
     pub fn new(
         reader: RecordsReader,
         status: watch::Receiver<Arc<Status>>,
         (cluster_id, node): (&str, &str),
+        guarded: bool,
         tasks: &Tasks,
     ) -> Self {
         let about = ArchiveHead {
+            guarded,
             cluster_id: cluster_id.to_owned(),
             node: node.to_owned(),
             release: env!("CARGO_PKG_VERSION").to_owned(),

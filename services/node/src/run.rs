@@ -168,6 +168,9 @@ async fn join_and_start(
         let admission = ask_to_join(&peers_config(config, &directory)?, directory.clone()).await;
         open::clear_aside(&directory)?;
         open::begin_as(config, &directory, admission)?;
+        if let Some(door) = config.open_door().filter(|_| admission.guarded) {
+            return Err(RunError::OpenDoor(door));
+        }
         ports.startup.say(ports::OPENING);
     }
     let bound = Bound::bind(config, directory)?;
@@ -307,9 +310,15 @@ async fn start(
     let api = reader
         .clone()
         .map(|reader| Arc::new(doors(config, &own, boot, (group, role.standing()), reader, &peers, tasks)));
-    let archives = reader
-        .clone()
-        .map(|reader| Archives::new(reader, running.handle.status(), (&config.cluster.id, &config.node.name), tasks));
+    let archives = reader.clone().map(|reader| {
+        Archives::new(
+            reader,
+            running.handle.status(),
+            (&config.cluster.id, &config.node.name),
+            directory.is_guarded(),
+            tasks,
+        )
+    });
     side.connect(running.handle.clone(), log_reader, api.clone(), reader);
     if let Some(api) = &api {
         clocks::announce(api.engine().odd_clocks(), role.roster().clone(), tasks);

@@ -33,6 +33,8 @@ pub struct Admission {
     pub raft_id: RaftId,
     /// The group's epoch.
     pub epoch: u64,
+    /// A release with credentials formed the group.
+    pub guarded: bool,
 }
 
 /// Asks every peer, again and again, until the primary has taken this node in.
@@ -46,7 +48,7 @@ pub async fn ask_to_join(config: &PeersConfig, directory: Arc<DataDir>) -> Admis
         let answers = futures::future::join_all(answers).await;
         let given = answers.iter().flatten().filter(|reply| is_admission(reply, &config.own));
         if let Some(reply) = given.max_by_key(|reply| reply.epoch) {
-            return Admission { raft_id: reply.id, epoch: reply.epoch };
+            return Admission { raft_id: reply.id, epoch: reply.epoch, guarded: reply.guarded };
         }
         let why = reasons(&dialers, &answers);
         match waiting.line(&why, Instant::now()) {

@@ -46,6 +46,8 @@ pub struct ArchiveHead {
     pub digest: u128,
     /// Records in all lists.
     pub records: u64,
+    /// A release with credentials formed the group.
+    pub guarded: bool,
 }
 
 /// The trailer of a backup file: digest and counts.

@@ -66,3 +66,32 @@ fn bounds_of_clients_that_make_no_sense_are_named_by_key() {
     let alone = ProxySettings { balancers: Vec::new(), proxy_protocol: true, ..ProxySettings::default() };
     assert_eq!(keys(alone), ["proxy_protocol"]);
 }
+
+#[test]
+fn rights_of_certificates_that_make_no_sense_are_named() {
+    let certificate = |name: &str, scopes: &[&str]| CertificateAccess {
+        name: name.into(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        tenant: String::new(),
+    };
+    let problems = |auth: Auth, https: bool, certificates: Vec<CertificateAccess>| {
+        let (tls_certificate, tls_key) = (https.then(|| "a.pem".into()), https.then(|| "a.key".into()));
+        let settings = ProxySettings { auth: Some(auth), certificates, tls_certificate, tls_key, ..Default::default() };
+        settings.problems().into_iter().map(|(key, problem)| format!("{key}: {problem}")).collect::<Vec<_>>()
+    };
+    let good = || vec![certificate("crm", &["read", "update"])];
+    assert_eq!(problems(Auth::Certificates, true, good()), Vec::<String>::new());
+    assert_eq!(problems(Auth::Tokens, false, Vec::new()), Vec::<String>::new());
+    for (auth, https, certificates, why) in [
+        (Auth::Certificates, false, good(), "auth: client certificates need HTTPS"),
+        (Auth::TokensOrCertificates, true, Vec::new(), "certificates: is empty"),
+        (Auth::Tokens, true, good(), "certificates: count with auth"),
+        (Auth::Certificates, true, vec![certificate("", &["read"])], "certificates: a certificate has a name"),
+        (Auth::Certificates, true, [good(), good()].concat(), "certificates: \"crm\" is there twice"),
+        (Auth::Certificates, true, vec![certificate("crm", &["all"])], "certificates: \"crm\": \"all\" is no scope"),
+        (Auth::Certificates, true, vec![certificate("crm", &[])], "certificates: \"crm\" has no scope"),
+    ] {
+        let found = problems(auth, https, certificates);
+        assert!(found.len() == 1 && found[0].starts_with(why), "{why}: {found:?}");
+    }
+}

@@ -14,7 +14,7 @@ fn archives(home: &TempDir, status: Status) -> Archives {
     let state = home.path().join("state");
     let machine = RecordsMachine::open(&state, config, records::Rules::default()).unwrap();
     let status = watch::channel(Arc::new(status)).1;
-    Archives::new(machine.reader(), status, ("demo", "a"), &Tasks::new())
+    Archives::new(machine.reader(), status, ("demo", "a"), true, &Tasks::new())
 }
 
 async fn whole(mut stream: ArchiveStream) -> Vec<u8> {
@@ -34,6 +34,7 @@ async fn a_backup_is_a_whole_file_that_says_whose_it_is() {
     let verified = verify_archive(&file[..], |_| {}).unwrap();
     assert_eq!(verified.head, head);
     assert_eq!((head.cluster_id.as_str(), head.node.as_str(), head.epoch), ("demo", "a", 1));
+    assert!(head.guarded);
     assert!(head.created_us > 0 && !head.release.is_empty());
 }
 

@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr, path::PathBuf};
 use chassis::{exit, tls::TlsError};
 use consensus::force::ForceError;
 use data_dir::DataDirError;
+use node_config::Problem;
 use pair::machine::UnknownRules;
 use peers::{BootstrapError, PeersError, SecretError};
 use raft_log::LogError;
@@ -89,6 +90,9 @@ pub enum RunError {
         /// The reason.
         source: io::Error,
     },
+    /// The group that has taken this node in was formed by a release with credentials, and this node opens a port to everybody.
+    #[error("{0}")]
+    OpenDoor(Problem),
     /// A broken build.
     #[error("the descriptors of the control API are not whole: {0}")]
     Reflection(String),
@@ -111,6 +115,7 @@ impl RunError {
             | Self::Bootstrap(_)
             | Self::Denied(_)
             | Self::Versions { .. }
+            | Self::OpenDoor(_)
             | Self::Log(LogError::ForeignCluster { .. } | LogError::ForeignNode { .. })
             | Self::Store(StoreError::ForeignCluster { .. } | StoreError::ForeignNode { .. })
             | Self::Rules(_) => exit::USAGE,
@@ -160,6 +165,7 @@ mod tests {
         let io = |kind: io::ErrorKind| DataDirError::Io { doing: "open", path: path.clone(), source: kind.into() };
         let peers =
             PeersError::Bind { listen: SocketAddr::from(([127, 0, 0, 1], 1)), source: io::ErrorKind::AddrInUse.into() };
+        let door = Problem { key: "http_proxy.auth".into(), message: "no".into(), passes: false };
         for (error, code) in [
             (RunError::Tls(young), exit::TEMPORARY),
             (RunError::Tls(over), exit::TEMPORARY),
@@ -170,6 +176,7 @@ mod tests {
             (RunError::DataDir(io(io::ErrorKind::Other)), exit::IO),
             (RunError::Log(LogError::ForeignNode { file: "0.log".into(), found: 2, expected: 1 }), exit::USAGE),
             (RunError::Peers(peers), exit::TEMPORARY),
+            (RunError::OpenDoor(door), exit::USAGE),
             (listen(io::ErrorKind::AddrInUse), exit::TEMPORARY),
             (listen(io::ErrorKind::PermissionDenied), exit::FAILED),
         ] {

@@ -51,6 +51,7 @@ pub(super) async fn form_if_new(
     let (mark, hard_state) = genesis_at(&voters, versions);
     let disk = FileDisk::new(&log_dir(directory)).map_err(|source| RunError::Io { doing: "make the log", source })?;
     drop(Log::create(disk, log_config(config), mark, hard_state)?);
+    directory.guard()?;
     directory.stamp()?;
     tracing::info!(cluster = config.cluster.id, "the group is formed");
     Ok(())
@@ -114,6 +115,9 @@ pub(super) fn begin_as(config: &Config, directory: &DataDir, admission: Admissio
     let (mark, hard_state) = nothing();
     let disk = FileDisk::new(&log_dir(directory)).map_err(|source| RunError::Io { doing: "make the log", source })?;
     drop(Log::create(disk, log_config(config), mark, hard_state)?);
+    if admission.guarded {
+        directory.guard()?;
+    }
     directory.join(admission.raft_id, admission.epoch)?;
     tracing::info!(raft_id = admission.raft_id, "the group has taken this node in under a new id");
     Ok(())

@@ -94,7 +94,10 @@ impl PeerHandler for PeerSide {
             return Err(Status::failed_precondition(format!("{} is not taken in: {why}", peer.name)));
         }
         match parts.raft.join(JoinAsk { number, kind, token }).await {
-            Ok(id) => Ok(JoinReply { id, epoch: self.own.epoch, reason: String::new() }),
+            Ok(id) => {
+                let (epoch, guarded) = (self.own.epoch, self.directory.is_guarded());
+                Ok(JoinReply { id, epoch, reason: String::new(), guarded })
+            }
             Err(error) => refused(error.to_string()),
         }
     }

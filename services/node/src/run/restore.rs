@@ -173,6 +173,9 @@ pub fn restore(config: &Config, order: &RestoreOrder) -> Result<Restored, Restor
     };
     let at_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
     let forced = Forced { at_us, epoch, last_index: head.index, last_commit: head.index, accept_loss: true, term };
+    if head.guarded {
+        directory.guard()?;
+    }
     directory.restored(force.id, forced, &restored)?;
     tracing::info!(
         epoch,

@@ -48,6 +48,8 @@ struct HeadRow {
     formats: u32,
     #[prost(uint32, tag = "12")]
     rules: u32,
+    #[prost(bool, tag = "33")]
+    guarded: bool,
 }
 
 /// [`ArchiveTail`] in the file, with the checksum of all bytes before the trailer.
@@ -81,6 +83,7 @@ impl HeadRow {
             records: head.records,
             formats: head.formats,
             rules: head.rules,
+            guarded: head.guarded,
         }
     }
 
@@ -98,6 +101,7 @@ impl HeadRow {
             records: self.records,
             formats: self.formats,
             rules: self.rules,
+            guarded: self.guarded,
         })
     }
 }

@@ -17,6 +17,7 @@ fn about() -> ArchiveHead {
         epoch: 3,
         created_us: 1_790_000_000_000_000,
         release: "0.1.0".to_owned(),
+        guarded: true,
         ..ArchiveHead::default()
     }
 }
@@ -50,6 +51,7 @@ fn a_backup_gives_its_state_back_and_says_what_it_is() {
     let head = ArchiveHead { cluster: config().cluster, index: LAST, digest, ..verified.head.clone() };
     assert_eq!(verified.head, head);
     assert_eq!((head.cluster_id.as_str(), head.epoch, head.created_us), ("demo", 3, 1_790_000_000_000_000));
+    assert!(head.guarded);
     assert_eq!((verified.tail.digest, verified.bytes), (digest, file.len() as u64));
     assert!(verified.tail.content_bytes > verified.bytes, "it is compressed");
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use consensus::{ApplyBatch, Machine};
-use data_dir::Formation;
+use data_dir::{Formation, FormedBy, formed_by};
 use node_config::{Member, MemberRole};
 use ocs_proto::peer::{ConfState, Entry, Member as GroupMember};
 use outbound::RequestId;
@@ -34,6 +34,11 @@ fn config(data_dir: &Path) -> Config {
 
 /// A file with the state of a group whose node b was replaced before.
 fn backup(home: &TempDir) -> PathBuf {
+    backup_of(home, false)
+}
+
+/// As [`backup`]; `guarded`: a release with credentials formed the group.
+fn backup_of(home: &TempDir, guarded: bool) -> PathBuf {
     let config = config(&home.path().join("source"));
     let state = home.path().join("source/state");
     let mut machine = RecordsMachine::open(&state, open::store_config(&config), open::rules(&config)).unwrap();
@@ -46,6 +51,7 @@ fn backup(home: &TempDir) -> PathBuf {
         cluster_id: config.cluster.id.clone(),
         epoch: EPOCH,
         created_us: 1_790_000_000_000_000,
+        guarded,
         ..ArchiveHead::default()
     };
     let bytes: Vec<u8> = ArchiveOut::new(&machine.reader().snapshot(), about).flat_map(Result::unwrap).collect();
@@ -85,6 +91,17 @@ fn a_restored_node_is_the_only_voter_of_a_new_epoch_above_the_backups_state() {
     let conf = recovered.start.conf_state.unwrap();
     assert_eq!((conf.voters.as_slice(), conf.epoch, conf.single_copy), (&[id][..], EPOCH + 1, true));
     assert_eq!(members::newest(&conf, 2), Some(0x2_0003_0002), "no id that b ever had is given again");
+}
+
+#[test]
+fn a_restored_directory_is_guarded_as_the_group_of_its_backup_was() {
+    for guarded in [false, true] {
+        let home = TempDir::new().unwrap();
+        let (file, config) = (backup_of(&home, guarded), config(&home.path().join("a")));
+        restore(&config, &order(&file)).unwrap();
+        let formed = if guarded { FormedBy::Guarding } else { FormedBy::Earlier };
+        assert_eq!(formed_by(&config.node.data_dir), formed);
+    }
 }
 
 #[test]
