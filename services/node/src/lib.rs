@@ -6,6 +6,7 @@ pub mod admin;
 pub mod archive;
 mod bulk;
 pub mod control;
+pub mod credentials;
 mod duties;
 pub mod health;
 pub mod link;

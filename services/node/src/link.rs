@@ -1,7 +1,7 @@
 //! The node's end of the link to HTTP Proxy: takes requests in, and sends every reply back.
 //!
-//! Never decides anything about a request: the [`ProxyHandler`] gives requests, health checks, counts and log records their
-//! meaning. Called by [`crate::supervisor`].
+//! Never decides anything about a request: the [`ProxyHandler`] judges credentials, and gives requests, health checks, counts and
+//! log records their meaning. Called by [`crate::supervisor`].
 
 use std::{
     future::Future,
@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -35,6 +35,8 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::credentials::{Admission, Known, Shown};
+
 /// Replies that wait to be written.
 const QUEUE_MAX: usize = 4096;
 /// Events that wait for the supervisor.
@@ -55,6 +57,12 @@ pub trait ProxyHandler: Send + Sync + 'static {
 
     /// Answers reads that came together, in their order, each before its deadline.
     fn reads(&self, reads: Vec<Taken<Request>>) -> impl Future<Output = Vec<Reply>> + Send;
+
+    /// Judges the credentials of a request; `settled`: after [`ProxyHandler::catch_up`].
+    fn admit(&self, shown: &Shown, request: &Request, settled: bool) -> Admission;
+
+    /// Brings this node's state up to date; false: no quorum has confirmed the state within this time.
+    fn catch_up(&self, within: Duration) -> impl Future<Output = bool> + Send;
 
     /// Answers a health check: whether all is well, and the JSON to show.
     fn health(&self, kind: HealthKind) -> impl Future<Output = (bool, String)> + Send;
@@ -218,12 +226,13 @@ fn told(listening: Listening) -> LinkEvent {
 /// One task for each group of updates or reads; HTTP Proxy limits the requests in flight (`requests_in_flight_max`).
 fn take_requests<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, requests: Vec<LinkRequest>) {
     let (mut updates, mut reads) = (Vec::new(), Vec::new());
-    for LinkRequest { id, deadline_ms, request } in requests {
-        let deadline = Duration::from_millis(deadline_ms.into());
-        match readable(&request) {
+    for LinkRequest { id, deadline_ms, request, credential: token, certificate } in requests {
+        let (deadline, shown) = (Duration::from_millis(deadline_ms.into()), Shown { token, certificate });
+        match readable(&*shared.handler, &request, &shown, false) {
             Ok(Asked::Read(request)) => reads.push((id, (request, deadline))),
             Ok(Asked::Update(body)) => updates.push((id, (body, deadline))),
-            Err(unreadable) => take_unreadable(shared, id, unreadable),
+            Ok(Asked::Unsettled) => take_unsettled(shared, id, (request, shown), deadline),
+            Err(refused) => take_refused(shared, id, refused),
         }
     }
     in_groups(updates, UPDATES_MAX, |ids, updates| take_updates(shared, ids, updates));
@@ -258,25 +267,73 @@ fn take_reads<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, ids: Vec<u64>, reads:
     });
 }
 
-fn take_unreadable<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, id: u64, reply: Reply) {
+/// Unreadable, or not for its client.
+fn take_refused<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, id: u64, reply: Reply) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy request", AtEnd::Quiet, async move { of_task.reply(id, reply).await });
 }
 
-/// A read, to be answered from the state here, or an update, whose bytes go into the log unchanged.
+/// A request whose client can be judged on a newer state alone.
+fn take_unsettled<H: ProxyHandler>(
+    shared: &Arc<LinkTasks<H>>,
+    id: u64,
+    (bytes, shown): (Bytes, Shown),
+    within: Duration,
+) {
+    let of_task = shared.clone();
+    shared.tasks.spawn("proxy request", AtEnd::Quiet, async move {
+        let reply = settled(&*of_task.handler, &bytes, &shown, within).await;
+        of_task.reply(id, reply).await;
+    });
+}
+
+async fn settled<H: ProxyHandler>(handler: &H, bytes: &Bytes, shown: &Shown, within: Duration) -> Reply {
+    let began = Instant::now();
+    if !handler.catch_up(within).await {
+        let message = "No quorum confirms this node's state, so the rights of the client are not known; the request was not applied";
+        return Refusal::new(RefusalCode::Unavailable, message).into();
+    }
+    let left = within.saturating_sub(began.elapsed());
+    let reply = match readable(handler, bytes, shown, true) {
+        Ok(Asked::Read(request)) => handler.reads(vec![(request, left)]).await.pop(),
+        Ok(Asked::Update(body)) => pin!(handler.updates(vec![(body, left)])).next().await.map(|(_, reply)| reply),
+        Ok(Asked::Unsettled) => None,
+        Err(refused) => Some(refused),
+    };
+    reply.unwrap_or_else(|| Refusal::new(RefusalCode::Internal, "The node gave no reply").into())
+}
+
+/// A read, to be answered from the state here, or an update, whose bytes go into the log, behind them the name of a known client.
 enum Asked {
     Read(Request),
     Update(EncodedBody),
+    /// The client cannot be judged yet.
+    Unsettled,
 }
 
-/// Decodes a request, the only time before the log.
-fn readable(bytes: &Bytes) -> Result<Asked, Reply> {
+/// Decodes a request, the only time before the log, and judges its client.
+fn readable(handler: &impl ProxyHandler, bytes: &Bytes, shown: &Shown, settled: bool) -> Result<Asked, Reply> {
     let request =
         ocs_proto::outbound::Request::decode(bytes.clone()).map_err(|error| unreadable(&error.to_string()))?;
     let whole = is_whole(&request, bytes);
-    let request = wire::request_from_wire(request).map_err(|error| unreadable(&error.to_string()))?;
-    let reads = request.verb.reads();
-    Ok(if reads { Asked::Read(request) } else { Asked::Update(EncodedBody::of_request(bytes, whole, request)) })
+    let mut request = wire::request_from_wire(request).map_err(|error| unreadable(&error.to_string()))?;
+    let known = match handler.admit(shown, &request, settled) {
+        Admission::AsSent => None,
+        Admission::As(known) => Some(known),
+        Admission::Refused(reply) => return Err(reply),
+        Admission::Unsettled => return Ok(Asked::Unsettled),
+    };
+    Ok(match known {
+        Some(Known { tenant, principal }) if request.verb.reads() => {
+            (request.tenant, request.principal) = (tenant, principal);
+            Asked::Read(request)
+        }
+        None if request.verb.reads() => Asked::Read(request),
+        Some(Known { tenant, principal }) => {
+            Asked::Update(EncodedBody::of_known(bytes, whole, request, tenant, principal))
+        }
+        None => Asked::Update(EncodedBody::of_request(bytes, whole, request)),
+    })
 }
 
 /// Both ends come from one build, so an unreadable request is a bug.

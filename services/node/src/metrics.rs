@@ -3,6 +3,7 @@
 //! Never decides anything by a metric. Counters of events in this module's callers are updated where the events happen; the
 //! figures of the core, the supervisor and the held requests are read at each scrape, out of [`Sources`].
 
+mod access;
 mod due;
 mod previews;
 mod sources;
@@ -25,12 +26,13 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use access::Access;
 use due::Due;
 use entrance::Refusals;
 use previews::Previews;
 pub use sources::Sources;
 
-use crate::{archive::schedule::BackupStatus, role::Role, supervisor::ProxyStatus};
+use crate::{archive::schedule::BackupStatus, credentials::RefusalCounts, role::Role, supervisor::ProxyStatus};
 
 /// A gauge of an unsigned number: an index, a count, bytes.
 type Count = Gauge<u64, AtomicU64>;
@@ -69,6 +71,7 @@ pub struct Metrics {
     previews: Previews,
     due: Due,
     proxy: Proxy,
+    access: Access,
     backups: Backups,
     ports: Ports,
 }
@@ -190,6 +193,7 @@ impl Metrics {
             previews: Previews::registered(metrics),
             due: Due::registered(metrics),
             proxy: Proxy::registered(metrics),
+            access: Access::registered(metrics),
             backups: Backups::registered(metrics),
             ports: Ports::registered(metrics),
             registry,
@@ -206,6 +210,11 @@ impl Metrics {
             count.durations_us.iter().for_each(|us| duration.observe(f64::from(*us) / 1e6));
         }
         self.proxy.connections.set(stats.connections.into());
+    }
+
+    /// The counts of refusals for a credential, which judges add to.
+    pub(crate) fn access_refusals(&self) -> Arc<RefusalCounts> {
+        self.access.counts.clone()
     }
 
     /// Shows the refusals at a port of the node from now on.
@@ -231,6 +240,7 @@ impl Metrics {
         self.previews.refresh(&sources.preview_counts());
         self.due.refresh(sources.due_counts());
         self.proxy.refresh(&sources.proxy.borrow());
+        self.access.refresh();
         self.backups.refresh(&sources.backups.borrow());
         self.ports.refresh();
     }

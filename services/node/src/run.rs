@@ -324,7 +324,14 @@ async fn start(
         clocks::announce(api.engine().odd_clocks(), role.roster().clone(), tasks);
     }
     let supervisor = api.as_ref().map(|api| {
-        let handler = Arc::new(proxy_side::ProxySide::new(api.clone(), &role, health.clone(), metrics.clone(), tasks));
+        let handler = Arc::new(proxy_side::ProxySide::new(
+            &config.http_proxy,
+            api.clone(),
+            &role,
+            health.clone(),
+            metrics.clone(),
+            tasks,
+        ));
         Supervisor::start(config.http_proxy.clone(), &own.name, &config.logging.filter, handler, tasks)
     });
     if let Some(supervisor) = &supervisor {

@@ -345,7 +345,7 @@ impl StateReader for Reader {
     }
 
     fn reach(&self, request: &Request) -> Reach {
-        reach(&request.resource)
+        reach(request)
     }
 
     fn list_name(&self, dbid: u32) -> String {
@@ -444,13 +444,16 @@ impl StateReader for Reader {
 const LISTS: [(&str, u32); 2] = [("demo", 101), ("other", 300)];
 
 /// Record 1 is of the first list, record 2 of the second; the campaign group calls the first.
-fn reach(resource: &Resource) -> Reach {
+fn reach(request: &Request) -> Reach {
     let of_list = |name: &str| LISTS.iter().find(|(known, _)| *known == name).map_or(0, |(_, dbid)| *dbid);
-    match resource {
+    match &request.resource {
         Resource::Record(outbound::Handle(1)) => Reach::Lists(vec![LISTS[0].1]),
         Resource::Record(outbound::Handle(2)) => Reach::Lists(vec![LISTS[1].1]),
         Resource::List(name) => Reach::Lists(vec![of_list(name)]),
-        Resource::Phone(_) | Resource::Customer(_) => Reach::All,
+        Resource::Phone(_) | Resource::Customer(_) => match request.attributes.str(key::CALLING_LIST) {
+            Some(name) => Reach::Lists(vec![of_list(name)]),
+            None => Reach::All,
+        },
         Resource::CampaignGroup(name) if name == "demo@Agents" => Reach::Lists(vec![LISTS[0].1]),
         Resource::Record(_) | Resource::CampaignGroup(_) => Reach::Unknown,
     }

@@ -9,7 +9,10 @@ use pair::fakes::{A, FakeGroup, NoPeers, api, status};
 use tokio::sync::watch;
 
 use super::*;
-use crate::role::{RoleService, tests::roster};
+use crate::{
+    credentials::Reason,
+    role::{RoleService, tests::roster},
+};
 
 /// A node whose proxy and group the test moves.
 struct Stage {
@@ -116,7 +119,7 @@ async fn what_the_driver_observes_moves_its_histograms() {
 async fn what_http_proxy_counts_is_by_request_and_code() {
     let stage = stage().await;
     let request = RequestCount { request: "AddRecord".into(), status: 200, durations_us: vec![1000, 3000] };
-    stage.metrics.add(&Stats { requests: vec![request], connections: 9 });
+    stage.metrics.add(&Stats { requests: vec![request], connections: 9, ..Stats::default() });
     let labels = "{req=\"AddRecord\",code=\"200\"}";
     assert_eq!(stage.sample(&format!("ocs_requests_total{labels}")), 2.0);
     assert_eq!(stage.sample(&format!("ocs_request_duration_seconds_sum{labels}")), 0.004);
@@ -129,6 +132,16 @@ async fn what_http_proxy_counts_is_by_request_and_code() {
     assert_eq!(stage.sample("ocs_returned_total"), 6.0);
     assert_eq!(stage.sample("ocs_overdue_total"), 7.0);
     assert_eq!(stage.sample("ocs_callbacks_missed_total"), 8.0);
+}
+
+#[tokio::test]
+async fn refusals_for_a_credential_are_by_reason_from_the_first_page_on() {
+    let stage = stage().await;
+    for reason in Reason::ALL {
+        assert_eq!(stage.sample(&format!("ocs_access_refused_total{{reason=\"{}\"}}", reason.word())), 0.0);
+    }
+    stage.metrics.access_refusals().add(Reason::Unknown, 3);
+    assert_eq!(stage.sample("ocs_access_refused_total{reason=\"unknown\"}"), 3.0);
 }
 
 #[tokio::test]

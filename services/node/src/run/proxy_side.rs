@@ -1,17 +1,19 @@
 //! Messages from HTTP Proxy, handed to the parts: requests to the native door, health checks, counters.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chassis::tasks::Tasks;
 use dispatch::EncodedBody;
 use futures::Stream;
+use node_config::ProxySettings;
 use ocs_proto::link::{HealthKind, RoleNotice, Stats};
 use outbound::{Origin, Reply, Request};
-use pair::Door;
+use pair::{Door, wall_us};
 use tokio::{sync::watch, time::Instant};
 
 use super::spawn_quiet;
 use crate::{
+    credentials::{Admission, Judge, Shown},
     health::{Check, Health},
     link::{ProxyHandler, Taken},
     metrics::Metrics,
@@ -21,6 +23,7 @@ use crate::{
 /// The node's side of the link.
 pub(super) struct ProxySide {
     api: Arc<Door>,
+    judge: Judge,
     health: Health,
     metrics: Arc<Metrics>,
     role: watch::Receiver<RoleNotice>,
@@ -29,6 +32,7 @@ pub(super) struct ProxySide {
 impl ProxySide {
     /// Follows role and mode for the headers that every answer bears.
     pub(super) fn new(
+        settings: &ProxySettings,
         api: Arc<Door>,
         role: &RoleService,
         health: Health,
@@ -53,7 +57,8 @@ impl ProxySide {
                 }
             }
         });
-        Self { api, health, metrics, role: notices }
+        let judge = Judge::new(settings, api.engine().state().clone(), metrics.access_refusals(), wall_us);
+        Self { api, judge, health, metrics, role: notices }
     }
 }
 
@@ -80,6 +85,14 @@ impl ProxyHandler for ProxySide {
         self.api.reads(&from_now_on(reads)).await
     }
 
+    fn admit(&self, shown: &Shown, request: &Request, settled: bool) -> Admission {
+        self.judge.admit(shown, request, settled)
+    }
+
+    async fn catch_up(&self, within: Duration) -> bool {
+        self.api.wait_until_readable(Instant::now() + within).await.is_ok()
+    }
+
     async fn health(&self, kind: HealthKind) -> (bool, String) {
         let check = match kind {
             HealthKind::Primary => Check::Primary,
@@ -96,5 +109,6 @@ impl ProxyHandler for ProxySide {
 
     fn stats(&self, stats: Stats) {
         self.metrics.add(&stats);
+        self.judge.count(stats.without_credential, stats.misplaced_credential);
     }
 }

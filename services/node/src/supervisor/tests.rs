@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 
 use dispatch::EncodedBody;
 use futures::{FutureExt, Stream, stream};
+use node_config::Auth;
 use ocs_proto::{
     link::{HealthKind, RoleNotice, Stats},
     outbound as wire,
 };
-use outbound::{Reply, Request};
+use outbound::{Refusal, RefusalCode, Reply, Request, Value};
 use prost::Message;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -17,7 +18,10 @@ use tokio::{
 };
 
 use super::*;
-use crate::link::Taken;
+use crate::{
+    credentials::{Admission, Known, Shown},
+    link::Taken,
+};
 
 /// A deadline that no stop of these tests reaches.
 fn far() -> std::time::Instant {
@@ -49,8 +53,11 @@ impl Acknowledges {
     }
 }
 
-fn acknowledge(name: &str) -> Reply {
-    Reply::done(format!("{name}Acknowledge"), Vec::new())
+/// The acknowledgement names a known client.
+fn acknowledge(name: &str, tenant: &str, principal: &str) -> Reply {
+    let named = [("tenant", tenant), ("principal", principal)];
+    let named = named.map(|(key, value)| (key.to_owned(), Value::text(value)));
+    Reply::done(format!("{name}Acknowledge"), named.into_iter().filter(|_| !principal.is_empty()).collect())
 }
 
 impl ProxyHandler for Acknowledges {
@@ -58,7 +65,7 @@ impl ProxyHandler for Acknowledges {
         let reply = |(place, (body, _)): (usize, Taken<EncodedBody>)| {
             let command = wire::Command::decode(body.bytes().clone()).unwrap();
             let Some(wire::command::Body::Request(request)) = command.body else { panic!("a request") };
-            (place, acknowledge(&request.name))
+            (place, acknowledge(&request.name, &request.tenant, &request.principal))
         };
         let replies = updates.into_iter().enumerate().map(reply);
         self.wait().map(|()| stream::iter(replies)).flatten_stream()
@@ -66,7 +73,24 @@ impl ProxyHandler for Acknowledges {
 
     async fn reads(&self, reads: Vec<Taken<Request>>) -> Vec<Reply> {
         self.wait().await;
-        reads.into_iter().map(|(request, _)| acknowledge(request.verb.name())).collect()
+        let reply = |request: &Request| acknowledge(request.verb.name(), &request.tenant, &request.principal);
+        reads.iter().map(|(request, _)| reply(request)).collect()
+    }
+
+    /// Knows the token `good`, denies `bad`, and knows `late` once it has caught up.
+    fn admit(&self, shown: &Shown, _: &Request, settled: bool) -> Admission {
+        let known = || Admission::As(Known { tenant: "north".into(), principal: "crm".into() });
+        match &shown.token[..] {
+            b"good" => known(),
+            b"late" if settled => known(),
+            b"late" => Admission::Unsettled,
+            b"bad" => Admission::Refused(Refusal::new(RefusalCode::Unauthenticated, "unknown").into()),
+            _ => Admission::AsSent,
+        }
+    }
+
+    async fn catch_up(&self, _: Duration) -> bool {
+        true
     }
 
     async fn health(&self, kind: HealthKind) -> (bool, String) {
@@ -122,6 +146,32 @@ async fn as_a_task_it_answers_through_the_link_and_names_node_and_role() {
     assert!(health.starts_with("HTTP/1.1 200 OK\r\n") && health.ends_with("{\"asked\":1}"), "{health}");
     supervisor.stop(far()).await;
     assert_eq!(watched.borrow().state, "stopped");
+    assert!(tasks.drain(Duration::from_secs(60)).await);
+}
+
+#[tokio::test]
+async fn a_request_reaches_the_node_with_its_client_in_its_head_or_not_at_all() {
+    let tasks = Tasks::new();
+    let tokens = ProxySettings { auth: Some(Auth::Tokens), ..settings() };
+    let supervisor = Supervisor::start(tokens, "a", "info", Acknowledges::at_once(), &tasks);
+    let address = becomes(&mut supervisor.status(), "listening").await.address;
+    let with = |line: &str, header: &str| {
+        format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}Content-Length: 0\r\n\r\n")
+    };
+    for line in ["POST /records/15?req=RecordProcessed", "GET /records/15"] {
+        for token in ["good", "late"] {
+            let answer = ask(&address, &with(line, &format!("Authorization: Bearer {token}\r\n"))).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{line} {token}: {answer}");
+            assert!(answer.ends_with(",\"tenant\":\"north\",\"principal\":\"crm\"}"), "{line} {token}: {answer}");
+        }
+        for (header, challenge) in
+            [("Authorization: Bearer bad\r\n", ", error=\"invalid_token\"\r\n"), ("", "realm=\"ocs\"\r\n")]
+        {
+            let answer = ask(&address, &with(line, header)).await;
+            assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains(challenge), "{line} {header}: {answer}");
+        }
+    }
+    supervisor.stop(far()).await;
     assert!(tasks.drain(Duration::from_secs(60)).await);
 }
 
