@@ -3,6 +3,8 @@
 //! Never trusts a system store and never skips a check: only the configured CA authenticates a peer. Called by every listener
 //! and every connection between processes.
 
+mod operator;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -20,6 +22,8 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor, UnixTime, pem::PemObject};
 use serde::{Deserialize, Serialize};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+pub use operator::{OPERATOR_URI, is_operator_name, operator_name};
 
 /// HTTP/2 as an application protocol, for gRPC.
 pub const ALPN_H2: &[u8] = b"h2";

@@ -7,6 +7,7 @@
 mod disk_room;
 mod files;
 mod guarded;
+mod ordered_by;
 mod restore;
 mod stamp;
 #[cfg(test)]

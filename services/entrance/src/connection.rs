@@ -64,7 +64,7 @@ pub(super) async fn serve(
         },
     };
     let (answering, closing) = (requests.clone(), tasks.stopping());
-    let caller = Caller { address: from, principal: io.principal() };
+    let caller = io.caller(from);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(caller.clone());
         let answer = answering.clone().answer(router.clone(), request);
@@ -169,11 +169,17 @@ enum Connection {
 }
 
 impl Connection {
-    /// The name of the client's certificate.
-    fn principal(&self) -> Option<Arc<str>> {
-        let Self::Tls(stream) = self else { return None };
-        let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        tls::name_shown(shown).map(Into::into)
+    /// The client, by its certificate.
+    fn caller(&self, address: SocketAddr) -> Caller {
+        let certificates = match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => stream.get_ref().1.peer_certificates(),
+        };
+        let shown = certificates.unwrap_or_default();
+        let operator = tls::operator_name(shown);
+        let is_operator = operator.is_some();
+        let principal = operator.or_else(|| tls::name_shown(shown)).map(Into::into);
+        Caller { address, principal, operator: is_operator }
     }
 }
 

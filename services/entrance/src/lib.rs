@@ -34,8 +34,10 @@ pub use reserve::Reserve;
 pub struct Caller {
     /// The remote address of the connection.
     pub address: SocketAddr,
-    /// The first DNS name of the verified certificate; none: the connection has no certificate.
+    /// The operator of the verified certificate, else its first DNS name; none: the connection has no certificate.
     pub principal: Option<Arc<str>>,
+    /// Whether the certificate is an operator's.
+    pub operator: bool,
 }
 
 /// The protocol of a port.

@@ -3,6 +3,7 @@
 //! Never decides a rule: roles come from `role`, requests go through the native door, rows come from the state's reader. Listens
 //! on loopback unless configured; off loopback with mutual TLS, which the creator of the listener has checked.
 
+mod acting;
 mod backup;
 mod contract;
 mod data;
@@ -19,6 +20,7 @@ mod starting;
 mod status;
 mod switchover;
 mod to_wire;
+mod tokens;
 mod undoing;
 mod upgrade;
 
@@ -31,18 +33,20 @@ use futures::{Stream, StreamExt};
 use ocs_proto::{
     control::{
         ApplyDeclarationReply, ApplyDoNotCallReply, BackupBytes, ControlGroupReply, ControlGroupRequest,
-        CreateBackupRequest, CreateListReply, DeleteListReply, DeleteListRequest, DoNotCallEntries, DoNotCallRequest,
-        EnterDoNotCallReply, ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest, GetRecordReply,
-        GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest,
-        ImportReply, PauseReply, PauseRequest, PlanDeclarationReply, PreviewImportRequest, RemoveDoNotCallReply,
-        SetModeReply, SetModeRequest, SetSettingsReply, ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
+        CreateBackupRequest, CreateListReply, CreateTokenReply, DeleteListReply, DeleteListRequest, DoNotCallEntries,
+        DoNotCallRequest, EnterDoNotCallReply, ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest,
+        GetRecordReply, GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply,
+        HistoryRequest, ImportReply, ListTokensReply, ListTokensRequest, PauseReply, PauseRequest,
+        PlanDeclarationReply, PreviewImportRequest, RemoveDoNotCallReply, RevokeTokenReply, SetModeReply,
+        SetModeRequest, SetSettingsReply, ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
         ShowGroupsRequest, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply,
         StatusRequest, SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply, VerifyRequest,
         WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
     outbound::{
-        ApplyDeclaration, ApplyDoNotCall, CreateList, DoNotCallBatch, ImportBatch, RemoveDoNotCall, SetSettings,
+        ApplyDeclaration, ApplyDoNotCall, CreateList, CreateToken, DoNotCallBatch, ImportBatch, RemoveDoNotCall,
+        RevokeToken, SetSettings,
     },
 };
 use pair::Door;
@@ -50,7 +54,8 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes};
 
-use crate::{archive::Archives, metrics::Sources, role::SINGLE_COPY};
+use self::acting::{Acting, named, principal_of};
+use crate::{archive::Archives, credentials::RefusalCounts, metrics::Sources, operator_orders, role::SINGLE_COPY};
 
 pub use force::Orders;
 pub(crate) use port::ControlPort;
@@ -79,16 +84,22 @@ pub struct ControlApi {
     pub orders: Orders,
     /// Makes backups of the state; none on a witness.
     pub archives: Option<Archives>,
+    /// Changes need an operator's certificate, and their refusals are counted here; none: any caller may order a change.
+    pub operators: Option<Arc<RefusalCounts>>,
 }
 
 impl ControlApi {
     /// The services of the port while the node runs, besides health and reflection.
     fn router(self, tasks: &Tasks) -> Router {
-        let (long, stopping) = (data::Long::new(tasks), tasks.stopping());
+        let (long, stopping, operators) = (data::Long::new(tasks), tasks.stopping(), self.operators.clone());
         let control = ControlServer::new(Service { api: self, long, stopping })
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        Routes::new(control).prepare().into_axum_router()
+        let routes = Routes::new(control).prepare().into_axum_router();
+        match operators {
+            Some(refused) => operator_orders::restricted(routes, refused),
+            None => routes,
+        }
     }
 
     /// The native door; a witness has none and names the data nodes instead.
@@ -113,6 +124,11 @@ struct Service {
 }
 
 impl Service {
+    /// The native door, for the orders of a caller.
+    fn acting<T>(&self, asked: &Request<T>) -> Result<Acting, Status> {
+        Ok(Acting::new(self.api.door()?.clone(), principal_of(asked.extensions())))
+    }
+
     /// Marks an answer about records while updates are on one disk only.
     fn said<T>(&self, reply: T) -> Response<T> {
         let mut response = Response::new(reply);
@@ -154,7 +170,8 @@ impl Control for Service {
     }
 
     async fn switchover(&self, asked: Request<SwitchoverRequest>) -> Result<Response<SwitchoverReply>, Status> {
-        Ok(Response::new(switchover::switchover(&self.api.sources.role, asked.into_inner()).await))
+        let by = named(asked.extensions());
+        Ok(Response::new(switchover::switchover(&self.api.sources.role, asked.into_inner(), &by).await))
     }
 
     async fn pause(&self, asked: Request<PauseRequest>) -> Result<Response<PauseReply>, Status> {
@@ -177,7 +194,8 @@ impl Control for Service {
     }
 
     async fn force_primary(&self, asked: Request<ForcePrimaryRequest>) -> Result<Response<ForcePrimaryReply>, Status> {
-        let reply = force::force(&self.api.sources.role, &self.api.orders, asked.into_inner()).await;
+        let by = named(asked.extensions());
+        let reply = force::force(&self.api.sources.role, &self.api.orders, asked.into_inner(), by).await;
         Ok(Response::new(reply))
     }
 
@@ -188,12 +206,14 @@ impl Control for Service {
     }
 
     async fn create_list(&self, asked: Request<CreateList>) -> Result<Response<CreateListReply>, Status> {
-        let reply = data::create_list(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        let acting = self.acting(&asked)?;
+        let reply = data::create_list(&acting, asked.into_inner(), self.api.deadline()).await;
         Ok(self.said(CreateListReply { reply: Some(reply) }))
     }
 
     async fn import(&self, asked: Request<ImportBatch>) -> Result<Response<ImportReply>, Status> {
-        let reply = data::import(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        let acting = self.acting(&asked)?;
+        let reply = data::import(&acting, asked.into_inner(), self.api.deadline()).await;
         Ok(self.said(ImportReply { reply: Some(reply) }))
     }
 
@@ -224,7 +244,8 @@ impl Control for Service {
     }
 
     async fn set_settings(&self, asked: Request<SetSettings>) -> Result<Response<SetSettingsReply>, Status> {
-        let reply = settings::set(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        let acting = self.acting(&asked)?;
+        let reply = settings::set(&acting, asked.into_inner(), self.api.deadline()).await;
         Ok(self.said(SetSettingsReply { reply: Some(reply) }))
     }
 
@@ -234,7 +255,8 @@ impl Control for Service {
     }
 
     async fn delete_list(&self, asked: Request<DeleteListRequest>) -> Result<Response<DeleteListReply>, Status> {
-        let reply = undoing::delete_list(self.api.door()?, &self.long, asked.into_inner(), self.api.deadline).await?;
+        let acting = self.acting(&asked)?;
+        let reply = undoing::delete_list(&acting, &self.long, asked.into_inner(), self.api.deadline).await?;
         Ok(self.said(DeleteListReply { reply: Some(reply) }))
     }
 
@@ -245,7 +267,8 @@ impl Control for Service {
     }
 
     async fn enter_do_not_call(&self, asked: Request<DoNotCallBatch>) -> Result<Response<EnterDoNotCallReply>, Status> {
-        let reply = do_not_call::enter(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        let acting = self.acting(&asked)?;
+        let reply = do_not_call::enter(&acting, asked.into_inner(), self.api.deadline()).await;
         Ok(self.said(EnterDoNotCallReply { reply: Some(reply) }))
     }
 
@@ -258,7 +281,8 @@ impl Control for Service {
     }
 
     async fn apply_do_not_call(&self, asked: Request<ApplyDoNotCall>) -> Result<Response<ApplyDoNotCallReply>, Status> {
-        let reply = do_not_call::apply(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        let acting = self.acting(&asked)?;
+        let reply = do_not_call::apply(&acting, asked.into_inner(), self.api.deadline()).await;
         Ok(self.said(ApplyDoNotCallReply { reply: Some(reply) }))
     }
 
@@ -266,7 +290,8 @@ impl Control for Service {
         &self,
         asked: Request<RemoveDoNotCall>,
     ) -> Result<Response<RemoveDoNotCallReply>, Status> {
-        let reply = do_not_call::remove(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        let acting = self.acting(&asked)?;
+        let reply = do_not_call::remove(&acting, asked.into_inner(), self.api.deadline()).await;
         Ok(self.said(RemoveDoNotCallReply { reply: Some(reply) }))
     }
 
@@ -282,7 +307,8 @@ impl Control for Service {
         &self,
         asked: Request<ApplyDeclaration>,
     ) -> Result<Response<ApplyDeclarationReply>, Status> {
-        let reply = declared::apply(self.api.door()?, asked.into_inner(), self.api.deadline()).await;
+        let acting = self.acting(&asked)?;
+        let reply = declared::apply(&acting, asked.into_inner(), self.api.deadline()).await;
         Ok(self.said(ApplyDeclarationReply { reply: Some(reply) }))
     }
 
@@ -299,8 +325,25 @@ impl Control for Service {
     }
 
     async fn control_group(&self, asked: Request<ControlGroupRequest>) -> Result<Response<ControlGroupReply>, Status> {
-        let reply = declared::control_group(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
+        let acting = self.acting(&asked)?;
+        let reply = declared::control_group(&acting, asked.into_inner(), self.api.deadline()).await?;
         Ok(self.said(ControlGroupReply { reply: Some(reply) }))
+    }
+
+    async fn create_token(&self, asked: Request<CreateToken>) -> Result<Response<CreateTokenReply>, Status> {
+        let acting = self.acting(&asked)?;
+        let reply = tokens::create(&acting, asked.into_inner(), self.api.deadline()).await;
+        Ok(self.said(CreateTokenReply { reply: Some(reply) }))
+    }
+
+    async fn list_tokens(&self, _: Request<ListTokensRequest>) -> Result<Response<ListTokensReply>, Status> {
+        tokens::list(self.api.door()?, self.api.deadline()).await.map(|reply| self.said(reply))
+    }
+
+    async fn revoke_token(&self, asked: Request<RevokeToken>) -> Result<Response<RevokeTokenReply>, Status> {
+        let acting = self.acting(&asked)?;
+        let reply = tokens::revoke(&acting, asked.into_inner(), self.api.deadline()).await;
+        Ok(self.said(RevokeTokenReply { reply: Some(reply) }))
     }
 
     async fn create_backup(

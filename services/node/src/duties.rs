@@ -24,7 +24,7 @@ use crate::role::{Role, RoleService, RoleView};
 pub(crate) use bring_up::BringingUp;
 pub(crate) use deletions::{Deletions, Remaining};
 pub(crate) use due::WhatIsDue;
-pub(crate) use history::History;
+pub(crate) use history::{Begun, History};
 pub(crate) use phones::Phones;
 pub(crate) use restored::Restoration;
 pub(crate) use versions::{Formats, Rules};

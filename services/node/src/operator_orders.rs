@@ -1,17 +1,29 @@
 //! Orders of operators over the control port: one line of the log for each order, with the caller's address and the name of its
-//! certificate, before the order is executed.
+//! certificate, before the order is executed; and the certificate that a change needs.
 //!
 //! Never looks into a request: its path names the order. Called by `control`; the entrance names the caller.
 
-use axum::Router;
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    middleware::{self, Next},
+    response::Response,
+};
+use chassis::lines::Causes;
 use entrance::Caller;
 use http::Request;
+use tonic::Status;
 use tower::util::MapRequestLayer;
+
+use crate::credentials::{Reason, RefusalCounts};
 
 /// The service whose calls may be orders.
 const SERVICE: &str = "/ocs.v1.Control/";
 /// Calls that change the group or this node, or take its state away. Every other call reads, or is a client's update.
-const ORDERS: [&str; 12] = [
+const ORDERS: [&str; 14] = [
     "Switchover",
     "Pause",
     "Upgrade",
@@ -24,16 +36,72 @@ const ORDERS: [&str; 12] = [
     "RemoveDoNotCall",
     "ApplyDeclaration",
     "ControlGroup",
+    "CreateToken",
+    "RevokeToken",
 ];
+/// Calls that change something. Every other call reads, and any certificate of the authority may make it.
+const CHANGES: [&str; 17] = [
+    "Switchover",
+    "Pause",
+    "Upgrade",
+    "GiveUp",
+    "ForcePrimary",
+    "SetMode",
+    "SetSettings",
+    "CreateList",
+    "Import",
+    "DeleteList",
+    "EnterDoNotCall",
+    "ApplyDoNotCall",
+    "RemoveDoNotCall",
+    "ApplyDeclaration",
+    "ControlGroup",
+    "CreateToken",
+    "RevokeToken",
+];
+
+/// Lines of the log about refused changes, a minute.
+static REFUSED: Causes = Causes::new(6);
 
 /// The same routes; each order is logged.
 pub fn logged(routes: Router) -> Router {
-    routes.layer(MapRequestLayer::new(|request: Request<axum::body::Body>| {
+    routes.layer(MapRequestLayer::new(|request: Request<Body>| {
         if let Some(order) = order(request.uri().path()) {
             log(order, request.extensions().get());
         }
         request
     }))
+}
+
+/// The same routes; a change needs an operator's certificate, and its refusals are counted.
+pub(crate) fn restricted(routes: Router, refused: Arc<RefusalCounts>) -> Router {
+    routes.layer(middleware::from_fn_with_state(refused, permit))
+}
+
+async fn permit(State(refused): State<Arc<RefusalCounts>>, request: Request<Body>, next: Next) -> Response {
+    let lacks = lacks_right(request.uri().path(), request.extensions().get());
+    match lacks {
+        Some(why) => {
+            refused.add(Reason::Operator, 1);
+            Status::permission_denied(why).into_http::<Body>()
+        }
+        None => next.run(request).await,
+    }
+}
+
+/// Why a caller may not make a call; none: the call reads, or the caller is an operator.
+fn lacks_right(path: &str, caller: Option<&Caller>) -> Option<String> {
+    let change = path.strip_prefix(SERVICE).filter(|call| CHANGES.contains(call))?;
+    if caller.is_some_and(|caller| caller.operator) {
+        return None;
+    }
+    let (principal, address) = who(caller);
+    if let Some(more) = REFUSED.line("operator") {
+        tracing::warn!(order = change, principal, address, "refused: a change needs an operator's certificate{more}");
+    }
+    Some(format!(
+        "{change} needs an operator's certificate, and this one is of {principal:?} (`ocsctl certs` makes operator.pem)"
+    ))
 }
 
 /// The order that a call's path names.
@@ -42,9 +110,14 @@ fn order(path: &str) -> Option<&str> {
 }
 
 fn log(order: &str, caller: Option<&Caller>) {
-    let principal = caller.and_then(|caller| caller.principal.as_deref()).unwrap_or("without a certificate");
-    let address = caller.map_or_else(|| "unknown".to_owned(), |caller| caller.address.to_string());
+    let (principal, address) = who(caller);
     tracing::info!(order, principal, address, "operator order");
+}
+
+/// Name and address of a caller.
+fn who(caller: Option<&Caller>) -> (&str, String) {
+    let principal = caller.and_then(|caller| caller.principal.as_deref()).unwrap_or("without a certificate");
+    (principal, caller.map_or_else(|| "unknown".to_owned(), |caller| caller.address.to_string()))
 }
 
 #[cfg(test)]
@@ -58,6 +131,60 @@ mod tests {
         assert_eq!(order("/ocs.v1.Control/ForcePrimary"), Some("ForcePrimary"));
         for path in ["/ocs.v1.Control/Status", "/grpc.health.v1.Health/Check", "/ocs.v1.Control/", "ForcePrimary"] {
             assert_eq!(order(path), None, "{path}");
+        }
+    }
+
+    /// Calls that only read.
+    const READS: [&str; 16] = [
+        "GetRole",
+        "WatchRole",
+        "Status",
+        "History",
+        "PreviewImport",
+        "ShowList",
+        "Export",
+        "GetRecord",
+        "Verify",
+        "ShowSettings",
+        "DoNotCall",
+        "PreviewDoNotCall",
+        "PlanDeclaration",
+        "ShowDeclaration",
+        "ShowGroups",
+        "ListTokens",
+    ];
+
+    #[test]
+    fn every_call_of_the_service_reads_or_needs_an_operator() {
+        let definition = include_str!("../../../proto/ocs/v1/control.proto");
+        let calls = definition.lines().filter_map(|line| line.trim_start().strip_prefix("rpc ")?.split('(').next());
+        let calls: Vec<&str> = calls.collect();
+        assert!(calls.len() > 30, "{calls:?}");
+        for call in &calls {
+            let reads = READS.contains(call) || *call == "CreateBackup";
+            assert!(reads != CHANGES.contains(call), "{call}: does it read, or change something?");
+        }
+        for known in CHANGES.iter().chain(&READS) {
+            assert!(calls.contains(known), "{known} is no call");
+        }
+    }
+
+    #[test]
+    fn a_change_needs_an_operators_certificate_and_a_read_needs_none() {
+        let caller = |principal: Option<&str>, operator| {
+            let address = "10.0.0.9:4711".parse().unwrap();
+            Some(Caller { address, principal: principal.map(Into::into), operator })
+        };
+        let node = caller(Some("a"), false);
+        let why = lacks_right("/ocs.v1.Control/ForcePrimary", node.as_ref()).unwrap();
+        assert!(why.starts_with("ForcePrimary needs an operator's certificate, and this one is of \"a\""), "{why}");
+        for nobody in [None, caller(None, false)] {
+            assert!(lacks_right("/ocs.v1.Control/Switchover", nobody.as_ref()).is_some());
+            assert_eq!(lacks_right("/ocs.v1.Control/CreateBackup", nobody.as_ref()), None);
+        }
+        assert_eq!(lacks_right("/ocs.v1.Control/ForcePrimary", caller(Some("maria"), true).as_ref()), None);
+        for read in ["/ocs.v1.Control/Status", "/grpc.health.v1.Health/Check", "/ocs.v1.Control/", "ForcePrimary"] {
+            assert_eq!(lacks_right(read, node.as_ref()), None, "{read}");
         }
     }
 

@@ -51,7 +51,9 @@ use crate::{
     admin::Admin,
     archive::{Archives, schedule},
     control::{ControlApi, Orders},
-    duties::{BringingUp, Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules, WhatIsDue},
+    duties::{
+        Begun, BringingUp, Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules, WhatIsDue,
+    },
     health::Health,
     memory,
     metrics::{Metrics, Sources},
@@ -248,6 +250,8 @@ async fn start(
     let peers = peers.serve(side.clone(), directory.clone(), tasks);
     open::form_if_new(config, &directory, &peers, &ports.startup, tasks).await?;
     let boot = directory.boot()?;
+    let advice = config.access_warnings().iter().map(ToString::to_string).collect();
+    let _ = ports.about.advice.set(advice); // a node starts once
     tracing::info!(node = own.name, raft_id = own.raft_id, boot, "starts");
     // 2. Log and state.
     let metrics = Arc::new(Metrics::new());
@@ -349,12 +353,20 @@ async fn start(
     let orders = Orders::new(directory.clone(), config.mode(), tasks);
     let ordered = orders.given();
     let deadline = Duration::from_millis(config.limits.deadline_ms);
+    let operators = config.operators_required(directory.is_guarded()).then(|| metrics.access_refusals());
     let gave_up = CancellationToken::new();
     let give_up = give_up(directory.clone(), gave_up.clone(), tasks);
     metrics.count_refusals("peer", peers.refusals());
     ports.count_refusals(&metrics);
-    let control =
-        ControlApi { sources: sources.clone(), about: ports.about.clone(), give_up, deadline, orders, archives };
+    let control = ControlApi {
+        sources: sources.clone(),
+        about: ports.about.clone(),
+        give_up,
+        deadline,
+        orders,
+        archives,
+        operators,
+    };
     ports.connect(control, Admin { health: health.clone(), metrics, sources }, tasks);
     Ok(Started { running, health, role, supervisor, directory, peers, ordered, readmitted, full_disk, gave_up })
 }
@@ -426,7 +438,8 @@ fn doors(
 /// The work of the primary, one duty a line.
 fn assign_duties(config: &Config, role: &RoleService, api: &Arc<Door>, directory: &DataDir, tasks: &Tasks) {
     let duties = Duties::new(role.clone(), tasks);
-    duties.assign(History::new(role.clone(), api.clone(), (directory.forced(), directory.restored_from())));
+    let (forced, by, restored) = (directory.forced(), directory.forced_by(), directory.restored_from());
+    duties.assign(History::new(role.clone(), api.clone(), Begun { forced, by, restored }));
     duties.assign(Rules { role: role.clone(), api: api.clone(), file: config.rules.clone() });
     duties.assign(Phones(api.clone()));
     duties.assign(Deletions(api.clone()));

@@ -15,15 +15,15 @@ use ocs_proto::{
     outbound as wire,
 };
 use outbound::{
-    Answer, Attributes, Body, Handle, NotDialable, Origin, Query, RULES_WITH_CAMPAIGNS, Refusal, RefusalCode, Reply,
-    ReplyBody, Request, Resource, Value, Verb, key,
+    Answer, Attributes, Body, Handle, NotDialable, Query, RULES_WITH_CAMPAIGNS, Refusal, RefusalCode, Reply, ReplyBody,
+    Request, Resource, Value, Verb, key,
     wire::{batch_from_wire, list_from_wire, reply_into_wire},
 };
 use pair::{ListTally, StateReader, wall_us};
 use tokio::time::Instant;
 use tonic::Status;
 
-use super::to_wire;
+use super::{acting::Acting, to_wire};
 use crate::bulk::{Bulk, Pieces};
 
 /// Exports that run at a time.
@@ -57,17 +57,15 @@ impl Long {
 }
 
 /// Refuses a name that cannot be shown or reached under every rules version; the rules refuse such a name from version 3 on.
-pub(super) async fn create_list(door: &Door, list: wire::CreateList, deadline: Instant) -> wire::Reply {
+pub(super) async fn create_list(door: &Acting, list: wire::CreateList, deadline: Instant) -> wire::Reply {
     if let Err(why) = records::check_list_name(&list.name) {
         return reply_into_wire(Refusal::new(RefusalCode::BadValue, why).into());
     }
-    let reply = door.answer(Body::CreateList(list_from_wire(list)), Origin::Control, deadline).await;
-    reply_into_wire(reply)
+    reply_into_wire(door.order(Body::CreateList(list_from_wire(list)), deadline).await)
 }
 
-pub(super) async fn import(door: &Door, batch: wire::ImportBatch, deadline: Instant) -> wire::Reply {
-    let reply = door.answer(Body::ImportBatch(batch_from_wire(batch)), Origin::Control, deadline).await;
-    reply_into_wire(reply)
+pub(super) async fn import(door: &Acting, batch: wire::ImportBatch, deadline: Instant) -> wire::Reply {
+    reply_into_wire(door.order(Body::ImportBatch(batch_from_wire(batch)), deadline).await)
 }
 
 pub(super) async fn preview_import(

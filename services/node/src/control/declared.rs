@@ -11,13 +11,14 @@ use ocs_proto::{
     outbound as wire,
 };
 use outbound::{
-    Answer, Attributes, Body, Origin, Query, RULES_WITH_CAMPAIGNS, RefusalCode, Reply, Request, Resource, Verb,
+    Answer, Attributes, Body, Query, RULES_WITH_CAMPAIGNS, RefusalCode, Reply, Request, Resource, Verb,
     wire::{declaration_from_wire, reply_into_wire},
 };
 use tokio::time::Instant;
 use tonic::Status;
 
 use super::{
+    acting::Acting,
     data::{read, refused, unreadable},
     to_wire,
 };
@@ -39,12 +40,12 @@ pub(super) async fn plan(
 
 /// Applies a declaration, all or nothing, by one command. Refused before the group decides by a version that knows declarations:
 /// the primary may run a release that cannot read the request, and the raise takes longer than seconds.
-pub(super) async fn apply(door: &Door, asked: wire::ApplyDeclaration, deadline: Instant) -> wire::Reply {
+pub(super) async fn apply(door: &Acting, asked: wire::ApplyDeclaration, deadline: Instant) -> wire::Reply {
     if let Some(refusal) = not_yet(door) {
         return reply_into_wire(refusal);
     }
     let body = Body::ApplyDeclaration(Box::new(declaration_from_wire(asked)));
-    reply_into_wire(door.answer(body, Origin::Control, deadline).await)
+    reply_into_wire(door.order(body, deadline).await)
 }
 
 fn not_yet(door: &Door) -> Option<Reply> {
@@ -68,7 +69,7 @@ pub(super) async fn groups(
 }
 
 /// The one answer to a question, as `shape` puts it into a message.
-async fn ask<T: Send + 'static>(
+pub(super) async fn ask<T: Send + 'static>(
     door: &Door,
     query: Query,
     deadline: Instant,
@@ -86,7 +87,7 @@ const CONTROLS: [Verb; 5] =
 
 /// A request of a client that controls a group, made by an operator.
 pub(super) async fn control_group(
-    door: &Door,
+    door: &Acting,
     asked: ControlGroupRequest,
     deadline: Instant,
 ) -> Result<wire::Reply, Status> {
@@ -103,10 +104,10 @@ pub(super) async fn control_group(
         resource: Resource::CampaignGroup(asked.group),
         attributes: Attributes::default(),
         tenant: String::new(),
-        principal: String::new(),
+        principal: door.principal().to_owned(),
         idempotency_key: None,
     };
-    Ok(reply_into_wire(door.answer(Body::Request(request), Origin::Control, deadline).await))
+    Ok(reply_into_wire(door.order(Body::Request(request), deadline).await))
 }
 
 #[cfg(test)]

@@ -10,13 +10,14 @@ use ocs_proto::{
     outbound as wire,
 };
 use outbound::{
-    Body, Origin, Query, RULES_WITH_CAMPAIGNS, RULES_WITH_UNDOING, RefusalCode,
+    Body, Query, RULES_WITH_CAMPAIGNS, RULES_WITH_UNDOING, RefusalCode,
     wire::{application_from_wire, entries_from_wire, remove_from_wire, reply_into_wire},
 };
 use tokio::time::Instant;
 use tonic::Status;
 
 use super::{
+    acting::Acting,
     data::{Long, read, refused, unreadable},
     to_wire,
 };
@@ -48,12 +49,12 @@ pub(super) async fn entries(
 }
 
 /// Makes the entries of a batch.
-pub(super) async fn enter(door: &Door, batch: wire::DoNotCallBatch, deadline: Instant) -> wire::Reply {
+pub(super) async fn enter(door: &Acting, batch: wire::DoNotCallBatch, deadline: Instant) -> wire::Reply {
     if let Some(reply) = not_yet(door, RULES_WITH_CAMPAIGNS) {
         return reply;
     }
     let body = Body::DoNotCallBatch(entries_from_wire(batch));
-    reply_into_wire(door.answer(body, Origin::Control, deadline).await)
+    reply_into_wire(door.order(body, deadline).await)
 }
 
 /// The answer that a batch would get.
@@ -70,22 +71,22 @@ pub(super) async fn preview(
 }
 
 /// Marks the next records of a list.
-pub(super) async fn apply(door: &Door, asked: wire::ApplyDoNotCall, deadline: Instant) -> wire::Reply {
+pub(super) async fn apply(door: &Acting, asked: wire::ApplyDoNotCall, deadline: Instant) -> wire::Reply {
     if let Some(reply) = not_yet(door, RULES_WITH_CAMPAIGNS) {
         return reply;
     }
     let body = Body::ApplyDoNotCall(application_from_wire(asked));
-    reply_into_wire(door.answer(body, Origin::Control, deadline).await)
+    reply_into_wire(door.order(body, deadline).await)
 }
 
 /// Takes an entry back. Entries of customers, tenants and campaigns are as new as the rules that have them.
-pub(super) async fn remove(door: &Door, asked: wire::RemoveDoNotCall, deadline: Instant) -> wire::Reply {
+pub(super) async fn remove(door: &Acting, asked: wire::RemoveDoNotCall, deadline: Instant) -> wire::Reply {
     let is_later = [&asked.customer, &asked.tenant, &asked.campaign].into_iter().any(|text| !text.is_empty());
     let needed = if is_later { RULES_WITH_CAMPAIGNS } else { RULES_WITH_UNDOING };
     if let Some(reply) = not_yet(door, needed) {
         return reply;
     }
-    reply_into_wire(door.answer(Body::RemoveDoNotCall(remove_from_wire(asked)), Origin::Control, deadline).await)
+    reply_into_wire(door.order(Body::RemoveDoNotCall(remove_from_wire(asked)), deadline).await)
 }
 
 /// Before the raise the primary may run a release that cannot read the request. The raise takes longer than seconds, so a retry

@@ -44,10 +44,16 @@ impl Orders {
         self.mode
     }
 
-    /// Makes an order durable. A failing disk ends the process.
-    async fn give(&self, order: Forced) -> Result<(), DataDirError> {
+    /// Makes an order durable. A failing disk ends the process; without the operator's name the order still counts.
+    async fn give(&self, order: Forced, by: String) -> Result<(), DataDirError> {
         let directory = Arc::clone(&self.directory);
-        let written = tokio::task::spawn_blocking(move || directory.order(order)).await;
+        let write = move || {
+            if let Err(error) = directory.order_is_by(order.epoch, &by) {
+                tracing::warn!(%error, by, "the history will not name the operator");
+            }
+            directory.order(order)
+        };
+        let written = tokio::task::spawn_blocking(write).await;
         let written = written.unwrap_or(Err(DataDirError::Failed { path: self.directory.path().to_owned() }));
         match &written {
             Ok(()) => self.given.cancel(),
@@ -60,8 +66,13 @@ impl Orders {
     }
 }
 
-/// Gives the order, or says why not; both answers name the end of this node's log.
-pub(super) async fn force(role: &RoleService, orders: &Orders, asked: ForcePrimaryRequest) -> ForcePrimaryReply {
+/// Gives the order, or says why not; both answers name the end of this node's log. `by`: the caller, for the history.
+pub(super) async fn force(
+    role: &RoleService,
+    orders: &Orders,
+    asked: ForcePrimaryRequest,
+    by: String,
+) -> ForcePrimaryReply {
     let confirmed = role.ask().await.confirmed;
     let (status, own) = (role.status(), role.roster().own());
     let others = role.roster().members().iter().filter(|member| member.name != own.name);
@@ -97,7 +108,7 @@ pub(super) async fn force(role: &RoleService, orders: &Orders, asked: ForcePrima
         accept_loss: asked.accept_loss,
         term: 0,
     };
-    match orders.give(order).await {
+    match orders.give(order, by).await {
         Ok(()) => reply.ordered = true,
         Err(error) => reply.reason = error.to_string(),
     }

@@ -10,11 +10,13 @@ use ocs_proto::{
     outbound::{self as wire, Setting as WireSetting},
 };
 use outbound::{
-    Body, Origin, RULES_FIRST, RULES_WITH_SETTINGS, RefusalCode, Setting,
+    Body, RULES_FIRST, RULES_WITH_SETTINGS, RefusalCode, Setting,
     wire::{reply_into_wire, settings_from_wire, settings_to_wire},
 };
 use pair::Door;
 use tokio::time::Instant;
+
+use super::acting::Acting;
 
 /// Under rules version 1 each node's own file decides: `own` is this node's.
 pub(super) async fn show(door: &Arc<Door>, node: &str, own: &[Setting], deadline: Instant) -> ShowSettingsReply {
@@ -39,11 +41,11 @@ fn to_wire(options: &[Setting]) -> Vec<WireSetting> {
 
 /// Refused before the group decides by a version that has settings: the primary may run a release that cannot read the request.
 /// The raise takes longer than seconds, so a retry is not worth its cost.
-pub(super) async fn set(door: &Arc<Door>, settings: wire::SetSettings, deadline: Instant) -> wire::Reply {
+pub(super) async fn set(door: &Acting, settings: wire::SetSettings, deadline: Instant) -> wire::Reply {
     let version = door.engine().state().rules_version();
     if version < RULES_WITH_SETTINGS {
         return reply_into_wire(too_early(version, RULES_WITH_SETTINGS, RefusalCode::Conflict));
     }
     let body = Body::SetSettings(settings_from_wire(settings));
-    reply_into_wire(door.answer(body, Origin::Control, deadline).await)
+    reply_into_wire(door.order(body, deadline).await)
 }

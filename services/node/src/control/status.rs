@@ -2,7 +2,7 @@
 //!
 //! Never hides a doubt: an unconfirmed answer says so. Called by the control API.
 
-use std::{collections::HashMap, time::Instant};
+use std::{collections::HashMap, sync::OnceLock, time::Instant};
 
 use consensus::{Stall, StartStanding, Status};
 use ocs_proto::control::{BackupMade, BackupMissed, BackupSchedule, PeerLag, StatusReply};
@@ -39,6 +39,8 @@ pub struct About {
     pub started: Instant,
     /// The options of the rules as this node's own file has them: they count under rules version 1.
     pub options: Vec<outbound::Setting>,
+    /// Settings that leave more open than a group of this release would; known once the node is a member.
+    pub advice: OnceLock<Vec<String>>,
 }
 
 /// The answer to `Status`.
@@ -112,6 +114,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         upgrade_waits_for: upgrade_waits_for(&core, sources.role.roster()),
         backups: (!backups.every.is_zero()).then(|| schedule(backups)),
         starting: String::new(),
+        advice: about.advice.get().cloned().unwrap_or_default(),
         control_address: roster.own().control.clone(),
         controls: controls.map(|member| (member.name.clone(), member.control.clone())).collect::<HashMap<_, _>>(),
     }

@@ -13,8 +13,8 @@ use crate::role::{Role, RoleService};
 /// A target further behind cannot catch up within one batch.
 const LAG_ENTRIES_MAX: u64 = 1024;
 
-/// Hands over, or says why not and names the candidates.
-pub(super) async fn switchover(role: &RoleService, asked: SwitchoverRequest) -> SwitchoverReply {
+/// Hands over, or says why not and names the candidates. `by`: the caller, for the history.
+pub(super) async fn switchover(role: &RoleService, asked: SwitchoverRequest, by: &str) -> SwitchoverReply {
     let view = role.ask().await;
     let (own, peers) = (role.roster().own().name.clone(), role.peers());
     let mut reply = SwitchoverReply { from: view.primary.clone(), ..Default::default() };
@@ -32,26 +32,26 @@ pub(super) async fn switchover(role: &RoleService, asked: SwitchoverRequest) -> 
             reply.reason = format!("dry run: would hand over to {to}");
             reply.to = to;
         }
-        Ok(to) => hand_over(role, to, &mut reply).await,
+        Ok(to) => hand_over(role, to, by, &mut reply).await,
     }
     reply
 }
 
-async fn hand_over(role: &RoleService, to: String, reply: &mut SwitchoverReply) {
+async fn hand_over(role: &RoleService, to: String, by: &str, reply: &mut SwitchoverReply) {
     let Some(target) = id_of(role, &role.status(), &to) else {
         reply.reason = format!("{to} is no voter of the group");
         return;
     };
     let began = Instant::now();
-    match role.group().transfer(target, "switchover asked by an operator").await {
+    match role.group().transfer(target, &format!("switchover asked by {by}")).await {
         Ok(()) => {
             reply.done = true;
             reply.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(to, duration_ms = reply.duration_ms, "handed over by request");
+            tracing::info!(to, by, duration_ms = reply.duration_ms, "handed over by request");
         }
         Err(error) => {
             reply.reason = format!("{to} did not take over: {error}");
-            tracing::warn!(to, %error, "did not hand over");
+            tracing::warn!(to, by, %error, "did not hand over");
         }
     }
     reply.to = to;

@@ -18,6 +18,7 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 
 use super::*;
 use crate::{
+    credentials::Reason,
     health::Health,
     role::{RoleService, tests::roster},
     startup::Startup,
@@ -57,25 +58,37 @@ fn sources(role: &RoleService, api: Option<Arc<Door>>) -> Sources {
     }
 }
 
+fn about() -> About {
+    let (started, advice) =
+        (std::time::Instant::now(), vec!["key http_proxy.auth: nothing says who may ask".to_owned()].into());
+    About { cluster: "demo".into(), started, options: Vec::new(), advice }
+}
+
 fn starting(role: &RoleService) -> StartingNode {
-    let about = About { cluster: "demo".into(), started: std::time::Instant::now(), options: Vec::new() };
+    let about = about();
     let startup = Startup::new("waiting for b, w");
     StartingNode { startup, roster: role.roster().clone(), mode: "witness", about: Arc::new(about) }
 }
 
 async fn stage(witness: bool) -> Stage {
+    stage_for(witness, None).await
+}
+
+/// As [`stage`]; with counts of refusals changes need an operator's certificate.
+async fn stage_for(witness: bool, operators: Option<Arc<RefusalCounts>>) -> Stage {
     let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(core_status(3, A))));
     let role = RoleService::new(roster(), group.clone(), "witness", &tasks);
     role.ask().await;
     let api = (!witness).then(|| Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks)));
     let sources = sources(&role, api);
-    let about = About { cluster: "demo".into(), started: std::time::Instant::now(), options: Vec::new() };
+    let about = about();
     let home = tempfile::tempdir().unwrap();
     let orders = Orders::new(Arc::new(stamped(home.path())), "witness", &tasks);
     let ordered = orders.given();
     let control = ControlApi {
         orders,
         archives: None,
+        operators,
         sources,
         about: Arc::new(about),
         give_up: Arc::new(|| Ok(())),
@@ -128,6 +141,7 @@ async fn status_tells_the_node_and_names_the_controls() {
     assert_eq!((status.cluster.as_str(), status.records, status.log_bytes), ("demo", 1, 4096));
     assert_eq!(status.controls.len(), 3);
     assert_eq!(status.http_proxy, "listening");
+    assert_eq!(status.advice, ["key http_proxy.auth: nothing says who may ask"]);
     assert!(status.warnings.iter().any(|line| line.contains("b is unreachable")));
 }
 
@@ -144,6 +158,11 @@ async fn data_calls_go_through_the_door() {
     assert!(matches!(record.into_inner().reply.unwrap().body, Some(reply::Body::Done(_))));
     assert_eq!(client.get_record(GetRecordRequest::default()).await.unwrap_err().code(), Code::InvalidArgument);
     assert!(client.verify(VerifyRequest {}).await.unwrap().into_inner().equal);
+}
+
+/// The native door, for the orders of maria.
+fn maria(sources: Sources) -> acting::Acting {
+    acting::Acting::new(sources.api.unwrap(), "maria")
 }
 
 fn refusal(reply: Option<wire::Reply>) -> wire::Refusal {
@@ -186,7 +205,7 @@ async fn what_is_no_number_is_refused_where_entries_are_looked_up() {
 async fn entries_of_an_operator_wait_for_the_rules_that_know_them() {
     let tasks = Tasks::new();
     let (state, sources) = before_the_raise(&tasks);
-    let (door, deadline) = (sources.api.unwrap(), pair::fakes::in_ten_seconds());
+    let (door, deadline) = (maria(sources), pair::fakes::in_ten_seconds());
     let row = || wire::DoNotCallRow { phone: "+9991".into(), ..Default::default() };
     let batch = || DoNotCallBatch { rows: vec![row()], ..Default::default() };
     let application = || ApplyDoNotCall { list: "demo".into(), rows_max: 1, ..Default::default() };
@@ -213,11 +232,54 @@ async fn entries_of_an_operator_wait_for_the_rules_that_know_them() {
 }
 
 #[tokio::test]
+async fn changes_need_an_operator_where_operators_are_required_and_reads_do_not() {
+    let refused = Arc::<RefusalCounts>::default();
+    let stage = stage_for(false, Some(refused.clone())).await;
+    let mut client = stage.client();
+    let changes = [
+        client.switchover(SwitchoverRequest::default()).await.map(drop),
+        client.force_primary(ForcePrimaryRequest::default()).await.map(drop),
+        client.import(ImportBatch { list: "demo".into(), ..Default::default() }).await.map(drop),
+        client.create_token(CreateToken::default()).await.map(drop),
+    ];
+    for change in changes {
+        let status = change.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+        assert!(status.message().contains("needs an operator's certificate"), "{status}");
+    }
+    assert_eq!(refused.of(Reason::Operator), 4);
+    assert!(stage.group.proposed().is_empty());
+    client.status(StatusRequest {}).await.unwrap();
+    assert_eq!(client.list_tokens(ListTokensRequest {}).await.unwrap().into_inner().tokens[0].name, "crm");
+}
+
+#[tokio::test]
+async fn a_token_is_made_and_taken_back_by_a_command_that_names_the_operator() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(core_status(3, A))));
+    let state = Arc::new(Reader::at(outbound::RULES_WITH_TOKENS - 1));
+    let door = api_over(state.clone(), &group, Arc::new(NoPeers), HoldConfig::default(), &tasks);
+    let (door, deadline) = (acting::Acting::new(Arc::new(door), "maria"), pair::fakes::in_ten_seconds());
+    let token = || CreateToken { name: "crm".into(), hash: vec![7; 32].into(), ..Default::default() };
+    let early = refusal(Some(tokens::create(&door, token(), deadline).await));
+    assert!(early.code == "CONFLICT" && early.message.contains("this needs version 6"), "{early:?}");
+    state.raise(NEWEST.rules);
+    let made = tokens::create(&door, token(), deadline).await;
+    let revoked = tokens::revoke(&door, RevokeToken { id: "0123456789ab".into() }, deadline).await;
+    for reply in [made, revoked] {
+        assert!(matches!(reply.body, Some(reply::Body::Done(_))), "{reply:?}");
+    }
+    let proposed = group.proposed();
+    assert!(matches!(&proposed[0].body, outbound::Body::CreateToken(token) if token.name == "crm"));
+    assert!(matches!(&proposed[1].body, outbound::Body::RevokeToken(token) if token.id == "0123456789ab"));
+    assert!(proposed.iter().all(|command| command.principal == "maria"));
+}
+
+#[tokio::test]
 async fn a_list_in_use_is_deleted_only_where_that_is_asked_for() {
     let tasks = Tasks::new();
     let (state, sources) = before_the_raise(&tasks);
     state.raise(NEWEST.rules);
-    let (door, long) = (sources.api.unwrap(), data::Long::new(&tasks));
+    let (door, long) = (maria(sources), data::Long::new(&tasks));
     let delete = |list: &str, in_use| {
         let asked = DeleteListRequest { list: list.to_owned(), in_use };
         undoing::delete_list(&door, &long, asked, Duration::from_secs(10))
@@ -244,7 +306,7 @@ async fn a_name_that_cannot_be_shown_is_refused_under_every_rules_version() {
 async fn a_declaration_is_planned_and_applied_only_by_rules_that_know_declarations() {
     let tasks = Tasks::new();
     let (state, sources) = before_the_raise(&tasks);
-    let (door, deadline) = (sources.api.unwrap(), pair::fakes::in_ten_seconds());
+    let (door, deadline) = (maria(sources), pair::fakes::in_ten_seconds());
     let list = |name: &str| DeclaredList { name: name.into(), ..Default::default() };
     let asked = || ApplyDeclaration {
         declaration: Some(Declaration { lists: vec![list("new"), list("")], ..Default::default() }),
@@ -269,7 +331,7 @@ async fn groups_are_shown_with_their_holders_and_controlled_by_the_requests_of_c
     let tasks = Tasks::new();
     let (state, sources) = before_the_raise(&tasks);
     state.raise(NEWEST.rules);
-    let (door, deadline) = (sources.api.unwrap(), pair::fakes::in_ten_seconds());
+    let (door, deadline) = (maria(sources), pair::fakes::in_ten_seconds());
     let shown = |group: &str| declared::groups(&door, ShowGroupsRequest { group: group.into() }, deadline);
     let groups = shown("").await.unwrap().groups;
     assert_eq!((groups[0].state.as_str(), groups[0].held_total), ("Running", 1));
@@ -291,7 +353,7 @@ async fn groups_are_shown_with_their_holders_and_controlled_by_the_requests_of_c
 async fn a_record_that_is_shown_has_the_reason_why_no_group_gets_it() {
     let tasks = Tasks::new();
     let (state, sources) = before_the_raise(&tasks);
-    let (door, deadline) = (sources.api.unwrap(), pair::fakes::in_ten_seconds());
+    let (door, deadline) = (maria(sources), pair::fakes::in_ten_seconds());
     let get = || data::get_record(&door, GetRecordRequest { handle: 1, ..Default::default() }, deadline);
     let shown = get().await.unwrap();
     assert_eq!((shown.not_dialable, shown.dialable), (None, false), "these rules know no previews");

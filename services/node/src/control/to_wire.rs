@@ -1,10 +1,11 @@
 //! Answers about the state as messages of the control API. The one place of `control` that knows both. Called by `data`,
-//! `declared` and `do_not_call`.
+//! `declared`, `do_not_call` and `tokens`.
 
 use ocs_proto::{
     control::{
         DeclarationFault, DoNotCallEntries, DoNotCallEntry, ExportRows, GroupInfo, HeldRecord, HistoryEntry,
-        KeptDigest, ListInfo, NotDialable, PlanDeclarationReply, ShowDeclarationReply, ShowGroupsReply, VerifyReply,
+        KeptDigest, ListInfo, ListTokensReply, NotDialable, PlanDeclarationReply, ShowDeclarationReply,
+        ShowGroupsReply, TokenInfo, VerifyReply,
     },
     outbound::ImportRow,
 };
@@ -78,6 +79,20 @@ fn group(group: outbound::GroupInfo) -> GroupInfo {
         held: group.held.into_iter().map(held).collect(),
         held_total: group.held_total,
     }
+}
+
+/// API tokens; none: another answer.
+pub(super) fn tokens(answer: Answer) -> Option<ListTokensReply> {
+    match answer {
+        Answer::Tokens(tokens) => Some(ListTokensReply { tokens: tokens.into_iter().map(token).collect() }),
+        _ => None,
+    }
+}
+
+fn token(token: outbound::TokenInfo) -> TokenInfo {
+    let outbound::TokenInfo { id, name, note, scopes, lists, tenant, expires_s, created_us, created_by } = token;
+    let scopes = scopes.into_iter().map(str::to_owned).collect();
+    TokenInfo { id, name, note, scopes, lists, tenant, expires_s, created_us, created_by }
 }
 
 /// The reason why no group gets a record.

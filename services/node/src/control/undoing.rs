@@ -9,12 +9,13 @@ use std::{
 };
 
 use ocs_proto::{control::DeleteListRequest, outbound as wire};
-use outbound::{Body, Origin, RULES_WITH_UNDOING, Refusal, RefusalCode, Value, key, wire::reply_into_wire};
+use outbound::{Body, RULES_WITH_UNDOING, Refusal, RefusalCode, Value, key, wire::reply_into_wire};
 use pair::{ListTally, wall_us};
 use tokio::time::Instant;
 use tonic::Status;
 
 use super::{
+    acting::Acting,
     data::{Long, unreadable},
     do_not_call::not_yet,
 };
@@ -28,7 +29,7 @@ type Door = Arc<pair::Door>;
 
 /// Marks a list as being deleted, unless clients use the list; the primary deletes its rows.
 pub(super) async fn delete_list(
-    door: &Door,
+    door: &Acting,
     long: &Long,
     asked: DeleteListRequest,
     limit: Duration,
@@ -41,7 +42,7 @@ pub(super) async fn delete_list(
     {
         return Ok(reply_into_wire(refusal.into()));
     }
-    let reply = door.answer(Body::DeleteList(asked.list), Origin::Control, Instant::now() + limit).await;
+    let reply = door.order(Body::DeleteList(asked.list), Instant::now() + limit).await;
     Ok(reply_into_wire(reply))
 }
 

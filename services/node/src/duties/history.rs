@@ -18,7 +18,15 @@ use crate::role::RoleService;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How the epoch of this node began, if not by forming the group.
-type Begun = (Option<Forced>, Option<Restored>);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Begun {
+    /// The order that was executed.
+    pub(crate) forced: Option<Forced>,
+    /// The operator of the order.
+    pub(crate) by: Option<String>,
+    /// The backup, where the order was a restore.
+    pub(crate) restored: Option<Restored>,
+}
 
 /// Writes a row for each term of this node.
 pub(crate) struct History {
@@ -76,7 +84,7 @@ fn is_renewed(own: &str, before: Option<&HistoryEntry>) -> bool {
 }
 
 /// The first time as primary after an operator's force or a restore: the facts of that order, for ever.
-fn forced_reason((forced, restored): &Begun, before: Option<&HistoryEntry>) -> Option<String> {
+fn forced_reason(Begun { forced, by, restored }: &Begun, before: Option<&HistoryEntry>) -> Option<String> {
     let forced = forced.as_ref().filter(|forced| before.is_none_or(|before| before.term <= forced.term))?;
     if let Some(Restored { epoch, index, created_us, .. }) = restored {
         let created = i64::try_from(*created_us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
@@ -84,8 +92,9 @@ fn forced_reason((forced, restored): &Begun, before: Option<&HistoryEntry>) -> O
         return Some(format!("a backup made at {created} was restored into epoch {epoch}: index {index}"));
     }
     let loss = if forced.accept_loss { "loss of updates accepted" } else { "no update lost" };
+    let operator = by.as_deref().unwrap_or("an operator");
     Some(format!(
-        "an operator forced it into epoch {}, {loss}: last index of its log {}, last commit heard of {}",
+        "{operator} forced it into epoch {}, {loss}: last index of its log {}, last commit heard of {}",
         forced.epoch, forced.last_index, forced.last_commit
     ))
 }
@@ -113,16 +122,18 @@ mod tests {
     fn a_forced_primary_keeps_what_it_had_in_its_first_entry_and_in_no_later_one() {
         let forced = Forced { at_us: 1, epoch: 2, last_index: 120, last_commit: 118, accept_loss: true, term: 9 };
         let entry = |term| HistoryEntry { term, ..HistoryEntry::default() };
-        let begun = (Some(forced), None);
+        let begun = Begun { forced: Some(forced), ..Begun::default() };
         let said = forced_reason(&begun, Some(&entry(8))).unwrap();
-        for part in ["epoch 2", "loss of updates accepted", "log 120", "heard of 118"] {
+        for part in ["an operator forced it into epoch 2", "loss of updates accepted", "log 120", "heard of 118"] {
             assert!(said.contains(part), "{said}");
         }
         assert_eq!(forced_reason(&begun, Some(&entry(10))), None, "it leads again");
-        assert_eq!(forced_reason(&(None, None), Some(&entry(8))), None);
+        assert_eq!(forced_reason(&Begun::default(), Some(&entry(8))), None);
+        let named = Begun { by: Some("maria (10.0.0.9:4711)".into()), ..begun.clone() };
+        assert!(forced_reason(&named, None).unwrap().starts_with("maria (10.0.0.9:4711) forced it into epoch 2"));
         let created_us = 1_790_000_000_500_000;
         let restored = Restored { epoch: 2, index: 120, created_us, release: String::new(), file: String::new() };
-        let said = forced_reason(&(begun.0, Some(restored)), Some(&entry(8))).unwrap();
+        let said = forced_reason(&Begun { restored: Some(restored), ..named }, Some(&entry(8))).unwrap();
         assert_eq!(said, "a backup made at 2026-09-21T14:13:20Z was restored into epoch 2: index 120");
     }
 

@@ -2,7 +2,11 @@
 //!
 //! Never decides an answer. Called by `run`.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use chassis::{
     descriptors, notify,
@@ -51,6 +55,7 @@ impl Ports {
             cluster: config.cluster.id.clone(),
             started: Instant::now(),
             options: records::options_of(&open::rules(config)).to_vec(),
+            advice: OnceLock::new(),
         });
         let (startup_told, about_told) = (startup.clone(), about.clone());
         let node =
