@@ -1,6 +1,7 @@
-//! A development certificate authority, and a certificate for each node. Never overwrites a certificate that is still good.
+//! A development certificate authority, and a certificate for each node and for the operator. Never overwrites a certificate that is still good.
 //! Called by `certs`.
 
+mod operator;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,8 @@ use rcgen::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
+pub(crate) use operator::OPERATOR;
+
 use crate::failure::Failure;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -30,7 +33,7 @@ const RENEW_BEFORE_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// Every node answers to these too.
 const LOCAL_NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
-/// Makes `ca.pem`, `ca.key`, and `NODE.pem`, `NODE.key` for each node, valid for `days`, wherever they are absent, about to
+/// Makes `ca.pem`, `ca.key`, and `NODE.pem`, `NODE.key` for each node, and the operator's pair, valid for `days`, wherever they are absent, about to
 /// expire, or not of this authority. Returns the names of the new pairs.
 pub(crate) fn ensure(dir: &Path, nodes: &[String], days: u32) -> Result<Vec<String>, Failure> {
     for node in nodes {
@@ -54,14 +57,17 @@ pub(crate) fn ensure(dir: &Path, nodes: &[String], days: u32) -> Result<Vec<Stri
             made.push(node.clone());
         }
     }
+    if operator::ensure(dir, days, renew_before, &issuer)? {
+        made.push(OPERATOR.to_owned());
+    }
     Ok(made)
 }
 
 /// A node's name becomes a DNS name and a file name.
 fn check_name(node: &str) -> Result<(), Failure> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
-    let file_of_the_authority = node == "ca";
-    if node.is_empty() || file_of_the_authority || node.starts_with(['.', '-']) || !node.bytes().all(plain) {
+    let file_of_another = node == "ca" || node == OPERATOR;
+    if node.is_empty() || file_of_another || node.starts_with(['.', '-']) || !node.bytes().all(plain) {
         return Err(Failure::Usage(format!("--nodes: `{node}` cannot be the name of a node")));
     }
     Ok(())

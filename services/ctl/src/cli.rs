@@ -6,6 +6,7 @@ mod dnc;
 mod list;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -21,6 +22,7 @@ pub(crate) use self::{
     list::{
         CsvArgs, CsvEncoding, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
     },
+    token::{TokenCreateArgs, TokenRevokeArgs, TokenVerb},
 };
 
 /// Control addresses of `make run`.
@@ -48,7 +50,8 @@ pub(crate) struct Reach {
     /// Control addresses of the nodes, host:port, comma-separated
     #[arg(long, env = "OCSCTL_ENDPOINTS", value_delimiter = ',', default_value = DEFAULT_ENDPOINTS, global = true)]
     pub(crate) endpoints: Vec<String>,
-    /// Certificate authority, PEM: of the nodes with --cert and --key (mutual TLS), and of HTTPS front ends in --proxies
+    /// Certificate authority, PEM: of the nodes (mutual TLS; without --cert and --key the operator.pem and operator.key beside it are
+    /// shown), and of HTTPS front ends in --proxies
     #[arg(long, env = "OCSCTL_CA", value_name = "FILE", global = true)]
     pub(crate) ca: Option<PathBuf>,
     /// Our certificate, PEM
@@ -142,6 +145,9 @@ pub(crate) enum Verb {
     /// Do-Not-Call entries
     #[command(subcommand)]
     Dnc(DncVerb),
+    /// API tokens for clients over HTTP
+    #[command(subcommand)]
+    Token(TokenVerb),
     /// Backups: the whole state in a file
     #[command(subcommand)]
     Backup(BackupVerb),

@@ -5,7 +5,7 @@
 use std::{
     fs,
     future::Future,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -17,6 +17,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use crate::{
     backoff::Backoff,
     call::{CallError, innermost},
+    certificates::OPERATOR,
     cli::Reach,
     failure::Failure,
 };
@@ -166,21 +167,34 @@ fn node(address: &str, tls: Option<&ClientTlsConfig>) -> Result<Node, Failure> {
     Ok(Node { address, client })
 }
 
-/// Mutual TLS when a certificate is named; all three files, or none.
+/// The operator's pair beside the authority, as `certs` makes it.
+fn beside(ca: &Path) -> Option<(PathBuf, PathBuf)> {
+    let pair = ["pem", "key"].map(|ending| ca.with_file_name(OPERATOR).with_extension(ending));
+    pair.iter().all(|file| file.is_file()).then(|| pair.into())
+}
+
+/// Mutual TLS when a certificate is named; all three files, or none. An authority alone means the operator's pair beside it.
 fn tls(reach: &Reach, ca_alone: bool) -> Result<Option<ClientTlsConfig>, Failure> {
-    let read = |path: &Path| fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())));
+    if let (Some(ca), None, None, false) = (&reach.ca, &reach.cert, &reach.key, ca_alone)
+        && let Some((cert, key)) = beside(ca)
+    {
+        return mutual(ca, &cert, &key).map(Some);
+    }
     match (&reach.ca, &reach.cert, &reach.key) {
         (None, None, None) => Ok(None),
         (Some(_), None, None) if ca_alone => Ok(None),
-        (Some(ca), Some(cert), Some(key)) => {
-            check_pair(cert, key).map_err(|error| Failure::Usage(misfit(&error)))?;
-            // The nodes' refusals of such a certificate differ, and none of them names its owner.
-            check_dates(cert).map_err(|error| Failure::Usage(format!("--cert {error}")))?;
-            let identity = Identity::from_pem(read(cert)?, read(key)?);
-            Ok(Some(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?)).identity(identity)))
-        }
+        (Some(ca), Some(cert), Some(key)) => mutual(ca, cert, key).map(Some),
         _ => Err(Failure::Usage("--ca, --cert and --key go together".to_owned())),
     }
+}
+
+fn mutual(ca: &Path, cert: &Path, key: &Path) -> Result<ClientTlsConfig, Failure> {
+    let read = |path: &Path| fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())));
+    check_pair(cert, key).map_err(|error| Failure::Usage(misfit(&error)))?;
+    // The nodes' refusals of such a certificate differ, and none of them names its owner.
+    check_dates(cert).map_err(|error| Failure::Usage(format!("--cert {error}")))?;
+    let identity = Identity::from_pem(read(cert)?, read(key)?);
+    Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?)).identity(identity))
 }
 
 fn misfit(error: &TlsError) -> String {
@@ -214,6 +228,23 @@ mod tests {
         assert_eq!(failure.exit_code(), 2);
         let line = failure.to_string();
         assert!(line.starts_with("--cert ") && line.contains("a.pem: the certificate expired at 2002-02-03"), "{line}");
+    }
+
+    #[test]
+    fn an_authority_alone_means_the_operators_pair_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let reach = |cert: Option<&str>| Reach {
+            endpoints: vec!["h:1".to_owned()],
+            ca: Some(dir.path().join("ca.pem")),
+            cert: cert.map(|name| dir.path().join(name)),
+            key: None,
+            timeout: None,
+        };
+        assert_eq!(tls(&reach(None), false).unwrap_err().exit_code(), 2, "there is none");
+        crate::certificates::ensure(dir.path(), &["a".to_owned()], 365).unwrap();
+        assert!(tls(&reach(None), false).unwrap().is_some());
+        assert!(tls(&reach(None), true).unwrap().is_none(), "the authority is that of HTTPS front ends");
+        assert!(tls(&reach(Some("a.pem")), false).is_err(), "a certificate without its key");
     }
 
     #[tokio::test]

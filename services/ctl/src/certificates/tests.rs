@@ -11,7 +11,7 @@ fn nodes(names: &[&str]) -> Vec<String> {
 #[test]
 fn certificates_are_made_once_and_then_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(ensure(dir.path(), &nodes(&["a", "b"]), 365).unwrap(), ["ca", "a", "b"]);
+    assert_eq!(ensure(dir.path(), &nodes(&["a", "b"]), 365).unwrap(), ["ca", "a", "b", "operator"]);
     let before = fs::read(dir.path().join("a.pem")).unwrap();
     assert_eq!(ensure(dir.path(), &nodes(&["a", "b", "w"]), 365).unwrap(), ["w"]);
     assert_eq!(fs::read(dir.path().join("a.pem")).unwrap(), before);
@@ -46,7 +46,7 @@ fn keys_are_readable_by_their_owner_alone() {
 #[test]
 fn a_name_that_is_a_path_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["../a", "ca", "", "a/b", "-x"] {
+    for name in ["../a", "ca", "operator", "", "a/b", "-x"] {
         assert!(matches!(ensure(dir.path(), &nodes(&[name]), 1), Err(Failure::Usage(_))), "{name}");
     }
 }

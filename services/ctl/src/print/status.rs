@@ -52,6 +52,8 @@ struct Said {
     scan: String,
     odd_clocks: Vec<String>,
     warnings: Vec<String>,
+    /// Settings that leave much open; no fault.
+    advice: Vec<String>,
     survives: String,
     loses: String,
     updates_stopped: String,
@@ -223,6 +225,7 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         scan: status.scan,
         odd_clocks: status.odd_clocks,
         warnings: status.warnings,
+        advice: status.advice,
         survives: status.survives,
         loses: status.loses,
         updates_stopped: status.updates_stopped,

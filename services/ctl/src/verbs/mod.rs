@@ -27,6 +27,7 @@ mod role;
 mod settings;
 mod status;
 pub(crate) mod switchover;
+mod token;
 mod upgrade;
 mod verify;
 mod wait;
@@ -34,8 +35,8 @@ mod wait;
 use self::group_control::{LOAD, START, STOP, UNLOAD, UNLOAD_NOW};
 use crate::{
     cli::{
-        BackupVerb, CampaignVerb, Cli, GroupVerb, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb, UpgradeVerb,
-        Verb,
+        BackupVerb, CampaignVerb, Cli, GroupVerb, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb, TokenVerb,
+        UpgradeVerb, Verb,
     },
     cluster::Cluster,
     failure::Failure,
@@ -93,6 +94,9 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::List(ListVerb::Delete(args)) => list_delete::run(&cluster, out(args.format), &args).await,
         Verb::Dnc(verb) => Box::pin(dnc::run(&cluster, before, verb)).await,
         Verb::Record(RecordVerb::Get(args)) => record_get::run(&cluster, out(args.format), &args).await,
+        Verb::Token(TokenVerb::Create(args)) => token::create(&cluster, out(args.format), &args).await,
+        Verb::Token(TokenVerb::List(format)) => token::list(&cluster, out(format)).await,
+        Verb::Token(TokenVerb::Revoke(args)) => token::revoke(&cluster, out(args.format), &args).await,
         Verb::Backup(BackupVerb::Create(args)) => backup_create::run(&cluster, out(args.format), &args).await,
         Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args, ca)).await,
         Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args, ca)).await,

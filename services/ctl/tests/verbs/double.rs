@@ -16,9 +16,9 @@ use hyper_util::rt::TokioIo;
 use ocs_proto::{
     control::{control_server::ControlServer, *},
     outbound::{
-        ApplyDeclaration, ApplyDoNotCall, Attribute, CreateList, Declaration, DoNotCallBatch, Done, ImportBatch,
-        ImportRow, Imported, Refusal, RejectedRow, RemoveDoNotCall, Reply, SetSettings, Setting, Value, reply::Body,
-        value,
+        ApplyDeclaration, ApplyDoNotCall, Attribute, CreateList, CreateToken, Declaration, DoNotCallBatch, Done,
+        ImportBatch, ImportRow, Imported, Refusal, RejectedRow, RemoveDoNotCall, Reply, RevokeToken, SetSettings,
+        Setting, Value, reply::Body, value,
     },
 };
 use tokio::{
@@ -107,6 +107,10 @@ pub(crate) struct DoubleState {
     pub(crate) groups: Vec<GroupInfo>,
     /// Requests that controlled a group.
     pub(crate) controlled: Vec<ControlGroupRequest>,
+    /// Tokens that were made and not taken back.
+    pub(crate) tokens: Vec<CreateToken>,
+    /// So many orders about tokens are applied and answered with ABORTED first.
+    pub(crate) tokens_aborted: u32,
     /// The answer to `GetRecord`; none: there is no such record.
     pub(crate) record: Option<GetRecordReply>,
 }
@@ -210,6 +214,23 @@ fn refused(code: &str, message: &str) -> Option<Reply> {
 fn no_number(phone: &str) -> Option<String> {
     let has_digit = phone.bytes().any(|byte| byte.is_ascii_digit());
     (!has_digit).then(|| format!("The phone {phone:?} has no digit"))
+}
+
+fn id_of(token: &CreateToken) -> String {
+    outbound::token_id(&token.hash[..].try_into().unwrap())
+}
+
+fn token_done(event: &str) -> Option<Reply> {
+    reply(Body::Done(Done { event: event.to_owned(), attributes: Vec::new(), records: None }))
+}
+
+/// Tells of an order that was applied, or that its outcome is unknown.
+fn token_order(state: &mut DoubleState) -> Result<(), Status> {
+    if state.tokens_aborted > 0 {
+        state.tokens_aborted -= 1;
+        return Err(Status::aborted("the outcome is unknown"));
+    }
+    Ok(())
 }
 
 type Stream<T> = tokio_stream::Iter<std::vec::IntoIter<Result<T, Status>>>;
@@ -446,6 +467,44 @@ impl control_server::Control for Node {
             rows.chunks(2).map(|rows| ExportRows { rows: rows.iter().map(row).collect(), ..ExportRows::default() });
         messages.extend(more.map(Ok));
         Ok(Response::new(tokio_stream::iter(messages)))
+    }
+
+    async fn create_token(&self, request: Request<CreateToken>) -> Result<Response<CreateTokenReply>, Status> {
+        let (mut state, token) = (self.state.lock().unwrap(), request.into_inner());
+        if token.lists.iter().any(|list| !state.lists.contains_key(list)) {
+            return Ok(Response::new(CreateTokenReply { reply: refused("LIST_NOT_FOUND", "There is no such list") }));
+        }
+        if !state.tokens.contains(&token) {
+            state.tokens.push(token);
+        }
+        token_order(&mut state)?;
+        Ok(Response::new(CreateTokenReply { reply: token_done("TokenCreated") }))
+    }
+
+    async fn list_tokens(&self, _: Request<ListTokensRequest>) -> Result<Response<ListTokensReply>, Status> {
+        let info = |token: &CreateToken| TokenInfo {
+            id: id_of(token),
+            name: token.name.clone(),
+            note: token.note.clone(),
+            scopes: token.scopes.clone(),
+            lists: token.lists.clone(),
+            tenant: token.tenant.clone(),
+            expires_s: token.expires_s,
+            created_us: 1_790_000_000_000_000,
+            created_by: "maria".to_owned(),
+        };
+        let tokens = self.state.lock().unwrap().tokens.iter().map(info).collect();
+        Ok(Response::new(ListTokensReply { tokens }))
+    }
+
+    async fn revoke_token(&self, request: Request<RevokeToken>) -> Result<Response<RevokeTokenReply>, Status> {
+        let (mut state, id) = (self.state.lock().unwrap(), request.into_inner().id);
+        if !state.tokens.iter().any(|token| id_of(token) == id) {
+            return Ok(Response::new(RevokeTokenReply { reply: refused("BAD_VALUE", "There is no such token") }));
+        }
+        state.tokens.retain(|token| id_of(token) != id);
+        token_order(&mut state)?;
+        Ok(Response::new(RevokeTokenReply { reply: token_done("TokenRevoked") }))
     }
 
     /// Deletes a list at once, unless the list has a record and the request lacks `in_use`.

@@ -12,6 +12,7 @@ mod group;
 mod lists;
 mod settings;
 mod shown;
+mod tokens;
 mod traffic;
 mod undoing;
 

@@ -99,11 +99,13 @@ impl GroupView {
         waits.map(|(node, said)| format!("{}: {}", node.node, said.starting)).collect()
     }
 
-    /// Each warning once, with the nodes that have it where these are not all. The reason why a start waits is no news.
+    /// Each warning and each advice once, with the nodes that have it where these are not all. The reason why a start waits is no
+    /// news.
     fn warnings(&self) -> Vec<String> {
         let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
         for (node, said) in self.said() {
-            let news = said.warnings.iter().filter(|warning| !self.is_told(warning) && **warning != said.starting);
+            let lines = said.warnings.iter().chain(&said.advice);
+            let news = lines.filter(|warning| !self.is_told(warning) && **warning != said.starting);
             for warning in news {
                 match told.iter_mut().find(|(known, _)| *known == warning.as_str()) {
                     Some((_, by)) => by.push(node.node.as_str()),

@@ -57,6 +57,15 @@ fn an_unconfirmed_primary_is_shown_as_such() {
 }
 
 #[test]
+fn advice_stands_among_the_warnings_once() {
+    let words = "key control.operators: any certificate may order a switchover";
+    let reply = StatusReply { advice: vec![words.to_owned()], ..StatusReply::default() };
+    let nodes = vec![node("a", Role::Primary, reply.clone()), node("b", Role::Backup, reply)];
+    let table = group(Some("a"), nodes).status_table().replace("\n  ", " ");
+    assert_eq!(table.matches(words).count(), 1, "{table}");
+}
+
+#[test]
 fn bringing_up_is_one_line_as_the_primary_says() {
     let words = "bringing records up: 7 of 9";
     let reply = StatusReply { bringing_up: words.to_owned(), ..StatusReply::default() };

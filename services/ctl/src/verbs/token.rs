@@ -1,0 +1,204 @@
+//! `token create`, `token list`, `token revoke`: API tokens for clients over HTTP.
+//!
+//! The secret is drawn here, shown once, and never sent: the nodes get the hash of the token's text.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use ocs_proto::{
+    control::{ListTokensRequest, TokenInfo},
+    outbound::{CreateToken, RevokeToken},
+};
+use outbound::{TOKEN_PREFIX, TOKEN_SECRET_BYTES, token_hash, token_id, token_text};
+use serde::Serialize;
+
+use crate::{
+    call::{self, CallError},
+    cli::{TokenCreateArgs, TokenRevokeArgs},
+    cluster::{Client, Cluster},
+    failure::Failure,
+    print::{self, Out},
+};
+
+/// How long to look for a node that answers, over a failover.
+const RETRY_FOR: Duration = Duration::from_secs(15);
+
+#[derive(Serialize)]
+struct Created {
+    id: String,
+    name: String,
+    /// The only place where the text ever stands.
+    token: String,
+}
+
+/// Any data node forwards the order to the primary. The same order again is acknowledged again.
+pub(crate) async fn create(cluster: &Cluster, out: Out, args: &TokenCreateArgs) -> Result<(), Failure> {
+    let secret: [u8; TOKEN_SECRET_BYTES] = rand::random();
+    let token = token_text(&secret);
+    let hash = token_hash(token.as_bytes());
+    let request = CreateToken {
+        hash: hash.to_vec().into(),
+        name: args.name.clone(),
+        note: args.note.clone().unwrap_or_default(),
+        scopes: args.scopes.clone(),
+        lists: args.lists.clone(),
+        tenant: args.tenant.clone().unwrap_or_default(),
+        expires_s: args.expires,
+    };
+    let ask = |mut client: Client| {
+        let request = request.clone();
+        async move {
+            let reply = client.create_token(request).await.map_err(CallError::from)?;
+            call::done(reply.into_inner().reply)
+        }
+    };
+    cluster.on_any(RETRY_FOR, ask).await?;
+    out.show(&Created { id: token_id(&hash), name: args.name.clone(), token }, created)
+}
+
+fn created(created: &Created) -> String {
+    let name = print::visible(&created.name);
+    let pairs = print::pairs(&[("id", created.id.as_str()), ("name", &*name), ("token", created.token.as_str())]);
+    format!("{pairs}\n\nThe token is shown this once: its client sends it as `Authorization: Bearer TOKEN`.")
+}
+
+#[derive(Debug, Serialize)]
+struct View {
+    tokens: Vec<Token>,
+}
+
+#[derive(Debug, Serialize)]
+struct Token {
+    id: String,
+    name: String,
+    note: String,
+    scopes: Vec<String>,
+    /// Empty: all lists.
+    lists: Vec<String>,
+    /// None: any tenant.
+    tenant: Option<String>,
+    /// RFC 3339; none: never.
+    expires: Option<String>,
+    expired: bool,
+    created: String,
+    created_by: Option<String>,
+}
+
+/// Asks any data node.
+pub(crate) async fn list(cluster: &Cluster, out: Out) -> Result<(), Failure> {
+    let ask =
+        |mut client: Client| async move { Ok(client.list_tokens(ListTokensRequest {}).await?.into_inner().tokens) };
+    let tokens = cluster.on_any(RETRY_FOR, ask).await?;
+    let now_s = Timestamp::now().as_second();
+    out.show(&View { tokens: tokens.into_iter().map(|token| view(token, now_s)).collect() }, table)
+}
+
+fn view(token: TokenInfo, now_s: i64) -> Token {
+    let given = |text: String| (!text.is_empty()).then_some(text);
+    let time = |second| Timestamp::from_second(second).map_or_else(|_| second.to_string(), |time| time.to_string());
+    Token {
+        id: token.id,
+        name: token.name,
+        note: token.note,
+        scopes: token.scopes,
+        lists: token.lists,
+        tenant: given(token.tenant),
+        expires: token.expires_s.map(time),
+        expired: token.expires_s.is_some_and(|end_s| end_s <= now_s),
+        created: print::time(token.created_us),
+        created_by: given(token.created_by),
+    }
+}
+
+fn table(view: &View) -> String {
+    if view.tokens.is_empty() {
+        return "there is no token".to_owned();
+    }
+    let row = |token: &Token| {
+        let expires = token.expires.clone().unwrap_or_else(|| "never".to_owned());
+        let lists = if token.lists.is_empty() { "all lists".to_owned() } else { token.lists.join(", ") };
+        let tenant = token.tenant.iter().map(|tenant| format!("tenant {tenant}"));
+        let note = Some(&token.note).filter(|note| !note.is_empty()).cloned();
+        let bounds: Vec<String> = std::iter::once(lists).chain(tenant).chain(note).collect();
+        [
+            token.id.clone(),
+            token.name.clone(),
+            token.scopes.join(","),
+            if token.expired { format!("{expires}, past") } else { expires },
+            bounds.join("; "),
+        ]
+        .map(|cell| print::visible(&cell).into_owned())
+    };
+    print::table(&["id", "name", "scopes", "expires", "reaches"], view.tokens.iter().map(row))
+}
+
+#[derive(Debug, Serialize)]
+struct Revoked {
+    id: String,
+}
+
+/// Any data node forwards the order to the primary. After an attempt of unknown outcome, "there is no such token" means that the
+/// attempt had succeeded.
+pub(crate) async fn revoke(cluster: &Cluster, out: Out, args: &TokenRevokeArgs) -> Result<(), Failure> {
+    if args.id.starts_with(TOKEN_PREFIX) {
+        // others read command lines, and a message would repeat the text
+        return Err(Failure::Usage(
+            "name the token by its id, as `ocsctl token list` shows it, never by its text".to_owned(),
+        ));
+    }
+    let maybe_ours = AtomicBool::new(false);
+    let ask = |mut client: Client| {
+        let (request, maybe_ours) = (RevokeToken { id: args.id.clone() }, &maybe_ours);
+        async move {
+            let result = match client.revoke_token(request).await {
+                Ok(reply) => call::done(reply.into_inner().reply).map(drop),
+                Err(status) => Err(CallError::from(status)),
+            };
+            match result {
+                Err(CallError::Refused(no)) if no.code == "BAD_VALUE" && maybe_ours.load(Relaxed) => Ok(()),
+                Err(error) => {
+                    maybe_ours.fetch_or(error.maybe_applied(), Relaxed);
+                    Err(error)
+                }
+                Ok(()) => Ok(()),
+            }
+        }
+    };
+    cluster.on_any(RETRY_FOR, ask).await?;
+    out.show(&Revoked { id: args.id.clone() }, |revoked| {
+        format!(
+            "token {} is revoked: it counts no longer here, and on the other node in a moment",
+            print::visible(&revoked.id)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_shown_with_their_bounds_and_whether_they_are_past() {
+        let token = |name: &str, expires_s| TokenInfo {
+            id: "0123456789ab".into(),
+            name: name.into(),
+            scopes: vec!["read".into(), "update".into()],
+            expires_s,
+            ..TokenInfo::default()
+        };
+        let bounded = TokenInfo { lists: vec!["demo".into()], tenant: "north".into(), ..token("crm", Some(86_400)) };
+        let tokens = [bounded, token("old", Some(10)), token("free\u{1b}[2J", None)];
+        let view = View { tokens: tokens.into_iter().map(|token| view(token, 10)).collect() };
+        assert_eq!(view.tokens.iter().map(|token| token.expired).collect::<Vec<_>>(), [false, true, false]);
+        let shown = table(&view);
+        for part in ["0123456789ab", "read,update", "1970-01-02T00:00:00Z", "demo; tenant north", "never", "all lists"]
+        {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        assert!(shown.contains("past") && !shown.contains('\u{1b}'), "{shown}");
+        assert_eq!(table(&View { tokens: Vec::new() }), "there is no token");
+    }
+}
