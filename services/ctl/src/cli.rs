@@ -88,6 +88,9 @@ pub(crate) struct ProxiesArg {
     /// Base URLs of the HTTP front ends, comma-separated; https:// needs --ca [default: those that the nodes name, by http://]
     #[arg(long, env = "OCSCTL_PROXIES", value_delimiter = ',')]
     pub(crate) proxies: Vec<String>,
+    /// A file with an API token, for front ends that ask for one
+    #[arg(long, env = "OCSCTL_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 impl ProxiesArg {

@@ -1,7 +1,7 @@
 //! One keep-alive connection to an HTTP Proxy at a time, one request at a time. Never sends a request twice, and tells of
 //! each failed request whether the proxy can have seen it. Called by `replay` and `drill`.
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{fmt, fs, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chassis::{
@@ -13,7 +13,7 @@ use hyper::{
     Request, Response, Uri,
     body::Incoming,
     client::conn::http1::{self, SendRequest},
-    header::{CONTENT_TYPE, HOST, HeaderValue},
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
@@ -37,6 +37,21 @@ pub(crate) struct Target {
     host: HeaderValue,
     /// HTTPS: the authority that is trusted, and the name that the certificate must show.
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// `Authorization` of every request.
+    token: Option<HeaderValue>,
+}
+
+/// The header for the API token in a file; a command line would show the token to others.
+pub(crate) fn token(file: Option<&Path>) -> Result<Option<HeaderValue>, Failure> {
+    let Some(file) = file else { return Ok(None) };
+    let text = fs::read_to_string(file)
+        .map_err(|error| Failure::Usage(format!("--token-file: {}: {error}", file.display())))?;
+    let header = Some(text.trim()).filter(|token| !token.is_empty());
+    let header = header.and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
+    let mut header =
+        header.ok_or_else(|| Failure::Usage(format!("--token-file: {}: there is no token in it", file.display())))?;
+    header.set_sensitive(true);
+    Ok(Some(header))
 }
 
 impl Target {
@@ -64,7 +79,7 @@ impl Target {
         };
         let authority = format!("{host}:{}", uri.port_u16().unwrap_or(port));
         let header = HeaderValue::from_str(&authority).map_err(|_| wrong())?;
-        Ok(Self { authority, host: header, tls })
+        Ok(Self { authority, host: header, tls, token: None })
     }
 
     /// All targets that `--proxies` names; `ca`: the authority of targets that speak HTTPS.
@@ -73,6 +88,11 @@ impl Target {
         let secure = urls.iter().any(|url| url.starts_with("https:"));
         let trust = ca.filter(|_| secure).map(trust).transpose()?;
         urls.iter().map(|url| Self::parse(url, trust.as_ref())).collect()
+    }
+
+    /// The targets, each with this token for its requests.
+    pub(crate) fn bearing(targets: Vec<Self>, token: Option<&HeaderValue>) -> Vec<Self> {
+        targets.into_iter().map(|target| Self { token: token.cloned(), ..target }).collect()
     }
 
     /// Whether the target takes a connection.
@@ -169,6 +189,7 @@ impl NoAnswer {
 pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: HeaderValue,
+    token: Option<HeaderValue>,
 }
 
 impl Connection {
@@ -190,7 +211,7 @@ impl Connection {
         tasks.spawn("http connection", AtEnd::Quiet, async move {
             let _ = connection.await; // the request in flight is told by hyper
         });
-        Ok(Self { sender, host: target.host.clone() })
+        Ok(Self { sender, host: target.host.clone(), token: target.token.clone() })
     }
 
     /// Whether another request can be sent now.
@@ -202,23 +223,29 @@ impl Connection {
     pub(crate) async fn send(&mut self, post: &Post) -> Result<Answer, NoAnswer> {
         self.sender.ready().await.map_err(|_| NoAnswer::NotConnected)?;
         let exchange = async {
-            let response = self.sender.try_send_request(request(post, &self.host)).await.map_err(|mut error| {
-                // a message that comes back was never written
-                if error.take_message().is_some() { NoAnswer::NotConnected } else { NoAnswer::Broken }
-            })?;
+            let response = self.sender.try_send_request(request(post, &self.host, self.token.as_ref())).await.map_err(
+                |mut error| {
+                    // a message that comes back was never written
+                    if error.take_message().is_some() { NoAnswer::NotConnected } else { NoAnswer::Broken }
+                },
+            )?;
             read(response).await
         };
         tokio::time::timeout(ANSWER_TIMEOUT, exchange).await.unwrap_or(Err(NoAnswer::TimedOut))
     }
 }
 
-fn request(post: &Post, host: &HeaderValue) -> Request<Full<Bytes>> {
-    Request::post(post.path.as_str())
+fn request(post: &Post, host: &HeaderValue, token: Option<&HeaderValue>) -> Request<Full<Bytes>> {
+    let mut request = Request::post(post.path.as_str())
         .header(HOST, host.clone())
         .header(CONTENT_TYPE, "application/json")
         .header("Idempotency-Key", post.key.as_str())
         .body(Full::new(post.body.clone()))
-        .expect("paths and keys are made of URL-safe characters here")
+        .expect("paths and keys are made of URL-safe characters here");
+    if let Some(token) = token {
+        request.headers_mut().insert(AUTHORIZATION, token.clone());
+    }
+    request
 }
 
 async fn read(response: Response<Incoming>) -> Result<Answer, NoAnswer> {
@@ -244,5 +271,22 @@ mod tests {
             assert!(matches!(parse(wrong), Err(Failure::Usage(_))), "{wrong}");
         }
         assert!(parse("https://h:1").unwrap_err().to_string().contains("needs --ca FILE"));
+    }
+
+    #[test]
+    fn a_token_comes_from_a_file_and_stands_in_the_header_of_each_request() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("token");
+        assert_eq!(token(None), Ok(None));
+        assert!(matches!(token(Some(&file)), Err(Failure::Usage(_))));
+        fs::write(&file, " \n").unwrap();
+        assert!(matches!(token(Some(&file)), Err(Failure::Usage(_))));
+        fs::write(&file, "ocs_1\n").unwrap();
+        let header = token(Some(&file)).unwrap().unwrap();
+        assert!(header == "Bearer ocs_1" && !format!("{header:?}").contains("ocs_1"));
+        let targets = Target::bearing(vec![Target::parse("http://h:1", None).unwrap()], Some(&header));
+        let post = Post { path: "/lists/demo?req=AddRecord".into(), key: "k".into(), body: Bytes::new() };
+        let sent = request(&post, &targets[0].host, targets[0].token.as_ref());
+        assert_eq!(sent.headers()[AUTHORIZATION], "Bearer ocs_1");
     }
 }

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use http::HeaderValue;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::report::Report;
@@ -57,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) settle: Duration,
     /// Where updates go, in turn; empty: to the front ends that the nodes name.
     pub(crate) proxies: Vec<Target>,
+    /// `Authorization` of the updates.
+    pub(crate) token: Option<HeaderValue>,
 }
 
 /// Runs the rounds, then compares the acknowledged updates with the list. A round that cannot be run ends the rounds, not the
@@ -74,6 +77,7 @@ pub(crate) async fn run(cluster: &Cluster, mut plan: Plan, progress: impl Fn(&st
     if plan.proxies.is_empty() {
         plan.proxies = front_ends::of(&group)?;
     }
+    plan.proxies = Target::bearing(plan.proxies, plan.token.as_ref());
     front_ends::require_all(&plan.proxies).await?;
     let list = format!("drill-{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis());
     orders::create_list(cluster, &list, "").await?;

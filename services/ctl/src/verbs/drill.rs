@@ -8,7 +8,7 @@ use crate::{
     cluster::Cluster,
     drill::{self, Plan, Report},
     failure::Failure,
-    http_client::Target,
+    http_client::{self, Target},
     print::Out,
 };
 
@@ -17,7 +17,8 @@ use crate::{
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &DrillArgs, ca: Option<&Path>) -> Result<(), Failure> {
     let proxies = Target::parse_all(args.proxies.named(), ca)?;
     Target::check_all(&proxies).await?;
-    let plan = Plan { kind: args.kind, rounds: args.rounds, rate: args.rate, settle: args.settle, proxies };
+    let token = http_client::token(args.proxies.token_file.as_deref())?;
+    let plan = Plan { kind: args.kind, rounds: args.rounds, rate: args.rate, settle: args.settle, proxies, token };
     let report = drill::run(cluster, plan, |line| eprintln!("{line}")).await?;
     out.show(&report, Report::table)?;
     report.complaint().map_or(Ok(()), |why| Err(Failure::Refused(why)))

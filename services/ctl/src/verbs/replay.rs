@@ -9,7 +9,7 @@ use crate::{
     cluster::Cluster,
     failure::Failure,
     front_ends, group,
-    http_client::Target,
+    http_client::{self, Target},
     print::{self, Out},
     replay::{self, Plan, Report, Trace},
 };
@@ -21,6 +21,7 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ReplayArgs, ca: Opti
     if proxies.is_empty() {
         proxies = front_ends::of(&group::survey(cluster).await)?;
     }
+    let proxies = Target::bearing(proxies, http_client::token(args.proxies.token_file.as_deref())?.as_ref());
     let handles = replay::handles(cluster, &args.list).await?;
     let trace = Trace::read(&args.file, &handles)?;
     drop(handles);

@@ -113,6 +113,8 @@ async fn development_certificates_open_a_control_port_with_mutual_tls_and_nothin
     let (ca, cert, key) = (path("ca.pem"), path("b.pem"), path("b.key"));
     let ran = ocsctl_at(&endpoint, &["--ca", &ca, "--cert", &cert, "--key", &key, "role", "-o", "json"]).await;
     assert_eq!((ran.code, ran.json()["primary"].as_str()), (0, Some("a")), "{}", ran.err);
+    let alone = ocsctl_at(&endpoint, &["--ca", &ca, "role"]).await;
+    assert_eq!(alone.code, 0, "the operator's pair beside the authority: {}", alone.err);
     let plain = ocsctl_at(&endpoint, &["role"]).await;
     assert_eq!(plain.code, 3);
     assert!(plain.err.contains("TLS") && plain.err.contains("--ca --cert --key"), "{}", plain.err);
