@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // a helper that cannot go on fails its test
 
+mod access;
 mod backup;
 mod balancer;
 mod campaigns;

@@ -58,6 +58,50 @@ fn a_configuration_that_cannot_be_is_refused_in_one_line_before_anything_is_made
 }
 
 #[test]
+fn a_port_that_nobody_guards_is_refused_in_a_directory_of_this_release_and_an_earlier_one_warns() {
+    const OPEN: [&str; 2] = ["--set", "http_proxy.listen=0.0.0.0:0"];
+    const WRITTEN: [&str; 2] = ["--set", "http_proxy.auth=none"];
+    let because = ["http_proxy.auth", "0.0.0.0:0", "auth = \"none\""];
+    let warning = "warning: key http_proxy.auth: other machines reach http_proxy.listen";
+    let mut cluster = Cluster::prepare(&[]);
+    let run = |cluster: &Cluster, words: &[&str]| cluster.run_node("a", &[words, &OPEN].concat());
+    refused(&run(&cluster, &["--bootstrap"]), USAGE, &because);
+    assert!(!cluster.path("data").exists(), "something was made");
+    let unknown = run(&cluster, &["--check"]);
+    assert!(unknown.code == 0 && unknown.err.contains(warning), "a group may take this node in: {}", unknown.err);
+
+    cluster.form();
+    assert_eq!(cluster.stop("a"), 0);
+    for words in [&[][..], &["--check"]] {
+        refused(&run(&cluster, words), USAGE, &because);
+    }
+    let written = run(&cluster, &[&["--check"][..], &WRITTEN].concat());
+    assert!(written.code == 0 && !written.err.contains("warning"), "{}", written.err);
+
+    fs::remove_file(cluster.settings().data("a").join("guarded")).unwrap(); // as an earlier release left it
+    let checked = run(&cluster, &["--check"]);
+    assert!(checked.code == 0 && checked.err.contains(warning), "{}", checked.err);
+    cluster.start_node("a", &OPEN);
+    cluster.wait_whole();
+    assert!(cluster.log("a").contains("WARN") && cluster.log("a").contains("nothing says who may ask there"));
+    let status = cluster.ctl(&["status"]).fine().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(status.contains("nothing says who may ask there"), "{status}");
+}
+
+#[test]
+fn a_replaced_node_of_a_group_of_this_release_guards_its_port_too() {
+    let mut cluster = Cluster::start();
+    let node = cluster.other(cluster.primary());
+    assert_eq!(cluster.stop(node), 0);
+    fs::remove_dir_all(cluster.settings().data(node)).unwrap();
+    let open = ["--set", "http_proxy.listen=0.0.0.0:0"];
+    refused(&cluster.run_node(node, &open), USAGE, &["http_proxy.auth", "auth = \"none\""]);
+    refused(&cluster.run_node(node, &open), USAGE, &["http_proxy.auth"]);
+    cluster.start_node(node, &[]);
+    cluster.wait_whole();
+}
+
+#[test]
 fn a_node_uses_its_own_directory_and_no_other_and_never_a_second_identity() {
     let mut cluster = Cluster::start();
     cluster.create_list("demo");
