@@ -1,4 +1,4 @@
-//! Who may ask, on real processes: API tokens at both nodes, and operators over control.
+//! The rights of clients and operators, on real processes: API tokens at both nodes, and certificates over control.
 
 use std::{
     fs,

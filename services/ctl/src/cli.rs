@@ -50,8 +50,8 @@ pub(crate) struct Reach {
     /// Control addresses of the nodes, host:port, comma-separated
     #[arg(long, env = "OCSCTL_ENDPOINTS", value_delimiter = ',', default_value = DEFAULT_ENDPOINTS, global = true)]
     pub(crate) endpoints: Vec<String>,
-    /// Certificate authority, PEM: of the nodes (mutual TLS; without --cert and --key the operator.pem and operator.key beside it are
-    /// shown), and of HTTPS front ends in --proxies
+    /// Certificate authority, PEM: of the nodes (mutual TLS; without --cert and --key we show operator.pem and operator.key beside
+    /// the authority's file), and of HTTPS front ends in --proxies
     #[arg(long, env = "OCSCTL_CA", value_name = "FILE", global = true)]
     pub(crate) ca: Option<PathBuf>,
     /// Our certificate, PEM

@@ -1,4 +1,5 @@
-//! The mark of a group that a release with credentials formed: its nodes open no port to everybody unless an operator wrote so.
+//! The mark of a group that a release with credentials formed: its nodes open no port to every client unless an operator
+//! wrote so.
 //!
 //! A file of its own beside the stamp, which an older release leaves alone: the stamp has no room for a field that an older release
 //! does not know. The mark stays as long as the directory, whichever Raft id the node has.

@@ -188,7 +188,8 @@ async fn dispatch(
     }
 }
 
-/// The credential of a request, read before the body: a request without one takes no room. OPTIONS tells of no record and needs none.
+/// The credential of a request, read before the body: a request without a credential takes no room. OPTIONS tells of
+/// no record and needs none.
 fn permit(server: &Server, head: &Parts, certificate: Option<&str>) -> Result<Credential, Answer> {
     if head.method == Method::OPTIONS {
         return Ok(Credential::default());

@@ -1,4 +1,4 @@
-//! Who may ask: the credentials of clients over HTTP and of operators over control, and settings that leave a port open.
+//! Access: the credentials of clients over HTTP and of operators over control, and settings that leave a port open.
 //!
 //! Called by the check and by the warnings. Reads the mark of the data directory, and changes nothing.
 
@@ -30,7 +30,8 @@ impl Config {
         self.control.tls.is_some() && self.control.operators.unwrap_or(default) == Operators::Required
     }
 
-    /// The problem of a port for HTTP that other machines reach although nothing says who may ask; none: there is no such port.
+    /// The problem of a port for HTTP that other machines reach although no key names the credentials of clients; none: there is no
+    /// such port.
     pub fn open_door(&self) -> Option<Problem> {
         let message = self.open_port()?
             + ": set auth = \"tokens\" or \"certificates\", or write auth = \"none\" where the network itself decides who reaches it";
@@ -42,7 +43,7 @@ impl Config {
         Some(format!("other machines reach http_proxy.listen, {}, and nothing says who may ask there", proxy.listen))
     }
 
-    /// [`Config::open_door`] where a directory is known to refuse it; `forming`: a new one forms a group.
+    /// [`Config::open_door`] where a directory is known to refuse it; `forming`: a group is formed in a new directory.
     pub(super) fn refused_door(&self, forming: bool) -> Option<Problem> {
         let refuses = match formed_by(&self.node.data_dir) {
             FormedBy::Guarding => true,

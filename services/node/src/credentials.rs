@@ -45,7 +45,7 @@ pub enum Admission {
     As(Known),
     /// The request is not taken.
     Refused(Reply),
-    /// This node's state may be too old to tell: it is to be brought up to date, and asked again.
+    /// This node's state may be too old to tell: the state is to be brought up to date, and the request judged again.
     Unsettled,
 }
 
@@ -61,7 +61,7 @@ pub struct Known {
 /// Why a request or an order was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// It has no credential.
+    /// The request has no credential.
     Missing,
     /// A token stood in a URI, or beside another.
     Misplaced,
@@ -141,7 +141,7 @@ struct Mapped {
     tenant: String,
 }
 
-/// A refusal; without a reason it is none of access, and not counted.
+/// A refusal; without a reason the refusal is none of access, and not counted.
 struct Refused {
     reason: Option<Reason>,
     refusal: Refusal,

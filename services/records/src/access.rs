@@ -1,4 +1,4 @@
-//! The lists that a request reaches: an entrance that bounds a client to some lists asks before it takes the request.
+//! The lists that a request reaches: an entrance that bounds a client to some lists asks before a request is taken.
 //!
 //! Never decides whether the client may. Called by the node's entrance for HTTP, on this node's last state.
 

@@ -20,7 +20,7 @@ pub(crate) enum TokenVerb {
 pub(crate) struct TokenCreateArgs {
     /// Its name: the principal of its requests
     pub(crate) name: String,
-    /// What it allows, comma-separated; none contains another
+    /// Its scopes, comma-separated: read, update, admin; none contains another
     #[arg(long, required = true, value_name = "SCOPES", value_delimiter = ',', value_parser = ["read", "update", "admin"])]
     pub(crate) scopes: Vec<String>,
     /// A list that its requests may reach; may be repeated [default: all lists]
@@ -29,10 +29,10 @@ pub(crate) struct TokenCreateArgs {
     /// The tenant of its requests [default: any]
     #[arg(long, value_name = "TENANT")]
     pub(crate) tenant: Option<String>,
-    /// It is refused from this moment on: 2027-01-31 (midnight, UTC), 2027-01-31T10:00:00+01:00, or UTC seconds [default: never]
+    /// Its end, from which on the token is refused: 2027-01-31 (midnight, UTC), 2027-01-31T10:00:00+01:00, or UTC seconds [default: never]
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) expires: Option<i64>,
-    /// For a person who reads `token list`
+    /// A note for the readers of `token list`
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
     #[command(flatten)]

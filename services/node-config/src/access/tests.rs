@@ -1,4 +1,4 @@
-//! Ports that nobody guards, in directories of this and of earlier releases; and rights that make no sense.
+//! Ports without a guard, in directories of this and of earlier releases; and rights that make no sense.
 
 use std::fs;
 

@@ -77,7 +77,7 @@ impl ProxyHandler for Acknowledges {
         reads.iter().map(|(request, _)| reply(request)).collect()
     }
 
-    /// Knows the token `good`, denies `bad`, and knows `late` once it has caught up.
+    /// Knows the token `good`, denies `bad`, and knows `late` once the state has caught up.
     fn admit(&self, shown: &Shown, _: &Request, settled: bool) -> Admission {
         let known = || Admission::As(Known { tenant: "north".into(), principal: "crm".into() });
         match &shown.token[..] {
