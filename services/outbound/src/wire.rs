@@ -8,8 +8,8 @@ use crate::{
     AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Attributes, Body, BringUp, COMMAND_FORMAT, Command,
     CreateToken, DeleteRecords, DoNotCallBatch, DoNotCallRow, DoNotCallScope, Done, Due, ImportBatch, ImportRow,
     Imported, NewList, Origin, RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply, ReplyBody,
-    Request, RequestId, Resource, ResourceType, RevokeToken, RewritePhones, RoleChange, Sent, Setting, UserField, Value,
-    Verb,
+    Request, RequestId, Resource, ResourceType, RevokeToken, RewritePhones, RoleChange, Sent, Setting, UserField,
+    Value, Verb,
 };
 
 /// A message that no node sends.
