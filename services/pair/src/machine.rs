@@ -22,7 +22,7 @@ use std::path::Path;
 
 use consensus::{ApplyBatch, FetchedState, Machine, MachineError};
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
-use outbound::{Reply, RequestId};
+use outbound::{Origin, Reply, RequestId};
 use prost::Message;
 use records::{Changes, Event, Overlay, Rules, decide_on};
 use store::{AppliedMark, DIGEST_INTERVAL, IndexRebuild, Store, StoreConfig, StoreError};
@@ -123,10 +123,11 @@ impl RecordsMachine {
     ) -> Result<Result<(Changes, Vec<Event>), StoreError>, MachineError> {
         let view = self.store.view();
         let mut overlay = Overlay::new(&view);
-        let (mut replies, mut events) = (Vec::new(), Vec::new());
+        let (mut replies, mut events, mut of_clients) = (Vec::new(), Vec::new(), 0);
         let mut give = |replies: Replies| view.check().map(|()| answer(replies));
         for entry in entries {
             for command in entry::commands(entry)? {
+                of_clients += u64::from(command.origin == Origin::Http);
                 let reply = decide_on(&command, &mut overlay, &self.rules, &mut events);
                 replies.push((command.id, reply));
                 if replies.len() == ANSWERED_TOGETHER
@@ -136,6 +137,7 @@ impl RecordsMachine {
                 }
             }
         }
+        self.told.add_client_updates(of_clients);
         Ok(give(replies).map(|()| (overlay.into_changes(), events)))
     }
 

@@ -1,5 +1,9 @@
 //! A peer's words, on their way to a log line or a status: one line of bounded length.
 
+use std::error::Error;
+
+use tonic::Status;
+
 /// Characters of a peer's words that are shown.
 const SHOWN_MAX: usize = 200;
 
@@ -13,6 +17,21 @@ pub(super) fn shown(words: &str) -> String {
         line.push_str(&format!(" ... ({} bytes)", words.len()));
     }
     line
+}
+
+/// The message of a status with its causes: a transport names the reason of a fault in its causes alone.
+pub(super) fn with_causes(status: &Status) -> String {
+    let mut words = status.message().to_owned();
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        let deeper = error.to_string();
+        if !words.ends_with(&deeper) {
+            words.push_str(": ");
+            words.push_str(&deeper);
+        }
+        cause = error.source();
+    }
+    shown(&words)
 }
 
 #[cfg(test)]
