@@ -57,7 +57,7 @@ fn ocsd() -> ExitCode {
     if let Some(file) = args.restore {
         return restored(&config, &run::RestoreOrder { file, epoch: args.restore_epoch });
     }
-    match run::blocking(config, args.bootstrap) {
+    match run::blocking(config, args) {
         Ok(run::Ended::Stopped) => ExitCode::from(exit::OK),
         Ok(run::Ended::Again) => again(),
         Ok(run::Ended::GaveUp) => ExitCode::from(exit::TEMPORARY),
