@@ -119,7 +119,7 @@ struct ToParent(Arc<Mutex<Way>>);
 
 impl<S: Subscriber> Layer<S> for ToParent {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let text = Text::of(event); // before the lock: a field may log while it is shown
+        let text = Text::of(event); // before the lock: a field may log while the layer shows the field
         way(&self.0).take(text);
     }
 }

@@ -130,8 +130,7 @@ mod tests {
     fn a_fault_of_the_values_or_of_a_changed_http_proxy_is_named_and_no_other_file_is_looked_at() {
         let (before, mut now) = (good(), good());
         let none = std::path::PathBuf::from("/nowhere/a.pem");
-        now.peer.tls =
-            Some(chassis::tls::TlsFiles { ca: none.clone(), certificate: none.clone(), key: none.clone() });
+        now.peer.tls = Some(chassis::tls::TlsFiles { ca: none.clone(), certificate: none.clone(), key: none.clone() });
         assert_eq!(now.check_to_reload(&before), Ok(()));
         now.http_proxy.program = Some(none);
         let said = now.check_to_reload(&before).unwrap_err();

@@ -425,7 +425,7 @@ impl Proxy {
             proxy.restarts.clone(),
         );
         registry.register("http_connections", "Connections of the HTTP front end, now", proxy.connections.clone());
-        registry.register("http_proxy_up", "1: the HTTP front end runs", proxy.up.clone());
+        registry.register("http_proxy_up", "1: the HTTP front end runs, with its port open", proxy.up.clone());
         registry.register(
             "http_proxy_alarm",
             "1 if the HTTP front end crashed ten times within ten minutes",
@@ -438,7 +438,7 @@ impl Proxy {
 
     fn refresh(&self, view: &ProxyStatus) {
         store(&self.restarts, view.restarts);
-        self.up.set(view.pid.is_some().into());
+        self.up.set(view.is_up().into());
         self.alarm.set(view.alarm.into());
         self.drained.set((view.state == DRAINED).into());
         if view.pid.is_none() {

@@ -93,11 +93,11 @@ pub struct Times {
 /// The next step once a drained HTTP Proxy has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
-    /// Another one is started, as soon as the port is closed.
+    /// A start of another HTTP Proxy, as soon as the port is closed.
     Start,
-    /// None is started before the configuration has a port.
+    /// No start before the configuration has a port.
     Wait,
-    /// None is started any more.
+    /// No start any more.
     End,
 }
 

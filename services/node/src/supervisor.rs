@@ -34,6 +34,8 @@ pub use orders::ProxyControl;
 
 /// The state of the HTTP Proxy of a node that an operator has drained.
 pub const DRAINED: &str = "drained";
+/// The state of an HTTP Proxy that has not opened its port yet.
+const STARTING: &str = "starting";
 /// The state of an HTTP Proxy that serves.
 const LISTENING: &str = "listening";
 /// The state without a port.
@@ -62,6 +64,11 @@ impl ProxyStatus {
     /// Whether clients are served, as far as HTTP Proxy is concerned.
     pub fn serves(&self) -> bool {
         matches!(self.state.as_str(), LISTENING | DISABLED)
+    }
+
+    /// Whether HTTP Proxy runs and has had its port: a start that has not succeeded yet does not count.
+    pub fn is_up(&self) -> bool {
+        self.pid.is_some() && self.state != STARTING && !self.state.starts_with(FAILED)
     }
 }
 
@@ -239,7 +246,7 @@ impl<H: ProxyHandler> Watched<H> {
         !self.drained && !self.settings.listen.is_empty()
     }
 
-    /// Turns an order into an event for the state machine; none: the order changes what comes later.
+    /// Turns an order into an event for the state machine; none: the order changes a later step.
     fn obey(&mut self, order: Order) -> Option<Event> {
         let before = self.has_port();
         match order {
@@ -368,7 +375,7 @@ impl<H: ProxyHandler> Watched<H> {
         let state = match (self.life.phase(), &self.failure) {
             (Phase::Idle, _) if self.drained => DRAINED.to_owned(),
             (Phase::Idle, _) => DISABLED.to_owned(),
-            (Phase::Starting, _) => "starting".to_owned(),
+            (Phase::Starting, _) => STARTING.to_owned(),
             (Phase::Listening, _) => LISTENING.to_owned(),
             (Phase::Ending | Phase::Waiting, Some(why)) => format!("{FAILED}{why}"),
             (Phase::Ending | Phase::Waiting, None) => "restarting".to_owned(),

@@ -82,7 +82,7 @@ impl Upkeep {
         reloaded.unwrap_or_else(|| Reloaded { faults: vec![STOPS.to_owned()], changes: Vec::new() })
     }
 
-    /// Replaces HTTP Proxy by one with the present configuration, and waits until that one listens.
+    /// Replaces HTTP Proxy by another HTTP Proxy with the present configuration, and waits until the new HTTP Proxy listens.
     ///
     /// # Errors
     /// The reason why none listens.

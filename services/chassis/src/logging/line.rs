@@ -130,7 +130,8 @@ mod tests {
     fn a_record_of_json_that_is_too_long_is_cut_and_stays_json() {
         let long = short_json("WARN", "rustls", &format!("a \"name\"\u{202e}\\{}", "x".repeat(2 * LINE_BYTES_MAX)));
         assert!(long.len() < LINE_BYTES_MAX + 256, "{}", long.len());
-        let (head, tail) = (",\"level\":\"WARN\",\"message\":\"a \\\"name\\\"\\\\u{202e}\\\\x", "more)\",\"target\":\"rustls\"}");
+        let (head, tail) =
+            (",\"level\":\"WARN\",\"message\":\"a \\\"name\\\"\\\\u{202e}\\\\x", "more)\",\"target\":\"rustls\"}");
         assert!(long.contains(head) && long.ends_with(tail), "{}", &long[..100]);
     }
 

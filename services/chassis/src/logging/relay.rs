@@ -7,7 +7,7 @@ use std::io;
 
 use super::{LogError, PanicForm, watch_panics, writer::Lines};
 
-/// The lines that the log writes by itself, each with its end where it is a whole line.
+/// The lines that the log writes by itself, whole or without the end.
 #[derive(Debug, Clone, Copy)]
 pub struct RelayForm {
     /// The line about a count of dropped records, with its end.

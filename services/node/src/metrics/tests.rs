@@ -155,6 +155,10 @@ async fn held_requests_and_the_proxy_are_on_the_page() {
     assert_eq!(stage.sample("ocs_http_proxy_restarts_total"), 3.0);
     assert_eq!(stage.sample("ocs_http_proxy_up"), 1.0);
     assert_eq!(stage.sample("ocs_http_proxy_alarm"), 1.0);
+    for (state, up) in [("starting", 0.0), ("failed: in use", 0.0), ("listening", 1.0), ("stopping", 1.0)] {
+        stage.proxy.send_modify(|status| status.state = state.into());
+        assert_eq!(stage.sample("ocs_http_proxy_up"), up, "{state}");
+    }
     assert_eq!(stage.sample("ocs_drained"), 0.0);
     stage.proxy.send_modify(|status| status.state = crate::supervisor::DRAINED.into());
     assert_eq!(stage.sample("ocs_drained"), 1.0);

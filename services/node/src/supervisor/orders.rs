@@ -40,7 +40,7 @@ impl ProxyControl {
         self.give(Order::Settings(Box::new(settings), log_filter.to_owned())).await;
     }
 
-    /// Has the running HTTP Proxy replaced, and waits until another one listens; `limit` bounds the wait.
+    /// Has the running HTTP Proxy replaced, and waits until another HTTP Proxy listens; `limit` bounds the wait.
     ///
     /// # Errors
     /// The reason why none listens.
@@ -60,7 +60,7 @@ impl ProxyControl {
         if now.state == LISTENING { Ok(now) } else { Err(format!("the HTTP front end is {}", now.state)) }
     }
 
-    /// Ends HTTP Proxy once its requests in flight are finished, and returns when it has ended; `limit` bounds the wait.
+    /// Ends HTTP Proxy once its requests in flight are finished, and returns at its end; `limit` bounds the wait.
     ///
     /// # Errors
     /// HTTP Proxy has not ended in time, and will.

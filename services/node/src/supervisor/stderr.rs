@@ -1,4 +1,4 @@
-//! Standard error of HTTP Proxy: its log, a record a line, and the last words of its runtime or allocator. All of it goes to this
+//! Standard error of HTTP Proxy: its log, a record a line, and the last words of its runtime or allocator. Every line goes to this
 //! node's log, in order and under the target of HTTP Proxy.
 //!
 //! Never keeps more than one line, and never waits for the reader of this node's log.

@@ -1,7 +1,7 @@
 //! The drain of a node whose process stays: balancers leave it, the role moves, requests in flight finish.
 //!
 //! The order of a stop: not ready and `Connection: close` at once, then the handover, and only then the end of HTTP Proxy. Never
-//! drains a primary that cannot hand over. The drain ends with the process, or when it is taken back.
+//! drains a primary that cannot hand over. The drain ends with the process, or by the opposite order.
 
 use std::time::Duration;
 
@@ -30,7 +30,9 @@ impl Drain {
             return Err(why);
         }
         proxy.drain(limit).await?;
-        tracing::warn!("an operator drained this node: it takes no clients until `ocsctl drain --undo`, or its next start");
+        tracing::warn!(
+            "an operator drained this node: it takes no clients until `ocsctl drain --undo`, or its next start"
+        );
         Ok(())
     }
 

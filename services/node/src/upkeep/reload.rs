@@ -1,6 +1,6 @@
-//! The configuration, read anew while the node runs: what can count now counts, what cannot is named.
+//! The configuration, read anew while the node runs: a key counts as soon as its part can take the value, and every other key is named.
 //!
-//! A file with a fault changes nothing. Never judges a certificate: the part that serves with it does, through its [`Reloader`].
+//! A file with a fault changes nothing. Never judges a certificate: the part that serves with the certificate does, through its [`Reloader`].
 
 use chassis::logging;
 use node_config::{Args, Changed, Config, Counts};
@@ -29,8 +29,8 @@ impl Reloaded {
         for change in &self.changes {
             tracing::info!(by, "reload: {change}");
         }
-        if self.faults.is_empty() && self.changes.is_empty() {
-            tracing::info!(by, "reload: the configuration has not changed");
+        if self.faults.is_empty() {
+            tracing::info!(by, changes = self.changes.len(), "reload: the configuration was read anew");
         }
     }
 }
@@ -76,7 +76,7 @@ impl Reload {
         taken.err().map(|error| format!("key logging.filter: {error}")).into_iter().collect()
     }
 
-    /// Each changed key and its moment: since the last reload, and since the start where it counts from the next start on.
+    /// Each changed key and its moment: since the last reload, and since the start for keys that need a restart.
     fn lines(&self, now: &Config) -> Vec<String> {
         let since_start = self.started.changed(now).into_iter().filter(|changed| changed.counts == Counts::Restart);
         let since_last = self.taken.changed(now).into_iter().filter(|changed| changed.counts != Counts::Restart);
@@ -95,7 +95,7 @@ fn line(changed: &Changed, now: &Config) -> String {
     }
 }
 
-/// The configuration as the files and the environment have it now, checked.
+/// The configuration of file, environment and command line at this moment, checked.
 async fn read(args: Args, before: Config) -> Result<Config, Vec<String>> {
     let reading = move || -> Result<Config, Vec<String>> {
         let now = Config::load(&args).map_err(|error| vec![error.to_string()])?;
