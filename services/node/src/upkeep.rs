@@ -1,7 +1,7 @@
 //! Orders about the running process of this node: read the configuration anew, replace HTTP Proxy, drain.
 //!
-//! Never changes the group but by a handover, and never ends the process. An order that was begun is carried out, also where its caller
-//! has gone. Called by the control API and on SIGHUP.
+//! Never changes the group but by a handover, and never ends the process. An order that was begun is carried out, also where its
+//! caller has gone. Called by the control API and on SIGHUP.
 
 mod drain;
 mod reload;

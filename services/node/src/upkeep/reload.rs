@@ -1,14 +1,16 @@
-//! The configuration, read anew while the node runs: a key counts as soon as its part can take the value, and every other key is named.
+//! The configuration, read anew while the node runs: a key counts as soon as its part can take the value, and every other key is
+//! named.
 //!
-//! A file with a fault changes nothing. Never judges a certificate: the part that serves with the certificate does, through its [`Reloader`].
+//! A file with a fault changes nothing. Never judges a certificate: the part that serves with the certificate does, through its
+//! [`Reloader`].
 
 use chassis::logging;
 use node_config::{Args, Changed, Config, Counts};
 
 use crate::supervisor::ProxyControl;
 
-/// Reads the files of one part anew and takes them into use; a line for each effect. A part whose files have a fault goes on with the
-/// former ones, and its line says so. Called on a thread that may wait for a disk.
+/// Reads the files of one part anew and takes them into use; a line for each effect. A part whose files have a fault goes on with
+/// the former ones, and its line says so. Called on a thread that may wait for a disk.
 pub type Reloader = std::sync::Arc<dyn Fn(&Config) -> Vec<String> + Send + Sync>;
 
 /// What a reload did.
