@@ -33,4 +33,5 @@ mod requests;
 mod signals;
 mod starting;
 mod unread_log;
+mod upkeep;
 mod window;

@@ -6,6 +6,7 @@ mod dnc;
 mod list;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -21,6 +22,7 @@ pub(crate) use self::{
     list::{
         CsvArgs, CsvEncoding, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
     },
+    upkeep::{DrainArgs, ProxyRestartArgs, ProxyVerb, ReloadArgs},
 };
 
 /// Control addresses of `make run`.
@@ -109,6 +111,13 @@ pub(crate) enum Verb {
     Resume(FormatArg),
     /// Show the last hundred changes of role: when, from, to, why, and how long there was no primary
     History(FormatArg),
+    /// Have nodes read their configuration and certificates anew, and show from when each change counts
+    Reload(ReloadArgs),
+    /// HTTP Proxies
+    #[command(subcommand)]
+    Proxy(ProxyVerb),
+    /// Take a node out of service while its process stays: not ready, the role handed over, requests in flight finished
+    Drain(DrainArgs),
     /// Nodes
     #[command(subcommand)]
     Node(NodeVerb),

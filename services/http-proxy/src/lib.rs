@@ -25,10 +25,10 @@ use chassis::{
     descriptors,
     tasks::{AtEnd, Tasks},
 };
-use ocs_proto::link::{Configure, Listening, ToProxy};
+use ocs_proto::link::{Configure, Listening, LogRecord, ToProxy};
 use tokio::{
     net::{TcpListener, UnixStream},
-    sync::oneshot,
+    sync::{mpsc, oneshot, watch},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -86,7 +86,7 @@ pub async fn run_with_log(stream: UnixStream, tasks: Tasks, log: Option<LogSourc
     let (configure, first) = configure(&mut reader).await?;
     let in_flight_max = configure.requests_in_flight_max.max(1) as usize;
     let (link, wires) = link::client::open(reader, FrameWriter::new(writer), first, in_flight_max);
-    let finish = CancellationToken::new();
+    let (finish, filters) = (CancellationToken::new(), link.log_filters());
     let (ended, link_end) = oneshot::channel();
     let running = wires.run(finish.clone());
     tasks.spawn("link", AtEnd::Quiet, async move {
@@ -95,7 +95,11 @@ pub async fn run_with_log(stream: UnixStream, tasks: Tasks, log: Option<LogSourc
     let is_process = log.is_some();
     if let Some(source) = log {
         source.set_filter(&configure.log_filter);
-        tasks.spawn("log", AtEnd::Quiet, forward_log(source, link.clone()));
+        let queue = if configure.log_lines { None } else { Some(source.go_on_the_link()) };
+        if queue.is_none() {
+            source.go_as_lines();
+        }
+        tasks.spawn("log", AtEnd::Quiet, follow_log(source, queue, filters, link.clone()));
     }
     let kept = if is_process { DESCRIPTORS_KEPT } else { DESCRIPTORS_KEPT_IN_NODE };
     let outcome = match prepare(&configure).await {
@@ -166,11 +170,17 @@ async fn serve_until_told(settings: Settings, listener: TcpListener, address: So
     link.listening(listening(address.to_string(), String::new())).await;
     let server = Arc::new(Server::new(settings, link.clone(), stats.clone(), address.to_string()));
     let accepting = listen::accept(listener, server, tasks.clone(), connections.clone(), draining.clone());
-    let accepting = connections.track_future(accepting);
+    let (closes, closed) = oneshot::channel::<()>();
+    let accepting = connections.track_future(async move {
+        accepting.await;
+        drop(closes); // the port is closed
+    });
     tasks.spawn("http listener", AtEnd::Quiet, accepting);
     flush_until_told(&stats, link, tasks).await;
     draining.cancel();
     connections.close();
+    let _ = closed.await; // an end without a message is the message
+    link.port_closed().await;
     let patience = if link.lost().is_cancelled() { LOST_PATIENCE } else { drain_timeout };
     let drained = tokio::select! {
         drained = tokio::time::timeout(patience, connections.wait()) => drained.is_ok(),
@@ -205,11 +215,29 @@ async fn lost_for(link: &Link, patience: Duration) {
     tokio::time::sleep(patience).await;
 }
 
-async fn forward_log(mut source: LogSource, link: Link) {
-    while let Some(record) = source.records.recv().await {
+/// Hands records over the link, where the node reads them there, and takes the node's changes of the levels.
+async fn follow_log(
+    source: LogSource,
+    mut queue: Option<mpsc::Receiver<LogRecord>>,
+    mut filters: watch::Receiver<String>,
+    link: Link,
+) {
+    loop {
         tokio::select! {
-            () = link.log(record) => {}
+            biased;
+            Ok(()) = filters.changed() => {
+                let filter = filters.borrow_and_update().clone();
+                source.set_filter(&filter);
+            }
+            Some(record) = next_of(&mut queue) => link.log(record).await,
             () = link.lost().cancelled() => return,
         }
+    }
+}
+
+async fn next_of(queue: &mut Option<mpsc::Receiver<LogRecord>>) -> Option<LogRecord> {
+    match queue {
+        Some(queue) => queue.recv().await,
+        None => std::future::pending().await,
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::lines::Causes;
+use chassis::{lines::Causes, logging::Masked};
 use futures::FutureExt;
 use http::{Response, StatusCode};
 use http_body_util::Full;
@@ -101,24 +101,24 @@ pub(crate) async fn answer(
     seen: Arc<HeadCounts>,
     request: hyper::Request<IncomingBody>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let began = Instant::now();
-    let outcome = AssertUnwindSafe(dispatch(&server, &seen, request)).catch_unwind().await;
-    let (answer, name) = outcome.unwrap_or_else(|_| (fault(&server), Some(UNNAMED)));
+    let (began, id) = (Instant::now(), server.link.next_id());
+    let outcome = AssertUnwindSafe(dispatch(&server, id, &seen, request)).catch_unwind().await;
+    let (answer, name) = outcome.unwrap_or_else(|_| (fault(&server, id), Some(UNNAMED)));
     if let Some(name) = name {
         server.stats.answered(name, answer.status.as_u16(), began.elapsed());
     }
-    let answer = if server.link.drain().is_cancelled() { answer.closing() } else { answer };
+    let answer = if server.link.is_leaving() { answer.closing() } else { answer };
     Ok(server.dress.put_on(answer, server.link.standing()).map(Full::new))
 }
 
 /// The panic itself has gone to the log; the client gets a number to look for.
-fn fault(server: &Server) -> Answer {
+fn fault(server: &Server, id: u64) -> Answer {
     let number = server.faults.fetch_add(1, Ordering::Relaxed) + 1;
-    tracing::error!(fault = number, "a request could not be answered because of a bug");
+    tracing::error!(fault = number, request = id, "a request could not be answered because of a bug");
     Answer::of_refusal(&Refusal::new(RefusalCode::Internal, format!("internal fault {number}; the log says more")))
 }
 
-async fn dispatch(server: &Server, seen: &HeadCounts, request: hyper::Request<IncomingBody>) -> Counted {
+async fn dispatch(server: &Server, id: u64, seen: &HeadCounts, request: hyper::Request<IncomingBody>) -> Counted {
     let (head, body) = request.into_parts();
     if seen.is_ambiguous() {
         seen.cut_short();
@@ -146,7 +146,7 @@ async fn dispatch(server: &Server, seen: &HeadCounts, request: hyper::Request<In
         Ok(read) => read,
         Err(unread) => {
             seen.cut_short();
-            return (no_body(server, unread).await, Some(UNNAMED));
+            return (no_body(server, id, unread).await, Some(UNNAMED));
         }
     };
     let incoming = Incoming {
@@ -162,7 +162,7 @@ async fn dispatch(server: &Server, seen: &HeadCounts, request: hyper::Request<In
     match translated {
         Ok(Translated::Request(request)) => {
             let name = request.verb.name();
-            (hand_over(server, request, host, deadline).await, Some(name))
+            (hand_over(server, id, request, host, deadline).await, Some(name))
         }
         Ok(Translated::Options(allow)) => {
             (Answer::new(StatusCode::NO_CONTENT, Bytes::new()).allowing(Some(allow)), Some(UNNAMED))
@@ -185,7 +185,7 @@ fn ambiguous() -> Answer {
     Answer::of_refusal(&Refusal::new(RefusalCode::BadBody, message)).closing()
 }
 
-async fn no_body(server: &Server, unread: Unread) -> Answer {
+async fn no_body(server: &Server, id: u64, unread: Unread) -> Answer {
     let refused = |code, message| Answer::of_refusal(&Refusal::new(code, message)).closing();
     match unread {
         Unread::TooLarge => Answer::body_too_large(server.settings.body_bytes_max),
@@ -194,6 +194,7 @@ async fn no_body(server: &Server, unread: Unread) -> Answer {
         Unread::NoRoom => {
             if let Some(more) = server.body_lines.line("no room") {
                 tracing::warn!(
+                    request = id,
                     bodies_bytes_max = server.settings.bodies_bytes_max,
                     "no room for a body: refused{more}"
                 );
@@ -204,16 +205,22 @@ async fn no_body(server: &Server, unread: Unread) -> Answer {
     }
 }
 
-async fn hand_over(server: &Server, request: Request, host: Option<&str>, deadline: tokio::time::Instant) -> Answer {
+async fn hand_over(
+    server: &Server,
+    id: u64,
+    request: Request,
+    host: Option<&str>,
+    deadline: tokio::time::Instant,
+) -> Answer {
     let Some(_place) = Place::take(server) else {
         tokio::time::sleep(REFUSAL_PAUSE).await;
         return Answer::of_refusal(&unanswered(Unanswered::Busy));
     };
-    match server.link.call(wire::request_to_wire(request), deadline).await {
+    match server.link.call(id, wire::request_to_wire(request), deadline).await {
         Ok(reply) => match wire::reply_from_wire(reply) {
             Ok(reply) => Answer::of_reply(&reply, || server.base(host)),
             Err(error) => {
-                tracing::error!(%error, "the node sent a reply that cannot be read");
+                tracing::error!(request = id, error = %Masked(&error.to_string()), "the node sent a reply that cannot be read");
                 Answer::of_refusal(&unanswered(Unanswered::Unknown))
             }
         },

@@ -8,6 +8,7 @@ mod address;
 mod backup;
 mod check;
 mod proxy;
+mod reload;
 #[cfg(test)]
 mod tests;
 mod warnings;
@@ -25,6 +26,7 @@ use sha2::{Digest, Sha256};
 pub use backup::Backup;
 pub use check::Problem;
 pub use proxy::{ProxySettings, RunAs};
+pub use reload::{Changed, Counts};
 pub use warnings::Warning;
 
 /// `cluster.upgrade`: the primary raises the versions by itself, or an operator does.

@@ -159,6 +159,7 @@ impl ProxySettings {
             connections_per_address_max: self.connections_per_address_max,
             balancers: self.balancers.clone(),
             proxy_protocol: self.proxy_protocol,
+            log_lines: true,
         }
     }
 }

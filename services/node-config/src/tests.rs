@@ -25,7 +25,7 @@ fn example_with_everything() -> String {
     text.lines().map(on).collect::<Vec<_>>().join("\n")
 }
 
-fn good() -> Config {
+pub(super) fn good() -> Config {
     read(Path::new(&format!("{DEPLOY}/ocsd.example.toml")))
 }
 

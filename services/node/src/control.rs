@@ -21,6 +21,7 @@ mod switchover;
 mod to_wire;
 mod undoing;
 mod upgrade;
+mod upkeep;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -32,9 +33,10 @@ use ocs_proto::{
     control::{
         ApplyDeclarationReply, ApplyDoNotCallReply, BackupBytes, ControlGroupReply, ControlGroupRequest,
         CreateBackupRequest, CreateListReply, DeleteListReply, DeleteListRequest, DoNotCallEntries, DoNotCallRequest,
-        EnterDoNotCallReply, ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest, GetRecordReply,
-        GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest,
-        ImportReply, PauseReply, PauseRequest, PlanDeclarationReply, PreviewImportRequest, RemoveDoNotCallReply,
+        DrainReply, DrainRequest, EnterDoNotCallReply, ExportRequest, ExportRows, ForcePrimaryReply,
+        ForcePrimaryRequest, GetRecordReply, GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply,
+        GiveUpRequest, HistoryReply, HistoryRequest, ImportReply, PauseReply, PauseRequest, PlanDeclarationReply,
+        PreviewImportRequest, ProxyRestartReply, ProxyRestartRequest, ReloadReply, ReloadRequest, RemoveDoNotCallReply,
         SetModeReply, SetModeRequest, SetSettingsReply, ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
         ShowGroupsRequest, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply,
         StatusRequest, SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply, VerifyRequest,
@@ -50,7 +52,7 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes};
 
-use crate::{archive::Archives, metrics::Sources, role::SINGLE_COPY};
+use crate::{archive::Archives, metrics::Sources, role::SINGLE_COPY, upkeep::Upkeep};
 
 pub use force::Orders;
 pub(crate) use port::ControlPort;
@@ -79,6 +81,8 @@ pub struct ControlApi {
     pub orders: Orders,
     /// Makes backups of the state; none on a witness.
     pub archives: Option<Archives>,
+    /// Takes orders about the process of this node.
+    pub upkeep: Upkeep,
 }
 
 impl ControlApi {
@@ -113,6 +117,11 @@ struct Service {
 }
 
 impl Service {
+    /// This node's name.
+    fn own(&self) -> &str {
+        &self.api.sources.role.roster().own().name
+    }
+
     /// Marks an answer about records while updates are on one disk only.
     fn said<T>(&self, reply: T) -> Response<T> {
         let mut response = Response::new(reply);
@@ -310,6 +319,18 @@ impl Control for Service {
         let (door, archives) = (self.api.door()?, self.api.archives.as_ref());
         let bytes = backup::create(door, archives, asked.into_inner(), self.api.deadline()).await?;
         Ok(self.said(self.until_stop(bytes)))
+    }
+
+    async fn reload(&self, _: Request<ReloadRequest>) -> Result<Response<ReloadReply>, Status> {
+        Ok(Response::new(upkeep::reload(&self.api.upkeep, self.own()).await))
+    }
+
+    async fn proxy_restart(&self, _: Request<ProxyRestartRequest>) -> Result<Response<ProxyRestartReply>, Status> {
+        Ok(Response::new(upkeep::restart_proxy(&self.api.upkeep, self.own()).await))
+    }
+
+    async fn drain(&self, asked: Request<DrainRequest>) -> Result<Response<DrainReply>, Status> {
+        Ok(Response::new(upkeep::drain(&self.api.upkeep, self.own(), asked.into_inner()).await))
     }
 }
 

@@ -20,4 +20,5 @@ pub mod run;
 pub mod scan;
 pub mod startup;
 pub mod supervisor;
+pub mod upkeep;
 pub mod versions;

@@ -15,7 +15,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::tasks::{AtEnd, Tasks};
+use chassis::{
+    logging::Masked,
+    tasks::{AtEnd, Tasks},
+};
 use dispatch::{EncodedBody, is_whole};
 use futures::{Stream, StreamExt};
 use http_proxy::link::{
@@ -24,8 +27,8 @@ use http_proxy::link::{
     write_batches,
 };
 use ocs_proto::link::{
-    Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord,
-    RoleNotice, Stats, ToNode, ToProxy,
+    Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogFilter,
+    LogRecord, RoleNotice, Stats, ToNode, ToProxy,
 };
 use outbound::{Refusal, RefusalCode, Reply, Request, wire};
 use prost::Message;
@@ -63,8 +66,8 @@ pub trait ProxyHandler: Send + Sync + 'static {
     /// updates are on one disk only.
     fn role(&self) -> watch::Receiver<RoleNotice>;
 
-    /// Takes counters in.
-    fn stats(&self, stats: Stats);
+    /// Takes counters in. `serves`: HTTP Proxy has the port; otherwise the number of its connections counts no more.
+    fn stats(&self, stats: Stats, serves: bool);
 
     /// Takes a log record in (spec 10.4).
     fn log(&self, record: LogRecord) {
@@ -79,6 +82,8 @@ pub(crate) enum LinkEvent {
     Listening(String, u32),
     /// The port is not open, for this reason.
     BindFailed(String),
+    /// The port is closed by order; requests in flight go on.
+    PortClosed,
     /// No further event will come.
     Ended,
 }
@@ -89,6 +94,7 @@ enum Outgoing {
     Reply(LinkReply),
     Health(HealthReply),
     Role(RoleNotice),
+    LogFilter(String),
     Drain,
     Echo(u64),
 }
@@ -163,6 +169,12 @@ impl ProxyLink {
         });
     }
 
+    /// Gives HTTP Proxy's log other levels.
+    pub(crate) fn set_log_filter(&self, filter: &str) {
+        // A full queue is being written: the levels are then those of the next HTTP Proxy.
+        let _ = self.queue.try_send(Outgoing::LogFilter(filter.to_owned()));
+    }
+
     /// Asks HTTP Proxy for a sign of life.
     pub(crate) fn ask_echo(&self, id: u64) {
         let _ = self.queue.try_send(Outgoing::Echo(id)); // a full queue asks for more than an echo
@@ -187,12 +199,17 @@ async fn read<H: ProxyHandler>(
     shared: Arc<LinkTasks<H>>,
     events: mpsc::Sender<LinkEvent>,
 ) -> Result<(), LinkError> {
+    let mut serves = true;
     while let Some(frame) = reader.next::<ToNode>().await? {
         shared.heard.store(true, Ordering::Relaxed);
-        let ToNode { requests, health, logs, stats, listening, echo: _heard } = frame;
+        let ToNode { requests, health, logs, stats, listening, echo: _heard, port_closed } = frame;
         logs.into_iter().for_each(|record| shared.handler.log(record));
+        if port_closed.is_some() {
+            serves = false;
+            let _ = events.send(LinkEvent::PortClosed).await;
+        }
         if let Some(stats) = stats {
-            shared.handler.stats(stats);
+            shared.handler.stats(stats, serves);
         }
         if let Some(listening) = listening {
             let _ = events.send(told(listening)).await;
@@ -220,7 +237,7 @@ fn take_requests<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, requests: Vec<Link
     let (mut updates, mut reads) = (Vec::new(), Vec::new());
     for LinkRequest { id, deadline_ms, request } in requests {
         let deadline = Duration::from_millis(deadline_ms.into());
-        match readable(&request) {
+        match readable(id, &request) {
             Ok(Asked::Read(request)) => reads.push((id, (request, deadline))),
             Ok(Asked::Update(body)) => updates.push((id, (body, deadline))),
             Err(unreadable) => take_unreadable(shared, id, unreadable),
@@ -270,18 +287,18 @@ enum Asked {
 }
 
 /// Decodes a request, the only time before the log.
-fn readable(bytes: &Bytes) -> Result<Asked, Reply> {
+fn readable(id: u64, bytes: &Bytes) -> Result<Asked, Reply> {
     let request =
-        ocs_proto::outbound::Request::decode(bytes.clone()).map_err(|error| unreadable(&error.to_string()))?;
+        ocs_proto::outbound::Request::decode(bytes.clone()).map_err(|error| unreadable(id, &error.to_string()))?;
     let whole = is_whole(&request, bytes);
-    let request = wire::request_from_wire(request).map_err(|error| unreadable(&error.to_string()))?;
+    let request = wire::request_from_wire(request).map_err(|error| unreadable(id, &error.to_string()))?;
     let reads = request.verb.reads();
     Ok(if reads { Asked::Read(request) } else { Asked::Update(EncodedBody::of_request(bytes, whole, request)) })
 }
 
 /// Both ends come from one build, so an unreadable request is a bug.
-fn unreadable(problem: &str) -> Reply {
-    tracing::error!(problem, "HTTP Proxy sent a request that cannot be read");
+fn unreadable(id: u64, problem: &str) -> Reply {
+    tracing::error!(request = id, problem = %Masked(problem), "HTTP Proxy sent a request that cannot be read");
     Refusal::new(RefusalCode::Internal, "The node could not read the request; its log says more").into()
 }
 
@@ -316,6 +333,11 @@ fn add(frame: &mut ToProxy, item: Outgoing) -> usize {
         Outgoing::Role(notice) => {
             frame.role = Some(notice);
             16
+        }
+        Outgoing::LogFilter(filter) => {
+            let size = filter.len() + 8;
+            frame.log_filter = Some(LogFilter { filter });
+            size
         }
         Outgoing::Echo(id) => {
             frame.echo = Some(Echo { id });

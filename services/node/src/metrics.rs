@@ -30,7 +30,11 @@ use entrance::Refusals;
 use previews::Previews;
 pub use sources::Sources;
 
-use crate::{archive::schedule::BackupStatus, role::Role, supervisor::ProxyStatus};
+use crate::{
+    archive::schedule::BackupStatus,
+    role::Role,
+    supervisor::{DRAINED, ProxyStatus},
+};
 
 /// A gauge of an unsigned number: an index, a count, bytes.
 type Count = Gauge<u64, AtomicU64>;
@@ -144,6 +148,7 @@ struct Proxy {
     connections: Count,
     up: Gauge,
     alarm: Gauge,
+    drained: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -196,8 +201,14 @@ impl Metrics {
         }
     }
 
-    /// Adds HTTP Proxy's counts.
+    /// Adds HTTP Proxy's counts, and takes the number of its connections.
     pub fn add(&self, stats: &Stats) {
+        self.add_requests(stats);
+        self.proxy.connections.set(stats.connections.into());
+    }
+
+    /// Adds the counts of an HTTP Proxy that has the port no more.
+    pub(crate) fn add_requests(&self, stats: &Stats) {
         for count in &stats.requests {
             let code = count.status;
             let labels = RequestLabels { req: count.request.clone(), code };
@@ -205,7 +216,6 @@ impl Metrics {
             let duration = self.requests.duration.get_or_create(&labels);
             count.durations_us.iter().for_each(|us| duration.observe(f64::from(*us) / 1e6));
         }
-        self.proxy.connections.set(stats.connections.into());
     }
 
     /// Shows the refusals at a port of the node from now on.
@@ -415,19 +425,25 @@ impl Proxy {
             proxy.restarts.clone(),
         );
         registry.register("http_connections", "Connections of the HTTP front end, now", proxy.connections.clone());
-        registry.register("http_proxy_up", "1: the HTTP front end runs", proxy.up.clone());
+        registry.register("http_proxy_up", "1: the HTTP front end runs, with its port open", proxy.up.clone());
         registry.register(
             "http_proxy_alarm",
             "1 if the HTTP front end crashed ten times within ten minutes",
             proxy.alarm.clone(),
         );
+        let help = "1: an operator drained this node: it takes no clients";
+        registry.register("drained", help, proxy.drained.clone());
         proxy
     }
 
     fn refresh(&self, view: &ProxyStatus) {
         store(&self.restarts, view.restarts);
-        self.up.set(view.pid.is_some().into());
+        self.up.set(view.is_up().into());
         self.alarm.set(view.alarm.into());
+        self.drained.set((view.state == DRAINED).into());
+        if view.pid.is_none() {
+            self.connections.set(0); // they ended with HTTP Proxy
+        }
     }
 }
 

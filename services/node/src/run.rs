@@ -29,6 +29,7 @@ use std::{sync::Arc, time::Duration};
 
 use chassis::{
     descriptors, logging,
+    stop::Hangups,
     tasks::{AtEnd, Tasks, worker_threads},
     tls::TlsIdentity,
 };
@@ -36,7 +37,7 @@ use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreCon
 use data_dir::{DataDir, Formation};
 use dispatch::{HoldConfig, RequestIds, Standing};
 use entrance::Limits;
-use node_config::{Config, UPGRADE_AUTO};
+use node_config::{Args, Config, UPGRADE_AUTO};
 use outbound::{Reply, RequestId};
 use pair::{
     Door, DoorConfig, Pair, PrimaryDoor, RaftGroup,
@@ -58,6 +59,7 @@ use crate::{
     role::{Member, RoleService, Roster},
     scan::{self, Pace, ScanStatus},
     supervisor::{ProxyStatus, Supervisor},
+    upkeep::{Reloader, Upkeep, UpkeepParts},
     versions,
 };
 
@@ -85,11 +87,12 @@ pub enum Ended {
     GaveUp,
 }
 
-/// Runs a node on a runtime of its own, until a signal, a failure, or a reason to start again.
+/// Runs a node on a runtime of its own, until a signal, a failure, or a reason to start again. By `args` the configuration is read
+/// anew on SIGHUP.
 ///
 /// # Errors
 /// See [`RunError`]; each one line, with an exit code.
-pub fn blocking(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
+pub fn blocking(config: Config, args: Args) -> Result<Ended, RunError> {
     let mut builder = match config.member().map(|member| member.role.into()) {
         Some(Kind::Witness) => {
             memory::stay_small(); // before there is another thread
@@ -99,30 +102,30 @@ pub fn blocking(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     };
     builder.worker_threads(worker_threads());
     let runtime = builder.enable_all().build().map_err(|source| RunError::Io { doing: "start the runtime", source })?;
-    let ended = runtime.block_on(run(config, bootstrap));
+    let ended = runtime.block_on(run(config, args));
     // The log may still wait for room on its disk: an entry that is not written was never acknowledged, and must not keep the
     // process.
     runtime.shutdown_background();
     ended
 }
 
-async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
+async fn run(config: Config, args: Args) -> Result<Ended, RunError> {
     let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
-    let outlived =
+    let mut hangups =
         chassis::stop::outlive_others().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
     let tasks = Tasks::new();
     let stopping = tasks.stopping();
-    tasks.spawn("log sums and signals", AtEnd::Log, async move {
+    tasks.spawn("log sums", AtEnd::Log, async move {
         tokio::select! {
             () = logging::sum_up() => {}
-            () = outlived => {}
             () = stopping.cancelled() => {}
         }
     });
     let signs = SignsOfLife::start(&tasks).map_err(|source| RunError::Io { doing: "start a thread", source })?;
     let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
     let started = tokio::select! {
-        started = begin(&config, bootstrap, &tasks) => started,
+        started = begin(&config, &args, &tasks) => started,
+        never = hangups.tell("nothing is reloaded: this node still starts") => match never {},
         signal = stop => {
             tracing::info!(signal, "stopping before this node was a member of a group");
             tasks.drain(drain_timeout).await;
@@ -131,6 +134,7 @@ async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     };
     match started {
         Ok(started) => {
+            reload_on(hangups, started.upkeep.clone(), &tasks);
             signs.expect_turns(true);
             let ended = started.until_stopped(&config, &tasks).await;
             signs.expect_turns(false);
@@ -143,21 +147,35 @@ async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     }
 }
 
+/// From now on each SIGHUP has the configuration read anew.
+fn reload_on(mut hangups: Hangups, upkeep: Upkeep, tasks: &Tasks) {
+    let stopping = tasks.stopping();
+    tasks.spawn("reload", AtEnd::Log, async move {
+        loop {
+            tokio::select! {
+                () = hangups.next() => {}
+                () = stopping.cancelled() => return,
+            }
+            upkeep.reload("SIGHUP").await;
+        }
+    });
+}
+
 /// The data directory comes first: another process may hold it. Then the ports, so that a node that waits says so.
-async fn begin(config: &Config, bootstrap: bool, tasks: &Tasks) -> Result<Started, RunError> {
+async fn begin(config: &Config, args: &Args, tasks: &Tasks) -> Result<Started, RunError> {
     access::check(&config.node.data_dir)?;
-    let directory = Arc::new(identity::open_directory(config, bootstrap)?);
+    let directory = Arc::new(identity::open_directory(config, args.bootstrap)?);
     ballast::give_up_if_short(directory.path());
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let ports = Ports::open(config, tasks).await?;
     force::execute(config, &directory)?;
     let log = open::trusted_log(config, &directory)?;
-    join_and_start(config, directory, log, ports, tasks).await
+    join_and_start((config, args), directory, log, ports, tasks).await
 }
 
 /// A node without data that it can trust is taken in under a new id first (R11 one-id-one-log).
 async fn join_and_start(
-    config: &Config,
+    (config, args): (&Config, &Args),
     directory: Arc<DataDir>,
     log: Option<OpenLog>,
     ports: Ports,
@@ -171,7 +189,7 @@ async fn join_and_start(
         ports.startup.say(ports::OPENING);
     }
     let bound = Bound::bind(config, directory)?;
-    start(config, bound, log, ports, tasks).await
+    start((config, args), bound, log, ports, tasks).await
 }
 
 /// This node as its peers know it, and the peers as this node knows them.
@@ -221,6 +239,7 @@ struct Started {
     health: Health,
     role: RoleService,
     supervisor: Option<Supervisor>,
+    upkeep: Upkeep,
     directory: Arc<DataDir>,
     peers: Peers,
     /// An operator's order waits in the data directory.
@@ -233,7 +252,7 @@ struct Started {
 }
 
 async fn start(
-    config: &Config,
+    (config, args): (&Config, &Args),
     bound: Bound,
     log: Option<OpenLog>,
     ports: Ports,
@@ -337,10 +356,26 @@ async fn start(
     let give_up = give_up(directory.clone(), gave_up.clone(), tasks);
     metrics.count_refusals("peer", peers.refusals());
     ports.count_refusals(&metrics);
+    let proxy_control = supervisor.as_ref().map(Supervisor::control);
+    let parts = UpkeepParts {
+        args: args.clone(),
+        config: config.clone(),
+        role: role.clone(),
+        health: health.clone(),
+        proxy: proxy_control,
+        reloaders: reloaders(),
+    };
+    let upkeep = Upkeep::new(parts, tasks);
+    let (about, upkeep_told) = (ports.about.clone(), upkeep.clone());
     let control =
-        ControlApi { sources: sources.clone(), about: ports.about.clone(), give_up, deadline, orders, archives };
+        ControlApi { sources: sources.clone(), about, give_up, deadline, orders, archives, upkeep: upkeep_told };
     ports.connect(control, Admin { health: health.clone(), metrics, sources }, tasks);
-    Ok(Started { running, health, role, supervisor, directory, peers, ordered, readmitted, full_disk, gave_up })
+    Ok(Started { running, health, role, supervisor, upkeep, directory, peers, ordered, readmitted, full_disk, gave_up })
+}
+
+/// The parts that read files anew on a reload, one a line: certificates of peers, control, admin and HTTP join here.
+fn reloaders() -> Vec<Reloader> {
+    Vec::new()
 }
 
 fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use chassis::visible::visible;
 use tonic::Status;
 
 /// Characters of a peer's words that are shown.
@@ -9,10 +10,8 @@ const SHOWN_MAX: usize = 200;
 
 /// The words as one line: characters that end a line or move a cursor are escaped, the excess is cut.
 pub(super) fn shown(words: &str) -> String {
-    let mut line = String::new();
-    for character in words.chars().take(SHOWN_MAX) {
-        if character.is_control() { line.extend(character.escape_default()) } else { line.push(character) }
-    }
+    let kept: String = words.chars().take(SHOWN_MAX).collect();
+    let mut line = visible(&kept).into_owned();
     if words.chars().nth(SHOWN_MAX).is_some() {
         line.push_str(&format!(" ... ({} bytes)", words.len()));
     }

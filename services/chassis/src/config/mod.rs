@@ -3,8 +3,10 @@
 //! The caller's type is the list of keys; an unknown key is refused with its place. Called by `main` of each binary, before the
 //! process binds a socket or opens a file.
 
+mod changed;
 mod error;
 
+pub use changed::changed_keys;
 pub use error::ConfigError;
 pub use figment::value::Dict;
 

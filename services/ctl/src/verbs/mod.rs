@@ -7,6 +7,7 @@ mod backup_verify;
 mod campaign_show;
 mod certs;
 mod dnc;
+mod drain;
 mod drill;
 mod export_config;
 mod force_primary;
@@ -21,7 +22,9 @@ mod list_show;
 mod mode_set;
 mod node_replace;
 mod pause;
+mod proxy_restart;
 mod record_get;
+mod reload;
 mod replay;
 mod role;
 mod settings;
@@ -34,8 +37,8 @@ mod wait;
 use self::group_control::{LOAD, START, STOP, UNLOAD, UNLOAD_NOW};
 use crate::{
     cli::{
-        BackupVerb, CampaignVerb, Cli, GroupVerb, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb, UpgradeVerb,
-        Verb,
+        BackupVerb, CampaignVerb, Cli, GroupVerb, ListVerb, ModeVerb, NodeVerb, ProxyVerb, RecordVerb, SettingsVerb,
+        UpgradeVerb, Verb,
     },
     cluster::Cluster,
     failure::Failure,
@@ -69,6 +72,9 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Pause(format) => pause::pause(&cluster, out(format)).await,
         Verb::Resume(format) => pause::resume(&cluster, out(format)).await,
         Verb::History(format) => history::run(&cluster, out(format)).await,
+        Verb::Reload(args) => reload::run(&cluster, out(args.format), &args).await,
+        Verb::Proxy(ProxyVerb::Restart(args)) => proxy_restart::run(&cluster, out(args.format), &args).await,
+        Verb::Drain(args) => drain::run(&cluster, out(args.format), &args).await,
         Verb::Node(NodeVerb::Replace(args)) => node_replace::run(&cluster, out(args.format), &args).await,
         Verb::ForcePrimary(args) => force_primary::run(&cluster, out(args.format), &args).await,
         Verb::Upgrade(UpgradeVerb::Finalize(args)) => upgrade::finalize(&cluster, out(args.format), &args).await,

@@ -14,6 +14,7 @@ mod settings;
 mod shown;
 mod traffic;
 mod undoing;
+mod upkeep;
 
 use std::process::Output;
 

@@ -14,14 +14,14 @@ use std::{
 
 use ocs_proto::{
     link::{
-        Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord, Stats, ToNode,
-        ToProxy,
+        Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord, PortClosed, Stats,
+        ToNode, ToProxy,
     },
     outbound as wire,
 };
 use prost::Message;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -59,6 +59,7 @@ enum Outgoing {
     Log(LogRecord),
     Stats(Stats),
     Listening(Listening),
+    PortClosed,
     Echo(Echo),
 }
 
@@ -74,6 +75,10 @@ struct LinkState {
     waiters: Mutex<HashMap<u64, Waiter>>,
     role: AtomicU8,
     single_copy: AtomicBool,
+    /// Every answer ends its connection: the node is about to stop.
+    leaving: AtomicBool,
+    /// The levels of the log that the node asked for last.
+    log_filter: watch::Sender<String>,
     /// The node asks HTTP Proxy to finish.
     drain: CancellationToken,
     /// The node is gone.
@@ -123,12 +128,21 @@ pub(crate) fn open(
 }
 
 impl Link {
-    /// Hands a request over and waits for its reply until shortly after `deadline`.
-    pub(crate) async fn call(&self, request: wire::Request, deadline: Instant) -> Result<wire::Reply, Unanswered> {
+    /// The id of a request, which its frame and its lines of the log carry; never given twice on a link.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Hands a request over under its id and waits for its reply until shortly after `deadline`.
+    pub(crate) async fn call(
+        &self,
+        id: u64,
+        request: wire::Request,
+        deadline: Instant,
+    ) -> Result<wire::Reply, Unanswered> {
         if request.encoded_len() > REQUEST_BYTES_MAX {
             return Err(Unanswered::TooLarge);
         }
-        let id = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
         let deadline_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u32;
         let (waiter, answer) = oneshot::channel();
         let request = LinkRequest { id, deadline_ms, request: request.encode_to_vec().into() };
@@ -149,7 +163,7 @@ impl Link {
 
     /// Asks the node about its health; none if the node does not answer in time.
     pub(crate) async fn health(&self, kind: HealthKind, patience: Duration) -> Option<HealthReply> {
-        let id = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.next_id();
         let (waiter, answer) = oneshot::channel();
         let request = HealthRequest { id, kind: kind.into() };
         self.queue.try_send(Outgoing::Health { request, waiter }).ok()?;
@@ -162,6 +176,11 @@ impl Link {
     /// Tells the node the address of the open port, or why the port is not open.
     pub(crate) async fn listening(&self, listening: Listening) {
         let _ = self.queue.send(Outgoing::Listening(listening)).await; // `Wires::run` reports a lost link
+    }
+
+    /// Tells the node that the port is closed, and that requests in flight go on.
+    pub(crate) async fn port_closed(&self) {
+        let _ = self.queue.send(Outgoing::PortClosed).await; // a lost link needs no message
     }
 
     /// Passes counters on.
@@ -180,6 +199,16 @@ impl Link {
             role: ROLES[usize::from(self.shared.role.load(Ordering::Relaxed))],
             single_copy: self.shared.single_copy.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether every answer ends its connection: HTTP Proxy drains, or its node is about to stop.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.shared.leaving.load(Ordering::Relaxed) || self.shared.drain.is_cancelled()
+    }
+
+    /// Each change of the log's levels that the node asks for.
+    pub(crate) fn log_filters(&self) -> watch::Receiver<String> {
+        self.shared.log_filter.subscribe()
     }
 
     /// Cancelled when the node asks HTTP Proxy to finish.
@@ -275,6 +304,10 @@ fn take(shared: &LinkState, frame: ToProxy) {
         let role = ROLES.iter().position(|role| *role == notice.role).unwrap_or_default();
         shared.role.store(role as u8, Ordering::Relaxed);
         shared.single_copy.store(notice.single_copy, Ordering::Relaxed);
+        shared.leaving.store(notice.leaving, Ordering::Relaxed);
+    }
+    if let Some(levels) = frame.log_filter {
+        shared.log_filter.send_replace(levels.filter);
     }
     {
         let mut waiters = shared.waiters();
@@ -326,6 +359,10 @@ fn add(shared: &LinkState, frame: &mut ToNode, item: Outgoing) -> usize {
         Outgoing::Listening(listening) => {
             frame.listening = Some(listening);
             64
+        }
+        Outgoing::PortClosed => {
+            frame.port_closed = Some(PortClosed {});
+            4
         }
         Outgoing::Echo(echo) => {
             frame.echo = Some(echo);

@@ -8,8 +8,8 @@ use http_proxy::{
     link::{FrameReader, FrameWriter, LINK_VERSIONS},
 };
 use ocs_proto::link::{
-    Configure, Drain, Echo, HealthReply, LinkReply, LinkRequest, Listening, LogRecord, RequestCount, RoleNotice,
-    ToNode, ToProxy,
+    Configure, Drain, Echo, HealthReply, LinkReply, LinkRequest, Listening, LogFilter, LogRecord, RequestCount,
+    RoleNotice, ToNode, ToProxy,
 };
 use outbound::{Reply, Request, wire};
 use prost::Message;
@@ -49,6 +49,8 @@ pub(crate) struct Heard {
     pub(crate) logs: Vec<LogRecord>,
     /// Echoes that were answered.
     pub(crate) echoes: Vec<u64>,
+    /// The port is closed, and requests in flight go on.
+    pub(crate) port_closed: bool,
 }
 
 /// The node's end, and an HTTP Proxy at the other one.
@@ -164,6 +166,7 @@ fn hear(
     heard.counts.extend(frame.stats.into_iter().flat_map(|stats| stats.requests));
     heard.logs.extend(frame.logs);
     heard.echoes.extend(frame.echo.map(|echo| echo.id));
+    heard.port_closed |= frame.port_closed.is_some();
     let _ = replies.send(answer);
 }
 
@@ -203,8 +206,20 @@ impl Node {
 
     /// Tells HTTP Proxy the role, and whether updates are on one disk only.
     pub(crate) fn notice_all(&self, role: &str, single_copy: bool) {
-        let role = Some(RoleNotice { role: role.to_owned(), single_copy });
+        let role = Some(RoleNotice { role: role.to_owned(), single_copy, leaving: false });
         self.writer.send(ToProxy { role, ..ToProxy::default() }).unwrap();
+    }
+
+    /// Tells HTTP Proxy whether the node is about to stop.
+    pub(crate) fn leave(&self, leaving: bool) {
+        let role = Some(RoleNotice { role: "backup".to_owned(), single_copy: false, leaving });
+        self.writer.send(ToProxy { role, ..ToProxy::default() }).unwrap();
+    }
+
+    /// Gives HTTP Proxy's log other levels.
+    pub(crate) fn set_log_filter(&self, filter: &str) {
+        let log_filter = Some(LogFilter { filter: filter.to_owned() });
+        self.writer.send(ToProxy { log_filter, ..ToProxy::default() }).unwrap();
     }
 
     /// How HTTP Proxy ended, once all its messages have been read.

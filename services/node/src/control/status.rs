@@ -16,7 +16,7 @@ use crate::{
     metrics::Sources,
     role::{Role, RoleView, Roster},
     scan::ScanStatus,
-    supervisor::ProxyStatus,
+    supervisor::{DRAINED, ProxyStatus},
     versions,
 };
 
@@ -25,6 +25,7 @@ const LAG_WARN_ENTRIES: u64 = 10_000;
 
 const PAUSED: &str =
     "automatic failover is paused: the role moves only by `ocsctl switchover`; `ocsctl resume` ends it";
+const DRAINED_WARNING: &str = "an operator drained this node: it takes no clients; `ocsctl drain --undo` ends it";
 const ON_ONE_DISK: &str = "single-copy: updates are acknowledged on one disk only; `ocsctl mode set` ends it, and after a restore it \
                            ends by itself, once another data node has caught up";
 /// The losses that a forced or restored group survives.
@@ -197,6 +198,9 @@ fn warnings(
     }
     if proxy.state.starts_with("failed") || proxy.state == "restarting" {
         lines.push(format!("HTTP front end: {}", proxy.state));
+    }
+    if proxy.state == DRAINED {
+        lines.push(DRAINED_WARNING.to_owned());
     }
     if proxy.alarm {
         lines.push("the HTTP front end crashed ten times within ten minutes".to_owned());
@@ -394,6 +398,8 @@ mod tests {
         assert!(hangs[0].starts_with("the disk hangs: a write of the state has not ended for 4 s"), "{hangs:?}");
         let there = PeerLag { disk_hangs: true, oldest_write_ms: 3100, ..peer("b", true, false) };
         assert_eq!(peer_warning(&there).unwrap(), "the disk of b hangs: a write has not ended for 3 s");
+        let drained = ProxyStatus { state: DRAINED.into(), ..Default::default() };
+        assert_eq!(warnings(&view(true, "a"), &[], &drained, &[], &core_status(3, A)), [DRAINED_WARNING]);
         let fine = ProxyStatus { state: "listening".into(), ..Default::default() };
         assert!(warnings(&view(true, "a"), &[peer("b", true, false)], &fine, &[], &core_status(3, A)).is_empty());
     }

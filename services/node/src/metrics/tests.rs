@@ -117,10 +117,15 @@ async fn what_http_proxy_counts_is_by_request_and_code() {
     let stage = stage().await;
     let request = RequestCount { request: "AddRecord".into(), status: 200, durations_us: vec![1000, 3000] };
     stage.metrics.add(&Stats { requests: vec![request], connections: 9 });
+    stage.proxy.send_modify(|status| status.pid = Some(1));
     let labels = "{req=\"AddRecord\",code=\"200\"}";
     assert_eq!(stage.sample(&format!("ocs_requests_total{labels}")), 2.0);
     assert_eq!(stage.sample(&format!("ocs_request_duration_seconds_sum{labels}")), 0.004);
     assert_eq!(stage.sample("ocs_http_connections"), 9.0);
+    stage.metrics.add_requests(&Stats { requests: Vec::new(), connections: 1 });
+    assert_eq!(stage.sample("ocs_http_connections"), 9.0, "of one that has the port no more");
+    stage.proxy.send_modify(|status| status.pid = None);
+    assert_eq!(stage.sample("ocs_http_connections"), 0.0, "they ended with HTTP Proxy");
     assert_eq!(stage.sample("ocs_ignored_keys_total"), 3.0);
     assert_eq!(stage.sample("ocs_handed_out_total{group=\"101\",class=\"general\"}"), 5.0);
     assert_eq!(stage.sample("ocs_previews_empty_total{group=\"101\"}"), 2.0);
@@ -150,4 +155,11 @@ async fn held_requests_and_the_proxy_are_on_the_page() {
     assert_eq!(stage.sample("ocs_http_proxy_restarts_total"), 3.0);
     assert_eq!(stage.sample("ocs_http_proxy_up"), 1.0);
     assert_eq!(stage.sample("ocs_http_proxy_alarm"), 1.0);
+    for (state, up) in [("starting", 0.0), ("failed: in use", 0.0), ("listening", 1.0), ("stopping", 1.0)] {
+        stage.proxy.send_modify(|status| status.state = state.into());
+        assert_eq!(stage.sample("ocs_http_proxy_up"), up, "{state}");
+    }
+    assert_eq!(stage.sample("ocs_drained"), 0.0);
+    stage.proxy.send_modify(|status| status.state = crate::supervisor::DRAINED.into());
+    assert_eq!(stage.sample("ocs_drained"), 1.0);
 }

@@ -27,7 +27,7 @@ pub(super) struct ProxySide {
 }
 
 impl ProxySide {
-    /// Follows role and mode for the headers that every answer bears.
+    /// Follows role, mode and drain for the headers that every answer bears.
     pub(super) fn new(
         api: Arc<Door>,
         role: &RoleService,
@@ -35,11 +35,13 @@ impl ProxySide {
         metrics: Arc<Metrics>,
         tasks: &Tasks,
     ) -> Self {
-        let (told, notices) = watch::channel(notice(&role.watch().borrow(), &role.status()));
+        let mut draining = health.draining();
+        let (told, notices) = watch::channel(notice(&role.watch().borrow(), &role.status(), *draining.borrow()));
         let (mut views, mut group, stopping) = (role.watch(), role.group().status(), tasks.stopping());
         spawn_quiet(tasks, "role-header", async move {
             loop {
-                let now = notice(&views.borrow_and_update(), &group.borrow_and_update());
+                let leaving = *draining.borrow_and_update();
+                let now = notice(&views.borrow_and_update(), &group.borrow_and_update(), leaving);
                 told.send_if_modified(|shown| {
                     *shown != now && {
                         *shown = now;
@@ -49,6 +51,7 @@ impl ProxySide {
                 tokio::select! {
                     changed = views.changed() => if changed.is_err() { return },
                     changed = group.changed() => if changed.is_err() { return },
+                    changed = draining.changed() => if changed.is_err() { return },
                     () = stopping.cancelled() => return,
                 }
             }
@@ -57,13 +60,13 @@ impl ProxySide {
     }
 }
 
-fn notice(view: &RoleView, status: &consensus::Status) -> RoleNotice {
+fn notice(view: &RoleView, status: &consensus::Status, leaving: bool) -> RoleNotice {
     let role = match view.role {
         Role::Primary => "primary",
         Role::Backup => "backup",
         Role::Witness | Role::Unknown => "unknown",
     };
-    RoleNotice { role: role.to_owned(), single_copy: status.single_copy }
+    RoleNotice { role: role.to_owned(), single_copy: status.single_copy, leaving }
 }
 
 fn from_now_on<T>(requests: Vec<Taken<T>>) -> Vec<(T, Instant)> {
@@ -94,7 +97,7 @@ impl ProxyHandler for ProxySide {
         self.role.clone()
     }
 
-    fn stats(&self, stats: Stats) {
-        self.metrics.add(&stats);
+    fn stats(&self, stats: Stats, serves: bool) {
+        if serves { self.metrics.add(&stats) } else { self.metrics.add_requests(&stats) }
     }
 }

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use chassis::lines::Causes;
+use chassis::{lines::Causes, logging::masked};
 use outbound::Effect;
 use records::Event;
 
@@ -156,7 +156,12 @@ impl Told {
         let Some(more) = self.lines.line("ignored key") else { return };
         self.keys.insert(hash);
         let list: String = list.chars().take(LIST_CHARS_MAX).collect();
-        tracing::warn!(list, key, "a request has a key that maps to no field of the list; it is ignored{more}");
+        let shown = masked(key); // a client may give a number in place of a key
+        tracing::warn!(
+            list,
+            key = &*shown,
+            "a request has a key that maps to no field of the list; it is ignored{more}"
+        );
     }
 }
 
