@@ -22,19 +22,40 @@ pub fn signal() -> io::Result<impl Future<Output = &'static str> + Send> {
 /// # Errors
 /// The process cannot install handlers. Must be called inside a tokio runtime.
 pub fn outlive_others() -> io::Result<impl Future<Output = ()> + Send> {
-    let mut hangup = listen(SignalKind::hangup())?;
-    for kind in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::alarm()] {
-        drop(listen(kind)?); // an installed handler stays
-    }
+    let mut hangups = Hangups::listen()?;
     Ok(async move {
-        while hangup.recv().await.is_some() {
+        loop {
+            hangups.next().await;
             tracing::info!(
                 signal = "SIGHUP",
                 "nothing is reloaded: a changed configuration counts from the next start"
             );
         }
-        std::future::pending().await
     })
+}
+
+/// The SIGHUPs to this process, which no longer kill it; nor do SIGUSR1, SIGUSR2 and SIGALRM.
+#[derive(Debug)]
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Listens from the moment of the call on.
+    ///
+    /// # Errors
+    /// The process cannot install handlers. Must be called inside a tokio runtime.
+    pub fn listen() -> io::Result<Self> {
+        for kind in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::alarm()] {
+            drop(listen(kind)?); // an installed handler stays
+        }
+        listen(SignalKind::hangup()).map(Self)
+    }
+
+    /// Completes at the next SIGHUP; several that came meanwhile count once. Safe to cancel.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending().await // no signal can come any more
+        }
+    }
 }
 
 async fn first(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {
@@ -63,5 +84,12 @@ mod tests {
         }
         let told = tokio::time::timeout(std::time::Duration::from_millis(1), outlived).await;
         assert!(told.is_err(), "the wait for further ones never ends");
+    }
+
+    #[tokio::test]
+    async fn a_hangup_before_the_first_wait_is_not_lost() {
+        let mut hangups = super::Hangups::listen().unwrap();
+        kill_process(getpid(), Signal::HUP).unwrap();
+        hangups.next().await;
     }
 }
