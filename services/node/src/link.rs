@@ -24,8 +24,8 @@ use http_proxy::link::{
     write_batches,
 };
 use ocs_proto::link::{
-    Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord,
-    RoleNotice, Stats, ToNode, ToProxy,
+    Certificates, Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening,
+    LogRecord, ReloadCertificates, RoleNotice, Stats, ToNode, ToProxy,
 };
 use outbound::{Refusal, RefusalCode, Reply, Request, wire};
 use prost::Message;
@@ -66,6 +66,14 @@ pub trait ProxyHandler: Send + Sync + 'static {
     /// Takes counters in.
     fn stats(&self, stats: Stats);
 
+    /// Takes in what HTTP Proxy knows of its certificates.
+    fn certificates(&self, _certificates: Certificates) {}
+
+    /// The number of the last order that HTTP Proxy read its certificates again; 0: none.
+    fn reloads(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
+
     /// Takes a log record in (spec 10.4).
     fn log(&self, record: LogRecord) {
         crate::proxy_log::tell(&record);
@@ -91,6 +99,7 @@ enum Outgoing {
     Role(RoleNotice),
     Drain,
     Echo(u64),
+    ReloadCertificates(u64),
 }
 
 /// An open link. Dropping the value closes the link, and HTTP Proxy ends.
@@ -141,6 +150,7 @@ impl ProxyLink {
         let reading = read(FrameReader::new(reader), shared, events.clone());
         let writing = write(FrameWriter::new(writer), queued, closed.clone());
         let noticing = notice_roles(handler.role(), queue.clone());
+        let ordering = order_reloads(handler.reloads(), queue.clone());
         let until = closed.clone();
         tasks.spawn("proxy link", AtEnd::Quiet, async move {
             tokio::select! {
@@ -148,6 +158,7 @@ impl ProxyLink {
                 result = reading => log_end(result),
                 result = writing => log_end(result),
                 () = noticing => {}
+                () = ordering => {}
             }
             let _ = events.send(LinkEvent::Ended).await; // the supervisor has gone on
         });
@@ -189,10 +200,13 @@ async fn read<H: ProxyHandler>(
 ) -> Result<(), LinkError> {
     while let Some(frame) = reader.next::<ToNode>().await? {
         shared.heard.store(true, Ordering::Relaxed);
-        let ToNode { requests, health, logs, stats, listening, echo: _heard } = frame;
+        let ToNode { requests, health, logs, stats, listening, echo: _heard, certificates } = frame;
         logs.into_iter().for_each(|record| shared.handler.log(record));
         if let Some(stats) = stats {
             shared.handler.stats(stats);
+        }
+        if let Some(certificates) = certificates {
+            shared.handler.certificates(certificates);
         }
         if let Some(listening) = listening {
             let _ = events.send(told(listening)).await;
@@ -321,6 +335,10 @@ fn add(frame: &mut ToProxy, item: Outgoing) -> usize {
             frame.echo = Some(Echo { id });
             16
         }
+        Outgoing::ReloadCertificates(order) => {
+            frame.reload_certificates = Some(ReloadCertificates { order });
+            16
+        }
         Outgoing::Drain => {
             frame.drain = Some(Drain {});
             4
@@ -345,4 +363,16 @@ async fn notice_roles(mut role: watch::Receiver<RoleNotice>, queue: mpsc::Sender
             return std::future::pending().await; // the role will not change any more; the link goes on
         }
     }
+}
+
+/// Passes every order that comes from now on. An HTTP Proxy that just started has read its files.
+async fn order_reloads(mut orders: watch::Receiver<u64>, queue: mpsc::Sender<Outgoing>) {
+    orders.mark_unchanged();
+    while orders.changed().await.is_ok() {
+        let order = *orders.borrow_and_update();
+        if queue.send(Outgoing::ReloadCertificates(order)).await.is_err() {
+            return;
+        }
+    }
+    std::future::pending().await // no order will come any more; the link goes on
 }

@@ -11,7 +11,7 @@ use tower::util::MapRequestLayer;
 /// The service whose calls may be orders.
 const SERVICE: &str = "/ocs.v1.Control/";
 /// Calls that change the group or this node, or take its state away. Every other call reads, or is a client's update.
-const ORDERS: [&str; 12] = [
+const ORDERS: [&str; 13] = [
     "Switchover",
     "Pause",
     "Upgrade",
@@ -24,6 +24,7 @@ const ORDERS: [&str; 12] = [
     "RemoveDoNotCall",
     "ApplyDeclaration",
     "ControlGroup",
+    "TlsReload",
 ];
 
 /// The same routes; each order is logged.

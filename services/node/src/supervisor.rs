@@ -153,7 +153,7 @@ impl Pulse {
 
 impl<H: ProxyHandler> Watched<H> {
     async fn run(mut self, stop: CancellationToken, kill: CancellationToken) {
-        if self.settings.listen.is_empty() {
+        if self.settings.is_off() {
             return;
         }
         self.take(Event::Start);
@@ -273,7 +273,7 @@ impl<H: ProxyHandler> Watched<H> {
         self.publish.send_modify(|status| {
             status.state = state;
             if self.life.phase() != Phase::Listening && self.life.phase() != Phase::Draining {
-                status.address.clone_from(&self.settings.listen);
+                status.address = self.settings.addresses();
             }
             status.pid = self.running.as_ref().map(Running::pid);
             status.restarts = self.life.restarts();
