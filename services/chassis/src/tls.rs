@@ -238,7 +238,7 @@ fn listener(
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own.clone())));
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     if verifies {
-        // A resumed session would not check the client's certificate again: an expired one would go on for days.
+        // A resumed session would not check the client's certificate again: an expired certificate would pass for days.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }

@@ -199,7 +199,7 @@ impl ProxySettings {
         self.listen.is_empty() && self.listeners.is_empty()
     }
 
-    /// Every port, and its key inside `[http_proxy]`, which ends in a dot unless it is empty.
+    /// Every port, and its key inside `[http_proxy]`, which ends in a dot unless the key is empty.
     pub fn ports(&self) -> Vec<(String, HttpPort)> {
         if self.listeners.is_empty() {
             let single = (!self.listen.is_empty()).then(|| (String::new(), self.single()));

@@ -15,7 +15,7 @@ const HANDSHAKE: u8 = 0x16;
 /// Why a handshake failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HandshakeFault {
-    /// The caller's certificate has expired, at this time (seconds since 1970) where it is known.
+    /// The caller's certificate has expired, at this time (seconds since 1970) where the time is known.
     Expired(Option<u64>),
     /// The caller's certificate is not yet valid; from when on, where that is known.
     NotYetValid(Option<u64>),

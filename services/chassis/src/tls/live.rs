@@ -1,8 +1,8 @@
 //! Certificates that follow their files: a listener and a dialer take the present configuration for each new connection.
 //!
 //! A look compares the files with those in use. A change counts as a whole: only if certificate, key and authority read, belong
-//! together and are valid now, a new configuration takes the place of the old one; otherwise the old one goes on, and the reason
-//! is told. Connections that are open go on. Never follows a changed path, which belongs to the configuration.
+//! together and are valid now, a new configuration takes the place of the old one; otherwise the former configuration goes on, and the
+//! reason is told. Connections that are open go on. Never follows a changed path, which belongs to the configuration.
 
 #[cfg(test)]
 mod tests;

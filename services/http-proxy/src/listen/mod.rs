@@ -58,7 +58,7 @@ fn bind_address(address: SocketAddr) -> io::Result<TcpListener> {
 /// The open ports.
 pub(crate) struct Listeners {
     open: Vec<(TcpListener, Arc<Port>)>,
-    /// The port that is asked first: each in its turn, so that a busy one does not starve the others.
+    /// The port that is asked first: each in its turn, so that a busy port does not starve the others.
     first: usize,
 }
 

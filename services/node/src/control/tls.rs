@@ -6,7 +6,7 @@ use ocs_proto::control::{CertificateInfo, TlsReloadReply};
 
 use crate::certificates::{Certificates, Reloaded};
 
-/// Reads every certificate of the node again, and answers with what is in use now.
+/// Reads every certificate of the node again, and answers with the certificates in use now.
 pub(super) async fn reload(certificates: &Certificates, node: &str) -> TlsReloadReply {
     let reloaded = certificates.reload_all().await;
     TlsReloadReply { node: node.to_owned(), certificates: reloaded.iter().map(info).collect() }
