@@ -294,7 +294,7 @@ fn each_bad_handshake_is_told_in_a_bounded_number_of_lines_with_its_reason_and_i
         assert!((1..=6).contains(&lines), "{reason}: {lines} lines\n{log}");
     }
 
-    // The admin port: without TLS on loopback for what tells of the process, and for nothing else.
+    // The admin port answers on loopback without TLS for the process and its metrics, and for nothing else.
     let admin = cluster.settings().address("a", "admin");
     assert_eq!(cluster.admin("a").get("/livez").status, 200);
     assert_eq!(cluster.admin("a").get("/readyz").status, 403);

@@ -225,7 +225,7 @@ struct Signer {
 }
 
 impl Signer {
-    /// Reads `ca.pem` and `ca.key`; the authority must be one that this tool made, and outlive what it signs.
+    /// Reads `ca.pem` and `ca.key`; the authority must be made by this tool, and outlive the certificate to be signed.
     fn load(order: Order<'_>) -> Result<Self, Failure> {
         let (pem, key) = files(order.dir, AUTHORITY);
         let (dir, shown) = (order.dir.display(), pem.display());
