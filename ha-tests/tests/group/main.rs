@@ -7,6 +7,7 @@
 mod backup;
 mod balancer;
 mod campaigns;
+mod certificates;
 mod control;
 mod deleted;
 mod dev_run;

@@ -16,27 +16,26 @@ pub fn signal() -> io::Result<impl Future<Output = &'static str> + Send> {
     Ok(async move { first(&mut interrupt, &mut terminate).await })
 }
 
-/// From the moment of the call on, SIGHUP, SIGUSR1, SIGUSR2 and SIGALRM no longer kill the process; the result tells each SIGHUP.
-///
-/// # Errors
-/// The process cannot install handlers. Must be called inside a tokio runtime.
-pub fn outlive_others() -> io::Result<Hangups> {
-    let hangup = listen(SignalKind::hangup())?;
-    for kind in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::alarm()] {
-        drop(listen(kind)?); // an installed handler stays
-    }
-    Ok(Hangups(hangup))
-}
-
-/// The SIGHUPs of a process: an operator's order to read files anew.
+/// The SIGHUPs to this process, which no longer kill it; nor do SIGUSR1, SIGUSR2 and SIGALRM.
 #[derive(Debug)]
 pub struct Hangups(Signal);
 
 impl Hangups {
-    /// The next SIGHUP; several that came meanwhile are one. Safe to cancel.
+    /// Listens from the moment of the call on.
+    ///
+    /// # Errors
+    /// The process cannot install handlers. Must be called inside a tokio runtime.
+    pub fn listen() -> io::Result<Self> {
+        for kind in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::alarm()] {
+            drop(listen(kind)?); // an installed handler stays
+        }
+        listen(SignalKind::hangup()).map(Self)
+    }
+
+    /// Completes at the next SIGHUP; several that came meanwhile count once. Safe to cancel.
     pub async fn next(&mut self) {
         if self.0.recv().await.is_none() {
-            std::future::pending::<()>().await; // the runtime ends
+            std::future::pending::<()>().await; // no signal can come any more
         }
     }
 
@@ -69,12 +68,19 @@ mod tests {
 
     #[tokio::test]
     async fn no_other_signal_ends_the_process() {
-        let mut hangups = super::outlive_others().unwrap();
+        let mut hangups = super::Hangups::listen().unwrap();
         for signal in [Signal::HUP, Signal::USR1, Signal::USR2, Signal::ALARM] {
             kill_process(getpid(), signal).unwrap(); // the default of each would end this test's process here
         }
         hangups.next().await;
         let told = tokio::time::timeout(std::time::Duration::from_millis(1), hangups.tell("nothing is reloaded")).await;
         assert!(told.is_err(), "the wait for further ones never ends");
+    }
+
+    #[tokio::test]
+    async fn a_hangup_before_the_first_wait_is_not_lost() {
+        let mut hangups = super::Hangups::listen().unwrap();
+        kill_process(getpid(), Signal::HUP).unwrap();
+        hangups.next().await;
     }
 }

@@ -14,7 +14,7 @@ use std::{
 use axum::Router;
 use chassis::{
     tasks::{AtEnd, Tasks},
-    tls,
+    tls::{self, HandshakeFault, LiveCertificate},
 };
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -42,27 +42,41 @@ const KEEPALIVE: Duration = Duration::from_secs(20);
 /// Time for the requests in flight of a connection that is told to end.
 const FAREWELL: Duration = Duration::from_millis(500);
 
+/// Why a connection ends before its first request.
+enum Refused {
+    Silent(String),
+    Handshake(HandshakeFault),
+    /// The caller closed the connection without a byte, as health checks of balancers do.
+    Gone,
+}
+
+impl Refused {
+    fn tell(self, entrance: &Entrance, from: SocketAddr) {
+        match self {
+            Self::Silent(reason) => entrance.refusals.connection(from, "silent", &reason),
+            Self::Handshake(fault) => entrance.refusals.handshake(from, &fault),
+            Self::Gone => {}
+        }
+    }
+}
+
 /// Serves a connection that was just accepted.
 pub(super) async fn serve(
     entrance: Arc<Entrance>,
     stream: TcpStream,
     from: SocketAddr,
     place: Place,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<LiveCertificate>>,
     router: Router,
     tasks: Tasks,
 ) {
     let requests = Arc::new(Requests::new(entrance.clone(), place));
-    let io = match tls {
-        None => match first_byte(&entrance, &requests, &stream).await {
-            Ok(()) => Connection::Plain(stream),
-            Err(reason) => return entrance.refusals.connection(from, "silent", &reason),
-        },
-        Some(tls) => match handshake(&entrance, &requests, stream, tls).await {
-            Ok(io) => io,
-            Err(reason) => return entrance.refusals.connection(from, "handshake", &reason),
-        },
+    let io = match begin(&entrance, &requests, stream, from, tls.as_deref()).await {
+        Ok(io) => io,
+        Err(refused) => return refused.tell(&entrance, from),
     };
+    let local = entrance.local.clone().filter(|_| tls.is_some() && matches!(io, Connection::Plain(_)));
+    let router = local.unwrap_or(router);
     let (answering, closing) = (requests.clone(), tasks.stopping());
     let caller = Caller { address: from, principal: io.principal() };
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
@@ -104,15 +118,44 @@ fn too_slow(entrance: &Entrance) -> String {
     format!("no handshake and no request within {} s", entrance.limits.first_head.as_secs())
 }
 
-/// Sends nothing to a client that has sent nothing: HTTP/2 would begin with its settings.
-async fn first_byte(entrance: &Entrance, requests: &Requests, stream: &TcpStream) -> Result<(), String> {
+/// The bytes of a connection, once its first byte has come and its handshake is complete.
+async fn begin(
+    entrance: &Entrance,
+    requests: &Requests,
+    stream: TcpStream,
+    from: SocketAddr,
+    tls: Option<&LiveCertificate>,
+) -> Result<Connection, Refused> {
+    let until = tokio::time::Instant::now() + entrance.limits.first_head;
+    let first = first_byte(entrance, requests, &stream, until).await?;
+    let Some(certificate) = tls else { return Ok(Connection::Plain(stream)) };
+    match tls::first_byte(first.ok_or(Refused::Gone)?) {
+        Ok(()) => handshake(entrance, requests, stream, certificate, until).await,
+        Err(HandshakeFault::PlainHttp) if from.ip().to_canonical().is_loopback() && entrance.local.is_some() => {
+            Ok(Connection::Plain(stream))
+        }
+        Err(fault) => Err(Refused::Handshake(fault)),
+    }
+}
+
+/// The first byte; none: the connection is at its end. Sends nothing to a client that has sent nothing: HTTP/2 would begin with its
+/// settings.
+async fn first_byte(
+    entrance: &Entrance,
+    requests: &Requests,
+    stream: &TcpStream,
+    until: tokio::time::Instant,
+) -> Result<Option<u8>, Refused> {
     let mut first = [0];
     tokio::select! {
-        spoken = tokio::time::timeout(entrance.limits.first_head, stream.peek(&mut first)) => match spoken {
-            Ok(_) => Ok(()), // an end or a fault shows again where the bytes are read
-            Err(_) => Err(too_slow(entrance)),
+        spoken = tokio::time::timeout_at(until, stream.peek(&mut first)) => match spoken {
+            Ok(Ok(1)) => Ok(Some(first[0])),
+            Ok(_) => Ok(None), // an end or a fault shows again where the bytes are read
+            Err(_) => Err(Refused::Silent(too_slow(entrance))),
         },
-        () = requests.place().pushed_out() => Err("it asked for nothing while others waited".to_owned()),
+        () = requests.place().pushed_out() => {
+            Err(Refused::Silent("it asked for nothing while others waited".to_owned()))
+        }
     }
 }
 
@@ -120,15 +163,19 @@ async fn handshake(
     entrance: &Entrance,
     requests: &Requests,
     stream: TcpStream,
-    tls: TlsAcceptor,
-) -> Result<Connection, String> {
+    certificate: &LiveCertificate,
+    until: tokio::time::Instant,
+) -> Result<Connection, Refused> {
+    let accepting = TlsAcceptor::from(certificate.server()).accept(stream);
     tokio::select! {
-        accepted = tokio::time::timeout(entrance.limits.first_head, tls.accept(stream)) => match accepted {
+        accepted = tokio::time::timeout_at(until, accepting) => match accepted {
             Ok(Ok(stream)) => Ok(Connection::Tls(Box::new(stream))),
-            Ok(Err(error)) => Err(format!("TLS: {error}")),
-            Err(_) => Err(too_slow(entrance)),
+            Ok(Err(error)) => Err(Refused::Handshake(HandshakeFault::of(&error))),
+            Err(_) => Err(Refused::Silent(too_slow(entrance))),
         },
-        () = requests.place().pushed_out() => Err("no TLS handshake while it was crowded".to_owned()),
+        () = requests.place().pushed_out() => {
+            Err(Refused::Silent("no TLS handshake while it was crowded".to_owned()))
+        }
     }
 }
 

@@ -18,10 +18,11 @@ mod tests;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use chassis::tasks::{AtEnd, Tasks};
-use rustls::ServerConfig;
+use chassis::{
+    tasks::{AtEnd, Tasks},
+    tls::LiveCertificate,
+};
 use tokio::{net::TcpListener, sync::Semaphore};
-use tokio_rustls::TlsAcceptor;
 
 pub use accept::Accepting;
 pub use listen::listen;
@@ -34,7 +35,7 @@ pub use reserve::Reserve;
 pub struct Caller {
     /// The remote address of the connection.
     pub address: SocketAddr,
-    /// The first DNS name of the verified certificate; none: the connection has no certificate.
+    /// The name of the verified certificate ([`chassis::tls::name_shown`]); none: the connection has no certificate.
     pub principal: Option<Arc<str>>,
 }
 
@@ -98,6 +99,8 @@ pub struct Entrance {
     requests: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     refusals: Arc<Refusals>,
+    /// Routes for callers of this machine that speak no TLS at a port with TLS; none: such callers are refused.
+    local: Option<Router>,
 }
 
 impl Entrance {
@@ -110,7 +113,13 @@ impl Entrance {
             requests: Arc::new(Semaphore::new(limits.requests_max)),
             bytes: Arc::new(Semaphore::new(limits.bytes_max)),
             refusals: Arc::new(Refusals::new(name)),
+            local: None,
         }
+    }
+
+    /// At a port with TLS, callers on loopback may ask these routes without TLS: they stay reachable when certificates do not.
+    pub fn answering_locally(self, local: Router) -> Self {
+        Self { local: Some(local), ..self }
     }
 
     /// The refusals at this port.
@@ -118,10 +127,11 @@ impl Entrance {
         self.refusals.clone()
     }
 
-    /// Serves `router` on a bound listener until the process stops. TLS, where given, must offer the protocol.
-    pub fn serve(self, listener: TcpListener, tls: Option<Arc<ServerConfig>>, router: Router, tasks: &Tasks) {
+    /// Serves `router` on a bound listener until the process stops. The certificate, where given, must offer the protocol; each
+    /// connection gets its present configuration.
+    pub fn serve(self, listener: TcpListener, tls: Option<Arc<LiveCertificate>>, router: Router, tasks: &Tasks) {
         let entrance = Arc::new(self);
-        let (tls, stopping, owner) = (tls.map(TlsAcceptor::from), tasks.stopping(), tasks.clone());
+        let (stopping, owner) = (tasks.stopping(), tasks.clone());
         let mut accepting = Accepting::new(listener, entrance.refusals(), 0);
         tasks.spawn("entrance", AtEnd::Stop, async move {
             loop {

@@ -1,7 +1,7 @@
 //! Refusals at a port: counted, and logged in a bounded number of lines of each cause.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fmt::Display,
     net::SocketAddr,
     sync::{
@@ -11,7 +11,10 @@ use std::{
     time::Instant,
 };
 
-use chassis::lines::{Causes, LineBudget};
+use chassis::{
+    lines::{Causes, LineBudget},
+    tls::HandshakeFault,
+};
 use tonic::Status;
 
 /// Lines in a minute of one cause that closes connections.
@@ -31,6 +34,8 @@ pub struct Refusals {
     connections: Causes,
     requests: Causes,
     reasons: Reasons,
+    /// Failed handshakes by reason.
+    handshakes: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Refusals {
@@ -42,6 +47,7 @@ impl Refusals {
             connections: Causes::new(CONNECTION_LINES),
             requests: Causes::new(REQUEST_LINES),
             reasons: Reasons::new(),
+            handshakes: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -54,6 +60,18 @@ impl Refusals {
     pub fn connection(&self, from: SocketAddr, cause: &'static str, reason: &dyn Display) {
         self.total.fetch_add(1, Ordering::Relaxed);
         self.tell(&self.connections, from, cause, reason);
+    }
+
+    /// Counts a connection whose TLS handshake failed.
+    pub fn handshake(&self, from: SocketAddr, fault: &HandshakeFault) {
+        *self.handshakes.lock().unwrap_or_else(PoisonError::into_inner).entry(fault.reason()).or_default() += 1;
+        self.connection(from, fault.reason(), fault);
+    }
+
+    /// Failed TLS handshakes since the start, by reason.
+    pub fn handshakes(&self) -> Vec<(&'static str, u64)> {
+        let handshakes = self.handshakes.lock().unwrap_or_else(PoisonError::into_inner);
+        handshakes.iter().map(|(reason, count)| (*reason, *count)).collect()
     }
 
     /// Counts a request that is refused on a connection that stays.
@@ -113,6 +131,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn failed_handshakes_are_counted_by_their_reason() {
+        let (refusals, from) = (Refusals::new("test"), SocketAddr::from(([127, 0, 0, 1], 1)));
+        for fault in [HandshakeFault::Expired(None), HandshakeFault::PlainHttp, HandshakeFault::Expired(Some(1))] {
+            refusals.handshake(from, &fault);
+        }
+        assert_eq!(refusals.handshakes(), [("expired", 2), ("plain_http", 1)]);
+        assert_eq!(refusals.total(), 3);
+    }
 
     #[test]
     fn one_reason_is_told_once_a_minute_and_takes_no_line_from_another() {

@@ -8,7 +8,6 @@ use axum::{
     body::{Body, Bytes},
     routing::get,
 };
-use chassis::tls::Clients;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -139,16 +138,29 @@ async fn over_tls(client: Arc<ClientConfig>, port: &Port) -> std::io::Result<Str
 
 #[tokio::test]
 async fn only_who_shows_a_certificate_comes_in_and_garbage_stalls_nobody() {
-    let (identity, stranger) = identity();
-    let tls = identity.server_config(Clients::WithCertificate, &[b"http/1.1"]);
-    let port = Port::open(Protocol::Http1, limits(), hello(), Some(tls)).await;
-    let mut garbage = port.connect().await;
-    garbage.write_all(GET).await.unwrap();
+    let Certificates { live, client, stranger } = certificates();
+    let port = Port::open(Protocol::Http1, limits(), hello(), Some(live)).await;
+    let mut plain = port.connect().await;
+    plain.write_all(GET).await.unwrap();
+    assert_closed(&mut plain).await;
     let mut silent = Vec::new();
     for _ in 0..100 {
         silent.push(port.connect().await);
     }
     assert!(over_tls(stranger, &port).await.is_err());
-    let client = identity.client_config(&[b"http/1.1"]);
     assert!(over_tls(client, &port).await.unwrap().ends_with("hello"));
+    assert_eq!(port.refusals.handshakes(), [("no_certificate", 1), ("plain_http", 1)]);
+}
+
+#[tokio::test]
+async fn a_caller_on_loopback_reaches_the_local_routes_of_a_port_with_tls_and_no_others() {
+    let Certificates { live, client, .. } = certificates();
+    let local = Router::new().route("/livez", get(async || "lives"));
+    let entrance = Entrance::new("test", Protocol::Http1, limits()).answering_locally(local);
+    let port = Port::behind(entrance, hello(), Some(live)).await;
+    let livez = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert!(ask(&mut port.connect().await, livez).await.ends_with("lives"));
+    assert!(ask(&mut port.connect().await, GET).await.starts_with("HTTP/1.1 404"));
+    assert!(over_tls(client, &port).await.unwrap().ends_with("hello"), "over TLS the port is what it was");
+    assert_eq!(port.refusals.total(), 0);
 }

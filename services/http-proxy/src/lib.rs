@@ -6,6 +6,7 @@
 //! The way of a request: `listen` reads it, [`from_http`] translates it, `link` hands it over, [`to_http`] answers.
 
 mod body;
+mod certificates;
 pub mod charset;
 pub mod from_http;
 mod guard;
@@ -19,7 +20,7 @@ mod settings;
 mod stats;
 pub mod to_http;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chassis::{
     descriptors,
@@ -34,8 +35,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     link::{FrameReader, FrameWriter, LINK_VERSIONS, LinkError, client::Link},
+    listen::Listeners,
     log::LogSource,
-    serve::Server,
+    serve::{Port, Server},
     settings::{Settings, SettingsError},
     stats::{FLUSH_PERIOD, Stats},
 };
@@ -103,9 +105,9 @@ pub async fn run_with_log(stream: UnixStream, tasks: Tasks, log: Option<LogSourc
     }
     let kept = if is_process { DESCRIPTORS_KEPT } else { DESCRIPTORS_KEPT_IN_NODE };
     let outcome = match prepare(&configure).await {
-        Ok((mut settings, listener, address)) => {
+        Ok((mut settings, ports)) => {
             settings.connections_max = places(settings.connections_max, kept);
-            serve_until_told(settings, listener, address, &link, &tasks).await;
+            serve_until_told(settings, ports, &link, &tasks).await;
             Ok(())
         }
         Err(error) => {
@@ -151,29 +153,40 @@ async fn configure(reader: &mut FrameReader<link::stream::ReadHalf>) -> Result<(
     Ok((configure, frame))
 }
 
-/// Checks the settings, then opens the port.
-async fn prepare(configure: &Configure) -> Result<(Settings, TcpListener, SocketAddr), ProxyError> {
+/// Checks the settings, then opens every port, or none.
+async fn prepare(configure: &Configure) -> Result<(Settings, Vec<(TcpListener, Arc<Port>)>), ProxyError> {
     let settings = Settings::from_configure(configure);
     let settings = settings.map_err(|error: SettingsError| ProxyError::Settings(error.to_string()))?;
-    match listen::bind(&settings.listen).await {
-        Ok((listener, address)) => Ok((settings, listener, address)),
-        Err(error) => Err(ProxyError::Bind { listen: settings.listen, reason: error.to_string() }),
+    let mut ports = Vec::new();
+    for one in &settings.listeners {
+        match listen::bind(&one.listen).await {
+            Ok((listener, address)) => {
+                let port = Port { scheme: one.scheme(), address: address.to_string(), tls: one.tls.clone() };
+                ports.push((listener, Arc::new(port)));
+            }
+            Err(error) => return Err(ProxyError::Bind { listen: one.listen.clone(), reason: error.to_string() }),
+        }
     }
+    Ok((settings, ports))
 }
 
 /// Serves, then finishes the requests in flight.
-async fn serve_until_told(settings: Settings, listener: TcpListener, address: SocketAddr, link: &Link, tasks: &Tasks) {
+async fn serve_until_told(settings: Settings, ports: Vec<(TcpListener, Arc<Port>)>, link: &Link, tasks: &Tasks) {
     let (stats, connections, draining) = (Arc::new(Stats::default()), TaskTracker::new(), CancellationToken::new());
     let _ends_with_this = draining.clone().drop_guard();
     let drain_timeout = settings.drain_timeout;
-    tracing::info!(%address, scheme = settings.scheme(), "HTTP Proxy listens");
-    link.listening(listening(address.to_string(), String::new())).await;
-    let server = Arc::new(Server::new(settings, link.clone(), stats.clone(), address.to_string()));
-    let accepting = listen::accept(listener, server, tasks.clone(), connections.clone(), draining.clone());
+    for (_, port) in &ports {
+        tracing::info!(address = %port.address, scheme = port.scheme, "HTTP Proxy listens");
+    }
+    let addresses: Vec<&str> = ports.iter().map(|(_, port)| port.address.as_str()).collect();
+    link.listening(listening(addresses.join(", "), String::new())).await;
+    tasks.spawn("certificates", AtEnd::Quiet, certificates::follow(settings.certificates(), link.clone()));
+    let server = Arc::new(Server::new(settings, link.clone(), stats.clone()));
+    let accepting = listen::accept(Listeners::new(ports), server, tasks.clone(), connections.clone(), draining.clone());
     let (closes, closed) = oneshot::channel::<()>();
     let accepting = connections.track_future(async move {
         accepting.await;
-        drop(closes); // the port is closed
+        drop(closes); // the ports are closed
     });
     tasks.spawn("http listener", AtEnd::Quiet, accepting);
     flush_until_told(&stats, link, tasks).await;

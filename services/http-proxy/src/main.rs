@@ -79,7 +79,7 @@ async fn serve(stream: StdUnixStream, source: LogSource) -> Result<(), ProxyErro
     let tasks = Tasks::new();
     let broken = |error| ProxyError::LinkLost(Some(http_proxy::link::LinkError::Io(error)));
     let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
-    let mut hangups = stop::outlive_others().map_err(broken)?;
+    let mut hangups = stop::Hangups::listen().map_err(broken)?;
     let stopping = tasks.stopping();
     tasks.spawn("log sums and signals", AtEnd::Log, async move {
         tokio::select! {

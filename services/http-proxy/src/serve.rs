@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::{lines::Causes, logging::Masked};
+use chassis::{lines::Causes, logging::Masked, tls::LiveCertificate};
 use futures::FutureExt;
 use http::{Response, StatusCode};
 use http_body_util::Full;
@@ -39,10 +39,19 @@ pub(crate) struct Server {
     dress: Dress,
     pub(crate) bodies: BodyBudget,
     body_lines: Causes,
-    /// `host:port` as bound, for a client that names no host.
-    address: String,
     in_flight: AtomicUsize,
     faults: AtomicU64,
+}
+
+/// The port by which a request came.
+#[derive(Debug)]
+pub(crate) struct Port {
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+    /// `host:port` as bound, for a client that names no host.
+    pub(crate) address: String,
+    /// None: plain HTTP.
+    pub(crate) tls: Option<Arc<LiveCertificate>>,
 }
 
 /// An answer, and the request name of its count; health checks are not counted.
@@ -54,7 +63,7 @@ const BODY_LINES_PER_MINUTE: u32 = 1;
 const REFUSAL_PAUSE: Duration = Duration::from_millis(250);
 
 impl Server {
-    pub(crate) fn new(settings: Settings, link: Link, stats: Arc<Stats>, address: String) -> Self {
+    pub(crate) fn new(settings: Settings, link: Link, stats: Arc<Stats>) -> Self {
         let (node, custom) = (settings.node.clone(), settings.custom_headers.clone());
         let dress = Dress { node, custom, charset: settings.encoding };
         Self {
@@ -64,7 +73,6 @@ impl Server {
             link,
             stats,
             dress,
-            address,
             in_flight: AtomicUsize::new(0),
             faults: AtomicU64::new(0),
         }
@@ -87,10 +95,10 @@ impl Server {
     }
 
     /// The start of a record's URI.
-    fn base(&self, host: Option<&str>) -> String {
+    fn base(&self, port: &Port, host: Option<&str>) -> String {
         match &self.settings.advertised_url {
             Some(url) => url.clone(),
-            None => format!("{}://{}", self.settings.scheme(), host.unwrap_or(&self.address)),
+            None => format!("{}://{}", port.scheme, host.unwrap_or(&port.address)),
         }
     }
 }
@@ -98,11 +106,12 @@ impl Server {
 /// Answers every request: a panic here becomes a 500, not a closed connection.
 pub(crate) async fn answer(
     server: Arc<Server>,
+    port: Arc<Port>,
     seen: Arc<HeadCounts>,
     request: hyper::Request<IncomingBody>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (began, id) = (Instant::now(), server.link.next_id());
-    let outcome = AssertUnwindSafe(dispatch(&server, id, &seen, request)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(dispatch(&server, id, &port, &seen, request)).catch_unwind().await;
     let (answer, name) = outcome.unwrap_or_else(|_| (fault(&server, id), Some(UNNAMED)));
     if let Some(name) = name {
         server.stats.answered(name, answer.status.as_u16(), began.elapsed());
@@ -118,7 +127,13 @@ fn fault(server: &Server, id: u64) -> Answer {
     Answer::of_refusal(&Refusal::new(RefusalCode::Internal, format!("internal fault {number}; the log says more")))
 }
 
-async fn dispatch(server: &Server, id: u64, seen: &HeadCounts, request: hyper::Request<IncomingBody>) -> Counted {
+async fn dispatch(
+    server: &Server,
+    id: u64,
+    port: &Port,
+    seen: &HeadCounts,
+    request: hyper::Request<IncomingBody>,
+) -> Counted {
     let (head, body) = request.into_parts();
     if seen.is_ambiguous() {
         seen.cut_short();
@@ -162,7 +177,7 @@ async fn dispatch(server: &Server, id: u64, seen: &HeadCounts, request: hyper::R
     match translated {
         Ok(Translated::Request(request)) => {
             let name = request.verb.name();
-            (hand_over(server, id, request, host, deadline).await, Some(name))
+            (hand_over(server, id, request, (port, host), deadline).await, Some(name))
         }
         Ok(Translated::Options(allow)) => {
             (Answer::new(StatusCode::NO_CONTENT, Bytes::new()).allowing(Some(allow)), Some(UNNAMED))
@@ -209,7 +224,7 @@ async fn hand_over(
     server: &Server,
     id: u64,
     request: Request,
-    host: Option<&str>,
+    (port, host): (&Port, Option<&str>),
     deadline: tokio::time::Instant,
 ) -> Answer {
     let Some(_place) = Place::take(server) else {
@@ -218,7 +233,7 @@ async fn hand_over(
     };
     match server.link.call(id, wire::request_to_wire(request), deadline).await {
         Ok(reply) => match wire::reply_from_wire(reply) {
-            Ok(reply) => Answer::of_reply(&reply, || server.base(host)),
+            Ok(reply) => Answer::of_reply(&reply, || server.base(port, host)),
             Err(error) => {
                 tracing::error!(request = id, error = %Masked(&error.to_string()), "the node sent a reply that cannot be read");
                 Answer::of_refusal(&unanswered(Unanswered::Unknown))

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use ocs_proto::link::{RequestCount, Stats as WireStats};
+use ocs_proto::link::{HandshakeCount, RequestCount, Stats as WireStats};
 
 /// Between two flushes.
 pub(crate) const FLUSH_PERIOD: Duration = Duration::from_millis(250);
@@ -22,6 +22,8 @@ const DURATIONS_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
     durations_us: Mutex<BTreeMap<(&'static str, u16), Vec<u32>>>,
+    /// Failed TLS handshakes by reason.
+    handshakes: Mutex<BTreeMap<&'static str, u64>>,
     connections: AtomicU32,
     reported: AtomicU32,
 }
@@ -53,6 +55,11 @@ impl Stats {
         }
     }
 
+    /// Counts a TLS handshake that failed for this reason.
+    pub(crate) fn handshake_refused(&self, reason: &'static str) {
+        *self.handshakes.lock().expect("no code panics while it counts").entry(reason).or_default() += 1;
+    }
+
     /// The counts since the last call; none without a change.
     pub(crate) fn take(&self) -> Option<WireStats> {
         let counted = std::mem::take(&mut *self.durations_us.lock().expect("no code panics while it counts"));
@@ -64,6 +71,10 @@ impl Stats {
             durations_us,
         };
         let requests: Vec<_> = counted.into_iter().map(count).collect();
-        (changed || !requests.is_empty()).then_some(WireStats { requests, connections })
+        let refused = std::mem::take(&mut *self.handshakes.lock().expect("no code panics while it counts"));
+        let count = |(reason, count): (&str, u64)| HandshakeCount { reason: reason.to_owned(), count };
+        let handshakes_refused: Vec<_> = refused.into_iter().map(count).collect();
+        let is_new = changed || !requests.is_empty() || !handshakes_refused.is_empty();
+        is_new.then_some(WireStats { requests, connections, handshakes_refused })
     }
 }

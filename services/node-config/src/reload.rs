@@ -9,7 +9,8 @@ use super::{Config, Problem};
 /// The section of HTTP Proxy.
 const PROXY: &str = "http_proxy.";
 /// The key of HTTP Proxy's port.
-const PROXY_LISTEN: &str = "http_proxy.listen";
+/// The keys that open and close ports.
+const PROXY_PORTS: [&str; 2] = ["http_proxy.listen", "http_proxy.listeners"];
 /// The levels of the log.
 const LOG_LEVELS: &str = "logging.filter";
 
@@ -53,10 +54,10 @@ impl Config {
     }
 
     fn counts(&self, now: &Self, key: &str) -> Counts {
-        let appears_or_goes = self.http_proxy.listen.is_empty() != now.http_proxy.listen.is_empty();
+        let appears_or_goes = self.http_proxy.is_off() != now.http_proxy.is_off();
         match key {
             LOG_LEVELS => Counts::Now,
-            PROXY_LISTEN if appears_or_goes => Counts::Now,
+            key if appears_or_goes && PROXY_PORTS.iter().any(|port| key.starts_with(port)) => Counts::Now,
             key if key.starts_with(PROXY) => Counts::NextProxy,
             _ => Counts::Restart,
         }

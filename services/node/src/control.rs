@@ -18,6 +18,7 @@ mod settings;
 mod starting;
 mod status;
 mod switchover;
+mod tls;
 mod to_wire;
 mod undoing;
 mod upgrade;
@@ -39,8 +40,8 @@ use ocs_proto::{
         PreviewImportRequest, ProxyRestartReply, ProxyRestartRequest, ReloadReply, ReloadRequest, RemoveDoNotCallReply,
         SetModeReply, SetModeRequest, SetSettingsReply, ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
         ShowGroupsRequest, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply,
-        StatusRequest, SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply, VerifyRequest,
-        WatchRoleRequest,
+        StatusRequest, SwitchoverReply, SwitchoverRequest, TlsReloadReply, TlsReloadRequest, UpgradeReply,
+        UpgradeRequest, VerifyReply, VerifyRequest, WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
     outbound::{
@@ -310,6 +311,11 @@ impl Control for Service {
     async fn control_group(&self, asked: Request<ControlGroupRequest>) -> Result<Response<ControlGroupReply>, Status> {
         let reply = declared::control_group(self.api.door()?, asked.into_inner(), self.api.deadline()).await?;
         Ok(self.said(ControlGroupReply { reply: Some(reply) }))
+    }
+
+    async fn tls_reload(&self, _: Request<TlsReloadRequest>) -> Result<Response<TlsReloadReply>, Status> {
+        let sources = &self.api.sources;
+        Ok(Response::new(tls::reload(&sources.certificates, &sources.role.roster().own().name).await))
     }
 
     async fn create_backup(

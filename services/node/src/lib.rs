@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod archive;
 mod bulk;
+pub mod certificates;
 pub mod control;
 mod duties;
 pub mod health;

@@ -27,8 +27,8 @@ use http_proxy::link::{
     write_batches,
 };
 use ocs_proto::link::{
-    Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogFilter,
-    LogRecord, RoleNotice, Stats, ToNode, ToProxy,
+    Certificates, Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening,
+    LogFilter, LogRecord, ReloadCertificates, RoleNotice, Stats, ToNode, ToProxy,
 };
 use outbound::{Refusal, RefusalCode, Reply, Request, wire};
 use prost::Message;
@@ -69,6 +69,14 @@ pub trait ProxyHandler: Send + Sync + 'static {
     /// Takes counters in. `serves`: HTTP Proxy has the port; otherwise the number of its connections counts no more.
     fn stats(&self, stats: Stats, serves: bool);
 
+    /// Takes in what HTTP Proxy knows of its certificates.
+    fn certificates(&self, _certificates: Certificates) {}
+
+    /// The number of the last order that HTTP Proxy read its certificates again; 0: none.
+    fn reloads(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
+
     /// Takes a log record in (spec 10.4).
     fn log(&self, record: LogRecord) {
         crate::proxy_log::tell(&record);
@@ -97,6 +105,7 @@ enum Outgoing {
     LogFilter(String),
     Drain,
     Echo(u64),
+    ReloadCertificates(u64),
 }
 
 /// An open link. Dropping the value closes the link, and HTTP Proxy ends.
@@ -147,6 +156,7 @@ impl ProxyLink {
         let reading = read(FrameReader::new(reader), shared, events.clone());
         let writing = write(FrameWriter::new(writer), queued, closed.clone());
         let noticing = notice_roles(handler.role(), queue.clone());
+        let ordering = order_reloads(handler.reloads(), queue.clone());
         let until = closed.clone();
         tasks.spawn("proxy link", AtEnd::Quiet, async move {
             tokio::select! {
@@ -154,6 +164,7 @@ impl ProxyLink {
                 result = reading => log_end(result),
                 result = writing => log_end(result),
                 () = noticing => {}
+                () = ordering => {}
             }
             let _ = events.send(LinkEvent::Ended).await; // the supervisor has gone on
         });
@@ -202,7 +213,7 @@ async fn read<H: ProxyHandler>(
     let mut serves = true;
     while let Some(frame) = reader.next::<ToNode>().await? {
         shared.heard.store(true, Ordering::Relaxed);
-        let ToNode { requests, health, logs, stats, listening, echo: _heard, port_closed } = frame;
+        let ToNode { requests, health, logs, stats, listening, echo: _heard, port_closed, certificates } = frame;
         logs.into_iter().for_each(|record| shared.handler.log(record));
         if port_closed.is_some() {
             serves = false;
@@ -210,6 +221,9 @@ async fn read<H: ProxyHandler>(
         }
         if let Some(stats) = stats {
             shared.handler.stats(stats, serves);
+        }
+        if let Some(certificates) = certificates {
+            shared.handler.certificates(certificates);
         }
         if let Some(listening) = listening {
             let _ = events.send(told(listening)).await;
@@ -343,6 +357,10 @@ fn add(frame: &mut ToProxy, item: Outgoing) -> usize {
             frame.echo = Some(Echo { id });
             16
         }
+        Outgoing::ReloadCertificates(order) => {
+            frame.reload_certificates = Some(ReloadCertificates { order });
+            16
+        }
         Outgoing::Drain => {
             frame.drain = Some(Drain {});
             4
@@ -367,4 +385,16 @@ async fn notice_roles(mut role: watch::Receiver<RoleNotice>, queue: mpsc::Sender
             return std::future::pending().await; // the role will not change any more; the link goes on
         }
     }
+}
+
+/// Passes every order that comes from now on. An HTTP Proxy that just started has read its files.
+async fn order_reloads(mut orders: watch::Receiver<u64>, queue: mpsc::Sender<Outgoing>) {
+    orders.mark_unchanged();
+    while orders.changed().await.is_ok() {
+        let order = *orders.borrow_and_update();
+        if queue.send(Outgoing::ReloadCertificates(order)).await.is_err() {
+            return;
+        }
+    }
+    std::future::pending().await // no order will come any more; the link goes on
 }

@@ -3,6 +3,7 @@
 //! Never decides anything by a metric. Counters of events in this module's callers are updated where the events happen; the
 //! figures of the core, the supervisor and the held requests are read at each scrape, out of [`Sources`].
 
+mod certificates;
 mod due;
 mod previews;
 mod sources;
@@ -25,6 +26,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use certificates::CertificateMetrics;
 use due::Due;
 use entrance::Refusals;
 use previews::Previews;
@@ -75,6 +77,7 @@ pub struct Metrics {
     proxy: Proxy,
     backups: Backups,
     ports: Ports,
+    certificates: CertificateMetrics,
 }
 
 /// Refusals at the node's own ports.
@@ -197,6 +200,7 @@ impl Metrics {
             proxy: Proxy::registered(metrics),
             backups: Backups::registered(metrics),
             ports: Ports::registered(metrics),
+            certificates: CertificateMetrics::registered(metrics),
             registry,
         }
     }
@@ -216,6 +220,7 @@ impl Metrics {
             let duration = self.requests.duration.get_or_create(&labels);
             count.durations_us.iter().for_each(|us| duration.observe(f64::from(*us) / 1e6));
         }
+        stats.handshakes_refused.iter().for_each(|refused| self.certificates.refused_by_http_proxy(refused));
     }
 
     /// Shows the refusals at a port of the node from now on.
@@ -242,7 +247,8 @@ impl Metrics {
         self.due.refresh(sources.due_counts());
         self.proxy.refresh(&sources.proxy.borrow());
         self.backups.refresh(&sources.backups.borrow());
-        self.ports.refresh();
+        self.ports.refresh(&self.certificates);
+        self.certificates.refresh(&sources.certificates.states());
     }
 }
 
@@ -482,9 +488,10 @@ impl Ports {
         ports
     }
 
-    fn refresh(&self) {
+    fn refresh(&self, certificates: &CertificateMetrics) {
         for (port, refusals) in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             store(&self.refused.get_or_create(port), refusals.total());
+            certificates.refused_at(port.port, &refusals.handshakes());
         }
     }
 }

@@ -11,7 +11,7 @@ use tower::util::MapRequestLayer;
 /// The service whose calls may be orders.
 const SERVICE: &str = "/ocs.v1.Control/";
 /// Calls that change the group or this node, or take its state away. Every other call reads, or is a client's update.
-const ORDERS: [&str; 15] = [
+const ORDERS: [&str; 16] = [
     "Switchover",
     "Pause",
     "Upgrade",
@@ -27,6 +27,7 @@ const ORDERS: [&str; 15] = [
     "Reload",
     "ProxyRestart",
     "Drain",
+    "TlsReload",
 ];
 
 /// The same routes; each order is logged.

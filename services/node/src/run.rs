@@ -31,7 +31,6 @@ use chassis::{
     descriptors, logging,
     stop::Hangups,
     tasks::{AtEnd, Tasks, worker_threads},
-    tls::TlsIdentity,
 };
 use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig};
 use data_dir::{DataDir, Formation};
@@ -51,6 +50,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::Admin,
     archive::{Archives, schedule},
+    certificates::{Certificates, Reloaded},
     control::{ControlApi, Orders},
     duties::{BringingUp, Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules, WhatIsDue},
     health::Health,
@@ -111,8 +111,8 @@ pub fn blocking(config: Config, args: Args) -> Result<Ended, RunError> {
 
 async fn run(config: Config, args: Args) -> Result<Ended, RunError> {
     let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
-    let mut hangups =
-        chassis::stop::outlive_others().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
+    let mut hangups = Hangups::listen().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
+    let certificates = Certificates::open(&config)?;
     let tasks = Tasks::new();
     let stopping = tasks.stopping();
     tasks.spawn("log sums", AtEnd::Log, async move {
@@ -121,10 +121,11 @@ async fn run(config: Config, args: Args) -> Result<Ended, RunError> {
             () = stopping.cancelled() => {}
         }
     });
+    certificates.follow(&tasks);
     let signs = SignsOfLife::start(&tasks).map_err(|source| RunError::Io { doing: "start a thread", source })?;
     let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
     let started = tokio::select! {
-        started = begin(&config, &args, &tasks) => started,
+        started = begin(&config, &args, certificates, &tasks) => started,
         never = hangups.tell("nothing is reloaded: this node still starts") => match never {},
         signal = stop => {
             tracing::info!(signal, "stopping before this node was a member of a group");
@@ -162,12 +163,12 @@ fn reload_on(mut hangups: Hangups, upkeep: Upkeep, tasks: &Tasks) {
 }
 
 /// The data directory comes first: another process may hold it. Then the ports, so that a node that waits says so.
-async fn begin(config: &Config, args: &Args, tasks: &Tasks) -> Result<Started, RunError> {
+async fn begin(config: &Config, args: &Args, certificates: Certificates, tasks: &Tasks) -> Result<Started, RunError> {
     access::check(&config.node.data_dir)?;
     let directory = Arc::new(identity::open_directory(config, args.bootstrap)?);
     ballast::give_up_if_short(directory.path());
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    let ports = Ports::open(config, tasks).await?;
+    let ports = Ports::open(config, certificates, tasks).await?;
     force::execute(config, &directory)?;
     let log = open::trusted_log(config, &directory)?;
     join_and_start((config, args), directory, log, ports, tasks).await
@@ -183,17 +184,17 @@ async fn join_and_start(
 ) -> Result<Started, RunError> {
     if directory.formation() == Formation::Joining {
         ports.startup.say(ports::JOINING);
-        let admission = ask_to_join(&peers_config(config, &directory)?, directory.clone()).await;
+        let admission = ask_to_join(&peers_config(config, &ports.certificates, &directory)?, directory.clone()).await;
         open::clear_aside(&directory)?;
         open::begin_as(config, &directory, admission)?;
         ports.startup.say(ports::OPENING);
     }
-    let bound = Bound::bind(config, directory)?;
+    let bound = Bound::bind(config, &ports.certificates, directory)?;
     start((config, args), bound, log, ports, tasks).await
 }
 
 /// This node as its peers know it, and the peers as this node knows them.
-fn peers_config(config: &Config, directory: &DataDir) -> Result<PeersConfig, RunError> {
+fn peers_config(config: &Config, certificates: &Certificates, directory: &DataDir) -> Result<PeersConfig, RunError> {
     let number = config.number().ok_or_else(|| RunError::Unnamed(config.node.name.clone()))?;
     let own = PeerSelf {
         name: config.node.name.clone(),
@@ -209,7 +210,7 @@ fn peers_config(config: &Config, directory: &DataDir) -> Result<PeersConfig, Run
         address: member.peer.clone(),
         witness: Kind::from(member.role) == Kind::Witness,
     });
-    let tls = config.peer.tls.as_ref().map(TlsIdentity::load).transpose()?;
+    let tls = certificates.peer();
     let secret = config.peer.secret_file.as_deref().map(PeerSecret::load).transpose()?;
     let connections_max = Limits::fitting(descriptors::limits().soft).connections_max;
     Ok(PeersConfig { own, listen: config.peer.listen, peers: peers.collect(), tls, secret, connections_max })
@@ -225,8 +226,8 @@ struct Bound {
 }
 
 impl Bound {
-    fn bind(config: &Config, directory: Arc<DataDir>) -> Result<Self, RunError> {
-        let peers_config = peers_config(config, &directory)?;
+    fn bind(config: &Config, certificates: &Certificates, directory: Arc<DataDir>) -> Result<Self, RunError> {
+        let peers_config = peers_config(config, certificates, &directory)?;
         let (own, peer_addresses) = (peers_config.own.clone(), peers_config.peers.clone());
         let peers = Peers::bind(peers_config.clone())?;
         Ok(Self { directory, peers_config, peers, peer_addresses, own })
@@ -334,7 +335,8 @@ async fn start(
         clocks::announce(api.engine().odd_clocks(), role.roster().clone(), tasks);
     }
     let supervisor = api.as_ref().map(|api| {
-        let handler = Arc::new(proxy_side::ProxySide::new(api.clone(), &role, health.clone(), metrics.clone(), tasks));
+        let told = (metrics.clone(), ports.certificates.clone());
+        let handler = Arc::new(proxy_side::ProxySide::new(api.clone(), &role, health.clone(), told, tasks));
         Supervisor::start(config.http_proxy.clone(), &own.name, &config.logging.filter, handler, tasks)
     });
     if let Some(supervisor) = &supervisor {
@@ -348,7 +350,8 @@ async fn start(
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
     let backups =
         archives.clone().map_or_else(schedule::none, |archives| schedule::start(config, archives, role.clone(), tasks));
-    let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk: room, deletions };
+    let certificates = ports.certificates.clone();
+    let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk: room, deletions, certificates };
     let orders = Orders::new(directory.clone(), config.mode(), tasks);
     let ordered = orders.given();
     let deadline = Duration::from_millis(config.limits.deadline_ms);
@@ -363,7 +366,7 @@ async fn start(
         role: role.clone(),
         health: health.clone(),
         proxy: proxy_control,
-        reloaders: reloaders(),
+        reloaders: vec![reloader(ports.certificates.clone())],
     };
     let upkeep = Upkeep::new(parts, tasks);
     let (about, upkeep_told) = (ports.about.clone(), upkeep.clone());
@@ -373,9 +376,12 @@ async fn start(
     Ok(Started { running, health, role, supervisor, upkeep, directory, peers, ordered, readmitted, full_disk, gave_up })
 }
 
-/// The parts that read files anew on a reload, one a line: certificates of peers, control, admin and HTTP join here.
-fn reloaders() -> Vec<Reloader> {
-    Vec::new()
+/// Reads the certificates of all ports again at a reload.
+fn reloader(certificates: Certificates) -> Reloader {
+    Arc::new(move || {
+        let certificates = certificates.clone();
+        Box::pin(async move { certificates.reload_all().await.iter().filter_map(Reloaded::line).collect() })
+    })
 }
 
 fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {

@@ -243,7 +243,7 @@ impl<H: ProxyHandler> Watched<H> {
 
     /// Whether there is to be an HTTP Proxy.
     fn has_port(&self) -> bool {
-        !self.drained && !self.settings.listen.is_empty()
+        !self.drained && !self.settings.is_off()
     }
 
     /// Turns an order into an event for the state machine; none: the order changes a later step.
@@ -386,7 +386,7 @@ impl<H: ProxyHandler> Watched<H> {
         self.publish.send_modify(|status| {
             status.state = state;
             if self.life.phase() != Phase::Listening && self.life.phase() != Phase::Draining {
-                status.address.clone_from(&self.settings.listen);
+                status.address = self.settings.addresses();
             }
             status.pid = self.running.as_ref().map(Running::pid);
             status.starts = self.life.starts();

@@ -185,6 +185,11 @@ pub(crate) fn grouped(number: u64) -> String {
     shown
 }
 
+/// A moment in seconds since 1970.
+pub(crate) fn time_s(s: u64) -> String {
+    time(s.saturating_mul(1_000_000))
+}
+
 /// A moment in microseconds since 1970, to the second.
 pub(crate) fn time(us: u64) -> String {
     let time = i64::try_from(us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());

@@ -5,6 +5,7 @@ mod backup_create;
 mod backup_restore;
 mod backup_verify;
 mod campaign_show;
+mod cert;
 mod certs;
 mod dnc;
 mod drain;
@@ -30,6 +31,7 @@ mod role;
 mod settings;
 mod status;
 pub(crate) mod switchover;
+mod tls_reload;
 mod upgrade;
 mod verify;
 mod wait;
@@ -38,7 +40,7 @@ use self::group_control::{LOAD, START, STOP, UNLOAD, UNLOAD_NOW};
 use crate::{
     cli::{
         BackupVerb, CampaignVerb, Cli, GroupVerb, ListVerb, ModeVerb, NodeVerb, ProxyVerb, RecordVerb, SettingsVerb,
-        UpgradeVerb, Verb,
+        TlsVerb, UpgradeVerb, Verb,
     },
     cluster::Cluster,
     failure::Failure,
@@ -51,6 +53,7 @@ fn without_a_node(cli: &Cli) -> Option<Result<(), Failure>> {
     match &cli.verb {
         Verb::Backup(BackupVerb::Verify(args)) => Some(backup_verify::run(out(args.format), args)),
         Verb::Backup(BackupVerb::Restore(args)) => Some(backup_restore::run(out(args.format), args)),
+        Verb::Cert(verb) => Some(cert::run(cli.format, verb)),
         Verb::Certs(args) => Some(certs::run(args)),
         _ => None,
     }
@@ -103,7 +106,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args, ca)).await,
         Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args, ca)).await,
         Verb::Verify(format) => verify::run(&cluster, out(format)).await,
-        Verb::Backup(BackupVerb::Verify(_) | BackupVerb::Restore(_)) | Verb::Certs(_) => Ok(()), // done above
+        Verb::Tls(TlsVerb::Reload(args)) => tls_reload::run(&cluster, out(args.format)).await,
+        Verb::Backup(BackupVerb::Verify(_) | BackupVerb::Restore(_)) | Verb::Cert(_) | Verb::Certs(_) => Ok(()), // done above
         Verb::Wait(args) => wait::run(&cluster, &args).await,
     }
 }

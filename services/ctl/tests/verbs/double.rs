@@ -113,6 +113,8 @@ pub(crate) struct DoubleState {
     pub(crate) fault_of_b: Option<String>,
     /// Orders about a process, in their order.
     pub(crate) upkeep: Vec<String>,
+    /// Why the second node does not take its new certificate.
+    pub(crate) certificate_fault: String,
 }
 
 impl DoubleState {
@@ -334,6 +336,19 @@ impl control_server::Control for Node {
         let entry =
             HistoryEntry { to: "a".to_owned(), term: 3, reason: "formed".to_owned(), ..HistoryEntry::default() };
         Ok(Response::new(HistoryReply { entries: vec![entry], confirmed: true }))
+    }
+
+    async fn tls_reload(&self, _: Request<TlsReloadRequest>) -> Result<Response<TlsReloadReply>, Status> {
+        let fault = self.state.lock().unwrap().certificate_fault.clone();
+        let fault = if self.name == "b" { fault } else { String::new() };
+        let certificate = CertificateInfo {
+            usage: "peer".to_owned(),
+            not_after_s: 2_000_000_000,
+            changed: fault.is_empty(),
+            fault,
+            ..CertificateInfo::default()
+        };
+        Ok(Response::new(TlsReloadReply { node: self.name.to_owned(), certificates: vec![certificate] }))
     }
 
     async fn create_backup(

@@ -14,8 +14,8 @@ use std::{
 
 use ocs_proto::{
     link::{
-        Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord, PortClosed, Stats,
-        ToNode, ToProxy,
+        Certificates, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord,
+        PortClosed, Stats, ToNode, ToProxy,
     },
     outbound as wire,
 };
@@ -61,6 +61,7 @@ enum Outgoing {
     Listening(Listening),
     PortClosed,
     Echo(Echo),
+    Certificates(Certificates),
 }
 
 /// Wakes the caller of a request or a health check in flight.
@@ -83,6 +84,8 @@ struct LinkState {
     drain: CancellationToken,
     /// The node is gone.
     lost: CancellationToken,
+    /// The number of the last order to read the certificates again.
+    reloads: watch::Sender<u64>,
 }
 
 impl LinkState {
@@ -186,6 +189,16 @@ impl Link {
     /// Passes counters on.
     pub(crate) async fn stats(&self, stats: Stats) {
         let _ = self.queue.send(Outgoing::Stats(stats)).await;
+    }
+
+    /// Tells the node the certificates.
+    pub(crate) async fn certificates(&self, certificates: Certificates) {
+        let _ = self.queue.send(Outgoing::Certificates(certificates)).await;
+    }
+
+    /// The number of the last order to read the certificates again, now and from now on; 0: none.
+    pub(crate) fn reloads(&self) -> watch::Receiver<u64> {
+        self.shared.reloads.subscribe()
     }
 
     /// Passes a log record on.
@@ -323,6 +336,9 @@ fn take(shared: &LinkState, frame: ToProxy) {
             }
         }
     }
+    if let Some(order) = frame.reload_certificates {
+        shared.reloads.send_replace(order.order);
+    }
     if frame.drain.is_some() {
         shared.drain.cancel();
     }
@@ -368,6 +384,11 @@ fn add(shared: &LinkState, frame: &mut ToNode, item: Outgoing) -> usize {
             frame.echo = Some(echo);
             16
         }
+        Outgoing::Certificates(certificates) => {
+            let size = certificates.encoded_len();
+            frame.certificates = Some(certificates);
+            size + 8
+        }
     }
 }
 
@@ -381,6 +402,7 @@ fn sized<M: Message>(items: &mut Vec<M>, item: M) -> usize {
 fn join(into: &mut Stats, stats: Stats) {
     into.connections = stats.connections;
     into.requests.extend(stats.requests);
+    into.handshakes_refused.extend(stats.handshakes_refused);
 }
 
 #[cfg(test)]

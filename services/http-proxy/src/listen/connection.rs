@@ -4,7 +4,10 @@
 
 use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
-use chassis::lines::Causes;
+use chassis::{
+    lines::Causes,
+    tls::{self, HandshakeFault, LiveCertificate},
+};
 use http::StatusCode;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,7 +17,7 @@ use tokio::{
     net::TcpStream,
     time::Instant,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -23,7 +26,7 @@ use super::{
 };
 use crate::{
     guard::{Guarded, HeadCounts},
-    serve::{self, Server},
+    serve::{self, Port, Server},
     to_http::Answer,
 };
 
@@ -58,11 +61,15 @@ const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// Lines about connections that are not served, a minute and cause.
 static REFUSED: Causes = Causes::new(6);
+/// Lines about failed TLS handshakes, a minute and reason.
+static HANDSHAKES: Causes = Causes::new(3);
 
 /// A connection that was just accepted.
 pub(super) struct Arrival {
     pub(super) socket: TcpStream,
     pub(super) from: IpAddr,
+    /// The port that took the connection.
+    pub(super) port: Arc<Port>,
     /// Why the connection is served only to refuse its first request.
     pub(super) turned_away: Option<&'static str>,
 }
@@ -76,25 +83,48 @@ pub(super) async fn serve(
 ) {
     let _counted = server.stats.connection();
     let began = Instant::now();
-    let Arrival { mut socket, from, mut turned_away } = arrival;
+    let Arrival { mut socket, from, port, mut turned_away } = arrival;
     let until = began + if turned_away.is_some() { TURNED_AWAY.first_head } else { SERVED.first_head };
     let Some(client) = client(&mut socket, from, &server, &addresses, until).await else { return };
     let entered = if turned_away.is_none() { addresses.enter(client) } else { None };
     if turned_away.is_none() && entered.is_none() {
         turned_away = Some(crowded(&server, client));
     }
-    let visit = Visit { server, draining, turned_away, began, _entered: entered };
-    let Some(tls) = visit.server.settings.tls.clone() else { return serve_http(socket, visit).await };
-    match tokio::time::timeout(visit.patience().handshake, TlsAcceptor::from(tls).accept(socket)).await {
-        Ok(Ok(socket)) => Box::pin(serve_http(socket, visit)).await,
-        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-        Err(_) => tracing::debug!("TLS handshake took too long"),
+    let visit = Visit { server, port, draining, turned_away, began, _entered: entered };
+    let Some(certificate) = visit.port.tls.clone() else { return serve_http(socket, visit).await };
+    match tokio::time::timeout(visit.patience().handshake, secure(socket, &certificate)).await {
+        Ok(Ok(Some(socket))) => Box::pin(serve_http(socket, visit)).await,
+        Ok(Ok(None)) => {}
+        Ok(Err(fault)) => refuse(&visit, client, &fault),
+        Err(_) => visit.server.stats.handshake_refused("slow"),
+    }
+}
+
+/// The handshake; none: the client closed the connection without a byte, as health checks of balancers do.
+async fn secure(
+    socket: TcpStream,
+    certificate: &LiveCertificate,
+) -> Result<Option<TlsStream<TcpStream>>, HandshakeFault> {
+    let mut first = [0];
+    match socket.peek(&mut first).await {
+        Ok(1) => tls::first_byte(first[0])?,
+        _ => return Ok(None),
+    }
+    let accepted = TlsAcceptor::from(certificate.server()).accept(socket).await;
+    accepted.map(Some).map_err(|error| HandshakeFault::of(&error))
+}
+
+fn refuse(visit: &Visit, client: IpAddr, fault: &HandshakeFault) {
+    visit.server.stats.handshake_refused(fault.reason());
+    if let Some(more) = HANDSHAKES.line(fault.reason()) {
+        tracing::warn!(%client, "the HTTPS port {} refused a caller: {fault}{more}", visit.port.address);
     }
 }
 
 /// The state of a connection before its first byte of HTTP.
 struct Visit {
     server: Arc<Server>,
+    port: Arc<Port>,
     draining: CancellationToken,
     turned_away: Option<&'static str>,
     began: Instant,
@@ -147,9 +177,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let patience = visit.patience();
-    let Visit { server, draining, turned_away, began, _entered } = visit;
+    let Visit { server, port, draining, turned_away, began, _entered } = visit;
     let seen = Arc::new(HeadCounts::new(turned_away));
-    let service = service_fn(|request| serve::answer(server.clone(), seen.clone(), request));
+    let service = service_fn(|request| serve::answer(server.clone(), port.clone(), seen.clone(), request));
     let answering = server.clone();
     let in_place_of = Box::new(move |status| unread_head(&answering, status));
     let io = TokioIo::new(Guarded::new(socket, seen.clone(), in_place_of));

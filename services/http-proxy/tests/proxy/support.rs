@@ -8,8 +8,8 @@ use http_proxy::{
     link::{FrameReader, FrameWriter, LINK_VERSIONS},
 };
 use ocs_proto::link::{
-    Configure, Drain, Echo, HealthReply, LinkReply, LinkRequest, Listening, LogFilter, LogRecord, RequestCount,
-    RoleNotice, ToNode, ToProxy,
+    Certificates, Configure, Drain, Echo, HandshakeCount, HealthReply, LinkReply, LinkRequest, Listening, LogFilter,
+    LogRecord, ReloadCertificates, RequestCount, RoleNotice, ToNode, ToProxy,
 };
 use outbound::{Reply, Request, wire};
 use prost::Message;
@@ -51,6 +51,10 @@ pub(crate) struct Heard {
     pub(crate) echoes: Vec<u64>,
     /// The port is closed, and requests in flight go on.
     pub(crate) port_closed: bool,
+    /// Counts of failed TLS handshakes.
+    pub(crate) handshakes: Vec<HandshakeCount>,
+    /// Reports of certificates.
+    pub(crate) certificates: Vec<Certificates>,
 }
 
 /// The node's end, and an HTTP Proxy at the other one.
@@ -163,7 +167,11 @@ fn hear(
         answer.health.push(HealthReply { id: request.id, ok, body: format!("{{\"asked\":{}}}", request.kind) });
     }
     let mut heard = heard.lock().unwrap();
-    heard.counts.extend(frame.stats.into_iter().flat_map(|stats| stats.requests));
+    for stats in frame.stats {
+        heard.counts.extend(stats.requests);
+        heard.handshakes.extend(stats.handshakes_refused);
+    }
+    heard.certificates.extend(frame.certificates);
     heard.logs.extend(frame.logs);
     heard.echoes.extend(frame.echo.map(|echo| echo.id));
     heard.port_closed |= frame.port_closed.is_some();
@@ -197,6 +205,12 @@ impl Node {
     /// Asks HTTP Proxy for a sign of life.
     pub(crate) fn ask_echo(&self, id: u64) {
         self.writer.send(ToProxy { echo: Some(Echo { id }), ..ToProxy::default() }).unwrap();
+    }
+
+    /// Orders HTTP Proxy to read its certificates again.
+    pub(crate) fn reload(&self, order: u64) {
+        let reload_certificates = Some(ReloadCertificates { order });
+        self.writer.send(ToProxy { reload_certificates, ..ToProxy::default() }).unwrap();
     }
 
     /// Tells HTTP Proxy the role.

@@ -10,7 +10,10 @@ use outbound::{RULES_WITH_CAMPAIGNS, RULES_WITH_PHONE_FORM};
 use pair::{StateReader, wall_us};
 use records::PhonesRow;
 
-use super::contract::{self, Facts};
+use super::{
+    contract::{self, Facts},
+    tls,
+};
 use crate::{
     archive::schedule::BackupStatus,
     metrics::Sources,
@@ -67,6 +70,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
     }
     let mut warnings = warnings(&view, &role.peers, &proxy, &odd_clocks, &core);
     warnings.extend(room_warning(&core, full));
+    warnings.extend(sources.certificates.warnings());
     let backups = sources.backups.borrow().clone();
     warnings.extend((view.role == Role::Primary).then(|| backups.warning(wall_us())).flatten());
     warnings.extend((!updates_stopped.is_empty()).then(|| updates_stopped.clone()));
@@ -113,6 +117,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         upgrade_waits_for: upgrade_waits_for(&core, sources.role.roster()),
         backups: (!backups.every.is_zero()).then(|| schedule(backups)),
         starting: String::new(),
+        certificates: tls::shown(&sources.certificates),
         control_address: roster.own().control.clone(),
         controls: controls.map(|member| (member.name.clone(), member.control.clone())).collect::<HashMap<_, _>>(),
     }

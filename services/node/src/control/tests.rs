@@ -55,6 +55,7 @@ fn sources(role: &RoleService, api: Option<Arc<Door>>) -> Sources {
         backups: crate::archive::schedule::none(),
         disk: data_dir::DiskRoom::new(std::path::Path::new("data"), 0),
         deletions: watch::channel(Arc::default()).1,
+        certificates: Default::default(),
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use chassis::tasks::Tasks;
 use dispatch::EncodedBody;
 use futures::Stream;
-use ocs_proto::link::{HealthKind, RoleNotice, Stats};
+use ocs_proto::link::{self, HealthKind, RoleNotice, Stats};
 use outbound::{Origin, Reply, Request};
 use pair::Door;
 use tokio::{sync::watch, time::Instant};
 
 use super::spawn_quiet;
 use crate::{
+    certificates::Certificates,
     health::{Check, Health},
     link::{ProxyHandler, Taken},
     metrics::Metrics,
@@ -23,6 +24,7 @@ pub(super) struct ProxySide {
     api: Arc<Door>,
     health: Health,
     metrics: Arc<Metrics>,
+    certificates: Certificates,
     role: watch::Receiver<RoleNotice>,
 }
 
@@ -32,7 +34,7 @@ impl ProxySide {
         api: Arc<Door>,
         role: &RoleService,
         health: Health,
-        metrics: Arc<Metrics>,
+        (metrics, certificates): (Arc<Metrics>, Certificates),
         tasks: &Tasks,
     ) -> Self {
         let mut draining = health.draining();
@@ -56,7 +58,7 @@ impl ProxySide {
                 }
             }
         });
-        Self { api, health, metrics, role: notices }
+        Self { api, health, metrics, certificates, role: notices }
     }
 }
 
@@ -99,5 +101,13 @@ impl ProxyHandler for ProxySide {
 
     fn stats(&self, stats: Stats, serves: bool) {
         if serves { self.metrics.add(&stats) } else { self.metrics.add_requests(&stats) }
+    }
+
+    fn certificates(&self, certificates: link::Certificates) {
+        self.certificates.reported(certificates);
+    }
+
+    fn reloads(&self) -> watch::Receiver<u64> {
+        self.certificates.orders()
     }
 }

@@ -5,13 +5,16 @@
 //! [`Reloader`].
 
 use chassis::logging;
+use futures::future::BoxFuture;
 use node_config::{Args, Changed, Config, Counts};
 
 use crate::supervisor::ProxyControl;
 
+const PROXY: &str = "http_proxy.";
+
 /// Reads the files of one part anew and takes them into use; a line for each effect. A part whose files have a fault goes on with
-/// the former ones, and its line says so. Called on a thread that may wait for a disk.
-pub type Reloader = std::sync::Arc<dyn Fn(&Config) -> Vec<String> + Send + Sync>;
+/// the former ones, and its line says so.
+pub type Reloader = std::sync::Arc<dyn Fn() -> BoxFuture<'static, Vec<String>> + Send + Sync>;
 
 /// What a reload did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,7 +67,9 @@ impl Reload {
         if let Some(proxy) = &self.proxy {
             proxy.set(now.http_proxy.clone(), &now.logging.filter).await;
         }
-        changes.extend(read_files(self.reloaders.clone(), now.clone()).await);
+        for reload in &self.reloaders {
+            changes.extend(reload().await);
+        }
         self.taken = now;
         Reloaded { faults: Vec::new(), changes }
     }
@@ -88,11 +93,10 @@ impl Reload {
 
 fn line(changed: &Changed, now: &Config) -> String {
     let Changed { key, counts } = changed;
-    match (key.as_str(), counts) {
-        ("http_proxy.listen", Counts::Now) if now.http_proxy.listen.is_empty() => {
-            format!("key {key}: removed, so HTTP Proxy ends")
-        }
-        ("http_proxy.listen", Counts::Now) => format!("key {key}: added, so HTTP Proxy starts"),
+    match counts {
+        Counts::Now if !key.starts_with(PROXY) => format!("key {key}: {}", counts.words()),
+        Counts::Now if now.http_proxy.is_off() => format!("key {key}: removed, so HTTP Proxy ends"),
+        Counts::Now => format!("key {key}: added, so HTTP Proxy starts"),
         _ => format!("key {key}: {}", counts.words()),
     }
 }
@@ -107,10 +111,4 @@ async fn read(args: Args, before: Config) -> Result<Config, Vec<String>> {
     };
     let read = tokio::task::spawn_blocking(reading).await;
     read.unwrap_or_else(|_| Err(vec!["reading it failed; the log says more".to_owned()]))
-}
-
-async fn read_files(reloaders: Vec<Reloader>, now: Config) -> Vec<String> {
-    let reading = move || reloaders.iter().flat_map(|reload| reload(&now)).collect::<Vec<_>>();
-    let read = tokio::task::spawn_blocking(reading).await;
-    read.unwrap_or_else(|_| vec!["reading the certificates failed; the log says more".to_owned()])
 }

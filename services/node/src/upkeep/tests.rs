@@ -46,9 +46,9 @@ async fn stage(leader: u64) -> Stage {
     let health = Health::new(role.clone(), Duration::from_secs(5));
     let reloads = Arc::new(AtomicUsize::new(0));
     let counted = reloads.clone();
-    let reloader: Reloader = Arc::new(move |_: &Config| {
+    let reloader: Reloader = Arc::new(move || {
         counted.fetch_add(1, Ordering::Relaxed);
-        vec!["certificate of peer: read anew".to_owned()]
+        Box::pin(async { vec!["certificate of peer: read anew".to_owned()] })
     });
     let parts = UpkeepParts { args, config, role, health: health.clone(), proxy: None, reloaders: vec![reloader] };
     Stage { upkeep: Upkeep::new(parts, &tasks), health, home, reloads, _tasks: tasks }
