@@ -66,3 +66,16 @@ fn bounds_of_clients_that_make_no_sense_are_named_by_key() {
     let alone = ProxySettings { balancers: Vec::new(), proxy_protocol: true, ..ProxySettings::default() };
     assert_eq!(keys(alone), ["proxy_protocol"]);
 }
+
+#[test]
+fn time_limits_of_clients_are_named_by_key_where_they_make_no_sense() {
+    let wrong = ProxySettings {
+        header_timeout_ms: 0,
+        body_timeout_ms: 99,
+        idle_timeout_ms: 3_600_001,
+        write_timeout_ms: u32::MAX,
+        ..ProxySettings::default()
+    };
+    let keys: Vec<_> = wrong.problems().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["header_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "write_timeout_ms"]);
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chassis::tasks::Tasks;
 use dispatch::HoldConfig;
-use ocs_proto::link::RequestCount;
+use ocs_proto::link::{RefusalCount, RequestCount};
 use pair::fakes::{A, FakeGroup, NoPeers, api, status};
 use tokio::sync::watch;
 
@@ -116,7 +116,7 @@ async fn what_the_driver_observes_moves_its_histograms() {
 async fn what_http_proxy_counts_is_by_request_and_code() {
     let stage = stage().await;
     let request = RequestCount { request: "AddRecord".into(), status: 200, durations_us: vec![1000, 3000] };
-    stage.metrics.add(&Stats { requests: vec![request], connections: 9 });
+    stage.metrics.add(&Stats { requests: vec![request], connections: 9, refusals: Vec::new() });
     let labels = "{req=\"AddRecord\",code=\"200\"}";
     assert_eq!(stage.sample(&format!("ocs_requests_total{labels}")), 2.0);
     assert_eq!(stage.sample(&format!("ocs_request_duration_seconds_sum{labels}")), 0.004);
@@ -150,4 +150,20 @@ async fn held_requests_and_the_proxy_are_on_the_page() {
     assert_eq!(stage.sample("ocs_http_proxy_restarts_total"), 3.0);
     assert_eq!(stage.sample("ocs_http_proxy_up"), 1.0);
     assert_eq!(stage.sample("ocs_http_proxy_alarm"), 1.0);
+}
+
+#[tokio::test]
+async fn refusals_are_by_port_and_reason() {
+    let stage = stage().await;
+    let refusals = Arc::new(Refusals::new("admin"));
+    stage.metrics.count_refusals("admin", refusals.clone());
+    refusals.count("pushed out");
+    refusals.ended("idle");
+    let told = RefusalCount { reason: "head_time".into(), count: 3 };
+    for _ in 0..2 {
+        stage.metrics.add(&Stats { refusals: vec![told.clone()], ..Stats::default() });
+    }
+    assert_eq!(stage.sample("ocs_refused_total{port=\"admin\",reason=\"pushed_out\"}"), 1.0);
+    assert_eq!(stage.sample("ocs_refused_total{port=\"admin\",reason=\"idle\"}"), 1.0);
+    assert_eq!(stage.sample("ocs_refused_total{port=\"http\",reason=\"head_time\"}"), 6.0);
 }
