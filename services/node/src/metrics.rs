@@ -482,7 +482,7 @@ impl Ports {
     /// The counter of a port and a reason, which becomes one word.
     fn of(&self, port: &'static str, reason: &str) -> Counter {
         let word = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '_' };
-        self.refused.get_or_create(&RefusedLabels { port, reason: reason.chars().map(word).collect() }).clone()
+        self.refused.get_or_create_owned(&RefusedLabels { port, reason: reason.chars().map(word).collect() })
     }
 }
 

@@ -166,6 +166,8 @@ impl Framing {
         } else if name.eq_ignore_ascii_case(b"connection") {
             self.odd |=
                 line.is_cut() || value.split(|byte| *byte == b',').any(|option| is_of_framing(option.trim_ascii()));
+        } else {
+            self.odd |= name.contains(&b'_') && is_of_framing(name);
         }
     }
 
@@ -217,8 +219,10 @@ fn is_trailer(line: Line<'_>) -> bool {
     field(line).is_some_and(|(name, _)| !is_of_framing(name))
 }
 
+/// Some gateways take `_` for `-`.
 fn is_of_framing(name: &[u8]) -> bool {
-    OF_FRAMING.iter().any(|known| name.eq_ignore_ascii_case(known))
+    let is_same = |(ours, known): (&u8, &u8)| ours.eq_ignore_ascii_case(known) || *ours == b'_' && *known == b'-';
+    OF_FRAMING.iter().any(|known| name.len() == known.len() && name.iter().zip(*known).all(is_same))
 }
 
 /// A length: digits, and nothing else.
