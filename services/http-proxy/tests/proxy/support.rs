@@ -8,8 +8,8 @@ use http_proxy::{
     link::{FrameReader, FrameWriter, LINK_VERSIONS},
 };
 use ocs_proto::link::{
-    Configure, Drain, Echo, HealthReply, LinkReply, LinkRequest, Listening, LogRecord, RequestCount, RoleNotice,
-    ToNode, ToProxy,
+    Configure, Drain, Echo, HealthReply, LinkReply, LinkRequest, Listening, LogRecord, RefusalCount, RequestCount,
+    RoleNotice, ToNode, ToProxy,
 };
 use outbound::{Reply, Request, wire};
 use prost::Message;
@@ -45,6 +45,8 @@ pub(crate) fn configure() -> Configure {
 pub(crate) struct Heard {
     /// Counts of answers.
     pub(crate) counts: Vec<RequestCount>,
+    /// Counts of refusals.
+    pub(crate) refusals: Vec<RefusalCount>,
     /// Log records.
     pub(crate) logs: Vec<LogRecord>,
     /// Echoes that were answered.
@@ -161,7 +163,10 @@ fn hear(
         answer.health.push(HealthReply { id: request.id, ok, body: format!("{{\"asked\":{}}}", request.kind) });
     }
     let mut heard = heard.lock().unwrap();
-    heard.counts.extend(frame.stats.into_iter().flat_map(|stats| stats.requests));
+    if let Some(stats) = frame.stats {
+        heard.counts.extend(stats.requests);
+        heard.refusals.extend(stats.refusals);
+    }
     heard.logs.extend(frame.logs);
     heard.echoes.extend(frame.echo.map(|echo| echo.id));
     let _ = replies.send(answer);
@@ -205,6 +210,12 @@ impl Node {
     pub(crate) fn notice_all(&self, role: &str, single_copy: bool) {
         let role = Some(RoleNotice { role: role.to_owned(), single_copy });
         self.writer.send(ToProxy { role, ..ToProxy::default() }).unwrap();
+    }
+
+    /// How often HTTP Proxy has told a refusal for this reason.
+    pub(crate) fn refused(&self, reason: &str) -> u64 {
+        let heard = self.heard.lock().unwrap();
+        heard.refusals.iter().filter(|refusal| refusal.reason == reason).map(|refusal| refusal.count).sum()
     }
 
     /// How HTTP Proxy ended, once all its messages have been read.
