@@ -355,7 +355,14 @@ async fn behind_nginx_no_message_has_two_answers_or_is_two_requests() {
         ("pid /run/ocs-nginx.pid", "pid nginx.pid".to_owned()),
         ("http {", format!("http {{ {NGINX_FILES}")),
     ];
-    let front = Front::start(NGINX, &["-g", "daemon off;", "-p", ".", "-c"], "nginx.conf", &changes, address).await;
+    let front = Front::start(
+        NGINX,
+        &["-g", "daemon off; master_process off;", "-p", ".", "-c"],
+        "nginx.conf",
+        &changes,
+        address,
+    )
+    .await;
     until_served(&front.address).await;
     has_one_meaning_behind(&front, node).await;
 }
