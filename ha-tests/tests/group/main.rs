@@ -34,5 +34,6 @@ mod shipped;
 mod signals;
 mod stale_reads;
 mod starting;
+mod strangers;
 mod unread_log;
 mod window;
