@@ -24,10 +24,12 @@ impl Site {
     pub(crate) fn start() -> Self {
         let mut cluster = Cluster::prepare(&[]);
         let (certs, programs) = (cluster.settings().certs(), program("ocsd"));
-        let set = ["certificate=\"{}/b.pem\"", "key=\"{}/b.key\""]
-            .map(|key| format!("http_proxy.tls_{}", key.replace("{}", &certs.display().to_string())));
         let programs = programs.parent().expect("a program lies in a directory").to_owned();
-        cluster.install("b", &Release { programs, set: set.to_vec() });
+        let set = vec![
+            format!("http_proxy.tls_certificate=\"{}/b.pem\"", certs.display()),
+            format!("http_proxy.tls_key=\"{}/b.key\"", certs.display()),
+        ];
+        cluster.install("b", &Release { programs, set });
         cluster.form();
         cluster.create_list("demo");
         let mut client = cluster.http("a");

@@ -211,8 +211,7 @@ impl<S> Guarded<S> {
     /// Turns a head that does not come to its end, and a pause that is too long, into an error. Bodies have a limit of their own.
     fn wait_for_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let in_head = self.framing.in_head();
-        let awaited =
-            (in_head || self.framing.is_between()).then(|| Awaited { in_head, heads: self.framing.heads() });
+        let awaited = (in_head || self.framing.is_between()).then(|| Awaited { in_head, heads: self.framing.heads() });
         let limit = if in_head { self.patience.head } else { self.patience.idle };
         if self.awaited != awaited {
             self.awaited = awaited;

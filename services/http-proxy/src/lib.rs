@@ -8,6 +8,8 @@
 mod body;
 pub mod charset;
 pub mod from_http;
+#[cfg(feature = "front")]
+pub mod front;
 mod guard;
 mod health;
 pub mod link;

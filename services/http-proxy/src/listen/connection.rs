@@ -94,6 +94,16 @@ pub(super) async fn serve(
     visit.server.stats.refused(Reason::Handshake);
 }
 
+/// Serves a connection that is no socket of a port.
+#[cfg(feature = "front")]
+pub(crate) async fn serve_stream<S>(socket: S, server: Arc<Server>, draining: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let visit = Visit { server, draining, turned_away: None, began: Instant::now(), _entered: None };
+    serve_http(socket, visit).await;
+}
+
 /// The limits of a connection, which is served, or turned away.
 fn patience(server: &Server, turned_away: Option<&'static str>) -> Patience {
     let head = server.settings.patience.head;

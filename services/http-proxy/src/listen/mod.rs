@@ -19,6 +19,8 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+#[cfg(feature = "front")]
+pub(crate) use self::connection::serve_stream;
 use self::{addresses::Addresses, connection::Arrival, places::Places};
 use crate::serve::Server;
 
