@@ -108,7 +108,7 @@ drills: build
 	  $(BIN_DIR)/drill $$name --rounds $(ROUNDS) --bin-dir $(BIN_DIR) $(FLAGS) || failed="$$failed $$name"; \
 	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
-# Strangers at the ports of a group: see docs/operations.md, Strangers. A tool that is not installed is skipped by name.
+# Strangers at the ports of a group: see docs/operations.md, Callers. A tool that is not installed is skipped by name.
 CONNECTIONS ?= 200000
 SLOW ?= 1000
 

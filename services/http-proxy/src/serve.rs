@@ -39,6 +39,7 @@ pub(crate) struct Server {
     dress: Dress,
     pub(crate) bodies: BodyBudget,
     body_lines: Causes,
+    fault_lines: Causes,
     /// `host:port` as bound, for a client that names no host.
     address: String,
     in_flight: AtomicUsize,
@@ -50,6 +51,8 @@ type Counted = (Answer, Option<&'static str>);
 /// The name under which requests without a name are counted.
 const UNNAMED: &str = "-";
 const BODY_LINES_PER_MINUTE: u32 = 1;
+/// A request that meets a bug may come any number of times.
+const FAULT_LINES_PER_MINUTE: u32 = 10;
 /// Pause before a refusal for want of room: an immediate retry must not cost more than a served request.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(250);
 
@@ -60,6 +63,7 @@ impl Server {
         Self {
             bodies: BodyBudget::new(settings.bodies_bytes_max),
             body_lines: Causes::new(BODY_LINES_PER_MINUTE),
+            fault_lines: Causes::new(FAULT_LINES_PER_MINUTE),
             settings,
             link,
             stats,
@@ -114,7 +118,9 @@ pub(crate) async fn answer(
 /// The panic itself has gone to the log; the client gets a number to look for.
 fn fault(server: &Server) -> Answer {
     let number = server.faults.fetch_add(1, Ordering::Relaxed) + 1;
-    tracing::error!(fault = number, "a request could not be answered because of a bug");
+    if let Some(more) = server.fault_lines.line("fault") {
+        tracing::error!(fault = number, "a request could not be answered because of a bug{more}");
+    }
     Answer::of_refusal(&Refusal::new(RefusalCode::Internal, format!("internal fault {number}; the log says more")))
 }
 

@@ -65,7 +65,7 @@ pub(crate) async fn accept(
     connections: TaskTracker,
     draining: CancellationToken,
 ) {
-    let mut places = Places::new(server.settings.connections_max);
+    let places = Places::new(server.settings.connections_max);
     let addresses = Addresses::new(server.settings.connections_per_address_max, server.settings.balancers.clone());
     let addresses = Arc::new(addresses);
     let lines = Causes::new(ACCEPT_LINES_PER_MINUTE);
