@@ -20,7 +20,7 @@ const REQUESTS_MIN: usize = 1000;
 /// Times below this are not told apart: the processors of the machine are shared with the strangers.
 const FLOOR: Duration = Duration::from_millis(5);
 
-/// A client that runs until it is stopped.
+/// A running client, to be stopped.
 pub(crate) struct GoodClient {
     stop: Arc<AtomicBool>,
     times: JoinHandle<Vec<Duration>>,

@@ -28,7 +28,7 @@ use crate::{
 /// The kinds of strangers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// nmap, with every probe that it has.
+    /// nmap, with all its probes.
     Nmap,
     /// Connections of random bytes.
     Random,

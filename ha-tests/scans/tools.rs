@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The path of a tool.
 ///
 /// # Errors
-/// The reason why it cannot run: its package is not installed.
+/// The package of the tool is not installed.
 pub(crate) fn find(name: &str, package: &str) -> Result<PathBuf, String> {
     let directories = ["/usr/bin", "/usr/sbin", "/usr/local/bin"];
     let found = directories.iter().map(|directory| Path::new(directory).join(name)).find(|path| path.exists());
@@ -76,7 +76,7 @@ pub(crate) const SLOW_TESTS: [SlowTest; 3] = [
     },
 ];
 
-/// Opens slow connections and waits until the node has closed all of them. The tool itself may see that later: it reads slowly.
+/// Opens slow connections and waits until the node has closed all of them. The tool, which reads slowly, may notice later.
 ///
 /// # Panics
 /// When connections stay open beyond their limit.
@@ -112,7 +112,7 @@ fn output(command: &mut Command) -> String {
     let (out, err) = (read(child.stdout.take()), read(child.stderr.take()));
     while child.try_wait().expect("a child can be waited for").is_none() {
         if begun.elapsed() > TOOL_PATIENCE {
-            let _ = child.kill(); // it may just have ended
+            let _ = child.kill(); // the tool may just have ended
             panic!("{command:?} did not end within {TOOL_PATIENCE:?}");
         }
         thread::sleep(LOOK);

@@ -20,7 +20,7 @@ const CALLERS: u64 = 32;
 const KEPT: usize = 6;
 /// Longest message, bytes.
 const BYTES_MAX: usize = 2048;
-/// How long a caller looks for an answer, where it looks at all.
+/// How long a caller that looks for an answer waits.
 const LOOK: Duration = Duration::from_millis(5);
 const CONNECT: Duration = Duration::from_secs(10);
 /// A machine has about 28,000 ports for connections to one address: a caller waits for a port so often, and so long.

@@ -92,7 +92,7 @@ impl<E: Engine> Dispatch<E> {
         self.confirmed(requests, left).await.map_err(|why| policy::unreadable(&why))
     }
 
-    /// The answers of a state that a quorum confirms: the outage, if there was one, is over.
+    /// The answers of a state that a quorum confirms: an outage of the quorum is over.
     async fn confirmed(&self, requests: &[&Request], within: Duration) -> Result<Vec<Reply>, String> {
         let replies = self.engine().read(requests, within).await?;
         self.route.note_quorum(true);

@@ -2,8 +2,8 @@
 //!
 //! A connection has ten seconds for its handshake and its first request, and a request has thirty for its body. The port closes an
 //! idle connection, and the connection of a client that takes no answers or floods the port with frames. Connections, requests and
-//! the bytes of requests are bounded; the port refuses any excess at once. Never looks into a request. The admin port and the control port of `node` are an [`Entrance`] each; the port for peers
-//! shares the places and authenticates its own callers.
+//! the bytes of requests are bounded; the port refuses any excess at once. Never looks into a request. The admin port and the control
+//! port of `node` are an [`Entrance`] each; the port for peers shares the places and authenticates its own callers.
 
 mod accept;
 mod connection;

@@ -16,7 +16,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 /// Digits of a length or of the size of a chunk, at most: every number of so many digits fits into 64 bits.
 const LENGTH_DIGITS_MAX: usize = 19;
 const SIZE_DIGITS_MAX: usize = 16;
-/// Fields that decide where a message ends and whom it addresses: in a trailer, or named by `Connection` as fields of one hop
+/// Fields that decide about the end and the addressee of a message: in a trailer, or named by `Connection` as fields of one hop
 /// alone, they mean one thing to a proxy and another thing to its server.
 const OF_FRAMING: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
 

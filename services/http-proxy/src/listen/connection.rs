@@ -213,7 +213,7 @@ where
     }
 }
 
-/// The answer to input that hyper ends without one, counted; none: hyper has answered, or there is nothing to answer.
+/// The answer to input that hyper left without an answer; counts the limit that ended the connection.
 fn last_word(
     server: &Server,
     seen: &HeadCounts,

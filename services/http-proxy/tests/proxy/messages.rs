@@ -245,7 +245,7 @@ async fn every_message_has_its_one_answer_and_nothing_behind_an_ambiguous_one_is
 
 // === behind programs in front ===
 
-/// A program in front of the node, whose configuration is the shipped one, changed in addresses and times only.
+/// A program in front of the node under the shipped configuration, of which addresses, files and times are changed.
 struct Front {
     address: String,
     _process: Child,
@@ -258,7 +258,7 @@ async fn free_address() -> String {
 }
 
 impl Front {
-    /// Starts a program and waits until it takes connections; `changes`: texts of the shipped file, and their replacements.
+    /// Starts a program and waits for its open port; `changes`: texts of the shipped file, and their replacements.
     async fn start(
         program: &str,
         arguments: &[&str],
@@ -290,7 +290,7 @@ impl Front {
     }
 }
 
-/// No message has two answers, and what passed is one request: the read behind a message has an answer of its own only where the node
+/// No message has two answers, and a message that passed is a single request: the read behind a message has an answer of its own only where the node
 /// has heard it.
 async fn has_one_meaning_behind(front: &Front, mut node: Node) {
     let (answers, asked) = exchanged(&front.address, &mut node, false).await;
