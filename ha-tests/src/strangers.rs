@@ -70,7 +70,9 @@ pub fn knock(ports: &[Port], connections: u64, seed: u64) -> u64 {
                     let (_, address) = ports[rng.random_range(0..ports.len())];
                     match connect(address) {
                         Some(stream) => kept.push_back(speak(stream, &mut rng)),
-                        None => drop(refused.fetch_add(1, Relaxed)),
+                        None => {
+                            refused.fetch_add(1, Relaxed);
+                        }
                     }
                     if kept.len() > KEPT {
                         kept.pop_front();

@@ -474,7 +474,7 @@ impl Ports {
     }
 
     fn refresh(&self) {
-        for (port, refusals) in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for &(port, ref refusals) in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             refusals.by_cause().into_iter().for_each(|(cause, count)| store(&self.of(port, cause), count));
         }
     }
