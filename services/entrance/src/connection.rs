@@ -6,7 +6,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -29,6 +29,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
     Caller, Entrance, Place, Protocol,
+    rates::Rated,
     requests::{Requests, Verdict},
 };
 
@@ -37,6 +38,12 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
 /// Bytes that a client may send ahead of the node: for one request, and for all requests of a connection.
 const WINDOW_BYTES: u32 = 256 << 10;
+/// Bytes of answers that wait in a stream for its client.
+const SEND_BYTES_MAX: usize = 256 << 10;
+/// Streams that a client has reset before the node took them, and streams that ended by a fault of the client: beyond, h2 ends the
+/// connection.
+const RESETS_BEFORE_ACCEPT_MAX: usize = 20;
+const FAULTY_STREAMS_MAX: usize = 64;
 /// Interval and time limit of keep-alive pings: a vanished peer is noticed after twice this time.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// Time for the requests in flight of a connection that is told to end.
@@ -85,12 +92,19 @@ pub(super) async fn serve(
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let builder = builder(&entrance, tasks);
+    let flood = Arc::new(OnceLock::new());
+    let io = Rated::new(io, entrance.protocol == Protocol::Grpc, flood.clone());
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
     let mut told_to_end = false;
     let mut until = std::pin::pin!(tokio::time::sleep(Duration::ZERO)); // the first verdict sets the time of the next
     loop {
         tokio::select! {
-            _ = connection.as_mut() => return, // closed by the client, or by a fault of the client
+            _ = connection.as_mut() => {
+                if let Some(flood) = flood.get() {
+                    entrance.refusals.connection(from, "flood", flood);
+                }
+                return; // closed by the client, or by a fault of the client
+            }
             () = requests.place().pushed_out() => return entrance.refusals.connection(from, "pushed out", &"it asked for nothing while others waited"),
             () = closing.cancelled(), if !told_to_end => {}
             () = until.as_mut() => {
@@ -104,7 +118,7 @@ pub(super) async fn serve(
                     }
                     Verdict::Silent => return entrance.refusals.connection(from, "silent", &too_slow(&entrance)),
                     Verdict::Untaken => return entrance.refusals.connection(from, "untaken", &"it takes no answers"),
-                    Verdict::Idle => {}
+                    Verdict::Idle => entrance.refusals.ended("idle"),
                 }
             }
         }
@@ -193,6 +207,10 @@ fn builder(entrance: &Entrance, tasks: Tasks) -> auto::Builder<Streams> {
         .max_header_list_size(HEADER_LIST_BYTES_MAX)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
+        .adaptive_window(false)
+        .max_send_buf_size(SEND_BYTES_MAX)
+        .max_pending_accept_reset_streams(RESETS_BEFORE_ACCEPT_MAX)
+        .max_local_error_reset_streams(FAULTY_STREAMS_MAX)
         .keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE);
     builder

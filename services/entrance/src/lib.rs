@@ -1,32 +1,37 @@
 //! The ports of a node: admission of clients, limits on their number, and limits on the time for which a client keeps its place.
 //!
-//! A connection has ten seconds for its handshake and its first request. The port closes an idle connection, and the connection
-//! of a client that takes no answers. Connections, requests and the bytes of requests are bounded; the port refuses any excess at
-//! once. Never looks into a request. The admin port and the control port of `node` are an [`Entrance`] each; the port for peers
-//! shares the places and authenticates its own callers.
+//! A connection has ten seconds for its handshake and its first request, and a request has thirty for its body. The port closes an
+//! idle connection, and the connection of a client that takes no answers or floods the port with frames. Connections, requests and
+//! the bytes of requests are bounded; the port refuses any excess at once. Never looks into a request. The admin port and the control
+//! port of `node` are an [`Entrance`] each; the port for peers shares the places and authenticates its own callers.
 
 mod accept;
 mod connection;
 mod listen;
 mod places;
+mod rates;
 mod refusals;
 mod requests;
 mod reserve;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use chassis::{
     tasks::{AtEnd, Tasks},
     tls::LiveCertificate,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
 
 pub use accept::Accepting;
 pub use listen::listen;
 pub use places::{Full, Phase, Place, Places};
+pub use rates::{Flood, FrameRates};
 pub use refusals::Refusals;
 pub use reserve::Reserve;
 
@@ -63,6 +68,8 @@ pub struct Limits {
     pub bytes_max: usize,
     /// Time for the handshake and the first request's head.
     pub first_head: Duration,
+    /// Time for the body of a request.
+    pub body: Duration,
     /// How long a connection is kept without a request: longer than load balancers and scrapers pause.
     pub idle: Duration,
     /// How long an answer may wait for its client.
@@ -84,11 +91,16 @@ impl Limits {
             requests_max: 1024,
             bytes_max: 64 << 20,
             first_head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
             idle: Duration::from_secs(75),
-            untaken: Duration::from_secs(60),
+            untaken: Duration::from_secs(30),
         }
     }
 }
+
+/// The answer to a connection without a place, where a client could read one.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// One port.
 #[derive(Debug)]
@@ -139,7 +151,12 @@ impl Entrance {
                     () = stopping.cancelled() => return,
                     accepted = accepting.next() => accepted,
                 };
-                let Some(place) = accepting.place(&entrance.places, from).await else { continue };
+                let Some(place) = accepting.place(&entrance.places, from).await else {
+                    if entrance.protocol == Protocol::Http1 && tls.is_none() {
+                        refuse(stream);
+                    }
+                    continue;
+                };
                 let served = connection::serve(
                     entrance.clone(),
                     stream,
@@ -152,5 +169,12 @@ impl Entrance {
                 owner.spawn("connection", AtEnd::Quiet, served);
             }
         });
+    }
+}
+
+/// Answers a connection without a place, as far as an answer goes without a wait.
+fn refuse(stream: TcpStream) {
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write(FULL); // a client that is gone needs no answer
     }
 }

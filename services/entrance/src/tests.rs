@@ -65,8 +65,10 @@ async fn connections_beyond_the_limit_are_refused_at_once_while_all_are_busy() {
     while port.requests.available_permits() == limits().requests_max {
         tokio::task::yield_now().await;
     }
-    assert_closed(&mut port.connect().await).await;
-    assert_eq!(port.refusals.total(), 1);
+    let mut told = String::new();
+    port.connect().await.read_to_string(&mut told).await.unwrap();
+    assert!(told.starts_with("HTTP/1.1 503") && told.contains("Retry-After"), "{told}");
+    assert_eq!(port.refusals.by_cause(), [("full", 1)]);
     leave.notify_one();
     assert!(read_answer(&mut busy).await.starts_with("HTTP/1.1 200"));
 }
@@ -101,6 +103,42 @@ async fn bodies_count_against_the_bytes_of_the_port_until_they_are_answered() {
     let refused = ask(&mut port.connect().await, body(11).as_bytes()).await;
     assert!(refused.starts_with("HTTP/1.1 4"), "{refused}");
     assert!(ask(&mut port.connect().await, body(10).as_bytes()).await.ends_with("\r\n\r\n10"));
+}
+
+#[tokio::test]
+async fn a_request_whose_body_does_not_come_to_its_end_is_refused_and_counted() {
+    let reading = Router::new().route("/", get(async |body: Bytes| body.len().to_string()));
+    let port = Port::open(Protocol::Http1, Limits { body: SHORT, ..limits() }, reading, None).await;
+    let late = ask(&mut port.connect().await, b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nxxx").await;
+    assert!(late.starts_with("HTTP/1.1 4"), "{late}");
+    assert_eq!(port.refusals.by_cause(), [("body", 1)]);
+}
+
+#[tokio::test]
+async fn a_flood_of_frames_ends_its_connection_and_no_other() {
+    let port = Port::open(Protocol::Grpc, limits(), hello(), None).await;
+    let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[7; 8]].concat();
+    let reset = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8].to_vec();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0].to_vec();
+    let mut calm = port.connect().await;
+    calm.write_all(PREFACE).await.unwrap();
+    for frame in [ping, reset, settings] {
+        let mut flood = port.connect().await;
+        let bytes = [PREFACE, &get_over_http2()[..], &frame.repeat(2000)[..]].concat();
+        let _ = flood.write_all(&bytes).await; // the port may hang up before the last frame
+        assert_closed(&mut flood).await;
+    }
+    until_counted(&port, "flood", 3).await;
+    calm.write_all(&get_over_http2()).await.unwrap();
+    let mut answer = [0; 4096];
+    assert!(calm.read(&mut answer).await.unwrap() > 0, "another connection is served");
+}
+
+/// Waits until a cause was counted so often: a port counts in its own time.
+async fn until_counted(port: &Port, cause: &'static str, count: u64) {
+    while !port.refusals.by_cause().contains(&(cause, count)) {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

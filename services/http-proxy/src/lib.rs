@@ -9,6 +9,8 @@ mod body;
 mod certificates;
 pub mod charset;
 pub mod from_http;
+#[cfg(feature = "front")]
+pub mod front;
 mod guard;
 mod health;
 pub mod link;

@@ -27,7 +27,7 @@ use crate::{
     health,
     link::client::{Link, Unanswered},
     settings::Settings,
-    stats::Stats,
+    stats::{Reason, Stats},
     to_http::{Answer, Dress},
 };
 
@@ -39,6 +39,7 @@ pub(crate) struct Server {
     dress: Dress,
     pub(crate) bodies: BodyBudget,
     body_lines: Causes,
+    fault_lines: Causes,
     in_flight: AtomicUsize,
     faults: AtomicU64,
 }
@@ -59,6 +60,8 @@ type Counted = (Answer, Option<&'static str>);
 /// The name under which requests without a name are counted.
 const UNNAMED: &str = "-";
 const BODY_LINES_PER_MINUTE: u32 = 1;
+/// A request that meets a bug may come any number of times.
+const FAULT_LINES_PER_MINUTE: u32 = 10;
 /// Pause before a refusal for want of room: an immediate retry must not cost more than a served request.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(250);
 
@@ -69,6 +72,7 @@ impl Server {
         Self {
             bodies: BodyBudget::new(settings.bodies_bytes_max),
             body_lines: Causes::new(BODY_LINES_PER_MINUTE),
+            fault_lines: Causes::new(FAULT_LINES_PER_MINUTE),
             settings,
             link,
             stats,
@@ -123,7 +127,9 @@ pub(crate) async fn answer(
 /// The panic itself has gone to the log; the client gets a number to look for.
 fn fault(server: &Server, id: u64) -> Answer {
     let number = server.faults.fetch_add(1, Ordering::Relaxed) + 1;
-    tracing::error!(fault = number, request = id, "a request could not be answered because of a bug");
+    if let Some(more) = server.fault_lines.line("fault") {
+        tracing::error!(fault = number, request = id, "a request could not be answered because of a bug{more}");
+    }
     Answer::of_refusal(&Refusal::new(RefusalCode::Internal, format!("internal fault {number}; the log says more")))
 }
 
@@ -137,12 +143,13 @@ async fn dispatch(
     let (head, body) = request.into_parts();
     if seen.is_ambiguous() {
         seen.cut_short();
-        return (ambiguous(), Some(UNNAMED));
+        return (ambiguous(server), Some(UNNAMED));
     }
     let host = match from_http::host(head.version, &head.uri, &head.headers) {
         Ok(host) => host,
         Err(refusal) => {
             seen.cut_short();
+            server.stats.refused(Reason::Ambiguous);
             return (Answer::of_refusal(&refusal).closing(), Some(UNNAMED));
         }
     };
@@ -155,15 +162,18 @@ async fn dispatch(
         tokio::time::sleep(REFUSAL_PAUSE).await;
         return (turned_away(why), Some(UNNAMED));
     }
-    let deadline = tokio::time::Instant::now() + server.settings.deadline;
+    let complete_by = tokio::time::Instant::now() + server.settings.body_timeout;
     // The share counts until the request is answered: the node's copies of bodies are bounded, too.
-    let (body, _share) = match body::read(body, server.settings.body_bytes_max, &server.bodies, deadline).await {
+    let read = body::read(body, server.settings.body_bytes_max, &server.bodies, complete_by).await;
+    if read.is_err() || seen.has_ambiguous_body() {
+        seen.cut_short();
+    }
+    let (body, _share) = match read {
+        Ok(_) | Err(Unread::Broken) if seen.has_ambiguous_body() => return (ambiguous(server), Some(UNNAMED)),
         Ok(read) => read,
-        Err(unread) => {
-            seen.cut_short();
-            return (no_body(server, id, unread).await, Some(UNNAMED));
-        }
+        Err(unread) => return (no_body(server, id, unread).await, Some(UNNAMED)),
     };
+    let deadline = tokio::time::Instant::now() + server.settings.deadline; // counts from the complete request
     let incoming = Incoming {
         method: &head.method,
         path: head.uri.path(),
@@ -194,14 +204,21 @@ pub(crate) fn turned_away(why: &str) -> Answer {
     Answer::of_refusal(&refusal).closing()
 }
 
-fn ambiguous() -> Answer {
-    let message = "Content-Length beside Transfer-Encoding, or a transfer coding other than one chunked: it is not clear where \
-                   the request ends";
+fn ambiguous(server: &Server) -> Answer {
+    server.stats.refused(Reason::Ambiguous);
+    let message = "it is not clear where the request ends: one Content-Length, or Transfer-Encoding with chunked alone, and \
+                   every line of a head, a chunk and a trailer ends in CRLF";
     Answer::of_refusal(&Refusal::new(RefusalCode::BadBody, message)).closing()
 }
 
 async fn no_body(server: &Server, id: u64, unread: Unread) -> Answer {
     let refused = |code, message| Answer::of_refusal(&Refusal::new(code, message)).closing();
+    server.stats.refused(match unread {
+        Unread::TooLarge => Reason::BodySize,
+        Unread::TooLate => Reason::BodyTime,
+        Unread::Broken => Reason::BodyBroken,
+        Unread::NoRoom => Reason::BodiesBytes,
+    });
     match unread {
         Unread::TooLarge => Answer::body_too_large(server.settings.body_bytes_max),
         Unread::TooLate => refused(RefusalCode::RequestTimeout, "the body did not arrive in time"),
@@ -228,6 +245,7 @@ async fn hand_over(
     deadline: tokio::time::Instant,
 ) -> Answer {
     let Some(_place) = Place::take(server) else {
+        server.stats.refused(Reason::InFlight);
         tokio::time::sleep(REFUSAL_PAUSE).await;
         return Answer::of_refusal(&unanswered(Unanswered::Busy));
     };

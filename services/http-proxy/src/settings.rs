@@ -9,6 +9,7 @@ use ocs_proto::link::{Configure, Listener as WireListener};
 
 use crate::{
     charset::Charset,
+    guard::Patience,
     link::{LINK_VERSIONS, LINK_WITH_ECHO, LinkVersions},
     networks::Network,
 };
@@ -17,6 +18,11 @@ use crate::{
 const BODIES_BYTES_MAX: u64 = 256 << 20;
 const CONNECTIONS_PER_ADDRESS_MAX: u32 = 1000;
 const BALANCERS: [&str; 2] = ["127.0.0.0/8", "::1"];
+/// Time limits of a node that names none: of a head, a body, a pause between requests, and an answer that is not taken.
+const HEADER_TIMEOUT_MS: u32 = 10_000;
+const BODY_TIMEOUT_MS: u32 = 30_000;
+const IDLE_TIMEOUT_MS: u32 = 75_000;
+const WRITE_TIMEOUT_MS: u32 = 30_000;
 
 /// Why HTTP Proxy cannot run. The configuration is at fault.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) advertised_url: Option<String>,
     pub(crate) deadline: Duration,
+    pub(crate) patience: Patience,
+    pub(crate) body_timeout: Duration,
     pub(crate) body_bytes_max: usize,
     pub(crate) head_bytes_max: usize,
     pub(crate) connections_max: usize,
@@ -81,6 +89,12 @@ impl Settings {
             advertised_url: Some(configure.advertised_url.trim_end_matches('/').to_owned())
                 .filter(|url| !url.is_empty()),
             deadline: Duration::from_millis(at_least_1("deadline_ms", configure.deadline_ms)?.into()),
+            patience: Patience {
+                head: ms_or(configure.header_timeout_ms, HEADER_TIMEOUT_MS),
+                idle: ms_or(configure.idle_timeout_ms, IDLE_TIMEOUT_MS),
+                write: ms_or(configure.write_timeout_ms, WRITE_TIMEOUT_MS),
+            },
+            body_timeout: ms_or(configure.body_timeout_ms, BODY_TIMEOUT_MS),
             body_bytes_max: at_least_1("body_bytes_max", configure.body_bytes_max)? as usize,
             head_bytes_max: at_least_1("head_bytes_max", configure.head_bytes_max)?.max(8192) as usize,
             connections_max: at_least_1("connections_max", configure.connections_max)? as usize,
@@ -121,6 +135,11 @@ fn balancers(configure: &Configure) -> Result<Vec<Network>, SettingsError> {
 
 fn key(key: &'static str, problem: impl ToString) -> SettingsError {
     SettingsError::Key { key, problem: problem.to_string() }
+}
+
+/// A time of so many milliseconds; 0: the node is of a release without this setting.
+fn ms_or(ms: u32, default_ms: u32) -> Duration {
+    Duration::from_millis(if ms == 0 { default_ms } else { ms }.into())
 }
 
 fn at_least_1(name: &'static str, value: u32) -> Result<u32, SettingsError> {

@@ -11,12 +11,57 @@ use std::{
     time::Duration,
 };
 
-use ocs_proto::link::{HandshakeCount, RequestCount, Stats as WireStats};
+use ocs_proto::link::{HandshakeCount, RefusalCount, RequestCount, Stats as WireStats};
 
 /// Between two flushes.
 pub(crate) const FLUSH_PERIOD: Duration = Duration::from_millis(250);
 /// Durations kept for one name and status between two flushes; a node that takes no counts for so long loses some.
 const DURATIONS_MAX: usize = 100_000;
+
+/// Why HTTP Proxy refused a connection or a message, or ended a connection; the label of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Connections,
+    ConnectionsOfAddress,
+    ProxyHeader,
+    Handshake,
+    HeadTime,
+    HeadSize,
+    BodyTime,
+    BodySize,
+    BodyBroken,
+    BodiesBytes,
+    InFlight,
+    Idle,
+    WriteTime,
+    Ambiguous,
+    Http2,
+    NotHttp,
+}
+
+impl Reason {
+    /// The word of the label, the same on every node.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::ConnectionsOfAddress => "connections_of_address",
+            Self::ProxyHeader => "proxy_header",
+            Self::Handshake => "handshake",
+            Self::HeadTime => "head_time",
+            Self::HeadSize => "head_size",
+            Self::BodyTime => "body_time",
+            Self::BodySize => "body_size",
+            Self::BodyBroken => "body_broken",
+            Self::BodiesBytes => "bodies_bytes",
+            Self::InFlight => "in_flight",
+            Self::Idle => "idle",
+            Self::WriteTime => "write_time",
+            Self::Ambiguous => "ambiguous",
+            Self::Http2 => "http2",
+            Self::NotHttp => "not_http",
+        }
+    }
+}
 
 /// Counters of one HTTP Proxy.
 #[derive(Debug, Default)]
@@ -24,6 +69,7 @@ pub(crate) struct Stats {
     durations_us: Mutex<BTreeMap<(&'static str, u16), Vec<u32>>>,
     /// Failed TLS handshakes by reason.
     handshakes: Mutex<BTreeMap<&'static str, u64>>,
+    refused: Mutex<BTreeMap<&'static str, u64>>,
     connections: AtomicU32,
     reported: AtomicU32,
 }
@@ -60,6 +106,11 @@ impl Stats {
         *self.handshakes.lock().expect("no code panics while it counts").entry(reason).or_default() += 1;
     }
 
+    /// Counts a refusal, or the end of a connection at a limit.
+    pub(crate) fn refused(&self, reason: Reason) {
+        *self.refused.lock().expect("no code panics while it counts").entry(reason.word()).or_default() += 1;
+    }
+
     /// The counts since the last call; none without a change.
     pub(crate) fn take(&self) -> Option<WireStats> {
         let counted = std::mem::take(&mut *self.durations_us.lock().expect("no code panics while it counts"));
@@ -71,10 +122,13 @@ impl Stats {
             durations_us,
         };
         let requests: Vec<_> = counted.into_iter().map(count).collect();
-        let refused = std::mem::take(&mut *self.handshakes.lock().expect("no code panics while it counts"));
-        let count = |(reason, count): (&str, u64)| HandshakeCount { reason: reason.to_owned(), count };
-        let handshakes_refused: Vec<_> = refused.into_iter().map(count).collect();
-        let is_new = changed || !requests.is_empty() || !handshakes_refused.is_empty();
-        is_new.then_some(WireStats { requests, connections, handshakes_refused })
+        let failed = std::mem::take(&mut *self.handshakes.lock().expect("no code panics while it counts"));
+        let handshake = |(reason, count): (&str, u64)| HandshakeCount { reason: reason.to_owned(), count };
+        let handshakes_refused: Vec<_> = failed.into_iter().map(handshake).collect();
+        let refused = std::mem::take(&mut *self.refused.lock().expect("no code panics while it counts"));
+        let refusal = |(reason, count): (&str, u64)| RefusalCount { reason: reason.to_owned(), count };
+        let refusals: Vec<_> = refused.into_iter().map(refusal).collect();
+        let is_new = changed || !requests.is_empty() || !handshakes_refused.is_empty() || !refusals.is_empty();
+        is_new.then_some(WireStats { requests, connections, handshakes_refused, refusals })
     }
 }

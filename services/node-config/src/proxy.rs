@@ -137,6 +137,14 @@ pub struct ProxySettings {
     pub advertised_url: String,
     /// Time limit of the answer to a request.
     pub deadline_ms: u32,
+    /// Time limit of a head, from its first byte, and of the first head, from the connection's beginning.
+    pub header_timeout_ms: u32,
+    /// Time limit of a body.
+    pub body_timeout_ms: u32,
+    /// How long a connection is kept without a request: longer than balancers keep theirs.
+    pub idle_timeout_ms: u32,
+    /// Time in which a client takes an answer.
+    pub write_timeout_ms: u32,
     /// Largest body.
     pub body_bytes_max: u32,
     /// Largest head: request line and headers.
@@ -177,6 +185,10 @@ impl Default for ProxySettings {
             listeners: Vec::new(),
             advertised_url: String::new(),
             deadline_ms: 10_000,
+            header_timeout_ms: 10_000,
+            body_timeout_ms: 30_000,
+            idle_timeout_ms: 75_000,
+            write_timeout_ms: 30_000,
             body_bytes_max: 1024 * 1024,
             head_bytes_max: 64 * 1024,
             bodies_bytes_max: 256 * 1024 * 1024,
@@ -260,6 +272,9 @@ impl ProxySettings {
         };
         check(self.reconnect_timeout_ms < 100, "reconnect_timeout_ms", "must be at least 100 ms");
         check(self.deadline_ms == 0, "deadline_ms", "must be at least 1 ms");
+        for (key, limit) in self.timeouts_ms() {
+            check(!(100..=3_600_000).contains(&limit), key, "must be 100 to 3600000 ms");
+        }
         check(self.connections_max == 0, "connections_max", "must be at least 1");
         check(self.requests_in_flight_max == 0, "requests_in_flight_max", "must be at least 1");
         let bodies = 1..=4 * 1024 * 1024;
@@ -280,6 +295,16 @@ impl ProxySettings {
         let url = &self.advertised_url;
         check(!url.is_empty() && !is_base(url), "advertised_url", NO_BASE);
         problems
+    }
+
+    /// The time limits of a client, each with its key.
+    fn timeouts_ms(&self) -> [(&'static str, u32); 4] {
+        [
+            ("header_timeout_ms", self.header_timeout_ms),
+            ("body_timeout_ms", self.body_timeout_ms),
+            ("idle_timeout_ms", self.idle_timeout_ms),
+            ("write_timeout_ms", self.write_timeout_ms),
+        ]
     }
 
     /// The configuration message for HTTP Proxy. Settings that an older HTTP Proxy would leave out make it refuse the message.
@@ -311,6 +336,10 @@ impl ProxySettings {
             proxy_protocol: self.proxy_protocol,
             log_lines: true,
             listeners: ports,
+            header_timeout_ms: self.header_timeout_ms,
+            body_timeout_ms: self.body_timeout_ms,
+            idle_timeout_ms: self.idle_timeout_ms,
+            write_timeout_ms: self.write_timeout_ms,
         }
     }
 }

@@ -54,8 +54,9 @@ struct NodeLabel {
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct PortLabel {
+struct RefusedLabels {
     port: &'static str,
+    reason: String,
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -80,12 +81,15 @@ pub struct Metrics {
     certificates: CertificateMetrics,
 }
 
-/// Refusals at the node's own ports.
+/// Refusals at the node's ports. HTTP Proxy tells its own; the others are read at each scrape.
 #[derive(Debug, Default)]
 struct Ports {
-    refused: Family<PortLabel, Counter>,
-    sources: Mutex<Vec<(PortLabel, Arc<Refusals>)>>,
+    refused: Family<RefusedLabels, Counter>,
+    sources: Mutex<Vec<(&'static str, Arc<Refusals>)>>,
 }
+
+/// The label of HTTP Proxy's port.
+const HTTP: &str = "http";
 
 #[derive(Debug, Default)]
 struct Core {
@@ -221,12 +225,15 @@ impl Metrics {
             count.durations_us.iter().for_each(|us| duration.observe(f64::from(*us) / 1e6));
         }
         stats.handshakes_refused.iter().for_each(|refused| self.certificates.refused_by_http_proxy(refused));
+        for refusal in &stats.refusals {
+            self.ports.of(HTTP, &refusal.reason).inc_by(refusal.count);
+        }
     }
 
     /// Shows the refusals at a port of the node from now on.
     pub(crate) fn count_refusals(&self, port: &'static str, refusals: Arc<Refusals>) {
         let mut sources = self.ports.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.push((PortLabel { port }, refusals));
+        sources.push((port, refusals));
     }
 
     /// The page for one scrape, OpenMetrics text.
@@ -483,16 +490,22 @@ impl Backups {
 impl Ports {
     fn registered(registry: &mut Registry) -> Self {
         let ports = Self::default();
-        let help = "Connections and requests refused at a port of the node";
+        let help = "Connections and requests refused at a port of the node, and idle connections that were closed";
         registry.register("refused", help, ports.refused.clone());
         ports
     }
 
     fn refresh(&self, certificates: &CertificateMetrics) {
-        for (port, refusals) in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            store(&self.refused.get_or_create(port), refusals.total());
-            certificates.refused_at(port.port, &refusals.handshakes());
+        for &(port, ref refusals) in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            refusals.by_cause().into_iter().for_each(|(cause, count)| store(&self.of(port, cause), count));
+            certificates.refused_at(port, &refusals.handshakes());
         }
+    }
+
+    /// The counter of a port and a reason, which becomes one word.
+    fn of(&self, port: &'static str, reason: &str) -> Counter {
+        let word = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '_' };
+        self.refused.get_or_create_owned(&RefusedLabels { port, reason: reason.chars().map(word).collect() })
     }
 }
 

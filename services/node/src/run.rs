@@ -18,6 +18,7 @@ mod peer_side;
 mod ports;
 mod proxy_side;
 mod pulses;
+mod reads;
 mod restore;
 mod room;
 mod settings;
@@ -333,6 +334,7 @@ async fn start(
     side.connect(running.handle.clone(), log_reader, api.clone(), reader);
     if let Some(api) = &api {
         clocks::announce(api.engine().odd_clocks(), role.roster().clone(), tasks);
+        reads::follow(&role, api.clone(), tasks);
     }
     let supervisor = api.as_ref().map(|api| {
         let told = (metrics.clone(), ports.certificates.clone());

@@ -38,6 +38,12 @@ const PER_ADDRESS_MAX: usize = 64;
 const STREAMS_MAX: u32 = 32;
 /// Descriptors kept for connections of peers that come when no others are left.
 const RESERVE_DESCRIPTORS: usize = 8;
+/// Largest list of headers of a request, bytes.
+const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
+/// Streams that a caller has reset before this node took them, and streams that ended by a fault of the caller: beyond, h2 ends the
+/// connection.
+const RESETS_BEFORE_ACCEPT_MAX: usize = 20;
+const FAULTY_STREAMS_MAX: usize = 64;
 const KEEPALIVE: Duration = Duration::from_secs(5);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -120,7 +126,8 @@ impl Doorkeeper {
                     standing.make_known();
                 }
                 // The house closes only while the node stops.
-                drop(house.send(Ok(Wire::new(bytes, Caller { address, certified, standing }))).await);
+                let caller = Caller { address, certified, standing };
+                drop(house.send(Ok(Wire::new(bytes, caller, self.refusals()))).await);
             }
             Err(Refused::Handshake(fault)) => self.refusals.handshake(address, &fault),
             Err(refused) => self.refusals.connection(address, refused.cause(), &refused),
@@ -189,6 +196,10 @@ pub(super) fn start<H: PeerHandler>(
             .http2_keepalive_timeout(Some(KEEPALIVE))
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .http2_adaptive_window(Some(false))
+            .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
+            .http2_max_pending_accept_reset_streams(Some(RESETS_BEFORE_ACCEPT_MAX))
+            .http2_max_local_error_reset_streams(Some(FAULTY_STREAMS_MAX))
             .add_service(service)
             .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stopping.cancelled_owned())
             .await;

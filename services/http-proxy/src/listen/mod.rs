@@ -19,6 +19,8 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+#[cfg(feature = "front")]
+pub(crate) use self::connection::serve_stream;
 use self::{addresses::Addresses, connection::Arrival, places::Places};
 use crate::serve::{Port, Server};
 
@@ -93,7 +95,7 @@ pub(crate) async fn accept(
     connections: TaskTracker,
     draining: CancellationToken,
 ) {
-    let mut places = Places::new(server.settings.connections_max);
+    let places = Places::new(server.settings.connections_max);
     let addresses = Addresses::new(server.settings.connections_per_address_max, server.settings.balancers.clone());
     let addresses = Arc::new(addresses);
     let lines = Causes::new(ACCEPT_LINES_PER_MINUTE);

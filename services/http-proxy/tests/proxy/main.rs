@@ -10,6 +10,7 @@ mod coverage;
 mod golden;
 mod life;
 mod limits;
+mod messages;
 mod neighbours;
 mod reference;
 mod stacks;

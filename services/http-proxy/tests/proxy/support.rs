@@ -9,7 +9,7 @@ use http_proxy::{
 };
 use ocs_proto::link::{
     Certificates, Configure, Drain, Echo, HandshakeCount, HealthReply, LinkReply, LinkRequest, Listening, LogFilter,
-    LogRecord, ReloadCertificates, RequestCount, RoleNotice, ToNode, ToProxy,
+    LogRecord, RefusalCount, ReloadCertificates, RequestCount, RoleNotice, ToNode, ToProxy,
 };
 use outbound::{Reply, Request, wire};
 use prost::Message;
@@ -45,6 +45,8 @@ pub(crate) fn configure() -> Configure {
 pub(crate) struct Heard {
     /// Counts of answers.
     pub(crate) counts: Vec<RequestCount>,
+    /// Counts of refusals.
+    pub(crate) refusals: Vec<RefusalCount>,
     /// Log records.
     pub(crate) logs: Vec<LogRecord>,
     /// Echoes that were answered.
@@ -167,9 +169,10 @@ fn hear(
         answer.health.push(HealthReply { id: request.id, ok, body: format!("{{\"asked\":{}}}", request.kind) });
     }
     let mut heard = heard.lock().unwrap();
-    for stats in frame.stats {
+    if let Some(stats) = frame.stats {
         heard.counts.extend(stats.requests);
         heard.handshakes.extend(stats.handshakes_refused);
+        heard.refusals.extend(stats.refusals);
     }
     heard.certificates.extend(frame.certificates);
     heard.logs.extend(frame.logs);
@@ -234,6 +237,12 @@ impl Node {
     pub(crate) fn set_log_filter(&self, filter: &str) {
         let log_filter = Some(LogFilter { filter: filter.to_owned() });
         self.writer.send(ToProxy { log_filter, ..ToProxy::default() }).unwrap();
+    }
+
+    /// How often HTTP Proxy has told a refusal for this reason.
+    pub(crate) fn refused(&self, reason: &str) -> u64 {
+        let heard = self.heard.lock().unwrap();
+        heard.refusals.iter().filter(|refusal| refusal.reason == reason).map(|refusal| refusal.count).sum()
     }
 
     /// How HTTP Proxy ended, once all its messages have been read.

@@ -139,3 +139,16 @@ fn an_http_proxy_that_does_not_know_a_setting_refuses_it_and_any_other_setting_w
     assert_eq!((asks.format, asks.listeners[0].client_certificate_required), (LINK_WITH_LISTENERS, true));
     assert_eq!(wanted(vec![port("a:1"), port("a:2")]).format, LINK_WITH_LISTENERS);
 }
+
+#[test]
+fn time_limits_of_clients_are_named_by_key_where_they_make_no_sense() {
+    let wrong = ProxySettings {
+        header_timeout_ms: 0,
+        body_timeout_ms: 99,
+        idle_timeout_ms: 3_600_001,
+        write_timeout_ms: u32::MAX,
+        ..ProxySettings::default()
+    };
+    let keys: Vec<_> = wrong.problems().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["header_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "write_timeout_ms"]);
+}

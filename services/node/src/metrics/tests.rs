@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chassis::tasks::Tasks;
 use dispatch::HoldConfig;
-use ocs_proto::link::RequestCount;
+use ocs_proto::link::{RefusalCount, RequestCount};
 use pair::fakes::{A, FakeGroup, NoPeers, api, status};
 use tokio::sync::watch;
 
@@ -191,4 +191,20 @@ async fn certificates_and_refused_handshakes_are_on_the_page() {
     let from = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
     refusals.handshake(from, &chassis::tls::HandshakeFault::PlainHttp);
     assert_eq!(stage.sample("ocs_tls_refused_total{port=\"control\",reason=\"plain_http\"}"), 1.0);
+}
+
+#[tokio::test]
+async fn refusals_are_by_port_and_reason() {
+    let stage = stage().await;
+    let refusals = Arc::new(Refusals::new("admin"));
+    stage.metrics.count_refusals("admin", refusals.clone());
+    refusals.count("pushed out");
+    refusals.ended("idle");
+    let told = RefusalCount { reason: "head_time".into(), count: 3 };
+    for _ in 0..2 {
+        stage.metrics.add(&Stats { refusals: vec![told.clone()], ..Stats::default() });
+    }
+    assert_eq!(stage.sample("ocs_refused_total{port=\"admin\",reason=\"pushed_out\"}"), 1.0);
+    assert_eq!(stage.sample("ocs_refused_total{port=\"admin\",reason=\"idle\"}"), 1.0);
+    assert_eq!(stage.sample("ocs_refused_total{port=\"http\",reason=\"head_time\"}"), 6.0);
 }
