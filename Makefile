@@ -9,7 +9,7 @@ CONTACTS ?=
 PREVIEW ?=
 export BIN_DIR CONTACTS PREVIEW
 
-.PHONY: help sim mutants fuzz run test build fmt lint trace bench bench-growth bench-overload bench-backup bench-campaigns drill drills upgrade clean-run
+.PHONY: help sim mutants fuzz run test build fmt lint trace bench bench-growth bench-overload bench-backup bench-campaigns drill drills scan slow upgrade clean-run
 
 help:
 	@echo 'make sim        SEEDS=n seeds of the simulator from FIRST=n on, or one with SEED=n'
@@ -26,6 +26,8 @@ help:
 	@echo 'make bench-campaigns SECTIONS="preview closed …": previews, cancellations, Do-Not-Call and limits against updates (ROUNDS=n, SECS=n)'
 	@echo 'make drill      NAME=kill-primary ROUNDS=n: something befalls a group of real processes (docs/drills)'
 	@echo 'make drills     ROUNDS=n of every drill'
+	@echo 'make scan       nmap (ROUNDS=n of each kind) and CONNECTIONS=n of random bytes over every port: all open afterwards, nothing restarted or grown'
+	@echo 'make slow       slowhttptest with SLOW=n connections of each kind, and a good client beside them'
 	@echo 'make upgrade    OLD=directory of programs, or revision: an older release is replaced under load, node by node, there and back (docs/upgrade.md)'
 	@echo 'make clean-run  forget the data of make run'
 
@@ -105,6 +107,17 @@ drills: build
 	@failed=; for name in $$($(BIN_DIR)/drill --list); do \
 	  $(BIN_DIR)/drill $$name --rounds $(ROUNDS) --bin-dir $(BIN_DIR) $(FLAGS) || failed="$$failed $$name"; \
 	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+
+# Strangers at the ports of a group: see docs/operations.md, Callers. A tool that is not installed is skipped by name.
+CONNECTIONS ?= 200000
+SLOW ?= 1000
+
+scan: ROUNDS = 5
+scan: build
+	$(BIN_DIR)/scan nmap random --rounds $(ROUNDS) --connections $(CONNECTIONS) --bin-dir $(BIN_DIR) $(FLAGS)
+
+slow: build
+	$(BIN_DIR)/scan slow --slow $(SLOW) --bin-dir $(BIN_DIR) $(FLAGS)
 
 # OLD: a directory with the programs of an older release, or a revision of this repository, which is built below $(OUT)/old once.
 # ROUNDS: odd rounds replace the old release, even rounds put it back; an odd last round ends with raising the versions.

@@ -503,12 +503,37 @@ fn is_back(status: &Value) -> bool {
 }
 
 impl Drop for Cluster {
+    /// Every log of every test is searched: no line shows a phone.
     fn drop(&mut self) {
         for process in self.nodes.values_mut() {
             process.kill();
         }
         if thread::panicking() {
-            self.show_logs();
+            return self.show_logs();
+        }
+        for node in NODES {
+            let log = self.log(node);
+            let shown = log.lines().find(|line| shows_a_phone(line));
+            assert!(shown.is_none(), "the log of {node} shows a phone: {shown:?}");
+        }
+    }
+}
+
+/// Whether a line has a number as clients of these tests write phones: a plus and at least seven digits.
+fn shows_a_phone(line: &str) -> bool {
+    let digits = |rest: &str| rest.bytes().take_while(u8::is_ascii_digit).count();
+    line.split('+').skip(1).any(|rest| digits(rest) >= 7)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shows_a_phone;
+
+    #[test]
+    fn a_whole_phone_in_a_line_is_found_and_a_masked_one_is_none() {
+        assert!(shows_a_phone("a request of +9990010000001 failed"));
+        for line in ["+*********01", "2026-11-28T06:53:36+00:00 starts", "+99961", "index 12345678+1"] {
+            assert!(!shows_a_phone(line), "{line}");
         }
     }
 }

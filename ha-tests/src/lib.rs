@@ -14,6 +14,7 @@ mod net;
 mod poll;
 mod process;
 mod settings;
+pub mod strangers;
 
 pub use balancer::Balancer;
 pub use cluster::{Cluster, Ran, Release, Row, ocsctl, rows};

@@ -44,7 +44,7 @@ fn silent_connections_take_no_place_from_others_and_are_closed() {
             silent.retain_mut(|stream| !is_closed(stream));
             silent.is_empty()
         });
-        let refused = format!("ocs_refused_total{{port=\"{port}\"}}");
+        let refused = format!("ocs_refused_total{{port=\"{port}\",");
         until("they are counted", || cluster.metric(node, &refused) >= SILENT as f64);
         let lines = cluster.log(node).lines().filter(|line| line.contains(&format!("{port} "))).count();
         assert!(lines < 10, "{lines} lines about the port {port}");

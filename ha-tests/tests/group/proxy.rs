@@ -9,6 +9,8 @@ use std::{
 use ocs_ha_tests::{Cluster, Signal, signal_to, until, until_some};
 
 const ADD: &str = "/lists/demo?req=AddRecord";
+/// Both forms of HTTP Proxy, as a setting.
+const RUN_AS: [&str; 2] = ["http_proxy.run_as=process", "http_proxy.run_as=task"];
 
 #[test]
 fn an_http_proxy_that_ends_is_started_again_and_its_node_keeps_its_role() {
@@ -40,7 +42,13 @@ fn an_http_proxy_that_ends_is_started_again_and_its_node_keeps_its_role() {
 
 #[test]
 fn a_port_in_use_ends_http_proxy_and_not_the_node_and_is_tried_again() {
-    let mut cluster = Cluster::start();
+    for run_as in RUN_AS {
+        a_port_in_use(run_as);
+    }
+}
+
+fn a_port_in_use(run_as: &str) {
+    let mut cluster = Cluster::with(&[run_as]);
     cluster.create_list("demo");
     let (primary, backup) = (cluster.primary(), cluster.other(cluster.primary()));
     assert_eq!(cluster.stop(backup), 0);
@@ -55,6 +63,8 @@ fn a_port_in_use_ends_http_proxy_and_not_the_node_and_is_tried_again() {
     let warnings = cluster.of_node(backup)["warnings"].to_string();
     assert!(warnings.contains("HTTP front end: failed"), "{warnings}");
     assert_eq!(cluster.metric(backup, "ocs_http_proxy_up"), 0.0);
+    let said = "the HTTP front end cannot serve: ";
+    assert!(cluster.log(backup).lines().any(|line| line.contains(said) && line.contains("in use")));
     assert!(cluster.runs(backup));
     // Meanwhile the node does its part: it stores the updates that the other node takes.
     assert_eq!(cluster.http(primary).post(ADD, r#"{"GSW_PHONE":"+99962"}"#).status, 200);
@@ -130,4 +140,52 @@ fn http_proxy_can_be_a_task_of_its_node() {
     let loaded = load.stop();
     loaded.assert_no_failure_at(survivor);
     loaded.assert_exactly_once_beside(&cluster, &["+99964"]);
+}
+
+#[test]
+fn no_orphan_stays_when_a_node_is_killed() {
+    let mut cluster = Cluster::start();
+    for node in ["a", "b"] {
+        let proxy = cluster.proxy_pid(node).unwrap();
+        cluster.kill(node);
+        cluster.wait_gone(proxy);
+        cluster.start_node(node, &[]);
+        cluster.wait_whole();
+        assert_ne!(cluster.proxy_pid(node), Some(proxy), "another one opened the port");
+    }
+}
+
+#[test]
+fn ten_ends_in_ten_minutes_raise_an_alarm_and_every_end_is_followed_by_a_start() {
+    let mut cluster = Cluster::start();
+    let backup = cluster.other(cluster.primary());
+    for ends in 1..=10 {
+        assert_eq!(cluster.metric(backup, "ocs_http_proxy_alarm"), 0.0, "{ends}");
+        cluster.kill_proxy(backup);
+        until("another HTTP Proxy listens", || {
+            let now = cluster.of_node(backup);
+            now["http_proxy"] == "listening" && now["http_proxy_restarts"] == ends
+        });
+    }
+    assert_eq!(cluster.metric(backup, "ocs_http_proxy_alarm"), 1.0);
+    let warnings = cluster.of_node(backup)["warnings"].to_string();
+    assert!(warnings.contains("crashed ten times within ten minutes"), "{warnings}");
+    assert!(cluster.log(backup).contains("the HTTP front end crashed ten times within ten minutes"));
+}
+
+#[test]
+fn the_log_of_http_proxy_is_in_its_nodes_log_under_its_name_up_to_its_last_line() {
+    let mut cluster = Cluster::start();
+    let backup = cluster.other(cluster.primary());
+    let proxy = cluster.signal_proxy(backup, Signal::ABORT);
+    cluster.wait_gone(proxy);
+    until("another HTTP Proxy listens", || cluster.of_node(backup)["http_proxy"] == "listening");
+    let listens = "http_proxy: HTTP Proxy listens";
+    until("both have said so, once each", || cluster.log(backup).matches(listens).count() == 2);
+    let log = cluster.log(backup);
+    let place = |part: &str| log.find(part).unwrap_or_else(|| panic!("no {part:?} in {log}"));
+    assert!(
+        place(listens) < place("the HTTP front end ended: signal: 6"),
+        "its lines come before the line about its end"
+    );
 }

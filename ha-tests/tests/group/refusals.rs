@@ -52,6 +52,10 @@ fn a_configuration_that_cannot_be_is_refused_in_one_line_before_anything_is_made
     let expired = tls(&old.display().to_string(), "a");
     until("the certificate has expired", || cluster.run_node("a", &["--check", "--set", &expired]).code == TEMPORARY);
     refused(&set(&expired), TEMPORARY, &["old/a.pem", "expired"]);
+    // Files that a tool may still write; a setting that is missing is a person's.
+    refused(&set(&tls("/nowhere", "a")), TEMPORARY, &["peer.tls", "/nowhere/ca.pem", "cannot be read"]);
+    refused(&set("http_proxy.tls_certificate=a.pem"), USAGE, &["http_proxy.tls_certificate", "belong together"]);
+    refused(&set("http_proxy.listeners=[{listen=\"127.0.0.1:1\"}]"), USAGE, &["http_proxy.listeners", "stand beside"]);
 
     assert!(!cluster.path("data").exists(), "something was made");
     assert_eq!(cluster.run_node("a", &["--check", "--set", &format!("admin.listen={ip}:7599")]).code, 0);

@@ -182,5 +182,6 @@ fn the_unit_restarts_what_passes_and_never_what_a_person_must_mend() {
     assert!(["70", "75"].iter().all(|code| restarted.contains(code)), "{restarted:?}");
     assert_eq!((value("User"), value("UMask")), (Some("ocs"), Some("0077")));
     assert_eq!(value("StateDirectory"), Some("ocs/%i"), "the sample's node.data_dir");
-    assert!(value("WatchdogSec").is_some() && value("ExecReload").is_none(), "ocsd reloads nothing");
+    assert!(value("WatchdogSec").is_some());
+    assert_eq!(value("ExecReload"), Some("/bin/kill -HUP $MAINPID"));
 }

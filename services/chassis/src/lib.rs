@@ -10,10 +10,12 @@ pub mod lines;
 pub mod logging;
 pub mod metrics;
 pub mod notify;
+pub mod orphan;
 pub mod private;
 pub mod stop;
 pub mod tasks;
 pub mod tls;
+pub mod visible;
 pub mod watcher;
 
 pub use fatal::fatal;

@@ -5,6 +5,8 @@
 //! the reader of standard error: only the log thread writes, out of a bounded queue (`writer`).
 
 mod line;
+mod masked;
+mod relay;
 mod strangers;
 mod writer;
 
@@ -20,17 +22,25 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{
-    EnvFilter, fmt, fmt::format::Format as Layout, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Registry, fmt,
+    fmt::format::{Format as Layout, JsonFields},
+    layer::SubscriberExt,
+    reload,
+    util::SubscriberInitExt,
 };
 
 use self::{
-    line::{OneLine, one_line},
-    strangers::Strangers,
+    line::{OneJson, OneLine, one_line, short_json},
     writer::{Lines, Notice},
 };
 use crate::exit;
 
-pub use self::line::Shown;
+pub use self::{
+    line::Shown,
+    masked::{Masked, masked},
+    relay::{Relay, RelayForm},
+    strangers::Strangers,
+};
 
 /// The time that the end of the process waits for unwritten lines.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
@@ -39,6 +49,13 @@ const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 static STRANGERS: OnceLock<Strangers> = OnceLock::new();
 /// The queue to standard error, after the set-up of the log.
 static LINES: OnceLock<Lines> = OnceLock::new();
+/// The form of a panic's message, after the set-up of the log.
+static PANIC_FORM: OnceLock<PanicForm> = OnceLock::new();
+/// The levels that count, after the set-up of the log.
+static LEVELS: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// Formats the message of a panic as a line, without its end.
+type PanicForm = fn(&str) -> String;
 
 /// The format of a log record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +93,9 @@ pub enum LogError {
     /// An earlier call has set the log up.
     #[error("the log was set up twice")]
     Twice,
+    /// The process has no log of its own, or has not set the log up.
+    #[error("there is no log whose levels could change")]
+    NoLog,
     /// The system has no thread for the writer.
     #[error("the thread that writes the log does not start: {0}")]
     Thread(io::Error),
@@ -85,7 +105,7 @@ impl LogError {
     /// The exit status of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Filter(_) | Self::Twice => exit::USAGE,
+            Self::Filter(_) | Self::Twice | Self::NoLog => exit::USAGE,
             Self::Thread(_) => exit::TEMPORARY,
         }
     }
@@ -110,18 +130,42 @@ impl Logging {
 /// # Errors
 /// See [`LogError`].
 pub fn init(logging: &Logging) -> Result<(), LogError> {
-    let filter = logging.parse()?;
+    let (filter, levels) = reload::Layer::new(logging.parse()?);
     let lines = Lines::start(io::stderr(), logging.format.notice()).map_err(LogError::Thread)?;
     let records = lines.clone();
     let layer = fmt::layer().with_writer(move || records.clone()).with_ansi(false);
-    let strangers = STRANGERS.get_or_init(Strangers::default).clone();
-    let registry = tracing_subscriber::registry().with(filter).with(strangers);
+    let registry = tracing_subscriber::registry().with(filter).with(library_budgets());
     let installed = match logging.format {
         Format::Text => registry.with(layer.event_format(OneLine(Layout::default().with_ansi(false)))).try_init(),
-        Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        Format::Json => {
+            let json = OneJson(Layout::default().json().flatten_event(true));
+            registry.with(layer.fmt_fields(JsonFields::new()).event_format(json)).try_init()
+        }
     };
     installed.map_err(|_| LogError::Twice)?;
+    LEVELS.set(levels).map_err(|_| LogError::Twice)?;
+    watch_panics(lines, logging.format.panic_form())
+}
+
+/// The levels of this process's log from now on; the format stays.
+///
+/// # Errors
+/// [`LogError::Filter`], and the levels stay; [`LogError::NoLog`].
+pub fn set_filter(logging: &Logging) -> Result<(), LogError> {
+    let filter = logging.parse()?;
+    let levels = LEVELS.get().ok_or(LogError::NoLog)?;
+    levels.reload(filter).map_err(|_| LogError::NoLog)
+}
+
+/// The layer that bounds the lines which strangers cause in libraries.
+pub fn library_budgets() -> Strangers {
+    STRANGERS.get_or_init(Strangers::default).clone()
+}
+
+/// From now on messages of panics are lines of this form in the queue.
+fn watch_panics(lines: Lines, form: PanicForm) -> Result<(), LogError> {
     LINES.set(lines).map_err(|_| LogError::Twice)?;
+    PANIC_FORM.set(form).map_err(|_| LogError::Twice)?;
     panic::set_hook(Box::new(panicked));
     Ok(())
 }
@@ -150,26 +194,30 @@ pub fn lines_dropped() -> u64 {
     LINES.get().map_or(0, Lines::dropped_total)
 }
 
-/// The panic hook. The default hook writes to standard error itself, and a full pipe would block the panicking thread.
+/// The panic hook. The default hook writes to standard error itself, and a full pipe would block the panicking thread. A panic may
+/// show a part of a request, so that its numbers are masked.
 fn panicked(panic: &PanicHookInfo<'_>) {
     let (thread, trace) = (thread::current(), Backtrace::capture());
-    let mut text = format!("thread '{}' {}", thread.name().unwrap_or("unnamed"), one_line(&panic.to_string()));
+    let message = panic.to_string();
+    let mut text = format!("thread '{}' {}", thread.name().unwrap_or("unnamed"), one_line(&masked(&message)));
     if trace.status() == BacktraceStatus::Captured {
         text.push_str(&format!("\n{trace}"));
     }
-    last_words(&text);
+    last_words(&PANIC_FORM.get().map_or_else(|| text.clone(), |form| form(&text)));
 }
 
 impl Format {
     fn notice(self) -> Notice {
         match self {
             Self::Text => |lines| format!("{}  WARN {}: {}\n", Timestamp::now(), module_path!(), dropped(lines)),
-            Self::Json => |lines| {
-                let (now, target, message) = (Timestamp::now(), module_path!(), dropped(lines));
-                format!(
-                    "{{\"timestamp\":\"{now}\",\"level\":\"WARN\",\"message\":\"{message}\",\"target\":\"{target}\"}}\n"
-                )
-            },
+            Self::Json => |lines| format!("{}\n", short_json("WARN", module_path!(), &dropped(lines))),
+        }
+    }
+
+    fn panic_form(self) -> PanicForm {
+        match self {
+            Self::Text => str::to_owned,
+            Self::Json => |text| short_json("ERROR", module_path!(), text),
         }
     }
 }

@@ -3,27 +3,33 @@
 //! Never trusts a system store and never skips a check: only the configured CA authenticates a peer. Called by every listener
 //! and every connection between processes.
 
-mod operator;
+mod dates;
+mod fault;
+mod live;
+pub mod role;
 
 use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use jiff::Timestamp;
 use rustls::{
     ClientConfig, InconsistentKeys, RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
-    server::WebPkiClientVerifier,
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor, UnixTime, pem::PemObject};
 use serde::{Deserialize, Serialize};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-pub use operator::{OPERATOR_URI, is_operator_name, operator_name};
+use self::role::{Role, role_of};
+pub use self::{
+    dates::{end_of_chain, now_s, time_text},
+    fault::{HandshakeFault, first_byte},
+    live::{CertificateState, LOOK_EVERY, LiveCertificate, Look, Reload, Source, look_at},
+};
 
 /// HTTP/2 as an application protocol, for gRPC.
 pub const ALPN_H2: &[u8] = b"h2";
@@ -96,9 +102,15 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// Whether the fault passes without a change of the configuration: a certificate becomes valid, or a tool renews its file.
+    /// Whether the fault passes without a change of the configuration: a certificate becomes valid, or a tool writes or renews
+    /// its files, one after the other.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Expired { .. } | Self::NotYetValid { .. })
+        match self {
+            Self::Expired { .. } | Self::NotYetValid { .. } | Self::Unreadable { .. } | Self::KeyMismatch { .. } => {
+                true
+            }
+            Self::OtherCa { .. } | Self::Unusable { .. } => false,
+        }
     }
 }
 
@@ -109,6 +121,29 @@ pub enum Clients {
     WithCertificate,
     /// Any client.
     Anyone,
+}
+
+/// The certificates that an HTTPS listener asks of its clients, and the file of their authority.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum HttpsClients {
+    /// No certificate.
+    #[default]
+    Anyone,
+    /// A client without a certificate is served, too; a certificate of another authority is refused.
+    Optional(PathBuf),
+    /// Only clients with a certificate.
+    Required(PathBuf),
+}
+
+/// The files of an HTTPS listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpsFiles {
+    /// The listener's own certificate, followed by intermediate certificates.
+    pub certificate: PathBuf,
+    /// The private key of that certificate.
+    pub key: PathBuf,
+    /// The clients' certificates.
+    pub clients: HttpsClients,
 }
 
 /// A process's certificate, key and authority, checked against each other. Cheap to clone.
@@ -127,29 +162,16 @@ impl TlsIdentity {
         let authorities = certificates(&files.ca)?;
         let own = own_key(&files.certificate, &files.key)?;
         verify(&own.cert, &authorities, files)?;
-        let mut roots = RootCertStore::empty();
-        for authority in authorities {
-            roots.add(authority).map_err(|error| unusable(&files.ca, &error))?;
-        }
-        Ok(Self { roots: Arc::new(roots), own: Arc::new(own) })
+        Ok(Self { roots: Arc::new(roots(&files.ca)?), own: Arc::new(own) })
     }
 
     /// The configuration of a listener. `alpn` in order of preference, as in `&[ALPN_H2]`.
     pub fn server_config(&self, clients: Clients, alpn: &[&[u8]]) -> Arc<ServerConfig> {
-        let builder = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("ring has the default versions");
-        let builder = match clients {
-            Clients::Anyone => builder.with_no_client_auth(),
-            Clients::WithCertificate => builder.with_client_cert_verifier(
-                WebPkiClientVerifier::builder_with_provider(self.roots.clone(), provider())
-                    .build()
-                    .expect("the store has an authority and no revocation list"),
-            ),
+        let verifier = match clients {
+            Clients::Anyone => None,
+            Clients::WithCertificate => Some(verifier(&self.roots, true)),
         };
-        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(self.own.clone())));
-        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-        Arc::new(config)
+        listener(&self.own, verifier, alpn)
     }
 
     /// The configuration of a connection: shows this certificate, trusts only the authority. The connection's server name is that
@@ -176,13 +198,66 @@ impl TlsIdentity {
 /// See [`TlsError`]. Clients check the validity of the certificate themselves.
 pub fn public_server_config(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
     let own = Arc::new(own_key(certificate, key)?);
-    let mut config = ServerConfig::builder_with_provider(provider())
+    Ok(listener(&own, None, alpn))
+}
+
+/// Checks that the files of an HTTPS listener are readable, and that certificate and key belong together.
+///
+/// # Errors
+/// See [`TlsError`]. Clients check the validity of the certificate themselves.
+pub fn check_https(files: &HttpsFiles) -> Result<(), TlsError> {
+    https(files, &[]).map(drop)
+}
+
+/// The certificate of an HTTPS listener, and the configuration made of it.
+fn https(files: &HttpsFiles, alpn: &[&[u8]]) -> Result<(Arc<CertifiedKey>, Arc<ServerConfig>), TlsError> {
+    let own = Arc::new(own_key(&files.certificate, &files.key)?);
+    let verifier = match &files.clients {
+        HttpsClients::Anyone => None,
+        HttpsClients::Optional(ca) => Some(verifier(&Arc::new(roots(ca)?), false)),
+        HttpsClients::Required(ca) => Some(verifier(&Arc::new(roots(ca)?), true)),
+    };
+    let config = listener(&own, verifier, alpn);
+    Ok((own, config))
+}
+
+/// A listener's configuration: TLS 1.2 and 1.3, and ring's cipher suites, all of which are AEAD.
+fn listener(
+    own: &Arc<CertifiedKey>,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
+    alpn: &[&[u8]],
+) -> Arc<ServerConfig> {
+    let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .expect("ring has the default versions")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
+        .expect("ring has the default versions");
+    let verifies = verifier.is_some();
+    let builder = match verifier {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own.clone())));
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    Ok(Arc::new(config))
+    if verifies {
+        // A resumed session would not check the client's certificate again: an expired certificate would pass for days.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    Arc::new(config)
+}
+
+fn verifier(roots: &Arc<RootCertStore>, required: bool) -> Arc<dyn ClientCertVerifier> {
+    let builder = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider());
+    let builder = if required { builder } else { builder.allow_unauthenticated() };
+    builder.build().expect("the store has an authority and no revocation list")
+}
+
+/// The authorities in a file; at least one.
+fn roots(ca: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(ca)? {
+        roots.add(authority).map_err(|error| unusable(ca, &error))?;
+    }
+    Ok(roots)
 }
 
 /// The configuration of a connection that shows no certificate and trusts only the authorities in one file.
@@ -190,14 +265,10 @@ pub fn public_server_config(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> R
 /// # Errors
 /// See [`TlsError`].
 pub fn trusting(ca: &Path, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for authority in certificates(ca)? {
-        roots.add(authority).map_err(|error| unusable(ca, &error))?;
-    }
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("ring has the default versions")
-        .with_root_certificates(roots)
+        .with_root_certificates(roots(ca)?)
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
@@ -238,17 +309,24 @@ pub fn names(shown: &[CertificateDer<'_>], name: &str) -> bool {
     EndEntityCert::try_from(leaf).is_ok_and(|leaf| leaf.verify_is_valid_for_subject_name(&name).is_ok())
 }
 
-/// The first DNS name of the peer's certificate, for messages; none: no DNS name, or no certificate.
+/// The name of the peer's certificate, for messages: that of its role, else its first DNS name. None: no such name, or no
+/// certificate.
 pub fn name_shown(shown: &[CertificateDer<'_>]) -> Option<String> {
-    let leaf = EndEntityCert::try_from(shown.first()?).ok()?;
-    leaf.valid_dns_names().next().map(str::to_owned)
+    let certificate = shown.first()?;
+    match role_of(certificate) {
+        Role::Node(name) | Role::Operator(name) => Some(name),
+        Role::Other => {
+            let leaf = EndEntityCert::try_from(certificate).ok()?;
+            leaf.valid_dns_names().next().map(str::to_owned)
+        }
+    }
 }
 
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates of a PEM file, the process's own first.
+///
+/// # Errors
+/// [`TlsError::Unreadable`].
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?)
         .collect::<Result<_, _>>()
         .map_err(|error| unreadable(file, &error))?;
@@ -256,6 +334,10 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         return Err(unreadable(file, &"there is no certificate in it (PEM expected)"));
     }
     Ok(found)
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
 }
 
 fn own_key(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
@@ -311,18 +393,14 @@ fn verdict(error: &webpki::Error, files: &TlsFiles) -> TlsError {
 fn out_of_time(error: &webpki::Error, file: &Path) -> Option<TlsError> {
     let file = file.to_owned();
     match error {
-        webpki::Error::CertExpired { not_after, .. } => Some(TlsError::Expired { file, since: date(*not_after) }),
+        webpki::Error::CertExpired { not_after, .. } => {
+            Some(TlsError::Expired { file, since: time_text(not_after.as_secs()) })
+        }
         webpki::Error::CertNotValidYet { not_before, .. } => {
-            Some(TlsError::NotYetValid { file, from: date(*not_before) })
+            Some(TlsError::NotYetValid { file, from: time_text(not_before.as_secs()) })
         }
         _ => None,
     }
-}
-
-fn date(time: UnixTime) -> String {
-    Timestamp::UNIX_EPOCH
-        .checked_add(Duration::from_secs(time.as_secs()))
-        .map_or_else(|_| format!("{} s after 1970", time.as_secs()), |stamp| stamp.to_string())
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, TlsError> {

@@ -6,6 +6,7 @@ mod tests;
 
 use std::{error::Error as _, fmt};
 
+use chassis::visible::visible;
 use ocs_proto::outbound::{Done, Imported, Refusal, Reply, reply::Body, value::Kind};
 use tonic::{Code, Status};
 
@@ -90,12 +91,13 @@ fn words(status: &Status) -> String {
     match status.code() {
         Code::Unimplemented => format!("it {OLDER}"),
         code if status.message().is_empty() => format!("gRPC status {code:?}, without a message"),
-        _ => status.message().to_owned(),
+        _ => visible(status.message()).into_owned(),
     }
 }
 
+/// One line: a node's words may hold any letter.
 fn sentence(refusal: &Refusal) -> String {
-    format!("{} ({})", refusal.message, refusal.code)
+    format!("{} ({})", visible(&refusal.message), visible(&refusal.code))
 }
 
 impl fmt::Display for CallError {

@@ -1,6 +1,7 @@
-//! A development certificate authority, and a certificate for each node and for the operator. Never overwrites a certificate that is still good.
-//! Called by `certs`.
+//! A development certificate authority, and a certificate for each node and for the operator. Never overwrites a certificate
+//! that is still good, nor one that another command made. Called by `certs`; the certificates of production are in `issue`.
 
+pub(crate) mod issue;
 mod operator;
 #[cfg(test)]
 mod tests;
@@ -51,11 +52,11 @@ pub(crate) fn ensure(dir: &Path, nodes: &[String], days: u32) -> Result<Vec<Stri
     };
     let issuer = Issuer::from_params(&params, key);
     let renew_before = RENEW_BEFORE_MAX.min(DAY * days / 10);
-    for node in nodes {
-        if !good(dir, node, renew_before) {
-            make_node(dir, node, days, &issuer)?;
-            made.push(node.clone());
-        }
+    let missing: Vec<&String> = nodes.iter().filter(|node| !good(dir, node, renew_before)).collect();
+    missing.iter().try_for_each(|node| may_replace(dir, node))?;
+    for node in missing {
+        make_node(dir, node, days, &issuer)?;
+        made.push(node.clone());
     }
     if operator::ensure(dir, days, renew_before, &issuer)? {
         made.push(OPERATOR.to_owned());
@@ -63,14 +64,33 @@ pub(crate) fn ensure(dir: &Path, nodes: &[String], days: u32) -> Result<Vec<Stri
     Ok(made)
 }
 
+/// Fails if a node's certificate is valid, of the authority in place, and has other names than this module gives.
+fn may_replace(dir: &Path, node: &str) -> Result<(), Failure> {
+    let pair = Pair::read(dir, node);
+    let foreign = pair.is_valid_at(since_1970()) && !pair.has_development_names(node);
+    if !foreign {
+        return Ok(());
+    }
+    let (file, dir) = (dir.join(format!("{node}.pem")), dir.display());
+    Err(Failure::Refused(format!(
+        "{}: is a valid certificate of this authority with other names, and this command does not replace it: use `ocsctl cert node \
+         {node} --dir {dir} --host NAME,... --force`",
+        file.display()
+    )))
+}
+
 /// A node's name becomes a DNS name and a file name.
 fn check_name(node: &str) -> Result<(), Failure> {
+    if is_node_name(node) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("--nodes: `{node}` cannot be the name of a node")))
+}
+
+fn is_node_name(node: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     let file_of_another = node == "ca" || node == OPERATOR;
-    if node.is_empty() || file_of_another || node.starts_with(['.', '-']) || !node.bytes().all(plain) {
-        return Err(Failure::Usage(format!("--nodes: `{node}` cannot be the name of a node")));
-    }
-    Ok(())
+    !node.is_empty() && !file_of_another && !node.starts_with(['.', '-']) && node.bytes().all(plain)
 }
 
 fn authority_params() -> Result<CertificateParams, Failure> {
@@ -121,31 +141,76 @@ fn make_node(dir: &Path, node: &str, days: u32, issuer: &Issuer<'_, KeyPair>) ->
     write_pair(dir, node, &certificate.pem(), &key.serialize_pem())
 }
 
-/// Whether a node's pair is there, signed by the authority in place, in both roles, for its names, and not about to end.
+/// Whether a node's pair is there, signed by the authority in place, in both roles, for its name, and not about to end. A pair with
+/// further names is another command's, and good without those of this module.
 fn good(dir: &Path, node: &str, renew_before: Duration) -> bool {
-    let read = |name: String| CertificateDer::from_pem_file(dir.join(name)).ok();
-    let (Some(authority), Some(own)) = (read("ca.pem".to_owned()), read(format!("{node}.pem"))) else { return false };
-    let (Ok(anchor), Ok(certificate)) = (anchor_from_trusted_cert(&authority), EndEntityCert::try_from(&own)) else {
-        return false;
-    };
-    let key = fs::read_to_string(dir.join(format!("{node}.key"))).ok().and_then(|pem| KeyPair::from_pem(&pem).ok());
-    let own_key = key.is_some_and(|key| {
-        let info = certificate.subject_public_key_info();
-        info.as_ref().ends_with(key.public_key_raw())
-    });
-    let valid_at = |usage, at| {
-        let time = UnixTime::since_unix_epoch(at);
-        certificate
-            .verify_for_usage(ALL_VERIFICATION_ALGS, std::slice::from_ref(&anchor), &[], time, usage, None, None)
-            .is_ok()
-    };
-    let named = |name: &str| {
-        ServerName::try_from(name).is_ok_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
-    };
-    let valid = [since_1970(), since_1970() + renew_before]
-        .into_iter()
-        .all(|at| valid_at(KeyUsage::server_auth(), at) && valid_at(KeyUsage::client_auth(), at));
-    own_key && valid && std::iter::once(node).chain(LOCAL_NAMES).all(named)
+    let pair = Pair::read(dir, node);
+    let valid = [since_1970(), since_1970() + renew_before].into_iter().all(|at| pair.is_valid_at(at));
+    pair.has_own_key() && valid && pair.names(node)
+}
+
+/// A node's files, as far as they can be read.
+struct Pair {
+    authority: Option<CertificateDer<'static>>,
+    own: Option<CertificateDer<'static>>,
+    key: Option<KeyPair>,
+}
+
+impl Pair {
+    fn read(dir: &Path, node: &str) -> Self {
+        let read = |name: String| CertificateDer::from_pem_file(dir.join(name)).ok();
+        let key = fs::read_to_string(dir.join(format!("{node}.key"))).ok();
+        Self {
+            authority: read("ca.pem".to_owned()),
+            own: read(format!("{node}.pem")),
+            key: key.and_then(|pem| KeyPair::from_pem(&pem).ok()),
+        }
+    }
+
+    fn certificate(&self) -> Option<EndEntityCert<'_>> {
+        EndEntityCert::try_from(self.own.as_ref()?).ok()
+    }
+
+    /// Signed by the authority, in both roles, and valid at this time since 1970.
+    fn is_valid_at(&self, at: Duration) -> bool {
+        let anchor = self.authority.as_ref().and_then(|authority| anchor_from_trusted_cert(authority).ok());
+        let (Some(anchor), Some(certificate)) = (anchor, self.certificate()) else { return false };
+        let (anchors, time) = ([anchor], UnixTime::since_unix_epoch(at));
+        [KeyUsage::server_auth(), KeyUsage::client_auth()].into_iter().all(|usage| {
+            certificate.verify_for_usage(ALL_VERIFICATION_ALGS, &anchors, &[], time, usage, None, None).is_ok()
+        })
+    }
+
+    fn has_own_key(&self) -> bool {
+        let (Some(certificate), Some(key)) = (self.certificate(), &self.key) else { return false };
+        certificate.subject_public_key_info().as_ref().ends_with(key.public_key_raw())
+    }
+
+    fn names(&self, name: &str) -> bool {
+        let (Some(certificate), Ok(name)) = (self.certificate(), ServerName::try_from(name)) else { return false };
+        certificate.verify_is_valid_for_subject_name(&name).is_ok()
+    }
+
+    /// Whether the names are just those that this module gives to a node: the extension is compared byte by byte.
+    fn has_development_names(&self, node: &str) -> bool {
+        let (Some(own), Some(names)) = (&self.own, development_names(node)) else { return false };
+        own.windows(names.len()).any(|part| part == names)
+    }
+}
+
+/// The extension subjectAltName of a node's certificate, DER; none: a name is too long for the short form of a length.
+fn development_names(node: &str) -> Option<Vec<u8>> {
+    const OID: [u8; 5] = [0x06, 0x03, 0x55, 0x1d, 0x11];
+    const ADDRESS: [u8; 6] = [0x87, 4, 127, 0, 0, 1];
+    let short = |length: usize| u8::try_from(length).ok().filter(|length| *length < 0x80);
+    let mut names = Vec::new();
+    for name in [node, "localhost"] {
+        names.extend([0x82, short(name.len())?]);
+        names.extend(name.as_bytes());
+    }
+    names.extend(ADDRESS);
+    let (inner, outer) = (short(names.len())?, short(names.len() + 2)?);
+    Some([&OID[..], &[0x04, outer, 0x30, inner], names.as_slice()].concat())
 }
 
 /// The key first, so that a certificate never stands without it.

@@ -1,12 +1,14 @@
 //! The command line: verbs, flags, defaults. Never acts. Called by `main`.
 
 mod campaign;
+mod certificates;
 mod declare;
 mod dnc;
 mod list;
 #[cfg(test)]
 mod tests;
 mod token;
+mod upkeep;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -14,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
     campaign::{CampaignShowArgs, CampaignVerb, GroupArgs, GroupShowArgs, GroupVerb},
+    certificates::{CertVerb, CertsArgs, NewFilesArgs, TlsVerb},
     declare::{ApplyArgs, ExportConfigArgs},
     dnc::{
         DncAboutArgs, DncAddArgs, DncApplyArgs, DncCheckArgs, DncExportArgs, DncImportArgs, DncListArgs, DncRemoveArgs,
@@ -23,6 +26,7 @@ pub(crate) use self::{
         CsvArgs, CsvEncoding, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
     },
     token::{TokenCreateArgs, TokenRevokeArgs, TokenVerb},
+    upkeep::{DrainArgs, ProxyRestartArgs, ProxyVerb, ReloadArgs},
 };
 
 /// Control addresses of `make run`.
@@ -115,6 +119,13 @@ pub(crate) enum Verb {
     Resume(FormatArg),
     /// Show the last hundred changes of role: when, from, to, why, and how long there was no primary
     History(FormatArg),
+    /// Have nodes read their configuration and certificates anew, and show from when each change counts
+    Reload(ReloadArgs),
+    /// HTTP Proxies
+    #[command(subcommand)]
+    Proxy(ProxyVerb),
+    /// Take a node out of service while its process stays: not ready, the role handed over, requests in flight finished
+    Drain(DrainArgs),
     /// Nodes
     #[command(subcommand)]
     Node(NodeVerb),
@@ -160,8 +171,14 @@ pub(crate) enum Verb {
     Drill(DrillArgs),
     /// Let every data node recompute its digest, and compare
     Verify(FormatArg),
+    /// Certificates: an authority of your own, nodes, operators
+    #[command(subcommand)]
+    Cert(CertVerb),
     /// Make a development certificate authority and a certificate for each node
     Certs(CertsArgs),
+    /// The certificates that nodes use
+    #[command(subcommand)]
+    Tls(TlsVerb),
     /// Wait until the group has a primary, or is whole: every node answers, votes by a confirmed start, and has caught up
     Wait(WaitArgs),
 }
@@ -438,20 +455,6 @@ impl DrillKind {
             Self::Partition => "partition",
         }
     }
-}
-
-/// `certs`
-#[derive(Debug, Args)]
-pub(crate) struct CertsArgs {
-    /// Where the files go: ca.pem, ca.key, and NODE.pem, NODE.key for each node
-    #[arg(long)]
-    pub(crate) dir: PathBuf,
-    /// Names of the nodes, comma-separated
-    #[arg(long, value_delimiter = ',', required = true)]
-    pub(crate) nodes: Vec<String>,
-    /// How long the nodes' certificates are valid
-    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(..=3650))]
-    pub(crate) days: u32,
 }
 
 /// `wait`

@@ -30,10 +30,11 @@ pub(crate) async fn require_all(targets: &[Target]) -> Result<(), Failure> {
     }
 }
 
-/// The URL of a node's front end; a front end that listens on every address is reached at the host of the node's control
-/// port.
+/// The URL of a node's front end, by its first port; a front end that listens on every address is reached at the host of the
+/// node's control port.
 fn url(seen: &NodeAnswer<'_>) -> Option<String> {
-    let (host, port) = seen.status()?.http_address.rsplit_once(':')?;
+    let first = seen.status()?.http_address.split(", ").next()?;
+    let (host, port) = first.rsplit_once(':')?;
     let everywhere = matches!(host, "0.0.0.0" | "[::]" | "");
     let host = if everywhere { seen.node.address.rsplit_once(':')?.0 } else { host };
     Some(format!("http://{host}:{port}"))
@@ -51,7 +52,7 @@ mod tests {
     async fn a_front_end_that_listens_on_every_address_is_found_at_the_host_of_its_control_port() {
         let cli = Cli::parse_from(["ocsctl", "--endpoints", "h1:1,h2:2,[::1]:3,h4:4", "role"]);
         let cluster = Cluster::new(&cli.reach, false).unwrap();
-        let said = ["10.0.0.1:8080", "0.0.0.0:8081", "[::]:8082", ""];
+        let said = ["10.0.0.1:8080, 10.0.0.1:8443", "0.0.0.0:8081", "[::]:8082", ""];
         let seen = cluster.nodes().iter().zip(said).map(|(node, address)| {
             let status = StatusReply { http_address: address.to_owned(), ..StatusReply::default() };
             NodeAnswer { node, status: Ok(Box::new(status)) }

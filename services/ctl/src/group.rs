@@ -102,6 +102,14 @@ pub(crate) async fn survey(cluster: &Cluster) -> GroupAnswers<'_> {
     GroupAnswers { seen: join_all(cluster.nodes().iter().map(ask)).await }
 }
 
+/// The node of this name, by its own answer.
+pub(crate) async fn node_named<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Node, Failure> {
+    let group = survey(cluster).await;
+    let seen = group.seen.iter().find(|seen| seen.role().is_some_and(|role| role.node == name));
+    seen.map(|seen| seen.node)
+        .ok_or_else(|| Failure::Unreachable(format!("node {name:?} does not answer at any of --endpoints")))
+}
+
 async fn status(node: &Node, limit: Duration) -> Result<Box<StatusReply>, CallError> {
     node.call(limit, |mut client| async move { Ok(Box::new(client.status(StatusRequest {}).await?.into_inner())) })
         .await

@@ -2,10 +2,13 @@
 //! Proxies over HTTP. Decides nothing that a node could answer itself. Called by the program, and by the fuzzers of its readers.
 
 /// As the macro of the standard library, but without its panic: a standard error that takes nothing (`2>/dev/full`, a closed
-/// terminal) changes no exit code. The macro stands before the modules, so that they use it.
+/// terminal) changes no exit code. Letters of foreign texts that would act on a terminal are shown as escapes. The macro stands
+/// before the modules, so that they use it.
 macro_rules! eprintln {
     ($($words:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($words)*)));
+        let words = std::fmt::format(format_args!($($words)*));
+        let shown = chassis::visible::visible_lines(&words);
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{shown}\n"));
     }};
 }
 
@@ -35,6 +38,8 @@ mod verbs;
 
 use std::process::ExitCode;
 
+use chassis::visible::visible_json;
+
 use crate::{cli::Cli, failure::Failure};
 
 /// The program: acts by the command line, and returns the exit code.
@@ -46,7 +51,7 @@ pub fn main() -> ExitCode {
         Err(fault) if json && fault.use_stderr() => return ended(&usage::failure(&fault), json),
         Err(usage) => {
             let code = if usage.use_stderr() { failure::USAGE } else { 0 };
-            let _ = usage.print(); // a lost terminal takes no message
+            usage::show(&usage);
             return ExitCode::from(code);
         }
     };
@@ -60,8 +65,10 @@ pub fn main() -> ExitCode {
 fn ended(failure: &Failure, json: bool) -> ExitCode {
     match failure {
         Failure::ReaderGone => {}
-        failure if json => eprintln!("{}", failure.json()),
-        failure => eprintln!("ocsctl: {}", print::visible_lines(&failure.to_string())),
+        failure if json => eprintln!("{}", visible_json(&failure.json())),
+        // Faults of a file are a line each; any other text in one line may come from a node.
+        Failure::Usage(lines) => eprintln!("ocsctl: {lines}"),
+        failure => eprintln!("ocsctl: {}", print::visible(&failure.to_string())),
     }
     ExitCode::from(failure.exit_code())
 }

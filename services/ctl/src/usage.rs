@@ -2,8 +2,9 @@
 //!
 //! Options that have a default or come from the environment are never shown as required. Never acts. Called by `main`.
 
-use std::ffi::OsString;
+use std::{borrow::Cow, ffi::OsString};
 
+use chassis::visible::visible_lines;
 use clap::{
     CommandFactory, Parser,
     builder::StyledStr,
@@ -19,6 +20,16 @@ pub(crate) fn wants_json(words: &[OsString]) -> bool {
     let apart = words.windows(2).any(|pair| NAMES.contains(&pair[0]) && pair[1] == "json");
     let joined = |word: &&str| matches!(*word, "-ojson" | "-o=json" | "--format=json" | "--report=json");
     apart || words.iter().any(joined)
+}
+
+/// Prints help, the version, or a fault of the command line; a word of the command line that would act on a terminal is shown as an
+/// escape, and the text then has no colours.
+pub(crate) fn show(text: &Error) {
+    let plain = text.to_string();
+    match visible_lines(&plain) {
+        Cow::Owned(shown) if text.use_stderr() => eprintln!("{}", shown.trim_end()),
+        _ => drop(text.print()), // a lost terminal takes no message
+    }
 }
 
 /// A fault of the command line without the usage below it.

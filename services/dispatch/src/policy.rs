@@ -3,10 +3,13 @@
 //! Pure: no async and no clock; a moment is the time since a start of the caller's choice. The simulator runs this very code.
 //! Called by [`crate::Dispatch`].
 
+mod reads;
+
 use std::time::Duration;
 
 use outbound::{Refusal, RefusalCode, Reply, ReplyBody, RequestId};
 
+pub use self::reads::QuorumOutage;
 use crate::{Heard, NotTaken, Standing};
 
 /// First pause before a known primary is asked again; doubled each time.

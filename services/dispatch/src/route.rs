@@ -2,11 +2,16 @@
 //!
 //! Called by `replies` and `follow`.
 
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     Heard, Hold, Standing, Submission,
-    policy::{Course, Moment, Now},
+    policy::{Course, Moment, Now, QuorumOutage},
 };
 
 /// The way to the engine.
@@ -15,11 +20,12 @@ pub(crate) struct Route<E> {
     pub(crate) hold: Hold,
     /// The start of the policy's time.
     began: Instant,
+    outage: Mutex<QuorumOutage>,
 }
 
 impl<E> Route<E> {
     pub(crate) fn new(engine: E, hold: Hold) -> Self {
-        Self { engine, hold, began: Instant::now() }
+        Self { engine, hold, began: Instant::now(), outage: Mutex::default() }
     }
 
     pub(crate) fn instant(&self, at: Moment) -> Instant {
@@ -33,6 +39,21 @@ impl<E> Route<E> {
     /// The course of an update whose first attempt was made at `tried`.
     pub(crate) fn course(&self, submission: &Submission, tried: Standing) -> Course {
         Course::new(submission.id, submission.deadline - self.began, self.hold.time(), tried)
+    }
+
+    /// Notes whether a quorum answered just now.
+    pub(crate) fn note_quorum(&self, answered: bool) {
+        let mut outage = self.outage();
+        if answered { outage.ended() } else { outage.goes_on(self.began.elapsed()) }
+    }
+
+    /// How long a read that comes now waits for a quorum.
+    pub(crate) fn read_patience(&self) -> Duration {
+        self.outage().patience(self.began.elapsed(), self.hold.time())
+    }
+
+    fn outage(&self) -> MutexGuard<'_, QuorumOutage> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts the attempts with an unknown outcome, which are made again.

@@ -1,17 +1,20 @@
 //! Refusals at a port: counted, and logged in a bounded number of lines of each cause.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fmt::Display,
     net::SocketAddr,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
 
-use chassis::lines::{Causes, LineBudget};
+use chassis::{
+    lines::{Causes, LineBudget},
+    tls::HandshakeFault,
+};
 use tonic::Status;
 
 /// Lines in a minute of one cause that closes connections.
@@ -28,10 +31,16 @@ const REASONS_MAX: usize = 32;
 pub struct Refusals {
     port: &'static str,
     total: AtomicU64,
+    by_cause: Mutex<BTreeMap<&'static str, u64>>,
     connections: Causes,
     requests: Causes,
     reasons: Reasons,
+    /// Failed handshakes by reason.
+    handshakes: Mutex<BTreeMap<&'static str, u64>>,
 }
+
+/// The cause under which requests are counted that are refused for their content.
+const REQUEST: &str = "request";
 
 impl Refusals {
     /// `port`: the name in the log, as in "admin".
@@ -39,9 +48,11 @@ impl Refusals {
         Self {
             port,
             total: AtomicU64::new(0),
+            by_cause: Mutex::new(BTreeMap::new()),
             connections: Causes::new(CONNECTION_LINES),
             requests: Causes::new(REQUEST_LINES),
             reasons: Reasons::new(),
+            handshakes: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -50,15 +61,43 @@ impl Refusals {
         self.total.load(Ordering::Relaxed)
     }
 
+    /// Counts since the start, by cause, idle connections that were closed among them.
+    pub fn by_cause(&self) -> Vec<(&'static str, u64)> {
+        self.causes().iter().map(|(cause, count)| (*cause, *count)).collect()
+    }
+
+    /// Counts a refusal that its caller hears of and the log does not.
+    pub fn count(&self, cause: &'static str) {
+        self.total.fetch_add(1, Ordering::Relaxed);
+        self.ended(cause);
+    }
+
+    /// Counts the end of a connection that is no refusal.
+    pub fn ended(&self, cause: &'static str) {
+        *self.causes().entry(cause).or_default() += 1;
+    }
+
     /// Counts a connection that is closed.
     pub fn connection(&self, from: SocketAddr, cause: &'static str, reason: &dyn Display) {
-        self.total.fetch_add(1, Ordering::Relaxed);
+        self.count(cause);
         self.tell(&self.connections, from, cause, reason);
+    }
+
+    /// Counts a connection whose TLS handshake failed.
+    pub fn handshake(&self, from: SocketAddr, fault: &HandshakeFault) {
+        *self.handshakes.lock().unwrap_or_else(PoisonError::into_inner).entry(fault.reason()).or_default() += 1;
+        self.connection(from, fault.reason(), fault);
+    }
+
+    /// Failed TLS handshakes since the start, by reason.
+    pub fn handshakes(&self) -> Vec<(&'static str, u64)> {
+        let handshakes = self.handshakes.lock().unwrap_or_else(PoisonError::into_inner);
+        handshakes.iter().map(|(reason, count)| (*reason, *count)).collect()
     }
 
     /// Counts a request that is refused on a connection that stays.
     pub fn request(&self, from: SocketAddr, refusal: &Status) {
-        self.total.fetch_add(1, Ordering::Relaxed);
+        self.count(REQUEST);
         if let Some(repeated) = self.reasons.line(refusal.message(), Instant::now()) {
             let reason = format!("{}{repeated}", refusal.message());
             self.tell(&self.requests, from, refusal.code().description(), &reason);
@@ -70,6 +109,10 @@ impl Refusals {
         if let Some(more) = self.connections.line(cause) {
             tracing::warn!("the {} port: {reason}{more}", self.port);
         }
+    }
+
+    fn causes(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.by_cause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, causes: &Causes, from: SocketAddr, cause: &'static str, reason: &dyn Display) {
@@ -113,6 +156,28 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn failed_handshakes_are_counted_by_their_reason() {
+        let (refusals, from) = (Refusals::new("test"), SocketAddr::from(([127, 0, 0, 1], 1)));
+        for fault in [HandshakeFault::Expired(None), HandshakeFault::PlainHttp, HandshakeFault::Expired(Some(1))] {
+            refusals.handshake(from, &fault);
+        }
+        assert_eq!(refusals.handshakes(), [("expired", 2), ("plain_http", 1)]);
+        assert_eq!(refusals.total(), 3);
+    }
+
+    #[test]
+    fn refusals_are_counted_by_cause_and_an_idle_connection_is_none() {
+        let (refusals, from) = (Refusals::new("test"), SocketAddr::from(([192, 0, 2, 1], 1)));
+        refusals.connection(from, "silent", &"no request");
+        refusals.connection(from, "silent", &"no request");
+        refusals.count("requests");
+        refusals.request(from, &Status::permission_denied("no"));
+        refusals.ended("idle");
+        assert_eq!(refusals.by_cause(), [("idle", 1), ("request", 1), ("requests", 1), ("silent", 2)]);
+        assert_eq!(refusals.total(), 4);
+    }
 
     #[test]
     fn one_reason_is_told_once_a_minute_and_takes_no_line_from_another() {

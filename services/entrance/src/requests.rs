@@ -14,7 +14,7 @@ use std::{
 use axum::{Router, body::Body, response::IntoResponse};
 use http::{Request, Response, StatusCode, header};
 use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{sync::OwnedSemaphorePermit, time::Sleep};
 use tonic::Status;
 use tower::ServiceExt;
 
@@ -71,10 +71,11 @@ impl Requests {
     pub(super) async fn answer(self: Arc<Self>, router: Router, request: Request<Incoming>) -> Response<Body> {
         let under_way = UnderWay::begin(self.clone());
         let Ok(permit) = self.entrance.requests.clone().try_acquire_owned() else {
+            self.entrance.refusals.count("requests");
             return too_many(self.entrance.protocol);
         };
-        let bytes = self.entrance.bytes.clone();
-        let request = request.map(|body| Body::new(Counted { body, bytes, taken: None }));
+        let entrance = self.entrance.clone();
+        let request = request.map(|body| Body::new(Counted { body, entrance, taken: None, late: None }));
         let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
         response.map(|body| Body::new(Answering { body, under_way, _permit: permit }))
     }
@@ -177,32 +178,52 @@ impl HttpBody for Answering {
     }
 }
 
-/// The body of a request; its bytes count against those of the whole port until the request is answered.
+/// Why a body ends early.
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of a request, which has to come in time; its bytes count against those of the whole port until the request is answered.
 struct Counted {
     body: Incoming,
-    bytes: Arc<Semaphore>,
+    entrance: Arc<Entrance>,
     taken: Option<OwnedSemaphorePermit>,
+    /// Runs from the first wait for a byte.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 impl Counted {
     fn take(&mut self, bytes: usize) -> Result<(), Status> {
-        let full = || Status::resource_exhausted("too many bytes of requests are under way at this port: try again");
+        let full = || {
+            self.entrance.refusals.count("bytes");
+            Status::resource_exhausted("too many bytes of requests are under way at this port: try again")
+        };
         let bytes = u32::try_from(bytes).map_err(|_| full())?;
-        let permit = self.bytes.clone().try_acquire_many_owned(bytes).map_err(|_| full())?;
+        let permit = self.entrance.bytes.clone().try_acquire_many_owned(bytes).map_err(|_| full())?;
         match &mut self.taken {
             Some(taken) => taken.merge(permit),
             None => self.taken = Some(permit),
         }
         Ok(())
     }
+
+    /// No further byte has come: an error, once the body's time is over.
+    fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Fault>>> {
+        let limit = self.entrance.limits.body;
+        ready!(self.late.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx));
+        self.entrance.refusals.count("body");
+        let seconds = limit.as_secs();
+        Poll::Ready(Some(Err(
+            Status::deadline_exceeded(format!("the request was not complete within {seconds} s")).into()
+        )))
+    }
 }
 
 impl HttpBody for Counted {
     type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Error = Fault;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else { return Poll::Ready(None) };
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else { return self.wait(cx) };
+        let Some(frame) = frame else { return Poll::Ready(None) };
         let frame = frame.map_err(Into::into).and_then(|frame| {
             let bytes = frame.data_ref().map_or(0, Bytes::len);
             self.take(bytes).map(|()| frame).map_err(Into::into)

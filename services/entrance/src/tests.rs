@@ -8,7 +8,6 @@ use axum::{
     body::{Body, Bytes},
     routing::get,
 };
-use chassis::tls::Clients;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -66,8 +65,10 @@ async fn connections_beyond_the_limit_are_refused_at_once_while_all_are_busy() {
     while port.requests.available_permits() == limits().requests_max {
         tokio::task::yield_now().await;
     }
-    assert_closed(&mut port.connect().await).await;
-    assert_eq!(port.refusals.total(), 1);
+    let mut told = String::new();
+    port.connect().await.read_to_string(&mut told).await.unwrap();
+    assert!(told.starts_with("HTTP/1.1 503") && told.contains("Retry-After"), "{told}");
+    assert_eq!(port.refusals.by_cause(), [("full", 1)]);
     leave.notify_one();
     assert!(read_answer(&mut busy).await.starts_with("HTTP/1.1 200"));
 }
@@ -105,6 +106,42 @@ async fn bodies_count_against_the_bytes_of_the_port_until_they_are_answered() {
 }
 
 #[tokio::test]
+async fn a_request_whose_body_does_not_come_to_its_end_is_refused_and_counted() {
+    let reading = Router::new().route("/", get(async |body: Bytes| body.len().to_string()));
+    let port = Port::open(Protocol::Http1, Limits { body: SHORT, ..limits() }, reading, None).await;
+    let late = ask(&mut port.connect().await, b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nxxx").await;
+    assert!(late.starts_with("HTTP/1.1 4"), "{late}");
+    assert_eq!(port.refusals.by_cause(), [("body", 1)]);
+}
+
+#[tokio::test]
+async fn a_flood_of_frames_ends_its_connection_and_no_other() {
+    let port = Port::open(Protocol::Grpc, limits(), hello(), None).await;
+    let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[7; 8]].concat();
+    let reset = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8].to_vec();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0].to_vec();
+    let mut calm = port.connect().await;
+    calm.write_all(PREFACE).await.unwrap();
+    for frame in [ping, reset, settings] {
+        let mut flood = port.connect().await;
+        let bytes = [PREFACE, &get_over_http2()[..], &frame.repeat(2000)[..]].concat();
+        let _ = flood.write_all(&bytes).await; // the port may hang up before the last frame
+        assert_closed(&mut flood).await;
+    }
+    until_counted(&port, "flood", 3).await;
+    calm.write_all(&get_over_http2()).await.unwrap();
+    let mut answer = [0; 4096];
+    assert!(calm.read(&mut answer).await.unwrap() > 0, "another connection is served");
+}
+
+/// Waits until a cause was counted so often: a port counts in its own time.
+async fn until_counted(port: &Port, cause: &'static str, count: u64) {
+    while !port.refusals.by_cause().contains(&(cause, count)) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_takes_no_answer_is_hung_up_on() {
     let endless = || futures::stream::repeat_with(|| Ok::<_, std::convert::Infallible>(Bytes::from_static(&[0; 4096])));
     let large = Router::new().route("/", get(async move || Body::from_stream(endless())));
@@ -139,16 +176,29 @@ async fn over_tls(client: Arc<ClientConfig>, port: &Port) -> std::io::Result<Str
 
 #[tokio::test]
 async fn only_who_shows_a_certificate_comes_in_and_garbage_stalls_nobody() {
-    let (identity, stranger) = identity();
-    let tls = identity.server_config(Clients::WithCertificate, &[b"http/1.1"]);
-    let port = Port::open(Protocol::Http1, limits(), hello(), Some(tls)).await;
-    let mut garbage = port.connect().await;
-    garbage.write_all(GET).await.unwrap();
+    let Certificates { live, client, stranger } = certificates();
+    let port = Port::open(Protocol::Http1, limits(), hello(), Some(live)).await;
+    let mut plain = port.connect().await;
+    plain.write_all(GET).await.unwrap();
+    assert_closed(&mut plain).await;
     let mut silent = Vec::new();
     for _ in 0..100 {
         silent.push(port.connect().await);
     }
     assert!(over_tls(stranger, &port).await.is_err());
-    let client = identity.client_config(&[b"http/1.1"]);
     assert!(over_tls(client, &port).await.unwrap().ends_with("hello"));
+    assert_eq!(port.refusals.handshakes(), [("no_certificate", 1), ("plain_http", 1)]);
+}
+
+#[tokio::test]
+async fn a_caller_on_loopback_reaches_the_local_routes_of_a_port_with_tls_and_no_others() {
+    let Certificates { live, client, .. } = certificates();
+    let local = Router::new().route("/livez", get(async || "lives"));
+    let entrance = Entrance::new("test", Protocol::Http1, limits()).answering_locally(local);
+    let port = Port::behind(entrance, hello(), Some(live)).await;
+    let livez = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert!(ask(&mut port.connect().await, livez).await.ends_with("lives"));
+    assert!(ask(&mut port.connect().await, GET).await.starts_with("HTTP/1.1 404"));
+    assert!(over_tls(client, &port).await.unwrap().ends_with("hello"), "over TLS the port is what it was");
+    assert_eq!(port.refusals.total(), 0);
 }

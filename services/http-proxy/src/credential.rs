@@ -44,7 +44,7 @@ pub(crate) enum Auth {
 pub(crate) struct Credential {
     /// Empty: none.
     pub(crate) token: Bytes,
-    /// Common name of the connection's certificate; empty: none.
+    /// Name of the connection's certificate; empty: none.
     pub(crate) certificate: String,
 }
 

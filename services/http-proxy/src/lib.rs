@@ -6,9 +6,12 @@
 //! The way of a request: `listen` reads it, [`from_http`] translates it, `link` hands it over, [`to_http`] answers.
 
 mod body;
+mod certificates;
 pub mod charset;
 mod credential;
 pub mod from_http;
+#[cfg(feature = "front")]
+pub mod front;
 mod guard;
 mod health;
 pub mod link;
@@ -20,23 +23,24 @@ mod settings;
 mod stats;
 pub mod to_http;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chassis::{
     descriptors,
     tasks::{AtEnd, Tasks},
 };
-use ocs_proto::link::{Configure, Listening, ToProxy};
+use ocs_proto::link::{Configure, Listening, LogRecord, ToProxy};
 use tokio::{
     net::{TcpListener, UnixStream},
-    sync::oneshot,
+    sync::{mpsc, oneshot, watch},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     link::{FrameReader, FrameWriter, LINK_VERSIONS, LinkError, client::Link},
+    listen::Listeners,
     log::LogSource,
-    serve::Server,
+    serve::{Port, Server},
     settings::{Settings, SettingsError},
     stats::{FLUSH_PERIOD, Stats},
 };
@@ -87,7 +91,7 @@ pub async fn run_with_log(stream: UnixStream, tasks: Tasks, log: Option<LogSourc
     let (configure, first) = configure(&mut reader).await?;
     let in_flight_max = configure.requests_in_flight_max.max(1) as usize;
     let (link, wires) = link::client::open(reader, FrameWriter::new(writer), first, in_flight_max);
-    let finish = CancellationToken::new();
+    let (finish, filters) = (CancellationToken::new(), link.log_filters());
     let (ended, link_end) = oneshot::channel();
     let running = wires.run(finish.clone());
     tasks.spawn("link", AtEnd::Quiet, async move {
@@ -96,13 +100,17 @@ pub async fn run_with_log(stream: UnixStream, tasks: Tasks, log: Option<LogSourc
     let is_process = log.is_some();
     if let Some(source) = log {
         source.set_filter(&configure.log_filter);
-        tasks.spawn("log", AtEnd::Quiet, forward_log(source, link.clone()));
+        let queue = if configure.log_lines { None } else { Some(source.go_on_the_link()) };
+        if queue.is_none() {
+            source.go_as_lines();
+        }
+        tasks.spawn("log", AtEnd::Quiet, follow_log(source, queue, filters, link.clone()));
     }
     let kept = if is_process { DESCRIPTORS_KEPT } else { DESCRIPTORS_KEPT_IN_NODE };
     let outcome = match prepare(&configure).await {
-        Ok((mut settings, listener, address)) => {
+        Ok((mut settings, ports)) => {
             settings.connections_max = places(settings.connections_max, kept);
-            serve_until_told(settings, listener, address, &link, &tasks).await;
+            serve_until_told(settings, ports, &link, &tasks).await;
             Ok(())
         }
         Err(error) => {
@@ -148,30 +156,47 @@ async fn configure(reader: &mut FrameReader<link::stream::ReadHalf>) -> Result<(
     Ok((configure, frame))
 }
 
-/// Checks the settings, then opens the port.
-async fn prepare(configure: &Configure) -> Result<(Settings, TcpListener, SocketAddr), ProxyError> {
+/// Checks the settings, then opens every port, or none.
+async fn prepare(configure: &Configure) -> Result<(Settings, Vec<(TcpListener, Arc<Port>)>), ProxyError> {
     let settings = Settings::from_configure(configure);
     let settings = settings.map_err(|error: SettingsError| ProxyError::Settings(error.to_string()))?;
-    match listen::bind(&settings.listen).await {
-        Ok((listener, address)) => Ok((settings, listener, address)),
-        Err(error) => Err(ProxyError::Bind { listen: settings.listen, reason: error.to_string() }),
+    let mut ports = Vec::new();
+    for one in &settings.listeners {
+        match listen::bind(&one.listen).await {
+            Ok((listener, address)) => {
+                let port = Port { scheme: one.scheme(), address: address.to_string(), tls: one.tls.clone() };
+                ports.push((listener, Arc::new(port)));
+            }
+            Err(error) => return Err(ProxyError::Bind { listen: one.listen.clone(), reason: error.to_string() }),
+        }
     }
+    Ok((settings, ports))
 }
 
 /// Serves, then finishes the requests in flight.
-async fn serve_until_told(settings: Settings, listener: TcpListener, address: SocketAddr, link: &Link, tasks: &Tasks) {
+async fn serve_until_told(settings: Settings, ports: Vec<(TcpListener, Arc<Port>)>, link: &Link, tasks: &Tasks) {
     let (stats, connections, draining) = (Arc::new(Stats::default()), TaskTracker::new(), CancellationToken::new());
     let _ends_with_this = draining.clone().drop_guard();
     let drain_timeout = settings.drain_timeout;
-    tracing::info!(%address, scheme = settings.scheme(), "HTTP Proxy listens");
-    link.listening(listening(address.to_string(), String::new())).await;
-    let server = Arc::new(Server::new(settings, link.clone(), stats.clone(), address.to_string()));
-    let accepting = listen::accept(listener, server, tasks.clone(), connections.clone(), draining.clone());
-    let accepting = connections.track_future(accepting);
+    for (_, port) in &ports {
+        tracing::info!(address = %port.address, scheme = port.scheme, "HTTP Proxy listens");
+    }
+    let addresses: Vec<&str> = ports.iter().map(|(_, port)| port.address.as_str()).collect();
+    link.listening(listening(addresses.join(", "), String::new())).await;
+    tasks.spawn("certificates", AtEnd::Quiet, certificates::follow(settings.certificates(), link.clone()));
+    let server = Arc::new(Server::new(settings, link.clone(), stats.clone()));
+    let accepting = listen::accept(Listeners::new(ports), server, tasks.clone(), connections.clone(), draining.clone());
+    let (closes, closed) = oneshot::channel::<()>();
+    let accepting = connections.track_future(async move {
+        accepting.await;
+        drop(closes); // the ports are closed
+    });
     tasks.spawn("http listener", AtEnd::Quiet, accepting);
     flush_until_told(&stats, link, tasks).await;
     draining.cancel();
     connections.close();
+    let _ = closed.await; // an end without a message is the message
+    link.port_closed().await;
     let patience = if link.lost().is_cancelled() { LOST_PATIENCE } else { drain_timeout };
     let drained = tokio::select! {
         drained = tokio::time::timeout(patience, connections.wait()) => drained.is_ok(),
@@ -206,11 +231,29 @@ async fn lost_for(link: &Link, patience: Duration) {
     tokio::time::sleep(patience).await;
 }
 
-async fn forward_log(mut source: LogSource, link: Link) {
-    while let Some(record) = source.records.recv().await {
+/// Hands records over the link, where the node reads them there, and takes the node's changes of the levels.
+async fn follow_log(
+    source: LogSource,
+    mut queue: Option<mpsc::Receiver<LogRecord>>,
+    mut filters: watch::Receiver<String>,
+    link: Link,
+) {
+    loop {
         tokio::select! {
-            () = link.log(record) => {}
+            biased;
+            Ok(()) = filters.changed() => {
+                let filter = filters.borrow_and_update().clone();
+                source.set_filter(&filter);
+            }
+            Some(record) = next_of(&mut queue) => link.log(record).await,
             () = link.lost().cancelled() => return,
         }
+    }
+}
+
+async fn next_of(queue: &mut Option<mpsc::Receiver<LogRecord>>) -> Option<LogRecord> {
+    match queue {
+        Some(queue) => queue.recv().await,
+        None => std::future::pending().await,
     }
 }

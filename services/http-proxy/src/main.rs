@@ -7,10 +7,10 @@ use std::{
 };
 
 use chassis::{
-    descriptors, stop,
+    descriptors, logging, orphan, stop,
     tasks::{AtEnd, Tasks, worker_threads},
 };
-use http_proxy::{ProxyError, log};
+use http_proxy::{ProxyError, log, log::LogSource};
 use tokio::{
     net::UnixStream,
     signal::unix::{SignalKind, signal},
@@ -31,21 +31,25 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(2);
     };
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = match runtime.worker_threads(worker_threads()).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("ocs-http-proxy: cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match runtime.block_on(serve(stream)) {
+    match run(stream) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("ocs-http-proxy: {error}");
+        Err(why) => {
+            logging::last_words(&format!("ocs-http-proxy: {why}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Logs, watches the node, and serves until the end.
+fn run(stream: StdUnixStream) -> Result<(), String> {
+    let source = log::init().map_err(|error| format!("cannot start: {error}"))?;
+    orphan::end_with_parent(&stream).map_err(|error| format!("cannot watch its node: {error}"))?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(worker_threads()).enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+    let ended = runtime.block_on(serve(stream, source)).map_err(|error| error.to_string());
+    logging::flush();
+    ended
 }
 
 /// The link: standard input, which must be a Unix socket.
@@ -65,9 +69,7 @@ fn give_up_protection() -> io::Result<()> {
     Ok(())
 }
 
-async fn serve(stream: StdUnixStream) -> Result<(), ProxyError> {
-    let (subscriber, source) = log::subscriber();
-    tracing::subscriber::set_global_default(subscriber).expect("nobody set one before");
+async fn serve(stream: StdUnixStream, source: LogSource) -> Result<(), ProxyError> {
     if let Err(error) = descriptors::raise() {
         tracing::warn!(%error, "the limit of file descriptors cannot be raised to the hard one");
     }
@@ -77,11 +79,12 @@ async fn serve(stream: StdUnixStream) -> Result<(), ProxyError> {
     let tasks = Tasks::new();
     let broken = |error| ProxyError::LinkLost(Some(http_proxy::link::LinkError::Io(error)));
     let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
-    let outlived = stop::outlive_others().map_err(broken)?;
+    let mut hangups = stop::Hangups::listen().map_err(broken)?;
     let stopping = tasks.stopping();
-    tasks.spawn("signals", AtEnd::Log, async move {
+    tasks.spawn("log sums and signals", AtEnd::Log, async move {
         tokio::select! {
-            () = outlived => {}
+            never = hangups.tell("nothing is reloaded here: HTTP Proxy gets everything from its node, which takes SIGHUP") => match never {},
+            () = logging::sum_up() => {}
             () = stopping.cancelled() => {}
         }
     });

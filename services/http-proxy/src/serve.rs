@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::lines::Causes;
+use chassis::{lines::Causes, logging::Masked, tls::LiveCertificate};
 use futures::FutureExt;
 use http::{Method, Response, StatusCode, request::Parts};
 use http_body_util::Full;
@@ -28,7 +28,7 @@ use crate::{
     health,
     link::client::{Link, Unanswered},
     settings::Settings,
-    stats::Stats,
+    stats::{Reason, Stats},
     to_http::{Answer, Dress},
 };
 
@@ -40,10 +40,20 @@ pub(crate) struct Server {
     dress: Dress,
     pub(crate) bodies: BodyBudget,
     body_lines: Causes,
-    /// `host:port` as bound, for a client that names no host.
-    address: String,
+    fault_lines: Causes,
     in_flight: AtomicUsize,
     faults: AtomicU64,
+}
+
+/// The port by which a request came.
+#[derive(Debug)]
+pub(crate) struct Port {
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+    /// `host:port` as bound, for a client that names no host.
+    pub(crate) address: String,
+    /// None: plain HTTP.
+    pub(crate) tls: Option<Arc<LiveCertificate>>,
 }
 
 /// An answer, and the request name of its count; health checks are not counted.
@@ -51,21 +61,23 @@ type Counted = (Answer, Option<&'static str>);
 /// The name under which requests without a name are counted.
 const UNNAMED: &str = "-";
 const BODY_LINES_PER_MINUTE: u32 = 1;
+/// A request that meets a bug may come any number of times.
+const FAULT_LINES_PER_MINUTE: u32 = 10;
 /// Pause before a refusal for want of room: an immediate retry must not cost more than a served request.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(250);
 
 impl Server {
-    pub(crate) fn new(settings: Settings, link: Link, stats: Arc<Stats>, address: String) -> Self {
+    pub(crate) fn new(settings: Settings, link: Link, stats: Arc<Stats>) -> Self {
         let (node, custom) = (settings.node.clone(), settings.custom_headers.clone());
         let dress = Dress { node, custom, charset: settings.encoding };
         Self {
             bodies: BodyBudget::new(settings.bodies_bytes_max),
             body_lines: Causes::new(BODY_LINES_PER_MINUTE),
+            fault_lines: Causes::new(FAULT_LINES_PER_MINUTE),
             settings,
             link,
             stats,
             dress,
-            address,
             in_flight: AtomicUsize::new(0),
             faults: AtomicU64::new(0),
         }
@@ -88,54 +100,65 @@ impl Server {
     }
 
     /// The start of a record's URI.
-    fn base(&self, host: Option<&str>) -> String {
+    fn base(&self, port: &Port, host: Option<&str>) -> String {
         match &self.settings.advertised_url {
             Some(url) => url.clone(),
-            None => format!("{}://{}", self.settings.scheme(), host.unwrap_or(&self.address)),
+            None => format!("{}://{}", port.scheme, host.unwrap_or(&port.address)),
         }
     }
 }
 
-/// Answers every request: a panic here becomes a 500, not a closed connection. `certificate` is the common name of the connection's
+/// A request's place: its id, and its connection.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    server: &'a Server,
+    id: u64,
+    port: &'a Port,
+    /// Name of the connection's verified certificate.
+    certificate: Option<&'a str>,
+}
+
+/// Answers every request: a panic here becomes a 500, not a closed connection. `certificate` is the name of the connection's
 /// verified certificate.
 pub(crate) async fn answer(
     server: Arc<Server>,
+    port: Arc<Port>,
     seen: Arc<HeadCounts>,
     certificate: Option<Arc<str>>,
     request: hyper::Request<IncomingBody>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let began = Instant::now();
-    let outcome = AssertUnwindSafe(dispatch(&server, &seen, certificate.as_deref(), request)).catch_unwind().await;
-    let (answer, name) = outcome.unwrap_or_else(|_| (fault(&server), Some(UNNAMED)));
+    let (began, id) = (Instant::now(), server.link.next_id());
+    let asked = Asked { server: &server, id, port: &port, certificate: certificate.as_deref() };
+    let outcome = AssertUnwindSafe(dispatch(asked, &seen, request)).catch_unwind().await;
+    let (answer, name) = outcome.unwrap_or_else(|_| (fault(&server, id), Some(UNNAMED)));
     if let Some(name) = name {
         server.stats.answered(name, answer.status.as_u16(), began.elapsed());
     }
-    let answer = if server.link.drain().is_cancelled() { answer.closing() } else { answer };
+    let answer = if server.link.is_leaving() { answer.closing() } else { answer };
     Ok(server.dress.put_on(answer, server.link.standing()).map(Full::new))
 }
 
 /// The panic itself has gone to the log; the client gets a number to look for.
-fn fault(server: &Server) -> Answer {
+fn fault(server: &Server, id: u64) -> Answer {
     let number = server.faults.fetch_add(1, Ordering::Relaxed) + 1;
-    tracing::error!(fault = number, "a request could not be answered because of a bug");
+    if let Some(more) = server.fault_lines.line("fault") {
+        tracing::error!(fault = number, request = id, "a request could not be answered because of a bug{more}");
+    }
     Answer::of_refusal(&Refusal::new(RefusalCode::Internal, format!("internal fault {number}; the log says more")))
 }
 
-async fn dispatch(
-    server: &Server,
-    seen: &HeadCounts,
-    certificate: Option<&str>,
-    request: hyper::Request<IncomingBody>,
-) -> Counted {
+async fn dispatch(asked: Asked<'_>, seen: &HeadCounts, request: hyper::Request<IncomingBody>) -> Counted {
+    let Asked { server, id, certificate, .. } = asked;
     let (head, body) = request.into_parts();
     if seen.is_ambiguous() {
         seen.cut_short();
-        return (ambiguous(), Some(UNNAMED));
+        return (ambiguous(server), Some(UNNAMED));
     }
     let host = match from_http::host(head.version, &head.uri, &head.headers) {
         Ok(host) => host,
         Err(refusal) => {
             seen.cut_short();
+            server.stats.refused(Reason::Ambiguous);
             return (Answer::of_refusal(&refusal).closing(), Some(UNNAMED));
         }
     };
@@ -155,15 +178,18 @@ async fn dispatch(
             return (answer, Some(UNNAMED));
         }
     };
-    let deadline = tokio::time::Instant::now() + server.settings.deadline;
+    let complete_by = tokio::time::Instant::now() + server.settings.body_timeout;
     // The share counts until the request is answered: the node's copies of bodies are bounded, too.
-    let (body, _share) = match body::read(body, server.settings.body_bytes_max, &server.bodies, deadline).await {
+    let read = body::read(body, server.settings.body_bytes_max, &server.bodies, complete_by).await;
+    if read.is_err() || seen.has_ambiguous_body() {
+        seen.cut_short();
+    }
+    let (body, _share) = match read {
+        Ok(_) | Err(Unread::Broken) if seen.has_ambiguous_body() => return (ambiguous(server), Some(UNNAMED)),
         Ok(read) => read,
-        Err(unread) => {
-            seen.cut_short();
-            return (no_body(server, unread).await, Some(UNNAMED));
-        }
+        Err(unread) => return (no_body(server, id, unread).await, Some(UNNAMED)),
     };
+    let deadline = tokio::time::Instant::now() + server.settings.deadline; // counts from the complete request
     let incoming = Incoming {
         method: &head.method,
         path: head.uri.path(),
@@ -177,7 +203,7 @@ async fn dispatch(
     match translated {
         Ok(Translated::Request(request)) => {
             let name = request.verb.name();
-            (hand_over(server, request, credential, host, deadline).await, Some(name))
+            (hand_over(asked, request, credential, host, deadline).await, Some(name))
         }
         Ok(Translated::Options(allow)) => {
             (Answer::new(StatusCode::NO_CONTENT, Bytes::new()).allowing(Some(allow)), Some(UNNAMED))
@@ -211,14 +237,21 @@ pub(crate) fn turned_away(why: &str) -> Answer {
     Answer::of_refusal(&refusal).closing()
 }
 
-fn ambiguous() -> Answer {
-    let message = "Content-Length beside Transfer-Encoding, or a transfer coding other than one chunked: it is not clear where \
-                   the request ends";
+fn ambiguous(server: &Server) -> Answer {
+    server.stats.refused(Reason::Ambiguous);
+    let message = "it is not clear where the request ends: one Content-Length, or Transfer-Encoding with chunked alone, and \
+                   every line of a head, a chunk and a trailer ends in CRLF";
     Answer::of_refusal(&Refusal::new(RefusalCode::BadBody, message)).closing()
 }
 
-async fn no_body(server: &Server, unread: Unread) -> Answer {
+async fn no_body(server: &Server, id: u64, unread: Unread) -> Answer {
     let refused = |code, message| Answer::of_refusal(&Refusal::new(code, message)).closing();
+    server.stats.refused(match unread {
+        Unread::TooLarge => Reason::BodySize,
+        Unread::TooLate => Reason::BodyTime,
+        Unread::Broken => Reason::BodyBroken,
+        Unread::NoRoom => Reason::BodiesBytes,
+    });
     match unread {
         Unread::TooLarge => Answer::body_too_large(server.settings.body_bytes_max),
         Unread::TooLate => refused(RefusalCode::RequestTimeout, "the body did not arrive in time"),
@@ -226,6 +259,7 @@ async fn no_body(server: &Server, unread: Unread) -> Answer {
         Unread::NoRoom => {
             if let Some(more) = server.body_lines.line("no room") {
                 tracing::warn!(
+                    request = id,
                     bodies_bytes_max = server.settings.bodies_bytes_max,
                     "no room for a body: refused{more}"
                 );
@@ -237,24 +271,25 @@ async fn no_body(server: &Server, unread: Unread) -> Answer {
 }
 
 async fn hand_over(
-    server: &Server,
+    Asked { server, id, port, .. }: Asked<'_>,
     request: Request,
     credential: Credential,
     host: Option<&str>,
     deadline: tokio::time::Instant,
 ) -> Answer {
     let Some(_place) = Place::take(server) else {
+        server.stats.refused(Reason::InFlight);
         tokio::time::sleep(REFUSAL_PAUSE).await;
         return Answer::of_refusal(&unanswered(Unanswered::Busy));
     };
-    match server.link.call(wire::request_to_wire(request), credential, deadline).await {
+    match server.link.call(id, wire::request_to_wire(request), credential, deadline).await {
         Ok(reply) => match wire::reply_from_wire(reply) {
             Ok(reply) => {
                 let challenge = server.settings.auth.challenge_of(&reply);
-                Answer::of_reply(&reply, || server.base(host)).challenging(challenge)
+                Answer::of_reply(&reply, || server.base(port, host)).challenging(challenge)
             }
             Err(error) => {
-                tracing::error!(%error, "the node sent a reply that cannot be read");
+                tracing::error!(request = id, error = %Masked(&error.to_string()), "the node sent a reply that cannot be read");
                 Answer::of_refusal(&unanswered(Unanswered::Unknown))
             }
         },

@@ -1,16 +1,16 @@
-//! The node's configuration, checked before the port is bound. HTTP Proxy reads no file but the two PEM files named here, and
-//! no environment. Called by `run`.
+//! The node's configuration, checked before a port is bound. HTTP Proxy reads no file but the PEM files named here, and no
+//! environment. Called by `run`.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use chassis::tls::{ALPN_HTTP1, HttpsClients, HttpsFiles, LiveCertificate, Source, TlsError};
 use http::{HeaderName, HeaderValue};
-use ocs_proto::link::Configure;
-use rustls::ServerConfig;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use ocs_proto::link::{Configure, Listener as WireListener};
 
 use crate::{
     charset::Charset,
     credential::Auth,
+    guard::Patience,
     link::{LINK_VERSIONS, LINK_WITH_ECHO, LinkVersions},
     networks::Network,
 };
@@ -19,6 +19,11 @@ use crate::{
 const BODIES_BYTES_MAX: u64 = 256 << 20;
 const CONNECTIONS_PER_ADDRESS_MAX: u32 = 1000;
 const BALANCERS: [&str; 2] = ["127.0.0.0/8", "::1"];
+/// Time limits of a node that names none: of a head, a body, a pause between requests, and an answer that is not taken.
+const HEADER_TIMEOUT_MS: u32 = 10_000;
+const BODY_TIMEOUT_MS: u32 = 30_000;
+const IDLE_TIMEOUT_MS: u32 = 75_000;
+const WRITE_TIMEOUT_MS: u32 = 30_000;
 
 /// Why HTTP Proxy cannot run. The configuration is at fault.
 #[derive(Debug, thiserror::Error)]
@@ -29,18 +34,36 @@ pub(crate) enum SettingsError {
     Versions(LinkVersions),
     #[error("{key}: {problem}")]
     Key { key: &'static str, problem: String },
-    #[error("{path}: {problem}")]
-    Pem { path: String, problem: String },
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+}
+
+/// One port.
+#[derive(Debug, Clone)]
+pub(crate) struct Listener {
+    /// `host:port`.
+    pub(crate) listen: String,
+    /// None: plain HTTP.
+    pub(crate) tls: Option<Arc<LiveCertificate>>,
+}
+
+impl Listener {
+    /// `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 /// Settings, checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) node: HeaderValue,
-    pub(crate) listen: String,
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// At least one.
+    pub(crate) listeners: Vec<Listener>,
     pub(crate) advertised_url: Option<String>,
     pub(crate) deadline: Duration,
+    pub(crate) patience: Patience,
+    pub(crate) body_timeout: Duration,
     pub(crate) body_bytes_max: usize,
     pub(crate) head_bytes_max: usize,
     pub(crate) connections_max: usize,
@@ -64,11 +87,16 @@ impl Settings {
         let bodies_bytes_max = usize::try_from(configure.bodies_bytes_max).unwrap_or(usize::MAX);
         Ok(Self {
             node: HeaderValue::from_str(&configure.node).map_err(|error| key("node", error))?,
-            listen: configure.listen.clone(),
-            tls: tls(&configure.tls_certificate, &configure.tls_key)?,
+            listeners: listeners(configure)?,
             advertised_url: Some(configure.advertised_url.trim_end_matches('/').to_owned())
                 .filter(|url| !url.is_empty()),
             deadline: Duration::from_millis(at_least_1("deadline_ms", configure.deadline_ms)?.into()),
+            patience: Patience {
+                head: ms_or(configure.header_timeout_ms, HEADER_TIMEOUT_MS),
+                idle: ms_or(configure.idle_timeout_ms, IDLE_TIMEOUT_MS),
+                write: ms_or(configure.write_timeout_ms, WRITE_TIMEOUT_MS),
+            },
+            body_timeout: ms_or(configure.body_timeout_ms, BODY_TIMEOUT_MS),
             body_bytes_max: at_least_1("body_bytes_max", configure.body_bytes_max)? as usize,
             head_bytes_max: at_least_1("head_bytes_max", configure.head_bytes_max)?.max(8192) as usize,
             connections_max: at_least_1("connections_max", configure.connections_max)? as usize,
@@ -84,9 +112,9 @@ impl Settings {
         })
     }
 
-    /// `http` or `https`.
-    pub(crate) fn scheme(&self) -> &'static str {
-        if self.tls.is_some() { "https" } else { "http" }
+    /// The certificates of all ports.
+    pub(crate) fn certificates(&self) -> Vec<Arc<LiveCertificate>> {
+        self.listeners.iter().filter_map(|listener| listener.tls.clone()).collect()
     }
 }
 
@@ -110,6 +138,11 @@ fn balancers(configure: &Configure) -> Result<Vec<Network>, SettingsError> {
 
 fn key(key: &'static str, problem: impl ToString) -> SettingsError {
     SettingsError::Key { key, problem: problem.to_string() }
+}
+
+/// A time of so many milliseconds; 0: the node is of a release without this setting.
+fn ms_or(ms: u32, default_ms: u32) -> Duration {
+    Duration::from_millis(if ms == 0 { default_ms } else { ms }.into())
 }
 
 fn at_least_1(name: &'static str, value: u32) -> Result<u32, SettingsError> {
@@ -139,22 +172,37 @@ fn custom_headers(configure: &Configure) -> Result<Vec<(HeaderName, HeaderValue)
     configure.custom_headers.iter().map(header).collect()
 }
 
-fn tls(certificate: &str, private_key: &str) -> Result<Option<Arc<ServerConfig>>, SettingsError> {
-    if certificate.is_empty() && private_key.is_empty() {
-        return Ok(None);
+/// The ports; a node that names no `listeners` has a single one.
+fn listeners(configure: &Configure) -> Result<Vec<Listener>, SettingsError> {
+    let single = || WireListener {
+        listen: configure.listen.clone(),
+        tls_certificate: configure.tls_certificate.clone(),
+        tls_key: configure.tls_key.clone(),
+        ..WireListener::default()
+    };
+    let wanted = if configure.listeners.is_empty() { vec![single()] } else { configure.listeners.clone() };
+    let with_tls = wanted.iter().filter(|one| !one.tls_certificate.is_empty()).count();
+    let usage = |one: &WireListener| if with_tls > 1 { format!("http {}", one.listen) } else { "http".to_owned() };
+    let listener = |one: &WireListener| -> Result<Listener, SettingsError> {
+        let (usage, listen) = (usage(one), one.listen.clone());
+        let source = source(one);
+        let tls = source.map(|source| LiveCertificate::open(usage, source, &[ALPN_HTTP1])).transpose()?;
+        Ok(Listener { listen, tls })
+    };
+    wanted.iter().map(listener).collect()
+}
+
+/// The files of an HTTPS port; none: plain HTTP.
+fn source(listener: &WireListener) -> Option<Source> {
+    if listener.tls_certificate.is_empty() && listener.tls_key.is_empty() {
+        return None;
     }
-    let pem = |path: &str, problem: String| SettingsError::Pem { path: path.to_owned(), problem };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| pem(certificate, error.to_string()))?;
-    let private = PrivateKeyDer::from_pem_file(private_key).map_err(|error| pem(private_key, error.to_string()))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring supports the default versions")
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(|error| pem(certificate, error.to_string()))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(Arc::new(config)))
+    let ca = || PathBuf::from(&listener.client_ca);
+    let clients = match (listener.client_ca.is_empty(), listener.client_certificate_required) {
+        (true, _) => HttpsClients::Anyone,
+        (false, false) => HttpsClients::Optional(ca()),
+        (false, true) => HttpsClients::Required(ca()),
+    };
+    let (certificate, key) = (PathBuf::from(&listener.tls_certificate), PathBuf::from(&listener.tls_key));
+    Some(Source::Https(HttpsFiles { certificate, key, clients }))
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use ocs_proto::link::{RequestCount, Stats as WireStats};
+use ocs_proto::link::{HandshakeCount, RefusalCount, RequestCount, Stats as WireStats};
 
 use crate::credential::Unfit;
 
@@ -20,10 +20,58 @@ pub(crate) const FLUSH_PERIOD: Duration = Duration::from_millis(250);
 /// Durations kept for one name and status between two flushes; a node that takes no counts for so long loses some.
 const DURATIONS_MAX: usize = 100_000;
 
+/// Why HTTP Proxy refused a connection or a message, or ended a connection; the label of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Connections,
+    ConnectionsOfAddress,
+    ProxyHeader,
+    Handshake,
+    HeadTime,
+    HeadSize,
+    BodyTime,
+    BodySize,
+    BodyBroken,
+    BodiesBytes,
+    InFlight,
+    Idle,
+    WriteTime,
+    Ambiguous,
+    Http2,
+    NotHttp,
+}
+
+impl Reason {
+    /// The word of the label, the same on every node.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::ConnectionsOfAddress => "connections_of_address",
+            Self::ProxyHeader => "proxy_header",
+            Self::Handshake => "handshake",
+            Self::HeadTime => "head_time",
+            Self::HeadSize => "head_size",
+            Self::BodyTime => "body_time",
+            Self::BodySize => "body_size",
+            Self::BodyBroken => "body_broken",
+            Self::BodiesBytes => "bodies_bytes",
+            Self::InFlight => "in_flight",
+            Self::Idle => "idle",
+            Self::WriteTime => "write_time",
+            Self::Ambiguous => "ambiguous",
+            Self::Http2 => "http2",
+            Self::NotHttp => "not_http",
+        }
+    }
+}
+
 /// Counters of one HTTP Proxy.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
     durations_us: Mutex<BTreeMap<(&'static str, u16), Vec<u32>>>,
+    /// Failed TLS handshakes by reason.
+    handshakes: Mutex<BTreeMap<&'static str, u64>>,
+    refused: Mutex<BTreeMap<&'static str, u64>>,
     connections: AtomicU32,
     reported: AtomicU32,
     without_credential: AtomicU32,
@@ -66,6 +114,16 @@ impl Stats {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a TLS handshake that failed for this reason.
+    pub(crate) fn handshake_refused(&self, reason: &'static str) {
+        *self.handshakes.lock().expect("no code panics while it counts").entry(reason).or_default() += 1;
+    }
+
+    /// Counts a refusal, or the end of a connection at a limit.
+    pub(crate) fn refused(&self, reason: Reason) {
+        *self.refused.lock().expect("no code panics while it counts").entry(reason.word()).or_default() += 1;
+    }
+
     /// The counts since the last call; none without a change.
     pub(crate) fn take(&self) -> Option<WireStats> {
         let counted = std::mem::take(&mut *self.durations_us.lock().expect("no code panics while it counts"));
@@ -77,10 +135,23 @@ impl Stats {
             durations_us,
         };
         let requests: Vec<_> = counted.into_iter().map(count).collect();
+        let failed = std::mem::take(&mut *self.handshakes.lock().expect("no code panics while it counts"));
+        let handshake = |(reason, count): (&str, u64)| HandshakeCount { reason: reason.to_owned(), count };
+        let handshakes_refused: Vec<_> = failed.into_iter().map(handshake).collect();
+        let refused = std::mem::take(&mut *self.refused.lock().expect("no code panics while it counts"));
+        let refusal = |(reason, count): (&str, u64)| RefusalCount { reason: reason.to_owned(), count };
+        let refusals: Vec<_> = refused.into_iter().map(refusal).collect();
         let without_credential = self.without_credential.swap(0, Ordering::Relaxed);
         let misplaced_credential = self.misplaced_credential.swap(0, Ordering::Relaxed);
-        let changed = changed || without_credential > 0 || misplaced_credential > 0;
-        let stats = WireStats { requests, connections, without_credential, misplaced_credential };
-        (changed || !stats.requests.is_empty()).then_some(stats)
+        let told = [requests.is_empty(), handshakes_refused.is_empty(), refusals.is_empty()].contains(&false);
+        let is_new = changed || told || without_credential > 0 || misplaced_credential > 0;
+        is_new.then_some(WireStats {
+            requests,
+            connections,
+            handshakes_refused,
+            refusals,
+            without_credential,
+            misplaced_credential,
+        })
     }
 }

@@ -39,8 +39,9 @@ impl Config {
     }
 
     fn open_port(&self) -> Option<String> {
-        let proxy = self.proxy().filter(|proxy| proxy.auth.is_none() && leaves_the_machine(&proxy.listen))?;
-        Some(format!("other machines reach http_proxy.listen, {}, and nothing says who may ask there", proxy.listen))
+        let proxy = self.proxy().filter(|proxy| proxy.auth.is_none())?;
+        let (prefix, open) = proxy.ports().into_iter().find(|(_, port)| leaves_the_machine(&port.listen))?;
+        Some(format!("other machines reach http_proxy.{prefix}listen, {}, and nothing says who may ask there", open.listen))
     }
 
     /// [`Config::open_door`] where a directory is known to refuse it; `forming`: a group is formed in a new directory.
@@ -81,8 +82,9 @@ impl Config {
 
     fn plain_tokens(&self) -> Option<Warning> {
         let proxy = self.proxy()?;
-        let plain = proxy.auth.is_some_and(Auth::takes_tokens) && proxy.tls_certificate.is_none();
-        (plain && leaves_the_machine(&proxy.listen)).then(|| Warning {
+        let is_plain = |(_, port): &(String, HttpPort)| port.tls_certificate.is_none() && leaves_the_machine(&port.listen);
+        let plain = proxy.auth.is_some_and(Auth::takes_tokens) && proxy.ports().iter().any(is_plain);
+        plain.then(|| Warning {
             key: "http_proxy.auth".to_owned(),
             message:
                 "tokens travel in plain text: set tls_certificate and tls_key, unless a balancer in front speaks HTTPS"

@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, fmt, fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::Path};
 
-use chassis::tls::{TlsError, TlsFiles, TlsIdentity, public_server_config};
+use chassis::tls::{TlsError, TlsFiles, TlsIdentity, check_https};
 use data_dir::STAMP_FILE;
 use peers::PeerSecret;
 
@@ -111,11 +111,10 @@ impl Config {
         {
             found.add("peer.secret_file", error.to_string());
         }
-        let https = self.proxy().and_then(|proxy| proxy.tls_certificate.as_ref().zip(proxy.tls_key.as_ref()));
-        if let Some((certificate, key)) = https
-            && let Err(error) = public_server_config(certificate, key, &[])
-        {
-            found.certificate("http_proxy.tls_certificate", &error);
+        for (prefix, port) in self.proxy().map(|proxy| proxy.ports()).unwrap_or_default() {
+            if let Some(Err(error)) = port.https().map(|files| check_https(&files)) {
+                found.certificate(&format!("http_proxy.{prefix}tls_certificate"), &error);
+            }
         }
         found.into_result()
     }
@@ -175,17 +174,15 @@ impl Config {
     }
 
     fn check_ports(&self, found: &mut Problems) {
-        let mut taken: Vec<(&str, String)> = Vec::new();
-        let listeners = [
-            ("peer.listen", self.peer.listen.to_string()),
-            ("control.listen", self.control.listen.to_string()),
-            ("admin.listen", self.admin.listen.to_string()),
-            ("http_proxy.listen", self.proxy().map(|proxy| proxy.listen.clone()).unwrap_or_default()),
-        ];
-        for (key, listen) in listeners {
+        let mut taken: Vec<(String, String)> = Vec::new();
+        let own = [("peer", self.peer.listen), ("control", self.control.listen), ("admin", self.admin.listen)];
+        let own = own.into_iter().map(|(section, listen)| (format!("{section}.listen"), listen.to_string()));
+        let http = self.proxy().map(|proxy| proxy.ports()).unwrap_or_default().into_iter();
+        let http = http.map(|(prefix, port)| (format!("http_proxy.{prefix}listen"), port.listen));
+        for (key, listen) in own.chain(http) {
             let same = taken.iter().find(|(_, taken)| !listen.ends_with(":0") && *taken == listen);
             if let Some((other, _)) = same {
-                found.add(key, format!("{listen} is {other} too: give each its own port"));
+                found.add(&key, format!("{listen} is {other} too: give each its own port"));
             }
             taken.push((key, listen));
         }

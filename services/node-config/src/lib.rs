@@ -9,6 +9,7 @@ mod address;
 mod backup;
 mod check;
 mod proxy;
+mod reload;
 #[cfg(test)]
 mod tests;
 mod warnings;
@@ -18,7 +19,11 @@ use std::{
     path::PathBuf,
 };
 
-use chassis::{config::ConfigError, logging::Logging, tls::TlsFiles};
+use chassis::{
+    config::{Alternative, ConfigError},
+    logging::Logging,
+    tls::TlsFiles,
+};
 use consensus::{Kind, RaftId, core::DISK_STALL_MS_DEFAULT};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -26,7 +31,8 @@ use sha2::{Digest, Sha256};
 pub use access::Operators;
 pub use backup::Backup;
 pub use check::Problem;
-pub use proxy::{Auth, CertificateAccess, ProxySettings, RunAs};
+pub use proxy::{Auth, CertificateAccess, ClientCertificates, HttpPort, ProxySettings, RunAs};
+pub use reload::{Changed, Counts};
 pub use warnings::Warning;
 
 /// `cluster.upgrade`: the primary raises the versions by itself, or an operator does.
@@ -35,6 +41,9 @@ const UPGRADE_MANUAL: &str = "manual";
 
 /// Prefix of the environment variables: `OCS__PEER__LISTEN` is `peer.listen`.
 pub const ENV_PREFIX: &str = "OCS__";
+
+/// `http_proxy.listen` has a default, which counts only where no `http_proxy.listeners` are given.
+const ALTERNATIVES: [Alternative; 1] = [Alternative { key: "http_proxy.listen", instead: "http_proxy.listeners" }];
 
 /// Every mode, with its number of data nodes and of witnesses (architecture, What loses what).
 const MODES: [(&str, usize, usize); 3] = [("witness", 2, 1), ("three", 3, 0), ("pair", 2, 0)];
@@ -393,7 +402,7 @@ impl Config {
     /// One line: the fault, its source and its key.
     pub fn load(args: &Args) -> Result<Self, ConfigError> {
         let set = chassis::config::overrides(args.set.iter().map(String::as_str))?;
-        chassis::config::load(args.config.as_deref(), ENV_PREFIX, set)
+        chassis::config::load(args.config.as_deref(), ENV_PREFIX, set, &ALTERNATIVES)
     }
 
     /// This node's entry of `cluster.nodes`; none: [`Config::check`] says so.
@@ -429,7 +438,7 @@ impl Config {
     /// The HTTP Proxy of this node; none on a witness and without a configured address.
     pub fn proxy(&self) -> Option<&ProxySettings> {
         let holds_data = self.member().is_some_and(|member| member.role == MemberRole::Data);
-        Some(&self.http_proxy).filter(|proxy| holds_data && !proxy.listen.is_empty())
+        Some(&self.http_proxy).filter(|proxy| holds_data && !proxy.is_off())
     }
 
     /// The group's id on the wire: the first 16 bytes of the SHA-256 of `cluster.id`.

@@ -6,9 +6,13 @@ mod tests;
 
 use std::{collections::BTreeMap, net::Ipv6Addr, path::PathBuf};
 
+use chassis::tls::{HttpsClients, HttpsFiles};
 use encoding_rs::Encoding;
-use http_proxy::{link::LINK_VERSIONS, networks::Network};
-use ocs_proto::link::{Configure, Header};
+use http_proxy::{
+    link::{LINK_VERSIONS, LINK_WITH_LISTENERS},
+    networks::Network,
+};
+use ocs_proto::link::{Configure, Header, Listener};
 use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, CertificateAccess};
@@ -28,11 +32,95 @@ pub enum RunAs {
     Task,
 }
 
+/// Whether an HTTPS port asks its clients for certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// No client is asked.
+    #[default]
+    None,
+    /// A client without a certificate is served, too; a certificate of another authority is refused.
+    Optional,
+    /// Only clients with a certificate are served.
+    Required,
+}
+
+/// One of `http_proxy.listeners`, or the port that the keys of `[http_proxy]` name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpPort {
+    /// `host:port`.
+    pub listen: String,
+    /// PEM file with the certificate chain; with `tls_key`: HTTPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with the private key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
+    /// Whether clients show certificates.
+    #[serde(default)]
+    pub client_certificates: ClientCertificates,
+    /// PEM file with the authority of clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<PathBuf>,
+}
+
+impl HttpPort {
+    /// The files of an HTTPS port; none: plain HTTP.
+    pub fn https(&self) -> Option<HttpsFiles> {
+        let (certificate, key) = (self.tls_certificate.clone()?, self.tls_key.clone()?);
+        let ca = || self.client_ca.clone().unwrap_or_default();
+        let clients = match self.client_certificates {
+            ClientCertificates::None => HttpsClients::Anyone,
+            ClientCertificates::Optional => HttpsClients::Optional(ca()),
+            ClientCertificates::Required => HttpsClients::Required(ca()),
+        };
+        Some(HttpsFiles { certificate, key, clients })
+    }
+
+    /// Each fault: the key, and the problem.
+    fn problems(&self) -> Vec<(&'static str, &'static str)> {
+        let port = self.listen.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        let (half, https) = (self.tls_certificate.is_some() != self.tls_key.is_some(), self.tls_certificate.is_some());
+        let asks = self.client_certificates != ClientCertificates::None;
+        let problems = [
+            (port.is_none(), "listen", "must be host:port, or empty for no HTTP Proxy"),
+            (half, "tls_certificate", "tls_certificate and tls_key belong together"),
+            (asks && !https, "client_certificates", "needs HTTPS: give tls_certificate and tls_key"),
+            (
+                asks && self.client_ca.is_none(),
+                "client_ca",
+                "is required: name the authority of the clients' certificates",
+            ),
+            (
+                !asks && self.client_ca.is_some(),
+                "client_ca",
+                "counts only with client_certificates \"optional\" or \"required\"",
+            ),
+        ];
+        problems.into_iter().filter(|(wrong, ..)| *wrong).map(|(_, key, problem)| (key, problem)).collect()
+    }
+
+    fn to_wire(&self) -> Listener {
+        Listener {
+            listen: self.listen.clone(),
+            tls_certificate: text(self.tls_certificate.as_ref()),
+            tls_key: text(self.tls_key.as_ref()),
+            client_ca: text(self.client_ca.as_ref()),
+            client_certificate_required: self.client_certificates == ClientCertificates::Required,
+        }
+    }
+}
+
+fn text(path: Option<&PathBuf>) -> String {
+    path.map(|path| path.display().to_string()).unwrap_or_default()
+}
+
 /// `[http_proxy]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProxySettings {
-    /// `host:port` of the HTTP port; empty: no HTTP Proxy.
+    /// `host:port` of the HTTP port; empty: no HTTP Proxy, or `listeners` name its ports.
     pub listen: String,
     /// As a process or as a task.
     pub run_as: RunAs,
@@ -42,10 +130,24 @@ pub struct ProxySettings {
     pub tls_certificate: Option<PathBuf>,
     /// PEM file with the private key.
     pub tls_key: Option<PathBuf>,
+    /// Whether clients of the HTTPS port show certificates.
+    pub client_certificates: ClientCertificates,
+    /// PEM file with the authority of clients.
+    pub client_ca: Option<PathBuf>,
+    /// Several ports, instead of `listen` and the four keys of its TLS.
+    pub listeners: Vec<HttpPort>,
     /// Base of the record URIs, for example of a load balancer: `https://ocs.example.com`. Empty: the name that the client used.
     pub advertised_url: String,
     /// Time limit of the answer to a request.
     pub deadline_ms: u32,
+    /// Time limit of a head, from its first byte, and of the first head, from the connection's beginning.
+    pub header_timeout_ms: u32,
+    /// Time limit of a body.
+    pub body_timeout_ms: u32,
+    /// How long a connection is kept without a request: longer than balancers keep theirs.
+    pub idle_timeout_ms: u32,
+    /// Time in which a client takes an answer.
+    pub write_timeout_ms: u32,
     /// Largest body.
     pub body_bytes_max: u32,
     /// Largest head: request line and headers.
@@ -87,8 +189,15 @@ impl Default for ProxySettings {
             program: None,
             tls_certificate: None,
             tls_key: None,
+            client_certificates: ClientCertificates::None,
+            client_ca: None,
+            listeners: Vec::new(),
             advertised_url: String::new(),
             deadline_ms: 10_000,
+            header_timeout_ms: 10_000,
+            body_timeout_ms: 30_000,
+            idle_timeout_ms: 75_000,
+            write_timeout_ms: 30_000,
             body_bytes_max: 1024 * 1024,
             head_bytes_max: 64 * 1024,
             bodies_bytes_max: 256 * 1024 * 1024,
@@ -108,19 +217,75 @@ impl Default for ProxySettings {
 }
 
 impl ProxySettings {
+    /// Whether there is to be no HTTP Proxy.
+    pub fn is_off(&self) -> bool {
+        self.listen.is_empty() && self.listeners.is_empty()
+    }
+
+    /// Every port, and its key inside `[http_proxy]`, which ends in a dot unless the key is empty.
+    pub fn ports(&self) -> Vec<(String, HttpPort)> {
+        if self.listeners.is_empty() {
+            let single = (!self.listen.is_empty()).then(|| (String::new(), self.single()));
+            return single.into_iter().collect();
+        }
+        let of_list = |(place, port): (usize, &HttpPort)| (format!("listeners.{place}."), port.clone());
+        self.listeners.iter().enumerate().map(of_list).collect()
+    }
+
+    /// The addresses of all ports, for display.
+    pub fn addresses(&self) -> String {
+        self.ports().into_iter().map(|(_, port)| port.listen).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The port that the keys of the section name.
+    fn single(&self) -> HttpPort {
+        HttpPort {
+            listen: self.listen.clone(),
+            tls_certificate: self.tls_certificate.clone(),
+            tls_key: self.tls_key.clone(),
+            client_certificates: self.client_certificates,
+            client_ca: self.client_ca.clone(),
+        }
+    }
+
+    /// Whether keys of the single port stand beside `listeners`.
+    fn is_named_twice(&self) -> bool {
+        let single = !self.listen.is_empty()
+            || self.tls_certificate.is_some()
+            || self.tls_key.is_some()
+            || self.client_ca.is_some()
+            || self.client_certificates != ClientCertificates::None;
+        single && !self.listeners.is_empty()
+    }
+
+    /// Faults of the ports: the key, and the problem.
+    fn problems_of_ports(&self) -> Vec<(String, String)> {
+        if self.is_named_twice() {
+            let message = "stand beside listen, tls_certificate, tls_key, client_certificates or client_ca: move those into one of \
+                           the listeners, or take the listeners out";
+            return vec![("listeners".to_owned(), message.to_owned())];
+        }
+        let of_port = |(prefix, port): (String, HttpPort)| {
+            let key = move |(key, problem): (&str, &str)| (format!("{prefix}{key}"), problem.to_owned());
+            port.problems().into_iter().map(key).collect::<Vec<_>>()
+        };
+        self.ports().into_iter().flat_map(of_port).collect()
+    }
+
     /// Each fault: the key inside `[http_proxy]`, and the problem. Faults that only HTTP Proxy can find (a name without an
     /// address, a malformed PEM file) show in its status.
-    pub fn problems(&self) -> Vec<(&'static str, String)> {
-        let mut problems = Vec::new();
-        let mut check = |wrong: bool, key, problem: &str| {
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = self.problems_of_ports();
+        let mut check = |wrong: bool, key: &str, problem: &str| {
             if wrong {
-                problems.push((key, problem.to_owned()));
+                problems.push((key.to_owned(), problem.to_owned()));
             }
         };
-        let port = self.listen.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-        check(!self.listen.is_empty() && port.is_none(), "listen", "must be host:port, or empty for no HTTP Proxy");
         check(self.reconnect_timeout_ms < 100, "reconnect_timeout_ms", "must be at least 100 ms");
         check(self.deadline_ms == 0, "deadline_ms", "must be at least 1 ms");
+        for (key, limit) in self.timeouts_ms() {
+            check(!(100..=3_600_000).contains(&limit), key, "must be 100 to 3600000 ms");
+        }
         check(self.connections_max == 0, "connections_max", "must be at least 1");
         check(self.requests_in_flight_max == 0, "requests_in_flight_max", "must be at least 1");
         let bodies = 1..=4 * 1024 * 1024;
@@ -134,8 +299,6 @@ impl ProxySettings {
         }
         let alone = self.proxy_protocol && self.balancers.is_empty();
         check(alone, "proxy_protocol", "is taken from balancers alone: name their addresses in balancers");
-        let half = self.tls_certificate.is_some() != self.tls_key.is_some();
-        check(half, "tls_certificate", "tls_certificate and tls_key belong together");
         let charset = self.encoding.is_empty() || Encoding::for_label(self.encoding.as_bytes()).is_some();
         let unknown =
             format!("{:?} is no charset: use a name as in utf-8 or windows-1252, or leave it empty", self.encoding);
@@ -146,16 +309,28 @@ impl ProxySettings {
         problems
     }
 
-    /// The configuration message for HTTP Proxy.
+    /// The time limits of a client, each with its key.
+    fn timeouts_ms(&self) -> [(&'static str, u32); 4] {
+        [
+            ("header_timeout_ms", self.header_timeout_ms),
+            ("body_timeout_ms", self.body_timeout_ms),
+            ("idle_timeout_ms", self.idle_timeout_ms),
+            ("write_timeout_ms", self.write_timeout_ms),
+        ]
+    }
+
+    /// The configuration message for HTTP Proxy. Settings that an older HTTP Proxy would leave out make it refuse the message.
     pub fn configure(&self, node: &str, log_filter: &str) -> Configure {
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let ports: Vec<Listener> = self.ports().into_iter().map(|(_, port)| port.to_wire()).collect();
+        let first = ports.first().cloned().unwrap_or_default();
+        let is_new = ports.len() > 1 || !first.client_ca.is_empty();
         let header = |(name, value): (&String, &String)| Header { name: name.clone(), value: value.clone() };
         Configure {
-            format: LINK_VERSIONS.min,
+            format: if is_new { LINK_WITH_LISTENERS } else { LINK_VERSIONS.min },
             node: node.to_owned(),
-            listen: self.listen.clone(),
-            tls_certificate: path(&self.tls_certificate),
-            tls_key: path(&self.tls_key),
+            listen: first.listen,
+            tls_certificate: first.tls_certificate,
+            tls_key: first.tls_key,
             advertised_url: self.advertised_url.clone(),
             deadline_ms: self.deadline_ms,
             body_bytes_max: self.body_bytes_max,
@@ -171,6 +346,12 @@ impl ProxySettings {
             connections_per_address_max: self.connections_per_address_max,
             balancers: self.balancers.clone(),
             proxy_protocol: self.proxy_protocol,
+            log_lines: true,
+            listeners: ports,
+            header_timeout_ms: self.header_timeout_ms,
+            body_timeout_ms: self.body_timeout_ms,
+            idle_timeout_ms: self.idle_timeout_ms,
+            write_timeout_ms: self.write_timeout_ms,
             auth: self.auth.unwrap_or_default().word().to_owned(),
         }
     }

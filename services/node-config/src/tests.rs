@@ -25,7 +25,7 @@ fn example_with_everything() -> String {
     text.lines().map(on).collect::<Vec<_>>().join("\n")
 }
 
-fn good() -> Config {
+pub(super) fn good() -> Config {
     read(Path::new(&format!("{DEPLOY}/ocsd.example.toml")))
 }
 
@@ -99,6 +99,7 @@ fn the_example_has_every_key_and_its_default() {
     (proxy.auth, proxy.certificates) = (whole.http_proxy.auth, whole.http_proxy.certificates.clone());
     (proxy.tls_certificate, proxy.tls_key) =
         (whole.http_proxy.tls_certificate.clone(), whole.http_proxy.tls_key.clone());
+    (proxy.client_ca, proxy.listeners) = (whole.http_proxy.client_ca.clone(), whole.http_proxy.listeners.clone());
     defaults.rules = whole.rules.clone();
     assert_eq!(whole, defaults, "left: the example, right: the defaults");
     let settings = records::Settings::first(outbound::RULES_NEWEST, "", &[]).unwrap();
@@ -238,6 +239,40 @@ fn numbers_that_cannot_work_are_named() {
     assert!(said.ends_with("is peer.listen too: give each its own port"), "{said}");
     let said = problem(|config| config.logging.filter = "node=loud".into());
     assert!(said.starts_with("key logging.filter: filter \"node=loud\" is not understood"), "{said}");
+}
+
+#[test]
+fn several_http_ports_take_the_place_of_the_single_one_and_both_at_once_are_refused_in_one_line() {
+    const LISTENERS: &str = "http_proxy.listeners=[{listen=\"127.0.0.1:8080\"},{listen=\"127.0.0.1:8081\"}]";
+    let load = |set: &[&str]| {
+        let set = set.iter().map(|pair| (*pair).to_owned()).collect();
+        let config = Some(PathBuf::from(format!("{DEPLOY}/three-machines/a.toml")));
+        Config::load(&Args { config, set, ..Args::default() }).unwrap()
+    };
+    let several = load(&["http_proxy.listen=", LISTENERS]);
+    assert_eq!(several.proxy().unwrap().addresses(), "127.0.0.1:8080, 127.0.0.1:8081");
+    assert_eq!(several.check_values(), Ok(()));
+    let both = load(&["http_proxy.listen=127.0.0.1:8080", LISTENERS]).check_values().unwrap_err();
+    let told: Vec<_> = both.iter().filter(|problem| problem.key == "http_proxy.listeners").collect();
+    assert!(told.len() == 1 && told[0].to_string().contains("stand beside listen"), "{both:?}");
+    let default = Config::load(&Args { set: vec![LISTENERS.to_owned()], ..Args::default() }).unwrap();
+    assert_eq!(default.http_proxy.listen, "", "the default counts only without listeners");
+    let same = load(&["http_proxy.listen=", &LISTENERS.replace("8081", "8080")]).check_values().unwrap_err();
+    assert!(same[0].to_string().ends_with("is http_proxy.listeners.0.listen too: give each its own port"), "{same:?}");
+}
+
+#[test]
+fn files_that_are_not_there_yet_or_half_renewed_pass_by_themselves_and_a_missing_key_does_not() {
+    let none = PathBuf::from("/nowhere/a.pem");
+    let mut config = good();
+    config.control.tls = Some(TlsFiles { ca: none.clone(), certificate: none.clone(), key: none.clone() });
+    (config.http_proxy.tls_certificate, config.http_proxy.tls_key) = (Some(none.clone()), Some(none.clone()));
+    let found = config.check().unwrap_err();
+    let keys: Vec<_> = found.iter().map(|problem| (problem.key.as_str(), problem.passes)).collect();
+    assert_eq!(keys, [("control.tls", true), ("http_proxy.tls_certificate", true)]);
+    let mut half = good();
+    half.http_proxy.tls_certificate = Some(none);
+    assert!(half.check().unwrap_err().iter().all(|problem| !problem.passes));
 }
 
 #[test]

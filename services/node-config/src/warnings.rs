@@ -12,7 +12,7 @@ use std::{
 
 use chassis::tls::{TlsError, check_dates};
 
-use super::{Config, address};
+use super::{Config, HttpPort, address};
 
 /// A setting that is most likely a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl Config {
     /// Settings that deserve a look though the node starts with them.
     pub fn warnings(&self) -> Vec<Warning> {
         let own = [self.own_peer_entry(), self.own_control_entry()];
-        let files = [self.backup_place(), self.https_dates()];
-        let own = own.into_iter().chain(files).flatten();
+        let files = self.backup_place().into_iter().chain(self.https_dates());
+        let own = own.into_iter().flatten().chain(files);
         self.plain_peers().into_iter().chain(own).chain(self.access_warnings()).collect()
     }
 
@@ -49,13 +49,17 @@ impl Config {
     }
 
     /// Clients judge the dates of the certificate, so a wrong date does not stop the node.
-    fn https_dates(&self) -> Option<Warning> {
-        let fault = check_dates(self.proxy()?.tls_certificate.as_deref()?).err()?;
-        let dated = matches!(fault, TlsError::Expired { .. } | TlsError::NotYetValid { .. });
-        dated.then(|| Warning {
-            key: "http_proxy.tls_certificate".to_owned(),
-            message: format!("{fault}; clients refuse it"),
-        })
+    fn https_dates(&self) -> Vec<Warning> {
+        let ports = self.proxy().map(|proxy| proxy.ports()).unwrap_or_default();
+        let dated = |(prefix, port): (String, HttpPort)| {
+            let fault = check_dates(port.tls_certificate.as_deref()?).err()?;
+            let dated = matches!(fault, TlsError::Expired { .. } | TlsError::NotYetValid { .. });
+            dated.then(|| Warning {
+                key: format!("http_proxy.{prefix}tls_certificate"),
+                message: format!("{fault}; clients refuse it"),
+            })
+        };
+        ports.into_iter().filter_map(dated).collect()
     }
 
     fn plain_peers(&self) -> Option<Warning> {

@@ -1,7 +1,8 @@
 //! The admin port: `/metrics`, `/livez`, `/readyz`, `/primary`, `/backup`, over HTTP.
 //!
 //! Never changes anything and never serves a record. Listens on loopback unless configured; off loopback with mutual TLS, which
-//! the creator of the listener has checked.
+//! the creator of the listener has checked. With TLS, `/livez` and `/metrics` are answered on loopback without TLS too: the end of
+//! a certificate must be visible where no certificate works any more.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use serde_json::json;
 use crate::{
     health::{Check, Health},
     metrics::{Metrics, Sources},
-    startup::Startup,
+    startup::{LateRoutes, Startup},
 };
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -57,6 +58,12 @@ pub(crate) fn starting_router(node: &str, startup: &Startup) -> Router {
     };
     let not_ready = ["/readyz", "/primary", "/backup", "/metrics"].into_iter();
     not_ready.fold(Router::new().route("/livez", state(true)), |router, path| router.route(path, state(false)))
+}
+
+/// The routes that callers on loopback reach without TLS at a port with TLS.
+pub(crate) fn local_router(routes: &LateRoutes) -> Router {
+    let other = || async { (StatusCode::FORBIDDEN, "without TLS, only /livez and /metrics are answered here\n") };
+    Router::new().route_service("/livez", routes.clone()).route_service("/metrics", routes.clone()).fallback(other)
 }
 
 /// Checks answer OPTIONS as they answer GET: load balancers send OPTIONS by default.

@@ -19,10 +19,12 @@ mod settings;
 mod starting;
 mod status;
 mod switchover;
+mod tls;
 mod to_wire;
 mod tokens;
 mod undoing;
 mod upgrade;
+mod upkeep;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -34,14 +36,15 @@ use ocs_proto::{
     control::{
         ApplyDeclarationReply, ApplyDoNotCallReply, BackupBytes, ControlGroupReply, ControlGroupRequest,
         CreateBackupRequest, CreateListReply, CreateTokenReply, DeleteListReply, DeleteListRequest, DoNotCallEntries,
-        DoNotCallRequest, EnterDoNotCallReply, ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest,
-        GetRecordReply, GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply,
-        HistoryRequest, ImportReply, ListTokensReply, ListTokensRequest, PauseReply, PauseRequest,
-        PlanDeclarationReply, PreviewImportRequest, RemoveDoNotCallReply, RevokeTokenReply, SetModeReply,
-        SetModeRequest, SetSettingsReply, ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
+        DoNotCallRequest, DrainReply, DrainRequest, EnterDoNotCallReply, ExportRequest, ExportRows, ForcePrimaryReply,
+        ForcePrimaryRequest, GetRecordReply, GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply,
+        GiveUpRequest, HistoryReply, HistoryRequest, ImportReply, ListTokensReply, ListTokensRequest, PauseReply,
+        PauseRequest, PlanDeclarationReply, PreviewImportRequest, ProxyRestartReply, ProxyRestartRequest, ReloadReply,
+        ReloadRequest, RemoveDoNotCallReply, RevokeTokenReply, SetModeReply, SetModeRequest, SetSettingsReply,
+        ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
         ShowGroupsRequest, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply,
-        StatusRequest, SwitchoverReply, SwitchoverRequest, UpgradeReply, UpgradeRequest, VerifyReply, VerifyRequest,
-        WatchRoleRequest,
+        StatusRequest, SwitchoverReply, SwitchoverRequest, TlsReloadReply, TlsReloadRequest, UpgradeReply,
+        UpgradeRequest, VerifyReply, VerifyRequest, WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
     outbound::{
@@ -55,7 +58,10 @@ use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes};
 
 use self::acting::{Acting, named, principal_of};
-use crate::{archive::Archives, credentials::RefusalCounts, metrics::Sources, operator_orders, role::SINGLE_COPY};
+use crate::{
+    archive::Archives, credentials::RefusalCounts, metrics::Sources, operator_orders, role::SINGLE_COPY,
+    upkeep::Upkeep,
+};
 
 pub use force::Orders;
 pub(crate) use port::ControlPort;
@@ -86,6 +92,8 @@ pub struct ControlApi {
     pub archives: Option<Archives>,
     /// Changes need an operator's certificate, and their refusals are counted here; none: any caller may order a change.
     pub operators: Option<Arc<RefusalCounts>>,
+    /// Takes orders about the process of this node.
+    pub upkeep: Upkeep,
 }
 
 impl ControlApi {
@@ -127,6 +135,11 @@ impl Service {
     /// The native door, for the orders of a caller.
     fn acting<T>(&self, asked: &Request<T>) -> Result<Acting, Status> {
         Ok(Acting::new(self.api.door()?.clone(), principal_of(asked.extensions())))
+    }
+
+    /// This node's name.
+    fn own(&self) -> &str {
+        &self.api.sources.role.roster().own().name
     }
 
     /// Marks an answer about records while updates are on one disk only.
@@ -346,6 +359,11 @@ impl Control for Service {
         Ok(self.said(RevokeTokenReply { reply: Some(reply) }))
     }
 
+    async fn tls_reload(&self, _: Request<TlsReloadRequest>) -> Result<Response<TlsReloadReply>, Status> {
+        let sources = &self.api.sources;
+        Ok(Response::new(tls::reload(&sources.certificates, &sources.role.roster().own().name).await))
+    }
+
     async fn create_backup(
         &self,
         asked: Request<CreateBackupRequest>,
@@ -353,6 +371,18 @@ impl Control for Service {
         let (door, archives) = (self.api.door()?, self.api.archives.as_ref());
         let bytes = backup::create(door, archives, asked.into_inner(), self.api.deadline()).await?;
         Ok(self.said(self.until_stop(bytes)))
+    }
+
+    async fn reload(&self, _: Request<ReloadRequest>) -> Result<Response<ReloadReply>, Status> {
+        Ok(Response::new(upkeep::reload(&self.api.upkeep, self.own()).await))
+    }
+
+    async fn proxy_restart(&self, _: Request<ProxyRestartRequest>) -> Result<Response<ProxyRestartReply>, Status> {
+        Ok(Response::new(upkeep::restart_proxy(&self.api.upkeep, self.own()).await))
+    }
+
+    async fn drain(&self, asked: Request<DrainRequest>) -> Result<Response<DrainReply>, Status> {
+        Ok(Response::new(upkeep::drain(&self.api.upkeep, self.own(), asked.into_inner()).await))
     }
 }
 

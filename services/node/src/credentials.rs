@@ -32,7 +32,7 @@ const LINES_PER_MINUTE: u32 = 6;
 pub struct Shown {
     /// The token, as sent; empty: none.
     pub token: Bytes,
-    /// Common name of the connection's certificate; empty: none.
+    /// Name of the connection's certificate; empty: none.
     pub certificate: String,
 }
 

@@ -5,10 +5,7 @@
 //! gRPC health service.
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -43,7 +40,7 @@ pub enum Check {
 pub struct Health {
     role: RoleService,
     hold_time: Duration,
-    draining: Arc<AtomicBool>,
+    draining: Arc<watch::Sender<bool>>,
     /// The status of this node's HTTP Proxy, once there is one.
     proxy: Arc<OnceLock<watch::Receiver<ProxyStatus>>>,
 }
@@ -54,9 +51,19 @@ impl Health {
         Self { role, hold_time, draining: Arc::default(), proxy: Arc::default() }
     }
 
-    /// From now on this node is not ready: the stop has begun.
+    /// From now on this node is not ready: a stop or a drain has begun.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.draining.send_replace(true);
+    }
+
+    /// Takes [`Health::drain`] back.
+    pub fn undo_drain(&self) {
+        self.draining.send_replace(false);
+    }
+
+    /// Whether a stop or a drain has begun, now and from now on.
+    pub fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
     }
 
     /// From now on this node is ready only while its HTTP Proxy serves.
@@ -76,7 +83,7 @@ impl Health {
     }
 
     async fn answer(&self, check: Check, serves_http: bool) -> (bool, String) {
-        let draining = self.draining.load(Ordering::Relaxed);
+        let draining = *self.draining.borrow();
         let view = match check {
             Check::Live | Check::Ready => self.role.watch().borrow().clone(),
             Check::ReadyNow | Check::Primary | Check::Backup => self.role.ask().await,

@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod archive;
 mod bulk;
+pub mod certificates;
 pub mod control;
 pub mod credentials;
 mod duties;
@@ -21,4 +22,5 @@ pub mod run;
 pub mod scan;
 pub mod startup;
 pub mod supervisor;
+pub mod upkeep;
 pub mod versions;

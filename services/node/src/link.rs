@@ -15,7 +15,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use chassis::tasks::{AtEnd, Tasks};
+use chassis::{
+    logging::Masked,
+    tasks::{AtEnd, Tasks},
+};
 use dispatch::{EncodedBody, is_whole};
 use futures::{Stream, StreamExt};
 use http_proxy::link::{
@@ -24,8 +27,8 @@ use http_proxy::link::{
     write_batches,
 };
 use ocs_proto::link::{
-    Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord,
-    RoleNotice, Stats, ToNode, ToProxy,
+    Certificates, Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening,
+    LogFilter, LogRecord, ReloadCertificates, RoleNotice, Stats, ToNode, ToProxy,
 };
 use outbound::{Refusal, RefusalCode, Reply, Request, wire};
 use prost::Message;
@@ -71,8 +74,19 @@ pub trait ProxyHandler: Send + Sync + 'static {
     /// updates are on one disk only.
     fn role(&self) -> watch::Receiver<RoleNotice>;
 
-    /// Takes counters in.
-    fn stats(&self, stats: Stats);
+    /// Takes counters in. `serves`: HTTP Proxy has the port; otherwise the number of its connections counts no more.
+    fn stats(&self, stats: Stats, serves: bool);
+
+    /// An HTTP Proxy with these settings is about to serve.
+    fn begins(&self, _settings: &ProxySettings) {}
+
+    /// Takes in what HTTP Proxy knows of its certificates.
+    fn certificates(&self, _certificates: Certificates) {}
+
+    /// The number of the last order that HTTP Proxy read its certificates again; 0: none.
+    fn reloads(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
 
     /// Takes a log record in (spec 10.4).
     fn log(&self, record: LogRecord) {
@@ -87,6 +101,8 @@ pub(crate) enum LinkEvent {
     Listening(String, u32),
     /// The port is not open, for this reason.
     BindFailed(String),
+    /// The port is closed by order; requests in flight go on.
+    PortClosed,
     /// No further event will come.
     Ended,
 }
@@ -97,8 +113,10 @@ enum Outgoing {
     Reply(LinkReply),
     Health(HealthReply),
     Role(RoleNotice),
+    LogFilter(String),
     Drain,
     Echo(u64),
+    ReloadCertificates(u64),
 }
 
 /// An open link. Dropping the value closes the link, and HTTP Proxy ends.
@@ -149,6 +167,7 @@ impl ProxyLink {
         let reading = read(FrameReader::new(reader), shared, events.clone());
         let writing = write(FrameWriter::new(writer), queued, closed.clone());
         let noticing = notice_roles(handler.role(), queue.clone());
+        let ordering = order_reloads(handler.reloads(), queue.clone());
         let until = closed.clone();
         tasks.spawn("proxy link", AtEnd::Quiet, async move {
             tokio::select! {
@@ -156,6 +175,7 @@ impl ProxyLink {
                 result = reading => log_end(result),
                 result = writing => log_end(result),
                 () = noticing => {}
+                () = ordering => {}
             }
             let _ = events.send(LinkEvent::Ended).await; // the supervisor has gone on
         });
@@ -169,6 +189,12 @@ impl ProxyLink {
         self.tasks.spawn("proxy drain", AtEnd::Quiet, async move {
             let _ = queue.send(Outgoing::Drain).await; // a lost link ends HTTP Proxy, too
         });
+    }
+
+    /// Gives HTTP Proxy's log other levels.
+    pub(crate) fn set_log_filter(&self, filter: &str) {
+        // A full queue is being written: the levels are then those of the next HTTP Proxy.
+        let _ = self.queue.try_send(Outgoing::LogFilter(filter.to_owned()));
     }
 
     /// Asks HTTP Proxy for a sign of life.
@@ -195,12 +221,20 @@ async fn read<H: ProxyHandler>(
     shared: Arc<LinkTasks<H>>,
     events: mpsc::Sender<LinkEvent>,
 ) -> Result<(), LinkError> {
+    let mut serves = true;
     while let Some(frame) = reader.next::<ToNode>().await? {
         shared.heard.store(true, Ordering::Relaxed);
-        let ToNode { requests, health, logs, stats, listening, echo: _heard } = frame;
+        let ToNode { requests, health, logs, stats, listening, echo: _heard, port_closed, certificates } = frame;
         logs.into_iter().for_each(|record| shared.handler.log(record));
+        if port_closed.is_some() {
+            serves = false;
+            let _ = events.send(LinkEvent::PortClosed).await;
+        }
         if let Some(stats) = stats {
-            shared.handler.stats(stats);
+            shared.handler.stats(stats, serves);
+        }
+        if let Some(certificates) = certificates {
+            shared.handler.certificates(certificates);
         }
         if let Some(listening) = listening {
             let _ = events.send(told(listening)).await;
@@ -228,7 +262,7 @@ fn take_requests<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, requests: Vec<Link
     let (mut updates, mut reads) = (Vec::new(), Vec::new());
     for LinkRequest { id, deadline_ms, request, credential: token, certificate } in requests {
         let (deadline, shown) = (Duration::from_millis(deadline_ms.into()), Shown { token, certificate });
-        match readable(&*shared.handler, &request, &shown, false) {
+        match readable(&*shared.handler, id, &request, &shown, false) {
             Ok(Asked::Read(request)) => reads.push((id, (request, deadline))),
             Ok(Asked::Update(body)) => updates.push((id, (body, deadline))),
             Ok(Asked::Unsettled) => take_unsettled(shared, id, (request, shown), deadline),
@@ -312,11 +346,17 @@ enum Asked {
 }
 
 /// Decodes a request, the only time before the log, and judges its client.
-fn readable(handler: &impl ProxyHandler, bytes: &Bytes, shown: &Shown, settled: bool) -> Result<Asked, Reply> {
+fn readable(
+    handler: &impl ProxyHandler,
+    id: u64,
+    bytes: &Bytes,
+    shown: &Shown,
+    settled: bool,
+) -> Result<Asked, Reply> {
     let request =
-        ocs_proto::outbound::Request::decode(bytes.clone()).map_err(|error| unreadable(&error.to_string()))?;
+        ocs_proto::outbound::Request::decode(bytes.clone()).map_err(|error| unreadable(id, &error.to_string()))?;
     let whole = is_whole(&request, bytes);
-    let mut request = wire::request_from_wire(request).map_err(|error| unreadable(&error.to_string()))?;
+    let mut request = wire::request_from_wire(request).map_err(|error| unreadable(id, &error.to_string()))?;
     let known = match handler.admit(shown, &request, settled) {
         Admission::AsSent => None,
         Admission::As(known) => Some(known),
@@ -337,8 +377,8 @@ fn readable(handler: &impl ProxyHandler, bytes: &Bytes, shown: &Shown, settled: 
 }
 
 /// Both ends come from one build, so an unreadable request is a bug.
-fn unreadable(problem: &str) -> Reply {
-    tracing::error!(problem, "HTTP Proxy sent a request that cannot be read");
+fn unreadable(id: u64, problem: &str) -> Reply {
+    tracing::error!(request = id, problem = %Masked(problem), "HTTP Proxy sent a request that cannot be read");
     Refusal::new(RefusalCode::Internal, "The node could not read the request; its log says more").into()
 }
 
@@ -374,8 +414,17 @@ fn add(frame: &mut ToProxy, item: Outgoing) -> usize {
             frame.role = Some(notice);
             16
         }
+        Outgoing::LogFilter(filter) => {
+            let size = filter.len() + 8;
+            frame.log_filter = Some(LogFilter { filter });
+            size
+        }
         Outgoing::Echo(id) => {
             frame.echo = Some(Echo { id });
+            16
+        }
+        Outgoing::ReloadCertificates(order) => {
+            frame.reload_certificates = Some(ReloadCertificates { order });
             16
         }
         Outgoing::Drain => {
@@ -402,4 +451,16 @@ async fn notice_roles(mut role: watch::Receiver<RoleNotice>, queue: mpsc::Sender
             return std::future::pending().await; // the role will not change any more; the link goes on
         }
     }
+}
+
+/// Passes every order that comes from now on. An HTTP Proxy that just started has read its files.
+async fn order_reloads(mut orders: watch::Receiver<u64>, queue: mpsc::Sender<Outgoing>) {
+    orders.mark_unchanged();
+    while orders.changed().await.is_ok() {
+        let order = *orders.borrow_and_update();
+        if queue.send(Outgoing::ReloadCertificates(order)).await.is_err() {
+            return;
+        }
+    }
+    std::future::pending().await // no order will come any more; the link goes on
 }

@@ -54,10 +54,10 @@ fn ocsd() -> ExitCode {
         Ok(limits) => tracing::info!(limit = limits.soft, "file descriptors"),
         Err(error) => tracing::warn!(%error, "the limit of file descriptors cannot be raised to the hard one"),
     }
-    if let Some(file) = args.restore {
+    if let Some(file) = args.restore.clone() {
         return restored(&config, &run::RestoreOrder { file, epoch: args.restore_epoch });
     }
-    match run::blocking(config, args.bootstrap) {
+    match run::blocking(config, args) {
         Ok(run::Ended::Stopped) => ExitCode::from(exit::OK),
         Ok(run::Ended::Again) => again(),
         Ok(run::Ended::GaveUp) => ExitCode::from(exit::TEMPORARY),

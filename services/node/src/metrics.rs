@@ -4,6 +4,7 @@
 //! figures of the core, the supervisor and the held requests are read at each scrape, out of [`Sources`].
 
 mod access;
+mod certificates;
 mod due;
 mod previews;
 mod sources;
@@ -27,12 +28,18 @@ use prometheus_client::{
 };
 
 use access::Access;
+use certificates::CertificateMetrics;
 use due::Due;
 use entrance::Refusals;
 use previews::Previews;
 pub use sources::Sources;
 
-use crate::{archive::schedule::BackupStatus, credentials::RefusalCounts, role::Role, supervisor::ProxyStatus};
+use crate::{
+    archive::schedule::BackupStatus,
+    credentials::RefusalCounts,
+    role::Role,
+    supervisor::{DRAINED, ProxyStatus},
+};
 
 /// A gauge of an unsigned number: an index, a count, bytes.
 type Count = Gauge<u64, AtomicU64>;
@@ -50,8 +57,9 @@ struct NodeLabel {
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct PortLabel {
+struct RefusedLabels {
     port: &'static str,
+    reason: String,
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -74,14 +82,18 @@ pub struct Metrics {
     access: Access,
     backups: Backups,
     ports: Ports,
+    certificates: CertificateMetrics,
 }
 
-/// Refusals at the node's own ports.
+/// Refusals at the node's ports. HTTP Proxy tells its own; the others are read at each scrape.
 #[derive(Debug, Default)]
 struct Ports {
-    refused: Family<PortLabel, Counter>,
-    sources: Mutex<Vec<(PortLabel, Arc<Refusals>)>>,
+    refused: Family<RefusedLabels, Counter>,
+    sources: Mutex<Vec<(&'static str, Arc<Refusals>)>>,
 }
+
+/// The label of HTTP Proxy's port.
+const HTTP: &str = "http";
 
 #[derive(Debug, Default)]
 struct Core {
@@ -147,6 +159,7 @@ struct Proxy {
     connections: Count,
     up: Gauge,
     alarm: Gauge,
+    drained: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -196,12 +209,19 @@ impl Metrics {
             access: Access::registered(metrics),
             backups: Backups::registered(metrics),
             ports: Ports::registered(metrics),
+            certificates: CertificateMetrics::registered(metrics),
             registry,
         }
     }
 
-    /// Adds HTTP Proxy's counts.
+    /// Adds HTTP Proxy's counts, and takes the number of its connections.
     pub fn add(&self, stats: &Stats) {
+        self.add_requests(stats);
+        self.proxy.connections.set(stats.connections.into());
+    }
+
+    /// Adds the counts of an HTTP Proxy that has the port no more.
+    pub(crate) fn add_requests(&self, stats: &Stats) {
         for count in &stats.requests {
             let code = count.status;
             let labels = RequestLabels { req: count.request.clone(), code };
@@ -209,7 +229,10 @@ impl Metrics {
             let duration = self.requests.duration.get_or_create(&labels);
             count.durations_us.iter().for_each(|us| duration.observe(f64::from(*us) / 1e6));
         }
-        self.proxy.connections.set(stats.connections.into());
+        stats.handshakes_refused.iter().for_each(|refused| self.certificates.refused_by_http_proxy(refused));
+        for refusal in &stats.refusals {
+            self.ports.of(HTTP, &refusal.reason).inc_by(refusal.count);
+        }
     }
 
     /// The counts of refusals for a credential, which judges add to.
@@ -220,7 +243,7 @@ impl Metrics {
     /// Shows the refusals at a port of the node from now on.
     pub(crate) fn count_refusals(&self, port: &'static str, refusals: Arc<Refusals>) {
         let mut sources = self.ports.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.push((PortLabel { port }, refusals));
+        sources.push((port, refusals));
     }
 
     /// The page for one scrape, OpenMetrics text.
@@ -242,7 +265,8 @@ impl Metrics {
         self.proxy.refresh(&sources.proxy.borrow());
         self.access.refresh();
         self.backups.refresh(&sources.backups.borrow());
-        self.ports.refresh();
+        self.ports.refresh(&self.certificates);
+        self.certificates.refresh(&sources.certificates.states());
     }
 }
 
@@ -425,19 +449,25 @@ impl Proxy {
             proxy.restarts.clone(),
         );
         registry.register("http_connections", "Connections of the HTTP front end, now", proxy.connections.clone());
-        registry.register("http_proxy_up", "1: the HTTP front end runs", proxy.up.clone());
+        registry.register("http_proxy_up", "1: the HTTP front end runs, with its port open", proxy.up.clone());
         registry.register(
             "http_proxy_alarm",
             "1 if the HTTP front end crashed ten times within ten minutes",
             proxy.alarm.clone(),
         );
+        let help = "1: an operator drained this node: it takes no clients";
+        registry.register("drained", help, proxy.drained.clone());
         proxy
     }
 
     fn refresh(&self, view: &ProxyStatus) {
         store(&self.restarts, view.restarts);
-        self.up.set(view.pid.is_some().into());
+        self.up.set(view.is_up().into());
         self.alarm.set(view.alarm.into());
+        self.drained.set((view.state == DRAINED).into());
+        if view.pid.is_none() {
+            self.connections.set(0); // they ended with HTTP Proxy
+        }
     }
 }
 
@@ -471,15 +501,22 @@ impl Backups {
 impl Ports {
     fn registered(registry: &mut Registry) -> Self {
         let ports = Self::default();
-        let help = "Connections and requests refused at a port of the node";
+        let help = "Connections and requests refused at a port of the node, and idle connections that were closed";
         registry.register("refused", help, ports.refused.clone());
         ports
     }
 
-    fn refresh(&self) {
-        for (port, refusals) in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            store(&self.refused.get_or_create(port), refusals.total());
+    fn refresh(&self, certificates: &CertificateMetrics) {
+        for &(port, ref refusals) in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            refusals.by_cause().into_iter().for_each(|(cause, count)| store(&self.of(port, cause), count));
+            certificates.refused_at(port, &refusals.handshakes());
         }
+    }
+
+    /// The counter of a port and a reason, which becomes one word.
+    fn of(&self, port: &'static str, reason: &str) -> Counter {
+        let word = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '_' };
+        self.refused.get_or_create_owned(&RefusedLabels { port, reason: reason.chars().map(word).collect() })
     }
 }
 

@@ -23,7 +23,7 @@ use crate::credentials::{Reason, RefusalCounts};
 /// The service whose calls may be orders.
 const SERVICE: &str = "/ocs.v1.Control/";
 /// Calls that change the group or this node, or take its state away. Every other call reads, or is a client's update.
-const ORDERS: [&str; 14] = [
+const ORDERS: [&str; 18] = [
     "Switchover",
     "Pause",
     "Upgrade",
@@ -38,6 +38,10 @@ const ORDERS: [&str; 14] = [
     "ControlGroup",
     "CreateToken",
     "RevokeToken",
+    "Reload",
+    "ProxyRestart",
+    "Drain",
+    "TlsReload",
 ];
 /// Calls that change something. Every other call reads, and any certificate of the authority may make it.
 const CHANGES: [&str; 17] = [

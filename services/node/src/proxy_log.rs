@@ -5,8 +5,18 @@
 use ocs_proto::link::LogRecord;
 
 /// The fields of an event: a record's fields of these names become fields, and its other fields stay in the message.
-const FIELDS: [&str; 9] =
-    ["from", "client", "address", "scheme", "error", "fault", "filter", "connections_max", "bodies_bytes_max"];
+const FIELDS: [&str; 10] = [
+    "request",
+    "from",
+    "client",
+    "address",
+    "scheme",
+    "error",
+    "fault",
+    "filter",
+    "connections_max",
+    "bodies_bytes_max",
+];
 
 macro_rules! event {
     ($level:ident, $module:expr, $record:expr, $message:expr) => {{
@@ -14,6 +24,7 @@ macro_rules! event {
         tracing::$level!(
             target: "http_proxy",
             module = $module,
+            request = of("request"),
             from = of("from"),
             client = of("client"),
             address = of("address"),

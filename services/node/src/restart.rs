@@ -33,12 +33,18 @@ pub enum Event {
     LinkLost,
     /// HTTP Proxy stands still, and will not end by itself.
     StandsStill,
+    /// HTTP Proxy has closed its port by order; requests in flight go on.
+    PortClosed,
     /// HTTP Proxy has ended, or could not be started.
     Ended,
     /// The time of [`Life::deadline`] has come.
     Elapsed,
-    /// The port is gone from the configuration.
+    /// The configuration has a port again.
+    PortAdded,
+    /// The port is gone from the configuration, or the node is drained.
     PortRemoved,
+    /// An operator wants another HTTP Proxy in place of this one.
+    Restart,
     /// The node stops.
     Stop,
 }
@@ -48,8 +54,10 @@ pub enum Event {
 pub enum Action {
     /// Start HTTP Proxy.
     Spawn,
-    /// Ask HTTP Proxy to finish the requests in flight.
+    /// Ask HTTP Proxy to close its port and to finish the requests in flight.
     Drain,
+    /// Leave the HTTP Proxy that has closed its port to its requests in flight, and start another one.
+    Replace,
     /// End HTTP Proxy now.
     Kill,
 }
@@ -57,7 +65,7 @@ pub enum Action {
 /// A phase of HTTP Proxy's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Not started yet.
+    /// Not started yet, or ended without a port.
     Idle,
     /// Started; the port is not open yet.
     Starting,
@@ -82,20 +90,37 @@ pub struct Times {
     pub drain_timeout: Duration,
 }
 
+/// The next step once a drained HTTP Proxy has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// A start of another HTTP Proxy, as soon as the port is closed.
+    Start,
+    /// No start before the configuration has a port.
+    Wait,
+    /// No start any more.
+    End,
+}
+
 /// The life of one node's HTTP Proxy. All times are since any fixed moment.
 #[derive(Debug)]
 pub struct Life {
     times: Times,
     phase: Phase,
+    then: Then,
     deadline: Option<Duration>,
+    starts: u64,
     ends: VecDeque<Duration>,
-    restarts: u64,
 }
 
 impl Life {
     /// Nothing started yet.
     pub fn new(times: Times) -> Self {
-        Self { times, phase: Phase::Idle, deadline: None, ends: VecDeque::new(), restarts: 0 }
+        Self { times, phase: Phase::Idle, then: Then::End, deadline: None, starts: 0, ends: VecDeque::new() }
+    }
+
+    /// The times of the HTTP Proxy that is started next.
+    pub fn set_times(&mut self, times: Times) {
+        self.times = times;
     }
 
     /// Takes an event in, and returns the action.
@@ -103,7 +128,7 @@ impl Life {
         use Phase::{Draining, Ending, Idle, Listening, Over, Starting, Waiting};
         let times = self.times;
         match (self.phase, event) {
-            (Idle, Event::Start) => self.go(Starting, Some(now + START_PATIENCE), Some(Action::Spawn)),
+            (Idle, Event::Start | Event::PortAdded) => self.start(now, Action::Spawn),
             (Starting, Event::Listening) => self.go(Listening, None, None),
             (Starting, Event::BindFailed) => self.go(Ending, Some(now + END_PATIENCE), None),
             (Starting | Listening, Event::LinkLost) => self.go(Ending, Some(now + END_PATIENCE), None),
@@ -113,18 +138,31 @@ impl Life {
                 self.go(Waiting, Some(now + times.reconnect_timeout), None)
             }
             (Starting | Ending, Event::Elapsed) => self.go(Ending, None, Some(Action::Kill)),
-            (Waiting, Event::Elapsed) => {
-                self.restarts += 1;
-                self.go(Starting, Some(now + START_PATIENCE), Some(Action::Spawn))
-            }
-            (Idle | Waiting, Event::Stop | Event::PortRemoved) => self.go(Over, None, None),
-            (Starting | Listening | Ending, Event::Stop | Event::PortRemoved) => {
-                self.go(Draining, Some(now + times.drain_timeout + DRAIN_GRACE), Some(Action::Drain))
-            }
-            (Draining, Event::Elapsed) => self.go(Draining, None, Some(Action::Kill)),
-            (Draining, Event::Ended) => self.go(Over, None, None),
+            (Waiting, Event::Elapsed | Event::Restart) => self.start(now, Action::Spawn),
+            (Waiting, Event::PortRemoved) => self.go(Idle, None, None),
+            (Idle | Waiting, Event::Stop) => self.go(Over, None, None),
+            (Starting | Listening | Ending, Event::Stop) => self.drain(Then::End, now),
+            (Starting | Listening | Ending, Event::PortRemoved) => self.drain(Then::Wait, now),
+            (Starting | Listening | Ending, Event::Restart) => self.drain(Then::Start, now),
+            (Draining, event) => self.while_draining(event, now),
             _ => None,
         }
+    }
+
+    /// An order during a drain changes the step behind the drain; a stop is final.
+    fn while_draining(&mut self, event: Event, now: Duration) -> Option<Action> {
+        match (self.then, event) {
+            (_, Event::Stop) => self.then = Then::End,
+            (Then::Start, Event::PortRemoved) => self.then = Then::Wait,
+            (Then::Wait, Event::PortAdded) => self.then = Then::Start,
+            (Then::Start, Event::PortClosed) => return self.start(now, Action::Replace),
+            (Then::Start, Event::Ended) => return self.start(now, Action::Spawn),
+            (Then::Wait, Event::Ended) => return self.go(Phase::Idle, None, None),
+            (Then::End, Event::Ended) => return self.go(Phase::Over, None, None),
+            (_, Event::Elapsed) => return self.go(Phase::Draining, None, Some(Action::Kill)),
+            _ => {}
+        }
+        None
     }
 
     /// The present phase.
@@ -139,12 +177,37 @@ impl Life {
 
     /// Starts after the first.
     pub fn restarts(&self) -> u64 {
-        self.restarts
+        self.starts.saturating_sub(1)
+    }
+
+    /// All starts.
+    pub fn starts(&self) -> u64 {
+        self.starts
+    }
+
+    /// From an unordered end to the next start.
+    pub fn reconnect_timeout(&self) -> Duration {
+        self.times.reconnect_timeout
+    }
+
+    /// For the requests in flight of an HTTP Proxy that was replaced, with the node's own grace.
+    pub fn drain_patience(&self) -> Duration {
+        self.times.drain_timeout + DRAIN_GRACE
     }
 
     /// Whether HTTP Proxy has ended ten times within ten minutes without being asked to.
     pub fn alarm(&self, now: Duration) -> bool {
         self.ends.iter().filter(|end| now.saturating_sub(**end) < ALARM_WINDOW).count() >= ALARM_ENDS
+    }
+
+    fn start(&mut self, now: Duration, action: Action) -> Option<Action> {
+        self.starts += 1;
+        self.go(Phase::Starting, Some(now + START_PATIENCE), Some(action))
+    }
+
+    fn drain(&mut self, then: Then, now: Duration) -> Option<Action> {
+        self.then = then;
+        self.go(Phase::Draining, Some(now + self.drain_patience()), Some(Action::Drain))
     }
 
     fn go(&mut self, phase: Phase, deadline: Option<Duration>, action: Option<Action>) -> Option<Action> {

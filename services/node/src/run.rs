@@ -18,6 +18,7 @@ mod peer_side;
 mod ports;
 mod proxy_side;
 mod pulses;
+mod reads;
 mod restore;
 mod room;
 mod settings;
@@ -29,14 +30,14 @@ use std::{sync::Arc, time::Duration};
 
 use chassis::{
     descriptors, logging,
+    stop::Hangups,
     tasks::{AtEnd, Tasks, worker_threads},
-    tls::TlsIdentity,
 };
 use consensus::{DriverConfig, Kind, Parts, PersistPolicy, Running, core::CoreConfig};
 use data_dir::{DataDir, Formation};
 use dispatch::{HoldConfig, RequestIds, Standing};
 use entrance::Limits;
-use node_config::{Config, UPGRADE_AUTO};
+use node_config::{Args, Config, UPGRADE_AUTO};
 use outbound::{Reply, RequestId};
 use pair::{
     Door, DoorConfig, Pair, PrimaryDoor, RaftGroup,
@@ -50,6 +51,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::Admin,
     archive::{Archives, schedule},
+    certificates::{Certificates, Reloaded},
     control::{ControlApi, Orders},
     duties::{
         Begun, BringingUp, Deletions, Duties, Formats, History, Phones, Remaining, Restoration, Rules, WhatIsDue,
@@ -60,6 +62,7 @@ use crate::{
     role::{Member, RoleService, Roster},
     scan::{self, Pace, ScanStatus},
     supervisor::{ProxyStatus, Supervisor},
+    upkeep::{Reloader, Upkeep, UpkeepParts},
     versions,
 };
 
@@ -87,11 +90,12 @@ pub enum Ended {
     GaveUp,
 }
 
-/// Runs a node on a runtime of its own, until a signal, a failure, or a reason to start again.
+/// Runs a node on a runtime of its own, until a signal, a failure, or a reason to start again. By `args` the configuration is read
+/// anew on SIGHUP.
 ///
 /// # Errors
 /// See [`RunError`]; each one line, with an exit code.
-pub fn blocking(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
+pub fn blocking(config: Config, args: Args) -> Result<Ended, RunError> {
     let mut builder = match config.member().map(|member| member.role.into()) {
         Some(Kind::Witness) => {
             memory::stay_small(); // before there is another thread
@@ -101,30 +105,31 @@ pub fn blocking(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     };
     builder.worker_threads(worker_threads());
     let runtime = builder.enable_all().build().map_err(|source| RunError::Io { doing: "start the runtime", source })?;
-    let ended = runtime.block_on(run(config, bootstrap));
+    let ended = runtime.block_on(run(config, args));
     // The log may still wait for room on its disk: an entry that is not written was never acknowledged, and must not keep the
     // process.
     runtime.shutdown_background();
     ended
 }
 
-async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
+async fn run(config: Config, args: Args) -> Result<Ended, RunError> {
     let stop = chassis::stop::signal().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
-    let outlived =
-        chassis::stop::outlive_others().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
+    let mut hangups = Hangups::listen().map_err(|source| RunError::Io { doing: "listen for signals", source })?;
+    let certificates = Certificates::open(&config)?;
     let tasks = Tasks::new();
     let stopping = tasks.stopping();
-    tasks.spawn("log sums and signals", AtEnd::Log, async move {
+    tasks.spawn("log sums", AtEnd::Log, async move {
         tokio::select! {
             () = logging::sum_up() => {}
-            () = outlived => {}
             () = stopping.cancelled() => {}
         }
     });
+    certificates.follow(&tasks);
     let signs = SignsOfLife::start(&tasks).map_err(|source| RunError::Io { doing: "start a thread", source })?;
     let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
     let started = tokio::select! {
-        started = begin(&config, bootstrap, &tasks) => started,
+        started = begin(&config, &args, certificates, &tasks) => started,
+        never = hangups.tell("nothing is reloaded: this node still starts") => match never {},
         signal = stop => {
             tracing::info!(signal, "stopping before this node was a member of a group");
             tasks.drain(drain_timeout).await;
@@ -133,6 +138,7 @@ async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     };
     match started {
         Ok(started) => {
+            reload_on(hangups, started.upkeep.clone(), &tasks);
             signs.expect_turns(true);
             let ended = started.until_stopped(&config, &tasks).await;
             signs.expect_turns(false);
@@ -145,21 +151,35 @@ async fn run(config: Config, bootstrap: bool) -> Result<Ended, RunError> {
     }
 }
 
+/// From now on each SIGHUP has the configuration read anew.
+fn reload_on(mut hangups: Hangups, upkeep: Upkeep, tasks: &Tasks) {
+    let stopping = tasks.stopping();
+    tasks.spawn("reload", AtEnd::Log, async move {
+        loop {
+            tokio::select! {
+                () = hangups.next() => {}
+                () = stopping.cancelled() => return,
+            }
+            upkeep.reload("SIGHUP").await;
+        }
+    });
+}
+
 /// The data directory comes first: another process may hold it. Then the ports, so that a node that waits says so.
-async fn begin(config: &Config, bootstrap: bool, tasks: &Tasks) -> Result<Started, RunError> {
+async fn begin(config: &Config, args: &Args, certificates: Certificates, tasks: &Tasks) -> Result<Started, RunError> {
     access::check(&config.node.data_dir)?;
-    let directory = Arc::new(identity::open_directory(config, bootstrap)?);
+    let directory = Arc::new(identity::open_directory(config, args.bootstrap)?);
     ballast::give_up_if_short(directory.path());
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    let ports = Ports::open(config, tasks).await?;
+    let ports = Ports::open(config, certificates, tasks).await?;
     force::execute(config, &directory)?;
     let log = open::trusted_log(config, &directory)?;
-    join_and_start(config, directory, log, ports, tasks).await
+    join_and_start((config, args), directory, log, ports, tasks).await
 }
 
 /// A node without data that it can trust is taken in under a new id first (R11 one-id-one-log).
 async fn join_and_start(
-    config: &Config,
+    (config, args): (&Config, &Args),
     directory: Arc<DataDir>,
     log: Option<OpenLog>,
     ports: Ports,
@@ -167,7 +187,7 @@ async fn join_and_start(
 ) -> Result<Started, RunError> {
     if directory.formation() == Formation::Joining {
         ports.startup.say(ports::JOINING);
-        let admission = ask_to_join(&peers_config(config, &directory)?, directory.clone()).await;
+        let admission = ask_to_join(&peers_config(config, &ports.certificates, &directory)?, directory.clone()).await;
         open::clear_aside(&directory)?;
         open::begin_as(config, &directory, admission)?;
         if let Some(door) = config.open_door().filter(|_| admission.guarded) {
@@ -175,12 +195,12 @@ async fn join_and_start(
         }
         ports.startup.say(ports::OPENING);
     }
-    let bound = Bound::bind(config, directory)?;
-    start(config, bound, log, ports, tasks).await
+    let bound = Bound::bind(config, &ports.certificates, directory)?;
+    start((config, args), bound, log, ports, tasks).await
 }
 
 /// This node as its peers know it, and the peers as this node knows them.
-fn peers_config(config: &Config, directory: &DataDir) -> Result<PeersConfig, RunError> {
+fn peers_config(config: &Config, certificates: &Certificates, directory: &DataDir) -> Result<PeersConfig, RunError> {
     let number = config.number().ok_or_else(|| RunError::Unnamed(config.node.name.clone()))?;
     let own = PeerSelf {
         name: config.node.name.clone(),
@@ -196,7 +216,7 @@ fn peers_config(config: &Config, directory: &DataDir) -> Result<PeersConfig, Run
         address: member.peer.clone(),
         witness: Kind::from(member.role) == Kind::Witness,
     });
-    let tls = config.peer.tls.as_ref().map(TlsIdentity::load).transpose()?;
+    let tls = certificates.peer();
     let secret = config.peer.secret_file.as_deref().map(PeerSecret::load).transpose()?;
     let connections_max = Limits::fitting(descriptors::limits().soft).connections_max;
     Ok(PeersConfig { own, listen: config.peer.listen, peers: peers.collect(), tls, secret, connections_max })
@@ -212,8 +232,8 @@ struct Bound {
 }
 
 impl Bound {
-    fn bind(config: &Config, directory: Arc<DataDir>) -> Result<Self, RunError> {
-        let peers_config = peers_config(config, &directory)?;
+    fn bind(config: &Config, certificates: &Certificates, directory: Arc<DataDir>) -> Result<Self, RunError> {
+        let peers_config = peers_config(config, certificates, &directory)?;
         let (own, peer_addresses) = (peers_config.own.clone(), peers_config.peers.clone());
         let peers = Peers::bind(peers_config.clone())?;
         Ok(Self { directory, peers_config, peers, peer_addresses, own })
@@ -226,6 +246,7 @@ struct Started {
     health: Health,
     role: RoleService,
     supervisor: Option<Supervisor>,
+    upkeep: Upkeep,
     directory: Arc<DataDir>,
     peers: Peers,
     /// An operator's order waits in the data directory.
@@ -238,7 +259,7 @@ struct Started {
 }
 
 async fn start(
-    config: &Config,
+    (config, args): (&Config, &Args),
     bound: Bound,
     log: Option<OpenLog>,
     ports: Ports,
@@ -326,16 +347,12 @@ async fn start(
     side.connect(running.handle.clone(), log_reader, api.clone(), reader);
     if let Some(api) = &api {
         clocks::announce(api.engine().odd_clocks(), role.roster().clone(), tasks);
+        reads::follow(&role, api.clone(), tasks);
     }
     let supervisor = api.as_ref().map(|api| {
-        let handler = Arc::new(proxy_side::ProxySide::new(
-            &config.http_proxy,
-            api.clone(),
-            &role,
-            health.clone(),
-            metrics.clone(),
-            tasks,
-        ));
+        let told = (metrics.clone(), ports.certificates.clone());
+        let settings = &config.http_proxy;
+        let handler = Arc::new(proxy_side::ProxySide::new(settings, api.clone(), &role, health.clone(), told, tasks));
         Supervisor::start(config.http_proxy.clone(), &own.name, &config.logging.filter, handler, tasks)
     });
     if let Some(supervisor) = &supervisor {
@@ -349,7 +366,8 @@ async fn start(
     let proxy = supervisor.as_ref().map_or_else(no_proxy, Supervisor::status);
     let backups =
         archives.clone().map_or_else(schedule::none, |archives| schedule::start(config, archives, role.clone(), tasks));
-    let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk: room, deletions };
+    let certificates = ports.certificates.clone();
+    let sources = Sources { role: role.clone(), api, proxy, scan, backups, disk: room, deletions, certificates };
     let orders = Orders::new(directory.clone(), config.mode(), tasks);
     let ordered = orders.given();
     let deadline = Duration::from_millis(config.limits.deadline_ms);
@@ -358,6 +376,16 @@ async fn start(
     let give_up = give_up(directory.clone(), gave_up.clone(), tasks);
     metrics.count_refusals("peer", peers.refusals());
     ports.count_refusals(&metrics);
+    let proxy_control = supervisor.as_ref().map(Supervisor::control);
+    let parts = UpkeepParts {
+        args: args.clone(),
+        config: config.clone(),
+        role: role.clone(),
+        health: health.clone(),
+        proxy: proxy_control,
+        reloaders: vec![reloader(ports.certificates.clone())],
+    };
+    let upkeep = Upkeep::new(parts, tasks);
     let control = ControlApi {
         sources: sources.clone(),
         about: ports.about.clone(),
@@ -365,10 +393,19 @@ async fn start(
         deadline,
         orders,
         archives,
+        upkeep: upkeep.clone(),
         operators,
     };
     ports.connect(control, Admin { health: health.clone(), metrics, sources }, tasks);
-    Ok(Started { running, health, role, supervisor, directory, peers, ordered, readmitted, full_disk, gave_up })
+    Ok(Started { running, health, role, supervisor, upkeep, directory, peers, ordered, readmitted, full_disk, gave_up })
+}
+
+/// Reads the certificates of all ports again at a reload.
+fn reloader(certificates: Certificates) -> Reloader {
+    Arc::new(move || {
+        let certificates = certificates.clone();
+        Box::pin(async move { certificates.reload_all().await.iter().filter_map(Reloaded::line).collect() })
+    })
 }
 
 fn driver_config(config: &Config, own: &PeerSelf, boot: u64) -> DriverConfig {

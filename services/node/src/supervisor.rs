@@ -3,8 +3,10 @@
 //! Never decides when: [`crate::restart`] does. Never takes the node along: after any fault of HTTP Proxy the node stays up and
 //! reports the fault in its log and its status. Called by `run`.
 
+mod orders;
 mod processor;
 mod start;
+mod stderr;
 #[cfg(test)]
 mod tests;
 
@@ -13,28 +15,45 @@ use std::{sync::Arc, time::Duration};
 use chassis::tasks::{AtEnd, Tasks};
 use http_proxy::link::{LINK_VERSIONS, LINK_WITH_ECHO};
 use node_config::{ProxySettings, RunAs};
-use ocs_proto::link::Configure;
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     time::{Instant, Interval, MissedTickBehavior},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::start::{Happening, Running};
+use self::{
+    orders::Order,
+    start::{Happening, Running},
+};
 use crate::{
     link::ProxyHandler,
     restart::{Action, Event, Life, Phase, Standstill, TICK, Times, Verdict},
 };
 
+pub use orders::ProxyControl;
+
+/// The state of the HTTP Proxy of a node that an operator has drained.
+pub const DRAINED: &str = "drained";
+/// The state of an HTTP Proxy that has not opened its port yet.
+const STARTING: &str = "starting";
+/// The state of an HTTP Proxy that serves.
+const LISTENING: &str = "listening";
+/// The state without a port.
+const DISABLED: &str = "disabled";
+/// The beginning of a state that names a fault.
+const FAILED: &str = "failed: ";
+
 /// The status of HTTP Proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProxyStatus {
-    /// "disabled", "starting", "listening", "restarting", "stopping", "stopped", or "failed: " and why.
+    /// "disabled", "starting", "listening", "restarting", "stopping", "stopped", "drained", or "failed: " and why.
     pub state: String,
     /// The address on which HTTP Proxy listens, or is to listen.
     pub address: String,
     /// The process of HTTP Proxy (this process, where HTTP Proxy runs as a task); none: HTTP Proxy does not run.
     pub pid: Option<u32>,
+    /// All starts.
+    pub starts: u64,
     /// Starts after the first.
     pub restarts: u64,
     /// HTTP Proxy ended ten times within ten minutes.
@@ -44,7 +63,12 @@ pub struct ProxyStatus {
 impl ProxyStatus {
     /// Whether clients are served, as far as HTTP Proxy is concerned.
     pub fn serves(&self) -> bool {
-        matches!(self.state.as_str(), "listening" | "disabled")
+        matches!(self.state.as_str(), LISTENING | DISABLED)
+    }
+
+    /// Whether HTTP Proxy runs and has had its port: a start that has not succeeded yet does not count.
+    pub fn is_up(&self) -> bool {
+        self.pid.is_some() && self.state != STARTING && !self.state.starts_with(FAILED)
     }
 }
 
@@ -52,6 +76,7 @@ impl ProxyStatus {
 #[derive(Debug)]
 pub struct Supervisor {
     status: watch::Receiver<ProxyStatus>,
+    orders: mpsc::Sender<Order>,
     stop: CancellationToken,
     kill: CancellationToken,
     stopped: CancellationToken,
@@ -71,13 +96,17 @@ impl Supervisor {
         handler: Arc<H>,
         tasks: &Tasks,
     ) -> Self {
-        let (publish, status) = watch::channel(ProxyStatus { state: "disabled".into(), ..Default::default() });
+        let (publish, status) = watch::channel(ProxyStatus { state: DISABLED.into(), ..Default::default() });
+        let (orders, given) = mpsc::channel(orders::ORDERS_MAX);
         let (stop, stopped) = (tasks.stopping().child_token(), CancellationToken::new());
         let kill = CancellationToken::new();
         let watched = Watched {
-            configure: settings.configure(node, log_filter),
+            node: node.to_owned(),
+            log_filter: log_filter.to_owned(),
             life: Life::new(times(&settings)),
             settings,
+            drained: false,
+            retired: Retired { running: TaskTracker::new(), kill: CancellationToken::new() },
             handler,
             tasks: tasks.clone(),
             publish,
@@ -88,11 +117,16 @@ impl Supervisor {
         };
         let (told, killed, done, node_stops) = (stop.clone(), kill.clone(), stopped.clone(), tasks.stopping());
         tasks.spawn("supervisor", AtEnd::Stop, async move {
-            watched.run(told, killed).await;
+            watched.run(told, killed, given).await;
             done.cancel();
             node_stops.cancelled().await; // an ordinary end of this task must not stop the node
         });
-        Self { status, stop, kill, stopped }
+        Self { status, orders, stop, kill, stopped }
+    }
+
+    /// Gives orders of an operator to HTTP Proxy.
+    pub fn control(&self) -> ProxyControl {
+        ProxyControl::new(self.orders.clone(), self.status.clone())
     }
 
     /// The status of HTTP Proxy, now and from now on.
@@ -110,10 +144,17 @@ impl Supervisor {
     }
 }
 
-/// One HTTP Proxy under supervision.
+/// The HTTP Proxy of a node under supervision, one after the other.
 struct Watched<H> {
+    /// This node's name.
+    node: String,
+    /// Levels of HTTP Proxy's log.
+    log_filter: String,
+    /// Of the next HTTP Proxy.
     settings: ProxySettings,
-    configure: Configure,
+    /// An operator has drained the node: there is no HTTP Proxy, whatever the settings say.
+    drained: bool,
+    retired: Retired,
     handler: Arc<H>,
     tasks: Tasks,
     publish: watch::Sender<ProxyStatus>,
@@ -124,6 +165,26 @@ struct Watched<H> {
     pulse: Option<Pulse>,
     /// Why the last HTTP Proxy could not serve.
     failure: Option<String>,
+}
+
+/// HTTP Proxies that have closed their port for another one, and finish their requests in flight.
+struct Retired {
+    running: TaskTracker,
+    kill: CancellationToken,
+}
+
+impl Retired {
+    /// Waits for their ends; `kill` brings these about.
+    async fn end(&self, kill: &CancellationToken) {
+        self.running.close();
+        tokio::select! {
+            () = self.running.wait() => {}
+            () = kill.cancelled() => {
+                self.kill.cancel();
+                self.running.wait().await;
+            }
+        }
+    }
 }
 
 /// The ticks that look for a sign of life, and their findings.
@@ -152,27 +213,61 @@ impl Pulse {
 }
 
 impl<H: ProxyHandler> Watched<H> {
-    async fn run(mut self, stop: CancellationToken, kill: CancellationToken) {
-        if self.settings.listen.is_empty() {
-            return;
+    async fn run(mut self, stop: CancellationToken, kill: CancellationToken, mut orders: mpsc::Receiver<Order>) {
+        if self.has_port() {
+            self.take(Event::Start);
         }
-        self.take(Event::Start);
         let (mut told, mut killed) = (false, false);
         while self.life.phase() != Phase::Over {
             let deadline = self.life.deadline().map(|deadline| self.began + deadline);
             let event = tokio::select! {
                 () = stop.cancelled(), if !told => {
                     told = true;
-                    Event::Stop
+                    Some(Event::Stop)
                 }
                 () = kill.cancelled(), if told && !killed => {
                     killed = true;
-                    Event::Elapsed
+                    Some(Event::Elapsed)
                 }
-                happening = next(&mut self.running, &mut self.pulse) => self.learn(happening),
-                () = until(deadline) => Event::Elapsed,
+                happening = next(&mut self.running, &mut self.pulse) => Some(self.learn(happening)),
+                Some(order) = orders.recv() => self.obey(order),
+                () = until(deadline) => Some(Event::Elapsed),
             };
-            self.take(event);
+            match event {
+                Some(event) => self.take(event),
+                None => self.publish_status(),
+            }
+        }
+        self.retired.end(&kill).await;
+    }
+
+    /// Whether there is to be an HTTP Proxy.
+    fn has_port(&self) -> bool {
+        !self.drained && !self.settings.is_off()
+    }
+
+    /// Turns an order into an event for the state machine; none: the order changes a later step.
+    fn obey(&mut self, order: Order) -> Option<Event> {
+        let before = self.has_port();
+        match order {
+            Order::Settings(settings, log_filter) => {
+                self.settings = *settings;
+                if self.log_filter != log_filter {
+                    self.running.iter().for_each(|running| running.set_log_filter(&log_filter));
+                    self.log_filter = log_filter;
+                }
+            }
+            Order::Restart if before => {
+                tracing::info!("an operator has the HTTP front end replaced");
+                return Some(Event::Restart);
+            }
+            Order::Restart => {}
+            Order::Drained(drained) => self.drained = drained,
+        }
+        match (before, self.has_port()) {
+            (true, false) => Some(Event::PortRemoved),
+            (false, true) => Some(Event::PortAdded),
+            _ => None,
         }
     }
 
@@ -191,6 +286,7 @@ impl<H: ProxyHandler> Watched<H> {
                 self.failure = Some(why);
                 Event::BindFailed
             }
+            Happening::PortClosed => Event::PortClosed,
             Happening::StandsStill => {
                 tracing::error!("the HTTP front end stands still: it answers nothing on its link; it is killed");
                 self.failure = Some("it stood still, and was killed".to_owned());
@@ -202,7 +298,7 @@ impl<H: ProxyHandler> Watched<H> {
                 if self.life.phase() == Phase::Draining {
                     tracing::info!("the HTTP front end ended: {how}");
                 } else {
-                    let again = self.settings.reconnect_timeout_ms;
+                    let again = self.life.reconnect_timeout().as_millis();
                     tracing::warn!("the HTTP front end ended: {how}; starting it again in {again} ms");
                 }
                 Event::Ended
@@ -218,14 +314,18 @@ impl<H: ProxyHandler> Watched<H> {
                 "the HTTP front end is of an older release: it does not know every setting of this one, and may stand still unnoticed"
             );
         }
-        let watched = self.settings.run_as == RunAs::Process && version >= LINK_WITH_ECHO;
-        self.pulse = watched.then(Pulse::new);
+        let is_process = self.running.as_ref().is_some_and(|running| running.run_as() == RunAs::Process);
+        self.pulse = (is_process && version >= LINK_WITH_ECHO).then(Pulse::new);
     }
 
     fn take(&mut self, event: Event) {
         let alarmed = self.life.alarm(self.began.elapsed());
         match self.life.on(event, self.began.elapsed()) {
             Some(Action::Spawn) => self.spawn(),
+            Some(Action::Replace) => {
+                self.retire();
+                self.spawn();
+            }
             Some(Action::Drain) => {
                 self.pulse = None; // from now on HTTP Proxy has a deadline
                 if let Some(running) = &self.running {
@@ -249,8 +349,20 @@ impl<H: ProxyHandler> Watched<H> {
         self.publish_status();
     }
 
+    /// Leaves the running HTTP Proxy, whose port is closed, to its requests in flight.
+    fn retire(&mut self) {
+        self.pulse = None;
+        let Some(old) = self.running.take() else { return };
+        let (patience, kill) = (self.life.drain_patience(), self.retired.kill.clone());
+        let seeing_off = self.retired.running.track_future(see_off(old, patience, kill));
+        self.tasks.spawn("proxy retired", AtEnd::Quiet, seeing_off);
+    }
+
     fn spawn(&mut self) {
-        match Running::start(&self.settings, self.configure.clone(), self.handler.clone(), &self.tasks) {
+        self.life.set_times(times(&self.settings));
+        self.handler.begins(&self.settings);
+        let configure = self.settings.configure(&self.node, &self.log_filter);
+        match Running::start(&self.settings, configure, self.handler.clone(), &self.tasks) {
             Ok(running) => self.running = Some(running),
             Err(why) => {
                 tracing::error!("the HTTP front end cannot be started: {why}");
@@ -262,20 +374,23 @@ impl<H: ProxyHandler> Watched<H> {
 
     fn publish_status(&self) {
         let state = match (self.life.phase(), &self.failure) {
-            (Phase::Idle, _) => "disabled".to_owned(),
-            (Phase::Starting, _) => "starting".to_owned(),
-            (Phase::Listening, _) => "listening".to_owned(),
-            (Phase::Ending | Phase::Waiting, Some(why)) => format!("failed: {why}"),
+            (Phase::Idle, _) if self.drained => DRAINED.to_owned(),
+            (Phase::Idle, _) => DISABLED.to_owned(),
+            (Phase::Starting, _) => STARTING.to_owned(),
+            (Phase::Listening, _) => LISTENING.to_owned(),
+            (Phase::Ending | Phase::Waiting, Some(why)) => format!("{FAILED}{why}"),
             (Phase::Ending | Phase::Waiting, None) => "restarting".to_owned(),
             (Phase::Draining, _) => "stopping".to_owned(),
+            (Phase::Over, _) if self.life.starts() == 0 => DISABLED.to_owned(),
             (Phase::Over, _) => "stopped".to_owned(),
         };
         self.publish.send_modify(|status| {
             status.state = state;
             if self.life.phase() != Phase::Listening && self.life.phase() != Phase::Draining {
-                status.address.clone_from(&self.settings.listen);
+                status.address = self.settings.addresses();
             }
             status.pid = self.running.as_ref().map(Running::pid);
+            status.starts = self.life.starts();
             status.restarts = self.life.restarts();
             status.alarm = self.life.alarm(self.began.elapsed());
         });
@@ -293,6 +408,32 @@ async fn next(running: &mut Option<Running>, pulse: &mut Option<Pulse>) -> Happe
         }
         if pulse.look(running) {
             return Happening::StandsStill;
+        }
+    }
+}
+
+/// Follows an HTTP Proxy that was replaced to its end; after `patience`, or by `kill`, the end is a kill.
+async fn see_off(mut old: Running, patience: Duration, kill: CancellationToken) {
+    let ended = tokio::select! {
+        how = end_of(&mut old) => Some(how),
+        () = tokio::time::sleep(patience) => None,
+        () = kill.cancelled() => None,
+    };
+    let how = match ended {
+        Some(how) => how,
+        None => {
+            tracing::warn!("the HTTP front end that was replaced does not end by itself; it is killed");
+            old.kill();
+            end_of(&mut old).await
+        }
+    };
+    tracing::info!("the HTTP front end that was replaced ended: {how}");
+}
+
+async fn end_of(running: &mut Running) -> String {
+    loop {
+        if let Happening::Ended(how) = running.next().await {
+            return how;
         }
     }
 }

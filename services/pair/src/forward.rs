@@ -7,6 +7,7 @@ mod forwarded;
 
 use std::{sync::Arc, time::Duration};
 
+use chassis::lines::Causes;
 use consensus::RaftId;
 use dispatch::{EncodedBody, Heard, NotTaken, Submission, policy};
 use futures::{FutureExt, future::BoxFuture};
@@ -17,6 +18,9 @@ use tokio::time::Instant;
 pub use forwarded::Forwarded;
 
 use crate::{PrimaryDoor, batch::heard};
+
+/// Lines about requests of peers that cannot be read, a minute.
+static UNREAD: Causes = Causes::new(1);
 
 /// The outcome of a request that was sent to a peer.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +93,12 @@ pub(crate) async fn answer(door: &PrimaryDoor, serves: bool, from: RaftId, reque
     let update = match from_peer(request) {
         Ok(update) => update,
         Err(refused) => {
-            tracing::warn!(peer = from, "a forwarded request cannot be read: is the peer newer than this node?");
+            if let Some(more) = UNREAD.line("unread") {
+                tracing::warn!(
+                    peer = from,
+                    "a forwarded request cannot be read: is the peer newer than this node?{more}"
+                );
+            }
             return answer(ForwardOutcome::Refused, Some(refused));
         }
     };

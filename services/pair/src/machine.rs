@@ -23,7 +23,7 @@ use std::path::Path;
 
 use consensus::{ApplyBatch, FetchedState, Machine, MachineError};
 use ocs_proto::peer::{ConfState, Entry, SnapshotMark};
-use outbound::{Body, Reply, RequestId};
+use outbound::{Body, Origin, Reply, RequestId};
 use prost::Message;
 use records::{Changes, Event, Overlay, Rules, decide_on};
 use store::{AppliedMark, DIGEST_INTERVAL, IndexRebuild, Store, StoreConfig, StoreError};
@@ -127,10 +127,11 @@ impl RecordsMachine {
     ) -> Result<Result<(Changes, Vec<Event>), StoreError>, MachineError> {
         let view = self.store.view();
         let mut overlay = Overlay::new(&view);
-        let (mut replies, mut events) = (Vec::new(), Vec::new());
+        let (mut replies, mut events, mut of_clients) = (Vec::new(), Vec::new(), 0);
         let mut give = |replies: Replies| view.check().map(|()| answer(replies));
         for entry in entries {
             for command in entry::commands(entry)? {
+                of_clients += u64::from(command.origin == Origin::Http);
                 let reply = decide_on(&command, &mut overlay, &self.rules, &mut events);
                 if matches!(command.body, Body::CreateToken(_) | Body::RevokeToken(_)) {
                     self.tokens.show(&overlay); // before the reply: a token that is taken back counts no longer
@@ -143,6 +144,7 @@ impl RecordsMachine {
                 }
             }
         }
+        self.told.add_client_updates(of_clients);
         Ok(give(replies).map(|()| (overlay.into_changes(), events)))
     }
 

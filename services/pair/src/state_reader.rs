@@ -107,6 +107,9 @@ pub trait StateReader: Send + Sync + 'static {
     /// Keys of requests that map to no field and were ignored (spec 4), in the entries that this process has applied.
     fn ignored_keys(&self) -> u64;
 
+    /// Updates by clients of HTTP, in the entries that this process has applied.
+    fn client_updates(&self) -> u64;
+
     /// Counts of previews, in the entries that this process has applied.
     fn preview_counts(&self) -> PreviewCounts;
 

@@ -7,7 +7,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use chassis::{
     tasks::{AtEnd, Tasks},
-    tls::{self, ALPN_H2, Clients},
+    tls::{self, HandshakeFault, LiveCertificate},
 };
 use entrance::{Accepting, Phase, Place, Places, Refusals};
 use ocs_proto::peer::peer_server::PeerServer;
@@ -38,6 +38,12 @@ const PER_ADDRESS_MAX: usize = 64;
 const STREAMS_MAX: u32 = 32;
 /// Descriptors kept for connections of peers that come when no others are left.
 const RESERVE_DESCRIPTORS: usize = 8;
+/// Largest list of headers of a request, bytes.
+const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
+/// Streams that a caller has reset before this node took them, and streams that ended by a fault of the caller: beyond, h2 ends the
+/// connection.
+const RESETS_BEFORE_ACCEPT_MAX: usize = 20;
+const FAULTY_STREAMS_MAX: usize = 64;
 const KEEPALIVE: Duration = Duration::from_secs(5);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -47,9 +53,9 @@ pub(super) enum Refused {
     #[error("no handshake within {} s", HANDSHAKE_TIMEOUT.as_secs())]
     Slow,
     #[error("{0}")]
-    Handshake(io::Error),
-    #[error("its certificate names no configured node")]
-    Stranger,
+    Handshake(HandshakeFault),
+    #[error("{0}")]
+    Broken(io::Error),
     #[error("it does not speak HTTP/2")]
     NotHttp2,
     #[error("{0}")]
@@ -65,8 +71,8 @@ impl Refused {
     fn cause(&self) -> &'static str {
         match self {
             Self::Slow => "slow",
-            Self::Handshake(_) => "handshake",
-            Self::Stranger => "stranger",
+            Self::Handshake(fault) => fault.reason(),
+            Self::Broken(_) => "broken",
             Self::NotHttp2 => "not HTTP/2",
             Self::Unproven(_) => "unproven",
             Self::Unknown(_) => "unknown",
@@ -77,7 +83,7 @@ impl Refused {
 
 /// Decides which callers are admitted.
 pub(super) struct Doorkeeper {
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<LiveCertificate>>,
     /// The secret, and the facts that its proofs cover: the cluster and this node's number.
     secret: Option<(PeerSecret, [u8; 16], u16)>,
     names: Vec<(u16, String)>,
@@ -95,10 +101,7 @@ impl Doorkeeper {
     pub(super) fn new(config: &PeersConfig) -> Self {
         Self {
             names: config.peers.iter().map(|peer| (number(peer.raft_id), peer.name.clone())).collect(),
-            tls: config
-                .tls
-                .as_ref()
-                .map(|identity| TlsAcceptor::from(identity.server_config(Clients::WithCertificate, &[ALPN_H2]))),
+            tls: config.tls.clone(),
             secret: config.secret.clone().map(|secret| (secret, config.own.cluster, number(config.own.raft_id))),
             refusals: Arc::new(Refusals::new("peer")),
             places: Places::new(config.connections_max, PER_ADDRESS_MAX),
@@ -123,16 +126,24 @@ impl Doorkeeper {
                     standing.make_known();
                 }
                 // The house closes only while the node stops.
-                drop(house.send(Ok(Wire::new(bytes, Caller { address, certified, standing }))).await);
+                let caller = Caller { address, certified, standing };
+                drop(house.send(Ok(Wire::new(bytes, caller, self.refusals()))).await);
             }
+            Err(Refused::Handshake(fault)) => self.refusals.handshake(address, &fault),
             Err(refused) => self.refusals.connection(address, refused.cause(), &refused),
         }
     }
 
     /// The connection, and the numbers of the nodes that the caller may be.
     async fn introduce(&self, stream: TcpStream) -> Result<(Box<dyn Duplex>, Option<Arc<[u16]>>), Refused> {
-        let Some(acceptor) = &self.tls else { return self.introduce_plain(stream).await };
-        let stream = acceptor.accept(stream).await.map_err(Refused::Handshake)?;
+        let Some(own) = &self.tls else { return self.introduce_plain(stream).await };
+        let mut first = [0];
+        match stream.peek(&mut first).await {
+            Ok(1) => tls::first_byte(first[0]).map_err(Refused::Handshake)?,
+            _ => return Err(Refused::Handshake(HandshakeFault::Closed)),
+        }
+        let accepted = TlsAcceptor::from(own.server()).accept(stream).await;
+        let stream = accepted.map_err(|error| Refused::Handshake(HandshakeFault::of(&error)))?;
         let certified = self.named_by(stream.get_ref().1.peer_certificates().unwrap_or_default())?;
         Ok((Box::new(stream), Some(certified)))
     }
@@ -154,14 +165,14 @@ impl Doorkeeper {
     fn named_by(&self, shown: &[CertificateDer<'_>]) -> Result<Arc<[u16]>, Refused> {
         let named = self.names.iter().filter(|(_, name)| tls::names(shown, name));
         let numbers: Arc<[u16]> = named.map(|(number, _)| *number).collect();
-        if numbers.is_empty() { Err(Refused::Stranger) } else { Ok(numbers) }
+        if numbers.is_empty() { Err(Refused::Handshake(HandshakeFault::OtherName)) } else { Ok(numbers) }
     }
 }
 
 /// Peeks at the first bytes.
 async fn expect_preface(stream: &TcpStream) -> Result<(), Refused> {
     let mut first = [0; PREFACE.len()];
-    let len = stream.peek(&mut first).await.map_err(Refused::Handshake)?;
+    let len = stream.peek(&mut first).await.map_err(Refused::Broken)?;
     if len > 0 && PREFACE.starts_with(&first[..len]) { Ok(()) } else { Err(Refused::NotHttp2) }
 }
 
@@ -185,6 +196,10 @@ pub(super) fn start<H: PeerHandler>(
             .http2_keepalive_timeout(Some(KEEPALIVE))
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .http2_adaptive_window(Some(false))
+            .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
+            .http2_max_pending_accept_reset_streams(Some(RESETS_BEFORE_ACCEPT_MAX))
+            .http2_max_local_error_reset_streams(Some(FAULTY_STREAMS_MAX))
             .add_service(service)
             .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stopping.cancelled_owned())
             .await;

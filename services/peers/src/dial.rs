@@ -3,10 +3,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use chassis::{
-    descriptors,
-    tls::{ALPN_H2, TlsIdentity},
-};
+use chassis::{descriptors, tls::LiveCertificate};
 use consensus::{RaftId, bounds::EPOCH_MAX};
 use entrance::Reserve;
 use futures::{FutureExt, future::BoxFuture};
@@ -75,7 +72,7 @@ pub enum DialError {
 pub(super) struct Dialer {
     pub(super) peer: PeerAddress,
     own: Arc<Own>,
-    tls: Option<TlsConnector>,
+    tls: Option<Arc<LiveCertificate>>,
     secret: Option<PeerSecret>,
     reserve: Reserve,
     /// Wakes dials that pause: the peer speaks, so that its port is open.
@@ -89,12 +86,11 @@ impl std::fmt::Debug for Dialer {
 }
 
 impl Dialer {
-    pub(super) fn new(peer: &PeerAddress, tls: Option<&TlsIdentity>, own: &Arc<Own>) -> Self {
-        let tls = tls.map(|identity| TlsConnector::from(identity.client_config(&[ALPN_H2])));
+    pub(super) fn new(peer: &PeerAddress, tls: Option<&Arc<LiveCertificate>>, own: &Arc<Own>) -> Self {
         Self {
             peer: peer.clone(),
             own: Arc::clone(own),
-            tls,
+            tls: tls.cloned(),
             secret: None,
             reserve: Reserve::new(1),
             heard: Notify::new(),
@@ -186,7 +182,7 @@ impl Dialer {
     }
 
     async fn secure(&self, mut stream: TcpStream) -> Result<Box<dyn Duplex>, DialError> {
-        let Some(connector) = &self.tls else {
+        let Some(own) = &self.tls else {
             if let Some(secret) = &self.secret {
                 let proven = secret.call(&mut stream, self.ends()).await;
                 proven.map_err(|unproven| DialError::Secret(unproven.to_string()))?;
@@ -195,7 +191,8 @@ impl Dialer {
         };
         let name = ServerName::try_from(self.peer.name.clone())
             .map_err(|error| DialError::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        Ok(Box::new(connector.connect(name, stream).await.map_err(DialError::Tls)?))
+        let config = own.client().ok_or_else(|| DialError::Tls(io::Error::from(io::ErrorKind::Unsupported)))?;
+        Ok(Box::new(TlsConnector::from(config).connect(name, stream).await.map_err(DialError::Tls)?))
     }
 
     fn ends(&self) -> Ends {

@@ -26,7 +26,7 @@ use super::{
     queue::Queue,
     repeats::Repeats,
     spawn_vital,
-    text::shown,
+    text::with_causes,
 };
 
 const QUEUE_FRAMES_MAX: usize = 1024;
@@ -35,6 +35,8 @@ const QUEUE_BYTES_MAX: usize = 64 << 20;
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes that signing may add to a head.
 const HEAD_BYTES_MAX: usize = 256;
+/// Bytes of a message's key and length in a frame, at most.
+const MESSAGE_FRAMING_BYTES: usize = 11;
 
 /// The way to the other nodes: a queue to each. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -72,12 +74,24 @@ impl Transport for PeerTransport {
 }
 
 impl Lane {
-    /// Queues a frame, or drops it: without a connection, or with too many bytes waiting.
+    /// Queues a frame, in pieces if it is too large for a message, or drops the frame: without a connection, or with too many bytes
+    /// waiting.
     fn send(&self, frame: PeerFrame) {
         if !*self.connected.borrow() {
             return;
         }
-        let bytes = frame.encoded_len();
+        match frame.encoded_len() {
+            bytes if bytes <= FRAME_BYTES_MAX - HEAD_BYTES_MAX => self.queue(frame, bytes),
+            _ => pieces(frame).into_iter().for_each(|piece| self.queue_piece(piece)),
+        }
+    }
+
+    fn queue_piece(&self, piece: PeerFrame) {
+        let bytes = piece.encoded_len();
+        self.queue(piece, bytes);
+    }
+
+    fn queue(&self, frame: PeerFrame, bytes: usize) {
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let queued = Queued { frame, bytes, all: Arc::clone(&self.bytes) };
         if before + bytes <= QUEUE_BYTES_MAX {
@@ -85,6 +99,27 @@ impl Lane {
             drop(self.queue.try_send(queued));
         }
     }
+}
+
+/// The frame in pieces that a message has room for, in order; a piece has at least one message. A leader that finds a follower far
+/// behind sends everything that may be in flight at once. Only the first piece has the question and the answer about a start.
+fn pieces(mut frame: PeerFrame) -> Vec<PeerFrame> {
+    let messages = std::mem::take(&mut frame.messages);
+    let next = PeerFrame { head: frame.head.clone(), ..PeerFrame::default() };
+    let mut bytes = frame.encoded_len();
+    let mut pieces = vec![frame];
+    for message in messages {
+        bytes += message.encoded_len() + MESSAGE_FRAMING_BYTES;
+        let mut piece = pieces.pop().unwrap_or_default();
+        if bytes > FRAME_BYTES_MAX - HEAD_BYTES_MAX && !piece.messages.is_empty() {
+            pieces.push(piece);
+            piece = next.clone();
+            bytes = piece.encoded_len() + message.encoded_len() + MESSAGE_FRAMING_BYTES;
+        }
+        piece.messages.push(message);
+        pieces.push(piece);
+    }
+    pieces
 }
 
 /// Starts a stream to every peer.
@@ -181,7 +216,7 @@ impl<H: PeerHandler> Link<H> {
                 tracing::error!(peer = peer.name, "the peer does not hear this process: {}", status.message());
             }
             Ok(_) => tracing::info!(peer = peer.name, "the peer ended the stream"),
-            Err(status) => tracing::warn!(peer = peer.name, "lost the stream to the peer: {}", shown(status.message())),
+            Err(status) => tracing::warn!(peer = peer.name, "lost the stream to the peer: {}", with_causes(&status)),
         }
     }
 }
@@ -317,9 +352,29 @@ impl Outage {
 
 #[cfg(test)]
 mod tests {
-    use ocs_proto::peer::{Head, StartCheck, VoterEvidence};
+    use ocs_proto::peer::{Head, RaftMessage, StartCheck, VoterEvidence};
 
     use super::*;
+
+    #[test]
+    fn a_frame_too_large_for_a_message_goes_out_in_pieces_in_order() {
+        let head = Some(Head { term: 7, ..Head::default() });
+        let start_check = Some(StartCheck::default());
+        let message = |index, bytes| RaftMessage { index, context: vec![0; bytes].into(), ..RaftMessage::default() };
+        let sizes = [1, FRAME_BYTES_MAX / 2, FRAME_BYTES_MAX / 2, 2 * FRAME_BYTES_MAX, 1, 1];
+        let messages = (1..).zip(sizes).map(|(index, bytes)| message(index, bytes)).collect();
+        let frame = PeerFrame { head: head.clone(), messages, start_check, ..PeerFrame::default() };
+        let pieces = pieces(frame);
+        let indexes = |piece: &PeerFrame| piece.messages.iter().map(|message| message.index).collect::<Vec<_>>();
+        assert_eq!(pieces.iter().map(indexes).collect::<Vec<_>>(), [vec![1, 2], vec![3], vec![4], vec![5, 6]]);
+        assert!(pieces.iter().all(|piece| piece.head == head));
+        assert_eq!(
+            pieces.iter().map(|piece| piece.start_check.is_some()).collect::<Vec<_>>(),
+            [true, false, false, false]
+        );
+        let room = FRAME_BYTES_MAX - HEAD_BYTES_MAX;
+        assert!(pieces.iter().all(|piece| piece.messages.len() == 1 || piece.encoded_len() <= room));
+    }
 
     #[test]
     fn a_question_about_a_start_and_the_evidence_are_not_lost_to_a_later_frame() {

@@ -28,7 +28,7 @@ use std::{collections::HashMap, future::Future, io, net::SocketAddr, sync::Arc};
 
 use chassis::{
     tasks::{AtEnd, Tasks},
-    tls::TlsIdentity,
+    tls::LiveCertificate,
 };
 use consensus::{FORMATS, RaftId, Versions};
 use data_dir::DataDir;
@@ -98,8 +98,9 @@ pub struct PeersConfig {
     pub listen: SocketAddr,
     /// Every other configured node.
     pub peers: Vec<PeerAddress>,
-    /// This node's certificate, for mutual TLS in both directions; none: plain, on loopback only.
-    pub tls: Option<TlsIdentity>,
+    /// This node's certificate for mutual TLS, in both directions; each new connection takes its present configuration. None:
+    /// plain, on loopback only.
+    pub tls: Option<Arc<LiveCertificate>>,
     /// The secret that both ends of a plain connection must know; none: a group that was formed without a secret.
     pub secret: Option<PeerSecret>,
     /// Connections at a time.
@@ -229,7 +230,7 @@ impl Peers {
         if config.tls.is_none() && !listen.ip().is_loopback() {
             return Err(PeersError::PlainOffLoopback { listen });
         }
-        if config.tls.as_ref().is_some_and(|identity| !identity.names(&config.own.name)) {
+        if config.tls.as_ref().is_some_and(|own| !own.names(&config.own.name)) {
             return Err(PeersError::OwnName { name: config.own.name });
         }
         let doorkeeper = Doorkeeper::new(&config);

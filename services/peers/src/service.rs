@@ -22,6 +22,7 @@ use super::{
     guard::{self, Caller, Guard, Own, number},
     queue::Queue,
     speakers::{Speakers, Speaking},
+    text::with_causes,
 };
 
 pub(super) struct PeerService<H> {
@@ -69,7 +70,9 @@ impl<H: PeerHandler> Peer for PeerService<H> {
         loop {
             let next = tokio::select! {
                 () = stopping.cancelled() => None,
-                next = frames.message() => next?,
+                next = frames.message() => {
+                    next.inspect_err(|status| tracing::debug!("a peer's stream broke: {}", with_causes(status)))?
+                }
             };
             let Some(frame) = next else { return Ok(Response::new(PeerFrameEnd {})) };
             self.pass_on(frame, &caller, &mut speaking).await?;

@@ -1,13 +1,16 @@
-//! The bytes of an accepted connection, and its caller: plain or TLS looks the same from here on.
+//! The bytes of an accepted connection, and its caller: plain or TLS looks the same from here on. A caller that floods the port with
+//! frames is hung up on.
 
 use std::{
     future::Future,
     io,
     pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
+use entrance::{FrameRates, Refusals};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
@@ -30,15 +33,26 @@ pub(super) struct Wire {
     has_to_go: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Bytes that came before the caller was known.
     unknown_bytes: usize,
+    rates: FrameRates,
+    refusals: Arc<Refusals>,
 }
 
 impl Wire {
-    pub(super) fn new(bytes: Box<dyn Duplex>, caller: Caller) -> Self {
+    pub(super) fn new(bytes: Box<dyn Duplex>, caller: Caller, refusals: Arc<Refusals>) -> Self {
         let standing = caller.standing.clone();
         let has_to_go = Box::pin(async move {
             drop(tokio::time::timeout(UNKNOWN_PATIENCE, standing.pushed_out()).await);
         });
-        Self { bytes, caller, has_to_go: Some(has_to_go), unknown_bytes: 0 }
+        let rates = FrameRates::default();
+        Self { bytes, caller, has_to_go: Some(has_to_go), unknown_bytes: 0, rates, refusals }
+    }
+
+    /// Counts the frames among bytes that have arrived.
+    fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.rates.feed(bytes, Instant::now).map_err(|flood| {
+            self.refusals.connection(self.caller.address, "flood", &flood);
+            io::Error::new(io::ErrorKind::ConnectionAborted, flood)
+        })
     }
 
     /// A caller that becomes known is not watched any more.
@@ -63,14 +77,16 @@ impl Connected for Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.has_to_go.is_none() {
-            return Pin::new(&mut *self.bytes).poll_read(cx, buf);
-        }
-        self.may_stay(cx)?;
         let before = buf.filled().len();
-        let read = Pin::new(&mut *self.bytes).poll_read(cx, buf);
-        self.unknown_bytes += buf.filled().len() - before;
-        read
+        if self.has_to_go.is_some() {
+            self.may_stay(cx)?;
+        }
+        ready!(Pin::new(&mut *self.bytes).poll_read(cx, buf))?;
+        let came = &buf.filled()[before..];
+        if self.has_to_go.is_some() {
+            self.unknown_bytes += came.len();
+        }
+        Poll::Ready(self.came(came))
     }
 }
 

@@ -1,14 +1,16 @@
 //! Readers of bytes from outside, each behind one function of bytes. A reader takes or refuses its bytes, and never ends a program.
 //!
-//! Never asks a node, and of a disk reads the kept seeds alone. Called by the test `replay` and the program `readers`, which play
+//! Never asks a node (the front of HTTP Proxy has one of its own), and of a disk reads the kept seeds alone. Called by the test `replay` and the program `readers`, which play
 //! the seeds of `tests/outside/seeds` and changes of them, and by the targets of cargo-fuzz in `tests/fuzz`.
 
 mod changes;
 mod draw;
 mod files;
 mod forge;
+mod front;
 mod link;
 mod log;
+mod peers;
 mod requests;
 mod seeds;
 
@@ -27,8 +29,10 @@ pub struct Target {
 }
 
 /// All readers.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "requests", read: requests::read },
+    Target { name: "front", read: front::read },
+    Target { name: "peers", read: peers::read },
     Target { name: "link", read: link::read },
     Target { name: "log", read: log::read },
     Target { name: "records", read: files::records },

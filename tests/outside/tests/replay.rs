@@ -40,6 +40,16 @@ fn no_request_over_http_ends_its_translation() {
 }
 
 #[test]
+fn no_bytes_of_a_client_end_the_front_or_get_an_answer_behind_the_last() {
+    stands("front");
+}
+
+#[test]
+fn no_message_of_a_peer_ends_its_reader() {
+    stands("peers");
+}
+
+#[test]
 fn no_frame_on_the_link_ends_its_reader() {
     stands("link");
 }

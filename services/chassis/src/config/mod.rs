@@ -3,8 +3,10 @@
 //! The caller's type is the list of keys; an unknown key is refused with its place. Called by `main` of each binary, before the
 //! process binds a socket or opens a file.
 
+mod changed;
 mod error;
 
+pub use changed::changed_keys;
 pub use error::ConfigError;
 pub use figment::value::Dict;
 
@@ -22,19 +24,36 @@ use serde::{Serialize, de::DeserializeOwned};
 const COMMAND_LINE: &str = "the command line";
 /// Name of the environment as a source.
 const ENVIRONMENT: &str = "the environment";
+/// Name of the file as a source.
+const TOML_FILE: &str = "TOML file";
+
+/// A key with a text by default, and another key that takes its place: where a source gives `instead` and none gives `key`, the
+/// text of `key` is empty.
+#[derive(Debug, Clone, Copy)]
+pub struct Alternative {
+    /// The key with the default.
+    pub key: &'static str,
+    /// The other key.
+    pub instead: &'static str,
+}
 
 /// Reads a configuration. `env_prefix` ends in `__`, as in `OCS__`: `OCS__PEER__LISTEN` is the key `peer.listen`.
 /// `overrides` comes from [`overrides`]. The type should refuse unknown keys (`serde(deny_unknown_fields)`).
 ///
 /// # Errors
 /// One line with the fault, its place, and the remedy.
-pub fn load<T>(file: Option<&Path>, env_prefix: &str, overrides: Dict) -> Result<T, ConfigError>
+pub fn load<T>(
+    file: Option<&Path>,
+    env_prefix: &str,
+    overrides: Dict,
+    alternatives: &[Alternative],
+) -> Result<T, ConfigError>
 where
     T: Default + Serialize + DeserializeOwned,
 {
     let environment = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.to_string_lossy().into_owned())));
-    load_from(file, env_prefix, environment, overrides)
+    load_from(file, env_prefix, environment, overrides, alternatives)
 }
 
 /// As [`load`], with the environment given.
@@ -43,6 +62,7 @@ fn load_from<T>(
     env_prefix: &str,
     environment: impl IntoIterator<Item = (String, String)>,
     overrides: Dict,
+    alternatives: &[Alternative],
 ) -> Result<T, ConfigError>
 where
     T: Default + Serialize + DeserializeOwned,
@@ -54,7 +74,19 @@ where
     let environment = from_environment(env_prefix, environment)?;
     figment = figment.merge(Given { name: ENVIRONMENT, keys: environment });
     figment = figment.merge(Given { name: COMMAND_LINE, keys: overrides });
+    for Alternative { key, instead } in alternatives {
+        if is_given(&figment, instead) && !is_given(&figment, key) {
+            let keys = nest(key, Value::from("")).into_dict().unwrap_or_default();
+            figment = figment.merge(Given { name: "the default", keys });
+        }
+    }
     figment.extract().map_err(|error| error::explain(error, env_prefix))
+}
+
+/// Whether a source names a key: its value is not the default.
+fn is_given(figment: &Figment, key: &str) -> bool {
+    let sources = [TOML_FILE, ENVIRONMENT, COMMAND_LINE];
+    figment.find_metadata(key).is_some_and(|source| sources.contains(&source.name.as_ref()))
 }
 
 /// Reads `key=value` pairs of the command line, as in `peer.listen=127.0.0.1:7301`. A value that is no TOML is a string.
@@ -128,7 +160,7 @@ struct FileText<'a> {
 
 impl Provider for FileText<'_> {
     fn metadata(&self) -> Metadata {
-        Metadata::from("TOML file", self.path)
+        Metadata::from(TOML_FILE, self.path)
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {

@@ -40,7 +40,7 @@ fn with(file: &str, env: &[(&str, &str)], set: &[&str]) -> Result<Whole, String>
     fs::write(&path, file).unwrap();
     let env = env.iter().map(|(key, value)| (key.to_string(), value.to_string()));
     overrides(set.iter().copied())
-        .and_then(|set| load_from(Some(&path), "OCS__", env, set))
+        .and_then(|set| load_from(Some(&path), "OCS__", env, set, &[]))
         .map_err(|error| error.to_string().replace(&format!("{}/", directory.path().display()), ""))
 }
 
@@ -106,7 +106,7 @@ fn what_is_wrong_is_said_in_one_line_with_its_place() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let said = load_from::<Whole>(Some(Path::new("/nowhere/t.toml")), "OCS__", [], Dict::new()).unwrap_err();
+    let said = load_from::<Whole>(Some(Path::new("/nowhere/t.toml")), "OCS__", [], Dict::new(), &[]).unwrap_err();
     assert!(said.to_string().starts_with("/nowhere/t.toml: cannot be read: "), "{said}");
 }
 
@@ -117,11 +117,29 @@ fn a_pipe_is_read_as_a_file_is_and_named_in_what_is_wrong() {
         writer.write_all(text.as_bytes()).unwrap();
         drop(writer);
         let path = PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
-        let loaded = load_from::<Whole>(Some(&path), "OCS__", [], Dict::new());
+        let loaded = load_from::<Whole>(Some(&path), "OCS__", [], Dict::new(), &[]);
         (path.display().to_string(), loaded.map_err(|error| error.to_string()))
     };
     assert_eq!(piped("[peer]\nname = \"a\"\n").1.unwrap().peer.name, "a");
     let (path, refused) = piped("[peer]\nnmae = \"a\"\n");
     let said = refused.unwrap_err();
     assert!(said.starts_with(&format!("{path}: key peer.nmae: ")), "{said}");
+}
+
+#[test]
+fn a_key_with_a_default_is_empty_where_another_one_is_given_in_its_place() {
+    const ALTERNATIVES: [Alternative; 1] = [Alternative { key: "peer.name", instead: "members" }];
+    let name = |file: &str, set: &[&str]| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.toml");
+        fs::write(&path, file).unwrap();
+        let set = overrides(set.iter().copied()).unwrap();
+        load_from::<Whole>(Some(&path), "OCS__", [], set, &ALTERNATIVES).unwrap().peer.name
+    };
+    let (members, named) = ("[[members]]\nname = \"a\"\nweight = 1\n", "[peer]\nname = \"x\"\n");
+    assert_eq!(name("", &[]), "x", "the default");
+    assert_eq!(name(members, &[]), "");
+    assert_eq!(name("", &["members=[{name=\"a\",weight=1}]"]), "");
+    assert_eq!(name(&format!("{members}{named}"), &[]), "x", "given, though equal to the default");
+    assert_eq!(name(members, &["peer.name=y"]), "y");
 }

@@ -1,12 +1,16 @@
-//! One record is one line: text from a stranger can neither make a record look like two, nor make a line exceed its bound.
+//! One record is one line: text from a stranger can neither make a record look like two, nor make a line exceed its bound. The
+//! same holds for text and for JSON.
 
 use std::{borrow::Cow, fmt};
 
+use jiff::Timestamp;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     registry::LookupSpan,
 };
+
+use crate::visible::{acts, visible, visible_json};
 
 /// Longest line, bytes; a cut line ends with a note.
 const LINE_BYTES_MAX: usize = 16 * 1024;
@@ -30,32 +34,62 @@ where
     }
 }
 
+/// Formats with the inner format, which writes JSON, and bounds the result: a record that is too long keeps its time, level and
+/// target, and a part of its text.
+pub(super) struct OneJson<F>(pub(super) F);
+
+impl<S, N, F> FormatEvent<S, N> for OneJson<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        let line = line.strip_suffix('\n').unwrap_or(&line);
+        if line.len() > LINE_BYTES_MAX {
+            let metadata = event.metadata();
+            writer.write_str(&short_json(metadata.level().as_str(), metadata.target(), line))?;
+        } else {
+            writer.write_str(&visible_json(line))?;
+        }
+        writer.write_char('\n')
+    }
+}
+
+/// A JSON object of the log, with its text in one line of a bounded length.
+pub(super) fn short_json(level: &str, target: &str, text: &str) -> String {
+    let (now, message) = (Timestamp::now(), json_text(&one_line(text)));
+    format!("{{\"timestamp\":\"{now}\",\"level\":\"{level}\",\"message\":{message},\"target\":{}}}", json_text(target))
+}
+
+/// A JSON string of a text without letters that act.
+fn json_text(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for letter in text.chars() {
+        if matches!(letter, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(letter);
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// The text, escaped and cut unless already one line of a bounded length.
 pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     let end = (0..=LINE_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     let (kept, rest) = text.split_at(end);
-    if rest.is_empty() && !kept.chars().any(breaks_a_line) {
+    if rest.is_empty() && !kept.chars().any(acts) {
         return Cow::Borrowed(text);
     }
-    let mut line = escaped(kept.chars());
+    let mut line = visible(kept).into_owned();
     if !rest.is_empty() {
         line.push_str(&format!(" ... ({} bytes more)", rest.len()));
     }
     Cow::Owned(line)
-}
-
-fn escaped(text: impl Iterator<Item = char>) -> String {
-    let mut out = String::new();
-    for character in text {
-        if breaks_a_line(character) { out.extend(character.escape_default()) } else { out.push(character) }
-    }
-    out
-}
-
-/// Whether a character ends a line, moves the cursor, or changes the direction of text.
-fn breaks_a_line(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A text from outside, as shown in the log and in answers: escaped, in quotes, and at most 64 characters.
@@ -65,7 +99,8 @@ pub struct Shown<'a>(pub &'a str);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rest = self.0.chars().skip(SHOWN_CHARACTERS_MAX).take(1).count();
-        let kept = escaped(self.0.chars().take(SHOWN_CHARACTERS_MAX)).replace('"', "\\\"");
+        let kept: String = self.0.chars().take(SHOWN_CHARACTERS_MAX).collect();
+        let kept = visible(&kept).replace('"', "\\\"");
         write!(out, "\"{kept}\"")?;
         if rest > 0 { write!(out, " (cut, {} bytes)", self.0.len()) } else { Ok(()) }
     }
@@ -89,6 +124,15 @@ mod tests {
         let long = "ü".repeat(LINE_BYTES_MAX);
         let line = one_line(&long);
         assert!(line.len() < LINE_BYTES_MAX + 32 && line.ends_with(&format!(" ... ({LINE_BYTES_MAX} bytes more)")));
+    }
+
+    #[test]
+    fn a_record_of_json_that_is_too_long_is_cut_and_stays_json() {
+        let long = short_json("WARN", "rustls", &format!("a \"name\"\u{202e}\\{}", "x".repeat(2 * LINE_BYTES_MAX)));
+        assert!(long.len() < LINE_BYTES_MAX + 256, "{}", long.len());
+        let (head, tail) =
+            (",\"level\":\"WARN\",\"message\":\"a \\\"name\\\"\\\\u{202e}\\\\x", "more)\",\"target\":\"rustls\"}");
+        assert!(long.contains(head) && long.ends_with(tail), "{}", &long[..100]);
     }
 
     #[test]

@@ -40,9 +40,9 @@ enum CodeSite {
     Other,
 }
 
-/// The budgets of all places. Clones share them.
+/// The budgets of all places: a layer of the log. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Strangers {
+pub struct Strangers {
     places: Arc<Mutex<HashMap<CodeSite, (String, LineBudget)>>>,
 }
 

@@ -94,6 +94,31 @@ fn the_key_of_another_certificate_is_refused() {
 }
 
 #[test]
+fn every_cipher_suite_is_aead() {
+    let provider = provider();
+    assert!(!provider.cipher_suites.is_empty());
+    for suite in &provider.cipher_suites {
+        let name = format!("{:?}", suite.suite());
+        assert!(name.contains("GCM") || name.contains("POLY1305"), "{name}");
+    }
+}
+
+#[test]
+fn what_a_tool_may_still_mend_passes_by_itself() {
+    let file = || PathBuf::from("a.pem");
+    for (error, passes) in [
+        (TlsError::Unreadable { file: file(), reason: "no such file".into() }, true),
+        (TlsError::Expired { file: file(), since: "2002-02-03".into() }, true),
+        (TlsError::NotYetValid { file: file(), from: "2999-01-01".into() }, true),
+        (TlsError::KeyMismatch { key: file(), certificate: file() }, true),
+        (TlsError::OtherCa { file: file(), ca: file() }, false),
+        (TlsError::Unusable { file: file(), reason: "another purpose".into() }, false),
+    ] {
+        assert_eq!(error.passes(), passes, "{error}");
+    }
+}
+
+#[test]
 fn files_that_are_missing_or_hold_something_else_are_named() {
     let (directory, ca) = (tempfile::tempdir().unwrap(), authority("ca"));
     let good = files(directory.path(), &ca, "a", params("a"));
@@ -139,6 +164,11 @@ async fn two_nodes_of_one_authority_know_each_other_by_name() {
     let (directory, ca) = (tempfile::tempdir().unwrap(), authority("ca"));
     let load = |node: &str| TlsIdentity::load(&files(directory.path(), &ca, node, params(node))).unwrap();
     let (a, b, stranger) = (load("a"), load("b"), load("stranger"));
+    assert_eq!(
+        a.server_config(Clients::WithCertificate, &[]).send_tls13_tickets,
+        0,
+        "no session outlives its certificate"
+    );
     assert!(a.names("a") && !a.names("b"));
     assert_eq!(meet(&a, &b, "a").await, Ok((Some("b".into()), "hello".into())));
     assert_eq!(meet(&a, &stranger, "a").await, Ok((None, "hello".into())));

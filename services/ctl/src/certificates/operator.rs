@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use chassis::tls::{OPERATOR_URI, operator_name};
+use chassis::tls::role::{OPERATOR_URI, Role, role_of};
 use rcgen::{ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose, SanType};
 use rustls_pki_types::{CertificateDer, UnixTime, pem::PemObject};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
@@ -47,7 +47,7 @@ fn is_good(dir: &Path, renew_before: Duration) -> Option<()> {
         certificate.verify_for_usage(ALL_VERIFICATION_ALGS, anchors, &[], time, usage, None, None).is_ok()
     };
     let is_valid = is_valid_at(since_1970()) && is_valid_at(since_1970() + renew_before);
-    let is_operator = operator_name(std::slice::from_ref(&own)).is_some();
+    let is_operator = matches!(role_of(&own), Role::Operator(_));
     (is_own_key && is_valid && is_operator).then_some(())
 }
 
@@ -61,7 +61,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(ensure_all(dir.path(), &["a".to_owned()], 365).unwrap(), ["ca", "a", OPERATOR]);
         let certificate = CertificateDer::from_pem_file(dir.path().join("operator.pem")).unwrap();
-        assert_eq!(operator_name(&[certificate]).as_deref(), Some(OPERATOR));
+        assert_eq!(role_of(&certificate), Role::Operator(OPERATOR.to_owned()));
         assert_eq!(ensure_all(dir.path(), &["a".to_owned()], 365).unwrap(), Vec::<String>::new());
         fs::copy(dir.path().join("a.pem"), dir.path().join("operator.pem")).unwrap();
         fs::copy(dir.path().join("a.key"), dir.path().join("operator.key")).unwrap();

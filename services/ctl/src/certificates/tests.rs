@@ -50,3 +50,42 @@ fn a_name_that_is_a_path_is_refused() {
         assert!(matches!(ensure(dir.path(), &nodes(&[name]), 1), Err(Failure::Usage(_))), "{name}");
     }
 }
+
+#[test]
+fn a_valid_certificate_of_the_authority_with_other_names_is_never_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    ensure(dir.path(), &nodes(&["x"]), 365).unwrap();
+    let order = |days| issue::Order { dir: dir.path(), days, force: true };
+    let wanted = issue::orders(&nodes(&["a"]), &nodes(&["10.77.0.1"])).unwrap();
+    let content =
+        |name: &str| (fs::read(dir.path().join(name)).unwrap(), fs::metadata(dir.path().join(name)).unwrap().len());
+    issue::nodes(order(365), &wanted).unwrap();
+    let before = ["a.pem", "a.key"].map(content);
+    assert_eq!(
+        ensure(dir.path(), &nodes(&["a"]), 365).unwrap(),
+        Vec::<String>::new(),
+        "it names the node, and is good"
+    );
+    // About to end, and a name that is not the node's.
+    issue::nodes(order(1), &wanted).unwrap();
+    let soon = ["a.pem", "a.key"].map(content);
+    assert_ne!(before, soon);
+    fs::copy(dir.path().join("a.pem"), dir.path().join("b.pem")).unwrap();
+    fs::copy(dir.path().join("a.key"), dir.path().join("b.key")).unwrap();
+    for node in ["a", "b"] {
+        let refused = ensure(dir.path(), &nodes(&["c", node]), 365).unwrap_err().to_string();
+        assert!(refused.contains(&format!("{node}.pem: is a valid certificate of this authority")), "{refused}");
+        assert!(refused.contains("`ocsctl cert node ") && refused.ends_with("--force`"), "{refused}");
+        assert_eq!([format!("{node}.pem"), format!("{node}.key")].map(|name| content(&name)), soon);
+    }
+    assert!(!dir.path().join("c.pem").exists(), "nothing is made where something is refused");
+}
+
+#[test]
+fn the_names_of_a_development_certificate_are_told_from_others_by_every_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    ensure(dir.path(), &nodes(&["a"]), 365).unwrap();
+    assert!(Pair::read(dir.path(), "a").has_development_names("a"));
+    assert!(!Pair::read(dir.path(), "a").has_development_names("b"));
+    assert!(development_names(&"x".repeat(200)).is_none());
+}

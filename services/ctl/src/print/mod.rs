@@ -1,7 +1,10 @@
 //! Standard output, for a person or a program. No other module writes there. Called by every verb.
+//!
+//! Never lets a foreign text act on a terminal: every line for a person passes [`line`], every cell of a table is one line, and the
+//! letters of a JSON document that would act are escapes of JSON there. Standard error has the same rule, in the macro of the
+//! root.
 
 pub(crate) mod status;
-mod visible;
 
 use std::{
     fmt::Display,
@@ -13,7 +16,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub(crate) use self::visible::{acts, visible, visible_lines};
+use chassis::visible::visible_json;
+pub(crate) use chassis::visible::{acts, visible, visible_lines};
+
 use crate::{
     cli::{Format, FormatArg},
     failure::Failure,
@@ -42,7 +47,7 @@ impl Out {
             return line(&table(result));
         }
         let text = json(result)?;
-        if to_terminal() { line(&visible::visible_json(&text)) } else { line(&text) }
+        if to_terminal() { write(&visible_json(&text)) } else { write(&text) }
     }
 }
 
@@ -55,8 +60,12 @@ fn json(result: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(result).map_err(|error| Failure::Refused(format!("cannot write JSON: {error}")))
 }
 
-/// Writes one line, or several.
+/// Writes one line for a person, or several.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    write(&visible_lines(text))
+}
+
+fn write(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(cannot_write)
 }
@@ -73,7 +82,8 @@ pub(crate) fn cannot_write(error: impl Into<csv::Error>) -> Failure {
 /// Columns under headers, without frames, no wider than [`WIDTH`]: the last column takes the width that the others leave, in several lines.
 pub(crate) fn table<R: IntoIterator<Item = String>>(headers: &[&str], rows: impl IntoIterator<Item = R>) -> String {
     let headers: Vec<String> = headers.iter().map(|header| header.to_uppercase()).collect();
-    let mut rows: Vec<Vec<String>> = rows.into_iter().map(|row| row.into_iter().collect()).collect();
+    let cells = |row: R| -> Vec<String> { row.into_iter().map(|cell| visible(&cell).into_owned()).collect() };
+    let mut rows: Vec<Vec<String>> = rows.into_iter().map(cells).collect();
     let others: usize = (0..headers.len().saturating_sub(1)).map(|column| width_of(column, &headers, &rows) + 2).sum();
     let room = WIDTH.saturating_sub(others);
     if room >= LAST_WIDTH_MIN {
@@ -102,7 +112,7 @@ pub(crate) fn pairs<V: Display>(pairs: &[(&str, V)]) -> String {
     let lines: Vec<_> = pairs
         .iter()
         .map(|(name, value)| {
-            let value = wrapped(&value.to_string(), room).join(&format!("\n{:width$}  ", ""));
+            let value = wrapped(&visible(&value.to_string()), room).join(&format!("\n{:width$}  ", ""));
             format!("{name:<width$}  {value}")
         })
         .collect();
@@ -111,7 +121,7 @@ pub(crate) fn pairs<V: Display>(pairs: &[(&str, V)]) -> String {
 
 /// A text in lines no wider than [`WIDTH`], those after the first indented.
 pub(crate) fn paragraph(text: &str) -> String {
-    wrapped(text, WIDTH - 2).join("\n  ")
+    wrapped(&visible(text), WIDTH - 2).join("\n  ")
 }
 
 /// Lines of at most so many characters, cut at blanks; a longer word is cut itself.
@@ -175,6 +185,11 @@ pub(crate) fn grouped(number: u64) -> String {
     shown
 }
 
+/// A moment in seconds since 1970.
+pub(crate) fn time_s(s: u64) -> String {
+    time(s.saturating_mul(1_000_000))
+}
+
 /// A moment in microseconds since 1970, to the second.
 pub(crate) fn time(us: u64) -> String {
     let time = i64::try_from(us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
@@ -189,6 +204,21 @@ mod tests {
     fn a_table_has_headers_and_no_trailing_blanks() {
         let rows = [["a".to_owned(), "primary".to_owned()], ["b".to_owned(), "backup".to_owned()]];
         assert_eq!(table(&["node", "role"], rows), "NODE  ROLE\na     primary\nb     backup");
+    }
+
+    #[test]
+    fn no_cell_pair_or_paragraph_begins_a_line_or_acts_on_a_terminal() {
+        let hostile = "b\nFORGED\u{1b}[2J\u{202e}";
+        let shown = [
+            table(&["node", "role"], [[hostile.to_owned(), hostile.to_owned()]]),
+            pairs(&[("name", hostile)]),
+            paragraph(hostile),
+        ];
+        for text in shown {
+            assert!(!text.lines().any(|line| line.trim_start().starts_with("FORGED")), "{text:?}");
+            assert!(!text.chars().any(|letter| acts(letter) && letter != '\n'), "{text:?}");
+            assert!(text.contains("\\nFORGED\\u{1b}[2J\\u{202e}"), "{text:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod text;
 
-use ocs_proto::control::{BackupSchedule, PeerLag, Role, StatusReply};
+use ocs_proto::control::{BackupSchedule, CertificateInfo, PeerLag, Role, StatusReply};
 use serde::Serialize;
 
 use crate::group::{GroupAnswers, NodeAnswer, Reported};
@@ -77,7 +77,21 @@ struct Said {
     upgrade_waits_for: Vec<String>,
     /// None: the node schedules no backups.
     backups: Option<BackupsView>,
+    certificates: Vec<CertificateView>,
     peers: Vec<PeerView>,
+}
+
+/// A certificate in use on a node.
+#[derive(Debug, Serialize)]
+struct CertificateView {
+    usage: String,
+    file: String,
+    /// RFC 3339.
+    ends: String,
+    #[serde(skip)]
+    not_after_s: u64,
+    /// Why the present files are not in use; none: they are.
+    fault: Option<String>,
 }
 
 /// The backups that a node makes by itself.
@@ -244,6 +258,7 @@ fn said(status: &StatusReply, lag_entries: Option<u64>) -> Said {
         bringing_up: status.bringing_up,
         upgrade_waits_for: status.upgrade_waits_for,
         backups: status.backups.map(backups_view),
+        certificates: status.certificates.into_iter().map(certificate_view).collect(),
         peers: role.peers.into_iter().map(peer_view).collect(),
     }
 }
@@ -266,6 +281,16 @@ fn backups_view(schedule: BackupSchedule) -> BackupsView {
             .last_failure
             .map(|missed| MissedView { at: super::time(missed.at_us), reason: missed.reason }),
         failures: schedule.failures,
+    }
+}
+
+fn certificate_view(info: CertificateInfo) -> CertificateView {
+    CertificateView {
+        usage: info.usage,
+        file: info.file,
+        ends: super::time_s(info.not_after_s),
+        not_after_s: info.not_after_s,
+        fault: Some(info.fault).filter(|fault| !fault.is_empty()),
     }
 }
 

@@ -5,8 +5,10 @@ mod backup_create;
 mod backup_restore;
 mod backup_verify;
 mod campaign_show;
+mod cert;
 mod certs;
 mod dnc;
+mod drain;
 mod drill;
 mod export_config;
 mod force_primary;
@@ -21,12 +23,15 @@ mod list_show;
 mod mode_set;
 mod node_replace;
 mod pause;
+mod proxy_restart;
 mod record_get;
+mod reload;
 mod replay;
 mod role;
 mod settings;
 mod status;
 pub(crate) mod switchover;
+mod tls_reload;
 mod token;
 mod upgrade;
 mod verify;
@@ -35,8 +40,8 @@ mod wait;
 use self::group_control::{LOAD, START, STOP, UNLOAD, UNLOAD_NOW};
 use crate::{
     cli::{
-        BackupVerb, CampaignVerb, Cli, GroupVerb, ListVerb, ModeVerb, NodeVerb, RecordVerb, SettingsVerb, TokenVerb,
-        UpgradeVerb, Verb,
+        BackupVerb, CampaignVerb, Cli, GroupVerb, ListVerb, ModeVerb, NodeVerb, ProxyVerb, RecordVerb, SettingsVerb,
+        TlsVerb, TokenVerb, UpgradeVerb, Verb,
     },
     cluster::Cluster,
     failure::Failure,
@@ -49,6 +54,7 @@ fn without_a_node(cli: &Cli) -> Option<Result<(), Failure>> {
     match &cli.verb {
         Verb::Backup(BackupVerb::Verify(args)) => Some(backup_verify::run(out(args.format), args)),
         Verb::Backup(BackupVerb::Restore(args)) => Some(backup_restore::run(out(args.format), args)),
+        Verb::Cert(verb) => Some(cert::run(cli.format, verb)),
         Verb::Certs(args) => Some(certs::run(args)),
         _ => None,
     }
@@ -70,6 +76,9 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Pause(format) => pause::pause(&cluster, out(format)).await,
         Verb::Resume(format) => pause::resume(&cluster, out(format)).await,
         Verb::History(format) => history::run(&cluster, out(format)).await,
+        Verb::Reload(args) => reload::run(&cluster, out(args.format), &args).await,
+        Verb::Proxy(ProxyVerb::Restart(args)) => proxy_restart::run(&cluster, out(args.format), &args).await,
+        Verb::Drain(args) => drain::run(&cluster, out(args.format), &args).await,
         Verb::Node(NodeVerb::Replace(args)) => node_replace::run(&cluster, out(args.format), &args).await,
         Verb::ForcePrimary(args) => force_primary::run(&cluster, out(args.format), &args).await,
         Verb::Upgrade(UpgradeVerb::Finalize(args)) => upgrade::finalize(&cluster, out(args.format), &args).await,
@@ -101,7 +110,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args, ca)).await,
         Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args, ca)).await,
         Verb::Verify(format) => verify::run(&cluster, out(format)).await,
-        Verb::Backup(BackupVerb::Verify(_) | BackupVerb::Restore(_)) | Verb::Certs(_) => Ok(()), // done above
+        Verb::Tls(TlsVerb::Reload(args)) => tls_reload::run(&cluster, out(args.format)).await,
+        Verb::Backup(BackupVerb::Verify(_) | BackupVerb::Restore(_)) | Verb::Cert(_) | Verb::Certs(_) => Ok(()), // done above
         Verb::Wait(args) => wait::run(&cluster, &args).await,
     }
 }

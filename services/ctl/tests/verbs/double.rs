@@ -113,6 +113,12 @@ pub(crate) struct DoubleState {
     pub(crate) tokens_aborted: u32,
     /// The answer to `GetRecord`; none: there is no such record.
     pub(crate) record: Option<GetRecordReply>,
+    /// The fault of the configuration of the second node.
+    pub(crate) fault_of_b: Option<String>,
+    /// Orders about a process, in their order.
+    pub(crate) upkeep: Vec<String>,
+    /// Why the second node does not take its new certificate.
+    pub(crate) certificate_fault: String,
 }
 
 impl DoubleState {
@@ -353,6 +359,19 @@ impl control_server::Control for Node {
         Ok(Response::new(HistoryReply { entries: vec![entry], confirmed: true }))
     }
 
+    async fn tls_reload(&self, _: Request<TlsReloadRequest>) -> Result<Response<TlsReloadReply>, Status> {
+        let fault = self.state.lock().unwrap().certificate_fault.clone();
+        let fault = if self.name == "b" { fault } else { String::new() };
+        let certificate = CertificateInfo {
+            usage: "peer".to_owned(),
+            not_after_s: 2_000_000_000,
+            changed: fault.is_empty(),
+            fault,
+            ..CertificateInfo::default()
+        };
+        Ok(Response::new(TlsReloadReply { node: self.name.to_owned(), certificates: vec![certificate] }))
+    }
+
     async fn create_backup(
         &self,
         _: Request<CreateBackupRequest>,
@@ -360,6 +379,35 @@ impl control_server::Control for Node {
         let bytes = self.state.lock().unwrap().backup.clone();
         let messages: Vec<_> = bytes.chunks(100).map(|data| Ok(BackupBytes { data: data.to_vec() })).collect();
         Ok(Response::new(tokio_stream::iter(messages)))
+    }
+
+    async fn reload(&self, _: Request<ReloadRequest>) -> Result<Response<ReloadReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        state.upkeep.push(format!("reload {}", self.name));
+        let faults: Vec<String> = state.fault_of_b.clone().filter(|_| self.name == "b").into_iter().collect();
+        let changes = if faults.is_empty() { vec!["key logging.filter: counts now".to_owned()] } else { Vec::new() };
+        Ok(Response::new(ReloadReply { node: self.name.to_owned(), done: faults.is_empty(), faults, changes }))
+    }
+
+    async fn proxy_restart(&self, _: Request<ProxyRestartRequest>) -> Result<Response<ProxyRestartReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        state.upkeep.push(format!("restart {}", self.name));
+        let (node, reason) = (self.name.to_owned(), state.fault_of_b.clone().filter(|_| self.name == "b"));
+        Ok(Response::new(ProxyRestartReply {
+            done: reason.is_none(),
+            reason: reason.unwrap_or_default(),
+            node,
+            http_address: "127.0.0.1:8080".to_owned(),
+            http_proxy_pid: "7".to_owned(),
+        }))
+    }
+
+    async fn drain(&self, request: Request<DrainRequest>) -> Result<Response<DrainReply>, Status> {
+        let mut state = self.state.lock().unwrap();
+        let undo = request.into_inner().undo;
+        state.upkeep.push(format!("{} {}", if undo { "undo" } else { "drain" }, self.name));
+        let reason = state.fault_of_b.clone().filter(|_| self.name == "b").unwrap_or_default();
+        Ok(Response::new(DrainReply { done: reason.is_empty(), reason, node: self.name.to_owned() }))
     }
 
     /// The other node is taken in at once.

@@ -228,3 +228,61 @@ async fn help_names_every_verb_that_the_documents_use() {
         assert!(ran.out.lines().any(|line| line.trim_start().starts_with(&format!("{verb} "))), "{verb}: {}", ran.out);
     }
 }
+
+#[tokio::test]
+async fn certificates_are_read_again_by_every_node_and_one_that_was_kept_is_exit_code_1() {
+    let double = Double::start().await;
+    let ran = ocsctl(&double, &["tls", "reload", "-o", "json"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let shown = ran.json();
+    let of = |node: usize| shown["nodes"][node]["certificates"][0].clone();
+    assert_eq!((of(0)["usage"].as_str(), of(0)["changed"].as_bool()), (Some("peer"), Some(true)), "{shown}");
+    assert_eq!(of(1)["ends"], "2033-05-18T03:33:20Z");
+    double.state().certificate_fault = "b.key: the key does not belong to the certificate in b.pem".to_owned();
+    let ran = ocsctl(&double, &["tls", "reload"]).await;
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("b: the certificate for peer was kept: b.key: the key does not belong"), "{}", ran.err);
+    assert!(ran.out.contains("changed") && ran.out.contains("kept: b.key"), "{}", ran.out);
+    let endpoints = format!("{},{}", double.endpoints(), nobody().await);
+    double.state().certificate_fault.clear();
+    assert_eq!(ocsctl_at(&endpoints, &["tls", "reload"]).await.code, 3, "a node that did not answer");
+}
+
+/// `ocsctl cert …` in a directory.
+async fn cert(double: &Double, home: &str, words: &[&str]) -> crate::Ran {
+    ocsctl(double, &[&["cert"][..], words, &["--dir", home]].concat()).await
+}
+
+#[tokio::test]
+async fn certificates_for_production_open_a_control_port_under_the_names_that_were_asked_for() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let home = path("");
+    let early = cert(&double, &home, &["node", "a"]).await;
+    assert_eq!(
+        (early.code, early.err.contains("make an authority first, by `ocsctl cert ca")),
+        (1, true),
+        "{}",
+        early.err
+    );
+    assert_eq!(cert(&double, &home, &["ca", "--name", "Example Ltd"]).await.code, 0);
+    let made = cert(&double, &home, &["node", "a", "b", "--host", "a=10.77.0.1,a.example.com", "-o", "json"]).await;
+    assert_eq!(made.code, 0, "{}", made.err);
+    let hosts = serde_json::json!(["a", "10.77.0.1", "a.example.com", "localhost", "127.0.0.1"]);
+    assert_eq!(made.json()["made"][0]["hosts"], hosts);
+    assert_eq!(cert(&double, &home, &["operator", "alice"]).await.code, 0);
+    let endpoint = double.with_tls(dir.path()).await;
+    let (ca, own, key) = (path("ca.pem"), path("alice.pem"), path("alice.key"));
+    let ran = ocsctl_at(&endpoint, &["--ca", &ca, "--cert", &own, "--key", &key, "role", "-o", "json"]).await;
+    assert_eq!((ran.code, ran.json()["primary"].as_str()), (0, Some("a")), "{}", ran.err);
+    let refused = cert(&double, &home, &["node", "a"]).await;
+    assert_eq!(refused.code, 1);
+    for part in ["a.pem is there, the certificate of node a, until ", "nothing was written", "--force"] {
+        assert!(refused.err.contains(part), "{part}: {}", refused.err);
+    }
+    for wrong in
+        [&["node", "a", "b", "--host", "x"][..], &["node", "a", "--host", "c=x"], &["node", "a", "--host", "h:1"]]
+    {
+        assert_eq!(cert(&double, &home, wrong).await.code, 2, "{wrong:?}");
+    }
+}

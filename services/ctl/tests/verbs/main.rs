@@ -15,6 +15,7 @@ mod shown;
 mod tokens;
 mod traffic;
 mod undoing;
+mod upkeep;
 
 use std::process::Output;
 

@@ -5,10 +5,10 @@ use std::{fs, net::SocketAddr, sync::Arc};
 use axum::{Router, routing::get};
 use chassis::{
     tasks::Tasks,
-    tls::{TlsFiles, TlsIdentity},
+    tls::{LiveCertificate, Source, TlsFiles, TlsIdentity},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -34,11 +34,14 @@ impl Port {
         protocol: Protocol,
         limits: Limits,
         router: Router,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<Arc<LiveCertificate>>,
     ) -> Self {
+        Self::behind(Entrance::new("test", protocol, limits), router, tls).await
+    }
+
+    pub(super) async fn behind(entrance: Entrance, router: Router, tls: Option<Arc<LiveCertificate>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, tasks) = (listener.local_addr().unwrap(), Tasks::new());
-        let entrance = Entrance::new("test", protocol, limits);
         let (places, requests, refusals) =
             (entrance.places.clone(), entrance.requests.clone(), entrance.refusals.clone());
         entrance.serve(listener, tls, router, &tasks);
@@ -111,8 +114,16 @@ pub(super) fn get_over_http2() -> Vec<u8> {
     frame
 }
 
-/// An identity for "a", and a client that trusts its authority but shows no certificate.
-pub(super) fn identity() -> (TlsIdentity, Arc<ClientConfig>) {
+/// The certificates of a test: that of "a", which a port shows, and its clients.
+pub(super) struct Certificates {
+    pub(super) live: Arc<LiveCertificate>,
+    /// Shows the certificate of "a".
+    pub(super) client: Arc<ClientConfig>,
+    /// Trusts the authority, and shows no certificate.
+    pub(super) stranger: Arc<ClientConfig>,
+}
+
+pub(super) fn certificates() -> Certificates {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -125,10 +136,15 @@ pub(super) fn identity() -> (TlsIdentity, Arc<ClientConfig>) {
         path
     };
     let (certificate, key) = (put("own.pem", own.pem()), put("own.key", key.serialize_pem()));
-    let identity = TlsIdentity::load(&TlsFiles { ca: put("ca.pem", ca.pem()), certificate, key }).unwrap();
+    let files = TlsFiles { ca: put("ca.pem", ca.pem()), certificate, key };
+    let client = TlsIdentity::load(&files).unwrap().client_config(&[b"http/1.1"]);
     let mut roots = RootCertStore::empty();
     roots.add(ca.der().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    (identity, Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    Certificates {
+        live: LiveCertificate::open("test", Source::Mutual { files, name: None }, &[b"http/1.1"]).unwrap(),
+        client,
+        stranger: Arc::new(builder.with_root_certificates(roots).with_no_client_auth()),
+    }
 }

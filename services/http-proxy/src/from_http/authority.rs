@@ -21,6 +21,9 @@ const PORT_DIGITS_MAX: usize = 5;
 pub fn host<'a>(version: Version, target: &'a Uri, headers: &'a HeaderMap) -> Result<Option<&'a str>, Refusal> {
     let host = host_header(version, headers)?;
     let Some(scheme) = target.scheme_str() else {
+        if target.authority().is_some() {
+            return Err(bad("the target of the request is a host alone, as of CONNECT, which is not taken"));
+        }
         let named = host.filter(|host| !host.is_empty());
         return Ok(named.map(without_empty_port));
     };

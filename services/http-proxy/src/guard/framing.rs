@@ -1,13 +1,24 @@
-//! Follows the framing of the requests on one connection, beside hyper, to detect ambiguous heads that hyper accepts.
+//! Follows the framing of the requests on one connection, beside hyper, to detect messages that a proxy in front could read
+//! differently, and that hyper accepts (spec 10).
 //!
-//! A head with both `Content-Length` and `Transfer-Encoding` is the means of request smuggling. hyper accepts such a head,
-//! goes by the latter and removes the former, so that no code behind hyper can refuse the request. hyper also reads every list
-//! of transfer codings that ends in `chunked` as `chunked` alone. Never changes a byte. Fed by `guard`.
+//! hyper goes by `Transfer-Encoding` beside a `Content-Length`, reads every list of codings that ends in `chunked` as `chunked`
+//! alone, takes a bare LF for the end of a line, and lets the fields of a trailer be anything. Each of these is a means of request
+//! smuggling. Never changes a byte. Fed by `guard`.
 
-/// Longest part of a line that is looked at, bytes: enough for the names and values that matter.
-const LINE_BYTES_MAX: usize = 64;
+mod line;
+
+use line::{Line, LineBytes};
+
 /// The only transfer coding that is read, and never twice.
 const CHUNKED: &[u8] = b"chunked";
+/// The request line of the preface of HTTP/2.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+/// Digits of a length or of the size of a chunk, at most: every number of so many digits fits into 64 bits.
+const LENGTH_DIGITS_MAX: usize = 19;
+const SIZE_DIGITS_MAX: usize = 16;
+/// Fields that decide about the end and the addressee of a message: in a trailer, or named by `Connection` as fields of one hop
+/// alone, they mean one thing to a proxy and another thing to its server.
+const OF_FRAMING: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
 
 /// Where in the stream of requests a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +35,7 @@ enum Expected {
     Chunk(u64),
     /// Behind the last chunk.
     Trailers,
-    /// Not to be followed any further.
+    /// Not to be followed any further: the connection ends with the refusal of an ambiguous message.
     Lost,
 }
 
@@ -32,15 +43,14 @@ enum Expected {
 #[derive(Debug)]
 pub(super) struct Framing {
     place: Expected,
-    /// The start of a line that did not arrive whole.
-    line: Vec<u8>,
+    line: LineBytes,
     heads: u64,
     head_begun: bool,
     length: Option<u64>,
     chunked: bool,
-    /// A transfer coding is unknown or repeated.
-    miscoded: bool,
-    broken: bool,
+    /// The head under way can be read in more than one way.
+    odd: bool,
+    http2: bool,
     ambiguous: Option<u64>,
 }
 
@@ -48,25 +58,40 @@ impl Framing {
     pub(super) fn new() -> Self {
         Self {
             place: Expected::Head,
-            line: Vec::new(),
+            line: LineBytes::default(),
             heads: 0,
             head_begun: false,
             length: None,
             chunked: false,
-            miscoded: false,
-            broken: false,
+            odd: false,
+            http2: false,
             ambiguous: None,
         }
     }
 
-    /// The first head (counted from 1) that must be refused, if any; all later heads must be refused, too.
+    /// The first message (counted from 1) whose head or body must be refused, if any; all later messages must be refused, too.
     pub(super) fn ambiguous(&self) -> Option<u64> {
         self.ambiguous
+    }
+
+    /// Heads that have arrived whole.
+    pub(super) fn heads(&self) -> u64 {
+        self.heads
+    }
+
+    /// Whether the preface of HTTP/2 has arrived.
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2
     }
 
     /// Whether bytes of a head have arrived whose end has not.
     pub(super) fn in_head(&self) -> bool {
         self.place == Expected::Head && (self.head_begun || !self.line.is_empty())
+    }
+
+    /// Whether the next byte begins a head.
+    pub(super) fn is_between(&self) -> bool {
+        self.place == Expected::Head && !self.in_head()
     }
 
     /// Follows the bytes that have arrived.
@@ -91,135 +116,127 @@ impl Framing {
     fn feed_line<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let part = &bytes[..end.unwrap_or(bytes.len())];
-        match end {
-            Some(end) if self.line.is_empty() => {
-                self.end_line(part);
-                &bytes[end + 1..]
-            }
-            _ => {
-                let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
-                self.line.extend_from_slice(&part[..part.len().min(room)]);
-                let Some(end) = end else { return &[] };
-                let line = std::mem::take(&mut self.line);
-                self.end_line(&line);
-                &bytes[end + 1..]
-            }
+        let Some(end) = end else {
+            self.line.add(part);
+            return &[];
+        };
+        if self.line.is_empty() {
+            self.end_line(Line::whole(part));
+        } else {
+            self.line.add(part);
+            let kept = std::mem::take(&mut self.line);
+            self.end_line(kept.line());
         }
+        &bytes[end + 1..]
     }
 
-    fn end_line(&mut self, line: &[u8]) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+    fn end_line(&mut self, line: Line<'_>) {
         match self.place {
-            Expected::Head if line.is_empty() && self.head_begun => self.end_head(),
-            Expected::Head if line.is_empty() => {}
-            Expected::Head => self.header(line),
+            Expected::Head if line.is_bare() && self.head_begun => self.end_head(line.is_odd()),
+            Expected::Head if line.is_bare() => self.odd |= line.is_odd(), // before the request line
+            Expected::Head if self.head_begun => self.header(line),
+            Expected::Head => self.request_line(line),
             Expected::ChunkSize => self.chunk_size(line),
-            Expected::ChunkEnd => self.place = if line.is_empty() { Expected::ChunkSize } else { self.lose() },
-            Expected::Trailers if line.is_empty() => self.place = Expected::Head,
-            _ => {}
+            Expected::ChunkEnd if line.is_bare() && !line.is_odd() => self.place = Expected::ChunkSize,
+            Expected::Trailers if line.is_bare() && !line.is_odd() => self.place = Expected::Head,
+            Expected::Trailers if is_trailer(line) => {}
+            _ => self.lose(),
         }
     }
 
-    fn header(&mut self, line: &[u8]) {
-        if !self.head_begun {
-            self.head_begun = true; // the request line
+    fn request_line(&mut self, line: Line<'_>) {
+        self.head_begun = true;
+        self.http2 |= line.bytes() == PREFACE && !line.is_odd();
+        // A fragment never travels: one reader drops it, another reader takes it for a part of the path.
+        self.odd |= line.is_odd() || line.has_hash();
+    }
+
+    fn header(&mut self, line: Line<'_>) {
+        let Some((name, value)) = field(line) else {
+            self.odd = true;
             return;
-        }
-        if !matches!(line.first(), Some(b'c' | b'C' | b't' | b'T')) {
-            return;
-        }
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        };
         if name.eq_ignore_ascii_case(b"content-length") {
-            match std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()) {
-                Some(length) => self.length = Some(length),
-                None => self.broken = true,
-            }
+            self.odd |= line.is_cut() || self.length.is_some();
+            self.length = length(value);
+            self.odd |= self.length.is_none();
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.miscoded |= self.chunked || !value.eq_ignore_ascii_case(CHUNKED);
+            self.odd |= line.is_cut() || self.chunked || !value.eq_ignore_ascii_case(CHUNKED);
             self.chunked = true;
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            self.odd |=
+                line.is_cut() || value.split(|byte| *byte == b',').any(|option| is_of_framing(option.trim_ascii()));
+        } else {
+            self.odd |= name.contains(&b'_') && is_of_framing(name);
         }
     }
 
-    fn end_head(&mut self) {
+    fn end_head(&mut self, odd: bool) {
         self.heads += 1;
-        if self.miscoded || self.chunked && (self.length.is_some() || self.broken) {
-            self.ambiguous.get_or_insert(self.heads);
+        if odd || self.odd || self.http2 || self.chunked && self.length.is_some() {
+            self.lose();
+        } else {
+            self.place = match self.length {
+                _ if self.chunked => Expected::ChunkSize,
+                Some(length) if length > 0 => Expected::Body(length),
+                _ => Expected::Head,
+            };
         }
-        self.place = match (self.broken, self.chunked, self.length) {
-            (true, ..) => self.lose(),
-            (_, true, _) => Expected::ChunkSize,
-            (_, _, Some(length)) if length > 0 => Expected::Body(length),
-            _ => Expected::Head,
-        };
-        (self.head_begun, self.length, self.chunked, self.miscoded) = (false, None, false, false);
+        (self.head_begun, self.length, self.chunked, self.odd) = (false, None, false, false);
     }
 
-    fn chunk_size(&mut self, line: &[u8]) {
-        let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    fn chunk_size(&mut self, line: Line<'_>) {
+        let bytes = line.bytes();
+        let (digits, extension) =
+            bytes.split_at(bytes.iter().position(|b| !b.is_ascii_hexdigit()).unwrap_or(bytes.len()));
         let size = std::str::from_utf8(digits).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
-        self.place = match size {
-            Some(0) => Expected::Trailers,
-            Some(size) => Expected::Chunk(size),
+        let is_clear = !line.is_odd() && !line.is_cut() && digits.len() <= SIZE_DIGITS_MAX && is_extension(extension);
+        match size.filter(|_| is_clear) {
+            Some(0) => self.place = Expected::Trailers,
+            Some(size) => self.place = Expected::Chunk(size),
             None => self.lose(),
-        };
+        }
     }
 
-    /// hyper refuses such framing by itself; in case hyper does not, all further heads of this connection are refused.
-    fn lose(&mut self) -> Expected {
-        self.ambiguous.get_or_insert(self.heads + 1);
-        Expected::Lost
+    /// The message under way is ambiguous. hyper refuses some of these messages by itself; in case hyper does not, this message and
+    /// every later head of the connection are refused.
+    fn lose(&mut self) {
+        self.ambiguous.get_or_insert(self.heads.max(1));
+        self.place = Expected::Lost;
     }
+}
+
+/// Name and value of a line of a head; none: a folded line, white space around the name, or no field at all.
+fn field(line: Line<'_>) -> Option<(&[u8], &[u8])> {
+    let bytes = line.bytes();
+    let colon = bytes.iter().position(|byte| *byte == b':').filter(|colon| *colon > 0 && !line.is_odd())?;
+    let (name, value) = (&bytes[..colon], bytes[colon + 1..].trim_ascii());
+    let is_name = !name.iter().any(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control());
+    is_name.then_some((name, value))
+}
+
+fn is_trailer(line: Line<'_>) -> bool {
+    field(line).is_some_and(|(name, _)| !is_of_framing(name))
+}
+
+/// Some gateways take `_` for `-`.
+fn is_of_framing(name: &[u8]) -> bool {
+    let is_same = |(ours, known): (&u8, &u8)| ours.eq_ignore_ascii_case(known) || *ours == b'_' && *known == b'-';
+    OF_FRAMING.iter().any(|known| name.len() == known.len() && name.iter().zip(*known).all(is_same))
+}
+
+/// A length: digits, and nothing else.
+fn length(value: &[u8]) -> Option<u64> {
+    let is_number = value.len() <= LENGTH_DIGITS_MAX && value.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(value).ok().filter(|_| is_number)?.parse().ok()
+}
+
+/// Whether the rest of a line behind the size of a chunk is nothing, or an extension of printable letters.
+fn is_extension(rest: &[u8]) -> bool {
+    let begins = rest.trim_ascii_start().first().is_none_or(|byte| *byte == b';');
+    let is_blank = !rest.is_empty() && rest.trim_ascii().is_empty();
+    begins && !is_blank && rest.iter().all(|byte| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t'))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Every way to cut the bytes in two must lead to the same place.
-    fn follow(bytes: &[u8]) -> (u64, Option<u64>) {
-        let mut whole = Framing::new();
-        whole.feed(bytes);
-        for cut in 0..bytes.len() {
-            let mut parts = Framing::new();
-            parts.feed(&bytes[..cut]);
-            parts.feed(&bytes[cut..]);
-            assert_eq!((parts.heads, parts.ambiguous, parts.place), (whole.heads, whole.ambiguous, whole.place));
-        }
-        (whole.heads, whole.ambiguous)
-    }
-
-    #[test]
-    fn pipelined_requests_are_told_apart() {
-        let bytes = b"POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nab\nGET /b HTTP/1.1\r\n\r\n\r\n\
-            PUT /c HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5;x=y\r\n\r\n\r\nz\r\n0\r\nT: 1\r\n\r\nGET /d HTTP/1.1\r\n\r\n";
-        assert_eq!(follow(bytes), (4, None));
-    }
-
-    #[test]
-    fn length_and_transfer_encoding_together_are_ambiguous() {
-        let bytes = b"GET /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nCONTENT-LENGTH:4\r\n\r\n0\r\n\r\n";
-        assert_eq!(follow(bytes), (2, Some(2)));
-    }
-
-    #[test]
-    fn a_transfer_coding_other_than_one_chunked_is_ambiguous() {
-        for codings in ["gzip, chunked", "chunked, chunked", "identity,chunked", ", chunked", "chunked;q=1", "", "gzip"]
-        {
-            let head =
-                format!("GET /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\nTransfer-Encoding: {codings}\r\n\r\n0\r\n\r\n");
-            assert_eq!(follow(head.as_bytes()), (2, Some(2)), "{codings}");
-        }
-        let twice = b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-        assert_eq!(follow(twice), (1, Some(1)));
-        let once = b"POST /a HTTP/1.1\r\nTRANSFER-ENCODING:\tChunked \r\n\r\n0\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
-        assert_eq!(follow(once), (2, None));
-    }
-
-    #[test]
-    fn a_body_that_looks_like_a_head_is_none() {
-        let body = b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n";
-        let head = format!("POST /a HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
-        assert_eq!(follow(&[head.as_bytes(), body].concat()), (1, None));
-    }
-}
+mod tests;

@@ -14,14 +14,14 @@ use std::{
 
 use ocs_proto::{
     link::{
-        Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord, Stats, ToNode,
-        ToProxy,
+        Certificates, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening, LogRecord,
+        PortClosed, Stats, ToNode, ToProxy,
     },
     outbound as wire,
 };
 use prost::Message;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,9 @@ enum Outgoing {
     Log(LogRecord),
     Stats(Stats),
     Listening(Listening),
+    PortClosed,
     Echo(Echo),
+    Certificates(Certificates),
 }
 
 /// Wakes the caller of a request or a health check in flight.
@@ -74,10 +76,16 @@ struct LinkState {
     waiters: Mutex<HashMap<u64, Waiter>>,
     role: AtomicU8,
     single_copy: AtomicBool,
+    /// Every answer ends its connection: the node is about to stop.
+    leaving: AtomicBool,
+    /// The levels of the log that the node asked for last.
+    log_filter: watch::Sender<String>,
     /// The node asks HTTP Proxy to finish.
     drain: CancellationToken,
     /// The node is gone.
     lost: CancellationToken,
+    /// The number of the last order to read the certificates again.
+    reloads: watch::Sender<u64>,
 }
 
 impl LinkState {
@@ -123,9 +131,15 @@ pub(crate) fn open(
 }
 
 impl Link {
-    /// Hands a request over and waits for its reply until shortly after `deadline`.
+    /// The id of a request, which its frame and its lines of the log carry; never given twice on a link.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Hands a request over under its id and waits for its reply until shortly after `deadline`.
     pub(crate) async fn call(
         &self,
+        id: u64,
         request: wire::Request,
         credential: Credential,
         deadline: Instant,
@@ -133,7 +147,6 @@ impl Link {
         if request.encoded_len() > REQUEST_BYTES_MAX {
             return Err(Unanswered::TooLarge);
         }
-        let id = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
         let deadline_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u32;
         let (waiter, answer) = oneshot::channel();
         let (request, Credential { token, certificate }) = (request.encode_to_vec().into(), credential);
@@ -155,7 +168,7 @@ impl Link {
 
     /// Asks the node about its health; none if the node does not answer in time.
     pub(crate) async fn health(&self, kind: HealthKind, patience: Duration) -> Option<HealthReply> {
-        let id = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.next_id();
         let (waiter, answer) = oneshot::channel();
         let request = HealthRequest { id, kind: kind.into() };
         self.queue.try_send(Outgoing::Health { request, waiter }).ok()?;
@@ -170,9 +183,24 @@ impl Link {
         let _ = self.queue.send(Outgoing::Listening(listening)).await; // `Wires::run` reports a lost link
     }
 
+    /// Tells the node that the port is closed, and that requests in flight go on.
+    pub(crate) async fn port_closed(&self) {
+        let _ = self.queue.send(Outgoing::PortClosed).await; // a lost link needs no message
+    }
+
     /// Passes counters on.
     pub(crate) async fn stats(&self, stats: Stats) {
         let _ = self.queue.send(Outgoing::Stats(stats)).await;
+    }
+
+    /// Tells the node the certificates.
+    pub(crate) async fn certificates(&self, certificates: Certificates) {
+        let _ = self.queue.send(Outgoing::Certificates(certificates)).await;
+    }
+
+    /// The number of the last order to read the certificates again, now and from now on; 0: none.
+    pub(crate) fn reloads(&self) -> watch::Receiver<u64> {
+        self.shared.reloads.subscribe()
     }
 
     /// Passes a log record on.
@@ -186,6 +214,16 @@ impl Link {
             role: ROLES[usize::from(self.shared.role.load(Ordering::Relaxed))],
             single_copy: self.shared.single_copy.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether every answer ends its connection: HTTP Proxy drains, or its node is about to stop.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.shared.leaving.load(Ordering::Relaxed) || self.shared.drain.is_cancelled()
+    }
+
+    /// Each change of the log's levels that the node asks for.
+    pub(crate) fn log_filters(&self) -> watch::Receiver<String> {
+        self.shared.log_filter.subscribe()
     }
 
     /// Cancelled when the node asks HTTP Proxy to finish.
@@ -281,6 +319,10 @@ fn take(shared: &LinkState, frame: ToProxy) {
         let role = ROLES.iter().position(|role| *role == notice.role).unwrap_or_default();
         shared.role.store(role as u8, Ordering::Relaxed);
         shared.single_copy.store(notice.single_copy, Ordering::Relaxed);
+        shared.leaving.store(notice.leaving, Ordering::Relaxed);
+    }
+    if let Some(levels) = frame.log_filter {
+        shared.log_filter.send_replace(levels.filter);
     }
     {
         let mut waiters = shared.waiters();
@@ -295,6 +337,9 @@ fn take(shared: &LinkState, frame: ToProxy) {
                 let _ = waiter.send(reply);
             }
         }
+    }
+    if let Some(order) = frame.reload_certificates {
+        shared.reloads.send_replace(order.order);
     }
     if frame.drain.is_some() {
         shared.drain.cancel();
@@ -333,9 +378,18 @@ fn add(shared: &LinkState, frame: &mut ToNode, item: Outgoing) -> usize {
             frame.listening = Some(listening);
             64
         }
+        Outgoing::PortClosed => {
+            frame.port_closed = Some(PortClosed {});
+            4
+        }
         Outgoing::Echo(echo) => {
             frame.echo = Some(echo);
             16
+        }
+        Outgoing::Certificates(certificates) => {
+            let size = certificates.encoded_len();
+            frame.certificates = Some(certificates);
+            size + 8
         }
     }
 }
@@ -352,6 +406,7 @@ fn join(into: &mut Stats, stats: Stats) {
     into.requests.extend(stats.requests);
     into.without_credential += stats.without_credential;
     into.misplaced_credential += stats.misplaced_credential;
+    into.handshakes_refused.extend(stats.handshakes_refused);
 }
 
 #[cfg(test)]

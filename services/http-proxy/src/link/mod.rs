@@ -8,4 +8,4 @@ pub mod stream;
 mod version;
 
 pub use codec::{FRAME_BYTES_MAX, FrameReader, FrameWriter, LinkError, write_batches};
-pub use version::{LINK_VERSIONS, LINK_WITH_ECHO, LinkVersions};
+pub use version::{LINK_VERSIONS, LINK_WITH_ECHO, LINK_WITH_LISTENERS, LinkVersions};

@@ -4,9 +4,12 @@
 use std::fmt;
 
 /// The versions that this build speaks.
-pub const LINK_VERSIONS: LinkVersions = LinkVersions { min: 1, max: 2 };
+pub const LINK_VERSIONS: LinkVersions = LinkVersions { min: 1, max: 3 };
 /// From this version on HTTP Proxy answers echoes and knows the settings of `Configure` from `format_max` on.
 pub const LINK_WITH_ECHO: u32 = 2;
+/// From this version on HTTP Proxy opens several ports and asks for certificates of clients. A node that wants either names no
+/// lower version: an older HTTP Proxy would serve without them.
+pub const LINK_WITH_LISTENERS: u32 = 3;
 
 /// A range of versions, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,10 @@
 
 use std::{net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
-use chassis::lines::Causes;
+use chassis::{
+    lines::Causes,
+    tls::{self, HandshakeFault, LiveCertificate},
+};
 use http::StatusCode;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,7 +17,7 @@ use tokio::{
     net::TcpStream,
     time::Instant,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -22,12 +25,14 @@ use super::{
     proxy_header,
 };
 use crate::{
-    guard::{Guarded, HeadCounts},
-    serve::{self, Server},
+    guard::{Exceeded, Guarded, HeadCounts},
+    serve::{self, Port, Server},
+    stats::Reason,
     to_http::Answer,
 };
 
-/// Time limits of a connection.
+/// Time limits of a connection until its first head, and at its end.
+#[derive(Debug, Clone, Copy)]
 struct Patience {
     /// For its TLS handshake.
     handshake: Duration,
@@ -38,11 +43,8 @@ struct Patience {
     linger: Duration,
 }
 
-const SERVED: Patience = Patience {
-    handshake: Duration::from_secs(10),
-    first_head: Duration::from_secs(10),
-    linger: Duration::from_secs(2),
-};
+/// Of a connection that is served; head and handshake have the configured time.
+const LINGER: Duration = Duration::from_secs(2);
 /// A connection that is turned away gets its refusal soon and makes room for the next: silent connections must not delay
 /// refusals to others.
 const TURNED_AWAY: Patience = Patience {
@@ -50,19 +52,21 @@ const TURNED_AWAY: Patience = Patience {
     first_head: Duration::from_millis(500),
     linger: Duration::from_millis(500),
 };
-/// Limit for a further head, idle time included: longer than load balancers keep idle connections.
-const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// An idle connection stays open for so long after the drain begins: an immediate close could cross a request on its way, and
 /// the client would not know whether the request was read. Long enough for a balancer to see `/readyz` fail.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// Lines about connections that are not served, a minute and cause.
 static REFUSED: Causes = Causes::new(6);
+/// Lines about failed TLS handshakes, a minute and reason.
+static HANDSHAKES: Causes = Causes::new(3);
 
 /// A connection that was just accepted.
 pub(super) struct Arrival {
     pub(super) socket: TcpStream,
     pub(super) from: IpAddr,
+    /// The port that took the connection.
+    pub(super) port: Arc<Port>,
     /// Why the connection is served only to refuse its first request.
     pub(super) turned_away: Option<&'static str>,
 }
@@ -76,37 +80,81 @@ pub(super) async fn serve(
 ) {
     let _counted = server.stats.connection();
     let began = Instant::now();
-    let Arrival { mut socket, from, mut turned_away } = arrival;
-    let until = began + if turned_away.is_some() { TURNED_AWAY.first_head } else { SERVED.first_head };
+    let Arrival { mut socket, from, port, mut turned_away } = arrival;
+    if turned_away.is_some() {
+        server.stats.refused(Reason::Connections);
+    }
+    let until = began + patience(&server, turned_away).first_head;
     let Some(client) = client(&mut socket, from, &server, &addresses, until).await else { return };
     let entered = if turned_away.is_none() { addresses.enter(client) } else { None };
     if turned_away.is_none() && entered.is_none() {
         turned_away = Some(crowded(&server, client));
     }
-    let visit = Visit { server, draining, turned_away, began, certificate: None, _entered: entered };
-    let Some(tls) = visit.server.settings.tls.clone() else { return serve_http(socket, visit).await };
-    match tokio::time::timeout(visit.patience().handshake, TlsAcceptor::from(tls).accept(socket)).await {
-        Ok(Ok(socket)) => Box::pin(serve_http(socket, visit)).await,
-        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-        Err(_) => tracing::debug!("TLS handshake took too long"),
+    let mut visit = Visit { server, port, draining, turned_away, began, certificate: None, _entered: entered };
+    let Some(certificate) = visit.port.tls.clone() else { return serve_http(socket, visit).await };
+    let limit = patience(&visit.server, visit.turned_away).handshake;
+    match tokio::time::timeout(limit, secure(socket, &certificate)).await {
+        Ok(Ok(Some(socket))) => {
+            let shown = socket.get_ref().1.peer_certificates().unwrap_or_default();
+            visit.certificate = tls::name_shown(shown).map(Into::into);
+            return Box::pin(serve_http(socket, visit)).await;
+        }
+        Ok(Ok(None)) => return,
+        Ok(Err(fault)) => refuse(&visit, client, &fault),
+        Err(_) => visit.server.stats.handshake_refused("slow"),
     }
+    visit.server.stats.refused(Reason::Handshake);
+}
+
+/// The handshake; none: the client closed the connection without a byte, as health checks of balancers do.
+async fn secure(
+    socket: TcpStream,
+    certificate: &LiveCertificate,
+) -> Result<Option<TlsStream<TcpStream>>, HandshakeFault> {
+    let mut first = [0];
+    match socket.peek(&mut first).await {
+        Ok(1) => tls::first_byte(first[0])?,
+        _ => return Ok(None),
+    }
+    let accepted = TlsAcceptor::from(certificate.server()).accept(socket).await;
+    accepted.map(Some).map_err(|error| HandshakeFault::of(&error))
+}
+
+fn refuse(visit: &Visit, client: IpAddr, fault: &HandshakeFault) {
+    visit.server.stats.handshake_refused(fault.reason());
+    if let Some(more) = HANDSHAKES.line(fault.reason()) {
+        tracing::warn!(%client, "the HTTPS port {} refused a caller: {fault}{more}", visit.port.address);
+    }
+    visit.server.stats.refused(Reason::Handshake);
+}
+
+/// Serves a connection that is no socket of a port.
+#[cfg(feature = "front")]
+pub(crate) async fn serve_stream<S>(socket: S, server: Arc<Server>, port: Arc<Port>, draining: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let visit = Visit { server, port, draining, turned_away: None, began: Instant::now(), certificate: None, _entered: None };
+    serve_http(socket, visit).await;
+}
+
+/// The limits of a connection, which is served, or turned away.
+fn patience(server: &Server, turned_away: Option<&'static str>) -> Patience {
+    let head = server.settings.patience.head;
+    let served = Patience { handshake: head, first_head: head, linger: LINGER };
+    if turned_away.is_some() { TURNED_AWAY } else { served }
 }
 
 /// The state of a connection before its first byte of HTTP.
 struct Visit {
     server: Arc<Server>,
+    port: Arc<Port>,
     draining: CancellationToken,
     turned_away: Option<&'static str>,
     began: Instant,
-    /// Common name of the client's verified certificate.
+    /// Name of the client's verified certificate.
     certificate: Option<Arc<str>>,
     _entered: Option<Entered>,
-}
-
-impl Visit {
-    fn patience(&self) -> &'static Patience {
-        if self.turned_away.is_some() { &TURNED_AWAY } else { &SERVED }
-    }
 }
 
 /// The client's address, which a balancer names in its header; none: the balancer sent no valid header, and has been refused.
@@ -129,6 +177,7 @@ async fn client(
     if let Some(more) = REFUSED.line("headerless") {
         tracing::warn!(%from, "a balancer's connection has no PROXY protocol v2 header ({why}): http_proxy.proxy_protocol is on{more}");
     }
+    server.stats.refused(Reason::ProxyHeader);
     let message = format!("a PROXY protocol v2 header must come first: {why}");
     let answer = server.unasked(Answer::of_refusal(&Refusal::new(RefusalCode::BadValue, message)));
     let _ = tokio::time::timeout(TURNED_AWAY.linger, socket.write_all(&answer)).await;
@@ -137,6 +186,7 @@ async fn client(
 }
 
 fn crowded(server: &Server, client: IpAddr) -> &'static str {
+    server.stats.refused(Reason::ConnectionsOfAddress);
     if let Some(more) = REFUSED.line("crowded") {
         let bound = server.settings.connections_per_address_max;
         tracing::warn!(%client, "no more than {bound} connections of one address (http_proxy.connections_per_address_max): turned away{more}");
@@ -148,16 +198,18 @@ async fn serve_http<S>(socket: S, visit: Visit)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let patience = visit.patience();
-    let Visit { server, draining, turned_away, began, certificate, _entered } = visit;
+    let patience = patience(&visit.server, visit.turned_away);
+    let Visit { server, port, draining, turned_away, began, certificate, _entered } = visit;
     let seen = Arc::new(HeadCounts::new(turned_away));
-    let service = service_fn(|request| serve::answer(server.clone(), seen.clone(), certificate.clone(), request));
-    let answering = server.clone();
-    let in_place_of = Box::new(move |status| unread_head(&answering, status));
-    let io = TokioIo::new(Guarded::new(socket, seen.clone(), in_place_of));
+    let service = service_fn(|request| {
+        serve::answer(server.clone(), port.clone(), seen.clone(), certificate.clone(), request)
+    });
+    let (answering, of_guard) = (server.clone(), seen.clone());
+    let in_place_of = Box::new(move |status| unread_head(&answering, &of_guard, status));
+    let io = TokioIo::new(Guarded::new(socket, seen.clone(), server.settings.patience, in_place_of));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
+        .header_read_timeout(None) // the guard tells a slow head from a pause
         .max_header_size(server.settings.head_bytes_max)
         .max_buf_size(server.settings.head_bytes_max) // `body` gathers bodies and counts their bytes
         .half_close(true)
@@ -190,13 +242,9 @@ where
         }
     };
     let cut_short = !matches!(result, Some(Ok(()))) || seen.was_cut_short();
-    let mut socket = connection.into_parts().io.into_inner().into_socket();
-    let answer = match turned_away {
-        _ if result.is_some() => None,
-        Some(why) => Some(server.unasked(serve::turned_away(why))),
-        None => seen.in_head().then(|| head_too_late(&server)),
-    };
-    if let Some(answer) = answer {
+    let (mut socket, is_mid_answer) = connection.into_parts().io.into_inner().into_socket();
+    let answer = last_word(&server, &seen, turned_away, result.is_some());
+    if let Some(answer) = answer.filter(|_| !is_mid_answer) {
         let _ = tokio::time::timeout(patience.linger, socket.write_all(&answer)).await;
     }
     if cut_short && !seen.ended() {
@@ -204,14 +252,56 @@ where
     }
 }
 
+/// The answer to input that hyper left without an answer; counts the limit that ended the connection.
+fn last_word(
+    server: &Server,
+    seen: &HeadCounts,
+    turned_away: Option<&'static str>,
+    has_ended: bool,
+) -> Option<Vec<u8>> {
+    match seen.exceeded() {
+        Some(Exceeded::Idle) => server.stats.refused(Reason::Idle),
+        Some(Exceeded::Write) => server.stats.refused(Reason::WriteTime),
+        Some(Exceeded::Head) | None => {}
+    }
+    if seen.was_answered_in_place() {
+        return None;
+    }
+    if seen.is_http2() && has_ended {
+        return Some(no_http2(server));
+    }
+    match turned_away {
+        _ if seen.exceeded() == Some(Exceeded::Head) => Some(head_too_late(server)),
+        _ if has_ended => None,
+        Some(why) => Some(server.unasked(serve::turned_away(why))),
+        None if seen.in_head() => Some(head_too_late(server)),
+        None => {
+            server.stats.refused(Reason::HeadTime); // a silent connection gets no answer
+            None
+        }
+    }
+}
+
+/// The answer to the preface of HTTP/2, which a client sends that assumes HTTP/2.
+fn no_http2(server: &Server) -> Vec<u8> {
+    server.stats.refused(Reason::Http2);
+    server.unasked(Answer::of_refusal(&Refusal::new(RefusalCode::BadValue, "HTTP/2 is not spoken here: use HTTP/1.1")))
+}
+
 /// The answer to a head that did not become complete; hyper has none for it.
 fn head_too_late(server: &Server) -> Vec<u8> {
+    server.stats.refused(Reason::HeadTime);
     let refusal = Refusal::new(RefusalCode::RequestTimeout, "the head did not arrive in time");
     server.unasked(Answer::of_refusal(&refusal))
 }
 
 /// The answer to a head that hyper could not take (spec 6).
-fn unread_head(server: &Server, status: u16) -> Vec<u8> {
+fn unread_head(server: &Server, seen: &HeadCounts, status: u16) -> Vec<u8> {
+    server.stats.refused(match status {
+        400 if seen.found_ambiguous() => Reason::Ambiguous,
+        400 => Reason::NotHttp,
+        _ => Reason::HeadSize,
+    });
     if status == 400 {
         return server.unasked(Answer::of_refusal(&Refusal::new(RefusalCode::BadValue, "the head is no HTTP")));
     }

@@ -1,4 +1,4 @@
-//! Binds the port, accepts connections, and ends them gracefully (spec 10).
+//! Binds the ports, accepts connections, and ends them gracefully (spec 10).
 //!
 //! Never looks into a request. A port scan, a half-open connection or garbage never ends or stalls the port: every handshake
 //! and every head is read by the connection's own task, under a timeout. Called by `run`.
@@ -8,7 +8,7 @@ mod connection;
 mod places;
 mod proxy_header;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, net::SocketAddr, sync::Arc, task::Poll, time::Duration};
 
 use chassis::{
     descriptors,
@@ -19,8 +19,10 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+#[cfg(feature = "front")]
+pub(crate) use self::connection::serve_stream;
 use self::{addresses::Addresses, connection::Arrival, places::Places};
-use crate::serve::Server;
+use crate::serve::{Port, Server};
 
 /// Connections that wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 4096;
@@ -55,15 +57,45 @@ fn bind_address(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// The open ports.
+pub(crate) struct Listeners {
+    open: Vec<(TcpListener, Arc<Port>)>,
+    /// The port that is asked first: each in its turn, so that a busy port does not starve the others.
+    first: usize,
+}
+
+impl Listeners {
+    pub(crate) fn new(open: Vec<(TcpListener, Arc<Port>)>) -> Self {
+        Self { open, first: 0 }
+    }
+
+    /// The next connection of any port. Safe to cancel.
+    async fn next(&mut self) -> io::Result<(TcpStream, SocketAddr, Arc<Port>)> {
+        poll_fn(|cx| {
+            for step in 0..self.open.len() {
+                let place = (self.first + step) % self.open.len();
+                let (listener, port) = &self.open[place];
+                if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                    let port = port.clone();
+                    self.first = place + 1;
+                    return Poll::Ready(accepted.map(|(socket, from)| (socket, from, port)));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
 /// Accepts connections until `draining` is cancelled; `connections` tracks each of them.
 pub(crate) async fn accept(
-    listener: TcpListener,
+    mut listeners: Listeners,
     server: Arc<Server>,
     tasks: Tasks,
     connections: TaskTracker,
     draining: CancellationToken,
 ) {
-    let mut places = Places::new(server.settings.connections_max);
+    let places = Places::new(server.settings.connections_max);
     let addresses = Addresses::new(server.settings.connections_per_address_max, server.settings.balancers.clone());
     let addresses = Arc::new(addresses);
     let lines = Causes::new(ACCEPT_LINES_PER_MINUTE);
@@ -80,14 +112,14 @@ pub(crate) async fn accept(
         };
         let accepted = tokio::select! {
             biased;
-            accepted = listener.accept() => accepted,
+            accepted = listeners.next() => accepted,
             () = draining.cancelled() => return,
         };
         match accepted {
-            Ok((socket, from)) => {
+            Ok((socket, from, port)) => {
                 pause = ACCEPT_PAUSE_MIN;
                 prepare(&socket);
-                let arrival = Arrival { socket, from: from.ip(), turned_away: place.turned_away };
+                let arrival = Arrival { socket, from: from.ip(), port, turned_away: place.turned_away };
                 let serving = connection::serve(arrival, server.clone(), addresses.clone(), draining.clone());
                 let serving = connections.track_future(async move {
                     serving.await;

@@ -3,25 +3,23 @@
 //!
 //! Never looks into a connection. Called by `listen`, before each accept.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
+use chassis::lines::Causes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Connections that are being turned away at a time. With the pause before each refusal this bounds refusals to about a
 /// thousand a second; further connections wait in the backlog, where they cost nothing.
 const TURNED_AWAY_MAX: usize = 256;
-/// Between two warnings.
-const WARN_EVERY: Duration = Duration::from_secs(10);
+/// Lines about a lack of places, a minute.
+const LINES_PER_MINUTE: u32 = 1;
 
 /// All places.
 pub(super) struct Places {
     served: Arc<Semaphore>,
     turned_away: Arc<Semaphore>,
     connections_max: usize,
-    warned: Option<Instant>,
+    lines: Causes,
 }
 
 /// One place, released on drop.
@@ -37,12 +35,12 @@ impl Places {
             served: Arc::new(Semaphore::new(connections_max)),
             turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
             connections_max,
-            warned: None,
+            lines: Causes::new(LINES_PER_MINUTE),
         }
     }
 
     /// Waits for a place of either kind; prefers a place that is served.
-    pub(super) async fn take(&mut self) -> Place {
+    pub(super) async fn take(&self) -> Place {
         if let Ok(permit) = self.served.clone().try_acquire_owned() {
             return Place { turned_away: None, _permit: permit };
         }
@@ -55,10 +53,12 @@ impl Places {
         Place { turned_away, _permit: permit.expect("the places are never closed") }
     }
 
-    fn warn(&mut self) {
-        if self.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
-            tracing::warn!(connections_max = self.connections_max, "no place for further connections: turned away");
-            self.warned = Some(Instant::now());
+    fn warn(&self) {
+        if let Some(more) = self.lines.line("full") {
+            tracing::warn!(
+                connections_max = self.connections_max,
+                "no place for further connections: turned away{more}"
+            );
         }
     }
 }

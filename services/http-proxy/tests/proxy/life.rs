@@ -10,11 +10,13 @@ use chassis::tasks::{AtEnd, Tasks};
 use http_proxy::{
     ProxyError,
     link::{FrameWriter, LINK_VERSIONS},
+    log::record_of_line,
 };
-use ocs_proto::link::{Configure, Drain, Header, RoleNotice, ToProxy};
+use ocs_proto::link::{Configure, Drain, Header, LogRecord, RoleNotice, ToProxy};
 use tokio::{
+    io::{AsyncBufReadExt, BufReader},
     net::{TcpListener, TcpStream, UnixStream},
-    process::{Child, Command},
+    process::{Child, ChildStderr, Command},
     sync::oneshot,
 };
 
@@ -66,6 +68,46 @@ async fn a_drain_finishes_what_is_in_flight_closes_the_port_and_ends() {
     let answer = busy.answer().await.unwrap();
     assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
     assert!(busy.is_closed().await);
+    node.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn before_a_drain_every_answer_ends_its_connection_and_the_port_stays_open() {
+    let node = Node::acknowledging().await;
+    let mut kept = node.connect().await;
+    kept.send(PROCESSED).await;
+    assert_eq!(kept.answer().await.unwrap().header("connection"), None);
+    node.leave(true);
+    kept.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await; // answered behind the notice
+    let answer = kept.answer().await.unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "the node decides about readiness");
+    assert!(kept.is_closed().await);
+    assert_eq!(node.ask(PROCESSED).await.header("connection"), Some("close"), "new connections are served");
+    node.leave(false);
+    let mut again = node.connect().await;
+    loop {
+        again.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        match again.answer().await.unwrap().header("connection") {
+            None => break,
+            Some(_) => again = node.connect().await, // the notice was on its way
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_drain_tells_when_the_port_is_closed_while_a_request_is_in_flight() {
+    let mut node = Node::with(configure(), hold).await;
+    let mut busy = node.connect().await;
+    busy.send(PROCESSED).await;
+    let (id, request) = node.requests.recv().await.unwrap();
+    assert!(!node.heard.lock().unwrap().port_closed);
+    node.drain();
+    while !node.heard.lock().unwrap().port_closed {
+        tokio::task::yield_now().await;
+    }
+    let _next = TcpListener::bind(&node.address).await.expect("another HTTP Proxy can open the port");
+    node.reply(id, &acknowledge(&request).unwrap());
+    assert_eq!(busy.answer().await.unwrap().status, 200);
     node.ended().await.unwrap();
 }
 
@@ -201,7 +243,7 @@ async fn what_comes_in_one_frame_with_the_configuration_counts() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let (tasks, (ended, end)) = (Tasks::new(), oneshot::channel());
     let mut first = ToProxy { configure: Some(configure()), ..ToProxy::default() };
-    first.role = Some(RoleNotice { role: "backup".into(), single_copy: false });
+    first.role = Some(RoleNotice { role: "backup".into(), single_copy: false, leaving: false });
     first.drain = Some(Drain {});
     let mut writer = FrameWriter::new(ours);
     writer.send(&first).await.unwrap();
@@ -255,6 +297,39 @@ async fn the_program_serves_logs_to_its_node_and_ends_with_the_link() {
     assert_eq!(child.wait().await.unwrap().code(), Some(1));
     let logs = node.heard.lock().unwrap().logs.clone();
     assert!(logs.iter().any(|record| record.message.contains("HTTP Proxy listens")), "{logs:?}");
+}
+
+/// Reads records from a program's standard error up to the one that begins so.
+async fn records_until(stderr: &mut BufReader<ChildStderr>, begin: &str) -> Vec<LogRecord> {
+    let (mut records, mut line) = (Vec::<LogRecord>::new(), Vec::new());
+    while !records.last().is_some_and(|record| record.bare.starts_with(begin)) {
+        line.clear();
+        assert!(stderr.read_until(b'\n', &mut line).await.unwrap() > 0, "no {begin:?} in {records:?}");
+        records.extend(record_of_line(line.trim_ascii_end()));
+    }
+    records
+}
+
+#[tokio::test]
+async fn the_program_writes_its_log_in_order_as_lines_where_the_node_reads_them_and_takes_other_levels() {
+    let (ours, theirs) = StdUnixStream::pair().unwrap();
+    let mut child = spawn_program(Stdio::from(OwnedFd::from(theirs)));
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    ours.set_nonblocking(true).unwrap();
+    let stream = UnixStream::from_std(ours).unwrap();
+    let configured = Configure { log_lines: true, ..configure() };
+    let (listening, node) = serve(stream, configured, acknowledge, Tasks::new(), oneshot::channel().1).await;
+    assert_eq!(listening.error, "");
+    let records = records_until(&mut stderr, "HTTP Proxy listens").await;
+    let listens = records.last().unwrap();
+    let address = listens.fields.iter().find(|field| field.name == "address");
+    assert_eq!(address.map(|field| field.value.as_str()), Some(listening.address.as_str()));
+    assert_eq!((listens.level.as_str(), listens.target.as_str()), ("INFO", "http_proxy"));
+    node.set_log_filter("klingon=loud");
+    records_until(&mut stderr, "the log filter cannot be used").await;
+    node.drain();
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    assert!(node.heard.lock().unwrap().logs.is_empty(), "each record travels once");
 }
 
 #[tokio::test]

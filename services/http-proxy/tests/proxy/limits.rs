@@ -1,6 +1,7 @@
 //! Limits, wrong methods and malformed input: every request gets its answer, and none stalls the port.
 
 use crate::support::{Answer, Node, acknowledge, configure, hold};
+use ocs_proto::link::Configure;
 use outbound::{Refusal, RefusalCode, Reply, Value};
 
 const PROCESSED: &str = "POST /records/15?req=RecordProcessed HTTP/1.1\r\nHost: x\r\n";
@@ -147,7 +148,7 @@ async fn garbage_scans_and_half_open_connections_do_not_stall_the_port() {
 #[tokio::test]
 async fn a_body_that_does_not_come_gets_408() {
     let mut hasty = configure();
-    hasty.deadline_ms = 50;
+    hasty.body_timeout_ms = 50;
     let node = Node::with(hasty, acknowledge).await;
     shows(&node.ask(format!("{PROCESSED}Content-Length: 10\r\n\r\nab")).await, 408, "REQUEST_TIMEOUT");
 }
@@ -211,4 +212,81 @@ async fn a_refusal_of_the_rules_keeps_its_attributes_and_says_that_it_is_replaye
         "{\"GSW_USER_EVENT\":\"Error\",\"GSW_ERROR\":\"Record handle 15 is already finalised\",\
          \"GSW_ERROR_CODE\":\"RECORD_FINALISED\",\"GSW_RECORD_HANDLE\":15}"
     );
+}
+
+// === times and counts ===
+
+#[tokio::test]
+async fn a_head_that_does_not_come_to_its_end_gets_408_the_first_and_every_later_one() {
+    let node = Node::with(Configure { header_timeout_ms: 500, ..configure() }, acknowledge).await;
+    for served in [0, 1, 3] {
+        let mut client = node.connect().await;
+        for _ in 0..served {
+            client.send(format!("{PROCESSED}\r\n")).await;
+            assert_eq!(client.answer().await.unwrap().status, 200);
+        }
+        client.send("GET /records/15 HTTP/1.1\r\nHo").await;
+        shows(&client.answer().await.unwrap(), 408, "REQUEST_TIMEOUT");
+        assert!(client.is_closed().await);
+    }
+    until(|| node.refused("head_time") == 3).await;
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_ends_without_an_answer_and_is_counted() {
+    let node = Node::with(Configure { idle_timeout_ms: 100, ..configure() }, acknowledge).await;
+    let mut client = node.connect().await;
+    for _ in 0..2 {
+        client.send(format!("{PROCESSED}\r\n")).await;
+        assert_eq!(client.answer().await.unwrap().status, 200);
+    }
+    assert!(client.is_closed().await);
+    until(|| node.refused("idle") == 1).await;
+}
+
+#[tokio::test]
+async fn a_body_has_a_time_of_its_own_before_the_deadline_begins() {
+    let node = Node::with(Configure { deadline_ms: 100, ..configure() }, acknowledge).await;
+    let mut client = node.connect().await;
+    client.send(format!("{PROCESSED}Content-Length: 2\r\n\r\n{{")).await;
+    let other = Node::with(Configure { deadline_ms: 200, ..configure() }, hold).await;
+    assert_eq!(other.ask(format!("{PROCESSED}\r\n")).await.status, 504, "two deadlines have passed");
+    client.send("}").await;
+    assert_eq!(client.answer().await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_answer_is_hung_up_on_and_counted() {
+    let node = Node::with(Configure { write_timeout_ms: 200, ..configure() }, acknowledge).await;
+    let mut deaf = tokio::net::TcpStream::connect(&node.address).await.unwrap();
+    let requests = format!("{PROCESSED}\r\n").repeat(1000);
+    while tokio::io::AsyncWriteExt::write_all(&mut deaf, requests.as_bytes()).await.is_ok() {}
+    until(|| node.refused("write_time") == 1).await;
+    assert_eq!(node.ask(format!("{PROCESSED}\r\n")).await.status, 200);
+}
+
+#[tokio::test]
+async fn each_limit_is_counted_under_its_reason() {
+    let tight = Configure { body_bytes_max: 1000, body_timeout_ms: 100, ..configure() };
+    let node = Node::with(tight, acknowledge).await;
+    let head = "Transfer-Encoding: chunked\r\n\r\n";
+    let table = [
+        (format!("{PROCESSED}Content-Length: 5000\r\n\r\n"), 413, "body_size"),
+        (format!("{PROCESSED}Content-Length: 5\r\n\r\n"), 408, "body_time"),
+        (format!("{PROCESSED}A: {}\r\n\r\n", "b".repeat(70_000)), 431, "head_size"),
+        (format!("{PROCESSED}{head}+1\r\nx\r\n0\r\n\r\n"), 400, "ambiguous"),
+        ("garbage\r\n\r\n".to_owned(), 400, "not_http"),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), 400, "http2"),
+    ];
+    for (bytes, status, reason) in table {
+        assert_eq!(node.ask(&bytes).await.status, status, "{reason}");
+        until(|| node.refused(reason) == 1).await;
+    }
+}
+
+/// Waits for a report, which HTTP Proxy sends in its own time.
+async fn until(happened: impl Fn() -> bool) {
+    while !happened() {
+        tokio::task::yield_now().await;
+    }
 }

@@ -11,6 +11,7 @@ mod credentials;
 mod golden;
 mod life;
 mod limits;
+mod messages;
 mod neighbours;
 mod reference;
 mod stacks;

@@ -134,7 +134,7 @@ async fn a_body_of_unknown_length_is_refused_where_its_room_ends() {
 
 #[tokio::test]
 async fn who_announces_much_and_sends_nothing_takes_no_room_and_gets_408() {
-    let node = Node::with(Configure { deadline_ms: 5000, ..narrow(MIB) }, acknowledge).await;
+    let node = Node::with(Configure { body_timeout_ms: 5000, ..narrow(MIB) }, acknowledge).await;
     let mut silent = Vec::new();
     for _ in 0..20 {
         let mut client = node.connect().await;

@@ -8,8 +8,8 @@ use http_proxy::{
     link::{FrameReader, FrameWriter, LINK_VERSIONS},
 };
 use ocs_proto::link::{
-    Configure, Drain, Echo, HealthReply, LinkReply, LinkRequest, Listening, LogRecord, RequestCount, RoleNotice,
-    ToNode, ToProxy,
+    Certificates, Configure, Drain, Echo, HandshakeCount, HealthReply, LinkReply, LinkRequest, Listening, LogFilter,
+    LogRecord, RefusalCount, ReloadCertificates, RequestCount, RoleNotice, ToNode, ToProxy,
 };
 use outbound::{Reply, Request, wire};
 use prost::Message;
@@ -45,6 +45,8 @@ pub(crate) fn configure() -> Configure {
 pub(crate) struct Heard {
     /// Counts of answers.
     pub(crate) counts: Vec<RequestCount>,
+    /// Counts of refusals.
+    pub(crate) refusals: Vec<RefusalCount>,
     /// Log records.
     pub(crate) logs: Vec<LogRecord>,
     /// Echoes that were answered.
@@ -53,6 +55,12 @@ pub(crate) struct Heard {
     pub(crate) credentials: Vec<(String, String)>,
     /// Requests that went no further: without a credential, and with a misplaced one.
     pub(crate) unfit: (u32, u32),
+    /// The port is closed, and requests in flight go on.
+    pub(crate) port_closed: bool,
+    /// Counts of failed TLS handshakes.
+    pub(crate) handshakes: Vec<HandshakeCount>,
+    /// Reports of certificates.
+    pub(crate) certificates: Vec<Certificates>,
 }
 
 /// The node's end, and an HTTP Proxy at the other one.
@@ -170,9 +178,13 @@ fn hear(
         heard.unfit.0 += stats.without_credential;
         heard.unfit.1 += stats.misplaced_credential;
         heard.counts.extend(stats.requests);
+        heard.handshakes.extend(stats.handshakes_refused);
+        heard.refusals.extend(stats.refusals);
     }
+    heard.certificates.extend(frame.certificates);
     heard.logs.extend(frame.logs);
     heard.echoes.extend(frame.echo.map(|echo| echo.id));
+    heard.port_closed |= frame.port_closed.is_some();
     let _ = replies.send(answer);
 }
 
@@ -205,6 +217,12 @@ impl Node {
         self.writer.send(ToProxy { echo: Some(Echo { id }), ..ToProxy::default() }).unwrap();
     }
 
+    /// Orders HTTP Proxy to read its certificates again.
+    pub(crate) fn reload(&self, order: u64) {
+        let reload_certificates = Some(ReloadCertificates { order });
+        self.writer.send(ToProxy { reload_certificates, ..ToProxy::default() }).unwrap();
+    }
+
     /// Tells HTTP Proxy the role.
     pub(crate) fn notice(&self, role: &str) {
         self.notice_all(role, false);
@@ -212,8 +230,26 @@ impl Node {
 
     /// Tells HTTP Proxy the role, and whether updates are on one disk only.
     pub(crate) fn notice_all(&self, role: &str, single_copy: bool) {
-        let role = Some(RoleNotice { role: role.to_owned(), single_copy });
+        let role = Some(RoleNotice { role: role.to_owned(), single_copy, leaving: false });
         self.writer.send(ToProxy { role, ..ToProxy::default() }).unwrap();
+    }
+
+    /// Tells HTTP Proxy whether the node is about to stop.
+    pub(crate) fn leave(&self, leaving: bool) {
+        let role = Some(RoleNotice { role: "backup".to_owned(), single_copy: false, leaving });
+        self.writer.send(ToProxy { role, ..ToProxy::default() }).unwrap();
+    }
+
+    /// Gives HTTP Proxy's log other levels.
+    pub(crate) fn set_log_filter(&self, filter: &str) {
+        let log_filter = Some(LogFilter { filter: filter.to_owned() });
+        self.writer.send(ToProxy { log_filter, ..ToProxy::default() }).unwrap();
+    }
+
+    /// How often HTTP Proxy has told a refusal for this reason.
+    pub(crate) fn refused(&self, reason: &str) -> u64 {
+        let heard = self.heard.lock().unwrap();
+        heard.refusals.iter().filter(|refusal| refusal.reason == reason).map(|refusal| refusal.count).sum()
     }
 
     /// How HTTP Proxy ended, once all its messages have been read.

@@ -46,7 +46,7 @@ impl Auth {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateAccess {
-    /// Common name of the certificate; the principal of its requests.
+    /// Name of the certificate: its first DNS name, or the name in its marker; the principal of its requests.
     pub name: String,
     /// `read`, `update`, `admin`.
     pub scopes: Vec<String>,
@@ -60,8 +60,10 @@ pub(super) fn problems(proxy: &ProxySettings) -> Vec<(&'static str, String)> {
     const KEY: &str = "certificates";
     let mut problems = Vec::new();
     let taken = proxy.auth.is_some_and(Auth::takes_certificates);
-    if taken && proxy.tls_certificate.is_none() {
-        problems.push(("auth", "client certificates need HTTPS: set tls_certificate and tls_key".to_owned()));
+    let asks = |(_, port): &(String, HttpPort)| port.client_certificates != ClientCertificates::None;
+    if taken && !proxy.ports().iter().any(asks) {
+        let message = "no port asks for client certificates: set client_certificates and client_ca of an HTTPS port";
+        problems.push(("auth", message.to_owned()));
     }
     match (taken, proxy.certificates.is_empty()) {
         (true, true) => {
@@ -75,7 +77,7 @@ pub(super) fn problems(proxy: &ProxySettings) -> Vec<(&'static str, String)> {
     for (place, CertificateAccess { name, scopes, .. }) in proxy.certificates.iter().enumerate() {
         let twice = proxy.certificates[..place].iter().any(|earlier| earlier.name == *name);
         match AccessScopes::parse(scopes.iter().map(String::as_str)) {
-            _ if name.is_empty() => problems.push((KEY, "a certificate has a name: its common name".to_owned())),
+            _ if name.is_empty() => problems.push((KEY, "a certificate has a name: its first DNS name".to_owned())),
             _ if twice => problems.push((KEY, format!("{name:?} is there twice"))),
             Err(word) => problems.push((KEY, format!("{name:?}: {word:?} is no scope: read, update, admin"))),
             Ok(_) if scopes.is_empty() => problems.push((KEY, format!("{name:?} has no scope: read, update, admin"))),

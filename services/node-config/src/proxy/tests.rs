@@ -13,7 +13,7 @@ fn settings_that_cannot_work_are_named_by_key() {
         ..ProxySettings::default()
     };
     let keys: Vec<_> = wrong.problems().into_iter().map(|(key, _)| key).collect();
-    assert_eq!(keys, ["listen", "reconnect_timeout_ms", "body_bytes_max", "tls_certificate", "advertised_url"]);
+    assert_eq!(keys, ["listen", "tls_certificate", "reconnect_timeout_ms", "body_bytes_max", "advertised_url"]);
     assert_eq!(ProxySettings::default().problems(), []);
 }
 
@@ -67,6 +67,92 @@ fn bounds_of_clients_that_make_no_sense_are_named_by_key() {
     assert_eq!(keys(alone), ["proxy_protocol"]);
 }
 
+fn port(listen: &str) -> HttpPort {
+    let (tls_certificate, tls_key, client_ca) = (None, None, None);
+    HttpPort {
+        listen: listen.into(),
+        tls_certificate,
+        tls_key,
+        client_certificates: ClientCertificates::None,
+        client_ca,
+    }
+}
+
+fn https(listen: &str, client_certificates: ClientCertificates) -> HttpPort {
+    let file = |name: &str| Some(PathBuf::from(name));
+    let client_ca = file("ca.pem").filter(|_| client_certificates != ClientCertificates::None);
+    HttpPort { tls_certificate: file("a.pem"), tls_key: file("a.key"), client_certificates, client_ca, ..port(listen) }
+}
+
+#[test]
+fn ports_are_named_by_listen_or_by_listeners_and_never_by_both() {
+    let listeners = vec![port("127.0.0.1:8080"), https("0.0.0.0:8443", ClientCertificates::Optional)];
+    let several = ProxySettings { listen: String::new(), listeners, ..ProxySettings::default() };
+    assert_eq!((several.problems(), several.addresses()), (Vec::new(), "127.0.0.1:8080, 0.0.0.0:8443".to_owned()));
+    assert!(!several.is_off() && ProxySettings { listeners: Vec::new(), ..several.clone() }.is_off());
+    for both in [
+        ProxySettings { listen: "127.0.0.1:8080".into(), ..several.clone() },
+        ProxySettings { tls_key: Some("a.key".into()), ..several.clone() },
+        ProxySettings { client_certificates: ClientCertificates::Required, ..several.clone() },
+    ] {
+        let found = both.problems();
+        assert!(
+            matches!(&found[..], [(key, why)] if key == "listeners" && why.contains("stand beside listen")),
+            "{found:?}"
+        );
+    }
+    let wrong = vec![port("8080"), HttpPort { tls_key: None, ..https("a:1", ClientCertificates::None) }];
+    let keys: Vec<_> =
+        ProxySettings { listeners: wrong, ..several }.problems().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["listeners.0.listen", "listeners.1.tls_certificate"]);
+}
+
+#[test]
+fn certificates_of_clients_need_https_and_their_authority() {
+    let required = https("a:1", ClientCertificates::Required);
+    assert_eq!(required.problems(), []);
+    for (wrong, key) in [
+        (HttpPort { client_ca: None, ..required.clone() }, "client_ca"),
+        (HttpPort { tls_certificate: None, tls_key: None, ..required.clone() }, "client_certificates"),
+        (HttpPort { client_certificates: ClientCertificates::None, ..required.clone() }, "client_ca"),
+    ] {
+        let found = wrong.problems();
+        assert!(found.len() == 1 && found[0].0 == key, "{found:?}");
+    }
+    let files = required.https().unwrap();
+    assert_eq!(files.clients, HttpsClients::Required("ca.pem".into()));
+}
+
+#[test]
+fn an_http_proxy_that_does_not_know_a_setting_refuses_it_and_any_other_setting_works_with_an_older_one() {
+    let single = ProxySettings::default().configure("a", "info");
+    assert_eq!(
+        (single.format, single.listen.as_str(), single.listeners.len()),
+        (LINK_VERSIONS.min, "127.0.0.1:8080", 1)
+    );
+    let wanted = |listeners: Vec<HttpPort>| {
+        let settings = ProxySettings { listen: String::new(), listeners, ..ProxySettings::default() };
+        settings.configure("a", "info")
+    };
+    assert_eq!(wanted(vec![https("a:1", ClientCertificates::None)]).format, LINK_VERSIONS.min);
+    let asks = wanted(vec![https("a:1", ClientCertificates::Required)]);
+    assert_eq!((asks.format, asks.listeners[0].client_certificate_required), (LINK_WITH_LISTENERS, true));
+    assert_eq!(wanted(vec![port("a:1"), port("a:2")]).format, LINK_WITH_LISTENERS);
+}
+
+#[test]
+fn time_limits_of_clients_are_named_by_key_where_they_make_no_sense() {
+    let wrong = ProxySettings {
+        header_timeout_ms: 0,
+        body_timeout_ms: 99,
+        idle_timeout_ms: 3_600_001,
+        write_timeout_ms: u32::MAX,
+        ..ProxySettings::default()
+    };
+    let keys: Vec<_> = wrong.problems().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["header_timeout_ms", "body_timeout_ms", "idle_timeout_ms", "write_timeout_ms"]);
+}
+
 #[test]
 fn rights_of_certificates_that_make_no_sense_are_named() {
     let certificate = |name: &str, scopes: &[&str]| CertificateAccess {
@@ -74,16 +160,18 @@ fn rights_of_certificates_that_make_no_sense_are_named() {
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         tenant: String::new(),
     };
-    let problems = |auth: Auth, https: bool, certificates: Vec<CertificateAccess>| {
-        let (tls_certificate, tls_key) = (https.then(|| "a.pem".into()), https.then(|| "a.key".into()));
-        let settings = ProxySettings { auth: Some(auth), certificates, tls_certificate, tls_key, ..Default::default() };
+    let problems = |auth: Auth, asks: bool, certificates: Vec<CertificateAccess>| {
+        let clients = if asks { ClientCertificates::Optional } else { ClientCertificates::None };
+        let listeners = vec![port("a:1"), https("a:2", clients)];
+        let settings =
+            ProxySettings { auth: Some(auth), certificates, listen: String::new(), listeners, ..Default::default() };
         settings.problems().into_iter().map(|(key, problem)| format!("{key}: {problem}")).collect::<Vec<_>>()
     };
     let good = || vec![certificate("crm", &["read", "update"])];
     assert_eq!(problems(Auth::Certificates, true, good()), Vec::<String>::new());
     assert_eq!(problems(Auth::Tokens, false, Vec::new()), Vec::<String>::new());
     for (auth, https, certificates, why) in [
-        (Auth::Certificates, false, good(), "auth: client certificates need HTTPS"),
+        (Auth::Certificates, false, good(), "auth: no port asks for client certificates"),
         (Auth::TokensOrCertificates, true, Vec::new(), "certificates: is empty"),
         (Auth::Tokens, true, good(), "certificates: count with auth"),
         (Auth::Certificates, true, vec![certificate("", &["read"])], "certificates: a certificate has a name"),

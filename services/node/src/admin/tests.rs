@@ -39,6 +39,7 @@ async fn stage() -> Stage {
         backups: crate::archive::schedule::none(),
         disk: data_dir::DiskRoom::new(std::path::Path::new("data"), 0),
         deletions: watch::channel(Arc::default()).1,
+        certificates: Default::default(),
     };
     let health = Health::new(role, Duration::from_secs(5));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -126,4 +127,18 @@ async fn a_node_that_starts_lives_and_is_not_ready_and_says_why() {
     }
     assert_eq!(ask_at(address, "OPTIONS", "/readyz").await.0, 503);
     assert_eq!(ask_at(address, "GET", "/elsewhere").await.0, 404);
+}
+
+#[tokio::test]
+async fn without_tls_a_port_with_tls_answers_for_its_process_and_its_metrics_alone() {
+    let startup = Startup::new("opening");
+    let late = LateRoutes::new(starting_router("a", &startup));
+    let (tasks, listener) = (Tasks::new(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.local_addr().unwrap();
+    Entrance::new("admin", Protocol::Http1, Limits::fitting(1024)).serve(listener, None, local_router(&late), &tasks);
+    for (path, code) in [("/livez", 200), ("/metrics", 503), ("/readyz", 403), ("/primary", 403), ("/", 403)] {
+        assert_eq!(ask_at(address, "GET", path).await.0, code, "{path}");
+    }
+    late.connect(Router::new().route("/metrics", get(|| async { "runs" })));
+    assert_eq!(ask_at(address, "GET", "/metrics").await, (200, "runs".to_owned()));
 }

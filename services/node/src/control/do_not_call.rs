@@ -2,7 +2,7 @@
 //!
 //! Never contains a rule. Called by the control API.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use dispatch::{Engine, too_early};
 use ocs_proto::{
@@ -24,6 +24,9 @@ use super::{
 use crate::bulk::Pieces;
 
 type Door = Arc<pair::Door>;
+
+/// Longest rest after a batch: a failover prolongs no rest.
+const REST_MAX: Duration = Duration::from_millis(100);
 
 /// The entries of one consistent state, read no faster than the client takes them.
 pub(super) async fn entries(
@@ -48,13 +51,25 @@ pub(super) async fn entries(
     long.exports.pieces(open).await
 }
 
-/// Makes the entries of a batch.
+/// Makes the entries of a batch. The answer comes after a rest while clients update records: the sender of a long import sends as
+/// fast as it is answered.
 pub(super) async fn enter(door: &Acting, batch: wire::DoNotCallBatch, deadline: Instant) -> wire::Reply {
     if let Some(reply) = not_yet(door, RULES_WITH_CAMPAIGNS) {
         return reply;
     }
     let body = Body::DoNotCallBatch(entries_from_wire(batch));
-    reply_into_wire(door.order(body, deadline).await)
+    let client_updates = || door.engine().state().client_updates();
+    let (began, before) = (Instant::now(), client_updates());
+    let reply = door.order(body, deadline).await;
+    let now = Instant::now();
+    let rest = rest(now - began, client_updates() - before);
+    tokio::time::sleep_until((now + rest).min(deadline)).await;
+    reply_into_wire(reply)
+}
+
+/// The rest after a batch: as long as its work took, while clients update records.
+fn rest(took: Duration, client_updates: u64) -> Duration {
+    if client_updates > 0 { took.min(REST_MAX) } else { Duration::ZERO }
 }
 
 /// The answer that a batch would get.
@@ -95,4 +110,16 @@ pub(super) fn not_yet(door: &Door, needed: u32) -> Option<wire::Reply> {
     let version = door.engine().state().rules_version();
     let reply = || reply_into_wire(too_early(version, needed, RefusalCode::Conflict));
     (version < needed).then(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_rests_as_long_as_its_work_took_while_clients_update_records() {
+        let took = Duration::from_millis(7);
+        assert_eq!([rest(took, 0), rest(took, 1)], [Duration::ZERO, took]);
+        assert_eq!(rest(Duration::from_secs(5), 9), REST_MAX);
+    }
 }

@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use chassis::tasks::Tasks;
+use chassis::{tasks::Tasks, tls::LiveCertificate};
 use entrance::Entrance;
-use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
@@ -29,7 +28,7 @@ impl ControlPort {
     pub(crate) async fn open(
         entrance: Entrance,
         listener: TcpListener,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<Arc<LiveCertificate>>,
         node: StartingNode,
         tasks: &Tasks,
     ) -> Result<Self, tonic_reflection::server::Error> {

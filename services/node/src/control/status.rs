@@ -10,13 +10,16 @@ use outbound::{RULES_WITH_CAMPAIGNS, RULES_WITH_PHONE_FORM};
 use pair::{StateReader, wall_us};
 use records::PhonesRow;
 
-use super::contract::{self, Facts};
+use super::{
+    contract::{self, Facts},
+    tls,
+};
 use crate::{
     archive::schedule::BackupStatus,
     metrics::Sources,
     role::{Role, RoleView, Roster},
     scan::ScanStatus,
-    supervisor::ProxyStatus,
+    supervisor::{DRAINED, ProxyStatus},
     versions,
 };
 
@@ -25,6 +28,7 @@ const LAG_WARN_ENTRIES: u64 = 10_000;
 
 const PAUSED: &str =
     "automatic failover is paused: the role moves only by `ocsctl switchover`; `ocsctl resume` ends it";
+const DRAINED_WARNING: &str = "an operator drained this node: it takes no clients; `ocsctl drain --undo` ends it";
 const ON_ONE_DISK: &str = "single-copy: updates are acknowledged on one disk only; `ocsctl mode set` ends it, and after a restore it \
                            ends by itself, once another data node has caught up";
 /// The losses that a forced or restored group survives.
@@ -68,6 +72,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
     }
     let mut warnings = warnings(&view, &role.peers, &proxy, &odd_clocks, &core);
     warnings.extend(room_warning(&core, full));
+    warnings.extend(sources.certificates.warnings());
     let backups = sources.backups.borrow().clone();
     warnings.extend((view.role == Role::Primary).then(|| backups.warning(wall_us())).flatten());
     warnings.extend((!updates_stopped.is_empty()).then(|| updates_stopped.clone()));
@@ -115,6 +120,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         backups: (!backups.every.is_zero()).then(|| schedule(backups)),
         starting: String::new(),
         advice: about.advice.get().cloned().unwrap_or_default(),
+        certificates: tls::shown(&sources.certificates),
         control_address: roster.own().control.clone(),
         controls: controls.map(|member| (member.name.clone(), member.control.clone())).collect::<HashMap<_, _>>(),
     }
@@ -200,6 +206,9 @@ fn warnings(
     }
     if proxy.state.starts_with("failed") || proxy.state == "restarting" {
         lines.push(format!("HTTP front end: {}", proxy.state));
+    }
+    if proxy.state == DRAINED {
+        lines.push(DRAINED_WARNING.to_owned());
     }
     if proxy.alarm {
         lines.push("the HTTP front end crashed ten times within ten minutes".to_owned());
@@ -397,6 +406,8 @@ mod tests {
         assert!(hangs[0].starts_with("the disk hangs: a write of the state has not ended for 4 s"), "{hangs:?}");
         let there = PeerLag { disk_hangs: true, oldest_write_ms: 3100, ..peer("b", true, false) };
         assert_eq!(peer_warning(&there).unwrap(), "the disk of b hangs: a write has not ended for 3 s");
+        let drained = ProxyStatus { state: DRAINED.into(), ..Default::default() };
+        assert_eq!(warnings(&view(true, "a"), &[], &drained, &[], &core_status(3, A)), [DRAINED_WARNING]);
         let fine = ProxyStatus { state: "listening".into(), ..Default::default() };
         assert!(warnings(&view(true, "a"), &[peer("b", true, false)], &fine, &[], &core_status(3, A)).is_empty());
     }

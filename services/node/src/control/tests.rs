@@ -23,6 +23,7 @@ use crate::{
     role::{RoleService, tests::roster},
     startup::Startup,
     supervisor::ProxyStatus,
+    upkeep::UpkeepParts,
     versions::NEWEST,
 };
 
@@ -55,6 +56,7 @@ fn sources(role: &RoleService, api: Option<Arc<Door>>) -> Sources {
         backups: crate::archive::schedule::none(),
         disk: data_dir::DiskRoom::new(std::path::Path::new("data"), 0),
         deletions: watch::channel(Arc::default()).1,
+        certificates: Default::default(),
     }
 }
 
@@ -85,7 +87,21 @@ async fn stage_for(witness: bool, operators: Option<Arc<RefusalCounts>>) -> Stag
     let home = tempfile::tempdir().unwrap();
     let orders = Orders::new(Arc::new(stamped(home.path())), "witness", &tasks);
     let ordered = orders.given();
+    let health = Health::new(role.clone(), Duration::from_secs(5));
+    let file = home.path().join("ocsd.toml");
+    std::fs::write(&file, "").unwrap();
+    let args = node_config::Args { config: Some(file), ..Default::default() };
+    let parts = UpkeepParts {
+        config: node_config::Config::load(&args).unwrap(),
+        args,
+        role: role.clone(),
+        health: health.clone(),
+        proxy: None,
+        reloaders: Vec::new(),
+    };
+    let upkeep = Upkeep::new(parts, &tasks);
     let control = ControlApi {
+        upkeep,
         orders,
         archives: None,
         operators,
@@ -98,7 +114,7 @@ async fn stage_for(witness: bool, operators: Option<Arc<RefusalCounts>>) -> Stag
     let address: SocketAddr = listener.local_addr().unwrap();
     let entrance = Entrance::new("control", Protocol::Grpc, Limits::fitting(1024));
     let port = ControlPort::open(entrance, listener, None, starting(&role), &tasks).await.unwrap();
-    port.connect(control, Health::new(role, Duration::from_secs(5)), &tasks);
+    port.connect(control, health, &tasks);
     let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     Stage { group, channel, tasks, home, ordered }
 }
@@ -143,6 +159,21 @@ async fn status_tells_the_node_and_names_the_controls() {
     assert_eq!(status.http_proxy, "listening");
     assert_eq!(status.advice, ["key http_proxy.auth: nothing says who may ask"]);
     assert!(status.warnings.iter().any(|line| line.contains("b is unreachable")));
+}
+
+#[tokio::test]
+async fn orders_about_the_process_are_answered_by_the_node_in_words() {
+    let stage = stage(true).await;
+    let mut client = stage.client();
+    let reloaded = client.reload(ReloadRequest {}).await.unwrap().into_inner();
+    assert!(!reloaded.done && reloaded.node == "a", "{reloaded:?}");
+    assert!(reloaded.faults.iter().any(|fault| fault.starts_with("key node.name: is required")), "{reloaded:?}");
+    let restarted = client.proxy_restart(ProxyRestartRequest {}).await.unwrap().into_inner();
+    assert!(!restarted.done && restarted.reason.contains("witness"), "{restarted:?}");
+    for undo in [false, true] {
+        let drained = client.drain(DrainRequest { undo }).await.unwrap().into_inner();
+        assert!(!drained.done && drained.reason.contains("takes no clients"), "{drained:?}");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,10 @@ use data_dir::DiskRoom;
 use pair::{Door, DueCounts, PreviewCounts};
 use tokio::sync::watch;
 
-use crate::{archive::schedule::BackupStatus, role::RoleService, scan::ScanStatus, supervisor::ProxyStatus};
+use crate::{
+    archive::schedule::BackupStatus, certificates::Certificates, role::RoleService, scan::ScanStatus,
+    supervisor::ProxyStatus,
+};
 
 /// The parts of a node that know its figures. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +29,8 @@ pub struct Sources {
     pub disk: Arc<DiskRoom>,
     /// Lists that are being deleted, a line each; a witness has none.
     pub deletions: watch::Receiver<Arc<[String]>>,
+    /// The certificates in use.
+    pub certificates: Certificates,
 }
 
 impl Sources {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chassis::tasks::Tasks;
 use dispatch::HoldConfig;
-use ocs_proto::link::RequestCount;
+use ocs_proto::link::{RefusalCount, RequestCount};
 use pair::fakes::{A, FakeGroup, NoPeers, api, status};
 use tokio::sync::watch;
 
@@ -37,6 +37,7 @@ async fn stage() -> Stage {
         backups: crate::archive::schedule::none(),
         disk: data_dir::DiskRoom::new(std::path::Path::new("data"), 0),
         deletions: watch::channel(Arc::default()).1,
+        certificates: Default::default(),
     };
     Stage { metrics: Metrics::new(), sources, group, proxy, _tasks: tasks }
 }
@@ -120,10 +121,15 @@ async fn what_http_proxy_counts_is_by_request_and_code() {
     let stage = stage().await;
     let request = RequestCount { request: "AddRecord".into(), status: 200, durations_us: vec![1000, 3000] };
     stage.metrics.add(&Stats { requests: vec![request], connections: 9, ..Stats::default() });
+    stage.proxy.send_modify(|status| status.pid = Some(1));
     let labels = "{req=\"AddRecord\",code=\"200\"}";
     assert_eq!(stage.sample(&format!("ocs_requests_total{labels}")), 2.0);
     assert_eq!(stage.sample(&format!("ocs_request_duration_seconds_sum{labels}")), 0.004);
     assert_eq!(stage.sample("ocs_http_connections"), 9.0);
+    stage.metrics.add_requests(&Stats { requests: Vec::new(), connections: 1, ..Stats::default() });
+    assert_eq!(stage.sample("ocs_http_connections"), 9.0, "of one that has the port no more");
+    stage.proxy.send_modify(|status| status.pid = None);
+    assert_eq!(stage.sample("ocs_http_connections"), 0.0, "they ended with HTTP Proxy");
     assert_eq!(stage.sample("ocs_ignored_keys_total"), 3.0);
     assert_eq!(stage.sample("ocs_handed_out_total{group=\"101\",class=\"general\"}"), 5.0);
     assert_eq!(stage.sample("ocs_previews_empty_total{group=\"101\"}"), 2.0);
@@ -163,4 +169,55 @@ async fn held_requests_and_the_proxy_are_on_the_page() {
     assert_eq!(stage.sample("ocs_http_proxy_restarts_total"), 3.0);
     assert_eq!(stage.sample("ocs_http_proxy_up"), 1.0);
     assert_eq!(stage.sample("ocs_http_proxy_alarm"), 1.0);
+    for (state, up) in [("starting", 0.0), ("failed: in use", 0.0), ("listening", 1.0), ("stopping", 1.0)] {
+        stage.proxy.send_modify(|status| status.state = state.into());
+        assert_eq!(stage.sample("ocs_http_proxy_up"), up, "{state}");
+    }
+    assert_eq!(stage.sample("ocs_drained"), 0.0);
+    stage.proxy.send_modify(|status| status.state = crate::supervisor::DRAINED.into());
+    assert_eq!(stage.sample("ocs_drained"), 1.0);
+}
+
+#[tokio::test]
+async fn certificates_and_refused_handshakes_are_on_the_page() {
+    let stage = stage().await;
+    let certificate = ocs_proto::link::Certificate {
+        usage: "http".into(),
+        file: "h.pem".into(),
+        not_after_s: 2_000_000_000,
+        failures: 3,
+        fault: "half a file".into(),
+        changed: false,
+    };
+    let report = ocs_proto::link::Certificates { order: 0, certificates: vec![certificate] };
+    stage.sources.certificates.reported(report);
+    assert_eq!(stage.sample("ocs_certificate_not_after_timestamp_seconds{use=\"http\"}"), 2_000_000_000.0);
+    assert_eq!(stage.sample("ocs_certificate_reload_failures_total{use=\"http\"}"), 3.0);
+    assert_eq!(stage.sample("ocs_certificate_files_unusable{use=\"http\"}"), 1.0);
+    let refused = ocs_proto::link::HandshakeCount { reason: "expired".into(), count: 2 };
+    for _ in 0..2 {
+        stage.metrics.add(&Stats { handshakes_refused: vec![refused.clone()], ..Stats::default() });
+    }
+    assert_eq!(stage.sample("ocs_tls_refused_total{port=\"http\",reason=\"expired\"}"), 4.0);
+    let refusals = Arc::new(Refusals::new("control"));
+    stage.metrics.count_refusals("control", refusals.clone());
+    let from = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    refusals.handshake(from, &chassis::tls::HandshakeFault::PlainHttp);
+    assert_eq!(stage.sample("ocs_tls_refused_total{port=\"control\",reason=\"plain_http\"}"), 1.0);
+}
+
+#[tokio::test]
+async fn refusals_are_by_port_and_reason() {
+    let stage = stage().await;
+    let refusals = Arc::new(Refusals::new("admin"));
+    stage.metrics.count_refusals("admin", refusals.clone());
+    refusals.count("pushed out");
+    refusals.ended("idle");
+    let told = RefusalCount { reason: "head_time".into(), count: 3 };
+    for _ in 0..2 {
+        stage.metrics.add(&Stats { refusals: vec![told.clone()], ..Stats::default() });
+    }
+    assert_eq!(stage.sample("ocs_refused_total{port=\"admin\",reason=\"pushed_out\"}"), 1.0);
+    assert_eq!(stage.sample("ocs_refused_total{port=\"admin\",reason=\"idle\"}"), 1.0);
+    assert_eq!(stage.sample("ocs_refused_total{port=\"http\",reason=\"head_time\"}"), 6.0);
 }

@@ -75,16 +75,124 @@ fn one_that_stands_still_is_killed_and_started_again_after_the_reconnect_timeout
 
 #[test]
 fn a_stop_drains_and_then_kills() {
-    for stop in [Event::Stop, Event::PortRemoved] {
+    plays(&[
+        (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+        (1, Event::Listening, None, Phase::Listening, None),
+        (5, Event::Stop, Some(Action::Drain), Phase::Draining, Some(23)),
+        (6, Event::PortClosed, None, Phase::Draining, Some(23)),
+        (6, Event::LinkLost, None, Phase::Draining, Some(23)),
+        (7, Event::PortAdded, None, Phase::Draining, Some(23)),
+        (8, Event::Restart, None, Phase::Draining, Some(23)),
+        (23, Event::Elapsed, Some(Action::Kill), Phase::Draining, None),
+        (24, Event::Ended, None, Phase::Over, None),
+        (25, Event::Start, None, Phase::Over, None),
+        (26, Event::PortAdded, None, Phase::Over, None),
+    ]);
+}
+
+#[test]
+fn a_removed_port_ends_it_and_an_added_one_starts_it_again() {
+    plays(&[
+        (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+        (1, Event::Listening, None, Phase::Listening, None),
+        (5, Event::PortRemoved, Some(Action::Drain), Phase::Draining, Some(23)),
+        (6, Event::PortClosed, None, Phase::Draining, Some(23)),
+        (7, Event::Ended, None, Phase::Idle, None),
+        (8, Event::Restart, None, Phase::Idle, None),
+        (9, Event::PortAdded, Some(Action::Spawn), Phase::Starting, Some(19)),
+        (10, Event::Listening, None, Phase::Listening, None),
+        (11, Event::Stop, Some(Action::Drain), Phase::Draining, Some(29)),
+        (12, Event::Ended, None, Phase::Over, None),
+    ]);
+    plays(&[
+        (0, Event::PortAdded, Some(Action::Spawn), Phase::Starting, Some(10)),
+        (1, Event::Ended, None, Phase::Waiting, Some(11)),
+        (2, Event::PortRemoved, None, Phase::Idle, None),
+        (11, Event::Elapsed, None, Phase::Idle, None),
+        (12, Event::Stop, None, Phase::Over, None),
+    ]);
+}
+
+#[test]
+fn a_port_that_comes_back_during_the_drain_is_opened_behind_it() {
+    plays(&[
+        (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+        (1, Event::Listening, None, Phase::Listening, None),
+        (5, Event::PortRemoved, Some(Action::Drain), Phase::Draining, Some(23)),
+        (6, Event::PortClosed, None, Phase::Draining, Some(23)),
+        (7, Event::PortAdded, None, Phase::Draining, Some(23)),
+        (8, Event::Ended, Some(Action::Spawn), Phase::Starting, Some(18)),
+    ]);
+}
+
+#[test]
+fn a_restart_replaces_it_as_soon_as_its_port_is_closed() {
+    plays(&[
+        (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+        (1, Event::Listening, None, Phase::Listening, None),
+        (5, Event::Restart, Some(Action::Drain), Phase::Draining, Some(23)),
+        (6, Event::PortClosed, Some(Action::Replace), Phase::Starting, Some(16)),
+        (7, Event::Listening, None, Phase::Listening, None),
+    ]);
+}
+
+#[test]
+fn a_restart_of_one_that_never_says_that_its_port_is_closed_waits_for_its_end() {
+    plays(&[
+        (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+        (1, Event::Listening, None, Phase::Listening, None),
+        (5, Event::Restart, Some(Action::Drain), Phase::Draining, Some(23)),
+        (23, Event::Elapsed, Some(Action::Kill), Phase::Draining, None),
+        (24, Event::Ended, Some(Action::Spawn), Phase::Starting, Some(34)),
+    ]);
+}
+
+#[test]
+fn a_stop_or_a_removed_port_during_a_restart_starts_nothing_more() {
+    for (order, end) in [(Event::Stop, Phase::Over), (Event::PortRemoved, Phase::Idle)] {
         plays(&[
             (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
             (1, Event::Listening, None, Phase::Listening, None),
-            (5, stop, Some(Action::Drain), Phase::Draining, Some(23)),
-            (6, Event::LinkLost, None, Phase::Draining, Some(23)),
-            (23, Event::Elapsed, Some(Action::Kill), Phase::Draining, None),
-            (24, Event::Ended, None, Phase::Over, None),
-            (25, Event::Start, None, Phase::Over, None),
+            (5, Event::Restart, Some(Action::Drain), Phase::Draining, Some(23)),
+            (6, order, None, Phase::Draining, Some(23)),
+            (7, Event::PortClosed, None, Phase::Draining, Some(23)),
+            (8, Event::Ended, None, end, None),
         ]);
+    }
+}
+
+#[test]
+fn a_restart_between_two_starts_starts_at_once() {
+    plays(&[
+        (0, Event::Start, Some(Action::Spawn), Phase::Starting, Some(10)),
+        (1, Event::BindFailed, None, Phase::Ending, Some(6)),
+        (2, Event::Ended, None, Phase::Waiting, Some(12)),
+        (3, Event::Restart, Some(Action::Spawn), Phase::Starting, Some(13)),
+    ]);
+}
+
+#[test]
+fn an_ordered_end_is_no_reason_for_the_alarm() {
+    let mut life = life();
+    life.on(Event::Start, secs(0));
+    for round in 0..20 {
+        life.on(Event::Listening, secs(round));
+        life.on(Event::Restart, secs(round));
+        assert_eq!(life.on(Event::PortClosed, secs(round)), Some(Action::Replace));
+    }
+    assert!(!life.alarm(secs(20)));
+    assert_eq!((life.starts(), life.restarts()), (21, 20));
+}
+
+#[test]
+fn one_that_ends_again_and_again_is_started_for_ever_at_the_same_pace() {
+    let mut life = life();
+    life.on(Event::Start, secs(0));
+    for round in 0..1000 {
+        let ended = secs(round * 11 + 1);
+        life.on(Event::Ended, ended);
+        assert_eq!(life.deadline(), Some(ended + secs(10)), "round {round}");
+        assert_eq!(life.on(Event::Elapsed, ended + secs(10)), Some(Action::Spawn), "round {round}");
     }
 }
 

@@ -134,7 +134,7 @@ impl RunError {
         }
     }
 
-    /// A certificate becomes valid or is renewed by a tool, and a process that is just ending gives back its lock and its ports.
+    /// A certificate becomes valid, or a tool writes or renews its files, and a process that is just ending gives back its lock and its ports.
     fn passes(&self) -> bool {
         match self {
             Self::Tls(error) => error.passes(),
@@ -169,6 +169,8 @@ mod tests {
         for (error, code) in [
             (RunError::Tls(young), exit::TEMPORARY),
             (RunError::Tls(over), exit::TEMPORARY),
+            (RunError::Tls(TlsError::Unreadable { file: path.clone(), reason: "not there".into() }), exit::TEMPORARY),
+            (RunError::Tls(TlsError::KeyMismatch { key: path.clone(), certificate: path.clone() }), exit::TEMPORARY),
             (RunError::Tls(foreign), exit::USAGE),
             (RunError::DataDir(locked), exit::TEMPORARY),
             (RunError::DataDir(DataDirError::Restoring { path: path.clone() }), exit::USAGE),

@@ -8,11 +8,7 @@ use std::{
     time::Instant,
 };
 
-use chassis::{
-    descriptors, notify,
-    tasks::Tasks,
-    tls::{Clients, TlsFiles, TlsIdentity},
-};
+use chassis::{descriptors, notify, tasks::Tasks};
 use entrance::{Entrance, Limits, Protocol, Refusals};
 use node_config::Config;
 use tokio::net::TcpListener;
@@ -20,6 +16,7 @@ use tokio::net::TcpListener;
 use super::{RunError, open, roster};
 use crate::{
     admin::{self, Admin},
+    certificates::Certificates,
     control::{About, ControlApi, ControlPort, StartingNode},
     metrics::Metrics,
     startup::{LateRoutes, Startup},
@@ -36,6 +33,8 @@ pub(super) struct Ports {
     pub(super) startup: Startup,
     /// Facts that stay while the process runs.
     pub(super) about: Arc<About>,
+    /// The certificates of this node.
+    pub(super) certificates: Certificates,
     control: ControlPort,
     admin: LateRoutes,
     refusals: [(&'static str, Arc<Refusals>); 2],
@@ -43,14 +42,16 @@ pub(super) struct Ports {
 
 impl Ports {
     /// Binds the ports and answers. The supervisor hears that the process is ready for requests.
-    pub(super) async fn open(config: &Config, tasks: &Tasks) -> Result<Self, RunError> {
-        let control = Port::bind("control", config.control.listen, config.control.tls.as_ref(), &[b"h2"])?;
-        let admin = Port::bind("admin", config.admin.listen, config.admin.tls.as_ref(), &[b"http/1.1"])?;
+    pub(super) async fn open(config: &Config, certificates: Certificates, tasks: &Tasks) -> Result<Self, RunError> {
+        let control = listen("control", config.control.listen)?;
+        let admin = listen("admin", config.admin.listen)?;
         let limits = Limits::fitting(descriptors::limits().soft);
-        let control_entrance = Entrance::new("control", Protocol::Grpc, limits);
-        let admin_entrance = Entrance::new("admin", Protocol::Http1, limits);
-        let refusals = [("admin", admin_entrance.refusals()), ("control", control_entrance.refusals())];
         let startup = Startup::new(OPENING);
+        let control_entrance = Entrance::new("control", Protocol::Grpc, limits);
+        let first = LateRoutes::new(admin::starting_router(&config.node.name, &startup));
+        let admin_entrance =
+            Entrance::new("admin", Protocol::Http1, limits).answering_locally(admin::local_router(&first));
+        let refusals = [("admin", admin_entrance.refusals()), ("control", control_entrance.refusals())];
         let about = Arc::new(About {
             cluster: config.cluster.id.clone(),
             started: Instant::now(),
@@ -60,14 +61,13 @@ impl Ports {
         let (startup_told, about_told) = (startup.clone(), about.clone());
         let node =
             StartingNode { startup: startup_told, roster: roster(config), mode: config.mode(), about: about_told };
-        let first = LateRoutes::new(admin::starting_router(&config.node.name, &startup));
-        admin_entrance.serve(admin.listener, admin.tls, first.behind(axum::Router::new()), tasks);
-        let control = ControlPort::open(control_entrance, control.listener, control.tls, node, tasks)
+        admin_entrance.serve(admin, certificates.admin(), first.behind(axum::Router::new()), tasks);
+        let control = ControlPort::open(control_entrance, control, certificates.control(), node, tasks)
             .await
             .map_err(|source| RunError::Reflection(source.to_string()))?;
         notify::ready();
         notify::status(OPENING);
-        Ok(Self { startup, about, control, admin: first, refusals })
+        Ok(Self { startup, about, certificates, control, admin: first, refusals })
     }
 
     /// Adds the refused connections and requests of both ports to the metrics.
@@ -83,17 +83,6 @@ impl Ports {
     }
 }
 
-/// A bound port, and its TLS configuration.
-struct Port {
-    listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
-}
-
-impl Port {
-    fn bind(name: &'static str, listen: SocketAddr, tls: Option<&TlsFiles>, alpn: &[&[u8]]) -> Result<Self, RunError> {
-        let identity = tls.map(TlsIdentity::load).transpose()?;
-        let tls = identity.map(|identity| identity.server_config(Clients::WithCertificate, alpn));
-        let listener = entrance::listen(listen).map_err(|source| RunError::Listen { name, address: listen, source })?;
-        Ok(Self { listener, tls })
-    }
+fn listen(name: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
+    entrance::listen(address).map_err(|source| RunError::Listen { name, address, source })
 }

@@ -1,18 +1,22 @@
 //! Messages from HTTP Proxy, handed to the parts: requests to the native door, health checks, counters.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use chassis::tasks::Tasks;
 use dispatch::EncodedBody;
 use futures::Stream;
 use node_config::ProxySettings;
-use ocs_proto::link::{HealthKind, RoleNotice, Stats};
+use ocs_proto::link::{self, HealthKind, RoleNotice, Stats};
 use outbound::{Origin, Reply, Request};
 use pair::{Door, wall_us};
 use tokio::{sync::watch, time::Instant};
 
 use super::spawn_quiet;
 use crate::{
+    certificates::Certificates,
     credentials::{Admission, Judge, Shown},
     health::{Check, Health},
     link::{ProxyHandler, Taken},
@@ -23,27 +27,31 @@ use crate::{
 /// The node's side of the link.
 pub(super) struct ProxySide {
     api: Arc<Door>,
-    judge: Judge,
+    /// Judges by the settings of the newest HTTP Proxy.
+    judge: RwLock<Arc<Judge>>,
     health: Health,
     metrics: Arc<Metrics>,
+    certificates: Certificates,
     role: watch::Receiver<RoleNotice>,
 }
 
 impl ProxySide {
-    /// Follows role and mode for the headers that every answer bears.
+    /// Follows role, mode and drain for the headers that every answer bears.
     pub(super) fn new(
         settings: &ProxySettings,
         api: Arc<Door>,
         role: &RoleService,
         health: Health,
-        metrics: Arc<Metrics>,
+        (metrics, certificates): (Arc<Metrics>, Certificates),
         tasks: &Tasks,
     ) -> Self {
-        let (told, notices) = watch::channel(notice(&role.watch().borrow(), &role.status()));
+        let mut draining = health.draining();
+        let (told, notices) = watch::channel(notice(&role.watch().borrow(), &role.status(), *draining.borrow()));
         let (mut views, mut group, stopping) = (role.watch(), role.group().status(), tasks.stopping());
         spawn_quiet(tasks, "role-header", async move {
             loop {
-                let now = notice(&views.borrow_and_update(), &group.borrow_and_update());
+                let leaving = *draining.borrow_and_update();
+                let now = notice(&views.borrow_and_update(), &group.borrow_and_update(), leaving);
                 told.send_if_modified(|shown| {
                     *shown != now && {
                         *shown = now;
@@ -53,27 +61,38 @@ impl ProxySide {
                 tokio::select! {
                     changed = views.changed() => if changed.is_err() { return },
                     changed = group.changed() => if changed.is_err() { return },
+                    changed = draining.changed() => if changed.is_err() { return },
                     () = stopping.cancelled() => return,
                 }
             }
         });
-        let judge = Judge::new(settings, api.engine().state().clone(), metrics.access_refusals(), wall_us);
-        Self { api, judge, health, metrics, role: notices }
+        let judge = RwLock::new(judge(settings, &api, &metrics));
+        Self { api, judge, health, metrics, certificates, role: notices }
     }
 }
 
-fn notice(view: &RoleView, status: &consensus::Status) -> RoleNotice {
+fn judge(settings: &ProxySettings, api: &Door, metrics: &Metrics) -> Arc<Judge> {
+    Arc::new(Judge::new(settings, api.engine().state().clone(), metrics.access_refusals(), wall_us))
+}
+
+fn notice(view: &RoleView, status: &consensus::Status, leaving: bool) -> RoleNotice {
     let role = match view.role {
         Role::Primary => "primary",
         Role::Backup => "backup",
         Role::Witness | Role::Unknown => "unknown",
     };
-    RoleNotice { role: role.to_owned(), single_copy: status.single_copy }
+    RoleNotice { role: role.to_owned(), single_copy: status.single_copy, leaving }
 }
 
 fn from_now_on<T>(requests: Vec<Taken<T>>) -> Vec<(T, Instant)> {
     let now = Instant::now();
     requests.into_iter().map(|(request, deadline)| (request, now + deadline)).collect()
+}
+
+impl ProxySide {
+    fn judge(&self) -> Arc<Judge> {
+        self.judge.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl ProxyHandler for ProxySide {
@@ -86,7 +105,11 @@ impl ProxyHandler for ProxySide {
     }
 
     fn admit(&self, shown: &Shown, request: &Request, settled: bool) -> Admission {
-        self.judge.admit(shown, request, settled)
+        self.judge().admit(shown, request, settled)
+    }
+
+    fn begins(&self, settings: &ProxySettings) {
+        *self.judge.write().unwrap_or_else(PoisonError::into_inner) = judge(settings, &self.api, &self.metrics);
     }
 
     async fn catch_up(&self, within: Duration) -> bool {
@@ -107,8 +130,16 @@ impl ProxyHandler for ProxySide {
         self.role.clone()
     }
 
-    fn stats(&self, stats: Stats) {
-        self.metrics.add(&stats);
-        self.judge.count(stats.without_credential, stats.misplaced_credential);
+    fn stats(&self, stats: Stats, serves: bool) {
+        self.judge().count(stats.without_credential, stats.misplaced_credential);
+        if serves { self.metrics.add(&stats) } else { self.metrics.add_requests(&stats) }
+    }
+
+    fn certificates(&self, certificates: link::Certificates) {
+        self.certificates.reported(certificates);
+    }
+
+    fn reloads(&self) -> watch::Receiver<u64> {
+        self.certificates.orders()
     }
 }

@@ -1,6 +1,7 @@
 //! The end of a running node: its reasons, and the drain in the opposite order of the start, within one drain timeout.
 //!
-//! Hands over first, then finishes the requests in flight, then ends log and tasks. Called by `run`.
+//! Leaves the balancers at once (not ready, `Connection: close`), hands over, then finishes the requests in flight, then ends log and
+//! tasks. Called by `run`.
 
 use std::time::{Duration, Instant};
 

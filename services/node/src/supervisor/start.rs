@@ -15,14 +15,14 @@ use chassis::tasks::{AtEnd, Tasks};
 use node_config::{ProxySettings, RunAs};
 use ocs_proto::link::Configure;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::BufReader,
     net::UnixStream,
-    process::{Child, ChildStderr, Command},
+    process::{Child, Command},
     sync::{mpsc, oneshot},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::processor;
+use super::{processor, stderr};
 use crate::{
     link::{LinkEvent, ProxyHandler, ProxyLink},
     restart::Sign,
@@ -30,10 +30,8 @@ use crate::{
 
 /// Name of the program beside this program.
 const PROGRAM: &str = "ocs-http-proxy";
-/// How long the last events are read after HTTP Proxy has ended.
+/// How long the last events and the last lines are read after HTTP Proxy has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// Longest line of standard error that is logged, bytes.
-const LINE_BYTES_MAX: usize = 4096;
 
 /// An event that the supervisor waits for.
 #[derive(Debug)]
@@ -42,6 +40,8 @@ pub(super) enum Happening {
     Listening(String, u32),
     /// The port is not open, for this reason.
     BindFailed(String),
+    /// The port is closed by order; requests in flight go on.
+    PortClosed,
     /// HTTP Proxy gives no sign of life.
     StandsStill,
     /// The link ended, and HTTP Proxy has not ended yet.
@@ -58,6 +58,7 @@ pub(super) struct Running {
     end: oneshot::Receiver<String>,
     ended: Option<String>,
     kill: CancellationToken,
+    run_as: RunAs,
     pid: u32,
     /// Processor time at the last check; none: a frame has come since.
     used: Option<u64>,
@@ -78,7 +79,13 @@ impl Running {
         };
         let (link, events) = ProxyLink::open(stream, configure, handler, tasks)
             .map_err(|error| format!("cannot watch the link to HTTP Proxy: {error}"))?;
-        Ok(Self { link, events, link_ended: false, end, ended: None, kill, pid, used: None })
+        let run_as = settings.run_as;
+        Ok(Self { link, events, link_ended: false, end, ended: None, kill, run_as, pid, used: None })
+    }
+
+    /// Whether this HTTP Proxy is a process or a task.
+    pub(super) fn run_as(&self) -> RunAs {
+        self.run_as
     }
 
     /// The id of the process.
@@ -89,6 +96,11 @@ impl Running {
     /// Asks HTTP Proxy to finish and to end.
     pub(super) fn drain(&self) {
         self.link.drain();
+    }
+
+    /// Gives HTTP Proxy's log other levels; those of a task are the node's own.
+    pub(super) fn set_log_filter(&self, filter: &str) {
+        self.link.set_log_filter(filter);
     }
 
     /// The sign of life since the last call.
@@ -139,6 +151,7 @@ fn told(event: LinkEvent) -> Happening {
     match event {
         LinkEvent::Listening(address, version) => Happening::Listening(address, version),
         LinkEvent::BindFailed(why) => Happening::BindFailed(why),
+        LinkEvent::PortClosed => Happening::PortClosed,
         LinkEvent::Ended => Happening::LinkLost,
     }
 }
@@ -161,14 +174,20 @@ fn start_process(settings: &ProxySettings, kill: &CancellationToken, tasks: &Tas
         .kill_on_drop(true)
         .spawn()
         .map_err(cannot)?;
-    if let Some(stderr) = child.stderr.take() {
-        tasks.spawn("proxy stderr", AtEnd::Quiet, log_lines(stderr));
+    let (reads, all_read) = oneshot::channel::<()>();
+    if let Some(output) = child.stderr.take() {
+        tasks.spawn("proxy stderr", AtEnd::Quiet, async move {
+            stderr::log_lines(BufReader::new(output)).await;
+            drop(reads);
+        });
     }
     let pid = child.id().unwrap_or_default();
     let (ended, end) = oneshot::channel();
     let kill = kill.clone();
     tasks.spawn("proxy process", AtEnd::Quiet, async move {
-        let _ = ended.send(wait(child, kill).await); // the supervisor has gone on
+        let how = wait(child, kill).await;
+        let _ = tokio::time::timeout(LAST_WORDS, all_read).await; // its last words come before the line about its end
+        let _ = ended.send(how); // the supervisor has gone on
     });
     Ok((UnixStream::from_std(ours).map_err(cannot)?, pid, end))
 }
@@ -189,15 +208,6 @@ async fn wait(mut child: Child, kill: CancellationToken) -> String {
         }
     };
     status.map_or_else(|error| error.to_string(), |status| status.to_string())
-}
-
-/// HTTP Proxy writes a panic to standard error, or lines from before the link was open.
-async fn log_lines(stderr: ChildStderr) {
-    let mut lines = BufReader::new(stderr).split(b'\n');
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES_MAX)]).into_owned();
-        tracing::warn!(target: "http_proxy", "{line}");
-    }
 }
 
 // === as a task ===

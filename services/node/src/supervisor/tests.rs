@@ -43,7 +43,7 @@ impl Acknowledges {
     }
 
     fn when_told() -> Arc<Self> {
-        let role = watch::channel(RoleNotice { role: "backup".into(), single_copy: false }).0;
+        let role = watch::channel(RoleNotice { role: "backup".into(), single_copy: false, leaving: false }).0;
         Arc::new(Self { role, arrived: Notify::new(), may_answer: CancellationToken::new() })
     }
 
@@ -101,7 +101,7 @@ impl ProxyHandler for Acknowledges {
         self.role.subscribe()
     }
 
-    fn stats(&self, _stats: Stats) {}
+    fn stats(&self, _stats: Stats, _serves: bool) {}
 }
 
 fn settings() -> ProxySettings {
@@ -276,4 +276,85 @@ async fn without_a_port_there_is_no_http_proxy() {
     let supervisor = Supervisor::start(settings, "a", "info", Acknowledges::at_once(), &tasks);
     supervisor.stop(far()).await;
     assert_eq!(supervisor.status().borrow().state, "disabled");
+}
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_restart_has_another_one_listen_while_the_old_one_answers_what_it_has_read() {
+    let (tasks, node) = (Tasks::new(), Acknowledges::when_told());
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let settings = ProxySettings { listen: free.clone(), ..settings() };
+    let supervisor = Supervisor::start(settings, "a", "info", node.clone(), &tasks);
+    let (mut watched, control) = (supervisor.status(), supervisor.control());
+    becomes(&mut watched, "listening").await;
+    let asking = async {
+        let answer = ask(&free, PROCESSED).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("connection: close\r\n"), "{answer}");
+    };
+    let replacing = async {
+        node.arrived.notified().await;
+        let status = control.restart(LIMIT).await.unwrap();
+        assert_eq!((status.starts, status.restarts, status.address.as_str()), (2, 1, free.as_str()));
+        node.may_answer.cancel();
+    };
+    tokio::join!(asking, replacing);
+    assert!(ask(&free, PROCESSED).await.starts_with("HTTP/1.1 200 OK\r\n"), "the new one serves on the same port");
+    assert!(!watched.borrow().alarm);
+    supervisor.stop(far()).await;
+}
+
+#[tokio::test]
+async fn a_changed_port_counts_for_the_next_one_and_a_removed_one_ends_it() {
+    let tasks = Tasks::new();
+    let supervisor = Supervisor::start(settings(), "a", "info", Acknowledges::at_once(), &tasks);
+    let (mut watched, control) = (supervisor.status(), supervisor.control());
+    let first = becomes(&mut watched, "listening").await.address;
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    control.set(ProxySettings { listen: free.clone(), ..settings() }, "info").await;
+    assert!(ask(&first, PROCESSED).await.starts_with("HTTP/1.1 200 OK\r\n"), "the running one ignores it");
+    assert_eq!(control.restart(LIMIT).await.unwrap().address, free);
+    assert!(ask(&free, PROCESSED).await.starts_with("HTTP/1.1 200 OK\r\n"));
+
+    control.set(ProxySettings { listen: String::new(), ..settings() }, "info").await;
+    becomes(&mut watched, "disabled").await;
+    assert!(TcpStream::connect(&free).await.is_err(), "the port is closed");
+    assert!(control.restart(LIMIT).await.unwrap_err().contains("http_proxy.listen is empty"));
+    control.set(settings(), "info").await;
+    let last = becomes(&mut watched, "listening").await.address;
+    assert!(ask(&last, PROCESSED).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    supervisor.stop(far()).await;
+    assert_eq!(watched.borrow().state, "stopped");
+}
+
+#[tokio::test]
+async fn a_drained_node_has_no_http_proxy_until_the_drain_is_taken_back() {
+    let tasks = Tasks::new();
+    let supervisor = Supervisor::start(settings(), "a", "info", Acknowledges::at_once(), &tasks);
+    let (mut watched, control) = (supervisor.status(), supervisor.control());
+    becomes(&mut watched, "listening").await;
+    control.drain(LIMIT).await.unwrap();
+    assert_eq!(watched.borrow().state, DRAINED);
+    assert!(!watched.borrow().serves());
+    assert!(control.restart(LIMIT).await.unwrap_err().contains("drained"));
+    control.set(settings(), "info").await; // a reload meanwhile starts nothing
+    control.undo_drain().await;
+    assert_eq!(becomes(&mut watched, "listening").await.starts, 2);
+    supervisor.stop(far()).await;
+}
+
+#[tokio::test]
+async fn a_restart_onto_a_port_in_use_names_the_reason_and_is_tried_again() {
+    let tasks = Tasks::new();
+    let supervisor = Supervisor::start(settings(), "a", "info", Acknowledges::at_once(), &tasks);
+    let (mut watched, control) = (supervisor.status(), supervisor.control());
+    becomes(&mut watched, "listening").await;
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    control.set(ProxySettings { listen: address, ..settings() }, "info").await;
+    let why = control.restart(LIMIT).await.unwrap_err();
+    assert!(why.contains("in use"), "{why}");
+    drop(taken);
+    becomes(&mut watched, "listening").await;
+    supervisor.stop(far()).await;
 }

@@ -124,6 +124,10 @@ impl StateReader for RecordsReader {
         self.counts.ignored_keys()
     }
 
+    fn client_updates(&self) -> u64 {
+        self.counts.client_updates()
+    }
+
     fn preview_counts(&self) -> PreviewCounts {
         self.counts.previews()
     }

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use chassis::lines::Causes;
+use chassis::{lines::Causes, logging::masked};
 use outbound::Effect;
 use records::Event;
 
@@ -31,6 +31,7 @@ const SHORTENED_LINES_PER_MINUTE: u32 = 1;
 #[derive(Debug, Clone, Default)]
 pub(super) struct EventCounts {
     ignored_keys: Arc<AtomicU64>,
+    client_updates: Arc<AtomicU64>,
     previews: Arc<Mutex<PreviewCounts>>,
     due: Arc<Mutex<DueCounts>>,
 }
@@ -39,6 +40,11 @@ impl EventCounts {
     /// Keys of requests that map to no field and were ignored (spec 4).
     pub(super) fn ignored_keys(&self) -> u64 {
         self.ignored_keys.load(Ordering::Relaxed)
+    }
+
+    /// Updates by clients of HTTP.
+    pub(super) fn client_updates(&self) -> u64 {
+        self.client_updates.load(Ordering::Relaxed)
     }
 
     /// Counts of previews.
@@ -96,6 +102,11 @@ impl Told {
         self.counts.clone()
     }
 
+    /// Counts updates by clients of HTTP.
+    pub(super) fn add_client_updates(&self, count: u64) {
+        self.counts.client_updates.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// Counts and logs an event. After a crash the events of entries that were not yet durable come a second time.
     pub(super) fn take(&mut self, event: &Event) {
         match event {
@@ -145,7 +156,12 @@ impl Told {
         let Some(more) = self.lines.line("ignored key") else { return };
         self.keys.insert(hash);
         let list: String = list.chars().take(LIST_CHARS_MAX).collect();
-        tracing::warn!(list, key, "a request has a key that maps to no field of the list; it is ignored{more}");
+        let shown = masked(key); // a client may give a number in place of a key
+        tracing::warn!(
+            list,
+            key = &*shown,
+            "a request has a key that maps to no field of the list; it is ignored{more}"
+        );
     }
 }
 

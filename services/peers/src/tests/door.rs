@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use chassis::tls::{Look, Reload};
 use consensus::members;
 use futures::stream;
 use ocs_proto::peer::{ConfState, HelloRequest, SnapshotMark};
@@ -30,12 +31,12 @@ fn guarded(ca: &Ca) -> Node {
 }
 
 /// Another node's way to `node`, with any certificate.
-fn way_to(node: &Node, tls: Option<&TlsIdentity>, name: &str, raft_id: RaftId) -> Dialer {
+fn way_to(node: &Node, tls: Option<&Arc<LiveCertificate>>, name: &str, raft_id: RaftId) -> Dialer {
     way_of([9; 16], node, tls, name, raft_id)
 }
 
 /// The same, of a start with this token.
-fn way_of(start: [u8; 16], node: &Node, tls: Option<&TlsIdentity>, name: &str, raft_id: RaftId) -> Dialer {
+fn way_of(start: [u8; 16], node: &Node, tls: Option<&Arc<LiveCertificate>>, name: &str, raft_id: RaftId) -> Dialer {
     let own = PeerSelf { name: name.into(), raft_id, cluster: CLUSTER, epoch: 1, start };
     let address = node.peers.local_addr().to_string();
     let peer = PeerAddress { name: "a".into(), raft_id: 1, address, witness: false };
@@ -90,6 +91,25 @@ async fn a_certificate_that_names_nobody_of_another_authority_or_of_the_past_is_
     until(|| a.peers.refused_total() == 4).await;
     assert_eq!(way_to(&a, Some(&identity(&ca, "b")), "b", 2).hello().await.unwrap().node, "a");
     assert_eq!(a.peers.refused_total(), 4);
+}
+
+#[tokio::test]
+async fn new_files_count_for_new_connections_and_open_ones_go_on() {
+    let (ca, other_ca, home) = (authority(), authority(), tempfile::tempdir().unwrap());
+    let own = live(home.path(), &ca, "a");
+    let mut a = bind(1, Some(own.clone()));
+    a.knows(2, "127.0.0.1:1");
+    a.directory.stamp().unwrap();
+    let a = a.serve();
+    let (before, after) = (identity(&ca, "b"), identity(&other_ca, "b"));
+    let way = way_to(&a, Some(&before), "b", 2);
+    let channel = way.dial().await.unwrap();
+    drop(live(home.path(), &other_ca, "a"));
+    assert_eq!(own.look(Look::Ordered), Reload::Changed);
+    assert_eq!(way_to(&a, Some(&after), "b", 2).hello().await.unwrap().node, "a");
+    way_to(&a, Some(&before), "b", 2).hello().await.unwrap_err();
+    let greeting = HelloRequest { head: Some(way.head()), node: "b".into() };
+    assert_eq!(dial::client(channel).hello(greeting).await.unwrap().into_inner().node, "a", "the connection is open");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,7 +11,7 @@ use std::{
 
 use chassis::{
     tasks::{AtEnd, Tasks},
-    tls::{TlsFiles, TlsIdentity},
+    tls::{ALPN_H2, LiveCertificate, Source, TlsFiles},
 };
 use consensus::{Kind, RaftId};
 use data_dir::DataIdentity;
@@ -105,7 +106,7 @@ pub(super) struct Node {
 }
 
 /// Node 1, 2 or 3, in an empty directory; the others' addresses are not known yet.
-pub(super) fn bind(number: u16, tls: Option<TlsIdentity>) -> Bound {
+pub(super) fn bind(number: u16, tls: Option<Arc<LiveCertificate>>) -> Bound {
     let home = TempDir::new().unwrap();
     let name = NAMES[usize::from(number) - 1];
     let identity = DataIdentity { cluster_id: "test".into(), cluster: CLUSTER, node: name.into(), kind: Kind::Data };
@@ -178,7 +179,7 @@ impl Node {
 }
 
 /// Nodes a and b that know each other and are members.
-pub(super) fn pair(tls: Option<(TlsIdentity, TlsIdentity)>) -> (Node, Node) {
+pub(super) fn pair(tls: Option<(Arc<LiveCertificate>, Arc<LiveCertificate>)>) -> (Node, Node) {
     let (tls_a, tls_b) = tls.unzip();
     let (mut a, mut b) = (bind(1, tls_a), bind(2, tls_b));
     a.knows(2, &b.address());
@@ -284,13 +285,18 @@ pub(super) fn authority() -> Ca {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A certificate for a name, checked as a node checks its own.
-pub(super) fn identity(ca: &Ca, name: &str) -> TlsIdentity {
+/// A certificate for a name, checked as a node checks its own; its files are gone.
+pub(super) fn identity(ca: &Ca, name: &str) -> Arc<LiveCertificate> {
     let directory = TempDir::new().unwrap();
+    live(directory.path(), ca, name)
+}
+
+/// The same, whose files stay in a directory; those that are there are replaced.
+pub(super) fn live(directory: &Path, ca: &Ca, name: &str) -> Arc<LiveCertificate> {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, ca).unwrap();
     let put = |file: &str, text: String| {
-        let path = directory.path().join(file);
+        let path = directory.join(file);
         fs::write(&path, text).unwrap();
         path
     };
@@ -299,5 +305,5 @@ pub(super) fn identity(ca: &Ca, name: &str) -> TlsIdentity {
         certificate: put("own.pem", certificate.pem()),
         key: put("own.key", key.serialize_pem()),
     };
-    TlsIdentity::load(&files).unwrap()
+    LiveCertificate::open("peer", Source::Mutual { files, name: None }, &[ALPN_H2]).unwrap()
 }

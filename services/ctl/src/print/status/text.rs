@@ -43,7 +43,7 @@ impl GroupView {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let facts = [self.of_the_group(), self.versions(), self.addresses()];
+        let facts = [self.of_the_group(), self.versions(), self.addresses(), self.first_end()];
         let mut lines: Vec<String> = facts.into_iter().flatten().collect();
         lines.extend(self.reported.iter().filter(|report| report.confirmed).map(|report| sentence(&report.line)));
         let silent = self.nodes.iter().filter(|node| node.said.is_none());
@@ -91,6 +91,13 @@ impl GroupView {
         let known = self.said().filter(|(_, said)| !said.http_address.is_empty());
         let named: Vec<String> = known.map(|(node, said)| format!("{} {}", node.node, said.http_address)).collect();
         (!named.is_empty()).then(|| format!("HTTP: {}", named.join(", ")))
+    }
+
+    /// The certificate that ends first, of all nodes.
+    fn first_end(&self) -> Option<String> {
+        let all = self.said().flat_map(|(node, said)| said.certificates.iter().map(move |one| (node, one)));
+        let (node, first) = all.min_by_key(|(_, one)| one.not_after_s)?;
+        Some(format!("certificates: the first ends {} ({}, {})", first.ends, node.node, first.usage))
     }
 
     /// Why each start waits.

@@ -64,6 +64,24 @@ async fn a_read_without_a_quorum_for_longer_than_hold_time_is_marked_stale_and_u
 }
 
 #[tokio::test]
+async fn no_read_asks_a_quorum_once_none_has_answered_for_hold_time_until_one_does() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, B))));
+    let api = api(&group, Arc::new(NoPeers), short_hold(), &tasks);
+    group.confirm_as(None);
+    api.note_quorum(false);
+    assert!(api.answer(get_record(), Origin::Http, in_ten_seconds()).await.stale, "after hold_time");
+    let asked = group.asked();
+    assert!(api.answer(get_record(), Origin::Http, in_ten_seconds()).await.stale);
+    let together = api.reads(&three_reads()).await;
+    assert!(together.len() == 3 && together.iter().all(|reply| reply.stale));
+    assert!(api.wait_until_readable(in_ten_seconds()).await.is_err());
+    assert_eq!(group.asked(), asked, "nothing was asked");
+    group.confirm_as(Some(Confirmed { index: 10, term: 3, leader: B }));
+    api.note_quorum(true);
+    assert_eq!(api.reads(&three_reads()).await, vec![Reply::done("Record", Vec::new()); 3]);
+}
+
+#[tokio::test]
 async fn every_update_gets_an_id_of_its_own() {
     let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(status(3, A))));
     let api = api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks);

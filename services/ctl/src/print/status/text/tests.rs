@@ -1,6 +1,6 @@
 //! Status as a person reads it: widths, each fact once, and the way out.
 
-use ocs_proto::control::{GetRoleReply, PeerLag, Role, StatusReply};
+use ocs_proto::control::{CertificateInfo, GetRoleReply, PeerLag, Role, StatusReply};
 
 use super::*;
 use crate::print::status::said;
@@ -215,4 +215,20 @@ fn a_word_and_its_reason_are_two_values_for_a_program() {
     assert_eq!((&view["http_proxy"], &view["http_proxy_reason"]), (&"failed".into(), &"port in use".into()));
     assert_eq!((&view["start"], &view["start_reason"]), (&"asking".into(), &"1: no answer".into()));
     assert_eq!(view["http_proxy_pid"], 4711);
+}
+
+#[test]
+fn the_certificate_that_ends_first_is_told_with_its_node_and_use() {
+    let until = |usage: &str, not_after_s: u64| CertificateInfo {
+        usage: usage.to_owned(),
+        not_after_s,
+        ..CertificateInfo::default()
+    };
+    let with = |certificates| StatusReply { certificates, ..StatusReply::default() };
+    let a = with(vec![until("peer", 2_000_000_000), until("http", 1_999_999_999)]);
+    let b = with(vec![until("peer", 2_000_000_001)]);
+    let shown = group(Some("a"), vec![node("a", Role::Primary, a), node("b", Role::Backup, b)]).status_table();
+    assert!(shown.lines().any(|line| line == "certificates: the first ends 2033-05-18T03:33:19Z (a, http)"), "{shown}");
+    let none = group(Some("a"), vec![node("a", Role::Primary, StatusReply::default())]).status_table();
+    assert!(!none.contains("certificates:"), "{none}");
 }

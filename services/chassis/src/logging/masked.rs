@@ -1,0 +1,106 @@
+//! Numbers of persons in lines of the log: a phone or a customer's number is shown by its last two digits.
+//!
+//! Never decides whether a text is a phone: any long run of digits is masked, since a line of the log needs none. Called where a
+//! text from a client may reach a line.
+
+use std::{borrow::Cow, fmt};
+
+/// A run of fewer digits is no phone: a port, a status, a time, a count.
+const DIGITS_MIN: usize = 7;
+/// Digits at the end of a run that stay, so that two lines about one number can be recognised.
+const DIGITS_SHOWN: usize = 2;
+
+/// A text from a client, shown with every long run of digits masked.
+#[derive(Debug, Clone, Copy)]
+pub struct Masked<'a>(pub &'a str);
+
+impl fmt::Display for Masked<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&masked(self.0))
+    }
+}
+
+/// The text with every long run of digits masked; blanks, hyphens, dots, slashes and brackets within a run belong to the run.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let runs = runs(text);
+    if runs.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let (mut shown, mut from) = (String::with_capacity(text.len()), 0);
+    for (begin, end) in runs {
+        shown.push_str(&text[from..begin]);
+        mask(&text[begin..end], &mut shown);
+        from = end;
+    }
+    shown.push_str(&text[from..]);
+    Cow::Owned(shown)
+}
+
+fn mask(run: &str, shown: &mut String) {
+    let hidden = run.chars().filter(|letter| is_digit(*letter)).count() - DIGITS_SHOWN;
+    let mut at = 0;
+    for letter in run.chars() {
+        at += usize::from(is_digit(letter));
+        shown.push(if is_digit(letter) && at <= hidden { '*' } else { letter });
+    }
+}
+
+/// Begin and end of each run with at least [`DIGITS_MIN`] digits: from its first digit up to its last.
+fn runs(text: &str) -> Vec<(usize, usize)> {
+    let mut runs = Vec::new();
+    let mut run: Option<(usize, usize, usize)> = None; // begin, end, digits
+    for (at, letter) in text.char_indices() {
+        run = match run {
+            _ if is_digit(letter) => {
+                let (begin, _, digits) = run.unwrap_or((at, at, 0));
+                Some((begin, at + letter.len_utf8(), digits + 1))
+            }
+            Some(run) if is_between(letter) => Some(run),
+            ended => {
+                keep(ended, &mut runs);
+                None
+            }
+        };
+    }
+    keep(run, &mut runs);
+    runs
+}
+
+fn keep(run: Option<(usize, usize, usize)>, runs: &mut Vec<(usize, usize)>) {
+    runs.extend(run.filter(|(_, _, digits)| *digits >= DIGITS_MIN).map(|(begin, end, _)| (begin, end)));
+}
+
+/// Digits of any script: clients write phones in full-width digits, too.
+fn is_digit(letter: char) -> bool {
+    letter.is_ascii_digit() || (!letter.is_ascii() && letter.is_numeric())
+}
+
+fn is_between(letter: char) -> bool {
+    matches!(letter, ' ' | '-' | '.' | '/' | '(' | ')' | '\u{a0}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_in_any_spelling_keeps_its_last_two_digits() {
+        for (text, shown) in [
+            ("+4930123456", "+********56"),
+            ("call +49 (30) 12-34.56 now", "call +** (**) **-**.56 now"),
+            ("phone=\"0049/30/123456\"", "phone=\"****/**/****56\""),
+            ("customer 1234567 and 7654321", "customer *****67 and *****21"),
+            ("\u{ff10}\u{ff11}\u{ff12}\u{ff13}\u{ff14}\u{ff15}\u{ff16}", "*****\u{ff15}\u{ff16}"),
+        ] {
+            assert_eq!(masked(text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn short_numbers_and_all_other_words_stay() {
+        for text in ["status 503 at 10.0.0.1:8080 after 12 ms", "127.0.0.1", "", "record 123456", "port 65535: x"] {
+            assert_eq!(masked(text), text);
+        }
+        assert_eq!(Masked("+4930123456").to_string(), "+********56");
+    }
+}

@@ -1,0 +1,72 @@
+//! The drain of a node whose process stays: balancers leave it, the role moves, requests in flight finish.
+//!
+//! The order of a stop: not ready and `Connection: close` at once, then the handover, and only then the end of HTTP Proxy. Never
+//! drains a primary that cannot hand over. The drain ends with the process, or by the opposite order.
+
+use std::time::Duration;
+
+use consensus::Kind;
+
+use crate::{health::Health, role::RoleService, supervisor::ProxyControl};
+
+/// Most time that one candidate for the role gets.
+const HANDOVER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The parts that a drain is about.
+pub(super) struct Drain {
+    pub(super) role: RoleService,
+    pub(super) health: Health,
+    pub(super) proxy: Option<ProxyControl>,
+}
+
+impl Drain {
+    /// Drains; `limit` bounds the wait for the end of HTTP Proxy.
+    pub(super) async fn begin(&self, limit: Duration) -> Result<(), String> {
+        let proxy = self.proxy()?;
+        self.health.drain();
+        if let Err(why) = self.hand_over().await {
+            self.health.undo_drain();
+            tracing::warn!("this node is not drained: {why}");
+            return Err(why);
+        }
+        proxy.drain(limit).await?;
+        tracing::warn!(
+            "an operator drained this node: it takes no clients until `ocsctl drain --undo`, or its next start"
+        );
+        Ok(())
+    }
+
+    /// Takes clients again.
+    pub(super) async fn undo(&self) -> Result<(), String> {
+        self.proxy()?.undo_drain().await;
+        self.health.undo_drain();
+        tracing::info!("an operator ended the drain of this node: it takes clients");
+        Ok(())
+    }
+
+    fn proxy(&self) -> Result<&ProxyControl, String> {
+        self.proxy.as_ref().ok_or_else(|| "this is a witness: it takes no clients".to_owned())
+    }
+
+    /// Tries the other data nodes in turn.
+    async fn hand_over(&self) -> Result<(), String> {
+        let status = self.role.status();
+        if !status.serving {
+            return Ok(());
+        }
+        if status.paused_for != 0 {
+            return Err("this node is primary, and automatic failover is paused: `ocsctl switchover` first".to_owned());
+        }
+        let mut why = Vec::new();
+        for target in status.peers.iter().filter(|peer| peer.kind == Kind::Data) {
+            let transfer = self.role.group().transfer(target.id, "handover before a drain");
+            let name = self.role.roster().name_of(target.id);
+            match tokio::time::timeout(HANDOVER_TIMEOUT, transfer).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(refusal)) => why.push(format!("{name}: {refusal}")),
+                Err(_) => why.push(format!("{name}: not in time")),
+            }
+        }
+        Err(format!("this node is primary, and no other node took over ({})", why.join("; ")))
+    }
+}

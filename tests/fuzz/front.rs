@@ -1,0 +1,6 @@
+//! Connections of HTTP clients, chosen by libFuzzer: see `ocs_outside`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    ocs_outside::Target::named("front").play(bytes);
+});
