@@ -241,7 +241,7 @@ impl Connection {
             Self::Tls(stream) => stream.get_ref().1.peer_certificates(),
         };
         let shown = certificates.unwrap_or_default();
-        let operator = shown.first().is_some_and(|own| matches!(role_of(own), Role::Operator(_)));
+        let operator = shown.first().is_some_and(|own| matches!(tls::role::role_of(own), tls::role::Role::Operator(_)));
         Caller { address, principal: tls::name_shown(shown).map(Into::into), operator }
     }
 }

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use data_dir::{FormedBy, formed_by};
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, Config, Problem, Warning};
+use super::{Auth, Config, HttpPort, Problem, Warning};
 
 /// `control.operators`: the certificates that may change something over control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,10 @@ impl Config {
     fn open_port(&self) -> Option<String> {
         let proxy = self.proxy().filter(|proxy| proxy.auth.is_none())?;
         let (prefix, open) = proxy.ports().into_iter().find(|(_, port)| leaves_the_machine(&port.listen))?;
-        Some(format!("other machines reach http_proxy.{prefix}listen, {}, and nothing says who may ask there", open.listen))
+        Some(format!(
+            "other machines reach http_proxy.{prefix}listen, {}, and nothing says who may ask there",
+            open.listen
+        ))
     }
 
     /// [`Config::open_door`] where a directory is known to refuse it; `forming`: a group is formed in a new directory.
@@ -82,7 +85,8 @@ impl Config {
 
     fn plain_tokens(&self) -> Option<Warning> {
         let proxy = self.proxy()?;
-        let is_plain = |(_, port): &(String, HttpPort)| port.tls_certificate.is_none() && leaves_the_machine(&port.listen);
+        let is_plain =
+            |(_, port): &(String, HttpPort)| port.tls_certificate.is_none() && leaves_the_machine(&port.listen);
         let plain = proxy.auth.is_some_and(Auth::takes_tokens) && proxy.ports().iter().any(is_plain);
         plain.then(|| Warning {
             key: "http_proxy.auth".to_owned(),

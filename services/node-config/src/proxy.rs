@@ -305,7 +305,7 @@ impl ProxySettings {
         check(!charset, "encoding", &unknown);
         let url = &self.advertised_url;
         check(!url.is_empty() && !is_base(url), "advertised_url", NO_BASE);
-        problems.extend(auth::problems(self));
+        problems.extend(auth::problems(self).into_iter().map(|(key, problem)| (key.to_owned(), problem)));
         problems
     }
 

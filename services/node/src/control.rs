@@ -41,10 +41,10 @@ use ocs_proto::{
         GiveUpRequest, HistoryReply, HistoryRequest, ImportReply, ListTokensReply, ListTokensRequest, PauseReply,
         PauseRequest, PlanDeclarationReply, PreviewImportRequest, ProxyRestartReply, ProxyRestartRequest, ReloadReply,
         ReloadRequest, RemoveDoNotCallReply, RevokeTokenReply, SetModeReply, SetModeRequest, SetSettingsReply,
-        ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
-        ShowGroupsRequest, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply,
-        StatusRequest, SwitchoverReply, SwitchoverRequest, TlsReloadReply, TlsReloadRequest, UpgradeReply,
-        UpgradeRequest, VerifyReply, VerifyRequest, WatchRoleRequest,
+        ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply, ShowGroupsRequest, ShowListReply,
+        ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply, StatusRequest, SwitchoverReply,
+        SwitchoverRequest, TlsReloadReply, TlsReloadRequest, UpgradeReply, UpgradeRequest, VerifyReply, VerifyRequest,
+        WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
     outbound::{
@@ -59,8 +59,7 @@ use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes}
 
 use self::acting::{Acting, named, principal_of};
 use crate::{
-    archive::Archives, credentials::RefusalCounts, metrics::Sources, operator_orders, role::SINGLE_COPY,
-    upkeep::Upkeep,
+    archive::Archives, credentials::RefusalCounts, metrics::Sources, operator_orders, role::SINGLE_COPY, upkeep::Upkeep,
 };
 
 pub use force::Orders;

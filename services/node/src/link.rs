@@ -26,6 +26,7 @@ use http_proxy::link::{
     stream::{self, ReadHalf, WriteHalf},
     write_batches,
 };
+use node_config::ProxySettings;
 use ocs_proto::link::{
     Certificates, Configure, Drain, Echo, HealthKind, HealthReply, HealthRequest, LinkReply, LinkRequest, Listening,
     LogFilter, LogRecord, ReloadCertificates, RoleNotice, Stats, ToNode, ToProxy,
@@ -316,19 +317,19 @@ fn take_unsettled<H: ProxyHandler>(
 ) {
     let of_task = shared.clone();
     shared.tasks.spawn("proxy request", AtEnd::Quiet, async move {
-        let reply = settled(&*of_task.handler, &bytes, &shown, within).await;
+        let reply = settled(&*of_task.handler, id, (&bytes, &shown), within).await;
         of_task.reply(id, reply).await;
     });
 }
 
-async fn settled<H: ProxyHandler>(handler: &H, bytes: &Bytes, shown: &Shown, within: Duration) -> Reply {
+async fn settled<H: ProxyHandler>(handler: &H, id: u64, (bytes, shown): (&Bytes, &Shown), within: Duration) -> Reply {
     let began = Instant::now();
     if !handler.catch_up(within).await {
         let message = "No quorum confirms this node's state, so the rights of the client are not known; the request was not applied";
         return Refusal::new(RefusalCode::Unavailable, message).into();
     }
     let left = within.saturating_sub(began.elapsed());
-    let reply = match readable(handler, bytes, shown, true) {
+    let reply = match readable(handler, id, bytes, shown, true) {
         Ok(Asked::Read(request)) => handler.reads(vec![(request, left)]).await.pop(),
         Ok(Asked::Update(body)) => pin!(handler.updates(vec![(body, left)])).next().await.map(|(_, reply)| reply),
         Ok(Asked::Unsettled) => None,
@@ -346,13 +347,7 @@ enum Asked {
 }
 
 /// Decodes a request, the only time before the log, and judges its client.
-fn readable(
-    handler: &impl ProxyHandler,
-    id: u64,
-    bytes: &Bytes,
-    shown: &Shown,
-    settled: bool,
-) -> Result<Asked, Reply> {
+fn readable(handler: &impl ProxyHandler, id: u64, bytes: &Bytes, shown: &Shown, settled: bool) -> Result<Asked, Reply> {
     let request =
         ocs_proto::outbound::Request::decode(bytes.clone()).map_err(|error| unreadable(id, &error.to_string()))?;
     let whole = is_whole(&request, bytes);

@@ -134,7 +134,8 @@ pub(crate) async fn serve_stream<S>(socket: S, server: Arc<Server>, port: Arc<Po
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let visit = Visit { server, port, draining, turned_away: None, began: Instant::now(), certificate: None, _entered: None };
+    let visit =
+        Visit { server, port, draining, turned_away: None, began: Instant::now(), certificate: None, _entered: None };
     serve_http(socket, visit).await;
 }
 
@@ -201,9 +202,8 @@ where
     let patience = patience(&visit.server, visit.turned_away);
     let Visit { server, port, draining, turned_away, began, certificate, _entered } = visit;
     let seen = Arc::new(HeadCounts::new(turned_away));
-    let service = service_fn(|request| {
-        serve::answer(server.clone(), port.clone(), seen.clone(), certificate.clone(), request)
-    });
+    let service =
+        service_fn(|request| serve::answer(server.clone(), port.clone(), seen.clone(), certificate.clone(), request));
     let (answering, of_guard) = (server.clone(), seen.clone());
     let in_place_of = Box::new(move |status| unread_head(&answering, &of_guard, status));
     let io = TokioIo::new(Guarded::new(socket, seen.clone(), server.settings.patience, in_place_of));

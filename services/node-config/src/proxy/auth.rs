@@ -3,7 +3,7 @@
 use outbound::AccessScopes;
 use serde::{Deserialize, Serialize};
 
-use super::ProxySettings;
+use super::{ClientCertificates, HttpPort, ProxySettings};
 
 /// `http_proxy.auth`: the credentials that clients of HTTP need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
