@@ -407,6 +407,7 @@ fn join(into: &mut Stats, stats: Stats) {
     into.without_credential += stats.without_credential;
     into.misplaced_credential += stats.misplaced_credential;
     into.handshakes_refused.extend(stats.handshakes_refused);
+    into.refusals.extend(stats.refusals);
 }
 
 #[cfg(test)]
