@@ -9,7 +9,7 @@ CONTACTS ?=
 PREVIEW ?=
 export BIN_DIR CONTACTS PREVIEW
 
-.PHONY: help sim mutants fuzz run test build fmt lint trace bench bench-growth bench-overload bench-backup bench-campaigns drill drills scan slow upgrade clean-run
+.PHONY: help sim mutants fuzz run test build fmt lint trace bench bench-growth bench-overload bench-backup bench-campaigns bench-front drill drills scan slow upgrade clean-run
 
 help:
 	@echo 'make sim        SEEDS=n seeds of the simulator from FIRST=n on, or one with SEED=n'
@@ -24,6 +24,7 @@ help:
 	@echo 'make bench-overload  four times the updates that the pair can carry (ROUNDS=n, SECS=n)'
 	@echo 'make bench-backup    a backup at RECORDS="1000000 10000000": made idle and under load, verified, restored'
 	@echo 'make bench-campaigns SECTIONS="preview closed …": previews, cancellations, Do-Not-Call and limits against updates (ROUNDS=n, SECS=n)'
+	@echo 'make bench-front     SECTIONS="https tokens": updates over HTTPS against HTTP, and with API tokens against none (ROUNDS=n, SECS=n)'
 	@echo 'make drill      NAME=kill-primary ROUNDS=n: something befalls a group of real processes (docs/drills)'
 	@echo 'make drills     ROUNDS=n of every drill'
 	@echo 'make scan       nmap (ROUNDS=n of each kind) and CONNECTIONS=n of random bytes over every port: all open afterwards, nothing restarted or grown'
@@ -91,7 +92,7 @@ bench: build
 	cargo build --locked --profile $(PROFILE) -p ocs-bench
 	ha-tests/bench/run.sh
 
-bench-growth bench-overload bench-backup bench-campaigns: build
+bench-growth bench-overload bench-backup bench-campaigns bench-front: build
 	cargo build --locked --profile $(PROFILE) -p ocs-bench
 	ha-tests/bench/$(@:bench-%=%).sh
 

@@ -14,6 +14,7 @@
 # LIST_RECORDS  records of the demonstration list; 0: none, and no campaign (10000)
 # JOIN_EMPTY    1: nodes whose data are gone join the others, as after a restore of one node (0: the start is refused)
 # RESTART_SECONDS  pause before a node is started again     (1)
+# WITH_HTTPS    1: HTTPS too, at the ports 8443 of node a and 8444 of b, by the nodes' certificates (0)
 #
 # Needs bash, coreutils, findutils, util-linux and awk.
 set -euo pipefail
@@ -26,6 +27,7 @@ PORT_OFFSET=${PORT_OFFSET:-0}
 LIST_RECORDS=${LIST_RECORDS:-10000}
 RESTART_SECONDS=${RESTART_SECONDS:-1}
 JOIN_EMPTY=${JOIN_EMPTY:-0}
+WITH_HTTPS=${WITH_HTTPS:-0}
 READY_SECONDS=60
 RAISE_SECONDS=30
 # Customers of the campaign, each with two numbers.
@@ -48,6 +50,7 @@ fi
 
 port() { echo $(($1 + PORT_OFFSET)); }
 BASE_PORTS='7301 7302 7303 7401 7402 7403 7501 7502 7503 8080 8081'
+[ "$WITH_HTTPS" != 1 ] || BASE_PORTS+=' 8443 8444'
 HTTP_A=127.0.0.1:$(port 8080)
 HTTP_B=127.0.0.1:$(port 8081)
 OCSCTL_ENDPOINTS=127.0.0.1:$(port 7401),127.0.0.1:$(port 7402),127.0.0.1:$(port 7403)
@@ -65,7 +68,17 @@ member() { # name role number
     "$1" "$2" "$(port "730$3")" "$(port "740$3")"
 }
 
-# The settings that differ from deploy/dev/NODE.toml with another RUN_DIR or PORT_OFFSET.
+# The ports of a data node for clients.
+http_ports() { # name, host:port, port for HTTPS
+  if [ "$WITH_HTTPS" != 1 ]; then
+    echo "http_proxy.listen=$2"
+    return
+  fi
+  local pair="tls_certificate=\"$RUN_DIR/certs/$1.pem\",tls_key=\"$RUN_DIR/certs/$1.key\""
+  printf '%s\n' 'http_proxy.listen=' "http_proxy.listeners=[{listen=\"$2\"},{listen=\"127.0.0.1:$3\",$pair}]"
+}
+
+# The settings that differ from deploy/dev/NODE.toml with another RUN_DIR, PORT_OFFSET or WITH_HTTPS.
 settings() { # name number
   local certs=$RUN_DIR/certs
   printf '%s\n' "node.data_dir=\"$RUN_DIR/data/$1\"" "cluster.id=\"$CLUSTER_ID\"" \
@@ -74,8 +87,8 @@ settings() { # name number
     "admin.listen=127.0.0.1:$(port "750$2")" \
     "peer.tls={ca=\"$certs/ca.pem\",certificate=\"$certs/$1.pem\",key=\"$certs/$1.key\"}"
   case $1 in
-    a) echo "http_proxy.listen=$HTTP_A" ;;
-    b) echo "http_proxy.listen=$HTTP_B" ;;
+    a) http_ports a "$HTTP_A" "$(port 8443)" ;;
+    b) http_ports b "$HTTP_B" "$(port 8444)" ;;
   esac
 }
 

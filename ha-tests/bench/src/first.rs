@@ -14,7 +14,7 @@ use clap::Args;
 use crate::{
     Failure,
     beside::{Updates, ms},
-    http_load::{self, Caller, Target, What},
+    http_load::{self, Access, Caller, Target, What},
     window::each,
 };
 
@@ -54,8 +54,10 @@ struct Wait {
 /// without a record, updates beside, the slowest of them in ms, errors of updates.
 pub(crate) async fn run(first: &First, tell: impl Fn(&str)) -> Result<(), Failure> {
     let previews = Target { what: What::Preview, ..first.target.clone() };
-    let agents = http_load::callers(&previews, first.clients).await?;
-    let clients = http_load::callers(&Target { what: What::Update, ..previews }, first.updates).await?;
+    let plain = Access::default();
+    let agents = http_load::callers(&previews, &plain, first.clients).await?;
+    let updates = Target { what: What::Update, ..previews };
+    let clients = http_load::callers(&updates, &plain, first.updates).await?;
     let is_over = Arc::new(AtomicBool::new(false));
     let loops = clients.into_iter().map(|caller| {
         let is_over = is_over.clone();

@@ -1,14 +1,16 @@
-//! HTTP over plain sockets that stay open: as cheap as a loader can be. Reads no more of an answer than its status, its length and
-//! the value that the next request needs.
+//! HTTP over sockets that stay open: as cheap as a loader can be. Reads no more of an answer than its status, its length and the
+//! value that the next request needs.
 
+mod access;
 mod answer;
 mod request;
+mod wire;
 
 use std::{io, time::Instant};
 
-use tokio::{io::AsyncWriteExt, net::TcpStream};
-
+use self::wire::Wire;
 pub(crate) use self::{
+    access::Access,
     answer::{is_ok, read_whole, records, value_of},
     request::{Place, Request, Target, What},
 };
@@ -18,8 +20,8 @@ use crate::{
     window::{Samples, Window, all},
 };
 
-pub(crate) async fn run(target: &Target, load: &Load) -> Result<Line, Failure> {
-    let callers = callers(target, load.clients).await?;
+pub(crate) async fn run(target: &Target, access: &Access, load: &Load) -> Result<Line, Failure> {
+    let callers = callers(target, access, load.clients).await?;
     let window = load.window();
     Ok(all(callers.into_iter().map(|caller| one(caller, window))).await?.line(load))
 }
@@ -36,27 +38,27 @@ async fn one(mut caller: Caller, window: Window) -> Result<Samples, Failure> {
 
 /// A client with its connection.
 pub(crate) struct Caller {
-    socket: TcpStream,
+    wire: Wire,
     request: Request,
     sending: Vec<u8>,
     answer: Vec<u8>,
 }
 
 /// Connected clients.
-pub(crate) async fn callers(target: &Target, clients: usize) -> Result<Vec<Caller>, Failure> {
+pub(crate) async fn callers(target: &Target, access: &Access, clients: usize) -> Result<Vec<Caller>, Failure> {
+    let (trust, authorization) = (access.trust(&target.address)?, access.authorization()?);
     let mut callers = Vec::new();
     for client in 0..clients {
         let place = Place { client: client as u64, clients: clients as u64 };
-        callers.push(Caller::connect(target, place).await?);
+        let wire = Wire::open(&target.address, trust.as_ref()).await?;
+        callers.push(Caller::new(wire, Request::new(target.clone(), place).bearing(&authorization)));
     }
     Ok(callers)
 }
 
 impl Caller {
-    async fn connect(target: &Target, place: Place) -> io::Result<Self> {
-        let socket = connect(&target.address).await?;
-        let (sending, answer) = (Vec::with_capacity(1024), Vec::with_capacity(4096));
-        Ok(Self { socket, request: Request::new(target.clone(), place), sending, answer })
+    fn new(wire: Wire, request: Request) -> Self {
+        Self { wire, request, sending: Vec::with_capacity(1024), answer: Vec::with_capacity(4096) }
     }
 
     /// One sample: a request and its answer, and the report that follows. Returns whether the answers are the wanted ones.
@@ -74,23 +76,15 @@ impl Caller {
     }
 
     async fn exchange(&mut self) -> io::Result<()> {
-        self.socket.write_all(&self.sending).await?;
-        read_whole(&mut self.socket, &mut self.answer).await
+        self.wire.exchange(&self.sending, &mut self.answer).await
     }
 }
 
-async fn connect(address: &str) -> io::Result<TcpStream> {
-    let socket = TcpStream::connect(address).await?;
-    socket.set_nodelay(true)?;
-    Ok(socket)
-}
-
-/// A POST without a body over a connection of its own; returns the answer.
+/// A POST without a body over a plain connection of its own; returns the answer.
 pub(crate) async fn post(address: &str, path: &str) -> io::Result<Vec<u8>> {
-    let mut socket = connect(address).await?;
+    let mut wire = Wire::open(address, None).await?;
     let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
-    socket.write_all(head.as_bytes()).await?;
     let mut answer = Vec::new();
-    read_whole(&mut socket, &mut answer).await?;
+    wire.exchange(head.as_bytes(), &mut answer).await?;
     Ok(answer)
 }

@@ -38,6 +38,8 @@ enum Task {
         #[command(flatten)]
         target: http_load::Target,
         #[command(flatten)]
+        access: http_load::Access,
+        #[command(flatten)]
         load: Load,
     },
     /// Closed loops of updates, and the time until previews beside them are answered for the first time
@@ -152,7 +154,9 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<(), Failure> {
     match task {
-        Task::Http { target, load } => report_line(one_thread()?.block_on(http_load::run(&target, &load))?),
+        Task::Http { target, access, load } => {
+            report_line(one_thread()?.block_on(http_load::run(&target, &access, &load))?)
+        }
         Task::First(first) => one_thread()?.block_on(first::run(&first, tell)),
         Task::Pause(pause) => one_thread()?.block_on(pause::run(&pause, tell)),
         Task::Overload(offer) => one_thread()?.block_on(overload::run(&offer, tell)),

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use self::{client::Client, tally::Tally};
 use crate::{
     Failure, Load,
-    http_load::{self, Place, Request, Target},
+    http_load::{self, Access, Place, Request, Target},
 };
 
 /// Pause between two probes, and the number of fine probes in a row.
@@ -74,7 +74,7 @@ pub(crate) async fn run(offer: &Offer, tell: impl Fn(&str)) -> Result<(), Failur
     let (mut sustained, mut usual_p99) = (0.0, 0.0);
     for clients in &offer.clients {
         let load = Load { label: "sustained".into(), clients: *clients, round: 1, secs: offer.secs, warm_secs: 1 };
-        let line = http_load::run(&offer.target(), &load).await?;
+        let line = http_load::run(&offer.target(), &Access::default(), &load).await?;
         tell(&format!("sustained\tclients={clients}\trate={:.0}\tp99_ms={:.1}", line.rate, line.p99_ms));
         if line.rate > sustained {
             (sustained, usual_p99) = (line.rate, line.p99_ms);

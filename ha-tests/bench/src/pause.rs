@@ -8,7 +8,7 @@ use clap::Args;
 use crate::{
     Failure,
     beside::{Updates, ms},
-    http_load::{self, Target},
+    http_load::{self, Access, Target},
     window::each,
 };
 
@@ -41,7 +41,7 @@ pub(crate) struct Pause {
 /// request, in ms; errors of updates.
 pub(crate) async fn run(pause: &Pause, tell: impl Fn(&str)) -> Result<(), Failure> {
     let span = Duration::from_secs(pause.secs);
-    let callers = http_load::callers(&pause.target, pause.clients).await?;
+    let callers = http_load::callers(&pause.target, &Access::default(), pause.clients).await?;
     let quiet = Instant::now() + WARM_UP;
     let around = quiet + 2 * span;
     let (sent, end) = (around + span, around + 2 * span);

@@ -3,10 +3,10 @@
 
 use std::io;
 
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Reads one answer.
-pub(crate) async fn read_whole(socket: &mut TcpStream, answer: &mut Vec<u8>) -> io::Result<()> {
+pub(crate) async fn read_whole(socket: &mut (impl AsyncRead + Unpin), answer: &mut Vec<u8>) -> io::Result<()> {
     answer.clear();
     loop {
         if socket.read_buf(answer).await? == 0 {

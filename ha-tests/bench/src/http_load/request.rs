@@ -91,6 +91,8 @@ impl Place {
 pub(crate) struct Request {
     target: Target,
     place: Place,
+    /// The header line of a credential; empty: none.
+    authorization: String,
     /// Requests so far that take each number once.
     taken: u64,
     body: Vec<u8>,
@@ -100,7 +102,13 @@ pub(crate) struct Request {
 impl Request {
     /// Has a random source of its own.
     pub(crate) fn new(target: Target, place: Place) -> Self {
-        Self { target, place, taken: 0, body: Vec::with_capacity(512), random: SmallRng::from_os_rng() }
+        let (authorization, body) = (String::new(), Vec::with_capacity(512));
+        Self { target, place, authorization, taken: 0, body, random: SmallRng::from_os_rng() }
+    }
+
+    /// The same requests, each with a header line, which ends in CR LF.
+    pub(super) fn bearing(self, authorization: &str) -> Self {
+        Self { authorization: authorization.to_owned(), ..self }
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -198,16 +206,17 @@ impl Request {
     }
 
     fn get(&self, buffer: &mut Vec<u8>, path: fmt::Arguments<'_>) -> io::Result<()> {
+        let (address, authorization) = (&self.target.address, &self.authorization);
         buffer.clear();
-        write!(buffer, "GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.target.address)
+        write!(buffer, "GET {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}\r\n")
     }
 
     fn post(&self, buffer: &mut Vec<u8>, path: fmt::Arguments<'_>) -> io::Result<()> {
-        let (address, length) = (&self.target.address, self.body.len());
+        let (address, authorization, length) = (&self.target.address, &self.authorization, self.body.len());
         buffer.clear();
         write!(
             buffer,
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
         )?;
         buffer.extend_from_slice(&self.body);
         Ok(())
@@ -241,6 +250,20 @@ mod tests {
         let mut buffer = Vec::new();
         of(What::Cycle, Place::ALONE).write_processed(7, &mut buffer).unwrap();
         assert_eq!(answer::whole(&buffer), Some(buffer.len()));
+    }
+
+    #[test]
+    fn a_credential_stands_in_the_head_of_every_request_once() {
+        const LINE: &str = "Authorization: Bearer ocs_1\r\n";
+        for what in What::value_variants() {
+            let text = written(&mut of(*what, Place::ALONE).bearing(LINE));
+            let (head, _) = text.split_once("\r\n\r\n").unwrap();
+            assert_eq!(format!("{head}\r\n").matches(LINE).count(), 1, "{text}");
+            assert!(!written(&mut of(*what, Place::ALONE)).contains("Authorization"), "{what:?}");
+        }
+        let mut buffer = Vec::new();
+        of(What::Cycle, Place::ALONE).bearing(LINE).write_processed(7, &mut buffer).unwrap();
+        assert!(String::from_utf8(buffer).unwrap().contains(LINE));
     }
 
     #[test]
