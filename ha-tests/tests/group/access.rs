@@ -144,7 +144,9 @@ fn a_nodes_certificate_reads_and_an_operators_hands_the_role_over_and_is_named()
     let tls = format!("control.tls={{ca=\"{certs}/ca.pem\",certificate=\"{certs}/a.pem\",key=\"{certs}/a.key\"}}");
     assert_eq!(cluster.stop(node), 0);
     cluster.start_node(node, &["--set", &tls]);
-    until("it is ready", || cluster.admin(node).get("/readyz").status == 200);
+    until("it is ready", || {
+        cluster.admin(node).send("GET", "/readyz", &[], "").is_ok_and(|answer| answer.status == 200)
+    });
     // The other node still speaks plainly: every user of this machine is an operator there.
     until("the role is handed over", || {
         cluster.admin(node).get("/primary").status == 200 || cluster.ctl(&["switchover", "--to", node]).code == 0

@@ -83,7 +83,8 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if self.stopping.is_cancelled() {
+        let is_cut_off = !self.finished && !std::thread::panicking(); // the runtime ends
+        if self.stopping.is_cancelled() || is_cut_off {
             return;
         }
         let how = if self.finished { "ended" } else { "panicked" };
@@ -108,6 +109,18 @@ mod tests {
         let tasks = Tasks::new();
         tasks.spawn("needed", AtEnd::Stop, async { panic!("on purpose") });
         tasks.stopping().cancelled().await;
+    }
+
+    #[test]
+    fn the_end_of_the_runtime_is_no_panic_of_its_tasks() {
+        let tasks = Tasks::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            tasks.spawn("needed", AtEnd::Stop, std::future::pending());
+            tokio::task::yield_now().await;
+        });
+        drop(runtime);
+        assert!(!tasks.stopping().is_cancelled());
     }
 
     #[tokio::test]

@@ -99,11 +99,13 @@ pub(super) async fn serve(
     let mut until = std::pin::pin!(tokio::time::sleep(Duration::ZERO)); // the first verdict sets the time of the next
     loop {
         tokio::select! {
-            _ = connection.as_mut() => {
-                if let Some(flood) = flood.get() {
-                    entrance.refusals.connection(from, "flood", flood);
+            ended = connection.as_mut() => {
+                match flood.get() {
+                    Some(flood) => entrance.refusals.connection(from, "flood", flood),
+                    None if ended.is_err() => entrance.refusals.count("broken"), // no protocol, or half a request
+                    None => {}
                 }
-                return; // closed by the client, or by a fault of the client
+                return;
             }
             () = requests.place().pushed_out() => return entrance.refusals.connection(from, "pushed out", &"it asked for nothing while others waited"),
             () = closing.cancelled(), if !told_to_end => {}

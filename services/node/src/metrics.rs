@@ -92,6 +92,8 @@ struct Ports {
     sources: Mutex<Vec<(&'static str, Arc<Refusals>)>>,
 }
 
+/// A reason of refusals at every port: its count begins at 0.
+const REQUEST: &str = "request";
 /// The label of HTTP Proxy's port.
 const HTTP: &str = "http";
 
@@ -244,6 +246,8 @@ impl Metrics {
     pub(crate) fn count_refusals(&self, port: &'static str, refusals: Arc<Refusals>) {
         let mut sources = self.ports.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.push((port, refusals));
+        self.ports.of(port, REQUEST);
+        self.certificates.begins_at(port);
     }
 
     /// The page for one scrape, OpenMetrics text.

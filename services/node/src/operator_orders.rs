@@ -44,7 +44,11 @@ const ORDERS: [&str; 18] = [
     "TlsReload",
 ];
 /// Calls that change something. Every other call reads, and any certificate of the authority may make it.
-const CHANGES: [&str; 17] = [
+const CHANGES: [&str; 21] = [
+    "Reload",
+    "ProxyRestart",
+    "Drain",
+    "TlsReload",
     "Switchover",
     "Pause",
     "Upgrade",

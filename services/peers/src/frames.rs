@@ -26,7 +26,7 @@ use super::{
     queue::Queue,
     repeats::Repeats,
     spawn_vital,
-    text::with_causes,
+    text::with_cause,
 };
 
 const QUEUE_FRAMES_MAX: usize = 1024;
@@ -216,7 +216,7 @@ impl<H: PeerHandler> Link<H> {
                 tracing::error!(peer = peer.name, "the peer does not hear this process: {}", status.message());
             }
             Ok(_) => tracing::info!(peer = peer.name, "the peer ended the stream"),
-            Err(status) => tracing::warn!(peer = peer.name, "lost the stream to the peer: {}", with_causes(&status)),
+            Err(status) => tracing::warn!(peer = peer.name, "lost the stream to the peer: {}", with_cause(&status)),
         }
     }
 }

@@ -22,7 +22,7 @@ use super::{
     guard::{self, Caller, Guard, Own, number},
     queue::Queue,
     speakers::{Speakers, Speaking},
-    text::with_causes,
+    text::with_cause,
 };
 
 pub(super) struct PeerService<H> {
@@ -71,7 +71,7 @@ impl<H: PeerHandler> Peer for PeerService<H> {
             let next = tokio::select! {
                 () = stopping.cancelled() => None,
                 next = frames.message() => {
-                    next.inspect_err(|status| tracing::debug!("a peer's stream broke: {}", with_causes(status)))?
+                    next.inspect_err(|status| tracing::debug!("a peer's stream broke: {}", with_cause(status)))?
                 }
             };
             let Some(frame) = next else { return Ok(Response::new(PeerFrameEnd {})) };

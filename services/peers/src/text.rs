@@ -18,19 +18,20 @@ pub(super) fn shown(words: &str) -> String {
     line
 }
 
-/// The message of a status with its causes: a transport names the reason of a fault in its causes alone.
-pub(super) fn with_causes(status: &Status) -> String {
-    let mut words = status.message().to_owned();
+/// The message of a status with its deepest cause: a transport names the reason of a fault there alone, and some libraries add the
+/// address of a page.
+pub(super) fn with_cause(status: &Status) -> String {
+    let mut deepest = None;
     let mut cause = status.source();
     while let Some(error) = cause {
-        let deeper = error.to_string();
-        if !words.ends_with(&deeper) {
-            words.push_str(": ");
-            words.push_str(&deeper);
-        }
+        deepest = Some(error.to_string());
         cause = error.source();
     }
-    shown(&words)
+    let message = status.message();
+    match deepest.filter(|deepest| !message.ends_with(deepest.as_str())) {
+        Some(deepest) => shown(&format!("{message}: {}", deepest.split(": https://").next().unwrap_or_default())),
+        None => shown(message),
+    }
 }
 
 #[cfg(test)]

@@ -88,8 +88,24 @@ impl HandshakeFault {
         }
     }
 
-    /// The reason as the label of a metric.
-    pub fn reason(&self) -> &'static str {
+    /// All reasons.
+    pub const REASONS: [&str; 12] = [
+        "expired",
+        "not_yet_valid",
+        "other_authority",
+        "other_name",
+        "other_purpose",
+        "no_certificate",
+        "plain_http",
+        "no_tls",
+        "nothing_in_common",
+        "refused_by_caller",
+        "closed",
+        "other",
+    ];
+
+    /// The reason as the label of a metric; one of [`Self::REASONS`].
+    pub const fn reason(&self) -> &'static str {
         match self {
             Self::Expired(_) => "expired",
             Self::NotYetValid(_) => "not_yet_valid",
@@ -164,7 +180,7 @@ mod tests {
             (Error::General("x".into()), "other"),
         ] {
             let fault = of(error.clone());
-            assert_eq!(fault.reason(), reason, "{error}");
+            assert!(fault.reason() == reason && HandshakeFault::REASONS.contains(&reason), "{error}: {fault:?}");
             assert!(!fault.to_string().contains('\n'), "{fault}");
         }
         assert_eq!(HandshakeFault::of(&io::ErrorKind::UnexpectedEof.into()), HandshakeFault::Closed);

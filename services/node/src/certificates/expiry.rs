@@ -27,7 +27,7 @@ impl Remark {
     /// None: the end is far.
     fn on(state: &CertificateState, now_s: u64) -> Option<Self> {
         let nearness = match state.not_after_s.checked_sub(now_s) {
-            None | Some(0) => Nearness::Over,
+            None => Nearness::Over, // the last second is valid
             Some(left) if left <= ERROR_S => Nearness::Week,
             Some(left) if left <= WARN_S => Nearness::Month,
             Some(_) => return None,
@@ -123,13 +123,20 @@ mod tests {
             (ERROR_S + 1, Nearness::Month, "ends in 7 days"),
             (ERROR_S, Nearness::Week, "ends in 7 days"),
             (DAY_S - 1, Nearness::Week, "ends within a day"),
-            (0, Nearness::Over, "expired at 2033-05-18T03:33:20Z: new connections of this kind fail"),
+            (0, Nearness::Week, "ends within a day"),
         ] {
             let remark = on(before).unwrap();
             assert_eq!(remark.nearness, nearness, "{before}");
             assert!(remark.line.starts_with("the certificate for peer ") && remark.line.contains(words), "{remark:?}");
         }
-        assert_eq!(Remark::on(&state("peer"), END + DAY_S).unwrap().nearness, Nearness::Over);
+        for behind in [1, DAY_S] {
+            let over = Remark::on(&state("peer"), END + behind).unwrap();
+            assert_eq!(over.nearness, Nearness::Over);
+            assert!(
+                over.line.contains("expired at 2033-05-18T03:33:20Z: new connections of this kind fail"),
+                "{over:?}"
+            );
+        }
     }
 
     #[test]
@@ -140,7 +147,7 @@ mod tests {
         let start = END - 20 * DAY_S;
         assert_eq!([due(start), due(start + 1), due(start + DAY_S - 1), due(start + DAY_S)], [2, 0, 0, 2]);
         assert_eq!([due(END - ERROR_S), due(END - ERROR_S + 1)], [2, 0]);
-        assert_eq!([due(END), due(END + 1), due(END + DAY_S)], [2, 0, 2]);
+        assert_eq!([due(END + 1), due(END + 2), due(END + 1 + DAY_S)], [2, 0, 2]);
         assert_eq!(due(END - 20 * DAY_S), 2, "the clock was set back");
     }
 

@@ -1,6 +1,6 @@
 //! Metrics of certificates and TLS: the end of each certificate, reloads that failed, handshakes that were refused.
 
-use chassis::tls::CertificateState;
+use chassis::tls::{CertificateState, HandshakeFault};
 use ocs_proto::link::HandshakeCount;
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -49,6 +49,13 @@ impl CertificateMetrics {
             self.not_after.get_or_create(&usage).set(state.not_after_s as f64);
             store(&self.reload_failures.get_or_create(&usage), state.failures);
             self.not_in_use.get_or_create(&usage).set(state.fault.is_some().into());
+        }
+    }
+
+    /// A port of the node, whose counts begin at 0.
+    pub(super) fn begins_at(&self, port: &'static str) {
+        for reason in HandshakeFault::REASONS {
+            drop(self.refused.get_or_create(&RefusedLabels { port, reason: reason.to_owned() }));
         }
     }
 
