@@ -258,7 +258,7 @@ fn an_entry_of_an_unknown_version_stops_the_machine_and_changes_nothing() {
     format.format = 99;
     let data = Commands { commands: vec![format.encode_to_vec().into()] }.encode_to_vec();
     let bad = [
-        (entry(1, &[newer]), "rules version 6"),
+        (entry(1, &[newer]), &*format!("rules version {}", RULES_NEWEST + 1)),
         (Entry { data: data.into(), ..entry(1, &[]) }, "command format 99"),
         (Entry { data: vec![255; 9].into(), ..entry(1, &[]) }, "not a list of commands"),
     ];

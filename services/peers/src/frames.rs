@@ -74,7 +74,7 @@ impl Transport for PeerTransport {
 }
 
 impl Lane {
-    /// Queues a frame, in pieces if it is too large for a message, or drops the frame: without a connection, or with too many bytes
+    /// Queues a frame, a frame too large for a message in pieces, or drops the frame: without a connection, or with too many bytes
     /// waiting.
     fn send(&self, frame: PeerFrame) {
         if !*self.connected.borrow() {

@@ -21,7 +21,7 @@ fn certificates_are_made_once_and_then_left_alone() {
 fn an_expiring_certificate_is_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     ensure(dir.path(), &nodes(&["a"]), 0).unwrap();
-    assert_eq!(ensure(dir.path(), &nodes(&["a"]), 365).unwrap(), ["a"]);
+    assert_eq!(ensure(dir.path(), &nodes(&["a"]), 365).unwrap(), ["a", "operator"]);
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_certificate_of_another_authority_or_key_is_made_anew() {
     fs::copy(dir.path().join("b.key"), dir.path().join("a.key")).unwrap();
     assert_eq!(ensure(dir.path(), &nodes(&["a", "b"]), 365).unwrap(), ["a"]);
     fs::remove_file(dir.path().join("ca.key")).unwrap();
-    assert_eq!(ensure(dir.path(), &nodes(&["a", "b"]), 365).unwrap(), ["ca", "a", "b"]);
+    assert_eq!(ensure(dir.path(), &nodes(&["a", "b"]), 365).unwrap(), ["ca", "a", "b", "operator"]);
 }
 
 #[test]

@@ -127,10 +127,9 @@ fn table(view: &View) -> String {
             token.id.clone(),
             token.name.clone(),
             token.scopes.join(","),
-            if token.expired { format!("{expires}, past") } else { expires },
+            if token.expired { "past".to_owned() } else { expires },
             bounds.join("; "),
         ]
-        .map(|cell| print::visible(&cell).into_owned())
     };
     print::table(&["id", "name", "scopes", "expires", "reaches"], view.tokens.iter().map(row))
 }

@@ -1,5 +1,5 @@
 //! How long a read waits for a quorum: as an update waits for a primary, until no quorum was confirmed for `hold_time`. From then on
-//! a read is answered at once from the last state known (spec 6, X-OCS-Stale).
+//! a read is answered at once from the last state known (spec 6).
 //!
 //! Pure: a moment is the time since a start of the caller's choice.
 

@@ -52,7 +52,7 @@ pub(super) async fn entries(
 }
 
 /// Makes the entries of a batch. The answer comes after a rest while clients update records: the sender of a long import sends as
-/// fast as it is answered.
+/// fast as its batches are answered.
 pub(super) async fn enter(door: &Acting, batch: wire::DoNotCallBatch, deadline: Instant) -> wire::Reply {
     if let Some(reply) = not_yet(door, RULES_WITH_CAMPAIGNS) {
         return reply;
