@@ -189,7 +189,7 @@ mod tests {
             ..TokenInfo::default()
         };
         let bounded = TokenInfo { lists: vec!["demo".into()], tenant: "north".into(), ..token("crm", Some(86_400)) };
-        let tokens = [bounded, token("old", Some(10)), token("free\u{1b}[2J", None)];
+        let tokens = [bounded, token("old", Some(10)), token("x\u{1b}[2J", None)];
         let view = View { tokens: tokens.into_iter().map(|token| view(token, 10)).collect() };
         assert_eq!(view.tokens.iter().map(|token| token.expired).collect::<Vec<_>>(), [false, true, false]);
         let shown = table(&view);
