@@ -8,7 +8,7 @@ use outbound::{CHAIN_RECORDS_MAX, Handle, record_status};
 
 use super::Turn;
 use crate::{
-    lookup,
+    hold, lookup,
     tables::{Class, RecordRow},
     view::View,
 };
@@ -26,7 +26,7 @@ pub(crate) fn pause<V: View>(list: u32, chain_id: u64, turn: &Turn<'_, '_, V>) -
     paused.filter_map(|(_, record)| record.not_before_s).max().filter(|until_s| *until_s > turn.now_s())
 }
 
-/// Marks the records of a chain that wait, and those that do not wait any more.
+/// Marks the records of a chain that wait, and those that do not wait any more: the latter are free of a pause that is over.
 pub(crate) fn settle<V: View>(list: u32, chain_id: u64, turn: &mut Turn<'_, '_, V>) {
     #[cfg(mutant)]
     if crate::mutant::on(crate::mutant::Mutant::ChainNotSettled) {
@@ -39,6 +39,9 @@ pub(crate) fn settle<V: View>(list: u32, chain_id: u64, turn: &mut Turn<'_, '_, 
     for (handle, record) in members {
         let waits = record.record_status == record_status::READY && (is_held || comes_later(&record, earliest));
         if waits != record.waits {
+            // a pause that ended while the record waited stands in no index by time: nothing else would free the record now
+            let is_free = !waits && record.not_before_s.is_some_and(|until_s| until_s <= turn.now_s());
+            let record = if is_free { hold::freed(record) } else { record };
             turn.overwrite(handle, RecordRow { waits, ..record });
         }
     }

@@ -33,10 +33,7 @@ impl Model {
         if verb == Verb::ForceUnloadCampaign {
             self.give_all_back(group);
         }
-        if next == NotLoaded && readings::UNLOADING_FORGETS_THE_ROUND_ROBIN {
-            self.weights.retain(|(of, _), _| *of != group);
-        }
-        self.states[group] = next;
+        self.set_state(group, next);
         let event = match (verb, next) {
             (Verb::LoadCampaign, _) | (Verb::CampaignStatusRequest, Loaded) => "CampaignLoaded",
             (Verb::StartDialing, _) => "DialingStarted",
@@ -51,6 +48,13 @@ impl Model {
             keys.push((key::RECORDS, int(held)));
         }
         Answer::Done(event, keys, Vec::new())
+    }
+
+    pub fn set_state(&mut self, group: usize, state: State) {
+        if state == State::NotLoaded && readings::UNLOADING_FORGETS_THE_ROUND_ROBIN {
+            self.weights.retain(|(of, _), _| *of != group);
+        }
+        self.states[group] = state;
     }
 
     fn give_all_back(&mut self, group: usize) {

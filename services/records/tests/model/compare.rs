@@ -1,8 +1,8 @@
 //! The rules' replies and state against the model's.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use outbound::{Handle, Reply, ReplyBody};
+use outbound::{Reply, ReplyBody};
 use records::{DncScope, DncSubject, Key, MapView, RecordRow, Row, Table, View};
 
 use crate::{
@@ -26,20 +26,23 @@ pub fn reply(expected: &Answer, reply: &Reply) -> Option<String> {
     (!agree || reply.replayed).then(|| format!("the model answers {expected:?}\nthe rules answer {reply:?}"))
 }
 
-/// Until when a pause or a limit holds the model's records back, by the rules.
-pub fn held_back(model: &Model, map: &MapView) -> Vec<Option<i64>> {
-    let until_s = |record: &Record| records::record(map, Handle(record.handle))?.not_before_s;
-    model.records.iter().map(until_s).collect()
+/// Until when a pause or a limit holds records back, by the rules.
+pub fn held_back(map: &MapView) -> Vec<Option<i64>> {
+    rows(map).iter().map(|row| row.not_before_s).collect()
+}
+
+/// The rows of all records, by handle; handles have no gaps.
+fn rows(map: &MapView) -> Vec<Arc<RecordRow>> {
+    let row = |(_, row)| if let Row::Record(record) = row { record } else { panic!("{row:?} is no record") };
+    map.table(Table::Record).into_iter().map(row).collect()
 }
 
 /// Lets the model follow what the rules do where the specification leaves the moment open: the records that a preview passes over, and
 /// the end of a limit at the time of that preview. Any other change by the rules is a difference. `before`: the times of
 /// [`held_back`] before the step.
 pub fn follow(model: &mut Model, step: &Step, before: &[Option<i64>], map: &MapView) -> Option<String> {
-    for at in 0..model.records.len() {
-        let handle = Handle(model.records[at].handle);
-        let Some(row) = records::record(map, handle) else { return Some(format!("there is no record {handle}")) };
-        let until_s = row.not_before_s;
+    for (at, row) in rows(map).iter().enumerate().take(model.records.len()) {
+        let (handle, until_s) = (model.records[at].handle, row.not_before_s);
         let Step::Preview { group, .. } = step else {
             // any step may end a limit earlier: the hand-out looks at limits anew
             let limited_s = model.records[at].limited_s;
@@ -50,17 +53,13 @@ pub fn follow(model: &mut Model, step: &Step, before: &[Option<i64>], map: &MapV
         let campaign = model.config.groups[*group].campaign;
         let lists = &model.config.campaigns[campaign].lists;
         let is_met = is_ready && lists.iter().any(|(list, _)| *list == model.records[at].list);
-        if is_met && is_marked(&row) && model.is_stopped(&model.records[at]) {
+        if is_met && is_marked(row) && model.is_stopped(&model.records[at]) {
             model.records[at].stop();
             continue;
         }
         let is_held_back = until_s.is_some() && before.get(at) != Some(&until_s);
-        if is_ready && is_held_back && model.has_all_attempts(at) {
-            // the model asks for the attempts each time; the rules look again after a while
-            continue;
-        }
         if is_ready && is_held_back {
-            let expected = model.limited_until(at, campaign).filter(|_| is_met);
+            let expected = model.passed_until(at, campaign).filter(|_| is_met);
             if expected != until_s {
                 return Some(format!("record {handle} is held back until {until_s:?}, by the model {expected:?}"));
             }
@@ -76,12 +75,13 @@ fn is_marked(row: &RecordRow) -> bool {
 
 /// The first difference between the states; none: they agree.
 pub fn state(model: &Model, map: &MapView) -> Option<String> {
-    let rows = map.table(Table::Record).len();
-    if rows != model.records.len() {
-        return Some(format!("the model has {} records, the rules {rows}", model.records.len()));
+    let rows = rows(map);
+    if rows.len() != model.records.len() {
+        return Some(format!("the model has {} records, the rules {}", model.records.len(), rows.len()));
     }
-    let of_records = || model.records.iter().find_map(|record| of_record(model, record, map));
-    of_records().or_else(|| of_groups(model, map)).or_else(|| of_entries(model, map))
+    let mut of_both = model.records.iter().zip(&rows);
+    let of_records = of_both.find_map(|(record, row)| of_record(model, record, row));
+    of_records.or_else(|| of_groups(model, map)).or_else(|| of_entries(model, map))
 }
 
 /// The hand-out, campaign, group, the pending reschedule, the GUID.
@@ -107,12 +107,10 @@ struct Shown {
     held: Option<Held>,
 }
 
-fn of_record(model: &Model, record: &Record, map: &MapView) -> Option<String> {
-    let expected = shown(model, record);
-    let row = records::record(map, Handle(record.handle));
-    let found = row.map(|row| shown_row(record, row));
-    let differs = found.as_ref() != Some(&expected);
-    differs.then(|| format!("record {}:\nthe model has {expected:?}\nthe rules have {found:?}", record.handle))
+fn of_record(model: &Model, record: &Record, row: &RecordRow) -> Option<String> {
+    let (expected, found) = (shown(model, record), shown_row(record, row));
+    (found != expected)
+        .then(|| format!("record {}:\nthe model has {expected:?}\nthe rules have {found:?}", record.handle))
 }
 
 fn shown(model: &Model, record: &Record) -> Shown {
@@ -139,23 +137,23 @@ fn shown(model: &Model, record: &Record) -> Shown {
 }
 
 /// What a row says where the model's record says something.
-fn shown_row(record: &Record, row: RecordRow) -> Shown {
+fn shown_row(record: &Record, row: &RecordRow) -> Shown {
     let pending = row.pending.as_ref().map(|pending| (pending.record_type, pending.dial_sched_time));
     let (campaign, group) = (row.campaign_id.unwrap_or(0), row.group_id.unwrap_or(0));
     let guid = row.attempt_guid.iter().map(|byte| format!("{byte:02X}")).collect();
     let is_held = row.record_status == RETRIEVED;
     Shown {
         place: (row.list, row.chain_id, row.chain_n),
-        phone: row.contact_info,
-        customer: row.customer,
+        phone: row.contact_info.clone(),
+        customer: row.customer.clone(),
         status: row.record_status,
         kind: row.record_type,
         result: row.call_result,
         attempt: row.attempt,
         call_time: row.call_time,
-        treatments: row.treatments,
+        treatments: row.treatments.clone(),
         due_s: row.dial_sched_time.filter(|_| record.is_callback()),
-        agent: if has_agent(record) { row.agent_id } else { String::new() },
+        agent: if has_agent(record) { row.agent_id.clone() } else { String::new() },
         held: is_held.then_some((row.held_since_us, campaign, group, pending, guid)),
     }
 }
@@ -180,7 +178,24 @@ fn of_groups(model: &Model, map: &MapView) -> Option<String> {
         };
         (found != expected).then(|| format!("group {dbid} is {state:?} in the model, and {found} by the rules"))
     };
-    (FIRST_GROUP..).zip(&model.states).find_map(difference)
+    (FIRST_GROUP..).zip(&model.states).find_map(difference).or_else(|| of_turns(model, map))
+}
+
+/// The current weights of the round robin, without those that are 0.
+fn of_turns(model: &Model, map: &MapView) -> Option<String> {
+    let list_of = |list: usize| FIRST_LIST + u32::try_from(list).unwrap();
+    let difference = |group: usize| {
+        let found = match map.get(&Key::Group(FIRST_GROUP + u32::try_from(group).unwrap())) {
+            Some(Row::Group(row)) => row.turns.iter().map(|turn| (turn.list, turn.current)).collect(),
+            _ => Vec::new(),
+        };
+        let found: Vec<(u32, i64)> = found.into_iter().filter(|(_, current)| *current != 0).collect();
+        let of_group = model.weights.iter().filter(|((of, _), current)| *of == group && **current != 0);
+        let expected: Vec<(u32, i64)> = of_group.map(|((_, list), current)| (list_of(*list), *current)).collect();
+        (found != expected)
+            .then(|| format!("group {group} has the turns {expected:?} in the model, and {found:?} by the rules"))
+    };
+    (0..model.states.len()).find_map(difference)
 }
 
 fn of_entries(model: &Model, map: &MapView) -> Option<String> {

@@ -14,7 +14,7 @@ impl Model {
         while (0..self.records.len()).any(|at| self.is_returned(at) || self.is_missed(at) || self.is_overdue(at)) {}
         for group in 0..self.states.len() {
             if self.states[group] == State::Unloading && self.holds(group).next().is_none() {
-                self.states[group] = State::NotLoaded;
+                self.set_state(group, State::NotLoaded);
             }
         }
     }

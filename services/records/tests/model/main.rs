@@ -1,7 +1,7 @@
 //! Random sequences of requests against the rules and against a naive model: same replies, same states, same next record.
 //!
 //! `OCS_SEQUENCES` says how many sequences (300), `OCS_FIRST_SEED` the seed of the first (1). A difference shows the seed and the
-//! steps up to it; `OCS_FIRST_SEED=n OCS_SEQUENCES=1` repeats sequence n alone.
+//! fewest of the steps up to it that still differ; `OCS_FIRST_SEED=n OCS_SEQUENCES=1` repeats sequence n alone.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)] // no other crate reads this; a test may unwrap
 
@@ -10,6 +10,7 @@ mod compare;
 mod config;
 mod count;
 mod due;
+mod minimise;
 mod model;
 mod next;
 mod phones;
@@ -19,9 +20,10 @@ mod steps;
 mod time;
 mod treat;
 
-use std::{env, fmt::Write};
+use std::{collections::BTreeMap, env, fmt::Write};
 
 use config::{CUSTOMER_COLUMN, Config};
+use minimise::{Deed, Done};
 use model::Model;
 use outbound::{
     Body, Command, Due, NewList, Origin, RULES_NEWEST, RaiseRules, Reply, ReplyBody, RequestId, UserField, Value, key,
@@ -42,7 +44,10 @@ fn whatever_comes_the_rules_decide_as_the_model_does() {
     let number = |name: &str, default: u64| env::var(name).map_or(default, |text| text.parse().unwrap());
     let first = number("OCS_FIRST_SEED", 1);
     for seed in first..first + number("OCS_SEQUENCES", SEQUENCES) {
-        Sequence::begin(seed).run();
+        let mut sequence = Sequence::begin(seed);
+        if let Err(difference) = sequence.run() {
+            panic!("{}", minimise::shown(seed, sequence.done, difference, &sequence.drawn));
+        }
     }
 }
 
@@ -54,6 +59,10 @@ struct Sequence {
     map: MapView,
     now_us: u64,
     counter: u64,
+    /// The steps and the due work so far.
+    done: Vec<Done>,
+    /// The random bytes of the commands by their stamps: the same commands have the same bytes in a shorter sequence.
+    drawn: BTreeMap<u64, Vec<u8>>,
     /// The steps so far, for a difference.
     trace: String,
 }
@@ -66,7 +75,17 @@ impl Sequence {
         let now_us = u64::try_from(config.start_s).unwrap() * 1_000_000;
         let trace = format!("{config:#?}\n");
         let model = Model::new(config.clone());
-        let mut sequence = Self { seed, random, model, map: MapView::default(), now_us, counter: 0, trace };
+        let mut sequence = Self {
+            seed,
+            random,
+            model,
+            map: MapView::default(),
+            now_us,
+            counter: 0,
+            done: Vec::new(),
+            drawn: BTreeMap::new(),
+            trace,
+        };
         for version in 2..=RULES_NEWEST {
             let settings = if version == 2 { config.settings() } else { Vec::new() };
             let raise = RaiseRules { to: version, settings, release: String::new() };
@@ -95,24 +114,33 @@ impl Sequence {
         self.map.apply(&changes);
     }
 
-    fn run(mut self) {
+    fn run(&mut self) -> Result<(), String> {
         for _ in 0..self.random.between(3, 20) {
             self.tick(1_000_000);
             let add = any_add(&mut self.random, &self.model, self.model.now_s());
-            self.step(&Step::Add(add));
+            self.do_next(Deed::Step(Step::Add(add)))?;
         }
         for group in 0..self.model.config.groups.len() {
             if !self.random.one_in(10) {
-                self.step(&Step::Campaign { verb: outbound::Verb::LoadCampaign, group });
+                self.do_next(Deed::Step(Step::Campaign { verb: outbound::Verb::LoadCampaign, group }))?;
             }
         }
         for _ in 0..STEPS {
             self.pass_time();
             if !self.random.one_in(4) {
-                self.due();
+                self.do_next(Deed::Due)?;
             }
             let step = any_step(&mut self.random, &self.model, self.model.now_s());
-            self.step(&step);
+            self.do_next(Deed::Step(step))?;
+        }
+        Ok(())
+    }
+
+    fn do_next(&mut self, deed: Deed) -> Result<(), String> {
+        self.done.push(Done { now_us: self.now_us, deed: deed.clone() });
+        match deed {
+            Deed::Due => self.due(),
+            Deed::Step(step) => self.step(&step),
         }
     }
 
@@ -146,7 +174,8 @@ impl Sequence {
         self.tick(0);
         self.counter += 1;
         let id = RequestId { node: 1, incarnation: 1, token: 1 << 100, counter: self.counter };
-        let random = self.random.bytes(32);
+        let drawn = self.random.bytes(32);
+        let random = self.drawn.entry(self.now_us).or_insert(drawn).clone();
         let command = Command { random, ..Command::new(rules, id, self.now_us, Origin::Http, body) };
         let (reply, changes, _) = decide(&command, &self.map, &Rules::default());
         self.map.apply(&changes);
@@ -154,13 +183,13 @@ impl Sequence {
     }
 
     /// Does a step, after due work if the step would show that work, and compares everything.
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &Step) -> Result<(), String> {
         if step.needs_due() {
-            self.due();
+            self.due()?;
         }
         self.counter += 1;
         let request = step.request(&self.model.config, i64::try_from(self.counter).unwrap());
-        let before = compare::held_back(&self.model, &self.map);
+        let before = if let Step::Preview { .. } = step { compare::held_back(&self.map) } else { Vec::new() };
         let mut reply = self.ask(Body::Request(request.clone()));
         for _ in 0..AGAIN_MAX {
             if reply.body == ReplyBody::Again {
@@ -171,50 +200,50 @@ impl Sequence {
         writeln!(self.trace, "+{passed_s} s ({} us): {step:?}", self.now_us).unwrap();
         let expected = self.model.apply(step);
         if let Some(difference) = compare::reply(&expected, &reply) {
-            self.fail(&difference);
+            return self.fail(&difference);
         }
-        self.take_guid(step, &reply);
+        self.take_guid(step, &reply)?;
         let followed = compare::follow(&mut self.model, step, &before, &self.map);
-        if let Some(difference) = followed.or_else(|| compare::state(&self.model, &self.map)) {
-            self.fail(&difference);
+        match followed.or_else(|| compare::state(&self.model, &self.map)) {
+            Some(difference) => self.fail(&difference),
+            None => Ok(()),
         }
     }
 
-    fn due(&mut self) {
+    fn due(&mut self) -> Result<(), String> {
         for _ in 0..DUE_COMMANDS {
             let reply = self.ask(Body::Due(Due { rows_max: 100 }));
             if matches!(reply.body, ReplyBody::Refused(_)) {
-                self.fail(&format!("what is due is refused: {reply:?}"));
+                return self.fail(&format!("what is due is refused: {reply:?}"));
             }
         }
         self.model.due();
-        if let Some(difference) = compare::state(&self.model, &self.map) {
-            self.fail(&format!("{} us, after what is due:\n{difference}", self.now_us));
+        match compare::state(&self.model, &self.map) {
+            Some(difference) => self.fail(&format!("{} us, after what is due:\n{difference}", self.now_us)),
+            None => Ok(()),
         }
     }
 
     /// The GUID of an attempt is the reply's; no two attempts have the same.
-    fn take_guid(&mut self, step: &Step, reply: &Reply) {
-        let (Step::Preview { .. }, ReplyBody::Done(done)) = (step, &reply.body) else { return };
+    fn take_guid(&mut self, step: &Step, reply: &Reply) -> Result<(), String> {
+        let (Step::Preview { .. }, ReplyBody::Done(done)) = (step, &reply.body) else { return Ok(()) };
         let value = |key: &str| done.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value);
         let (Some(Value::Int(handle)), Some(Value::Str(guid))) =
             (value(key::RECORD_HANDLE), value(key::CALL_ATTEMPT_GUID))
         else {
-            return;
+            return Ok(());
         };
         let record = self.model.records.iter_mut().find(|record| i64::try_from(record.handle) == Ok(*handle));
         let held = record.and_then(|record| record.held.as_mut());
-        let Some(held) = held.filter(|held| held.guid != *guid) else { return };
+        let Some(held) = held.filter(|held| held.guid != *guid) else { return Ok(()) };
         let is_new = held.guid.is_empty() && !self.model.guids.contains(guid);
         held.guid.clone_from(guid);
         self.model.guids.push(guid.clone());
-        if !is_new {
-            self.fail(&format!("the GUID {guid} is not new"));
-        }
+        if is_new { Ok(()) } else { self.fail(&format!("the GUID {guid} is not new")) }
     }
 
-    fn fail(&self, difference: &str) -> ! {
+    fn fail(&self, difference: &str) -> Result<(), String> {
         let Self { seed, trace, .. } = self;
-        panic!("{trace}\nseed {seed}, after the last of these steps:\n{difference}\n");
+        Err(format!("{trace}\nseed {seed}, after the last of these steps:\n{difference}\n"))
     }
 }

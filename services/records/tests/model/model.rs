@@ -225,6 +225,9 @@ impl Model {
         };
         let new_chain = || of_list().map(|record| record.chain).max().unwrap_or(0) + 1;
         let chain = add.chain.unwrap_or_else(new_chain);
+        if add.chain.is_some_and(|chain| of_chain(chain).next().is_none()) {
+            return Answer::Refused(vec!["BAD_VALUE"]);
+        }
         let n = of_chain(chain).map(|record| record.n + 1).max().unwrap_or(0);
         let (from, till) = add.window.unwrap_or((0, time::DAY_S));
         let of_paused =
@@ -357,7 +360,10 @@ impl Model {
             }
             Fate::AssignToGroup => {
                 let record = &mut self.records[at];
-                record.ready();
+                // the agent of the ended attempt has the record no more; a Ready record is held back as before
+                if record.status == RETRIEVED {
+                    record.give_back();
+                }
                 record.becomes_the_campaigns();
             }
             Fate::AgentError => self.records[at].finalise(AGENT_ERROR),
@@ -376,6 +382,7 @@ impl Model {
                 if let Some((next, due_s)) = next.zip(due_s) {
                     let record = &mut self.records[next];
                     (record.kind, record.due_s) = (CAMPAIGN_RESCHEDULED, Some(due_s));
+                    record.agent.clear();
                 }
             }
         }
@@ -411,7 +418,12 @@ impl Model {
         record.set(one.result, None);
         match &mut record.held {
             Some(held) => held.pending = Some(pending),
-            None => self.carry_out(at, &pending),
+            None => {
+                // neither the record nor its chain is handed out during the pause
+                let paused_s = record.paused_s;
+                self.carry_out(at, &pending);
+                self.records[at].paused_s = paused_s;
+            }
         }
         let local_s = time::local(self.zone_of(&self.records[at]), due_s);
         let keys = vec![

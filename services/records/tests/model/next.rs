@@ -87,7 +87,8 @@ impl Model {
         }
     }
 
-    /// Takes a record out of the way that Do-Not-Call stops or a limit holds back; false: the record may be handed out.
+    /// Takes a record out of the way that Do-Not-Call stops, or that a limit or its attempts hold back (conditions 6, 2, 7); false:
+    /// the record may be handed out.
     fn pass_over(&mut self, at: usize, campaign: usize) -> bool {
         if self.is_stopped(&self.records[at]) {
             let chain = self.others(at);
@@ -97,18 +98,23 @@ impl Model {
             }
             return true;
         }
-        let until_s = self.limited_until(at, campaign);
+        let until_s = self.passed_until(at, campaign);
         self.records[at].limited_s = until_s;
         until_s.is_some()
+    }
+
+    /// The time until which a limit, or the number of its attempts, holds a record back that is met.
+    pub fn passed_until(&self, at: usize, campaign: usize) -> Option<i64> {
+        let of_attempts = || self.has_all_attempts(at).then(|| self.now_s() + readings::ALL_ATTEMPTS_PAUSE_S);
+        self.limited_until(at, campaign).or_else(of_attempts)
     }
 
     /// The records that may come next: one callback, or the first record of every list.
     fn candidates(&self, campaign: usize, agent: &str) -> Vec<usize> {
         let lists = self.config.campaigns[campaign].lists.iter().filter(|(_, weight)| *weight > 0);
         let lists: Vec<usize> = lists.map(|(list, _)| *list).collect();
-        let dialable: Vec<usize> = (0..self.records.len())
-            .filter(|at| lists.contains(&self.records[*at].list) && self.is_dialable(*at))
-            .collect();
+        let dialable: Vec<usize> =
+            (0..self.records.len()).filter(|at| lists.contains(&self.records[*at].list) && self.is_met(*at)).collect();
         let first_of = |is_meant: &dyn Fn(&Record) -> bool| {
             let meant = dialable.iter().copied().filter(|at| is_meant(&self.records[*at]));
             meant.min_by_key(|at| (self.records[*at].due_s.unwrap_or(0), self.records[*at].handle))
@@ -144,15 +150,15 @@ impl Model {
         next.iter().copied().find(|at| self.records[*at].list == chosen)
     }
 
-    /// Conditions 1 to 5 and 7.
-    fn is_dialable(&self, at: usize) -> bool {
+    /// Conditions 1 to 5.
+    fn is_met(&self, at: usize) -> bool {
         let record = &self.records[at];
         let comes_first = |other: &usize| self.records[*other].n > record.n || !self.may_be_dialled(*other);
-        self.may_be_dialled(at) && self.others(at).iter().all(comes_first) && !self.has_all_attempts(at)
+        self.may_be_dialled(at) && self.others(at).iter().all(comes_first)
     }
 
     /// Whether condition 7 fails.
-    pub fn has_all_attempts(&self, at: usize) -> bool {
+    fn has_all_attempts(&self, at: usize) -> bool {
         let record = &self.records[at];
         let max = self.list(record).attempts_max;
         max != 0 && record.attempt >= max

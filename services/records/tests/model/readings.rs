@@ -17,8 +17,11 @@ pub fn next_in_chain(model: &Model, at: usize) -> Option<usize> {
 /// A reschedule that the end of `retrieved_timeout` carries out is not counted as an attempt of the record.
 pub const A_TIMEOUT_COUNTS_AN_ATTEMPT: bool = false;
 
-/// The current weights of the round robin outlive unloading.
-pub const UNLOADING_FORGETS_THE_ROUND_ROBIN: bool = false;
+/// A group that is loaded again begins anew with the turns of its lists: the specification only says that the turns are replicated.
+pub const UNLOADING_FORGETS_THE_ROUND_ROBIN: bool = true;
 
 /// A record marked as Do-Not-Call in a preview frees its chain in the same preview.
 pub const A_MARK_FREES_THE_CHAIN_AT_ONCE: bool = true;
+
+/// A record that is met with `attempts_max` attempts is passed over for so many seconds, and frees its place in its chain meanwhile.
+pub const ALL_ATTEMPTS_PAUSE_S: i64 = 3600;

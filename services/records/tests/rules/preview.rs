@@ -458,6 +458,18 @@ fn a_single_list_with_a_record_takes_no_turn() {
 }
 
 #[test]
+fn a_group_that_is_loaded_again_begins_anew_with_the_turns_of_its_lists() {
+    let mut stage = Stage::of(&[("a", 10), ("b", 10)]);
+    let [of_a, of_b] = ["a", "b"].map(|list| stage.add(list, &[]));
+    let load = |stage: &mut Stage| event(&stage.ask("LoadCampaign", PATH, &[])).to_owned();
+    let unload = |stage: &mut Stage| event(&stage.ask("ForceUnloadCampaign", PATH, &[])).to_owned();
+    assert_eq!(stage.preview("x"), Some(of_a));
+    assert_eq!([unload(&mut stage), load(&mut stage)], ["CampaignUnloaded", "CampaignLoaded"]);
+    assert_eq!(stage.preview("x"), Some(of_a), "the turn of the list b is forgotten");
+    assert_eq!(stage.preview("x"), Some(of_b));
+}
+
+#[test]
 fn a_list_of_weight_0_and_a_list_that_is_deleted_give_nothing() {
     let mut stage = Stage::of(&[("none", 0), ("gone", 10)]);
     for list in ["none", "gone"] {
@@ -632,6 +644,20 @@ fn a_callback_that_falls_away_frees_its_chain_in_the_same_command() {
     assert_eq!(stage.preview("a"), Some(own), "the agent's own callback comes before {other}");
     assert_eq!(stage.record(first).record_type, record_type::NO_CALL);
     assert_eq!(stage.why(general), Some(4));
+}
+
+#[test]
+fn a_callback_that_falls_away_frees_its_chain_behind_a_pause_that_ended_while_the_chain_waited() {
+    let mut stage = Stage::new();
+    let first = stage.add("demo", &callback(PAST));
+    let second = stage.add_to_chain(first, &callback("2023-12-31T23:30:00Z"));
+    assert_eq!(stage.preview("a"), Some(first));
+    stage.ask("RecordReject", &format!("records/{first}"), &[]);
+    assert_eq!(stage.preview("a"), None, "a pause holds the whole chain back");
+    stage.wait_s(HOUR_S);
+    stage.do_not_call([first]);
+    assert_eq!(stage.preview("a"), Some(second));
+    assert_eq!(stage.record(second).not_before_s, None);
 }
 
 #[test]
