@@ -74,8 +74,23 @@ impl Config {
             return Ok(());
         }
         let all = self.check().err().unwrap_or_default();
-        let of_proxy: Vec<Problem> = all.into_iter().filter(|problem| problem.key.starts_with(PROXY)).collect();
+        let mut of_proxy: Vec<Problem> = all.into_iter().filter(|problem| problem.key.starts_with(PROXY)).collect();
+        of_proxy.extend(self.default_port_instead(before));
         if of_proxy.is_empty() { Ok(()) } else { Err(of_proxy) }
+    }
+}
+
+impl Config {
+    /// Ports were removed, and the default port would open in their place.
+    fn default_port_instead(&self, before: &Self) -> Option<Problem> {
+        let had_list = !before.http_proxy.listeners.is_empty();
+        let default = super::ProxySettings::default().listen;
+        let opens = self.http_proxy.listeners.is_empty() && self.http_proxy.listen == default;
+        let message = format!(
+            "are removed, and http_proxy.listen, {default}, would open in their place: write listen = \"\" to end HTTP Proxy, or \
+             another address"
+        );
+        (had_list && opens).then(|| Problem { key: "http_proxy.listeners".to_owned(), message, passes: false })
     }
 }
 
@@ -88,6 +103,18 @@ mod tests {
         let (before, mut now) = (good(), good());
         change(&mut now);
         before.changed(&now).into_iter().map(|changed| (changed.key, changed.counts)).collect()
+    }
+
+    #[test]
+    fn listeners_that_are_removed_open_no_default_port_in_their_place() {
+        let (mut before, mut now) = (good(), good());
+        let port = crate::HttpPort { listen: "127.0.0.1:8443".into(), ..before.http_proxy.ports()[0].1.clone() };
+        (before.http_proxy.listen, before.http_proxy.listeners) = (String::new(), vec![port]);
+        now.http_proxy.listen = crate::ProxySettings::default().listen;
+        let problems = now.check_to_reload(&before).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.message.contains("would open in their place")), "{problems:?}");
+        now.http_proxy.listen.clear();
+        assert_eq!(now.check_to_reload(&before), Ok(()));
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl ControlApi {
         let control = ControlServer::new(Service { api: self, long, stopping })
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        let routes = Routes::new(control).prepare().into_axum_router();
+        let routes = operator_orders::logged(Routes::new(control).prepare().into_axum_router());
         match operators {
             Some(refused) => operator_orders::restricted(routes, refused),
             None => routes,

@@ -23,7 +23,8 @@ use crate::credentials::{Reason, RefusalCounts};
 /// The service whose calls may be orders.
 const SERVICE: &str = "/ocs.v1.Control/";
 /// Calls that change the group or this node, or take its state away. Every other call reads, or is a client's update.
-const ORDERS: [&str; 18] = [
+const ORDERS: [&str; 19] = [
+    "CreateList",
     "Switchover",
     "Pause",
     "Upgrade",
@@ -108,7 +109,7 @@ fn lacks_right(path: &str, caller: Option<&Caller>) -> Option<String> {
         tracing::warn!(order = change, principal, address, "refused: a change needs an operator's certificate{more}");
     }
     Some(format!(
-        "{change} needs an operator's certificate, and this one is of {principal:?} (`ocsctl certs` makes operator.pem)"
+        "{change} needs an operator's certificate, and this one is of {principal:?} (`ocsctl cert operator NAME` makes one)"
     ))
 }
 

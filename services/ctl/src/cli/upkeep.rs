@@ -37,6 +37,9 @@ pub(crate) struct DrainArgs {
     /// Have the node take clients again
     #[arg(long)]
     pub(crate) undo: bool,
+    /// Even if no other node takes clients
+    #[arg(long, conflicts_with = "undo")]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) format: FormatArg,
 }

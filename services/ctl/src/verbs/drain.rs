@@ -9,7 +9,7 @@ use crate::{
     cli::DrainArgs,
     cluster::Cluster,
     failure::Failure,
-    group,
+    group::{self, GroupAnswers},
     print::{self, Out},
 };
 
@@ -25,6 +25,9 @@ struct View {
 /// Asks the node.
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &DrainArgs) -> Result<(), Failure> {
     let (node, undo) = (group::node_named(cluster, &args.node).await?, args.undo);
+    if !undo && !args.force {
+        leaves_another(&group::survey(cluster).await, &args.node)?;
+    }
     let reply = node
         .call(cluster.timeout_or(TIMEOUT), |mut client| async move {
             Ok(client.drain(DrainRequest { undo }).await?.into_inner())
@@ -37,6 +40,22 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &DrainArgs) -> Result
         return Err(Failure::Refused(format!("{node}: {not}: {reason}")));
     }
     out.show(&View { node, drained: !undo }, line)
+}
+
+/// Fails if no other data node takes clients.
+fn leaves_another(group: &GroupAnswers<'_>, node: &str) -> Result<(), Failure> {
+    let others: Vec<_> = group.data_nodes().filter(|(seen, _)| group.name(seen) != node).collect();
+    let takes_none =
+        |state: &str| state.is_empty() || ["drained", "disabled", "failed"].iter().any(|word| state.starts_with(word));
+    if others.iter().any(|(_, status)| !takes_none(&status.http_proxy)) {
+        return Ok(());
+    }
+    let states = others.iter().map(|(seen, status)| format!("{}: {}", group.name(seen), status.http_proxy));
+    let states = states.collect::<Vec<_>>().join(", ");
+    let states = if states.is_empty() { "no other data node answers".to_owned() } else { states };
+    Err(Failure::Refused(format!(
+        "{node}: not drained: no other node takes clients ({states}): `ocsctl drain NODE --undo` there first, or --force"
+    )))
 }
 
 fn line(view: &View) -> String {

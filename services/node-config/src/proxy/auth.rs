@@ -61,7 +61,7 @@ pub(super) fn problems(proxy: &ProxySettings) -> Vec<(&'static str, String)> {
     let mut problems = Vec::new();
     let taken = proxy.auth.is_some_and(Auth::takes_certificates);
     let asks = |(_, port): &(String, HttpPort)| port.client_certificates != ClientCertificates::None;
-    if taken && !proxy.ports().iter().any(asks) {
+    if taken && !proxy.is_off() && !proxy.ports().iter().any(asks) {
         let message = "no port asks for client certificates: set client_certificates and client_ca of an HTTPS port";
         problems.push(("auth", message.to_owned()));
     }

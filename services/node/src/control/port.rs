@@ -12,7 +12,7 @@ use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
 use super::{ControlApi, StartingNode, health};
-use crate::{health::Health, operator_orders, startup::LateRoutes};
+use crate::{health::Health, startup::LateRoutes};
 
 /// The open port of a node that starts.
 pub(crate) struct ControlPort {
@@ -39,7 +39,7 @@ impl ControlPort {
         let (reporter, service) = health::service().await;
         let control = LateRoutes::new(node.router());
         let always = Routes::new(service).add_service(reflection).prepare().into_axum_router();
-        entrance.serve(listener, tls, operator_orders::logged(control.behind(always)), tasks);
+        entrance.serve(listener, tls, control.behind(always), tasks);
         Ok(Self { control, health: reporter })
     }
 

@@ -18,11 +18,13 @@ type Door = Arc<pair::Door>;
 
 /// Makes a token known.
 pub(super) async fn create(door: &Acting, token: wire::CreateToken, deadline: Instant) -> wire::Reply {
+    tracing::info!(token = token.name, scopes = token.scopes.join(","), "an API token is made");
     order(door, Body::CreateToken(token_from_wire(token)), deadline).await
 }
 
 /// Takes a token back.
 pub(super) async fn revoke(door: &Acting, token: wire::RevokeToken, deadline: Instant) -> wire::Reply {
+    tracing::info!(token = token.id, "an API token is revoked");
     order(door, Body::RevokeToken(RevokeToken { id: token.id }), deadline).await
 }
 

@@ -23,6 +23,9 @@ impl Drain {
     /// Drains; `limit` bounds the wait for the end of HTTP Proxy.
     pub(super) async fn begin(&self, limit: Duration) -> Result<(), String> {
         let proxy = self.proxy()?;
+        if *self.health.draining().borrow() {
+            return Ok(()); // by an earlier order
+        }
         self.health.drain();
         if let Err(why) = self.hand_over().await {
             self.health.undo_drain();
