@@ -32,8 +32,8 @@ impl StoreConfig {
             cluster,
             node: String::new(),
             cache_bytes: 256 * MIB,
-            write_buffer_bytes: 32 * MIB,
-            journal_bytes_max: 64 * MIB,
+            write_buffer_bytes: 64 * MIB,
+            journal_bytes_max: 128 * MIB,
             open_files_max: 256,
             workers: 1,
         }
