@@ -78,6 +78,8 @@ pub const RULES_WITH_OFFSET_BOUND: u32 = 4;
 pub const RULES_WITH_CAMPAIGNS: u32 = 5;
 /// From this version on, API tokens are replicated state.
 pub const RULES_WITH_TOKENS: u32 = 6;
+/// From this version on, a record that waits no more for its chain is free of a pause that is over.
+pub const RULES_WITH_FREED_CHAINS: u32 = 6;
 /// API tokens of a group, at most.
 pub const TOKENS_MAX: usize = 1_000;
 /// Records of one command of due work, at most.

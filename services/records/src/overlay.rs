@@ -176,12 +176,20 @@ impl<'a, V: View> Overlay<'a, V> {
         self.set(key, Some(row));
     }
 
+    /// Sets a row that neither the base nor an earlier command has, without a read. A row in the place of an earlier command's is set,
+    /// too.
+    pub(crate) fn put_new(&mut self, key: Key, row: Row) {
+        let place = (key.table(), key.encode());
+        let fresh = || Slot { key, old: None, new: None };
+        self.slots.get_mut().get_or_insert_with(place, fresh).new = Some(Some(row));
+    }
+
     /// Removes a row, if present.
     pub fn remove(&mut self, key: Key) {
         self.set(key, None);
     }
 
-    /// Removes a row that [`View::next`] has just given, without a second read.
+    /// Removes a row that the caller knows, without a second read.
     pub(crate) fn remove_read(&mut self, key: Key, row: Row) {
         let place = (key.table(), key.encode());
         let read = || Slot { key, old: Some(row), new: None };
@@ -476,6 +484,20 @@ mod tests {
             assert!(reads <= 2 + hidden / u64::from(HIDDEN_PAGE), "{reads} reads for {hidden} hidden rows");
             assert_eq!(ids(&overlay, 0, 3), [hidden + 1, hidden + 2, hidden + 3]);
         }
+    }
+
+    #[test]
+    fn a_new_row_is_set_and_taken_back_without_a_look_at_the_base() {
+        let base = base(&[1, 3]);
+        let mut overlay = Overlay::new(&base);
+        overlay.put_new(id(2), row(2));
+        overlay.put_new(id(4), row(4));
+        overlay.remove_read(id(4), row(4));
+        overlay.remove_read(id(3), row(3));
+        overlay.put_new(id(3), row(3));
+        assert_eq!(ids(&overlay, 0, 9), [1, 2, 3]);
+        let set = Change { key: id(2), old: None, new: Some(row(2)) };
+        assert_eq!(overlay.into_changes(), Changes(vec![set]), "the base has its row back");
     }
 
     #[test]

@@ -184,8 +184,13 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
     }
 
     /// Adds a record under a new handle, with its index entries. The caller has checked that the record's ids are free, and
-    /// writes the list's counters back afterwards.
-    pub(crate) fn add_record(&mut self, list: &mut ListCountersRow, mut record: RecordRow) -> Handle {
+    /// writes the list's counters back afterwards. `joins_chain`: the chain has other records.
+    pub(crate) fn add_record(
+        &mut self,
+        list: &mut ListCountersRow,
+        mut record: RecordRow,
+        joins_chain: bool,
+    ) -> Handle {
         if self.version >= RULES_WITH_CAMPAIGNS {
             record.customer = self.customer_of(&record);
         }
@@ -195,7 +200,6 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         if self.version >= RULES_WITH_UNDOING {
             list.added_us = self.now_us;
         }
-        let joins_chain = record.chain_id < list.next_chain_id;
         list.next_record_id = list.next_record_id.max(record.record_id.saturating_add(1));
         list.next_chain_id = list.next_chain_id.max(record.chain_id.saturating_add(1));
         if self.version >= RULES_WITH_CAMPAIGNS && joins_chain {
@@ -206,7 +210,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         }
         self.put_indexes(handle, &record);
         self.events.push(Event::Effect(Effect::RecordAdded { handle, list: record.list }));
-        self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
+        self.overlay.put_new(Key::Record(handle), Row::Record(Arc::new(record)));
         handle
     }
 
@@ -216,10 +220,11 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         list.map(|list| customers::value_of(&list, record)).unwrap_or_default()
     }
 
+    /// The entries of a new record are new: each has the new handle, or an id that the caller found free.
     fn put_indexes(&mut self, handle: Handle, record: &RecordRow) {
         let phone = phone::phone_form(self.version, &record.contact_info);
         for (key, row) in indexes::of_record(handle, record, phone) {
-            self.overlay.put(key, row);
+            self.overlay.put_new(key, row);
         }
     }
 
@@ -274,22 +279,23 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         self.overlay.put(Key::Record(handle), Row::Record(Arc::new(record)));
     }
 
+    /// A record has the index entries of its row and no others, so that neither end of a move is read.
     fn move_indexes(&mut self, handle: Handle, before: &RecordRow, after: &RecordRow) {
         if before.customer != after.customer {
             let (old, new) = (indexes::of_customer(handle, before), indexes::of_customer(handle, after));
-            old.into_iter().for_each(|(key, _)| self.overlay.remove(key));
-            new.into_iter().for_each(|(key, row)| self.overlay.put(key, row));
+            old.into_iter().for_each(|(key, row)| self.overlay.remove_read(key, row));
+            new.into_iter().for_each(|(key, row)| self.overlay.put_new(key, row));
         }
         if !is_dialled_alike(before, after) {
             let (old, new) = (indexes::of_dialling(handle, before), indexes::of_dialling(handle, after));
-            for (key, _) in old.iter().filter(|row| !new.contains(row)) {
-                self.overlay.remove(key.clone());
+            for (key, row) in old.iter().filter(|row| !new.contains(row)) {
+                self.overlay.remove_read(key.clone(), row.clone());
             }
             for (key, row) in new.into_iter().filter(|row| !old.contains(row)) {
-                self.overlay.put(key, row);
+                self.overlay.put_new(key, row);
             }
         }
-        if self.version >= RULES_WITH_CAMPAIGNS && !holds_alike(before, after) {
+        if self.version >= RULES_WITH_CAMPAIGNS && unsettles(before, after) {
             self.unsettled.insert((after.list, after.chain_id));
         }
     }
@@ -310,9 +316,13 @@ fn is_dialled_alike(one: &RecordRow, other: &RecordRow) -> bool {
         && (!is_held(one) || times(one) == times(other))
 }
 
-/// Whether two rows of a record hold the rest of its chain back alike.
-fn holds_alike(one: &RecordRow, other: &RecordRow) -> bool {
-    one.record_status == other.record_status
-        && one.record_type == other.record_type
-        && one.dial_sched_time == other.dial_sched_time
+/// Whether a change of a record may change which records of its chain wait. A record that held nothing back, and is final now, changes
+/// nothing for the others: its chain, which an index alone can tell, is not read.
+fn unsettles(before: &RecordRow, after: &RecordRow) -> bool {
+    let is_alike = before.record_status == after.record_status
+        && before.record_type == after.record_type
+        && before.dial_sched_time == after.dial_sched_time;
+    let holds = |record: &RecordRow| record.record_status == record_status::RETRIEVED || chain::is_callback(record);
+    let stands = after.record_status == record_status::READY || after.waits;
+    !is_alike && (stands || holds(before) || holds(after))
 }

@@ -4,7 +4,7 @@
 //! while one of its records is Retrieved, and for its earliest callback. The mark stands in each record that waits
 //! ([`RecordRow::waits`]), so that the index of dialling follows from a single row. Called by the turn.
 
-use outbound::{CHAIN_RECORDS_MAX, Handle, record_status};
+use outbound::{CHAIN_RECORDS_MAX, Handle, RULES_WITH_FREED_CHAINS, record_status};
 
 use super::Turn;
 use crate::{
@@ -40,7 +40,8 @@ pub(crate) fn settle<V: View>(list: u32, chain_id: u64, turn: &mut Turn<'_, '_, 
         let waits = record.record_status == record_status::READY && (is_held || comes_later(&record, earliest));
         if waits != record.waits {
             // a pause that ended while the record waited stands in no index by time: nothing else would free the record now
-            let is_free = !waits && record.not_before_s.is_some_and(|until_s| until_s <= turn.now_s());
+            let is_over = turn.version >= RULES_WITH_FREED_CHAINS && !waits;
+            let is_free = is_over && record.not_before_s.is_some_and(|until_s| until_s <= turn.now_s());
             let record = if is_free { hold::freed(record) } else { record };
             turn.overwrite(handle, RecordRow { waits, ..record });
         }

@@ -216,7 +216,7 @@ fn apply<V: View>(plan: &mut Plan, turn: &mut Turn<'_, '_, V>) -> outbound::Hand
     if plan.is_new_chain {
         plan.record.chain_id = turn.new_chain_id(plan.dbid, &counters);
     }
-    let handle = turn.add_record(&mut counters, plan.record.clone());
+    let handle = turn.add_record(&mut counters, plan.record.clone(), !plan.is_new_chain);
     if turn.version >= RULES_WITH_CAMPAIGNS {
         windows::note(&plan.record, turn);
     }

@@ -197,11 +197,11 @@ fn take<V: View>(cells: &[String], plan: &mut Plan, turn: &mut Turn<'_, '_, V>) 
     if made_ready {
         draft.record.record_status = record_status::READY;
     }
-    let record = give_ids(draft, plan, turn)?;
+    let (record, joins_chain) = give_ids(draft, plan, turn)?;
     if turn.version >= RULES_WITH_CAMPAIGNS {
         windows::note(&record, turn);
     }
-    turn.add_record(&mut plan.counters, record);
+    turn.add_record(&mut plan.counters, record, joins_chain);
     Ok(Taken::Added { made_ready, no_call })
 }
 
@@ -265,20 +265,21 @@ fn read_field(at: usize, cell: &str, list: &ListRow, record: &mut RecordRow) -> 
     Ok(())
 }
 
-/// The record with its ids: those of the row, else new ids; a row without a chain position extends its chain.
-fn give_ids<V: View>(draft: Draft, plan: &Plan, turn: &mut Turn<'_, '_, V>) -> Result<RecordRow, String> {
+/// The record with its ids, those of the row, else new ids, and whether its chain has other records; a row without a chain position
+/// extends its chain.
+fn give_ids<V: View>(draft: Draft, plan: &Plan, turn: &mut Turn<'_, '_, V>) -> Result<(RecordRow, bool), String> {
     let Plan { dbid: list, counters, .. } = *plan;
-    let (chain_id, chain_n) = match draft.chain_id {
+    let (chain_id, chain_n, joins_chain) = match draft.chain_id {
         Some(chain_id) => {
             // a chain_id that was never given needs no look-up
             let is_known = chain_id < counters.next_chain_id;
             let end = if is_known { lookup::chain_end(turn.overlay, list, chain_id) } else { None };
-            (chain_id, place_in_chain(list, chain_id, (end, draft.chain_n), turn)?)
+            (chain_id, place_in_chain(list, chain_id, (end, draft.chain_n), turn)?, end.is_some())
         }
-        None => (turn.new_chain_id(list, &counters), draft.chain_n.unwrap_or(0)),
+        None => (turn.new_chain_id(list, &counters), draft.chain_n.unwrap_or(0), false),
     };
     let record_id = draft.record_id.unwrap_or_else(|| turn.new_record_id(list, &counters));
-    Ok(RecordRow { record_id, chain_id, chain_n, ..draft.record })
+    Ok((RecordRow { record_id, chain_id, chain_n, ..draft.record }, joins_chain))
 }
 
 /// The position in a chain that a row names, else the position behind the chain's end. `end`: the chain's last position.
@@ -292,7 +293,8 @@ fn place_in_chain<V: View>(
     if turn.version >= RULES_WITH_CAMPAIGNS && end.is_some_and(|end| !room::is_behind(end, list, chain_id, turn)) {
         return Err(format!("chain_id: {}", room::no_room(chain_id).message));
     }
-    if turn.overlay.get(&Key::RecordByChain { list, chain_id, chain_n }).is_some() {
+    let is_within = end.is_some_and(|end| chain_n <= end);
+    if is_within && turn.overlay.get(&Key::RecordByChain { list, chain_id, chain_n }).is_some() {
         return Err(format!("chain_n: chain {chain_id} has another record at {chain_n}"));
     }
     Ok(chain_n)
