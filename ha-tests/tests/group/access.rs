@@ -160,9 +160,12 @@ fn a_nodes_certificate_reads_and_an_operators_hands_the_role_over_and_is_named()
         assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
         assert!(refused.message().contains("needs an operator's certificate"), "{refused}");
         let mut as_operator = ControlClient::new(channel(&cluster, node, "operator").await);
-        while !as_operator.switchover(SwitchoverRequest::default()).await.unwrap().into_inner().done {
-            tokio::time::sleep(Duration::from_millis(100)).await; // the other node catches up
-        }
+        let handed_over = async {
+            while !as_operator.switchover(SwitchoverRequest::default()).await.unwrap().into_inner().done {
+                tokio::time::sleep(Duration::from_millis(100)).await; // the other node catches up
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(40), handed_over).await.expect("the role is handed over");
         let history = as_node.history(HistoryRequest {}).await.unwrap().into_inner();
         assert!(
             history.entries.iter().any(|entry| entry.reason.starts_with("switchover asked by an operator without"))

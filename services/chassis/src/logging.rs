@@ -30,7 +30,7 @@ use tracing_subscriber::{
 };
 
 use self::{
-    line::{OneJson, OneLine, one_line, short_json},
+    line::{Bounded, one_line, short_json},
     writer::{Lines, Notice},
 };
 use crate::exit;
@@ -136,9 +136,9 @@ pub fn init(logging: &Logging) -> Result<(), LogError> {
     let layer = fmt::layer().with_writer(move || records.clone()).with_ansi(false);
     let registry = tracing_subscriber::registry().with(filter).with(library_budgets());
     let installed = match logging.format {
-        Format::Text => registry.with(layer.event_format(OneLine(Layout::default().with_ansi(false)))).try_init(),
+        Format::Text => registry.with(layer.event_format(Bounded::text(Layout::default().with_ansi(false)))).try_init(),
         Format::Json => {
-            let json = OneJson(Layout::default().json().flatten_event(true));
+            let json = Bounded::json(Layout::default().json().flatten_event(true));
             registry.with(layer.fmt_fields(JsonFields::new()).event_format(json)).try_init()
         }
     };

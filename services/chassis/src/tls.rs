@@ -192,15 +192,6 @@ impl TlsIdentity {
     }
 }
 
-/// The configuration of a listener for any client, without an authority: HTTPS.
-///
-/// # Errors
-/// See [`TlsError`]. Clients check the validity of the certificate themselves.
-pub fn public_server_config(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
-    let own = Arc::new(own_key(certificate, key)?);
-    Ok(listener(&own, None, alpn))
-}
-
 /// Checks that the files of an HTTPS listener are readable, and that certificate and key belong together.
 ///
 /// # Errors
@@ -298,11 +289,6 @@ pub fn check_dates(certificate: &Path) -> Result<(), TlsError> {
     }
 }
 
-/// The first name of `known` for which the peer's certificate is valid. None: the peer is unknown and must be refused.
-pub fn peer_name<'a>(shown: &[CertificateDer<'_>], known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known.into_iter().find(|name| names(shown, name))
-}
-
 /// Whether the peer's certificate is valid for a name (a DNS name of its subject alternative names).
 pub fn names(shown: &[CertificateDer<'_>], name: &str) -> bool {
     let (Some(leaf), Ok(name)) = (shown.first(), ServerName::try_from(name)) else { return false };
@@ -329,12 +315,15 @@ pub fn name_shown(shown: &[CertificateDer<'_>]) -> Option<String> {
 pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?)
         .collect::<Result<_, _>>()
-        .map_err(|error| unreadable(file, &error))?;
+        .map_err(|_| unreadable(file, &NO_PEM))?;
     if found.is_empty() {
         return Err(unreadable(file, &"there is no certificate in it (PEM expected)"));
     }
     Ok(found)
 }
+
+/// Of a file that is half written, or of another kind.
+const NO_PEM: &str = "its PEM is cut off or malformed";
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
@@ -344,7 +333,7 @@ fn own_key(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     let chain = certificates(certificate)?;
     let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| match error {
         rustls_pki_types::pem::Error::NoItemsFound => unreadable(key, &"there is no private key in it (PEM expected)"),
-        error => unreadable(key, &error),
+        _ => unreadable(key, &NO_PEM),
     })?;
     CertifiedKey::from_der(chain, private, &provider()).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
@@ -364,7 +353,7 @@ fn verify(chain: &[CertificateDer<'_>], authorities: &[CertificateDer<'_>], file
         .map_err(|error| unusable(&files.ca, &error))?;
     let (leaf, intermediates) = chain.split_first().expect("a certified key has a certificate");
     let leaf = EndEntityCert::try_from(leaf).map_err(|error| unusable(&files.certificate, &error))?;
-    for usage in [KeyUsage::server_auth(), KeyUsage::client_auth()] {
+    for (purpose, usage) in [("serverAuth", KeyUsage::server_auth()), ("clientAuth", KeyUsage::client_auth())] {
         leaf.verify_for_usage(
             webpki::ALL_VERIFICATION_ALGS,
             &anchors,
@@ -374,18 +363,21 @@ fn verify(chain: &[CertificateDer<'_>], authorities: &[CertificateDer<'_>], file
             None,
             None,
         )
-        .map_err(|error| verdict(&error, files))?;
+        .map_err(|error| verdict(&error, purpose, files))?;
     }
     Ok(())
 }
 
-fn verdict(error: &webpki::Error, files: &TlsFiles) -> TlsError {
+fn verdict(error: &webpki::Error, purpose: &str, files: &TlsFiles) -> TlsError {
     let (file, ca) = (files.certificate.clone(), files.ca.clone());
     if let Some(fault) = out_of_time(error, &file) {
         return fault;
     }
     match error {
         webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => TlsError::OtherCa { file, ca },
+        webpki::Error::RequiredEkuNotFoundContext(_) => {
+            unusable(&file, &format!("it is not made for {purpose} (extended key usage)"))
+        }
         other => unusable(&file, other),
     }
 }

@@ -77,21 +77,27 @@ impl Auth {
         matches!(self, Self::Certificates | Self::TokensOrCertificates)
     }
 
-    /// The credential of a request, whose connection may have a certificate.
-    pub(crate) fn read(self, uri: &Uri, headers: &HeaderMap, certificate: Option<&str>) -> Result<Credential, Unfit> {
+    /// The credential of a request, whose connection may have a certificate; an empty name: a certificate without a name.
+    pub(crate) fn read(self, headers: &HeaderMap, certificate: Option<&str>) -> Result<Credential, Unfit> {
         if self == Self::None {
             return Ok(Credential::default());
         }
-        check_uri(uri).map_err(Unfit::Misplaced)?;
         let token = if self.takes_tokens() { bearer(headers).map_err(Unfit::Misplaced)? } else { None };
-        let certificate = certificate.filter(|_| self.takes_certificates());
+        let shown = certificate.filter(|_| self.takes_certificates());
+        let certificate = shown.filter(|name| !name.is_empty());
         if token.is_none() && certificate.is_none() {
-            return Err(Unfit::Missing(Refusal::new(RefusalCode::Unauthenticated, self.wanted())));
+            let why = if shown.is_some() { NAMELESS } else { self.wanted() };
+            return Err(Unfit::Missing(Refusal::new(RefusalCode::Unauthenticated, why)));
         }
         Ok(Credential {
             token: token.unwrap_or_default(),
             certificate: certificate.map(str::to_owned).unwrap_or_default(),
         })
+    }
+
+    /// Refuses a token in a URI, which ends up in logs; health checks are no exception.
+    pub(crate) fn check_place(self, uri: &Uri) -> Result<(), Unfit> {
+        if self == Self::None { Ok(()) } else { check_uri(uri).map_err(Unfit::Misplaced) }
     }
 
     fn wanted(self) -> &'static str {
@@ -120,6 +126,9 @@ impl Auth {
         }
     }
 }
+
+/// For a certificate with a common name alone.
+const NAMELESS: &str = "the client certificate has no name here: give it a DNS name (subjectAltName)";
 
 fn insufficient(refusal: &Refusal) -> &'static str {
     let lacking = refusal.attributes.iter().find(|(name, _)| name == key::SCOPE);
@@ -189,7 +198,8 @@ mod tests {
     }
 
     fn read(auth: Auth, uri: &str, lines: &[&str], certificate: Option<&str>) -> Result<(String, String), String> {
-        let read = auth.read(&uri.parse().unwrap(), &headers(lines), certificate);
+        let placed = auth.check_place(&uri.parse().unwrap());
+        let read = placed.and_then(|()| auth.read(&headers(lines), certificate));
         read.map(|read| (String::from_utf8(read.token.to_vec()).unwrap(), read.certificate)).map_err(
             |unfit| match unfit {
                 Unfit::Missing(refusal) => format!("missing: {}", refusal.message),
@@ -222,6 +232,8 @@ mod tests {
             let missing = read(auth, "/records/15", lines, certificate).unwrap_err();
             assert!(missing.starts_with("missing: "), "{auth:?}: {missing}");
         }
+        let nameless = read(Auth::Certificates, "/records/15", &[], Some("")).unwrap_err();
+        assert!(nameless.starts_with("missing: ") && nameless.contains("give it a DNS name"), "{nameless}");
     }
 
     #[test]

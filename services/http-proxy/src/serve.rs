@@ -162,6 +162,10 @@ async fn dispatch(asked: Asked<'_>, seen: &HeadCounts, request: hyper::Request<I
             return (Answer::of_refusal(&refusal).closing(), Some(UNNAMED));
         }
     };
+    if let Err(unfit) = server.settings.auth.check_place(&head.uri) {
+        seen.cut_short();
+        return (unpermitted(server, unfit), Some(UNNAMED));
+    }
     if let Some(check) = health::check(head.uri.path(), head.uri.query()) {
         let answer = health::answer(check, &head.method, &server.link).await;
         return (if seen.turned_away().is_some() { answer.closing() } else { answer }, None);
@@ -221,14 +225,16 @@ fn permit(server: &Server, head: &Parts, certificate: Option<&str>) -> Result<Cr
         return Ok(Credential::default());
     }
     let auth = server.settings.auth;
-    auth.read(&head.uri, &head.headers, certificate).map_err(|unfit| {
-        server.stats.unfit(&unfit);
-        let (refusal, challenge) = match unfit {
-            Unfit::Missing(refusal) => (refusal, Some(auth.challenge())),
-            Unfit::Misplaced(refusal) => (refusal, None),
-        };
-        Answer::of_refusal(&refusal).challenging(challenge).closing()
-    })
+    auth.read(&head.headers, certificate).map_err(|unfit| unpermitted(server, unfit))
+}
+
+fn unpermitted(server: &Server, unfit: Unfit) -> Answer {
+    server.stats.unfit(&unfit);
+    let (refusal, challenge) = match unfit {
+        Unfit::Missing(refusal) => (refusal, Some(server.settings.auth.challenge())),
+        Unfit::Misplaced(refusal) => (refusal, None),
+    };
+    Answer::of_refusal(&refusal).challenging(challenge).closing()
 }
 
 /// The answer on a connection beyond a limit.

@@ -15,7 +15,7 @@ use chassis::{
         look_at, now_s,
     },
 };
-use node_config::Config;
+use node_config::{Config, ProxySettings};
 use ocs_proto::link;
 use tokio::sync::watch;
 
@@ -37,6 +37,10 @@ pub struct Reloaded {
     pub state: CertificateState,
     /// The order put new files into use.
     pub changed: bool,
+}
+
+fn speaks_https(settings: &ProxySettings) -> bool {
+    settings.ports().iter().any(|(_, port)| port.https().is_some())
 }
 
 impl Reloaded {
@@ -63,8 +67,7 @@ impl Certificates {
             let source = |files: &TlsFiles| Source::Mutual { files: files.clone(), name: name.cloned() };
             tls.as_ref().map(|files| LiveCertificate::open(usage, source(files), &[alpn])).transpose()
         };
-        let speaks_https =
-            config.proxy().is_some_and(|proxy| proxy.ports().iter().any(|(_, port)| port.https().is_some()));
+        let speaks_https = config.proxy().is_some_and(speaks_https);
         Ok(Self {
             peer: open("peer", &config.peer.tls, Some(&config.node.name), ALPN_H2)?,
             control: open("control", &config.control.tls, None, ALPN_H2)?,
@@ -128,6 +131,11 @@ impl Certificates {
     pub(crate) fn warnings(&self) -> Vec<String> {
         let now = now_s();
         self.states().iter().flat_map(|state| expiry::warnings(state, now)).collect()
+    }
+
+    /// An HTTP Proxy with these settings is about to serve.
+    pub(crate) fn begins(&self, settings: &ProxySettings) {
+        self.https.begins(speaks_https(settings));
     }
 
     /// Takes in the report of HTTP Proxy.

@@ -381,7 +381,8 @@ impl Control for Service {
     }
 
     async fn drain(&self, asked: Request<DrainRequest>) -> Result<Response<DrainReply>, Status> {
-        Ok(Response::new(upkeep::drain(&self.api.upkeep, self.own(), asked.into_inner()).await))
+        let by = named(asked.extensions());
+        Ok(Response::new(upkeep::drain(&self.api.upkeep, self.own(), asked.into_inner(), by).await))
     }
 }
 

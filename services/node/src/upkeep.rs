@@ -98,15 +98,16 @@ impl Upkeep {
         self.carried_out(replacing).await.unwrap_or_else(|| Err(STOPS.to_owned()))
     }
 
-    /// Takes this node out of service, the process stays: not ready, the role handed over, requests in flight finished.
+    /// Takes this node out of service, the process stays: not ready, the role handed over, requests in flight finished. `by`: the
+    /// caller, for the history.
     ///
     /// # Errors
     /// The reason why the node takes clients as before, or what of the drain is not done in time.
-    pub async fn drain(&self) -> Result<(), String> {
+    pub async fn drain(&self, by: String) -> Result<(), String> {
         let inner = self.inner.clone();
         let draining = async move {
             let drain = inner.drain.lock().await;
-            drain.begin(inner.drain_timeout + GRACE).await
+            drain.begin(inner.drain_timeout + GRACE, &by).await
         };
         self.carried_out(draining).await.unwrap_or_else(|| Err(STOPS.to_owned()))
     }
@@ -115,11 +116,11 @@ impl Upkeep {
     ///
     /// # Errors
     /// A witness takes no clients.
-    pub async fn undo_drain(&self) -> Result<(), String> {
+    pub async fn undo_drain(&self, by: String) -> Result<(), String> {
         let inner = self.inner.clone();
         let undoing = async move {
             let drain = inner.drain.lock().await;
-            drain.undo().await
+            drain.undo(&by).await
         };
         self.carried_out(undoing).await.unwrap_or_else(|| Err(STOPS.to_owned()))
     }

@@ -17,10 +17,25 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
 /// Characters shown of a text from outside.
 const SHOWN_CHARACTERS_MAX: usize = 64;
 
-/// Formats with the inner format, and reduces the result to one line.
-pub(super) struct OneLine<F>(pub(super) F);
+/// Formats with an inner format, and bounds the result.
+pub(super) struct Bounded<F> {
+    inner: F,
+    bound: fn(&Event<'_>, &str) -> String,
+}
 
-impl<S, N, F> FormatEvent<S, N> for OneLine<F>
+impl<F> Bounded<F> {
+    /// For a format of text.
+    pub(super) fn text(inner: F) -> Self {
+        Self { inner, bound: |_, line| one_line(line).into_owned() }
+    }
+
+    /// For a format that writes JSON: a record that is too long keeps its time, level and target, and a part of its text.
+    pub(super) fn json(inner: F) -> Self {
+        Self { inner, bound: bounded_json }
+    }
+}
+
+impl<S, N, F> FormatEvent<S, N> for Bounded<F>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -28,34 +43,18 @@ where
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut line = String::new();
-        self.0.format_event(context, Writer::new(&mut line), event)?;
-        writer.write_str(&one_line(line.strip_suffix('\n').unwrap_or(&line)))?;
+        self.inner.format_event(context, Writer::new(&mut line), event)?;
+        writer.write_str(&(self.bound)(event, line.strip_suffix('\n').unwrap_or(&line)))?;
         writer.write_char('\n')
     }
 }
 
-/// Formats with the inner format, which writes JSON, and bounds the result: a record that is too long keeps its time, level and
-/// target, and a part of its text.
-pub(super) struct OneJson<F>(pub(super) F);
-
-impl<S, N, F> FormatEvent<S, N> for OneJson<F>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-    F: FormatEvent<S, N>,
-{
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut line = String::new();
-        self.0.format_event(context, Writer::new(&mut line), event)?;
-        let line = line.strip_suffix('\n').unwrap_or(&line);
-        if line.len() > LINE_BYTES_MAX {
-            let metadata = event.metadata();
-            writer.write_str(&short_json(metadata.level().as_str(), metadata.target(), line))?;
-        } else {
-            writer.write_str(&visible_json(line))?;
-        }
-        writer.write_char('\n')
+fn bounded_json(event: &Event<'_>, line: &str) -> String {
+    if line.len() > LINE_BYTES_MAX {
+        let metadata = event.metadata();
+        return short_json(metadata.level().as_str(), metadata.target(), line);
     }
+    visible_json(line).into_owned()
 }
 
 /// A JSON object of the log, with its text in one line of a bounded length.

@@ -69,6 +69,9 @@ impl HandshakeFault {
             Error::NoCertificatesPresented => Self::NoCertificate,
             Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => Self::NoTls,
             Error::PeerIncompatible(_) => Self::NothingInCommon,
+            Error::NoApplicationProtocol => {
+                Self::Other("the caller speaks none of this port's protocols (ALPN)".to_owned())
+            }
             Error::AlertReceived(AlertDescription::CloseNotify) => Self::Closed,
             Error::AlertReceived(alert) => Self::RefusedByCaller(*alert),
             other => Self::Other(other.to_string()),

@@ -161,9 +161,4 @@ impl<D: Disk> Core<D> {
     pub fn elections(&self) -> u64 {
         self.elections
     }
-
-    /// Writes that are not durable yet.
-    pub fn writes_in_flight(&self) -> usize {
-        self.pending.len()
-    }
 }

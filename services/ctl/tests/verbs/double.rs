@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use chassis::tasks::{AtEnd, Tasks};
+use chassis::{
+    tasks::{AtEnd, Tasks},
+    tls::{ALPN_HTTP1, HttpsClients, HttpsFiles, LiveCertificate, Source},
+};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request as HttpRequest, Response as HttpResponse, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -164,7 +167,8 @@ impl Double {
     /// An HTTPS front end of `a` once more.
     pub(crate) async fn https(&self, certificates: &Path) -> String {
         let (certificate, key) = (certificates.join("a.pem"), certificates.join("a.key"));
-        let tls = chassis::tls::public_server_config(&certificate, &key, &[chassis::tls::ALPN_HTTP1]).unwrap();
+        let source = Source::Https(HttpsFiles { certificate, key, clients: HttpsClients::Anyone });
+        let tls = LiveCertificate::open("http", source, &[ALPN_HTTP1]).unwrap().server();
         format!("https://{}", proxy("a", Some(TlsAcceptor::from(tls)), &self.state, &self.tasks).await)
     }
 

@@ -96,7 +96,7 @@ pub(super) async fn serve(
     match tokio::time::timeout(limit, secure(socket, &certificate)).await {
         Ok(Ok(Some(socket))) => {
             let shown = socket.get_ref().1.peer_certificates().unwrap_or_default();
-            visit.certificate = tls::name_shown(shown).map(Into::into);
+            visit.certificate = (!shown.is_empty()).then(|| tls::name_shown(shown).unwrap_or_default().into());
             return Box::pin(serve_http(socket, visit)).await;
         }
         Ok(Ok(None)) => return,
@@ -153,7 +153,7 @@ struct Visit {
     draining: CancellationToken,
     turned_away: Option<&'static str>,
     began: Instant,
-    /// Name of the client's verified certificate.
+    /// Name of the client's verified certificate; empty: a certificate without a name.
     certificate: Option<Arc<str>>,
     _entered: Option<Entered>,
 }

@@ -88,6 +88,10 @@ async fn health_checks_and_options_need_no_credential() {
         assert!([200, 503].contains(&status), "{path}: {status}");
     }
     assert_eq!(node.ask("OPTIONS /records/15 HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 204);
+    for path in ["/livez", "/readyz", "/records/15"] {
+        let asked = format!("GET {path}?access_token={TOKEN} HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_eq!(node.ask(asked).await.status, 400, "{path}: a token in a URI is refused everywhere");
+    }
 }
 
 /// Knows no token, and refuses every change.

@@ -1,6 +1,9 @@
 //! The certificates of HTTP Proxy, as HTTP Proxy reports them over its link, and orders to read them again.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use chassis::tls::CertificateState;
 use ocs_proto::link;
@@ -14,8 +17,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// The last report, and the last order.
 #[derive(Debug, Default)]
 pub(super) struct HttpsReports {
-    /// HTTP Proxy has a port with HTTPS.
-    speaks_https: bool,
+    /// The newest HTTP Proxy has a port with HTTPS.
+    speaks_https: AtomicBool,
     orders: watch::Sender<u64>,
     last: watch::Sender<Report>,
 }
@@ -29,7 +32,12 @@ struct Report {
 
 impl HttpsReports {
     pub(super) fn new(speaks_https: bool) -> Self {
-        Self { speaks_https, ..Self::default() }
+        Self { speaks_https: AtomicBool::new(speaks_https), ..Self::default() }
+    }
+
+    /// A new HTTP Proxy begins, with or without a port with HTTPS.
+    pub(super) fn begins(&self, speaks_https: bool) {
+        self.speaks_https.store(speaks_https, Ordering::Relaxed);
     }
 
     pub(super) fn orders(&self) -> watch::Receiver<u64> {
@@ -48,9 +56,10 @@ impl HttpsReports {
         self.last.borrow().certificates.iter().map(|one| one.state.clone()).collect()
     }
 
-    /// Has HTTP Proxy read its files again. An HTTP Proxy that does not answer is told as a fault of its certificates.
+    /// Has HTTP Proxy read its files again. An HTTP Proxy that does not answer is told as a fault of its certificates; without an HTTP
+    /// Proxy nothing is read, since the next process reads its files itself.
     pub(super) async fn reload(&self) -> Vec<Reloaded> {
-        if !self.speaks_https {
+        if !self.speaks_https.load(Ordering::Relaxed) || self.orders.receiver_count() == 0 {
             return Vec::new();
         }
         let (mut reports, mut order) = (self.last.subscribe(), 0);
@@ -133,6 +142,15 @@ mod tests {
 
     #[tokio::test]
     async fn plain_http_has_no_certificate_to_wait_for() {
-        assert_eq!(HttpsReports::new(false).reload().await, []);
+        let https = HttpsReports::new(false);
+        let _link = https.orders();
+        assert_eq!(https.reload().await, []);
+    }
+
+    #[tokio::test]
+    async fn without_an_http_proxy_no_order_waits() {
+        let https = HttpsReports::new(true);
+        https.take(report(0, 7, ""));
+        assert_eq!(https.reload().await, []);
     }
 }

@@ -18,26 +18,35 @@ type Door = Arc<pair::Door>;
 
 /// Makes a token known.
 pub(super) async fn create(door: &Acting, token: wire::CreateToken, deadline: Instant) -> wire::Reply {
-    tracing::info!(token = token.name, scopes = token.scopes.join(","), "an API token is made");
-    order(door, Body::CreateToken(token_from_wire(token)), deadline).await
+    let (name, scopes) = (token.name.clone(), token.scopes.join(","));
+    let (reply, done) = order(door, Body::CreateToken(token_from_wire(token)), deadline).await;
+    if done {
+        tracing::info!(token = name, scopes, by = door.principal(), "an API token is made");
+    }
+    reply
 }
 
 /// Takes a token back.
 pub(super) async fn revoke(door: &Acting, token: wire::RevokeToken, deadline: Instant) -> wire::Reply {
-    tracing::info!(token = token.id, "an API token is revoked");
-    order(door, Body::RevokeToken(RevokeToken { id: token.id }), deadline).await
+    let id = token.id.clone();
+    let (reply, done) = order(door, Body::RevokeToken(RevokeToken { id: token.id }), deadline).await;
+    if done {
+        tracing::info!(token = id, by = door.principal(), "an API token is revoked");
+    }
+    reply
 }
 
-/// The reply comes when this node judges by the change, too, if a quorum answers in time.
-async fn order(door: &Acting, body: Body, deadline: Instant) -> wire::Reply {
+/// The reply, and whether the change is made. The reply comes when this node judges by the change, too, if a quorum answers in time.
+async fn order(door: &Acting, body: Body, deadline: Instant) -> (wire::Reply, bool) {
     if let Some(reply) = not_yet(door, RULES_WITH_TOKENS) {
-        return reply;
+        return (reply, false);
     }
     let reply: Reply = door.order(body, deadline).await;
-    if matches!(reply.body, ReplyBody::Done(_)) {
+    let done = matches!(reply.body, ReplyBody::Done(_));
+    if done {
         let _ = door.wait_until_readable(deadline).await; // the change stands, whenever this node hears of it
     }
-    reply_into_wire(reply)
+    (reply_into_wire(reply), done)
 }
 
 /// All tokens, without their texts and whole hashes.

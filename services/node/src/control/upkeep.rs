@@ -27,8 +27,8 @@ pub(super) async fn restart_proxy(upkeep: &Upkeep, node: &str) -> ProxyRestartRe
     }
 }
 
-/// Drains, or takes the drain back.
-pub(super) async fn drain(upkeep: &Upkeep, node: &str, asked: DrainRequest) -> DrainReply {
-    let outcome = if asked.undo { upkeep.undo_drain().await } else { upkeep.drain().await };
+/// Drains, or takes the drain back. `by`: the caller, for the history.
+pub(super) async fn drain(upkeep: &Upkeep, node: &str, asked: DrainRequest, by: String) -> DrainReply {
+    let outcome = if asked.undo { upkeep.undo_drain(by).await } else { upkeep.drain(by).await };
     DrainReply { done: outcome.is_ok(), reason: outcome.err().unwrap_or_default(), node: node.to_owned() }
 }

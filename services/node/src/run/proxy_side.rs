@@ -109,6 +109,7 @@ impl ProxyHandler for ProxySide {
     }
 
     fn begins(&self, settings: &ProxySettings) {
+        self.certificates.begins(settings);
         *self.judge.write().unwrap_or_else(PoisonError::into_inner) = judge(settings, &self.api, &self.metrics);
     }
 

@@ -20,30 +20,28 @@ pub(super) struct Drain {
 }
 
 impl Drain {
-    /// Drains; `limit` bounds the wait for the end of HTTP Proxy.
-    pub(super) async fn begin(&self, limit: Duration) -> Result<(), String> {
+    /// Drains; `limit` bounds the wait for the end of HTTP Proxy. `by`: the caller, for the history.
+    pub(super) async fn begin(&self, limit: Duration, by: &str) -> Result<(), String> {
         let proxy = self.proxy()?;
         if *self.health.draining().borrow() {
             return Ok(()); // by an earlier order
         }
         self.health.drain();
-        if let Err(why) = self.hand_over().await {
+        if let Err(why) = self.hand_over(by).await {
             self.health.undo_drain();
             tracing::warn!("this node is not drained: {why}");
             return Err(why);
         }
         proxy.drain(limit).await?;
-        tracing::warn!(
-            "an operator drained this node: it takes no clients until `ocsctl drain --undo`, or its next start"
-        );
+        tracing::warn!(by, "this node is drained: it takes no clients until `ocsctl drain --undo`, or its next start");
         Ok(())
     }
 
     /// Takes clients again.
-    pub(super) async fn undo(&self) -> Result<(), String> {
+    pub(super) async fn undo(&self, by: &str) -> Result<(), String> {
         self.proxy()?.undo_drain().await;
         self.health.undo_drain();
-        tracing::info!("an operator ended the drain of this node: it takes clients");
+        tracing::info!(by, "the drain of this node is over: it takes clients");
         Ok(())
     }
 
@@ -52,7 +50,7 @@ impl Drain {
     }
 
     /// Tries the other data nodes in turn.
-    async fn hand_over(&self) -> Result<(), String> {
+    async fn hand_over(&self, by: &str) -> Result<(), String> {
         let status = self.role.status();
         if !status.serving {
             return Ok(());
@@ -60,9 +58,9 @@ impl Drain {
         if status.paused_for != 0 {
             return Err("this node is primary, and automatic failover is paused: `ocsctl switchover` first".to_owned());
         }
-        let mut why = Vec::new();
+        let (mut why, reason) = (Vec::new(), format!("handover before a drain by {by}"));
         for target in status.peers.iter().filter(|peer| peer.kind == Kind::Data) {
-            let transfer = self.role.group().transfer(target.id, "handover before a drain");
+            let transfer = self.role.group().transfer(target.id, &reason);
             let name = self.role.roster().name_of(target.id);
             match tokio::time::timeout(HANDOVER_TIMEOUT, transfer).await {
                 Ok(Ok(())) => return Ok(()),

@@ -111,8 +111,8 @@ async fn a_fault_keeps_everything_and_is_named() {
 #[tokio::test]
 async fn a_node_without_an_http_proxy_is_neither_drained_nor_given_another_one() {
     let stage = stage(B).await;
-    assert!(stage.upkeep.drain().await.unwrap_err().contains("witness"));
-    assert!(stage.upkeep.undo_drain().await.unwrap_err().contains("witness"));
+    assert!(stage.upkeep.drain("maria".to_owned()).await.unwrap_err().contains("witness"));
+    assert!(stage.upkeep.undo_drain("maria".to_owned()).await.unwrap_err().contains("witness"));
     assert!(stage.upkeep.restart_proxy().await.unwrap_err().contains("witness"));
     assert!(stage.health.check(Check::Ready).await.0, "it stays ready");
 }
