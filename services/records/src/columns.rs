@@ -41,6 +41,8 @@ pub(crate) struct Column {
 
 /// The column that is mandatory in an import.
 pub(crate) const CONTACT_INFO: &str = "contact_info";
+/// The column of chains.
+pub(crate) const CHAIN_ID: &str = "chain_id";
 /// The column of handles in an export; an import ignores this column and assigns new handles.
 pub(crate) const HANDLE: &str = "handle";
 /// The column of a zone given by name, from rules version 3 on.
@@ -126,7 +128,7 @@ static COLUMNS: [Column; 24] = [
         |record| record.agent_id.clone(),
         |draft, cell| put(&mut draft.record.agent_id, text(cell, AGENT_LETTERS_MAX)),
     ),
-    column("chain_id", |record| record.chain_id.to_string(), |draft, cell| put(&mut draft.chain_id, id(cell, 0))),
+    column(CHAIN_ID, |record| record.chain_id.to_string(), |draft, cell| put(&mut draft.chain_id, id(cell, 0))),
     column("chain_n", |record| record.chain_n.to_string(), |draft, cell| put(&mut draft.chain_n, id(cell, 0))),
     column("group_id", |record| shown(record.group_id), |draft, cell| put(&mut draft.record.group_id, any_int(cell))),
     column("app_id", |record| shown(record.app_id), |draft, cell| put(&mut draft.record.app_id, any_int(cell))),

@@ -90,7 +90,7 @@ impl From<MetaRow> for Counters {
             floors_with_token,
             records: Some(records),
             role_changes,
-            phones,
+            phones: phones.map(|phones| *phones),
         }
     }
 }
@@ -111,7 +111,7 @@ impl From<Counters> for MetaRow {
             records: records.unwrap_or_default(),
             role_changes,
             floors_with_token,
-            phones,
+            phones: phones.map(Box::new),
         }
     }
 }

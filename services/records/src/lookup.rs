@@ -96,7 +96,7 @@ pub fn outbox_behind(view: &impl View, after: u64, limit: u32) -> Vec<(u64, Outb
 }
 
 /// All API tokens, in the order of their hashes.
-pub fn api_tokens(view: &impl View) -> Vec<(TokenHash, ApiTokenRow)> {
+pub fn api_tokens(view: &impl View) -> Vec<(TokenHash, Arc<ApiTokenRow>)> {
     let token = |(key, row)| match (key, row) {
         (Key::ApiToken(hash), Row::ApiToken(row)) => Some((hash, row)),
         _ => None,

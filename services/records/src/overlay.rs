@@ -51,49 +51,63 @@ pub struct Overlay<'a, V: View> {
     counters: Option<(Counters, Written)>,
 }
 
-/// Slots reserved at once: two commands touch this many, and a full vector moves its slots to grow.
-const SLOTS_MIN: usize = 16;
+/// Slots of a chunk: two commands touch this many.
+const CHUNK_SLOTS: usize = 16;
 
 /// Rows by place. The tree holds only places and positions: with rows in the tree, every insertion would move rows.
 #[derive(Debug, Default)]
 struct Slots {
     places: BTreeMap<TableKey, usize>,
-    slots: Vec<Slot>,
+    /// Chunks of [`CHUNK_SLOTS`], all but the last full: a vector that grows would move its slots, and the slots of an import fill
+    /// megabytes.
+    chunks: Vec<Vec<Slot>>,
 }
 
 impl Slots {
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    fn at(&self, at: usize) -> &Slot {
+        &self.chunks[at / CHUNK_SLOTS][at % CHUNK_SLOTS]
+    }
+
     fn get(&self, place: &TableKey) -> Option<&Slot> {
-        self.places.get(place).map(|at| &self.slots[*at])
+        self.places.get(place).map(|at| self.at(*at))
     }
 
     fn get_or_insert_with(&mut self, place: TableKey, slot: impl FnOnce() -> Slot) -> &mut Slot {
-        let Self { places, slots } = self;
-        let at = *places.entry(place).or_insert_with(|| {
-            if slots.len() == slots.capacity() {
-                slots.reserve(SLOTS_MIN);
-            }
-            slots.push(slot());
-            slots.len() - 1
-        });
-        &mut slots[at]
+        let Self { places, chunks } = self;
+        let next = places.len();
+        let at = *places.entry(place).or_insert(next);
+        if at == chunks.len() * CHUNK_SLOTS {
+            chunks.push(Vec::with_capacity(CHUNK_SLOTS));
+        }
+        let chunk = &mut chunks[at / CHUNK_SLOTS];
+        if at == next {
+            chunk.push(slot());
+        }
+        &mut chunk[at % CHUNK_SLOTS]
     }
 
     /// The slots from a place on, in order.
     fn from(&self, place: TableKey) -> impl Iterator<Item = (&TableKey, &Slot)> {
-        self.places.range(place..).map(|(place, at)| (place, &self.slots[*at]))
+        self.places.range(place..).map(|(place, at)| (place, self.at(*at)))
     }
 
     /// The changed slots of a range, in order.
     fn changed(&self, below: &Below) -> impl DoubleEndedIterator<Item = (&Encoded, &Slot)> {
         let places = below.range().map(|range| self.places.range::<TableKey, _>(range));
-        let slots = places.into_iter().flatten().map(|(place, at)| (&place.1, &self.slots[*at]));
+        let slots = places.into_iter().flatten().map(|(place, at)| (&place.1, self.at(*at)));
         slots.filter(|(_, slot)| slot.new.is_some())
     }
 
     /// All slots, in order.
     fn into_ordered(self) -> impl Iterator<Item = Slot> {
-        let mut slots: Vec<Option<Slot>> = self.slots.into_iter().map(Some).collect();
-        self.places.into_values().filter_map(move |at| slots[at].take())
+        let Self { places, chunks } = self;
+        let mut chunks: Vec<Vec<Option<Slot>>> =
+            chunks.into_iter().map(|chunk| chunk.into_iter().map(Some).collect()).collect();
+        places.into_values().filter_map(move |at| chunks[at / CHUNK_SLOTS][at % CHUNK_SLOTS].take())
     }
 }
 
@@ -227,7 +241,7 @@ impl<'a, V: View> Overlay<'a, V> {
             _ => None,
         };
         let slots = self.slots.into_inner();
-        let mut changes = Vec::with_capacity(slots.slots.len());
+        let mut changes = Vec::with_capacity(slots.len());
         changes.extend(slots.into_ordered().filter_map(changed));
         Changes(changes)
     }

@@ -193,7 +193,7 @@ impl<'a> PhoneIndex<'a> {
         };
         let phones = match (row_of(engine, &Key::Phones)?, row_of(engine, &Key::Meta)?) {
             (Some(Row::Phones(phones)), _) => Some(phones),
-            (_, Some(Row::Meta(counters))) => counters.phones,
+            (_, Some(Row::Meta(counters))) => counters.phones.map(|phones| *phones),
             _ => None,
         };
         let tells_forms = phones_have_two_forms(rules_version, phones.as_ref());

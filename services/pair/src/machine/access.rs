@@ -23,7 +23,7 @@ impl Tokens {
 
     /// Shows the tokens of this state from now on.
     pub(super) fn show(&self, state: &impl View) {
-        let token = |(hash, row): (TokenHash, ApiTokenRow)| (hash, shown(&hash, row));
+        let token = |(hash, row): (TokenHash, Arc<ApiTokenRow>)| (hash, shown(&hash, &row));
         self.0.send_replace(Arc::new(api_tokens(state).into_iter().map(token).collect()));
     }
 
@@ -32,8 +32,8 @@ impl Tokens {
     }
 }
 
-fn shown(hash: &TokenHash, row: ApiTokenRow) -> ApiToken {
-    let ApiTokenRow { name, scopes, lists, tenant, expires_s, .. } = row;
+fn shown(hash: &TokenHash, row: &ApiTokenRow) -> ApiToken {
+    let ApiTokenRow { name, scopes, lists, tenant, expires_s, .. } = row.clone();
     ApiToken { id: token_id(hash), name, scopes: AccessScopes::of_bits(scopes), lists, tenant, expires_s }
 }
 
@@ -41,7 +41,7 @@ fn shown(hash: &TokenHash, row: ApiTokenRow) -> ApiToken {
 pub(super) fn infos(state: &impl View) -> Vec<TokenInfo> {
     let mut tokens = api_tokens(state);
     tokens.sort_by_key(|(_, row)| row.stamp_us);
-    tokens.into_iter().map(|(hash, row)| info(&hash, row, state)).collect()
+    tokens.into_iter().map(|(hash, row)| info(&hash, Arc::unwrap_or_clone(row), state)).collect()
 }
 
 fn info(hash: &TokenHash, row: ApiTokenRow, state: &impl View) -> TokenInfo {

@@ -1,5 +1,7 @@
 //! API tokens by the hash of their text, from rules version 6 on. No row has a token's text.
 
+use std::sync::Arc;
+
 use outbound::TokenHash;
 use prost::Message;
 
@@ -55,8 +57,8 @@ pub(super) fn encode_row(row: &ApiTokenRow, bytes: &mut Vec<u8>) {
     put(row, bytes);
 }
 
-pub(super) fn decode_row(bytes: &[u8]) -> Option<ApiTokenRow> {
-    message(bytes)
+pub(super) fn decode_row(bytes: &[u8]) -> Option<Arc<ApiTokenRow>> {
+    message(bytes).map(Arc::new)
 }
 
 #[cfg(any(test, feature = "contract"))]
@@ -73,7 +75,7 @@ pub(super) fn samples() -> Vec<Sample> {
     };
     vec![sample(
         Key::ApiToken([0x0a; 32]),
-        Row::ApiToken(row),
+        Row::ApiToken(Arc::new(row)),
         "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a",
         "0805120363726d1a016e20032a0365ac02320174380642016f",
     )]

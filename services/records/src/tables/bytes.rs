@@ -13,19 +13,23 @@ pub type Encoded = SmallVec<[u8; 36]>;
 pub(super) struct KeyBytes(pub(super) Encoded);
 
 impl KeyBytes {
+    #[inline]
     pub(super) fn rest(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self
     }
 
+    #[inline]
     pub(super) fn u8(self, number: u8) -> Self {
         self.rest(&[number])
     }
 
+    #[inline]
     pub(super) fn u32(self, number: u32) -> Self {
         self.rest(&number.to_be_bytes())
     }
 
+    #[inline]
     pub(super) fn u64(self, number: u64) -> Self {
         self.rest(&number.to_be_bytes())
     }

@@ -52,8 +52,8 @@ pub struct MetaRow {
     #[prost(message, repeated, tag = "10")]
     pub floors_with_token: Vec<FloorRow>,
     /// Progress of the rewrite to the phone form of rules version 3; absent: not begun.
-    #[prost(message, optional, tag = "11")]
-    pub phones: Option<PhonesRow>,
+    #[prost(message, optional, boxed, tag = "11")]
+    pub phones: Option<Box<PhonesRow>>,
 }
 
 /// Progress of the rewrite to the phone form of rules version 3: Do-Not-Call entries first, then records.
@@ -142,7 +142,7 @@ pub(super) fn samples() -> Vec<Sample> {
         records: 12,
         role_changes: 1,
         floors_with_token: vec![with],
-        phones: Some(PhonesRow { done: true, ..PhonesRow::default() }),
+        phones: Some(Box::new(PhonesRow { done: true, ..PhonesRow::default() })),
     };
     vec![sample(
         Key::Meta,

@@ -224,7 +224,7 @@ tables! {
     /// Counters of the outbox, one row; none: no effect was ever kept.
     OutboxMark = 21 in outbox_mark => OutboxMarkRow;
     /// API tokens by the hash of their text, from rules version 6 on.
-    ApiToken = 22 in api_token(hash: TokenHash) => ApiTokenRow;
+    ApiToken = 22 in api_token(hash: TokenHash) => Arc<ApiTokenRow>;
     /// Index: content of a request without a key, to its request id (spec 6, Exactly once).
     Content = 32 in content(content: ContentHash, scope: Scope) => RequestIdRow;
     /// Index: idempotency keys by age, to the encoded key of the row.

@@ -2,6 +2,8 @@
 //!
 //! A command of the same hash and the same content is acknowledged again: an operator's tool may send it over a failover.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use outbound::{
     AccessScopes, CreateToken, RULES_WITH_TOKENS, Refusal, RefusalCode, Reply, TOKENS_MAX, TokenHash, Value,
@@ -30,7 +32,7 @@ pub(crate) fn decide<V: View>(
 ) -> Result<Reply, Refusal> {
     let (hash, row) = check(asked, operator, turn)?;
     let reply = acknowledge(&hash, &row.name);
-    turn.overlay.put(Key::ApiToken(hash), Row::ApiToken(row));
+    turn.overlay.put(Key::ApiToken(hash), Row::ApiToken(Arc::new(row)));
     Ok(reply)
 }
 
@@ -132,7 +134,7 @@ fn expiry<V: View>(asked: &CreateToken, turn: &Turn<'_, '_, V>) -> Result<Option
 fn check_is_new<V: View>(hash: &TokenHash, row: ApiTokenRow, turn: &Turn<'_, '_, V>) -> Result<ApiTokenRow, Refusal> {
     if let Some(Row::ApiToken(standing)) = turn.overlay.get(&Key::ApiToken(*hash)) {
         let again = ApiTokenRow { stamp_us: standing.stamp_us, created_by: standing.created_by.clone(), ..row };
-        return if again == standing { Ok(standing) } else { Err(taken("a token of this hash stands already")) };
+        return if again == *standing { Ok(again) } else { Err(taken("a token of this hash stands already")) };
     }
     let tokens = lookup::api_tokens(turn.overlay);
     if tokens.len() >= TOKENS_MAX {

@@ -4,8 +4,11 @@
 //! tomorrow, adds no record twice, even without a record_id in its rows. A bad row is rejected alone; a bad header refuses the
 //! whole batch.
 
+mod chain_ends;
+
 use std::sync::Arc;
 
+use chain_ends::ChainEnds;
 use outbound::{
     ImportBatch, Imported, RULES_WITH_CAMPAIGNS, RULES_WITH_NO_CALL_IMPORTS, RULES_WITH_PHONE_FORM, Refusal,
     RefusalCode, RejectedRow, Reply, ReplyBody, UserField, record_status,
@@ -16,7 +19,7 @@ use crate::{
     columns::{self, Column, Draft},
     customers, dnc,
     fields::{self, IMPORTED_KIND, field_of_column, set_user_value},
-    lookup, phone, stored_reply,
+    phone, stored_reply,
     tables::{FieldRow, ImportBatchRow, Key, ListCountersRow, ListRow, RecordRow, Row, Table, import_prefix},
     turn::Turn,
     view::{Bound, View},
@@ -45,6 +48,7 @@ struct Plan {
     last_row: u64,
     /// Rows that a differently cut batch of the same import has already added: first and last.
     taken: Vec<(u64, u64)>,
+    chain_ends: ChainEnds,
 }
 
 /// The outcome of a row.
@@ -111,7 +115,8 @@ fn check<V: View>(
         return Err(Refusal::new(RefusalCode::BadValue, "The file has no column contact_info"));
     }
     let taken = taken_rows(batch, dbid, last_row, turn);
-    Ok(Plan { dbid, list, counters, places, last_row, taken })
+    let chain_ends = ChainEnds::read(dbid, counters.next_chain_id, &named_chains(batch, &places), turn.overlay);
+    Ok(Plan { dbid, list, counters, places, last_row, taken, chain_ends })
 }
 
 /// The destination of a column's cells; an unknown column becomes a user-defined field.
@@ -139,6 +144,13 @@ fn place<V: View>(name: &str, list: &mut ListRow, turn: &Turn<'_, '_, V>) -> Res
     let row: FieldRow = fields::check_new(&field, &list.fields, turn.version)?;
     list.fields.push(row);
     Ok(CellTarget::Field(list.fields.len() - 1))
+}
+
+/// The chain_ids in the rows; a cell that is no chain_id is told when its row is read.
+fn named_chains(batch: &ImportBatch, places: &[CellTarget]) -> Vec<u64> {
+    let is_chain = |place: &CellTarget| matches!(place, CellTarget::Column(column) if column.name == columns::CHAIN_ID);
+    let Some(at) = places.iter().position(is_chain) else { return Vec::new() };
+    batch.rows.iter().filter_map(|row| row.values.get(at)?.trim().parse().ok()).collect()
 }
 
 /// The batches of this import that share rows with this batch: the same file, cut in another way. No batch has more than
@@ -201,6 +213,7 @@ fn take<V: View>(cells: &[String], plan: &mut Plan, turn: &mut Turn<'_, '_, V>) 
     if turn.version >= RULES_WITH_CAMPAIGNS {
         windows::note(&record, turn);
     }
+    plan.chain_ends.note(record.chain_id, record.chain_n);
     turn.add_record(&mut plan.counters, record, joins_chain);
     Ok(Taken::Added { made_ready, no_call })
 }
@@ -271,9 +284,7 @@ fn give_ids<V: View>(draft: Draft, plan: &Plan, turn: &mut Turn<'_, '_, V>) -> R
     let Plan { dbid: list, counters, .. } = *plan;
     let (chain_id, chain_n, joins_chain) = match draft.chain_id {
         Some(chain_id) => {
-            // a chain_id that was never given needs no look-up
-            let is_known = chain_id < counters.next_chain_id;
-            let end = if is_known { lookup::chain_end(turn.overlay, list, chain_id) } else { None };
+            let end = plan.chain_ends.of(list, chain_id, turn.overlay);
             (chain_id, place_in_chain(list, chain_id, (end, draft.chain_n), turn)?, end.is_some())
         }
         None => (turn.new_chain_id(list, &counters), draft.chain_n.unwrap_or(0), false),

@@ -15,7 +15,7 @@ fn check<V: View>(asked: &RevokeToken, turn: &Turn<'_, '_, V>) -> Result<(TokenH
     check_version(turn)?;
     let mut tokens = lookup::api_tokens(turn.overlay).into_iter();
     let found = tokens.find(|(hash, _)| token_id(hash) == asked.id);
-    found.map(|(hash, row)| (hash, row.name)).ok_or_else(|| {
+    found.map(|(hash, row)| (hash, row.name.clone())).ok_or_else(|| {
         let message = format!("There is no token {:?}", asked.id);
         Refusal::new(RefusalCode::BadValue, message)
     })

@@ -1,5 +1,7 @@
 //! API tokens: made and taken back by commands of rules version 6, and the lists that a request reaches.
 
+use std::sync::Arc;
+
 use crate::common::{CLUSTER_KEY, START_US, World, field, request, show};
 use outbound::{
     AccessScope, AccessScopes, ApplyDeclaration, Body, Command, CreateToken, Origin, RULES_NEWEST, RULES_WITH_TOKENS,
@@ -81,7 +83,7 @@ fn a_token_is_known_by_its_hash_alone_and_keeps_its_bounds_by_number() {
         expires_s: asked.expires_s,
         ..ApiTokenRow::default()
     };
-    assert_eq!(api_tokens(&world.map), [(hash(1), row)]);
+    assert_eq!(api_tokens(&world.map), [(hash(1), Arc::new(row))]);
     let scopes = AccessScopes::of_bits(api_tokens(&world.map)[0].1.scopes);
     assert!(scopes.has(AccessScope::Update) && !scopes.has(AccessScope::Admin));
 
@@ -142,7 +144,7 @@ fn a_group_has_so_many_tokens_and_no_more() {
     let row = |number: usize| Change {
         key: Key::ApiToken(token_hash(&number.to_be_bytes())),
         old: None,
-        new: Some(Row::ApiToken(ApiTokenRow { name: "crm".into(), ..ApiTokenRow::default() })),
+        new: Some(Row::ApiToken(Arc::new(ApiTokenRow { name: "crm".into(), ..ApiTokenRow::default() }))),
     };
     let mut rows: Vec<Change> = (0..TOKENS_MAX).map(row).collect();
     rows.sort_by_key(|change| change.key.encode());
@@ -182,7 +184,7 @@ fn the_operator_of_the_commands_head_is_the_maker_of_a_token() {
     for operator in ["", "maria"] {
         let (_, changes, _) = decide(&command(operator), &world.map, &world.rules);
         let made = changes.0.into_iter().find_map(|change| match change.new {
-            Some(Row::ApiToken(row)) => Some(row.created_by),
+            Some(Row::ApiToken(row)) => Some(row.created_by.clone()),
             _ => None,
         });
         assert_eq!(made.as_deref(), Some(operator));

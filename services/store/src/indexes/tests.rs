@@ -280,7 +280,7 @@ fn a_rebuild_that_is_cut_off_begins_again_for_a_newer_form() {
 /// Rules version 3, with the phones of the records up to a handle rewritten.
 fn rewriting(up_to: u64) -> [(Key, Row); 2] {
     let phones = PhonesRow { entries_done: true, handle: up_to, ..PhonesRow::default() };
-    let counters = MetaRow { phones: Some(phones), ..MetaRow::default() };
+    let counters = MetaRow { phones: Some(Box::new(phones)), ..MetaRow::default() };
     let settings = Settings::first(3, "0.1.0", &[]).unwrap();
     [(Key::Meta, Row::Meta(counters)), (Key::Settings, Row::Settings(Arc::new(settings)))]
 }
