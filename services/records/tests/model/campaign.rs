@@ -58,7 +58,7 @@ impl Model {
     }
 
     fn give_all_back(&mut self, group: usize) {
-        let holds = |held: &crate::model::Held| held.group == group;
+        let holds = |held: &crate::record::Held| held.group == group;
         for record in self.records.iter_mut().filter(|record| record.held.as_ref().is_some_and(holds)) {
             record.give_back();
         }

@@ -7,7 +7,8 @@ use records::{DncScope, DncSubject, Key, MapView, RecordRow, Row, Table, View};
 
 use crate::{
     config::{FIRST_CAMPAIGN, FIRST_GROUP, FIRST_LIST},
-    model::{Answer, DO_NOT_CALL, Entry, Model, NO_CALL, READY, RETRIEVED, Record, Scope, State, UPDATED},
+    model::{Answer, Entry, Model, Scope, State},
+    record::{DO_NOT_CALL, NO_CALL, READY, RETRIEVED, Record, UPDATED},
     steps::Step,
 };
 

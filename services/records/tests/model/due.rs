@@ -2,8 +2,9 @@
 
 use crate::{
     config::AGENT_CALL_BACK_ERROR,
-    model::{MISSED_CALLBACK, Model, READY, State},
+    model::{Model, State},
     readings,
+    record::{MISSED_CALLBACK, READY},
 };
 
 const SECOND_US: u64 = 1_000_000;

@@ -16,6 +16,7 @@ mod next;
 mod phones;
 mod random;
 mod readings;
+mod record;
 mod steps;
 mod time;
 mod treat;

@@ -6,8 +6,9 @@ use outbound::{Value, key};
 
 use crate::{
     config::FIRST_GROUP,
-    model::{Answer, Held, Model, READY, RETRIEVED, Record, State, int},
+    model::{Answer, Model, State, int},
     readings,
+    record::{Held, READY, RETRIEVED, Record},
     time::{self, DAY_S},
 };
 

@@ -4,8 +4,9 @@ use outbound::{Request, Resource, Value, Verb, key};
 
 use crate::{
     config::{CUSTOMER_COLUMN, Config, FIRST_GROUP, NORTH, RESULTS, ZONES, iana},
-    model::{Model, READY, RETRIEVED},
+    model::Model,
     random::Random,
+    record::{READY, RETRIEVED},
     time,
 };
 

@@ -1,22 +1,36 @@
 //! Do-Not-Call entries of the stand-ins: phones are compared as given, and a text without a digit is no phone.
 
 use ocs_proto::{
-    control::{DoNotCallEntry, DoNotCallRequest},
+    control::{DoNotCallEntries, DoNotCallEntry, DoNotCallRequest},
     outbound::{
         ApplyDoNotCall, Attribute, DoNotCallBatch, DoNotCallRow, Done, Imported, RejectedRow, RemoveDoNotCall, Reply,
         Value, reply::Body, value,
     },
 };
+use tonic::Status;
 
-use super::{DoubleState, no_number, refused, reply};
+use super::{DoubleState, refused, reply};
 
 /// Records that one order looks at.
 const LOOKED_MAX: usize = 2;
 /// 2024-01-01T00:00:00Z.
 const SINCE_US: u64 = 1_704_067_200_000_000;
 
+/// The entries that a question asks for, behind the forms of its phone.
+pub(super) fn find(state: &DoubleState, asked: &DoNotCallRequest) -> Result<Vec<DoNotCallEntries>, Status> {
+    let DoNotCallRequest { phone, entries_max, .. } = asked;
+    let most = if *entries_max == 0 { usize::MAX } else { usize::try_from(*entries_max).unwrap() };
+    let found: Vec<_> = state.entries.iter().filter(|entry| is_asked_for(entry, asked)).take(most).cloned().collect();
+    if let (true, Some(why)) = (found.is_empty() && !phone.is_empty(), no_number(phone)) {
+        return Err(Status::invalid_argument(why));
+    }
+    let first = DoNotCallEntries { forms: vec![phone.clone()], entries: Vec::new() };
+    let more = found.into_iter().map(|entry| DoNotCallEntries { forms: Vec::new(), entries: vec![entry] });
+    Ok(std::iter::once(first).chain(more).collect())
+}
+
 /// Whether an entry is one of those that a question asks for.
-pub(super) fn is_asked_for(entry: &DoNotCallEntry, asked: &DoNotCallRequest) -> bool {
+fn is_asked_for(entry: &DoNotCallEntry, asked: &DoNotCallRequest) -> bool {
     match (asked.phone.as_str(), asked.customer.as_str()) {
         ("", "") => true,
         ("", customer) => entry.customer && entry.form == customer,
@@ -24,8 +38,27 @@ pub(super) fn is_asked_for(entry: &DoNotCallEntry, asked: &DoNotCallRequest) -> 
     }
 }
 
+/// Takes an entry back.
+pub(super) fn take_back(state: &mut DoubleState, asked: &RemoveDoNotCall) -> Result<Option<Reply>, Status> {
+    if let Some(why) = &state.too_early {
+        return Ok(refused("CONFLICT", why));
+    }
+    let before = state.entries.len();
+    state.entries.retain(|entry| !is_taken_back(entry, asked));
+    let is_removed = state.entries.len() < before;
+    if state.removals_aborted > 0 {
+        state.removals_aborted -= 1;
+        return Err(Status::aborted("the outcome is unknown"));
+    }
+    if let (false, true, Some(why)) = (is_removed, asked.customer.is_empty(), no_number(&asked.phone)) {
+        return Ok(refused("BAD_VALUE", &why));
+    }
+    let attributes = vec![pair("removed", u64::from(is_removed))];
+    Ok(reply(Body::Done(Done { event: "DoNotCallRemoved".to_owned(), attributes, records: None })))
+}
+
 /// Whether an entry is the one to take back.
-pub(super) fn is_taken_back(entry: &DoNotCallEntry, asked: &RemoveDoNotCall) -> bool {
+fn is_taken_back(entry: &DoNotCallEntry, asked: &RemoveDoNotCall) -> bool {
     let form = if entry.customer { &asked.customer } else { &asked.phone };
     entry.form == *form
         && (&entry.tenant, &entry.campaign, &entry.list) == (&asked.tenant, &asked.campaign, &asked.list)
@@ -87,6 +120,12 @@ fn entry(row: &DoNotCallRow, batch: &DoNotCallBatch) -> Result<DoNotCallEntry, S
             expires_s,
         }),
     }
+}
+
+/// The refusal of a phone that has no entry.
+fn no_number(phone: &str) -> Option<String> {
+    let has_digit = phone.bytes().any(|byte| byte.is_ascii_digit());
+    (!has_digit).then(|| format!("The phone {phone:?} has no digit"))
 }
 
 fn is_same(one: &DoNotCallEntry, other: &DoNotCallEntry) -> bool {
