@@ -20,10 +20,10 @@ pub(crate) use self::{
     declare::{ApplyArgs, ExportConfigArgs},
     dnc::{
         DncAboutArgs, DncAddArgs, DncApplyArgs, DncCheckArgs, DncExportArgs, DncImportArgs, DncListArgs, DncRemoveArgs,
-        DncScopeArgs, DncVerb, moment,
+        DncScopeArgs, DncVerb,
     },
     list::{
-        CsvArgs, CsvEncoding, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
+        CsvArgs, EncodingArg, ListCreateArgs, ListDeleteArgs, ListExportArgs, ListImportArgs, ListShowArgs, ListVerb,
     },
     token::{TokenCreateArgs, TokenRevokeArgs, TokenVerb},
     upkeep::{DrainArgs, ProxyRestartArgs, ProxyVerb, ReloadArgs},

@@ -1,5 +1,6 @@
 //! The ways in which a verb can fail, by exit code. Never carries a stack of causes: one line. Called by every verb.
 
+use list_files::FileFault;
 use thiserror::Error;
 
 /// Exit code of a wrong command line.
@@ -67,6 +68,15 @@ impl Failure {
     /// A file that cannot be read or written.
     pub(crate) fn file(path: &std::path::Path, error: impl std::fmt::Display) -> Self {
         Self::Refused(format!("{}: {error}", path.display()))
+    }
+}
+
+impl From<FileFault> for Failure {
+    fn from(fault: FileFault) -> Self {
+        match fault {
+            FileFault::Unfit(line) => Self::Usage(line),
+            FileFault::Failed(line) => Self::Refused(line),
+        }
     }
 }
 

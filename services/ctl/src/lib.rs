@@ -1,5 +1,5 @@
 //! `ocsctl`: the operator's command line. Asks nodes over their control API, and, where a verb sends updates, HTTP
-//! Proxies over HTTP. Decides nothing that a node could answer itself. Called by the program, and by the fuzzers of its readers.
+//! Proxies over HTTP. Decides nothing that a node could answer itself. Called by the program.
 
 /// As the macro of the standard library, but without its panic: a standard error that takes nothing (`2>/dev/full`, a closed
 /// terminal) changes no exit code. Letters of foreign texts that would act on a terminal are shown as escapes. The macro stands
@@ -18,11 +18,10 @@ mod call;
 mod certificates;
 mod cli;
 mod cluster;
-mod declare;
+mod declared_file;
 mod drill;
 mod export;
 mod failure;
-mod formulas;
 mod front_ends;
 mod group;
 mod http_client;
@@ -31,7 +30,6 @@ mod latency;
 mod orders;
 mod output_file;
 mod print;
-pub mod readers;
 mod replay;
 mod usage;
 mod verbs;

@@ -3,12 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use list_files::{CsvOptions, moment};
 
-use super::{CsvArgs, CsvEncoding, FormatArg, list::delimiter, pair};
-
-/// Digits of a moment in UTC seconds: fewer could be a date without separators.
-const SECONDS_DIGITS: std::ops::RangeInclusive<usize> = 9..=12;
+use super::{EncodingArg, FormatArg, list::delimiter, pair};
 
 /// `dnc …`
 #[derive(Debug, Subcommand)]
@@ -114,7 +111,7 @@ pub(crate) struct DncImportArgs {
     pub(crate) delimiter: Option<u8>,
     /// The encoding; left out: recognised by the bytes
     #[arg(long, value_enum)]
-    pub(crate) encoding: Option<CsvEncoding>,
+    pub(crate) encoding: Option<EncodingArg>,
     /// Names of the file's columns here, comma-separated: number=phone,reason=message
     #[arg(long = "columns", value_name = "THEIRS=OURS", value_delimiter = ',', value_parser = pair)]
     pub(crate) renamed: Vec<(String, String)>,
@@ -132,15 +129,13 @@ pub(crate) struct DncImportArgs {
 }
 
 impl DncImportArgs {
-    /// How the file is read.
-    pub(crate) fn csv(&self) -> CsvArgs {
-        CsvArgs {
+    /// The options of the reader.
+    pub(crate) fn options(&self) -> CsvOptions {
+        CsvOptions {
             delimiter: self.delimiter,
-            encoding: self.encoding,
+            encoding: self.encoding.map(Into::into),
             renamed: self.renamed.clone(),
             guard_formulas: false,
-            rejects: self.rejects.clone(),
-            dry_run: self.dry_run,
         }
     }
 }
@@ -163,44 +158,4 @@ pub(crate) struct DncApplyArgs {
     pub(crate) list: String,
     #[command(flatten)]
     pub(crate) format: FormatArg,
-}
-
-/// The UTC seconds of a moment: a date is its midnight in UTC, a time without an offset is UTC.
-pub(crate) fn moment(text: &str) -> Result<i64, String> {
-    let seconds = seconds_of(text.trim()).filter(|seconds| *seconds >= 0);
-    let forms = "2027-01-31 (midnight, UTC), 2027-01-31T10:00:00+01:00, or UTC seconds";
-    seconds.ok_or_else(|| format!("{text:?} is no moment of the form {forms}"))
-}
-
-fn seconds_of(text: &str) -> Option<i64> {
-    if SECONDS_DIGITS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok();
-    }
-    if let Ok(moment) = text.parse::<Timestamp>() {
-        return Some(moment.as_second());
-    }
-    let civil: DateTime = text.parse().ok()?;
-    Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_a_date_a_time_or_seconds_and_never_a_short_number() {
-        for (text, seconds) in [
-            ("1970-01-02", 86_400),
-            ("2027-01-31", 1_801_353_600),
-            ("2027-01-31T10:00:00+01:00", 1_801_386_000),
-            ("2027-01-31T09:00:00Z", 1_801_386_000),
-            ("2027-01-31 09:00", 1_801_386_000),
-            (" 1801386000 ", 1_801_386_000),
-        ] {
-            assert_eq!(moment(text), Ok(seconds), "{text}");
-        }
-        for text in ["", "soon", "1801386", "1969-12-31", "2027-02-30", "31.01.2027", "99999999999999"] {
-            assert!(moment(text).is_err(), "{text}");
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use list_files::{CsvEncoding, CsvOptions};
 
 use super::{FormatArg, pair};
 
@@ -55,14 +56,14 @@ pub(crate) struct ListImportArgs {
 }
 
 /// How a CSV file is read.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct CsvArgs {
     /// The character between two cells, or `tab`; left out: the one of `,` `;` tab `|` with which the header has contact_info
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
     pub(crate) delimiter: Option<u8>,
     /// The encoding; left out: recognised by the bytes
     #[arg(long, value_enum)]
-    pub(crate) encoding: Option<CsvEncoding>,
+    pub(crate) encoding: Option<EncodingArg>,
     /// Names of the file's columns in the list, comma-separated: phone=contact_info,remark=NOTE
     #[arg(long = "columns", value_name = "THEIRS=OURS", value_delimiter = ',', value_parser = pair)]
     pub(crate) renamed: Vec<(String, String)>,
@@ -78,9 +79,21 @@ pub(crate) struct CsvArgs {
     pub(crate) dry_run: bool,
 }
 
+impl CsvArgs {
+    /// The options of the reader.
+    pub(crate) fn options(&self) -> CsvOptions {
+        CsvOptions {
+            delimiter: self.delimiter,
+            encoding: self.encoding.map(Into::into),
+            renamed: self.renamed.clone(),
+            guard_formulas: self.guard_formulas,
+        }
+    }
+}
+
 /// See [`CsvArgs`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CsvEncoding {
+pub(crate) enum EncodingArg {
     /// UTF-8.
     #[value(name = "utf-8", alias = "utf8")]
     Utf8,
@@ -93,6 +106,17 @@ pub(crate) enum CsvEncoding {
     /// UTF-16, the high byte first.
     #[value(name = "utf-16be")]
     Utf16be,
+}
+
+impl From<EncodingArg> for CsvEncoding {
+    fn from(encoding: EncodingArg) -> Self {
+        match encoding {
+            EncodingArg::Utf8 => Self::Utf8,
+            EncodingArg::Latin1 => Self::Latin1,
+            EncodingArg::Utf16le => Self::Utf16le,
+            EncodingArg::Utf16be => Self::Utf16be,
+        }
+    }
 }
 
 pub(super) fn delimiter(text: &str) -> Result<u8, String> {

@@ -1,8 +1,9 @@
 //! The command line of `token`: API tokens for clients over HTTP.
 
 use clap::{Args, Subcommand};
+use list_files::moment;
 
-use super::{FormatArg, moment};
+use super::FormatArg;
 
 /// `token …`
 #[derive(Debug, Subcommand)]

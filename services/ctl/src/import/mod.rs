@@ -1,14 +1,7 @@
 //! The import of a CSV file of any size, in batches that a node applies once. Never holds more than a few batches in memory.
 //! Called by `list import`, `list create --from` and `dnc import`.
 
-mod batches;
-mod encoding;
-pub(crate) mod entries;
 pub(crate) mod preview;
-mod records;
-pub(crate) mod rejects;
-pub(crate) mod source;
-mod spool;
 pub(crate) mod target;
 #[cfg(test)]
 mod tests;
@@ -21,15 +14,11 @@ use std::{
 
 use futures::{StreamExt, stream};
 use indicatif::ProgressBar;
+use list_files::{Batch, Piece, Rejects, Source};
 use ocs_proto::outbound::Imported;
 use serde::Serialize;
 
-use self::{
-    batches::{Batch, Piece},
-    rejects::Rejects,
-    source::Source,
-    target::{Head, Target},
-};
+use self::target::{Head, Target};
 use crate::{
     call::{self, CallError},
     cluster::{Client, Cluster},

@@ -4,15 +4,12 @@
 
 use std::time::Duration;
 
+use list_files::{Batch, Piece, Source};
 use ocs_proto::outbound::Imported;
 use serde::Serialize;
 use tonic::Code;
 
-use super::{
-    batches::{Batch, Piece},
-    source::Source,
-    target::{Head, Target},
-};
+use super::target::{Head, Target};
 use crate::{
     call::{self, CallError},
     cluster::{Client, Cluster},

@@ -1,16 +1,12 @@
 //! The receiver of a file's rows, and the batches in its form. Called by the import and by its preview.
 
+use list_files::{Batch, EntryColumns, EntryScope, Source};
 use ocs_proto::{
     control::PreviewImportRequest,
     outbound::{DoNotCallBatch, DoNotCallRow, ImportBatch, Reply},
 };
 use tonic::Status;
 
-use super::{
-    batches::Batch,
-    entries::{EntryColumns, EntryScope},
-    source::Source,
-};
 use crate::cluster::Client;
 
 /// Batches of records in flight; the first batch goes alone, since its header may define fields.

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
+use list_files::CsvOptions;
 use ocs_proto::outbound::RejectedRow;
 
 use super::*;
-use crate::cli::CsvArgs;
 
 fn tally(dir: &Path, text: &str) -> (Tally, Vec<Piece>) {
     let file = dir.join("list.csv");
     std::fs::write(&file, text).unwrap();
-    let source = Source::open(&file, "demo", &CsvArgs::default()).unwrap();
+    let source = Source::open(&file, "demo", &CsvOptions::default()).unwrap();
     let rejects = Rejects::open(None, &source).unwrap();
     let tally = Tally { summary: Summary::default(), rejects, bar: ProgressBar::hidden(), began: Instant::now() };
     (tally, source.into_pieces().collect::<Result<_, _>>().unwrap())

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use chassis::visible::visible_json;
-pub(crate) use chassis::visible::{acts, visible, visible_lines};
+pub(crate) use chassis::visible::{visible, visible_lines};
 
 use crate::{
     cli::{Format, FormatArg},
@@ -198,6 +198,8 @@ pub(crate) fn time(us: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use chassis::visible::acts;
+
     use super::*;
 
     #[test]

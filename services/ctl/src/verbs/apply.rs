@@ -14,7 +14,7 @@ use crate::{
     call::{self, CallError},
     cli::ApplyArgs,
     cluster::{Client, Cluster},
-    declare::DeclaredFile,
+    declared_file::DeclaredFile,
     failure::Failure,
     print::{self, Out},
 };

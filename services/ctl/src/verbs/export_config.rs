@@ -3,13 +3,13 @@
 
 use std::{io::Write, path::Path, time::Duration};
 
+use declarations::to_toml;
 use ocs_proto::{control::ShowDeclarationRequest, outbound::Declaration};
 
 use super::list_export::{is_format, is_standard};
 use crate::{
     cli::{ExportConfigArgs, Format, FormatArg},
     cluster::{Client, Cluster},
-    declare::to_toml,
     failure::Failure,
     output_file::{OutputFile, Readers},
     print,

@@ -1,10 +1,12 @@
 //! `list create`: makes a list, and fills the list from a file. Never creates a list when the file cannot be imported at all.
 
+use list_files::Source;
+
 use crate::{
     cli::ListCreateArgs,
     cluster::Cluster,
     failure::Failure,
-    import::{preview, source::Source, target::Target},
+    import::{preview, target::Target},
     orders,
     print::Out,
     verbs::list_import::{self, Prepared},
@@ -12,7 +14,7 @@ use crate::{
 
 /// Reads the file's header first: a file without contact_info leaves nothing behind.
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListCreateArgs) -> Result<(), Failure> {
-    let opened = args.from.as_deref().map(|path| Source::open(path, &args.name, &args.csv));
+    let opened = args.from.as_deref().map(|path| Source::open(path, &args.name, &args.csv.options()));
     let source = opened.transpose()?;
     source.as_ref().map_or(Ok(()), Source::check_new_names)?;
     if args.csv.dry_run {

@@ -7,13 +7,14 @@ use std::{
     path::Path,
 };
 
+use list_files::guarded;
+
 use crate::{
     backup::STANDARD,
     cli::{Format, FormatArg, ListExportArgs},
     cluster::Cluster,
     export,
     failure::Failure,
-    formulas,
     output_file::{OutputFile, Readers},
     print,
 };
@@ -65,7 +66,7 @@ struct Shown {
 
 impl Shown {
     fn cell(self, cell: &str) -> String {
-        let cell = if self.guarded { formulas::guarded(cell) } else { Cow::Borrowed(cell) };
+        let cell = if self.guarded { guarded(cell) } else { Cow::Borrowed(cell) };
         if self.visible { print::visible(&cell).into_owned() } else { cell.into_owned() }
     }
 }

@@ -1,11 +1,13 @@
 //! `list import`: the rows of a CSV file into a list. Never sends anything when the header is wrong, or where rejected rows could
 //! not be written.
 
+use list_files::{Rejects, Source};
+
 use crate::{
     cli::{CsvArgs, ListImportArgs},
     cluster::Cluster,
     failure::Failure,
-    import::{self, Summary, preview, rejects::Rejects, source::Source, target::Target},
+    import::{self, Summary, preview, target::Target},
     print::{self, Out},
 };
 
@@ -25,7 +27,7 @@ impl Prepared {
 
 /// Imports a file as its own import, or as a new one.
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ListImportArgs) -> Result<(), Failure> {
-    let source = Source::open(&args.file, &args.name, &args.csv)?;
+    let source = Source::open(&args.file, &args.name, &args.csv.options())?;
     if args.csv.dry_run {
         let wanted = preview::Wanted { cluster, target: Target::List(args.name.clone()), create: false };
         return preview::show(out, source, &wanted).await;

@@ -1,9 +1,10 @@
 //! The subject and the scope of an entry, as the command line names them. Called by the verbs of `dnc`.
 
+use list_files::EntryScope;
+
 use crate::{
     cli::{DncAboutArgs, DncScopeArgs},
     failure::Failure,
-    import::entries::EntryScope,
     print,
 };
 

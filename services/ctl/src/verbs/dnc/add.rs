@@ -1,5 +1,6 @@
 //! `dnc add`: one entry. Never changes a record: `dnc apply` marks those of a list.
 
+use list_files::EntryScope;
 use ocs_proto::outbound::{DoNotCallBatch, DoNotCallRow, Imported};
 use serde::Serialize;
 
@@ -12,7 +13,7 @@ use crate::{
     cli::DncAddArgs,
     cluster::{Client, Cluster},
     failure::Failure,
-    import::{self, entries::EntryScope},
+    import,
     print::Out,
 };
 

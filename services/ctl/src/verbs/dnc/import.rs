@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use list_files::{Rejects, Source};
 use serde::Serialize;
 
 use super::about::scope;
@@ -10,7 +11,7 @@ use crate::{
     cli::DncImportArgs,
     cluster::Cluster,
     failure::Failure,
-    import::{self, Summary, preview, rejects::Rejects, source::Source, target::Target},
+    import::{self, Summary, preview, target::Target},
     print::{self, Out},
 };
 
@@ -51,8 +52,8 @@ impl ImportView {
 
 /// Shows progress and the closing line; fails if a row was rejected.
 pub(super) async fn run(cluster: &Cluster, out: Out, args: &DncImportArgs) -> Result<(), Failure> {
-    let (scope, csv) = (scope(&args.scope), args.csv());
-    let source = Source::open_entries(&args.file, &scope, &csv)?;
+    let scope = scope(&args.scope);
+    let source = Source::open_entries(&args.file, &scope, &args.options())?;
     let target = Target::DoNotCall { scope, source: name_of(&args.file) };
     if args.dry_run {
         return preview::show(out, source, &preview::Wanted { cluster, target, create: false }).await;

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use list_files::EntryScope;
 use ocs_proto::outbound::{Done, Refusal, RemoveDoNotCall};
 use serde::Serialize;
 use tonic::Code;
@@ -16,7 +17,6 @@ use crate::{
     cli::DncRemoveArgs,
     cluster::{Client, Cluster},
     failure::Failure,
-    import::entries::EntryScope,
     print::{self, Out},
 };
 

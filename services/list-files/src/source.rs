@@ -1,5 +1,5 @@
 //! A CSV file that was copied once, recognised, and whose header was found fit for an import. Its rows come from the copy: a
-//! later change of the file changes no import. Called by `import` and by the verbs, before they send anything.
+//! later change of the file changes no import. Called by the imports, before they send anything.
 
 #[cfg(test)]
 mod tests;
@@ -13,19 +13,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chassis::visible::visible;
 use sha2::{Digest, Sha256};
 
-use super::{
+use crate::{
     batches::{Layout, Piece, Pieces},
     encoding::{self, Foreign},
     entries::{EntryColumns, EntryScope},
+    fault::FileFault,
+    formulas,
+    options::{CsvEncoding, CsvOptions},
     records::{Records, Span},
     spool,
-};
-use crate::{
-    cli::{CsvArgs, CsvEncoding},
-    failure::Failure,
-    formulas, print,
 };
 
 /// A kind of file.
@@ -51,7 +50,7 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A source, behind its header.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub struct Source {
     path: PathBuf,
     id: Vec<u8>,
     piped: bool,
@@ -84,48 +83,60 @@ struct Header {
 }
 
 impl Source {
-    /// Copies a file of records, or a pipe to its end, and checks the header. `-` is standard input.
-    pub(crate) fn open(path: &Path, list: &str, args: &CsvArgs) -> Result<Self, Failure> {
-        let command = format!("list import {}", print::visible(list));
-        Self::open_as(&RECORDS, path, &command, hash_of(list, args), args)
+    /// Copies a file of records, or a pipe to its end, and checks the header. `-` is standard input. `list`: the receiver's name.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no CSV in a known encoding, or has a header without a phone.
+    pub fn open(path: &Path, list: &str, options: &CsvOptions) -> Result<Self, FileFault> {
+        let command = format!("list import {}", visible(list));
+        Self::open_as(&RECORDS, path, &command, hash_of(list, options), options)
     }
 
     /// As [`Source::open`], for a file of Do-Not-Call entries: a column of phones, or a header.
-    pub(crate) fn open_entries(path: &Path, scope: &EntryScope, args: &CsvArgs) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub fn open_entries(path: &Path, scope: &EntryScope, options: &CsvOptions) -> Result<Self, FileFault> {
         // no name has this byte: another scope makes another import
         let name = ["dnc", &scope.tenant, &scope.campaign, &scope.list].join("\u{1}");
-        let mut source = Self::open_as(&ENTRIES, path, "dnc import", hash_of(&name, args), args)?;
+        let mut source = Self::open_as(&ENTRIES, path, "dnc import", hash_of(&name, options), options)?;
         source.layout.entries = Some(EntryColumns::of(source.columns(), scope));
         Ok(source)
     }
 
-    fn open_as(kind: &FileKind, path: &Path, command: &str, mut hash: Sha256, args: &CsvArgs) -> Result<Self, Failure> {
-        let fault = |error: &dyn std::fmt::Display| Failure::input(path, error);
+    fn open_as(
+        kind: &FileKind,
+        path: &Path,
+        command: &str,
+        mut hash: Sha256,
+        options: &CsvOptions,
+    ) -> Result<Self, FileFault> {
+        let fault = |error: &dyn std::fmt::Display| FileFault::input(path, error);
         let spool = spool::read(path, &mut hash)?;
         if let Some(Foreign(format, reader)) = spool.survey.foreign() {
             let file = path.display();
             let reads = |reader: &str| format!(": `{reader} {file} | ocsctl {command} -` reads it");
             return Err(fault(&format!("it is {format}{}", reader.map(reads).unwrap_or_default())));
         }
-        let encoding = args.encoding.unwrap_or_else(|| spool.survey.encoding());
+        let encoding = options.encoding.unwrap_or_else(|| spool.survey.encoding());
         let file = match encoding {
             CsvEncoding::Utf8 | CsvEncoding::Latin1 => spool.file,
             _ => encoding::utf8_of(&spool.file, encoding).map_err(|error| fault(&error))?,
         };
         let bytes = file.metadata().map_err(|error| fault(&error))?.len();
         let beginning = beginning(&file).map_err(|error| fault(&error))?;
-        let mut header = Header::of(kind, &beginning, encoding, args).map_err(|why| fault(&why))?;
+        let mut header = Header::of(kind, &beginning, encoding, options).map_err(|why| fault(&why))?;
         let width = header.columns.len();
         let skipped = if header.is_rejects() { REJECTS.len() } else { 0 };
         header.columns.drain(..skipped);
-        let layout = Layout { width, skipped, encoding, unguard: args.guard_formulas, entries: None };
-        let (id, recognised) = (hash.finalize().to_vec(), args.encoding.is_none());
+        let layout = Layout { width, skipped, encoding, unguard: options.guard_formulas, entries: None };
+        let (id, recognised) = (hash.finalize().to_vec(), options.encoding.is_none());
         Ok(Self { path: path.to_owned(), id, piped: spool.piped, file, bytes, header, layout, recognised })
     }
 
     /// SHA-256 of the list's name or the scope and the bytes, and of options that change rows: the same file imported again into the
     /// same list, or for the same scope, is the same import.
-    pub(crate) fn id(&self) -> Vec<u8> {
+    pub fn id(&self) -> Vec<u8> {
         self.id.clone()
     }
 
@@ -135,12 +146,12 @@ impl Source {
     }
 
     /// The columns that are sent.
-    pub(crate) fn columns(&self) -> &[String] {
+    pub fn columns(&self) -> &[String] {
         &self.header.columns
     }
 
     /// The columns of Do-Not-Call entries; none: the rows are records.
-    pub(crate) fn entries(&self) -> Option<&EntryColumns> {
+    pub fn entries(&self) -> Option<&EntryColumns> {
         self.layout.entries.as_ref()
     }
 
@@ -150,28 +161,31 @@ impl Source {
     }
 
     /// Checks that a new list can have the file's columns as fields.
-    pub(crate) fn check_new_names(&self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// A name has a letter that is not seen.
+    pub fn check_new_names(&self) -> Result<(), FileFault> {
         let refused = |column: &str| {
             let line =
                 format!("the header has the column {column:?}: its name has a control or format character, rename it");
-            Err(Failure::Usage(format!("{}: {line}", self.path.display())))
+            Err(FileFault::Unfit(format!("{}: {line}", self.path.display())))
         };
         self.hidden_column().map_or(Ok(()), refused)
     }
 
     /// The first column whose name has a letter that is not seen.
     fn hidden_column(&self) -> Option<&str> {
-        let is_hidden = |column: &&str| matches!(print::visible(column), Cow::Owned(_));
+        let is_hidden = |column: &&str| matches!(visible(column), Cow::Owned(_));
         self.columns().iter().map(String::as_str).find(is_hidden)
     }
 
     /// Its size.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Recognised properties, a line each.
-    pub(crate) fn notes(&self) -> Vec<String> {
+    pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.recognised && self.encoding() != CsvEncoding::Utf8 {
             let name = if self.encoding() == CsvEncoding::Latin1 { "latin1" } else { "UTF-16" };
@@ -232,15 +246,15 @@ impl Source {
         }
     }
 
-    /// Its rows.
-    pub(crate) fn into_pieces(mut self) -> impl Iterator<Item = Result<Piece, Failure>> {
+    /// The rows of the file, in batches; an item is a fault where the copy cannot be read.
+    pub fn into_pieces(mut self) -> impl Iterator<Item = Result<Piece, FileFault>> {
         let path = self.path;
         let (start, line, delimiter) = (self.header.span.end, self.header.line, self.header.delimiter);
         let sought = self.file.seek(SeekFrom::Start(start));
-        let failed = sought.err().map(|error| Err(Failure::file(&path, error)));
+        let failed = sought.err().map(|error| Err(FileFault::file(&path, error)));
         let records = Records::new(BufReader::with_capacity(1 << 18, self.file), delimiter, start, line);
         let pieces = Pieces::new(records, self.layout);
-        failed.into_iter().chain(pieces.map(move |piece| piece.map_err(|error| Failure::file(&path, error))))
+        failed.into_iter().chain(pieces.map(move |piece| piece.map_err(|error| FileFault::file(&path, error))))
     }
 }
 
@@ -252,13 +266,13 @@ fn notes_of_entries(entries: &EntryColumns) -> Option<String> {
 }
 
 /// Options that change rows make another import of the same bytes.
-fn hash_of(list: &str, args: &CsvArgs) -> Sha256 {
+fn hash_of(list: &str, options: &CsvOptions) -> Sha256 {
     let mut hash = Sha256::new();
     hash.update(list.as_bytes());
     hash.update([0]); // no name has this byte: names and files cannot run into each other
-    let options = (args.delimiter, args.encoding, &args.renamed, args.guard_formulas);
-    if options != (None, None, &Vec::new(), false) {
-        hash.update(format!("{options:?}"));
+    let given = (options.delimiter, options.encoding, &options.renamed, options.guard_formulas);
+    if given != (None, None, &Vec::new(), false) {
+        hash.update(format!("{given:?}"));
         hash.update([0]);
     }
     hash
@@ -292,34 +306,40 @@ fn is_phone(cell: &str) -> bool {
 
 impl Header {
     /// With the delimiter that was asked for, that a line `sep=` names, or with which there is a column that the file needs.
-    fn of(kind: &FileKind, bytes: &[u8], encoding: CsvEncoding, args: &CsvArgs) -> Result<Self, String> {
+    fn of(kind: &FileKind, bytes: &[u8], encoding: CsvEncoding, options: &CsvOptions) -> Result<Self, String> {
         if bytes.is_empty() {
             return Err(format!("the file is empty: a header with the column {} is needed", kind.needed()));
         }
         let mark = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let (said, behind) = separator_line(&bytes[mark..]);
         let start = mark + behind;
-        let tried = match args.delimiter.or(said) {
+        let tried = match options.delimiter.or(said) {
             Some(one) => vec![one],
             None => DELIMITERS.to_vec(),
         };
         let mut first = None;
         for delimiter in tried {
-            let header = Self::read(bytes, start, delimiter, encoding, args)?;
+            let header = Self::read(bytes, start, delimiter, encoding, options)?;
             if header.has_required(kind) {
-                header.check(args)?;
+                header.check(options)?;
                 return Ok(header);
             }
             first.get_or_insert(header);
         }
         if let Some(bare) = first.as_ref().and_then(|header| header.without_a_header(kind)) {
-            bare.check(args)?;
+            bare.check(options)?;
             return Ok(bare);
         }
         Err(first.map(|header| header.without_required(kind)).unwrap_or_default())
     }
 
-    fn read(bytes: &[u8], start: usize, delimiter: u8, encoding: CsvEncoding, args: &CsvArgs) -> Result<Self, String> {
+    fn read(
+        bytes: &[u8],
+        start: usize,
+        delimiter: u8,
+        encoding: CsvEncoding,
+        options: &CsvOptions,
+    ) -> Result<Self, String> {
         let first_line = if bytes[..start].contains(&b'\n') { 2 } else { 1 };
         let mut records = Records::new(&bytes[start..], delimiter, start as u64, first_line);
         let record = records.read().map_err(|error| error.to_string())?.unwrap_or_default();
@@ -330,9 +350,9 @@ impl Header {
         let (span, line) = (record.span, records.line());
         let third_cell = record.span_without(REJECTS.len());
         let not_text = || "the header is not UTF-8: --encoding names its encoding".to_owned();
-        let name = |cell| encoding::text(cell, encoding).map(|name| plain(&name, args)).ok_or_else(not_text);
+        let name = |cell| encoding::text(cell, encoding).map(|name| plain(&name, options)).ok_or_else(not_text);
         let theirs: Vec<String> = record.cells.into_iter().map(name).collect::<Result<_, _>>()?;
-        let mut columns: Vec<String> = theirs.iter().map(|name| ours(name, args)).collect();
+        let mut columns: Vec<String> = theirs.iter().map(|name| ours(name, options)).collect();
         let named = columns.iter().rposition(|column| !column.is_empty()).map_or(0, |last| last + 1);
         columns.truncate(named); // a column without a name at the end means nothing
         let mut header = Self { theirs, columns, delimiter, span, before, first_line, line, bare: None };
@@ -381,9 +401,9 @@ impl Header {
         }
     }
 
-    fn check(&self, args: &CsvArgs) -> Result<(), String> {
+    fn check(&self, options: &CsvOptions) -> Result<(), String> {
         let is_there = |theirs: &str| self.theirs.iter().any(|name| name.eq_ignore_ascii_case(theirs));
-        if let Some((theirs, _)) = args.renamed.iter().find(|(theirs, _)| !is_there(theirs)) {
+        if let Some((theirs, _)) = options.renamed.iter().find(|(theirs, _)| !is_there(theirs)) {
             return Err(format!("--columns renames {theirs}, and the header has no such column"));
         }
         let mut known = HashSet::new();
@@ -400,9 +420,9 @@ impl Header {
 }
 
 /// The name of a column as written, without blanks around and without the guard of an export.
-fn plain(cell: &str, args: &CsvArgs) -> String {
+fn plain(cell: &str, options: &CsvOptions) -> String {
     let name = cell.trim();
-    if args.guard_formulas { formulas::unguarded(name).to_owned() } else { name.to_owned() }
+    if options.guard_formulas { formulas::unguarded(name).to_owned() } else { name.to_owned() }
 }
 
 /// The beginning of a name, for one line on a terminal.
@@ -415,8 +435,8 @@ fn excerpt(name: &str) -> String {
 }
 
 /// The name of a column in the list.
-fn ours(theirs: &str, args: &CsvArgs) -> String {
-    let renamed = args.renamed.iter().find(|(name, _)| name.eq_ignore_ascii_case(theirs));
+fn ours(theirs: &str, options: &CsvOptions) -> String {
+    let renamed = options.renamed.iter().find(|(name, _)| name.eq_ignore_ascii_case(theirs));
     renamed.map_or(theirs, |(_, ours)| ours).to_owned()
 }
 

@@ -1,6 +1,6 @@
 //! Cells that a spreadsheet would run as a formula, and the apostrophe that prevents it. Removing the apostrophe restores
 //! every cell.
-//! Called by `list export` and by `import`, by the same option of both.
+//! Called by `list export` and by `source` and `batches`, by the same option of export and import.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 const BEGINNINGS: [char; 4] = ['=', '@', '+', '-'];
 
 /// With an apostrophe before a formula, or before one that has apostrophes already. A negative integer is no formula.
-pub(crate) fn guarded(cell: &str) -> Cow<'_, str> {
+pub fn guarded(cell: &str) -> Cow<'_, str> {
     let is_integer = cell.strip_prefix('-').is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
     if begins_formula(cell) && (!is_integer || cell == "-") { format!("'{cell}").into() } else { cell.into() }
 }

@@ -1,6 +1,6 @@
-//! The keys of a file of declarations, a table for each kind of thing (spec 11), and their values as the domain has them.
+//! The keys of a text of declarations, a table for each kind of thing (spec 11), and their values as the domain has them.
 //!
-//! Never checks a reference or a range: the node does, against the state. Called by `declare`.
+//! Never checks a reference or a range: the node does, against the state. Called by the root.
 
 use jiff::civil::{Date, DateTime};
 use outbound::{
@@ -14,7 +14,7 @@ use outbound::{
 };
 use toml::de::DeValue;
 
-use super::reading::{Kind, Reading, Section, number};
+use crate::reading::{Kind, Reading, Section, number};
 
 /// Days of the week as files name them, Monday first.
 pub(super) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];

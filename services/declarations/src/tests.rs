@@ -1,4 +1,4 @@
-//! Files that are read, files that are refused, and files that are written and read again.
+//! Texts that are read, texts that are refused, and texts that are written and read again.
 
 use outbound::{
     CALL_RESULT,

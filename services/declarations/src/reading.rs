@@ -1,36 +1,35 @@
-//! The reading of a file of declarations: tables with their places, values with their types. Every fault has its line.
+//! The reading of a text of declarations: tables with their places, values with their types. Every fault has its line.
 //!
 //! Never knows what a key means. Called by `things`.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use chassis::visible::visible;
 use outbound::declaration::DeclaredNames;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use crate::print::visible;
-
 /// Letters of a place that a fault shows, at most.
 const PATH_MAX: usize = 300;
 /// Letters of a wrong text that a fault shows, at most.
 const SHOWN_MAX: usize = 64;
 
-/// A fault of a file.
+/// A fault of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
-    /// From 1; none: the file has no line about the place.
-    pub(crate) line: Option<usize>,
-    /// The place in the declaration, as in `lists.renewals.calendar`; empty: the file as a whole.
-    pub(crate) path: String,
+pub struct Fault {
+    /// From 1; none: the text has no line about the place.
+    pub line: Option<usize>,
+    /// The place in the declaration, as in `lists.renewals.calendar`; empty: the text as a whole.
+    pub path: String,
     /// A sentence.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 impl Fault {
     /// One line for a person: `FILE:LINE: place: sentence`. A line end in a name begins no line of its own.
-    pub(crate) fn in_file(&self, file: &str) -> String {
+    pub fn in_file(&self, file: &str) -> String {
         let place = if self.path.is_empty() { String::new() } else { format!("{}: ", excerpt(&self.path)) };
         let (place, message) = (visible(&place), visible(&self.message));
         match self.line {
@@ -48,13 +47,13 @@ fn excerpt(path: &str) -> Cow<'_, str> {
     }
 }
 
-/// The lines of a file by the places of a declaration.
+/// The lines of a text by the places of its declaration.
 #[derive(Debug, Default)]
-pub(crate) struct Places(BTreeMap<String, usize>);
+pub struct Places(BTreeMap<String, usize>);
 
 impl Places {
     /// The line of a place, else of the nearest place around.
-    pub(crate) fn line_of(&self, path: &str) -> Option<usize> {
+    pub fn line_of(&self, path: &str) -> Option<usize> {
         let mut around = path;
         loop {
             if let Some(line) = self.0.get(around) {
@@ -65,7 +64,7 @@ impl Places {
     }
 }
 
-/// The faults and places of a file so far.
+/// The faults and places of a text so far.
 #[derive(Debug)]
 pub(super) struct Reading {
     /// The offset at which each line begins.

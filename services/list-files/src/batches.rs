@@ -9,12 +9,13 @@ use std::io::{self, BufRead};
 use ocs_proto::outbound::ImportRow;
 use prost::Message;
 
-use super::{
+use crate::{
     encoding,
     entries::EntryColumns,
+    formulas,
+    options::CsvEncoding,
     records::{OpenQuote, RawRecord, Records, Span},
 };
-use crate::{cli::CsvEncoding, formulas};
 
 /// Rows of a batch at most (architecture, Limits).
 const ROWS_MAX: usize = 500;
@@ -23,33 +24,33 @@ const BYTES_MAX: usize = 120 << 10;
 
 /// Consecutive rows.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Batch {
+pub struct Batch {
     /// Number of the first; the first row under the header is 1.
-    pub(crate) first_row: u64,
+    pub first_row: u64,
     /// In the order of the file, each as wide as the header.
-    pub(crate) rows: Vec<ImportRow>,
+    pub rows: Vec<ImportRow>,
     /// Where each of them stands.
-    pub(crate) spans: Vec<Span>,
+    pub spans: Vec<Span>,
     /// Where in the file they end.
-    pub(crate) end_byte: u64,
+    pub end_byte: u64,
 }
 
 /// A row that cannot be sent.
 #[derive(Debug, PartialEq)]
-pub(crate) struct BadRow {
+pub struct BadRow {
     /// Its number.
-    pub(crate) row: u64,
+    pub row: u64,
     /// Why, in one sentence.
-    pub(crate) reason: String,
+    pub reason: String,
     /// Rows that the record counts as, those swallowed by an open quote included.
-    pub(crate) rows: u64,
+    pub rows: u64,
     /// The row's place in the file.
-    pub(crate) span: Span,
+    pub span: Span,
 }
 
 /// A part of the file.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Piece {
+pub enum Piece {
     /// To be sent.
     Batch(Batch),
     /// To be rejected here.

@@ -8,8 +8,7 @@ use std::{
 
 use encoding_rs::{DecoderResult, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use super::spool;
-use crate::cli::CsvEncoding;
+use crate::{options::CsvEncoding, temporary};
 
 /// Bytes that show an encoding without a letter beyond ASCII.
 const MARK_BYTES: usize = 4;
@@ -118,7 +117,7 @@ pub(super) fn bytes(text: &str, encoding: CsvEncoding) -> Vec<u8> {
 pub(super) fn utf8_of(mut from: &File, encoding: CsvEncoding) -> io::Result<File> {
     let charset = if encoding == CsvEncoding::Utf16be { UTF_16BE } else { UTF_16LE };
     let mut decoder = charset.new_decoder_without_bom_handling();
-    let mut to = io::BufWriter::new(spool::unnamed().map_err(spool::not_copied)?);
+    let mut to = io::BufWriter::new(temporary::unnamed().map_err(temporary::not_copied)?);
     let (mut bytes, mut text) = (vec![0; 64 << 10], vec![0; 256 << 10]); // one unit of two bytes makes three at most
     loop {
         let count = from.read(&mut bytes)?;
@@ -129,9 +128,9 @@ pub(super) fn utf8_of(mut from: &File, encoding: CsvEncoding) -> io::Result<File
                 "its bytes are not UTF-16: --encoding names another",
             ));
         }
-        to.write_all(&text[..written]).map_err(spool::not_copied)?;
+        to.write_all(&text[..written]).map_err(temporary::not_copied)?;
         if count == 0 {
-            return to.into_inner().map_err(|error| spool::not_copied(error.into_error()));
+            return to.into_inner().map_err(|error| temporary::not_copied(error.into_error()));
         }
     }
 }
@@ -165,7 +164,7 @@ mod tests {
     fn latin_1_and_utf_16_are_read_and_written_back_as_they_were() {
         assert_eq!(text(b"gr\xf6\xdfe \x80".to_vec(), CsvEncoding::Latin1).unwrap(), "größe €");
         assert_eq!(bytes("größe €", CsvEncoding::Latin1), b"gr\xf6\xdfe \x80");
-        let mut file = spool::unnamed().unwrap();
+        let mut file = temporary::unnamed().unwrap();
         file.write_all(&bytes("\u{feff}größe 😀\n", CsvEncoding::Utf16be)).unwrap();
         file.seek(SeekFrom::Start(0)).unwrap();
         let mut utf8 = utf8_of(&file, CsvEncoding::Utf16be).unwrap();

@@ -1,10 +1,10 @@
 //! The bytes of a source, copied to an unnamed file in one read and hashed meanwhile: an import is of one version of its source,
-//! whatever other processes write to it. Never leaves a file behind. Called by `source`.
+//! whatever other processes write to it. Called by `source`.
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions},
+    fs::{File, Metadata},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
-    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    os::fd::AsFd,
     path::Path,
 };
 
@@ -14,8 +14,11 @@ use rustix::{
 };
 use sha2::{Digest, Sha256};
 
-use super::encoding::Survey;
-use crate::failure::Failure;
+use crate::{
+    encoding::Survey,
+    fault::FileFault,
+    temporary::{not_copied, unnamed},
+};
 
 /// Names of standard input. Opening one of the paths would fail for a socket.
 const STANDARD_INPUT: [&str; 4] = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
@@ -31,8 +34,8 @@ pub(super) struct Spool {
 }
 
 /// Copies the whole source; `-` and `/dev/stdin` are standard input. `hash` takes every byte.
-pub(super) fn read(path: &Path, hash: &mut Sha256) -> Result<Spool, Failure> {
-    let from = opened(path).map_err(|error| Failure::input(path, error))?;
+pub(super) fn read(path: &Path, hash: &mut Sha256) -> Result<Spool, FileFault> {
+    let from = opened(path).map_err(|error| FileFault::input(path, error))?;
     spooled(path, &from, Patient(&from), hash)
 }
 
@@ -69,17 +72,17 @@ fn wait_for_bytes(from: &impl AsFd) -> io::Result<()> {
 }
 
 /// `bytes` reads `from`.
-fn spooled(path: &Path, from: &File, bytes: impl Read, hash: &mut Sha256) -> Result<Spool, Failure> {
-    let fault = |error: io::Error| Failure::input(path, error);
+fn spooled(path: &Path, from: &File, bytes: impl Read, hash: &mut Sha256) -> Result<Spool, FileFault> {
+    let fault = |error: io::Error| FileFault::input(path, error);
     let before = from.metadata().map_err(fault)?;
     if before.is_dir() {
-        return Err(Failure::input(path, "it is a directory"));
+        return Err(FileFault::input(path, "it is a directory"));
     }
     let (file, survey) = copied(bytes, hash).map_err(fault)?;
     let after = from.metadata().map_err(fault)?;
     if before.is_file() && is_changed(&before, &after) {
         let line = "the file changed while it was read, and nothing was imported: run it again once it is whole";
-        return Err(Failure::file(path, line));
+        return Err(FileFault::file(path, line));
     }
     let piped = is_standard_input(path) || !before.is_file();
     Ok(Spool { file, survey, piped })
@@ -108,23 +111,10 @@ fn copied(mut from: impl Read, hash: &mut Sha256) -> io::Result<(File, Survey)> 
     Ok((copy, survey))
 }
 
-/// The copy is at a place that the command line does not name.
-pub(super) fn not_copied(error: io::Error) -> io::Error {
-    let place = std::env::temp_dir();
-    io::Error::other(format!("it cannot be copied to {}: {error}; TMPDIR names another place", place.display()))
-}
-
-/// A file for temporary use, which goes with the process.
-pub(super) fn unnamed() -> io::Result<File> {
-    let place = std::env::temp_dir().join(format!("ocsctl-{:032x}", rand::random::<u128>()));
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&place)?;
-    fs::remove_file(&place)?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
+        fs::{self, OpenOptions},
         os::{fd::BorrowedFd, unix::net::UnixStream},
         thread,
     };
@@ -174,9 +164,9 @@ mod tests {
         let path = dir.path().join("day.csv");
         fs::write(&path, "contact_info\n+1\n").unwrap();
         let from = File::open(&path).unwrap();
-        let failure = spooled(&path, &from, Growing { from: &from, path: &path }, &mut Sha256::new()).unwrap_err();
-        assert_eq!(failure.exit_code(), 1, "{failure}");
-        assert!(failure.to_string().contains("changed while it was read, and nothing was imported"), "{failure}");
+        let fault = spooled(&path, &from, Growing { from: &from, path: &path }, &mut Sha256::new()).unwrap_err();
+        assert!(matches!(fault, FileFault::Failed(_)), "{fault}");
+        assert!(fault.to_string().contains("changed while it was read, and nothing was imported"), "{fault}");
         let mut text = String::new();
         read(&path, &mut Sha256::new()).unwrap().file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "contact_info\n+1\n+2\n");

@@ -1,5 +1,5 @@
 //! The file of rows that were not taken: row number and reason, then the row byte for byte. Never deletes or overwrites a file
-//! that was there before, and never remains empty. Called by `import`.
+//! that was there before, and never remains empty. Called by the imports.
 
 use std::{
     ffi::OsString,
@@ -9,9 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{encoding, records::Span, source::Source};
-use crate::{backup::STANDARD, cli::CsvEncoding, failure::Failure};
+use crate::{encoding, fault::FileFault, options::CsvEncoding, records::Span, source::Source};
 
+/// The name of standard output.
+const STANDARD: &str = "-";
 /// Names that are tried beside a source.
 const NAMES_MAX: u32 = 10_000;
 /// Bytes that are copied at once.
@@ -21,7 +22,7 @@ const LINE_CHUNK: u64 = 4 << 10;
 
 /// The file, open from the start, so that a write fault shows before the first row.
 #[derive(Debug)]
-pub(crate) struct Rejects {
+pub struct Rejects {
     path: PathBuf,
     file: File,
     /// Made by this run, and empty so far.
@@ -37,26 +38,35 @@ pub(crate) struct Rejects {
 
 impl Rejects {
     /// The file that the command line names, or a new one beside the source.
-    pub(crate) fn open(named: Option<&Path>, source: &Source) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// No file can be made there, or a file of that name exists.
+    pub fn open(named: Option<&Path>, source: &Source) -> Result<Self, FileFault> {
         let (path, file, blank) = match named {
             Some(path) => opened(path)?,
             None => beside(&source.rejects_place())?,
         };
         let (delimiter, encoding) = (source.delimiter(), source.encoding());
         let (head, bare) = (source.head(), source.bare_column());
-        let source = source.bytes_again().map_err(|error| Failure::file(source.path(), error))?;
+        let source = source.bytes_again().map_err(|error| FileFault::file(source.path(), error))?;
         Ok(Self { path, file, blank, source, head, bare, delimiter, encoding })
     }
 
     /// One row.
-    pub(crate) fn add(&mut self, row: u64, reason: &str, span: Span) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// The row cannot be written.
+    pub fn add(&mut self, row: u64, reason: &str, span: Span) -> Result<(), FileFault> {
         self.add_rows(row, 1, reason, span)
     }
 
     /// Rows that an open quote joined into one. Each has a number and a reason of its own: all are rows again once the quote
     /// is corrected.
-    pub(crate) fn add_rows(&mut self, row: u64, rows: u64, reason: &str, span: Span) -> Result<(), Failure> {
-        self.write_rows(row, rows, reason, span).map_err(|error| Failure::file(&self.path, error))
+    ///
+    /// # Errors
+    /// A row cannot be written.
+    pub fn add_rows(&mut self, row: u64, rows: u64, reason: &str, span: Span) -> Result<(), FileFault> {
+        self.write_rows(row, rows, reason, span).map_err(|error| FileFault::file(&self.path, error))
     }
 
     /// The line of the open quote precedes the swallowed lines, which are the last; earlier lines belong to a complete cell.
@@ -165,13 +175,16 @@ impl Rejects {
     }
 
     /// Makes the file durable, and returns its path if the file holds a row.
-    pub(crate) fn finish(self) -> Result<Option<PathBuf>, Failure> {
+    ///
+    /// # Errors
+    /// The rows are not durable.
+    pub fn finish(self) -> Result<Option<PathBuf>, FileFault> {
         if self.blank {
             return Ok(None);
         }
         match self.file.sync_all() {
             Err(error) if self.file.metadata().is_ok_and(|found| found.is_file()) => {
-                Err(Failure::file(&self.path, error))
+                Err(FileFault::file(&self.path, error))
             }
             _ => Ok(Some(self.path.clone())),
         }
@@ -194,28 +207,28 @@ fn whole_letters(bytes: &[u8]) -> usize {
     }
 }
 
-fn opened(path: &Path) -> Result<(PathBuf, File, bool), Failure> {
+fn opened(path: &Path) -> Result<(PathBuf, File, bool), FileFault> {
     if path == Path::new(STANDARD) {
         let line = "--rejects names a file: standard output has the closing line (/dev/stderr shows rejected rows)";
-        return Err(Failure::Usage(line.to_owned()));
+        return Err(FileFault::Unfit(line.to_owned()));
     }
     let file = match OpenOptions::new().write(true).create_new(true).open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => existing(path)?,
-        file => file.map_err(|error| Failure::file(path, error))?,
+        file => file.map_err(|error| FileFault::file(path, error))?,
     };
     Ok((path.to_owned(), file, true))
 }
 
 /// A device or a FIFO is written through.
-fn existing(path: &Path) -> Result<File, Failure> {
+fn existing(path: &Path) -> Result<File, FileFault> {
     if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        return OpenOptions::new().write(true).open(path).map_err(|error| Failure::file(path, error));
+        return OpenOptions::new().write(true).open(path).map_err(|error| FileFault::file(path, error));
     }
-    Err(Failure::file(path, "a file of this name exists, and --rejects overwrites none"))
+    Err(FileFault::file(path, "a file of this name exists, and --rejects overwrites none"))
 }
 
 /// `FILE.rejects.csv`, or the first of `FILE.rejects-2.csv` and so on that is free.
-fn beside(place: &Path) -> Result<(PathBuf, File, bool), Failure> {
+fn beside(place: &Path) -> Result<(PathBuf, File, bool), FileFault> {
     for number in 1..=NAMES_MAX {
         let mut name = OsString::from(place.as_os_str());
         name.push(if number == 1 { ".rejects.csv".to_owned() } else { format!(".rejects-{number}.csv") });
@@ -225,9 +238,9 @@ fn beside(place: &Path) -> Result<(PathBuf, File, bool), Failure> {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => {
                 let why = format!("rejected rows cannot be written here: {error}; --rejects FILE names another place");
-                return Err(Failure::file(&path, why));
+                return Err(FileFault::file(&path, why));
             }
         }
     }
-    Err(Failure::file(place, "every name for rejected rows is taken: --rejects FILE names one"))
+    Err(FileFault::file(place, "every name for rejected rows is taken: --rejects FILE names one"))
 }

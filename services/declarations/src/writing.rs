@@ -1,9 +1,10 @@
 //! A declaration as a file of TOML, in the order of the kinds in spec 11. Values that a new thing has by itself are left out.
 //!
-//! Called by `export-config`.
+//! Called by `ocsctl export-config`.
 
 use std::fmt::Write;
 
+use chassis::visible::acts;
 use outbound::{
     CALL_RESULT,
     declaration::{
@@ -13,14 +14,13 @@ use outbound::{
     },
 };
 
-use super::things::{CALENDAR_DAY, DAYS};
-use crate::print;
+use crate::things::{CALENDAR_DAY, DAYS};
 
 /// Options whose values are names, separated by commas.
 const OF_NAMES: [&str; 2] = ["webhook_allow", "outbox_effects"];
 
 /// The file that declares all this.
-pub(crate) fn to_toml(declaration: &Declaration) -> String {
+pub fn to_toml(declaration: &Declaration) -> String {
     let mut file = TomlText::default();
     options(&declaration.options, &mut file);
     declaration.tenants.iter().for_each(|one| tenant(one, &mut file));
@@ -108,7 +108,7 @@ fn quoted(text: &str) -> String {
             '"' | '\\' => quoted.extend(['\\', letter]),
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
-            letter if print::acts(letter) => quoted.push_str(&format!("\\U{:08X}", u32::from(letter))),
+            letter if acts(letter) => quoted.push_str(&format!("\\U{:08X}", u32::from(letter))),
             letter => quoted.push(letter),
         }
     }

@@ -11,11 +11,11 @@ const KEPT_BYTES_MAX: usize = 256 << 10;
 
 /// The bytes of a record in the file, its line end included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Span {
+pub struct Span {
     /// Offset of its first byte.
-    pub(crate) start: u64,
+    pub start: u64,
     /// Offset behind its last byte.
-    pub(crate) end: u64,
+    pub end: u64,
 }
 
 /// A quote that does not end where a cell ends.

@@ -1,24 +1,27 @@
 //! Rows of a file as Do-Not-Call entries: the meaning of its columns, and of each row. Called by `source`, which rejects rows without
-//! a meaning, and by `target`.
+//! a meaning, and by the import that sends them.
 
 use ocs_proto::outbound::DoNotCallRow;
 
-use crate::cli::moment;
+use crate::moment::moment;
 
 /// Letters of a cell that can be a moment or that a reason shows, at most.
 const LETTERS_MAX: usize = 64;
 
 /// The scope of all entries of a file, as the command line names it; empty texts: not named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct EntryScope {
-    pub(crate) tenant: String,
-    pub(crate) campaign: String,
-    pub(crate) list: String,
+pub struct EntryScope {
+    /// The tenant.
+    pub tenant: String,
+    /// The campaign, or its DBID.
+    pub campaign: String,
+    /// The list, or its DBID.
+    pub list: String,
 }
 
 /// The columns of a file of entries.
 #[derive(Debug, Clone)]
-pub(crate) struct EntryColumns {
+pub struct EntryColumns {
     phone: Option<usize>,
     customer: Option<usize>,
     message: Option<usize>,
@@ -50,8 +53,11 @@ impl EntryColumns {
         &self.ignored
     }
 
-    /// The entry of a row, or the reason for its rejection. A node judges phones and lengths.
-    pub(crate) fn row(&self, values: &[String]) -> Result<DoNotCallRow, String> {
+    /// The entry of a row. A node judges phones and lengths.
+    ///
+    /// # Errors
+    /// The reason for the rejection of the row.
+    pub fn row(&self, values: &[String]) -> Result<DoNotCallRow, String> {
         let cell = |at: Option<usize>| at.and_then(|at| values.get(at)).cloned().unwrap_or_default();
         for (at, name, wanted) in &self.scope {
             let of_row = cell(Some(*at));

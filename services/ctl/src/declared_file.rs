@@ -1,12 +1,6 @@
-//! Files of declarations (spec 11): TOML in, TOML out. Every fault of a file has its line.
+//! The file of `apply`: read once as a whole, and its faults as the lines that a person corrects.
 //!
-//! Never asks a node, and never decides whether a declaration fits a state. Called by `apply` and `export-config`.
-
-mod reading;
-#[cfg(test)]
-mod tests;
-mod things;
-mod writing;
+//! Never asks a node, and never knows a key of a declaration (`declarations`). Called by `apply`.
 
 use std::{
     fs::File,
@@ -14,11 +8,9 @@ use std::{
     path::Path,
 };
 
+use declarations::{Fault, Places, parse};
 use outbound::declaration::Declaration;
-use toml::de::DeTable;
 
-use self::reading::{Fault, Places, Reading, Section};
-pub(crate) use self::writing::to_toml;
 use crate::failure::Failure;
 
 /// Largest file, bytes.
@@ -87,20 +79,4 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
-}
-
-/// The declaration of a text, with the lines of its parts; or all faults.
-fn parse(text: &str) -> Result<(Declaration, Places), Vec<Fault>> {
-    let mut reading = Reading::new(text);
-    let table = match DeTable::parse(text) {
-        Ok(table) => table,
-        Err(error) => {
-            let at = error.span().map_or(0, |span| span.start);
-            let reason = error.message().lines().collect::<Vec<_>>().join(", ");
-            reading.fault(at, "", format!("this is no TOML: {reason}"));
-            return reading.into_places().map(|places| (Declaration::default(), places));
-        }
-    };
-    let declaration = things::declaration(&Section::root(table.get_ref()), &mut reading);
-    reading.into_places().map(|places| (declaration, places))
 }

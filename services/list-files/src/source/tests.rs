@@ -2,15 +2,15 @@
 
 use super::*;
 
-fn open_with(text: &[u8], args: &CsvArgs) -> Result<Source, Failure> {
+fn open_with(text: &[u8], options: &CsvOptions) -> Result<Source, FileFault> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("list.csv");
     std::fs::write(&path, text).unwrap();
-    Source::open(&path, "demo", args)
+    Source::open(&path, "demo", options)
 }
 
-fn open(text: &[u8]) -> Result<Source, Failure> {
-    open_with(text, &CsvArgs::default())
+fn open(text: &[u8]) -> Result<Source, FileFault> {
+    open_with(text, &CsvOptions::default())
 }
 
 fn refusal(header: &str) -> String {
@@ -18,13 +18,14 @@ fn refusal(header: &str) -> String {
 }
 
 fn refusal_of(bytes: &[u8]) -> String {
-    let failure = open(bytes).unwrap_err();
-    assert_eq!(failure.exit_code(), 2);
-    failure.to_string()
+    match open(bytes).unwrap_err() {
+        FileFault::Unfit(line) => line,
+        fault => panic!("{fault:?}"),
+    }
 }
 
 fn values(source: Source) -> Vec<Vec<String>> {
-    let rows = |piece: Result<Piece, Failure>| match piece.unwrap() {
+    let rows = |piece: Result<Piece, FileFault>| match piece.unwrap() {
         Piece::Batch(batch) => batch.rows.into_iter().map(|row| row.values).collect::<Vec<_>>(),
         Piece::Bad(bad) => panic!("{bad:?}"),
     };
@@ -45,9 +46,8 @@ fn a_file_without_contact_info_is_told_with_what_was_seen_and_the_option_that_he
 
 #[test]
 fn a_file_that_is_not_there_is_a_wrong_command_line() {
-    let failure = Source::open(Path::new("/nowhere/list.csv"), "demo", &CsvArgs::default()).unwrap_err();
-    assert_eq!(failure.exit_code(), 2);
-    assert!(failure.to_string().starts_with("/nowhere/list.csv: No such file"), "{failure}");
+    let fault = Source::open(Path::new("/nowhere/list.csv"), "demo", &CsvOptions::default()).unwrap_err();
+    assert!(matches!(&fault, FileFault::Unfit(line) if line.starts_with("/nowhere/list.csv: No such file")), "{fault}");
 }
 
 #[test]
@@ -88,8 +88,8 @@ fn a_header_that_names_a_column_twice_or_not_at_all_is_refused() {
 #[test]
 fn an_option_that_renames_no_column_is_refused() {
     let renamed = vec![("remrk".to_owned(), "NOTE".to_owned())];
-    let args = CsvArgs { renamed, ..CsvArgs::default() };
-    let told = open_with(b"contact_info,remark\n+1,x\n", &args).unwrap_err().to_string();
+    let options = CsvOptions { renamed, ..CsvOptions::default() };
+    let told = open_with(b"contact_info,remark\n+1,x\n", &options).unwrap_err().to_string();
     assert!(told.ends_with("--columns renames remrk, and the header has no such column"), "{told}");
 }
 
@@ -98,7 +98,7 @@ fn a_file_that_changes_after_it_was_read_is_imported_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("list.csv");
     std::fs::write(&path, "contact_info\n+1\n+2\n").unwrap();
-    let source = Source::open(&path, "demo", &CsvArgs::default()).unwrap();
+    let source = Source::open(&path, "demo", &CsvOptions::default()).unwrap();
     std::fs::write(&path, "contact_info\n+3\n").unwrap();
     assert_eq!(values(source), [["+1"], ["+2"]]);
 }
@@ -133,10 +133,11 @@ fn delimiters_and_encodings_are_recognised() {
 #[test]
 fn options_say_what_is_not_recognised_and_make_another_import() {
     let renamed = vec![("phone".to_owned(), "contact_info".to_owned())];
-    let args = CsvArgs { delimiter: Some(b':'), renamed, encoding: Some(CsvEncoding::Utf8), ..CsvArgs::default() };
-    let source = open_with(b"phone:NAME\n+1:x\n", &args).unwrap();
+    let options =
+        CsvOptions { delimiter: Some(b':'), renamed, encoding: Some(CsvEncoding::Utf8), ..CsvOptions::default() };
+    let source = open_with(b"phone:NAME\n+1:x\n", &options).unwrap();
     assert_eq!(source.columns(), ["contact_info", "NAME"]);
-    let guard = CsvArgs { guard_formulas: true, ..CsvArgs::default() };
+    let guard = CsvOptions { guard_formulas: true, ..CsvOptions::default() };
     let text = b"contact_info\n'+1\n";
     assert_ne!(open(text).unwrap().id(), open_with(text, &guard).unwrap().id());
 }
@@ -147,7 +148,7 @@ fn the_id_of_an_import_is_that_of_its_list_and_its_bytes() {
     let id = |name: &str, list: &str, text: &str| {
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
-        Source::open(&path, list, &CsvArgs::default()).unwrap().id()
+        Source::open(&path, list, &CsvOptions::default()).unwrap().id()
     };
     let one = id("1", "demo", "contact_info\n+1\n");
     assert_eq!(one, id("2", "demo", "contact_info\n+1\n"));
@@ -169,7 +170,7 @@ fn columns_row_and_reason_of_another_file_are_kept_by_the_option_that_the_note_n
     let notes = open(text).unwrap().notes();
     assert!(notes[0].contains("left out (--columns row=ROW,reason=REASON makes fields of them)"), "{notes:?}");
     let renamed = [("row", "ROW"), ("reason", "REASON")].map(|(theirs, ours)| (theirs.to_owned(), ours.to_owned()));
-    let source = open_with(text, &CsvArgs { renamed: renamed.to_vec(), ..CsvArgs::default() }).unwrap();
+    let source = open_with(text, &CsvOptions { renamed: renamed.to_vec(), ..CsvOptions::default() }).unwrap();
     assert_eq!(source.columns(), ["ROW", "REASON", "contact_info"]);
     assert!(source.notes().is_empty());
     assert_eq!(values(source), [["3", "spam", "+1"]]);
@@ -181,16 +182,16 @@ fn rejects_of_files_that_differ_in_their_ending_alone_have_other_names() {
     let place = |name: &str| {
         let path = dir.path().join(name);
         std::fs::write(&path, "contact_info\n").unwrap();
-        Source::open(&path, "demo", &CsvArgs::default()).unwrap().rejects_place()
+        Source::open(&path, "demo", &CsvOptions::default()).unwrap().rejects_place()
     };
     assert_ne!(place("a.csv"), place("a.txt"));
 }
 
-fn entries(text: &[u8], scope: &EntryScope) -> Result<Source, Failure> {
+fn entries(text: &[u8], scope: &EntryScope) -> Result<Source, FileFault> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("dnc.csv");
     std::fs::write(&path, text).unwrap();
-    Source::open_entries(&path, scope, &CsvArgs::default())
+    Source::open_entries(&path, scope, &CsvOptions::default())
 }
 
 #[test]
@@ -204,7 +205,8 @@ fn a_column_of_phones_needs_no_header_and_a_word_is_a_header() {
     }
     for header in ["Telefon", "phone1", "1-800-FLOWERS", "", "+1,+2"] {
         let text = format!("{header}\n+2;x\n");
-        assert_eq!(entries(text.as_bytes(), &everywhere).unwrap_err().exit_code(), 2, "{header}");
+        let fault = entries(text.as_bytes(), &everywhere).unwrap_err();
+        assert!(matches!(fault, FileFault::Unfit(_)), "{header}");
     }
     let source = entries(b"row,reason,phone\n3,\"has no digit\",+1\n", &everywhere).unwrap();
     assert_eq!((source.bare_column(), values(source)), (None, vec![vec!["+1".to_owned()]]));
