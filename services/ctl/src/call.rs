@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod tests;
+mod tls_fault;
 
 use std::{error::Error as _, fmt};
 
@@ -10,16 +11,22 @@ use chassis::visible::visible;
 use ocs_proto::outbound::{Done, Imported, Refusal, Reply, reply::Body, value::Kind};
 use tonic::{Code, Status};
 
+pub(crate) use self::tls_fault::OurFiles;
+use self::tls_fault::TlsFault;
 use crate::failure::Failure;
 
 /// The status of a node of an older release has no words.
 const OLDER: &str = "runs a release that does not know this order: replace it first (docs/upgrade.md)";
+/// Of a port that closed a connection without TLS, or before we knew whether TLS is spoken.
+const CLOSED: &str = ": the port closed the connection at once; with TLS it wants --ca --cert --key, without it none of them";
 
 /// Why one call to one node brought no result.
 #[derive(Debug)]
 pub(crate) enum CallError {
     /// No connection, or a broken one; the text says which.
     Unreachable(String),
+    /// Connected, and one of the two sides refused the other's certificate: the port runs.
+    Tls(TlsFault),
     /// Connected, and no answer in time.
     TimedOut,
     /// The node answered with a gRPC status other than OK.
@@ -34,7 +41,7 @@ impl CallError {
     /// Whether the same call may succeed later or at another node.
     pub(crate) fn retry(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::TimedOut => true,
+            Self::Unreachable(_) | Self::Tls(_) | Self::TimedOut => true,
             Self::Status(status) => {
                 matches!(
                     status.code(),
@@ -55,6 +62,7 @@ impl CallError {
     pub(crate) fn maybe_applied(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::TimedOut | Self::Malformed => true,
+            Self::Tls(_) => false, // no request gets past a handshake that failed
             Self::Status(status) => matches!(status.code(), Code::DeadlineExceeded | Code::Aborted),
             Self::Refused(refusal) => refusal.code == "OUTCOME_UNKNOWN",
         }
@@ -65,8 +73,40 @@ impl CallError {
         match self {
             Self::Status(status) if matches!(status.code(), Code::FailedPrecondition | Code::Unimplemented) => 0,
             Self::Unreachable(_) | Self::TimedOut => 1,
-            Self::Status(_) => 2,
-            Self::Refused(_) | Self::Malformed => 3,
+            Self::Tls(_) => 2,
+            Self::Status(_) => 3,
+            Self::Refused(_) | Self::Malformed => 4,
+        }
+    }
+
+    /// Whether no word of a node came back.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Tls(_) | Self::TimedOut)
+    }
+
+    /// Whether no connection was ever complete: another attempt finds the same.
+    pub(crate) fn is_unconnected(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Tls(_))
+    }
+
+    /// The state of a node without an answer, for a table.
+    pub(crate) fn state(&self) -> &'static str {
+        if matches!(self, Self::Tls(_)) { "TLS failed" } else { "unreachable" }
+    }
+
+    /// The same error, which names our files where they may be at fault; none: this connection has no TLS.
+    pub(crate) fn naming(self, ours: Option<&OurFiles>) -> Self {
+        let Some(ours) = ours else { return self };
+        match self {
+            Self::Tls(fault) => Self::Tls(fault.naming(ours)),
+            Self::Unreachable(why) => Self::Unreachable(match why.strip_suffix(CLOSED) {
+                Some(cause) => format!(
+                    "{cause}: the port closed the connection, as a port does that refuses our certificate, {}: the node's log says why",
+                    ours.certificate.display()
+                ),
+                None => why,
+            }),
+            other => other,
         }
     }
 
@@ -77,7 +117,7 @@ impl CallError {
             error => format!("{address}: {error}"),
         };
         match self {
-            Self::Unreachable(_) | Self::TimedOut => Failure::Unreachable(line),
+            Self::Unreachable(_) | Self::Tls(_) | Self::TimedOut => Failure::Unreachable(line),
             Self::Status(status) if status.code() == Code::Unavailable => Failure::NoPrimary(line),
             Self::Refused(refusal) if refusal.code == "UNAVAILABLE" => Failure::NoPrimary(sentence(&refusal)),
             Self::Refused(refusal) => Failure::Refused(sentence(&refusal)),
@@ -104,6 +144,7 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(why) => write!(f, "unreachable ({why})"),
+            Self::Tls(fault) => write!(f, "{fault}"),
             Self::TimedOut => f.write_str("no answer in time"),
             Self::Status(status) => f.write_str(&words(status)),
             Self::Refused(refusal) => f.write_str(&sentence(refusal)),
@@ -116,7 +157,8 @@ impl From<Status> for CallError {
     /// A status with a source was made here, from a broken transport; other statuses come from the node.
     fn from(status: Status) -> Self {
         let Some(source) = status.source() else { return Self::Status(status) };
-        Self::Unreachable(transport_fault(&innermost(source)))
+        let cause = innermost(source);
+        TlsFault::of(&cause).map_or_else(|| Self::Unreachable(transport_fault(&cause)), Self::Tls)
     }
 }
 
@@ -137,10 +179,7 @@ fn transport_fault(cause: &str) -> String {
     } else if cause.contains("InvalidContentType") {
         "this port does not speak TLS: leave --ca --cert --key out".to_owned()
     } else if ["broken pipe", "connection reset", "connection closed"].iter().any(|end| cause.contains(end)) {
-        // the alert came too late to be read
-        format!(
-            "{cause}: the port closed the connection at once; with TLS it wants --ca --cert --key, without it none of them"
-        )
+        format!("{cause}{CLOSED}") // the alert came too late to be read
     } else {
         cause.to_owned()
     }

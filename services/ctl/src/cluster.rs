@@ -16,7 +16,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 
 use crate::{
     backoff::Backoff,
-    call::{CallError, innermost},
+    call::{CallError, OurFiles, innermost},
     certificates::OPERATOR,
     cli::Reach,
     failure::Failure,
@@ -37,6 +37,8 @@ pub(crate) struct Node {
     /// Host and port of its control API, as given.
     pub(crate) address: String,
     client: Client,
+    /// The files of our side of TLS; none: no TLS is spoken.
+    ours: Option<OurFiles>,
 }
 
 impl Node {
@@ -45,7 +47,8 @@ impl Node {
     where
         F: Future<Output = Result<T, CallError>>,
     {
-        tokio::time::timeout(limit, call(self.client.clone())).await.unwrap_or(Err(CallError::TimedOut))
+        let called = tokio::time::timeout(limit, call(self.client.clone())).await.unwrap_or(Err(CallError::TimedOut));
+        called.map_err(|error| error.naming(self.ours.as_ref()))
     }
 }
 
@@ -110,7 +113,7 @@ impl Cluster {
                 Err(last) => last,
             };
             let pause = backoff.pause();
-            let hopeless = matches!(error, CallError::Unreachable(_)) && !self.answered.load(Relaxed);
+            let hopeless = error.is_unconnected() && !self.answered.load(Relaxed);
             if !error.retry() || error.weight() == 0 || hopeless || began.elapsed() + pause > retry_for {
                 return Err(error.into_failure(address));
             }
@@ -129,7 +132,7 @@ impl Cluster {
             let index = (first + step) % self.nodes.len();
             let node = &self.nodes[index];
             let result = node.call(limit, &call).await;
-            if !matches!(result, Err(CallError::Unreachable(_))) {
+            if !result.as_ref().is_err_and(CallError::is_unconnected) {
                 self.answered.store(true, Relaxed);
             }
             match result {
@@ -148,7 +151,7 @@ impl Cluster {
     }
 }
 
-fn node(address: &str, tls: Option<&ClientTlsConfig>) -> Result<Node, Failure> {
+fn node(address: &str, tls: Option<&Mutual>) -> Result<Node, Failure> {
     let wrong = || Failure::Usage(format!("--endpoints: `{address}` is not an address of the form host:port"));
     let scheme = if tls.is_some() { "https" } else { "http" };
     let uri = if address.contains("://") { address.to_owned() } else { format!("{scheme}://{address}") };
@@ -158,43 +161,77 @@ fn node(address: &str, tls: Option<&ClientTlsConfig>) -> Result<Node, Failure> {
     }
     if let Some(tls) = tls {
         endpoint = endpoint
-            .tls_config(tls.clone())
+            .tls_config(tls.config.clone())
             .map_err(|error| Failure::Usage(format!("--ca, --cert, --key: {}", innermost(&error))))?;
     }
     let channel = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect_lazy();
     let client = ControlClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let address = address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/').to_owned();
-    Ok(Node { address, client })
+    Ok(Node { address, client, ours: tls.map(|tls| tls.ours.clone()) })
+}
+
+/// Our side of mutual TLS.
+#[derive(Debug)]
+struct Mutual {
+    config: ClientTlsConfig,
+    ours: OurFiles,
 }
 
 /// The operator's pair beside the authority, as `certs` makes it.
-fn beside(ca: &Path) -> Option<(PathBuf, PathBuf)> {
+///
+/// # Errors
+/// The files that are not there, and the way to make them.
+fn beside(ca: &Path) -> Result<(PathBuf, PathBuf), Failure> {
     let pair = ["pem", "key"].map(|ending| ca.with_file_name(OPERATOR).with_extension(ending));
-    pair.iter().all(|file| file.is_file()).then(|| pair.into())
+    let absent: Vec<_> = pair.iter().filter(|file| !file.is_file()).map(|file| file.display().to_string()).collect();
+    if absent.is_empty() {
+        return Ok(pair.into());
+    }
+    let is_or_are = if absent.len() > 1 { "are" } else { "is" };
+    Err(Failure::Usage(format!(
+        "--ca without --cert and --key means {OPERATOR}.pem and {OPERATOR}.key beside {}, and {} {is_or_are} not there: name your pair by \
+         --cert and --key; `ocsctl cert operator NAME --dir DIR` makes NAME.pem and NAME.key where DIR has ca.key",
+        ca.display(),
+        absent.join(" and ")
+    )))
 }
 
 /// Mutual TLS when a certificate is named; all three files, or none. An authority alone means the operator's pair beside it.
-fn tls(reach: &Reach, ca_alone: bool) -> Result<Option<ClientTlsConfig>, Failure> {
-    if let (Some(ca), None, None, false) = (&reach.ca, &reach.cert, &reach.key, ca_alone)
-        && let Some((cert, key)) = beside(ca)
-    {
-        return mutual(ca, &cert, &key).map(Some);
-    }
+fn tls(reach: &Reach, ca_alone: bool) -> Result<Option<Mutual>, Failure> {
     match (&reach.ca, &reach.cert, &reach.key) {
         (None, None, None) => Ok(None),
         (Some(_), None, None) if ca_alone => Ok(None),
+        (Some(ca), None, None) => {
+            let (cert, key) = beside(ca)?;
+            mutual(ca, &cert, &key).map(Some)
+        }
         (Some(ca), Some(cert), Some(key)) => mutual(ca, cert, key).map(Some),
-        _ => Err(Failure::Usage("--ca, --cert and --key go together".to_owned())),
+        (ca, cert, key) => Err(Failure::Usage(incomplete([ca, cert, key]))),
     }
 }
 
-fn mutual(ca: &Path, cert: &Path, key: &Path) -> Result<ClientTlsConfig, Failure> {
+/// The line about options that go together, of which some are missing: those given, those missing, and the file of each.
+fn incomplete(files: [&Option<PathBuf>; 3]) -> String {
+    const OPTIONS: [(&str, &str); 3] = [
+        ("--ca", "the authority, ca.pem"),
+        ("--cert", "the certificate, NAME.pem of `ocsctl cert operator NAME`"),
+        ("--key", "its key, NAME.key of `ocsctl cert operator NAME`"),
+    ];
+    let of = |given: bool| OPTIONS.into_iter().zip(files).filter(move |(_, file)| file.is_some() == given);
+    let given: Vec<&str> = of(true).map(|((option, _), _)| option).collect();
+    let missing: Vec<String> = of(false).map(|((option, what), _)| format!("{option} ({what})")).collect();
+    let (verb, missing) = (if missing.len() > 1 { "are" } else { "is" }, missing.join(" and "));
+    format!("{missing} {verb} missing beside {}: the three go together", given.join(" and "))
+}
+
+fn mutual(ca: &Path, cert: &Path, key: &Path) -> Result<Mutual, Failure> {
     let read = |path: &Path| fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())));
     check_pair(cert, key).map_err(|error| Failure::Usage(misfit(&error)))?;
     // The nodes' refusals of such a certificate differ, and none of them names its owner.
     check_dates(cert).map_err(|error| Failure::Usage(format!("--cert {error}")))?;
     let identity = Identity::from_pem(read(cert)?, read(key)?);
-    Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?)).identity(identity))
+    let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?)).identity(identity);
+    Ok(Mutual { config, ours: OurFiles { ca: ca.to_owned(), certificate: cert.to_owned() } })
 }
 
 fn misfit(error: &TlsError) -> String {
@@ -240,11 +277,19 @@ mod tests {
             key: None,
             timeout: None,
         };
-        assert_eq!(tls(&reach(None), false).unwrap_err().exit_code(), 2, "there is none");
+        let none = tls(&reach(None), false).unwrap_err();
+        assert_eq!(none.exit_code(), 2);
+        for part in ["operator.pem and ", "operator.key are not there", "`ocsctl cert operator NAME --dir DIR`"] {
+            assert!(none.to_string().contains(part), "{part}: {none}");
+        }
         crate::certificates::ensure(dir.path(), &["a".to_owned()], 365).unwrap();
         assert!(tls(&reach(None), false).unwrap().is_some());
         assert!(tls(&reach(None), true).unwrap().is_none(), "the authority is that of HTTPS front ends");
-        assert!(tls(&reach(Some("a.pem")), false).is_err(), "a certificate without its key");
+        let half = tls(&reach(Some("a.pem")), false).unwrap_err().to_string();
+        assert!(half.starts_with("--key (its key, ") && half.contains("missing beside --ca and --cert"), "{half}");
+        fs::remove_file(dir.path().join("operator.key")).unwrap();
+        let keyless = tls(&reach(None), false).unwrap_err().to_string();
+        assert!(keyless.contains("operator.key is not there") && !keyless.contains("operator.pem and /"), "{keyless}");
     }
 
     #[tokio::test]

@@ -57,10 +57,7 @@ pub(crate) async fn begin(
         return cluster.on_any(RETRY_FOR, |client| open(client, request.clone())).await;
     };
     let group = group::survey(cluster).await;
-    let seen = group.named(name).ok_or_else(|| {
-        let known: Vec<_> = group.seen.iter().map(|seen| group.name(seen)).collect();
-        Failure::Unreachable(format!("no node named {name} answers (known: {})", known.join(", ")))
-    })?;
+    let seen = group.required(name)?;
     begin_at(cluster, seen.node, list, columns).await
 }
 

@@ -105,14 +105,36 @@ pub(crate) async fn survey(cluster: &Cluster) -> GroupAnswers<'_> {
 /// The node of this name, by its own answer.
 pub(crate) async fn node_named<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Node, Failure> {
     let group = survey(cluster).await;
-    let seen = group.seen.iter().find(|seen| seen.role().is_some_and(|role| role.node == name));
-    seen.map(|seen| seen.node)
-        .ok_or_else(|| Failure::Unreachable(format!("node {name:?} does not answer at any of --endpoints")))
+    group.required(name).map(|seen| seen.node)
 }
 
 async fn status(node: &Node, limit: Duration) -> Result<Box<StatusReply>, CallError> {
     node.call(limit, |mut client| async move { Ok(Box::new(client.status(StatusRequest {}).await?.into_inner())) })
         .await
+}
+
+impl<'a> GroupAnswers<'a> {
+    /// The node of this name, if that node answered.
+    pub(crate) fn named(&self, name: &str) -> Option<&NodeAnswer<'a>> {
+        self.seen.iter().find(|seen| seen.role().is_some_and(|role| role.node == name))
+    }
+
+    /// The node of this name.
+    ///
+    /// # Errors
+    /// That node did not answer: why each endpoint without an answer gave none, or the names of those that answered.
+    pub(crate) fn required(&self, name: &str) -> Result<&NodeAnswer<'a>, Failure> {
+        let silent = || {
+            let causes: Vec<_> = self.silent().collect();
+            if causes.is_empty() {
+                let known: Vec<_> = self.seen.iter().map(|seen| self.name(seen)).collect();
+                return Failure::Unreachable(format!("no node at --endpoints is {name:?}: {} answer", known.join(", ")));
+            }
+            let causes = causes.join("; ");
+            Failure::Unreachable(format!("node {name:?} does not answer at any of --endpoints ({causes})"))
+        };
+        self.named(name).ok_or_else(silent)
+    }
 }
 
 impl GroupAnswers<'_> {
@@ -206,9 +228,11 @@ impl GroupAnswers<'_> {
         self.seen.iter().filter_map(NodeAnswer::status).find_map(named).unwrap_or_else(|| address.clone())
     }
 
-    /// The node of this name, if that node answered.
-    pub(crate) fn named(&self, name: &str) -> Option<&NodeAnswer<'_>> {
-        self.seen.iter().find(|seen| seen.role().is_some_and(|role| role.node == name))
+    /// Why no data node answers: the cause of each endpoint.
+    pub(crate) fn no_data_node(&self) -> Failure {
+        let causes: Vec<_> = self.silent().collect();
+        let why = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join("; ")) };
+        Failure::Unreachable(format!("no data node answers{why}"))
     }
 
     /// The nodes that answered and hold records.

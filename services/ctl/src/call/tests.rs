@@ -40,6 +40,22 @@ fn a_client_that_speaks_the_wrong_transport_is_told_which_options_help() {
 }
 
 #[test]
+fn a_port_that_refuses_tls_is_told_apart_from_silence_and_means_that_nothing_was_applied() {
+    let ours = OurFiles { ca: "ca.pem".into(), certificate: "operator.pem".into() };
+    let refused = CallError::Tls(TlsFault::of("received fatal alert: UnknownCA").unwrap()).naming(Some(&ours));
+    assert!(refused.is_silence() && refused.retry() && !refused.maybe_applied());
+    assert!(refused.weight() > CallError::TimedOut.weight(), "it says more than silence");
+    assert_eq!((refused.state(), CallError::TimedOut.state()), ("TLS failed", "unreachable"));
+    let failure = refused.into_failure("h:1");
+    assert_eq!(failure.exit_code(), 3);
+    assert!(failure.to_string().starts_with("h:1: TLS failed: the port refuses our certificate, --cert operator.pem"));
+    let closed = || CallError::Unreachable(transport_fault("broken pipe"));
+    assert!(closed().naming(None).to_string().contains("with TLS it wants --ca --cert --key"));
+    let with_tls = closed().naming(Some(&ours)).to_string();
+    assert!(with_tls.contains("refuses our certificate, operator.pem") && !with_tls.contains("--ca"), "{with_tls}");
+}
+
+#[test]
 fn silence_is_exit_code_3() {
     assert_eq!(CallError::TimedOut.into_failure("a").exit_code(), 3);
     assert_eq!(CallError::Unreachable("refused".to_owned()).into_failure("a").exit_code(), 3);

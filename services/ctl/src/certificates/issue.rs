@@ -248,11 +248,7 @@ impl Signer {
         }
         let (end, wanted) = (end_of_chain(&chain[..1]).unwrap_or(0), u64::from(order.days) * DAY_S);
         if now_s() + wanted > end {
-            let days = end.saturating_sub(now_s()) / DAY_S;
-            return Err(Failure::Refused(format!(
-                "{shown} ends at {}: give --days {days} at most, or make a new authority in another --dir",
-                time_text(end)
-            )));
+            return Err(Failure::Refused(ends_before(&shown.to_string(), end, order.days)));
         }
         let mut params = params(Vec::new(), &name, order.days)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -265,6 +261,22 @@ impl Signer {
         let issuer = Issuer::from_params(&self.params, &self.key);
         let certificate = params.signed_by(&key, &issuer).map_err(cannot_make)?;
         Ok((certificate, key))
+    }
+}
+
+/// The line about an authority that ends before the certificate that it is to sign.
+fn ends_before(authority: &str, end: u64, wanted: u32) -> String {
+    const NEW: &str = "make a new authority in another --dir (docs/certificates.md, \"Another authority\")";
+    let (at, left) = (time_text(end), end.saturating_sub(now_s()) / DAY_S);
+    match left {
+        0 if end <= now_s() => format!("{authority} ended at {at}, and signs no certificate any more: {NEW}"),
+        0 => format!("{authority} ends at {at}, within a day, and signs no certificate any more: {NEW}"),
+        1 => format!("{authority} ends at {at}, before the {wanted} days of the certificate: give --days 1, or {NEW}"),
+        _ => {
+            format!(
+                "{authority} ends at {at}, before the {wanted} days of the certificate: give --days from 1 to {left}, or {NEW}"
+            )
+        }
     }
 }
 

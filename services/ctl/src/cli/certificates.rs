@@ -6,6 +6,12 @@ use clap::{Args, Subcommand};
 
 use super::FormatArg;
 
+/// Reads a validity of 1 to `MAX` days; the refusal names this range.
+fn days<const MAX: u32>(text: &str) -> Result<u32, String> {
+    let days = text.parse::<u32>().ok().filter(|days| (1..=MAX).contains(days));
+    days.ok_or_else(|| format!("a certificate is valid for 1 to {MAX} days"))
+}
+
 /// `cert …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertVerb {
@@ -36,8 +42,8 @@ pub(crate) struct CertAuthorityArgs {
     /// The authority's name, for people
     #[arg(long, default_value = "ocs authority")]
     pub(crate) name: String,
-    /// How long the authority is valid
-    #[arg(long, default_value_t = 3650, value_parser = clap::value_parser!(u32).range(1..=7300))]
+    /// How long the authority is valid: 1 to 7300 days
+    #[arg(long, default_value_t = 3650, value_parser = days::<7300>)]
     pub(crate) days: u32,
     #[command(flatten)]
     pub(crate) files: NewFilesArgs,
@@ -52,8 +58,8 @@ pub(crate) struct CertNodeArgs {
     /// Further names and addresses of a node, as callers use them: NODE=NAME,ADDRESS or, with one node, NAME,ADDRESS; may be repeated
     #[arg(long, value_name = "[NODE=]NAME,...")]
     pub(crate) host: Vec<String>,
-    /// How long the certificates are valid
-    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    /// How long the certificates are valid: 1 to 3650 days, and no longer than the authority
+    #[arg(long, default_value_t = 365, value_parser = days::<3650>)]
     pub(crate) days: u32,
     #[command(flatten)]
     pub(crate) files: NewFilesArgs,
@@ -64,8 +70,8 @@ pub(crate) struct CertNodeArgs {
 pub(crate) struct CertOperatorArgs {
     /// The operator's name, as orders are logged
     pub(crate) name: String,
-    /// How long the certificate is valid
-    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    /// How long the certificate is valid: 1 to 3650 days, and no longer than the authority
+    #[arg(long, default_value_t = 365, value_parser = days::<3650>)]
     pub(crate) days: u32,
     #[command(flatten)]
     pub(crate) files: NewFilesArgs,
@@ -80,7 +86,7 @@ pub(crate) struct CertsArgs {
     /// Names of the nodes, comma-separated
     #[arg(long, value_delimiter = ',', required = true)]
     pub(crate) nodes: Vec<String>,
-    /// How long the nodes' certificates are valid
+    /// How long the nodes' certificates are valid: up to 3650 days
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(..=3650))]
     pub(crate) days: u32,
 }
@@ -88,13 +94,15 @@ pub(crate) struct CertsArgs {
 /// `tls …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum TlsVerb {
-    /// Have every node in --endpoints read its certificates again now, and show those in use
+    /// Have a node, or every node, read its certificates again now, and show those in use
     Reload(TlsReloadArgs),
 }
 
 /// `tls reload`
 #[derive(Debug, Args)]
 pub(crate) struct TlsReloadArgs {
+    /// The node; left out: every node of --endpoints
+    pub(crate) node: Option<String>,
     #[command(flatten)]
     pub(crate) format: FormatArg,
 }

@@ -48,3 +48,21 @@ fn a_timeout_is_a_number_of_seconds() {
     let verb = Cli::try_parse_from(["ocsctl", "--timeout", "0", "status"]);
     assert!(verb.unwrap_err().to_string().contains("0 is no time to wait"));
 }
+
+#[test]
+fn a_validity_is_a_number_of_days_within_a_range_that_is_named() {
+    let parse = |words: &[&str]| Cli::try_parse_from([&["ocsctl"], words].concat()).map_err(|fault| fault.to_string());
+    for (verb, most) in [
+        (&["cert", "ca", "--dir", "d"][..], 7300),
+        (&["cert", "node", "a", "--dir", "d"], 3650),
+        (&["cert", "operator", "alice", "--dir", "d"], 3650),
+    ] {
+        let with = |days: &str| parse(&[verb, &["--days", days]].concat());
+        assert!(with("1").is_ok() && with(&most.to_string()).is_ok(), "{verb:?}");
+        for wrong in ["0", &(most + 1).to_string(), "soon", "-1", "1.5"] {
+            let option = format!("--days={wrong}");
+            let said = parse(&[verb, &[option.as_str()][..]].concat()).unwrap_err();
+            assert!(said.contains(&format!("a certificate is valid for 1 to {most} days")), "{wrong}: {said}");
+        }
+    }
+}

@@ -229,3 +229,17 @@ async fn no_answer_from_any_node_is_unreachable() {
     let group = group(&cluster, [const { Err(CallError::TimedOut) }; 3]);
     assert!(matches!(group.require_primary(), Err(Failure::Unreachable(_))));
 }
+
+#[tokio::test]
+async fn a_node_that_is_asked_for_by_name_is_named_with_the_reason_of_each_silence() {
+    let cluster = cluster();
+    let [a, _, w] = whole();
+    let group = group(&cluster, [a, Err(CallError::Unreachable("Connection refused".to_owned())), w]);
+    assert_eq!(group.required("w").unwrap().node.address, "h:3");
+    let silent = group.required("b").unwrap_err();
+    assert_eq!(silent.exit_code(), 3);
+    let line = "node \"b\" does not answer at any of --endpoints (b: unreachable (Connection refused))";
+    assert_eq!(silent.to_string(), line);
+    let all = self::group(&cluster, whole());
+    assert_eq!(all.required("x").unwrap_err().to_string(), "no node at --endpoints is \"x\": a, b, w answer");
+}

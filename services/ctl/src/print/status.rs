@@ -5,7 +5,10 @@ mod text;
 use ocs_proto::control::{BackupSchedule, CertificateInfo, PeerLag, Role, StatusReply};
 use serde::Serialize;
 
-use crate::group::{GroupAnswers, NodeAnswer, Reported};
+use crate::{
+    call::CallError,
+    group::{GroupAnswers, NodeAnswer, Reported},
+};
 
 /// One node's description.
 #[derive(Debug, Serialize)]
@@ -17,6 +20,9 @@ pub(crate) struct NodeView {
     error: Option<String>,
     #[serde(flatten)]
     said: Option<Said>,
+    /// The word in the table for a node without an answer.
+    #[serde(skip)]
+    silence: &'static str,
 }
 
 /// The part of the view that only a node's answer has.
@@ -200,6 +206,7 @@ fn node_view(group: &GroupAnswers<'_>, seen: &NodeAnswer<'_>) -> NodeView {
         reachable: seen.status.is_ok(),
         error: seen.status.as_ref().err().map(ToString::to_string),
         said: seen.status().map(|status| said(status, group.lag(&node))),
+        silence: seen.status.as_ref().err().map_or("", CallError::state),
         node,
     }
 }

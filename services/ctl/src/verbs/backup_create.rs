@@ -76,9 +76,7 @@ fn candidates<'a>(group: &'a GroupAnswers<'_>, name: Option<&str>) -> Result<Vec
         }
         return Ok(nodes);
     };
-    let seen = group.named(name);
-    let silent = || Failure::Unreachable(format!("node {name:?} does not answer at any of --endpoints"));
-    seen.map(|seen| vec![seen.node]).ok_or_else(silent)
+    group.required(name).map(|seen| vec![seen.node])
 }
 
 async fn open(mut client: Client, request: CreateBackupRequest) -> Result<Streaming<BackupBytes>, CallError> {

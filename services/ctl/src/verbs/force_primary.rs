@@ -38,9 +38,7 @@ struct View {
 /// Shows the possible loss, gives the order, and waits until the node leads.
 pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ForcePrimaryArgs) -> Result<(), Failure> {
     let group = group::survey(cluster).await;
-    let Some(seen) = group.named(&args.node) else {
-        return Err(Failure::Unreachable(format!("node {:?} does not answer at any of --endpoints", args.node)));
-    };
+    let seen = group.required(&args.node)?;
     let ask = |dry_run| ask(cluster, seen.node, args.accept_loss, dry_run);
     let before = ask(true).await?;
     eprintln!("{}", warning(&before));

@@ -110,7 +110,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Replay(args) => Box::pin(replay::run(&cluster, out(args.format), &args, ca)).await,
         Verb::Drill(args) => Box::pin(drill::run(&cluster, out(args.format), &args, ca)).await,
         Verb::Verify(format) => verify::run(&cluster, out(format)).await,
-        Verb::Tls(TlsVerb::Reload(args)) => tls_reload::run(&cluster, out(args.format)).await,
+        Verb::Tls(TlsVerb::Reload(args)) => tls_reload::run(&cluster, out(args.format), &args).await,
         Verb::Backup(BackupVerb::Verify(_) | BackupVerb::Restore(_)) | Verb::Cert(_) | Verb::Certs(_) => Ok(()), // done above
         Verb::Wait(args) => wait::run(&cluster, &args).await,
     }

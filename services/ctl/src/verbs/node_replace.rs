@@ -91,8 +91,7 @@ fn check(group: &GroupAnswers<'_>, node: &str, live: bool) -> Result<PeerLag, Fa
 }
 
 async fn give_up(cluster: &Cluster, group: &GroupAnswers<'_>, node: &str) -> Result<(), Failure> {
-    let seen =
-        group.named(node).ok_or_else(|| Failure::Unreachable(format!("{node} does not answer at --endpoints")))?;
+    let seen = group.required(node)?;
     let limit = cluster.timeout_or(CALL_TIMEOUT).min(CALL_TIMEOUT);
     let call =
         seen.node.call(limit, |mut client| async move { Ok(client.give_up(GiveUpRequest {}).await?.into_inner()) });

@@ -46,7 +46,7 @@ pub(crate) async fn resume(cluster: &Cluster, out: Out) -> Result<(), Failure> {
 }
 
 fn refusal(nodes: &[Node], answers: Vec<Result<PauseReply, CallError>>) -> Failure {
-    let silent = answers.iter().all(|answer| matches!(answer, Err(CallError::Unreachable(_) | CallError::TimedOut)));
+    let silent = answers.iter().all(|answer| answer.as_ref().is_err_and(CallError::is_silence));
     let why =
         |answer: Result<PauseReply, CallError>| answer.map_or_else(|error| error.to_string(), |reply| reply.reason);
     let lines = nodes.iter().zip(answers).map(|(node, answer)| format!("{}: {}", node.address, why(answer)));

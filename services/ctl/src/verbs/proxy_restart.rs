@@ -32,7 +32,7 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &ProxyRestartArgs) ->
         None => all.data_nodes().map(|(seen, _)| seen.node).collect(),
     };
     if nodes.is_empty() {
-        return Err(Failure::Unreachable("no data node answers".to_owned()));
+        return Err(all.no_data_node());
     }
     let mut views = Vec::new();
     for node in nodes {

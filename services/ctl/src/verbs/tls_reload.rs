@@ -1,4 +1,4 @@
-//! `tls reload`: every node reads its certificates again. Never sends a certificate: the files are on the nodes' machines.
+//! `tls reload`: a node or every node reads its certificates again. Never sends a certificate: the files are on the nodes' machines.
 
 use std::time::Duration;
 
@@ -8,8 +8,10 @@ use serde::Serialize;
 
 use crate::{
     call::CallError,
+    cli::TlsReloadArgs,
     cluster::{Cluster, Node},
     failure::Failure,
+    group,
     print::{self, Out},
 };
 
@@ -41,13 +43,17 @@ struct CertificateView {
     kept_because: Option<String>,
 }
 
-/// Asks every node; fails if a node does not answer or keeps a former certificate.
-pub(crate) async fn run(cluster: &Cluster, out: Out) -> Result<(), Failure> {
-    let answers = join_all(cluster.nodes().iter().map(|node| ask(cluster, node))).await;
-    let nodes: Vec<NodeView> = cluster.nodes().iter().zip(&answers).map(|(node, answer)| view(node, answer)).collect();
+/// Asks the named node, or every node; fails if a node does not answer or keeps a former certificate.
+pub(crate) async fn run(cluster: &Cluster, out: Out, args: &TlsReloadArgs) -> Result<(), Failure> {
+    let asked: Vec<&Node> = match &args.node {
+        Some(name) => vec![group::node_named(cluster, name).await?],
+        None => cluster.nodes().iter().collect(),
+    };
+    let answers = join_all(asked.iter().map(|node| ask(cluster, node))).await;
+    let nodes: Vec<NodeView> = asked.iter().zip(&answers).map(|(node, answer)| view(node, answer)).collect();
     let view = View { nodes };
     out.show(&view, table)?;
-    let silent = cluster.nodes().iter().zip(answers).find_map(|(node, answer)| Some((node, answer.err()?)));
+    let silent = asked.into_iter().zip(answers).find_map(|(node, answer)| Some((node, answer.err()?)));
     if let Some((node, error)) = silent {
         return Err(error.into_failure(&node.address));
     }

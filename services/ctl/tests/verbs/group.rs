@@ -128,6 +128,31 @@ async fn development_certificates_open_a_control_port_with_mutual_tls_and_nothin
     let (cert, key) = (path("b.pem"), path("b.key"));
     let ran = ocsctl_at(&endpoint, &["--ca", &ca, "--cert", &cert, "--key", &key, "role"]).await;
     assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("refuses our certificate, ") && ran.err.contains(&cert), "{}", ran.err);
+    let their_ca = path("ca.pem");
+    for verb in [&["role"][..], &["reload", "a"], &["status"]] {
+        let ran = ocsctl_at(&endpoint, &[&["--ca", their_ca.as_str()][..], verb].concat()).await;
+        assert_eq!(ran.code, 3, "{verb:?}: {}{}", ran.out, ran.err);
+        let said = format!("{}{}", ran.out, ran.err).split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in ["TLS failed: the port's certificate does not come from the authority in --ca", their_ca.as_str()] {
+            assert!(said.contains(part), "{verb:?}, {part}: {}{}", ran.out, ran.err);
+        }
+        assert!(!said.contains("unreachable ("), "{verb:?}: {}{}", ran.out, ran.err);
+    }
+}
+
+#[tokio::test]
+async fn an_authority_without_a_pair_of_ours_is_wrong_usage_that_names_the_files_and_the_way_to_make_them() {
+    let (double, dir) = (Double::start().await, tempfile::tempdir().unwrap());
+    let ca = dir.path().join("ca.pem").to_str().unwrap().to_owned();
+    let alone = ocsctl(&double, &["--ca", &ca, "status"]).await;
+    assert_eq!(alone.code, 2, "{}", alone.err);
+    for part in ["operator.pem and ", "operator.key are not there", "--cert and --key", "`ocsctl cert operator NAME"] {
+        assert!(alone.err.contains(part), "{part}: {}", alone.err);
+    }
+    let half = ocsctl(&double, &["--key", "alice.key", "status"]).await;
+    assert_eq!(half.code, 2, "{}", half.err);
+    assert!(half.err.contains("--ca (the authority, ca.pem) and --cert ("), "{}", half.err);
 }
 
 #[tokio::test]
@@ -246,6 +271,11 @@ async fn certificates_are_read_again_by_every_node_and_one_that_was_kept_is_exit
     let endpoints = format!("{},{}", double.endpoints(), nobody().await);
     double.state().certificate_fault.clear();
     assert_eq!(ocsctl_at(&endpoints, &["tls", "reload"]).await.code, 3, "a node that did not answer");
+    let one = ocsctl_at(&endpoints, &["tls", "reload", "b", "-o", "json"]).await;
+    assert_eq!(one.code, 0, "the other nodes were not asked: {}", one.err);
+    let nodes = one.json()["nodes"].as_array().unwrap().clone();
+    assert_eq!((nodes.len(), nodes[0]["node"].as_str()), (1, Some("b")));
+    assert_eq!(ocsctl(&double, &["tls", "reload", "z"]).await.code, 3);
 }
 
 /// `ocsctl cert …` in a directory.

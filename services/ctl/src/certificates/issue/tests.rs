@@ -106,7 +106,8 @@ fn an_authority_signs_what_ends_before_it_and_one_of_another_tool_is_named() {
     let home = home();
     let long = Order { days: 3651, ..order(&home) };
     let refused = operator(long, "alice").unwrap_err().to_string();
-    assert!(refused.contains("ca.pem ends at ") && refused.contains("give --days 36"), "{refused}");
+    assert!(refused.contains("ca.pem ends at ") && refused.contains("before the 3651 days"), "{refused}");
+    assert!(refused.contains("give --days from 1 to 36") && !refused.contains("at most"), "{refused}");
     let foreign = TempDir::new().unwrap();
     let refused = operator(order(&foreign), "alice").unwrap_err().to_string();
     assert!(refused.contains("make an authority first, by `ocsctl cert ca --dir "), "{refused}");
@@ -156,5 +157,16 @@ fn names_that_cannot_be_are_refused() {
     }
     for name in ["", "zwölf", &"x".repeat(65)] {
         assert!(matches!(authority(forced(&home), name), Err(Failure::Usage(_))), "{name}");
+    }
+}
+
+#[test]
+fn an_authority_that_is_at_its_end_is_named_and_no_impossible_number_of_days() {
+    let day = |days: i64| ends_before("ca.pem", now_s().saturating_add_signed(days * DAY_S as i64 + 100), 365);
+    assert!(day(30).contains("give --days from 1 to 30, or make a new authority"), "{}", day(30));
+    assert!(day(1).contains("give --days 1, or make a new authority"), "{}", day(1));
+    for (left, part) in [(0, "within a day, and signs no certificate any more"), (-2, "ca.pem ended at ")] {
+        let line = day(left);
+        assert!(line.contains(part) && !line.contains("--days") && line.contains("make a new authority"), "{line}");
     }
 }

@@ -249,7 +249,7 @@ fn state(said: &Said) -> &'static str {
 fn status_row(node: &NodeView) -> Vec<String> {
     let Some(said) = &node.said else {
         let blanks = std::iter::repeat_n("-".to_owned(), 5);
-        return std::iter::once(node.node.clone()).chain(blanks).chain(["unreachable".to_owned()]).collect();
+        return std::iter::once(node.node.clone()).chain(blanks).chain([node.silence.to_owned()]).collect();
     };
     let witness = said.role == "witness";
     let of_data = |text: String| if witness { "-".to_owned() } else { text };
@@ -266,7 +266,7 @@ fn status_row(node: &NodeView) -> Vec<String> {
 
 fn role_row(node: &NodeView) -> Vec<String> {
     let Some(said) = &node.said else {
-        return vec![node.node.clone(), "unreachable".to_owned(), "-".to_owned(), "-".to_owned(), "-".to_owned()];
+        return vec![node.node.clone(), node.silence.to_owned(), "-".to_owned(), "-".to_owned(), "-".to_owned()];
     };
     let primary = if said.primary.is_empty() { "-".to_owned() } else { said.primary.clone() };
     vec![node.node.clone(), shown_role(said), said.term.to_string(), said.mode.clone(), primary]

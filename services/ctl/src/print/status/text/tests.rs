@@ -22,12 +22,12 @@ fn node(name: &str, role: Role, reply: StatusReply) -> NodeView {
     };
     let reply = StatusReply { role: Some(role), http_proxy: "listening".to_owned(), ..reply };
     let said = Some(said(&reply, Some(0)));
-    NodeView { node: name.to_owned(), endpoint: "h:1".to_owned(), reachable: true, error: None, said }
+    NodeView { node: name.to_owned(), endpoint: "h:1".to_owned(), reachable: true, error: None, said, silence: "" }
 }
 
 fn silent(name: &str) -> NodeView {
     let error = Some("unreachable (Connection refused (os error 111))".to_owned());
-    NodeView { node: name.to_owned(), endpoint: "h:2".to_owned(), reachable: false, error, said: None }
+    NodeView { node: name.to_owned(), endpoint: "h:2".to_owned(), reachable: false, error, said: None, silence: "unreachable" }
 }
 
 fn group(primary: Option<&str>, nodes: Vec<NodeView>) -> GroupView {
