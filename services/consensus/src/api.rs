@@ -363,6 +363,8 @@ pub struct PeerStatus {
     pub oldest_write_ms: u64,
     /// The age of that write is beyond the limit.
     pub hangs: bool,
+    /// Its operator drained it: the peer votes and stores, and takes no clients.
+    pub drained: bool,
 }
 
 /// The newest versions that a release knows.

@@ -234,6 +234,7 @@ where
         no_room: false,
         room: parts.room,
         short_told: false,
+        drained: false,
         disks,
         pulse: Arc::clone(&pulse),
         forgetting: false,
@@ -325,6 +326,7 @@ struct Driver<D: Disk, M: Machine> {
     room: Arc<AtomicBool>,
     /// Whether the last heads to all said that the disk is short.
     short_told: bool,
+    drained: bool,
     disks: disks::Disks,
     /// See [`Running::pulse`].
     pulse: Arc<AtomicU64>,
@@ -440,6 +442,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             Event::Distrust(reason) => self.repair.distrust(reason, Here::of(&self.core)),
             Event::StandsStill(index) => self.core.replace(index),
             Event::Vouch(index) => self.repair.vouch(index, Here::of(&self.core)),
+            Event::Drained(drained) => self.drained = drained,
             Event::PeerLost { peer, refused } => {
                 let of_peer = |id: &RaftId| members::number(*id) == members::number(peer);
                 self.peers.iter_mut().filter(|(id, _)| of_peer(id)).for_each(|(_, seen)| seen.lost = true);

@@ -45,6 +45,8 @@ pub(crate) enum Event<I, R> {
     StandsStill(u64),
     /// A digest here differed from a peer's at this index, and nothing shows this node's state wrong.
     Vouch(u64),
+    /// An operator drained this node, or took the drain back; heads tell the peers.
+    Drained(bool),
     /// The stream to a peer ended.
     PeerLost { peer: RaftId, refused: bool },
     /// A node that lost its log asks for a new id.

@@ -107,6 +107,11 @@ impl<I: Send + 'static, R: Send + 'static> Handle<I, R> {
         let _ = self.events.send(Event::Vouch(index)); // a driver that ended needs no news
     }
 
+    /// Tells the peers from now on whether an operator has drained this node.
+    pub fn set_drained(&self, drained: bool) {
+        let _ = self.events.send(Event::Drained(drained)); // a driver that ended needs no news
+    }
+
     /// Hands leadership to a data node, for this reason; completes when that node leads.
     ///
     /// # Errors

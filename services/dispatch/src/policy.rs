@@ -254,7 +254,7 @@ fn not_applied(why: &str) -> Refusal {
 
 /// The refusal of a read, which is known not to have changed anything.
 pub fn unreadable(why: &str) -> Reply {
-    Refusal::new(RefusalCode::Unavailable, format!("The record cannot be read now: {why}")).into()
+    Refusal::new(RefusalCode::Unavailable, format!("The state cannot be read now: {why}")).into()
 }
 
 #[cfg(mutant)]

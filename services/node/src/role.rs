@@ -279,6 +279,7 @@ impl RoleService {
                 stalled: peer.stalled,
                 oldest_write_ms: peer.oldest_write_ms,
                 disk_hangs: peer.hangs,
+                drained: peer.drained,
             }
         };
         status.peers.iter().map(peer).collect()

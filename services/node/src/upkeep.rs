@@ -22,6 +22,7 @@ use crate::{
 
 use self::{drain::Drain, reload::Reload};
 
+pub(crate) use drain::successors;
 pub use reload::{Reloaded, Reloader};
 
 /// The answer where the node stops before an order is carried out.

@@ -61,6 +61,7 @@ fn peer(id: RaftId, kind: Kind) -> PeerStatus {
         stalled: false,
         oldest_write_ms: 0,
         hangs: false,
+        drained: false,
     }
 }
 
@@ -139,6 +140,7 @@ pub struct FakeGroup {
     asked: Mutex<usize>,
     script: Mutex<VecDeque<Script>>,
     confirmed: watch::Sender<Option<Confirmed>>,
+    drained: Mutex<bool>,
 }
 
 impl FakeGroup {
@@ -152,6 +154,7 @@ impl FakeGroup {
             asked: Mutex::default(),
             script: Mutex::default(),
             confirmed: watch::channel(Some(confirmed)).0,
+            drained: Mutex::default(),
         }
     }
 
@@ -180,6 +183,11 @@ impl FakeGroup {
         *self.batches.lock().unwrap()
     }
 
+    /// Whether the peers are told that this node is drained.
+    pub fn drained(&self) -> bool {
+        *self.drained.lock().unwrap()
+    }
+
     /// How often a quorum was asked.
     pub fn asked(&self) -> usize {
         *self.asked.lock().unwrap()
@@ -190,6 +198,10 @@ impl FakeGroup {
 impl RaftGroup for FakeGroup {
     fn distrust(&self, reason: String) {
         panic!("the state of a test is not wrong: {reason}");
+    }
+
+    fn set_drained(&self, drained: bool) {
+        *self.drained.lock().unwrap() = drained;
     }
 
     fn propose(&self, proposals: Vec<Proposal<RequestId, Reply>>) {

@@ -46,6 +46,9 @@ pub trait RaftGroup: Send + Sync + 'static {
     /// Marks the state here as wrong: the state serves no more, and is fetched from another data node.
     fn distrust(&self, reason: String);
 
+    /// Tells the peers from now on whether an operator has drained this node.
+    fn set_drained(&self, drained: bool);
+
     /// Ends single-copy; completes when the other voters' membership holds.
     ///
     /// # Errors
@@ -87,6 +90,10 @@ impl RaftGroup for Handle<RequestId, Reply> {
 
     fn distrust(&self, reason: String) {
         Handle::distrust(self, reason);
+    }
+
+    fn set_drained(&self, drained: bool) {
+        Handle::set_drained(self, drained);
     }
 
     async fn leave_single_copy(&self) -> Result<(), ModeError> {

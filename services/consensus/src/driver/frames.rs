@@ -39,7 +39,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
         (seen.heard, seen.lost) = (Some(Instant::now()), false);
         seen.applied = head.applied;
         seen.short = head.disk_short_bytes > 0;
-        seen.log_full = head.log_full;
+        (seen.log_full, seen.drained) = (head.log_full, head.drained);
         (seen.ready, seen.vouched) = (head.data_ready, head.vouched_index);
         seen.wall_us = head.wall_clock_us;
         (seen.versions, seen.unconfirmed) = (Versions::of(head), head.unconfirmed);

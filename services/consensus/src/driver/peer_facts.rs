@@ -18,6 +18,8 @@ pub(super) struct PeerFacts {
     pub(super) short: bool,
     /// Its log has reached its limit.
     pub(super) log_full: bool,
+    /// Its operator drained it: the peer takes no clients.
+    pub(super) drained: bool,
     pub(super) applied: u64,
     /// Its wall clock then, microseconds.
     pub(super) wall_us: u64,
@@ -41,6 +43,7 @@ impl Default for PeerFacts {
             lost: false,
             short: false,
             log_full: false,
+            drained: false,
             applied: 0,
             wall_us: 0,
             digest: None,

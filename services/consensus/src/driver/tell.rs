@@ -161,6 +161,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
             evidence: Vec::new(),
             last_index: self.core.log_range().1,
             oldest_write_ms: self.core.write_age_ms(),
+            drained: self.drained,
         }
     }
 
@@ -275,6 +276,7 @@ impl<D: Disk, M: Machine> Driver<D, M> {
                     stalled: seen.is_some_and(PeerFacts::stalled),
                     oldest_write_ms: self.core.write_age_of(id),
                     hangs: self.core.hangs(id),
+                    drained: seen.is_some_and(|seen| seen.drained),
                 }
             })
             .collect()

@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use ocs_proto::{
-    control::{ListTokensRequest, TokenInfo},
+    control::{ListTokensReply, ListTokensRequest, TokenInfo},
     outbound::{CreateToken, RevokeToken},
 };
 use outbound::{TOKEN_PREFIX, TOKEN_SECRET_BYTES, token_hash, token_id, token_text};
@@ -48,15 +48,40 @@ pub(crate) async fn create(cluster: &Cluster, out: Out, args: &TokenCreateArgs) 
         tenant: args.tenant.clone().unwrap_or_default(),
         expires_s: args.expires,
     };
+    let (id, maybe_made) = (token_id(&hash), AtomicBool::new(false));
     let ask = |mut client: Client| {
-        let request = request.clone();
+        let (request, maybe_made) = (request.clone(), &maybe_made);
         async move {
-            let reply = client.create_token(request).await.map_err(CallError::from)?;
-            call::done(reply.into_inner().reply)
+            let reply = client.create_token(request).await.map_err(CallError::from);
+            let made = reply.and_then(|reply| call::done(reply.into_inner().reply));
+            made.inspect_err(|error| {
+                maybe_made.fetch_or(may_stand(error), Relaxed);
+            })
         }
     };
-    cluster.on_any(RETRY_FOR, ask).await?;
-    out.show(&Created { id: token_id(&hash), name: args.name.clone(), token }, created)
+    let made = cluster.on_any(RETRY_FOR, ask).await;
+    made.map_err(|failure| {
+        let open = format!("token {id} may have been made, and nobody has its text: `ocsctl token revoke {id}`, then make another");
+        left(failure, maybe_made.load(Relaxed), "no token was made", &open)
+    })?;
+    out.show(&Created { id, name: args.name.clone(), token }, created)
+}
+
+/// Whether an attempt that failed may have changed something: a refused connection changed nothing.
+fn may_stand(error: &CallError) -> bool {
+    error.maybe_applied() && !matches!(error, CallError::Unreachable(why) if why.starts_with("Connection refused"))
+}
+
+/// The failure of an order, with the state in which the order leaves its token, and the next step.
+fn left(failure: Failure, maybe_done: bool, undone: &str, open: &str) -> Failure {
+    let state = if maybe_done { open } else { undone };
+    match failure {
+        Failure::NoPrimary(why) => {
+            Failure::NoPrimary(format!("{why}; {state}; `ocsctl status` names the nodes that are away"))
+        }
+        Failure::Refused(why) if maybe_done => Failure::Refused(format!("{why}; {state}")),
+        other => other,
+    }
 }
 
 fn created(created: &Created) -> String {
@@ -67,6 +92,8 @@ fn created(created: &Created) -> String {
 
 #[derive(Debug, Serialize)]
 struct View {
+    /// A quorum answered: the list is complete.
+    confirmed: bool,
     tokens: Vec<Token>,
 }
 
@@ -89,11 +116,11 @@ struct Token {
 
 /// Asks any data node.
 pub(crate) async fn list(cluster: &Cluster, out: Out) -> Result<(), Failure> {
-    let ask =
-        |mut client: Client| async move { Ok(client.list_tokens(ListTokensRequest {}).await?.into_inner().tokens) };
-    let tokens = cluster.on_any(RETRY_FOR, ask).await?;
+    let ask = |mut client: Client| async move { Ok(client.list_tokens(ListTokensRequest {}).await?.into_inner()) };
+    let ListTokensReply { tokens, unconfirmed } = cluster.on_any(RETRY_FOR, ask).await?;
     let now_s = Timestamp::now().as_second();
-    out.show(&View { tokens: tokens.into_iter().map(|token| view(token, now_s)).collect() }, table)
+    let tokens = tokens.into_iter().map(|token| view(token, now_s)).collect();
+    out.show(&View { confirmed: !unconfirmed, tokens }, table)
 }
 
 fn view(token: TokenInfo, now_s: i64) -> Token {
@@ -114,9 +141,13 @@ fn view(token: TokenInfo, now_s: i64) -> Token {
 }
 
 fn table(view: &View) -> String {
-    if view.tokens.is_empty() {
-        return "there is no token".to_owned();
-    }
+    const UNCONFIRMED: &str = "no quorum answers: this is the knowledge of one node; the newest tokens may be missing, and a token that was \
+                               revoked meanwhile may still be here; `ocsctl status` names the nodes that are away";
+    let known = if view.tokens.is_empty() { "there is no token".to_owned() } else { rows(view) };
+    if view.confirmed { known } else { format!("{known}\n{}", print::paragraph(UNCONFIRMED)) }
+}
+
+fn rows(view: &View) -> String {
     let row = |token: &Token| {
         let expires = token.expires.clone().unwrap_or_else(|| "never".to_owned());
         let lists = if token.lists.is_empty() { "all lists".to_owned() } else { token.lists.join(", ") };
@@ -159,14 +190,19 @@ pub(crate) async fn revoke(cluster: &Cluster, out: Out, args: &TokenRevokeArgs) 
             match result {
                 Err(CallError::Refused(no)) if no.code == "BAD_VALUE" && maybe_ours.load(Relaxed) => Ok(()),
                 Err(error) => {
-                    maybe_ours.fetch_or(error.maybe_applied(), Relaxed);
+                    maybe_ours.fetch_or(may_stand(&error), Relaxed);
                     Err(error)
                 }
                 Ok(()) => Ok(()),
             }
         }
     };
-    cluster.on_any(RETRY_FOR, ask).await?;
+    let revoked = cluster.on_any(RETRY_FOR, ask).await;
+    revoked.map_err(|failure| {
+        let id = &args.id;
+        let (undone, open) = (format!("token {id} still counts"), format!("token {id} may be revoked already"));
+        left(failure, maybe_ours.load(Relaxed), &undone, &open)
+    })?;
     out.show(&Revoked { id: args.id.clone() }, |revoked| {
         format!(
             "token {} is revoked: it counts no longer here, and on the other node in a moment",
@@ -190,7 +226,8 @@ mod tests {
         };
         let bounded = TokenInfo { lists: vec!["demo".into()], tenant: "north".into(), ..token("crm", Some(86_400)) };
         let tokens = [bounded, token("old", Some(10)), token("x\u{1b}[2J", None)];
-        let view = View { tokens: tokens.into_iter().map(|token| view(token, 10)).collect() };
+        let tokens = tokens.into_iter().map(|token| view(token, 10)).collect();
+        let view = View { confirmed: true, tokens };
         assert_eq!(view.tokens.iter().map(|token| token.expired).collect::<Vec<_>>(), [false, true, false]);
         let shown = table(&view);
         for part in ["0123456789ab", "read,update", "1970-01-02T00:00:00Z", "demo; tenant north", "never", "all lists"]
@@ -198,6 +235,25 @@ mod tests {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         assert!(shown.contains("past") && !shown.contains('\u{1b}'), "{shown}");
-        assert_eq!(table(&View { tokens: Vec::new() }), "there is no token");
+        assert_eq!(table(&View { confirmed: true, tokens: Vec::new() }), "there is no token");
+        let alone = table(&View { confirmed: false, ..view });
+        assert!(alone.starts_with(&shown), "what is known is shown all the same: {alone}");
+        let flat = alone.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains("no quorum answers: this is the knowledge of one node"), "{alone}");
+    }
+
+    #[test]
+    fn an_order_that_fails_tells_in_which_state_it_leaves_its_token() {
+        let no_primary = |maybe| left(Failure::NoPrimary("no quorum".to_owned()), maybe, "none was made", "may be there");
+        assert_eq!(no_primary(false).exit_code(), 4);
+        for (maybe, state) in [(false, "none was made"), (true, "may be there")] {
+            let line = format!("no quorum; {state}; `ocsctl status` names the nodes that are away");
+            assert_eq!(no_primary(maybe).to_string(), line);
+        }
+        let refused = || Failure::Refused("no such list".to_owned());
+        assert_eq!(left(refused(), false, "none", "may be"), refused(), "a refusal says enough");
+        assert_eq!(left(refused(), true, "none", "may be").to_string(), "no such list; may be");
+        assert!(!may_stand(&CallError::Unreachable("Connection refused (os error 111)".to_owned())));
+        assert!(may_stand(&CallError::Unreachable("broken pipe".to_owned())) && may_stand(&CallError::TimedOut));
     }
 }

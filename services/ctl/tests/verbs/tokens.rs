@@ -65,3 +65,16 @@ async fn a_refused_token_is_not_shown_and_wrong_words_are_wrong_usage() {
         assert!(!ran.err.contains(&token), "{}", ran.err);
     }
 }
+
+#[tokio::test]
+async fn without_a_quorum_the_tokens_that_a_node_knows_are_shown_and_marked() {
+    let double = Double::start().await;
+    let made = ocsctl(&double, &["token", "create", "crm", "--scopes", "read", "-o", "json"]).await;
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    double.state().no_quorum = true;
+    let listed = ocsctl(&double, &["token", "list"]).await;
+    assert_eq!(listed.code, 0, "{}", listed.err);
+    assert!(listed.out.contains(&id) && listed.out.contains("no quorum answers"), "{}", listed.out);
+    let listed = ocsctl(&double, &["token", "list", "-o", "json"]).await.json();
+    assert_eq!((listed["confirmed"].as_bool(), listed["tokens"][0]["id"].as_str()), (Some(false), Some(id.as_str())));
+}

@@ -29,6 +29,8 @@ pub(super) struct Facts<'a> {
     pub(super) own_silence: Option<&'static str>,
     /// Whether automatic failover is paused.
     pub(super) paused: bool,
+    /// Whether an operator drained this node.
+    pub(super) own_drained: bool,
 }
 
 /// Words for a node whose disk has no room.
@@ -93,6 +95,33 @@ impl<'a> Facts<'a> {
     fn fixed_primary(&self) -> Option<&'a str> {
         self.paused.then_some(self.view.primary.as_str()).filter(|primary| !primary.is_empty())
     }
+
+    /// Data nodes that an operator drained, this node first.
+    fn drained(&self) -> Vec<&'a str> {
+        let own = self.own_drained.then_some(self.own);
+        let peers = self.peers.iter().filter(|peer| peer.drained && !peer.witness).map(|peer| peer.node.as_str());
+        own.into_iter().chain(peers).collect()
+    }
+
+    /// Data nodes that take clients, as far as drains are concerned.
+    fn taking_clients(&self) -> Vec<&'a str> {
+        let drained = self.drained();
+        self.data().into_iter().filter(|node| !drained.contains(node)).collect()
+    }
+
+    /// Nodes whose loss is not survived though every voter acknowledges, each with the effect of the loss.
+    fn needed(&self) -> Vec<(&'a str, String)> {
+        let fixed = self.fixed_primary().map(|primary| {
+            let effect = "stops updates until it is back or `ocsctl resume`";
+            (primary, format!("failover is paused, so the loss of the primary {primary} {effect}"))
+        });
+        let (drained, taking) = (self.drained(), self.taking_clients());
+        let only = taking.first().filter(|_| taking.len() == 1 && !drained.is_empty()).map(|only| {
+            let (are, undo) = (and_are(&drained), drained[0]);
+            (*only, format!("{are} drained, so after the loss of {only} no node takes clients before `ocsctl drain {undo} --undo`"))
+        });
+        fixed.into_iter().chain(only).collect()
+    }
 }
 
 /// Why a voter acknowledges nothing now; none: the voter acknowledges.
@@ -123,8 +152,11 @@ pub(super) fn survives(facts: &Facts<'_>) -> String {
         degraded(facts, &silent)
     } else if facts.witness().is_none() && facts.peers.len() == 1 {
         "Updates stop while either node is down; no acknowledged update is lost unless both disks are".to_owned()
-    } else if let Some(primary) = facts.fixed_primary() {
-        all_but_the_primary(facts, primary)
+    } else if facts.taking_clients().is_empty() && !facts.drained().is_empty() {
+        let drained = facts.drained();
+        format!("Degraded: {} drained, so no node takes clients before `ocsctl drain {} --undo`", and_are(&drained), drained[0])
+    } else if !facts.needed().is_empty() {
+        all_but(facts, &facts.needed())
     } else if let Some(behind) = facts.behind() {
         format!("the loss of any one node, but a failover waits until {} has caught up", behind.node)
     } else {
@@ -132,14 +164,12 @@ pub(super) fn survives(facts: &Facts<'_>) -> String {
     }
 }
 
-/// While failover is paused, no node takes the place of the primary.
-fn all_but_the_primary(facts: &Facts<'_>, primary: &str) -> String {
+/// No node takes the place of these: of the primary while failover is paused, of the only node that takes clients.
+fn all_but(facts: &Facts<'_>, needed: &[(&str, String)]) -> String {
     let all = std::iter::once(facts.own).chain(facts.peers.iter().map(|peer| peer.node.as_str()));
-    let others: Vec<&str> = all.filter(|node| *node != primary).collect();
-    format!(
-        "the loss of {}; failover is paused, so the loss of the primary {primary} stops updates until it is back or `ocsctl resume`",
-        or(&others)
-    )
+    let others: Vec<&str> = all.filter(|node| needed.iter().all(|(one, _)| one != node)).collect();
+    let effects: Vec<&str> = needed.iter().map(|(_, effect)| effect.as_str()).collect();
+    format!("the loss of {}; {}", or(&others), effects.join("; "))
 }
 
 /// At least one voter acknowledges nothing.
@@ -214,6 +244,11 @@ fn log_full(facts: &Facts<'_>, own_log_full: bool) -> String {
 
 fn and(names: &[&str]) -> String {
     listed(names, "and")
+}
+
+/// Names as the subject of a sentence, with its verb.
+fn and_are(names: &[&str]) -> String {
+    format!("{} {}", and(names), if names.len() == 1 { "is" } else { "are" })
 }
 
 fn or(names: &[&str]) -> String {

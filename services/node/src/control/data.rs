@@ -212,6 +212,14 @@ pub(super) async fn read<T: Send + 'static>(
     what: impl FnOnce(&dyn StateReader) -> T + Send + 'static,
 ) -> Result<T, Status> {
     door.wait_until_readable(deadline).await.map_err(unreadable)?;
+    read_last(door, what).await
+}
+
+/// Reads the state as this node has it now.
+pub(super) async fn read_last<T: Send + 'static>(
+    door: &Door,
+    what: impl FnOnce(&dyn StateReader) -> T + Send + 'static,
+) -> Result<T, Status> {
     let state = door.engine().state().clone();
     beside(move || what(&*state)).await
 }
@@ -224,8 +232,12 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
     })
 }
 
+/// The refusal of a read, with the next step where no quorum answers.
 pub(super) fn unreadable(reply: Reply) -> Status {
     match reply.body {
+        ReplyBody::Refused(Refusal { code: RefusalCode::Unavailable, message, .. }) => {
+            Status::unavailable(format!("{message}; `ocsctl status` names the nodes that are away"))
+        }
         ReplyBody::Refused(refusal) => refused(refusal),
         _ => Status::unavailable("the state cannot be read now"),
     }

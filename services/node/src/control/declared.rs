@@ -19,7 +19,7 @@ use tonic::Status;
 
 use super::{
     acting::Acting,
-    data::{read, refused, unreadable},
+    data::{read_last, refused, unreadable},
     to_wire,
 };
 
@@ -68,15 +68,25 @@ pub(super) async fn groups(
     ask(door, Query::Groups { identifier }, deadline, to_wire::groups).await
 }
 
-/// The one answer to a question, as `shape` puts it into a message.
+/// The one answer to a question, as `shape` puts it into a message, once the state has every update acknowledged before the call.
 pub(super) async fn ask<T: Send + 'static>(
     door: &Door,
     query: Query,
     deadline: Instant,
     shape: fn(Answer) -> Option<T>,
 ) -> Result<T, Status> {
+    door.wait_until_readable(deadline).await.map_err(unreadable)?;
+    ask_last(door, query, shape).await
+}
+
+/// The same of the state as this node has it now.
+pub(super) async fn ask_last<T: Send + 'static>(
+    door: &Door,
+    query: Query,
+    shape: fn(Answer) -> Option<T>,
+) -> Result<T, Status> {
     let answered =
-        read(door, deadline, move |state| state.query(query).map(|mut answers| answers.next().and_then(shape)));
+        read_last(door, move |state| state.query(query).map(|mut answers| answers.next().and_then(shape)));
     let answer = answered.await?.map_err(refused)?;
     answer.ok_or_else(|| Status::internal("the state gave another kind of answer"))
 }

@@ -65,6 +65,7 @@ pub(super) async fn status(sources: &Sources, about: &About) -> StatusReply {
         stopped: core.stopped,
         own_silence: own_silence(&core, disk_short),
         paused: core.paused_for != 0,
+        own_drained: proxy.state == DRAINED,
     };
     let mut updates_stopped = contract::updates_stopped(&facts, core.log_full);
     if updates_stopped.is_empty() && core.stall.is_some_and(|stall| stall.alone) {

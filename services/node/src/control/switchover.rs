@@ -79,6 +79,10 @@ fn judge(peer: &PeerLag) -> Result<String, String> {
         _ if peer.witness => Err("is a witness: it never serves".to_owned()),
         _ if !peer.connected => Err(unheard(peer)),
         _ if peer.disk_short => Err("has a full disk and acknowledges no updates".to_owned()),
+        _ if peer.drained => {
+            let node = &peer.node;
+            Err(format!("is drained and takes no clients: `ocsctl drain {node} --undo` first"))
+        }
         None => Err("has not yet said how far its log reaches".to_owned()),
         Some(lag) if lag > LAG_ENTRIES_MAX => Err(format!("is {lag} entries behind, at most {LAG_ENTRIES_MAX} may be")),
         Some(lag) => Ok(format!("is connected and {lag} entries behind")),
@@ -123,6 +127,7 @@ mod tests {
             peer("w", true, Some(0), true),
             PeerLag { disk_short: true, ..peer("f", true, Some(0), false) },
             PeerLag { last_heard_ms: Some(2400), ..peer("g", false, Some(0), false) },
+            PeerLag { drained: true, ..peer("h", true, Some(0), false) },
         ];
         let judged = candidates("a", &peers);
         let eligible: Vec<&str> =
@@ -134,6 +139,7 @@ mod tests {
             ("c", "c has not answered since this node's start"),
             ("f", "f has a full disk and acknowledges no updates"),
             ("g", "g has not answered for 3 s"),
+            ("h", "h is drained and takes no clients: `ocsctl drain h --undo` first"),
             ("d", "d is 5000 entries behind, at most 1024 may be"),
             ("e", "e has not yet said how far its log reaches"),
             ("w", "w is a witness: it never serves"),

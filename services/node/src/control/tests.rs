@@ -284,6 +284,22 @@ async fn changes_need_an_operator_where_operators_are_required_and_reads_do_not(
     assert_eq!(client.list_tokens(ListTokensRequest {}).await.unwrap().into_inner().tokens[0].name, "crm");
 }
 
+#[tokio::test(start_paused = true)]
+async fn without_a_quorum_the_known_tokens_are_listed_and_marked_and_other_reads_name_the_next_step() {
+    let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(core_status(3, A))));
+    let door = Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks));
+    let listed = async || tokens::list(&door, pair::fakes::in_ten_seconds()).await.unwrap();
+    assert!(!listed().await.unconfirmed);
+    group.confirm_as(None);
+    let alone = listed().await;
+    assert!(alone.unconfirmed && alone.tokens[0].name == "crm", "{alone:?}");
+    let refused = declared::show(&door, pair::fakes::in_ten_seconds()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    for part in ["The state cannot be read now: ", "`ocsctl status` names the nodes that are away"] {
+        assert!(refused.message().contains(part), "{part}: {refused}");
+    }
+}
+
 #[tokio::test]
 async fn a_token_is_made_and_taken_back_by_a_command_that_names_the_operator() {
     let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(core_status(3, A))));

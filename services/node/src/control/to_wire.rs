@@ -84,7 +84,10 @@ fn group(group: outbound::GroupInfo) -> GroupInfo {
 /// API tokens; none: another answer.
 pub(super) fn tokens(answer: Answer) -> Option<ListTokensReply> {
     match answer {
-        Answer::Tokens(tokens) => Some(ListTokensReply { tokens: tokens.into_iter().map(token).collect() }),
+        Answer::Tokens(tokens) => {
+            let tokens = tokens.into_iter().map(token).collect();
+            Some(ListTokensReply { tokens, unconfirmed: false })
+        }
         _ => None,
     }
 }

@@ -12,7 +12,7 @@ use outbound::{
 use tokio::time::Instant;
 use tonic::Status;
 
-use super::{acting::Acting, declared::ask, do_not_call::not_yet, to_wire};
+use super::{acting::Acting, declared::ask_last, do_not_call::not_yet, to_wire};
 
 type Door = Arc<pair::Door>;
 
@@ -49,7 +49,9 @@ async fn order(door: &Acting, body: Body, deadline: Instant) -> (wire::Reply, bo
     (reply_into_wire(reply), done)
 }
 
-/// All tokens, without their texts and whole hashes.
+/// All tokens, without their texts and whole hashes; without a quorum, the tokens that this node knows.
 pub(super) async fn list(door: &Door, deadline: Instant) -> Result<ListTokensReply, Status> {
-    ask(door, Query::Tokens, deadline, to_wire::tokens).await
+    let unconfirmed = door.wait_until_readable(deadline).await.is_err();
+    let known = ask_last(door, Query::Tokens, to_wire::tokens).await?;
+    Ok(ListTokensReply { unconfirmed, ..known })
 }

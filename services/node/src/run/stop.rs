@@ -6,11 +6,11 @@
 use std::time::{Duration, Instant};
 
 use chassis::{notify, tasks::Tasks};
-use consensus::Kind;
 use node_config::Config;
 use peers::Admission;
 
 use super::{Ended, RunError, Started, open, pulses};
+use crate::upkeep::successors;
 
 /// Most time that a stop gives the handover.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -125,8 +125,8 @@ impl Started {
                 "automatic failover is paused: the role stays here, updates wait until this node is back"
             );
         }
-        let Some(target) = status.peers.iter().find(|peer| peer.kind == Kind::Data) else { return };
-        let transfer = self.running.handle.transfer(target.id, "handover before a stop");
+        let Some(target) = successors(&status.peers).first().map(|peer| peer.id) else { return };
+        let transfer = self.running.handle.transfer(target, "handover before a stop");
         match tokio::time::timeout_at(until.into(), transfer).await {
             Ok(Ok(())) => tracing::info!("handed over before the stop"),
             _ if self.is_left_alone() => {

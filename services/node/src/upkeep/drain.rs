@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use consensus::Kind;
+use consensus::{Kind, PeerStatus};
 
 use crate::{health::Health, role::RoleService, supervisor::ProxyControl};
 
@@ -26,9 +26,9 @@ impl Drain {
         if *self.health.draining().borrow() {
             return Ok(()); // by an earlier order
         }
-        self.health.drain();
+        self.mark(true);
         if let Err(why) = self.hand_over(by).await {
-            self.health.undo_drain();
+            self.mark(false);
             tracing::warn!("this node is not drained: {why}");
             return Err(why);
         }
@@ -40,16 +40,22 @@ impl Drain {
     /// Takes clients again.
     pub(super) async fn undo(&self, by: &str) -> Result<(), String> {
         self.proxy()?.undo_drain().await;
-        self.health.undo_drain();
+        self.mark(false);
         tracing::info!(by, "the drain of this node is over: it takes clients");
         Ok(())
+    }
+
+    /// Balancers see it by `/readyz`, and the peers by this node's frames: no operator hands the role here meanwhile.
+    fn mark(&self, drained: bool) {
+        if drained { self.health.drain() } else { self.health.undo_drain() }
+        self.role.group().set_drained(drained);
     }
 
     fn proxy(&self) -> Result<&ProxyControl, String> {
         self.proxy.as_ref().ok_or_else(|| "this is a witness: it takes no clients".to_owned())
     }
 
-    /// Tries the other data nodes in turn.
+    /// Tries the other data nodes in turn, those that are drained last.
     async fn hand_over(&self, by: &str) -> Result<(), String> {
         let status = self.role.status();
         if !status.serving {
@@ -59,7 +65,7 @@ impl Drain {
             return Err("this node is primary, and automatic failover is paused: `ocsctl switchover` first".to_owned());
         }
         let (mut why, reason) = (Vec::new(), format!("handover before a drain by {by}"));
-        for target in status.peers.iter().filter(|peer| peer.kind == Kind::Data) {
+        for target in successors(&status.peers) {
             let transfer = self.role.group().transfer(target.id, &reason);
             let name = self.role.roster().name_of(target.id);
             match tokio::time::timeout(HANDOVER_TIMEOUT, transfer).await {
@@ -69,5 +75,29 @@ impl Drain {
             }
         }
         Err(format!("this node is primary, and no other node took over ({})", why.join("; ")))
+    }
+}
+
+/// The data nodes that may take the role over, those that take clients first.
+pub(crate) fn successors(peers: &[PeerStatus]) -> Vec<&PeerStatus> {
+    let mut data: Vec<&PeerStatus> = peers.iter().filter(|peer| peer.kind == Kind::Data).collect();
+    data.sort_by_key(|peer| peer.drained);
+    data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pair::fakes::{A, status};
+
+    #[test]
+    fn the_role_goes_to_a_node_that_takes_clients_first_and_to_a_witness_never() {
+        let mut peers = status(3, A).peers;
+        let (mut drained, witness) = (peers[0].clone(), peers[1].id);
+        (drained.id, drained.drained) = (7, true);
+        peers.insert(0, drained);
+        let order: Vec<_> = successors(&peers).iter().map(|peer| peer.id).collect();
+        assert_eq!(order, [peers[1].id, 7]);
+        assert!(!order.contains(&witness));
     }
 }

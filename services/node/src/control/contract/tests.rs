@@ -16,7 +16,7 @@ fn words(view: &RoleView, peers: &[PeerLag]) -> (String, String) {
 }
 
 fn facts<'a>(view: &'a RoleView, peers: &'a [PeerLag]) -> Facts<'a> {
-    Facts { own: "a", view, peers, stopped: None, own_silence: None, paused: false }
+    Facts { own: "a", view, peers, stopped: None, own_silence: None, paused: false, own_drained: false }
 }
 
 /// The rows of every mode in the table of losses (docs/architecture.md).
@@ -104,6 +104,28 @@ fn while_failover_is_paused_the_loss_of_the_primary_is_not_survived() {
         "the loss of b or w; failover is paused, so the loss of the primary a stops updates until it is back or `ocsctl resume`"
     );
     assert!(loses(&facts).contains("two of the three disks"), "{}", loses(&facts));
+}
+
+#[test]
+fn a_drained_node_counts_as_no_node_for_clients() {
+    let (view, drained) = (view(Role::Primary, true), |node| PeerLag { drained: true, ..peer(node, true) });
+    let peers = [drained("b"), peer("w", true)];
+    let facts = facts(&view, &peers);
+    let only = "b is drained, so after the loss of a no node takes clients before `ocsctl drain b --undo`";
+    assert_eq!(survives(&facts), format!("the loss of b or w; {only}"));
+    assert!(loses(&facts).contains("two of the three disks"), "its disk holds every update: {}", loses(&facts));
+    let paused = "failover is paused, so the loss of the primary a stops updates until it is back or `ocsctl resume`";
+    assert_eq!(survives(&Facts { paused: true, ..facts }), format!("the loss of b or w; {paused}; {only}"));
+    let none = survives(&Facts { own_drained: true, ..facts });
+    let said = "Degraded: a and b are drained, so no node takes clients before `ocsctl drain a --undo`";
+    assert_eq!(none, said);
+    let three = [drained("b"), peer("c", true)];
+    assert_eq!(survives(&Facts { peers: &three, ..facts }), "the loss of any one node", "two others take clients");
+    let of_two = [drained("b"), drained("c")];
+    let left = survives(&Facts { peers: &of_two, ..facts });
+    assert!(left.starts_with("the loss of b or c; b and c are drained, so after the loss of a"), "{left}");
+    let gone = [PeerLag { connected: false, ..drained("b") }, peer("w", true)];
+    assert!(survives(&Facts { peers: &gone, ..facts }).starts_with("Degraded: b is down. If a or w fails too"));
 }
 
 #[test]
