@@ -133,6 +133,15 @@ fn a_drained_primary_hands_over_finishes_and_takes_clients_again_when_told() {
         assert!(said["warnings"].to_string().contains("an operator drained this node"), "{said}");
         assert_eq!(cluster.metric(drained, "ocs_drained"), 1.0);
         assert_eq!(cluster.ctl(&["status", "--check"]).code, 5);
+        let only = format!("{drained} is drained, so after the loss of {other} no node takes clients");
+        until("the losses that are survived", || cluster.of_node(other)["survives"].to_string().contains(&only));
+        let why = format!("{drained} is drained and takes no clients: `ocsctl drain {drained} --undo` first");
+        for order in [&["switchover", "--to", drained][..], &["switchover"], &["switchover", "--dry-run"]] {
+            let ran = cluster.ctl(order);
+            let said = ran.err.replace(&format!("{drained}: is drained"), &format!("{drained} is drained"));
+            assert!(ran.code == 1 && said.contains(&why), "{order:?}: {}{}", ran.out, ran.err);
+        }
+        assert_eq!(cluster.primary(), other, "the role stays with the node that takes clients");
 
         cluster.ctl(&["drain", drained, "--undo"]).fine();
         until("it is ready", || cluster.admin(drained).get("/readyz").status == 200);

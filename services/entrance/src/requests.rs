@@ -12,7 +12,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, response::IntoResponse};
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
 use tokio::{sync::OwnedSemaphorePermit, time::Sleep};
 use tonic::Status;
@@ -70,6 +70,12 @@ impl Requests {
     /// Has a request answered.
     pub(super) async fn answer(self: Arc<Self>, router: Router, request: Request<Incoming>) -> Response<Body> {
         let under_way = UnderWay::begin(self.clone());
+        if self.entrance.protocol == Protocol::Http1
+            && let Err(why) = one_host(request.version(), request.headers())
+        {
+            self.entrance.refusals.count("host");
+            return (StatusCode::BAD_REQUEST, [(header::CONNECTION, "close")], why).into_response();
+        }
         let Ok(permit) = self.entrance.requests.clone().try_acquire_owned() else {
             self.entrance.refusals.count("requests");
             return too_many(self.entrance.protocol);
@@ -94,6 +100,16 @@ impl Used {
             None => (now, limits.untaken, Verdict::Untaken), // the node still owes the answer
         };
         if now.saturating_duration_since(since) >= patience { over } else { Verdict::Wait(since + patience) }
+    }
+}
+
+/// HTTP/1.1 asks for exactly one `Host`, HTTP/1.0 for at most one: a proxy in front may go by another `Host` than this port, so
+/// such a request is refused, as at the port of HTTP Proxy.
+fn one_host(version: Version, headers: &HeaderMap) -> Result<(), &'static str> {
+    match headers.get_all(header::HOST).iter().count() {
+        0 if version >= Version::HTTP_11 => Err("the Host header is missing\n"),
+        0 | 1 => Ok(()),
+        _ => Err("more than one Host header\n"),
     }
 }
 

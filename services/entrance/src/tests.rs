@@ -34,6 +34,28 @@ async fn a_silent_connection_and_half_a_head_are_closed_after_their_patience() {
 }
 
 #[tokio::test]
+async fn a_request_over_http_names_one_host_and_any_other_one_is_refused_and_counted() {
+    let port = Port::open(Protocol::Http1, limits(), hello(), None).await;
+    for (version, hosts, status) in [
+        ("1.1", "Host: a\r\n", 200),
+        ("1.1", "Host: a\r\nHost: b\r\n", 400),
+        ("1.1", "Host: a\r\nhost: a\r\n", 400),
+        ("1.1", "", 400),
+        ("1.0", "", 200),
+        ("1.0", "Host: a\r\nHost: a\r\n", 400),
+    ] {
+        let mut stream = port.connect().await;
+        let answer = ask(&mut stream, format!("GET / HTTP/{version}\r\n{hosts}\r\n").as_bytes()).await;
+        assert_eq!(&answer[9..12], status.to_string(), "{version} {hosts:?}: {answer}");
+        if status == 400 {
+            assert!(answer.contains("connection: close") && answer.contains("Host header"), "{answer}");
+            assert_closed(&mut stream).await;
+        }
+    }
+    assert_eq!(port.refusals.by_cause(), [("host", 4)]);
+}
+
+#[tokio::test]
 async fn a_kept_alive_connection_is_closed_once_it_has_been_idle_for_long() {
     let port = Port::open(Protocol::Http1, Limits { idle: SHORT, ..limits() }, hello(), None).await;
     let mut kept = port.connect().await;

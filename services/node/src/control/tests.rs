@@ -284,10 +284,10 @@ async fn changes_need_an_operator_where_operators_are_required_and_reads_do_not(
     assert_eq!(client.list_tokens(ListTokensRequest {}).await.unwrap().into_inner().tokens[0].name, "crm");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn without_a_quorum_the_known_tokens_are_listed_and_marked_and_other_reads_name_the_next_step() {
     let (tasks, group) = (Tasks::new(), Arc::new(FakeGroup::new(core_status(3, A))));
-    let door = Arc::new(api(&group, Arc::new(NoPeers), HoldConfig::default(), &tasks));
+    let door = Arc::new(api(&group, Arc::new(NoPeers), pair::fakes::short_hold(), &tasks));
     let listed = async || tokens::list(&door, pair::fakes::in_ten_seconds()).await.unwrap();
     assert!(!listed().await.unconfirmed);
     group.confirm_as(None);
