@@ -215,8 +215,10 @@ impl Config {
         found.positive("limits.hold_bytes_max", limits.hold_bytes_max as u64);
         found.positive("limits.deadline_ms", limits.deadline_ms);
         found.positive("limits.drain_timeout_ms", limits.drain_timeout_ms);
-        if limits.hold_time_ms >= limits.deadline_ms.min(u64::from(self.http_proxy.deadline_ms)) {
-            found.add("limits.hold_time_ms", "must be less than limits.deadline_ms and http_proxy.deadline_ms");
+        let http = self.proxy().map(|proxy| u64::from(proxy.deadline_ms));
+        if limits.hold_time_ms >= limits.deadline_ms.min(http.unwrap_or(u64::MAX)) {
+            let and_http = if http.is_some() { " and http_proxy.deadline_ms" } else { "" };
+            found.add("limits.hold_time_ms", format!("must be less than limits.deadline_ms{and_http}"));
         }
     }
 
@@ -227,7 +229,7 @@ impl Config {
         for (key, problem) in self.http_proxy.problems() {
             found.add(&format!("http_proxy.{key}"), problem);
         }
-        if u64::from(self.http_proxy.drain_timeout_ms) > self.limits.drain_timeout_ms {
+        if self.http_proxy.drain_timeout_ms.is_some_and(|own| u64::from(own) > self.limits.drain_timeout_ms) {
             found.add("http_proxy.drain_timeout_ms", "must not be more than limits.drain_timeout_ms");
         }
     }

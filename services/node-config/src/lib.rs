@@ -402,7 +402,12 @@ impl Config {
     /// One line: the fault, its source and its key.
     pub fn load(args: &Args) -> Result<Self, ConfigError> {
         let set = chassis::config::overrides(args.set.iter().map(String::as_str))?;
-        chassis::config::load(args.config.as_deref(), ENV_PREFIX, set, &ALTERNATIVES)
+        let mut config: Self = chassis::config::load(args.config.as_deref(), ENV_PREFIX, set, &ALTERNATIVES)?;
+        // a default never stands against a value that an operator wrote
+        let most = u32::try_from(config.limits.drain_timeout_ms).unwrap_or(u32::MAX);
+        let proxy = &mut config.http_proxy;
+        proxy.drain_timeout_ms = Some(proxy.drain_timeout_ms.unwrap_or(proxy.drain_timeout_ms().min(most)));
+        Ok(config)
     }
 
     /// This node's entry of `cluster.nodes`; none: [`Config::check`] says so.

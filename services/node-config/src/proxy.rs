@@ -165,8 +165,9 @@ pub struct ProxySettings {
     pub proxy_protocol: bool,
     /// Requests that wait for their reply; further ones are refused with 429.
     pub requests_in_flight_max: u32,
-    /// For the requests in flight when HTTP Proxy is asked to end.
-    pub drain_timeout_ms: u32,
+    /// For the requests in flight when HTTP Proxy is asked to end. Absent: see [`ProxySettings::drain_timeout_ms`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_timeout_ms: Option<u32>,
     /// The Reconnect Timeout: from an end of HTTP Proxy to its next start.
     pub reconnect_timeout_ms: u32,
     /// Charset of answers, and of bodies that name none; empty: UTF-8.
@@ -206,7 +207,7 @@ impl Default for ProxySettings {
             balancers: vec!["127.0.0.0/8".into(), "::1".into()],
             proxy_protocol: false,
             requests_in_flight_max: 10_000,
-            drain_timeout_ms: 15_000,
+            drain_timeout_ms: None,
             reconnect_timeout_ms: 10_000,
             encoding: String::new(),
             auth: None,
@@ -220,6 +221,12 @@ impl ProxySettings {
     /// Whether there is to be no HTTP Proxy.
     pub fn is_off(&self) -> bool {
         self.listen.is_empty() && self.listeners.is_empty()
+    }
+
+    /// For the requests in flight when HTTP Proxy is asked to end: 15 s where the configuration names no time. A configuration that was
+    /// read names one, of `limits.drain_timeout_ms` at most.
+    pub fn drain_timeout_ms(&self) -> u32 {
+        self.drain_timeout_ms.unwrap_or(15_000)
     }
 
     /// Every port, and its key inside `[http_proxy]`, which ends in a dot unless the key is empty.
@@ -337,7 +344,7 @@ impl ProxySettings {
             head_bytes_max: self.head_bytes_max,
             connections_max: self.connections_max,
             requests_in_flight_max: self.requests_in_flight_max,
-            drain_timeout_ms: self.drain_timeout_ms,
+            drain_timeout_ms: self.drain_timeout_ms(),
             encoding: self.encoding.clone(),
             custom_headers: self.http_custom_headers.iter().map(header).collect(),
             log_filter: log_filter.to_owned(),

@@ -97,6 +97,8 @@ fn the_example_has_every_key_and_its_default() {
     proxy.http_custom_headers = whole.http_proxy.http_custom_headers.clone();
     proxy.program = whole.http_proxy.program.clone();
     (proxy.auth, proxy.certificates) = (whole.http_proxy.auth, whole.http_proxy.certificates.clone());
+    assert_eq!(proxy.drain_timeout_ms(), whole.http_proxy.drain_timeout_ms(), "its default is no value of its own");
+    proxy.drain_timeout_ms = whole.http_proxy.drain_timeout_ms;
     (proxy.tls_certificate, proxy.tls_key) =
         (whole.http_proxy.tls_certificate.clone(), whole.http_proxy.tls_key.clone());
     (proxy.client_ca, proxy.listeners) = (whole.http_proxy.client_ca.clone(), whole.http_proxy.listeners.clone());
@@ -377,4 +379,32 @@ fn a_schedule_of_backups_needs_an_interval_and_a_place_of_its_own() {
     assert!(problem(scheduled("24h", "")).contains("backup.directory: is empty"));
     assert!(problem(scheduled("24h", "/var/lib/ocs/backups")).contains("within node.data_dir"));
     assert!(problem(|config| config.backup.keep = 0).contains("backup.keep"));
+}
+
+#[test]
+fn a_default_of_http_proxy_never_stands_against_a_limit_that_was_written() {
+    let load = |set: &[&str]| {
+        let set = set.iter().map(|pair| (*pair).to_owned()).collect();
+        let config = Some(PathBuf::from(format!("{DEPLOY}/ocsd.example.toml")));
+        Config::load(&Args { config, set, ..Args::default() }).unwrap()
+    };
+    for (set, proxy_ms) in [
+        (&[] as &[&str], 15_000),
+        (&["limits.drain_timeout_ms=5000"], 5000),
+        (&["limits.drain_timeout_ms=60000"], 15_000),
+        (&["limits.drain_timeout_ms=60000", "http_proxy.drain_timeout_ms=20000"], 20_000),
+    ] {
+        let config = load(set);
+        assert_eq!((problems(&config), config.http_proxy.drain_timeout_ms()), (Vec::new(), proxy_ms), "{set:?}");
+    }
+    let written = load(&["limits.drain_timeout_ms=5000", "http_proxy.drain_timeout_ms=6000"]);
+    let said = "key http_proxy.drain_timeout_ms: must not be more than limits.drain_timeout_ms";
+    assert_eq!(problems(&written), [said]);
+    let off = load(&["http_proxy.listen=", "limits.deadline_ms=60000", "limits.hold_time_ms=20000"]);
+    assert_eq!(problems(&off), Vec::<String>::new(), "a node without HTTP Proxy has no deadline of HTTP Proxy");
+    let held = problem(|config| {
+        config.http_proxy.listen.clear();
+        config.limits.hold_time_ms = config.limits.deadline_ms;
+    });
+    assert_eq!(held, "key limits.hold_time_ms: must be less than limits.deadline_ms");
 }

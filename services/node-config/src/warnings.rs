@@ -6,11 +6,15 @@
 mod tests;
 
 use std::{
+    collections::HashSet,
     fmt,
     net::{IpAddr, SocketAddr},
 };
 
-use chassis::tls::{TlsError, check_dates};
+use chassis::{
+    private::exposed_key,
+    tls::{TlsError, check_dates},
+};
 
 use super::{Config, HttpPort, address};
 
@@ -33,7 +37,7 @@ impl Config {
     /// Settings that deserve a look though the node starts with them.
     pub fn warnings(&self) -> Vec<Warning> {
         let own = [self.own_peer_entry(), self.own_control_entry()];
-        let files = self.backup_place().into_iter().chain(self.https_dates());
+        let files = self.backup_place().into_iter().chain(self.https_dates()).chain(self.exposed_keys());
         let own = own.into_iter().flatten().chain(files);
         self.plain_peers().into_iter().chain(own).chain(self.access_warnings()).collect()
     }
@@ -60,6 +64,17 @@ impl Config {
             })
         };
         ports.into_iter().filter_map(dated).collect()
+    }
+
+    /// Warns once of each private key that other users of this machine can read.
+    fn exposed_keys(&self) -> Vec<Warning> {
+        let own = [("peer.tls", &self.peer.tls), ("control.tls", &self.control.tls), ("admin.tls", &self.admin.tls)];
+        let own = own.into_iter().filter_map(|(key, tls)| Some((key.to_owned(), tls.as_ref()?.key.clone())));
+        let ports = self.proxy().map(|proxy| proxy.ports()).unwrap_or_default().into_iter();
+        let https = ports.filter_map(|(prefix, port)| Some((format!("http_proxy.{prefix}tls_key"), port.tls_key?)));
+        let mut seen = HashSet::new();
+        let first = own.chain(https).filter(|(_, file)| seen.insert(file.clone()));
+        first.filter_map(|(key, file)| Some(Warning { key, message: exposed_key(&file)? })).collect()
     }
 
     fn plain_peers(&self) -> Option<Warning> {

@@ -448,6 +448,6 @@ async fn until(deadline: Option<Instant>) {
 fn times(settings: &ProxySettings) -> Times {
     Times {
         reconnect_timeout: Duration::from_millis(settings.reconnect_timeout_ms.into()),
-        drain_timeout: Duration::from_millis(settings.drain_timeout_ms.into()),
+        drain_timeout: Duration::from_millis(settings.drain_timeout_ms().into()),
     }
 }

@@ -1,12 +1,20 @@
 //! Numbers of persons in lines of the log: a phone or a customer's number is shown by its last two digits.
 //!
-//! Never decides whether a text is a phone: any long run of digits is masked, since a line of the log needs none. Called where a
-//! text from a client may reach a line.
+//! Never decides whether a text is a phone: any long run of digits is masked, since a line of the log needs none. An address of the
+//! network with its port is no such run: a fault of a connection is of no use without it. Called where a text from a client may reach a
+//! line.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+    ops::Range,
+};
 
 /// A run of fewer digits is no phone: a port, a status, a time, a count.
 const DIGITS_MIN: usize = 7;
+/// Longest address within brackets, bytes, with the name of an interface.
+const ADDRESS_BYTES_MAX: usize = 64;
 /// Digits at the end of a run that stay, so that two lines about one number can be recognised.
 const DIGITS_SHOWN: usize = 2;
 
@@ -49,8 +57,16 @@ fn mask(run: &str, shown: &mut String) {
 fn runs(text: &str) -> Vec<(usize, usize)> {
     let mut runs = Vec::new();
     let mut run: Option<(usize, usize, usize)> = None; // begin, end, digits
+    let mut address = 0..0;
     for (at, letter) in text.char_indices() {
+        if at >= address.end {
+            address = address_at(text, at).unwrap_or(0..0);
+        }
         run = match run {
+            ended if address.contains(&at) => {
+                keep(ended, &mut runs);
+                None
+            }
             _ if is_digit(letter) => {
                 let (begin, _, digits) = run.unwrap_or((at, at, 0));
                 Some((begin, at + letter.len_utf8(), digits + 1))
@@ -68,6 +84,33 @@ fn runs(text: &str) -> Vec<(usize, usize)> {
 
 fn keep(run: Option<(usize, usize, usize)>, runs: &mut Vec<(usize, usize)>) {
     runs.extend(run.filter(|(_, _, digits)| *digits >= DIGITS_MIN).map(|(begin, end, _)| (begin, end)));
+}
+
+/// The address with a port that begins here, `10.0.0.1:8080` or `[2001:db8::1]:8080`. A number in front of it, as in `+49.30.1.2:3`,
+/// makes it a part of another text.
+fn address_at(text: &str, at: usize) -> Option<Range<usize>> {
+    let (before, rest) = text.split_at(at);
+    if before.ends_with(|letter: char| letter.is_alphanumeric() || matches!(letter, '.' | ':' | '+' | '-')) {
+        return None;
+    }
+    let host = match rest.strip_prefix('[') {
+        Some(inner) => {
+            let inner = &inner[..inner.bytes().take(ADDRESS_BYTES_MAX).position(|byte| byte == b']')?];
+            let address = inner.split_once('%').map_or(inner, |(address, _)| address);
+            address.parse::<Ipv6Addr>().ok()?;
+            inner.len() + 2
+        }
+        None => {
+            let end = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
+            rest[..end].parse::<Ipv4Addr>().ok()?;
+            end
+        }
+    };
+    let port = rest[host..].strip_prefix(':')?;
+    let digits = port.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(port.len());
+    let ends = !port[digits..].starts_with(|letter: char| letter.is_alphanumeric());
+    port[..digits].parse::<u16>().ok().filter(|_| ends)?;
+    Some(at..at + host + 1 + digits)
 }
 
 /// Digits of any script: clients write phones in full-width digits, too.
@@ -91,6 +134,33 @@ mod tests {
             ("phone=\"0049/30/123456\"", "phone=\"****/**/****56\""),
             ("customer 1234567 and 7654321", "customer *****67 and *****21"),
             ("\u{ff10}\u{ff11}\u{ff12}\u{ff13}\u{ff14}\u{ff15}\u{ff16}", "*****\u{ff15}\u{ff16}"),
+        ] {
+            assert_eq!(masked(text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_with_its_port_stays_and_a_phone_beside_it_does_not() {
+        for text in [
+            "192.168.100.200:8080",
+            "connection from 192.168.100.200:54321 was reset",
+            "cannot connect to [2001:db8::1234]:65535, [::ffff:192.168.100.200]:8080 or [fe80::1%eth0]:80",
+            "peer=203.0.113.254:443, 198.51.100.250:5432",
+            "(192.168.100.200:8080)",
+        ] {
+            assert_eq!(masked(text), text);
+        }
+        for (text, shown) in [
+            ("+4930123456 at 192.168.100.200:8080", "+********56 at 192.168.100.200:8080"),
+            ("111 192.168.100.200:8080 4930123456", "111 192.168.100.200:8080 ********56"),
+            ("192.168.100.200:8080 0301 23456", "192.168.100.200:8080 **** ***56"),
+            ("+49.30.123.45:12", "+**.**.***.45:12"),
+            ("49.301.234.567:80", "**.***.***.*67:80"),
+            ("0030.12.34.56:80", "****.**.**.56:80"),
+            ("192.168.100.200", "***.***.***.*00"),
+            ("192.168.100.200:4930123456", "***.***.***.*00:********56"),
+            ("1.192.168.100.200:80", "*.***.***.***.*00:80"),
+            ("[4930123456]:80", "[********56]:80"),
         ] {
             assert_eq!(masked(text), shown, "{text}");
         }

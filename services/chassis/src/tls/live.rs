@@ -8,7 +8,7 @@
 mod tests;
 
 use std::{
-    collections::hash_map::DefaultHasher,
+    collections::{BTreeSet, hash_map::DefaultHasher},
     fs,
     hash::{Hash, Hasher},
     path::{Path, PathBuf},
@@ -22,7 +22,7 @@ use super::{
     Clients, HttpsClients, HttpsFiles, TlsError, TlsFiles, TlsIdentity, check_dates, end_of_chain, https, names,
     time_text, unusable,
 };
-use crate::lines::LineBudget;
+use crate::{lines::LineBudget, private::exposed_key};
 
 /// Time between two looks at the files.
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -233,8 +233,19 @@ impl LiveCertificate {
 
 /// Looks at the files of several certificates, beside the threads of the runtime. The results are in the same order.
 pub async fn look_at(certificates: Vec<Arc<LiveCertificate>>, look: Look) -> Vec<Reload> {
-    let looking = move || certificates.iter().map(|certificate| certificate.look(look)).collect();
+    let looking = move || {
+        let found: Vec<Reload> = certificates.iter().map(|certificate| certificate.look(look)).collect();
+        tell_exposed(certificates.iter().zip(&found), look);
+        found
+    };
     tokio::task::spawn_blocking(looking).await.unwrap_or_default()
+}
+
+/// Warns once of each private key that other users can read, after an order and where new files were taken.
+fn tell_exposed<'a>(found: impl Iterator<Item = (&'a Arc<LiveCertificate>, &'a Reload)>, look: Look) {
+    let read = found.filter(|(_, found)| look == Look::Ordered || **found == Reload::Changed);
+    let keys: BTreeSet<&Path> = read.map(|(certificate, _)| certificate.source.key()).collect();
+    keys.into_iter().filter_map(exposed_key).for_each(|line| tracing::warn!("{line}"));
 }
 
 impl Ledger {
@@ -266,6 +277,13 @@ impl Source {
         match self {
             Self::Mutual { files, .. } => &files.certificate,
             Self::Https(files) => &files.certificate,
+        }
+    }
+
+    fn key(&self) -> &Path {
+        match self {
+            Self::Mutual { files, .. } => &files.key,
+            Self::Https(files) => &files.key,
         }
     }
 

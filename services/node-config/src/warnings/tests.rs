@@ -1,5 +1,7 @@
 //! Settings that are allowed, and the warning for each.
 
+use chassis::tls::TlsFiles;
+
 use super::*;
 use crate::{Member, MemberRole};
 
@@ -102,4 +104,25 @@ fn an_https_certificate_that_has_expired_is_named_with_its_date() {
 fn peers_without_any_proof_are_warned_of() {
     let warned = Config::default().warnings();
     assert!(warned.len() == 1 && warned[0].message.contains("peer.secret_file"), "{warned:?}");
+}
+
+#[test]
+fn a_private_key_that_others_can_read_is_named_once_and_refuses_nothing() {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    let home = tempfile::tempdir().unwrap();
+    let key = home.path().join("a.key");
+    fs::write(&key, "key").unwrap();
+    let warned = |mode: u32| {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        let tls = TlsFiles { ca: "ca.pem".into(), certificate: "a.pem".into(), key: key.clone() };
+        with(|config| (config.peer.tls, config.control.tls, config.admin.tls) = (Some(tls.clone()), Some(tls.clone()), Some(tls)))
+    };
+    assert_eq!(warned(0o600), Vec::<String>::new());
+    for mode in [0o640, 0o644] {
+        let warned = warned(mode);
+        assert_eq!(warned.len(), 1, "one line for one file: {warned:?}");
+        let remedy = format!("chmod 600 {}", key.display());
+        assert!(warned[0].starts_with("key peer.tls: ") && warned[0].ends_with(&remedy), "{warned:?}");
+    }
 }
