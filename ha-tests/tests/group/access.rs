@@ -62,6 +62,9 @@ fn tokens_bound_their_clients_at_both_nodes_until_they_are_revoked() {
         assert_eq!(of(&nobody, "POST", ADD).verdict(), (401, "UNAUTHENTICATED".to_owned()));
         let in_uri = of(&crm.text, "POST", &format!("{ADD}&access_token={}", crm.text));
         assert_eq!(in_uri.verdict(), (400, "BAD_VALUE".to_owned()), "{in_uri:?}");
+        let misplaced = cluster.http(node).must("POST", ADD, &[("X-Api-Key", crm.text.as_str())], &phone(number));
+        assert_eq!(misplaced.verdict(), (401, "UNAUTHENTICATED".to_owned()), "{misplaced:?}");
+        assert_eq!(misplaced.header("www-authenticate"), Some("Bearer realm=\"ocs\""));
         let added = of(&crm.text, "POST", ADD);
         assert_eq!(added.status, 200, "{added:?}");
         handle = added.handle();

@@ -258,10 +258,21 @@ fn each_balancer_answers_its_own_errors_as_a_node_does() {
     let (haproxy, nginx, envoy) = (shipped("haproxy.cfg"), shipped("nginx.conf"), envoy());
     let manager = &envoy["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
     let mappers = manager["local_reply_config"]["mappers"].as_array().unwrap();
-    for (mapper, code) in mappers.iter().zip(["OUTCOME_UNKNOWN", "UNAVAILABLE"]) {
+    let codes = [("OUTCOME_UNKNOWN", true), ("UNAVAILABLE", true), ("REQUEST_TIMEOUT", false), ("LIMIT", false)];
+    assert_eq!(mappers.len(), codes.len());
+    for (mapper, (code, later)) in mappers.iter().zip(codes) {
         let body = &mapper["body_format_override"]["json_format"];
         assert_eq!((body["GSW_USER_EVENT"].as_str(), body["GSW_ERROR_CODE"].as_str()), (Some("Error"), Some(code)));
+        if !later {
+            continue;
+        }
         assert_eq!(mapper["headers_to_add"][0]["header"], serde_json::json!({"key": "Retry-After", "value": "1"}));
+    }
+    assert_eq!(manager["local_reply_config"]["body_format"]["json_format"]["GSW_USER_EVENT"], "Error");
+    for status in [400, 404, 405, 413, 414, 500, 501, 505] {
+        let page = format!("/.ocs/{status};");
+        assert!(nginx.lines().any(|line| line.trim().starts_with("error_page ") && line.ends_with(&page)), "{status}");
+        assert!(nginx.contains(&format!("return {status} '{{")), "{status}");
     }
     let quoted = |text: &str| -> Vec<Value> {
         let lines = text.lines().filter(|line| line.contains("GSW_ERROR_CODE"));

@@ -66,7 +66,9 @@ mod tests {
         let key = home.path().join("a.key");
         assert_eq!(exposed_key(&key), None, "a key that is not there is another fault");
         fs::write(&key, "key").unwrap();
-        for (mode, exposed) in [(0o600, false), (0o400, false), (0o700, false), (0o640, true), (0o604, true), (0o644, true)] {
+        for (mode, exposed) in
+            [(0o600, false), (0o400, false), (0o700, false), (0o640, true), (0o604, true), (0o644, true)]
+        {
             fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
             let line = exposed_key(&key);
             assert_eq!(line.is_some(), exposed, "{mode:o}");

@@ -18,7 +18,8 @@ use crate::failure::Failure;
 /// The status of a node of an older release has no words.
 const OLDER: &str = "runs a release that does not know this order: replace it first (docs/upgrade.md)";
 /// Of a port that closed a connection without TLS, or before we knew whether TLS is spoken.
-const CLOSED: &str = ": the port closed the connection at once; with TLS it wants --ca --cert --key, without it none of them";
+const CLOSED: &str =
+    ": the port closed the connection at once; with TLS it wants --ca --cert --key, without it none of them";
 
 /// Why one call to one node brought no result.
 #[derive(Debug)]

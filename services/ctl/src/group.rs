@@ -128,7 +128,10 @@ impl<'a> GroupAnswers<'a> {
             let causes: Vec<_> = self.silent().collect();
             if causes.is_empty() {
                 let known: Vec<_> = self.seen.iter().map(|seen| self.name(seen)).collect();
-                return Failure::Unreachable(format!("no node at --endpoints is {name:?}: {} answer", known.join(", ")));
+                return Failure::Unreachable(format!(
+                    "no node at --endpoints is {name:?}: {} answer",
+                    known.join(", ")
+                ));
             }
             let causes = causes.join("; ");
             Failure::Unreachable(format!("node {name:?} does not answer at any of --endpoints ({causes})"))

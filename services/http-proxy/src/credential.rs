@@ -3,17 +3,16 @@
 //! Never judges and never logs a credential. Only the `Authorization` header and the connection's certificate count: a URI goes into
 //! logs, histories and `Referer` headers of others. Called by `serve`, once a request.
 
+mod misplaced;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri, header};
-use outbound::{AccessScope, Refusal, RefusalCode, Reply, ReplyBody, Value, holds_token, key};
-use percent_encoding::percent_decode_str;
+use outbound::{AccessScope, Refusal, RefusalCode, Reply, ReplyBody, Value, key};
 
 /// Longest credential that the node gets, bytes; a token of ours has 68.
 const TOKEN_BYTES_MAX: usize = 256;
 /// The scheme of a token in the header, in any case.
 const BEARER: &[u8] = b"Bearer";
-/// The parameter that RFC 6750 has for tokens in a query, and that is refused here.
-const PARAMETER: &str = "access_token";
 
 const MISSING: &str = r#"Bearer realm="ocs""#;
 const INVALID: &str = r#"Bearer realm="ocs", error="invalid_token""#;
@@ -86,6 +85,9 @@ impl Auth {
         let shown = certificate.filter(|_| self.takes_certificates());
         let certificate = shown.filter(|name| !name.is_empty());
         if token.is_none() && certificate.is_none() {
+            if let Some(refusal) = misplaced::elsewhere(headers).filter(|_| self.takes_tokens()) {
+                return Err(Unfit::Misplaced(refusal));
+            }
             let why = if shown.is_some() { NAMELESS } else { self.wanted() };
             return Err(Unfit::Missing(Refusal::new(RefusalCode::Unauthenticated, why)));
         }
@@ -97,7 +99,7 @@ impl Auth {
 
     /// Refuses a token in a URI, which ends up in logs; health checks are no exception.
     pub(crate) fn check_place(self, uri: &Uri) -> Result<(), Unfit> {
-        if self == Self::None { Ok(()) } else { check_uri(uri).map_err(Unfit::Misplaced) }
+        if self == Self::None { Ok(()) } else { misplaced::check_uri(uri).map_err(Unfit::Misplaced) }
     }
 
     fn wanted(self) -> &'static str {
@@ -142,11 +144,11 @@ fn bearer(headers: &HeaderMap) -> Result<Option<Bytes>, Refusal> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
-        return Err(misplaced("more than one Authorization header"));
+        return Err(misplaced::refused("more than one Authorization header"));
     }
     let Some(token) = of_bearer(line) else { return Ok(None) };
     if token.len() > TOKEN_BYTES_MAX {
-        return Err(misplaced("the Authorization header has no API token: an API token is shorter"));
+        return Err(misplaced::refused("the Authorization header has no API token: an API token is shorter"));
     }
     Ok(Some(Bytes::copy_from_slice(token)))
 }
@@ -155,30 +157,6 @@ fn of_bearer(line: &HeaderValue) -> Option<&[u8]> {
     let (scheme, token) = line.as_bytes().split_at_checked(BEARER.len())?;
     let token = token.strip_prefix(b" ")?.trim_ascii();
     (scheme.eq_ignore_ascii_case(BEARER) && !token.is_empty()).then_some(token)
-}
-
-/// Refuses a URI with a token, whichever client may have logged such a URI by now.
-fn check_uri(uri: &Uri) -> Result<(), Refusal> {
-    let query = uri.query().unwrap_or_default();
-    let is_parameter = |piece: &str| {
-        let name = piece.split_once('=').map_or(piece, |(name, _)| name);
-        decoded(name).eq_ignore_ascii_case(PARAMETER)
-    };
-    if query.split('&').any(is_parameter) || [uri.path(), query].iter().any(|text| holds_token(&decoded(text))) {
-        return Err(misplaced(
-            "a token belongs into the Authorization header, never into a URI, which ends up in logs: revoke the token",
-        ));
-    }
-    Ok(())
-}
-
-/// Without escapes nothing is copied.
-fn decoded(text: &str) -> std::borrow::Cow<'_, str> {
-    percent_decode_str(text).decode_utf8_lossy()
-}
-
-fn misplaced(message: &str) -> Refusal {
-    Refusal::new(RefusalCode::BadValue, message)
 }
 
 #[cfg(test)]
@@ -270,6 +248,42 @@ mod tests {
         }
         for uri in ["/lists/ocs_1?req=AddRecord&token=x", "/records/15?access_token_x=1", "/"] {
             assert!(read(Auth::Tokens, uri, &["Bearer abc"], None).is_ok(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_a_wrong_header_or_under_a_wrong_scheme_is_told_apart_from_none() {
+        let token = token();
+        let in_basic = |text: &str| {
+            // as curl sends it for the option --user
+            let text: Vec<u8> = text.bytes().collect();
+            const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+            let group = |three: &[u8]| {
+                let bits =
+                    three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+                (0..=three.len()).map(|at| LETTERS[(bits >> (18 - 6 * at) & 63) as usize] as char).collect::<String>()
+            };
+            format!("Basic {}", text.chunks(3).map(group).collect::<String>())
+        };
+        let cases = [
+            ("authorization", token.clone(), "another scheme"),
+            ("authorization", format!("Token {token}"), "another scheme"),
+            ("authorization", in_basic(&format!("crm:{token}")), "another scheme"),
+            ("authorization", in_basic(&format!("{token}:")), "another scheme"),
+            ("x-api-key", token.clone(), "another header"),
+            ("cookie", format!("session={token}"), "another header"),
+        ];
+        for (name, value, place) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(http::HeaderName::from_static(name), value.parse().unwrap());
+            let Err(Unfit::Misplaced(refusal)) = Auth::Tokens.read(&headers, None) else { panic!("{name}: {place}") };
+            assert_eq!(refusal.code, RefusalCode::Unauthenticated);
+            assert!(refusal.message.contains(place) && !refusal.message.contains("0707"), "{}", refusal.message);
+            assert!(matches!(Auth::Certificates.read(&headers, None), Err(Unfit::Missing(_))), "{name}");
+            assert!(Auth::TokensOrCertificates.read(&headers, Some("crm")).is_ok(), "the certificate is a credential");
+            headers.append(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+            let beside = Auth::Tokens.read(&headers, None);
+            assert_eq!(beside.is_ok(), name != "authorization", "a good header counts");
         }
     }
 

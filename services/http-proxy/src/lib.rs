@@ -47,6 +47,8 @@ use crate::{
 
 /// Time limit for the node's configuration; without a configuration HTTP Proxy ends.
 const CONFIGURE_PATIENCE: Duration = Duration::from_secs(30);
+/// Most time for the answers to requests that the drain timeout cut off.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// After the link was lost, answers are written for so long before HTTP Proxy ends.
 const LOST_PATIENCE: Duration = Duration::from_secs(1);
 /// Time limit for writing the link's queue at the end.
@@ -197,17 +199,31 @@ async fn serve_until_told(settings: Settings, ports: Vec<(TcpListener, Arc<Port>
     connections.close();
     let _ = closed.await; // an end without a message is the message
     link.port_closed().await;
-    let patience = if link.lost().is_cancelled() { LOST_PATIENCE } else { drain_timeout };
-    let drained = tokio::select! {
+    let patience = if link.lost().is_cancelled() { LOST_PATIENCE } else { drain_patience(drain_timeout, link) };
+    let mut drained = tokio::select! {
         drained = tokio::time::timeout(patience, connections.wait()) => drained.is_ok(),
         () = lost_for(link, LOST_PATIENCE) => false,
     };
+    if !drained && !link.lost().is_cancelled() {
+        tracing::warn!(
+            "{} connections are open at the drain timeout: requests in flight are answered now",
+            connections.len()
+        );
+        link.end_waits();
+        drained = tokio::time::timeout(LAST_ANSWERS, connections.wait()).await.is_ok();
+    }
     if !drained {
         tracing::warn!("{} connections did not end in time", connections.len());
     }
     if let Some(counted) = stats.take() {
         link.stats(counted).await;
     }
+}
+
+/// Time for the requests in flight, which leaves time for the last answers before the node ends HTTP Proxy by force.
+fn drain_patience(drain_timeout: Duration, link: &Link) -> Duration {
+    let Some(within) = link.drain_within() else { return drain_timeout };
+    drain_timeout.min(within - LAST_ANSWERS.min(within / 4))
 }
 
 /// Passes counters on until the drain begins.

@@ -184,7 +184,13 @@ async fn dispatch(asked: Asked<'_>, seen: &HeadCounts, request: hyper::Request<I
     };
     let complete_by = tokio::time::Instant::now() + server.settings.body_timeout;
     // The share counts until the request is answered: the node's copies of bodies are bounded, too.
-    let read = body::read(body, server.settings.body_bytes_max, &server.bodies, complete_by).await;
+    let read = tokio::select! {
+        read = body::read(body, server.settings.body_bytes_max, &server.bodies, complete_by) => read,
+        () = server.link.overtime().cancelled() => {
+            seen.cut_short();
+            return (turned_away("this HTTP Proxy ends, and the body has not arrived"), Some(UNNAMED));
+        }
+    };
     if read.is_err() || seen.has_ambiguous_body() {
         seen.cut_short();
     }
@@ -232,7 +238,10 @@ fn unpermitted(server: &Server, unfit: Unfit) -> Answer {
     server.stats.unfit(&unfit);
     let (refusal, challenge) = match unfit {
         Unfit::Missing(refusal) => (refusal, Some(server.settings.auth.challenge())),
-        Unfit::Misplaced(refusal) => (refusal, None),
+        Unfit::Misplaced(refusal) => {
+            let asks = refusal.code == RefusalCode::Unauthenticated;
+            (refusal, asks.then(|| server.settings.auth.challenge()))
+        }
     };
     Answer::of_refusal(&refusal).challenging(challenge).closing()
 }

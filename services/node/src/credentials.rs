@@ -26,6 +26,10 @@ use records::Reach;
 
 /// Lines of the log about refusals, a minute and reason.
 const LINES_PER_MINUTE: u32 = 6;
+/// The reasons of HTTP Proxy, which hands over counts alone.
+const NO_CREDENTIAL: &str = "they have no credential";
+const MISPLACED: &str =
+    "a token stands in a URI (revoke that token), in another header, under another scheme, or beside another token";
 
 /// The credentials of a request as HTTP Proxy hands them over.
 #[derive(Clone, Default)]
@@ -63,7 +67,7 @@ pub struct Known {
 pub enum Reason {
     /// The request has no credential.
     Missing,
-    /// A token stood in a URI, or beside another.
+    /// A token stood in a URI, in another header, under another scheme, or beside another token.
     Misplaced,
     /// The state has no such token: never made, or revoked.
     Unknown,
@@ -212,11 +216,8 @@ impl Judge {
             if count > 0
                 && let Some(more) = self.lines.line(reason.word())
             {
-                tracing::warn!(
-                    reason = reason.word(),
-                    count,
-                    "requests over HTTP are refused for their credential{more}"
-                );
+                let why = if reason == Reason::Missing { NO_CREDENTIAL } else { MISPLACED };
+                tracing::warn!(reason = reason.word(), count, "requests over HTTP are refused: {why}{more}");
             }
         }
     }

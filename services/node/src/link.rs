@@ -115,7 +115,8 @@ enum Outgoing {
     Health(HealthReply),
     Role(RoleNotice),
     LogFilter(String),
-    Drain,
+    /// Within so many milliseconds; 0: the drain timeout counts.
+    Drain(u32),
     Echo(u64),
     ReloadCertificates(u64),
 }
@@ -184,11 +185,12 @@ impl ProxyLink {
     }
 
     /// Asks HTTP Proxy to finish the requests in flight and to end. Does not wait: a process that stands still reads nothing, and
-    /// is killed in time.
-    pub(crate) fn drain(&self) {
+    /// is killed in time. `within`: the time until that kill, where this is less than the drain timeout asks for.
+    pub(crate) fn drain(&self, within: Option<Duration>) {
         let queue = self.queue.clone();
+        let within_ms = within.map_or(0, |within| u32::try_from(within.as_millis()).unwrap_or(u32::MAX).max(1));
         self.tasks.spawn("proxy drain", AtEnd::Quiet, async move {
-            let _ = queue.send(Outgoing::Drain).await; // a lost link ends HTTP Proxy, too
+            let _ = queue.send(Outgoing::Drain(within_ms)).await; // a lost link ends HTTP Proxy, too
         });
     }
 
@@ -422,9 +424,9 @@ fn add(frame: &mut ToProxy, item: Outgoing) -> usize {
             frame.reload_certificates = Some(ReloadCertificates { order });
             16
         }
-        Outgoing::Drain => {
-            frame.drain = Some(Drain {});
-            4
+        Outgoing::Drain(within_ms) => {
+            frame.drain = Some(Drain { within_ms });
+            16
         }
     }
 }

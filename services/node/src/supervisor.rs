@@ -10,7 +10,10 @@ mod stderr;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use chassis::tasks::{AtEnd, Tasks};
 use http_proxy::link::{LINK_VERSIONS, LINK_WITH_ECHO};
@@ -78,6 +81,8 @@ pub struct Supervisor {
     status: watch::Receiver<ProxyStatus>,
     orders: mpsc::Sender<Order>,
     stop: CancellationToken,
+    /// The time of the kill, once a stop has begun.
+    stop_by: Arc<OnceLock<std::time::Instant>>,
     kill: CancellationToken,
     stopped: CancellationToken,
 }
@@ -99,13 +104,14 @@ impl Supervisor {
         let (publish, status) = watch::channel(ProxyStatus { state: DISABLED.into(), ..Default::default() });
         let (orders, given) = mpsc::channel(orders::ORDERS_MAX);
         let (stop, stopped) = (tasks.stopping().child_token(), CancellationToken::new());
-        let kill = CancellationToken::new();
+        let (kill, stop_by) = (CancellationToken::new(), Arc::<OnceLock<std::time::Instant>>::default());
         let watched = Watched {
             node: node.to_owned(),
             log_filter: log_filter.to_owned(),
             life: Life::new(times(&settings)),
             settings,
             drained: false,
+            stop_by: stop_by.clone(),
             retired: Retired { running: TaskTracker::new(), kill: CancellationToken::new() },
             handler,
             tasks: tasks.clone(),
@@ -121,7 +127,7 @@ impl Supervisor {
             done.cancel();
             node_stops.cancelled().await; // an ordinary end of this task must not stop the node
         });
-        Self { status, orders, stop, kill, stopped }
+        Self { status, orders, stop, stop_by, kill, stopped }
     }
 
     /// Gives orders of an operator to HTTP Proxy.
@@ -136,6 +142,7 @@ impl Supervisor {
 
     /// Lets HTTP Proxy finish the requests in flight, and returns when HTTP Proxy has ended; `until` is the time of the kill.
     pub async fn stop(&self, until: std::time::Instant) {
+        let _ = self.stop_by.set(until); // of two stops the first one counts
         self.stop.cancel();
         if tokio::time::timeout_at(until.into(), self.stopped.cancelled()).await.is_err() {
             self.kill.cancel();
@@ -154,6 +161,8 @@ struct Watched<H> {
     settings: ProxySettings,
     /// An operator has drained the node: there is no HTTP Proxy, whatever the settings say.
     drained: bool,
+    /// The time of the kill, once a stop has begun.
+    stop_by: Arc<OnceLock<std::time::Instant>>,
     retired: Retired,
     handler: Arc<H>,
     tasks: Tasks,
@@ -328,8 +337,9 @@ impl<H: ProxyHandler> Watched<H> {
             }
             Some(Action::Drain) => {
                 self.pulse = None; // from now on HTTP Proxy has a deadline
+                let until_kill = self.stop_by.get().map(|by| by.saturating_duration_since(std::time::Instant::now()));
                 if let Some(running) = &self.running {
-                    running.drain();
+                    running.drain(until_kill);
                 }
             }
             Some(Action::Kill) => {

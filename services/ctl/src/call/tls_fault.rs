@@ -113,7 +113,10 @@ mod tests {
                 "invalid peer certificate: UnknownIssuer",
                 ["does not come from the authority in --ca c/ca.pem (UnknownIssuer)", "control.tls.certificate"],
             ),
-            ("invalid peer certificate: BadSignature", ["the authority in --ca c/ca.pem", "name its authority by --ca"]),
+            (
+                "invalid peer certificate: BadSignature",
+                ["the authority in --ca c/ca.pem", "name its authority by --ca"],
+            ),
             (
                 "invalid peer certificate: certificate not valid for name \"10.0.0.9\"; certificate is only valid for DnsName(\"a\")",
                 ["has other names than --endpoints", "10.0.0.9"],

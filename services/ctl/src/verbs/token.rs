@@ -61,7 +61,9 @@ pub(crate) async fn create(cluster: &Cluster, out: Out, args: &TokenCreateArgs) 
     };
     let made = cluster.on_any(RETRY_FOR, ask).await;
     made.map_err(|failure| {
-        let open = format!("token {id} may have been made, and nobody has its text: `ocsctl token revoke {id}`, then make another");
+        let open = format!(
+            "token {id} may have been made, and nobody has its text: `ocsctl token revoke {id}`, then make another"
+        );
         left(failure, maybe_made.load(Relaxed), "no token was made", &open)
     })?;
     out.show(&Created { id, name: args.name.clone(), token }, created)
@@ -244,7 +246,8 @@ mod tests {
 
     #[test]
     fn an_order_that_fails_tells_in_which_state_it_leaves_its_token() {
-        let no_primary = |maybe| left(Failure::NoPrimary("no quorum".to_owned()), maybe, "none was made", "may be there");
+        let no_primary =
+            |maybe| left(Failure::NoPrimary("no quorum".to_owned()), maybe, "none was made", "may be there");
         assert_eq!(no_primary(false).exit_code(), 4);
         for (maybe, state) in [(false, "none was made"), (true, "may be there")] {
             let line = format!("no quorum; {state}; `ocsctl status` names the nodes that are away");

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -82,6 +82,10 @@ struct LinkState {
     log_filter: watch::Sender<String>,
     /// The node asks HTTP Proxy to finish.
     drain: CancellationToken,
+    /// Until the node ends HTTP Proxy by force, from that order on; 0: not told.
+    drain_within_ms: AtomicU32,
+    /// The time of the requests in flight is over.
+    overtime: CancellationToken,
     /// The node is gone.
     lost: CancellationToken,
     /// The number of the last order to read the certificates again.
@@ -157,12 +161,16 @@ impl Link {
             mpsc::error::TrySendError::Closed(_) => Unanswered::NotSent,
         })?;
         let mut waiting = Waiting { id, answer, shared: &self.shared, done: false };
-        match tokio::time::timeout_at(deadline + ANSWER_GRACE, &mut waiting.answer).await {
-            Ok(Ok(reply)) => {
+        let reply = tokio::select! {
+            reply = tokio::time::timeout_at(deadline + ANSWER_GRACE, &mut waiting.answer) => reply.ok().and_then(Result::ok),
+            () = self.shared.overtime.cancelled() => None,
+        };
+        match reply {
+            Some(reply) => {
                 waiting.done = true;
                 Ok(reply)
             }
-            Ok(Err(_)) | Err(_) => waiting.give_up(),
+            None => waiting.give_up(),
         }
     }
 
@@ -229,6 +237,22 @@ impl Link {
     /// Cancelled when the node asks HTTP Proxy to finish.
     pub(crate) fn drain(&self) -> &CancellationToken {
         &self.shared.drain
+    }
+
+    /// From the order to finish until the node ends HTTP Proxy by force; none: later than by the drain timeout.
+    pub(crate) fn drain_within(&self) -> Option<Duration> {
+        let within_ms = self.shared.drain_within_ms.load(Ordering::Relaxed);
+        (within_ms > 0).then(|| Duration::from_millis(within_ms.into()))
+    }
+
+    /// Ends every wait for a reply and for a body: each caller hears what is known of the fate of its request.
+    pub(crate) fn end_waits(&self) {
+        self.shared.overtime.cancel();
+    }
+
+    /// Cancelled by [`Link::end_waits`].
+    pub(crate) fn overtime(&self) -> &CancellationToken {
+        &self.shared.overtime
     }
 
     /// Cancelled when the link is lost.
@@ -341,7 +365,8 @@ fn take(shared: &LinkState, frame: ToProxy) {
     if let Some(order) = frame.reload_certificates {
         shared.reloads.send_replace(order.order);
     }
-    if frame.drain.is_some() {
+    if let Some(drain) = frame.drain {
+        shared.drain_within_ms.store(drain.within_ms, Ordering::Relaxed);
         shared.drain.cancel();
     }
 }

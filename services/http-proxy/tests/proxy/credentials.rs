@@ -94,6 +94,22 @@ async fn health_checks_and_options_need_no_credential() {
     }
 }
 
+#[tokio::test]
+async fn a_token_in_a_wrong_header_or_under_a_wrong_scheme_is_asked_for_and_counted_as_misplaced() {
+    let node = Node::with(asking("tokens"), acknowledge).await;
+    for line in [format!("X-Api-Key: {TOKEN}"), format!("Authorization: Token {TOKEN}")] {
+        let answer = node.ask(format!("{GET}{line}\r\n\r\n")).await;
+        shows(&answer, 401, "UNAUTHENTICATED", Some("Bearer realm=\"ocs\""));
+        assert!(answer.body.contains("Authorization: Bearer TOKEN") && !answer.body.contains(TOKEN), "{answer:?}");
+    }
+    let heard = node.heard.clone();
+    node.drain();
+    node.ended().await.unwrap();
+    let heard = heard.lock().unwrap();
+    assert_eq!((heard.unfit, heard.credentials.len()), ((0, 2), 0));
+    assert!(heard.logs.iter().all(|record| !record.message.contains(TOKEN)), "{:?}", heard.logs);
+}
+
 /// Knows no token, and refuses every change.
 fn refuse(request: &Request) -> Option<Reply> {
     let refusal = match request.verb.reads() {

@@ -94,6 +94,43 @@ async fn before_a_drain_every_answer_ends_its_connection_and_the_port_stays_open
     }
 }
 
+/// Begins of requests whose bodies or replies do not come, and their answers at the end of a drain.
+async fn cut_off_by(configured: Configure, drain: fn(&Node)) {
+    let mut node = Node::with(configured, hold).await;
+    let (mut busy, mut half) = (node.connect().await, node.connect().await);
+    busy.send(PROCESSED).await;
+    node.requests.recv().await.unwrap();
+    half.send(
+        "POST /records/15?req=RecordProcessed HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+    )
+    .await;
+    let begun = half.head().await.unwrap();
+    assert!(begun.starts_with("HTTP/1.1 100 "), "its body is awaited: {begun}");
+    half.send("{\"a").await;
+    drain(&node);
+    let unknown = busy.answer().await.expect("an answer to a request that was handed over");
+    assert_eq!((unknown.status, unknown.code().as_str()), (504, "OUTCOME_UNKNOWN"));
+    let not_applied = half.answer().await.expect("an answer to a request that was not");
+    assert_eq!((not_applied.status, not_applied.code().as_str()), (503, "UNAVAILABLE"));
+    assert!(not_applied.header("retry-after").is_some() && not_applied.body.contains("not applied"), "{not_applied:?}");
+    for answer in [unknown, not_applied] {
+        assert_eq!(answer.header("connection"), Some("close"));
+    }
+    assert!(busy.is_closed().await && half.is_closed().await);
+    drop((busy, half));
+    node.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn at_the_drain_timeout_each_request_in_flight_is_answered_by_its_fate() {
+    cut_off_by(Configure { drain_timeout_ms: 50, ..configure() }, Node::drain).await;
+}
+
+#[tokio::test]
+async fn before_the_node_ends_http_proxy_by_force_each_request_in_flight_is_answered() {
+    cut_off_by(configure(), |node| node.drain_within(200)).await;
+}
+
 #[tokio::test]
 async fn a_drain_tells_when_the_port_is_closed_while_a_request_is_in_flight() {
     let mut node = Node::with(configure(), hold).await;
@@ -244,7 +281,7 @@ async fn what_comes_in_one_frame_with_the_configuration_counts() {
     let (tasks, (ended, end)) = (Tasks::new(), oneshot::channel());
     let mut first = ToProxy { configure: Some(configure()), ..ToProxy::default() };
     first.role = Some(RoleNotice { role: "backup".into(), single_copy: false, leaving: false });
-    first.drain = Some(Drain {});
+    first.drain = Some(Drain::default());
     let mut writer = FrameWriter::new(ours);
     writer.send(&first).await.unwrap();
     tasks.spawn("proxy", AtEnd::Quiet, async move {

@@ -344,6 +344,12 @@ async fn behind_nginx_no_message_has_two_answers_or_is_two_requests() {
         return;
     }
     let node = node().await;
+    let front = nginx(&node).await;
+    has_one_meaning_behind(&front, node).await;
+}
+
+/// Starts nginx in front of a node, and waits until nginx has found the node.
+async fn nginx(node: &Node) -> Front {
     let address = free_address().await;
     let changes = [
         ("127.0.0.1:8000", address.clone()),
@@ -364,7 +370,40 @@ async fn behind_nginx_no_message_has_two_answers_or_is_two_requests() {
     )
     .await;
     until_served(&front.address).await;
-    has_one_meaning_behind(&front, node).await;
+    front
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nginx_itself_refuses_is_answered_as_a_node_answers() {
+    if !is_installed(NGINX, "nginx-light") {
+        return;
+    }
+    let node = node().await;
+    let front = nginx(&node).await;
+    let long = "a".repeat(70_000);
+    for (message, status, code) in [
+        ("GARBAGE\r\n\r\n", 400, "BAD_VALUE"),
+        ("GET /x%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400, "BAD_VALUE"),
+        ("GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400, "BAD_VALUE"),
+        (&format!("GET /page.html HTTP/1.1\r\nHost: x\r\nX: {long}\r\n\r\n"), 400, "BAD_VALUE"),
+        ("GET /.ocs/400 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404, "BAD_RESOURCE"),
+        ("TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", 405, "METHOD"),
+        ("POST /page.html HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n", 413, "LIMIT"),
+        (&format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n"), 414, "LIMIT"),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "BAD_BODY"),
+        ("GET / HTTP/3.1\r\nHost: x\r\n\r\n", 505, "BAD_VALUE"),
+    ] {
+        let (mut socket, mut answer) = (TcpStream::connect(&front.address).await.unwrap(), Vec::new());
+        let _ = socket.write_all(message.as_bytes()).await; // nginx may answer before the end of a message
+        let _ = socket.shutdown().await;
+        let _ = socket.read_to_end(&mut answer).await; // a reset behind the answer
+        assert_eq!(statuses(&answer), [status], "{message:.80}");
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.to_lowercase().contains("content-type: application/json"), "{message:.80}: {head}");
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!((body["GSW_USER_EVENT"].as_str(), body["GSW_ERROR_CODE"].as_str()), (Some("Error"), Some(code)));
+    }
 }
 
 /// Waits until the program in front has found the node.

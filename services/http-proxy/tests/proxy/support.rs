@@ -209,7 +209,12 @@ impl Node {
 
     /// Tells HTTP Proxy to finish.
     pub(crate) fn drain(&self) {
-        self.writer.send(ToProxy { drain: Some(Drain {}), ..ToProxy::default() }).unwrap();
+        self.writer.send(ToProxy { drain: Some(Drain::default()), ..ToProxy::default() }).unwrap();
+    }
+
+    /// Tells HTTP Proxy to finish, and when it is ended by force.
+    pub(crate) fn drain_within(&self, within_ms: u32) {
+        self.writer.send(ToProxy { drain: Some(Drain { within_ms }), ..ToProxy::default() }).unwrap();
     }
 
     /// Asks HTTP Proxy for a sign of life.

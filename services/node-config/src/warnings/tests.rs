@@ -116,7 +116,9 @@ fn a_private_key_that_others_can_read_is_named_once_and_refuses_nothing() {
     let warned = |mode: u32| {
         fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
         let tls = TlsFiles { ca: "ca.pem".into(), certificate: "a.pem".into(), key: key.clone() };
-        with(|config| (config.peer.tls, config.control.tls, config.admin.tls) = (Some(tls.clone()), Some(tls.clone()), Some(tls)))
+        with(|config| {
+            (config.peer.tls, config.control.tls, config.admin.tls) = (Some(tls.clone()), Some(tls.clone()), Some(tls))
+        })
     };
     assert_eq!(warned(0o600), Vec::<String>::new());
     for mode in [0o640, 0o644] {

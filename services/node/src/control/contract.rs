@@ -154,7 +154,11 @@ pub(super) fn survives(facts: &Facts<'_>) -> String {
         "Updates stop while either node is down; no acknowledged update is lost unless both disks are".to_owned()
     } else if facts.taking_clients().is_empty() && !facts.drained().is_empty() {
         let drained = facts.drained();
-        format!("Degraded: {} drained, so no node takes clients before `ocsctl drain {} --undo`", and_are(&drained), drained[0])
+        format!(
+            "Degraded: {} drained, so no node takes clients before `ocsctl drain {} --undo`",
+            and_are(&drained),
+            drained[0]
+        )
     } else if !facts.needed().is_empty() {
         all_but(facts, &facts.needed())
     } else if let Some(behind) = facts.behind() {

@@ -85,8 +85,7 @@ pub(super) async fn ask_last<T: Send + 'static>(
     query: Query,
     shape: fn(Answer) -> Option<T>,
 ) -> Result<T, Status> {
-    let answered =
-        read_last(door, move |state| state.query(query).map(|mut answers| answers.next().and_then(shape)));
+    let answered = read_last(door, move |state| state.query(query).map(|mut answers| answers.next().and_then(shape)));
     let answer = answered.await?.map_err(refused)?;
     answer.ok_or_else(|| Status::internal("the state gave another kind of answer"))
 }

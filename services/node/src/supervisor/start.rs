@@ -93,9 +93,9 @@ impl Running {
         self.pid
     }
 
-    /// Asks HTTP Proxy to finish and to end.
-    pub(super) fn drain(&self) {
-        self.link.drain();
+    /// Asks HTTP Proxy to finish and to end; `within`: the time until the kill, where the node stops.
+    pub(super) fn drain(&self, within: Option<Duration>) {
+        self.link.drain(within);
     }
 
     /// Gives HTTP Proxy's log other levels; those of a task are the node's own.

@@ -47,7 +47,11 @@ impl Drain {
 
     /// Balancers see it by `/readyz`, and the peers by this node's frames: no operator hands the role here meanwhile.
     fn mark(&self, drained: bool) {
-        if drained { self.health.drain() } else { self.health.undo_drain() }
+        if drained {
+            self.health.drain()
+        } else {
+            self.health.undo_drain()
+        }
         self.role.group().set_drained(drained);
     }
 

@@ -27,7 +27,14 @@ fn node(name: &str, role: Role, reply: StatusReply) -> NodeView {
 
 fn silent(name: &str) -> NodeView {
     let error = Some("unreachable (Connection refused (os error 111))".to_owned());
-    NodeView { node: name.to_owned(), endpoint: "h:2".to_owned(), reachable: false, error, said: None, silence: "unreachable" }
+    NodeView {
+        node: name.to_owned(),
+        endpoint: "h:2".to_owned(),
+        reachable: false,
+        error,
+        said: None,
+        silence: "unreachable",
+    }
 }
 
 fn group(primary: Option<&str>, nodes: Vec<NodeView>) -> GroupView {
