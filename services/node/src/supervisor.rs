@@ -142,7 +142,7 @@ impl Supervisor {
 
     /// Lets HTTP Proxy finish the requests in flight, and returns when HTTP Proxy has ended; `until` is the time of the kill.
     pub async fn stop(&self, until: std::time::Instant) {
-        let _ = self.stop_by.set(until); // of two stops the first one counts
+        let _ = self.stop_by.set(until); // of two stops the first counts
         self.stop.cancel();
         if tokio::time::timeout_at(until.into(), self.stopped.cancelled()).await.is_err() {
             self.kill.cancel();

@@ -264,7 +264,7 @@ impl Signer {
     }
 }
 
-/// The line about an authority that ends before the certificate that it is to sign.
+/// The line about an authority that ends before the certificate under its signature.
 fn ends_before(authority: &str, end: u64, wanted: u32) -> String {
     const NEW: &str = "make a new authority in another --dir (docs/certificates.md, \"Another authority\")";
     let (at, left) = (time_text(end), end.saturating_sub(now_s()) / DAY_S);

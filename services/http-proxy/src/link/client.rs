@@ -245,7 +245,7 @@ impl Link {
         (within_ms > 0).then(|| Duration::from_millis(within_ms.into()))
     }
 
-    /// Ends every wait for a reply and for a body: each caller hears what is known of the fate of its request.
+    /// Ends every wait for a reply and for a body: each caller hears the known fate of its request.
     pub(crate) fn end_waits(&self) {
         self.shared.overtime.cancel();
     }

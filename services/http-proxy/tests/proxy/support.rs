@@ -212,7 +212,7 @@ impl Node {
         self.writer.send(ToProxy { drain: Some(Drain::default()), ..ToProxy::default() }).unwrap();
     }
 
-    /// Tells HTTP Proxy to finish, and when it is ended by force.
+    /// Tells HTTP Proxy to finish, and the time until its end by force.
     pub(crate) fn drain_within(&self, within_ms: u32) {
         self.writer.send(ToProxy { drain: Some(Drain { within_ms }), ..ToProxy::default() }).unwrap();
     }
