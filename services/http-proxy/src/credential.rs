@@ -253,18 +253,14 @@ mod tests {
 
     #[test]
     fn a_token_in_a_wrong_header_or_under_a_wrong_scheme_is_told_apart_from_none() {
+        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let token = token();
-        let in_basic = |text: &str| {
-            // as curl sends it for the option --user
-            let text: Vec<u8> = text.bytes().collect();
-            const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-            let group = |three: &[u8]| {
-                let bits =
-                    three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-                (0..=three.len()).map(|at| LETTERS[(bits >> (18 - 6 * at) & 63) as usize] as char).collect::<String>()
-            };
-            format!("Basic {}", text.chunks(3).map(group).collect::<String>())
+        let letters = |three: &[u8]| -> String {
+            let bits = three.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte)) << (8 * (3 - three.len()));
+            (0..=three.len()).map(|at| char::from(LETTERS[((bits >> (18 - 6 * at)) & 63) as usize])).collect()
         };
+        // the header of curl's option --user
+        let in_basic = |text: &str| format!("Basic {}", text.as_bytes().chunks(3).map(letters).collect::<String>());
         let cases = [
             ("authorization", token.clone(), "another scheme"),
             ("authorization", format!("Token {token}"), "another scheme"),

@@ -185,7 +185,7 @@ impl ProxyLink {
     }
 
     /// Asks HTTP Proxy to finish the requests in flight and to end. Does not wait: a process that stands still reads nothing, and
-    /// is killed in time. `within`: the time until that kill, where this is less than the drain timeout asks for.
+    /// is killed in time. `within`: the time until that kill, where the node itself stops.
     pub(crate) fn drain(&self, within: Option<Duration>) {
         let queue = self.queue.clone();
         let within_ms = within.map_or(0, |within| u32::try_from(within.as_millis()).unwrap_or(u32::MAX).max(1));

@@ -140,7 +140,6 @@ pub struct FakeGroup {
     asked: Mutex<usize>,
     script: Mutex<VecDeque<Script>>,
     confirmed: watch::Sender<Option<Confirmed>>,
-    drained: Mutex<bool>,
 }
 
 impl FakeGroup {
@@ -154,7 +153,6 @@ impl FakeGroup {
             asked: Mutex::default(),
             script: Mutex::default(),
             confirmed: watch::channel(Some(confirmed)).0,
-            drained: Mutex::default(),
         }
     }
 
@@ -183,11 +181,6 @@ impl FakeGroup {
         *self.batches.lock().unwrap()
     }
 
-    /// Whether the peers are told that this node is drained.
-    pub fn drained(&self) -> bool {
-        *self.drained.lock().unwrap()
-    }
-
     /// How often a quorum was asked.
     pub fn asked(&self) -> usize {
         *self.asked.lock().unwrap()
@@ -200,9 +193,7 @@ impl RaftGroup for FakeGroup {
         panic!("the state of a test is not wrong: {reason}");
     }
 
-    fn set_drained(&self, drained: bool) {
-        *self.drained.lock().unwrap() = drained;
-    }
+    fn set_drained(&self, _: bool) {}
 
     fn propose(&self, proposals: Vec<Proposal<RequestId, Reply>>) {
         *self.batches.lock().unwrap() += 1;

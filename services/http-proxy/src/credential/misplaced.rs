@@ -60,7 +60,7 @@ fn basic(line: &[u8]) -> Vec<u8> {
         return found;
     }
     for value in text.trim_ascii_start().iter().map_while(|letter| six_bits(*letter)) {
-        bits = (bits << 6 | u32::from(value)) & 0xFFFF;
+        bits = ((bits << 6) | u32::from(value)) & 0xFFFF;
         count += 6;
         if count >= 8 {
             count -= 8;
