@@ -103,6 +103,8 @@ pub(crate) struct DoubleState {
     pub(crate) tokens: Vec<CreateToken>,
     /// So many orders about tokens are applied and answered with ABORTED first.
     pub(crate) tokens_aborted: u32,
+    /// No quorum answers: the list of tokens is a node's own knowledge.
+    pub(crate) no_quorum: bool,
     /// The answer to `GetRecord`; none: there is no such record.
     pub(crate) record: Option<GetRecordReply>,
     /// The fault of the configuration of the second node.

@@ -265,8 +265,8 @@ impl control_server::Control for Node {
     }
 
     async fn list_tokens(&self, _: Request<ListTokensRequest>) -> Result<Response<ListTokensReply>, Status> {
-        let tokens = tokens::list(&self.state.lock().unwrap());
-        Ok(Response::new(ListTokensReply { tokens }))
+        let state = self.state.lock().unwrap();
+        Ok(Response::new(ListTokensReply { tokens: tokens::list(&state), unconfirmed: state.no_quorum }))
     }
 
     async fn revoke_token(&self, request: Request<RevokeToken>) -> Result<Response<RevokeTokenReply>, Status> {
