@@ -27,13 +27,15 @@ use records::Reach;
 /// Lines of the log about refusals, a minute and reason.
 const LINES_PER_MINUTE: u32 = 6;
 
-/// The credentials of a request as HTTP Proxy hands them over.
+/// The credentials of a request as HTTP Proxy hands them over, and the address of the client.
 #[derive(Clone, Default)]
 pub struct Shown {
     /// The token, as sent; empty: none.
     pub token: Bytes,
     /// Name of the connection's certificate; empty: none.
     pub certificate: String,
+    /// Of requests that control campaign groups alone; empty: not handed over. No judgement reads the address.
+    pub address: String,
 }
 
 /// The judgement of a request.

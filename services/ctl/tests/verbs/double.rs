@@ -112,6 +112,11 @@ pub(crate) struct DoubleState {
     pub(crate) controlled: Vec<ControlGroupRequest>,
     /// Tokens that were made and not taken back.
     pub(crate) tokens: Vec<CreateToken>,
+    /// The rows of the audit.
+    pub(crate) audit: Vec<AuditEntry>,
+    /// The questions about the audit, and whether a quorum answers them.
+    pub(crate) audit_asked: Vec<AuditRequest>,
+    pub(crate) audit_unconfirmed: bool,
     /// So many orders about tokens are applied and answered with ABORTED first.
     pub(crate) tokens_aborted: u32,
     /// The answer to `GetRecord`; none: there is no such record.
@@ -283,6 +288,7 @@ impl control_server::Control for Node {
     type ExportStream = Stream<ExportRows>;
     type CreateBackupStream = Stream<BackupBytes>;
     type DoNotCallStream = Stream<DoNotCallEntries>;
+    type AuditStream = Stream<AuditEntries>;
 
     async fn get_role(&self, _: Request<GetRoleRequest>) -> Result<Response<GetRoleReply>, Status> {
         Ok(Response::new(self.role()))
@@ -575,6 +581,16 @@ impl control_server::Control for Node {
             }
         };
         Ok(Response::new(DeleteListReply { reply }))
+    }
+
+    /// A message for each row, behind one without rows.
+    async fn audit(&self, request: Request<AuditRequest>) -> Result<Response<Self::AuditStream>, Status> {
+        let mut state = self.state.lock().unwrap();
+        state.audit_asked.push(request.into_inner());
+        let first = AuditEntries { entries: Vec::new(), confirmed: !state.audit_unconfirmed };
+        let more = state.audit.iter().map(|entry| AuditEntries { entries: vec![entry.clone()], confirmed: false });
+        let messages: Vec<_> = std::iter::once(first).chain(more).map(Ok).collect();
+        Ok(Response::new(tokio_stream::iter(messages)))
     }
 
     async fn do_not_call(&self, request: Request<DoNotCallRequest>) -> Result<Response<Self::DoNotCallStream>, Status> {
