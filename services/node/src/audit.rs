@@ -1,6 +1,6 @@
 //! Orders of operators that are no commands of the log, on their way into the audit.
 //!
-//! An order is noted once it is carried out or refused: its outcome is known only then, and an order never waits for a row, since an
+//! An order is noted once the node has carried the order out or refused it: the outcome is known only then, and an order never waits for a row, since an
 //! emergency has no quorum. The node's log has a line before each order (`operator_orders`). A node that is to end with its order notes
 //! the order first. Without a quorum the order waits here, in memory, and enters the audit once there is one; where the process ends
 //! before, its log alone has the order. Never decides an order. Called by the control API.

@@ -83,7 +83,7 @@ fn write<V: View>(row: AuditRow, command: &Command, turn: &mut Turn<'_, '_, V>) 
     forget(number, turn);
 }
 
-/// A text cut to a length; a text in which the text of a token stands, as where an operator named a token by it, is left out.
+/// A text cut to a length; a text in which the text of a token stands, as where an operator named a token by its text, is left out.
 fn without_token(text: &str, bytes_max: usize) -> String {
     if holds_token(text) { "***".to_owned() } else { cut(text, bytes_max).to_owned() }
 }

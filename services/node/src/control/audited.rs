@@ -1,4 +1,4 @@
-//! Orders as the audit names them: subject, details and outcome, out of what was asked and answered.
+//! Orders as the audit names them: subject, details and outcome, out of question and answer.
 //!
 //! Pure. A dry run is no order, and neither is an order that a node passes on to the primary by its answer. Called by the control API.
 

@@ -1,5 +1,5 @@
 //! RoleChange: a new primary records its role, once a term. The state keeps the newest changes for the control API. The order that made
-//! the node primary without a quorum enters the audit with the change, so that it does so once.
+//! the node primary without a quorum enters the audit with the change, and so once.
 
 use outbound::{Command, RULES_WITH_AUDIT, Reply, RoleChange};
 

@@ -113,7 +113,7 @@ fn assert_only_memory_changed(changes: &Changes) {
         // every command forgets a few old attempts
         Table::Attempt,
         Table::AttemptByAge,
-        // a change of settings, tokens, lists and the like leaves its row although it was refused
+        // a change of settings, tokens, lists and the like leaves its row where the change was refused, too
         Table::Audit,
     ];
     for change in &changes.0 {
