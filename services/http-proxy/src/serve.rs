@@ -344,3 +344,26 @@ impl Drop for Place<'_> {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use outbound::{Attributes, Handle, Resource};
+
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_client_travels_with_requests_that_control_campaign_groups_alone() {
+        let request = |verb| Request {
+            verb,
+            resource: Resource::Record(Handle(1)),
+            attributes: Attributes::default(),
+            tenant: String::new(),
+            principal: String::new(),
+            idempotency_key: None,
+        };
+        let client: IpAddr = "::ffff:10.0.0.9".parse().unwrap();
+        assert_eq!(audited_address(&request(Verb::LoadCampaign), Some(client)), "10.0.0.9");
+        assert_eq!(audited_address(&request(Verb::LoadCampaign), None), "");
+        assert_eq!(audited_address(&request(Verb::AddRecord), Some(client)), "");
+    }
+}
