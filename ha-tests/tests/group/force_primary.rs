@@ -71,6 +71,8 @@ fn of_a_pair_the_survivor_is_forced_loses_nothing_and_becomes_a_pair_again() {
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("last index of its log") && ran.err.contains("every acknowledged update"), "{}", ran.err);
     leads_alone(&cluster, survivor);
+    let audit = cluster.ctl(&["audit", "--what", "ForcePrimary", "-o", "json"]).fine();
+    assert_eq!(audit.matches(r#""outcome":"done""#).count(), 1, "the order is in the audit, once: {audit}");
     phones.extend(add_all(&cluster, survivor, 200..220));
     assert!(holds(&cluster, survivor, &phones), "an acknowledged update is gone");
     let refused = cluster.ctl(&["mode", "set", "pair"]);

@@ -1,5 +1,6 @@
 //! The command line: verbs, flags, defaults. Never acts. Called by `main`.
 
+mod audit;
 mod campaign;
 mod certificates;
 mod declare;
@@ -15,6 +16,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
+    audit::AuditArgs,
     campaign::{CampaignShowArgs, CampaignVerb, GroupArgs, GroupShowArgs, GroupVerb},
     certificates::{CertVerb, CertsArgs, NewFilesArgs, TlsReloadArgs, TlsVerb},
     declare::{ApplyArgs, ExportConfigArgs},
@@ -119,6 +121,8 @@ pub(crate) enum Verb {
     Resume(FormatArg),
     /// Show the last hundred changes of role: when, from, to, why, and how long there was no primary
     History(FormatArg),
+    /// Show the orders of operators and the changes of settings, tokens, lists, campaigns and groups, with principal, address and outcome
+    Audit(AuditArgs),
     /// Have nodes read their configuration and certificates anew, and show from when each change counts
     Reload(ReloadArgs),
     /// HTTP Proxies
@@ -319,6 +323,9 @@ pub(crate) struct RecordGetArgs {
     /// Its record_id in the list
     #[arg(long, requires = "list")]
     pub(crate) record_id: Option<u64>,
+    /// Show its last changes too, if its list keeps them (`record_history`)
+    #[arg(long)]
+    pub(crate) history: bool,
     #[command(flatten)]
     pub(crate) format: FormatArg,
 }

@@ -552,6 +552,7 @@ fn what_is_written_is_read_as_the_same_declaration() {
             unknown_keys: some("refuse"),
             zone_by_phone: Some(true),
             callbacks_any_time: Some(true),
+            record_history: Some(true),
             send_attributes: Some(DeclaredPairs { pairs: vec![DeclaredPair { key: odd.into(), value: odd.into() }] }),
             ..Default::default()
         }],

@@ -244,6 +244,7 @@ const LISTS: Kind<DeclaredList> = Kind {
         "unknown_keys",
         "zone_by_phone",
         "callbacks_any_time",
+        "record_history",
         "send_attributes",
         "fields",
     ],
@@ -271,6 +272,7 @@ fn list(section: &Section<'_, '_>, reading: &mut Reading) -> DeclaredList {
         unknown_keys: section.text("unknown_keys", reading),
         zone_by_phone: section.flag("zone_by_phone", reading),
         callbacks_any_time: section.flag("callbacks_any_time", reading),
+        record_history: section.flag("record_history", reading),
         send_attributes: send_attributes(section, reading),
         fields,
     }

@@ -224,6 +224,7 @@ fn list(list: &DeclaredList, file: &mut TomlText) {
     file.given_text("unknown_keys", list.unknown_keys.as_ref().filter(|word| *word != "ignore"));
     file.given_flag("zone_by_phone", list.zone_by_phone);
     file.given_flag("callbacks_any_time", list.callbacks_any_time);
+    file.given_flag("record_history", list.record_history);
     let pair = |pair: &DeclaredPair| format!("{} = {}", key(&pair.key), quoted(&pair.value));
     let pairs = joined(list.send_attributes.iter().flat_map(|pairs| &pairs.pairs).map(pair));
     if !pairs.is_empty() {

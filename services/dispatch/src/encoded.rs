@@ -14,7 +14,7 @@ use prost::{
     encoding::{self, WireType},
 };
 
-/// Upper bound of a command's head without its names: eight fields, 16 random bytes and a token among them.
+/// Upper bound of a command's head without its names: nine fields, 16 random bytes and a token among them.
 pub const HEAD_BYTES_MAX: usize = 128;
 /// Number of a client's request among the fields of the wire's `Command`.
 const REQUEST_FIELD: u32 = 10;
@@ -30,6 +30,8 @@ pub struct EncodedBody {
     principal: String,
     /// The operator of a command that is no client's request; empty: none.
     operator: String,
+    /// The caller's address, where the audit has a use for it; empty: not known.
+    address: String,
     rules: RulesOf,
 }
 
@@ -79,7 +81,7 @@ impl EncodedBody {
         let (tenant, principal) = (tenant.to_owned(), principal.to_owned());
         let body = Some(outbound::wire::body_to_wire(body));
         let bytes = wire::Command { body, ..Default::default() }.encode_to_vec().into();
-        Self { bytes, tenant, principal, operator: String::new(), rules }
+        Self { bytes, tenant, principal, operator: String::new(), address: String::new(), rules }
     }
 
     /// The body of a client's request, from the request's bytes; `whole`: see [`is_whole`].
@@ -93,7 +95,7 @@ impl EncodedBody {
         field.put_slice(bytes);
         let rules = RulesOf::at_least(request.rules_min());
         let Request { tenant, principal, .. } = request;
-        Self { bytes: field.freeze(), tenant, principal, operator: String::new(), rules }
+        Self { bytes: field.freeze(), tenant, principal, operator: String::new(), address: String::new(), rules }
     }
 
     /// As [`EncodedBody::of_request`], for a client that an entrance knows: tenant and principal stand behind the client's own
@@ -123,6 +125,18 @@ impl EncodedBody {
         self
     }
 
+    /// Names the caller's address, in the command's head.
+    #[must_use]
+    pub fn at(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.address);
+        self
+    }
+
+    /// The caller's address; empty: not known.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The operator whom no field of the body names; empty: none.
     pub fn operator(&self) -> &str {
         &self.operator
@@ -142,7 +156,7 @@ impl EncodedBody {
         }
         let (rules, (tenant, principal)) = (RulesOf::of(&body), body.whose());
         let (tenant, principal) = (tenant.to_owned(), principal.to_owned());
-        Ok(Self { tenant, principal, operator: String::new(), rules, bytes })
+        Ok(Self { tenant, principal, operator: String::new(), address: String::new(), rules, bytes })
     }
 
     /// The bytes, as a peer takes them.
@@ -176,14 +190,14 @@ impl EncodedBody {
         }
     }
 
-    /// The bytes, and the names of tenant and principal: of the client, else of the operator.
-    pub fn into_parts(self) -> (Bytes, String, String) {
+    /// The bytes, the names of tenant and principal (of the client, else of the operator), and the caller's address.
+    pub fn into_parts(self) -> (Bytes, String, String, String) {
         let principal = if self.principal.is_empty() { self.operator } else { self.principal };
-        (self.bytes, self.tenant, principal)
+        (self.bytes, self.tenant, principal, self.address)
     }
 
     fn head_bytes_max(&self) -> usize {
-        HEAD_BYTES_MAX + self.tenant.len() + self.principal.len().max(self.operator.len())
+        HEAD_BYTES_MAX + self.tenant.len() + self.principal.len().max(self.operator.len()) + self.address.len()
     }
 }
 
@@ -284,8 +298,8 @@ mod tests {
     #[test]
     fn an_operator_is_named_by_the_head_of_a_command_that_is_no_clients() {
         let body = EncodedBody::of(Body::DeleteList("demo".into()));
-        let (bytes, _, principal) = body.clone().by("maria").into_parts();
-        assert_eq!((bytes, principal.as_str()), (body.bytes, "maria"));
+        let (bytes, _, principal, address) = body.clone().by("maria").at("10.0.0.9:4711").into_parts();
+        assert_eq!((bytes, principal.as_str(), address.as_str()), (body.bytes, "maria", "10.0.0.9:4711"));
         let Body::Request(request) = add_record("1") else { panic!("a request") };
         let of_client = EncodedBody::of(Body::Request(Request { principal: "crm".into(), ..request }));
         assert_eq!(of_client.by("maria").into_parts().2, "crm");

@@ -52,9 +52,9 @@ impl<E: Engine> Dispatch<E> {
         }
     }
 
-    /// As [`Dispatch::answer`], for an update of an operator, whose name the command's head carries.
-    pub async fn answer_operator(&self, operator: &str, body: Body, deadline: Instant) -> Reply {
-        let updates = vec![(EncodedBody::of(body).by(operator), deadline)];
+    /// As [`Dispatch::answer`], for an update of an operator, whose name and address the command's head carries.
+    pub async fn answer_operator(&self, operator: &str, address: &str, body: Body, deadline: Instant) -> Reply {
+        let updates = vec![(EncodedBody::of(body).by(operator).at(address), deadline)];
         self.updates(updates, Origin::Control).next().await.expect("each update has one reply").1
     }
 

@@ -4,6 +4,7 @@
 
 use std::{
     convert::Infallible,
+    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{
         Arc,
@@ -18,7 +19,7 @@ use futures::FutureExt;
 use http::{Method, Response, StatusCode, request::Parts};
 use http_body_util::Full;
 use hyper::body::Incoming as IncomingBody;
-use outbound::{Refusal, RefusalCode, Request, Verb, wire};
+use outbound::{AccessScope, Refusal, RefusalCode, Request, Verb, wire};
 
 use crate::{
     body::{self, BodyBudget, Unread},
@@ -116,19 +117,21 @@ struct Asked<'a> {
     port: &'a Port,
     /// Name of the connection's verified certificate.
     certificate: Option<&'a str>,
+    /// Address of the client, where a balancer names one that of its client.
+    client: Option<IpAddr>,
 }
 
-/// Answers every request: a panic here becomes a 500, not a closed connection. `certificate` is the name of the connection's
-/// verified certificate.
+/// Answers every request: a panic here becomes a 500, not a closed connection. Of the connection: the name of its verified certificate,
+/// and its client.
 pub(crate) async fn answer(
     server: Arc<Server>,
     port: Arc<Port>,
     seen: Arc<HeadCounts>,
-    certificate: Option<Arc<str>>,
+    (certificate, client): (Option<Arc<str>>, Option<IpAddr>),
     request: hyper::Request<IncomingBody>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (began, id) = (Instant::now(), server.link.next_id());
-    let asked = Asked { server: &server, id, port: &port, certificate: certificate.as_deref() };
+    let asked = Asked { server: &server, id, port: &port, certificate: certificate.as_deref(), client };
     let outcome = AssertUnwindSafe(dispatch(asked, &seen, request)).catch_unwind().await;
     let (answer, name) = outcome.unwrap_or_else(|_| (fault(&server, id), Some(UNNAMED)));
     if let Some(name) = name {
@@ -286,7 +289,7 @@ async fn no_body(server: &Server, id: u64, unread: Unread) -> Answer {
 }
 
 async fn hand_over(
-    Asked { server, id, port, .. }: Asked<'_>,
+    Asked { server, id, port, client, .. }: Asked<'_>,
     request: Request,
     credential: Credential,
     host: Option<&str>,
@@ -297,7 +300,8 @@ async fn hand_over(
         tokio::time::sleep(REFUSAL_PAUSE).await;
         return Answer::of_refusal(&unanswered(Unanswered::Busy));
     };
-    match server.link.call(id, wire::request_to_wire(request), credential, deadline).await {
+    let address = audited_address(&request, client);
+    match server.link.call(id, wire::request_to_wire(request), (credential, address), deadline).await {
         Ok(reply) => match wire::reply_from_wire(reply) {
             Ok(reply) => {
                 let challenge = server.settings.auth.challenge_of(&reply);
@@ -310,6 +314,12 @@ async fn hand_over(
         },
         Err(fate) => Answer::of_refusal(&unanswered(fate)),
     }
+}
+
+/// The client's address for requests that control campaign groups, which the audit keeps; of others no byte travels.
+fn audited_address(request: &Request, client: Option<IpAddr>) -> String {
+    let client = client.filter(|_| request.verb.scope() == AccessScope::Admin);
+    client.map(|client| client.to_canonical().to_string()).unwrap_or_default()
 }
 
 /// The refusal for a request without a reply: 503 only if the request was never handed over (spec 6).
@@ -341,5 +351,28 @@ impl<'a> Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outbound::{Attributes, Handle, Resource};
+
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_client_travels_with_requests_that_control_campaign_groups_alone() {
+        let request = |verb| Request {
+            verb,
+            resource: Resource::Record(Handle(1)),
+            attributes: Attributes::default(),
+            tenant: String::new(),
+            principal: String::new(),
+            idempotency_key: None,
+        };
+        let client: IpAddr = "::ffff:10.0.0.9".parse().unwrap();
+        assert_eq!(audited_address(&request(Verb::LoadCampaign), Some(client)), "10.0.0.9");
+        assert_eq!(audited_address(&request(Verb::LoadCampaign), None), "");
+        assert_eq!(audited_address(&request(Verb::AddRecord), Some(client)), "");
     }
 }

@@ -4,6 +4,8 @@
 //! on loopback unless configured; off loopback with mutual TLS, which the creator of the listener has checked.
 
 mod acting;
+mod audit;
+mod audited;
 mod backup;
 mod contract;
 mod data;
@@ -34,17 +36,17 @@ use consensus::Kind;
 use futures::{Stream, StreamExt};
 use ocs_proto::{
     control::{
-        ApplyDeclarationReply, ApplyDoNotCallReply, BackupBytes, ControlGroupReply, ControlGroupRequest,
-        CreateBackupRequest, CreateListReply, CreateTokenReply, DeleteListReply, DeleteListRequest, DoNotCallEntries,
-        DoNotCallRequest, DrainReply, DrainRequest, EnterDoNotCallReply, ExportRequest, ExportRows, ForcePrimaryReply,
-        ForcePrimaryRequest, GetRecordReply, GetRecordRequest, GetRoleReply, GetRoleRequest, GiveUpReply,
-        GiveUpRequest, HistoryReply, HistoryRequest, ImportReply, ListTokensReply, ListTokensRequest, PauseReply,
-        PauseRequest, PlanDeclarationReply, PreviewImportRequest, ProxyRestartReply, ProxyRestartRequest, ReloadReply,
-        ReloadRequest, RemoveDoNotCallReply, RevokeTokenReply, SetModeReply, SetModeRequest, SetSettingsReply,
-        ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply, ShowGroupsRequest, ShowListReply,
-        ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply, StatusRequest, SwitchoverReply,
-        SwitchoverRequest, TlsReloadReply, TlsReloadRequest, UpgradeReply, UpgradeRequest, VerifyReply, VerifyRequest,
-        WatchRoleRequest,
+        ApplyDeclarationReply, ApplyDoNotCallReply, AuditEntries, AuditRequest, BackupBytes, ControlGroupReply,
+        ControlGroupRequest, CreateBackupRequest, CreateListReply, CreateTokenReply, DeleteListReply,
+        DeleteListRequest, DoNotCallEntries, DoNotCallRequest, DrainReply, DrainRequest, EnterDoNotCallReply,
+        ExportRequest, ExportRows, ForcePrimaryReply, ForcePrimaryRequest, GetRecordReply, GetRecordRequest,
+        GetRoleReply, GetRoleRequest, GiveUpReply, GiveUpRequest, HistoryReply, HistoryRequest, ImportReply,
+        ListTokensReply, ListTokensRequest, PauseReply, PauseRequest, PlanDeclarationReply, PreviewImportRequest,
+        ProxyRestartReply, ProxyRestartRequest, ReloadReply, ReloadRequest, RemoveDoNotCallReply, RevokeTokenReply,
+        SetModeReply, SetModeRequest, SetSettingsReply, ShowDeclarationReply, ShowDeclarationRequest, ShowGroupsReply,
+        ShowGroupsRequest, ShowListReply, ShowListRequest, ShowSettingsReply, ShowSettingsRequest, StatusReply,
+        StatusRequest, SwitchoverReply, SwitchoverRequest, TlsReloadReply, TlsReloadRequest, UpgradeReply,
+        UpgradeRequest, VerifyReply, VerifyRequest, WatchRoleRequest,
         control_server::{Control, ControlServer},
     },
     outbound::{
@@ -57,9 +59,15 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes};
 
-use self::acting::{Acting, named, principal_of};
+use self::acting::{Acting, named, who};
 use crate::{
-    archive::Archives, credentials::RefusalCounts, metrics::Sources, operator_orders, role::SINGLE_COPY, upkeep::Upkeep,
+    archive::Archives,
+    audit::{Auditor, Order, Who},
+    credentials::RefusalCounts,
+    metrics::Sources,
+    operator_orders,
+    role::SINGLE_COPY,
+    upkeep::Upkeep,
 };
 
 pub use force::Orders;
@@ -93,6 +101,8 @@ pub struct ControlApi {
     pub operators: Option<Arc<RefusalCounts>>,
     /// Takes orders about the process of this node.
     pub upkeep: Upkeep,
+    /// Notes orders that are no commands.
+    pub audit: Auditor,
 }
 
 impl ControlApi {
@@ -133,7 +143,14 @@ struct Service {
 impl Service {
     /// The native door, for the orders of a caller.
     fn acting<T>(&self, asked: &Request<T>) -> Result<Acting, Status> {
-        Ok(Acting::new(self.api.door()?.clone(), principal_of(asked.extensions())))
+        Ok(Acting::audited(self.api.door()?.clone(), who(asked.extensions()), self.api.audit.clone()))
+    }
+
+    /// Notes an order of a caller in the audit, where the answer is one to an order.
+    async fn note(&self, who: Who, order: impl Into<Option<Order>>) {
+        if let Some(order) = order.into() {
+            self.api.audit.note(who, order).await;
+        }
     }
 
     /// This node's name.
@@ -165,6 +182,7 @@ impl Control for Service {
     type ExportStream = Answers<ExportRows>;
     type CreateBackupStream = Answers<BackupBytes>;
     type DoNotCallStream = Answers<DoNotCallEntries>;
+    type AuditStream = Answers<AuditEntries>;
 
     async fn get_role(&self, _: Request<GetRoleRequest>) -> Result<Response<GetRoleReply>, Status> {
         let role = &self.api.sources.role;
@@ -182,17 +200,26 @@ impl Control for Service {
     }
 
     async fn switchover(&self, asked: Request<SwitchoverRequest>) -> Result<Response<SwitchoverReply>, Status> {
-        let by = named(asked.extensions());
-        Ok(Response::new(switchover::switchover(&self.api.sources.role, asked.into_inner(), &by).await))
+        let (by, who, asked) = (named(asked.extensions()), who(asked.extensions()), asked.into_inner());
+        let dry_run = asked.dry_run;
+        let reply = switchover::switchover(&self.api.sources.role, asked, &by).await;
+        self.note(who, audited::switchover(dry_run, &reply)).await;
+        Ok(Response::new(reply))
     }
 
     async fn pause(&self, asked: Request<PauseRequest>) -> Result<Response<PauseReply>, Status> {
-        let reply = pause::set_paused(&self.api.sources.role, asked.into_inner(), self.api.deadline).await;
+        let (who, asked) = (who(asked.extensions()), asked.into_inner());
+        let paused = asked.paused;
+        let reply = pause::set_paused(&self.api.sources.role, asked, self.api.deadline).await;
+        self.note(who, audited::pause(paused, &reply)).await;
         Ok(Response::new(reply))
     }
 
     async fn upgrade(&self, asked: Request<UpgradeRequest>) -> Result<Response<UpgradeReply>, Status> {
-        let reply = upgrade::finalize(&self.api.sources, self.api.deadline, asked.into_inner()).await;
+        let (who, asked) = (who(asked.extensions()), asked.into_inner());
+        let dry_run = asked.dry_run;
+        let reply = upgrade::finalize(&self.api.sources, self.api.deadline, asked).await;
+        self.note(who, audited::upgrade(dry_run, &reply)).await;
         Ok(Response::new(reply))
     }
 
@@ -201,19 +228,23 @@ impl Control for Service {
         data::history(self.api.door()?, deadline).await.map(Response::new)
     }
 
-    async fn give_up(&self, _: Request<GiveUpRequest>) -> Result<Response<GiveUpReply>, Status> {
-        Ok(Response::new(replace::give_up(&self.api).await))
+    async fn give_up(&self, asked: Request<GiveUpRequest>) -> Result<Response<GiveUpReply>, Status> {
+        Ok(Response::new(replace::give_up(&self.api, who(asked.extensions())).await))
     }
 
     async fn force_primary(&self, asked: Request<ForcePrimaryRequest>) -> Result<Response<ForcePrimaryReply>, Status> {
-        let by = named(asked.extensions());
-        let reply = force::force(&self.api.sources.role, &self.api.orders, asked.into_inner(), by).await;
+        let (by, who, asked) = (named(asked.extensions()), who(asked.extensions()), asked.into_inner());
+        let dry_run = asked.dry_run;
+        let reply = force::force(&self.api.sources.role, &self.api.orders, asked, by).await;
+        self.note(who, audited::force_primary(dry_run, &reply)).await;
         Ok(Response::new(reply))
     }
 
     async fn set_mode(&self, asked: Request<SetModeRequest>) -> Result<Response<SetModeReply>, Status> {
-        let configured = self.api.orders.mode();
-        let reply = mode::set(&self.api.sources.role, configured, self.api.deadline, asked.into_inner()).await;
+        let (who, asked) = (who(asked.extensions()), asked.into_inner());
+        let (configured, mode) = (self.api.orders.mode(), asked.mode.clone());
+        let reply = mode::set(&self.api.sources.role, configured, self.api.deadline, asked).await;
+        self.note(who, audited::set_mode(&mode, &reply)).await;
         Ok(Response::new(reply))
     }
 
@@ -358,31 +389,47 @@ impl Control for Service {
         Ok(self.said(RevokeTokenReply { reply: Some(reply) }))
     }
 
-    async fn tls_reload(&self, _: Request<TlsReloadRequest>) -> Result<Response<TlsReloadReply>, Status> {
-        let sources = &self.api.sources;
-        Ok(Response::new(tls::reload(&sources.certificates, &sources.role.roster().own().name).await))
+    async fn audit(&self, asked: Request<AuditRequest>) -> Result<Response<Self::AuditStream>, Status> {
+        let entries = audit::entries(self.api.door()?, &self.long, asked.into_inner(), HISTORY_DEADLINE).await?;
+        Ok(self.said(Box::pin(entries) as Self::AuditStream))
+    }
+
+    async fn tls_reload(&self, asked: Request<TlsReloadRequest>) -> Result<Response<TlsReloadReply>, Status> {
+        let reply = tls::reload(&self.api.sources.certificates, self.own()).await;
+        self.note(who(asked.extensions()), audited::tls_reload(&reply)).await;
+        Ok(Response::new(reply))
     }
 
     async fn create_backup(
         &self,
         asked: Request<CreateBackupRequest>,
     ) -> Result<Response<Self::CreateBackupStream>, Status> {
+        let (who, asked) = (who(asked.extensions()), asked.into_inner());
         let (door, archives) = (self.api.door()?, self.api.archives.as_ref());
-        let bytes = backup::create(door, archives, asked.into_inner(), self.api.deadline()).await?;
-        Ok(self.said(self.until_stop(bytes)))
+        let begun = backup::create(door, archives, asked, self.api.deadline()).await;
+        let order = audited::backup(self.own(), begun.as_ref().map(|_| ()));
+        self.note(who, order).await;
+        Ok(self.said(self.until_stop(begun?)))
     }
 
-    async fn reload(&self, _: Request<ReloadRequest>) -> Result<Response<ReloadReply>, Status> {
-        Ok(Response::new(upkeep::reload(&self.api.upkeep, self.own()).await))
+    async fn reload(&self, asked: Request<ReloadRequest>) -> Result<Response<ReloadReply>, Status> {
+        let reply = upkeep::reload(&self.api.upkeep, self.own()).await;
+        self.note(who(asked.extensions()), audited::reload(&reply)).await;
+        Ok(Response::new(reply))
     }
 
-    async fn proxy_restart(&self, _: Request<ProxyRestartRequest>) -> Result<Response<ProxyRestartReply>, Status> {
-        Ok(Response::new(upkeep::restart_proxy(&self.api.upkeep, self.own()).await))
+    async fn proxy_restart(&self, asked: Request<ProxyRestartRequest>) -> Result<Response<ProxyRestartReply>, Status> {
+        let reply = upkeep::restart_proxy(&self.api.upkeep, self.own()).await;
+        self.note(who(asked.extensions()), audited::proxy_restart(&reply)).await;
+        Ok(Response::new(reply))
     }
 
     async fn drain(&self, asked: Request<DrainRequest>) -> Result<Response<DrainReply>, Status> {
-        let by = named(asked.extensions());
-        Ok(Response::new(upkeep::drain(&self.api.upkeep, self.own(), asked.into_inner(), by).await))
+        let (by, who, asked) = (named(asked.extensions()), who(asked.extensions()), asked.into_inner());
+        let undo = asked.undo;
+        let reply = upkeep::drain(&self.api.upkeep, self.own(), asked, by).await;
+        self.note(who, audited::drain(undo, &reply)).await;
+        Ok(Response::new(reply))
     }
 }
 

@@ -31,13 +31,15 @@ const NO_CREDENTIAL: &str = "they have no credential";
 const MISPLACED: &str =
     "a token stands in a URI (revoke that token), in another header, under another scheme, or beside another token";
 
-/// The credentials of a request as HTTP Proxy hands them over.
+/// The credentials of a request as HTTP Proxy hands them over, and the address of the client.
 #[derive(Clone, Default)]
 pub struct Shown {
     /// The token, as sent; empty: none.
     pub token: Bytes,
     /// Name of the connection's certificate; empty: none.
     pub certificate: String,
+    /// Of requests that control campaign groups alone; empty: not handed over. No judgement reads the address.
+    pub address: String,
 }
 
 /// The judgement of a request.

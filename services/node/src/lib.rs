@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod archive;
+pub mod audit;
 mod bulk;
 pub mod certificates;
 pub mod control;

@@ -263,8 +263,8 @@ fn told(listening: Listening) -> LinkEvent {
 /// One task for each group of updates or reads; HTTP Proxy limits the requests in flight (`requests_in_flight_max`).
 fn take_requests<H: ProxyHandler>(shared: &Arc<LinkTasks<H>>, requests: Vec<LinkRequest>) {
     let (mut updates, mut reads) = (Vec::new(), Vec::new());
-    for LinkRequest { id, deadline_ms, request, credential: token, certificate } in requests {
-        let (deadline, shown) = (Duration::from_millis(deadline_ms.into()), Shown { token, certificate });
+    for LinkRequest { id, deadline_ms, request, credential: token, certificate, address } in requests {
+        let (deadline, shown) = (Duration::from_millis(deadline_ms.into()), Shown { token, certificate, address });
         match readable(&*shared.handler, id, &request, &shown, false) {
             Ok(Asked::Read(request)) => reads.push((id, (request, deadline))),
             Ok(Asked::Update(body)) => updates.push((id, (body, deadline))),
@@ -367,9 +367,9 @@ fn readable(handler: &impl ProxyHandler, id: u64, bytes: &Bytes, shown: &Shown, 
         }
         None if request.verb.reads() => Asked::Read(request),
         Some(Known { tenant, principal }) => {
-            Asked::Update(EncodedBody::of_known(bytes, whole, request, tenant, principal))
+            Asked::Update(EncodedBody::of_known(bytes, whole, request, tenant, principal).at(&shown.address))
         }
-        None => Asked::Update(EncodedBody::of_request(bytes, whole, request)),
+        None => Asked::Update(EncodedBody::of_request(bytes, whole, request).at(&shown.address)),
     })
 }
 

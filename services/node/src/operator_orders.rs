@@ -146,7 +146,7 @@ mod tests {
     }
 
     /// Calls that only read.
-    const READS: [&str; 16] = [
+    const READS: [&str; 17] = [
         "GetRole",
         "WatchRole",
         "Status",
@@ -163,6 +163,7 @@ mod tests {
         "ShowDeclaration",
         "ShowGroups",
         "ListTokens",
+        "Audit",
     ];
 
     #[test]

@@ -40,7 +40,7 @@ use entrance::Limits;
 use node_config::{Args, Config, UPGRADE_AUTO};
 use outbound::{Reply, RequestId};
 use pair::{
-    Door, DoorConfig, Pair, PrimaryDoor, RaftGroup,
+    Door, DoorConfig, Outward, Pair, PrimaryDoor, RaftGroup, WitnessDoor,
     machine::{RecordsMachine, RecordsReader},
 };
 use peers::{Admission, BoundPeers, PeerAddress, PeerSecret, PeerSelf, Peers, PeersConfig, ask_to_join};
@@ -51,6 +51,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::Admin,
     archive::{Archives, schedule},
+    audit::{Auditor, Way},
     certificates::{Certificates, Reloaded},
     control::{ControlApi, Orders},
     duties::{
@@ -335,6 +336,8 @@ async fn start(
     let api = reader
         .clone()
         .map(|reader| Arc::new(doors(config, &own, boot, (group, role.standing()), reader, &peers, tasks)));
+    let way = api.clone().map_or_else(|| Way::Witness(witness_door(&own, boot, &role, &peers)), Way::Data);
+    let audit = Auditor::start(&own.name, way, tasks);
     let archives = reader.clone().map(|reader| {
         Archives::new(
             reader,
@@ -395,6 +398,7 @@ async fn start(
         archives,
         upkeep: upkeep.clone(),
         operators,
+        audit,
     };
     ports.connect(control, Admin { health: health.clone(), metrics, sources }, tasks);
     Ok(Started { running, health, role, supervisor, upkeep, directory, peers, ordered, readmitted, full_disk, gave_up })
@@ -468,8 +472,17 @@ fn doors(
         requests_max: config.limits.hold_requests_max,
         bytes_max: config.limits.hold_bytes_max,
     };
-    let ids = RequestIds::new((own.raft_id & 0xffff) as u32, boot, u128::from_be_bytes(own.start));
-    Door::new(ids, Pair::new(door, Arc::new(peers.forward()), group, state, standing), hold)
+    Door::new(request_ids(own, boot), Pair::new(door, Arc::new(peers.forward()), group, state, standing), hold)
+}
+
+/// The way of a witness's commands to the primary's node.
+fn witness_door(own: &PeerSelf, boot: u64, role: &RoleService, peers: &Peers) -> Arc<WitnessDoor> {
+    let outward = Outward::new(Arc::new(peers.forward()), role.group(), role.standing());
+    Arc::new(WitnessDoor::new(request_ids(own, boot), outward, HoldConfig::default()))
+}
+
+fn request_ids(own: &PeerSelf, boot: u64) -> RequestIds {
+    RequestIds::new((own.raft_id & 0xffff) as u32, boot, u128::from_be_bytes(own.start))
 }
 
 /// The work of the primary, one duty a line.

@@ -1,7 +1,7 @@
 //! Commands, the content of the log: requests stamped by the primary.
 
 use crate::{
-    RULES_FIRST, RULES_WITH_CAMPAIGNS, RULES_WITH_OUTBOX, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS,
+    RULES_FIRST, RULES_WITH_AUDIT, RULES_WITH_CAMPAIGNS, RULES_WITH_OUTBOX, RULES_WITH_PHONE_FORM, RULES_WITH_SETTINGS,
     RULES_WITH_TOKENS, RULES_WITH_UNDOING, Request, RequestId, declaration::Declaration,
 };
 
@@ -71,6 +71,29 @@ pub struct RoleChange {
     pub reason: String,
     /// Time without a primary, as known to the new primary.
     pub pause_ms: u64,
+    /// The order by which the node became primary without a quorum, for the audit; from rules version 7 on. The head of the command
+    /// names the operator.
+    pub ordered: Option<Audited>,
+}
+
+/// An order of an operator that a node has carried out and that is no command by itself, for the audit. The head of the command names
+/// the operator. Node and time name the order: the audit takes it once, however often the node asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Audited {
+    /// The node that took the order.
+    pub node: String,
+    /// Time of the order by that node's clock, microseconds since 1970; never twice on a node.
+    pub at_us: u64,
+    /// A stamp before the order, microseconds since 1970: a row of the order has a later one.
+    pub after_us: u64,
+    /// The order's name, as the control API has it.
+    pub what: String,
+    /// The subject, as a node or a mode; empty: none.
+    pub about: String,
+    /// For a person; empty: none.
+    pub details: String,
+    /// `done`, `begun` or `REFUSED`.
+    pub outcome: String,
 }
 
 /// An option of the rules (spec 11) with its value as text.
@@ -142,6 +165,13 @@ pub struct ApplyDeclaration {
     pub revision: u64,
     /// Whether what the file does not name is removed, but for lists that have records.
     pub prune: bool,
+}
+
+impl ApplyDeclaration {
+    /// Whether the file says of a list whether its records keep their history: releases before rules version 7 would not read the key.
+    fn names_history(&self) -> bool {
+        self.declaration.lists.iter().any(|list| list.record_history.is_some())
+    }
 }
 
 /// The scope of a Do-Not-Call entry as an operator names it.
@@ -274,13 +304,18 @@ pub enum Body {
     CreateToken(CreateToken),
     /// Takes an API token back; from rules version 6 on.
     RevokeToken(RevokeToken),
+    /// Notes an order in the audit; from rules version 7 on.
+    Audited(Audited),
 }
 
 impl Body {
     /// The lowest rules version that decides this body.
-    pub const fn rules_min(&self) -> u32 {
+    pub fn rules_min(&self) -> u32 {
         match self {
             Self::RaiseRules(raise) => raise.to,
+            Self::Audited(_) => RULES_WITH_AUDIT,
+            Self::RoleChange(change) if change.ordered.is_some() => RULES_WITH_AUDIT,
+            Self::ApplyDeclaration(apply) if apply.names_history() => RULES_WITH_AUDIT,
             Self::SetSettings(_) => RULES_WITH_SETTINGS,
             Self::RewritePhones(_) => RULES_WITH_PHONE_FORM,
             Self::DeleteList(_) | Self::DeleteRecords(_) | Self::RemoveDoNotCall(_) => RULES_WITH_UNDOING,
@@ -323,6 +358,9 @@ pub struct Command {
     /// The principal that the interface authenticated; from rules version 2 on, as `tenant`. Of a command of the control API:
     /// the operator.
     pub principal: String,
+    /// The caller's address; from rules version 7 on, for orders of operators and requests that control campaign groups; empty: not
+    /// known.
+    pub address: String,
     /// The content.
     pub body: Body,
 }
@@ -332,6 +370,7 @@ impl Command {
     pub fn new(rules: u32, id: RequestId, stamp_us: u64, origin: Origin, body: Body) -> Self {
         let whose = if rules < RULES_WITH_SETTINGS { ("", "") } else { body.whose() };
         let (tenant, principal) = (whose.0.to_owned(), whose.1.to_owned());
-        Self { id, rules, stamp_us, origin, random: Vec::new(), tenant, principal, body }
+        let (random, address) = (Vec::new(), String::new());
+        Self { id, rules, stamp_us, origin, random, tenant, principal, address, body }
     }
 }

@@ -4,7 +4,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Body, CreateToken, DeleteRecords, DoNotCallBatch,
+    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Audited, Body, CreateToken, DeleteRecords, DoNotCallBatch,
     DoNotCallScope, ImportBatch, NewList, RaiseRules, RemoveDoNotCall, Request, RewritePhones, RoleChange, Setting,
     Value,
 };
@@ -66,6 +66,7 @@ impl Body {
             Self::BringUp(rows) => hash_rows(&mut hasher, "BringUp", rows.rows_max),
             Self::CreateToken(token) => hash_token(&mut hasher, token),
             Self::RevokeToken(token) => texts(&mut hasher, ["RevokeToken", &token.id]),
+            Self::Audited(order) => hash_order(&mut hasher, order),
         }
         cut(hasher)
     }
@@ -94,6 +95,15 @@ fn hash_change(hasher: &mut Sha256, change: &RoleChange) {
     texts(hasher, ["RoleChange", &change.to, &change.reason]);
     number(hasher, change.term);
     number(hasher, change.pause_ms);
+    if let Some(order) = &change.ordered {
+        hash_order(hasher, order);
+    }
+}
+
+fn hash_order(hasher: &mut Sha256, order: &Audited) {
+    texts(hasher, ["Audited", &order.node, &order.what, &order.about, &order.details, &order.outcome]);
+    number(hasher, order.at_us);
+    number(hasher, order.after_us);
 }
 
 fn hash_raise(hasher: &mut Sha256, raise: &RaiseRules) {

@@ -22,7 +22,7 @@ pub use access::{
 };
 pub use attributes::{ATTRIBUTES, AttributeSpec, Attributes, Kind, Sent, Value, key, spec_of, spec_under};
 pub use command::{
-    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Body, BringUp, Command, CreateToken, DeleteRecords,
+    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Audited, Body, BringUp, Command, CreateToken, DeleteRecords,
     DoNotCallBatch, DoNotCallRow, DoNotCallScope, Due, ImportBatch, ImportRow, NewList, Origin, RaiseRules,
     RemoveDoNotCall, RevokeToken, RewritePhones, RoleChange, Setting, UserField,
 };
@@ -34,8 +34,8 @@ pub use enumerations::{
 };
 pub use ids::{Handle, RequestId};
 pub use query::{
-    Answer, Answers, Cursor, DeclarationFault, DeclarationPlan, DoNotCallEntry, GroupInfo, HeldRecord, HistoryEntry,
-    ListInfo, NotDialable, Page, Query, TokenInfo,
+    Answer, Answers, AuditEntry, AuditFilter, Cursor, DeclarationFault, DeclarationPlan, DoNotCallEntry, GroupInfo,
+    HeldRecord, HistoryEntry, ListInfo, NotDialable, Page, Query, RecordChange, TokenInfo,
 };
 pub use reply::Refusal;
 pub use reply::{Done, Imported, Pairs, RefusalCode, RejectedRow, Reply, ReplyBody};
@@ -47,7 +47,7 @@ pub const COMMAND_FORMAT: u32 = 1;
 pub const RULES_FIRST: u32 = 1;
 /// The newest rules version of this release, which decides all versions from the first to this (spec 11, rules version).
 /// A node stops at an entry of an unknown version (architecture, Storage).
-pub const RULES_NEWEST: u32 = 6;
+pub const RULES_NEWEST: u32 = 7;
 /// From this version on, the options of the rules are replicated state, request ids carry the token of their start, and a
 /// command's head carries tenant and principal.
 pub const RULES_WITH_SETTINGS: u32 = 2;
@@ -80,6 +80,13 @@ pub const RULES_WITH_CAMPAIGNS: u32 = 5;
 pub const RULES_WITH_TOKENS: u32 = 6;
 /// From this version on, a record that waits no more for its chain is free of a pause that is over.
 pub const RULES_WITH_FREED_CHAINS: u32 = 6;
+/// From this version on, the orders of operators and every change of settings, tokens, lists, campaigns and groups leave rows of the
+/// audit, the head of a command carries the address of its caller, and a list may keep the history of its records.
+pub const RULES_WITH_AUDIT: u32 = 7;
+/// Rows of the audit, at most; beyond that the oldest go before their time.
+pub const AUDIT_ROWS_MAX: u64 = 1_000_000;
+/// Changes that the history of one record keeps.
+pub const RECORD_CHANGES_MAX: usize = 50;
 /// API tokens of a group, at most.
 pub const TOKENS_MAX: usize = 1_000;
 /// Records of one command of due work, at most.

@@ -1,5 +1,5 @@
 //! Questions about the state and their answers: lists, the history of the role, Do-Not-Call entries, the rows of a list, the
-//! outbox, declarations, campaign groups, the reason why a record is not dialable, API tokens.
+//! outbox, declarations, campaign groups, the reason why a record is not dialable, API tokens, the audit, the history of a record.
 //!
 //! The vocabulary of every entrance; an entrance translates it into its own language. The pages of one answer come from one
 //! consistent state. The cursor of a page goes on behind that page, in the state of a later question.
@@ -66,6 +66,33 @@ pub enum Query {
     },
     /// All API tokens; answered by one [`Answer::Tokens`].
     Tokens,
+    /// Rows of the audit, oldest first; answered by [`Answer::Audit`], the first page even without a row.
+    Audit {
+        /// The wanted rows.
+        filter: AuditFilter,
+        /// Rows of the whole answer, at most.
+        rows_max: u64,
+        /// Goes on behind a page.
+        after: Option<Cursor>,
+    },
+    /// The last changes of a record, if its list keeps them; answered by one [`Answer::RecordChanges`].
+    RecordChanges {
+        /// The record.
+        handle: Handle,
+    },
+}
+
+/// The wanted rows of the audit: all conditions hold of each. The default wants every row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditFilter {
+    /// Rows stamped at this time or later, microseconds since 1970; none: from the first row on.
+    pub since_us: Option<u64>,
+    /// Rows stamped before this time, microseconds since 1970; none: to the last row.
+    pub until_us: Option<u64>,
+    /// Rows of this principal; none: of any. The empty name is a caller without a name.
+    pub principal: Option<String>,
+    /// Rows of this name, in any case, as in `CreateToken`; none: of any.
+    pub what: Option<String>,
 }
 
 /// A page of an answer.
@@ -108,6 +135,10 @@ pub enum Answer {
     NotDialable(Option<NotDialable>),
     /// API tokens, in the order of creation.
     Tokens(Vec<TokenInfo>),
+    /// Rows of the audit. A page may be empty and yet not the last: a page looks at a bounded number of rows.
+    Audit(Page<AuditEntry>),
+    /// The last changes of a record, oldest first; empty also where the list keeps none.
+    RecordChanges(Vec<RecordChange>),
 }
 
 /// A run of an answer's rows.
@@ -160,6 +191,8 @@ pub struct ListInfo {
     pub zone_by_phone: bool,
     /// Windows and the calendar do not bind callbacks.
     pub callbacks_any_time: bool,
+    /// Its records keep their last changes.
+    pub keeps_history: bool,
     /// Columns of every list, and the keys under which they travel too.
     pub send_attributes: Vec<DeclaredPair>,
     /// Different windows that the list's records have or had.
@@ -250,6 +283,44 @@ pub struct TokenInfo {
     pub created_us: u64,
     /// The operator that made the token; empty: without a certificate.
     pub created_by: String,
+}
+
+/// A row of the audit. No row has a secret, a phone, a customer id or a value of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditEntry {
+    /// Stamp of the row, microseconds since 1970.
+    pub at_us: u64,
+    /// The number of the row: one more than that of the row before.
+    pub number: u64,
+    /// The operator's certificate, the client's token or certificate; empty: without a name, or the group itself.
+    pub principal: String,
+    /// The caller's address; empty: not known.
+    pub address: String,
+    /// The name of the change or of the order, as in `CreateToken` or `Switchover`.
+    pub what: String,
+    /// The subject, as the name of a list; empty: none.
+    pub about: String,
+    /// For a person; empty: none.
+    pub details: String,
+    /// `done`, `begun`, or the code of a refusal.
+    pub outcome: String,
+    /// The node that took an order; empty: the row stands for a command of the log.
+    pub node: String,
+    /// Time of an order by the clock of its node, microseconds since 1970; none: the row stands for a command.
+    pub acted_us: Option<u64>,
+}
+
+/// A change of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordChange {
+    /// Stamp of the change, microseconds since 1970.
+    pub at_us: u64,
+    /// The client or the operator; empty: without a name, or the group itself.
+    pub principal: String,
+    /// The request, as in `RecordProcessed`, or the command.
+    pub what: String,
+    /// The number of the record's status behind the change.
+    pub record_status: i64,
 }
 
 /// A change of the role.

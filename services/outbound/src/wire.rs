@@ -5,7 +5,7 @@
 use ocs_proto::outbound as wire;
 
 use crate::{
-    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Attributes, Body, BringUp, COMMAND_FORMAT, Command,
+    AcknowledgeEffects, ApplyDeclaration, ApplyDoNotCall, Attributes, Audited, Body, BringUp, COMMAND_FORMAT, Command,
     CreateToken, DeleteRecords, DoNotCallBatch, DoNotCallRow, DoNotCallScope, Done, Due, ImportBatch, ImportRow,
     Imported, NewList, Origin, RaiseRules, Refusal, RefusalCode, RejectedRow, RemoveDoNotCall, Reply, ReplyBody,
     Request, RequestId, Resource, ResourceType, RevokeToken, RewritePhones, RoleChange, Sent, Setting, UserField,
@@ -170,14 +170,26 @@ pub fn batch_from_wire(batch: wire::ImportBatch) -> ImportBatch {
 
 /// A change of the role on the wire.
 pub fn change_to_wire(change: RoleChange) -> wire::RoleChange {
-    let RoleChange { term, to, reason, pause_ms } = change;
-    wire::RoleChange { term, to, reason, pause_ms }
+    let RoleChange { term, to, reason, pause_ms, ordered } = change;
+    wire::RoleChange { term, to, reason, pause_ms, ordered: ordered.map(order_to_wire) }
 }
 
 /// A change of the role from the wire.
 pub fn change_from_wire(change: wire::RoleChange) -> RoleChange {
-    let wire::RoleChange { term, to, reason, pause_ms } = change;
-    RoleChange { term, to, reason, pause_ms }
+    let wire::RoleChange { term, to, reason, pause_ms, ordered } = change;
+    RoleChange { term, to, reason, pause_ms, ordered: ordered.map(order_from_wire) }
+}
+
+/// An order for the audit on the wire.
+pub fn order_to_wire(order: Audited) -> wire::Audited {
+    let Audited { node, at_us, after_us, what, about, details, outcome } = order;
+    wire::Audited { node, at_us, after_us, what, about, details, outcome }
+}
+
+/// An order for the audit from the wire.
+pub fn order_from_wire(order: wire::Audited) -> Audited {
+    let wire::Audited { node, at_us, after_us, what, about, details, outcome } = order;
+    Audited { node, at_us, after_us, what, about, details, outcome }
 }
 
 /// Options of the rules on the wire.
@@ -348,6 +360,7 @@ pub fn body_to_wire(body: Body) -> wire::command::Body {
         Body::BringUp(rows) => wire::command::Body::BringUp(wire::BringUp { rows_max: rows.rows_max }),
         Body::CreateToken(token) => wire::command::Body::CreateToken(token_to_wire(token)),
         Body::RevokeToken(token) => wire::command::Body::RevokeToken(wire::RevokeToken { id: token.id }),
+        Body::Audited(order) => wire::command::Body::Audited(order_to_wire(order)),
     }
 }
 
@@ -362,6 +375,7 @@ pub fn command_to_wire(command: &Command) -> wire::Command {
         random: command.random.clone().into(),
         tenant: command.tenant.clone(),
         principal: command.principal.clone(),
+        address: command.address.clone(),
         body: Some(body_to_wire(command.body.clone())),
     }
 }
@@ -379,6 +393,7 @@ pub fn command_from_wire(command: wire::Command) -> Result<Command, WireError> {
         random: command.random.to_vec(),
         tenant: command.tenant,
         principal: command.principal,
+        address: command.address,
         body: body_from_wire(command.body)?,
     })
 }
@@ -404,6 +419,7 @@ pub fn body_from_wire(body: Option<wire::command::Body>) -> Result<Body, WireErr
         wire::command::Body::BringUp(rows) => Body::BringUp(BringUp { rows_max: rows.rows_max }),
         wire::command::Body::CreateToken(token) => Body::CreateToken(token_from_wire(token)),
         wire::command::Body::RevokeToken(token) => Body::RevokeToken(RevokeToken { id: token.id }),
+        wire::command::Body::Audited(order) => Body::Audited(order_from_wire(order)),
     })
 }
 

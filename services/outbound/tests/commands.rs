@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test may unwrap
 
 use outbound::{
-    AcknowledgeEffects, ApplyDoNotCall, Attributes, Body, Command, CreateToken, DeleteRecords, DoNotCallBatch,
+    AcknowledgeEffects, ApplyDoNotCall, Attributes, Audited, Body, Command, CreateToken, DeleteRecords, DoNotCallBatch,
     DoNotCallRow, DoNotCallScope, ImportBatch, ImportRow, NewList, Origin, RaiseRules, RemoveDoNotCall, Request,
     RequestId, Resource, RevokeToken, RewritePhones, RoleChange, Sent, Setting, Verb,
     wire::{command_from_wire, command_to_wire},
@@ -61,7 +61,8 @@ fn one_of_each() -> Vec<Body> {
         Body::CreateList(NewList { name: "dem".into(), time_zone: "o".into(), fields: Vec::new() }),
         Body::ImportBatch(batch(["1", "23"])),
         Body::ImportBatch(batch(["12", "3"])),
-        Body::RoleChange(RoleChange { term: 1, to: "a".into(), reason: "b".into(), pause_ms: 2 }),
+        Body::RoleChange(role_change(None)),
+        Body::RoleChange(role_change(Some(order("Drain", "")))),
         Body::RaiseRules(raise("1")),
         Body::RaiseRules(raise("2")),
         Body::SetSettings(vec![setting("a", "bc")]),
@@ -85,13 +86,24 @@ fn one_of_each() -> Vec<Body> {
         Body::CreateToken(token(&["read", "demo"], &[], None)),
         Body::CreateToken(token(&["read"], &["demo"], Some(0))),
         Body::RevokeToken(RevokeToken { id: "0123456789ab".into() }),
+        Body::Audited(order("Drain", "a")),
+        Body::Audited(order("Draina", "")),
     ]
+}
+
+fn role_change(ordered: Option<Audited>) -> RoleChange {
+    RoleChange { term: 1, to: "a".into(), reason: "b".into(), pause_ms: 2, ordered }
+}
+
+fn order(what: &str, about: &str) -> Audited {
+    let [node, what, about, details, outcome] = ["a", what, about, "d", "done"].map(str::to_owned);
+    Audited { node, at_us: 5, after_us: 4, what, about, details, outcome }
 }
 
 #[test]
 fn every_command_comes_back_from_the_wire() {
     for body in one_of_each() {
-        let command = Command::new(2, id(u128::MAX - 1), 9, Origin::Control, body);
+        let command = Command { address: "h:1".into(), ..Command::new(2, id(u128::MAX - 1), 9, Origin::Control, body) };
         let bytes = command_to_wire(&command).encode_to_vec();
         let read = ocs_proto::outbound::Command::decode(bytes.as_slice()).unwrap();
         assert_eq!(command_from_wire(read).unwrap(), command);
@@ -112,7 +124,7 @@ fn how_attributes_were_sent_comes_back_from_the_wire_and_is_no_content() {
 
 #[test]
 fn a_command_of_rules_version_1_has_no_byte_of_a_later_one() {
-    let change = RoleChange { term: 4, to: String::new(), reason: String::new(), pause_ms: 0 };
+    let change = RoleChange { term: 4, to: String::new(), reason: String::new(), pause_ms: 0, ordered: None };
     let command = Command::new(1, id(0), 5, Origin::Control, Body::RoleChange(change));
     let bytes = command_to_wire(&command).encode_to_vec();
     let (head, id_and_stamp) = ([0x08, 1, 0x10, 1], [0x1a, 6, 0x08, 1, 0x10, 2, 0x18, 3, 0x20, 5]);

@@ -20,10 +20,10 @@ use consensus::{
 };
 use dispatch::{HoldConfig, RequestIds};
 use outbound::{
-    Answer as Answered, Answers, ApplyDeclaration, Attributes, Body, Command, DeclarationFault, DeclarationPlan,
-    DoNotCallBatch, DoNotCallEntry, GroupInfo, HeldRecord, HistoryEntry, ImportBatch, Imported, ListInfo, NotDialable,
-    OutboxPage, Page, Query, RULES_FIRST, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource,
-    TokenInfo, Value, Verb, key,
+    Answer as Answered, Answers, ApplyDeclaration, Attributes, AuditEntry, Body, Command, DeclarationFault,
+    DeclarationPlan, DoNotCallBatch, DoNotCallEntry, GroupInfo, HeldRecord, HistoryEntry, ImportBatch, Imported,
+    ListInfo, NotDialable, OutboxPage, Page, Query, RULES_FIRST, RecordChange, Refusal, RefusalCode, Reply, ReplyBody,
+    Request, RequestId, Resource, TokenInfo, Value, Verb, key,
 };
 use prost::Message;
 use records::{BringUpRow, PhonesRow, Reach, Settings};
@@ -434,6 +434,14 @@ impl StateReader for Reader {
             Query::Plan(apply) => vec![Answered::Plan(plan(&apply))],
             Query::Groups { identifier } => vec![Answered::Groups(groups(identifier.as_deref())?)],
             Query::Tokens => vec![Answered::Tokens(vec![TokenInfo { name: "crm".into(), ..TokenInfo::default() }])],
+            Query::Audit { .. } => {
+                let row = AuditEntry { what: "Drain".into(), acted_us: Some(7), ..AuditEntry::default() };
+                let page = |row| Answered::Audit(Page { rows: vec![row], next: None });
+                vec![page(row.clone()), page(row)]
+            }
+            Query::RecordChanges { .. } => {
+                vec![Answered::RecordChanges(vec![RecordChange { what: "Due".into(), ..RecordChange::default() }])]
+            }
             Query::NotDialable { .. } => {
                 let reason = "its window opens at 08:00".to_owned();
                 vec![Answered::NotDialable(Some(NotDialable { condition: 3, reason, until_s: Some(1) }))]

@@ -58,6 +58,7 @@ pub(crate) fn to_peer(update: &Submission) -> Forwarded {
         deadline_ms: u32::try_from(left).unwrap_or(u32::MAX),
         origin: outbound::wire::origin_to_wire(update.origin).into(),
         principal: update.body.operator().to_owned(),
+        address: update.body.address().to_owned(),
     };
     Forwarded { head, body: update.body.bytes().clone() }
 }
@@ -119,5 +120,5 @@ fn from_peer(Forwarded { head, body }: Forwarded) -> Result<Submission, Reply> {
     let id = head.id.ok_or_else(|| unreadable("The forwarded request lacks its id".to_owned()))?;
     let origin = outbound::wire::origin_from_wire(head.origin).map_err(|error| unreadable(error.to_string()))?;
     let body = EncodedBody::read(body).map_err(|error| unreadable(format!("A forwarded request: {error}")))?;
-    Submission::new(id.into(), origin, body.by(&head.principal), deadline)
+    Submission::new(id.into(), origin, body.by(&head.principal).at(&head.address), deadline)
 }

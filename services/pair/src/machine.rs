@@ -5,6 +5,7 @@
 //! Called by `consensus`; put together by `run`, which gives every other part a [`RecordsReader`].
 
 mod access;
+mod audit;
 mod declared;
 mod do_not_call;
 mod entry;

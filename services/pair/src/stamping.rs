@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use consensus::RaftId;
 use dispatch::{EncodedBody, HEAD_BYTES_MAX};
 use ocs_proto::outbound as wire;
-use outbound::{COMMAND_FORMAT, Origin, RULES_WITH_SETTINGS, Reply, RequestId};
+use outbound::{COMMAND_FORMAT, Origin, RULES_WITH_AUDIT, RULES_WITH_SETTINGS, Reply, RequestId};
 use prost::Message;
 
 use crate::{StampClock, odd_clocks};
@@ -118,8 +118,9 @@ fn command(
     stamp_us: u64,
     random: [u8; RANDOM_BYTES],
 ) -> Bytes {
-    let (body, tenant, principal) = body.into_parts();
-    let mut bytes = BytesMut::with_capacity(HEAD_BYTES_MAX + tenant.len() + principal.len() + body.len());
+    let (body, tenant, principal, address) = body.into_parts();
+    let names = tenant.len() + principal.len() + address.len();
+    let mut bytes = BytesMut::with_capacity(HEAD_BYTES_MAX + names + body.len());
     let named = rules >= RULES_WITH_SETTINGS;
     let head = wire::Command {
         format: COMMAND_FORMAT,
@@ -130,6 +131,7 @@ fn command(
         random: Bytes::copy_from_slice(&random),
         tenant: if named { tenant } else { String::new() },
         principal: if named { principal } else { String::new() },
+        address: if rules >= RULES_WITH_AUDIT { address } else { String::new() },
         body: None,
     };
     head.encode(&mut bytes).expect("a BytesMut grows");
@@ -153,6 +155,19 @@ mod tests {
         let command = outbound::wire::command_from_wire(command).unwrap();
         assert_eq!((command.id, command.stamp_us, command.rules, command.body), (id, 99, RULES_FIRST, body));
         assert_eq!(command.random, [5; RANDOM_BYTES]);
+    }
+
+    #[test]
+    fn the_head_carries_the_callers_address_from_rules_version_7_on() {
+        let address_under = |rules| {
+            let body = EncodedBody::of(Body::DeleteList("demo".to_owned())).by("maria").at("10.0.0.9:4711");
+            let bytes = command(body, RequestId::default(), Origin::Control, rules, 99, [5; RANDOM_BYTES]);
+            let command = wire::Command::decode(bytes).unwrap();
+            assert!(command.body.is_some() && command.principal == "maria");
+            command.address
+        };
+        assert_eq!(address_under(RULES_WITH_AUDIT - 1), "");
+        assert_eq!(address_under(RULES_WITH_AUDIT), "10.0.0.9:4711");
     }
 
     #[test]

@@ -7,10 +7,10 @@ use std::path::Path;
 use consensus::{ApplyBatch, Comparison, FetchedState, Machine, MachineError};
 use ocs_proto::peer::{Commands, ConfState, Entry};
 use outbound::{
-    Answer, Attributes, Body, Command, CreateToken, Cursor, DeleteRecords, DoNotCallBatch, DoNotCallEntry,
-    DoNotCallRow, ImportBatch, ImportRow, NewList, Origin, Page, Query, RULES_FIRST, RULES_NEWEST, RaiseRules, Refusal,
-    RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, RevokeToken, TokenInfo, UserField, Value, Verb, key,
-    token_hash, token_id, wire::command_to_wire,
+    Answer, Attributes, AuditEntry, AuditFilter, Body, Command, CreateToken, Cursor, DeleteRecords, DoNotCallBatch,
+    DoNotCallEntry, DoNotCallRow, ImportBatch, ImportRow, NewList, Origin, Page, Query, RULES_FIRST, RULES_NEWEST,
+    RaiseRules, Refusal, RefusalCode, Reply, ReplyBody, Request, RequestId, Resource, RevokeToken, Setting, TokenInfo,
+    UserField, Value, Verb, key, token_hash, token_id, wire::command_to_wire,
 };
 use pair::{
     StateReader,
@@ -592,4 +592,62 @@ fn entries_of_a_customer_are_found_and_an_expired_entry_is_listed_alone() {
     assert!(do_not_call(&reader, "+9991", u64::MAX, None).unwrap()[0].rows.is_empty(), "it has expired");
     let all = do_not_call(&reader, "", u64::MAX, None).unwrap().remove(0).rows;
     assert_eq!(all.iter().map(|entry| entry.expires_s).collect::<Vec<_>>(), [end_s, None]);
+}
+
+/// The pages of the audit.
+fn audited(
+    reader: &RecordsReader,
+    filter: AuditFilter,
+    rows_max: u64,
+    after: Option<Cursor>,
+) -> Result<Vec<Page<AuditEntry>>, Refusal> {
+    let page = |answer| match answer {
+        Answer::Audit(page) => page,
+        other => panic!("{other:?}"),
+    };
+    Ok(reader.query(Query::Audit { filter, rows_max, after })?.map(page).collect())
+}
+
+fn numbers(pages: &[Page<AuditEntry>]) -> Vec<u64> {
+    pages.iter().flat_map(|page| &page.rows).map(|row| row.number).collect()
+}
+
+#[test]
+fn the_audit_is_read_in_pages_by_a_filter_and_goes_on_behind_a_cursor() {
+    const ROWS: u64 = 1_205;
+    let dir = tempfile::tempdir().unwrap();
+    let mut machine = open(dir.path());
+    let raise = RaiseRules { to: RULES_NEWEST, settings: Vec::new(), release: "0.1.0".to_owned() };
+    apply(&mut machine, &[entry(1, &[raised_command(1, Body::RaiseRules(raise))])]);
+    let set = |at: u64| {
+        let setting = Setting { key: "reject_pause".into(), value: (1 + at % 50).to_string() };
+        raised_command(at, Body::SetSettings(vec![setting]))
+    };
+    apply(&mut machine, &[entry(2, &(2..=ROWS).map(set).collect::<Vec<_>>())]);
+    let reader = machine.reader();
+    let all = audited(&reader, AuditFilter::default(), u64::MAX, None).unwrap();
+    assert_eq!(numbers(&all), (1..=ROWS).collect::<Vec<_>>());
+    assert_eq!(
+        all.iter().map(|page| (page.rows.len(), page.next.is_some())).collect::<Vec<_>>(),
+        [(1_000, true), (205, false)]
+    );
+    let behind = audited(&reader, AuditFilter::default(), u64::MAX, all[0].next.clone()).unwrap();
+    assert_eq!(numbers(&behind)[0], 1_001);
+
+    let few = audited(&reader, AuditFilter::default(), 3, None).unwrap();
+    assert_eq!((numbers(&few), few.len()), (vec![1, 2, 3], 1));
+    let more = audited(&reader, AuditFilter::default(), 2, few[0].next.clone()).unwrap();
+    assert_eq!(numbers(&more), [4, 5], "goes on behind the rows of the page");
+
+    let rows: Vec<&AuditEntry> = all.iter().flat_map(|page| &page.rows).collect();
+    let (since_us, until_us) = (Some(rows[9].at_us), Some(rows[19].at_us));
+    let within = audited(&reader, AuditFilter { since_us, until_us, ..Default::default() }, u64::MAX, None).unwrap();
+    assert_eq!(numbers(&within), (10..=19).collect::<Vec<_>>());
+    let raised = AuditFilter { what: Some("raiserules".into()), ..AuditFilter::default() };
+    assert_eq!(numbers(&audited(&reader, raised, u64::MAX, None).unwrap()), [1]);
+    let nobodys = AuditFilter { principal: Some("nobody".into()), ..AuditFilter::default() };
+    let none = audited(&reader, nobodys, u64::MAX, None).unwrap();
+    assert!(numbers(&none).is_empty() && none[0].next.is_some(), "a page looks at so many rows, and no more");
+    let wrong = audited(&reader, AuditFilter::default(), 1, Some(Cursor(vec![1])));
+    assert_eq!(wrong.err().map(|refusal| refusal.code), Some(RefusalCode::BadValue));
 }

@@ -5,6 +5,7 @@
 use outbound::{Body, Command, RULES_WITH_SETTINGS, Refusal, RefusalCode, Reply, Request, RequestId, key};
 
 use crate::{
+    audit,
     event::Event,
     limits,
     numbers::{Numbers, OneByOne},
@@ -65,6 +66,7 @@ pub fn decide_with<V: View>(
     }
     once::forget_old(&mut turn);
     limits::forget_old(&mut turn);
+    audit::forget_old(&mut turn);
     let first_event = turn.events.len();
     let (reply, contents) = answer(command, &asked, &mut turn);
     if !once::is_remembered(&reply) {
@@ -72,6 +74,7 @@ pub fn decide_with<V: View>(
         turn.end();
         return reply;
     }
+    audit::note(command, &reply, first_event, &mut turn);
     // an id with a token comes from a node that knows version 2, though the primary may still stamp version 1
     let names_content = command.rules >= RULES_WITH_SETTINGS || command.id.token != 0;
     let remembered = names_content.then(|| asked.hash());
@@ -93,7 +96,8 @@ fn answer<V: View>(command: &Command, asked: &LazyContent<'_>, turn: &mut Turn<'
     match &command.body {
         Body::CreateList(list) => alone(verbs::create_list::decide(list, turn)),
         Body::ImportBatch(batch) => alone(verbs::import_batch::decide(batch, turn)),
-        Body::RoleChange(change) => (verbs::role_change::decide(change, turn), Vec::new()),
+        Body::RoleChange(change) => (verbs::role_change::decide(change, command, turn), Vec::new()),
+        Body::Audited(order) => alone(verbs::audited::decide(order, command, turn)),
         Body::RaiseRules(raise) => alone(verbs::raise_rules::decide(raise, turn)),
         Body::RewritePhones(rewrite) => alone(verbs::rewrite_phones::decide(*rewrite, turn)),
         Body::DeleteList(list) => alone(verbs::delete_list::decide(list, turn)),

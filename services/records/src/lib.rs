@@ -7,6 +7,7 @@
 mod access;
 mod acknowledge;
 mod after;
+mod audit;
 mod columns;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -25,6 +26,7 @@ mod export;
 mod fields;
 mod given;
 mod groups;
+mod history;
 mod hold;
 mod limits;
 mod lookup;
@@ -62,9 +64,10 @@ pub use event::{Event, HandOutClass, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use groups::{GroupState, groups};
 pub use lookup::{
-    api_tokens, bring_up, chain, chain_end, declared, do_not_call_behind, do_not_call_of, do_not_call_of_customer,
-    find_list, indexed_forms, list, list_counters, lists, outbox_behind, outbox_mark, phones_have_two_forms, record,
-    record_by_id, records_by_phone, records_from, records_of_all_lists, role_changes, rules_version, settings,
+    api_tokens, audit_from, bring_up, chain, chain_end, declared, do_not_call_behind, do_not_call_of,
+    do_not_call_of_customer, find_list, indexed_forms, list, list_counters, lists, outbox_behind, outbox_mark,
+    phones_have_two_forms, record, record_by_id, record_history, records_by_phone, records_from, records_of_all_lists,
+    role_changes, rules_version, settings,
 };
 pub use map::MapView;
 pub use names::check_list_name;
@@ -74,10 +77,11 @@ pub use phone::{canonical_phone, check_number, first_phone_form, phone_form};
 pub use rules::Rules;
 pub use settings::{Settings, check_setting, nearest_setting, options_of};
 pub use tables::{
-    ApiTokenRow, AttemptRow, AttemptSubject, BringUpRow, Class, Counter, CustomersRow, DeclaredRow, DncRestRow, DncRow,
-    DncScope, DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, GroupRow, HeldBackRow, IdempotencyRow, ImportBatchRow,
-    Key, KeyRow, ListCountersRow, ListRow, ListTurnRow, MetaRow, NumberRow, OutboxMarkRow, OutboxRow, PendingRow,
-    PhonesRow, RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, Scope, SentColumnRow, SettingRow, SettingsRow,
-    Table, Window, WindowRow, WindowZone, WindowsRow, group_state, ids_with_token, indexes_of, unique_phone,
+    ApiTokenRow, AttemptRow, AttemptSubject, AuditRow, BringUpRow, Class, Counter, CustomersRow, DeclaredRow,
+    DncRestRow, DncRow, DncScope, DncSubject, EmptyRow, Encoded, FieldRow, FloorRow, GroupRow, HeldBackRow,
+    IdempotencyRow, ImportBatchRow, Key, KeyRow, ListCountersRow, ListRow, ListTurnRow, MetaRow, NumberRow,
+    OutboxMarkRow, OutboxRow, PendingRow, PhonesRow, RecordChangeRow, RecordHistoryRow, RecordRow, RequestIdRow,
+    RequestRow, RoleChangeRow, Row, Scope, SentColumnRow, SettingRow, SettingsRow, Table, Window, WindowRow,
+    WindowZone, WindowsRow, group_state, ids_with_token, indexes_of, unique_phone,
 };
 pub use view::{Below, Bound, Change, Changes, View, behind_prefix};

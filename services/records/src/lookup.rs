@@ -16,8 +16,8 @@ use crate::{
     rules::{NAME_BYTES_MAX, PHONE_LETTERS_MAX},
     settings::Settings,
     tables::{
-        ApiTokenRow, BringUpRow, Key, ListCountersRow, ListRow, OutboxMarkRow, OutboxRow, PhonesRow, RecordRow,
-        RoleChangeRow, Row, Table, chain_prefix, phone_prefix,
+        ApiTokenRow, AuditRow, BringUpRow, Key, ListCountersRow, ListRow, OutboxMarkRow, OutboxRow, PhonesRow,
+        RecordHistoryRow, RecordRow, RoleChangeRow, Row, Table, chain_prefix, phone_prefix,
     },
     view::{Below, Bound, View, pages, table_pages},
 };
@@ -102,6 +102,24 @@ pub fn api_tokens(view: &impl View) -> Vec<(TokenHash, Arc<ApiTokenRow>)> {
         _ => None,
     };
     table_pages(view, Table::ApiToken).filter_map(token).collect()
+}
+
+/// Up to `limit` rows of the audit in their order, from an encoded key (inclusive) on.
+pub fn audit_from(view: &impl View, from: Vec<u8>, limit: u32) -> Vec<(Key, Arc<AuditRow>)> {
+    let rows = view.next(&Bound { table: Table::Audit, from, prefix: Vec::new() }, limit).into_iter();
+    let audited = |(key, row)| match row {
+        Row::Audit(row) => Some((key, row)),
+        _ => None,
+    };
+    rows.filter_map(audited).collect()
+}
+
+/// The last changes of a record; empty also where its list keeps none.
+pub fn record_history(view: &impl View, handle: Handle) -> RecordHistoryRow {
+    match view.get(&Key::RecordHistory(handle)) {
+        Some(Row::RecordHistory(row)) => row,
+        _ => RecordHistoryRow::default(),
+    }
 }
 
 /// All lists with their DBIDs, in the order of creation.

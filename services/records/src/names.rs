@@ -24,6 +24,11 @@ pub fn check_list_name(name: &str) -> Result<(), String> {
     }
 }
 
+/// The begin of a text, cut between characters to at most `bytes_max` bytes.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
 /// The first invisible letter of a name.
 pub(crate) fn hidden_letter(name: &str) -> Option<char> {
     name.chars().find(|letter| is_hidden(*letter))

@@ -38,6 +38,8 @@ pub struct Rules {
     pub callback_expiry_s: u64,
     /// GSW_APPLICATION_ID of a preview where neither request nor record has one (spec 7).
     pub application_id: i64,
+    /// Lifetime of a row of the audit.
+    pub audit_window_us: u64,
 }
 
 impl Default for Rules {
@@ -57,6 +59,7 @@ impl Default for Rules {
             personal_callback_grace_s: 1_800,
             callback_expiry_s: 0,
             application_id: 0,
+            audit_window_us: 365 * 24 * 3600 * SECOND_US,
         }
     }
 }

@@ -6,7 +6,7 @@
 //! unchanged. Never reads a configuration. Called by the verbs that change settings, by every command for its options, and by the
 //! node for display and comparison.
 
-use outbound::{RULES_WITH_OUTBOX, RULES_WITH_SETTINGS, Refusal, RefusalCode, Setting, effect_kind};
+use outbound::{RULES_WITH_AUDIT, RULES_WITH_OUTBOX, RULES_WITH_SETTINGS, Refusal, RefusalCode, Setting, effect_kind};
 
 use crate::rules::Rules;
 
@@ -35,6 +35,10 @@ const NUMBER_MAX: u64 = 1_000_000_000;
 const REPLAY_WINDOW_MS_MAX: u64 = 60_000;
 /// Largest limit of the outbox, rows.
 const OUTBOX_ROWS_MAX_MAX: u64 = 10_000_000;
+/// Longest time for which the audit is kept, days: a century.
+const AUDIT_DAYS_MAX: u64 = 36_500;
+/// Microseconds of a day.
+const DAY_US: u64 = 86_400_000_000;
 /// Names in an option of host names, at most.
 const HOSTS_MAX: usize = 100;
 /// Longest name of a host, bytes.
@@ -52,10 +56,17 @@ pub(crate) const REJECT_PAUSE: &str = "reject_pause";
 pub(crate) const PERSONAL_CALLBACK_GRACE: &str = "personal_callback_grace";
 pub(crate) const CALLBACK_EXPIRY: &str = "callback_expiry";
 pub(crate) const APPLICATION_ID: &str = "application_id";
+pub(crate) const AUDIT_DAYS: &str = "audit_days";
 
 /// All options, sorted by key.
-const SPECS: [Spec; 12] = [
+const SPECS: [Spec; 13] = [
     number(APPLICATION_ID, "0", 0, i32::MAX as u64),
+    Spec {
+        key: AUDIT_DAYS,
+        default: "365",
+        since: RULES_WITH_AUDIT,
+        kind: Kind::Number { min: 1, max: AUDIT_DAYS_MAX },
+    },
     number(CALLBACK_EXPIRY, "0", 0, NUMBER_MAX),
     number(IDEMPOTENCY_HOURS, "24", 1, NUMBER_MAX),
     number(IDEMPOTENCY_KEYS_MAX, "20000000", 1, i64::MAX as u64),
@@ -155,6 +166,7 @@ struct Counts {
     personal_callback_grace_s: u64,
     callback_expiry_s: u64,
     application_id: i64,
+    audit_window_us: u64,
 }
 
 impl Settings {
@@ -250,6 +262,7 @@ impl Settings {
             personal_callback_grace_s,
             callback_expiry_s,
             application_id,
+            audit_window_us,
         } = self.counts;
         Rules {
             replay_window_us,
@@ -263,6 +276,7 @@ impl Settings {
             personal_callback_grace_s,
             callback_expiry_s,
             application_id,
+            audit_window_us,
             ..*own
         }
     }
@@ -289,6 +303,7 @@ impl Counts {
             personal_callback_grace_s: number(PERSONAL_CALLBACK_GRACE),
             callback_expiry_s: number(CALLBACK_EXPIRY),
             application_id: i64::try_from(number(APPLICATION_ID)).unwrap_or_default(),
+            audit_window_us: number(AUDIT_DAYS).saturating_mul(DAY_US),
         }
     }
 }

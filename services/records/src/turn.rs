@@ -7,14 +7,15 @@ pub(crate) mod chain;
 use std::{collections::BTreeSet, sync::Arc};
 
 use outbound::{
-    Command, Effect, Handle, RULES_WITH_CAMPAIGNS, RULES_WITH_UNDOING, RULES_WITH_WINDOW_ENDS, record_status,
+    Body, Command, Effect, Handle, RULES_WITH_AUDIT, RULES_WITH_CAMPAIGNS, RULES_WITH_UNDOING, RULES_WITH_WINDOW_ENDS,
+    record_status,
 };
 
 use crate::{
     counters::{Counters, Written},
     customers,
     event::Event,
-    hold, lookup,
+    history, hold, lookup,
     numbers::Numbers,
     overlay::Overlay,
     phone,
@@ -43,6 +44,12 @@ pub(crate) struct Turn<'o, 'v, V: View> {
     pub(crate) own: &'o Rules,
     /// Random bytes of the command.
     pub(crate) random: &'o [u8],
+    /// The principal in the command's head.
+    pub(crate) principal: &'o str,
+    /// The content of the command.
+    pub(crate) body: &'o Body,
+    /// What a declaration has changed, a line each, for the audit.
+    pub(crate) differences: Vec<String>,
     /// Chains with a change that may hold other records of theirs back, or free them; settled at the end at the latest.
     unsettled: BTreeSet<(u32, u64)>,
     pub(crate) events: &'o mut Vec<Event>,
@@ -62,8 +69,24 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         counters.last_stamp_us = counters.last_stamp_us.saturating_add(apart_us).max(command.stamp_us);
         let (rules, now_us) = (overlay.options(own), counters.last_stamp_us);
         let (version, random) = (command.rules, command.random.as_slice());
-        let unsettled = BTreeSet::new();
-        Self { overlay, counters, written, numbers, now_us, version, rules, own, random, unsettled, events }
+        let (principal, body) = (command.principal.as_str(), &command.body);
+        let (differences, unsettled) = (Vec::new(), BTreeSet::new());
+        Self {
+            overlay,
+            counters,
+            written,
+            numbers,
+            now_us,
+            version,
+            rules,
+            own,
+            random,
+            principal,
+            body,
+            differences,
+            unsettled,
+            events,
+        }
     }
 
     /// Settles chains, and writes the counters back.
@@ -209,6 +232,7 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
             }
         }
         self.put_indexes(handle, &record);
+        self.note_change(handle, &record);
         self.events.push(Event::Effect(Effect::RecordAdded { handle, list: record.list }));
         self.overlay.put_new(Key::Record(handle), Row::Record(Arc::new(record)));
         handle
@@ -237,6 +261,9 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
             }
         }
         self.overlay.remove_read(Key::Record(handle), Row::Record(record));
+        if self.version >= RULES_WITH_AUDIT {
+            self.overlay.remove(Key::RecordHistory(handle));
+        }
         list.records = list.records.saturating_sub(1);
         self.counters.records = self.counters.records.map(|records| records.saturating_sub(1));
     }
@@ -256,13 +283,30 @@ impl<'o, 'v, V: View> Turn<'o, 'v, V> {
         if self.version >= RULES_WITH_CAMPAIGNS && before.as_ref().is_some_and(|before| before.user != record.user) {
             record.customer = self.customer_of(&record);
         }
+        self.note_change(handle, &record);
         self.replace(handle, before, record);
     }
 
     /// Overwrites an existing record, with the index entries that change.
     pub(crate) fn overwrite(&mut self, handle: Handle, record: RecordRow) {
         let before = self.record_before(handle);
+        if before.as_ref().is_none_or(|before| before.record_status != record.record_status) {
+            self.note_change(handle, &record);
+        }
         self.replace(handle, before, record);
+    }
+
+    /// Notes the new value of a record in the record's history, where its list keeps one.
+    fn note_change(&mut self, handle: Handle, record: &RecordRow) {
+        if self.version < RULES_WITH_AUDIT {
+            return;
+        }
+        let list = lookup::list(self.overlay, record.list);
+        if list.is_some_and(|list| list.keeps_history) {
+            let change = history::change(self.now_us, self.principal, self.body, record.record_status);
+            let row = history::with(lookup::record_history(self.overlay, handle), change);
+            self.overlay.put(Key::RecordHistory(handle), Row::RecordHistory(row));
+        }
     }
 
     fn record_before(&self, handle: Handle) -> Option<Arc<RecordRow>> {

@@ -13,7 +13,7 @@ use std::{
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use serde::Serialize;
 
 use chassis::visible::visible_json;
@@ -46,9 +46,26 @@ impl Out {
         if !self.json {
             return line(&table(result));
         }
-        let text = json(result)?;
-        if to_terminal() { write(&visible_json(&text)) } else { write(&text) }
+        document(&json(result)?)
     }
+
+    /// Whether a program reads the result.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+}
+
+/// Shows a program one of many results: a JSON document in a line.
+pub(crate) fn json_line<T: Serialize>(result: &T) -> Result<(), Failure> {
+    document(&serde_json::to_string(result).map_err(no_json)?)
+}
+
+fn document(text: &str) -> Result<(), Failure> {
+    if to_terminal() { write(&visible_json(text)) } else { write(text) }
+}
+
+fn no_json(error: serde_json::Error) -> Failure {
+    Failure::Refused(format!("cannot write JSON: {error}"))
 }
 
 /// Whether a person reads this output: letters that would act on a terminal are then shown as escapes.
@@ -57,7 +74,7 @@ pub(crate) fn to_terminal() -> bool {
 }
 
 fn json(result: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(result).map_err(|error| Failure::Refused(format!("cannot write JSON: {error}")))
+    serde_json::to_string_pretty(result).map_err(no_json)
 }
 
 /// Writes one line for a person, or several.
@@ -194,6 +211,13 @@ pub(crate) fn time_s(s: u64) -> String {
 pub(crate) fn time(us: u64) -> String {
     let time = i64::try_from(us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
     time.map_or_else(|| "?".to_owned(), |time| format!("{time:.0}"))
+}
+
+/// A moment in microseconds since 1970, UTC, to the millisecond.
+pub(crate) fn time_ms(us: u64) -> String {
+    let time = i64::try_from(us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
+    let rounded = time.and_then(|time| time.round(Unit::Millisecond).ok());
+    rounded.map_or_else(|| us.to_string(), |time| format!("{time:.3}"))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::{Timestamp, Unit};
 use ocs_proto::control::{HistoryEntry, HistoryReply, HistoryRequest};
 use serde::Serialize;
 
@@ -47,14 +46,7 @@ fn view(reply: HistoryReply) -> View {
 fn change(entry: HistoryEntry) -> Change {
     let HistoryEntry { at_us, from, to, term, reason, pause_ms } = entry;
     let from = Some(from).filter(|from| !from.is_empty() && *from != to); // a node that led before and leads again
-    Change { at: time(at_us), from, to, term, reason, pause_ms }
-}
-
-/// UTC, to the millisecond.
-fn time(at_us: u64) -> String {
-    let at = i64::try_from(at_us).ok().and_then(|at_us| Timestamp::from_microsecond(at_us).ok());
-    let rounded = at.and_then(|at| at.round(Unit::Millisecond).ok());
-    rounded.map_or_else(|| at_us.to_string(), |at| format!("{at:.3}"))
+    Change { at: print::time_ms(at_us), from, to, term, reason, pause_ms }
 }
 
 fn table(view: &View) -> String {

@@ -45,6 +45,7 @@ struct View {
     unknown_keys: &'static str,
     zone_by_phone: bool,
     callbacks_any_time: bool,
+    record_history: bool,
     /// Columns of every list with the keys under which they travel too.
     send_attributes: Map<String, Value>,
     /// Different windows that the list's records have or had.
@@ -103,6 +104,7 @@ fn view(list: ListInfo) -> View {
         unknown_keys: if list.refuses_unknown_keys { "refuse" } else { "ignore" },
         zone_by_phone: list.zone_by_phone,
         callbacks_any_time: list.callbacks_any_time,
+        record_history: list.keeps_history,
         send_attributes: list.send_attributes.into_iter().map(|pair| (pair.key, pair.value.into())).collect(),
         windows: list.windows,
         windows_never_open: list.windows_never_open,
@@ -158,6 +160,7 @@ fn declared(view: &View) -> String {
         ("unknown keys", view.unknown_keys.to_owned()),
         ("zone by phone", yes_or_no(view.zone_by_phone)),
         ("callbacks any time", yes_or_no(view.callbacks_any_time)),
+        ("record history", yes_or_no(view.record_history)),
         ("travels too", joined(&send.collect::<Vec<_>>())),
     ];
     print::pairs(&pairs)
@@ -251,6 +254,7 @@ mod tests {
             "unknown keys        refuse",
             "zone by phone       no",
             "callbacks any time  no",
+            "record history      no",
             "travels too         contact_info as phone",
         ];
         assert_eq!(text.lines().collect::<Vec<_>>(), wanted);

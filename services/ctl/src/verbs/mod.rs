@@ -1,6 +1,7 @@
 //! One file a verb. Called by `main`.
 
 mod apply;
+mod audit;
 mod backup_create;
 mod backup_restore;
 mod backup_verify;
@@ -76,6 +77,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Pause(format) => pause::pause(&cluster, out(format)).await,
         Verb::Resume(format) => pause::resume(&cluster, out(format)).await,
         Verb::History(format) => history::run(&cluster, out(format)).await,
+        Verb::Audit(args) => audit::run(&cluster, out(args.format), &args).await,
         Verb::Reload(args) => reload::run(&cluster, out(args.format), &args).await,
         Verb::Proxy(ProxyVerb::Restart(args)) => proxy_restart::run(&cluster, out(args.format), &args).await,
         Verb::Drain(args) => drain::run(&cluster, out(args.format), &args).await,

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use ocs_proto::{
-    control::{GetRecordRequest, NotDialable},
+    control::{GetRecordRequest, NotDialable, RecordChange},
     outbound::{Attribute, Done, Value, value::Kind},
 };
+use outbound::RECORD_STATUS;
 use serde_json::Map;
 
 use crate::{
@@ -24,22 +25,57 @@ pub(crate) async fn run(cluster: &Cluster, out: Out, args: &RecordGetArgs) -> Re
         handle: args.handle.unwrap_or_default(),
         list: args.list.clone().unwrap_or_default(),
         record_id: args.record_id.unwrap_or_default(),
+        history: args.history,
     };
     let ask = |mut client: crate::cluster::Client| {
         let request = request.clone();
         async move {
             let reply = client.get_record(request).await?.into_inner();
             let dialable = Dialable { now: reply.dialable, not: reply.not_dialable };
-            Ok((call::done(reply.reply)?, dialable))
+            Ok((call::done(reply.reply)?, dialable, reply.changes))
         }
     };
-    let (done, dialable) = cluster.on_any(RETRY_FOR, ask).await?;
+    let (done, dialable, changes) = cluster.on_any(RETRY_FOR, ask).await?;
     let pairs = view(done);
-    let shown = dialable.beside(pairs.clone());
-    out.show(&shown, |_| match dialable.sentence() {
-        Some(sentence) => format!("{}\n\n{}", table(&pairs), print::paragraph(&sentence)),
-        None => table(&pairs),
+    let mut shown = dialable.beside(pairs.clone());
+    if args.history {
+        shown.insert("history".to_owned(), changes.iter().map(change).collect());
+    }
+    let sentence = dialable.sentence().map(|sentence| print::paragraph(&sentence));
+    let history = args.history.then(|| history(&changes));
+    out.show(&shown, |_| {
+        let parts: Vec<String> = std::iter::once(table(&pairs)).chain(sentence).chain(history).collect();
+        parts.join("\n\n")
     })
+}
+
+/// A change of the record for a program.
+fn change(change: &RecordChange) -> serde_json::Value {
+    let principal = Some(&change.principal).filter(|principal| !principal.is_empty());
+    serde_json::json!({
+        "at": print::time_ms(change.at_us),
+        "principal": principal,
+        "what": change.what,
+        "record_status": status(change.record_status),
+    })
+}
+
+/// The last changes for a person, oldest first.
+fn history(changes: &[RecordChange]) -> String {
+    if changes.is_empty() {
+        return "no change is kept: its list may not keep them (record_history)".to_owned();
+    }
+    let row = |change: &RecordChange| {
+        let principal = if change.principal.is_empty() { "-" } else { change.principal.as_str() };
+        let status = status(change.record_status);
+        [print::time_ms(change.at_us), principal.to_owned(), change.what.clone(), status]
+    };
+    print::table(&["changed", "principal", "what", "status"], changes.iter().map(row))
+}
+
+/// The name of a status; the number of a newer release's.
+fn status(number: i64) -> String {
+    RECORD_STATUS.name_of(number).map_or_else(|| number.to_string(), str::to_owned)
 }
 
 /// Whether a preview may hand the record out.
@@ -116,6 +152,23 @@ mod tests {
         let shown = r#"{"GSW_USER_EVENT":"Record","GSW_RECORD_HANDLE":15,"GSW_PHONE":"+123"}"#;
         assert_eq!(serde_json::to_string(&view).unwrap(), shown);
         assert!(table(&view).ends_with("GSW_PHONE          +123"));
+    }
+
+    #[test]
+    fn a_change_has_its_principal_and_the_status_behind_it() {
+        let changed = RecordChange {
+            at_us: 1_700_000_000_123_456,
+            principal: "crm".into(),
+            what: "RecordProcessed".into(),
+            record_status: outbound::record_status::UPDATED,
+        };
+        let json = change(&changed);
+        assert_eq!((&json["at"], &json["record_status"]), (&"2023-11-14T22:13:20.123Z".into(), &"Updated".into()));
+        let by_the_group = RecordChange { what: "Due".into(), record_status: 1_000, ..RecordChange::default() };
+        assert_eq!(change(&by_the_group)["principal"], serde_json::Value::Null);
+        let shown = history(&[changed, by_the_group]);
+        assert!(shown.contains("crm") && shown.contains("RecordProcessed") && shown.contains("1000"), "{shown}");
+        assert!(history(&[]).contains("record_history"));
     }
 
     #[test]

@@ -291,7 +291,7 @@ async fn a_record_says_why_no_group_gets_it_now() {
     double.state().record = Some(GetRecordReply {
         reply: Some(Reply { body: Some(Body::Done(done)), replayed: false, stale: false }),
         not_dialable: Some(why),
-        dialable: false,
+        ..GetRecordReply::default()
     });
     let ran = ocsctl(&double, &["record", "get", "15"]).await;
     let wanted = "\

@@ -19,7 +19,7 @@ use chassis::{
     tls::{ALPN_HTTP1, HttpsClients, HttpsFiles, LiveCertificate, Source},
 };
 use ocs_proto::{
-    control::{ControlGroupRequest, DeclarationFault, DoNotCallEntry, GetRecordReply, GroupInfo, UpgradeReply},
+    control::{AuditEntry, AuditRequest, ControlGroupRequest, DeclarationFault, DoNotCallEntry, GetRecordReply, GroupInfo, UpgradeReply},
     outbound::{CreateToken, Declaration, DoNotCallBatch, Imported, Refusal, Reply, Setting, reply::Body},
 };
 use tokio_rustls::TlsAcceptor;
@@ -101,6 +101,11 @@ pub(crate) struct DoubleState {
     pub(crate) controlled: Vec<ControlGroupRequest>,
     /// Tokens that were made and not taken back.
     pub(crate) tokens: Vec<CreateToken>,
+    /// The rows of the audit.
+    pub(crate) audit: Vec<AuditEntry>,
+    /// The questions about the audit, and whether a quorum answers them.
+    pub(crate) audit_asked: Vec<AuditRequest>,
+    pub(crate) audit_unconfirmed: bool,
     /// So many orders about tokens are applied and answered with ABORTED first.
     pub(crate) tokens_aborted: u32,
     /// No quorum answers: the list of tokens is a node's own knowledge.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // a helper that cannot go on fails its test
 
+mod audit;
 mod backups;
 mod declared;
 mod dnc;

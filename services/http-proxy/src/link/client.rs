@@ -140,12 +140,13 @@ impl Link {
         self.ids.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Hands a request over under its id and waits for its reply until shortly after `deadline`.
+    /// Hands a request over under its id and waits for its reply until shortly after `deadline`. `address`: the client's, where the node
+    /// has a use for it.
     pub(crate) async fn call(
         &self,
         id: u64,
         request: wire::Request,
-        credential: Credential,
+        (credential, address): (Credential, String),
         deadline: Instant,
     ) -> Result<wire::Reply, Unanswered> {
         if request.encoded_len() > REQUEST_BYTES_MAX {
@@ -154,7 +155,7 @@ impl Link {
         let deadline_ms = deadline.saturating_duration_since(Instant::now()).as_millis() as u32;
         let (waiter, answer) = oneshot::channel();
         let (request, Credential { token, certificate }) = (request.encode_to_vec().into(), credential);
-        let request = LinkRequest { id, deadline_ms, request, credential: token, certificate };
+        let request = LinkRequest { id, deadline_ms, request, credential: token, certificate, address };
         let sent = self.queue.try_send(Outgoing::Request { request, waiter });
         sent.map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unanswered::Busy,

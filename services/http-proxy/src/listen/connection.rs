@@ -90,7 +90,9 @@ pub(super) async fn serve(
     if turned_away.is_none() && entered.is_none() {
         turned_away = Some(crowded(&server, client));
     }
-    let mut visit = Visit { server, port, draining, turned_away, began, certificate: None, _entered: entered };
+    let (of_client, certificate) = (Some(client), None);
+    let mut visit =
+        Visit { server, port, draining, turned_away, began, certificate, client: of_client, _entered: entered };
     let Some(certificate) = visit.port.tls.clone() else { return serve_http(socket, visit).await };
     let limit = patience(&visit.server, visit.turned_away).handshake;
     match tokio::time::timeout(limit, secure(socket, &certificate)).await {
@@ -134,8 +136,9 @@ pub(crate) async fn serve_stream<S>(socket: S, server: Arc<Server>, port: Arc<Po
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (turned_away, certificate, client) = (None, None, None);
     let visit =
-        Visit { server, port, draining, turned_away: None, began: Instant::now(), certificate: None, _entered: None };
+        Visit { server, port, draining, turned_away, began: Instant::now(), certificate, client, _entered: None };
     serve_http(socket, visit).await;
 }
 
@@ -155,6 +158,8 @@ struct Visit {
     began: Instant,
     /// Name of the client's verified certificate; empty: a certificate without a name.
     certificate: Option<Arc<str>>,
+    /// None: the connection is no socket of a port.
+    client: Option<IpAddr>,
     _entered: Option<Entered>,
 }
 
@@ -200,10 +205,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let patience = patience(&visit.server, visit.turned_away);
-    let Visit { server, port, draining, turned_away, began, certificate, _entered } = visit;
+    let Visit { server, port, draining, turned_away, began, certificate, client, _entered } = visit;
     let seen = Arc::new(HeadCounts::new(turned_away));
+    let of_connection = || (certificate.clone(), client);
     let service =
-        service_fn(|request| serve::answer(server.clone(), port.clone(), seen.clone(), certificate.clone(), request));
+        service_fn(|request| serve::answer(server.clone(), port.clone(), seen.clone(), of_connection(), request));
     let (answering, of_guard) = (server.clone(), seen.clone());
     let in_place_of = Box::new(move |status| unread_head(&answering, &of_guard, status));
     let io = TokioIo::new(Guarded::new(socket, seen.clone(), server.settings.patience, in_place_of));

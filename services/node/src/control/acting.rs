@@ -1,34 +1,51 @@
-//! The caller behind an order: named in the head of the order's command, and in the history of the role.
+//! The caller behind an order: named in the head of the order's command, in the history of the role, and in the audit.
 //!
 //! Never judges a caller: `operator_orders` does. Called by the control API.
 
 use std::{ops::Deref, sync::Arc};
 
 use entrance::Caller;
-use outbound::{Body, Reply};
+use outbound::{Body, Refusal, Reply};
 use tokio::time::Instant;
 use tonic::Extensions;
+
+use super::audited;
+use crate::audit::{Auditor, NAMELESS, Who};
 
 /// The native door, for the orders of one caller.
 pub(super) struct Acting {
     door: Arc<pair::Door>,
-    principal: String,
+    who: Who,
+    auditor: Option<Auditor>,
 }
 
 impl Acting {
     /// `principal`: the caller's name; empty: without a certificate.
+    #[cfg(test)]
     pub(super) fn new(door: Arc<pair::Door>, principal: impl Into<String>) -> Self {
-        Self { door, principal: principal.into() }
+        Self { door, who: Who { principal: principal.into(), ..Who::default() }, auditor: None }
+    }
+
+    /// The auditor notes changes that this node refuses before they are commands.
+    pub(super) fn audited(door: Arc<pair::Door>, who: Who, auditor: Auditor) -> Self {
+        Self { door, who, auditor: Some(auditor) }
     }
 
     /// The caller's name; empty: without a certificate.
     pub(super) fn principal(&self) -> &str {
-        &self.principal
+        &self.who.principal
     }
 
     /// The reply to a command of the caller.
     pub(super) async fn order(&self, body: Body, deadline: Instant) -> Reply {
-        self.door.answer_operator(&self.principal, body, deadline).await
+        self.door.answer_operator(&self.who.principal, &self.who.address, body, deadline).await
+    }
+
+    /// Notes a change that never became a command.
+    pub(super) async fn note_refused(&self, what: &'static str, about: &str, refusal: &Refusal) {
+        if let Some(auditor) = &self.auditor {
+            auditor.note(self.who.clone(), audited::refused(what, about, refusal)).await;
+        }
     }
 }
 
@@ -40,10 +57,10 @@ impl Deref for Acting {
     }
 }
 
-/// The caller's name; empty: without a certificate.
-pub(super) fn principal_of(extensions: &Extensions) -> String {
-    let caller = extensions.get::<Caller>();
-    caller.and_then(|caller| caller.principal.as_deref()).unwrap_or_default().to_owned()
+/// The caller of a call.
+pub(super) fn who(extensions: &Extensions) -> Who {
+    let Some(Caller { address, principal, .. }) = extensions.get::<Caller>() else { return Who::default() };
+    Who { principal: principal.as_deref().unwrap_or_default().to_owned(), address: address.to_string() }
 }
 
 /// The caller by name and address, for the history.
@@ -53,7 +70,7 @@ pub(super) fn named(extensions: &Extensions) -> String {
     };
     match principal {
         Some(principal) => format!("{principal} ({address})"),
-        None => format!("an operator without a certificate ({address})"),
+        None => format!("{NAMELESS} ({address})"),
     }
 }
 
@@ -67,11 +84,12 @@ mod tests {
             let mut extensions = Extensions::new();
             let address = "10.0.0.9:4711".parse().unwrap();
             extensions.insert(Caller { address, principal: principal.map(Into::into), operator: true });
-            (principal_of(&extensions), named(&extensions))
+            assert_eq!(Who::of_named(&named(&extensions)), who(&extensions), "the history keeps both");
+            (who(&extensions).principal, named(&extensions))
         };
         assert_eq!(of(Some("maria")), ("maria".to_owned(), "maria (10.0.0.9:4711)".to_owned()));
         let nobody = "an operator without a certificate (10.0.0.9:4711)";
         assert_eq!(of(None), (String::new(), nobody.to_owned()));
-        assert_eq!(named(&Extensions::new()), "an operator");
+        assert_eq!((named(&Extensions::new()), who(&Extensions::new())), ("an operator".to_owned(), Who::default()));
     }
 }

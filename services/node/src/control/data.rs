@@ -15,8 +15,8 @@ use ocs_proto::{
     outbound as wire,
 };
 use outbound::{
-    Answer, Attributes, Body, Handle, NotDialable, Query, RULES_WITH_CAMPAIGNS, Refusal, RefusalCode, Reply, ReplyBody,
-    Request, Resource, Value, Verb, key,
+    Answer, Attributes, Body, Handle, NotDialable, Query, RULES_WITH_CAMPAIGNS, RecordChange, Refusal, RefusalCode,
+    Reply, ReplyBody, Request, Resource, Value, Verb, key,
     wire::{batch_from_wire, list_from_wire, reply_into_wire},
 };
 use pair::{ListTally, StateReader, wall_us};
@@ -59,7 +59,9 @@ impl Long {
 /// Refuses a name that cannot be shown or reached under every rules version; the rules refuse such a name from version 3 on.
 pub(super) async fn create_list(door: &Acting, list: wire::CreateList, deadline: Instant) -> wire::Reply {
     if let Err(why) = records::check_list_name(&list.name) {
-        return reply_into_wire(Refusal::new(RefusalCode::BadValue, why).into());
+        let refusal = Refusal::new(RefusalCode::BadValue, why);
+        door.note_refused("CreateList", &list.name, &refusal).await;
+        return reply_into_wire(refusal.into());
     }
     reply_into_wire(door.order(Body::CreateList(list_from_wire(list)), deadline).await)
 }
@@ -120,13 +122,24 @@ pub(super) async fn get_record(
         } else {
             (None, state.read_by_id(&asked.list, asked.record_id))
         };
-        let why = handle_of(&reply, named).and_then(|handle| not_dialable(state, handle));
-        (reply, why)
+        let handle = handle_of(&reply, named);
+        let why = handle.and_then(|handle| not_dialable(state, handle));
+        let changes = handle.filter(|_| asked.history).map(|handle| changes(state, handle));
+        (reply, why, changes.unwrap_or_default())
     });
-    let (reply, why) = found.await?;
+    let (reply, why, changes) = found.await?;
     let dialable = matches!(why, Some(None));
     let not_dialable = why.flatten().map(to_wire::not_dialable);
-    Ok(GetRecordReply { reply: Some(reply_into_wire(reply)), not_dialable, dialable })
+    let changes = changes.into_iter().map(to_wire::record_change).collect();
+    Ok(GetRecordReply { reply: Some(reply_into_wire(reply)), not_dialable, dialable, changes })
+}
+
+/// The last changes of a record, where its list keeps them.
+fn changes(state: &dyn StateReader, handle: Handle) -> Vec<RecordChange> {
+    match state.query(Query::RecordChanges { handle }).ok().and_then(|mut answers| answers.next()) {
+        Some(Answer::RecordChanges(changes)) => changes,
+        _ => Vec::new(),
+    }
 }
 
 /// The handle of the record that a reply shows: the named one, else the handle in the reply; none: no record is shown.

@@ -11,7 +11,8 @@ use ocs_proto::{
     outbound as wire,
 };
 use outbound::{
-    Answer, Attributes, Body, Query, RULES_WITH_CAMPAIGNS, RefusalCode, Reply, Request, Resource, Verb,
+    Answer, Attributes, Body, Query, RULES_WITH_AUDIT, RULES_WITH_CAMPAIGNS, RefusalCode, Reply, Request, Resource,
+    Verb,
     wire::{declaration_from_wire, reply_into_wire},
 };
 use tokio::time::Instant;
@@ -40,12 +41,21 @@ pub(super) async fn plan(
 
 /// Applies a declaration, all or nothing, by one command. Refused before the group decides by a version that knows declarations:
 /// the primary may run a release that cannot read the request, and the raise takes longer than seconds.
-pub(super) async fn apply(door: &Acting, asked: wire::ApplyDeclaration, deadline: Instant) -> wire::Reply {
+pub(super) async fn apply(door: &Acting, mut asked: wire::ApplyDeclaration, deadline: Instant) -> wire::Reply {
     if let Some(refusal) = not_yet(door) {
         return reply_into_wire(refusal);
     }
+    if door.engine().state().rules_version() < RULES_WITH_AUDIT {
+        leave_out_defaults(&mut asked);
+    }
     let body = Body::ApplyDeclaration(Box::new(declaration_from_wire(asked)));
     reply_into_wire(door.order(body, deadline).await)
+}
+
+/// A key that earlier releases do not read, with the value that lists have there, makes no difference.
+fn leave_out_defaults(asked: &mut wire::ApplyDeclaration) {
+    let lists = asked.declaration.iter_mut().flat_map(|declaration| &mut declaration.lists);
+    lists.filter(|list| list.record_history == Some(false)).for_each(|list| list.record_history = None);
 }
 
 fn not_yet(door: &Door) -> Option<Reply> {

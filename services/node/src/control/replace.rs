@@ -7,16 +7,22 @@
 use consensus::{StartStanding, Status};
 use ocs_proto::control::{GiveUpReply, PeerLag};
 
-use super::ControlApi;
-use crate::role::{Role, RoleView};
+use super::{ControlApi, audited};
+use crate::{
+    audit::Who,
+    role::{Role, RoleView},
+};
 
-pub(super) async fn give_up(api: &ControlApi) -> GiveUpReply {
+/// The audit has the order before the process ends with it.
+pub(super) async fn give_up(api: &ControlApi, who: Who) -> GiveUpReply {
     let role = &api.sources.role;
-    let view = role.ask().await;
+    let (view, own) = (role.ask().await, &role.roster().own().name);
     let refused = |reason: String| GiveUpReply { done: false, reason };
     if let Err(reason) = may_give_up(&view, takes_part(&role.status()), &role.peers()) {
+        api.audit.note(who, audited::give_up(own, Some(&reason))).await;
         return refused(reason);
     }
+    api.audit.note(who, audited::give_up(own, None)).await;
     let give_up = api.give_up.clone();
     match tokio::task::spawn_blocking(move || give_up()).await {
         Ok(Ok(())) => GiveUpReply { done: true, reason: String::new() },

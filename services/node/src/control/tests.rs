@@ -4,20 +4,24 @@ use std::net::SocketAddr;
 
 use consensus::{Confirmed, PeerStatus};
 use data_dir::{DataDir, DataIdentity};
-use dispatch::HoldConfig;
+use dispatch::{HoldConfig, RequestIds};
 use entrance::{Entrance, Limits, Protocol};
 use ocs_proto::{
     control::{Role, control_client::ControlClient},
     outbound::{self as wire, Declaration, DeclaredList, reply},
 };
 use outbound::RULES_FIRST;
-use pair::fakes::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status};
+use pair::{
+    Outward, RaftGroup, WitnessDoor,
+    fakes::{A, B, FakeGroup, NoPeers, Reader, api, api_over, status as core_status},
+};
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use super::*;
 use crate::{
+    audit::Way,
     credentials::Reason,
     health::Health,
     role::{RoleService, tests::roster},
@@ -72,6 +76,12 @@ fn starting(role: &RoleService) -> StartingNode {
     StartingNode { startup, roster: role.roster().clone(), mode: "witness", about: Arc::new(about) }
 }
 
+fn witness_door(group: &Arc<FakeGroup>, role: &RoleService) -> Arc<WitnessDoor> {
+    let group: Arc<dyn RaftGroup> = group.clone();
+    let outward = Outward::new(Arc::new(NoPeers), &group, role.standing());
+    Arc::new(WitnessDoor::new(RequestIds::new(1, 1, 7), outward, HoldConfig::default()))
+}
+
 async fn stage(witness: bool) -> Stage {
     stage_for(witness, None).await
 }
@@ -100,7 +110,12 @@ async fn stage_for(witness: bool, operators: Option<Arc<RefusalCounts>>) -> Stag
         reloaders: Vec::new(),
     };
     let upkeep = Upkeep::new(parts, &tasks);
+    let way = match &sources.api {
+        Some(api) => Way::Data(api.clone()),
+        None => Way::Witness(witness_door(&group, &role)),
+    };
     let control = ControlApi {
+        audit: Auditor::start("a", way, &tasks),
         upkeep,
         orders,
         archives: None,

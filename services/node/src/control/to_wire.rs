@@ -1,11 +1,11 @@
-//! Answers about the state as messages of the control API. The one place of `control` that knows both. Called by `data`,
+//! Answers about the state as messages of the control API. The one place of `control` that knows both. Called by `audit`, `data`,
 //! `declared`, `do_not_call` and `tokens`.
 
 use ocs_proto::{
     control::{
-        DeclarationFault, DoNotCallEntries, DoNotCallEntry, ExportRows, GroupInfo, HeldRecord, HistoryEntry,
-        KeptDigest, ListInfo, ListTokensReply, NotDialable, PlanDeclarationReply, ShowDeclarationReply,
-        ShowGroupsReply, TokenInfo, VerifyReply,
+        AuditEntries, AuditEntry, DeclarationFault, DoNotCallEntries, DoNotCallEntry, ExportRows, GroupInfo,
+        HeldRecord, HistoryEntry, KeptDigest, ListInfo, ListTokensReply, NotDialable, PlanDeclarationReply,
+        RecordChange, ShowDeclarationReply, ShowGroupsReply, TokenInfo, VerifyReply,
     },
     outbound::ImportRow,
 };
@@ -33,6 +33,7 @@ pub(super) fn list(list: outbound::ListInfo) -> ListInfo {
         refuses_unknown_keys: list.refuses_unknown_keys,
         zone_by_phone: list.zone_by_phone,
         callbacks_any_time: list.callbacks_any_time,
+        keeps_history: list.keeps_history,
         send_attributes: list.send_attributes,
         windows: list.windows,
         windows_never_open: list.windows_never_open,
@@ -108,6 +109,27 @@ pub(super) fn not_dialable(why: outbound::NotDialable) -> NotDialable {
 pub(super) fn history_entry(entry: outbound::HistoryEntry) -> HistoryEntry {
     let outbound::HistoryEntry { at_us, from, to, term, reason, pause_ms } = entry;
     HistoryEntry { at_us, from, to, term, reason, pause_ms }
+}
+
+/// A page of the audit; none: a page of another answer.
+pub(super) fn audit(answer: Answer) -> Option<AuditEntries> {
+    let entry = |entry: outbound::AuditEntry| {
+        let outbound::AuditEntry { at_us, number, principal, address, what, about, .. } = entry;
+        let outbound::AuditEntry { details, outcome, node, acted_us, .. } = entry;
+        AuditEntry { at_us, number, principal, address, what, about, details, outcome, node, acted_us }
+    };
+    match answer {
+        Answer::Audit(page) => {
+            Some(AuditEntries { entries: page.rows.into_iter().map(entry).collect(), confirmed: false })
+        }
+        _ => None,
+    }
+}
+
+/// A change of a record.
+pub(super) fn record_change(change: outbound::RecordChange) -> RecordChange {
+    let outbound::RecordChange { at_us, principal, what, record_status } = change;
+    RecordChange { at_us, principal, what, record_status }
 }
 
 /// A page of Do-Not-Call entries; none: a page of another answer.

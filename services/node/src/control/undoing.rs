@@ -40,6 +40,7 @@ pub(super) async fn delete_list(
     if !asked.in_use
         && let Some(refusal) = in_use(door, long, &asked.list, limit).await?
     {
+        door.note_refused("DeleteList", &asked.list, &refusal).await;
         return Ok(reply_into_wire(refusal.into()));
     }
     let reply = door.order(Body::DeleteList(asked.list), Instant::now() + limit).await;

@@ -32,11 +32,11 @@ fn text(place: usize) -> String {
 }
 
 fn shown(token: &str) -> Shown {
-    Shown { token: Bytes::copy_from_slice(token.as_bytes()), certificate: String::new() }
+    Shown { token: Bytes::copy_from_slice(token.as_bytes()), ..Shown::default() }
 }
 
 fn certified(name: &str) -> Shown {
-    Shown { token: Bytes::new(), certificate: name.to_owned() }
+    Shown { certificate: name.to_owned(), ..Shown::default() }
 }
 
 fn request(verb: Verb, resource: Resource) -> Request {

@@ -8,11 +8,15 @@ use std::{sync::Arc, time::Duration};
 use consensus::{Came, Reign};
 use data_dir::{Forced, Restored};
 use jiff::Timestamp;
-use outbound::{Body, HistoryEntry, ReplyBody, RoleChange};
+use outbound::{Audited, Body, HistoryEntry, RULES_WITH_AUDIT, ReplyBody, RoleChange};
 use pair::Door;
+use tokio::time::Instant;
 
-use super::{Duty, decide};
-use crate::role::RoleService;
+use super::{DEADLINE, Duty};
+use crate::{
+    audit::{Outcome, Who},
+    role::RoleService,
+};
 
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -42,6 +46,15 @@ impl History {
     pub(crate) fn new(role: RoleService, api: Arc<Door>, begun: Begun) -> Self {
         Self { role, api, begun, noted: 0 }
     }
+
+    /// Has the group decide a change, in the name of the operator that ordered the change, if there is one.
+    async fn note(&self, change: RoleChange) -> bool {
+        let by = self.begun.by.as_deref().filter(|_| change.ordered.is_some());
+        let Who { principal, address } = by.map(Who::of_named).unwrap_or_default();
+        let (body, deadline) = (Body::RoleChange(change), Instant::now() + DEADLINE);
+        let reply = self.api.answer_operator(&principal, &address, body, deadline).await;
+        matches!(reply.body, ReplyBody::Done(_))
+    }
 }
 
 impl Duty for History {
@@ -57,11 +70,14 @@ impl Duty for History {
             let before = self.api.engine().state().history().pop();
             let forced = forced_reason(&self.begun, before.as_ref());
             let renewed = forced.is_none() && is_renewed(&own, before.as_ref());
+            let has_audit = self.api.engine().state().rules_version() >= RULES_WITH_AUDIT;
+            let ordered = forced.as_ref().filter(|_| has_audit).map(|words| order(&self.begun, &own, words));
             let change = RoleChange {
                 term: reign.term,
                 to: own.clone(),
                 reason: forced.unwrap_or_else(|| reason(&reign, &own, before.as_ref())),
                 pause_ms: if before.is_some() { reign.pause_ms } else { 0 },
+                ordered,
             };
             tracing::info!(
                 term = change.term,
@@ -69,7 +85,7 @@ impl Duty for History {
                 pause_ms = change.pause_ms,
                 "this node is primary"
             );
-            if renewed || matches!(decide(&self.api, Body::RoleChange(change)).await, Ok(ReplyBody::Done(_))) {
+            if renewed || self.note(change).await {
                 self.noted = reign.term;
             } else {
                 tokio::time::sleep(PAUSE).await;
@@ -97,6 +113,20 @@ fn forced_reason(Begun { forced, by, restored }: &Begun, before: Option<&History
         "{operator} forced it into epoch {}, {loss}: last index of its log {}, last commit heard of {}",
         forced.epoch, forced.last_index, forced.last_commit
     ))
+}
+
+/// The order that began this node's epoch, for the audit: the group had no quorum when the operator gave it.
+fn order(begun: &Begun, own: &str, words: &str) -> Audited {
+    let at_us = begun.forced.as_ref().map_or(0, |forced| forced.at_us);
+    Audited {
+        node: own.to_owned(),
+        at_us,
+        after_us: at_us,
+        what: if begun.restored.is_some() { "RestoreBackup" } else { "ForcePrimary" }.to_owned(),
+        about: own.to_owned(),
+        details: words.to_owned(),
+        outcome: Outcome::Done.word().to_owned(),
+    }
 }
 
 /// The reason, in words; `before`: the last known change.

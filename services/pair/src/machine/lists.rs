@@ -81,6 +81,7 @@ fn info(dbid: u32, list: &ListRow, counters: ListCountersRow, windows: &WindowsR
         refuses_unknown_keys: list.refuses_unknown_keys,
         zone_by_phone: list.zone_by_phone,
         callbacks_any_time: list.callbacks_any_time,
+        keeps_history: list.keeps_history,
         send_attributes: list.send_attributes.iter().map(pair).collect(),
         windows: number(windows.windows.len()),
         windows_never_open: number(windows.windows.iter().filter(|window| window.from == window.till).count()),

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::{
     access::{self, Tokens},
+    audit::{self, Audit},
     declared, do_not_call,
     export::Export,
     group_rules::GroupRules,
@@ -196,6 +197,10 @@ impl StateReader for RecordsReader {
                 Ok(Box::new(std::iter::once(declared::not_dialable(&state, handle, now_us))))
             }
             Query::Tokens => Ok(Box::new(std::iter::once(Answer::Tokens(access::infos(&state))))),
+            Query::Audit { filter, rows_max, after } => {
+                Ok(Box::new(Audit::new(state, filter, rows_max, after.as_ref())?))
+            }
+            Query::RecordChanges { handle } => Ok(Box::new(std::iter::once(audit::record_changes(&state, handle)))),
         }
     }
 

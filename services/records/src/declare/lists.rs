@@ -51,6 +51,7 @@ impl Shown for DeclaredList {
             ("unknown_keys", text(&self.unknown_keys)),
             ("zone_by_phone", text(&self.zone_by_phone)),
             ("callbacks_any_time", text(&self.callbacks_any_time)),
+            ("record_history", text(&self.record_history)),
             ("send_attributes", sent.join(", ")),
         ]
     }
@@ -71,6 +72,7 @@ impl Item for DeclaredList {
         set(&mut self.unknown_keys, named.unknown_keys);
         set(&mut self.zone_by_phone, named.zone_by_phone);
         set(&mut self.callbacks_any_time, named.callbacks_any_time);
+        set(&mut self.record_history, named.record_history);
         set(&mut self.send_attributes, named.send_attributes);
         fields::take(&mut self.fields, named.fields);
     }
@@ -88,6 +90,7 @@ impl Item for DeclaredList {
         self.calendar.get_or_insert_default();
         self.zone_by_phone.get_or_insert_default();
         self.callbacks_any_time.get_or_insert_default();
+        self.record_history.get_or_insert_default();
         for field in &mut self.fields {
             field.default.get_or_insert_default();
             field.send_attribute.get_or_insert_default();
@@ -188,6 +191,7 @@ pub(super) fn declared(dbid: u32, row: &ListRow) -> DeclaredList {
         unknown_keys: Some(UNKNOWN_KEYS[usize::from(row.refuses_unknown_keys)].to_owned()),
         zone_by_phone: Some(row.zone_by_phone),
         callbacks_any_time: Some(row.callbacks_any_time),
+        record_history: Some(row.keeps_history),
         send_attributes: Some(DeclaredPairs { pairs: row.send_attributes.iter().map(pair).collect() }),
         fields: row.fields.iter().map(fields::declared).collect(),
     }
@@ -214,6 +218,7 @@ pub(super) fn row(list: DeclaredList, standing: Option<&ListRow>, zones: &Declar
         refuses_unknown_keys: list.unknown_keys.as_deref() == Some(UNKNOWN_KEYS[1]),
         zone_by_phone: list.zone_by_phone.unwrap_or_default(),
         callbacks_any_time: list.callbacks_any_time.unwrap_or_default(),
+        keeps_history: list.record_history.unwrap_or_default(),
         send_attributes: list.send_attributes.unwrap_or_default().pairs.into_iter().map(sent).collect(),
         ..standing.cloned().unwrap_or_default()
     }

@@ -23,7 +23,7 @@ mod tenants;
 mod treatments;
 mod zones;
 
-use outbound::{ApplyDeclaration, RULES_WITH_CAMPAIGNS, Setting, declaration::Declaration};
+use outbound::{ApplyDeclaration, RULES_WITH_AUDIT, RULES_WITH_CAMPAIGNS, Setting, declaration::Declaration};
 
 pub(crate) use self::next::{Next, NextList};
 use self::standing::Standing;
@@ -81,6 +81,7 @@ pub fn plan_declaration(view: &impl View, apply: &ApplyDeclaration) -> Plan {
         faults.add("declaration", why);
         return Plan::refused(&standing, faults);
     }
+    check_histories(version, &apply.declaration, &mut faults);
     let (declaration, settings) = merged(&standing, apply, &mut faults);
     references::check(&standing, &declaration, &mut faults);
     dbids::check(view, &standing, &declaration, &mut faults);
@@ -94,6 +95,15 @@ pub fn plan_declaration(view: &impl View, apply: &ApplyDeclaration) -> Plan {
         return Plan::refused(&standing, faults);
     }
     Plan { revision: standing.row.revision, differences, faults: Vec::new(), next }
+}
+
+/// Refuses histories of records under a rules version that keeps none.
+fn check_histories(version: u32, file: &Declaration, faults: &mut Faults) {
+    let keeps = file.lists.iter().filter(|list| list.record_history == Some(true) && version < RULES_WITH_AUDIT);
+    for list in keeps {
+        let why = format!("needs rules version {RULES_WITH_AUDIT}, and the group decides by version {version}");
+        faults.add(format!("lists.{}.record_history", list.name), why);
+    }
 }
 
 /// The whole declaration, with all values, options and lists included: applied to an empty state, the declaration makes this

@@ -79,6 +79,9 @@ pub struct ListRow {
     /// Name of the declared zone that `time_zone` came from; empty: an IANA name was given.
     #[prost(string, tag = "20")]
     pub zone_name: String,
+    /// The last changes of each record are kept; from rules version 7 on.
+    #[prost(bool, tag = "41")]
+    pub keeps_history: bool,
 }
 
 /// A default column that travels under a key of its own.
@@ -176,11 +179,12 @@ pub(super) fn samples() -> Vec<Sample> {
         callbacks_any_time: true,
         send_attributes: vec![SentColumnRow { column: "c".to_owned(), key: "k".to_owned() }],
         zone_name: "V".to_owned(),
+        keeps_history: true,
     };
     vec![sample(
         Key::List(101),
         Row::List(Arc::new(row)),
         "00000065",
-        "0a0464656d6f12035554431a120a034147451203696e741a013122036167652005280630043801400948035201745a034147456201626a0163700c78028001018801019001019a01060a016312016ba2010156",
+        "0a0464656d6f12035554431a120a034147451203696e741a013122036167652005280630043801400948035201745a034147456201626a0163700c78028001018801019001019a01060a016312016ba2010156c80201",
     )]
 }

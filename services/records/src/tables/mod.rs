@@ -8,6 +8,7 @@
 mod api_token;
 mod attempt;
 mod attempt_by_age;
+mod audit;
 mod bring_up;
 mod bytes;
 mod callback_by_due;
@@ -38,6 +39,7 @@ mod record_by_chain;
 mod record_by_customer;
 mod record_by_id;
 mod record_by_phone;
+mod record_history;
 mod request;
 mod role_change;
 #[cfg(any(test, feature = "contract"))]
@@ -54,6 +56,7 @@ use outbound::{ContentHash, Handle, RequestId, TokenHash};
 pub use api_token::ApiTokenRow;
 pub(crate) use attempt::attempts_prefix;
 pub use attempt::{AttemptRow, AttemptSubject};
+pub use audit::AuditRow;
 pub use bring_up::{BringUpRow, CustomersRow, HeldBackRow};
 pub use bytes::Encoded;
 use bytes::KeyParts;
@@ -85,6 +88,7 @@ pub(crate) use record_by_chain::chain_prefix;
 pub(crate) use record_by_customer::customer_prefix;
 pub use record_by_phone::EmptyRow;
 pub(crate) use record_by_phone::phone_prefix;
+pub use record_history::{RecordChangeRow, RecordHistoryRow};
 pub(crate) use request::node_prefix;
 pub use request::{RequestRow, ids_with_token};
 pub use role_change::RoleChangeRow;
@@ -225,6 +229,10 @@ tables! {
     OutboxMark = 21 in outbox_mark => OutboxMarkRow;
     /// API tokens by the hash of their text, from rules version 6 on.
     ApiToken = 22 in api_token(hash: TokenHash) => Arc<ApiTokenRow>;
+    /// The audit, by stamp and number, from rules version 7 on.
+    Audit = 23 in audit { stamp_us: u64, number: u64 } => Arc<AuditRow>;
+    /// The last changes of records by handle, of lists that keep them, from rules version 7 on.
+    RecordHistory = 24 in record_history(handle: Handle) => RecordHistoryRow;
     /// Index: content of a request without a key, to its request id (spec 6, Exactly once).
     Content = 32 in content(content: ContentHash, scope: Scope) => RequestIdRow;
     /// Index: idempotency keys by age, to the encoded key of the row.

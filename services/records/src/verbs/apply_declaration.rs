@@ -20,9 +20,10 @@ use crate::{
 const FAULTS_SHOWN_MAX: usize = 20;
 
 pub(crate) fn decide<V: View>(apply: &ApplyDeclaration, turn: &mut Turn<'_, '_, V>) -> Result<Reply, Refusal> {
-    let plan = check(apply, turn)?;
+    let mut plan = check(apply, turn)?;
     let (changed, revision) = (plan.differences.len(), plan.revision + u64::from(!plan.differences.is_empty()));
     if changed > 0 {
+        turn.differences = std::mem::take(&mut plan.differences);
         write(plan, turn);
     }
     Ok(acknowledge(revision, changed))

@@ -4,6 +4,7 @@
 pub(crate) mod acknowledge_effects;
 pub(crate) mod apply_declaration;
 pub(crate) mod apply_do_not_call;
+pub(crate) mod audited;
 pub(crate) mod bring_up;
 pub(crate) mod create_list;
 pub(crate) mod create_token;

@@ -1,26 +1,32 @@
-//! RoleChange: a new primary records its role, once a term. The state keeps the newest changes for the control API.
+//! RoleChange: a new primary records its role, once a term. The state keeps the newest changes for the control API. The order that made
+//! the node primary without a quorum enters the audit with the change, and so once.
 
-use outbound::{Reply, RoleChange};
+use outbound::{Command, RULES_WITH_AUDIT, Reply, RoleChange};
 
 use crate::{
+    audit,
+    names::cut,
     rules::{NAME_BYTES_MAX, REASON_BYTES_MAX, ROLE_CHANGES_MAX},
     tables::{Key, RoleChangeRow, Row, Table},
     turn::Turn,
     view::{Bound, View},
 };
 
-pub(crate) fn decide<V: View>(change: &RoleChange, turn: &mut Turn<'_, '_, V>) -> Reply {
+pub(crate) fn decide<V: View>(change: &RoleChange, command: &Command, turn: &mut Turn<'_, '_, V>) -> Reply {
     let key = Key::RoleChange(change.term);
     if turn.overlay.get(&key).is_none() {
         let row = RoleChangeRow {
             stamp_us: turn.now_us,
-            to: shortened(&change.to, NAME_BYTES_MAX),
-            reason: shortened(&change.reason, REASON_BYTES_MAX),
+            to: cut(&change.to, NAME_BYTES_MAX).to_owned(),
+            reason: cut(&change.reason, REASON_BYTES_MAX).to_owned(),
             pause_ms: change.pause_ms,
         };
         turn.overlay.put(key, Row::RoleChange(row));
         turn.counters.role_changes += 1;
         forget_oldest(turn);
+        if let Some(order) = change.ordered.as_ref().filter(|_| turn.version >= RULES_WITH_AUDIT) {
+            audit::note_order(order, command, turn);
+        }
     }
     Reply::done("RoleChangeNoted", Vec::new())
 }
@@ -33,9 +39,4 @@ fn forget_oldest<V: View>(turn: &mut Turn<'_, '_, V>) {
         turn.overlay.remove(oldest);
         turn.counters.role_changes -= 1;
     }
-}
-
-/// The text, cut between characters to at most `bytes_max` bytes.
-fn shortened(text: &str, bytes_max: usize) -> String {
-    text[..text.floor_char_boundary(bytes_max)].to_owned()
 }

@@ -4,6 +4,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)] // a topic uses a part of its stage; a test may unwrap
 
 mod attributes;
+mod audit;
 mod bring_up;
 mod campaigns;
 mod common;

@@ -350,7 +350,8 @@ fn a_clock_that_goes_back_does_not_take_the_rules_back() {
 fn the_newest_changes_of_the_role_are_kept_once_each_and_in_the_order_of_their_terms() {
     let mut world = World::default();
     let change = |term: u64| {
-        Body::RoleChange(RoleChange { term, to: format!("node {term}"), reason: "é".repeat(400), pause_ms: 7 })
+        let (to, reason) = (format!("node {term}"), "é".repeat(400));
+        Body::RoleChange(RoleChange { term, to, reason, pause_ms: 7, ordered: None })
     };
     for term in (2..150).chain([151, 150, 151]) {
         assert!(matches!(world.ask(change(term)).body, ReplyBody::Done(_)));

@@ -91,6 +91,7 @@ impl control_server::Control for Node {
     type ExportStream = Stream<ExportRows>;
     type CreateBackupStream = Stream<BackupBytes>;
     type DoNotCallStream = Stream<DoNotCallEntries>;
+    type AuditStream = Stream<AuditEntries>;
 
     async fn get_role(&self, _: Request<GetRoleRequest>) -> Result<Response<GetRoleReply>, Status> {
         Ok(Response::new(self.role()))
@@ -272,6 +273,15 @@ impl control_server::Control for Node {
     async fn revoke_token(&self, request: Request<RevokeToken>) -> Result<Response<RevokeTokenReply>, Status> {
         let reply = tokens::revoke(&mut self.state.lock().unwrap(), &request.into_inner().id)?;
         Ok(Response::new(RevokeTokenReply { reply }))
+    }
+
+    /// A message for each row, behind one without rows.
+    async fn audit(&self, request: Request<AuditRequest>) -> Result<Response<Self::AuditStream>, Status> {
+        let mut state = self.state.lock().unwrap();
+        state.audit_asked.push(request.into_inner());
+        let first = AuditEntries { entries: Vec::new(), confirmed: !state.audit_unconfirmed };
+        let more = state.audit.iter().map(|entry| AuditEntries { entries: vec![entry.clone()], confirmed: false });
+        Ok(stream(std::iter::once(first).chain(more).collect()))
     }
 
     async fn do_not_call(&self, request: Request<DoNotCallRequest>) -> Result<Response<Self::DoNotCallStream>, Status> {
