@@ -27,7 +27,7 @@ const RECORDS: &str = "records";
 const WITH_URI: [&str; 4] = ["AddRecordAcknowledge", "Record", "PreviewRecord", CHAINED];
 
 /// Status and code of every refusal, and whether a client should retry later: the table of spec 6.
-pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 26] = [
+pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 27] = [
     (RefusalCode::BadBody, StatusCode::BAD_REQUEST, "BAD_BODY", false),
     (RefusalCode::BadValue, StatusCode::BAD_REQUEST, "BAD_VALUE", false),
     (RefusalCode::MissingAttribute, StatusCode::BAD_REQUEST, "MISSING_ATTRIBUTE", false),
@@ -54,6 +54,7 @@ pub const STATUS: [(RefusalCode, StatusCode, &str, bool); 26] = [
     (RefusalCode::Internal, StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", false),
     (RefusalCode::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", true),
     (RefusalCode::OutcomeUnknown, StatusCode::GATEWAY_TIMEOUT, "OUTCOME_UNKNOWN", false),
+    (RefusalCode::PreconditionFailed, StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", false),
 ];
 
 /// An answer that is not yet dressed in the headers that every answer carries.

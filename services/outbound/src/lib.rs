@@ -12,6 +12,7 @@ mod effect;
 mod enumerations;
 mod ids;
 mod query;
+mod records_query;
 mod reply;
 mod request;
 pub mod wire;
@@ -37,6 +38,9 @@ pub use query::{
     Answer, Answers, Cursor, DeclarationFault, DeclarationPlan, DoNotCallEntry, GroupInfo, HeldRecord, HistoryEntry,
     ListInfo, NotDialable, Page, Query, TokenInfo,
 };
+pub use records_query::{
+    LOOKED_AT_MAX, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX, RecordFilter, RecordName, RecordsBy, RecordsQuery,
+};
 pub use reply::Refusal;
 pub use reply::{Done, Imported, Pairs, RefusalCode, RejectedRow, Reply, ReplyBody};
 pub use request::{Request, Resource, ResourceType, Verb};
@@ -47,7 +51,7 @@ pub const COMMAND_FORMAT: u32 = 1;
 pub const RULES_FIRST: u32 = 1;
 /// The newest rules version of this release, which decides all versions from the first to this (spec 11, rules version).
 /// A node stops at an entry of an unknown version (architecture, Storage).
-pub const RULES_NEWEST: u32 = 6;
+pub const RULES_NEWEST: u32 = 7;
 /// From this version on, the options of the rules are replicated state, request ids carry the token of their start, and a
 /// command's head carries tenant and principal.
 pub const RULES_WITH_SETTINGS: u32 = 2;
@@ -80,6 +84,8 @@ pub const RULES_WITH_CAMPAIGNS: u32 = 5;
 pub const RULES_WITH_TOKENS: u32 = 6;
 /// From this version on, a record that waits no more for its chain is free of a pause that is over.
 pub const RULES_WITH_FREED_CHAINS: u32 = 6;
+/// From this version on, an open record that no agent holds is changed by PatchRecord, under a condition on its row's version.
+pub const RULES_WITH_PATCH: u32 = 7;
 /// API tokens of a group, at most.
 pub const TOKENS_MAX: usize = 1_000;
 /// Records of one command of due work, at most.

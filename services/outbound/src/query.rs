@@ -5,7 +5,7 @@
 //! consistent state. The cursor of a page goes on behind that page, in the state of a later question.
 
 use crate::{
-    ApplyDeclaration, Handle, ImportRow, OutboxPage, UserField,
+    ApplyDeclaration, Handle, ImportRow, OutboxPage, Pairs, RecordName, RecordsQuery, UserField,
     declaration::{Declaration, DeclaredPair},
 };
 
@@ -66,6 +66,15 @@ pub enum Query {
     },
     /// All API tokens; answered by one [`Answer::Tokens`].
     Tokens,
+    /// One record with all its attributes; answered by one [`Answer::Records`] with one row.
+    Record {
+        /// The record.
+        name: RecordName,
+        /// The tenant that the client names; empty: none.
+        tenant: String,
+    },
+    /// A page of a list's records; answered by one [`Answer::Records`].
+    Records(RecordsQuery),
 }
 
 /// A page of an answer.
@@ -108,6 +117,8 @@ pub enum Answer {
     NotDialable(Option<NotDialable>),
     /// API tokens, in the order of creation.
     Tokens(Vec<TokenInfo>),
+    /// Records, each with the pairs of `GET`, its record_id and the version of its row ([`crate::key::ROW_VERSION`]).
+    Records(Page<Pairs>),
 }
 
 /// A run of an answer's rows.

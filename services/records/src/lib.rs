@@ -62,9 +62,9 @@ pub use event::{Event, HandOutClass, IGNORED_KEY_CHARS_MAX};
 pub use export::{export_columns, export_row};
 pub use groups::{GroupState, groups};
 pub use lookup::{
-    api_tokens, bring_up, chain, chain_end, declared, do_not_call_behind, do_not_call_of, do_not_call_of_customer,
+    api_tokens, bring_up, callbacks_before, chain, chain_behind, chain_end, customer_behind, declared, do_not_call_behind, do_not_call_of, do_not_call_of_customer,
     find_list, indexed_forms, list, list_counters, lists, outbox_behind, outbox_mark, phones_have_two_forms, record,
-    record_by_id, records_by_phone, records_from, records_of_all_lists, role_changes, rules_version, settings,
+    phone_behind, record_by_id, records_by_phone, records_from, records_of_all_lists, role_changes, rules_version, settings,
 };
 pub use map::MapView;
 pub use names::check_list_name;
@@ -80,4 +80,5 @@ pub use tables::{
     PhonesRow, RecordRow, RequestIdRow, RequestRow, RoleChangeRow, Row, Scope, SentColumnRow, SettingRow, SettingsRow,
     Table, Window, WindowRow, WindowZone, WindowsRow, group_state, ids_with_token, indexes_of, unique_phone,
 };
+pub use verbs::shown::{list_for, named_record, record_pairs, row_version};
 pub use view::{Below, Bound, Change, Changes, View, behind_prefix};

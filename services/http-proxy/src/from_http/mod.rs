@@ -162,7 +162,7 @@ fn attributes(
     content: body::Content<'_>,
 ) -> Result<(Attributes, Sent), Refusal> {
     let unknown_form = content.is_form && !content.pairs.iter().any(|(name, _)| value::is_used(name, verb));
-    let (mut attributes, mut sent) = (Attributes::default(), Sent { query_keys: Vec::new(), unknown_form });
+    let (mut attributes, mut sent) = (Attributes::default(), Sent { unknown_form, ..Sent::default() });
     for (name, raw) in last_wins(of_query) {
         if let Some((key, value)) = value::read(&name, raw)? {
             if spec_of(&key).is_none() {
