@@ -12,6 +12,7 @@ mod effect;
 mod enumerations;
 mod ids;
 mod query;
+mod record_place;
 mod records_query;
 mod reply;
 mod request;

@@ -51,14 +51,18 @@ mod tests {
 
     #[test]
     fn every_question_about_records_comes_back_from_the_wire() {
-        let names =
-            [RecordName::Handle(Handle(7)), RecordName::InList { list: "demo".into(), record_id: 3 }];
+        let names = [RecordName::Handle(Handle(7)), RecordName::InList { list: "demo".into(), record_id: 3 }];
         for name in names {
             assert_eq!(name_from_wire(name_to_wire(name.clone())), name);
         }
         let phone = || RecordsBy::Phone("+1".into());
-        for by in [RecordsBy::RecordId, phone(), RecordsBy::Customer("c".into()), RecordsBy::Chain(0), RecordsBy::DueBefore(-1)]
-        {
+        for by in [
+            RecordsBy::RecordId,
+            phone(),
+            RecordsBy::Customer("c".into()),
+            RecordsBy::Chain(0),
+            RecordsBy::DueBefore(-1),
+        ] {
             let query = RecordsQuery {
                 list: "demo".into(),
                 tenant: "north".into(),

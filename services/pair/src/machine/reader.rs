@@ -22,7 +22,7 @@ use super::{
     export::Export,
     group_rules::GroupRules,
     lists::Lists,
-    outbox, preview, tally,
+    outbox, preview, records_page, tally,
     told::EventCounts,
 };
 use crate::{ApiTokens, DueCounts, ListTally, PreviewCounts, StateCheck, StateReader};
@@ -79,7 +79,7 @@ impl StateReader for RecordsReader {
     }
 
     fn read_all(&self, requests: &[&Request]) -> Vec<Reply> {
-        let state = Remembering { state: self.store.snapshot(), rows: RefCell::default() };
+        let state = Remembering::of(self.store.snapshot());
         requests.iter().map(|request| read(request, &state)).collect()
     }
 
@@ -196,6 +196,13 @@ impl StateReader for RecordsReader {
                 Ok(Box::new(std::iter::once(declared::not_dialable(&state, handle, now_us))))
             }
             Query::Tokens => Ok(Box::new(std::iter::once(Answer::Tokens(access::infos(&state))))),
+            Query::Record { name, tenant } => {
+                Ok(Box::new(std::iter::once(records_page::one(&Remembering::of(state), &name, &tenant)?)))
+            }
+            Query::Records(query) => {
+                let (cluster, state) = (*state.cluster(), Remembering::of(state));
+                Ok(Box::new(std::iter::once(records_page::page(&state, &cluster, &query)?)))
+            }
         }
     }
 
@@ -233,6 +240,12 @@ pub(super) fn unknown_cursor() -> Refusal {
 struct Remembering {
     state: StateSnapshot,
     rows: RefCell<Vec<(Key, Option<Row>)>>,
+}
+
+impl Remembering {
+    fn of(state: StateSnapshot) -> Self {
+        Self { state, rows: RefCell::default() }
+    }
 }
 
 impl View for Remembering {

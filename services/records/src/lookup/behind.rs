@@ -22,8 +22,7 @@ pub fn phone_behind(view: &impl View, given: &str, tenant: &str, after: Handle, 
     add_national(&mut forms, declared(view).tenant(tenant));
     let behind = |form: &String| {
         let next = Key::RecordByPhone { phone: form.clone(), handle: Handle(after.0.saturating_add(1)) };
-        let bound =
-            Bound { table: Table::RecordByPhone, from: next.encode().into_vec(), prefix: phone_prefix(form) };
+        let bound = Bound { table: Table::RecordByPhone, from: next.encode().into_vec(), prefix: phone_prefix(form) };
         view.next(&bound, limit).into_iter().filter_map(|(key, _)| match key {
             Key::RecordByPhone { handle, .. } => Some(handle),
             _ => None,

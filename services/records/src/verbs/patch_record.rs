@@ -85,11 +85,7 @@ fn with_numbers(request: &Request, record: RecordRow) -> Result<RecordRow, Refus
 }
 
 /// The record in the zone that the request names. A time that was promised is a moment and stays.
-fn in_zone<V: View>(
-    request: &Request,
-    record: RecordRow,
-    turn: &Turn<'_, '_, V>,
-) -> Result<RecordRow, Refusal> {
+fn in_zone<V: View>(request: &Request, record: RecordRow, turn: &Turn<'_, '_, V>) -> Result<RecordRow, Refusal> {
     let Some(name) = given::text(request, key::TZ_NAME, usize::MAX)? else { return Ok(record) };
     let named = zones::named(&name, turn.overlay.declared());
     let unknown = || bad_value(key::TZ_NAME, "is no known time zone");
@@ -105,10 +101,8 @@ fn apply<V: View>(request: &Request, plan: Plan, turn: &mut Turn<'_, '_, V>) -> 
     turn.settle();
     let version = lookup::record(turn.overlay, handle).map(|record| row_version(&record)).unwrap_or_default();
     let begun = Acknowledge::to(request).record(&list.name, handle).pair(key::RECORD_ID, int(record_id));
-    let reply = begun
-        .text(key::ROW_VERSION, &version)
-        .ignored(&values.ignored, turn.version)
-        .done(request.verb.event());
+    let reply =
+        begun.text(key::ROW_VERSION, &version).ignored(&values.ignored, turn.version).done(request.verb.event());
     target::tell_ignored(&list, values.ignored, turn.events);
     reply
 }
