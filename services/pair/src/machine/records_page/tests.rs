@@ -58,7 +58,8 @@ impl World {
     }
 
     fn request(&mut self, verb: Verb, resource: Resource, pairs: &[(&str, Value)]) -> outbound::Reply {
-        let attributes: Attributes = pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let mut attributes: Attributes = pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        attributes.set(key::REFERENCE_ID, Value::Int(self.counter.cast_signed())); // no repeat of another request
         let (tenant, principal) = (String::new(), String::new());
         self.ask(Body::Request(Request { verb, resource, attributes, tenant, principal, idempotency_key: None }))
     }
@@ -156,7 +157,7 @@ fn filters() -> Vec<(RecordsBy, RecordFilter)> {
     let ready = || RecordFilter { statuses: vec![record_status::READY], ..RecordFilter::default() };
     let busy = || RecordFilter { results: vec![6, 7], ..RecordFilter::default() };
     let callbacks = || RecordFilter { types: vec![3, 6], ..RecordFilter::default() };
-    let noon_s = 4_070_995_200; // 2099-01-02T12:00:00Z
+    let noon_s = 4_071_038_400; // 2099-01-02T12:00:00Z
     let all = [
         RecordsBy::RecordId,
         RecordsBy::Phone("+49300003".into()),
