@@ -11,7 +11,7 @@ pub fn text(bytes: &[u8]) -> String {
         let three = [chunk[0], chunk.get(1).copied().unwrap_or(0), chunk.get(2).copied().unwrap_or(0)];
         let number = u32::from_be_bytes([0, three[0], three[1], three[2]]);
         for place in 0..=chunk.len() {
-            let six = number >> (18 - 6 * place) & 63;
+            let six = (number >> (18 - 6 * place)) & 63;
             text.push(char::from(LETTERS[six as usize]));
         }
     }
@@ -27,7 +27,7 @@ pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
     for chunk in text.as_bytes().chunks(4) {
         let mut number = 0;
         for letter in chunk {
-            number = number << 6 | u32::try_from(LETTERS.iter().position(|known| known == letter)?).ok()?;
+            number = (number << 6) | u32::try_from(LETTERS.iter().position(|known| known == letter)?).ok()?;
         }
         number <<= 6 * (4 - chunk.len());
         let count = chunk.len().checked_sub(1).filter(|count| *count > 0)?;

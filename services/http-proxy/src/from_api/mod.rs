@@ -13,7 +13,7 @@ mod routes;
 use http::Method;
 use ocs_proto::{
     control::{PauseRequest, SwitchoverRequest},
-    link::{ApiDeclare, ApiEmpty, ApiName, ApiOrder, ApiRequest, api_call::Asked, api_order::Order},
+    link::{ApiCall, ApiDeclare, ApiEmpty, ApiName, ApiOrder, ApiRequest, api_call::Asked, api_order::Order},
 };
 use outbound::{
     Attributes, Handle, RecordName, Refusal, RefusalCode, Request, Resource, Verb, declaration::Declaration, key, wire,
@@ -40,8 +40,8 @@ const UNKNOWN: Handle = Handle(u64::MAX);
 pub struct Call {
     /// The row of the table.
     pub route: &'static Route,
-    /// The question, the request or the order.
-    pub asked: Asked,
+    /// The question, the request or the order; none, once the call was handed over.
+    pub asked: Option<Asked>,
     /// The tenant that the query names; empty: none.
     pub tenant: String,
     /// Things of a page, at most; 0: the answer has no pages.
@@ -53,6 +53,20 @@ pub struct Call {
     /// The identifier of a declared thing that is to be made, for its `Location`; empty: nothing is made, or its identifier is the
     /// answer's.
     pub made: String,
+}
+
+impl Call {
+    /// The message for the node, without id, credential and deadline. The route and the made thing stay for the answer.
+    pub(crate) fn take_message(&mut self) -> ApiCall {
+        ApiCall {
+            tenant: std::mem::take(&mut self.tenant),
+            limit: self.limit,
+            cursor: std::mem::take(&mut self.cursor).into(),
+            idempotency_key: std::mem::take(&mut self.idempotency_key).into(),
+            asked: self.asked.take(),
+            ..ApiCall::default()
+        }
+    }
 }
 
 /// The translation of a call.
@@ -130,7 +144,7 @@ fn call(
     let mut parts = Parts { incoming, route, segments, parameters, tenant: tenant.clone() };
     let asked = parts.asked()?;
     let made = made(route.operation, &asked);
-    Ok(Call { route, asked, tenant, limit, cursor, idempotency_key, made })
+    Ok(Call { route, asked: Some(asked), tenant, limit, cursor, idempotency_key, made })
 }
 
 /// Whether the answer of an operation comes in pages.
@@ -144,7 +158,7 @@ fn page(parameters: &mut Parameters) -> Result<(u32, Vec<u8>), Refusal> {
     let limit = match parameters.take("limit") {
         None => outbound::PAGE_RECORDS_DEFAULT,
         Some(text) => {
-            let limit = text.parse().ok().filter(|limit| (1..=outbound::PAGE_RECORDS_MAX).contains(limit));
+            let limit = text.parse::<u32>().ok().filter(|limit| (1..=outbound::PAGE_RECORDS_MAX).contains(limit));
             limit.ok_or_else(|| bad(format!("limit is a number from 1 to {}", outbound::PAGE_RECORDS_MAX)))?
         }
     };
@@ -312,7 +326,7 @@ fn without(mut attributes: Attributes, key: &str) -> Attributes {
 
 /// The request that a call carries, for tests; none: the call is none.
 pub fn request_of(call: &Call) -> Option<Request> {
-    let Asked::Request(asked) = &call.asked else { return None };
+    let Some(Asked::Request(asked)) = &call.asked else { return None };
     let request = ocs_proto::outbound::Request::decode(asked.request.clone()).ok()?;
     wire::request_from_wire(request).ok()
 }

@@ -79,7 +79,7 @@ pub enum Operation {
 }
 
 /// A row of the table.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
     /// GET, POST, PATCH or DELETE.
     pub method: &'static str,
