@@ -9,6 +9,7 @@ mod contract;
 mod data;
 mod declared;
 mod do_not_call;
+mod for_rest;
 mod force;
 mod health;
 mod mode;
@@ -20,7 +21,6 @@ mod starting;
 mod status;
 mod switchover;
 mod tls;
-mod to_wire;
 mod tokens;
 mod undoing;
 mod upgrade;
@@ -59,7 +59,8 @@ use tonic::{Request, Response, Status, metadata::MetadataValue, service::Routes}
 
 use self::acting::{Acting, named, principal_of};
 use crate::{
-    archive::Archives, credentials::RefusalCounts, metrics::Sources, operator_orders, role::SINGLE_COPY, upkeep::Upkeep,
+    archive::Archives, credentials::RefusalCounts, metrics::Sources, operator_orders, role::SINGLE_COPY, to_wire,
+    upkeep::Upkeep,
 };
 
 pub use force::Orders;

@@ -68,7 +68,7 @@ fn parameters(route: &Route) -> Vec<Parameter> {
     let mut parameters: Vec<Parameter> = names.map(of_path).collect();
     parameters.push(of_query("tenant", string(), "The tenant; absent: that of the resource or of the credential"));
     if has_pages(route.operation) {
-        let limit = integer().minimum(Some(1)).maximum(Some(f64::from(outbound::PAGE_RECORDS_MAX)));
+        let limit = integer().minimum(Some(1)).maximum(Some(outbound::PAGE_RECORDS_MAX));
         parameters.push(of_query("limit", limit, "Things of the page at most, 100 where absent"));
         parameters.push(of_query("cursor", string(), "The next of the page before"));
     }
@@ -218,21 +218,21 @@ fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
         ("Record", record().into()),
         ("RecordPage", page("Record")),
-        ("List", open(&[("name", string()), ("dbid", integer()), ("time_zone", string())])),
+        ("List", open([("name", string()), ("dbid", integer()), ("time_zone", string())])),
         ("ListPage", page("List")),
-        ("Campaign", open(&[("name", string()), ("dbid", integer()), ("tenant", string())])),
+        ("Campaign", open([("name", string()), ("dbid", integer()), ("tenant", string())])),
         ("CampaignPage", page("Campaign")),
         (
             "CampaignGroup",
-            open(&[("campaign", string()), ("group", string()), ("dbid", integer()), ("state", string())]),
+            open([("campaign", string()), ("group", string()), ("dbid", integer()), ("state", string())]),
         ),
         ("CampaignGroupPage", page("CampaignGroup")),
         ("DoNotCallEntry", entry().into()),
         ("DoNotCallPage", page("DoNotCallEntry")),
         ("DoNotCallBatch", batch().into()),
-        ("DoNotCallOutcome", open(&[("entered", integer()), ("stood", integer())])),
+        ("DoNotCallOutcome", open([("entered", integer()), ("stood", integer())])),
         ("SwitchoverOrder", ObjectBuilder::new().property("to", string()).into()),
-        ("Acknowledgement", open(&[])),
+        ("Acknowledgement", open([])),
         ("Problem", problem().into()),
     ]
 }
@@ -246,13 +246,9 @@ fn integer() -> ObjectBuilder {
 }
 
 /// An object with these members and any others.
-fn open(members: &[(&str, ObjectBuilder)]) -> Schema {
+fn open<const N: usize>(members: [(&str, ObjectBuilder); N]) -> Schema {
     let object = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
-    members.iter().fold(object, |object, (name, schema)| object.property(*name, described(schema))).into()
-}
-
-fn described(schema: &ObjectBuilder) -> RefOr<Schema> {
-    RefOr::T(Schema::Object(schema.clone().build()))
+    members.into_iter().fold(object, |object, (name, schema)| object.property(name, schema)).into()
 }
 
 /// A page: the things, and the cursor of the next page.

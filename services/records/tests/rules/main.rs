@@ -17,6 +17,7 @@ mod life;
 mod limits;
 mod outbox;
 mod parted;
+mod patch;
 mod preview;
 mod properties;
 mod stage;
