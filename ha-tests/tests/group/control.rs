@@ -238,7 +238,7 @@ fn nodes_whose_files_name_other_options_decide_alike_and_say_so() {
     cluster.start_node("b", &["--bootstrap", "--set", "rules.replay_window_ms=0"]);
     cluster.start_node("w", &["--bootstrap"]);
     cluster.wait_whole();
-    let decides = |node: &str| cluster.log(node).contains("rules version 6");
+    let decides = |node: &str| cluster.log(node).contains("rules version 7");
     until("both decide by what the group says", || decides("a") && decides("b"));
     cluster.create_list("demo");
     for node in ["a", "b"] {

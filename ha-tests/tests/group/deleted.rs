@@ -9,7 +9,7 @@ const ROWS: u64 = 60_000;
 
 fn started() -> Cluster {
     let cluster = Cluster::start();
-    let decides = |node: &str| cluster.log(node).contains("rules version 6");
+    let decides = |node: &str| cluster.log(node).contains("rules version 7");
     until("both decide by rules that delete", || decides("a") && decides("b"));
     cluster
 }
