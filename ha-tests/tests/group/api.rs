@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, thread};
 
-use ocs_ha_tests::{Answer, Client, Cluster, until};
+use ocs_ha_tests::{Answer, Client, Cluster, until, until_some};
 
 const API: &str = "http_proxy.api=true";
 const V1: &str = "/api/v1";
@@ -126,13 +126,10 @@ fn paged(cluster: &Cluster, target: &str) -> BTreeMap<u64, u32> {
     let (mut shown, mut cursor) = (BTreeMap::new(), String::new());
     for page in 0.. {
         let node = ["a", "b"][page % 2];
-        let mut answer = None;
-        until("the page comes", || {
+        let answer = until_some("the page comes", || {
             let sent = cluster.http(node).send("GET", &format!("{V1}{target}{cursor}"), &[], "");
-            answer = sent.ok().filter(|answer| answer.status == 200);
-            answer.is_some()
+            sent.ok().filter(|answer| answer.status == 200)
         });
-        let answer = answer.unwrap();
         for item in answer.attribute("items").as_array().unwrap() {
             *shown.entry(item["GSW_RECORD_HANDLE"].as_u64().unwrap()).or_default() += 1;
         }
