@@ -10,7 +10,7 @@ mod things;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use ocs_proto::link::{ApiAnswer, api_answer::Told};
-use outbound::{Done, Imported, Pairs, Refusal, RefusalCode, Reply, ReplyBody, Value, key, wire};
+use outbound::{Done, Imported, Refusal, RefusalCode, Reply, ReplyBody, Value, key, wire};
 use serde_json::{Map, Value as Json, json};
 
 pub use self::openapi::document;
@@ -140,7 +140,7 @@ fn outcomes(imported: &Imported) -> Json {
 // === JSON ===
 
 /// A record, or what acknowledges a request, with its ETag where the row's version is known.
-fn record(status: StatusCode, pairs: &Pairs, base: &impl Fn() -> String) -> Answer {
+fn record(status: StatusCode, pairs: &[(String, Value)], base: &impl Fn() -> String) -> Answer {
     let (object, version) = object(pairs, base);
     let answer = json_answer(status, object);
     match version.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok()) {
@@ -150,7 +150,7 @@ fn record(status: StatusCode, pairs: &Pairs, base: &impl Fn() -> String) -> Answ
 }
 
 /// The pairs as an object, and the version of the row, which is a header and no member.
-fn object(pairs: &Pairs, base: &impl Fn() -> String) -> (Json, Option<String>) {
+fn object(pairs: &[(String, Value)], base: &impl Fn() -> String) -> (Json, Option<String>) {
     let (mut members, mut version) = (Map::new(), None);
     for (name, value) in pairs {
         match value {

@@ -140,7 +140,7 @@ impl World {
     }
 }
 
-fn int(row: &Pairs, wanted: &str) -> i64 {
+fn int(row: &[(String, Value)], wanted: &str) -> i64 {
     let found = row.iter().find_map(|(name, value)| match value {
         Value::Int(number) if name == wanted => Some(*number),
         _ => None,
